@@ -1,0 +1,99 @@
+/* The header chain: judges headers by consensus, keeps the recent ones and every side branch still
+ * in play in bounded memory, and chooses the branch with the most work.
+ *
+ * What it accepts leaves as a struct spv_change for a store; older headers are read back through a
+ * struct spv_reader. It links no database and does no I/O. A chain belongs to one thread. */
+#ifndef SPV_CHAIN_H
+#define SPV_CHAIN_H
+
+#include "spv/error.h"
+#include "spv/header.h"
+#include "spv/params.h"
+
+/* Bounds. */
+#define SPV_CHAIN_BRANCHES 32 /* side branches at once; the weakest gives way */
+#define SPV_CHAIN_BRANCH_HEADERS 16384 /* headers in all side branches together: 2.3 MB */
+#define SPV_MAX_FUTURE 7200 /* seconds a header's time may be ahead of our clock */
+#define SPV_MEDIAN_SPAN 11 /* headers whose median time must be exceeded */
+
+/* What one accepted batch did to the chain, and what a store must apply in one transaction. The
+ * records are lent until the next call on the chain. */
+enum spv_change_kind {
+    SPV_CHANGE_NONE, /* nothing new */
+    SPV_CHANGE_APPEND, /* records follow the old tip */
+    SPV_CHANGE_REORG, /* records follow fork_height; what was above it left the best chain */
+    SPV_CHANGE_BRANCH, /* records belong to a side branch; the best chain is as it was */
+};
+struct spv_change {
+    enum spv_change_kind kind;
+    uint32_t fork_height; /* height of the records' first parent */
+    uint32_t removed; /* REORG: how many headers left the best chain */
+    const struct spv_record *records;
+    size_t n;
+};
+
+struct spv_chain_config {
+    const struct spv_params *params; /* must outlive the chain */
+    struct spv_reader reader; /* zeroed: nothing stored, the chain starts at genesis */
+    const struct spv_checkpoint *checkpoints; /* instead of the network's; NULL: the network's */
+    size_t n_checkpoints;
+    bool no_checkpoints;
+};
+
+/* The verdict on a batch. */
+struct spv_verdict {
+    size_t accepted; /* headers that were new and valid */
+    size_t known; /* headers that were already known */
+    int error; /* 0, or why the header at `index` was not accepted */
+    size_t index; /* of the first header that was refused */
+    uint32_t height; /* its height, when its parent is known */
+    struct spv_change change;
+};
+
+struct spv_chain;
+
+/* A chain that starts from what the reader holds (its tip and the headers before it are re-linked
+ * and re-hashed), or from genesis. SPV_ERR_DB_DAMAGED when what was read does not link,
+ * SPV_ERR_NOMEM. */
+SPV_API int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg);
+SPV_API void spv_chain_free(struct spv_chain *c);
+
+/* Judges n headers that follow each other. Those before the first bad one are kept. Returns 0 and
+ * fills *out (whose error tells of a refused header), or a negative error of the local system.
+ * After a change other than NONE, spv_chain_stored must be called before the next accept. */
+SPV_API int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out,
+                             const struct spv_header *headers, size_t n, struct spv_now now);
+
+/* The last change is durable: memory that it held may go. */
+SPV_API void spv_chain_stored(struct spv_chain *c);
+
+/* The best chain's tip; valid until the next accept. */
+SPV_API const struct spv_record *spv_chain_tip(const struct spv_chain *c);
+
+/* A header of the best chain by height, from memory or the reader: 1, 0 or negative. */
+SPV_API int spv_chain_at(const struct spv_chain *c, struct spv_record *out, uint32_t height);
+
+/* A known header by hash, on the best chain or a branch: 1 (and whether it is on the best chain), 0
+ * or negative. on_best may be NULL. */
+SPV_API int spv_chain_find(const struct spv_chain *c, struct spv_record *out, bool *on_best,
+                           const struct spv_blockhash *hash);
+
+/* A block locator of the best chain, or of the branch that ends in *tip when tip is not NULL: dense
+ * at first, then in doubling steps, genesis last. Returns how many were written
+ * (<= SPV_MAX_LOCATOR) or a negative error. */
+SPV_API int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size_t cap,
+                              const struct spv_blockhash *tip);
+
+/* The bits that a header with this time must have on top of the tip. For miners and tests. */
+SPV_API uint32_t spv_chain_next_bits(const struct spv_chain *c, uint32_t time);
+
+/* The median time of the tip and the ten before it: the next header's time must exceed it. */
+SPV_API uint32_t spv_chain_median_time(const struct spv_chain *c);
+
+/* The last checkpoint at or below the tip; NULL when there is none. */
+SPV_API const struct spv_checkpoint *spv_chain_last_checkpoint(const struct spv_chain *c);
+
+/* Bytes of memory that the chain holds; bounded. */
+SPV_API size_t spv_chain_memory(const struct spv_chain *c);
+
+#endif

@@ -1,0 +1,24 @@
+/* Places to dial or to listen at, as people write them. */
+#ifndef SPV_ENDPOINT_H
+#define SPV_ENDPOINT_H
+
+#include <stdint.h>
+
+#include "spv/export.h"
+
+#define SPV_HOST_MAX 256 /* a DNS name of 253 bytes, NUL-terminated */
+
+/* A place to dial: a name or a literal address (no brackets), and a port in host order. */
+struct spv_endpoint {
+    char host[SPV_HOST_MAX];
+    uint16_t port;
+};
+
+/* Parses "host", "host:port", "1.2.3.4:port", "[::1]:port", "::1". default_port is used when none
+ * is given. SPV_ERR_FORM. Any thread. */
+SPV_API int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t default_port);
+/* "host:port", IPv6 in brackets. out holds at least SPV_HOST_MAX + 8 bytes. Any thread. */
+#define SPV_ENDPOINT_TEXT (SPV_HOST_MAX + 8)
+SPV_API void spv_endpoint_text(char *out, const struct spv_endpoint *endpoint);
+
+#endif

@@ -1,0 +1,120 @@
+/* Every error that the library can return, in one table, each with its class and message.
+ *
+ * Functions return 0 (or a count) for success and a negative enum spv_err otherwise. Policy (ban,
+ * retry, fail) reads the class; people read the message. */
+#ifndef SPV_ERROR_H
+#define SPV_ERROR_H
+
+#include "spv/export.h"
+
+/* Whose fault it is. */
+enum spv_err_class {
+    SPV_CLASS_NONE, /* no error */
+    SPV_CLASS_LYING, /* the peer proved itself a liar: invalid header, broken protocol; may ban */
+    SPV_CLASS_SLOW, /* the peer is late; lowers preference, never bans */
+    SPV_CLASS_GONE, /* the peer or the way to it is gone; try again or another */
+    SPV_CLASS_PEER, /* the peer's data is unusable, but proves no lie (bad frame, other network) */
+    SPV_CLASS_LOCAL, /* this system: memory, disk, descriptors, a damaged file */
+    SPV_CLASS_CALLER, /* the caller's bug: wrong argument or wrong state */
+};
+
+/* X(name, value, class, message) */
+#define SPV_ERRORS(X)                                                                              \
+    /* the caller */                                                                               \
+    X(INVALID, -1, CALLER, "invalid argument")                                                     \
+    X(STATE, -2, CALLER, "not possible in this state")                                             \
+    X(TOO_LONG, -3, CALLER, "longer than its limit")                                               \
+    X(UNSUPPORTED, -4, CALLER, "not supported by the other side")                                  \
+    /* the local system */                                                                         \
+    X(NOMEM, -10, LOCAL, "out of memory")                                                          \
+    X(CRYPTO, -11, LOCAL, "the crypto library failed")                                             \
+    X(IO, -12, LOCAL, "input/output error")                                                        \
+    X(FULL, -13, LOCAL, "no room left")                                                            \
+    X(DB, -14, LOCAL, "database error")                                                            \
+    X(DB_BUSY, -15, LOCAL, "the database is in use by another writer")                             \
+    X(DB_DAMAGED, -16, LOCAL, "the database is damaged")                                           \
+    X(DB_NEWER, -17, LOCAL, "the database was written by a newer version")                         \
+    X(DB_NETWORK, -18, LOCAL, "the database belongs to another network")                           \
+    X(DB_FULL, -19, LOCAL, "the disk is full")                                                     \
+    X(DB_READONLY, -20, LOCAL, "the database cannot be written")                                   \
+    X(DB_NONE, -21, LOCAL, "there is no database")                                                 \
+    X(STOPPED, -22, LOCAL, "stopped on request")                                                   \
+    X(NOT_FOUND, -23, LOCAL, "not found")                                                          \
+    X(UNKNOWN_HASH, -24, LOCAL, "no header with this hash is known")                               \
+    /* frames and messages */                                                                      \
+    X(MAGIC, -40, PEER, "wrong network magic")                                                     \
+    X(COMMAND, -41, PEER, "malformed command name")                                                \
+    X(LENGTH, -42, PEER, "message longer than its cap")                                            \
+    X(CHECKSUM, -43, PEER, "wrong checksum")                                                       \
+    X(SHORT, -44, LYING, "message ends too early")                                                 \
+    X(TRAILING, -45, LYING, "bytes after the end of the message")                                  \
+    X(COUNT, -46, LYING, "more entries than allowed")                                              \
+    X(COMPACT_SIZE, -47, LYING, "non-canonical CompactSize")                                       \
+    X(FORM, -48, LYING, "malformed field")                                                         \
+    /* the connection */                                                                           \
+    X(NOT_VERSION, -60, PEER, "first message is not version")                                      \
+    X(DUPLICATE_VERSION, -61, LYING, "second version message")                                     \
+    X(DUPLICATE_VERACK, -62, LYING, "second verack message")                                       \
+    X(OBSOLETE, -63, PEER, "protocol version too old")                                             \
+    X(SELF, -64, PEER, "connected to ourselves")                                                   \
+    X(SERVICES, -65, PEER, "peer lacks services that we need")                                     \
+    X(LATE_NEGOTIATION, -66, LYING, "feature negotiation after verack")                            \
+    X(HANDSHAKE_TIMEOUT, -67, SLOW, "handshake not finished in time")                              \
+    X(PONG_TIMEOUT, -68, SLOW, "no pong in time")                                                  \
+    X(IDLE, -69, SLOW, "no complete message in time")                                              \
+    X(STALL, -70, SLOW, "request not answered in time")                                            \
+    X(WRITE_TIMEOUT, -71, SLOW, "peer does not read")                                              \
+    X(MESSAGE_TIMEOUT, -72, SLOW, "message not completed in time")                                 \
+    X(CONNECT_TIMEOUT, -73, SLOW, "connection not opened in time")                                 \
+    X(REFUSED, -74, GONE, "connection refused")                                                    \
+    X(RESET, -75, GONE, "connection reset")                                                        \
+    X(CLOSED, -76, GONE, "connection closed by the peer")                                          \
+    X(UNREACHABLE, -77, GONE, "host unreachable")                                                  \
+    X(RESOLVE, -78, GONE, "name not resolved")                                                     \
+    X(DISCONNECTED, -79, GONE, "disconnected by us")                                               \
+    X(BLOOM_UNOFFERED, -80, LYING, "bloom command, but we do not offer NODE_BLOOM")                \
+    X(QUEUE_FULL, -81, LOCAL, "send queue is full")                                                \
+    X(PROXY, -82, GONE, "proxy refused or failed")                                                 \
+    /* headers */                                                                                  \
+    X(HDR_UNLINKED, -100, PEER, "header does not link to a known header")                          \
+    X(HDR_DISORDER, -101, LYING, "headers of one message do not link to each other")               \
+    X(HDR_BITS_FORM, -102, LYING, "bits are negative, zero or overflow")                           \
+    X(HDR_BITS_LIMIT, -103, LYING, "target above the network's limit")                             \
+    X(HDR_BITS, -104, LYING, "bits are not what the retarget rules require")                       \
+    X(HDR_POW, -105, LYING, "hash above its target")                                               \
+    X(HDR_TIME_OLD, -106, LYING, "time not after the median of the previous 11")                   \
+    X(HDR_TIME_FUTURE, -107, PEER, "time more than two hours ahead of our clock")                  \
+    X(HDR_TIME_WARP, -108, LYING, "first block of a period is too early (BIP94)")                  \
+    X(HDR_VERSION, -109, LYING, "version below what BIP34, BIP66 or BIP65 demand")                 \
+    X(HDR_CHECKPOINT, -110, LYING, "contradicts a checkpoint")                                     \
+    X(HDR_FORK_DEPTH, -111, LYING, "forks below the last checkpoint")                              \
+    X(HDR_GENESIS, -112, PEER, "is not this network's genesis")                                    \
+    X(CHAIN_WORK, -113, PEER, "chain shows too little work")                                       \
+    X(CHAIN_BRANCHES, -114, LOCAL, "no room for another side branch")
+
+enum spv_err {
+    SPV_OK = 0,
+#define SPV_ERR_ENUM(name, value, class, message) SPV_ERR_##name = (value),
+    SPV_ERRORS(SPV_ERR_ENUM)
+#undef SPV_ERR_ENUM
+};
+
+/* What went wrong, told to a person: what was tried, on what, why it failed, what to do. Filled by
+ * calls that take one when they return an error; the text is always NUL-terminated. */
+#define SPV_PROBLEM_TEXT 512 /* a path of 255 bytes and two sentences */
+struct spv_problem {
+    enum spv_err code;
+    char text[SPV_PROBLEM_TEXT];
+};
+
+/* The message of an error code (0 gives "success", an unknown code "unknown error"). Static string;
+ * any thread. */
+SPV_API const char *spv_strerror(int err);
+
+/* The code's name without prefix, e.g. "HDR_POW"; for logs and JSON. Static string; any thread. */
+SPV_API const char *spv_err_name(int err);
+
+/* The class of an error code; 0 is SPV_CLASS_NONE, an unknown code SPV_CLASS_CALLER. Any thread. */
+SPV_API enum spv_err_class spv_err_class(int err);
+
+#endif

@@ -1,0 +1,52 @@
+/* Block headers: the 80 bytes, their hash, and the record that the chain and the store keep. */
+#ifndef SPV_HEADER_H
+#define SPV_HEADER_H
+
+#include <stdint.h>
+
+#include "spv/export.h"
+#include "spv/types.h"
+
+#define SPV_HEADER_SIZE 80
+
+struct spv_header {
+    int32_t version;
+    struct spv_blockhash prev;
+    struct spv_hash256 merkle_root;
+    uint32_t time; /* unix seconds */
+    uint32_t bits; /* compact target */
+    uint32_t nonce;
+};
+
+/* A header in its place in a chain. work is the cumulative work of blocks 0..height. */
+struct spv_record {
+    struct spv_header header;
+    struct spv_blockhash hash;
+    struct spv_u256 work;
+    uint32_t height;
+};
+
+/* The 80 bytes of the wire, every field little-endian. Any thread. */
+SPV_API void spv_header_encode(uint8_t out[SPV_HEADER_SIZE], const struct spv_header *header);
+SPV_API void spv_header_decode(struct spv_header *out, const uint8_t in[SPV_HEADER_SIZE]);
+
+/* Double SHA-256 of the 80 bytes. Any thread. */
+SPV_API void spv_header_hash(struct spv_blockhash *out, const struct spv_header *header);
+
+/* The same over already encoded headers: n hashes of n times 80 bytes. Any thread. */
+SPV_API void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n);
+
+/* Synchronous read access to stored headers: how the chain asks for headers that it no longer holds
+ * in memory and how a server reads what it serves. The store implements it; tests fake it.
+ * Each call returns 1 found, 0 not there (or, by_hash, not knowable while no hash index is built),
+ * negative on failure. `range` reads up to n consecutive best-chain headers and returns how many.
+ */
+struct spv_reader {
+    void *ctx;
+    int (*tip)(void *ctx, struct spv_record *out);
+    int (*by_height)(void *ctx, struct spv_record *out, uint32_t height);
+    int (*by_hash)(void *ctx, struct spv_record *out, const struct spv_blockhash *hash);
+    int (*range)(void *ctx, struct spv_header *out, uint32_t from, uint32_t n);
+};
+
+#endif

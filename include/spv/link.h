@@ -1,0 +1,92 @@
+/* A peer machine on a socket: libevent moves the bytes, arms the timers and calls back.
+ *
+ * A reactor is one thread's event loop with an inbox that other threads can reach. Links, dials,
+ * listeners and look-ups live on a reactor; their callbacks run on its thread, one at a time. Calls
+ * marked "any thread" may come from anywhere; all others belong to the reactor's thread. */
+#ifndef SPV_LINK_H
+#define SPV_LINK_H
+
+#include "spv/endpoint.h"
+#include "spv/peer.h"
+
+struct event_base;
+
+struct spv_reactor;
+
+/* A reactor on its own event base (base NULL) or on the caller's, which then is the caller's to run
+ * and to free after the reactor. SPV_ERR_NOMEM, SPV_ERR_IO. */
+SPV_API int spv_reactor_new(struct spv_reactor **out, struct event_base *base);
+SPV_API void spv_reactor_free(struct spv_reactor *r);
+/* Runs until spv_reactor_stop. Returns 0 or an error. */
+SPV_API int spv_reactor_run(struct spv_reactor *r);
+/* Makes run return soon. Any thread; async-signal-safe. */
+SPV_API void spv_reactor_stop(struct spv_reactor *r);
+/* True once stop was called. Any thread. */
+SPV_API bool spv_reactor_stopped(const struct spv_reactor *r);
+/* The system's clocks, and a source of randomness, for the machines on this reactor. */
+SPV_API struct spv_now spv_system_now(void);
+SPV_API struct spv_rng spv_system_rng(void);
+
+/* One timer of the caller's on a reactor: fires once at a monotonic time. */
+struct spv_timer;
+SPV_API int spv_timer_new(struct spv_timer **out, struct spv_reactor *r, void (*fire)(void *ctx),
+                          void *ctx);
+SPV_API void spv_timer_set(struct spv_timer *t, uint64_t at_us); /* SPV_NEVER disarms */
+SPV_API void spv_timer_free(struct spv_timer *t);
+
+struct spv_link;
+
+/* Called on the reactor's thread. on_closed comes exactly once, last; the link frees itself after
+ * it. The message is lent for the call. Any may be NULL. */
+struct spv_link_callbacks {
+    void (*on_ready)(struct spv_link *link, void *ctx);
+    void (*on_message)(struct spv_link *link, const struct spv_msg *msg, void *ctx);
+    void (*on_closed)(struct spv_link *link, int error, void *ctx);
+    void *ctx;
+};
+
+/* Takes a connected, non-blocking socket; owns it from now on, also on failure. */
+SPV_API int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
+                            const struct spv_peer_config *cfg, enum spv_direction dir,
+                            const struct spv_link_callbacks *callbacks);
+
+/* Sends; the message is encoded before the call returns. Errors as spv_peer_send; SPV_ERR_STATE on
+ * a closed link. */
+SPV_API int spv_link_send(struct spv_link *link, const struct spv_msg *msg);
+
+/* Closes with the given reason; on_closed follows from the loop. Idempotent. */
+SPV_API void spv_link_close(struct spv_link *link, int error);
+
+SPV_API void spv_link_stats(const struct spv_link *link, struct spv_peer_stats *out);
+SPV_API const struct spv_endpoint *spv_link_endpoint(const struct spv_link *link);
+
+/* Dials a name or address: names are looked up in a worker thread, the addresses are tried in turn,
+ * all within timeout_us (0: 10 s). done comes exactly once, later, from the loop: with a connected
+ * socket that is now the caller's, or -1 and an error. */
+struct spv_dial;
+SPV_API int spv_dial_start(struct spv_dial **out, struct spv_reactor *r,
+                           const struct spv_endpoint *endpoint, uint64_t timeout_us,
+                           void (*done)(void *ctx, int fd, int error), void *ctx);
+/* Gives up; done is not called. */
+SPV_API void spv_dial_cancel(struct spv_dial *d);
+
+/* Looks a name up in a worker thread (getaddrinfo: the system's resolver, with its TCP fallback).
+ * done comes exactly once, later, from the loop; addrs is lent for the call. */
+#define SPV_RESOLVE_MAX 64 /* addresses handed out per name */
+struct spv_lookup;
+SPV_API int spv_lookup_start(
+    struct spv_lookup **out, struct spv_reactor *r, const char *host, uint16_t port,
+    void (*done)(void *ctx, int error, const struct spv_netaddr *addrs, size_t n), void *ctx);
+SPV_API void spv_lookup_cancel(struct spv_lookup *l);
+
+/* Accepts connections on host:port (port 0: any free one) and hands the sockets out; each is the
+ * callee's from then on. Pauses for a second when the process is out of descriptors. */
+struct spv_listener;
+SPV_API int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
+                             const struct spv_endpoint *endpoint,
+                             void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from),
+                             void *ctx, struct spv_problem *why);
+SPV_API uint16_t spv_listener_port(const struct spv_listener *l);
+SPV_API void spv_listener_free(struct spv_listener *l);
+
+#endif

@@ -1,0 +1,64 @@
+/* The ready-made shell: drives a node, its links and its store on one reactor. */
+#ifndef SPV_LOOP_H
+#define SPV_LOOP_H
+
+#include "spv/link.h"
+#include "spv/node.h"
+#include "spv/store.h"
+
+struct spv_evloop_config {
+    struct spv_node_config node; /* reader, indexed and rng are filled in by the loop */
+    struct spv_store *store; /* open for writing; lent */
+    uint64_t connect_timeout_us; /* 0: 10 s */
+    const char *user_agent; /* NULL: the library's */
+    /* Each event, on the loop's thread; lent for the call. May call spv_evloop_stop. */
+    void (*on_event)(void *ctx, const struct spv_event *event);
+    /* Every tick_us (0: never), for progress lines. */
+    void (*on_tick)(void *ctx);
+    uint64_t tick_us;
+    void *ctx;
+};
+
+struct spv_evloop;
+
+SPV_API int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
+                           struct spv_problem *why);
+/* Runs until spv_evloop_stop (returns 0) or until the store fails (returns its error). Everything
+ * accepted by then is committed and flushed. */
+SPV_API int spv_evloop_run(struct spv_evloop *l);
+/* Any thread; async-signal-safe. */
+SPV_API void spv_evloop_stop(struct spv_evloop *l);
+SPV_API void spv_evloop_stats(const struct spv_evloop *l, struct spv_node_stats *out);
+/* Statistics of the ready peers, at most cap; returns how many. Parallel arrays; ids may be NULL.
+ */
+SPV_API size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out,
+                                uint64_t *ids, size_t cap);
+SPV_API void spv_evloop_free(struct spv_evloop *l);
+
+/* A header server: listens, shakes hands, answers getheaders from a reader, many clients at once.
+ */
+struct spv_server_config {
+    const struct spv_netid *net;
+    struct spv_reader reader;
+    struct spv_endpoint listen;
+    uint64_t services;
+    unsigned max_clients; /* 0: 256 */
+    /* May be NULL: a client came (error 0, connected true) or went. */
+    void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
+                      unsigned clients);
+    void *ctx;
+};
+struct spv_server_stats {
+    unsigned clients;
+    uint64_t accepted, refused, headers_sent, requests;
+};
+struct spv_server;
+SPV_API int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
+                           struct spv_problem *why);
+SPV_API uint16_t spv_server_port(const struct spv_server *s);
+SPV_API int spv_server_run(struct spv_server *s);
+SPV_API void spv_server_stop(struct spv_server *s); /* any thread; async-signal-safe */
+SPV_API void spv_server_stats(const struct spv_server *s, struct spv_server_stats *out);
+SPV_API void spv_server_free(struct spv_server *s);
+
+#endif

@@ -1,0 +1,190 @@
+/* The messages of the Bitcoin wire protocol as C structures, and the frame around them.
+ *
+ * A decoded message lends its arrays from the decoder's memory; how long is said where it is handed
+ * out. A message to be sent lends them from the caller for the length of the call. */
+#ifndef SPV_MESSAGE_H
+#define SPV_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spv/export.h"
+#include "spv/header.h"
+#include "spv/types.h"
+
+#define SPV_FRAME_HEADER 24 /* magic 4, command 12, length 4, checksum 4 */
+#define SPV_MAX_PAYLOAD 4000000 /* protocol limit per message */
+#define SPV_MAX_EARLY_PAYLOAD 1024 /* ours: before the handshake completes */
+#define SPV_MAX_HEADERS 2000 /* protocol limit per headers message */
+#define SPV_MAX_INV 50000 /* protocol limit per inv, getdata, notfound */
+#define SPV_MAX_ADDR 1000 /* protocol limit per addr, addrv2 */
+#define SPV_MAX_LOCATOR 101 /* protocol limit; a peer that gets more drops us */
+#define SPV_MAX_USER_AGENT 256 /* BIP14, protocol limit */
+#define SPV_MAX_REJECT_REASON 111 /* protocol limit */
+#define SPV_COMMAND_SIZE 12
+
+/* Service bits. */
+#define SPV_NODE_NETWORK (UINT64_C(1) << 0)
+#define SPV_NODE_BLOOM (UINT64_C(1) << 2) /* BIP111 */
+#define SPV_NODE_WITNESS (UINT64_C(1) << 3) /* BIP144 */
+#define SPV_NODE_COMPACT_FILTERS (UINT64_C(1) << 6) /* BIP157 */
+#define SPV_NODE_NETWORK_LIMITED (UINT64_C(1) << 10) /* BIP159 */
+#define SPV_NODE_P2P_V2 (UINT64_C(1) << 11) /* BIP324 */
+
+/* Protocol version thresholds. */
+#define SPV_PROTOCOL_VERSION 70016
+#define SPV_MIN_PROTOCOL_VERSION 31800
+#define SPV_VERSION_PING_NONCE 60001 /* BIP31: versions above 60000 */
+#define SPV_VERSION_MEMPOOL 60002 /* BIP35 */
+#define SPV_VERSION_BLOOM 70001 /* BIP37 */
+#define SPV_VERSION_REJECT 70002 /* BIP61 */
+#define SPV_VERSION_SENDHEADERS 70012 /* BIP130 */
+#define SPV_VERSION_FEEFILTER 70013 /* BIP133 */
+#define SPV_VERSION_SENDCMPCT 70014 /* BIP152 */
+#define SPV_VERSION_ADDRV2 70016 /* BIP155; also wtxidrelay, BIP339 */
+
+/* X(NAME, "command"): every command that the library knows by name. */
+#define SPV_COMMANDS(X)                                                                            \
+    X(VERSION, "version")                                                                          \
+    X(VERACK, "verack")                                                                            \
+    X(WTXIDRELAY, "wtxidrelay")                                                                    \
+    X(SENDADDRV2, "sendaddrv2")                                                                    \
+    X(ADDR, "addr")                                                                                \
+    X(ADDRV2, "addrv2")                                                                            \
+    X(GETADDR, "getaddr")                                                                          \
+    X(INV, "inv")                                                                                  \
+    X(GETDATA, "getdata")                                                                          \
+    X(NOTFOUND, "notfound")                                                                        \
+    X(GETBLOCKS, "getblocks")                                                                      \
+    X(GETHEADERS, "getheaders")                                                                    \
+    X(HEADERS, "headers")                                                                          \
+    X(BLOCK, "block")                                                                              \
+    X(TX, "tx")                                                                                    \
+    X(MEMPOOL, "mempool")                                                                          \
+    X(MERKLEBLOCK, "merkleblock")                                                                  \
+    X(FILTERLOAD, "filterload")                                                                    \
+    X(FILTERADD, "filteradd")                                                                      \
+    X(FILTERCLEAR, "filterclear")                                                                  \
+    X(PING, "ping")                                                                                \
+    X(PONG, "pong")                                                                                \
+    X(REJECT, "reject")                                                                            \
+    X(SENDHEADERS, "sendheaders")                                                                  \
+    X(FEEFILTER, "feefilter")                                                                      \
+    X(SENDCMPCT, "sendcmpct")                                                                      \
+    X(GETCFILTERS, "getcfilters")                                                                  \
+    X(CFILTER, "cfilter")                                                                          \
+    X(GETCFHEADERS, "getcfheaders")                                                                \
+    X(CFHEADERS, "cfheaders")                                                                      \
+    X(GETCFCHECKPT, "getcfcheckpt")                                                                \
+    X(CFCHECKPT, "cfcheckpt")
+
+enum spv_command {
+    SPV_CMD_UNKNOWN = 0,
+#define SPV_CMD_ENUM(name, text) SPV_CMD_##name,
+    SPV_COMMANDS(SPV_CMD_ENUM)
+#undef SPV_CMD_ENUM
+};
+
+/* The command's text; "unknown" for SPV_CMD_UNKNOWN. Static. Any thread. */
+SPV_API const char *spv_command_name(enum spv_command command);
+
+/* A network address. network is the BIP155 id; an address of an unknown network has len 0 and is
+ * never stored or relayed. bytes holds len bytes in network order. */
+enum spv_addr_network {
+    SPV_ADDR_IPV4 = 1,
+    SPV_ADDR_IPV6 = 2,
+    SPV_ADDR_TORV3 = 4,
+    SPV_ADDR_I2P = 5,
+    SPV_ADDR_CJDNS = 6,
+    SPV_ADDR_YGGDRASIL = 7,
+};
+#define SPV_ADDR_BYTES 32 /* the longest known: Tor v3, I2P */
+struct spv_netaddr {
+    uint8_t network;
+    uint8_t len;
+    uint16_t port; /* host order */
+    uint8_t bytes[SPV_ADDR_BYTES];
+};
+struct spv_addr_entry {
+    uint32_t time; /* unix seconds, last seen */
+    uint64_t services;
+    struct spv_netaddr addr;
+};
+
+#define SPV_INV_TX 1
+#define SPV_INV_BLOCK 2
+#define SPV_INV_FILTERED_BLOCK 3
+#define SPV_INV_COMPACT_BLOCK 4
+#define SPV_INV_WTX 5
+#define SPV_INV_WITNESS (UINT32_C(1) << 30)
+struct spv_inv {
+    uint32_t type; /* unknown types are preserved */
+    struct spv_hash256 hash;
+};
+
+struct spv_msg_version {
+    uint32_t version;
+    uint64_t services;
+    int64_t time;
+    uint64_t recv_services;
+    struct spv_netaddr recv;
+    uint64_t from_services;
+    struct spv_netaddr from;
+    uint64_t nonce;
+    char user_agent[SPV_MAX_USER_AGENT + 1]; /* NUL-terminated; may hold any other byte */
+    size_t user_agent_len;
+    int32_t height;
+    bool relay; /* from 70001; absent means true */
+};
+struct spv_msg_addr { /* addr, addrv2 */
+    const struct spv_addr_entry *entries;
+    size_t n;
+};
+struct spv_msg_inv { /* inv, getdata, notfound */
+    const struct spv_inv *items;
+    size_t n;
+};
+struct spv_msg_getheaders { /* getheaders, getblocks */
+    uint32_t version;
+    const struct spv_blockhash *locator;
+    size_t n;
+    struct spv_blockhash stop; /* zero: as many as you can */
+};
+struct spv_msg_headers {
+    const struct spv_header *headers;
+    size_t n;
+};
+struct spv_msg_ping { /* ping, pong */
+    bool has_nonce; /* false: the old form of versions up to 60000 */
+    uint64_t nonce;
+};
+struct spv_msg_reject {
+    char command[SPV_COMMAND_SIZE + 1];
+    uint8_t code;
+    char reason[SPV_MAX_REJECT_REASON + 1];
+    bool has_hash;
+    struct spv_hash256 hash;
+};
+/* A payload that is handed out as bytes: unknown commands and bodies with a view of their own. */
+struct spv_msg_raw {
+    const uint8_t *bytes;
+    size_t n;
+};
+
+struct spv_msg {
+    enum spv_command command;
+    char name[SPV_COMMAND_SIZE + 1]; /* as on the wire; filled when decoding */
+    union {
+        struct spv_msg_version version;
+        struct spv_msg_addr addr;
+        struct spv_msg_inv inv;
+        struct spv_msg_getheaders getheaders; /* and getblocks */
+        struct spv_msg_headers headers;
+        struct spv_msg_ping ping; /* and pong */
+        struct spv_msg_reject reject;
+        struct spv_msg_raw raw;
+    } u;
+};
+
+#endif

@@ -1,0 +1,123 @@
+/* The node: composes peers, sync and chain into one machine that brings the header chain up to date
+ * and keeps it there. Inputs: connected, message, closed, resolved, stored, timer. Outputs: effects
+ * that the shell pulls with spv_node_poll and carries out. No I/O; one thread.
+ *
+ * The shell gives each connection attempt the peer id that the CONNECT (or LISTEN side) effect
+ * names; ids are a counter and never reused. spv/loop.h is the ready-made shell. */
+#ifndef SPV_NODE_H
+#define SPV_NODE_H
+
+#include "spv/chain.h"
+#include "spv/endpoint.h"
+#include "spv/peer.h"
+
+#define SPV_NODE_MAX_PEERS 64 /* outbound slots at most */
+#define SPV_NODE_MAX_ENDPOINTS 256 /* --connect and --add-peer together */
+#define SPV_NODE_ADDRESSES 2048 /* candidate addresses kept in memory */
+
+struct spv_node_config {
+    const struct spv_params *params;
+    struct spv_reader reader; /* zeroed: start at genesis */
+    const struct spv_endpoint *connect; /* only these, each a network group of its own */
+    size_t n_connect;
+    const struct spv_endpoint *add_peers; /* these, too */
+    size_t n_add_peers;
+    unsigned peers; /* outbound connections wanted; 0: 4 (or n_connect) */
+    bool no_discovery; /* no DNS seeds, no gossip */
+    const struct spv_u256 *min_work; /* NULL: the network's */
+    bool no_checkpoints;
+    bool indexed; /* the reader's by_hash answers for every stored header */
+    struct spv_rng rng;
+    uint64_t request_timeout_us; /* a getheaders to the chain peer; 0: 20 s */
+};
+
+/* What the application is told. */
+enum spv_event_kind {
+    SPV_EVENT_CONNECTED, /* handshake done */
+    SPV_EVENT_DISCONNECTED, /* error says why */
+    SPV_EVENT_CONNECT_FAILED,
+    SPV_EVENT_PROGRESS, /* the tip moved forward */
+    SPV_EVENT_REORG, /* the tip moved to another branch */
+    SPV_EVENT_SYNCED, /* the verdict; again after each later change of it */
+    SPV_EVENT_BEHIND, /* no longer synced: a better chain was heard of */
+    SPV_EVENT_BANNED, /* a peer proved a lie; error says which */
+    SPV_EVENT_WARNING, /* text says what */
+};
+struct spv_event {
+    enum spv_event_kind kind;
+    uint64_t peer; /* 0: none */
+    char address[SPV_ENDPOINT_TEXT]; /* the peer's */
+    int error; /* 0 or a code */
+    struct spv_record tip;
+    uint32_t fork_height; /* REORG */
+    uint32_t removed, added; /* REORG; PROGRESS: added */
+    const char *text; /* WARNING; static */
+};
+
+enum spv_effect_kind {
+    SPV_EFFECT_CONNECT, /* dial `endpoint` as peer id `peer` */
+    SPV_EFFECT_RESOLVE, /* look up `endpoint`.host; answer with spv_node_resolved */
+    SPV_EFFECT_SEND, /* `message` to `peer` */
+    SPV_EFFECT_CLOSE, /* drop `peer`, `error` says why; no closed input follows */
+    SPV_EFFECT_STORE, /* apply `change` in one transaction, then call spv_node_stored */
+    SPV_EFFECT_INDEX, /* build the hash index, then call spv_node_indexed */
+    SPV_EFFECT_EVENT, /* tell the application */
+};
+/* What the pointers in it point at is lent until the next call on the node. */
+struct spv_effect {
+    enum spv_effect_kind kind;
+    uint64_t peer;
+    int error;
+    struct spv_endpoint endpoint;
+    struct spv_msg message;
+    struct spv_change change;
+    struct spv_event event;
+};
+
+struct spv_node_stats {
+    struct spv_record tip;
+    uint32_t start_height; /* the tip's height when the node started */
+    uint64_t headers_added; /* accepted onto the best chain since start */
+    uint32_t
+        target_height; /* best estimate of where the chain ends: the highest height proven by
+                          headers or checkpoints, or claimed by a peer whose claim still stands */
+    unsigned peers; /* handshakes complete */
+    unsigned peers_connecting;
+    uint64_t chain_peer; /* the id asked for the chain now; 0 none */
+    bool synced;
+    uint64_t reorgs, stalls, bans;
+    size_t memory;
+};
+
+struct spv_node;
+
+SPV_API int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg,
+                         struct spv_now now);
+SPV_API void spv_node_free(struct spv_node *n);
+
+/* A dial succeeded and the handshake is complete. Inbound peers have no place here. */
+SPV_API int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_stats *info,
+                               struct spv_now now);
+/* A message of a ready peer. */
+SPV_API int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg,
+                          struct spv_now now);
+/* The dial failed or the link is gone; error is the reason. Once per id. */
+SPV_API int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now);
+/* The answer to a RESOLVE effect: n_addrs addresses (ports are the network's), or an error. */
+SPV_API int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
+                              const struct spv_netaddr *addrs, size_t n_addrs, struct spv_now now);
+/* The last STORE effect was applied (error 0) or failed: then the node stops and every call returns
+ * the error. */
+SPV_API int spv_node_stored(struct spv_node *n, int error, struct spv_now now);
+SPV_API int spv_node_indexed(struct spv_node *n, int error, struct spv_now now);
+SPV_API int spv_node_timer(struct spv_node *n, struct spv_now now);
+SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
+
+/* The next effect: 1 and *out, or 0. A STORE effect must be answered before the next one is pulled.
+ */
+SPV_API int spv_node_poll(struct spv_node *n, struct spv_effect *out);
+
+SPV_API const struct spv_chain *spv_node_chain(const struct spv_node *n);
+SPV_API void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out);
+
+#endif

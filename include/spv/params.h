@@ -1,0 +1,42 @@
+/* The chain's rules of each network: limits, retargeting, activation heights, checkpoints. */
+#ifndef SPV_PARAMS_H
+#define SPV_PARAMS_H
+
+#include "spv/header.h"
+#include "spv/network.h"
+
+#define SPV_RETARGET_INTERVAL 2016
+
+struct spv_checkpoint {
+    uint32_t height;
+    struct spv_blockhash hash;
+};
+
+struct spv_params {
+    struct spv_netid net;
+    struct spv_header genesis;
+    struct spv_u256 pow_limit;
+    uint32_t pow_limit_bits;
+    uint32_t target_timespan; /* seconds: 1,209,600 */
+    uint32_t target_spacing; /* seconds: 600 */
+    bool no_retarget; /* regtest */
+    bool min_difficulty; /* testnet3, testnet4, simnet: 20 minutes give limit bits */
+    bool bip94; /* testnet4 */
+    uint32_t bip34_height; /* version >= 2 from here on */
+    uint32_t bip66_height; /* version >= 3 */
+    uint32_t bip65_height; /* version >= 4 */
+    const struct spv_checkpoint *checkpoints; /* ascending heights; static or the caller's */
+    size_t n_checkpoints;
+    struct spv_u256 min_work; /* the best chain has at least this */
+    const char *const *dns_seeds; /* NULL-terminated */
+    uint8_t challenge_hash[32]; /* signet: double SHA-256 of the challenge script; else zero */
+};
+
+/* The parameters of a network. Static; NULL for a value outside the enum. Any thread. */
+SPV_API const struct spv_params *spv_params_get(enum spv_network network);
+
+/* A signet with its own challenge: the default signet's rules and genesis, own magic and name; no
+ * checkpoints, minimum work or seeds. Errors as spv_netid_signet. */
+SPV_API int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n);
+
+#endif

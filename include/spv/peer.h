@@ -1,0 +1,119 @@
+/* One connection's protocol state machine: bytes in, messages up; messages in, bytes out.
+ *
+ * It frames, checks, negotiates, answers pings, keeps deadlines and counts, and does no I/O: the
+ * caller moves the bytes, tells the time and arms one timer. Usable with any event loop (see
+ * examples/); spv/link.h is this machine on libevent. A machine belongs to one thread. */
+#ifndef SPV_PEER_H
+#define SPV_PEER_H
+
+#include "spv/error.h"
+#include "spv/message.h"
+#include "spv/network.h"
+#include "spv/types.h"
+
+enum spv_direction {
+    SPV_OUTBOUND, /* we dialled */
+    SPV_INBOUND, /* they dialled */
+};
+
+/* The version nonces of a node's open and recent handshakes: how it knows itself. One per node,
+ * shared by all its machines, on one thread. Holds the last SPV_SELF_NONCES. */
+#define SPV_SELF_NONCES 50 /* more handshakes than are ever in flight at once */
+struct spv_self_nonces {
+    uint64_t nonce[SPV_SELF_NONCES];
+    unsigned next;
+};
+
+struct spv_peer_timeouts { /* microseconds; 0 takes the default */
+    uint64_t handshake; /* 30 s: whole negotiation */
+    uint64_t ping_interval; /* 120 s, jittered by a quarter */
+    uint64_t pong; /* 20 min */
+    uint64_t idle; /* 5 min without a complete message */
+    uint64_t message; /* 5 min for one message from its first byte to its last */
+    uint64_t getheaders; /* 90 s a request */
+    uint64_t getdata; /* 30 s a request */
+    uint64_t write; /* 2 min without the peer taking a byte that waits */
+};
+
+/* Everything here is copied, but for what the pointers point at: they must outlive the machine. */
+struct spv_peer_config {
+    const struct spv_netid *net;
+    uint64_t services; /* what we offer */
+    uint64_t need_services; /* what the peer must offer, else SPV_ERR_SERVICES */
+    uint32_t max_version; /* 0: SPV_PROTOCOL_VERSION */
+    bool relay; /* our version's relay byte */
+    bool wtxidrelay; /* offer BIP339 */
+    const char *user_agent; /* NULL: "/libspv:<version>/"; at most SPV_MAX_USER_AGENT bytes */
+    int32_t height; /* our height, for the version message */
+    struct spv_netaddr remote; /* addr_recv; zeroed network: leave zero (behind a proxy) */
+    struct spv_rng rng;
+    struct spv_self_nonces *self_nonces; /* may be NULL: no self-connection check */
+    struct spv_peer_timeouts timeouts;
+    size_t max_queue_bytes; /* send queue; 0: SPV_PEER_QUEUE_BYTES */
+};
+
+#define SPV_PEER_QUEUE_BYTES (8u * 1024 * 1024) /* ours: two messages of the largest size */
+
+struct spv_peer_stats {
+    enum spv_direction direction;
+    bool ready; /* handshake complete */
+    uint32_t version; /* negotiated; 0 before the peer's version message */
+    uint32_t peer_version; /* as advertised */
+    uint64_t services; /* the peer's */
+    char user_agent[SPV_MAX_USER_AGENT + 1]; /* the peer's, made safe to print: ASCII 32..126 */
+    int32_t start_height; /* the peer's claim in its version message */
+    int64_t time_offset_s; /* peer's clock minus ours; never used to move ours */
+    bool relay; /* the peer wants transactions announced */
+    bool send_headers; /* the peer asked for headers announcements (BIP130) */
+    uint64_t bytes_in, bytes_out;
+    uint64_t messages_in, messages_out, unknown_in;
+    uint64_t connected_us, last_in_us, last_out_us; /* monotonic */
+    uint64_t ping_sent_us; /* 0: none in flight */
+    uint64_t rtt_us, rtt_min_us; /* 0: not measured yet */
+};
+
+struct spv_peer;
+
+/* A machine for a connection that has just opened. An outbound one has its version message pending
+ * at once. SPV_ERR_INVALID on a bad configuration, SPV_ERR_NOMEM. */
+SPV_API int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg,
+                         enum spv_direction dir, struct spv_now now);
+
+/* Frees the machine; NULL is fine. */
+SPV_API void spv_peer_free(struct spv_peer *p);
+
+/* Takes n received bytes, in any chunking. Returns 0, or a negative error when the link must be
+ * dropped (bytes that are pending then, such as a last reject, may still be flushed). Call
+ * spv_peer_next until it returns 0 before the next feed; bytes not yet parsed are kept. */
+SPV_API int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_now now);
+
+/* The next complete message: 1 and *out filled, 0 none, negative: drop the link. What *out points
+ * at is lent until the next call on this machine. Pings are answered and negotiation is kept
+ * inside, yet every known message is handed out, so the caller sees all; unknown commands come out
+ * as SPV_CMD_UNKNOWN with their raw bytes. */
+SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now);
+
+/* Encodes and queues a message. Before the handshake completes it waits its turn. A getheaders or
+ * getdata arms its own answer deadline. SPV_ERR_QUEUE_FULL, SPV_ERR_INVALID, SPV_ERR_TOO_LONG,
+ * SPV_ERR_UNSUPPORTED (the negotiated version or services do not allow it). */
+SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+
+/* Bytes waiting to be written, lent until the next call; 0 none. */
+SPV_API size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes);
+
+/* The first n pending bytes have been taken by the socket. */
+SPV_API void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now);
+
+/* Time has come: sends pings, checks deadlines. Feed what the socket holds before calling it, so
+ * that our own slowness is not the peer's fault. Negative: drop the link. */
+SPV_API int spv_peer_timer(struct spv_peer *p, struct spv_now now);
+
+/* When spv_peer_timer wants to be called next (monotonic us), or SPV_NEVER. */
+SPV_API uint64_t spv_peer_deadline(const struct spv_peer *p);
+
+/* True once both sides' version and verack are through. */
+SPV_API bool spv_peer_ready(const struct spv_peer *p);
+
+SPV_API void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out);
+
+#endif

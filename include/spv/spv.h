@@ -1,0 +1,22 @@
+/* libspv: everything. The peer package alone is spv/peer.h and spv/link.h. */
+#ifndef SPV_SPV_H
+#define SPV_SPV_H
+
+#include "spv/chain.h"
+#include "spv/endpoint.h"
+#include "spv/error.h"
+#include "spv/header.h"
+#include "spv/link.h"
+#include "spv/loop.h"
+#include "spv/message.h"
+#include "spv/mine.h"
+#include "spv/network.h"
+#include "spv/node.h"
+#include "spv/params.h"
+#include "spv/peer.h"
+#include "spv/serve.h"
+#include "spv/store.h"
+#include "spv/types.h"
+#include "spv/version.h"
+
+#endif

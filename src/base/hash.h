@@ -1,0 +1,15 @@
+/* The hash functions of Bitcoin, from OpenSSL; SipHash-2-4 of our own (BIP152, table salting). */
+#ifndef SPV_BASE_HASH_H
+#define SPV_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void spv_sha256(uint8_t out[32], const void *in, size_t n);
+void spv_sha256d(uint8_t out[32], const void *in, size_t n);
+/* n double hashes of n consecutive 80-byte headers: the hot path of header sync. */
+void spv_sha256d_headers(uint8_t *out, const uint8_t *raw, size_t n);
+void spv_hash160(uint8_t out[20], const void *in, size_t n); /* RIPEMD-160 of SHA-256 */
+uint64_t spv_siphash(uint64_t k0, uint64_t k1, const void *in, size_t n);
+
+#endif
