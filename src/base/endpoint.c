@@ -1,0 +1,93 @@
+/* A colon is the port's mark unless there are several: then the text is a bare IPv6 address, and
+ * one with a port must wear brackets. Hosts are taken as names of printable characters; whether
+ * they exist is for the resolver to say. */
+#include "spv/endpoint.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "spv/error.h"
+
+/* Ends any digits at NUL; 0 when they are no port. */
+static uint16_t parse_port(const char *text)
+{
+    uint32_t port = 0;
+    size_t i = 0;
+
+    for (; text[i] >= '0' && text[i] <= '9' && i < 5; i++)
+        port = port * 10 + (uint32_t)(text[i] - '0');
+    return text[i] != '\0' || port > UINT16_MAX ? 0 : (uint16_t)port;
+}
+
+static bool host_char(char c)
+{
+    return c > ' ' && c < 0x7f && strchr("[]/@?#\"'\\<>", c) == NULL;
+}
+
+static bool ipv6_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' ||
+           c == '.';
+}
+
+/* Bare IPv6 characters, then optionally a zone ("%eth0"). */
+static bool ipv6_form(const char *host, size_t n)
+{
+    size_t colons = 0;
+    size_t i = 0;
+
+    for (; i < n && ipv6_char(host[i]); i++)
+        colons += host[i] == ':';
+    if (i < n && (host[i] != '%' || i + 1 == n))
+        return false;
+    return colons >= 2;
+}
+
+int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t default_port)
+{
+    const char *host = text;
+    const char *colon = strchr(text, ':');
+    const char *port = NULL;
+    size_t n = strlen(text);
+
+    if (text[0] == '[') {
+        const char *close = strchr(text, ']');
+        if (close == NULL || (close[1] != '\0' && close[1] != ':'))
+            return SPV_ERR_FORM;
+        host = text + 1;
+        n = (size_t)(close - host);
+        if (!ipv6_form(host, n))
+            return SPV_ERR_FORM;
+        if (close[1] == ':')
+            port = close + 2;
+    } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
+        if (!ipv6_form(host, n))
+            return SPV_ERR_FORM;
+    } else if (colon != NULL) {
+        n = (size_t)(colon - text);
+        port = colon + 1;
+    }
+
+    if (n == 0 || n >= SPV_HOST_MAX)
+        return SPV_ERR_FORM;
+    for (size_t i = 0; i < n; i++)
+        if (!host_char(host[i]))
+            return SPV_ERR_FORM;
+    uint16_t number = default_port;
+    if (port != NULL && (number = parse_port(port)) == 0)
+        return SPV_ERR_FORM;
+    memcpy(out->host, host, n);
+    out->host[n] = '\0';
+    out->port = number;
+    return SPV_OK;
+}
+
+void spv_endpoint_text(char *out, const struct spv_endpoint *endpoint)
+{
+    bool brackets = strchr(endpoint->host, ':') != NULL;
+
+    snprintf(out, SPV_ENDPOINT_TEXT, "%s%s%s:%u", brackets ? "[" : "", endpoint->host,
+             brackets ? "]" : "", (unsigned)endpoint->port);
+}
