@@ -1,0 +1,462 @@
+/* Options, errors and exit codes.
+ *
+ * A table of options is turned into getopt_long's form; every option gets the code CLI_FIRST plus
+ * its row, so one loop serves all apps. getopt's own messages are off: ours name the option, say
+ * what was expected and point at the nearest name and at --help. */
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spv/store.h"
+#include "spv/version.h"
+
+#define CLI_OPTIONS_MAX 40 /* rows of the longest table, with room */
+#define CLI_FIRST 1000 /* getopt codes of our rows, above every character */
+#define CLI_HELP (CLI_FIRST - 1)
+#define CLI_VERSION (CLI_FIRST - 2)
+#define HELP_COLUMN 27 /* where explanations start */
+#define HELP_WIDTH 80
+#define NAME_MAX_LEN 31 /* of an option; for the distance table */
+#define TEXT_MAX 1024 /* of one error */
+#define STOP_WRAP 1000000 /* seconds kept in a sig_atomic_t */
+
+static const char *program = "spv";
+
+/* Errors. */
+
+static void tell(const char *code, int err, const char *format, va_list args)
+{
+    char text[TEXT_MAX];
+
+    vsnprintf(text, sizeof text, format, args);
+    cli_paint_clear();
+    fprintf(stderr, "%s: %s\n", program, text);
+    if (code != NULL && cli_json_on())
+        cli_json(
+            json_pack("{s:s, s:s, s:s}", "event", code, "code", spv_err_name(err), "text", text));
+}
+
+int cli_usage(const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return cli_fail_as(CLI_USAGE, SPV_ERR_INVALID, "%s Try '%s --help'.", text, program);
+}
+
+int cli_fail(int err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    tell("error", err, format, args);
+    va_end(args);
+    return (int)cli_exit_of(err);
+}
+
+int cli_fail_as(enum cli_exit code, int err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    tell("error", err, format, args);
+    va_end(args);
+    return (int)code;
+}
+
+int cli_problem(const struct spv_problem *why)
+{
+    return cli_fail(why->code, "%s", why->text[0] != '\0' ? why->text : spv_strerror(why->code));
+}
+
+void cli_warn(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    tell("warning", SPV_OK, format, args);
+    va_end(args);
+}
+
+enum cli_exit cli_exit_of(int err)
+{
+    if (err == SPV_OK)
+        return CLI_DONE;
+    if (err == SPV_ERR_DB_DAMAGED || err == SPV_ERR_DB_NEWER || err == SPV_ERR_DB_NETWORK)
+        return CLI_DATABASE;
+    if (err == SPV_ERR_STOPPED)
+        return CLI_INTERRUPTED;
+    return CLI_FAILED;
+}
+
+/* Signals. */
+
+static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_at; /* seconds of the monotonic clock, modulo STOP_WRAP */
+static void (*volatile stop_hook)(void *ctx);
+static void *volatile stop_ctx;
+
+static void on_stop(int number)
+{
+    struct timespec t = {0, 0};
+    int saved = errno;
+
+    (void)number;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    if (stop_asked != 0) {
+        /* Programs that pass signals on often send the same one twice; a person who means it needs
+         * longer than a second. Nothing committed is lost: the store's transactions are atomic. */
+        if ((sig_atomic_t)(t.tv_sec % STOP_WRAP) - stop_at >= 2)
+            _exit(CLI_INTERRUPTED);
+    } else {
+        stop_asked = 1;
+        stop_at = (sig_atomic_t)(t.tv_sec % STOP_WRAP);
+        if (stop_hook != NULL)
+            stop_hook(stop_ctx);
+    }
+    errno = saved;
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_stop;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+void cli_stop_hook(void (*hook)(void *ctx), void *ctx)
+{
+    stop_hook = NULL;
+    stop_ctx = ctx;
+    stop_hook = hook;
+    if (hook != NULL && stop_asked != 0)
+        hook(ctx); /* stopping twice is harmless */
+}
+
+bool cli_stopped(void)
+{
+    return stop_asked != 0;
+}
+
+/* Help. */
+
+/* Prints text from the help column on, wrapped at the help width. */
+static void help_text(const char *text, int column)
+{
+    while (*text != '\0') {
+        int len = (int)strcspn(text, " \n");
+        bool broken = text[len] == '\n';
+
+        if (column > HELP_COLUMN && column + 1 + len > HELP_WIDTH) {
+            printf("\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", len, text);
+        column += len;
+        text += len;
+        if (broken) {
+            printf("\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        }
+        text += strspn(text, " \n");
+    }
+    putchar('\n');
+}
+
+static void help_option(const struct cli_option *o)
+{
+    char left[HELP_WIDTH];
+    char letter[] = "    ";
+    int n;
+
+    if (o->letter != '\0') {
+        letter[0] = '-';
+        letter[1] = o->letter;
+        letter[2] = ',';
+    }
+    n = snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->value != NULL ? " " : "",
+                 o->value != NULL ? o->value : "");
+    fputs(left, stdout);
+    if (n + 2 > HELP_COLUMN)
+        printf("\n%*s", HELP_COLUMN, "");
+    else
+        printf("%*s", HELP_COLUMN - n, "");
+    help_text(o->help, HELP_COLUMN);
+}
+
+static const char *exit_meaning(enum cli_exit code)
+{
+    switch (code) {
+    case CLI_DONE:
+        return "done";
+    case CLI_FAILED:
+        return "failed; may succeed when tried again or once the obstacle is gone";
+    case CLI_USAGE:
+        return "wrong option or argument; nothing was done";
+    case CLI_DATABASE:
+        return "the database is damaged, of a newer version or of another network";
+    case CLI_NO_PEER:
+        return "no usable peer in time";
+    case CLI_INTERRUPTED:
+        return "interrupted; everything so far is kept, the same command goes on";
+    }
+    return "";
+}
+
+static int help(const struct cli_app *app)
+{
+    static const struct cli_option own[] = {
+        {.name = "help", .letter = 'h', .help = "Print this and exit."},
+        {.name = "version", .help = "Print the version and exit."},
+    };
+    size_t i;
+    const struct cli_option *o;
+
+    printf("Usage: %s %s\n\n%s\n", app->name, app->usage, app->summary);
+    for (o = app->options; o->name != NULL || o->group != NULL; o++) {
+        if (o->name == NULL)
+            printf("\n%s:\n", o->group);
+        else
+            help_option(o);
+    }
+    printf("\nAbout:\n");
+    for (i = 0; i < sizeof own / sizeof own[0]; i++)
+        help_option(&own[i]);
+    printf("\nExit codes:\n");
+    for (i = 0; i < app->n_exits; i++)
+        printf("  %-5d%s\n", (int)app->exits[i], exit_meaning(app->exits[i]));
+    if (app->notes != NULL)
+        printf("\n%s", app->notes);
+    return cli_finish_output();
+}
+
+/* Parsing. */
+
+/* Edit distance between two short names. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[NAME_MAX_LEN + 1];
+    size_t na = strlen(a), nb = strlen(b), i, j;
+
+    if (na > NAME_MAX_LEN || nb > NAME_MAX_LEN)
+        return NAME_MAX_LEN;
+    for (j = 0; j <= nb; j++)
+        row[j] = (unsigned)j;
+    for (i = 1; i <= na; i++) {
+        unsigned corner = row[0];
+
+        row[0] = (unsigned)i;
+        for (j = 1; j <= nb; j++) {
+            unsigned best = corner + (a[i - 1] != b[j - 1]);
+
+            corner = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[nb];
+}
+
+static const char *nearest(const struct option *table, const char *wanted)
+{
+    const char *best = NULL;
+    unsigned best_distance = 4; /* further away is no likely slip */
+
+    for (; table->name != NULL; table++) {
+        unsigned d = distance(wanted, table->name);
+
+        if (strlen(wanted) >= 3 && strncmp(table->name, wanted, strlen(wanted)) == 0)
+            d = 1; /* the beginning of several names */
+        if (d < best_distance && d < strlen(table->name)) {
+            best_distance = d;
+            best = table->name;
+        }
+    }
+    return best;
+}
+
+static int unknown_option(const struct option *table, const char *arg, int letter)
+{
+    char name[NAME_MAX_LEN + 1];
+    const char *near;
+
+    if (letter != 0 && letter < CLI_VERSION && strncmp(arg, "--", 2) != 0)
+        return cli_usage("-%c: unknown option.", letter);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+    if (letter >= CLI_VERSION) /* getopt knows the option, so the value is too many */
+        return cli_usage("--%s: takes no value.", name);
+    near = nearest(table, name);
+    if (near != NULL)
+        return cli_usage("--%s: unknown option; did you mean --%s?", name, near);
+    return cli_usage("--%s: unknown option.", name);
+}
+
+static int read_number(const struct cli_option *o, const char *text)
+{
+    uint64_t value = 0;
+    const char *p;
+    bool good = *text != '\0';
+
+    for (p = text; good && *p != '\0'; p++) {
+        unsigned digit = (unsigned)(*p - '0');
+
+        good = *p >= '0' && *p <= '9' && value <= (UINT64_MAX - digit) / 10;
+        value = value * 10 + digit;
+    }
+    if (!good || value < o->min || value > o->max)
+        return cli_usage("--%s: '%s' is not a number from %llu to %llu.", o->name, text,
+                         (unsigned long long)o->min, (unsigned long long)o->max);
+    *(uint64_t *)o->into = value;
+    return CLI_PROCEED;
+}
+
+static int read_network(const struct cli_option *o, const char *text)
+{
+    const struct spv_netid *net = spv_netid_by_name(text);
+    char names[SPV_NETWORKS * (SPV_NETNAME_MAX + 2)] = "";
+    size_t used = 0;
+    int i;
+
+    if (net != NULL) {
+        *(const struct spv_params **)o->into = spv_params_get(net->network);
+        return CLI_PROCEED;
+    }
+    for (i = 0; i < SPV_NETWORKS; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                                 spv_netid_get((enum spv_network)i)->name);
+    return cli_usage("--%s: '%s' is not a network. Use one of: %s.", o->name, text, names);
+}
+
+static int read_option(const struct cli_option *o, const char *text)
+{
+    struct cli_list *list;
+
+    if (o->kind != CLI_FLAG && o->kind != CLI_NUMBER && *text == '\0')
+        return cli_usage("--%s: the value is empty; it wants %s.", o->name, o->value);
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(bool *)o->into = true;
+        break;
+    case CLI_TEXT:
+        *(const char **)o->into = text;
+        break;
+    case CLI_LIST:
+        list = o->into;
+        if (list->n == CLI_LIST_MAX)
+            return cli_usage("--%s: given more than %d times.", o->name, CLI_LIST_MAX);
+        list->item[list->n++] = text;
+        break;
+    case CLI_NUMBER:
+        return read_number(o, text);
+    case CLI_NETWORK:
+        return read_network(o, text);
+    }
+    return CLI_PROCEED;
+}
+
+int cli_parse(const struct cli_app *app, int argc, char **argv)
+{
+    struct option table[CLI_OPTIONS_MAX + 3];
+    char letters[2 * CLI_OPTIONS_MAX + 3] = ":h"; /* ':' first: a missing value is told apart */
+    size_t n = 0, used = 2, i;
+    int code;
+
+    program = app->name;
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of a write, not the end of a sync */
+    memset(table, 0, sizeof table);
+    for (i = 0; app->options[i].name != NULL || app->options[i].group != NULL; i++) {
+        const struct cli_option *o = &app->options[i];
+
+        if (o->name == NULL)
+            continue;
+        if (n == CLI_OPTIONS_MAX)
+            return cli_usage("the table of options is too long.");
+        table[n].name = o->name;
+        table[n].has_arg = o->kind == CLI_FLAG ? no_argument : required_argument;
+        table[n].val = CLI_FIRST + (int)i;
+        n++;
+        if (o->letter != '\0') {
+            letters[used++] = o->letter;
+            if (o->kind != CLI_FLAG)
+                letters[used++] = ':';
+            letters[used] = '\0';
+        }
+    }
+    table[n++] = (struct option){"help", no_argument, NULL, CLI_HELP};
+    table[n] = (struct option){"version", no_argument, NULL, CLI_VERSION};
+    opterr = 0;
+    for (;;) {
+        int at = optind;
+
+        code = getopt_long(argc, argv, letters, table, NULL);
+        if (code == -1)
+            break;
+        if (code == 'h' || code == CLI_HELP)
+            return help(app);
+        if (code == CLI_VERSION) {
+            printf("%s (libspv) %s\n", app->name, spv_version());
+            return cli_finish_output();
+        }
+        if (code == ':') {
+            const char *arg = argv[optind - 1];
+
+            if (strncmp(arg, "--", 2) != 0)
+                return cli_usage("-%c: a value is missing.", optopt);
+            return cli_usage("%s: a value is missing.", arg);
+        }
+        if (code == '?')
+            return unknown_option(
+                table, argv[optopt != 0 && optopt < CLI_VERSION ? at : optind - 1], optopt);
+        for (i = 0; code < CLI_FIRST; i++) {
+            if (app->options[i].name != NULL && app->options[i].letter == code)
+                code = CLI_FIRST + (int)i;
+        }
+        code = read_option(&app->options[code - CLI_FIRST], optarg);
+        if (code != CLI_PROCEED)
+            return code;
+    }
+    if (optind < argc)
+        return cli_usage("'%s': unexpected argument; %s takes only options.", argv[optind],
+                         app->name);
+    return CLI_PROCEED;
+}
+
+int cli_place_resolve(struct cli_place *place)
+{
+    int rc;
+
+    place->params = place->network != NULL ? place->network : spv_params_get(SPV_MAINNET);
+    rc = spv_store_default_path(place->path, sizeof place->path, &place->params->net,
+                                place->datadir, place->db);
+    if (rc == SPV_ERR_TOO_LONG)
+        return cli_usage("%s: the path is longer than %d bytes.",
+                         place->db != NULL ? "--db" : "--datadir", CLI_PATH_MAX - 1);
+    if (rc != 0)
+        return cli_usage("no place for the database: HOME and XDG_DATA_HOME are not set. "
+                         "Use --datadir DIR or --db FILE.");
+    return 0;
+}

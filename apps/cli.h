@@ -1,0 +1,144 @@
+/* What the command-line apps share: options from a table (with the --help text made from it),
+ * errors in one form, exit codes, the place of the database, stop signals, the live line on a
+ * terminal, JSON lines, and figures as people read them. One thread; the state of the process
+ * (name, terminal, JSON mode) is kept here. */
+#ifndef SPV_CLI_H
+#define SPV_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spv/error.h"
+#include "spv/params.h"
+
+#if defined(__GNUC__)
+#define CLI_FORMAT(text, args) __attribute__((format(printf, text, args)))
+#else
+#define CLI_FORMAT(text, args)
+#endif
+
+enum cli_exit {
+    CLI_DONE = 0,
+    CLI_FAILED = 1, /* this time; it may work when tried again or with the obstacle removed */
+    CLI_USAGE = 2, /* wrong option or argument; nothing was done */
+    CLI_DATABASE = 3, /* damaged, written by a newer version, or of another network */
+    CLI_NO_PEER = 4, /* no usable peer in time */
+    CLI_INTERRUPTED = 130, /* SIGINT or SIGTERM; everything so far is kept */
+};
+#define CLI_PROCEED (-1) /* cli_parse: no exit, go on */
+
+enum cli_kind {
+    CLI_FLAG, /* bool */
+    CLI_TEXT, /* const char *; NULL when not given; the last one counts */
+    CLI_LIST, /* struct cli_list; repeatable */
+    CLI_NUMBER, /* uint64_t, decimal, min..max */
+    CLI_NETWORK, /* const struct spv_params *, by name */
+};
+
+struct cli_option {
+    const char *group; /* a row with only this starts a group of the help text */
+    const char *name; /* without the dashes */
+    char letter; /* short form; 0: none */
+    enum cli_kind kind;
+    const char *value; /* how the help names the value, e.g. "FILE" */
+    const char *help; /* one or two sentences; wrapped by us */
+    void *into; /* what the kind says */
+    uint64_t min, max; /* CLI_NUMBER */
+};
+
+#define CLI_LIST_MAX 256 /* as many endpoints as a node takes */
+struct cli_list {
+    const char *item[CLI_LIST_MAX];
+    size_t n;
+};
+
+struct cli_app {
+    const char *name; /* "spv-sync" */
+    const char *summary; /* first lines of the help text */
+    const char *usage; /* after the name, e.g. "[OPTION]..." */
+    const struct cli_option *options; /* ends with a zeroed row; --help and --version are added */
+    const char *notes; /* examples and files, printed as they are */
+    const enum cli_exit *exits; /* the exit codes that the help explains, CLI_INTERRUPTED or
+                                   CLI_DONE last */
+    size_t n_exits;
+};
+
+/* Reads the arguments into the options' places. Returns CLI_PROCEED, or the code to exit with:
+ * --help and --version were printed, or an error was told. Takes no operands. Also ignores
+ * SIGPIPE. */
+int cli_parse(const struct cli_app *app, int argc, char **argv);
+
+/* Where a database is: the options --network, --datadir and --db, and what comes of them. */
+#define CLI_PATH_MAX 4096
+struct cli_place {
+    const struct spv_params *network; /* NULL: not given */
+    const char *datadir, *db;
+    const struct spv_params *params; /* resolved: network, or mainnet */
+    char path[CLI_PATH_MAX]; /* resolved */
+};
+#define CLI_NETWORK_ROW(place)                                                                     \
+    {                                                                                              \
+        .name = "network", .letter = 'n', .kind = CLI_NETWORK, .value = "NAME",                    \
+        .help = "Which chain: mainnet (default), testnet3, testnet4, signet, regtest or simnet.",  \
+        .into = &(place).network                                                                   \
+    }
+#define CLI_DATADIR_ROW(place)                                                                     \
+    {                                                                                              \
+        .name = "datadir", .letter = 'd', .kind = CLI_TEXT, .value = "DIR",                        \
+        .help = "Folder of all databases; the network's is DIR/NETWORK/headers.db.",               \
+        .into = &(place).datadir                                                                   \
+    }
+#define CLI_DB_ROW(place)                                                                          \
+    {                                                                                              \
+        .name = "db", .kind = CLI_TEXT, .value = "FILE",                                           \
+        .help = "The database itself, instead of a place in --datadir.", .into = &(place).db       \
+    }
+/* Fills params and path. 0, or the code to exit with after the error was told. */
+int cli_place_resolve(struct cli_place *place);
+
+/* Errors: "spv-sync: <what>: <why>. <what to do>" on standard error, and an "error" object on
+ * standard output in JSON mode. Each returns the code to exit with. */
+int cli_usage(const char *format, ...) CLI_FORMAT(1, 2); /* adds "Try 'spv-sync --help'." */
+int cli_fail(int err, const char *format, ...) CLI_FORMAT(2, 3); /* exit by cli_exit_of(err) */
+int cli_fail_as(enum cli_exit code, int err, const char *format, ...) CLI_FORMAT(3, 4);
+int cli_problem(const struct spv_problem *why);
+enum cli_exit cli_exit_of(int err);
+/* The same form, for what is no failure. */
+void cli_warn(const char *format, ...) CLI_FORMAT(1, 2);
+
+/* SIGINT and SIGTERM: the first is remembered and calls the hook from the handler (which must be
+ * async-signal-safe); another one at least a second later leaves at once with CLI_INTERRUPTED,
+ * which loses nothing that was committed. Setting a hook after the signal calls it at once. */
+void cli_catch_signals(void);
+void cli_stop_hook(void (*hook)(void *ctx), void *ctx); /* NULL: none */
+bool cli_stopped(void);
+
+/* Output. In JSON mode only cli_json writes to standard output. */
+void cli_json_mode(void);
+bool cli_json_on(void);
+/* Prints one object on a line, flushed, and releases it. NULL (out of memory) is skipped. */
+void cli_json(json_t *object);
+/* A line on standard output, above the live line; nothing in JSON mode. */
+void cli_say(const char *format, ...) CLI_FORMAT(1, 2);
+/* CLI_DONE, or CLI_FAILED after telling that standard output could not be written. */
+int cli_finish_output(void);
+
+/* The live line: standard output is a terminal that can overwrite a line. */
+bool cli_live(void);
+/* Shows text on the live line, cut to the terminal's width; replaces what was there. */
+void cli_paint(const char *text);
+/* Takes the live line away, so that something else can be printed. */
+void cli_paint_clear(void);
+
+/* Figures. Each writes a NUL-terminated text into out (CLI_FIGURE bytes) and returns it. */
+#define CLI_FIGURE 40
+const char *cli_count(char *out, uint64_t n); /* 1,234,567 */
+const char *cli_rate(char *out, double per_second); /* "1,234/s", "0.7/s" */
+const char *cli_duration(char *out,
+                         double seconds); /* "0.4 s", "12 s", "3 min 20 s", "1 h 5 min" */
+const char *cli_time(char *out, int64_t unix_s); /* "2009-01-03 18:15:05 UTC" */
+double cli_clock(void); /* monotonic seconds */
+
+#endif

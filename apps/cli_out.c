@@ -1,0 +1,173 @@
+/* Output: the live line, JSON lines, figures.
+ *
+ * The live line is painted over itself with a carriage return and clear-to-end, never wider than
+ * the terminal (asked at each painting, so that a resized window needs no signal). Whoever prints
+ * something else takes it away first; it comes back with the next painting. */
+#include "cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COLUMNS_DEFAULT 80
+#define DAY 86400.0
+#define HOUR 3600.0
+#define MINUTE 60.0
+
+static bool json_mode;
+static bool painted;
+static int output_error; /* errno of the first failed write to standard output */
+
+static void flush_output(void)
+{
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && output_error == 0)
+        output_error = errno != 0 ? errno : EIO;
+}
+
+void cli_json_mode(void)
+{
+    json_mode = true;
+}
+
+bool cli_json_on(void)
+{
+    return json_mode;
+}
+
+void cli_json(json_t *object)
+{
+    if (object == NULL)
+        return;
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    putchar('\n');
+    flush_output();
+    json_decref(object);
+}
+
+void cli_say(const char *format, ...)
+{
+    va_list args;
+
+    if (json_mode)
+        return;
+    cli_paint_clear();
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+    flush_output();
+}
+
+int cli_finish_output(void)
+{
+    cli_paint_clear();
+    flush_output();
+    if (output_error == 0 || output_error == EPIPE) /* a reader that has had enough is no failure */
+        return CLI_DONE;
+    return cli_fail_as(CLI_FAILED, SPV_ERR_IO,
+                       "standard output: cannot be written: %s. Make room or choose another place.",
+                       strerror(output_error));
+}
+
+bool cli_live(void)
+{
+    const char *term = getenv("TERM");
+
+    return !json_mode && isatty(STDOUT_FILENO) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+static int columns(void)
+{
+    struct winsize size;
+
+    memset(&size, 0, sizeof size);
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return COLUMNS_DEFAULT;
+    return size.ws_col;
+}
+
+void cli_paint(const char *text)
+{
+    int width = columns() - 1; /* the last column would wrap on some terminals */
+
+    printf("\r%.*s\033[K", width > 0 ? width : 0, text);
+    painted = true;
+    flush_output();
+}
+
+void cli_paint_clear(void)
+{
+    if (!painted)
+        return;
+    fputs("\r\033[K", stdout);
+    painted = false;
+    flush_output();
+}
+
+const char *cli_count(char *out, uint64_t n)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%" PRIu64, n), i;
+    char *p = out;
+
+    for (i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            *p++ = ',';
+        *p++ = digits[i];
+    }
+    *p = '\0';
+    return out;
+}
+
+const char *cli_rate(char *out, double per_second)
+{
+    char count[CLI_FIGURE];
+
+    if (per_second < 9.95)
+        snprintf(out, CLI_FIGURE, "%.1f/s", per_second > 0 ? per_second : 0.0);
+    else
+        snprintf(out, CLI_FIGURE, "%.36s/s", cli_count(count, (uint64_t)(per_second + 0.5)));
+    return out;
+}
+
+const char *cli_duration(char *out, double seconds)
+{
+    uint64_t s = seconds > 0 ? (uint64_t)(seconds + 0.5) : 0;
+
+    if (seconds < 9.95)
+        snprintf(out, CLI_FIGURE, "%.1f s", seconds > 0 ? seconds : 0.0);
+    else if (seconds < MINUTE)
+        snprintf(out, CLI_FIGURE, "%" PRIu64 " s", s);
+    else if (seconds < HOUR)
+        snprintf(out, CLI_FIGURE, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+    else if (seconds < DAY)
+        snprintf(out, CLI_FIGURE, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s % 3600 / 60);
+    else
+        snprintf(out, CLI_FIGURE, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s % 86400 / 3600);
+    return out;
+}
+
+const char *cli_time(char *out, int64_t unix_s)
+{
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm) == NULL || strftime(out, CLI_FIGURE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+        snprintf(out, CLI_FIGURE, "%" PRId64, unix_s);
+    return out;
+}
+
+double cli_clock(void)
+{
+    struct timespec t = {0, 0};
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
