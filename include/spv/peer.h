@@ -53,6 +53,7 @@ struct spv_peer_config {
 };
 
 #define SPV_PEER_QUEUE_BYTES (8u * 1024 * 1024) /* ours: two messages of the largest size */
+#define SPV_PEER_REQUESTS 64 /* ours: getheaders and getdata open at once on one connection */
 
 struct spv_peer_stats {
     enum spv_direction direction;
@@ -90,12 +91,16 @@ SPV_API int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struc
 /* The next complete message: 1 and *out filled, 0 none, negative: drop the link. What *out points
  * at is lent until the next call on this machine. Pings are answered and negotiation is kept
  * inside, yet every known message is handed out, so the caller sees all; unknown commands come out
- * as SPV_CMD_UNKNOWN with their raw bytes. */
+ * as SPV_CMD_UNKNOWN with their raw bytes. Messages before spv_peer_ready are version, verack and
+ * whatever a peer sends early: not for a node to act on. The first error sticks. */
 SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now);
 
-/* Encodes and queues a message. Before the handshake completes it waits its turn. A getheaders or
- * getdata arms its own answer deadline. SPV_ERR_QUEUE_FULL, SPV_ERR_INVALID, SPV_ERR_TOO_LONG,
- * SPV_ERR_UNSUPPORTED (the negotiated version or services do not allow it). */
+/* Encodes and queues a message. Before the handshake completes it waits its turn and follows our
+ * verack; what the version then negotiated does not know is left out. A getheaders or getdata arms
+ * its own answer deadline; version 0 in a getheaders or getblocks is filled in. SPV_ERR_QUEUE_FULL
+ * (bytes, or SPV_PEER_REQUESTS open), SPV_ERR_INVALID (the negotiation is the machine's own),
+ * SPV_ERR_TOO_LONG, SPV_ERR_UNSUPPORTED (the negotiated version does not know it), SPV_ERR_NOMEM; a
+ * machine that has failed returns its error. */
 SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
 /* Bytes waiting to be written, lent until the next call; 0 none. */
@@ -115,5 +120,8 @@ SPV_API uint64_t spv_peer_deadline(const struct spv_peer *p);
 SPV_API bool spv_peer_ready(const struct spv_peer *p);
 
 SPV_API void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out);
+
+/* Bytes of memory that the machine holds: below 16 KiB two seconds after the last message. */
+SPV_API size_t spv_peer_memory(const struct spv_peer *p);
 
 #endif

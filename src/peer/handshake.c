@@ -1,0 +1,142 @@
+/* Version negotiation.
+ *
+ *   outbound: version >            inbound: > version
+ *             > version                     version [wtxidrelay] sendaddrv2 verack >
+ *             [wtxidrelay] sendaddrv2 verack >
+ *             > verack: ready               > verack: ready
+ *
+ * The first message must be version, and version and verack come once. Between them unknown
+ * commands are skipped and feature negotiation (sendaddrv2, wtxidrelay) is remembered; after verack
+ * it closes the connection. The version spoken is the smaller of the two. */
+#include <string.h>
+
+#include "peer/machine.h"
+#include "spv/error.h"
+
+#define REJECT_DUPLICATE 0x12 /* BIP61 */
+
+static int send_version(struct spv_peer *p, struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_VERSION};
+    struct spv_msg_version *v = &msg.u.version;
+    v->version = p->cfg.max_version;
+    v->services = p->cfg.services;
+    v->time = now.unix_s;
+    v->recv = p->cfg.remote; /* zeroed behind a proxy */
+    v->from_services = p->cfg.services; /* no address of ours: services only */
+    v->nonce = p->nonce;
+    v->user_agent_len = strlen(p->user_agent);
+    memcpy(v->user_agent, p->user_agent, v->user_agent_len + 1);
+    v->height = p->cfg.height;
+    v->relay = p->cfg.relay;
+    p->version_sent = true;
+    return spv_peer_put(p, &msg, p->cfg.max_version, now);
+}
+
+int spv_handshake_begin(struct spv_peer *p, struct spv_now now)
+{
+    p->nonce = spv_self_nonce_draw(p->cfg.self_nonces, &p->cfg.rng);
+    p->clock[SPV_CLOCK_HANDSHAKE] = now.mono_us + p->cfg.timeouts.handshake;
+    return p->dir == SPV_OUTBOUND ? send_version(p, now) : 0;
+}
+
+/* BIP61: a last word to a peer that repeats itself, only where reject is spoken. */
+static int refuse_repeat(struct spv_peer *p, const char *command, int error, struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_REJECT};
+    uint32_t version = p->stats.version;
+    if (version >= SPV_VERSION_REJECT && version < SPV_PROTOCOL_VERSION) {
+        memcpy(msg.u.reject.command, command, strlen(command) + 1);
+        msg.u.reject.code = REJECT_DUPLICATE;
+        static const char reason[] = "duplicate message";
+        memcpy(msg.u.reject.reason, reason, sizeof(reason));
+        spv_peer_put(p, &msg, version, now); /* best effort: the error stands either way */
+    }
+    return error;
+}
+
+int spv_handshake_check(struct spv_peer *p, enum spv_command command, struct spv_now now)
+{
+    if (!p->version_got)
+        return command == SPV_CMD_VERSION ? 0 : SPV_ERR_NOT_VERSION;
+    if (command == SPV_CMD_VERSION)
+        return refuse_repeat(p, "version", SPV_ERR_DUPLICATE_VERSION, now);
+    if (command == SPV_CMD_VERACK && p->verack_got)
+        return refuse_repeat(p, "verack", SPV_ERR_DUPLICATE_VERACK, now);
+    /* BIP155, BIP339: only between version and verack. */
+    if ((command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY) && p->verack_got)
+        return SPV_ERR_LATE_NEGOTIATION;
+    return 0;
+}
+
+static void note_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
+{
+    struct spv_peer_stats *s = &p->stats;
+    s->peer_version = v->version;
+    s->services = v->services;
+    s->start_height = v->height;
+    s->relay = v->relay;
+    s->time_offset_s = (int64_t)((uint64_t)v->time - (uint64_t)now.unix_s); /* any 64-bit claim */
+    size_t n = v->user_agent_len < SPV_MAX_USER_AGENT ? v->user_agent_len : SPV_MAX_USER_AGENT;
+    for (size_t i = 0; i < n; i++) {
+        char c = v->user_agent[i];
+        s->user_agent[i] = c >= 32 && c <= 126 ? c : '?';
+    }
+    s->user_agent[n] = '\0';
+}
+
+static int send_plain(struct spv_peer *p, enum spv_command command, struct spv_now now)
+{
+    struct spv_msg msg = {.command = command};
+    return spv_peer_put(p, &msg, p->stats.version, now);
+}
+
+static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
+{
+    p->version_got = true;
+    note_version(p, v, now);
+    if (spv_self_nonce_known(p->cfg.self_nonces, v->nonce))
+        return SPV_ERR_SELF;
+    if (v->version < SPV_MIN_PROTOCOL_VERSION)
+        return SPV_ERR_OBSOLETE;
+    if ((v->services & p->cfg.need_services) != p->cfg.need_services)
+        return SPV_ERR_SERVICES;
+    p->stats.version = v->version < p->cfg.max_version ? v->version : p->cfg.max_version;
+    int rc = p->version_sent ? 0 : send_version(p, now);
+    if (rc == 0 && p->stats.version >= SPV_VERSION_ADDRV2) {
+        if (p->cfg.wtxidrelay)
+            rc = send_plain(p, SPV_CMD_WTXIDRELAY, now);
+        if (rc == 0)
+            rc = send_plain(p, SPV_CMD_SENDADDRV2, now);
+    }
+    return rc == 0 ? send_plain(p, SPV_CMD_VERACK, now) : rc;
+}
+
+static int on_verack(struct spv_peer *p, struct spv_now now)
+{
+    p->verack_got = true;
+    p->ready = true;
+    p->stats.ready = true;
+    p->clock[SPV_CLOCK_HANDSHAKE] = SPV_NEVER;
+    int rc = spv_sendq_release(&p->out, p->cfg.net, p->stats.version);
+    if (rc < 0)
+        return rc;
+    spv_requests_arm(&p->requests, now.mono_us);
+    p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
+    spv_keepalive_wrote(p, 0, now);
+    spv_keepalive_begin(p, now);
+    return 0;
+}
+
+int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+{
+    if (msg->command == SPV_CMD_VERSION)
+        return on_version(p, &msg->u.version, now);
+    if (msg->command == SPV_CMD_VERACK)
+        return on_verack(p, now);
+    if (msg->command == SPV_CMD_SENDADDRV2)
+        p->addrv2 = true;
+    else if (msg->command == SPV_CMD_WTXIDRELAY)
+        p->wtxidrelay = true;
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* The receiving half of the v1 transport: bytes in any chunking become checked frames. It owns the
+ * bytes that arrived and were not yet handed out, and the memory of decoded messages. */
+#ifndef SPV_PEER_INTAKE_H
+#define SPV_PEER_INTAKE_H
+
+#include "base/buffer.h"
+#include "spv/types.h"
+#include "wire/codec.h"
+#include "wire/frame.h"
+
+#define SPV_INTAKE_KEEP 4096 /* bytes of buffer and of arena that an idle connection keeps */
+
+struct spv_intake {
+    struct spv_buffer buf;
+    size_t off; /* bytes at the front of buf that were handed out */
+    struct spv_frame frame; /* of the message at off, once its header has been checked */
+    bool have_frame;
+    struct spv_arena arena;
+};
+
+void spv_intake_init(struct spv_intake *in);
+void spv_intake_free(struct spv_intake *in);
+
+/* Appends n bytes. Memory grows with the bytes that arrive, never with a claimed length.
+ * SPV_ERR_NOMEM. */
+int spv_intake_feed(struct spv_intake *in, const uint8_t *bytes, size_t n);
+
+/* The next frame whose bytes are all there and whose checksum holds: 1, 0 none yet, or what is
+ * wrong with it (SPV_ERR_MAGIC, _COMMAND, _LENGTH, _CHECKSUM, found as early as the bytes allow).
+ * *payload is lent until the next call. */
+int spv_intake_next(struct spv_intake *in, const uint8_t **payload, const struct spv_netid *net,
+                    uint32_t cap);
+
+/* Bytes that arrived and do not yet belong to a frame handed out. */
+size_t spv_intake_waiting(const struct spv_intake *in);
+
+/* True when more memory is held than SPV_INTAKE_KEEP asks for and nothing waits in it. */
+bool spv_intake_bulky(const struct spv_intake *in);
+/* Gives that memory back. What was handed out before is gone. */
+void spv_intake_trim(struct spv_intake *in);
+size_t spv_intake_memory(const struct spv_intake *in);
+
+#endif

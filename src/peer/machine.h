@@ -1,0 +1,73 @@
+/* The insides of struct spv_peer, shared by the files of this folder: machine.c (the public calls),
+ * handshake.c (version negotiation), keepalive.c (pings and every deadline). */
+#ifndef SPV_PEER_MACHINE_H
+#define SPV_PEER_MACHINE_H
+
+#include "peer/intake.h"
+#include "peer/requests.h"
+#include "peer/sendq.h"
+#include "spv/peer.h"
+
+/* Every deadline by name; the earliest is what the caller arms. */
+enum spv_peer_clock {
+    SPV_CLOCK_HANDSHAKE, /* whole negotiation */
+    SPV_CLOCK_MESSAGE, /* the message that has begun to arrive */
+    SPV_CLOCK_REQUEST, /* the earliest of the open requests */
+    SPV_CLOCK_WRITE, /* the socket takes a byte of what waits */
+    SPV_CLOCK_PONG, /* the answer to our ping */
+    SPV_CLOCK_IDLE, /* the next complete message */
+    SPV_CLOCK_PING, /* not a limit: time to send one */
+    SPV_CLOCK_TRIM, /* not a limit: time to give a burst's memory back */
+};
+#define SPV_PEER_CLOCKS 8
+
+/* ours: a burst's memory is kept this long for the next one */
+#define SPV_PEER_TRIM_US (2 * SPV_SECOND)
+/* ours: pongs that wait to be written; a peer that lets more wait does not read and gets none */
+#define SPV_PEER_PONG_BYTES 65536
+
+struct spv_peer {
+    struct spv_peer_config cfg;
+    char user_agent[SPV_MAX_USER_AGENT + 1]; /* ours */
+    enum spv_direction dir;
+    int error; /* the first one; sticks */
+
+    bool version_sent, version_got, verack_got, ready;
+    bool addrv2, wtxidrelay; /* the peer asked for it */
+    uint64_t nonce; /* ours, in the version message */
+
+    struct spv_intake in;
+    struct spv_sendq out;
+    size_t pong_bytes; /* queued since the queue was last empty */
+    struct spv_requests requests;
+
+    uint64_t clock[SPV_PEER_CLOCKS]; /* absolute, or SPV_NEVER */
+    uint64_t ping_nonce;
+    struct spv_peer_stats stats;
+};
+
+/* selfnonce.c: a fresh nonce, never 0, remembered in the set (which may be NULL). */
+uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *rng);
+bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce);
+
+/* Encodes a message of our own onto the wire, whatever the bound: there are few of these. */
+int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
+                 struct spv_now now);
+
+/* handshake.c */
+int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
+/* Refuses what must not come in this state. Called before the body is decoded. */
+int spv_handshake_check(struct spv_peer *p, enum spv_command command, struct spv_now now);
+/* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. */
+int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+
+/* keepalive.c */
+void spv_keepalive_begin(struct spv_peer *p, struct spv_now now); /* the handshake is through */
+int spv_keepalive_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+int spv_keepalive_timer(struct spv_peer *p, struct spv_now now);
+/* Bytes were put on the wire, or taken from it (taken > 0). */
+void spv_keepalive_wrote(struct spv_peer *p, size_t taken, struct spv_now now);
+/* Bytes came, or a message was taken out of what had come. */
+void spv_keepalive_arrived(struct spv_peer *p, bool message_done, struct spv_now now);
+
+#endif

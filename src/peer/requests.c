@@ -1,0 +1,213 @@
+/* A bounded list, oldest first. Each request keeps 8-byte keys (the front of each hash) instead of
+ * whole hashes: enough to tell answers apart, and a peer gains nothing by a clash.
+ *
+ * Which request does a headers message answer? A peer replies with what follows the first locator
+ * hash it knows, so the answer's first previous-hash is one of the locator's: the request whose
+ * *first* locator hash it is comes before one that merely contains it, the older before the newer.
+ * An empty message says "nothing after what you have" and settles the oldest. One that fits nothing
+ * is an announcement when it is short (it settles none), else the answer of a peer that knows no
+ * locator hash and began at genesis: it settles the oldest.
+ *
+ * getdata is settled item by item (block, merkleblock, tx, notfound), and each item that comes
+ * pushes the request's deadline: a long list is judged by progress. */
+#include "peer/requests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "base/hash.h"
+#include "spv/error.h"
+
+static uint64_t key_of(const uint8_t hash[32])
+{
+    uint64_t key;
+    memcpy(&key, hash, sizeof(key));
+    return key != 0 ? key : 1; /* 0 marks a settled key */
+}
+
+static void remove_at(struct spv_requests *r, size_t i)
+{
+    r->keys -= r->list[i].n;
+    free(r->list[i].keys);
+    r->n--;
+    memmove(&r->list[i], &r->list[i + 1], (r->n - i) * sizeof(r->list[0]));
+}
+
+void spv_requests_free(struct spv_requests *r)
+{
+    while (r->n > 0)
+        remove_at(r, r->n - 1);
+}
+
+int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t timeout)
+{
+    struct spv_request q = {.command = msg->command, .timeout = timeout, .deadline = SPV_NEVER};
+    bool data = msg->command == SPV_CMD_GETDATA;
+    q.by_stop = !data && msg->u.getheaders.n == 0;
+    q.n = data ? msg->u.inv.n : q.by_stop ? 1 : msg->u.getheaders.n;
+    q.open = q.n;
+    if (q.n == 0)
+        return 0; /* an empty getdata asks for nothing */
+    if (r->n == SPV_PEER_REQUESTS || q.n > SPV_REQUEST_KEYS - r->keys)
+        return SPV_ERR_QUEUE_FULL;
+    q.keys = malloc(q.n * sizeof(q.keys[0]));
+    if (q.keys == NULL)
+        return SPV_ERR_NOMEM;
+    for (size_t i = 0; i < q.n; i++)
+        q.keys[i] = key_of(data        ? msg->u.inv.items[i].hash.b
+                           : q.by_stop ? msg->u.getheaders.stop.b
+                                       : msg->u.getheaders.locator[i].b);
+    r->list[r->n++] = q;
+    r->keys += q.n;
+    return 1;
+}
+
+void spv_requests_undo(struct spv_requests *r)
+{
+    remove_at(r, r->n - 1);
+}
+
+void spv_requests_arm(struct spv_requests *r, uint64_t mono_us)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->list[i].deadline == SPV_NEVER)
+            r->list[i].deadline = mono_us + r->list[i].timeout;
+}
+
+/* The index of the oldest getheaders that this answer fits, or r->n. */
+static size_t find_answered(const struct spv_requests *r, const struct spv_msg_headers *headers)
+{
+    size_t oldest = r->n, contains = r->n;
+    uint64_t prev = headers->n > 0 ? key_of(headers->headers[0].prev.b) : 0;
+    for (size_t i = 0; i < r->n; i++) {
+        const struct spv_request *q = &r->list[i];
+        if (q->command != SPV_CMD_GETHEADERS)
+            continue;
+        if (oldest == r->n)
+            oldest = i;
+        if (headers->n == 0)
+            break;
+        if (q->by_stop) {
+            struct spv_blockhash hash;
+            spv_header_hash(&hash, &headers->headers[0]);
+            if (q->keys[0] == key_of(hash.b))
+                return i;
+            continue;
+        }
+        if (q->keys[0] == prev)
+            return i;
+        for (size_t k = 1; k < q->n && contains == r->n; k++)
+            if (q->keys[k] == prev)
+                contains = i;
+    }
+    if (headers->n == 0)
+        return oldest;
+    if (contains < r->n)
+        return contains;
+    return headers->n > SPV_ANNOUNCED_HEADERS ? oldest : r->n;
+}
+
+/* Settles the item with this hash in the oldest getdata that waits for it. */
+static bool settle_item(struct spv_requests *r, const uint8_t hash[32], uint64_t mono_us)
+{
+    uint64_t key = key_of(hash);
+    for (size_t i = 0; i < r->n; i++) {
+        struct spv_request *q = &r->list[i];
+        if (q->command != SPV_CMD_GETDATA)
+            continue;
+        for (size_t k = q->head; k < q->n; k++) {
+            if (q->keys[k] != key)
+                continue;
+            q->keys[k] = 0;
+            while (q->head < q->n && q->keys[q->head] == 0)
+                q->head++;
+            q->deadline = mono_us + q->timeout;
+            if (--q->open == 0)
+                remove_at(r, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The id of a transaction sent with its witness (BIP144: marker 0, flag 1 after the version): the
+ * double hash of the bytes without marker, flag and witness. False when it has none. */
+static bool stripped_txid(uint8_t out[32], const uint8_t *tx, size_t n)
+{
+    if (n < 10 || tx[4] != 0 || tx[5] != 1)
+        return false;
+    struct spv_cursor c = spv_cursor_over(tx + 6, n - 10);
+    const uint8_t *body = c.p;
+    for (size_t left = spv_cursor_count(&c, SPV_MAX_PAYLOAD, 41); left > 0 && !c.error; left--) {
+        spv_cursor_take(&c, 36);
+        spv_cursor_take(&c, spv_cursor_count(&c, SPV_MAX_PAYLOAD, 1));
+        spv_cursor_take(&c, 4);
+    }
+    for (size_t left = spv_cursor_count(&c, SPV_MAX_PAYLOAD, 9); left > 0 && !c.error; left--) {
+        spv_cursor_take(&c, 8);
+        spv_cursor_take(&c, spv_cursor_count(&c, SPV_MAX_PAYLOAD, 1));
+    }
+    if (c.error)
+        return false;
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    spv_buffer_put(&b, tx, 4);
+    spv_buffer_put(&b, body, (size_t)(c.p - body));
+    spv_buffer_put(&b, tx + n - 4, 4);
+    bool ok = b.error == 0;
+    if (ok)
+        spv_sha256d(out, b.data, b.len);
+    spv_buffer_free(&b);
+    return ok;
+}
+
+static bool waits_for_data(const struct spv_requests *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->list[i].command == SPV_CMD_GETDATA)
+            return true;
+    return false;
+}
+
+void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, const uint8_t *payload,
+                         size_t n, uint64_t mono_us)
+{
+    if (msg->command == SPV_CMD_HEADERS) {
+        size_t i = find_answered(r, &msg->u.headers);
+        if (i < r->n)
+            remove_at(r, i);
+        return;
+    }
+    if (!waits_for_data(r))
+        return;
+    uint8_t hash[32];
+    if (msg->command == SPV_CMD_BLOCK || msg->command == SPV_CMD_MERKLEBLOCK) {
+        if (n < SPV_HEADER_SIZE)
+            return;
+        spv_sha256d(hash, payload, SPV_HEADER_SIZE);
+        settle_item(r, hash, mono_us);
+    } else if (msg->command == SPV_CMD_TX) {
+        spv_sha256d(hash, payload, n); /* txid without witness, wtxid with */
+        if (!settle_item(r, hash, mono_us) && stripped_txid(hash, payload, n))
+            settle_item(r, hash, mono_us);
+    } else if (msg->command == SPV_CMD_NOTFOUND) {
+        for (size_t i = 0; i < msg->u.inv.n; i++)
+            settle_item(r, msg->u.inv.items[i].hash.b, mono_us);
+    }
+}
+
+uint64_t spv_requests_deadline(const struct spv_requests *r)
+{
+    uint64_t earliest = SPV_NEVER;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->list[i].deadline < earliest)
+            earliest = r->list[i].deadline;
+    return earliest;
+}
+
+size_t spv_requests_memory(const struct spv_requests *r)
+{
+    return r->keys * sizeof(uint64_t);
+}
