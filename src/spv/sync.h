@@ -1,0 +1,95 @@
+/* Sync: whose turn it is and what is missing. Asks one peer after the other for headers, hands what
+ * comes to the chain, changes a peer that stalls, and says when the chain is synced.
+ *
+ * It knows peers by id. What it wants done goes into the node's effect queue, except dropping a
+ * peer, which is the node's to do: spv_sync_next_drop. */
+#ifndef SPV_SPV_SYNC_H
+#define SPV_SPV_SYNC_H
+
+#include "spv/chain.h"
+#include "spv/effects.h"
+
+#define SPV_SYNC_REQUEST (20 * SPV_SECOND) /* ours: a batch is 162 kB; slower is worth a change */
+#define SPV_SYNC_PATIENCE 4 /* ours: times longer when there is nobody else to ask */
+#define SPV_SYNC_RECHECK (600 * SPV_SECOND) /* ours: ask again in case an announcement was lost */
+#define SPV_SYNC_MAX_UNLINKED                                                                      \
+    10 /* announcements in a row that link to nothing: the peer is noise */
+#define SPV_SYNC_MAX_USELESS 3 /* full answers in a row without anything new */
+#define SPV_SYNC_GROUPS 2 /* SYNC.md: a verdict takes two network groups */
+
+struct spv_sync_config {
+    struct spv_chain *chain;
+    struct spv_effects *effects;
+    const struct spv_params *params;
+    struct spv_u256 min_work;
+    uint64_t request_timeout_us; /* 0: SPV_SYNC_REQUEST */
+    bool indexed;
+};
+
+struct spv_sync_peer {
+    uint64_t id; /* 0: free slot */
+    uint64_t group;
+    uint32_t version;
+    uint32_t claim; /* the height it says it has, until shown otherwise */
+    bool claims; /* the claim still stands */
+    bool done; /* has shown that it knows no better chain than ours */
+    bool recheck; /* an announcement came while a request was open: ask again */
+    bool told; /* sendheaders sent */
+    bool useful; /* has given us headers or a verdict */
+    unsigned unlinked; /* in a row */
+    unsigned useless; /* in a row */
+    uint64_t deadline_us; /* of its open getheaders; 0: none open */
+    uint64_t asked_us;
+};
+
+struct spv_sync_drop {
+    uint64_t id;
+    int error;
+};
+
+struct spv_sync {
+    struct spv_sync_config cfg;
+    struct spv_sync_peer peer[SPV_NODE_MAX_PEERS];
+    uint64_t chain_peer; /* the one that is asked for the chain; 0 none */
+    unsigned quorum; /* network groups that a verdict takes */
+    bool synced;
+    bool index_asked;
+    bool storing; /* a change waits for its acknowledgement */
+    uint64_t retry_us; /* when headers from the future are asked for again */
+    uint64_t recheck_us;
+    struct spv_sync_drop drop[SPV_NODE_MAX_PEERS];
+    size_t n_drop;
+    uint64_t headers_added, reorgs, stalls, lies;
+};
+
+void spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg);
+
+/* A peer is ready. Errors: SPV_ERR_FULL, or the effect queue's. */
+int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
+                 struct spv_now now);
+/* A peer is gone; true when it had been of use. */
+bool spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
+/* How many network groups (1 or 2) a verdict needs now; may bring one about. */
+void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now);
+
+int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
+                     struct spv_now now);
+int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
+                 struct spv_now now);
+void spv_sync_stored(struct spv_sync *s);
+void spv_sync_indexed(struct spv_sync *s);
+
+int spv_sync_timer(struct spv_sync *s, struct spv_now now);
+uint64_t spv_sync_deadline(const struct spv_sync *s);
+
+/* The next peer to be dropped, and why: 1 or 0. */
+int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out);
+
+/* Where the chain ends by what is known: see spv_node_stats.target_height. */
+uint32_t spv_sync_target(const struct spv_sync *s);
+
+/* An EVENT effect with the tip filled in; NULL when the queue is sick. */
+struct spv_event *spv_sync_event(struct spv_effects *q, const struct spv_chain *chain,
+                                 enum spv_event_kind kind, uint64_t peer);
+
+#endif
