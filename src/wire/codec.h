@@ -23,7 +23,8 @@ int spv_msg_decode(struct spv_msg *out, const uint8_t *payload, size_t n, uint32
                    struct spv_arena *arena);
 /* Exact payload size that spv_msg_encode will write at this version. */
 size_t spv_msg_size(const struct spv_msg *msg, uint32_t version);
-/* Appends the payload. SPV_ERR_TOO_LONG, SPV_ERR_INVALID, SPV_ERR_NOMEM; on error b is as before.
+/* Appends the payload. SPV_ERR_TOO_LONG, SPV_ERR_INVALID, SPV_ERR_NOMEM, and SPV_ERR_UNSUPPORTED
+ * when the version (unless 0) is below the command's first; on error b is as before.
  */
 int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version);
 /* Appends frame header and payload. */

@@ -1,0 +1,51 @@
+/* Frames are judged by their 24 bytes alone, cheapest and most telling check first, so that nobody
+ * waits for, or stores, a payload that will be refused. */
+#include "wire/frame.h"
+
+#include <string.h>
+
+#include "base/cursor.h"
+#include "base/hash.h"
+#include "spv/error.h"
+
+/* Printable ASCII, then NULs to the end. */
+static bool command_form(const uint8_t command[SPV_COMMAND_SIZE])
+{
+    size_t i = 0;
+
+    while (i < SPV_COMMAND_SIZE && command[i] >= ' ' && command[i] <= '~')
+        i++;
+    while (i < SPV_COMMAND_SIZE && command[i] == '\0')
+        i++;
+    return i == SPV_COMMAND_SIZE;
+}
+
+int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
+                   const struct spv_netid *net, uint32_t cap)
+{
+    struct spv_cursor c = spv_cursor_over(in, SPV_FRAME_HEADER);
+    const uint8_t *magic = spv_cursor_take(&c, sizeof net->magic);
+    const uint8_t *command = spv_cursor_take(&c, SPV_COMMAND_SIZE);
+
+    if (memcmp(magic, net->magic, sizeof net->magic) != 0)
+        return SPV_ERR_MAGIC;
+    if (!command_form(command))
+        return SPV_ERR_COMMAND;
+    memcpy(out->name, command, SPV_COMMAND_SIZE);
+    out->name[SPV_COMMAND_SIZE] = '\0';
+    out->command = spv_command_find(out->name);
+    out->length = spv_cursor_u32(&c);
+    spv_cursor_copy(&c, out->checksum, sizeof out->checksum);
+    if (out->length > cap || out->length > SPV_MAX_PAYLOAD ||
+        out->length > spv_command_cap(out->command))
+        return SPV_ERR_LENGTH;
+    return SPV_OK;
+}
+
+int spv_frame_check(const struct spv_frame *frame, const uint8_t *payload)
+{
+    uint8_t hash[32];
+
+    spv_sha256d(hash, payload, frame->length);
+    return memcmp(hash, frame->checksum, sizeof frame->checksum) == 0 ? SPV_OK : SPV_ERR_CHECKSUM;
+}

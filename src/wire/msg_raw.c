@@ -1,0 +1,28 @@
+/* Bodies that are handed out and taken as bytes: unknown commands, and those with a view of their
+ * own. What is decoded lends the payload itself. */
+#include "spv/error.h"
+#include "wire/table.h"
+
+static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                  struct spv_arena *arena)
+{
+    (void)version;
+    (void)arena;
+    out->u.raw.n = spv_cursor_left(c);
+    out->u.raw.bytes = spv_cursor_take(c, out->u.raw.n);
+    return SPV_OK;
+}
+
+static size_t size(const struct spv_msg *msg, uint32_t version)
+{
+    (void)version;
+    return msg->u.raw.n;
+}
+
+static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+{
+    (void)version;
+    spv_buffer_put(b, msg->u.raw.bytes, msg->u.raw.n);
+}
+
+const struct spv_codec spv_codec_raw = {.decode = decode, .size = size, .encode = encode};

@@ -1,0 +1,97 @@
+/* Every command with its codec, cap and first version. The caps are the exact sizes of the largest
+ * valid bodies, so that a frame that cannot be valid is refused before its payload is awaited. */
+#include "wire/table.h"
+
+#include <string.h>
+
+#include "wire/frame.h"
+
+#define COUNT_3 3 /* CompactSize of 253..65535 */
+#define HASH 32
+
+#define CAP_VERSION SPV_MAX_EARLY_PAYLOAD /* 344 bytes of known fields, and room for later ones */
+#define CAP_ADDR (COUNT_3 + SPV_MAX_ADDR * (4 + 8 + 16 + 2))
+#define CAP_ADDRV2 (COUNT_3 + SPV_MAX_ADDR * (4 + 9 + 1 + 3 + 512 + 2)) /* BIP155 */
+#define CAP_INV (COUNT_3 + SPV_MAX_INV * (4 + HASH))
+#define CAP_LOCATOR (4 + 1 + SPV_MAX_LOCATOR * HASH + HASH)
+#define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
+#define CAP_FILTERLOAD (COUNT_3 + 36000 + 4 + 4 + 1) /* BIP37: 36,000 bytes of filter */
+#define CAP_FILTERADD (COUNT_3 + 520) /* BIP37: 520 bytes of element */
+#define CAP_REJECT 1024 /* ours: a reason of any sensible length is shortened, not refused */
+#define CAP_SENDCMPCT (1 + 8)
+#define CAP_GETCFILTERS (1 + 4 + HASH)
+#define CAP_GETCFCHECKPT (1 + HASH)
+#define CAP_CFILTER (256 * 1024) /* ours: the filter of a full block is about a tenth */
+#define CAP_CFHEADERS (1 + HASH + HASH + COUNT_3 + 2000 * HASH) /* BIP157: 2,000 hashes */
+#define CAP_CFCHECKPT (1 + HASH + 5 + 100000 * HASH) /* ours: a header each 1,000 blocks */
+
+static const struct spv_command_row rows[] = {
+    [SPV_CMD_UNKNOWN] = {"unknown", &spv_codec_raw, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_VERSION] = {"version", &spv_codec_version, CAP_VERSION, 0},
+    [SPV_CMD_VERACK] = {"verack", &spv_codec_empty, 0, 0},
+    [SPV_CMD_WTXIDRELAY] = {"wtxidrelay", &spv_codec_empty, 0, SPV_VERSION_ADDRV2},
+    [SPV_CMD_SENDADDRV2] = {"sendaddrv2", &spv_codec_empty, 0, SPV_VERSION_ADDRV2},
+    [SPV_CMD_ADDR] = {"addr", &spv_codec_addr, CAP_ADDR, 0},
+    [SPV_CMD_ADDRV2] = {"addrv2", &spv_codec_raw, CAP_ADDRV2, SPV_VERSION_ADDRV2},
+    [SPV_CMD_GETADDR] = {"getaddr", &spv_codec_empty, 0, 0},
+    [SPV_CMD_INV] = {"inv", &spv_codec_inv, CAP_INV, 0},
+    [SPV_CMD_GETDATA] = {"getdata", &spv_codec_inv, CAP_INV, 0},
+    [SPV_CMD_NOTFOUND] = {"notfound", &spv_codec_inv, CAP_INV, SPV_VERSION_BLOOM},
+    [SPV_CMD_GETBLOCKS] = {"getblocks", &spv_codec_getheaders, CAP_LOCATOR, 0},
+    [SPV_CMD_GETHEADERS] = {"getheaders", &spv_codec_getheaders, CAP_LOCATOR, 0},
+    [SPV_CMD_HEADERS] = {"headers", &spv_codec_headers, CAP_HEADERS, 0},
+    [SPV_CMD_BLOCK] = {"block", &spv_codec_raw, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_TX] = {"tx", &spv_codec_raw, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_MEMPOOL] = {"mempool", &spv_codec_empty, 0, SPV_VERSION_MEMPOOL},
+    [SPV_CMD_MERKLEBLOCK] = {"merkleblock", &spv_codec_raw, SPV_MAX_PAYLOAD, SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERLOAD] = {"filterload", &spv_codec_raw, CAP_FILTERLOAD, SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERADD] = {"filteradd", &spv_codec_raw, CAP_FILTERADD, SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERCLEAR] = {"filterclear", &spv_codec_empty, 0, SPV_VERSION_BLOOM},
+    [SPV_CMD_PING] = {"ping", &spv_codec_ping, 8, 0},
+    [SPV_CMD_PONG] = {"pong", &spv_codec_pong, 8, SPV_VERSION_PING_NONCE},
+    [SPV_CMD_REJECT] = {"reject", &spv_codec_reject, CAP_REJECT, SPV_VERSION_REJECT},
+    [SPV_CMD_SENDHEADERS] = {"sendheaders", &spv_codec_empty, 0, SPV_VERSION_SENDHEADERS},
+    [SPV_CMD_FEEFILTER] = {"feefilter", &spv_codec_raw, 8, SPV_VERSION_FEEFILTER},
+    [SPV_CMD_SENDCMPCT] = {"sendcmpct", &spv_codec_raw, CAP_SENDCMPCT, SPV_VERSION_SENDCMPCT},
+    /* BIP157 goes by a service bit, not by version. */
+    [SPV_CMD_GETCFILTERS] = {"getcfilters", &spv_codec_raw, CAP_GETCFILTERS, 0},
+    [SPV_CMD_CFILTER] = {"cfilter", &spv_codec_raw, CAP_CFILTER, 0},
+    [SPV_CMD_GETCFHEADERS] = {"getcfheaders", &spv_codec_raw, CAP_GETCFILTERS, 0},
+    [SPV_CMD_CFHEADERS] = {"cfheaders", &spv_codec_raw, CAP_CFHEADERS, 0},
+    [SPV_CMD_GETCFCHECKPT] = {"getcfcheckpt", &spv_codec_raw, CAP_GETCFCHECKPT, 0},
+    [SPV_CMD_CFCHECKPT] = {"cfcheckpt", &spv_codec_raw, CAP_CFCHECKPT, 0},
+};
+#define ROWS (sizeof rows / sizeof rows[0])
+
+#define COUNT_ONE(name, text) +1
+_Static_assert(ROWS == 1 SPV_COMMANDS(COUNT_ONE), "every command of spv/message.h has its row");
+
+const struct spv_command_row *spv_command_row(enum spv_command command)
+{
+    size_t i = (size_t)command;
+
+    return &rows[i < ROWS ? i : SPV_CMD_UNKNOWN];
+}
+
+const char *spv_command_name(enum spv_command command)
+{
+    return spv_command_row(command)->name;
+}
+
+enum spv_command spv_command_find(const char *name)
+{
+    for (size_t i = SPV_CMD_UNKNOWN + 1; i < ROWS; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return (enum spv_command)i;
+    return SPV_CMD_UNKNOWN;
+}
+
+uint32_t spv_command_cap(enum spv_command command)
+{
+    return spv_command_row(command)->cap;
+}
+
+uint32_t spv_command_since(enum spv_command command)
+{
+    return spv_command_row(command)->since;
+}
