@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""What do the layers really call? Reads the undefined symbols of each layer's object files.
+
+purity.py --nm NM --rules cmake/pure-symbols.txt [--pure NAME=FILE[,FILE...]]... [--layer ...]...
+
+A pure layer may leave undefined only what [pure] and its own section allow. The others may call
+anything but what [library no] and [<layer> no] name. All may call the spv_ functions of the layers
+they may include, and no others. Prints each offence and exits 1 if there is any."""
+
+import argparse
+import fnmatch
+import subprocess
+import sys
+
+MAY_USE = {
+    "base": "base",
+    "wire": "base wire",
+    "peer": "base wire peer",
+    "spv": "base wire peer spv",
+    "store": "base wire spv store",
+    "link": "base wire peer link",
+    "loop": "base wire peer spv store link loop",
+}
+
+
+def read_rules(path):
+    rules, section = {}, None
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            line = line.split("#")[0].strip()
+            if line.startswith("["):
+                section = rules.setdefault(line.strip("[]"), [])
+            elif line:
+                section.append(line)
+    return rules
+
+
+def symbols(nm, files):
+    """{file: (defined, undefined)}; names lose their version suffix."""
+    out = {}
+    for file in files:
+        text = subprocess.run([nm, "-P", file], check=True, capture_output=True, text=True).stdout
+        defined, undefined = set(), set()
+        for line in text.splitlines():
+            fields = line.split()
+            name = fields[0].split("@")[0]
+            (undefined if fields[1] in "Uwv" else defined).add(name)
+        out[file] = (defined, undefined)
+    return out
+
+
+def matches(name, patterns):
+    return any(fnmatch.fnmatchcase(name, p) for p in patterns)
+
+
+def offences(nm, rules_path, pure, other):
+    """pure, other: {layer: [object file]}. Returns (object files read, [what is wrong])."""
+    rules = read_rules(rules_path)
+    found = {name: symbols(nm, files) for name, files in {**pure, **other}.items()}
+    owner = {symbol: name for name, objects in found.items() for defined, _ in objects.values()
+             for symbol in defined if symbol.startswith("spv_")}
+    bad = []
+    for name, objects in found.items():
+        refused = rules["library no"] + rules.get(f"{name} no", [])
+        allowed = rules["pure"] + rules.get(name, [])
+        for file, (_, undefined) in objects.items():
+            short = name + "/" + str(file).rsplit("/", 1)[-1].removesuffix(".o")
+            for symbol in sorted(undefined):
+                home = owner.get(symbol)
+                if home is not None:
+                    if home not in MAY_USE[name].split():
+                        bad.append(f"{short} calls {symbol} of the layer {home}")
+                elif symbol.startswith("spv_"):
+                    bad.append(f"{short} calls {symbol}, which no layer defines")
+                elif matches(symbol, refused):
+                    bad.append(f"{short} calls {symbol}: refused to the layer {name}")
+                elif name in pure and not matches(symbol, allowed):
+                    bad.append(f"{short} calls {symbol}: not in the allow-list of pure layers")
+    return sum(len(objects) for objects in found.values()), bad
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nm", default="nm")
+    parser.add_argument("--rules", required=True)
+    parser.add_argument("--pure", action="append", default=[])
+    parser.add_argument("--layer", action="append", default=[])
+    args = parser.parse_args()
+
+    def by_layer(given):
+        pairs = (spec.partition("=") for spec in given)
+        return {name: [f for f in files.split(",") if f] for name, _, files in pairs}
+
+    pure, other = by_layer(args.pure), by_layer(args.layer)
+    for name, files in {**pure, **other}.items():
+        if not files:
+            sys.exit(f"purity: layer {name} has no object files")
+    checked, bad = offences(args.nm, args.rules, pure, other)
+    for line in bad:
+        print("purity:", line)
+    print(f"purity: {checked} object files of {len(pure) + len(other)} layers, {len(bad)} offences")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
