@@ -1,0 +1,540 @@
+/* Version negotiation: what each side says, in which order, and what ends it. */
+#include "unit/peer/kit.h"
+
+static void outbound_says_version_then_sendaddrv2_and_verack(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k);
+    kit_open(&k, SPV_OUTBOUND);
+    kit_expect(&k, SPV_CMD_VERSION);
+    kit_expect_silence(&k);
+    assert_int_equal(kit_say_version(&k, 70016), 0);
+    kit_expect(&k, SPV_CMD_SENDADDRV2);
+    kit_expect(&k, SPV_CMD_VERACK);
+    kit_expect_silence(&k);
+    assert_false(spv_peer_ready(k.p));
+    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    assert_true(spv_peer_ready(k.p));
+    kit_close(&k);
+}
+
+static void inbound_waits_for_version_then_says_its_own(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k);
+    k.cfg.wtxidrelay = true;
+    kit_open(&k, SPV_INBOUND);
+    kit_expect_silence(&k);
+    assert_int_equal(kit_say_version(&k, 70016), 0);
+    kit_expect(&k, SPV_CMD_VERSION);
+    kit_expect(&k, SPV_CMD_WTXIDRELAY);
+    kit_expect(&k, SPV_CMD_SENDADDRV2);
+    kit_expect(&k, SPV_CMD_VERACK);
+    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    assert_true(spv_peer_ready(k.p));
+    kit_close(&k);
+}
+
+static void version_carries_our_side_and_no_address_of_ours(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg msg;
+    kit_init(&k);
+    k.cfg.services = SPV_NODE_NETWORK_LIMITED;
+    k.cfg.height = 77;
+    k.cfg.relay = true;
+    k.cfg.user_agent = "/wallet:2/";
+    k.cfg.remote =
+        (struct spv_netaddr){.network = SPV_ADDR_IPV4, .len = 4, .port = 18444, {127, 0, 0, 1}};
+    kit_open(&k, SPV_OUTBOUND);
+    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+    const struct spv_msg_version *v = &msg.u.version;
+    assert_int_equal(v->version, 70016);
+    assert_int_equal(v->services, SPV_NODE_NETWORK_LIMITED);
+    assert_int_equal(v->time, KIT_UNIX);
+    assert_int_equal(v->from_services, SPV_NODE_NETWORK_LIMITED);
+    assert_int_equal(v->from.port, 0);
+    static const uint8_t nothing[SPV_ADDR_BYTES];
+    assert_memory_equal(v->from.bytes, nothing, sizeof(nothing));
+    assert_int_equal(v->recv.network, SPV_ADDR_IPV4);
+    assert_int_equal(v->recv.port, 18444);
+    assert_memory_equal(v->recv.bytes, k.cfg.remote.bytes, 4);
+    assert_true(v->nonce != 0);
+    assert_string_equal(v->user_agent, "/wallet:2/");
+    assert_int_equal(v->height, 77);
+    assert_true(v->relay);
+    kit_close(&k);
+}
+
+static void version_to_a_proxy_names_no_remote(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg msg;
+    static const uint8_t nothing[SPV_ADDR_BYTES];
+    kit_init(&k);
+    kit_open(&k, SPV_OUTBOUND);
+    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+    assert_int_equal(msg.u.version.recv.port, 0);
+    assert_memory_equal(msg.u.version.recv.bytes, nothing, sizeof(nothing));
+    assert_false(msg.u.version.relay);
+    kit_close(&k);
+}
+
+static void our_version_does_not_vary_with_the_peers(void **state)
+{
+    (void)state;
+    static const uint32_t theirs[] = {31800, 60000, 70001, 70016, 80000};
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
+        struct kit k;
+        struct spv_msg msg;
+        kit_init(&k);
+        kit_open(&k, SPV_INBOUND);
+        assert_int_equal(kit_say_version(&k, theirs[i]), 0);
+        assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+        assert_int_equal(msg.u.version.version, 70016);
+        kit_close(&k);
+    }
+}
+
+static void negotiates_the_smaller_version(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t ours, theirs, spoken;
+    } rows[] = {{0, 70016, 70016}, {0, 99999, 70016}, {0, 70002, 70002},
+                {70001, 70016, 70001}, {0, 31800, 31800}, {31800, 31800, 31800}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct kit k;
+        struct spv_peer_stats stats;
+        kit_init(&k);
+        k.cfg.max_version = rows[i].ours;
+        kit_open(&k, SPV_OUTBOUND);
+        assert_int_equal(kit_say_version(&k, rows[i].theirs), 0);
+        spv_peer_stats(k.p, &stats);
+        assert_int_equal(stats.version, rows[i].spoken);
+        assert_int_equal(stats.peer_version, rows[i].theirs);
+        kit_close(&k);
+    }
+}
+
+static void below_70016_no_sendaddrv2_is_sent(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k);
+    k.cfg.wtxidrelay = true;
+    kit_open(&k, SPV_OUTBOUND);
+    kit_expect(&k, SPV_CMD_VERSION);
+    assert_int_equal(kit_say_version(&k, 70015), 0);
+    kit_expect(&k, SPV_CMD_VERACK);
+    kit_expect_silence(&k);
+    kit_close(&k);
+}
+
+static void obsolete_version_is_refused_and_closed(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg msg;
+    kit_init(&k);
+    kit_open(&k, SPV_INBOUND);
+    assert_int_equal(kit_say_version(&k, 31799), SPV_ERR_OBSOLETE);
+    assert_int_equal(spv_err_class(SPV_ERR_OBSOLETE), SPV_CLASS_PEER);
+    kit_expect_silence(&k);
+    assert_int_equal(spv_peer_next(k.p, &msg, k.now), SPV_ERR_OBSOLETE);
+    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), SPV_ERR_OBSOLETE);
+    kit_close(&k);
+}
+
+static void first_message_must_be_version(void **state)
+{
+    (void)state;
+    static const char *const first[] = {"verack", "ping", "sendaddrv2", "headers", "nonsense"};
+    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
+        struct kit k;
+        kit_init(&k);
+        kit_open(&k, i % 2 ? SPV_INBOUND : SPV_OUTBOUND);
+        assert_int_equal(kit_say_raw(&k, first[i], "", 0), SPV_ERR_NOT_VERSION);
+        kit_close(&k);
+    }
+}
+
+static void unknown_command_between_version_and_verack_is_skipped(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_peer_stats stats;
+    kit_init(&k);
+    kit_open(&k, SPV_OUTBOUND);
+    kit_say_version(&k, 70016);
+    assert_int_equal(kit_say_raw(&k, "sendtxrcncl", "abc", 3), 0);
+    assert_int_equal(k.got.command, SPV_CMD_UNKNOWN);
+    assert_string_equal(k.got.name, "sendtxrcncl");
+    assert_int_equal(k.got.u.raw.n, 3);
+    assert_memory_equal(k.got.u.raw.bytes, "abc", 3);
+    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    assert_true(spv_peer_ready(k.p));
+    spv_peer_stats(k.p, &stats);
+    assert_int_equal(stats.unknown_in, 1);
+    assert_int_equal(stats.messages_in, 3);
+    kit_close(&k);
+}
+
+/* Says version or verack twice and returns the error; a reject is heard or it is not. */
+static int repeat(uint32_t version, enum spv_command which, bool *rejected)
+{
+    struct kit k;
+    struct spv_msg msg;
+    kit_init(&k);
+    kit_open(&k, SPV_OUTBOUND);
+    kit_greet(&k, version);
+    int rc = which == SPV_CMD_VERSION ? kit_say_version(&k, version)
+                                      : kit_say_empty(&k, SPV_CMD_VERACK);
+    *rejected = kit_hear(&k, &msg) == SPV_CMD_REJECT;
+    if (*rejected) {
+        assert_int_equal(msg.u.reject.code, 0x12);
+        assert_string_equal(msg.u.reject.command, spv_command_name(which));
+    }
+    kit_expect_silence(&k);
+    kit_close(&k);
+    return rc;
+}
+
+static void second_version_or_verack_closes_with_a_reject_where_it_is_spoken(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t version;
+        bool reject;
+    } rows[] = {{70001, false}, {70002, true}, {70015, true}, {70016, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool rejected;
+        assert_int_equal(repeat(rows[i].version, SPV_CMD_VERSION, &rejected),
+                         SPV_ERR_DUPLICATE_VERSION);
+        assert_int_equal(rejected, rows[i].reject);
+        assert_int_equal(repeat(rows[i].version, SPV_CMD_VERACK, &rejected),
+                         SPV_ERR_DUPLICATE_VERACK);
+        assert_int_equal(rejected, rows[i].reject);
+    }
+}
+
+static void second_version_before_verack_closes(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k);
+    kit_open(&k, SPV_INBOUND);
+    assert_int_equal(kit_say_version(&k, 70016), 0);
+    assert_int_equal(kit_say_version(&k, 70016), SPV_ERR_DUPLICATE_VERSION);
+    kit_close(&k);
+}
+
+static void feature_negotiation_after_verack_closes(void **state)
+{
+    (void)state;
+    static const enum spv_command late[] = {SPV_CMD_SENDADDRV2, SPV_CMD_WTXIDRELAY};
+    for (size_t i = 0; i < 2; i++) {
+        struct kit k;
+        kit_init(&k);
+        kit_open(&k, SPV_OUTBOUND);
+        kit_say_version(&k, 70016);
+        assert_int_equal(kit_say_empty(&k, late[i]), 0);
+        kit_say_empty(&k, SPV_CMD_VERACK);
+        assert_int_equal(kit_say_empty(&k, late[i]), SPV_ERR_LATE_NEGOTIATION);
+        kit_close(&k);
+    }
+}
+
+static void missing_services_are_refused(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k);
+    k.cfg.need_services = SPV_NODE_NETWORK | SPV_NODE_COMPACT_FILTERS;
+    kit_open(&k, SPV_OUTBOUND);
+    assert_int_equal(kit_say_version(&k, 70016), SPV_ERR_SERVICES);
+    kit_close(&k);
+
+    kit_init(&k);
+    k.cfg.need_services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
+    kit_open(&k, SPV_OUTBOUND);
+    assert_int_equal(kit_say_version(&k, 70016), 0);
+    kit_close(&k);
+}
+
+static void a_node_knows_its_own_nonce(void **state)
+{
+    (void)state;
+    struct spv_self_nonces nonces = {0};
+    struct kit dial, accept;
+    const uint8_t *bytes;
+    struct spv_msg msg;
+    kit_init(&dial);
+    dial.cfg.self_nonces = &nonces;
+    kit_open(&dial, SPV_OUTBOUND);
+    kit_init(&accept);
+    accept.cfg.self_nonces = &nonces;
+    kit_open(&accept, SPV_INBOUND);
+    size_t n = spv_peer_pending(dial.p, &bytes);
+    assert_int_equal(kit_say_bytes(&accept, bytes, n), SPV_ERR_SELF);
+    kit_expect_silence(&accept);
+    assert_int_equal(spv_peer_next(accept.p, &msg, accept.now), SPV_ERR_SELF);
+    kit_close(&accept);
+
+    /* A stranger, and a node that keeps no set, talk to it. */
+    struct spv_self_nonces others = {0};
+    kit_init(&accept);
+    accept.cfg.self_nonces = &others;
+    kit_open(&accept, SPV_INBOUND);
+    assert_int_equal(kit_say_bytes(&accept, bytes, n), 0);
+    kit_close(&accept);
+    kit_close(&dial);
+}
+
+static void the_set_remembers_fifty_handshakes(void **state)
+{
+    (void)state;
+    struct spv_self_nonces nonces = {0};
+    struct kit first, other, accept;
+    const uint8_t *bytes;
+    kit_init(&first);
+    first.cfg.self_nonces = &nonces;
+    kit_open(&first, SPV_OUTBOUND);
+    kit_init(&other);
+    other.cfg.self_nonces = &nonces;
+    for (int more = 1; more <= 50; more++) {
+        kit_open(&other, SPV_OUTBOUND);
+        spv_peer_free(other.p);
+        size_t n = spv_peer_pending(first.p, &bytes);
+        kit_init(&accept);
+        struct spv_self_nonces copy = nonces;
+        accept.cfg.self_nonces = &copy;
+        kit_open(&accept, SPV_INBOUND);
+        assert_int_equal(kit_say_bytes(&accept, bytes, n), more < 50 ? SPV_ERR_SELF : 0);
+        kit_close(&accept);
+    }
+    kit_close(&first);
+}
+
+static void handshake_must_end_in_thirty_seconds(void **state)
+{
+    (void)state;
+    static const uint64_t limits[] = {0, 5 * SPV_SECOND};
+    for (size_t i = 0; i < 2; i++) {
+        unsigned limit = i == 0 ? 30 : 5;
+        struct kit k;
+        kit_init(&k);
+        k.cfg.timeouts.handshake = limits[i];
+        kit_open(&k, SPV_OUTBOUND);
+        assert_int_equal(kit_say_version(&k, 70016), 0);
+        assert_int_equal(kit_wait_us(&k, limit * SPV_SECOND - 1), 0);
+        assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_HANDSHAKE_TIMEOUT);
+        assert_int_equal(spv_err_class(SPV_ERR_HANDSHAKE_TIMEOUT), SPV_CLASS_SLOW);
+        assert_int_equal(spv_peer_deadline(k.p), SPV_NEVER);
+        kit_close(&k);
+    }
+}
+
+static void messages_sent_early_follow_the_verack(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg msg;
+    struct spv_blockhash locator[] = {kit_hash(5)};
+    kit_init(&k);
+    kit_open(&k, SPV_OUTBOUND);
+    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 1, {{0}}}};
+    struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 9}};
+    assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
+    assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
+    kit_expect(&k, SPV_CMD_VERSION);
+    kit_expect_silence(&k);
+    kit_say_version(&k, 70016);
+    kit_expect(&k, SPV_CMD_SENDADDRV2);
+    kit_expect(&k, SPV_CMD_VERACK);
+    kit_expect_silence(&k);
+    kit_say_empty(&k, SPV_CMD_VERACK);
+    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_GETHEADERS);
+    assert_int_equal(msg.u.getheaders.version, 70016);
+    assert_int_equal(msg.u.getheaders.n, 1);
+    assert_memory_equal(&msg.u.getheaders.locator[0], &locator[0], 32);
+    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_PING);
+    assert_int_equal(msg.u.ping.nonce, 9);
+    kit_expect_silence(&k);
+    kit_close(&k);
+}
+
+static void early_messages_take_the_form_of_the_version_spoken(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg msg;
+    kit_init(&k);
+    kit_open(&k, SPV_OUTBOUND);
+    struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 9}};
+    struct spv_msg sendheaders = {.command = SPV_CMD_SENDHEADERS};
+    assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
+    assert_int_equal(spv_peer_send(k.p, &sendheaders, k.now), 0);
+    kit_greet(&k, 60000);
+    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_PING);
+    assert_false(msg.u.ping.has_nonce);
+    kit_expect_silence(&k); /* sendheaders is not known at 60000 */
+    kit_close(&k);
+}
+
+static void early_messages_of_a_failed_handshake_are_never_sent(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k);
+    kit_open(&k, SPV_INBOUND);
+    struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 9}};
+    assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
+    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), SPV_ERR_NOT_VERSION);
+    kit_expect_silence(&k);
+    assert_int_equal(spv_peer_send(k.p, &ping, k.now), SPV_ERR_NOT_VERSION);
+    kit_close(&k);
+}
+
+static void the_negotiation_is_the_machines_own(void **state)
+{
+    (void)state;
+    static const enum spv_command own[] = {SPV_CMD_VERSION, SPV_CMD_VERACK, SPV_CMD_SENDADDRV2,
+                                           SPV_CMD_WTXIDRELAY};
+    struct kit k;
+    kit_init(&k);
+    kit_ready(&k, SPV_INBOUND);
+    for (size_t i = 0; i < 4; i++) {
+        struct spv_msg msg = {.command = own[i]};
+        assert_int_equal(spv_peer_send(k.p, &msg, k.now), SPV_ERR_INVALID);
+    }
+    kit_expect_silence(&k);
+    kit_close(&k);
+}
+
+static void what_the_version_does_not_know_is_not_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t version;
+        enum spv_command command;
+        int rc;
+    } rows[] = {{70011, SPV_CMD_SENDHEADERS, SPV_ERR_UNSUPPORTED},
+                {70012, SPV_CMD_SENDHEADERS, 0},
+                {70001, SPV_CMD_REJECT, SPV_ERR_UNSUPPORTED},
+                {70002, SPV_CMD_REJECT, 0},
+                {70015, SPV_CMD_REJECT, 0},
+                {70016, SPV_CMD_REJECT, SPV_ERR_UNSUPPORTED}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct kit k;
+        kit_init(&k);
+        kit_open(&k, SPV_OUTBOUND);
+        kit_greet(&k, rows[i].version);
+        struct spv_msg msg = {.command = rows[i].command};
+        if (msg.command == SPV_CMD_REJECT)
+            msg.u.reject = (struct spv_msg_reject){.command = "tx", .code = 1, .reason = "x"};
+        assert_int_equal(spv_peer_send(k.p, &msg, k.now), rows[i].rc);
+        kit_close(&k);
+    }
+}
+
+static void user_agent_is_made_safe_to_print(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_peer_stats stats;
+    static const char evil[] = "/a\x1b[2J\n\x7f\xc3\xa9~/\0tail";
+    kit_init(&k);
+    kit_open(&k, SPV_INBOUND);
+    struct spv_msg msg = {.command = SPV_CMD_VERSION};
+    msg.u.version.version = 70016;
+    msg.u.version.time = KIT_UNIX - 100;
+    msg.u.version.height = -5;
+    msg.u.version.user_agent_len = sizeof(evil) - 1;
+    memcpy(msg.u.version.user_agent, evil, sizeof(evil));
+    assert_int_equal(kit_say(&k, &msg), 0);
+    spv_peer_stats(k.p, &stats);
+    assert_string_equal(stats.user_agent, "/a?[2J????~/?tail");
+    assert_int_equal(stats.time_offset_s, -100);
+    assert_int_equal(stats.start_height, -5);
+    assert_false(stats.relay);
+    kit_close(&k);
+}
+
+static void time_offset_takes_any_claim(void **state)
+{
+    (void)state;
+    static const int64_t claims[] = {INT64_MIN, -1, 0, INT64_MAX};
+    for (size_t i = 0; i < 4; i++) {
+        struct kit k;
+        kit_init(&k);
+        kit_open(&k, SPV_INBOUND);
+        struct spv_msg msg = {.command = SPV_CMD_VERSION};
+        msg.u.version.version = 70016;
+        msg.u.version.time = claims[i];
+        assert_int_equal(kit_say(&k, &msg), 0);
+        kit_close(&k);
+    }
+}
+
+static void bad_configurations_are_refused(void **state)
+{
+    (void)state;
+    char agent[SPV_MAX_USER_AGENT + 2];
+    struct spv_peer *p;
+    struct kit k;
+    memset(agent, 'a', sizeof(agent) - 1);
+    agent[sizeof(agent) - 1] = '\0';
+    for (int i = 0; i < 5; i++) {
+        kit_init(&k);
+        if (i == 0)
+            k.cfg.net = NULL;
+        if (i == 1)
+            k.cfg.rng.fill = NULL;
+        if (i == 2)
+            k.cfg.max_version = 31799;
+        if (i == 3)
+            k.cfg.max_version = 70017;
+        if (i == 4)
+            k.cfg.user_agent = agent;
+        assert_int_equal(spv_peer_new(&p, &k.cfg, SPV_OUTBOUND, k.now), SPV_ERR_INVALID);
+        assert_null(p);
+    }
+    spv_peer_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outbound_says_version_then_sendaddrv2_and_verack),
+        cmocka_unit_test(inbound_waits_for_version_then_says_its_own),
+        cmocka_unit_test(version_carries_our_side_and_no_address_of_ours),
+        cmocka_unit_test(version_to_a_proxy_names_no_remote),
+        cmocka_unit_test(our_version_does_not_vary_with_the_peers),
+        cmocka_unit_test(negotiates_the_smaller_version),
+        cmocka_unit_test(below_70016_no_sendaddrv2_is_sent),
+        cmocka_unit_test(obsolete_version_is_refused_and_closed),
+        cmocka_unit_test(first_message_must_be_version),
+        cmocka_unit_test(unknown_command_between_version_and_verack_is_skipped),
+        cmocka_unit_test(second_version_or_verack_closes_with_a_reject_where_it_is_spoken),
+        cmocka_unit_test(second_version_before_verack_closes),
+        cmocka_unit_test(feature_negotiation_after_verack_closes),
+        cmocka_unit_test(missing_services_are_refused),
+        cmocka_unit_test(a_node_knows_its_own_nonce),
+        cmocka_unit_test(the_set_remembers_fifty_handshakes),
+        cmocka_unit_test(handshake_must_end_in_thirty_seconds),
+        cmocka_unit_test(messages_sent_early_follow_the_verack),
+        cmocka_unit_test(early_messages_take_the_form_of_the_version_spoken),
+        cmocka_unit_test(early_messages_of_a_failed_handshake_are_never_sent),
+        cmocka_unit_test(the_negotiation_is_the_machines_own),
+        cmocka_unit_test(what_the_version_does_not_know_is_not_sent),
+        cmocka_unit_test(user_agent_is_made_safe_to_print),
+        cmocka_unit_test(time_offset_takes_any_claim),
+        cmocka_unit_test(bad_configurations_are_refused),
+    };
+    return cmocka_run_group_tests_name("peer: handshake", tests, NULL, NULL);
+}
