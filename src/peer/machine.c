@@ -105,13 +105,19 @@ static int fail(struct spv_peer *p, int error)
     return error;
 }
 
-int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
-                 struct spv_now now)
+static int put_bounded(struct spv_peer *p, const struct spv_msg *msg, uint32_t version, size_t max,
+                       struct spv_now now)
 {
-    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, version);
+    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, version, max);
     if (rc == 0)
         spv_keepalive_wrote(p, 0, now);
     return rc;
+}
+
+int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
+                 struct spv_now now)
+{
+    return put_bounded(p, msg, version, SIZE_MAX, now);
 }
 
 int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_now now)
@@ -191,10 +197,6 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, struct sp
     int rc = may_send(p, msg);
     if (rc < 0)
         return rc;
-    uint32_t version = p->ready ? p->stats.version : SPV_PROTOCOL_VERSION;
-    size_t size = SPV_FRAME_HEADER + spv_msg_size(msg, version);
-    if (size > p->cfg.max_queue_bytes || spv_sendq_bytes(&p->out) > p->cfg.max_queue_bytes - size)
-        return SPV_ERR_QUEUE_FULL;
     int added = 0;
     if (msg->command == SPV_CMD_GETHEADERS)
         added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getheaders);
@@ -202,7 +204,9 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, struct sp
         added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getdata);
     if (added < 0)
         return added;
-    rc = p->ready ? spv_peer_put(p, msg, version, now) : spv_sendq_hold(&p->out, msg, p->cfg.net);
+    size_t max = p->cfg.max_queue_bytes;
+    rc = p->ready ? put_bounded(p, msg, p->stats.version, max, now)
+                  : spv_sendq_hold(&p->out, msg, p->cfg.net, max);
     if (rc < 0 && added > 0)
         spv_requests_undo(&p->requests);
     if (rc < 0)
@@ -218,6 +222,8 @@ int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now 
 {
     if (p->error < 0)
         return p->error;
+    if (msg->command == SPV_CMD_GETDATA && msg->u.inv.n > SPV_MAX_INV)
+        return SPV_ERR_TOO_LONG;
     if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS) {
         /* A peer that gets a longer locator drops us; checked before anything is remembered. */
         if (msg->u.getheaders.n > SPV_MAX_LOCATOR)

@@ -25,34 +25,46 @@ void spv_sendq_free(struct spv_sendq *q)
     spv_buffer_free(&q->held);
 }
 
-/* A buffer that could not grow stays sick; a queue must survive that, its old bytes are good. */
-static int settle_error(struct spv_buffer *b, size_t len, int rc)
+size_t spv_sendq_pending(const struct spv_sendq *q)
 {
-    if (rc < 0) {
+    return q->wire.len - q->off;
+}
+
+size_t spv_sendq_bytes(const struct spv_sendq *q)
+{
+    return spv_sendq_pending(q) + q->held.len;
+}
+
+/* Writes a frame at the end of one of the queue's buffers, or leaves all as it was. */
+static int append(struct spv_sendq *q, struct spv_buffer *b, const struct spv_msg *msg,
+                  const struct spv_netid *net, uint32_t version, size_t max)
+{
+    size_t len = b->len;
+    int rc = spv_msg_write(b, msg, net, version);
+    if (rc == 0 && spv_sendq_bytes(q) > max)
+        rc = SPV_ERR_QUEUE_FULL;
+    if (rc < 0)
         b->len = len;
-        b->error = 0;
-    }
     return rc;
 }
 
 int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                  uint32_t version)
+                  uint32_t version, size_t max)
 {
     if (q->off > 0 && q->off >= q->wire.len / 2) {
         spv_buffer_consume(&q->wire, q->off);
         q->off = 0;
     }
-    size_t len = q->wire.len;
-    int rc = settle_error(&q->wire, len, spv_msg_write(&q->wire, msg, net, version));
+    int rc = append(q, &q->wire, msg, net, version, max);
     if (rc == 0)
         q->messages++;
     return rc;
 }
 
-int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net)
+int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
+                   size_t max)
 {
-    size_t len = q->held.len;
-    return settle_error(&q->held, len, spv_msg_write(&q->held, msg, net, SPV_PROTOCOL_VERSION));
+    return append(q, &q->held, msg, net, SPV_PROTOCOL_VERSION, max);
 }
 
 static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
@@ -66,12 +78,11 @@ static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const
     /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
     if (frame->command == SPV_CMD_PING && version < SPV_VERSION_PING_NONCE) {
         struct spv_msg ping = {.command = SPV_CMD_PING};
-        return spv_sendq_put(q, &ping, net, version);
+        return spv_sendq_put(q, &ping, net, version, SIZE_MAX);
     }
-    size_t len = q->wire.len;
     spv_buffer_put(&q->wire, bytes, n);
     q->messages++;
-    return settle_error(&q->wire, len, q->wire.error);
+    return q->wire.error;
 }
 
 int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version)
@@ -95,16 +106,6 @@ void spv_sendq_drop_held(struct spv_sendq *q)
 {
     spv_buffer_free(&q->held);
     spv_buffer_init(&q->held);
-}
-
-size_t spv_sendq_pending(const struct spv_sendq *q)
-{
-    return q->wire.len - q->off;
-}
-
-size_t spv_sendq_bytes(const struct spv_sendq *q)
-{
-    return spv_sendq_pending(q) + q->held.len;
 }
 
 const uint8_t *spv_sendq_front(const struct spv_sendq *q)

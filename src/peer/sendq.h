@@ -19,11 +19,13 @@ struct spv_sendq {
 void spv_sendq_init(struct spv_sendq *q);
 void spv_sendq_free(struct spv_sendq *q);
 
-/* Appends a frame to the wire or, before the handshake is through, to the held ones. On error the
- * queue is as before. Errors as spv_msg_encode. */
+/* Appends a frame to the wire or, before the handshake is through, to the held ones, unless the
+ * queue would then hold more than max bytes: SPV_ERR_QUEUE_FULL. Other errors as spv_msg_encode. On
+ * error the queue is as before. */
 int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                  uint32_t version);
-int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net);
+                  uint32_t version, size_t max);
+int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
+                   size_t max);
 
 /* The handshake is through at this version: held frames join the wire. Those of commands that the
  * version does not know are dropped, a ping takes the version's form. SPV_ERR_NOMEM. */

@@ -7,8 +7,9 @@
 
 void kit_init(struct kit *k)
 {
+    static uint64_t kits; /* no two draw the same nonces */
     memset(k, 0, sizeof(*k));
-    k->random.state = 42;
+    k->random.state = 1000 * ++kits;
     k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = KIT_UNIX};
     k->version = SPV_PROTOCOL_VERSION;
     k->cfg.net = spv_netid_get(SPV_REGTEST);

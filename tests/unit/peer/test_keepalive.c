@@ -187,6 +187,7 @@ static void dripping_bytes_is_not_progress(void **state)
     (void)state;
     struct kit k;
     kit_init(&k);
+    k.cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
     kit_ready(&k, SPV_OUTBOUND);
     struct spv_buffer b;
     spv_buffer_init(&b);
@@ -267,6 +268,7 @@ static void each_byte_taken_renews_the_write_deadline(void **state)
     struct kit k;
     const uint8_t *bytes;
     kit_init(&k);
+    k.cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
     kit_ready(&k, SPV_OUTBOUND);
     assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
     size_t n = spv_peer_pending(k.p, &bytes);
