@@ -1,0 +1,175 @@
+/* One change of the chain, one transaction: rows, side branch and tip together, so that whatever
+ * ends the program leaves the state before or the state after.
+ *
+ * Whether a header is good is the chain's business. Here it is only asked whether the change fits
+ * what is stored: that the records follow each other and the header at the fork, and that the
+ * chain and the store speak of the same tip. */
+#include "store/db.h"
+
+/* At most this many side-branch rows are kept, the highest ones: what the chain itself would hold.
+ */
+#define BRANCH_ROWS SPV_CHAIN_BRANCH_HEADERS
+
+static int misfit(struct spv_store *s, const char *what)
+{
+    return spv_db_fail(s, SPV_ERR_STATE,
+                       "%s: the change does not fit the stored chain (tip %u): %s. Nothing was "
+                       "written.",
+                       s->path, s->tip.height, what);
+}
+
+/* The records follow each other and stand one above the fork. */
+static int check_records(struct spv_store *s, const struct spv_change *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->records[i].height != (uint64_t)c->fork_height + 1 + i) {
+            return misfit(s, "a record's height is not its place");
+        }
+        if (i > 0 && !spv_blockhash_eq(&c->records[i].header.prev, &c->records[i - 1].hash)) {
+            return misfit(s, "a record does not follow the one before");
+        }
+    }
+    return SPV_OK;
+}
+
+static int check_fork(struct spv_store *s, const struct spv_change *c)
+{
+    struct spv_record fork = s->tip;
+    if (c->kind == SPV_CHANGE_APPEND && c->fork_height != s->tip.height) {
+        return misfit(s, "it appends to a height that is not the tip");
+    }
+    if (c->kind == SPV_CHANGE_REORG) {
+        if (c->fork_height >= s->tip.height || c->removed != s->tip.height - c->fork_height) {
+            return misfit(s, "it removes another number of headers than stand above the fork");
+        }
+        int rc = spv_store_by_height(s, &fork, c->fork_height);
+        if (rc < 0) {
+            return rc;
+        }
+        if (rc == 0) {
+            return misfit(s, "the header at the fork is not stored");
+        }
+    }
+    if (!spv_blockhash_eq(&c->records[0].header.prev, &fork.hash)) {
+        return misfit(s, "the first record does not follow the header at the fork");
+    }
+    return SPV_OK;
+}
+
+static int insert_rows(struct spv_store *s, const struct spv_change *c)
+{
+    int rc = SPV_OK;
+    for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
+        rc = spv_db_insert(s, &c->records[i]);
+    }
+    return rc == SPV_OK ? spv_db_set_tip(s, &c->records[c->n - 1]) : rc;
+}
+
+static int prune_branches(struct spv_store *s)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_PRUNE);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    (void)sqlite3_bind_int64(st, 1, BRANCH_ROWS);
+    return spv_db_run(s, SPV_STMT_BRANCH_PRUNE, "prune side branches");
+}
+
+static int insert_branch(struct spv_store *s, const struct spv_change *c)
+{
+    sqlite3_stmt *st = NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        struct spv_row row;
+        int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_INSERT);
+        if (rc != SPV_OK) {
+            return rc;
+        }
+        int code = spv_row_bind_prev(st, &row, &c->records[i]);
+        if (code != SQLITE_OK) {
+            return spv_db_error(s, code, "store a side branch");
+        }
+        rc = spv_db_run(s, SPV_STMT_BRANCH_INSERT, "store a side branch");
+        if (rc != SPV_OK) {
+            return rc;
+        }
+    }
+    return prune_branches(s);
+}
+
+/* What stood above the fork becomes a side branch; what stood on a side branch may now be best. */
+static int replace_rows(struct spv_store *s, const struct spv_change *c)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_MOVE_TO_BRANCH);
+    if (rc == SPV_OK) {
+        (void)sqlite3_bind_int64(st, 1, c->fork_height);
+        rc = spv_db_run(s, SPV_STMT_MOVE_TO_BRANCH, "move headers to a side branch");
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_remove_above(s, c->fork_height);
+    }
+    for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
+        uint8_t hash[32];
+        rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_REMOVE);
+        if (rc == SPV_OK) {
+            spv_row_reverse(hash, c->records[i].hash.b);
+            (void)sqlite3_bind_blob(st, 1, hash, sizeof hash, SQLITE_STATIC);
+            rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "take headers off a side branch");
+        }
+    }
+    if (rc == SPV_OK) {
+        rc = prune_branches(s);
+    }
+    return rc == SPV_OK ? insert_rows(s, c) : rc;
+}
+
+static int write_change(struct spv_store *s, const struct spv_change *c)
+{
+    switch (c->kind) {
+    case SPV_CHANGE_NONE:
+        return SPV_OK;
+    case SPV_CHANGE_APPEND:
+        return insert_rows(s, c);
+    case SPV_CHANGE_REORG:
+        return replace_rows(s, c);
+    case SPV_CHANGE_BRANCH:
+        return insert_branch(s, c);
+    }
+    return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of change", s->path);
+}
+
+int spv_store_apply(struct spv_store *s, const struct spv_change *change)
+{
+    if (change->kind == SPV_CHANGE_NONE) {
+        return SPV_OK;
+    }
+    if (s->mode == SPV_STORE_READ) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
+    }
+    if (change->n == 0 || change->records == NULL) {
+        return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
+    }
+    int rc = check_records(s, change);
+    if (rc == SPV_OK && change->kind != SPV_CHANGE_BRANCH) {
+        rc = check_fork(s, change);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_begin(s);
+    }
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    rc = write_change(s, change);
+    if (rc == SPV_OK) {
+        rc = spv_db_commit(s);
+    }
+    if (rc != SPV_OK) {
+        spv_db_rollback(s);
+        return rc;
+    }
+    if (change->kind != SPV_CHANGE_BRANCH) {
+        s->tip = change->records[change->n - 1];
+    }
+    return SPV_OK;
+}

@@ -1,0 +1,360 @@
+/* SQLite with our manners: limits on what a file can make us load, statements prepared once, and
+ * every result code turned into one of ours with words a person can act on.
+ *
+ * All memory of this layer comes from SQLite's allocator, so one hook (sqlite3_config) sees and
+ * fails every allocation in tests. */
+#include "store/db.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/u256.h"
+
+static const char *const statements[SPV_STMTS] = {
+    [SPV_STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [SPV_STMT_COMMIT] = "COMMIT",
+    [SPV_STMT_INSERT] =
+        "INSERT INTO header (" SPV_ROW_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SPV_STMT_REMOVE_ABOVE] = "DELETE FROM header WHERE height > ?1",
+    [SPV_STMT_MOVE_TO_BRANCH] =
+        "INSERT OR REPLACE INTO branch_header (" SPV_ROW_COLUMNS ", previous_hash)"
+        " SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
+        " p.hash FROM header h JOIN header p ON p.height = h.height - 1 WHERE h.height > ?1",
+    [SPV_STMT_BRANCH_INSERT] =
+        "INSERT OR REPLACE INTO branch_header (" SPV_ROW_COLUMNS ", previous_hash)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SPV_STMT_BRANCH_REMOVE] = "DELETE FROM branch_header WHERE hash = ?1",
+    [SPV_STMT_BRANCH_PRUNE] =
+        "DELETE FROM branch_header WHERE hash IN (SELECT hash FROM branch_header"
+        " ORDER BY height DESC, work DESC LIMIT -1 OFFSET ?1)",
+    [SPV_STMT_META_SET] = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
+    [SPV_STMT_META_GET] = "SELECT value FROM meta WHERE key = ?1",
+    [SPV_STMT_TIP] =
+        "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
+        " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
+        " ORDER BY h.height DESC LIMIT 1",
+    [SPV_STMT_BY_HEIGHT] =
+        "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
+        " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
+        " WHERE h.height = ?1",
+    /* The first term is the index's own expression; the second makes the match exact. */
+    [SPV_STMT_BY_HASH] =
+        "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
+        " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
+        " WHERE substr(h.hash, 25) = substr(?1, 25) AND h.hash = ?1",
+    [SPV_STMT_RANGE] =
+        "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height BETWEEN ?1 AND ?2 ORDER BY height",
+    [SPV_STMT_HAS_INDEX] =
+        "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = 'header_by_hash'",
+};
+
+/* "file:" URI with what a URI gives a meaning escaped. NULL: no memory. */
+static char *immutable_uri(const char *path)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = strlen(path);
+    char *uri = sqlite3_malloc64(3 * n + sizeof "file:?immutable=1");
+    if (uri == NULL) {
+        return NULL;
+    }
+    char *p = uri + sizeof "file:" - 1;
+    memcpy(uri, "file:", sizeof "file:" - 1);
+    for (size_t i = 0; i < n; i++) {
+        if (strchr("%?#", path[i]) != NULL) {
+            *p++ = '%';
+            *p++ = digits[(unsigned char)path[i] >> 4];
+            *p++ = digits[(unsigned char)path[i] & 15];
+        } else {
+            *p++ = path[i];
+        }
+    }
+    memcpy(p, "?immutable=1", sizeof "?immutable=1");
+    return uri;
+}
+
+static int open_flags(enum spv_store_mode mode)
+{
+    const int common = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    switch (mode) {
+    case SPV_STORE_READ:
+        return common | SQLITE_OPEN_READONLY;
+    case SPV_STORE_WRITE:
+        return common | SQLITE_OPEN_READWRITE;
+    case SPV_STORE_CREATE:
+        return common | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    }
+    return common | SQLITE_OPEN_READONLY;
+}
+
+int spv_db_connect(sqlite3 **db, const char *path, enum spv_store_mode mode, bool immutable)
+{
+    /* A leading "./" keeps SQLite from giving names such as ":memory:" or "file:x" a meaning. */
+    char *name =
+        immutable ? immutable_uri(path) : sqlite3_mprintf(path[0] == '/' ? "%s" : "./%s", path);
+    if (name == NULL) {
+        return SQLITE_NOMEM;
+    }
+    int rc = sqlite3_open_v2(name, db, open_flags(mode) | (immutable ? SQLITE_OPEN_URI : 0), NULL);
+    sqlite3_free(name);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    (void)sqlite3_extended_result_codes(*db, 1);
+    (void)sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, SPV_DB_CELL_MAX);
+    /* The file may come from a stranger: its schema may not call what has side effects. */
+    (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    (void)sqlite3_busy_timeout(*db, mode == SPV_STORE_READ ? SPV_DB_WAIT_READ : SPV_DB_WAIT_WRITE);
+    char pragma[80];
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%d; PRAGMA cell_size_check = ON",
+                   SPV_DB_CACHE_KIB);
+    return sqlite3_exec(*db, pragma, NULL, NULL, NULL);
+}
+
+int spv_db_fail(struct spv_store *s, int err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(s->problem, sizeof s->problem, format, args);
+    va_end(args);
+    return err;
+}
+
+/* Our error for an SQLite code; e is the errno behind it, 0 when there is none. */
+static int error_for(int code, int e)
+{
+    if (code == SQLITE_IOERR_NOMEM) {
+        return SPV_ERR_NOMEM;
+    }
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return SPV_ERR_NOMEM;
+    case SQLITE_FULL:
+        return SPV_ERR_DB_FULL;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return SPV_ERR_DB_BUSY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+    case SQLITE_CONSTRAINT: /* a row where none should be */
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        return SPV_ERR_DB_DAMAGED;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return SPV_ERR_DB_READONLY;
+    case SQLITE_CANTOPEN:
+        if (e == ENOENT) {
+            return SPV_ERR_DB_NONE;
+        }
+        return e == EACCES || e == EPERM || e == EROFS ? SPV_ERR_DB_READONLY : SPV_ERR_IO;
+    case SQLITE_IOERR:
+        return e == ENOSPC || e == EDQUOT ? SPV_ERR_DB_FULL : SPV_ERR_IO;
+    case SQLITE_INTERRUPT:
+        return SPV_ERR_STOPPED;
+    default: /* SQLite's codes, not an enum of ours */
+        return SPV_ERR_DB;
+    }
+}
+
+static const char *advice_for(int err)
+{
+    switch (err) {
+    case SPV_ERR_NOMEM:
+        return "Free some memory and try again.";
+    case SPV_ERR_DB_FULL:
+        return "Free some disk space and try again; what was stored is safe.";
+    case SPV_ERR_DB_BUSY:
+        return "Another program holds the database: close it and try again.";
+    case SPV_ERR_DB_DAMAGED:
+        return "Move the file away (with its -wal) and sync again.";
+    case SPV_ERR_DB_READONLY:
+        return "Check the permissions of the file and its folder.";
+    case SPV_ERR_DB_NONE:
+        return "Sync first, or check the path.";
+    case SPV_ERR_IO:
+        return "Check the disk; what was stored before is safe.";
+    default:
+        return "Try again; if it stays, report it.";
+    }
+}
+
+int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried)
+{
+    int err = error_for(code, db != NULL ? sqlite3_system_errno(db) : 0);
+    const char *reason = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+    return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,
+                       code, advice_for(err));
+}
+
+int spv_db_error(struct spv_store *s, int code, const char *tried)
+{
+    return spv_db_error_of(s, s->db, code, tried);
+}
+
+int spv_db_exec(struct spv_store *s, const char *sql, const char *tried)
+{
+    int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? SPV_OK : spv_db_error(s, rc, tried);
+}
+
+int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const char *tried)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(st);
+    }
+    *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    int result = rc == SQLITE_ROW || rc == SQLITE_DONE ? SPV_OK : spv_db_error(s, rc, tried);
+    (void)sqlite3_finalize(st);
+    return result;
+}
+
+int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which)
+{
+    if (s->stmt[which] == NULL) {
+        int rc = sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &s->stmt[which], NULL);
+        if (rc == SQLITE_ERROR) { /* no such table or column: not what our schema has */
+            return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                               "%s: its tables are not those of schema %d (%s). Move the file away "
+                               "and sync again.",
+                               s->path, SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
+        }
+        if (rc != SQLITE_OK) {
+            return spv_db_error(s, rc, "read the schema");
+        }
+    }
+    (void)sqlite3_reset(s->stmt[which]);
+    *out = s->stmt[which];
+    return SPV_OK;
+}
+
+int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried)
+{
+    int rc = sqlite3_step(s->stmt[which]);
+    int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? SPV_OK : spv_db_error(s, rc, tried);
+    (void)sqlite3_reset(s->stmt[which]);
+    return result;
+}
+
+int spv_db_begin(struct spv_store *s)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BEGIN);
+    return rc == SPV_OK ? spv_db_run(s, SPV_STMT_BEGIN, "begin a transaction") : rc;
+}
+
+int spv_db_commit(struct spv_store *s)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_COMMIT);
+    return rc == SPV_OK ? spv_db_run(s, SPV_STMT_COMMIT, "commit") : rc;
+}
+
+void spv_db_rollback(struct spv_store *s)
+{
+    if (sqlite3_get_autocommit(s->db) == 0) {
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+int spv_db_insert(struct spv_store *s, const struct spv_record *record)
+{
+    struct spv_row row;
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_INSERT);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    int code = spv_row_bind(st, &row, record);
+    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_INSERT, "store a header")
+                             : spv_db_error(s, code, "store a header");
+}
+
+int spv_db_remove_above(struct spv_store *s, int64_t height)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_REMOVE_ABOVE);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    (void)sqlite3_bind_int64(st, 1, height);
+    return spv_db_run(s, SPV_STMT_REMOVE_ABOVE, "remove headers");
+}
+
+static int set_meta(struct spv_store *s, sqlite3_stmt *st, const char *key)
+{
+    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_META_SET, "write the metadata")
+                             : spv_db_error(s, code, "write the metadata");
+}
+
+int spv_db_set_meta(struct spv_store *s, const char *key, const char *text)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    int code = sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
+    return code == SQLITE_OK ? set_meta(s, st, key) : spv_db_error(s, code, "write the metadata");
+}
+
+int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_META_GET);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(st);
+    }
+    if (code == SQLITE_ROW) {
+        const unsigned char *text = sqlite3_column_text(st, 0);
+        size_t n = (size_t)sqlite3_column_bytes(st, 0);
+        if (text == NULL) {
+            rc = spv_db_error(s, SQLITE_NOMEM, "read the metadata");
+        } else if (n >= cap || strlen((const char *)text) != n) {
+            rc = spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                             "%s: the metadata's %s is malformed. Move the file away and sync "
+                             "again.",
+                             s->path, key);
+        } else {
+            memcpy(out, text, n + 1);
+            rc = 1;
+        }
+    } else if (code != SQLITE_DONE) {
+        rc = spv_db_error(s, code, "read the metadata");
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+int spv_db_set_tip(struct spv_store *s, const struct spv_record *tip)
+{
+    char hex[SPV_HASH_HEX];
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
+    if (rc == SPV_OK) {
+        (void)sqlite3_bind_int64(st, 2, tip->height);
+        rc = set_meta(s, st, "tip_height");
+    }
+    if (rc == SPV_OK) {
+        spv_blockhash_hex(hex, &tip->hash);
+        rc = spv_db_set_meta(s, "tip_hash", hex);
+    }
+    if (rc == SPV_OK) {
+        spv_u256_hex(hex, &tip->work);
+        rc = spv_db_set_meta(s, "tip_work", hex);
+    }
+    return rc;
+}

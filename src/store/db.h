@@ -1,0 +1,104 @@
+/* The inside of a store, and what its files share: one connection, its kept statements, and errors
+ * in words. Only files of this layer include it. */
+#ifndef SPV_STORE_DB_H
+#define SPV_STORE_DB_H
+
+#include <sqlite3.h>
+
+#include "spv/store.h"
+#include "store/row.h"
+
+/* How long a call waits for another connection's lock (ms). Only foreign programs ever make us
+ * wait: our own writers exclude each other by lock file, and WAL readers block nobody. */
+#define SPV_DB_WAIT_READ 1000
+#define SPV_DB_WAIT_WRITE 5000
+#define SPV_DB_CACHE_KIB 4096 /* page cache, and what an index build sorts in memory at once */
+#define SPV_DB_CELL_MAX 1000000 /* longest value or row we let SQLite load from a file */
+
+enum spv_stmt {
+    SPV_STMT_BEGIN,
+    SPV_STMT_COMMIT,
+    SPV_STMT_INSERT,
+    SPV_STMT_REMOVE_ABOVE,
+    SPV_STMT_MOVE_TO_BRANCH,
+    SPV_STMT_BRANCH_INSERT,
+    SPV_STMT_BRANCH_REMOVE,
+    SPV_STMT_BRANCH_PRUNE,
+    SPV_STMT_META_SET,
+    SPV_STMT_META_GET,
+    SPV_STMT_TIP,
+    SPV_STMT_BY_HEIGHT,
+    SPV_STMT_BY_HASH,
+    SPV_STMT_RANGE,
+    SPV_STMT_HAS_INDEX,
+    SPV_STMTS
+};
+
+struct spv_store {
+    sqlite3 *db;
+    sqlite3_stmt *stmt[SPV_STMTS]; /* prepared at first use */
+    struct spv_params params;
+    enum spv_store_mode mode;
+    bool immutable; /* read from a place where nothing can be written */
+    bool indexed;
+    int lock; /* descriptor of the writer's lock, or -1 */
+    char *path;
+    struct spv_record tip; /* when writing: the last committed tip */
+    uint32_t rewound;
+    char problem[SPV_PROBLEM_TEXT];
+};
+
+/* Opens a connection with our limits on it. An SQLite code; *db may be set even on failure. */
+int spv_db_connect(sqlite3 **db, const char *path, enum spv_store_mode mode, bool immutable);
+
+/* Keeps the words for spv_store_last_problem and returns err. */
+__attribute__((format(printf, 3, 4))) int spv_db_fail(struct spv_store *s, int err,
+                                                      const char *format, ...);
+
+/* Turns an SQLite code of the store's connection (or of another one) into our error, with words:
+ * path, what was tried, SQLite's reason, what to do. */
+int spv_db_error(struct spv_store *s, int code, const char *tried);
+int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried);
+
+int spv_db_exec(struct spv_store *s, const char *sql, const char *tried);
+/* The first column of the first row as an integer. */
+int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const char *tried);
+
+/* A kept statement, reset and ready to bind. */
+int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which);
+/* Steps a statement that gives no rows, and resets it. */
+int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried);
+
+/* Transactions; rollback is harmless outside one. */
+int spv_db_begin(struct spv_store *s);
+int spv_db_commit(struct spv_store *s);
+void spv_db_rollback(struct spv_store *s);
+
+/* Inserts one row of the best chain. */
+int spv_db_insert(struct spv_store *s, const struct spv_record *record);
+/* Removes the best chain's rows above a height. */
+int spv_db_remove_above(struct spv_store *s, int64_t height);
+/* Writes the tip into the meta table, inside the transaction that changes the rows. */
+int spv_db_set_tip(struct spv_store *s, const struct spv_record *tip);
+int spv_db_set_meta(struct spv_store *s, const char *key, const char *text);
+
+/* The value of a meta key as text: 1, 0 when absent, or negative. A value that does not fit is
+ * SPV_ERR_DB_DAMAGED. */
+int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key);
+
+/* check.c: the last rows of an open store; also loads the tip. Cuts a bad tail when writing, inside
+ * the caller's transaction. */
+int spv_check_tail(struct spv_store *s);
+/* Stores the network's genesis as row 0 and hands out its record. */
+int spv_check_store_genesis(struct spv_store *s, struct spv_record *out);
+
+/* guard.c: whose headers these are. Writes it into a new database; compares it with what the store
+ * was opened for; or takes it from the file. */
+int spv_guard_write(struct spv_store *s);
+int spv_guard_check(struct spv_store *s);
+int spv_guard_load(struct spv_store *s);
+
+/* read.c: whether the hash index is there, from the file. */
+int spv_read_has_index(struct spv_store *s);
+
+#endif

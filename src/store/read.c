@@ -1,0 +1,157 @@
+/* Look-ups, each a kept statement. A header's previous hash is the hash of the row below. */
+#include "store/db.h"
+
+#include <string.h>
+
+static int damaged_row(struct spv_store *s, int64_t height)
+{
+    return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                       "%s: the row of height %lld is malformed or the one below it is missing. "
+                       "Move the file away and sync again.",
+                       s->path, (long long)height);
+}
+
+/* One row with its previous hash in the column after the others: 1, 0 or negative. */
+static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_record *out)
+{
+    int result = 0;
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        result = 1;
+        if (spv_row_read(out, st) != SPV_OK ||
+            (out->height > 0 && spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != SPV_OK)) {
+            result = damaged_row(s, sqlite3_column_int64(st, 0));
+        }
+    } else if (rc != SQLITE_DONE) {
+        result = spv_db_error(s, rc, "read a header");
+    }
+    (void)sqlite3_reset(st);
+    return result;
+}
+
+int spv_store_tip(struct spv_store *s, struct spv_record *out)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_TIP);
+    return rc == SPV_OK ? step_one(s, st, out) : rc;
+}
+
+int spv_store_by_height(struct spv_store *s, struct spv_record *out, uint32_t height)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BY_HEIGHT);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    (void)sqlite3_bind_int64(st, 1, height);
+    return step_one(s, st, out);
+}
+
+int spv_read_has_index(struct spv_store *s)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_HAS_INDEX);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    int code = sqlite3_step(st);
+    int result = code == SQLITE_ROW ? sqlite3_column_int(st, 0) > 0
+                                    : spv_db_error(s, code, "read the schema");
+    (void)sqlite3_reset(st);
+    return result;
+}
+
+int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    /* Without the index this would be a scan of the whole table, which no peer may trigger. A
+     * reader looks again: the writer may have built it since. */
+    if (!s->indexed && s->mode == SPV_STORE_READ) {
+        int rc = spv_read_has_index(s);
+        if (rc < 0) {
+            return rc;
+        }
+        s->indexed = rc > 0;
+    }
+    if (!s->indexed) {
+        return 0;
+    }
+    sqlite3_stmt *st = NULL;
+    uint8_t display[32];
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    spv_row_reverse(display, hash->b);
+    (void)sqlite3_bind_blob(st, 1, display, sizeof display, SQLITE_STATIC);
+    return step_one(s, st, out);
+}
+
+/* The row at `from - 1` only lends its hash. */
+int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    sqlite3_stmt *st = NULL;
+    struct spv_blockhash prev = {{0}};
+    int64_t want = from > 0 ? (int64_t)from - 1 : 0;
+    uint32_t got = 0;
+    if (n > INT32_MAX) {
+        n = INT32_MAX;
+    }
+    int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
+    if (rc != SPV_OK || n == 0) {
+        return rc;
+    }
+    (void)sqlite3_bind_int64(st, 1, want);
+    (void)sqlite3_bind_int64(st, 2, (int64_t)from + n - 1);
+    int code = SQLITE_DONE;
+    while (rc == SPV_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        struct spv_record r;
+        if (spv_row_read(&r, st) != SPV_OK || r.height != want) {
+            rc = damaged_row(s, want);
+            break;
+        }
+        if (r.height >= from) {
+            out[got] = r.header;
+            out[got].prev = prev;
+            got++;
+        }
+        prev = r.hash;
+        want++;
+    }
+    if (rc == SPV_OK && code != SQLITE_DONE) {
+        rc = spv_db_error(s, code, "read headers");
+    }
+    (void)sqlite3_reset(st);
+    return rc == SPV_OK ? (int)got : rc;
+}
+
+static int reader_tip(void *ctx, struct spv_record *out)
+{
+    return spv_store_tip(ctx, out);
+}
+
+static int reader_by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    return spv_store_by_height(ctx, out, height);
+}
+
+static int reader_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    return spv_store_by_hash(ctx, out, hash);
+}
+
+static int reader_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    return spv_store_range(ctx, out, from, n);
+}
+
+struct spv_reader spv_store_reader(struct spv_store *s)
+{
+    struct spv_reader reader = {
+        .ctx = s,
+        .tip = reader_tip,
+        .by_height = reader_by_height,
+        .by_hash = reader_by_hash,
+        .range = reader_range,
+    };
+    return reader;
+}

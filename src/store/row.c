@@ -1,0 +1,94 @@
+/* The stored form is described in schema.c. */
+#include "store/row.h"
+
+#include <string.h>
+
+#include "base/u256.h"
+#include "spv/error.h"
+
+void spv_row_reverse(uint8_t out[32], const uint8_t in[32])
+{
+    for (size_t i = 0; i < 32; i++) {
+        out[i] = in[31 - i];
+    }
+}
+
+int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_record *record)
+{
+    const struct spv_header *h = &record->header;
+    spv_row_reverse(row->hash, record->hash.b);
+    spv_row_reverse(row->merkle_root, h->merkle_root.b);
+    spv_u256_to_be(row->work, &record->work);
+    int rc = sqlite3_bind_int64(st, 1, record->height);
+    rc |= sqlite3_bind_blob(st, 2, row->hash, 32, SQLITE_STATIC);
+    rc |= sqlite3_bind_int64(st, 3, h->version);
+    rc |= sqlite3_bind_blob(st, 4, row->merkle_root, 32, SQLITE_STATIC);
+    rc |= sqlite3_bind_int64(st, 5, h->time);
+    rc |= sqlite3_bind_int64(st, 6, h->bits);
+    rc |= sqlite3_bind_int64(st, 7, h->nonce);
+    rc |= sqlite3_bind_blob(st, 8, row->work, 32, SQLITE_STATIC);
+    return rc == SQLITE_OK ? SQLITE_OK : sqlite3_errcode(sqlite3_db_handle(st));
+}
+
+int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_record *record)
+{
+    int rc = spv_row_bind(st, row, record);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    spv_row_reverse(row->prev, record->header.prev.b);
+    return sqlite3_bind_blob(st, SPV_ROW_N + 1, row->prev, 32, SQLITE_STATIC);
+}
+
+static int read_int(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int64_t max)
+{
+    if (sqlite3_column_type(st, column) != SQLITE_INTEGER) {
+        return SPV_ERR_DB_DAMAGED;
+    }
+    *out = sqlite3_column_int64(st, column);
+    return *out >= min && *out <= max ? SPV_OK : SPV_ERR_DB_DAMAGED;
+}
+
+static int read_u32(uint32_t *out, sqlite3_stmt *st, int column)
+{
+    int64_t x = 0;
+    int rc = read_int(&x, st, column, 0, UINT32_MAX);
+    *out = rc == SPV_OK ? (uint32_t)x : 0;
+    return rc;
+}
+
+static const uint8_t *read_blob(sqlite3_stmt *st, int column)
+{
+    if (sqlite3_column_type(st, column) != SQLITE_BLOB || sqlite3_column_bytes(st, column) != 32) {
+        return NULL;
+    }
+    return sqlite3_column_blob(st, column);
+}
+
+int spv_row_hash(uint8_t out[32], sqlite3_stmt *st, int column)
+{
+    const uint8_t *blob = read_blob(st, column);
+    if (blob == NULL) {
+        return SPV_ERR_DB_DAMAGED;
+    }
+    spv_row_reverse(out, blob);
+    return SPV_OK;
+}
+
+int spv_row_read(struct spv_record *out, sqlite3_stmt *st)
+{
+    memset(out, 0, sizeof *out);
+    struct spv_header *h = &out->header;
+    int64_t version = 0;
+    const uint8_t *work = read_blob(st, 7);
+    if (work == NULL || read_u32(&out->height, st, 0) != SPV_OK ||
+        spv_row_hash(out->hash.b, st, 1) != SPV_OK ||
+        read_int(&version, st, 2, INT32_MIN, INT32_MAX) != SPV_OK ||
+        spv_row_hash(h->merkle_root.b, st, 3) != SPV_OK || read_u32(&h->time, st, 4) != SPV_OK ||
+        read_u32(&h->bits, st, 5) != SPV_OK || read_u32(&h->nonce, st, 6) != SPV_OK) {
+        return SPV_ERR_DB_DAMAGED;
+    }
+    h->version = (int32_t)version;
+    out->work = spv_u256_from_be(work);
+    return SPV_OK;
+}

@@ -1,0 +1,86 @@
+/* The previous hash of a header is the hash of the row below, so it is not stored; that and a
+ * hash index over 8 bytes only (spv_store_build_index) keep a header at some 150 bytes.
+ *
+ * Hashes are stored in display order and work as 32 big-endian bytes: hex() shows them as people
+ * know them, and SQLite's byte-wise comparison of work is numeric comparison. */
+#include "store/schema.h"
+
+#include <stdio.h>
+
+static const char schema_1[] =
+    "CREATE TABLE header ("
+    " height INTEGER PRIMARY KEY,"
+    " hash BLOB NOT NULL," /* display order, 32 bytes */
+    " version INTEGER NOT NULL,"
+    " merkle_root BLOB NOT NULL," /* display order, 32 bytes */
+    " time INTEGER NOT NULL,"
+    " bits INTEGER NOT NULL,"
+    " nonce INTEGER NOT NULL,"
+    " work BLOB NOT NULL);" /* blocks 0..height, big-endian, 32 bytes */
+
+    "CREATE TABLE branch_header ("
+    " hash BLOB PRIMARY KEY,"
+    " height INTEGER NOT NULL,"
+    " previous_hash BLOB NOT NULL,"
+    " version INTEGER NOT NULL,"
+    " merkle_root BLOB NOT NULL,"
+    " time INTEGER NOT NULL,"
+    " bits INTEGER NOT NULL,"
+    " nonce INTEGER NOT NULL,"
+    " work BLOB NOT NULL) WITHOUT ROWID;"
+
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;"
+
+    "CREATE VIEW block_header AS SELECT"
+    " h.height AS height,"
+    " lower(hex(h.hash)) AS hash,"
+    " h.version AS version,"
+    " CASE h.height WHEN 0 THEN lower(hex(zeroblob(32))) ELSE lower(hex(p.hash)) END"
+    "  AS previous_hash,"
+    " lower(hex(h.merkle_root)) AS merkle_root,"
+    " h.time AS time,"
+    " datetime(h.time, 'unixepoch') AS utc,"
+    " printf('%08x', h.bits) AS bits,"
+    " h.nonce AS nonce,"
+    " lower(hex(h.work)) AS work"
+    " FROM header h LEFT JOIN header p ON p.height = h.height - 1;"
+
+    "PRAGMA application_id = 1397773896;"; /* SPV_APPLICATION_ID */
+
+const struct spv_migration spv_migrations[] = {{0, schema_1}};
+const size_t spv_n_migrations = sizeof spv_migrations / sizeof spv_migrations[0];
+
+_Static_assert(SPV_APPLICATION_ID == 1397773896, "the pragma in schema 1 spells it in decimal");
+
+static const struct spv_migration *step_from(const struct spv_migration *list, size_t n,
+                                             int version)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].from == version) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}
+
+int spv_schema_migrate(sqlite3 *db, int version, int target, const struct spv_migration *list,
+                       size_t n)
+{
+    for (; version < target; version++) {
+        const struct spv_migration *step = step_from(list, n, version);
+        if (step == NULL) {
+            return SQLITE_MISMATCH;
+        }
+        int rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
+        if (rc != SQLITE_OK) {
+            return rc;
+        }
+        char pragma[48];
+        (void)snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", version + 1);
+        rc = sqlite3_exec(db, pragma, NULL, NULL, NULL);
+        if (rc != SQLITE_OK) {
+            return rc;
+        }
+    }
+    return SQLITE_OK;
+}

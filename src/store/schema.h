@@ -1,0 +1,27 @@
+/* The database's tables and how they came to be: the list of migrations. Schema 1 is what it takes
+ * to get from an empty file (version 0) to the first form. docs/schema.md is its contract. */
+#ifndef SPV_STORE_SCHEMA_H
+#define SPV_STORE_SCHEMA_H
+
+#include <stddef.h>
+
+#include <sqlite3.h>
+
+/* "SPVH" in the SQLite file's application id: how we know our own files. */
+#define SPV_APPLICATION_ID 0x53505648
+
+/* One step: what leads from schema `from` to `from + 1`. */
+struct spv_migration {
+    int from;
+    const char *sql;
+};
+
+extern const struct spv_migration spv_migrations[];
+extern const size_t spv_n_migrations;
+
+/* Brings the schema from version `version` up to `target` inside the caller's transaction and
+ * writes the new version. An SQLite result code; SQLITE_MISMATCH when the list has no way. */
+int spv_schema_migrate(sqlite3 *db, int version, int target, const struct spv_migration *list,
+                       size_t n);
+
+#endif

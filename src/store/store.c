@@ -1,0 +1,383 @@
+/* Opening and closing. A writer goes through these doors in order, and each has its own words when
+ * it stays shut:
+ *
+ *   the file is there (or may be made) -> it is SQLite -> it is ours -> not newer than we are ->
+ *   no other writer -> one transaction: schema brought up, network guard, last rows checked.
+ *
+ * The first look, before the lock, keeps us from leaving a lock file beside a file that is not
+ * ours; it is repeated under the lock. A reader takes the same way under one read snapshot and
+ * changes nothing.
+ *
+ * synchronous is FULL: each commit is on disk when it returns, and at 2,000 rows a commit that
+ * costs nothing that can be measured. */
+#include "store/db.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/lock.h"
+#include "store/path.h"
+#include "store/schema.h"
+
+static void release(struct spv_store *s)
+{
+    for (size_t i = 0; i < SPV_STMTS; i++) {
+        (void)sqlite3_finalize(s->stmt[i]);
+        s->stmt[i] = NULL;
+    }
+    (void)sqlite3_close(s->db);
+    s->db = NULL;
+    spv_lock_release(s->lock);
+    s->lock = -1;
+}
+
+static const char *errno_text(char *buffer, size_t cap)
+{
+    return strerror_r(errno, buffer, cap) == 0 ? buffer : "unknown reason";
+}
+
+/* The path leads to a file, or to where one may be made. */
+static int check_place(struct spv_store *s)
+{
+    char reason[96];
+    struct stat st;
+    if (stat(s->path, &st) == 0) {
+        return S_ISREG(st.st_mode) ? SPV_OK
+                                   : spv_db_fail(s, SPV_ERR_IO,
+                                                 "%s: is not a file but a folder or a device. Name "
+                                                 "a file.",
+                                                 s->path);
+    }
+    if (errno == EACCES) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY,
+                           "%s: cannot be reached: %s. Check the permissions of its folders.",
+                           s->path, errno_text(reason, sizeof reason));
+    }
+    if (s->mode != SPV_STORE_CREATE) {
+        return spv_db_fail(s, SPV_ERR_DB_NONE,
+                           "%s: there is no database. Sync first, or check the path.", s->path);
+    }
+    int rc = spv_path_make_folders(s->path);
+    if (rc == SPV_ERR_NOMEM) {
+        return spv_db_error_of(s, NULL, SQLITE_NOMEM, "make its folder");
+    }
+    if (rc != SPV_OK) {
+        int code = errno == EACCES || errno == EROFS || errno == EPERM ? SPV_ERR_DB_READONLY
+                   : errno == ENOSPC || errno == EDQUOT                ? SPV_ERR_DB_FULL
+                                                                       : SPV_ERR_IO;
+        return spv_db_fail(s, code, "%s: its folder cannot be made: %s. Name another place.",
+                           s->path, errno_text(reason, sizeof reason));
+    }
+    return SPV_OK;
+}
+
+/* Looks at the file's own marks. *version: 0 for an empty database. */
+static int identify(struct spv_store *s, int64_t *version)
+{
+    int64_t id = 0;
+    int64_t tables = 0;
+    int rc = spv_db_integer(s, &id, "PRAGMA application_id", "open it");
+    if (rc == SPV_OK) {
+        rc = spv_db_integer(s, version, "PRAGMA user_version", "open it");
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_integer(s, &tables, "SELECT count(*) FROM sqlite_master", "open it");
+    }
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    if (id == 0 && *version == 0 && tables == 0) {
+        return s->mode == SPV_STORE_CREATE
+                   ? SPV_OK
+                   : spv_db_fail(s, SPV_ERR_DB_NONE,
+                                 "%s: is empty, no headers were stored yet. Sync first.", s->path);
+    }
+    if (id != SPV_APPLICATION_ID) {
+        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                           "%s: is a database of another program, not a headers database. Name "
+                           "another file.",
+                           s->path);
+    }
+    if (*version > SPV_SCHEMA_VERSION) {
+        return spv_db_fail(s, SPV_ERR_DB_NEWER,
+                           "%s: was written by a newer version (schema %lld, this version knows "
+                           "%d). Update this program, or name another database.",
+                           s->path, (long long)*version, SPV_SCHEMA_VERSION);
+    }
+    if (*version < 1) {
+        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                           "%s: the database is damaged: schema version %lld. Move the file away "
+                           "and sync again.",
+                           s->path, (long long)*version);
+    }
+    if (*version < SPV_SCHEMA_VERSION && s->mode == SPV_STORE_READ) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY,
+                           "%s: has the older schema %lld and must be brought up first. Sync once.",
+                           s->path, (long long)*version);
+    }
+    return SPV_OK;
+}
+
+static int take_lock(struct spv_store *s)
+{
+    char reason[96];
+    long holder = 0;
+    /* SQLite's name of the file: absolute, links resolved, the same for every way to it. */
+    int rc = spv_lock_take(&s->lock, sqlite3_db_filename(s->db, "main"), &holder);
+    if (rc == SPV_OK) {
+        return SPV_OK;
+    }
+    if (rc == SPV_ERR_NOMEM) {
+        return spv_db_error_of(s, NULL, SQLITE_NOMEM, "lock it");
+    }
+    if (rc == SPV_ERR_DB_BUSY) {
+        return spv_db_fail(s, rc,
+                           "%s: another program (process %ld) is writing to this database. Wait "
+                           "for it to end, or stop it.",
+                           s->path, holder);
+    }
+    return spv_db_fail(s, rc, "%s: its lock file cannot be made: %s. Check the folder.", s->path,
+                       errno_text(reason, sizeof reason));
+}
+
+/* Inside the transaction: from whatever version to ours. */
+static int bring_up(struct spv_store *s, int64_t version)
+{
+    int rc = SPV_OK;
+    if (version > 0) { /* another network's file is not touched */
+        rc = spv_guard_check(s);
+    }
+    if (rc == SPV_OK && version < SPV_SCHEMA_VERSION) {
+        int code = spv_schema_migrate(s->db, (int)version, SPV_SCHEMA_VERSION, spv_migrations,
+                                      spv_n_migrations);
+        rc = code == SQLITE_OK ? SPV_OK : spv_db_error(s, code, "bring up the schema");
+    }
+    if (rc == SPV_OK && version == 0) {
+        rc = spv_guard_write(s);
+        if (rc == SPV_OK) {
+            rc = spv_check_store_genesis(s, &s->tip);
+        }
+        return rc == SPV_OK ? spv_db_set_tip(s, &s->tip) : rc;
+    }
+    return rc == SPV_OK ? spv_check_tail(s) : rc;
+}
+
+static int open_write(struct spv_store *s)
+{
+    int64_t version = 0;
+    int code = spv_db_connect(&s->db, s->path, s->mode, false);
+    if (code != SQLITE_OK) {
+        return spv_db_error(s, code, "open it");
+    }
+    int rc = identify(s, &version);
+    if (rc == SPV_OK && sqlite3_db_readonly(s->db, "main") != 0) {
+        rc = spv_db_fail(s, SPV_ERR_DB_READONLY,
+                         "%s: cannot be written. Check the permissions of the file.", s->path);
+    }
+    if (rc == SPV_OK) {
+        rc = take_lock(s);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+                         "set up the write-ahead log");
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_begin(s);
+    }
+    if (rc == SPV_OK) {
+        rc = identify(s, &version);
+    }
+    if (rc == SPV_OK) {
+        rc = bring_up(s, version);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_commit(s);
+    }
+    if (rc != SPV_OK) {
+        spv_db_rollback(s);
+        return rc;
+    }
+    int indexed = spv_read_has_index(s);
+    s->indexed = indexed > 0;
+    return indexed < 0 ? indexed : SPV_OK;
+}
+
+static bool has_wal(const struct spv_store *s)
+{
+    struct stat st;
+    char *name = sqlite3_mprintf("%s-wal", s->path);
+    bool has = name == NULL || (stat(name, &st) == 0 && st.st_size > 0);
+    sqlite3_free(name);
+    return has;
+}
+
+/* A WAL database is read through a small shared file beside it. Where that can't be made and no
+ * log waits, nothing can change the file, either: it is read as it is. */
+static int connect_read(struct spv_store *s, bool immutable)
+{
+    int64_t probe = 0;
+    int code = spv_db_connect(&s->db, s->path, SPV_STORE_READ, immutable);
+    int rc = code == SQLITE_OK
+                 ? spv_db_integer(s, &probe, "SELECT count(*) FROM sqlite_master", "open it")
+                 : spv_db_error(s, code, "open it");
+    if (rc == SPV_OK || immutable) {
+        s->immutable = immutable;
+        return rc;
+    }
+    code = sqlite3_errcode(s->db) & 0xff;
+    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || has_wal(s)) {
+        return rc;
+    }
+    (void)sqlite3_close(s->db);
+    s->db = NULL;
+    return connect_read(s, true);
+}
+
+static int open_read(struct spv_store *s, bool any_network)
+{
+    int64_t version = 0;
+    int rc = connect_read(s, false);
+    if (rc == SPV_OK) {
+        rc = spv_db_exec(s, "BEGIN", "read it");
+    }
+    if (rc == SPV_OK) {
+        rc = identify(s, &version);
+    }
+    if (rc == SPV_OK) {
+        rc = any_network ? spv_guard_load(s) : spv_guard_check(s);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_check_tail(s);
+    }
+    if (rc == SPV_OK) {
+        int indexed = spv_read_has_index(s);
+        s->indexed = indexed > 0;
+        rc = indexed < 0 ? indexed : SPV_OK;
+    }
+    if (s->db != NULL) {
+        spv_db_rollback(s);
+    }
+    return rc;
+}
+
+static void tell(struct spv_problem *why, int code, const char *text)
+{
+    if (why != NULL) {
+        why->code = (enum spv_err)code;
+        (void)sqlite3_snprintf((int)sizeof why->text, why->text, "%s", text);
+    }
+}
+
+int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
+                   struct spv_problem *why)
+{
+    *out = NULL;
+    if (cfg->path == NULL || cfg->path[0] == '\0' ||
+        (cfg->params == NULL && cfg->mode != SPV_STORE_READ)) {
+        tell(why, SPV_ERR_INVALID, "A database needs a path, and a network to be written.");
+        return SPV_ERR_INVALID;
+    }
+    struct spv_store *s = sqlite3_malloc64(sizeof *s);
+    if (s == NULL) {
+        tell(why, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
+        return SPV_ERR_NOMEM;
+    }
+    memset(s, 0, sizeof *s);
+    s->lock = -1;
+    s->mode = cfg->mode;
+    if (cfg->params != NULL) {
+        s->params = *cfg->params;
+    }
+    int rc = SPV_OK;
+    s->path = sqlite3_mprintf("%s", cfg->path);
+    if (s->path == NULL) {
+        rc = spv_db_fail(s, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
+        goto err;
+    }
+    rc = check_place(s);
+    if (rc == SPV_OK) {
+        rc = cfg->mode == SPV_STORE_READ ? open_read(s, cfg->params == NULL) : open_write(s);
+    }
+    if (rc != SPV_OK) {
+        goto err;
+    }
+    s->problem[0] = '\0';
+    *out = s;
+    return SPV_OK;
+err:
+    tell(why, rc, s->problem);
+    release(s);
+    sqlite3_free(s->path);
+    sqlite3_free(s);
+    return rc;
+}
+
+int spv_store_flush(struct spv_store *s)
+{
+    if (s->mode == SPV_STORE_READ) {
+        return SPV_OK;
+    }
+    /* A reader in the middle of its snapshot keeps the log from being folded completely. Commits
+     * are durable in the log all the same, so nobody waits for it. */
+    (void)sqlite3_busy_timeout(s->db, 0);
+    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    (void)sqlite3_busy_timeout(s->db, SPV_DB_WAIT_WRITE);
+    return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY
+               ? SPV_OK
+               : spv_db_error(s, rc, "fold the write-ahead log into the file");
+}
+
+int spv_store_close(struct spv_store *s)
+{
+    if (s == NULL) {
+        return SPV_OK;
+    }
+    int rc = spv_store_flush(s);
+    release(s);
+    sqlite3_free(s->path);
+    sqlite3_free(s);
+    return rc;
+}
+
+int spv_store_build_index(struct spv_store *s)
+{
+    if (s->indexed) {
+        return SPV_OK;
+    }
+    if (s->mode == SPV_STORE_READ) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
+    }
+    /* The hash's last 8 bytes in display order are as good as random: an index over all 32 would be
+     * three times the size and find nothing more. */
+    int rc =
+        spv_db_exec(s, "CREATE INDEX IF NOT EXISTS header_by_hash ON header (substr(hash, 25))",
+                    "build the hash index");
+    s->indexed = rc == SPV_OK;
+    return rc;
+}
+
+bool spv_store_indexed(const struct spv_store *s)
+{
+    return s->indexed;
+}
+
+const struct spv_params *spv_store_params(const struct spv_store *s)
+{
+    return &s->params;
+}
+
+const char *spv_store_path(const struct spv_store *s)
+{
+    return s->path;
+}
+
+uint32_t spv_store_rewound(const struct spv_store *s)
+{
+    return s->rewound;
+}
+
+const char *spv_store_last_problem(const struct spv_store *s)
+{
+    return s->problem;
+}

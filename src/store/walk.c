@@ -1,0 +1,138 @@
+/* A walk has a connection of its own, so its snapshot is untouched by what the store does
+ * meanwhile, and memory is one row. Each header is hashed again on the way: what a walk hands out
+ * is a linked chain, or the walk says where it is not. */
+#include "store/db.h"
+
+#include <string.h>
+
+struct spv_store_walk {
+    struct spv_store *store; /* for words only */
+    sqlite3 *db;
+    sqlite3_stmt *st;
+    int64_t next;
+    int64_t end;
+    struct spv_blockhash prev;
+};
+
+void spv_store_walk_close(struct spv_store_walk *w)
+{
+    if (w != NULL) {
+        (void)sqlite3_finalize(w->st);
+        (void)sqlite3_close(w->db);
+        sqlite3_free(w);
+    }
+}
+
+static int walk_error(struct spv_store_walk *w, int code)
+{
+    return spv_db_error_of(w->store, w->db, code, "read headers");
+}
+
+static int walk_damaged(struct spv_store_walk *w, const char *what)
+{
+    return spv_db_fail(w->store, SPV_ERR_DB_DAMAGED,
+                       "%s: the database is damaged: the header of height %lld %s. Move the file "
+                       "away and sync again.",
+                       w->store->path, (long long)w->next, what);
+}
+
+/* Steps to the row of height w->next. 1, 0 when nothing is left, negative. */
+static int step(struct spv_store_walk *w, struct spv_record *out)
+{
+    int code = sqlite3_step(w->st);
+    if (code == SQLITE_DONE) {
+        return w->next <= w->end ? walk_damaged(w, "is missing") : 0;
+    }
+    if (code != SQLITE_ROW) {
+        return walk_error(w, code);
+    }
+    if (sqlite3_column_int64(w->st, 0) != w->next) {
+        return walk_damaged(w, "is missing");
+    }
+    return spv_row_read(out, w->st) == SPV_OK ? 1 : walk_damaged(w, "is malformed");
+}
+
+/* Fixes the snapshot and goes to the first row; the one below only lends its hash. */
+static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
+{
+    sqlite3_stmt *max = NULL;
+    int rc = sqlite3_exec(w->db, "BEGIN", NULL, NULL, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_prepare_v2(w->db, "SELECT coalesce(max(height), -1) FROM header", -1, &max,
+                                NULL);
+    }
+    if (rc == SQLITE_OK && (rc = sqlite3_step(max)) == SQLITE_ROW) {
+        w->end = sqlite3_column_int64(max, 0);
+        rc = SQLITE_OK;
+    }
+    (void)sqlite3_finalize(max);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_prepare_v2(w->db,
+                                "SELECT " SPV_ROW_COLUMNS " FROM header"
+                                " WHERE height BETWEEN ?1 AND ?2 ORDER BY height",
+                                -1, &w->st, NULL);
+    }
+    if (rc != SQLITE_OK) {
+        return walk_error(w, rc);
+    }
+    if (w->end > to) {
+        w->end = to;
+    }
+    w->next = from;
+    if (from > w->end) {
+        return SPV_OK;
+    }
+    w->next = from > 0 ? (int64_t)from - 1 : 0;
+    (void)sqlite3_bind_int64(w->st, 1, w->next);
+    (void)sqlite3_bind_int64(w->st, 2, w->end);
+    if (from > 0) {
+        struct spv_record below;
+        int found = step(w, &below);
+        if (found < 0) {
+            return found;
+        }
+        w->prev = below.hash;
+        w->next = from;
+    }
+    return SPV_OK;
+}
+
+int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s, uint32_t from,
+                        uint32_t to)
+{
+    *out = NULL;
+    struct spv_store_walk *w = sqlite3_malloc64(sizeof *w);
+    if (w == NULL) {
+        return spv_db_error_of(s, NULL, SQLITE_NOMEM, "walk over headers");
+    }
+    memset(w, 0, sizeof *w);
+    w->store = s;
+    int code = spv_db_connect(&w->db, s->path, SPV_STORE_READ, s->immutable);
+    int rc = code == SQLITE_OK ? begin(w, from, to) : walk_error(w, code);
+    if (rc != SPV_OK) {
+        spv_store_walk_close(w);
+        return rc;
+    }
+    *out = w;
+    return SPV_OK;
+}
+
+int spv_store_walk_next(struct spv_store_walk *w, struct spv_record *out)
+{
+    if (w->next > w->end) {
+        return 0;
+    }
+    int rc = step(w, out);
+    if (rc <= 0) {
+        return rc;
+    }
+    struct spv_blockhash hash;
+    out->header.prev = w->prev;
+    spv_header_hash(&hash, &out->header);
+    if (!spv_blockhash_eq(&hash, &out->hash)) {
+        return walk_damaged(w, "does not hash to its stored hash");
+    }
+    w->prev = out->hash;
+    w->next++;
+    return 1;
+}
