@@ -16,8 +16,12 @@ struct spv_reactor;
 /* A reactor on its own event base (base NULL) or on the caller's, which then is the caller's to run
  * and to free after the reactor. SPV_ERR_NOMEM, SPV_ERR_IO. */
 SPV_API int spv_reactor_new(struct spv_reactor **out, struct event_base *base);
+/* Ends what still lives on it: links say on_closed (SPV_ERR_STOPPED), dials and look-ups go without
+ * a word. Timers and listeners are freed by their owners before. Not from a callback; NULL is fine.
+ */
 SPV_API void spv_reactor_free(struct spv_reactor *r);
-/* Runs until spv_reactor_stop. Returns 0 or an error. */
+/* Runs until spv_reactor_stop, which is for good. Returns 0; SPV_ERR_IO, or SPV_ERR_STATE from
+ * within itself. */
 SPV_API int spv_reactor_run(struct spv_reactor *r);
 /* Makes run return soon. Any thread; async-signal-safe. */
 SPV_API void spv_reactor_stop(struct spv_reactor *r);
@@ -36,8 +40,10 @@ SPV_API void spv_timer_free(struct spv_timer *t);
 
 struct spv_link;
 
-/* Called on the reactor's thread. on_closed comes exactly once, last; the link frees itself after
- * it. The message is lent for the call. Any may be NULL. */
+/* Called on the reactor's thread. Every message is handed out, the handshake's too; on_ready comes
+ * right after the verack that completes it. on_closed comes exactly once, last, and never inside a
+ * call on the link; the link frees itself after it. The message is lent for the call. Any may be
+ * NULL. */
 struct spv_link_callbacks {
     void (*on_ready)(struct spv_link *link, void *ctx);
     void (*on_message)(struct spv_link *link, const struct spv_msg *msg, void *ctx);
@@ -54,7 +60,8 @@ SPV_API int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd
  * a closed link. */
 SPV_API int spv_link_send(struct spv_link *link, const struct spv_msg *msg);
 
-/* Closes with the given reason; on_closed follows from the loop. Idempotent. */
+/* Closes with the given reason; on_closed follows from the loop, after queued bytes have had up to
+ * a second to go out (not when the reason is that the peer is slow or gone). Idempotent. */
 SPV_API void spv_link_close(struct spv_link *link, int error);
 
 SPV_API void spv_link_stats(const struct spv_link *link, struct spv_peer_stats *out);

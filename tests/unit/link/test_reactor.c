@@ -1,0 +1,221 @@
+/* The reactor, its inbox and its timers. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "link/reactor.h"
+
+static int setup(void **state)
+{
+    struct spv_reactor *r;
+    assert_int_equal(spv_reactor_new(&r, NULL), 0);
+    *state = r;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    spv_reactor_free(*state);
+    return 0;
+}
+
+static void *stop_it(void *ctx)
+{
+    spv_reactor_stop(ctx);
+    return NULL;
+}
+
+static void stops_from_another_thread(void **state)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stop_it, *state), 0);
+    assert_int_equal(spv_reactor_run(*state), 0);
+    assert_true(spv_reactor_stopped(*state));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static struct spv_reactor *signalled;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    spv_reactor_stop(signalled);
+}
+
+static void raise_it(void *ctx)
+{
+    (void)ctx;
+    assert_int_equal(raise(SIGUSR1), 0);
+}
+
+static void stops_from_a_signal_handler(void **state)
+{
+    signalled = *state;
+    struct sigaction act = {.sa_handler = on_signal};
+    struct sigaction before;
+    assert_int_equal(sigaction(SIGUSR1, &act, &before), 0);
+    struct spv_timer *t;
+    assert_int_equal(spv_timer_new(&t, *state, raise_it, NULL), 0);
+    spv_timer_set(t, 0);
+    assert_int_equal(spv_reactor_run(*state), 0);
+    spv_timer_free(t);
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+}
+
+static void does_not_run_after_a_stop(void **state)
+{
+    assert_false(spv_reactor_stopped(*state));
+    spv_reactor_stop(*state);
+    assert_int_equal(spv_reactor_run(*state), 0);
+}
+
+/* Timers. */
+struct strikes {
+    struct spv_reactor *r;
+    char order[8];
+    size_t n;
+};
+struct strike {
+    struct strikes *all;
+    struct spv_timer *timer;
+    uint64_t at;
+    char name;
+};
+
+static void on_strike(void *ctx)
+{
+    struct strike *s = ctx;
+    assert_true(spv_system_now().mono_us >= s->at);
+    s->all->order[s->all->n++] = s->name;
+    if (s->name == 'z')
+        spv_reactor_stop(s->all->r);
+}
+
+static void set(struct strike *s, uint64_t at)
+{
+    s->at = at;
+    spv_timer_set(s->timer, at);
+}
+
+static void timers_strike_in_order_and_never_early(void **state)
+{
+    struct strikes all = {.r = *state};
+    struct strike s[] = {{.name = 'a'}, {.name = 'b'}, {.name = 'c'}, {.name = 'd'}, {.name = 'z'}};
+    const uint64_t t0 = spv_system_now().mono_us;
+    for (size_t i = 0; i < 5; i++) {
+        s[i].all = &all;
+        assert_int_equal(spv_timer_new(&s[i].timer, *state, on_strike, &s[i]), 0);
+    }
+    set(&s[4], t0 + 60000);
+    set(&s[0], t0 + 5000);
+    set(&s[0], t0 + 40000); /* moved away: free, and it must not strike at 5 ms */
+    set(&s[1], t0 + 50000);
+    set(&s[1], t0 + 20000); /* moved nearer */
+    set(&s[2], t0 + 10000);
+    set(&s[2], SPV_NEVER); /* disarmed */
+    set(&s[3], 0); /* at once */
+    assert_int_equal(spv_reactor_run(*state), 0);
+    assert_string_equal(all.order, "dbaz");
+    for (size_t i = 0; i < 5; i++)
+        spv_timer_free(s[i].timer);
+}
+
+/* The inbox: two threads post, each in its own order. */
+#define POSTS 500
+struct letter {
+    struct spv_post post; /* first */
+    unsigned from;
+    unsigned number;
+};
+static struct letter letters[2][POSTS];
+static unsigned came[2];
+static struct spv_reactor *addressee;
+
+static void on_letter(struct spv_post *post)
+{
+    const struct letter *l = (const struct letter *)post;
+    assert_int_equal(l->number, came[l->from]);
+    came[l->from]++;
+    if (came[0] == POSTS && came[1] == POSTS)
+        spv_reactor_stop(addressee);
+}
+
+static void *write_letters(void *ctx)
+{
+    struct letter *mine = ctx;
+    for (unsigned i = 0; i < POSTS; i++)
+        assert_true(spv_inbox_put(addressee->inbox, &mine[i].post));
+    return NULL;
+}
+
+static void posts_of_other_threads_run_here_in_order(void **state)
+{
+    addressee = *state;
+    pthread_t threads[2];
+    for (unsigned t = 0; t < 2; t++) {
+        came[t] = 0;
+        for (unsigned i = 0; i < POSTS; i++)
+            letters[t][i] = (struct letter){.post.run = on_letter, .from = t, .number = i};
+        assert_int_equal(pthread_create(&threads[t], NULL, write_letters, letters[t]), 0);
+    }
+    assert_int_equal(spv_reactor_run(*state), 0);
+    for (unsigned t = 0; t < 2; t++)
+        assert_int_equal(pthread_join(threads[t], NULL), 0);
+    assert_int_equal(came[0], POSTS);
+    assert_int_equal(came[1], POSTS);
+}
+
+static void on_late_letter(struct spv_post *post)
+{
+    (void)post;
+    came[0]++;
+}
+
+static void closed_inbox_runs_what_came_and_takes_no_more(void **state)
+{
+    (void)state;
+    struct spv_inbox *in;
+    struct spv_post posts[2] = {{.run = on_late_letter}, {.run = on_late_letter}};
+    came[0] = 0;
+    assert_int_equal(spv_inbox_new(&in), 0);
+    assert_true(spv_inbox_put(in, &posts[0]));
+    spv_inbox_close(in);
+    assert_int_equal(came[0], 1);
+    assert_false(spv_inbox_put(in, &posts[1]));
+    spv_inbox_unref(in);
+    assert_int_equal(came[0], 1);
+}
+
+static void randomness_fills_every_length(void **state)
+{
+    (void)state;
+    const struct spv_rng rng = spv_system_rng();
+    uint8_t a[300] = {0};
+    uint8_t b[300] = {0};
+    rng.fill(rng.ctx, a, sizeof a);
+    rng.fill(rng.ctx, b, sizeof b);
+    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a + 268, b + 268, 32); /* the end of it, too */
+    uint8_t guard[3] = {7, 7, 7};
+    rng.fill(rng.ctx, guard + 1, 0);
+    assert_int_equal(guard[1], 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(stops_from_another_thread, setup, teardown),
+        cmocka_unit_test_setup_teardown(stops_from_a_signal_handler, setup, teardown),
+        cmocka_unit_test_setup_teardown(does_not_run_after_a_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(timers_strike_in_order_and_never_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(posts_of_other_threads_run_here_in_order, setup, teardown),
+        cmocka_unit_test(closed_inbox_runs_what_came_and_takes_no_more),
+        cmocka_unit_test(randomness_fills_every_length),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
