@@ -32,17 +32,23 @@ static bool ipv6_char(char c)
            c == '.';
 }
 
-/* Bare IPv6 characters, then optionally a zone ("%eth0"). */
+/* Eight groups, or fewer around a "::", the last perhaps an IPv4 address; then perhaps a zone
+ * ("%eth0"). Enough to tell an address from a slip of the pen; the resolver reads it for good. */
 static bool ipv6_form(const char *host, size_t n)
 {
     size_t colons = 0;
+    bool gap = false;
+    bool dots = false;
     size_t i = 0;
 
-    for (; i < n && ipv6_char(host[i]); i++)
+    for (; i < n && ipv6_char(host[i]); i++) {
         colons += host[i] == ':';
+        gap = gap || (i > 0 && host[i] == ':' && host[i - 1] == ':');
+        dots = dots || host[i] == '.';
+    }
     if (i < n && (host[i] != '%' || i + 1 == n))
         return false;
-    return colons >= 2;
+    return gap || colons == (dots ? 6 : 7);
 }
 
 int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t default_port)

@@ -1,0 +1,29 @@
+/* What every unit test includes: cmocka with the headers that it wants, and two small helps. */
+#ifndef SPV_TESTS_UNIT_H
+#define SPV_TESTS_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hex.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Bytes from hex digits; fails the test when they are none or do not fit. Returns how many. */
+static inline size_t unhex(uint8_t *out, size_t room, const char *hex)
+{
+    size_t n = strlen(hex) / 2;
+
+    assert_true(n <= room);
+    assert_int_equal(spv_hex_decode(out, n, hex), 0);
+    return n;
+}
+
+#endif
