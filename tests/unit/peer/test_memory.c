@@ -1,0 +1,191 @@
+/* What a connection may hold, and that running out of memory at any moment is survived. The linker
+ * sends the allocator's calls of this program's own code through the counters below. */
+#include "unit/peer/kit.h"
+
+#include <stdlib.h>
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+static unsigned long calls; /* since the counter was set */
+static unsigned long fail_at; /* 0: never */
+
+static bool refuse(void)
+{
+    calls++;
+    return fail_at != 0 && calls == fail_at;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return refuse() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return refuse() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return refuse() ? NULL : __real_realloc(p, n);
+}
+
+/* Everything that a client does, with its own allocations alone: 0, or the first error. */
+static int converse(const struct spv_buffer *script, enum spv_direction dir)
+{
+    struct test_random random = {.state = 3};
+    struct spv_now now = {.mono_us = SPV_SECOND, .unix_s = KIT_UNIX};
+    struct spv_peer_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                  .rng = test_random_rng(&random)};
+    struct spv_peer *p;
+    struct spv_msg msg;
+    struct spv_blockhash locator[3] = {{{1}}, {{2}}, {{3}}};
+    struct spv_inv item = {SPV_INV_TX, {{4}}};
+    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 3, {{0}}}};
+    struct spv_msg fetch = {.command = SPV_CMD_GETDATA, .u.inv = {&item, 1}};
+    int rc = spv_peer_new(&p, &cfg, dir, now);
+    if (rc < 0)
+        return rc;
+    rc = spv_peer_send(p, &ask, now); /* waits for the handshake */
+    for (size_t at = 0; rc == 0 && at < script->len; at += 500) {
+        size_t n = script->len - at < 500 ? script->len - at : 500;
+        rc = spv_peer_feed(p, script->data + at, n, now);
+        while (rc == 0 && (rc = spv_peer_next(p, &msg, now)) == 1)
+            rc = msg.command == SPV_CMD_PING ? spv_peer_send(p, &fetch, now) : 0;
+    }
+    now.mono_us += 151 * SPV_SECOND / 5;
+    if (rc == 0)
+        rc = spv_peer_timer(p, now);
+    spv_peer_free(p);
+    return rc;
+}
+
+static void build_script(struct spv_buffer *b)
+{
+    static struct spv_header headers[300];
+    struct kit k;
+    spv_buffer_init(b);
+    kit_init(&k);
+    struct spv_msg msg = {.command = SPV_CMD_VERSION};
+    msg.u.version.version = 70015;
+    msg.u.version.nonce = 5;
+    assert_int_equal(spv_msg_write(b, &msg, k.cfg.net, 70015), 0);
+    kit_frame(b, "verack", "", 0);
+    for (size_t i = 0; i < 300; i++)
+        headers[i] = kit_header(i);
+    msg = (struct spv_msg){.command = SPV_CMD_HEADERS, .u.headers = {headers, 300}};
+    assert_int_equal(spv_msg_write(b, &msg, k.cfg.net, 70015), 0);
+    kit_frame(b, "ping", "12345678", 8);
+    kit_frame(b, "tx", "\1\0\0\0\0\1\0\0\0\0\0", 11);
+    kit_frame(b, "verack", "", 0); /* a reject and the end */
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    struct spv_buffer script;
+    build_script(&script);
+    for (int dir = 0; dir < 2; dir++) {
+        calls = 0;
+        assert_int_equal(converse(&script, (enum spv_direction)dir), SPV_ERR_DUPLICATE_VERACK);
+        unsigned long all = calls;
+        assert_in_range(all, 8, 1000);
+        unsigned long harmless = 0;
+        for (unsigned long k = 1; k <= all; k++) {
+            calls = 0;
+            fail_at = k;
+            int rc = converse(&script, (enum spv_direction)dir);
+            fail_at = 0;
+            if (rc != SPV_ERR_NOMEM) {
+                /* Only the last word and the id of a stripped transaction can do without. */
+                assert_int_equal(rc, SPV_ERR_DUPLICATE_VERACK);
+                harmless++;
+            }
+        }
+        assert_in_range(harmless, 0, 2);
+    }
+    spv_buffer_free(&script);
+}
+
+static void a_failed_send_leaves_the_machine_whole(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    struct spv_blockhash locator[] = {kit_hash(1)};
+    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 1, {{0}}}};
+    kit_init(&k);
+    kit_ready(&k, SPV_OUTBOUND);
+    for (fail_at = 1; fail_at < 3; fail_at++) {
+        calls = 0;
+        spv_peer_send(k.p, &ask, k.now);
+    }
+    fail_at = 0;
+    unsigned sent = 0;
+    while (kit_hear(&k, &out) == SPV_CMD_GETHEADERS)
+        sent++;
+    /* As many answers as were sent leave nothing open: no request survived its failed sending. */
+    struct spv_msg empty = {.command = SPV_CMD_HEADERS};
+    while (sent-- > 0)
+        assert_int_equal(kit_say(&k, &empty), 0);
+    assert_int_equal(kit_wait(&k, 91), 0);
+    kit_close(&k);
+}
+
+static void an_idle_connection_holds_less_than_sixteen_kibibytes(void **state)
+{
+    (void)state;
+    static struct spv_header headers[SPV_MAX_HEADERS];
+    struct kit k;
+    kit_init(&k);
+    kit_ready(&k, SPV_OUTBOUND);
+    assert_true(spv_peer_memory(k.p) < 16 * 1024);
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    assert_int_equal(kit_say(&k, &msg), 0);
+    assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+    kit_expect(&k, SPV_CMD_HEADERS);
+    assert_true(spv_peer_memory(k.p) > 300 * 1024);
+    /* A trickle of small messages does not keep it. */
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(kit_wait_us(&k, SPV_SECOND / 2), 0);
+        assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
+        kit_expect(&k, SPV_CMD_PONG);
+    }
+    assert_true(spv_peer_memory(k.p) < 16 * 1024);
+    kit_close(&k);
+}
+
+static void memory_grows_with_bytes_that_came_not_with_a_claim(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_buffer b;
+    static uint8_t body[100000];
+    kit_init(&k);
+    kit_ready(&k, SPV_OUTBOUND);
+    spv_buffer_init(&b);
+    kit_frame(&b, "block", "", 0);
+    b.data[16 + 2] = 60; /* 3,932,160 bytes to come */
+    assert_int_equal(kit_say_bytes(&k, b.data, b.len), 0);
+    assert_true(spv_peer_memory(k.p) < 16 * 1024);
+    assert_int_equal(kit_say_bytes(&k, body, sizeof(body)), 0);
+    assert_true(spv_peer_memory(k.p) < 16 * 1024 + 2 * sizeof(body));
+    spv_buffer_free(&b);
+    kit_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(a_failed_send_leaves_the_machine_whole),
+        cmocka_unit_test(an_idle_connection_holds_less_than_sixteen_kibibytes),
+        cmocka_unit_test(memory_grows_with_bytes_that_came_not_with_a_claim),
+    };
+    return cmocka_run_group_tests_name("peer: memory", tests, NULL, NULL);
+}

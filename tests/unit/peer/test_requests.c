@@ -1,0 +1,388 @@
+/* Which answer settles which request, and what happens when none comes. */
+#include "unit/peer/kit.h"
+
+#include "base/hash.h"
+
+static int ask_from(struct kit *k, const uint64_t *locator, size_t n)
+{
+    struct spv_blockhash hashes[SPV_MAX_LOCATOR];
+    struct spv_msg out;
+    for (size_t i = 0; i < n; i++)
+        hashes[i] = kit_hash(locator[i]);
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, hashes, n, {{0}}}};
+    int rc = spv_peer_send(k->p, &msg, k->now);
+    if (rc == 0)
+        assert_int_equal(kit_hear(k, &out), SPV_CMD_GETHEADERS);
+    return rc;
+}
+
+static int ask(struct kit *k, uint64_t first)
+{
+    const uint64_t locator[] = {first, 1};
+    return ask_from(k, locator, 2);
+}
+
+/* n headers, the first of which follows `prev`. */
+static int answer(struct kit *k, uint64_t prev, size_t n)
+{
+    static struct spv_header headers[SPV_MAX_HEADERS];
+    for (size_t i = 0; i < n; i++)
+        headers[i] = kit_header(i == 0 ? prev : 1000000 + i);
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
+    return kit_say(k, &msg);
+}
+
+/* A ready machine that never pings, so that only requests have a say. */
+static void open_quiet(struct kit *k)
+{
+    kit_init(k);
+    k->cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
+    k->cfg.timeouts.idle = 100000 * SPV_SECOND;
+    kit_ready(k, SPV_OUTBOUND);
+}
+
+static void getheaders_unanswered_for_ninety_seconds_closes(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    assert_int_equal(spv_err_class(SPV_ERR_STALL), SPV_CLASS_SLOW);
+    kit_close(&k);
+}
+
+static void the_answer_settles_it(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 8, 9, 2000};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct kit k;
+        open_quiet(&k);
+        assert_int_equal(ask(&k, 50), 0);
+        assert_int_equal(answer(&k, 50, sizes[i]), 0);
+        assert_int_equal(kit_wait(&k, 1000), 0);
+        kit_close(&k);
+    }
+}
+
+static void several_are_in_flight_each_with_its_own_deadline(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(kit_wait(&k, 30), 0);
+    assert_int_equal(ask(&k, 60), 0);
+    assert_int_equal(kit_wait(&k, 30), 0);
+    assert_int_equal(answer(&k, 50, 2000), 0);
+    assert_int_equal(kit_wait_us(&k, 60 * SPV_SECOND - 1), 0); /* the first's 90 s are over */
+    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+static void answers_may_come_in_any_order(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(kit_wait(&k, 10), 0);
+    assert_int_equal(ask(&k, 60), 0);
+    assert_int_equal(answer(&k, 60, 2000), 0); /* settles the second, not the oldest */
+    assert_int_equal(kit_wait_us(&k, 80 * SPV_SECOND - 1), 0);
+    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+static void an_answer_from_further_back_in_the_locator_counts(void **state)
+{
+    (void)state;
+    static const uint64_t locator[] = {50, 49, 48, 40, 1};
+    static const size_t sizes[] = {1, 8, 2000};
+    for (size_t i = 0; i < 3; i++) {
+        struct kit k;
+        open_quiet(&k);
+        assert_int_equal(ask_from(&k, locator, 5), 0);
+        assert_int_equal(answer(&k, 40, sizes[i]), 0);
+        assert_int_equal(kit_wait(&k, 1000), 0);
+        kit_close(&k);
+    }
+}
+
+static void the_request_that_starts_there_comes_before_one_that_contains_it(void **state)
+{
+    (void)state;
+    static const uint64_t newer_chain[] = {90, 50, 1};
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask_from(&k, newer_chain, 3), 0);
+    assert_int_equal(kit_wait(&k, 10), 0);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(answer(&k, 50, 20), 0); /* the second's */
+    assert_int_equal(kit_wait_us(&k, 80 * SPV_SECOND - 1), 0);
+    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+static void an_empty_answer_settles_the_oldest(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(kit_wait(&k, 10), 0);
+    assert_int_equal(ask(&k, 60), 0);
+    assert_int_equal(answer(&k, 0, 0), 0);
+    assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+static void an_announcement_settles_nothing(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(kit_wait(&k, 30), 0);
+    assert_int_equal(answer(&k, 777, 8), 0);
+    assert_int_equal(kit_wait_us(&k, 60 * SPV_SECOND - 1), 0);
+    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+static void a_long_answer_that_fits_nothing_settles_the_oldest(void **state)
+{
+    (void)state;
+    struct kit k; /* the peer knew no locator hash and began at genesis */
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(answer(&k, 777, 9), 0);
+    assert_int_equal(kit_wait(&k, 1000), 0);
+    kit_close(&k);
+}
+
+static void unrelated_messages_settle_nothing(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_inv item = {SPV_INV_BLOCK, {{9}}};
+    struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {&item, 1}};
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(kit_wait(&k, 89), 0);
+    assert_int_equal(kit_say(&k, &inv), 0);
+    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
+    assert_int_equal(kit_say_raw(&k, "tx", "0123456789", 10), 0);
+    assert_int_equal(kit_wait(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+static void a_question_for_one_header_is_settled_by_that_header(void **state)
+{
+    (void)state;
+    struct spv_header header = kit_header(4711);
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS};
+    for (int right = 0; right < 2; right++) {
+        struct kit k;
+        struct spv_msg out;
+        open_quiet(&k);
+        spv_header_hash(&msg.u.getheaders.stop, &header);
+        assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+        assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETHEADERS);
+        assert_int_equal(answer(&k, right ? 4711 : 4712, 1), 0);
+        assert_int_equal(kit_wait(&k, 1000), right ? 0 : SPV_ERR_STALL);
+        kit_close(&k);
+    }
+}
+
+static void sixty_four_requests_may_be_open(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    for (uint64_t i = 0; i < SPV_PEER_REQUESTS; i++)
+        assert_int_equal(ask(&k, 100 + i), 0);
+    assert_int_equal(ask(&k, 99), SPV_ERR_QUEUE_FULL);
+    kit_expect_silence(&k);
+    assert_int_equal(answer(&k, 130, 2000), 0);
+    assert_int_equal(ask(&k, 99), 0);
+    for (uint64_t i = 0; i < SPV_PEER_REQUESTS; i++)
+        if (i != 30)
+            assert_int_equal(answer(&k, 100 + i, 1), 0);
+    assert_int_equal(answer(&k, 99, 1), 0);
+    assert_int_equal(kit_wait(&k, 1000), 0);
+    kit_close(&k);
+}
+
+static void a_request_sent_early_is_timed_from_the_end_of_the_handshake(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    struct spv_blockhash locator[] = {kit_hash(50)};
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 1, {{0}}}};
+    kit_init(&k);
+    k.cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
+    k.cfg.timeouts.getheaders = 5 * SPV_SECOND;
+    kit_open(&k, SPV_OUTBOUND);
+    assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+    assert_int_equal(kit_wait(&k, 20), 0);
+    kit_greet(&k, 70016);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETHEADERS);
+    assert_int_equal(kit_wait_us(&k, 5 * SPV_SECOND - 1), 0);
+    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+/* A transaction with one input and one output, with or without its witness. */
+static void build_tx(struct spv_buffer *b, bool witness)
+{
+    static const uint8_t zero[36];
+    spv_buffer_init(b);
+    spv_buffer_u32(b, 2);
+    if (witness)
+        spv_buffer_u16be(b, 0x0001);
+    spv_buffer_u8(b, 1);
+    spv_buffer_put(b, zero, 36);
+    spv_buffer_u8(b, 3);
+    spv_buffer_put(b, "abc", 3);
+    spv_buffer_u32(b, 0xffffffff);
+    spv_buffer_u8(b, 1);
+    spv_buffer_u64(b, 5000);
+    spv_buffer_u8(b, 2);
+    spv_buffer_put(b, "de", 2);
+    if (witness)
+        spv_buffer_put(b, "\x01\x02zz", 4);
+    spv_buffer_u32(b, 17);
+}
+
+/* Asks for a block and two transactions; n of the answers come 20 s apart. */
+static int fetch(unsigned answers)
+{
+    struct kit k;
+    struct spv_msg out;
+    struct spv_buffer plain, witness;
+    struct spv_header header = kit_header(3);
+    uint8_t raw[SPV_HEADER_SIZE + 5] = {0};
+    build_tx(&plain, false);
+    build_tx(&witness, true);
+    spv_header_encode(raw, &header);
+    struct spv_inv items[4] = {{SPV_INV_FILTERED_BLOCK, {{0}}},
+                               {SPV_INV_WITNESS | SPV_INV_TX, {{0}}},
+                               {SPV_INV_WTX, {{0}}},
+                               {SPV_INV_TX, {{1, 2, 3}}}};
+    spv_sha256d(items[0].hash.b, raw, SPV_HEADER_SIZE);
+    spv_sha256d(items[1].hash.b, plain.data, plain.len);
+    spv_sha256d(items[2].hash.b, witness.data, witness.len);
+    struct spv_msg msg = {.command = SPV_CMD_GETDATA, .u.inv = {items, 4}};
+
+    open_quiet(&k);
+    assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETDATA);
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < answers; i++) {
+        rc = kit_wait(&k, 20);
+        if (rc == 0 && i == 0)
+            rc = kit_say_raw(&k, "merkleblock", raw, sizeof(raw));
+        if (rc == 0 && (i == 1 || i == 2)) /* the id with witness first, then the one without */
+            rc = kit_say_raw(&k, "tx", witness.data, witness.len);
+        if (rc == 0 && i == 3) {
+            struct spv_msg notfound = {.command = SPV_CMD_NOTFOUND, .u.inv = {&items[3], 1}};
+            rc = kit_say(&k, &notfound);
+        }
+    }
+    if (rc == 0)
+        rc = kit_wait(&k, 1000);
+    spv_buffer_free(&plain);
+    spv_buffer_free(&witness);
+    kit_close(&k);
+    return rc;
+}
+
+static void getdata_is_settled_item_by_item(void **state)
+{
+    (void)state;
+    assert_int_equal(fetch(4), 0);
+    assert_int_equal(fetch(3), SPV_ERR_STALL);
+    assert_int_equal(fetch(0), SPV_ERR_STALL);
+}
+
+static void getdata_without_an_answer_closes_after_thirty_seconds(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    struct spv_inv item = {SPV_INV_BLOCK, {{9}}};
+    struct spv_msg msg = {.command = SPV_CMD_GETDATA, .u.inv = {&item, 1}};
+    open_quiet(&k);
+    assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETDATA);
+    assert_int_equal(kit_wait(&k, 29), 0);
+    assert_int_equal(answer(&k, 50, 2000), 0); /* headers answer no getdata */
+    assert_int_equal(kit_wait(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+static void cut_transactions_settle_nothing_and_harm_nothing(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    struct spv_buffer tx;
+    struct spv_inv item = {SPV_INV_TX, {{9}}};
+    struct spv_msg msg = {.command = SPV_CMD_GETDATA, .u.inv = {&item, 1}};
+    build_tx(&tx, true);
+    open_quiet(&k);
+    assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETDATA);
+    for (size_t n = 0; n <= tx.len; n++)
+        assert_int_equal(kit_say_raw(&k, "tx", tx.data, n), 0);
+    assert_int_equal(kit_say_raw(&k, "block", tx.data, 7), 0);
+    assert_int_equal(kit_wait(&k, 30), SPV_ERR_STALL);
+    spv_buffer_free(&tx);
+    kit_close(&k);
+}
+
+static void getblocks_and_mempool_may_stay_unanswered(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_blockhash locator[] = {kit_hash(50)};
+    struct spv_msg out,
+        msg = {.command = SPV_CMD_GETBLOCKS, .u.getheaders = {0, locator, 1, {{0}}}};
+    open_quiet(&k);
+    assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETBLOCKS);
+    msg = (struct spv_msg){.command = SPV_CMD_MEMPOOL};
+    assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_MEMPOOL);
+    assert_int_equal(kit_wait(&k, 1000), 0);
+    kit_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(getheaders_unanswered_for_ninety_seconds_closes),
+        cmocka_unit_test(the_answer_settles_it),
+        cmocka_unit_test(several_are_in_flight_each_with_its_own_deadline),
+        cmocka_unit_test(answers_may_come_in_any_order),
+        cmocka_unit_test(an_answer_from_further_back_in_the_locator_counts),
+        cmocka_unit_test(the_request_that_starts_there_comes_before_one_that_contains_it),
+        cmocka_unit_test(an_empty_answer_settles_the_oldest),
+        cmocka_unit_test(an_announcement_settles_nothing),
+        cmocka_unit_test(a_long_answer_that_fits_nothing_settles_the_oldest),
+        cmocka_unit_test(unrelated_messages_settle_nothing),
+        cmocka_unit_test(a_question_for_one_header_is_settled_by_that_header),
+        cmocka_unit_test(sixty_four_requests_may_be_open),
+        cmocka_unit_test(a_request_sent_early_is_timed_from_the_end_of_the_handshake),
+        cmocka_unit_test(getdata_is_settled_item_by_item),
+        cmocka_unit_test(getdata_without_an_answer_closes_after_thirty_seconds),
+        cmocka_unit_test(cut_transactions_settle_nothing_and_harm_nothing),
+        cmocka_unit_test(getblocks_and_mempool_may_stay_unanswered),
+    };
+    return cmocka_run_group_tests_name("peer: requests", tests, NULL, NULL);
+}
