@@ -32,17 +32,16 @@ static const char *program = "spv";
 
 /* Errors. */
 
-CLI_FORMAT(3, 0)
-static void tell(const char *kind, int err, const char *format, va_list args)
+static void tell(const char *code, int err, const char *format, va_list args)
 {
     char text[TEXT_MAX];
 
     vsnprintf(text, sizeof text, format, args);
     cli_paint_clear();
     fprintf(stderr, "%s: %s\n", program, text);
-    if (kind != NULL && cli_json_on()) /* "o?": a path in the text may be no UTF-8 */
-        cli_json(json_pack("{s:s, s:s, s:o?}", "event", kind, "code", spv_err_name(err), "text",
-                           json_string(text)));
+    if (code != NULL && cli_json_on())
+        cli_json(
+            json_pack("{s:s, s:s, s:s}", "event", code, "code", spv_err_name(err), "text", text));
 }
 
 int cli_usage(const char *format, ...)
