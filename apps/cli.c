@@ -32,16 +32,17 @@ static const char *program = "spv";
 
 /* Errors. */
 
-static void tell(const char *code, int err, const char *format, va_list args)
+CLI_FORMAT(3, 0)
+static void tell(const char *kind, int err, const char *format, va_list args)
 {
     char text[TEXT_MAX];
 
     vsnprintf(text, sizeof text, format, args);
     cli_paint_clear();
     fprintf(stderr, "%s: %s\n", program, text);
-    if (code != NULL && cli_json_on())
-        cli_json(
-            json_pack("{s:s, s:s, s:s}", "event", code, "code", spv_err_name(err), "text", text));
+    if (kind != NULL && cli_json_on()) /* "o?": a path in the text may be no UTF-8 */
+        cli_json(json_pack("{s:s, s:s, s:o?}", "event", kind, "code", spv_err_name(err), "text",
+                           json_string(text)));
 }
 
 int cli_usage(const char *format, ...)

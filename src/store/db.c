@@ -203,6 +203,19 @@ int spv_db_exec(struct spv_store *s, const char *sql, const char *tried)
     return rc == SQLITE_OK ? SPV_OK : spv_db_error(s, rc, tried);
 }
 
+/* Preparing a statement of ours fails with the plain SQLITE_ERROR when a table or column is not
+ * there. */
+static int prepare_error(struct spv_store *s, int code, const char *tried)
+{
+    if (code != SQLITE_ERROR) {
+        return spv_db_error(s, code, tried);
+    }
+    return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                       "%s: its tables are not those of schema %d (%s). Move the file away and "
+                       "sync again.",
+                       s->path, SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
+}
+
 int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const char *tried)
 {
     sqlite3_stmt *st = NULL;
@@ -211,7 +224,7 @@ int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const cha
         rc = sqlite3_step(st);
     }
     *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-    int result = rc == SQLITE_ROW || rc == SQLITE_DONE ? SPV_OK : spv_db_error(s, rc, tried);
+    int result = rc == SQLITE_ROW || rc == SQLITE_DONE ? SPV_OK : prepare_error(s, rc, tried);
     (void)sqlite3_finalize(st);
     return result;
 }
@@ -221,14 +234,8 @@ int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which)
     if (s->stmt[which] == NULL) {
         int rc = sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT,
                                     &s->stmt[which], NULL);
-        if (rc == SQLITE_ERROR) { /* no such table or column: not what our schema has */
-            return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                               "%s: its tables are not those of schema %d (%s). Move the file away "
-                               "and sync again.",
-                               s->path, SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
-        }
         if (rc != SQLITE_OK) {
-            return spv_db_error(s, rc, "read the schema");
+            return prepare_error(s, rc, "read the schema");
         }
     }
     (void)sqlite3_reset(s->stmt[which]);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "spv/version.h"
 
 static const char *const no_seeds[] = {NULL};
@@ -16,48 +17,17 @@ struct identity {
     char challenge[SPV_HASH_HEX]; /* empty but on signets */
 };
 
-static void hex(char *out, const uint8_t *bytes, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < n; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out[2 * n] = '\0';
-}
-
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int unhex(uint8_t *out, const char *text, size_t n)
-{
-    if (strlen(text) != 2 * n) {
-        return SPV_ERR_FORM;
-    }
-    for (size_t i = 0; i < n; i++) {
-        int high = digit(text[2 * i]);
-        int low = digit(text[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return SPV_ERR_FORM;
-        }
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return SPV_OK;
-}
-
 static void identity_of(struct identity *id, const struct spv_params *params)
 {
     struct spv_blockhash genesis;
     memset(id, 0, sizeof *id);
     memcpy(id->name, params->net.name, sizeof id->name);
     id->name[sizeof id->name - 1] = '\0';
-    hex(id->magic, params->net.magic, sizeof params->net.magic);
+    spv_hex(id->magic, params->net.magic, sizeof params->net.magic);
     spv_header_hash(&genesis, &params->genesis);
     spv_blockhash_hex(id->genesis, &genesis);
     if (params->net.network == SPV_SIGNET) {
-        hex(id->challenge, params->challenge_hash, sizeof params->challenge_hash);
+        spv_hex(id->challenge, params->challenge_hash, sizeof params->challenge_hash);
     }
 }
 
@@ -143,8 +113,8 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     out->n_checkpoints = 0;
     memset(&out->min_work, 0, sizeof out->min_work);
     out->dns_seeds = no_seeds;
-    if (unhex(out->net.magic, id->magic, sizeof out->net.magic) != SPV_OK ||
-        unhex(out->challenge_hash, id->challenge, sizeof out->challenge_hash) != SPV_OK) {
+    if (spv_hex_decode(out->net.magic, sizeof out->net.magic, id->magic) != SPV_OK ||
+        spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != SPV_OK) {
         return SPV_ERR_DB_NETWORK;
     }
     return SPV_OK;

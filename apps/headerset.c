@@ -1,0 +1,276 @@
+/* Headers lie one after the other, raw. The hash of a header is the previous-hash field of the one
+ * above it, so hashes are not stored again; only the tip's is. The index is an open-addressing
+ * table of heights plus one (0: free), keyed by the first bytes of the hash, which proof of work
+ * leaves random. Cumulative work is kept at every WORK_SPAN-th height; between, it is summed from
+ * the work of each header's bits, which is learned once per distinct value as headers come in. */
+#include "headerset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/error.h"
+
+#define WORK_SPAN 256 /* 32 bytes a span: an eighth of a byte a header */
+#define FIRST_HEADERS 4096
+#define FIRST_SLOTS 8192 /* a power of two */
+#define PREV_OFFSET 4 /* of the previous hash in the 80 bytes */
+
+struct step {
+    uint32_t bits;
+    struct spv_u256 work; /* of one header with these bits */
+};
+
+struct headerset {
+    uint8_t *raw;
+    uint32_t n, cap;
+    struct spv_blockhash tip_hash;
+    struct spv_u256 tip_work;
+    uint32_t *slots;
+    uint32_t n_slots;
+    struct spv_u256 *marks; /* work at heights 0, WORK_SPAN, ...; grown with raw */
+    struct step *steps; /* ascending bits */
+    size_t n_steps, cap_steps;
+};
+
+static void u256_add(struct spv_u256 *x, const struct spv_u256 *y)
+{
+    uint64_t carry = 0;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        uint64_t sum = x->w[i] + carry;
+
+        carry = sum < carry;
+        x->w[i] = sum + y->w[i];
+        carry += x->w[i] < sum;
+    }
+}
+
+static void u256_sub(struct spv_u256 *x, const struct spv_u256 *y)
+{
+    uint64_t borrow = 0;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        uint64_t take = y->w[i] + borrow;
+
+        borrow = take < borrow || x->w[i] < take;
+        x->w[i] -= take;
+    }
+}
+
+static const uint8_t *raw_at(const struct headerset *set, uint32_t height)
+{
+    return set->raw + (size_t)height * SPV_HEADER_SIZE;
+}
+
+static const uint8_t *hash_at(const struct headerset *set, uint32_t height)
+{
+    return height + 1 < set->n ? raw_at(set, height + 1) + PREV_OFFSET : set->tip_hash.b;
+}
+
+/* The slot that holds this hash, or the free one where it belongs. */
+static uint32_t slot_of(const struct headerset *set, const uint8_t *hash)
+{
+    uint32_t mask = set->n_slots - 1, i;
+
+    memcpy(&i, hash, sizeof i);
+    for (i &= mask; set->slots[i] != 0; i = (i + 1) & mask) {
+        if (memcmp(hash_at(set, set->slots[i] - 1), hash, sizeof set->tip_hash) == 0)
+            break;
+    }
+    return i;
+}
+
+static int grow_slots(struct headerset *set)
+{
+    uint32_t *bigger, old = set->n_slots, h;
+
+    if (old > UINT32_MAX / 2)
+        return SPV_ERR_FULL;
+    bigger = calloc((size_t)old * 2, sizeof *bigger);
+    if (bigger == NULL)
+        return SPV_ERR_NOMEM;
+    free(set->slots);
+    set->slots = bigger;
+    set->n_slots = old * 2;
+    for (h = 0; h < set->n; h++)
+        set->slots[slot_of(set, hash_at(set, h))] = h + 1;
+    return 0;
+}
+
+static int grow_headers(struct headerset *set)
+{
+    uint32_t cap = set->cap == 0 ? FIRST_HEADERS : set->cap + set->cap / 2;
+    uint8_t *raw;
+    struct spv_u256 *marks;
+
+    if (cap <= set->cap)
+        return SPV_ERR_FULL;
+    raw = realloc(set->raw, (size_t)cap * SPV_HEADER_SIZE);
+    if (raw == NULL)
+        return SPV_ERR_NOMEM;
+    set->raw = raw;
+    marks = realloc(set->marks, ((size_t)cap / WORK_SPAN + 1) * sizeof *marks);
+    if (marks == NULL)
+        return SPV_ERR_NOMEM;
+    set->marks = marks;
+    set->cap = cap;
+    return 0;
+}
+
+/* The first step whose bits are not below these. */
+static size_t step_of(const struct headerset *set, uint32_t bits)
+{
+    size_t low = 0, high = set->n_steps;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (set->steps[mid].bits < bits)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static int learn_step(struct headerset *set, const struct spv_record *record)
+{
+    size_t at = step_of(set, record->header.bits);
+    struct spv_u256 work = record->work;
+
+    if (at < set->n_steps && set->steps[at].bits == record->header.bits)
+        return 0;
+    if (set->n_steps == set->cap_steps) {
+        size_t cap = set->cap_steps == 0 ? 16 : set->cap_steps * 2;
+        struct step *steps = realloc(set->steps, cap * sizeof *steps);
+
+        if (steps == NULL)
+            return SPV_ERR_NOMEM;
+        set->steps = steps;
+        set->cap_steps = cap;
+    }
+    u256_sub(&work, &set->tip_work);
+    memmove(set->steps + at + 1, set->steps + at, (set->n_steps - at) * sizeof *set->steps);
+    set->steps[at] = (struct step){.bits = record->header.bits, .work = work};
+    set->n_steps++;
+    return 0;
+}
+
+static struct spv_u256 work_at(const struct headerset *set, uint32_t height)
+{
+    uint32_t h = height / WORK_SPAN * WORK_SPAN;
+    struct spv_u256 work = set->marks[height / WORK_SPAN];
+    struct spv_header header;
+
+    while (h < height) {
+        spv_header_decode(&header, raw_at(set, ++h));
+        u256_add(&work, &set->steps[step_of(set, header.bits)].work);
+    }
+    return work;
+}
+
+/* The reader. */
+
+static int read_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    const struct headerset *set = ctx;
+
+    if (height >= set->n)
+        return 0;
+    spv_header_decode(&out->header, raw_at(set, height));
+    memcpy(out->hash.b, hash_at(set, height), sizeof out->hash.b);
+    out->work = height + 1 == set->n ? set->tip_work : work_at(set, height);
+    out->height = height;
+    return 1;
+}
+
+static int read_tip(void *ctx, struct spv_record *out)
+{
+    const struct headerset *set = ctx;
+
+    return set->n == 0 ? 0 : read_height(ctx, out, set->n - 1);
+}
+
+static int read_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    const struct headerset *set = ctx;
+    uint32_t slot = slot_of(set, hash->b);
+
+    return set->slots[slot] == 0 ? 0 : read_height(ctx, out, set->slots[slot] - 1);
+}
+
+static int read_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    const struct headerset *set = ctx;
+    uint32_t i, most = from < set->n ? set->n - from : 0;
+
+    if (n > most)
+        n = most;
+    if (n > INT32_MAX)
+        n = INT32_MAX;
+    for (i = 0; i < n; i++)
+        spv_header_decode(&out[i], raw_at(set, from + i));
+    return (int)n;
+}
+
+struct spv_reader headerset_reader(struct headerset *set)
+{
+    return (struct spv_reader){.ctx = set,
+                               .tip = read_tip,
+                               .by_height = read_height,
+                               .by_hash = read_hash,
+                               .range = read_range};
+}
+
+int headerset_add(struct headerset *set, const struct spv_record *record)
+{
+    int rc;
+
+    if (record->height != set->n ||
+        (set->n > 0 && !spv_blockhash_eq(&record->header.prev, &set->tip_hash)))
+        return SPV_ERR_INVALID;
+    if (set->n == set->cap && (rc = grow_headers(set)) != 0)
+        return rc;
+    if (set->n >= set->n_slots / 3 * 2 && (rc = grow_slots(set)) != 0)
+        return rc;
+    rc = learn_step(set, record);
+    if (rc != 0)
+        return rc;
+    spv_header_encode(set->raw + (size_t)set->n * SPV_HEADER_SIZE, &record->header);
+    if (record->height % WORK_SPAN == 0)
+        set->marks[record->height / WORK_SPAN] = record->work;
+    set->n++; /* from here on the old tip's hash is read from the new header */
+    set->tip_hash = record->hash;
+    set->tip_work = record->work;
+    set->slots[slot_of(set, record->hash.b)] = record->height + 1;
+    return 0;
+}
+
+int headerset_new(struct headerset **out)
+{
+    struct headerset *set = calloc(1, sizeof *set);
+
+    if (set == NULL)
+        return SPV_ERR_NOMEM;
+    set->n_slots = FIRST_SLOTS;
+    set->slots = calloc(set->n_slots, sizeof *set->slots);
+    if (set->slots == NULL) {
+        free(set);
+        return SPV_ERR_NOMEM;
+    }
+    *out = set;
+    return 0;
+}
+
+void headerset_free(struct headerset *set)
+{
+    if (set == NULL)
+        return;
+    free(set->raw);
+    free(set->slots);
+    free(set->marks);
+    free(set->steps);
+    free(set);
+}

@@ -1,0 +1,296 @@
+/* Whatever is not a database goes through spv_chain, so that only valid chains are served; the
+ * chain reads its older headers back from the same set in memory that the server then answers from.
+ */
+#include "serve_source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "spv/link.h"
+#include "spv/message.h"
+#include "spv/mine.h"
+
+#define BATCH SPV_MAX_HEADERS /* headers judged at once */
+#define PAINT_EVERY 0.2 /* seconds */
+#define REGTEST_SPACING_MIN 1 /* seconds; times are whole and must rise */
+#define NOW_MARGIN 60 /* seconds that the last mined header stays before now */
+
+static void paint_progress(struct source *s, const char *deed, uint64_t done, uint64_t all)
+{
+    char line[3 * CLI_FIGURE], a[CLI_FIGURE], b[CLI_FIGURE];
+
+    if (s->quiet || !cli_live() || cli_clock() - s->painted < PAINT_EVERY)
+        return;
+    s->painted = cli_clock();
+    snprintf(line, sizeof line, "%s header %.24s of %.24s", deed, cli_count(a, done),
+             cli_count(b, all));
+    cli_paint(line);
+}
+
+/* The chain that judges what is loaded or mined, over an empty set with genesis in it. */
+static int open_chain(struct source *s)
+{
+    struct spv_chain_config cfg = {.params = s->params};
+    int rc = headerset_new(&s->set);
+
+    if (rc == 0) {
+        s->reader = headerset_reader(s->set);
+        cfg.reader = s->reader;
+        rc = spv_chain_new(&s->chain, &cfg);
+    }
+    if (rc == 0)
+        rc = headerset_add(s->set, spv_chain_tip(s->chain));
+    if (rc != 0)
+        return cli_fail(rc, "chain of %s: cannot be started: %s. Free some memory.",
+                        s->params->net.name, spv_strerror(rc));
+    return 0;
+}
+
+/* Mining. */
+
+static int mined(void *ctx, const struct spv_record *record)
+{
+    struct source *s = ctx;
+
+    paint_progress(s, "mining", record->height, s->mine);
+    if (cli_stopped())
+        return SPV_ERR_STOPPED;
+    return headerset_add(s->set, record);
+}
+
+/* The distance of the mined headers' times: the network's, halved on regtest until the last one is
+ * before now. 0 when there is none. Simnet keeps the network's: its retargets would answer a
+ * shorter one with ever harder work. */
+static uint32_t mine_spacing(const struct source *s)
+{
+    int64_t room =
+        spv_system_now().unix_s - NOW_MARGIN - (int64_t)spv_chain_tip(s->chain)->header.time;
+    uint32_t spacing = s->params->target_spacing;
+
+    while (spacing >= REGTEST_SPACING_MIN && (int64_t)s->mine * spacing > room) {
+        if (!s->params->no_retarget)
+            return 0;
+        spacing /= 2;
+    }
+    return spacing;
+}
+
+static int mine(struct source *s)
+{
+    struct spv_mine_plan plan = {.n = (uint32_t)s->mine, .seed = s->seed, .sink = mined, .ctx = s};
+    int rc;
+
+    plan.spacing = mine_spacing(s);
+    if (plan.spacing == 0) {
+        int64_t room =
+            spv_system_now().unix_s - NOW_MARGIN - (int64_t)spv_chain_tip(s->chain)->header.time;
+        int64_t apart =
+            s->params->no_retarget ? REGTEST_SPACING_MIN : (int64_t)s->params->target_spacing;
+
+        return cli_usage("--mine: %llu headers, %lld s apart, do not fit between the chain's last "
+                         "header and now. Mine at most %lld.",
+                         (unsigned long long)s->mine, (long long)apart,
+                         (long long)(room > 0 ? room / apart : 0));
+    }
+    rc = spv_mine_chain(s->chain, &plan);
+    cli_paint_clear();
+    if (rc == SPV_ERR_STOPPED)
+        return CLI_INTERRUPTED;
+    if (rc != 0)
+        return cli_fail(rc, "mining on %s: stopped at height %lu: %s. Try another --seed.",
+                        s->params->net.name, (unsigned long)spv_chain_tip(s->chain)->height,
+                        spv_strerror(rc));
+    if (s->verbose)
+        cli_say("mined %llu headers, %lu s apart, seed %llu", (unsigned long long)s->mine,
+                (unsigned long)plan.spacing, (unsigned long long)s->seed);
+    return 0;
+}
+
+/* Loading. */
+
+/* Hands a batch to the chain and keeps what it accepts; all of it must be accepted. */
+static int load_batch(struct source *s, const struct spv_header *headers, size_t n)
+{
+    struct spv_verdict verdict;
+    uint32_t first = spv_chain_tip(s->chain)->height + 1;
+    size_t i;
+    int rc = spv_chain_accept(s->chain, &verdict, headers, n, spv_system_now());
+
+    if (rc != 0)
+        return cli_fail(rc,
+                        "%s: headers from height %lu on could not be judged: %s. Free some "
+                        "memory.",
+                        s->headers, (unsigned long)first, spv_strerror(rc));
+    if (verdict.change.kind == SPV_CHANGE_APPEND) {
+        for (i = 0; i < verdict.change.n && rc == 0; i++)
+            rc = headerset_add(s->set, &verdict.change.records[i]);
+        if (rc != 0)
+            return cli_fail(rc, "%s: cannot be held in memory: %s. Serve a --db instead.",
+                            s->headers, spv_strerror(rc));
+        spv_chain_stored(s->chain);
+    }
+    if (verdict.error != 0 || verdict.accepted != n)
+        return cli_fail(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_DISORDER,
+                        "%s: the header at height %lu is not valid on %s: %s. Check the file and "
+                        "--network.",
+                        s->headers, (unsigned long)(first + verdict.index), s->params->net.name,
+                        spv_strerror(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_DISORDER));
+    return 0;
+}
+
+static int check_genesis(const struct source *s, const uint8_t raw[SPV_HEADER_SIZE])
+{
+    uint8_t want[SPV_HEADER_SIZE];
+    int i;
+
+    spv_header_encode(want, &s->params->genesis);
+    if (memcmp(want, raw, sizeof want) == 0)
+        return 0;
+    for (i = 0; i < SPV_NETWORKS; i++) {
+        const struct spv_params *other = spv_params_get((enum spv_network)i);
+
+        spv_header_encode(want, &other->genesis);
+        if (memcmp(want, raw, sizeof want) == 0)
+            return cli_usage("--headers: %s holds headers of %s, not of %s. Add --network %s.",
+                             s->headers, other->net.name, s->params->net.name, other->net.name);
+    }
+    return cli_fail(
+        SPV_ERR_HDR_GENESIS,
+        "%s: does not start with the genesis header of any known network. It must hold "
+        "raw 80-byte headers from height 0 on, as 'spv-export --format raw' writes them.",
+        s->headers);
+}
+
+static int load_file(struct source *s, FILE *f, uint8_t *raw, struct spv_header *headers)
+{
+    uint64_t total = 0;
+    size_t got, n, i;
+    int rc;
+
+    for (;;) {
+        got = fread(raw, 1, (size_t)BATCH * SPV_HEADER_SIZE, f);
+        n = got / SPV_HEADER_SIZE;
+        if (ferror(f))
+            return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the file.", s->headers,
+                            strerror(errno));
+        if (got % SPV_HEADER_SIZE != 0 || (n == 0 && total == 0))
+            return cli_fail(SPV_ERR_SHORT,
+                            "%s: ends inside a header (80 bytes each). Copy or export it again.",
+                            s->headers);
+        if (total == 0 && (rc = check_genesis(s, raw)) != 0)
+            return rc;
+        for (i = 0; i < n; i++)
+            spv_header_decode(&headers[i], raw + i * SPV_HEADER_SIZE);
+        i = total == 0 ? 1 : 0; /* genesis is there already */
+        if (n > i && (rc = load_batch(s, headers + i, n - i)) != 0)
+            return rc;
+        total += n;
+        paint_progress(s, "loading", total, total);
+        if (cli_stopped())
+            return CLI_INTERRUPTED;
+        if (n < BATCH)
+            return 0;
+    }
+}
+
+static int load(struct source *s)
+{
+    uint8_t *raw = malloc((size_t)BATCH * SPV_HEADER_SIZE);
+    struct spv_header *headers = malloc(BATCH * sizeof *headers);
+    FILE *f = fopen(s->headers, "rb");
+    int rc;
+
+    if (f == NULL)
+        rc = cli_fail(SPV_ERR_IO, "%s: cannot be opened: %s. Check the path.", s->headers,
+                      strerror(errno));
+    else if (raw == NULL || headers == NULL)
+        rc = cli_fail(SPV_ERR_NOMEM, "%s: %s. Free some memory.", s->headers,
+                      spv_strerror(SPV_ERR_NOMEM));
+    else
+        rc = load_file(s, f, raw, headers);
+    cli_paint_clear();
+    if (f != NULL)
+        fclose(f);
+    free(headers);
+    free(raw);
+    return rc;
+}
+
+/* A database without its hash index cannot answer locators, so its headers go to memory. */
+static int load_unindexed(struct source *s, uint32_t tip)
+{
+    struct spv_store_walk *walk = NULL;
+    struct spv_record record;
+    int rc = headerset_new(&s->set);
+
+    if (rc == 0)
+        rc = spv_store_walk_open(&walk, s->store, 0, tip);
+    while (rc == 0 && (rc = spv_store_walk_next(walk, &record)) == 1) {
+        rc = headerset_add(s->set, &record);
+        paint_progress(s, "loading", record.height, tip);
+        if (cli_stopped())
+            rc = SPV_ERR_STOPPED;
+    }
+    spv_store_walk_close(walk);
+    cli_paint_clear();
+    if (rc == SPV_ERR_STOPPED)
+        return CLI_INTERRUPTED;
+    if (rc != 0)
+        return cli_fail(rc,
+                        "%s: cannot be read into memory: %s. Let spv-sync finish, then its "
+                        "index makes that needless.",
+                        s->path, spv_strerror(rc));
+    s->reader = headerset_reader(s->set);
+    return 0;
+}
+
+int source_database(struct source *s, const char *path, const struct spv_params *params)
+{
+    struct spv_store_config cfg = {.path = path, .params = params, .mode = SPV_STORE_READ};
+    struct spv_problem why;
+    struct spv_record tip;
+    int rc;
+
+    s->path = path;
+    rc = spv_store_open(&s->store, &cfg, &why);
+    if (rc != 0)
+        return cli_problem(&why);
+    s->params = spv_store_params(s->store);
+    s->reader = spv_store_reader(s->store);
+    rc = spv_store_tip(s->store, &tip);
+    if (rc < 0)
+        return cli_fail(rc, "%s: cannot be read: %s. See spv-sync(1) on damaged databases.",
+                        s->path, spv_strerror(rc));
+    if (rc == 1 && !spv_store_indexed(s->store))
+        return load_unindexed(s, tip.height);
+    return 0;
+}
+
+int source_judged(struct source *s, const char *headers, uint64_t count, uint64_t seed)
+{
+    int rc = open_chain(s);
+
+    s->headers = headers;
+    s->mine = count;
+    s->seed = seed;
+    if (rc == 0 && headers != NULL)
+        rc = load(s);
+    if (rc == 0 && count > 0)
+        rc = mine(s);
+    spv_chain_free(s->chain); /* judged; from here on only the set is needed */
+    s->chain = NULL;
+    return rc;
+}
+
+int source_close(struct source *s)
+{
+    int rc = spv_store_close(s->store);
+
+    headerset_free(s->set);
+    s->store = NULL;
+    s->set = NULL;
+    return rc;
+}

@@ -1,0 +1,33 @@
+/* Where spv-serve's headers come from: mined now, read from a file of raw headers, or a database.
+ */
+#ifndef SPV_SERVE_SOURCE_H
+#define SPV_SERVE_SOURCE_H
+
+#include "headerset.h"
+#include "spv/chain.h"
+#include "spv/store.h"
+
+struct source {
+    const struct spv_params *params; /* in; source_database takes the file's */
+    bool quiet, verbose; /* in */
+    struct spv_reader reader; /* out: what to serve */
+    struct headerset *set;
+    struct spv_store *store;
+    struct spv_chain *chain; /* while loading and mining */
+    const char *headers, *path; /* lent */
+    uint64_t mine, seed;
+    double painted; /* when progress was last shown */
+};
+
+/* Each returns CLI_DONE, CLI_INTERRUPTED when a signal came, or the code to exit with after the
+ * error was told. */
+
+/* The headers of a file (may be NULL), then `count` mined ones on top. */
+int source_judged(struct source *s, const char *headers, uint64_t count, uint64_t seed);
+/* A database, of these parameters or (NULL) of those that it names. */
+int source_database(struct source *s, const char *path, const struct spv_params *params);
+
+/* Releases all; returns what closing the database did. */
+int source_close(struct source *s);
+
+#endif

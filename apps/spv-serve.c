@@ -1,0 +1,314 @@
+/* spv-serve: a header server. serve_source.c finds its chain; this file reads the options, hands
+ * the reader of that chain to the library's server, and waits for a signal. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "serve_source.h"
+#include "spv/loop.h"
+
+#define CLIENTS_MAX 10000 /* descriptors run out before */
+
+struct serve {
+    struct cli_place place;
+    const char *headers, *listen, *services_text;
+    uint64_t mine, seed, max_clients;
+    bool quiet, json, verbose;
+    uint64_t services;
+    struct spv_endpoint endpoint;
+    struct source source;
+};
+
+static const struct service {
+    const char *name;
+    uint64_t bit;
+} services[] = {
+    {"network", SPV_NODE_NETWORK},
+    {"bloom", SPV_NODE_BLOOM},
+    {"witness", SPV_NODE_WITNESS},
+    {"compact-filters", SPV_NODE_COMPACT_FILTERS},
+    {"network-limited", SPV_NODE_NETWORK_LIMITED},
+    {"p2p-v2", SPV_NODE_P2P_V2},
+};
+
+/* "network,witness", "9" or "0x9". */
+static int read_services(uint64_t *out, const char *text)
+{
+    char *end;
+    size_t i, len;
+
+    *out = 0;
+    if (*text >= '0' && *text <= '9') {
+        errno = 0;
+        *out = strtoull(text, &end, 0);
+        if (errno == 0 && *end == '\0')
+            return 0;
+        return cli_usage("--services: '%s' is not a 64-bit number.", text);
+    }
+    for (;; text += len + 1) {
+        len = strcspn(text, ",");
+        for (i = 0; i < sizeof services / sizeof services[0]; i++) {
+            if (strlen(services[i].name) == len && memcmp(services[i].name, text, len) == 0)
+                break;
+        }
+        if (i == sizeof services / sizeof services[0])
+            return cli_usage(
+                "--services: '%.*s' is not a service. Use a number, or any of network, "
+                "bloom, witness, compact-filters, network-limited, p2p-v2 with commas "
+                "between.",
+                (int)len, text);
+        *out |= services[i].bit;
+        if (text[len] == '\0')
+            return 0;
+    }
+}
+
+/* Serving. */
+
+static void on_client(void *ctx, const struct spv_endpoint *from, bool connected, int error,
+                      unsigned clients)
+{
+    const struct serve *s = ctx;
+    char address[SPV_ENDPOINT_TEXT];
+
+    spv_endpoint_text(address, from);
+    if (cli_json_on()) {
+        if (!s->quiet)
+            cli_json(json_pack("{s:s, s:s, s:i, s:s, s:s}", "event",
+                               connected ? "connected" : "disconnected", "peer", address, "clients",
+                               (int)clients, "code", spv_err_name(error), "text",
+                               error != 0 ? spv_strerror(error) : ""));
+    } else if (s->verbose && connected) {
+        cli_say("%s came (%u clients)", address, clients);
+    } else if (s->verbose) {
+        cli_say("%s went: %s (%u clients)", address, error != 0 ? spv_strerror(error) : "closed",
+                clients);
+    }
+}
+
+static void stop_server(void *ctx)
+{
+    spv_server_stop(ctx);
+}
+
+static void say_listening(const struct serve *s, uint16_t port)
+{
+    struct spv_endpoint at = s->endpoint;
+    struct spv_record tip = {.height = 0};
+    char address[SPV_ENDPOINT_TEXT], hash[SPV_HASH_HEX];
+
+    at.port = port;
+    spv_endpoint_text(address, &at);
+    if (s->source.reader.tip(s->source.reader.ctx, &tip) == 1)
+        spv_blockhash_hex(hash, &tip.hash);
+    else
+        hash[0] = '\0';
+    if (s->quiet)
+        return;
+    if (cli_json_on())
+        cli_json(json_pack("{s:s, s:s, s:i, s:s, s:I, s:s}", "event", "listening", "address",
+                           address, "port", (int)port, "network", s->source.params->net.name,
+                           "height", (json_int_t)tip.height, "hash", hash));
+    else
+        cli_say("listening on %s (%s, height %lu)", address, s->source.params->net.name,
+                (unsigned long)tip.height);
+}
+
+static void say_stopped(const struct serve *s, const struct spv_server *server)
+{
+    struct spv_server_stats stats;
+    char a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE];
+
+    if (s->quiet)
+        return;
+    spv_server_stats(server, &stats);
+    if (cli_json_on())
+        cli_json(json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "stopped", "accepted",
+                           (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused,
+                           "requests", (json_int_t)stats.requests, "headers_sent",
+                           (json_int_t)stats.headers_sent));
+    else
+        cli_say("stopped: %s clients, %s requests, %s headers sent", cli_count(a, stats.accepted),
+                cli_count(b, stats.requests), cli_count(c, stats.headers_sent));
+}
+
+static int serve(struct serve *s)
+{
+    struct spv_server_config cfg = {.net = &s->source.params->net,
+                                    .reader = s->source.reader,
+                                    .listen = s->endpoint,
+                                    .services = s->services,
+                                    .max_clients = (unsigned)s->max_clients,
+                                    .on_client = on_client,
+                                    .ctx = s};
+    struct spv_server *server = NULL;
+    struct spv_problem why;
+    int rc = spv_server_new(&server, &cfg, &why);
+
+    if (rc != 0)
+        return cli_problem(&why);
+    cli_stop_hook(stop_server, server);
+    say_listening(s, spv_server_port(server));
+    rc = cli_stopped() ? 0 : spv_server_run(server);
+    cli_stop_hook(NULL, NULL);
+    if (rc != 0)
+        rc = cli_fail(rc, "server: stopped by itself: %s. Start it again.", spv_strerror(rc));
+    else
+        say_stopped(s, server);
+    spv_server_free(server);
+    return rc;
+}
+
+static int check_options(struct serve *s)
+{
+    const struct spv_params *p;
+    int rc = CLI_DONE;
+
+    if (s->quiet && s->verbose)
+        return cli_usage("--quiet, --verbose: contradict each other.");
+    if (s->headers != NULL && (s->place.db != NULL || s->place.datadir != NULL))
+        return cli_usage("--headers, %s: only one source of headers can be served.",
+                         s->place.db != NULL ? "--db" : "--datadir");
+    if (s->mine > 0 && (s->place.db != NULL || s->place.datadir != NULL))
+        return cli_usage("--mine: never writes to a database. Leave %s out.",
+                         s->place.db != NULL ? "--db" : "--datadir");
+    if (s->headers != NULL || s->mine > 0)
+        s->place.params = s->place.network != NULL ? s->place.network : spv_params_get(SPV_MAINNET);
+    else
+        rc = cli_place_resolve(&s->place);
+    p = s->place.params;
+    if (rc == CLI_DONE && s->mine > 0 && p->net.network != SPV_REGTEST &&
+        p->net.network != SPV_SIMNET)
+        rc = cli_usage("--mine: %s is too hard to mine. Add --network regtest or simnet.",
+                       p->net.name);
+    if (rc == CLI_DONE && s->services_text != NULL)
+        rc = read_services(&s->services, s->services_text);
+    return rc;
+}
+
+static int run(struct serve *s)
+{
+    int rc = check_options(s);
+
+    if (rc != CLI_DONE)
+        return rc;
+    s->source.params = s->place.params;
+    s->source.quiet = s->quiet;
+    s->source.verbose = s->verbose;
+    if (s->headers != NULL || s->mine > 0)
+        rc = source_judged(&s->source, s->headers, s->mine, s->seed);
+    else /* a named file tells its network by itself */
+        rc = source_database(&s->source, s->place.path,
+                             s->place.db != NULL ? s->place.network : s->place.params);
+    if (rc == CLI_INTERRUPTED)
+        return CLI_DONE; /* stopped on request */
+    if (rc != CLI_DONE)
+        return rc;
+    if (spv_endpoint_parse(&s->endpoint, s->listen != NULL ? s->listen : "127.0.0.1",
+                           s->source.params->net.port) != 0)
+        return cli_usage("--listen: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", s->listen);
+    return serve(s);
+}
+
+static struct serve state = {.max_clients = 256, .seed = 1};
+
+static const struct cli_option options[] = {
+    {.group = "Which headers (one of)"},
+    {.name = "headers",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .help = "Raw 80-byte headers, genesis first; judged by all rules when loaded.",
+     .into = &state.headers},
+    {.name = "mine",
+     .letter = 'm',
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .help = "Mine N headers first (regtest and simnet), on top of genesis or of --headers. "
+             "Regtest times are 600 s apart, halved until the last is before now; simnet keeps "
+             "600 s and its retargets.",
+     .into = &state.mine,
+     .min = 1,
+     .max = UINT32_MAX},
+    {.name = "seed",
+     .kind = CLI_NUMBER,
+     .value = "S",
+     .help = "What the mined headers are made from: the same seed gives the same chain. "
+             "Default 1.",
+     .into = &state.seed,
+     .max = UINT64_MAX},
+    CLI_DB_ROW(state.place),
+    CLI_DATADIR_ROW(state.place),
+    CLI_NETWORK_ROW(state.place),
+    {.group = "Server"},
+    {.name = "listen",
+     .letter = 'l',
+     .kind = CLI_TEXT,
+     .value = "HOST[:PORT]",
+     .help = "Where to listen. Default: 127.0.0.1 and the network's port; port 0 takes a free one.",
+     .into = &state.listen},
+    {.name = "services",
+     .kind = CLI_TEXT,
+     .value = "BITS",
+     .help = "Service bits to offer, as a number or names: network, bloom, witness, "
+             "compact-filters, network-limited, p2p-v2. Default: none.",
+     .into = &state.services_text},
+    {.name = "max-clients",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .help = "Clients at once. Default 256.",
+     .into = &state.max_clients,
+     .min = 1,
+     .max = CLIENTS_MAX},
+    {.group = "Output"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .help = "One JSON object a line: listening, connected, disconnected, error, stopped.",
+     .into = &state.json},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = CLI_FLAG,
+     .help = "Only errors.",
+     .into = &state.quiet},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = CLI_FLAG,
+     .help = "Also each client.",
+     .into = &state.verbose},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    static const enum cli_exit exits[] = {CLI_DONE, CLI_FAILED, CLI_USAGE, CLI_DATABASE};
+    static const struct cli_app app = {
+        .name = "spv-serve",
+        .summary =
+            "Serves block headers to Bitcoin peers: from a database that spv-sync made, from "
+            "a file,\nor freshly mined on a test network. Runs until SIGINT or SIGTERM.",
+        .usage = "[OPTION]...",
+        .options = options,
+        .notes = "Examples:\n"
+                 "  spv-serve --network regtest --mine 1000 --listen 127.0.0.1:0\n"
+                 "  spv-serve --headers headers.bin --services network\n"
+                 "  spv-serve --network testnet4    # what spv-sync --network testnet4 fetched\n"
+                 "\nOnce ready it prints 'listening on HOST:PORT (NETWORK, height N)'.\n",
+        .exits = exits,
+        .n_exits = sizeof exits / sizeof exits[0],
+    };
+    int rc = cli_parse(&app, argc, argv), closed, printed;
+
+    if (rc != CLI_PROCEED)
+        return rc;
+    cli_catch_signals();
+    if (state.json)
+        cli_json_mode();
+    rc = run(&state);
+    closed = source_close(&state.source);
+    if (closed != 0 && rc == CLI_DONE)
+        rc = cli_fail(closed, "%s: cannot be closed: %s. Check the disk.", state.place.path,
+                      spv_strerror(closed));
+    printed = cli_finish_output();
+    return rc != CLI_DONE ? rc : printed;
+}

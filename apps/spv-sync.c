@@ -1,0 +1,399 @@
+/* spv-sync: brings a network's block headers into a database and says how far it is.
+ *
+ * The library's event loop does the work; this file turns its events and a tick into a live line
+ * (on a terminal), plain lines (into a pipe) or JSON lines, and decides when to stop: once synced,
+ * on a signal, or when no peer has been of use for --timeout seconds. Whatever ends it, the
+ * database is closed in order, so the same command goes on from there; after kill -9 it does so as
+ * well, because every batch is one transaction. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "spv/loop.h"
+#include "sync_report.h"
+
+#define TICK 0.2 /* seconds: the live line */
+#define JSON_EVERY 1.0 /* seconds between progress objects */
+#define PLAIN_EVERY 5.0 /* seconds between plain lines */
+#define TIMEOUT_DEFAULT 120 /* seconds: several rounds of dialling */
+#define TIMEOUT_MAX 31536000 /* a year */
+
+struct sync {
+    /* options */
+    struct cli_place place;
+    struct cli_list connect, add_peers;
+    uint64_t peers, timeout;
+    const char *min_work_text;
+    bool no_checkpoints, follow, json, quiet, verbose;
+    /* made from them */
+    struct spv_endpoint endpoints[2 * CLI_LIST_MAX];
+    struct spv_u256 min_work;
+    /* the run */
+    struct spv_store *store;
+    struct spv_evloop *loop;
+    double useful, printed; /* seconds of cli_clock: a peer last helped; progress was last told */
+    struct report report;
+    bool synced, gave_up;
+    struct spv_record synced_tip;
+    uint64_t printed_added; /* headers added when progress was last told */
+};
+
+/* What happens. */
+
+static void on_synced(struct sync *s, const struct spv_event *e)
+{
+    struct spv_node_stats stats;
+
+    s->synced = true;
+    s->synced_tip = e->tip;
+    if (!s->follow) {
+        spv_evloop_stop(s->loop);
+    } else if (!s->quiet) {
+        spv_evloop_stats(s->loop, &stats);
+        report_summary(&s->report, "synced", "synced", &stats, &e->tip);
+    }
+}
+
+/* Progress is told at most once in JSON_EVERY or PLAIN_EVERY seconds, in JSON only when there is
+ * some. */
+static void tell_progress(struct sync *s)
+{
+    struct spv_node_stats stats;
+    double now = cli_clock(), every = cli_json_on() ? JSON_EVERY : PLAIN_EVERY;
+
+    if (s->quiet || (!cli_live() && (s->synced || now - s->printed < every)))
+        return;
+    spv_evloop_stats(s->loop, &stats);
+    if (cli_json_on() && stats.headers_added == s->printed_added)
+        return;
+    report_progress(&s->report, &stats);
+    s->printed = now;
+    s->printed_added = stats.headers_added;
+}
+
+static void on_event(void *ctx, const struct spv_event *e)
+{
+    struct sync *s = ctx;
+
+    switch (e->kind) {
+    case SPV_EVENT_SYNCED:
+        s->useful = cli_clock();
+        on_synced(s, e);
+        return;
+    case SPV_EVENT_PROGRESS:
+        s->useful = cli_clock();
+        if (e->address[0] != '\0')
+            snprintf(s->report.source, sizeof s->report.source, "%s", e->address);
+        if (!s->synced) {
+            if (cli_json_on())
+                tell_progress(s);
+            return;
+        }
+        break; /* following: each step is news */
+    case SPV_EVENT_CONNECTED:
+    case SPV_EVENT_REORG:
+        s->useful = cli_clock();
+        break;
+    case SPV_EVENT_BEHIND:
+        s->synced = false;
+        break;
+    case SPV_EVENT_DISCONNECTED:
+    case SPV_EVENT_CONNECT_FAILED:
+    case SPV_EVENT_BANNED:
+    case SPV_EVENT_WARNING:
+        break;
+    }
+    if (!s->quiet)
+        report_event(&s->report, e);
+    if (e->error != 0)
+        snprintf(s->report.failure, sizeof s->report.failure, "%s: %s", e->address,
+                 spv_strerror(e->error));
+}
+
+static void on_tick(void *ctx)
+{
+    struct sync *s = ctx;
+    struct spv_node_stats stats;
+
+    spv_evloop_stats(s->loop, &stats);
+    report_sample(&s->report, &stats);
+    if (s->synced && stats.peers > 0)
+        s->useful = cli_clock(); /* following: silence is normal */
+    if (s->timeout > 0 && cli_clock() - s->useful >= (double)s->timeout) {
+        s->gave_up = true;
+        spv_evloop_stop(s->loop);
+        return;
+    }
+    tell_progress(s);
+}
+
+static void stop_loop(void *ctx)
+{
+    spv_evloop_stop(ctx);
+}
+
+/* Endings. */
+
+static int no_peer(const struct sync *s, const struct spv_node_stats *stats)
+{
+    const char *net = s->place.params->net.name;
+    const char *cause = s->report.failure[0] != '\0' ? s->report.failure : "none was found";
+    char t[CLI_FIGURE];
+
+    cli_duration(t, (double)s->timeout);
+    if (stats->peers > 0)
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_STALL,
+            "%s: stuck at height %lu: no new header and no new peer in %s. What came "
+            "is kept; run it again, or name another peer with --connect HOST.",
+            net, (unsigned long)stats->tip.height, t);
+    if (s->connect.n > 0)
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+            "%s: no usable peer in %s: %s. Check the --connect address and that this "
+            "peer serves %s (--network).",
+            net, t, cause, net);
+    return cli_fail_as(
+        CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+        "%s: no usable peer in %s: %s. Check the connection to the Internet (port %u "
+        "outbound), or name a peer with --connect HOST[:PORT].",
+        net, t, cause, (unsigned)s->place.params->net.port);
+}
+
+static int finish(struct sync *s, int rc)
+{
+    struct spv_node_stats stats;
+    const struct spv_record *tip = &stats.tip;
+    const char *how = "interrupted", *name = "interrupted";
+    int code = CLI_INTERRUPTED;
+
+    spv_evloop_stats(s->loop, &stats);
+    if (rc != 0) {
+        const char *problem = spv_store_last_problem(s->store);
+
+        return cli_fail(rc,
+                        "%s: sync stopped at height %lu: %s. What was committed is kept; run it "
+                        "again when that is mended.",
+                        s->place.path, (unsigned long)stats.tip.height,
+                        problem != NULL && problem[0] != '\0' ? problem : spv_strerror(rc));
+    }
+    if (s->gave_up) {
+        return no_peer(s, &stats);
+    } else if (s->synced && !s->follow) {
+        code = CLI_DONE;
+        how = stats.headers_added == 0 ? "up to date" : "synced";
+        name = "synced";
+        tip = &s->synced_tip;
+    }
+    if (!s->quiet)
+        report_summary(&s->report, how, name, &stats, tip);
+    if (code == CLI_INTERRUPTED && !s->quiet && !cli_json_on())
+        cli_warn("interrupted: everything up to height %lu is kept. Run the same command again to "
+                 "go on.",
+                 (unsigned long)tip->height);
+    return code;
+}
+
+static int run_loop(struct sync *s)
+{
+    struct spv_evloop_config cfg = {
+        .node = {.params = s->place.params,
+                 .connect = s->endpoints,
+                 .n_connect = s->connect.n,
+                 .add_peers = s->endpoints + s->connect.n,
+                 .n_add_peers = s->add_peers.n,
+                 .peers = (unsigned)s->peers,
+                 .min_work = s->min_work_text != NULL ? &s->min_work : NULL,
+                 .no_checkpoints = s->no_checkpoints},
+        .store = s->store,
+        .on_event = on_event,
+        .on_tick = on_tick,
+        .tick_us = (uint64_t)(TICK * 1e6),
+        .ctx = s,
+    };
+    struct spv_problem why;
+    int rc;
+
+    s->report.network = s->place.params->net.name;
+    s->report.database = s->place.path;
+    s->report.verbose = s->verbose;
+    s->report.few_peers = s->connect.n > 0;
+    rc = spv_evloop_new(&s->loop, &cfg, &why);
+
+    if (rc != 0)
+        return cli_problem(&why);
+    s->useful = cli_clock();
+    s->printed = cli_json_on() ? 0 : s->useful; /* the first JSON progress comes at once */
+    cli_stop_hook(stop_loop, s->loop);
+    rc = cli_stopped() ? 0 : spv_evloop_run(s->loop);
+    cli_stop_hook(NULL, NULL);
+    rc = finish(s, rc);
+    spv_evloop_free(s->loop);
+    return rc;
+}
+
+/* Beginnings. */
+
+static int read_endpoints(struct spv_endpoint *out, const struct cli_list *list, const char *option,
+                          uint16_t port)
+{
+    size_t i;
+
+    for (i = 0; i < list->n; i++) {
+        if (spv_endpoint_parse(&out[i], list->item[i], port) != 0)
+            return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
+                             list->item[i]);
+    }
+    return CLI_DONE;
+}
+
+static int check_options(struct sync *s)
+{
+    int rc = cli_place_resolve(&s->place);
+
+    if (rc != CLI_DONE)
+        return rc;
+    if (s->quiet && s->verbose)
+        return cli_usage("--quiet, --verbose: contradict each other.");
+    if (s->connect.n > 0 && s->add_peers.n > 0)
+        return cli_usage("--add-peer: has no use with --connect, which allows no other peer.");
+    if (s->connect.n > SPV_NODE_MAX_ENDPOINTS || s->add_peers.n > SPV_NODE_MAX_ENDPOINTS)
+        return cli_usage("--connect: more than %d peers.", SPV_NODE_MAX_ENDPOINTS);
+    rc = read_endpoints(s->endpoints, &s->connect, "connect", s->place.params->net.port);
+    if (rc == CLI_DONE)
+        rc = read_endpoints(s->endpoints + s->connect.n, &s->add_peers, "add-peer",
+                            s->place.params->net.port);
+    if (rc == CLI_DONE && s->min_work_text != NULL &&
+        spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
+        rc = cli_usage("--min-chain-work: '%s' is not 1 to 64 hex digits.", s->min_work_text);
+    return rc;
+}
+
+static int open_store(struct sync *s)
+{
+    struct spv_store_config cfg = {
+        .path = s->place.path, .params = s->place.params, .mode = SPV_STORE_CREATE};
+    struct spv_problem why;
+    uint32_t cut;
+
+    if (spv_store_open(&s->store, &cfg, &why) != 0)
+        return cli_problem(&why);
+    cut = spv_store_rewound(s->store);
+    if (cut > 0 && !s->quiet)
+        cli_warn("%s: the last %lu headers were damaged and have been cut off. They are fetched "
+                 "again now.",
+                 s->place.path, (unsigned long)cut);
+    return CLI_DONE;
+}
+
+static struct sync state = {.timeout = TIMEOUT_DEFAULT};
+
+static const struct cli_option options[] = {
+    {.group = "What and where"},
+    CLI_NETWORK_ROW(state.place),
+    CLI_DATADIR_ROW(state.place),
+    CLI_DB_ROW(state.place),
+    {.group = "Peers"},
+    {.name = "connect",
+     .letter = 'c',
+     .kind = CLI_LIST,
+     .value = "HOST[:PORT]",
+     .help = "Only this peer; may be given several times. Default: peers are found by DNS.",
+     .into = &state.connect},
+    {.name = "add-peer",
+     .kind = CLI_LIST,
+     .value = "HOST[:PORT]",
+     .help = "This peer as well as those that are found; may be given several times.",
+     .into = &state.add_peers},
+    {.name = "peers",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .help = "How many peers to keep. Default: 4, or all of --connect.",
+     .into = &state.peers,
+     .min = 1,
+     .max = SPV_NODE_MAX_PEERS},
+    {.group = "What to believe"},
+    {.name = "min-chain-work",
+     .kind = CLI_TEXT,
+     .value = "HEX",
+     .help = "Believe no chain with less work than this. Default: what the network is known to "
+             "have.",
+     .into = &state.min_work_text},
+    {.name = "no-checkpoints",
+     .kind = CLI_FLAG,
+     .help = "Judge by the rules and the minimum work alone.",
+     .into = &state.no_checkpoints},
+    {.group = "When to end"},
+    {.name = "follow",
+     .letter = 'f',
+     .kind = CLI_FLAG,
+     .help = "Stay on the tip until interrupted. Default: exit once synced.",
+     .into = &state.follow},
+    {.name = "timeout",
+     .kind = CLI_NUMBER,
+     .value = "SECONDS",
+     .help = "Give up when no peer answered and no header came for so long. Default 120; "
+             "0: never.",
+     .into = &state.timeout,
+     .max = TIMEOUT_MAX},
+    {.group = "Output"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .help = "One JSON object a line: connected, disconnected, progress, reorg, synced, error...",
+     .into = &state.json},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = CLI_FLAG,
+     .help = "Only errors.",
+     .into = &state.quiet},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = CLI_FLAG,
+     .help = "Also what each peer does.",
+     .into = &state.verbose},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    static const enum cli_exit exits[] = {CLI_DONE,     CLI_FAILED,  CLI_USAGE,
+                                          CLI_DATABASE, CLI_NO_PEER, CLI_INTERRUPTED};
+    static const struct cli_app app = {
+        .name = "spv-sync",
+        .summary = "Fetches a network's block headers from its peers, judges them by the consensus "
+                   "rules,\nand keeps them in an SQLite database. Goes on where it ended.",
+        .usage = "[OPTION]...",
+        .options = options,
+        .notes =
+            "Examples:\n"
+            "  spv-sync                                 # mainnet, from the public network\n"
+            "  spv-sync --network testnet4 --follow     # stay on the tip\n"
+            "  spv-sync --connect 192.0.2.7 --json      # only this peer; lines for a program\n"
+            "\nFiles:\n"
+            "  $XDG_DATA_HOME/spv/NETWORK/headers.db, or ~/.local/share/spv/NETWORK/headers.db\n"
+            "\nCtrl-C, kill -9 or a power cut lose at most the last moment's headers.\n",
+        .exits = exits,
+        .n_exits = sizeof exits / sizeof exits[0],
+    };
+    int rc = cli_parse(&app, argc, argv), closed, printed;
+
+    if (rc != CLI_PROCEED)
+        return rc;
+    state.report.started = cli_clock();
+    cli_catch_signals();
+    if (state.json)
+        cli_json_mode();
+    rc = check_options(&state);
+    if (rc == CLI_DONE)
+        rc = open_store(&state);
+    if (rc == CLI_DONE)
+        rc = run_loop(&state);
+    closed = spv_store_close(state.store);
+    if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED))
+        rc = cli_fail(closed,
+                      "%s: cannot be closed in order: %s. What was committed is kept; check "
+                      "the disk.",
+                      state.place.path, spv_strerror(closed));
+    printed = cli_finish_output();
+    return rc != CLI_DONE ? rc : printed;
+}

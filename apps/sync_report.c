@@ -1,0 +1,243 @@
+/* The three ways of telling are kept apart: a live line and plain lines for people (lines that say
+ * the same figures), JSON objects for programs. The rate is taken over the last few seconds, from
+ * samples of the count of headers. */
+#include "sync_report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define RATE_SPAN 5 /* seconds that the rate is taken over */
+
+/* Figures. */
+
+static double rate(const struct report *r)
+{
+    const struct report_sample *first = &r->samples[0];
+    const struct report_sample *last = &r->samples[r->n_samples - 1];
+
+    if (r->n_samples < 2 || last->at <= first->at || last->added < first->added)
+        return 0;
+    return (double)(last->added - first->added) / (last->at - first->at);
+}
+
+void report_sample(struct report *r, const struct spv_node_stats *stats)
+{
+    double now = cli_clock();
+    size_t old = 0;
+
+    while (old < r->n_samples && r->samples[old].at < now - RATE_SPAN)
+        old++;
+    if (r->n_samples - old == REPORT_SAMPLES)
+        old++;
+    memmove(r->samples, r->samples + old, (r->n_samples - old) * sizeof r->samples[0]);
+    r->n_samples -= old;
+    r->samples[r->n_samples++] = (struct report_sample){.at = now, .added = stats->headers_added};
+}
+
+/* Percent of the way; rounded down, so that 100 means there. */
+static double percent(const struct spv_node_stats *stats)
+{
+    if (stats->target_height == 0 || stats->tip.height >= stats->target_height)
+        return 100;
+    return (double)(uint64_t)((double)stats->tip.height * 1000 / stats->target_height) / 10;
+}
+
+/* JSON. */
+
+static const char *event_name(enum spv_event_kind kind)
+{
+    switch (kind) {
+    case SPV_EVENT_CONNECTED:
+        return "connected";
+    case SPV_EVENT_DISCONNECTED:
+        return "disconnected";
+    case SPV_EVENT_CONNECT_FAILED:
+        return "connect_failed";
+    case SPV_EVENT_PROGRESS:
+        return "progress";
+    case SPV_EVENT_REORG:
+        return "reorg";
+    case SPV_EVENT_SYNCED:
+        return "synced";
+    case SPV_EVENT_BEHIND:
+        return "behind";
+    case SPV_EVENT_BANNED:
+        return "banned";
+    case SPV_EVENT_WARNING:
+        return "warning";
+    }
+    return "unknown";
+}
+
+/* An event's object with what each one tells. */
+static json_t *object(const struct report *r, const char *event, const struct spv_record *tip)
+{
+    char hash[SPV_HASH_HEX], work[SPV_HASH_HEX];
+
+    spv_blockhash_hex(hash, &tip->hash);
+    spv_u256_hex(work, &tip->work);
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:I}", "event", event, "network", r->network,
+                     "height", (json_int_t)tip->height, "hash", hash, "work", work, "time",
+                     (json_int_t)tip->header.time);
+}
+
+/* Adds fields and prints. Releases both. */
+static void print_object(json_t *base, json_t *more)
+{
+    if (base != NULL && more != NULL)
+        json_object_update(base, more);
+    json_decref(more);
+    cli_json(base);
+}
+
+static void json_progress(const struct report *r, const struct spv_node_stats *stats)
+{
+    print_object(object(r, "progress", &stats->tip),
+                 json_pack("{s:I, s:I, s:f, s:f, s:i, s:s}", "target_height",
+                           (json_int_t)stats->target_height, "added",
+                           (json_int_t)stats->headers_added, "percent", percent(stats), "rate",
+                           rate(r), "peers", (int)stats->peers, "peer", r->source));
+}
+
+static void json_summary(const struct report *r, const char *event,
+                         const struct spv_node_stats *stats, const struct spv_record *tip)
+{
+    double seconds = cli_clock() - r->started;
+
+    print_object(object(r, event, tip),
+                 json_pack("{s:I, s:i, s:f, s:f, s:o?}", "added", (json_int_t)stats->headers_added,
+                           "peers", (int)stats->peers, "seconds", seconds, "rate",
+                           seconds > 0 ? (double)stats->headers_added / seconds : 0.0, "database",
+                           json_string(r->database)));
+}
+
+static void json_event(const struct report *r, const struct spv_event *e)
+{
+    json_t *more = json_pack("{s:s, s:I}", "peer", e->address, "peer_id", (json_int_t)e->peer);
+
+    if (more != NULL && e->error != 0) {
+        json_object_set_new(more, "code", json_string(spv_err_name(e->error)));
+        json_object_set_new(more, "text", json_string(spv_strerror(e->error)));
+    }
+    if (more != NULL && e->kind == SPV_EVENT_REORG) {
+        json_object_set_new(more, "fork_height", json_integer(e->fork_height));
+        json_object_set_new(more, "removed", json_integer(e->removed));
+        json_object_set_new(more, "added", json_integer(e->added));
+    }
+    if (more != NULL && e->text != NULL)
+        json_object_set_new(more, "text", json_string(e->text));
+    print_object(object(r, event_name(e->kind), &e->tip), more);
+}
+
+/* Lines for people. */
+
+static void progress_line(const struct report *r, char *out, size_t cap,
+                          const struct spv_node_stats *stats)
+{
+    char a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE], d[CLI_FIGURE];
+    double speed = rate(r);
+    int used;
+
+    if (stats->peers == 0) {
+        snprintf(out, cap, "height %s  looking for peers (%u connecting)",
+                 cli_count(a, stats->tip.height), stats->peers_connecting);
+        return;
+    }
+    used = snprintf(
+        out, cap, "height %s of %s (%.1f%%)  %s  %u %s", cli_count(a, stats->tip.height),
+        cli_count(b, stats->target_height > stats->tip.height ? stats->target_height
+                                                              : stats->tip.height),
+        percent(stats), cli_rate(c, speed), stats->peers, stats->peers == 1 ? "peer" : "peers");
+    if (used < 0 || (size_t)used >= cap)
+        return;
+    if (stats->target_height > stats->tip.height && speed > 0)
+        snprintf(out + used, cap - (size_t)used, "  %s left",
+                 cli_duration(d, (double)(stats->target_height - stats->tip.height) / speed));
+}
+
+static void summary_line(const struct report *r, const char *how,
+                         const struct spv_node_stats *stats, const struct spv_record *tip)
+{
+    char hash[SPV_HASH_HEX], a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE], d[CLI_FIGURE];
+
+    spv_blockhash_hex(hash, &tip->hash);
+    cli_say("%s %s at height %s, tip %s of %s, %s headers added in %s, database %s", r->network,
+            how, cli_count(a, tip->height), hash, cli_time(b, tip->header.time),
+            cli_count(c, stats->headers_added), cli_duration(d, cli_clock() - r->started),
+            r->database);
+}
+
+static void say_event(const struct report *r, const struct spv_event *e)
+{
+    char a[CLI_FIGURE], failure[sizeof r->failure];
+
+    switch (e->kind) {
+    case SPV_EVENT_CONNECTED:
+        if (r->verbose)
+            cli_say("connected to %s", e->address);
+        break;
+    case SPV_EVENT_DISCONNECTED:
+    case SPV_EVENT_CONNECT_FAILED:
+        snprintf(failure, sizeof failure, "%s: %s", e->address, spv_strerror(e->error));
+        /* With many peers to choose from, one that is gone matters to nobody. */
+        if (r->verbose || (r->few_peers && strcmp(failure, r->failure) != 0))
+            cli_say("%s", failure);
+        break;
+    case SPV_EVENT_REORG:
+        cli_say("reorganisation: %lu headers above height %s gave way to %lu with more work",
+                (unsigned long)e->removed, cli_count(a, e->fork_height), (unsigned long)e->added);
+        break;
+    case SPV_EVENT_BANNED:
+        cli_say("%s: banned: %s", e->address, spv_strerror(e->error));
+        break;
+    case SPV_EVENT_WARNING:
+        cli_say("warning: %s", e->text != NULL ? e->text : spv_strerror(e->error));
+        break;
+    case SPV_EVENT_BEHIND:
+        if (r->verbose)
+            cli_say("a better chain was heard of from %s", e->address);
+        break;
+    case SPV_EVENT_PROGRESS:
+        if (!cli_live())
+            cli_say("height %s", cli_count(a, e->tip.height));
+        break;
+    case SPV_EVENT_SYNCED:
+        break;
+    }
+}
+
+/* Both. */
+
+void report_progress(const struct report *r, const struct spv_node_stats *stats)
+{
+    char line[4 * CLI_FIGURE + 64];
+
+    if (cli_json_on()) {
+        json_progress(r, stats);
+        return;
+    }
+    progress_line(r, line, sizeof line, stats);
+    if (cli_live())
+        cli_paint(line);
+    else
+        cli_say("%s", line);
+}
+
+void report_event(const struct report *r, const struct spv_event *e)
+{
+    if (cli_json_on())
+        json_event(r, e);
+    else
+        say_event(r, e);
+}
+
+void report_summary(const struct report *r, const char *how, const char *event,
+                    const struct spv_node_stats *stats, const struct spv_record *tip)
+{
+    if (cli_json_on())
+        json_summary(r, event, stats, tip);
+    else
+        summary_line(r, how, stats, tip);
+}

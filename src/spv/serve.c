@@ -1,0 +1,50 @@
+/* The answer of Bitcoin Core's ProcessGetHeaders, from a reader. Whether a header is the stop is
+ * seen in its child's prev, so that nothing is hashed. */
+#include "spv/serve.h"
+
+#include "spv/error.h"
+
+/* The height after the first locator hash that the best chain has; 1 when it has none. */
+static int first_height(const struct spv_reader *reader, uint32_t *out,
+                        const struct spv_msg_getheaders *request)
+{
+    struct spv_record record;
+
+    for (size_t i = 0; i < request->n; i++) {
+        int rc = reader->by_hash(reader->ctx, &record, &request->locator[i]);
+        if (rc < 0)
+            return rc;
+        if (rc == 1) {
+            *out = record.height + 1;
+            return SPV_OK;
+        }
+    }
+    *out = 1; /* "If we didn't find a common ancestor ... genesis" */
+    return SPV_OK;
+}
+
+int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
+                      const struct spv_msg_getheaders *request)
+{
+    struct spv_record record;
+    uint32_t from;
+    int rc;
+
+    if (request->n == 0) {
+        /* "If locator is null, return the hashStop block" */
+        rc = reader->by_hash(reader->ctx, &record, &request->stop);
+        if (rc == 1)
+            out[0] = record.header;
+        return rc;
+    }
+    rc = first_height(reader, &from, request);
+    if (rc < 0)
+        return rc;
+    rc = reader->range(reader->ctx, out, from, SPV_MAX_HEADERS);
+    if (rc <= 0 || spv_blockhash_is_zero(&request->stop))
+        return rc;
+    for (int i = 1; i < rc; i++)
+        if (spv_blockhash_eq(&out[i].prev, &request->stop))
+            return i;
+    return rc;
+}

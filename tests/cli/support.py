@@ -1,0 +1,331 @@
+"""What the CLI tests share: running the binaries, a server to sync from, a throttling proxy between
+client and server, and an independent look at chains (over the wire and in the database).
+
+Timeouts here only bound hangs; nothing is judged by how fast it is.
+"""
+
+import hashlib
+import json
+import os
+import queue
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import tempfile
+import threading
+import unittest
+
+BIN = os.environ.get("SPV_BIN_DIR", os.path.join(os.path.dirname(__file__), "../../build/dev/bin"))
+HANG = 300  # seconds after which a test is stuck, also under sanitizers on a busy machine
+DONE, FAILED, USAGE, DATABASE, NO_PEER, INTERRUPTED = 0, 1, 2, 3, 4, 130
+REGTEST_MAGIC = bytes.fromhex("fabfb5da")
+HEADER = 80
+
+
+def binary(name):
+    return os.path.join(BIN, name)
+
+
+def has(name):
+    return os.access(binary(name), os.X_OK)
+
+
+def run(name, *args, env=None, **more):
+    """Runs a binary to its end; .returncode, .stdout and .stderr as text."""
+    return subprocess.run([binary(name), *map(str, args)], capture_output=True, text=True,
+                          timeout=HANG, stdin=subprocess.DEVNULL,
+                          env=None if env is None else {**os.environ, **env}, **more)
+
+
+class Program:
+    """A running binary whose standard output is read line by line."""
+
+    def __init__(self, name, *args):
+        self.process = subprocess.Popen([binary(name), *map(str, args)], text=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        self.lines = []
+        self.errors = ""
+        self._queue = queue.Queue()
+        self._threads = [threading.Thread(target=self._read_out, daemon=True),
+                         threading.Thread(target=self._read_err, daemon=True)]
+        for t in self._threads:
+            t.start()
+
+    def _read_out(self):
+        for line in self.process.stdout:
+            self._queue.put(line.rstrip("\n"))
+        self._queue.put(None)
+
+    def _read_err(self):
+        self.errors = self.process.stderr.read()
+
+    def line(self):
+        """The next line, or None at the end."""
+        line = self._queue.get(timeout=HANG)
+        if line is not None:
+            self.lines.append(line)
+        return line
+
+    def wait_for(self, wanted):
+        """Reads on until wanted(line); the line."""
+        while True:
+            line = self.line()
+            if line is None:
+                self.process.wait(HANG)
+                raise AssertionError(f"ended with {self.process.returncode} before the line came: "
+                                     f"{self.lines[-5:]} {self.errors}")
+            if wanted(line):
+                return line
+
+    def event(self, *kinds):
+        """Reads JSON lines on until one has an event of these kinds."""
+        return json.loads(self.wait_for(lambda line: json.loads(line)["event"] in kinds))
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self):
+        """Waits for the end; the exit code. All output is in lines and errors then."""
+        code = self.process.wait(HANG)
+        for t in self._threads:
+            t.join(HANG)
+        while not self._queue.empty():
+            line = self._queue.get()
+            if line is not None:
+                self.lines.append(line)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        if not self.process.stdout.closed:
+            self.end()
+
+
+class Server(Program):
+    """spv-serve on a free port, ready to answer."""
+
+    def __init__(self, *args, network="regtest"):
+        super().__init__("spv-serve", "--network", network, "--listen", "127.0.0.1:0", "--json",
+                         *args)
+        ready = self.event("listening")
+        self.port = ready["port"]
+        self.height = ready["height"]
+        self.tip = ready["hash"]
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+
+class Proxy:
+    """Forwards one way at full speed, the other (server to client) no further than `allow` says,
+    so that a sync can be stopped at a chosen byte."""
+
+    def __init__(self, port, limit=None):
+        self.port_behind = port
+        self.limit = limit  # bytes to the client of each connection; None: all
+        self.reached = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets = []
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.port_behind))
+            except OSError:
+                return
+            self._sockets += [client, server]
+            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, self.limit),
+                             daemon=True).start()
+
+    def _pump(self, source, sink, limit):
+        try:
+            while limit is None or limit > 0:
+                data = source.recv(min(65536, limit) if limit is not None else 65536)
+                if not data:
+                    break
+                sink.sendall(data)
+                if limit is not None:
+                    limit -= len(data)
+                    if limit == 0:
+                        self.reached.set()
+                        return  # held open, silent
+        except OSError:
+            pass
+        for s in (source, sink):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        for s in [self._listener, *self._sockets]:
+            s.close()
+
+
+def sha256d(data):
+    return hashlib.sha256(hashlib.sha256(data).digest()).digest()
+
+
+class Wire:
+    """A peer connection of our own, to see the other side's bytes without libspv."""
+
+    def __init__(self, sock, magic=REGTEST_MAGIC):
+        sock.settimeout(HANG)
+        self.sock, self.magic = sock, magic
+
+    def send(self, command, payload=b""):
+        self.sock.sendall(self.magic + command.ljust(12, b"\0") +
+                          struct.pack("<I", len(payload)) + sha256d(payload)[:4] + payload)
+
+    def read(self, n):
+        data = b""
+        while len(data) < n:
+            more = self.sock.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def receive(self):
+        head = self.read(24)
+        assert head[:4] == self.magic, head
+        payload = self.read(struct.unpack("<I", head[16:20])[0])
+        assert sha256d(payload)[:4] == head[20:24]
+        return head[4:16].rstrip(b"\0"), payload
+
+    def wait(self, command):
+        while True:
+            got, payload = self.receive()
+            if got == b"ping":
+                self.send(b"pong", payload)
+            if got == command:
+                return payload
+
+    def send_version(self, height=0):
+        address = bytes(26)
+        self.send(b"version", struct.pack("<iQq", 70016, 0, 0) + address + address +
+                  struct.pack("<Q", random.getrandbits(64)) + b"\x06/test/" +
+                  struct.pack("<i?", height, False))
+
+    def dial_handshake(self):
+        self.send_version()
+        self.wait(b"version")
+        self.send(b"verack")
+        self.wait(b"verack")
+
+
+def fetch_headers(port, genesis, magic=REGTEST_MAGIC):
+    """All headers of a server, genesis first, fetched with a client of our own and checked to link."""
+    with socket.create_connection(("127.0.0.1", port), HANG) as sock:
+        wire = Wire(sock, magic)
+        wire.dial_handshake()
+        chain = genesis
+        while True:
+            wire.send(b"getheaders",
+                      struct.pack("<IB", 70016, 1) + sha256d(chain[-HEADER:]) + bytes(32))
+            payload = wire.wait(b"headers")
+            count, at = payload[0], 1
+            if count == 0xfd:
+                count, at = struct.unpack("<H", payload[1:3])[0], 3
+            assert len(payload) == at + count * (HEADER + 1)
+            for i in range(count):
+                header = payload[at + i * 81:at + i * 81 + HEADER]
+                assert header[4:36] == sha256d(chain[-HEADER:]), "headers do not link"
+                chain += header
+            if count == 0:
+                return chain
+
+
+REGTEST_GENESIS = bytes.fromhex(
+    "01000000" + "00" * 32 + "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a" +
+    "dae5494d" + "ffff7f20" + "02000000")
+
+
+def display(hash_bytes):
+    return hash_bytes[::-1].hex()
+
+
+def database_headers(path):
+    """The headers of a database as raw bytes, genesis first, read with Python's own SQLite."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT height, hash, version, merkle_root, time, bits, nonce"
+                          " FROM header ORDER BY height").fetchall()
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    db.close()
+    raw, previous = b"", bytes(32)
+    for i, (height, hash_, version, merkle, time, bits, nonce) in enumerate(rows):
+        assert height == i, f"row {i} has height {height}"
+        header = struct.pack("<i32s32sIII", version, previous, merkle[::-1], time, bits, nonce)
+        previous = sha256d(header)
+        assert previous == hash_[::-1], f"the row of height {height} has another hash"
+        raw += header
+    return raw
+
+
+class TestCase(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="spv-cli-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.db = os.path.join(self.folder, "headers.db")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def server(self, *args, **more):
+        server = Server(*args, **more)
+        self.addCleanup(server.stop)
+        return server
+
+    def program(self, name, *args):
+        program = Program(name, *args)
+        self.addCleanup(program.stop)
+        return program
+
+    def proxy(self, port, limit=None):
+        proxy = Proxy(port, limit)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def sync(self, *args, db=None, network="regtest"):
+        return run("spv-sync", "--network", network, "--db", db or self.db, *args)
+
+    def ends(self, result, code):
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+
+    def closed_port(self):
+        """A port of loopback that nobody listens on."""
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            return s.getsockname()[1]
+
+
+def mine_file(path, n, seed=1, network="regtest", base=None):
+    """Writes the raw headers of a mined chain; returns them."""
+    source = ["--headers", base] if base else []
+    server = Server(*source, "--mine", n, "--seed", seed, network=network)
+    try:
+        raw = fetch_headers(server.port, REGTEST_GENESIS)
+    finally:
+        server.signal(signal.SIGTERM)
+        server.end()
+    with open(path, "wb") as f:
+        f.write(raw)
+    return raw

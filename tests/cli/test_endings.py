@@ -1,0 +1,177 @@
+"""The ways in which it cannot work: no peer, a wrong one, a silent one; servers that cannot start."""
+
+import json
+import signal
+import socket
+import threading
+import unittest
+
+from support import (DATABASE, DONE, FAILED, HEADER, NO_PEER, USAGE, TestCase, Wire,
+                     mine_file, run)
+
+
+class Endings(TestCase):
+    def test_nobody_listening_ends_with_the_reason_and_what_to_check(self):
+        result = self.sync("--connect", f"127.0.0.1:{self.closed_port()}", "--timeout", 2)
+        self.ends(result, NO_PEER)
+        for part in ("spv-sync: regtest: no usable peer in", "connection refused", "--connect"):
+            self.assertIn(part, result.stderr)
+
+    def test_without_any_peer_it_says_which_option_helps(self):
+        result = self.sync("--timeout", 1)  # regtest has no seeds
+        self.ends(result, NO_PEER)
+        self.assertIn("name a peer with --connect HOST", result.stderr)
+
+    def test_an_unknown_name_is_not_resolved(self):
+        result = self.sync("--connect", "no-such-host.invalid", "--timeout", 3)
+        self.ends(result, NO_PEER)
+        self.assertIn("no-such-host.invalid", result.stderr)
+
+    def test_a_server_of_another_network_is_no_usable_peer(self):
+        server = self.server("--mine", 10, network="simnet")
+        result = self.sync("--connect", server.address, "--timeout", 3)
+        self.ends(result, NO_PEER)
+        for part in (server.address, "serves regtest (--network)"):
+            self.assertIn(part, result.stderr)
+
+    def test_errors_are_json_objects_as_well(self):
+        result = self.sync("--connect", f"127.0.0.1:{self.closed_port()}", "--timeout", 1, "--json")
+        self.ends(result, NO_PEER)
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual(events[-1]["event"], "error")
+        self.assertIn("no usable peer", events[-1]["text"])
+        self.assertIn("connect_failed", [e["event"] for e in events])
+
+    def test_a_peer_that_never_answers_is_given_up(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def mute():
+            try:
+                while True:
+                    wire = Wire(listener.accept()[0])
+                    wire.wait(b"version")
+                    wire.send_version(height=1000)
+                    wire.send(b"verack")
+                    threading.Thread(target=drain, args=(wire,), daemon=True).start()
+            except (OSError, EOFError):
+                pass
+
+        def drain(wire):
+            try:
+                while True:
+                    wire.receive()
+            except (OSError, EOFError):
+                wire.sock.close()
+
+        threading.Thread(target=mute, daemon=True).start()
+        result = self.sync("--connect", f"127.0.0.1:{listener.getsockname()[1]}", "--timeout", 3)
+        self.ends(result, NO_PEER)
+        self.assertIn("stuck at height 0", result.stderr)
+
+    def test_a_chain_with_less_work_than_demanded_is_not_believed(self):
+        server = self.server("--mine", 100)
+        result = self.sync("--connect", server.address, "--min-chain-work", "100000", "--timeout", 4)
+        self.ends(result, NO_PEER)
+
+    def test_a_peer_that_appears_later_is_found(self):
+        port = self.closed_port()
+        sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
+                            "--connect", f"127.0.0.1:{port}", "--timeout", 0)
+        sync.event("connect_failed")
+        server = self.program("spv-serve", "--network", "regtest", "--mine", 20, "--listen",
+                              f"127.0.0.1:{port}")
+        self.assertEqual(server.line(), f"listening on 127.0.0.1:{port} (regtest, height 20)")
+        self.assertEqual(sync.event("synced")["height"], 20)
+        self.assertEqual(sync.end(), DONE)
+
+    def test_a_connection_lost_in_mid_sync_is_made_again(self):
+        server = self.server("--mine", 5000)
+        proxy = self.proxy(server.port, limit=200 * 1000)
+        sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
+                            "--connect", proxy.address, "--timeout", 0)
+        sync.event("progress")
+        proxy.limit = None  # for the next connection
+        proxy.reached.wait(60)
+        for s in list(proxy._sockets):
+            s.shutdown(socket.SHUT_RDWR)
+        self.assertEqual(sync.event("synced")["height"], 5000)
+        self.assertEqual(sync.end(), DONE)
+
+
+class ServerEndings(TestCase):
+    def test_a_server_stopped_on_request_exits_with_success(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            server = self.server("--mine", 10)
+            server.signal(number)
+            self.assertEqual(server.end(), DONE, server.errors)
+            self.assertEqual(json.loads(server.lines[-1])["event"], "stopped")
+
+    def test_a_port_in_use_is_told(self):
+        server = self.server("--mine", 10)
+        result = run("spv-serve", "--network", "regtest", "--mine", 1, "--listen", server.address)
+        self.ends(result, FAILED)
+        self.assertIn(str(server.port), result.stderr)
+
+    def test_files_that_are_no_headers_are_refused(self):
+        good = self.path("good.bin")
+        raw = mine_file(good, 50)
+
+        def refused(name, data, code, text, *args):
+            with self.subTest(name):
+                with open(self.path(name), "wb") as f:
+                    f.write(data)
+                result = run("spv-serve", "--network", "regtest", "--listen", "127.0.0.1:0",
+                             "--headers", self.path(name), *args)
+                self.ends(result, code)
+                self.assertIn(text, result.stderr)
+
+        refused("empty", b"", FAILED, "ends inside a header")
+        refused("text", b"hello world\n" * 20, FAILED, "genesis")
+        refused("cut", raw[:-1], FAILED, "ends inside a header")
+        refused("hole", raw[:10 * HEADER] + raw[11 * HEADER:], FAILED, "height 10 is not valid")
+        turned = bytearray(raw)
+        turned[20 * HEADER + 40] ^= 1  # a merkle root: the next header no longer links, or no work
+        refused("turned", bytes(turned), FAILED, "is not valid on regtest")
+        refused("other", raw, USAGE, "holds headers of regtest", "--network", "simnet")
+        result = run("spv-serve", "--network", "regtest", "--headers", self.path("absent"))
+        self.ends(result, FAILED)
+        self.assertIn("cannot be opened", result.stderr)
+
+    def test_no_database_to_serve_is_told(self):
+        result = run("spv-serve", "--network", "regtest", "--datadir", self.folder)
+        self.ends(result, FAILED)
+        with open(self.db, "w", encoding="ascii") as f:
+            f.write("no database\n" * 400)
+        result = run("spv-serve", "--network", "regtest", "--db", self.db)
+        self.ends(result, DATABASE)
+
+    def test_many_clients_are_served_at_once_and_too_many_are_refused(self):
+        server = self.server("--mine", 10, "--max-clients", 3)
+        wires = []
+        for _ in range(3):
+            wire = Wire(socket.create_connection(("127.0.0.1", server.port), 60))
+            self.addCleanup(wire.sock.close)
+            wire.dial_handshake()
+            wires.append(wire)
+        extra = Wire(socket.create_connection(("127.0.0.1", server.port), 60))
+        self.addCleanup(extra.sock.close)
+        with self.assertRaises((EOFError, OSError)):
+            extra.dial_handshake()
+        for wire in wires:
+            wire.send(b"getheaders", b"\x70\x11\x01\x00\x01" +
+                      bytes.fromhex("06226e46111a0b59caaf126043eb5bbf28c34f3a5e332a1fc7b2b73cf188910f")
+                      + bytes(32))
+            self.assertEqual(len(wire.wait(b"headers")), 1 + 10 * 81)
+
+    def test_services_are_offered_as_asked(self):
+        for args, want in (((), 0), (("--services", "network,witness"), 9), (("--services", "0x40"), 64)):
+            server = self.server("--mine", 1, *args)
+            wire = Wire(socket.create_connection(("127.0.0.1", server.port), 60))
+            wire.send_version()
+            self.assertEqual(int.from_bytes(wire.wait(b"version")[4:12], "little"), want)
+            wire.sock.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

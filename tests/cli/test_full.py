@@ -1,0 +1,57 @@
+"""Full disks: of standard output, and of the database where a small file system can be made."""
+
+import os
+import subprocess
+import unittest
+
+from support import (DONE, FAILED, HEADER, TestCase, binary, database_headers, has)
+
+
+class Full(TestCase):
+    def test_output_that_cannot_be_written_is_a_failure_but_the_sync_is_done(self):
+        server = self.server("--mine", 100)
+        with open("/dev/full", "w", encoding="ascii") as full:
+            result = subprocess.run([binary("spv-sync"), "--network", "regtest", "--db", self.db,
+                                     "--connect", server.address, "--json"], stdout=full, text=True,
+                                    stderr=subprocess.PIPE, timeout=300, check=False)
+        self.assertEqual(result.returncode, FAILED, result.stderr)
+        self.assertIn("standard output: cannot be written: No space left", result.stderr)
+        self.assertEqual(len(database_headers(self.db)), 101 * HEADER)
+
+    def test_an_export_into_a_full_device_fails(self):
+        if not has("spv-export"):
+            self.skipTest("spv-export is not built")
+        server = self.server("--mine", 5000)
+        self.ends(self.sync("--connect", server.address), DONE)
+        for args in ({"args": ["--output", "/dev/full"]}, {"stdout": True}):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run([binary("spv-export"), "--db", self.db, "--format", "raw",
+                                         *args.get("args", [])], timeout=300, check=False,
+                                        stdout=full if "stdout" in args else subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+            self.assertEqual(result.returncode, FAILED, result.stderr)
+            self.assertIn("No space left", result.stderr)
+
+    def test_a_full_disk_ends_the_sync_and_more_room_lets_it_go_on(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can mount a small file system")
+        disk = self.path("disk")
+        os.mkdir(disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk],
+                          capture_output=True, check=False).returncode != 0:
+            self.skipTest("a tmpfs cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", disk], check=False)
+        db = os.path.join(disk, "headers.db")
+        server = self.server("--mine", 60000)
+        result = self.sync("--connect", server.address, db=db)
+        self.ends(result, FAILED)
+        self.assertIn("full", result.stderr)
+        self.assertIn(db, result.stderr)
+        if subprocess.run(["mount", "-o", "remount,size=64m", disk], check=False).returncode != 0:
+            self.skipTest("the tmpfs cannot be made larger here")
+        self.ends(self.sync("--connect", server.address, db=db), DONE)
+        self.assertEqual(len(database_headers(db)), 60001 * HEADER)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,118 @@
+"""Help, version and wrong options of every app."""
+
+import os
+import subprocess
+import unittest
+
+from support import DONE, FAILED, USAGE, TestCase, binary, has, run
+
+APPS = [name for name in ("spv-sync", "spv-serve", "spv-export") if has(name)]
+
+COMMON_WRONG = [
+    (["--nonsense"], "--nonsense: unknown option"),
+    (["--networc", "regtest"], "did you mean --network?"),
+    (["-Z"], "-Z: unknown option"),
+    (["--network"], "--network: a value is missing"),
+    (["-n"], "-n: a value is missing"),
+    (["--network", "bitcoin"],
+     "'bitcoin' is not a network. Use one of: mainnet, testnet3, testnet4, signet, regtest, simnet"),
+    (["--db", ""], "--db: the value is empty"),
+    (["--quiet=yes"], "--quiet: takes no value"),
+    (["stray"], "'stray': unexpected argument"),
+    (["--", "stray"], "'stray': unexpected argument"),
+]
+
+WRONG = {
+    "spv-sync": [
+        (["--peers", "0"], "--peers: '0' is not a number from 1 to 64"),
+        (["--peers", "65"], "--peers: '65' is not a number"),
+        (["--peers", "4x"], "--peers: '4x' is not a number"),
+        (["--peers", "-1"], "--peers: '-1' is not a number"),
+        (["--peers", "18446744073709551617"], "is not a number"),
+        (["--timeout", "soon"], "--timeout: 'soon' is not a number"),
+        (["--connect", "host:port"], "--connect: 'host:port' is not HOST"),
+        (["--connect", "host:99999"], "--connect: 'host:99999' is not HOST"),
+        (["--connect", "[::1"], "--connect: '[::1' is not HOST"),
+        (["--add-peer", ":8333"], "--add-peer: ':8333' is not HOST"),
+        (["--connect", "a", "--add-peer", "b"], "--add-peer: has no use with --connect"),
+        (["--min-chain-work", "xyz"], "--min-chain-work: 'xyz' is not 1 to 64 hex digits"),
+        (["--min-chain-work", "1" * 65], "is not 1 to 64 hex digits"),
+        (["--quiet", "--verbose"], "--quiet, --verbose: contradict"),
+        (["--connect", "host"] * 257, "--connect: given more than 256 times"),
+        (["--db", "/" + "x" * 5000], "--db: the path is longer than"),
+    ],
+    "spv-serve": [
+        (["--mine", "10"], "--mine: mainnet is too hard to mine"),
+        (["--network", "signet", "--mine", "10"], "--mine: signet is too hard"),
+        (["--network", "regtest", "--mine", "0"], "--mine: '0' is not a number"),
+        (["--network", "regtest", "--mine", "4000000000"], "do not fit"),
+        (["--network", "simnet", "--mine", "2000000"], "2000000 headers, 600 s apart, do not fit"),
+        (["--network", "regtest", "--mine", "1", "--db", "x"], "--mine: never writes to a database"),
+        (["--headers", "x", "--db", "y"], "only one source of headers"),
+        (["--network", "regtest", "--mine", "1", "--services", "network,fast"],
+         "'fast' is not a service"),
+        (["--network", "regtest", "--mine", "1", "--services", "9z"], "not a 64-bit number"),
+        (["--network", "regtest", "--mine", "1", "--listen", "127.0.0.1:xyz"], "--listen: "),
+        (["--network", "regtest", "--mine", "1", "--max-clients", "0"], "--max-clients: '0'"),
+        (["--quiet", "--verbose"], "--quiet, --verbose: contradict"),
+    ],
+    "spv-export": [
+        (["--format", "xml"], "--format"),
+        (["--from", "ten"], "--from: 'ten' is not a number"),
+    ],
+}
+
+
+class Options(TestCase):
+    def test_help_explains_every_option_the_exit_codes_and_gives_examples(self):
+        for app in APPS:
+            with self.subTest(app=app):
+                result = run(app, "--help")
+                self.ends(result, DONE)
+                self.assertEqual(result.stderr, "")
+                self.assertTrue(result.stdout.startswith(f"Usage: {app} "), result.stdout)
+                for word in ("--network", "--datadir", "--db", "--help", "--version",
+                             "Exit codes:", "Examples:"):
+                    self.assertIn(word, result.stdout)
+                for line in result.stdout.splitlines():
+                    self.assertLessEqual(len(line), 92, line)
+                self.assertEqual(run(app, "-h").stdout, result.stdout)
+
+    def test_version_names_the_app_and_the_library(self):
+        for app in APPS:
+            with self.subTest(app=app):
+                result = run(app, "--version")
+                self.ends(result, DONE)
+                self.assertRegex(result.stdout, rf"^{app} \(libspv\) \d+\.\d+\.\d+\n$")
+
+    def test_wrong_options_are_named_and_nothing_is_done(self):
+        for app in APPS:
+            for args, text in COMMON_WRONG + WRONG[app]:
+                with self.subTest(app=app, args=args[:4]):
+                    result = run(app, *args, env={"XDG_DATA_HOME": self.folder})
+                    self.ends(result, USAGE)
+                    self.assertEqual(result.stdout, "")
+                    self.assertIn(text, result.stderr)
+                    self.assertTrue(result.stderr.startswith(f"{app}: "), result.stderr)
+                    self.assertIn(f"Try '{app} --help'.", result.stderr)
+                    self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_no_place_for_the_database_is_an_error_that_says_which_option_helps(self):
+        env = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_DATA_HOME")}
+        result = subprocess.run([binary("spv-sync")], env=env, capture_output=True, text=True,
+                                check=False, timeout=300)
+        self.ends(result, USAGE)
+        self.assertIn("--datadir", result.stderr)
+
+    def test_help_into_a_full_device_fails(self):
+        for app in APPS:
+            with self.subTest(app=app), open("/dev/full", "w", encoding="ascii") as full:
+                result = subprocess.run([binary(app), "--help"], stdout=full, text=True,
+                                        stderr=subprocess.PIPE, check=False, timeout=300)
+                self.assertEqual(result.returncode, FAILED)
+                self.assertIn("No space left", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,193 @@
+/* A peer machine against anything: the input is a script of raw bytes, well-framed messages, waits,
+ * sends of our own and reads of its output, in either direction.
+ *
+ *   first byte: bit 0 the direction, bit 1 begin after a handshake
+ *   then steps: op % 5 = 0 raw: length, bytes             3 send: what
+ *                        1 frame: command, length 2, body 4 the socket takes: bytes
+ *                        2 wait: seconds * 4
+ *
+ * Promises: the first error sticks, memory follows the bytes that came, deadlines that were served
+ * are gone, and all output is a sequence of sound frames. */
+#include <string.h>
+
+#include "base/hash.h"
+#include "fuzz/fuzz.h"
+#include "spv/error.h"
+#include "spv/peer.h"
+#include "support/random.h"
+#include "wire/codec.h"
+#include "wire/frame.h"
+
+struct world {
+    struct spv_peer *p;
+    const struct spv_netid *net;
+    struct spv_now now;
+    int error;
+    uint64_t fed;
+    struct spv_buffer out;
+};
+
+static void note(struct world *w, int rc)
+{
+    if (w->error < 0)
+        FUZZ_CHECK(rc == w->error);
+    else if (rc < 0)
+        w->error = rc;
+}
+
+static void feed(struct world *w, const uint8_t *bytes, size_t n)
+{
+    struct spv_msg msg;
+    int rc = spv_peer_feed(w->p, bytes, n, w->now);
+    w->fed += n;
+    note(w, rc);
+    while (rc >= 0 && (rc = spv_peer_next(w->p, &msg, w->now)) == 1) {
+        FUZZ_CHECK(memchr(msg.name, '\0', sizeof msg.name) != NULL);
+        if (msg.command == SPV_CMD_HEADERS)
+            FUZZ_CHECK(msg.u.headers.n <= SPV_MAX_HEADERS);
+    }
+    note(w, rc);
+    /* Frames and decoded headers at twice what came, our answers, the machine itself. */
+    FUZZ_CHECK(spv_peer_memory(w->p) < 4 * w->fed + (256u << 10));
+}
+
+static void feed_frame(struct world *w, const char *command, const uint8_t *body, size_t n)
+{
+    uint8_t sum[32], name[SPV_COMMAND_SIZE] = {0};
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    memcpy(name, command, strlen(command));
+    spv_sha256d(sum, body, n);
+    spv_buffer_put(&b, w->net->magic, 4);
+    spv_buffer_put(&b, name, sizeof name);
+    spv_buffer_u32(&b, (uint32_t)n);
+    spv_buffer_put(&b, sum, 4);
+    spv_buffer_put(&b, body, n);
+    /* In two pieces, so that every length of body moves the cut. */
+    feed(w, b.data, b.len / 2);
+    feed(w, b.data + b.len / 2, b.len - b.len / 2);
+    spv_buffer_free(&b);
+}
+
+static void greet(struct world *w)
+{
+    struct spv_buffer b;
+    struct spv_msg msg = {.command = SPV_CMD_VERSION};
+    msg.u.version.version = 70015;
+    spv_buffer_init(&b);
+    FUZZ_CHECK(spv_msg_encode(&b, &msg, 70015) == 0);
+    feed_frame(w, "version", b.data, b.len);
+    feed_frame(w, "verack", NULL, 0);
+    FUZZ_CHECK(w->error == 0 && spv_peer_ready(w->p));
+    spv_buffer_free(&b);
+}
+
+static void wait_for(struct world *w, unsigned seconds)
+{
+    uint64_t until = w->now.mono_us + seconds * SPV_SECOND;
+    while (w->error == 0 && spv_peer_deadline(w->p) <= until) {
+        if (spv_peer_deadline(w->p) > w->now.mono_us)
+            w->now.mono_us = spv_peer_deadline(w->p);
+        note(w, spv_peer_timer(w->p, w->now));
+        FUZZ_CHECK(spv_peer_deadline(w->p) > w->now.mono_us);
+    }
+    w->now.mono_us = until;
+    note(w, spv_peer_timer(w->p, w->now));
+}
+
+static void say(struct world *w, uint8_t what)
+{
+    struct spv_blockhash locator[2] = {{{what}}, {{1}}};
+    struct spv_inv item = {what, {{what}}};
+    struct spv_header header = {.prev = locator[0]};
+    struct spv_msg msg = {.command = (enum spv_command)(what % (SPV_CMD_CFCHECKPT + 1))};
+    if (msg.command == SPV_CMD_GETHEADERS || msg.command == SPV_CMD_GETBLOCKS)
+        msg.u.getheaders = (struct spv_msg_getheaders){0, locator, what % 3, locator[0]};
+    if (msg.command == SPV_CMD_GETDATA || msg.command == SPV_CMD_INV)
+        msg.u.inv = (struct spv_msg_inv){&item, 1};
+    if (msg.command == SPV_CMD_HEADERS)
+        msg.u.headers = (struct spv_msg_headers){&header, 1};
+    int rc = spv_peer_send(w->p, &msg, w->now);
+    FUZZ_CHECK(rc <= 0);
+    if (w->error < 0)
+        FUZZ_CHECK(rc == w->error);
+}
+
+static void take(struct world *w, size_t n)
+{
+    const uint8_t *bytes;
+    size_t pending = spv_peer_pending(w->p, &bytes);
+    n = n < pending ? n : pending;
+    spv_buffer_put(&w->out, bytes, n);
+    spv_peer_sent(w->p, n, w->now);
+}
+
+static void check_output(struct world *w)
+{
+    size_t at = 0;
+    take(w, SIZE_MAX);
+    while (at < w->out.len) {
+        struct spv_frame frame;
+        FUZZ_CHECK(w->out.len - at >= SPV_FRAME_HEADER);
+        FUZZ_CHECK(spv_frame_read(&frame, w->out.data + at, w->net, SPV_MAX_PAYLOAD) == 0);
+        at += SPV_FRAME_HEADER;
+        FUZZ_CHECK(w->out.len - at >= frame.length);
+        FUZZ_CHECK(spv_frame_check(&frame, w->out.data + at) == 0);
+        at += frame.length;
+    }
+}
+
+static size_t step(struct world *w, const uint8_t *data, size_t size)
+{
+    size_t n = size > 1 ? data[1] : 0;
+    switch (data[0] % 5) {
+    case 0:
+        n = n < size - 1 ? n : size - 1;
+        feed(w, data + 1, n);
+        return 1 + n;
+    case 1:
+        if (size < 4)
+            return size;
+        n = (size_t)data[2] << 8 | data[3];
+        n = n < size - 4 ? n : size - 4;
+        enum spv_command command = (enum spv_command)(data[1] % (SPV_CMD_CFCHECKPT + 1));
+        feed_frame(w, spv_command_name(command), data + 4, n);
+        return 4 + n;
+    case 2:
+        wait_for(w, (unsigned)n * 4);
+        return 2;
+    case 3:
+        say(w, (uint8_t)n);
+        return 2;
+    default:
+        take(w, n * n);
+        return 2;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1)
+        return 0;
+    struct test_random random = {.state = 1};
+    struct spv_self_nonces nonces = {0};
+    struct world w = {.net = spv_netid_get(SPV_REGTEST),
+                      .now = {.mono_us = SPV_SECOND, .unix_s = 1700000000}};
+    struct spv_peer_config cfg = {.net = w.net,
+                                  .rng = test_random_rng(&random),
+                                  .self_nonces = &nonces,
+                                  .max_queue_bytes = 64u << 10,
+                                  .wtxidrelay = (data[0] & 4) != 0};
+    spv_buffer_init(&w.out);
+    FUZZ_CHECK(spv_peer_new(&w.p, &cfg, data[0] & 1 ? SPV_INBOUND : SPV_OUTBOUND, w.now) == 0);
+    if (data[0] & 2)
+        greet(&w);
+    for (size_t at = 1; at < size;) {
+        size_t used = step(&w, data + at, size - at);
+        at = used < size - at ? at + used : size;
+    }
+    check_output(&w);
+    spv_peer_free(w.p);
+    spv_buffer_free(&w.out);
+    return 0;
+}

@@ -1,0 +1,251 @@
+/* The k-th disk operation or allocation fails, for every k: the error is told as what it is,
+ * nothing leaks, and the next opening finds the chain before the change or after it, never between.
+ */
+#include "support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "faults.h"
+#include "store/db.h"
+#include "store/schema.h"
+
+#define OLD 20 /* headers before the change */
+#define FORK 10
+#define NEW 40 /* headers on the fork */
+#define MAX_K 20000 /* more operations than any run has */
+
+static struct spv_record before[OLD];
+static struct spv_record after[FORK + NEW];
+
+static void prepare(const char *path)
+{
+    make_chain(path, before, OLD);
+    memcpy(after, before, FORK * sizeof *after);
+    grow(after + FORK, &before[FORK - 1], NEW, 5);
+}
+
+/* All that a writer does. Sets *applied when the change was reported as done. */
+static int work(const char *path, bool *applied, struct spv_problem *why)
+{
+    struct spv_store *s = NULL;
+    struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_CREATE};
+    *applied = false;
+    int rc = spv_store_open(&s, &cfg, why);
+    if (rc != 0) {
+        return rc;
+    }
+    struct spv_record got;
+    rc = spv_store_by_height(s, &got, OLD) < 0 ? SPV_ERR_NOMEM : 0;
+    if (rc == 0) {
+        rc = apply(s, SPV_CHANGE_REORG, FORK, OLD - FORK, after + FORK, NEW);
+        *applied = rc == 0;
+    }
+    if (rc == 0) {
+        rc = spv_store_build_index(s);
+    }
+    if (rc == 0) {
+        rc = spv_store_by_hash(s, &got, &after[20].hash);
+        rc = rc > 0 ? 0 : rc;
+    }
+    struct spv_store_walk *walk = NULL;
+    if (rc == 0) {
+        rc = spv_store_walk_open(&walk, s, 0, UINT32_MAX);
+    }
+    while (rc == 0 && (rc = spv_store_walk_next(walk, &got)) > 0) {
+        rc = 0;
+        if (got.height == 5) {
+            break;
+        }
+    }
+    spv_store_walk_close(walk);
+    if (rc == 0) {
+        rc = spv_store_flush(s);
+    }
+    if (rc != 0) {
+        why->code = (enum spv_err)rc;
+        (void)snprintf(why->text, sizeof why->text, "%s", spv_store_last_problem(s));
+    }
+    int closed = spv_store_close(s);
+    return rc != 0 ? rc : closed;
+}
+
+static void check_state(const char *path, bool applied)
+{
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    struct spv_record tip;
+    assert_int_equal(spv_store_rewound(s), 0);
+    assert_int_equal(spv_store_tip(s, &tip), 1);
+    if (tip.height == OLD && !applied) {
+        holds(s, before, OLD);
+    } else {
+        holds(s, after, FORK + NEW);
+    }
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void start_over(void **state, const char *path)
+{
+    (void)remove(in_folder(state, "copy.db-wal"));
+    (void)remove(in_folder(state, "copy.db-shm"));
+    copy_file(in_folder(state, "h.db"), path);
+}
+
+static void a_failing_disk_leaves_a_whole_chain(void **state)
+{
+    const int codes[] = {SQLITE_FULL, SQLITE_IOERR_WRITE};
+    prepare(in_folder(state, "h.db"));
+    for (size_t i = 0; i < 2; i++) {
+        bool hit = true;
+        long failed = 0;
+        for (long k = 0; hit; k++) {
+            char path[PATH_LEN];
+            bool applied = false;
+            struct spv_problem why = {.text = ""};
+            (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
+            assert_true(k < MAX_K);
+            start_over(state, path);
+            faults_disk(k, codes[i]);
+            int rc = work(path, &applied, &why);
+            hit = faults_hit();
+            faults_disk(-1, 0);
+            if (rc != 0) {
+                failed++;
+                assert_true(rc == SPV_ERR_DB_FULL || rc == SPV_ERR_IO);
+                assert_true(codes[i] == SQLITE_FULL || rc == SPV_ERR_IO);
+                assert_true(why.text[0] == '\0' || strstr(why.text, path) != NULL);
+            } else if (!hit) {
+                assert_true(applied);
+            }
+            check_state(path, applied);
+            assert_int_equal(sqlite3_memory_used(), 0);
+        }
+        print_message("code %d: %ld failing places\n", codes[i], failed);
+        assert_true(failed > 20);
+    }
+}
+
+static void a_full_disk_is_called_full(void **state)
+{
+    prepare(in_folder(state, "h.db"));
+    struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
+    faults_disk(0, SQLITE_FULL);
+    assert_int_equal(apply(s, SPV_CHANGE_REORG, FORK, OLD - FORK, after + FORK, NEW),
+                     SPV_ERR_DB_FULL);
+    assert_non_null(strstr(spv_store_last_problem(s), "disk space"));
+    faults_disk(-1, 0);
+    holds(s, before, OLD);
+    /* with room again the same change goes through */
+    assert_int_equal(apply(s, SPV_CHANGE_REORG, FORK, OLD - FORK, after + FORK, NEW), 0);
+    holds(s, after, FORK + NEW);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void a_database_that_could_not_be_made_can_be_made_later(void **state)
+{
+    bool hit = true;
+    for (long k = 0; hit; k++) {
+        char path[PATH_LEN];
+        struct spv_store *s = NULL;
+        struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_CREATE};
+        (void)snprintf(path, sizeof path, "%s/new%ld.db", (const char *)*state, k);
+        assert_true(k < MAX_K);
+        faults_disk(k, SQLITE_FULL);
+        int rc = spv_store_open(&s, &cfg, NULL);
+        if (rc == 0) {
+            (void)spv_store_close(s);
+        }
+        hit = faults_hit();
+        faults_disk(-1, 0);
+        s = must_open(path, SPV_STORE_CREATE);
+        holds(s, NULL, 0);
+        assert_int_equal(spv_store_close(s), 0);
+    }
+}
+
+static void each_failing_allocation_is_survived(void **state)
+{
+    prepare(in_folder(state, "h.db"));
+    for (int sticky = 0; sticky <= 1; sticky++) {
+        bool hit = true;
+        long k = 0;
+        /* Every allocation at first, then a coprime stride: they repeat row after row. */
+        for (; hit; k += k < 1200 ? 1 : 13) {
+            char path[PATH_LEN];
+            bool applied = false;
+            struct spv_problem why = {.text = ""};
+            (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
+            assert_true(k < MAX_K);
+            start_over(state, path);
+            faults_memory(k, sticky != 0);
+            int rc = work(path, &applied, &why);
+            hit = faults_hit();
+            faults_memory(-1, false);
+            if (rc != 0 && rc != SPV_ERR_NOMEM) {
+                fail_msg("allocation %ld gave %s: %s", k, spv_err_name(rc), why.text);
+            }
+            check_state(path, applied);
+            assert_int_equal(sqlite3_memory_used(), 0);
+        }
+        print_message("%s: %ld allocations\n", sticky != 0 ? "all from the k-th" : "the k-th", k);
+    }
+}
+
+/* The list of migrations, with steps that only this test knows. */
+static void migrates_step_by_step_or_not_at_all(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    const struct spv_migration good[] = {
+        {2, "CREATE TABLE extra (x); INSERT INTO extra SELECT count(*) FROM header"},
+        {1, "ALTER TABLE branch_header ADD COLUMN seen INTEGER"},
+    };
+    const struct spv_migration bad[] = {good[1], {2, "CREATE TABLE extra (x); SELECT nothing()"}};
+    char got[100];
+    make_chain(path, before, OLD);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_db_begin(s), 0);
+    assert_int_equal(spv_schema_migrate(s->db, 1, 3, bad, 2), SQLITE_ERROR);
+    spv_db_rollback(s);
+    ask(got, sizeof got, path, "PRAGMA user_version");
+    assert_string_equal(got, "1");
+    ask(got, sizeof got, path, "SELECT count(*) FROM sqlite_master WHERE name = 'extra'");
+    assert_string_equal(got, "0");
+    assert_int_equal(spv_db_begin(s), 0);
+    assert_int_equal(spv_schema_migrate(s->db, 1, 4, good, 2), SQLITE_MISMATCH);
+    spv_db_rollback(s);
+    assert_int_equal(spv_db_begin(s), 0);
+    assert_int_equal(spv_schema_migrate(s->db, 1, 3, good, 2), SQLITE_OK);
+    assert_int_equal(spv_db_commit(s), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    ask(got, sizeof got, path, "PRAGMA user_version");
+    assert_string_equal(got, "3");
+    ask(got, sizeof got, path, "SELECT x FROM extra");
+    assert_string_equal(got, "21");
+    must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_NEWER, "schema 3");
+}
+
+/* The shipped list leads from an empty file to the version that the header names. */
+static void the_list_of_migrations_has_no_gap(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < spv_n_migrations; i++) {
+        assert_int_equal(spv_migrations[i].from, i);
+    }
+    assert_int_equal(spv_n_migrations, SPV_SCHEMA_VERSION);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    faults_install();
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(a_failing_disk_leaves_a_whole_chain),
+        IN_FOLDER(a_full_disk_is_called_full),
+        IN_FOLDER(a_database_that_could_not_be_made_can_be_made_later),
+        IN_FOLDER(each_failing_allocation_is_survived),
+        IN_FOLDER(migrates_step_by_step_or_not_at_all),
+        cmocka_unit_test(the_list_of_migrations_has_no_gap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,358 @@
+/* The store's daily life: made, grown, reorganised, read, walked, closed and opened again. */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/db.h"
+
+static void makes_folders_and_genesis(void **state)
+{
+    const char *path = in_folder(state, "a/b/headers.db");
+    struct spv_store *s = must_open(path, SPV_STORE_CREATE);
+    struct stat st;
+    assert_int_equal(stat(in_folder(state, "a/b"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    holds(s, NULL, 0);
+    assert_string_equal(spv_store_path(s), path);
+    assert_int_equal(spv_store_rewound(s), 0);
+    assert_false(spv_store_indexed(s));
+    assert_int_equal(spv_store_close(s), 0);
+    /* Closed means: one file that can be copied. */
+    assert_true(file_size(path) > 0);
+    assert_int_equal(file_size(in_folder(state, "a/b/headers.db-wal")), -1);
+}
+
+static void appends_and_finds_it_after_reopening(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[300];
+    struct spv_store *s = must_open(path, SPV_STORE_CREATE);
+    struct spv_record genesis = first_record(regtest());
+    grow(r, &genesis, 300, 0);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, r, 100), 0);
+    holds(s, r, 100);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 200), 0);
+    holds(s, r, 300);
+    assert_int_equal(spv_store_close(s), 0);
+    for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
+        s = must_open(path, (enum spv_store_mode)mode);
+        assert_int_equal(spv_store_rewound(s), 0);
+        holds(s, r, 300);
+        assert_int_equal(spv_store_close(s), 0);
+    }
+}
+
+static void tip_in_meta_follows_each_change(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[20];
+    char got[100];
+    char want[SPV_HASH_HEX];
+    make_chain(path, r, 20);
+    ask(got, sizeof got, path, "SELECT value FROM meta WHERE key = 'tip_height'");
+    assert_string_equal(got, "20");
+    ask(got, sizeof got, path, "SELECT value FROM meta WHERE key = 'tip_hash'");
+    spv_blockhash_hex(want, &r[19].hash);
+    assert_string_equal(got, want);
+    ask(got, sizeof got, path, "SELECT value FROM meta WHERE key = 'tip_work'");
+    spv_u256_hex(want, &r[19].work);
+    assert_string_equal(got, want);
+    ask(got, sizeof got, path, "SELECT value FROM meta WHERE key = 'network'");
+    assert_string_equal(got, "regtest");
+    ask(got, sizeof got, path, "PRAGMA user_version");
+    assert_string_equal(got, "1");
+}
+
+static void reorganises_in_one_change(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[50];
+    struct spv_record fork[30];
+    char got[100];
+    make_chain(path, r, 50);
+    grow(fork, &r[29], 30, 7); /* 31..60 instead of 31..50 */
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 30, 0, fork, 10), 0);
+    holds(s, r, 50);
+    ask(got, sizeof got, path, "SELECT count(*) FROM branch_header");
+    assert_string_equal(got, "10");
+    assert_int_equal(apply(s, SPV_CHANGE_REORG, 30, 20, fork, 30), 0);
+    memcpy(r + 30, fork, 20 * sizeof *r);
+    struct spv_record now[60];
+    memcpy(now, r, 30 * sizeof *r);
+    memcpy(now + 30, fork, 30 * sizeof *r);
+    holds(s, now, 60);
+    /* The 20 that left are on a side branch with their parents, the 10 that came are off it. */
+    ask(got, sizeof got, path,
+        "SELECT count(*) || ' ' || min(height) || ' ' || max(height) FROM branch_header");
+    assert_string_equal(got, "20 31 50");
+    ask(got, sizeof got, path,
+        "SELECT count(*) FROM branch_header b JOIN branch_header p ON p.hash = b.previous_hash");
+    assert_string_equal(got, "19");
+    assert_int_equal(spv_store_close(s), 0);
+    s = must_open(path, SPV_STORE_READ);
+    holds(s, now, 60);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void keeps_side_branches_bounded(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[2];
+    char got[100];
+    size_t n = SPV_CHAIN_BRANCH_HEADERS + 100;
+    struct spv_record *branch = calloc(n, sizeof *branch);
+    make_chain(path, r, 2);
+    grow(branch, &r[0], n, 9);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 1, 0, branch, n), 0);
+    ask(got, sizeof got, path,
+        "SELECT count(*) || ' ' || min(height) || ' ' || max(height) FROM branch_header");
+    assert_string_equal(got, "16384 102 16485");
+    assert_int_equal(spv_store_close(s), 0);
+    free(branch);
+}
+
+static void refuses_a_change_that_does_not_fit(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[20];
+    struct spv_record more[5];
+    struct spv_record bad[5];
+    make_chain(path, r, 20);
+    grow(more, &r[19], 5, 0);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    /* not on the tip; wrong height; a gap between records; not linked to the tip */
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 18, 0, r + 18, 2), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, more + 1, 2), SPV_ERR_STATE);
+    memcpy(bad, more, sizeof bad);
+    bad[2].header.prev = bad[0].hash;
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
+    memcpy(bad, more, sizeof bad);
+    bad[0].header.prev = r[3].hash;
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
+    assert_non_null(strstr(spv_store_last_problem(s), "does not fit"));
+    /* reorganisations: wrong count, above the tip, not linked at the fork */
+    grow(bad, &r[9], 5, 3);
+    assert_int_equal(apply(s, SPV_CHANGE_REORG, 10, 9, bad, 5), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_CHANGE_REORG, 20, 0, more, 5), SPV_ERR_STATE);
+    bad[0].header.prev = r[3].hash;
+    assert_int_equal(apply(s, SPV_CHANGE_REORG, 10, 10, bad, 5), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, NULL, 0), SPV_ERR_INVALID);
+    assert_int_equal(apply(s, SPV_CHANGE_NONE, 0, 0, NULL, 0), 0);
+    holds(s, r, 20);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+/* How SQLite runs one of the store's own statements. */
+static void explain(char *out, size_t cap, struct spv_store *s, enum spv_stmt which)
+{
+    char sql[600];
+    sqlite3_stmt *st = NULL;
+    assert_int_equal(spv_db_stmt(s, &st, which), 0);
+    (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", sqlite3_sql(st));
+    assert_int_equal(sqlite3_prepare_v2(s->db, sql, -1, &st, NULL), SQLITE_OK);
+    size_t used = 0;
+    while (sqlite3_step(st) == SQLITE_ROW && used < cap) {
+        used += (size_t)snprintf(out + used, cap - used, "%s\n",
+                                 (const char *)sqlite3_column_text(st, 3));
+    }
+    (void)sqlite3_finalize(st);
+}
+
+static void finds_by_hash_through_the_index(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[500];
+    struct spv_record got;
+    char plan[400] = "";
+    make_chain(path, r, 400);
+    struct spv_store *reader = must_open(path, SPV_STORE_READ);
+    assert_int_equal(spv_store_by_hash(reader, &got, &r[7].hash), 0);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_by_hash(s, &got, &r[7].hash), 0);
+    assert_int_equal(spv_store_build_index(s), 0);
+    assert_int_equal(spv_store_build_index(s), 0);
+    assert_true(spv_store_indexed(s));
+    holds(s, r, 400);
+    /* a reader that was open before finds it, too */
+    assert_int_equal(spv_store_by_hash(reader, &got, &r[7].hash), 1);
+    assert_int_equal(spv_store_close(reader), 0);
+    /* kept live */
+    grow(r + 400, &r[399], 100, 1);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 400, 0, r + 400, 100), 0);
+    holds(s, r, 500);
+    /* the last 8 bytes alone do not make a match */
+    struct spv_blockhash near = r[9].hash;
+    near.b[31] ^= 1;
+    assert_int_equal(spv_store_by_hash(s, &got, &near), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    s = must_open(path, SPV_STORE_READ);
+    assert_true(spv_store_indexed(s));
+    explain(plan, sizeof plan, s, SPV_STMT_BY_HASH);
+    assert_non_null(strstr(plan, "USING INDEX header_by_hash"));
+    assert_null(strstr(plan, "SCAN"));
+    explain(plan, sizeof plan, s, SPV_STMT_BY_HEIGHT);
+    assert_null(strstr(plan, "SCAN"));
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void range_ends_where_the_chain_ends(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[30];
+    struct spv_header out[40];
+    make_chain(path, r, 30);
+    struct spv_store *s = must_open(path, SPV_STORE_READ);
+    struct spv_reader reader = spv_store_reader(s);
+    const struct {
+        uint32_t from, n;
+        int want;
+    } cases[] = {{0, 0, 0},  {0, 1, 1},   {0, 40, 31}, {30, 5, 1},
+                 {31, 5, 0}, {500, 5, 0}, {10, 3, 3},  {UINT32_MAX, 40, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(reader.range(reader.ctx, out, cases[i].from, cases[i].n), cases[i].want);
+    }
+    assert_int_equal(reader.range(reader.ctx, out, 10, 3), 3);
+    assert_memory_equal(&out[0].prev, &r[8].hash, 32);
+    assert_memory_equal(&out[2].prev, &r[10].hash, 32);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void a_walk_sees_one_snapshot(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[20];
+    struct spv_record fork[30];
+    struct spv_record got;
+    struct spv_store_walk *walk = NULL;
+    make_chain(path, r, 20);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_walk_open(&walk, s, 5, 100), 0);
+    assert_int_equal(spv_store_walk_next(walk, &got), 1);
+    assert_int_equal(got.height, 5);
+    grow(fork, &r[5], 30, 4);
+    assert_int_equal(apply(s, SPV_CHANGE_REORG, 6, 14, fork, 30), 0);
+    assert_int_equal(spv_store_flush(s), 0); /* a walk in progress holds nobody up */
+    for (uint32_t h = 6; h <= 20; h++) {
+        assert_int_equal(spv_store_walk_next(walk, &got), 1);
+        assert_memory_equal(&got.hash, &r[h - 1].hash, 32);
+    }
+    assert_int_equal(spv_store_walk_next(walk, &got), 0);
+    spv_store_walk_close(walk);
+    assert_int_equal(spv_store_walk_open(&walk, s, 21, 22), 0);
+    assert_int_equal(spv_store_walk_next(walk, &got), 1);
+    assert_memory_equal(&got.hash, &fork[14].hash, 32);
+    assert_int_equal(spv_store_walk_next(walk, &got), 1);
+    assert_int_equal(spv_store_walk_next(walk, &got), 0);
+    spv_store_walk_close(walk);
+    assert_int_equal(spv_store_walk_open(&walk, s, 400, 500), 0);
+    assert_int_equal(spv_store_walk_next(walk, &got), 0);
+    spv_store_walk_close(walk);
+    spv_store_walk_close(NULL);
+    assert_int_equal(spv_store_close(s), 0);
+    assert_int_equal(spv_store_close(NULL), 0);
+}
+
+static void a_walk_tells_where_the_chain_is_broken(void **state)
+{
+    const struct {
+        const char *sql, *word;
+    } cases[] = {
+        {"DELETE FROM header WHERE height = 1500", "height 1500 is missing"},
+        {"UPDATE header SET nonce = nonce + 1 WHERE height = 1500", "height 1500 does not hash"},
+        {"UPDATE header SET work = 'x' WHERE height = 1500", "height 1500 is malformed"},
+    };
+    const size_t n = 4000; /* the break lies below what opening looks at */
+    struct spv_record *r = calloc(n, sizeof *r);
+    make_chain(in_folder(state, "h.db"), r, n);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *path = in_folder(state, "copy.db");
+        struct spv_record got;
+        struct spv_store_walk *walk = NULL;
+        int rc = 0;
+        copy_file(in_folder(state, "h.db"), path);
+        meddle(path, cases[i].sql);
+        struct spv_store *s = must_open(path, SPV_STORE_READ);
+        assert_int_equal(spv_store_walk_open(&walk, s, 0, UINT32_MAX), 0);
+        while ((rc = spv_store_walk_next(walk, &got)) > 0) {
+            assert_true(got.height < 1500);
+        }
+        assert_int_equal(rc, SPV_ERR_DB_DAMAGED);
+        assert_non_null(strstr(spv_store_last_problem(s), cases[i].word));
+        spv_store_walk_close(walk);
+        assert_int_equal(spv_store_close(s), 0);
+    }
+    free(r);
+}
+
+static void the_view_shows_what_people_read(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[3];
+    char got[400];
+    char hash[SPV_HASH_HEX];
+    char prev[SPV_HASH_HEX];
+    char work[SPV_HASH_HEX];
+    char want[400];
+    make_chain(path, r, 3);
+    ask(got, sizeof got, path,
+        "SELECT hash || ' ' || previous_hash || ' ' || bits || ' ' || work || ' ' || utc"
+        " FROM block_header WHERE height = 3");
+    spv_blockhash_hex(hash, &r[2].hash);
+    spv_blockhash_hex(prev, &r[1].hash);
+    spv_u256_hex(work, &r[2].work);
+    (void)snprintf(want, sizeof want, "%s %s 207fffff %s 2011-02-02 23:46:42", hash, prev, work);
+    assert_string_equal(got, want);
+    ask(got, sizeof got, path, "SELECT previous_hash FROM block_header WHERE height = 0");
+    assert_string_equal(got, "0000000000000000000000000000000000000000000000000000000000000000");
+    /* work compares as a number */
+    ask(got, sizeof got, path, "SELECT height FROM header ORDER BY work DESC LIMIT 1");
+    assert_string_equal(got, "3");
+}
+
+static void default_path_follows_the_environment(void **state)
+{
+    (void)state;
+    const struct spv_netid *net = &regtest()->net;
+    char out[200];
+    assert_int_equal(setenv("XDG_DATA_HOME", "/x", 1), 0);
+    assert_int_equal(setenv("HOME", "/home/me", 1), 0);
+    assert_int_equal(spv_store_default_path(out, sizeof out, net, "/d", "f.db"), 0);
+    assert_string_equal(out, "f.db");
+    assert_int_equal(spv_store_default_path(out, sizeof out, net, "/d", NULL), 0);
+    assert_string_equal(out, "/d/regtest/headers.db");
+    assert_int_equal(spv_store_default_path(out, sizeof out, net, NULL, NULL), 0);
+    assert_string_equal(out, "/x/spv/regtest/headers.db");
+    assert_int_equal(setenv("XDG_DATA_HOME", "relative", 1), 0);
+    assert_int_equal(spv_store_default_path(out, sizeof out, net, NULL, NULL), 0);
+    assert_string_equal(out, "/home/me/.local/share/spv/regtest/headers.db");
+    assert_int_equal(spv_store_default_path(out, 20, net, NULL, NULL), SPV_ERR_TOO_LONG);
+    assert_int_equal(unsetenv("XDG_DATA_HOME"), 0);
+    assert_int_equal(unsetenv("HOME"), 0);
+    assert_int_equal(spv_store_default_path(out, sizeof out, net, NULL, NULL), SPV_ERR_NOT_FOUND);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(makes_folders_and_genesis),
+        IN_FOLDER(appends_and_finds_it_after_reopening),
+        IN_FOLDER(tip_in_meta_follows_each_change),
+        IN_FOLDER(reorganises_in_one_change),
+        IN_FOLDER(keeps_side_branches_bounded),
+        IN_FOLDER(refuses_a_change_that_does_not_fit),
+        IN_FOLDER(finds_by_hash_through_the_index),
+        IN_FOLDER(range_ends_where_the_chain_ends),
+        IN_FOLDER(a_walk_sees_one_snapshot),
+        IN_FOLDER(a_walk_tells_where_the_chain_is_broken),
+        IN_FOLDER(the_view_shows_what_people_read),
+        cmocka_unit_test(default_path_follows_the_environment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

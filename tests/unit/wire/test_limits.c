@@ -1,0 +1,240 @@
+/* Limits: n is taken and n + 1 refused, reading and writing, and no claimed count allocates more
+ * than the bytes that came with it. */
+#include "support/unit.h"
+
+#include "spv/error.h"
+#include "wire/codec.h"
+#include "wire/frame.h"
+
+/* The lists: command, bytes before the count, bytes an entry, bytes after, entries at most. */
+static const struct list {
+    enum spv_command command;
+    size_t before, each, after, max;
+} lists[] = {
+    {SPV_CMD_ADDR, 0, 30, 0, SPV_MAX_ADDR},
+    {SPV_CMD_INV, 0, 36, 0, SPV_MAX_INV},
+    {SPV_CMD_GETDATA, 0, 36, 0, SPV_MAX_INV},
+    {SPV_CMD_NOTFOUND, 0, 36, 0, SPV_MAX_INV},
+    {SPV_CMD_GETBLOCKS, 4, 32, 32, SPV_MAX_LOCATOR},
+    {SPV_CMD_GETHEADERS, 4, 32, 32, SPV_MAX_LOCATOR},
+    {SPV_CMD_HEADERS, 0, 81, 0, SPV_MAX_HEADERS},
+};
+
+/* A body of zeros that claims `claimed` entries and holds `held`. */
+static void make(struct spv_buffer *b, const struct list *list, uint64_t claimed, size_t held)
+{
+    size_t n = held * list->each + list->after;
+
+    b->len = 0;
+    memset(spv_buffer_extend(b, list->before), 0, list->before);
+    spv_buffer_compact(b, claimed);
+    if (n > 0)
+        memset(spv_buffer_extend(b, n), 0, n);
+}
+
+static void takes_as_many_as_allowed_and_not_one_more(void **state)
+{
+    struct spv_arena arena = {0};
+    struct spv_buffer b, again;
+
+    (void)state;
+    spv_buffer_init(&b);
+    spv_buffer_init(&again);
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        struct spv_msg msg = {.command = lists[i].command};
+
+        make(&b, &lists[i], lists[i].max, lists[i].max);
+        assert_int_equal(b.len, spv_command_cap(lists[i].command)); /* the cap is exact */
+        assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_OK);
+        again.len = 0;
+        assert_int_equal(spv_msg_encode(&again, &msg, 70016), SPV_OK);
+        assert_int_equal(again.len, b.len);
+        assert_memory_equal(again.data, b.data, b.len);
+
+        make(&b, &lists[i], lists[i].max + 1, lists[i].max + 1);
+        assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_ERR_COUNT);
+    }
+    spv_buffer_free(&again);
+    spv_buffer_free(&b);
+    spv_arena_free(&arena);
+}
+
+static void allocates_nothing_for_a_count_that_cannot_be(void **state)
+{
+    struct spv_buffer b;
+
+    (void)state;
+    spv_buffer_init(&b);
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        static const uint64_t counts[] = {UINT64_MAX, UINT64_C(1) << 63, UINT32_MAX, 0x10000};
+        struct spv_arena arena = {0};
+        struct spv_msg msg = {.command = lists[i].command};
+
+        for (size_t j = 0; j < COUNT(counts); j++) {
+            make(&b, &lists[i], counts[j], 1);
+            assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_ERR_COUNT);
+            assert_true(arena.cap < 128);
+        }
+        make(&b, &lists[i], lists[i].max, 1); /* allowed, but the bytes are not there */
+        assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_ERR_SHORT);
+        assert_true(arena.cap < 128);
+        spv_arena_free(&arena);
+    }
+    spv_buffer_free(&b);
+}
+
+static void refuses_a_count_in_a_longer_form(void **state)
+{
+    struct spv_arena arena = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        uint8_t body[256] = {0};
+        struct spv_msg msg = {.command = lists[i].command};
+        size_t n = lists[i].before + 3 + lists[i].each + lists[i].after;
+
+        memcpy(body + lists[i].before, "\xfd\x01", 2);
+        assert_int_equal(spv_msg_decode(&msg, body, n, 70016, &arena), SPV_ERR_COMPACT_SIZE);
+    }
+    spv_arena_free(&arena);
+}
+
+static void writes_no_list_longer_than_its_limit(void **state)
+{
+    static struct spv_inv items[SPV_MAX_INV + 1];
+    static struct spv_addr_entry entries[SPV_MAX_ADDR + 1];
+    static struct spv_blockhash hashes[SPV_MAX_LOCATOR + 1];
+    static struct spv_header headers[SPV_MAX_HEADERS + 1];
+    static uint8_t bytes[SPV_MAX_PAYLOAD + 1];
+    const struct spv_msg msgs[] = {
+        {.command = SPV_CMD_INV, .u.inv = {items, COUNT(items)}},
+        {.command = SPV_CMD_GETDATA, .u.inv = {items, SIZE_MAX}},
+        {.command = SPV_CMD_ADDR, .u.addr = {entries, COUNT(entries)}},
+        {.command = SPV_CMD_GETHEADERS, .u.getheaders = {.locator = hashes, .n = COUNT(hashes)}},
+        {.command = SPV_CMD_HEADERS, .u.headers = {headers, COUNT(headers)}},
+        {.command = SPV_CMD_TX, .u.raw = {bytes, sizeof bytes}},
+        {.command = SPV_CMD_FEEFILTER, .u.raw = {bytes, 9}},
+        {.command = SPV_CMD_VERSION, .u.version = {.user_agent_len = SPV_MAX_USER_AGENT + 1}},
+    };
+    struct spv_buffer b;
+
+    (void)state;
+    spv_buffer_init(&b);
+    spv_buffer_u8(&b, 0x77);
+    for (size_t i = 0; i < COUNT(msgs); i++) {
+        assert_int_equal(spv_msg_encode(&b, &msgs[i], 70016), SPV_ERR_TOO_LONG);
+        assert_int_equal(spv_msg_write(&b, &msgs[i], spv_netid_get(SPV_MAINNET), 70016),
+                         SPV_ERR_TOO_LONG);
+        assert_int_equal(b.len, 1); /* as before */
+        assert_int_equal(b.error, SPV_OK);
+    }
+    spv_buffer_free(&b);
+}
+
+static void writes_nothing_that_the_other_side_is_too_old_for(void **state)
+{
+    const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
+    struct spv_buffer b;
+
+    (void)state;
+    spv_buffer_init(&b);
+    for (int i = SPV_CMD_UNKNOWN + 1; i <= SPV_CMD_CFCHECKPT; i++) {
+        struct spv_msg msg = {.command = (enum spv_command)i};
+        uint32_t since = spv_command_since(msg.command);
+
+        if (msg.command == SPV_CMD_PONG)
+            msg.u.ping.has_nonce = true;
+        if (since == 0)
+            continue;
+        b.len = 0;
+        assert_int_equal(spv_msg_write(&b, &msg, net, since - 1), SPV_ERR_UNSUPPORTED);
+        assert_int_equal(b.len, 0);
+        assert_int_equal(spv_msg_write(&b, &msg, net, since), SPV_OK);
+        assert_int_equal(spv_msg_write(&b, &msg, net, 0), SPV_OK); /* not yet negotiated */
+    }
+    spv_buffer_free(&b);
+}
+
+static void pings_need_a_nonce_from_60001(void **state)
+{
+    struct spv_msg ping = {.command = SPV_CMD_PING};
+    struct spv_msg pong = {.command = SPV_CMD_PONG};
+    struct spv_buffer b;
+
+    (void)state;
+    spv_buffer_init(&b);
+    assert_int_equal(spv_msg_encode(&b, &ping, 60001), SPV_ERR_INVALID);
+    assert_int_equal(spv_msg_encode(&b, &pong, 60001), SPV_ERR_INVALID);
+    assert_int_equal(spv_msg_encode(&b, &ping, 60000), SPV_OK);
+    ping.u.ping.has_nonce = true; /* an old peer gets the old form whatever we hold */
+    assert_int_equal(spv_msg_encode(&b, &ping, 60000), SPV_OK);
+    assert_int_equal(b.len, 0);
+    spv_buffer_free(&b);
+}
+
+static void rejects_are_shortened_when_read_and_bounded_when_written(void **state)
+{
+    uint8_t body[1 + 2 + 1 + 3 + 300 + 32] = {2, 't', 'x', 0x40, 0xfd, 0x2c, 0x01};
+    struct spv_arena arena = {0};
+    struct spv_msg msg = {.command = SPV_CMD_REJECT};
+    struct spv_buffer b;
+
+    (void)state;
+    memset(body + 7, 'r', 300);
+    memset(body + 307, 0x33, 32);
+    assert_int_equal(spv_msg_decode(&msg, body, sizeof body, 70002, &arena), SPV_OK);
+    assert_int_equal(strlen(msg.u.reject.reason), SPV_MAX_REJECT_REASON);
+    assert_true(msg.u.reject.has_hash);
+    assert_int_equal(msg.u.reject.hash.b[31], 0x33);
+    for (size_t cut = 308; cut < sizeof body; cut++)
+        assert_int_equal(spv_msg_decode(&msg, body, cut, 70002, &arena), SPV_ERR_SHORT);
+
+    static const uint8_t thirteen[] = {13,  'a', 'b', 'c', 'd', 'e', 'f', 'g',
+                                       'h', 'i', 'j', 'k', 'l', 'm', 0,   0};
+    assert_int_equal(spv_msg_decode(&msg, thirteen, sizeof thirteen, 70002, &arena), SPV_ERR_COUNT);
+
+    memset(&msg.u, 'x', sizeof msg.u); /* texts that never end */
+    spv_buffer_init(&b);
+    assert_int_equal(spv_msg_encode(&b, &msg, 70002), SPV_ERR_TOO_LONG);
+    spv_buffer_free(&b);
+    spv_arena_free(&arena);
+}
+
+static void the_arena_is_reused_and_given_back(void **state)
+{
+    struct spv_arena arena = {0};
+    struct spv_buffer b;
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS};
+
+    (void)state;
+    spv_buffer_init(&b);
+    make(&b, &lists[6], 2000, 2000);
+    assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_OK);
+    const void *mem = arena.mem;
+    size_t cap = arena.cap;
+    assert_true(cap >= 2000 * sizeof(struct spv_header));
+    make(&b, &lists[6], 3, 3);
+    assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_OK);
+    assert_ptr_equal(arena.mem, mem);
+    spv_arena_trim(&arena, cap);
+    assert_ptr_equal(arena.mem, mem);
+    spv_arena_trim(&arena, cap - 1);
+    assert_null(arena.mem);
+    spv_arena_free(&arena);
+    spv_buffer_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_as_many_as_allowed_and_not_one_more),
+        cmocka_unit_test(allocates_nothing_for_a_count_that_cannot_be),
+        cmocka_unit_test(refuses_a_count_in_a_longer_form),
+        cmocka_unit_test(writes_no_list_longer_than_its_limit),
+        cmocka_unit_test(writes_nothing_that_the_other_side_is_too_old_for),
+        cmocka_unit_test(pings_need_a_nonce_from_60001),
+        cmocka_unit_test(rejects_are_shortened_when_read_and_bounded_when_written),
+        cmocka_unit_test(the_arena_is_reused_and_given_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
