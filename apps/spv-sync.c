@@ -240,7 +240,7 @@ static int read_endpoints(struct spv_endpoint *out, const struct cli_list *list,
     size_t i;
 
     for (i = 0; i < list->n; i++) {
-        if (spv_endpoint_parse(&out[i], list->item[i], port) != 0)
+        if (spv_endpoint_parse(&out[i], list->item[i], port) != 0 || out[i].port == 0)
             return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
                              list->item[i]);
     }
