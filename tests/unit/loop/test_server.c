@@ -18,8 +18,9 @@
 
 #define HEADERS 4500
 #define CLIENTS 20
-#define GREED 120 /* requests of a client that does not read: more than its queue may hold answers  \
-                  */
+#define GREED                                                                                      \
+    120 /* requests of a client that does not read: more than its queue may hold answers           \
+         */
 
 static struct mined chain;
 
