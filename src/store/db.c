@@ -35,10 +35,6 @@ static const char *const statements[SPV_STMTS] = {
         "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
         " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
         " ORDER BY h.height DESC LIMIT 1",
-    [SPV_STMT_BY_HEIGHT] =
-        "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
-        " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
-        " WHERE h.height = ?1",
     /* The first term is the index's own expression; the second makes the match exact. */
     [SPV_STMT_BY_HASH] =
         "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"

@@ -63,7 +63,7 @@ static const struct spv_command_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
-#define COUNT_ONE(name, text) +1 /* NOLINT(bugprone-macro-parentheses): a sum is built of them */
+#define COUNT_ONE(name, text) +1
 _Static_assert(ROWS == 1 SPV_COMMANDS(COUNT_ONE), "every command of spv/message.h has its row");
 
 const struct spv_command_row *spv_command_row(enum spv_command command)

@@ -195,7 +195,7 @@ static void finds_by_hash_through_the_index(void **state)
     explain(plan, sizeof plan, s, SPV_STMT_BY_HASH);
     assert_non_null(strstr(plan, "USING INDEX header_by_hash"));
     assert_null(strstr(plan, "SCAN"));
-    explain(plan, sizeof plan, s, SPV_STMT_BY_HEIGHT);
+    explain(plan, sizeof plan, s, SPV_STMT_RANGE);
     assert_null(strstr(plan, "SCAN"));
     assert_int_equal(spv_store_close(s), 0);
 }
