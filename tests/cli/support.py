@@ -195,13 +195,13 @@ class Wire:
                           struct.pack("<I", len(payload)) + sha256d(payload)[:4] + payload)
 
     def read(self, n):
-        data = b""
+        data = bytearray()
         while len(data) < n:
             more = self.sock.recv(n - len(data))
             if not more:
                 raise EOFError
             data += more
-        return data
+        return bytes(data)
 
     def receive(self):
         head = self.read(24)
@@ -236,10 +236,9 @@ def fetch_headers(port, genesis, magic=REGTEST_MAGIC):
     with socket.create_connection(("127.0.0.1", port), HANG) as sock:
         wire = Wire(sock, magic)
         wire.dial_handshake()
-        chain = genesis
+        chain, tip = bytearray(genesis), sha256d(genesis)
         while True:
-            wire.send(b"getheaders",
-                      struct.pack("<IB", 70016, 1) + sha256d(chain[-HEADER:]) + bytes(32))
+            wire.send(b"getheaders", struct.pack("<IB", 70016, 1) + tip + bytes(32))
             payload = wire.wait(b"headers")
             count, at = payload[0], 1
             if count == 0xfd:
@@ -247,10 +246,11 @@ def fetch_headers(port, genesis, magic=REGTEST_MAGIC):
             assert len(payload) == at + count * (HEADER + 1)
             for i in range(count):
                 header = payload[at + i * 81:at + i * 81 + HEADER]
-                assert header[4:36] == sha256d(chain[-HEADER:]), "headers do not link"
+                assert header[4:36] == tip, "headers do not link"
                 chain += header
+                tip = sha256d(header)
             if count == 0:
-                return chain
+                return bytes(chain)
 
 
 REGTEST_GENESIS = bytes.fromhex(
@@ -269,14 +269,14 @@ def database_headers(path):
                           " FROM header ORDER BY height").fetchall()
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
-    raw, previous = b"", bytes(32)
+    raw, previous = bytearray(), bytes(32)
     for i, (height, hash_, version, merkle, time, bits, nonce) in enumerate(rows):
         assert height == i, f"row {i} has height {height}"
         header = struct.pack("<i32s32sIII", version, previous, merkle[::-1], time, bits, nonce)
         previous = sha256d(header)
         assert previous == hash_[::-1], f"the row of height {height} has another hash"
         raw += header
-    return raw
+    return bytes(raw)
 
 
 class TestCase(unittest.TestCase):

@@ -10,8 +10,9 @@ from support import (DONE, HEADER, REGTEST_GENESIS, TestCase, database_headers,
                      fetch_headers, has, run)
 
 KILLS = int(os.environ.get("SPV_KILLS", "20"))
-COUNT = 60000
 BATCH = 2000 * 81  # bytes of a full headers message
+FEW = 3  # less than so many full messages come before a kill
+COUNT = KILLS * FEW * 2000  # so all kills together cannot reach the end
 
 
 class Kill(TestCase):
@@ -25,7 +26,7 @@ class Kill(TestCase):
         for kill in range(KILLS):
             # The server falls silent somewhere in the first messages, so that every kill comes in
             # mid-sync; the delay lets it hit any point of judging and storing what came.
-            proxy = self.proxy(server.port, limit=rng.randrange(500, 2 * BATCH))
+            proxy = self.proxy(server.port, limit=rng.randrange(500, FEW * BATCH))
             sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
                                 "--connect", proxy.address)
             sync.event("connected")
