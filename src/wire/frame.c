@@ -36,8 +36,7 @@ int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
     out->command = spv_command_find(out->name);
     out->length = spv_cursor_u32(&c);
     spv_cursor_copy(&c, out->checksum, sizeof out->checksum);
-    if (out->length > cap || out->length > SPV_MAX_PAYLOAD ||
-        out->length > spv_command_cap(out->command))
+    if (out->length > cap || out->length > spv_command_cap(out->command))
         return SPV_ERR_LENGTH;
     return SPV_OK;
 }

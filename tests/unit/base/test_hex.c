@@ -38,7 +38,7 @@ static void reads_both_cases_and_exactly_64_digits(void **state)
     assert_true(spv_blockhash_eq(&hash, &upper));
 
     assert_int_equal(spv_blockhash_from_hex(&hash, ""), SPV_ERR_FORM);
-    assert_int_equal(spv_blockhash_from_hex(&hash, GENESIS + 1), SPV_ERR_FORM);
+    assert_int_equal(spv_blockhash_from_hex(&hash, &GENESIS[1]), SPV_ERR_FORM);
     assert_int_equal(spv_blockhash_from_hex(&hash, GENESIS "0"), SPV_ERR_FORM);
     assert_int_equal(spv_blockhash_from_hex(&hash, "0x" GENESIS), SPV_ERR_FORM);
     for (size_t i = 0; i < 64; i++) {

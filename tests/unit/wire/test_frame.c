@@ -240,6 +240,7 @@ static void finds_every_command_by_its_name(void **state)
     assert_int_equal(spv_command_find("unknown"), SPV_CMD_UNKNOWN);
     assert_int_equal(spv_command_find(""), SPV_CMD_UNKNOWN);
     assert_int_equal(spv_command_find("Version"), SPV_CMD_UNKNOWN);
+    assert_string_equal(spv_command_name((enum spv_command)(SPV_CMD_CFCHECKPT + 1)), "unknown");
     assert_string_equal(spv_command_name((enum spv_command)999), "unknown");
 }
 

@@ -193,6 +193,11 @@ static void rejects_are_shortened_when_read_and_bounded_when_written(void **stat
                                        'h', 'i', 'j', 'k', 'l', 'm', 0,   0};
     assert_int_equal(spv_msg_decode(&msg, thirteen, sizeof thirteen, 70002, &arena), SPV_ERR_COUNT);
 
+    static const uint8_t nul[] = {4, 't', 'x', 0, 'y', 0x40, 3, 'a', 0, 'b'};
+    assert_int_equal(spv_msg_decode(&msg, nul, sizeof nul, 70002, &arena), SPV_OK);
+    assert_memory_equal(msg.u.reject.command, "tx\0\0\0", 5); /* ends at the NUL for good */
+    assert_memory_equal(msg.u.reject.reason, "a\0\0\0", 4);
+
     memset(&msg.u, 'x', sizeof msg.u); /* texts that never end */
     spv_buffer_init(&b);
     assert_int_equal(spv_msg_encode(&b, &msg, 70002), SPV_ERR_TOO_LONG);
