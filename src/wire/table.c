@@ -63,8 +63,9 @@ static const struct spv_command_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
-#define COUNT_ONE(name, text) +1
-_Static_assert(ROWS == 1 SPV_COMMANDS(COUNT_ONE), "every command of spv/message.h has its row");
+#define PLACE(name, text) PLACE_##name,
+enum { PLACE_UNKNOWN, SPV_COMMANDS(PLACE) PLACES };
+_Static_assert(ROWS == PLACES, "every command of spv/message.h has its row");
 
 const struct spv_command_row *spv_command_row(enum spv_command command)
 {

@@ -1,0 +1,86 @@
+/* Running out of memory while reading or writing a message costs that message and nothing else. The
+ * linker sends the allocator's calls through the wrappers below. */
+#include "support/unit.h"
+
+#include "spv/error.h"
+#include "wire/codec.h"
+
+void *__real_malloc(size_t n);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+static bool refusing;
+
+void *__wrap_malloc(size_t n)
+{
+    return refusing ? NULL : __real_malloc(n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return refusing ? NULL : __real_realloc(p, n);
+}
+
+static void a_message_that_finds_no_room_can_be_read_later(void **state)
+{
+    static const struct {
+        enum spv_command command;
+        size_t n;
+    } lists[] = {{SPV_CMD_ADDR, 1 + 30},
+                 {SPV_CMD_INV, 1 + 36},
+                 {SPV_CMD_GETHEADERS, 4 + 1 + 32},
+                 {SPV_CMD_HEADERS, 1 + 81}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        uint8_t body[128] = {0};
+        struct spv_arena arena = {0};
+        struct spv_msg msg = {.command = lists[i].command};
+
+        if (msg.command != SPV_CMD_GETHEADERS)
+            body[0] = 1;
+        refusing = true;
+        assert_int_equal(spv_msg_decode(&msg, body, lists[i].n, 70016, &arena), SPV_ERR_NOMEM);
+        assert_null(arena.mem);
+        refusing = false;
+        assert_int_equal(spv_msg_decode(&msg, body, lists[i].n, 70016, &arena), SPV_OK);
+        spv_arena_free(&arena);
+    }
+}
+
+static void a_message_that_finds_no_room_spoils_none_before_it(void **state)
+{
+    static const uint8_t bytes[5000] = {1};
+    const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
+    const struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 1}};
+    const struct spv_msg tx = {.command = SPV_CMD_TX, .u.raw = {bytes, sizeof bytes}};
+    struct spv_buffer b;
+
+    (void)state;
+    spv_buffer_init(&b);
+    refusing = true;
+    assert_int_equal(spv_msg_write(&b, &ping, net, 70016), SPV_ERR_NOMEM);
+    assert_int_equal(b.len, 0);
+    refusing = false;
+    assert_int_equal(spv_msg_write(&b, &ping, net, 70016), SPV_OK);
+    assert_int_equal(b.len, SPV_FRAME_HEADER + 8);
+    refusing = true;
+    assert_int_equal(spv_msg_write(&b, &tx, net, 70016), SPV_ERR_NOMEM);
+    assert_int_equal(spv_msg_encode(&b, &tx, 70016), SPV_ERR_NOMEM);
+    refusing = false;
+    assert_int_equal(b.len, SPV_FRAME_HEADER + 8);
+    assert_memory_equal(b.data + 4, "ping", 5);
+    assert_int_equal(spv_msg_write(&b, &tx, net, 70016), SPV_OK);
+    assert_int_equal(b.len, 2 * SPV_FRAME_HEADER + 8 + sizeof bytes);
+    spv_buffer_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_that_finds_no_room_can_be_read_later),
+        cmocka_unit_test(a_message_that_finds_no_room_spoils_none_before_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
