@@ -45,7 +45,7 @@ void cli_json(json_t *object)
 {
     if (object == NULL)
         return;
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
     putchar('\n');
     flush_output();
     json_decref(object);
@@ -141,8 +141,10 @@ const char *cli_duration(char *out, double seconds)
 {
     uint64_t s = seconds > 0 ? (uint64_t)(seconds + 0.5) : 0;
 
-    if (seconds < 9.95)
-        snprintf(out, CLI_FIGURE, "%.1f s", seconds > 0 ? seconds : 0.0);
+    if (seconds < 0.995)
+        snprintf(out, CLI_FIGURE, "%.2f s", seconds > 0 ? seconds : 0.0);
+    else if (seconds < 9.95)
+        snprintf(out, CLI_FIGURE, "%.1f s", seconds);
     else if (seconds < MINUTE)
         snprintf(out, CLI_FIGURE, "%" PRIu64 " s", s);
     else if (seconds < HOUR)

@@ -66,6 +66,7 @@ static void tell_progress(struct sync *s)
     spv_evloop_stats(s->loop, &stats);
     if (cli_json_on() && stats.headers_added == s->printed_added)
         return;
+    report_sample(&s->report, &stats);
     report_progress(&s->report, &stats);
     s->printed = now;
     s->printed_added = stats.headers_added;
@@ -211,6 +212,7 @@ static int run_loop(struct sync *s)
         .tick_us = (uint64_t)(TICK * 1e6),
         .ctx = s,
     };
+    struct spv_node_stats stats;
     struct spv_problem why;
     int rc;
 
@@ -222,6 +224,8 @@ static int run_loop(struct sync *s)
 
     if (rc != 0)
         return cli_problem(&why);
+    spv_evloop_stats(s->loop, &stats);
+    report_sample(&s->report, &stats);
     s->useful = cli_clock();
     s->printed = cli_json_on() ? 0 : s->useful; /* the first JSON progress comes at once */
     cli_stop_hook(stop_loop, s->loop);
@@ -240,7 +244,7 @@ static int read_endpoints(struct spv_endpoint *out, const struct cli_list *list,
     size_t i;
 
     for (i = 0; i < list->n; i++) {
-        if (spv_endpoint_parse(&out[i], list->item[i], port) != 0)
+        if (spv_endpoint_parse(&out[i], list->item[i], port) != 0 || out[i].port == 0)
             return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
                              list->item[i]);
     }

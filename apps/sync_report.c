@@ -14,10 +14,13 @@
 
 static double rate(const struct report *r)
 {
+    if (r->n_samples < 2)
+        return 0;
+
     const struct report_sample *first = &r->samples[0];
     const struct report_sample *last = &r->samples[r->n_samples - 1];
 
-    if (r->n_samples < 2 || last->at <= first->at || last->added < first->added)
+    if (last->at <= first->at || last->added < first->added)
         return 0;
     return (double)(last->added - first->added) / (last->at - first->at);
 }

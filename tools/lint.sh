@@ -64,7 +64,7 @@ step_greps() {
     }
     refuse 'libevent outside link and loop' '#[[:space:]]*include.*event2?/' src/store include || rc=1
     refuse 'sqlite outside store' '#[[:space:]]*include.*sqlite3' src/link src/loop include apps || rc=1
-    refuse 'a library prints, exits or aborts' '\b(printf|puts|putchar|perror|exit|_exit|abort|assert)[[:space:]]*\(' src || rc=1
+    refuse 'a library prints, exits or aborts' "\b(printf|puts|putchar|perror|exit|_exit|abort|assert)[[:space:]]*\(([^']|\$)" src || rc=1
     refuse 'an app reaches into the library' '#[[:space:]]*include[[:space:]]*"(base|wire|peer|store|link|loop)/' apps examples || rc=1
     refuse 'a path around the include folders' '#[[:space:]]*include[[:space:]]*"\.\.' src include || rc=1
     hits=$(git grep -nIwE 'TODO|FIXME|XXX' -- '*.c' '*.h' '*.py' '*.sh' '*.txt' '*.cmake' '*.js' ':!tools/lint.sh' ':!tests/interop/package-lock.json')
@@ -72,7 +72,8 @@ step_greps() {
         echo "$hits" | sed 's|^|left open: |'
         rc=1
     fi
-    long=$(sources '*.c' '*.h' '*.py' '*.js' | xargs -r wc -l | awk '$2 != "total" && $1 > 600 { print "past 600 lines: " $2 " (" $1 ")" }')
+    # The checkpoint tables are data, written by tools/make_checkpoints.py.
+    long=$(sources '*.c' '*.h' '*.py' '*.js' | xargs -r wc -l | awk '$2 != "total" && $1 > 600 && $2 !~ /checkpoints_[a-z0-9]+\.c$/ { print "past 600 lines: " $2 " (" $1 ")" }')
     if [ -n "$long" ]; then
         echo "$long"
         rc=1

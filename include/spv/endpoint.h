@@ -15,7 +15,8 @@ struct spv_endpoint {
 };
 
 /* Parses "host", "host:port", "1.2.3.4:port", "[::1]:port", "::1". default_port is used when none
- * is given. SPV_ERR_FORM. Any thread. */
+ * is given. Port 0 is taken, too: any free
+ * one to a listener, nothing to a dialler. SPV_ERR_FORM. Any thread. */
 SPV_API int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t default_port);
 /* "host:port", IPv6 in brackets. out holds at least SPV_HOST_MAX + 8 bytes. Any thread. */
 #define SPV_ENDPOINT_TEXT (SPV_HOST_MAX + 8)

@@ -10,15 +10,15 @@
 
 #include "spv/error.h"
 
-/* Ends any digits at NUL; 0 when they are no port. */
-static uint16_t parse_port(const char *text)
+/* Takes one to five digits up to NUL; -1 when they are no port. */
+static int parse_port(const char *text)
 {
     uint32_t port = 0;
     size_t i = 0;
 
     for (; text[i] >= '0' && text[i] <= '9' && i < 5; i++)
         port = port * 10 + (uint32_t)(text[i] - '0');
-    return text[i] != '\0' || port > UINT16_MAX ? 0 : (uint16_t)port;
+    return i == 0 || text[i] != '\0' || port > UINT16_MAX ? -1 : (int)port;
 }
 
 static bool host_char(char c)
@@ -81,12 +81,12 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
     for (size_t i = 0; i < n; i++)
         if (!host_char(host[i]))
             return SPV_ERR_FORM;
-    uint16_t number = default_port;
-    if (port != NULL && (number = parse_port(port)) == 0)
+    int number = default_port;
+    if (port != NULL && (number = parse_port(port)) < 0)
         return SPV_ERR_FORM;
     memcpy(out->host, host, n);
     out->host[n] = '\0';
-    out->port = number;
+    out->port = (uint16_t)number;
     return SPV_OK;
 }
 

@@ -55,6 +55,8 @@ static struct spv_candidate *grow(struct spv_candidates *c)
 
 int spv_candidates_add_named(struct spv_candidates *c, const struct spv_endpoint *endpoint)
 {
+    if (endpoint->port == 0) /* means something to listeners only */
+        return SPV_ERR_INVALID;
     if (known(c, endpoint))
         return 0;
     if (c->n >= SPV_NODE_MAX_ENDPOINTS)

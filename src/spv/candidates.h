@@ -35,7 +35,8 @@ struct spv_candidates {
 void spv_candidates_init(struct spv_candidates *c, struct spv_rng rng);
 void spv_candidates_free(struct spv_candidates *c);
 
-/* A place that the user named; known ones are ignored. SPV_ERR_FULL, SPV_ERR_NOMEM. */
+/* A place that the user named; known ones are ignored. SPV_ERR_INVALID (port 0), SPV_ERR_FULL,
+ * SPV_ERR_NOMEM. */
 int spv_candidates_add_named(struct spv_candidates *c, const struct spv_endpoint *endpoint);
 
 /* An address that somebody claims to exist. Refused silently: unroutable ones, networks that cannot

@@ -171,6 +171,11 @@ static int begin_new(struct spv_chain *c, struct batch *b)
         b->verdict->error = SPV_ERR_HDR_FORK_DEPTH;
         return SPV_OK;
     }
+    /* below the window and nothing stored: it may well be known, but nobody can tell */
+    if (on_best && b->place.height + 1 < spv_chain_window_start(c) && c->reader.by_height == NULL) {
+        b->verdict->error = SPV_ERR_HDR_UNLINKED;
+        return SPV_OK;
+    }
     b->checkpoint = checkpoint_from(c, b->place.height + 1);
     if (on_best && b->place.height == c->tip.parent.height) {
         b->judge = c->tip;

@@ -46,9 +46,9 @@ static int best_record(const struct spv_chain *c, struct spv_record *out, uint32
     if (c->reader.by_height == NULL)
         return 0;
     rc = c->reader.by_height(c->reader.ctx, out, height);
-    if (rc <= 0)
+    if (rc < 0)
         return rc;
-    if (out->height != height)
+    if (rc == 0 || out->height != height)
         return SPV_ERR_DB_DAMAGED;
     if (height == start - 1 && !spv_blockhash_eq(&out->hash, &c->window.records[0].header.prev))
         return SPV_ERR_DB_DAMAGED;

@@ -46,11 +46,13 @@ void spv_header_hash(struct spv_blockhash *out, const struct spv_header *header)
     uint8_t raw[SPV_HEADER_SIZE];
 
     spv_header_encode(raw, header);
-    spv_sha256d_headers(out->b, raw, 1);
+    spv_sha256d(out->b, raw, sizeof raw);
 }
 
 void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n)
 {
-    if (n > 0)
-        spv_sha256d_headers(out[0].b, raw, n);
+    if (n == 1)
+        spv_sha256d(out->b, raw, SPV_HEADER_SIZE); /* the quicker way for one, see base/sha256d.c */
+    else if (n > 0)
+        spv_sha256d_headers(out->b, raw, n);
 }

@@ -1,0 +1,15 @@
+/* The floors that the benches measure beside their own figures, in the same run. */
+#ifndef BENCH_FLOOR_H
+#define BENCH_FLOOR_H
+
+#include <stdint.h>
+
+/* Seconds for one double SHA-256 of each of n 80-byte headers, nothing else. */
+double floor_hashing(const uint8_t *raw, uint32_t n);
+
+/* Seconds for a bare bulk insert of the same rows that the store keeps: the same table and pragmas,
+ * 2,000 rows a transaction, one prepared statement, final checkpoint and fsync inside the time. The
+ * values are made before the clock starts. The file at path must not exist. */
+double floor_inserting(const char *path, const uint8_t *raw, uint32_t n);
+
+#endif

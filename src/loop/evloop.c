@@ -1,0 +1,192 @@
+/* Each thing that happens (a message, a closing, a name's addresses, a deadline) is one input to
+ * the node; right after it every effect that the node has queued is carried out, in order, before
+ * the loop looks at the next socket. A request that is queued before a STORE is therefore on its
+ * way while the disk works.
+ *
+ * When the node's deadline strikes, the sockets have one more turn first: an answer that waits in
+ * the kernel because we were busy storing is not late. */
+#include "loop/evloop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void fail(struct spv_evloop *l, int error)
+{
+    if (l->error == 0)
+        l->error = error;
+    spv_reactor_stop(l->reactor);
+}
+
+static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
+{
+    int rc;
+    switch (effect->kind) {
+    case SPV_EFFECT_CONNECT:
+        spv_peers_connect(l, effect->peer, &effect->endpoint);
+        return 0;
+    case SPV_EFFECT_RESOLVE:
+        spv_peers_resolve(l, &effect->endpoint);
+        return 0;
+    case SPV_EFFECT_SEND:
+        spv_peers_send(l, effect->peer, &effect->message);
+        return 0;
+    case SPV_EFFECT_CLOSE:
+        spv_peers_drop(l, effect->peer, effect->error);
+        return 0;
+    case SPV_EFFECT_STORE:
+        rc = spv_store_apply(l->cfg.store, &effect->change);
+        return spv_node_stored(l->node, rc, spv_system_now());
+    case SPV_EFFECT_INDEX:
+        rc = spv_store_build_index(l->cfg.store);
+        return spv_node_indexed(l->node, rc, spv_system_now());
+    case SPV_EFFECT_EVENT:
+        if (l->cfg.on_event != NULL)
+            l->cfg.on_event(l->cfg.ctx, &effect->event);
+        return 0;
+    }
+    return 0;
+}
+
+void spv_evloop_after(struct spv_evloop *l, int rc)
+{
+    if (l->stopping)
+        return;
+    struct spv_effect effect;
+    while (rc >= 0 && l->error == 0 && spv_node_poll(l->node, &effect) == 1)
+        rc = carry_out(l, &effect);
+    if (rc < 0) {
+        fail(l, rc);
+        return;
+    }
+    spv_timer_set(l->timer, spv_node_deadline(l->node));
+}
+
+static void on_timer(void *ctx)
+{
+    struct spv_evloop *l = ctx;
+    const struct spv_now now = spv_system_now();
+    const uint64_t due = spv_node_deadline(l->node);
+    if (due > now.mono_us) {
+        spv_timer_set(l->timer, due);
+    } else if (due > l->looked_us) {
+        l->looked_us = now.mono_us;
+        spv_timer_set(l->timer, now.mono_us);
+    } else {
+        spv_evloop_after(l, spv_node_timer(l->node, now));
+    }
+}
+
+static void on_tick(void *ctx)
+{
+    struct spv_evloop *l = ctx;
+    l->cfg.on_tick(l->cfg.ctx);
+    spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
+}
+
+static int problem(struct spv_problem *why, int code, const struct spv_evloop_config *cfg)
+{
+    if (why == NULL)
+        return code;
+    why->code = (enum spv_err)code;
+    /* The node reads the last stored headers when it starts; the store knows best what failed. */
+    if (spv_err_class(code) == SPV_CLASS_LOCAL && code != SPV_ERR_NOMEM && code != SPV_ERR_IO)
+        (void)snprintf(why->text, sizeof why->text,
+                       "cannot continue from %s: %s; move the file away and sync again",
+                       spv_store_path(cfg->store), spv_strerror(code));
+    else
+        (void)snprintf(why->text, sizeof why->text, "cannot start the sync: %s",
+                       spv_strerror(code));
+    return code;
+}
+
+int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
+                   struct spv_problem *why)
+{
+    int rc = SPV_ERR_INVALID;
+    if (cfg->store == NULL || cfg->node.params == NULL)
+        return problem(why, rc, cfg);
+    rc = SPV_ERR_NOMEM;
+    struct spv_evloop *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        goto err0;
+    l->cfg = *cfg;
+    l->cfg.node.reader = spv_store_reader(cfg->store);
+    l->cfg.node.indexed = spv_store_indexed(cfg->store);
+    l->cfg.node.rng = spv_system_rng();
+    rc = spv_reactor_new(&l->reactor, NULL);
+    if (rc < 0)
+        goto err1;
+    rc = spv_timer_new(&l->timer, l->reactor, on_timer, l);
+    if (rc < 0)
+        goto err2;
+    rc = spv_timer_new(&l->tick, l->reactor, on_tick, l);
+    if (rc < 0)
+        goto err3;
+    rc = spv_node_new(&l->node, &l->cfg.node, spv_system_now());
+    if (rc < 0)
+        goto err4;
+    *out = l;
+    return 0;
+err4:
+    spv_timer_free(l->tick);
+err3:
+    spv_timer_free(l->timer);
+err2:
+    spv_reactor_free(l->reactor);
+err1:
+    free(l);
+err0:
+    return problem(why, rc, cfg);
+}
+
+int spv_evloop_run(struct spv_evloop *l)
+{
+    if (l->stopping)
+        return SPV_ERR_STATE; /* it runs once */
+    if (l->cfg.on_tick != NULL && l->cfg.tick_us != 0)
+        spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
+    spv_evloop_after(l, 0);
+    int rc = spv_reactor_run(l->reactor);
+    if (rc < 0)
+        fail(l, rc);
+    spv_peers_end(l);
+    rc = spv_store_flush(l->cfg.store);
+    return l->error < 0 ? l->error : rc;
+}
+
+void spv_evloop_stop(struct spv_evloop *l)
+{
+    spv_reactor_stop(l->reactor);
+}
+
+void spv_evloop_stats(const struct spv_evloop *l, struct spv_node_stats *out)
+{
+    spv_node_stats(l->node, out);
+}
+
+size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, uint64_t *ids,
+                        size_t cap)
+{
+    size_t n = 0;
+    for (const struct spv_slot *s = l->slots; s != NULL && n < cap; s = s->next) {
+        if (!s->ready || s->dropped)
+            continue;
+        spv_link_stats(s->link, &out[n]);
+        if (ids != NULL)
+            ids[n] = s->id;
+        n++;
+    }
+    return n;
+}
+
+void spv_evloop_free(struct spv_evloop *l)
+{
+    if (l == NULL)
+        return;
+    spv_peers_end(l);
+    spv_node_free(l->node);
+    spv_timer_free(l->tick);
+    spv_timer_free(l->timer);
+    spv_reactor_free(l->reactor);
+    free(l);
+}

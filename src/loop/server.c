@@ -1,0 +1,209 @@
+/* A listener whose links are all inbound. A getheaders is answered at once from the reader, unless
+ * the client has not yet taken what it asked for before: then the request is dropped, so a client
+ * that asks and never reads costs a bounded queue and is closed by the write deadline. Everything
+ * else that clients say is heard and ignored; pings are the machine's business. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "link/link.h"
+#include "link/reactor.h"
+#include "link/sockaddr.h"
+#include "spv/loop.h"
+#include "spv/serve.h"
+
+#define MAX_CLIENTS                                                                                \
+    256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
+#define MAX_WAITING (4u << 20) /* ours: 25 full answers that one client has not taken */
+#define MAX_ALL_WAITING (32u << 20) /* ours: and for all together, beside one answer each */
+
+struct client {
+    struct client *next;
+    struct spv_server *server;
+    struct spv_link *link;
+    bool ready;
+};
+
+struct spv_server {
+    struct spv_server_config cfg;
+    struct spv_reactor *reactor;
+    struct spv_listener *listener;
+    struct client *clients;
+    struct spv_server_stats stats;
+    struct spv_self_nonces nonces;
+    struct spv_header answer[SPV_MAX_HEADERS];
+};
+
+static void tell(const struct spv_server *s, const struct spv_endpoint *from, bool connected,
+                 int error)
+{
+    if (s->cfg.on_client != NULL)
+        s->cfg.on_client(s->cfg.ctx, from, connected, error, s->stats.clients);
+}
+
+static void on_ready(struct spv_link *link, void *ctx)
+{
+    struct client *c = ctx;
+    (void)link;
+    c->ready = true;
+}
+
+/* Memory stays bounded however many clients ask without reading. */
+static bool may_answer(const struct client *c)
+{
+    size_t mine = spv_link_pending(c->link);
+    if (mine == 0)
+        return true;
+    size_t all = 0;
+    for (const struct client *other = c->server->clients; other != NULL; other = other->next)
+        all += spv_link_pending(other->link);
+    return mine <= MAX_WAITING && all <= MAX_ALL_WAITING;
+}
+
+static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
+{
+    const struct client *c = ctx;
+    struct spv_server *s = c->server;
+    if (!c->ready || msg->command != SPV_CMD_GETHEADERS)
+        return;
+    s->stats.requests++;
+    if (!may_answer(c))
+        return;
+    int n = spv_serve_headers(&s->cfg.reader, s->answer, &msg->u.getheaders);
+    if (n < 0) {
+        spv_link_close(link, n);
+        return;
+    }
+    const struct spv_msg reply = {.command = SPV_CMD_HEADERS,
+                                  .u.headers = {.headers = s->answer, .n = (size_t)n}};
+    int rc = spv_link_send(link, &reply);
+    if (rc < 0)
+        spv_link_close(link, rc);
+    else
+        s->stats.headers_sent += (uint64_t)n;
+}
+
+static void on_closed(struct spv_link *link, int error, void *ctx)
+{
+    struct client *c = ctx;
+    struct spv_server *s = c->server;
+    struct client **at = &s->clients;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    free(c);
+    s->stats.clients--;
+    tell(s, spv_link_endpoint(link), false, error);
+}
+
+static int let_in(struct spv_server *s, int fd)
+{
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        (void)close(fd);
+        return SPV_ERR_NOMEM;
+    }
+    c->server = s;
+    struct spv_peer_config cfg = {
+        .net = s->cfg.net,
+        .services = s->cfg.services,
+        .rng = spv_system_rng(),
+        .self_nonces = &s->nonces,
+    };
+    struct spv_record tip;
+    if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
+        cfg.height = (int32_t)tip.height;
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+        (void)spv_sock_to_netaddr(&cfg.remote, (const struct sockaddr *)&sa);
+    const struct spv_link_callbacks callbacks = {
+        .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = c};
+    int rc = spv_link_attach(&c->link, s->reactor, fd, &cfg, SPV_INBOUND, &callbacks);
+    if (rc < 0) {
+        free(c);
+        return rc;
+    }
+    c->next = s->clients;
+    s->clients = c;
+    return 0;
+}
+
+static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
+{
+    struct spv_server *s = ctx;
+    if (s->stats.clients >= s->cfg.max_clients) {
+        (void)close(fd);
+        s->stats.refused++;
+        return;
+    }
+    if (let_in(s, fd) < 0) {
+        s->stats.refused++;
+        return;
+    }
+    s->stats.clients++;
+    s->stats.accepted++;
+    tell(s, from, true, 0);
+}
+
+int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
+                   struct spv_problem *why)
+{
+    int rc = SPV_ERR_NOMEM;
+    struct spv_server *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        goto err0;
+    s->cfg = *cfg;
+    if (s->cfg.max_clients == 0)
+        s->cfg.max_clients = MAX_CLIENTS;
+    rc = spv_reactor_new(&s->reactor, NULL);
+    if (rc < 0)
+        goto err1;
+    rc = spv_listener_new(&s->listener, s->reactor, &cfg->listen, on_accepted, s, why);
+    if (rc < 0) {
+        spv_reactor_free(s->reactor);
+        free(s);
+        return rc; /* the listener has said why */
+    }
+    *out = s;
+    return 0;
+err1:
+    free(s);
+err0:
+    if (why != NULL) {
+        why->code = (enum spv_err)rc;
+        (void)snprintf(why->text, sizeof why->text, "cannot start the server: %s",
+                       spv_strerror(rc));
+    }
+    return rc;
+}
+
+uint16_t spv_server_port(const struct spv_server *s)
+{
+    return spv_listener_port(s->listener);
+}
+
+int spv_server_run(struct spv_server *s)
+{
+    return spv_reactor_run(s->reactor);
+}
+
+void spv_server_stop(struct spv_server *s)
+{
+    spv_reactor_stop(s->reactor);
+}
+
+void spv_server_stats(const struct spv_server *s, struct spv_server_stats *out)
+{
+    *out = s->stats;
+}
+
+void spv_server_free(struct spv_server *s)
+{
+    if (s == NULL)
+        return;
+    spv_listener_free(s->listener);
+    spv_reactor_free(s->reactor); /* clients go with on_closed */
+    free(s);
+}

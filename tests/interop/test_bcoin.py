@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""spv-sync against a foreign full node: bcoin on regtest, in pure JavaScript.
+
+The node mines; what spv-sync has in its database afterwards must be what the node itself answers,
+height by height. Arguments: the spv-sync program. Exits with 77 when node or bcoin is not there."""
+
+import json
+import os
+import queue
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PATIENCE = 120  # seconds that any one step may take on a slow machine before it counts as hung
+SPV_SYNC = sys.argv[1] if len(sys.argv) > 1 else "build/dev/bin/spv-sync"
+
+
+class Lines:
+    """A program's output, line by line, with a limit on the waiting."""
+
+    def __init__(self, argv, **more):
+        self.seen = []
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, **more)
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def next(self):
+        line = self.lines.get(timeout=PATIENCE)
+        if line is None:
+            raise AssertionError(f"{self.process.args[0]} ended early; it said: {self.seen}")
+        self.seen.append(line.strip())
+        return json.loads(line)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Node(Lines):
+    def __init__(self):
+        super().__init__(["node", "node.js"], cwd=HERE, stdin=subprocess.PIPE)
+        self.port = self.next()["ok"]["port"]
+
+    def ask(self, do, **arguments):
+        self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        self.process.stdin.flush()
+        answer = self.next()
+        if "error" in answer:
+            raise AssertionError(f"bcoin: {answer['error']}")
+        return answer["ok"]
+
+    def end(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            pass
+        super().end()
+
+
+def rows_of_node(node):
+    rows = []
+    for h in node.ask("headers", **{"from": 0, "to": node.ask("tip")["height"]}):
+        rows.append((h["height"], h["hash"], h["version"], h["prev"], h["merkle"], h["time"],
+                     f"{h['bits']:08x}", h["nonce"], h["work"]))
+    return rows
+
+
+def rows_of_database(path):
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        return db.execute("SELECT height, hash, version, previous_hash, merkle_root, time, bits,"
+                          " nonce, work FROM block_header ORDER BY height").fetchall()
+
+
+class Bcoin(unittest.TestCase):
+    def setUp(self):
+        self.tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(self.tmp.cleanup)
+        self.db = str(Path(self.tmp.name) / "headers.db")
+        self.node = Node()
+        self.addCleanup(self.node.end)
+        self.node.ask("mine", n=300)
+
+    def arguments(self, *more):
+        return [SPV_SYNC, "--network", "regtest", "--connect", f"127.0.0.1:{self.node.port}",
+                "--db", self.db, "--timeout", "60", "--json", *more]
+
+    def sync(self):
+        """One run until synced; returns the objects it printed."""
+        run = subprocess.run(self.arguments(), capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        return [json.loads(line) for line in run.stdout.splitlines()]
+
+    def follow_until(self, run, event, height, hash_):
+        """Reads what a following run says until the event with this tip."""
+        while True:
+            said = run.next()
+            if (said.get("event"), said.get("height"), said.get("hash")) == (event, height, hash_):
+                return said
+
+    def assert_database_is_the_nodes(self):
+        want, got = rows_of_node(self.node), rows_of_database(self.db)
+        self.assertEqual(len(got), len(want))
+        for ours, theirs in zip(got, want):
+            self.assertEqual(ours, theirs)
+
+    def test_gets_all_300_headers(self):
+        said = self.sync()
+        tip = self.node.ask("tip")
+        self.assertEqual(tip["height"], 300)
+        last = [s for s in said if s.get("event") == "synced"][-1]
+        self.assertEqual((last["height"], last["hash"]), (300, tip["hash"]))
+        self.assert_database_is_the_nodes()
+
+    def test_a_new_run_follows_a_deeper_branch_that_replaces_10(self):
+        self.sync()
+        before = rows_of_database(self.db)
+        tip = self.node.ask("fork", back=10, n=12)
+        said = self.sync()
+        self.assertIn("reorg", [s.get("event") for s in said])
+        after = rows_of_database(self.db)
+        self.assertEqual(tip["height"], 302)
+        self.assertEqual(after[:291], before[:291])
+        self.assertTrue(all(a[1] != b[1] for a, b in zip(after[291:], before[291:])))
+        self.assert_database_is_the_nodes()
+
+    def test_a_following_run_takes_a_reorganisation_and_new_blocks_as_they_come(self):
+        run = Lines(self.arguments("--follow"))
+        self.addCleanup(run.end)
+        tip = self.node.ask("tip")
+        self.follow_until(run, "synced", tip["height"], tip["hash"])
+
+        tip = self.node.ask("fork", back=10, n=12)
+        while True:
+            said = run.next()
+            if said.get("event") == "reorg":
+                break
+        self.assertEqual(said["fork_height"], 290)
+        self.assertEqual(said["removed"], 10)
+        while (said.get("height"), said.get("hash")) != (tip["height"], tip["hash"]):
+            said = run.next()
+
+        tip = self.node.ask("mine", n=3)
+        while (said.get("height"), said.get("hash")) != (tip["height"], tip["hash"]):
+            said = run.next()
+
+        run.process.send_signal(signal.SIGTERM)
+        self.assertEqual(run.process.wait(timeout=PATIENCE), 130)
+        self.assert_database_is_the_nodes()
+
+
+if __name__ == "__main__":
+    if shutil.which("node") is None:
+        print("skipped: node is not installed (tools/interop.sh installs it)")
+        sys.exit(77)
+    if not (HERE / "node_modules" / "bcoin").is_dir():
+        print("skipped: bcoin is not installed (tools/interop.sh installs it)")
+        sys.exit(77)
+    if not os.access(SPV_SYNC, os.X_OK):
+        sys.exit(f"no program {SPV_SYNC}")
+    unittest.main(argv=sys.argv[:1], verbosity=2)

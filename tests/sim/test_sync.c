@@ -1,0 +1,358 @@
+/* Clients that sync from good and bad servers, on many seeds; each seed is run twice and must leave
+ * the same trace. SPV_SIM_SEEDS says how many (default 200), SPV_SIM_SEED runs one and prints its
+ * trace. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/sim/sim.h"
+
+#define SEEDS 200
+#define LENGTH 2600 /* two requests and a bit */
+
+static struct sim_store chain; /* mined once, shared by all worlds */
+static struct sim_store grown; /* the same and 5 headers more */
+static struct sim_store rival; /* leaves it 30 below its tip and has 10 headers more */
+
+static int mine_chains(void **state)
+{
+    (void)state;
+    sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    sim_store_fork(&grown, &chain, LENGTH, 5, 2);
+    sim_store_fork(&rival, &chain, LENGTH - 30, 40, 3);
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    (void)state;
+    sim_store_free(&chain);
+    sim_store_free(&grown);
+    sim_store_free(&rival);
+    return 0;
+}
+
+static uint64_t stalls, bans; /* in all worlds of a test: that what it is about did happen */
+
+static void count(const struct sim_client *client)
+{
+    struct spv_node_stats stats;
+    spv_node_stats(sim_client_node(client), &stats);
+    stalls += stats.stalls;
+    bans += stats.bans;
+}
+
+/* A story sets a world up and runs it; it breaks the world when the ending is wrong. */
+typedef void story(struct sim *sim);
+
+static void tell(story *play, uint64_t seed, unsigned resets, struct spv_buffer *trace)
+{
+    struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .reset_permille = resets});
+    play(sim);
+    const char *broken = sim_broken(sim);
+    const struct spv_buffer *told = sim_trace(sim);
+    spv_buffer_init(trace);
+    spv_buffer_put(trace, told->data, told->len);
+    if (getenv("SPV_SIM_SEED") != NULL)
+        fwrite(told->data, 1, told->len, stderr);
+    if (broken != NULL) {
+        print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
+                    (unsigned long long)seed, broken, (unsigned long long)seed);
+        fail();
+    }
+    sim_free(sim);
+}
+
+static void on_many_seeds(story *play, uint64_t share, unsigned resets)
+{
+    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
+    uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
+    uint64_t n = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : SEEDS;
+    n = one != NULL || n < share ? n : n / share;
+    print_message("seeds %llu..%llu\n", (unsigned long long)first,
+                  (unsigned long long)(first + n - 1));
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        struct spv_buffer once, again;
+        tell(play, seed, resets, &once);
+        tell(play, seed, resets, &again);
+        if (once.len != again.len || memcmp(once.data, again.data, once.len) != 0) {
+            print_error("seed %llu: the second run differs\n", (unsigned long long)seed);
+            fail();
+        }
+        spv_buffer_free(&once);
+        spv_buffer_free(&again);
+    }
+}
+
+static void expect_tip(struct sim *sim, const struct sim_client *client,
+                       const struct sim_store *want)
+{
+    const struct spv_record *tip = sim_store_tip(sim_client_store(client));
+    if (!spv_blockhash_eq(&tip->hash, &sim_store_tip(want)->hash))
+        sim_break(sim, "the client ended on another tip");
+}
+
+static void run_to_sync(struct sim *sim, struct sim_client *client, uint64_t seconds,
+                        const struct sim_store *want)
+{
+    if (sim_run(sim, seconds * SPV_SECOND, sim_client_synced, client) == 0)
+        sim_break(sim, "not synced in time");
+    expect_tip(sim, client, want);
+}
+
+static void honest_honest_mute(struct sim *sim)
+{
+    size_t mute = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .mute = i == mute});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    run_to_sync(sim, client, 1800, &chain);
+    count(client);
+}
+
+static void the_tip_is_reached_with_two_honest_nodes_and_a_mute_one(void **state)
+{
+    (void)state;
+    stalls = 0;
+    on_many_seeds(honest_honest_mute, 1, 0);
+    if (getenv("SPV_SIM_SEED") == NULL)
+        assert_true(stalls > 0);
+}
+
+static void the_tip_is_reached_though_connections_reset(void **state)
+{
+    (void)state;
+    on_many_seeds(honest_honest_mute, 4, 20);
+}
+
+static void closed_doors(struct sim *sim)
+{
+    static const enum sim_door doors[] = {SIM_HANG, SIM_REFUSE, SIM_DROP, SIM_OPEN, SIM_OPEN};
+    for (size_t i = 0; i < 5; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .door = doors[i]});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    run_to_sync(sim, client, 1800, &chain);
+}
+
+static void the_tip_is_reached_past_hanging_refusing_and_silent_hosts(void **state)
+{
+    (void)state;
+    on_many_seeds(closed_doors, 4, 0);
+}
+
+static void slow_line(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .bytes_per_s = 2000});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .think_us = 3 * SPV_SECOND});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    run_to_sync(sim, client, 3600, &chain);
+}
+
+static void the_tip_is_reached_with_slow_servers(void **state)
+{
+    (void)state;
+    on_many_seeds(slow_line, 4, 0);
+}
+
+/* Forges the last header of an answer: it links, its proof of work is gone. */
+static int forge(void *ctx, struct spv_header *headers, int n,
+                 const struct spv_msg_getheaders *request)
+{
+    (void)ctx;
+    (void)request;
+    if (n > 0)
+        headers[n - 1].bits = 0x1d00ffff;
+    return n;
+}
+
+static void liar(struct sim *sim)
+{
+    size_t lies = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(
+            sim, &(struct sim_server_config){.chain = &chain, .answer = i == lies ? forge : NULL});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    run_to_sync(sim, client, 1800, &chain);
+    count(client);
+}
+
+static void the_tip_is_reached_though_one_lies(void **state)
+{
+    (void)state;
+    bans = 0;
+    on_many_seeds(liar, 4, 0);
+    if (getenv("SPV_SIM_SEED") == NULL)
+        assert_true(bans > 0);
+}
+
+static void grow(struct sim *sim, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 3; i++)
+        sim_server_announce(sim, i, &grown);
+}
+
+static void replace(struct sim *sim, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 3; i++)
+        sim_server_announce(sim, i, &rival);
+}
+
+static bool on_grown(struct sim *sim, void *client)
+{
+    (void)sim;
+    return spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
+                            &sim_store_tip(&grown)->hash);
+}
+
+static bool on_rival(struct sim *sim, void *client)
+{
+    (void)sim;
+    return spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
+                            &sim_store_tip(&rival)->hash);
+}
+
+static void news(struct sim *sim)
+{
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    run_to_sync(sim, client, 600, &chain);
+    sim_after(sim, 30 * SPV_SECOND, grow, NULL);
+    if (sim_run(sim, 600 * SPV_SECOND, on_grown, client) == 0)
+        sim_break(sim, "announced headers were not followed");
+    sim_after(sim, 30 * SPV_SECOND, replace, NULL);
+    if (sim_run(sim, 600 * SPV_SECOND, on_rival, client) == 0)
+        sim_break(sim, "the branch with more work was not followed");
+    if (sim_broken(sim) == NULL && sim_client_events(client, SPV_EVENT_REORG) != 1)
+        sim_break(sim, "not exactly one reorganisation was told");
+}
+
+static void announcements_and_a_longer_branch_are_followed(void **state)
+{
+    (void)state;
+    on_many_seeds(news, 4, 0);
+}
+
+static void heal(struct sim *sim, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 3; i++)
+        sim_server(sim, i)->cut_off = false;
+}
+
+static void cut(struct sim *sim, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 3; i++)
+        sim_server(sim, i)->cut_off = true;
+    sim_after(sim, 400 * SPV_SECOND, heal, NULL);
+}
+
+static void partition(struct sim *sim)
+{
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut, NULL);
+    run_to_sync(sim, client, 7200, &chain);
+}
+
+static void a_partition_heals(void **state)
+{
+    (void)state;
+    on_many_seeds(partition, 4, 0);
+}
+
+static bool half_way(struct sim *sim, void *client)
+{
+    (void)sim;
+    return sim_store_tip(sim_client_store(client))->height >= 2000;
+}
+
+static void restart(struct sim *sim)
+{
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    if (sim_run(sim, 600 * SPV_SECOND, half_way, client) == 0)
+        sim_break(sim, "never half-way");
+    sim_client_restart(sim, client);
+    run_to_sync(sim, client, 600, &chain);
+}
+
+static void a_restarted_client_goes_on_from_what_is_stored(void **state)
+{
+    (void)state;
+    on_many_seeds(restart, 4, 0);
+}
+
+/* The harness itself must be able to fail. */
+static void a_store_refuses_what_is_no_chain(void **state)
+{
+    (void)state;
+    struct sim_store store;
+    sim_store_init(&store, chain.params);
+    struct spv_record records[2] = {chain.at[1], chain.at[2]};
+    struct spv_change change = {.kind = SPV_CHANGE_APPEND, .records = records, .n = 2};
+    records[1].header.nonce++;
+    assert_non_null(sim_store_apply(&store, &change)); /* hash */
+    store.n = 1;
+    records[1] = chain.at[3];
+    assert_non_null(sim_store_apply(&store, &change)); /* link */
+    store.n = 1;
+    records[1] = chain.at[2];
+    records[1].work.w[0]++;
+    assert_non_null(sim_store_apply(&store, &change)); /* work */
+    store.n = 1;
+    records[1] = chain.at[2];
+    change.fork_height = 1;
+    assert_non_null(sim_store_apply(&store, &change)); /* a gap */
+    change.fork_height = 0;
+    assert_null(sim_store_apply(&store, &change));
+    change.kind = SPV_CHANGE_REORG;
+    change.removed = 1;
+    assert_non_null(sim_store_apply(&store, &change)); /* it removes 2 */
+    sim_store_free(&store);
+}
+
+static void all_mute(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .mute = true});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    if (sim_run(sim, 1800 * SPV_SECOND, sim_client_synced, client) != 0)
+        sim_break(sim, "synced without an answer");
+    if (sim_broken(sim) == NULL && sim_store_tip(sim_client_store(client))->height != 0)
+        sim_break(sim, "headers out of nowhere");
+}
+
+static void nothing_is_synced_where_nobody_answers(void **state)
+{
+    (void)state;
+    on_many_seeds(all_mute, 20, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_refuses_what_is_no_chain),
+        cmocka_unit_test(the_tip_is_reached_with_two_honest_nodes_and_a_mute_one),
+        cmocka_unit_test(the_tip_is_reached_though_connections_reset),
+        cmocka_unit_test(the_tip_is_reached_past_hanging_refusing_and_silent_hosts),
+        cmocka_unit_test(the_tip_is_reached_with_slow_servers),
+        cmocka_unit_test(the_tip_is_reached_though_one_lies),
+        cmocka_unit_test(announcements_and_a_longer_branch_are_followed),
+        cmocka_unit_test(a_partition_heals),
+        cmocka_unit_test(a_restarted_client_goes_on_from_what_is_stored),
+        cmocka_unit_test(nothing_is_synced_where_nobody_answers),
+    };
+    return cmocka_run_group_tests_name("sim: sync", tests, mine_chains, free_chains);
+}

@@ -1,0 +1,299 @@
+/* A client does for a node what spv/loop.h does on real sockets: carries out its effects, gives it
+ * what comes, and keeps its store. On the way it holds the node to its promises. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/sim/internal.h"
+
+static int start_node(struct sim *sim, struct sim_client *c)
+{
+    struct spv_endpoint named[SIM_SERVERS];
+    size_t n = c->cfg.servers != 0 ? c->cfg.servers : sim->hosts;
+    for (size_t i = 0; i < n; i++)
+        named[i] = sim_server_endpoint(sim, i);
+    struct spv_node_config cfg = {
+        .params = sim->cfg.params,
+        .reader = sim_store_reader(&c->store),
+        .connect = named,
+        .n_connect = c->cfg.discover ? 0 : n,
+        .peers = c->cfg.peers,
+        .min_work = c->cfg.min_work,
+        .indexed = true,
+        .rng = test_random_rng(&c->random),
+        .request_timeout_us = c->cfg.request_timeout_us,
+    };
+    return spv_node_new(&c->node, &cfg, sim->now);
+}
+
+static enum sim_peer_state *state_of(struct sim_client *c, uint64_t peer)
+{
+    while (peer >= c->peers) {
+        size_t cap = c->peers;
+        c->peer = sim_grow(c->peer, &cap, c->peers, sizeof(c->peer[0]));
+        memset(c->peer + c->peers, 0, (cap - c->peers) * sizeof(c->peer[0]));
+        c->peers = cap;
+    }
+    return &c->peer[peer];
+}
+
+static void connect_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    enum sim_peer_state *state = state_of(c, effect->peer);
+    if (effect->peer == 0 || *state != SIM_PEER_NONE)
+        sim_break(sim, "a peer id was used twice");
+    *state = SIM_PEER_DIALLING;
+    size_t server = sim_server_find(sim, &effect->endpoint);
+    sim_note(sim, "client %zu dials %s as %llu", c->index, effect->endpoint.host,
+             (unsigned long long)effect->peer);
+    bool dead = server == sim->hosts || sim->host[server].cfg.door == SIM_DROP ||
+                sim->host[server].cfg.cut_off;
+    bool refused = !dead && sim->host[server].cfg.door == SIM_REFUSE;
+    struct sim_event *e = sim_push(sim, dead ? SIM_DIAL_TIMEOUT : 2 * sim_latency(sim),
+                                   dead || refused ? SIM_UNREACHED : SIM_DIALLED);
+    e->client = c->index;
+    e->server = server;
+    e->peer = effect->peer;
+    e->epoch = c->epoch;
+    e->error = dead ? SPV_ERR_CONNECT_TIMEOUT : SPV_ERR_REFUSED;
+}
+
+static void send_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    struct sim_conn *conn = sim_conn_of(sim, c->index, effect->peer);
+    if (*state_of(c, effect->peer) != SIM_PEER_OPEN || conn == NULL) {
+        sim_break(sim, "the node sends to a peer that is not there");
+        return;
+    }
+    int rc = spv_peer_send(conn->end[SIM_CLIENT_END].peer, &effect->message, sim->now);
+    if (rc < 0)
+        sim_break(sim, "the node sends what its peer's machine refuses");
+    sim_conn_flush(sim, conn, SIM_CLIENT_END);
+}
+
+static void close_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    enum sim_peer_state *state = state_of(c, effect->peer);
+    struct sim_conn *conn = sim_conn_of(sim, c->index, effect->peer);
+    sim_note(sim, "client %zu closes %llu %s", c->index, (unsigned long long)effect->peer,
+             spv_err_name(effect->error));
+    if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
+        sim_break(sim, "the node closes a peer that is not there");
+    *state = SIM_PEER_DONE;
+    if (conn != NULL)
+        sim_conn_close(sim, conn, SIM_CLIENT_END);
+}
+
+static void store_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    const char *wrong = sim_store_apply(&c->store, &effect->change);
+    sim_note(sim, "client %zu stores %d fork %lu n %zu", c->index, (int)effect->change.kind,
+             (unsigned long)effect->change.fork_height, effect->change.n);
+    if (wrong != NULL)
+        sim_break(sim, wrong);
+    if (spv_node_stored(c->node, 0, sim->now) < 0)
+        sim_break(sim, "the node failed after storing");
+}
+
+static void resolve_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    struct sim_event *e = sim_push(sim, sim_latency(sim), SIM_RESOLVED);
+    e->client = c->index;
+    e->epoch = c->epoch;
+    e->endpoint = effect->endpoint;
+}
+
+/* Everything that the node wants now. */
+static void pump(struct sim *sim, struct sim_client *c)
+{
+    struct spv_effect effect;
+    while (sim->broken == NULL && spv_node_poll(c->node, &effect) == 1) {
+        switch (effect.kind) {
+        case SPV_EFFECT_CONNECT:
+            connect_effect(sim, c, &effect);
+            break;
+        case SPV_EFFECT_RESOLVE:
+            resolve_effect(sim, c, &effect);
+            break;
+        case SPV_EFFECT_SEND:
+            send_effect(sim, c, &effect);
+            break;
+        case SPV_EFFECT_CLOSE:
+            close_effect(sim, c, &effect);
+            break;
+        case SPV_EFFECT_STORE:
+            store_effect(sim, c, &effect);
+            break;
+        case SPV_EFFECT_INDEX:
+            if (spv_node_indexed(c->node, 0, sim->now) < 0)
+                sim_break(sim, "the node failed after indexing");
+            break;
+        case SPV_EFFECT_EVENT:
+            c->events[effect.event.kind]++;
+            sim_note(sim, "client %zu event %d peer %llu height %lu %s", c->index,
+                     (int)effect.event.kind, (unsigned long long)effect.event.peer,
+                     (unsigned long)effect.event.tip.height, spv_err_name(effect.event.error));
+            break;
+        }
+    }
+}
+
+/* After every input to the node. */
+static void settle(struct sim *sim, struct sim_client *c, int rc)
+{
+    if (rc < 0)
+        sim_break(sim, "the node refused an input");
+    pump(sim, c);
+}
+
+struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg)
+{
+    struct sim_client *c = calloc(1, sizeof(*c));
+    if (c == NULL || sim->clients == SIM_CLIENTS)
+        abort();
+    c->sim = sim;
+    c->index = sim->clients;
+    c->cfg = *cfg;
+    c->random.state = test_random_next(&sim->random);
+    sim_store_init(&c->store, sim->cfg.params);
+    if (start_node(sim, c) < 0)
+        abort();
+    sim->client[sim->clients++] = c;
+    pump(sim, c);
+    return c;
+}
+
+void sim_client_free(struct sim_client *c)
+{
+    spv_node_free(c->node);
+    sim_store_free(&c->store);
+    free(c->peer);
+    free(c);
+}
+
+void sim_client_restart(struct sim *sim, struct sim_client *c)
+{
+    sim_note(sim, "client %zu restarts", c->index);
+    for (size_t i = 0; i < sim->conns; i++)
+        if (sim->conn[i]->client == c->index)
+            sim_conn_close(sim, sim->conn[i], SIM_CLIENT_END);
+    spv_node_free(c->node);
+    c->node = NULL;
+    c->epoch++;
+    for (size_t i = 0; i < c->peers; i++)
+        c->peer[i] = SIM_PEER_NONE;
+    if (start_node(sim, c) < 0)
+        abort();
+    pump(sim, c);
+}
+
+int sim_client_attach(struct sim *sim, struct sim_conn *conn)
+{
+    struct sim_client *c = sim->client[conn->client];
+    struct sim_end *end = &conn->end[SIM_CLIENT_END];
+    struct spv_peer_config cfg = {
+        .net = &sim->cfg.params->net,
+        .height = (int32_t)sim_store_tip(&c->store)->height,
+        .rng = test_random_rng(&end->random),
+        .self_nonces = &c->nonces,
+    };
+    return spv_peer_new(&end->peer, &cfg, SPV_OUTBOUND, sim->now);
+}
+
+void sim_client_dialled(struct sim *sim, const struct sim_event *e)
+{
+    struct sim_client *c = sim->client[e->client];
+    if (e->epoch != c->epoch || *state_of(c, e->peer) != SIM_PEER_DIALLING)
+        return; /* given up meanwhile */
+    if (e->kind == SIM_UNREACHED) {
+        sim_client_closed(sim, e->client, e->peer, e->error);
+        return;
+    }
+    *state_of(c, e->peer) = SIM_PEER_OPEN;
+    sim_conn_open(sim, e->client, e->server, e->peer);
+}
+
+void sim_client_resolved(struct sim *sim, const struct sim_event *e)
+{
+    struct sim_client *c = sim->client[e->client];
+    struct spv_netaddr addrs[SIM_SERVERS] = {{0}};
+    if (e->epoch != c->epoch)
+        return;
+    for (size_t i = 0; i < sim->hosts; i++)
+        addrs[i] = (struct spv_netaddr){.network = SPV_ADDR_IPV4,
+                                        .len = 4,
+                                        .port = sim->cfg.params->net.port,
+                                        .bytes = {8, (uint8_t)(i + 1), 0, 1}};
+    settle(sim, c, spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim->now));
+}
+
+void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
+{
+    struct sim_client *c = sim->client[conn->client];
+    struct sim_end *end = &conn->end[SIM_CLIENT_END];
+    if (!spv_peer_ready(end->peer))
+        return;
+    if (end->told) {
+        settle(sim, c, spv_node_recv(c->node, conn->peer, msg, sim->now));
+        return;
+    }
+    struct spv_peer_stats stats;
+    end->told = true;
+    spv_peer_stats(end->peer, &stats);
+    settle(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim->now));
+}
+
+void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error)
+{
+    struct sim_client *c = sim->client[client];
+    enum sim_peer_state *state = state_of(c, peer);
+    if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
+        sim_break(sim, "a peer id was closed twice");
+    *state = SIM_PEER_DONE;
+    settle(sim, c, spv_node_closed(c->node, peer, error, sim->now));
+}
+
+void sim_client_timer(struct sim *sim, struct sim_client *c)
+{
+    sim_note(sim, "client %zu timer", c->index);
+    settle(sim, c, spv_node_timer(c->node, sim->now));
+}
+
+void sim_client_check(struct sim *sim, struct sim_client *c)
+{
+    const struct spv_record *tip = spv_chain_tip(spv_node_chain(c->node));
+    const struct spv_record *stored = sim_store_tip(&c->store);
+    struct spv_node_stats stats;
+    if (!spv_blockhash_eq(&tip->hash, &stored->hash))
+        sim_break(sim, "the stored tip is not the node's");
+    if (spv_u256_cmp(&stored->work, &c->work) < 0)
+        sim_break(sim, "the best work fell");
+    c->work = stored->work;
+    spv_node_stats(c->node, &stats);
+    if (stats.memory > SIM_NODE_MEMORY)
+        sim_break(sim, "the node's memory is out of bounds");
+    if (stats.peers + stats.peers_connecting > SPV_NODE_MAX_PEERS)
+        sim_break(sim, "the node has more peers than it may");
+}
+
+const struct spv_node *sim_client_node(const struct sim_client *c)
+{
+    return c->node;
+}
+
+const struct sim_store *sim_client_store(const struct sim_client *c)
+{
+    return &c->store;
+}
+
+uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind)
+{
+    return c->events[kind];
+}
+
+bool sim_client_synced(struct sim *sim, void *client)
+{
+    struct spv_node_stats stats;
+    (void)sim;
+    spv_node_stats(((struct sim_client *)client)->node, &stats);
+    return stats.synced;
+}

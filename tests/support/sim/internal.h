@@ -1,0 +1,139 @@
+/* The insides of the simulator: world.c (clock, events, trace, steps), net.c (connections),
+ * server.c and client.c (what lives at their ends). */
+#ifndef TESTS_SUPPORT_SIM_INTERNAL_H
+#define TESTS_SUPPORT_SIM_INTERNAL_H
+
+#include "support/sim/sim.h"
+
+#define SIM_SERVERS 32
+#define SIM_CLIENTS 8
+#define SIM_PIPE 262144 /* bytes under way in one direction: two socket buffers */
+#define SIM_DIAL_TIMEOUT (10 * SPV_SECOND)
+#define SIM_NODE_MEMORY (16u << 20) /* a node's own bound, far above what it needs */
+#define SIM_PEER_MEMORY (16u << 20) /* a queue of 8 MiB, grown by doubling */
+
+enum sim_event_kind {
+    SIM_DIALLED, /* a dial has reached the server */
+    SIM_UNREACHED, /* a dial has reached nothing */
+    SIM_RESOLVED,
+    SIM_BYTES,
+    SIM_EOF,
+    SIM_ANSWER, /* a server has thought */
+    SIM_CALL,
+};
+
+struct sim_event {
+    uint64_t at, seq;
+    enum sim_event_kind kind;
+    uint64_t conn; /* BYTES, EOF, ANSWER */
+    int end; /* BYTES, EOF: who gets it */
+    int error; /* EOF, UNREACHED */
+    uint8_t *bytes; /* BYTES; ANSWER: struct spv_header[n]; owned */
+    size_t n;
+    uint64_t place; /* BYTES: the how-manieth fragment of its sender */
+    size_t client, server; /* DIALLED, UNREACHED, RESOLVED */
+    uint64_t peer, epoch;
+    struct spv_endpoint endpoint; /* RESOLVED */
+    void (*call)(struct sim *sim, void *ctx);
+    void *ctx;
+};
+
+#define SIM_CLIENT_END 0
+#define SIM_SERVER_END 1
+
+struct sim_end {
+    struct spv_peer *peer; /* NULL: hangs, or is gone */
+    bool gone; /* closed on this side */
+    bool told; /* client: the node knows that it is ready */
+    struct test_random random;
+    uint64_t last_arrival; /* of what this end sent */
+    size_t under_way; /* bytes that this end sent and that have not arrived */
+    uint64_t sent;
+    uint64_t fragments, arrived; /* of what this end sent: they arrive in order */
+};
+
+struct sim_conn {
+    uint64_t id;
+    size_t client, server;
+    uint64_t peer; /* the node's id */
+    struct sim_end end[2];
+};
+
+struct sim_host {
+    struct sim_server_config cfg;
+    struct spv_self_nonces nonces;
+    uint64_t answered;
+};
+
+enum sim_peer_state { SIM_PEER_NONE, SIM_PEER_DIALLING, SIM_PEER_OPEN, SIM_PEER_DONE };
+
+struct sim_client {
+    struct sim *sim;
+    size_t index;
+    uint64_t epoch; /* counts restarts */
+    struct sim_client_config cfg;
+    struct spv_node *node;
+    struct sim_store store;
+    struct test_random random;
+    struct spv_self_nonces nonces;
+    enum sim_peer_state *peer; /* by id */
+    size_t peers;
+    uint64_t events[SPV_EVENT_WARNING + 1];
+    struct spv_u256 work; /* the best so far */
+};
+
+struct sim {
+    struct sim_config cfg;
+    struct test_random random;
+    struct spv_now now;
+    int64_t unix_base;
+    uint64_t seq;
+    struct sim_event *heap;
+    size_t events, events_cap;
+    struct sim_host host[SIM_SERVERS];
+    size_t hosts;
+    struct sim_client *client[SIM_CLIENTS];
+    size_t clients;
+    struct sim_conn **conn;
+    size_t conns, conns_cap;
+    uint64_t next_conn;
+    struct spv_buffer trace;
+    const char *broken;
+};
+
+/* world.c */
+void *sim_grow(void *array, size_t *cap, size_t n, size_t each);
+struct sim_event *sim_push(struct sim *sim, uint64_t delay_us, enum sim_event_kind kind);
+__attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim, const char *format, ...);
+uint64_t sim_latency(struct sim *sim);
+
+/* net.c */
+void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer);
+struct sim_conn *sim_conn_find(struct sim *sim, uint64_t id);
+struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer);
+void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end);
+/* One side hangs up; the other hears of it after what is under way. */
+void sim_conn_close(struct sim *sim, struct sim_conn *conn, int end);
+void sim_conn_reset(struct sim *sim, struct sim_conn *conn);
+void sim_conn_bytes(struct sim *sim, struct sim_event *e);
+void sim_conn_eof(struct sim *sim, struct sim_event *e);
+void sim_conn_timer(struct sim *sim, struct sim_conn *conn, int end);
+void sim_conn_sweep(struct sim *sim);
+
+/* server.c */
+int sim_server_attach(struct sim *sim, struct sim_conn *conn);
+void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
+void sim_server_answer(struct sim *sim, const struct sim_event *e);
+size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoint);
+
+/* client.c */
+int sim_client_attach(struct sim *sim, struct sim_conn *conn);
+void sim_client_dialled(struct sim *sim, const struct sim_event *e);
+void sim_client_resolved(struct sim *sim, const struct sim_event *e);
+void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
+void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error);
+void sim_client_timer(struct sim *sim, struct sim_client *c);
+void sim_client_check(struct sim *sim, struct sim_client *c);
+void sim_client_free(struct sim_client *c);
+
+#endif

@@ -1,0 +1,251 @@
+/* A connection is two ends and what is under way between them. What an end's machine wants to write
+ * leaves it as fragments of random length, as many as the pipe holds; each arrives after a random
+ * latency, never before an earlier one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "support/sim/internal.h"
+
+#define RETRANSMIT SPV_SECOND /* a cut-off host's bytes try again */
+#define OUT_OF_ORDER (SPV_SECOND / 20) /* what arrives before earlier bytes waits for them */
+
+struct sim_conn *sim_conn_find(struct sim *sim, uint64_t id)
+{
+    for (size_t i = 0; i < sim->conns; i++)
+        if (sim->conn[i]->id == id)
+            return sim->conn[i];
+    return NULL;
+}
+
+struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer)
+{
+    for (size_t i = 0; i < sim->conns; i++) {
+        struct sim_conn *c = sim->conn[i];
+        if (c->client == client && c->peer == peer && !c->end[SIM_CLIENT_END].gone)
+            return c;
+    }
+    return NULL;
+}
+
+void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer)
+{
+    struct sim_conn *conn = calloc(1, sizeof(*conn));
+    if (conn == NULL)
+        abort();
+    conn->id = ++sim->next_conn;
+    conn->client = client;
+    conn->server = server;
+    conn->peer = peer;
+    conn->end[0].random.state = test_random_next(&sim->random);
+    conn->end[1].random.state = test_random_next(&sim->random);
+    sim->conn = sim_grow(sim->conn, &sim->conns_cap, sim->conns, sizeof(sim->conn[0]));
+    sim->conn[sim->conns++] = conn;
+    sim_note(sim, "open c%llu client %zu peer %llu server %zu", (unsigned long long)conn->id,
+             client, (unsigned long long)peer, server);
+    if (sim_server_attach(sim, conn) < 0 || sim_client_attach(sim, conn) < 0)
+        sim_break(sim, "a peer machine could not be made");
+    sim_conn_flush(sim, conn, SIM_CLIENT_END);
+}
+
+/* Mostly large pieces, now and then a crumb. */
+static size_t fragment(struct sim *sim)
+{
+    uint64_t max = test_random_below(&sim->random, 8) == 0 ? 48 : sim->cfg.fragment_max;
+    return 1 + test_random_below(&sim->random, max);
+}
+
+static uint64_t transit(struct sim *sim, const struct sim_conn *conn, int from, size_t n)
+{
+    uint64_t rate = sim->host[conn->server].cfg.bytes_per_s;
+    uint64_t us = sim_latency(sim);
+    if (from == SIM_SERVER_END && rate > 0) {
+        /* The line is busy until what was sent before has passed. */
+        uint64_t last = conn->end[from].last_arrival;
+        uint64_t free_at = last > sim->now.mono_us ? last - sim->now.mono_us : 0;
+        us = (free_at > us ? free_at : us) + n * SPV_SECOND / rate;
+    }
+    return us;
+}
+
+void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end)
+{
+    struct sim_end *from = &conn->end[end];
+    const uint8_t *bytes;
+    size_t n;
+    while (from->peer != NULL && (n = spv_peer_pending(from->peer, &bytes)) > 0 &&
+           from->under_way < SIM_PIPE) {
+        size_t size = fragment(sim);
+        if (size > n)
+            size = n;
+        if (size > SIM_PIPE - from->under_way)
+            size = SIM_PIPE - from->under_way;
+        uint64_t us = transit(sim, conn, end, size);
+        if (sim->now.mono_us + us < from->last_arrival)
+            us = from->last_arrival - sim->now.mono_us;
+        from->last_arrival = sim->now.mono_us + us;
+        uint8_t *copy = malloc(size);
+        if (copy == NULL)
+            abort();
+        memcpy(copy, bytes, size);
+        struct sim_event *e = sim_push(sim, us, SIM_BYTES);
+        e->conn = conn->id;
+        e->end = 1 - end;
+        e->bytes = copy;
+        e->n = size;
+        e->place = from->fragments++;
+        from->under_way += size;
+        from->sent += size;
+        spv_peer_sent(from->peer, size, sim->now);
+    }
+}
+
+static void hang_up(struct sim *sim, struct sim_conn *conn, int end, uint64_t after_us, int error)
+{
+    if (conn->end[end].gone)
+        return;
+    struct sim_event *e = sim_push(sim, after_us, SIM_EOF);
+    e->conn = conn->id;
+    e->end = end;
+    e->error = error;
+}
+
+void sim_conn_close(struct sim *sim, struct sim_conn *conn, int end)
+{
+    struct sim_end *x = &conn->end[end];
+    if (x->gone)
+        return;
+    sim_conn_flush(sim, conn, end); /* a last word */
+    x->gone = true;
+    uint64_t us = sim_latency(sim);
+    if (sim->now.mono_us + us < x->last_arrival)
+        us = x->last_arrival - sim->now.mono_us;
+    hang_up(sim, conn, 1 - end, us, SPV_ERR_CLOSED);
+}
+
+void sim_conn_reset(struct sim *sim, struct sim_conn *conn)
+{
+    sim_note(sim, "reset c%llu", (unsigned long long)conn->id);
+    hang_up(sim, conn, SIM_CLIENT_END, 0, SPV_ERR_RESET);
+    hang_up(sim, conn, SIM_SERVER_END, 0, SPV_ERR_RESET);
+}
+
+/* An end is over, and its owner is told. */
+static void end_of(struct sim *sim, struct sim_conn *conn, int end, int error)
+{
+    sim_note(sim, "end c%llu %s %s", (unsigned long long)conn->id,
+             end == SIM_CLIENT_END ? "client" : "server", spv_err_name(error));
+    conn->end[end].gone = true;
+    if (end == SIM_CLIENT_END)
+        sim_client_closed(sim, conn->client, conn->peer, error);
+}
+
+/* The machine at this end failed: the link drops. */
+static void machine_failed(struct sim *sim, struct sim_conn *conn, int end, int error)
+{
+    if (conn->end[end].gone)
+        return;
+    sim_conn_close(sim, conn, end);
+    end_of(sim, conn, end, error);
+}
+
+static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8_t *bytes, size_t n)
+{
+    struct sim_end *x = &conn->end[end];
+    struct spv_msg msg;
+    int rc = spv_peer_feed(x->peer, bytes, n, sim->now);
+    while (rc == 0 && !x->gone && (rc = spv_peer_next(x->peer, &msg, sim->now)) == 1) {
+        if (end == SIM_CLIENT_END)
+            sim_client_message(sim, conn, &msg);
+        else
+            sim_server_message(sim, conn, &msg);
+        rc = 0;
+    }
+    if (rc < 0)
+        machine_failed(sim, conn, end, rc);
+    if (!x->gone)
+        sim_conn_flush(sim, conn, end);
+}
+
+static void postpone(struct sim *sim, struct sim_event *e, uint64_t us)
+{
+    struct sim_event *again = sim_push(sim, us, e->kind);
+    again->conn = e->conn;
+    again->end = e->end;
+    again->bytes = e->bytes;
+    again->n = e->n;
+    again->place = e->place;
+    again->error = e->error;
+    e->bytes = NULL;
+}
+
+void sim_conn_bytes(struct sim *sim, struct sim_event *e)
+{
+    struct sim_conn *conn = sim_conn_find(sim, e->conn);
+    if (conn == NULL)
+        return;
+    const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
+    struct sim_end *from = &conn->end[1 - e->end], *to = &conn->end[e->end];
+    if (cfg->cut_off || e->place != from->arrived) {
+        postpone(sim, e, cfg->cut_off ? RETRANSMIT : OUT_OF_ORDER);
+        return;
+    }
+    from->arrived++;
+    from->under_way -= e->n;
+    if (to->gone)
+        return;
+    sim_note(sim, "bytes c%llu %s %zu %016llx", (unsigned long long)conn->id,
+             e->end == SIM_CLIENT_END ? "client" : "server", e->n,
+             (unsigned long long)spv_siphash(1, 2, e->bytes, e->n));
+    bool unlucky = sim->cfg.reset_permille > 0 &&
+                   test_random_below(&sim->random, 1000) < sim->cfg.reset_permille;
+    bool limit = cfg->reset_after > 0 && conn->end[SIM_SERVER_END].sent > cfg->reset_after;
+    if (unlucky || limit) {
+        sim_conn_reset(sim, conn);
+        return;
+    }
+    if (to->peer != NULL)
+        receive(sim, conn, e->end, e->bytes, e->n);
+    if (!from->gone)
+        sim_conn_flush(sim, conn, 1 - e->end); /* the pipe has room again */
+}
+
+void sim_conn_eof(struct sim *sim, struct sim_event *e)
+{
+    struct sim_conn *conn = sim_conn_find(sim, e->conn);
+    if (conn == NULL || conn->end[e->end].gone)
+        return;
+    if (e->error == SPV_ERR_CLOSED &&
+        (sim->host[conn->server].cfg.cut_off || conn->end[1 - e->end].under_way > 0)) {
+        postpone(sim, e, OUT_OF_ORDER);
+        return;
+    }
+    end_of(sim, conn, e->end, e->error);
+}
+
+void sim_conn_timer(struct sim *sim, struct sim_conn *conn, int end)
+{
+    int rc = spv_peer_timer(conn->end[end].peer, sim->now);
+    sim_note(sim, "timer c%llu %s %d", (unsigned long long)conn->id,
+             end == SIM_CLIENT_END ? "client" : "server", rc);
+    if (rc < 0)
+        machine_failed(sim, conn, end, rc);
+    else
+        sim_conn_flush(sim, conn, end);
+}
+
+void sim_conn_sweep(struct sim *sim)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sim->conns; i++) {
+        struct sim_conn *conn = sim->conn[i];
+        if (conn->end[0].gone && conn->end[1].gone) {
+            spv_peer_free(conn->end[0].peer);
+            spv_peer_free(conn->end[1].peer);
+            free(conn);
+        } else {
+            sim->conn[kept++] = conn;
+        }
+    }
+    sim->conns = kept;
+}

@@ -1,0 +1,148 @@
+/* A header server: an inbound peer machine, a chain in memory, and whatever its configuration makes
+ * of its manners. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/sim/internal.h"
+
+size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg)
+{
+    if (sim->hosts == SIM_SERVERS)
+        abort();
+    struct sim_host *host = &sim->host[sim->hosts];
+    host->cfg = *cfg;
+    if (host->cfg.services == 0)
+        host->cfg.services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
+    return sim->hosts++;
+}
+
+struct sim_server_config *sim_server(struct sim *sim, size_t server)
+{
+    return &sim->host[server].cfg;
+}
+
+/* Each in a network group of its own. */
+struct spv_endpoint sim_server_endpoint(const struct sim *sim, size_t server)
+{
+    struct spv_endpoint endpoint = {.port = sim->cfg.params->net.port};
+    snprintf(endpoint.host, sizeof(endpoint.host), "8.%zu.0.1", server + 1);
+    return endpoint;
+}
+
+size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoint)
+{
+    for (size_t i = 0; i < sim->hosts; i++) {
+        struct spv_endpoint own = sim_server_endpoint(sim, i);
+        if (own.port == endpoint->port && strcmp(own.host, endpoint->host) == 0)
+            return i;
+    }
+    return sim->hosts;
+}
+
+uint64_t sim_server_answered(const struct sim *sim, size_t server)
+{
+    return sim->host[server].answered;
+}
+
+int sim_server_attach(struct sim *sim, struct sim_conn *conn)
+{
+    struct sim_host *host = &sim->host[conn->server];
+    struct sim_end *end = &conn->end[SIM_SERVER_END];
+    if (host->cfg.door == SIM_HANG)
+        return 0;
+    struct spv_peer_config cfg = {
+        .net = &sim->cfg.params->net,
+        .services = host->cfg.services,
+        .user_agent = "/sim:1/",
+        .height = host->cfg.claim != 0 ? host->cfg.claim
+                                       : (int32_t)sim_store_tip(host->cfg.chain)->height,
+        .rng = test_random_rng(&end->random),
+        .self_nonces = &host->nonces,
+    };
+    return spv_peer_new(&end->peer, &cfg, SPV_INBOUND, sim->now);
+}
+
+static void send_headers(struct sim *sim, struct sim_conn *conn, const struct spv_header *headers,
+                         size_t n)
+{
+    struct sim_end *end = &conn->end[SIM_SERVER_END];
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
+    int rc = spv_peer_send(end->peer, &msg, sim->now);
+    if (rc < 0 && rc != SPV_ERR_QUEUE_FULL)
+        sim_break(sim, "a server could not send");
+    sim_conn_flush(sim, conn, SIM_SERVER_END);
+}
+
+static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_getheaders *request)
+{
+    struct sim_host *host = &sim->host[conn->server];
+    struct spv_header *headers = calloc(SPV_MAX_HEADERS, sizeof(*headers));
+    if (headers == NULL)
+        abort();
+    struct spv_reader reader = sim_store_reader(host->cfg.chain);
+    int n = spv_serve_headers(&reader, headers, request);
+    if (n >= 0 && host->cfg.answer != NULL)
+        n = host->cfg.answer(host->cfg.ctx, headers, n, request);
+    if (n < 0) {
+        free(headers);
+        return;
+    }
+    host->answered++;
+    struct sim_event *e = sim_push(sim, host->cfg.think_us, SIM_ANSWER);
+    e->conn = conn->id;
+    e->bytes = (uint8_t *)headers;
+    e->n = (size_t)n;
+}
+
+void sim_server_answer(struct sim *sim, const struct sim_event *e)
+{
+    struct sim_conn *conn = sim_conn_find(sim, e->conn);
+    if (conn == NULL || conn->end[SIM_SERVER_END].gone)
+        return;
+    send_headers(sim, conn, (const struct spv_header *)(const void *)e->bytes, e->n);
+}
+
+void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
+{
+    sim_note(sim, "server %zu got %s", conn->server, msg->name);
+    if (msg->command == SPV_CMD_GETHEADERS && !sim->host[conn->server].cfg.mute)
+        think(sim, conn, &msg->u.getheaders);
+}
+
+/* BIP130: up to 8 headers that follow what the client had from us, else an inv of the tip. */
+static void announce(struct sim *sim, struct sim_conn *conn, const struct sim_store *old,
+                     const struct sim_store *chain)
+{
+    struct sim_end *end = &conn->end[SIM_SERVER_END];
+    struct spv_peer_stats stats;
+    struct spv_header headers[8];
+    if (end->peer == NULL || end->gone || !spv_peer_ready(end->peer))
+        return;
+    size_t fork = old->n < chain->n ? old->n : chain->n;
+    while (fork > 0 && !spv_blockhash_eq(&old->at[fork - 1].hash, &chain->at[fork - 1].hash))
+        fork--;
+    spv_peer_stats(end->peer, &stats);
+    if (stats.send_headers && chain->n > fork && chain->n - fork <= 8) {
+        for (size_t i = fork; i < chain->n; i++)
+            headers[i - fork] = chain->at[i].header;
+        send_headers(sim, conn, headers, chain->n - fork);
+        return;
+    }
+    struct spv_inv item = {.type = SPV_INV_BLOCK};
+    memcpy(item.hash.b, sim_store_tip(chain)->hash.b, sizeof(item.hash.b));
+    struct spv_msg msg = {.command = SPV_CMD_INV, .u.inv = {&item, 1}};
+    spv_peer_send(end->peer, &msg, sim->now);
+    sim_conn_flush(sim, conn, SIM_SERVER_END);
+}
+
+void sim_server_announce(struct sim *sim, size_t server, struct sim_store *chain)
+{
+    struct sim_store *old = sim->host[server].cfg.chain;
+    sim->host[server].cfg.chain = chain;
+    sim_note(sim, "server %zu announces height %lu", server,
+             (unsigned long)sim_store_tip(chain)->height);
+    for (size_t i = 0; i < sim->conns; i++)
+        if (sim->conn[i]->server == server)
+            announce(sim, sim->conn[i], old, chain);
+}

@@ -1,0 +1,164 @@
+/* An array of records by height. Look-ups by hash walk down from the tip: locators are near it, and
+ * simulated chains are short. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/u256.h"
+#include "spv/mine.h"
+#include "support/sim/internal.h"
+
+static void append(struct sim_store *s, const struct spv_record *record)
+{
+    s->at = sim_grow(s->at, &s->cap, s->n, sizeof(s->at[0]));
+    s->at[s->n++] = *record;
+}
+
+void sim_store_init(struct sim_store *s, const struct spv_params *params)
+{
+    struct spv_chain *chain;
+    struct spv_chain_config cfg = {.params = params};
+    memset(s, 0, sizeof(*s));
+    s->params = params;
+    if (spv_chain_new(&chain, &cfg) < 0)
+        abort();
+    append(s, spv_chain_tip(chain));
+    spv_chain_free(chain);
+}
+
+void sim_store_free(struct sim_store *s)
+{
+    free(s->at);
+    memset(s, 0, sizeof(*s));
+}
+
+const struct spv_record *sim_store_tip(const struct sim_store *s)
+{
+    return &s->at[s->n - 1];
+}
+
+static int read_tip(void *ctx, struct spv_record *out)
+{
+    *out = *sim_store_tip(ctx);
+    return 1;
+}
+
+static int read_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    const struct sim_store *s = ctx;
+    if (height >= s->n)
+        return 0;
+    *out = s->at[height];
+    return 1;
+}
+
+static int read_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    const struct sim_store *s = ctx;
+    for (size_t i = s->n; i-- > 0;)
+        if (memcmp(s->at[i].hash.b, hash->b, sizeof(hash->b)) == 0) {
+            *out = s->at[i];
+            return 1;
+        }
+    return 0;
+}
+
+static int read_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    const struct sim_store *s = ctx;
+    uint32_t got = 0;
+    while (got < n && from + got < s->n) {
+        out[got] = s->at[from + got].header;
+        got++;
+    }
+    return (int)got;
+}
+
+struct spv_reader sim_store_reader(struct sim_store *s)
+{
+    return (struct spv_reader){.ctx = s,
+                               .tip = read_tip,
+                               .by_height = read_height,
+                               .by_hash = read_hash,
+                               .range = read_range};
+}
+
+/* What a record must be on top of another, judged without the chain's own code. */
+static const char *judge(const struct spv_record *parent, const struct spv_record *record)
+{
+    struct spv_blockhash hash;
+    struct spv_u256 target;
+    if (!spv_blockhash_eq(&record->header.prev, &parent->hash))
+        return "a stored header does not link to its parent";
+    if (record->height != parent->height + 1)
+        return "a stored header has the wrong height";
+    spv_header_hash(&hash, &record->header);
+    if (!spv_blockhash_eq(&hash, &record->hash))
+        return "a stored hash is not its header's";
+    if (spv_target_from_bits(&target, record->header.bits) < 0 || !spv_hash_meets(hash.b, &target))
+        return "a stored header lacks its proof of work";
+    struct spv_u256 work = spv_work_from_target(&target);
+    work = spv_u256_add(&parent->work, &work);
+    if (spv_u256_cmp(&work, &record->work) != 0)
+        return "a stored record has the wrong cumulative work";
+    return NULL;
+}
+
+const char *sim_store_apply(struct sim_store *s, const struct spv_change *change)
+{
+    if (change->kind == SPV_CHANGE_NONE)
+        return "an empty change was to be stored";
+    if (change->kind == SPV_CHANGE_BRANCH)
+        return NULL; /* the best chain is as it was */
+    if (change->n == 0)
+        return "a change without records";
+    if (change->fork_height >= s->n)
+        return "a change forks above the stored tip";
+    if (change->kind == SPV_CHANGE_APPEND && change->fork_height + 1 != s->n)
+        return "an append does not follow the stored tip";
+    if (change->kind == SPV_CHANGE_REORG) {
+        if (change->removed == 0 || change->removed != s->n - 1 - change->fork_height)
+            return "a reorganisation removes the wrong number of headers";
+        s->n = change->fork_height + 1;
+    }
+    for (size_t i = 0; i < change->n; i++) {
+        const char *wrong = judge(sim_store_tip(s), &change->records[i]);
+        if (wrong != NULL)
+            return wrong;
+        append(s, &change->records[i]);
+    }
+    return NULL;
+}
+
+static int keep(void *ctx, const struct spv_record *record)
+{
+    append(ctx, record);
+    return 0;
+}
+
+void sim_store_fork(struct sim_store *out, const struct sim_store *base, uint32_t fork_height,
+                    uint32_t n, uint64_t seed)
+{
+    struct sim_store trunk = {.params = base->params};
+    struct spv_chain *chain;
+    memset(out, 0, sizeof(*out));
+    out->params = base->params;
+    for (uint32_t i = 0; i <= fork_height && i < base->n; i++) {
+        append(&trunk, &base->at[i]);
+        append(out, &base->at[i]);
+    }
+    struct spv_chain_config cfg = {.params = base->params, .reader = sim_store_reader(&trunk)};
+    struct spv_mine_plan plan = {.n = n, .seed = seed, .sink = keep, .ctx = out};
+    if (spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0)
+        abort();
+    spv_chain_free(chain);
+    sim_store_free(&trunk);
+}
+
+void sim_store_mine(struct sim_store *out, const struct spv_params *params, uint32_t n,
+                    uint64_t seed)
+{
+    struct sim_store genesis;
+    sim_store_init(&genesis, params);
+    sim_store_fork(out, &genesis, 0, n, seed);
+    sim_store_free(&genesis);
+}

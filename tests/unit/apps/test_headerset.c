@@ -1,0 +1,147 @@
+/* The header set of spv-serve, held against the records of the chain that it was filled from. A
+ * simnet chain with two retargets, so that the work of a header takes several values. */
+#include "headerset.h"
+#include "spv/error.h"
+#include "spv/mine.h"
+#include "support/unit.h"
+
+#define HEADERS 4500 /* past two retargets, several spans of work and growths of every table */
+
+struct world {
+    struct headerset *set;
+    struct spv_chain *chain;
+    struct spv_record *records; /* HEADERS + 1 */
+    uint32_t n;
+};
+
+static int keep(void *ctx, const struct spv_record *record)
+{
+    struct world *w = ctx;
+
+    w->records[w->n++] = *record;
+    return headerset_add(w->set, record);
+}
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct spv_chain_config cfg = {.params = spv_params_get(SPV_SIMNET)};
+    struct spv_mine_plan plan = {.n = HEADERS, .seed = 3, .sink = keep};
+
+    assert_non_null(w);
+    w->records = calloc(HEADERS + 1, sizeof *w->records);
+    assert_non_null(w->records);
+    assert_int_equal(headerset_new(&w->set), 0);
+    cfg.reader = headerset_reader(w->set);
+    assert_int_equal(spv_chain_new(&w->chain, &cfg), 0);
+    assert_int_equal(keep(w, spv_chain_tip(w->chain)), 0);
+    plan.ctx = w;
+    assert_int_equal(spv_mine_chain(w->chain, &plan), 0);
+    assert_int_equal(w->n, HEADERS + 1);
+    assert_int_not_equal(w->records[1].header.bits, w->records[HEADERS].header.bits);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+
+    spv_chain_free(w->chain);
+    headerset_free(w->set);
+    free(w->records);
+    free(w);
+    return 0;
+}
+
+static void assert_same(const struct spv_record *got, const struct spv_record *want)
+{
+    uint8_t a[SPV_HEADER_SIZE], b[SPV_HEADER_SIZE];
+
+    spv_header_encode(a, &got->header);
+    spv_header_encode(b, &want->header);
+    assert_memory_equal(a, b, sizeof a);
+    assert_true(spv_blockhash_eq(&got->hash, &want->hash));
+    assert_int_equal(spv_u256_cmp(&got->work, &want->work), 0);
+    assert_int_equal(got->height, want->height);
+}
+
+static void finds_every_record_by_height_and_by_hash(void **state)
+{
+    const struct world *w = *state;
+    struct spv_reader r = headerset_reader(w->set);
+    struct spv_record got;
+    uint32_t h;
+
+    for (h = 0; h <= HEADERS; h++) {
+        assert_int_equal(r.by_height(r.ctx, &got, h), 1);
+        assert_same(&got, &w->records[h]);
+        memset(&got, 0, sizeof got);
+        assert_int_equal(r.by_hash(r.ctx, &got, &w->records[h].hash), 1);
+        assert_same(&got, &w->records[h]);
+    }
+    assert_int_equal(r.tip(r.ctx, &got), 1);
+    assert_same(&got, &w->records[HEADERS]);
+}
+
+static void finds_nothing_where_nothing_is(void **state)
+{
+    const struct world *w = *state;
+    struct spv_reader r = headerset_reader(w->set), none;
+    struct spv_blockhash hash = w->records[7].hash;
+    struct headerset *empty;
+    struct spv_record got;
+
+    hash.b[31] ^= 1; /* the same slot, another hash */
+    assert_int_equal(r.by_hash(r.ctx, &got, &hash), 0);
+    assert_int_equal(r.by_height(r.ctx, &got, HEADERS + 1), 0);
+    assert_int_equal(r.by_height(r.ctx, &got, UINT32_MAX), 0);
+    assert_int_equal(headerset_new(&empty), 0);
+    none = headerset_reader(empty);
+    assert_int_equal(none.tip(none.ctx, &got), 0);
+    assert_int_equal(none.by_hash(none.ctx, &got, &hash), 0);
+    headerset_free(empty);
+    headerset_free(NULL);
+}
+
+static void range_ends_with_the_chain(void **state)
+{
+    static const struct {
+        uint32_t from, n;
+        int want;
+    } cases[] = {
+        {0, 10, 10}, {HEADERS - 2, 10, 3}, {HEADERS, 1, 1}, {HEADERS + 1, 5, 0}, {5, 0, 0}};
+    const struct world *w = *state;
+    struct spv_reader r = headerset_reader(w->set);
+    struct spv_header out[10];
+    size_t i;
+    int k;
+
+    for (i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(r.range(r.ctx, out, cases[i].from, cases[i].n), cases[i].want);
+        for (k = 0; k < cases[i].want; k++)
+            assert_int_equal(out[k].nonce, w->records[cases[i].from + (uint32_t)k].header.nonce);
+    }
+}
+
+static void takes_only_the_next_header(void **state)
+{
+    const struct world *w = *state;
+    struct spv_record wrong = w->records[HEADERS];
+
+    assert_int_equal(headerset_add(w->set, &wrong), SPV_ERR_INVALID); /* again */
+    wrong.height++;
+    assert_int_equal(headerset_add(w->set, &wrong), SPV_ERR_INVALID); /* does not link */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_every_record_by_height_and_by_hash),
+        cmocka_unit_test(finds_nothing_where_nothing_is),
+        cmocka_unit_test(range_ends_with_the_chain),
+        cmocka_unit_test(takes_only_the_next_header),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,31 @@
+/* A mined regtest chain in memory, and a server of it that runs in a thread of its own. */
+#ifndef SPV_TESTS_LOOP_SERVED_H
+#define SPV_TESTS_LOOP_SERVED_H
+
+#include <pthread.h>
+
+#include "spv/spv.h"
+
+/* A chain of n headers above genesis. Records are only read once it is made. */
+struct mined {
+    struct spv_record *records; /* by height; n + 1 of them */
+    uint32_t n;
+};
+void mined_new(struct mined *m, uint32_t n, uint64_t seed);
+void mined_free(struct mined *m);
+
+struct served {
+    const struct mined *chain;
+    uint32_t height; /* serves no more than these */
+    uint32_t bad; /* serves a damaged header at this height; 0: none */
+    struct spv_server *server;
+    pthread_t thread;
+    struct spv_server_stats stats; /* filled by served_stop */
+};
+/* Listens on a free port of 127.0.0.1. */
+void served_start(struct served *s, const struct mined *chain, uint32_t height,
+                  unsigned max_clients);
+struct spv_endpoint served_endpoint(const struct served *s);
+void served_stop(struct served *s);
+
+#endif

@@ -1,0 +1,258 @@
+/* The header server with clients made of links, on loopback. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buffer.h"
+#include "unit/link/rig.h"
+#include "unit/loop/served.h"
+#include "wire/codec.h"
+
+#define HEADERS 4500
+#define CLIENTS 20
+#define GREED                                                                                      \
+    120 /* requests of a client that does not read: more than its queue may hold answers           \
+         */
+
+static struct mined chain;
+
+struct crowd {
+    struct end ends[CLIENTS];
+    struct spv_blockhash from[CLIENTS]; /* the last hash that each has */
+    unsigned n;
+    unsigned done;
+};
+
+static size_t index_of(const struct end *e)
+{
+    const struct crowd *c = e->ctx;
+    return (size_t)(e - c->ends);
+}
+
+static void ask(struct end *e)
+{
+    struct crowd *c = e->ctx;
+    const struct spv_msg msg = {
+        .command = SPV_CMD_GETHEADERS,
+        .u.getheaders = {.locator = &c->from[index_of(e)], .n = 1},
+    };
+    assert_int_equal(spv_link_send(e->link, &msg), 0);
+}
+
+static void ask_until_empty(struct end *e, const struct spv_msg *msg)
+{
+    struct crowd *c = e->ctx;
+    if (msg->command != SPV_CMD_HEADERS)
+        return;
+    const struct spv_msg_headers *h = &msg->u.headers;
+    for (size_t i = 0; i < h->n; i++) { /* in order, from the first on */
+        assert_memory_equal(h->headers[i].prev.b, c->from[index_of(e)].b, 32);
+        spv_header_hash(&c->from[index_of(e)], &h->headers[i]);
+    }
+    if (h->n > 0)
+        ask(e);
+    else if (++c->done == c->n)
+        rig_stop(e);
+}
+
+static void gone(struct end *e)
+{
+    struct crowd *c = e->ctx;
+    if (++c->done == c->n)
+        rig_stop(e);
+}
+
+static void on_dialled(void *ctx, int fd, int error)
+{
+    struct end *e = ctx;
+    assert_int_equal(error, 0);
+    const struct spv_peer_config cfg = rig_config();
+    rig_attach(e->rig, e, fd, SPV_OUTBOUND, &cfg);
+}
+
+static void come(struct rig *rig, struct crowd *c, unsigned n, const struct spv_endpoint *at)
+{
+    c->n = n;
+    for (unsigned i = 0; i < n; i++) {
+        struct spv_dial *d;
+        c->from[i] = chain.records[0].hash;
+        c->ends[i].rig = rig;
+        c->ends[i].ctx = c;
+        assert_int_equal(spv_dial_start(&d, rig->r, at, 0, on_dialled, &c->ends[i]), 0);
+    }
+}
+
+static void serves_many_clients_at_once(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    struct crowd c = {0};
+    come(*state, &c, CLIENTS, &at);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        c.ends[i].on_ready = ask;
+        c.ends[i].on_message = ask_until_empty;
+    }
+    rig_run(*state);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        assert_memory_equal(c.from[i].b, chain.records[HEADERS].hash.b, 32);
+    struct spv_peer_stats stats;
+    spv_link_stats(c.ends[0].link, &stats);
+    assert_int_equal(stats.start_height, HEADERS);
+    assert_int_equal(stats.services, 0);
+    rig_part(*state);
+    served_stop(&s);
+    assert_int_equal(s.stats.accepted, CLIENTS);
+    assert_int_equal(s.stats.refused, 0);
+    assert_int_equal(s.stats.headers_sent, CLIENTS * HEADERS);
+    assert_int_equal(s.stats.requests, CLIENTS * 4);
+}
+
+static void refuses_more_clients_than_allowed_at_the_door(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 2);
+    const struct spv_endpoint at = served_endpoint(&s);
+    struct crowd c = {0};
+    come(*state, &c, 5, &at);
+    c.n = 3; /* so many are sent away */
+    for (unsigned i = 0; i < 5; i++)
+        c.ends[i].on_closed = gone;
+    rig_run(*state);
+    unsigned sent_away = 0;
+    for (unsigned i = 0; i < 5; i++)
+        sent_away += c.ends[i].closings;
+    assert_int_equal(sent_away, 3);
+    c.n = 0; /* the rest goes unremarked */
+    served_stop(&s);
+    assert_int_equal(s.stats.accepted, 2);
+    assert_int_equal(s.stats.refused, 3);
+    rig_part(*state);
+}
+
+static void chatter(struct end *e)
+{
+    static const enum spv_command empty[] = {SPV_CMD_SENDHEADERS, SPV_CMD_GETADDR};
+    for (size_t i = 0; i < 2; i++) {
+        const struct spv_msg msg = {.command = empty[i]};
+        assert_int_equal(spv_link_send(e->link, &msg), 0);
+    }
+    const struct spv_inv item = {.type = SPV_INV_BLOCK};
+    const struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {.items = &item, .n = 1}};
+    assert_int_equal(spv_link_send(e->link, &inv), 0);
+    ask(e);
+}
+
+static void other_messages_are_heard_and_ignored(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    struct crowd c = {0};
+    come(*state, &c, 1, &at);
+    c.ends[0].on_ready = chatter;
+    c.ends[0].on_message = ask_until_empty;
+    rig_run(*state);
+    assert_int_equal(c.ends[0].messages[SPV_CMD_ADDR], 0);
+    assert_int_equal(c.ends[0].closings, 0);
+    rig_part(*state);
+    served_stop(&s);
+}
+
+/* A client of plain bytes that asks again and again and reads nothing. */
+static int greedy_client(const struct spv_endpoint *at)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    const struct sockaddr_in in = {.sin_family = AF_INET,
+                                   .sin_port = htons(at->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    const struct spv_netid *net = spv_netid_get(SPV_REGTEST);
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    const struct spv_msg version = {.command = SPV_CMD_VERSION,
+                                    .u.version = {.version = SPV_PROTOCOL_VERSION, .nonce = 99}};
+    const struct spv_msg verack = {.command = SPV_CMD_VERACK};
+    const struct spv_msg more = {.command = SPV_CMD_GETHEADERS,
+                                 .u.getheaders = {.version = SPV_PROTOCOL_VERSION,
+                                                  .locator = &chain.records[0].hash,
+                                                  .n = 1}};
+    assert_int_equal(spv_msg_write(&b, &version, net, SPV_PROTOCOL_VERSION), 0);
+    assert_int_equal(spv_msg_write(&b, &verack, net, SPV_PROTOCOL_VERSION), 0);
+    for (int i = 0; i < GREED; i++)
+        assert_int_equal(spv_msg_write(&b, &more, net, SPV_PROTOCOL_VERSION), 0);
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    spv_buffer_free(&b);
+    return fd;
+}
+
+static void client_that_does_not_read_holds_up_nobody(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    int greedy = greedy_client(&at);
+    struct crowd c = {0};
+    come(*state, &c, 1, &at);
+    c.ends[0].on_ready = ask;
+    c.ends[0].on_message = ask_until_empty;
+    rig_run(*state);
+    assert_memory_equal(c.from[0].b, chain.records[HEADERS].hash.b, 32);
+    rig_part(*state);
+    served_stop(&s);
+    assert_int_equal(s.stats.requests, GREED + 4);
+    /* What the sockets took and 4 MiB, not all of it. */
+    const uint64_t answers = (s.stats.headers_sent - HEADERS) / SPV_MAX_HEADERS;
+    assert_in_range(answers, (4u << 20) / (SPV_MAX_HEADERS * 81), GREED - 20);
+    (void)close(greedy);
+}
+
+static void taken_port_is_said(void **state)
+{
+    struct served s = {0};
+    struct spv_problem why = {0};
+    (void)state;
+    served_start(&s, &chain, 1, 0);
+    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                          .listen = served_endpoint(&s)};
+    struct spv_server *second;
+    assert_int_equal(spv_server_new(&second, &cfg, &why), SPV_ERR_IO);
+    assert_non_null(strstr(why.text, "in use"));
+    served_stop(&s);
+}
+
+static int make_chain(void **state)
+{
+    (void)state;
+    mined_new(&chain, HEADERS, 11);
+    return 0;
+}
+
+static int free_chain(void **state)
+{
+    (void)state;
+    mined_free(&chain);
+    return 0;
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        T(serves_many_clients_at_once),
+        T(refuses_more_clients_than_allowed_at_the_door),
+        T(other_messages_are_heard_and_ignored),
+        T(client_that_does_not_read_holds_up_nobody),
+        T(taken_port_is_said),
+    };
+    return cmocka_run_group_tests(tests, make_chain, free_chain);
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""junit_counts.py JUNIT DETAIL: prints "passed failed skipped" of a ctest run, and writes a line
+"failed<TAB>test" or "skipped<TAB>test<TAB>why" to DETAIL for each that did not pass. Exits 1 when the
+file holds no test."""
+
+import sys
+import xml.etree.ElementTree as xml
+
+
+def main():
+    try:
+        cases = xml.parse(sys.argv[1]).getroot().findall("testcase")
+    except (OSError, xml.ParseError):
+        return 1
+    counts = {"run": 0, "fail": 0, "notrun": 0}
+    with open(sys.argv[2], "w", encoding="utf-8") as detail:
+        for case in cases:
+            status = case.get("status")
+            if status == "disabled":
+                status = "notrun"
+            counts[status] += 1
+            if status == "fail":
+                detail.write(f"failed\t{case.get('name')}\t\n")
+            elif status == "notrun":
+                said = (case.findtext("system-out") or "").strip().splitlines()
+                skipped = case.find("skipped")
+                message = skipped.get("message", "") if skipped is not None else ""
+                detail.write(f"skipped\t{case.get('name')}\t{said[-1] if said else message}\n")
+    print(counts["run"], counts["fail"], counts["notrun"])
+    return 0 if cases else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
