@@ -135,6 +135,10 @@ static void refuses_a_change_that_does_not_fit(void **state)
     bad[0].header.prev = r[3].hash;
     assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
     assert_non_null(strstr(spv_store_last_problem(s), "does not fit"));
+    /* linked to the tip, but placed below it */
+    memcpy(bad, more, sizeof bad);
+    bad[0].height = 19;
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 18, 0, bad, 1), SPV_ERR_STATE);
     /* reorganisations: wrong count, above the tip, not linked at the fork */
     grow(bad, &r[9], 5, 3);
     assert_int_equal(apply(s, SPV_CHANGE_REORG, 10, 9, bad, 5), SPV_ERR_STATE);
