@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buffer.h"
+#include "link/link.h"
 #include "unit/link/rig.h"
 #include "wire/codec.h"
 
@@ -290,6 +291,65 @@ static void peer_that_does_not_read_is_closed_and_memory_is_bounded(void **state
     (void)close(fd);
 }
 
+struct slow_reader {
+    struct spv_timer *timer;
+    int fd;
+    size_t got;
+    uint64_t sent; /* by the link, when it closed */
+    size_t waiting; /* in the link's queue when it closed */
+};
+
+static void read_some(void *ctx)
+{
+    struct slow_reader *r = ctx;
+    static uint8_t bytes[65536];
+    ssize_t n;
+    while ((n = read(r->fd, bytes, sizeof bytes)) > 0)
+        r->got += (size_t)n;
+    if (n < 0) /* 0: the link is closed */
+        spv_timer_set(r->timer, spv_system_now().mono_us + 1000);
+}
+
+static void fill_and_lie(struct end *e)
+{
+    struct slow_reader *r = e->ctx;
+    fill_queue(e);
+    e->ctx = r;
+    put_verack(r->fd); /* a second one */
+    spv_timer_set(r->timer, spv_system_now().mono_us + 20000);
+}
+
+static void note_waiting(struct end *e)
+{
+    struct slow_reader *r = e->ctx;
+    struct spv_peer_stats stats;
+    spv_link_stats(e->link, &stats);
+    r->waiting = spv_link_pending(e->link);
+    r->sent = stats.bytes_out;
+    rig_stop(e);
+}
+
+static void closing_link_waits_for_a_slow_reader_to_take_its_queue(void **state)
+{
+    struct rig *rig = *state;
+    struct slow_reader r = {0};
+    struct end e = {.on_ready = fill_and_lie, .on_closed = note_waiting, .ctx = &r};
+    struct spv_peer_config cfg = rig_config();
+    cfg.max_queue_bytes = 1 << 20;
+    assert_int_equal(spv_timer_new(&r.timer, rig->r, read_some, &r), 0);
+    r.fd = half_connect(rig, &e, SPV_INBOUND, &cfg);
+    put_version(r.fd, SPV_PROTOCOL_VERSION);
+    put_verack(r.fd);
+    rig_run(rig);
+    assert_int_equal(e.error, SPV_ERR_DUPLICATE_VERACK);
+    assert_int_equal(r.waiting, 0);
+    read_some(&r);
+    assert_true(r.sent > (1 << 19));
+    assert_int_equal(r.got, r.sent);
+    spv_timer_free(r.timer);
+    (void)close(r.fd);
+}
+
 static void closing_does_not_wait_for_ever_for_a_peer_that_does_not_read(void **state)
 {
     struct end e = {.on_ready = fill_queue, .on_closed = rig_stop};
@@ -350,6 +410,7 @@ int main(void)
         T(deadline_reads_what_waits_before_it_judges),
         T(last_reject_is_flushed_before_closing),
         T(peer_that_does_not_read_is_closed_and_memory_is_bounded),
+        T(closing_link_waits_for_a_slow_reader_to_take_its_queue),
         T(closing_does_not_wait_for_ever_for_a_peer_that_does_not_read),
         T(links_left_on_a_reactor_are_closed_with_it),
         T(bad_configuration_closes_the_socket),
