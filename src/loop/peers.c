@@ -202,11 +202,13 @@ void spv_peers_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint
 void spv_peers_end(struct spv_evloop *l)
 {
     l->stopping = true;
-    while (l->queries != NULL) {
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): free_query takes it off this very list */
-        spv_lookup_cancel(l->queries->lookup);
-        free_query(l->queries);
+    for (struct spv_query *query = l->queries; query != NULL;) {
+        struct spv_query *next = query->next;
+        spv_lookup_cancel(query->lookup);
+        free(query);
+        query = next;
     }
+    l->queries = NULL;
     for (struct spv_slot *slot = l->slots; slot != NULL;) {
         struct spv_slot *next = slot->next;
         if (slot->dial != NULL) {
