@@ -165,6 +165,19 @@ class Sync(TestCase):
         self.ends(self.sync("--connect", server.address, db=second), DONE)
         self.assertEqual(database_headers(second), database_headers(self.db))
 
+    def test_a_server_serves_a_database_whose_first_sync_never_ended(self):
+        source = self.server("--mine", COUNT)
+        proxy = self.proxy(source.port, limit=200 * 1000)
+        sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
+                            "--connect", proxy.address)
+        sync.event("progress")
+        sync.signal(signal.SIGINT)
+        self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
+        server = self.program("spv-serve", "--db", self.db, "--listen", "127.0.0.1:0", "--json")
+        ready = server.event("listening")  # the file tells the network
+        self.assertEqual((ready["network"], ready["height"]), ("regtest", 2000))
+        self.assertEqual(fetch_headers(ready["port"], REGTEST_GENESIS), database_headers(self.db))
+
     def test_the_same_seed_mines_the_same_chain_and_another_one_another(self):
         tips = [self.server("--mine", 300, "--seed", seed).tip for seed in (5, 5, 6)]
         self.assertEqual(tips[0], tips[1])
