@@ -289,8 +289,8 @@ int main(int argc, char **argv)
             "May run while spv-sync writes; what comes out is one moment's chain.",
         .usage = "[OPTION]...",
         .options = options,
-        .notes = "Hashes and chain work are hexadecimal as explorers show them, times unix "
-                 "seconds. An interrupted export leaves no file and exits with 130.\n"
+        .notes = "Hashes and chain work are hexadecimal as explorers show them, times "
+                 "unix\nseconds. An interrupted export leaves no file and exits with 130.\n"
                  "\n"
                  "Examples:\n"
                  "  spv-export > headers.csv\n"

@@ -285,8 +285,8 @@ int main(int argc, char **argv)
     static const struct cli_app app = {
         .name = "spv-serve",
         .summary =
-            "Serves block headers to Bitcoin peers: from a database that spv-sync made, from "
-            "a file,\nor freshly mined on a test network. Runs until SIGINT or SIGTERM.",
+            "Serves block headers to Bitcoin peers: from a database that spv-sync made, "
+            "from\na file, or freshly mined on a test network. Runs until SIGINT or SIGTERM.",
         .usage = "[OPTION]...",
         .options = options,
         .notes = "Examples:\n"

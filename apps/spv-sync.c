@@ -364,8 +364,9 @@ int main(int argc, char **argv)
                                           CLI_DATABASE, CLI_NO_PEER, CLI_INTERRUPTED};
     static const struct cli_app app = {
         .name = "spv-sync",
-        .summary = "Fetches a network's block headers from its peers, judges them by the consensus "
-                   "rules,\nand keeps them in an SQLite database. Goes on where it ended.",
+        .summary =
+            "Fetches a network's block headers from its peers, judges them by the "
+            "consensus\nrules, and keeps them in an SQLite database. Goes on where it ended.",
         .usage = "[OPTION]...",
         .options = options,
         .notes =

@@ -75,7 +75,7 @@ class Options(TestCase):
                              "Exit codes:", "Examples:"):
                     self.assertIn(word, result.stdout)
                 for line in result.stdout.splitlines():
-                    self.assertLessEqual(len(line), 92, line)
+                    self.assertLessEqual(len(line), 82, line)
                 self.assertEqual(run(app, "-h").stdout, result.stdout)
 
     def test_version_names_the_app_and_the_library(self):
