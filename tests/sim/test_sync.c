@@ -181,6 +181,10 @@ static void liar(struct sim *sim)
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     run_to_sync(sim, client, 1800, &chain);
     count(client);
+    /* A liar is banned for a day: caught once, it is not dialled again. */
+    sim_run(sim, 12 * 3600 * SPV_SECOND, NULL, NULL);
+    if (sim_client_events(client, SPV_EVENT_BANNED) > 1 || sim_server_connections(sim, lies) > 1)
+        sim_break(sim, "a liar was dialled again");
 }
 
 static void the_tip_is_reached_though_one_lies(void **state)

@@ -62,7 +62,7 @@ struct sim_conn {
 struct sim_host {
     struct sim_server_config cfg;
     struct spv_self_nonces nonces;
-    uint64_t answered;
+    uint64_t connections, answered;
 };
 
 enum sim_peer_state { SIM_PEER_NONE, SIM_PEER_DIALLING, SIM_PEER_OPEN, SIM_PEER_DONE };

@@ -40,6 +40,11 @@ size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoin
     return sim->hosts;
 }
 
+uint64_t sim_server_connections(const struct sim *sim, size_t server)
+{
+    return sim->host[server].connections;
+}
+
 uint64_t sim_server_answered(const struct sim *sim, size_t server)
 {
     return sim->host[server].answered;
@@ -49,6 +54,7 @@ int sim_server_attach(struct sim *sim, struct sim_conn *conn)
 {
     struct sim_host *host = &sim->host[conn->server];
     struct sim_end *end = &conn->end[SIM_SERVER_END];
+    host->connections++;
     if (host->cfg.door == SIM_HANG)
         return 0;
     struct spv_peer_config cfg = {

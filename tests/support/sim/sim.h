@@ -92,7 +92,8 @@ struct sim_server_config *sim_server(struct sim *sim, size_t server);
 struct spv_endpoint sim_server_endpoint(const struct sim *sim, size_t server);
 /* It has another chain now, and tells its clients: by headers if they asked so, else by inv. */
 void sim_server_announce(struct sim *sim, size_t server, struct sim_store *chain);
-/* How many getheaders it has answered. */
+/* How many connections it has seen, and how many getheaders it has answered. */
+uint64_t sim_server_connections(const struct sim *sim, size_t server);
 uint64_t sim_server_answered(const struct sim *sim, size_t server);
 
 struct sim_client_config {
