@@ -89,7 +89,10 @@ static const struct format formats[] = {
 
 static int choose_format(struct job *e)
 {
-    const char *name = e->format_name != NULL ? e->format_name : "csv";
+    const char *name = e->format_name;
+    if (name == NULL) { /* the first one is the default */
+        return CLI_DONE;
+    }
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (strcmp(formats[i].name, name) == 0) {
             e->format = &formats[i];
@@ -237,7 +240,7 @@ static int run(struct job *e)
     return rc;
 }
 
-static struct job state = {.to = UINT32_MAX};
+static struct job state = {.to = UINT32_MAX, .format = &formats[0]};
 
 static const struct cli_option options[] = {
     {.group = "What"},

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "base/u256.h"
+#include "bench.h"
 #include "spv/store.h"
 
 #define BATCH 2000 /* what a headers message brings */
@@ -24,9 +24,7 @@
 
 static double seconds(void)
 {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    return (double)bench_now_ns() * 1e-9;
 }
 
 static void die(const char *what)
@@ -209,23 +207,22 @@ static void look_up(struct spv_store *s, uint32_t n)
         }
         hashes[i] = r.hash;
     }
-    (void)printf("look-up by height, random:  %6.2f us\n", (seconds() - start) * 1e6 / LOOKUPS);
+    bench_cost("look-up by height, random", (seconds() - start) * 1e6 / LOOKUPS, 0, "us");
     start = seconds();
     for (uint32_t i = 0; i < LOOKUPS; i++) {
         if (spv_store_by_height(s, &r, n - next_random(&seed) % (n < RECENT ? n : RECENT)) != 1) {
             die("by height");
         }
     }
-    (void)printf("look-up by height, recent:  %6.2f us (target 5)\n",
-                 (seconds() - start) * 1e6 / LOOKUPS);
+    bench_cost("look-up by height, recent (target 5)", (seconds() - start) * 1e6 / LOOKUPS, 0,
+               "us");
     start = seconds();
     for (uint32_t i = 0; hashes != NULL && i < LOOKUPS; i++) {
         if (spv_store_by_hash(s, &r, &hashes[i]) != 1) {
             die("by hash");
         }
     }
-    (void)printf("look-up by hash, random:    %6.2f us (target 20)\n",
-                 (seconds() - start) * 1e6 / LOOKUPS);
+    bench_cost("look-up by hash, random (target 20)", (seconds() - start) * 1e6 / LOOKUPS, 0, "us");
     start = seconds();
     for (uint32_t i = 0; hashes != NULL && i < LOOKUPS; i++) {
         hashes[i].b[0] ^= 1;
@@ -233,7 +230,7 @@ static void look_up(struct spv_store *s, uint32_t n)
             die("absent hash");
         }
     }
-    (void)printf("look-up of an absent hash:  %6.2f us\n", (seconds() - start) * 1e6 / LOOKUPS);
+    bench_cost("look-up of an absent hash", (seconds() - start) * 1e6 / LOOKUPS, 0, "us");
     free(hashes);
 }
 
@@ -250,8 +247,7 @@ static void walk(struct spv_store *s)
         n++;
     }
     spv_store_walk_close(w);
-    (void)printf("walk with hashing:          %6.0f thousand headers/s\n",
-                 n / (seconds() - start) / 1000);
+    bench_rate("walk with hashing", n / (seconds() - start), 0, "headers/s");
 }
 
 static void reopen(struct spv_store **s, const char *path)
@@ -264,7 +260,7 @@ static void reopen(struct spv_store **s, const char *path)
     if (spv_store_open(s, &cfg, &why) != 0) {
         die(why.text);
     }
-    (void)printf("open with checks:           %6.2f ms\n", (seconds() - start) * 1e3);
+    bench_cost("open with checks", (seconds() - start) * 1e3, 0, "ms");
 }
 
 int main(int argc, char **argv)
@@ -298,17 +294,14 @@ int main(int argc, char **argv)
     }
     (void)printf("%lu headers, %d a transaction, checkpoint and sync included\n", (unsigned long)n,
                  BATCH);
-    (void)printf("store, synchronous FULL:    %6.0f thousand rows/s (%.2f s)\n", n / ours / 1000,
-                 ours);
-    (void)printf("floor, bare insert FULL:    %6.0f thousand rows/s (%.2f s): store is %.2fx\n",
-                 n / floor[0] / 1000, floor[0], ours / floor[0]);
-    (void)printf("       bare insert NORMAL:  %6.0f thousand rows/s (%.2f s)\n",
-                 n / floor[1] / 1000, floor[1]);
-    (void)printf("hash index built in:        %6.2f s\n", index);
-    (void)printf("bytes a header:             %6.1f, with index %.1f (budget 170)\n", bytes / n,
-                 indexed / n);
-    (void)printf("peak memory:                %6.1f MiB loading, %.1f MiB with the index build\n",
-                 peak, peak_index);
+    bench_rate("bare insert, synchronous NORMAL", n / floor[1], 0, "rows/s");
+    bench_rate("bare insert, synchronous FULL (floor)", n / floor[0], 0, "rows/s");
+    bench_rate("store, synchronous FULL", n / ours, n / floor[0], "rows/s");
+    bench_cost("hash index built", index, 0, "s");
+    bench_cost("on disk", bytes / n, 0, "B/header");
+    bench_cost("on disk with the hash index (budget 170)", indexed / n, 0, "B/header");
+    bench_cost("peak memory, loading", peak, 0, "MiB");
+    bench_cost("peak memory, index build", peak_index, 0, "MiB");
     reopen(&s, path);
     look_up(s, n);
     walk(s);

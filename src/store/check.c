@@ -71,7 +71,7 @@ static const char *judge_genesis(const struct spv_store *s, const struct spv_rec
 static int check_window(struct spv_store *s, struct finding *f, int64_t low, int64_t high)
 {
     sqlite3_stmt *st = NULL;
-    struct spv_record below;
+    struct spv_record below = {.height = 0};
     int64_t want = low > 0 ? low - 1 : 0;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
@@ -83,7 +83,7 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, high);
     while (f->reason == NULL && want <= high && (code = sqlite3_step(st)) == SQLITE_ROW) {
-        struct spv_record r;
+        struct spv_record r = {.height = 0};
         f->height = want;
         if (sqlite3_column_int64(st, 0) != want) {
             f->reason = "is missing";
