@@ -12,7 +12,7 @@
 #include "spv/loop.h"
 #include "sync_report.h"
 
-#define TICK 0.2 /* seconds: the live line */
+#define TICK 0.1 /* seconds: the live line; even a sync of a moment shows its way */
 #define JSON_EVERY 1.0 /* seconds between progress objects */
 #define PLAIN_EVERY 5.0 /* seconds between plain lines */
 #define TIMEOUT_DEFAULT 120 /* seconds: several rounds of dialling */
