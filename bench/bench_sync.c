@@ -32,7 +32,7 @@ struct raw {
     uint32_t n;
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_sync: %s: %s\n", what, strerror(errno));
     exit(1);
