@@ -50,9 +50,11 @@ struct spv_peer_config {
     struct spv_self_nonces *self_nonces; /* may be NULL: no self-connection check */
     struct spv_peer_timeouts timeouts;
     size_t max_queue_bytes; /* send queue; 0: SPV_PEER_QUEUE_BYTES */
+    size_t max_queue_messages; /* send queue; 0: SPV_PEER_QUEUE_MESSAGES */
 };
 
 #define SPV_PEER_QUEUE_BYTES (8u * 1024 * 1024) /* ours: two messages of the largest size */
+#define SPV_PEER_QUEUE_MESSAGES 65536 /* ours: small messages that fill a quarter of the bytes */
 #define SPV_PEER_REQUESTS 64 /* ours: getheaders and getdata open at once on one connection */
 
 struct spv_peer_stats {
@@ -98,10 +100,26 @@ SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_no
 /* Encodes and queues a message. Before the handshake completes it waits its turn and follows our
  * verack; what the version then negotiated does not know is left out. A getheaders or getdata arms
  * its own answer deadline; version 0 in a getheaders or getblocks is filled in. SPV_ERR_QUEUE_FULL
- * (bytes, or SPV_PEER_REQUESTS open), SPV_ERR_INVALID (the negotiation is the machine's own),
- * SPV_ERR_TOO_LONG, SPV_ERR_UNSUPPORTED (the negotiated version does not know it), SPV_ERR_NOMEM; a
- * machine that has failed returns its error. */
+ * (bytes, messages, or SPV_PEER_REQUESTS open), SPV_ERR_INVALID (the negotiation is the machine's
+ * own), SPV_ERR_TOO_LONG, SPV_ERR_UNSUPPORTED (the negotiated version does not know it),
+ * SPV_ERR_NOMEM; a machine that has failed returns its error. */
 SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+
+/* The same, with word of what becomes of it: when this returns 0, spv_peer_next_done reports the
+ * tag (any number; the caller's to keep apart) exactly once; on an error it never does. */
+SPV_API int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
+                                 struct spv_now now);
+
+/* A tagged message whose fate is known: 1 and its tag, 0 none. *error is 0 when the socket took its
+ * last byte, else why it was not sent: SPV_ERR_UNSUPPORTED for one that waited for the handshake
+ * and that the negotiated version does not know, or the error that ended the machine. Tags that are
+ * not pulled count as messages of the queue. */
+SPV_API int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error);
+
+/* Ends the machine: nothing is pending any more, and every tag not yet reported waits for
+ * spv_peer_next_done, with the machine's own error if it had failed before, else with this one (not
+ * negative: SPV_ERR_DISCONNECTED). Call it when the link is gone, pull, then free. Idempotent. */
+SPV_API void spv_peer_shut(struct spv_peer *p, int error);
 
 /* Bytes waiting to be written, lent until the next call; 0 none. */
 SPV_API size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes);

@@ -46,6 +46,8 @@ static int configure(struct spv_peer *p, const struct spv_peer_config *cfg)
     memcpy(p->user_agent, agent, n + 1);
     if (c->max_queue_bytes == 0)
         c->max_queue_bytes = SPV_PEER_QUEUE_BYTES;
+    if (c->max_queue_messages == 0)
+        c->max_queue_messages = SPV_PEER_QUEUE_MESSAGES;
     struct spv_peer_timeouts *t = &c->timeouts;
     const struct spv_peer_timeouts *d = &default_timeouts;
     t->handshake = or_default(t->handshake, d->handshake);
@@ -99,25 +101,19 @@ void spv_peer_free(struct spv_peer *p)
 static int fail(struct spv_peer *p, int error)
 {
     p->error = error;
-    spv_sendq_drop_held(&p->out);
+    spv_sendq_drop_held(&p->out, error);
     for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
         p->clock[i] = SPV_NEVER;
     return error;
 }
 
-static int put_bounded(struct spv_peer *p, const struct spv_msg *msg, uint32_t version, size_t max,
-                       struct spv_now now)
-{
-    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, version, max);
-    if (rc == 0)
-        spv_keepalive_wrote(p, 0, now);
-    return rc;
-}
-
 int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
                  struct spv_now now)
 {
-    return put_bounded(p, msg, version, SIZE_MAX, now);
+    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, version, NULL, NULL);
+    if (rc == 0)
+        spv_keepalive_wrote(p, 0, now);
+    return rc;
 }
 
 int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_now now)
@@ -192,7 +188,20 @@ static int may_send(const struct spv_peer *p, const struct spv_msg *msg)
     return 0;
 }
 
-static int send_checked(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+static int enqueue(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                   struct spv_now now)
+{
+    const struct spv_sendq_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
+    if (!p->ready)
+        return spv_sendq_hold(&p->out, msg, p->cfg.net, &bound, tag);
+    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag);
+    if (rc == 0)
+        spv_keepalive_wrote(p, 0, now);
+    return rc;
+}
+
+static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                        struct spv_now now)
 {
     int rc = may_send(p, msg);
     if (rc < 0)
@@ -204,9 +213,7 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, struct sp
         added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getdata);
     if (added < 0)
         return added;
-    size_t max = p->cfg.max_queue_bytes;
-    rc = p->ready ? put_bounded(p, msg, p->stats.version, max, now)
-                  : spv_sendq_hold(&p->out, msg, p->cfg.net, max);
+    rc = enqueue(p, msg, tag, now);
     if (rc < 0 && added > 0)
         spv_requests_undo(&p->requests);
     if (rc < 0)
@@ -218,7 +225,8 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, struct sp
     return 0;
 }
 
-int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+static int send(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                struct spv_now now)
 {
     if (p->error < 0)
         return p->error;
@@ -231,10 +239,33 @@ int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now 
         if (msg->u.getheaders.version == 0) {
             struct spv_msg filled = *msg;
             filled.u.getheaders.version = p->cfg.max_version; /* the field carries our version */
-            return send_checked(p, &filled, now);
+            return send_checked(p, &filled, tag, now);
         }
     }
-    return send_checked(p, msg, now);
+    return send_checked(p, msg, tag, now);
+}
+
+int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+{
+    return send(p, msg, NULL, now);
+}
+
+int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
+                         struct spv_now now)
+{
+    return send(p, msg, &tag, now);
+}
+
+int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error)
+{
+    return spv_dones_take(&p->out.dones, tag, error);
+}
+
+void spv_peer_shut(struct spv_peer *p, int error)
+{
+    if (p->error == 0)
+        fail(p, error < 0 ? error : SPV_ERR_DISCONNECTED);
+    spv_sendq_drop_all(&p->out, p->error);
 }
 
 size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes)

@@ -2,7 +2,10 @@
  * and moved away only when it is at least half of the buffer, so a long queue written in small
  * pieces costs linear time. Held frames are encoded at our own version, because the negotiated one
  * is not known yet; releasing them walks the frames once and leaves out what the peer could not
- * read. */
+ * read.
+ *
+ * Every frame has a ticket that says where it ends, counted from the connection's first byte. The
+ * socket takes bytes in order, so tickets are settled in order, too. */
 #include "peer/sendq.h"
 
 #include <string.h>
@@ -23,6 +26,9 @@ void spv_sendq_free(struct spv_sendq *q)
 {
     spv_buffer_free(&q->wire);
     spv_buffer_free(&q->held);
+    spv_tickets_free(&q->tickets);
+    spv_tickets_free(&q->held_tickets);
+    spv_dones_free(&q->dones);
 }
 
 size_t spv_sendq_pending(const struct spv_sendq *q)
@@ -35,40 +41,109 @@ size_t spv_sendq_bytes(const struct spv_sendq *q)
     return spv_sendq_pending(q) + q->held.len;
 }
 
-/* Writes a frame at the end of one of the queue's buffers, or leaves all as it was. */
-static int append(struct spv_sendq *q, struct spv_buffer *b, const struct spv_msg *msg,
-                  const struct spv_netid *net, uint32_t version, size_t max)
+static struct spv_ticket ticket_for(const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
 {
-    size_t len = b->len;
-    int rc = spv_msg_write(b, msg, net, version);
-    if (rc == 0 && spv_sendq_bytes(q) > max)
-        rc = SPV_ERR_QUEUE_FULL;
+    struct spv_ticket t = {.end = end, .command = (uint8_t)msg->command, .tagged = tag != NULL};
+    const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
+    size_t n = strnlen(name, SPV_COMMAND_SIZE);
+    memcpy(t.name, name, n);
+    if (tag != NULL)
+        t.tag = *tag;
+    return t;
+}
+
+/* The frame at the end of a buffer, begun at len, counts: its ticket is written. */
+static int write_ticket(struct spv_sendq *q, struct spv_tickets *tickets, const struct spv_msg *msg,
+                        uint64_t end, const uint64_t *tag)
+{
+    struct spv_ticket ticket = ticket_for(msg, end, tag);
+    int rc = tag != NULL ? spv_dones_promise(&q->dones) : 0;
     if (rc < 0)
-        b->len = len;
+        return rc;
+    rc = spv_tickets_push(tickets, &ticket);
+    if (rc < 0 && tag != NULL)
+        spv_dones_unpromise(&q->dones);
     return rc;
 }
 
+static bool over(const struct spv_sendq *q, const struct spv_sendq_bound *bound)
+{
+    size_t messages = spv_tickets_open(&q->tickets) + spv_tickets_open(&q->held_tickets) +
+                      spv_dones_waiting(&q->dones);
+    return bound != NULL && (spv_sendq_bytes(q) > bound->bytes || messages >= bound->messages);
+}
+
 int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                  uint32_t version, size_t max)
+                  uint32_t version, const struct spv_sendq_bound *bound, const uint64_t *tag)
 {
     if (q->off > 0 && q->off >= q->wire.len / 2) {
         spv_buffer_consume(&q->wire, q->off);
         q->off = 0;
     }
-    int rc = append(q, &q->wire, msg, net, version, max);
+    size_t len = q->wire.len;
+    int rc = spv_msg_write(&q->wire, msg, net, version);
+    if (rc == 0 && over(q, bound))
+        rc = SPV_ERR_QUEUE_FULL;
     if (rc == 0)
+        rc = write_ticket(q, &q->tickets, msg, q->taken + spv_sendq_pending(q), tag);
+    if (rc < 0)
+        q->wire.len = len;
+    else
         q->messages++;
     return rc;
 }
 
 int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                   size_t max)
+                   const struct spv_sendq_bound *bound, const uint64_t *tag)
 {
-    return append(q, &q->held, msg, net, SPV_PROTOCOL_VERSION, max);
+    size_t len = q->held.len;
+    int rc = spv_msg_write(&q->held, msg, net, SPV_PROTOCOL_VERSION);
+    if (rc == 0 && over(q, bound))
+        rc = SPV_ERR_QUEUE_FULL;
+    if (rc == 0)
+        rc = write_ticket(q, &q->held_tickets, msg, q->held.len, tag);
+    if (rc < 0)
+        q->held.len = len;
+    return rc;
 }
 
-static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
-                       size_t n, const struct spv_netid *net, uint32_t version)
+/* The oldest ticket's message has gone (error 0), or never will. */
+static void settle(struct spv_sendq *q, struct spv_tickets *tickets, size_t bytes, int error)
+{
+    const struct spv_ticket ticket = *spv_tickets_front(tickets);
+    spv_tickets_pop(tickets);
+    if (ticket.tagged)
+        spv_dones_keep(&q->dones, ticket.tag, error);
+    if (q->settle != NULL)
+        q->settle(q->ctx, &ticket, bytes, error);
+}
+
+void spv_sendq_drop_held(struct spv_sendq *q, int error)
+{
+    while (spv_tickets_open(&q->held_tickets) > 0)
+        settle(q, &q->held_tickets, 0, error);
+    spv_buffer_free(&q->held);
+    spv_buffer_init(&q->held);
+}
+
+void spv_sendq_drop_all(struct spv_sendq *q, int error)
+{
+    while (spv_tickets_open(&q->tickets) > 0) {
+        uint64_t end = spv_tickets_front(&q->tickets)->end;
+        size_t went = q->taken > q->settled ? (size_t)(q->taken - q->settled) : 0;
+        q->settled = end;
+        settle(q, &q->tickets, went, error);
+    }
+    spv_sendq_drop_held(q, error);
+    spv_buffer_free(&q->wire);
+    spv_buffer_init(&q->wire);
+    q->off = 0;
+}
+
+/* Can the version read this held frame, and if so, in which form? Returns 1 when it has joined the
+ * wire, 0 when it is left out. */
+static int join_wire(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
+                     size_t n, const struct spv_netid *net, uint32_t version)
 {
     if (spv_command_since(frame->command) > version)
         return 0;
@@ -78,11 +153,33 @@ static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const
     /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
     if (frame->command == SPV_CMD_PING && version < SPV_VERSION_PING_NONCE) {
         struct spv_msg ping = {.command = SPV_CMD_PING};
-        return spv_sendq_put(q, &ping, net, version, SIZE_MAX);
+        int rc = spv_msg_write(&q->wire, &ping, net, version);
+        return rc < 0 ? rc : 1;
     }
     spv_buffer_put(&q->wire, bytes, n);
+    return q->wire.error < 0 ? q->wire.error : 1;
+}
+
+/* Moves the oldest held message, frame and ticket. */
+static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
+                       const struct spv_netid *net, uint32_t version)
+{
+    size_t len = q->wire.len;
+    int rc = join_wire(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
+    if (rc == 0)
+        settle(q, &q->held_tickets, 0, SPV_ERR_UNSUPPORTED);
+    if (rc <= 0)
+        return rc;
+    struct spv_ticket ticket = *spv_tickets_front(&q->held_tickets);
+    ticket.end = q->taken + spv_sendq_pending(q);
+    rc = spv_tickets_push(&q->tickets, &ticket);
+    if (rc < 0) {
+        q->wire.len = len;
+        return rc;
+    }
+    spv_tickets_pop(&q->held_tickets);
     q->messages++;
-    return q->wire.error;
+    return 0;
 }
 
 int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version)
@@ -96,16 +193,10 @@ int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t
         if (head == NULL || spv_frame_read(&frame, head, net, SPV_MAX_PAYLOAD) < 0)
             break;
         spv_cursor_take(&c, frame.length);
-        rc = release_one(q, &frame, at, SPV_FRAME_HEADER + (size_t)frame.length, net, version);
+        rc = release_one(q, &frame, at, net, version);
     }
-    spv_sendq_drop_held(q);
+    spv_sendq_drop_held(q, rc < 0 ? rc : SPV_ERR_UNSUPPORTED);
     return rc;
-}
-
-void spv_sendq_drop_held(struct spv_sendq *q)
-{
-    spv_buffer_free(&q->held);
-    spv_buffer_init(&q->held);
 }
 
 const uint8_t *spv_sendq_front(const struct spv_sendq *q)
@@ -116,9 +207,17 @@ const uint8_t *spv_sendq_front(const struct spv_sendq *q)
 void spv_sendq_sent(struct spv_sendq *q, size_t n)
 {
     q->off += n;
+    q->taken += n;
     if (q->off == q->wire.len) {
         q->wire.len = 0;
         q->off = 0;
+    }
+    const struct spv_ticket *front;
+    while ((front = spv_tickets_front(&q->tickets)) != NULL && front->end <= q->taken) {
+        uint64_t end = front->end;
+        size_t bytes = (size_t)(end - q->settled);
+        q->settled = end;
+        settle(q, &q->tickets, bytes, 0);
     }
 }
 
@@ -138,5 +237,6 @@ void spv_sendq_trim(struct spv_sendq *q)
 
 size_t spv_sendq_memory(const struct spv_sendq *q)
 {
-    return q->wire.cap + q->held.cap;
+    return q->wire.cap + q->held.cap + q->dones.cap * sizeof(q->dones.list[0]) +
+           (q->tickets.cap + q->held_tickets.cap) * sizeof(q->tickets.list[0]);
 }

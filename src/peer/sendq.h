@@ -1,9 +1,10 @@
-/* The sending half: one bounded FIFO of encoded frames. Before the handshake completes, the
- * caller's messages are held apart and follow the negotiation. */
+/* The sending half: one bounded FIFO of encoded frames, and what became of each. Before the
+ * handshake completes, the caller's messages are held apart and follow the negotiation. */
 #ifndef SPV_PEER_SENDQ_H
 #define SPV_PEER_SENDQ_H
 
 #include "base/buffer.h"
+#include "peer/tickets.h"
 #include "spv/message.h"
 #include "spv/network.h"
 
@@ -12,26 +13,42 @@
 struct spv_sendq {
     struct spv_buffer wire; /* frames on their way to the socket */
     size_t off; /* bytes of wire that the socket took */
+    uint64_t taken; /* bytes that the socket ever took */
+    uint64_t settled; /* where the last settled frame ended */
+    struct spv_tickets tickets; /* of the frames on wire */
     struct spv_buffer held; /* frames that wait for the handshake */
+    struct spv_tickets held_tickets;
+    struct spv_dones dones;
     uint64_t messages; /* put on wire so far */
+    /* Told of every frame once: bytes of it that went, and 0 or why it did not go. May be NULL. */
+    void (*settle)(void *ctx, const struct spv_ticket *ticket, size_t bytes, int error);
+    void *ctx;
+};
+
+/* What the queue may hold; tags not yet pulled count as messages. */
+struct spv_sendq_bound {
+    size_t bytes;
+    size_t messages;
 };
 
 void spv_sendq_init(struct spv_sendq *q);
 void spv_sendq_free(struct spv_sendq *q);
 
 /* Appends a frame to the wire or, before the handshake is through, to the held ones, unless the
- * queue would then hold more than max bytes: SPV_ERR_QUEUE_FULL. Other errors as spv_msg_encode. On
- * error the queue is as before. */
+ * queue would then hold more than the bound (NULL: none): SPV_ERR_QUEUE_FULL. tag may be NULL.
+ * Other errors as spv_msg_encode. On error the queue is as before. */
 int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                  uint32_t version, size_t max);
+                  uint32_t version, const struct spv_sendq_bound *bound, const uint64_t *tag);
 int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                   size_t max);
+                   const struct spv_sendq_bound *bound, const uint64_t *tag);
 
 /* The handshake is through at this version: held frames join the wire. Those of commands that the
  * version does not know are dropped, a ping takes the version's form. SPV_ERR_NOMEM. */
 int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version);
-/* Forgets what is held: it will never be sent. */
-void spv_sendq_drop_held(struct spv_sendq *q);
+/* Forgets what is held, for this reason: it will never be sent. */
+void spv_sendq_drop_held(struct spv_sendq *q, int error);
+/* Forgets what is on the wire's side, too. */
+void spv_sendq_drop_all(struct spv_sendq *q, int error);
 
 size_t spv_sendq_pending(const struct spv_sendq *q); /* bytes on the wire's side */
 size_t spv_sendq_bytes(const struct spv_sendq *q); /* and the held ones */
