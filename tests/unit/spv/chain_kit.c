@@ -70,6 +70,29 @@ struct kit_headers kit_mined(const struct spv_params *params, const struct kit_h
     return out;
 }
 
+struct kit_headers kit_uneven(const struct spv_params *params, const struct kit_headers *base,
+                              uint32_t fork, uint32_t n, uint64_t seed)
+{
+    static const uint32_t spacings[] = {200, 300, 450, 1300};
+    struct kit_headers out = {0};
+    struct spv_mine_plan plan = {.n = 1, .seed = seed, .sink = push_record, .ctx = &out};
+    struct spv_chain *c = kit_chain(params);
+    uint64_t random = seed;
+
+    if (base != NULL) {
+        kit_feed(c, base, 0, fork);
+        for (uint32_t i = 0; i < fork; i++)
+            kit_push(&out, &base->headers[i]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        plan.spacing = spacings[random >> 62];
+        assert_int_equal(spv_mine_chain(c, &plan), 0);
+    }
+    spv_chain_free(c);
+    return out;
+}
+
 struct spv_blockhash kit_hash(const struct spv_header *header)
 {
     struct spv_blockhash hash;

@@ -45,6 +45,10 @@ void kit_headers_free(struct kit_headers *h);
 struct kit_headers kit_mined(const struct spv_params *params, const struct kit_headers *base,
                              uint32_t fork, uint32_t n, uint32_t spacing, uint64_t seed);
 
+/* The same with uneven spacings, so that networks with minimum difficulty get some of it. */
+struct kit_headers kit_uneven(const struct spv_params *params, const struct kit_headers *base,
+                              uint32_t fork, uint32_t n, uint64_t seed);
+
 /* Sets the nonce to one that meets the bits, or (miss) to one that does not. */
 void kit_work(struct spv_header *header);
 void kit_miss(struct spv_header *header);

@@ -118,9 +118,9 @@ static void a_branch_gathers_over_many_messages(void **state)
 static void a_branch_is_judged_by_its_own_past(void **state)
 {
     const struct spv_params params = kit_params(KIT_MIN_DIFFICULTY);
-    struct kit_headers a = kit_mined(&params, NULL, 0, 35, 600, 1);
-    struct kit_headers b = kit_mined(&params, &a, 12, 25, 200, 2); /* other retargets */
-    struct kit_headers d = kit_mined(&params, &b, 25, 25, 1500, 3); /* off b, limit bits */
+    struct kit_headers a = kit_uneven(&params, NULL, 0, 35, 1);
+    struct kit_headers b = kit_uneven(&params, &a, 12, 25, 2); /* other retargets */
+    struct kit_headers d = kit_uneven(&params, &b, 25, 25, 3); /* off b */
     struct spv_chain *c = kit_chain(&params);
     (void)state;
 
@@ -133,6 +133,55 @@ static void a_branch_is_judged_by_its_own_past(void **state)
     kit_headers_free(&a);
     kit_headers_free(&b);
     kit_headers_free(&d);
+}
+
+static void what_is_known_in_a_branch_is_recognised(void **state)
+{
+    const struct spv_params *params = spv_params_get(SPV_REGTEST);
+    struct kit_headers a = kit_mined(params, NULL, 0, 30, 600, 1);
+    struct kit_headers b = kit_mined(params, &a, 10, 10, 600, 2);
+    struct kit_headers d = kit_mined(params, &b, 15, 8, 600, 3); /* off b */
+    struct spv_chain *c = kit_chain(params);
+    struct spv_verdict v;
+    (void)state;
+
+    kit_feed(c, &a, 0, a.n);
+    kit_feed(c, &b, 0, b.n);
+    kit_feed(c, &d, 12, d.n); /* its first three are b's */
+    assert_int_equal(spv_chain_branch_headers(c), 10 + 13);
+    v = take(c, &b, 0, b.n);
+    assert_int_equal(v.known, b.n);
+    v = take(c, &d, 0, d.n);
+    assert_int_equal(v.known, d.n);
+    assert_int_equal(v.change.kind, SPV_CHANGE_NONE);
+    assert_int_equal(spv_chain_branch_headers(c), 10 + 13);
+    spv_chain_free(c);
+    kit_headers_free(&a);
+    kit_headers_free(&b);
+    kit_headers_free(&d);
+}
+
+/* Without a reader: what is kept must do. */
+static void a_fork_within_the_last_two_periods_needs_no_store(void **state)
+{
+    const struct spv_params params = kit_params(KIT_MIN_DIFFICULTY);
+    struct kit_headers a = kit_uneven(&params, NULL, 0, 300, 1);
+    struct spv_chain *c = kit_chain(&params);
+    (void)state;
+
+    for (uint32_t i = 0; i < 299; i++) {
+        kit_feed(c, &a, i, i + 1);
+        assert_true(spv_chain_window_start(c) + 2 * KIT_INTERVAL <= i + 1 || i < 20);
+        assert_in_range(c->window.n, 1, SPV_WINDOW_MAX_PERIODS * KIT_INTERVAL + 1);
+    }
+    for (uint32_t fork = 280; fork < 299; fork++) {
+        struct kit_headers b = kit_uneven(&params, &a, fork, 1, 5);
+        const int error = kit_judge(c, &b.headers[fork], kit_late);
+        assert_true(error == 0 || error == SPV_ERR_CHAIN_BRANCHES);
+        kit_headers_free(&b);
+    }
+    spv_chain_free(c);
+    kit_headers_free(&a);
 }
 
 static void reorganises_5000_deep(void **state)
@@ -158,7 +207,7 @@ static void reorganises_5000_deep(void **state)
     kit_headers_free(&b);
 }
 
-/* The window is 60 headers at most here; the fork is 300 below the tip. */
+/* The window is 60 headers at most here; the fork is 100 below the tip. */
 static void reorganises_below_the_window_through_the_store(void **state)
 {
     const enum kit_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94, KIT_NO_RETARGET};
@@ -166,10 +215,10 @@ static void reorganises_below_the_window_through_the_store(void **state)
 
     for (size_t k = 0; k < 4; k++) {
         const struct spv_params params = kit_params(kinds[k]);
-        struct kit_headers a = kit_mined(&params, NULL, 0, 400, 600, 1);
+        struct kit_headers a = kit_uneven(&params, NULL, 0, 200, 1);
         /* at spots where the walk back and the retarget base lie below the window, too */
-        for (uint32_t fork = 98; fork <= 101; fork++) {
-            struct kit_headers b = kit_mined(&params, &a, fork, 400, 600, 2);
+        for (uint32_t fork = 95; fork <= 101; fork++) {
+            struct kit_headers b = kit_mined(&params, &a, fork, 120, 450, 2); /* more work */
             struct spv_record record;
             struct kit_store s;
             struct spv_chain *c;
@@ -178,13 +227,13 @@ static void reorganises_below_the_window_through_the_store(void **state)
             const struct spv_chain_config cfg = {.params = &params, .reader = kit_reader(&s)};
             assert_int_equal(spv_chain_new(&c, &cfg), 0);
             kit_feed_stored(c, &s, &a, 0, a.n);
-            assert_true(spv_chain_window_start(c) > 300);
-            kit_feed_stored(c, &s, &b, fork, 300);
+            assert_true(spv_chain_window_start(c) > 120);
+            kit_feed_stored(c, &s, &b, fork, fork + 20);
             assert_tip(c, &a);
-            v = take(c, &b, 300, b.n);
+            v = take(c, &b, fork + 20, b.n);
             assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
             assert_int_equal(v.change.fork_height, fork);
-            assert_int_equal(v.change.removed, 400 - fork);
+            assert_int_equal(v.change.removed, 200 - fork);
             /* before the store has it, memory already answers */
             assert_tip(c, &b);
             assert_int_equal(spv_chain_at(c, &record, fork + 1), 1);
@@ -442,6 +491,8 @@ static void grow_tree(uint64_t seed)
         assert_int_equal(spv_chain_at(c, &record, b->fork), 1);
         assert_memory_equal(&record.hash, &b->span.records[0].header.prev, 32);
         assert_int_equal(b->span.records[0].height, b->fork + 1);
+        if (spv_chain_at(c, &record, b->fork + 1) == 1)
+            assert_memory_not_equal(&record.hash, &b->span.records[0].hash, 32);
     }
     spv_chain_free(c);
     kit_store_free(&s);
@@ -463,6 +514,8 @@ int main(void)
         cmocka_unit_test(work_decides_not_length),
         cmocka_unit_test(a_branch_gathers_over_many_messages),
         cmocka_unit_test(a_branch_is_judged_by_its_own_past),
+        cmocka_unit_test(what_is_known_in_a_branch_is_recognised),
+        cmocka_unit_test(a_fork_within_the_last_two_periods_needs_no_store),
         cmocka_unit_test(reorganises_5000_deep),
         cmocka_unit_test(reorganises_below_the_window_through_the_store),
         cmocka_unit_test(nothing_forks_below_the_last_checkpoint),

@@ -408,6 +408,30 @@ static void refuses_what_contradicts_a_checkpoint(void **state)
     kit_headers_free(&h);
 }
 
+static void every_checkpoint_counts(void **state)
+{
+    const struct spv_params params = kit_params(KIT_NO_RETARGET);
+    struct kit_headers h = kit_mined(&params, NULL, 0, 10, 600, 1);
+    struct spv_checkpoint checkpoints[] = {
+        {3, kit_hash(&h.headers[2])}, {5, kit_hash(&h.headers[4])}, {8, kit_hash(&h.headers[7])}};
+    const struct spv_chain_config cfg = {
+        .params = &params, .checkpoints = checkpoints, .n_checkpoints = 3};
+    struct spv_chain *c;
+    struct spv_verdict v;
+    (void)state;
+
+    for (size_t i = 0; i < 3; i++) {
+        checkpoints[i].hash.b[0] ^= 1;
+        assert_int_equal(spv_chain_new(&c, &cfg), 0);
+        assert_int_equal(spv_chain_accept(c, &v, h.headers, 10, kit_late), 0);
+        assert_int_equal(v.error, SPV_ERR_HDR_CHECKPOINT);
+        assert_int_equal(v.height, checkpoints[i].height);
+        spv_chain_free(c);
+        checkpoints[i].hash.b[0] ^= 1;
+    }
+    kit_headers_free(&h);
+}
+
 static void an_unknown_parent_is_no_lie(void **state)
 {
     const struct spv_params params = kit_params(KIT_NO_RETARGET);
@@ -572,6 +596,7 @@ int main(void)
         cmocka_unit_test(bip94_refuses_a_period_that_starts_too_early),
         cmocka_unit_test(work_sums_up),
         cmocka_unit_test(refuses_what_contradicts_a_checkpoint),
+        cmocka_unit_test(every_checkpoint_counts),
         cmocka_unit_test(an_unknown_parent_is_no_lie),
         cmocka_unit_test(headers_of_one_message_must_link),
         cmocka_unit_test(what_is_known_is_recognised),

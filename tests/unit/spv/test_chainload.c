@@ -21,7 +21,7 @@ static void set_scene(struct scene *s, enum kit_kind kind)
     struct spv_chain *c;
 
     s->params = kit_params(kind);
-    s->headers = kit_mined(&s->params, NULL, 0, STORED + 50, 650, 1);
+    s->headers = kit_uneven(&s->params, NULL, 0, STORED + 50, 1);
     kit_store_init(&s->store, &s->params);
     const struct spv_chain_config cfg = {.params = &s->params, .reader = kit_reader(&s->store)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -76,6 +76,28 @@ static void goes_on_as_if_it_had_never_stopped(void **state)
     }
 }
 
+/* Forks all over the loaded window: each is judged as it would have been before. */
+static void a_loaded_window_judges_forks_as_well(void **state)
+{
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_MIN_DIFFICULTY);
+    for (uint32_t height = STORED - 10; height < STORED; height++) {
+        s.store.n = height + 1; /* the store of an earlier day */
+        assert_int_equal(open_chain(&s, &c), 0);
+        for (uint32_t fork = height - 25; fork < height; fork++) {
+            struct kit_headers b = kit_mined(&s.params, &s.headers, fork, 1, 500, 9);
+            assert_int_equal(kit_judge(c, &b.headers[fork], kit_late), 0);
+            kit_headers_free(&b);
+        }
+        spv_chain_free(c);
+    }
+    s.store.n = STORED + 1;
+    clear_scene(&s);
+}
+
 static void an_empty_store_means_genesis(void **state)
 {
     struct scene s = {.params = kit_params(KIT_PLAIN)};
@@ -98,6 +120,7 @@ static void refuses_a_store_that_does_not_hold_together(void **state)
         HARM_TIP_WORK,
         HARM_TIP_HEIGHT, /* claims more than it has */
         HARM_BASE_HASH,
+        HARM_BASE_HEADER,
         HARM_BASE_WORK,
         HARMS,
     };
@@ -127,6 +150,9 @@ static void refuses_a_store_that_does_not_hold_together(void **state)
             break;
         case HARM_BASE_HASH:
             records[base].hash.b[0] ^= 1;
+            break;
+        case HARM_BASE_HEADER:
+            records[base].header.nonce++;
             break;
         case HARM_BASE_WORK:
             records[base].work.w[0]--;
@@ -305,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_on_as_if_it_had_never_stopped),
+        cmocka_unit_test(a_loaded_window_judges_forks_as_well),
         cmocka_unit_test(an_empty_store_means_genesis),
         cmocka_unit_test(refuses_a_store_that_does_not_hold_together),
         cmocka_unit_test(refuses_a_stored_header_without_its_work),

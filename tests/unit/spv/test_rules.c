@@ -112,6 +112,10 @@ static void never_exceeds_the_limit_even_where_256_bits_overflow(void **state)
     (void)state;
     ALL_NETWORKS(p)
     assert_int_equal(spv_rules_retarget(p, p->pow_limit_bits, 0, UINT32_MAX), p->pow_limit_bits);
+    /* three times 0x60... is 0x120...: what is left of it in 256 bits would be a harder target */
+    const struct spv_params *p = spv_params_get(SPV_SIMNET);
+    assert_int_equal(spv_rules_retarget(p, 0x20600000, 0, 3 * p->target_timespan),
+                     p->pow_limit_bits);
 }
 
 static struct spv_rules_parent parent_at(uint32_t height, uint32_t time, uint32_t bits)
