@@ -1,0 +1,179 @@
+/* Headers judged per second, beside the floor: the double SHA-256 of the same 80 bytes alone. On
+ * mined regtest and simnet chains (the latter with retargets), and on real mainnet headers when
+ * SPV_TEST_DATA has them. Chain and floor take turns and the best round of each counts.
+ *
+ * bench_chain [HEADERS] */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "spv/chain.h"
+#include "spv/message.h"
+#include "spv/mine.h"
+
+#define HEADERS 1000000
+#define ROUNDS 5
+#define REAL_FILE "headers/mainnet-1-32260.bin"
+
+/* Headers as a peer's messages give them, and their bytes for the floor. */
+struct load {
+    struct spv_header *headers;
+    uint8_t *raw;
+    size_t n;
+    size_t cap;
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_chain: %s\n", what);
+    exit(1);
+}
+
+static void room(struct load *l, size_t n)
+{
+    l->headers = calloc(n, sizeof *l->headers);
+    l->raw = malloc(n * SPV_HEADER_SIZE);
+    if (l->headers == NULL || l->raw == NULL)
+        die("out of memory");
+    l->cap = n;
+    l->n = 0;
+}
+
+static void put(struct load *l, const struct spv_header *header)
+{
+    l->headers[l->n] = *header;
+    spv_header_encode(l->raw + l->n * SPV_HEADER_SIZE, header);
+    l->n++;
+}
+
+static void drop(struct load *l)
+{
+    free(l->headers);
+    free(l->raw);
+}
+
+static int take(void *ctx, const struct spv_record *record)
+{
+    put(ctx, &record->header);
+    return 0;
+}
+
+static struct spv_chain *new_chain(enum spv_network network)
+{
+    const struct spv_chain_config cfg = {.params = spv_params_get(network)};
+    struct spv_chain *c;
+
+    if (spv_chain_new(&c, &cfg) < 0)
+        die("no chain");
+    return c;
+}
+
+static double floor_seconds(const struct load *l)
+{
+    static struct spv_blockhash hashes[SPV_MAX_HEADERS];
+    const uint64_t start = bench_now_ns();
+
+    for (size_t i = 0; i < l->n; i += SPV_MAX_HEADERS)
+        spv_header_hash_raw(hashes, l->raw + i * SPV_HEADER_SIZE,
+                            l->n - i < SPV_MAX_HEADERS ? l->n - i : SPV_MAX_HEADERS);
+    return (double)(bench_now_ns() - start) * 1e-9;
+}
+
+static double chain_seconds(const struct load *l, enum spv_network network, size_t *memory)
+{
+    const struct spv_now now = {0, INT64_MAX / 2};
+    struct spv_chain *c = new_chain(network);
+    const uint64_t start = bench_now_ns();
+    double took;
+
+    for (size_t i = 0; i < l->n; i += SPV_MAX_HEADERS) {
+        const size_t n = l->n - i < SPV_MAX_HEADERS ? l->n - i : SPV_MAX_HEADERS;
+        struct spv_verdict v;
+        if (spv_chain_accept(c, &v, l->headers + i, n, now) < 0 || v.accepted != n)
+            die("a header was refused");
+        spv_chain_stored(c);
+    }
+    took = (double)(bench_now_ns() - start) * 1e-9;
+    *memory = spv_chain_memory(c);
+    spv_chain_free(c);
+    return took;
+}
+
+static void measure(const char *name, const struct load *l, enum spv_network network)
+{
+    double best_floor = 1e9;
+    double best_chain = 1e9;
+    size_t memory = 0;
+    char what[64];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        const double f = floor_seconds(l);
+        const double c = chain_seconds(l, network, &memory);
+        best_floor = f < best_floor ? f : best_floor;
+        best_chain = c < best_chain ? c : best_chain;
+    }
+    const double n = (double)l->n;
+    snprintf(what, sizeof what, "%s: double SHA-256 alone", name);
+    bench_rate(what, n / best_floor, 0, "headers/s");
+    snprintf(what, sizeof what, "%s: judged", name);
+    bench_rate(what, n / best_chain, n / best_floor, "headers/s");
+    bench_cost("  the chain's memory at the end", (double)memory / 1024, 0, "KiB");
+}
+
+static void mined(size_t n, enum spv_network network, const char *name)
+{
+    struct load l;
+    struct spv_chain *c = new_chain(network);
+    const uint64_t start = bench_now_ns();
+
+    room(&l, n);
+    const struct spv_mine_plan plan = {.n = (uint32_t)n, .seed = 1, .sink = take, .ctx = &l};
+    if (spv_mine_chain(c, &plan) != 0)
+        die("mining failed");
+    spv_chain_free(c);
+    printf("%s: mined %zu headers in %.2f s\n", name, n, (double)(bench_now_ns() - start) * 1e-9);
+    measure(name, &l, network);
+    drop(&l);
+}
+
+static void real(void)
+{
+    const char *folder = getenv("SPV_TEST_DATA");
+    uint8_t raw[SPV_HEADER_SIZE];
+    char path[512];
+    struct load l;
+    FILE *f;
+
+    if (folder == NULL) {
+        puts("mainnet: skipped, SPV_TEST_DATA is not set");
+        return;
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, REAL_FILE);
+    f = fopen(path, "rb");
+    if (f == NULL) {
+        printf("mainnet: skipped, there is no %s\n", path);
+        return;
+    }
+    room(&l, 40000);
+    while (l.n < l.cap && fread(raw, 1, sizeof raw, f) == sizeof raw) {
+        struct spv_header header;
+        spv_header_decode(&header, raw);
+        put(&l, &header);
+    }
+    fclose(f);
+    printf("mainnet: %zu real headers\n", l.n);
+    measure("mainnet", &l, SPV_MAINNET);
+    drop(&l);
+}
+
+int main(int argc, char **argv)
+{
+    const size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : HEADERS;
+
+    if (n == 0)
+        die("usage: bench_chain [HEADERS]");
+    mined(n, SPV_REGTEST, "regtest");
+    mined(n < 100000 ? n : 100000, SPV_SIMNET, "simnet");
+    real();
+    return 0;
+}
