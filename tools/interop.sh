@@ -19,7 +19,7 @@ if npm ci --ignore-scripts --no-audit --no-fund </dev/null >"$log" 2>&1; then
     echo "Installed the interop tests' node (bcoin) in tests/interop/node_modules"
     touch node_modules/.package-lock.json
 else
-    tail -3 "$log"
+    grep -iE 'err(or|!) (code|request|network)|command not found|not found' "$log" | head -3 >&2
     echo "The interop tests will be skipped: npm could not install bcoin" >&2
 fi
 rm -f "$log"

@@ -10,8 +10,9 @@ packages() {
         echo build-essential cmake ninja-build pkg-config libevent-dev libsecp256k1-dev libssl-dev \
             libsqlite3-dev libjansson-dev sqlite3
         ;;
-    test) # what the test programs and their drivers need besides
-        echo libcmocka-dev python3
+    test) # what the test programs and their drivers need besides; zlib is what Debian's sqlite3.pc
+        # asks of those who link statically
+        echo libcmocka-dev python3 zlib1g-dev
         ;;
     ci) # other compilers, the linters, the fuzzer's run time, a man page formatter
         echo clang clang-format clang-tidy cppcheck llvm libclang-rt-dev ccache groff git
