@@ -23,6 +23,17 @@
 #define SPV_MAX_USER_AGENT 256 /* BIP14, protocol limit */
 #define SPV_MAX_REJECT_REASON 111 /* protocol limit */
 #define SPV_COMMAND_SIZE 12
+#define SPV_MAX_MONEY UINT64_C(2100000000000000) /* satoshis; a fee filter above it is ignored */
+
+/* Codes of a reject message (BIP61). */
+#define SPV_REJECT_MALFORMED 0x01
+#define SPV_REJECT_INVALID 0x10
+#define SPV_REJECT_OBSOLETE 0x11
+#define SPV_REJECT_DUPLICATE 0x12
+#define SPV_REJECT_NONSTANDARD 0x40
+#define SPV_REJECT_DUST 0x41
+#define SPV_REJECT_FEE 0x42
+#define SPV_REJECT_CHECKPOINT 0x43
 
 /* Service bits. */
 #define SPV_NODE_NETWORK (UINT64_C(1) << 0)
@@ -39,6 +50,8 @@
 #define SPV_VERSION_MEMPOOL 60002 /* BIP35 */
 #define SPV_VERSION_BLOOM 70001 /* BIP37 */
 #define SPV_VERSION_REJECT 70002 /* BIP61 */
+#define SPV_VERSION_BLOOM_OFFERED                                                                  \
+    70011 /* BIP111: bloom commands only where NODE_BLOOM is offered */
 #define SPV_VERSION_SENDHEADERS 70012 /* BIP130 */
 #define SPV_VERSION_FEEFILTER 70013 /* BIP133 */
 #define SPV_VERSION_SENDCMPCT 70014 /* BIP152 */

@@ -6,6 +6,7 @@
 #ifndef SPV_PEER_H
 #define SPV_PEER_H
 
+#include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/message.h"
 #include "spv/network.h"
@@ -35,9 +36,39 @@ struct spv_peer_timeouts { /* microseconds; 0 takes the default */
     uint64_t write; /* 2 min without the peer taking a byte that waits */
 };
 
+enum spv_transport {
+    SPV_TRANSPORT_V1, /* frames in the clear */
+};
+
+enum spv_log_level { /* each includes those before it */
+                     SPV_LOG_OFF,
+                     SPV_LOG_DEBUG, /* one line a message: "received headers (2000, first ...)
+                                       from 1.2.3.4:8333" */
+                     SPV_LOG_TRACE, /* and its body in hex, 16 bytes a line, SPV_LOG_DUMP bytes at
+                                       most */
+};
+#define SPV_LOG_DUMP 4096 /* ours: more of one message fills a log and helps nobody */
+
+/* Who watches. Called from within the calls on the machine, for every message: the handshake's,
+ * unknown ones, and those that are refused. None may call the machine. Any may be NULL. */
+struct spv_peer_observer {
+    /* A frame has come: its bytes with the header, its command ("" when that cannot be read), and 0
+     * or what was wrong with it. */
+    void (*on_any_read)(void *ctx, size_t bytes, const char *command, int error);
+    /* The socket has taken a frame (error 0), or never will: how many bytes of it went, and why. */
+    void (*on_any_write)(void *ctx, size_t bytes, const char *command, int error);
+    /* A line for a log: printable ASCII, no newline. */
+    void (*on_log)(void *ctx, enum spv_log_level level, const char *line);
+    enum spv_log_level log_level;
+    void *ctx;
+};
+
 /* Everything here is copied, but for what the pointers point at: they must outlive the machine. */
 struct spv_peer_config {
     const struct spv_netid *net;
+    uint64_t id; /* the caller's number for it; only reported */
+    struct spv_endpoint
+        endpoint; /* where the peer is, for statistics, logs and tolerate_malformed */
     uint64_t services; /* what we offer */
     uint64_t need_services; /* what the peer must offer, else SPV_ERR_SERVICES */
     uint32_t max_version; /* 0: SPV_PROTOCOL_VERSION */
@@ -49,6 +80,10 @@ struct spv_peer_config {
     struct spv_rng rng;
     struct spv_self_nonces *self_nonces; /* may be NULL: no self-connection check */
     struct spv_peer_timeouts timeouts;
+    /* On regtest, from 127.0.0.0/8 or ::1 alone: a message with a wrong checksum or a malformed
+     * body is counted and skipped instead of closing. For tests that send such on purpose. */
+    bool tolerate_malformed;
+    struct spv_peer_observer observer;
     size_t max_queue_bytes; /* send queue; 0: SPV_PEER_QUEUE_BYTES */
     size_t max_queue_messages; /* send queue; 0: SPV_PEER_QUEUE_MESSAGES */
 };
@@ -58,18 +93,27 @@ struct spv_peer_config {
 #define SPV_PEER_REQUESTS 64 /* ours: getheaders and getdata open at once on one connection */
 
 struct spv_peer_stats {
+    uint64_t id; /* as configured */
+    struct spv_endpoint endpoint; /* as configured */
     enum spv_direction direction;
+    enum spv_transport transport;
     bool ready; /* handshake complete */
     uint32_t version; /* negotiated; 0 before the peer's version message */
     uint32_t peer_version; /* as advertised */
     uint64_t services; /* the peer's */
     char user_agent[SPV_MAX_USER_AGENT + 1]; /* the peer's, made safe to print: ASCII 32..126 */
     int32_t start_height; /* the peer's claim in its version message */
+    int32_t last_height; /* the highest it claimed or spv_peer_note_height told; never falls */
     int64_t time_offset_s; /* peer's clock minus ours; never used to move ours */
     bool relay; /* the peer wants transactions announced */
+    bool filtered; /* the peer loaded a bloom filter: announce only what matches it */
     bool send_headers; /* the peer asked for headers announcements (BIP130) */
+    bool addrv2; /* the peer asked for addrv2 (BIP155) */
+    bool wtxidrelay; /* both sides asked for wtxid relay (BIP339) */
+    uint64_t fee_filter; /* satoshis per 1,000 virtual bytes that the peer asks at least (BIP133) */
     uint64_t bytes_in, bytes_out;
     uint64_t messages_in, messages_out, unknown_in;
+    uint64_t malformed_in; /* tolerated ones */
     uint64_t connected_us, last_in_us, last_out_us; /* monotonic */
     uint64_t ping_sent_us; /* 0: none in flight */
     uint64_t rtt_us, rtt_min_us; /* 0: not measured yet */
@@ -93,15 +137,18 @@ SPV_API int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struc
 /* The next complete message: 1 and *out filled, 0 none, negative: drop the link. What *out points
  * at is lent until the next call on this machine. Pings are answered and negotiation is kept
  * inside, yet every known message is handed out, so the caller sees all; unknown commands come out
- * as SPV_CMD_UNKNOWN with their raw bytes. Messages before spv_peer_ready are version, verack and
- * whatever a peer sends early: not for a node to act on. The first error sticks. */
+ * as SPV_CMD_UNKNOWN with their raw bytes. Bloom commands and mempool, when we do not offer
+ * SPV_NODE_BLOOM, are never handed out: they close a peer of version 70011 or later (BIP111).
+ * Messages before spv_peer_ready are version, verack and whatever a peer sends early: not for a
+ * node to act on. The first error sticks. */
 SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now);
 
 /* Encodes and queues a message. Before the handshake completes it waits its turn and follows our
  * verack; what the version then negotiated does not know is left out. A getheaders or getdata arms
  * its own answer deadline; version 0 in a getheaders or getblocks is filled in. SPV_ERR_QUEUE_FULL
  * (bytes, messages, or SPV_PEER_REQUESTS open), SPV_ERR_INVALID (the negotiation is the machine's
- * own), SPV_ERR_TOO_LONG, SPV_ERR_UNSUPPORTED (the negotiated version does not know it),
+ * own), SPV_ERR_TOO_LONG, SPV_ERR_UNSUPPORTED (the negotiated version does not know it, or a bloom
+ * command or mempool to a peer that does not offer SPV_NODE_BLOOM and would drop us),
  * SPV_ERR_NOMEM; a machine that has failed returns its error. */
 SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
@@ -131,6 +178,9 @@ SPV_API void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now);
  * that our own slowness is not the peer's fault. Negative: drop the link. */
 SPV_API int spv_peer_timer(struct spv_peer *p, struct spv_now now);
 
+/* The peer has a block of this height: it announced one, and the caller knows its place. */
+SPV_API void spv_peer_note_height(struct spv_peer *p, int32_t height);
+
 /* When spv_peer_timer wants to be called next (monotonic us), or SPV_NEVER. */
 SPV_API uint64_t spv_peer_deadline(const struct spv_peer *p);
 
@@ -138,6 +188,11 @@ SPV_API uint64_t spv_peer_deadline(const struct spv_peer *p);
 SPV_API bool spv_peer_ready(const struct spv_peer *p);
 
 SPV_API void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out);
+
+/* One line about a message, for logs: "headers (2000, first 0000...)". Printable ASCII whatever a
+ * peer put into it, cut at cap (at least 1) with its NUL. Returns out. Any thread. */
+#define SPV_SUMMARY 512 /* room for every summary */
+SPV_API char *spv_msg_summary(char *out, size_t cap, const struct spv_msg *msg);
 
 /* Bytes of memory that the machine holds: below 16 KiB two seconds after the last message. */
 SPV_API size_t spv_peer_memory(const struct spv_peer *p);

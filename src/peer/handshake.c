@@ -13,8 +13,6 @@
 #include "peer/machine.h"
 #include "spv/error.h"
 
-#define REJECT_DUPLICATE 0x12 /* BIP61 */
-
 static int send_version(struct spv_peer *p, struct spv_now now)
 {
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
@@ -40,18 +38,9 @@ int spv_handshake_begin(struct spv_peer *p, struct spv_now now)
     return p->dir == SPV_OUTBOUND ? send_version(p, now) : 0;
 }
 
-/* BIP61: a last word to a peer that repeats itself, only where reject is spoken. */
 static int refuse_repeat(struct spv_peer *p, const char *command, int error, struct spv_now now)
 {
-    struct spv_msg msg = {.command = SPV_CMD_REJECT};
-    uint32_t version = p->stats.version;
-    if (version >= SPV_VERSION_REJECT && version < SPV_PROTOCOL_VERSION) {
-        memcpy(msg.u.reject.command, command, strlen(command) + 1);
-        msg.u.reject.code = REJECT_DUPLICATE;
-        static const char reason[] = "duplicate message";
-        memcpy(msg.u.reject.reason, reason, sizeof(reason));
-        spv_peer_put(p, &msg, version, now); /* best effort: the error stands either way */
-    }
+    spv_peer_last_word(p, command, SPV_REJECT_DUPLICATE, "duplicate message", now);
     return error;
 }
 
@@ -75,6 +64,7 @@ static void note_version(struct spv_peer *p, const struct spv_msg_version *v, st
     s->peer_version = v->version;
     s->services = v->services;
     s->start_height = v->height;
+    s->last_height = v->height;
     s->relay = v->relay;
     s->time_offset_s = (int64_t)((uint64_t)v->time - (uint64_t)now.unix_s); /* any 64-bit claim */
     size_t n = v->user_agent_len < SPV_MAX_USER_AGENT ? v->user_agent_len : SPV_MAX_USER_AGENT;
@@ -118,7 +108,7 @@ static int on_verack(struct spv_peer *p, struct spv_now now)
     p->ready = true;
     p->stats.ready = true;
     p->clock[SPV_CLOCK_HANDSHAKE] = SPV_NEVER;
-    int rc = spv_sendq_release(&p->out, p->cfg.net, p->stats.version);
+    int rc = spv_sendq_release(&p->out, p->cfg.net, p->stats.version, p->stats.services);
     if (rc < 0)
         return rc;
     spv_requests_arm(&p->requests, now.mono_us);
@@ -135,8 +125,8 @@ int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct sp
     if (msg->command == SPV_CMD_VERACK)
         return on_verack(p, now);
     if (msg->command == SPV_CMD_SENDADDRV2)
-        p->addrv2 = true;
+        p->stats.addrv2 = true;
     else if (msg->command == SPV_CMD_WTXIDRELAY)
-        p->wtxidrelay = true;
+        p->stats.wtxidrelay = p->cfg.wtxidrelay;
     return 0;
 }

@@ -51,11 +51,11 @@ int spv_intake_next(struct spv_intake *in, const uint8_t **payload, const struct
     if (spv_intake_waiting(in) < whole)
         return 0;
     const uint8_t *body = in->buf.data + in->off + SPV_FRAME_HEADER;
+    in->have_frame = false;
+    in->off += whole;
     int rc = spv_frame_check(&in->frame, body);
     if (rc < 0)
         return rc;
-    in->have_frame = false;
-    in->off += whole;
     *payload = body;
     return 1;
 }

@@ -26,8 +26,9 @@ void spv_intake_free(struct spv_intake *in);
 int spv_intake_feed(struct spv_intake *in, const uint8_t *bytes, size_t n);
 
 /* The next frame whose bytes are all there and whose checksum holds: 1, 0 none yet, or what is
- * wrong with it (SPV_ERR_MAGIC, _COMMAND, _LENGTH, _CHECKSUM, found as early as the bytes allow).
- * *payload is lent until the next call. */
+ * wrong with it (SPV_ERR_MAGIC, _COMMAND, _LENGTH, _CHECKSUM, found as early as the bytes allow; a
+ * frame with a wrong checksum can be passed over: the next call goes on behind it). *payload is
+ * lent until the next call. */
 int spv_intake_next(struct spv_intake *in, const uint8_t **payload, const struct spv_netid *net,
                     uint32_t cap);
 

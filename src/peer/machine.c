@@ -1,4 +1,4 @@
-/* The public calls, and the way of a message through the machine.
+/* A machine's life, and the way of a message into it.
  *
  * feed only stores bytes; next takes the first whole frame, asks the handshake whether it may come
  * now, decodes it in place, lets handshake, keep-alive and requests act on it, and hands it out. So
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "spv/error.h"
 #include "spv/version.h"
 
@@ -77,6 +78,12 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     if (rc < 0)
         goto err;
     p->stats.direction = dir;
+    p->stats.id = cfg->id;
+    p->stats.endpoint = cfg->endpoint;
+    p->tolerant = cfg->tolerate_malformed && cfg->net->network == SPV_REGTEST &&
+                  spv_policy_loopback(cfg->endpoint.host);
+    p->out.settle = spv_observe_settled;
+    p->out.ctx = p;
     p->stats.connected_us = now.mono_us;
     rc = spv_handshake_begin(p, now);
     if (rc < 0)
@@ -98,22 +105,16 @@ void spv_peer_free(struct spv_peer *p)
     free(p);
 }
 
-static int fail(struct spv_peer *p, int error)
+int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now)
 {
     p->error = error;
     spv_sendq_drop_held(&p->out, error);
     for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
         p->clock[i] = SPV_NEVER;
+    /* A slow peer would not take them either. */
+    if (spv_sendq_pending(&p->out) > 0 && spv_err_class(error) != SPV_CLASS_SLOW)
+        p->clock[SPV_CLOCK_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
     return error;
-}
-
-int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
-                 struct spv_now now)
-{
-    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, version, NULL, NULL);
-    if (rc == 0)
-        spv_keepalive_wrote(p, 0, now);
-    return rc;
 }
 
 int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_now now)
@@ -124,13 +125,36 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
         return 0;
     int rc = spv_intake_feed(&p->in, in, n);
     if (rc < 0)
-        return fail(p, rc);
+        return spv_peer_fail(p, rc, now);
     p->stats.bytes_in += n;
     p->stats.last_in_us = now.mono_us;
     spv_keepalive_arrived(p, false, now);
     return 0;
 }
 
+/* What the peer wants to be told, and how. */
+static void note_preference(struct spv_peer *p, enum spv_command command, const uint8_t *payload,
+                            size_t n)
+{
+    struct spv_peer_stats *s = &p->stats;
+    if (command == SPV_CMD_SENDHEADERS) {
+        s->send_headers = true; /* BIP130 */
+    } else if (command == SPV_CMD_FEEFILTER) {
+        struct spv_cursor c = spv_cursor_over(payload, n);
+        uint64_t fee = spv_cursor_u64(&c);
+        /* BIP133: a rate that no transaction can pay is to be ignored. */
+        if (!c.error && fee <= SPV_MAX_MONEY)
+            s->fee_filter = fee;
+    } else if (command == SPV_CMD_FILTERLOAD) {
+        s->filtered = true;
+        s->relay = true; /* BIP37: until then, relay off in version held them back */
+    } else if (command == SPV_CMD_FILTERCLEAR) {
+        s->filtered = false;
+        s->relay = true;
+    }
+}
+
+/* 1 to hand it out, 0 to pass over it, or what is wrong with it. */
 static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
                         struct spv_now now)
 {
@@ -139,162 +163,87 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     int rc = spv_handshake_check(p, frame->command, now);
     if (rc < 0)
         return rc;
+    rc = spv_policy_receive(p, frame->command);
+    if (rc <= 0)
+        return rc;
     out->command = frame->command;
     memcpy(out->name, frame->name, sizeof(out->name));
     rc = spv_msg_decode(out, payload, frame->length, p->stats.version, &p->in.arena);
     if (rc < 0)
         return rc;
+    spv_observe_message(p, SPV_OBSERVED_IN, out, payload, frame->length);
     if (out->command == SPV_CMD_UNKNOWN)
         p->stats.unknown_in++;
-    if (out->command == SPV_CMD_SENDHEADERS)
-        p->stats.send_headers = true; /* BIP130 */
+    note_preference(p, out->command, payload, frame->length);
     if (p->requests.n > 0) {
         spv_requests_settle(&p->requests, out, payload, frame->length, now.mono_us);
         p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
     }
     rc = spv_handshake_input(p, out, now);
-    return rc < 0 ? rc : spv_keepalive_input(p, out, now);
+    if (rc == 0)
+        rc = spv_keepalive_input(p, out, now);
+    return rc < 0 ? rc : 1;
+}
+
+/* A message is refused: 0 to pass over it, or the error. */
+static int refuse(struct spv_peer *p, int error, struct spv_now now)
+{
+    if (!spv_policy_malformed(error))
+        return error;
+    if (p->tolerant) {
+        p->stats.malformed_in++;
+        return 0;
+    }
+    spv_peer_last_word(p, p->in.frame.name, SPV_REJECT_MALFORMED, spv_strerror(error), now);
+    return error;
+}
+
+/* The next frame: 1 to hand it out, 0 to pass over it, or an error; *any is false when there is
+ * none. */
+static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
+{
+    const uint8_t *payload = NULL;
+    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
+    size_t waiting = spv_intake_waiting(&p->in);
+    int rc = spv_intake_next(&p->in, &payload, p->cfg.net, cap);
+    *any = rc != 0;
+    if (rc == 0)
+        return 0;
+    /* Where the bytes are no frame, all of them count. */
+    bool framed = rc > 0 || rc == SPV_ERR_CHECKSUM;
+    bool named = framed || rc == SPV_ERR_LENGTH;
+    size_t bytes = framed ? SPV_FRAME_HEADER + (size_t)p->in.frame.length : waiting;
+    if (rc > 0)
+        rc = take_message(p, out, payload, now);
+    spv_observe_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
+    return rc < 0 ? refuse(p, rc, now) : rc;
 }
 
 int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
 {
+    bool any = true;
     if (p->error < 0)
         return p->error;
-    const uint8_t *payload;
-    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
-    int rc = spv_intake_next(&p->in, &payload, p->cfg.net, cap);
-    if (rc == 0)
-        return 0;
-    if (rc > 0)
-        rc = take_message(p, out, payload, now);
-    if (rc < 0)
-        return fail(p, rc);
-    spv_keepalive_arrived(p, true, now);
-    return 1;
-}
-
-/* What the caller may send: not the negotiation, which is the machine's own, and nothing that the
- * negotiated version does not know. */
-static int may_send(const struct spv_peer *p, const struct spv_msg *msg)
-{
-    if (msg->command == SPV_CMD_VERSION || msg->command == SPV_CMD_VERACK ||
-        msg->command == SPV_CMD_SENDADDRV2 || msg->command == SPV_CMD_WTXIDRELAY)
-        return SPV_ERR_INVALID;
-    /* BIP61 was withdrawn: reject is sent at 70002..70015 only. */
-    if (p->ready && msg->command == SPV_CMD_REJECT && p->stats.version >= SPV_PROTOCOL_VERSION)
-        return SPV_ERR_UNSUPPORTED;
-    if (p->ready && spv_command_since(msg->command) > p->stats.version)
-        return SPV_ERR_UNSUPPORTED;
-    return 0;
-}
-
-static int enqueue(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
-                   struct spv_now now)
-{
-    const struct spv_sendq_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
-    if (!p->ready)
-        return spv_sendq_hold(&p->out, msg, p->cfg.net, &bound, tag);
-    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag);
-    if (rc == 0)
-        spv_keepalive_wrote(p, 0, now);
-    return rc;
-}
-
-static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
-                        struct spv_now now)
-{
-    int rc = may_send(p, msg);
-    if (rc < 0)
-        return rc;
-    int added = 0;
-    if (msg->command == SPV_CMD_GETHEADERS)
-        added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getheaders);
-    else if (msg->command == SPV_CMD_GETDATA)
-        added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getdata);
-    if (added < 0)
-        return added;
-    rc = enqueue(p, msg, tag, now);
-    if (rc < 0 && added > 0)
-        spv_requests_undo(&p->requests);
-    if (rc < 0)
-        return rc;
-    if (p->ready && added > 0) {
-        spv_requests_arm(&p->requests, now.mono_us);
-        p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
+    while (any) {
+        int rc = take_frame(p, out, &any, now);
+        if (rc < 0)
+            return spv_peer_fail(p, rc, now);
+        if (any)
+            spv_keepalive_arrived(p, true, now);
+        if (rc > 0)
+            return 1;
     }
     return 0;
-}
-
-static int send(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
-                struct spv_now now)
-{
-    if (p->error < 0)
-        return p->error;
-    if (msg->command == SPV_CMD_GETDATA && msg->u.inv.n > SPV_MAX_INV)
-        return SPV_ERR_TOO_LONG;
-    if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS) {
-        /* A peer that gets a longer locator drops us; checked before anything is remembered. */
-        if (msg->u.getheaders.n > SPV_MAX_LOCATOR)
-            return SPV_ERR_TOO_LONG;
-        if (msg->u.getheaders.version == 0) {
-            struct spv_msg filled = *msg;
-            filled.u.getheaders.version = p->cfg.max_version; /* the field carries our version */
-            return send_checked(p, &filled, tag, now);
-        }
-    }
-    return send_checked(p, msg, tag, now);
-}
-
-int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
-{
-    return send(p, msg, NULL, now);
-}
-
-int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
-                         struct spv_now now)
-{
-    return send(p, msg, &tag, now);
-}
-
-int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error)
-{
-    return spv_dones_take(&p->out.dones, tag, error);
-}
-
-void spv_peer_shut(struct spv_peer *p, int error)
-{
-    if (p->error == 0)
-        fail(p, error < 0 ? error : SPV_ERR_DISCONNECTED);
-    spv_sendq_drop_all(&p->out, p->error);
-}
-
-size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes)
-{
-    size_t n = spv_sendq_pending(&p->out);
-    *bytes = n > 0 ? spv_sendq_front(&p->out) : NULL;
-    return n;
-}
-
-void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now)
-{
-    size_t pending = spv_sendq_pending(&p->out);
-    if (n > pending)
-        n = pending;
-    if (n == 0)
-        return;
-    spv_sendq_sent(&p->out, n);
-    p->stats.bytes_out += n;
-    p->stats.last_out_us = now.mono_us;
-    if (p->error == 0)
-        spv_keepalive_wrote(p, n, now);
 }
 
 int spv_peer_timer(struct spv_peer *p, struct spv_now now)
 {
+    if (p->error < 0 && p->clock[SPV_CLOCK_FLUSH] <= now.mono_us)
+        spv_peer_shut(p, p->error);
     if (p->error < 0)
         return p->error;
     int rc = spv_keepalive_timer(p, now);
-    return rc < 0 ? fail(p, rc) : 0;
+    return rc < 0 ? spv_peer_fail(p, rc, now) : 0;
 }
 
 uint64_t spv_peer_deadline(const struct spv_peer *p)
@@ -304,6 +253,12 @@ uint64_t spv_peer_deadline(const struct spv_peer *p)
         if (p->clock[i] < earliest)
             earliest = p->clock[i];
     return earliest;
+}
+
+void spv_peer_note_height(struct spv_peer *p, int32_t height)
+{
+    if (height > p->stats.last_height)
+        p->stats.last_height = height;
 }
 
 bool spv_peer_ready(const struct spv_peer *p)

@@ -1,5 +1,6 @@
-/* The insides of struct spv_peer, shared by the files of this folder: machine.c (the public calls),
- * handshake.c (version negotiation), keepalive.c (pings and every deadline). */
+/* The insides of struct spv_peer, shared by the files of this folder: machine.c (the way in),
+ * send.c (the way out), handshake.c (version negotiation), keepalive.c (pings and every deadline),
+ * policy.c (what may be said), observe.c (observers and logs). */
 #ifndef SPV_PEER_MACHINE_H
 #define SPV_PEER_MACHINE_H
 
@@ -18,8 +19,12 @@ enum spv_peer_clock {
     SPV_CLOCK_IDLE, /* the next complete message */
     SPV_CLOCK_PING, /* not a limit: time to send one */
     SPV_CLOCK_TRIM, /* not a limit: time to give a burst's memory back */
+    SPV_CLOCK_FLUSH, /* of a failed machine: its last bytes */
 };
-#define SPV_PEER_CLOCKS 8
+#define SPV_PEER_CLOCKS 9
+
+/* ours: a last reject gets this long to go out */
+#define SPV_PEER_FLUSH_US SPV_SECOND
 
 /* ours: a burst's memory is kept this long for the next one */
 #define SPV_PEER_TRIM_US (2 * SPV_SECOND)
@@ -33,7 +38,7 @@ struct spv_peer {
     int error; /* the first one; sticks */
 
     bool version_sent, version_got, verack_got, ready;
-    bool addrv2, wtxidrelay; /* the peer asked for it */
+    bool tolerant; /* of malformed messages: regtest, from loopback, on demand */
     uint64_t nonce; /* ours, in the version message */
 
     struct spv_intake in;
@@ -46,6 +51,9 @@ struct spv_peer {
     struct spv_peer_stats stats;
 };
 
+/* machine.c: the end, for this reason. Returns it. */
+int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now);
+
 /* selfnonce.c: a fresh nonce, never 0, remembered in the set (which may be NULL). */
 uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *rng);
 bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce);
@@ -53,6 +61,28 @@ bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce);
 /* Encodes a message of our own onto the wire, whatever the bound: there are few of these. */
 int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
                  struct spv_now now);
+/* BIP61: tells the peer why it is dropped, where reject is spoken. Best effort. */
+void spv_peer_last_word(struct spv_peer *p, const char *command, uint8_t code, const char *reason,
+                        struct spv_now now);
+
+/* policy.c: what a peer of this version and these services takes: 0, SPV_ERR_UNSUPPORTED. */
+int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services);
+/* May it come? 1, 0 to pass over it, or an error. */
+int spv_policy_receive(const struct spv_peer *p, enum spv_command command);
+/* Is the body's error one that tolerate_malformed covers? */
+bool spv_policy_malformed(int error);
+bool spv_policy_loopback(const char *host);
+
+/* observe.c */
+void spv_observe_read(const struct spv_peer *p, size_t bytes, const char *command, int error);
+/* The settle hook of the send queue; ctx is the machine. */
+void spv_observe_settled(void *ctx, const struct spv_ticket *ticket, size_t bytes, int error);
+enum spv_observed {
+    SPV_OBSERVED_IN,
+    SPV_OBSERVED_OUT,
+};
+void spv_observe_message(const struct spv_peer *p, enum spv_observed way, const struct spv_msg *msg,
+                         const uint8_t *body, size_t n);
 
 /* handshake.c */
 int spv_handshake_begin(struct spv_peer *p, struct spv_now now);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "peer/machine.h"
 #include "spv/error.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -140,24 +141,18 @@ void spv_sendq_drop_all(struct spv_sendq *q, int error)
     q->off = 0;
 }
 
-/* Can the version read this held frame, and if so, in which form? Returns 1 when it has joined the
- * wire, 0 when it is left out. */
+/* A held frame in the form that the version reads. */
 static int join_wire(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
                      size_t n, const struct spv_netid *net, uint32_t version)
 {
-    if (spv_command_since(frame->command) > version)
-        return 0;
-    /* BIP61 was withdrawn: reject is sent at 70002..70015 only. */
-    if (frame->command == SPV_CMD_REJECT && version >= SPV_PROTOCOL_VERSION)
-        return 0;
     /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
     if (frame->command == SPV_CMD_PING && version < SPV_VERSION_PING_NONCE) {
         struct spv_msg ping = {.command = SPV_CMD_PING};
         int rc = spv_msg_write(&q->wire, &ping, net, version);
-        return rc < 0 ? rc : 1;
+        return rc;
     }
     spv_buffer_put(&q->wire, bytes, n);
-    return q->wire.error < 0 ? q->wire.error : 1;
+    return q->wire.error;
 }
 
 /* Moves the oldest held message, frame and ticket. */
@@ -166,9 +161,7 @@ static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const
 {
     size_t len = q->wire.len;
     int rc = join_wire(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
-    if (rc == 0)
-        settle(q, &q->held_tickets, 0, SPV_ERR_UNSUPPORTED);
-    if (rc <= 0)
+    if (rc < 0)
         return rc;
     struct spv_ticket ticket = *spv_tickets_front(&q->held_tickets);
     ticket.end = q->taken + spv_sendq_pending(q);
@@ -182,7 +175,8 @@ static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const
     return 0;
 }
 
-int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version)
+int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version,
+                      uint64_t services)
 {
     struct spv_cursor c = spv_cursor_over(q->held.data, q->held.len);
     int rc = 0;
@@ -193,7 +187,10 @@ int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t
         if (head == NULL || spv_frame_read(&frame, head, net, SPV_MAX_PAYLOAD) < 0)
             break;
         spv_cursor_take(&c, frame.length);
-        rc = release_one(q, &frame, at, net, version);
+        if (spv_policy_send(frame.command, version, services) < 0)
+            settle(q, &q->held_tickets, 0, SPV_ERR_UNSUPPORTED);
+        else
+            rc = release_one(q, &frame, at, net, version);
     }
     spv_sendq_drop_held(q, rc < 0 ? rc : SPV_ERR_UNSUPPORTED);
     return rc;

@@ -43,8 +43,9 @@ int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct 
                    const struct spv_sendq_bound *bound, const uint64_t *tag);
 
 /* The handshake is through at this version: held frames join the wire. Those of commands that the
- * version does not know are dropped, a ping takes the version's form. SPV_ERR_NOMEM. */
-int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version);
+ * peer does not take (policy.c) are dropped, a ping takes the version's form. SPV_ERR_NOMEM. */
+int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version,
+                      uint64_t services);
 /* Forgets what is held, for this reason: it will never be sent. */
 void spv_sendq_drop_held(struct spv_sendq *q, int error);
 /* Forgets what is on the wire's side, too. */

@@ -12,6 +12,7 @@ void kit_init(struct kit *k)
     k->random.state = 1000 * ++kits;
     k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = KIT_UNIX};
     k->version = SPV_PROTOCOL_VERSION;
+    k->services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
     k->cfg.net = spv_netid_get(SPV_REGTEST);
     k->cfg.rng = test_random_rng(&k->random);
     spv_buffer_init(&k->last);
@@ -82,7 +83,7 @@ int kit_say_version(struct kit *k, uint32_t version)
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version = (struct spv_msg_version){
         .version = version,
-        .services = SPV_NODE_NETWORK | SPV_NODE_WITNESS,
+        .services = k->services,
         .time = KIT_UNIX + 7,
         .nonce = 12345,
         .user_agent = "/other:1.0/",

@@ -29,6 +29,7 @@ struct kit {
     struct spv_buffer last; /* the last frame heard; messages lend from it */
     struct spv_msg got; /* the last message that the machine handed out */
     unsigned n_got;
+    uint64_t services; /* of the scripted side's version message */
     uint32_t version; /* what say and hear encode at; 0: SPV_PROTOCOL_VERSION */
 };
 

@@ -38,6 +38,7 @@ static void open_quiet(struct kit *k)
     kit_init(k);
     k->cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
     k->cfg.timeouts.idle = 100000 * SPV_SECOND;
+    k->services |= SPV_NODE_BLOOM; /* else it takes no mempool */
     kit_ready(k, SPV_OUTBOUND);
 }
 

@@ -1,0 +1,56 @@
+/* What may be said on a connection, and from whom: version thresholds, BIP61's window for reject,
+ * and BIP111, which made bloom filtering a service that is offered or not. */
+#include <string.h>
+
+#include "peer/machine.h"
+#include "spv/error.h"
+
+/* What a node answers only when it offers NODE_BLOOM. */
+static bool is_bloom(enum spv_command command)
+{
+    return command == SPV_CMD_FILTERLOAD || command == SPV_CMD_FILTERADD ||
+           command == SPV_CMD_FILTERCLEAR || command == SPV_CMD_MEMPOOL;
+}
+
+int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services)
+{
+    if (spv_command_since(command) > version)
+        return SPV_ERR_UNSUPPORTED;
+    /* BIP61 was withdrawn: reject is sent at 70002..70015 only. */
+    if (command == SPV_CMD_REJECT && version >= SPV_PROTOCOL_VERSION)
+        return SPV_ERR_UNSUPPORTED;
+    /* BIP111: from 70011, a peer without NODE_BLOOM drops who sends it one of these. */
+    if (is_bloom(command) && version >= SPV_VERSION_BLOOM_OFFERED &&
+        (services & SPV_NODE_BLOOM) == 0)
+        return SPV_ERR_UNSUPPORTED;
+    return 0;
+}
+
+int spv_policy_receive(const struct spv_peer *p, enum spv_command command)
+{
+    if (!is_bloom(command) || (p->cfg.services & SPV_NODE_BLOOM) != 0)
+        return 1;
+    /* BIP111: a peer of this version knows better; an older one could not. */
+    return p->stats.version >= SPV_VERSION_BLOOM_OFFERED ? SPV_ERR_BLOOM_UNOFFERED : 0;
+}
+
+bool spv_policy_malformed(int error)
+{
+    return error == SPV_ERR_CHECKSUM || error == SPV_ERR_SHORT || error == SPV_ERR_TRAILING ||
+           error == SPV_ERR_COUNT || error == SPV_ERR_COMPACT_SIZE || error == SPV_ERR_FORM;
+}
+
+/* 127.0.0.0/8 or ::1, as literals: a name proves nothing. */
+bool spv_policy_loopback(const char *host)
+{
+    if (strcmp(host, "::1") == 0)
+        return true;
+    unsigned dots = 0;
+    for (const char *c = host; *c != '\0'; c++) {
+        if (*c == '.')
+            dots++;
+        else if (*c < '0' || *c > '9')
+            return false;
+    }
+    return dots == 3 && strncmp(host, "127.", 4) == 0;
+}

@@ -1,0 +1,154 @@
+/* The way out: a message is checked (policy.c), its answer's deadline noted (requests.c), encoded
+ * and queued (sendq.c), and one day its last byte is taken by the socket, or it never is. */
+#include <string.h>
+
+#include "peer/machine.h"
+#include "spv/error.h"
+
+/* A message now stands at the end of one of the queue's buffers. */
+static void queued(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
+                   const struct spv_buffer *b, struct spv_now now)
+{
+    if (p->cfg.observer.on_log != NULL) {
+        size_t n = spv_msg_size(msg, version);
+        spv_observe_message(p, SPV_OBSERVED_OUT, msg, b->data + b->len - n, n);
+    }
+    if (b == &p->out.wire)
+        spv_keepalive_wrote(p, 0, now);
+}
+
+int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
+                 struct spv_now now)
+{
+    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, version, NULL, NULL);
+    if (rc == 0)
+        queued(p, msg, version, &p->out.wire, now);
+    return rc;
+}
+
+void spv_peer_last_word(struct spv_peer *p, const char *command, uint8_t code, const char *reason,
+                        struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_REJECT, .u.reject.code = code};
+    uint32_t version = p->stats.version;
+    if (spv_policy_send(SPV_CMD_REJECT, version, p->stats.services) < 0)
+        return;
+    memcpy(msg.u.reject.command, command, strnlen(command, SPV_COMMAND_SIZE));
+    memcpy(msg.u.reject.reason, reason, strnlen(reason, SPV_MAX_REJECT_REASON));
+    (void)spv_peer_put(p, &msg, version, now); /* the peer is dropped either way */
+}
+
+/* What the caller may send: not the negotiation, which is the machine's own, and nothing that the
+ * negotiated version does not know. */
+static int may_send(const struct spv_peer *p, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_VERSION || msg->command == SPV_CMD_VERACK ||
+        msg->command == SPV_CMD_SENDADDRV2 || msg->command == SPV_CMD_WTXIDRELAY)
+        return SPV_ERR_INVALID;
+    return p->ready ? spv_policy_send(msg->command, p->stats.version, p->stats.services) : 0;
+}
+
+static int enqueue(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                   struct spv_now now)
+{
+    const struct spv_sendq_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
+    int rc = p->ready ? spv_sendq_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag)
+                      : spv_sendq_hold(&p->out, msg, p->cfg.net, &bound, tag);
+    if (rc == 0)
+        queued(p, msg, p->ready ? p->stats.version : SPV_PROTOCOL_VERSION,
+               p->ready ? &p->out.wire : &p->out.held, now);
+    return rc;
+}
+
+static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                        struct spv_now now)
+{
+    int rc = may_send(p, msg);
+    if (rc < 0)
+        return rc;
+    int added = 0;
+    if (msg->command == SPV_CMD_GETHEADERS)
+        added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getheaders);
+    else if (msg->command == SPV_CMD_GETDATA)
+        added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getdata);
+    if (added < 0)
+        return added;
+    rc = enqueue(p, msg, tag, now);
+    if (rc < 0 && added > 0)
+        spv_requests_undo(&p->requests);
+    if (rc < 0)
+        return rc;
+    if (p->ready && added > 0) {
+        spv_requests_arm(&p->requests, now.mono_us);
+        p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
+    }
+    return 0;
+}
+
+static int send(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                struct spv_now now)
+{
+    if (p->error < 0)
+        return p->error;
+    if (msg->command == SPV_CMD_GETDATA && msg->u.inv.n > SPV_MAX_INV)
+        return SPV_ERR_TOO_LONG;
+    if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS) {
+        /* A peer that gets a longer locator drops us; checked before anything is remembered. */
+        if (msg->u.getheaders.n > SPV_MAX_LOCATOR)
+            return SPV_ERR_TOO_LONG;
+        if (msg->u.getheaders.version == 0) {
+            struct spv_msg filled = *msg;
+            filled.u.getheaders.version = p->cfg.max_version; /* the field carries our version */
+            return send_checked(p, &filled, tag, now);
+        }
+    }
+    return send_checked(p, msg, tag, now);
+}
+
+int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+{
+    return send(p, msg, NULL, now);
+}
+
+int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
+                         struct spv_now now)
+{
+    return send(p, msg, &tag, now);
+}
+
+int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error)
+{
+    return spv_dones_take(&p->out.dones, tag, error);
+}
+
+void spv_peer_shut(struct spv_peer *p, int error)
+{
+    if (p->error == 0)
+        p->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
+    spv_sendq_drop_all(&p->out, p->error);
+    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+        p->clock[i] = SPV_NEVER;
+}
+
+size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes)
+{
+    size_t n = spv_sendq_pending(&p->out);
+    *bytes = n > 0 ? spv_sendq_front(&p->out) : NULL;
+    return n;
+}
+
+void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now)
+{
+    size_t pending = spv_sendq_pending(&p->out);
+    if (n > pending)
+        n = pending;
+    if (n == 0)
+        return;
+    spv_sendq_sent(&p->out, n);
+    p->stats.bytes_out += n;
+    p->stats.last_out_us = now.mono_us;
+    if (p->error == 0)
+        spv_keepalive_wrote(p, n, now);
+    else if (n == pending)
+        p->clock[SPV_CLOCK_FLUSH] = SPV_NEVER;
+}

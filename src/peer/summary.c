@@ -1,0 +1,178 @@
+/* One line a message. What a peer wrote (user agent, reason, command) is printed with every byte
+ * outside printable ASCII replaced. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "spv/message.h"
+#include "spv/peer.h"
+
+struct line {
+    char *out;
+    size_t cap, len;
+};
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static void
+say(struct line *l, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(l->out + l->len, l->cap - l->len, format, args);
+    va_end(args);
+    if (n > 0)
+        l->len = (size_t)n < l->cap - l->len ? l->len + (size_t)n : l->cap - 1;
+}
+
+static void say_safe(struct line *l, const char *text, size_t max)
+{
+    for (size_t i = 0; i < max && text[i] != '\0'; i++)
+        say(l, "%c", text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
+}
+
+static void say_hash(struct line *l, const char *before, const uint8_t hash[32])
+{
+    struct spv_hash256 h;
+    char hex[SPV_HASH_HEX];
+    memcpy(h.b, hash, sizeof(h.b));
+    spv_hash256_hex(hex, &h);
+    say(l, "%s%s", before, hex);
+}
+
+static const char *inv_name(uint32_t type)
+{
+    switch (type & ~SPV_INV_WITNESS) {
+    case SPV_INV_TX:
+        return "tx ";
+    case SPV_INV_BLOCK:
+        return "block ";
+    case SPV_INV_FILTERED_BLOCK:
+        return "filtered block ";
+    case SPV_INV_COMPACT_BLOCK:
+        return "compact block ";
+    case SPV_INV_WTX:
+        return "wtx ";
+    default:
+        return "unknown ";
+    }
+}
+
+static void say_version(struct line *l, const struct spv_msg_version *v)
+{
+    say(l, " (%lu, ", (unsigned long)v->version);
+    say_safe(l, v->user_agent, v->user_agent_len);
+    say(l, ", height %ld)", (long)v->height);
+}
+
+static void say_inv(struct line *l, const struct spv_msg_inv *inv)
+{
+    say(l, " (%zu", inv->n);
+    if (inv->n > 0) {
+        say(l, ", first %s", inv_name(inv->items[0].type));
+        say_hash(l, "", inv->items[0].hash.b);
+    }
+    say(l, ")");
+}
+
+static void say_locator(struct line *l, const struct spv_msg_getheaders *g)
+{
+    say(l, " (%zu", g->n);
+    if (g->n > 0)
+        say_hash(l, ", first ", g->locator[0].b);
+    if (!spv_blockhash_is_zero(&g->stop))
+        say_hash(l, ", stop ", g->stop.b);
+    say(l, ")");
+}
+
+static void say_headers(struct line *l, const struct spv_msg_headers *h)
+{
+    say(l, " (%zu", h->n);
+    if (h->n > 0) {
+        struct spv_blockhash hash;
+        spv_header_hash(&hash, &h->headers[0]);
+        say_hash(l, ", first ", hash.b);
+    }
+    say(l, ")");
+}
+
+static void say_reject(struct line *l, const struct spv_msg_reject *r)
+{
+    say(l, " (");
+    say_safe(l, r->command, SPV_COMMAND_SIZE);
+    say(l, ", 0x%02x, ", r->code);
+    say_safe(l, r->reason, SPV_MAX_REJECT_REASON);
+    if (r->has_hash)
+        say_hash(l, ", ", r->hash.b);
+    say(l, ")");
+}
+
+static void say_body(struct line *l, const struct spv_msg *msg)
+{
+    switch (msg->command) {
+    case SPV_CMD_VERSION:
+        say_version(l, &msg->u.version);
+        break;
+    case SPV_CMD_ADDR:
+        say(l, " (%zu)", msg->u.addr.n);
+        break;
+    case SPV_CMD_INV:
+    case SPV_CMD_GETDATA:
+    case SPV_CMD_NOTFOUND:
+        say_inv(l, &msg->u.inv);
+        break;
+    case SPV_CMD_GETBLOCKS:
+    case SPV_CMD_GETHEADERS:
+        say_locator(l, &msg->u.getheaders);
+        break;
+    case SPV_CMD_HEADERS:
+        say_headers(l, &msg->u.headers);
+        break;
+    case SPV_CMD_PING:
+    case SPV_CMD_PONG:
+        if (msg->u.ping.has_nonce)
+            say(l, " (%016llx)", (unsigned long long)msg->u.ping.nonce);
+        break;
+    case SPV_CMD_REJECT:
+        say_reject(l, &msg->u.reject);
+        break;
+    case SPV_CMD_VERACK:
+    case SPV_CMD_WTXIDRELAY:
+    case SPV_CMD_SENDADDRV2:
+    case SPV_CMD_GETADDR:
+    case SPV_CMD_MEMPOOL:
+    case SPV_CMD_FILTERCLEAR:
+    case SPV_CMD_SENDHEADERS:
+        break;
+    case SPV_CMD_UNKNOWN:
+    case SPV_CMD_ADDRV2:
+    case SPV_CMD_BLOCK:
+    case SPV_CMD_TX:
+    case SPV_CMD_MERKLEBLOCK:
+    case SPV_CMD_FILTERLOAD:
+    case SPV_CMD_FILTERADD:
+    case SPV_CMD_FEEFILTER:
+    case SPV_CMD_SENDCMPCT:
+    case SPV_CMD_GETCFILTERS:
+    case SPV_CMD_CFILTER:
+    case SPV_CMD_GETCFHEADERS:
+    case SPV_CMD_CFHEADERS:
+    case SPV_CMD_GETCFCHECKPT:
+    case SPV_CMD_CFCHECKPT:
+        say(l, " (%zu bytes)", msg->u.raw.n);
+        break;
+    }
+}
+
+char *spv_msg_summary(char *out, size_t cap, const struct spv_msg *msg)
+{
+    struct line l = {.out = out, .cap = cap};
+    out[0] = '\0';
+    if (msg->command == SPV_CMD_UNKNOWN)
+        say_safe(&l, msg->name, SPV_COMMAND_SIZE);
+    else
+        say(&l, "%s", spv_command_name(msg->command));
+    say_body(&l, msg);
+    return out;
+}
