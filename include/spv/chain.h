@@ -58,9 +58,14 @@ struct spv_chain;
 SPV_API int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg);
 SPV_API void spv_chain_free(struct spv_chain *c);
 
-/* Judges n headers that follow each other. Those before the first bad one are kept. Returns 0 and
- * fills *out (whose error tells of a refused header), or a negative error of the local system.
- * After a change other than NONE, spv_chain_stored must be called before the next accept. */
+/* Judges n headers that follow each other, at most SPV_MAX_HEADERS. Those before the first bad one
+ * are kept. Returns 0 and fills *out (whose error tells of a refused header), or a negative error:
+ * SPV_ERR_TOO_LONG, SPV_ERR_STATE (the last change is not stored yet), SPV_ERR_NOMEM,
+ * SPV_ERR_DB_DAMAGED or another error of the reader; the chain is then as it was.
+ * After a change other than NONE, spv_chain_stored must be called before the next accept.
+ *
+ * out->error is an SPV_ERR_HDR_* code, or SPV_ERR_CHAIN_BRANCHES when a side branch that does not
+ * win yet finds no room beside stronger ones: nothing of it is then kept, and it proves no lie. */
 SPV_API int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out,
                              const struct spv_header *headers, size_t n, struct spv_now now);
 

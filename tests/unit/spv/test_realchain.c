@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/u256.h"
+#include "spv/judge.h"
 #include "spv/rules.h"
 #include "unit/spv/chain_kit.h"
 
@@ -66,12 +67,146 @@ static void follows_signet(void **state)
     kit_headers_free(&h);
 }
 
+/* One line of checkpoints/<network>-headers.csv: the first header of a period. */
+struct first {
+    uint32_t height;
+    struct spv_u256 work; /* with this header's */
+    struct spv_header header;
+};
+
+static uint8_t hex_digit(char c)
+{
+    return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static bool next_first(FILE *f, struct first *out)
+{
+    uint8_t raw[SPV_HEADER_SIZE];
+    char line[512];
+    char work[80];
+    char hex[200];
+    unsigned height;
+
+    if (fgets(line, sizeof line, f) == NULL)
+        return false;
+    assert_int_equal(sscanf(line, "%u,%79[0-9a-f],%199[0-9a-f]", &height, work, hex), 3);
+    assert_int_equal(strlen(hex), 2 * sizeof raw);
+    for (size_t i = 0; i < sizeof raw; i++)
+        raw[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+    out->height = height;
+    assert_int_equal(spv_u256_from_hex(&out->work, work), 0);
+    spv_header_decode(&out->header, raw);
+    return true;
+}
+
+static FILE *open_firsts(const struct spv_params *params)
+{
+    const char *folder = getenv("SPV_TEST_DATA");
+    char path[512];
+    char line[128];
+    FILE *f;
+
+    if (folder == NULL) {
+        print_message("skipped: SPV_TEST_DATA is not set\n");
+        return NULL;
+    }
+    snprintf(path, sizeof path, "%s/checkpoints/%s-headers.csv", folder, params->net.name);
+    f = fopen(path, "r");
+    if (f == NULL)
+        print_message("skipped: there is no %s\n", path);
+    else
+        assert_non_null(fgets(line, sizeof line, f));
+    return f;
+}
+
+/* Each period's first header follows its checkpoint, has its work done, and obeys the version rule.
+ */
+static void real_headers_follow_their_checkpoints(void **state)
+{
+    const enum spv_network networks[] = {SPV_MAINNET, SPV_TESTNET3, SPV_SIGNET};
+    (void)state;
+
+    for (size_t i = 0; i < 3; i++) {
+        const struct spv_params *params = spv_params_get(networks[i]);
+        struct spv_judge judge = {.params = params};
+        FILE *f = open_firsts(params);
+        struct first first;
+        size_t n = 0;
+        if (f == NULL)
+            continue;
+        for (; next_first(f, &first); n++) {
+            const size_t k = first.height / SPV_RETARGET_INTERVAL - 1;
+            const struct spv_blockhash hash = kit_hash(&first.header);
+            struct spv_u256 work;
+            assert_int_equal(params->checkpoints[k].height + 1, first.height);
+            assert_memory_equal(&params->checkpoints[k].hash, &first.header.prev, 32);
+            assert_int_equal(spv_judge_work(&judge, &work, &first.header, &hash), 0);
+            assert_int_equal(spv_rules_version(params, first.height, first.header.version), 0);
+        }
+        print_message("%s: %zu headers\n", params->net.name, n);
+        assert_true(n > 100);
+        fclose(f);
+    }
+}
+
+/* On networks without minimum difficulty, a period's bits are one: its work is 2,016 times one
+ * block's, and the next bits are within a factor of four. */
+static void work_of_real_periods_adds_up(void **state)
+{
+    const enum spv_network networks[] = {SPV_MAINNET, SPV_SIGNET};
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct spv_params *params = spv_params_get(networks[i]);
+        FILE *f = open_firsts(params);
+        struct spv_u256 target;
+        struct first last = {.header = params->genesis};
+        struct first next;
+        if (f == NULL)
+            continue;
+        assert_int_equal(spv_target_from_bits(&target, last.header.bits), 0);
+        last.work = spv_work_from_target(&target);
+        while (next_first(f, &next)) {
+            struct spv_u256 work;
+            struct spv_u256 sum;
+            if (next.height == last.height + SPV_RETARGET_INTERVAL) {
+                assert_int_equal(spv_target_from_bits(&target, last.header.bits), 0);
+                work = spv_work_from_target(&target);
+                work = spv_u256_mul_u32(&work, SPV_RETARGET_INTERVAL - 1);
+                sum = spv_u256_add(&last.work, &work);
+                assert_int_equal(spv_target_from_bits(&target, next.header.bits), 0);
+                work = spv_work_from_target(&target);
+                sum = spv_u256_add(&sum, &work);
+                assert_int_equal(spv_u256_cmp(&sum, &next.work), 0);
+                /* the bits are those of some number of seconds between the clamps */
+                const uint32_t span = params->target_timespan;
+                struct spv_u256 low;
+                struct spv_u256 high;
+                assert_int_equal(
+                    spv_target_from_bits(&low,
+                                         spv_rules_retarget(params, last.header.bits, 0, span / 4)),
+                    0);
+                assert_int_equal(
+                    spv_target_from_bits(&high,
+                                         spv_rules_retarget(params, last.header.bits, 0, span * 4)),
+                    0);
+                assert_true(spv_u256_cmp(&low, &target) <= 0);
+                assert_true(spv_u256_cmp(&target, &high) <= 0);
+            }
+            last = next;
+        }
+        fclose(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_mainnet_through_its_first_retarget),
         cmocka_unit_test(refuses_the_old_bits_after_mainnets_first_retarget),
         cmocka_unit_test(follows_signet),
+        cmocka_unit_test(real_headers_follow_their_checkpoints),
+        cmocka_unit_test(work_of_real_periods_adds_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
