@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spv/block.h"
 #include "spv/export.h"
 #include "spv/header.h"
+#include "spv/tx.h"
 #include "spv/types.h"
 
 #define SPV_FRAME_HEADER 24 /* magic 4, command 12, length 4, checksum 4 */
@@ -22,6 +24,19 @@
 #define SPV_MAX_LOCATOR 101 /* protocol limit; a peer that gets more drops us */
 #define SPV_MAX_USER_AGENT 256 /* BIP14, protocol limit */
 #define SPV_MAX_REJECT_REASON 111 /* protocol limit */
+#define SPV_MAX_BLOCK_TXS                                                                          \
+    16666 /* protocol limit: 4,000,000 of weight / 240 the lightest weighs                         \
+           */
+#define SPV_MAX_FILTER_LOAD 36000 /* BIP37: bytes of a bloom filter */
+#define SPV_MAX_FILTER_FUNCTIONS 50 /* BIP37 */
+#define SPV_MAX_FILTER_ADD                                                                         \
+    520 /* BIP37: bytes of an element, the largest that a script can push                          \
+         */
+#define SPV_MAX_CFILTER                                                                            \
+    262144 /* ours: bytes of a filter; that of a full block is about a tenth                       \
+            */
+#define SPV_MAX_CFHEADERS 2000 /* BIP157 */
+#define SPV_MAX_CFCHECKPT 100000 /* ours: one each 1,000 blocks, good until height 100,000,000 */
 #define SPV_COMMAND_SIZE 12
 #define SPV_MAX_MONEY UINT64_C(2100000000000000) /* satoshis; a fee filter above it is ignored */
 
@@ -103,7 +118,8 @@ enum spv_command {
 SPV_API const char *spv_command_name(enum spv_command command);
 
 /* A network address. network is the BIP155 id; an address of an unknown network has len 0 and is
- * never stored or relayed. bytes holds len bytes in network order. */
+ * never stored or relayed, nor is no address (network 0): what an old form has no room for, or what
+ * is to be ignored. bytes holds len bytes in network order. */
 enum spv_addr_network {
     SPV_ADDR_IPV4 = 1,
     SPV_ADDR_IPV6 = 2,
@@ -150,7 +166,9 @@ struct spv_msg_version {
     int32_t height;
     bool relay; /* from 70001; absent means true */
 };
-struct spv_msg_addr { /* addr, addrv2 */
+/* addr, addrv2. addr sends IPv4, IPv6 and no address; addrv2 sends only addresses, each of a known
+ * network with its proper length, IPv6 without IPv4 or Tor v2 inside: SPV_ERR_INVALID otherwise. */
+struct spv_msg_addr {
     const struct spv_addr_entry *entries;
     size_t n;
 };
@@ -179,7 +197,73 @@ struct spv_msg_reject {
     bool has_hash;
     struct spv_hash256 hash;
 };
-/* A payload that is handed out as bytes: unknown commands and bodies with a view of their own. */
+/* merkleblock (BIP37): a header and the part of its merkle tree that leads to what matched.
+ * Decoding holds the counts against each other; whether tree and header fit is for its reader to
+ * judge. */
+struct spv_msg_merkleblock {
+    struct spv_header header;
+    uint32_t total; /* transactions in the block, 1..SPV_MAX_BLOCK_TXS */
+    const struct spv_hash256 *hashes; /* in depth-first order */
+    size_t n_hashes; /* 1..total */
+    const uint8_t *flags; /* a bit a visited node, least significant first, padded with zeros */
+    size_t n_flags; /* bytes; no more than the whole tree has nodes for */
+};
+/* How a filter learns of outputs that matched (BIP37). */
+enum spv_bloom_update {
+    SPV_BLOOM_UPDATE_NONE = 0,
+    SPV_BLOOM_UPDATE_ALL = 1,
+    SPV_BLOOM_UPDATE_P2PUBKEY_ONLY = 2, /* only those that pay to a key or to bare multisig */
+};
+struct spv_msg_filterload {
+    const uint8_t *filter;
+    size_t n; /* up to SPV_MAX_FILTER_LOAD */
+    uint32_t functions; /* up to SPV_MAX_FILTER_FUNCTIONS */
+    uint32_t tweak;
+    uint8_t update; /* one of enum spv_bloom_update; anything else is refused */
+};
+struct spv_msg_filteradd {
+    const uint8_t *element;
+    size_t n; /* up to SPV_MAX_FILTER_ADD */
+};
+struct spv_msg_feefilter {
+    uint64_t rate; /* BIP133: satoshis per 1,000 virtual bytes; senseless above 21e14: ignore it */
+};
+struct spv_msg_sendcmpct {
+    bool announce; /* BIP152: blocks are to be announced by cmpctblock */
+    uint64_t version; /* 1 without, 2 with witness */
+};
+/* BIP157: requests by range, from a height to the block with the hash `stop`, in two commands of
+ * one shape. */
+#define SPV_FILTER_BASIC 0 /* BIP158; other types pass through */
+struct spv_msg_getcfilters { /* getcfilters, getcfheaders */
+    uint8_t type;
+    uint32_t start; /* height */
+    struct spv_blockhash stop;
+};
+struct spv_msg_cfilter {
+    uint8_t type;
+    struct spv_blockhash block;
+    const uint8_t *filter;
+    size_t n; /* up to SPV_MAX_CFILTER */
+};
+struct spv_msg_cfheaders {
+    uint8_t type;
+    struct spv_blockhash stop;
+    struct spv_hash256 prev; /* filter header of the block before the first */
+    const struct spv_hash256 *hashes; /* filter hashes, not headers */
+    size_t n; /* up to SPV_MAX_CFHEADERS */
+};
+struct spv_msg_getcfcheckpt {
+    uint8_t type;
+    struct spv_blockhash stop;
+};
+struct spv_msg_cfcheckpt {
+    uint8_t type;
+    struct spv_blockhash stop;
+    const struct spv_hash256 *headers; /* filter headers of the heights 1,000, 2,000, ... */
+    size_t n; /* up to SPV_MAX_CFCHECKPT */
+};
+/* The payload of an unknown command. */
 struct spv_msg_raw {
     const uint8_t *bytes;
     size_t n;
@@ -196,7 +280,20 @@ struct spv_msg {
         struct spv_msg_headers headers;
         struct spv_msg_ping ping; /* and pong */
         struct spv_msg_reject reject;
-        struct spv_msg_raw raw;
+        /* To send one, fill it with spv_tx_parse or spv_block_parse. */
+        struct spv_tx tx;
+        struct spv_block block;
+        struct spv_msg_merkleblock merkleblock;
+        struct spv_msg_filterload filterload;
+        struct spv_msg_filteradd filteradd;
+        struct spv_msg_feefilter feefilter;
+        struct spv_msg_sendcmpct sendcmpct;
+        struct spv_msg_getcfilters getcfilters; /* and getcfheaders */
+        struct spv_msg_cfilter cfilter;
+        struct spv_msg_cfheaders cfheaders;
+        struct spv_msg_getcfcheckpt getcfcheckpt;
+        struct spv_msg_cfcheckpt cfcheckpt;
+        struct spv_msg_raw raw; /* SPV_CMD_UNKNOWN */
     } u;
 };
 

@@ -2,6 +2,7 @@
 #ifndef SPV_SPV_H
 #define SPV_SPV_H
 
+#include "spv/block.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"
@@ -16,6 +17,7 @@
 #include "spv/peer.h"
 #include "spv/serve.h"
 #include "spv/store.h"
+#include "spv/tx.h"
 #include "spv/types.h"
 #include "spv/version.h"
 

@@ -52,9 +52,12 @@ struct spv_u256 {
 /* Hash as 64 lower-case hex digits in display order. out holds SPV_HASH_HEX bytes. Any thread. */
 SPV_API void spv_blockhash_hex(char *out, const struct spv_blockhash *hash);
 SPV_API void spv_hash256_hex(char *out, const struct spv_hash256 *hash);
+SPV_API void spv_txid_hex(char *out, const struct spv_txid *id);
+SPV_API void spv_wtxid_hex(char *out, const struct spv_wtxid *id);
 
 /* Reads exactly 64 hex digits in display order. SPV_ERR_FORM otherwise. Any thread. */
 SPV_API int spv_blockhash_from_hex(struct spv_blockhash *out, const char *hex);
+SPV_API int spv_txid_from_hex(struct spv_txid *out, const char *hex);
 
 SPV_API bool spv_blockhash_eq(const struct spv_blockhash *a, const struct spv_blockhash *b);
 SPV_API bool spv_blockhash_is_zero(const struct spv_blockhash *hash);

@@ -66,14 +66,34 @@ void spv_hash256_hex(char *out, const struct spv_hash256 *hash)
     display(out, hash->b);
 }
 
-int spv_blockhash_from_hex(struct spv_blockhash *out, const char *hex)
+void spv_txid_hex(char *out, const struct spv_txid *id)
+{
+    display(out, id->b);
+}
+
+void spv_wtxid_hex(char *out, const struct spv_wtxid *id)
+{
+    display(out, id->b);
+}
+
+static int from_display(uint8_t out[32], const char *hex)
 {
     uint8_t turned[32];
     int rc = spv_hex_decode(turned, sizeof turned, hex);
 
     if (rc == SPV_OK)
-        reverse(out->b, turned);
+        reverse(out, turned);
     return rc;
+}
+
+int spv_blockhash_from_hex(struct spv_blockhash *out, const char *hex)
+{
+    return from_display(out->b, hex);
+}
+
+int spv_txid_from_hex(struct spv_txid *out, const char *hex)
+{
+    return from_display(out->b, hex);
 }
 
 bool spv_blockhash_eq(const struct spv_blockhash *a, const struct spv_blockhash *b)

@@ -44,6 +44,18 @@ void spv_sha256d(uint8_t out[32], const void *in, size_t n)
     spv_sha256(out, once, sizeof once);
 }
 
+void spv_sha256d_pieces(uint8_t out[32], const struct spv_piece *pieces, size_t n)
+{
+    uint8_t once[32];
+    SHA256_CTX c;
+
+    SHA256_Init(&c);
+    for (size_t i = 0; i < n; i++)
+        SHA256_Update(&c, pieces[i].bytes, pieces[i].n);
+    SHA256_Final(once, &c);
+    spv_sha256(out, once, sizeof once);
+}
+
 void spv_hash160(uint8_t out[20], const void *in, size_t n)
 {
     uint8_t once[32];

@@ -176,7 +176,7 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
         p->stats.unknown_in++;
     note_preference(p, out->command, payload, frame->length);
     if (p->requests.n > 0) {
-        spv_requests_settle(&p->requests, out, payload, frame->length, now.mono_us);
+        spv_requests_settle(&p->requests, out, now.mono_us);
         p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
     }
     rc = spv_handshake_input(p, out, now);

@@ -15,9 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
-#include "base/cursor.h"
-#include "base/hash.h"
 #include "spv/error.h"
 
 static uint64_t key_of(const uint8_t hash[32])
@@ -132,37 +129,6 @@ static bool settle_item(struct spv_requests *r, const uint8_t hash[32], uint64_t
     return false;
 }
 
-/* The id of a transaction sent with its witness (BIP144: marker 0, flag 1 after the version): the
- * double hash of the bytes without marker, flag and witness. False when it has none. */
-static bool stripped_txid(uint8_t out[32], const uint8_t *tx, size_t n)
-{
-    if (n < 10 || tx[4] != 0 || tx[5] != 1)
-        return false;
-    struct spv_cursor c = spv_cursor_over(tx + 6, n - 10);
-    const uint8_t *body = c.p;
-    for (size_t left = spv_cursor_count(&c, SPV_MAX_PAYLOAD, 41); left > 0 && !c.error; left--) {
-        spv_cursor_take(&c, 36);
-        spv_cursor_take(&c, spv_cursor_count(&c, SPV_MAX_PAYLOAD, 1));
-        spv_cursor_take(&c, 4);
-    }
-    for (size_t left = spv_cursor_count(&c, SPV_MAX_PAYLOAD, 9); left > 0 && !c.error; left--) {
-        spv_cursor_take(&c, 8);
-        spv_cursor_take(&c, spv_cursor_count(&c, SPV_MAX_PAYLOAD, 1));
-    }
-    if (c.error)
-        return false;
-    struct spv_buffer b;
-    spv_buffer_init(&b);
-    spv_buffer_put(&b, tx, 4);
-    spv_buffer_put(&b, body, (size_t)(c.p - body));
-    spv_buffer_put(&b, tx + n - 4, 4);
-    bool ok = b.error == 0;
-    if (ok)
-        spv_sha256d(out, b.data, b.len);
-    spv_buffer_free(&b);
-    return ok;
-}
-
 static bool waits_for_data(const struct spv_requests *r)
 {
     for (size_t i = 0; i < r->n; i++)
@@ -171,8 +137,7 @@ static bool waits_for_data(const struct spv_requests *r)
     return false;
 }
 
-void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, const uint8_t *payload,
-                         size_t n, uint64_t mono_us)
+void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us)
 {
     if (msg->command == SPV_CMD_HEADERS) {
         size_t i = find_answered(r, &msg->u.headers);
@@ -182,16 +147,19 @@ void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, cons
     }
     if (!waits_for_data(r))
         return;
-    uint8_t hash[32];
     if (msg->command == SPV_CMD_BLOCK || msg->command == SPV_CMD_MERKLEBLOCK) {
-        if (n < SPV_HEADER_SIZE)
-            return;
-        spv_sha256d(hash, payload, SPV_HEADER_SIZE);
-        settle_item(r, hash, mono_us);
+        struct spv_blockhash hash;
+        spv_header_hash(&hash, msg->command == SPV_CMD_BLOCK ? &msg->u.block.header
+                                                             : &msg->u.merkleblock.header);
+        settle_item(r, hash.b, mono_us);
     } else if (msg->command == SPV_CMD_TX) {
-        spv_sha256d(hash, payload, n); /* txid without witness, wtxid with */
-        if (!settle_item(r, hash, mono_us) && stripped_txid(hash, payload, n))
-            settle_item(r, hash, mono_us);
+        struct spv_wtxid wtxid; /* asked for by either id; without witness both are one */
+        struct spv_txid txid;
+        spv_tx_wtxid(&wtxid, &msg->u.tx);
+        if (settle_item(r, wtxid.b, mono_us) || !msg->u.tx.has_witness)
+            return;
+        spv_tx_txid(&txid, &msg->u.tx);
+        settle_item(r, txid.b, mono_us);
     } else if (msg->command == SPV_CMD_NOTFOUND) {
         for (size_t i = 0; i < msg->u.inv.n; i++)
             settle_item(r, msg->u.inv.items[i].hash.b, mono_us);

@@ -40,9 +40,8 @@ void spv_requests_undo(struct spv_requests *r);
 /* Arms whatever is not armed yet: it is on its way. */
 void spv_requests_arm(struct spv_requests *r, uint64_t mono_us);
 
-/* An answer may have come: settles what it answers. payload is the message's body. */
-void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, const uint8_t *payload,
-                         size_t n, uint64_t mono_us);
+/* An answer may have come: settles what it answers. */
+void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us);
 
 /* The earliest deadline, or SPV_NEVER. */
 uint64_t spv_requests_deadline(const struct spv_requests *r);

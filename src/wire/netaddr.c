@@ -7,6 +7,12 @@ static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}; /*
 static const uint8_t onioncat[6] = {0xfd, 0x87, 0xd8, 0x7e, 0xeb, 0x43}; /* Tor v2, gone */
 static const uint8_t none[16];
 
+bool spv_ipv6_genuine(const uint8_t ip[16])
+{
+    return memcmp(ip, mapped, sizeof mapped) != 0 && memcmp(ip, none, sizeof none) != 0 &&
+           memcmp(ip, onioncat, sizeof onioncat) != 0;
+}
+
 void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c)
 {
     uint8_t ip[16];
@@ -18,7 +24,7 @@ void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c)
         out->network = SPV_ADDR_IPV4;
         out->len = 4;
         memcpy(out->bytes, ip + sizeof mapped, 4);
-    } else if (memcmp(ip, none, sizeof none) != 0 && memcmp(ip, onioncat, sizeof onioncat) != 0) {
+    } else if (spv_ipv6_genuine(ip)) {
         out->network = SPV_ADDR_IPV6;
         out->len = 16;
         memcpy(out->bytes, ip, 16);

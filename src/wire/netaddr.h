@@ -14,6 +14,9 @@
 /* The zero address and OnionCat (Tor v2) become network 0 with len 0: never stored or relayed. */
 void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c);
 void spv_netaddr_write(struct spv_buffer *b, const struct spv_netaddr *addr);
+/* 16 bytes that are an IPv6 address and nothing else inside one: not zero, no mapped IPv4, no
+ * OnionCat. */
+bool spv_ipv6_genuine(const uint8_t ip[16]);
 /* IPv4, IPv6 or none, each with its right length. */
 bool spv_netaddr_fits(const struct spv_netaddr *addr);
 

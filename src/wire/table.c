@@ -7,6 +7,7 @@
 #include "wire/frame.h"
 
 #define COUNT_3 3 /* CompactSize of 253..65535 */
+#define COUNT_5 5 /* CompactSize of 65,536 and more */
 #define HASH 32
 
 #define CAP_VERSION SPV_MAX_EARLY_PAYLOAD /* 344 bytes of known fields, and room for later ones */
@@ -15,15 +16,19 @@
 #define CAP_INV (COUNT_3 + SPV_MAX_INV * (4 + HASH))
 #define CAP_LOCATOR (4 + 1 + SPV_MAX_LOCATOR * HASH + HASH)
 #define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
-#define CAP_FILTERLOAD (COUNT_3 + 36000 + 4 + 4 + 1) /* BIP37: 36,000 bytes of filter */
-#define CAP_FILTERADD (COUNT_3 + 520) /* BIP37: 520 bytes of element */
+#define MERKLE_FLAGS 4168 /* a bit for each of the 33,341 nodes over SPV_MAX_BLOCK_TXS */
+#define CAP_MERKLEBLOCK                                                                            \
+    (SPV_HEADER_SIZE + 4 + COUNT_3 + SPV_MAX_BLOCK_TXS * HASH + COUNT_3 + MERKLE_FLAGS)
+#define CAP_FILTERLOAD (COUNT_3 + SPV_MAX_FILTER_LOAD + 4 + 4 + 1)
+#define CAP_FILTERADD (COUNT_3 + SPV_MAX_FILTER_ADD)
 #define CAP_REJECT 1024 /* ours: a reason of any sensible length is shortened, not refused */
+#define CAP_FEEFILTER 8
 #define CAP_SENDCMPCT (1 + 8)
 #define CAP_GETCFILTERS (1 + 4 + HASH)
 #define CAP_GETCFCHECKPT (1 + HASH)
-#define CAP_CFILTER (256 * 1024) /* ours: the filter of a full block is about a tenth */
-#define CAP_CFHEADERS (1 + HASH + HASH + COUNT_3 + 2000 * HASH) /* BIP157: 2,000 hashes */
-#define CAP_CFCHECKPT (1 + HASH + 5 + 100000 * HASH) /* ours: a header each 1,000 blocks */
+#define CAP_CFILTER (1 + HASH + COUNT_5 + SPV_MAX_CFILTER)
+#define CAP_CFHEADERS (1 + HASH + HASH + COUNT_3 + SPV_MAX_CFHEADERS * HASH)
+#define CAP_CFCHECKPT (1 + HASH + COUNT_5 + SPV_MAX_CFCHECKPT * HASH)
 
 static const struct spv_command_row rows[] = {
     [SPV_CMD_UNKNOWN] = {"unknown", &spv_codec_raw, SPV_MAX_PAYLOAD, 0},
@@ -32,7 +37,7 @@ static const struct spv_command_row rows[] = {
     [SPV_CMD_WTXIDRELAY] = {"wtxidrelay", &spv_codec_empty, 0, SPV_VERSION_ADDRV2},
     [SPV_CMD_SENDADDRV2] = {"sendaddrv2", &spv_codec_empty, 0, SPV_VERSION_ADDRV2},
     [SPV_CMD_ADDR] = {"addr", &spv_codec_addr, CAP_ADDR, 0},
-    [SPV_CMD_ADDRV2] = {"addrv2", &spv_codec_raw, CAP_ADDRV2, SPV_VERSION_ADDRV2},
+    [SPV_CMD_ADDRV2] = {"addrv2", &spv_codec_addrv2, CAP_ADDRV2, SPV_VERSION_ADDRV2},
     [SPV_CMD_GETADDR] = {"getaddr", &spv_codec_empty, 0, 0},
     [SPV_CMD_INV] = {"inv", &spv_codec_inv, CAP_INV, 0},
     [SPV_CMD_GETDATA] = {"getdata", &spv_codec_inv, CAP_INV, 0},
@@ -40,26 +45,27 @@ static const struct spv_command_row rows[] = {
     [SPV_CMD_GETBLOCKS] = {"getblocks", &spv_codec_getheaders, CAP_LOCATOR, 0},
     [SPV_CMD_GETHEADERS] = {"getheaders", &spv_codec_getheaders, CAP_LOCATOR, 0},
     [SPV_CMD_HEADERS] = {"headers", &spv_codec_headers, CAP_HEADERS, 0},
-    [SPV_CMD_BLOCK] = {"block", &spv_codec_raw, SPV_MAX_PAYLOAD, 0},
-    [SPV_CMD_TX] = {"tx", &spv_codec_raw, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_BLOCK] = {"block", &spv_codec_block, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_TX] = {"tx", &spv_codec_tx, SPV_MAX_PAYLOAD, 0},
     [SPV_CMD_MEMPOOL] = {"mempool", &spv_codec_empty, 0, SPV_VERSION_MEMPOOL},
-    [SPV_CMD_MERKLEBLOCK] = {"merkleblock", &spv_codec_raw, SPV_MAX_PAYLOAD, SPV_VERSION_BLOOM},
-    [SPV_CMD_FILTERLOAD] = {"filterload", &spv_codec_raw, CAP_FILTERLOAD, SPV_VERSION_BLOOM},
-    [SPV_CMD_FILTERADD] = {"filteradd", &spv_codec_raw, CAP_FILTERADD, SPV_VERSION_BLOOM},
+    [SPV_CMD_MERKLEBLOCK] = {"merkleblock", &spv_codec_merkleblock, CAP_MERKLEBLOCK,
+                             SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERLOAD] = {"filterload", &spv_codec_filterload, CAP_FILTERLOAD, SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERADD] = {"filteradd", &spv_codec_filteradd, CAP_FILTERADD, SPV_VERSION_BLOOM},
     [SPV_CMD_FILTERCLEAR] = {"filterclear", &spv_codec_empty, 0, SPV_VERSION_BLOOM},
     [SPV_CMD_PING] = {"ping", &spv_codec_ping, 8, 0},
     [SPV_CMD_PONG] = {"pong", &spv_codec_pong, 8, SPV_VERSION_PING_NONCE},
     [SPV_CMD_REJECT] = {"reject", &spv_codec_reject, CAP_REJECT, SPV_VERSION_REJECT},
     [SPV_CMD_SENDHEADERS] = {"sendheaders", &spv_codec_empty, 0, SPV_VERSION_SENDHEADERS},
-    [SPV_CMD_FEEFILTER] = {"feefilter", &spv_codec_raw, 8, SPV_VERSION_FEEFILTER},
-    [SPV_CMD_SENDCMPCT] = {"sendcmpct", &spv_codec_raw, CAP_SENDCMPCT, SPV_VERSION_SENDCMPCT},
+    [SPV_CMD_FEEFILTER] = {"feefilter", &spv_codec_feefilter, CAP_FEEFILTER, SPV_VERSION_FEEFILTER},
+    [SPV_CMD_SENDCMPCT] = {"sendcmpct", &spv_codec_sendcmpct, CAP_SENDCMPCT, SPV_VERSION_SENDCMPCT},
     /* BIP157 goes by a service bit, not by version. */
-    [SPV_CMD_GETCFILTERS] = {"getcfilters", &spv_codec_raw, CAP_GETCFILTERS, 0},
-    [SPV_CMD_CFILTER] = {"cfilter", &spv_codec_raw, CAP_CFILTER, 0},
-    [SPV_CMD_GETCFHEADERS] = {"getcfheaders", &spv_codec_raw, CAP_GETCFILTERS, 0},
-    [SPV_CMD_CFHEADERS] = {"cfheaders", &spv_codec_raw, CAP_CFHEADERS, 0},
-    [SPV_CMD_GETCFCHECKPT] = {"getcfcheckpt", &spv_codec_raw, CAP_GETCFCHECKPT, 0},
-    [SPV_CMD_CFCHECKPT] = {"cfcheckpt", &spv_codec_raw, CAP_CFCHECKPT, 0},
+    [SPV_CMD_GETCFILTERS] = {"getcfilters", &spv_codec_getcfilters, CAP_GETCFILTERS, 0},
+    [SPV_CMD_CFILTER] = {"cfilter", &spv_codec_cfilter, CAP_CFILTER, 0},
+    [SPV_CMD_GETCFHEADERS] = {"getcfheaders", &spv_codec_getcfilters, CAP_GETCFILTERS, 0},
+    [SPV_CMD_CFHEADERS] = {"cfheaders", &spv_codec_cfheaders, CAP_CFHEADERS, 0},
+    [SPV_CMD_GETCFCHECKPT] = {"getcfcheckpt", &spv_codec_getcfcheckpt, CAP_GETCFCHECKPT, 0},
+    [SPV_CMD_CFCHECKPT] = {"cfcheckpt", &spv_codec_cfcheckpt, CAP_CFCHECKPT, 0},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 

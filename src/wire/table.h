@@ -45,5 +45,18 @@ extern const struct spv_codec spv_codec_headers;
 extern const struct spv_codec spv_codec_ping;
 extern const struct spv_codec spv_codec_pong;
 extern const struct spv_codec spv_codec_reject;
+extern const struct spv_codec spv_codec_addrv2;
+extern const struct spv_codec spv_codec_tx;
+extern const struct spv_codec spv_codec_block;
+extern const struct spv_codec spv_codec_merkleblock;
+extern const struct spv_codec spv_codec_filterload;
+extern const struct spv_codec spv_codec_filteradd;
+extern const struct spv_codec spv_codec_feefilter;
+extern const struct spv_codec spv_codec_sendcmpct;
+extern const struct spv_codec spv_codec_getcfilters; /* and getcfheaders */
+extern const struct spv_codec spv_codec_cfilter;
+extern const struct spv_codec spv_codec_cfheaders;
+extern const struct spv_codec spv_codec_getcfcheckpt;
+extern const struct spv_codec spv_codec_cfcheckpt;
 
 #endif

@@ -28,6 +28,12 @@ def version(number, agent, tail):
             + b"\x11" * 8 + agent + tail)
 
 
+coinbase = (struct.pack("<I", 1) + b"\1" + b"\0" * 32 + b"\xff" * 4 + b"\2\1\2" + b"\xff" * 4
+            + b"\1" + struct.pack("<q", 5000000000) + b"\1\x51" + b"\0" * 4)
+# Two inputs, of which one has a witness of two items, one of them empty.
+segwit = (struct.pack("<I", 2) + b"\0\1" + b"\2" + (hash_ + b"\7\0\0\0" + b"\0" + b"\xfd" + b"\xff" * 3) * 2
+          + b"\1" + struct.pack("<q", 1000) + b"\x16\0\x14" + b"\x33" * 20 + b"\0" + b"\2\0\3abc"
+          + struct.pack("<I", 17))
 agent = b"\x0c/libspv:0.1/"
 seeds = [
     ("version-new", "version", NEW, version(70016, agent, struct.pack("<i", 900000) + b"\0")),
@@ -50,6 +56,29 @@ seeds = [
     ("reject", "reject", NEW, b"\x07version\x11\x08obsolete"),
     ("reject-hash", "reject", NEW, b"\x05block\x10\x05whyNN" + hash_),
     ("reject-long", "reject", NEW, b"\x02tx\x40\xfd\x2c\x01" + b"r" * 300 + hash_),
+    ("addrv2", "addrv2", NEW, b"\5" + b"".join(
+        struct.pack("<I", 1700000000) + s + bytes([net, len(a)]) + a + b"\x20\x8d"
+        for s, net, a in ((b"\1", 1, b"\x7f\0\0\1"), (b"\xfd\x48\4", 2, bytes.fromhex("20010db8") + b"\1" * 12),
+                          (b"\0", 4, b"\x79" * 32), (b"\xff" * 9, 5, b"\xa2" * 32), (b"\1", 6, b"\xfc" + b"\1" * 15)))),
+    ("addrv2-ignored", "addrv2", NEW, b"\3" + b"".join(
+        struct.pack("<I", 1) + b"\1" + bytes([net, len(a)]) + a + b"\x20\x8d"
+        for net, a in ((2, ipv4[:16]), (3, b"\1" * 10), (99, b"\1\2\3")))),
+    ("tx", "tx", NEW, coinbase),
+    ("tx-witness", "tx", NEW, segwit),
+    ("block", "block", NEW, genesis + b"\1" + coinbase),
+    ("block-witness", "block", NEW, genesis + b"\3" + coinbase + segwit + segwit),
+    ("merkleblock", "merkleblock", NEW, genesis + struct.pack("<I", 7) + b"\4" + hash_ * 4 + b"\1\x1d"),
+    ("merkleblock-one", "merkleblock", NEW, genesis + struct.pack("<I", 1) + b"\1" + hash_ + b"\1\1"),
+    ("filterload", "filterload", NEW, b"\2\xb5\x0f" + struct.pack("<IIB", 11, 5, 1)),
+    ("filteradd", "filteradd", NEW, b"\x20" + hash_),
+    ("feefilter", "feefilter", NEW, struct.pack("<Q", 48508)),
+    ("sendcmpct", "sendcmpct", NEW, b"\1" + struct.pack("<Q", 2)),
+    ("getcfilters", "getcfilters", NEW, b"\0" + struct.pack("<I", 900000) + hash_),
+    ("getcfheaders", "getcfheaders", NEW, b"\0" + struct.pack("<I", 900000) + hash_),
+    ("cfilter", "cfilter", NEW, b"\0" + hash_ + b"\4\1\x9d\xfc\xa8"),
+    ("cfheaders", "cfheaders", NEW, b"\0" + hash_ * 2 + b"\2" + hash_ * 2),
+    ("getcfcheckpt", "getcfcheckpt", NEW, b"\0" + hash_),
+    ("cfcheckpt", "cfcheckpt", NEW, b"\0" + hash_ + b"\1" + hash_),
     ("unknown", "unknown", NEW, b"anything"),
 ]
 out = here / "corpus/wire"

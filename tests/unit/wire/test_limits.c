@@ -18,6 +18,11 @@ static const struct list {
     {SPV_CMD_GETBLOCKS, 4, 32, 32, SPV_MAX_LOCATOR},
     {SPV_CMD_GETHEADERS, 4, 32, 32, SPV_MAX_LOCATOR},
     {SPV_CMD_HEADERS, 0, 81, 0, SPV_MAX_HEADERS},
+    {SPV_CMD_FILTERADD, 0, 1, 0, SPV_MAX_FILTER_ADD},
+    {SPV_CMD_FILTERLOAD, 0, 1, 9, SPV_MAX_FILTER_LOAD},
+    {SPV_CMD_CFILTER, 33, 1, 0, SPV_MAX_CFILTER},
+    {SPV_CMD_CFHEADERS, 65, 32, 0, SPV_MAX_CFHEADERS},
+    {SPV_CMD_CFCHECKPT, 33, 32, 0, SPV_MAX_CFCHECKPT},
 };
 
 /* A body of zeros that claims `claimed` entries and holds `held`. */
@@ -66,7 +71,7 @@ static void allocates_nothing_for_a_count_that_cannot_be(void **state)
     (void)state;
     spv_buffer_init(&b);
     for (size_t i = 0; i < COUNT(lists); i++) {
-        static const uint64_t counts[] = {UINT64_MAX, UINT64_C(1) << 63, UINT32_MAX, 0x10000};
+        static const uint64_t counts[] = {UINT64_MAX, UINT64_C(1) << 63, UINT32_MAX, 0x100000};
         struct spv_arena arena = {0};
         struct spv_msg msg = {.command = lists[i].command};
 
@@ -105,6 +110,7 @@ static void writes_no_list_longer_than_its_limit(void **state)
     static struct spv_addr_entry entries[SPV_MAX_ADDR + 1];
     static struct spv_blockhash hashes[SPV_MAX_LOCATOR + 1];
     static struct spv_header headers[SPV_MAX_HEADERS + 1];
+    static struct spv_hash256 filters[SPV_MAX_CFCHECKPT + 1];
     static uint8_t bytes[SPV_MAX_PAYLOAD + 1];
     const struct spv_msg msgs[] = {
         {.command = SPV_CMD_INV, .u.inv = {items, COUNT(items)}},
@@ -112,8 +118,21 @@ static void writes_no_list_longer_than_its_limit(void **state)
         {.command = SPV_CMD_ADDR, .u.addr = {entries, COUNT(entries)}},
         {.command = SPV_CMD_GETHEADERS, .u.getheaders = {.locator = hashes, .n = COUNT(hashes)}},
         {.command = SPV_CMD_HEADERS, .u.headers = {headers, COUNT(headers)}},
-        {.command = SPV_CMD_TX, .u.raw = {bytes, sizeof bytes}},
-        {.command = SPV_CMD_FEEFILTER, .u.raw = {bytes, 9}},
+        {.command = SPV_CMD_ADDRV2, .u.addr = {entries, COUNT(entries)}},
+        {.command = SPV_CMD_UNKNOWN, .name = "long", .u.raw = {bytes, sizeof bytes}},
+        {.command = SPV_CMD_TX, .u.tx = {.bytes = bytes, .n = sizeof bytes}},
+        {.command = SPV_CMD_BLOCK, .u.block = {.bytes = bytes, .n = sizeof bytes}},
+        {.command = SPV_CMD_MERKLEBLOCK,
+         .u.merkleblock =
+             {.total = 1, .hashes = filters, .n_hashes = 2, .flags = bytes, .n_flags = 1}},
+        {.command = SPV_CMD_FILTERLOAD, .u.filterload = {bytes, SPV_MAX_FILTER_LOAD + 1, 1, 0, 0}},
+        {.command = SPV_CMD_FILTERLOAD,
+         .u.filterload = {bytes, 1, SPV_MAX_FILTER_FUNCTIONS + 1, 0, 0}},
+        {.command = SPV_CMD_FILTERADD, .u.filteradd = {bytes, SPV_MAX_FILTER_ADD + 1}},
+        {.command = SPV_CMD_CFILTER, .u.cfilter = {.filter = bytes, .n = SPV_MAX_CFILTER + 1}},
+        {.command = SPV_CMD_CFHEADERS,
+         .u.cfheaders = {.hashes = filters, .n = SPV_MAX_CFHEADERS + 1}},
+        {.command = SPV_CMD_CFCHECKPT, .u.cfcheckpt = {.headers = filters, .n = COUNT(filters)}},
         {.command = SPV_CMD_VERSION, .u.version = {.user_agent_len = SPV_MAX_USER_AGENT + 1}},
     };
     struct spv_buffer b;
@@ -133,6 +152,7 @@ static void writes_no_list_longer_than_its_limit(void **state)
 
 static void writes_nothing_that_the_other_side_is_too_old_for(void **state)
 {
+    static const struct spv_hash256 root;
     const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
     struct spv_buffer b;
 
@@ -144,6 +164,9 @@ static void writes_nothing_that_the_other_side_is_too_old_for(void **state)
 
         if (msg.command == SPV_CMD_PONG)
             msg.u.ping.has_nonce = true;
+        if (msg.command == SPV_CMD_MERKLEBLOCK)
+            msg.u.merkleblock = (struct spv_msg_merkleblock){
+                .total = 1, .hashes = &root, .n_hashes = 1, .flags = root.b, .n_flags = 1};
         if (since == 0)
             continue;
         b.len = 0;

@@ -28,6 +28,7 @@ static void a_message_that_finds_no_room_can_be_read_later(void **state)
         enum spv_command command;
         size_t n;
     } lists[] = {{SPV_CMD_ADDR, 1 + 30},
+                 {SPV_CMD_ADDRV2, 1 + 9},
                  {SPV_CMD_INV, 1 + 36},
                  {SPV_CMD_GETHEADERS, 4 + 1 + 32},
                  {SPV_CMD_HEADERS, 1 + 81}};
@@ -54,7 +55,8 @@ static void a_message_that_finds_no_room_spoils_none_before_it(void **state)
     static const uint8_t bytes[5000] = {1};
     const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
     const struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 1}};
-    const struct spv_msg tx = {.command = SPV_CMD_TX, .u.raw = {bytes, sizeof bytes}};
+    const struct spv_msg big = {
+        .command = SPV_CMD_UNKNOWN, .name = "big", .u.raw = {bytes, sizeof bytes}};
     struct spv_buffer b;
 
     (void)state;
@@ -66,12 +68,12 @@ static void a_message_that_finds_no_room_spoils_none_before_it(void **state)
     assert_int_equal(spv_msg_write(&b, &ping, net, 70016), SPV_OK);
     assert_int_equal(b.len, SPV_FRAME_HEADER + 8);
     refusing = true;
-    assert_int_equal(spv_msg_write(&b, &tx, net, 70016), SPV_ERR_NOMEM);
-    assert_int_equal(spv_msg_encode(&b, &tx, 70016), SPV_ERR_NOMEM);
+    assert_int_equal(spv_msg_write(&b, &big, net, 70016), SPV_ERR_NOMEM);
+    assert_int_equal(spv_msg_encode(&b, &big, 70016), SPV_ERR_NOMEM);
     refusing = false;
     assert_int_equal(b.len, SPV_FRAME_HEADER + 8);
     assert_memory_equal(b.data + 4, "ping", 5);
-    assert_int_equal(spv_msg_write(&b, &tx, net, 70016), SPV_OK);
+    assert_int_equal(spv_msg_write(&b, &big, net, 70016), SPV_OK);
     assert_int_equal(b.len, 2 * SPV_FRAME_HEADER + 8 + sizeof bytes);
     spv_buffer_free(&b);
 }

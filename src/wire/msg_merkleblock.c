@@ -1,0 +1,84 @@
+/* merkleblock (BIP37). The hashes and flag bits tell a walk through the merkle tree, depth first;
+ * here their numbers are held against the tree's size, so that the walk has bounds. */
+#include "spv/error.h"
+#include "wire/table.h"
+
+_Static_assert(sizeof(struct spv_hash256) == 32, "hashes are lent in place");
+
+/* Bytes for a bit of every node of the tree over `total` leaves. */
+static size_t most_flags(uint32_t total)
+{
+    size_t nodes = 1;
+
+    for (size_t width = total; width > 1; width = (width + 1) / 2)
+        nodes += width;
+    return (nodes + 7) / 8;
+}
+
+static int judge(const struct spv_msg_merkleblock *m)
+{
+    /* No block has more; a tree of none has no root. */
+    if (m->total == 0 || m->n_hashes == 0)
+        return SPV_ERR_FORM;
+    if (m->total > SPV_MAX_BLOCK_TXS || m->n_hashes > m->total)
+        return SPV_ERR_COUNT;
+    /* The walk takes a bit at each node, and a hash only where it took a bit. */
+    if (m->n_flags > most_flags(m->total))
+        return SPV_ERR_COUNT;
+    return m->n_flags * 8 < m->n_hashes ? SPV_ERR_FORM : SPV_OK;
+}
+
+static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                  struct spv_arena *arena)
+{
+    struct spv_msg_merkleblock *m = &out->u.merkleblock;
+    uint8_t header[SPV_HEADER_SIZE];
+
+    (void)version;
+    (void)arena;
+    spv_cursor_copy(c, header, sizeof header);
+    spv_header_decode(&m->header, header);
+    m->total = spv_cursor_u32(c);
+    m->n_hashes = spv_cursor_count(c, SPV_MAX_BLOCK_TXS, sizeof *m->hashes);
+    m->hashes = (const struct spv_hash256 *)spv_cursor_take(c, m->n_hashes * sizeof *m->hashes);
+    m->n_flags = spv_cursor_count(c, most_flags(SPV_MAX_BLOCK_TXS), 1);
+    m->flags = spv_cursor_take(c, m->n_flags);
+    if (c->error == SPV_OK)
+        spv_cursor_fail(c, judge(m));
+    return SPV_OK;
+}
+
+static int check(const struct spv_msg *msg, uint32_t version)
+{
+    int rc = judge(&msg->u.merkleblock);
+
+    (void)version;
+    return rc == SPV_ERR_COUNT ? SPV_ERR_TOO_LONG : rc == SPV_OK ? SPV_OK : SPV_ERR_INVALID;
+}
+
+static size_t size(const struct spv_msg *msg, uint32_t version)
+{
+    const struct spv_msg_merkleblock *m = &msg->u.merkleblock;
+
+    (void)version;
+    return SPV_HEADER_SIZE + 4 + spv_compact_size(m->n_hashes) + m->n_hashes * sizeof *m->hashes +
+           spv_compact_size(m->n_flags) + m->n_flags;
+}
+
+static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+{
+    const struct spv_msg_merkleblock *m = &msg->u.merkleblock;
+    uint8_t header[SPV_HEADER_SIZE];
+
+    (void)version;
+    spv_header_encode(header, &m->header);
+    spv_buffer_put(b, header, sizeof header);
+    spv_buffer_u32(b, m->total);
+    spv_buffer_compact(b, m->n_hashes);
+    spv_buffer_put(b, m->hashes, m->n_hashes * sizeof *m->hashes);
+    spv_buffer_compact(b, m->n_flags);
+    spv_buffer_put(b, m->flags, m->n_flags);
+}
+
+const struct spv_codec spv_codec_merkleblock = {
+    .decode = decode, .check = check, .size = size, .encode = encode};

@@ -1,0 +1,235 @@
+/* One pass finds where inputs, outputs and witness lie and that every length inside fits; the walks
+ * then read the same fields again with the same cursor and need no errors of their own.
+ *
+ * Layout (BIP144): version 4, [marker 0, flag 1], inputs, outputs, [a witness an input], lock
+ * time 4. An old transaction cannot be mistaken for one with a marker: it would have no inputs, and
+ * a transaction without inputs is valid nowhere. */
+#include "wire/tx.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "spv/error.h"
+
+#define OUTPOINT 36
+#define INPUT_LEAST (OUTPOINT + 1 + 4) /* with an empty script */
+#define OUTPUT_LEAST (8 + 1)
+#define MARKER_AND_FLAG 2
+
+/* A CompactSize length and as many bytes. */
+static struct spv_bytes read_bytes(struct spv_cursor *c)
+{
+    struct spv_bytes out = {.n = spv_cursor_count(c, SIZE_MAX, 1)};
+
+    out.bytes = spv_cursor_take(c, out.n);
+    return out;
+}
+
+static size_t skip_inputs(struct spv_cursor *c)
+{
+    size_t n = spv_cursor_count(c, SIZE_MAX, INPUT_LEAST);
+
+    for (size_t i = 0; i < n && c->error == SPV_OK; i++) {
+        spv_cursor_take(c, OUTPOINT);
+        read_bytes(c);
+        spv_cursor_take(c, 4);
+    }
+    return n;
+}
+
+static size_t skip_outputs(struct spv_cursor *c)
+{
+    size_t n = spv_cursor_count(c, SIZE_MAX, OUTPUT_LEAST);
+
+    for (size_t i = 0; i < n && c->error == SPV_OK; i++) {
+        spv_cursor_take(c, 8);
+        read_bytes(c);
+    }
+    return n;
+}
+
+/* Returns the items of one input. */
+static size_t skip_witness(struct spv_cursor *c)
+{
+    size_t n = spv_cursor_count(c, SIZE_MAX, 1);
+
+    for (size_t i = 0; i < n && c->error == SPV_OK; i++)
+        read_bytes(c);
+    return n;
+}
+
+void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
+{
+    const uint8_t *start = c->p;
+    size_t items = 0;
+
+    *out = (struct spv_tx){.bytes = start, .version = spv_cursor_u32(c)};
+    out->has_witness = spv_cursor_left(c) > 0 && *c->p == 0;
+    if (out->has_witness) {
+        spv_cursor_u8(c);
+        if (spv_cursor_u8(c) != 1) /* BIP144: the flag is 1; no other was ever given a meaning */
+            spv_cursor_fail(c, SPV_ERR_FORM);
+    }
+    if (c->error != SPV_OK)
+        return;
+    out->inputs_at = (size_t)(c->p - start);
+    out->n_inputs = skip_inputs(c);
+    out->outputs_at = (size_t)(c->p - start);
+    out->n_outputs = skip_outputs(c);
+    out->witness_at = (size_t)(c->p - start);
+    /* Consensus: a transaction has at least one input and one output. */
+    if (out->n_inputs == 0 || out->n_outputs == 0)
+        spv_cursor_fail(c, SPV_ERR_FORM);
+    if (out->has_witness) {
+        for (size_t i = 0; i < out->n_inputs && c->error == SPV_OK; i++)
+            items += skip_witness(c);
+        /* BIP144: "If the witness is empty, the old serialization format must be used." */
+        if (items == 0)
+            spv_cursor_fail(c, SPV_ERR_FORM);
+    }
+    if (c->error != SPV_OK)
+        return;
+    size_t witness = (size_t)(c->p - start) - out->witness_at;
+    out->lock_time = spv_cursor_u32(c);
+    if (c->error != SPV_OK)
+        return;
+    out->n = (size_t)(c->p - start);
+    out->stripped_size = out->has_witness ? out->n - MARKER_AND_FLAG - witness : out->n;
+}
+
+int spv_tx_parse(struct spv_tx *out, const uint8_t *bytes, size_t n)
+{
+    struct spv_cursor c = spv_cursor_over(bytes, n);
+
+    spv_tx_read(out, &c);
+    return spv_cursor_finish(&c);
+}
+
+void spv_tx_txid(struct spv_txid *out, const struct spv_tx *tx)
+{
+    const struct spv_piece stripped[] = {
+        {tx->bytes, 4},
+        {tx->bytes + tx->inputs_at, tx->witness_at - tx->inputs_at},
+        {tx->bytes + tx->n - 4, 4},
+    };
+
+    spv_sha256d_pieces(out->b, stripped, sizeof stripped / sizeof stripped[0]);
+}
+
+void spv_tx_wtxid(struct spv_wtxid *out, const struct spv_tx *tx)
+{
+    spv_sha256d(out->b, tx->bytes, tx->n);
+}
+
+size_t spv_tx_weight(const struct spv_tx *tx)
+{
+    return tx->stripped_size * (SPV_WITNESS_SCALE - 1) + tx->n;
+}
+
+size_t spv_tx_vsize(const struct spv_tx *tx)
+{
+    return (spv_tx_weight(tx) + SPV_WITNESS_SCALE - 1) / SPV_WITNESS_SCALE;
+}
+
+bool spv_tx_is_coinbase(const struct spv_tx *tx)
+{
+    static const struct spv_txid none;
+    struct spv_tx_walk walk = spv_tx_inputs(tx);
+    struct spv_tx_input first;
+
+    return tx->n_inputs == 1 && spv_tx_next_input(&walk, &first) && first.index == UINT32_MAX &&
+           memcmp(&first.prev, &none, sizeof none) == 0;
+}
+
+/* A walk that begins at a count. */
+static struct spv_tx_walk walk_list(const struct spv_tx *tx, size_t at, size_t end)
+{
+    struct spv_cursor c = spv_cursor_over(tx->bytes + at, end - at);
+    size_t n = (size_t)spv_cursor_compact(&c);
+
+    return (struct spv_tx_walk){.at = c.p, .end = c.end, .left = n};
+}
+
+/* The cursor for the next entry, or a walk that has come to its end. */
+static bool step(struct spv_tx_walk *walk, struct spv_cursor *c)
+{
+    if (walk->left == 0)
+        return false;
+    walk->left--;
+    *c = spv_cursor_over(walk->at, (size_t)(walk->end - walk->at));
+    return true;
+}
+
+struct spv_tx_walk spv_tx_inputs(const struct spv_tx *tx)
+{
+    return walk_list(tx, tx->inputs_at, tx->outputs_at);
+}
+
+bool spv_tx_next_input(struct spv_tx_walk *walk, struct spv_tx_input *out)
+{
+    struct spv_cursor c;
+
+    if (!step(walk, &c))
+        return false;
+    spv_cursor_copy(&c, out->prev.b, sizeof out->prev.b);
+    out->index = spv_cursor_u32(&c);
+    out->script = read_bytes(&c);
+    out->sequence = spv_cursor_u32(&c);
+    walk->at = c.p;
+    return true;
+}
+
+struct spv_tx_walk spv_tx_outputs(const struct spv_tx *tx)
+{
+    return walk_list(tx, tx->outputs_at, tx->witness_at);
+}
+
+bool spv_tx_next_output(struct spv_tx_walk *walk, struct spv_tx_output *out)
+{
+    struct spv_cursor c;
+
+    if (!step(walk, &c))
+        return false;
+    out->value = (int64_t)spv_cursor_u64(&c);
+    out->script = read_bytes(&c);
+    walk->at = c.p;
+    return true;
+}
+
+struct spv_tx_walk spv_tx_witnesses(const struct spv_tx *tx)
+{
+    struct spv_tx_walk walk = {.at = tx->bytes + tx->witness_at, .left = tx->n_inputs};
+
+    walk.end = tx->has_witness ? tx->bytes + tx->n - 4 : walk.at;
+    return walk;
+}
+
+bool spv_tx_next_witness(struct spv_tx_walk *walk, struct spv_witness *out)
+{
+    struct spv_cursor c;
+
+    if (!step(walk, &c))
+        return false;
+    *out = (struct spv_witness){.n_items = 0};
+    if (walk->at == walk->end) /* the old form */
+        return true;
+    out->n_items = (size_t)spv_cursor_compact(&c);
+    out->rest.bytes = c.p;
+    for (size_t i = 0; i < out->n_items; i++)
+        read_bytes(&c);
+    out->rest.n = (size_t)(c.p - out->rest.bytes);
+    walk->at = c.p;
+    return true;
+}
+
+bool spv_witness_next(struct spv_witness *witness, struct spv_bytes *out)
+{
+    struct spv_cursor c = spv_cursor_over(witness->rest.bytes, witness->rest.n);
+
+    if (witness->n_items == 0)
+        return false;
+    witness->n_items--;
+    *out = read_bytes(&c);
+    witness->rest = (struct spv_bytes){.bytes = c.p, .n = spv_cursor_left(&c)};
+    return true;
+}
