@@ -24,17 +24,11 @@
 #define SPV_MAX_LOCATOR 101 /* protocol limit; a peer that gets more drops us */
 #define SPV_MAX_USER_AGENT 256 /* BIP14, protocol limit */
 #define SPV_MAX_REJECT_REASON 111 /* protocol limit */
-#define SPV_MAX_BLOCK_TXS                                                                          \
-    16666 /* protocol limit: 4,000,000 of weight / 240 the lightest weighs                         \
-           */
+#define SPV_MAX_BLOCK_TXS 16666 /* protocol limit: a weight of 4,000,000, each 240 or more */
 #define SPV_MAX_FILTER_LOAD 36000 /* BIP37: bytes of a bloom filter */
 #define SPV_MAX_FILTER_FUNCTIONS 50 /* BIP37 */
-#define SPV_MAX_FILTER_ADD                                                                         \
-    520 /* BIP37: bytes of an element, the largest that a script can push                          \
-         */
-#define SPV_MAX_CFILTER                                                                            \
-    262144 /* ours: bytes of a filter; that of a full block is about a tenth                       \
-            */
+#define SPV_MAX_FILTER_ADD 520 /* BIP37: bytes of an element, as many as a script can push */
+#define SPV_MAX_CFILTER (262144 - 38) /* ours: 256 KiB a message; a full block needs a tenth */
 #define SPV_MAX_CFHEADERS 2000 /* BIP157 */
 #define SPV_MAX_CFCHECKPT 100000 /* ours: one each 1,000 blocks, good until height 100,000,000 */
 #define SPV_COMMAND_SIZE 12

@@ -135,6 +135,11 @@ static void holds_length_against_both_caps(void **state)
         {"getheaders", SPV_MAX_PAYLOAD, 4 + 1 + 102 * 32 + 1, SPV_ERR_LENGTH},
         {"feefilter", SPV_MAX_PAYLOAD, 9, SPV_ERR_LENGTH},
         {"getcfilters", SPV_MAX_PAYLOAD, 38, SPV_ERR_LENGTH},
+        {"merkleblock", SPV_MAX_PAYLOAD, 80 + 4 + 3 + 16666 * 32 + 3 + 4168, SPV_OK},
+        {"merkleblock", SPV_MAX_PAYLOAD, 80 + 4 + 3 + 16666 * 32 + 3 + 4168 + 1, SPV_ERR_LENGTH},
+        {"filterload", SPV_MAX_PAYLOAD, 3 + 36000 + 9 + 1, SPV_ERR_LENGTH},
+        {"filteradd", SPV_MAX_PAYLOAD, 3 + 520 + 1, SPV_ERR_LENGTH},
+        {"cfilter", SPV_MAX_PAYLOAD, 256 * 1024, SPV_OK},
         {"cfilter", SPV_MAX_PAYLOAD, 256 * 1024 + 1, SPV_ERR_LENGTH},
     };
 
