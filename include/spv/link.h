@@ -1,7 +1,8 @@
 /* A peer machine on a socket: libevent moves the bytes, arms the timers and calls back.
  *
  * A reactor is one thread's event loop with an inbox that other threads can reach. Links, dials,
- * listeners and look-ups live on a reactor; their callbacks run on its thread, one at a time. Calls
+ * listeners and look-ups live on a reactor; their callbacks run on its thread, one at a time. Its
+ * thread is the one that runs its loop; while nobody does, any single one may stand in. Calls
  * marked "any thread" may come from anywhere; all others belong to the reactor's thread. */
 #ifndef SPV_LINK_H
 #define SPV_LINK_H
@@ -10,6 +11,7 @@
 #include "spv/peer.h"
 
 struct event_base;
+struct bufferevent;
 
 struct spv_reactor;
 
@@ -38,12 +40,16 @@ SPV_API int spv_timer_new(struct spv_timer **out, struct spv_reactor *r, void (*
 SPV_API void spv_timer_set(struct spv_timer *t, uint64_t at_us); /* SPV_NEVER disarms */
 SPV_API void spv_timer_free(struct spv_timer *t);
 
+/* A connection with its peer machine. A link belongs to its reactor until on_closed has returned,
+ * and can be used until then without a thought; whoever wants it longer, or on another thread,
+ * takes a reference first, on the reactor's thread or from one who holds one. Calls on a link that
+ * is over do no harm: SPV_ERR_STATE, or the last statistics. */
 struct spv_link;
 
 /* Called on the reactor's thread. Every message is handed out, the handshake's too; on_ready comes
- * right after the verack that completes it. on_closed comes exactly once, last, and never inside a
- * call on the link; the link frees itself after it. The message is lent for the call. Any may be
- * NULL. */
+ * right after the verack that completes it. on_closed comes exactly once, last (after every
+ * completion), and never inside a call on the link; the reactor gives up the link after it. The
+ * message is lent for the call. Any may be NULL. */
 struct spv_link_callbacks {
     void (*on_ready)(struct spv_link *link, void *ctx);
     void (*on_message)(struct spv_link *link, const struct spv_msg *msg, void *ctx);
@@ -51,20 +57,50 @@ struct spv_link_callbacks {
     void *ctx;
 };
 
-/* Takes a connected, non-blocking socket; owns it from now on, also on failure. */
+/* Takes a connected socket, however it was opened; owns it from now on, also on failure, and makes
+ * it non-blocking. */
 SPV_API int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
                             const struct spv_peer_config *cfg, enum spv_direction dir,
                             const struct spv_link_callbacks *callbacks);
 
-/* Sends; the message is encoded before the call returns. Errors as spv_peer_send; SPV_ERR_STATE on
- * a closed link. */
+/* The same over a bufferevent (TLS, a filter, a pair) on the reactor's event base: SPV_ERR_INVALID
+ * when it is on another. Its callbacks and watermarks are the link's from now on, and so is the
+ * bufferevent, also on failure. It may still be connecting. */
+SPV_API int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
+                                        struct bufferevent *bev, const struct spv_peer_config *cfg,
+                                        enum spv_direction dir,
+                                        const struct spv_link_callbacks *callbacks);
+
+/* One more holder, one less. The last one frees; NULL is fine for unref. Any thread. */
+SPV_API struct spv_link *spv_link_ref(struct spv_link *link);
+SPV_API void spv_link_unref(struct spv_link *link);
+
+/* Sends; the message is encoded before the call returns. Any thread; each thread's messages keep
+ * their order. On the reactor's thread errors are as of spv_peer_send; SPV_ERR_STATE on a closed
+ * link. On another thread the message goes through the reactor's inbox: SPV_ERR_QUEUE_FULL when
+ * 10,000 messages or 4 MiB of this link's wait there, SPV_ERR_STATE, SPV_ERR_INVALID,
+ * SPV_ERR_TOO_LONG, SPV_ERR_NOMEM; what the machine finds wrong with it later (SPV_ERR_UNSUPPORTED,
+ * say) only a completion tells. */
 SPV_API int spv_link_send(struct spv_link *link, const struct spv_msg *msg);
 
-/* Closes with the given reason; on_closed follows from the loop, after queued bytes have had up to
- * a second to go out (not when the reason is that the peer is slow or gone). Idempotent. */
+/* The same, and done says what became of it, exactly once, on the reactor's thread and never inside
+ * a call on the link: 0 once the socket has taken its last byte, or the error for which it was not
+ * sent, also when the link ends before or in the handshake. Not called when this call fails. */
+SPV_API int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *msg,
+                                  void (*done)(void *ctx, int error), void *ctx);
+
+/* Closes with the given reason (0: SPV_ERR_DISCONNECTED); on_closed follows from the loop, after
+ * queued bytes have had up to a second to go out (not when the reason is that the peer is slow or
+ * gone). Idempotent: the first reason counts. Any thread. */
 SPV_API void spv_link_close(struct spv_link *link, int error);
 
-SPV_API void spv_link_stats(const struct spv_link *link, struct spv_peer_stats *out);
+/* Waits until the link is over: every completion and on_closed have returned. Closes nothing by
+ * itself. Any thread that holds a reference, but the reactor's: SPV_ERR_STATE. */
+SPV_API int spv_link_wait(struct spv_link *link);
+
+/* On the reactor's thread of this moment; elsewhere as of the link's last wake-up. Any thread. */
+SPV_API void spv_link_stats(struct spv_link *link, struct spv_peer_stats *out);
+/* Who is at the other end; lives as long as the link. Any thread. */
 SPV_API const struct spv_endpoint *spv_link_endpoint(const struct spv_link *link);
 
 /* Dials a name or address: names are looked up in a worker thread, the addresses are tried in turn,

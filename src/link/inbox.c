@@ -1,11 +1,15 @@
 /* A mutex-protected list and an eventfd. A put links the post in and, when the list was empty,
  * writes to the eventfd; the reactor, seeing it readable, takes the whole list at once and runs it
  * without the lock, so that a post may put another. The count of references decides who frees: the
- * reactor closes the box when it goes, a worker that finishes later finds it closed. */
+ * reactor closes the box when it goes, a worker that finishes later finds it closed.
+ *
+ * A thread is known by the address of a variable that each has its own of. The dead may leave
+ * theirs to a newcomer, so an ended loop takes its name back. */
 #include "link/inbox.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -20,7 +24,10 @@ struct spv_inbox {
     unsigned refs;
     bool closed;
     int fd;
+    atomic_uintptr_t owner; /* the thread that runs the reactor, 0 for none */
 };
+
+static _Thread_local char me;
 
 int spv_inbox_new(struct spv_inbox **out)
 {
@@ -37,6 +44,7 @@ int spv_inbox_new(struct spv_inbox **out)
         goto err2;
     in->tail = &in->head;
     in->refs = 1;
+    atomic_init(&in->owner, 0);
     *out = in;
     return 0;
 err2:
@@ -95,6 +103,21 @@ bool spv_inbox_put(struct spv_inbox *in, struct spv_post *post)
     return !closed;
 }
 
+void spv_inbox_enter(struct spv_inbox *in)
+{
+    atomic_store_explicit(&in->owner, (uintptr_t)&me, memory_order_relaxed);
+}
+
+void spv_inbox_leave(struct spv_inbox *in)
+{
+    atomic_store_explicit(&in->owner, 0, memory_order_relaxed);
+}
+
+bool spv_inbox_here(const struct spv_inbox *in)
+{
+    return atomic_load_explicit(&in->owner, memory_order_relaxed) == (uintptr_t)&me;
+}
+
 int spv_inbox_fd(const struct spv_inbox *in)
 {
     return in->fd;
@@ -127,4 +150,5 @@ void spv_inbox_run(struct spv_inbox *in)
 void spv_inbox_close(struct spv_inbox *in)
 {
     run_all(in, true);
+    spv_inbox_leave(in);
 }

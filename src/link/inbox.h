@@ -21,6 +21,11 @@ void spv_inbox_unref(struct spv_inbox *in); /* NULL is fine */
 bool spv_inbox_put(struct spv_inbox *in, struct spv_post *post);
 /* Any thread; async-signal-safe. */
 void spv_inbox_wake(const struct spv_inbox *in);
+/* The calling thread is the reactor's: said at every way into our code from the loop, so that it is
+ * true whoever runs the loop. Any thread may ask whether it is that one. */
+void spv_inbox_enter(struct spv_inbox *in);
+void spv_inbox_leave(struct spv_inbox *in); /* the loop has ended: nobody is */
+bool spv_inbox_here(const struct spv_inbox *in);
 /* Reactor's thread. */
 int spv_inbox_fd(const struct spv_inbox *in);
 void spv_inbox_run(struct spv_inbox *in); /* clears the wake-up, runs what has come */

@@ -1,31 +1,26 @@
-/* A socket and its peer machine.
+/* A carrier of bytes and its peer machine.
  *
- * The socket is read with recv(2) straight into the reactor's scratch memory and from there into
- * the machine, and written with send(2) straight from the machine's queue: what the socket has not
- * taken stays in the machine, whose bound and write deadline therefore see everything. (libevent
- * gives readiness and timers only. A bufferevent was weighed and left: it reads 4 KiB a wake-up in
- * libevent 2.1, hides written bytes from the machine, raises SIGPIPE, and cannot be drained before
- * a deadline is judged.)
+ * Bytes are read into the reactor's scratch memory and from there into the machine, and written
+ * straight from the machine's queue: what the carrier has not taken stays in the machine, whose
+ * bound and write deadline therefore see everything (docs/decisions.md says why a socket of ours is
+ * no bufferevent).
  *
  * One wake-up reads at most READ_BUDGET bytes, then the other sockets have their turn. A deadline
  * that strikes first reads what the socket holds, so that our own slowness is not the peer's fault.
  *
  * A link is open, then flushing (a last reject on its way, for FLUSH_TIME at most), then done: from
- * there the loop calls on_closed and frees it. No call of the user's ever frees or calls back
- * synchronously, so callbacks may send to and close any link, their own included. */
+ * there the loop keeps the promises that are left, calls on_closed and gives up the link. No call
+ * of the user's ever frees or calls back synchronously, so callbacks may send to and close any
+ * link, their own included.
+ */
 #include "link/link.h"
 
-#include <errno.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link/reactor.h"
 #include "link/sockaddr.h"
 
 #define READ_BUDGET (4u * SPV_SCRATCH) /* bytes a wake-up: more than one full headers message */
@@ -33,44 +28,27 @@
 #define SLOW_DRAIN (SPV_SECOND / 20) /* a drain this long lets more bytes arrive: drain again */
 #define MAX_DRAINS 4 /* but not for ever */
 
-enum state {
-    OPEN,
-    FLUSHING,
-    DONE,
-};
-
-struct spv_link {
-    struct spv_resident resident; /* first */
-    struct spv_peer *peer;
-    int fd;
-    enum state state;
-    int error; /* why it closed */
-    bool ready; /* on_ready was called */
-    bool write_dead; /* the socket takes no more */
-    struct event *readable;
-    struct event *writable;
-    struct event *later; /* carries what must not happen inside a user's call */
-    struct spv_timer *timer;
-    struct spv_link_callbacks callbacks;
-    struct spv_endpoint endpoint;
-};
-
 static size_t pending(const struct spv_link *l)
 {
     const uint8_t *bytes;
     return spv_peer_pending(l->peer, &bytes);
 }
 
-static void finish(struct spv_link *l)
+static void call_later(struct spv_link *l)
 {
-    l->state = DONE;
-    (void)event_del(l->readable);
-    (void)event_del(l->writable);
-    spv_timer_set(l->timer, SPV_NEVER);
     event_active(l->later, EV_TIMEOUT, 0);
 }
 
-/* Hands pending bytes to the socket; waits for writability when it takes no more. A socket that is
+static void finish(struct spv_link *l)
+{
+    l->state = SPV_LINK_DONE;
+    l->carrier->ops->stop_reading(l->carrier);
+    l->carrier->ops->want_write(l->carrier, false);
+    spv_timer_set(l->timer, SPV_NEVER);
+    call_later(l);
+}
+
+/* Hands pending bytes to the carrier; waits for writability when it takes no more. A socket that is
  * reset may still hold bytes to read (a reject that tells why): on_later reads them, then closes.
  */
 static void push(struct spv_link *l)
@@ -78,19 +56,21 @@ static void push(struct spv_link *l)
     const uint8_t *bytes;
     size_t n;
     while (!l->write_dead && (n = spv_peer_pending(l->peer, &bytes)) > 0) {
-        ssize_t took = send(l->fd, bytes, n, MSG_NOSIGNAL);
-        if (took > 0) {
-            spv_peer_sent(l->peer, (size_t)took, spv_system_now());
-        } else if (took < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            if (event_pending(l->writable, EV_WRITE, NULL) == 0)
-                (void)event_add(l->writable, NULL);
+        ssize_t took = l->carrier->ops->write(l->carrier, bytes, n);
+        if (took == 0) {
+            l->carrier->ops->want_write(l->carrier, true);
             return;
-        } else if (took < 0 && errno != EINTR) {
-            l->write_dead = true;
-            event_active(l->later, EV_TIMEOUT, 0);
         }
+        if (took < 0) {
+            l->write_dead = true;
+            call_later(l);
+            break;
+        }
+        spv_peer_sent(l->peer, (size_t)took, spv_system_now());
+        if (l->promised > 0)
+            call_later(l);
     }
-    (void)event_del(l->writable);
+    l->carrier->ops->want_write(l->carrier, false);
 }
 
 /* Are queued bytes worth waiting for? A peer that is slow or gone won't take them. */
@@ -113,11 +93,12 @@ static bool worth_flushing(int error)
 
 static void begin_close(struct spv_link *l, int error)
 {
-    if (l->state != OPEN)
+    if (l->state != SPV_LINK_OPEN)
         return;
-    l->error = error;
-    l->state = FLUSHING;
-    (void)event_del(l->readable);
+    l->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
+    l->state = SPV_LINK_FLUSHING;
+    spv_link_shut_door(l);
+    l->carrier->ops->stop_reading(l->carrier);
     push(l);
     if (l->write_dead || pending(l) == 0 || !worth_flushing(error)) {
         finish(l);
@@ -128,22 +109,23 @@ static void begin_close(struct spv_link *l, int error)
 
 static void arm(struct spv_link *l)
 {
-    if (l->state == OPEN)
+    if (l->state == SPV_LINK_OPEN)
         spv_timer_set(l->timer, spv_peer_deadline(l->peer));
 }
 
 static void tell_ready(struct spv_link *l)
 {
-    if (l->state != OPEN || l->ready || !spv_peer_ready(l->peer))
+    if (l->state != SPV_LINK_OPEN || l->ready || !spv_peer_ready(l->peer))
         return;
     l->ready = true;
+    spv_link_publish(l);
     if (l->callbacks.on_ready != NULL)
         l->callbacks.on_ready(l, l->callbacks.ctx);
 }
 
 static bool reading(const struct spv_link *l)
 {
-    return l->state == OPEN && !spv_reactor_stopped(l->resident.reactor);
+    return l->state == SPV_LINK_OPEN && !spv_reactor_stopped(l->resident.reactor);
 }
 
 static void hand_out(struct spv_link *l)
@@ -161,72 +143,82 @@ static void hand_out(struct spv_link *l)
     }
 }
 
-/* A connection that ends in the middle is gone, however the kernel calls it. */
-static int end_error(int errnum)
-{
-    return errnum == ETIMEDOUT ? SPV_ERR_RESET : spv_sock_error(errnum);
-}
-
-/* Reads at most budget bytes, or until the socket has no more. */
+/* Reads at most budget bytes, or until the carrier has no more. */
 static void pull(struct spv_link *l, size_t budget)
 {
     uint8_t *scratch = l->resident.reactor->scratch;
     while (reading(l) && budget > 0) {
         size_t want = budget < SPV_SCRATCH ? budget : SPV_SCRATCH;
-        ssize_t got = recv(l->fd, scratch, want, 0);
-        if (got > 0) {
-            budget -= (size_t)got;
-            int rc = spv_peer_feed(l->peer, scratch, (size_t)got, spv_system_now());
-            if (rc < 0)
-                begin_close(l, rc);
-            hand_out(l);
-            if ((size_t)got < want)
-                break;
-        } else if (got == 0) {
-            begin_close(l, l->write_dead ? SPV_ERR_RESET : SPV_ERR_CLOSED);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        ssize_t got = l->carrier->ops->read(l->carrier, scratch, want);
+        if (got < 0)
+            begin_close(l, got == SPV_ERR_CLOSED && l->write_dead ? SPV_ERR_RESET : (int)got);
+        if (got <= 0)
             break;
-        } else if (errno != EINTR) {
-            begin_close(l, end_error(errno));
-        }
+        budget -= (size_t)got;
+        int rc = spv_peer_feed(l->peer, scratch, (size_t)got, spv_system_now());
+        if (rc < 0)
+            begin_close(l, rc);
+        hand_out(l);
+        if ((size_t)got < want)
+            break;
     }
-    if (l->state == OPEN)
+    if (l->state == SPV_LINK_OPEN)
         push(l);
     arm(l);
 }
 
-/* What the kernel holds for us right now. */
 static size_t readable_bytes(const struct spv_link *l)
 {
-    int n = 0;
-    return ioctl(l->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 1;
+    return l->carrier->ops->readable(l->carrier);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *ctx)
+/* Tells the senders whose messages have gone, or could not. Those that are sent meanwhile have
+ * their own turn. */
+static void keep_promises(struct spv_link *l)
 {
-    (void)fd;
-    (void)what;
-    pull(ctx, READ_BUDGET);
+    struct spv_promise *promise;
+    int error;
+    for (size_t n = l->promised; n > 0 && (promise = spv_promise_next(l->peer, &error)); n--) {
+        l->promised--;
+        spv_promise_tell(promise, error);
+    }
+    while ((promise = l->refused) != NULL) {
+        l->refused = promise->next;
+        spv_promise_tell(promise, promise->error);
+    }
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *ctx)
+void spv_link_rest(struct spv_link *l)
+{
+    spv_link_collect(l);
+    spv_link_publish(l);
+    keep_promises(l);
+}
+
+static void on_readable(void *ctx)
 {
     struct spv_link *l = ctx;
-    (void)fd;
-    (void)what;
+    spv_inbox_enter(l->inbox);
+    pull(l, READ_BUDGET);
+    spv_link_rest(l);
+}
+
+static void on_writable(void *ctx)
+{
+    struct spv_link *l = ctx;
+    spv_inbox_enter(l->inbox);
+    if (l->state == SPV_LINK_DONE)
+        return;
     push(l);
-    if (l->state == FLUSHING && (l->write_dead || pending(l) == 0))
+    if (l->state == SPV_LINK_FLUSHING && (l->write_dead || pending(l) == 0))
         finish(l);
     arm(l);
+    spv_link_rest(l);
 }
 
-static void on_timer(void *ctx)
+/* Reads what waits, then judges. */
+static void strike(struct spv_link *l)
 {
-    struct spv_link *l = ctx;
-    if (l->state == FLUSHING) {
-        finish(l);
-        return;
-    }
     uint64_t start;
     uint64_t end = spv_system_now().mono_us;
     unsigned rounds = 0;
@@ -246,24 +238,47 @@ static void on_timer(void *ctx)
     arm(l);
 }
 
-static void release(struct spv_link *l)
+static void on_timer(void *ctx)
 {
-    spv_reactor_leave(&l->resident);
-    spv_timer_free(l->timer);
-    event_free(l->later);
-    event_free(l->writable);
-    event_free(l->readable);
-    (void)close(l->fd);
-    spv_peer_free(l->peer);
-    free(l);
+    struct spv_link *l = ctx;
+    spv_inbox_enter(l->inbox);
+    if (l->state == SPV_LINK_FLUSHING)
+        finish(l);
+    else
+        strike(l);
+    spv_link_rest(l);
+}
+
+/* Tells all others that it won't be. */
+static void break_promises(struct spv_link *l)
+{
+    l->unsent = pending(l);
+    spv_peer_shut(l->peer, l->error);
+    keep_promises(l); /* all of them now: nothing is sent on a link that is done */
+    struct spv_letter *letter;
+    while ((letter = spv_letters_take(&l->backlog)) != NULL) {
+        struct spv_promise *promise = letter->promise;
+        spv_letter_free(letter);
+        spv_promise_tell(promise, l->error);
+    }
 }
 
 static void deliver(struct spv_link *l)
 {
-    l->state = DONE;
+    l->state = SPV_LINK_DONE;
+    spv_link_shut_door(l);
+    spv_link_publish(l);
+    break_promises(l);
     if (l->callbacks.on_closed != NULL)
         l->callbacks.on_closed(l, l->error, l->callbacks.ctx);
-    release(l);
+    spv_reactor_leave(&l->resident);
+    spv_timer_free(l->timer);
+    event_free(l->later);
+    l->carrier->ops->free(l->carrier);
+    spv_peer_free(l->peer);
+    l->peer = NULL;
+    spv_link_tell_gone(l);
+    spv_link_unref(l);
 }
 
 static void on_later(evutil_socket_t fd, short what, void *ctx)
@@ -271,124 +286,218 @@ static void on_later(evutil_socket_t fd, short what, void *ctx)
     struct spv_link *l = ctx;
     (void)fd;
     (void)what;
-    if (l->state == OPEN && l->write_dead) {
-        pull(l, readable_bytes(l));
-        begin_close(l, SPV_ERR_RESET); /* which comes back here */
+    spv_inbox_enter(l->inbox);
+    if (l->state == SPV_LINK_DONE) {
+        deliver(l);
         return;
     }
-    if (l->state == DONE)
-        deliver(l);
+    if (l->state == SPV_LINK_OPEN && l->write_dead) {
+        pull(l, readable_bytes(l));
+        begin_close(l, SPV_ERR_RESET); /* which comes back here */
+    }
+    spv_link_rest(l);
 }
 
 static void evict(struct spv_resident *resident)
 {
     struct spv_link *l = (struct spv_link *)resident;
-    if (l->state == OPEN)
+    spv_link_collect(l);
+    if (l->state == SPV_LINK_OPEN)
         l->error = SPV_ERR_STOPPED;
     deliver(l);
 }
 
-static int make_events(struct spv_link *l, struct spv_reactor *r)
+/* Room again only when bytes go, or answers come: until then the letter waits. Told at once is what
+ * would never fit. */
+static bool must_wait(const struct spv_link *l, const struct spv_letter *letter, int rc)
 {
-    l->readable = event_new(r->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
-    if (l->readable == NULL)
+    if (rc != SPV_ERR_QUEUE_FULL)
+        return false;
+    return !spv_peer_ready(l->peer) || pending(l) > 0 || letter->command == SPV_CMD_GETHEADERS ||
+           letter->command == SPV_CMD_GETDATA;
+}
+
+/* A letter that the machine did not take: its sender is told from the loop, like all others. */
+static void refuse(struct spv_link *l, struct spv_promise *promise, int error)
+{
+    if (promise == NULL)
+        return;
+    promise->error = error;
+    promise->next = l->refused;
+    l->refused = promise;
+    call_later(l);
+}
+
+void spv_link_collect(struct spv_link *l)
+{
+    bool knocked = atomic_load_explicit(&l->door.knocked, memory_order_acquire);
+    if (l->state != SPV_LINK_OPEN || (!knocked && l->backlog.head == NULL))
+        return;
+    struct spv_arena arena = {0};
+    int close_error = spv_link_open_door(l);
+    size_t n = 0;
+    size_t bytes = 0;
+    while (l->backlog.head != NULL) {
+        const struct spv_letter *first = l->backlog.head;
+        int rc = spv_letter_send(first, l->peer, &arena, spv_system_now());
+        if (must_wait(l, first, rc))
+            break;
+        struct spv_letter *letter = spv_letters_take(&l->backlog);
+        n++;
+        bytes += spv_letter_size(letter);
+        if (rc < 0)
+            refuse(l, letter->promise, rc);
+        else if (letter->promise != NULL)
+            l->promised++;
+        spv_letter_free(letter);
+    }
+    spv_arena_free(&arena);
+    spv_link_letters_gone(l, n, bytes);
+    if (n > 0) {
+        push(l);
+        arm(l);
+    }
+    if (close_error < 0)
+        begin_close(l, close_error);
+}
+
+int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+{
+    spv_link_collect(l); /* what came before goes before */
+    if (l->state != SPV_LINK_OPEN)
+        return SPV_ERR_STATE;
+    int rc = spv_promise_send(promise, l->peer, msg, spv_system_now());
+    if (rc < 0)
+        return rc;
+    if (promise != NULL)
+        l->promised++;
+    push(l);
+    arm(l);
+    spv_link_publish(l);
+    return 0;
+}
+
+void spv_link_close_here(struct spv_link *l, int error)
+{
+    spv_link_collect(l);
+    begin_close(l, error);
+}
+
+size_t spv_link_pending(const struct spv_link *link)
+{
+    return link->state == SPV_LINK_DONE ? link->unsent : pending(link);
+}
+
+/* Everything but the carrier. */
+static int new_link(struct spv_link **out, struct spv_reactor *r, const struct spv_peer_config *cfg,
+                    enum spv_direction dir, const struct spv_link_callbacks *callbacks, int fd)
+{
+    int rc = SPV_ERR_NOMEM;
+    struct spv_link *l = calloc(1, sizeof *l);
+    if (l == NULL)
         goto err0;
-    l->writable = event_new(r->base, l->fd, EV_WRITE | EV_PERSIST, on_writable, l);
-    if (l->writable == NULL)
+    l->callbacks = *callbacks;
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    (void)getpeername(fd, (struct sockaddr *)&sa, &len);
+    spv_sock_to_endpoint(&l->endpoint, (const struct sockaddr *)&sa);
+    l->inbox = spv_inbox_ref(r->inbox);
+    rc = spv_link_door_init(l);
+    if (rc < 0)
         goto err1;
+    rc = spv_peer_new(&l->peer, cfg, dir, spv_system_now());
+    if (rc < 0)
+        goto err2;
+    rc = SPV_ERR_NOMEM;
     l->later = event_new(r->base, -1, 0, on_later, l);
     if (l->later == NULL)
-        goto err2;
-    if (spv_timer_new(&l->timer, r, on_timer, l) < 0)
         goto err3;
-    if (event_add(l->readable, NULL) != 0)
+    rc = spv_timer_new(&l->timer, r, on_timer, l);
+    if (rc < 0)
         goto err4;
+    rc = spv_reactor_settle(r, &l->resident, evict);
+    if (rc < 0)
+        goto err5;
+    *out = l;
     return 0;
-err4:
+err5:
     spv_timer_free(l->timer);
-err3:
+err4:
     event_free(l->later);
+err3:
+    spv_peer_free(l->peer);
 err2:
-    event_free(l->writable);
+    spv_link_door_end(l);
 err1:
-    event_free(l->readable);
+    spv_inbox_unref(l->inbox);
+    free(l);
 err0:
-    return SPV_ERR_NOMEM;
+    return rc;
+}
+
+/* Undoes new_link. */
+static void drop_link(struct spv_link *l)
+{
+    spv_reactor_leave(&l->resident);
+    spv_timer_free(l->timer);
+    event_free(l->later);
+    spv_peer_free(l->peer);
+    l->peer = NULL;
+    spv_link_unref(l);
+}
+
+static void begin(struct spv_link *l)
+{
+    push(l);
+    arm(l);
+    spv_link_publish(l);
 }
 
 int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
                     const struct spv_peer_config *cfg, enum spv_direction dir,
                     const struct spv_link_callbacks *callbacks)
 {
-    int rc = SPV_ERR_NOMEM;
-    struct spv_link *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    struct spv_link *l;
+    int rc = new_link(&l, r, cfg, dir, callbacks, fd);
+    if (rc < 0)
         goto err0;
-    l->fd = fd;
-    l->callbacks = *callbacks;
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-    (void)getpeername(fd, (struct sockaddr *)&sa, &len);
-    spv_sock_to_endpoint(&l->endpoint, (const struct sockaddr *)&sa);
-    /* Requests are small and awaited; a unix socket says no, which is fine. */
-    const int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)evutil_make_socket_nonblocking(fd);
-    rc = spv_peer_new(&l->peer, cfg, dir, spv_system_now());
+    const struct spv_carrier up = {
+        .on_readable = on_readable, .on_writable = on_writable, .ctx = l};
+    rc = spv_carrier_socket(&l->carrier, r, fd, &up);
     if (rc < 0)
         goto err1;
-    rc = make_events(l, r);
-    if (rc < 0)
-        goto err2;
-    rc = spv_reactor_settle(r, &l->resident, evict);
-    if (rc < 0)
-        goto err3;
-    push(l);
-    arm(l);
+    begin(l);
     *out = l;
     return 0;
-err3:
-    spv_timer_free(l->timer);
-    event_free(l->later);
-    event_free(l->writable);
-    event_free(l->readable);
-err2:
-    spv_peer_free(l->peer);
 err1:
-    free(l);
+    drop_link(l);
 err0:
     (void)close(fd);
     return rc;
 }
 
-int spv_link_send(struct spv_link *link, const struct spv_msg *msg)
+int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
+                                struct bufferevent *bev, const struct spv_peer_config *cfg,
+                                enum spv_direction dir, const struct spv_link_callbacks *callbacks)
 {
-    if (link->state != OPEN)
-        return SPV_ERR_STATE;
-    int rc = spv_peer_send(link->peer, msg, spv_system_now());
+    struct spv_link *l;
+    int rc = SPV_ERR_INVALID;
+    if (bufferevent_get_base(bev) != r->base)
+        goto err0;
+    rc = new_link(&l, r, cfg, dir, callbacks, bufferevent_getfd(bev));
     if (rc < 0)
-        return rc;
-    push(link);
-    arm(link);
+        goto err0;
+    const struct spv_carrier up = {
+        .on_readable = on_readable, .on_writable = on_writable, .ctx = l};
+    rc = spv_carrier_bufferevent(&l->carrier, bev, &up);
+    if (rc < 0)
+        goto err1;
+    begin(l);
+    *out = l;
     return 0;
-}
-
-void spv_link_close(struct spv_link *link, int error)
-{
-    begin_close(link, error);
-}
-
-void spv_link_stats(const struct spv_link *link, struct spv_peer_stats *out)
-{
-    spv_peer_stats(link->peer, out);
-}
-
-const struct spv_endpoint *spv_link_endpoint(const struct spv_link *link)
-{
-    return &link->endpoint;
-}
-
-size_t spv_link_pending(const struct spv_link *link)
-{
-    return pending(link);
+err1:
+    drop_link(l);
+err0:
+    bufferevent_free(bev);
+    return rc;
 }

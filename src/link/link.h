@@ -1,12 +1,83 @@
-/* What the loop needs of a link beyond the public face. */
+/* The insides of a link: link.c moves bytes and messages on the reactor's thread, face.c holds the
+ * calls of any thread and the door between the two. */
 #ifndef SPV_LINK_LINK_H
 #define SPV_LINK_LINK_H
 
-#include <stddef.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
-struct spv_link;
+#include "link/carrier.h"
+#include "link/outbox.h"
+#include "link/reactor.h"
 
-/* Bytes queued that the socket has not taken yet. */
+enum spv_link_state {
+    SPV_LINK_OPEN,
+    SPV_LINK_FLUSHING, /* the last bytes are on their way, for a second at most */
+    SPV_LINK_DONE, /* on_closed comes next, or came */
+};
+
+/* The part that other threads reach; all but the atomics is guarded by lock. */
+struct spv_link_door {
+    pthread_mutex_t lock;
+    pthread_cond_t gone_now;
+    struct spv_letters letters; /* not yet seen by the reactor's thread */
+    size_t n_letters; /* these and the backlog */
+    size_t letter_bytes;
+    bool shut; /* no more letters */
+    bool close_wanted;
+    int close_error;
+    bool posted; /* post lies in the reactor's inbox, and holds a reference */
+    bool gone; /* the final callback has run */
+    struct spv_peer_stats stats; /* as of the last wake-up */
+    struct spv_post post;
+    atomic_bool knocked; /* something is new in here: saves the lock when not */
+    atomic_uint refs;
+};
+
+struct spv_link {
+    struct spv_resident resident; /* first */
+    struct spv_peer *peer;
+    struct spv_carrier *carrier;
+    enum spv_link_state state;
+    int error; /* why it closed */
+    bool ready; /* on_ready was called */
+    bool write_dead; /* the carrier takes no more */
+    struct spv_letters backlog; /* letters that the machine had no room for yet */
+    size_t promised; /* tags that the machine has not reported yet */
+    struct spv_promise *refused; /* promises of letters that the machine did not take */
+    size_t unsent; /* bytes that were still pending in the end */
+    struct event *later; /* carries what must not happen inside a user's call */
+    struct spv_timer *timer;
+    struct spv_link_callbacks callbacks;
+    struct spv_endpoint endpoint; /* never changes */
+    struct spv_inbox *inbox;
+    struct spv_link_door door;
+};
+
+/* link.c, reactor's thread. */
+/* Bytes queued that the carrier has not taken yet. */
 size_t spv_link_pending(const struct spv_link *link);
+/* Sends; a promise, if any, is the link's when this succeeds. */
+int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise);
+void spv_link_close_here(struct spv_link *l, int error);
+/* What came through the door is given to the machine as far as it has room, and the wish to close
+ * fulfilled. */
+void spv_link_collect(struct spv_link *l);
+/* The end of every wake-up: collects, publishes, keeps promises. Only directly from the loop. */
+void spv_link_rest(struct spv_link *l);
+
+/* face.c */
+int spv_link_door_init(struct spv_link *l); /* one reference: the reactor's */
+void spv_link_door_end(struct spv_link *l);
+/* The statistics of this moment, for other threads. */
+void spv_link_publish(struct spv_link *l);
+/* Takes the new letters into the backlog; the error to close with, or 0. */
+int spv_link_open_door(struct spv_link *l);
+/* That many letters have left the backlog. */
+void spv_link_letters_gone(struct spv_link *l, size_t n, size_t bytes);
+/* No more letters; those that wait go to the backlog. */
+void spv_link_shut_door(struct spv_link *l);
+/* The final callback has run. */
+void spv_link_tell_gone(struct spv_link *l);
 
 #endif

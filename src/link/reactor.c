@@ -13,6 +13,7 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
     struct spv_reactor *r = ctx;
     (void)fd;
     (void)what;
+    spv_inbox_enter(r->inbox);
     spv_inbox_run(r->inbox);
     if (atomic_load(&r->stopped) && r->running)
         (void)event_base_loopbreak(r->base);
@@ -75,8 +76,11 @@ err0:
 
 void spv_reactor_evict(struct spv_reactor *r)
 {
+    spv_inbox_enter(r->inbox);
     while (r->residents != NULL)
         r->residents->evict(r->residents);
+    if (!r->running)
+        spv_inbox_leave(r->inbox);
 }
 
 void spv_reactor_free(struct spv_reactor *r)
@@ -101,8 +105,10 @@ int spv_reactor_run(struct spv_reactor *r)
         return SPV_ERR_STATE;
     int rc = 0;
     r->running = true;
+    spv_inbox_enter(r->inbox);
     if (!atomic_load(&r->stopped) && event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
         rc = SPV_ERR_IO;
+    spv_inbox_leave(r->inbox);
     r->running = false;
     return rc;
 }
