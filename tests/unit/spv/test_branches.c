@@ -342,7 +342,7 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
     struct kit_headers big = kit_mined(params, &a, 5, 17496, 600, 3);
     struct kit_store s;
     struct spv_chain *c;
-    struct spv_verdict v = {0};
+    struct spv_verdict v;
     size_t at = 5;
     size_t room;
     (void)state;

@@ -85,15 +85,15 @@ static bool next_first(FILE *f, struct first *out)
     char line[512];
     char work[80];
     char hex[200];
-    unsigned height;
+    char *end;
 
     if (fgets(line, sizeof line, f) == NULL)
         return false;
-    assert_int_equal(sscanf(line, "%u,%79[0-9a-f],%199[0-9a-f]", &height, work, hex), 3);
+    out->height = (uint32_t)strtoul(line, &end, 10);
+    assert_int_equal(sscanf(end, ",%79[0-9a-f],%199[0-9a-f]", work, hex), 2);
     assert_int_equal(strlen(hex), 2 * sizeof raw);
     for (size_t i = 0; i < sizeof raw; i++)
         raw[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
-    out->height = height;
     assert_int_equal(spv_u256_from_hex(&out->work, work), 0);
     spv_header_decode(&out->header, raw);
     return true;

@@ -6,14 +6,14 @@
 #include "spv/rules.h"
 #include "unit/spv/chain_kit.h"
 
-#define ALL_NETWORKS(p)                                                                            \
-    for (const struct spv_params *                                                                 \
-             p = NULL,                                                                             \
-            *list[] = {spv_params_get(SPV_MAINNET), spv_params_get(SPV_TESTNET3),                  \
-                       spv_params_get(SPV_TESTNET4), spv_params_get(SPV_SIGNET),                   \
-                       spv_params_get(SPV_REGTEST), spv_params_get(SPV_SIMNET)},                   \
-            **at = list;                                                                           \
-         at < list + SPV_NETWORKS && (p = *at) != NULL; at++)
+/* The network after p; the first for NULL, NULL after the last. */
+static const struct spv_params *next_network(const struct spv_params *p)
+{
+    return spv_params_get(p == NULL ? SPV_MAINNET : (enum spv_network)(p->net.network + 1));
+}
+
+#define ALL_NETWORKS                                                                               \
+    for (const struct spv_params *p = next_network(NULL); p != NULL; p = next_network(p))
 
 static void refuses_malformed_bits_on_every_network(void **state)
 {
@@ -28,7 +28,7 @@ static void refuses_malformed_bits_on_every_network(void **state)
     };
     struct spv_u256 target;
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++)
         assert_int_equal(spv_rules_target(p, &target, malformed[i]), SPV_ERR_HDR_BITS_FORM);
 }
@@ -110,7 +110,7 @@ static void truncates_a_new_target_through_the_compact_form(void **state)
 static void never_exceeds_the_limit_even_where_256_bits_overflow(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     assert_int_equal(spv_rules_retarget(p, p->pow_limit_bits, 0, UINT32_MAX), p->pow_limit_bits);
     /* three times 0x60... is 0x120...: what is left of it in 256 bits would be a harder target */
     const struct spv_params *p = spv_params_get(SPV_SIMNET);
@@ -127,7 +127,7 @@ static struct spv_rules_parent parent_at(uint32_t height, uint32_t time, uint32_
 static void inside_a_period_bits_stay(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         const struct spv_rules_parent parent = parent_at(2016, 5000, p->pow_limit_bits - 1);
         assert_int_equal(spv_rules_next_bits(p, &parent, 5600), p->pow_limit_bits - 1);
@@ -137,7 +137,7 @@ static void inside_a_period_bits_stay(void **state)
 static void twenty_minutes_give_limit_bits_on_test_networks_only(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         const struct spv_rules_parent parent = parent_at(100, 5000, p->pow_limit_bits - 1);
         const uint32_t late = p->min_difficulty ? p->pow_limit_bits : p->pow_limit_bits - 1;
@@ -149,7 +149,7 @@ static void twenty_minutes_give_limit_bits_on_test_networks_only(void **state)
 static void after_a_minimum_block_the_real_bits_return(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         struct spv_rules_parent parent = parent_at(100, 5000, p->pow_limit_bits);
         parent.real_bits = p->pow_limit_bits - 1;
@@ -161,7 +161,7 @@ static void after_a_minimum_block_the_real_bits_return(void **state)
 static void the_walk_back_stops_at_the_first_block_of_the_period(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         const uint32_t real = p->pow_limit_bits - 1;
         /* inside a period a limit block passes on what was before it, any other its own */
@@ -175,7 +175,7 @@ static void the_walk_back_stops_at_the_first_block_of_the_period(void **state)
 static void a_retarget_is_due_every_2016_blocks_except_on_regtest(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         struct spv_rules_parent parent = parent_at(4031, 1300000000, 0x1b0404cb);
         parent.first_time = 1300000000 - p->target_timespan / 2;
@@ -191,7 +191,7 @@ static void a_retarget_is_due_every_2016_blocks_except_on_regtest(void **state)
 static void bip94_takes_the_first_blocks_bits_others_the_lasts(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         struct spv_rules_parent parent = parent_at(2015, 1300000000, 0x1b400000);
         parent.first_time = 1300000000 - p->target_timespan;
@@ -204,7 +204,7 @@ static void bip94_takes_the_first_blocks_bits_others_the_lasts(void **state)
 static void versions_have_floors_from_the_activation_heights_on(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         const uint32_t heights[] = {p->bip34_height, p->bip66_height, p->bip65_height};
         for (int32_t i = 0; i < 3; i++) {
@@ -224,7 +224,7 @@ static void versions_have_floors_from_the_activation_heights_on(void **state)
 static void time_must_exceed_the_median_on_every_network(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         assert_int_equal(spv_rules_time(p, 5, 1000, 1000, 1000), SPV_ERR_HDR_TIME_OLD);
         assert_int_equal(spv_rules_time(p, 5, 1001, 1000, 1000), 0);
@@ -235,7 +235,7 @@ static void time_must_exceed_the_median_on_every_network(void **state)
 static void a_period_may_start_600_seconds_before_its_parent_on_bip94_networks(void **state)
 {
     (void)state;
-    ALL_NETWORKS(p)
+    ALL_NETWORKS
     {
         assert_int_equal(spv_rules_time(p, 2016, 9400, 10000, 1), 0);
         assert_int_equal(spv_rules_time(p, 2016, 9399, 10000, 1),
