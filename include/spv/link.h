@@ -110,6 +110,26 @@ struct spv_dial;
 SPV_API int spv_dial_start(struct spv_dial **out, struct spv_reactor *r,
                            const struct spv_endpoint *endpoint, uint64_t timeout_us,
                            void (*done)(void *ctx, int fd, int error), void *ctx);
+/* The same through a SOCKS5 proxy (RFC 1928, Tor's for one). The proxy resolves the name, nobody
+ * here does; a literal address goes as one. A proxy that keeps connections with different user
+ * names apart (Tor: IsolateSOCKSAuth, its default) does so for peers when each dial has its own:
+ * give one, or let isolate draw one at random. With credentials, authentication is demanded of the
+ * proxy. */
+struct spv_proxy {
+    struct spv_endpoint endpoint;
+    const char *user; /* NULL: none; at most 255 bytes, not empty; lent for the call */
+    const char *password; /* likewise, NULL together */
+    bool isolate; /* when there is no user: random ones for this dial */
+};
+/* Errors of done: SPV_ERR_PROXY when the proxy cannot be reached, refuses or makes no sense; what
+ * it says of the destination (SPV_ERR_REFUSED, SPV_ERR_UNREACHABLE, SPV_ERR_CONNECT_TIMEOUT,
+ * SPV_ERR_RESOLVE); SPV_ERR_CONNECT_TIMEOUT when it does not answer. SPV_ERR_INVALID at the call
+ * for an endpoint without host or port and for credentials that do not fit. */
+SPV_API int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
+                                 const struct spv_proxy *proxy, const struct spv_endpoint *endpoint,
+                                 uint64_t timeout_us, void (*done)(void *ctx, int fd, int error),
+                                 void *ctx);
+
 /* Gives up; done is not called. */
 SPV_API void spv_dial_cancel(struct spv_dial *d);
 
@@ -130,6 +150,12 @@ SPV_API int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
                              void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from),
                              void *ctx, struct spv_problem *why);
 SPV_API uint16_t spv_listener_port(const struct spv_listener *l);
+/* At most so many inbound connections at once (0: no limit, as at first): who comes when all slots
+ * are taken is closed unheard. Each socket handed out takes a slot until its owner says that it has
+ * left: from on_closed, as a rule. */
+SPV_API void spv_listener_limit(struct spv_listener *l, unsigned slots);
+SPV_API void spv_listener_left(struct spv_listener *l);
+SPV_API unsigned spv_listener_taken(const struct spv_listener *l);
 SPV_API void spv_listener_free(struct spv_listener *l);
 
 #endif

@@ -2,7 +2,11 @@
  * one after the other; the next one starts when one fails, or after STAGGER when none has answered.
  * The first connection wins, the others are closed, and one deadline bounds the whole. Everything,
  * the first attempt included, happens from the loop, so `done` never comes inside
- * spv_dial_start. */
+ * spv_dial_start.
+ *
+ * Through a proxy it is the proxy that is dialled like this; the talk with it (talk.c) goes on
+ * under the same deadline. What goes wrong before that talk is the proxy's failing, not the peer's.
+ */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -12,6 +16,7 @@
 
 #include "link/reactor.h"
 #include "link/sockaddr.h"
+#include "link/talk.h"
 
 #define DEFAULT_TIMEOUT (10 * SPV_SECOND)
 #define STAGGER (SPV_SECOND / 4) /* RFC 8305 advises 250 ms */
@@ -26,6 +31,8 @@ struct attempt {
 struct spv_dial {
     struct spv_resident resident; /* first */
     struct spv_lookup *lookup; /* NULL when not looking up */
+    struct spv_talk *talk; /* NULL without a proxy */
+    bool talking;
     struct spv_timer *deadline;
     struct spv_timer *stagger;
     struct spv_netaddr addrs[ATTEMPTS];
@@ -48,12 +55,18 @@ static void drop_attempt(struct attempt *a)
         (void)close(a->fd);
 }
 
+static void drop_attempts(struct spv_dial *d)
+{
+    for (size_t i = 0; i < d->next; i++)
+        drop_attempt(&d->attempts[i]);
+}
+
 static void release(struct spv_dial *d)
 {
     spv_reactor_leave(&d->resident);
-    for (size_t i = 0; i < d->next; i++)
-        drop_attempt(&d->attempts[i]);
+    drop_attempts(d);
     spv_lookup_cancel(d->lookup);
+    spv_talk_free(d->talk);
     spv_timer_free(d->stagger);
     spv_timer_free(d->deadline);
     free(d);
@@ -63,6 +76,9 @@ static void finish(struct spv_dial *d, int fd, int error)
 {
     void (*done)(void *, int, int) = d->done;
     void *ctx = d->ctx;
+    const enum spv_err_class whose = spv_err_class(error);
+    if (d->talk != NULL && !d->talking && (whose == SPV_CLASS_GONE || whose == SPV_CLASS_SLOW))
+        error = SPV_ERR_PROXY;
     release(d);
     done(ctx, fd, error);
 }
@@ -109,11 +125,29 @@ static int outcome(int fd)
 
 static void try_next(struct spv_dial *d);
 
+static void on_talked(void *ctx, int error)
+{
+    struct spv_dial *d = ctx;
+    finish(d, error < 0 ? -1 : spv_talk_take(d->talk), error);
+}
+
+/* The proxy is there: nobody else is needed. */
+static void begin_talk(struct spv_dial *d, int fd)
+{
+    drop_attempts(d);
+    spv_timer_set(d->stagger, SPV_NEVER);
+    d->talking = true;
+    int rc = spv_talk_begin(d->talk, fd);
+    if (rc < 0)
+        finish(d, -1, rc);
+}
+
 static void on_outcome(evutil_socket_t fd, short what, void *ctx)
 {
     struct attempt *a = ctx;
     struct spv_dial *d = a->dial;
     (void)what;
+    spv_inbox_enter(d->resident.reactor->inbox);
     int error = outcome(fd);
     if (error < 0) {
         remember(d, error);
@@ -121,8 +155,11 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
         try_next(d);
         return;
     }
-    a->fd = -1; /* the callee's from here on */
-    finish(d, fd, 0);
+    a->fd = -1; /* somebody else's from here on */
+    if (d->talk == NULL)
+        finish(d, fd, 0);
+    else
+        begin_talk(d, fd);
 }
 
 static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv_netaddr *addr)
@@ -220,15 +257,18 @@ static void evict(struct spv_resident *resident)
     release((struct spv_dial *)resident);
 }
 
-int spv_dial_start(struct spv_dial **out, struct spv_reactor *r,
-                   const struct spv_endpoint *endpoint, uint64_t timeout_us,
-                   void (*done)(void *ctx, int fd, int error), void *ctx)
+/* endpoint is what is connected to: the proxy where there is one (talk is then the dial's, also on
+ * failure). */
+static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_endpoint *endpoint,
+                 struct spv_talk *talk, uint64_t timeout_us,
+                 void (*done)(void *ctx, int fd, int error), void *ctx)
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_dial *d = calloc(1, sizeof *d);
     if (d == NULL)
         goto err0;
     d->endpoint = *endpoint;
+    d->talk = talk;
     d->done = done;
     d->ctx = ctx;
     rc = spv_timer_new(&d->deadline, r, on_deadline, d);
@@ -243,6 +283,8 @@ int spv_dial_start(struct spv_dial **out, struct spv_reactor *r,
     rc = spv_lookup_start(&d->lookup, r, d->endpoint.host, d->endpoint.port, on_lookup, d);
     if (rc < 0)
         goto err4;
+    if (talk != NULL)
+        spv_talk_tell(talk, on_talked, d);
     spv_timer_set(d->deadline,
                   spv_system_now().mono_us + (timeout_us != 0 ? timeout_us : DEFAULT_TIMEOUT));
     *out = d;
@@ -256,7 +298,24 @@ err2:
 err1:
     free(d);
 err0:
+    spv_talk_free(talk);
     return rc;
+}
+
+int spv_dial_start(struct spv_dial **out, struct spv_reactor *r,
+                   const struct spv_endpoint *endpoint, uint64_t timeout_us,
+                   void (*done)(void *ctx, int fd, int error), void *ctx)
+{
+    return start(out, r, endpoint, NULL, timeout_us, done, ctx);
+}
+
+int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
+                         const struct spv_proxy *proxy, const struct spv_endpoint *endpoint,
+                         uint64_t timeout_us, void (*done)(void *ctx, int fd, int error), void *ctx)
+{
+    struct spv_talk *talk;
+    int rc = spv_talk_new(&talk, r, proxy, endpoint);
+    return rc < 0 ? rc : start(out, r, &proxy->endpoint, talk, timeout_us, done, ctx);
 }
 
 void spv_dial_cancel(struct spv_dial *d)

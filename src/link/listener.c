@@ -20,6 +20,8 @@ struct spv_listener {
     struct evconnlistener *ev;
     struct spv_timer *pause;
     uint16_t port;
+    unsigned slots; /* 0: as many as come */
+    unsigned taken;
     void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from);
     void *ctx;
 };
@@ -27,9 +29,14 @@ struct spv_listener {
 static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, int len,
                       void *ctx)
 {
-    const struct spv_listener *l = ctx;
+    struct spv_listener *l = ctx;
     (void)ev;
     (void)len;
+    if (l->slots > 0 && l->taken >= l->slots) {
+        (void)close(fd); /* at once: the caller need not wait for an answer that will not come */
+        return;
+    }
+    l->taken++;
     struct spv_endpoint from;
     spv_sock_to_endpoint(&from, sa);
     l->accepted(l->ctx, fd, &from);
@@ -176,6 +183,22 @@ err1:
 uint16_t spv_listener_port(const struct spv_listener *l)
 {
     return l->port;
+}
+
+void spv_listener_limit(struct spv_listener *l, unsigned slots)
+{
+    l->slots = slots;
+}
+
+void spv_listener_left(struct spv_listener *l)
+{
+    if (l->taken > 0)
+        l->taken--;
+}
+
+unsigned spv_listener_taken(const struct spv_listener *l)
+{
+    return l->taken;
 }
 
 void spv_listener_free(struct spv_listener *l)
