@@ -65,7 +65,8 @@ SPV_API int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd
 
 /* The same over a bufferevent (TLS, a filter, a pair) on the reactor's event base: SPV_ERR_INVALID
  * when it is on another. Its callbacks and watermarks are the link's from now on, and so is the
- * bufferevent, also on failure. It may still be connecting. */
+ * bufferevent, also on failure. It may still be connecting. (A bufferevent on a socket raises
+ * SIGPIPE when the other side has gone: the program ignores it, as with all bufferevents.) */
 SPV_API int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
                                         struct bufferevent *bev, const struct spv_peer_config *cfg,
                                         enum spv_direction dir,

@@ -100,7 +100,7 @@ void spv_link_tell_gone(struct spv_link *l)
 
 static void on_post(struct spv_post *post)
 {
-    struct spv_link *l = (struct spv_link *)((char *)post - offsetof(struct spv_link, door.post));
+    struct spv_link *l = (void *)((char *)post - offsetof(struct spv_link, door.post));
     (void)pthread_mutex_lock(&l->door.lock);
     l->door.posted = false;
     (void)pthread_mutex_unlock(&l->door.lock);

@@ -81,11 +81,16 @@ struct spv_peer_config rig_config(void)
     return (struct spv_peer_config){.net = spv_netid_get(SPV_REGTEST), .rng = spv_system_rng()};
 }
 
+struct spv_link_callbacks rig_callbacks(struct end *e)
+{
+    return (struct spv_link_callbacks){
+        .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = e};
+}
+
 void rig_attach(struct rig *rig, struct end *e, int fd, enum spv_direction dir,
                 const struct spv_peer_config *cfg)
 {
-    const struct spv_link_callbacks callbacks = {
-        .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = e};
+    const struct spv_link_callbacks callbacks = rig_callbacks(e);
     e->rig = rig;
     assert_int_equal(spv_link_attach(&e->link, rig->r, fd, cfg, dir, &callbacks), 0);
 }

@@ -36,6 +36,7 @@ struct end {
 };
 
 struct spv_peer_config rig_config(void);
+struct spv_link_callbacks rig_callbacks(struct end *e); /* for links attached by the test */
 void rig_attach(struct rig *rig, struct end *e, int fd, enum spv_direction dir,
                 const struct spv_peer_config *cfg);
 /* A pair of connected non-blocking unix sockets. */

@@ -18,6 +18,7 @@
 
 struct door {
     struct rig *rig;
+    struct spv_listener *listener;
     unsigned came;
     unsigned went;
     int fds[CALLERS];
@@ -154,13 +155,74 @@ static void freed_listener_no_longer_accepts(void **state)
     spv_listener_free(NULL);
 }
 
+static void on_guest(void *ctx, int fd, const struct spv_endpoint *from)
+{
+    struct door *d = ctx;
+    (void)from;
+    d->fds[d->came++] = fd;
+    if (d->came == 3)
+        spv_reactor_stop(d->rig->r);
+}
+
+struct late {
+    struct door *door;
+    struct spv_timer *timer;
+    uint16_t port;
+    int fd;
+};
+
+static void call_again(void *ctx)
+{
+    struct late *l = ctx;
+    l->fd = call(l->port);
+}
+
+static void let_one_out(void *ctx)
+{
+    const struct door *d = ctx;
+    assert_int_equal(d->came, 2);
+    spv_listener_left(d->listener);
+}
+
+static void listener_keeps_to_its_slots(void **state)
+{
+    struct door d = {.rig = *state};
+    struct spv_problem why;
+    struct spv_endpoint at = {.host = "127.0.0.1"};
+    struct spv_timer *t;
+    char c;
+    assert_int_equal(spv_listener_new(&d.listener, d.rig->r, &at, on_guest, &d, &why), 0);
+    spv_listener_limit(d.listener, 2);
+    uint16_t port = spv_listener_port(d.listener);
+    for (unsigned i = 0; i < CALLERS; i++)
+        d.ours[i] = call(port);
+    assert_int_equal(spv_timer_new(&t, d.rig->r, let_one_out, &d), 0);
+    spv_timer_set(t, spv_system_now().mono_us + 50000);
+    struct late late = {.door = &d, .port = port};
+    assert_int_equal(spv_timer_new(&late.timer, d.rig->r, call_again, &late), 0);
+    spv_timer_set(late.timer, spv_system_now().mono_us + 100000);
+    rig_run(d.rig);
+    assert_int_equal(d.came, 3);
+    assert_int_equal(spv_listener_taken(d.listener), 2);
+    for (unsigned i = 2; i < CALLERS; i++) /* these found no slot, and no waiting either */
+        assert_int_equal(read(d.ours[i], &c, 1), 0);
+    for (unsigned i = 0; i < CALLERS; i++)
+        (void)close(d.ours[i]);
+    for (unsigned i = 0; i < d.came; i++)
+        (void)close(d.fds[i]);
+    (void)close(late.fd);
+    spv_timer_free(late.timer);
+    spv_timer_free(t);
+    spv_listener_free(d.listener);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         T(accepts_on_any_free_port),         T(port_in_use_is_said_with_what_to_do),
         T(foreign_addresses_are_refused),    T(waits_when_out_of_descriptors_and_comes_back),
-        T(freed_listener_no_longer_accepts),
+        T(freed_listener_no_longer_accepts), T(listener_keeps_to_its_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

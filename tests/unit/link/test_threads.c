@@ -200,7 +200,7 @@ static void begin_round(struct race *race)
 
 static void on_next(struct spv_post *post)
 {
-    struct race *race = (struct race *)((char *)post - offsetof(struct race, next));
+    struct race *race = (void *)((char *)post - offsetof(struct race, next));
     spv_link_unref(race->link);
     if (race->b.link != NULL)
         rig_part(race->rig);
