@@ -77,8 +77,9 @@ void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
     out->outputs_at = (size_t)(c->p - start);
     out->n_outputs = skip_outputs(c);
     out->witness_at = (size_t)(c->p - start);
-    /* Consensus: a transaction has at least one input and one output. */
-    if (out->n_inputs == 0 || out->n_outputs == 0)
+    /* Consensus: a transaction has at least one output. Of one without inputs the count of zero was
+     * taken for the marker; of one that has the marker as well, the witness is empty. */
+    if (out->n_outputs == 0)
         spv_cursor_fail(c, SPV_ERR_FORM);
     if (out->has_witness) {
         for (size_t i = 0; i < out->n_inputs && c->error == SPV_OK; i++)
@@ -200,6 +201,7 @@ struct spv_tx_walk spv_tx_witnesses(const struct spv_tx *tx)
 {
     struct spv_tx_walk walk = {.at = tx->bytes + tx->witness_at, .left = tx->n_inputs};
 
+    /* Of the old form there are no bytes, which read as so many counts of zero. */
     walk.end = tx->has_witness ? tx->bytes + tx->n - 4 : walk.at;
     return walk;
 }
@@ -211,8 +213,6 @@ bool spv_tx_next_witness(struct spv_tx_walk *walk, struct spv_witness *out)
     if (!step(walk, &c))
         return false;
     *out = (struct spv_witness){.n_items = 0};
-    if (walk->at == walk->end) /* the old form */
-        return true;
     out->n_items = (size_t)spv_cursor_compact(&c);
     out->rest.bytes = c.p;
     for (size_t i = 0; i < out->n_items; i++)

@@ -91,11 +91,28 @@ static void siphash_gives_the_vectors_of_its_paper(void **state)
     }
 }
 
+static void hashes_pieces_as_if_they_lay_together(void **state)
+{
+    uint8_t bytes[200], whole[32], out[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 29 + 3);
+    spv_sha256d(whole, bytes, sizeof bytes);
+    for (size_t cut = 0; cut <= sizeof bytes; cut++) {
+        const struct spv_piece pieces[] = {
+            {bytes, cut}, {bytes, 0}, {bytes + cut, sizeof bytes - cut}};
+        spv_sha256d_pieces(out, pieces, COUNT(pieces));
+        assert_memory_equal(out, whole, sizeof whole);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_vectors_of_fips_180),
         cmocka_unit_test(sha256d_hashes_twice),
+        cmocka_unit_test(hashes_pieces_as_if_they_lay_together),
         cmocka_unit_test(hash160_gives_the_key_hash_of_bip173),
         cmocka_unit_test(header_path_equals_the_plain_double_hash),
         cmocka_unit_test(siphash_gives_the_vectors_of_its_paper),
