@@ -15,6 +15,7 @@
 #include "spv/node.h"
 #include "spv/params.h"
 #include "spv/peer.h"
+#include "spv/push.h"
 #include "spv/serve.h"
 #include "spv/store.h"
 #include "spv/tx.h"

@@ -115,6 +115,7 @@ static int on_verack(struct spv_peer *p, struct spv_now now)
     p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
     spv_keepalive_wrote(p, 0, now);
     spv_keepalive_begin(p, now);
+    spv_relay_begin(p, now);
     return 0;
 }
 

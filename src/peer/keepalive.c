@@ -128,6 +128,8 @@ static int expired(struct spv_peer *p, enum spv_peer_clock which, struct spv_now
         return SPV_ERR_IDLE;
     case SPV_CLOCK_PING:
         return send_ping(p, now);
+    case SPV_CLOCK_TRICKLE:
+        return spv_relay_trickle(p, now);
     case SPV_CLOCK_TRIM:
         p->clock[SPV_CLOCK_TRIM] = SPV_NEVER;
         spv_intake_trim(&p->in);

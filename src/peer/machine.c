@@ -22,6 +22,7 @@ static const struct spv_peer_timeouts default_timeouts = {
     .message = 5 * 60 * SPV_SECOND,
     .getheaders = 90 * SPV_SECOND,
     .getdata = 30 * SPV_SECOND,
+    .trickle = 10 * SPV_SECOND,
     .write = 2 * 60 * SPV_SECOND,
 };
 
@@ -58,6 +59,7 @@ static int configure(struct spv_peer *p, const struct spv_peer_config *cfg)
     t->message = or_default(t->message, d->message);
     t->getheaders = or_default(t->getheaders, d->getheaders);
     t->getdata = or_default(t->getdata, d->getdata);
+    t->trickle = or_default(t->trickle, d->trickle);
     t->write = or_default(t->write, d->write);
     return 0;
 }
@@ -77,6 +79,7 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     int rc = configure(p, cfg);
     if (rc < 0)
         goto err;
+    spv_relay_init(&p->relay, &p->cfg.rng);
     p->stats.direction = dir;
     p->stats.id = cfg->id;
     p->stats.endpoint = cfg->endpoint;
@@ -99,6 +102,7 @@ void spv_peer_free(struct spv_peer *p)
 {
     if (p == NULL)
         return;
+    spv_relay_free(&p->relay);
     spv_requests_free(&p->requests);
     spv_sendq_free(&p->out);
     spv_intake_free(&p->in);
@@ -154,6 +158,14 @@ static void note_preference(struct spv_peer *p, enum spv_command command, const 
     }
 }
 
+/* An inv of blocks is how getblocks is answered. */
+static void note_blocks(struct spv_peer *p, const struct spv_msg_inv *inv)
+{
+    for (size_t i = 0; i < inv->n; i++)
+        if ((inv->items[i].type & ~SPV_INV_WITNESS) == SPV_INV_BLOCK)
+            p->asked_blocks.until = 0;
+}
+
 /* 1 to hand it out, 0 to pass over it, or what is wrong with it. */
 static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
                         struct spv_now now)
@@ -175,6 +187,9 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     if (out->command == SPV_CMD_UNKNOWN)
         p->stats.unknown_in++;
     note_preference(p, out->command, payload, frame->length);
+    spv_relay_heard(&p->relay, out, payload, frame->length);
+    if (out->command == SPV_CMD_INV)
+        note_blocks(p, &out->u.inv);
     if (p->requests.n > 0) {
         spv_requests_settle(&p->requests, out, now.mono_us);
         p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
@@ -275,5 +290,5 @@ void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out)
 size_t spv_peer_memory(const struct spv_peer *p)
 {
     return sizeof(*p) + spv_intake_memory(&p->in) + spv_sendq_memory(&p->out) +
-           spv_requests_memory(&p->requests);
+           spv_requests_memory(&p->requests) + spv_relay_memory(&p->relay);
 }

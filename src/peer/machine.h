@@ -1,10 +1,12 @@
 /* The insides of struct spv_peer, shared by the files of this folder: machine.c (the way in),
  * send.c (the way out), handshake.c (version negotiation), keepalive.c (pings and every deadline),
- * policy.c (what may be said), observe.c (observers and logs). */
+ * relay.c (what the peer is told of), push.c (helpers), policy.c (what may be said), observe.c
+ * (observers and logs). */
 #ifndef SPV_PEER_MACHINE_H
 #define SPV_PEER_MACHINE_H
 
 #include "peer/intake.h"
+#include "peer/relay.h"
 #include "peer/requests.h"
 #include "peer/sendq.h"
 #include "spv/peer.h"
@@ -18,10 +20,11 @@ enum spv_peer_clock {
     SPV_CLOCK_PONG, /* the answer to our ping */
     SPV_CLOCK_IDLE, /* the next complete message */
     SPV_CLOCK_PING, /* not a limit: time to send one */
+    SPV_CLOCK_TRICKLE, /* not a limit: time to announce transactions */
     SPV_CLOCK_TRIM, /* not a limit: time to give a burst's memory back */
     SPV_CLOCK_FLUSH, /* of a failed machine: its last bytes */
 };
-#define SPV_PEER_CLOCKS 9
+#define SPV_PEER_CLOCKS 10
 
 /* ours: a last reject gets this long to go out */
 #define SPV_PEER_FLUSH_US SPV_SECOND
@@ -30,6 +33,12 @@ enum spv_peer_clock {
 #define SPV_PEER_TRIM_US (2 * SPV_SECOND)
 /* ours: pongs that wait to be written; a peer that lets more wait does not read and gets none */
 #define SPV_PEER_PONG_BYTES 65536
+
+/* The last getblocks, while it may still be answered. */
+struct spv_asked_blocks {
+    struct spv_blockhash first, stop;
+    uint64_t until;
+};
 
 struct spv_peer {
     struct spv_peer_config cfg;
@@ -45,6 +54,8 @@ struct spv_peer {
     struct spv_sendq out;
     size_t pong_bytes; /* queued since the queue was last empty */
     struct spv_requests requests;
+    struct spv_asked_blocks asked_blocks;
+    struct spv_relay relay;
 
     uint64_t clock[SPV_PEER_CLOCKS]; /* absolute, or SPV_NEVER */
     uint64_t ping_nonce;
@@ -90,6 +101,10 @@ int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
 int spv_handshake_check(struct spv_peer *p, enum spv_command command, struct spv_now now);
 /* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. */
 int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+
+/* relay.c */
+void spv_relay_begin(struct spv_peer *p, struct spv_now now); /* the handshake is through */
+int spv_relay_trickle(struct spv_peer *p, struct spv_now now);
 
 /* keepalive.c */
 void spv_keepalive_begin(struct spv_peer *p, struct spv_now now); /* the handshake is through */

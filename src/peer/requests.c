@@ -45,6 +45,8 @@ int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t
     q.by_stop = !data && msg->u.getheaders.n == 0;
     q.n = data ? msg->u.inv.n : q.by_stop ? 1 : msg->u.getheaders.n;
     q.open = q.n;
+    if (!data)
+        q.stop = key_of(msg->u.getheaders.stop.b);
     if (q.n == 0)
         return 0; /* an empty getdata asks for nothing */
     if (r->n == SPV_PEER_REQUESTS || q.n > SPV_REQUEST_KEYS - r->keys)
@@ -64,6 +66,19 @@ int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t
 void spv_requests_undo(struct spv_requests *r)
 {
     remove_at(r, r->n - 1);
+}
+
+bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_getheaders *msg)
+{
+    uint64_t stop = key_of(msg->stop.b);
+    uint64_t first = msg->n > 0 ? key_of(msg->locator[0].b) : stop;
+    for (size_t i = 0; i < r->n; i++) {
+        const struct spv_request *q = &r->list[i];
+        if (q->command == SPV_CMD_GETHEADERS && q->by_stop == (msg->n == 0) &&
+            q->keys[0] == first && q->stop == stop)
+            return true;
+    }
+    return false;
 }
 
 void spv_requests_arm(struct spv_requests *r, uint64_t mono_us)

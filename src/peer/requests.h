@@ -21,6 +21,7 @@ struct spv_request {
     size_t n;
     size_t head; /* keys before it are settled */
     size_t open; /* GETDATA: items not settled */
+    uint64_t stop; /* GETHEADERS: the stop hash's key */
     bool by_stop; /* GETHEADERS with an empty locator: keys[0] is the stop hash's */
 };
 
@@ -37,6 +38,8 @@ void spv_requests_free(struct spv_requests *r);
 int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t timeout);
 /* Takes back the last one added: it could not be sent. */
 void spv_requests_undo(struct spv_requests *r);
+/* Is the answer to a getheaders with the same first locator hash and stop still to come? */
+bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_getheaders *msg);
 /* Arms whatever is not armed yet: it is on its way. */
 void spv_requests_arm(struct spv_requests *r, uint64_t mono_us);
 

@@ -78,6 +78,7 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uin
         spv_requests_undo(&p->requests);
     if (rc < 0)
         return rc;
+    spv_relay_said(&p->relay, msg);
     if (p->ready && added > 0) {
         spv_requests_arm(&p->requests, now.mono_us);
         p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);

@@ -67,11 +67,16 @@ static int write_ticket(struct spv_sendq *q, struct spv_tickets *tickets, const 
     return rc;
 }
 
+size_t spv_sendq_messages(const struct spv_sendq *q)
+{
+    return spv_tickets_open(&q->tickets) + spv_tickets_open(&q->held_tickets) +
+           spv_dones_waiting(&q->dones);
+}
+
 static bool over(const struct spv_sendq *q, const struct spv_sendq_bound *bound)
 {
-    size_t messages = spv_tickets_open(&q->tickets) + spv_tickets_open(&q->held_tickets) +
-                      spv_dones_waiting(&q->dones);
-    return bound != NULL && (spv_sendq_bytes(q) > bound->bytes || messages >= bound->messages);
+    return bound != NULL &&
+           (spv_sendq_bytes(q) > bound->bytes || spv_sendq_messages(q) >= bound->messages);
 }
 
 int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,

@@ -53,6 +53,7 @@ void spv_sendq_drop_all(struct spv_sendq *q, int error);
 
 size_t spv_sendq_pending(const struct spv_sendq *q); /* bytes on the wire's side */
 size_t spv_sendq_bytes(const struct spv_sendq *q); /* and the held ones */
+size_t spv_sendq_messages(const struct spv_sendq *q); /* and tags not yet pulled */
 const uint8_t *spv_sendq_front(const struct spv_sendq *q);
 void spv_sendq_sent(struct spv_sendq *q, size_t n); /* n <= pending */
 

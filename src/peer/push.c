@@ -1,0 +1,132 @@
+/* Helpers that build the messages which callers send most. Each ends in spv_peer_send. */
+#include "spv/push.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "peer/machine.h"
+#include "spv/error.h"
+
+/* A fair draw from 0..n-1: numbers beyond the last whole multiple of n are thrown away. */
+static uint64_t below(const struct spv_rng *rng, uint64_t n)
+{
+    uint64_t r, rest = (UINT64_MAX % n + 1) % n;
+    do {
+        rng->fill(rng->ctx, &r, sizeof(r));
+    } while (rest != 0 && r >= 0 - rest);
+    return r % n;
+}
+
+/* Can the form that this peer reads carry the address? */
+static bool can_carry(const struct spv_peer *p, const struct spv_netaddr *addr)
+{
+    (void)p;
+    return (addr->network == SPV_ADDR_IPV4 && addr->len == 4) ||
+           (addr->network == SPV_ADDR_IPV6 && addr->len == 16);
+}
+
+/* Up to SPV_MAX_ADDR of the entries, each with the same chance to be among them (reservoir
+ * sampling), in random order: a list's order tells how it was learned. */
+static size_t choose(const struct spv_peer *p, size_t *chosen, const struct spv_addr_entry *entries,
+                     size_t n)
+{
+    const struct spv_rng *rng = &p->cfg.rng;
+    size_t seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!can_carry(p, &entries[i].addr))
+            continue;
+        size_t at = seen < SPV_MAX_ADDR ? seen : (size_t)below(rng, seen + 1);
+        if (at < SPV_MAX_ADDR)
+            chosen[at] = i;
+        seen++;
+    }
+    size_t count = seen < SPV_MAX_ADDR ? seen : SPV_MAX_ADDR;
+    for (size_t left = count; left > 1; left--) {
+        size_t at = (size_t)below(rng, left), swap = chosen[at];
+        chosen[at] = chosen[left - 1];
+        chosen[left - 1] = swap;
+    }
+    return count;
+}
+
+int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_entry *entries,
+                       size_t n, struct spv_now now)
+{
+    size_t chosen[SPV_MAX_ADDR];
+    if (p->error < 0)
+        return p->error;
+    if (!p->ready)
+        return SPV_ERR_STATE; /* which form it reads is not known yet */
+    size_t count = choose(p, chosen, entries, n);
+    if (count == 0)
+        return 0;
+    struct spv_addr_entry *list = malloc(count * sizeof(list[0]));
+    if (list == NULL)
+        return SPV_ERR_NOMEM;
+    for (size_t i = 0; i < count; i++)
+        list[i] = entries[chosen[i]];
+    struct spv_msg msg = {.command = SPV_CMD_ADDR, .u.addr = {list, count}};
+    int rc = spv_peer_send(p, &msg, now);
+    free(list);
+    if (rc < 0)
+        return rc;
+    if (sent != NULL)
+        memcpy(sent, chosen, count * sizeof(sent[0]));
+    return (int)count;
+}
+
+static struct spv_msg locate(enum spv_command command, const struct spv_blockhash *locator,
+                             size_t n, const struct spv_blockhash *stop)
+{
+    struct spv_msg msg = {.command = command};
+    msg.u.getheaders.locator = locator;
+    msg.u.getheaders.n = n;
+    if (stop != NULL)
+        msg.u.getheaders.stop = *stop;
+    return msg;
+}
+
+int spv_peer_push_getheaders(struct spv_peer *p, const struct spv_blockhash *locator, size_t n,
+                             const struct spv_blockhash *stop, struct spv_now now)
+{
+    struct spv_msg msg = locate(SPV_CMD_GETHEADERS, locator, n, stop);
+    if (p->error == 0 && spv_requests_asked(&p->requests, &msg.u.getheaders))
+        return 0;
+    int rc = spv_peer_send(p, &msg, now);
+    return rc < 0 ? rc : 1;
+}
+
+int spv_peer_push_getblocks(struct spv_peer *p, const struct spv_blockhash *locator, size_t n,
+                            const struct spv_blockhash *stop, struct spv_now now)
+{
+    static const struct spv_blockhash none;
+    struct spv_msg msg = locate(SPV_CMD_GETBLOCKS, locator, n, stop);
+    const struct spv_blockhash *first = n > 0 ? &locator[0] : &none;
+    struct spv_asked_blocks *asked = &p->asked_blocks;
+    if (p->error == 0 && now.mono_us < asked->until && spv_blockhash_eq(first, &asked->first) &&
+        spv_blockhash_eq(&msg.u.getheaders.stop, &asked->stop))
+        return 0;
+    int rc = spv_peer_send(p, &msg, now);
+    if (rc < 0)
+        return rc;
+    *asked = (struct spv_asked_blocks){*first, msg.u.getheaders.stop,
+                                       now.mono_us + p->cfg.timeouts.getheaders};
+    return 1;
+}
+
+int spv_peer_push_reject(struct spv_peer *p, const char *command, uint8_t code, const char *reason,
+                         const struct spv_hash256 *hash, struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_REJECT, .u.reject = {.code = code}};
+    struct spv_msg_reject *r = &msg.u.reject;
+    size_t n = strlen(command);
+    if (n == 0 || n > SPV_COMMAND_SIZE)
+        return SPV_ERR_INVALID;
+    memcpy(r->command, command, n);
+    memcpy(r->reason, reason, strnlen(reason, SPV_MAX_REJECT_REASON)); /* longer ones are cut */
+    if (hash != NULL) {
+        r->has_hash = true;
+        r->hash = *hash;
+    }
+    return spv_peer_send(p, &msg, now);
+}

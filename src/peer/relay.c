@@ -1,0 +1,269 @@
+/* Transactions wait for a trickle: after a random, memoryless delay up to a thousand of them go out
+ * in one message, so that nobody learns from the moment of an announcement where a transaction
+ * began. Blocks are urgent and no secret; they go at once.
+ *
+ * Whether the peer wants an item is asked twice, when it is queued and when it is sent: meanwhile
+ * the peer may have announced it to us or raised its fee filter.
+ *
+ * A peer that sent sendheaders (BIP130) is told of new blocks by their headers, as long as these
+ * are few and follow a block that the peer has; everybody else by the hash of the last one. */
+#include "peer/relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "peer/machine.h"
+#include "spv/error.h"
+
+#define FIRST_CAP 16
+#define INV_OVERHEAD (SPV_FRAME_HEADER + 3) /* and a count of up to 1,000 */
+#define INV_ITEM 36
+
+void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng)
+{
+    *r = (struct spv_relay){0};
+    spv_known_init(&r->known, rng);
+}
+
+static void free_queue(struct spv_relay *r)
+{
+    free(r->items);
+    free(r->fees);
+    r->items = NULL;
+    r->fees = NULL;
+    r->head = r->n = r->cap = 0;
+}
+
+void spv_relay_free(struct spv_relay *r)
+{
+    free_queue(r);
+    spv_known_free(&r->known);
+}
+
+size_t spv_relay_memory(const struct spv_relay *r)
+{
+    return spv_known_memory(&r->known) + r->cap * (sizeof(r->items[0]) + sizeof(r->fees[0]));
+}
+
+static void know_headers(struct spv_relay *r, const struct spv_msg_headers *h)
+{
+    /* Of a long answer the last one will do: the next announcement follows it. */
+    size_t from = h->n > SPV_ANNOUNCED_HEADERS ? h->n - 1 : 0;
+    for (size_t i = from; i < h->n; i++) {
+        struct spv_blockhash hash;
+        spv_header_hash(&hash, &h->headers[i]);
+        spv_known_add(&r->known, hash.b);
+    }
+}
+
+static void know_inv(struct spv_relay *r, const struct spv_msg_inv *inv)
+{
+    for (size_t i = 0; i < inv->n; i++)
+        spv_known_add(&r->known, inv->items[i].hash.b);
+}
+
+void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg, const uint8_t *payload,
+                     size_t n)
+{
+    uint8_t hash[32];
+    if (msg->command == SPV_CMD_INV) {
+        know_inv(r, &msg->u.inv);
+    } else if (msg->command == SPV_CMD_HEADERS) {
+        know_headers(r, &msg->u.headers);
+    } else if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS) {
+        for (size_t i = 0; i < msg->u.getheaders.n; i++)
+            spv_known_add(&r->known, msg->u.getheaders.locator[i].b);
+    } else if (msg->command == SPV_CMD_BLOCK && n >= SPV_HEADER_SIZE) {
+        spv_sha256d(hash, payload, SPV_HEADER_SIZE);
+        spv_known_add(&r->known, hash);
+    } else if (msg->command == SPV_CMD_TX) {
+        spv_sha256d(hash, payload, n);
+        spv_known_add(&r->known, hash);
+    }
+}
+
+void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_INV)
+        know_inv(r, &msg->u.inv);
+    else if (msg->command == SPV_CMD_HEADERS)
+        know_headers(r, &msg->u.headers);
+}
+
+bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)
+{
+    return spv_known_has(&p->relay.known, hash->b);
+}
+
+/* -ln(u) of a random u in (0, 1], as whole halvings and a series for what remains. */
+static double exponential(const struct spv_rng *rng)
+{
+    uint64_t r;
+    double sum = 0;
+    rng->fill(rng->ctx, &r, sizeof(r));
+    for (; (r & 1) != 0 && sum < 40; r >>= 1)
+        sum += 0.6931471805599453; /* ln 2: this half of the interval, and on within it */
+    rng->fill(rng->ctx, &r, sizeof(r));
+    double u = 1.0 - (double)(r >> 11) * 0x1p-54; /* in (1/2, 1] */
+    double x = (1.0 - u) / (1.0 + u), x2 = x * x;
+    return sum + 2 * x * (1 + x2 / 3 + x2 * x2 / 5 + x2 * x2 * x2 / 7);
+}
+
+static void arm(struct spv_peer *p, struct spv_now now)
+{
+    double delay = exponential(&p->cfg.rng) * (double)p->cfg.timeouts.trickle;
+    p->clock[SPV_CLOCK_TRICKLE] = now.mono_us + 1 + (uint64_t)delay;
+}
+
+void spv_relay_begin(struct spv_peer *p, struct spv_now now)
+{
+    if (p->relay.n > p->relay.head)
+        arm(p, now);
+}
+
+/* Is the peer, once we know what it asked for, to be told of this transaction? */
+static bool wanted(const struct spv_peer *p, const struct spv_inv *item, uint64_t fee)
+{
+    const struct spv_peer_stats *s = &p->stats;
+    uint32_t type = item->type & ~SPV_INV_WITNESS;
+    /* BIP37: no transactions before a filter is loaded. BIP133: none below the fee asked for.
+     * BIP339: by wtxid if both sides agreed so, else by txid. */
+    return s->relay && fee >= s->fee_filter && (type == SPV_INV_WTX) == s->wtxidrelay &&
+           !spv_known_has(&p->relay.known, item->hash.b);
+}
+
+static int make_room(struct spv_relay *r)
+{
+    if (r->n < r->cap)
+        return 0;
+    if (r->head >= r->cap / 2 && r->head > 0) {
+        memmove(r->items, r->items + r->head, (r->n - r->head) * sizeof(r->items[0]));
+        memmove(r->fees, r->fees + r->head, (r->n - r->head) * sizeof(r->fees[0]));
+        r->n -= r->head;
+        r->head = 0;
+        return 0;
+    }
+    size_t cap = r->cap == 0 ? FIRST_CAP : r->cap * 2;
+    void *items = realloc(r->items, cap * sizeof(r->items[0]));
+    if (items == NULL)
+        return SPV_ERR_NOMEM;
+    r->items = items;
+    void *fees = realloc(r->fees, cap * sizeof(r->fees[0]));
+    if (fees == NULL)
+        return SPV_ERR_NOMEM;
+    r->fees = fees;
+    r->cap = cap;
+    return 0;
+}
+
+static int push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee, struct spv_now now)
+{
+    struct spv_relay *r = &p->relay;
+    if (p->ready && !wanted(p, item, fee))
+        return 0;
+    if (r->n - r->head == SPV_PEER_INVENTORY)
+        return SPV_ERR_QUEUE_FULL;
+    int rc = make_room(r);
+    if (rc < 0)
+        return rc;
+    r->items[r->n] = *item;
+    r->fees[r->n++] = fee;
+    if (p->ready && p->clock[SPV_CLOCK_TRICKLE] == SPV_NEVER)
+        arm(p, now);
+    return 1;
+}
+
+static int send_inv(struct spv_peer *p, const struct spv_inv *items, size_t n, struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_INV, .u.inv = {items, n}};
+    return spv_peer_send(p, &msg, now); /* what was sent becomes known there */
+}
+
+int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *item, uint64_t fee_rate,
+                            struct spv_now now)
+{
+    if (p->error < 0)
+        return p->error;
+    switch (item->type & ~SPV_INV_WITNESS) {
+    case SPV_INV_TX:
+    case SPV_INV_WTX:
+        return push_tx(p, item, fee_rate, now);
+    case SPV_INV_BLOCK:
+        if (spv_known_has(&p->relay.known, item->hash.b))
+            return 0;
+        int rc = send_inv(p, item, 1, now);
+        return rc < 0 ? rc : 1;
+    default:
+        return SPV_ERR_INVALID;
+    }
+}
+
+/* How many items the send queue has room for. */
+static size_t room(const struct spv_peer *p)
+{
+    size_t queued = spv_sendq_bytes(&p->out) + INV_OVERHEAD;
+    if (queued >= p->cfg.max_queue_bytes ||
+        spv_sendq_messages(&p->out) >= p->cfg.max_queue_messages)
+        return 0;
+    size_t items = (p->cfg.max_queue_bytes - queued) / INV_ITEM;
+    return items < SPV_PEER_TRICKLE ? items : SPV_PEER_TRICKLE;
+}
+
+int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
+{
+    struct spv_relay *r = &p->relay;
+    size_t max = room(p), first = r->head, n = 0, at = first;
+    p->clock[SPV_CLOCK_TRICKLE] = SPV_NEVER;
+    for (; at < r->n && n < max; at++)
+        if (wanted(p, &r->items[at], r->fees[at])) {
+            r->items[first + n++] = r->items[at];
+            spv_known_add(&r->known, r->items[at].hash.b); /* once, if it was queued twice */
+        }
+    r->head = at;
+    int rc = n > 0 ? send_inv(p, r->items + first, n, now) : 0;
+    if (r->head == r->n)
+        free_queue(r);
+    else
+        arm(p, now);
+    return rc;
+}
+
+/* Does the peer get these by their headers? */
+static bool as_headers(const struct spv_peer *p, const struct spv_header *headers, size_t n)
+{
+    if (!p->ready || !p->stats.send_headers || n > SPV_ANNOUNCED_HEADERS ||
+        !spv_known_has(&p->relay.known, headers[0].prev.b))
+        return false;
+    for (size_t i = 1; i < n; i++) {
+        struct spv_blockhash hash;
+        spv_header_hash(&hash, &headers[i - 1]);
+        if (!spv_blockhash_eq(&headers[i].prev, &hash))
+            return false;
+    }
+    return true;
+}
+
+int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size_t n,
+                      struct spv_now now)
+{
+    struct spv_blockhash hash;
+    if (p->error < 0)
+        return p->error;
+    if (n == 0)
+        return 0;
+    spv_header_hash(&hash, &headers[n - 1]);
+    if (spv_known_has(&p->relay.known, hash.b))
+        return 0;
+    struct spv_inv last = {.type = SPV_INV_BLOCK};
+    memcpy(last.hash.b, hash.b, sizeof(hash.b));
+    /* Those at the front that the peer has need no word. */
+    for (; n > 1; headers++, n--) {
+        spv_header_hash(&hash, &headers[0]);
+        if (!spv_known_has(&p->relay.known, hash.b))
+            break;
+    }
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
+    int rc = as_headers(p, headers, n) ? spv_peer_send(p, &msg, now) : send_inv(p, &last, 1, now);
+    return rc < 0 ? rc : 1;
+}

@@ -1,0 +1,25 @@
+/* What we tell a peer of: the transactions that wait for the next trickle, and what it is known to
+ * have already. */
+#ifndef SPV_PEER_RELAY_H
+#define SPV_PEER_RELAY_H
+
+#include "peer/known.h"
+#include "spv/message.h"
+
+struct spv_relay {
+    struct spv_known known;
+    struct spv_inv *items; /* transactions that wait, oldest first: items[head..n) */
+    uint64_t *fees; /* of each, satoshis per 1,000 virtual bytes */
+    size_t head, n, cap;
+};
+
+void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng);
+void spv_relay_free(struct spv_relay *r);
+size_t spv_relay_memory(const struct spv_relay *r);
+
+/* The peer has what this message is about: it sent it (payload is its body), or was sent it. */
+void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg, const uint8_t *payload,
+                     size_t n);
+void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg);
+
+#endif

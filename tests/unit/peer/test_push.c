@@ -1,0 +1,246 @@
+/* The helpers that build and send. */
+#include "unit/peer/kit.h"
+
+#include "spv/push.h"
+
+static void quiet(struct kit *k, uint32_t version)
+{
+    kit_init(k);
+    k->cfg.timeouts.ping_interval = 1000000 * SPV_SECOND;
+    k->cfg.timeouts.idle = 1000000 * SPV_SECOND;
+    kit_open(k, SPV_OUTBOUND);
+    kit_greet(k, version);
+}
+
+#define MANY 3000
+static struct spv_addr_entry entries[MANY];
+
+static void build_entries(void)
+{
+    for (size_t i = 0; i < MANY; i++)
+        entries[i] =
+            (struct spv_addr_entry){.time = (uint32_t)(1700000000 + i),
+                                    .services = 1,
+                                    .addr = {.network = SPV_ADDR_IPV4,
+                                             .len = 4,
+                                             .port = 8333,
+                                             .bytes = {8, 8, (uint8_t)(i >> 8), (uint8_t)i}}};
+}
+
+static void at_most_a_thousand_addresses_go_and_it_says_which(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    size_t sent[SPV_MAX_ADDR];
+    static bool seen[MANY];
+    build_entries();
+    quiet(&k, 70015);
+    assert_int_equal(spv_peer_push_addr(k.p, sent, entries, MANY, k.now), SPV_MAX_ADDR);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDR);
+    assert_int_equal(out.u.addr.n, SPV_MAX_ADDR);
+    for (size_t i = 0; i < SPV_MAX_ADDR; i++) {
+        assert_true(sent[i] < MANY);
+        assert_false(seen[sent[i]]);
+        seen[sent[i]] = true;
+        assert_int_equal(out.u.addr.entries[i].time, entries[sent[i]].time);
+    }
+    assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 3, k.now), 3);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDR);
+    assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 0, k.now), 0);
+    kit_expect_silence(&k);
+    kit_close(&k);
+}
+
+static void every_address_and_every_place_is_equally_likely(void **state)
+{
+    (void)state;
+    struct kit k;
+    size_t sent[SPV_MAX_ADDR], first[4] = {0}, chosen[MANY] = {0};
+    const uint8_t *bytes;
+    enum { ROUNDS = 600 };
+    build_entries();
+    quiet(&k, 70015);
+    print_message("seed %llu\n", (unsigned long long)k.random.state);
+    for (int i = 0; i < ROUNDS; i++) {
+        assert_int_equal(spv_peer_push_addr(k.p, sent, entries, 4, k.now), 4);
+        first[sent[0]]++;
+        assert_int_equal(spv_peer_push_addr(k.p, sent, entries, MANY, k.now), SPV_MAX_ADDR);
+        for (size_t j = 0; j < SPV_MAX_ADDR; j++)
+            chosen[sent[j]]++;
+        spv_peer_sent(k.p, spv_peer_pending(k.p, &bytes), k.now);
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_in_range(first[i], ROUNDS / 4 - 60, ROUNDS / 4 + 60); /* 5.6 deviations */
+    for (size_t i = 0; i < MANY; i++)
+        assert_in_range(chosen[i], ROUNDS / 3 - 70, ROUNDS / 3 + 70); /* 6 deviations */
+    kit_close(&k);
+}
+
+static void addresses_that_the_form_cannot_carry_are_left_out(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    size_t sent[SPV_MAX_ADDR];
+    struct spv_addr_entry list[5] = {
+        {.addr = {.network = SPV_ADDR_TORV3, .len = 32, .bytes = {1}}},
+        {.addr = {.network = 99}},
+        {.time = 7, .addr = {.network = SPV_ADDR_IPV6, .len = 16, .bytes = {0x20, 1, 5}}},
+        {.addr = {.network = SPV_ADDR_IPV4, .len = 16}},
+        {.addr = {.network = 0}},
+    };
+    quiet(&k, 70015);
+    assert_int_equal(spv_peer_push_addr(k.p, sent, list, 5, k.now), 1);
+    assert_int_equal(sent[0], 2);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDR);
+    assert_int_equal(out.u.addr.entries[0].time, 7);
+    assert_int_equal(spv_peer_push_addr(k.p, sent, list, 2, k.now), 0);
+    kit_expect_silence(&k);
+    kit_close(&k);
+}
+
+static void addresses_wait_for_the_handshake(void **state)
+{
+    (void)state;
+    struct kit k;
+    build_entries();
+    kit_init(&k);
+    kit_open(&k, SPV_OUTBOUND);
+    assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 3, k.now), SPV_ERR_STATE);
+    kit_close(&k);
+}
+
+/* One of the two, from kit_hash(first) (0: empty locator) to kit_hash(stop) (0: none). */
+static int ask(struct kit *k, bool blocks, uint64_t first, uint64_t stop)
+{
+    struct spv_blockhash locator[2] = {kit_hash(first), kit_hash(1)}, end = kit_hash(stop);
+    const struct spv_blockhash *to = stop != 0 ? &end : NULL;
+    size_t n = first != 0 ? 2 : 0;
+    return blocks ? spv_peer_push_getblocks(k->p, locator, n, to, k->now)
+                  : spv_peer_push_getheaders(k->p, locator, n, to, k->now);
+}
+
+static void an_exact_repeat_in_flight_is_dropped(void **state)
+{
+    (void)state;
+    for (int blocks = 0; blocks < 2; blocks++) {
+        struct kit k;
+        struct spv_msg out;
+        quiet(&k, 70016);
+        assert_int_equal(ask(&k, blocks, 5, 0), 1);
+        assert_int_equal(kit_hear(&k, &out), blocks ? SPV_CMD_GETBLOCKS : SPV_CMD_GETHEADERS);
+        assert_int_equal(out.u.getheaders.n, 2);
+        assert_int_equal(out.u.getheaders.version, SPV_PROTOCOL_VERSION);
+        assert_int_equal(ask(&k, blocks, 5, 0), 0);
+        kit_expect_silence(&k);
+        assert_int_equal(ask(&k, blocks, 5, 8), 1); /* another stop */
+        assert_int_equal(ask(&k, blocks, 5, 8), 0);
+        assert_int_equal(ask(&k, blocks, 6, 8), 1); /* another first hash */
+        assert_int_equal(ask(&k, blocks, 0, 8), 1);
+        assert_int_equal(ask(&k, blocks, 0, 8), 0);
+        kit_close(&k);
+    }
+}
+
+static void an_answered_getheaders_may_be_repeated(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_header header = kit_header(5);
+    struct spv_msg answer = {.command = SPV_CMD_HEADERS, .u.headers = {&header, 1}};
+    quiet(&k, 70016);
+    assert_int_equal(ask(&k, false, 5, 0), 1);
+    assert_int_equal(kit_say(&k, &answer), 0);
+    assert_int_equal(ask(&k, false, 5, 0), 1);
+    kit_close(&k);
+}
+
+static void getblocks_may_be_repeated_when_blocks_came_or_time_passed(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_inv items[2] = {{SPV_INV_TX, {{1}}}, {SPV_INV_BLOCK, {{2}}}};
+    struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {items, 1}};
+    quiet(&k, 70016);
+    assert_int_equal(ask(&k, true, 5, 0), 1);
+    kit_expect(&k, SPV_CMD_GETBLOCKS);
+    assert_int_equal(kit_say(&k, &inv), 0);
+    assert_int_equal(ask(&k, true, 5, 0), 0); /* transactions answer nothing */
+    inv.u.inv.n = 2;
+    assert_int_equal(kit_say(&k, &inv), 0);
+    assert_int_equal(ask(&k, true, 5, 0), 1);
+    kit_expect(&k, SPV_CMD_GETBLOCKS);
+    assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+    assert_int_equal(ask(&k, true, 5, 0), 0);
+    assert_int_equal(kit_wait_us(&k, 1), 0);
+    assert_int_equal(ask(&k, true, 5, 0), 1);
+    kit_close(&k);
+}
+
+static void a_reject_says_what_and_why(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    struct spv_hash256 hash = {{1, 2, 3}};
+    char longer[200];
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[199] = '\0';
+    quiet(&k, 70015);
+    assert_int_equal(spv_peer_push_reject(k.p, "tx", SPV_REJECT_DUST, "dust", &hash, k.now), 0);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_REJECT);
+    assert_string_equal(out.u.reject.command, "tx");
+    assert_int_equal(out.u.reject.code, 0x41);
+    assert_string_equal(out.u.reject.reason, "dust");
+    assert_true(out.u.reject.has_hash);
+    assert_memory_equal(out.u.reject.hash.b, hash.b, 32);
+    assert_int_equal(spv_peer_push_reject(k.p, "version", SPV_REJECT_OBSOLETE, longer, NULL, k.now),
+                     0);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_REJECT);
+    assert_int_equal(strlen(out.u.reject.reason), SPV_MAX_REJECT_REASON);
+    assert_false(out.u.reject.has_hash);
+    assert_int_equal(spv_peer_push_reject(k.p, "", 1, "", NULL, k.now), SPV_ERR_INVALID);
+    assert_int_equal(spv_peer_push_reject(k.p, "longer than 12", 1, "", NULL, k.now),
+                     SPV_ERR_INVALID);
+    kit_close(&k);
+    quiet(&k, 70016);
+    assert_int_equal(spv_peer_push_reject(k.p, "tx", 1, "", NULL, k.now), SPV_ERR_UNSUPPORTED);
+    kit_close(&k);
+}
+
+static void a_failed_machine_pushes_nothing(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_inv inv = {SPV_INV_TX, {{1}}};
+    struct spv_header header = kit_header(1);
+    build_entries();
+    quiet(&k, 70016);
+    assert_int_equal(ask(&k, false, 5, 0), 1);
+    assert_int_equal(ask(&k, true, 5, 0), 1);
+    spv_peer_shut(k.p, SPV_ERR_CLOSED);
+    assert_int_equal(ask(&k, false, 5, 0), SPV_ERR_CLOSED);
+    assert_int_equal(ask(&k, true, 5, 0), SPV_ERR_CLOSED);
+    assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 3, k.now), SPV_ERR_CLOSED);
+    assert_int_equal(spv_peer_push_inventory(k.p, &inv, 0, k.now), SPV_ERR_CLOSED);
+    assert_int_equal(spv_peer_announce(k.p, &header, 1, k.now), SPV_ERR_CLOSED);
+    assert_int_equal(spv_peer_push_reject(k.p, "tx", 1, "", NULL, k.now), SPV_ERR_CLOSED);
+    kit_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(at_most_a_thousand_addresses_go_and_it_says_which),
+        cmocka_unit_test(every_address_and_every_place_is_equally_likely),
+        cmocka_unit_test(addresses_that_the_form_cannot_carry_are_left_out),
+        cmocka_unit_test(addresses_wait_for_the_handshake),
+        cmocka_unit_test(an_exact_repeat_in_flight_is_dropped),
+        cmocka_unit_test(an_answered_getheaders_may_be_repeated),
+        cmocka_unit_test(getblocks_may_be_repeated_when_blocks_came_or_time_passed),
+        cmocka_unit_test(a_reject_says_what_and_why),
+        cmocka_unit_test(a_failed_machine_pushes_nothing),
+    };
+    return cmocka_run_group_tests_name("peer: push", tests, NULL, NULL);
+}
