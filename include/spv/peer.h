@@ -68,8 +68,9 @@ struct spv_peer_observer {
 struct spv_peer_config {
     const struct spv_netid *net;
     uint64_t id; /* the caller's number for it; only reported */
-    struct spv_endpoint
-        endpoint; /* where the peer is, for statistics, logs and tolerate_malformed */
+    /* Where the peer is, for statistics, logs and tolerate_malformed; a link fills in what its
+     * socket says when it is empty. */
+    struct spv_endpoint endpoint;
     uint64_t services; /* what we offer */
     uint64_t need_services; /* what the peer must offer, else SPV_ERR_SERVICES */
     uint32_t max_version; /* 0: SPV_PROTOCOL_VERSION */

@@ -7,8 +7,9 @@
 #include "spv/peer.h"
 
 #define SPV_PEER_KNOWN 50000 /* ours: hashes that a peer is known to have, at least so many */
-#define SPV_PEER_INVENTORY 50000 /* ours: transactions that wait to be announced; an inv's worth   \
-                                  */
+#define SPV_PEER_INVENTORY                                                                         \
+    50000 /* ours: transactions that wait to be announced; an inv's worth                          \
+           */
 #define SPV_PEER_TRICKLE 1000 /* ours: transactions announced at once */
 #define SPV_FEE_UNKNOWN UINT64_MAX /* passes every fee filter */
 
@@ -33,8 +34,9 @@ SPV_API int spv_peer_announce(struct spv_peer *p, const struct spv_header *heade
 SPV_API bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash);
 
 /* Sends up to SPV_MAX_ADDR of the n addresses, fairly chosen and shuffled, of those that the
- * message's form can carry. Returns how many; sent (NULL, or room for SPV_MAX_ADDR) gets their
- * places in entries. SPV_ERR_STATE before the handshake is through. */
+ * message's form (addrv2 when the peer asked for it, else addr) can carry. Returns how many; sent
+ * (NULL, or room for SPV_MAX_ADDR) gets their places in entries. SPV_ERR_STATE before the handshake
+ * is through. */
 SPV_API int spv_peer_push_addr(struct spv_peer *p, size_t *sent,
                                const struct spv_addr_entry *entries, size_t n, struct spv_now now);
 
@@ -52,5 +54,14 @@ SPV_API int spv_peer_push_getblocks(struct spv_peer *p, const struct spv_blockha
 SPV_API int spv_peer_push_reject(struct spv_peer *p, const char *command, uint8_t code,
                                  const char *reason, const struct spv_hash256 *hash,
                                  struct spv_now now);
+
+/* Bloom filters (BIP37), for a peer that offers SPV_NODE_BLOOM: SPV_ERR_UNSUPPORTED for any other
+ * (BIP111), which would drop us; before the handshake is through they wait, and are left out then.
+ * SPV_ERR_TOO_LONG, SPV_ERR_INVALID beyond what BIP37 allows. */
+SPV_API int spv_peer_push_filterload(struct spv_peer *p, const struct spv_msg_filterload *filter,
+                                     struct spv_now now);
+SPV_API int spv_peer_push_filteradd(struct spv_peer *p, const uint8_t *element, size_t n,
+                                    struct spv_now now);
+SPV_API int spv_peer_push_filterclear(struct spv_peer *p, struct spv_now now);
 
 #endif

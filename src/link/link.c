@@ -405,7 +405,10 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
     rc = spv_link_door_init(l);
     if (rc < 0)
         goto err1;
-    rc = spv_peer_new(&l->peer, cfg, dir, spv_system_now());
+    struct spv_peer_config own = *cfg;
+    if (own.endpoint.host[0] == '\0')
+        own.endpoint = l->endpoint;
+    rc = spv_peer_new(&l->peer, &own, dir, spv_system_now());
     if (rc < 0)
         goto err2;
     rc = SPV_ERR_NOMEM;

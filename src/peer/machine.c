@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cursor.h"
 #include "spv/error.h"
 #include "spv/version.h"
 
@@ -137,18 +136,16 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
 }
 
 /* What the peer wants to be told, and how. */
-static void note_preference(struct spv_peer *p, enum spv_command command, const uint8_t *payload,
-                            size_t n)
+static void note_preference(struct spv_peer *p, const struct spv_msg *msg)
 {
+    enum spv_command command = msg->command;
     struct spv_peer_stats *s = &p->stats;
     if (command == SPV_CMD_SENDHEADERS) {
         s->send_headers = true; /* BIP130 */
     } else if (command == SPV_CMD_FEEFILTER) {
-        struct spv_cursor c = spv_cursor_over(payload, n);
-        uint64_t fee = spv_cursor_u64(&c);
         /* BIP133: a rate that no transaction can pay is to be ignored. */
-        if (!c.error && fee <= SPV_MAX_MONEY)
-            s->fee_filter = fee;
+        if (msg->u.feefilter.rate <= SPV_MAX_MONEY)
+            s->fee_filter = msg->u.feefilter.rate;
     } else if (command == SPV_CMD_FILTERLOAD) {
         s->filtered = true;
         s->relay = true; /* BIP37: until then, relay off in version held them back */
@@ -186,8 +183,8 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     spv_observe_message(p, SPV_OBSERVED_IN, out, payload, frame->length);
     if (out->command == SPV_CMD_UNKNOWN)
         p->stats.unknown_in++;
-    note_preference(p, out->command, payload, frame->length);
-    spv_relay_heard(&p->relay, out, payload, frame->length);
+    note_preference(p, out);
+    spv_relay_heard(&p->relay, out);
     if (out->command == SPV_CMD_INV)
         note_blocks(p, &out->u.inv);
     if (p->requests.n > 0) {

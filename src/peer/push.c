@@ -6,6 +6,7 @@
 
 #include "peer/machine.h"
 #include "spv/error.h"
+#include "wire/netaddr.h"
 
 /* A fair draw from 0..n-1: numbers beyond the last whole multiple of n are thrown away. */
 static uint64_t below(const struct spv_rng *rng, uint64_t n)
@@ -20,9 +21,8 @@ static uint64_t below(const struct spv_rng *rng, uint64_t n)
 /* Can the form that this peer reads carry the address? */
 static bool can_carry(const struct spv_peer *p, const struct spv_netaddr *addr)
 {
-    (void)p;
-    return (addr->network == SPV_ADDR_IPV4 && addr->len == 4) ||
-           (addr->network == SPV_ADDR_IPV6 && addr->len == 16);
+    return spv_netaddr_relayable(addr) &&
+           (p->stats.addrv2 || addr->network == SPV_ADDR_IPV4 || addr->network == SPV_ADDR_IPV6);
 }
 
 /* Up to SPV_MAX_ADDR of the entries, each with the same chance to be among them (reservoir
@@ -65,7 +65,8 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
         return SPV_ERR_NOMEM;
     for (size_t i = 0; i < count; i++)
         list[i] = entries[chosen[i]];
-    struct spv_msg msg = {.command = SPV_CMD_ADDR, .u.addr = {list, count}};
+    struct spv_msg msg = {.command = p->stats.addrv2 ? SPV_CMD_ADDRV2 : SPV_CMD_ADDR,
+                          .u.addr = {list, count}};
     int rc = spv_peer_send(p, &msg, now);
     free(list);
     if (rc < 0)
@@ -128,5 +129,25 @@ int spv_peer_push_reject(struct spv_peer *p, const char *command, uint8_t code, 
         r->has_hash = true;
         r->hash = *hash;
     }
+    return spv_peer_send(p, &msg, now);
+}
+
+int spv_peer_push_filterload(struct spv_peer *p, const struct spv_msg_filterload *filter,
+                             struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_FILTERLOAD, .u.filterload = *filter};
+    return spv_peer_send(p, &msg, now);
+}
+
+int spv_peer_push_filteradd(struct spv_peer *p, const uint8_t *element, size_t n,
+                            struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_FILTERADD, .u.filteradd = {element, n}};
+    return spv_peer_send(p, &msg, now);
+}
+
+int spv_peer_push_filterclear(struct spv_peer *p, struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_FILTERCLEAR};
     return spv_peer_send(p, &msg, now);
 }

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "peer/machine.h"
 #include "spv/error.h"
 
@@ -63,32 +62,50 @@ static void know_inv(struct spv_relay *r, const struct spv_msg_inv *inv)
         spv_known_add(&r->known, inv->items[i].hash.b);
 }
 
-void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg, const uint8_t *payload,
-                     size_t n)
+static void know_header(struct spv_relay *r, const struct spv_header *header)
 {
-    uint8_t hash[32];
-    if (msg->command == SPV_CMD_INV) {
-        know_inv(r, &msg->u.inv);
-    } else if (msg->command == SPV_CMD_HEADERS) {
-        know_headers(r, &msg->u.headers);
-    } else if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS) {
-        for (size_t i = 0; i < msg->u.getheaders.n; i++)
-            spv_known_add(&r->known, msg->u.getheaders.locator[i].b);
-    } else if (msg->command == SPV_CMD_BLOCK && n >= SPV_HEADER_SIZE) {
-        spv_sha256d(hash, payload, SPV_HEADER_SIZE);
-        spv_known_add(&r->known, hash);
-    } else if (msg->command == SPV_CMD_TX) {
-        spv_sha256d(hash, payload, n);
-        spv_known_add(&r->known, hash);
+    struct spv_msg_headers one = {header, 1};
+    know_headers(r, &one);
+}
+
+static void know_tx(struct spv_relay *r, const struct spv_tx *tx)
+{
+    struct spv_txid txid;
+    struct spv_wtxid wtxid;
+    spv_tx_txid(&txid, tx);
+    spv_known_add(&r->known, txid.b);
+    if (tx->has_witness) {
+        spv_tx_wtxid(&wtxid, tx);
+        spv_known_add(&r->known, wtxid.b);
     }
 }
 
-void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg)
+/* What both sides have once it went one way or the other. */
+static void know(struct spv_relay *r, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_INV)
         know_inv(r, &msg->u.inv);
     else if (msg->command == SPV_CMD_HEADERS)
         know_headers(r, &msg->u.headers);
+    else if (msg->command == SPV_CMD_BLOCK)
+        know_header(r, &msg->u.block.header);
+    else if (msg->command == SPV_CMD_MERKLEBLOCK)
+        know_header(r, &msg->u.merkleblock.header);
+    else if (msg->command == SPV_CMD_TX)
+        know_tx(r, &msg->u.tx);
+}
+
+void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS)
+        for (size_t i = 0; i < msg->u.getheaders.n; i++)
+            spv_known_add(&r->known, msg->u.getheaders.locator[i].b);
+    know(r, msg);
+}
+
+void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg)
+{
+    know(r, msg);
 }
 
 bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)

@@ -17,9 +17,8 @@ void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng);
 void spv_relay_free(struct spv_relay *r);
 size_t spv_relay_memory(const struct spv_relay *r);
 
-/* The peer has what this message is about: it sent it (payload is its body), or was sent it. */
-void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg, const uint8_t *payload,
-                     size_t n);
+/* The peer has what this message is about: it sent it, or was sent it. */
+void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg);
 void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg);
 
 #endif

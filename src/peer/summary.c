@@ -108,6 +108,29 @@ static void say_reject(struct line *l, const struct spv_msg_reject *r)
     say(l, ")");
 }
 
+static void say_one_header(struct line *l, const struct spv_header *header)
+{
+    struct spv_blockhash hash;
+    spv_header_hash(&hash, header);
+    say_hash(l, " (", hash.b);
+}
+
+static void say_tx(struct line *l, const struct spv_tx *tx)
+{
+    struct spv_txid txid;
+    spv_tx_txid(&txid, tx);
+    say_hash(l, " (", txid.b);
+    say(l, ", %zu bytes)", tx->n);
+}
+
+/* BIP157: how many, up to which block. */
+static void say_up_to(struct line *l, size_t n, const struct spv_blockhash *stop)
+{
+    say(l, " (%zu", n);
+    say_hash(l, " to ", stop->b);
+    say(l, ")");
+}
+
 static void say_body(struct line *l, const struct spv_msg *msg)
 {
     switch (msg->command) {
@@ -115,6 +138,7 @@ static void say_body(struct line *l, const struct spv_msg *msg)
         say_version(l, &msg->u.version);
         break;
     case SPV_CMD_ADDR:
+    case SPV_CMD_ADDRV2:
         say(l, " (%zu)", msg->u.addr.n);
         break;
     case SPV_CMD_INV:
@@ -129,6 +153,18 @@ static void say_body(struct line *l, const struct spv_msg *msg)
     case SPV_CMD_HEADERS:
         say_headers(l, &msg->u.headers);
         break;
+    case SPV_CMD_BLOCK:
+        say_one_header(l, &msg->u.block.header);
+        say(l, ", %zu transactions, %zu bytes)", msg->u.block.n_txs, msg->u.block.n);
+        break;
+    case SPV_CMD_MERKLEBLOCK:
+        say_one_header(l, &msg->u.merkleblock.header);
+        say(l, ", %zu hashes of %lu)", msg->u.merkleblock.n_hashes,
+            (unsigned long)msg->u.merkleblock.total);
+        break;
+    case SPV_CMD_TX:
+        say_tx(l, &msg->u.tx);
+        break;
     case SPV_CMD_PING:
     case SPV_CMD_PONG:
         if (msg->u.ping.has_nonce)
@@ -136,6 +172,40 @@ static void say_body(struct line *l, const struct spv_msg *msg)
         break;
     case SPV_CMD_REJECT:
         say_reject(l, &msg->u.reject);
+        break;
+    case SPV_CMD_FILTERLOAD:
+        say(l, " (%zu bytes, %lu functions)", msg->u.filterload.n,
+            (unsigned long)msg->u.filterload.functions);
+        break;
+    case SPV_CMD_FILTERADD:
+        say(l, " (%zu bytes)", msg->u.filteradd.n);
+        break;
+    case SPV_CMD_FEEFILTER:
+        say(l, " (%llu)", (unsigned long long)msg->u.feefilter.rate);
+        break;
+    case SPV_CMD_SENDCMPCT:
+        say(l, " (%s, version %llu)", msg->u.sendcmpct.announce ? "announce" : "on request",
+            (unsigned long long)msg->u.sendcmpct.version);
+        break;
+    case SPV_CMD_GETCFILTERS:
+    case SPV_CMD_GETCFHEADERS:
+        say(l, " (from %lu", (unsigned long)msg->u.getcfilters.start);
+        say_hash(l, " to ", msg->u.getcfilters.stop.b);
+        say(l, ")");
+        break;
+    case SPV_CMD_CFILTER:
+        say_hash(l, " (", msg->u.cfilter.block.b);
+        say(l, ", %zu bytes)", msg->u.cfilter.n);
+        break;
+    case SPV_CMD_CFHEADERS:
+        say_up_to(l, msg->u.cfheaders.n, &msg->u.cfheaders.stop);
+        break;
+    case SPV_CMD_GETCFCHECKPT:
+        say_hash(l, " (to ", msg->u.getcfcheckpt.stop.b);
+        say(l, ")");
+        break;
+    case SPV_CMD_CFCHECKPT:
+        say_up_to(l, msg->u.cfcheckpt.n, &msg->u.cfcheckpt.stop);
         break;
     case SPV_CMD_VERACK:
     case SPV_CMD_WTXIDRELAY:
@@ -146,20 +216,6 @@ static void say_body(struct line *l, const struct spv_msg *msg)
     case SPV_CMD_SENDHEADERS:
         break;
     case SPV_CMD_UNKNOWN:
-    case SPV_CMD_ADDRV2:
-    case SPV_CMD_BLOCK:
-    case SPV_CMD_TX:
-    case SPV_CMD_MERKLEBLOCK:
-    case SPV_CMD_FILTERLOAD:
-    case SPV_CMD_FILTERADD:
-    case SPV_CMD_FEEFILTER:
-    case SPV_CMD_SENDCMPCT:
-    case SPV_CMD_GETCFILTERS:
-    case SPV_CMD_CFILTER:
-    case SPV_CMD_GETCFHEADERS:
-    case SPV_CMD_CFHEADERS:
-    case SPV_CMD_GETCFCHECKPT:
-    case SPV_CMD_CFCHECKPT:
         say(l, " (%zu bytes)", msg->u.raw.n);
         break;
     }

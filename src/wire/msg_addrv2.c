@@ -67,7 +67,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
 }
 
 /* What may be relayed: a whole address of a network that we know. */
-static bool relayable(const struct spv_netaddr *addr)
+bool spv_netaddr_relayable(const struct spv_netaddr *addr)
 {
     return addr->len != 0 && addr->len == length_of(addr->network) &&
            (addr->network != SPV_ADDR_IPV6 || spv_ipv6_genuine(addr->bytes));
@@ -81,7 +81,7 @@ static int check(const struct spv_msg *msg, uint32_t version)
     if (addr->n > SPV_MAX_ADDR)
         return SPV_ERR_TOO_LONG;
     for (size_t i = 0; i < addr->n; i++)
-        if (!relayable(&addr->entries[i].addr))
+        if (!spv_netaddr_relayable(&addr->entries[i].addr))
             return SPV_ERR_INVALID;
     return SPV_OK;
 }

@@ -17,6 +17,8 @@ void spv_netaddr_write(struct spv_buffer *b, const struct spv_netaddr *addr);
 /* 16 bytes that are an IPv6 address and nothing else inside one: not zero, no mapped IPv4, no
  * OnionCat. */
 bool spv_ipv6_genuine(const uint8_t ip[16]);
+/* An address that addrv2 sends: of a known network, in its length, genuine. (msg_addrv2.c) */
+bool spv_netaddr_relayable(const struct spv_netaddr *addr);
 /* IPv4, IPv6 or none, each with its right length. */
 bool spv_netaddr_fits(const struct spv_netaddr *addr);
 

@@ -217,6 +217,20 @@ static void summaries_say_what_matters(void **state)
     assert_string_equal(spv_msg_summary(got, sizeof(got), &reject), "reject (t?, 0x40, ?dust)");
     struct spv_msg old = {.command = SPV_CMD_PING};
     assert_string_equal(spv_msg_summary(got, sizeof(got), &old), "ping");
+    /* Every message has one that begins with its command, whatever is in it. */
+    for (int c = SPV_CMD_VERSION; c <= SPV_CMD_CFCHECKPT; c++) {
+        static const uint8_t tx[60] = {[0] = 1, [4] = 1, [46] = 1};
+        struct spv_msg msg = {.command = (enum spv_command)c};
+        if (c == SPV_CMD_TX)
+            assert_int_equal(spv_tx_parse(&msg.u.tx, tx, sizeof(tx)), 0);
+        const char *name = spv_command_name(msg.command);
+        spv_msg_summary(got, sizeof(got), &msg);
+        assert_memory_equal(got, name, strlen(name));
+        size_t n = strlen(got);
+        assert_true(n == strlen(name) || (got[strlen(name)] == ' ' && got[n - 1] == ')'));
+    }
+    struct spv_msg fee = {.command = SPV_CMD_FEEFILTER, .u.feefilter = {1000}};
+    assert_string_equal(spv_msg_summary(got, sizeof(got), &fee), "feefilter (1000)");
     /* Cut wherever the room ends. */
     for (size_t cap = 1; cap < 40; cap++) {
         memset(got, 'x', sizeof(got));

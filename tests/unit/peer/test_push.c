@@ -100,6 +100,73 @@ static void addresses_that_the_form_cannot_carry_are_left_out(void **state)
     kit_close(&k);
 }
 
+static void other_networks_go_to_a_peer_that_asked_for_addrv2(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg out;
+    size_t sent[SPV_MAX_ADDR];
+    struct spv_addr_entry list[8] = {
+        {.addr = {.network = SPV_ADDR_TORV3, .len = 32, .bytes = {1}}},
+        {.addr = {.network = SPV_ADDR_I2P, .len = 32, .bytes = {2}}},
+        {.addr = {.network = SPV_ADDR_CJDNS, .len = 16, .bytes = {0xfc}}},
+        {.addr = {.network = SPV_ADDR_YGGDRASIL, .len = 16, .bytes = {2}}},
+        {.addr = {.network = SPV_ADDR_IPV4, .len = 4, .bytes = {8, 8, 8, 8}}},
+        {.addr = {.network = SPV_ADDR_TORV3, .len = 31, .bytes = {1}}}, /* malformed */
+        {.addr = {.network = SPV_ADDR_IPV6, .len = 16, .bytes = {[10] = 0xff, 0xff, 1}}}, /* IPv4 */
+        {.addr = {.network = 77}}, /* unknown: never relayed */
+    };
+    kit_init(&k);
+    kit_open(&k, SPV_INBOUND);
+    assert_int_equal(kit_say_version(&k, 70016), 0);
+    assert_int_equal(kit_say_empty(&k, SPV_CMD_SENDADDRV2), 0);
+    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    kit_expect(&k, SPV_CMD_VERSION);
+    kit_expect(&k, SPV_CMD_SENDADDRV2);
+    kit_expect(&k, SPV_CMD_VERACK);
+    assert_int_equal(spv_peer_push_addr(k.p, sent, list, 8, k.now), 5);
+    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDRV2);
+    assert_int_equal(out.u.addr.n, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(sent[i] < 5);
+        assert_int_equal(out.u.addr.entries[i].addr.network, list[sent[i]].addr.network);
+    }
+    kit_close(&k);
+}
+
+static void filters_go_to_a_peer_that_offers_them(void **state)
+{
+    (void)state;
+    for (int offered = 0; offered < 2; offered++) {
+        struct kit k;
+        struct spv_msg out;
+        const uint8_t bits[3] = {1, 2, 3};
+        struct spv_msg_filterload load = {bits, 3, 11, 99, SPV_BLOOM_UPDATE_ALL};
+        int rc = offered ? 0 : SPV_ERR_UNSUPPORTED;
+        kit_init(&k);
+        k.services = offered ? SPV_NODE_BLOOM : SPV_NODE_NETWORK;
+        kit_open(&k, SPV_OUTBOUND);
+        kit_greet(&k, 70016);
+        assert_int_equal(spv_peer_push_filterload(k.p, &load, k.now), rc);
+        assert_int_equal(spv_peer_push_filteradd(k.p, bits, 2, k.now), rc);
+        assert_int_equal(spv_peer_push_filterclear(k.p, k.now), rc);
+        if (offered) {
+            assert_int_equal(kit_hear(&k, &out), SPV_CMD_FILTERLOAD);
+            assert_int_equal(out.u.filterload.n, 3);
+            assert_int_equal(out.u.filterload.functions, 11);
+            assert_int_equal(out.u.filterload.tweak, 99);
+            assert_int_equal(out.u.filterload.update, SPV_BLOOM_UPDATE_ALL);
+            assert_int_equal(kit_hear(&k, &out), SPV_CMD_FILTERADD);
+            assert_int_equal(out.u.filteradd.n, 2);
+            kit_expect(&k, SPV_CMD_FILTERCLEAR);
+            load.functions = 51;
+            assert_int_equal(spv_peer_push_filterload(k.p, &load, k.now), SPV_ERR_TOO_LONG);
+        }
+        kit_expect_silence(&k);
+        kit_close(&k);
+    }
+}
+
 static void addresses_wait_for_the_handshake(void **state)
 {
     (void)state;
@@ -235,6 +302,8 @@ int main(void)
         cmocka_unit_test(at_most_a_thousand_addresses_go_and_it_says_which),
         cmocka_unit_test(every_address_and_every_place_is_equally_likely),
         cmocka_unit_test(addresses_that_the_form_cannot_carry_are_left_out),
+        cmocka_unit_test(other_networks_go_to_a_peer_that_asked_for_addrv2),
+        cmocka_unit_test(filters_go_to_a_peer_that_offers_them),
         cmocka_unit_test(addresses_wait_for_the_handshake),
         cmocka_unit_test(an_exact_repeat_in_flight_is_dropped),
         cmocka_unit_test(an_answered_getheaders_may_be_repeated),

@@ -13,6 +13,15 @@ static struct spv_inv item(uint32_t type, uint64_t n)
     return inv;
 }
 
+static struct spv_hash256 hash_of(const struct spv_header *header)
+{
+    struct spv_blockhash hash;
+    struct spv_hash256 out;
+    spv_header_hash(&hash, header);
+    memcpy(out.b, hash.b, sizeof(out.b));
+    return out;
+}
+
 static int push_fee(struct kit *k, uint32_t type, uint64_t n, uint64_t fee)
 {
     struct spv_inv inv = item(type, n);
@@ -144,6 +153,36 @@ static void what_the_peer_has_is_left_out_when_queued_and_when_sent(void **state
     assert_memory_equal(out.u.inv.items[0].hash.b, "\2\0\0\0", 4);
     assert_int_equal(push(&k, SPV_INV_TX, 2), 0);
     expect_no_trickle(&k);
+    kit_close(&k);
+}
+
+static void what_passed_as_a_whole_is_known_too(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_hash256 hash = {{0}};
+    struct spv_tx tx;
+    static const uint8_t raw[60] = {[0] = 1, [4] = 1, [46] = 1}; /* one input, one output */
+    assert_int_equal(spv_tx_parse(&tx, raw, sizeof(raw)), 0);
+    open_quiet(&k);
+    struct spv_txid txid;
+    spv_tx_txid(&txid, &tx);
+    memcpy(hash.b, txid.b, 32);
+    assert_false(spv_peer_knows(k.p, &hash));
+    assert_int_equal(kit_say_raw(&k, "tx", raw, sizeof(raw)), 0);
+    assert_true(spv_peer_knows(k.p, &hash));
+    struct spv_msg merkle = {.command = SPV_CMD_MERKLEBLOCK};
+    struct spv_hash256 leaf = {{1}};
+    merkle.u.merkleblock = (struct spv_msg_merkleblock){.header = kit_header(3),
+                                                        .total = 1,
+                                                        .hashes = &leaf,
+                                                        .n_hashes = 1,
+                                                        .flags = (const uint8_t *)"\1",
+                                                        .n_flags = 1};
+    hash = hash_of(&merkle.u.merkleblock.header);
+    assert_false(spv_peer_knows(k.p, &hash));
+    assert_int_equal(spv_peer_send(k.p, &merkle, k.now), 0);
+    assert_true(spv_peer_knows(k.p, &hash));
     kit_close(&k);
 }
 
@@ -313,15 +352,6 @@ static void build_chain(struct spv_header *headers, size_t n, uint64_t prev)
     }
 }
 
-static struct spv_hash256 hash_of(const struct spv_header *header)
-{
-    struct spv_blockhash hash;
-    struct spv_hash256 out;
-    spv_header_hash(&hash, header);
-    memcpy(out.b, hash.b, sizeof(out.b));
-    return out;
-}
-
 /* The peer asks from a locator that begins with kit_hash(n): it has that block. */
 static void peer_has(struct kit *k, uint64_t n)
 {
@@ -435,6 +465,7 @@ int main(void)
         cmocka_unit_test(transactions_trickle_a_thousand_at_a_time),
         cmocka_unit_test(the_delay_is_memoryless_around_ten_seconds),
         cmocka_unit_test(what_the_peer_has_is_left_out_when_queued_and_when_sent),
+        cmocka_unit_test(what_passed_as_a_whole_is_known_too),
         cmocka_unit_test(a_higher_fee_filter_holds_back),
         cmocka_unit_test(a_peer_that_wants_no_transactions_gets_none),
         cmocka_unit_test(what_was_queued_early_trickles_after_the_handshake),
