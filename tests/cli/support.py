@@ -168,11 +168,19 @@ class Proxy:
                         return  # held open, silent
         except OSError:
             pass
-        for s in (source, sink):
+        self._end(source, sink)
+
+    @staticmethod
+    def _end(*sockets):
+        for s in sockets:
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass
+                pass  # the other side, or the other thread, was first
+
+    def cut(self):
+        """Ends every connection there is; the listener stays."""
+        self._end(*list(self._sockets))
 
     def close(self):
         for s in [self._listener, *self._sockets]:

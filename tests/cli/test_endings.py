@@ -93,8 +93,7 @@ class Endings(TestCase):
         sync.event("progress")
         proxy.limit = None  # for the next connection
         proxy.reached.wait(60)
-        for s in list(proxy._sockets):
-            s.shutdown(socket.SHUT_RDWR)
+        proxy.cut()
         self.assertEqual(sync.event("synced")["height"], 5000)
         self.assertEqual(sync.end(), DONE)
 
