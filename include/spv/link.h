@@ -153,7 +153,7 @@ SPV_API int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
 SPV_API uint16_t spv_listener_port(const struct spv_listener *l);
 /* At most so many inbound connections at once (0: no limit, as at first): who comes when all slots
  * are taken is closed unheard. Each socket handed out takes a slot until its owner says that it has
- * left: from on_closed, as a rule. */
+ * left: from on_closed, as a rule (NULL is fine: the listener may go first). */
 SPV_API void spv_listener_limit(struct spv_listener *l, unsigned slots);
 SPV_API void spv_listener_left(struct spv_listener *l);
 SPV_API unsigned spv_listener_taken(const struct spv_listener *l);

@@ -192,7 +192,7 @@ void spv_listener_limit(struct spv_listener *l, unsigned slots)
 
 void spv_listener_left(struct spv_listener *l)
 {
-    if (l->taken > 0)
+    if (l != NULL && l->taken > 0)
         l->taken--;
 }
 
