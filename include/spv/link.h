@@ -90,6 +90,19 @@ SPV_API int spv_link_send(struct spv_link *link, const struct spv_msg *msg);
 SPV_API int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *msg,
                                   void (*done)(void *ctx, int error), void *ctx);
 
+/* Runs fn with the link's machine, for the helpers of spv/push.h and whatever else the machine
+ * offers: at once on the reactor's thread, else there in its turn among the sends; what it queues
+ * goes out then. Exactly once when this returns 0, with peer NULL when the link is over by then. fn
+ * uses the machine only (not spv_peer_send_tagged, whose tags are the link's) and calls nothing on
+ * the link. Counts as one message. SPV_ERR_STATE, SPV_ERR_QUEUE_FULL, SPV_ERR_NOMEM. Any thread. */
+SPV_API int spv_link_call(struct spv_link *link,
+                          void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now),
+                          void *ctx);
+
+/* spv_peer_push_inventory. 1 taken, 0 left out (known only on the reactor's thread). Any thread. */
+SPV_API int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item,
+                                    uint64_t fee_rate);
+
 /* Closes with the given reason (0: SPV_ERR_DISCONNECTED); on_closed follows from the loop, after
  * queued bytes have had up to a second to go out (not when the reason is that the peer is slow or
  * gone). Idempotent: the first reason counts. Any thread. */

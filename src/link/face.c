@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "link/link.h"
+#include "spv/push.h"
 
 #define MAX_LETTERS 10000 /* ours: messages a link that wait for the reactor's thread */
 #define MAX_LETTER_BYTES (4u << 20) /* ours: holds one message of the largest size */
@@ -124,15 +125,12 @@ static void knock(struct spv_link *l)
         spv_link_unref(l);
 }
 
-static int leave_letter(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+/* The letter is the door's when this succeeds. */
+static int leave(struct spv_link *l, struct spv_letter *letter)
 {
     struct spv_link_door *d = &l->door;
-    struct spv_letter *letter;
-    int rc = spv_letter_write(&letter, msg);
-    if (rc < 0)
-        return rc;
-    letter->promise = promise;
     const size_t size = spv_letter_size(letter);
+    int rc = 0;
     (void)pthread_mutex_lock(&d->lock);
     if (d->shut || d->close_wanted)
         rc = SPV_ERR_STATE;
@@ -140,7 +138,6 @@ static int leave_letter(struct spv_link *l, const struct spv_msg *msg, struct sp
         rc = SPV_ERR_QUEUE_FULL;
     if (rc < 0) {
         (void)pthread_mutex_unlock(&d->lock);
-        spv_letter_free(letter);
         return rc;
     }
     spv_letters_put(&d->letters, letter);
@@ -150,10 +147,23 @@ static int leave_letter(struct spv_link *l, const struct spv_msg *msg, struct sp
     return 0;
 }
 
+static int leave_message(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+{
+    struct spv_letter *letter;
+    int rc = spv_letter_write(&letter, msg);
+    if (rc < 0)
+        return rc;
+    letter->promise = promise;
+    rc = leave(l, letter);
+    if (rc < 0)
+        spv_letter_free(letter);
+    return rc;
+}
+
 static int do_send(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
 {
     return spv_inbox_here(l->inbox) ? spv_link_send_here(l, msg, promise)
-                                    : leave_letter(l, msg, promise);
+                                    : leave_message(l, msg, promise);
 }
 
 int spv_link_send(struct spv_link *link, const struct spv_msg *msg)
@@ -171,6 +181,57 @@ int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *msg,
     if (rc < 0)
         free(promise);
     return rc;
+}
+
+int spv_link_call(struct spv_link *link,
+                  void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
+{
+    if (spv_inbox_here(link->inbox))
+        return spv_link_call_here(link, fn, ctx);
+    struct spv_letter *letter;
+    int rc = spv_letter_call(&letter, fn, ctx);
+    if (rc < 0)
+        return rc;
+    rc = leave(link, letter);
+    if (rc < 0)
+        spv_letter_free(letter);
+    return rc;
+}
+
+struct inventory {
+    struct spv_inv item;
+    uint64_t fee_rate;
+    int result;
+};
+
+static void push_inventory(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    struct inventory *inv = ctx;
+    if (peer != NULL)
+        inv->result = spv_peer_push_inventory(peer, &inv->item, inv->fee_rate, now);
+}
+
+static void push_and_free(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    push_inventory(ctx, peer, now);
+    free(ctx);
+}
+
+int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item, uint64_t fee_rate)
+{
+    struct inventory inv = {.item = *item, .fee_rate = fee_rate};
+    if (spv_inbox_here(link->inbox)) {
+        int rc = spv_link_call(link, push_inventory, &inv);
+        return rc < 0 ? rc : inv.result;
+    }
+    struct inventory *copy = malloc(sizeof *copy);
+    if (copy == NULL)
+        return SPV_ERR_NOMEM;
+    *copy = inv;
+    int rc = spv_link_call(link, push_and_free, copy);
+    if (rc < 0)
+        free(copy);
+    return rc < 0 ? rc : 1;
 }
 
 void spv_link_close(struct spv_link *link, int error)

@@ -256,11 +256,8 @@ static void break_promises(struct spv_link *l)
     spv_peer_shut(l->peer, l->error);
     keep_promises(l); /* all of them now: nothing is sent on a link that is done */
     struct spv_letter *letter;
-    while ((letter = spv_letters_take(&l->backlog)) != NULL) {
-        struct spv_promise *promise = letter->promise;
-        spv_letter_free(letter);
-        spv_promise_tell(promise, l->error);
-    }
+    while ((letter = spv_letters_take(&l->backlog)) != NULL)
+        spv_letter_return(letter, l->error, spv_system_now());
 }
 
 static void deliver(struct spv_link *l)
@@ -371,6 +368,19 @@ int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv
         return rc;
     if (promise != NULL)
         l->promised++;
+    push(l);
+    arm(l);
+    spv_link_publish(l);
+    return 0;
+}
+
+int spv_link_call_here(struct spv_link *l,
+                       void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
+{
+    spv_link_collect(l);
+    if (l->state != SPV_LINK_OPEN)
+        return SPV_ERR_STATE;
+    fn(ctx, l->peer, spv_system_now());
     push(l);
     arm(l);
     spv_link_publish(l);

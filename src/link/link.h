@@ -59,6 +59,8 @@ struct spv_link {
 size_t spv_link_pending(const struct spv_link *link);
 /* Sends; a promise, if any, is the link's when this succeeds. */
 int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise);
+int spv_link_call_here(struct spv_link *l,
+                       void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx);
 void spv_link_close_here(struct spv_link *l, int error);
 /* What came through the door is given to the machine as far as it has room, and the wish to close
  * fulfilled. */

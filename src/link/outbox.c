@@ -63,6 +63,27 @@ int spv_letter_write(struct spv_letter **out, const struct spv_msg *msg)
     return 0;
 }
 
+int spv_letter_call(struct spv_letter **out,
+                    void (*call)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
+{
+    struct spv_letter *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return SPV_ERR_NOMEM;
+    l->call = call;
+    l->ctx = ctx;
+    *out = l;
+    return 0;
+}
+
+void spv_letter_return(struct spv_letter *letter, int error, struct spv_now now)
+{
+    struct spv_promise *promise = letter->promise;
+    if (letter->call != NULL)
+        letter->call(letter->ctx, NULL, now);
+    spv_letter_free(letter);
+    spv_promise_tell(promise, error);
+}
+
 void spv_letter_free(struct spv_letter *letter)
 {
     if (letter == NULL)
@@ -100,6 +121,10 @@ struct spv_letter *spv_letters_take(struct spv_letters *all)
 int spv_letter_send(const struct spv_letter *letter, struct spv_peer *peer, struct spv_arena *arena,
                     struct spv_now now)
 {
+    if (letter->call != NULL) {
+        letter->call(letter->ctx, peer, now);
+        return 0;
+    }
     struct spv_msg msg = {.command = letter->command};
     memcpy(msg.name, letter->name, sizeof msg.name);
     int rc = spv_msg_decode(&msg, letter->body.data, letter->body.len, SPV_PROTOCOL_VERSION, arena);

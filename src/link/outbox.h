@@ -23,9 +23,12 @@ int spv_promise_send(struct spv_promise *promise, struct spv_peer *peer, const s
 /* The next promise of the machine's whose fate is known, with its error; NULL for none. */
 struct spv_promise *spv_promise_next(struct spv_peer *peer, int *error);
 
-/* A message, encoded; the largest form there is (our own version's). */
+/* A message, encoded; the largest form there is (our own version's). Or, instead of one, something
+ * to do with the machine. */
 struct spv_letter {
     struct spv_letter *next;
+    void (*call)(void *ctx, struct spv_peer *peer, struct spv_now now); /* NULL: a message */
+    void *ctx;
     struct spv_promise *promise; /* NULL: nobody wants to know */
     enum spv_command command;
     char name[SPV_COMMAND_SIZE + 1];
@@ -37,6 +40,10 @@ struct spv_letters {
 };
 /* SPV_ERR_INVALID for messages that are the machine's own, and what spv_msg_encode says. */
 int spv_letter_write(struct spv_letter **out, const struct spv_msg *msg);
+int spv_letter_call(struct spv_letter **out,
+                    void (*call)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx);
+/* It will not be sent: tells whoever wants to know, and frees it. */
+void spv_letter_return(struct spv_letter *letter, int error, struct spv_now now);
 void spv_letter_free(struct spv_letter *letter); /* not its promise */
 size_t spv_letter_size(const struct spv_letter *letter);
 void spv_letters_put(struct spv_letters *all, struct spv_letter *letter);

@@ -176,6 +176,73 @@ static void letter_larger_than_the_queue_is_told_and_blocks_nobody(void **state)
     assert_int_equal(t.errors[0] + t.errors[1], SPV_ERR_QUEUE_FULL); /* the other was sent */
 }
 
+static void stop_at_inv(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_INV && msg->u.inv.n == 1 && msg->u.inv.items[0].hash.b[0] == 7)
+        rig_stop(e);
+}
+
+static const struct spv_inv block = {.type = SPV_INV_BLOCK, .hash = {{7}}};
+
+static void push_twice(struct end *e)
+{
+    assert_int_equal(spv_link_push_inventory(e->link, &block, 0), 1);
+    assert_int_equal(spv_link_push_inventory(e->link, &block, 0), 0); /* it knows it now */
+}
+
+static void inventory_is_pushed_from_the_reactors_thread(void **state)
+{
+    struct tally t = {.a = {.on_ready = push_twice}, .b = {.on_message = stop_at_inv}};
+    rig_connect(*state, &t.a, &t.b);
+    rig_run(*state);
+    rig_part(*state);
+    assert_int_equal(t.b.messages[SPV_CMD_INV], 1);
+}
+
+static void push_from_outside(struct end *e)
+{
+    struct tally *t = e->ctx;
+    spv_inbox_leave(t->a.link->inbox); /* play the stranger */
+    assert_int_equal(spv_link_push_inventory(t->a.link, &block, 0), 1);
+    assert_int_equal(t->b.messages[SPV_CMD_INV], 0);
+}
+
+static void inventory_is_pushed_from_any_thread(void **state)
+{
+    struct tally t = {.a = {.on_ready = push_from_outside}, .b = {.on_message = stop_at_inv}};
+    t.a.ctx = &t;
+    rig_connect(*state, &t.a, &t.b);
+    rig_run(*state);
+    rig_part(*state);
+    assert_int_equal(t.b.messages[SPV_CMD_INV], 1);
+}
+
+static void count_call(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    struct tally *t = ctx;
+    (void)now;
+    t->errors[t->told++] = peer != NULL;
+}
+
+static void calls_run_once_or_hear_that_the_link_is_over(void **state)
+{
+    struct tally t = {.a = {.on_ready = rig_stop}};
+    rig_connect(*state, &t.a, &t.b);
+    assert_int_equal(spv_link_call(t.a.link, count_call, &t), 0);
+    assert_int_equal(t.told, 0);
+    rig_run(*state);
+    assert_int_equal(t.told, 1);
+    assert_int_equal(t.errors[0], 1);
+    spv_link_ref(t.a.link);
+    struct spv_link *link = t.a.link;
+    assert_int_equal(spv_link_call(link, count_call, &t), 0);
+    rig_part(*state); /* collects what waits first */
+    assert_int_equal(t.told, 2);
+    assert_int_equal(spv_link_call(link, count_call, &t), SPV_ERR_STATE);
+    assert_int_equal(t.told, 2);
+    spv_link_unref(link);
+}
+
 static void on_wait(struct end *e)
 {
     assert_int_equal(spv_link_wait(e->link), SPV_ERR_STATE);
@@ -370,6 +437,9 @@ int main(void)
         T(letters_are_bounded_in_bytes),
         T(letters_that_can_never_be_sent_are_refused_at_the_call),
         T(letter_larger_than_the_queue_is_told_and_blocks_nobody),
+        T(inventory_is_pushed_from_the_reactors_thread),
+        T(inventory_is_pushed_from_any_thread),
+        T(calls_run_once_or_hear_that_the_link_is_over),
         T(waiting_on_the_reactors_thread_is_refused),
         T(held_link_is_safe_to_use_when_it_is_over),
         T(links_talk_over_bufferevents_on_sockets),
