@@ -149,9 +149,9 @@ SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_no
  * verack; what the version then negotiated does not know is left out. A getheaders or getdata arms
  * its own answer deadline; version 0 in a getheaders or getblocks is filled in. SPV_ERR_QUEUE_FULL
  * (bytes, messages, or SPV_PEER_REQUESTS open), SPV_ERR_INVALID (the negotiation is the machine's
- * own), SPV_ERR_TOO_LONG, SPV_ERR_UNSUPPORTED (the negotiated version does not know it, or a bloom
- * command or mempool to a peer that does not offer SPV_NODE_BLOOM and would drop us),
- * SPV_ERR_NOMEM; a machine that has failed returns its error. */
+ * own), SPV_ERR_TOO_LONG, SPV_ERR_UNSUPPORTED (the negotiated version does not know it, addrv2
+ * unasked, or a bloom command or mempool to a peer that does not offer SPV_NODE_BLOOM and would
+ * drop us), SPV_ERR_NOMEM; a machine that has failed returns its error. */
 SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
 /* The same, with word of what becomes of it: when this returns 0, spv_peer_next_done reports the

@@ -172,7 +172,7 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     int rc = spv_handshake_check(p, frame->command, now);
     if (rc < 0)
         return rc;
-    rc = spv_policy_receive(p, frame->command);
+    rc = spv_policy_receive(frame->command, p->stats.version, p->cfg.services);
     if (rc <= 0)
         return rc;
     out->command = frame->command;

@@ -6,6 +6,7 @@
 #define SPV_PEER_MACHINE_H
 
 #include "peer/intake.h"
+#include "peer/policy.h"
 #include "peer/relay.h"
 #include "peer/requests.h"
 #include "peer/sendq.h"
@@ -75,14 +76,6 @@ int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version
 /* BIP61: tells the peer why it is dropped, where reject is spoken. Best effort. */
 void spv_peer_last_word(struct spv_peer *p, const char *command, uint8_t code, const char *reason,
                         struct spv_now now);
-
-/* policy.c: what a peer of this version and these services takes: 0, SPV_ERR_UNSUPPORTED. */
-int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services);
-/* May it come? 1, 0 to pass over it, or an error. */
-int spv_policy_receive(const struct spv_peer *p, enum spv_command command);
-/* Is the body's error one that tolerate_malformed covers? */
-bool spv_policy_malformed(int error);
-bool spv_policy_loopback(const char *host);
 
 /* observe.c */
 void spv_observe_read(const struct spv_peer *p, size_t bytes, const char *command, int error);

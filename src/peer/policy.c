@@ -1,9 +1,10 @@
 /* What may be said on a connection, and from whom: version thresholds, BIP61's window for reject,
  * and BIP111, which made bloom filtering a service that is offered or not. */
+#include "peer/policy.h"
 #include <string.h>
 
-#include "peer/machine.h"
 #include "spv/error.h"
+#include "wire/frame.h"
 
 /* What a node answers only when it offers NODE_BLOOM. */
 static bool is_bloom(enum spv_command command)
@@ -26,12 +27,12 @@ int spv_policy_send(enum spv_command command, uint32_t version, uint64_t service
     return 0;
 }
 
-int spv_policy_receive(const struct spv_peer *p, enum spv_command command)
+int spv_policy_receive(enum spv_command command, uint32_t version, uint64_t ours)
 {
-    if (!is_bloom(command) || (p->cfg.services & SPV_NODE_BLOOM) != 0)
+    if (!is_bloom(command) || (ours & SPV_NODE_BLOOM) != 0)
         return 1;
     /* BIP111: a peer of this version knows better; an older one could not. */
-    return p->stats.version >= SPV_VERSION_BLOOM_OFFERED ? SPV_ERR_BLOOM_UNOFFERED : 0;
+    return version >= SPV_VERSION_BLOOM_OFFERED ? SPV_ERR_BLOOM_UNOFFERED : 0;
 }
 
 bool spv_policy_malformed(int error)

@@ -45,6 +45,10 @@ static int may_send(const struct spv_peer *p, const struct spv_msg *msg)
     if (msg->command == SPV_CMD_VERSION || msg->command == SPV_CMD_VERACK ||
         msg->command == SPV_CMD_SENDADDRV2 || msg->command == SPV_CMD_WTXIDRELAY)
         return SPV_ERR_INVALID;
+    /* BIP155: only to a peer that asked for it, which a peer may do until the handshake is through.
+     */
+    if (msg->command == SPV_CMD_ADDRV2 && !(p->ready && p->stats.addrv2))
+        return SPV_ERR_UNSUPPORTED;
     return p->ready ? spv_policy_send(msg->command, p->stats.version, p->stats.services) : 0;
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "peer/machine.h"
+#include "peer/policy.h"
 #include "spv/error.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -153,8 +153,7 @@ static int join_wire(struct spv_sendq *q, const struct spv_frame *frame, const u
     /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
     if (frame->command == SPV_CMD_PING && version < SPV_VERSION_PING_NONCE) {
         struct spv_msg ping = {.command = SPV_CMD_PING};
-        int rc = spv_msg_write(&q->wire, &ping, net, version);
-        return rc;
+        return spv_msg_write(&q->wire, &ping, net, version);
     }
     spv_buffer_put(&q->wire, bytes, n);
     return q->wire.error;

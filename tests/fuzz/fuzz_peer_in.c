@@ -1,19 +1,22 @@
 /* A peer machine against anything: the input is a script of raw bytes, well-framed messages, waits,
  * sends of our own and reads of its output, in either direction.
  *
- *   first byte: bit 0 the direction, bit 1 begin after a handshake
- *   then steps: op % 5 = 0 raw: length, bytes             3 send: what
+ *   first byte: bit 0 the direction, bit 1 begin after a handshake, bit 2 wtxidrelay, bit 3 we
+ *               offer bloom filters, bit 4 malformed messages are tolerated
+ *   then steps: op % 6 = 0 raw: length, bytes             3 send with a tag: what
  *                        1 frame: command, length 2, body 4 the socket takes: bytes
- *                        2 wait: seconds * 4
+ *                        2 wait: seconds * 4              5 push: what
  *
- * Promises: the first error sticks, memory follows the bytes that came, deadlines that were served
- * are gone, and all output is a sequence of sound frames. */
+ * Promises: the first error sticks, every tag comes back once, observers see every
+ * byte taken, memory follows the bytes that came, deadlines that were served are gone, and all
+ * output is a sequence of sound frames. */
 #include <string.h>
 
 #include "base/hash.h"
 #include "fuzz/fuzz.h"
 #include "spv/error.h"
 #include "spv/peer.h"
+#include "spv/push.h"
 #include "support/random.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -25,6 +28,8 @@ struct world {
     int error;
     uint64_t fed;
     struct spv_buffer out;
+    uint64_t tags, done; /* promised to come back, and come back */
+    size_t read, written; /* bytes that the observers saw */
 };
 
 static void note(struct world *w, int rc)
@@ -107,10 +112,77 @@ static void say(struct world *w, uint8_t what)
         msg.u.inv = (struct spv_msg_inv){&item, 1};
     if (msg.command == SPV_CMD_HEADERS)
         msg.u.headers = (struct spv_msg_headers){&header, 1};
-    int rc = spv_peer_send(w->p, &msg, w->now);
+    int rc = spv_peer_send_tagged(w->p, &msg, w->tags, w->now);
     FUZZ_CHECK(rc <= 0);
     if (w->error < 0)
         FUZZ_CHECK(rc == w->error);
+    else if (rc == 0)
+        w->tags++;
+}
+
+/* The helpers, which end in a send or in nothing. */
+static void push(struct world *w, uint8_t what)
+{
+    struct spv_inv item = {what & 2 ? SPV_INV_TX : SPV_INV_BLOCK, {{what}}};
+    struct spv_header headers[2] = {{.prev = {{what}}}, {.nonce = what}};
+    struct spv_addr_entry entry = {.addr = {.network = what % 8, .len = 32, .bytes = {what}}};
+    struct spv_blockhash locator = {{what}};
+    int rc = 0;
+    switch (what % 6) {
+    case 0:
+    case 1:
+        rc = spv_peer_push_inventory(w->p, &item, what, w->now);
+        break;
+    case 2:
+        rc = spv_peer_announce(w->p, headers, what & 8 ? 2 : 1, w->now);
+        break;
+    case 3:
+        rc = spv_peer_push_addr(w->p, NULL, &entry, 1, w->now);
+        break;
+    case 4:
+        rc = spv_peer_push_getheaders(w->p, &locator, 1, NULL, w->now);
+        break;
+    default:
+        rc = spv_peer_push_getblocks(w->p, &locator, 1, NULL, w->now);
+    }
+    FUZZ_CHECK(rc <= 1);
+    if (w->error < 0)
+        FUZZ_CHECK(rc == w->error);
+}
+
+static void pull_done(struct world *w)
+{
+    uint64_t tag;
+    int error;
+    while (spv_peer_next_done(w->p, &tag, &error) == 1) {
+        /* One that the version does not know may overtake those before it. */
+        FUZZ_CHECK(error <= 0 && tag < w->tags);
+        w->done++;
+    }
+    FUZZ_CHECK(w->done <= w->tags);
+}
+
+static void on_any_read(void *ctx, size_t bytes, const char *command, int error)
+{
+    struct world *w = ctx;
+    FUZZ_CHECK(strlen(command) <= SPV_COMMAND_SIZE && error <= 0);
+    w->read += bytes;
+    FUZZ_CHECK(w->read <= w->fed);
+}
+
+static void on_any_write(void *ctx, size_t bytes, const char *command, int error)
+{
+    struct world *w = ctx;
+    FUZZ_CHECK(strlen(command) > 0 && error <= 0);
+    w->written += bytes;
+}
+
+static void on_log(void *ctx, enum spv_log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    for (const char *c = line; *c != '\0'; c++)
+        FUZZ_CHECK(*c >= ' ' && *c <= '~');
 }
 
 static void take(struct world *w, size_t n)
@@ -120,6 +192,7 @@ static void take(struct world *w, size_t n)
     n = n < pending ? n : pending;
     spv_buffer_put(&w->out, bytes, n);
     spv_peer_sent(w->p, n, w->now);
+    pull_done(w);
 }
 
 static void check_output(struct world *w)
@@ -145,7 +218,7 @@ static void check_output(struct world *w)
 static size_t step(struct world *w, const uint8_t *data, size_t size)
 {
     size_t n = size > 1 ? data[1] : 0;
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
     case 0:
         n = n < size - 1 ? n : size - 1;
         feed(w, data + 1, n);
@@ -164,8 +237,11 @@ static size_t step(struct world *w, const uint8_t *data, size_t size)
     case 3:
         say(w, (uint8_t)n);
         return 2;
-    default:
+    case 4:
         take(w, n * n);
+        return 2;
+    default:
+        push(w, (uint8_t)n);
         return 2;
     }
 }
@@ -182,7 +258,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                   .rng = test_random_rng(&random),
                                   .self_nonces = &nonces,
                                   .max_queue_bytes = 64u << 10,
-                                  .wtxidrelay = (data[0] & 4) != 0};
+                                  .wtxidrelay = (data[0] & 4) != 0,
+                                  .services = data[0] & 8 ? SPV_NODE_BLOOM : 0,
+                                  .tolerate_malformed = (data[0] & 16) != 0,
+                                  .endpoint = {.host = "127.0.0.1", .port = 1},
+                                  .observer = {.on_any_read = on_any_read,
+                                               .on_any_write = on_any_write,
+                                               .on_log = on_log,
+                                               .log_level = SPV_LOG_TRACE,
+                                               .ctx = &w}};
     spv_buffer_init(&w.out);
     FUZZ_CHECK(spv_peer_new(&w.p, &cfg, data[0] & 1 ? SPV_INBOUND : SPV_OUTBOUND, w.now) == 0);
     if (data[0] & 2)
@@ -192,6 +276,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at = used < size - at ? at + used : size;
     }
     check_output(&w);
+    spv_peer_shut(w.p, SPV_ERR_CLOSED);
+    pull_done(&w);
+    FUZZ_CHECK(w.done == w.tags && w.written == w.out.len);
     spv_peer_free(w.p);
     spv_buffer_free(&w.out);
     return 0;

@@ -32,6 +32,10 @@ def take(root):
     return bytes([4, root])
 
 
+def push(what):
+    return bytes([5, what])
+
+
 def wire(command, body=b""):
     checksum = hashlib.sha256(hashlib.sha256(body).digest()).digest()[:4]
     return (bytes.fromhex("fabfb5da") + command.encode().ljust(12, b"\0")
@@ -43,6 +47,7 @@ version = (struct.pack("<IQq", 70016, 9, 1700000000) + b"\0" * 26 + b"\0" * 26 +
 header = struct.pack("<i", 1) + bytes([commands.index("getheaders")]) + b"\0" * 75 + b"\0"
 hello = frame("version", version) + frame("wtxidrelay") + frame("sendaddrv2") + frame("verack")
 OUT, IN, READY_OUT, READY_IN = b"\0", b"\1", b"\2", b"\3"
+BLOOM_IN, TOLERANT_IN = b"\x0b", b"\x13"
 seeds = {
     "handshake-out": OUT + hello + take(255),
     "handshake-in": IN + hello + take(255),
@@ -61,6 +66,21 @@ seeds = {
     "ping": READY_IN + frame("ping", b"12345678") * 4 + take(6) + wait(120) + wait(120),
     "idle": READY_OUT + take(255) + wait(160) + take(255) + wait(160),
     "cut": READY_OUT + raw(wire("inv", b"\0")[:13]) + wait(60) + raw(wire("inv", b"\0")[13:]),
+    "trickle": OUT + push(6) + push(18) + hello + b"".join(push(i * 6 + 2 & 255) for i in range(40))
+    + frame("feefilter", b"\x10" + b"\0" * 7) + wait(60) + take(255) + push(6) + wait(60),
+    "announce": READY_OUT + take(255) + frame("sendheaders")
+    + frame("getheaders", struct.pack("<I", 70016) + b"\1\x08" + b"\0" * 31 + b"\0" * 32)
+    + push(8) + push(2) + push(14) + take(255),
+    "push": READY_IN + push(3) + push(9) + push(4) + push(4) + push(5) + push(5)
+    + frame("inv", b"\1" + struct.pack("<I", 2) + b"\5" * 32) + push(5) + take(255),
+    "bloom": BLOOM_IN + frame("filterload", b"\1\x55" + b"\1\0\0\0" + b"\0" * 5)
+    + frame("filteradd", b"\1a") + frame("mempool") + frame("filterclear") + take(255),
+    "bloom-unoffered": READY_IN + frame("mempool") + wait(4),
+    "malformed": READY_IN + frame("inv", b"\2") + take(1) + wait(4),
+    "tolerated": TOLERANT_IN + frame("inv", b"\2") + raw(wire("ping", b"\1" * 8)[:20] + b"\0" * 12)
+    + frame("getaddr") + take(255),
+    "tags": OUT + send("ping") + send("feefilter") + send("sendheaders") + hello
+    + send("getaddr") * 5 + take(3) + send("ping") + frame("verack") + take(9),
     "magic": READY_OUT + raw(b"\0" * 24),
     "length": READY_IN + raw(wire("block")[:16] + b"\0\x09\x3d\0" + b"\0" * 4) + raw(b"x" * 200),
 }

@@ -90,12 +90,14 @@ static void addresses_that_the_form_cannot_carry_are_left_out(void **state)
         {.addr = {.network = SPV_ADDR_IPV4, .len = 16}},
         {.addr = {.network = 0}},
     };
-    quiet(&k, 70015);
+    quiet(&k, 70016);
     assert_int_equal(spv_peer_push_addr(k.p, sent, list, 5, k.now), 1);
     assert_int_equal(sent[0], 2);
     assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDR);
     assert_int_equal(out.u.addr.entries[0].time, 7);
     assert_int_equal(spv_peer_push_addr(k.p, sent, list, 2, k.now), 0);
+    struct spv_msg unasked = {.command = SPV_CMD_ADDRV2, .u.addr = {&list[2], 1}};
+    assert_int_equal(spv_peer_send(k.p, &unasked, k.now), SPV_ERR_UNSUPPORTED);
     kit_expect_silence(&k);
     kit_close(&k);
 }

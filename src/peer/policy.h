@@ -1,0 +1,20 @@
+/* What may be said on a connection: pure questions about commands, versions and services. */
+#ifndef SPV_PEER_POLICY_H
+#define SPV_PEER_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spv/message.h"
+
+/* What a peer of this version and these services takes: 0, SPV_ERR_UNSUPPORTED. */
+int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services);
+/* May it come, when we offer these services and the peer speaks this version? 1, 0 to pass over it,
+ * or an error. */
+int spv_policy_receive(enum spv_command command, uint32_t version, uint64_t ours);
+/* Is this what tolerate_malformed covers? */
+bool spv_policy_malformed(int error);
+/* A literal of 127.0.0.0/8, or ::1. */
+bool spv_policy_loopback(const char *host);
+
+#endif
