@@ -196,7 +196,9 @@ SPV_API void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out
 #define SPV_SUMMARY 512 /* room for every summary */
 SPV_API char *spv_msg_summary(char *out, size_t cap, const struct spv_msg *msg);
 
-/* Bytes of memory that the machine holds: below 16 KiB two seconds after the last message. */
+/* Bytes of memory that the machine holds: below 16 KiB two seconds after the last message, beside
+ * what it knows the peer to have (8 to 22 bytes a hash, 1 MiB at most each for the newer and the
+ * older half), transactions that wait to be announced and requests that wait for an answer. */
 SPV_API size_t spv_peer_memory(const struct spv_peer *p);
 
 #endif

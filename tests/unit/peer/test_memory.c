@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "spv/push.h"
+
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);
@@ -138,6 +140,65 @@ static void a_failed_send_leaves_the_machine_whole(void **state)
     kit_close(&k);
 }
 
+/* Everything that a caller may push; returns how many tags were taken. */
+static uint64_t push_everything(struct kit *k)
+{
+    struct spv_header header = kit_header(9);
+    struct spv_addr_entry entry = {.addr = {.network = SPV_ADDR_IPV4, .len = 4, .bytes = {8}}};
+    struct spv_blockhash locator = {{7}};
+    struct spv_msg msg = {.command = SPV_CMD_GETADDR};
+    uint64_t tags = 0;
+    for (uint8_t i = 0; i < 20; i++) {
+        struct spv_inv inv = {SPV_INV_TX, {{i, 1}}};
+        int rc = spv_peer_push_inventory(k->p, &inv, SPV_FEE_UNKNOWN, k->now);
+        assert_true(rc == 1 || rc == SPV_ERR_NOMEM);
+        rc = spv_peer_send_tagged(k->p, &msg, tags, k->now);
+        assert_true(rc == 0 || rc == SPV_ERR_NOMEM);
+        tags += rc == 0;
+    }
+    int rc = spv_peer_announce(k->p, &header, 1, k->now);
+    assert_true(rc == 1 || rc == SPV_ERR_NOMEM);
+    rc = spv_peer_push_addr(k->p, NULL, &entry, 1, k->now);
+    assert_true(rc == 1 || rc == SPV_ERR_NOMEM);
+    rc = spv_peer_push_getheaders(k->p, &locator, 1, NULL, k->now);
+    assert_true(rc == 1 || rc == SPV_ERR_NOMEM);
+    return tags;
+}
+
+static void pushing_without_memory_harms_nothing(void **state)
+{
+    (void)state;
+    unsigned long all = 1;
+    for (unsigned long at = 0; at <= all; at++) {
+        struct kit k;
+        uint64_t tag, done = 0;
+        int error;
+        kit_init(&k);
+        kit_ready(&k, SPV_OUTBOUND);
+        calls = 0;
+        fail_at = at;
+        uint64_t tags = push_everything(&k);
+        k.now.mono_us = spv_peer_deadline(k.p); /* the trickle, in most runs */
+        int rc = spv_peer_timer(k.p, k.now);
+        assert_true(rc == 0 || rc == SPV_ERR_NOMEM);
+        fail_at = 0;
+        if (at == 0) {
+            all = calls;
+            assert_in_range(all, 8, 100);
+        }
+        struct spv_msg out;
+        while (kit_hear(&k, &out) != SPV_CMD_UNKNOWN) /* sound frames, all of them */
+            continue;
+        spv_peer_shut(k.p, SPV_ERR_CLOSED);
+        while (spv_peer_next_done(k.p, &tag, &error) == 1) {
+            assert_int_equal(tag, done++);
+            assert_int_equal(error, 0);
+        }
+        assert_int_equal(done, tags);
+        kit_close(&k);
+    }
+}
+
 static void an_idle_connection_holds_less_than_sixteen_kibibytes(void **state)
 {
     (void)state;
@@ -185,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(a_failed_send_leaves_the_machine_whole),
+        cmocka_unit_test(pushing_without_memory_harms_nothing),
         cmocka_unit_test(an_idle_connection_holds_less_than_sixteen_kibibytes),
         cmocka_unit_test(memory_grows_with_bytes_that_came_not_with_a_claim),
     };

@@ -134,6 +134,37 @@ static void sending_them_to_a_peer_that_would_drop_us_is_refused(void **state)
         }
 }
 
+static void nothing_goes_to_a_peer_too_old_for_it(void **state)
+{
+    (void)state;
+    static const struct {
+        enum spv_command command;
+        uint32_t since;
+    } cases[] = {{SPV_CMD_MEMPOOL, 60002},     {SPV_CMD_NOTFOUND, 70001},
+                 {SPV_CMD_FILTERCLEAR, 70001}, {SPV_CMD_REJECT, 70002},
+                 {SPV_CMD_SENDHEADERS, 70012}, {SPV_CMD_FEEFILTER, 70013},
+                 {SPV_CMD_SENDCMPCT, 70014}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (uint32_t late = 0; late < 2; late++) {
+            struct kit k;
+            struct spv_msg out, msg = {.command = cases[i].command};
+            if (msg.command == SPV_CMD_REJECT)
+                memcpy(msg.u.reject.command, "tx", 3);
+            kit_init(&k);
+            kit_open(&k, SPV_OUTBOUND);
+            kit_greet(&k, cases[i].since - 1 + late);
+            assert_int_equal(spv_peer_send(k.p, &msg, k.now), late ? 0 : SPV_ERR_UNSUPPORTED);
+            kit_close(&k);
+            kit_init(&k); /* and one that waited for the handshake */
+            k.services = SPV_NODE_BLOOM;
+            kit_open(&k, SPV_OUTBOUND);
+            assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+            kit_greet(&k, cases[i].since - 1 + late);
+            assert_int_equal(kit_hear(&k, &out), late ? msg.command : SPV_CMD_UNKNOWN);
+            kit_close(&k);
+        }
+}
+
 static void those_that_waited_for_the_handshake_are_left_out(void **state)
 {
     (void)state;
@@ -232,6 +263,7 @@ int main(void)
         cmocka_unit_test(where_we_offer_them_they_are_handed_out),
         cmocka_unit_test(a_loaded_filter_is_remembered_until_it_is_cleared),
         cmocka_unit_test(sending_them_to_a_peer_that_would_drop_us_is_refused),
+        cmocka_unit_test(nothing_goes_to_a_peer_too_old_for_it),
         cmocka_unit_test(those_that_waited_for_the_handshake_are_left_out),
         cmocka_unit_test(the_fee_filter_is_remembered_and_a_senseless_one_ignored),
         cmocka_unit_test(a_malformed_message_gets_a_last_reject_where_it_is_spoken),

@@ -75,6 +75,7 @@ static void an_early_message_is_sent_after_the_handshake(void **state)
     expect_none_done(&k);
     kit_expect(&k, SPV_CMD_PING);
     expect_done(&k, 1, 0);
+    expect_none_done(&k);
     kit_expect(&k, SPV_CMD_GETADDR);
     expect_done(&k, 2, 0);
     expect_none_done(&k);
