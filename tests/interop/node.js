@@ -10,7 +10,22 @@
 //                                      the longer branch takes over    -> {"height", "hash"}
 //   {"do": "tip"}                                                      -> {"height", "hash"}
 //   {"do": "headers", "from": 0, "to": 9}                              -> [{height, hash, ...}]
-//   {"do": "peers"}                                                    -> how many are connected
+//   {"do": "block", "hash"}                                            -> {hash, raw, txids, wtxids}
+//   {"do": "spend", "height": 5}       spends that block's coinbase, to the same key, in a segwit
+//                                      transaction; with "keep" it is only made -> {txid, wtxid, raw,
+//                                      program: of the key, as outputs and filters carry it}
+//   {"do": "mempool"}                                                  -> [txid]
+//   {"do": "dial", "port": 1}          dials 127.0.0.1
+//   {"do": "ping"}                     pings every peer
+//   {"do": "raw", "hex": "00"}         writes these bytes to every peer
+//   {"do": "known", "add": [host:port]} the addresses that it would give to a getaddr
+//   {"do": "peers"}                                                    -> [what it knows of each]
+//   {"do": "log"}                      what happened to peers since it was asked last: errors, bans,
+//                                      ends, reject messages received  -> [text]
+//   {"do": "unban"}
+//
+// Its argument, if any, is JSON as well: {"bip37": true} offers bloom filters, {"feeRate": 1000} is
+// what it tells peers in a feefilter.
 'use strict';
 
 process.env.NODE_BACKEND = 'js';
@@ -25,7 +40,14 @@ Module._load = function (request, ...rest) {
 
 const net = require('net');
 const readline = require('readline');
-const { FullNode } = require('bcoin');
+const { FullNode, KeyRing, MTX } = require('bcoin');
+const NetAddress = require('bcoin/lib/net/netaddress');
+const common = require('bcoin/lib/net/common');
+
+const options = JSON.parse(process.argv[2] || '{}');
+const key = KeyRing.generate();
+key.witness = true;
+const happened = [];
 
 function say(object) {
   process.stdout.write(JSON.stringify(object) + '\n');
@@ -76,6 +98,88 @@ function tip(node) {
   return { height: node.chain.tip.height, hash: node.chain.tip.rhash() };
 }
 
+async function spend(node, { height, keep }) {
+  const entry = await node.chain.getEntryByHeight(height);
+  const block = await node.chain.getBlock(entry.hash);
+  const tx = new MTX();
+  tx.addTX(block.txs[0], 0, height);
+  tx.addOutput(key.getAddress(), block.txs[0].outputs[0].value - 100000);
+  tx.sign(key);
+  if (!keep)
+    await node.sendTX(tx.toTX());
+  return {
+    txid: tx.txid(),
+    wtxid: tx.wtxid(),
+    raw: tx.toRaw().toString('hex'),
+    program: key.getKeyHash('hex'),
+  };
+}
+
+// An outbound connection of the node's own, as its pool makes them.
+function dial(node, { port }) {
+  const address = NetAddress.fromHostname(`127.0.0.1:${port}`, node.network);
+  node.pool.peers.add(node.pool.createOutbound(address));
+  return address.hostname;
+}
+
+function known(node, { add }) {
+  const { hosts } = node.pool;
+  for (const hostname of add || []) {
+    const address = NetAddress.fromHostname(hostname, node.network);
+    address.services = common.services.NETWORK | common.services.WITNESS;
+    address.time = Math.floor(Date.now() / 1000);
+    hosts.add(address);
+  }
+  return hosts.toArray().map(address => address.hostname);
+}
+
+function eachPeer(node, act) {
+  let n = 0;
+  for (let peer = node.pool.peers.head(); peer; peer = peer.next, n++)
+    act(peer);
+  return n;
+}
+
+function peers(node) {
+  const rows = [];
+  for (let peer = node.pool.peers.head(); peer; peer = peer.next) {
+    rows.push({
+      address: peer.hostname(),
+      outbound: peer.outbound,
+      handshake: peer.handshake,
+      version: peer.version,
+      services: peer.services,
+      agent: peer.agent,
+      height: peer.height,
+      preferHeaders: peer.preferHeaders,
+      feeRate: peer.feeRate,
+      filter: peer.spvFilter !== null,
+      noRelay: peer.noRelay,
+      pinged: peer.lastPong !== -1,
+      pinging: peer.challenge !== null,
+      banScore: peer.banScore,
+    });
+  }
+  return rows;
+}
+
+// Notes what becomes of every peer of the pool.
+function watch(pool) {
+  const bind = pool.bindPeer;
+  pool.bindPeer = function (peer) {
+    bind.call(pool, peer);
+    peer.on('error', error => happened.push(`error: ${error.message}`));
+    peer.on('ban', () => happened.push('ban'));
+    peer.on('close', () => happened.push('close'));
+    peer.on('packet', (packet) => {
+      if (packet.cmd === 'reject')
+        happened.push(`reject: ${packet.message} ${packet.getCode()} ${packet.reason}`);
+    });
+  };
+  // It would dial addresses that the tests tell it.
+  pool.getHost = () => null;
+}
+
 const commands = {
   mine: (node, { n }) => mine(node, n),
   async fork(node, { back, n }) {
@@ -89,7 +193,24 @@ const commands = {
       rows.push(row(await node.chain.getEntryByHeight(height)));
     return rows;
   },
-  peers: node => node.pool.peers.size(),
+  async block(node, { hash }) {
+    const block = await node.chain.getBlock(display(hash));
+    return {
+      hash: block.rhash(),
+      raw: block.toRaw().toString('hex'),
+      txids: block.txs.map(tx => tx.txid()),
+      wtxids: block.txs.map(tx => tx.wtxid()),
+    };
+  },
+  spend,
+  mempool: node => Array.from(node.mempool.map.keys(), display),
+  dial,
+  ping: node => eachPeer(node, peer => peer.sendPing()),
+  raw: (node, { hex }) => eachPeer(node, peer => peer.write(Buffer.from(hex, 'hex'))),
+  known,
+  peers,
+  log: () => happened.splice(0),
+  unban: node => node.pool.hosts.clearBanned(),
 };
 
 (async () => {
@@ -107,13 +228,18 @@ const commands = {
     discover: false,
     noDns: true,
     upnp: false,
+    bip37: options.bip37 || false,
     noAuth: true,
     httpHost: '127.0.0.1',
     httpPort: await freePort(),
     logConsole: false,
     logFile: false,
   });
+  watch(node.pool);
+  if (options.feeRate)
+    node.pool.options.feeRate = options.feeRate;
   await node.open();
+  node.miner.addAddress(key.getAddress());
   await node.connect();
   node.startSync();
   say({ ok: { port } });
@@ -125,7 +251,8 @@ const commands = {
         break;
       if (!Object.prototype.hasOwnProperty.call(commands, command.do))
         throw new Error(`no such command: ${command.do}`);
-      say({ ok: await commands[command.do](node, command) });
+      const answer = await commands[command.do](node, command);
+      say({ ok: answer === undefined ? null : answer });
     } catch (error) {
       say({ error: error.message });
     }

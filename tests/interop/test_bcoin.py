@@ -5,71 +5,17 @@ The node mines; what spv-sync has in its database afterwards must be what the no
 height by height. Arguments: the spv-sync program. Exits with 77 when node or bcoin is not there."""
 
 import json
-import os
-import queue
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import unittest
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-PATIENCE = 120  # seconds that any one step may take on a slow machine before it counts as hung
+from bcoin import PATIENCE, Lines, Node, main
+
 SPV_SYNC = sys.argv[1] if len(sys.argv) > 1 else "build/dev/bin/spv-sync"
-
-
-class Lines:
-    """A program's output, line by line, with a limit on the waiting."""
-
-    def __init__(self, argv, **more):
-        self.seen = []
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, **more)
-        self.lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put(None)
-
-    def next(self):
-        line = self.lines.get(timeout=PATIENCE)
-        if line is None:
-            raise AssertionError(f"{self.process.args[0]} ended early; it said: {self.seen}")
-        self.seen.append(line.strip())
-        return json.loads(line)
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-class Node(Lines):
-    def __init__(self):
-        super().__init__(["node", "node.js"], cwd=HERE, stdin=subprocess.PIPE)
-        self.port = self.next()["ok"]["port"]
-
-    def ask(self, do, **arguments):
-        self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-        self.process.stdin.flush()
-        answer = self.next()
-        if "error" in answer:
-            raise AssertionError(f"bcoin: {answer['error']}")
-        return answer["ok"]
-
-    def end(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            pass
-        super().end()
 
 
 def rows_of_node(node):
@@ -164,12 +110,4 @@ class Bcoin(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if shutil.which("node") is None:
-        print("skipped: node is not installed (tools/interop.sh installs it)")
-        sys.exit(77)
-    if not (HERE / "node_modules" / "bcoin").is_dir():
-        print("skipped: bcoin is not installed (tools/interop.sh installs it)")
-        sys.exit(77)
-    if not os.access(SPV_SYNC, os.X_OK):
-        sys.exit(f"no program {SPV_SYNC}")
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    main(SPV_SYNC)
