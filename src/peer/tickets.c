@@ -1,6 +1,6 @@
 /* Two queues as arrays with a head. What was taken at the front is moved away when the end of the
  * array is reached and at least half of it is free, so that a queue that never runs empty costs
- * linear time; an array whose last entry was taken is given back. */
+ * linear time; a large array whose last entry was taken is given back. */
 #include "peer/tickets.h"
 
 #include <stdlib.h>
@@ -9,6 +9,8 @@
 #include "spv/error.h"
 
 #define FIRST_CAP 8 /* a connection seldom queues more messages at once */
+#define KEEP_CAP                                                                                   \
+    32 /* ours: what an empty queue keeps, 1 KiB, so that small bursts cost no memory */
 
 /* Room for `more` entries behind *n. SPV_ERR_NOMEM. */
 static int make_room(void **list, size_t size, size_t *head, size_t *n, size_t *cap, size_t more)
@@ -61,7 +63,10 @@ const struct spv_ticket *spv_tickets_front(const struct spv_tickets *t)
 
 void spv_tickets_pop(struct spv_tickets *t)
 {
-    if (++t->head == t->n)
+    if (++t->head < t->n)
+        return;
+    t->head = t->n = 0;
+    if (t->cap > KEEP_CAP)
         spv_tickets_free(t);
 }
 
@@ -88,7 +93,10 @@ int spv_dones_promise(struct spv_dones *d)
 
 static void give_back(struct spv_dones *d)
 {
-    if (d->promised == 0 && d->head == d->n)
+    if (d->promised > 0 || d->head < d->n)
+        return;
+    d->head = d->n = 0;
+    if (d->cap > KEEP_CAP)
         spv_dones_free(d);
 }
 
