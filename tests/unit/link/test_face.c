@@ -176,6 +176,55 @@ static void letter_larger_than_the_queue_is_told_and_blocks_nobody(void **state)
     assert_int_equal(t.errors[0] + t.errors[1], SPV_ERR_QUEUE_FULL); /* the other was sent */
 }
 
+/* Eight letters, of which the machine holds one at a time. */
+static void write_large_letters(struct rig *rig, struct tally *t, int fd)
+{
+    static uint8_t bytes[1500];
+    const struct spv_msg large = {
+        .command = SPV_CMD_UNKNOWN, .name = "large", .u.raw = {.bytes = bytes, .n = sizeof bytes}};
+    struct spv_peer_config cfg = rig_config();
+    cfg.max_queue_bytes = 2000;
+    rig_attach(rig, &t->a, fd, SPV_OUTBOUND, &cfg);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(spv_link_send_tracked(t->a.link, &large, on_told, t), 0);
+}
+
+static void stop_at_the_eighth(struct end *e, const struct spv_msg *msg)
+{
+    (void)msg;
+    if (e->messages[SPV_CMD_UNKNOWN] == 8)
+        rig_stop(e);
+}
+
+static void letters_that_find_no_room_wait_and_all_go(void **state)
+{
+    struct tally t = {.b = {.on_message = stop_at_the_eighth}};
+    const struct spv_peer_config cfg = rig_config();
+    int fds[2];
+    rig_pair(fds);
+    write_large_letters(*state, &t, fds[0]);
+    rig_attach(*state, &t.b, fds[1], SPV_INBOUND, &cfg);
+    rig_run(*state);
+    rig_part(*state);
+    assert_int_equal(t.told, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(t.errors[i], 0);
+}
+
+static void letters_that_find_no_room_are_told_when_the_link_dies(void **state)
+{
+    struct tally t = {.a = {.on_closed = rig_stop}};
+    int fds[2];
+    rig_pair(fds);
+    write_large_letters(*state, &t, fds[0]);
+    (void)close(fds[1]);
+    rig_run(*state);
+    assert_int_equal(t.told, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(t.errors[i], t.a.error);
+    assert_int_equal(t.closings_seen, 0);
+}
+
 static void stop_at_inv(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_INV && msg->u.inv.n == 1 && msg->u.inv.items[0].hash.b[0] == 7)
@@ -437,6 +486,8 @@ int main(void)
         T(letters_are_bounded_in_bytes),
         T(letters_that_can_never_be_sent_are_refused_at_the_call),
         T(letter_larger_than_the_queue_is_told_and_blocks_nobody),
+        T(letters_that_find_no_room_wait_and_all_go),
+        T(letters_that_find_no_room_are_told_when_the_link_dies),
         T(inventory_is_pushed_from_the_reactors_thread),
         T(inventory_is_pushed_from_any_thread),
         T(calls_run_once_or_hear_that_the_link_is_over),

@@ -319,6 +319,15 @@ static void fill_and_lie(struct end *e)
     spv_timer_set(r->timer, spv_system_now().mono_us + 20000);
 }
 
+static void fill_and_leave(struct end *e)
+{
+    struct slow_reader *r = e->ctx;
+    fill_queue(e);
+    e->ctx = r;
+    spv_link_close(e->link, SPV_ERR_DISCONNECTED);
+    spv_timer_set(r->timer, spv_system_now().mono_us + 20000);
+}
+
 static void note_waiting(struct end *e)
 {
     struct slow_reader *r = e->ctx;
@@ -329,11 +338,10 @@ static void note_waiting(struct end *e)
     rig_stop(e);
 }
 
-static void closing_link_waits_for_a_slow_reader_to_take_its_queue(void **state)
+static void close_on_a_slow_reader(struct rig *rig, void (*on_ready)(struct end *e), int error)
 {
-    struct rig *rig = *state;
     struct slow_reader r = {0};
-    struct end e = {.on_ready = fill_and_lie, .on_closed = note_waiting, .ctx = &r};
+    struct end e = {.on_ready = on_ready, .on_closed = note_waiting, .ctx = &r};
     struct spv_peer_config cfg = rig_config();
     cfg.max_queue_bytes = 1 << 20;
     assert_int_equal(spv_timer_new(&r.timer, rig->r, read_some, &r), 0);
@@ -341,13 +349,23 @@ static void closing_link_waits_for_a_slow_reader_to_take_its_queue(void **state)
     put_version(r.fd, SPV_PROTOCOL_VERSION);
     put_verack(r.fd);
     rig_run(rig);
-    assert_int_equal(e.error, SPV_ERR_DUPLICATE_VERACK);
+    assert_int_equal(e.error, error);
     assert_int_equal(r.waiting, 0);
     read_some(&r);
     assert_true(r.sent > (1 << 19));
     assert_int_equal(r.got, r.sent);
     spv_timer_free(r.timer);
     (void)close(r.fd);
+}
+
+static void closing_link_waits_for_a_slow_reader_to_take_its_queue(void **state)
+{
+    close_on_a_slow_reader(*state, fill_and_lie, SPV_ERR_DUPLICATE_VERACK);
+}
+
+static void what_was_sent_before_a_disconnect_goes_first(void **state)
+{
+    close_on_a_slow_reader(*state, fill_and_leave, SPV_ERR_DISCONNECTED);
 }
 
 static void closing_does_not_wait_for_ever_for_a_peer_that_does_not_read(void **state)
@@ -411,6 +429,7 @@ int main(void)
         T(last_reject_is_flushed_before_closing),
         T(peer_that_does_not_read_is_closed_and_memory_is_bounded),
         T(closing_link_waits_for_a_slow_reader_to_take_its_queue),
+        T(what_was_sent_before_a_disconnect_goes_first),
         T(closing_does_not_wait_for_ever_for_a_peer_that_does_not_read),
         T(links_left_on_a_reactor_are_closed_with_it),
         T(bad_configuration_closes_the_socket),
