@@ -23,10 +23,11 @@ share=$((total * jobs / ${#targets[@]}))
 [ "$share" -gt 0 ] || share=1
 
 one() { # target
-    local found=build/fuzz/found/$1 log=build/fuzz/found/$1.log rc=0
+    local found=build/fuzz/found/$1 log=build/fuzz/found/$1.log seeds=tests/fuzz/corpus/$1 rc=0
+    case $1 in wire_*) seeds=tests/fuzz/corpus/wire ;; esac
     mkdir -p "$found"
     "$bin/fuzz_$1" -max_total_time="$share" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="build/fuzz/found/$1-" "$found" "tests/fuzz/corpus/$1" >"$log" 2>&1 </dev/null || rc=$?
+        -artifact_prefix="build/fuzz/found/$1-" "$found" "$seeds" >"$log" 2>&1 </dev/null || rc=$?
     if [ $rc -eq 0 ]; then
         echo "fuzz $1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs in $share s, no finding"
     else
