@@ -78,6 +78,10 @@ struct spv_peer_config {
     bool wtxidrelay; /* offer BIP339 */
     const char *user_agent; /* NULL: "/libspv:<version>/"; at most SPV_MAX_USER_AGENT bytes */
     int32_t height; /* our height, for the version message */
+    /* Instead of height, when not NULL: asked when the version message is written, so that one
+     * configuration serves a listener while the chain grows. Must not call the machine. */
+    int32_t (*newest_height)(void *ctx);
+    void *newest_ctx;
     struct spv_netaddr remote; /* addr_recv; zeroed network: leave zero (behind a proxy) */
     struct spv_rng rng;
     struct spv_self_nonces *self_nonces; /* may be NULL: no self-connection check */

@@ -69,6 +69,29 @@ static void version_carries_our_side_and_no_address_of_ours(void **state)
     kit_close(&k);
 }
 
+static int32_t newest(void *ctx)
+{
+    return *(int32_t *)ctx;
+}
+
+static void version_tells_the_newest_height_when_it_is_written(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct spv_msg msg;
+    int32_t height = 5;
+    kit_init(&k);
+    k.cfg.height = 1;
+    k.cfg.newest_height = newest;
+    k.cfg.newest_ctx = &height;
+    kit_open(&k, SPV_INBOUND);
+    height = 9; /* the chain grew between the connection and their version */
+    assert_int_equal(kit_say_version(&k, 70016), 0);
+    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+    assert_int_equal(msg.u.version.height, 9);
+    kit_close(&k);
+}
+
 static void version_to_a_proxy_names_no_remote(void **state)
 {
     (void)state;
@@ -514,6 +537,7 @@ int main(void)
         cmocka_unit_test(outbound_says_version_then_sendaddrv2_and_verack),
         cmocka_unit_test(inbound_waits_for_version_then_says_its_own),
         cmocka_unit_test(version_carries_our_side_and_no_address_of_ours),
+        cmocka_unit_test(version_tells_the_newest_height_when_it_is_written),
         cmocka_unit_test(version_to_a_proxy_names_no_remote),
         cmocka_unit_test(our_version_does_not_vary_with_the_peers),
         cmocka_unit_test(negotiates_the_smaller_version),
