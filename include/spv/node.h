@@ -14,6 +14,7 @@
 #define SPV_NODE_MAX_PEERS 64 /* outbound slots at most */
 #define SPV_NODE_MAX_ENDPOINTS 256 /* --connect and --add-peer together */
 #define SPV_NODE_ADDRESSES 2048 /* candidate addresses kept in memory */
+#define SPV_NODE_MAX_CHECKPOINTS 8192 /* one a period: three centuries of blocks */
 
 struct spv_node_config {
     const struct spv_params *params;
@@ -26,6 +27,9 @@ struct spv_node_config {
     bool no_discovery; /* no DNS seeds, no gossip */
     const struct spv_u256 *min_work; /* NULL: the network's */
     bool no_checkpoints;
+    const struct spv_checkpoint *checkpoints; /* instead of the network's, ascending heights; must
+                                                 outlive the node; NULL: the network's */
+    size_t n_checkpoints; /* at most SPV_NODE_MAX_CHECKPOINTS */
     bool indexed; /* the reader's by_hash answers for every stored header */
     struct spv_rng rng;
     uint64_t request_timeout_us; /* a getheaders to the chain peer; 0: 20 s */
@@ -91,6 +95,8 @@ struct spv_node_stats {
 
 struct spv_node;
 
+/* Errors: SPV_ERR_INVALID (checkpoints that do not ascend among them), SPV_ERR_NOMEM, those of
+ * spv_chain_new. */
 SPV_API int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg,
                          struct spv_now now);
 SPV_API void spv_node_free(struct spv_node *n);

@@ -182,16 +182,31 @@ static int add_named(struct spv_node *n, const struct spv_endpoint *endpoints, s
     return rc;
 }
 
+static bool checkpoints_ascend(const struct spv_node_config *cfg)
+{
+    if (!cfg->checkpoints)
+        return true;
+    for (size_t i = 1; i < cfg->n_checkpoints; i++)
+        if (cfg->checkpoints[i].height <= cfg->checkpoints[i - 1].height)
+            return false;
+    return cfg->n_checkpoints <= SPV_NODE_MAX_CHECKPOINTS;
+}
+
 int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struct spv_now now)
 {
-    if (!cfg->params || !cfg->rng.fill || cfg->peers > SPV_NODE_MAX_PEERS)
+    if (!cfg->params || !cfg->rng.fill || cfg->peers > SPV_NODE_MAX_PEERS ||
+        !checkpoints_ascend(cfg))
         return SPV_ERR_INVALID;
     struct spv_node *n = calloc(1, sizeof *n);
     if (!n)
         return SPV_ERR_NOMEM;
     n->params = *cfg->params;
-    if (cfg->no_checkpoints)
+    if (cfg->no_checkpoints) {
         n->params.n_checkpoints = 0;
+    } else if (cfg->checkpoints) {
+        n->params.checkpoints = cfg->checkpoints;
+        n->params.n_checkpoints = cfg->n_checkpoints;
+    }
     n->discovery = !cfg->n_connect && !cfg->no_discovery;
     n->wanted = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
     if (cfg->n_connect && !cfg->peers)
