@@ -7,9 +7,12 @@
 
 #define SPV_RETARGET_INTERVAL 2016
 
+/* A header that every valid chain holds. Each fact beside height and hash is optional. */
 struct spv_checkpoint {
     uint32_t height;
     struct spv_blockhash hash;
+    uint32_t next_time; /* time of the header after it, a period's first; 0: not known */
+    struct spv_u256 work; /* of blocks 0..height; 0: not known */
 };
 
 struct spv_params {

@@ -22,6 +22,17 @@
         }                                                                                          \
     }
 
+/* A line of a table. WORK: the work's two low words, as no chain needs more yet. */
+#define SPV_CHECKPOINT(height, a, b, c, d, next_time, work_high, work_low)                         \
+    {                                                                                              \
+        height, SPV_HASH(a, b, c, d), next_time,                                                   \
+        {                                                                                          \
+            {                                                                                      \
+                UINT64_C(work_low), UINT64_C(work_high), 0, 0                                      \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
 extern const struct spv_checkpoint spv_checkpoints_mainnet[SPV_N_CHECKPOINTS_MAINNET];
 extern const struct spv_checkpoint spv_checkpoints_testnet3[SPV_N_CHECKPOINTS_TESTNET3];
 extern const struct spv_checkpoint spv_checkpoints_testnet4[SPV_N_CHECKPOINTS_TESTNET4];

@@ -258,8 +258,8 @@ static void nothing_forks_below_the_last_checkpoint(void **state)
     struct kit_headers a = kit_mined(params, NULL, 0, 20, 600, 1);
     struct kit_headers deep = kit_mined(params, &a, 9, 20, 600, 2);
     struct kit_headers at = kit_mined(params, &a, 10, 20, 600, 3);
-    const struct spv_checkpoint checkpoints[] = {{5, kit_hash(&a.headers[4])},
-                                                 {10, kit_hash(&a.headers[9])}};
+    const struct spv_checkpoint checkpoints[] = {{.height = 5, .hash = kit_hash(&a.headers[4])},
+                                                 {.height = 10, .hash = kit_hash(&a.headers[9])}};
     const struct spv_chain_config cfg = {
         .params = params, .checkpoints = checkpoints, .n_checkpoints = 2};
     struct spv_chain *c;
@@ -287,7 +287,7 @@ static void a_branch_below_a_new_checkpoint_is_dropped(void **state)
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct kit_headers a = kit_mined(params, NULL, 0, 20, 600, 1);
     struct kit_headers b = kit_mined(params, &a, 3, 4, 600, 2);
-    const struct spv_checkpoint checkpoint = {10, kit_hash(&a.headers[9])};
+    const struct spv_checkpoint checkpoint = {.height = 10, .hash = kit_hash(&a.headers[9])};
     const struct spv_chain_config cfg = {
         .params = params, .checkpoints = &checkpoint, .n_checkpoints = 1};
     struct spv_chain *c;

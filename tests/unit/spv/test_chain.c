@@ -379,7 +379,7 @@ static void refuses_what_contradicts_a_checkpoint(void **state)
 {
     const struct spv_params params = kit_params(KIT_NO_RETARGET);
     struct kit_headers h = kit_mined(&params, NULL, 0, 10, 600, 1);
-    struct spv_checkpoint checkpoint = {5, kit_hash(&h.headers[4])};
+    struct spv_checkpoint checkpoint = {.height = 5, .hash = kit_hash(&h.headers[4])};
     const struct spv_chain_config cfg = {
         .params = &params, .checkpoints = &checkpoint, .n_checkpoints = 1};
     struct spv_chain *c;
@@ -413,8 +413,9 @@ static void every_checkpoint_counts(void **state)
 {
     const struct spv_params params = kit_params(KIT_NO_RETARGET);
     struct kit_headers h = kit_mined(&params, NULL, 0, 10, 600, 1);
-    struct spv_checkpoint checkpoints[] = {
-        {3, kit_hash(&h.headers[2])}, {5, kit_hash(&h.headers[4])}, {8, kit_hash(&h.headers[7])}};
+    struct spv_checkpoint checkpoints[] = {{.height = 3, .hash = kit_hash(&h.headers[2])},
+                                           {.height = 5, .hash = kit_hash(&h.headers[4])},
+                                           {.height = 8, .hash = kit_hash(&h.headers[7])}};
     const struct spv_chain_config cfg = {
         .params = &params, .checkpoints = checkpoints, .n_checkpoints = 3};
     struct spv_chain *c;

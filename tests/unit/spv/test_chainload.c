@@ -199,7 +199,8 @@ static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
     (void)state;
 
     set_scene(&s, KIT_PLAIN);
-    struct spv_checkpoint checkpoint = {STORED - 3, s.store.records[STORED - 3].hash};
+    struct spv_checkpoint checkpoint = {.height = STORED - 3,
+                                        .hash = s.store.records[STORED - 3].hash};
     const struct spv_chain_config cfg = {.params = &s.params,
                                          .reader = kit_reader(&s.store),
                                          .checkpoints = &checkpoint,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/u256.h"
 #include "spv/error.h"
 #include "unit/spv/chain_kit.h"
@@ -121,6 +122,96 @@ static void checkpoints_read_as_people_read_them(void **state)
     assert_string_equal(hex, "00000000962a7fc2ef639196051fe181ed53ac6aa4cdfead14dca90f58aa36bc");
 }
 
+/* Mainnet's facts: those of testnets are known less well, so no work is built in. */
+static void mainnet_knows_the_work_at_each_checkpoint(void **state)
+{
+    const struct spv_params *p = spv_params_get(SPV_MAINNET);
+    struct spv_u256 before = {{0}};
+    struct spv_u256 work;
+    (void)state;
+
+    for (size_t k = 0; k < p->n_checkpoints; k++) {
+        assert_true(spv_u256_cmp(&p->checkpoints[k].work, &before) > 0);
+        before = p->checkpoints[k].work;
+    }
+    assert_true(spv_u256_cmp(&before, &p->min_work) > 0); /* the last one is proof enough */
+    /* 2016 blocks of difficulty 1 */
+    assert_int_equal(spv_u256_from_hex(&work, "7e007e007e0"), 0);
+    assert_int_equal(spv_u256_cmp(&p->checkpoints[0].work, &work), 0);
+    assert_true(spv_u256_is_zero(&spv_params_get(SPV_TESTNET3)->checkpoints[0].work));
+}
+
+static void times_after_checkpoints_are_those_of_their_age(void **state)
+{
+    (void)state;
+    assert_int_equal(spv_params_get(SPV_MAINNET)->checkpoints[0].next_time, 1233063531);
+    assert_int_equal(spv_params_get(SPV_TESTNET4)->checkpoints[0].next_time, 0);
+    for (size_t i = 0; i < N_FACTS; i++) {
+        const struct spv_params *p = spv_params_get(facts[i].network);
+        bool ended = false; /* known from the first one on, up to some height */
+        for (size_t k = 0; k < p->n_checkpoints; k++) {
+            const uint32_t time = p->checkpoints[k].next_time;
+            assert_false(ended && time != 0);
+            ended = time == 0;
+            assert_true(ended || (time > p->genesis.time && time < 1800000000));
+        }
+    }
+}
+
+/* Each fact of checkpoints/<network>-headers.csv: the first header of a period, and the work with
+ * it, which is the checkpoint's and its own. */
+static void works_and_times_are_those_of_the_published_headers(void **state)
+{
+    const char *folder = getenv("SPV_TEST_DATA");
+    size_t facts_seen = 0;
+    (void)state;
+
+    if (folder == NULL) {
+        print_message("skipped: SPV_TEST_DATA is not set\n");
+        skip();
+    }
+    for (size_t i = 0; i < N_FACTS; i++) {
+        const struct spv_params *p = spv_params_get(facts[i].network);
+        char path[512];
+        char line[512];
+        FILE *f;
+        snprintf(path, sizeof path, "%s/checkpoints/%s-headers.csv", folder, p->net.name);
+        f = p->n_checkpoints == 0 ? NULL : fopen(path, "r");
+        if (f == NULL)
+            continue;
+        assert_non_null(fgets(line, sizeof line, f));
+        while (fgets(line, sizeof line, f) != NULL) {
+            char *end;
+            const size_t k = strtoul(line, &end, 10) / SPV_RETARGET_INTERVAL - 1;
+            char *comma = strchr(end + 1, ',');
+            uint8_t raw[SPV_HEADER_SIZE];
+            struct spv_header header;
+            struct spv_u256 work;
+            struct spv_u256 own;
+            struct spv_u256 want;
+            assert_non_null(comma);
+            *comma = '\0';
+            comma[1 + 2 * SPV_HEADER_SIZE] = '\0';
+            assert_int_equal(spv_hex_decode(raw, sizeof raw, comma + 1), 0);
+            spv_header_decode(&header, raw);
+            assert_true(k < p->n_checkpoints);
+            assert_memory_equal(header.prev.b, p->checkpoints[k].hash.b, 32);
+            assert_int_equal(header.time, p->checkpoints[k].next_time);
+            facts_seen++;
+            if (spv_u256_is_zero(&p->checkpoints[k].work))
+                continue;
+            assert_int_equal(spv_u256_from_hex(&want, end + 1), 0);
+            assert_int_equal(spv_target_from_bits(&own, header.bits), 0);
+            own = spv_work_from_target(&own);
+            work = spv_u256_add(&p->checkpoints[k].work, &own);
+            assert_int_equal(spv_u256_cmp(&work, &want), 0);
+        }
+        fclose(f);
+    }
+    if (facts_seen == 0)
+        print_message("skipped: there are no headers files\n");
+}
+
 /* Every line of checkpoints/<network>.csv. */
 static void checkpoints_are_those_of_the_published_files(void **state)
 {
@@ -151,11 +242,18 @@ static void checkpoints_are_those_of_the_published_files(void **state)
             char *end;
             const unsigned long height = strtoul(line, &end, 10);
             assert_int_equal(*end, ',');
+            const bool more = end[65] == ',';
             end[65] = '\0';
             assert_int_equal(spv_blockhash_from_hex(&hash, end + 1), 0);
             assert_true(k < p->n_checkpoints);
             assert_int_equal(p->checkpoints[k].height, height);
             assert_memory_equal(p->checkpoints[k].hash.b, hash.b, 32);
+            if (more) {
+                struct spv_u256 work;
+                end[66 + strcspn(end + 66, "\r\n")] = '\0';
+                assert_int_equal(spv_u256_from_hex(&work, end + 66), 0);
+                assert_int_equal(spv_u256_cmp(&work, &p->checkpoints[k].work), 0);
+            }
             k++;
         }
         fclose(f);
@@ -206,6 +304,9 @@ int main(void)
         cmocka_unit_test(seeds_are_bare_names),
         cmocka_unit_test(checkpoints_stand_at_the_end_of_every_period),
         cmocka_unit_test(checkpoints_read_as_people_read_them),
+        cmocka_unit_test(mainnet_knows_the_work_at_each_checkpoint),
+        cmocka_unit_test(times_after_checkpoints_are_those_of_their_age),
+        cmocka_unit_test(works_and_times_are_those_of_the_published_headers),
         cmocka_unit_test(checkpoints_are_those_of_the_published_files),
         cmocka_unit_test(a_custom_signet_trusts_nothing_of_the_default_one),
         cmocka_unit_test(the_default_challenge_is_the_default_signet),
