@@ -10,6 +10,7 @@
 #include "spv/loop.h"
 
 #define CLIENTS_MAX 10000 /* descriptors run out before */
+#define WATCH_US 200000 /* how often a database's tip is looked at: a seek of microseconds */
 
 struct serve {
     struct cli_place place;
@@ -88,6 +89,22 @@ static void on_client(void *ctx, const struct spv_endpoint *from, bool connected
     }
 }
 
+/* The tip of a database that another process writes to has moved. */
+static void on_tip(void *ctx, const struct spv_record *tip)
+{
+    const struct serve *s = ctx;
+    char hash[SPV_HASH_HEX];
+
+    spv_blockhash_hex(hash, &tip->hash);
+    if (cli_json_on()) {
+        if (!s->quiet)
+            cli_json(json_pack("{s:s, s:I, s:s}", "event", "tip", "height", (json_int_t)tip->height,
+                               "hash", hash));
+    } else if (s->verbose) {
+        cli_say("new tip: height %lu, %s", (unsigned long)tip->height, hash);
+    }
+}
+
 static void stop_server(void *ctx)
 {
     spv_server_stop(ctx);
@@ -142,6 +159,8 @@ static int serve(struct serve *s)
                                     .services = s->services,
                                     .max_clients = (unsigned)s->max_clients,
                                     .on_client = on_client,
+                                    .watch_us = s->source.store != NULL ? WATCH_US : 0,
+                                    .on_tip = on_tip,
                                     .ctx = s};
     struct spv_server *server = NULL;
     struct spv_problem why;
@@ -264,7 +283,7 @@ static const struct cli_option options[] = {
     {.group = "Output"},
     {.name = "json",
      .kind = CLI_FLAG,
-     .help = "One JSON object a line: listening, connected, disconnected, error, stopped.",
+     .help = "One JSON object a line: listening, tip, connected, disconnected, error, stopped.",
      .into = &state.json},
     {.name = "quiet",
      .letter = 'q',

@@ -40,13 +40,19 @@ SPV_API void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, 
  * in memory and how a server reads what it serves. The store implements it; tests fake it.
  * Each call returns 1 found, 0 not there (or, by_hash, not knowable while no hash index is built),
  * negative on failure. `range` reads up to n consecutive best-chain headers and returns how many.
- */
+ *
+ * The last three may be NULL. From a hold that returned 0 to its release every read sees one state
+ * of the chain, however it grows meanwhile; holds do not nest. `hashes` says whether by_hash can
+ * find what is there: 1, 0 while no hash index is built, or negative (NULL: it can). */
 struct spv_reader {
     void *ctx;
     int (*tip)(void *ctx, struct spv_record *out);
     int (*by_height)(void *ctx, struct spv_record *out, uint32_t height);
     int (*by_hash)(void *ctx, struct spv_record *out, const struct spv_blockhash *hash);
     int (*range)(void *ctx, struct spv_header *out, uint32_t from, uint32_t n);
+    int (*hold)(void *ctx);
+    void (*release)(void *ctx);
+    int (*hashes)(void *ctx);
 };
 
 #endif

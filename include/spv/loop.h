@@ -36,13 +36,18 @@ SPV_API size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stat
 SPV_API void spv_evloop_free(struct spv_evloop *l);
 
 /* A header server: listens, shakes hands, answers getheaders from a reader, many clients at once.
- */
+ * The reader's chain may grow and reorganise meanwhile, by whoever writes it. */
 struct spv_server_config {
     const struct spv_netid *net;
     struct spv_reader reader;
     struct spv_endpoint listen;
     uint64_t services;
     unsigned max_clients; /* 0: 256 */
+    /* How often the reader's tip is looked at; a new one is announced to every client, by headers
+     * if it asked so (BIP130), else by its hash. 0: the chain stays as it is. */
+    uint64_t watch_us;
+    /* May be NULL: the reader has another tip than before. */
+    void (*on_tip)(void *ctx, const struct spv_record *tip);
     /* May be NULL: a client came (error 0, connected true) or went. */
     void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
                       unsigned clients);
@@ -59,6 +64,8 @@ SPV_API uint16_t spv_server_port(const struct spv_server *s);
 SPV_API int spv_server_run(struct spv_server *s);
 SPV_API void spv_server_stop(struct spv_server *s); /* any thread; async-signal-safe */
 SPV_API void spv_server_stats(const struct spv_server *s, struct spv_server_stats *out);
+/* What it runs on; lent. Others may live there, too: they are freed before the server. */
+SPV_API struct spv_reactor *spv_server_reactor(struct spv_server *s);
 SPV_API void spv_server_free(struct spv_server *s);
 
 #endif

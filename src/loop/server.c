@@ -1,7 +1,11 @@
 /* A listener whose links are all inbound. A getheaders is answered at once from the reader, unless
  * the client has not yet taken what it asked for before: then the request is dropped, so a client
  * that asks and never reads costs a bounded queue and is closed by the write deadline. Everything
- * else that clients say is heard and ignored; pings are the machine's business. */
+ * else that clients say is heard and ignored; pings are the machine's business.
+ *
+ * A chain that grows is watched by looking at its tip now and then. The last few headers up to a
+ * new tip are given to each client's machine, which knows what its peer has: it sends those that
+ * follow, or the tip's hash when they do not fit together. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -11,12 +15,15 @@
 #include "link/reactor.h"
 #include "link/sockaddr.h"
 #include "spv/loop.h"
+#include "spv/push.h"
 #include "spv/serve.h"
 
 #define MAX_CLIENTS                                                                                \
     256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
 #define MAX_WAITING (4u << 20) /* ours: 25 full answers that one client has not taken */
 #define MAX_ALL_WAITING (32u << 20) /* ours: and for all together, beside one answer each */
+
+#define ANNOUNCED 16 /* ours: a peer is sent 8 at most; below them the ones that it may have */
 
 struct client {
     struct client *next;
@@ -29,6 +36,8 @@ struct spv_server {
     struct spv_server_config cfg;
     struct spv_reactor *reactor;
     struct spv_listener *listener;
+    struct spv_timer *watch;
+    struct spv_blockhash tip; /* that the clients have heard of */
     struct client *clients;
     struct spv_server_stats stats;
     struct spv_self_nonces nonces;
@@ -82,6 +91,56 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
         spv_link_close(link, rc);
     else
         s->stats.headers_sent += (uint64_t)n;
+}
+
+/* The last headers up to the reader's tip, when that is another than before: how many, 0, or
+ * negative. */
+static int read_news(struct spv_server *s, struct spv_record *tip, struct spv_header *out)
+{
+    const struct spv_reader *r = &s->cfg.reader;
+    int rc = r->hold != NULL ? r->hold(r->ctx) : 0;
+    if (rc < 0)
+        return rc;
+    rc = r->tip(r->ctx, tip);
+    if (rc == 1) {
+        const uint32_t from = tip->height > ANNOUNCED ? tip->height - ANNOUNCED + 1 : 1;
+        rc = spv_blockhash_eq(&tip->hash, &s->tip) ? 0 : r->range(r->ctx, out, from, ANNOUNCED);
+    }
+    if (r->release != NULL)
+        r->release(r->ctx);
+    return rc;
+}
+
+struct news {
+    const struct spv_header *headers;
+    size_t n;
+};
+
+static void announce(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    const struct news *news = ctx;
+    if (peer != NULL)
+        (void)spv_peer_announce(peer, news->headers, news->n, now); /* errors end the link */
+}
+
+/* A reader that fails now may do better next time: another process may be just opening the file.
+ * Clients hear of it when they ask. */
+static void on_watch(void *ctx)
+{
+    struct spv_server *s = ctx;
+    struct spv_header headers[ANNOUNCED];
+    struct spv_record tip;
+    const int n = read_news(s, &tip, headers);
+    if (n > 0) {
+        struct news news = {headers, (size_t)n};
+        s->tip = tip.hash;
+        for (const struct client *c = s->clients; c != NULL; c = c->next)
+            if (c->ready)
+                (void)spv_link_call(c->link, announce, &news);
+        if (s->cfg.on_tip != NULL)
+            s->cfg.on_tip(s->cfg.ctx, &tip);
+    }
+    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
 }
 
 static void on_closed(struct spv_link *link, int error, void *ctx)
@@ -147,6 +206,19 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     tell(s, from, true, 0);
 }
 
+/* Looks at the tip for the first time: what it is now, the clients hear in the handshake. */
+static int begin_watch(struct spv_server *s)
+{
+    struct spv_record tip;
+    int rc = spv_timer_new(&s->watch, s->reactor, on_watch, s);
+    if (rc < 0 || s->cfg.watch_us == 0)
+        return rc;
+    if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
+        s->tip = tip.hash;
+    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
+    return 0;
+}
+
 int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
                    struct spv_problem *why)
 {
@@ -160,14 +232,20 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
     rc = spv_reactor_new(&s->reactor, NULL);
     if (rc < 0)
         goto err1;
+    rc = begin_watch(s);
+    if (rc < 0)
+        goto err2;
     rc = spv_listener_new(&s->listener, s->reactor, &cfg->listen, on_accepted, s, why);
     if (rc < 0) {
+        spv_timer_free(s->watch);
         spv_reactor_free(s->reactor);
         free(s);
         return rc; /* the listener has said why */
     }
     *out = s;
     return 0;
+err2:
+    spv_reactor_free(s->reactor);
 err1:
     free(s);
 err0:
@@ -182,6 +260,11 @@ err0:
 uint16_t spv_server_port(const struct spv_server *s)
 {
     return spv_listener_port(s->listener);
+}
+
+struct spv_reactor *spv_server_reactor(struct spv_server *s)
+{
+    return s->reactor;
 }
 
 int spv_server_run(struct spv_server *s)
@@ -204,6 +287,7 @@ void spv_server_free(struct spv_server *s)
     if (s == NULL)
         return;
     spv_listener_free(s->listener);
+    spv_timer_free(s->watch);
     spv_reactor_free(s->reactor); /* clients go with on_closed */
     free(s);
 }

@@ -23,8 +23,8 @@ static int first_height(const struct spv_reader *reader, uint32_t *out,
     return SPV_OK;
 }
 
-int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
-                      const struct spv_msg_getheaders *request)
+static int answer(const struct spv_reader *reader, struct spv_header *out,
+                  const struct spv_msg_getheaders *request)
 {
     struct spv_record record;
     uint32_t from;
@@ -46,5 +46,19 @@ int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
     for (int i = 1; i < rc; i++)
         if (spv_blockhash_eq(&out[i].prev, &request->stop))
             return i;
+    return rc;
+}
+
+/* "One snapshot an answer": a reorganisation between two reads must not mix two chains. */
+int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
+                      const struct spv_msg_getheaders *request)
+{
+    int rc = reader->hold != NULL ? reader->hold(reader->ctx) : SPV_OK;
+
+    if (rc < 0)
+        return rc;
+    rc = answer(reader, out, request);
+    if (reader->release != NULL)
+        reader->release(reader->ctx);
     return rc;
 }

@@ -15,6 +15,7 @@
 static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_BEGIN] = "BEGIN IMMEDIATE",
     [SPV_STMT_COMMIT] = "COMMIT",
+    [SPV_STMT_SNAPSHOT] = "BEGIN", /* the first read fixes what all see */
     [SPV_STMT_INSERT] =
         "INSERT INTO header (" SPV_ROW_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [SPV_STMT_REMOVE_ABOVE] = "DELETE FROM header WHERE height > ?1",

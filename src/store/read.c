@@ -82,10 +82,10 @@ int spv_read_has_index(struct spv_store *s)
     return result;
 }
 
-int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct spv_blockhash *hash)
+/* Whether hashes can be looked up. A reader looks again: the writer may have built the index since.
+ */
+static int look_for_index(struct spv_store *s)
 {
-    /* Without the index this would be a scan of the whole table, which no peer may trigger. A
-     * reader looks again: the writer may have built it since. */
     if (!s->indexed && s->mode == SPV_STORE_READ) {
         int rc = spv_read_has_index(s);
         if (rc < 0) {
@@ -93,12 +93,19 @@ int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct 
         }
         s->indexed = rc > 0;
     }
-    if (!s->indexed) {
-        return 0;
-    }
+    return s->indexed ? 1 : 0;
+}
+
+int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct spv_blockhash *hash)
+{
     sqlite3_stmt *st = NULL;
     uint8_t display[32];
-    int rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
+    /* Without the index this would be a scan of the whole table, which no peer may trigger. */
+    int rc = look_for_index(s);
+    if (rc <= 0) {
+        return rc;
+    }
+    rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
     if (rc != SPV_OK) {
         return rc;
     }
@@ -165,6 +172,32 @@ static int reader_range(void *ctx, struct spv_header *out, uint32_t from, uint32
     return spv_store_range(ctx, out, from, n);
 }
 
+/* Only another process changes what a store sees that is open for reading; one that writes sees its
+ * own changes alone. */
+static int reader_hold(void *ctx)
+{
+    struct spv_store *s = ctx;
+    sqlite3_stmt *st = NULL;
+    if (s->mode != SPV_STORE_READ) {
+        return SPV_OK;
+    }
+    int rc = spv_db_stmt(s, &st, SPV_STMT_SNAPSHOT);
+    return rc == SPV_OK ? spv_db_run(s, SPV_STMT_SNAPSHOT, "read it") : rc;
+}
+
+static void reader_release(void *ctx)
+{
+    struct spv_store *s = ctx;
+    if (s->mode == SPV_STORE_READ) {
+        spv_db_rollback(s);
+    }
+}
+
+static int reader_hashes(void *ctx)
+{
+    return look_for_index(ctx);
+}
+
 struct spv_reader spv_store_reader(struct spv_store *s)
 {
     struct spv_reader reader = {
@@ -173,6 +206,9 @@ struct spv_reader spv_store_reader(struct spv_store *s)
         .by_height = reader_by_height,
         .by_hash = reader_by_hash,
         .range = reader_range,
+        .hold = reader_hold,
+        .release = reader_release,
+        .hashes = reader_hashes,
     };
     return reader;
 }

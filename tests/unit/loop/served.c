@@ -38,7 +38,7 @@ void mined_free(struct mined *m)
 
 static int by_height(void *ctx, struct spv_record *out, uint32_t height)
 {
-    const struct served *s = ctx;
+    struct served *s = ctx;
     if (height > s->height)
         return 0;
     *out = s->chain->records[height];
@@ -47,13 +47,13 @@ static int by_height(void *ctx, struct spv_record *out, uint32_t height)
 
 static int tip(void *ctx, struct spv_record *out)
 {
-    const struct served *s = ctx;
+    struct served *s = ctx;
     return by_height(ctx, out, s->height);
 }
 
 static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
 {
-    const struct served *s = ctx;
+    struct served *s = ctx;
     for (uint32_t h = s->height + 1; h-- > 0;) {
         if (spv_blockhash_eq(&s->chain->records[h].hash, hash))
             return by_height(ctx, out, h);
@@ -63,7 +63,7 @@ static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash
 
 static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    const struct served *s = ctx;
+    struct served *s = ctx;
     uint32_t got = 0;
     for (; got < n && from + got <= s->height; got++) {
         out[got] = s->chain->records[from + got].header;
@@ -92,6 +92,7 @@ void served_start(struct served *s, const struct mined *chain, uint32_t height,
             {.ctx = s, .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range},
         .listen = {.host = "127.0.0.1"},
         .max_clients = max_clients,
+        .watch_us = s->watch_us,
     };
     assert_int_equal(spv_server_new(&s->server, &cfg, &why), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);

@@ -3,6 +3,7 @@
 #define SPV_TESTS_LOOP_SERVED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "spv/spv.h"
 
@@ -16,7 +17,8 @@ void mined_free(struct mined *m);
 
 struct served {
     const struct mined *chain;
-    uint32_t height; /* serves no more than these */
+    atomic_uint height; /* serves no more than these; may grow */
+    uint64_t watch_us; /* before served_start: how often the server looks at that */
     uint32_t bad; /* serves a damaged header at this height; 0: none */
     struct spv_server *server;
     pthread_t thread;

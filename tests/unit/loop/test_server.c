@@ -138,6 +138,90 @@ static void refuses_more_clients_than_allowed_at_the_door(void **state)
     rig_part(*state);
 }
 
+/* One client that has all up to 10, then the chain grows. */
+struct growth {
+    struct served served;
+    uint32_t to;
+    bool wants_headers;
+    struct spv_blockhash last; /* told of */
+    size_t headers, hashes; /* in announcements */
+    unsigned messages;
+};
+
+static void ask_for_all(struct end *e)
+{
+    const struct growth *g = e->ctx;
+    const struct spv_msg hello = {.command = SPV_CMD_SENDHEADERS};
+    const struct spv_msg msg = {
+        .command = SPV_CMD_GETHEADERS,
+        .u.getheaders = {.locator = &chain.records[0].hash, .n = 1},
+    };
+    if (g->wants_headers)
+        assert_int_equal(spv_link_send(e->link, &hello), 0);
+    assert_int_equal(spv_link_send(e->link, &msg), 0);
+}
+
+static void hear_of_growth(struct end *e, const struct spv_msg *msg)
+{
+    struct growth *g = e->ctx;
+    if (msg->command != SPV_CMD_HEADERS && msg->command != SPV_CMD_INV)
+        return;
+    if (g->messages++ == 0) { /* the answer; now it may grow */
+        assert_int_equal(msg->u.headers.n, 10);
+        g->served.height = g->to;
+        return;
+    }
+    if (msg->command == SPV_CMD_HEADERS) {
+        g->headers += msg->u.headers.n;
+        assert_memory_equal(msg->u.headers.headers[0].prev.b, chain.records[10].hash.b, 32);
+        spv_header_hash(&g->last, &msg->u.headers.headers[msg->u.headers.n - 1]);
+    } else {
+        g->hashes += msg->u.inv.n;
+        assert_int_equal(msg->u.inv.items[0].type, SPV_INV_BLOCK);
+        memcpy(g->last.b, msg->u.inv.items[0].hash.b, 32);
+    }
+    rig_stop(e);
+}
+
+static void grow(struct rig *rig, struct growth *g)
+{
+    g->served.watch_us = 1000;
+    served_start(&g->served, &chain, 10, 0);
+    const struct spv_endpoint at = served_endpoint(&g->served);
+    struct end e = {.rig = rig, .ctx = g, .on_ready = ask_for_all, .on_message = hear_of_growth};
+    struct spv_dial *d;
+    assert_int_equal(spv_dial_start(&d, rig->r, &at, 0, on_dialled, &e), 0);
+    rig_run(rig);
+    rig_part(rig);
+    served_stop(&g->served);
+    assert_memory_equal(g->last.b, chain.records[g->to].hash.b, 32);
+    assert_int_equal(g->messages, 2);
+}
+
+static void announces_new_headers_to_a_client_that_asked_for_headers(void **state)
+{
+    struct growth g = {.to = 13, .wants_headers = true};
+    grow(*state, &g);
+    assert_int_equal(g.headers, 3);
+    assert_int_equal(g.hashes, 0);
+}
+
+static void announces_the_new_tip_by_its_hash_to_other_clients(void **state)
+{
+    struct growth g = {.to = 13};
+    grow(*state, &g);
+    assert_int_equal(g.headers, 0);
+    assert_int_equal(g.hashes, 1);
+}
+
+static void announces_a_leap_by_the_hash_of_its_end(void **state)
+{
+    struct growth g = {.to = HEADERS, .wants_headers = true};
+    grow(*state, &g);
+    assert_int_equal(g.headers, 0);
+    assert_int_equal(g.hashes, 1);
+}
+
 static void chatter(struct end *e)
 {
     static const enum spv_command empty[] = {SPV_CMD_SENDHEADERS, SPV_CMD_GETADDR};
@@ -252,6 +336,9 @@ int main(void)
         T(refuses_more_clients_than_allowed_at_the_door),
         T(other_messages_are_heard_and_ignored),
         T(client_that_does_not_read_holds_up_nobody),
+        T(announces_new_headers_to_a_client_that_asked_for_headers),
+        T(announces_the_new_tip_by_its_hash_to_other_clients),
+        T(announces_a_leap_by_the_hash_of_its_end),
         T(taken_port_is_said),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);

@@ -252,7 +252,11 @@ static int store_range(void *ctx, struct spv_header *out, uint32_t from, uint32_
 
 struct spv_reader kit_reader(struct kit_store *s)
 {
-    return (struct spv_reader){s, store_tip, store_by_height, store_by_hash, store_range};
+    return (struct spv_reader){.ctx = s,
+                               .tip = store_tip,
+                               .by_height = store_by_height,
+                               .by_hash = store_by_hash,
+                               .range = store_range};
 }
 
 bool kit_real(struct kit_headers *out, const char *name)
