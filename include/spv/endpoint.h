@@ -22,4 +22,14 @@ SPV_API int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint1
 #define SPV_ENDPOINT_TEXT (SPV_HOST_MAX + 8)
 SPV_API void spv_endpoint_text(char *out, const struct spv_endpoint *endpoint);
 
+/* Literal addresses. IPv4 dotted, IPv6 as RFC 5952 writes it, Tor v3 as 56 letters and ".onion".
+ *
+ * to_host: out holds SPV_HOST_MAX bytes. SPV_ERR_UNSUPPORTED for other networks, SPV_ERR_CRYPTO.
+ * from_host reads the same, IPv6 in any of its spellings (::ffff:1.2.3.4 is the IPv4 address),
+ * onion names with a good checksum and in either case. SPV_ERR_FORM: no literal address;
+ * SPV_ERR_CRYPTO. Any thread. */
+struct spv_netaddr;
+SPV_API int spv_netaddr_to_host(char *out, const struct spv_netaddr *addr);
+SPV_API int spv_netaddr_from_host(struct spv_netaddr *out, const char *host, uint16_t port);
+
 #endif

@@ -3,6 +3,7 @@
 #define SPV_SPV_H
 
 #include "spv/block.h"
+#include "spv/book.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"

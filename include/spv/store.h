@@ -6,12 +6,13 @@
 #ifndef SPV_STORE_H
 #define SPV_STORE_H
 
+#include "spv/book.h"
 #include "spv/chain.h"
 #include "spv/error.h"
 #include "spv/header.h"
 #include "spv/params.h"
 
-#define SPV_SCHEMA_VERSION 1
+#define SPV_SCHEMA_VERSION 2
 
 enum spv_store_mode {
     SPV_STORE_READ, /* must exist; never written; works on a read-only file system */
@@ -75,6 +76,13 @@ SPV_API int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s
                                 uint32_t to);
 SPV_API int spv_store_walk_next(struct spv_store_walk *w, struct spv_record *out);
 SPV_API void spv_store_walk_close(struct spv_store_walk *w);
+
+/* The address book. load: rows that make no sense are left out (the file may come from a stranger),
+ * and no more are taken than the book has places; free with spv_store_book_free. save: one
+ * transaction. */
+SPV_API int spv_store_book_load(struct spv_store *s, struct spv_book *out);
+SPV_API int spv_store_book_save(struct spv_store *s, const struct spv_book_changes *changes);
+SPV_API void spv_store_book_free(struct spv_book *book);
 
 /* The default place of a network's database:
  * file, when given; datadir/<network>/headers.db; $XDG_DATA_HOME/spv/<network>/headers.db;

@@ -200,9 +200,7 @@ int spv_db_exec(struct spv_store *s, const char *sql, const char *tried)
     return rc == SQLITE_OK ? SPV_OK : spv_db_error(s, rc, tried);
 }
 
-/* Preparing a statement of ours fails with the plain SQLITE_ERROR when a table or column is not
- * there. */
-static int prepare_error(struct spv_store *s, int code, const char *tried)
+int spv_db_prepare_error(struct spv_store *s, int code, const char *tried)
 {
     if (code != SQLITE_ERROR) {
         return spv_db_error(s, code, tried);
@@ -221,7 +219,8 @@ int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const cha
         rc = sqlite3_step(st);
     }
     *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-    int result = rc == SQLITE_ROW || rc == SQLITE_DONE ? SPV_OK : prepare_error(s, rc, tried);
+    int result =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? SPV_OK : spv_db_prepare_error(s, rc, tried);
     (void)sqlite3_finalize(st);
     return result;
 }
@@ -232,7 +231,7 @@ int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which)
         int rc = sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT,
                                     &s->stmt[which], NULL);
         if (rc != SQLITE_OK) {
-            return prepare_error(s, rc, "read the schema");
+            return spv_db_prepare_error(s, rc, "read the schema");
         }
     }
     (void)sqlite3_reset(s->stmt[which]);

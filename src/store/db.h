@@ -60,6 +60,10 @@ __attribute__((format(printf, 3, 4))) int spv_db_fail(struct spv_store *s, int e
 int spv_db_error(struct spv_store *s, int code, const char *tried);
 int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried);
 
+/* The same for preparing: a statement of ours fails with the plain SQLITE_ERROR when a table or
+ * column is not there. */
+int spv_db_prepare_error(struct spv_store *s, int code, const char *tried);
+
 int spv_db_exec(struct spv_store *s, const char *sql, const char *tried);
 /* The first column of the first row as an integer. */
 int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const char *tried);

@@ -47,7 +47,30 @@ static const char schema_1[] =
 
     "PRAGMA application_id = 1397773896;"; /* SPV_APPLICATION_ID */
 
-const struct spv_migration spv_migrations[] = {{0, schema_1}};
+/* The address book and the bans (issue 4). Addresses are kept as people write them. */
+static const char schema_2[] = "CREATE TABLE peer_address ("
+                               " host TEXT NOT NULL," /* IPv4, IPv6 or name.onion */
+                               " port INTEGER NOT NULL,"
+                               " services INTEGER NOT NULL," /* 64 bits, signed */
+                               " source BLOB NOT NULL," /* network group of who told us first */
+                               " last_seen INTEGER NOT NULL," /* unix seconds, 0 never */
+                               " last_try INTEGER NOT NULL,"
+                               " last_success INTEGER NOT NULL,"
+                               " attempts INTEGER NOT NULL,"
+                               " slow INTEGER NOT NULL,"
+                               " failure INTEGER NOT NULL," /* the last one's code, 0 none */
+                               " tried INTEGER NOT NULL,"
+                               " anchor INTEGER NOT NULL,"
+                               " PRIMARY KEY (host, port)) WITHOUT ROWID;"
+
+                               "CREATE TABLE peer_ban ("
+                               " address TEXT PRIMARY KEY,"
+                               " since INTEGER NOT NULL,"
+                               " until INTEGER NOT NULL,"
+                               " code INTEGER NOT NULL,"
+                               " reason TEXT NOT NULL) WITHOUT ROWID;";
+
+const struct spv_migration spv_migrations[] = {{0, schema_1}, {1, schema_2}};
 const size_t spv_n_migrations = sizeof spv_migrations / sizeof spv_migrations[0];
 
 _Static_assert(SPV_APPLICATION_ID == 1397773896, "the pragma in schema 1 spells it in decimal");

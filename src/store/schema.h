@@ -10,6 +10,9 @@
 /* "SPVH" in the SQLite file's application id: how we know our own files. */
 #define SPV_APPLICATION_ID 0x53505648
 
+/* The oldest schema whose headers a reader can read as they are. */
+#define SPV_SCHEMA_READABLE 1
+
 /* One step: what leads from schema `from` to `from + 1`. */
 struct spv_migration {
     int from;

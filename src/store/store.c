@@ -111,7 +111,7 @@ static int identify(struct spv_store *s, int64_t *version)
                            "and sync again.",
                            s->path, (long long)*version);
     }
-    if (*version < SPV_SCHEMA_VERSION && s->mode == SPV_STORE_READ) {
+    if (*version < SPV_SCHEMA_READABLE && s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY,
                            "%s: has the older schema %lld and must be brought up first. Sync once.",
                            s->path, (long long)*version);

@@ -142,12 +142,12 @@ static void newer_schema_is_refused_and_left_alone(void **state)
     struct spv_record r[5];
     char got[100];
     make_chain(path, r, 5);
-    meddle(path, "PRAGMA user_version = 2; ALTER TABLE header ADD COLUMN extra");
+    meddle(path, "PRAGMA user_version = 3; ALTER TABLE header ADD COLUMN extra");
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
         must_refuse(path, (enum spv_store_mode)mode, regtest(), SPV_ERR_DB_NEWER, "newer version");
     }
     ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "2");
+    assert_string_equal(got, "3");
     meddle(path, "PRAGMA user_version = 0");
     must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_DAMAGED, "schema version 0");
 }
