@@ -1,0 +1,164 @@
+/* What peers send, and what it says about them. A batch goes to the chain; its verdict decides
+ * whether the peer is asked for more, is done, or is dropped. The request for more is queued before
+ * the STORE effect, so that the answer is under way while the disk works. */
+#include <string.h>
+
+#include "spv/sync_state.h"
+
+/* The peer has no more: its claim falls, and somebody else may be asked. */
+void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
+{
+    p->done = true;
+    p->claims = false;
+    p->useful = true;
+    if (s->chain_peer == p->id)
+        s->chain_peer = 0;
+    /* "a peer that cannot show enough work is dropped" */
+    if (!spv_sync_enough_work(s))
+        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_WORK);
+}
+
+static void lied(struct spv_sync *s, const struct spv_sync_peer *p, int error)
+{
+    s->lies++;
+    spv_sync_drop_peer(s, p, error);
+}
+
+/* What a change of the chain means to the store and to the application. The STORE effect comes
+ * after the next request, so that the answer is under way while the disk works. */
+void spv_sync_publish(struct spv_sync *s, const struct spv_sync_peer *p,
+                      const struct spv_verdict *v)
+{
+    if (v->change.kind == SPV_CHANGE_NONE)
+        return;
+    struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_STORE, p->id);
+    if (!e)
+        return;
+    e->change = v->change;
+    s->storing = true;
+    if (v->change.kind == SPV_CHANGE_BRANCH)
+        return;
+    const bool reorg = v->change.kind == SPV_CHANGE_REORG;
+    s->headers_added += v->change.n;
+    s->reorgs += reorg;
+    struct spv_event *event = spv_sync_event(s->cfg.effects, s->cfg.chain,
+                                             reorg ? SPV_EVENT_REORG : SPV_EVENT_PROGRESS, p->id);
+    if (event) {
+        event->fork_height = v->change.fork_height;
+        event->removed = v->change.removed;
+        event->added = (uint32_t)v->change.n;
+    }
+}
+
+/* Headers that our clock calls future ones are kept aside by asking for them again when their time
+ * has come: the peer is not lying, one of the two clocks is wrong. */
+static void retry_future(struct spv_sync *s, const struct spv_header *header, struct spv_now now)
+{
+    int64_t wait = (int64_t)header->time - SPV_MAX_FUTURE - now.unix_s;
+    if (wait < 1)
+        wait = 1;
+    if (wait > 600)
+        wait = 600; /* our clock may be set right any time */
+    const uint64_t at = now.mono_us + (uint64_t)wait * SPV_SECOND;
+    if (at < s->retry_us)
+        s->retry_us = at;
+}
+
+/* What a verdict on a batch says about the peer that sent it. Asks for more where there is more. */
+static int follow_up(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_msg_headers *msg,
+                     const struct spv_verdict *v, struct spv_now now)
+{
+    if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
+        retry_future(s, &msg->headers[v->index], now);
+        spv_sync_finish(s, p);
+        return 0;
+    }
+    if (v->error && spv_err_class(v->error) == SPV_CLASS_LYING) {
+        lied(s, p, v->error);
+        return 0;
+    }
+    if (v->error) {
+        spv_sync_drop_peer(s, p, v->error);
+        return 0;
+    }
+    p->useful |= v->accepted > 0;
+    p->useless = v->accepted ? 0 : p->useless + 1;
+    struct spv_blockhash last;
+    spv_header_hash(&last, &msg->headers[msg->n - 1]);
+    if (msg->n == SPV_MAX_HEADERS && p->useless <= SPV_SYNC_MAX_USELESS) {
+        if (s->synced) {
+            s->synced = false;
+            spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
+        }
+        p->done = false;
+        if (!s->chain_peer)
+            s->chain_peer = p->id;
+        return s->chain_peer == p->id ? spv_sync_ask(s, p, &last, now) : 0;
+    }
+    /* Fewer than it claimed to have: ask once more, an honest peer answers with nothing. */
+    const bool claims_more = p->claims && p->claim > spv_chain_tip(s->cfg.chain)->height;
+    if (v->accepted && (p->recheck || claims_more)) {
+        p->claims = false;
+        return spv_sync_ask(s, p, &last, now);
+    }
+    spv_sync_finish(s, p);
+    return 0;
+}
+
+int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
+                     struct spv_now now)
+{
+    struct spv_sync_peer *p = spv_sync_find(s, id);
+    if (!p || spv_sync_dropping(s, id))
+        return 0;
+    if (msg->n == 0) { /* "an empty one settles the oldest" */
+        if (!p->deadline_us)
+            return 0;
+        p->deadline_us = 0;
+        if (p->recheck) /* it may have been sent before what was announced since */
+            return spv_sync_ask(s, p, NULL, now);
+        spv_sync_finish(s, p);
+        return spv_sync_schedule(s, now);
+    }
+    struct spv_verdict v;
+    int rc = spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
+    if (rc < 0)
+        return rc;
+    if (v.error == SPV_ERR_HDR_UNLINKED) {
+        /* An announcement from ahead of us; it settles no request. */
+        if (++p->unlinked > SPV_SYNC_MAX_UNLINKED) {
+            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNLINKED);
+            return 0;
+        }
+        p->done = false;
+        p->recheck = p->deadline_us != 0;
+        return p->deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
+    }
+    p->unlinked = 0;
+    p->deadline_us = 0;
+    rc = follow_up(s, p, msg, &v, now);
+    spv_sync_publish(s, p, &v);
+    return rc ? rc : spv_sync_schedule(s, now);
+}
+
+int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg, struct spv_now now)
+{
+    struct spv_sync_peer *p = spv_sync_find(s, id);
+    if (!p || spv_sync_dropping(s, id))
+        return 0;
+    /* The last block decides: inventories list blocks in the order of the chain. */
+    for (size_t i = msg->n; i-- > 0;) {
+        if ((msg->items[i].type & ~SPV_INV_WITNESS) != SPV_INV_BLOCK)
+            continue;
+        struct spv_record known;
+        struct spv_blockhash hash;
+        memcpy(hash.b, msg->items[i].hash.b, sizeof hash.b);
+        const int rc = spv_chain_find(s->cfg.chain, &known, NULL, &hash);
+        if (rc)
+            return rc < 0 ? rc : 0;
+        p->done = false;
+        p->recheck = p->deadline_us != 0;
+        return p->deadline_us || s->chain_peer ? 0 : spv_sync_ask(s, p, NULL, now);
+    }
+    return 0;
+}
