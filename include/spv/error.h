@@ -90,7 +90,8 @@ enum spv_err_class {
     X(HDR_FORK_DEPTH, -111, LYING, "forks below the last checkpoint")                              \
     X(HDR_GENESIS, -112, PEER, "is not this network's genesis")                                    \
     X(CHAIN_WORK, -113, PEER, "chain shows too little work")                                       \
-    X(CHAIN_BRANCHES, -114, LOCAL, "no room for another side branch")
+    X(CHAIN_BRANCHES, -114, LOCAL, "no room for another side branch")                              \
+    X(CHAIN_CHANGED, -115, PEER, "chain is not the one that was shown first")
 
 enum spv_err {
     SPV_OK = 0,
