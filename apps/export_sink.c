@@ -1,10 +1,16 @@
 /* A file is written under a temporary name beside its own and renamed at the end: it is there
- * complete or as it was. The stop signal's handler removes the temporary file itself, so that not
- * even a second signal leaves it behind; a rename that finds it gone then ends as interrupted. */
+ * complete or as it was, also after a power cut (file and folder are synced). The stop signal's
+ * handler removes the temporary file itself, so that not even a second signal leaves it behind; a
+ * rename that finds it gone then ends as interrupted.
+ *
+ * Bytes pass through here in one direction: rows -> buffer -> pack -> checksum -> descriptor. */
 #include "export_sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,17 +18,26 @@
 
 #include "cli.h"
 
-#define WRITE_BUFFER (256 * 1024) /* some 600 rows of text a write */
+#define WRITE_BUFFER ((size_t)256 * 1024) /* some 600 rows of text a write */
+#define SUM_BYTES 32 /* SHA-256 */
 
-int sink_failed(const struct sink *s, int error)
+int sink_failed(const struct sink *s)
 {
-    if (error == EPIPE) { /* the reader of our pipe has had enough: nobody is left to tell */
+    if (s->error == EPIPE) { /* the reader of our pipe has had enough: nobody is left to tell */
         return CLI_FAILED;
     }
     return cli_fail_as(CLI_FAILED, SPV_ERR_IO,
                        "%s: cannot be written: %s. Make room or choose another place.", s->name,
-                       strerror(error));
+                       strerror(s->error));
 }
+
+static int fail(struct sink *s, int error)
+{
+    s->error = error;
+    return sink_failed(s);
+}
+
+/* Opening. */
 
 static void remove_temporary(void *ctx)
 {
@@ -37,6 +52,28 @@ static void usual_mode(int fd)
     (void)fchmod(fd, 0666 & ~mask);
 }
 
+/* A new file beside `target`; its name is the caller's to free. The descriptor, or -1 and errno. */
+static int make_beside(char **name, const char *target)
+{
+    size_t room = strlen(target) + sizeof ".XXXXXX";
+    *name = malloc(room);
+    if (*name == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    (void)snprintf(*name, room, "%s.XXXXXX", target);
+    int fd = mkstemp(*name);
+    if (fd < 0) {
+        int error = errno;
+        free(*name);
+        *name = NULL;
+        errno = error;
+        return -1;
+    }
+    usual_mode(fd);
+    return fd;
+}
+
 static int open_temporary(struct sink *s, const char *path)
 {
     char *resolved = realpath(path, NULL); /* a link stays; what it leads to is replaced */
@@ -44,27 +81,11 @@ static int open_temporary(struct sink *s, const char *path)
     if (s->target == NULL) {
         return ENOMEM;
     }
-    size_t room = strlen(s->target) + sizeof ".XXXXXX";
-    s->temporary = malloc(room);
-    if (s->temporary == NULL) {
-        return ENOMEM;
-    }
-    (void)snprintf(s->temporary, room, "%s.XXXXXX", s->target);
-    int fd = mkstemp(s->temporary);
-    if (fd < 0) {
-        int error = errno;
-        free(s->temporary);
-        s->temporary = NULL;
-        return error;
+    s->fd = make_beside(&s->temporary, s->target);
+    if (s->fd < 0) {
+        return errno;
     }
     cli_stop_hook(remove_temporary, s->temporary);
-    usual_mode(fd);
-    s->f = fdopen(fd, "wb");
-    if (s->f == NULL) {
-        int error = errno;
-        (void)close(fd);
-        return error;
-    }
     return 0;
 }
 
@@ -83,65 +104,261 @@ static bool is_database(const char *database, const struct stat *output)
     return false;
 }
 
-int sink_open(struct sink *s, const char *path, const char *database)
+static int open_place(struct sink *s, const char *path, const char *database)
 {
     struct stat st;
     int error = 0;
     if (path == NULL || strcmp(path, "-") == 0) {
         s->name = "standard output";
-        s->f = stdout;
+        s->fd = STDOUT_FILENO;
+        return CLI_DONE;
+    }
+    bool exists = stat(path, &st) == 0;
+    s->name = path;
+    if (exists && S_ISDIR(st.st_mode)) {
+        return cli_usage("--output: %s is a folder. Name a file in it.", path);
+    }
+    if (exists && is_database(database, &st)) {
+        return cli_usage("--output: %s belongs to the database. Name another file.", path);
+    }
+    if (exists && !S_ISREG(st.st_mode)) { /* a device or a pipe */
+        s->fd = open(path, O_WRONLY | O_CLOEXEC);
+        error = s->fd < 0 ? errno : 0;
     } else {
-        bool exists = stat(path, &st) == 0;
-        s->name = path;
-        if (exists && S_ISDIR(st.st_mode)) {
-            return cli_usage("--output: %s is a folder. Name a file in it.", path);
+        error = open_temporary(s, path);
+        s->is_file = true;
+    }
+    return error != 0 ? fail(s, error) : CLI_DONE;
+}
+
+static void put_out(void *ctx, const uint8_t *bytes, size_t n)
+{
+    struct sink *s = ctx;
+    if (s->error != 0) {
+        return;
+    }
+    if (s->sum != NULL && EVP_DigestUpdate(s->sum, bytes, n) != 1) {
+        s->error = EIO;
+        return;
+    }
+    while (n > 0) {
+        ssize_t wrote = write(s->fd, bytes, n);
+        if (wrote < 0 && errno == EINTR) {
+            continue;
         }
-        if (exists && is_database(database, &st)) {
-            return cli_usage("--output: %s belongs to the database. Name another file.", path);
+        if (wrote < 0) {
+            s->error = errno;
+            return;
         }
-        if (exists && !S_ISREG(st.st_mode)) { /* a device or a pipe */
-            s->f = fopen(path, "wb");
-            error = s->f == NULL ? errno : 0;
-        } else {
-            error = open_temporary(s, path);
-            s->is_file = true;
+        bytes += wrote;
+        n -= (size_t)wrote;
+    }
+}
+
+int sink_open(struct sink *s, const char *path, const char *database, bool checksum)
+{
+    s->fd = -1;
+    int rc = open_place(s, path, database);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    s->buffer = malloc(WRITE_BUFFER);
+    if (s->buffer == NULL || pack_new(&s->pack, pack_of_name(path), put_out, s) != 0) {
+        return fail(s, ENOMEM);
+    }
+    if (checksum) {
+        s->sum = EVP_MD_CTX_new();
+        if (s->sum == NULL || EVP_DigestInit_ex(s->sum, EVP_sha256(), NULL) != 1) {
+            return fail(s, ENOMEM);
         }
     }
-    if (error != 0) {
-        return sink_failed(s, error);
-    }
-    (void)setvbuf(s->f, NULL, _IOFBF, WRITE_BUFFER);
     return CLI_DONE;
 }
 
-/* Everything is written: flushed, on disk, under its own name. */
-int sink_finish(struct sink *s)
+/* Writing. */
+
+static void drain(struct sink *s)
 {
-    if (fflush(s->f) != 0) {
-        return sink_failed(s, errno);
+    int rc = s->error == 0 && s->used > 0 ? pack_write(s->pack, s->buffer, s->used) : 0;
+    if (rc != 0 && s->error == 0) {
+        s->error = rc == SPV_ERR_NOMEM ? ENOMEM : EIO;
     }
-    if (s->temporary == NULL) {
-        return CLI_DONE;
+    s->used = 0;
+}
+
+void sink_write(struct sink *s, const void *bytes, size_t n)
+{
+    const uint8_t *from = bytes;
+    s->position += n;
+    while (n > 0) {
+        size_t part = WRITE_BUFFER - s->used < n ? WRITE_BUFFER - s->used : n;
+        memcpy(s->buffer + s->used, from, part);
+        s->used += part;
+        from += part;
+        n -= part;
+        if (s->used == WRITE_BUFFER) {
+            drain(s);
+        }
     }
-    if (fsync(fileno(s->f)) != 0 || rename(s->temporary, s->target) != 0) {
+}
+
+void sink_text(struct sink *s, const char *text)
+{
+    sink_write(s, text, strlen(text));
+}
+
+void sink_zeros(struct sink *s, uint64_t n)
+{
+    static const uint8_t zeros[4096];
+    for (; n > 0 && s->error == 0 && !cli_stopped(); n -= n < sizeof zeros ? n : sizeof zeros) {
+        sink_write(s, zeros, n < sizeof zeros ? (size_t)n : sizeof zeros);
+    }
+}
+
+/* Ending. */
+
+/* The folder of a path, synced: a rename in it survives a power cut. Where folders cannot be synced
+ * there is nothing more to do. */
+static void sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL   ? strdup(".")
+                   : slash == path ? strdup("/")
+                                   : strndup(path, (size_t)(slash - path));
+    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+    free(folder);
+}
+
+/* On disk, then under its own name. */
+static int appear(struct sink *s)
+{
+    if (fsync(s->fd) != 0 || rename(s->temporary, s->target) != 0) {
         int error = errno;
-        return cli_stopped() ? CLI_INTERRUPTED : sink_failed(s, error);
+        return cli_stopped() ? CLI_INTERRUPTED : fail(s, error);
     }
     cli_stop_hook(NULL, NULL);
     free(s->temporary);
     s->temporary = NULL;
+    sync_folder(s->target);
+    return CLI_DONE;
+}
+
+/* The hash of all bytes, as sha256sum writes it: digits, two spaces, the name. */
+static int sum_line(struct sink *s, char *line, size_t room, const char *name)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    if (EVP_DigestFinal_ex(s->sum, digest, NULL) != 1) {
+        return fail(s, EIO);
+    }
+    for (size_t i = 0; i < SUM_BYTES; i++) {
+        (void)snprintf(line + 2 * i, room - 2 * i, "%02x", digest[i]);
+    }
+    (void)snprintf(line + 2 * SUM_BYTES, room - (size_t)2 * SUM_BYTES, "  %s\n", name);
+    return CLI_DONE;
+}
+
+/* Writes the line into TARGET.sha256, itself complete or as it was. */
+static int write_beside(struct sink *s, const char *line)
+{
+    size_t room = strlen(s->target) + sizeof ".sha256";
+    char *path = malloc(room);
+    char *temporary = NULL;
+    int fd = -1;
+    int error = ENOMEM;
+    if (path != NULL) {
+        (void)snprintf(path, room, "%s.sha256", s->target);
+        fd = make_beside(&temporary, path);
+        error = fd < 0 ? errno : 0;
+    }
+    if (fd >= 0) {
+        size_t n = strlen(line);
+        ssize_t wrote = write(fd, line, n);
+        if (wrote != (ssize_t)n || fsync(fd) != 0 || rename(temporary, path) != 0) {
+            error = wrote >= 0 && wrote != (ssize_t)n ? ENOSPC : errno;
+            (void)unlink(temporary);
+        }
+        (void)close(fd);
+        sync_folder(path);
+    }
+    free(temporary);
+    free(path);
+    return error != 0 ? fail(s, error) : CLI_DONE;
+}
+
+static int give_sum(struct sink *s)
+{
+    char line[2 * SUM_BYTES + NAME_MAX + 8];
+    const char *slash = s->target != NULL ? strrchr(s->target, '/') : NULL;
+    const char *name = s->target == NULL ? "-" : slash != NULL ? slash + 1 : s->target;
+    int rc = sum_line(s, line, sizeof line, name);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    if (s->target != NULL) {
+        return write_beside(s, line);
+    }
+    (void)fputs(line, stderr);
+    return CLI_DONE;
+}
+
+int sink_finish(struct sink *s)
+{
+    drain(s);
+    int rc = s->error == 0 ? pack_finish(s->pack) : 0;
+    if (rc != 0) {
+        return fail(s, rc == SPV_ERR_NOMEM ? ENOMEM : EIO);
+    }
+    if (s->error != 0) {
+        return sink_failed(s);
+    }
+    rc = s->temporary != NULL ? appear(s) : CLI_DONE;
+    return rc == CLI_DONE && s->sum != NULL ? give_sum(s) : rc;
+}
+
+int sink_publish(struct sink *s)
+{
+    drain(s);
+    if (s->error != 0) {
+        return sink_failed(s);
+    }
+    if (s->temporary != NULL) {
+        return appear(s);
+    }
+    if (s->is_file && fsync(s->fd) != 0) {
+        return fail(s, errno);
+    }
+    return CLI_DONE;
+}
+
+int sink_cut(struct sink *s, uint64_t position)
+{
+    drain(s);
+    if (s->error != 0) {
+        return sink_failed(s);
+    }
+    if (ftruncate(s->fd, (off_t)position) != 0 || lseek(s->fd, (off_t)position, SEEK_SET) < 0) {
+        return fail(s, errno);
+    }
+    s->position = position;
     return CLI_DONE;
 }
 
 void sink_close(struct sink *s)
 {
-    if (s->f != NULL && s->f != stdout) {
-        (void)fclose(s->f);
+    if (s->fd >= 0 && s->fd != STDOUT_FILENO) {
+        (void)close(s->fd);
     }
     if (s->temporary != NULL) {
         (void)unlink(s->temporary);
         cli_stop_hook(NULL, NULL);
         free(s->temporary);
     }
+    EVP_MD_CTX_free(s->sum);
+    pack_free(s->pack);
+    free(s->buffer);
     free(s->target);
 }

@@ -1,27 +1,51 @@
-/* Where exported rows go: standard output, a device, or a file that appears complete or not at
- * all. Errors are told here; what comes back is an exit code. */
+/* Where exported bytes go: standard output, a device, or a file that appears complete or not at
+ * all; packed when its name asks for it, with a checksum of what was written when one is wanted.
+ * Errors are told here; what comes back is an exit code. */
 #ifndef SPV_EXPORT_SINK_H
 #define SPV_EXPORT_SINK_H
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export_pack.h"
 
 struct sink {
-    FILE *f;
     const char *name; /* for people */
-    char *temporary; /* NULL: not a file of ours */
+    int fd; /* -1: none */
+    char *temporary; /* NULL: not a file of ours, or published */
     char *target; /* what the temporary is renamed to; links resolved */
     bool is_file; /* a file of our making: nothing of it goes to standard output */
+    struct pack *pack;
+    void *sum; /* EVP_MD_CTX of what was written; NULL: not wanted */
+    uint8_t *buffer; /* rows on their way to pack */
+    size_t used;
+    uint64_t position; /* bytes taken so far, before packing */
+    int error; /* errno of the first write that failed; nothing is written after it */
 };
 
 /* Opens it; NULL or "-" is standard output. Refuses the database and the files that belong to it.
- */
-int sink_open(struct sink *s, const char *path, const char *database);
-/* Everything is written: flushed, on disk, under its own name. */
+ * A zeroed sink may be closed without. */
+int sink_open(struct sink *s, const char *path, const char *database, bool checksum);
+/* Takes bytes; a failure stays in s->error. */
+void sink_write(struct sink *s, const void *bytes, size_t n);
+void sink_text(struct sink *s, const char *text);
+/* Zero bytes. */
+void sink_zeros(struct sink *s, uint64_t n);
+
+/* Everything is written: packed, on disk, under its own name, its checksum beside it (for standard
+ * output: a line on standard error). */
 int sink_finish(struct sink *s);
+
+/* A file that goes on after it appeared (not packed, no checksum). What was taken so far is on
+ * disk; the first time it appears under its name. */
+int sink_publish(struct sink *s);
+/* Cuts a published file back to a position. */
+int sink_cut(struct sink *s, uint64_t position);
+
 /* Removes what is not finished. */
 void sink_close(struct sink *s);
-/* Tells that writing failed with this errno; quiet when the reader of a pipe has gone. */
-int sink_failed(const struct sink *s, int error);
+/* Tells that writing failed (s->error); quiet when the reader of a pipe has gone. */
+int sink_failed(const struct sink *s);
 
 #endif

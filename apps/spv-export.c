@@ -1,105 +1,70 @@
-/* spv-export: the stored headers as raw bytes, CSV or JSON lines.
+/* spv-export: the stored headers in the formats of export_rows.c.
  *
  * One walk over one snapshot, one row in memory, each header hashed again on the way, so that what
- * is written is a linked chain or the export fails. */
-#include <errno.h>
+ * is written is a linked chain or the export fails. Following (export_follow.c) goes on from there.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
+#include "export_follow.h"
+#include "export_rows.h"
 #include "export_sink.h"
 #include "spv/store.h"
 
-#define ROW_MAX 512 /* the longest row, JSON, has 480 bytes */
 #define LOOK_EVERY 1024 /* rows between looks at the clock and at the stop signal */
 #define PAINT_EVERY 0.1 /* seconds */
-
-/* Writes one record; what it returns is ferror's business. */
-typedef void (*row_writer)(FILE *f, const struct spv_record *r);
-
-struct format {
-    const char *name;
-    const char *head; /* before the rows */
-    row_writer row;
-};
 
 struct job {
     struct cli_place place;
     const char *format_name, *output;
     uint64_t from, to;
-    bool quiet;
-    const struct format *format;
+    bool quiet, branches, follow, checksum;
+    const struct export_format *format;
     struct spv_store *store;
     struct sink sink;
+    struct follow *follower;
 };
 
-static void write_raw(FILE *f, const struct spv_record *r)
+/* What the format, the output and the options can do together. */
+static int check_options(struct job *e)
 {
-    uint8_t raw[SPV_HEADER_SIZE];
-    spv_header_encode(raw, &r->header);
-    (void)fwrite(raw, 1, sizeof raw, f);
-}
-
-/* The text forms differ in what stands between the values only. */
-struct texts {
-    char hash[SPV_HASH_HEX], prev[SPV_HASH_HEX], root[SPV_HASH_HEX], work[SPV_HASH_HEX];
-};
-
-static void to_texts(struct texts *t, const struct spv_record *r)
-{
-    spv_blockhash_hex(t->hash, &r->hash);
-    spv_blockhash_hex(t->prev, &r->header.prev);
-    spv_hash256_hex(t->root, &r->header.merkle_root);
-    spv_u256_hex(t->work, &r->work);
-}
-
-static void write_csv(FILE *f, const struct spv_record *r)
-{
-    char row[ROW_MAX];
-    struct texts t;
-    to_texts(&t, r);
-    int n = snprintf(row, sizeof row,
-                     "%" PRIu32 ",%s,%" PRId32 ",%s,%s,%" PRIu32 ",%08" PRIx32 ",%" PRIu32 ",%s\n",
-                     r->height, t.hash, r->header.version, t.prev, t.root, r->header.time,
-                     r->header.bits, r->header.nonce, t.work);
-    (void)fwrite(row, 1, (size_t)n, f);
-}
-
-static void write_jsonl(FILE *f, const struct spv_record *r)
-{
-    char row[ROW_MAX];
-    struct texts t;
-    to_texts(&t, r);
-    int n = snprintf(row, sizeof row,
-                     "{\"height\":%" PRIu32 ",\"hash\":\"%s\",\"version\":%" PRId32
-                     ",\"previous_hash\":\"%s\",\"merkle_root\":\"%s\",\"time\":%" PRIu32
-                     ",\"bits\":\"%08" PRIx32 "\",\"nonce\":%" PRIu32 ",\"chain_work\":\"%s\"}\n",
-                     r->height, t.hash, r->header.version, t.prev, t.root, r->header.time,
-                     r->header.bits, r->header.nonce, t.work);
-    (void)fwrite(row, 1, (size_t)n, f);
-}
-
-static const struct format formats[] = {
-    {"csv", "height,hash,version,previous_hash,merkle_root,time,bits,nonce,chain_work\n",
-     write_csv},
-    {"jsonl", "", write_jsonl},
-    {"raw", "", write_raw},
-};
-
-static int choose_format(struct job *e)
-{
-    const char *name = e->format_name;
-    if (name == NULL) { /* the first one is the default */
+    bool packed = pack_of_name(e->output) != PACK_NONE;
+    bool to_stdout = e->output == NULL || strcmp(e->output, "-") == 0;
+    e->format = export_format(e->format_name);
+    if (e->format == NULL) {
+        return cli_usage("--format: '%s' is not " EXPORT_FORMATS ".", e->format_name);
+    }
+    if (e->from > e->to) {
+        return cli_usage("--from, --to: %" PRIu64 " is above %" PRIu64 ".", e->from, e->to);
+    }
+    if (e->branches && !e->format->branches) {
+        return cli_usage("--branches: the format %s holds one chain only. Use csv, jsonl or "
+                         "postgres.",
+                         e->format->name);
+    }
+    if (!e->follow) {
         return CLI_DONE;
     }
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        if (strcmp(formats[i].name, name) == 0) {
-            e->format = &formats[i];
-            return CLI_DONE;
-        }
+    if (e->format->end_of == NULL && e->format->mark == NULL) {
+        return cli_usage("--follow: the format %s has an end and cannot grow. Use csv, jsonl, raw, "
+                         "electrum or neutrino.",
+                         e->format->name);
     }
-    return cli_usage("--format: '%s' is not raw, csv or jsonl.", name);
+    if (e->format->end_of != NULL && to_stdout) {
+        return cli_usage("--follow: in the format %s a reorganisation cuts the file back, which "
+                         "standard output cannot. Name a file, or use csv or jsonl.",
+                         e->format->name);
+    }
+    if (packed) {
+        return cli_usage("--follow: a packed file cannot grow. Name one without .gz or .zst.");
+    }
+    if (e->branches || e->checksum || e->to != UINT32_MAX) {
+        return cli_usage("--follow: does not go with --branches, --checksum or --to: the file "
+                         "keeps growing.");
+    }
+    return CLI_DONE;
 }
 
 /* Writing. */
@@ -126,19 +91,24 @@ static void paint(struct progress *p)
     cli_paint(line);
 }
 
-/* The rows of the walk. Returns an exit code. */
-static int write_rows(struct job *e, struct spv_store_walk *walk, struct progress *p)
+/* Everything that the walk gives. Returns an exit code. */
+static int write_walk(struct job *e, struct spv_store_walk *walk, const struct rows *rows,
+                      bool side, struct spv_record *last, struct progress *p)
 {
     struct spv_record r;
     bool live = e->sink.is_file && !e->quiet && cli_live();
     int rc = 0;
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): choose_format went before */
-    (void)fputs(e->format->head, e->sink.f);
     while ((rc = spv_store_walk_next(walk, &r)) > 0) {
-        e->format->row(e->sink.f, &r);
+        e->format->row(rows, &r, side);
+        if (!side) {
+            *last = r;
+        }
+        if (e->follower != NULL) {
+            follow_wrote(e->follower, &r);
+        }
         p->done++;
-        if (ferror(e->sink.f)) {
-            return sink_failed(&e->sink, errno);
+        if (e->sink.error != 0) {
+            return sink_failed(&e->sink);
         }
         if (p->done % LOOK_EVERY != 0) {
             continue;
@@ -157,25 +127,58 @@ static int write_rows(struct job *e, struct spv_store_walk *walk, struct progres
     return cli_stopped() ? CLI_INTERRUPTED : CLI_DONE;
 }
 
+static int write_rows(struct job *e, struct spv_store_walk *walk, struct progress *p)
+{
+    struct rows rows = {.sink = &e->sink,
+                        .params = spv_store_params(e->store),
+                        .from = (uint32_t)e->from,
+                        .branches = e->branches};
+    struct spv_record last = {.height = 0};
+    int rc = CLI_DONE;
+    if (e->follow) {
+        e->follower = follow_new(e->store, e->format, &rows, e->quiet);
+        if (e->follower == NULL) {
+            spv_store_walk_close(walk);
+            return cli_fail(SPV_ERR_NOMEM, "--follow: %s. Free some memory.",
+                            spv_strerror(SPV_ERR_NOMEM));
+        }
+    }
+    if (e->format->head != NULL) {
+        e->format->head(&rows);
+    }
+    rc = write_walk(e, walk, &rows, false, &last, p);
+    if (rc == CLI_DONE && e->branches) {
+        if (e->format->between != NULL) {
+            e->format->between(&rows);
+        }
+        int err = spv_store_walk_branches(walk);
+        rc = err != 0 ? cli_fail(err, "%s", spv_store_last_problem(e->store))
+                      : write_walk(e, walk, &rows, true, &last, p);
+    }
+    if (rc == CLI_DONE && e->format->tail != NULL) {
+        e->format->tail(&rows, &last);
+    }
+    spv_store_walk_close(walk); /* its snapshot would hold back the writer's checkpoints */
+    if (rc == CLI_DONE) {
+        rc = e->follow ? follow_run(e->follower) : sink_finish(&e->sink);
+    }
+    return rc;
+}
+
 static int export_rows(struct job *e, uint64_t total)
 {
     struct spv_store_walk *walk = NULL;
     struct progress p = {.started = cli_clock(), .total = total};
     char count[CLI_FIGURE];
     char time[CLI_FIGURE];
-    int rc = spv_store_walk_open(&walk, e->store, (uint32_t)e->from, (uint32_t)e->to);
-    if (rc != 0) {
-        return cli_fail(rc, "%s", spv_store_last_problem(e->store));
-    }
-    rc = sink_open(&e->sink, e->output, e->place.path);
+    int rc = sink_open(&e->sink, e->output, e->place.path, e->checksum);
     if (rc == CLI_DONE) {
-        rc = write_rows(e, walk, &p);
-    }
-    if (rc == CLI_DONE) {
-        rc = sink_finish(&e->sink);
+        rc = spv_store_walk_open(&walk, e->store, (uint32_t)e->from, (uint32_t)e->to);
+        rc = rc != 0 ? cli_fail(rc, "%s", spv_store_last_problem(e->store))
+                     : write_rows(e, walk, &p);
     }
     cli_paint_clear();
-    spv_store_walk_close(walk);
+    follow_free(e->follower);
     sink_close(&e->sink);
     if (rc == CLI_DONE && e->sink.is_file && !e->quiet) {
         cli_say("%s headers of %s written to %s in %s", cli_count(count, p.done),
@@ -214,10 +217,7 @@ static int run(struct job *e)
 {
     struct spv_problem why;
     uint64_t total = 0;
-    int rc = choose_format(e);
-    if (rc == CLI_DONE && e->from > e->to) {
-        rc = cli_usage("--from, --to: %" PRIu64 " is above %" PRIu64 ".", e->from, e->to);
-    }
+    int rc = check_options(e);
     if (rc == CLI_DONE) {
         rc = cli_place_resolve(&e->place);
     }
@@ -241,7 +241,7 @@ static int run(struct job *e)
     return rc;
 }
 
-static struct job state = {.to = UINT32_MAX, .format = &formats[0]};
+static struct job state = {.to = UINT32_MAX};
 
 static const struct cli_option options[] = {
     {.group = "What"},
@@ -249,7 +249,8 @@ static const struct cli_option options[] = {
      .letter = 'f',
      .kind = CLI_TEXT,
      .value = "FORMAT",
-     .help = "csv (default), jsonl (one JSON object a line) or raw (80 bytes a header).",
+     .help = "csv (default), jsonl (one JSON object a line), raw (80 bytes a header), electrum "
+             "(blockchain_headers), neutrino (block headers to import) or postgres (SQL).",
      .into = &state.format_name},
     {.name = "from",
      .kind = CLI_NUMBER,
@@ -263,6 +264,15 @@ static const struct cli_option options[] = {
      .help = "Last height. Default: the tip.",
      .into = &state.to,
      .max = UINT32_MAX},
+    {.name = "branches",
+     .kind = CLI_FLAG,
+     .help = "Side branches after the best chain (csv, jsonl, postgres).",
+     .into = &state.branches},
+    {.name = "follow",
+     .kind = CLI_FLAG,
+     .help = "Stay and append what spv-sync stores, until interrupted. A reorganisation is marked "
+             "by a line (csv, jsonl) or cuts the file back (raw, electrum, neutrino).",
+     .into = &state.follow},
     {.group = "From where"},
     CLI_NETWORK_ROW(state.place),
     CLI_DATADIR_ROW(state.place),
@@ -273,8 +283,13 @@ static const struct cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .help = "Where to write; '-' is standard output (default). A file appears complete or not at "
-             "all.",
+             "all; it is packed when its name ends in .gz or .zst.",
      .into = &state.output},
+    {.name = "checksum",
+     .kind = CLI_FLAG,
+     .help = "Write FILE.sha256 as well, for sha256sum -c; for standard output a line on standard "
+             "error.",
+     .into = &state.checksum},
     {.name = "quiet",
      .letter = 'q',
      .kind = CLI_FLAG,
@@ -289,7 +304,8 @@ int main(int argc, char **argv)
     static const struct cli_app app = {
         .name = "spv-export",
         .summary =
-            "Writes the block headers that spv-sync stored as CSV, JSON lines or raw bytes.\n"
+            "Writes the block headers that spv-sync stored: CSV, JSON lines, raw bytes, files\n"
+            "for Electrum, neutrino and PostgreSQL.\n"
             "May run while spv-sync writes; what comes out is one moment's chain.",
         .usage = "[OPTION]...",
         .options = options,
@@ -298,7 +314,9 @@ int main(int argc, char **argv)
                  "\n"
                  "Examples:\n"
                  "  spv-export > headers.csv\n"
-                 "  spv-export --format raw --output headers.bin\n"
+                 "  spv-export --format raw --output headers.bin.zst --checksum\n"
+                 "  spv-export --format postgres | psql wallet\n"
+                 "  spv-export --follow --format jsonl | my-program\n"
                  "  spv-export --network testnet4 --format jsonl --from 1000 --to 1009\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],

@@ -8,11 +8,11 @@ packages() {
     case $1 in
     build) # the libraries, the apps, and a way to look into the database
         echo build-essential cmake ninja-build pkg-config libevent-dev libsecp256k1-dev libssl-dev \
-            libsqlite3-dev libjansson-dev sqlite3
+            libsqlite3-dev libjansson-dev zlib1g-dev libzstd-dev sqlite3
         ;;
-    test) # what the test programs and their drivers need besides; zlib is what Debian's sqlite3.pc
-        # asks of those who link statically
-        echo libcmocka-dev python3 zlib1g-dev
+    test) # what the test programs and their drivers need besides
+        # (postgresql, 15 on Debian 12: exports are loaded into a server of our own)
+        echo libcmocka-dev python3 zstd postgresql
         ;;
     ci) # other compilers, the linters, the fuzzer's run time, a man page formatter
         echo clang clang-format clang-tidy cppcheck llvm libclang-rt-dev ccache groff git

@@ -58,6 +58,10 @@ SPV_API int spv_store_by_hash(struct spv_store *s, struct spv_record *out,
 /* Up to n consecutive headers from height `from`; returns how many. */
 SPV_API int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n);
 
+/* A number that changes when another connection has committed since the last call (SQLite's
+ * data_version): cheap enough to ask several times a second. */
+SPV_API int spv_store_data_version(struct spv_store *s, uint32_t *out);
+
 /* The store as a reader; lent, valid while the store is open, on the store's thread. */
 SPV_API struct spv_reader spv_store_reader(struct spv_store *s);
 
@@ -75,6 +79,9 @@ struct spv_store_walk;
 SPV_API int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s, uint32_t from,
                                 uint32_t to);
 SPV_API int spv_store_walk_next(struct spv_store_walk *w, struct spv_record *out);
+/* Goes on with the side branches' headers between the same heights, by height and then hash, under
+ * the same snapshot; next gives them. */
+SPV_API int spv_store_walk_branches(struct spv_store_walk *w);
 SPV_API void spv_store_walk_close(struct spv_store_walk *w);
 
 /* The address book. load: rows that make no sense are left out (the file may come from a stranger),

@@ -152,6 +152,14 @@ int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, 
     return rc == SPV_OK ? (int)got : rc;
 }
 
+int spv_store_data_version(struct spv_store *s, uint32_t *out)
+{
+    int64_t version = 0;
+    int rc = spv_db_integer(s, &version, "PRAGMA data_version", "look for changes");
+    *out = (uint32_t)version;
+    return rc;
+}
+
 static int reader_tip(void *ctx, struct spv_record *out)
 {
     return spv_store_tip(ctx, out);

@@ -9,9 +9,12 @@ struct spv_store_walk {
     struct spv_store *store; /* for words only */
     sqlite3 *db;
     sqlite3_stmt *st;
+    int64_t from;
+    int64_t to; /* as asked for; the best chain may end before */
     int64_t next;
     int64_t end;
     struct spv_blockhash prev;
+    bool branches; /* the best chain is done */
 };
 
 void spv_store_walk_close(struct spv_store_walk *w)
@@ -78,6 +81,8 @@ static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
     if (w->end > to) {
         w->end = to;
     }
+    w->from = from;
+    w->to = to;
     w->next = from;
     if (from > w->end) {
         return SPV_OK;
@@ -117,8 +122,47 @@ int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s, uint32
     return SPV_OK;
 }
 
+int spv_store_walk_branches(struct spv_store_walk *w)
+{
+    (void)sqlite3_finalize(w->st);
+    w->st = NULL;
+    w->branches = true;
+    int code = sqlite3_prepare_v2(w->db,
+                                  "SELECT " SPV_ROW_COLUMNS ", previous_hash FROM branch_header"
+                                  " WHERE height BETWEEN ?1 AND ?2 ORDER BY height, hash",
+                                  -1, &w->st, NULL);
+    if (code != SQLITE_OK) {
+        return walk_error(w, code);
+    }
+    (void)sqlite3_bind_int64(w->st, 1, w->from);
+    (void)sqlite3_bind_int64(w->st, 2, w->to);
+    return SPV_OK;
+}
+
+/* A side branch's row tells its previous hash itself. */
+static int next_branch(struct spv_store_walk *w, struct spv_record *out)
+{
+    struct spv_blockhash hash;
+    int code = sqlite3_step(w->st);
+    if (code != SQLITE_ROW) {
+        return code == SQLITE_DONE ? 0 : walk_error(w, code);
+    }
+    w->next = sqlite3_column_int64(w->st, 0);
+    if (spv_row_read(out, w->st) != SPV_OK ||
+        spv_row_hash(out->header.prev.b, w->st, SPV_ROW_N) != SPV_OK) {
+        return walk_damaged(w, "on a side branch is malformed");
+    }
+    spv_header_hash(&hash, &out->header);
+    return spv_blockhash_eq(&hash, &out->hash)
+               ? 1
+               : walk_damaged(w, "on a side branch does not hash to its stored hash");
+}
+
 int spv_store_walk_next(struct spv_store_walk *w, struct spv_record *out)
 {
+    if (w->branches) {
+        return next_branch(w, out);
+    }
     if (w->next > w->end) {
         return 0;
     }

@@ -1,0 +1,171 @@
+/* SQLite's data_version tells whether anybody committed since the last look, for the price of
+ * reading one page; only then the tip is read. What was written is remembered by hash, in a ring as
+ * long as all side branches together may be, so that the fork is found by comparing with what the
+ * database says now. The rows that follow come from one snapshot, whose first row must be the fork
+ * itself: if the chain changed again in between, we look again. */
+#include "export_follow.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "cli.h"
+
+#define LOOK_EVERY_MS 250 /* between two looks at data_version */
+#define RING SPV_CHAIN_BRANCH_HEADERS /* deeper reorganisations are refused: 512 KiB */
+
+struct follow {
+    struct spv_store *store;
+    const struct export_format *format;
+    const struct rows *rows;
+    bool quiet;
+    uint32_t version; /* data_version of the last look */
+    uint64_t next; /* the height to be written next */
+    struct spv_blockhash ring[RING]; /* by height modulo RING */
+};
+
+struct follow *follow_new(struct spv_store *store, const struct export_format *format,
+                          const struct rows *rows, bool quiet)
+{
+    struct follow *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return NULL;
+    }
+    f->store = store;
+    f->format = format;
+    f->rows = rows;
+    f->quiet = quiet;
+    f->next = rows->from;
+    /* from before the first row is read, so that no commit is missed */
+    if (spv_store_data_version(store, &f->version) != 0) {
+        f->version = 0;
+    }
+    return f;
+}
+
+void follow_free(struct follow *f)
+{
+    free(f);
+}
+
+void follow_wrote(struct follow *f, const struct spv_record *record)
+{
+    f->ring[record->height % RING] = record->hash;
+    f->next = (uint64_t)record->height + 1;
+}
+
+static int store_failed(struct follow *f, int err)
+{
+    return cli_fail(err, "%s", spv_store_last_problem(f->store));
+}
+
+/* The highest written height that the database still has, plus one: *above; the first height when
+ * there is none. An exit code. */
+static int find_fork(struct follow *f, uint64_t *above)
+{
+    uint64_t low = f->rows->from;
+    if (f->next - low > RING) {
+        low = f->next - RING;
+    }
+    for (*above = f->next; *above > low; (*above)--) {
+        uint32_t height = (uint32_t)(*above - 1);
+        struct spv_record r;
+        int rc = spv_store_by_height(f->store, &r, height);
+        if (rc < 0) {
+            return store_failed(f, rc);
+        }
+        if (rc == 1 && spv_blockhash_eq(&r.hash, &f->ring[height % RING])) {
+            return CLI_DONE;
+        }
+    }
+    if (low > f->rows->from) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
+                           "%s: the chain was reorganised more than %d headers deep, further than "
+                           "is followed. Export again.",
+                           spv_store_path(f->store), RING);
+    }
+    return CLI_DONE;
+}
+
+/* Takes what was written from `above` on back. */
+static int take_back(struct follow *f, uint64_t above, const struct spv_blockhash *fork)
+{
+    uint32_t removed = (uint32_t)(f->next - above);
+    uint32_t fork_height = above > 0 ? (uint32_t)(above - 1) : 0;
+    f->next = above;
+    if (!f->quiet) {
+        cli_warn("%s: reorganisation: %" PRIu32 " headers above height %" PRIu32 " %s.",
+                 f->rows->sink->name, removed, fork_height,
+                 f->format->end_of != NULL ? "are taken back" : "are marked as left");
+    }
+    if (f->format->end_of != NULL) {
+        uint64_t end = above == f->rows->from ? f->format->end_of(f->rows, above) - SPV_HEADER_SIZE
+                                              : f->format->end_of(f->rows, above - 1);
+        return sink_cut(f->rows->sink, end);
+    }
+    f->format->mark(f->rows, fork_height, fork, removed);
+    return CLI_DONE;
+}
+
+/* Writes the rows of one snapshot that come after `above`. *again: it is not the snapshot that the
+ * fork was found in. */
+static int write_from(struct follow *f, uint64_t above, bool *again)
+{
+    struct spv_store_walk *walk = NULL;
+    struct spv_record r;
+    bool based = above > f->rows->from; /* the snapshot's first row must be the fork */
+    int rc =
+        spv_store_walk_open(&walk, f->store, (uint32_t)(based ? above - 1 : above), UINT32_MAX);
+    int code = CLI_DONE;
+    if (rc == 0 && based) {
+        rc = spv_store_walk_next(walk, &r);
+        *again = rc == 0 || (rc > 0 && !spv_blockhash_eq(&r.hash, &f->ring[r.height % RING]));
+    }
+    bool ready = rc >= 0 && !*again;
+    rc = ready ? spv_store_walk_next(walk, &r) : rc;
+    if (ready && rc >= 0 && above < f->next) {
+        /* without a fork among the rows, the first new one tells what it follows */
+        code = take_back(f, above, based ? &f->ring[(above - 1) % RING] : &r.header.prev);
+    }
+    while (ready && rc > 0 && code == CLI_DONE && f->rows->sink->error == 0) {
+        f->format->row(f->rows, &r, false);
+        follow_wrote(f, &r);
+        rc = spv_store_walk_next(walk, &r);
+    }
+    spv_store_walk_close(walk);
+    return rc < 0 ? store_failed(f, rc) : code;
+}
+
+static int catch_up(struct follow *f)
+{
+    uint64_t above = f->next;
+    bool again = false;
+    int rc = CLI_DONE;
+    do {
+        rc = find_fork(f, &above);
+        again = false;
+        if (rc == CLI_DONE) {
+            rc = write_from(f, above, &again);
+        }
+    } while (rc == CLI_DONE && again && !cli_stopped());
+    return rc == CLI_DONE ? sink_publish(f->rows->sink) : rc;
+}
+
+int follow_run(struct follow *f)
+{
+    int rc = sink_publish(f->rows->sink);
+    while (rc == CLI_DONE && !cli_stopped()) {
+        uint32_t version = 0;
+        int err = spv_store_data_version(f->store, &version);
+        if (err != 0) {
+            return store_failed(f, err);
+        }
+        if (version == f->version) {
+            (void)poll(NULL, 0, LOOK_EVERY_MS); /* a signal ends the wait */
+            continue;
+        }
+        f->version = version;
+        rc = catch_up(f);
+    }
+    return rc == CLI_DONE ? CLI_INTERRUPTED : rc;
+}

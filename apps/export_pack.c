@@ -1,0 +1,149 @@
+/* zlib and zstd stand behind one small face: both are fed until they took everything, and both hand
+ * their output over a chunk at a time. */
+#include "export_pack.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#define ZLIB_CONST /* zlib does not write to what it reads */
+#include <zlib.h>
+#include <zstd.h>
+
+#include "spv/error.h"
+
+#define CHUNK (64 * 1024) /* of packed bytes handed over at once */
+#define GZIP_LEVEL 6 /* the tools' usual levels */
+#define ZSTD_LEVEL 3
+#define GZIP_WRAPPER 16 /* added to zlib's window bits: a gzip header around */
+
+struct pack {
+    enum pack_kind kind;
+    pack_out to;
+    void *ctx;
+    z_stream gzip;
+    ZSTD_CCtx *zstd;
+    uint8_t chunk[CHUNK];
+};
+
+enum pack_kind pack_of_name(const char *name)
+{
+    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
+    if (dot != NULL && strcmp(dot, ".gz") == 0) {
+        return PACK_GZIP;
+    }
+    if (dot != NULL && strcmp(dot, ".zst") == 0) {
+        return PACK_ZSTD;
+    }
+    return PACK_NONE;
+}
+
+static int start(struct pack *p)
+{
+    switch (p->kind) {
+    case PACK_NONE:
+        return 0;
+    case PACK_GZIP: /* zlib writes no time and no name of its own */
+        return deflateInit2(&p->gzip, GZIP_LEVEL, Z_DEFLATED, MAX_WBITS + GZIP_WRAPPER, 8,
+                            Z_DEFAULT_STRATEGY) == Z_OK
+                   ? 0
+                   : SPV_ERR_NOMEM;
+    case PACK_ZSTD:
+        p->zstd = ZSTD_createCCtx();
+        if (p->zstd == NULL ||
+            ZSTD_isError(ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)) ||
+            ZSTD_isError(ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_checksumFlag, 1))) {
+            return SPV_ERR_NOMEM;
+        }
+        return 0;
+    }
+    return SPV_ERR_INVALID;
+}
+
+int pack_new(struct pack **out, enum pack_kind kind, pack_out to, void *ctx)
+{
+    struct pack *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (p == NULL) {
+        return SPV_ERR_NOMEM;
+    }
+    p->kind = kind;
+    p->to = to;
+    p->ctx = ctx;
+    int rc = start(p);
+    if (rc != 0) {
+        pack_free(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+static int run_gzip(struct pack *p, const uint8_t *bytes, size_t n, bool end)
+{
+    p->gzip.next_in = bytes;
+    p->gzip.avail_in = (uInt)n;
+    for (;;) {
+        p->gzip.next_out = p->chunk;
+        p->gzip.avail_out = CHUNK;
+        int rc = deflate(&p->gzip, end ? Z_FINISH : Z_NO_FLUSH);
+        if (rc == Z_STREAM_ERROR) {
+            return SPV_ERR_IO;
+        }
+        p->to(p->ctx, p->chunk, CHUNK - p->gzip.avail_out);
+        if (end ? rc == Z_STREAM_END : p->gzip.avail_out != 0) {
+            return 0;
+        }
+    }
+}
+
+static int run_zstd(struct pack *p, const uint8_t *bytes, size_t n, bool end)
+{
+    ZSTD_inBuffer in = {.src = bytes, .size = n};
+    for (;;) {
+        ZSTD_outBuffer out = {.dst = p->chunk, .size = CHUNK};
+        size_t left = ZSTD_compressStream2(p->zstd, &out, &in, end ? ZSTD_e_end : ZSTD_e_continue);
+        if (ZSTD_isError(left)) {
+            return SPV_ERR_IO;
+        }
+        p->to(p->ctx, p->chunk, out.pos);
+        if (end ? left == 0 : in.pos == in.size) {
+            return 0;
+        }
+    }
+}
+
+static int run(struct pack *p, const uint8_t *bytes, size_t n, bool end)
+{
+    switch (p->kind) {
+    case PACK_NONE:
+        p->to(p->ctx, bytes, n);
+        return 0;
+    case PACK_GZIP:
+        return run_gzip(p, bytes, n, end);
+    case PACK_ZSTD:
+        return run_zstd(p, bytes, n, end);
+    }
+    return SPV_ERR_INVALID;
+}
+
+int pack_write(struct pack *p, const uint8_t *bytes, size_t n)
+{
+    return run(p, bytes, n, false);
+}
+
+int pack_finish(struct pack *p)
+{
+    return run(p, NULL, 0, true);
+}
+
+void pack_free(struct pack *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (p->kind == PACK_GZIP) {
+        (void)deflateEnd(&p->gzip);
+    }
+    (void)ZSTD_freeCCtx(p->zstd);
+    free(p);
+}
