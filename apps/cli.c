@@ -94,7 +94,8 @@ enum cli_exit cli_exit_of(int err)
 {
     if (err == SPV_OK)
         return CLI_DONE;
-    if (err == SPV_ERR_DB_DAMAGED || err == SPV_ERR_DB_NEWER || err == SPV_ERR_DB_NETWORK)
+    if (err == SPV_ERR_DB_DAMAGED || err == SPV_ERR_DB_NEWER || err == SPV_ERR_DB_NETWORK ||
+        err == SPV_ERR_DB_CHECKPOINT)
         return CLI_DATABASE;
     if (err == SPV_ERR_STOPPED)
         return CLI_INTERRUPTED;

@@ -23,6 +23,8 @@ enum spv_change_kind {
     SPV_CHANGE_APPEND, /* records follow the old tip */
     SPV_CHANGE_REORG, /* records follow fork_height; what was above it left the best chain */
     SPV_CHANGE_BRANCH, /* records belong to a side branch; the best chain is as it was */
+    SPV_CHANGE_START, /* an empty store begins at records[0]; only genesis stands below */
+    SPV_CHANGE_FILL, /* records follow fork_height below the base: the gap is being filled */
 };
 struct spv_change {
     enum spv_change_kind kind;
@@ -54,7 +56,7 @@ struct spv_chain;
 
 /* A chain that starts from what the reader holds (its tip and the headers before it are re-linked
  * and re-hashed), or from genesis. SPV_ERR_DB_DAMAGED when what was read does not link,
- * SPV_ERR_NOMEM. */
+ * SPV_ERR_DB_CHECKPOINT when it contradicts a checkpoint, SPV_ERR_NOMEM. */
 SPV_API int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg);
 SPV_API void spv_chain_free(struct spv_chain *c);
 
@@ -97,6 +99,14 @@ SPV_API uint32_t spv_chain_median_time(const struct spv_chain *c);
 
 /* The last checkpoint at or below the tip; NULL when there is none. */
 SPV_API const struct spv_checkpoint *spv_chain_last_checkpoint(const struct spv_chain *c);
+
+/* Where the chain begins. Zeros for a whole one. */
+SPV_API void spv_chain_base(const struct spv_chain *c, struct spv_base *out);
+
+/* Whether the best chain has at least this much work. Where its work counts from a later height
+ * than genesis, having reached the last checkpoint is proof enough: its hash commits to all the
+ * work below. */
+SPV_API bool spv_chain_has_work(const struct spv_chain *c, const struct spv_u256 *work);
 
 /* Bytes of memory that the chain holds; bounded. */
 SPV_API size_t spv_chain_memory(const struct spv_chain *c);

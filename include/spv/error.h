@@ -40,6 +40,7 @@ enum spv_err_class {
     X(DB_NONE, -21, LOCAL, "there is no database")                                                 \
     X(STOPPED, -22, LOCAL, "stopped on request")                                                   \
     X(NOT_FOUND, -23, LOCAL, "not found")                                                          \
+    X(DB_CHECKPOINT, -25, LOCAL, "the stored chain contradicts a checkpoint")                      \
     X(UNKNOWN_HASH, -24, LOCAL, "no header with this hash is known")                               \
     /* frames and messages */                                                                      \
     X(MAGIC, -40, PEER, "wrong network magic")                                                     \

@@ -36,14 +36,22 @@ SPV_API void spv_header_hash(struct spv_blockhash *out, const struct spv_header 
 /* The same over already encoded headers: n hashes of n times 80 bytes. Any thread. */
 SPV_API void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n);
 
+/* Where what is stored begins. Headers between genesis and `height` are not known to a reader. */
+struct spv_base {
+    uint32_t height; /* the lowest one besides genesis; 0: the whole chain is there */
+    uint32_t work_from; /* the stored works count from this height on; 0: from genesis, as usual */
+};
+
 /* Synchronous read access to stored headers: how the chain asks for headers that it no longer holds
  * in memory and how a server reads what it serves. The store implements it; tests fake it.
  * Each call returns 1 found, 0 not there (or, by_hash, not knowable while no hash index is built),
  * negative on failure. `range` reads up to n consecutive best-chain headers and returns how many.
  *
- * The last three may be NULL. From a hold that returned 0 to its release every read sees one state
+ * The last four may be NULL. From a hold that returned 0 to its release every read sees one state
  * of the chain, however it grows meanwhile; holds do not nest. `hashes` says whether by_hash can
- * find what is there: 1, 0 while no hash index is built, or negative (NULL: it can). */
+ * find what is there: 1, 0 while no hash index is built, or negative (NULL: it can). `base` tells
+ * where the chain begins (NULL: the whole chain is there); below it by_height, by_hash and range
+ * find genesis only. */
 struct spv_reader {
     void *ctx;
     int (*tip)(void *ctx, struct spv_record *out);
@@ -53,6 +61,7 @@ struct spv_reader {
     int (*hold)(void *ctx);
     void (*release)(void *ctx);
     int (*hashes)(void *ctx);
+    void (*base)(void *ctx, struct spv_base *out);
 };
 
 #endif

@@ -42,6 +42,23 @@ SPV_API int spv_store_close(struct spv_store *s);
 /* Applies one change of the chain in one transaction, tip and work with it. */
 SPV_API int spv_store_apply(struct spv_store *s, const struct spv_change *change);
 
+/* Where the stored chain begins: 0 and 0 for a whole one. It begins higher after a start at a
+ * checkpoint (SPV_CHANGE_START) and after spv_store_prune. */
+SPV_API void spv_store_base(struct spv_store *s, struct spv_base *out);
+/* The height up to which the gap below the base is filled again (SPV_CHANGE_FILL); 0: not at all,
+ * or no gap. The filled part is no part of the chain until it joins it. Negative on failure. */
+SPV_API int spv_store_filled(struct spv_store *s, uint32_t *height);
+/* Forgets what was filled below the base, so that filling begins anew. */
+SPV_API int spv_store_unfill(struct spv_store *s);
+/* The filled part as a reader: its tip is the highest filled header, at first genesis. */
+SPV_API struct spv_reader spv_store_fill_reader(struct spv_store *s);
+
+/* Drops headers below a height, rounded down to a period's first and so far that two periods and a
+ * median's span remain below the tip. *base (may be NULL) is where the chain begins then; 0 when
+ * the chain is too short to lose anything. One transaction; the file gets smaller only when it is
+ * compacted. SPV_ERR_DB_READONLY and the database's errors. */
+SPV_API int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base);
+
 /* Makes everything so far durable: write-ahead log folded into the file and synced. */
 SPV_API int spv_store_flush(struct spv_store *s);
 

@@ -40,20 +40,6 @@ static size_t window_limit(const struct spv_chain *c)
     return (size_t)SPV_WINDOW_MAX_PERIODS * c->interval;
 }
 
-/* Headers in the window must not contradict the checkpoints either. */
-static int check_window(const struct spv_chain *c)
-{
-    const uint32_t start = spv_chain_window_start(c);
-
-    for (size_t i = checkpoint_from(c, start); i < c->n_passed; i++) {
-        const struct spv_checkpoint *checkpoint = &c->checkpoints[i];
-        if (!spv_blockhash_eq(&c->window.records[checkpoint->height - start].hash,
-                              &checkpoint->hash))
-            return SPV_ERR_DB_DAMAGED;
-    }
-    return SPV_OK;
-}
-
 static int start_from_genesis_or_reader(struct spv_chain *c)
 {
     struct spv_judge judge = {.params = c->params};
@@ -74,7 +60,7 @@ static int start_from_genesis_or_reader(struct spv_chain *c)
         return rc;
     height = spv_chain_window_tip(c)->height;
     c->n_passed = checkpoint_from(c, height + 1);
-    rc = check_window(c);
+    rc = spv_chain_check_stored(c);
     if (rc < 0)
         return rc;
     rc = spv_chain_judge_at(c, &judge, (struct spv_place){SPV_ON_BEST, height});
@@ -187,9 +173,9 @@ static int begin_new(struct spv_chain *c, struct batch *b)
     return rc < 0 ? rc : SPV_OK;
 }
 
-/* Judges a new header and stages it. */
-static void judge_new(struct spv_chain *c, struct batch *b, const struct spv_header *header,
-                      const struct spv_blockhash *hash)
+/* Judges a new header and stages it. Negative only when the fault is ours. */
+static int judge_new(struct spv_chain *c, struct batch *b, const struct spv_header *header,
+                     const struct spv_blockhash *hash)
 {
     struct spv_record *record = &c->window.records[c->window.n + b->n_new];
     int rc;
@@ -201,16 +187,19 @@ static void judge_new(struct spv_chain *c, struct batch *b, const struct spv_hea
         c->checkpoints[b->checkpoint].height == record->height) {
         if (!spv_blockhash_eq(&c->checkpoints[b->checkpoint].hash, hash))
             rc = SPV_ERR_HDR_CHECKPOINT;
+        else if (spv_chain_check_work(c, &c->checkpoints[b->checkpoint], &record->work) < 0)
+            return SPV_ERR_DB_DAMAGED;
         b->checkpoint++;
     }
     if (rc == SPV_OK)
         rc = spv_rules_future(header->time, b->now);
     if (rc < 0) {
         b->verdict->error = rc;
-        return;
+        return SPV_OK;
     }
     c->window.real[c->window.n + b->n_new] = spv_judge_advance(&b->judge, record);
     b->n_new++;
+    return SPV_OK;
 }
 
 /* One header after the first's parent was found. Fills verdict->error when it is refused. */
@@ -231,8 +220,7 @@ static int take(struct spv_chain *c, struct batch *b, const struct spv_header *h
         if (rc < 0 || b->verdict->error != 0)
             return rc;
     }
-    judge_new(c, b, header, hash);
-    return SPV_OK;
+    return judge_new(c, b, header, hash);
 }
 
 /* Goes through the batch up to the first refused header. */

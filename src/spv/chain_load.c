@@ -101,6 +101,10 @@ int spv_chain_load(struct spv_chain *c)
                 ? stored.height - SPV_WINDOW_PERIODS * c->interval
                 : 0;
     start -= start % c->interval; /* there real bits are the bits */
+    if (start < spv_chain_begins(c).height)
+        start = spv_chain_begins(c).height; /* a period's first as well */
+    if (start > stored.height)
+        return SPV_ERR_DB_DAMAGED;
 
     rc = read_base(c, &base, start);
     if (rc < 0)

@@ -43,8 +43,8 @@ static int best_record(const struct spv_chain *c, struct spv_record *out, uint32
         *out = c->genesis;
         return 1;
     }
-    if (c->reader.by_height == NULL)
-        return 0;
+    if (c->reader.by_height == NULL || height < spv_chain_begins(c).height)
+        return 0; /* not knowable */
     rc = c->reader.by_height(c->reader.ctx, out, height);
     if (rc < 0)
         return rc;

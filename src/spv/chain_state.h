@@ -57,6 +57,15 @@ void spv_span_copy(struct spv_span *dst, size_t at, const struct spv_span *src, 
 /* Drops the first n entries. */
 void spv_span_drop(struct spv_span *s, size_t n);
 
+/* chain_base.c: where the reader's chain begins, and whether all that is stored agrees with the
+ * checkpoints: SPV_OK, SPV_ERR_DB_CHECKPOINT, SPV_ERR_DB_DAMAGED (a wrong sum of work) or the
+ * reader's error. */
+struct spv_base spv_chain_begins(const struct spv_chain *c);
+int spv_chain_check_stored(const struct spv_chain *c);
+/* SPV_ERR_DB_DAMAGED when a header at a checkpoint has another work than is known. */
+int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint *checkpoint,
+                         const struct spv_u256 *work);
+
 /* look-ups: chain_lookup.c; 1 found, 0 not there or not knowable, negative on failure */
 uint32_t spv_chain_window_start(const struct spv_chain *c);
 const struct spv_record *spv_chain_window_tip(const struct spv_chain *c);

@@ -83,7 +83,7 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
 
 bool spv_sync_enough_work(const struct spv_sync *s)
 {
-    return spv_u256_cmp(&spv_chain_tip(s->cfg.chain)->work, &s->cfg.min_work) >= 0;
+    return spv_chain_has_work(s->cfg.chain, &s->cfg.min_work);
 }
 
 static unsigned done_groups(const struct spv_sync *s)

@@ -50,6 +50,9 @@ static int check_fork(struct spv_store *s, const struct spv_change *c)
             return misfit(s, "the header at the fork is not stored");
         }
     }
+    if (c->kind == SPV_CHANGE_START || c->kind == SPV_CHANGE_FILL) {
+        return SPV_OK; /* base.c looks what they follow */
+    }
     if (!spv_blockhash_eq(&c->records[0].header.prev, &fork.hash)) {
         return misfit(s, "the first record does not follow the header at the fork");
     }
@@ -135,6 +138,10 @@ static int write_change(struct spv_store *s, const struct spv_change *c)
         return replace_rows(s, c);
     case SPV_CHANGE_BRANCH:
         return insert_branch(s, c);
+    case SPV_CHANGE_START:
+        return spv_base_start(s, c);
+    case SPV_CHANGE_FILL:
+        return spv_base_fill(s, c);
     }
     return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of change", s->path);
 }
@@ -168,7 +175,9 @@ int spv_store_apply(struct spv_store *s, const struct spv_change *change)
         spv_db_rollback(s);
         return rc;
     }
-    if (change->kind != SPV_CHANGE_BRANCH) {
+    if (change->kind == SPV_CHANGE_START || change->kind == SPV_CHANGE_FILL) {
+        spv_base_applied(s, change);
+    } else if (change->kind != SPV_CHANGE_BRANCH) {
         s->tip = change->records[change->n - 1];
     }
     return SPV_OK;

@@ -3,9 +3,9 @@
  *
  * Each row of the window must be there, hash to its stored hash over the hash of the row below,
  * meet its own target and add its work. Rows that hold are counted upwards from an anchor below the
- * window; when not even the window's first row holds, the window moves down, at worst to genesis.
- * What stands above the last good row is the damaged tail. Rows further down are spv-verify's
- * business (and reading one checks its shape). */
+ * window; when not even the window's first row holds, the window moves down, at worst to genesis or
+ * the base (base.c). What stands above the last good row is the damaged tail. Rows further down are
+ * spv-verify's business (and reading one checks its shape). */
 #include "store/db.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@
 #define CHECK_ROWS 2100
 
 struct finding {
-    int64_t good; /* the highest row that holds; -1: not even genesis */
+    int64_t good; /* the highest row that holds; -1: not even genesis, or the base's */
     int64_t max; /* the highest row */
     int64_t claimed; /* the tip that the metadata names; -1: none */
     struct spv_record tip; /* the row `good` */
@@ -67,12 +67,14 @@ static const char *judge_genesis(const struct spv_store *s, const struct spv_rec
     return NULL;
 }
 
-/* Judges rows low..high upwards: sets good, tip, reason. 0, or negative when SQLite fails. */
+/* Judges rows low..high upwards, none of them below the base: sets good, tip, reason. 0, or
+ * negative when SQLite fails. */
 static int check_window(struct spv_store *s, struct finding *f, int64_t low, int64_t high)
 {
     sqlite3_stmt *st = NULL;
-    struct spv_record below = {.height = 0};
-    int64_t want = low > 0 ? low - 1 : 0;
+    const int64_t bottom = s->base.height;
+    struct spv_record below = {.hash = s->base_parent, .work = s->base_work};
+    int64_t want = low > bottom ? low - 1 : bottom;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
     if (rc != SPV_OK) {
@@ -160,8 +162,10 @@ static int find(struct spv_store *s, struct finding *f)
     bool first = true;
     const char *reason = NULL;
     int64_t height = 0;
-    while (high >= 0 && f->good < 0) {
-        int64_t low = high >= CHECK_ROWS ? high - CHECK_ROWS + 1 : 0;
+    const int64_t bottom = s->base.height;
+    f->height = bottom;
+    while (high >= bottom && f->good < 0) {
+        int64_t low = high - bottom >= CHECK_ROWS ? high - CHECK_ROWS + 1 : bottom;
         rc = check_window(s, f, low, high);
         if (rc != SPV_OK) {
             return rc;
@@ -189,6 +193,10 @@ static int cut(struct spv_store *s, struct finding *f)
     int64_t top = f->max > f->claimed ? f->max : f->claimed;
     int64_t lost = top - (f->good >= 0 ? f->good : 0);
     int rc = spv_db_remove_above(s, f->good);
+    if (rc == SPV_OK && f->good < 0) { /* nothing is left: begin anew, at genesis */
+        s->base = (struct spv_base){0};
+        rc = spv_base_write(s, &s->base, NULL, NULL);
+    }
     if (rc == SPV_OK && f->good < 0) {
         rc = spv_check_store_genesis(s, &f->tip);
     }
@@ -209,7 +217,10 @@ int spv_check_tail(struct spv_store *s)
 {
     struct finding f;
     memset(&f, 0, sizeof f);
-    int rc = find(s, &f);
+    int rc = spv_base_load(s);
+    if (rc == SPV_OK) {
+        rc = find(s, &f);
+    }
     if (rc != SPV_OK) {
         return rc;
     }

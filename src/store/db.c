@@ -32,6 +32,9 @@ static const char *const statements[SPV_STMTS] = {
         " ORDER BY height DESC, work DESC LIMIT -1 OFFSET ?1)",
     [SPV_STMT_META_SET] = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
     [SPV_STMT_META_GET] = "SELECT value FROM meta WHERE key = ?1",
+    [SPV_STMT_META_REMOVE] = "DELETE FROM meta WHERE key = ?1",
+    [SPV_STMT_UNFILL] = "DELETE FROM header WHERE height > ?1 AND height < ?2",
+    [SPV_STMT_FILLED] = "SELECT coalesce(max(height), 0) FROM header WHERE height < ?1",
     [SPV_STMT_TIP] =
         "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
         " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"

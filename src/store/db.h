@@ -27,6 +27,9 @@ enum spv_stmt {
     SPV_STMT_BRANCH_PRUNE,
     SPV_STMT_META_SET,
     SPV_STMT_META_GET,
+    SPV_STMT_META_REMOVE,
+    SPV_STMT_UNFILL,
+    SPV_STMT_FILLED,
     SPV_STMT_TIP,
     SPV_STMT_BY_HASH,
     SPV_STMT_RANGE,
@@ -44,6 +47,9 @@ struct spv_store {
     int lock; /* descriptor of the writer's lock, or -1 */
     char *path;
     struct spv_record tip; /* when writing: the last committed tip */
+    struct spv_base base; /* where the chain begins; base.c */
+    struct spv_blockhash base_parent; /* hash and work of the header below the base */
+    struct spv_u256 base_work;
     uint32_t rewound;
     char problem[SPV_PROBLEM_TEXT];
 };
@@ -89,6 +95,19 @@ int spv_db_set_meta(struct spv_store *s, const char *key, const char *text);
 /* The value of a meta key as text: 1, 0 when absent, or negative. A value that does not fit is
  * SPV_ERR_DB_DAMAGED. */
 int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key);
+
+/* base.c: reads where the chain begins. A reader looks again when it misses a row, as the writer
+ * may have moved the base: 1 when it had, 0 or negative. */
+int spv_base_load(struct spv_store *s);
+int spv_base_moved(struct spv_store *s);
+/* Writes it, inside the caller's transaction; a base of 0 removes it. */
+int spv_base_write(struct spv_store *s, const struct spv_base *base,
+                   const struct spv_blockhash *parent, const struct spv_u256 *work);
+/* The rows of a START or FILL change, inside the caller's transaction. */
+int spv_base_start(struct spv_store *s, const struct spv_change *c);
+int spv_base_fill(struct spv_store *s, const struct spv_change *c);
+/* The change is committed. */
+void spv_base_applied(struct spv_store *s, const struct spv_change *c);
 
 /* check.c: the last rows of an open store; also loads the tip. Cuts a bad tail when writing, inside
  * the caller's transaction. */

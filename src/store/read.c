@@ -17,9 +17,15 @@ static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_record *ou
     int result = 0;
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
-        result = 1;
-        if (spv_row_read(out, st) != SPV_OK ||
-            (out->height > 0 && spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != SPV_OK)) {
+        result = spv_row_read(out, st) == SPV_OK ? 1 : SPV_ERR_DB_DAMAGED;
+        if (result == 1 && out->height > 0 &&
+            spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != SPV_OK) {
+            /* nothing stands below the base; a reader may have missed that it moved */
+            int moved = out->height != s->base.height ? spv_base_moved(s) : 0;
+            result = moved < 0 ? moved : out->height == s->base.height ? 1 : SPV_ERR_DB_DAMAGED;
+            out->header.prev = s->base_parent;
+        }
+        if (result == SPV_ERR_DB_DAMAGED) {
             result = damaged_row(s, sqlite3_column_int64(st, 0));
         }
     } else if (rc != SQLITE_DONE) {
@@ -36,12 +42,29 @@ int spv_store_tip(struct spv_store *s, struct spv_record *out)
     return rc == SPV_OK ? step_one(s, st, out) : rc;
 }
 
+/* Heights between genesis and the base are unknown, also where they are filled. */
+static bool below_base(const struct spv_store *s, uint32_t height)
+{
+    return height > 0 && height < s->base.height;
+}
+
+/* The height of the row that lends its hash to the one at `from`; at the base there is none, and
+ * *prev is what the metadata says. */
+static int64_t lender(const struct spv_store *s, struct spv_blockhash *prev, uint32_t from)
+{
+    if (from > 0 && from == s->base.height) {
+        *prev = s->base_parent;
+        return from;
+    }
+    return from > 0 ? (int64_t)from - 1 : 0;
+}
+
 /* Two neighbouring rows in one seek: a third faster than a join. */
-int spv_store_by_height(struct spv_store *s, struct spv_record *out, uint32_t height)
+static int read_row(struct spv_store *s, struct spv_record *out, uint32_t height)
 {
     sqlite3_stmt *st = NULL;
     struct spv_blockhash prev = {{0}};
-    int64_t want = height > 0 ? (int64_t)height - 1 : 0;
+    int64_t want = lender(s, &prev, height);
     int result = 0;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
@@ -66,6 +89,21 @@ int spv_store_by_height(struct spv_store *s, struct spv_record *out, uint32_t he
     }
     (void)sqlite3_reset(st);
     return result;
+}
+
+int spv_store_by_height(struct spv_store *s, struct spv_record *out, uint32_t height)
+{
+    int rc = below_base(s, height) ? 0 : read_row(s, out, height);
+    if (rc == 0 || rc == SPV_ERR_DB_DAMAGED) {
+        int moved = spv_base_moved(s);
+        if (moved < 0) {
+            return moved;
+        }
+        if (moved > 0) {
+            rc = below_base(s, height) ? 0 : read_row(s, out, height);
+        }
+    }
+    return rc;
 }
 
 int spv_read_has_index(struct spv_store *s)
@@ -111,19 +149,17 @@ int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct 
     }
     spv_row_reverse(display, hash->b);
     (void)sqlite3_bind_blob(st, 1, display, sizeof display, SQLITE_STATIC);
-    return step_one(s, st, out);
+    rc = step_one(s, st, out);
+    return rc == 1 && below_base(s, out->height) ? 0 : rc;
 }
 
 /* The row at `from - 1` only lends its hash. */
-int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n)
+static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n)
 {
     sqlite3_stmt *st = NULL;
     struct spv_blockhash prev = {{0}};
-    int64_t want = from > 0 ? (int64_t)from - 1 : 0;
+    int64_t want = lender(s, &prev, from);
     uint32_t got = 0;
-    if (n > INT32_MAX) {
-        n = INT32_MAX;
-    }
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
     if (rc != SPV_OK || n == 0) {
         return rc;
@@ -158,6 +194,22 @@ int spv_store_data_version(struct spv_store *s, uint32_t *out)
     int rc = spv_db_integer(s, &version, "PRAGMA data_version", "look for changes");
     *out = (uint32_t)version;
     return rc;
+}
+
+int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    if (n > INT32_MAX) {
+        n = INT32_MAX;
+    }
+    for (int again = 0;; again++) {
+        /* genesis stands alone below a base */
+        const uint32_t most = from == 0 && s->base.height > 0 && n > 1 ? 1 : n;
+        int rc = below_base(s, from) ? 0 : read_range(s, out, from, most);
+        int moved = again == 0 && (rc == 0 || rc == SPV_ERR_DB_DAMAGED) ? spv_base_moved(s) : 0;
+        if (moved <= 0) {
+            return moved < 0 ? moved : rc;
+        }
+    }
 }
 
 static int reader_tip(void *ctx, struct spv_record *out)
@@ -206,6 +258,11 @@ static int reader_hashes(void *ctx)
     return look_for_index(ctx);
 }
 
+static void reader_base(void *ctx, struct spv_base *out)
+{
+    spv_store_base(ctx, out);
+}
+
 struct spv_reader spv_store_reader(struct spv_store *s)
 {
     struct spv_reader reader = {
@@ -217,6 +274,49 @@ struct spv_reader spv_store_reader(struct spv_store *s)
         .hold = reader_hold,
         .release = reader_release,
         .hashes = reader_hashes,
+        .base = reader_base,
+    };
+    return reader;
+}
+
+static int fill_tip(void *ctx, struct spv_record *out)
+{
+    uint32_t height = 0;
+    int rc = spv_store_filled(ctx, &height);
+    return rc < 0 ? rc : read_row(ctx, out, height);
+}
+
+static int fill_by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    const struct spv_store *s = ctx;
+    return height < s->base.height ? read_row(ctx, out, height) : 0;
+}
+
+static int fill_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    (void)ctx;
+    (void)out;
+    (void)hash; /* not knowable: what a peer names below the window is nothing to look for */
+    return 0;
+}
+
+static int fill_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    const struct spv_store *s = ctx;
+    if (from >= s->base.height) {
+        return 0;
+    }
+    return read_range(ctx, out, from, n < s->base.height - from ? n : s->base.height - from);
+}
+
+struct spv_reader spv_store_fill_reader(struct spv_store *s)
+{
+    struct spv_reader reader = {
+        .ctx = s,
+        .tip = fill_tip,
+        .by_height = fill_by_height,
+        .by_hash = fill_by_hash,
+        .range = fill_range,
     };
     return reader;
 }

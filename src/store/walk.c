@@ -55,20 +55,36 @@ static int step(struct spv_store_walk *w, struct spv_record *out)
     return spv_row_read(out, w->st) == SPV_OK ? 1 : walk_damaged(w, "is malformed");
 }
 
+/* Where the chain ends and begins at the moment of the snapshot. */
+static int look(struct spv_store_walk *w, int64_t *base)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(w->db,
+                                "SELECT coalesce(max(height), -1),"
+                                " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'base'),"
+                                " (SELECT value FROM meta WHERE key = 'base_parent') FROM header",
+                                -1, &st, NULL);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const unsigned char *parent = sqlite3_column_text(st, 2);
+        w->end = sqlite3_column_int64(st, 0);
+        *base = sqlite3_column_int64(st, 1);
+        rc = *base > 0 && (parent == NULL ||
+                           spv_blockhash_from_hex(&w->prev, (const char *)parent) != SPV_OK)
+                 ? SQLITE_CORRUPT
+                 : SQLITE_OK;
+    }
+    (void)sqlite3_finalize(st);
+    return rc;
+}
+
 /* Fixes the snapshot and goes to the first row; the one below only lends its hash. */
 static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
 {
-    sqlite3_stmt *max = NULL;
+    int64_t base = 0;
     int rc = sqlite3_exec(w->db, "BEGIN", NULL, NULL, NULL);
     if (rc == SQLITE_OK) {
-        rc = sqlite3_prepare_v2(w->db, "SELECT coalesce(max(height), -1) FROM header", -1, &max,
-                                NULL);
+        rc = look(w, &base);
     }
-    if (rc == SQLITE_OK && (rc = sqlite3_step(max)) == SQLITE_ROW) {
-        w->end = sqlite3_column_int64(max, 0);
-        rc = SQLITE_OK;
-    }
-    (void)sqlite3_finalize(max);
     if (rc == SQLITE_OK) {
         rc = sqlite3_prepare_v2(w->db,
                                 "SELECT " SPV_ROW_COLUMNS " FROM header"
@@ -87,10 +103,19 @@ static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
     if (from > w->end) {
         return SPV_OK;
     }
-    w->next = from > 0 ? (int64_t)from - 1 : 0;
+    if (base > 0 && from < base && (from > 0 || w->end > 0)) {
+        return spv_db_fail(w->store, SPV_ERR_NOT_FOUND,
+                           "%s: the database begins at height %lld, not at %u. Ask from there, or "
+                           "fetch what is below with spv-sync --backfill.",
+                           w->store->path, (long long)base, (unsigned)from);
+    }
+    if (from == 0) {
+        w->prev = (struct spv_blockhash){{0}};
+    }
+    w->next = from > 0 && from != base ? (int64_t)from - 1 : from;
     (void)sqlite3_bind_int64(w->st, 1, w->next);
     (void)sqlite3_bind_int64(w->st, 2, w->end);
-    if (from > 0) {
+    if (w->next < from) {
         struct spv_record below;
         int found = step(w, &below);
         if (found < 0) {

@@ -84,7 +84,11 @@ static void open_chain(struct world *w)
 {
     const struct spv_chain_config cfg = {
         .params = &w->params,
-        .reader = {w, store_tip, store_by_height, store_by_hash, store_range},
+        .reader = {.ctx = w,
+                   .tip = store_tip,
+                   .by_height = store_by_height,
+                   .by_hash = store_by_hash,
+                   .range = store_range},
         .checkpoints = w->checked ? &w->checkpoint : NULL,
         .n_checkpoints = w->checked ? 1 : 0,
         .no_checkpoints = !w->checked,

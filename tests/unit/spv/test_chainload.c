@@ -209,7 +209,13 @@ static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
     assert_ptr_equal(spv_chain_last_checkpoint(c), &checkpoint);
     spv_chain_free(c);
     checkpoint.hash.b[3] ^= 1;
-    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_DAMAGED);
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
+    /* also far below what is kept in memory */
+    checkpoint = (struct spv_checkpoint){.height = 1, .hash = s.store.records[1].hash};
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    spv_chain_free(c);
+    checkpoint.hash.b[3] ^= 1;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
     clear_scene(&s);
 }
 
