@@ -1,0 +1,614 @@
+/* The address book by itself: places, floods, choice, promotion, disputes, what is saved. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "spv/addrbook.h"
+#include "spv/backoff.h"
+#include "spv/bans.h"
+#include "support/random.h"
+
+#define NOW INT64_C(1800000000)
+#define SEED 20261122
+#define SERVICES (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
+
+static struct test_random chance;
+static struct spv_addrbook *book;
+static struct spv_now now;
+
+static int setup(void **state)
+{
+    (void)state;
+    chance.state = SEED;
+    now = (struct spv_now){.mono_us = SPV_SECOND, .unix_s = NOW};
+    book = calloc(1, sizeof *book);
+    if (!book)
+        return -1;
+    spv_addrbook_init(book, NULL, test_random_rng(&chance));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    spv_addrbook_free(book);
+    free(book);
+    return 0;
+}
+
+static void pass(int64_t seconds)
+{
+    now.unix_s += seconds;
+    now.mono_us += (uint64_t)seconds * SPV_SECOND;
+}
+
+static struct spv_netaddr ip(uint32_t number)
+{
+    return (struct spv_netaddr){.network = SPV_ADDR_IPV4,
+                                .len = 4,
+                                .port = 8333,
+                                .bytes = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                                          (uint8_t)(number >> 8), (uint8_t)number}};
+}
+
+static struct spv_netgroup source(uint32_t number)
+{
+    const struct spv_netaddr a = ip(number);
+    return spv_netgroup_of(&a);
+}
+
+static int add_from(uint32_t number, uint32_t from)
+{
+    const struct spv_netaddr a = ip(number);
+    const struct spv_netgroup g = source(from);
+    return spv_addrbook_add(book, &a, SERVICES, now.unix_s - 3600, &g, now);
+}
+
+static int must_add(uint32_t number)
+{
+    const struct spv_netaddr a = ip(number);
+    assert_int_equal(add_from(number, number ^ 0x01000000), 1);
+    return spv_addrbook_find(book, &a);
+}
+
+static const struct spv_pick anyone = {.reach = SPV_REACH_IPV4 | SPV_REACH_IPV6};
+
+/* 100,000 addresses from one peer, of one group and of all, against those that others told of. */
+static void a_flood_from_one_source_fills_a_bounded_share(void **state)
+{
+    (void)state;
+    print_message("seed %d\n", SEED);
+    size_t honest = 0;
+    for (uint32_t i = 0; i < 2000; i++)
+        honest += (size_t)add_from(0x0b000001 + (i << 16 ^ i), 0x20000000 + (i << 16));
+    const size_t before = book->n_new;
+    assert_int_equal(before, honest);
+    assert_true(honest > 1900);
+    for (uint32_t i = 0; i < 100000; i++) /* one group of addresses */
+        (void)add_from(0x17170000 + i % 65536, 0x17170001);
+    assert_true(book->n_new - before <= SPV_BUCKET);
+    const size_t then = book->n_new;
+    for (uint32_t i = 0; i < 100000; i++) /* addresses of every group */
+        (void)add_from(0x20000000 + i * 40503u * 16, 0x17170001);
+    assert_true(book->n_new - before <= SPV_BUCKETS_PER_SOURCE * SPV_BUCKET);
+    assert_true(book->n_new > then);
+    assert_true(spv_addrbook_memory(book) < (size_t)3 << 20);
+    print_message("one group took %zu of %d places, every group %zu\n", then - before, SPV_BOOK_NEW,
+                  book->n_new - before);
+    for (uint32_t i = 0; i < 2000; i++) { /* and nobody was pushed out */
+        const struct spv_netaddr a = ip(0x0b000001 + (i << 16 ^ i));
+        honest -= spv_addrbook_find(book, &a) >= 0;
+    }
+    assert_int_equal(honest, 0);
+}
+
+static void the_book_is_bounded_whoever_fills_it(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 200000; i++)
+        (void)add_from(0x0b000001 + i * 2654435761u % 0x40000000, i * 40503u << 8);
+    print_message("%zu of 200,000 found a place\n", book->n_new);
+    assert_true(book->n_new > SPV_BOOK_NEW * 9 / 10);
+    assert_true(book->n_new <= SPV_BOOK_NEW);
+    assert_true(spv_addrbook_memory(book) < (size_t)3 << 20);
+    struct spv_book_changes c;
+    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    assert_int_equal(c.n_changed, book->n_new);
+}
+
+/* The buckets follow from a secret: what fills the same places in one book does not in another. */
+static void places_depend_on_the_secret(void **state)
+{
+    (void)state;
+    struct spv_addrbook *other = calloc(1, sizeof *other);
+    assert_non_null(other);
+    spv_addrbook_init(other, NULL, test_random_rng(&chance));
+    size_t agree = 0, both = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        const struct spv_netaddr a = ip(0x0b000001 + (i << 16));
+        const struct spv_netgroup g = source(0x30000000 + (i << 16));
+        (void)spv_addrbook_add(book, &a, SERVICES, NOW, &g, now);
+        (void)spv_addrbook_add(other, &a, SERVICES, NOW, &g, now);
+        const int x = spv_addrbook_find(book, &a), y = spv_addrbook_find(other, &a);
+        both += x >= 0 && y >= 0;
+        agree += x >= 0 && y >= 0 && book->at[x].place == other->at[y].place;
+    }
+    assert_true(both > 900);
+    assert_true(agree < 10);
+    spv_addrbook_free(other);
+    free(other);
+}
+
+static void the_terrible_give_way_and_the_others_do_not(void **state)
+{
+    static const struct {
+        struct spv_book_address a;
+        bool terrible;
+    } rows[] = {
+        {{.last_seen = NOW}, false},
+        {{.last_seen = NOW + 601}, true}, /* from the future */
+        {{.last_seen = NOW + 600}, false},
+        {{.last_seen = NOW - 30 * 86400}, false},
+        {{.last_seen = NOW - 30 * 86400 - 1}, true}, /* not seen for a month */
+        {{.last_seen = NOW, .attempts = 2}, false},
+        {{.last_seen = NOW, .attempts = 3}, true}, /* never answered */
+        {{.last_seen = NOW, .attempts = 3, .last_try = NOW - 59}, false}, /* may be under way */
+        {{.last_seen = NOW, .attempts = 9, .last_success = NOW - 8 * 86400}, false},
+        {{.last_seen = NOW, .attempts = 10, .last_success = NOW - 8 * 86400}, true},
+        {{.last_seen = NOW, .attempts = 10, .last_success = NOW - 6 * 86400}, false},
+        {{.last_seen = NOW, .slow = 100}, false}, /* slow is not gone */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct spv_book_entry e = {.a = rows[i].a};
+        if (spv_addrbook_terrible(&e, NOW) != rows[i].terrible)
+            fail_msg("row %zu", i);
+        e.held = true;
+        assert_false(spv_addrbook_terrible(&e, NOW));
+    }
+    /* one bucket, full of good ones: nobody more; after a month unseen: everybody */
+    for (uint32_t i = 0; i < 2000; i++)
+        (void)add_from(0x17170000 + i, 0x17170001);
+    const size_t full = book->n_new;
+    assert_true(full > SPV_BUCKET / 2);
+    assert_int_equal(
+        add_from(0x17170000 + 5000, 0x17170001) + add_from(0x17170000 + 5001, 0x17170001), 0);
+    pass(31 * 86400);
+    assert_int_equal(add_from(0x17170000 + 5000, 0x17170001), 1);
+    assert_int_equal(book->n_new, full);
+}
+
+static void unroutable_addresses_are_refused(void **state)
+{
+    static const struct {
+        struct spv_netaddr addr;
+        bool ok;
+    } rows[] = {
+        {{SPV_ADDR_IPV4, 4, 8333, {127, 0, 0, 1}}, false},
+        {{SPV_ADDR_IPV4, 4, 8333, {10, 1, 2, 3}}, false},
+        {{SPV_ADDR_IPV4, 4, 8333, {192, 168, 0, 1}}, false},
+        {{SPV_ADDR_IPV4, 4, 8333, {172, 31, 0, 1}}, false},
+        {{SPV_ADDR_IPV4, 4, 8333, {172, 32, 0, 1}}, true},
+        {{SPV_ADDR_IPV4, 4, 8333, {100, 64, 0, 1}}, false},
+        {{SPV_ADDR_IPV4, 4, 8333, {203, 0, 113, 1}}, false},
+        {{SPV_ADDR_IPV4, 4, 8333, {224, 0, 0, 1}}, false},
+        {{SPV_ADDR_IPV4, 4, 0, {8, 8, 8, 8}}, false},
+        {{SPV_ADDR_IPV4, 4, 8333, {8, 8, 8, 8}}, true},
+        {{SPV_ADDR_IPV6, 16, 8333, {0xfe, 0x80}}, false},
+        {{SPV_ADDR_IPV6, 16, 8333, {0x20, 0x01, 0x0d, 0xb8}}, false},
+        {{SPV_ADDR_IPV6, 16, 8333, {0x2a, 0x01, 0, 1}}, true},
+        {{SPV_ADDR_TORV3, 32, 8333, {1}}, true},
+        {{SPV_ADDR_I2P, 32, 8333, {1}}, false},
+        {{SPV_ADDR_CJDNS, 16, 8333, {0xfc}}, false},
+        {{9, 0, 8333, {0}}, false},
+    };
+    const struct spv_netgroup g = source(1);
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(spv_addrbook_add(book, &rows[i].addr, 1, NOW, &g, now), rows[i].ok);
+}
+
+static void groups_are_what_one_operator_has_many_of(void **state)
+{
+    static const struct {
+        struct spv_netaddr a, b;
+        bool same;
+    } rows[] = {
+        {{SPV_ADDR_IPV4, 4, 1, {8, 8, 1, 1}}, {SPV_ADDR_IPV4, 4, 2, {8, 8, 9, 9}}, true},
+        {{SPV_ADDR_IPV4, 4, 1, {8, 8, 1, 1}}, {SPV_ADDR_IPV4, 4, 1, {8, 9, 1, 1}}, false},
+        {{SPV_ADDR_IPV6, 16, 1, {0x2a, 1, 2, 3, 4}},
+         {SPV_ADDR_IPV6, 16, 1, {0x2a, 1, 2, 3, 9}},
+         true},
+        {{SPV_ADDR_IPV6, 16, 1, {0x2a, 1, 2, 3}}, {SPV_ADDR_IPV6, 16, 1, {0x2a, 1, 2, 4}}, false},
+        {{SPV_ADDR_TORV3, 32, 1, {0x1f}}, {SPV_ADDR_TORV3, 32, 1, {0x10}}, true},
+        {{SPV_ADDR_TORV3, 32, 1, {0x1f}}, {SPV_ADDR_TORV3, 32, 1, {0x2f}}, false},
+        {{SPV_ADDR_TORV3, 32, 1, {8, 8}}, {SPV_ADDR_IPV4, 4, 1, {8, 8}}, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct spv_netgroup a = spv_netgroup_of(&rows[i].a), b = spv_netgroup_of(&rows[i].b);
+        assert_int_equal(spv_netgroup_eq(&a, &b), rows[i].same);
+    }
+}
+
+static void prefers_groups_that_are_not_in_use(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 20; i++)
+        (void)add_from(0x08080001 + i, 0x30000000 + (i << 16));
+    must_add(0x09090001);
+    const struct spv_netgroup used = source(0x08080001);
+    const struct spv_pick pick = {.reach = anyone.reach, .groups = &used, .n_groups = 1};
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(book->at[spv_addrbook_pick(book, &pick, now)].a.addr.bytes[0], 9);
+    const struct spv_netaddr only = ip(0x09090001);
+    spv_addrbook_hold(book, spv_addrbook_find(book, &only), now);
+    assert_int_equal(book->at[spv_addrbook_pick(book, &pick, now)].a.addr.bytes[0], 8);
+}
+
+static void picks_only_what_can_be_dialled(void **state)
+{
+    const struct spv_netaddr onion = {SPV_ADDR_TORV3, 32, 8333, {7}};
+    const struct spv_netgroup g = source(1);
+    const struct spv_pick tor = {.reach = SPV_REACH_ONION};
+    (void)state;
+    const int v4 = must_add(0x09090001);
+    assert_int_equal(spv_addrbook_pick(book, &tor, now), -1);
+    assert_true(spv_addrbook_deadline(book) == SPV_NEVER);
+    assert_int_equal(spv_addrbook_add(book, &onion, SERVICES, NOW, &g, now), 1);
+    assert_int_equal(spv_addrbook_pick(book, &tor, now), spv_addrbook_find(book, &onion));
+    assert_int_equal(spv_addrbook_pick(book, &anyone, now), v4);
+    const struct spv_netaddr bloom = ip(0x0a0a0001 ^ 0x01000000);
+    spv_addrbook_hold(book, v4, now);
+    assert_int_equal(spv_addrbook_add(book, &bloom, SPV_NODE_BLOOM, NOW, &g, now), 1);
+    assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1); /* serves no chain */
+}
+
+static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
+{
+    (void)state;
+    const int e = must_add(0x09090001);
+    uint64_t last = 0;
+    for (int i = 0; i < 20; i++) {
+        spv_addrbook_hold(book, e, now);
+        assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
+        spv_addrbook_released(book, e, SPV_ERR_REFUSED, false, now);
+        const uint64_t wait = book->at[e].next_try_us - now.mono_us;
+        assert_true(wait <= SPV_BACKOFF_MAX);
+        if (i > 0 && i < 10)
+            assert_true(wait > last / 2);
+        if (i > 12)
+            assert_true(wait >= SPV_BACKOFF_MAX / 2);
+        assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
+        assert_true(spv_addrbook_deadline(book) == book->at[e].next_try_us);
+        now.mono_us = book->at[e].next_try_us;
+        now.unix_s += (int64_t)(wait / SPV_SECOND);
+        assert_int_equal(spv_addrbook_pick(book, &anyone, now), e); /* nothing is given up */
+        last = wait;
+    }
+    assert_int_equal(book->at[e].a.attempts, 20);
+    assert_int_equal(book->at[e].a.slow, 0);
+    spv_addrbook_hold(book, e, now);
+    spv_addrbook_reached(book, e, SERVICES, now);
+    spv_addrbook_released(book, e, 0, true, now);
+    assert_true(book->at[e].next_try_us - now.mono_us <= SPV_BACKOFF_FIRST);
+    assert_int_equal(book->at[e].a.attempts, 0);
+}
+
+/* "timeouts only lower preference": both stay, the slow one is seldom chosen. */
+static void a_slow_one_is_chosen_less(void **state)
+{
+    (void)state;
+    const int good = must_add(0x09090001), slow = must_add(0x0b0b0001);
+    for (int i = 0; i < 6; i++) {
+        spv_addrbook_hold(book, slow, now);
+        spv_addrbook_reached(book, slow, SERVICES, now);
+        spv_addrbook_released(book, slow, SPV_ERR_STALL, true, now);
+        pass(3600);
+    }
+    spv_addrbook_hold(book, good, now);
+    spv_addrbook_reached(book, good, SERVICES, now);
+    spv_addrbook_released(book, good, 0, true, now);
+    pass(3600);
+    assert_int_equal(book->at[slow].a.slow, 6);
+    assert_int_equal(book->at[slow].a.attempts, 0);
+    unsigned chosen = 0;
+    for (int i = 0; i < 1000; i++)
+        chosen += spv_addrbook_pick(book, &anyone, now) == slow;
+    print_message("the slow one was chosen %u times of 1,000\n", chosen);
+    assert_true(chosen > 0);
+    assert_true(chosen < 200);
+}
+
+static void one_that_answers_is_promoted(void **state)
+{
+    (void)state;
+    const int e = must_add(0x09090001);
+    const struct spv_pick feeler = {.reach = anyone.reach, .only_new = true};
+    assert_int_equal(spv_addrbook_pick(book, &feeler, now), e);
+    spv_addrbook_hold(book, e, now);
+    spv_addrbook_reached(book, e, SPV_NODE_NETWORK, now);
+    spv_addrbook_released(book, e, 0, true, now);
+    assert_true(book->at[e].a.tried);
+    assert_int_equal(book->n_new, 0);
+    assert_int_equal(book->n_tried, 1);
+    assert_true(book->changed_much);
+    pass(3600);
+    assert_int_equal(spv_addrbook_pick(book, &feeler, now), -1);
+    assert_int_equal(spv_addrbook_pick(book, &anyone, now), e);
+    /* what others say of its services no longer counts */
+    const struct spv_netaddr a = ip(0x09090001);
+    const struct spv_netgroup g = source(5);
+    assert_int_equal(spv_addrbook_add(book, &a, UINT64_MAX, now.unix_s, &g, now), 0);
+    assert_true(book->at[e].a.services == SPV_NODE_NETWORK);
+}
+
+/* Promotes addresses of one group until one finds no place; returns it. */
+static int dispute(void)
+{
+    for (uint32_t i = 0; i < 4000; i++) {
+        if (add_from(0x17170000 + i, 0x30000000 + (i << 16)) != 1)
+            continue;
+        const struct spv_netaddr a = ip(0x17170000 + i);
+        const int e = spv_addrbook_find(book, &a);
+        spv_addrbook_hold(book, e, now);
+        spv_addrbook_reached(book, e, SERVICES, now);
+        spv_addrbook_released(book, e, 0, true, now);
+        if (!book->at[e].a.tried)
+            return e;
+    }
+    fail_msg("no dispute arose");
+    return -1;
+}
+
+static void the_tried_of_one_group_are_bounded(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 20000; i++) {
+        if (add_from(0x17170000 + i % 65536, i * 40503u << 12) != 1)
+            continue;
+        const struct spv_netaddr a = ip(0x17170000 + i % 65536);
+        const int e = spv_addrbook_find(book, &a);
+        spv_addrbook_hold(book, e, now);
+        spv_addrbook_reached(book, e, SERVICES, now);
+        spv_addrbook_released(book, e, 0, true, now);
+    }
+    assert_true(book->n_tried <= SPV_BUCKETS_PER_GROUP * SPV_BUCKET);
+    assert_true(book->n_tried > SPV_BUCKET);
+}
+
+static void a_tried_one_that_still_answers_keeps_its_place(void **state)
+{
+    (void)state;
+    const int e = dispute();
+    assert_int_equal(book->n_challenges, 1);
+    pass(5 * 3600); /* the holder's answer is not fresh any more */
+    book->challenge[0].since = now.unix_s;
+    const int holder = spv_addrbook_to_test(book, anyone.reach, now);
+    assert_true(holder >= 0);
+    assert_true(book->at[holder].a.tried);
+    assert_false(book->at[e].a.tried);
+    spv_addrbook_hold(book, holder, now);
+    assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1); /* under way */
+    spv_addrbook_reached(book, holder, SERVICES, now);
+    spv_addrbook_released(book, holder, 0, true, now);
+    assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1);
+    assert_int_equal(book->n_challenges, 0);
+    assert_true(book->at[holder].a.tried);
+    assert_false(book->at[e].a.tried);
+}
+
+static void a_tried_one_that_fails_its_test_gives_way(void **state)
+{
+    (void)state;
+    const int e = dispute();
+    pass(5 * 3600);
+    book->challenge[0].since = now.unix_s;
+    const int holder = spv_addrbook_to_test(book, anyone.reach, now);
+    assert_true(holder >= 0);
+    const size_t tried = book->n_tried;
+    spv_addrbook_hold(book, holder, now);
+    spv_addrbook_released(book, holder, SPV_ERR_REFUSED, false, now);
+    assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1);
+    assert_true(book->at[e].a.tried);
+    assert_false(book->at[holder].a.tried); /* new again */
+    assert_int_equal(book->n_tried, tried);
+}
+
+static void a_dispute_that_cannot_be_tested_ends(void **state)
+{
+    (void)state;
+    const int e = dispute();
+    pass(5 * 3600);
+    book->challenge[0].since = now.unix_s;
+    assert_int_equal(spv_addrbook_to_test(book, SPV_REACH_ONION, now), -1);
+    assert_false(book->at[e].a.tried);
+    pass(40 * 60 + 1);
+    assert_int_equal(spv_addrbook_to_test(book, SPV_REACH_ONION, now), -1);
+    assert_true(book->at[e].a.tried);
+    assert_int_equal(book->n_challenges, 0);
+}
+
+static void a_banned_one_is_not_picked(void **state)
+{
+    (void)state;
+    const int e = must_add(0x09090001);
+    spv_addrbook_banned(book, e, now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
+    pass(SPV_BAN_SECONDS - 1);
+    assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
+    pass(1);
+    assert_int_equal(spv_addrbook_pick(book, &anyone, now), e);
+}
+
+static void what_changed_is_said_once_and_comes_back(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 500; i++)
+        (void)add_from(0x0b000001 + (i << 16), 0x30000000 + (i << 16));
+    const struct spv_netaddr first = ip(0x0b000001);
+    const int e = spv_addrbook_find(book, &first);
+    spv_addrbook_hold(book, e, now);
+    spv_addrbook_reached(book, e, SERVICES, now);
+    spv_addrbook_set_anchors(book, &e, 1);
+    struct spv_book_changes c;
+    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    const size_t n = book->n_new + book->n_tried;
+    assert_int_equal(c.n_changed, n);
+    struct spv_addrbook *again = calloc(1, sizeof *again);
+    assert_non_null(again);
+    spv_addrbook_init(again, (const uint8_t *)book->key, test_random_rng(&chance));
+    assert_int_equal(spv_addrbook_load(again, c.changed, c.n_changed, now), 0);
+    assert_int_equal(again->n_new, book->n_new);
+    assert_int_equal(again->n_tried, 1);
+    assert_true(again->at[spv_addrbook_find(again, &first)].a.anchor);
+    struct spv_book_changes none;
+    assert_int_equal(spv_addrbook_changes(again, &none), 0); /* the same key: every place fits */
+    assert_int_equal(none.n_changed + none.n_removed, 0);
+    assert_false(none.all);
+    spv_addrbook_free(again);
+    free(again);
+    /* nothing new; then one, and one that goes */
+    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    assert_int_equal(c.n_changed + c.n_removed, 0);
+    pass(31 * 86400);
+    for (uint32_t i = 0; i < 3000; i++)
+        (void)add_from(0x0b000002 + (i << 16), 0x30000000 + (i << 16));
+    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    assert_true(c.n_removed > 0);
+    assert_int_equal(n + c.n_changed - c.n_removed, book->n_new + book->n_tried);
+    for (size_t i = 0; i < c.n_removed; i++)
+        assert_int_equal(spv_addrbook_find(book, &c.removed[i]), -1);
+}
+
+static void rows_of_a_stranger_do_no_harm(void **state)
+{
+    (void)state;
+    struct spv_book_address rows[] = {
+        {.addr = ip(0x7f000001), .source_len = 1, .source = {1}},
+        {.addr = ip(0x08080808), .source_len = 0},
+        {.addr = ip(0x08080808), .source_len = 200},
+        {.addr = {99, 250, 1, {0}}, .source_len = 1},
+        {.addr = ip(0x08080809),
+         .source_len = 8,
+         .last_seen = INT64_C(1) << 40,
+         .last_try = INT64_C(1) << 40,
+         .last_success = INT64_C(1) << 40,
+         .attempts = UINT32_MAX,
+         .slow = UINT32_MAX,
+         .services = SPV_NODE_NETWORK,
+         .tried = true},
+        {.addr = ip(0x08080809), .source_len = 8}, /* twice */
+        {.addr = ip(0x0808080a), .source_len = 8, .tried = true}, /* tried and never reached */
+    };
+    assert_int_equal(spv_addrbook_load(book, rows, sizeof rows / sizeof rows[0], now), 0);
+    assert_int_equal(book->n_tried, 1);
+    assert_int_equal(book->n_new, 1);
+    const int e = spv_addrbook_find(book, &rows[4].addr);
+    assert_int_equal(book->at[e].a.last_success, NOW);
+    assert_int_equal(spv_addrbook_pick(book, &anyone, now), e);
+    spv_addrbook_hold(book, e, now);
+    spv_addrbook_released(book, e, SPV_ERR_REFUSED, false, now);
+    assert_true(book->at[e].a.attempts == UINT32_MAX); /* no overflow */
+    struct spv_book_changes c;
+    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    assert_int_equal(c.n_removed, 5); /* the file is cleaned */
+}
+
+/* Bans. */
+
+static void a_ban_lasts_a_day_whatever_the_wall_clock_does(void **state)
+{
+    static struct spv_bans b;
+    uint64_t until = 0;
+    (void)state;
+    memset(&b, 0, sizeof b);
+    spv_bans_add(&b, "8.8.8.8", SPV_ERR_HDR_POW, now);
+    assert_true(b.changed);
+    assert_null(spv_bans_find(&b, NULL, "8.8.8.9", now));
+    now.unix_s += 100 * 86400; /* set */
+    now.mono_us += (SPV_BAN_SECONDS - 1) * SPV_SECOND;
+    const struct spv_book_ban *ban = spv_bans_find(&b, &until, "8.8.8.8", now);
+    assert_non_null(ban);
+    assert_int_equal(ban->code, SPV_ERR_HDR_POW);
+    assert_int_equal(ban->until - ban->since, SPV_BAN_SECONDS);
+    assert_true(until == now.mono_us + SPV_SECOND);
+    spv_bans_expire(&b, now);
+    assert_int_equal(b.n, 1);
+    now.mono_us += SPV_SECOND;
+    assert_null(spv_bans_find(&b, NULL, "8.8.8.8", now));
+    spv_bans_expire(&b, now);
+    assert_int_equal(b.n, 0);
+}
+
+static void stored_bans_go_on_and_end(void **state)
+{
+    static struct spv_bans b;
+    const struct spv_book_ban rows[] = {
+        {.address = "a", .until = NOW + 60, .code = -105},
+        {.address = "b", .until = NOW, .code = -105}, /* over */
+        {.address = "c", .until = NOW + 1000 * 86400, .code = -105}, /* of a clock far ahead */
+    };
+    uint64_t until = 0;
+    (void)state;
+    memset(&b, 0, sizeof b);
+    spv_bans_load(&b, rows, 3, now);
+    assert_int_equal(b.n, 2);
+    assert_true(b.changed);
+    assert_non_null(spv_bans_find(&b, &until, "a", now));
+    assert_true(until == now.mono_us + 60 * SPV_SECOND);
+    assert_non_null(spv_bans_find(&b, &until, "c", now));
+    assert_true(until == now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
+}
+
+static void bans_are_bounded_and_the_oldest_goes(void **state)
+{
+    static struct spv_bans b;
+    char name[20];
+    (void)state;
+    memset(&b, 0, sizeof b);
+    for (unsigned i = 0; i < SPV_BOOK_BANS + 10; i++) {
+        (void)snprintf(name, sizeof name, "host%u", i);
+        spv_bans_add(&b, name, -105, now);
+        now.mono_us++;
+    }
+    assert_int_equal(b.n, SPV_BOOK_BANS);
+    assert_null(spv_bans_find(&b, NULL, "host9", now));
+    assert_non_null(spv_bans_find(&b, NULL, "host10", now));
+    spv_bans_add(&b, "host10", -105, now); /* again: once */
+    assert_int_equal(b.n, SPV_BOOK_BANS);
+}
+
+#define FRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FRESH(a_flood_from_one_source_fills_a_bounded_share),
+        FRESH(the_book_is_bounded_whoever_fills_it),
+        FRESH(places_depend_on_the_secret),
+        FRESH(the_terrible_give_way_and_the_others_do_not),
+        FRESH(unroutable_addresses_are_refused),
+        FRESH(groups_are_what_one_operator_has_many_of),
+        FRESH(prefers_groups_that_are_not_in_use),
+        FRESH(picks_only_what_can_be_dialled),
+        FRESH(a_failed_one_waits_longer_each_time_up_to_a_bound),
+        FRESH(a_slow_one_is_chosen_less),
+        FRESH(one_that_answers_is_promoted),
+        FRESH(the_tried_of_one_group_are_bounded),
+        FRESH(a_tried_one_that_still_answers_keeps_its_place),
+        FRESH(a_tried_one_that_fails_its_test_gives_way),
+        FRESH(a_dispute_that_cannot_be_tested_ends),
+        FRESH(a_banned_one_is_not_picked),
+        FRESH(what_changed_is_said_once_and_comes_back),
+        FRESH(rows_of_a_stranger_do_no_harm),
+        FRESH(a_ban_lasts_a_day_whatever_the_wall_clock_does),
+        FRESH(stored_bans_go_on_and_end),
+        FRESH(bans_are_bounded_and_the_oldest_goes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
