@@ -68,7 +68,25 @@ static const char schema_2[] = "CREATE TABLE peer_address ("
                                " since INTEGER NOT NULL,"
                                " until INTEGER NOT NULL,"
                                " code INTEGER NOT NULL,"
-                               " reason TEXT NOT NULL) WITHOUT ROWID;";
+                               " reason TEXT NOT NULL) WITHOUT ROWID;"
+
+                               /* the base's row follows what the metadata says (base.c) */
+                               "DROP VIEW block_header;"
+                               "CREATE VIEW block_header AS SELECT"
+                               " h.height AS height,"
+                               " lower(hex(h.hash)) AS hash,"
+                               " h.version AS version,"
+                               " CASE WHEN h.height = 0 THEN lower(hex(zeroblob(32)))"
+                               "  WHEN p.hash IS NULL THEN"
+                               "  (SELECT value FROM meta WHERE key = 'base_parent')"
+                               "  ELSE lower(hex(p.hash)) END AS previous_hash,"
+                               " lower(hex(h.merkle_root)) AS merkle_root,"
+                               " h.time AS time,"
+                               " datetime(h.time, 'unixepoch') AS utc,"
+                               " printf('%08x', h.bits) AS bits,"
+                               " h.nonce AS nonce,"
+                               " lower(hex(h.work)) AS work"
+                               " FROM header h LEFT JOIN header p ON p.height = h.height - 1;";
 
 const struct spv_migration spv_migrations[] = {{0, schema_1}, {1, schema_2}};
 const size_t spv_n_migrations = sizeof spv_migrations / sizeof spv_migrations[0];
