@@ -74,6 +74,21 @@ static const char *event_name(enum spv_event_kind kind)
     return "unknown";
 }
 
+static const char *warning_name(enum spv_warning warning)
+{
+    switch (warning) {
+    case SPV_WARN_NONE:
+        break;
+    case SPV_WARN_STALE_TIP:
+        return "stale_tip";
+    case SPV_WARN_CLOCK:
+        return "clock";
+    case SPV_WARN_NO_PEERS:
+        return "no_peers";
+    }
+    return "other";
+}
+
 /* An event's object with what each one tells. */
 static json_t *object(const struct report *r, const char *event, const struct spv_record *tip)
 {
@@ -131,6 +146,10 @@ static void json_event(const struct report *r, const struct spv_event *e)
     }
     if (more != NULL && e->text != NULL)
         json_object_set_new(more, "text", json_string(e->text));
+    if (more != NULL && e->kind == SPV_EVENT_WARNING) {
+        json_object_set_new(more, "warning", json_string(warning_name(e->warning)));
+        json_object_set_new(more, "seconds", json_integer(e->seconds));
+    }
     print_object(object(r, event_name(e->kind), &e->tip), more);
 }
 
@@ -172,6 +191,29 @@ static void summary_line(const struct report *r, const char *how,
             r->database);
 }
 
+static void say_warning(const struct spv_event *e)
+{
+    char figure[CLI_FIGURE], when[CLI_FIGURE];
+
+    switch (e->warning) {
+    case SPV_WARN_STALE_TIP:
+        cli_say("warning: no new header for %s (the tip is of %s): the peers, or the way to them, "
+                "may be cut off",
+                cli_duration(figure, (double)e->seconds), cli_time(when, e->tip.header.time));
+        break;
+    case SPV_WARN_CLOCK:
+        cli_say("warning: this system's clock is %s %s the clocks of most peers: please set it "
+                "right",
+                cli_duration(figure, (double)(e->seconds < 0 ? -e->seconds : e->seconds)),
+                e->seconds < 0 ? "ahead of" : "behind");
+        break;
+    case SPV_WARN_NO_PEERS:
+    case SPV_WARN_NONE:
+        cli_say("warning: %s", e->text != NULL ? e->text : spv_strerror(e->error));
+        break;
+    }
+}
+
 static void say_event(const struct report *r, const struct spv_event *e)
 {
     char a[CLI_FIGURE], failure[sizeof r->failure];
@@ -196,7 +238,7 @@ static void say_event(const struct report *r, const struct spv_event *e)
         cli_say("%s: banned: %s", e->address, spv_strerror(e->error));
         break;
     case SPV_EVENT_WARNING:
-        cli_say("warning: %s", e->text != NULL ? e->text : spv_strerror(e->error));
+        say_warning(e);
         break;
     case SPV_EVENT_BEHIND:
         if (r->verbose)

@@ -47,6 +47,14 @@ enum spv_event_kind {
     SPV_EVENT_BANNED, /* a peer proved a lie; error says which */
     SPV_EVENT_WARNING, /* text says what */
 };
+/* What a WARNING is about, and what its seconds say. */
+enum spv_warning {
+    SPV_WARN_NONE,
+    SPV_WARN_STALE_TIP, /* for so long the tip has not moved; again each hour while it stands */
+    SPV_WARN_CLOCK, /* by so much most peers' clocks are ahead of ours (negative: behind); again
+                       each hour while it stands. Our clock is never adjusted. */
+    SPV_WARN_NO_PEERS, /* every peer is lost; once */
+};
 struct spv_event {
     enum spv_event_kind kind;
     uint64_t peer; /* 0: none */
@@ -56,6 +64,8 @@ struct spv_event {
     uint32_t fork_height; /* REORG */
     uint32_t removed, added; /* REORG; PROGRESS: added */
     const char *text; /* WARNING; static */
+    enum spv_warning warning; /* WARNING */
+    int64_t seconds; /* WARNING */
 };
 
 enum spv_effect_kind {
@@ -89,6 +99,8 @@ struct spv_node_stats {
     unsigned peers_connecting;
     uint64_t chain_peer; /* the id asked for the chain now; 0 none */
     bool synced;
+    bool stale; /* the tip has not moved for long: fresh peers are being tried */
+    int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans;
     size_t memory;
 };

@@ -28,6 +28,8 @@ struct spv_params {
     uint32_t bip34_height; /* version >= 2 from here on */
     uint32_t bip66_height; /* version >= 3 */
     uint32_t bip65_height; /* version >= 4 */
+    uint32_t fresh_peers_s; /* a tip older than this asks for other peers; 0: never */
+    uint32_t stale_tip_s; /* and a warning, when older than this; 0: never */
     const struct spv_checkpoint *checkpoints; /* ascending heights; static or the caller's */
     size_t n_checkpoints;
     struct spv_u256 min_work; /* the best chain has at least this */

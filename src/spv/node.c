@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spv/alarm.h"
 #include "spv/candidates.h"
 #include "spv/effects.h"
 #include "spv/sync.h"
@@ -28,9 +29,13 @@ struct spv_node {
     struct spv_candidates candidates;
     struct spv_chain *chain;
     struct spv_sync sync;
+    struct spv_alarm alarm;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
     struct node_peer peer[SPV_NODE_MAX_PEERS];
     unsigned wanted;
+    unsigned extra; /* fresh peers beside them while the tip is stale: those after last_usual */
+    uint64_t last_usual; /* peer id */
+    uint64_t speaker; /* the peer whose message was judged last */
     bool discovery;
     uint64_t next_id;
     uint64_t dns_us; /* when the seeds may be asked again */
@@ -124,7 +129,8 @@ static bool wants_seeds(const struct spv_node *n)
 
 static void fill_slots(struct spv_node *n, struct spv_now now)
 {
-    while (!n->effects.error && count(n, PEER_DIALLING) + count(n, PEER_READY) < n->wanted) {
+    while (!n->effects.error &&
+           count(n, PEER_DIALLING) + count(n, PEER_READY) < n->wanted + n->extra) {
         struct spv_candidate *x = spv_candidates_pick(&n->candidates, now);
         if (!x)
             break;
@@ -141,6 +147,7 @@ static void bury(struct spv_node *n, struct node_peer *p, int error, struct spv_
     const bool was_ready = p->state == PEER_READY;
     struct spv_candidate *x = spv_candidates_of(&n->candidates, id);
     *p = (struct node_peer){0};
+    spv_alarm_closed(&n->alarm, id, now);
     if (spv_err_class(error) == SPV_CLASS_LYING) {
         tell(n, SPV_EVENT_BANNED, id, error);
         n->bans++;
@@ -156,6 +163,58 @@ static void bury(struct spv_node *n, struct node_peer *p, int error, struct spv_
     set_quorum(n, now);
 }
 
+static void close_peer(struct spv_node *n, struct node_peer *p, int error, struct spv_now now)
+{
+    const uint64_t id = p->id;
+    bury(n, p, error, now);
+    struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_CLOSE, id);
+    if (e)
+        e->error = error;
+}
+
+/* The extra peers make room: for other ones, or because the tip has moved. Whoever moved it stays.
+ */
+static void close_extra(struct spv_node *n, struct spv_now now)
+{
+    for (size_t i = 0; n->extra && i < SPV_NODE_MAX_PEERS; i++) {
+        struct node_peer *p = &n->peer[i];
+        if (p->state != PEER_FREE && p->id > n->last_usual && p->id != n->speaker &&
+            count(n, PEER_DIALLING) + count(n, PEER_READY) > n->wanted)
+            close_peer(n, p, SPV_ERR_DISCONNECTED, now);
+    }
+    n->extra = 0;
+}
+
+/* SYNC.md: "fresh peers when the tip is older than 30 minutes and a warning to the user at 90". */
+static void heed_alarms(struct spv_node *n, struct spv_now now)
+{
+    struct spv_alarm_note note;
+    spv_alarm_tip(&n->alarm, n->sync.synced, spv_chain_tip(n->chain), now);
+    while (!n->effects.error && spv_alarm_next(&n->alarm, &note, now)) {
+        struct spv_event *event;
+        switch (note.kind) {
+        case SPV_ALARM_FRESH_PEERS:
+            close_extra(n, now);
+            n->last_usual = n->next_id;
+            n->extra = !n->discovery ? 0 : SPV_ALARM_EXTRA;
+            if (n->extra > SPV_NODE_MAX_PEERS - n->wanted)
+                n->extra = SPV_NODE_MAX_PEERS - n->wanted;
+            break;
+        case SPV_ALARM_OVER:
+            close_extra(n, now);
+            break;
+        case SPV_ALARM_WARNING:
+            event = spv_sync_event(&n->effects, n->chain, SPV_EVENT_WARNING, 0);
+            if (!event)
+                return;
+            event->warning = note.warning;
+            event->seconds = note.seconds;
+            event->text = spv_alarm_text(note.warning);
+            break;
+        }
+    }
+}
+
 /* After every input: what sync wants dropped is dropped, free slots are filled. */
 static int settle(struct spv_node *n, int rc, struct spv_now now)
 {
@@ -164,13 +223,12 @@ static int settle(struct spv_node *n, int rc, struct spv_now now)
         struct node_peer *p = find(n, drop.id);
         if (!p)
             continue;
-        bury(n, p, drop.error, now);
-        struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_CLOSE, drop.id);
-        if (e)
-            e->error = drop.error;
+        close_peer(n, p, drop.error, now);
     }
-    if (!n->error)
+    if (!n->error) {
+        heed_alarms(n, now);
         fill_slots(n, now);
+    }
     return fail(n, 0);
 }
 
@@ -235,6 +293,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
                                          .request_timeout_us = cfg->request_timeout_us,
                                          .indexed = cfg->indexed};
     spv_sync_init(&n->sync, &sync);
+    spv_alarm_init(&n->alarm, &n->params, n->wanted);
     set_quorum(n, now);
     fill_slots(n, now);
     rc = fail(n, 0);
@@ -269,12 +328,10 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     tell(n, SPV_EVENT_CONNECTED, peer, 0);
     /* Of strangers we want the chain; a peer that the user named may be a plain header server. */
     if (!x->named && !(info->services & (SPV_NODE_NETWORK | SPV_NODE_NETWORK_LIMITED))) {
-        bury(n, p, SPV_ERR_SERVICES, now);
-        struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_CLOSE, peer);
-        if (e)
-            e->error = SPV_ERR_SERVICES;
+        close_peer(n, p, SPV_ERR_SERVICES, now);
         return settle(n, 0, now);
     }
+    spv_alarm_connected(&n->alarm, peer, info->time_offset_s, now);
     if (n->discovery)
         spv_effects_send_empty(&n->effects, peer, SPV_CMD_GETADDR);
     return settle(n, spv_sync_add(&n->sync, peer, x->group, info, now), now);
@@ -298,6 +355,7 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
     if (!p) /* we have closed it, and this was already on its way */
         return 0;
     int rc = 0;
+    n->speaker = peer;
     if (msg->command == SPV_CMD_HEADERS)
         rc = spv_sync_headers(&n->sync, peer, &msg->u.headers, now);
     else if (msg->command == SPV_CMD_INV)
@@ -356,7 +414,9 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
 uint64_t spv_node_deadline(const struct spv_node *n)
 {
     uint64_t first = spv_sync_deadline(&n->sync);
-    if (count(n, PEER_DIALLING) + count(n, PEER_READY) < n->wanted) {
+    if (spv_alarm_deadline(&n->alarm) < first)
+        first = spv_alarm_deadline(&n->alarm);
+    if (count(n, PEER_DIALLING) + count(n, PEER_READY) < n->wanted + n->extra) {
         const uint64_t next = spv_candidates_deadline(&n->candidates);
         if (next < first)
             first = next;
@@ -385,6 +445,8 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .peers_connecting = count(n, PEER_DIALLING),
         .chain_peer = n->sync.chain_peer,
         .synced = n->sync.synced,
+        .stale = n->alarm.stale,
+        .clock_skew_s = n->alarm.skew_s,
         .reorgs = n->sync.reorgs,
         .stalls = n->sync.stalls,
         .bans = n->bans,

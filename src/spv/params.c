@@ -12,6 +12,8 @@
 
 #define TWO_WEEKS 1209600 /* seconds between retargets */
 #define TEN_MINUTES 600 /* seconds between blocks */
+#define FRESH_PEERS 1800 /* SYNC.md: "fresh peers when the tip is older than 30 minutes */
+#define STALE_TIP 5400 /* and a warning to the user at 90 (neither on regtest and simnet)" */
 
 /* The coinbase of the first genesis serves five of the six networks. */
 #define GENESIS_ROOT                                                                               \
@@ -68,6 +70,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1d00ffff,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .fresh_peers_s = FRESH_PEERS,
+        .stale_tip_s = STALE_TIP,
         .bip34_height = 227931,
         .bip66_height = 363725,
         .bip65_height = 388381,
@@ -83,6 +87,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1d00ffff,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .fresh_peers_s = FRESH_PEERS,
+        .stale_tip_s = STALE_TIP,
         .min_difficulty = true,
         .bip34_height = 21111,
         .bip66_height = 330776,
@@ -99,6 +105,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1d00ffff,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .fresh_peers_s = FRESH_PEERS,
+        .stale_tip_s = STALE_TIP,
         .min_difficulty = true,
         .bip94 = true,
         .bip34_height = 1,
@@ -116,6 +124,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1e0377ae,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .fresh_peers_s = FRESH_PEERS,
+        .stale_tip_s = STALE_TIP,
         .bip34_height = 1,
         .bip66_height = 1,
         .bip65_height = 1,

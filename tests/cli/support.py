@@ -226,9 +226,9 @@ class Wire:
             if got == command:
                 return payload
 
-    def send_version(self, height=0):
+    def send_version(self, height=0, time=0):
         address = bytes(26)
-        self.send(b"version", struct.pack("<iQq", 70016, 0, 0) + address + address +
+        self.send(b"version", struct.pack("<iQq", 70016, 0, time) + address + address +
                   struct.pack("<Q", random.getrandbits(64)) + b"\x06/test/" +
                   struct.pack("<i?", height, False))
 

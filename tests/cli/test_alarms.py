@@ -1,0 +1,79 @@
+"""What spv-sync tells of that it cannot mend: a tip that does not move, clocks that disagree."""
+
+import json
+import signal
+import socket
+import threading
+import time
+import unittest
+
+from support import INTERRUPTED, TestCase, Wire
+
+MAINNET_MAGIC = bytes.fromhex("f9beb4d9")
+
+
+class Alarms(TestCase):
+    def bare_peer(self, ahead=0, magic=MAINNET_MAGIC):
+        """A peer of mainnet that has genesis alone and a clock that is this far ahead."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def talk():
+            try:
+                wire = Wire(listener.accept()[0], magic)
+                wire.wait(b"version")
+                wire.send_version(time=int(time.time()) + ahead)
+                wire.send(b"verack")
+                while True:
+                    command, payload = wire.receive()
+                    if command == b"getheaders":
+                        wire.send(b"headers", b"\0")
+                    elif command == b"ping":
+                        wire.send(b"pong", payload)
+            except (OSError, EOFError):
+                pass
+
+        threading.Thread(target=talk, daemon=True).start()
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def follow(self, peer, *args):
+        return self.program("spv-sync", "--network", "mainnet", "--db", self.db, "--follow",
+                            "--min-chain-work", "0", "--connect", peer, *args)
+
+    def ends_when_told(self, sync):
+        sync.signal(signal.SIGINT)
+        self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
+
+    def test_a_tip_of_long_ago_is_a_warning(self):
+        sync = self.follow(self.bare_peer(), "--json")
+        warning = sync.event("warning")
+        self.assertEqual((warning["warning"], warning["height"]), ("stale_tip", 0))
+        self.assertGreater(warning["seconds"], 15 * 365 * 86400)  # genesis is of 2009
+        self.assertIn("tip", warning["text"])
+        self.ends_when_told(sync)
+        kinds = [json.loads(line)["event"] for line in sync.lines]
+        self.assertLess(kinds.index("synced"), kinds.index("warning"))
+        self.assertEqual(kinds.count("warning"), 1)  # the clock is right
+
+    def test_a_person_is_told_how_old_and_of_when_the_tip_is(self):
+        sync = self.follow(self.bare_peer())
+        line = sync.wait_for(lambda line: line.startswith("warning:"))
+        self.assertRegex(line, r"no new header for \d+ d \d+ h \(the tip is of 2009-01-03 ")
+        self.ends_when_told(sync)
+
+    def test_clocks_that_disagree_are_a_warning_with_the_figure(self):
+        for ahead, words in ((3990, "1 h 6 min behind"), (-3990, "1 h 6 min ahead of")):
+            with self.subTest(ahead=ahead):
+                sync = self.follow(self.bare_peer(ahead), "--json")
+                warning = sync.event("warning")
+                self.assertEqual(warning["warning"], "clock")
+                self.assertLess(abs(warning["seconds"] - ahead), 30)
+                self.ends_when_told(sync)
+                sync = self.follow(self.bare_peer(ahead))
+                line = sync.wait_for(lambda line: "clock" in line)
+                self.assertIn(f"this system's clock is {words} the clocks of most peers", line)
+                self.ends_when_told(sync)
+
+
+if __name__ == "__main__":
+    unittest.main()
