@@ -108,6 +108,76 @@ SPV_API int spv_store_book_load(struct spv_store *s, struct spv_book *out);
 SPV_API int spv_store_book_save(struct spv_store *s, const struct spv_book_changes *changes);
 SPV_API void spv_store_book_free(struct spv_book *book);
 
+/* Verifying: every row is hashed and linked again, its proof of work and bits judged, the work
+ * summed up, the tip compared with the metadata, the hash index and all pages with the rows
+ * (SQLite's integrity check), side branches with their parents. `full` also judges every header by
+ * all rules of consensus (required bits, median times, versions, checkpoints), as a sync would. */
+#define SPV_FINDINGS 16 /* that a report tells one by one; the first ones say what broke */
+#define SPV_FINDING_TEXT 240
+struct spv_finding {
+    int64_t height; /* of the header it is about; -1: not about one header */
+    char text[SPV_FINDING_TEXT]; /* what is wrong and why; a sentence without the path */
+};
+struct spv_verify_config {
+    const char *path;
+    const struct spv_params *params; /* NULL: the network that the file says */
+    bool full;
+    struct spv_now now; /* for times ahead of the clock; only with full */
+    /* Every few thousand rows, may be NULL: non-zero stops. total is 0 while it is not known. */
+    int (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+};
+struct spv_verify_report {
+    uint64_t headers; /* rows of the best chain that were read */
+    uint64_t branch_headers; /* rows of side branches that were read */
+    int64_t tip; /* the highest row's height; -1: none */
+    int64_t claimed; /* the tip's height that the metadata names; -1: none */
+    int64_t good; /* up to this height everything holds; -1: not even the first row */
+    bool indexed; /* the hash index is there */
+    bool pages_hold; /* SQLite found every page and index sound */
+    bool branches_hold; /* side branches are sound */
+    bool filled_holds; /* what was filled below the base is sound */
+    struct spv_base base; /* where the chain begins */
+    size_t n; /* findings kept, in the order in which they were met */
+    uint64_t total; /* findings altogether */
+    struct spv_finding findings[SPV_FINDINGS];
+};
+
+/* Reads the whole database and changes nothing; a writer may go on meanwhile. 0: everything holds.
+ * SPV_ERR_DB_DAMAGED: the report says what does not. SPV_ERR_STOPPED: progress said so. Other
+ * errors as spv_store_open's; *why (may be NULL) has words for each of them. Any thread. */
+SPV_API int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_config *cfg,
+                             struct spv_problem *why);
+
+/* What a repair did. */
+enum spv_mending {
+    SPV_MENDING_NONE, /* everything holds: nothing was changed, no copy made */
+    SPV_MENDING_REWOUND, /* cut back to the last good height; index built anew */
+    SPV_MENDING_SALVAGED, /* pages were damaged: what could be read went into a new file */
+    SPV_MENDING_EMPTIED, /* nothing could be read: a new database that holds the genesis */
+};
+#define SPV_PATH_TEXT 4096
+struct spv_repair_report {
+    enum spv_mending done;
+    int64_t height; /* the chain's tip now */
+    int64_t lost; /* headers that the file had or claimed above it */
+    char copy[SPV_PATH_TEXT]; /* the damaged file, as it was; its -wal lies beside it */
+    struct spv_verify_report found; /* what was wrong */
+};
+
+/* Mends a damaged database: keeps a copy beside it ("<path>.damaged-1", with "-wal", the number the
+ * first that is free), then rewinds to the last height up to which everything holds; a sync fetches
+ * the rest again. A file whose pages are damaged is read row by row into a new one, which then
+ * takes its place; a file that is no database at all becomes an empty one (cfg->params must name
+ * the network where the file cannot). The copy is complete and synced before anything else is
+ * written; a crash in between leaves the damaged file or the mended one.
+ *
+ * 0, SPV_ERR_DB_NONE, _DB_BUSY (a writer is at it), _DB_NEWER and _DB_NETWORK (the file is sound,
+ * and not touched), _DB_DAMAGED (another program's database: not touched), _DB_READONLY, _DB_FULL,
+ * _IO, _INVALID (no network named), _STOPPED. cfg is that of spv_store_verify. */
+SPV_API int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
+                             struct spv_problem *why);
+
 /* The default place of a network's database:
  * file, when given; datadir/<network>/headers.db; $XDG_DATA_HOME/spv/<network>/headers.db;
  * $HOME/.local/share/spv/<network>/headers.db. SPV_ERR_TOO_LONG, SPV_ERR_NOT_FOUND (no HOME). */

@@ -247,6 +247,11 @@ static int remove_filled(struct spv_store *s, uint32_t above)
     return spv_db_run(s, SPV_STMT_UNFILL, "remove filled headers");
 }
 
+int spv_base_unfill(struct spv_store *s)
+{
+    return remove_filled(s, 0);
+}
+
 int spv_store_unfill(struct spv_store *s)
 {
     if (s->mode == SPV_STORE_READ) {

@@ -25,25 +25,32 @@ struct finding {
     int64_t height; /* of the first row that does not hold */
 };
 
-/* NULL, or what is wrong with a row given the one below. */
-static const char *judge_row(const struct spv_record *below, const struct spv_record *r)
+const char *spv_check_proof(struct spv_u256 *target, const struct spv_record *r)
 {
     struct spv_blockhash hash;
-    struct spv_u256 target;
     spv_header_hash(&hash, &r->header);
     if (!spv_blockhash_eq(&hash, &r->hash)) {
         return "does not hash to its stored hash";
     }
-    if (spv_target_from_bits(&target, r->header.bits) != SPV_OK ||
-        !spv_hash_meets(hash.b, &target)) {
+    if (spv_target_from_bits(target, r->header.bits) != SPV_OK || !spv_hash_meets(hash.b, target)) {
         return "does not meet its own target";
+    }
+    return NULL;
+}
+
+const char *spv_check_row(const struct spv_record *below, const struct spv_record *r)
+{
+    struct spv_u256 target;
+    const char *reason = spv_check_proof(&target, r);
+    if (reason != NULL) {
+        return reason;
     }
     struct spv_u256 own = spv_work_from_target(&target);
     struct spv_u256 work = spv_u256_add(&below->work, &own);
     return spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
 }
 
-static void genesis_record(const struct spv_store *s, struct spv_record *out)
+void spv_check_genesis_record(const struct spv_store *s, struct spv_record *out)
 {
     struct spv_u256 target;
     memset(out, 0, sizeof *out);
@@ -54,10 +61,10 @@ static void genesis_record(const struct spv_store *s, struct spv_record *out)
     }
 }
 
-static const char *judge_genesis(const struct spv_store *s, const struct spv_record *r)
+const char *spv_check_genesis(const struct spv_store *s, const struct spv_record *r)
 {
     struct spv_record genesis;
-    genesis_record(s, &genesis);
+    spv_check_genesis_record(s, &genesis);
     struct spv_blockhash hash;
     spv_header_hash(&hash, &r->header);
     if (!spv_blockhash_eq(&genesis.hash, &r->hash) || !spv_blockhash_eq(&genesis.hash, &hash) ||
@@ -93,10 +100,10 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
             f->reason = "is malformed";
         } else if (want == 0) {
             r.header.prev = s->params.genesis.prev;
-            f->reason = judge_genesis(s, &r);
+            f->reason = spv_check_genesis(s, &r);
         } else if (want >= low) {
             r.header.prev = below.hash;
-            f->reason = judge_row(&below, &r);
+            f->reason = spv_check_row(&below, &r);
         }
         if (f->reason == NULL) {
             if (want >= low) {
@@ -209,7 +216,7 @@ static int cut(struct spv_store *s, struct finding *f)
 
 int spv_check_store_genesis(struct spv_store *s, struct spv_record *out)
 {
-    genesis_record(s, out);
+    spv_check_genesis_record(s, out);
     return spv_db_insert(s, out);
 }
 

@@ -42,6 +42,7 @@ struct spv_store {
     sqlite3_stmt *stmt[SPV_STMTS]; /* prepared at first use */
     struct spv_params params;
     enum spv_store_mode mode;
+    bool unchecked; /* opened to be verified or repaired */
     bool immutable; /* read from a place where nothing can be written */
     bool indexed;
     int lock; /* descriptor of the writer's lock, or -1 */
@@ -103,15 +104,31 @@ int spv_base_moved(struct spv_store *s);
 /* Writes it, inside the caller's transaction; a base of 0 removes it. */
 int spv_base_write(struct spv_store *s, const struct spv_base *base,
                    const struct spv_blockhash *parent, const struct spv_u256 *work);
+/* Forgets what was filled, inside the caller's transaction. */
+int spv_base_unfill(struct spv_store *s);
 /* The rows of a START or FILL change, inside the caller's transaction. */
 int spv_base_start(struct spv_store *s, const struct spv_change *c);
 int spv_base_fill(struct spv_store *s, const struct spv_change *c);
 /* The change is committed. */
 void spv_base_applied(struct spv_store *s, const struct spv_change *c);
 
+/* store.c: opens in ways that are not the public's. */
+struct spv_open_how {
+    bool unchecked; /* the last rows are not judged; an older schema may be read */
+    int lock; /* the writer's lock, already held; -1: take it. Released by close all the same */
+};
+int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
+                      const struct spv_open_how *how, struct spv_problem *why);
+
 /* check.c: the last rows of an open store; also loads the tip. Cuts a bad tail when writing, inside
  * the caller's transaction. */
 int spv_check_tail(struct spv_store *s);
+/* NULL, or what is wrong with a row, whose previous hash is filled in: by itself (its target is
+ * handed out), on top of the row below, or as row 0. */
+const char *spv_check_proof(struct spv_u256 *target, const struct spv_record *r);
+const char *spv_check_row(const struct spv_record *below, const struct spv_record *r);
+const char *spv_check_genesis(const struct spv_store *s, const struct spv_record *r);
+void spv_check_genesis_record(const struct spv_store *s, struct spv_record *out);
 /* Stores the network's genesis as row 0 and hands out its record. */
 int spv_check_store_genesis(struct spv_store *s, struct spv_record *out);
 

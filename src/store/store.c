@@ -111,7 +111,7 @@ static int identify(struct spv_store *s, int64_t *version)
                            "and sync again.",
                            s->path, (long long)*version);
     }
-    if (*version < SPV_SCHEMA_READABLE && s->mode == SPV_STORE_READ) {
+    if (*version < SPV_SCHEMA_READABLE && s->mode == SPV_STORE_READ && !s->unchecked) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY,
                            "%s: has the older schema %lld and must be brought up first. Sync once.",
                            s->path, (long long)*version);
@@ -160,7 +160,7 @@ static int bring_up(struct spv_store *s, int64_t version)
         }
         return rc == SPV_OK ? spv_db_set_tip(s, &s->tip) : rc;
     }
-    return rc == SPV_OK ? spv_check_tail(s) : rc;
+    return rc == SPV_OK && !s->unchecked ? spv_check_tail(s) : rc;
 }
 
 static int open_write(struct spv_store *s)
@@ -175,7 +175,7 @@ static int open_write(struct spv_store *s)
         rc = spv_db_fail(s, SPV_ERR_DB_READONLY,
                          "%s: cannot be written. Check the permissions of the file.", s->path);
     }
-    if (rc == SPV_OK) {
+    if (rc == SPV_OK && s->lock < 0) {
         rc = take_lock(s);
     }
     if (rc == SPV_OK) {
@@ -247,7 +247,7 @@ static int open_read(struct spv_store *s, bool any_network)
     if (rc == SPV_OK) {
         rc = any_network ? spv_guard_load(s) : spv_guard_check(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == SPV_OK && !s->unchecked) {
         rc = spv_check_tail(s);
     }
     if (rc == SPV_OK) {
@@ -269,22 +269,25 @@ static void tell(struct spv_problem *why, int code, const char *text)
     }
 }
 
-int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
-                   struct spv_problem *why)
+int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
+                      const struct spv_open_how *how, struct spv_problem *why)
 {
     *out = NULL;
     if (cfg->path == NULL || cfg->path[0] == '\0' ||
         (cfg->params == NULL && cfg->mode != SPV_STORE_READ)) {
         tell(why, SPV_ERR_INVALID, "A database needs a path, and a network to be written.");
+        spv_lock_release(how->lock);
         return SPV_ERR_INVALID;
     }
     struct spv_store *s = sqlite3_malloc64(sizeof *s);
     if (s == NULL) {
         tell(why, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
+        spv_lock_release(how->lock);
         return SPV_ERR_NOMEM;
     }
     memset(s, 0, sizeof *s);
-    s->lock = -1;
+    s->lock = how->lock;
+    s->unchecked = how->unchecked;
     s->mode = cfg->mode;
     if (cfg->params != NULL) {
         s->params = *cfg->params;
@@ -311,6 +314,13 @@ err:
     sqlite3_free(s->path);
     sqlite3_free(s);
     return rc;
+}
+
+int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
+                   struct spv_problem *why)
+{
+    const struct spv_open_how how = {.lock = -1};
+    return spv_store_open_as(out, cfg, &how, why);
 }
 
 int spv_store_flush(struct spv_store *s)

@@ -1,0 +1,256 @@
+/* A repair keeps a copy first and only then writes. Where SQLite finds every page sound, the bad
+ * part is cut off in the file itself, in one transaction, and everything else in it stays. Where it
+ * does not, nothing is written into the file any more: what can be read goes into a new one, which
+ * takes its place in one rename.
+ *
+ * The writer's lock is held from before the verdict to the end. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/db.h"
+#include "store/keepcopy.h"
+#include "store/lock.h"
+#include "store/salvage.h"
+
+struct repair {
+    struct spv_repair_report *out;
+    const struct spv_verify_config *cfg;
+    char path[SPV_PATH_TEXT]; /* links resolved */
+    int lock;
+    struct spv_problem why;
+};
+
+__attribute__((format(printf, 3, 4))) static int problem(struct repair *r, int code,
+                                                         const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    r->why.code = (enum spv_err)code;
+    (void)vsnprintf(r->why.text, sizeof r->why.text, format, args);
+    va_end(args);
+    return code;
+}
+
+static int find_place(struct repair *r)
+{
+    struct stat st;
+    char *real = realpath(r->cfg->path, NULL);
+    if (real == NULL || stat(real, &st) != 0) {
+        free(real);
+        return problem(r, SPV_ERR_DB_NONE,
+                       "%s: there is no database. Sync first, or check the path.", r->cfg->path);
+    }
+    size_t n = strlen(real);
+    if (n >= sizeof r->path) {
+        free(real);
+        return problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
+    }
+    memcpy(r->path, real, n + 1);
+    free(real);
+    if (!S_ISREG(st.st_mode)) {
+        return problem(r, SPV_ERR_DB_DAMAGED,
+                       "%s: is not a file but a folder or a device. Name a file.", r->cfg->path);
+    }
+    return SPV_OK;
+}
+
+static int take_lock(struct repair *r)
+{
+    long holder = 0;
+    int rc = spv_lock_take(&r->lock, r->path, &holder);
+    if (rc == SPV_ERR_DB_BUSY) {
+        return problem(r, rc,
+                       "%s: another program (process %ld) is writing to this database. Wait for it "
+                       "to end, or stop it.",
+                       r->cfg->path, holder);
+    }
+    return rc == SPV_OK ? rc
+                        : problem(r, rc, "%s: its lock file cannot be made. Check the folder.",
+                                  r->cfg->path);
+}
+
+static int keep_copy(struct repair *r)
+{
+    int rc = spv_keepcopy_make(r->out->copy, sizeof r->out->copy, r->path);
+    if (rc == SPV_OK) {
+        return rc;
+    }
+    char reason[96];
+    if (strerror_r(errno, reason, sizeof reason) != 0) {
+        reason[0] = '\0';
+    }
+    r->out->copy[0] = '\0';
+    return problem(r, rc,
+                   "%s: no copy can be kept beside it: %s. Nothing was changed; make room in its "
+                   "folder and try again.",
+                   r->cfg->path, reason);
+}
+
+/* The transaction of a rewinding. */
+static int cut(struct spv_store *s, const struct spv_verify_report *found, struct spv_record *tip)
+{
+    static const struct spv_base whole = {0};
+    int rc = spv_db_remove_above(s, found->good);
+    if (rc == SPV_OK && found->good < 0) { /* not even its first row: begin anew, at genesis */
+        rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
+        s->base = whole;
+        rc = rc == SPV_OK ? spv_base_write(s, &whole, NULL, NULL) : rc;
+        rc = rc == SPV_OK ? spv_check_store_genesis(s, tip) : rc;
+    } else if (rc == SPV_OK) {
+        rc = spv_store_by_height(s, tip, (uint32_t)found->good);
+        rc = rc == 1 ? SPV_OK : rc == 0 ? SPV_ERR_DB_DAMAGED : rc;
+    }
+    if (rc == SPV_OK && !found->filled_holds && found->good >= 0) {
+        rc = spv_base_unfill(s);
+    }
+    if (rc == SPV_OK && !found->branches_hold) {
+        rc = spv_db_exec(s, "DELETE FROM branch_header", "remove side branches");
+    }
+    return rc == SPV_OK ? spv_db_set_tip(s, tip) : rc;
+}
+
+static int rewind_in_place(struct repair *r)
+{
+    struct spv_store *s = NULL;
+    struct spv_record tip = {.height = 0};
+    struct spv_params params;
+    bool readable = false;
+    int rc = spv_salvage_look(&params, &readable, r->cfg, r->path, &r->why);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    const struct spv_store_config cfg = {
+        .path = r->path, .params = &params, .mode = SPV_STORE_WRITE};
+    const struct spv_open_how how = {.unchecked = true, .lock = r->lock};
+    r->lock = -1; /* the store's now, also when it does not open */
+    rc = spv_store_open_as(&s, &cfg, &how, &r->why);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    rc = spv_base_load(s);
+    if (rc == SPV_ERR_DB_DAMAGED) { /* then the verdict was that of a whole chain */
+        s->base = (struct spv_base){0};
+        rc = SPV_OK;
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_begin(s);
+    }
+    if (rc == SPV_OK && s->base.height == 0) {
+        rc = spv_base_write(s, &s->base, NULL, NULL);
+    }
+    if (rc == SPV_OK) {
+        rc = cut(s, &r->out->found, &tip);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_commit(s);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_store_flush(s);
+    } else {
+        spv_db_rollback(s);
+    }
+    if (rc != SPV_OK) {
+        (void)problem(r, rc, "%s", spv_store_last_problem(s));
+    }
+    int closed = spv_store_close(s);
+    r->out->done = SPV_MENDING_REWOUND;
+    r->out->height = tip.height;
+    return rc != SPV_OK ? rc : closed;
+}
+
+static int salvage(struct repair *r, const struct spv_params *params, bool readable)
+{
+    char fresh[SPV_PATH_TEXT];
+    const struct spv_verify_report *found = &r->out->found;
+    int n = snprintf(fresh, sizeof fresh, "%s.mending", r->path);
+    if (n < 0 || n >= (int)sizeof fresh - 8) {
+        return problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
+    }
+    spv_keepcopy_remove(fresh); /* of a repair that was interrupted */
+    int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
+    int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit, &r->why);
+    if (rc == SPV_OK) {
+        rc = spv_keepcopy_replace(r->path, fresh);
+        if (rc != SPV_OK) {
+            (void)problem(r, rc, "%s: the mended file cannot take its place. Check the folder.",
+                          r->cfg->path);
+        }
+    }
+    spv_keepcopy_remove(fresh);
+    r->out->done = r->out->height > 0 ? SPV_MENDING_SALVAGED : SPV_MENDING_EMPTIED;
+    return rc;
+}
+
+/* Copies, once it is known that the file is ours to touch. A file that was cut short is brought to
+ * its length with zeros, which are pages that do not hold, so that the others can be read. */
+static int prepare(struct repair *r, struct spv_params *params, bool *readable)
+{
+    int64_t size = 0;
+    int64_t whole = 0;
+    if (!spv_salvage_is_cut(r->path, &size, &whole)) {
+        int rc = spv_salvage_look(params, readable, r->cfg, r->path, &r->why);
+        return rc == SPV_OK ? keep_copy(r) : rc;
+    }
+    int rc = keep_copy(r);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    if (truncate(r->path, (off_t)whole) != 0) {
+        return problem(r, errno == ENOSPC ? SPV_ERR_DB_FULL : SPV_ERR_IO,
+                       "%s: cannot be brought to its full length. Make room and try again.",
+                       r->cfg->path);
+    }
+    rc = spv_salvage_look(params, readable, r->cfg, r->path, &r->why);
+    if (rc != SPV_OK && truncate(r->path, (off_t)size) != 0) {
+        errno = 0; /* the zeros say no more than their absence did */
+    }
+    return rc;
+}
+
+static int mend(struct repair *r)
+{
+    struct spv_params params;
+    bool readable = false;
+    const struct spv_verify_report *found = &r->out->found;
+    int rc = prepare(r, &params, &readable);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    rc = found->pages_hold ? rewind_in_place(r) : salvage(r, &params, readable);
+    if (rc == SPV_ERR_DB_DAMAGED && found->pages_hold) { /* worse than it looked */
+        rc = take_lock(r);
+        rc = rc == SPV_OK ? salvage(r, &params, readable) : rc;
+    }
+    int64_t had = found->tip > found->claimed ? found->tip : found->claimed;
+    r->out->lost = had > r->out->height ? had - r->out->height : 0;
+    return rc;
+}
+
+int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
+                     struct spv_problem *why)
+{
+    struct repair r = {.out = out, .cfg = cfg, .lock = -1};
+    memset(out, 0, sizeof *out);
+    out->height = -1;
+    int rc = find_place(&r);
+    if (rc == SPV_OK) {
+        rc = take_lock(&r);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_store_verify(&out->found, cfg, &r.why);
+        if (rc == SPV_OK) {
+            out->height = out->found.tip;
+        } else if (rc == SPV_ERR_DB_DAMAGED) {
+            rc = mend(&r);
+        }
+    }
+    spv_lock_release(r.lock);
+    if (why != NULL && rc != SPV_OK) {
+        *why = r.why;
+    }
+    return rc;
+}

@@ -1,0 +1,271 @@
+/* Rows are read upwards through the table's own tree, judged as at every opening, and stored in
+ * batches until the first that is missing, does not hold or cannot be read. Side branches are left
+ * behind: they come again when they matter. */
+#include "store/salvage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/db.h"
+#include "store/schema.h"
+
+#define BATCH 2000 /* rows a transaction, as from the network */
+#define PAGES_MAX 1000000 /* 4 GB: no headers database has more, and a damaged count may say so */
+
+static void tell(struct spv_problem *why, int code, const char *text)
+{
+    why->code = (enum spv_err)code;
+    (void)snprintf(why->text, sizeof why->text, "%s", text);
+}
+
+/* A store around a bare connection, for the functions that want one. */
+static int begin_source(struct spv_store *s, const char *path)
+{
+    memset(s, 0, sizeof *s);
+    s->lock = -1;
+    s->unchecked = true;
+    s->path = sqlite3_mprintf("%s", path);
+    if (s->path == NULL) {
+        return SQLITE_NOMEM;
+    }
+    return spv_db_connect(&s->db, path, SPV_STORE_READ, false);
+}
+
+static void end_source(struct spv_store *s)
+{
+    for (size_t i = 0; i < SPV_STMTS; i++) {
+        (void)sqlite3_finalize(s->stmt[i]);
+    }
+    (void)sqlite3_close(s->db);
+    sqlite3_free(s->path);
+}
+
+/* Reads the file's marks; what cannot be read is 0. */
+static int64_t mark(struct spv_store *s, const char *sql)
+{
+    int64_t x = 0;
+    return spv_db_integer(s, &x, sql, "look at it") == SPV_OK ? x : 0;
+}
+
+/* SQLite reads nothing of a file that is shorter than its own header says. */
+bool spv_salvage_is_cut(const char *path, int64_t *size, int64_t *whole)
+{
+    uint8_t head[100] = {0};
+    struct stat st = {.st_size = 0};
+    int f = open(path, O_RDONLY | O_CLOEXEC);
+    if (f < 0) {
+        return false;
+    }
+    /* The file format's offsets: page size at 16 (1 means 65536), pages at 28, our mark at 68. */
+    bool read = pread(f, head, sizeof head, 0) == (ssize_t)sizeof head && fstat(f, &st) == 0;
+    (void)close(f);
+    int64_t page = head[16] * 256 + head[17];
+    int64_t pages = 0;
+    int64_t id = 0;
+    for (size_t i = 0; i < 4; i++) {
+        pages = pages * 256 + head[28 + i];
+        id = id * 256 + head[68 + i];
+    }
+    *size = st.st_size;
+    *whole = (page == 1 ? 65536 : page) * pages;
+    return read && memcmp(head, "SQLite format 3", 16) == 0 && id == SPV_APPLICATION_ID &&
+           pages<PAGES_MAX && * whole> * size;
+}
+
+static int whose(struct spv_store *s, struct spv_params *params,
+                 const struct spv_verify_config *cfg)
+{
+    if (cfg->params != NULL) {
+        s->params = *cfg->params;
+    }
+    int rc = cfg->params != NULL ? spv_guard_check(s) : spv_guard_load(s);
+    *params = s->params;
+    if (rc == SPV_ERR_DB_DAMAGED && cfg->params == NULL) {
+        return spv_db_fail(s, SPV_ERR_INVALID,
+                           "%s: is too damaged to say whose headers it holds. Name the network.",
+                           s->path);
+    }
+    return rc == SPV_ERR_DB_DAMAGED ? SPV_OK : rc;
+}
+
+int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv_verify_config *cfg,
+                     const char *path, struct spv_problem *why)
+{
+    struct spv_store s;
+    int code = begin_source(&s, path);
+    int rc = code == SQLITE_NOMEM ? SPV_ERR_NOMEM : SPV_OK;
+    *readable = false;
+    if (rc == SPV_OK) {
+        bool ours = mark(&s, "PRAGMA application_id") == SPV_APPLICATION_ID;
+        int64_t tables = mark(&s, "SELECT count(*) FROM sqlite_master");
+        *readable = mark(&s, "SELECT count(*) FROM sqlite_master WHERE name = 'header'") > 0;
+        if (!ours && tables > 0 && !*readable) {
+            rc = spv_db_fail(&s, SPV_ERR_DB_DAMAGED,
+                             "%s: is a database of another program, not a headers database, and "
+                             "was left alone. Name another file.",
+                             path);
+        } else if (ours && mark(&s, "PRAGMA user_version") > SPV_SCHEMA_VERSION) {
+            rc = spv_db_fail(&s, SPV_ERR_DB_NEWER,
+                             "%s: was written by a newer version. Update this program.", path);
+        } else {
+            rc = whose(&s, params, cfg);
+        }
+    }
+    if (rc != SPV_OK) {
+        tell(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.problem);
+    }
+    end_source(&s);
+    return rc;
+}
+
+/* The next row that holds: 1, 0 at the end of what can be read. */
+static int next_row(struct spv_record *out, sqlite3_stmt *st, const struct spv_store *fresh,
+                    const struct spv_record *below, int64_t want)
+{
+    if (sqlite3_step(st) != SQLITE_ROW || sqlite3_column_int64(st, 0) != want ||
+        spv_row_read(out, st) != SPV_OK) {
+        return 0;
+    }
+    if (want == 0) {
+        out->header.prev = fresh->params.genesis.prev;
+        return spv_check_genesis(fresh, out) == NULL;
+    }
+    out->header.prev = below->hash;
+    return spv_check_row(below, out) == NULL;
+}
+
+static int commit_tip(struct spv_store *fresh, const struct spv_record *tip)
+{
+    int rc = spv_db_set_tip(fresh, tip);
+    if (rc == SPV_OK) {
+        rc = spv_db_commit(fresh);
+    }
+    fresh->tip = *tip;
+    return rc;
+}
+
+/* The genesis is there already. What was filled below a base is left behind, too. */
+static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
+{
+    struct spv_record r;
+    struct spv_record below = fresh->tip;
+    const int64_t base = fresh->base.height;
+    int64_t want = base;
+    if (base > 0) {
+        below.hash = fresh->base_parent;
+        below.work = fresh->base_work;
+    }
+    int rc = spv_db_begin(fresh);
+    if (rc == SPV_OK && base > 0) {
+        rc = spv_base_write(fresh, &fresh->base, &fresh->base_parent, &fresh->base_work);
+    }
+    while (rc == SPV_OK && (limit < 0 || want <= limit) &&
+           next_row(&r, st, fresh, &below, want) > 0) {
+        if (want > 0) {
+            rc = spv_db_insert(fresh, &r);
+        }
+        if (rc == SPV_OK && want % BATCH == BATCH - 1) {
+            rc = commit_tip(fresh, &r);
+            rc = rc == SPV_OK ? spv_db_begin(fresh) : rc;
+        }
+        below = r;
+        want++;
+    }
+    if (rc == SPV_OK && base > 0 && want == base) { /* nothing of it can be read: begin anew */
+        static const struct spv_base whole = {0};
+        below = fresh->tip;
+        fresh->base = whole;
+        rc = spv_base_write(fresh, &whole, NULL, NULL);
+    }
+    if (rc == SPV_OK) {
+        rc = commit_tip(fresh, &below);
+    }
+    if (rc != SPV_OK) {
+        spv_db_rollback(fresh);
+    }
+    return rc;
+}
+
+/* Peers and what other tables there are, each if it can be read. */
+static void copy_others(struct spv_store *fresh, const char *path)
+{
+    sqlite3_stmt *st = NULL;
+    char *sql = sqlite3_mprintf("ATTACH %Q AS old", path);
+    if (sql == NULL || sqlite3_exec(fresh->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        sqlite3_free(sql);
+        return;
+    }
+    sqlite3_free(sql);
+    int code = sqlite3_prepare_v2(
+        fresh->db,
+        "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
+        " ESCAPE '\\' AND name NOT IN ('header', 'branch_header', 'meta')",
+        -1, &st, NULL);
+    while (code == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(st, 0);
+        sql = sqlite3_mprintf("INSERT OR IGNORE INTO main.\"%w\" SELECT * FROM old.\"%w\"", name,
+                              name);
+        if (sql != NULL) {
+            (void)sqlite3_exec(fresh->db, sql, NULL, NULL, NULL);
+        }
+        sqlite3_free(sql);
+    }
+    (void)sqlite3_finalize(st);
+    (void)sqlite3_exec(fresh->db,
+                       "INSERT OR IGNORE INTO main.meta SELECT * FROM old.meta"
+                       " WHERE key IN ('book_key', 'last_sync')",
+                       NULL, NULL, NULL);
+    (void)sqlite3_exec(fresh->db, "DETACH old", NULL, NULL, NULL);
+}
+
+static int fill(struct spv_store *fresh, const char *path, int64_t limit)
+{
+    struct spv_store source;
+    sqlite3_stmt *st = NULL;
+    int rc = SPV_OK;
+    int code = begin_source(&source, path);
+    if (code == SQLITE_OK) {
+        code = sqlite3_prepare_v2(
+            source.db, "SELECT " SPV_ROW_COLUMNS " FROM header ORDER BY height", -1, &st, NULL);
+    }
+    if (code == SQLITE_OK) {
+        rc = copy_rows(fresh, st, limit);
+    }
+    bool indexed = mark(&source, "SELECT count(*) FROM sqlite_master"
+                                 " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
+    (void)sqlite3_finalize(st);
+    end_source(&source);
+    if (rc == SPV_OK) {
+        copy_others(fresh, path);
+    }
+    return rc == SPV_OK && indexed ? spv_store_build_index(fresh) : rc;
+}
+
+int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
+                     const struct spv_params *params, bool readable, int64_t limit,
+                     struct spv_problem *why)
+{
+    struct spv_store *s = NULL;
+    struct spv_record tip = {.height = 0};
+    const struct spv_store_config cfg = {.path = fresh, .params = params, .mode = SPV_STORE_CREATE};
+    int rc = spv_store_open(&s, &cfg, why);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    if (readable) {
+        rc = fill(s, path, limit);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
+    }
+    if (rc != SPV_OK) {
+        tell(why, rc, spv_store_last_problem(s));
+    }
+    int closed = spv_store_close(s);
+    *height = tip.height;
+    return rc != SPV_OK ? rc : closed;
+}

@@ -1,0 +1,377 @@
+/* Verifying reads everything once, under one snapshot, in this order: SQLite's own integrity check
+ * (pages, and the hash index against the rows), the best chain's rows upwards from the first, the
+ * metadata's tip, the side branches.
+ *
+ * A row that does not hold is told and passed over: the next one is judged on top of what the bad
+ * one says of itself, so one broken row gives one or two findings and not a million. Pages that
+ * cannot be read end the walk, since nothing reliable stands behind them.
+ *
+ * The full verdict (verify_full.c) goes along with the same walk. */
+#include "store/verify_full.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/u256.h"
+
+#define PAGE_FINDINGS 4 /* of SQLite's integrity check; more of them say nothing new */
+#define OPERATIONS_A_CALL 200000 /* of SQLite's machine between looks at progress: milliseconds */
+
+/* The walk over the rows. */
+struct walk {
+    struct spv_verify *v;
+    int64_t want; /* the next height */
+    struct spv_record below;
+    bool linked; /* below is the row under `want`, well-formed */
+    struct spv_full full;
+};
+
+static void keep(struct spv_verify *v, int64_t height, const char *format, va_list args)
+{
+    struct spv_verify_report *r = v->report;
+    r->total++;
+    if (r->n < SPV_FINDINGS) {
+        struct spv_finding *f = &r->findings[r->n++];
+        f->height = height;
+        (void)vsnprintf(f->text, sizeof f->text, format, args);
+    }
+}
+
+void spv_verify_found(struct spv_verify *v, int64_t height, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    keep(v, height, format, args);
+    va_end(args);
+}
+
+void spv_verify_bad(struct spv_verify *v, int64_t height, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    keep(v, height, format, args);
+    va_end(args);
+    if (height < v->bad) {
+        v->bad = height;
+    }
+}
+
+int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char *what)
+{
+    int rc = spv_db_error(v->s, code, "verify it");
+    if (rc == SPV_ERR_STOPPED) {
+        return rc;
+    }
+    if (rc != SPV_ERR_DB_DAMAGED) {
+        return rc;
+    }
+    v->report->pages_hold = false;
+    spv_verify_found(v, height, "%s cannot be read: %s", what, sqlite3_errmsg(v->s->db));
+    return SPV_OK;
+}
+
+int spv_verify_progress(struct spv_verify *v, uint64_t done)
+{
+    if (v->cfg->progress != NULL && done % SPV_VERIFY_STEP == 0 &&
+        v->cfg->progress(v->cfg->ctx, done,
+                         v->report->tip < 0 ? 0 : (uint64_t)v->report->tip + 1) != 0) {
+        return SPV_ERR_STOPPED;
+    }
+    return SPV_OK;
+}
+
+static int on_operations(void *ctx)
+{
+    return spv_verify_progress(ctx, 0) != SPV_OK;
+}
+
+static int check_pages(struct spv_verify *v)
+{
+    sqlite3_stmt *st = NULL;
+    char sql[48];
+    (void)snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", PAGE_FINDINGS);
+    sqlite3_progress_handler(v->s->db, OPERATIONS_A_CALL, on_operations, v);
+    int code = sqlite3_prepare_v2(v->s->db, sql, -1, &st, NULL);
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(st);
+        const unsigned char *text = code == SQLITE_ROW ? sqlite3_column_text(st, 0) : NULL;
+        if (text != NULL && strcmp((const char *)text, "ok") != 0) {
+            v->report->pages_hold = false;
+            spv_verify_found(v, -1, "the file's pages or the hash index are damaged: %.180s",
+                             (const char *)text);
+        }
+    }
+    int rc = code == SQLITE_DONE ? SPV_OK : spv_verify_unread(v, code, -1, "the file");
+    (void)sqlite3_finalize(st);
+    sqlite3_progress_handler(v->s->db, 0, NULL, NULL);
+    return rc;
+}
+
+/* A row that is not to be part of the chain: below its first, or filled and not yet joined. */
+static void bad_below(struct walk *w, int64_t height, const char *reason)
+{
+    w->v->report->filled_holds = false;
+    spv_verify_found(w->v, height, "the header of height %lld, below the chain's base, %s",
+                     (long long)height, reason);
+}
+
+/* Heights want..height-1 have no rows. A gap below the base is as it should be. */
+static int see_gap(struct walk *w, int64_t height)
+{
+    struct spv_verify *v = w->v;
+    const int64_t base = v->s->base.height;
+    int rc = SPV_OK;
+    int64_t from = w->want;
+    w->linked = false;
+    w->want = height;
+    if (from < base && height < base) {
+        bad_below(w, height, "follows nothing");
+        return SPV_OK;
+    }
+    if (from == 0 && base > 0) {
+        spv_verify_bad(v, 0, "the genesis is missing");
+    }
+    if (from < base && height >= base) { /* what the base follows stands in the metadata */
+        memset(&w->below, 0, sizeof w->below);
+        w->below.hash = v->s->base_parent;
+        w->below.work = v->s->base_work;
+        w->linked = height == base;
+        from = base;
+    }
+    if (from == 0 || from < height) {
+        rc = spv_full_end(&w->full);
+        spv_verify_bad(v, from,
+                       height - 1 == from ? "the header of height %lld is missing"
+                                          : "the headers of heights %lld to %lld are missing",
+                       (long long)from, (long long)height - 1);
+    }
+    return rc;
+}
+
+/* A row where `want` stands, or above it. */
+static int see_row(struct walk *w, sqlite3_stmt *st)
+{
+    struct spv_verify *v = w->v;
+    struct spv_record r = {.height = 0};
+    const char *reason = NULL;
+    int rc = SPV_OK;
+    int64_t height = sqlite3_column_int64(st, 0);
+    if (height < w->want) {
+        spv_verify_bad(v, w->want, "a row of height %lld stands below the chain's first",
+                       (long long)height);
+        return SPV_OK;
+    }
+    if (height > w->want) {
+        rc = see_gap(w, height);
+    }
+    if (spv_row_read(&r, st) != SPV_OK) {
+        reason = "is malformed";
+    } else if (height == 0) {
+        r.header.prev = v->s->params.genesis.prev;
+        reason = spv_check_genesis(v->s, &r);
+    } else if (w->linked) {
+        r.header.prev = w->below.hash;
+        reason = spv_check_row(&w->below, &r);
+    }
+    if (reason != NULL && height > 0 && height < (int64_t)v->s->base.height) {
+        bad_below(w, height, reason);
+    } else if (reason != NULL) {
+        rc = rc == SPV_OK ? spv_full_end(&w->full) : rc;
+        spv_verify_bad(v, height, "the header of height %lld %s", (long long)height, reason);
+    } else if (rc == SPV_OK && height >= (int64_t)v->s->base.height) {
+        rc = spv_full_add(&w->full, &r);
+    }
+    w->linked = r.height == height; /* a malformed row reads as zeros */
+    w->below = r;
+    w->want = height + 1;
+    v->report->headers++;
+    return rc == SPV_OK ? spv_verify_progress(v, v->report->headers) : rc;
+}
+
+static int check_rows(struct walk *w)
+{
+    struct spv_verify *v = w->v;
+    sqlite3_stmt *st = NULL;
+    int rc = SPV_OK;
+    int code = sqlite3_prepare_v2(
+        v->s->db, "SELECT " SPV_ROW_COLUMNS " FROM header ORDER BY height", -1, &st, NULL);
+    while (rc == SPV_OK && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        rc = see_row(w, st);
+        code = SQLITE_OK;
+    }
+    if (rc == SPV_OK && code != SQLITE_DONE) {
+        rc = spv_verify_unread(v, code, w->want, "the header of the next height");
+        v->bad = w->want < v->bad ? w->want : v->bad;
+    } else if (rc == SPV_OK && w->want == 0) {
+        spv_verify_bad(v, 0, "no header is there, not even the genesis");
+    }
+    (void)sqlite3_finalize(st);
+    return rc == SPV_OK ? spv_full_end(&w->full) : rc;
+}
+
+/* A text value of the metadata, compared. */
+static int compare_meta(struct spv_verify *v, const char *key, const char *want)
+{
+    char value[SPV_HASH_HEX + 1] = "";
+    int rc = spv_db_meta(v->s, value, sizeof value, key);
+    if (rc < 0 && rc != SPV_ERR_DB_DAMAGED) {
+        return rc;
+    }
+    if (rc <= 0 || strcmp(value, want) != 0) {
+        spv_verify_found(v, -1, "the metadata's %s is %s, the last header's is %s", key,
+                         rc > 0 ? value : "absent or malformed", want);
+    }
+    return SPV_OK;
+}
+
+/* The tip that the metadata names is the highest row. */
+static int check_tip(struct spv_verify *v, const struct walk *w)
+{
+    char hex[SPV_HASH_HEX];
+    int64_t claimed = -1;
+    int64_t max = v->report->tip;
+    int rc = spv_db_integer(v->s, &claimed,
+                            "SELECT coalesce(max(CASE WHEN typeof(value) = 'integer' THEN value "
+                            "END), -1) FROM meta WHERE key = 'tip_height'",
+                            "read the tip");
+    if (rc == SPV_ERR_DB_DAMAGED) {
+        spv_verify_found(v, -1, "the metadata cannot be read");
+        return SPV_OK;
+    }
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    v->report->claimed = claimed;
+    if (claimed < 0) {
+        spv_verify_found(v, -1, "the metadata names no tip");
+        return SPV_OK;
+    }
+    if (claimed < max) {
+        spv_verify_bad(v, claimed + 1,
+                       "the header of height %lld stands above the tip that the metadata names",
+                       (long long)claimed + 1);
+        return SPV_OK;
+    }
+    if (claimed > max) {
+        spv_verify_bad(v, max + 1,
+                       "the headers of heights %lld to %lld are missing: the metadata's tip is "
+                       "higher than the last row",
+                       (long long)max + 1, (long long)claimed);
+        return SPV_OK;
+    }
+    if (!w->linked) {
+        return SPV_OK; /* the last row itself was told */
+    }
+    spv_blockhash_hex(hex, &w->below.hash);
+    rc = compare_meta(v, "tip_hash", hex);
+    if (rc == SPV_OK) {
+        spv_u256_hex(hex, &w->below.work);
+        rc = compare_meta(v, "tip_work", hex);
+    }
+    return rc;
+}
+
+static int check_base(struct spv_verify *v)
+{
+    int rc = spv_base_load(v->s);
+    if (rc == SPV_ERR_DB_DAMAGED) {
+        v->s->base = (struct spv_base){0};
+        spv_verify_found(v, -1, "what the metadata says of the chain's base is malformed");
+        return SPV_OK;
+    }
+    v->report->base = v->s->base;
+    return rc;
+}
+
+static int check_all(struct spv_verify *v)
+{
+    struct walk w = {.v = v};
+    int rc = check_pages(v);
+    if (rc == SPV_OK) {
+        rc = check_base(v);
+    }
+    if (rc == SPV_OK) {
+        int code = spv_db_integer(v->s, &v->report->tip,
+                                  "SELECT coalesce(max(height), -1) FROM header", "verify it");
+        rc = code == SPV_ERR_DB_DAMAGED ? SPV_OK : code;
+    }
+    if (rc == SPV_OK) {
+        rc = spv_full_start(&w.full, v);
+    }
+    if (rc == SPV_OK) {
+        rc = check_rows(&w);
+    }
+    if (rc == SPV_OK) {
+        rc = check_tip(v, &w);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_verify_branches(v);
+    }
+    int ended = spv_full_end(&w.full);
+    return rc == SPV_OK ? ended : rc;
+}
+
+int spv_verify_store(struct spv_verify *v)
+{
+    struct spv_verify_report *r = v->report;
+    v->bad = INT64_MAX;
+    r->tip = -1;
+    r->claimed = -1;
+    r->pages_hold = true;
+    r->branches_hold = true;
+    r->filled_holds = true;
+    r->indexed = v->s->indexed;
+    int rc = spv_db_exec(v->s, "BEGIN", "read it");
+    if (rc == SPV_OK) {
+        rc = check_all(v);
+    }
+    spv_db_rollback(v->s);
+    r->good = v->bad <= r->tip ? v->bad - 1 : r->tip;
+    if (r->good < (int64_t)v->s->base.height) {
+        r->good = -1; /* not even the row that the chain begins with */
+    }
+    if (rc == SPV_OK && r->total > 0) {
+        rc = spv_db_fail(v->s, SPV_ERR_DB_DAMAGED,
+                         "%s: the database is damaged: %s. Repair it with spv-db repair (a copy is "
+                         "kept), then sync again.",
+                         v->s->path, r->findings[0].text);
+    }
+    if (rc == SPV_ERR_STOPPED) {
+        (void)spv_db_fail(v->s, rc, "%s: verifying was stopped before its end.", v->s->path);
+    }
+    return rc;
+}
+
+int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_config *cfg,
+                     struct spv_problem *why)
+{
+    struct spv_store *s = NULL;
+    struct spv_problem problem = {.code = SPV_OK};
+    const struct spv_open_how how = {.unchecked = true, .lock = -1};
+    const struct spv_store_config place = {
+        .path = cfg->path, .params = cfg->params, .mode = SPV_STORE_READ};
+    memset(out, 0, sizeof *out);
+    out->tip = -1;
+    out->claimed = -1;
+    out->good = -1;
+    int rc = spv_store_open_as(&s, &place, &how, &problem);
+    if (rc == SPV_OK) {
+        struct spv_verify v = {.s = s, .cfg = cfg, .report = out};
+        rc = spv_verify_store(&v);
+        problem.code = (enum spv_err)rc;
+        (void)snprintf(problem.text, sizeof problem.text, "%s", spv_store_last_problem(s));
+        (void)spv_store_close(s);
+    } else if (rc == SPV_ERR_DB_DAMAGED) { /* not even opened: that is the finding */
+        out->n = 1;
+        out->total = 1;
+        out->findings[0].height = -1;
+        (void)snprintf(out->findings[0].text, sizeof out->findings[0].text, "%.*s",
+                       SPV_FINDING_TEXT - 1, problem.text);
+    }
+    if (why != NULL && rc != SPV_OK) {
+        *why = problem;
+    }
+    return rc;
+}

@@ -1,0 +1,88 @@
+/* Side branches: each header must hash to its key and prove its work, and where its parent is known
+ * (on a branch or on the best chain) stand one above it and add to its work. The lowest of a branch
+ * may have lost its parent when the table was cut to its bound. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/u256.h"
+#include "store/verify.h"
+
+static const char all_sql[] = "SELECT " SPV_ROW_COLUMNS ", previous_hash FROM branch_header"
+                              " ORDER BY height, hash";
+static const char parent_sql[] = "SELECT height, work FROM branch_header WHERE hash = ?1 UNION ALL"
+                                 " SELECT height, work FROM header"
+                                 " WHERE height = ?2 - 1 AND hash = ?1 LIMIT 1";
+
+/* NULL, or what is wrong; an SQLite code other than DONE and ROW in *code ends it. */
+static const char *judge_parent(sqlite3_stmt *parent, const struct spv_record *r,
+                                const struct spv_u256 *target, int *code)
+{
+    uint8_t prev[32];
+    const char *reason = NULL;
+    spv_row_reverse(prev, r->header.prev.b);
+    (void)sqlite3_bind_blob(parent, 1, prev, sizeof prev, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(parent, 2, r->height);
+    *code = sqlite3_step(parent);
+    if (*code == SQLITE_ROW) {
+        struct spv_u256 own = spv_work_from_target(target);
+        if (sqlite3_column_int64(parent, 0) != (int64_t)r->height - 1) {
+            reason = "does not stand one above its parent";
+        } else if (sqlite3_column_bytes(parent, 1) == 32) {
+            struct spv_u256 below = spv_u256_from_be(sqlite3_column_blob(parent, 1));
+            struct spv_u256 work = spv_u256_add(&below, &own);
+            reason = spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
+        }
+    }
+    (void)sqlite3_reset(parent);
+    return reason;
+}
+
+static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *parent)
+{
+    struct spv_record r;
+    struct spv_u256 target;
+    char hex[SPV_HASH_HEX] = "of unreadable hash";
+    const char *reason = NULL;
+    int code = SQLITE_DONE;
+    v->report->branch_headers++;
+    if (spv_row_read(&r, st) != SPV_OK || spv_row_hash(r.header.prev.b, st, SPV_ROW_N) != SPV_OK) {
+        reason = "is malformed";
+    } else {
+        spv_blockhash_hex(hex, &r.hash);
+        reason = spv_check_proof(&target, &r);
+        if (reason == NULL) {
+            reason = judge_parent(parent, &r, &target, &code);
+        }
+    }
+    if (code != SQLITE_DONE && code != SQLITE_ROW) {
+        return spv_verify_unread(v, code, -1, "a side branch");
+    }
+    if (reason != NULL) {
+        v->report->branches_hold = false;
+        spv_verify_found(v, -1, "the side branch's header %s (height %lld) %s", hex,
+                         (long long)sqlite3_column_int64(st, 0), reason);
+    }
+    return SPV_OK;
+}
+
+int spv_verify_branches(struct spv_verify *v)
+{
+    sqlite3_stmt *st = NULL;
+    sqlite3_stmt *parent = NULL;
+    int rc = SPV_OK;
+    int code = sqlite3_prepare_v2(v->s->db, all_sql, -1, &st, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_prepare_v2(v->s->db, parent_sql, -1, &parent, NULL);
+    }
+    while (rc == SPV_OK && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        rc = see_branch_row(v, st, parent);
+        code = SQLITE_OK;
+    }
+    if (rc == SPV_OK && code != SQLITE_DONE) {
+        v->report->branches_hold = false;
+        rc = spv_verify_unread(v, code, -1, "the table of side branches");
+    }
+    (void)sqlite3_finalize(parent);
+    (void)sqlite3_finalize(st);
+    return rc;
+}

@@ -1,0 +1,140 @@
+/* Headers are gathered into batches as large as a message and judged as if a peer had sent them. At
+ * the first objection it is over: there the chain would never have gone on. */
+#include "store/verify_full.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int fail(struct spv_full *f, int rc)
+{
+    return spv_db_fail(f->v->s, rc, "%s: cannot judge the headers: %s. Try again.", f->v->s->path,
+                       spv_strerror(rc));
+}
+
+static void stop(struct spv_full *f)
+{
+    spv_chain_free(f->chain);
+    free(f->feed);
+    f->chain = NULL;
+    f->feed = NULL;
+    f->v = NULL;
+}
+
+/* The seed as a reader: genesis, and what stands in the seed. */
+static int seed_tip(void *ctx, struct spv_record *out)
+{
+    const struct spv_full *f = ctx;
+    *out = f->seed[f->n_seed - 1];
+    return 1;
+}
+
+static int seed_by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    const struct spv_full *f = ctx;
+    if (height == 0) {
+        spv_check_genesis_record(f->v->s, out);
+        return 1;
+    }
+    if (height < f->seed[0].height || height - f->seed[0].height >= f->n_seed) {
+        return 0;
+    }
+    *out = f->seed[height - f->seed[0].height];
+    return 1;
+}
+
+static int seed_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    (void)ctx;
+    (void)out;
+    (void)hash;
+    return 0;
+}
+
+static int seed_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    struct spv_record r;
+    uint32_t got = 0;
+    while (got < n && seed_by_height(ctx, &r, from + got) == 1) {
+        out[got++] = r.header;
+    }
+    return (int)got;
+}
+
+static void seed_base(void *ctx, struct spv_base *out)
+{
+    const struct spv_full *f = ctx;
+    *out = f->v->s->base;
+}
+
+static int new_chain(struct spv_full *f)
+{
+    struct spv_chain_config cfg = {.params = &f->v->s->params};
+    if (f->n_seed > 0) {
+        cfg.reader = (struct spv_reader){.ctx = f,
+                                         .tip = seed_tip,
+                                         .by_height = seed_by_height,
+                                         .by_hash = seed_by_hash,
+                                         .range = seed_range,
+                                         .base = seed_base};
+    }
+    int rc = spv_chain_new(&f->chain, &cfg);
+    return rc == SPV_OK ? rc : fail(f, rc);
+}
+
+int spv_full_start(struct spv_full *f, struct spv_verify *v)
+{
+    memset(f, 0, sizeof *f);
+    if (!v->cfg->full) {
+        return SPV_OK;
+    }
+    f->v = v;
+    f->feed = malloc(SPV_FULL_FEED * sizeof *f->feed);
+    if (f->feed == NULL) {
+        return fail(f, SPV_ERR_NOMEM);
+    }
+    return v->s->base.height == 0 ? new_chain(f) : SPV_OK;
+}
+
+static int judge(struct spv_full *f)
+{
+    struct spv_verdict verdict;
+    if (f->fed == 0) {
+        return SPV_OK;
+    }
+    int rc = spv_chain_accept(f->chain, &verdict, f->feed, f->fed, f->v->cfg->now);
+    f->fed = 0;
+    if (rc != SPV_OK) {
+        return fail(f, rc);
+    }
+    spv_chain_stored(f->chain);
+    if (verdict.error != SPV_OK) {
+        int64_t height = f->first + (int64_t)verdict.index;
+        spv_verify_bad(f->v, height, "the header of height %lld breaks the rules: %s",
+                       (long long)height, spv_strerror(verdict.error));
+        stop(f);
+    }
+    return SPV_OK;
+}
+
+int spv_full_add(struct spv_full *f, const struct spv_record *r)
+{
+    if (f->v == NULL || r->height == 0) {
+        return SPV_OK;
+    }
+    if (f->chain == NULL) {
+        f->seed[f->n_seed++] = *r;
+        return f->n_seed == SPV_FULL_SEED ? new_chain(f) : SPV_OK;
+    }
+    if (f->fed == 0) {
+        f->first = r->height;
+    }
+    f->feed[f->fed++] = r->header;
+    return f->fed == SPV_FULL_FEED ? judge(f) : SPV_OK;
+}
+
+int spv_full_end(struct spv_full *f)
+{
+    int rc = f->v != NULL ? judge(f) : SPV_OK;
+    stop(f);
+    return rc;
+}
