@@ -5,6 +5,17 @@
 
 #include "support/sim/internal.h"
 
+struct spv_now sim_client_now(const struct sim *sim, const struct sim_client *c)
+{
+    return (struct spv_now){.mono_us = sim->now.mono_us, .unix_s = sim->now.unix_s + c->ahead_s};
+}
+
+void sim_client_step_clock(struct sim *sim, struct sim_client *c, int64_t seconds)
+{
+    sim_note(sim, "client %zu sets its clock by %lld", c->index, (long long)seconds);
+    c->ahead_s += seconds;
+}
+
 static int start_node(struct sim *sim, struct sim_client *c)
 {
     struct spv_endpoint named[SIM_SERVERS];
@@ -18,11 +29,14 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .n_connect = c->cfg.discover ? 0 : n,
         .peers = c->cfg.peers,
         .min_work = c->cfg.min_work,
+        .no_checkpoints = c->cfg.no_checkpoints,
+        .checkpoints = c->cfg.checkpoints,
+        .n_checkpoints = c->cfg.n_checkpoints,
         .indexed = true,
         .rng = test_random_rng(&c->random),
         .request_timeout_us = c->cfg.request_timeout_us,
     };
-    return spv_node_new(&c->node, &cfg, sim->now);
+    return spv_node_new(&c->node, &cfg, sim_client_now(sim, c));
 }
 
 static enum sim_peer_state *state_of(struct sim_client *c, uint64_t peer)
@@ -64,7 +78,8 @@ static void send_effect(struct sim *sim, struct sim_client *c, const struct spv_
         sim_break(sim, "the node sends to a peer that is not there");
         return;
     }
-    int rc = spv_peer_send(conn->end[SIM_CLIENT_END].peer, &effect->message, sim->now);
+    int rc =
+        spv_peer_send(conn->end[SIM_CLIENT_END].peer, &effect->message, sim_client_now(sim, c));
     if (rc < 0)
         sim_break(sim, "the node sends what its peer's machine refuses");
     sim_conn_flush(sim, conn, SIM_CLIENT_END);
@@ -90,7 +105,7 @@ static void store_effect(struct sim *sim, struct sim_client *c, const struct spv
              (unsigned long)effect->change.fork_height, effect->change.n);
     if (wrong != NULL)
         sim_break(sim, wrong);
-    if (spv_node_stored(c->node, 0, sim->now) < 0)
+    if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
         sim_break(sim, "the node failed after storing");
 }
 
@@ -100,6 +115,17 @@ static void resolve_effect(struct sim *sim, struct sim_client *c, const struct s
     e->client = c->index;
     e->epoch = c->epoch;
     e->endpoint = effect->endpoint;
+}
+
+static void event(struct sim *sim, struct sim_client *c, const struct spv_event *e)
+{
+    c->events[e->kind]++;
+    if (e->kind == SPV_EVENT_WARNING && e->warning < SIM_WARNINGS)
+        c->warnings[e->warning]++;
+    if (e->kind == SPV_EVENT_BANNED)
+        sim_server_banned(sim, e->address);
+    sim_note(sim, "client %zu event %d peer %llu height %lu %s", c->index, (int)e->kind,
+             (unsigned long long)e->peer, (unsigned long)e->tip.height, spv_err_name(e->error));
 }
 
 /* Everything that the node wants now. */
@@ -124,14 +150,11 @@ static void pump(struct sim *sim, struct sim_client *c)
             store_effect(sim, c, &effect);
             break;
         case SPV_EFFECT_INDEX:
-            if (spv_node_indexed(c->node, 0, sim->now) < 0)
+            if (spv_node_indexed(c->node, 0, sim_client_now(sim, c)) < 0)
                 sim_break(sim, "the node failed after indexing");
             break;
         case SPV_EFFECT_EVENT:
-            c->events[effect.event.kind]++;
-            sim_note(sim, "client %zu event %d peer %llu height %lu %s", c->index,
-                     (int)effect.event.kind, (unsigned long long)effect.event.peer,
-                     (unsigned long)effect.event.tip.height, spv_err_name(effect.event.error));
+            event(sim, c, &effect.event);
             break;
         }
     }
@@ -196,7 +219,7 @@ int sim_client_attach(struct sim *sim, struct sim_conn *conn)
         .rng = test_random_rng(&end->random),
         .self_nonces = &c->nonces,
     };
-    return spv_peer_new(&end->peer, &cfg, SPV_OUTBOUND, sim->now);
+    return spv_peer_new(&end->peer, &cfg, SPV_OUTBOUND, sim_client_now(sim, c));
 }
 
 void sim_client_dialled(struct sim *sim, const struct sim_event *e)
@@ -223,7 +246,8 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
                                         .len = 4,
                                         .port = sim->cfg.params->net.port,
                                         .bytes = {8, (uint8_t)(i + 1), 0, 1}};
-    settle(sim, c, spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim->now));
+    settle(sim, c,
+           spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim_client_now(sim, c)));
 }
 
 void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
@@ -233,13 +257,13 @@ void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv
     if (!spv_peer_ready(end->peer))
         return;
     if (end->told) {
-        settle(sim, c, spv_node_recv(c->node, conn->peer, msg, sim->now));
+        settle(sim, c, spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
         return;
     }
     struct spv_peer_stats stats;
     end->told = true;
     spv_peer_stats(end->peer, &stats);
-    settle(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim->now));
+    settle(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
 }
 
 void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error)
@@ -249,13 +273,13 @@ void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error)
     if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
         sim_break(sim, "a peer id was closed twice");
     *state = SIM_PEER_DONE;
-    settle(sim, c, spv_node_closed(c->node, peer, error, sim->now));
+    settle(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
 }
 
 void sim_client_timer(struct sim *sim, struct sim_client *c)
 {
     sim_note(sim, "client %zu timer", c->index);
-    settle(sim, c, spv_node_timer(c->node, sim->now));
+    settle(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_check(struct sim *sim, struct sim_client *c)
@@ -288,6 +312,11 @@ const struct sim_store *sim_client_store(const struct sim_client *c)
 uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind)
 {
     return c->events[kind];
+}
+
+uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning)
+{
+    return c->warnings[warning];
 }
 
 bool sim_client_synced(struct sim *sim, void *client)

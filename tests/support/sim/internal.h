@@ -8,6 +8,7 @@
 #define SIM_SERVERS 32
 #define SIM_CLIENTS 8
 #define SIM_PIPE 262144 /* bytes under way in one direction: two socket buffers */
+#define SIM_WARNINGS (SPV_WARN_NO_PEERS + 1)
 #define SIM_DIAL_TIMEOUT (10 * SPV_SECOND)
 #define SIM_NODE_MEMORY (16u << 20) /* a node's own bound, far above what it needs */
 #define SIM_PEER_MEMORY (16u << 20) /* a queue of 8 MiB, grown by doubling */
@@ -62,7 +63,7 @@ struct sim_conn {
 struct sim_host {
     struct sim_server_config cfg;
     struct spv_self_nonces nonces;
-    uint64_t connections, answered;
+    uint64_t connections, answered, bans;
 };
 
 enum sim_peer_state { SIM_PEER_NONE, SIM_PEER_DIALLING, SIM_PEER_OPEN, SIM_PEER_DONE };
@@ -79,6 +80,8 @@ struct sim_client {
     enum sim_peer_state *peer; /* by id */
     size_t peers;
     uint64_t events[SPV_EVENT_WARNING + 1];
+    uint64_t warnings[SIM_WARNINGS];
+    int64_t ahead_s; /* its clock before the world's */
     struct spv_u256 work; /* the best so far */
 };
 
@@ -108,6 +111,8 @@ __attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim, const char 
 uint64_t sim_latency(struct sim *sim);
 
 /* net.c */
+/* The time as this end's clock has it. */
+struct spv_now sim_end_now(const struct sim *sim, const struct sim_conn *conn, int end);
 void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer);
 struct sim_conn *sim_conn_find(struct sim *sim, uint64_t id);
 struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer);
@@ -126,7 +131,10 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
 void sim_server_answer(struct sim *sim, const struct sim_event *e);
 size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoint);
 
+void sim_server_banned(struct sim *sim, const char *address);
+
 /* client.c */
+struct spv_now sim_client_now(const struct sim *sim, const struct sim_client *c);
 int sim_client_attach(struct sim *sim, struct sim_conn *conn);
 void sim_client_dialled(struct sim *sim, const struct sim_event *e);
 void sim_client_resolved(struct sim *sim, const struct sim_event *e);

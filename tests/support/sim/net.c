@@ -48,6 +48,15 @@ void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer)
     sim_conn_flush(sim, conn, SIM_CLIENT_END);
 }
 
+struct spv_now sim_end_now(const struct sim *sim, const struct sim_conn *conn, int end)
+{
+    struct spv_now now = sim->now;
+    if (end == SIM_CLIENT_END)
+        return sim_client_now(sim, sim->client[conn->client]);
+    now.unix_s += sim->host[conn->server].cfg.clock_ahead_s;
+    return now;
+}
+
 /* Mostly large pieces, now and then a crumb. */
 static size_t fragment(struct sim *sim)
 {
@@ -96,7 +105,7 @@ void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end)
         e->place = from->fragments++;
         from->under_way += size;
         from->sent += size;
-        spv_peer_sent(from->peer, size, sim->now);
+        spv_peer_sent(from->peer, size, sim_end_now(sim, conn, end));
     }
 }
 
@@ -152,9 +161,12 @@ static void machine_failed(struct sim *sim, struct sim_conn *conn, int end, int 
 static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8_t *bytes, size_t n)
 {
     struct sim_end *x = &conn->end[end];
+    const struct spv_now now = sim_end_now(sim, conn, end);
     struct spv_msg msg;
-    int rc = spv_peer_feed(x->peer, bytes, n, sim->now);
-    while (rc == 0 && !x->gone && (rc = spv_peer_next(x->peer, &msg, sim->now)) == 1) {
+    if (end == SIM_SERVER_END && sim->host[conn->server].cfg.silent && spv_peer_ready(x->peer))
+        return; /* it hears nothing any more */
+    int rc = spv_peer_feed(x->peer, bytes, n, now);
+    while (rc == 0 && !x->gone && (rc = spv_peer_next(x->peer, &msg, now)) == 1) {
         if (end == SIM_CLIENT_END)
             sim_client_message(sim, conn, &msg);
         else
@@ -225,7 +237,7 @@ void sim_conn_eof(struct sim *sim, struct sim_event *e)
 
 void sim_conn_timer(struct sim *sim, struct sim_conn *conn, int end)
 {
-    int rc = spv_peer_timer(conn->end[end].peer, sim->now);
+    int rc = spv_peer_timer(conn->end[end].peer, sim_end_now(sim, conn, end));
     sim_note(sim, "timer c%llu %s %d", (unsigned long long)conn->id,
              end == SIM_CLIENT_END ? "client" : "server", rc);
     if (rc < 0)

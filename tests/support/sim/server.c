@@ -58,7 +58,7 @@ int sim_server_attach(struct sim *sim, struct sim_conn *conn)
     if (host->cfg.door == SIM_HANG)
         return 0;
     struct spv_peer_config cfg = {
-        .net = &sim->cfg.params->net,
+        .net = host->cfg.net != NULL ? host->cfg.net : &sim->cfg.params->net,
         .services = host->cfg.services,
         .user_agent = "/sim:1/",
         .height = host->cfg.claim != 0 ? host->cfg.claim
@@ -66,7 +66,23 @@ int sim_server_attach(struct sim *sim, struct sim_conn *conn)
         .rng = test_random_rng(&end->random),
         .self_nonces = &host->nonces,
     };
-    return spv_peer_new(&end->peer, &cfg, SPV_INBOUND, sim->now);
+    return spv_peer_new(&end->peer, &cfg, SPV_INBOUND, sim_end_now(sim, conn, SIM_SERVER_END));
+}
+
+uint64_t sim_server_bans(const struct sim *sim, size_t server)
+{
+    return sim->host[server].bans;
+}
+
+void sim_server_banned(struct sim *sim, const char *address)
+{
+    for (size_t i = 0; i < sim->hosts; i++) {
+        char own[SPV_ENDPOINT_TEXT];
+        struct spv_endpoint endpoint = sim_server_endpoint(sim, i);
+        spv_endpoint_text(own, &endpoint);
+        if (strcmp(own, address) == 0)
+            sim->host[i].bans++;
+    }
 }
 
 static void send_headers(struct sim *sim, struct sim_conn *conn, const struct spv_header *headers,
@@ -74,7 +90,7 @@ static void send_headers(struct sim *sim, struct sim_conn *conn, const struct sp
 {
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
-    int rc = spv_peer_send(end->peer, &msg, sim->now);
+    int rc = spv_peer_send(end->peer, &msg, sim_end_now(sim, conn, SIM_SERVER_END));
     if (rc < 0 && rc != SPV_ERR_QUEUE_FULL)
         sim_break(sim, "a server could not send");
     sim_conn_flush(sim, conn, SIM_SERVER_END);
@@ -88,6 +104,8 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
         abort();
     struct spv_reader reader = sim_store_reader(host->cfg.chain);
     int n = spv_serve_headers(&reader, headers, request);
+    if (host->cfg.answer_max > 0 && n > (int)host->cfg.answer_max)
+        n = (int)host->cfg.answer_max;
     if (n >= 0 && host->cfg.answer != NULL)
         n = host->cfg.answer(host->cfg.ctx, headers, n, request);
     if (n < 0) {
@@ -116,6 +134,16 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
         think(sim, conn, &msg->u.getheaders);
 }
 
+void sim_server_push(struct sim *sim, size_t server, const struct spv_header *headers, size_t n)
+{
+    for (size_t i = 0; i < sim->conns; i++) {
+        struct sim_conn *conn = sim->conn[i];
+        struct sim_end *end = &conn->end[SIM_SERVER_END];
+        if (conn->server == server && end->peer != NULL && !end->gone && spv_peer_ready(end->peer))
+            send_headers(sim, conn, headers, n);
+    }
+}
+
 /* BIP130: up to 8 headers that follow what the client had from us, else an inv of the tip. */
 static void announce(struct sim *sim, struct sim_conn *conn, const struct sim_store *old,
                      const struct sim_store *chain)
@@ -138,7 +166,7 @@ static void announce(struct sim *sim, struct sim_conn *conn, const struct sim_st
     struct spv_inv item = {.type = SPV_INV_BLOCK};
     memcpy(item.hash.b, sim_store_tip(chain)->hash.b, sizeof(item.hash.b));
     struct spv_msg msg = {.command = SPV_CMD_INV, .u.inv = {&item, 1}};
-    spv_peer_send(end->peer, &msg, sim->now);
+    spv_peer_send(end->peer, &msg, sim_end_now(sim, conn, SIM_SERVER_END));
     sim_conn_flush(sim, conn, SIM_SERVER_END);
 }
 

@@ -40,6 +40,13 @@ void sim_store_fork(struct sim_store *out, const struct sim_store *base, uint32_
                     uint32_t n, uint64_t seed);
 void sim_store_mine(struct sim_store *out, const struct spv_params *params, uint32_t n,
                     uint64_t seed);
+/* n more on its tip, valid, this many seconds apart (0: the network's spacing). */
+void sim_store_grow(struct sim_store *s, uint32_t n, uint32_t spacing, uint64_t seed);
+/* n more on its tip, by no rule but links and, where the bits allow it, proof of work. Each is made
+ * as its parent with the network's spacing and bits as the rules want them, then `spoil` may change
+ * it (i is 0 for the first) before it is mined. */
+void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
+                     void (*spoil)(void *ctx, struct spv_header *header, uint32_t i), void *ctx);
 
 struct sim_config {
     uint64_t seed;
@@ -72,7 +79,11 @@ struct sim_server_config {
     enum sim_door door;
     uint64_t services; /* 0: NODE_NETWORK | NODE_WITNESS */
     int32_t claim; /* height said in version; 0: the chain's */
+    const struct spv_netid *net; /* NULL: the world's; lent */
+    int64_t clock_ahead_s; /* its clock before the world's */
     bool mute; /* shakes hands and pongs, answers no getheaders */
+    bool silent; /* shakes hands, then neither hears nor says anything */
+    size_t answer_max; /* headers in an answer; 0: as many as fit */
     uint64_t think_us; /* before each answer */
     uint64_t bytes_per_s; /* towards the client; 0: no limit */
     uint64_t reset_after; /* bytes sent to a client, then a reset; 0: never */
@@ -92,6 +103,10 @@ struct sim_server_config *sim_server(struct sim *sim, size_t server);
 struct spv_endpoint sim_server_endpoint(const struct sim *sim, size_t server);
 /* It has another chain now, and tells its clients: by headers if they asked so, else by inv. */
 void sim_server_announce(struct sim *sim, size_t server, struct sim_store *chain);
+/* Sends headers that nobody asked for to each client that is there. */
+void sim_server_push(struct sim *sim, size_t server, const struct spv_header *headers, size_t n);
+/* How often a client banned it. */
+uint64_t sim_server_bans(const struct sim *sim, size_t server);
 /* How many connections it has seen, and how many getheaders it has answered. */
 uint64_t sim_server_connections(const struct sim *sim, size_t server);
 uint64_t sim_server_answered(const struct sim *sim, size_t server);
@@ -101,6 +116,9 @@ struct sim_client_config {
     const struct spv_u256 *min_work;
     uint64_t request_timeout_us;
     size_t servers; /* dial only the first so many; 0: all that the world has */
+    const struct spv_checkpoint *checkpoints; /* NULL: the network's; lent */
+    size_t n_checkpoints;
+    bool no_checkpoints;
     bool discover; /* not named: found through a DNS answer that holds all servers */
 };
 
@@ -112,6 +130,10 @@ const struct spv_node *sim_client_node(const struct sim_client *c);
 const struct sim_store *sim_client_store(const struct sim_client *c);
 /* Events of a kind seen so far. */
 uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind);
+/* Warnings of a kind seen so far. */
+uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning);
+/* Its wall clock is set forward or, when negative, back; monotonic time goes on. */
+void sim_client_step_clock(struct sim *sim, struct sim_client *c, int64_t seconds);
 /* Loses every connection and all memory; begins again from what is stored. */
 void sim_client_restart(struct sim *sim, struct sim_client *c);
 /* For sim_run: the client says that it is synced. */

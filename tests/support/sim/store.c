@@ -5,6 +5,7 @@
 
 #include "base/u256.h"
 #include "spv/mine.h"
+#include "spv/rules.h"
 #include "support/sim/internal.h"
 
 static void append(struct sim_store *s, const struct spv_record *record)
@@ -135,30 +136,83 @@ static int keep(void *ctx, const struct spv_record *record)
     return 0;
 }
 
-void sim_store_fork(struct sim_store *out, const struct sim_store *base, uint32_t fork_height,
-                    uint32_t n, uint64_t seed)
+static void grow(struct sim_store *s, const struct spv_mine_plan *wanted)
 {
-    struct sim_store trunk = {.params = base->params};
+    struct spv_chain_config cfg = {
+        .params = s->params, .reader = sim_store_reader(s), .no_checkpoints = true};
+    struct spv_mine_plan plan = *wanted;
     struct spv_chain *chain;
-    memset(out, 0, sizeof(*out));
-    out->params = base->params;
-    for (uint32_t i = 0; i <= fork_height && i < base->n; i++) {
-        append(&trunk, &base->at[i]);
-        append(out, &base->at[i]);
-    }
-    struct spv_chain_config cfg = {.params = base->params, .reader = sim_store_reader(&trunk)};
-    struct spv_mine_plan plan = {.n = n, .seed = seed, .sink = keep, .ctx = out};
+    plan.sink = keep;
+    plan.ctx = s;
     if (spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0)
         abort();
     spv_chain_free(chain);
-    sim_store_free(&trunk);
+}
+
+void sim_store_grow(struct sim_store *s, uint32_t n, uint32_t spacing, uint64_t seed)
+{
+    grow(s, &(struct spv_mine_plan){.n = n, .spacing = spacing, .seed = seed});
+}
+
+void sim_store_fork(struct sim_store *out, const struct sim_store *base, uint32_t fork_height,
+                    uint32_t n, uint64_t seed)
+{
+    memset(out, 0, sizeof(*out));
+    out->params = base->params;
+    for (uint32_t i = 0; i <= fork_height && i < base->n; i++)
+        append(out, &base->at[i]);
+    if (n > 0)
+        sim_store_grow(out, n, 0, seed);
 }
 
 void sim_store_mine(struct sim_store *out, const struct spv_params *params, uint32_t n,
                     uint64_t seed)
 {
-    struct sim_store genesis;
-    sim_store_init(&genesis, params);
-    sim_store_fork(out, &genesis, 0, n, seed);
-    sim_store_free(&genesis);
+    sim_store_init(out, params);
+    if (n > 0)
+        sim_store_grow(out, n, 0, seed);
+}
+
+/* The bits that the rules want after the tip, which may itself be against them. */
+static uint32_t next_bits(const struct sim_store *s, uint32_t time)
+{
+    const struct spv_record *tip = sim_store_tip(s);
+    const uint32_t interval = spv_rules_interval(s->params);
+    const struct spv_record *first = &s->at[tip->height - tip->height % interval];
+    struct spv_rules_parent parent = {.height = tip->height,
+                                      .time = tip->header.time,
+                                      .bits = tip->header.bits,
+                                      .real_bits = first->header.bits,
+                                      .first_time = first->header.time,
+                                      .first_bits = first->header.bits};
+    for (const struct spv_record *r = first + 1; r <= tip; r++)
+        parent.real_bits =
+            spv_rules_real_bits(s->params, r->height, r->header.bits, parent.real_bits);
+    return spv_rules_next_bits(s->params, &parent, time);
+}
+
+void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
+                     void (*spoil)(void *ctx, struct spv_header *header, uint32_t i), void *ctx)
+{
+    struct test_random random = {.state = seed};
+    for (uint32_t i = 0; i < n; i++) {
+        const struct spv_record *tip = sim_store_tip(s);
+        struct spv_record record = {.height = tip->height + 1, .work = tip->work};
+        struct spv_header *h = &record.header;
+        struct spv_u256 work;
+        *h = (struct spv_header){.version = 0x20000000,
+                                 .prev = tip->hash,
+                                 .time = tip->header.time + s->params->target_spacing};
+        test_random_fill(&random, h->merkle_root.b, sizeof(h->merkle_root.b));
+        h->bits = next_bits(s, h->time);
+        if (spoil != NULL)
+            spoil(ctx, h, i);
+        if (spv_mine_header(h, &record.hash) < 0) /* no target: no proof of work */
+            spv_header_hash(&record.hash, h);
+        if (spv_target_from_bits(&work, h->bits) == 0) {
+            work = spv_work_from_target(&work);
+            record.work = spv_u256_add(&record.work, &work);
+        }
+        append(s, &record);
+    }
 }
