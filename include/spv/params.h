@@ -6,6 +6,8 @@
 #include "spv/network.h"
 
 #define SPV_RETARGET_INTERVAL 2016
+#define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: a wallet's clock and a block's may differ by days  \
+                                     */
 
 /* A header that every valid chain holds. Each fact beside height and hash is optional. */
 struct spv_checkpoint {
@@ -43,5 +45,16 @@ SPV_API const struct spv_params *spv_params_get(enum spv_network network);
 /* A signet with its own challenge: the default signet's rules and genesis, own magic and name; no
  * checkpoints, minimum work or seeds. Errors as spv_netid_signet. */
 SPV_API int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n);
+
+/* Where a chain may start instead of at genesis: the last checkpoint at or below a height that ends
+ * a period and whose period before ends in a checkpoint as well. The one for a birthday (unix
+ * seconds) is the last one whose following header is known to be SPV_BIRTHDAY_MARGIN older. NULL
+ * when there is none. The list ascends. Any thread. */
+SPV_API const struct spv_checkpoint *spv_params_start(const struct spv_params *params,
+                                                      const struct spv_checkpoint *list, size_t n,
+                                                      uint32_t height);
+SPV_API const struct spv_checkpoint *spv_params_birthday(const struct spv_params *params,
+                                                         const struct spv_checkpoint *list,
+                                                         size_t n, int64_t birthday);
 
 #endif

@@ -261,6 +261,43 @@ static void checkpoints_are_those_of_the_published_files(void **state)
     }
 }
 
+static void a_chain_starts_at_the_last_checkpoint_that_another_one_precedes(void **state)
+{
+    /* 2015 has none before it; 6047 is alone; 9000 ends no period */
+    const struct spv_checkpoint list[] = {{.height = 2015}, {.height = 4031},  {.height = 8063},
+                                          {.height = 9000}, {.height = 10079}, {.height = 20000},
+                                          {.height = 22175}};
+    static const struct {
+        uint32_t height, start; /* 0: none */
+    } cases[] = {{0, 0},         {2015, 0},    {4030, 0},      {4031, 4031},       {10078, 4031},
+                 {10079, 10079}, {9000, 4031}, {22175, 10079}, {UINT32_MAX, 10079}};
+    const struct spv_params *p = spv_params_get(SPV_REGTEST);
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct spv_checkpoint *start = spv_params_start(p, list, 7, cases[i].height);
+        assert_int_equal(start == NULL ? 0 : start->height, cases[i].start);
+    }
+    p = spv_params_get(SPV_MAINNET);
+    assert_int_equal(spv_params_start(p, p->checkpoints, p->n_checkpoints, 800000)->height, 798335);
+}
+
+static void a_birthday_is_looked_up_with_two_weeks_to_spare(void **state)
+{
+    const struct spv_params *p = spv_params_get(SPV_MAINNET);
+    const struct spv_checkpoint *list = p->checkpoints;
+    const int64_t at = list[200].next_time;
+    (void)state;
+    assert_ptr_equal(spv_params_birthday(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN),
+                     &list[200]);
+    assert_ptr_equal(spv_params_birthday(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN - 1),
+                     &list[199]);
+    assert_null(spv_params_birthday(p, list, p->n_checkpoints, p->genesis.time));
+    /* later than what is known: the last that is known */
+    assert_int_equal(spv_params_birthday(p, list, p->n_checkpoints, INT64_MAX)->height, 878975);
+    p = spv_params_get(SPV_TESTNET4);
+    assert_null(spv_params_birthday(p, p->checkpoints, p->n_checkpoints, INT64_MAX));
+}
+
 static void a_custom_signet_trusts_nothing_of_the_default_one(void **state)
 {
     const uint8_t challenge[] = {0x51}; /* OP_TRUE */
@@ -308,6 +345,8 @@ int main(void)
         cmocka_unit_test(times_after_checkpoints_are_those_of_their_age),
         cmocka_unit_test(works_and_times_are_those_of_the_published_headers),
         cmocka_unit_test(checkpoints_are_those_of_the_published_files),
+        cmocka_unit_test(a_chain_starts_at_the_last_checkpoint_that_another_one_precedes),
+        cmocka_unit_test(a_birthday_is_looked_up_with_two_weeks_to_spare),
         cmocka_unit_test(a_custom_signet_trusts_nothing_of_the_default_one),
         cmocka_unit_test(the_default_challenge_is_the_default_signet),
     };

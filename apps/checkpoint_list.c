@@ -1,0 +1,182 @@
+/* Each line or option is one height and one hash. They go into a sorted array one after the other;
+ * a place that is taken must agree. */
+#include "checkpoint_list.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE 512 /* longest line of a file, with further columns */
+
+/* NULL, or why the text is no checkpoint. */
+static const char *parse(struct spv_checkpoint *out, const char *text)
+{
+    char hash[65];
+    char *end;
+    unsigned long long height;
+
+    memset(out, 0, sizeof *out);
+    errno = 0;
+    height = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || (*end != ':' && *end != ','))
+        return "is not HEIGHT:HASH";
+    if (errno != 0 || height >= UINT32_MAX)
+        return "has a height out of range";
+    if (height == 0)
+        return "is of the genesis, which is fixed";
+    out->height = (uint32_t)height;
+    const size_t n = strcspn(end + 1, ", \t\r\n");
+    const char *rest = end + 1 + n;
+    if (n != sizeof hash - 1)
+        return "has no hash of 64 hex digits";
+    memcpy(hash, end + 1, n);
+    hash[n] = '\0';
+    if (spv_blockhash_from_hex(&out->hash, hash) != 0)
+        return "has no hash of 64 hex digits";
+    if (*end == ':' && rest[strspn(rest, " \t\r\n")] != '\0')
+        return "has something after its hash";
+    return NULL;
+}
+
+static int no_memory(void)
+{
+    return cli_fail(SPV_ERR_NOMEM, "checkpoints: out of memory. Free some memory and try again.");
+}
+
+/* Puts one into its place: 0, 1 when another hash stands there, -1 without memory. */
+static int put(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint)
+{
+    size_t low = 0, high = list->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (list->at[middle].height < checkpoint->height)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < list->n && list->at[low].height == checkpoint->height)
+        return !spv_blockhash_eq(&list->at[low].hash, &checkpoint->hash);
+    if (list->n == list->cap) {
+        size_t cap = list->cap == 0 ? 64 : 2 * list->cap;
+        struct spv_checkpoint *at = realloc(list->at, cap * sizeof *at);
+
+        if (at == NULL)
+            return -1;
+        list->at = at;
+        list->cap = cap;
+    }
+    memmove(list->at + low + 1, list->at + low, (list->n - low) * sizeof *list->at);
+    list->at[low] = *checkpoint;
+    list->n++;
+    return 0;
+}
+
+/* `where` names the option or the file and line. */
+static int take(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint,
+                const char *where)
+{
+    int rc;
+
+    if (++list->given > CHECKPOINTS_GIVEN)
+        return cli_usage("%s: more than %d checkpoints.", where, CHECKPOINTS_GIVEN);
+    rc = put(list, checkpoint);
+    if (rc < 0)
+        return no_memory();
+    if (rc > 0)
+        return cli_usage("%s: contradicts another checkpoint of height %lu, given or built in (see "
+                         "--no-checkpoints).",
+                         where, (unsigned long)checkpoint->height);
+    return CLI_DONE;
+}
+
+static int read_line(struct checkpoint_list *list, const char *line, const char *where,
+                     uint32_t *last)
+{
+    struct spv_checkpoint checkpoint;
+    const char *wrong = parse(&checkpoint, line);
+
+    if (wrong != NULL)
+        return cli_usage("%s: '%.*s' %s.", where, (int)strcspn(line, "\r\n"), line, wrong);
+    if (checkpoint.height <= *last)
+        return cli_usage("%s: height %lu does not ascend, it comes after %lu.", where,
+                         (unsigned long)checkpoint.height, (unsigned long)*last);
+    *last = checkpoint.height;
+    return take(list, &checkpoint, where);
+}
+
+static int read_file(struct checkpoint_list *list, const char *path)
+{
+    char line[LINE], where[320];
+    uint32_t last = 0;
+    unsigned long number = 0;
+    int rc = CLI_DONE;
+    FILE *f = fopen(path, "r");
+
+    if (f == NULL)
+        return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path,
+                        strerror(errno));
+    while (rc == CLI_DONE && fgets(line, sizeof line, f) != NULL) {
+        snprintf(where, sizeof where, "%.256s: line %lu", path, ++number);
+        if (strlen(line) == sizeof line - 1 && line[sizeof line - 2] != '\n')
+            rc = cli_usage("%s: is longer than %d bytes.", where, LINE - 2);
+        else if (line[strspn(line, " \t\r\n")] != '\0' && line[0] != '#' &&
+                 !(number == 1 && strncmp(line, "height,", 7) == 0))
+            rc = read_line(list, line, where, &last);
+    }
+    if (rc == CLI_DONE && ferror(f))
+        rc = cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path, strerror(errno));
+    fclose(f);
+    return rc;
+}
+
+int checkpoint_list_make(struct checkpoint_list *out, const struct spv_checkpoint *base,
+                         size_t n_base, const struct cli_list *items, const char *file)
+{
+    size_t i;
+    int rc = CLI_DONE;
+
+    *out = (struct checkpoint_list){0};
+    for (i = 0; i < n_base && rc == CLI_DONE; i++)
+        rc = put(out, &base[i]) < 0 ? no_memory() : CLI_DONE;
+    for (i = 0; i < items->n && rc == CLI_DONE; i++) {
+        struct spv_checkpoint checkpoint;
+        const char *wrong = parse(&checkpoint, items->item[i]);
+
+        rc = wrong != NULL ? cli_usage("--checkpoint: '%s' %s.", items->item[i], wrong)
+                           : take(out, &checkpoint, "--checkpoint");
+    }
+    if (file != NULL && rc == CLI_DONE)
+        rc = read_file(out, file);
+    return rc;
+}
+
+void checkpoint_list_free(struct checkpoint_list *list)
+{
+    free(list->at);
+    *list = (struct checkpoint_list){0};
+}
+
+int birthday_parse(int64_t *out, const char *text)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = 0, month = 0, day = 0, used = 0, leap, m;
+    int64_t n;
+
+    if (strlen(text) != 10 || strspn(text, "0123456789-") != 10 ||
+        sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || used != 10)
+        return -1;
+    leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (year < 1970 || month < 1 || month > 12 || day < 1 ||
+        day > days[month - 1] + (month == 2 && leap))
+        return -1;
+    /* whole years since 1970, with the leap days among them */
+    n = (year - 1970) * INT64_C(365) + (year - 1969) / 4 - (year - 1901) / 100 +
+        (year - 1601) / 400;
+    for (m = 1; m < month; m++)
+        n += days[m - 1] + (m == 2 && leap);
+    *out = (n + day - 1) * 86400;
+    return 0;
+}
