@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint_list.h"
 #include "cli.h"
 #include "spv/loop.h"
 #include "sync_report.h"
@@ -23,11 +24,13 @@ struct sync {
     struct cli_place place;
     struct cli_list connect, add_peers;
     uint64_t peers, timeout;
-    const char *min_work_text;
+    const char *min_work_text, *checkpoint_file;
+    struct cli_list checkpoint_items;
     bool no_checkpoints, follow, json, quiet, verbose;
     /* made from them */
     struct spv_endpoint endpoints[2 * CLI_LIST_MAX];
     struct spv_u256 min_work;
+    struct checkpoint_list checkpoints;
     /* the run */
     struct spv_store *store;
     struct spv_evloop *loop;
@@ -205,7 +208,9 @@ static int run_loop(struct sync *s)
                  .n_add_peers = s->add_peers.n,
                  .peers = (unsigned)s->peers,
                  .min_work = s->min_work_text != NULL ? &s->min_work : NULL,
-                 .no_checkpoints = s->no_checkpoints},
+                 .checkpoints = s->checkpoints.at,
+                 .n_checkpoints = s->checkpoints.n,
+                 .no_checkpoints = s->checkpoints.n == 0},
         .store = s->store,
         .on_event = on_event,
         .on_tick = on_tick,
@@ -270,6 +275,10 @@ static int check_options(struct sync *s)
     if (rc == CLI_DONE && s->min_work_text != NULL &&
         spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
         rc = cli_usage("--min-chain-work: '%s' is not 1 to 64 hex digits.", s->min_work_text);
+    if (rc == CLI_DONE)
+        rc = checkpoint_list_make(&s->checkpoints, s->place.params->checkpoints,
+                                  s->no_checkpoints ? 0 : s->place.params->n_checkpoints,
+                                  &s->checkpoint_items, s->checkpoint_file);
     return rc;
 }
 
@@ -325,8 +334,19 @@ static const struct cli_option options[] = {
      .into = &state.min_work_text},
     {.name = "no-checkpoints",
      .kind = CLI_FLAG,
-     .help = "Judge by the rules and the minimum work alone.",
+     .help = "Judge by the rules and the minimum work, without the built-in checkpoints.",
      .into = &state.no_checkpoints},
+    {.name = "checkpoint",
+     .kind = CLI_LIST,
+     .value = "HEIGHT:HASH",
+     .help = "A header that the chain must have, besides the built-in ones; may be given several "
+             "times.",
+     .into = &state.checkpoint_items},
+    {.name = "checkpoint-file",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .help = "Such headers, one a line: HEIGHT:HASH or HEIGHT,HASH, ascending.",
+     .into = &state.checkpoint_file},
     {.group = "When to end"},
     {.name = "follow",
      .letter = 'f',
@@ -393,6 +413,7 @@ int main(int argc, char **argv)
         rc = open_store(&state);
     if (rc == CLI_DONE)
         rc = run_loop(&state);
+    checkpoint_list_free(&state.checkpoints);
     closed = spv_store_close(state.store);
     if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED))
         rc = cli_fail(closed,

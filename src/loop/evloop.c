@@ -88,6 +88,14 @@ static int problem(struct spv_problem *why, int code, const struct spv_evloop_co
     if (why == NULL)
         return code;
     why->code = (enum spv_err)code;
+    if (code == SPV_ERR_DB_CHECKPOINT) {
+        (void)snprintf(
+            why->text, sizeof why->text,
+            "cannot continue from %s: %s. Check the checkpoints that were given; if they "
+            "are right, move the file away and sync again.",
+            spv_store_path(cfg->store), spv_strerror(code));
+        return code;
+    }
     /* The node reads the last stored headers when it starts; the store knows best what failed. */
     if (spv_err_class(code) == SPV_CLASS_LOCAL && code != SPV_ERR_NOMEM && code != SPV_ERR_IO)
         (void)snprintf(why->text, sizeof why->text,
