@@ -47,11 +47,13 @@ struct spv_base {
  * Each call returns 1 found, 0 not there (or, by_hash, not knowable while no hash index is built),
  * negative on failure. `range` reads up to n consecutive best-chain headers and returns how many.
  *
- * The last four may be NULL. From a hold that returned 0 to its release every read sees one state
- * of the chain, however it grows meanwhile; holds do not nest. `hashes` says whether by_hash can
- * find what is there: 1, 0 while no hash index is built, or negative (NULL: it can). `base` tells
- * where the chain begins (NULL: the whole chain is there); below it by_height, by_hash and range
- * find genesis only. */
+ * Those from hold on may be NULL. From a hold that returned 0 to its release every read sees one
+ * state of the chain, however it grows meanwhile; holds do not nest. `hashes` says whether by_hash
+ * can find what is there: 1, 0 while no hash index is built, or negative (NULL: it can). `base`
+ * tells where the chain begins (NULL: the whole chain is there); below it by_height, by_hash and
+ * range find genesis only. `branches` hands each stored header off the best chain to `each`,
+ * parents before children, until that returns something other than 0, which it then returns; 0 at
+ * the end, negative on failure. */
 struct spv_reader {
     void *ctx;
     int (*tip)(void *ctx, struct spv_record *out);
@@ -62,6 +64,7 @@ struct spv_reader {
     void (*release)(void *ctx);
     int (*hashes)(void *ctx);
     void (*base)(void *ctx, struct spv_base *out);
+    int (*branches)(void *ctx, int (*each)(void *arg, const struct spv_record *record), void *arg);
 };
 
 #endif

@@ -79,6 +79,12 @@ SPV_API int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_
  * data_version): cheap enough to ask several times a second. */
 SPV_API int spv_store_data_version(struct spv_store *s, uint32_t *out);
 
+/* Hands each header off the best chain to `each`, lowest first, until that returns something other
+ * than 0, which is then returned; 0 at the end, negative on failure. Rows that are malformed are
+ * left out. `each` must not use the store. */
+SPV_API int spv_store_branches(struct spv_store *s,
+                               int (*each)(void *arg, const struct spv_record *record), void *arg);
+
 /* The store as a reader; lent, valid while the store is open, on the store's thread. */
 SPV_API struct spv_reader spv_store_reader(struct spv_store *s);
 

@@ -1,6 +1,8 @@
 /* Side branches: bounded arrays of full records, each from its fork point on the best chain. A
  * branch off a branch copies the part that they share, so that each stands alone and may go alone.
  * When there is no room, the branches with the least work go first, but never for one with less.
+ * One branch at a time may be longer than the bound allows: the one that has proven itself
+ * (spv/presync.h) and is on its way to become the best chain.
  *
  * A reorganisation makes a branch the best chain: its records move into the window behind the fork,
  * the headers that they displace become a branch, and every other branch that hung on the displaced
@@ -15,9 +17,31 @@ size_t spv_chain_branch_headers(const struct spv_chain *c)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        n += c->branches[i].span.n;
+    for (int i = 0; i < SPV_CHAIN_BRANCHES; i++)
+        if (i != c->proven)
+            n += c->branches[i].span.n;
     return n;
+}
+
+bool spv_chain_has_proven(const struct spv_chain *c)
+{
+    return c->proven >= 0;
+}
+
+void spv_chain_forsake_proven(struct spv_chain *c)
+{
+    const int slot = c->proven;
+
+    c->proven = -1;
+    if (slot >= 0 && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
+        spv_span_free(&c->branches[slot].span);
+}
+
+/* After branches went: the proven one may be among them. */
+static void note_proven(struct spv_chain *c)
+{
+    if (c->proven >= 0 && c->branches[c->proven].span.n == 0)
+        c->proven = -1;
 }
 
 static const struct spv_u256 *branch_work(const struct spv_branch *b)
@@ -30,6 +54,7 @@ void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height)
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
         if (c->branches[i].span.n > 0 && c->branches[i].fork < height)
             spv_span_free(&c->branches[i].span);
+    note_proven(c);
 }
 
 /* Makes room for n more headers, and for a branch more when slot is asked for, at the cost of
@@ -43,7 +68,11 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
 
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         const struct spv_branch *b = &c->branches[i];
-        if (b->span.n > 0 && (i == spared || spv_u256_cmp(branch_work(b), work) >= 0)) {
+        if (b->span.n == 0)
+            continue;
+        if (i == c->proven) {
+            used++;
+        } else if (i == spared || spv_u256_cmp(branch_work(b), work) >= 0) {
             held += b->span.n;
             used++;
         }
@@ -57,7 +86,7 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
             const struct spv_branch *b = &c->branches[i];
             if (b->span.n == 0)
                 free_slot = i;
-            else if (i != spared &&
+            else if (i != spared && i != c->proven &&
                      (weakest < 0 ||
                       spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
                 weakest = i;
@@ -72,8 +101,36 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
     }
 }
 
+/* A slot for a proven branch: a free one, or the weakest's; not the one in `spared`. */
+static int proven_slot(struct spv_chain *c, int spared)
+{
+    int weakest = -1;
+
+    for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
+        const struct spv_branch *b = &c->branches[i];
+        if (b->span.n == 0)
+            return i;
+        if (i != spared &&
+            (weakest < 0 || spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
+            weakest = i;
+    }
+    spv_span_free(&c->branches[weakest].span);
+    note_proven(c);
+    return weakest;
+}
+
+/* The bound does not cover the branch in this slot from now on, and covers the one before it. */
+static void set_proven(struct spv_chain *c, int slot)
+{
+    const int before = c->proven;
+
+    c->proven = slot;
+    if (before >= 0 && before != slot && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
+        spv_span_free(&c->branches[before].span);
+}
+
 int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct spv_place place,
-                          size_t n_new)
+                          size_t n_new, bool proven)
 {
     const struct spv_u256 *work = &c->window.records[c->window.n + n_new - 1].work;
     const bool on_best = place.branch == SPV_ON_BEST;
@@ -84,7 +141,7 @@ int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct
     int rc;
 
     if (!on_best && shared == c->branches[slot].span.n) {
-        if (!make_room(c, NULL, n_new, work, slot))
+        if (!proven && slot != c->proven && !make_room(c, NULL, n_new, work, slot))
             return SPV_ERR_CHAIN_BRANCHES;
         span = &c->branches[slot].span;
         /* by halves again, as a branch that grows once grows often; its bound comes before */
@@ -92,7 +149,9 @@ int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct
         if (rc < 0)
             return rc;
     } else {
-        if (!make_room(c, &slot, shared + n_new, work, place.branch))
+        if (proven)
+            slot = proven_slot(c, place.branch);
+        else if (!make_room(c, &slot, shared + n_new, work, place.branch))
             return SPV_ERR_CHAIN_BRANCHES;
         span = &c->branches[slot].span;
         rc = spv_span_reserve(span, shared + n_new);
@@ -106,6 +165,8 @@ int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct
     }
     spv_span_copy(span, shared, &c->window, c->window.n, n_new);
     span->n = shared + n_new;
+    if (proven)
+        set_proven(c, slot);
 
     change->kind = SPV_CHANGE_BRANCH;
     change->fork_height = place.height;
@@ -118,10 +179,12 @@ int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct
 static void rebase_up(struct spv_chain *c, struct spv_branch *b, uint32_t fork,
                       const struct spv_span *displaced)
 {
+    const bool bounded = c->proven < 0 || b != &c->branches[c->proven];
     const size_t more = b->fork - fork;
     struct spv_span *span = &b->span;
 
-    if (more > displaced->n || spv_chain_branch_headers(c) + more > SPV_CHAIN_BRANCH_HEADERS ||
+    if (more > displaced->n ||
+        (bounded && spv_chain_branch_headers(c) + more > SPV_CHAIN_BRANCH_HEADERS) ||
         spv_span_reserve(span, span->n + more) < 0) {
         spv_span_free(span);
         return;
@@ -185,6 +248,7 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_change *change, struct 
         else if (b->fork == fork)
             rebase_down(c, b, keep);
     }
+    note_proven(c);
     if (displaced.n > 0) {
         int slot = -1;
         if (make_room(c, &slot, displaced.n, &displaced.records[displaced.n - 1].work, -1))

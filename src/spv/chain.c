@@ -69,7 +69,7 @@ static int start_from_genesis_or_reader(struct spv_chain *c)
     if (rc == 0)
         return SPV_ERR_DB_DAMAGED;
     c->tip = judge;
-    return SPV_OK;
+    return spv_chain_reload_branches(c);
 }
 
 int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
@@ -81,6 +81,7 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
     if (c == NULL)
         return SPV_ERR_NOMEM;
     c->params = cfg->params;
+    c->proven = -1;
     c->reader = cfg->reader;
     c->interval = spv_rules_interval(cfg->params);
     if (!cfg->no_checkpoints) {
@@ -117,6 +118,7 @@ struct batch {
     bool placed;
     struct spv_judge judge; /* of the next header, once one was new */
     size_t n_new;
+    bool proven;
     size_t checkpoint; /* the next one to meet */
 };
 
@@ -284,7 +286,7 @@ static int keep(struct spv_chain *c, struct batch *b)
         /* strictly more work: on a tie the first seen stays */
         rc = spv_chain_reorganise(c, change, place, b->n_new);
     } else {
-        rc = spv_chain_keep_branch(c, change, place, b->n_new);
+        rc = spv_chain_keep_branch(c, change, place, b->n_new, b->proven);
     }
     if (rc == SPV_ERR_CHAIN_BRANCHES) {
         if (b->verdict->error == 0) {
@@ -321,10 +323,10 @@ static int reserve_window(struct spv_chain *c, size_t n)
     return spv_span_reserve(&c->window, need > cap ? need : cap);
 }
 
-int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out, const struct spv_header *headers,
-                     size_t n, struct spv_now now)
+static int accept_batch(struct spv_chain *c, struct spv_verdict *out,
+                        const struct spv_header *headers, size_t n, bool proven, struct spv_now now)
 {
-    struct batch b = {.verdict = out, .now = now};
+    struct batch b = {.verdict = out, .now = now, .proven = proven};
     int rc;
 
     *out = (struct spv_verdict){0};
@@ -339,6 +341,18 @@ int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out, const struct 
     if (rc < 0)
         return rc;
     return b.n_new == 0 ? SPV_OK : keep(c, &b);
+}
+
+int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out, const struct spv_header *headers,
+                     size_t n, struct spv_now now)
+{
+    return accept_batch(c, out, headers, n, false, now);
+}
+
+int spv_chain_accept_proven(struct spv_chain *c, struct spv_verdict *out,
+                            const struct spv_header *headers, size_t n, struct spv_now now)
+{
+    return accept_batch(c, out, headers, n, true, now);
 }
 
 void spv_chain_stored(struct spv_chain *c)

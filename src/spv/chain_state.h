@@ -38,6 +38,7 @@ struct spv_chain {
     struct spv_branch branches[SPV_CHAIN_BRANCHES];
     struct spv_judge tip; /* judges children of the tip */
     uint32_t interval;
+    int proven; /* the slot of the branch that the bound on headers does not cover, or -1 */
     bool pending; /* a change was handed out and is not stored yet */
 };
 
@@ -75,21 +76,43 @@ int spv_chain_locate(const struct spv_chain *c, struct spv_place *out, struct sp
 /* The known child with this hash of the header at *place: moves *place there. */
 int spv_chain_child(const struct spv_chain *c, struct spv_place *place,
                     const struct spv_blockhash *hash);
+/* Where headers (at least one) would attach: the last known header before the new ones goes to
+ * *place, and how many of the first ones are known to *known: 1, 0 when they link to nothing known,
+ * or negative. chain_attach.c */
+int spv_chain_attach(const struct spv_chain *c, struct spv_place *place, size_t *known,
+                     const struct spv_header *headers, size_t n);
+/* A checkpoint in force stands above this height. */
+bool spv_chain_covered(const struct spv_chain *c, uint32_t height);
 /* A judge of the children of the header at place. */
 int spv_chain_judge_at(const struct spv_chain *c, struct spv_judge *out, struct spv_place place);
 
+/* Accepts headers whose chain has shown that it has more work than the best one (spv/presync.h), or
+ * would have: what of them must wait in a side branch is not bounded, for one branch at a time.
+ * Otherwise as spv_chain_accept. */
+int spv_chain_accept_proven(struct spv_chain *c, struct spv_verdict *out,
+                            const struct spv_header *headers, size_t n, struct spv_now now);
+/* There is such a branch. */
+bool spv_chain_has_proven(const struct spv_chain *c);
+/* Nobody brings what it lacks: it is bounded like the others again, and goes when it is too long.
+ */
+void spv_chain_forsake_proven(struct spv_chain *c);
+
 /* branches: branches.c. The new headers stand behind the window's end, n_new of them, judged, and
  * follow the header at place, which is not the tip. */
-/* Keeps them in a side branch: SPV_OK, SPV_ERR_CHAIN_BRANCHES, SPV_ERR_NOMEM. */
+/* Keeps them in a side branch: SPV_OK, SPV_ERR_CHAIN_BRANCHES (never when proven), SPV_ERR_NOMEM.
+ */
 int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct spv_place place,
-                          size_t n_new);
+                          size_t n_new, bool proven);
 /* Makes them the best chain. SPV_ERR_NOMEM leaves all as it was. */
 int spv_chain_reorganise(struct spv_chain *c, struct spv_change *change, struct spv_place place,
                          size_t n_new);
 void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height);
+/* In branches that the bound covers. */
 size_t spv_chain_branch_headers(const struct spv_chain *c);
 
 /* chain_load.c: fills the window from the reader, or with genesis. */
 int spv_chain_load(struct spv_chain *c);
+/* chain_reload.c: the side branches that the reader holds. The chain's tip is set. */
+int spv_chain_reload_branches(struct spv_chain *c);
 
 #endif

@@ -30,6 +30,9 @@ static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_BRANCH_PRUNE] =
         "DELETE FROM branch_header WHERE hash IN (SELECT hash FROM branch_header"
         " ORDER BY height DESC, work DESC LIMIT -1 OFFSET ?1)",
+    [SPV_STMT_BRANCHES] =
+        "SELECT " SPV_ROW_COLUMNS ", previous_hash FROM (SELECT * FROM branch_header"
+        " ORDER BY height DESC, work DESC LIMIT ?1) ORDER BY height, hash",
     [SPV_STMT_META_SET] = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
     [SPV_STMT_META_GET] = "SELECT value FROM meta WHERE key = ?1",
     [SPV_STMT_META_REMOVE] = "DELETE FROM meta WHERE key = ?1",

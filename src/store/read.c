@@ -212,6 +212,30 @@ int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, 
     }
 }
 
+int spv_store_branches(struct spv_store *s, int (*each)(void *arg, const struct spv_record *record),
+                       void *arg)
+{
+    sqlite3_stmt *st = NULL;
+    int code = SQLITE_DONE;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCHES);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    (void)sqlite3_bind_int64(st, 1, SPV_CHAIN_BRANCH_HEADERS);
+    while (rc == SPV_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        struct spv_record r;
+        if (spv_row_read(&r, st) == SPV_OK &&
+            spv_row_hash(r.header.prev.b, st, SPV_ROW_N) == SPV_OK) {
+            rc = each(arg, &r);
+        }
+    }
+    if (rc == SPV_OK && code != SQLITE_DONE) {
+        rc = spv_db_error(s, code, "read side branches");
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
 static int reader_tip(void *ctx, struct spv_record *out)
 {
     return spv_store_tip(ctx, out);
@@ -253,6 +277,12 @@ static void reader_release(void *ctx)
     }
 }
 
+static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_record *record),
+                           void *arg)
+{
+    return spv_store_branches(ctx, each, arg);
+}
+
 static int reader_hashes(void *ctx)
 {
     return look_for_index(ctx);
@@ -275,6 +305,7 @@ struct spv_reader spv_store_reader(struct spv_store *s)
         .release = reader_release,
         .hashes = reader_hashes,
         .base = reader_base,
+        .branches = reader_branches,
     };
     return reader;
 }

@@ -192,11 +192,37 @@ void kit_store_init(struct kit_store *s, const struct spv_params *params)
     spv_chain_free(c);
 }
 
+static void side_put(struct kit_store *s, const struct spv_record *record)
+{
+    if (s->n_side == s->cap_side) {
+        s->cap_side = s->cap_side == 0 ? 256 : 2 * s->cap_side;
+        s->side = realloc(s->side, s->cap_side * sizeof *s->side);
+        assert_non_null(s->side);
+    }
+    s->side[s->n_side++] = *record;
+}
+
+static void side_remove(struct kit_store *s, const struct spv_blockhash *hash)
+{
+    for (size_t i = 0; i < s->n_side; i++)
+        if (spv_blockhash_eq(&s->side[i].hash, hash))
+            s->side[i--] = s->side[--s->n_side];
+}
+
 void kit_store_apply(struct kit_store *s, const struct spv_change *change)
 {
-    if (change->kind == SPV_CHANGE_NONE || change->kind == SPV_CHANGE_BRANCH)
+    if (change->kind == SPV_CHANGE_NONE)
         return;
+    for (size_t i = 0; s->n_side > 0 && i < change->n; i++)
+        side_remove(s, &change->records[i].hash);
+    if (change->kind == SPV_CHANGE_BRANCH) {
+        for (size_t i = 0; i < change->n; i++)
+            side_put(s, &change->records[i]);
+        return;
+    }
     assert_int_equal(change->fork_height + change->removed, s->n - 1);
+    for (size_t i = change->fork_height + 1; i < s->n; i++)
+        side_put(s, &s->records[i]);
     s->n = change->fork_height + 1;
     for (size_t i = 0; i < change->n; i++)
         store_put(s, &change->records[i]);
@@ -205,6 +231,7 @@ void kit_store_apply(struct kit_store *s, const struct spv_change *change)
 void kit_store_free(struct kit_store *s)
 {
     free(s->records);
+    free(s->side);
     *s = (struct kit_store){0};
 }
 
@@ -250,13 +277,35 @@ static int store_range(void *ctx, struct spv_header *out, uint32_t from, uint32_
     return got;
 }
 
+static int lower(const void *a, const void *b)
+{
+    const uint32_t x = ((const struct spv_record *)a)->height;
+    const uint32_t y = ((const struct spv_record *)b)->height;
+
+    return (x > y) - (x < y);
+}
+
+static int store_branches(void *ctx, int (*each)(void *arg, const struct spv_record *record),
+                          void *arg)
+{
+    struct kit_store *s = ctx;
+    int rc = 0;
+
+    if (s->n_side > 0)
+        qsort(s->side, s->n_side, sizeof *s->side, lower);
+    for (size_t i = 0; rc == 0 && i < s->n_side; i++)
+        rc = each(arg, &s->side[i]);
+    return rc;
+}
+
 struct spv_reader kit_reader(struct kit_store *s)
 {
     return (struct spv_reader){.ctx = s,
                                .tip = store_tip,
                                .by_height = store_by_height,
                                .by_hash = store_by_hash,
-                               .range = store_range};
+                               .range = store_range,
+                               .branches = store_branches};
 }
 
 bool kit_real(struct kit_headers *out, const char *name)

@@ -69,6 +69,9 @@ struct kit_store {
     size_t cap;
     bool indexed;
     size_t reads;
+    struct spv_record *side; /* off the best chain */
+    size_t n_side;
+    size_t cap_side;
 };
 void kit_store_init(struct kit_store *s, const struct spv_params *params);
 void kit_store_apply(struct kit_store *s, const struct spv_change *change);

@@ -4,13 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spv/chain_state.h"
 #include "spv/error.h"
 #include "unit/spv/chain_kit.h"
 
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);
+void *__real_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
 
 static size_t until_failure; /* 0: none fails */
 static size_t failures;
@@ -26,6 +29,11 @@ static bool refused(void)
 void *__wrap_calloc(size_t n, size_t size)
 {
     return refused() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return refused() ? NULL : __real_malloc(n);
 }
 
 void *__wrap_realloc(void *p, size_t n)
@@ -86,12 +94,20 @@ static void every_allocation_may_fail_once(void **state)
         const struct spv_blockhash tip = kit_hash(&b.headers[179]);
         assert_memory_equal(&spv_chain_tip(c)->hash, &tip, sizeof tip);
         spv_chain_free(c);
-        /* and what was stored can be loaded */
-        assert_int_equal(spv_chain_new(&c, &cfg), 0);
+        /* and what was stored can be loaded, side branches too */
+        until_failure = left;
+        rc = spv_chain_new(&c, &cfg);
+        const size_t unspent = until_failure;
+        until_failure = 0;
+        if (rc != 0) {
+            assert_int_equal(rc, SPV_ERR_NOMEM);
+            assert_int_equal(spv_chain_new(&c, &cfg), 0);
+        }
         assert_memory_equal(&spv_chain_tip(c)->hash, &tip, sizeof tip);
+        assert_int_equal(spv_chain_branch_headers(c), s.n_side);
         spv_chain_free(c);
         kit_store_free(&s);
-        if (left > 0) {
+        if (unspent > 0) {
             assert_int_equal(failures, seen); /* more than there are */
             break;
         }

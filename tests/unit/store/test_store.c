@@ -116,6 +116,56 @@ static void keeps_side_branches_bounded(void **state)
     free(branch);
 }
 
+/* What spv_store_branches hands out, until `stop_at` of them were seen. */
+struct seen {
+    struct spv_record records[20];
+    size_t n;
+    size_t stop_at;
+};
+
+static int see(void *arg, const struct spv_record *record)
+{
+    struct seen *seen = arg;
+    assert_true(seen->n < 20);
+    seen->records[seen->n++] = *record;
+    return seen->n == seen->stop_at ? 7 : 0;
+}
+
+static void hands_out_side_branches_from_below(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[10];
+    struct spv_record branch[6];
+    struct seen seen = {.stop_at = 0};
+    make_chain(path, r, 10);
+    grow(branch, &r[3], 6, 9);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_branches(s, see, &seen), 0);
+    assert_int_equal(seen.n, 0);
+    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 6, 0, branch + 2, 4), 0);
+    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 4, 0, branch, 2), 0);
+    const struct spv_reader reader = spv_store_reader(s);
+    assert_int_equal(reader.branches(reader.ctx, see, &seen), 0);
+    assert_int_equal(seen.n, 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_memory_equal(&seen.records[i].header, &branch[i].header, sizeof branch[i].header);
+        assert_memory_equal(&seen.records[i].hash, &branch[i].hash, sizeof branch[i].hash);
+        assert_memory_equal(&seen.records[i].work, &branch[i].work, sizeof branch[i].work);
+        assert_int_equal(seen.records[i].height, branch[i].height);
+    }
+    seen = (struct seen){.stop_at = 3};
+    assert_int_equal(spv_store_branches(s, see, &seen), 7);
+    assert_int_equal(seen.n, 3);
+    assert_int_equal(spv_store_close(s), 0);
+    /* a row that is no header is not handed out */
+    meddle(path, "UPDATE branch_header SET bits = 'x' WHERE height = 6");
+    s = must_open(path, SPV_STORE_READ);
+    seen = (struct seen){.stop_at = 0};
+    assert_int_equal(spv_store_branches(s, see, &seen), 0);
+    assert_int_equal(seen.n, 5);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
 static void refuses_a_change_that_does_not_fit(void **state)
 {
     const char *path = in_folder(state, "h.db");
@@ -350,6 +400,7 @@ int main(void)
         IN_FOLDER(tip_in_meta_follows_each_change),
         IN_FOLDER(reorganises_in_one_change),
         IN_FOLDER(keeps_side_branches_bounded),
+        IN_FOLDER(hands_out_side_branches_from_below),
         IN_FOLDER(refuses_a_change_that_does_not_fit),
         IN_FOLDER(finds_by_hash_through_the_index),
         IN_FOLDER(range_ends_where_the_chain_ends),
