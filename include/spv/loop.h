@@ -68,4 +68,32 @@ SPV_API void spv_server_stats(const struct spv_server *s, struct spv_server_stat
 SPV_API struct spv_reactor *spv_server_reactor(struct spv_server *s);
 SPV_API void spv_server_free(struct spv_server *s);
 
+/* An HTTP server of the reference node's REST endpoints for headers: /rest/headers/<hash>.<ext>
+ * with ?count=, the older /rest/headers/<count>/<hash>.<ext>,
+ * /rest/blockhashbyheight/<height>.<ext> and /rest/chaininfo.json; GET and HEAD only. Each answer
+ * is of one state of the reader's chain, which may grow meanwhile. */
+struct spv_http_config {
+    const struct spv_params *params;
+    struct spv_reader reader;
+    struct spv_endpoint listen;
+    unsigned max_connections; /* 0: 64; of more, the longest waiting for a request goes */
+    unsigned rate; /* requests a second of one address (IPv6: /64), four seconds' worth at once;
+                      beyond, 429 and when to come again. 0: as many as come */
+    uint64_t request_timeout_us; /* a request must be complete in so long; 0: 10 s */
+};
+struct spv_http_stats {
+    unsigned open; /* connections now */
+    uint64_t connections, requests;
+    uint64_t limited; /* requests answered with 429 */
+    uint64_t dropped; /* connections that were too slow or too many */
+};
+struct spv_http;
+/* Runs on the reactor, whose thread all calls belong to, and is freed before it. SPV_ERR_NOMEM,
+ * SPV_ERR_IO, SPV_ERR_RESOLVE. */
+SPV_API int spv_http_new(struct spv_http **out, struct spv_reactor *r,
+                         const struct spv_http_config *cfg, struct spv_problem *why);
+SPV_API uint16_t spv_http_port(const struct spv_http *h);
+SPV_API void spv_http_stats(const struct spv_http *h, struct spv_http_stats *out);
+SPV_API void spv_http_free(struct spv_http *h);
+
 #endif

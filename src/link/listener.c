@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "link/listener.h"
 #include "link/reactor.h"
 #include "link/sockaddr.h"
 
@@ -114,7 +115,7 @@ static int bind_first(const struct addrinfo *list, uint16_t port, int *errnum)
     return -1;
 }
 
-static int open_socket(int *out, const struct spv_endpoint *at, struct spv_problem *why)
+int spv_listen_open(int *out, const struct spv_endpoint *at, struct spv_problem *why)
 {
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -129,7 +130,7 @@ static int open_socket(int *out, const struct spv_endpoint *at, struct spv_probl
     return *out >= 0 ? 0 : bind_problem(why, at, errnum);
 }
 
-static uint16_t bound_port(int fd)
+uint16_t spv_listen_port(int fd)
 {
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
@@ -152,10 +153,10 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
         return problem(why, rc, endpoint, spv_strerror(rc), memory);
     l->accepted = accepted;
     l->ctx = ctx;
-    rc = open_socket(&fd, endpoint, why);
+    rc = spv_listen_open(&fd, endpoint, why);
     if (rc < 0)
         goto err1;
-    l->port = bound_port(fd);
+    l->port = spv_listen_port(fd);
     rc = spv_timer_new(&l->pause, r, on_pause_over, l);
     if (rc < 0) {
         (void)problem(why, rc, endpoint, spv_strerror(rc), memory);
