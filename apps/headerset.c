@@ -82,9 +82,17 @@ static uint32_t slot_of(const struct headerset *set, const uint8_t *hash)
     return i;
 }
 
+static void fill_slots(struct headerset *set)
+{
+    uint32_t h;
+
+    for (h = 0; h < set->n; h++)
+        set->slots[slot_of(set, hash_at(set, h))] = h + 1;
+}
+
 static int grow_slots(struct headerset *set)
 {
-    uint32_t *bigger, old = set->n_slots, h;
+    uint32_t *bigger, old = set->n_slots;
 
     if (old > UINT32_MAX / 2)
         return SPV_ERR_FULL;
@@ -94,8 +102,7 @@ static int grow_slots(struct headerset *set)
     free(set->slots);
     set->slots = bigger;
     set->n_slots = old * 2;
-    for (h = 0; h < set->n; h++)
-        set->slots[slot_of(set, hash_at(set, h))] = h + 1;
+    fill_slots(set);
     return 0;
 }
 
@@ -246,6 +253,20 @@ int headerset_add(struct headerset *set, const struct spv_record *record)
     set->tip_work = record->work;
     set->slots[slot_of(set, record->hash.b)] = record->height + 1;
     return 0;
+}
+
+void headerset_cut(struct headerset *set, uint32_t n)
+{
+    struct spv_u256 work;
+
+    if (n == 0 || n >= set->n)
+        return;
+    work = work_at(set, n - 1);
+    memcpy(set->tip_hash.b, hash_at(set, n - 1), sizeof set->tip_hash.b);
+    set->tip_work = work;
+    set->n = n;
+    memset(set->slots, 0, set->n_slots * sizeof *set->slots);
+    fill_slots(set);
 }
 
 int headerset_new(struct headerset **out)

@@ -219,7 +219,8 @@ static int load(struct source *s)
     return rc;
 }
 
-/* A database without its hash index cannot answer locators, so its headers go to memory. */
+/* A database without its hash index cannot answer locators, so its headers go to memory, and what
+ * another process adds follows. */
 static int load_unindexed(struct source *s, uint32_t tip)
 {
     struct spv_store_walk *walk = NULL;
@@ -243,7 +244,8 @@ static int load_unindexed(struct source *s, uint32_t tip)
                         "%s: cannot be read into memory: %s. Let spv-sync finish, then its "
                         "index makes that needless.",
                         s->path, spv_strerror(rc));
-    s->reader = headerset_reader(s->set);
+    s->reader = follow_begin(&s->follow, s->store, s->set);
+    s->set = NULL;
     return 0;
 }
 
@@ -252,6 +254,7 @@ int source_database(struct source *s, const char *path, const struct spv_params 
     struct spv_store_config cfg = {.path = path, .params = params, .mode = SPV_STORE_READ};
     struct spv_problem why;
     struct spv_record tip;
+    struct spv_base base;
     int rc;
 
     s->path = path;
@@ -264,7 +267,9 @@ int source_database(struct source *s, const char *path, const struct spv_params 
     if (rc < 0)
         return cli_fail(rc, "%s: cannot be read: %s. See spv-sync(1) on damaged databases.",
                         s->path, spv_strerror(rc));
-    if (rc == 1 && !spv_store_indexed(s->store))
+    spv_store_base(s->store, &base);
+    /* what begins later than genesis has no use for locators that reach back there */
+    if (rc == 1 && base.height == 0 && !spv_store_indexed(s->store))
         return load_unindexed(s, tip.height);
     return 0;
 }
@@ -287,8 +292,10 @@ int source_judged(struct source *s, const char *headers, uint64_t count, uint64_
 
 int source_close(struct source *s)
 {
-    int rc = spv_store_close(s->store);
+    int rc;
 
+    follow_end(&s->follow);
+    rc = spv_store_close(s->store);
     headerset_free(s->set);
     s->store = NULL;
     s->set = NULL;

@@ -4,6 +4,7 @@
 #define SPV_SERVE_SOURCE_H
 
 #include "headerset.h"
+#include "serve_follow.h"
 #include "spv/chain.h"
 #include "spv/store.h"
 
@@ -13,6 +14,7 @@ struct source {
     struct spv_reader reader; /* out: what to serve */
     struct headerset *set;
     struct spv_store *store;
+    struct follow follow; /* a database that has no index yet; its set is not ours */
     struct spv_chain *chain; /* while loading and mining */
     const char *headers, *path; /* lent */
     uint64_t mine, seed;

@@ -10,15 +10,17 @@
 #include "spv/loop.h"
 
 #define CLIENTS_MAX 10000 /* descriptors run out before */
+#define HTTP_RATE_MAX 1000000 /* more is no limit */
+#define HTTP_TIMEOUT_MAX 3600 /* seconds */
 #define WATCH_US 200000 /* how often a database's tip is looked at: a seek of microseconds */
 
 struct serve {
     struct cli_place place;
-    const char *headers, *listen, *services_text;
-    uint64_t mine, seed, max_clients;
+    const char *headers, *listen, *services_text, *http_text;
+    uint64_t mine, seed, max_clients, http_rate, http_clients, http_timeout;
     bool quiet, json, verbose;
     uint64_t services;
-    struct spv_endpoint endpoint;
+    struct spv_endpoint endpoint, http;
     struct source source;
 };
 
@@ -110,6 +112,22 @@ static void stop_server(void *ctx)
     spv_server_stop(ctx);
 }
 
+static void say_http(const struct serve *s, uint16_t port)
+{
+    struct spv_endpoint at = s->http;
+    char address[SPV_ENDPOINT_TEXT];
+
+    at.port = port;
+    spv_endpoint_text(address, &at);
+    if (s->quiet)
+        return;
+    if (cli_json_on())
+        cli_json(
+            json_pack("{s:s, s:s, s:i}", "event", "http", "address", address, "port", (int)port));
+    else
+        cli_say("REST on http://%s/rest/chaininfo.json", address);
+}
+
 static void say_listening(const struct serve *s, uint16_t port)
 {
     struct spv_endpoint at = s->endpoint;
@@ -133,22 +151,45 @@ static void say_listening(const struct serve *s, uint16_t port)
                 (unsigned long)tip.height);
 }
 
-static void say_stopped(const struct serve *s, const struct spv_server *server)
+static void say_stopped(const struct serve *s, const struct spv_server *server,
+                        const struct spv_http *http)
 {
     struct spv_server_stats stats;
+    struct spv_http_stats web = {0};
     char a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE];
 
     if (s->quiet)
         return;
     spv_server_stats(server, &stats);
+    if (http != NULL)
+        spv_http_stats(http, &web);
     if (cli_json_on())
-        cli_json(json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "stopped", "accepted",
-                           (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused,
-                           "requests", (json_int_t)stats.requests, "headers_sent",
-                           (json_int_t)stats.headers_sent));
+        cli_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "stopped",
+                           "accepted", (json_int_t)stats.accepted, "refused",
+                           (json_int_t)stats.refused, "requests", (json_int_t)stats.requests,
+                           "headers_sent", (json_int_t)stats.headers_sent, "http_requests",
+                           (json_int_t)web.requests, "http_limited", (json_int_t)web.limited,
+                           "http_dropped", (json_int_t)web.dropped));
     else
         cli_say("stopped: %s clients, %s requests, %s headers sent", cli_count(a, stats.accepted),
                 cli_count(b, stats.requests), cli_count(c, stats.headers_sent));
+}
+
+static int start_http(struct serve *s, struct spv_http **http, struct spv_server *server)
+{
+    const struct spv_http_config cfg = {.params = s->source.params,
+                                        .reader = s->source.reader,
+                                        .listen = s->http,
+                                        .max_connections = (unsigned)s->http_clients,
+                                        .rate = (unsigned)s->http_rate,
+                                        .request_timeout_us = s->http_timeout * SPV_SECOND};
+    struct spv_problem why;
+    int rc = spv_http_new(http, spv_server_reactor(server), &cfg, &why);
+
+    if (rc != 0)
+        return cli_problem(&why);
+    say_http(s, spv_http_port(*http));
+    return CLI_DONE;
 }
 
 static int serve(struct serve *s)
@@ -163,21 +204,34 @@ static int serve(struct serve *s)
                                     .on_tip = on_tip,
                                     .ctx = s};
     struct spv_server *server = NULL;
+    struct spv_http *http = NULL;
     struct spv_problem why;
     int rc = spv_server_new(&server, &cfg, &why);
 
     if (rc != 0)
         return cli_problem(&why);
-    cli_stop_hook(stop_server, server);
-    say_listening(s, spv_server_port(server));
-    rc = cli_stopped() ? 0 : spv_server_run(server);
-    cli_stop_hook(NULL, NULL);
-    if (rc != 0)
-        rc = cli_fail(rc, "server: stopped by itself: %s. Start it again.", spv_strerror(rc));
-    else
-        say_stopped(s, server);
+    if (s->http_text != NULL)
+        rc = start_http(s, &http, server);
+    if (rc == 0) {
+        cli_stop_hook(stop_server, server);
+        say_listening(s, spv_server_port(server));
+        rc = cli_stopped() ? 0 : spv_server_run(server);
+        cli_stop_hook(NULL, NULL);
+        if (rc != 0)
+            rc = cli_fail(rc, "server: stopped by itself: %s. Start it again.", spv_strerror(rc));
+        else
+            say_stopped(s, server, http);
+    }
+    spv_http_free(http);
     spv_server_free(server);
     return rc;
+}
+
+/* The reference node offers REST beside its RPC: one port below the network's for peers. */
+static uint16_t http_port(const struct spv_params *params)
+{
+    return (uint16_t)(params->net.network == SPV_SIMNET ? params->net.port + 1
+                                                        : params->net.port - 1);
 }
 
 static int check_options(struct serve *s)
@@ -228,10 +282,14 @@ static int run(struct serve *s)
     if (spv_endpoint_parse(&s->endpoint, s->listen != NULL ? s->listen : "127.0.0.1",
                            s->source.params->net.port) != 0)
         return cli_usage("--listen: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", s->listen);
+    if (s->http_text != NULL &&
+        spv_endpoint_parse(&s->http, s->http_text, http_port(s->source.params)) != 0)
+        return cli_usage("--http: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", s->http_text);
     return serve(s);
 }
 
-static struct serve state = {.max_clients = 256, .seed = 1};
+static struct serve state = {
+    .max_clients = 256, .seed = 1, .http_rate = 20, .http_clients = 64, .http_timeout = 10};
 
 static const struct cli_option options[] = {
     {.group = "Which headers (one of)"},
@@ -280,10 +338,41 @@ static const struct cli_option options[] = {
      .into = &state.max_clients,
      .min = 1,
      .max = CLIENTS_MAX},
+    {.group = "REST over HTTP"},
+    {.name = "http",
+     .kind = CLI_TEXT,
+     .value = "HOST[:PORT]",
+     .help = "Also answer the reference node's REST requests for headers: "
+             "/rest/headers/HASH.json?count=N, /rest/blockhashbyheight/HEIGHT.json (or .bin, "
+             ".hex), /rest/chaininfo.json. Default port: one below the network's; port 0 takes "
+             "a free one.",
+     .into = &state.http_text},
+    {.name = "http-rate",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .help = "Requests a second of one client, and four times as many at once. Default 20; 0: no "
+             "limit.",
+     .into = &state.http_rate,
+     .max = HTTP_RATE_MAX},
+    {.name = "http-clients",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .help = "Connections at once; of more, the longest waiting one is closed. Default 64.",
+     .into = &state.http_clients,
+     .min = 1,
+     .max = CLIENTS_MAX},
+    {.name = "http-timeout",
+     .kind = CLI_NUMBER,
+     .value = "SECONDS",
+     .help = "A request must be complete in so long. Default 10.",
+     .into = &state.http_timeout,
+     .min = 1,
+     .max = HTTP_TIMEOUT_MAX},
     {.group = "Output"},
     {.name = "json",
      .kind = CLI_FLAG,
-     .help = "One JSON object a line: listening, tip, connected, disconnected, error, stopped.",
+     .help =
+         "One JSON object a line: listening, http, tip, connected, disconnected, error, stopped.",
      .into = &state.json},
     {.name = "quiet",
      .letter = 'q',
@@ -308,11 +397,13 @@ int main(int argc, char **argv)
             "from\na file, or freshly mined on a test network. Runs until SIGINT or SIGTERM.",
         .usage = "[OPTION]...",
         .options = options,
-        .notes = "Examples:\n"
-                 "  spv-serve --network regtest --mine 1000 --listen 127.0.0.1:0\n"
-                 "  spv-serve --headers headers.bin --services network\n"
-                 "  spv-serve --network testnet4    # what spv-sync --network testnet4 fetched\n"
-                 "\nOnce ready it prints 'listening on HOST:PORT (NETWORK, height N)'.\n",
+        .notes =
+            "Examples:\n"
+            "  spv-serve --network regtest --mine 1000 --listen 127.0.0.1:0\n"
+            "  spv-serve --headers headers.bin --services network\n"
+            "  spv-serve --network testnet4    # what spv-sync --network testnet4 fetched\n"
+            "  spv-serve --http 127.0.0.1 &   # curl http://127.0.0.1:8332/rest/chaininfo.json\n"
+            "\nOnce ready it prints 'listening on HOST:PORT (NETWORK, height N)'.\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
     };

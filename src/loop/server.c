@@ -8,6 +8,7 @@
  * follow, or the tip's hash when they do not fit together. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -116,11 +117,20 @@ struct news {
     size_t n;
 };
 
+/* Those after the last one that the peer has; all, when it has none of them. */
 static void announce(void *ctx, struct spv_peer *peer, struct spv_now now)
 {
     const struct news *news = ctx;
-    if (peer != NULL)
-        (void)spv_peer_announce(peer, news->headers, news->n, now); /* errors end the link */
+    size_t first = news->n;
+    struct spv_hash256 prev;
+    if (peer == NULL)
+        return;
+    do {
+        first--;
+        memcpy(prev.b, news->headers[first].prev.b, sizeof prev.b);
+    } while (first > 0 && !spv_peer_knows(peer, &prev));
+    /* errors end the link */
+    (void)spv_peer_announce(peer, news->headers + first, news->n - first, now);
 }
 
 /* A reader that fails now may do better next time: another process may be just opening the file.

@@ -44,10 +44,18 @@ static void print_hash(struct spv_buffer *b, const char *key, const uint8_t byte
     print(b, "\"%s\":\"%s\",", key, hex);
 }
 
-static void print_work(struct spv_buffer *b, const struct spv_u256 *work)
+/* Left out where it is not known: in a chain that is stored from a later start on, whose work
+ * counts from there. */
+static void print_work(struct spv_buffer *b, const struct spv_reader *reader, uint32_t height,
+                       const struct spv_u256 *work)
 {
+    struct spv_base base = {0};
     char hex[SPV_HASH_HEX];
 
+    if (reader->base != NULL)
+        reader->base(reader->ctx, &base);
+    if (base.work_from > 0 && height > 0)
+        return;
     spv_u256_hex(hex, work);
     print(b, "\"chainwork\":\"%s\",", hex);
 }
@@ -186,7 +194,7 @@ static int print_run(struct spv_buffer *b, const struct run *run, const struct s
         print(b, "\"nonce\":%lu,\"bits\":\"%08lx\",", (unsigned long)h->nonce,
               (unsigned long)h->bits);
         print_difficulty(b, h->bits);
-        print_work(b, &work);
+        print_work(b, reader, height, &work);
         if (height > 0)
             print_hash(b, "previousblockhash", h->prev.b);
         if (i + 1 < run->got) {
@@ -307,7 +315,7 @@ static int answer_chaininfo(struct spv_buffer *b, const struct spv_reader *reade
     print_difficulty(b, tip.header.bits);
     print(b, "\"time\":%lu,", (unsigned long)tip.header.time);
     print_median(b, &median, tip.height);
-    print_work(b, &tip.work);
+    print_work(b, reader, tip.height, &tip.work);
     end_object(b);
     put_text(b, "\n");
     return SPV_REST_OK;

@@ -1,0 +1,138 @@
+/* The set is only touched while the database is held, so that it is one state of the chain; from
+ * then on it stays as it is until the next hold. Once another process has built the index, the set
+ * is dropped and the database held instead. */
+#include "serve_follow.h"
+
+#include "spv/error.h"
+
+static struct spv_reader current(const struct follow *f)
+{
+    return f->set != NULL ? headerset_reader(f->set) : f->stored;
+}
+
+/* The last height at which both have the same hash: 0 and up, or negative. */
+static int64_t common_height(const struct follow *f, uint32_t from)
+{
+    const struct spv_reader set = headerset_reader(f->set);
+    struct spv_record ours, theirs;
+    int64_t h;
+    int rc;
+
+    for (h = from; h >= 0; h--) {
+        rc = set.by_height(set.ctx, &ours, (uint32_t)h);
+        if (rc == 1)
+            rc = f->stored.by_height(f->stored.ctx, &theirs, (uint32_t)h);
+        if (rc <= 0)
+            return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
+        if (spv_blockhash_eq(&ours.hash, &theirs.hash))
+            return h;
+    }
+    return SPV_ERR_DB_DAMAGED; /* another genesis */
+}
+
+static int catch_up(struct follow *f)
+{
+    const struct spv_reader set = headerset_reader(f->set);
+    struct spv_record ours, tip, record;
+    int64_t h;
+    int rc = f->stored.tip(f->stored.ctx, &tip);
+
+    if (rc == 1)
+        rc = set.tip(set.ctx, &ours);
+    if (rc <= 0 || spv_blockhash_eq(&ours.hash, &tip.hash))
+        return rc < 0 ? rc : SPV_OK;
+    h = common_height(f, ours.height < tip.height ? ours.height : tip.height);
+    if (h < 0)
+        return (int)h;
+    headerset_cut(f->set, (uint32_t)h + 1);
+    for (rc = SPV_OK, h++; rc == SPV_OK && h <= tip.height; h++) {
+        rc = f->stored.by_height(f->stored.ctx, &record, (uint32_t)h);
+        if (rc >= 0)
+            rc = rc == 1 ? headerset_add(f->set, &record) : SPV_ERR_DB_DAMAGED;
+    }
+    return rc;
+}
+
+/* The reader. */
+
+static int hold(void *ctx)
+{
+    struct follow *f = ctx;
+    int rc = f->stored.hold(f->stored.ctx);
+
+    if (rc < 0 || f->set == NULL)
+        return rc;
+    rc = f->stored.hashes(f->stored.ctx);
+    if (rc == 1) {
+        headerset_free(f->set);
+        f->set = NULL;
+        return SPV_OK; /* held */
+    }
+    if (rc == 0)
+        rc = catch_up(f);
+    f->stored.release(f->stored.ctx);
+    return rc;
+}
+
+static void release(void *ctx)
+{
+    const struct follow *f = ctx;
+
+    if (f->set == NULL)
+        f->stored.release(f->stored.ctx);
+}
+
+static int tip(void *ctx, struct spv_record *out)
+{
+    const struct spv_reader r = current(ctx);
+
+    return r.tip(r.ctx, out);
+}
+
+static int by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    const struct spv_reader r = current(ctx);
+
+    return r.by_height(r.ctx, out, height);
+}
+
+static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    const struct spv_reader r = current(ctx);
+
+    return r.by_hash(r.ctx, out, hash);
+}
+
+static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    const struct spv_reader r = current(ctx);
+
+    return r.range(r.ctx, out, from, n);
+}
+
+static void base(void *ctx, struct spv_base *out)
+{
+    const struct follow *f = ctx;
+
+    f->stored.base(f->stored.ctx, out);
+}
+
+struct spv_reader follow_begin(struct follow *f, struct spv_store *store, struct headerset *set)
+{
+    f->stored = spv_store_reader(store);
+    f->set = set;
+    return (struct spv_reader){.ctx = f,
+                               .tip = tip,
+                               .by_height = by_height,
+                               .by_hash = by_hash,
+                               .range = range,
+                               .hold = hold,
+                               .release = release,
+                               .base = base};
+}
+
+void follow_end(struct follow *f)
+{
+    headerset_free(f->set);
+    f->set = NULL;
+}
