@@ -12,7 +12,7 @@ packages() {
         ;;
     test) # what the test programs and their drivers need besides
         # (postgresql, 15 on Debian 12: exports are loaded into a server of our own)
-        echo libcmocka-dev python3 zstd postgresql
+        echo curl libcmocka-dev python3 zstd postgresql
         ;;
     ci) # other compilers, the linters, the fuzzer's run time, a man page formatter
         echo clang clang-format clang-tidy cppcheck llvm libclang-rt-dev ccache groff git

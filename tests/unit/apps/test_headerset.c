@@ -134,6 +134,30 @@ static void takes_only_the_next_header(void **state)
     assert_int_equal(headerset_add(w->set, &wrong), SPV_ERR_INVALID); /* does not link */
 }
 
+/* Cut back below a retarget and filled again: the same as before, and what was cut is unknown while
+ * it is away. */
+static void what_was_cut_is_gone_until_it_is_added_again(void **state)
+{
+    const struct world *w = *state;
+    struct spv_reader r = headerset_reader(w->set);
+    struct spv_record got;
+    uint32_t h;
+
+    headerset_cut(w->set, 2001);
+    assert_int_equal(r.tip(r.ctx, &got), 1);
+    assert_same(&got, &w->records[2000]);
+    assert_int_equal(r.by_height(r.ctx, &got, 2001), 0);
+    for (h = 2001; h <= HEADERS; h++)
+        assert_int_equal(r.by_hash(r.ctx, &got, &w->records[h].hash), 0);
+    assert_int_equal(headerset_add(w->set, &w->records[2002]), SPV_ERR_INVALID);
+    for (h = 2001; h <= HEADERS; h++)
+        assert_int_equal(headerset_add(w->set, &w->records[h]), 0);
+    for (h = 0; h <= HEADERS; h++) {
+        assert_int_equal(r.by_hash(r.ctx, &got, &w->records[h].hash), 1);
+        assert_same(&got, &w->records[h]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +165,7 @@ int main(void)
         cmocka_unit_test(finds_nothing_where_nothing_is),
         cmocka_unit_test(range_ends_with_the_chain),
         cmocka_unit_test(takes_only_the_next_header),
+        cmocka_unit_test(what_was_cut_is_gone_until_it_is_added_again),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
