@@ -25,6 +25,7 @@
 #define HELP_COLUMN 27 /* where explanations start */
 #define HELP_WIDTH 80
 #define NAME_MAX_LEN 31 /* of an option; for the distance table */
+#define CHALLENGE_MAX 10000 /* bytes: consensus limit of a script */
 #define TEXT_MAX 1024 /* of one error */
 #define STOP_WRAP 1000000 /* seconds kept in a sig_atomic_t */
 
@@ -447,11 +448,50 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
     return CLI_PROCEED;
 }
 
+/* Hex digits to bytes; how many, or -1. */
+static int read_hex(uint8_t *out, size_t room, const char *text)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    size_t n = strlen(text), i;
+
+    if (n % 2 != 0 || n / 2 > room || strspn(text, digits) != n)
+        return -1;
+    for (i = 0; i < n; i++) {
+        size_t digit = (size_t)(strchr(digits, text[i]) - digits);
+
+        digit = digit > 15 ? digit - 6 : digit;
+        out[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : out[i / 2] | digit);
+    }
+    return (int)(n / 2);
+}
+
+int cli_place_network(struct cli_place *place)
+{
+    uint8_t script[CHALLENGE_MAX];
+    int n;
+
+    if (place->challenge != NULL) {
+        if (place->network != NULL && place->network->net.network != SPV_SIGNET)
+            return cli_usage("--signet-challenge: means a signet, not %s. Leave --network out.",
+                             place->network->net.name);
+        n = read_hex(script, sizeof script, place->challenge);
+        if (n < 0 || spv_params_signet(&place->custom, script, (size_t)n) != 0)
+            return cli_usage("--signet-challenge: '%.40s%s' is not a script of 1 to %d bytes in "
+                             "hex digits.",
+                             place->challenge, strlen(place->challenge) > 40 ? "..." : "",
+                             CHALLENGE_MAX);
+        place->network = &place->custom;
+    }
+    place->params = place->network != NULL ? place->network : spv_params_get(SPV_MAINNET);
+    return CLI_DONE;
+}
+
 int cli_place_resolve(struct cli_place *place)
 {
-    int rc;
+    int rc = cli_place_network(place);
 
-    place->params = place->network != NULL ? place->network : spv_params_get(SPV_MAINNET);
+    if (rc != CLI_DONE)
+        return rc;
     rc = spv_store_default_path(place->path, sizeof place->path, &place->params->net,
                                 place->datadir, place->db);
     if (rc == SPV_ERR_TOO_LONG)

@@ -70,10 +70,13 @@ struct cli_app {
  * SIGPIPE. */
 int cli_parse(const struct cli_app *app, int argc, char **argv);
 
-/* Where a database is: the options --network, --datadir and --db, and what comes of them. */
+/* Where a database is: the options --network, --signet-challenge, --datadir and --db, and what
+ * comes of them. */
 #define CLI_PATH_MAX 4096
 struct cli_place {
-    const struct spv_params *network; /* NULL: not given */
+    const struct spv_params *network; /* NULL: not given; once resolved, a custom signet's too */
+    const char *challenge; /* of a signet, hex digits; NULL: not given */
+    struct spv_params custom; /* made from it */
     const char *datadir, *db;
     const struct spv_params *params; /* resolved: network, or mainnet */
     char path[CLI_PATH_MAX]; /* resolved */
@@ -83,6 +86,13 @@ struct cli_place {
         .name = "network", .letter = 'n', .kind = CLI_NETWORK, .value = "NAME",                    \
         .help = "Which chain: mainnet (default), testnet3, testnet4, signet, regtest or simnet.",  \
         .into = &(place).network                                                                   \
+    }
+#define CLI_CHALLENGE_ROW(place)                                                                   \
+    {                                                                                              \
+        .name = "signet-challenge", .kind = CLI_TEXT, .value = "HEX",                              \
+        .help = "The signet with this challenge script (BIP325), in a folder of its own: "         \
+                "signet-MAGIC.",                                                                   \
+        .into = &(place).challenge                                                                 \
     }
 #define CLI_DATADIR_ROW(place)                                                                     \
     {                                                                                              \
@@ -95,6 +105,8 @@ struct cli_place {
         .name = "db", .kind = CLI_TEXT, .value = "FILE",                                           \
         .help = "The database itself, instead of a place in --datadir.", .into = &(place).db       \
     }
+/* Fills params. 0, or the code to exit with after the error was told. */
+int cli_place_network(struct cli_place *place);
 /* Fills params and path. 0, or the code to exit with after the error was told. */
 int cli_place_resolve(struct cli_place *place);
 

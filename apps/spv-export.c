@@ -275,6 +275,7 @@ static const struct cli_option options[] = {
      .into = &state.follow},
     {.group = "From where"},
     CLI_NETWORK_ROW(state.place),
+    CLI_CHALLENGE_ROW(state.place),
     CLI_DATADIR_ROW(state.place),
     CLI_DB_ROW(state.place),
     {.group = "Output"},

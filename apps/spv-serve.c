@@ -248,7 +248,7 @@ static int check_options(struct serve *s)
         return cli_usage("--mine: never writes to a database. Leave %s out.",
                          s->place.db != NULL ? "--db" : "--datadir");
     if (s->headers != NULL || s->mine > 0)
-        s->place.params = s->place.network != NULL ? s->place.network : spv_params_get(SPV_MAINNET);
+        rc = cli_place_network(&s->place);
     else
         rc = cli_place_resolve(&s->place);
     p = s->place.params;
@@ -318,6 +318,7 @@ static const struct cli_option options[] = {
     CLI_DB_ROW(state.place),
     CLI_DATADIR_ROW(state.place),
     CLI_NETWORK_ROW(state.place),
+    CLI_CHALLENGE_ROW(state.place),
     {.group = "Server"},
     {.name = "listen",
      .letter = 'l',

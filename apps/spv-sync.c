@@ -304,6 +304,7 @@ static struct sync state = {.timeout = TIMEOUT_DEFAULT};
 static const struct cli_option options[] = {
     {.group = "What and where"},
     CLI_NETWORK_ROW(state.place),
+    CLI_CHALLENGE_ROW(state.place),
     CLI_DATADIR_ROW(state.place),
     CLI_DB_ROW(state.place),
     {.group = "Peers"},

@@ -18,6 +18,10 @@ COMMON_WRONG = [
      "'bitcoin' is not a network. Use one of: mainnet, testnet3, testnet4, signet, regtest, simnet"),
     (["--db", ""], "--db: the value is empty"),
     (["--quiet=yes"], "--quiet: takes no value"),
+    (["--signet-challenge", "xyz"], "--signet-challenge: 'xyz' is not a script of 1 to 10000 bytes"),
+    (["--signet-challenge", "512"], "'512' is not a script"),
+    (["--signet-challenge", "51" * 10001], "5151...' is not a script"),
+    (["--network", "regtest", "--signet-challenge", "51"], "means a signet, not regtest"),
     (["stray"], "'stray': unexpected argument"),
     (["--", "stray"], "'stray': unexpected argument"),
 ]
