@@ -163,8 +163,10 @@ static void pump(struct sim *sim, struct sim_client *c)
 /* After every input to the node. */
 static void settle(struct sim *sim, struct sim_client *c, int rc)
 {
-    if (rc < 0)
+    if (rc < 0) {
+        sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
         sim_break(sim, "the node refused an input");
+    }
     pump(sim, c);
 }
 
@@ -293,6 +295,10 @@ void sim_client_check(struct sim *sim, struct sim_client *c)
         sim_break(sim, "the best work fell");
     c->work = stored->work;
     spv_node_stats(c->node, &stats);
+    if (c->memory_first == 0)
+        c->memory_first = stats.memory;
+    if (stats.memory > c->memory_most)
+        c->memory_most = stats.memory;
     if (stats.memory > SIM_NODE_MEMORY)
         sim_break(sim, "the node's memory is out of bounds");
     if (stats.peers + stats.peers_connecting > SPV_NODE_MAX_PEERS)
@@ -317,6 +323,11 @@ uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind)
 uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning)
 {
     return c->warnings[warning];
+}
+
+size_t sim_client_growth(const struct sim_client *c)
+{
+    return c->memory_most - c->memory_first;
 }
 
 bool sim_client_synced(struct sim *sim, void *client)

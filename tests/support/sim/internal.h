@@ -81,6 +81,7 @@ struct sim_client {
     size_t peers;
     uint64_t events[SPV_EVENT_WARNING + 1];
     uint64_t warnings[SIM_WARNINGS];
+    size_t memory_first, memory_most; /* of the node */
     int64_t ahead_s; /* its clock before the world's */
     struct spv_u256 work; /* the best so far */
 };

@@ -17,6 +17,11 @@ size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg)
     return sim->hosts++;
 }
 
+size_t sim_servers(const struct sim *sim)
+{
+    return sim->hosts;
+}
+
 struct sim_server_config *sim_server(struct sim *sim, size_t server)
 {
     return &sim->host[server].cfg;

@@ -21,6 +21,8 @@
 #include "spv/serve.h"
 #include "support/random.h"
 
+#define SIM_UNIX 1700000000 /* what wall clocks say when a world begins */
+
 /* A best chain in memory, genesis first: what a server serves and what a client stores. */
 struct sim_store {
     const struct spv_params *params;
@@ -97,6 +99,7 @@ struct sim_server_config {
 
 /* Adds a server; returns its number, from 0. */
 size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg);
+size_t sim_servers(const struct sim *sim);
 /* Its behaviour, to be changed between steps. */
 struct sim_server_config *sim_server(struct sim *sim, size_t server);
 /* Its name on the network. */
@@ -134,6 +137,8 @@ uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind)
 uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning);
 /* Its wall clock is set forward or, when negative, back; monotonic time goes on. */
 void sim_client_step_clock(struct sim *sim, struct sim_client *c, int64_t seconds);
+/* The most memory that its node has held so far, beyond what it held at the start. */
+size_t sim_client_growth(const struct sim_client *c);
 /* Loses every connection and all memory; begins again from what is stored. */
 void sim_client_restart(struct sim *sim, struct sim_client *c);
 /* For sim_run: the client says that it is synced. */

@@ -9,7 +9,6 @@
 #include "support/sim/internal.h"
 
 #define SIM_START (1000 * SPV_SECOND)
-#define SIM_UNIX 1700000000
 #define SIM_BUSY 200000 /* steps at one moment: more is a loop that makes no progress */
 
 void *sim_grow(void *array, size_t *cap, size_t n, size_t each)

@@ -1,0 +1,129 @@
+/* How stories are told, and the one ending that all of them must have. */
+#include "catalogue.h"
+
+#include <stdio.h>
+
+#include "spv/mine.h"
+
+#define SEEDS 20
+#define AFTERWARDS (3600 * SPV_SECOND) /* what was reached must stay */
+
+static void tell(catalogue_story *play, const struct spv_params *params, uint64_t seed,
+                 struct spv_buffer *trace)
+{
+    struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .params = params});
+    play(sim);
+    const char *broken = sim_broken(sim);
+    const struct spv_buffer *told = sim_trace(sim);
+    spv_buffer_init(trace);
+    spv_buffer_put(trace, told->data, told->len);
+    if (getenv("SPV_SIM_SEED") != NULL)
+        fwrite(told->data, 1, told->len, stderr);
+    sim_free(sim);
+    if (broken != NULL) {
+        spv_buffer_free(trace);
+        print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
+                    (unsigned long long)seed, broken, (unsigned long long)seed);
+        fail();
+    }
+}
+
+void catalogue_tell(catalogue_story *play, const struct spv_params *params)
+{
+    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
+    uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
+    uint64_t n = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : SEEDS;
+    print_message("seeds %llu..%llu\n", (unsigned long long)first,
+                  (unsigned long long)(first + n - 1));
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        struct spv_buffer once, again;
+        tell(play, params, seed, &once);
+        if ((seed - first) % 4 == 0) {
+            tell(play, params, seed, &again);
+            if (once.len != again.len || memcmp(once.data, again.data, once.len) != 0) {
+                print_error("seed %llu: the second run differs\n", (unsigned long long)seed);
+                fail();
+            }
+            spv_buffer_free(&again);
+        }
+        spv_buffer_free(&once);
+    }
+}
+
+bool catalogue_on(const struct sim_client *client, const struct sim_store *store)
+{
+    return spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
+                            &sim_store_tip(store)->hash);
+}
+
+static bool there(struct sim *sim, void *ctx)
+{
+    const struct catalogue_ending *e = ctx;
+    return sim_client_synced(sim, e->client) && catalogue_on(e->client, e->want);
+}
+
+static void look(struct sim *sim, const struct catalogue_ending *e)
+{
+    if (!catalogue_on(e->client, e->want))
+        sim_break(sim, "the client left the best chain that an honest server offered");
+    if (!sim_client_synced(sim, e->client))
+        sim_break(sim, "the client is on the best chain and does not say so");
+    if (sim_client_growth(e->client) > CATALOGUE_GROWTH)
+        sim_break(sim, "the node's memory grew too much");
+    for (size_t i = 0; i < sim_servers(sim); i++) {
+        const bool liar = (e->liars >> i & 1) != 0;
+        if (!liar && sim_server_bans(sim, i) > 0)
+            sim_break(sim, "a server that proved no lie was banned");
+        if (liar && e->caught && sim_server_bans(sim, i) == 0)
+            sim_break(sim, "a proven liar was not banned");
+        if (sim_server_bans(sim, i) > 1)
+            sim_break(sim, "a banned server was dialled again within the hour");
+    }
+}
+
+void catalogue_end(struct sim *sim, const struct catalogue_ending *e)
+{
+    struct catalogue_ending copy = *e;
+    const uint64_t seconds = e->seconds != 0 ? e->seconds : 1800;
+    if (sim_run(sim, seconds * SPV_SECOND, there, &copy) == 0)
+        sim_break(sim, "the best chain that an honest server offered was not reached in time");
+    if (sim_broken(sim) == NULL)
+        sim_run(sim, AFTERWARDS, NULL, NULL);
+    if (sim_broken(sim) == NULL)
+        look(sim, e);
+}
+
+size_t catalogue_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg)
+{
+    const size_t first = sim_servers(sim);
+    for (size_t i = 0; i < n; i++)
+        sim_add_server(sim, cfg);
+    return first;
+}
+
+uint32_t catalogue_pick(struct sim *sim, uint32_t from, uint32_t to)
+{
+    return from + (uint32_t)test_random_below(sim_random(sim), (uint64_t)to - from + 1);
+}
+
+struct spv_params catalogue_params(bool bip94)
+{
+    struct spv_params p = *spv_params_get(SPV_REGTEST);
+    struct spv_blockhash hash;
+    p.target_timespan = CATALOGUE_INTERVAL * p.target_spacing;
+    p.no_retarget = false;
+    p.min_difficulty = bip94;
+    p.bip94 = bip94;
+    p.genesis.time = SIM_UNIX - CATALOGUE_LENGTH * p.target_spacing;
+    p.genesis.nonce = 0;
+    if (spv_mine_header(&p.genesis, &hash) < 0)
+        abort();
+    return p;
+}
+
+void catalogue_mine(struct sim_store *out, const struct spv_params *params, uint64_t seed)
+{
+    sim_store_init(out, params);
+    sim_store_grow(out, 2 * CATALOGUE_INTERVAL - 1, params->target_spacing / 4, seed);
+    sim_store_grow(out, CATALOGUE_LENGTH - 2 * CATALOGUE_INTERVAL + 1, 0, seed);
+}

@@ -1,0 +1,90 @@
+/* The catalogue: what peers and networks do to a client, each a story with a test of its own, told
+ * on many seeds (SPV_SIM_SEEDS, default 20; SPV_SIM_SEED tells one and prints its trace).
+ *
+ * After each story the same is asked (catalogue_end): the client is synced on the most-work valid
+ * chain that an honest server offered, and stays there; its memory is bounded; nobody is banned but
+ * who proved himself a liar. The simulator's invariants hold at every step on the way, and a seed
+ * told twice leaves the same trace.
+ *
+ * scenario                            test
+ * ---------------------------------- --------------------------------------------------------------
+ *   test_catalogue_rules.c
+ * difficulty dropped at an edge       difficulty_dropped_at_a_periods_edge_is_a_lie
+ * bits negative                       negative_bits_are_a_lie
+ * bits zero                           zero_bits_are_a_lie
+ * bits overflowing                    overflowing_bits_are_a_lie
+ * bits above the limit                bits_above_the_limit_are_a_lie
+ * time-warp                           a_time_warp_is_a_lie
+ * median-time violation               a_time_not_after_the_median_is_a_lie
+ * far-future times far_future_headers_are_no_lie_and_are_taken_when_their_time_comes fork below a
+ * checkpoint             a_fork_below_a_checkpoint_is_a_lie test_catalogue_peers.c lying start
+ * height                  a_lying_start_height_decides_nothing mute
+ * mute_peers_do_not_hold_the_sync_up ping-answering mute
+ * mute_peers_that_answer_pings_do_not_hold_the_sync_up drip (one header per 20 s)
+ * a_dripping_peer_does_not_hold_the_sync_up empty answers while behind
+ * empty_answers_while_behind_do_not_end_the_sync short answers faking a tip
+ * short_answers_that_fake_a_tip_do_not_end_the_sync wrong network
+ * peers_of_another_network_are_left_and_not_banned wrong genesis
+ * a_chain_from_another_genesis_is_left_and_not_banned test_catalogue_chains.c losing-then-winning
+ * branch          a_branch_that_wins_after_several_messages_is_taken_once equal-work flapping
+ * of_equal_branches_the_first_seen_stays orphan flood a_flood_of_orphans_changes_nothing duplicates
+ * repeated_headers_change_nothing out of order headers_out_of_order_are_a_lie unsolicited floods
+ * a_flood_of_unasked_headers_changes_nothing test_catalogue_times.c partition and heal
+ * a_partition_with_a_longer_chain_heals all peers lost for an hour
+ * an_hour_without_peers_is_told_once_and_made_good clock stepping back and forth
+ * a_clock_that_steps_back_and_forth_bans_nobody most peers' clocks disagree
+ * clocks_that_disagree_are_told_and_not_followed a tip that does not move
+ * a_stale_tip_brings_fresh_peers_and_they_bring_the_chain a tip that does not move, alone
+ * a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves
+ */
+#ifndef TESTS_SIM_CATALOGUE_H
+#define TESTS_SIM_CATALOGUE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/sim/sim.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MINUTES (60 * SPV_SECOND)
+#define CATALOGUE_GROWTH (8u << 20) /* bytes that a node may need, whatever is sent to it */
+
+/* A story sets a world up and runs it; it breaks the world when the ending is wrong. */
+typedef void catalogue_story(struct sim *sim);
+
+/* Tells it on every seed; the first of every four seeds twice. params NULL: regtest. */
+void catalogue_tell(catalogue_story *play, const struct spv_params *params);
+
+/* What must have come out of a story. */
+struct catalogue_ending {
+    struct sim_client *client;
+    const struct sim_store *want; /* the most-work valid chain that an honest server offered */
+    unsigned liars; /* bit i: server i gave what proves it a liar */
+    bool caught; /* each of them was asked, so each must have been banned */
+    uint64_t seconds; /* until the client is there; 0: 1,800 */
+};
+/* Waits for the end, then as long again as an hour of its kind, and looks at everything. */
+void catalogue_end(struct sim *sim, const struct catalogue_ending *e);
+
+/* True when the client's tip is the store's. */
+bool catalogue_on(const struct sim_client *client, const struct sim_store *store);
+
+/* Adds n servers of this kind; returns the first one's number. */
+size_t catalogue_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg);
+
+/* A number in [from, to]. */
+uint32_t catalogue_pick(struct sim *sim, uint32_t from, uint32_t to);
+
+/* Regtest's limit with mainnet's retargets every 32 blocks; its chains end near SIM_UNIX. With
+ * `bip94` the rules of testnet4. */
+#define CATALOGUE_INTERVAL 32
+#define CATALOGUE_LENGTH 400 /* headers of a chain that catalogue_mine makes */
+struct spv_params catalogue_params(bool bip94);
+/* Two fast periods, which make its difficulty 16 times the least one, then ten minutes a block. */
+void catalogue_mine(struct sim_store *out, const struct spv_params *params, uint64_t seed);
+
+#endif

@@ -1,0 +1,294 @@
+/* Catalogue: chains that break a rule of headers. One server of four has such a chain, longer than
+ * the honest one and often with more work; three are honest. catalogue.h has the whole table. */
+#include "catalogue.h"
+
+#define SERVERS 4
+
+static struct spv_params steep, warped;
+static struct sim_store steep_chain, warped_chain;
+
+static int mine_chains(void **state)
+{
+    (void)state;
+    steep = catalogue_params(false);
+    warped = catalogue_params(true);
+    catalogue_mine(&steep_chain, &steep, 1);
+    catalogue_mine(&warped_chain, &warped, 2);
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    (void)state;
+    sim_store_free(&steep_chain);
+    sim_store_free(&warped_chain);
+    return 0;
+}
+
+/* Three honest servers and, in a random place, one with `forged`; the client ends on the honest
+ * chain and has banned that one. */
+static void one_liar(struct sim *sim, struct sim_store *honest, struct sim_store *forged)
+{
+    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    for (size_t i = 0; i < SERVERS; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? forged : honest});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    catalogue_end(sim, &(struct catalogue_ending){
+                           .client = client, .want = honest, .liars = 1u << at, .caught = true});
+}
+
+/* ---- difficulty dropped at a period's edge ---- */
+
+static void drop_difficulty(void *ctx, struct spv_header *header, uint32_t i)
+{
+    struct sim *sim = ctx;
+    if (i != 0)
+        return;
+    switch (catalogue_pick(sim, 0, 2)) {
+    case 0: /* to the least */
+        header->bits = 0x207fffff;
+        break;
+    case 1: /* as if the clamp were wider */
+        header->bits = (header->bits & 0x00ffffff) | ((header->bits >> 24) + 1) << 24;
+        if (header->bits > 0x207fffff)
+            header->bits = 0x207fffff;
+        break;
+    default: /* by the smallest step there is */
+        header->bits++;
+    }
+}
+
+static void difficulty_drop(struct sim *sim)
+{
+    const uint32_t edge = CATALOGUE_INTERVAL * catalogue_pick(sim, 3, 12);
+    struct sim_store forged;
+    sim_store_fork(&forged, &steep_chain, edge - 1, 0, 0);
+    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
+                    sim);
+    one_liar(sim, &steep_chain, &forged);
+    sim_store_free(&forged);
+}
+
+static void difficulty_dropped_at_a_periods_edge_is_a_lie(void **state)
+{
+    (void)state;
+    catalogue_tell(difficulty_drop, &steep);
+}
+
+/* ---- bits that are none ---- */
+
+static uint32_t bad_bits;
+
+static void set_bits(void *ctx, struct spv_header *header, uint32_t i)
+{
+    const uint32_t *at = ctx;
+    if (i == *at)
+        header->bits = bad_bits;
+}
+
+static void bits(struct sim *sim)
+{
+    uint32_t at = catalogue_pick(sim, 0, 30);
+    const uint32_t fork = catalogue_pick(sim, 0, CATALOGUE_LENGTH - at - 1);
+    struct sim_store forged; /* what is valid of it stays behind the honest chain */
+    sim_store_fork(&forged, &steep_chain, fork, 0, 0);
+    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), set_bits, &at);
+    one_liar(sim, &steep_chain, &forged);
+    sim_store_free(&forged);
+}
+
+static void negative_bits_are_a_lie(void **state)
+{
+    (void)state;
+    bad_bits = 0x1d80ffff;
+    catalogue_tell(bits, &steep);
+}
+
+static void zero_bits_are_a_lie(void **state)
+{
+    (void)state;
+    bad_bits = 0x1d000000;
+    catalogue_tell(bits, &steep);
+    bad_bits = 0;
+    catalogue_tell(bits, &steep);
+}
+
+static void overflowing_bits_are_a_lie(void **state)
+{
+    (void)state;
+    bad_bits = 0xff123456;
+    catalogue_tell(bits, &steep);
+}
+
+static void bits_above_the_limit_are_a_lie(void **state)
+{
+    (void)state;
+    bad_bits = 0x2100ffff;
+    catalogue_tell(bits, &steep);
+}
+
+/* ---- times ---- */
+
+struct warp {
+    const struct sim_store *store;
+    uint32_t first; /* i of a period's first header */
+};
+
+/* The last header of a period an hour and a half late, the next one back at the median: on testnet4
+ * difficulty could be lowered so again and again. */
+static void warp_time(void *ctx, struct spv_header *header, uint32_t i)
+{
+    const struct warp *w = ctx;
+    const struct spv_record *tip = sim_store_tip(w->store);
+    if (i + 1 == w->first) {
+        header->time = tip->header.time + 5400;
+        header->bits = w->store->params->pow_limit_bits; /* it is late */
+    } else if (i == w->first) {
+        header->time = tip->header.time - 601;
+    }
+}
+
+static void time_warp(struct sim *sim)
+{
+    const uint32_t edge = CATALOGUE_INTERVAL * catalogue_pick(sim, 3, 12);
+    const uint32_t fork = edge - catalogue_pick(sim, 2, 20);
+    struct sim_store forged;
+    struct warp w = {.store = &forged, .first = edge - fork - 1};
+    sim_store_fork(&forged, &warped_chain, fork, 0, 0);
+    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), warp_time, &w);
+    one_liar(sim, &warped_chain, &forged);
+    sim_store_free(&forged);
+}
+
+static void a_time_warp_is_a_lie(void **state)
+{
+    (void)state;
+    catalogue_tell(time_warp, &warped);
+}
+
+struct backdating {
+    const struct sim_store *store;
+    uint32_t at;
+};
+
+/* Ten minutes apart, the median of the last eleven is the sixth. */
+static void backdate(void *ctx, struct spv_header *header, uint32_t i)
+{
+    const struct backdating *b = ctx;
+    const struct spv_record *tip = sim_store_tip(b->store);
+    if (i == b->at)
+        header->time = b->store->at[tip->height - 5].header.time;
+}
+
+static void median(struct sim *sim)
+{
+    struct sim_store forged;
+    struct backdating b = {.store = &forged, .at = catalogue_pick(sim, 0, 40)};
+    const uint32_t fork = catalogue_pick(sim, 20, CATALOGUE_LENGTH - b.at - 1);
+    sim_store_fork(&forged, &steep_chain, fork, 0, 0);
+    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), backdate, &b);
+    one_liar(sim, &steep_chain, &forged);
+    sim_store_free(&forged);
+}
+
+static void a_time_not_after_the_median_is_a_lie(void **state)
+{
+    (void)state;
+    catalogue_tell(median, &steep);
+}
+
+#define AHEAD 10800 /* three hours */
+
+static void hasten(void *ctx, struct spv_header *header, uint32_t i)
+{
+    (void)ctx;
+    if (i == 0)
+        header->time = SIM_UNIX + AHEAD;
+}
+
+static bool adopted(struct sim *sim, void *ctx)
+{
+    const struct catalogue_ending *e = ctx;
+    (void)sim;
+    return catalogue_on(e->client, e->want);
+}
+
+static void future(struct sim *sim)
+{
+    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    struct sim_store forged;
+    sim_store_fork(&forged, &steep_chain, CATALOGUE_LENGTH, 0, 0);
+    sim_store_forge(&forged, catalogue_pick(sim, 1, 5), test_random_next(sim_random(sim)), hasten,
+                    NULL);
+    for (size_t i = 0; i < SERVERS; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    struct catalogue_ending e = {.client = client, .want = &steep_chain};
+    /* Its time is not come, and nobody is to blame. */
+    if (sim_run(sim, 3000 * SPV_SECOND, NULL, NULL) == 0 && !catalogue_on(client, &steep_chain))
+        sim_break(sim, "a header from the future was taken, or the honest chain was not");
+    if (sim_broken(sim) == NULL && !sim_client_synced(sim, client))
+        sim_break(sim, "a header from the future held the verdict up");
+    /* Two hours before its time it is valid, and the best there is; its followers take ten minutes
+     * each. */
+    e.want = &forged;
+    const uint64_t wait = AHEAD - SPV_MAX_FUTURE + 600 * 5 + 1200;
+    if (sim_run(sim, wait * SPV_SECOND, adopted, &e) == 0)
+        sim_break(sim, "headers kept aside were not taken when their time had come");
+    catalogue_end(sim, &e);
+    sim_store_free(&forged);
+}
+
+static void far_future_headers_are_no_lie_and_are_taken_when_their_time_comes(void **state)
+{
+    (void)state;
+    catalogue_tell(future, &steep);
+}
+
+/* ---- checkpoints ---- */
+
+static void below_checkpoint(struct sim *sim)
+{
+    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    struct spv_checkpoint checkpoints[3] = {{0}};
+    struct sim_store forged;
+    for (uint32_t i = 0; i < COUNT(checkpoints); i++) {
+        checkpoints[i].height = CATALOGUE_INTERVAL * 3 * (i + 1) - 1;
+        checkpoints[i].hash = steep_chain.at[checkpoints[i].height].hash;
+    }
+    /* valid by every other rule, and with more work */
+    sim_store_fork(&forged, &steep_chain,
+                   catalogue_pick(sim, 0, checkpoints[COUNT(checkpoints) - 1].height - 1), 0, 0);
+    sim_store_grow(&forged, CATALOGUE_LENGTH + 20, 0, test_random_next(sim_random(sim)));
+    for (size_t i = 0; i < SERVERS; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
+    struct sim_client *client =
+        sim_add_client(sim, &(struct sim_client_config){.checkpoints = checkpoints,
+                                                        .n_checkpoints = COUNT(checkpoints)});
+    catalogue_end(sim,
+                  &(struct catalogue_ending){
+                      .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
+    sim_store_free(&forged);
+}
+
+static void a_fork_below_a_checkpoint_is_a_lie(void **state)
+{
+    (void)state;
+    catalogue_tell(below_checkpoint, &steep);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(difficulty_dropped_at_a_periods_edge_is_a_lie),
+        cmocka_unit_test(negative_bits_are_a_lie),
+        cmocka_unit_test(zero_bits_are_a_lie),
+        cmocka_unit_test(overflowing_bits_are_a_lie),
+        cmocka_unit_test(bits_above_the_limit_are_a_lie),
+        cmocka_unit_test(a_time_warp_is_a_lie),
+        cmocka_unit_test(a_time_not_after_the_median_is_a_lie),
+        cmocka_unit_test(far_future_headers_are_no_lie_and_are_taken_when_their_time_comes),
+        cmocka_unit_test(a_fork_below_a_checkpoint_is_a_lie),
+    };
+    return cmocka_run_group_tests_name("sim: catalogue, rules", tests, mine_chains, free_chains);
+}
