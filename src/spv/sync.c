@@ -121,7 +121,9 @@ static void judge(struct spv_sync *s, struct spv_now now)
     }
 }
 
-/* Who is asked first: the one whose claim is highest, then the one that came first. */
+/* Who is asked first: the one whose claim is highest, then the one that came first. Once somebody
+ * has stalled, claims count for nothing: mute peers that come back with great claims would else be
+ * asked again and again while those with headers wait. */
 static struct spv_sync_peer *best_untried(struct spv_sync *s)
 {
     struct spv_sync_peer *best = NULL;
@@ -129,7 +131,8 @@ static struct spv_sync_peer *best_untried(struct spv_sync *s)
         struct spv_sync_peer *p = &s->peer[i];
         if (!p->id || p->done || p->deadline_us || spv_sync_dropping(s, p->id))
             continue;
-        if (!best || p->claim > best->claim || (p->claim == best->claim && p->id < best->id))
+        if (!best ||
+            (!s->stalls && p->claim != best->claim ? p->claim > best->claim : p->id < best->id))
             best = p;
     }
     return best;

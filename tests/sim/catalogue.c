@@ -50,6 +50,12 @@ void catalogue_tell(catalogue_story *play, const struct spv_params *params)
     }
 }
 
+void catalogue_choose(void)
+{
+    if (getenv("SPV_SIM_TEST") != NULL)
+        cmocka_set_test_filter(getenv("SPV_SIM_TEST"));
+}
+
 bool catalogue_on(const struct sim_client *client, const struct sim_store *store)
 {
     return spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,

@@ -59,6 +59,9 @@ typedef void catalogue_story(struct sim *sim);
 /* Tells it on every seed; the first of every four seeds twice. params NULL: regtest. */
 void catalogue_tell(catalogue_story *play, const struct spv_params *params);
 
+/* SPV_SIM_TEST names the only test to be run (a pattern with * will do). */
+void catalogue_choose(void);
+
 /* What must have come out of a story. */
 struct catalogue_ending {
     struct sim_client *client;

@@ -290,5 +290,6 @@ int main(void)
         cmocka_unit_test(far_future_headers_are_no_lie_and_are_taken_when_their_time_comes),
         cmocka_unit_test(a_fork_below_a_checkpoint_is_a_lie),
     };
+    catalogue_choose();
     return cmocka_run_group_tests_name("sim: catalogue, rules", tests, mine_chains, free_chains);
 }

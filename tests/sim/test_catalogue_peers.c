@@ -1,0 +1,185 @@
+/* Catalogue: peers that keep quiet, claim, cut short, or belong elsewhere. They prove no lie, so
+ * none is banned; they must not hold the sync up. catalogue.h has the whole table. */
+#include "catalogue.h"
+
+#define LENGTH 4100 /* headers: three answers */
+#define SOON 120 /* seconds that a sync may take while honest peers are there */
+
+static struct sim_store chain; /* regtest */
+static struct sim_store stub; /* its beginning */
+static struct sim_store foreign; /* starts at another genesis */
+static struct spv_params elsewhere;
+
+static int mine_chains(void **state)
+{
+    (void)state;
+    sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    sim_store_fork(&stub, &chain, 20, 0, 0);
+    elsewhere = catalogue_params(false);
+    sim_store_mine(&foreign, &elsewhere, 300, 4);
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    (void)state;
+    sim_store_free(&chain);
+    sim_store_free(&stub);
+    sim_store_free(&foreign);
+    return 0;
+}
+
+/* Two honest servers and two such, in random order; the client is there soon. */
+static void two_and_two(struct sim *sim, const struct sim_server_config *bad, uint64_t seconds)
+{
+    const struct sim_server_config good = {.chain = &chain};
+    const size_t first = catalogue_pick(sim, 0, 3),
+                 second = (first + catalogue_pick(sim, 1, 3)) % 4;
+    for (size_t i = 0; i < 4; i++)
+        sim_add_server(sim, i == first || i == second ? bad : &good);
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    catalogue_end(sim,
+                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = seconds});
+}
+
+/* ---- claims ---- */
+
+static void lying_height(struct sim *sim)
+{
+    static const int32_t claims[] = {INT32_MAX, 1000000, -1, INT32_MIN, 1};
+    struct sim_server_config bad = {.chain = catalogue_pick(sim, 0, 1) != 0 ? &stub : &chain};
+    bad.claim = claims[catalogue_pick(sim, 0, COUNT(claims) - 1)];
+    two_and_two(sim, &bad, SOON);
+}
+
+static void a_lying_start_height_decides_nothing(void **state)
+{
+    (void)state;
+    catalogue_tell(lying_height, NULL);
+}
+
+/* ---- silence ---- */
+
+static void silent(struct sim *sim)
+{
+    const struct sim_server_config bad = {.chain = &chain, .silent = true, .claim = LENGTH + 1000};
+    two_and_two(sim, &bad, SOON);
+}
+
+static void mute_peers_do_not_hold_the_sync_up(void **state)
+{
+    (void)state;
+    catalogue_tell(silent, NULL);
+}
+
+static void mute(struct sim *sim)
+{
+    const struct sim_server_config bad = {.chain = &chain, .mute = true, .claim = LENGTH + 1000};
+    two_and_two(sim, &bad, SOON);
+}
+
+static void mute_peers_that_answer_pings_do_not_hold_the_sync_up(void **state)
+{
+    (void)state;
+    catalogue_tell(mute, NULL);
+}
+
+/* ---- little by little ---- */
+
+/* Just in time, each time: a deadline a request does not help against it. */
+static void drip(struct sim *sim)
+{
+    const struct sim_server_config bad = {.chain = &chain,
+                                          .answer_max = 1,
+                                          .think_us = 19 * SPV_SECOND + 500000,
+                                          .claim = LENGTH + 1000};
+    two_and_two(sim, &bad, SOON);
+}
+
+static void a_dripping_peer_does_not_hold_the_sync_up(void **state)
+{
+    (void)state;
+    catalogue_tell(drip, NULL);
+}
+
+static int nothing(void *ctx, struct spv_header *headers, int n,
+                   const struct spv_msg_getheaders *request)
+{
+    (void)ctx;
+    (void)headers;
+    (void)n;
+    (void)request;
+    return 0;
+}
+
+static void empty(struct sim *sim)
+{
+    const struct sim_server_config bad = {.chain = &chain, .answer = nothing, .claim = LENGTH};
+    two_and_two(sim, &bad, SOON);
+}
+
+static void empty_answers_while_behind_do_not_end_the_sync(void **state)
+{
+    (void)state;
+    catalogue_tell(empty, NULL);
+}
+
+static void cut_short(struct sim *sim)
+{
+    struct sim_server_config bad = {.chain = &chain};
+    bad.answer_max = catalogue_pick(sim, 1, SPV_MAX_HEADERS - 1);
+    bad.claim = catalogue_pick(sim, 0, 1) != 0 ? (int32_t)bad.answer_max : 0;
+    two_and_two(sim, &bad, SOON);
+}
+
+static void short_answers_that_fake_a_tip_do_not_end_the_sync(void **state)
+{
+    (void)state;
+    catalogue_tell(cut_short, NULL);
+}
+
+/* ---- from elsewhere ---- */
+
+static void wrong_network(struct sim *sim)
+{
+    const enum spv_network others[] = {SPV_MAINNET, SPV_TESTNET3, SPV_TESTNET4, SPV_SIGNET,
+                                       SPV_SIMNET};
+    const struct spv_params *params =
+        spv_params_get(others[catalogue_pick(sim, 0, COUNT(others) - 1)]);
+    const struct sim_server_config bad = {.chain = &chain, .net = &params->net};
+    two_and_two(sim, &bad, SOON);
+}
+
+static void peers_of_another_network_are_left_and_not_banned(void **state)
+{
+    (void)state;
+    catalogue_tell(wrong_network, NULL);
+}
+
+static void wrong_genesis(struct sim *sim)
+{
+    const struct sim_server_config bad = {.chain = &foreign, .claim = LENGTH + 1000};
+    two_and_two(sim, &bad, SOON);
+}
+
+static void a_chain_from_another_genesis_is_left_and_not_banned(void **state)
+{
+    (void)state;
+    catalogue_tell(wrong_genesis, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lying_start_height_decides_nothing),
+        cmocka_unit_test(mute_peers_do_not_hold_the_sync_up),
+        cmocka_unit_test(mute_peers_that_answer_pings_do_not_hold_the_sync_up),
+        cmocka_unit_test(a_dripping_peer_does_not_hold_the_sync_up),
+        cmocka_unit_test(empty_answers_while_behind_do_not_end_the_sync),
+        cmocka_unit_test(short_answers_that_fake_a_tip_do_not_end_the_sync),
+        cmocka_unit_test(peers_of_another_network_are_left_and_not_banned),
+        cmocka_unit_test(a_chain_from_another_genesis_is_left_and_not_banned),
+    };
+    catalogue_choose();
+    return cmocka_run_group_tests_name("sim: catalogue, peers", tests, mine_chains, free_chains);
+}
