@@ -14,6 +14,11 @@
 #define SPV_BOOK_KEY 16 /* the secret that places addresses in buckets: a SipHash key */
 #define SPV_BOOK_SOURCE 8 /* bytes of a network group, at most */
 
+/* Networks that can be dialled. */
+#define SPV_REACH_IPV4 1u
+#define SPV_REACH_IPV6 2u
+#define SPV_REACH_ONION 4u /* through a proxy */
+
 /* Times are unix seconds, 0 for never. */
 struct spv_book_address {
     struct spv_netaddr addr; /* IPv4, IPv6 or Tor v3 */

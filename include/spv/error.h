@@ -76,6 +76,7 @@ enum spv_err_class {
     X(BLOOM_UNOFFERED, -80, LYING, "bloom command, but we do not offer NODE_BLOOM")                \
     X(QUEUE_FULL, -81, LOCAL, "send queue is full")                                                \
     X(PROXY, -82, GONE, "proxy refused or failed")                                                 \
+    X(BANNED, -83, PEER, "banned: it lied within the last 24 hours")                               \
     /* headers */                                                                                  \
     X(HDR_UNLINKED, -100, PEER, "header does not link to a known header")                          \
     X(HDR_DISORDER, -101, LYING, "headers of one message do not link to each other")               \

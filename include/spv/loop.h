@@ -7,9 +7,14 @@
 #include "spv/store.h"
 
 struct spv_evloop_config {
-    struct spv_node_config node; /* reader, indexed and rng are filled in by the loop */
+    struct spv_node_config node; /* reader, indexed, rng, book and proxied are filled in by the
+                                    loop; reach, too, with a proxy, when it is 0: everything */
     struct spv_store *store; /* open for writing; lent */
-    uint64_t connect_timeout_us; /* 0: 10 s */
+    uint64_t connect_timeout_us; /* 0: 10 s, or 60 s through a proxy */
+    /* A SOCKS5 proxy that every dial goes through, each with random credentials of its own, so that
+     * Tor gives each a circuit of its own; it must take some. No name is looked up here then. NULL:
+     * none. Lent for the call. */
+    const struct spv_endpoint *proxy;
     const char *user_agent; /* NULL: the library's */
     /* Each event, on the loop's thread; lent for the call. May call spv_evloop_stop. */
     void (*on_event)(void *ctx, const struct spv_event *event);

@@ -7,13 +7,13 @@
 #ifndef SPV_NODE_H
 #define SPV_NODE_H
 
+#include "spv/book.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
 #include "spv/peer.h"
 
 #define SPV_NODE_MAX_PEERS 64 /* outbound slots at most */
 #define SPV_NODE_MAX_ENDPOINTS 256 /* --connect and --add-peer together */
-#define SPV_NODE_ADDRESSES 2048 /* candidate addresses kept in memory */
 #define SPV_NODE_MAX_CHECKPOINTS 8192 /* one a period: three centuries of blocks */
 
 struct spv_node_config {
@@ -25,6 +25,10 @@ struct spv_node_config {
     size_t n_add_peers;
     unsigned peers; /* outbound connections wanted; 0: 4 (or n_connect) */
     bool no_discovery; /* no DNS seeds, no gossip */
+    unsigned reach; /* SPV_REACH_*: networks that can be dialled; 0: IPv4 and IPv6 */
+    bool proxied; /* never look up a name: seeds are dialled by name, and asked for addresses */
+    const struct spv_book *book; /* what was stored; lent for the call; NULL: none */
+    bool forget_bans;
     const struct spv_u256 *min_work; /* NULL: the network's */
     bool no_checkpoints;
     const struct spv_checkpoint *checkpoints; /* instead of the network's, ascending heights; must
@@ -76,6 +80,7 @@ enum spv_effect_kind {
     SPV_EFFECT_STORE, /* apply `change` in one transaction, then call spv_node_stored */
     SPV_EFFECT_INDEX, /* build the hash index, then call spv_node_indexed */
     SPV_EFFECT_EVENT, /* tell the application */
+    SPV_EFFECT_BOOK, /* save what spv_node_book gives */
 };
 /* What the pointers in it point at is lent until the next call on the node. */
 struct spv_effect {
@@ -102,6 +107,9 @@ struct spv_node_stats {
     bool stale; /* the tip has not moved for long: fresh peers are being tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans;
+    size_t addresses_new, addresses_tried; /* in the address book */
+    size_t banned; /* now, those of earlier runs too */
+    uint64_t feelers; /* short visits to test an address */
     size_t memory;
 };
 
@@ -128,6 +136,9 @@ SPV_API int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *end
  * the error. */
 SPV_API int spv_node_stored(struct spv_node *n, int error, struct spv_now now);
 SPV_API int spv_node_indexed(struct spv_node *n, int error, struct spv_now now);
+/* What is to be saved of the address book and the bans: when BOOK says so, and at the end. Lent
+ * until the next call. SPV_ERR_NOMEM. */
+SPV_API int spv_node_book(struct spv_node *n, struct spv_book_changes *out, struct spv_now now);
 SPV_API int spv_node_timer(struct spv_node *n, struct spv_now now);
 SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 

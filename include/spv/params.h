@@ -17,6 +17,24 @@ struct spv_checkpoint {
     struct spv_u256 work; /* of blocks 0..height; 0: not known */
 };
 
+/* A DNS name that answers with addresses of peers. Where it serves names by service bits, "x9." in
+ * front asks for full nodes with witnesses (0x9 = NODE_NETWORK | NODE_WITNESS), "xd." for those
+ * with NODE_BLOOM as well, "x49." for those with compact filters. */
+#define SPV_SEED_X9 1u
+#define SPV_SEED_XD 2u
+#define SPV_SEED_X49 4u
+struct spv_dns_seed {
+    const char *name; /* NULL: the end of the list */
+    unsigned prefixes; /* SPV_SEED_* */
+};
+
+/* Peers to begin with when DNS says nothing. */
+struct spv_netaddr;
+struct spv_fallback {
+    const struct spv_netaddr *at;
+    size_t n;
+};
+
 struct spv_params {
     struct spv_netid net;
     struct spv_header genesis;
@@ -35,7 +53,8 @@ struct spv_params {
     const struct spv_checkpoint *checkpoints; /* ascending heights; static or the caller's */
     size_t n_checkpoints;
     struct spv_u256 min_work; /* the best chain has at least this */
-    const char *const *dns_seeds; /* NULL-terminated */
+    const struct spv_dns_seed *dns_seeds; /* ends with a NULL name */
+    const struct spv_fallback *fallback; /* NULL: none */
     uint8_t challenge_hash[32]; /* signet: double SHA-256 of the challenge script; else zero */
 };
 

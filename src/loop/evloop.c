@@ -10,11 +10,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor builds circuits, onion services take long */
+
 static void fail(struct spv_evloop *l, int error)
 {
     if (l->error == 0)
         l->error = error;
     spv_reactor_stop(l->reactor);
+}
+
+static int save_book(struct spv_evloop *l)
+{
+    struct spv_book_changes changes;
+    const int rc = spv_node_book(l->node, &changes, spv_system_now());
+    if (rc < 0)
+        return rc;
+    if (!changes.all && !changes.n_changed && !changes.n_removed && !changes.bans_changed)
+        return 0;
+    return spv_store_book_save(l->cfg.store, &changes);
 }
 
 static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
@@ -39,6 +52,8 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_INDEX:
         rc = spv_store_build_index(l->cfg.store);
         return spv_node_indexed(l->node, rc, spv_system_now());
+    case SPV_EFFECT_BOOK:
+        return save_book(l);
     case SPV_EFFECT_EVENT:
         if (l->cfg.on_event != NULL)
             l->cfg.on_event(l->cfg.ctx, &effect->event);
@@ -107,6 +122,32 @@ static int problem(struct spv_problem *why, int code, const struct spv_evloop_co
     return code;
 }
 
+static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
+{
+    l->proxy = (struct spv_proxy){.endpoint = *proxy, .isolate = true};
+    l->cfg.proxy = NULL; /* it was lent */
+    l->cfg.node.proxied = true;
+    if (l->cfg.node.reach == 0)
+        l->cfg.node.reach = SPV_REACH_IPV4 | SPV_REACH_IPV6 | SPV_REACH_ONION;
+    if (l->cfg.connect_timeout_us == 0)
+        l->cfg.connect_timeout_us = PROXY_TIMEOUT;
+}
+
+/* The book is a convenience: where it cannot be read, the node begins without one, and the next
+ * save says what is wrong with the file. */
+static int new_node(struct spv_evloop *l)
+{
+    struct spv_book book;
+    int rc = spv_store_book_load(l->cfg.store, &book);
+    if (rc == SPV_ERR_NOMEM)
+        return rc;
+    l->cfg.node.book = &book; /* empty after a failure */
+    rc = spv_node_new(&l->node, &l->cfg.node, spv_system_now());
+    l->cfg.node.book = NULL;
+    spv_store_book_free(&book);
+    return rc;
+}
+
 int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
                    struct spv_problem *why)
 {
@@ -121,6 +162,8 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     l->cfg.node.reader = spv_store_reader(cfg->store);
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
+    if (cfg->proxy != NULL)
+        use_proxy(l, cfg->proxy);
     rc = spv_reactor_new(&l->reactor, NULL);
     if (rc < 0)
         goto err1;
@@ -130,7 +173,7 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     rc = spv_timer_new(&l->tick, l->reactor, on_tick, l);
     if (rc < 0)
         goto err3;
-    rc = spv_node_new(&l->node, &l->cfg.node, spv_system_now());
+    rc = new_node(l);
     if (rc < 0)
         goto err4;
     *out = l;
@@ -158,6 +201,8 @@ int spv_evloop_run(struct spv_evloop *l)
     if (rc < 0)
         fail(l, rc);
     spv_peers_end(l);
+    if (l->error == 0 && (rc = save_book(l)) < 0)
+        fail(l, rc);
     rc = spv_store_flush(l->cfg.store);
     return l->error < 0 ? l->error : rc;
 }

@@ -25,6 +25,7 @@ struct spv_query { /* a name being looked up */
 
 struct spv_evloop {
     struct spv_evloop_config cfg;
+    struct spv_proxy proxy; /* without a host: none */
     struct spv_reactor *reactor;
     struct spv_node *node;
     struct spv_timer *timer;

@@ -82,7 +82,8 @@ static int attach(struct spv_slot *slot, int fd)
     };
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
-    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+    /* behind a proxy the socket's other end is the proxy, whose address is nobody's business */
+    if (l->proxy.endpoint.host[0] == '\0' && getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
         (void)spv_sock_to_netaddr(&cfg.remote, (const struct sockaddr *)&sa);
     const struct spv_link_callbacks callbacks = {
         .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = slot};
@@ -106,8 +107,11 @@ static int begin_slot(struct spv_evloop *l, uint64_t id, const struct spv_endpoi
         return SPV_ERR_NOMEM;
     slot->loop = l;
     slot->id = id;
-    int rc = spv_dial_start(&slot->dial, l->reactor, endpoint, l->cfg.connect_timeout_us,
-                            on_dialled, slot);
+    int rc = l->proxy.endpoint.host[0] != '\0'
+                 ? spv_dial_proxy_start(&slot->dial, l->reactor, &l->proxy, endpoint,
+                                        l->cfg.connect_timeout_us, on_dialled, slot)
+                 : spv_dial_start(&slot->dial, l->reactor, endpoint, l->cfg.connect_timeout_us,
+                                  on_dialled, slot);
     if (rc < 0) {
         free(slot);
         return rc;

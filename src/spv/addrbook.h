@@ -18,17 +18,22 @@
 #define SPV_BUCKETS_PER_GROUP 4 /* of 64: what one group can have of the tried */
 #define SPV_BUCKET_PROBES 4 /* ours: places looked at before a bucket is called full there */
 #define SPV_BOOK_CHALLENGES 10 /* tried places under dispute at once, as the reference node */
-#define SPV_BOOK_REMOVED 4096 /* ours: more removals between saves and the whole book is written   \
-                               */
+#define SPV_BOOK_REMOVED                                                                           \
+    4096 /* ours: more removals between saves and the whole book is written                        \
+          */
 
-#define SPV_REACH_IPV4 1u
-#define SPV_REACH_IPV6 2u
-#define SPV_REACH_ONION 4u
+/* How the use of a place ended: three words for failure, each with its own consequence. */
+enum spv_book_end {
+    SPV_BOOK_SERVED, /* it was of use, or we left it */
+    SPV_BOOK_ABSENT, /* nobody answered: counts towards being forgotten */
+    SPV_BOOK_SLOW, /* it answered and was late or of no use: liked less, never forgotten for it */
+    SPV_BOOK_LOST, /* it went, or the fault was ours: it waits, no more */
+};
 
 struct spv_book_entry {
     struct spv_book_address a;
     uint64_t next_try_us; /* monotonic */
-    uint64_t banned_until_us;
+    uint64_t rest_until_us; /* likewise */
     uint16_t next; /* in its hash chain, or the free list; index + 1 */
     uint16_t place; /* in its table */
     uint8_t failures; /* in a row in this run, any kind: how long to wait */
@@ -98,10 +103,13 @@ void spv_addrbook_hold(struct spv_addrbook *b, int entry, struct spv_now now);
 /* The handshake was completed with these services: it is tried now, or challenges the one that has
  * its place. */
 void spv_addrbook_reached(struct spv_addrbook *b, int entry, uint64_t services, struct spv_now now);
-/* Its use is over. error: 0 for a good end; before or after the handshake. */
-void spv_addrbook_released(struct spv_addrbook *b, int entry, int error, bool reached,
+/* It is there and has only these services, which are not those we need. */
+void spv_addrbook_serves(struct spv_addrbook *b, int entry, uint64_t services);
+/* Its use is over; error is kept for the record, 0 for none. */
+void spv_addrbook_released(struct spv_addrbook *b, int entry, enum spv_book_end how, int error,
                            struct spv_now now);
-void spv_addrbook_banned(struct spv_addrbook *b, int entry, uint64_t until_us);
+/* Leaves it alone until then: it is banned, say. */
+void spv_addrbook_rest(struct spv_addrbook *b, int entry, uint64_t until_us);
 
 /* Test before evict: settles the challenges that can be, and says which tried one a feeler should
  * test next, or -1. */
@@ -113,6 +121,11 @@ void spv_addrbook_set_anchors(struct spv_addrbook *b, const int *entries, size_t
 /* What has changed since the last call, which also lent what is now freed. key and bans are not
  * touched. SPV_ERR_NOMEM. */
 int spv_addrbook_changes(struct spv_addrbook *b, struct spv_book_changes *out);
+
+unsigned spv_reach_of(const struct spv_netaddr *addr);
+bool spv_addrbook_reachable(const struct spv_addrbook *b, int entry, unsigned reach);
+/* NODE_NETWORK or NODE_NETWORK_LIMITED. */
+bool spv_serves_chain(uint64_t services);
 
 /* For tests: nobody would miss it. */
 bool spv_addrbook_terrible(const struct spv_book_entry *e, int64_t now);

@@ -10,11 +10,16 @@
 #define REPLACEMENT (4 * 3600) /* a holder that answered within this keeps its place */
 #define TEST_WINDOW (40 * 60) /* a dispute that could not be settled ends for the challenger */
 
-static unsigned reach_of(const struct spv_netaddr *addr)
+unsigned spv_reach_of(const struct spv_netaddr *addr)
 {
     return addr->network == SPV_ADDR_IPV4   ? SPV_REACH_IPV4
            : addr->network == SPV_ADDR_IPV6 ? SPV_REACH_IPV6
                                             : SPV_REACH_ONION;
+}
+
+bool spv_addrbook_reachable(const struct spv_addrbook *b, int entry, unsigned reach)
+{
+    return (spv_reach_of(&b->at[entry].a.addr) & reach) != 0;
 }
 
 /* Out of 2^16: 0.66 for each failure up to eight, a hundredth when tried minutes ago. */
@@ -39,7 +44,7 @@ static bool group_used(const struct spv_netaddr *addr, const struct spv_pick *pi
     return false;
 }
 
-static bool serves_chain(uint64_t services)
+bool spv_serves_chain(uint64_t services)
 {
     return (services & (SPV_NODE_NETWORK | SPV_NODE_NETWORK_LIMITED)) != 0;
 }
@@ -59,10 +64,10 @@ static int pick_from(struct spv_addrbook *b, const uint16_t *table, size_t size,
         if (!index)
             continue;
         const struct spv_book_entry *e = &b->at[index - 1];
-        if (e->held || !(reach_of(&e->a.addr) & pick->reach) || !serves_chain(e->a.services))
+        if (e->held || !(spv_reach_of(&e->a.addr) & pick->reach) ||
+            !spv_serves_chain(e->a.services))
             continue;
-        const uint64_t from =
-            e->banned_until_us > e->next_try_us ? e->banned_until_us : e->next_try_us;
+        const uint64_t from = e->rest_until_us > e->next_try_us ? e->rest_until_us : e->next_try_us;
         if (from > now.mono_us) {
             if (from < b->idle_until_us)
                 b->idle_until_us = from;
@@ -162,31 +167,41 @@ void spv_addrbook_reached(struct spv_addrbook *b, int entry, uint64_t services, 
             (struct spv_book_challenge){.entry = entry, .since = now.unix_s};
 }
 
-void spv_addrbook_released(struct spv_addrbook *b, int entry, int error, bool reached,
+void spv_addrbook_serves(struct spv_addrbook *b, int entry, uint64_t services)
+{
+    b->at[entry].a.services = services;
+    spv_book_touch(b, &b->at[entry]);
+}
+
+void spv_addrbook_released(struct spv_addrbook *b, int entry, enum spv_book_end how, int error,
                            struct spv_now now)
 {
     struct spv_book_entry *e = &b->at[entry];
     e->held = false;
-    if (!error) {
+    e->a.failure = error;
+    if (how != SPV_BOOK_SERVED && e->failures < UINT8_MAX)
+        e->failures++;
+    switch (how) {
+    case SPV_BOOK_SERVED:
         e->failures = 0;
         e->a.slow = 0;
-        e->a.failure = 0;
-    } else {
-        e->failures = e->failures < UINT8_MAX ? (uint8_t)(e->failures + 1) : UINT8_MAX;
-        e->a.failure = error;
-        /* slow lowers preference, gone counts towards being forgotten: two words */
-        if (!reached)
-            e->a.attempts += e->a.attempts < UINT32_MAX;
-        else
-            e->a.slow += e->a.slow < UINT32_MAX;
+        break;
+    case SPV_BOOK_ABSENT:
+        e->a.attempts += e->a.attempts < UINT32_MAX;
+        break;
+    case SPV_BOOK_SLOW:
+        e->a.slow += e->a.slow < UINT32_MAX;
+        break;
+    case SPV_BOOK_LOST:
+        break;
     }
     e->next_try_us = now.mono_us + spv_backoff(e->failures, SPV_BACKOFF_MAX, b->rng);
     spv_book_touch(b, e);
 }
 
-void spv_addrbook_banned(struct spv_addrbook *b, int entry, uint64_t until_us)
+void spv_addrbook_rest(struct spv_addrbook *b, int entry, uint64_t until_us)
 {
-    b->at[entry].banned_until_us = until_us;
+    b->at[entry].rest_until_us = until_us;
     b->idle_until_us = 0;
 }
 
@@ -236,7 +251,7 @@ int spv_addrbook_to_test(struct spv_addrbook *b, unsigned reach, struct spv_now 
     for (size_t i = 0; i < b->n_challenges; i++) {
         const int holder = rival(b, b->challenge[i].entry);
         const struct spv_book_entry *e = &b->at[holder];
-        if (!e->held && (reach_of(&e->a.addr) & reach) && e->a.last_try < b->challenge[i].since)
+        if (!e->held && (spv_reach_of(&e->a.addr) & reach) && e->a.last_try < b->challenge[i].since)
             return holder;
     }
     return -1;

@@ -1,64 +1,34 @@
-/* The node keeps a table of peer ids, fills free slots from the candidates, passes messages to sync
- * and carries out sync's wish to drop a peer. Everything it wants from the shell goes through the
- * effect queue, in order. The first failure of the local system is kept and returned ever after. */
+/* The node passes messages to sync and carries out sync's wish to drop a peer; whom to dial, and
+ * what the end of a connection says about a place, is discovery's business. Everything it wants
+ * from the shell goes through the effect queue, in order. The first failure of the local system is
+ * kept and returned ever after. */
 #include "spv/node.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/alarm.h"
-#include "spv/candidates.h"
+#include "spv/discovery.h"
 #include "spv/effects.h"
 #include "spv/sync.h"
 
 #define NODE_DEFAULT_PEERS 4 /* ours: two groups for a verdict and two in reserve */
-#define NODE_DNS_INTERVAL (60 * SPV_SECOND) /* ours: when nobody is left to dial */
-#define NODE_DNS_ENOUGH 8 /* ours: fewer candidates than this and the seeds are asked again */
-#define NODE_ADDR_BUDGET 1000 /* addresses that a peer may tell us: one full answer to getaddr */
-
-enum peer_state { PEER_FREE, PEER_DIALLING, PEER_READY };
-
-struct node_peer {
-    uint64_t id;
-    enum peer_state state;
-    unsigned addr_budget;
-};
 
 struct spv_node {
     struct spv_effects effects;
-    struct spv_candidates candidates;
+    struct spv_discovery discovery;
     struct spv_chain *chain;
     struct spv_sync sync;
     struct spv_alarm alarm;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
-    struct node_peer peer[SPV_NODE_MAX_PEERS];
     unsigned wanted;
     unsigned extra; /* fresh peers beside them while the tip is stale: those after last_usual */
     uint64_t last_usual; /* peer id */
     uint64_t speaker; /* the peer whose message was judged last */
-    bool discovery;
-    uint64_t next_id;
-    uint64_t dns_us; /* when the seeds may be asked again */
     uint32_t start_height;
     uint64_t bans;
     int error;
 };
-
-static struct node_peer *find(struct spv_node *n, uint64_t id)
-{
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
-        if (n->peer[i].state != PEER_FREE && n->peer[i].id == id)
-            return &n->peer[i];
-    return NULL;
-}
-
-static unsigned count(const struct spv_node *n, enum peer_state state)
-{
-    unsigned found = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        found += n->peer[i].state == state;
-    return found;
-}
 
 static int fail(struct spv_node *n, int error)
 {
@@ -69,22 +39,21 @@ static int fail(struct spv_node *n, int error)
     return n->error;
 }
 
-static void tell(struct spv_node *n, enum spv_event_kind kind, uint64_t id, int error)
+static void tell(struct spv_node *n, enum spv_event_kind kind, const struct spv_dialled *x,
+                 int error)
 {
-    struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, id);
-    const struct spv_candidate *x = spv_candidates_of(&n->candidates, id);
+    struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, x->id);
     if (!event)
         return;
     event->error = error;
-    if (x)
-        spv_endpoint_text(event->address, &x->endpoint);
+    spv_endpoint_text(event->address, &x->endpoint);
 }
 
 static void set_quorum(struct spv_node *n, struct spv_now now)
 {
     size_t groups = n->wanted;
-    if (!n->discovery) {
-        const size_t alive = spv_candidates_named_alive(&n->candidates, now);
+    if (!n->discovery.on) {
+        const size_t alive = spv_named_alive(&n->discovery.named, now);
         if (alive < groups)
             groups = alive;
     }
@@ -93,94 +62,49 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
     spv_sync_set_quorum(&n->sync, groups ? (unsigned)groups : 1, now);
 }
 
-static void dial(struct spv_node *n, struct spv_candidate *x)
-{
-    struct node_peer *p = NULL;
-    for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
-        if (n->peer[i].state == PEER_FREE)
-            p = &n->peer[i];
-    if (!p)
-        return;
-    *p = (struct node_peer){
-        .id = ++n->next_id, .state = PEER_DIALLING, .addr_budget = NODE_ADDR_BUDGET};
-    x->peer = p->id;
-    struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_CONNECT, p->id);
-    if (e)
-        e->endpoint = x->endpoint;
-}
-
-static void ask_seeds(struct spv_node *n, struct spv_now now)
-{
-    n->dns_us = now.mono_us + NODE_DNS_INTERVAL;
-    for (const char *const *seed = n->params.dns_seeds; seed && *seed; seed++) {
-        struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_RESOLVE, 0);
-        if (!e)
-            return;
-        e->endpoint.port = n->params.net.port;
-        strncpy(e->endpoint.host, *seed, sizeof e->endpoint.host - 1);
-    }
-}
-
-static bool wants_seeds(const struct spv_node *n)
-{
-    return n->discovery && n->candidates.n < NODE_DNS_ENOUGH && n->params.dns_seeds &&
-           n->params.dns_seeds[0];
-}
-
-static void fill_slots(struct spv_node *n, struct spv_now now)
-{
-    while (!n->effects.error &&
-           count(n, PEER_DIALLING) + count(n, PEER_READY) < n->wanted + n->extra) {
-        struct spv_candidate *x = spv_candidates_pick(&n->candidates, now);
-        if (!x)
-            break;
-        dial(n, x);
-    }
-    if (wants_seeds(n) && n->dns_us <= now.mono_us)
-        ask_seeds(n, now);
-}
-
 /* The end of a peer, whoever ended it. */
-static void bury(struct spv_node *n, struct node_peer *p, int error, struct spv_now now)
+static void bury(struct spv_node *n, struct spv_dialled *x, int error, struct spv_now now)
 {
-    const uint64_t id = p->id;
-    const bool was_ready = p->state == PEER_READY;
-    struct spv_candidate *x = spv_candidates_of(&n->candidates, id);
-    *p = (struct node_peer){0};
+    const uint64_t id = x->id;
+    const bool visit = x->kind != SPV_DIAL_PEER; /* of which nobody was told */
     spv_alarm_closed(&n->alarm, id, now);
     if (spv_err_class(error) == SPV_CLASS_LYING) {
-        tell(n, SPV_EVENT_BANNED, id, error);
+        tell(n, SPV_EVENT_BANNED, x, error);
         n->bans++;
-        if (x)
-            spv_candidates_ban(x, now);
-    } else {
-        tell(n, was_ready ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED, id, error);
+        spv_discovery_ban(&n->discovery, x, error, now);
+    } else if (!visit) {
+        tell(n, x->state == SPV_DIAL_READY ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED, x,
+             error);
     }
-    const bool useful = spv_sync_remove(&n->sync, id, now);
-    if (x)
-        spv_candidates_release(&n->candidates, x, useful && spv_err_class(error) == SPV_CLASS_GONE,
-                               now);
+    const bool useful = !visit && spv_sync_remove(&n->sync, id, now);
+    spv_discovery_ended(&n->discovery, x, error, useful, now);
     set_quorum(n, now);
 }
 
-static void close_peer(struct spv_node *n, struct node_peer *p, int error, struct spv_now now)
+static void close_peer(struct spv_node *n, struct spv_dialled *x, int error, struct spv_now now)
 {
-    const uint64_t id = p->id;
-    bury(n, p, error, now);
+    const uint64_t id = x->id;
+    bury(n, x, error, now);
     struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_CLOSE, id);
     if (e)
         e->error = error;
+}
+
+static unsigned in_use(const struct spv_node *n)
+{
+    return spv_discovery_count(&n->discovery, SPV_DIAL_DIALLING) +
+           spv_discovery_count(&n->discovery, SPV_DIAL_READY);
 }
 
 /* The extra peers make room: for other ones, or because the tip has moved. Whoever moved it stays.
  */
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
-    for (size_t i = 0; n->extra && i < SPV_NODE_MAX_PEERS; i++) {
-        struct node_peer *p = &n->peer[i];
-        if (p->state != PEER_FREE && p->id > n->last_usual && p->id != n->speaker &&
-            count(n, PEER_DIALLING) + count(n, PEER_READY) > n->wanted)
-            close_peer(n, p, SPV_ERR_DISCONNECTED, now);
+    for (size_t i = 0; n->extra && i < SPV_DIALS; i++) {
+        struct spv_dialled *x = &n->discovery.dialled[i];
+        if (x->state != SPV_DIAL_FREE && x->kind == SPV_DIAL_PEER && x->id > n->last_usual &&
+            x->id != n->speaker && in_use(n) > n->wanted)
+            close_peer(n, x, SPV_ERR_DISCONNECTED, now);
     }
     n->extra = 0;
 }
@@ -195,8 +119,8 @@ static void heed_alarms(struct spv_node *n, struct spv_now now)
         switch (note.kind) {
         case SPV_ALARM_FRESH_PEERS:
             close_extra(n, now);
-            n->last_usual = n->next_id;
-            n->extra = !n->discovery ? 0 : SPV_ALARM_EXTRA;
+            n->last_usual = n->discovery.next_id;
+            n->extra = !n->discovery.on ? 0 : SPV_ALARM_EXTRA;
             if (n->extra > SPV_NODE_MAX_PEERS - n->wanted)
                 n->extra = SPV_NODE_MAX_PEERS - n->wanted;
             break;
@@ -220,24 +144,15 @@ static int settle(struct spv_node *n, int rc, struct spv_now now)
 {
     struct spv_sync_drop drop;
     while (!fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
-        struct node_peer *p = find(n, drop.id);
-        if (!p)
-            continue;
-        close_peer(n, p, drop.error, now);
+        struct spv_dialled *x = spv_discovery_of(&n->discovery, drop.id);
+        if (x)
+            close_peer(n, x, drop.error, now);
     }
     if (!n->error) {
         heed_alarms(n, now);
-        fill_slots(n, now);
+        spv_discovery_tend(&n->discovery, n->wanted + n->extra, now);
     }
     return fail(n, 0);
-}
-
-static int add_named(struct spv_node *n, const struct spv_endpoint *endpoints, size_t count_named)
-{
-    int rc = 0;
-    for (size_t i = 0; !rc && i < count_named; i++)
-        rc = spv_candidates_add_named(&n->candidates, &endpoints[i]);
-    return rc;
 }
 
 static bool checkpoints_ascend(const struct spv_node_config *cfg)
@@ -248,6 +163,17 @@ static bool checkpoints_ascend(const struct spv_node_config *cfg)
         if (cfg->checkpoints[i].height <= cfg->checkpoints[i - 1].height)
             return false;
     return cfg->n_checkpoints <= SPV_NODE_MAX_CHECKPOINTS;
+}
+
+/* The user is told why a peer of his choice is not dialled. */
+static void tell_banned(struct spv_node *n)
+{
+    for (size_t i = 0; i < n->discovery.named.n; i++) {
+        const struct spv_named_peer *p = &n->discovery.named.at[i];
+        if (p->banned_until_us)
+            tell(n, SPV_EVENT_CONNECT_FAILED, &(struct spv_dialled){.endpoint = p->endpoint},
+                 SPV_ERR_BANNED);
+    }
 }
 
 int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struct spv_now now)
@@ -265,21 +191,17 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         n->params.checkpoints = cfg->checkpoints;
         n->params.n_checkpoints = cfg->n_checkpoints;
     }
-    n->discovery = !cfg->n_connect && !cfg->no_discovery;
     n->wanted = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
     if (cfg->n_connect && !cfg->peers)
         n->wanted =
             cfg->n_connect < SPV_NODE_MAX_PEERS ? (unsigned)cfg->n_connect : SPV_NODE_MAX_PEERS;
     spv_effects_init(&n->effects);
-    spv_candidates_init(&n->candidates, cfg->rng);
 
     const struct spv_chain_config chain = {
         .params = &n->params, .reader = cfg->reader, .no_checkpoints = cfg->no_checkpoints};
-    int rc = add_named(n, cfg->connect, cfg->n_connect);
-    if (!rc && !cfg->n_connect) /* "--connect (only these)" */
-        rc = add_named(n, cfg->add_peers, cfg->n_add_peers);
+    int rc = spv_chain_new(&n->chain, &chain);
     if (!rc)
-        rc = spv_chain_new(&n->chain, &chain);
+        rc = spv_discovery_init(&n->discovery, cfg, &n->params, &n->effects, now);
     if (rc < 0) {
         spv_node_free(n);
         return rc;
@@ -295,7 +217,8 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
     spv_sync_init(&n->sync, &sync);
     spv_alarm_init(&n->alarm, &n->params, n->wanted);
     set_quorum(n, now);
-    fill_slots(n, now);
+    tell_banned(n);
+    spv_discovery_tend(&n->discovery, n->wanted, now);
     rc = fail(n, 0);
     if (rc < 0) {
         spv_node_free(n);
@@ -310,7 +233,7 @@ void spv_node_free(struct spv_node *n)
     if (!n)
         return;
     spv_chain_free(n->chain);
-    spv_candidates_free(&n->candidates);
+    spv_discovery_free(&n->discovery);
     spv_effects_free(&n->effects);
     free(n);
 }
@@ -318,41 +241,35 @@ void spv_node_free(struct spv_node *n)
 int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_stats *info,
                        struct spv_now now)
 {
-    struct node_peer *p = find(n, peer);
-    struct spv_candidate *x = spv_candidates_of(&n->candidates, peer);
+    struct spv_dialled *x = spv_discovery_of(&n->discovery, peer);
     if (n->error)
         return n->error;
-    if (!p || p->state != PEER_DIALLING || !x)
+    if (!x || x->state != SPV_DIAL_DIALLING)
         return SPV_ERR_STATE;
-    p->state = PEER_READY;
-    tell(n, SPV_EVENT_CONNECTED, peer, 0);
+    const bool for_chain = x->kind == SPV_DIAL_PEER;
+    if (for_chain)
+        tell(n, SPV_EVENT_CONNECTED, x, 0);
+    const uint64_t group = x->group;
+    spv_discovery_reached(&n->discovery, x, info->services, now);
+    if (!for_chain)
+        return settle(n, 0, now);
     /* Of strangers we want the chain; a peer that the user named may be a plain header server. */
-    if (!x->named && !(info->services & (SPV_NODE_NETWORK | SPV_NODE_NETWORK_LIMITED))) {
-        close_peer(n, p, SPV_ERR_SERVICES, now);
+    if (x->named < 0 && !spv_serves_chain(info->services)) {
+        close_peer(n, x, SPV_ERR_SERVICES, now);
         return settle(n, 0, now);
     }
     spv_alarm_connected(&n->alarm, peer, info->time_offset_s, now);
-    if (n->discovery)
-        spv_effects_send_empty(&n->effects, peer, SPV_CMD_GETADDR);
-    return settle(n, spv_sync_add(&n->sync, peer, x->group, info, now), now);
-}
-
-static int take_addresses(struct spv_node *n, struct node_peer *p, const struct spv_msg_addr *msg)
-{
-    int rc = 0;
-    for (size_t i = 0; !rc && n->discovery && i < msg->n && p->addr_budget; i++, p->addr_budget--)
-        rc = spv_candidates_add(&n->candidates, &msg->entries[i].addr);
-    return rc;
+    return settle(n, spv_sync_add(&n->sync, peer, group, info, now), now);
 }
 
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
 {
-    struct node_peer *p = find(n, peer);
+    struct spv_dialled *x = spv_discovery_of(&n->discovery, peer);
     if (n->error)
         return n->error;
-    if (n->sync.storing || (p && p->state != PEER_READY))
+    if (n->sync.storing || (x && x->state != SPV_DIAL_READY))
         return SPV_ERR_STATE;
-    if (!p) /* we have closed it, and this was already on its way */
+    if (!x) /* we have closed it, and this was already on its way */
         return 0;
     int rc = 0;
     n->speaker = peer;
@@ -360,30 +277,34 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_sync_headers(&n->sync, peer, &msg->u.headers, now);
     else if (msg->command == SPV_CMD_INV)
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
-    else if (msg->command == SPV_CMD_ADDR)
-        rc = take_addresses(n, p, &msg->u.addr);
+    else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
+        rc = spv_discovery_gossip(&n->discovery, x, &msg->u.addr, now);
     return settle(n, rc, now);
 }
 
 int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now)
 {
-    struct node_peer *p = find(n, peer);
+    struct spv_dialled *x = spv_discovery_of(&n->discovery, peer);
     if (n->error)
         return n->error;
-    if (!p)
+    if (!x)
         return 0;
-    bury(n, p, error, now);
+    bury(n, x, error, now);
     return settle(n, 0, now);
 }
 
 int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
                       const struct spv_netaddr *addrs, size_t n_addrs, struct spv_now now)
 {
-    (void)endpoint; /* which seed answered makes no difference yet */
-    int rc = 0;
-    for (size_t i = 0; !rc && !error && i < n_addrs; i++)
-        rc = spv_candidates_add(&n->candidates, &addrs[i]);
-    return settle(n, rc, now);
+    if (n->error)
+        return n->error;
+    return settle(n, spv_discovery_resolved(&n->discovery, endpoint, error, addrs, n_addrs, now),
+                  now);
+}
+
+int spv_node_book(struct spv_node *n, struct spv_book_changes *out, struct spv_now now)
+{
+    return spv_discovery_changes(&n->discovery, out, now);
 }
 
 int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
@@ -416,12 +337,8 @@ uint64_t spv_node_deadline(const struct spv_node *n)
     uint64_t first = spv_sync_deadline(&n->sync);
     if (spv_alarm_deadline(&n->alarm) < first)
         first = spv_alarm_deadline(&n->alarm);
-    if (count(n, PEER_DIALLING) + count(n, PEER_READY) < n->wanted + n->extra) {
-        const uint64_t next = spv_candidates_deadline(&n->candidates);
-        if (next < first)
-            first = next;
-    }
-    return wants_seeds(n) && n->dns_us < first ? n->dns_us : first;
+    const uint64_t next = spv_discovery_deadline(&n->discovery, n->wanted + n->extra);
+    return next < first ? next : first;
 }
 
 int spv_node_poll(struct spv_node *n, struct spv_effect *out)
@@ -441,8 +358,8 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .start_height = n->start_height,
         .headers_added = n->sync.headers_added,
         .target_height = spv_sync_target(&n->sync),
-        .peers = count(n, PEER_READY),
-        .peers_connecting = count(n, PEER_DIALLING),
+        .peers = spv_discovery_count(&n->discovery, SPV_DIAL_READY),
+        .peers_connecting = spv_discovery_count(&n->discovery, SPV_DIAL_DIALLING),
         .chain_peer = n->sync.chain_peer,
         .synced = n->sync.synced,
         .stale = n->alarm.stale,
@@ -450,7 +367,10 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .reorgs = n->sync.reorgs,
         .stalls = n->sync.stalls,
         .bans = n->bans,
-        .memory =
-            sizeof *n + spv_chain_memory(n->chain) + n->candidates.cap * sizeof *n->candidates.at,
+        .addresses_new = n->discovery.book.n_new,
+        .addresses_tried = n->discovery.book.n_tried,
+        .banned = n->discovery.bans.n,
+        .feelers = n->discovery.feelers,
+        .memory = sizeof *n + spv_chain_memory(n->chain) + spv_discovery_memory(&n->discovery),
     };
 }

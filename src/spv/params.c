@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "spv/checkpoints.h"
 #include "spv/error.h"
+#include "spv/fallback.h"
 
 #define TWO_WEEKS 1209600 /* seconds between retargets */
 #define TEN_MINUTES 600 /* seconds between blocks */
@@ -40,26 +41,37 @@
         }                                                                                          \
     } /* BIP325 */
 
-static const char *const no_seeds[] = {NULL};
-static const char *const mainnet_seeds[] = {
-    "seed.bitcoin.sipa.be",   "dnsseed.bluematt.me",         "seed.bitcoin.jonasschnelli.ch",
-    "seed.btc.petertodd.net", "seed.bitcoin.sprovoost.nl",   "dnsseed.emzy.de",
-    "seed.bitcoin.wiz.biz",   "seed.mainnet.achownodes.xyz", NULL,
+/* The prefixes are what each seed's operator says of it (chainparams.cpp, and the seeder programs
+ * that they run); a name by service bits that gives nothing is asked again without. */
+static const struct spv_dns_seed no_seeds[] = {{NULL, 0}};
+static const struct spv_dns_seed mainnet_seeds[] = {
+    {"seed.bitcoin.sipa.be", SPV_SEED_X9 | SPV_SEED_XD},
+    {"dnsseed.bluematt.me", SPV_SEED_X9},
+    {"seed.bitcoin.jonasschnelli.ch", SPV_SEED_X9 | SPV_SEED_XD},
+    {"seed.btc.petertodd.net", SPV_SEED_X9 | SPV_SEED_XD},
+    {"seed.bitcoin.sprovoost.nl", SPV_SEED_X9},
+    {"dnsseed.emzy.de", SPV_SEED_X9},
+    {"seed.bitcoin.wiz.biz", SPV_SEED_X9},
+    {"seed.mainnet.achownodes.xyz", SPV_SEED_X9 | SPV_SEED_XD | SPV_SEED_X49},
+    {NULL, 0},
 };
-static const char *const testnet3_seeds[] = {
-    "testnet-seed.bitcoin.jonasschnelli.ch", "seed.tbtc.petertodd.net",
-    "seed.testnet.bitcoin.sprovoost.nl",     "testnet-seed.bluematt.me",
-    "seed.testnet.achownodes.xyz",           NULL,
+static const struct spv_dns_seed testnet3_seeds[] = {
+    {"testnet-seed.bitcoin.jonasschnelli.ch", SPV_SEED_X9},
+    {"seed.tbtc.petertodd.net", SPV_SEED_X9},
+    {"seed.testnet.bitcoin.sprovoost.nl", SPV_SEED_X9},
+    {"testnet-seed.bluematt.me", 0}, /* a static list */
+    {"seed.testnet.achownodes.xyz", SPV_SEED_X9 | SPV_SEED_XD | SPV_SEED_X49},
+    {NULL, 0},
 };
-static const char *const testnet4_seeds[] = {
-    "seed.testnet4.bitcoin.sprovoost.nl",
-    "seed.testnet4.wiz.biz",
-    NULL,
+static const struct spv_dns_seed testnet4_seeds[] = {
+    {"seed.testnet4.bitcoin.sprovoost.nl", SPV_SEED_X9},
+    {"seed.testnet4.wiz.biz", SPV_SEED_X9},
+    {NULL, 0},
 };
-static const char *const signet_seeds[] = {
-    "seed.signet.bitcoin.sprovoost.nl",
-    "seed.signet.achownodes.xyz",
-    NULL,
+static const struct spv_dns_seed signet_seeds[] = {
+    {"seed.signet.bitcoin.sprovoost.nl", SPV_SEED_X9},
+    {"seed.signet.achownodes.xyz", SPV_SEED_X9 | SPV_SEED_XD | SPV_SEED_X49},
+    {NULL, 0},
 };
 
 static const struct spv_params all_params[SPV_NETWORKS] = {
@@ -79,6 +91,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .n_checkpoints = SPV_N_CHECKPOINTS_MAINNET,
         .min_work = {{UINT64_C(0x09ad8a9820433c68), UINT64_C(0xdee8e2a3), 0, 0}},
         .dns_seeds = mainnet_seeds,
+        .fallback = &spv_fallback_mainnet,
     },
     {
         .net = {SPV_TESTNET3, "testnet3", {0x0b, 0x11, 0x09, 0x07}, 18333},
@@ -116,6 +129,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .n_checkpoints = SPV_N_CHECKPOINTS_TESTNET4,
         .min_work = {{UINT64_C(0x4690fe592dc49c7c), UINT64_C(0x034a), 0, 0}},
         .dns_seeds = testnet4_seeds,
+        .fallback = &spv_fallback_testnet4,
     },
     {
         .net = {SPV_SIGNET, "signet", {0x0a, 0x03, 0xcf, 0x40}, 38333},
@@ -133,6 +147,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .n_checkpoints = SPV_N_CHECKPOINTS_SIGNET,
         .min_work = {{UINT64_C(0x0000067d328e681a), 0, 0, 0}},
         .dns_seeds = signet_seeds,
+        .fallback = &spv_fallback_signet,
         /* of 512103ad5e0e...f6c452ae, the default challenge of BIP325 */
         .challenge_hash = {0x0f, 0x1b, 0xf2, 0xe1, 0x22, 0xfd, 0xc7, 0x76, 0xde, 0x65, 0xc6,
                            0xf8, 0xc2, 0x09, 0x01, 0x75, 0x78, 0x51, 0x2d, 0x19, 0x92, 0x51,
@@ -187,5 +202,6 @@ int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n
     out->n_checkpoints = 0;
     out->min_work = (struct spv_u256){{0}};
     out->dns_seeds = no_seeds;
+    out->fallback = NULL;
     return SPV_OK;
 }

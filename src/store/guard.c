@@ -8,7 +8,7 @@
 #include "base/hex.h"
 #include "spv/version.h"
 
-static const char *const no_seeds[] = {NULL};
+static const struct spv_dns_seed no_seeds[] = {{NULL, 0}};
 
 struct identity {
     char name[SPV_NETNAME_MAX];
@@ -113,6 +113,7 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     out->n_checkpoints = 0;
     memset(&out->min_work, 0, sizeof out->min_work);
     out->dns_seeds = no_seeds;
+    out->fallback = NULL;
     if (spv_hex_decode(out->net.magic, sizeof out->net.magic, id->magic) != SPV_OK ||
         spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != SPV_OK) {
         return SPV_ERR_DB_NETWORK;

@@ -36,6 +36,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .rng = test_random_rng(&c->random),
         .request_timeout_us = c->cfg.request_timeout_us,
     };
+    cfg.book = &c->book;
     return spv_node_new(&c->node, &cfg, sim_client_now(sim, c));
 }
 
@@ -128,6 +129,16 @@ static void event(struct sim *sim, struct sim_client *c, const struct spv_event 
              (unsigned long long)e->peer, (unsigned long)e->tip.height, spv_err_name(e->error));
 }
 
+/* What a database would hold: kept whole, replaced and removed by address. */
+static void sim_client_save_book(struct sim_client *c)
+{
+    struct spv_book_changes changes;
+    if (spv_node_book(c->node, &changes, sim_client_now(c->sim, c)) < 0)
+        sim_break(c->sim, "the node could not say what to save");
+    else
+        sim_book_save(&c->book, &changes);
+}
+
 /* Everything that the node wants now. */
 static void pump(struct sim *sim, struct sim_client *c)
 {
@@ -152,6 +163,9 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_INDEX:
             if (spv_node_indexed(c->node, 0, sim_client_now(sim, c)) < 0)
                 sim_break(sim, "the node failed after indexing");
+            break;
+        case SPV_EFFECT_BOOK:
+            sim_client_save_book(c);
             break;
         case SPV_EFFECT_EVENT:
             event(sim, c, &effect.event);
@@ -191,6 +205,7 @@ void sim_client_free(struct sim_client *c)
 {
     spv_node_free(c->node);
     sim_store_free(&c->store);
+    sim_book_free(&c->book);
     free(c->peer);
     free(c);
 }

@@ -75,6 +75,7 @@ struct sim_client {
     struct sim_client_config cfg;
     struct spv_node *node;
     struct sim_store store;
+    struct spv_book book; /* as stored */
     struct test_random random;
     struct spv_self_nonces nonces;
     enum sim_peer_state *peer; /* by id */
@@ -104,6 +105,10 @@ struct sim {
     struct spv_buffer trace;
     const char *broken;
 };
+
+/* book.c: an address book as a database would keep it */
+void sim_book_save(struct spv_book *book, const struct spv_book_changes *changes);
+void sim_book_free(struct spv_book *book);
 
 /* world.c */
 void *sim_grow(void *array, size_t *cap, size_t n, size_t each);

@@ -277,7 +277,7 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
     for (int i = 0; i < 20; i++) {
         spv_addrbook_hold(book, e, now);
         assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
-        spv_addrbook_released(book, e, SPV_ERR_REFUSED, false, now);
+        spv_addrbook_released(book, e, SPV_BOOK_ABSENT, SPV_ERR_REFUSED, now);
         const uint64_t wait = book->at[e].next_try_us - now.mono_us;
         assert_true(wait <= SPV_BACKOFF_MAX);
         if (i > 0 && i < 10)
@@ -295,7 +295,7 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
     assert_int_equal(book->at[e].a.slow, 0);
     spv_addrbook_hold(book, e, now);
     spv_addrbook_reached(book, e, SERVICES, now);
-    spv_addrbook_released(book, e, 0, true, now);
+    spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
     assert_true(book->at[e].next_try_us - now.mono_us <= SPV_BACKOFF_FIRST);
     assert_int_equal(book->at[e].a.attempts, 0);
 }
@@ -308,12 +308,12 @@ static void a_slow_one_is_chosen_less(void **state)
     for (int i = 0; i < 6; i++) {
         spv_addrbook_hold(book, slow, now);
         spv_addrbook_reached(book, slow, SERVICES, now);
-        spv_addrbook_released(book, slow, SPV_ERR_STALL, true, now);
+        spv_addrbook_released(book, slow, SPV_BOOK_SLOW, SPV_ERR_STALL, now);
         pass(3600);
     }
     spv_addrbook_hold(book, good, now);
     spv_addrbook_reached(book, good, SERVICES, now);
-    spv_addrbook_released(book, good, 0, true, now);
+    spv_addrbook_released(book, good, SPV_BOOK_SERVED, 0, now);
     pass(3600);
     assert_int_equal(book->at[slow].a.slow, 6);
     assert_int_equal(book->at[slow].a.attempts, 0);
@@ -333,7 +333,7 @@ static void one_that_answers_is_promoted(void **state)
     assert_int_equal(spv_addrbook_pick(book, &feeler, now), e);
     spv_addrbook_hold(book, e, now);
     spv_addrbook_reached(book, e, SPV_NODE_NETWORK, now);
-    spv_addrbook_released(book, e, 0, true, now);
+    spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
     assert_true(book->at[e].a.tried);
     assert_int_equal(book->n_new, 0);
     assert_int_equal(book->n_tried, 1);
@@ -358,7 +358,7 @@ static int dispute(void)
         const int e = spv_addrbook_find(book, &a);
         spv_addrbook_hold(book, e, now);
         spv_addrbook_reached(book, e, SERVICES, now);
-        spv_addrbook_released(book, e, 0, true, now);
+        spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
         if (!book->at[e].a.tried)
             return e;
     }
@@ -376,7 +376,7 @@ static void the_tried_of_one_group_are_bounded(void **state)
         const int e = spv_addrbook_find(book, &a);
         spv_addrbook_hold(book, e, now);
         spv_addrbook_reached(book, e, SERVICES, now);
-        spv_addrbook_released(book, e, 0, true, now);
+        spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
     }
     assert_true(book->n_tried <= SPV_BUCKETS_PER_GROUP * SPV_BUCKET);
     assert_true(book->n_tried > SPV_BUCKET);
@@ -396,7 +396,7 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
     spv_addrbook_hold(book, holder, now);
     assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1); /* under way */
     spv_addrbook_reached(book, holder, SERVICES, now);
-    spv_addrbook_released(book, holder, 0, true, now);
+    spv_addrbook_released(book, holder, SPV_BOOK_SERVED, 0, now);
     assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1);
     assert_int_equal(book->n_challenges, 0);
     assert_true(book->at[holder].a.tried);
@@ -413,7 +413,7 @@ static void a_tried_one_that_fails_its_test_gives_way(void **state)
     assert_true(holder >= 0);
     const size_t tried = book->n_tried;
     spv_addrbook_hold(book, holder, now);
-    spv_addrbook_released(book, holder, SPV_ERR_REFUSED, false, now);
+    spv_addrbook_released(book, holder, SPV_BOOK_ABSENT, SPV_ERR_REFUSED, now);
     assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1);
     assert_true(book->at[e].a.tried);
     assert_false(book->at[holder].a.tried); /* new again */
@@ -438,7 +438,7 @@ static void a_banned_one_is_not_picked(void **state)
 {
     (void)state;
     const int e = must_add(0x09090001);
-    spv_addrbook_banned(book, e, now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
+    spv_addrbook_rest(book, e, now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
     pass(SPV_BAN_SECONDS - 1);
     assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
     pass(1);
@@ -512,7 +512,7 @@ static void rows_of_a_stranger_do_no_harm(void **state)
     assert_int_equal(book->at[e].a.last_success, NOW);
     assert_int_equal(spv_addrbook_pick(book, &anyone, now), e);
     spv_addrbook_hold(book, e, now);
-    spv_addrbook_released(book, e, SPV_ERR_REFUSED, false, now);
+    spv_addrbook_released(book, e, SPV_BOOK_ABSENT, SPV_ERR_REFUSED, now);
     assert_true(book->at[e].a.attempts == UINT32_MAX); /* no overflow */
     struct spv_book_changes c;
     assert_int_equal(spv_addrbook_changes(book, &c), 0);

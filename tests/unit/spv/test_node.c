@@ -1,4 +1,4 @@
-/* The node with sync and candidates, driven by hand: every effect it wants is looked at. */
+/* The node with sync and discovery, driven by hand: every effect it wants is looked at. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +8,9 @@
 #include <cmocka.h>
 
 #include "shell.h"
-#include "spv/candidates.h"
+#include "spv/bans.h"
 #include "spv/effects.h"
+#include "spv/named.h"
 #include "spv/sync.h"
 
 static struct test_chain main_chain; /* 4,500 headers: three messages */
@@ -415,55 +416,6 @@ static void wants_the_chain_of_strangers_only(void **state)
     shell_free(s);
 }
 
-static void candidates_refuse_what_cannot_be_dialled(void **state)
-{
-    (void)state;
-    static const struct {
-        struct spv_netaddr addr;
-        const char *host;
-    } rows[] = {
-        {{SPV_ADDR_IPV4, 4, 8333, {127, 0, 0, 1}}, NULL},
-        {{SPV_ADDR_IPV4, 4, 8333, {10, 1, 2, 3}}, NULL},
-        {{SPV_ADDR_IPV4, 4, 8333, {192, 168, 0, 1}}, NULL},
-        {{SPV_ADDR_IPV4, 4, 8333, {172, 31, 0, 1}}, NULL},
-        {{SPV_ADDR_IPV4, 4, 8333, {172, 32, 0, 1}}, "172.32.0.1"},
-        {{SPV_ADDR_IPV4, 4, 8333, {100, 64, 0, 1}}, NULL},
-        {{SPV_ADDR_IPV4, 4, 8333, {224, 0, 0, 1}}, NULL},
-        {{SPV_ADDR_IPV4, 4, 0, {8, 8, 8, 8}}, NULL},
-        {{SPV_ADDR_IPV4, 4, 8333, {8, 8, 8, 8}}, "8.8.8.8"},
-        {{SPV_ADDR_IPV6, 16, 8333, {0xfe, 0x80}}, NULL},
-        {{SPV_ADDR_IPV6, 16, 8333, {0x20, 0x01, 0x0d, 0xb8}}, NULL},
-        {{SPV_ADDR_IPV6, 16, 8333, {0x2a, 0x01, 0, 1}}, "2a01:1:0:0:0:0:0:0"},
-        {{SPV_ADDR_TORV3, 32, 8333, {1}}, NULL},
-        {{9, 0, 8333, {0}}, NULL},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct spv_endpoint endpoint;
-        const bool ok = spv_candidate_endpoint(&endpoint, &rows[i].addr);
-        assert_int_equal(ok, rows[i].host != NULL);
-        if (ok)
-            assert_string_equal(endpoint.host, rows[i].host);
-    }
-}
-
-static void candidates_are_bounded_and_keep_the_named(void **state)
-{
-    (void)state;
-    struct shell dummy = {.rng = 3};
-    struct spv_candidates c;
-    spv_candidates_init(&c, shell_rng(&dummy));
-    const struct spv_endpoint named = {.host = "named", .port = 1};
-    assert_int_equal(spv_candidates_add_named(&c, &named), 0);
-    for (unsigned i = 0; i < 6000; i++) {
-        const struct spv_netaddr a = ipv4(8, (uint8_t)(i >> 8), (uint8_t)i, 1);
-        assert_int_equal(spv_candidates_add(&c, &a), 0);
-    }
-    assert_int_equal(c.n, SPV_NODE_ADDRESSES + SPV_NODE_MAX_ENDPOINTS);
-    const struct spv_now now = {.mono_us = 1};
-    assert_string_equal(spv_candidates_pick(&c, now)->endpoint.host, "named");
-    spv_candidates_free(&c);
-}
-
 static void the_effect_queue_is_bounded_and_stays_sick(void **state)
 {
     (void)state;
@@ -500,8 +452,6 @@ int main(void)
         cmocka_unit_test(dials_again_with_growing_pauses),
         cmocka_unit_test(finds_peers_by_dns_and_spreads_them_over_groups),
         cmocka_unit_test(wants_the_chain_of_strangers_only),
-        cmocka_unit_test(candidates_refuse_what_cannot_be_dialled),
-        cmocka_unit_test(candidates_are_bounded_and_keep_the_named),
         cmocka_unit_test(the_effect_queue_is_bounded_and_stays_sick),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -90,9 +90,9 @@ static void seeds_are_bare_names(void **state)
     for (size_t i = 0; i < N_FACTS; i++) {
         const struct spv_params *p = spv_params_get(facts[i].network);
         size_t n = 0;
-        for (; p->dns_seeds[n] != NULL; n++) {
-            assert_non_null(strchr(p->dns_seeds[n], '.'));
-            assert_int_not_equal(p->dns_seeds[n][strlen(p->dns_seeds[n]) - 1], '.');
+        for (; p->dns_seeds[n].name != NULL; n++) {
+            assert_non_null(strchr(p->dns_seeds[n].name, '.'));
+            assert_int_not_equal(p->dns_seeds[n].name[strlen(p->dns_seeds[n].name) - 1], '.');
         }
         assert_int_equal(n, facts[i].n_seeds);
     }
@@ -310,7 +310,8 @@ static void a_custom_signet_trusts_nothing_of_the_default_one(void **state)
     assert_int_equal(p.pow_limit_bits, 0x1e0377ae);
     assert_int_equal(p.n_checkpoints, 0);
     assert_true(spv_u256_is_zero(&p.min_work));
-    assert_null(p.dns_seeds[0]);
+    assert_null(p.dns_seeds[0].name);
+    assert_null(p.fallback);
     assert_int_equal(spv_params_signet(&p, challenge, 0), SPV_ERR_INVALID);
 }
 
