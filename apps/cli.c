@@ -442,6 +442,11 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
         if (code != CLI_PROCEED)
             return code;
     }
+    for (; app->operands != NULL && optind < argc; optind++) {
+        if (app->operands->n == CLI_LIST_MAX)
+            return cli_usage("more than %d arguments.", CLI_LIST_MAX);
+        app->operands->item[app->operands->n++] = argv[optind];
+    }
     if (optind < argc)
         return cli_usage("'%s': unexpected argument; %s takes only options.", argv[optind],
                          app->name);

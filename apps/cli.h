@@ -63,10 +63,11 @@ struct cli_app {
     const enum cli_exit *exits; /* the exit codes that the help explains, CLI_INTERRUPTED or
                                    CLI_DONE last */
     size_t n_exits;
+    struct cli_list *operands; /* where what is no option goes; NULL: nothing else is taken */
 };
 
 /* Reads the arguments into the options' places. Returns CLI_PROCEED, or the code to exit with:
- * --help and --version were printed, or an error was told. Takes no operands. Also ignores
+ * --help and --version were printed, or an error was told. Also ignores
  * SIGPIPE. */
 int cli_parse(const struct cli_app *app, int argc, char **argv);
 

@@ -114,6 +114,26 @@ SPV_API int spv_store_book_load(struct spv_store *s, struct spv_book *out);
 SPV_API int spv_store_book_save(struct spv_store *s, const struct spv_book_changes *changes);
 SPV_API void spv_store_book_free(struct spv_book *book);
 
+/* What a database says of itself, all of one moment. */
+struct spv_store_info {
+    int schema; /* version of the schema in the file */
+    uint64_t headers; /* rows of the best chain, and what is filled below its base */
+    uint64_t branch_headers; /* rows of side branches */
+    uint64_t file_bytes, log_bytes; /* the file and its write-ahead log */
+    uint64_t free_bytes; /* of the file: empty pages, which compacting gives back */
+    int64_t last_sync; /* unix seconds of the last spv_store_synced; 0: never */
+    char created_by[48]; /* the library and version that made it */
+};
+SPV_API int spv_store_info(struct spv_store *s, struct spv_store_info *out);
+
+/* Notes that the chain was found complete at this time: the store has no clock of its own. */
+SPV_API int spv_store_synced(struct spv_store *s, int64_t unix_s);
+
+/* Writes the file anew without empty pages, in one transaction, and folds the log; needs as much
+ * room again meanwhile. progress (may be NULL) is called now and then: non-zero stops, with
+ * SPV_ERR_STOPPED and nothing changed. SPV_ERR_DB_READONLY, _DB_FULL and others. */
+SPV_API int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx);
+
 /* Verifying: every row is hashed and linked again, its proof of work and bits judged, the work
  * summed up, the tip compared with the metadata, the hash index and all pages with the rows
  * (SQLite's integrity check), side branches with their parents. `full` also judges every header by

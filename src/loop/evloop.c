@@ -55,6 +55,11 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_BOOK:
         return save_book(l);
     case SPV_EFFECT_EVENT:
+        if (effect->event.kind == SPV_EVENT_SYNCED) {
+            rc = spv_store_synced(l->cfg.store, spv_system_now().unix_s);
+            if (rc < 0)
+                return rc;
+        }
         if (l->cfg.on_event != NULL)
             l->cfg.on_event(l->cfg.ctx, &effect->event);
         return 0;

@@ -28,7 +28,7 @@ static int malformed(struct spv_store *s)
 {
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                        "%s: the database is damaged: what it says of the height at which it begins "
-                       "is malformed. Move the file away and sync again.",
+                       "is malformed. " SPV_DB_MEND,
                        s->path);
 }
 
@@ -338,7 +338,7 @@ static int join(struct spv_store *s, const struct spv_record *last)
     } else if (spv_u256_cmp(&last->work, &s->base_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: the database is damaged: the work of the headers below height %u "
-                           "is not what their checkpoint has. Move the file away and sync again.",
+                           "is not what their checkpoint has. " SPV_DB_MEND,
                            s->path, s->base.height);
     }
     if (rc == SPV_OK) {

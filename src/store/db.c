@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/u256.h"
+#include "store/damage.h"
 
 static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_BEGIN] = "BEGIN IMMEDIATE",
@@ -175,7 +176,7 @@ static const char *advice_for(int err)
     case SPV_ERR_DB_BUSY:
         return "Another program holds the database: close it and try again.";
     case SPV_ERR_DB_DAMAGED:
-        return "Move the file away (with its -wal) and sync again.";
+        return SPV_DB_MEND;
     case SPV_ERR_DB_READONLY:
         return "Check the permissions of the file and its folder.";
     case SPV_ERR_DB_NONE:
@@ -187,10 +188,40 @@ static const char *advice_for(int err)
     }
 }
 
+/* SQLite has one word for all damage; the file's head often tells more. */
+static int damaged(struct spv_store *s, int code, const char *tried, const char *reason)
+{
+    struct spv_damage_look look;
+    spv_damage_look(&look, s->path);
+    switch (look.kind) {
+    case SPV_DAMAGE_FOREIGN:
+        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                           "%s: is not a database: its %lld bytes do not begin as an SQLite file "
+                           "does. Name another file; or put an empty database in its place with "
+                           "spv-db repair (a copy is kept), then sync again.",
+                           s->path, (long long)look.size);
+    case SPV_DAMAGE_CUT:
+        return spv_db_fail(
+            s, SPV_ERR_DB_DAMAGED,
+            "%s: the database is cut short: %lld of %lld bytes are there. " SPV_DB_MEND, s->path,
+            (long long)look.size, (long long)look.whole);
+    case SPV_DAMAGE_UNREADABLE:
+    case SPV_DAMAGE_INSIDE:
+        break;
+    }
+    return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                       "%s: the database is damaged: pages inside the file make no sense (SQLite "
+                       "could not %s: %s, code %d). " SPV_DB_MEND,
+                       s->path, tried, reason, code);
+}
+
 int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried)
 {
     int err = error_for(code, db != NULL ? sqlite3_system_errno(db) : 0);
     const char *reason = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
+        return damaged(s, code, tried, reason);
+    }
     return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,
                        code, advice_for(err));
 }
@@ -212,8 +243,7 @@ int spv_db_prepare_error(struct spv_store *s, int code, const char *tried)
         return spv_db_error(s, code, tried);
     }
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                       "%s: its tables are not those of schema %d (%s). Move the file away and "
-                       "sync again.",
+                       "%s: its tables are not those of schema %d (%s). " SPV_DB_MEND,
                        s->path, SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
 }
 
@@ -334,9 +364,7 @@ int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key)
             rc = spv_db_error(s, SQLITE_NOMEM, "read the metadata");
         } else if (n >= cap || strlen((const char *)text) != n) {
             rc = spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                             "%s: the metadata's %s is malformed. Move the file away and sync "
-                             "again.",
-                             s->path, key);
+                             "%s: the metadata's %s is malformed. " SPV_DB_MEND, s->path, key);
         } else {
             memcpy(out, text, n + 1);
             rc = 1;

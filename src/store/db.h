@@ -15,6 +15,9 @@
 #define SPV_DB_CACHE_KIB 4096 /* page cache, and what an index build sorts in memory at once */
 #define SPV_DB_CELL_MAX 1000000 /* longest value or row we let SQLite load from a file */
 
+/* What to do about damage. */
+#define SPV_DB_MEND "Repair it with spv-db repair (a copy is kept), then sync again."
+
 enum spv_stmt {
     SPV_STMT_BEGIN,
     SPV_STMT_COMMIT,

@@ -62,9 +62,7 @@ static int read_identity(struct spv_store *s, struct identity *id)
     }
     if (rc == 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: does not say whose headers it holds. Move the file away and sync "
-                           "again.",
-                           s->path);
+                           "%s: does not say whose headers it holds. " SPV_DB_MEND, s->path);
     }
     if (rc > 0) {
         rc = spv_db_meta(s, id->challenge, sizeof id->challenge, "challenge_hash");

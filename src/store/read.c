@@ -7,7 +7,7 @@ static int damaged_row(struct spv_store *s, int64_t height)
 {
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                        "%s: the row of height %lld is malformed or the one below it is missing. "
-                       "Move the file away and sync again.",
+                       "" SPV_DB_MEND,
                        s->path, (long long)height);
 }
 

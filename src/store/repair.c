@@ -11,10 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/damage.h"
 #include "store/db.h"
 #include "store/keepcopy.h"
 #include "store/lock.h"
 #include "store/salvage.h"
+#include "store/schema.h"
 
 struct repair {
     struct spv_repair_report *out;
@@ -53,7 +55,8 @@ static int find_place(struct repair *r)
     free(real);
     if (!S_ISREG(st.st_mode)) {
         return problem(r, SPV_ERR_DB_DAMAGED,
-                       "%s: is not a file but a folder or a device. Name a file.", r->cfg->path);
+                       "%s: is not a database but a folder or a device. Name a file.",
+                       r->cfg->path);
     }
     return SPV_OK;
 }
@@ -185,13 +188,14 @@ static int salvage(struct repair *r, const struct spv_params *params, bool reada
     return rc;
 }
 
-/* Copies, once it is known that the file is ours to touch. A file that was cut short is brought to
+/* Copies, once it is known that the file is ours to touch. SQLite reads nothing of a file that is
+ * shorter than its own head says: a file that was cut short is brought to
  * its length with zeros, which are pages that do not hold, so that the others can be read. */
 static int prepare(struct repair *r, struct spv_params *params, bool *readable)
 {
-    int64_t size = 0;
-    int64_t whole = 0;
-    if (!spv_salvage_is_cut(r->path, &size, &whole)) {
+    struct spv_damage_look look;
+    spv_damage_look(&look, r->path);
+    if (look.kind != SPV_DAMAGE_CUT || look.application_id != SPV_APPLICATION_ID) {
         int rc = spv_salvage_look(params, readable, r->cfg, r->path, &r->why);
         return rc == SPV_OK ? keep_copy(r) : rc;
     }
@@ -199,13 +203,13 @@ static int prepare(struct repair *r, struct spv_params *params, bool *readable)
     if (rc != SPV_OK) {
         return rc;
     }
-    if (truncate(r->path, (off_t)whole) != 0) {
+    if (truncate(r->path, (off_t)look.whole) != 0) {
         return problem(r, errno == ENOSPC ? SPV_ERR_DB_FULL : SPV_ERR_IO,
                        "%s: cannot be brought to its full length. Make room and try again.",
                        r->cfg->path);
     }
     rc = spv_salvage_look(params, readable, r->cfg, r->path, &r->why);
-    if (rc != SPV_OK && truncate(r->path, (off_t)size) != 0) {
+    if (rc != SPV_OK && truncate(r->path, (off_t)look.size) != 0) {
         errno = 0; /* the zeros say no more than their absence did */
     }
     return rc;

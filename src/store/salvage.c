@@ -3,18 +3,13 @@
  * behind: they come again when they matter. */
 #include "store/salvage.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "store/db.h"
 #include "store/schema.h"
 
 #define BATCH 2000 /* rows a transaction, as from the network */
-#define PAGES_MAX 1000000 /* 4 GB: no headers database has more, and a damaged count may say so */
 
 static void tell(struct spv_problem *why, int code, const char *text)
 {
@@ -49,31 +44,6 @@ static int64_t mark(struct spv_store *s, const char *sql)
 {
     int64_t x = 0;
     return spv_db_integer(s, &x, sql, "look at it") == SPV_OK ? x : 0;
-}
-
-/* SQLite reads nothing of a file that is shorter than its own header says. */
-bool spv_salvage_is_cut(const char *path, int64_t *size, int64_t *whole)
-{
-    uint8_t head[100] = {0};
-    struct stat st = {.st_size = 0};
-    int f = open(path, O_RDONLY | O_CLOEXEC);
-    if (f < 0) {
-        return false;
-    }
-    /* The file format's offsets: page size at 16 (1 means 65536), pages at 28, our mark at 68. */
-    bool read = pread(f, head, sizeof head, 0) == (ssize_t)sizeof head && fstat(f, &st) == 0;
-    (void)close(f);
-    int64_t page = head[16] * 256 + head[17];
-    int64_t pages = 0;
-    int64_t id = 0;
-    for (size_t i = 0; i < 4; i++) {
-        pages = pages * 256 + head[28 + i];
-        id = id * 256 + head[68 + i];
-    }
-    *size = st.st_size;
-    *whole = (page == 1 ? 65536 : page) * pages;
-    return read && memcmp(head, "SQLite format 3", 16) == 0 && id == SPV_APPLICATION_ID &&
-           pages<PAGES_MAX && * whole> * size;
 }
 
 static int whose(struct spv_store *s, struct spv_params *params,

@@ -11,9 +11,6 @@
 int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv_verify_config *cfg,
                      const char *path, struct spv_problem *why);
 
-/* Whether the file is ours by its head and shorter than it says, and both sizes in bytes. */
-bool spv_salvage_is_cut(const char *path, int64_t *size, int64_t *whole);
-
 /* Makes the new database `fresh` from the rows of `path` up to the first that does not hold, or up
  * to height `limit` (-1: none). readable false: just the genesis. Also takes over, as far as it can
  * be read, every other table that both have. Fills *height, the new tip. */

@@ -43,11 +43,12 @@ static int check_place(struct spv_store *s)
     char reason[96];
     struct stat st;
     if (stat(s->path, &st) == 0) {
-        return S_ISREG(st.st_mode) ? SPV_OK
-                                   : spv_db_fail(s, SPV_ERR_IO,
-                                                 "%s: is not a file but a folder or a device. Name "
-                                                 "a file.",
-                                                 s->path);
+        return S_ISREG(st.st_mode)
+                   ? SPV_OK
+                   : spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                                 "%s: is not a database but a folder or a device. Name "
+                                 "a file.",
+                                 s->path);
     }
     if (errno == EACCES) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY,
@@ -107,8 +108,7 @@ static int identify(struct spv_store *s, int64_t *version)
     }
     if (*version < 1) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: the database is damaged: schema version %lld. Move the file away "
-                           "and sync again.",
+                           "%s: the database is damaged: schema version %lld. " SPV_DB_MEND,
                            s->path, (long long)*version);
     }
     if (*version < SPV_SCHEMA_READABLE && s->mode == SPV_STORE_READ && !s->unchecked) {

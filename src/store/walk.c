@@ -34,8 +34,7 @@ static int walk_error(struct spv_store_walk *w, int code)
 static int walk_damaged(struct spv_store_walk *w, const char *what)
 {
     return spv_db_fail(w->store, SPV_ERR_DB_DAMAGED,
-                       "%s: the database is damaged: the header of height %lld %s. Move the file "
-                       "away and sync again.",
+                       "%s: the database is damaged: the header of height %lld %s. " SPV_DB_MEND,
                        w->store->path, (long long)w->next, what);
 }
 

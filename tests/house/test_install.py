@@ -143,7 +143,7 @@ class Install(unittest.TestCase):
                 f"-I{self.prefix}/include", one)
 
     def test_installs_apps_and_their_pages(self):
-        for app in ("spv-sync", "spv-export", "spv-serve"):
+        for app in ("spv-sync", "spv-export", "spv-serve", "spv-db"):
             self.assertTrue((self.prefix / "bin" / app).exists(), app)
             self.assertTrue((self.prefix / f"share/man/man1/{app}.1").exists(), f"{app}.1")
             run(self.prefix / "bin" / app, "--version")

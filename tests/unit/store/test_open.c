@@ -23,7 +23,7 @@ static void absent_is_not_damaged(void **state)
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
     holds(s, NULL, 0);
     assert_int_equal(spv_store_close(s), 0);
-    must_refuse((const char *)*state, SPV_STORE_CREATE, regtest(), SPV_ERR_IO, "folder");
+    must_refuse((const char *)*state, SPV_STORE_CREATE, regtest(), SPV_ERR_DB_DAMAGED, "folder");
 }
 
 static void asks_for_path_and_network(void **state)

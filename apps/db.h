@@ -1,0 +1,45 @@
+/* What the parts of spv-db share: the options, an open database, a live line of progress, and
+ * figures of a header. Each command is a function that returns an exit code. */
+#ifndef SPV_DB_H
+#define SPV_DB_H
+
+#include "cli.h"
+#include "spv/store.h"
+
+struct db_job {
+    struct cli_place place;
+    struct cli_list words; /* the command and its argument */
+    bool json, quiet, full;
+    const char *svg;
+    uint64_t below; /* DB_NO_HEIGHT: not given */
+    struct spv_store *store;
+    double painted; /* when the live line was last painted */
+};
+#define DB_NO_HEIGHT UINT64_MAX
+
+/* Opens the database to be read, or (network taken from the file) to be written. */
+int db_open(struct db_job *j, enum spv_store_mode mode);
+/* The parameters to open it with: NULL means what the file says. */
+const struct spv_params *db_params(const struct db_job *j);
+/* Tells what the store failed at; the code to exit with. */
+int db_failed(struct db_job *j, int err);
+/* Paints "<what> <done> of <total> headers" now and then, if anybody looks. */
+void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t total);
+
+/* How many times harder than at the network's limit: what explorers call difficulty. */
+double db_difficulty(const struct spv_params *params, uint32_t bits);
+
+/* db_show.c */
+int db_info(struct db_job *j);
+int db_tip(struct db_job *j);
+int db_header(struct db_job *j);
+/* db_check.c */
+int db_verify(struct db_job *j);
+int db_repair(struct db_job *j);
+/* db_stats.c */
+int db_stats(struct db_job *j);
+/* db_tidy.c */
+int db_compact(struct db_job *j);
+int db_prune(struct db_job *j);
+
+#endif

@@ -1,0 +1,141 @@
+/* verify and repair. Findings are told one by one on standard error, before the verdict. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "db.h"
+
+static int on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    struct db_job *j = ctx;
+    db_progress(j, "verified", done, total);
+    return cli_stopped();
+}
+
+static struct spv_verify_config config(struct db_job *j)
+{
+    struct spv_verify_config cfg = {
+        .path = j->place.path,
+        .params = db_params(j),
+        .full = j->full,
+        .now = {.unix_s = (int64_t)time(NULL)},
+        .progress = on_progress,
+        .ctx = j,
+    };
+    return cfg;
+}
+
+static void tell_findings(const struct spv_verify_report *r)
+{
+    cli_paint_clear();
+    for (size_t i = 0; i < r->n; i++) {
+        const struct spv_finding *f = &r->findings[i];
+        if (cli_json_on()) {
+            cli_json(json_pack("{s:s, s:o?, s:o?}", "event", "finding", "height",
+                               f->height >= 0 ? json_integer((json_int_t)f->height) : json_null(),
+                               "text", json_string(f->text)));
+        } else {
+            cli_warn("%s", f->text);
+        }
+    }
+    if (r->total > r->n && !cli_json_on()) {
+        cli_warn("and %" PRIu64 " more", r->total - r->n);
+    }
+}
+
+int db_verify(struct db_job *j)
+{
+    struct spv_problem why = {.code = SPV_OK};
+    struct spv_verify_report r;
+    char count[CLI_FIGURE];
+    char height[CLI_FIGURE];
+    const struct spv_verify_config cfg = config(j);
+    double start = cli_clock();
+    int rc = spv_store_verify(&r, &cfg, &why);
+    cli_paint_clear();
+    if (rc == SPV_ERR_DB_DAMAGED) {
+        tell_findings(&r);
+    }
+    if (cli_json_on() && (rc == SPV_OK || rc == SPV_ERR_DB_DAMAGED)) {
+        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:I}", "event",
+                           "verify", "ok", rc == SPV_OK, "full", j->full, "headers",
+                           (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
+                           "height", (json_int_t)r.tip, "good_height", (json_int_t)r.good,
+                           "hash_index", r.indexed, "pages_hold", r.pages_hold, "branches_hold",
+                           r.branches_hold, "findings", (json_int_t)r.total));
+    }
+    if (rc == SPV_ERR_STOPPED) {
+        return CLI_INTERRUPTED;
+    }
+    if (rc != SPV_OK) {
+        return cli_problem(&why);
+    }
+    if (!j->quiet) {
+        char seconds[CLI_FIGURE];
+        cli_say("%s: sound: %s headers to height %s%s, in %s", j->place.path,
+                cli_count(count, r.headers + r.branch_headers), cli_count(height, (uint64_t)r.tip),
+                j->full ? ", judged by every rule" : ", hashed, linked and weighed",
+                cli_duration(seconds, cli_clock() - start));
+    }
+    return CLI_DONE;
+}
+
+static const char *name_of(enum spv_mending done)
+{
+    switch (done) {
+    case SPV_MENDING_NONE:
+        return "nothing";
+    case SPV_MENDING_REWOUND:
+        return "rewound";
+    case SPV_MENDING_SALVAGED:
+        return "salvaged";
+    case SPV_MENDING_EMPTIED:
+        return "emptied";
+    }
+    return "";
+}
+
+static void tell_repair(struct db_job *j, const struct spv_repair_report *r)
+{
+    char height[CLI_FIGURE];
+    char lost[CLI_FIGURE];
+    if (cli_json_on()) {
+        cli_json(json_pack("{s:s, s:s, s:I, s:I, s:o?}", "event", "repair", "done",
+                           name_of(r->done), "height", (json_int_t)r->height, "lost",
+                           (json_int_t)r->lost, "copy",
+                           r->copy[0] != '\0' ? json_string(r->copy) : json_null()));
+        return;
+    }
+    if (r->done == SPV_MENDING_NONE) {
+        if (!j->quiet) {
+            cli_say("%s: sound to height %s; nothing was changed", j->place.path,
+                    cli_count(height, (uint64_t)(r->height > 0 ? r->height : 0)));
+        }
+        return;
+    }
+    cli_say("%s: repaired: it ends at height %s now, %s headers are to be fetched again",
+            j->place.path, cli_count(height, (uint64_t)r->height),
+            cli_count(lost, (uint64_t)r->lost));
+    cli_say("the damaged file was kept as %s", r->copy);
+    cli_say("run spv-sync to go on");
+}
+
+int db_repair(struct db_job *j)
+{
+    struct spv_problem why = {.code = SPV_OK};
+    static struct spv_repair_report r; /* 8 KB */
+    const struct spv_verify_config cfg = config(j);
+    int rc = spv_store_repair(&r, &cfg, &why);
+    cli_paint_clear();
+    if (r.found.total > 0) {
+        tell_findings(&r.found);
+    }
+    if (rc == SPV_ERR_STOPPED) {
+        return CLI_INTERRUPTED;
+    }
+    if (rc != SPV_OK) {
+        return cli_problem(&why);
+    }
+    tell_repair(j, &r);
+    return CLI_DONE;
+}

@@ -1,0 +1,238 @@
+/* info, tip and header: what is stored, one thing at a time. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db.h"
+
+/* One line of "name  value". */
+static void line(const char *name, const char *value)
+{
+    cli_say("%-14s %s", name, value);
+}
+
+struct texts {
+    char hash[SPV_HASH_HEX], prev[SPV_HASH_HEX], root[SPV_HASH_HEX], work[SPV_HASH_HEX];
+    char raw[2 * SPV_HEADER_SIZE + 1];
+    char time[CLI_FIGURE];
+};
+
+static void to_texts(struct texts *t, const struct spv_record *r)
+{
+    uint8_t raw[SPV_HEADER_SIZE];
+    spv_blockhash_hex(t->hash, &r->hash);
+    spv_blockhash_hex(t->prev, &r->header.prev);
+    spv_hash256_hex(t->root, &r->header.merkle_root);
+    spv_u256_hex(t->work, &r->work);
+    spv_header_encode(raw, &r->header);
+    for (size_t i = 0; i < sizeof raw; i++) {
+        (void)snprintf(t->raw + 2 * i, 3, "%02x", raw[i]);
+    }
+    (void)cli_time(t->time, r->header.time);
+}
+
+/* A header, and how deep it lies (0: on a side branch). */
+static void show(struct db_job *j, const char *event, const struct spv_record *r, uint32_t depth)
+{
+    struct texts t;
+    char text[2 * CLI_FIGURE + 10];
+    const struct spv_header *h = &r->header;
+    double difficulty = db_difficulty(spv_store_params(j->store), h->bits);
+    char bits[9];
+    to_texts(&t, r);
+    (void)snprintf(bits, sizeof bits, "%08" PRIx32, h->bits);
+    if (cli_json_on()) {
+        cli_json(json_pack(
+            "{s:s, s:s, s:I, s:s, s:b, s:I, s:i, s:s, s:s, s:I, s:s, s:s, s:I, s:f, s:s, s:s}",
+            "event", event, "network", spv_store_params(j->store)->net.name, "height",
+            (json_int_t)r->height, "hash", t.hash, "best", depth > 0, "confirmations",
+            (json_int_t)depth, "version", (int)h->version, "previous_hash", t.prev, "merkle_root",
+            t.root, "time", (json_int_t)h->time, "utc", t.time, "bits", bits, "nonce",
+            (json_int_t)h->nonce, "difficulty", difficulty, "chain_work", t.work, "raw", t.raw));
+        return;
+    }
+    line("height", cli_count(text, r->height));
+    line("hash", t.hash);
+    if (depth > 0) {
+        line("confirmations", cli_count(text, depth));
+    } else {
+        line("branch", "a side branch, not the best chain");
+    }
+    (void)snprintf(text, sizeof text, "%" PRId32 " (%08" PRIx32 ")", h->version,
+                   (uint32_t)h->version);
+    line("version", text);
+    line("previous hash", t.prev);
+    line("merkle root", t.root);
+    (void)snprintf(text, sizeof text, "%s (%" PRIu32 ")", t.time, h->time);
+    line("time", text);
+    (void)snprintf(text, sizeof text, "%s, difficulty %.8g", bits, difficulty);
+    line("bits", text);
+    (void)snprintf(text, sizeof text, "%" PRIu32, h->nonce);
+    line("nonce", text);
+    line("chain work", t.work);
+    line("raw", t.raw);
+}
+
+static int get_tip(struct db_job *j, struct spv_record *tip)
+{
+    int rc = db_open(j, SPV_STORE_READ);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    int found = spv_store_tip(j->store, tip);
+    return found == 1 ? CLI_DONE : db_failed(j, found < 0 ? found : SPV_ERR_DB_DAMAGED);
+}
+
+int db_tip(struct db_job *j)
+{
+    struct spv_record tip;
+    int rc = get_tip(j, &tip);
+    if (rc == CLI_DONE) {
+        show(j, "tip", &tip, 1);
+    }
+    return rc;
+}
+
+/* By hash. Without the hash index, and for side branches, all headers are looked through. */
+static int find_hash(struct db_job *j, struct spv_record *out, bool *best,
+                     const struct spv_blockhash *hash, uint32_t height)
+{
+    struct spv_store_walk *walk = NULL;
+    int rc = spv_store_by_hash(j->store, out, hash);
+    *best = true;
+    if (rc != 0) {
+        return rc;
+    }
+    uint32_t from = spv_store_indexed(j->store) ? height : 0;
+    rc = spv_store_walk_open(&walk, j->store, 0, UINT32_MAX);
+    bool found = false;
+    while (rc >= 0 && !found && from == 0 && (rc = spv_store_walk_next(walk, out)) > 0) {
+        found = spv_blockhash_eq(&out->hash, hash);
+        db_progress(j, "looked through", out->height, height);
+        if (cli_stopped()) {
+            rc = SPV_ERR_STOPPED;
+        }
+    }
+    if (rc >= 0 && !found) {
+        *best = false;
+        rc = spv_store_walk_branches(walk);
+    }
+    while (rc >= 0 && !found && (rc = spv_store_walk_next(walk, out)) > 0) {
+        found = spv_blockhash_eq(&out->hash, hash);
+    }
+    spv_store_walk_close(walk);
+    return rc < 0 ? rc : found;
+}
+
+int db_header(struct db_job *j)
+{
+    struct spv_record r;
+    struct spv_record tip;
+    struct spv_blockhash hash;
+    struct spv_base base;
+    const char *word = j->words.item[1];
+    char *end = NULL;
+    bool best = true;
+    bool by_hash = spv_blockhash_from_hex(&hash, word) == SPV_OK;
+    unsigned long long height = by_hash ? 0 : strtoull(word, &end, 10);
+    if (!by_hash && (word[0] < '0' || word[0] > '9' || *end != '\0' || height > UINT32_MAX)) {
+        return cli_usage("header: '%s' is neither a height nor a hash of 64 hexadecimal digits.",
+                         word);
+    }
+    int rc = get_tip(j, &tip);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    int found = by_hash ? find_hash(j, &r, &best, &hash, tip.height)
+                        : spv_store_by_height(j->store, &r, (uint32_t)height);
+    if (found == SPV_ERR_STOPPED) {
+        return CLI_INTERRUPTED;
+    }
+    if (found < 0) {
+        return db_failed(j, found);
+    }
+    spv_store_base(j->store, &base);
+    if (found == 0 && !by_hash && height < base.height) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
+                           "%s: height %s is not stored: the chain begins at %" PRIu32 ".",
+                           j->place.path, word, base.height);
+    }
+    if (found == 0) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
+                           "%s: %s is not there: the stored chain ends at height %" PRIu32 ".",
+                           j->place.path, word, tip.height);
+    }
+    show(j, "header", &r, best ? tip.height - r.height + 1 : 0);
+    return CLI_DONE;
+}
+
+static void info_json(struct db_job *j, const struct spv_store_info *info,
+                      const struct spv_record *tip, const struct spv_base *base)
+{
+    struct texts t;
+    to_texts(&t, tip);
+    cli_json(json_pack(
+        "{s:s, s:s, s:o?, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:o?, "
+        "s:s}",
+        "event", "info", "network", spv_store_params(j->store)->net.name, "path",
+        json_string(j->place.path), "height", (json_int_t)tip->height, "hash", t.hash, "time",
+        (json_int_t)tip->header.time, "chain_work", t.work, "base", (json_int_t)base->height,
+        "work_from", (json_int_t)base->work_from, "headers", (json_int_t)info->headers,
+        "branch_headers", (json_int_t)info->branch_headers, "file_bytes",
+        (json_int_t)info->file_bytes, "log_bytes", (json_int_t)info->log_bytes, "free_bytes",
+        (json_int_t)info->free_bytes, "schema", info->schema, "hash_index",
+        spv_store_indexed(j->store), "last_sync",
+        info->last_sync > 0 ? json_integer((json_int_t)info->last_sync) : json_null(), "created_by",
+        info->created_by));
+}
+
+int db_info(struct db_job *j)
+{
+    struct spv_record tip;
+    struct spv_store_info info;
+    struct spv_base base;
+    struct texts t;
+    char text[SPV_HASH_HEX + 2 * CLI_FIGURE];
+    char figure[CLI_FIGURE];
+    int rc = get_tip(j, &tip);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    rc = spv_store_info(j->store, &info);
+    if (rc != SPV_OK) {
+        return db_failed(j, rc);
+    }
+    spv_store_base(j->store, &base);
+    if (cli_json_on()) {
+        info_json(j, &info, &tip, &base);
+        return CLI_DONE;
+    }
+    to_texts(&t, &tip);
+    line("network", spv_store_params(j->store)->net.name);
+    line("file", j->place.path);
+    line("height", cli_count(text, tip.height));
+    line("tip", t.hash);
+    line("tip's time", t.time);
+    (void)snprintf(text, sizeof text, "%s%s", t.work,
+                   base.work_from > 0 ? " (counted from the base)" : "");
+    line("chain work", text);
+    if (base.height > 0) {
+        line("base", cli_count(text, base.height));
+    }
+    line("headers", cli_count(text, info.headers));
+    line("side branches", cli_count(text, info.branch_headers));
+    (void)snprintf(text, sizeof text, "%s bytes", cli_count(figure, info.file_bytes));
+    line("size", text);
+    (void)snprintf(text, sizeof text, "%s bytes", cli_count(figure, info.log_bytes));
+    line("log", text);
+    (void)snprintf(text, sizeof text, "%s bytes", cli_count(figure, info.free_bytes));
+    line("empty pages", text);
+    (void)snprintf(text, sizeof text, "%d", info.schema);
+    line("schema", text);
+    line("hash index",
+         spv_store_indexed(j->store) ? "yes" : "not yet (built after the first sync)");
+    line("last sync", info.last_sync > 0 ? cli_time(text, info.last_sync) : "never completed");
+    line("made by", info.created_by);
+    return CLI_DONE;
+}

@@ -1,0 +1,166 @@
+/* stats: one walk, constant memory; a table by calendar year, and a picture when asked for. */
+#include "db_stats.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "db.h"
+#include "export_sink.h"
+
+#define LOOK_EVERY 1024 /* rows between looks at the stop signal */
+#define FIRST_YEAR 1970
+
+static unsigned year_of(uint32_t unix_s)
+{
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+    return gmtime_r(&t, &tm) != NULL ? (unsigned)(tm.tm_year + 1900 - FIRST_YEAR) : 0;
+}
+
+struct gathering {
+    struct db_figures *f;
+    const struct spv_params *params;
+    uint32_t last_time; /* of the header before */
+    uint32_t slice_time; /* of the slice before's last */
+    bool any;
+};
+
+static void gather(struct gathering *g, const struct spv_record *r)
+{
+    struct db_figures *f = g->f;
+    uint32_t time = r->header.time;
+    double difficulty = db_difficulty(g->params, r->header.bits);
+    struct db_year *y = &f->years[year_of(time) < DB_YEARS ? year_of(time) : DB_YEARS - 1];
+    uint32_t gap = g->any && time > g->last_time ? time - g->last_time : 0;
+    if (!g->any) {
+        g->slice_time = time;
+    }
+    if (y->blocks++ == 0) {
+        y->first_difficulty = difficulty;
+    }
+    y->last_difficulty = difficulty;
+    y->seconds += gap;
+    if (gap > y->longest) {
+        y->longest = gap;
+        y->longest_height = r->height;
+    }
+    uint32_t at = (r->height - f->from) / f->per_slice;
+    struct db_slice *s = &f->slices[at < DB_SLICES ? at : DB_SLICES - 1];
+    if (s->blocks++ == 0) {
+        g->slice_time = g->any ? g->last_time : time;
+        f->n_slices = at + 1;
+    }
+    s->height = r->height;
+    s->time = time;
+    s->seconds = (int64_t)time - g->slice_time;
+    s->difficulty = difficulty;
+    g->last_time = time;
+    g->any = true;
+}
+
+static int walk_all(struct db_job *j, struct db_figures *f)
+{
+    struct spv_store_walk *walk = NULL;
+    struct spv_record r;
+    struct gathering g = {.f = f, .params = spv_store_params(j->store)};
+    int rc = spv_store_walk_open(&walk, j->store, f->from, f->to);
+    while (rc >= 0 && (rc = spv_store_walk_next(walk, &r)) > 0) {
+        gather(&g, &r);
+        if (r.height % LOOK_EVERY == 0) {
+            db_progress(j, "read", r.height - f->from, (uint64_t)f->to - f->from + 1);
+            rc = cli_stopped() ? SPV_ERR_STOPPED : rc;
+        }
+    }
+    spv_store_walk_close(walk);
+    cli_paint_clear();
+    if (rc == SPV_ERR_STOPPED) {
+        return CLI_INTERRUPTED;
+    }
+    return rc < 0 ? db_failed(j, rc) : CLI_DONE;
+}
+
+static void tell_year(unsigned year, const struct db_year *y)
+{
+    char blocks[CLI_FIGURE];
+    char mean[CLI_FIGURE];
+    char longest[CLI_FIGURE];
+    double interval = (double)y->seconds / y->blocks;
+    if (cli_json_on()) {
+        cli_json(json_pack("{s:s, s:i, s:I, s:f, s:I, s:I, s:f, s:f}", "event", "year", "year",
+                           (int)year, "blocks", (json_int_t)y->blocks, "mean_interval", interval,
+                           "longest_interval", (json_int_t)y->longest, "longest_height",
+                           (json_int_t)y->longest_height, "first_difficulty", y->first_difficulty,
+                           "last_difficulty", y->last_difficulty));
+        return;
+    }
+    (void)snprintf(mean, sizeof mean, "%.1f s", interval);
+    cli_say("%-6u %9s %10s %14s at %-9" PRIu32 " %14.6g %14.6g", year, cli_count(blocks, y->blocks),
+            mean, cli_duration(longest, y->longest), y->longest_height, y->first_difficulty,
+            y->last_difficulty);
+}
+
+static void tell(const struct db_figures *f)
+{
+    struct db_year all = {.blocks = 0};
+    if (!cli_json_on()) {
+        cli_say("%s, heights %" PRIu32 " to %" PRIu32 " (UTC)", f->network, f->from, f->to);
+        cli_say("%-6s %9s %10s %14s    %-9s %14s %14s", "year", "blocks", "interval", "longest",
+                "height", "difficulty from", "to");
+    }
+    for (unsigned i = 0; i < DB_YEARS; i++) {
+        const struct db_year *y = &f->years[i];
+        if (y->blocks > 0) {
+            tell_year(FIRST_YEAR + i, y);
+            all.blocks += y->blocks;
+            all.seconds += y->seconds;
+        }
+    }
+    if (cli_json_on()) {
+        cli_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:f}", "event", "stats", "network",
+                           f->network, "from", (json_int_t)f->from, "to", (json_int_t)f->to,
+                           "headers", (json_int_t)all.blocks, "mean_interval",
+                           (double)all.seconds / (all.blocks > 0 ? all.blocks : 1)));
+    }
+}
+
+static int draw(struct db_job *j, const struct db_figures *f)
+{
+    struct sink s;
+    memset(&s, 0, sizeof s);
+    s.fd = -1;
+    int rc = sink_open(&s, j->svg, j->place.path, false);
+    if (rc == CLI_DONE) {
+        db_svg(&s, f);
+        rc = sink_finish(&s);
+    }
+    sink_close(&s);
+    return rc;
+}
+
+int db_stats(struct db_job *j)
+{
+    static struct db_figures f; /* 30 KB */
+    struct spv_record tip;
+    struct spv_base base;
+    int rc = db_open(j, SPV_STORE_READ);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    int found = spv_store_tip(j->store, &tip);
+    if (found < 1) {
+        return db_failed(j, found < 0 ? found : SPV_ERR_DB_DAMAGED);
+    }
+    spv_store_base(j->store, &base);
+    f.network = spv_store_params(j->store)->net.name;
+    f.from = base.height;
+    f.to = tip.height;
+    f.per_slice = (f.to - f.from) / DB_SLICES + 1;
+    rc = walk_all(j, &f);
+    if (rc == CLI_DONE) {
+        tell(&f);
+    }
+    return rc == CLI_DONE && j->svg != NULL ? draw(j, &f) : rc;
+}

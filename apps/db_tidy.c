@@ -1,0 +1,76 @@
+/* compact and prune: making the file smaller. Each is one transaction. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "db.h"
+
+static int on_compact(void *ctx)
+{
+    db_progress(ctx, "compacting", 0, 0);
+    return cli_stopped();
+}
+
+static int sizes(struct db_job *j, uint64_t *bytes)
+{
+    struct spv_store_info info;
+    int rc = spv_store_info(j->store, &info);
+    *bytes = info.file_bytes + info.log_bytes;
+    return rc == SPV_OK ? CLI_DONE : db_failed(j, rc);
+}
+
+int db_compact(struct db_job *j)
+{
+    uint64_t before = 0;
+    uint64_t after = 0;
+    char b[CLI_FIGURE];
+    char a[CLI_FIGURE];
+    int rc = db_open(j, SPV_STORE_WRITE);
+    if (rc == CLI_DONE) {
+        rc = sizes(j, &before);
+    }
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    int err = spv_store_compact(j->store, on_compact, j);
+    if (err == SPV_ERR_STOPPED) {
+        return CLI_INTERRUPTED;
+    }
+    if (err != SPV_OK) {
+        return db_failed(j, err);
+    }
+    rc = sizes(j, &after);
+    if (rc == CLI_DONE && cli_json_on()) {
+        cli_json(json_pack("{s:s, s:I, s:I}", "event", "compact", "bytes_before",
+                           (json_int_t)before, "bytes_after", (json_int_t)after));
+    } else if (rc == CLI_DONE && !j->quiet) {
+        cli_say("%s: %s bytes, was %s", j->place.path, cli_count(a, after), cli_count(b, before));
+    }
+    return rc;
+}
+
+int db_prune(struct db_job *j)
+{
+    uint32_t base = 0;
+    struct spv_base before;
+    char figure[CLI_FIGURE];
+    int rc = db_open(j, SPV_STORE_WRITE);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    spv_store_base(j->store, &before);
+    int err = spv_store_prune(j->store, (uint32_t)j->below, &base);
+    if (err != SPV_OK) {
+        return db_failed(j, err);
+    }
+    if (cli_json_on()) {
+        cli_json(json_pack("{s:s, s:I, s:I}", "event", "prune", "base_before",
+                           (json_int_t)before.height, "base", (json_int_t)base));
+    } else if (base == before.height && !j->quiet) {
+        cli_say("%s: nothing to drop: two periods below the tip stay, and the chain begins at %s",
+                j->place.path, cli_count(figure, base));
+    } else if (!j->quiet) {
+        cli_say("%s: the chain begins at height %s now; 'spv-db compact' gives the room back",
+                j->place.path, cli_count(figure, base));
+    }
+    return CLI_DONE;
+}

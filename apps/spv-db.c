@@ -1,0 +1,216 @@
+/* spv-db: looks after a headers database: tells of it, verifies, repairs, compacts, prunes.
+ *
+ * This file holds the table of commands and options and what the commands share. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "db.h"
+
+#define PAINT_EVERY 0.1 /* seconds */
+
+static struct db_job job = {.below = DB_NO_HEIGHT};
+
+struct command {
+    const char *name;
+    int (*run)(struct db_job *j);
+    size_t arguments;
+    const char *argument; /* how a message calls it */
+};
+
+static const struct command commands[] = {
+    {"info", db_info, 0, ""},
+    {"tip", db_tip, 0, ""},
+    {"header", db_header, 1, "HEIGHT or HASH"},
+    {"verify", db_verify, 0, ""},
+    {"repair", db_repair, 0, ""},
+    {"stats", db_stats, 0, ""},
+    {"compact", db_compact, 0, ""},
+    {"prune", db_prune, 0, ""},
+};
+
+const struct spv_params *db_params(const struct db_job *j)
+{
+    /* a named file tells its network by itself */
+    return j->place.db != NULL ? j->place.network : j->place.params;
+}
+
+int db_open(struct db_job *j, enum spv_store_mode mode)
+{
+    struct spv_problem why;
+    struct spv_params params;
+    struct spv_store_config cfg = {
+        .path = j->place.path, .params = db_params(j), .mode = SPV_STORE_READ};
+    if (mode != SPV_STORE_READ && cfg.params == NULL) {
+        if (spv_store_open(&j->store, &cfg, &why) != 0) {
+            return cli_problem(&why);
+        }
+        params = *spv_store_params(j->store);
+        (void)spv_store_close(j->store);
+        j->store = NULL;
+        cfg.params = &params;
+    }
+    cfg.mode = mode;
+    return spv_store_open(&j->store, &cfg, &why) == 0 ? CLI_DONE : cli_problem(&why);
+}
+
+int db_failed(struct db_job *j, int err)
+{
+    return cli_fail(err, "%s", spv_store_last_problem(j->store));
+}
+
+void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t total)
+{
+    char line[3 * CLI_FIGURE + 60];
+    char d[CLI_FIGURE];
+    char t[CLI_FIGURE];
+    double now = cli_clock();
+    if (j->quiet || !cli_live() || now - j->painted < PAINT_EVERY) {
+        return;
+    }
+    j->painted = now;
+    if (total == 0) {
+        (void)snprintf(line, sizeof line, "%s ...", what);
+    } else {
+        (void)snprintf(line, sizeof line, "%s %s of %s headers  %3.0f%%", what, cli_count(d, done),
+                       cli_count(t, total), 100.0 * (double)done / (double)total);
+    }
+    cli_paint(line);
+}
+
+/* Compact bits: mantissa * 256^(exponent - 3). */
+static double target_of(uint32_t bits)
+{
+    return ldexp((double)(bits & 0x7fffff), 8 * ((int)(bits >> 24) - 3));
+}
+
+double db_difficulty(const struct spv_params *params, uint32_t bits)
+{
+    (void)params; /* of mainnet's limit, as explorers count on every network */
+    double target = target_of(bits);
+    return target > 0 ? target_of(0x1d00ffff) / target : 0;
+}
+
+static int run(struct db_job *j)
+{
+    const struct command *c = NULL;
+    if (j->words.n == 0) {
+        return cli_usage("a command is missing: info, tip, header, verify, repair, stats, compact "
+                         "or prune.");
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, j->words.item[0]) == 0) {
+            c = &commands[i];
+        }
+    }
+    if (c == NULL) {
+        return cli_usage("'%s' is no command; use info, tip, header, verify, repair, stats, "
+                         "compact or prune.",
+                         j->words.item[0]);
+    }
+    if (j->words.n - 1 < c->arguments) {
+        return cli_usage("%s: %s is missing.", c->name, c->argument);
+    }
+    if (j->words.n - 1 > c->arguments) {
+        return cli_usage("%s: '%s' is one argument too many.", c->name,
+                         j->words.item[1 + c->arguments]);
+    }
+    if (j->full && c->run != db_verify && c->run != db_repair) {
+        return cli_usage("--full belongs to verify and repair.");
+    }
+    if (j->svg != NULL && c->run != db_stats) {
+        return cli_usage("--svg belongs to stats.");
+    }
+    if ((j->below != DB_NO_HEIGHT) != (c->run == db_prune)) {
+        return cli_usage(c->run == db_prune ? "prune: --below HEIGHT is missing."
+                                            : "--below belongs to prune.");
+    }
+    int rc = cli_place_resolve(&j->place);
+    if (rc == CLI_DONE) {
+        rc = c->run(j);
+    }
+    cli_paint_clear();
+    (void)spv_store_close(j->store);
+    return rc;
+}
+
+static const struct cli_option options[] = {
+    {.group = "From where"},
+    CLI_NETWORK_ROW(job.place),
+    CLI_DATADIR_ROW(job.place),
+    CLI_DB_ROW(job.place),
+    {.group = "How"},
+    {.name = "full",
+     .kind = CLI_FLAG,
+     .help = "verify, repair: judge every header by all rules of consensus, as a sync would.",
+     .into = &job.full},
+    {.name = "svg",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .help = "stats: also draw difficulty and block interval. The file appears complete or not at "
+             "all.",
+     .into = &job.svg},
+    {.name = "below",
+     .kind = CLI_NUMBER,
+     .value = "HEIGHT",
+     .help = "prune: drop headers below this height.",
+     .into = &job.below,
+     .max = UINT32_MAX},
+    {.group = "Output"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .help = "JSON objects, one a line, instead of text.",
+     .into = &job.json},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = CLI_FLAG,
+     .help = "No progress, and no words when all is well.",
+     .into = &job.quiet},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    static const enum cli_exit exits[] = {CLI_DONE, CLI_FAILED, CLI_USAGE, CLI_DATABASE,
+                                          CLI_INTERRUPTED};
+    static const struct cli_app app = {
+        .name = "spv-db",
+        .summary =
+            "Looks after the database that spv-sync keeps its block headers in.\n"
+            "\n"
+            "Commands:\n"
+            "  info                 network, height, tip, work, size, schema, last sync\n"
+            "  tip                  the last header\n"
+            "  header HEIGHT|HASH   any header\n"
+            "  verify               every row hashed, linked, weighed again; index and pages, too\n"
+            "  repair               mend a damaged database; a copy of it is kept beside it\n"
+            "  stats                a table of blocks, intervals and difficulty by year\n"
+            "  compact              give empty pages back to the disk\n"
+            "  prune                drop old headers (--below HEIGHT)",
+        .usage = "COMMAND [OPTION]...",
+        .options = options,
+        .notes = "info, tip, header, verify and stats only read and may run while spv-sync\n"
+                 "writes. Each of them takes --json. Interrupting changes nothing.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  spv-db info --network signet\n"
+                 "  spv-db header 0 --json\n"
+                 "  spv-db verify --full && echo sound\n"
+                 "  spv-db repair --db headers.db && spv-sync --db headers.db\n"
+                 "  spv-db stats --svg chain.svg\n",
+        .exits = exits,
+        .n_exits = sizeof exits / sizeof exits[0],
+        .operands = &job.words,
+    };
+    int rc = cli_parse(&app, argc, argv);
+    if (rc != CLI_PROCEED) {
+        return rc;
+    }
+    if (job.json) {
+        cli_json_mode();
+    }
+    cli_catch_signals();
+    rc = run(&job);
+    int out = cli_finish_output();
+    return rc == CLI_DONE ? out : rc;
+}

@@ -1,0 +1,111 @@
+/* What a person asks a database about itself, when it was last known to be complete, and making its
+ * file as small as it can be. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/db.h"
+
+#define OPERATIONS_A_CALL                                                                          \
+    50000 /* of SQLite's machine between looks at the caller: milliseconds                         \
+           */
+
+static uint64_t size_of(const char *path, const char *suffix)
+{
+    struct stat st;
+    char *name = sqlite3_mprintf("%s%s", path, suffix);
+    uint64_t size = name != NULL && stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+    sqlite3_free(name);
+    return size;
+}
+
+static int count(struct spv_store *s, uint64_t *out, const char *sql)
+{
+    int64_t x = 0;
+    int rc = spv_db_integer(s, &x, sql, "look at it");
+    *out = x > 0 ? (uint64_t)x : 0;
+    return rc;
+}
+
+/* Inside one snapshot. */
+static int gather(struct spv_store *s, struct spv_store_info *out)
+{
+    char text[24] = "";
+    uint64_t free_pages = 0;
+    uint64_t page = 0;
+    uint64_t schema = 0;
+    int rc = count(s, &schema, "PRAGMA user_version");
+    out->schema = (int)schema;
+    if (rc == SPV_OK) {
+        rc = count(s, &out->headers, "SELECT count(*) FROM header");
+    }
+    if (rc == SPV_OK) {
+        rc = count(s, &out->branch_headers, "SELECT count(*) FROM branch_header");
+    }
+    if (rc == SPV_OK) {
+        rc = count(s, &free_pages, "PRAGMA freelist_count");
+    }
+    if (rc == SPV_OK) {
+        rc = count(s, &page, "PRAGMA page_size");
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_meta(s, out->created_by, sizeof out->created_by, "created_by");
+    }
+    if (rc >= 0) {
+        rc = spv_db_meta(s, text, sizeof text, "last_sync");
+    }
+    out->free_bytes = free_pages * page;
+    out->last_sync = rc > 0 ? (int64_t)strtoll(text, NULL, 10) : 0;
+    return rc < 0 ? rc : SPV_OK;
+}
+
+int spv_store_info(struct spv_store *s, struct spv_store_info *out)
+{
+    memset(out, 0, sizeof *out);
+    out->file_bytes = size_of(s->path, "");
+    out->log_bytes = size_of(s->path, "-wal");
+    bool own = sqlite3_get_autocommit(s->db) != 0;
+    int rc = own ? spv_db_exec(s, "BEGIN", "read it") : SPV_OK;
+    if (rc == SPV_OK) {
+        rc = gather(s, out);
+    }
+    if (own) {
+        spv_db_rollback(s);
+    }
+    return rc;
+}
+
+int spv_store_synced(struct spv_store *s, int64_t unix_s)
+{
+    char text[24];
+    if (s->mode == SPV_STORE_READ) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
+    }
+    (void)sqlite3_snprintf(sizeof text, text, "%lld", (long long)unix_s);
+    return spv_db_set_meta(s, "last_sync", text);
+}
+
+struct compaction {
+    int (*progress)(void *ctx);
+    void *ctx;
+};
+
+static int on_operations(void *ctx)
+{
+    const struct compaction *c = ctx;
+    return c->progress(c->ctx);
+}
+
+int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx)
+{
+    struct compaction c = {.progress = progress, .ctx = ctx};
+    if (s->mode == SPV_STORE_READ) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
+    }
+    if (progress != NULL) {
+        sqlite3_progress_handler(s->db, OPERATIONS_A_CALL, on_operations, &c);
+    }
+    int rc = spv_db_exec(s, "VACUUM", "compact it");
+    sqlite3_progress_handler(s->db, 0, NULL, NULL);
+    return rc == SPV_OK ? spv_store_flush(s) : rc;
+}
