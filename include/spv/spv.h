@@ -8,6 +8,7 @@
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/header.h"
+#include "spv/import.h"
 #include "spv/link.h"
 #include "spv/loop.h"
 #include "spv/message.h"

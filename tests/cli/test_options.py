@@ -6,7 +6,7 @@ import unittest
 
 from support import DONE, FAILED, USAGE, TestCase, binary, has, run
 
-APPS = [name for name in ("spv-sync", "spv-serve", "spv-export") if has(name)]
+APPS = [name for name in ("spv-sync", "spv-serve", "spv-export", "spv-import") if has(name)]
 
 COMMON_WRONG = [
     (["--nonsense"], "--nonsense: unknown option"),
@@ -63,6 +63,10 @@ WRONG = {
     "spv-export": [
         (["--format", "xml"], "--format"),
         (["--from", "ten"], "--from: 'ten' is not a number"),
+    ],
+    "spv-import": [
+        (["--format", "postgres"], "--format: 'postgres' is not raw, electrum"),
+        (["--input", ""], "--input: the value is empty"),
     ],
 }
 

@@ -1,0 +1,275 @@
+/* One buffer of packed bytes; zlib and zstd take from it and put straight into the caller's room. A
+ * gzip file may hold several members, a zstd file several frames, as their tools allow.
+ *
+ * A wait for a slow pipe looks at the stop signal a few times a second. */
+#include "import_input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#define ZLIB_CONST /* zlib does not write to what it reads */
+#include <zlib.h>
+#include <zstd.h>
+
+#include "cli.h"
+
+#define CHUNK ((size_t)64 * 1024)
+#define GZIP_WRAPPER 16 /* added to zlib's window bits: a gzip header around */
+#define ZSTD_WINDOW_LOG 23 /* 8 MiB: what zstd makes up to level 19 */
+#define WAIT_MS 200
+
+static const uint8_t gzip_magic[] = {0x1f, 0x8b, 0x08}; /* RFC 1952: ID1, ID2, deflate */
+static const uint8_t zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd}; /* RFC 8878 */
+
+enum packing {
+    PACKING_UNKNOWN,
+    PACKING_NONE,
+    PACKING_GZIP,
+    PACKING_ZSTD,
+};
+
+struct input {
+    const char *name;
+    int fd;
+    bool waits; /* may block: not a regular file */
+    bool ended; /* nothing more comes from fd */
+    bool inside; /* a member or frame has begun and not ended */
+    enum packing packing;
+    z_stream gzip;
+    ZSTD_DCtx *zstd;
+    size_t at, end; /* packed[at..end) is not used yet */
+    uint8_t packed[CHUNK];
+};
+
+static int failed(const struct input *in, int error)
+{
+    return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be read: %s. Check the file.", in->name,
+                       strerror(error));
+}
+
+static int spoilt(const struct input *in, const char *why)
+{
+    return cli_fail_as(CLI_FAILED, SPV_ERR_FORM, "%s: cannot be unpacked: %s. Get the file anew.",
+                       in->name, why);
+}
+
+int input_open(struct input **out, const char *path)
+{
+    struct stat st;
+    struct input *in = calloc(1, sizeof *in);
+    *out = NULL;
+    if (in == NULL) {
+        return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
+    }
+    bool standard = path == NULL || strcmp(path, "-") == 0;
+    in->name = standard ? "standard input" : path;
+    in->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (in->fd < 0 || fstat(in->fd, &st) != 0) {
+        int error = errno;
+        int rc = cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be opened: %s. Check the path.",
+                             in->name, strerror(error));
+        input_close(in);
+        return rc;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        int rc = cli_usage("--input: %s is a folder. Name a file in it.", path);
+        input_close(in);
+        return rc;
+    }
+    in->waits = !S_ISREG(st.st_mode);
+    *out = in;
+    return CLI_DONE;
+}
+
+void input_close(struct input *in)
+{
+    if (in == NULL) {
+        return;
+    }
+    if (in->packing == PACKING_GZIP) {
+        (void)inflateEnd(&in->gzip);
+    }
+    (void)ZSTD_freeDCtx(in->zstd);
+    if (in->fd > STDIN_FILENO) {
+        (void)close(in->fd);
+    }
+    free(in);
+}
+
+const char *input_name(const struct input *in)
+{
+    return in->name;
+}
+
+const char *input_packing(const struct input *in)
+{
+    return in->packing == PACKING_GZIP ? "gzip" : in->packing == PACKING_ZSTD ? "zstd" : "none";
+}
+
+/* One read of up to n bytes. */
+static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
+{
+    struct pollfd p = {.fd = in->fd, .events = POLLIN};
+    *got = 0;
+    for (;;) {
+        int ready = in->waits ? poll(&p, 1, WAIT_MS) : 1;
+        if (cli_stopped()) {
+            return CLI_INTERRUPTED;
+        }
+        if (ready == 0 || (ready < 0 && errno == EINTR)) {
+            continue;
+        }
+        ssize_t r = read(in->fd, bytes, n);
+        if (r < 0 && (errno == EINTR || errno == EAGAIN)) {
+            continue;
+        }
+        if (r < 0) {
+            return failed(in, errno);
+        }
+        in->ended = r == 0;
+        *got = (size_t)r;
+        return CLI_DONE;
+    }
+}
+
+/* More packed bytes, when all are used. */
+static int refill(struct input *in)
+{
+    size_t got = 0;
+    if (in->at < in->end || in->ended) {
+        return CLI_DONE;
+    }
+    int rc = read_some(in, in->packed, CHUNK, &got);
+    in->at = 0;
+    in->end = got;
+    return rc;
+}
+
+static bool begins(const struct input *in, const uint8_t *magic, size_t n)
+{
+    return in->end >= n && memcmp(in->packed, magic, n) == 0;
+}
+
+/* The first bytes tell how the rest is packed. */
+static int begin(struct input *in)
+{
+    size_t got = 1;
+    int rc = CLI_DONE;
+    while (rc == CLI_DONE && in->end < sizeof zstd_magic && got > 0) {
+        rc = read_some(in, in->packed + in->end, CHUNK - in->end, &got);
+        in->end += got;
+    }
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    if (begins(in, gzip_magic, sizeof gzip_magic)) {
+        if (inflateInit2(&in->gzip, MAX_WBITS + GZIP_WRAPPER) != Z_OK) {
+            return spoilt(in, "out of memory");
+        }
+        in->packing = PACKING_GZIP;
+        in->inside = true;
+    } else if (begins(in, zstd_magic, sizeof zstd_magic)) {
+        in->zstd = ZSTD_createDCtx();
+        if (in->zstd == NULL ||
+            ZSTD_isError(ZSTD_DCtx_setParameter(in->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG))) {
+            return spoilt(in, "out of memory");
+        }
+        in->packing = PACKING_ZSTD;
+    } else {
+        in->packing = PACKING_NONE;
+    }
+    return CLI_DONE;
+}
+
+static int read_plain(struct input *in, uint8_t *bytes, size_t n, size_t *got)
+{
+    *got = in->end - in->at < n ? in->end - in->at : n;
+    if (*got == 0) {
+        return in->ended ? CLI_DONE : read_some(in, bytes, n, got);
+    }
+    memcpy(bytes, in->packed + in->at, *got);
+    in->at += *got;
+    return CLI_DONE;
+}
+
+static int read_gzip(struct input *in, uint8_t *bytes, size_t n, size_t *got)
+{
+    for (*got = 0; *got == 0;) {
+        int rc = refill(in);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+        if (in->at == in->end && !in->inside) {
+            return CLI_DONE;
+        }
+        if (!in->inside) { /* another member */
+            (void)inflateReset(&in->gzip);
+            in->inside = true;
+        }
+        in->gzip.next_in = in->packed + in->at;
+        in->gzip.avail_in = (uInt)(in->end - in->at);
+        in->gzip.next_out = bytes;
+        in->gzip.avail_out = (uInt)n;
+        int code = inflate(&in->gzip, Z_NO_FLUSH);
+        in->at = in->end - in->gzip.avail_in;
+        *got = n - in->gzip.avail_out;
+        if (code == Z_STREAM_END) {
+            in->inside = false;
+        } else if (code == Z_BUF_ERROR && in->ended && *got == 0) {
+            return spoilt(in, "it ends too early");
+        } else if (code != Z_OK && code != Z_BUF_ERROR) {
+            return spoilt(in, in->gzip.msg != NULL ? in->gzip.msg : "it is no gzip data");
+        }
+    }
+    return CLI_DONE;
+}
+
+static int read_zstd(struct input *in, uint8_t *bytes, size_t n, size_t *got)
+{
+    for (*got = 0; *got == 0;) {
+        ZSTD_outBuffer out = {.dst = bytes, .size = n};
+        int rc = refill(in);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+        if (in->at == in->end && !in->inside) {
+            return CLI_DONE;
+        }
+        ZSTD_inBuffer packed = {.src = in->packed, .size = in->end, .pos = in->at};
+        size_t left = ZSTD_decompressStream(in->zstd, &out, &packed);
+        if (ZSTD_isError(left)) {
+            return spoilt(in, ZSTD_getErrorName(left));
+        }
+        in->inside = left != 0;
+        *got = out.pos;
+        if (in->at == in->end && out.pos == 0) {
+            return spoilt(in, "it ends too early");
+        }
+        in->at = packed.pos;
+    }
+    return CLI_DONE;
+}
+
+int input_read(struct input *in, uint8_t *bytes, size_t n, size_t *got)
+{
+    int rc = in->packing == PACKING_UNKNOWN ? begin(in) : CLI_DONE;
+    *got = 0;
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    switch (in->packing) {
+    case PACKING_UNKNOWN:
+    case PACKING_NONE:
+        return read_plain(in, bytes, n, got);
+    case PACKING_GZIP:
+        return read_gzip(in, bytes, n, got);
+    case PACKING_ZSTD:
+        return read_zstd(in, bytes, n, got);
+    }
+    return CLI_FAILED;
+}

@@ -1,0 +1,542 @@
+/* A header at a height that the database has is compared with what is stored there: equal is known,
+ * at the speed of reading. The first that differs, or goes beyond the tip, and all after it go to
+ * the chain in batches; what the chain accepts is stored, one transaction a batch.
+ *
+ * A file may leave the stored chain. Its headers are then a side branch to the chain until they
+ * have more work; only then they are stored, as a reorganisation. If the file ends before, it
+ * contradicts the database and is refused: nothing of that branch was stored. Headers that the file
+ * itself marks as side branches are stored as such.
+ *
+ * Headers that do not follow each other (side branches, what comes after a reorganisation) need no
+ * care here: the chain says where the row is broken, and what comes after goes to it again. */
+#include "import_run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "spv/link.h"
+#include "spv/message.h"
+
+#define BATCH SPV_MAX_HEADERS /* headers judged and stored at once */
+#define SIDE_MAX SPV_CHAIN_BRANCH_HEADERS /* marked headers of a file: what a database holds */
+
+/* Where a header stands in the file and on the chain. */
+struct place {
+    uint64_t line, offset;
+    uint32_t height;
+};
+
+struct work {
+    struct import *i;
+    const char *name; /* of the file */
+    uint32_t tip; /* height of the stored tip */
+    /* waiting for judgement */
+    struct spv_header headers[BATCH];
+    struct place places[BATCH];
+    size_t n;
+    bool side; /* marked as side branches */
+    uint64_t sides; /* marked headers so far */
+    /* what the database has, read ahead */
+    struct spv_header stored[BATCH];
+    uint32_t stored_from, n_stored;
+    /* the file's order */
+    bool begun;
+    uint32_t last; /* height of the last header, or of the fork or hole that came after it */
+    struct spv_header last_header;
+    /* the first header that differs from the stored one */
+    bool differs;
+    struct place differs_at;
+    struct spv_blockhash differs_hash;
+};
+
+/* Words. */
+
+#define WHERE_MAX 64
+
+static const char *where(char *out, const struct place *p)
+{
+    if (p->line > 0) {
+        (void)snprintf(out, WHERE_MAX, "line %" PRIu64, p->line);
+    } else {
+        (void)snprintf(out, WHERE_MAX, "byte %" PRIu64, p->offset);
+    }
+    return out;
+}
+
+static int store_failed(const struct work *w, int err)
+{
+    const char *why = spv_store_last_problem(w->i->store);
+    return cli_fail(err, "%s", why[0] != '\0' ? why : spv_strerror(err));
+}
+
+/* What the database, or a checkpoint, has at a height: hexadecimal, or a word. */
+static void rival(const struct work *w, char out[SPV_HASH_HEX], const char **whose, uint32_t height)
+{
+    const struct spv_params *params = spv_store_params(w->i->store);
+    struct spv_record r;
+    *whose = "the stored header there is";
+    if (spv_store_by_height(w->i->store, &r, height) == 1) {
+        spv_blockhash_hex(out, &r.hash);
+        return;
+    }
+    (void)snprintf(out, SPV_HASH_HEX, "unknown");
+    for (size_t k = 0; k < params->n_checkpoints; k++) {
+        if (params->checkpoints[k].height == height) {
+            *whose = "the checkpoint there is";
+            spv_blockhash_hex(out, &params->checkpoints[k].hash);
+        }
+    }
+}
+
+static const char *advice(int err)
+{
+    switch (err) {
+    case SPV_ERR_HDR_TIME_FUTURE:
+        return "Check this computer's clock, or import again later.";
+    case SPV_ERR_HDR_UNLINKED:
+        return "Import or sync what comes before it first.";
+    case SPV_ERR_CHAIN_BRANCHES:
+        return "Import into an empty database.";
+    default:
+        return "Get the file from elsewhere, or sync instead.";
+    }
+}
+
+/* The header at `at` of the batch is not taken. */
+static int refuse(const struct work *w, size_t at, int err)
+{
+    const struct place *p = &w->places[at];
+    struct spv_blockhash hash;
+    char hex[SPV_HASH_HEX];
+    char other[SPV_HASH_HEX];
+    char text[WHERE_MAX];
+    const char *whose;
+    spv_header_hash(&hash, &w->headers[at]);
+    spv_blockhash_hex(hex, &hash);
+    if (err == SPV_ERR_HDR_CHECKPOINT || err == SPV_ERR_HDR_FORK_DEPTH) {
+        rival(w, other, &whose, p->height);
+        return cli_fail_as(
+            CLI_FAILED, err, "%s: %s: the header of height %" PRIu32 ", %s, %s; %s %s. %s", w->name,
+            where(text, p), p->height, hex, spv_strerror(err), whose, other, advice(err));
+    }
+    return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %" PRIu32 ", %s: %s. %s",
+                       w->name, where(text, p), p->height, hex, spv_strerror(err), advice(err));
+}
+
+/* Judging and storing. */
+
+static int store_change(struct work *w, const struct spv_change *change)
+{
+    struct import *i = w->i;
+    if (change->kind == SPV_CHANGE_NONE) {
+        return CLI_DONE;
+    }
+    /* a branch that has not won is in memory only, unless the file says that it is one */
+    if (change->kind != SPV_CHANGE_BRANCH || w->side) {
+        int rc = spv_store_apply(i->store, change);
+        if (rc != 0) {
+            return store_failed(w, rc);
+        }
+    }
+    if (change->kind == SPV_CHANGE_BRANCH) {
+        i->counts.side += w->side ? change->n : 0;
+    } else {
+        i->counts.added += change->n;
+        w->tip = change->records[change->n - 1].height;
+        w->n_stored = 0; /* what was read ahead may be gone */
+    }
+    if (change->kind == SPV_CHANGE_REORG) {
+        i->counts.reorgs++;
+        if (i->reorganised != NULL) {
+            i->reorganised(i->ctx, change);
+        }
+    }
+    spv_chain_stored(i->chain);
+    return CLI_DONE;
+}
+
+/* The chain knows where a header belongs; the file must say the same. */
+static int check_height(const struct work *w, const struct spv_verdict *v, size_t at)
+{
+    char text[WHERE_MAX];
+    const struct place *p = &w->places[at + v->known];
+    if (v->accepted == 0) {
+        return CLI_DONE;
+    }
+    uint32_t last = v->change.records[v->change.n - 1].height;
+    uint32_t height = last - (uint32_t)v->accepted + 1;
+    return height == p->height
+               ? CLI_DONE
+               : cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
+                             "%s: %s: the header is one of height %" PRIu32 ", not %" PRIu32
+                             ". Get the file from elsewhere, or sync instead.",
+                             w->name, where(text, p), height, p->height);
+}
+
+/* A side branch that the chain keeps no place for is no reason to give up the rest. */
+static bool may_leave_out(int err)
+{
+    return err == SPV_ERR_HDR_FORK_DEPTH || err == SPV_ERR_CHAIN_BRANCHES ||
+           err == SPV_ERR_HDR_UNLINKED;
+}
+
+/* Hands a piece of the batch to the chain: *at moves behind what was dealt with. */
+static int judge(struct work *w, size_t *at)
+{
+    struct import *i = w->i;
+    struct spv_verdict v;
+    int rc = spv_chain_accept(i->chain, &v, w->headers + *at, w->n - *at, spv_system_now());
+    if (rc == 0 && v.error == SPV_ERR_HDR_UNLINKED && v.index == 0 &&
+        !spv_store_indexed(i->store)) {
+        /* an interrupted load left no index: its parent may be stored all the same */
+        rc = spv_store_build_index(i->store);
+        if (rc == 0) {
+            rc = spv_chain_accept(i->chain, &v, w->headers + *at, w->n - *at, spv_system_now());
+        }
+    }
+    if (rc != 0) {
+        return store_failed(w, rc);
+    }
+    rc = check_height(w, &v, *at);
+    if (rc == CLI_DONE) {
+        rc = store_change(w, &v.change);
+    }
+    i->counts.known += v.known;
+    *at += v.index;
+    if (rc != CLI_DONE || v.error == 0 || v.error == SPV_ERR_HDR_DISORDER) {
+        return rc; /* what does not follow is placed anew */
+    }
+    if (w->side && may_leave_out(v.error)) {
+        i->counts.left_out++;
+        (*at)++;
+        return CLI_DONE;
+    }
+    return refuse(w, *at, v.error);
+}
+
+static int flush(struct work *w)
+{
+    int rc = CLI_DONE;
+    for (size_t at = 0; rc == CLI_DONE && at < w->n;) {
+        rc = judge(w, &at);
+    }
+    w->n = 0;
+    if (rc == CLI_DONE && w->i->progress != NULL) {
+        w->i->progress(w->i->ctx, spv_chain_tip(w->i->chain), &w->i->counts);
+    }
+    return rc;
+}
+
+static int add(struct work *w, const struct spv_import_item *item, const struct place *p)
+{
+    w->headers[w->n] = item->header;
+    w->places[w->n] = *p;
+    w->n++;
+    return w->n == BATCH ? flush(w) : CLI_DONE;
+}
+
+/* The file against the database. */
+
+static bool same_header(const struct spv_header *a, const struct spv_header *b)
+{
+    return a->version == b->version && spv_blockhash_eq(&a->prev, &b->prev) &&
+           memcmp(&a->merkle_root, &b->merkle_root, sizeof a->merkle_root) == 0 &&
+           a->time == b->time && a->bits == b->bits && a->nonce == b->nonce;
+}
+
+/* The stored header of a height at or below the tip; NULL after an error. */
+static const struct spv_header *stored_at(struct work *w, uint32_t height, int *rc)
+{
+    if (height < w->stored_from || height - w->stored_from >= w->n_stored) {
+        uint32_t left = w->tip - height + 1;
+        int got = spv_store_range(w->i->store, w->stored, height, left < BATCH ? left : BATCH);
+        w->stored_from = height;
+        w->n_stored = got > 0 ? (uint32_t)got : 0;
+        if (got <= 0) {
+            *rc = got < 0 ? store_failed(w, got)
+                          : cli_fail(SPV_ERR_DB_DAMAGED,
+                                     "%s: the header of height %" PRIu32 " is missing. See "
+                                     "spv-sync(1) on damaged databases.",
+                                     spv_store_path(w->i->store), height);
+            return NULL;
+        }
+        if (w->i->progress != NULL) {
+            w->i->progress(w->i->ctx, spv_chain_tip(w->i->chain), &w->i->counts);
+        }
+    }
+    return &w->stored[height - w->stored_from];
+}
+
+/* The genesis in the file is not ours: whose is it? */
+static int other_genesis(const struct work *w, const struct spv_import_item *item)
+{
+    const struct spv_params *params = spv_store_params(w->i->store);
+    for (int n = 0; n < SPV_NETWORKS; n++) {
+        const struct spv_params *other = spv_params_get((enum spv_network)n);
+        if (same_header(&other->genesis, &item->header)) {
+            return cli_usage("--input: %s holds headers of %s, not of %s. Add --network %s.",
+                             w->name, other->net.name, params->net.name, other->net.name);
+        }
+    }
+    return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_GENESIS,
+                       "%s: does not begin with the genesis header of any known network. Get the "
+                       "file from elsewhere.",
+                       w->name);
+}
+
+/* A file that does not say the height of its first header: that of its parent, plus one. */
+static int find_height(struct work *w, const struct spv_import_item *item, uint32_t *height)
+{
+    struct spv_record parent;
+    char hex[SPV_HASH_HEX];
+    int rc = spv_chain_find(w->i->chain, &parent, NULL, &item->header.prev);
+    if (rc == 0 && !spv_store_indexed(w->i->store)) {
+        rc = spv_store_build_index(w->i->store);
+        rc = rc == 0 ? spv_chain_find(w->i->chain, &parent, NULL, &item->header.prev) : rc;
+    }
+    if (rc < 0) {
+        return store_failed(w, rc);
+    }
+    if (rc == 0) {
+        spv_blockhash_hex(hex, &item->header.prev);
+        return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNLINKED,
+                           "%s: its first header follows %s, which is not in the database. Check "
+                           "--network, or import or sync what comes before it first.",
+                           w->name, hex);
+    }
+    *height = parent.height + 1;
+    return CLI_DONE;
+}
+
+/* Heights of a file go up by one, but for where it says that they do not. */
+static int check_order(struct work *w, const struct place *p)
+{
+    char text[WHERE_MAX];
+    if (!w->begun && p->height > w->tip + 1) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNLINKED,
+                           "%s: begins at height %" PRIu32 ", but the database ends at %" PRIu32
+                           ". Import or sync what lies between first.",
+                           w->name, p->height, w->tip);
+    }
+    if (w->begun && p->height != w->last + 1) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
+                           "%s: %s: height %" PRIu32 " comes after height %" PRIu32
+                           ". Get the file from elsewhere.",
+                           w->name, where(text, p), p->height, w->last);
+    }
+    return CLI_DONE;
+}
+
+static int take_header(struct work *w, const struct spv_import_item *item)
+{
+    struct place p = {.line = item->line, .offset = item->offset, .height = item->height};
+    int rc = CLI_DONE;
+    if (!item->placed) {
+        p.height = w->begun ? w->last + 1 : 0;
+        rc = w->begun ? CLI_DONE : find_height(w, item, &p.height);
+    }
+    if (rc == CLI_DONE && p.height != (w->begun ? w->last + 1 : p.height)) {
+        rc = flush(w); /* what came before is good */
+    }
+    if (rc == CLI_DONE) {
+        rc = check_order(w, &p);
+    }
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    w->begun = true;
+    w->last = p.height;
+    w->last_header = item->header;
+    if (w->n > 0 || p.height > w->tip) {
+        return add(w, item, &p);
+    }
+    const struct spv_header *stored = stored_at(w, p.height, &rc);
+    if (stored == NULL) {
+        return rc;
+    }
+    if (same_header(stored, &item->header)) {
+        w->i->counts.known++;
+        return cli_stopped() ? CLI_INTERRUPTED : CLI_DONE;
+    }
+    if (p.height == 0) {
+        return other_genesis(w, item);
+    }
+    if (!w->differs) {
+        w->differs = true;
+        w->differs_at = p;
+        spv_header_hash(&w->differs_hash, &item->header);
+    }
+    return add(w, item, &p);
+}
+
+static int take_side(struct work *w, const struct spv_import_item *item)
+{
+    struct place p = {.line = item->line, .offset = item->offset, .height = item->height};
+    int rc = w->side ? CLI_DONE : flush(w);
+    w->side = true;
+    if (rc == CLI_DONE && ++w->sides > SIDE_MAX) {
+        char text[WHERE_MAX];
+        return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
+                           "%s: %s: more than %d headers on side branches. Take some out.", w->name,
+                           where(text, &p), SIDE_MAX);
+    }
+    return rc == CLI_DONE ? add(w, item, &p) : rc;
+}
+
+/* Electrum's hole below its checkpoints: *end when the database does not have what lies in it. */
+static int take_hole(struct work *w, const struct spv_import_item *item, bool *end)
+{
+    char a[CLI_FIGURE], b[CLI_FIGURE];
+    int rc = flush(w);
+    uint32_t last = item->height + item->count - 1;
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    w->begun = true;
+    w->last = last;
+    if (last <= w->tip) {
+        return CLI_DONE;
+    }
+    *end = true;
+    w->i->counts.missing = last - w->tip;
+    cli_warn("%s: has no headers from height %s to %s. What comes after them can't be judged "
+             "without them: it is left out, and spv-sync fetches all of it.",
+             w->name, cli_count(a, item->height), cli_count(b, last));
+    return CLI_DONE;
+}
+
+static int take(struct work *w, const struct spv_import_item *item, bool *end)
+{
+    int rc = CLI_DONE;
+    switch (item->kind) {
+    case SPV_IMPORT_HEADER:
+        if (item->branch) {
+            return take_side(w, item);
+        }
+        if (w->side) {
+            rc = flush(w);
+            w->side = false;
+        }
+        return rc == CLI_DONE ? take_header(w, item) : rc;
+    case SPV_IMPORT_HOLE:
+        return take_hole(w, item, end);
+    case SPV_IMPORT_REORG:
+        rc = flush(w);
+        if (rc == CLI_DONE && w->begun && item->height > w->last) {
+            return cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
+                               "%s: line %" PRIu64 ": a fork at height %" PRIu32
+                               ", above the last header. Get the file from elsewhere.",
+                               w->name, item->line, item->height);
+        }
+        w->last = item->height;
+        return rc;
+    }
+    return CLI_FAILED;
+}
+
+/* Did a file that left the stored chain become the best one? */
+static int check_end(struct work *w)
+{
+    struct spv_record r;
+    struct spv_blockhash last;
+    char text[WHERE_MAX];
+    char ours[SPV_HASH_HEX];
+    char theirs[SPV_HASH_HEX];
+    bool on_best = false;
+    const char *whose;
+    if (!w->differs) {
+        return CLI_DONE;
+    }
+    spv_header_hash(&last, &w->last_header);
+    int rc = spv_chain_find(w->i->chain, &r, &on_best, &last);
+    if (rc < 0) {
+        return store_failed(w, rc);
+    }
+    if (rc == 1 && on_best) {
+        return CLI_DONE;
+    }
+    rival(w, ours, &whose, w->differs_at.height);
+    spv_blockhash_hex(theirs, &w->differs_hash);
+    return cli_fail_as(CLI_FAILED, SPV_ERR_CHAIN_WORK,
+                       "%s: %s: contradicts the database at height %" PRIu32
+                       ": its header is %s, %s %s, and its chain has no more work. Nothing of it "
+                       "was stored. Get a longer file, or sync instead.",
+                       w->name, where(text, &w->differs_at), w->differs_at.height, theirs, whose,
+                       ours);
+}
+
+/* Reading. */
+
+static int bad_file(const struct work *w, int err)
+{
+    if (err == SPV_ERR_MAGIC) {
+        return cli_usage("--input: %s: %s. Choose the right --network or --db.", w->name,
+                         spv_import_problem(w->i->decoder));
+    }
+    return cli_fail_as(CLI_FAILED, err, "%s: %s. Get the file anew, or choose its --format.",
+                       w->name, spv_import_problem(w->i->decoder));
+}
+
+/* Everything that is in the decoder. *end: no more is wanted. */
+static int take_all(struct work *w, bool *end)
+{
+    struct spv_import_item item;
+    int rc = CLI_DONE;
+    int got = 0;
+    while (rc == CLI_DONE && !*end && (got = spv_import_next(w->i->decoder, &item)) == 1) {
+        rc = take(w, &item, end);
+    }
+    if (rc == CLI_DONE && !*end && got < 0) {
+        /* what came before the fault is good */
+        rc = flush(w);
+        return rc == CLI_DONE ? bad_file(w, got) : rc;
+    }
+    return rc;
+}
+
+static int read_all(struct work *w)
+{
+    bool end = false;
+    int rc = CLI_DONE;
+    while (rc == CLI_DONE && !end) {
+        size_t room = 0;
+        size_t got = 0;
+        uint8_t *to = spv_import_room(w->i->decoder, &room);
+        rc = input_read(w->i->in, to, room, &got);
+        if (rc != CLI_DONE) {
+            break;
+        }
+        spv_import_got(w->i->decoder, got);
+        if (got == 0) {
+            spv_import_end(w->i->decoder);
+        }
+        rc = take_all(w, &end);
+        end = end || got == 0;
+        if (rc == CLI_DONE && cli_stopped()) {
+            rc = CLI_INTERRUPTED;
+        }
+    }
+    /* what was read before the end, or before somebody had enough, is kept */
+    int kept = rc == CLI_DONE || rc == CLI_INTERRUPTED ? flush(w) : CLI_DONE;
+    return kept != CLI_DONE ? kept : rc;
+}
+
+int import_run(struct import *i)
+{
+    struct work *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
+    }
+    w->i = i;
+    w->name = input_name(i->in);
+    w->tip = spv_chain_tip(i->chain)->height;
+    int rc = read_all(w);
+    if (rc == CLI_DONE) {
+        rc = check_end(w);
+    }
+    free(w);
+    return rc;
+}

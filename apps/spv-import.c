@@ -1,0 +1,315 @@
+/* spv-import: headers from a file into the database, as if a peer had sent them: judged by every
+ * rule. What there is to it is in import_run.c; here are its options and what it tells. */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "import_run.h"
+
+#define PAINT_EVERY 0.1 /* seconds; on a terminal */
+#define TELL_EVERY 1.0 /* seconds; JSON and plain lines */
+
+struct job {
+    struct cli_place place;
+    const char *input_name, *format_name;
+    enum spv_import_format format;
+    bool no_checkpoints, json, quiet;
+    struct spv_params params; /* of the database */
+    double started, told;
+    struct import import;
+};
+
+/* Telling. */
+
+static double rate(const struct job *j, const struct import_counts *c)
+{
+    double seconds = cli_clock() - j->started;
+    return seconds > 0 ? (double)(c->added + c->known) / seconds : 0;
+}
+
+/* An event's object. */
+static json_t *object(const struct job *j, const char *event, const struct spv_record *tip,
+                      const struct import_counts *c)
+{
+    char hash[SPV_HASH_HEX];
+    char work[SPV_HASH_HEX];
+    spv_blockhash_hex(hash, &tip->hash);
+    spv_u256_hex(work, &tip->work);
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:f}", "event", event, "network",
+                     j->params.net.name, "height", (json_int_t)tip->height, "hash", hash, "work",
+                     work, "time", (json_int_t)tip->header.time, "added", (json_int_t)c->added,
+                     "known", (json_int_t)c->known, "rate", rate(j, c));
+}
+
+static void progress(void *ctx, const struct spv_record *tip, const struct import_counts *c)
+{
+    struct job *j = ctx;
+    char line[4 * CLI_FIGURE + 64];
+    char height[CLI_FIGURE];
+    char added[CLI_FIGURE];
+    char known[CLI_FIGURE];
+    char speed[CLI_FIGURE];
+    double now = cli_clock();
+    if (j->quiet || now - j->told < (cli_live() ? PAINT_EVERY : TELL_EVERY)) {
+        return;
+    }
+    j->told = now;
+    if (cli_json_on()) {
+        cli_json(object(j, "progress", tip, c));
+        return;
+    }
+    (void)snprintf(line, sizeof line, "height %s  %s added  %s known  %s",
+                   cli_count(height, tip->height), cli_count(added, c->added),
+                   cli_count(known, c->known), cli_rate(speed, rate(j, c)));
+    if (cli_live()) {
+        cli_paint(line);
+    } else {
+        cli_say("%s", line);
+    }
+}
+
+static void reorganised(void *ctx, const struct spv_change *change)
+{
+    struct job *j = ctx;
+    char a[CLI_FIGURE];
+    if (cli_json_on()) {
+        json_t *o = object(j, "reorg", &change->records[change->n - 1], &j->import.counts);
+        if (o != NULL) {
+            json_object_set_new(o, "fork_height", json_integer(change->fork_height));
+            json_object_set_new(o, "removed", json_integer(change->removed));
+        }
+        cli_json(o);
+    } else if (!j->quiet) {
+        cli_say("reorganisation: %lu headers above height %s gave way to %lu with more work",
+                (unsigned long)change->removed, cli_count(a, change->fork_height),
+                (unsigned long)change->n);
+    }
+}
+
+static void summary_json(const struct job *j, const char *event, const struct spv_record *tip)
+{
+    const struct import_counts *c = &j->import.counts;
+    const char *format = spv_import_format_name(spv_import_format_of(j->import.decoder));
+    json_t *o = object(j, event, tip, c);
+    json_t *more =
+        json_pack("{s:I, s:I, s:I, s:I, s:f, s:s?, s:s, s:o?}", "side", (json_int_t)c->side,
+                  "left_out", (json_int_t)c->left_out, "reorgs", (json_int_t)c->reorgs, "missing",
+                  (json_int_t)c->missing, "seconds", cli_clock() - j->started, "format", format,
+                  "packing", input_packing(j->import.in), "database", json_string(j->place.path));
+    if (o != NULL && more != NULL) {
+        json_object_update(o, more);
+    }
+    json_decref(more);
+    cli_json(o);
+}
+
+static void summary(const struct job *j, int rc)
+{
+    const struct import_counts *c = &j->import.counts;
+    const struct spv_record *tip = spv_chain_tip(j->import.chain);
+    bool done = rc == CLI_DONE;
+    char hash[SPV_HASH_HEX];
+    char height[CLI_FIGURE];
+    char added[CLI_FIGURE];
+    char known[CLI_FIGURE];
+    char time[CLI_FIGURE];
+    cli_paint_clear();
+    if (cli_json_on()) {
+        summary_json(j, done ? "imported" : "interrupted", tip);
+        return;
+    }
+    if (j->quiet) {
+        return;
+    }
+    spv_blockhash_hex(hash, &tip->hash);
+    cli_say("%s %s at height %s, tip %s, %s headers added, %s known, in %s, database %s",
+            j->params.net.name, done ? "imported" : "interrupted", cli_count(height, tip->height),
+            hash, cli_count(added, c->added), cli_count(known, c->known),
+            cli_duration(time, cli_clock() - j->started), j->place.path);
+    if (c->side > 0 || c->left_out > 0) {
+        cli_say("%" PRIu64 " headers of side branches stored, %" PRIu64
+                " left out (forks below the last checkpoint, or no room)",
+                c->side, c->left_out);
+    }
+    if (!done) {
+        cli_say("The same command goes on from there.");
+    }
+}
+
+/* The job. */
+
+/* A database that is there tells its network by itself. */
+static void learn_network(struct job *j)
+{
+    struct spv_store_config cfg = {.path = j->place.path, .mode = SPV_STORE_READ};
+    struct spv_store *store = NULL;
+    j->params = *j->place.params;
+    if (j->place.db != NULL && j->place.network == NULL &&
+        spv_store_open(&store, &cfg, NULL) == 0) {
+        j->params = *spv_store_params(store);
+        (void)spv_store_close(store);
+    }
+}
+
+static int open_store(struct job *j)
+{
+    struct spv_problem why;
+    struct spv_store_config cfg = {
+        .path = j->place.path, .params = &j->params, .mode = SPV_STORE_CREATE};
+    if (spv_store_open(&j->import.store, &cfg, &why) != 0) {
+        return cli_problem(&why);
+    }
+    uint32_t cut = spv_store_rewound(j->import.store);
+    if (cut > 0 && !j->quiet) {
+        cli_warn("%s: the last %lu headers were damaged and have been cut off.", j->place.path,
+                 (unsigned long)cut);
+    }
+    return CLI_DONE;
+}
+
+static int open_chain(struct job *j)
+{
+    struct spv_chain_config cfg = {.params = &j->params,
+                                   .reader = spv_store_reader(j->import.store),
+                                   .no_checkpoints = j->no_checkpoints};
+    int rc = spv_chain_new(&j->import.chain, &cfg);
+    if (rc == 0) {
+        rc = spv_import_new(&j->import.decoder, &j->params, j->format);
+    }
+    return rc == 0 ? CLI_DONE
+                   : cli_fail(rc,
+                              "%s: the chain cannot be loaded: %s. See spv-sync(1) on damaged "
+                              "databases.",
+                              j->place.path, spv_strerror(rc));
+}
+
+static int import_all(struct job *j)
+{
+    int rc = import_run(&j->import);
+    cli_paint_clear();
+    /* as after a first sync: kept up to date from here on */
+    int built = rc == CLI_DONE ? spv_store_build_index(j->import.store) : 0;
+    if (built != 0) {
+        rc = cli_fail(built, "%s", spv_store_last_problem(j->import.store));
+    }
+    if (rc == CLI_DONE || rc == CLI_INTERRUPTED) {
+        summary(j, rc);
+    }
+    return rc;
+}
+
+static int run(struct job *j)
+{
+    bool standard = j->input_name == NULL || strcmp(j->input_name, "-") == 0;
+    int rc = CLI_DONE;
+    if (j->format_name != NULL && spv_import_format_by_name(&j->format, j->format_name) != 0) {
+        return cli_usage("--format: '%s' is not raw, electrum, neutrino, csv or jsonl.",
+                         j->format_name);
+    }
+    if (standard && isatty(STDIN_FILENO) == 1) {
+        return cli_usage("standard input is a terminal. Name a file with --input.");
+    }
+    rc = cli_place_resolve(&j->place);
+    if (rc == CLI_DONE) { /* before a database is made for nothing */
+        rc = input_open(&j->import.in, j->input_name);
+    }
+    if (rc == CLI_DONE) {
+        learn_network(j);
+        rc = open_store(j);
+    }
+    if (rc == CLI_DONE) {
+        rc = open_chain(j);
+    }
+    if (rc == CLI_DONE) {
+        j->started = cli_clock();
+        rc = import_all(j);
+    }
+    return rc;
+}
+
+static int finish(struct job *j, int rc)
+{
+    spv_import_free(j->import.decoder);
+    spv_chain_free(j->import.chain);
+    int closed = spv_store_close(j->import.store);
+    if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED)) {
+        rc = cli_fail(closed,
+                      "%s: cannot be closed in order: %s. What was committed is kept; check the "
+                      "disk.",
+                      j->place.path, spv_strerror(closed));
+    }
+    input_close(j->import.in);
+    int printed = cli_finish_output();
+    return rc != CLI_DONE ? rc : printed;
+}
+
+static struct job state = {
+    .import = {.progress = progress, .reorganised = reorganised, .ctx = &state}};
+
+static const struct cli_option options[] = {
+    {.group = "What"},
+    {.name = "input",
+     .letter = 'i',
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .help = "The file; '-' is standard input (default). May be packed by gzip or zstd.",
+     .into = &state.input_name},
+    {.name = "format",
+     .letter = 'f',
+     .kind = CLI_TEXT,
+     .value = "FORMAT",
+     .help = "raw, electrum, neutrino, csv or jsonl. Default: told by the first bytes.",
+     .into = &state.format_name},
+    {.group = "Into what"},
+    CLI_NETWORK_ROW(state.place),
+    CLI_DATADIR_ROW(state.place),
+    CLI_DB_ROW(state.place),
+    {.group = "What to believe"},
+    {.name = "no-checkpoints",
+     .kind = CLI_FLAG,
+     .help = "Judge by the rules alone.",
+     .into = &state.no_checkpoints},
+    {.group = "Output"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .help = "One JSON object a line: progress, reorg, imported, interrupted, warning, error.",
+     .into = &state.json},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = CLI_FLAG,
+     .help = "Only errors.",
+     .into = &state.quiet},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    static const enum cli_exit exits[] = {CLI_DONE, CLI_FAILED, CLI_USAGE, CLI_DATABASE,
+                                          CLI_INTERRUPTED};
+    static const struct cli_app app = {
+        .name = "spv-import",
+        .summary = "Brings block headers from a file into the database that spv-sync keeps. Each "
+                   "is\njudged by the consensus rules, as if a peer had sent it.",
+        .usage = "[OPTION]...",
+        .options = options,
+        .notes = "A file that leaves the stored chain is taken when it has more work, and "
+                 "refused\nwhen not. spv-sync goes on where the file ends.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  spv-import --input headers.csv.gz\n"
+                 "  spv-import --network testnet4 --input ~/.electrum/testnet4/blockchain_headers\n"
+                 "  curl -s https://example.com/headers.bin.zst | spv-import --json\n",
+        .exits = exits,
+        .n_exits = sizeof exits / sizeof exits[0],
+    };
+    int rc = cli_parse(&app, argc, argv);
+    if (rc != CLI_PROCEED) {
+        return rc;
+    }
+    cli_catch_signals();
+    if (state.json) {
+        cli_json_mode();
+    }
+    return finish(&state, run(&state));
+}

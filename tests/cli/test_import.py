@@ -1,0 +1,548 @@
+"""spv-import: what spv-export wrote comes back the same; what is wrong is refused with its place."""
+
+import gzip
+import json
+import os
+import signal
+import sqlite3
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+from support import (DATABASE, DONE, FAILED, HANG, HEADER, INTERRUPTED, USAGE, TestCase,
+                     binary, database_headers, display, mine_file, run, sha256d)
+
+DATA = os.environ.get("SPV_TEST_DATA", "")
+FORMATS = ["csv", "jsonl", "raw", "electrum", "neutrino"]
+PACKINGS = {"": "none", ".gz": "gzip", ".zst": "zstd"}
+MAINNET_GENESIS = bytes.fromhex(
+    "01000000" + "00" * 32 + "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a" +
+    "29ab5f49" + "ffff001d" + "1dac2b7c")
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def remade(header, **fields):
+    """A regtest header with other fields, mined again."""
+    at = {"version": (0, "<i"), "time": (68, "<I"), "bits": (72, "<I")}
+    h = bytearray(header)
+    for name, value in fields.items():
+        if name == "prev":
+            h[4:36] = value
+        else:
+            struct.pack_into(at[name][1], h, at[name][0], value)
+    for nonce in range(1000):
+        struct.pack_into("<I", h, 76, nonce)
+        if sha256d(h)[31] < 0x7f:
+            return bytes(h)
+    raise AssertionError("no nonce")
+
+
+class Case(TestCase):
+    """Chains of regtest: start (50), grown (80), other (95, forks at 50), each from genesis."""
+    chains = None
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.path("file")
+        if Case.chains is None:
+            made = {}
+            for name, n, seed, base in (("start", 50, 1, None), ("grown", 30, 1, "start"),
+                                        ("other", 45, 2, "start")):
+                made[name] = mine_file(self.path(name), n, seed=seed,
+                                       base=self.path(base) if base else None)
+            Case.chains = made
+        self.start, self.grown, self.other = (Case.chains[n] for n in ("start", "grown", "other"))
+
+    def write(self, data, name="file"):
+        with open(self.path(name), "wb") as f:
+            f.write(data)
+        return self.path(name)
+
+    def bring(self, *args, data=None, db=None, network="regtest", **more):
+        if data is not None:
+            self.write(data)
+        return run("spv-import", "--network", network, "--db", db or self.db, "--input",
+                   self.file, *args, **more)
+
+    def imports(self, *args, **more):
+        result = self.bring("--json", *args, **more)
+        self.ends(result, DONE)
+        final = json.loads(result.stdout.splitlines()[-1])
+        self.assertEqual(final["event"], "imported")
+        return final
+
+    def export(self, *args, db=None):
+        out = self.path("export.out")
+        self.ends(run("spv-export", "--db", db or self.db, "--output", out, "--quiet", *args), DONE)
+        return read(out)
+
+    def refused(self, data, code, *words, args=(), db=None):
+        """It ends with the code and says these words; returns the complaint."""
+        result = self.bring("--json", *args, data=data, db=db)
+        self.ends(result, code)
+        for word in words:
+            self.assertIn(word, result.stderr)
+        return result.stderr
+
+
+class Identity(Case):
+    def check(self, source, network, branches):
+        """Exports in each form, imports each into a new database, exports again."""
+        for form in FORMATS:
+            more = ["--branches"] if branches and form in ("csv", "jsonl") else []
+            plain = self.export("--format", form, *more, db=source)
+            for ending, packing in PACKINGS.items():
+                with self.subTest(form=form, packing=packing):
+                    path, db = self.path("x" + ending), self.path(f"{form}{packing}.db")
+                    self.ends(run("spv-export", "--db", source, "--format", form, "--output", path,
+                                  *more), DONE)
+                    result = run("spv-import", "--network", network, "--db", db, "--input", path,
+                                 "--json")
+                    self.ends(result, DONE)
+                    final = json.loads(result.stdout.splitlines()[-1])
+                    told = "raw" if form == "electrum" else form  # the same without a hole
+                    self.assertEqual((final["format"], final["packing"]), (told, packing))
+                    self.assertEqual(final["left_out"], 0)
+                    self.assertEqual(self.export("--format", form, *more, db=db), plain)
+                    self.assertEqual(database_headers(db), database_headers(source))
+                    os.remove(db)
+
+    def test_of_a_chain_with_side_branches(self):
+        for chain in (self.grown, self.other):
+            self.imports(data=chain)
+        with sqlite3.connect(self.db) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM branch_header").fetchone(), (30,))
+        db.close()
+        self.check(self.db, "regtest", True)
+
+    def test_of_real_mainnet_headers(self):
+        path = os.path.join(DATA, "headers/mainnet-1-32260.bin")
+        if not DATA or not os.path.exists(path):
+            self.skipTest("SPV_TEST_DATA has no headers/mainnet-1-32260.bin")
+        raw = read(path)  # without genesis
+        final = self.imports(data=raw, network="mainnet")
+        self.assertEqual((final["height"], final["added"]), (32260, 32260))
+        self.assertEqual(database_headers(self.db), MAINNET_GENESIS + raw)
+        self.check(self.db, "mainnet", False)
+
+    def test_of_real_signet_headers(self):
+        path = os.path.join(DATA, "headers/signet-0-2015.bin")
+        if not DATA or not os.path.exists(path):
+            self.skipTest("SPV_TEST_DATA has no headers/signet-0-2015.bin")
+        self.assertEqual(self.imports(data=read(path), network="signet")["height"], 2015)
+        self.assertEqual(database_headers(self.db), read(path))
+
+    def test_of_a_followed_file_with_its_reorganisation(self):
+        for form in ("csv", "jsonl"):
+            with self.subTest(form=form):
+                for suffix in ("", "-lock"):
+                    if os.path.exists(self.db + suffix):
+                        os.remove(self.db + suffix)
+                self.imports(data=self.grown)
+                followed = self.path("followed")
+                program = self.program("spv-export", "--db", self.db, "--format", form, "--follow",
+                                       "--output", followed)
+                end = time.monotonic() + HANG
+                while not os.path.exists(followed) and time.monotonic() < end:
+                    time.sleep(0.02)
+                self.imports(data=self.other)
+                while b"reorg" not in read(followed) or read(followed).count(b"\n") < 127:
+                    self.assertLess(time.monotonic(), end)
+                    time.sleep(0.02)
+                program.signal(signal.SIGINT)
+                self.assertEqual(program.end(), INTERRUPTED)
+                data = read(followed)
+                db = self.path(form + ".db")
+                final = self.imports(data=data, db=db)
+                self.assertEqual((final["height"], final["reorgs"]), (95, 1))
+                self.assertEqual(self.export("--branches", db=db), self.export("--branches"))
+                # and once more: all of it is known or left already
+                self.assertEqual(self.imports(data=data, db=db)["added"], 0)
+                os.remove(followed)
+
+
+class Resume(Case):
+    def test_what_is_there_is_known_and_the_rest_goes_on(self):
+        self.assertEqual(self.imports(data=self.start)["added"], 50)
+        final = self.imports(data=self.grown)
+        self.assertEqual((final["added"], final["known"], final["height"]), (30, 51, 80))
+        final = self.imports(data=self.grown)
+        self.assertEqual((final["added"], final["known"]), (0, 81))
+        # a file that ends below the tip contradicts nothing
+        self.assertEqual(self.imports(data=self.start)["known"], 51)
+
+    def test_a_part_goes_on_where_the_database_ends(self):
+        self.imports(data=self.start)
+        for args in (["raw"], ["neutrino"], ["csv"], ["jsonl"], ["electrum"]):
+            with self.subTest(args):
+                whole = self.path("whole.db")
+                if not os.path.exists(whole):
+                    self.imports(data=self.grown, db=whole)
+                part = self.export("--format", *args, "--from", 40, db=whole)
+                db = self.path(args[0] + ".part.db")
+                self.imports(data=self.start, db=db)
+                self.assertEqual(self.imports(data=part, db=db)["height"], 80)
+                self.assertEqual(database_headers(db), self.grown)
+
+    def test_a_part_that_begins_too_high_is_refused(self):
+        whole = self.path("whole.db")
+        self.imports(data=self.grown, db=whole)
+        for form in ("csv", "jsonl", "neutrino"):
+            self.refused(self.export("--format", form, "--from", 40, db=whole), FAILED,
+                         "begins at height 40", "ends at 0")
+        self.refused(self.export("--format", "raw", "--from", 40, db=whole), FAILED,
+                     display(sha256d(self.grown[39 * HEADER:40 * HEADER])), "not in the database")
+
+    def test_sync_goes_on_from_an_import(self):
+        self.imports(data=self.start)
+        self.write(self.other)
+        server = self.server("--headers", self.file)
+        self.ends(self.sync("--connect", server.address), DONE)
+        self.assertEqual(database_headers(self.db), self.other)
+
+    def test_interrupted_it_keeps_what_came_and_goes_on(self):
+        big = mine_file(self.path("big"), 9000)
+        pipe = subprocess.Popen([binary("spv-import"), "--network", "regtest", "--db", self.db,
+                                 "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+        pipe.stdin.write(big[:5000 * HEADER + 7])
+        pipe.stdin.flush()
+        events = [json.loads(pipe.stdout.readline())]  # something was stored
+        pipe.send_signal(signal.SIGINT)
+        out, err = pipe.communicate(timeout=HANG)
+        self.assertEqual(pipe.returncode, INTERRUPTED, err)
+        events += [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(events[-1]["event"], "interrupted")
+        kept = len(database_headers(self.db)) // HEADER - 1
+        self.assertEqual(events[-1]["height"], kept)
+        self.assertGreater(kept, 0)
+        final = self.imports(data=big)
+        self.assertEqual((final["known"], final["added"]), (kept + 1, 9000 - kept))
+        self.assertEqual(database_headers(self.db), big)
+
+    def test_killed_it_goes_on_to_the_same_export(self):
+        big = mine_file(self.path("big"), 9000)
+        for sent in (100, 2500, 6300):
+            pipe = subprocess.Popen([binary("spv-import"), "--network", "regtest", "--db", self.db],
+                                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            pipe.stdin.write(big[:sent * HEADER])
+            pipe.stdin.flush()
+            time.sleep(0.05)
+            pipe.kill()
+            pipe.wait(HANG)
+            pipe.stdin.close()
+        self.imports(data=big)
+        self.assertEqual(self.export("--format", "raw"), big)
+
+
+class Branches(Case):
+    def test_a_file_with_more_work_reorganises(self):
+        self.imports(data=self.grown)
+        final = self.imports(data=self.other)
+        self.assertEqual((final["height"], final["reorgs"], final["added"]), (95, 1, 45))
+        self.assertEqual(database_headers(self.db), self.other)
+
+    def test_a_file_with_less_work_is_refused_and_leaves_nothing(self):
+        self.imports(data=self.other)
+        before = self.export("--branches")
+        for form, place in (("raw", "byte 4080"), ("csv", "line 53")):
+            db = self.path("grown.db")
+            self.imports(data=self.grown, db=db)
+            text = self.refused(self.export("--format", form, db=db), FAILED, place, "height 51",
+                                display(sha256d(self.grown[51 * HEADER:52 * HEADER])),
+                                display(sha256d(self.other[51 * HEADER:52 * HEADER])))
+            self.assertIn("no more work", text)
+            self.assertEqual(self.export("--branches"), before)
+
+    def test_a_fork_below_a_checkpoint_is_refused_with_both_hashes(self):
+        path = os.path.join(DATA, "headers/mainnet-1-32260.bin")
+        if not DATA or not os.path.exists(path):
+            self.skipTest("SPV_TEST_DATA has no headers/mainnet-1-32260.bin")
+        raw = MAINNET_GENESIS + read(path)
+        self.imports(data=raw[:5000 * HEADER], network="mainnet")
+        wrong = bytearray(raw[:5000 * HEADER])
+        wrong[1000 * HEADER + 36] ^= 1
+        self.write(bytes(wrong))
+        result = self.bring(network="mainnet")
+        self.ends(result, FAILED)
+        for word in ("byte 80000", "height 1000", "forks below the last checkpoint",
+                     display(sha256d(wrong[1000 * HEADER:1001 * HEADER])),
+                     display(sha256d(raw[1000 * HEADER:1001 * HEADER]))):
+            self.assertIn(word, result.stderr)
+
+    def test_the_first_headers_of_another_network_name_it(self):
+        self.refused(MAINNET_GENESIS, USAGE, "mainnet", "--network mainnet")
+        head = bytes.fromhex("f9beb4d9" "0000" "00000000")
+        self.refused(head + MAINNET_GENESIS, USAGE, "mainnet", "not of regtest")
+        self.imports(data=self.start)
+        self.ends(self.bring(network="mainnet"), DATABASE)
+        # a database that is there tells its network
+        self.ends(run("spv-import", "--db", self.db, "--input", self.file), DONE)
+
+
+class Electrum(Case):
+    def test_a_hole_that_the_database_fills_is_passed_over(self):
+        self.imports(data=self.start)
+        holed = self.grown[:10 * HEADER] + bytes(30 * HEADER) + self.grown[40 * HEADER:]
+        final = self.imports(data=holed)
+        self.assertEqual((final["height"], final["format"]), (80, "electrum"))
+        self.assertEqual(database_headers(self.db), self.grown)
+
+    def test_before_a_hole_it_stops_and_sync_fetches_the_rest(self):
+        for first, kept in ((0, 0), (1, 0), (20, 19)):
+            with self.subTest(first=first):
+                holed = self.grown[:first * HEADER] + bytes((60 - first) * HEADER) + \
+                    self.grown[60 * HEADER:]
+                db = self.path(f"{first}.db")
+                result = self.bring("--json", data=holed, db=db)
+                self.ends(result, DONE)
+                self.assertIn("spv-sync", result.stderr)
+                final = json.loads(result.stdout.splitlines()[-1])
+                self.assertEqual((final["height"], final["missing"]), (kept, 59 - kept))
+                server = self.server("--headers", self.write(self.grown))
+                self.ends(self.sync("--connect", server.address, db=db), DONE)
+                self.assertEqual(database_headers(db), self.grown)
+
+    def test_zeros_in_other_formats_are_refused(self):
+        holed = self.grown[:10 * HEADER] + bytes(HEADER) + self.grown[11 * HEADER:]
+        self.refused(holed, FAILED, "byte 800", "zeros", args=["--format", "raw"])
+        self.refused(bytes.fromhex("fabfb5da000000000000") + holed, FAILED, "byte 810", "zeros")
+
+    def test_a_bomb_of_zeros_ends_at_its_limit(self):
+        path = self.path("bomb.gz")
+        with gzip.open(path, "wb", 1) as f:
+            for _ in range(700):
+                f.write(bytes(1 << 20))
+        self.imports(data=self.start)
+        result = run("spv-import", "--network", "regtest", "--db", self.db, "--input", path)
+        self.ends(result, FAILED)
+        self.assertIn("8000000 zero headers", result.stderr)
+
+
+class Malformed(Case):
+    def rows(self, form="csv"):
+        db = self.path("rows.db")
+        if not os.path.exists(db):
+            self.imports(data=self.grown, db=db)
+        return self.export("--format", form, db=db).decode().splitlines(keepends=True)
+
+    def test_text_is_refused_at_its_line_and_what_came_before_is_kept(self):
+        rows = self.rows()
+        n = 7  # rows[7] is line 8, height 6
+        f = rows[n].rstrip("\n").split(",")
+        csv = {
+            "time: '-1' is not": [*f[:5], "-1", *f[6:]],
+            "time: '4294967296' is not": [*f[:5], "4294967296", *f[6:]],
+            "nonce: '' is not": [*f[:7], "", f[8]],
+            "nonce: '1x' is not": [*f[:7], "1x", f[8]],
+            "nonce: '00000000000000000000000": [*f[:7], "0" * 40, f[8]],
+            "bits: '7fffff' is not": [*f[:6], "7fffff", *f[7:]],
+            "previous_hash: 'abc' is not": [*f[:3], "abc", *f[4:]],
+            "merkle_root: 'zz": [*f[:4], "zz" + f[4][2:], *f[5:]],
+            "version: '2147483648' is not": [*f[:2], "2147483648", *f[3:]],
+            "version: '-' is not": [*f[:2], "-", *f[3:]],
+            "height: 'six' is not": ["six", *f[1:]],
+            "the hash is not that": [f[0], f[1][:-1] + ("0" if f[1][-1] != "0" else "1"), *f[2:]],
+            "chain_work: '1' is not": [*f[:8], "1"],
+            "has 8 values, not 9": f[:8],
+            "has 10 values, not 9": [*f, "1"],
+            "height 7 comes after height 5": ["7", *f[1:]],
+            "height 5 comes after height 5": rows[n - 1].rstrip("\n").split(","),
+        }
+        for words, fields in csv.items():
+            with self.subTest(words):
+                db = self.path("bad.db")
+                text = "".join(rows[:n]) + ",".join(fields) + "\n" + "".join(rows[n + 1:])
+                self.refused(text.encode(), FAILED, f"line {n + 1}: ", words, db=db)
+                self.assertEqual(database_headers(db), self.grown[:6 * HEADER])
+                os.remove(db)
+        whole = "".join(rows)
+        for words, text in {
+                "line 9: is empty": "".join(rows[:8]) + "\n" + "".join(rows[8:]),
+                "line 9: holds a zero byte": "".join(rows[:8]) + "1\0,\n" + "".join(rows[8:]),
+                "line 9: is longer than 4096": "".join(rows[:8]) + "1" * 5000 + "\n",
+                "line 3: is no mark": "".join(rows[:2]) + "#reorg,1\n",
+                "line 3: event: 'other'": "".join(rows[:2]) + f"#other,0,{f[1]},0\n",
+                "above the last header": "".join(rows[:2]) + f"#reorg,7,{f[1]},0\n",
+                "names the column hash twice": whole.replace("chain_work", "hash"),
+                "neither names columns": "a,b\n" * 30,
+                "time is missing": whole.replace("time", "tima"),
+                "more than 32 columns": ",".join(f"c{i}" for i in range(40)) + "\n",
+        }.items():
+            with self.subTest(words):
+                self.refused(text.encode(), FAILED, words)
+        # no words of the file reach a terminal as they are
+        text = "".join(rows[:n]) + rows[n].replace(f[5], "\x1b[2J") + "\n"
+        self.assertNotIn("\x1b", self.refused(text.encode(), FAILED, "time: '?[2J'"))
+
+    def test_columns_may_stand_in_any_order_quoted_and_beside_others(self):
+        rows = [row.rstrip("\n").split(",") for row in self.rows()]
+        order = [7, 6, 5, 4, 3, 2, 0]
+        text = "\ufeff" + "".join(
+            ",".join(['"%s"' % row[k] for k in order] + [f"x{i}" if i else "other"]) + "\r\n"
+            for i, row in enumerate(rows))
+        self.assertEqual(self.imports(data=text.encode())["height"], 80)
+        # without a line of names the columns are the usual ones; the last line needs no end
+        db = self.path("bare.db")
+        bare = "".join(self.rows()[1:]).rstrip("\n")
+        self.assertEqual(self.imports(data=bare.encode(), db=db)["height"], 80)
+
+    def test_json_is_refused_at_its_line(self):
+        rows = self.rows("jsonl")
+        good = rows[6]
+        for words, line in {
+                "'{' is missing": "nonsense\n",
+                "an array": "[" + good.rstrip("\n") + "]\n",
+                "',' or '}' is missing": good.replace(',"hash', '"hash'),
+                "':' is missing": good.replace('"hash":', '"hash"'),
+                "a value is missing": good.replace('"height":6', '"height":'),
+                "a name is missing": good.replace('"hash"', "hash"),
+                "something follows": good.rstrip("\n") + "}\n",
+                "time is there twice": good.replace("{", '{"time":1,'),
+                "time is missing": good.replace('"time"', '"tame"'),
+                "height: '6' is not a plain value": good.replace('"height":6', '"height":"6"'),
+                "bits: '207fffff' is not a string": good.replace('"207fffff"', "207fffff"),
+                "no plain one": good.replace("{", '{"x":{"y":1},'),
+                "branch: '1' is not true or false": good.replace("{", '{"branch":1,'),
+                "event: 'x' is not": '{"event":"x","fork_height":1}\n',
+                "removed is missing": '{"event":"reorg","fork_height":1}\n',
+        }.items():
+            with self.subTest(words):
+                self.refused(("".join(rows[:6]) + line).encode(), FAILED, "line 7: ", words)
+        spaced = "".join(row.replace('":', '" :\t').replace(",", " , ").replace(
+            "{", '{ "note": "a \\"quoted\\" } thing", "more":null , ') for row in rows)
+        self.assertEqual(self.imports(data=spaced.encode(), db=self.path("spaced.db"))["height"],
+                         80)
+
+    def test_binary_is_refused_at_its_byte(self):
+        self.refused(b"", FAILED, "the file is empty")
+        self.refused(self.start[:-1], FAILED, "byte 4000", "after 79 of its 80")
+        self.assertEqual(len(database_headers(self.db)), 50 * HEADER)
+        head = bytes.fromhex("fabfb5da")
+        self.refused(head + b"\0\0\0", FAILED, "inside the 10 bytes")
+        self.refused(head + bytes.fromhex("01 00 00000000") + self.start, FAILED, "version 1")
+        self.refused(head + bytes.fromhex("00 01 00000000") + self.start, FAILED, "filter headers")
+        self.refused(head + bytes.fromhex("00 02 00000000") + self.start, FAILED, "type 2")
+        self.refused(head + bytes.fromhex("00 00 ffffffff") + self.start, FAILED, "highest height")
+        self.refused(os.urandom(8), FAILED, "byte 0")
+        # a start height that is not the headers' own
+        fresh = self.path("fresh.db")
+        self.refused(head + bytes.fromhex("00 00 01000000") + self.start, FAILED, "height 1",
+                     db=fresh)
+
+    def test_each_header_is_judged_by_the_rules(self):
+        last = self.start[-HEADER:]
+        tip = sha256d(last)
+        good = self.grown[51 * HEADER:52 * HEADER]
+        self.assertEqual(good[4:36], tip)
+        unmined = bytearray(good)
+        while sha256d(unmined)[31] < 0x80:
+            unmined[76] = (unmined[76] + 1) % 256
+        for words, header in {
+                "hash above its target": bytes(unmined),
+                "above the network's limit": remade(good, bits=0x2100ffff),
+                "are negative, zero or overflow": remade(good, bits=0),
+                "not what the retarget rules": remade(good, bits=0x207ffffe),
+                "median of the previous 11": remade(good, time=1),
+                "more than two hours ahead": remade(good, time=0xfffffff0),
+                "does not link to a known header": remade(good, prev=bytes(31) + b"\1"),
+        }.items():
+            with self.subTest(words):
+                db = self.path("judged.db")
+                text = self.refused(self.start + header, FAILED, words, "byte 4080", "height 51",
+                                    display(sha256d(header)), db=db)
+                self.assertIn(self.file, text)
+                self.assertEqual(database_headers(db), self.start)
+                os.remove(db)
+
+    def test_a_spoilt_packed_file_is_refused(self):
+        for ending in (".gz", ".zst"):
+            packed = self.path("p" + ending)
+            self.imports(data=self.grown, db=self.path("x.db"))
+            self.ends(run("spv-export", "--db", self.path("x.db"), "--output", packed, "--quiet"),
+                      DONE)
+            data = read(packed)
+            self.refused(data[:len(data) // 2], FAILED, "ends too early")
+            self.refused(data + b"junk", FAILED, "cannot be unpacked")
+            spoilt = bytearray(data)
+            spoilt[len(data) // 2] ^= 0xff
+            result = self.bring(data=bytes(spoilt))
+            self.ends(result, FAILED)
+            # several members or frames are one file, as their tools make them
+            if ending == ".gz":
+                half = len(self.grown) // 2
+                two = gzip.compress(self.grown[:half]) + gzip.compress(self.grown[half:])
+                self.assertEqual(self.imports(data=two, db=self.path("two.db"))["height"], 80)
+
+    def test_wrong_usage(self):
+        self.write(self.start)
+        self.ends(self.bring("--format", "xml"), USAGE)
+        self.ends(self.bring("extra"), USAGE)
+        self.ends(run("spv-import", "--input", self.folder), USAGE)
+        self.ends(run("spv-import", "--db", self.db, "--input", self.path("none")), FAILED)
+        self.assertFalse(os.path.exists(self.db))
+        # the wrong format for the bytes
+        for form in ("csv", "jsonl", "neutrino"):
+            result = self.bring("--format", form)
+            self.assertIn(result.returncode, (FAILED, USAGE), form)
+
+
+class Input(Case):
+    def test_standard_input_and_plain_lines(self):
+        result = subprocess.run([binary("spv-import"), "--network", "regtest", "--db", self.db,
+                                 "--input", "-"], input=self.grown, capture_output=True,
+                                timeout=HANG)
+        self.assertEqual(result.returncode, DONE, result.stderr)
+        self.assertIn("regtest imported at height 80", result.stdout.decode())
+        result = self.bring("--quiet", data=self.grown)
+        self.ends(result, DONE)
+        self.assertEqual((result.stdout, result.stderr), ("", ""))
+
+    def test_a_slow_pipe_in_small_pieces(self):
+        packed = gzip.compress(self.grown)
+        pipe = subprocess.Popen([binary("spv-import"), "--network", "regtest", "--db", self.db,
+                                 "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+        def feed():
+            for at in range(0, len(packed), 997):
+                pipe.stdin.write(packed[at:at + 997])
+                pipe.stdin.flush()
+            pipe.stdin.close()
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        out = pipe.stdout.read()
+        feeder.join(HANG)
+        self.assertEqual(pipe.wait(HANG), DONE)
+        pipe.stdout.close()
+        self.assertEqual(json.loads(out.splitlines()[-1])["height"], 80)
+
+    def test_a_second_writer_is_refused(self):
+        self.imports(data=self.start)
+        holder = subprocess.Popen([binary("spv-import"), "--network", "regtest", "--db", self.db,
+                                   "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        holder.stdin.write(self.grown[:60 * HEADER])
+        holder.stdin.flush()
+        holder.stdout.readline()  # it is at work
+        result = self.bring(data=self.grown)
+        self.ends(result, FAILED)
+        self.assertIn(str(holder.pid), result.stderr)
+        holder.communicate(timeout=HANG)
+        self.assertEqual(holder.returncode, DONE)
+
+    def test_it_builds_the_hash_index(self):
+        self.imports(data=self.grown)
+        with sqlite3.connect(self.db) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM sqlite_master WHERE name ="
+                                        " 'header_by_hash'").fetchone(), (1,))
+        db.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

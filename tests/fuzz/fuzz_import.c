@@ -1,0 +1,104 @@
+/* The readers of header files, with whatever bytes: the first byte chooses format and network, the
+ * second the size of the pieces, the rest is the file.
+ *
+ * Promises: the same items and the same end whatever the pieces; holes and heights within bounds;
+ * an error stays and has words; binary files give back the very bytes that they are made of. */
+#include <stdio.h>
+#include <string.h>
+
+#include "fuzz/fuzz.h"
+#include "spv/import.h"
+
+struct outcome {
+    int rc;
+    uint64_t items;
+    uint64_t sum; /* of all that the items say, order included */
+    char problem[SPV_PROBLEM_TEXT];
+};
+
+static void mix(struct outcome *o, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < n; i++) {
+        o->sum = (o->sum ^ p[i]) * UINT64_C(0x100000001b3);
+    }
+}
+
+static void take(struct outcome *o, const struct spv_import_item *item, const uint8_t *file,
+                 size_t size)
+{
+    uint8_t raw[SPV_HEADER_SIZE];
+    o->items++;
+    mix(o, &item->kind, sizeof item->kind);
+    mix(o, &item->height, sizeof item->height);
+    mix(o, &item->count, sizeof item->count);
+    mix(o, &item->placed, sizeof item->placed);
+    mix(o, &item->branch, sizeof item->branch);
+    mix(o, &item->offset, sizeof item->offset);
+    FUZZ_CHECK(item->offset < size);
+    switch (item->kind) {
+    case SPV_IMPORT_HEADER:
+        spv_header_encode(raw, &item->header);
+        mix(o, raw, sizeof raw);
+        FUZZ_CHECK(item->line > 0 || memcmp(raw, file + item->offset, sizeof raw) == 0);
+        break;
+    case SPV_IMPORT_HOLE:
+        FUZZ_CHECK(item->count > 0 && item->count <= SPV_IMPORT_HOLE_MAX);
+        FUZZ_CHECK(item->offset + (uint64_t)item->count * SPV_HEADER_SIZE <= size);
+        break;
+    case SPV_IMPORT_REORG:
+        FUZZ_CHECK(item->line > 0);
+        break;
+    }
+}
+
+static struct outcome read_pieces(const struct spv_params *params, enum spv_import_format format,
+                                  const uint8_t *file, size_t size, size_t piece)
+{
+    struct outcome o = {.rc = 0, .sum = UINT64_C(0xcbf29ce484222325)};
+    struct spv_import *d = NULL;
+    struct spv_import_item item;
+    size_t given = 0;
+    FUZZ_CHECK(spv_import_new(&d, params, format) == 0);
+    for (bool ended = false; o.rc >= 0 && !ended;) {
+        size_t room = 0;
+        uint8_t *to = spv_import_room(d, &room);
+        size_t n = size - given < piece ? size - given : piece;
+        FUZZ_CHECK(room > 0);
+        n = n < room ? n : room;
+        if (n > 0) {
+            memcpy(to, file + given, n);
+        }
+        spv_import_got(d, n);
+        given += n;
+        if (given == size) {
+            spv_import_end(d);
+            ended = true;
+        }
+        while ((o.rc = spv_import_next(d, &item)) == 1) {
+            take(&o, &item, file, size);
+        }
+    }
+    (void)snprintf(o.problem, sizeof o.problem, "%s", spv_import_problem(d));
+    if (o.rc < 0) {
+        FUZZ_CHECK(o.problem[0] != '\0');
+        FUZZ_CHECK(spv_import_next(d, &item) == o.rc);
+    }
+    spv_import_free(d);
+    return o;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    enum spv_import_format format = (enum spv_import_format)(data[0] % 6);
+    const struct spv_params *params =
+        spv_params_get((enum spv_network)(data[0] / 6 % SPV_NETWORKS));
+    struct outcome whole = read_pieces(params, format, data + 2, size - 2, SIZE_MAX);
+    struct outcome cut = read_pieces(params, format, data + 2, size - 2, (size_t)data[1] + 1);
+    FUZZ_CHECK(whole.rc == cut.rc && whole.items == cut.items && whole.sum == cut.sum);
+    FUZZ_CHECK(strcmp(whole.problem, cut.problem) == 0);
+    return 0;
+}
