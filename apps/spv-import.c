@@ -263,6 +263,7 @@ static const struct cli_option options[] = {
      .into = &state.format_name},
     {.group = "Into what"},
     CLI_NETWORK_ROW(state.place),
+    CLI_CHALLENGE_ROW(state.place),
     CLI_DATADIR_ROW(state.place),
     CLI_DB_ROW(state.place),
     {.group = "What to believe"},
