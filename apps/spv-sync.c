@@ -11,6 +11,7 @@
 #include "checkpoint_list.h"
 #include "cli.h"
 #include "spv/loop.h"
+#include "sync_proxy.h"
 #include "sync_report.h"
 
 #define TICK 0.1 /* seconds: the live line; even a sync of a moment shows its way */
@@ -23,6 +24,8 @@ struct sync {
     /* options */
     struct cli_place place;
     struct cli_list connect, add_peers;
+    struct sync_proxy proxy;
+    bool forget_bans;
     uint64_t peers, timeout;
     const char *min_work_text, *checkpoint_file;
     struct cli_list checkpoint_items;
@@ -151,6 +154,17 @@ static int no_peer(const struct sync *s, const struct spv_node_stats *stats)
             "%s: stuck at height %lu: no new header and no new peer in %s. What came "
             "is kept; run it again, or name another peer with --connect HOST.",
             net, (unsigned long)stats->tip.height, t);
+    if (strstr(cause, spv_strerror(SPV_ERR_BANNED)) != NULL)
+        return cli_fail_as(CLI_NO_PEER, SPV_ERR_BANNED,
+                           "%s: no usable peer in %s: %s. Name another peer, or lift the bans with "
+                           "--forget-bans.",
+                           net, t, cause);
+    if (s->proxy.endpoint.host[0] != '\0')
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+            "%s: no usable peer in %s: %s. Check that a SOCKS5 proxy which takes user names (Tor "
+            "does) listens at %s port %u.",
+            net, t, cause, s->proxy.endpoint.host, (unsigned)s->proxy.endpoint.port);
     if (s->connect.n > 0)
         return cli_fail_as(
             CLI_NO_PEER, SPV_ERR_UNREACHABLE,
@@ -225,6 +239,8 @@ static int run_loop(struct sync *s)
     s->report.database = s->place.path;
     s->report.verbose = s->verbose;
     s->report.few_peers = s->connect.n > 0;
+    cfg.node.forget_bans = s->forget_bans;
+    sync_proxy_apply(&s->proxy, &cfg);
     rc = spv_evloop_new(&s->loop, &cfg, &why);
 
     if (rc != 0)
@@ -243,15 +259,19 @@ static int run_loop(struct sync *s)
 
 /* Beginnings. */
 
-static int read_endpoints(struct spv_endpoint *out, const struct cli_list *list, const char *option,
-                          uint16_t port)
+static int read_endpoints(const struct sync *s, struct spv_endpoint *out,
+                          const struct cli_list *list, const char *option)
 {
+    const uint16_t port = s->place.params->net.port;
     size_t i;
 
     for (i = 0; i < list->n; i++) {
         if (spv_endpoint_parse(&out[i], list->item[i], port) != 0 || out[i].port == 0)
             return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
                              list->item[i]);
+        int rc = sync_proxy_allows(&s->proxy, option, &out[i]);
+        if (rc != CLI_DONE)
+            return rc;
     }
     return CLI_DONE;
 }
@@ -268,10 +288,11 @@ static int check_options(struct sync *s)
         return cli_usage("--add-peer: has no use with --connect, which allows no other peer.");
     if (s->connect.n > SPV_NODE_MAX_ENDPOINTS || s->add_peers.n > SPV_NODE_MAX_ENDPOINTS)
         return cli_usage("--connect: more than %d peers.", SPV_NODE_MAX_ENDPOINTS);
-    rc = read_endpoints(s->endpoints, &s->connect, "connect", s->place.params->net.port);
+    rc = sync_proxy_read(&s->proxy);
     if (rc == CLI_DONE)
-        rc = read_endpoints(s->endpoints + s->connect.n, &s->add_peers, "add-peer",
-                            s->place.params->net.port);
+        rc = read_endpoints(s, s->endpoints, &s->connect, "connect");
+    if (rc == CLI_DONE)
+        rc = read_endpoints(s, s->endpoints + s->connect.n, &s->add_peers, "add-peer");
     if (rc == CLI_DONE && s->min_work_text != NULL &&
         spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
         rc = cli_usage("--min-chain-work: '%s' is not 1 to 64 hex digits.", s->min_work_text);
@@ -319,6 +340,21 @@ static const struct cli_option options[] = {
      .value = "HOST[:PORT]",
      .help = "This peer as well as those that are found; may be given several times.",
      .into = &state.add_peers},
+    {.name = "proxy",
+     .kind = CLI_TEXT,
+     .value = "HOST[:PORT]",
+     .help =
+         "Dial every peer through this SOCKS5 proxy (Tor: 127.0.0.1:9050); nothing is looked up "
+         "here.",
+     .into = &state.proxy.text},
+    {.name = "onion",
+     .kind = CLI_FLAG,
+     .help = "Only onion addresses, through --proxy. Default proxy: 127.0.0.1:9050.",
+     .into = &state.proxy.onion},
+    {.name = "forget-bans",
+     .kind = CLI_FLAG,
+     .help = "Lift the bans of peers that lied within the last 24 hours.",
+     .into = &state.forget_bans},
     {.name = "peers",
      .kind = CLI_NUMBER,
      .value = "N",

@@ -1,0 +1,110 @@
+"""A peer that proves a lie is banned for a day, over restarts, and everybody can see why."""
+
+import json
+import socket
+import sqlite3
+import struct
+import threading
+import time
+import unittest
+
+from support import DONE, NO_PEER, REGTEST_GENESIS, TestCase, Wire, sha256d
+
+
+class Liar:
+    """A peer that answers getheaders with a header that has no proof of work."""
+
+    def __init__(self):
+        self.dialled = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.dialled += 1
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    @staticmethod
+    def header():
+        nonce = 0
+        while True:
+            header = struct.pack("<i32s32sIII", 4, sha256d(REGTEST_GENESIS), bytes(32), 1296688703,
+                                 0x207fffff, nonce)
+            if sha256d(header)[31] & 0x80:  # above the target
+                return header
+            nonce += 1
+
+    def serve(self, sock):
+        try:
+            wire = Wire(sock)
+            wire.wait(b"version")
+            wire.send_version(height=1000, time=int(time.time()))
+            wire.send(b"verack")
+            while True:
+                wire.wait(b"getheaders")
+                wire.send(b"headers", b"\x01" + self.header() + b"\x00")
+        except (EOFError, OSError):
+            sock.close()
+
+    def close(self):
+        self.listener.close()
+
+
+class Bans(TestCase):
+    def test_a_liar_is_banned_over_restarts_until_it_is_forgiven(self):
+        liar, server = Liar(), self.server("--mine", 50)
+        self.addCleanup(liar.close)
+        peers = ("--connect", liar.address, "--connect", server.address)
+        result = self.sync(*peers, "--json")
+        self.ends(result, DONE)
+        banned = [e for e in map(json.loads, result.stdout.splitlines()) if e["event"] == "banned"]
+        self.assertEqual([(e["peer"], e["code"]) for e in banned],
+                         [(liar.address, "HDR_POW")])
+        with sqlite3.connect(self.db) as db:
+            rows = db.execute("SELECT address, until - since, code, reason FROM peer_ban").fetchall()
+        db.close()
+        self.assertEqual(rows, [(liar.address, 86400, -105, "hash above its target")])
+        self.assertEqual(liar.dialled, 1)
+
+        result = self.sync(*peers, "--verbose")
+        self.ends(result, DONE)
+        self.assertIn(f"{liar.address}: banned: it lied within the last 24 hours", result.stdout)
+        self.assertEqual(liar.dialled, 1)
+
+        result = self.sync("--connect", liar.address, "--timeout", 1)
+        self.ends(result, NO_PEER)
+        self.assertIn("banned: it lied within the last 24 hours", result.stderr)
+        self.assertIn("--forget-bans", result.stderr)
+        self.assertEqual(liar.dialled, 1)
+
+        self.ends(self.sync(*peers, "--forget-bans"), DONE)
+        self.assertEqual(liar.dialled, 2)
+
+    def test_a_ban_ends_after_a_day(self):
+        liar, server = Liar(), self.server("--mine", 50)
+        self.addCleanup(liar.close)
+        peers = ("--connect", liar.address, "--connect", server.address)
+        self.ends(self.sync(*peers), DONE)
+        with sqlite3.connect(self.db) as db:
+            db.execute("UPDATE peer_ban SET since = since - 86401, until = until - 86401")
+        db.close()
+        self.ends(self.sync(*peers), DONE)
+        self.assertEqual(liar.dialled, 2)
+
+    def test_a_slow_peer_is_not_banned(self):
+        mute = socket.create_server(("127.0.0.1", 0))  # takes connections, says nothing
+        self.addCleanup(mute.close)
+        result = self.sync("--connect", "127.0.0.1:%d" % mute.getsockname()[1], "--timeout", 1)
+        self.ends(result, NO_PEER)
+        with sqlite3.connect(self.db) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM peer_ban").fetchone(), (0,))
+        db.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
