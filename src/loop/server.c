@@ -1,7 +1,9 @@
 /* A listener whose links are all inbound. A getheaders is answered at once from the reader, unless
- * the client has not yet taken what it asked for before: then the request is dropped, so a client
- * that asks and never reads costs a bounded queue and is closed by the write deadline. Everything
- * else that clients say is heard and ignored; pings are the machine's business.
+ * the client has not yet taken what it asked for before: then the request waits until it has, in
+ * the order of asking, so that a client may have many under way. One that asks and never reads
+ * costs a bounded queue (requests that would make it longer are dropped) and is closed by the write
+ * deadline. Everything else that clients say is heard and ignored; pings are the machine's
+ * business.
  *
  * A chain that grows is watched by looking at its tip now and then. The last few headers up to a
  * new tip are given to each client's machine, which knows what its peer has: it sends those that
@@ -23,14 +25,22 @@
     256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
 #define MAX_WAITING (4u << 20) /* ours: 25 full answers that one client has not taken */
 #define MAX_ALL_WAITING (32u << 20) /* ours: and for all together, beside one answer each */
+#define MAX_REQUESTS 64 /* ours: that wait for room; a client's machine keeps as many open */
 
 #define ANNOUNCED 16 /* ours: a peer is sent 8 at most; below them the ones that it may have */
+
+/* A request that waits: of its locator only the first hash that we know. */
+struct request {
+    struct spv_blockhash from, stop;
+};
 
 struct client {
     struct client *next;
     struct spv_server *server;
     struct spv_link *link;
     bool ready;
+    struct request waiting[MAX_REQUESTS]; /* oldest first, a ring */
+    size_t first, n_waiting;
 };
 
 struct spv_server {
@@ -71,27 +81,64 @@ static bool may_answer(const struct client *c)
     return mine <= MAX_WAITING && all <= MAX_ALL_WAITING;
 }
 
-static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
+static void on_taken(void *ctx, int error);
+
+static void answer(struct client *c, const struct spv_msg_getheaders *request)
 {
-    const struct client *c = ctx;
     struct spv_server *s = c->server;
-    if (!c->ready || msg->command != SPV_CMD_GETHEADERS)
-        return;
-    s->stats.requests++;
-    if (!may_answer(c))
-        return;
-    int n = spv_serve_headers(&s->cfg.reader, s->answer, &msg->u.getheaders);
+    int n = spv_serve_headers(&s->cfg.reader, s->answer, request);
     if (n < 0) {
-        spv_link_close(link, n);
+        spv_link_close(c->link, n);
         return;
     }
     const struct spv_msg reply = {.command = SPV_CMD_HEADERS,
                                   .u.headers = {.headers = s->answer, .n = (size_t)n}};
-    int rc = spv_link_send(link, &reply);
+    int rc = spv_link_send_tracked(c->link, &reply, on_taken, c);
     if (rc < 0)
-        spv_link_close(link, rc);
+        spv_link_close(c->link, rc);
     else
         s->stats.headers_sent += (uint64_t)n;
+}
+
+/* An answer has left (or never will): is there room for one more? */
+static void on_taken(void *ctx, int error)
+{
+    struct client *c = ctx;
+    while (error == 0 && c->n_waiting > 0 && may_answer(c)) {
+        const struct request request = c->waiting[c->first];
+        c->first = (c->first + 1) % MAX_REQUESTS;
+        c->n_waiting--;
+        const struct spv_msg_getheaders again = {
+            .locator = &request.from, .n = 1, .stop = request.stop};
+        answer(c, &again);
+    }
+}
+
+static void wait_for_room(struct client *c, const struct spv_msg_getheaders *request)
+{
+    const struct spv_reader *r = &c->server->cfg.reader;
+    struct request *w = &c->waiting[(c->first + c->n_waiting) % MAX_REQUESTS];
+    struct spv_record record;
+    if (c->n_waiting == MAX_REQUESTS || request->n == 0)
+        return;
+    size_t i = 0;
+    while (i + 1 < request->n && r->by_hash(r->ctx, &record, &request->locator[i]) != 1)
+        i++;
+    *w = (struct request){.from = request->locator[i], .stop = request->stop};
+    c->n_waiting++;
+}
+
+static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
+{
+    struct client *c = ctx;
+    (void)link;
+    if (!c->ready || msg->command != SPV_CMD_GETHEADERS)
+        return;
+    c->server->stats.requests++;
+    if (c->n_waiting > 0 || !may_answer(c))
+        wait_for_room(c, &msg->u.getheaders);
+    else
+        answer(c, &msg->u.getheaders);
 }
 
 /* The last headers up to the reader's tip, when that is another than before: how many, 0, or

@@ -1,5 +1,6 @@
-/* The answer of Bitcoin Core's ProcessGetHeaders, from a reader. Whether a header is the stop is
- * seen in its child's prev, so that nothing is hashed. */
+/* The answer of Bitcoin Core's ProcessGetHeaders, from a reader. A stop that the reader can find
+ * bounds what is read; otherwise whether a header is the stop is seen in its child's prev, so that
+ * nothing is hashed. */
 #include "spv/serve.h"
 
 #include "spv/error.h"
@@ -40,7 +41,12 @@ static int answer(const struct spv_reader *reader, struct spv_header *out,
     rc = first_height(reader, &from, request);
     if (rc < 0)
         return rc;
-    rc = reader->range(reader->ctx, out, from, SPV_MAX_HEADERS);
+    uint32_t most = SPV_MAX_HEADERS;
+    if (!spv_blockhash_is_zero(&request->stop) &&
+        reader->by_hash(reader->ctx, &record, &request->stop) == 1 && record.height >= from &&
+        record.height - from < most)
+        most = record.height - from + 1;
+    rc = reader->range(reader->ctx, out, from, most);
     if (rc <= 0 || spv_blockhash_is_zero(&request->stop))
         return rc;
     for (int i = 1; i < rc; i++)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,6 +22,8 @@
 #define GREED                                                                                      \
     120 /* requests of a client that does not read: more than its queue may hold answers           \
          */
+
+#define PIPELINED 60 /* requests of one that reads late; half of the answers must wait */
 
 static struct mined chain;
 
@@ -251,11 +254,13 @@ static void other_messages_are_heard_and_ignored(void **state)
     served_stop(&s);
 }
 
-/* A client of plain bytes that asks again and again and reads nothing. */
-static int greedy_client(const struct spv_endpoint *at)
+/* A client of plain bytes that asks again and again and reads nothing yet. */
+static int greedy_client(const struct spv_endpoint *at, int times)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    const int small = 65536; /* so that answers wait at the server, not in the kernel */
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
     const struct sockaddr_in in = {.sin_family = AF_INET,
                                    .sin_port = htons(at->port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -272,7 +277,7 @@ static int greedy_client(const struct spv_endpoint *at)
                                                   .n = 1}};
     assert_int_equal(spv_msg_write(&b, &version, net, SPV_PROTOCOL_VERSION), 0);
     assert_int_equal(spv_msg_write(&b, &verack, net, SPV_PROTOCOL_VERSION), 0);
-    for (int i = 0; i < GREED; i++)
+    for (int i = 0; i < times; i++)
         assert_int_equal(spv_msg_write(&b, &more, net, SPV_PROTOCOL_VERSION), 0);
     assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
     spv_buffer_free(&b);
@@ -284,7 +289,7 @@ static void client_that_does_not_read_holds_up_nobody(void **state)
     struct served s = {0};
     served_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint at = served_endpoint(&s);
-    int greedy = greedy_client(&at);
+    int greedy = greedy_client(&at, GREED);
     struct crowd c = {0};
     come(*state, &c, 1, &at);
     c.ends[0].on_ready = ask;
@@ -298,6 +303,38 @@ static void client_that_does_not_read_holds_up_nobody(void **state)
     const uint64_t answers = (s.stats.headers_sent - HEADERS) / SPV_MAX_HEADERS;
     assert_in_range(answers, (4u << 20) / (SPV_MAX_HEADERS * 81), GREED - 20);
     (void)close(greedy);
+}
+
+/* Reads until n full answers have come. */
+static void read_answers(int fd, int n)
+{
+    const struct timeval patience = {.tv_sec = 60};
+    static uint8_t bytes[65536];
+    size_t left = (size_t)n * (24 + 3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1));
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    while (left > 0) {
+        const ssize_t got = read(fd, bytes, left < sizeof bytes ? left : sizeof bytes);
+        assert_true(got > 0);
+        left -= (size_t)got;
+    }
+}
+
+static void requests_wait_until_the_client_has_read_what_it_asked_for_before(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    int fd = greedy_client(&at, PIPELINED);
+    struct crowd c = {0};
+    come(*state, &c, 1, &at); /* when it is done, the server has read the other one's requests */
+    c.ends[0].on_ready = ask;
+    c.ends[0].on_message = ask_until_empty;
+    rig_run(*state);
+    read_answers(fd, PIPELINED);
+    rig_part(*state);
+    served_stop(&s);
+    assert_int_equal(s.stats.headers_sent, HEADERS + PIPELINED * SPV_MAX_HEADERS);
+    (void)close(fd);
 }
 
 static void taken_port_is_said(void **state)
@@ -336,6 +373,7 @@ int main(void)
         T(refuses_more_clients_than_allowed_at_the_door),
         T(other_messages_are_heard_and_ignored),
         T(client_that_does_not_read_holds_up_nobody),
+        T(requests_wait_until_the_client_has_read_what_it_asked_for_before),
         T(announces_new_headers_to_a_client_that_asked_for_headers),
         T(announces_the_new_tip_by_its_hash_to_other_clients),
         T(announces_a_leap_by_the_hash_of_its_end),
