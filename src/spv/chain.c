@@ -113,6 +113,8 @@ void spv_chain_free(struct spv_chain *c)
 /* One accept in progress. */
 struct batch {
     struct spv_verdict *verdict;
+    const struct spv_blockhash
+        *last; /* NULL, or the last one's hash: the others are in the prevs */
     struct spv_now now;
     struct spv_place place; /* of the last known header before the new ones */
     bool placed;
@@ -225,11 +227,25 @@ static int take(struct spv_chain *c, struct batch *b, const struct spv_header *h
     return judge_new(c, b, header, hash);
 }
 
+/* The hashes of headers from .. from + more, out of n. */
+static void hash_ahead(const struct batch *b, struct spv_blockhash *hashes,
+                       const struct spv_header *headers, size_t from, size_t more, size_t n)
+{
+    uint8_t raw[HASH_AT_ONCE * SPV_HEADER_SIZE];
+
+    for (size_t k = 0; b->last != NULL && k < more; k++)
+        hashes[k] = from + k + 1 < n ? headers[from + k + 1].prev : *b->last;
+    if (b->last != NULL)
+        return;
+    for (size_t k = 0; k < more; k++)
+        spv_header_encode(raw + k * SPV_HEADER_SIZE, &headers[from + k]);
+    spv_header_hash_raw(hashes, raw, more);
+}
+
 /* Goes through the batch up to the first refused header. */
 static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_header *headers,
                        size_t n)
 {
-    uint8_t raw[HASH_AT_ONCE * SPV_HEADER_SIZE];
     struct spv_blockhash hashes[HASH_AT_ONCE];
     struct spv_blockhash last = {{0}};
     struct spv_verdict *v = b->verdict;
@@ -241,9 +257,7 @@ static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_he
 
         if (at == 0) {
             const size_t more = n - i < HASH_AT_ONCE ? n - i : HASH_AT_ONCE;
-            for (size_t k = 0; k < more; k++)
-                spv_header_encode(raw + k * SPV_HEADER_SIZE, header + k);
-            spv_header_hash_raw(hashes, raw, more);
+            hash_ahead(b, hashes, headers, i, more, n);
         }
         v->index = i;
         if (i == 0) {
@@ -323,36 +337,47 @@ static int reserve_window(struct spv_chain *c, size_t n)
     return spv_span_reserve(&c->window, need > cap ? need : cap);
 }
 
-static int accept_batch(struct spv_chain *c, struct spv_verdict *out,
-                        const struct spv_header *headers, size_t n, bool proven, struct spv_now now)
+static int accept(struct spv_chain *c, struct batch *b, const struct spv_header *headers, size_t n)
 {
-    struct batch b = {.verdict = out, .now = now, .proven = proven};
     int rc;
 
-    *out = (struct spv_verdict){0};
     if (c->pending)
         return SPV_ERR_STATE;
-    if (n > SPV_MAX_HEADERS)
-        return SPV_ERR_TOO_LONG;
     rc = reserve_window(c, n);
     if (rc < 0)
         return rc;
-    rc = judge_batch(c, &b, headers, n);
+    rc = judge_batch(c, b, headers, n);
     if (rc < 0)
         return rc;
-    return b.n_new == 0 ? SPV_OK : keep(c, &b);
+    return b->n_new == 0 ? SPV_OK : keep(c, b);
 }
 
 int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out, const struct spv_header *headers,
                      size_t n, struct spv_now now)
 {
-    return accept_batch(c, out, headers, n, false, now);
+    struct batch b = {.verdict = out, .now = now};
+
+    *out = (struct spv_verdict){0};
+    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+}
+
+int spv_chain_accept_linked(struct spv_chain *c, struct spv_verdict *out,
+                            const struct spv_header *headers, size_t n,
+                            const struct spv_blockhash *last, struct spv_now now)
+{
+    struct batch b = {.verdict = out, .last = last, .now = now};
+
+    *out = (struct spv_verdict){0};
+    return n > SPV_CHAIN_LINKED ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
 }
 
 int spv_chain_accept_proven(struct spv_chain *c, struct spv_verdict *out,
                             const struct spv_header *headers, size_t n, struct spv_now now)
 {
-    return accept_batch(c, out, headers, n, true, now);
+    struct batch b = {.verdict = out, .now = now, .proven = true};
+
+    *out = (struct spv_verdict){0};
+    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
 }
 
 void spv_chain_stored(struct spv_chain *c)

@@ -42,6 +42,13 @@ struct spv_chain {
     bool pending; /* a change was handed out and is not stored yet */
 };
 
+/* spv_chain_accept of up to SPV_CHAIN_LINKED headers that the caller has hashed: each one's prev is
+ * the hash of the one before, *last is the last one's. Everything else is judged. chain.c */
+#define SPV_CHAIN_LINKED 2016 /* a period: what fetch gives at once */
+int spv_chain_accept_linked(struct spv_chain *c, struct spv_verdict *out,
+                            const struct spv_header *headers, size_t n,
+                            const struct spv_blockhash *last, struct spv_now now);
+
 #define SPV_ON_BEST (-1)
 /* Where a known header is: on the best chain, or in a branch's slot. */
 struct spv_place {
