@@ -30,11 +30,11 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .peers = c->cfg.peers,
         .min_work = c->cfg.min_work,
         .no_checkpoints = c->cfg.no_checkpoints,
-        .checkpoints = c->cfg.checkpoints,
-        .n_checkpoints = c->cfg.n_checkpoints,
         .indexed = true,
         .rng = test_random_rng(&c->random),
         .request_timeout_us = c->cfg.request_timeout_us,
+        .checkpoints = c->cfg.checkpoints,
+        .n_checkpoints = c->cfg.n_checkpoints,
     };
     cfg.book = &c->book;
     return spv_node_new(&c->node, &cfg, sim_client_now(sim, c));

@@ -31,7 +31,7 @@ struct sim_event {
     int error; /* EOF, UNREACHED */
     uint8_t *bytes; /* BYTES; ANSWER: struct spv_header[n]; owned */
     size_t n;
-    uint64_t place; /* BYTES: the how-manieth fragment of its sender */
+    uint64_t place; /* BYTES: the how-manieth fragment of its sender; ANSWER: answer */
     size_t client, server; /* DIALLED, UNREACHED, RESOLVED */
     uint64_t peer, epoch;
     struct spv_endpoint endpoint; /* RESOLVED */
@@ -51,6 +51,7 @@ struct sim_end {
     size_t under_way; /* bytes that this end sent and that have not arrived */
     uint64_t sent;
     uint64_t fragments, arrived; /* of what this end sent: they arrive in order */
+    uint64_t answers, answered; /* server: requests are answered in order */
 };
 
 struct sim_conn {
@@ -115,6 +116,9 @@ void *sim_grow(void *array, size_t *cap, size_t n, size_t each);
 struct sim_event *sim_push(struct sim *sim, uint64_t delay_us, enum sim_event_kind kind);
 __attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim, const char *format, ...);
 uint64_t sim_latency(struct sim *sim);
+/* The same again, later. */
+void sim_postpone(struct sim *sim, struct sim_event *e, uint64_t us);
+size_t sim_pipe(const struct sim *sim);
 
 /* net.c */
 /* The time as this end's clock has it. */
@@ -134,7 +138,7 @@ void sim_conn_sweep(struct sim *sim);
 /* server.c */
 int sim_server_attach(struct sim *sim, struct sim_conn *conn);
 void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
-void sim_server_answer(struct sim *sim, const struct sim_event *e);
+void sim_server_answer(struct sim *sim, struct sim_event *e);
 size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoint);
 
 void sim_server_banned(struct sim *sim, const char *address);

@@ -67,7 +67,8 @@ static size_t fragment(struct sim *sim)
 static uint64_t transit(struct sim *sim, const struct sim_conn *conn, int from, size_t n)
 {
     uint64_t rate = sim->host[conn->server].cfg.bytes_per_s;
-    uint64_t us = sim_latency(sim);
+    unsigned far = sim->host[conn->server].cfg.far;
+    uint64_t us = sim_latency(sim) * (far > 0 ? far : 1);
     if (from == SIM_SERVER_END && rate > 0) {
         /* The line is busy until what was sent before has passed. */
         uint64_t last = conn->end[from].last_arrival;
@@ -83,12 +84,12 @@ void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end)
     const uint8_t *bytes;
     size_t n;
     while (from->peer != NULL && (n = spv_peer_pending(from->peer, &bytes)) > 0 &&
-           from->under_way < SIM_PIPE) {
+           from->under_way < sim_pipe(sim)) {
         size_t size = fragment(sim);
         if (size > n)
             size = n;
-        if (size > SIM_PIPE - from->under_way)
-            size = SIM_PIPE - from->under_way;
+        if (size > sim_pipe(sim) - from->under_way)
+            size = sim_pipe(sim) - from->under_way;
         uint64_t us = transit(sim, conn, end, size);
         if (sim->now.mono_us + us < from->last_arrival)
             us = from->last_arrival - sim->now.mono_us;
@@ -179,18 +180,6 @@ static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8
         sim_conn_flush(sim, conn, end);
 }
 
-static void postpone(struct sim *sim, struct sim_event *e, uint64_t us)
-{
-    struct sim_event *again = sim_push(sim, us, e->kind);
-    again->conn = e->conn;
-    again->end = e->end;
-    again->bytes = e->bytes;
-    again->n = e->n;
-    again->place = e->place;
-    again->error = e->error;
-    e->bytes = NULL;
-}
-
 void sim_conn_bytes(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
@@ -199,7 +188,7 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
     const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
     struct sim_end *from = &conn->end[1 - e->end], *to = &conn->end[e->end];
     if (cfg->cut_off || e->place != from->arrived) {
-        postpone(sim, e, cfg->cut_off ? RETRANSMIT : OUT_OF_ORDER);
+        sim_postpone(sim, e, cfg->cut_off ? RETRANSMIT : OUT_OF_ORDER);
         return;
     }
     from->arrived++;
@@ -229,7 +218,7 @@ void sim_conn_eof(struct sim *sim, struct sim_event *e)
         return;
     if (e->error == SPV_ERR_CLOSED &&
         (sim->host[conn->server].cfg.cut_off || conn->end[1 - e->end].under_way > 0)) {
-        postpone(sim, e, OUT_OF_ORDER);
+        sim_postpone(sim, e, OUT_OF_ORDER);
         return;
     }
     end_of(sim, conn, e->end, e->error);

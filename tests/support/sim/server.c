@@ -6,6 +6,9 @@
 
 #include "support/sim/internal.h"
 
+#define SIM_UNTAKEN (1u << 20) /* a reference node stops answering at so much, too */
+#define SIM_WAIT (SPV_SECOND / 200)
+
 size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg)
 {
     if (sim->hosts == SIM_SERVERS)
@@ -120,15 +123,24 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
     host->answered++;
     struct sim_event *e = sim_push(sim, host->cfg.think_us, SIM_ANSWER);
     e->conn = conn->id;
+    e->place = conn->end[SIM_SERVER_END].answers++;
     e->bytes = (uint8_t *)headers;
     e->n = (size_t)n;
 }
 
-void sim_server_answer(struct sim *sim, const struct sim_event *e)
+/* One after the other, and not before the client has taken most of what was sent. */
+void sim_server_answer(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
     if (conn == NULL || conn->end[SIM_SERVER_END].gone)
         return;
+    struct sim_end *end = &conn->end[SIM_SERVER_END];
+    const uint8_t *bytes;
+    if (e->place != end->answered || spv_peer_pending(end->peer, &bytes) > SIM_UNTAKEN) {
+        sim_postpone(sim, e, SIM_WAIT);
+        return;
+    }
+    end->answered++;
     send_headers(sim, conn, (const struct spv_header *)(const void *)e->bytes, e->n);
 }
 

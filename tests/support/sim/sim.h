@@ -56,6 +56,7 @@ struct sim_config {
     uint64_t latency_min_us, latency_max_us; /* one way; 0, 0: 5 to 150 ms */
     size_t fragment_max; /* bytes delivered at once; 0: 16 KiB */
     unsigned reset_permille; /* chance that a delivery is a reset instead */
+    size_t pipe; /* bytes under way in one direction at most; 0: 256 KiB, two socket buffers */
 };
 
 struct sim;
@@ -88,6 +89,7 @@ struct sim_server_config {
     size_t answer_max; /* headers in an answer; 0: as many as fit */
     uint64_t think_us; /* before each answer */
     uint64_t bytes_per_s; /* towards the client; 0: no limit */
+    unsigned far; /* times the world's latency, both ways; 0: once */
     uint64_t reset_after; /* bytes sent to a client, then a reset; 0: never */
     bool cut_off; /* partitioned: nothing passes; bytes under way come after the healing */
     /* Changes an answer of n headers (room for SPV_MAX_HEADERS) before it is sent; returns how many

@@ -80,6 +80,23 @@ uint64_t sim_latency(struct sim *sim)
     return sim->cfg.latency_min_us + test_random_below(&sim->random, span + 1);
 }
 
+void sim_postpone(struct sim *sim, struct sim_event *e, uint64_t us)
+{
+    struct sim_event *again = sim_push(sim, us, e->kind);
+    again->conn = e->conn;
+    again->end = e->end;
+    again->bytes = e->bytes;
+    again->n = e->n;
+    again->place = e->place;
+    again->error = e->error;
+    e->bytes = NULL;
+}
+
+size_t sim_pipe(const struct sim *sim)
+{
+    return sim->cfg.pipe != 0 ? sim->cfg.pipe : SIM_PIPE;
+}
+
 struct sim *sim_new(const struct sim_config *cfg)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
@@ -227,7 +244,7 @@ static void check(struct sim *sim)
             const struct sim_end *x = &sim->conn[i]->end[end];
             if (x->peer != NULL && spv_peer_memory(x->peer) > SIM_PEER_MEMORY)
                 sim_break(sim, "a peer machine's memory is out of bounds");
-            if (x->under_way > SIM_PIPE)
+            if (x->under_way > sim_pipe(sim))
                 sim_break(sim, "more bytes are under way than a pipe holds");
         }
     if (sim->trace.error < 0)
