@@ -30,6 +30,10 @@ void spv_effects_send_empty(struct spv_effects *q, uint64_t peer, enum spv_comma
 /* A SEND of getheaders; the locator is copied. */
 void spv_effects_send_getheaders(struct spv_effects *q, uint64_t peer,
                                  const struct spv_blockhash *locator, size_t n);
+/* The same with a last hash that is wanted. */
+void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
+                                       const struct spv_blockhash *locator, size_t n,
+                                       const struct spv_blockhash *stop);
 
 /* The first effect: 1, or 0 when the queue is empty. What *out points at lives until the next pop.
  */

@@ -15,6 +15,7 @@
 #define SPV_FETCH_MAX_HEADERS                                                                      \
     131072 /* ours: waiting to be joined, 10 MiB: 64 segments of a period and one more */
 #define SPV_FETCH_MAX_SEGMENTS 80 /* ours: in the window; as above, and some that are shorter */
+#define SPV_FETCH_PIECE 2016 /* headers given at once: a segment of one period */
 #define SPV_FETCH_MAX_OPEN 60 /* ours: requests on a peer; its machine keeps SPV_PEER_REQUESTS */
 #define SPV_FETCH_FIRST_OPEN 16 /* ours: segments asked of a peer whose speed is not known yet */
 #define SPV_FETCH_TIMEOUT (20 * SPV_SECOND) /* ours: without any answer; as SPV_SYNC_REQUEST */
@@ -33,9 +34,10 @@ struct spv_fetch_config {
  * _free. */
 struct spv_fetch_piece {
     const struct spv_header *headers;
-    size_t n; /* 1..SPV_MAX_HEADERS */
+    size_t n; /* 1..SPV_FETCH_PIECE */
     uint32_t height; /* of the first */
-    struct spv_blockhash last; /* the last one's hash: hashes and links were computed already */
+    struct spv_blockhash
+        last; /* the last one's hash; links are checked: the others are in the prevs */
     uint64_t peer; /* who gave it; it may be gone by now */
     bool proven; /* its links end in a mark. Not so only where marks are further apart than
                     SPV_FETCH_MAX_HEADERS: then pieces are given as they come */
@@ -84,6 +86,9 @@ int spv_fetch_add(struct spv_fetch *f, uint64_t id, struct spv_now now);
 /* A peer that must not be asked any more, or is gone: what it was asked is asked of others. */
 int spv_fetch_remove(struct spv_fetch *f, uint64_t id, struct spv_now now);
 
+/* The peer has shown that it has more than it seemed to have: it is no longer behind. */
+void spv_fetch_shown(struct spv_fetch *f, uint64_t id);
+
 /* A headers message of a peer. 1: it was the answer to a request of ours, and is settled. 0: it was
  * not (an announcement, or another one's answer). SPV_ERR_NOMEM: all is as it was before; the
  * effect queue's error. */
@@ -104,6 +109,10 @@ int spv_fetch_next_drop(struct spv_fetch *f, struct spv_fetch_drop *out);
 bool spv_fetch_done(const struct spv_fetch *f);
 /* There are peers, and each of them has shown that it lacks the next header to be joined. */
 bool spv_fetch_blocked(const struct spv_fetch *f);
+
+/* How long (us) a full answer of the peer would take from now on, with what it is asked for
+ * already; 0: not known. */
+uint64_t spv_fetch_time(const struct spv_fetch *f, uint64_t id);
 
 /* False when there is no such peer. */
 bool spv_fetch_peer(const struct spv_fetch *f, struct spv_fetch_peer_stats *out, uint64_t id);

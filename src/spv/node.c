@@ -214,7 +214,11 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
                                              cfg->min_work ? *cfg->min_work : n->params.min_work,
                                          .request_timeout_us = cfg->request_timeout_us,
                                          .indexed = cfg->indexed};
-    spv_sync_init(&n->sync, &sync);
+    rc = spv_sync_init(&n->sync, &sync, now);
+    if (rc < 0) {
+        spv_node_free(n);
+        return rc;
+    }
     spv_alarm_init(&n->alarm, &n->params, n->wanted);
     set_quorum(n, now);
     tell_banned(n);
@@ -232,6 +236,7 @@ void spv_node_free(struct spv_node *n)
 {
     if (!n)
         return;
+    spv_sync_free(&n->sync);
     spv_chain_free(n->chain);
     spv_discovery_free(&n->discovery);
     spv_effects_free(&n->effects);
@@ -313,8 +318,7 @@ int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
         return SPV_ERR_STATE;
     if (fail(n, error))
         return n->error;
-    spv_sync_stored(&n->sync);
-    return settle(n, 0, now);
+    return settle(n, spv_sync_stored(&n->sync, now), now);
 }
 
 int spv_node_indexed(struct spv_node *n, int error, struct spv_now now)
@@ -371,6 +375,7 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .addresses_tried = n->discovery.book.n_tried,
         .banned = n->discovery.bans.n,
         .feelers = n->discovery.feelers,
-        .memory = sizeof *n + spv_chain_memory(n->chain) + spv_discovery_memory(&n->discovery),
+        .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
+                  spv_discovery_memory(&n->discovery),
     };
 }

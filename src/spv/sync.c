@@ -10,7 +10,7 @@
 
 #include "spv/sync_state.h"
 
-void spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg)
+int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct spv_now now)
 {
     memset(s, 0, sizeof *s);
     s->cfg = *cfg;
@@ -19,6 +19,13 @@ void spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg)
     s->quorum = SPV_SYNC_GROUPS;
     s->retry_us = SPV_NEVER;
     s->recheck_us = SPV_NEVER;
+    return spv_sync_fetch_new(s, now);
+}
+
+void spv_sync_free(struct spv_sync *s)
+{
+    spv_fetch_free(s->fetch);
+    s->fetch = NULL;
 }
 
 struct spv_event *spv_sync_event(struct spv_effects *q, const struct spv_chain *chain,
@@ -121,19 +128,40 @@ static void judge(struct spv_sync *s, struct spv_now now)
     }
 }
 
-/* Who is asked first: the one whose claim is highest, then the one that came first. Once somebody
- * has stalled, claims count for nothing: mute peers that come back with great claims would else be
- * asked again and again while those with headers wait. */
+/* Known to be several times slower than the quickest peer that is not done. */
+static bool slow(const struct spv_sync *s, const struct spv_sync_peer *p)
+{
+    const uint64_t mine = s->fetch ? spv_fetch_time(s->fetch, p->id) : 0;
+    for (size_t i = 0; mine && i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *q = &s->peer[i];
+        const uint64_t time = q->id && !q->done ? spv_fetch_time(s->fetch, q->id) : 0;
+        if (time && mine / SPV_SYNC_SLOW > time)
+            return true;
+    }
+    return false;
+}
+
+/* Who is asked first: one that is not slow before one that is, then the one whose claim is highest,
+ * then the one that came first. Once somebody has stalled, claims count for nothing: mute peers
+ * that come back with great claims would else be asked again and again while those with headers
+ * wait. */
 static struct spv_sync_peer *best_untried(struct spv_sync *s)
 {
     struct spv_sync_peer *best = NULL;
+    bool best_slow = false;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
         if (!p->id || p->done || p->deadline_us || spv_sync_dropping(s, p->id))
             continue;
-        if (!best ||
-            (!s->stalls && p->claim != best->claim ? p->claim > best->claim : p->id < best->id))
+        const bool is_slow = slow(s, p);
+        const bool better = !best                                   ? true
+                            : is_slow != best_slow                  ? !is_slow
+                            : !s->stalls && p->claim != best->claim ? p->claim > best->claim
+                                                                    : p->id < best->id;
+        if (better) {
             best = p;
+            best_slow = is_slow;
+        }
     }
     return best;
 }
@@ -142,6 +170,8 @@ static struct spv_sync_peer *best_untried(struct spv_sync *s)
 int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
 {
     int rc = 0;
+    if (s->fetching)
+        return s->cfg.effects->error;
     if (!s->chain_peer && !done_groups(s)) {
         bool asking = false;
         for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
@@ -179,19 +209,21 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
         spv_effects_send_empty(s->cfg.effects, id, SPV_CMD_SENDHEADERS);
         p->told = true;
     }
-    return spv_sync_schedule(s, now);
+    const int rc = spv_sync_fetch_add(s, id, now);
+    return rc < 0 ? rc : spv_sync_schedule(s, now);
 }
 
 bool spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
     struct spv_sync_peer *p = spv_sync_find(s, id);
-    const bool useful = p && p->useful;
+    const bool useful = spv_sync_fetch_remove(s, id, now) || (p && p->useful);
     if (p)
         *p = (struct spv_sync_peer){0};
     if (s->chain_peer == id)
         s->chain_peer = 0;
     spv_effects_forget(s->cfg.effects, id);
-    (void)spv_sync_schedule(s, now); /* the queue keeps its error */
+    (void)spv_sync_fetch_pump(s, now); /* the queue keeps its error */
+    (void)spv_sync_schedule(s, now);
     return useful;
 }
 
@@ -203,10 +235,11 @@ void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now
     judge(s, now);
 }
 
-void spv_sync_stored(struct spv_sync *s)
+int spv_sync_stored(struct spv_sync *s, struct spv_now now)
 {
     s->storing = false;
     spv_chain_stored(s->cfg.chain);
+    return spv_sync_fetch_pump(s, now);
 }
 
 void spv_sync_indexed(struct spv_sync *s)
@@ -239,21 +272,24 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         s->stalls++;
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
+    int rc = s->fetch ? spv_fetch_timer(s->fetch, now) : 0;
+    if (!rc)
+        rc = spv_sync_fetch_pump(s, now);
     const bool retry = s->retry_us <= now.mono_us;
     const bool recheck = s->recheck_us <= now.mono_us;
     if (retry)
         s->retry_us = SPV_NEVER;
     if (recheck)
         s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
-    for (size_t i = 0; (retry || recheck) && i < SPV_NODE_MAX_PEERS; i++) {
+    if (!rc && retry)
+        rc = spv_sync_fetch_begin(s, now);
+    for (size_t i = 0; !rc && (retry || recheck) && i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        const int rc = p->id && !p->deadline_us && !spv_sync_dropping(s, p->id) && !s->chain_peer
-                           ? spv_sync_ask(s, p, NULL, now)
-                           : 0;
-        if (rc)
-            return rc;
+        if (p->id && !p->deadline_us && !spv_sync_dropping(s, p->id) && !s->chain_peer &&
+            !s->fetching)
+            rc = spv_sync_ask(s, p, NULL, now);
     }
-    return s->cfg.effects->error;
+    return rc ? rc : s->cfg.effects->error;
 }
 
 uint64_t spv_sync_deadline(const struct spv_sync *s)
@@ -264,7 +300,8 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
         if (p->id && p->deadline_us && patience(s, p) < first)
             first = patience(s, p);
     }
-    return first;
+    const uint64_t fetch = s->fetch ? spv_fetch_deadline(s->fetch) : SPV_NEVER;
+    return fetch < first ? fetch : first;
 }
 
 uint32_t spv_sync_target(const struct spv_sync *s)
@@ -286,4 +323,12 @@ uint32_t spv_sync_target(const struct spv_sync *s)
         target = params->checkpoints[params->n_checkpoints - 1].height;
     /* One liar must not move the bar, so the median claim counts. */
     return n && claims[n / 2] > target ? claims[n / 2] : target;
+}
+
+size_t spv_sync_memory(const struct spv_sync *s)
+{
+    struct spv_fetch_stats stats = {0};
+    if (s->fetch)
+        spv_fetch_stats(s->fetch, &stats);
+    return stats.memory;
 }

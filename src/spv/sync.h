@@ -8,6 +8,7 @@
 
 #include "spv/chain.h"
 #include "spv/effects.h"
+#include "spv/fetch.h"
 
 #define SPV_SYNC_REQUEST (20 * SPV_SECOND) /* ours: a batch is 162 kB; slower is worth a change */
 #define SPV_SYNC_PATIENCE 4 /* ours: times longer when there is nobody else to ask */
@@ -15,6 +16,7 @@
 #define SPV_SYNC_MAX_UNLINKED                                                                      \
     10 /* announcements in a row that link to nothing: the peer is noise */
 #define SPV_SYNC_MAX_USELESS 3 /* full answers in a row without anything new */
+#define SPV_SYNC_SLOW 4 /* ours: times slower than the quickest peer: it is asked after others */
 #define SPV_SYNC_GROUPS 2 /* SYNC.md: a verdict takes two network groups */
 
 struct spv_sync_config {
@@ -52,6 +54,9 @@ struct spv_sync {
     struct spv_sync_peer peer[SPV_NODE_MAX_PEERS];
     uint64_t chain_peer; /* the one that is asked for the chain; 0 none */
     unsigned quorum; /* network groups that a verdict takes */
+    struct spv_fetch *fetch; /* NULL: no checkpoint lies ahead */
+    bool fetching; /* segments are being fetched: nobody is asked for anything else */
+    bool fetch_useless; /* the checkpoints contradict the rules */
     bool synced;
     bool index_asked;
     bool storing; /* a change waits for its acknowledgement */
@@ -62,7 +67,9 @@ struct spv_sync {
     uint64_t headers_added, reorgs, stalls, lies;
 };
 
-void spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg);
+/* SPV_ERR_NOMEM or the effect queue's error. */
+int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct spv_now now);
+void spv_sync_free(struct spv_sync *s); /* a zeroed one is fine */
 
 /* A peer is ready. Errors: SPV_ERR_FULL, or the effect queue's. */
 int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
@@ -76,7 +83,7 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
                      struct spv_now now);
 int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
                  struct spv_now now);
-void spv_sync_stored(struct spv_sync *s);
+int spv_sync_stored(struct spv_sync *s, struct spv_now now);
 void spv_sync_indexed(struct spv_sync *s);
 
 int spv_sync_timer(struct spv_sync *s, struct spv_now now);
@@ -87,6 +94,9 @@ int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out);
 
 /* Where the chain ends by what is known: see spv_node_stats.target_height. */
 uint32_t spv_sync_target(const struct spv_sync *s);
+
+/* Bytes of memory beside the struct itself. */
+size_t spv_sync_memory(const struct spv_sync *s);
 
 /* An EVENT effect with the tip filled in; NULL when the queue is sick. */
 struct spv_event *spv_sync_event(struct spv_effects *q, const struct spv_chain *chain,

@@ -18,20 +18,20 @@ void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
         spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_WORK);
 }
 
-static void lied(struct spv_sync *s, const struct spv_sync_peer *p, int error)
+void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error)
 {
-    s->lies++;
+    s->lies += spv_err_class(error) == SPV_CLASS_LYING;
+    s->stalls += error == SPV_ERR_STALL;
     spv_sync_drop_peer(s, p, error);
 }
 
 /* What a change of the chain means to the store and to the application. The STORE effect comes
  * after the next request, so that the answer is under way while the disk works. */
-void spv_sync_publish(struct spv_sync *s, const struct spv_sync_peer *p,
-                      const struct spv_verdict *v)
+void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdict *v)
 {
     if (v->change.kind == SPV_CHANGE_NONE)
         return;
-    struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_STORE, p->id);
+    struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_STORE, peer);
     if (!e)
         return;
     e->change = v->change;
@@ -42,7 +42,7 @@ void spv_sync_publish(struct spv_sync *s, const struct spv_sync_peer *p,
     s->headers_added += v->change.n;
     s->reorgs += reorg;
     struct spv_event *event = spv_sync_event(s->cfg.effects, s->cfg.chain,
-                                             reorg ? SPV_EVENT_REORG : SPV_EVENT_PROGRESS, p->id);
+                                             reorg ? SPV_EVENT_REORG : SPV_EVENT_PROGRESS, peer);
     if (event) {
         event->fork_height = v->change.fork_height;
         event->removed = v->change.removed;
@@ -52,7 +52,7 @@ void spv_sync_publish(struct spv_sync *s, const struct spv_sync_peer *p,
 
 /* Headers that our clock calls future ones are kept aside by asking for them again when their time
  * has come: the peer is not lying, one of the two clocks is wrong. */
-static void retry_future(struct spv_sync *s, const struct spv_header *header, struct spv_now now)
+void spv_sync_retry_future(struct spv_sync *s, const struct spv_header *header, struct spv_now now)
 {
     int64_t wait = (int64_t)header->time - SPV_MAX_FUTURE - now.unix_s;
     if (wait < 1)
@@ -69,16 +69,12 @@ static int follow_up(struct spv_sync *s, struct spv_sync_peer *p, const struct s
                      const struct spv_verdict *v, struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
-        retry_future(s, &msg->headers[v->index], now);
+        spv_sync_retry_future(s, &msg->headers[v->index], now);
         spv_sync_finish(s, p);
         return 0;
     }
-    if (v->error && spv_err_class(v->error) == SPV_CLASS_LYING) {
-        lied(s, p, v->error);
-        return 0;
-    }
     if (v->error) {
-        spv_sync_drop_peer(s, p, v->error);
+        spv_sync_blame(s, p, v->error);
         return 0;
     }
     p->useful |= v->accepted > 0;
@@ -91,6 +87,11 @@ static int follow_up(struct spv_sync *s, struct spv_sync_peer *p, const struct s
             spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
         }
         p->done = false;
+        if (v->change.kind != SPV_CHANGE_NONE && v->change.kind != SPV_CHANGE_BRANCH) {
+            const int rc = spv_sync_fetch_resume(s, p, now);
+            if (rc)
+                return rc < 0 ? rc : 0;
+        }
         if (!s->chain_peer)
             s->chain_peer = p->id;
         return s->chain_peer == p->id ? spv_sync_ask(s, p, &last, now) : 0;
@@ -111,6 +112,9 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     struct spv_sync_peer *p = spv_sync_find(s, id);
     if (!p || spv_sync_dropping(s, id))
         return 0;
+    int rc = spv_sync_fetch_headers(s, p, msg, now);
+    if (rc)
+        return rc < 0 ? rc : 0;
     if (msg->n == 0) { /* "an empty one settles the oldest" */
         if (!p->deadline_us)
             return 0;
@@ -121,7 +125,7 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
         return spv_sync_schedule(s, now);
     }
     struct spv_verdict v;
-    int rc = spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
+    rc = spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
     if (rc < 0)
         return rc;
     if (v.error == SPV_ERR_HDR_UNLINKED) {
@@ -137,7 +141,7 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     p->unlinked = 0;
     p->deadline_us = 0;
     rc = follow_up(s, p, msg, &v, now);
-    spv_sync_publish(s, p, &v);
+    spv_sync_publish(s, p->id, &v);
     return rc ? rc : spv_sync_schedule(s, now);
 }
 
@@ -158,7 +162,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
             return rc < 0 ? rc : 0;
         p->done = false;
         p->recheck = p->deadline_us != 0;
-        return p->deadline_us || s->chain_peer ? 0 : spv_sync_ask(s, p, NULL, now);
+        return p->deadline_us || s->chain_peer || s->fetching ? 0 : spv_sync_ask(s, p, NULL, now);
     }
     return 0;
 }

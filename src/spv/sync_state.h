@@ -1,9 +1,11 @@
 /* The insides of sync, shared by its source files: sync.c (whose turn it is), sync_headers.c (what
- * comes). */
+ * comes), sync_fetch.c (segments up to the last checkpoint). */
 #ifndef SPV_SPV_SYNC_STATE_H
 #define SPV_SPV_SYNC_STATE_H
 
 #include "spv/sync.h"
+
+#define SPV_SYNC_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
 /* sync.c */
 struct spv_sync_peer *spv_sync_find(struct spv_sync *s, uint64_t id);
@@ -22,7 +24,25 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now);
 void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p);
 /* What a change of the chain means to the store and to the application. Queue the next request
  * first: the answer is then under way while the disk works. */
-void spv_sync_publish(struct spv_sync *s, const struct spv_sync_peer *p,
-                      const struct spv_verdict *v);
+void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdict *v);
+/* Drops it and counts what it did: lied, stalled, or neither. */
+void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error);
+/* Asks again for headers that our clock calls future ones when their time has come. */
+void spv_sync_retry_future(struct spv_sync *s, const struct spv_header *header, struct spv_now now);
+
+/* sync_fetch.c: all do nothing where no checkpoint is ahead. */
+int spv_sync_fetch_new(struct spv_sync *s, struct spv_now now);
+/* Works through fetch from the tip on, if there is anything to fetch. */
+int spv_sync_fetch_begin(struct spv_sync *s, struct spv_now now);
+int spv_sync_fetch_add(struct spv_sync *s, uint64_t id, struct spv_now now);
+/* True when it was of use. */
+bool spv_sync_fetch_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
+/* 1: the message was for fetch, and was dealt with. 0: it is sync's own. Negative: failed. */
+int spv_sync_fetch_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                           const struct spv_msg_headers *msg, struct spv_now now);
+/* A peer without fetch has brought the tip on: 1 when fetch goes on from there. */
+int spv_sync_fetch_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now);
+/* After each input to fetch, and after each STORE: what has come is judged. */
+int spv_sync_fetch_pump(struct spv_sync *s, struct spv_now now);
 
 #endif

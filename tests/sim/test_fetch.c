@@ -1,0 +1,137 @@
+/* How fast headers come, in virtual time: with many requests in flight against one at a time, and
+ * with a slow peer among quick ones against the quick ones alone. 100,000 headers, a checkpoint at
+ * the end of each period. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "support/sim/sim.h"
+
+#define LENGTH 100000
+#define PERIOD 2016
+#define MARKS (LENGTH / PERIOD)
+
+static struct sim_store chain;
+static struct spv_checkpoint marks[MARKS];
+
+static int mine_chain(void **state)
+{
+    (void)state;
+    sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    for (uint32_t i = 0; i < MARKS; i++) {
+        const struct spv_record *r = &chain.at[(i + 1) * PERIOD - 1];
+        marks[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
+    }
+    return 0;
+}
+
+static int free_chain(void **state)
+{
+    (void)state;
+    sim_store_free(&chain);
+    return 0;
+}
+
+static bool connected(struct sim *sim, void *client)
+{
+    (void)sim;
+    return sim_client_events(client, SPV_EVENT_CONNECTED) > 0;
+}
+
+static bool complete(struct sim *sim, void *client)
+{
+    (void)sim;
+    return sim_store_tip(sim_client_store(client))->height == LENGTH;
+}
+
+struct times {
+    double headers; /* milliseconds from the first handshake until the last header is stored */
+    double synced; /* ... from the first dial until the verdict */
+};
+
+static struct times run(struct sim *sim, bool with_marks)
+{
+    const uint64_t dial = sim_now(sim).mono_us;
+    const struct sim_client_config cfg = {.checkpoints = with_marks ? marks : NULL,
+                                          .n_checkpoints = with_marks ? MARKS : 0};
+    struct sim_client *client = sim_add_client(sim, &cfg);
+    assert_int_equal(sim_run(sim, 60 * SPV_SECOND, connected, client), 1);
+    const uint64_t start = sim_now(sim).mono_us;
+    const int rc = sim_run(sim, 3600 * SPV_SECOND, complete, client);
+    if (rc != 1)
+        print_error("%s\n", sim_broken(sim) ? sim_broken(sim) : "not in time");
+    assert_int_equal(rc, 1);
+    const uint64_t last = sim_now(sim).mono_us;
+    assert_int_equal(sim_run(sim, 3600 * SPV_SECOND, sim_client_synced, client), 1);
+    const struct times t = {.headers = (double)(last - start) / 1000,
+                            .synced = (double)(sim_now(sim).mono_us - dial) / 1000};
+    assert_int_equal(sim_client_events(client, SPV_EVENT_BANNED), 0);
+    sim_free(sim);
+    return t;
+}
+
+static struct times over_a_long_way(bool with_marks)
+{
+    struct sim *sim = sim_new(&(struct sim_config){
+        .seed = 1, .latency_min_us = 50000, .latency_max_us = 50000, .pipe = 16u << 20});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    return run(sim, with_marks);
+}
+
+static void a_long_way_is_hidden_by_many_requests_in_flight(void **state)
+{
+    (void)state;
+    const struct times one = over_a_long_way(false), many = over_a_long_way(true);
+    print_message("50 ms each way: one at a time %.0f ms (verdict %.0f), many %.0f ms (%.0f): "
+                  "%.1f times\n",
+                  one.headers, one.synced, many.headers, many.synced, one.headers / many.headers);
+    assert_true(one.headers >= 10 * many.headers);
+}
+
+#define SEEDS 1 /* each slow place is a run of its own: enough */
+#define QUICK 1000000 /* bytes a second */
+
+/* Three quick peers, and a slow one as number `slow` (none when it is 4). */
+static double among(size_t slow, uint64_t seed)
+{
+    struct sim *sim = sim_new(&(struct sim_config){
+        .seed = seed, .latency_min_us = 8000, .latency_max_us = 12000, .pipe = 1u << 20});
+    for (size_t i = 0; i < 4; i++) {
+        const bool is_slow = i == slow;
+        if (is_slow || slow < 4 || i < 3)
+            sim_add_server(sim, &(struct sim_server_config){
+                                    .chain = &chain,
+                                    .bytes_per_s = is_slow ? QUICK / 20 : QUICK,
+                                    .far = is_slow ? 20 : 1,
+                                });
+    }
+    return run(sim, true).headers;
+}
+
+static void a_slow_peer_holds_up_nobody(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        const double alone = among(4, seed);
+        for (size_t slow = 0; slow < 4; slow++) {
+            const double with = among(slow, seed);
+            print_message("seed %d: three peers %.0f ms, with a slow one as number %zu %.0f ms: "
+                          "%.2f times\n",
+                          (int)seed, alone, slow, with, with / alone);
+            assert_true(with <= 1.3 * alone);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_way_is_hidden_by_many_requests_in_flight),
+        cmocka_unit_test(a_slow_peer_holds_up_nobody),
+    };
+    return cmocka_run_group_tests_name("sim: fetch", tests, mine_chain, free_chain);
+}
