@@ -183,8 +183,8 @@ void spv_discovery_plan_save(struct spv_discovery *d, struct spv_now now)
         return;
     (void)spv_effects_push(d->effects, SPV_EFFECT_BOOK, 0);
     d->save_us = SPV_NEVER;
-    d->bans.changed = false; /* said once: the shell asks for all of it */
-    d->bans_unsaved = true;
+    d->bans_unsaved |= d->bans.changed; /* said once; what is asked for then has them */
+    d->bans.changed = false;
 }
 
 /* The peers that have been with us longest; without any, those of before stay. */
