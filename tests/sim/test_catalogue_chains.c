@@ -1,0 +1,278 @@
+/* Catalogue: branches and floods. catalogue.h has the whole table. */
+#include "catalogue.h"
+
+#define LENGTH 4100 /* headers: three answers */
+#define FORKS 40 /* more than the chain keeps */
+
+static struct sim_store chain; /* regtest */
+static struct sim_store foreign; /* links to nothing that the client has */
+static struct sim_store forks[FORKS]; /* leave the chain near its tip and stay behind it */
+
+static int mine_chains(void **state)
+{
+    (void)state;
+    struct spv_params elsewhere = catalogue_params(false);
+    sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    sim_store_mine(&foreign, &elsewhere, 2000, 4);
+    for (uint32_t i = 0; i < FORKS; i++)
+        sim_store_fork(&forks[i], &chain, LENGTH - 2 * FORKS + i, 1 + i, 100 + i);
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    (void)state;
+    sim_store_free(&chain);
+    sim_store_free(&foreign);
+    for (size_t i = 0; i < FORKS; i++)
+        sim_store_free(&forks[i]);
+    return 0;
+}
+
+/* ---- branches ---- */
+
+/* The better branch comes when the client is on the other, and stays behind for two messages. */
+static void late_winner(struct sim *sim)
+{
+    struct sim_store rival;
+    sim_store_fork(&rival, &chain, catalogue_pick(sim, 0, 60), LENGTH + catalogue_pick(sim, 1, 50),
+                   test_random_next(sim_random(sim)));
+    const size_t at = catalogue_pick(sim, 0, 3);
+    for (size_t i = 0; i < 4; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &rival : &chain,
+                                                        .door = i == at ? SIM_REFUSE : SIM_OPEN});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0)
+        sim_break(sim, "not synced in time");
+    sim_server(sim, at)->door = SIM_OPEN;
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &rival});
+    if (sim_broken(sim) == NULL && sim_client_events(client, SPV_EVENT_REORG) != 1)
+        sim_break(sim, "not exactly one reorganisation was told");
+    sim_store_free(&rival);
+}
+
+static void a_branch_that_wins_after_several_messages_is_taken_once(void **state)
+{
+    (void)state;
+    catalogue_tell(late_winner, NULL);
+}
+
+struct flap {
+    struct sim_store left, right;
+    unsigned left_to_go;
+};
+
+static void flap(struct sim *sim, void *ctx)
+{
+    struct flap *f = ctx;
+    for (size_t i = 0; i < sim_servers(sim); i++)
+        sim_server_announce(sim, i, catalogue_pick(sim, 0, 1) != 0 ? &f->left : &f->right);
+    if (f->left_to_go-- > 0)
+        sim_after(sim, catalogue_pick(sim, 1, 60) * SPV_SECOND, flap, f);
+}
+
+static void equals(struct sim *sim)
+{
+    const uint32_t fork = catalogue_pick(sim, LENGTH - 20, LENGTH - 1);
+    struct flap f = {.left_to_go = 30};
+    sim_store_fork(&f.left, &chain, fork, 20, test_random_next(sim_random(sim)));
+    sim_store_fork(&f.right, &chain, fork, 20, test_random_next(sim_random(sim)));
+    for (size_t i = 0; i < 4; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i % 2 != 0 ? &f.left : &f.right});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0)
+        sim_break(sim, "not synced in time");
+    const struct sim_store *first = catalogue_on(client, &f.left) ? &f.left : &f.right;
+    sim_after(sim, SPV_SECOND, flap, &f);
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = first});
+    if (sim_broken(sim) == NULL && sim_client_events(client, SPV_EVENT_REORG) != 0)
+        sim_break(sim, "a branch of equal work took the place of the first seen");
+    sim_store_free(&f.left);
+    sim_store_free(&f.right);
+}
+
+static void of_equal_branches_the_first_seen_stays(void **state)
+{
+    (void)state;
+    catalogue_tell(equals, NULL);
+}
+
+/* ---- floods ---- */
+
+struct flood {
+    size_t server;
+    unsigned left_to_go;
+    void (*wave)(struct sim *sim, const struct flood *f);
+};
+
+static void keep_flooding(struct sim *sim, void *ctx)
+{
+    struct flood *f = ctx;
+    f->wave(sim, f);
+    if (f->left_to_go-- > 0)
+        sim_after(sim, catalogue_pick(sim, 10, 2000) * (SPV_SECOND / 1000), keep_flooding, f);
+}
+
+static void push_part(struct sim *sim, const struct flood *f, const struct sim_store *store)
+{
+    static struct spv_header part[SPV_MAX_HEADERS];
+    const uint32_t most = catalogue_pick(sim, 0, 9) == 0 ? SPV_MAX_HEADERS : 10;
+    const uint32_t from = catalogue_pick(sim, 1, (uint32_t)store->n - 1);
+    uint32_t n = catalogue_pick(sim, 1, most);
+    if (n > store->n - from)
+        n = (uint32_t)store->n - from;
+    for (uint32_t i = 0; i < n; i++)
+        part[i] = store->at[from + i].header;
+    sim_server_push(sim, f->server, part, n);
+}
+
+static void flooded(struct sim *sim, void (*wave)(struct sim *sim, const struct flood *f),
+                    unsigned waves)
+{
+    struct flood f = {.server = catalogue_pick(sim, 0, 3), .left_to_go = waves, .wave = wave};
+    catalogue_servers(sim, 4, &(struct sim_server_config){.chain = &chain});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    sim_after(sim, catalogue_pick(sim, 0, 2000) * (SPV_SECOND / 1000), keep_flooding, &f);
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain});
+    if (sim_broken(sim) == NULL && f.left_to_go + 1 != 0)
+        sim_break(sim, "the flood did not come to its end");
+}
+
+static void orphans(struct sim *sim, const struct flood *f)
+{
+    push_part(sim, f, &foreign);
+}
+
+static void orphan_flood(struct sim *sim)
+{
+    flooded(sim, orphans, 200);
+}
+
+static void a_flood_of_orphans_changes_nothing(void **state)
+{
+    (void)state;
+    catalogue_tell(orphan_flood, NULL);
+}
+
+static void known_ones(struct sim *sim, const struct flood *f)
+{
+    push_part(sim, f, &chain);
+}
+
+static void unasked_flood(struct sim *sim)
+{
+    flooded(sim, known_ones, 200);
+}
+
+static void a_flood_of_unasked_headers_changes_nothing(void **state)
+{
+    (void)state;
+    catalogue_tell(unasked_flood, NULL);
+}
+
+static void branches(struct sim *sim, const struct flood *f)
+{
+    const struct sim_store *fork = &forks[catalogue_pick(sim, 0, FORKS - 1)];
+    struct spv_header part[FORKS];
+    size_t n = 0;
+    for (uint32_t h = 0; h < fork->n; h++)
+        if (!spv_blockhash_eq(&fork->at[h].hash, &chain.at[h].hash))
+            part[n++] = fork->at[h].header;
+    sim_server_push(sim, f->server, part, n);
+}
+
+static void branch_flood(struct sim *sim)
+{
+    flooded(sim, branches, 200);
+}
+
+static void a_flood_of_side_branches_changes_nothing(void **state)
+{
+    (void)state;
+    catalogue_tell(branch_flood, NULL);
+}
+
+/* ---- answers in disorder ---- */
+
+/* The same two thousand whatever is asked. */
+static int again(void *ctx, struct spv_header *headers, int n,
+                 const struct spv_msg_getheaders *request)
+{
+    (void)ctx;
+    (void)n;
+    (void)request;
+    for (uint32_t i = 0; i < SPV_MAX_HEADERS; i++)
+        headers[i] = chain.at[1 + i].header;
+    return SPV_MAX_HEADERS;
+}
+
+static void repeats(struct sim *sim)
+{
+    const size_t at = catalogue_pick(sim, 0, 3);
+    for (size_t i = 0; i < 4; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
+                                                        .claim = i == at ? LENGTH + 1 : 0,
+                                                        .answer = i == at ? again : NULL});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain});
+}
+
+static void repeated_headers_change_nothing(void **state)
+{
+    (void)state;
+    catalogue_tell(repeats, NULL);
+}
+
+static int disorder(void *ctx, struct spv_header *headers, int n,
+                    const struct spv_msg_getheaders *request)
+{
+    struct sim *sim = ctx;
+    (void)request;
+    if (n >= 3) { /* the first links, so that the others are seen not to */
+        const uint32_t at = catalogue_pick(sim, 1, (uint32_t)n - 2);
+        const struct spv_header x = headers[at];
+        headers[at] = headers[at + 1];
+        headers[at + 1] = x;
+    }
+    return n;
+}
+
+static uint64_t bans; /* in all worlds of a test */
+
+static void out_of_order(struct sim *sim)
+{
+    const size_t at = catalogue_pick(sim, 0, 3);
+    for (size_t i = 0; i < 4; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
+                                                        .claim = i == at ? LENGTH + 1 : 0,
+                                                        .answer = i == at ? disorder : NULL,
+                                                        .ctx = sim});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    catalogue_end(sim,
+                  &(struct catalogue_ending){.client = client, .want = &chain, .liars = 1u << at});
+    bans += sim_server_bans(sim, at);
+}
+
+static void headers_out_of_order_are_a_lie(void **state)
+{
+    (void)state;
+    bans = 0;
+    catalogue_tell(out_of_order, NULL);
+    if (getenv("SPV_SIM_SEED") == NULL)
+        assert_true(bans > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_branch_that_wins_after_several_messages_is_taken_once),
+        cmocka_unit_test(of_equal_branches_the_first_seen_stays),
+        cmocka_unit_test(a_flood_of_orphans_changes_nothing),
+        cmocka_unit_test(a_flood_of_unasked_headers_changes_nothing),
+        cmocka_unit_test(a_flood_of_side_branches_changes_nothing),
+        cmocka_unit_test(repeated_headers_change_nothing),
+        cmocka_unit_test(headers_out_of_order_are_a_lie),
+    };
+    catalogue_choose();
+    return cmocka_run_group_tests_name("sim: catalogue, chains", tests, mine_chains, free_chains);
+}
