@@ -1,0 +1,243 @@
+/* The whole import: spv-import brings N regtest headers from a raw file into a new database,
+ * judged, durable, with the hash index built.
+ *
+ *   bench_import BIN_DIR [HEADERS] [FOLDER]
+ *
+ * The floor is measured in the same run, on the same headers and the same disk: reading the file,
+ * double SHA-256 of every header, a bare bulk insert of the very rows with the final checkpoint and
+ * fsync, and building the same index over them. Packed files and text are imported beside it, and a
+ * second import shows what passing over known headers costs. Each program runs as a process of its
+ * own, so peak memory is the kernel's figure for it alone. */
+#define _DEFAULT_SOURCE /* wait4 */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "floor.h"
+#include "spv/spv.h"
+
+#define DEFAULT_HEADERS 1000000
+#define PATH_SIZE 512
+
+struct raw {
+    uint8_t *bytes; /* height 0 first */
+    uint32_t n;
+};
+
+struct floors {
+    double reading, hashing, inserting, indexing;
+};
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "bench_import: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static int keep(void *ctx, const struct spv_record *record)
+{
+    struct raw *raw = ctx;
+    spv_header_encode(raw->bytes + (size_t)record->height * SPV_HEADER_SIZE, &record->header);
+    return 0;
+}
+
+static struct raw mine(uint32_t n)
+{
+    const struct spv_params *params = spv_params_get(SPV_REGTEST);
+    const struct spv_chain_config cfg = {.params = params};
+    struct raw raw = {.bytes = malloc(((size_t)n + 1) * SPV_HEADER_SIZE), .n = n + 1};
+    const struct spv_mine_plan plan = {
+        .n = n, .spacing = 300, .seed = 1, .sink = keep, .ctx = &raw};
+    struct spv_chain *chain = NULL;
+    if (!raw.bytes || spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0)
+        die("mining");
+    spv_header_encode(raw.bytes, &params->genesis);
+    spv_chain_free(chain);
+    return raw;
+}
+
+static void write_file(const char *path, const struct raw *raw)
+{
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(raw->bytes, SPV_HEADER_SIZE, raw->n, f) != raw->n || fclose(f) != 0)
+        die(path);
+}
+
+static double floor_reading(const char *path)
+{
+    static uint8_t chunk[65536];
+    const uint64_t start = bench_now_ns();
+    const int fd = open(path, O_RDONLY);
+    ssize_t got;
+    if (fd < 0)
+        die(path);
+    while ((got = read(fd, chunk, sizeof chunk)) > 0)
+        continue;
+    close(fd);
+    return (double)(bench_now_ns() - start) / 1e9;
+}
+
+/* The index that the store builds, over the bare rows. */
+static double floor_indexing(const char *path)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open(path, &db) != SQLITE_OK)
+        die(path);
+    const uint64_t start = bench_now_ns();
+    if (sqlite3_exec(db,
+                     "PRAGMA synchronous = FULL; CREATE INDEX by_hash ON header (substr(hash, 25));"
+                     "PRAGMA wal_checkpoint(TRUNCATE)",
+                     NULL, NULL, NULL) != SQLITE_OK)
+        die(sqlite3_errmsg(db));
+    sqlite3_close(db);
+    return (double)(bench_now_ns() - start) / 1e9;
+}
+
+static void remove_db(const char *path)
+{
+    static const char *const tails[] = {"", "-wal", "-shm", "-lock"};
+    char name[PATH_SIZE + 8];
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+        snprintf(name, sizeof name, "%s%s", path, tails[i]);
+        (void)unlink(name);
+    }
+}
+
+/* Mines the headers into a file and measures the floors, in a child. */
+static struct floors prepare(const char *headers, const char *bare_db, uint32_t n)
+{
+    struct floors floors;
+    int fds[2], status = 0;
+    if (pipe(fds) != 0)
+        die("pipe");
+    const pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0) {
+        const struct raw raw = mine(n);
+        write_file(headers, &raw);
+        floors.reading = floor_reading(headers);
+        floors.hashing = floor_hashing(raw.bytes, raw.n);
+        floors.inserting = floor_inserting(bare_db, raw.bytes, raw.n);
+        floors.indexing = floor_indexing(bare_db);
+        remove_db(bare_db);
+        _exit(write(fds[1], &floors, sizeof floors) == sizeof floors ? 0 : 1);
+    }
+    if (waitpid(pid, &status, 0) != pid || status != 0 ||
+        read(fds[0], &floors, sizeof floors) != sizeof floors)
+        die("mining and floors");
+    return floors;
+}
+
+/* Runs a program to its end; the seconds. */
+static double run(const char *bin, const char *const args[], struct rusage *usage)
+{
+    char program[PATH_SIZE];
+    char *copies[16] = {NULL};
+    int status = 0;
+    for (size_t i = 0; args[i] != NULL && i + 1 < sizeof copies / sizeof copies[0]; i++) {
+        copies[i] = strdup(args[i]);
+        if (!copies[i])
+            die("memory");
+    }
+    snprintf(program, sizeof program, "%s/%s", bin, args[0]);
+    const uint64_t start = bench_now_ns();
+    const pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0) {
+        execv(program, copies);
+        _exit(127);
+    }
+    if (wait4(pid, &status, 0, usage) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        fprintf(stderr, "bench_import: %s failed (status %d)\n", args[0], status);
+        exit(1);
+    }
+    const double seconds = (double)(bench_now_ns() - start) / 1e9;
+    for (size_t i = 0; copies[i] != NULL; i++)
+        free(copies[i]);
+    return seconds;
+}
+
+static double import(const char *bin, const char *file, const char *db, struct rusage *usage)
+{
+    const char *const args[] = {"spv-import", "--network", "regtest", "--input", file,
+                                "--db",       db,          "--quiet", NULL};
+    return run(bin, args, usage);
+}
+
+static double export(const char *bin, const char *format, const char *file, const char *db)
+{
+    struct rusage usage;
+    const char *const args[] = {"spv-export", "--format", format,    "--output", file,
+                                "--db",       db,         "--quiet", NULL};
+    return run(bin, args, &usage);
+}
+
+/* The other formats and packings: exported, and imported again. */
+static void others(const char *bin, const char *folder, const char *db, uint32_t n)
+{
+    static const char *const names[][2] = {
+        {"raw", "raw"},     {"raw", "raw.gz"}, {"raw", "raw.zst"},       {"csv", "csv"},
+        {"csv", "csv.zst"}, {"jsonl", "json"}, {"neutrino", "neutrino"}, {"postgres", "sql"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char format[16], file[PATH_SIZE], other[PATH_SIZE];
+        struct rusage usage;
+        snprintf(format, sizeof format, "%s", names[i][0]);
+        snprintf(file, sizeof file, "%s/x.%s", folder, names[i][1]);
+        snprintf(other, sizeof other, "%s/other.db", folder);
+        const double out = export(bin, format, file, db);
+        if (strcmp(format, "postgres") == 0) {
+            printf("  %-9s   export %5.2f s\n", names[i][1], out);
+        } else {
+            const double in = import(bin, file, other, &usage);
+            printf("  %-9s   export %5.2f s, import %5.2f s (%.0f headers/s), %.1f MiB\n",
+                   names[i][1], out, in, n / in, (double)usage.ru_maxrss / 1024.0);
+        }
+        remove_db(other);
+        unlink(file);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_import BIN_DIR [HEADERS] [FOLDER]\n");
+        return 2;
+    }
+    const uint32_t n = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : DEFAULT_HEADERS;
+    char folder[PATH_SIZE / 2], db[PATH_SIZE], headers[PATH_SIZE];
+    snprintf(folder, sizeof folder, "%s/spv-bench-XXXXXX", argc > 3 ? argv[3] : "/var/tmp");
+    if (!mkdtemp(folder))
+        die(folder);
+    snprintf(headers, sizeof headers, "%s/headers.raw", folder);
+    snprintf(db, sizeof db, "%s/import.db", folder);
+    const struct floors f = prepare(headers, db, n);
+    const double floor = f.reading + f.hashing + f.inserting + f.indexing;
+    struct rusage usage, again;
+    const double whole = import(argv[1], headers, db, &usage);
+    const double known = import(argv[1], headers, db, &again);
+
+    printf("import of %" PRIu32 " headers from a raw file, durable, hash index built\n", n);
+    printf("  import      %7.2f s   (%.0f headers/s)\n", whole, n / whole);
+    printf("  floor       %7.2f s   (read %.2f s + double SHA-256 %.2f s + bare insert %.2f s + "
+           "index %.2f s)\n",
+           floor, f.reading, f.hashing, f.inserting, f.indexing);
+    printf("  ratio       %7.2f x   (target: 2)\n", whole / floor);
+    printf("  again       %7.2f s   (all known: %.0f headers/s)\n", known, n / known);
+    printf("  peak memory %7.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
+    others(argv[1], folder, db, n);
+    remove_db(db);
+    unlink(headers);
+    rmdir(folder);
+    return 0;
+}
