@@ -42,6 +42,16 @@ SPV_API int spv_store_close(struct spv_store *s);
 /* Applies one change of the chain in one transaction, tip and work with it. */
 SPV_API int spv_store_apply(struct spv_store *s, const struct spv_change *change);
 
+/* As spv_store_apply, but the transaction stays open for the changes that follow, so that a first
+ * sync syncs the disk less often. Until it is committed it is not durable and nobody else sees it;
+ * that happens by itself at SPV_STORE_GATHER records, and before whatever else is called that
+ * writes, builds, flushes or closes. When a later change or the commit fails, all of the open
+ * transaction is undone: the store is where it was at its last commit. */
+#define SPV_STORE_GATHER 16000 /* 2 MB of pages, half of the page cache */
+SPV_API int spv_store_gather(struct spv_store *s, const struct spv_change *change);
+/* Commits what was gathered, if anything. */
+SPV_API int spv_store_commit(struct spv_store *s);
+
 /* Where the stored chain begins: 0 and 0 for a whole one. It begins higher after a start at a
  * checkpoint (SPV_CHANGE_START) and after spv_store_prune. */
 SPV_API void spv_store_base(struct spv_store *s, struct spv_base *out);

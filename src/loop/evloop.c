@@ -3,6 +3,10 @@
  * the loop looks at the next socket. A request that is queued before a STORE is therefore on its
  * way while the disk works.
  *
+ * Until the chain is synced, the changes of several messages share a transaction; it is committed
+ * when it is large, when the chain is synced, and a moment after it began in any case, so that what
+ * came last before a silence is durable, too.
+ *
  * When the node's deadline strikes, the sockets have one more turn first: an answer that waits in
  * the kernel because we were busy storing is not late. */
 #include "loop/evloop.h"
@@ -11,6 +15,7 @@
 #include <stdlib.h>
 
 #define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor builds circuits, onion services take long */
+#define COMMIT_US (SPV_SECOND / 4) /* ours: how long a gathered header may wait for its disk */
 
 static void fail(struct spv_evloop *l, int error)
 {
@@ -30,6 +35,41 @@ static int save_book(struct spv_evloop *l)
     return spv_store_book_save(l->cfg.store, &changes);
 }
 
+/* Fails with the store's error. */
+static int store(struct spv_evloop *l, const struct spv_change *change)
+{
+    int rc;
+    if (l->synced)
+        return spv_store_apply(l->cfg.store, change);
+    rc = spv_store_gather(l->cfg.store, change);
+    if (rc == 0 && !l->commit_due) {
+        l->commit_due = true;
+        spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
+    }
+    return rc;
+}
+
+static void on_commit(void *ctx)
+{
+    struct spv_evloop *l = ctx;
+    l->commit_due = false;
+    const int rc = l->stopping ? 0 : spv_store_commit(l->cfg.store);
+    if (rc < 0)
+        fail(l, rc);
+}
+
+/* What an event means to the loop itself, before the application hears of it. */
+static int take_event(struct spv_evloop *l, const struct spv_event *event)
+{
+    if (event->kind == SPV_EVENT_BEHIND)
+        l->synced = false;
+    if (event->kind != SPV_EVENT_SYNCED)
+        return 0;
+    l->synced = true;
+    const int rc = spv_store_synced(l->cfg.store, spv_system_now().unix_s);
+    return rc < 0 ? rc : spv_store_commit(l->cfg.store);
+}
+
 static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
 {
     int rc;
@@ -47,7 +87,7 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
         spv_peers_drop(l, effect->peer, effect->error);
         return 0;
     case SPV_EFFECT_STORE:
-        rc = spv_store_apply(l->cfg.store, &effect->change);
+        rc = store(l, &effect->change);
         return spv_node_stored(l->node, rc, spv_system_now());
     case SPV_EFFECT_INDEX:
         rc = spv_store_build_index(l->cfg.store);
@@ -55,14 +95,10 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_BOOK:
         return save_book(l);
     case SPV_EFFECT_EVENT:
-        if (effect->event.kind == SPV_EVENT_SYNCED) {
-            rc = spv_store_synced(l->cfg.store, spv_system_now().unix_s);
-            if (rc < 0)
-                return rc;
-        }
-        if (l->cfg.on_event != NULL)
+        rc = take_event(l, &effect->event);
+        if (rc == 0 && l->cfg.on_event != NULL)
             l->cfg.on_event(l->cfg.ctx, &effect->event);
-        return 0;
+        return rc;
     }
     return 0;
 }
@@ -178,11 +214,16 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     rc = spv_timer_new(&l->tick, l->reactor, on_tick, l);
     if (rc < 0)
         goto err3;
-    rc = new_node(l);
+    rc = spv_timer_new(&l->commit, l->reactor, on_commit, l);
     if (rc < 0)
         goto err4;
+    rc = new_node(l);
+    if (rc < 0)
+        goto err5;
     *out = l;
     return 0;
+err5:
+    spv_timer_free(l->commit);
 err4:
     spv_timer_free(l->tick);
 err3:
@@ -243,6 +284,7 @@ void spv_evloop_free(struct spv_evloop *l)
         return;
     spv_peers_end(l);
     spv_node_free(l->node);
+    spv_timer_free(l->commit);
     spv_timer_free(l->tick);
     spv_timer_free(l->timer);
     spv_reactor_free(l->reactor);

@@ -30,6 +30,9 @@ struct spv_evloop {
     struct spv_node *node;
     struct spv_timer *timer;
     struct spv_timer *tick;
+    struct spv_timer *commit; /* of what the store has gathered */
+    bool commit_due; /* it is armed */
+    bool synced; /* as the node last said */
     struct spv_slot *slots; /* at most SPV_NODE_MAX_PEERS and those still closing: a list will do */
     struct spv_query *queries;
     struct spv_self_nonces nonces;

@@ -146,11 +146,33 @@ static int write_change(struct spv_store *s, const struct spv_change *c)
     return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of change", s->path);
 }
 
-int spv_store_apply(struct spv_store *s, const struct spv_change *change)
+/* Undoes the open transaction, with what was gathered in it. */
+static int undo(struct spv_store *s, int rc)
 {
-    if (change->kind == SPV_CHANGE_NONE) {
+    spv_db_rollback(s);
+    if (s->gathered > 0) {
+        s->tip = s->committed;
+        s->gathered = 0;
+    }
+    return rc;
+}
+
+int spv_store_commit(struct spv_store *s)
+{
+    if (s->gathered == 0) {
         return SPV_OK;
     }
+    int rc = spv_db_commit(s);
+    if (rc != SPV_OK) {
+        return undo(s, rc);
+    }
+    s->gathered = 0;
+    return SPV_OK;
+}
+
+/* May the change be tried at all? */
+static int check_change(struct spv_store *s, const struct spv_change *change)
+{
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
@@ -158,9 +180,24 @@ int spv_store_apply(struct spv_store *s, const struct spv_change *change)
         return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
     }
     int rc = check_records(s, change);
-    if (rc == SPV_OK && change->kind != SPV_CHANGE_BRANCH) {
-        rc = check_fork(s, change);
+    return rc == SPV_OK && change->kind != SPV_CHANGE_BRANCH ? check_fork(s, change) : rc;
+}
+
+static void note_applied(struct spv_store *s, const struct spv_change *change)
+{
+    if (change->kind == SPV_CHANGE_START || change->kind == SPV_CHANGE_FILL) {
+        spv_base_applied(s, change);
+    } else if (change->kind != SPV_CHANGE_BRANCH) {
+        s->tip = change->records[change->n - 1];
     }
+}
+
+int spv_store_apply(struct spv_store *s, const struct spv_change *change)
+{
+    if (change->kind == SPV_CHANGE_NONE) {
+        return SPV_OK;
+    }
+    int rc = check_change(s, change);
     if (rc == SPV_OK) {
         rc = spv_db_begin(s);
     }
@@ -172,13 +209,30 @@ int spv_store_apply(struct spv_store *s, const struct spv_change *change)
         rc = spv_db_commit(s);
     }
     if (rc != SPV_OK) {
-        spv_db_rollback(s);
+        return undo(s, rc);
+    }
+    note_applied(s, change);
+    return SPV_OK;
+}
+
+int spv_store_gather(struct spv_store *s, const struct spv_change *change)
+{
+    if (change->kind != SPV_CHANGE_APPEND) {
+        return spv_store_apply(s, change);
+    }
+    int rc = check_change(s, change);
+    if (rc == SPV_OK && s->gathered == 0) {
+        s->committed = s->tip;
+        rc = spv_db_begin(s);
+    }
+    if (rc != SPV_OK) {
         return rc;
     }
-    if (change->kind == SPV_CHANGE_START || change->kind == SPV_CHANGE_FILL) {
-        spv_base_applied(s, change);
-    } else if (change->kind != SPV_CHANGE_BRANCH) {
-        s->tip = change->records[change->n - 1];
+    rc = write_change(s, change);
+    if (rc != SPV_OK) {
+        return undo(s, rc);
     }
-    return SPV_OK;
+    s->gathered += change->n;
+    note_applied(s, change);
+    return s->gathered >= SPV_STORE_GATHER ? spv_store_commit(s) : SPV_OK;
 }

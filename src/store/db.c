@@ -286,7 +286,10 @@ int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried)
 int spv_db_begin(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_BEGIN);
+    int rc = spv_store_commit(s);
+    if (rc == SPV_OK) {
+        rc = spv_db_stmt(s, &st, SPV_STMT_BEGIN);
+    }
     return rc == SPV_OK ? spv_db_run(s, SPV_STMT_BEGIN, "begin a transaction") : rc;
 }
 

@@ -51,7 +51,9 @@ struct spv_store {
     bool indexed;
     int lock; /* descriptor of the writer's lock, or -1 */
     char *path;
-    struct spv_record tip; /* when writing: the last committed tip */
+    struct spv_record tip; /* when writing: the last applied tip */
+    struct spv_record committed; /* the tip before what is gathered */
+    size_t gathered; /* records in the open transaction */
     struct spv_base base; /* where the chain begins; base.c */
     struct spv_blockhash base_parent; /* hash and work of the header below the base */
     struct spv_u256 base_work;
@@ -84,7 +86,7 @@ int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which);
 /* Steps a statement that gives no rows, and resets it. */
 int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried);
 
-/* Transactions; rollback is harmless outside one. */
+/* Transactions; begin commits what was gathered first; rollback is harmless outside one. */
 int spv_db_begin(struct spv_store *s);
 int spv_db_commit(struct spv_store *s);
 void spv_db_rollback(struct spv_store *s);

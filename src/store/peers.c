@@ -155,7 +155,9 @@ static int load_key(struct spv_store *s, struct spv_book *out)
 int spv_store_book_load(struct spv_store *s, struct spv_book *out)
 {
     memset(out, 0, sizeof *out);
-    int rc = spv_db_exec(s, "BEGIN", "read the address book");
+    int rc = spv_store_commit(s);
+    if (rc == SPV_OK)
+        rc = spv_db_exec(s, "BEGIN", "read the address book");
     if (rc != SPV_OK)
         return rc;
     rc = load_key(s, out);

@@ -179,7 +179,9 @@ static int open_write(struct spv_store *s)
         rc = take_lock(s);
     }
     if (rc == SPV_OK) {
-        rc = spv_db_exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+        rc = spv_db_exec(s,
+                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                         "PRAGMA wal_autocheckpoint = 4000", /* pages: 16 MB between two foldings */
                          "set up the write-ahead log");
     }
     if (rc == SPV_OK) {
@@ -328,10 +330,14 @@ int spv_store_flush(struct spv_store *s)
     if (s->mode == SPV_STORE_READ) {
         return SPV_OK;
     }
+    int rc = spv_store_commit(s);
+    if (rc != SPV_OK) {
+        return rc;
+    }
     /* A reader in the middle of its snapshot keeps the log from being folded completely. Commits
      * are durable in the log all the same, so nobody waits for it. */
     (void)sqlite3_busy_timeout(s->db, 0);
-    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(s->db, SPV_DB_WAIT_WRITE);
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY
                ? SPV_OK
@@ -360,9 +366,12 @@ int spv_store_build_index(struct spv_store *s)
     }
     /* The hash's last 8 bytes in display order are as good as random: an index over all 32 would be
      * three times the size and find nothing more. */
-    int rc =
-        spv_db_exec(s, "CREATE INDEX IF NOT EXISTS header_by_hash ON header (substr(hash, 25))",
-                    "build the hash index");
+    int rc = spv_store_commit(s);
+    if (rc == SPV_OK) {
+        rc =
+            spv_db_exec(s, "CREATE INDEX IF NOT EXISTS header_by_hash ON header (substr(hash, 25))",
+                        "build the hash index");
+    }
     s->indexed = rc == SPV_OK;
     return rc;
 }
