@@ -102,10 +102,14 @@ int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
+    int rc = spv_store_commit(s);
+    if (rc != SPV_OK) {
+        return rc;
+    }
     if (progress != NULL) {
         sqlite3_progress_handler(s->db, OPERATIONS_A_CALL, on_operations, &c);
     }
-    int rc = spv_db_exec(s, "VACUUM", "compact it");
+    rc = spv_db_exec(s, "VACUUM", "compact it");
     sqlite3_progress_handler(s->db, 0, NULL, NULL);
     return rc == SPV_OK ? spv_store_flush(s) : rc;
 }
