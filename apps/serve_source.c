@@ -268,6 +268,10 @@ int source_database(struct source *s, const char *path, const struct spv_params 
         return cli_fail(rc, "%s: cannot be read: %s. See spv-sync(1) on damaged databases.",
                         s->path, spv_strerror(rc));
     spv_store_base(s->store, &base);
+    if (base.height > 0 && !s->quiet)
+        cli_warn("%s: begins at height %lu: a client that holds less gets nothing from it. Fetch "
+                 "what is below with spv-sync --backfill.",
+                 s->path, (unsigned long)base.height);
     /* what begins later than genesis has no use for locators that reach back there */
     if (rc == 1 && base.height == 0 && !spv_store_indexed(s->store))
         return load_unindexed(s, tip.height);

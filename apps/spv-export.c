@@ -15,6 +15,7 @@
 
 #define LOOK_EVERY 1024 /* rows between looks at the clock and at the stop signal */
 #define PAINT_EVERY 0.1 /* seconds */
+#define FROM_START UINT64_MAX /* --from was not given: where the database begins */
 
 struct job {
     struct cli_place place;
@@ -36,7 +37,7 @@ static int check_options(struct job *e)
     if (e->format == NULL) {
         return cli_usage("--format: '%s' is not " EXPORT_FORMATS ".", e->format_name);
     }
-    if (e->from > e->to) {
+    if (e->from != FROM_START && e->from > e->to) {
         return cli_usage("--from, --to: %" PRIu64 " is above %" PRIu64 ".", e->from, e->to);
     }
     if (e->branches && !e->format->branches) {
@@ -197,6 +198,25 @@ static int check_span(struct job *e, uint64_t *total)
         return cli_fail(rc, "%s", spv_store_last_problem(e->store));
     }
     uint32_t height = rc > 0 ? tip.height : 0;
+    struct spv_base base;
+    spv_store_base(e->store, &base);
+    if (e->from == FROM_START) {
+        e->from = base.height;
+        if (base.height > 0 && !e->quiet) {
+            cli_warn("%s: begins at height %" PRIu32 ", and so does the export. Fetch what is "
+                     "below with spv-sync --backfill.",
+                     e->place.path, base.height);
+        }
+    } else if (e->from < base.height) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
+                           "--from %" PRIu64 ": %s begins at height %" PRIu32
+                           ". Export from there, or fetch what is below with spv-sync --backfill.",
+                           e->from, e->place.path, base.height);
+    }
+    if (e->from > e->to) {
+        return cli_usage("--to: %" PRIu64 " is below the database's first height %" PRIu64 ".",
+                         e->to, e->from);
+    }
     if (e->to != UINT32_MAX && e->to > height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                            "--to %" PRIu64 ": the stored chain ends at height %" PRIu32
@@ -241,7 +261,7 @@ static int run(struct job *e)
     return rc;
 }
 
-static struct job state = {.to = UINT32_MAX};
+static struct job state = {.from = FROM_START, .to = UINT32_MAX};
 
 static const struct cli_option options[] = {
     {.group = "What"},
@@ -255,7 +275,7 @@ static const struct cli_option options[] = {
     {.name = "from",
      .kind = CLI_NUMBER,
      .value = "HEIGHT",
-     .help = "First height. Default 0, the genesis.",
+     .help = "First height. Default 0, the genesis, or where the database begins.",
      .into = &state.from,
      .max = UINT32_MAX},
     {.name = "to",

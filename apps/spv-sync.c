@@ -13,6 +13,7 @@
 #include "spv/loop.h"
 #include "sync_proxy.h"
 #include "sync_report.h"
+#include "sync_start.h"
 
 #define TICK 0.1 /* seconds: the live line; even a sync of a moment shows its way */
 #define JSON_EVERY 1.0 /* seconds between progress objects */
@@ -29,11 +30,14 @@ struct sync {
     uint64_t peers, timeout;
     const char *min_work_text, *checkpoint_file;
     struct cli_list checkpoint_items;
+    struct start_options start;
+    bool backfill;
     bool no_checkpoints, follow, json, quiet, verbose;
     /* made from them */
     struct spv_endpoint endpoints[2 * CLI_LIST_MAX];
     struct spv_u256 min_work;
     struct checkpoint_list checkpoints;
+    uint32_t start_height;
     /* the run */
     struct spv_store *store;
     struct spv_evloop *loop;
@@ -52,8 +56,10 @@ static void on_synced(struct sync *s, const struct spv_event *e)
 
     s->synced = true;
     s->synced_tip = e->tip;
+    spv_evloop_stats(s->loop, &stats);
     if (!s->follow) {
-        spv_evloop_stop(s->loop);
+        if (!s->backfill || stats.base.height == 0) /* else when the gap is closed */
+            spv_evloop_stop(s->loop);
     } else if (!s->quiet) {
         spv_evloop_stats(s->loop, &stats);
         report_summary(&s->report, "synced", "synced", &stats, &e->tip);
@@ -103,6 +109,11 @@ static void on_event(void *ctx, const struct spv_event *e)
         break;
     case SPV_EVENT_BEHIND:
         s->synced = false;
+        break;
+    case SPV_EVENT_WHOLE:
+        s->synced_tip = e->tip; /* with all its work */
+        if (s->synced && !s->follow)
+            spv_evloop_stop(s->loop);
         break;
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_CONNECT_FAILED:
@@ -224,7 +235,9 @@ static int run_loop(struct sync *s)
                  .min_work = s->min_work_text != NULL ? &s->min_work : NULL,
                  .checkpoints = s->checkpoints.at,
                  .n_checkpoints = s->checkpoints.n,
-                 .no_checkpoints = s->checkpoints.n == 0},
+                 .no_checkpoints = s->checkpoints.n == 0,
+                 .start_height = s->start_height,
+                 .backfill = s->backfill},
         .store = s->store,
         .on_event = on_event,
         .on_tick = on_tick,
@@ -297,6 +310,8 @@ static int check_options(struct sync *s)
         spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
         rc = cli_usage("--min-chain-work: '%s' is not 1 to 64 hex digits.", s->min_work_text);
     if (rc == CLI_DONE)
+        rc = start_check(&s->start);
+    if (rc == CLI_DONE)
         rc = checkpoint_list_make(&s->checkpoints, s->place.params->checkpoints,
                                   s->no_checkpoints ? 0 : s->place.params->n_checkpoints,
                                   &s->checkpoint_items, s->checkpoint_file);
@@ -362,6 +377,23 @@ static const struct cli_option options[] = {
      .into = &state.peers,
      .min = 1,
      .max = SPV_NODE_MAX_PEERS},
+    {.group = "How much of the chain"},
+    {.name = "start-height",
+     .kind = CLI_NUMBER,
+     .value = "HEIGHT",
+     .help = "Start a new database at the last checkpoint at or below this height. Default 0, the "
+             "genesis.",
+     .into = &state.start.height,
+     .max = UINT32_MAX},
+    {.name = "birthday",
+     .kind = CLI_TEXT,
+     .value = "YYYY-MM-DD",
+     .help = "The same, at the last checkpoint known to be two weeks older than this day.",
+     .into = &state.start.birthday},
+    {.name = "backfill",
+     .kind = CLI_FLAG,
+     .help = "Once synced, fetch what such a start (or pruning) left out.",
+     .into = &state.backfill},
     {.group = "What to believe"},
     {.name = "min-chain-work",
      .kind = CLI_TEXT,
@@ -448,6 +480,9 @@ int main(int argc, char **argv)
     rc = check_options(&state);
     if (rc == CLI_DONE)
         rc = open_store(&state);
+    if (rc == CLI_DONE)
+        rc = start_choose(&state.start_height, &state.start, state.place.params, &state.checkpoints,
+                          state.store);
     if (rc == CLI_DONE)
         rc = run_loop(&state);
     checkpoint_list_free(&state.checkpoints);

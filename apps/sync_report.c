@@ -68,6 +68,8 @@ static const char *event_name(enum spv_event_kind kind)
         return "behind";
     case SPV_EVENT_BANNED:
         return "banned";
+    case SPV_EVENT_WHOLE:
+        return "whole";
     case SPV_EVENT_WARNING:
         return "warning";
     }
@@ -124,11 +126,13 @@ static void json_summary(const struct report *r, const char *event,
 {
     double seconds = cli_clock() - r->started;
 
-    print_object(object(r, event, tip),
-                 json_pack("{s:I, s:i, s:f, s:f, s:o?}", "added", (json_int_t)stats->headers_added,
-                           "peers", (int)stats->peers, "seconds", seconds, "rate",
-                           seconds > 0 ? (double)stats->headers_added / seconds : 0.0, "database",
-                           json_string(r->database)));
+    print_object(
+        object(r, event, tip),
+        json_pack("{s:I, s:I, s:I, s:i, s:f, s:f, s:o?}", "base", (json_int_t)stats->base.height,
+                  "work_from", (json_int_t)stats->base.work_from, "added",
+                  (json_int_t)stats->headers_added, "peers", (int)stats->peers, "seconds", seconds,
+                  "rate", seconds > 0 ? (double)stats->headers_added / seconds : 0.0, "database",
+                  json_string(r->database)));
 }
 
 static void json_event(const struct report *r, const struct spv_event *e)
@@ -167,6 +171,16 @@ static void progress_line(const struct report *r, char *out, size_t cap,
                  cli_count(a, stats->tip.height), stats->peers_connecting);
         return;
     }
+    if (stats->starting) {
+        snprintf(out, cap, "fetching the period before the checkpoint  %u %s", stats->peers,
+                 stats->peers == 1 ? "peer" : "peers");
+        return;
+    }
+    if (stats->synced && stats->filled > 0) {
+        snprintf(out, cap, "filling below height %s: %s of %s", cli_count(a, stats->base.height),
+                 cli_count(b, stats->filled), cli_count(c, stats->base.height - 1));
+        return;
+    }
     used = snprintf(
         out, cap, "height %s of %s (%.1f%%)  %s  %u %s", cli_count(a, stats->tip.height),
         cli_count(b, stats->target_height > stats->tip.height ? stats->target_height
@@ -189,6 +203,9 @@ static void summary_line(const struct report *r, const char *how,
             how, cli_count(a, tip->height), hash, cli_time(b, tip->header.time),
             cli_count(c, stats->headers_added), cli_duration(d, cli_clock() - r->started),
             r->database);
+    if (stats->base.height > 0)
+        cli_say("the database begins at height %s%s", cli_count(a, stats->base.height),
+                stats->base.work_from > 0 ? ", and its chain work counts from there" : "");
 }
 
 static void say_warning(const struct spv_event *e)
@@ -247,6 +264,9 @@ static void say_event(const struct report *r, const struct spv_event *e)
     case SPV_EVENT_PROGRESS:
         if (!cli_live())
             cli_say("height %s", cli_count(a, e->tip.height));
+        break;
+    case SPV_EVENT_WHOLE:
+        cli_say("filled down to genesis");
         break;
     case SPV_EVENT_SYNCED:
         break;

@@ -34,6 +34,7 @@ static void on_event(void *ctx, const struct spv_event *event)
     case SPV_EVENT_PROGRESS:
     case SPV_EVENT_REORG:
     case SPV_EVENT_BEHIND:
+    case SPV_EVENT_WHOLE:
     case SPV_EVENT_WARNING:
         break;
     }

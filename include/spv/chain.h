@@ -60,6 +60,10 @@ struct spv_chain;
 SPV_API int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg);
 SPV_API void spv_chain_free(struct spv_chain *c);
 
+/* Starts again from what the reader holds now: it began elsewhere, or its works were put right.
+ * Errors as spv_chain_new, and SPV_ERR_STATE while a change waits; the chain is then as it was. */
+SPV_API int spv_chain_reload(struct spv_chain *c);
+
 /* Judges n headers that follow each other, at most SPV_MAX_HEADERS. Those before the first bad one
  * are kept. Returns 0 and fills *out (whose error tells of a refused header), or a negative error:
  * SPV_ERR_TOO_LONG, SPV_ERR_STATE (the last change is not stored yet), SPV_ERR_NOMEM,

@@ -34,6 +34,10 @@ struct spv_node_config {
     const struct spv_checkpoint *checkpoints; /* instead of the network's, ascending heights; must
                                                  outlive the node; NULL: the network's */
     size_t n_checkpoints; /* at most SPV_NODE_MAX_CHECKPOINTS */
+    uint32_t start_height; /* an empty reader: start at the last checkpoint at or below where that
+                              is possible (spv_params_start); 0: at genesis */
+    bool backfill; /* once synced, fetch what is missing below the reader's base */
+    struct spv_reader filled; /* what was filled of that so far (spv_store_fill_reader) */
     bool indexed; /* the reader's by_hash answers for every stored header */
     struct spv_rng rng;
     uint64_t request_timeout_us; /* a getheaders to the chain peer; 0: 20 s */
@@ -49,6 +53,7 @@ enum spv_event_kind {
     SPV_EVENT_SYNCED, /* the verdict; again after each later change of it */
     SPV_EVENT_BEHIND, /* no longer synced: a better chain was heard of */
     SPV_EVENT_BANNED, /* a peer proved a lie; error says which */
+    SPV_EVENT_WHOLE, /* what was missing below the base is filled: the chain reaches genesis */
     SPV_EVENT_WARNING, /* text says what */
 };
 /* What a WARNING is about, and what its seconds say. */
@@ -96,7 +101,10 @@ struct spv_effect {
 struct spv_node_stats {
     struct spv_record tip;
     uint32_t start_height; /* the tip's height when the node started */
-    uint64_t headers_added; /* accepted onto the best chain since start */
+    uint64_t headers_added; /* accepted onto the best chain since start, or filled in below */
+    struct spv_base base; /* where the stored chain begins */
+    uint32_t filled; /* the height up to which the gap below the base is filled */
+    bool starting; /* fetching the period before the checkpoint at which the chain starts */
     uint32_t
         target_height; /* best estimate of where the chain ends: the highest height proven by
                           headers or checkpoints, or claimed by a peer whose claim still stands */

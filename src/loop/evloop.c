@@ -201,6 +201,7 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
         goto err0;
     l->cfg = *cfg;
     l->cfg.node.reader = spv_store_reader(cfg->store);
+    l->cfg.node.filled = spv_store_fill_reader(cfg->store);
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
     if (cfg->proxy != NULL)

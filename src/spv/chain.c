@@ -108,6 +108,26 @@ void spv_chain_free(struct spv_chain *c)
     free(c);
 }
 
+int spv_chain_reload(struct spv_chain *c)
+{
+    const struct spv_chain_config cfg = {.params = c->params,
+                                         .reader = c->reader,
+                                         .checkpoints = c->checkpoints,
+                                         .n_checkpoints = c->n_checkpoints,
+                                         .no_checkpoints = c->n_checkpoints == 0};
+    struct spv_chain *fresh;
+    struct spv_chain old;
+    int rc = c->pending ? SPV_ERR_STATE : spv_chain_new(&fresh, &cfg);
+
+    if (rc < 0)
+        return rc;
+    old = *c;
+    *c = *fresh;
+    *fresh = old;
+    spv_chain_free(fresh);
+    return SPV_OK;
+}
+
 /* ---- judging a batch ---- */
 
 /* One accept in progress. */

@@ -10,6 +10,7 @@
 #include "spv/alarm.h"
 #include "spv/discovery.h"
 #include "spv/effects.h"
+#include "spv/origin.h"
 #include "spv/sync.h"
 
 #define NODE_DEFAULT_PEERS 4 /* ours: two groups for a verdict and two in reserve */
@@ -19,6 +20,7 @@ struct spv_node {
     struct spv_discovery discovery;
     struct spv_chain *chain;
     struct spv_sync sync;
+    struct spv_origin *origin; /* NULL: the chain begins at genesis and nothing is missing */
     struct spv_alarm alarm;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
     unsigned wanted;
@@ -76,6 +78,7 @@ static void bury(struct spv_node *n, struct spv_dialled *x, int error, struct sp
         tell(n, x->state == SPV_DIAL_READY ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED, x,
              error);
     }
+    (void)fail(n, spv_origin_remove(n->origin, id, now));
     const bool useful = !visit && spv_sync_remove(&n->sync, id, now);
     spv_discovery_ended(&n->discovery, x, error, useful, now);
     set_quorum(n, now);
@@ -148,6 +151,14 @@ static int settle(struct spv_node *n, int rc, struct spv_now now)
         if (x)
             close_peer(n, x, drop.error, now);
     }
+    if (!n->error && !n->sync.storing)
+        (void)fail(n, spv_origin_run(n->origin, n->sync.synced, now));
+    struct spv_fetch_drop idle;
+    while (!n->error && spv_origin_next_drop(n->origin, &idle)) {
+        struct spv_dialled *x = spv_discovery_of(&n->discovery, idle.id);
+        if (x)
+            close_peer(n, x, idle.error, now);
+    }
     if (!n->error) {
         heed_alarms(n, now);
         spv_discovery_tend(&n->discovery, n->wanted + n->extra, now);
@@ -163,6 +174,14 @@ static bool checkpoints_ascend(const struct spv_node_config *cfg)
         if (cfg->checkpoints[i].height <= cfg->checkpoints[i - 1].height)
             return false;
     return cfg->n_checkpoints <= SPV_NODE_MAX_CHECKPOINTS;
+}
+
+/* The checkpoint at which an empty chain starts. */
+static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t height)
+{
+    if (height == 0 || spv_chain_tip(n->chain)->height > 0)
+        return NULL;
+    return spv_params_start(&n->params, n->params.checkpoints, n->params.n_checkpoints, height);
 }
 
 /* The user is told why a peer of his choice is not dialled. */
@@ -219,6 +238,14 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         spv_node_free(n);
         return rc;
     }
+    const struct spv_origin_config origin = {.params = &n->params,
+                                             .effects = &n->effects,
+                                             .chain = n->chain,
+                                             .start = starts_at(n, cfg->start_height),
+                                             .fill = cfg->backfill,
+                                             .filled = cfg->filled,
+                                             .timeout_us = cfg->request_timeout_us};
+    (void)fail(n, spv_origin_new(&n->origin, &origin, now));
     spv_alarm_init(&n->alarm, &n->params, n->wanted);
     set_quorum(n, now);
     tell_banned(n);
@@ -237,6 +264,7 @@ void spv_node_free(struct spv_node *n)
     if (!n)
         return;
     spv_sync_free(&n->sync);
+    spv_origin_free(n->origin);
     spv_chain_free(n->chain);
     spv_discovery_free(&n->discovery);
     spv_effects_free(&n->effects);
@@ -264,7 +292,19 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         return settle(n, 0, now);
     }
     spv_alarm_connected(&n->alarm, peer, info->time_offset_s, now);
-    return settle(n, spv_sync_add(&n->sync, peer, group, info, now), now);
+    int rc = spv_origin_add(n->origin, peer, group, info, now);
+    if (!rc && !spv_origin_starting(n->origin))
+        rc = spv_sync_add(&n->sync, peer, group, info, now);
+    return settle(n, rc, now);
+}
+
+static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
+                        struct spv_now now)
+{
+    int rc = spv_origin_headers(n->origin, peer, msg, now);
+    if (rc != 0 || spv_origin_starting(n->origin))
+        return rc < 0 ? rc : 0;
+    return spv_sync_headers(&n->sync, peer, msg, now);
 }
 
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
@@ -272,15 +312,15 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
     struct spv_dialled *x = spv_discovery_of(&n->discovery, peer);
     if (n->error)
         return n->error;
-    if (n->sync.storing || (x && x->state != SPV_DIAL_READY))
+    if (n->sync.storing || spv_origin_storing(n->origin) || (x && x->state != SPV_DIAL_READY))
         return SPV_ERR_STATE;
     if (!x) /* we have closed it, and this was already on its way */
         return 0;
     int rc = 0;
     n->speaker = peer;
     if (msg->command == SPV_CMD_HEADERS)
-        rc = spv_sync_headers(&n->sync, peer, &msg->u.headers, now);
-    else if (msg->command == SPV_CMD_INV)
+        rc = take_headers(n, peer, &msg->u.headers, now);
+    else if (msg->command == SPV_CMD_INV && !spv_origin_starting(n->origin))
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
         rc = spv_discovery_gossip(&n->discovery, x, &msg->u.addr, now);
@@ -312,8 +352,37 @@ int spv_node_book(struct spv_node *n, struct spv_book_changes *out, struct spv_n
     return spv_discovery_changes(&n->discovery, out, now);
 }
 
+/* The chain begins elsewhere than it did: at the checkpoint, or at genesis again. */
+static int heed_origin(struct spv_node *n, struct spv_now now)
+{
+    const int news = spv_origin_stored(n->origin, now);
+    int rc = news > 0 ? spv_chain_reload(n->chain) : news;
+    if (rc < 0 || news == SPV_ORIGIN_NONE)
+        return rc;
+    if (news == SPV_ORIGIN_WHOLE) /* filling may have dropped it */
+        spv_effects_push(&n->effects, SPV_EFFECT_INDEX, 0);
+    spv_sync_event(&n->effects, n->chain,
+                   news == SPV_ORIGIN_STARTED ? SPV_EVENT_PROGRESS : SPV_EVENT_WHOLE, 0);
+    if (news == SPV_ORIGIN_WHOLE)
+        return 0;
+    /* sync begins only now, with a tip of its own and the peers that are there */
+    const struct spv_sync_config sync = n->sync.cfg;
+    const struct spv_origin_peer *p;
+    spv_sync_free(&n->sync);
+    rc = spv_sync_init(&n->sync, &sync, now);
+    set_quorum(n, now);
+    while (!rc && (p = spv_origin_waiting(n->origin)) != NULL)
+        rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, now);
+    return rc;
+}
+
 int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
 {
+    if (spv_origin_storing(n->origin)) {
+        if (fail(n, error))
+            return n->error;
+        return settle(n, heed_origin(n, now), now);
+    }
     if (!n->sync.storing)
         return SPV_ERR_STATE;
     if (fail(n, error))
@@ -333,12 +402,15 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
 {
     if (n->error)
         return n->error;
-    return settle(n, spv_sync_timer(&n->sync, now), now);
+    const int rc = spv_origin_timer(n->origin, now);
+    return settle(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }
 
 uint64_t spv_node_deadline(const struct spv_node *n)
 {
     uint64_t first = spv_sync_deadline(&n->sync);
+    if (spv_origin_deadline(n->origin) < first)
+        first = spv_origin_deadline(n->origin);
     if (spv_alarm_deadline(&n->alarm) < first)
         first = spv_alarm_deadline(&n->alarm);
     const uint64_t next = spv_discovery_deadline(&n->discovery, n->wanted + n->extra);
@@ -357,10 +429,15 @@ const struct spv_chain *spv_node_chain(const struct spv_node *n)
 
 void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
 {
+    struct spv_base base;
+    spv_chain_base(n->chain, &base);
     *out = (struct spv_node_stats){
+        .base = base,
         .tip = *spv_chain_tip(n->chain),
         .start_height = n->start_height,
-        .headers_added = n->sync.headers_added,
+        .headers_added = n->sync.headers_added + spv_origin_added(n->origin),
+        .filled = spv_origin_filled(n->origin),
+        .starting = spv_origin_starting(n->origin),
         .target_height = spv_sync_target(&n->sync),
         .peers = spv_discovery_count(&n->discovery, SPV_DIAL_READY),
         .peers_connecting = spv_discovery_count(&n->discovery, SPV_DIAL_DIALLING),
@@ -376,6 +453,6 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .banned = n->discovery.bans.n,
         .feelers = n->discovery.feelers,
         .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
-                  spv_discovery_memory(&n->discovery),
+                  spv_discovery_memory(&n->discovery) + spv_origin_memory(n->origin),
     };
 }

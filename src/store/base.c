@@ -16,6 +16,10 @@
 
 #include "base/u256.h"
 
+/* A hash index slows bulk inserts tenfold: with more than this to come it is dropped, and built
+ * again when the chain is whole (or synced) again. */
+#define FILL_WITHOUT_INDEX 50000
+
 /* Blocks that stay below the tip whatever is pruned, apart from two periods: a median's. */
 #define KEEP_MEDIAN SPV_MEDIAN_SPAN
 
@@ -375,6 +379,10 @@ int spv_base_fill(struct spv_store *s, const struct spv_change *c)
         return misfit(s, "it does not follow what was filled");
     }
     rc = c->fork_height < filled ? remove_filled(s, c->fork_height) : SPV_OK;
+    if (rc == SPV_OK && s->base.height - c->fork_height > FILL_WITHOUT_INDEX) {
+        rc = spv_db_exec(s, "DROP INDEX IF EXISTS header_by_hash", "drop the hash index");
+        s->indexed = s->indexed && rc != SPV_OK;
+    }
     if (rc == SPV_OK) {
         rc = insert_all(s, c);
     }

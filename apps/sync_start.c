@@ -1,0 +1,76 @@
+/* A database that holds headers keeps its beginning: the options then only explain themselves. */
+#include "sync_start.h"
+
+#include "spv/link.h"
+
+int start_check(struct start_options *o)
+{
+    if (o->birthday == NULL)
+        return CLI_DONE;
+    if (o->height > 0)
+        return cli_usage("--start-height, --birthday: only one of them can be followed.");
+    if (birthday_parse(&o->day, o->birthday) != 0)
+        return cli_usage("--birthday: '%s' is not a day YYYY-MM-DD.", o->birthday);
+    if (o->day > spv_system_now().unix_s)
+        return cli_usage("--birthday: %s is yet to come.", o->birthday);
+    return CLI_DONE;
+}
+
+/* What is stored begins where it begins. */
+static int keep_stored(const struct start_options *o, const char *option, struct spv_store *store,
+                       const struct spv_checkpoint *start)
+{
+    struct spv_base base;
+    const uint32_t wanted = start != NULL ? start->height : 0;
+
+    spv_store_base(store, &base);
+    if (o->quiet)
+        return CLI_DONE;
+    if (base.height > wanted + 1)
+        cli_warn("%s: %s begins at height %lu already. Add --backfill to fetch what is below, or "
+                 "name another database.",
+                 option, spv_store_path(store), (unsigned long)base.height);
+    else
+        cli_warn("%s: has no effect, %s holds headers from height %lu on.", option,
+                 spv_store_path(store), (unsigned long)base.height);
+    return CLI_DONE;
+}
+
+int start_choose(uint32_t *out, const struct start_options *o, const struct spv_params *params,
+                 const struct checkpoint_list *list, struct spv_store *store)
+{
+    const char *option = o->birthday != NULL ? "--birthday" : "--start-height";
+    const struct spv_checkpoint *start;
+    struct spv_record tip;
+    size_t i, timed = 0;
+    int rc;
+
+    *out = 0;
+    if (o->birthday == NULL && o->height == 0)
+        return CLI_DONE;
+    for (i = 0; i < list->n; i++)
+        timed += list->at[i].next_time != 0;
+    if (o->birthday != NULL && timed == 0)
+        return cli_usage("--birthday: no block's time is known beforehand on %s. Use "
+                         "--start-height.",
+                         params->net.name);
+    start = o->birthday != NULL ? spv_params_birthday(params, list->at, list->n, o->day)
+                                : spv_params_start(params, list->at, list->n, (uint32_t)o->height);
+    rc = spv_store_tip(store, &tip);
+    if (rc < 0)
+        return cli_fail(rc, "%s", spv_store_last_problem(store));
+    if (rc > 0 && tip.height > 0)
+        return keep_stored(o, option, store, start);
+    if (start == NULL) {
+        if (!o->quiet)
+            cli_warn("%s: there are no two checkpoints a period apart at or below it on %s. Starts "
+                     "at genesis.",
+                     option, params->net.name);
+        return CLI_DONE;
+    }
+    *out = start->height;
+    if (!o->quiet && !cli_json_on())
+        cli_say("%s starts at the checkpoint of height %lu", params->net.name,
+                (unsigned long)start->height);
+    return CLI_DONE;
+}
