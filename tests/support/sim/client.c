@@ -37,6 +37,13 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .n_checkpoints = c->cfg.n_checkpoints,
     };
     cfg.book = &c->book;
+    cfg.proxied = c->cfg.proxied;
+    struct spv_endpoint hub = {.port = sim->cfg.params->net.port};
+    if (c->cfg.hub != NULL) {
+        strncpy(hub.host, c->cfg.hub, sizeof(hub.host) - 1);
+        cfg.add_peers = &hub;
+        cfg.n_add_peers = 1;
+    }
     return spv_node_new(&c->node, &cfg, sim_client_now(sim, c));
 }
 
@@ -113,6 +120,7 @@ static void store_effect(struct sim *sim, struct sim_client *c, const struct spv
 static void resolve_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
 {
     struct sim_event *e = sim_push(sim, sim_latency(sim), SIM_RESOLVED);
+    c->lookups++;
     e->client = c->index;
     e->epoch = c->epoch;
     e->endpoint = effect->endpoint;
@@ -258,6 +266,12 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
     struct spv_netaddr addrs[SIM_SERVERS] = {{0}};
     if (e->epoch != c->epoch)
         return;
+    if (c->cfg.dns_dead) {
+        settle(sim, c,
+               spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
+                                 sim_client_now(sim, c)));
+        return;
+    }
     for (size_t i = 0; i < sim->hosts; i++)
         addrs[i] = (struct spv_netaddr){.network = SPV_ADDR_IPV4,
                                         .len = 4,
@@ -343,6 +357,16 @@ uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warnin
 size_t sim_client_growth(const struct sim_client *c)
 {
     return c->memory_most - c->memory_first;
+}
+
+const struct spv_book *sim_client_book(const struct sim_client *c)
+{
+    return &c->book;
+}
+
+uint64_t sim_client_lookups(const struct sim_client *c)
+{
+    return c->lookups;
 }
 
 bool sim_client_synced(struct sim *sim, void *client)

@@ -77,6 +77,7 @@ struct sim_client {
     struct spv_node *node;
     struct sim_store store;
     struct spv_book book; /* as stored */
+    uint64_t lookups;
     struct test_random random;
     struct spv_self_nonces nonces;
     enum sim_peer_state *peer; /* by id */

@@ -42,7 +42,9 @@ size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoin
 {
     for (size_t i = 0; i < sim->hosts; i++) {
         struct spv_endpoint own = sim_server_endpoint(sim, i);
-        if (own.port == endpoint->port && strcmp(own.host, endpoint->host) == 0)
+        const char *name = sim->host[i].cfg.name;
+        if (own.port == endpoint->port && (strcmp(own.host, endpoint->host) == 0 ||
+                                           (name != NULL && strcmp(name, endpoint->host) == 0)))
             return i;
     }
     return sim->hosts;
@@ -144,11 +146,26 @@ void sim_server_answer(struct sim *sim, struct sim_event *e)
     send_headers(sim, conn, (const struct spv_header *)(const void *)e->bytes, e->n);
 }
 
+static void tell_addresses(struct sim *sim, struct sim_conn *conn)
+{
+    const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
+    struct spv_peer *peer = conn->end[SIM_SERVER_END].peer;
+    struct spv_peer_stats stats;
+    spv_peer_stats(peer, &stats);
+    struct spv_msg msg = {.command = stats.addrv2 ? SPV_CMD_ADDRV2 : SPV_CMD_ADDR,
+                          .u.addr = {cfg->gossip, cfg->n_gossip}};
+    if (spv_peer_send(peer, &msg, sim->now) < 0)
+        sim_break(sim, "a server could not tell addresses");
+    sim_conn_flush(sim, conn, SIM_SERVER_END);
+}
+
 void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
 {
     sim_note(sim, "server %zu got %s", conn->server, msg->name);
     if (msg->command == SPV_CMD_GETHEADERS && !sim->host[conn->server].cfg.mute)
         think(sim, conn, &msg->u.getheaders);
+    if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip != NULL)
+        tell_addresses(sim, conn);
 }
 
 void sim_server_push(struct sim *sim, size_t server, const struct spv_header *headers, size_t n)

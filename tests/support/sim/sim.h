@@ -91,6 +91,9 @@ struct sim_server_config {
     uint64_t bytes_per_s; /* towards the client; 0: no limit */
     unsigned far; /* times the world's latency, both ways; 0: once */
     uint64_t reset_after; /* bytes sent to a client, then a reset; 0: never */
+    const char *name; /* it answers to this one as well, as a seed does through a proxy; lent */
+    const struct spv_addr_entry *gossip; /* its answer to getaddr; NULL: none; lent */
+    size_t n_gossip;
     bool cut_off; /* partitioned: nothing passes; bytes under way come after the healing */
     /* Changes an answer of n headers (room for SPV_MAX_HEADERS) before it is sent; returns how many
      * to send, or negative for none at all. May be NULL. */
@@ -125,6 +128,9 @@ struct sim_client_config {
     size_t n_checkpoints;
     bool no_checkpoints;
     bool discover; /* not named: found through a DNS answer that holds all servers */
+    bool dns_dead; /* no name is ever resolved */
+    const char *hub; /* beside those found: --add-peer; lent */
+    bool proxied; /* everything goes through a proxy */
 };
 
 struct sim_client;
@@ -135,6 +141,9 @@ const struct spv_node *sim_client_node(const struct sim_client *c);
 const struct sim_store *sim_client_store(const struct sim_client *c);
 /* Events of a kind seen so far. */
 uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind);
+/* Its address book as stored; lent. How many names it has asked to be looked up. */
+const struct spv_book *sim_client_book(const struct sim_client *c);
+uint64_t sim_client_lookups(const struct sim_client *c);
 /* Warnings of a kind seen so far. */
 uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning);
 /* Its wall clock is set forward or, when negative, back; monotonic time goes on. */
