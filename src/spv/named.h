@@ -6,9 +6,8 @@
 #include "spv/backoff.h"
 #include "spv/node.h"
 
-#define SPV_NAMED_TRIES                                                                            \
-    3 /* ours: failures after which a named peer no longer holds up a verdict                      \
-       */
+/* ours: failures after which a named peer no longer holds up a verdict */
+#define SPV_NAMED_TRIES 3
 
 struct spv_named_peer {
     struct spv_endpoint endpoint;

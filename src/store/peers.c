@@ -14,9 +14,8 @@
     "host, port, services, source, last_seen, last_try, last_success, attempts, slow, failure, "   \
     "tried, anchor"
 #define KEY "book_key" /* meta: the buckets' secret, hexadecimal */
-#define TIME_MAX                                                                                   \
-    (INT64_C(1) << 40) /* the year 36812: nothing overflows when times are compared                \
-                        */
+/* The year 36812: nothing overflows when times are compared. */
+#define TIME_MAX (INT64_C(1) << 40)
 
 /* Reading. */
 

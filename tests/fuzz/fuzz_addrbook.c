@@ -1,0 +1,194 @@
+/* An address book to which anything happens, in any order: rows of a hostile file, gossip, dials
+ * and their ends, disputes, saves, a clock that leaps. The first 16 bytes are the key, then each
+ * operation is a byte and what it takes.
+ *
+ * Promises: every entry is in exactly one place, which is a place that its address may have; counts
+ * are right; what is picked may be dialled; what is saved and loaded again is the same book. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/fuzz.h"
+#include "spv/addrbook.h"
+#include "spv/error.h"
+
+struct input {
+    const uint8_t *at, *end;
+};
+
+static uint8_t byte(struct input *in)
+{
+    return in->at < in->end ? *in->at++ : 0;
+}
+
+static uint32_t word(struct input *in)
+{
+    uint32_t x = 0;
+    for (int i = 0; i < 4; i++)
+        x = x << 8 | byte(in);
+    return x;
+}
+
+static void chance(void *ctx, void *out, size_t n)
+{
+    uint64_t *state = ctx;
+    for (size_t i = 0; i < n; i++) {
+        *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407U;
+        ((uint8_t *)out)[i] = (uint8_t)(*state >> 56);
+    }
+}
+
+/* Few bytes choose it, so that the same ones come again. */
+static struct spv_netaddr address(struct input *in)
+{
+    const uint8_t kind = byte(in), a = byte(in), b = byte(in);
+    struct spv_netaddr out = {.port = (uint16_t)(8333 + (kind >> 6))};
+    switch (kind & 3) {
+    case 0:
+    case 1:
+        out.network = SPV_ADDR_IPV4;
+        out.len = 4;
+        memcpy(out.bytes, (const uint8_t[]){(uint8_t)(kind & 0x3c ? 8 : 10), a, b, 1}, 4);
+        break;
+    case 2:
+        out.network = SPV_ADDR_IPV6;
+        out.len = 16;
+        memcpy(out.bytes, (const uint8_t[]){0x2a, 1, a, b}, 4);
+        break;
+    default:
+        out.network = SPV_ADDR_TORV3;
+        out.len = 32;
+        out.bytes[0] = a;
+        out.bytes[31] = b;
+        break;
+    }
+    return out;
+}
+
+static void row(struct spv_book_address *out, struct input *in)
+{
+    const uint8_t flags = byte(in);
+    *out = (struct spv_book_address){
+        .addr = address(in),
+        .services = byte(in),
+        .source_len = byte(in),
+        .last_seen = (int64_t)word(in) << (flags >> 4 & 7),
+        .last_try = word(in),
+        .last_success = flags & 1 ? word(in) : 0,
+        .attempts = flags & 2 ? UINT32_MAX : byte(in),
+        .slow = flags & 4 ? UINT32_MAX : byte(in),
+        .tried = (flags & 8) != 0,
+        .anchor = (flags & 128) != 0,
+    };
+    out->source[0] = byte(in);
+}
+
+static void look(const struct spv_addrbook *b)
+{
+    size_t fresh = 0, tried = 0, used = 0;
+    for (size_t i = 0; i < b->cap; i++) {
+        const struct spv_book_entry *e = &b->at[i];
+        if (!e->used)
+            continue;
+        used++;
+        FUZZ_CHECK((e->a.tried ? b->tried : b->fresh)[e->place] == i + 1);
+        FUZZ_CHECK(spv_addrbook_find(b, &e->a.addr) == (int)i);
+        FUZZ_CHECK(spv_netaddr_routable(&e->a.addr));
+    }
+    for (size_t i = 0; i < SPV_BOOK_NEW; i++)
+        fresh += b->fresh[i] != 0;
+    for (size_t i = 0; i < SPV_BOOK_TRIED; i++)
+        tried += b->tried[i] != 0;
+    FUZZ_CHECK(fresh == b->n_new && tried == b->n_tried && fresh + tried == used);
+    FUZZ_CHECK(b->n_challenges <= SPV_BOOK_CHALLENGES);
+    for (size_t i = 0; i < b->n_challenges; i++)
+        FUZZ_CHECK(b->at[b->challenge[i].entry].used && !b->at[b->challenge[i].entry].a.tried);
+}
+
+/* What is stored is the book: load it into another one with the same key. */
+static void save(struct spv_addrbook *b, struct spv_rng rng, struct spv_now now)
+{
+    static struct spv_addrbook again;
+    struct spv_book_changes c = {.n_changed = 0};
+    b->all = true;
+    FUZZ_CHECK(spv_addrbook_changes(b, &c) == 0);
+    FUZZ_CHECK(c.n_changed == b->n_new + b->n_tried && c.n_removed == 0);
+    spv_addrbook_init(&again, (const uint8_t *)b->key, rng);
+    FUZZ_CHECK(spv_addrbook_load(&again, c.changed, c.n_changed, now) == 0);
+    look(&again);
+    spv_addrbook_free(&again);
+}
+
+static unsigned saves; /* of this input */
+
+static void one(struct spv_addrbook *b, struct input *in, struct spv_rng rng, struct spv_now *now)
+{
+    const struct spv_pick pick = {.reach = byte(in) & 7u, .only_new = (byte(in) & 1) != 0};
+    struct spv_book_address a;
+    struct spv_netaddr addr;
+    struct spv_netgroup source;
+    int e;
+    switch (byte(in) % 8) {
+    case 0:
+        row(&a, in);
+        FUZZ_CHECK(spv_addrbook_load(b, &a, 1, *now) == 0);
+        break;
+    case 1:
+    case 2:
+        addr = address(in);
+        source = spv_netgroup_of(&addr);
+        source.b[1] = byte(in) & 3;
+        FUZZ_CHECK(spv_addrbook_add(b, &addr, byte(in), now->unix_s - word(in) % 10000000, &source,
+                                    *now) >= 0);
+        break;
+    case 3:
+        e = spv_addrbook_pick(b, &pick, *now);
+        if (e < 0)
+            break;
+        FUZZ_CHECK(b->at[e].used && !b->at[e].held && spv_addrbook_reachable(b, e, pick.reach));
+        FUZZ_CHECK(!pick.only_new || !b->at[e].a.tried);
+        FUZZ_CHECK(b->at[e].next_try_us <= now->mono_us && b->at[e].rest_until_us <= now->mono_us);
+        spv_addrbook_hold(b, e, *now);
+        break;
+    case 4:
+        addr = address(in);
+        e = spv_addrbook_find(b, &addr);
+        if (e >= 0 && b->at[e].held)
+            spv_addrbook_reached(b, e, byte(in), *now);
+        break;
+    case 5:
+        addr = address(in);
+        e = spv_addrbook_find(b, &addr);
+        if (e >= 0 && b->at[e].held)
+            spv_addrbook_released(b, e, (enum spv_book_end)(byte(in) % 4), SPV_ERR_RESET, *now);
+        break;
+    case 6:
+        now->unix_s += (int64_t)(int32_t)word(in) / 64;
+        now->mono_us += (uint64_t)word(in) * 1000;
+        e = spv_addrbook_to_test(b, pick.reach, *now);
+        FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].held));
+        break;
+    default:
+        if (saves++ < 2) /* each costs as much as a hundred others */
+            save(b, rng, *now);
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct spv_addrbook b;
+    uint64_t state = 1;
+    const struct spv_rng rng = {.fill = chance, .ctx = &state};
+    struct spv_now now = {.mono_us = 1, .unix_s = 1800000000};
+    if (size < SPV_BOOK_KEY)
+        return 0;
+    struct input in = {data + SPV_BOOK_KEY, data + size};
+    spv_addrbook_init(&b, data, rng);
+    saves = 0;
+    for (unsigned i = 0; in.at < in.end && i < 400; i++)
+        one(&b, &in, rng, &now);
+    look(&b);
+    save(&b, rng, now);
+    spv_addrbook_free(&b);
+    return 0;
+}
