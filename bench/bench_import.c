@@ -85,22 +85,6 @@ static double floor_reading(const char *path)
     return (double)(bench_now_ns() - start) / 1e9;
 }
 
-/* The index that the store builds, over the bare rows. */
-static double floor_indexing(const char *path)
-{
-    sqlite3 *db = NULL;
-    if (sqlite3_open(path, &db) != SQLITE_OK)
-        die(path);
-    const uint64_t start = bench_now_ns();
-    if (sqlite3_exec(db,
-                     "PRAGMA synchronous = FULL; CREATE INDEX by_hash ON header (substr(hash, 25));"
-                     "PRAGMA wal_checkpoint(TRUNCATE)",
-                     NULL, NULL, NULL) != SQLITE_OK)
-        die(sqlite3_errmsg(db));
-    sqlite3_close(db);
-    return (double)(bench_now_ns() - start) / 1e9;
-}
-
 static void remove_db(const char *path)
 {
     static const char *const tails[] = {"", "-wal", "-shm", "-lock"};
