@@ -2,9 +2,10 @@
 
 import json
 import os
+import sqlite3
 import unittest
 
-from support import (DONE, HEADER, NO_PEER, TestCase, database_headers, display, sha256d)
+from support import (DONE, HEADER, NO_PEER, TestCase, database_headers, display, run, sha256d)
 
 DATA = os.environ.get("SPV_TEST_DATA", "")
 MAINNET_GENESIS = bytes.fromhex(
@@ -33,6 +34,32 @@ class Real(TestCase):
         final = json.loads(result.stdout.splitlines()[-1])
         self.assertEqual((final["height"], final["hash"]), (32260, display(sha256d(raw[-HEADER:]))))
         self.assertEqual(database_headers(self.db), raw)
+
+    def test_a_real_chain_is_started_at_a_checkpoint_and_filled_later(self):
+        raw = MAINNET_GENESIS + self.data("headers/mainnet-1-32260.bin")
+        path = self.path("mainnet.bin")
+        with open(path, "wb") as f:
+            f.write(raw)
+        server = self.server("--headers", path, network="mainnet")
+        # the real retarget at 32256 is the first one after the start at the checkpoint 32255
+        common = ("--connect", server.address, "--min-chain-work", "7e01e0000000", "--json")
+        result = self.sync(*common, "--start-height", 32259, network="mainnet")
+        self.ends(result, DONE)
+        final = json.loads(result.stdout.splitlines()[-1])
+        self.assertEqual((final["height"], final["hash"], final["base"], final["work_from"],
+                          final["added"]),
+                         (32260, display(sha256d(raw[-HEADER:])), 30240, 0, 2021))
+        with sqlite3.connect(self.db) as db:
+            # checkpoints/mainnet-headers.csv: mainnet's work is known at each checkpoint
+            self.assertEqual(db.execute("SELECT ltrim(lower(hex(work)), '0') FROM header"
+                                        " WHERE height = 32256").fetchone(), ("7e01acd42dd2",))
+        db.close()
+        result = self.sync(*common, "--backfill", network="mainnet")
+        self.ends(result, DONE)
+        self.assertEqual(json.loads(result.stdout.splitlines()[-1])["work"], final["work"])
+        self.assertEqual(database_headers(self.db), raw)
+        result = run("spv-db", "verify", "--full", "--db", self.db)
+        self.ends(result, DONE)
 
     def test_a_real_chain_without_the_known_work_is_not_called_synced(self):
         path = self.path("mainnet.bin")

@@ -199,11 +199,93 @@ static void work_of_real_periods_adds_up(void **state)
     }
 }
 
+/* Real headers as a store that begins at a base holds them. */
+#define REAL_BASE 30240
+#define REAL_END 32255 /* the checkpoint */
+struct from_base {
+    struct spv_record at[REAL_END - REAL_BASE + 1];
+    struct spv_record genesis;
+};
+
+static int base_by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    const struct from_base *s = ctx;
+    if (height != 0 && (height < REAL_BASE || height > REAL_END))
+        return 0;
+    *out = height == 0 ? s->genesis : s->at[height - REAL_BASE];
+    return 1;
+}
+
+static int base_tip(void *ctx, struct spv_record *out)
+{
+    return base_by_height(ctx, out, REAL_END);
+}
+
+static int base_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    struct spv_record record;
+    int got = 0;
+    while (n-- > 0 && base_by_height(ctx, &record, from++) == 1)
+        out[got++] = record.header;
+    return got;
+}
+
+static void base_begins(void *ctx, struct spv_base *out)
+{
+    (void)ctx;
+    *out = (struct spv_base){.height = REAL_BASE};
+}
+
+/* The retarget right after a checkpoint start leans on the period that was fetched with it. */
+static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
+{
+    static struct from_base s;
+    const struct spv_params *params = spv_params_get(SPV_MAINNET);
+    const struct spv_chain_config cfg = {.params = params,
+                                         .reader = {.ctx = &s,
+                                                    .tip = base_tip,
+                                                    .by_height = base_by_height,
+                                                    .range = base_range,
+                                                    .base = base_begins}};
+    struct kit_headers h;
+    struct spv_header easy;
+    struct spv_verdict v;
+    struct spv_chain *c;
+    (void)state;
+
+    if (!kit_real(&h, "headers/mainnet-1-32260.bin"))
+        skip();
+    c = kit_chain(params);
+    s.genesis = *spv_chain_tip(c);
+    for (size_t i = 0; i < REAL_END; i++) {
+        kit_feed(c, &h, i, i + 1);
+        if (i + 1 >= REAL_BASE)
+            s.at[i + 1 - REAL_BASE] = *spv_chain_tip(c);
+    }
+    spv_chain_free(c);
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    assert_int_equal(spv_chain_tip(c)->height, REAL_END);
+    easy = h.headers[REAL_END]; /* "difficulty dropped right after a checkpoint start" */
+    easy.bits = 0x1d00ffff;
+    assert_int_equal(kit_judge(c, &easy, kit_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(spv_chain_accept(c, &v, &h.headers[REAL_END], 5, kit_late), 0);
+    assert_int_equal(v.error, 0);
+    assert_int_equal(spv_chain_tip(c)->height, 32260);
+    spv_chain_stored(c);
+    spv_chain_free(c);
+    /* mainnet's work at the checkpoint is known: another sum is damage */
+    for (size_t i = 0; i <= REAL_END - REAL_BASE; i++)
+        s.at[i].work.w[0]++;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_DAMAGED);
+    kit_headers_free(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_mainnet_through_its_first_retarget),
         cmocka_unit_test(refuses_the_old_bits_after_mainnets_first_retarget),
+        cmocka_unit_test(a_start_at_a_checkpoint_judges_mainnets_first_retarget),
         cmocka_unit_test(follows_signet),
         cmocka_unit_test(real_headers_follow_their_checkpoints),
         cmocka_unit_test(work_of_real_periods_adds_up),
