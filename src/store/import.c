@@ -131,10 +131,10 @@ static bool is_magic(const struct spv_import *d, const uint8_t *p)
     return false;
 }
 
-static enum spv_import_format detect(const struct spv_import *d)
+static enum spv_import_format detect(const struct spv_import *d, size_t mark)
 {
-    const uint8_t *p = d->buffer + d->at;
-    size_t n = d->end - d->at;
+    const uint8_t *p = d->buffer + d->at + mark;
+    size_t n = d->end - d->at - mark;
     size_t text = 0;
     while (text < n && text < TEXT_ENOUGH && is_printable(p[text])) {
         text++;
@@ -161,13 +161,15 @@ static int begin(struct spv_import *d)
     if (n == 0) {
         return spv_import_fail(d, SPV_ERR_SHORT, "the file is empty");
     }
-    if (d->format != SPV_IMPORT_RAW && d->format != SPV_IMPORT_ELECTRUM && n >= sizeof MARK - 1 &&
-        memcmp(d->buffer + d->at, MARK, sizeof MARK - 1) == 0) {
-        spv_import_skip(d, sizeof MARK - 1); /* no header's version ever began so */
-    }
+    size_t mark = n >= sizeof MARK - 1 && memcmp(d->buffer + d->at, MARK, sizeof MARK - 1) == 0
+                      ? sizeof MARK - 1
+                      : 0;
     if (d->format == SPV_IMPORT_AUTO) {
-        d->format = detect(d);
+        d->format = detect(d, mark);
         d->detected = true;
+    }
+    if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL) {
+        spv_import_skip(d, mark); /* no words of ours */
     }
     d->started = true;
     return 1;

@@ -112,14 +112,18 @@ static int give_hole(struct spv_import *d, struct spv_import_item *out)
 
 int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
 {
-    int rc = d->begun ? 1 : begin(d);
-    if (rc <= 0) {
-        return rc;
-    }
     for (;;) {
         size_t n = d->end - d->at;
+        int rc = 1;
         if (n < SPV_HEADER_SIZE && !d->ended) {
             return 0;
+        }
+        if (!d->begun) {
+            rc = begin(d);
+            if (rc <= 0) {
+                return rc;
+            }
+            continue;
         }
         if (n > 0 && n < SPV_HEADER_SIZE) {
             return spv_import_fail(d, SPV_ERR_SHORT,
