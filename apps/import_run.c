@@ -1,6 +1,6 @@
 /* A header at a height that the database has is compared with what is stored there: equal is known,
  * at the speed of reading. The first that differs, or goes beyond the tip, and all after it go to
- * the chain in batches; what the chain accepts is stored, one transaction a batch.
+ * the chain in batches; what the chain accepts is stored, a few batches a transaction.
  *
  * A file may leave the stored chain. Its headers are then a side branch to the chain until they
  * have more work; only then they are stored, as a reorganisation. If the file ends before, it
@@ -136,7 +136,7 @@ static int store_change(struct work *w, const struct spv_change *change)
     }
     /* a branch that has not won is in memory only, unless the file says that it is one */
     if (change->kind != SPV_CHANGE_BRANCH || w->side) {
-        int rc = spv_store_apply(i->store, change);
+        int rc = spv_store_gather(i->store, change);
         if (rc != 0) {
             return store_failed(w, rc);
         }
@@ -536,6 +536,10 @@ int import_run(struct import *i)
     int rc = read_all(w);
     if (rc == CLI_DONE) {
         rc = check_end(w);
+    }
+    int err = spv_store_commit(i->store); /* what was gathered before a fault is good */
+    if (err != 0) {
+        rc = store_failed(w, err);
     }
     free(w);
     return rc;
