@@ -1,0 +1,470 @@
+/* Every file that is opened by name is tracked: its durable bytes, and the operations since its
+ * last sync. A sync makes them durable; a power cut draws from them and writes the outcome into the
+ * real file, when all is closed.
+ *
+ * A file that was made exists for sure after the folder's next sync, which comes with the first
+ * sync of a new log or journal; one that was deleted is gone for sure when the deletion asked for
+ * it. */
+#include "faultvfs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#define TRACKED_MAX 16 /* database, log, journal of a few databases */
+#define SECTOR 512
+#define PATH_LEN 700
+
+struct operation {
+    struct operation *next;
+    bool truncation;
+    sqlite3_int64 at; /* of a truncation: the new size */
+    int n;
+    uint8_t bytes[];
+};
+
+struct image {
+    uint8_t *bytes;
+    sqlite3_int64 size;
+};
+
+struct tracked {
+    char path[PATH_LEN];
+    bool durable; /* the name is on the disk, with these bytes */
+    struct image image;
+    bool there; /* the name is there now */
+    bool fresh; /* a new log or journal: its first sync is also one of the folder */
+    struct operation *first, **last;
+};
+
+struct file {
+    sqlite3_file base;
+    struct tracked *tracked; /* NULL: a file without a name */
+    sqlite3_file *real; /* lies behind this one in the same block */
+};
+
+static struct {
+    sqlite3_vfs vfs;
+    sqlite3_vfs *real;
+    enum fault fault;
+    long k, count;
+    bool met;
+    uint64_t random;
+    struct tracked tracked[TRACKED_MAX];
+    size_t n_tracked;
+} it;
+
+static uint64_t draw(void)
+{
+    it.random ^= it.random << 13;
+    it.random ^= it.random >> 7;
+    it.random ^= it.random << 17;
+    return it.random;
+}
+
+const char *fault_name(enum fault fault)
+{
+    static const char *const names[FAULTS] = {"none",      "fails once",   "fails on",
+                                              "short",     "full",         "cut drops",
+                                              "cut keeps", "cut reorders", "cut tears"};
+    return names[fault];
+}
+
+static bool is_cut(void)
+{
+    return it.fault >= FAULT_CUT_DROPS;
+}
+
+/* ---- what is durable ---- */
+
+static void grow_image(struct image *image, sqlite3_int64 size)
+{
+    if (size > image->size) {
+        image->bytes = realloc(image->bytes, (size_t)size);
+        memset(image->bytes + image->size, 0, (size_t)(size - image->size));
+    }
+    image->size = size;
+}
+
+static void put(struct image *image, sqlite3_int64 at, const uint8_t *bytes, int n)
+{
+    if (at + n > image->size) {
+        grow_image(image, at + n);
+    }
+    memcpy(image->bytes + at, bytes, (size_t)n);
+}
+
+static void forget(struct tracked *t)
+{
+    while (t->first != NULL) {
+        struct operation *op = t->first;
+        t->first = op->next;
+        free(op);
+    }
+    t->last = &t->first;
+}
+
+static void perform(struct image *image, const struct operation *op)
+{
+    if (op->truncation) {
+        grow_image(image, op->at);
+    } else {
+        put(image, op->at, op->bytes, op->n);
+    }
+}
+
+static void make_durable(struct tracked *t)
+{
+    for (const struct operation *op = t->first; op != NULL; op = op->next) {
+        perform(&t->image, op);
+    }
+    forget(t);
+    for (size_t i = 0; i < it.n_tracked && t->fresh; i++) { /* the folder: every name in it */
+        it.tracked[i].durable = it.tracked[i].there;
+    }
+    t->fresh = false;
+}
+
+static void remember(struct tracked *t, bool truncation, sqlite3_int64 at, const void *bytes, int n)
+{
+    if (t == NULL) {
+        return;
+    }
+    struct operation *op = malloc(sizeof *op + (size_t)n);
+    *op = (struct operation){.truncation = truncation, .at = at, .n = n};
+    if (n > 0) {
+        memcpy(op->bytes, bytes, (size_t)n);
+    }
+    *t->last = op;
+    t->last = &op->next;
+}
+
+static void read_image(struct image *image, const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    image->size = 0;
+    if (f != NULL) {
+        (void)fseek(f, 0, SEEK_END);
+        grow_image(image, ftell(f));
+        rewind(f);
+        if (image->size > 0 && fread(image->bytes, 1, (size_t)image->size, f) == 0) {
+            image->size = 0;
+        }
+        (void)fclose(f);
+    }
+}
+
+static struct tracked *track(const char *path)
+{
+    struct tracked *t = NULL;
+    for (size_t i = 0; i < it.n_tracked && t == NULL; i++) {
+        t = strcmp(it.tracked[i].path, path) == 0 ? &it.tracked[i] : NULL;
+    }
+    if (t == NULL && it.n_tracked < TRACKED_MAX) {
+        t = &it.tracked[it.n_tracked++];
+        memset(t, 0, sizeof *t);
+        (void)snprintf(t->path, sizeof t->path, "%s", path);
+        t->last = &t->first;
+        t->durable = access(path, F_OK) == 0;
+        t->there = t->durable;
+        if (t->durable) {
+            read_image(&t->image, path);
+        }
+    }
+    return t;
+}
+
+/* A file is made anew under a name that was deleted: none of the old bytes are in it. */
+static void made_anew(struct tracked *t, bool log)
+{
+    forget(t);
+    remember(t, true, 0, NULL, 0);
+    t->there = true;
+    t->fresh = log;
+}
+
+/* The disk after the power cut. */
+static void settle(struct tracked *t)
+{
+    const bool drops = it.fault == FAULT_CUT_DROPS;
+    const bool draws = it.fault == FAULT_CUT_REORDERS || it.fault == FAULT_CUT_TEARS;
+    bool there = drops ? t->durable : t->there;
+    if (draws && t->durable != t->there) {
+        there = draw() % 2 == 0;
+    }
+    for (const struct operation *op = t->first; op != NULL && !drops; op = op->next) {
+        if (it.fault != FAULT_CUT_TEARS || op->truncation) {
+            if (!draws || draw() % 2 == 0) {
+                perform(&t->image, op);
+            }
+            continue;
+        }
+        for (int at = 0; at < op->n;) {
+            int n = SECTOR - (int)((op->at + at) % SECTOR);
+            n = n < op->n - at ? n : op->n - at;
+            if (draw() % 2 == 0) {
+                put(&t->image, op->at + at, op->bytes + at, n);
+            }
+            at += n;
+        }
+    }
+    if (!there) {
+        (void)unlink(t->path);
+        return;
+    }
+    FILE *f = fopen(t->path, "wb");
+    if (f == NULL ||
+        (t->image.size > 0 && fwrite(t->image.bytes, 1, (size_t)t->image.size, f) == 0)) {
+        abort();
+    }
+    (void)fclose(f);
+}
+
+/* ---- operations ---- */
+
+enum how { DO_IT, FAIL, HALF, ONLY_IN_PLACE };
+
+static enum how operation(void)
+{
+    long now = it.count++;
+    if (it.fault == FAULT_NONE || now < it.k) {
+        return DO_IT;
+    }
+    bool first = !it.met;
+    it.met = true;
+    switch (it.fault) {
+    case FAULT_NONE:
+        return DO_IT;
+    case FAULT_FAILS_ONCE:
+        return first ? FAIL : DO_IT;
+    case FAULT_SHORT:
+        return first ? HALF : DO_IT;
+    case FAULT_FULL:
+        return ONLY_IN_PLACE;
+    case FAULT_FAILS_ON:
+    case FAULT_CUT_DROPS:
+    case FAULT_CUT_KEEPS:
+    case FAULT_CUT_REORDERS:
+    case FAULT_CUT_TEARS:
+        return FAIL;
+    }
+    return DO_IT;
+}
+
+/* Whether an operation other than a write fails. */
+static bool fails(void)
+{
+    enum how how = operation();
+    return how == FAIL || how == HALF;
+}
+
+static sqlite3_file *real_of(sqlite3_file *f)
+{
+    struct file *file = (void *)f;
+    return file->real;
+}
+
+static struct tracked *tracked_of(sqlite3_file *f)
+{
+    struct file *file = (void *)f;
+    return file->tracked;
+}
+
+static int f_close(sqlite3_file *f)
+{
+    return real_of(f)->pMethods->xClose(real_of(f));
+}
+
+static int f_read(sqlite3_file *f, void *out, int n, sqlite3_int64 at)
+{
+    return real_of(f)->pMethods->xRead(real_of(f), out, n, at);
+}
+
+static int f_write(sqlite3_file *f, const void *in, int n, sqlite3_int64 at)
+{
+    enum how how = operation();
+    int failure = SQLITE_IOERR_WRITE;
+    if (how == FAIL) {
+        return failure;
+    }
+    if (how == ONLY_IN_PLACE) {
+        sqlite3_int64 size = 0;
+        failure = SQLITE_FULL;
+        if (real_of(f)->pMethods->xFileSize(real_of(f), &size) == SQLITE_OK && at + n > size) {
+            how = HALF;
+        }
+    }
+    if (how == HALF) {
+        n /= 2;
+    }
+    remember(tracked_of(f), false, at, in, n);
+    int rc = real_of(f)->pMethods->xWrite(real_of(f), in, n, at);
+    return how == HALF ? failure : rc;
+}
+
+static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
+{
+    if (fails()) {
+        return SQLITE_IOERR_TRUNCATE;
+    }
+    remember(tracked_of(f), true, size, NULL, 0);
+    return real_of(f)->pMethods->xTruncate(real_of(f), size);
+}
+
+/* Not done in truth: the model knows what would be on the disk. */
+static int f_sync(sqlite3_file *f, int flags)
+{
+    (void)flags;
+    if (fails()) {
+        return SQLITE_IOERR_FSYNC;
+    }
+    if (tracked_of(f) != NULL) {
+        make_durable(tracked_of(f));
+    }
+    return SQLITE_OK;
+}
+
+static int f_size(sqlite3_file *f, sqlite3_int64 *size)
+{
+    return real_of(f)->pMethods->xFileSize(real_of(f), size);
+}
+static int f_lock(sqlite3_file *f, int level)
+{
+    return real_of(f)->pMethods->xLock(real_of(f), level);
+}
+static int f_unlock(sqlite3_file *f, int level)
+{
+    return real_of(f)->pMethods->xUnlock(real_of(f), level);
+}
+static int f_reserved(sqlite3_file *f, int *out)
+{
+    return real_of(f)->pMethods->xCheckReservedLock(real_of(f), out);
+}
+static int f_control(sqlite3_file *f, int op, void *arg)
+{
+    if (op == SQLITE_FCNTL_SIZE_HINT) {
+        return SQLITE_OK; /* would change the file's size behind the model's back */
+    }
+    return real_of(f)->pMethods->xFileControl(real_of(f), op, arg);
+}
+static int f_sector(sqlite3_file *f)
+{
+    return real_of(f)->pMethods->xSectorSize(real_of(f));
+}
+static int f_device(sqlite3_file *f)
+{
+    return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
+}
+static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
+{
+    return real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, out);
+}
+static int f_shm_lock(sqlite3_file *f, int offset, int n, int flags)
+{
+    return real_of(f)->pMethods->xShmLock(real_of(f), offset, n, flags);
+}
+static void f_shm_barrier(sqlite3_file *f)
+{
+    real_of(f)->pMethods->xShmBarrier(real_of(f));
+}
+static int f_shm_unmap(sqlite3_file *f, int drop)
+{
+    return real_of(f)->pMethods->xShmUnmap(real_of(f), drop);
+}
+
+static const sqlite3_io_methods methods = {
+    .iVersion = 2,
+    .xClose = f_close,
+    .xRead = f_read,
+    .xWrite = f_write,
+    .xTruncate = f_truncate,
+    .xSync = f_sync,
+    .xFileSize = f_size,
+    .xLock = f_lock,
+    .xUnlock = f_unlock,
+    .xCheckReservedLock = f_reserved,
+    .xFileControl = f_control,
+    .xSectorSize = f_sector,
+    .xDeviceCharacteristics = f_device,
+    .xShmMap = f_shm_map,
+    .xShmLock = f_shm_lock,
+    .xShmBarrier = f_shm_barrier,
+    .xShmUnmap = f_shm_unmap,
+};
+
+static int f_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
+{
+    (void)vfs;
+    struct file *file = (void *)f;
+    file->base.pMethods = NULL;
+    file->real = (void *)(file + 1);
+    file->tracked = NULL;
+    const int made = SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL;
+    bool named = it.fault != FAULT_NONE && name != NULL && (flags & made) != 0;
+    bool fresh = named && access(name, F_OK) != 0;
+    struct tracked *t = named ? track(name) : NULL;
+    int rc = it.real->xOpen(it.real, name, file->real, flags, out);
+    if (rc == SQLITE_OK) {
+        file->base.pMethods = &methods;
+        file->tracked = t;
+        if (t != NULL && fresh) {
+            made_anew(t, (flags & SQLITE_OPEN_MAIN_DB) == 0);
+        }
+    }
+    return rc;
+}
+
+static int f_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
+{
+    (void)vfs;
+    if (fails()) {
+        return SQLITE_IOERR_DELETE;
+    }
+    struct tracked *t = it.fault != FAULT_NONE ? track(name) : NULL;
+    if (t != NULL) {
+        t->there = false;
+        t->durable = t->durable && sync_folder == 0;
+        forget(t);
+    }
+    return it.real->xDelete(it.real, name, sync_folder);
+}
+
+void faultvfs_install(void)
+{
+    (void)sqlite3_initialize();
+    it.real = sqlite3_vfs_find(NULL);
+    it.vfs = *it.real;
+    it.vfs.zName = "faultvfs";
+    it.vfs.szOsFile = it.real->szOsFile + (int)sizeof(struct file);
+    it.vfs.xOpen = f_open;
+    it.vfs.xDelete = f_delete;
+    (void)sqlite3_vfs_register(&it.vfs, 1);
+}
+
+void faultvfs_plan(enum fault fault, long k, uint64_t seed)
+{
+    it.fault = fault;
+    it.k = k;
+    it.count = 0;
+    it.met = false;
+    it.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
+
+long faultvfs_end(bool *met)
+{
+    *met = it.met;
+    for (size_t i = 0; i < it.n_tracked; i++) {
+        struct tracked *t = &it.tracked[i];
+        if (is_cut() && it.met) {
+            settle(t);
+        }
+        forget(t);
+        free(t->image.bytes);
+    }
+    it.n_tracked = 0;
+    it.fault = FAULT_NONE;
+    return it.count;
+}

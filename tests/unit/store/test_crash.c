@@ -1,0 +1,382 @@
+/* Whatever breaks, at whichever operation: the file opens, it holds the state before the step that
+ * was under way or the state after it, every check passes, and going on from there ends with the
+ * same rows as if nothing had happened.
+ *
+ * A story is what a writer does, step by step. It runs once undisturbed, and the state after each
+ * step is written down; then once for each fault and each operation (every stride-th:
+ * SPV_FAULT_STRIDE, 1 means all; the offset is drawn from SPV_SEED). */
+#include "support.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "spv/mine.h"
+#include "support/faultvfs.h"
+
+#define OLD 4500 /* headers at first: enough to be pruned */
+#define STEPS_MAX 8
+#define STRIDE 29 /* the default: a coprime of most periods in what SQLite does */
+#define NEVER 1000000000L
+
+static struct spv_record best[OLD];
+static struct spv_record longer[900], other[120], side[60];
+static unsigned stride;
+static uint64_t seed;
+
+/* ---- steps ---- */
+
+typedef int (*step_fn)(struct spv_store *s);
+
+static int append(struct spv_store *s, uint32_t from)
+{
+    return apply(s, SPV_CHANGE_APPEND, OLD + from, 0, longer + from, 300);
+}
+static int append_1(struct spv_store *s)
+{
+    return append(s, 0);
+}
+static int append_2(struct spv_store *s)
+{
+    return append(s, 300);
+}
+static int append_3(struct spv_store *s)
+{
+    return append(s, 600);
+}
+static int reorganise(struct spv_store *s)
+{
+    return apply(s, SPV_CHANGE_REORG, OLD - 100, 100, other, 120);
+}
+static int branch(struct spv_store *s)
+{
+    return apply(s, SPV_CHANGE_BRANCH, OLD - 100, 0, side, 60);
+}
+static int flush(struct spv_store *s)
+{
+    return spv_store_flush(s);
+}
+static int index_hashes(struct spv_store *s)
+{
+    return spv_store_build_index(s);
+}
+static int prune(struct spv_store *s)
+{
+    return spv_store_prune(s, 300, NULL);
+}
+static int compact(struct spv_store *s)
+{
+    return spv_store_compact(s, NULL, NULL);
+}
+static int synced(struct spv_store *s)
+{
+    return spv_store_synced(s, 1234567890);
+}
+
+struct story {
+    const char *name;
+    const char *before; /* SQL that prepares the file; NULL: none */
+    bool absent; /* begins without a file */
+    step_fn steps[STEPS_MAX]; /* after opening */
+};
+
+static const struct story stories[] = {
+    {"making a database", NULL, true, {synced, NULL}},
+    {"appending", NULL, false, {append_1, append_2, flush, append_3, NULL}},
+    {"a reorganisation", NULL, false, {branch, reorganise, flush, NULL}},
+    {"migration of schema 1",
+     "DROP TABLE peer_address; DROP TABLE peer_ban; PRAGMA user_version = 1",
+     false,
+     {append_1, NULL}},
+    {"building the index", NULL, false, {index_hashes, append_1, NULL}},
+    {"pruning and compacting",
+     "CREATE TABLE gap (x); INSERT INTO gap SELECT hash FROM header;"
+     "DROP TABLE gap",
+     false,
+     {prune, compact, NULL}},
+    {"cutting a damaged tail", "UPDATE header SET nonce = nonce + 1 WHERE height = 4490", false, {NULL}},
+};
+
+static size_t steps_of(const struct story *story)
+{
+    size_t n = 0;
+    while (story->steps[n] != NULL) {
+        n++;
+    }
+    return n;
+}
+
+/* ---- states ---- */
+
+static uint64_t mix(uint64_t h, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    }
+    return h * 31 + 7;
+}
+
+/* A number that stands for all that the file says. */
+static uint64_t state_of(const char *path)
+{
+    static const char *const queries[] = {
+        "PRAGMA user_version",
+        "SELECT name, sql FROM sqlite_master ORDER BY name",
+        "SELECT key, value FROM meta WHERE key <> 'created_by' ORDER BY key",
+        "SELECT height, hex(hash), version, hex(merkle_root), time, bits, nonce, hex(work)"
+        " FROM header ORDER BY height",
+        "SELECT hex(hash), height, hex(previous_hash), hex(work) FROM branch_header ORDER BY hash",
+        "PRAGMA integrity_check(1)",
+    };
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        sqlite3_stmt *st = NULL;
+        if (sqlite3_prepare_v2(db, queries[i], -1, &st, NULL) != SQLITE_OK) {
+            fail_msg("%s: %s", queries[i], sqlite3_errmsg(db));
+        }
+        int rc;
+        while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+            for (int c = 0; c < sqlite3_column_count(st); c++) {
+                const char *text = (const char *)sqlite3_column_text(st, c);
+                h = mix(h, text != NULL ? text : "-");
+            }
+        }
+        assert_int_equal(rc, SQLITE_DONE);
+        (void)sqlite3_finalize(st);
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return h;
+}
+
+/* Runs the story from a state on. Returns how many steps were reported as done (opening is the
+ * first), and after each that was, notes the state if asked. */
+static size_t run(const struct story *story, const char *path, size_t from, uint64_t *states,
+                  int *error)
+{
+    struct spv_store *s = NULL;
+    const struct spv_store_config cfg = {
+        .path = path, .params = regtest(), .mode = SPV_STORE_CREATE};
+    size_t done = 0;
+    *error = spv_store_open(&s, &cfg, NULL);
+    if (*error != 0) {
+        return 0;
+    }
+    done = from > 1 ? from : 1;
+    if (states != NULL) {
+        states[0] = state_of(path);
+    }
+    for (; done <= steps_of(story); done++) {
+        *error = story->steps[done - 1](s);
+        if (*error != 0) {
+            break;
+        }
+        if (states != NULL) {
+            states[done] = state_of(path);
+        }
+    }
+    int closed = spv_store_close(s);
+    *error = *error != 0 ? *error : closed;
+    return done;
+}
+
+static void start_over(const struct story *story, const char *from, const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", "-lock"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        char name[2 * PATH_LEN + 8];
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        (void)remove(name);
+    }
+    if (!story->absent) {
+        copy_file(from, path);
+    }
+}
+
+static void lose_shared_memory(const char *path)
+{
+    char name[2 * PATH_LEN + 8];
+    (void)snprintf(name, sizeof name, "%s-shm", path);
+    (void)remove(name);
+}
+
+/* The file after a fault: which state it holds; done steps are not lost, and no half ones seen. */
+static void check_after(const struct story *story, const char *path, size_t done,
+                        const uint64_t *states, const char *what)
+{
+    struct spv_verify_report r;
+    struct spv_problem why = {.text = ""};
+    struct spv_store *s = NULL;
+    const size_t n = steps_of(story);
+    const struct spv_store_config cfg = {
+        .path = path, .params = regtest(), .mode = SPV_STORE_CREATE};
+    const struct spv_verify_config verify = {.path = path};
+    if (spv_store_open(&s, &cfg, &why) != 0) {
+        fail_msg("%s: does not open: %s", what, why.text);
+    }
+    assert_int_equal(spv_store_close(s), 0);
+    if (spv_store_verify(&r, &verify, &why) != 0) {
+        fail_msg("%s: %s", what, why.text);
+    }
+    uint64_t now = state_of(path);
+    size_t at = done > 0 ? done - 1 : 0;
+    while (at <= n && at <= done && states[at] != now) {
+        at++;
+    }
+    if (at > n || at > done) {
+        fail_msg("%s: %zu steps were done, and the state is none of those then", what, done);
+    }
+    int error = 0;
+    (void)run(story, path, at + 1, NULL, &error);
+    assert_int_equal(error, 0);
+    if (state_of(path) != states[n]) {
+        fail_msg("%s: going on from step %zu ends elsewhere", what, at);
+    }
+}
+
+static void tell(const struct story *story, long runs, long operations, clock_t start)
+{
+    print_message("%-24s %4ld operations, %5ld faults, %.1f s\n", story->name, operations, runs,
+                  (double)(clock() - start) / CLOCKS_PER_SEC);
+}
+
+static void run_story(void **state, const struct story *story)
+{
+    char from[PATH_LEN];
+    char path[PATH_LEN];
+    uint64_t states[STEPS_MAX + 1];
+    bool met = false;
+    int error = 0;
+    long runs = 0;
+    clock_t start = clock();
+    (void)snprintf(from, sizeof from, "%s", in_folder(state, "from.db"));
+    (void)snprintf(path, sizeof path, "%s", in_folder(state, "h.db"));
+    struct spv_store *s = must_open(from, SPV_STORE_CREATE);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, best, OLD), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    if (story->before != NULL) {
+        meddle(from, story->before);
+    }
+    start_over(story, from, path);
+    faultvfs_plan(FAULT_FAILS_ONCE, NEVER, 0);
+    assert_int_equal(run(story, path, 0, states, &error), steps_of(story) + 1);
+    assert_int_equal(error, 0);
+    long operations = faultvfs_end(&met);
+    assert_false(met);
+    assert_true(operations > 5);
+    for (int f = FAULT_NONE + 1; f < FAULTS; f++) {
+        long first = (long)((seed + (uint64_t)f * 7) % stride);
+        for (long k = first; k < operations; k += stride) {
+            char what[200];
+            (void)snprintf(what, sizeof what,
+                           "%s: %s at operation %ld of %ld (SPV_SEED=%" PRIu64 ")", story->name,
+                           fault_name((enum fault)f), k, operations, seed);
+            start_over(story, from, path);
+            faultvfs_plan((enum fault)f, k, seed + (uint64_t)k);
+            size_t done = run(story, path, 0, NULL, &error);
+            (void)faultvfs_end(&met);
+            lose_shared_memory(path);
+            if (!met) {
+                fail_msg("%s: was not met", what);
+            }
+            check_after(story, path, done, states, what);
+            assert_int_equal(sqlite3_memory_used(), 0);
+            runs++;
+        }
+    }
+    tell(story, runs, operations, start);
+}
+
+#define STORY(name, number)                                                                        \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        run_story(state, &stories[number]);                                                        \
+    }
+STORY(a_database_under_way_is_made_in_the_end, 0)
+STORY(appending_is_all_or_nothing, 1)
+STORY(a_reorganisation_is_all_or_nothing, 2)
+STORY(a_migration_is_all_or_nothing, 3)
+STORY(an_index_is_built_or_not, 4)
+STORY(pruning_and_compacting_lose_nothing_else, 5)
+STORY(a_damaged_tail_is_cut_or_still_there, 6)
+
+/* The model itself: what was not synced is gone after a power cut that drops it, and torn by one
+ * that tears. */
+static void the_power_cut_takes_what_was_not_synced(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[10];
+    bool met = false;
+    char rows[40];
+    make_chain(path, r, 5);
+    sqlite3 *db = NULL;
+    faultvfs_plan(FAULT_CUT_DROPS, 6, 1);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM header WHERE height = 5", NULL, NULL, NULL),
+                     SQLITE_OK); /* committed, never synced */
+    assert_int_not_equal(sqlite3_exec(db,
+                                      "CREATE TABLE x (y); INSERT INTO x SELECT hash FROM header",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+    (void)sqlite3_close(db);
+    (void)faultvfs_end(&met);
+    assert_true(met);
+    lose_shared_memory(path);
+    ask(rows, sizeof rows, path, "SELECT count(*) FROM header");
+    assert_string_equal(rows, "6");
+}
+
+static int mine_one(void *ctx, const struct spv_record *record)
+{
+    struct spv_record **next = ctx;
+    *(*next)++ = *record;
+    return 0;
+}
+
+static int prepare(void **state)
+{
+    (void)state;
+    struct spv_chain *c = NULL;
+    const struct spv_chain_config cfg = {.params = regtest()};
+    struct spv_record *next = best;
+    const struct spv_mine_plan plan = {.n = OLD, .seed = 3, .sink = mine_one, .ctx = &next};
+    if (spv_chain_new(&c, &cfg) != 0 || spv_mine_chain(c, &plan) != 0) {
+        return -1;
+    }
+    spv_chain_free(c);
+    grow(longer, &best[OLD - 1], 900, 1);
+    grow(other, &best[OLD - 101], 120, 2);
+    grow(side, &best[OLD - 101], 60, 3);
+    return 0;
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    const char *text = getenv("SPV_FAULT_STRIDE");
+    stride = text != NULL ? (unsigned)strtoul(text, NULL, 10) : STRIDE;
+    stride = stride > 0 ? stride : 1;
+    text = getenv("SPV_SEED");
+    seed = text != NULL ? (uint64_t)strtoull(text, NULL, 10) : (uint64_t)getpid();
+    print_message("SPV_SEED=%" PRIu64 " SPV_FAULT_STRIDE=%u\n", seed, stride);
+    faultvfs_install();
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(the_power_cut_takes_what_was_not_synced),
+        IN_FOLDER(a_database_under_way_is_made_in_the_end),
+        IN_FOLDER(appending_is_all_or_nothing),
+        IN_FOLDER(a_reorganisation_is_all_or_nothing),
+        IN_FOLDER(a_migration_is_all_or_nothing),
+        IN_FOLDER(an_index_is_built_or_not),
+        IN_FOLDER(pruning_and_compacting_lose_nothing_else),
+        IN_FOLDER(a_damaged_tail_is_cut_or_still_there),
+    };
+    return cmocka_run_group_tests(tests, prepare, NULL);
+}
