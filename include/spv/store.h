@@ -118,8 +118,8 @@ SPV_API int spv_store_walk_branches(struct spv_store_walk *w);
 SPV_API void spv_store_walk_close(struct spv_store_walk *w);
 
 /* The address book. load: rows that make no sense are left out (the file may come from a stranger),
- * and no more are taken than the book has places; free with spv_store_book_free. save: one
- * transaction. */
+ * and no more are taken than the book has places; free with spv_store_book_free. Damaged tables are
+ * replaced by empty ones when writing, else SPV_ERR_DB_DAMAGED. save: one transaction. */
 SPV_API int spv_store_book_load(struct spv_store *s, struct spv_book *out);
 SPV_API int spv_store_book_save(struct spv_store *s, const struct spv_book_changes *changes);
 SPV_API void spv_store_book_free(struct spv_book *book);

@@ -27,6 +27,8 @@ static void fail(struct spv_evloop *l, int error)
 static int save_book(struct spv_evloop *l)
 {
     struct spv_book_changes changes;
+    if (l->no_book)
+        return 0;
     const int rc = spv_node_book(l->node, &changes, spv_system_now());
     if (rc < 0)
         return rc;
@@ -174,14 +176,14 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
         l->cfg.connect_timeout_us = PROXY_TIMEOUT;
 }
 
-/* The book is a convenience: where it cannot be read, the node begins without one, and the next
- * save says what is wrong with the file. */
+/* The book is a convenience: where it cannot be read or mended, the node goes on without one. */
 static int new_node(struct spv_evloop *l)
 {
     struct spv_book book;
     int rc = spv_store_book_load(l->cfg.store, &book);
     if (rc == SPV_ERR_NOMEM)
         return rc;
+    l->no_book = rc < 0;
     l->cfg.node.book = &book; /* empty after a failure */
     rc = spv_node_new(&l->node, &l->cfg.node, spv_system_now());
     l->cfg.node.book = NULL;

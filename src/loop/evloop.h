@@ -37,6 +37,7 @@ struct spv_evloop {
     struct spv_query *queries;
     struct spv_self_nonces nonces;
     uint64_t looked_us; /* deadlines up to here have waited until the sockets had their turn */
+    bool no_book; /* the store has none that can be read: nothing is saved */
     bool stopping; /* no more inputs to the node */
     int error; /* what ended the loop */
 };

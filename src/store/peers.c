@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "store/schema.h"
 
 #define ADDRESS_COLUMNS                                                                            \
     "host, port, services, source, last_seen, last_try, last_success, attempts, slow, failure, "   \
@@ -151,12 +152,10 @@ static int load_key(struct spv_store *s, struct spv_book *out)
     return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : SPV_OK;
 }
 
-int spv_store_book_load(struct spv_store *s, struct spv_book *out)
+static int load(struct spv_store *s, struct spv_book *out)
 {
     memset(out, 0, sizeof *out);
-    int rc = spv_store_commit(s);
-    if (rc == SPV_OK)
-        rc = spv_db_exec(s, "BEGIN", "read the address book");
+    int rc = spv_db_exec(s, "BEGIN", "read the address book");
     if (rc != SPV_OK)
         return rc;
     rc = load_key(s, out);
@@ -167,6 +166,30 @@ int spv_store_book_load(struct spv_store *s, struct spv_book *out)
     spv_db_rollback(s);
     if (rc != SPV_OK)
         spv_store_book_free(out);
+    return rc;
+}
+
+/* Nothing in the book is worth a sync that does not start: it begins anew. */
+static int begin_anew(struct spv_store *s)
+{
+    int rc = spv_db_begin(s);
+    if (rc == SPV_OK)
+        rc = spv_db_exec(s, "DROP TABLE IF EXISTS peer_address; DROP TABLE IF EXISTS peer_ban",
+                         "begin a new address book");
+    if (rc == SPV_OK)
+        rc = spv_db_exec(s, spv_schema_book, "begin a new address book");
+    if (rc == SPV_OK)
+        rc = spv_db_commit(s);
+    if (rc != SPV_OK)
+        spv_db_rollback(s);
+    return rc;
+}
+
+int spv_store_book_load(struct spv_store *s, struct spv_book *out)
+{
+    int rc = load(s, out);
+    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && begin_anew(s) == SPV_OK)
+        rc = load(s, out);
     return rc;
 }
 

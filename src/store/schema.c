@@ -48,7 +48,7 @@ static const char schema_1[] =
     "PRAGMA application_id = 1397773896;"; /* SPV_APPLICATION_ID */
 
 /* The address book and the bans (issue 4). Addresses are kept as people write them. */
-static const char schema_2[] = "CREATE TABLE peer_address ("
+const char spv_schema_book[] = "CREATE TABLE peer_address ("
                                " host TEXT NOT NULL," /* IPv4, IPv6 or name.onion */
                                " port INTEGER NOT NULL,"
                                " services INTEGER NOT NULL," /* 64 bits, signed */
@@ -88,7 +88,7 @@ static const char schema_2[] = "CREATE TABLE peer_address ("
                                " lower(hex(h.work)) AS work"
                                " FROM header h LEFT JOIN header p ON p.height = h.height - 1;";
 
-const struct spv_migration spv_migrations[] = {{0, schema_1}, {1, schema_2}};
+const struct spv_migration spv_migrations[] = {{0, schema_1}, {1, spv_schema_book}};
 const size_t spv_n_migrations = sizeof spv_migrations / sizeof spv_migrations[0];
 
 _Static_assert(SPV_APPLICATION_ID == 1397773896, "the pragma in schema 1 spells it in decimal");

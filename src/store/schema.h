@@ -22,6 +22,9 @@ struct spv_migration {
 extern const struct spv_migration spv_migrations[];
 extern const size_t spv_n_migrations;
 
+/* The tables of the address book alone: schema 2's. */
+extern const char spv_schema_book[];
+
 /* Brings the schema from version `version` up to `target` inside the caller's transaction and
  * writes the new version. An SQLite result code; SQLITE_MISMATCH when the list has no way. */
 int spv_schema_migrate(sqlite3 *db, int version, int target, const struct spv_migration *list,
