@@ -11,6 +11,8 @@
 //   {"do": "tip"}                                                      -> {"height", "hash"}
 //   {"do": "headers", "from": 0, "to": 9}                              -> [{height, hash, ...}]
 //   {"do": "block", "hash"}                                            -> {hash, raw, txids, wtxids}
+//   {"do": "blocks", "from": 1, "to": 9} of the best chain             -> [raw]
+//   {"do": "add", "blocks": [raw]}     as if they had come from the network -> {"height", "hash"}
 //   {"do": "spend", "height": 5}       spends that block's coinbase, to the same key, in a segwit
 //                                      transaction; with "keep" it is only made -> {txid, wtxid, raw,
 //                                      program: of the key, as outputs and filters carry it}
@@ -24,8 +26,8 @@
 //                                      ends, reject messages received  -> [text]
 //   {"do": "unban"}
 //
-// Its argument, if any, is JSON as well: {"bip37": true} offers bloom filters, {"feeRate": 1000} is
-// what it tells peers in a feefilter.
+// Its argument, if any, is JSON as well: {"port": 1} is where it listens, {"bip37": true} offers bloom
+// filters, {"feeRate": 1000} is what it tells peers in a feefilter.
 'use strict';
 
 process.env.NODE_BACKEND = 'js';
@@ -40,7 +42,7 @@ Module._load = function (request, ...rest) {
 
 const net = require('net');
 const readline = require('readline');
-const { FullNode, KeyRing, MTX } = require('bcoin');
+const { Block, FullNode, KeyRing, MTX } = require('bcoin');
 const NetAddress = require('bcoin/lib/net/netaddress');
 const common = require('bcoin/lib/net/common');
 
@@ -202,6 +204,21 @@ const commands = {
       wtxids: block.txs.map(tx => tx.wtxid()),
     };
   },
+  async blocks(node, { from, to }) {
+    const raws = [];
+    for (let height = from; height <= to; height++) {
+      const entry = await node.chain.getEntryByHeight(height);
+      raws.push((await node.chain.getBlock(entry.hash)).toRaw().toString('hex'));
+    }
+    return raws;
+  },
+  async add(node, { blocks }) {
+    for (const raw of blocks) {
+      if (!await node.chain.add(Block.fromRaw(Buffer.from(raw, 'hex'))))
+        throw new Error('a block was not taken');
+    }
+    return tip(node);
+  },
   spend,
   mempool: node => Array.from(node.mempool.map.keys(), display),
   dial,
@@ -214,7 +231,7 @@ const commands = {
 };
 
 (async () => {
-  const port = await freePort();
+  const port = options.port || await freePort();
   const node = new FullNode({
     network: 'regtest',
     memory: true,

@@ -13,7 +13,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from bcoin import PATIENCE, Lines, Node, main
+from bcoin import HERE, PATIENCE, Lines, Node, main
+
+sys.path.insert(1, str(HERE.parent / "cli"))
+from support import Proxy  # noqa: E402
 
 SPV_SYNC = sys.argv[1] if len(sys.argv) > 1 else "build/dev/bin/spv-sync"
 
@@ -107,6 +110,119 @@ class Bcoin(unittest.TestCase):
         run.process.send_signal(signal.SIGTERM)
         self.assertEqual(run.process.wait(timeout=PATIENCE), 130)
         self.assert_database_is_the_nodes()
+
+
+class ThreeNodes(unittest.TestCase):
+    """Three bcoin nodes with the same first blocks and a branch of its own each."""
+
+    BASE = 30
+
+    def setUp(self):
+        self.tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(self.tmp.cleanup)
+        self.db = str(Path(self.tmp.name) / "headers.db")
+        self.nodes = [Node() for _ in range(3)]
+        for node in self.nodes:
+            self.addCleanup(node.end)
+        self.nodes[0].ask("mine", n=self.BASE)
+        self.base = self.nodes[0].ask("blocks", **{"from": 1, "to": self.BASE})
+        for node in self.nodes[1:]:
+            node.ask("add", blocks=self.base)
+
+    def arguments(self, ports, *more):
+        argv = [SPV_SYNC, "--network", "regtest", "--db", self.db, "--timeout", str(PATIENCE),
+                "--json"]
+        for port in ports:
+            argv += ["--connect", f"127.0.0.1:{port}"]
+        return argv + list(more)
+
+    def sync(self, *nodes):
+        run = subprocess.run(self.arguments([n.port for n in nodes]), capture_output=True,
+                             text=True, timeout=PATIENCE)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        return [json.loads(line) for line in run.stdout.splitlines()]
+
+    def follow(self, ports):
+        run = Lines(self.arguments(ports, "--follow"))
+        self.addCleanup(run.end)
+        return run
+
+    def reach(self, run, tip):
+        """Reads on until the run has this tip; what it said meanwhile."""
+        said = [run.next()]
+        while (said[-1].get("height"), said[-1].get("hash")) != (tip["height"], tip["hash"]):
+            said.append(run.next())
+        return said
+
+    def stop(self, run):
+        run.process.send_signal(signal.SIGTERM)
+        self.assertEqual(run.process.wait(timeout=PATIENCE), 130)
+
+    def assert_database_is_of(self, node):
+        self.assertEqual(rows_of_database(self.db), rows_of_node(node))
+
+    def test_joined_one_after_another_the_chain_with_most_work_is_the_tip(self):
+        a, b, c = self.nodes
+        a.ask("mine", n=5)
+        b.ask("mine", n=12)
+        c.ask("mine", n=9)
+        self.sync(a)
+        self.assert_database_is_of(a)
+        said = self.sync(a, b)
+        self.assertIn((self.BASE, 5), [(s["fork_height"], s["removed"]) for s in said
+                                       if s["event"] == "reorg"])
+        self.assert_database_is_of(b)
+        said = self.sync(a, b, c)
+        self.assertNotIn("reorg", [s["event"] for s in said])
+        self.assert_database_is_of(b)
+        c.ask("mine", n=10)
+        said = self.sync(a, b, c)
+        self.assertIn((self.BASE, 12), [(s["fork_height"], s["removed"]) for s in said
+                                        if s["event"] == "reorg"])
+        self.assert_database_is_of(c)
+
+    def test_a_following_run_goes_with_whoever_leads(self):
+        a, b, c = self.nodes
+        tip = a.ask("mine", n=2)
+        run = self.follow([n.port for n in self.nodes])
+        self.reach(run, tip)
+        for node, n in ((b, 4), (c, 6), (a, 6)):
+            self.reach(run, node.ask("mine", n=n))
+        self.stop(run)
+        self.assert_database_is_of(a)
+
+    def test_one_that_is_stopped_in_mid_sync_is_done_without(self):
+        a, b, _ = self.nodes
+        a.ask("mine", n=220)
+        b.ask("mine", n=200)
+        proxy = Proxy(a.port, limit=8000)  # the handshake and some of its headers
+        self.addCleanup(proxy.close)
+        run = self.follow([proxy.port, b.port])
+        self.assertTrue(proxy.reached.wait(PATIENCE))
+        a.process.kill()
+        proxy.cut()
+        self.reach(run, b.ask("tip"))
+        tip = b.ask("mine", n=2)
+        self.reach(run, tip)
+        self.stop(run)
+        self.assert_database_is_of(b)
+
+    def test_one_that_is_restarted_with_a_longer_branch_is_followed(self):
+        a, b, _ = self.nodes
+        tip = a.ask("mine", n=5)
+        run = self.follow([a.port])
+        self.reach(run, tip)
+        a.process.kill()
+        a.process.wait()
+        again = Node(port=a.port)
+        self.addCleanup(again.end)
+        again.ask("add", blocks=self.base)
+        tip = again.ask("mine", n=11)
+        said = self.reach(run, tip)
+        self.assertIn((self.BASE, 5), [(s["fork_height"], s["removed"]) for s in said
+                                       if s["event"] == "reorg"])
+        self.stop(run)
+        self.assert_database_is_of(again)
 
 
 if __name__ == "__main__":
