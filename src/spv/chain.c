@@ -346,7 +346,7 @@ static int keep(struct spv_chain *c, struct batch *b)
 /* Room for n more headers in the window, growing in steps up to its usual size. */
 static int reserve_window(struct spv_chain *c, size_t n)
 {
-    const size_t usual = window_limit(c) + SPV_MAX_HEADERS;
+    const size_t usual = window_limit(c) + SPV_CHAIN_LINKED;
     const size_t need = c->window.n + n;
     size_t cap = c->window.cap * 2;
 
@@ -404,7 +404,7 @@ void spv_chain_stored(struct spv_chain *c)
 {
     const uint32_t tip = c->tip.parent.height;
     const uint32_t behind = SPV_WINDOW_PERIODS * c->interval;
-    const size_t usual = window_limit(c) + SPV_MAX_HEADERS;
+    const size_t usual = window_limit(c) + SPV_CHAIN_LINKED;
 
     c->pending = false;
     if (c->n_passed > 0)

@@ -44,7 +44,7 @@ struct spv_chain {
 
 /* spv_chain_accept of up to SPV_CHAIN_LINKED headers that the caller has hashed: each one's prev is
  * the hash of the one before, *last is the last one's. Everything else is judged. chain.c */
-#define SPV_CHAIN_LINKED 2016 /* a period: what fetch gives at once */
+#define SPV_CHAIN_LINKED 8064 /* four periods: what fetch gives at once */
 int spv_chain_accept_linked(struct spv_chain *c, struct spv_verdict *out,
                             const struct spv_header *headers, size_t n,
                             const struct spv_blockhash *last, struct spv_now now);

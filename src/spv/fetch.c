@@ -25,6 +25,11 @@ int spv_fetch_new(struct spv_fetch **out, const struct spv_fetch_config *cfg)
     f->cfg = *cfg;
     if (!f->cfg.timeout_us)
         f->cfg.timeout_us = SPV_FETCH_TIMEOUT;
+    f->stage = malloc(SPV_FETCH_PIECE * sizeof *f->stage);
+    if (!f->stage) {
+        free(f);
+        return SPV_ERR_NOMEM;
+    }
     spv_header_hash(&f->genesis, &cfg->params->genesis);
     f->interval = spv_rules_interval(cfg->params);
     f->serial = 1;
@@ -39,6 +44,7 @@ static void forget_segments(struct spv_fetch *f)
         free(f->segment[i].headers);
     f->n = 0;
     f->active = false;
+    f->ready_us = 0;
     f->plan_us = SPV_NEVER;
 }
 
@@ -49,6 +55,7 @@ void spv_fetch_free(struct spv_fetch *f)
     forget_segments(f);
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
         free(f->peer[i].open);
+    free(f->stage);
     free(f);
 }
 
@@ -70,7 +77,7 @@ static void fill_window(struct spv_fetch *f)
     while (f->mark < f->end && f->n < SPV_FETCH_MAX_SEGMENTS) {
         size_t mark = f->mark;
         while (mark + 1 < f->end &&
-               f->cfg.marks[mark + 1].height - f->top.height <= SPV_FETCH_PIECE)
+               f->cfg.marks[mark + 1].height - f->top.height <= SPV_FETCH_PERIOD)
             mark++;
         const size_t size = f->cfg.marks[mark].height - f->top.height;
         if (f->n && held + size > SPV_FETCH_MAX_HEADERS)
@@ -85,6 +92,33 @@ static void fill_window(struct spv_fetch *f)
         f->top = f->cfg.marks[mark];
         f->mark = mark + 1;
     }
+    if (f->tail && f->mark == f->end && f->n < SPV_FETCH_MAX_SEGMENTS &&
+        held + SPV_MAX_HEADERS <= SPV_FETCH_MAX_HEADERS) {
+        f->segment[f->n++] = (struct spv_fetch_segment){.serial = f->serial++,
+                                                        .from = f->top.height,
+                                                        .end = f->top.height + SPV_MAX_HEADERS,
+                                                        .start = f->top.hash,
+                                                        .is_tail = true};
+        f->tail = false;
+    }
+}
+
+/* The lowest segment was taken. */
+static void next_segment(struct spv_fetch *f)
+{
+    free(f->segment[0].headers);
+    f->done += !f->segment[0].is_tail;
+    f->n--;
+    memmove(f->segment, f->segment + 1, f->n * sizeof f->segment[0]);
+    fill_window(f);
+    if (!f->n)
+        forget_segments(f);
+}
+
+void spv_fetch_skip_empty(struct spv_fetch *f)
+{
+    if (f->n && f->segment[0].end == f->segment[0].from) /* nothing follows the last mark */
+        next_segment(f);
 }
 
 int spv_fetch_begin(struct spv_fetch *f, const struct spv_checkpoint *from, uint32_t to,
@@ -99,6 +133,7 @@ int spv_fetch_begin(struct spv_fetch *f, const struct spv_checkpoint *from, uint
     while (f->end < f->cfg.n_marks && f->cfg.marks[f->end].height <= to)
         f->end++;
     f->active = f->mark < f->end;
+    f->tail = f->active && f->cfg.tail && f->end == f->cfg.n_marks;
     fill_window(f);
     return spv_fetch_plan(f, now);
 }
@@ -115,7 +150,42 @@ bool spv_fetch_done(const struct spv_fetch *f)
 
 /* ---- what the owner takes ---- */
 
-bool spv_fetch_piece(const struct spv_fetch *f, struct spv_fetch_piece *out)
+/* Several small segments that have come make one piece; it is as if they had been one. */
+static void gather(struct spv_fetch *f, struct spv_fetch_piece *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n && spv_fetch_complete(&f->segment[i]); i++) {
+        const struct spv_fetch_segment *s = &f->segment[i];
+        const size_t more = s->have - s->taken;
+        if (s->is_tail || s->is_long || n + more > SPV_FETCH_PIECE)
+            break;
+        memcpy(f->stage + n, s->headers + s->taken, more * sizeof *s->headers);
+        n += more;
+        out->last = s->last;
+    }
+    out->headers = f->stage;
+    out->n = n;
+}
+
+void spv_fetch_note_ready(struct spv_fetch *f, struct spv_now now)
+{
+    if (!f->n || !spv_fetch_complete(&f->segment[0]))
+        f->ready_us = 0;
+    else if (!f->ready_us)
+        f->ready_us = now.mono_us;
+}
+
+/* Is it better to wait for a little more? Each piece costs its owner a flush of the disk. */
+static bool may_grow(const struct spv_fetch *f, struct spv_now now)
+{
+    size_t n = 0, i = 0;
+    for (; i < f->n && spv_fetch_complete(&f->segment[i]); i++)
+        n += f->segment[i].have - f->segment[i].taken;
+    return i < f->n && n < SPV_FETCH_PIECE && f->segment[0].taken == 0 &&
+           now.mono_us < f->ready_us + SPV_FETCH_GATHER;
+}
+
+static bool next_piece(struct spv_fetch *f, struct spv_fetch_piece *out)
 {
     if (!f->n)
         return false;
@@ -124,41 +194,52 @@ bool spv_fetch_piece(const struct spv_fetch *f, struct spv_fetch_piece *out)
     size_t n = s->have - s->taken;
     if (!n || (!whole && !s->is_long))
         return false;
-    if (n > SPV_FETCH_PIECE)
+    const bool all = n <= SPV_FETCH_PIECE;
+    if (!all)
         n = SPV_FETCH_PIECE;
     const struct spv_header *headers = s->headers + (s->taken - s->base);
     *out = (struct spv_fetch_piece){.headers = headers,
                                     .n = n,
                                     .height = s->from + s->taken + 1,
-                                    .last = s->taken + n == s->have ? s->last : headers[n].prev,
+                                    .last = all ? s->last : headers[n].prev,
                                     .peer = s->peer,
-                                    .proven = !s->is_long};
+                                    .proven = !s->is_long && !s->is_tail,
+                                    .tail = s->is_tail};
+    if (out->proven && all && f->n > 1 && spv_fetch_complete(&f->segment[1]))
+        gather(f, out);
     return true;
+}
+
+bool spv_fetch_piece(struct spv_fetch *f, struct spv_fetch_piece *out, struct spv_now now)
+{
+    return next_piece(f, out) && !(out->proven && may_grow(f, now));
 }
 
 int spv_fetch_took(struct spv_fetch *f, struct spv_now now)
 {
     struct spv_fetch_piece piece;
-    struct spv_fetch_segment *s = &f->segment[0];
-    if (!spv_fetch_piece(f, &piece))
+    bool room = false;
+    if (!next_piece(f, &piece))
         return SPV_ERR_STATE;
-    s->taken += (uint32_t)piece.n;
-    if (s->taken == s->end - s->from) {
-        free(s->headers);
-        f->done++;
-        f->n--;
-        memmove(f->segment, f->segment + 1, f->n * sizeof f->segment[0]);
-        fill_window(f);
-        if (!f->n)
-            forget_segments(f);
-    } else if (s->is_long) {
-        memmove(s->headers, s->headers + (s->taken - s->base),
-                (s->have - s->taken) * sizeof s->headers[0]);
-        s->base = s->taken;
-    } else {
-        return 0; /* nothing has become free */
+    for (size_t left = piece.n; left;) {
+        struct spv_fetch_segment *s = &f->segment[0];
+        const size_t n = left < s->have - s->taken ? left : s->have - s->taken;
+        left -= n;
+        s->taken += (uint32_t)n;
+        if (s->taken == s->end - s->from) {
+            next_segment(f);
+            room = true;
+        } else if (s->is_long) {
+            memmove(s->headers, s->headers + (s->taken - s->base),
+                    (s->have - s->taken) * sizeof s->headers[0]);
+            s->base = s->taken;
+            room = true;
+        }
     }
-    return spv_fetch_plan(f, now);
+    spv_fetch_skip_empty(f);
+    f->ready_us = 0;
+    spv_fetch_note_ready(f, now);
+    return room ? spv_fetch_plan(f, now) : 0;
 }
 
 /* ---- peers ---- */
@@ -274,6 +355,8 @@ int spv_fetch_timer(struct spv_fetch *f, struct spv_now now)
 uint64_t spv_fetch_deadline(const struct spv_fetch *f)
 {
     uint64_t first = f->plan_us;
+    if (f->ready_us && f->ready_us + SPV_FETCH_GATHER < first)
+        first = f->ready_us + SPV_FETCH_GATHER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_fetch_peer *p = &f->peer[i];
         const uint64_t stall = spv_fetch_stall_us(f, p);
@@ -319,7 +402,9 @@ bool spv_fetch_peer(const struct spv_fetch *f, struct spv_fetch_peer_stats *out,
 
 void spv_fetch_stats(const struct spv_fetch *f, struct spv_fetch_stats *out)
 {
-    *out = (struct spv_fetch_stats){.hedges = f->hedges, .done = f->done, .memory = sizeof *f};
+    *out = (struct spv_fetch_stats){.hedges = f->hedges,
+                                    .done = f->done,
+                                    .memory = sizeof *f + SPV_FETCH_PIECE * sizeof *f->stage};
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         out->in_flight += f->peer[i].n_open;
         if (f->peer[i].open)

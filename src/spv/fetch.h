@@ -15,7 +15,9 @@
 #define SPV_FETCH_MAX_HEADERS                                                                      \
     131072 /* ours: waiting to be joined, 10 MiB: 64 segments of a period and one more */
 #define SPV_FETCH_MAX_SEGMENTS 80 /* ours: in the window; as above, and some that are shorter */
-#define SPV_FETCH_PIECE 2016 /* headers given at once: a segment of one period */
+#define SPV_FETCH_PERIOD 2016 /* marks nearer to each other are passed over */
+#define SPV_FETCH_PIECE (4 * SPV_FETCH_PERIOD) /* ours: given at once: a disk's flush for each */
+#define SPV_FETCH_GATHER (SPV_SECOND / 50) /* ours: headers wait so long to make a whole piece */
 #define SPV_FETCH_MAX_OPEN 60 /* ours: requests on a peer; its machine keeps SPV_PEER_REQUESTS */
 #define SPV_FETCH_FIRST_OPEN 16 /* ours: segments asked of a peer whose speed is not known yet */
 #define SPV_FETCH_TIMEOUT (20 * SPV_SECOND) /* ours: without any answer; as SPV_SYNC_REQUEST */
@@ -28,6 +30,7 @@ struct spv_fetch_config {
     size_t n_marks;
     struct spv_effects *effects; /* takes the getheaders; lent */
     uint64_t timeout_us; /* 0: SPV_FETCH_TIMEOUT */
+    bool tail; /* one message of what follows the last mark is wanted, too */
 };
 
 /* Headers that follow each other and what was joined before; lent until spv_fetch_took, _begin or
@@ -38,9 +41,10 @@ struct spv_fetch_piece {
     uint32_t height; /* of the first */
     struct spv_blockhash
         last; /* the last one's hash; links are checked: the others are in the prevs */
-    uint64_t peer; /* who gave it; it may be gone by now */
-    bool proven; /* its links end in a mark. Not so only where marks are further apart than
-                    SPV_FETCH_MAX_HEADERS: then pieces are given as they come */
+    uint64_t peer; /* who gave the first of it; it may be gone by now */
+    bool proven; /* its links end in a mark. Not so where marks are further apart than
+                    SPV_FETCH_MAX_HEADERS: then pieces are given as they come; and not the tail */
+    bool tail; /* what follows the last mark: one answer, whole; the last piece */
 };
 
 struct spv_fetch_drop {
@@ -97,8 +101,9 @@ int spv_fetch_headers(struct spv_fetch *f, uint64_t id, const struct spv_msg_hea
 int spv_fetch_timer(struct spv_fetch *f, struct spv_now now);
 uint64_t spv_fetch_deadline(const struct spv_fetch *f);
 
-/* The next headers in order: true when there are some. The same until they are taken. */
-bool spv_fetch_piece(const struct spv_fetch *f, struct spv_fetch_piece *out);
+/* The next headers in order: true when there are some, and they are a whole piece, or nothing more
+ * is to come, or they have waited for SPV_FETCH_GATHER. The same until they are taken. */
+bool spv_fetch_piece(struct spv_fetch *f, struct spv_fetch_piece *out, struct spv_now now);
 /* The piece was taken; asks for more where that made room. Returns 0 or the queue's error. */
 int spv_fetch_took(struct spv_fetch *f, struct spv_now now);
 

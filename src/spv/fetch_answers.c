@@ -94,7 +94,7 @@ static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32
         before = true;
         *last = hashes[i % AT_ONCE];
     }
-    if (offset + n == s->end - s->from && !spv_blockhash_eq(last, &s->stop))
+    if (!s->is_tail && offset + n == s->end - s->from && !spv_blockhash_eq(last, &s->stop))
         return SPV_ERR_HDR_CHECKPOINT;
     memcpy(room, headers, n * sizeof *headers);
     return 0;
@@ -126,8 +126,10 @@ static void take(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch
                  uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
 {
     const uint32_t left = s->end - s->from - offset;
-    const uint32_t due = left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
+    uint32_t due = left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
     struct spv_blockhash last;
+    if (s->is_tail && msg->n < due)
+        due = (uint32_t)msg->n;
     if (msg->n < due) { /* its chain ends here */
         behind(p, s, now);
         return;
@@ -137,14 +139,18 @@ static void take(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch
         p->drop = rc;
         return;
     }
+    if (s->is_tail)
+        s->end = s->from + due;
     s->have = offset + due;
     s->last = last;
     s->peer = p->id;
     p->stats.headers += due;
     if (spv_fetch_complete(s))
-        p->stats.segments++;
+        p->stats.segments += !s->is_tail;
     else
         spv_fetch_ask(f, p, s, now);
+    spv_fetch_skip_empty(f);
+    spv_fetch_note_ready(f, now);
 }
 
 int spv_fetch_headers(struct spv_fetch *f, uint64_t id, const struct spv_msg_headers *msg,
@@ -155,11 +161,13 @@ int spv_fetch_headers(struct spv_fetch *f, uint64_t id, const struct spv_msg_hea
         if (f->peer[i].id == id)
             p = &f->peer[i];
     unsigned at;
-    const enum fit fit = p ? match(f, p, &at, msg) : FIT_NONE;
+    enum fit fit = p ? match(f, p, &at, msg) : FIT_NONE;
     if (fit == FIT_NONE)
         return 0;
     const struct spv_fetch_open o = p->open[at];
     struct spv_fetch_segment *s = spv_fetch_segment_of(f, o.serial);
+    if (!msg->n && s && s->is_tail)
+        fit = FIT_START; /* the last mark is its tip */
     const bool wanted = s && !spv_fetch_complete(s) && s->have == o.offset && !p->drop;
     if (wanted && fit != FIT_BEHIND && make_room(s) < 0)
         return SPV_ERR_NOMEM;

@@ -18,6 +18,7 @@ struct spv_fetch_segment {
     struct spv_blockhash start; /* the known header's hash */
     struct spv_blockhash stop; /* the mark's */
     bool is_long; /* given as it comes: unproven */
+    bool is_tail; /* ends where the first answer to it ends */
     struct spv_header *headers; /* number base on; NULL: none yet */
     uint32_t base; /* 0 unless long: those before it were taken and are gone */
     uint32_t taken; /* by the owner */
@@ -62,9 +63,12 @@ struct spv_fetch {
     struct spv_blockhash genesis;
     uint32_t interval;
     bool active;
+    bool tail; /* it is still to be made a segment of */
     size_t mark, end; /* the next one to make a segment of, and one past the last */
     struct spv_checkpoint top; /* where the next segment starts */
     uint64_t serial; /* the next segment's */
+    uint64_t ready_us; /* since when the lowest segment waits to be taken; 0: it does not */
+    struct spv_header *stage; /* room for a piece made of several segments */
     struct spv_fetch_segment segment[SPV_FETCH_MAX_SEGMENTS]; /* lowest first */
     size_t n;
     struct spv_fetch_peer peer[SPV_NODE_MAX_PEERS];
@@ -81,6 +85,10 @@ static inline bool spv_fetch_complete(const struct spv_fetch_segment *s)
 struct spv_fetch_segment *spv_fetch_segment_of(struct spv_fetch *f, uint64_t serial);
 bool spv_fetch_lacks(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s,
                      uint64_t mono_us);
+/* After the lowest segment may have changed. */
+void spv_fetch_note_ready(struct spv_fetch *f, struct spv_now now);
+/* Passes over the tail when there is none. */
+void spv_fetch_skip_empty(struct spv_fetch *f);
 /* When a peer that is asked must have answered; SPV_NEVER when it is not asked. */
 uint64_t spv_fetch_stall_us(const struct spv_fetch *f, const struct spv_fetch_peer *p);
 

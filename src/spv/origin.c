@@ -127,7 +127,7 @@ static int run_start(struct spv_origin *o, struct spv_now now)
     struct spv_fetch_piece piece;
     int rc = SPV_OK;
 
-    while (rc == SPV_OK && spv_fetch_piece(o->fetch, &piece)) {
+    while (rc == SPV_OK && spv_fetch_piece(o->fetch, &piece, now)) {
         for (size_t i = 0; rc == SPV_OK && i < piece.n; i++)
             rc = take_start(o, &piece.headers[i], piece.height + (uint32_t)i);
         if (rc == SPV_OK)
@@ -260,7 +260,7 @@ static int run_fill(struct spv_origin *o, struct spv_now now)
         rc = open_fill(o, true);
         return rc < 0 ? rc : fetch_on(o, now);
     }
-    while (rc == SPV_OK && !o->storing && spv_fetch_piece(o->fetch, &piece)) {
+    while (rc == SPV_OK && !o->storing && spv_fetch_piece(o->fetch, &piece, now)) {
         rc = judge_piece(o, &piece, now);
         /* what was refused is asked of others, from what was taken on */
         if (rc == SPV_OK)

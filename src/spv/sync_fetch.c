@@ -37,7 +37,8 @@ int spv_sync_fetch_new(struct spv_sync *s, struct spv_now now)
                                          .marks = s->cfg.params->checkpoints,
                                          .n_marks = s->cfg.params->n_checkpoints,
                                          .effects = s->cfg.effects,
-                                         .timeout_us = s->cfg.request_timeout_us};
+                                         .timeout_us = s->cfg.request_timeout_us,
+                                         .tail = true};
     if (spv_chain_tip(s->cfg.chain)->height >= last_checkpoint(s))
         return 0;
     const int rc = spv_fetch_new(&s->fetch, &cfg);
@@ -57,6 +58,16 @@ static int accept(struct spv_sync *s, const struct spv_fetch_piece *piece, struc
     int rc = spv_chain_accept_linked(s->cfg.chain, &v, piece->headers, piece->n, &piece->last, now);
     if (rc < 0)
         return rc;
+    if (piece->tail) { /* as if it had come past the last checkpoint */
+        const struct spv_msg_headers msg = {.headers = piece->headers, .n = piece->n};
+        struct spv_sync_peer *p = spv_sync_find(s, piece->peer);
+        s->fetching = false;
+        if (p)
+            rc = spv_sync_follow_up(s, p, &msg, &v, now);
+        spv_sync_publish(s, piece->peer, &v);
+        stop(s);
+        return rc;
+    }
     if (!v.error) {
         spv_sync_publish(s, piece->peer, &v);
         return spv_fetch_took(s->fetch, now);
@@ -87,7 +98,7 @@ int spv_sync_fetch_pump(struct spv_sync *s, struct spv_now now)
     }
     if (!s->fetching)
         return 0;
-    while (!rc && s->fetching && !s->storing && spv_fetch_piece(s->fetch, &piece))
+    while (!rc && s->fetching && !s->storing && spv_fetch_piece(s->fetch, &piece, now))
         rc = accept(s, &piece, now);
     if (rc < 0)
         return rc;

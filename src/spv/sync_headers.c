@@ -64,9 +64,9 @@ void spv_sync_retry_future(struct spv_sync *s, const struct spv_header *header, 
         s->retry_us = at;
 }
 
-/* What a verdict on a batch says about the peer that sent it. Asks for more where there is more. */
-static int follow_up(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_msg_headers *msg,
-                     const struct spv_verdict *v, struct spv_now now)
+int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
+                       const struct spv_msg_headers *msg, const struct spv_verdict *v,
+                       struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
         spv_sync_retry_future(s, &msg->headers[v->index], now);
@@ -140,7 +140,7 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     }
     p->unlinked = 0;
     p->deadline_us = 0;
-    rc = follow_up(s, p, msg, &v, now);
+    rc = spv_sync_follow_up(s, p, msg, &v, now);
     spv_sync_publish(s, p->id, &v);
     return rc ? rc : spv_sync_schedule(s, now);
 }

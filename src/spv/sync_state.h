@@ -25,6 +25,10 @@ void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p);
 /* What a change of the chain means to the store and to the application. Queue the next request
  * first: the answer is then under way while the disk works. */
 void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdict *v);
+/* What a verdict on a batch says about the peer that sent it. Asks for more where there is more. */
+int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
+                       const struct spv_msg_headers *msg, const struct spv_verdict *v,
+                       struct spv_now now);
 /* Drops it and counts what it did: lied, stalled, or neither. */
 void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error);
 /* Asks again for headers that our clock calls future ones when their time has come. */
