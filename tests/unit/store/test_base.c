@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/u256.h"
+#include "faults.h"
 #include "spv/chain.h"
 #include "store/db.h"
 
@@ -476,6 +477,80 @@ static void a_reader_follows_a_base_that_moves(void **state)
     assert_int_equal(spv_store_close(writer), 0);
 }
 
+/* A start, an append, a fill that joins and puts works right, and a pruning. How many of them were
+ * reported as done. */
+static int life(const char *path)
+{
+    struct spv_record some[N];
+    struct spv_store *s = NULL;
+    const struct spv_store_config cfg = {.path = path, .params = &params, .mode = SPV_STORE_CREATE};
+    int done = 0;
+    relative(some, BASE, 80 - BASE + 1);
+    if (spv_store_open(&s, &cfg, NULL) != 0) {
+        return 0;
+    }
+    if (apply(s, SPV_CHANGE_START, BASE - 1, 0, some, PERIOD) == 0) {
+        done = 1;
+    }
+    if (done == 1 && apply(s, SPV_CHANGE_APPEND, BASE + PERIOD - 1, 0, some + PERIOD,
+                           80 - BASE - PERIOD + 1) == 0) {
+        done = 2;
+    }
+    if (done == 2 && apply(s, SPV_CHANGE_FILL, 0, 0, r + 1, BASE - 1) == 0) {
+        done = 3;
+    }
+    if (done == 3 && spv_store_prune(s, 20, NULL) == 0) {
+        done = 4;
+    }
+    (void)spv_store_close(s);
+    return done;
+}
+
+static void a_failing_disk_leaves_the_state_before_or_after(void **state)
+{
+    static const struct {
+        uint32_t base, tip;
+    } states[] = {{0, 0}, {BASE, BASE + PERIOD - 1}, {BASE, 80}, {0, 80}, {20, 80}};
+    const int codes[] = {SQLITE_FULL, SQLITE_IOERR_WRITE};
+    for (size_t i = 0; i < 2; i++) {
+        bool hit = true;
+        unsigned seen[5] = {0};
+        for (long k = 0; hit; k++) {
+            char path[PATH_LEN];
+            struct spv_base base;
+            struct spv_record got;
+            size_t now = 0;
+            (void)sqlite3_snprintf(sizeof path, path, "%s/%d-%d.db", (const char *)*state, (int)i,
+                                   (int)k);
+            faults_disk(k, codes[i]);
+            const int done = life(path);
+            hit = faults_hit();
+            faults_disk(-1, 0);
+            struct spv_store *s = open_small(path, SPV_STORE_CREATE);
+            assert_int_equal(spv_store_rewound(s), 0);
+            spv_store_base(s, &base);
+            assert_int_equal(spv_store_tip(s, &got), 1);
+            while (now < 5 && (states[now].base != base.height || states[now].tip != got.height)) {
+                now++;
+            }
+            /* the one that failed may be there, one that was reported done must be */
+            assert_true((int)now == done || (int)now == done + 1);
+            seen[now]++;
+            if (base.work_from == 0) {
+                holds_from(s, states[now].base, states[now].tip);
+            } else {
+                assert_int_equal(base.work_from, BASE);
+                const struct spv_u256 want = spv_u256_sub(&r[got.height].work, &r[BASE - 1].work);
+                assert_int_equal(spv_u256_cmp(&got.work, &want), 0);
+            }
+            assert_int_equal(spv_store_close(s), 0);
+        }
+        for (size_t n = 0; n < 5; n++) {
+            assert_true(seen[n] > 0);
+        }
+    }
+}
+
 int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
@@ -492,7 +567,9 @@ int main(void)
         FRESH(pruning_leaves_two_periods_and_a_median),
         FRESH(a_pruned_chain_lives_on),
         FRESH(a_reader_follows_a_base_that_moves),
+        FRESH(a_failing_disk_leaves_the_state_before_or_after),
     };
+    faults_install();
     prepare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
