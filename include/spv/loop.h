@@ -38,6 +38,9 @@ SPV_API void spv_evloop_stats(const struct spv_evloop *l, struct spv_node_stats 
  */
 SPV_API size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out,
                                 uint64_t *ids, size_t cap);
+/* The node's own view of them, with latencies: see spv_node_peers. */
+SPV_API size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *out,
+                                     size_t cap);
 SPV_API void spv_evloop_free(struct spv_evloop *l);
 
 /* A header server: listens, shakes hands, answers getheaders from a reader, many clients at once.

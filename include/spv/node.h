@@ -121,6 +121,31 @@ struct spv_node_stats {
     size_t memory;
 };
 
+/* What kind of network group a peer is counted in. */
+enum spv_group_kind {
+    SPV_GROUP_NAMED, /* its own: the user named it */
+    SPV_GROUP_IPV4, /* a /16 */
+    SPV_GROUP_IPV6, /* a /32 */
+    SPV_GROUP_ONION, /* a sixteenth of all */
+};
+/* A peer that is ready, as one looks at it. */
+struct spv_node_peer {
+    uint64_t id;
+    char address[SPV_ENDPOINT_TEXT];
+    enum spv_group_kind group;
+    uint64_t connected_us; /* for how long */
+    bool chain; /* it is the one asked for the chain now */
+    bool done; /* it has shown that it knows no better chain than ours */
+    uint32_t claim; /* the height it says it has */
+    uint64_t headers; /* in messages that it sent */
+    double rate; /* of those, headers a second over the last seconds */
+    unsigned requests; /* for headers, open */
+    unsigned segments; /* finished first by it, where checkpoints cut the chain into segments */
+    uint64_t hedges; /* its segments that were asked of another peer as well */
+    uint64_t stalls; /* how often this address was dropped for not answering */
+    uint64_t latency_us; /* the last answer's; 0: not known. Known to the loop (spv/loop.h) only */
+};
+
 struct spv_node;
 
 /* Errors: SPV_ERR_INVALID (checkpoints that do not ascend among them), SPV_ERR_NOMEM, those of
@@ -155,6 +180,9 @@ SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 SPV_API int spv_node_poll(struct spv_node *n, struct spv_effect *out);
 
 SPV_API const struct spv_chain *spv_node_chain(const struct spv_node *n);
+/* The peers that are ready, at most cap of them; returns how many. */
+SPV_API size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_t cap,
+                              struct spv_now now);
 SPV_API void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out);
 
 #endif

@@ -123,6 +123,7 @@ struct spv_peer_stats {
     uint64_t connected_us, last_in_us, last_out_us; /* monotonic */
     uint64_t ping_sent_us; /* 0: none in flight */
     uint64_t rtt_us, rtt_min_us; /* 0: not measured yet */
+    uint64_t answer_us; /* how long the last answer to a getheaders took; 0: none yet */
 };
 
 struct spv_peer;

@@ -281,6 +281,24 @@ size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, 
     return n;
 }
 
+size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *out, size_t cap)
+{
+    const size_t n = spv_node_peers(l->node, out, cap, spv_system_now());
+    size_t alive = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct spv_slot *s = l->slots;
+        while (s != NULL && (s->id != out[i].id || !s->ready || s->dropped))
+            s = s->next;
+        if (s == NULL) /* the loop is over */
+            continue;
+        struct spv_peer_stats stats;
+        spv_link_stats(s->link, &stats);
+        out[alive] = out[i];
+        out[alive++].latency_us = stats.answer_us != 0 ? stats.answer_us : stats.rtt_us;
+    }
+    return alive;
+}
+
 void spv_evloop_free(struct spv_evloop *l)
 {
     if (l == NULL)

@@ -282,6 +282,7 @@ void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out)
 {
     *out = p->stats;
     out->messages_out = p->out.messages;
+    out->answer_us = p->requests.answer_us;
 }
 
 size_t spv_peer_memory(const struct spv_peer *p)

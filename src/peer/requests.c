@@ -156,8 +156,12 @@ void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint
 {
     if (msg->command == SPV_CMD_HEADERS) {
         size_t i = find_answered(r, &msg->u.headers);
-        if (i < r->n)
+        if (i < r->n) {
+            const struct spv_request *q = &r->list[i];
+            if (q->deadline != SPV_NEVER)
+                r->answer_us = mono_us + q->timeout - q->deadline;
             remove_at(r, i);
+        }
         return;
     }
     if (!waits_for_data(r))

@@ -29,6 +29,7 @@ struct spv_requests {
     struct spv_request list[SPV_PEER_REQUESTS]; /* oldest first */
     size_t n;
     size_t keys;
+    uint64_t answer_us; /* how long the last getheaders took to be answered; 0: none was */
 };
 
 void spv_requests_free(struct spv_requests *r);

@@ -10,6 +10,7 @@
 #include "spv/alarm.h"
 #include "spv/discovery.h"
 #include "spv/effects.h"
+#include "spv/metrics.h"
 #include "spv/origin.h"
 #include "spv/sync.h"
 
@@ -22,6 +23,7 @@ struct spv_node {
     struct spv_sync sync;
     struct spv_origin *origin; /* NULL: the chain begins at genesis and nothing is missing */
     struct spv_alarm alarm;
+    struct spv_metrics metrics;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
     unsigned wanted;
     unsigned extra; /* fresh peers beside them while the tip is stale: those after last_usual */
@@ -70,6 +72,7 @@ static void bury(struct spv_node *n, struct spv_dialled *x, int error, struct sp
     const uint64_t id = x->id;
     const bool visit = x->kind != SPV_DIAL_PEER; /* of which nobody was told */
     spv_alarm_closed(&n->alarm, id, now);
+    spv_metrics_remove(&n->metrics, id, &x->endpoint, error);
     if (spv_err_class(error) == SPV_CLASS_LYING) {
         tell(n, SPV_EVENT_BANNED, x, error);
         n->bans++;
@@ -291,6 +294,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         close_peer(n, x, SPV_ERR_SERVICES, now);
         return settle(n, 0, now);
     }
+    spv_metrics_add(&n->metrics, peer, now);
     spv_alarm_connected(&n->alarm, peer, info->time_offset_s, now);
     int rc = spv_origin_add(n->origin, peer, group, info, now);
     if (!rc && !spv_origin_starting(n->origin))
@@ -301,6 +305,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
 static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
                         struct spv_now now)
 {
+    spv_metrics_headers(&n->metrics, peer, msg->n, now);
     int rc = spv_origin_headers(n->origin, peer, msg, now);
     if (rc != 0 || spv_origin_starting(n->origin))
         return rc < 0 ? rc : 0;
@@ -425,6 +430,35 @@ int spv_node_poll(struct spv_node *n, struct spv_effect *out)
 const struct spv_chain *spv_node_chain(const struct spv_node *n)
 {
     return n->chain;
+}
+
+static enum spv_group_kind group_kind(const struct spv_dialled *x)
+{
+    struct spv_netaddr addr;
+    if (x->named >= 0 || spv_netaddr_from_host(&addr, x->endpoint.host, x->endpoint.port) < 0)
+        return SPV_GROUP_NAMED;
+    if (addr.network == SPV_ADDR_IPV4)
+        return SPV_GROUP_IPV4;
+    return addr.network == SPV_ADDR_IPV6 ? SPV_GROUP_IPV6 : SPV_GROUP_ONION;
+}
+
+size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_t cap,
+                      struct spv_now now)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < SPV_DIALS && found < cap; i++) {
+        const struct spv_dialled *x = &n->discovery.dialled[i];
+        struct spv_node_peer *p = &out[found];
+        *p = (struct spv_node_peer){.id = x->id};
+        if (x->state != SPV_DIAL_READY || x->kind != SPV_DIAL_PEER ||
+            !spv_metrics_of(&n->metrics, p, x->id, &x->endpoint, now))
+            continue;
+        spv_endpoint_text(p->address, &x->endpoint);
+        p->group = group_kind(x);
+        spv_sync_look(&n->sync, p);
+        found++;
+    }
+    return found;
 }
 
 void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)

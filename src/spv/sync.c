@@ -304,6 +304,19 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
     return fetch < first ? fetch : first;
 }
 
+void spv_sync_look(const struct spv_sync *s, struct spv_node_peer *out)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (p->id != out->id)
+            continue;
+        out->chain = s->chain_peer == p->id;
+        out->done = p->done;
+        out->claim = p->claim;
+        out->requests = p->deadline_us != 0;
+    }
+}
+
 uint32_t spv_sync_target(const struct spv_sync *s)
 {
     uint32_t claims[SPV_NODE_MAX_PEERS];

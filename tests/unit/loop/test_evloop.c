@@ -27,6 +27,8 @@ struct run {
     unsigned ticks;
     size_t peers; /* at the time of synced */
     struct spv_peer_stats peer;
+    size_t node_peers;
+    struct spv_node_peer node_peer; /* the same, as the node sees it */
     /* What the test wants to happen; NULL: stop when synced. */
     void (*on_event)(struct run *r, const struct spv_event *event);
     void *ctx;
@@ -72,6 +74,7 @@ static void on_event(void *ctx, const struct spv_event *event)
     if (event->kind == SPV_EVENT_SYNCED) {
         r->synced_at = event->tip.height;
         r->peers = spv_evloop_peers(r->loop, &r->peer, NULL, 1);
+        r->node_peers = spv_evloop_node_peers(r->loop, &r->node_peer, 1);
     }
     if (r->on_event != NULL)
         r->on_event(r, event);
@@ -143,6 +146,14 @@ static void syncs_to_the_tip_then_resumes(void **state)
     assert_int_equal(r.peers, 1);
     assert_int_equal(r.peer.start_height, 3000);
     assert_true(r.peer.ready);
+    assert_int_equal(r.node_peers, 1);
+    assert_int_equal(r.node_peer.headers, 3000);
+    assert_int_equal(r.node_peer.group, SPV_GROUP_NAMED);
+    assert_true(r.node_peer.done);
+    assert_true(r.node_peer.rate > 0);
+    assert_int_equal(r.node_peer.latency_us, r.peer.answer_us);
+    assert_true(r.node_peer.latency_us > 0);
+    assert_int_equal(spv_evloop_node_peers(r.loop, &r.node_peer, 1), 0);
     assert_int_equal(spv_evloop_peers(r.loop, &r.peer, NULL, 1),
                      0); /* all are gone after the run */
     assert_int_equal(spv_evloop_run(r.loop), SPV_ERR_STATE);

@@ -68,6 +68,31 @@ static void the_answer_settles_it(void **state)
     }
 }
 
+static void how_long_the_last_answer_took_is_told(void **state)
+{
+    (void)state;
+    struct spv_peer_stats stats;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(kit_wait(&k, 3), 0);
+    assert_int_equal(ask(&k, 60), 0);
+    spv_peer_stats(k.p, &stats);
+    assert_int_equal(stats.answer_us, 0);
+    assert_int_equal(kit_wait(&k, 4), 0);
+    assert_int_equal(answer(&k, 50, 2000), 0);
+    spv_peer_stats(k.p, &stats);
+    assert_int_equal(stats.answer_us, 7 * SPV_SECOND);
+    assert_int_equal(answer(&k, 60, 0), 0);
+    spv_peer_stats(k.p, &stats);
+    assert_int_equal(stats.answer_us, 4 * SPV_SECOND);
+    assert_int_equal(kit_wait(&k, 9), 0);
+    assert_int_equal(answer(&k, 70, 1), 0); /* an announcement answers nothing */
+    spv_peer_stats(k.p, &stats);
+    assert_int_equal(stats.answer_us, 4 * SPV_SECOND);
+    kit_close(&k);
+}
+
 static void several_are_in_flight_each_with_its_own_deadline(void **state)
 {
     (void)state;
@@ -373,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(getheaders_unanswered_for_ninety_seconds_closes),
         cmocka_unit_test(the_answer_settles_it),
+        cmocka_unit_test(how_long_the_last_answer_took_is_told),
         cmocka_unit_test(several_are_in_flight_each_with_its_own_deadline),
         cmocka_unit_test(answers_may_come_in_any_order),
         cmocka_unit_test(an_answer_from_further_back_in_the_locator_counts),
