@@ -62,11 +62,11 @@ static uint64_t due(int64_t from_us, uint64_t after_s)
     return at > 0 ? (uint64_t)at : 0;
 }
 
-void spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *tip,
+bool spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *tip,
                    struct spv_now now)
 {
     if (a->armed ? spv_blockhash_eq(&a->tip, &tip->hash) : !synced)
-        return;
+        return false;
     int64_t old = 0;
     if (!a->armed)
         old = now.unix_s - (int64_t)tip->header.time;
@@ -79,6 +79,7 @@ void spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *ti
     a->stale_us = due(a->moved_us, a->stale_s);
     a->over = a->stale;
     a->stale = false;
+    return true;
 }
 
 uint64_t spv_alarm_age(const struct spv_alarm *a, struct spv_now now)

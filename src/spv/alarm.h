@@ -8,10 +8,12 @@
 
 #define SPV_ALARM_AGAIN (3600 * SPV_SECOND) /* a warning that stands is repeated at most hourly */
 #define SPV_ALARM_SKEW 600 /* seconds that a peer's clock may be off */
-#define SPV_ALARM_CLOCKS 5 /* clocks that make a majority believable, where we want so many peers  \
-                            */
-#define SPV_ALARM_LOOK (600 * SPV_SECOND) /* ours: how often clocks are compared: ours may be set  \
-                                           */
+#define SPV_ALARM_CLOCKS                                                                           \
+    5 /* clocks that make a majority believable, where we want so many peers                       \
+       */
+#define SPV_ALARM_LOOK                                                                             \
+    (600 * SPV_SECOND) /* ours: how often clocks are compared: ours may be set                     \
+                        */
 #define SPV_ALARM_ALONE (10 * SPV_SECOND) /* ours: a lost peer may be back at once */
 #define SPV_ALARM_EXTRA 2 /* ours: fresh peers beside the wanted ones while the tip is stale */
 
@@ -55,8 +57,9 @@ void spv_alarm_init(struct spv_alarm *a, const struct spv_params *params, unsign
 void spv_alarm_connected(struct spv_alarm *a, uint64_t id, int64_t ahead_s, struct spv_now now);
 /* A peer is gone; any id. */
 void spv_alarm_closed(struct spv_alarm *a, uint64_t id, struct spv_now now);
-/* After each input: whether the verdict stands, and the tip. */
-void spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *tip,
+/* After each input: whether the verdict stands, and the tip. True when it has moved (or is the
+ * first one that counts). */
+bool spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *tip,
                    struct spv_now now);
 
 /* The next thing to be done or told now: 1 and *out, or 0. */

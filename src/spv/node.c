@@ -29,6 +29,7 @@ struct spv_node {
     unsigned extra; /* fresh peers beside them while the tip is stale: those after last_usual */
     uint64_t last_usual; /* peer id */
     uint64_t speaker; /* the peer whose message was judged last */
+    uint64_t mover; /* the peer whose message moved the tip last */
     uint32_t start_height;
     uint64_t bans;
     int error;
@@ -109,7 +110,7 @@ static void close_extra(struct spv_node *n, struct spv_now now)
     for (size_t i = 0; n->extra && i < SPV_DIALS; i++) {
         struct spv_dialled *x = &n->discovery.dialled[i];
         if (x->state != SPV_DIAL_FREE && x->kind == SPV_DIAL_PEER && x->id > n->last_usual &&
-            x->id != n->speaker && in_use(n) > n->wanted)
+            x->id != n->mover && in_use(n) > n->wanted)
             close_peer(n, x, SPV_ERR_DISCONNECTED, now);
     }
     n->extra = 0;
@@ -119,13 +120,16 @@ static void close_extra(struct spv_node *n, struct spv_now now)
 static void heed_alarms(struct spv_node *n, struct spv_now now)
 {
     struct spv_alarm_note note;
-    spv_alarm_tip(&n->alarm, n->sync.synced, spv_chain_tip(n->chain), now);
+    if (spv_alarm_tip(&n->alarm, n->sync.synced, spv_chain_tip(n->chain), now))
+        n->mover = n->speaker;
     while (!n->effects.error && spv_alarm_next(&n->alarm, &note, now)) {
         struct spv_event *event;
         switch (note.kind) {
         case SPV_ALARM_FRESH_PEERS:
-            close_extra(n, now);
-            n->last_usual = n->discovery.next_id;
+            if (n->extra)
+                close_extra(n, now);
+            else
+                n->last_usual = n->discovery.next_id;
             n->extra = !n->discovery.on ? 0 : SPV_ALARM_EXTRA;
             if (n->extra > SPV_NODE_MAX_PEERS - n->wanted)
                 n->extra = SPV_NODE_MAX_PEERS - n->wanted;

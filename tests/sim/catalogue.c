@@ -50,6 +50,15 @@ void catalogue_tell(catalogue_story *play, const struct spv_params *params)
     }
 }
 
+void catalogue_pin(catalogue_story *play, const struct spv_params *params, uint64_t seed)
+{
+    struct spv_buffer trace;
+    if (getenv("SPV_SIM_SEED") == NULL) {
+        tell(play, params, seed, &trace);
+        spv_buffer_free(&trace);
+    }
+}
+
 void catalogue_choose(void)
 {
     if (getenv("SPV_SIM_TEST") != NULL)

@@ -59,6 +59,9 @@ typedef void catalogue_story(struct sim *sim);
 /* Tells it on every seed; the first of every four seeds twice. params NULL: regtest. */
 void catalogue_tell(catalogue_story *play, const struct spv_params *params);
 
+/* Tells it on one seed that once ended badly. */
+void catalogue_pin(catalogue_story *play, const struct spv_params *params, uint64_t seed);
+
 /* SPV_SIM_TEST names the only test to be run (a pattern with * will do). */
 void catalogue_choose(void);
 
