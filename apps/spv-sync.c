@@ -41,6 +41,7 @@ struct sync {
     /* the run */
     struct spv_store *store;
     struct spv_evloop *loop;
+    struct spv_node_peer peer[SPV_NODE_MAX_PEERS];
     double useful, printed; /* seconds of cli_clock: a peer last helped; progress was last told */
     struct report report;
     bool synced, gave_up;
@@ -79,7 +80,9 @@ static void tell_progress(struct sync *s)
     if (cli_json_on() && stats.headers_added == s->printed_added)
         return;
     report_sample(&s->report, &stats);
-    report_progress(&s->report, &stats);
+    report_progress(&s->report, &stats, s->peer,
+                    cli_json_on() ? spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS)
+                                  : 0);
     s->printed = now;
     s->printed_added = stats.headers_added;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "sync_metrics.h"
 
 #define RATE_SPAN 5 /* seconds that the rate is taken over */
 
@@ -112,27 +113,32 @@ static void print_object(json_t *base, json_t *more)
     cli_json(base);
 }
 
-static void json_progress(const struct report *r, const struct spv_node_stats *stats)
+static void json_progress(const struct report *r, const struct spv_node_stats *stats,
+                          const struct spv_node_peer *peers, size_t n_peers)
 {
-    print_object(object(r, "progress", &stats->tip),
-                 json_pack("{s:I, s:I, s:f, s:f, s:i, s:s}", "target_height",
-                           (json_int_t)stats->target_height, "added",
-                           (json_int_t)stats->headers_added, "percent", percent(stats), "rate",
-                           rate(r), "peers", (int)stats->peers, "peer", r->source));
+    json_t *more = json_pack("{s:I, s:I, s:f, s:f, s:i, s:s}", "target_height",
+                             (json_int_t)stats->target_height, "added",
+                             (json_int_t)stats->headers_added, "percent", percent(stats), "rate",
+                             rate(r), "peers", (int)stats->peers, "peer", r->source);
+
+    metrics_totals(more, stats);
+    metrics_peers(more, peers, n_peers);
+    print_object(object(r, "progress", &stats->tip), more);
 }
 
 static void json_summary(const struct report *r, const char *event,
                          const struct spv_node_stats *stats, const struct spv_record *tip)
 {
     double seconds = cli_clock() - r->started;
-
-    print_object(
-        object(r, event, tip),
+    json_t *more =
         json_pack("{s:I, s:I, s:I, s:i, s:f, s:f, s:o?}", "base", (json_int_t)stats->base.height,
                   "work_from", (json_int_t)stats->base.work_from, "added",
                   (json_int_t)stats->headers_added, "peers", (int)stats->peers, "seconds", seconds,
                   "rate", seconds > 0 ? (double)stats->headers_added / seconds : 0.0, "database",
-                  json_string(r->database)));
+                  json_string(r->database));
+
+    metrics_totals(more, stats);
+    print_object(object(r, event, tip), more);
 }
 
 static void json_event(const struct report *r, const struct spv_event *e)
@@ -275,12 +281,13 @@ static void say_event(const struct report *r, const struct spv_event *e)
 
 /* Both. */
 
-void report_progress(const struct report *r, const struct spv_node_stats *stats)
+void report_progress(const struct report *r, const struct spv_node_stats *stats,
+                     const struct spv_node_peer *peers, size_t n_peers)
 {
     char line[4 * CLI_FIGURE + 64];
 
     if (cli_json_on()) {
-        json_progress(r, stats);
+        json_progress(r, stats, peers, n_peers);
         return;
     }
     progress_line(r, line, sizeof line, stats);

@@ -26,7 +26,8 @@ struct report {
 /* Takes note for the rate; to be called at each tick. */
 void report_sample(struct report *r, const struct spv_node_stats *stats);
 /* One progress line or object. */
-void report_progress(const struct report *r, const struct spv_node_stats *stats);
+void report_progress(const struct report *r, const struct spv_node_stats *stats,
+                     const struct spv_node_peer *peers, size_t n_peers);
 /* An event other than SYNCED, and PROGRESS only when each step is news. */
 void report_event(const struct report *r, const struct spv_event *e);
 /* The summary: `how` for people, `event` for programs. */

@@ -115,6 +115,10 @@ struct spv_node_stats {
     bool stale; /* the tip has not moved for long: fresh peers are being tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans;
+    unsigned requests; /* for headers, open on all peers */
+    unsigned segments; /* begun and not joined, where checkpoints cut the chain into segments */
+    uint64_t segments_done; /* joined */
+    uint64_t hedges; /* segments asked of one more peer because one was slow */
     size_t addresses_new, addresses_tried; /* in the address book */
     size_t banned; /* now, those of earlier runs too */
     uint64_t feelers; /* short visits to test an address */
@@ -140,7 +144,8 @@ struct spv_node_peer {
     uint64_t headers; /* in messages that it sent */
     double rate; /* of those, headers a second over the last seconds */
     unsigned requests; /* for headers, open */
-    unsigned segments; /* finished first by it, where checkpoints cut the chain into segments */
+    uint64_t
+        segments_done; /* finished first by it, where checkpoints cut the chain into segments */
     uint64_t hedges; /* its segments that were asked of another peer as well */
     uint64_t stalls; /* how often this address was dropped for not answering */
     uint64_t latency_us; /* the last answer's; 0: not known. Known to the loop (spv/loop.h) only */

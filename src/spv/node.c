@@ -446,6 +446,16 @@ static enum spv_group_kind group_kind(const struct spv_dialled *x)
     return addr.network == SPV_ADDR_IPV6 ? SPV_GROUP_IPV6 : SPV_GROUP_ONION;
 }
 
+static void add_fetch(struct spv_node_peer *p, const struct spv_fetch *fetch)
+{
+    struct spv_fetch_peer_stats stats;
+    if (!fetch || !spv_fetch_peer(fetch, &stats, p->id))
+        return;
+    p->requests += stats.in_flight;
+    p->segments_done += stats.segments;
+    p->hedges += stats.hedged;
+}
+
 size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_t cap,
                       struct spv_now now)
 {
@@ -460,6 +470,8 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
         spv_endpoint_text(p->address, &x->endpoint);
         p->group = group_kind(x);
         spv_sync_look(&n->sync, p);
+        add_fetch(p, n->sync.fetch);
+        add_fetch(p, spv_origin_fetch(n->origin));
         found++;
     }
     return found;
@@ -493,4 +505,16 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
                   spv_discovery_memory(&n->discovery) + spv_origin_memory(n->origin),
     };
+    const struct spv_fetch *fetches[] = {n->sync.fetch, spv_origin_fetch(n->origin)};
+    for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
+        struct spv_fetch_stats stats;
+        if (!fetches[i])
+            continue;
+        spv_fetch_stats(fetches[i], &stats);
+        out->requests += stats.in_flight;
+        out->segments += stats.segments;
+        out->segments_done += stats.done;
+        out->hedges += stats.hedges;
+    }
+    out->requests += spv_sync_open(&n->sync);
 }

@@ -324,6 +324,11 @@ bool spv_origin_storing(const struct spv_origin *o)
     return o != NULL && o->storing;
 }
 
+const struct spv_fetch *spv_origin_fetch(const struct spv_origin *o)
+{
+    return o != NULL ? o->fetch : NULL;
+}
+
 uint64_t spv_origin_added(const struct spv_origin *o)
 {
     return o != NULL ? o->added : 0;

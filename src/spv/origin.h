@@ -41,6 +41,8 @@ bool spv_origin_storing(const struct spv_origin *o);
 uint64_t spv_origin_added(const struct spv_origin *o);
 /* The height up to which the gap is filled. */
 uint32_t spv_origin_filled(const struct spv_origin *o);
+/* Its fetch; NULL: it has none. For statistics. */
+const struct spv_fetch *spv_origin_fetch(const struct spv_origin *o);
 size_t spv_origin_memory(const struct spv_origin *o);
 
 /* Peers that may be asked. One that comes while the origin is starting is handed back by

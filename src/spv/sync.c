@@ -304,6 +304,14 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
     return fetch < first ? fetch : first;
 }
 
+unsigned spv_sync_open(const struct spv_sync *s)
+{
+    unsigned open = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        open += s->peer[i].id && s->peer[i].deadline_us;
+    return open;
+}
+
 void spv_sync_look(const struct spv_sync *s, struct spv_node_peer *out)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {

@@ -95,6 +95,9 @@ int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out);
 /* Fills in what sync knows of the peer out->id. */
 void spv_sync_look(const struct spv_sync *s, struct spv_node_peer *out);
 
+/* Requests open apart from fetch's. */
+unsigned spv_sync_open(const struct spv_sync *s);
+
 /* Where the chain ends by what is known: see spv_node_stats.target_height. */
 uint32_t spv_sync_target(const struct spv_sync *s);
 

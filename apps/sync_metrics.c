@@ -1,0 +1,56 @@
+#include "sync_metrics.h"
+
+void metrics_totals(json_t *object, const struct spv_node_stats *stats)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } totals[] = {
+        {"requests", stats->requests},
+        {"segments", stats->segments},
+        {"segments_done", stats->segments_done},
+        {"hedges", stats->hedges},
+        {"stalls", stats->stalls},
+        {"reorgs", stats->reorgs},
+        {"bans", stats->bans},
+    };
+    for (size_t i = 0; object != NULL && i < sizeof totals / sizeof totals[0]; i++)
+        json_object_set_new(object, totals[i].name, json_integer((json_int_t)totals[i].value));
+}
+
+static const char *group_name(enum spv_group_kind kind)
+{
+    switch (kind) {
+    case SPV_GROUP_NAMED:
+        return "named";
+    case SPV_GROUP_IPV4:
+        return "ipv4";
+    case SPV_GROUP_IPV6:
+        return "ipv6";
+    case SPV_GROUP_ONION:
+        return "onion";
+    }
+    return "other";
+}
+
+static json_t *peer_object(const struct spv_node_peer *p)
+{
+    return json_pack("{s:I, s:s, s:s, s:f, s:b, s:b, s:I, s:I, s:f, s:i, s:I, s:I, s:I, s:f}",
+                     "peer_id", (json_int_t)p->id, "peer", p->address, "group",
+                     group_name(p->group), "connected", (double)p->connected_us / 1e6, "chain",
+                     (int)p->chain, "done", (int)p->done, "claim", (json_int_t)p->claim, "headers",
+                     (json_int_t)p->headers, "rate", p->rate, "requests", (int)p->requests,
+                     "segments_done", (json_int_t)p->segments_done, "hedges", (json_int_t)p->hedges,
+                     "stalls", (json_int_t)p->stalls, "latency", (double)p->latency_us / 1e6);
+}
+
+void metrics_peers(json_t *object, const struct spv_node_peer *peers, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list != NULL && i < n; i++)
+        json_array_append_new(list, peer_object(&peers[i]));
+    if (object != NULL && list != NULL)
+        json_object_set(object, "peer_list", list);
+    json_decref(list);
+}

@@ -1,0 +1,51 @@
+"""The figures that spv-sync --json gives to programs: totals, and what each peer does."""
+
+import json
+import unittest
+
+from support import DONE, HEADER, REGTEST_GENESIS, TestCase, display, fetch_headers, sha256d
+
+COUNT = 6000
+TOTALS = ("requests", "segments", "segments_done", "hedges", "stalls", "reorgs", "bans")
+
+
+class Metrics(TestCase):
+    def events(self, result):
+        self.ends(result, DONE)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def test_progress_tells_of_each_peer(self):
+        server = self.server("--mine", COUNT)
+        events = self.events(self.sync("--connect", server.address, "--json"))
+        progress = [e for e in events if e["event"] == "progress"]
+        self.assertTrue(progress)
+        for e in progress + events[-1:]:
+            for total in TOTALS:
+                self.assertIsInstance(e[total], int, total)
+        peer = progress[0]["peer_list"][0]
+        self.assertEqual((peer["peer"], peer["group"], peer["claim"], peer["peer_id"]),
+                         (server.address, "named", COUNT, 1))
+        self.assertGreaterEqual(peer["headers"], 2000)
+        self.assertGreater(peer["rate"], 0)
+        self.assertGreater(peer["latency"], 0)
+        self.assertGreater(peer["connected"], 0)
+        self.assertEqual((peer["stalls"], peer["hedges"]), (0, 0))
+        self.assertIs(peer["chain"], True)
+        self.assertIs(peer["done"], False)
+        self.assertEqual(peer["requests"], 1)
+        self.assertEqual((events[-1]["bans"], events[-1]["segments_done"]), (0, 0))
+
+    def test_segments_are_counted(self):
+        server = self.server("--mine", COUNT)
+        raw = fetch_headers(server.port, REGTEST_GENESIS)
+        marks = []
+        for height in range(1000, COUNT + 1, 1000):
+            header = raw[height * HEADER:(height + 1) * HEADER]
+            marks += ["--checkpoint", f"{height}:{display(sha256d(header))}"]
+        events = self.events(self.sync("--connect", server.address, "--json", *marks))
+        self.assertIn(events[-1]["segments_done"], range(1, COUNT // 1000 + 1))
+        self.assertEqual((events[-1]["segments"], events[-1]["stalls"]), (0, 0))
+
+
+if __name__ == "__main__":
+    unittest.main()
