@@ -9,7 +9,7 @@
  *
  * Headers that do not follow each other (side branches, what comes after a reorganisation) need no
  * care here: the chain says where the row is broken, and what comes after goes to it again. */
-#include "import_run.h"
+#include "import_work.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,39 +18,6 @@
 
 #include "cli.h"
 #include "spv/link.h"
-#include "spv/message.h"
-
-#define BATCH SPV_MAX_HEADERS /* headers judged and stored at once */
-#define SIDE_MAX SPV_CHAIN_BRANCH_HEADERS /* marked headers of a file: what a database holds */
-
-/* Where a header stands in the file and on the chain. */
-struct place {
-    uint64_t line, offset;
-    uint32_t height;
-};
-
-struct work {
-    struct import *i;
-    const char *name; /* of the file */
-    uint32_t tip; /* height of the stored tip */
-    /* waiting for judgement */
-    struct spv_header headers[BATCH];
-    struct place places[BATCH];
-    size_t n;
-    bool side; /* marked as side branches */
-    uint64_t sides; /* marked headers so far */
-    /* what the database has, read ahead */
-    struct spv_header stored[BATCH];
-    uint32_t stored_from, n_stored;
-    /* the file's order */
-    bool begun;
-    uint32_t last; /* height of the last header, or of the fork or hole that came after it */
-    struct spv_header last_header;
-    /* the first header that differs from the stored one */
-    bool differs;
-    struct place differs_at;
-    struct spv_blockhash differs_hash;
-};
 
 /* Words. */
 
@@ -66,7 +33,7 @@ static const char *where(char *out, const struct place *p)
     return out;
 }
 
-static int store_failed(const struct work *w, int err)
+int import_store_failed(const struct work *w, int err)
 {
     const char *why = spv_store_last_problem(w->i->store);
     return cli_fail(err, "%s", why[0] != '\0' ? why : spv_strerror(err));
@@ -138,7 +105,7 @@ static int store_change(struct work *w, const struct spv_change *change)
     if (change->kind != SPV_CHANGE_BRANCH || w->side) {
         int rc = spv_store_gather(i->store, change);
         if (rc != 0) {
-            return store_failed(w, rc);
+            return import_store_failed(w, rc);
         }
     }
     if (change->kind == SPV_CHANGE_BRANCH) {
@@ -198,7 +165,7 @@ static int judge(struct work *w, size_t *at)
         }
     }
     if (rc != 0) {
-        return store_failed(w, rc);
+        return import_store_failed(w, rc);
     }
     rc = check_height(w, &v, *at);
     if (rc == CLI_DONE) {
@@ -256,7 +223,7 @@ static const struct spv_header *stored_at(struct work *w, uint32_t height, int *
         w->stored_from = height;
         w->n_stored = got > 0 ? (uint32_t)got : 0;
         if (got <= 0) {
-            *rc = got < 0 ? store_failed(w, got)
+            *rc = got < 0 ? import_store_failed(w, got)
                           : cli_fail(SPV_ERR_DB_DAMAGED,
                                      "%s: the header of height %" PRIu32 " is missing. See "
                                      "spv-sync(1) on damaged databases.",
@@ -298,7 +265,7 @@ static int find_height(struct work *w, const struct spv_import_item *item, uint3
         rc = rc == 0 ? spv_chain_find(w->i->chain, &parent, NULL, &item->header.prev) : rc;
     }
     if (rc < 0) {
-        return store_failed(w, rc);
+        return import_store_failed(w, rc);
     }
     if (rc == 0) {
         spv_blockhash_hex(hex, &item->header.prev);
@@ -353,6 +320,10 @@ static int take_header(struct work *w, const struct spv_import_item *item)
     if (w->n > 0 || p.height > w->tip) {
         return add(w, item, &p);
     }
+    if (p.height > 0 && p.height < w->base) { /* the database begins above it */
+        w->i->counts.below++;
+        return CLI_DONE;
+    }
     const struct spv_header *stored = stored_at(w, p.height, &rc);
     if (stored == NULL) {
         return rc;
@@ -386,25 +357,32 @@ static int take_side(struct work *w, const struct spv_import_item *item)
     return rc == CLI_DONE ? add(w, item, &p) : rc;
 }
 
-/* Electrum's hole below its checkpoints: *end when the database does not have what lies in it. */
-static int take_hole(struct work *w, const struct spv_import_item *item, bool *end)
+static void tell_missing(struct work *w, uint32_t last)
 {
     char a[CLI_FIGURE], b[CLI_FIGURE];
+    w->i->counts.missing = last - w->tip;
+    cli_warn("%s: has no headers from height %s to %s. What comes after them can't be judged "
+             "without them: it is left out, and spv-sync fetches all of it.",
+             w->name, cli_count(a, (uint64_t)w->tip + 1), cli_count(b, last));
+}
+
+/* Electrum's hole below its checkpoints: *end when the database neither has what lies in it nor can
+ * begin behind it. */
+static int take_hole(struct work *w, const struct spv_import_item *item, bool *end)
+{
     int rc = flush(w);
     uint32_t last = item->height + item->count - 1;
     if (rc != CLI_DONE) {
         return rc;
     }
+    import_start_drop(w); /* a lone piece: perhaps headers go on behind this hole */
     w->begun = true;
     w->last = last;
-    if (last <= w->tip) {
+    if (last <= w->tip || import_start_wanted(w, last)) {
         return CLI_DONE;
     }
     *end = true;
-    w->i->counts.missing = last - w->tip;
-    cli_warn("%s: has no headers from height %s to %s. What comes after them can't be judged "
-             "without them: it is left out, and spv-sync fetches all of it.",
-             w->name, cli_count(a, item->height), cli_count(b, last));
+    tell_missing(w, last);
     return CLI_DONE;
 }
 
@@ -419,6 +397,12 @@ static int take(struct work *w, const struct spv_import_item *item, bool *end)
         if (w->side) {
             rc = flush(w);
             w->side = false;
+        }
+        if (w->period != NULL && w->n_period < SPV_RETARGET_INTERVAL) {
+            return import_start_take(w, item);
+        }
+        if (w->period != NULL) {
+            rc = import_start(w);
         }
         return rc == CLI_DONE ? take_header(w, item) : rc;
     case SPV_IMPORT_HOLE:
@@ -453,7 +437,7 @@ static int check_end(struct work *w)
     spv_header_hash(&last, &w->last_header);
     int rc = spv_chain_find(w->i->chain, &r, &on_best, &last);
     if (rc < 0) {
-        return store_failed(w, rc);
+        return import_store_failed(w, rc);
     }
     if (rc == 1 && on_best) {
         return CLI_DONE;
@@ -526,6 +510,7 @@ static int read_all(struct work *w)
 
 int import_run(struct import *i)
 {
+    struct spv_base base;
     struct work *w = calloc(1, sizeof *w);
     if (w == NULL) {
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
@@ -533,13 +518,23 @@ int import_run(struct import *i)
     w->i = i;
     w->name = input_name(i->in);
     w->tip = spv_chain_tip(i->chain)->height;
+    spv_store_base(i->store, &base);
+    w->base = base.height;
     int rc = read_all(w);
+    if (rc == CLI_DONE && w->period != NULL) {
+        if (w->n_period == SPV_RETARGET_INTERVAL) {
+            rc = import_start(w);
+        } else {
+            tell_missing(w, w->last - (uint32_t)w->n_period);
+        }
+    }
+    import_start_drop(w);
     if (rc == CLI_DONE) {
         rc = check_end(w);
     }
     int err = spv_store_commit(i->store); /* what was gathered before a fault is good */
     if (err != 0) {
-        rc = store_failed(w, err);
+        rc = import_store_failed(w, err);
     }
     free(w);
     return rc;

@@ -19,11 +19,13 @@ struct import_counts {
     uint64_t left_out; /* side-branch headers that the chain has no room or no place for */
     uint64_t reorgs;
     uint64_t missing; /* electrum: zero headers that sync must fetch */
+    uint64_t below; /* passed over: the database begins above them */
 };
 
 struct import {
-    struct spv_store *store; /* lent, open for writing, as all below */
-    struct spv_chain *chain;
+    struct spv_store *store; /* lent, open for writing, as are those below */
+    struct spv_chain *chain; /* its owner may find another one here afterwards */
+    struct spv_chain_config chain_config; /* what it was made with */
     struct spv_import *decoder;
     struct input *in;
     /* called a few times a second at most; may be NULL */

@@ -92,11 +92,11 @@ static void summary_json(const struct job *j, const char *event, const struct sp
     const struct import_counts *c = &j->import.counts;
     const char *format = spv_import_format_name(spv_import_format_of(j->import.decoder));
     json_t *o = object(j, event, tip, c);
-    json_t *more =
-        json_pack("{s:I, s:I, s:I, s:I, s:f, s:s?, s:s, s:o?}", "side", (json_int_t)c->side,
-                  "left_out", (json_int_t)c->left_out, "reorgs", (json_int_t)c->reorgs, "missing",
-                  (json_int_t)c->missing, "seconds", cli_clock() - j->started, "format", format,
-                  "packing", input_packing(j->import.in), "database", json_string(j->place.path));
+    json_t *more = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:f, s:s?, s:s, s:o?}", "side", (json_int_t)c->side, "left_out",
+        (json_int_t)c->left_out, "reorgs", (json_int_t)c->reorgs, "missing", (json_int_t)c->missing,
+        "below", (json_int_t)c->below, "seconds", cli_clock() - j->started, "format", format,
+        "packing", input_packing(j->import.in), "database", json_string(j->place.path));
     if (o != NULL && more != NULL) {
         json_object_update(o, more);
     }
@@ -131,6 +131,9 @@ static void summary(const struct job *j, int rc)
         cli_say("%" PRIu64 " headers of side branches stored, %" PRIu64
                 " left out (forks below the last checkpoint, or no room)",
                 c->side, c->left_out);
+    }
+    if (c->below > 0) {
+        cli_say("%" PRIu64 " headers below the database's first height were passed over", c->below);
     }
     if (!done) {
         cli_say("The same command goes on from there.");
@@ -170,10 +173,11 @@ static int open_store(struct job *j)
 
 static int open_chain(struct job *j)
 {
-    struct spv_chain_config cfg = {.params = &j->params,
-                                   .reader = spv_store_reader(j->import.store),
-                                   .no_checkpoints = j->no_checkpoints};
-    int rc = spv_chain_new(&j->import.chain, &cfg);
+    struct spv_chain_config *cfg = &j->import.chain_config;
+    cfg->params = &j->params;
+    cfg->reader = spv_store_reader(j->import.store);
+    cfg->no_checkpoints = j->no_checkpoints;
+    int rc = spv_chain_new(&j->import.chain, cfg);
     if (rc == 0) {
         rc = spv_import_new(&j->import.decoder, &j->params, j->format);
     }

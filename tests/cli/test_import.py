@@ -309,6 +309,68 @@ class Electrum(Case):
                 self.ends(self.sync("--connect", server.address, db=db), DONE)
                 self.assertEqual(database_headers(db), self.grown)
 
+    def mainnet(self):
+        path = os.path.join(DATA, "headers/mainnet-1-32260.bin")
+        if not DATA or not os.path.exists(path):
+            self.skipTest("SPV_TEST_DATA has no headers/mainnet-1-32260.bin")
+        return MAINNET_GENESIS + read(path)
+
+    def test_a_file_that_begins_at_a_checkpoint_starts_the_database_there(self):
+        raw = self.mainnet()
+        first = 2016
+        for name, holed in (
+                ("plain", bytes(first * HEADER) + raw[first * HEADER:]),
+                ("genesis", raw[:HEADER] + bytes((first - 1) * HEADER) + raw[first * HEADER:]),
+                # a lone piece that was fetched below the checkpoints is not the beginning
+                ("piece", raw[:HEADER] + bytes((first - 1) * HEADER) +
+                 raw[first * HEADER:2 * first * HEADER] + bytes(2 * first * HEADER) +
+                 raw[4 * first * HEADER:])):
+            with self.subTest(name):
+                db = self.path(name + ".db")
+                result = self.bring("--json", data=holed, db=db, network="mainnet")
+                self.ends(result, DONE)
+                self.assertIn("--backfill", result.stderr)
+                final = json.loads(result.stdout.splitlines()[-1])
+                base = 4 * first if name == "piece" else first
+                self.assertEqual((final["height"], final["missing"], final["added"]),
+                                 (32260, base - 1, 32261 - base))
+                self.assertEqual(self.export("--format", "electrum", db=db),
+                                 bytes(base * HEADER) + raw[base * HEADER:])
+                # the same again, and a whole file: all of it is known or below
+                self.assertEqual(self.imports(data=holed, db=db, network="mainnet")["added"], 0)
+                final = self.imports(data=raw, db=db, network="mainnet")
+                self.assertEqual((final["added"], final["below"], final["known"]),
+                                 (0, base - 1, 32262 - base))
+                with sqlite3.connect(db) as c:
+                    works = dict(c.execute("SELECT height, lower(hex(work)) FROM header"))
+                c.close()
+                self.assertEqual(int(works[32255], 16), 32256 * (2 ** 32 + 2 ** 16 + 1))
+
+    def test_a_period_that_no_checkpoint_proves_starts_nothing(self):
+        raw = self.mainnet()
+        first = 2016
+        holed = bytearray(bytes(first * HEADER) + raw[first * HEADER:3 * first * HEADER])
+        holed[3000 * HEADER + 36] ^= 1
+        self.write(bytes(holed))
+        result = self.bring(network="mainnet")
+        self.ends(result, FAILED)
+        self.assertIn(f"byte {3000 * HEADER}", result.stderr)
+        self.assertIn("hash above its target", result.stderr)
+        # links, but from another place
+        holed = bytes(2 * first * HEADER) + raw[first * HEADER:2 * first * HEADER]
+        self.write(holed)
+        result = self.bring(network="mainnet")
+        self.ends(result, FAILED)
+        self.assertIn("contradicts a checkpoint", result.stderr)
+        for args, data in ((["--no-checkpoints"], bytes(first * HEADER) + raw[first * HEADER:]),
+                           ([], bytes(1000 * HEADER) + raw[1000 * HEADER:]),
+                           ([], bytes(first * HEADER) + raw[first * HEADER:4000 * HEADER])):
+            result = self.bring("--json", *args, data=data, network="mainnet")
+            self.ends(result, DONE)
+            self.assertIn("spv-sync fetches all of it", result.stderr)
+            self.assertEqual(json.loads(result.stdout.splitlines()[-1])["height"], 0)
+        self.assertEqual(database_headers(self.db), MAINNET_GENESIS)
+
     def test_zeros_in_other_formats_are_refused(self):
         holed = self.grown[:10 * HEADER] + bytes(HEADER) + self.grown[11 * HEADER:]
         self.refused(holed, FAILED, "byte 800", "zeros", args=["--format", "raw"])

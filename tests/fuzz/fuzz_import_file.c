@@ -25,6 +25,7 @@ static int import_once(const char *db, const char *path, struct import_counts *c
     struct spv_record last = {.height = 0};
     FUZZ_CHECK(spv_store_open(&i.store, &cfg, NULL) == 0);
     struct spv_chain_config chain = {.params = params, .reader = spv_store_reader(i.store)};
+    i.chain_config = chain;
     FUZZ_CHECK(spv_chain_new(&i.chain, &chain) == 0);
     FUZZ_CHECK(spv_import_new(&i.decoder, params, SPV_IMPORT_AUTO) == 0);
     FUZZ_CHECK(input_open(&i.in, path) == CLI_DONE);

@@ -1,0 +1,59 @@
+/* The inside of an import, shared by its source files. */
+#ifndef SPV_IMPORT_WORK_H
+#define SPV_IMPORT_WORK_H
+
+#include "import_run.h"
+#include "spv/message.h"
+
+#define BATCH SPV_MAX_HEADERS /* headers judged and stored at once */
+#define SIDE_MAX SPV_CHAIN_BRANCH_HEADERS /* marked headers of a file: what a database holds */
+
+/* Where a header stands in the file and on the chain. */
+struct place {
+    uint64_t line, offset;
+    uint32_t height;
+};
+
+struct work {
+    struct import *i;
+    const char *name; /* of the file */
+    uint32_t tip; /* height of the stored tip */
+    /* waiting for judgement */
+    struct spv_header headers[BATCH];
+    struct place places[BATCH];
+    size_t n;
+    bool side; /* marked as side branches */
+    uint64_t sides; /* marked headers so far */
+    /* what the database has, read ahead */
+    struct spv_header stored[BATCH];
+    uint32_t stored_from, n_stored;
+    /* the file's order */
+    bool begun;
+    uint32_t last; /* height of the last header, or of the fork or hole that came after it */
+    struct spv_header last_header;
+    /* a start behind a hole: import_start.c */
+    uint32_t base; /* the database's lowest height but genesis */
+    struct spv_header *period; /* being collected; NULL: not */
+    size_t n_period;
+    const struct spv_checkpoint *before, *ending;
+    uint64_t period_offset; /* of its first header */
+    /* the first header that differs from the stored one */
+    bool differs;
+    struct place differs_at;
+    struct spv_blockhash differs_hash;
+};
+
+/* Tells that the database failed with err. */
+int import_store_failed(const struct work *w, int err);
+
+/* A hole ends at height `last`: what comes next is collected, if it may be a period between two
+ * checkpoints that an empty database can begin with. */
+bool import_start_wanted(struct work *w, uint32_t last);
+/* A header behind the hole, while the period is not complete. An exit code. */
+int import_start_take(struct work *w, const struct spv_import_item *item);
+/* Headers go on behind the period, or the file ends there: the database begins with it. */
+int import_start(struct work *w);
+/* It does not: another hole, or the end, came too early. Harmless when nothing is collected. */
+void import_start_drop(struct work *w);
+
+#endif
