@@ -176,6 +176,11 @@ static int begin_new(struct spv_chain *c, struct batch *b)
     const uint32_t fork = on_best ? b->place.height : c->branches[b->place.branch].fork;
     int rc;
 
+    /* between genesis and the base nobody can tell what is known and what is a fork */
+    if (on_best && b->place.height + 1 < spv_chain_begins(c).height) {
+        b->verdict->error = SPV_ERR_HDR_UNLINKED;
+        return SPV_OK;
+    }
     /* "forked chain older than last checkpoint" */
     if (c->n_passed > 0 && fork < c->checkpoints[c->n_passed - 1].height) {
         b->verdict->error = SPV_ERR_HDR_FORK_DEPTH;

@@ -106,6 +106,13 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
     return 0;
 }
 
+static bool from_genesis(const struct spv_sync *s, const struct spv_msg_headers *msg)
+{
+    struct spv_record genesis;
+    return spv_chain_at(s->cfg.chain, &genesis, 0) == 1 &&
+           spv_blockhash_eq(&msg->headers[0].prev, &genesis.hash);
+}
+
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
                      struct spv_now now)
 {
@@ -128,6 +135,14 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     rc = spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
     if (rc < 0)
         return rc;
+    if (v.error == SPV_ERR_HDR_UNLINKED && p->deadline_us && from_genesis(s, msg)) {
+        /* It answers our locator with what lies below our base: it is behind, not lying. */
+        const bool useful = p->useful;
+        p->deadline_us = 0;
+        spv_sync_finish(s, p);
+        p->useful = useful;
+        return spv_sync_schedule(s, now);
+    }
     if (v.error == SPV_ERR_HDR_UNLINKED) {
         /* An announcement from ahead of us; it settles no request. */
         if (++p->unlinked > SPV_SYNC_MAX_UNLINKED) {

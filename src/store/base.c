@@ -450,6 +450,10 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
+    int rc = spv_store_commit(s);
+    if (rc != SPV_OK) {
+        return rc;
+    }
     to.height = prune_limit(s, below);
     if (base != NULL) {
         *base = to.height > s->base.height ? to.height : s->base.height;
@@ -457,7 +461,7 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     if (to.height <= s->base.height) {
         return SPV_OK;
     }
-    int rc = spv_store_by_height(s, &parent, to.height - 1);
+    rc = spv_store_by_height(s, &parent, to.height - 1);
     if (rc <= 0) {
         return rc < 0 ? rc : misfit(s, "the header below the new base is not there");
     }

@@ -10,7 +10,7 @@ import struct
 import unittest
 
 from support import (DONE, FAILED, HEADER, NO_PEER, REGTEST_GENESIS, USAGE, TestCase, Wire,
-                     database_headers, display, fetch_headers, run, sha256d)
+                     database_headers, display, fetch_headers, mine_file, run, sha256d)
 
 PERIOD = 2016
 COUNT = 9000
@@ -114,6 +114,40 @@ class Birthday(TestCase):
         self.assertEqual(server.end(), DONE)
         self.assertIn("begins at height 4032", server.errors)
         self.assertIn("--backfill", server.errors)
+
+    def test_an_import_below_the_beginning_is_refused_and_above_it_known(self):
+        self.ends(self.start("--quiet"), DONE)
+        path = self.path("whole.bin")
+        with open(path, "wb") as f:
+            f.write(self.raw)
+        result = run("spv-import", "--network", "regtest", "--db", self.db, "--input", path)
+        self.ends(result, FAILED)
+        self.assertIn("begins at height 4032", result.stderr)
+        self.assertIn("--backfill", result.stderr)
+        with open(path, "wb") as f:
+            f.write(self.raw[(BASE + 1) * HEADER:])
+        result = run("spv-import", "--network", "regtest", "--db", self.db, "--input", path)
+        self.ends(result, DONE)
+        self.begins(BASE)
+
+    def test_a_pruned_database_syncs_exports_verifies_and_is_filled_again(self):
+        half = self.path("half.bin")
+        mine_file(half, 7000)
+        server = self.server("--headers", half)
+        self.ends(self.sync("--connect", server.address), DONE)
+        result = run("spv-db", "prune", "--below", 5000, "--network", "regtest", "--db", self.db)
+        self.ends(result, DONE)
+        for command in (("verify",), ("verify", "--full"), ("compact",)):
+            self.ends(run("spv-db", *command, "--network", "regtest", "--db", self.db), DONE)
+        self.ends(self.sync("--connect", self.served.address), DONE)
+        self.assertEqual(query(self.db, "SELECT min(height) FROM header WHERE height > 0"),
+                         [(PERIOD,)])  # two periods below the tip of then stayed
+        result, got = self.export()
+        self.assertEqual(got, self.raw[PERIOD * HEADER:])
+        result = self.sync("--connect", self.served.address, "--json")
+        self.assertEqual(events(result.stdout)[-1]["work"], f"{2 * (COUNT + 1):064x}")
+        self.ends(self.sync("--connect", self.served.address, "--backfill"), DONE)
+        self.assertEqual(database_headers(self.db), self.raw)
 
     def test_backfill_makes_it_whole_and_puts_the_work_right(self):
         self.ends(self.start("--quiet"), DONE)
