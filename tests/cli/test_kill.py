@@ -1,22 +1,25 @@
-"""kill -9 in mid-sync, again and again, and a complete and identical chain at the end."""
+"""kill -9 in the middle of a sync, a reorganisation, a migration and an import, again and again, and a
+complete and identical chain at the end. SPV_KILLS kills in all, a quarter for each."""
 
 import os
 import random
 import signal
+import sqlite3
 import time
 import unittest
 
 from support import (DONE, HEADER, REGTEST_GENESIS, TestCase, database_headers,
-                     fetch_headers, has, run)
+                     fetch_headers, has, mine_file, run)
 
-KILLS = int(os.environ.get("SPV_KILLS", "20"))
+ALL = int(os.environ.get("SPV_KILLS", "40"))
+KILLS = max(1, ALL // 4)  # of each kind
 BATCH = 2000 * 81  # bytes of a full headers message
 FEW = 3  # less than so many full messages come before a kill
 COUNT = KILLS * FEW * 2000  # so all kills together cannot reach the end
 
 
 class Kill(TestCase):
-    def test_killed_twenty_times_it_ends_with_the_servers_chain(self):
+    def test_killed_in_mid_sync_it_ends_with_the_servers_chain(self):
         seed = int(os.environ.get("SPV_SEED", random.SystemRandom().getrandbits(32)))
         print(f"SPV_SEED={seed}")
         rng = random.Random(seed)
@@ -62,6 +65,82 @@ class Kill(TestCase):
             database_headers(self.db)
         self.ends(self.sync("--connect", server.address), DONE)
         self.assertEqual(len(database_headers(self.db)), (COUNT + 1) * HEADER)
+
+    # The others: a program that runs for a short while is killed somewhere in that while.
+
+    def image(self, *servers):
+        """A synced database as bytes."""
+        for server in servers:
+            self.ends(self.sync("--connect", server.address), DONE)
+        with open(self.db, "rb") as f:
+            return f.read()
+
+    def put(self, image):
+        for name in os.listdir(self.folder):
+            if name.startswith("headers.db"):
+                os.remove(self.path(name))
+        if image is not None:
+            with open(self.db, "wb") as f:
+                f.write(image)
+
+    def kill_often(self, image, args, after, want):
+        """Kills `args` at random moments, each time on the same database; then it must be sound, and
+        `after` must bring it to the same end."""
+        seed = int(os.environ.get("SPV_SEED", random.SystemRandom().getrandbits(32)))
+        print(f"SPV_SEED={seed}")
+        rng = random.Random(seed)
+        self.put(image)
+        start = time.monotonic()
+        self.ends(run(*args), DONE)
+        span = time.monotonic() - start
+        self.assertEqual(database_headers(self.db), want)
+        alive = 0
+        for kill in range(KILLS):
+            self.put(image)
+            program = self.program(*args)
+            time.sleep(rng.random() * span)
+            alive += program.process.poll() is None
+            program.signal(signal.SIGKILL)
+            program.end()
+            if os.path.exists(self.db) and os.path.getsize(self.db) > 0:
+                verdict = run("spv-db", "verify", "--full", "--db", self.db)
+                if "no headers were stored yet" not in verdict.stderr:
+                    self.ends(verdict, DONE)
+            self.ends(run(*after), DONE)
+            self.assertEqual(database_headers(self.db), want, f"kill {kill}")
+        print(f"{KILLS} kills, {alive} before the end by itself")
+        return alive
+
+    def test_killed_in_a_reorganisation_it_ends_with_the_better_chain(self):
+        base = self.path("base.bin")
+        mine_file(base, 500)
+        first = self.server("--headers", base, "--mine", 8000, "--seed", 1)
+        second = self.server("--headers", base, "--mine", 8500, "--seed", 2)
+        image = self.image(first)
+        args = ("spv-sync", "--network", "regtest", "--db", self.db, "--connect", second.address)
+        self.kill_often(image, args, args, fetch_headers(second.port, REGTEST_GENESIS))
+
+    def test_killed_in_a_migration_it_ends_with_the_new_schema(self):
+        server = self.server("--mine", 20000)
+        self.image(server)
+        db = sqlite3.connect(self.db)
+        db.executescript("DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
+                         "DELETE FROM meta WHERE key IN ('book_key', 'last_sync');"
+                         "CREATE VIEW block_header AS SELECT * FROM header;"
+                         "PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        with open(self.db, "rb") as f:
+            image = f.read()
+        args = ("spv-sync", "--network", "regtest", "--db", self.db, "--connect", server.address)
+        self.kill_often(image, args, args, fetch_headers(server.port, REGTEST_GENESIS))
+
+    def test_killed_in_an_import_it_goes_on(self):
+        if not has("spv-import"):
+            self.skipTest("spv-import is not built")
+        raw = self.path("raw.bin")
+        want = mine_file(raw, 30000)
+        args = ("spv-import", "--network", "regtest", "--db", self.db, raw)
+        self.kill_often(None, args, args, want)
 
 
 if __name__ == "__main__":
