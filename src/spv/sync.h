@@ -40,6 +40,7 @@ struct spv_sync_peer {
     bool useful; /* has given us headers or a verdict */
     unsigned unlinked; /* in a row */
     unsigned useless; /* in a row */
+    uint32_t known_branch; /* the highest header of a side branch that it led us along */
     uint64_t deadline_us; /* of its open getheaders; 0: none open */
     uint64_t asked_us;
 };

@@ -64,6 +64,21 @@ void spv_sync_retry_future(struct spv_sync *s, const struct spv_header *header, 
         s->retry_us = at;
 }
 
+/* A batch without news still leads on when it ends higher on a side branch than any before: after a
+ * restart the branch was read back from the store, and what makes it the best comes behind it. The
+ * heights only rise and branches are bounded, so this ends. 1, 0 or negative. */
+static int leads_on(const struct spv_sync *s, struct spv_sync_peer *p,
+                    const struct spv_blockhash *last)
+{
+    struct spv_record r;
+    bool best = false;
+    const int rc = spv_chain_find(s->cfg.chain, &r, &best, last);
+    if (rc <= 0 || best || r.height <= p->known_branch)
+        return rc < 0 ? rc : 0;
+    p->known_branch = r.height;
+    return 1;
+}
+
 int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
                        const struct spv_msg_headers *msg, const struct spv_verdict *v,
                        struct spv_now now)
@@ -78,9 +93,12 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
         return 0;
     }
     p->useful |= v->accepted > 0;
-    p->useless = v->accepted ? 0 : p->useless + 1;
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
+    const int onward = v->accepted ? 1 : leads_on(s, p, &last);
+    if (onward < 0)
+        return onward;
+    p->useless = onward ? 0 : p->useless + 1;
     if (msg->n == SPV_MAX_HEADERS && p->useless <= SPV_SYNC_MAX_USELESS) {
         if (s->synced) {
             s->synced = false;
