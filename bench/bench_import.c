@@ -76,10 +76,9 @@ static double floor_reading(const char *path)
     static uint8_t chunk[65536];
     const uint64_t start = bench_now_ns();
     const int fd = open(path, O_RDONLY);
-    ssize_t got;
     if (fd < 0)
         die(path);
-    while ((got = read(fd, chunk, sizeof chunk)) > 0)
+    while (read(fd, chunk, sizeof chunk) > 0)
         continue;
     close(fd);
     return (double)(bench_now_ns() - start) / 1e9;

@@ -136,7 +136,7 @@ int spv_import_text(struct spv_import *d, struct spv_import_item *out)
         struct spv_import_values v = {.text = {NULL}};
         char *line = NULL;
         int rc = next_line(d, &line, &out->offset);
-        if (rc <= 0) {
+        if (rc <= 0 || line == NULL) {
             return rc;
         }
         passed = false;
