@@ -218,15 +218,6 @@ static bool same_header(const struct spv_header *a, const struct spv_header *b)
 static const struct spv_header *stored_at(struct work *w, uint32_t height, int *rc)
 {
     if (height < w->stored_from || height - w->stored_from >= w->n_stored) {
-        struct spv_base base;
-        spv_store_base(w->i->store, &base);
-        if (height > 0 && height < base.height) {
-            *rc = cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                              "%s: begins at height %" PRIu32 ", the file below it. Fetch what is "
-                              "below with spv-sync --backfill, or import into an empty database.",
-                              spv_store_path(w->i->store), base.height);
-            return NULL;
-        }
         uint32_t left = w->tip - height + 1;
         int got = spv_store_range(w->i->store, w->stored, height, left < BATCH ? left : BATCH);
         w->stored_from = height;
