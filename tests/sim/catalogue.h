@@ -5,38 +5,51 @@
  * chain that an honest server offered, and stays there; its memory is bounded; nobody is banned but
  * who proved himself a liar. The simulator's invariants hold at every step on the way, and a seed
  * told twice leaves the same trace.
- *
- * scenario                            test
- * ---------------------------------- --------------------------------------------------------------
- *   test_catalogue_rules.c
- * difficulty dropped at an edge       difficulty_dropped_at_a_periods_edge_is_a_lie
- * bits negative                       negative_bits_are_a_lie
- * bits zero                           zero_bits_are_a_lie
- * bits overflowing                    overflowing_bits_are_a_lie
- * bits above the limit                bits_above_the_limit_are_a_lie
- * time-warp                           a_time_warp_is_a_lie
- * median-time violation               a_time_not_after_the_median_is_a_lie
- * far-future times far_future_headers_are_no_lie_and_are_taken_when_their_time_comes fork below a
- * checkpoint             a_fork_below_a_checkpoint_is_a_lie test_catalogue_peers.c lying start
- * height                  a_lying_start_height_decides_nothing mute
- * mute_peers_do_not_hold_the_sync_up ping-answering mute
- * mute_peers_that_answer_pings_do_not_hold_the_sync_up drip (one header per 20 s)
- * a_dripping_peer_does_not_hold_the_sync_up empty answers while behind
- * empty_answers_while_behind_do_not_end_the_sync short answers faking a tip
- * short_answers_that_fake_a_tip_do_not_end_the_sync wrong network
- * peers_of_another_network_are_left_and_not_banned wrong genesis
- * a_chain_from_another_genesis_is_left_and_not_banned test_catalogue_chains.c losing-then-winning
- * branch          a_branch_that_wins_after_several_messages_is_taken_once equal-work flapping
- * of_equal_branches_the_first_seen_stays orphan flood a_flood_of_orphans_changes_nothing duplicates
- * repeated_headers_change_nothing out of order headers_out_of_order_are_a_lie unsolicited floods
- * a_flood_of_unasked_headers_changes_nothing test_catalogue_times.c partition and heal
- * a_partition_with_a_longer_chain_heals all peers lost for an hour
- * an_hour_without_peers_is_told_once_and_made_good clock stepping back and forth
- * a_clock_that_steps_back_and_forth_bans_nobody most peers' clocks disagree
- * clocks_that_disagree_are_told_and_not_followed a tip that does not move
- * a_stale_tip_brings_fresh_peers_and_they_bring_the_chain a tip that does not move, alone
- * a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves
  */
+/* clang-format off */
+/* scenario                        test
+ * -- test_catalogue_rules.c
+ * difficulty dropped at an edge   difficulty_dropped_at_a_periods_edge_is_a_lie
+ * difficulty dropped after start  difficulty_dropped_right_after_a_checkpoint_start_is_a_lie
+ * bits negative                   negative_bits_are_a_lie
+ * bits zero                       zero_bits_are_a_lie
+ * bits overflowing                overflowing_bits_are_a_lie
+ * bits above the limit            bits_above_the_limit_are_a_lie
+ * time-warp                       a_time_warp_is_a_lie
+ * median-time violation           a_time_not_after_the_median_is_a_lie
+ * far-future times                far_future_headers_are_no_lie_and_are_taken_when_their_time_comes
+ * fork below a checkpoint         a_fork_below_a_checkpoint_is_a_lie
+ * -- test_catalogue_peers.c
+ * lying start height              a_lying_start_height_decides_nothing
+ * mute                            mute_peers_do_not_hold_the_sync_up
+ * ping-answering mute             mute_peers_that_answer_pings_do_not_hold_the_sync_up
+ * drip (one header per 20 s)      a_dripping_peer_does_not_hold_the_sync_up
+ * empty answers while behind      empty_answers_while_behind_do_not_end_the_sync
+ * short answers faking a tip      short_answers_that_fake_a_tip_do_not_end_the_sync
+ * wrong network                   peers_of_another_network_are_left_and_not_banned
+ * wrong genesis                   a_chain_from_another_genesis_is_left_and_not_banned
+ * -- test_catalogue_chains.c
+ * losing-then-winning branch      a_branch_that_wins_after_several_messages_is_taken_once
+ * equal-work flapping             of_equal_branches_the_first_seen_stays
+ * orphan flood                    a_flood_of_orphans_changes_nothing
+ * duplicates                      repeated_headers_change_nothing
+ * out of order                    headers_out_of_order_are_a_lie
+ * unsolicited floods              a_flood_of_unasked_headers_changes_nothing
+ * side branch flood               a_flood_of_side_branches_changes_nothing
+ * -- test_catalogue_times.c
+ * partition and heal              a_partition_with_a_longer_chain_heals
+ * all peers lost for an hour      an_hour_without_peers_is_told_once_and_made_good
+ * clock stepping back and forth   a_clock_that_steps_back_and_forth_bans_nobody
+ * most peers' clocks disagree     clocks_that_disagree_are_told_and_not_followed
+ * stale tip, others know more     a_stale_tip_brings_fresh_peers_and_they_bring_the_chain
+ * stale tip, nobody knows more    a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves
+ * -- test_discovery.c, finding peers
+ * address flooding, one group     a_flood_of_addresses_from_one_group_changes_nothing
+ * -- test_presync.c, work to be shown
+ * endless low-work chain          an_endless_chain_of_little_work_holds_up_nobody
+ * honest first pass, junk second  an_honest_first_pass_and_junk_in_the_second_stores_nothing
+ */
+/* clang-format on */
 #ifndef TESTS_SIM_CATALOGUE_H
 #define TESTS_SIM_CATALOGUE_H
 

@@ -247,6 +247,52 @@ static void far_future_headers_are_no_lie_and_are_taken_when_their_time_comes(vo
 
 /* ---- checkpoints ---- */
 
+#define STARTS 3 /* checkpoints: the ends of periods, as the built-in ones */
+
+static void make_checkpoints(struct spv_checkpoint out[STARTS], uint32_t first)
+{
+    for (uint32_t i = 0; i < STARTS; i++) {
+        const struct spv_record *end = &steep_chain.at[first + i * CATALOGUE_INTERVAL];
+        out[i] =
+            (struct spv_checkpoint){.height = end->height, .hash = end->hash, .work = end->work};
+    }
+}
+
+/* The very first header that is asked for after a start at a checkpoint is a retarget: its bits
+ * must be judged, though the client has never seen what came before the period below. */
+static void drop_after_start(struct sim *sim)
+{
+    struct spv_checkpoint checkpoints[STARTS];
+    struct sim_store forged;
+    make_checkpoints(checkpoints, CATALOGUE_INTERVAL * catalogue_pick(sim, 3, 8) - 1);
+    const uint32_t start = checkpoints[STARTS - 1].height;
+    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    sim_store_fork(&forged, &steep_chain, start, 0, 0);
+    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
+                    sim);
+    for (size_t i = 0; i < SERVERS; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
+    struct sim_client *client = sim_add_client(
+        sim, &(struct sim_client_config){
+                 .checkpoints = checkpoints, .n_checkpoints = STARTS, .start_height = start});
+    catalogue_end(sim,
+                  &(struct catalogue_ending){
+                      .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
+    const struct sim_store *stored = sim_client_store(client);
+    if (sim_broken(sim) == NULL && stored->base != start + 1 - CATALOGUE_INTERVAL)
+        sim_break(sim, "the chain did not start a period below the checkpoint");
+    if (sim_broken(sim) == NULL &&
+        spv_u256_cmp(&sim_store_tip(stored)->work, &sim_store_tip(&steep_chain)->work) != 0)
+        sim_break(sim, "the work below the start is not counted");
+    sim_store_free(&forged);
+}
+
+static void difficulty_dropped_right_after_a_checkpoint_start_is_a_lie(void **state)
+{
+    (void)state;
+    catalogue_tell(drop_after_start, &steep);
+}
+
 static void below_checkpoint(struct sim *sim)
 {
     const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
@@ -281,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(difficulty_dropped_at_a_periods_edge_is_a_lie),
+        cmocka_unit_test(difficulty_dropped_right_after_a_checkpoint_start_is_a_lie),
         cmocka_unit_test(negative_bits_are_a_lie),
         cmocka_unit_test(zero_bits_are_a_lie),
         cmocka_unit_test(overflowing_bits_are_a_lie),

@@ -30,6 +30,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .peers = c->cfg.peers,
         .min_work = c->cfg.min_work,
         .no_checkpoints = c->cfg.no_checkpoints,
+        .start_height = c->cfg.start_height,
         .indexed = true,
         .rng = test_random_rng(&c->random),
         .request_timeout_us = c->cfg.request_timeout_us,

@@ -23,11 +23,13 @@
 
 #define SIM_UNIX 1700000000 /* what wall clocks say when a world begins */
 
-/* A best chain in memory, genesis first: what a server serves and what a client stores. */
+/* A best chain in memory, genesis first: what a server serves and what a client stores. Where it
+ * begins at a later base, the records between genesis and that are zeroes. */
 struct sim_store {
     const struct spv_params *params;
     struct spv_record *at;
     size_t n, cap;
+    uint32_t base; /* 0: nothing is missing */
 };
 
 void sim_store_init(struct sim_store *s, const struct spv_params *params); /* genesis alone */
@@ -127,6 +129,7 @@ struct sim_client_config {
     const struct spv_checkpoint *checkpoints; /* NULL: the network's; lent */
     size_t n_checkpoints;
     bool no_checkpoints;
+    uint32_t start_height; /* as spv_node_config's */
     bool discover; /* not named: found through a DNS answer that holds all servers */
     bool dns_dead; /* no name is ever resolved */
     const char *hub; /* beside those found: --add-peer; lent */

@@ -46,7 +46,7 @@ static int read_tip(void *ctx, struct spv_record *out)
 static int read_height(void *ctx, struct spv_record *out, uint32_t height)
 {
     const struct sim_store *s = ctx;
-    if (height >= s->n)
+    if (height >= s->n || (height > 0 && height < s->base))
         return 0;
     *out = s->at[height];
     return 1;
@@ -56,7 +56,7 @@ static int read_hash(void *ctx, struct spv_record *out, const struct spv_blockha
 {
     const struct sim_store *s = ctx;
     for (size_t i = s->n; i-- > 0;)
-        if (memcmp(s->at[i].hash.b, hash->b, sizeof(hash->b)) == 0) {
+        if ((i == 0 || i >= s->base) && memcmp(s->at[i].hash.b, hash->b, sizeof(hash->b)) == 0) {
             *out = s->at[i];
             return 1;
         }
@@ -67,11 +67,16 @@ static int read_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
 {
     const struct sim_store *s = ctx;
     uint32_t got = 0;
-    while (got < n && from + got < s->n) {
+    while (got < n && from + got < s->n && (from + got == 0 || from + got >= s->base)) {
         out[got] = s->at[from + got].header;
         got++;
     }
     return (int)got;
+}
+
+static void read_base(void *ctx, struct spv_base *out)
+{
+    *out = (struct spv_base){.height = ((const struct sim_store *)ctx)->base};
 }
 
 struct spv_reader sim_store_reader(struct sim_store *s)
@@ -80,7 +85,8 @@ struct spv_reader sim_store_reader(struct sim_store *s)
                                .tip = read_tip,
                                .by_height = read_height,
                                .by_hash = read_hash,
-                               .range = read_range};
+                               .range = read_range,
+                               .base = read_base};
 }
 
 /* What a record must be on top of another, judged without the chain's own code. */
@@ -104,6 +110,24 @@ static const char *judge(const struct spv_record *parent, const struct spv_recor
     return NULL;
 }
 
+/* The first record's parent is not stored: the checkpoint's hash and work vouch for it. */
+static const char *start(struct sim_store *s, const struct spv_change *change)
+{
+    if (s->n != 1 || change->n == 0 || change->records[0].height != change->fork_height + 1)
+        return "a start in the middle of a chain";
+    s->base = change->records[0].height;
+    while (s->n < s->base)
+        append(s, &(struct spv_record){0});
+    append(s, &change->records[0]);
+    for (size_t i = 1; i < change->n; i++) {
+        const char *wrong = judge(sim_store_tip(s), &change->records[i]);
+        if (wrong != NULL)
+            return wrong;
+        append(s, &change->records[i]);
+    }
+    return NULL;
+}
+
 const char *sim_store_apply(struct sim_store *s, const struct spv_change *change)
 {
     if (change->kind == SPV_CHANGE_NONE)
@@ -112,6 +136,8 @@ const char *sim_store_apply(struct sim_store *s, const struct spv_change *change
         return NULL; /* the best chain is as it was */
     if (change->n == 0)
         return "a change without records";
+    if (change->kind == SPV_CHANGE_START)
+        return start(s, change);
     if (change->fork_height >= s->n)
         return "a change forks above the stored tip";
     if (change->kind == SPV_CHANGE_APPEND && change->fork_height + 1 != s->n)
