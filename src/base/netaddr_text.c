@@ -19,8 +19,9 @@ static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 static int onion_checksum(uint8_t out[2], const uint8_t key[32])
 {
-    uint8_t in[15 + 32 + 1], hash[32];
-    memcpy(in, ".onion checksum", 15);
+    uint8_t in[15 + 32 + 1] = {'.', 'o', 'n', 'i', 'o', 'n', ' ', 'c',
+                               'h', 'e', 'c', 'k', 's', 'u', 'm'};
+    uint8_t hash[32];
     memcpy(in + 15, key, 32);
     in[47] = ONION_VERSION;
     int rc = spv_sha3_256(hash, in, sizeof in);

@@ -353,7 +353,7 @@ int spv_addrbook_changes(struct spv_addrbook *b, struct spv_book_changes *out)
     if (n && !changed)
         return SPV_ERR_NOMEM;
     n = 0;
-    for (size_t i = 0; i < b->cap; i++) {
+    for (size_t i = 0; changed && i < b->cap; i++) {
         struct spv_book_entry *e = &b->at[i];
         if (!e->used || !(b->all || e->dirty))
             continue;

@@ -88,7 +88,7 @@ static void what_is_no_literal_address_is_refused(void **state)
         "1:2:3:4:5:6:7:1.2.3.4",
         "example.org",
         "x.onion",
-        "a" TOR,
+        ("a" TOR),
         /* one letter differs: the checksum; the last letter: the version */
         "3gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion",
         "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wie.onion",

@@ -2,7 +2,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -519,70 +518,6 @@ static void rows_of_a_stranger_do_no_harm(void **state)
     assert_int_equal(c.n_removed, 5); /* the file is cleaned */
 }
 
-/* Bans. */
-
-static void a_ban_lasts_a_day_whatever_the_wall_clock_does(void **state)
-{
-    static struct spv_bans b;
-    uint64_t until = 0;
-    (void)state;
-    memset(&b, 0, sizeof b);
-    spv_bans_add(&b, "8.8.8.8", SPV_ERR_HDR_POW, now);
-    assert_true(b.changed);
-    assert_null(spv_bans_find(&b, NULL, "8.8.8.9", now));
-    now.unix_s += 100 * 86400; /* set */
-    now.mono_us += (SPV_BAN_SECONDS - 1) * SPV_SECOND;
-    const struct spv_book_ban *ban = spv_bans_find(&b, &until, "8.8.8.8", now);
-    assert_non_null(ban);
-    assert_int_equal(ban->code, SPV_ERR_HDR_POW);
-    assert_int_equal(ban->until - ban->since, SPV_BAN_SECONDS);
-    assert_true(until == now.mono_us + SPV_SECOND);
-    spv_bans_expire(&b, now);
-    assert_int_equal(b.n, 1);
-    now.mono_us += SPV_SECOND;
-    assert_null(spv_bans_find(&b, NULL, "8.8.8.8", now));
-    spv_bans_expire(&b, now);
-    assert_int_equal(b.n, 0);
-}
-
-static void stored_bans_go_on_and_end(void **state)
-{
-    static struct spv_bans b;
-    const struct spv_book_ban rows[] = {
-        {.address = "a", .until = NOW + 60, .code = -105},
-        {.address = "b", .until = NOW, .code = -105}, /* over */
-        {.address = "c", .until = NOW + 1000 * 86400, .code = -105}, /* of a clock far ahead */
-    };
-    uint64_t until = 0;
-    (void)state;
-    memset(&b, 0, sizeof b);
-    spv_bans_load(&b, rows, 3, now);
-    assert_int_equal(b.n, 2);
-    assert_true(b.changed);
-    assert_non_null(spv_bans_find(&b, &until, "a", now));
-    assert_true(until == now.mono_us + 60 * SPV_SECOND);
-    assert_non_null(spv_bans_find(&b, &until, "c", now));
-    assert_true(until == now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
-}
-
-static void bans_are_bounded_and_the_oldest_goes(void **state)
-{
-    static struct spv_bans b;
-    char name[20];
-    (void)state;
-    memset(&b, 0, sizeof b);
-    for (unsigned i = 0; i < SPV_BOOK_BANS + 10; i++) {
-        (void)snprintf(name, sizeof name, "host%u", i);
-        spv_bans_add(&b, name, -105, now);
-        now.mono_us++;
-    }
-    assert_int_equal(b.n, SPV_BOOK_BANS);
-    assert_null(spv_bans_find(&b, NULL, "host9", now));
-    assert_non_null(spv_bans_find(&b, NULL, "host10", now));
-    spv_bans_add(&b, "host10", -105, now); /* again: once */
-    assert_int_equal(b.n, SPV_BOOK_BANS);
-}
-
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -606,9 +541,6 @@ int main(void)
         FRESH(a_banned_one_is_not_picked),
         FRESH(what_changed_is_said_once_and_comes_back),
         FRESH(rows_of_a_stranger_do_no_harm),
-        FRESH(a_ban_lasts_a_day_whatever_the_wall_clock_does),
-        FRESH(stored_bans_go_on_and_end),
-        FRESH(bans_are_bounded_and_the_oldest_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
