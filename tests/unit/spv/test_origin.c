@@ -703,6 +703,22 @@ static void wrong_work_below_the_base_stops_the_node(void **state)
     unset(&r);
 }
 
+static void checkpoints_of_the_callers_must_ascend(void **state)
+{
+    struct rig r;
+    struct spv_node *node = NULL;
+    (void)state;
+    set(&r);
+    struct spv_node_config cfg = config(&r);
+    r.marks[3].height = r.marks[2].height;
+    assert_int_equal(spv_node_new(&node, &cfg, r.now), SPV_ERR_INVALID);
+    r.marks[3].height++;
+    cfg.n_checkpoints = 2;
+    assert_int_equal(spv_node_new(&node, &cfg, r.now), 0);
+    spv_node_free(node);
+    unset(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -715,6 +731,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_answers_from_genesis_is_behind_and_no_liar),
         cmocka_unit_test(a_start_that_cannot_be_stored_stops_the_node),
         cmocka_unit_test(a_store_that_holds_headers_goes_on_with_them),
+        cmocka_unit_test(checkpoints_of_the_callers_must_ascend),
         cmocka_unit_test(fills_once_synced_and_puts_the_work_right),
         cmocka_unit_test(goes_on_filling_where_it_was_ended),
         cmocka_unit_test(what_was_filled_and_is_damaged_is_filled_anew),

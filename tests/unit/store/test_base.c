@@ -191,6 +191,49 @@ static void a_chain_goes_on_over_a_base(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
+/* A median of eleven is needed to judge: nearer to the base a fork can be neither known nor judged,
+ * which is no lie. */
+static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
+{
+    static const struct {
+        uint32_t fork;
+        int error;
+        enum spv_change_kind kind;
+    } cases[] = {
+        {0, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
+        {BASE - 1, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
+        {BASE, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
+        {BASE + 9, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
+        {BASE + 10, 0, SPV_CHANGE_BRANCH},
+        {79, 0, SPV_CHANGE_BRANCH},
+        {80, 0, SPV_CHANGE_APPEND},
+    };
+    struct spv_store *s = started(in_folder(state, "h.db"), 80, true);
+    assert_int_equal(spv_store_build_index(s), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct spv_chain_config cfg = {.params = &params, .reader = spv_store_reader(s)};
+        const struct spv_now now = {.unix_s = INT64_C(1) << 33};
+        struct spv_record next;
+        struct spv_verdict v;
+        struct spv_chain *c;
+        assert_int_equal(spv_chain_new(&c, &cfg), 0);
+        grow(&next, &r[cases[i].fork], 1, 5);
+        next.header.version = 4;
+        next.header.nonce = 0;
+        struct spv_u256 target;
+        assert_int_equal(spv_target_from_bits(&target, next.header.bits), 0);
+        do {
+            next.header.nonce++;
+            spv_header_hash(&next.hash, &next.header);
+        } while (!spv_hash_meets(next.hash.b, &target));
+        assert_int_equal(spv_chain_accept(c, &v, &next.header, 1, now), 0);
+        assert_int_equal(v.error, cases[i].error);
+        assert_int_equal(v.change.kind, cases[i].kind);
+        spv_chain_free(c);
+    }
+    assert_int_equal(spv_store_close(s), 0);
+}
+
 static void work_that_counts_from_the_base_is_compared_with_nothing(void **state)
 {
     const char *path = in_folder(state, "h.db");
@@ -557,6 +600,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FRESH(starts_at_a_base_and_goes_on),
         FRESH(a_chain_goes_on_over_a_base),
+        FRESH(forks_near_the_base_are_unknown_and_above_it_judged),
         FRESH(work_that_counts_from_the_base_is_compared_with_nothing),
         FRESH(starts_only_where_nothing_is_and_at_a_period),
         FRESH(a_bad_tail_is_cut_down_to_the_base_and_no_further),
