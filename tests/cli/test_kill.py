@@ -28,13 +28,14 @@ class Kill(TestCase):
         height = 0
         for kill in range(KILLS):
             # The server falls silent somewhere in the first messages, so that every kill comes in
-            # mid-sync; the delay lets it hit any point of judging and storing what came.
+            # mid-sync; the delay lets it hit any point of judging and storing what came, before and
+            # after it is committed (a quarter second later).
             proxy = self.proxy(server.port, limit=rng.randrange(500, FEW * BATCH))
             sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
                                 "--connect", proxy.address)
             sync.event("connected")
             proxy.reached.wait(60)
-            time.sleep(rng.random() * 0.05)
+            time.sleep(rng.random() * 0.5)
             sync.signal(signal.SIGKILL)
             self.assertEqual(sync.end(), -signal.SIGKILL)
             proxy.close()
