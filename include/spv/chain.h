@@ -113,10 +113,11 @@ SPV_API void spv_chain_base(const struct spv_chain *c, struct spv_base *out);
 SPV_API bool spv_chain_has_work(const struct spv_chain *c, const struct spv_u256 *work);
 
 /* The records of the period that two checkpoints stand before and at the end of, for an empty store
- * to begin with (SPV_CHANGE_START): each header follows the one before and meets its own target, the
- * first follows `before`, the last is `end`. headers and out hold a period (2,016) each; works count
- * from what `before` says. SPV_ERR_INVALID when the checkpoints are not a period apart;
- * SPV_ERR_HDR_CHECKPOINT, _DISORDER, _BITS_FORM, _BITS_LIMIT or _POW of headers[*bad]. Any thread. */
+ * to begin with (SPV_CHANGE_START): each header follows the one before and meets its own target,
+ * the first follows `before`, the last is `end`. headers and out hold a period (2,016) each; works
+ * count from what `before` says. SPV_ERR_INVALID when the checkpoints are not a period apart;
+ * SPV_ERR_HDR_CHECKPOINT, _DISORDER, _BITS_FORM, _BITS_LIMIT or _POW of headers[*bad]. Any thread.
+ */
 SPV_API int spv_chain_period(struct spv_record *out, const struct spv_params *params,
                              const struct spv_checkpoint *before, const struct spv_checkpoint *end,
                              const struct spv_header *headers, size_t *bad);

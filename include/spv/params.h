@@ -6,8 +6,7 @@
 #include "spv/network.h"
 
 #define SPV_RETARGET_INTERVAL 2016
-#define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: a wallet's clock and a block's may differ by days  \
-                                     */
+#define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: two weeks; clocks of wallets and blocks differ */
 
 /* A header that every valid chain holds. Each fact beside height and hash is optional. */
 struct spv_checkpoint {

@@ -12,8 +12,9 @@
 
 #define SPV_DIAL_SPARE 4 /* places for feelers and seeds beside the peers */
 #define SPV_DIALS (SPV_NODE_MAX_PEERS + SPV_DIAL_SPARE)
-#define SPV_DNS_AT_ONCE 3 /* seeds asked at a time, in an order of chance; as the reference node   \
-                           */
+#define SPV_DNS_AT_ONCE                                                                            \
+    3 /* seeds asked at a time, in an order of chance; as the reference node                       \
+       */
 #define SPV_DNS_STEP (10 * SPV_SECOND) /* ours: then the next ones */
 #define SPV_DNS_INTERVAL (60 * SPV_SECOND) /* ours: between rounds through all of them */
 #define SPV_DNS_SEEDS 16 /* in a network's list, at most */

@@ -5,8 +5,9 @@
 
 #include "spv/node.h"
 
-#define SPV_METRICS_SPAN (10 * SPV_SECOND) /* ours: a rate is taken over half of it to all of it   \
-                                            */
+#define SPV_METRICS_SPAN                                                                           \
+    (10 * SPV_SECOND) /* ours: a rate is taken over half of it to all of it                        \
+                       */
 #define SPV_METRICS_STALLS 64 /* ours: addresses whose stalls are remembered when they are gone */
 
 struct spv_metrics_peer {

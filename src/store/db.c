@@ -243,8 +243,8 @@ int spv_db_prepare_error(struct spv_store *s, int code, const char *tried)
         return spv_db_error(s, code, tried);
     }
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                       "%s: its tables are not those of schema %d (%s). " SPV_DB_MEND,
-                       s->path, SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
+                       "%s: its tables are not those of schema %d (%s). " SPV_DB_MEND, s->path,
+                       SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
 }
 
 int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const char *tried)

@@ -28,7 +28,8 @@ struct walk {
     struct spv_full full;
 };
 
-static void keep(struct spv_verify *v, int64_t height, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void keep(struct spv_verify *v, int64_t height,
+                                                       const char *format, va_list args)
 {
     struct spv_verify_report *r = v->report;
     r->total++;

@@ -99,7 +99,10 @@ static const struct story stories[] = {
      "DROP TABLE gap",
      false,
      {prune, compact, NULL}},
-    {"cutting a damaged tail", "UPDATE header SET nonce = nonce + 1 WHERE height = 4490", false, {NULL}},
+    {"cutting a damaged tail",
+     "UPDATE header SET nonce = nonce + 1 WHERE height = 4490",
+     false,
+     {NULL}},
 };
 
 static size_t steps_of(const struct story *story)
@@ -128,8 +131,8 @@ static uint64_t state_of(const char *path)
         "PRAGMA user_version",
         "SELECT name, sql FROM sqlite_master ORDER BY name",
         "SELECT key, value FROM meta WHERE key <> 'created_by' ORDER BY key",
-        "SELECT height, hex(hash), version, hex(merkle_root), time, bits, nonce, hex(work)"
-        " FROM header ORDER BY height",
+        ("SELECT height, hex(hash), version, hex(merkle_root), time, bits, nonce, hex(work)"
+         " FROM header ORDER BY height"),
         "SELECT hex(hash), height, hex(previous_hash), hex(work) FROM branch_header ORDER BY hash",
         "PRAGMA integrity_check(1)",
     };
