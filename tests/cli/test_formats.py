@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ import subprocess
 import time
 import unittest
 
-from support import (DONE, HANG, HEADER, INTERRUPTED, USAGE, TestCase,
+from support import (DONE, FAILED, HANG, HEADER, INTERRUPTED, USAGE, TestCase,
                      database_headers, display, mine_file, run, sha256d)
 
 FORMATS = ["csv", "jsonl", "raw", "electrum", "neutrino", "postgres"]
@@ -111,6 +112,30 @@ class Formats(TestCase):
                          f"{hashlib.sha256(result.stdout.encode()).hexdigest()}  -\n")
         self.assertEqual(sorted(n for n in os.listdir(self.folder) if n.startswith("out")),
                          ["out.csv", "out.csv.gz", "out.csv.gz.sha256", "out.csv.sha256"])
+
+    def test_a_disk_that_fills_leaves_the_old_file(self):
+        def little_room():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000))  # SQLite needs 32768
+
+        mine_file(self.path("long"), 1500)
+        self.db = self.path("long.db")
+        self.ends(run("spv-import", "--network", "regtest", "--db", self.db, "--input",
+                      self.path("long")), DONE)
+        for name in ("out", "out.gz", "out.zst"):
+            path = self.path(name)
+            limit = {"preexec_fn": little_room, "restore_signals": False}
+            with open(path, "w", encoding="ascii") as f:
+                f.write("as it was")
+            result = self.export("--format", "jsonl", "--output", path, "--checksum", **limit)
+            self.ends(result, FAILED)
+            self.assertIn(path, result.stderr)
+            self.assertIn("cannot be written", result.stderr)
+            self.assertEqual(read(path), b"as it was")
+            os.remove(path)
+            # a new file does not appear either, nor anything beside it
+            self.ends(self.export("--format", "jsonl", "--output", path, **limit), FAILED)
+            self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("out")], [])
 
     def test_side_branches_follow_the_best_chain(self):
         side = self.side_rows()
@@ -233,6 +258,26 @@ class Follow(TestCase):
         # the follower may have seen the first branch, or looked only after it had gone
         if marks:
             self.assertEqual(marks, [f"#reorg,50,{fork},{lines.index(marks[0]) - 52}"])
+
+    def test_it_follows_a_sync_that_follows_a_server(self):
+        source = self.path("source.db")
+
+        def grow(name):
+            self.ends(run("spv-import", "--network", "regtest", "--db", source, "--input",
+                          self.path(name), "--quiet"), DONE)
+
+        grow("start")
+        server = self.server("--db", source)
+        sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--follow",
+                            "--json", "--connect", server.address)
+        sync.event("synced")
+        program = self.follow("--format", "raw", "--output", self.out)
+        for name in ("start", "grown", "other", "more"):
+            grow(name)
+            self.until(lambda data, name=name: data == self.chains[name])
+        self.ends_by_signal(program)
+        sync.signal(signal.SIGINT)
+        self.assertEqual(sync.end(), INTERRUPTED)
 
     def test_a_chain_from_a_height_on_is_followed_below_it(self):
         program = self.follow("--format", "raw", "--from", 49, "--output", self.out)

@@ -264,6 +264,19 @@ static void heights_must_be_the_headers_own_and_in_order(void **state)
         assert_int_equal(a.height, k < 2 ? 2 : k == 2 ? 1 : 0);
         close_bench(&b);
     }
+    /* nor may a file go round and round in what is known */
+    struct bench b;
+    struct after a;
+    char text[4000];
+    size_t n = (size_t)sprintf(text, "%s", names);
+    open_bench(&b);
+    assert_int_equal(import(&b, main_chain.raw, 11 * SPV_HEADER_SIZE, &a), CLI_DONE);
+    for (uint32_t i = 0; i < 8; i++) {
+        n += csv_row(text + n, &main_chain.records[i % 4], i % 4, false);
+    }
+    assert_int_equal(import(&b, text, n, &a), CLI_FAILED);
+    assert_int_equal(a.counts.known, 4);
+    close_bench(&b);
 }
 
 static void a_neutrino_file_that_lies_about_its_height_stores_nothing(void **state)
@@ -308,6 +321,13 @@ static void an_empty_database_begins_behind_a_hole_between_checkpoints(void **st
     assert_int_equal(import_chain(&b, &main_chain, &a), CLI_DONE);
     assert_int_equal(a.counts.below, 2015);
     assert_int_equal(a.counts.added, 0);
+    close_bench(&b);
+    /* a database that is not empty stays where it is */
+    open_bench(&b);
+    assert_int_equal(import(&b, main_chain.raw, 10 * SPV_HEADER_SIZE, &a), CLI_DONE);
+    assert_int_equal(import_chain(&b, holed, &a), CLI_DONE);
+    assert_int_equal(a.height, 9);
+    assert_int_equal(a.counts.missing, 2015 - 9);
     close_bench(&b);
     /* a wrong header in the period */
     open_bench(&b);
