@@ -228,8 +228,15 @@ static int connect_read(struct spv_store *s, bool immutable)
         return rc;
     }
     code = sqlite3_errcode(s->db) & 0xff;
-    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || has_wal(s)) {
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) {
         return rc;
+    }
+    if (has_wal(s)) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY,
+                           "%s: its write-ahead log (-wal) was left by a program that was killed, "
+                           "and cannot be read where nothing can be written. Copy both files to "
+                           "where you may write, or open it there once.",
+                           s->path);
     }
     (void)sqlite3_close(s->db);
     s->db = NULL;

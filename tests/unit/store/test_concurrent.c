@@ -1,0 +1,141 @@
+/* Many readers and one writer, each on a connection of its own: nobody waits, nobody is told busy,
+ * and every reader sees whole changes only. */
+#include "support.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OLD 20000
+#define NEW 20000
+#define BATCH 500
+#define READERS 3
+#define LOOK_UPS 10000
+
+static struct spv_record chain[OLD + NEW];
+
+static void prepare(const char *path)
+{
+    make_chain(path, chain, OLD);
+    grow(chain + OLD, &chain[OLD - 1], NEW, 0);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_build_index(s), 0);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static uint32_t next_random(uint64_t *x)
+{
+    *x = *x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*x >> 33);
+}
+
+/* Look-ups between the batches of a writer, in one thread: the same on every machine. */
+static void looked_up_between_commits_nobody_is_busy(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    uint64_t seed = 1;
+    prepare(path);
+    struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
+    struct spv_store *reader = must_open(path, SPV_STORE_READ);
+    struct spv_store_walk *walk = NULL;
+    assert_int_equal(spv_store_walk_open(&walk, reader, 0, UINT32_MAX), 0); /* an old snapshot */
+    for (uint32_t done = 0; done < NEW; done += BATCH) {
+        assert_int_equal(apply(writer, SPV_CHANGE_APPEND, OLD + done, 0, chain + OLD + done, BATCH),
+                         0);
+        for (int i = 0; i < LOOK_UPS / (NEW / BATCH); i++) {
+            struct spv_record r;
+            const struct spv_record *want = &chain[next_random(&seed) % (OLD + done + BATCH)];
+            assert_int_equal(spv_store_by_hash(reader, &r, &want->hash), 1);
+            assert_int_equal(r.height, want->height);
+            assert_int_equal(spv_store_by_height(reader, &r, want->height), 1);
+            assert_true(spv_blockhash_eq(&r.hash, &want->hash));
+        }
+        assert_int_equal(spv_store_flush(writer), 0);
+    }
+    struct spv_record r;
+    uint32_t n = 0;
+    while (spv_store_walk_next(walk, &r) == 1) {
+        n++;
+    }
+    assert_int_equal(n, OLD + 1); /* as it was when the walk began */
+    spv_store_walk_close(walk);
+    assert_int_equal(spv_store_close(reader), 0);
+    assert_int_equal(spv_store_close(writer), 0);
+}
+
+struct looker {
+    pthread_t thread;
+    const char *path;
+    atomic_int *ready;
+    uint64_t seed;
+    uint32_t tip; /* the highest that it saw */
+    long done, failed;
+};
+
+/* No cmocka in here: it is not for threads. */
+static void *look(void *ctx)
+{
+    struct looker *l = ctx;
+    struct spv_store *s = NULL;
+    const struct spv_store_config cfg = {
+        .path = l->path, .params = regtest(), .mode = SPV_STORE_READ};
+    if (spv_store_open(&s, &cfg, NULL) != 0) {
+        l->failed = -1;
+        atomic_fetch_add(l->ready, 1);
+        return NULL;
+    }
+    atomic_fetch_add(l->ready, 1);
+    for (; l->done < LOOK_UPS; l->done++) {
+        struct spv_record r;
+        struct spv_record tip;
+        const struct spv_record *want = &chain[next_random(&l->seed) % OLD];
+        l->failed += spv_store_by_hash(s, &r, &want->hash) != 1 || r.height != want->height;
+        l->failed += spv_store_tip(s, &tip) != 1 || tip.height < l->tip ||
+                     (tip.height - OLD) % BATCH != 0 ||
+                     !spv_blockhash_eq(&tip.hash, &chain[tip.height - 1].hash);
+        l->tip = tip.height;
+    }
+    (void)spv_store_close(s);
+    return NULL;
+}
+
+static void readers_on_threads_see_whole_batches(void **state)
+{
+    char path[PATH_LEN];
+    atomic_int ready = 0;
+    struct looker lookers[READERS];
+    (void)strncpy(path, in_folder(state, "h.db"), sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    prepare(path);
+    struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
+    for (size_t i = 0; i < READERS; i++) {
+        lookers[i] = (struct looker){.path = path, .ready = &ready, .seed = i + 1};
+        assert_int_equal(pthread_create(&lookers[i].thread, NULL, look, &lookers[i]), 0);
+    }
+    while (atomic_load(&ready) < READERS) {
+    }
+    for (uint32_t done = 0; done < NEW; done += BATCH) {
+        int rc = apply(writer, SPV_CHANGE_APPEND, OLD + done, 0, chain + OLD + done, BATCH);
+        if (rc != 0) {
+            fail_msg("%s", spv_store_last_problem(writer));
+        }
+    }
+    for (size_t i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_join(lookers[i].thread, NULL), 0);
+        assert_int_equal(lookers[i].failed, 0);
+        assert_int_equal(lookers[i].done, LOOK_UPS);
+    }
+    assert_int_equal(spv_store_close(writer), 0);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(looked_up_between_commits_nobody_is_busy),
+        IN_FOLDER(readers_on_threads_see_whole_batches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
