@@ -31,7 +31,8 @@ struct spv_peer_timeouts { /* microseconds; 0 takes the default */
     uint64_t pong; /* 20 min */
     uint64_t idle; /* 5 min without a complete message */
     uint64_t message; /* 5 min for one message from its first byte to its last */
-    uint64_t getheaders; /* 90 s a request */
+    uint64_t getheaders; /* 90 s a request; from the answer to the one before it, when several are
+                            open */
     uint64_t getdata; /* 30 s a request */
     uint64_t trickle; /* 10 s, the mean of a random delay: announcements of transactions */
     uint64_t write; /* 2 min without the peer taking a byte that waits */

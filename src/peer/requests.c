@@ -8,6 +8,10 @@
  * is an announcement when it is short (it settles none), else the answer of a peer that knows no
  * locator hash and began at genesis: it settles the oldest.
  *
+ * A peer answers one after the other: what was asked later has waited behind this answer, and its
+ * deadline counts from here. So many requests may be under way on a thin line, and it is progress
+ * that is judged.
+ *
  * getdata is settled item by item (block, merkleblock, tx, notfound), and each item that comes
  * pushes the request's deadline: a long list is judged by progress. */
 #include "peer/requests.h"
@@ -84,8 +88,10 @@ bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_gethe
 void spv_requests_arm(struct spv_requests *r, uint64_t mono_us)
 {
     for (size_t i = 0; i < r->n; i++)
-        if (r->list[i].deadline == SPV_NEVER)
+        if (r->list[i].deadline == SPV_NEVER) {
+            r->list[i].sent_us = mono_us;
             r->list[i].deadline = mono_us + r->list[i].timeout;
+        }
 }
 
 /* The index of the oldest getheaders that this answer fits, or r->n. */
@@ -156,12 +162,14 @@ void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint
 {
     if (msg->command == SPV_CMD_HEADERS) {
         size_t i = find_answered(r, &msg->u.headers);
-        if (i < r->n) {
-            const struct spv_request *q = &r->list[i];
-            if (q->deadline != SPV_NEVER)
-                r->answer_us = mono_us + q->timeout - q->deadline;
-            remove_at(r, i);
-        }
+        if (i == r->n)
+            return;
+        if (r->list[i].deadline != SPV_NEVER)
+            r->answer_us = mono_us - r->list[i].sent_us;
+        remove_at(r, i);
+        for (; i < r->n; i++)
+            if (r->list[i].command == SPV_CMD_GETHEADERS && r->list[i].deadline != SPV_NEVER)
+                r->list[i].deadline = mono_us + r->list[i].timeout;
         return;
     }
     if (!waits_for_data(r))

@@ -17,6 +17,7 @@ struct spv_request {
     enum spv_command command; /* GETHEADERS or GETDATA */
     uint64_t timeout;
     uint64_t deadline; /* SPV_NEVER until the request is on its way */
+    uint64_t sent_us; /* since when it is */
     uint64_t *keys; /* of locator hashes, or of the items asked for; 0 is settled */
     size_t n;
     size_t head; /* keys before it are settled */
