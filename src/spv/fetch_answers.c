@@ -96,7 +96,8 @@ static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32
     }
     if (!s->is_tail && offset + n == s->end - s->from && !spv_blockhash_eq(last, &s->stop))
         return SPV_ERR_HDR_CHECKPOINT;
-    memcpy(room, headers, n * sizeof *headers);
+    if (n)
+        memcpy(room, headers, n * sizeof *headers);
     return 0;
 }
 

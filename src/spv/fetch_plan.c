@@ -167,9 +167,12 @@ static void survey_peers(struct pass *x)
         x->guess_rate = GUESS_RATE;
 }
 
-static void note_holder(const struct pass *x, struct spv_fetch_segment *s, uint64_t expected_us)
+static void note_holder(const struct pass *x, struct spv_fetch_segment *s,
+                        const struct spv_fetch_peer *p, unsigned at)
 {
-    const uint64_t wait = eta(expected_us, x->now_us);
+    const uint64_t expected_us = expected(x, p, at);
+    /* Of a peer that is not known yet nothing is taken before it is late. */
+    const uint64_t wait = p->rtt_us || expected_us <= x->now_us ? eta(expected_us, x->now_us) : 0;
     if (!s->holders || wait < s->eta_us)
         s->eta_us = wait;
     if (!s->holders || expected_us > s->expected_us)
@@ -187,7 +190,7 @@ static void survey_segments(const struct pass *x)
             const struct spv_fetch_open *o = &p->open[at];
             struct spv_fetch_segment *s = spv_fetch_segment_of(x->f, o->serial);
             if (s && o->offset == s->have && !spv_fetch_lacks(p, s, x->now_us))
-                note_holder(x, s, expected(x, p, at));
+                note_holder(x, s, p, at);
         }
     }
 }
@@ -338,7 +341,7 @@ int spv_fetch_plan(struct spv_fetch *f, struct spv_now now)
         if (s->holders)
             hedged(f, s);
         spv_fetch_ask(f, p, s, now);
-        note_holder(&x, s, expected(&x, p, p->n_open - 1));
+        note_holder(&x, s, p, p->n_open - 1);
     }
     f->plan_us = next_look(&x);
     return f->cfg.effects->error;
