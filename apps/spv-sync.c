@@ -45,6 +45,7 @@ struct sync {
     double useful, printed; /* seconds of cli_clock: a peer last helped; progress was last told */
     struct report report;
     bool synced, gave_up;
+    size_t banned; /* peers, in this run or before */
     struct spv_record synced_tip;
     uint64_t printed_added; /* headers added when progress was last told */
 };
@@ -85,6 +86,18 @@ static void tell_progress(struct sync *s)
                                   : 0);
     s->printed = now;
     s->printed_added = stats.headers_added;
+}
+
+/* With no other peer allowed there is nothing to wait for. */
+static void count_banned(struct sync *s, const struct spv_event *e)
+{
+    if (e->kind != SPV_EVENT_BANNED && e->error != SPV_ERR_BANNED)
+        return;
+    s->banned++;
+    if (s->connect.n == 0 || s->banned < s->connect.n || s->timeout == 0)
+        return;
+    s->gave_up = true;
+    spv_evloop_stop(s->loop);
 }
 
 static void on_event(void *ctx, const struct spv_event *e)
@@ -129,6 +142,7 @@ static void on_event(void *ctx, const struct spv_event *e)
     if (e->error != 0)
         snprintf(s->report.failure, sizeof s->report.failure, "%s: %s", e->address,
                  spv_strerror(e->error));
+    count_banned(s, e);
 }
 
 static void on_tick(void *ctx)
@@ -168,11 +182,12 @@ static int no_peer(const struct sync *s, const struct spv_node_stats *stats)
             "%s: stuck at height %lu: no new header and no new peer in %s. What came "
             "is kept; run it again, or name another peer with --connect HOST.",
             net, (unsigned long)stats->tip.height, t);
-    if (strstr(cause, spv_strerror(SPV_ERR_BANNED)) != NULL)
-        return cli_fail_as(CLI_NO_PEER, SPV_ERR_BANNED,
-                           "%s: no usable peer in %s: %s. Name another peer, or lift the bans with "
-                           "--forget-bans.",
-                           net, t, cause);
+    if (s->connect.n > 0 && s->banned >= s->connect.n)
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_BANNED,
+            "%s: every --connect peer is banned for 24 hours: %s. Name another peer, "
+            "or lift the bans with --forget-bans.",
+            net, cause);
     if (s->proxy.endpoint.host[0] != '\0')
         return cli_fail_as(
             CLI_NO_PEER, SPV_ERR_UNREACHABLE,

@@ -32,6 +32,12 @@ class ThroughAProxy(TestCase):
             self.ends(result, DONE)
         self.assertEqual(socks.asked, [(NAME, ONION, 18444)] * 2)
 
+    def test_an_onion_peer_may_be_added(self):
+        server = self.server("--mine", 20)
+        socks = self.socks({(ONION, 18444): server.port})
+        self.ends(self.sync("--proxy", socks.address, "--peers", 1, "--add-peer", ONION), DONE)
+        self.assertEqual(socks.asked, [(NAME, ONION, 18444)])
+
     def test_each_connection_has_credentials_of_its_own(self):
         server = self.server("--mine", 20)
         names = [f"peer{i}.invalid" for i in range(8)]

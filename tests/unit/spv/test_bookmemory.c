@@ -1,0 +1,103 @@
+/* The address book without memory: the k-th allocation fails, for every k; the call says so or does
+ * without, nothing leaks, and the book stays whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "spv/addrbook.h"
+#include "support/random.h"
+
+void *__real_realloc(void *p, size_t n);
+void *__real_malloc(size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+
+static size_t until_failure; /* 0: none fails */
+static size_t failures;
+
+static bool refused(void)
+{
+    if (until_failure == 0 || --until_failure > 0)
+        return false;
+    failures++;
+    return true;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return refused() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return refused() ? NULL : __real_realloc(p, n);
+}
+
+static struct spv_netaddr address(unsigned i)
+{
+    return (struct spv_netaddr){.network = SPV_ADDR_IPV4,
+                                .len = 4,
+                                .port = 1,
+                                .bytes = {(uint8_t)(20 + i / 200), (uint8_t)(i % 200), 1, 1}};
+}
+
+static void add(struct spv_addrbook *b, unsigned from, unsigned to, struct spv_now now)
+{
+    for (unsigned i = from; i < to; i++) {
+        const struct spv_netaddr a = address(i);
+        const struct spv_netgroup g = spv_netgroup_of(&a);
+        int rc = spv_addrbook_add(b, &a, 1, now.unix_s, &g, now);
+        assert_true(rc >= 0 || rc == SPV_ERR_NOMEM);
+        if (rc < 0)
+            assert_true(spv_addrbook_add(b, &a, 1, now.unix_s, &g, now) >= 0);
+    }
+}
+
+/* Everything there is comes out, at the second try if need be. */
+static void save(struct spv_addrbook *b)
+{
+    struct spv_book_changes c;
+    int rc = spv_addrbook_changes(b, &c);
+    assert_true(rc == 0 || rc == SPV_ERR_NOMEM);
+    if (rc < 0)
+        assert_int_equal(spv_addrbook_changes(b, &c), 0);
+    if (c.all)
+        assert_int_equal(c.n_changed, b->n_new + b->n_tried);
+}
+
+static void every_allocation_may_fail_once(void **state)
+{
+    static struct spv_addrbook b;
+    (void)state;
+    for (size_t k = 1;; k++) {
+        struct test_random chance = {.state = 7};
+        struct spv_now now = {.mono_us = 1, .unix_s = 1800000000};
+        const size_t seen = failures;
+        spv_addrbook_init(&b, NULL, test_random_rng(&chance));
+        until_failure = k;
+        add(&b, 0, 1500, now);
+        save(&b);
+        now.unix_s += 40 * 86400; /* everybody is terrible: newcomers push them out */
+        add(&b, 3000, 4500, now);
+        save(&b);
+        assert_true(b.n_new > 1400);
+        until_failure = 0;
+        spv_addrbook_free(&b);
+        if (failures == seen) { /* more than there are */
+            print_message("%zu allocations\n", k - 1);
+            return;
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
