@@ -111,6 +111,20 @@ int cli_place_network(struct cli_place *place);
 /* Fills params and path. 0, or the code to exit with after the error was told. */
 int cli_place_resolve(struct cli_place *place);
 
+/* The output options that the apps have in common, each into a bool. */
+#define CLI_JSON_ROW(flag, text)                                                                   \
+    {                                                                                              \
+        .name = "json", .kind = CLI_FLAG, .help = (text), .into = &(flag)                          \
+    }
+#define CLI_QUIET_ROW(flag, text)                                                                  \
+    {                                                                                              \
+        .name = "quiet", .letter = 'q', .kind = CLI_FLAG, .help = (text), .into = &(flag)          \
+    }
+#define CLI_VERBOSE_ROW(flag, text)                                                                \
+    {                                                                                              \
+        .name = "verbose", .letter = 'v', .kind = CLI_FLAG, .help = (text), .into = &(flag)        \
+    }
+
 /* Errors: "spv-sync: <what>: <why>. <what to do>" on standard error, and an "error" object on
  * standard output in JSON mode. Each returns the code to exit with. */
 int cli_usage(const char *format, ...) CLI_FORMAT(1, 2); /* adds "Try 'spv-sync --help'." */

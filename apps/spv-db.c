@@ -157,15 +157,8 @@ static const struct cli_option options[] = {
      .into = &job.below,
      .max = UINT32_MAX},
     {.group = "Output"},
-    {.name = "json",
-     .kind = CLI_FLAG,
-     .help = "JSON objects, one a line, instead of text.",
-     .into = &job.json},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = CLI_FLAG,
-     .help = "No progress, and no words when all is well.",
-     .into = &job.quiet},
+    CLI_JSON_ROW(job.json, "JSON objects, one a line, instead of text."),
+    CLI_QUIET_ROW(job.quiet, "No progress, and no words when all is well."),
     {0},
 };
 

@@ -312,11 +312,7 @@ static const struct cli_option options[] = {
      .help = "Write FILE.sha256 as well, for sha256sum -c; for standard output a line on standard "
              "error.",
      .into = &state.checksum},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = CLI_FLAG,
-     .help = "Only errors.",
-     .into = &state.quiet},
+    CLI_QUIET_ROW(state.quiet, "Only errors."),
     {0},
 };
 

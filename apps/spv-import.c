@@ -276,15 +276,9 @@ static const struct cli_option options[] = {
      .help = "Judge by the rules alone.",
      .into = &state.no_checkpoints},
     {.group = "Output"},
-    {.name = "json",
-     .kind = CLI_FLAG,
-     .help = "One JSON object a line: progress, reorg, imported, interrupted, warning, error.",
-     .into = &state.json},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = CLI_FLAG,
-     .help = "Only errors.",
-     .into = &state.quiet},
+    CLI_JSON_ROW(state.json,
+                 "One JSON object a line: progress, reorg, imported, interrupted, warning, error."),
+    CLI_QUIET_ROW(state.quiet, "Only errors."),
     {0},
 };
 

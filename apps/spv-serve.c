@@ -370,21 +370,11 @@ static const struct cli_option options[] = {
      .min = 1,
      .max = HTTP_TIMEOUT_MAX},
     {.group = "Output"},
-    {.name = "json",
-     .kind = CLI_FLAG,
-     .help =
-         "One JSON object a line: listening, http, tip, connected, disconnected, error, stopped.",
-     .into = &state.json},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = CLI_FLAG,
-     .help = "Only errors.",
-     .into = &state.quiet},
-    {.name = "verbose",
-     .letter = 'v',
-     .kind = CLI_FLAG,
-     .help = "Also each client.",
-     .into = &state.verbose},
+    CLI_JSON_ROW(
+        state.json,
+        "One JSON object a line: listening, http, tip, connected, disconnected, error, stopped."),
+    CLI_QUIET_ROW(state.quiet, "Only errors."),
+    CLI_VERBOSE_ROW(state.verbose, "Also each client."),
     {0},
 };
 
