@@ -116,6 +116,15 @@ size_t catalogue_servers(struct sim *sim, size_t n, const struct sim_server_conf
     return first;
 }
 
+void catalogue_checkpoints(struct spv_checkpoint *out, size_t n, const struct sim_store *chain,
+                           uint32_t each)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct spv_record *r = &chain->at[(i + 1) * each];
+        out[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash, .work = r->work};
+    }
+}
+
 uint32_t catalogue_pick(struct sim *sim, uint32_t from, uint32_t to)
 {
     return from + (uint32_t)test_random_below(sim_random(sim), (uint64_t)to - from + 1);

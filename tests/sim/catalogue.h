@@ -95,6 +95,10 @@ bool catalogue_on(const struct sim_client *client, const struct sim_store *store
 /* Adds n servers of this kind; returns the first one's number. */
 size_t catalogue_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg);
 
+/* n checkpoints of a chain, at heights each, 2 * each, ... */
+void catalogue_checkpoints(struct spv_checkpoint *out, size_t n, const struct sim_store *chain,
+                           uint32_t each);
+
 /* A number in [from, to]. */
 uint32_t catalogue_pick(struct sim *sim, uint32_t from, uint32_t to);
 

@@ -2,9 +2,11 @@
 #include "catalogue.h"
 
 #define LENGTH 4100 /* headers: three answers */
+#define MARK_EVERY 500 /* headers between checkpoints, in worlds that have some */
 #define FORKS 40 /* more than the chain keeps */
 
 static struct sim_store chain; /* regtest */
+static struct spv_checkpoint marks[LENGTH / MARK_EVERY - 1];
 static struct sim_store foreign; /* links to nothing that the client has */
 static struct sim_store forks[FORKS]; /* leave the chain near its tip and stay behind it */
 
@@ -13,6 +15,7 @@ static int mine_chains(void **state)
     (void)state;
     struct spv_params elsewhere = catalogue_params(false);
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    catalogue_checkpoints(marks, COUNT(marks), &chain, MARK_EVERY);
     sim_store_mine(&foreign, &elsewhere, 2000, 4);
     for (uint32_t i = 0; i < FORKS; i++)
         sim_store_fork(&forks[i], &chain, LENGTH - 2 * FORKS + i, 1 + i, 100 + i);
@@ -126,12 +129,21 @@ static void push_part(struct sim *sim, const struct flood *f, const struct sim_s
     sim_server_push(sim, f->server, part, n);
 }
 
+/* In half of the worlds it has checkpoints and fetches segments. */
+static struct sim_client *add_client(struct sim *sim)
+{
+    struct sim_client_config cfg = {0};
+    if (catalogue_pick(sim, 0, 1) != 0)
+        cfg = (struct sim_client_config){.checkpoints = marks, .n_checkpoints = COUNT(marks)};
+    return sim_add_client(sim, &cfg);
+}
+
 static void flooded(struct sim *sim, void (*wave)(struct sim *sim, const struct flood *f),
                     unsigned waves)
 {
     struct flood f = {.server = catalogue_pick(sim, 0, 3), .left_to_go = waves, .wave = wave};
     catalogue_servers(sim, 4, &(struct sim_server_config){.chain = &chain});
-    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    struct sim_client *client = add_client(sim);
     sim_after(sim, catalogue_pick(sim, 0, 2000) * (SPV_SECOND / 1000), keep_flooding, &f);
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain});
     if (sim_broken(sim) == NULL && f.left_to_go + 1 != 0)
@@ -213,7 +225,7 @@ static void repeats(struct sim *sim)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
                                                         .claim = i == at ? LENGTH + 1 : 0,
                                                         .answer = i == at ? again : NULL});
-    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    struct sim_client *client = add_client(sim);
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain});
 }
 
@@ -247,7 +259,7 @@ static void out_of_order(struct sim *sim)
                                                         .claim = i == at ? LENGTH + 1 : 0,
                                                         .answer = i == at ? disorder : NULL,
                                                         .ctx = sim});
-    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    struct sim_client *client = add_client(sim);
     catalogue_end(sim,
                   &(struct catalogue_ending){.client = client, .want = &chain, .liars = 1u << at});
     bans += sim_server_bans(sim, at);

@@ -3,9 +3,11 @@
 #include "catalogue.h"
 
 #define LENGTH 4100 /* headers: three answers */
+#define MARK_EVERY 500 /* headers between checkpoints, in worlds that have some */
 #define SOON 120 /* seconds that a sync may take while honest peers are there */
 
 static struct sim_store chain; /* regtest */
+static struct spv_checkpoint marks[LENGTH / MARK_EVERY - 1];
 static struct sim_store stub; /* its beginning */
 static struct sim_store foreign; /* starts at another genesis */
 static struct spv_params elsewhere;
@@ -14,6 +16,7 @@ static int mine_chains(void **state)
 {
     (void)state;
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    catalogue_checkpoints(marks, COUNT(marks), &chain, MARK_EVERY);
     sim_store_fork(&stub, &chain, 20, 0, 0);
     elsewhere = catalogue_params(false);
     sim_store_mine(&foreign, &elsewhere, 300, 4);
@@ -29,7 +32,8 @@ static int free_chains(void **state)
     return 0;
 }
 
-/* Two honest servers and two such, in random order; the client is there soon. */
+/* Two honest servers and two such, in random order; the client, who in half of the worlds has
+ * checkpoints and so fetches segments from all of them at once, is there soon. */
 static void two_and_two(struct sim *sim, const struct sim_server_config *bad, uint64_t seconds)
 {
     const struct sim_server_config good = {.chain = &chain};
@@ -37,7 +41,10 @@ static void two_and_two(struct sim *sim, const struct sim_server_config *bad, ui
                  second = (first + catalogue_pick(sim, 1, 3)) % 4;
     for (size_t i = 0; i < 4; i++)
         sim_add_server(sim, i == first || i == second ? bad : &good);
-    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    struct sim_client_config cfg = {0};
+    if (catalogue_pick(sim, 0, 1) != 0)
+        cfg = (struct sim_client_config){.checkpoints = marks, .n_checkpoints = COUNT(marks)};
+    struct sim_client *client = sim_add_client(sim, &cfg);
     catalogue_end(sim,
                   &(struct catalogue_ending){.client = client, .want = &chain, .seconds = seconds});
 }
