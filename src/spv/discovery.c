@@ -206,7 +206,7 @@ static bool dial_entry(struct spv_discovery *d, int entry, enum spv_dial_kind ki
         return false;
     x->entry = entry;
     if (kind == SPV_DIAL_FEELER)
-        x->deadline_us = now.mono_us + SPV_FEELER_PATIENCE;
+        x->deadline_us = now.mono_us + (d->proxied ? SPV_PROXY_PATIENCE : SPV_FEELER_PATIENCE);
     x->netgroup = spv_netgroup_of(&addr);
     x->group = spv_siphash(d->group_key[0], d->group_key[1], x->netgroup.b, x->netgroup.len);
     spv_addrbook_hold(&d->book, entry, now);

@@ -22,8 +22,9 @@
 #define SPV_FALLBACK_AFTER (60 * SPV_SECOND) /* as the reference node */
 #define SPV_FEELER_INTERVAL (120 * SPV_SECOND) /* on average, as the reference node */
 #define SPV_FEELER_PATIENCE (30 * SPV_SECOND) /* ours: from dial to handshake */
-#define SPV_SEED_PATIENCE                                                                          \
-    (60 * SPV_SECOND) /* ours: a seed dialled through a proxy answers by then */
+#define SPV_PROXY_PATIENCE (120 * SPV_SECOND) /* ours: the same through a proxy, which may be Tor  \
+                                               */
+#define SPV_SEED_PATIENCE SPV_PROXY_PATIENCE /* ours: and again from the handshake */
 #define SPV_ADDR_BUDGET 1000 /* addresses from a peer at first: one full answer to getaddr */
 #define SPV_ADDR_PER_SECOND 10 /* tenths of an address a second after that; reference node: 0.1 */
 #define SPV_SAVE_AFTER (180 * SPV_SECOND) /* ours: gossip alone */

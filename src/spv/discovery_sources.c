@@ -12,6 +12,8 @@
 #define OLDEST_TIME 100000000 /* gossip with an earlier time has none; as the reference node */
 #define TIME_PENALTY 7200 /* seconds: what others say is older than they say; likewise */
 #define SERVICES_X9 (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
+#define LOWEST_PORT 1024 /* below are other services' ports: gossip shall not make us knock there  \
+                          */
 #define SEED_VISITS 2 /* ours: seeds dialled at once through a proxy */
 
 static size_t in_book(const struct spv_discovery *d)
@@ -158,7 +160,8 @@ int spv_discovery_gossip(struct spv_discovery *d, struct spv_dialled *x,
     for (size_t i = 0; rc >= 0 && i < msg->n && x->tokens >= 100; i++) {
         const struct spv_addr_entry *e = &msg->entries[i];
         x->tokens -= 100;
-        if (e->addr.network && (spv_reach_of(&e->addr) & d->reach))
+        if (e->addr.network && (spv_reach_of(&e->addr) & d->reach) && e->addr.port >= LOWEST_PORT &&
+            spv_serves_chain(e->services))
             rc = spv_addrbook_add(&d->book, &e->addr, e->services, sane_time(e->time, now.unix_s),
                                   &x->netgroup, now);
     }

@@ -171,6 +171,35 @@ static void gossip_is_taken_in_both_forms_within_a_budget(void **state)
     shell_free(s);
 }
 
+static void gossip_of_no_use_is_left(void **state)
+{
+    struct spv_node_config cfg = {.peers = 1};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct spv_addr_entry e = {.services = SERVICES, .addr = ipv4(50, 7, 1, 1)};
+    (void)state;
+    know(s, 1, 20);
+    const uint64_t a = shell_connect(s, 0, SERVICES);
+    const size_t before = stats_of(s).addresses_new;
+    e.addr.port = 1023; /* somebody else's service */
+    gossip(s, a, SPV_CMD_ADDR, &e, 1);
+    e.addr.port = 38333;
+    e.services = SPV_NODE_BLOOM; /* no chain */
+    gossip(s, a, SPV_CMD_ADDR, &e, 1);
+    e.services = SERVICES;
+    e.addr = (struct spv_netaddr){SPV_ADDR_TORV3, 32, 38333, {1}}; /* no proxy */
+    gossip(s, a, SPV_CMD_ADDRV2, &e, 1);
+    e.addr = (struct spv_netaddr){SPV_ADDR_CJDNS, 16, 38333, {0xfc}};
+    gossip(s, a, SPV_CMD_ADDRV2, &e, 1);
+    e.addr = (struct spv_netaddr){0};
+    gossip(s, a, SPV_CMD_ADDRV2, &e, 1);
+    assert_int_equal(stats_of(s).addresses_new, before);
+    e.addr = ipv4(50, 7, 1, 1);
+    e.addr.port = 1024;
+    gossip(s, a, SPV_CMD_ADDR, &e, 1);
+    assert_int_equal(stats_of(s).addresses_new, before + 1);
+    shell_free(s);
+}
+
 static void gossips_times_are_bent_to_something_sane(void **state)
 {
     static const struct {
@@ -215,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_seed_that_says_nothing_is_left),
         cmocka_unit_test(onion_only_dials_nothing_else),
         cmocka_unit_test(gossip_is_taken_in_both_forms_within_a_budget),
+        cmocka_unit_test(gossip_of_no_use_is_left),
         cmocka_unit_test(gossips_times_are_bent_to_something_sane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
