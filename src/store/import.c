@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TEXT_ENOUGH 32 /* printable bytes that no binary header starts with, but by 2^-45 */
+#define SQLITE "SQLite format 3" /* how a database begins */
 #define MARK "\xef\xbb\xbf" /* UTF-8's byte order mark */
 
 static const char *const names[] = {
@@ -164,6 +165,10 @@ static int begin(struct spv_import *d)
     size_t mark = n >= sizeof MARK - 1 && memcmp(d->buffer + d->at, MARK, sizeof MARK - 1) == 0
                       ? sizeof MARK - 1
                       : 0;
+    if (n > sizeof SQLITE && memcmp(d->buffer + d->at, SQLITE, sizeof SQLITE) == 0) {
+        return spv_import_fail(d, SPV_ERR_UNSUPPORTED,
+                               "this is an SQLite database, no file of headers");
+    }
     if (d->format == SPV_IMPORT_AUTO) {
         d->format = detect(d, mark);
         d->detected = true;

@@ -9,10 +9,11 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 import unittest
 
-from support import DONE, HANG, INTERRUPTED, TestCase, binary
+from support import DONE, HANG, INTERRUPTED, TestCase, binary, mine_file
 
 COLUMNS = 60
 
@@ -69,6 +70,32 @@ class Screen(TestCase):
         self.assertIn(b"regtest interrupted at height", seen)
         self.assertNotIn(b"\r\033[K\r\n", rest, "an empty line was left behind")
         self.assertTrue(seen.endswith(b"\r\n"))
+
+    def test_an_import_shows_one_live_line_with_its_rate(self):
+        path = self.path("pipe")
+        data = mine_file(self.path("file"), 8000)
+        os.mkfifo(path)
+
+        painted = threading.Event()
+
+        def feed():
+            with open(path, "wb") as pipe:
+                pipe.write(data[:4000 * 80])
+                pipe.flush()
+                painted.wait(HANG)
+                pipe.write(data[4000 * 80:])
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        seen, code = on_terminal([binary("spv-import"), "--network", "regtest", "--db", self.db,
+                                  "--input", path], rb"known  ",
+                                 lambda _: painted.set())
+        feeder.join(HANG)
+        self.assertEqual(code, DONE, seen)
+        live, _, rest = seen.partition(b"regtest imported at height 8,000")
+        self.assertRegex(live, rb"\rheight [0-9,]+  [0-9,]+ added  [0-9,]+ known  [0-9,.]+/s")
+        self.assertNotIn(b"\n", live)
+        self.assertEqual(rest.count(b"\n"), 1, seen)
 
     def test_a_short_sync_ends_with_a_clean_summary(self):
         server = self.server("--mine", 10)

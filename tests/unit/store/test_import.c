@@ -458,6 +458,9 @@ static void empty_and_foreign_files_are_refused(void **state)
         assert_problem(&o, cases[i].rc, cases[i].words);
         assert_int_equal(o.n, 0);
     }
+    char database[100] = "SQLite format 3";
+    struct outcome o = read_pieces(database, sizeof database, ROOM, SPV_IMPORT_AUTO);
+    assert_problem(&o, SPV_ERR_UNSUPPORTED, "an SQLite database");
 }
 
 static void what_the_file_says_cannot_steer_a_terminal(void **state)
