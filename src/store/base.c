@@ -16,9 +16,9 @@
 
 #include "base/u256.h"
 
-/* A hash index slows bulk inserts tenfold: with more than this to come it is dropped, and built
- * again when the chain is whole (or synced) again. */
-#define FILL_WITHOUT_INDEX 50000
+/* A hash index slows bulk inserts and removals tenfold: with more rows than this to come or go it
+ * is dropped, and built again after: at once, or when the chain is whole (or synced) again. */
+#define WITHOUT_INDEX 20000
 
 /* Blocks that stay below the tip whatever is pruned, apart from two periods: a median's. */
 #define KEEP_MEDIAN SPV_MEDIAN_SPAN
@@ -351,6 +351,13 @@ static int join(struct spv_store *s, const struct spv_record *last)
     return rc;
 }
 
+static int drop_index(struct spv_store *s)
+{
+    int rc = spv_db_exec(s, "DROP INDEX IF EXISTS header_by_hash", "drop the hash index");
+    s->indexed = s->indexed && rc != SPV_OK;
+    return rc;
+}
+
 int spv_base_fill(struct spv_store *s, const struct spv_change *c)
 {
     const struct spv_record *last = &c->records[c->n - 1];
@@ -379,9 +386,8 @@ int spv_base_fill(struct spv_store *s, const struct spv_change *c)
         return misfit(s, "it does not follow what was filled");
     }
     rc = c->fork_height < filled ? remove_filled(s, c->fork_height) : SPV_OK;
-    if (rc == SPV_OK && s->base.height - c->fork_height > FILL_WITHOUT_INDEX) {
-        rc = spv_db_exec(s, "DROP INDEX IF EXISTS header_by_hash", "drop the hash index");
-        s->indexed = s->indexed && rc != SPV_OK;
+    if (rc == SPV_OK && s->base.height - c->fork_height > WITHOUT_INDEX) {
+        rc = drop_index(s);
     }
     if (rc == SPV_OK) {
         rc = insert_all(s, c);
@@ -422,7 +428,11 @@ static uint32_t prune_limit(const struct spv_store *s, uint32_t below)
 static int prune(struct spv_store *s, const struct spv_base *to, const struct spv_record *parent)
 {
     sqlite3_stmt *st = NULL;
+    const bool again = s->indexed && to->height - s->base.height > WITHOUT_INDEX;
     int rc = spv_db_begin(s);
+    if (rc == SPV_OK && again) {
+        rc = drop_index(s);
+    }
     if (rc == SPV_OK) {
         rc = spv_db_stmt(s, &st, SPV_STMT_UNFILL);
     }
@@ -439,6 +449,9 @@ static int prune(struct spv_store *s, const struct spv_base *to, const struct sp
     }
     if (rc == SPV_OK) {
         rc = spv_base_write(s, to, &parent->hash, &parent->work);
+    }
+    if (rc == SPV_OK && again) {
+        rc = spv_store_build_index(s);
     }
     return rc == SPV_OK ? spv_db_commit(s) : rc;
 }
@@ -465,9 +478,11 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     if (rc <= 0) {
         return rc < 0 ? rc : misfit(s, "the header below the new base is not there");
     }
+    const bool indexed = s->indexed;
     rc = prune(s, &to, &parent);
     if (rc != SPV_OK) {
         spv_db_rollback(s);
+        s->indexed = indexed;
         return rc;
     }
     s->base = to;

@@ -43,10 +43,12 @@ static const char *const statements[SPV_STMTS] = {
         "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
         " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
         " ORDER BY h.height DESC LIMIT 1",
-    /* The first term is the index's own expression; the second makes the match exact. */
+    /* The first term is the index's own expression; the second makes the match exact. Without the
+     * index it fails rather than scan. */
     [SPV_STMT_BY_HASH] =
         "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
-        " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
+        " p.hash FROM header h INDEXED BY header_by_hash"
+        " LEFT JOIN header p ON p.height = h.height - 1"
         " WHERE substr(h.hash, 25) = substr(?1, 25) AND h.hash = ?1",
     [SPV_STMT_RANGE] =
         "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height BETWEEN ?1 AND ?2 ORDER BY height",

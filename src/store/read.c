@@ -134,16 +134,12 @@ static int look_for_index(struct spv_store *s)
     return s->indexed ? 1 : 0;
 }
 
-int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct spv_blockhash *hash)
+static int read_by_hash(struct spv_store *s, struct spv_record *out,
+                        const struct spv_blockhash *hash)
 {
     sqlite3_stmt *st = NULL;
     uint8_t display[32];
-    /* Without the index this would be a scan of the whole table, which no peer may trigger. */
-    int rc = look_for_index(s);
-    if (rc <= 0) {
-        return rc;
-    }
-    rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
     if (rc != SPV_OK) {
         return rc;
     }
@@ -151,6 +147,21 @@ int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct 
     (void)sqlite3_bind_blob(st, 1, display, sizeof display, SQLITE_STATIC);
     rc = step_one(s, st, out);
     return rc == 1 && below_base(s, out->height) ? 0 : rc;
+}
+
+int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    /* Without the index this would be a scan of the whole table, which no peer may trigger. */
+    int rc = look_for_index(s);
+    if (rc <= 0) {
+        return rc;
+    }
+    rc = read_by_hash(s, out, hash);
+    if (rc < 0 && spv_read_has_index(s) == 0) {
+        s->indexed = false; /* the writer has dropped it, to fill in many rows */
+        return 0;
+    }
+    return rc;
 }
 
 /* The row at `from - 1` only lends its hash. */

@@ -520,6 +520,40 @@ static void a_reader_follows_a_base_that_moves(void **state)
     assert_int_equal(spv_store_close(writer), 0);
 }
 
+/* Many rows are filled in or dropped without the hash index. */
+static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
+{
+    enum { MANY = 21000, TO = 20500 };
+    static struct spv_record many[MANY + 1];
+    struct spv_store *s = open_small(in_folder(state, "h.db"), SPV_STORE_CREATE);
+    struct spv_record got;
+    uint32_t base;
+
+    many[0] = r[0];
+    grow(many + 1, &many[0], MANY, 0);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, many + 1, MANY), 0);
+    assert_int_equal(spv_store_build_index(s), 0);
+    assert_int_equal(spv_store_prune(s, TO, &base), 0);
+    assert_int_equal(base, TO);
+    assert_true(spv_store_indexed(s));
+    assert_int_equal(spv_store_by_hash(s, &got, &many[TO].hash), 1);
+    same(&got, &many[TO]);
+    assert_int_equal(spv_store_by_hash(s, &got, &many[TO - 1].hash), 0);
+    struct spv_store *reader = open_small(in_folder(state, "h.db"), SPV_STORE_READ);
+    assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 1);
+    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, many + 1, 100), 0);
+    assert_false(spv_store_indexed(s));
+    assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 0); /* and no scan */
+    assert_int_equal(spv_store_by_hash(s, &got, &many[TO].hash), 0);
+    assert_int_equal(apply(s, SPV_CHANGE_FILL, 100, 0, many + 101, TO - 101), 0);
+    assert_int_equal(spv_store_build_index(s), 0);
+    assert_int_equal(spv_store_by_hash(s, &got, &many[1].hash), 1);
+    same(&got, &many[1]);
+    assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 1);
+    assert_int_equal(spv_store_close(reader), 0);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
 /* A start, an append, a fill that joins and puts works right, and a pruning. How many of them were
  * reported as done. */
 static int life(const char *path)
@@ -611,6 +645,7 @@ int main(void)
         FRESH(pruning_leaves_two_periods_and_a_median),
         FRESH(a_pruned_chain_lives_on),
         FRESH(a_reader_follows_a_base_that_moves),
+        FRESH(the_index_makes_room_for_many_rows_and_comes_back),
         FRESH(a_failing_disk_leaves_the_state_before_or_after),
     };
     faults_install();
