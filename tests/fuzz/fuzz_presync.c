@@ -1,0 +1,221 @@
+/* Two passes over a chain that the input is a script for. Headers are mined (regtest's limit costs
+ * two hashes), so that what is wrong with them is what the script made wrong.
+ *
+ *   first byte: bits 0-1 the rules (plain, minimum difficulty, BIP94, no retarget), bit 2 a time
+ *               between headers that makes retargets harder
+ *   second: the threshold in steps of 100 headers' work; third: key and offset of the bits
+ *   then steps of 4 bytes: op % 8, a, b, c
+ *     0, 1 the next 1 + 8 * b headers of the chain with seed a % 4, in one message
+ *     2    the same, the last header changed in byte c of 80, work done again
+ *     3    the same, the last header changed, work not done
+ *     4    the chain's first b headers again
+ *     5    80 raw bytes of the input
+ *     6    the clock goes to a around the last header's time
+ *     7    lets b headers out
+ *
+ * Promises: passes come in order; nothing comes out of the first; what comes out links and is valid
+ * by every rule; before the end 14,400 headers stay behind it; all of it together has the work that
+ * was asked for; memory is bounded. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/u256.h"
+#include "fuzz/fuzz.h"
+#include "spv/chain_state.h"
+#include "spv/error.h"
+#include "spv/message.h"
+#include "spv/mine.h"
+#include "spv/presync.h"
+
+#define MADE_MAX 60000 /* headers an input may cost */
+#define TRIES 64 /* nonces that a changed header gets */
+
+struct world {
+    struct spv_params params;
+    struct spv_judge start;
+    struct spv_presync p;
+    struct spv_judge out; /* judges what comes out */
+    struct spv_header message[SPV_MAX_HEADERS];
+    struct spv_header let[SPV_MAX_HEADERS];
+    size_t made;
+    uint32_t spacing;
+    struct spv_now now;
+};
+
+static uint64_t noise(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static void fill(void *ctx, void *out, size_t n)
+{
+    uint64_t *seed = ctx;
+    for (size_t i = 0; i < n; i++) {
+        *seed = noise(*seed + 1);
+        ((uint8_t *)out)[i] = (uint8_t)*seed;
+    }
+}
+
+/* Everything that may come out, or n headers of it. */
+static void let_out(struct world *w, size_t n)
+{
+    const enum spv_presync_phase phase = w->p.phase;
+    const size_t got =
+        spv_presync_release(&w->p, w->let, n < SPV_MAX_HEADERS ? n : SPV_MAX_HEADERS);
+    FUZZ_CHECK(got == 0 || phase == SPV_PRESYNC_SECOND || phase == SPV_PRESYNC_DONE);
+    for (size_t i = 0; i < got; i++) {
+        struct spv_record r = {.header = w->let[i]};
+        FUZZ_CHECK(spv_blockhash_eq(&r.header.prev, &w->out.hash));
+        spv_header_hash(&r.hash, &r.header);
+        FUZZ_CHECK(spv_judge_header(&w->out, &r) == 0);
+        (void)spv_judge_advance(&w->out, &r);
+    }
+    FUZZ_CHECK(w->p.phase == phase);
+    if (phase == SPV_PRESYNC_SECOND && got > 0)
+        FUZZ_CHECK(w->out.parent.height + SPV_PRESYNC_HELD <= w->p.judge.parent.height);
+    if (phase == SPV_PRESYNC_DONE && spv_presync_ready(&w->p) == 0)
+        FUZZ_CHECK(spv_u256_cmp(&w->out.work, &w->p.threshold) >= 0);
+}
+
+static void give(struct world *w, size_t n)
+{
+    const enum spv_presync_phase before = w->p.phase;
+    const struct spv_u256 work = w->p.judge.work;
+    size_t taken = SIZE_MAX;
+    const int rc = spv_presync_take(&w->p, &taken, w->message, n, w->now);
+    FUZZ_CHECK(taken <= n && rc <= 0);
+    FUZZ_CHECK(rc == 0 || taken < n || rc == SPV_ERR_STATE);
+    FUZZ_CHECK(spv_presync_memory(&w->p) <= SPV_PRESYNC_MEMORY);
+    FUZZ_CHECK(w->p.phase == before || w->p.phase == before + 1);
+    FUZZ_CHECK(w->p.phase != SPV_PRESYNC_FIRST || spv_presync_ready(&w->p) == 0);
+    if (rc == SPV_ERR_STATE || rc == SPV_ERR_HDR_UNLINKED)
+        FUZZ_CHECK(taken == 0 && spv_u256_cmp(&w->p.judge.work, &work) == 0);
+    if (w->p.phase != before)
+        FUZZ_CHECK(rc == 0 && (before == SPV_PRESYNC_FIRST || before == SPV_PRESYNC_SECOND));
+    if (rc < 0 && rc != SPV_ERR_STATE && rc != SPV_ERR_HDR_UNLINKED) {
+        spv_presync_end(&w->p); /* as its owner does */
+        FUZZ_CHECK(spv_presync_memory(&w->p) == 0);
+    }
+}
+
+/* The next headers of a chain, each made from its height and the chain's seed alone. */
+static size_t make(struct world *w, uint64_t seed, size_t n)
+{
+    struct spv_judge j = w->p.judge;
+    size_t i;
+    if (w->p.phase == SPV_PRESYNC_OFF)
+        return 0; /* it has failed and nothing follows */
+    for (i = 0; i < n && w->made < MADE_MAX; i++, w->made++) {
+        const uint64_t x = noise(seed << 32 | (j.parent.height + 1));
+        const uint32_t median = spv_median_time(&j.median);
+        struct spv_header *h = &w->message[i];
+        struct spv_record r;
+        *h = (struct spv_header){.version = 4, .prev = j.hash};
+        memcpy(h->merkle_root.b, &x, sizeof x);
+        h->time = j.parent.time + w->spacing + (uint32_t)(x % 7);
+        if (h->time <= median)
+            h->time = median + 1;
+        h->bits = spv_rules_next_bits(&w->params, &j.parent, h->time);
+        if ((h->bits >> 24) < 0x20) /* too hard to be mined here */
+            h->bits = w->params.pow_limit_bits;
+        r.header = *h;
+        if (spv_mine_header(&r.header, &r.hash) != 0)
+            break;
+        *h = r.header;
+        if (spv_judge_header(&j, &r) < 0)
+            return i + 1; /* a rule that this maker does not know: let it be found */
+        (void)spv_judge_advance(&j, &r);
+    }
+    return i;
+}
+
+static void change(struct world *w, size_t n, uint8_t at, bool work)
+{
+    uint8_t raw[SPV_HEADER_SIZE];
+    struct spv_header *last = &w->message[n - 1];
+    struct spv_blockhash hash;
+    struct spv_u256 target;
+    spv_header_encode(raw, last);
+    raw[at % SPV_HEADER_SIZE] ^= (uint8_t)(at | 1);
+    spv_header_decode(last, raw);
+    for (unsigned t = 0; work && t < TRIES && spv_target_from_bits(&target, last->bits) == 0; t++) {
+        spv_header_hash(&hash, last);
+        if (spv_hash_meets(hash.b, &target))
+            break;
+        last->nonce++;
+    }
+}
+
+static size_t step(struct world *w, const uint8_t *data, size_t size)
+{
+    const unsigned op = data[0] % 8;
+    size_t n = 1 + 8 * (size_t)data[2];
+    n = n < SPV_MAX_HEADERS ? n : SPV_MAX_HEADERS;
+    switch (op) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+        n = make(w, data[1] % 4, n);
+        if (n > 0 && op >= 2)
+            change(w, n, data[3], op == 2);
+        give(w, n);
+        return 4;
+    case 4:
+        give(w, data[2] < n ? data[2] : n); /* what the last message began with */
+        return 4;
+    case 5:
+        if (size >= 1 + SPV_HEADER_SIZE) {
+            spv_header_decode(&w->message[0], data + 1);
+            give(w, 1);
+        }
+        return 1 + SPV_HEADER_SIZE;
+    case 6:
+        w->now.unix_s = (int64_t)w->p.judge.parent.time + 64 * ((int64_t)data[1] - 100);
+        return 4;
+    default:
+        let_out(w, n);
+        return 4;
+    }
+}
+
+static void set_up(struct world *w, const uint8_t *data)
+{
+    const struct spv_chain_config cfg = {.params = &w->params, .no_checkpoints = true};
+    struct spv_u256 threshold;
+    uint64_t seed = data[2];
+    struct spv_chain *c;
+    w->params = *spv_params_get(SPV_REGTEST);
+    w->params.target_timespan = 10 * w->params.target_spacing; /* retargets every ten blocks */
+    w->params.no_retarget = (data[0] & 3) == 3;
+    w->params.min_difficulty = (data[0] & 3) == 1 || (data[0] & 3) == 2;
+    w->params.bip94 = (data[0] & 3) == 2;
+    w->spacing = (data[0] & 4) != 0 ? 400 : 600;
+    w->now = (struct spv_now){0, INT64_C(1) << 33};
+    FUZZ_CHECK(spv_chain_new(&c, &cfg) == 0);
+    w->start = c->tip;
+    w->out = c->tip;
+    spv_chain_free(c);
+    threshold = spv_u256_from_u64(200 * (uint64_t)data[1]);
+    spv_presync_begin(&w->p, &w->start, &threshold, (struct spv_rng){fill, &seed}, w->now);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world *w;
+    if (size < 3)
+        return 0;
+    w = calloc(1, sizeof *w);
+    FUZZ_CHECK(w != NULL);
+    set_up(w, data);
+    for (size_t at = 3; at + 4 <= size;) {
+        const size_t used = step(w, data + at, size - at);
+        at = used < size - at ? at + used : size;
+    }
+    let_out(w, SPV_MAX_HEADERS);
+    spv_presync_end(&w->p);
+    free(w);
+    return 0;
+}
