@@ -239,7 +239,8 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
                                          .min_work =
                                              cfg->min_work ? *cfg->min_work : n->params.min_work,
                                          .request_timeout_us = cfg->request_timeout_us,
-                                         .indexed = cfg->indexed};
+                                         .indexed = cfg->indexed,
+                                         .rng = cfg->rng};
     rc = spv_sync_init(&n->sync, &sync, now);
     if (rc < 0) {
         spv_node_free(n);

@@ -24,6 +24,7 @@ int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct 
 
 void spv_sync_free(struct spv_sync *s)
 {
+    spv_lowwork_free(s);
     spv_fetch_free(s->fetch);
     s->fetch = NULL;
 }
@@ -151,7 +152,7 @@ static struct spv_sync_peer *best_untried(struct spv_sync *s)
     bool best_slow = false;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || p->done || p->deadline_us || spv_sync_dropping(s, p->id))
+        if (!p->id || p->done || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
             continue;
         const bool is_slow = slow(s, p);
         const bool better = !best                                   ? true
@@ -175,8 +176,8 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     if (!s->chain_peer && !done_groups(s)) {
         bool asking = false;
         for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-            asking |=
-                s->peer[i].id && s->peer[i].deadline_us && !spv_sync_dropping(s, s->peer[i].id);
+            asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].proving &&
+                      !spv_sync_dropping(s, s->peer[i].id);
         struct spv_sync_peer *p = asking ? NULL : best_untried(s);
         if (p) {
             s->chain_peer = p->id;
@@ -185,7 +186,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     } else if (!s->chain_peer) {
         for (size_t i = 0; !rc && i < SPV_NODE_MAX_PEERS; i++) {
             struct spv_sync_peer *p = &s->peer[i];
-            if (p->id && !p->done && !p->deadline_us && !spv_sync_dropping(s, p->id))
+            if (p->id && !p->done && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id))
                 rc = spv_sync_ask(s, p, NULL, now);
         }
     }
@@ -217,6 +218,7 @@ bool spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
     struct spv_sync_peer *p = spv_sync_find(s, id);
     const bool useful = spv_sync_fetch_remove(s, id, now) || (p && p->useful);
+    spv_lowwork_forget(s, id);
     if (p)
         *p = (struct spv_sync_peer){0};
     if (s->chain_peer == id)
@@ -239,7 +241,10 @@ int spv_sync_stored(struct spv_sync *s, struct spv_now now)
 {
     s->storing = false;
     spv_chain_stored(s->cfg.chain);
-    return spv_sync_fetch_pump(s, now);
+    int rc = spv_lowwork_stored(s, now);
+    if (rc == 1)
+        rc = spv_sync_schedule(s, now);
+    return rc < 0 ? rc : spv_sync_fetch_pump(s, now);
 }
 
 void spv_sync_indexed(struct spv_sync *s)
@@ -272,6 +277,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         s->stalls++;
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
+    spv_lowwork_timer(s, now);
     int rc = s->fetch ? spv_fetch_timer(s->fetch, now) : 0;
     if (!rc)
         rc = spv_sync_fetch_pump(s, now);
@@ -285,7 +291,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         rc = spv_sync_fetch_begin(s, now);
     for (size_t i = 0; !rc && (retry || recheck) && i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && !p->deadline_us && !spv_sync_dropping(s, p->id) && !s->chain_peer &&
+        if (p->id && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id) && !s->chain_peer &&
             !s->fetching)
             rc = spv_sync_ask(s, p, NULL, now);
     }
@@ -300,6 +306,9 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
         if (p->id && p->deadline_us && patience(s, p) < first)
             first = patience(s, p);
     }
+    const uint64_t lowwork = spv_lowwork_deadline(s);
+    if (lowwork < first)
+        first = lowwork;
     const uint64_t fetch = s->fetch ? spv_fetch_deadline(s->fetch) : SPV_NEVER;
     return fetch < first ? fetch : first;
 }
@@ -351,5 +360,5 @@ size_t spv_sync_memory(const struct spv_sync *s)
     struct spv_fetch_stats stats = {0};
     if (s->fetch)
         spv_fetch_stats(s->fetch, &stats);
-    return stats.memory;
+    return stats.memory + spv_lowwork_memory(s);
 }

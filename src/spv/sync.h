@@ -9,6 +9,7 @@
 #include "spv/chain.h"
 #include "spv/effects.h"
 #include "spv/fetch.h"
+#include "spv/lowwork.h"
 
 #define SPV_SYNC_REQUEST (20 * SPV_SECOND) /* ours: a batch is 162 kB; slower is worth a change */
 #define SPV_SYNC_PATIENCE 4 /* ours: times longer when there is nobody else to ask */
@@ -26,6 +27,7 @@ struct spv_sync_config {
     struct spv_u256 min_work;
     uint64_t request_timeout_us; /* 0: SPV_SYNC_REQUEST */
     bool indexed;
+    struct spv_rng rng;
 };
 
 struct spv_sync_peer {
@@ -35,6 +37,8 @@ struct spv_sync_peer {
     uint32_t claim; /* the height it says it has, until shown otherwise */
     bool claims; /* the claim still stands */
     bool done; /* has shown that it knows no better chain than ours */
+    bool proving; /* its chain goes through two passes: it has a slot of the gate's */
+    bool parked; /* waits for such a slot */
     bool recheck; /* an announcement came while a request was open: ask again */
     bool told; /* sendheaders sent */
     bool useful; /* has given us headers or a verdict */
@@ -58,6 +62,7 @@ struct spv_sync {
     struct spv_fetch *fetch; /* NULL: no checkpoint lies ahead */
     bool fetching; /* segments are being fetched: nobody is asked for anything else */
     bool fetch_useless; /* the checkpoints contradict the rules */
+    struct spv_lowwork lowwork;
     bool synced;
     bool index_asked;
     bool storing; /* a change waits for its acknowledgement */

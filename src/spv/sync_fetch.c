@@ -113,7 +113,7 @@ int spv_sync_fetch_headers(struct spv_sync *s, struct spv_sync_peer *p,
     if (!s->fetch)
         return 0;
     int rc = spv_fetch_headers(s->fetch, p->id, msg, now);
-    if (rc == 0 && s->fetching) {
+    if (rc == 0 && s->fetching && !p->proving) {
         /* An announcement, or the answer to what was asked before: in time fetch gets there. */
         if (!p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->useless > SPV_SYNC_MAX_USELESS)
             spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNLINKED);

@@ -3,11 +3,13 @@
  * the STORE effect, so that the answer is under way while the disk works. */
 #include <string.h>
 
+#include "spv/chain_state.h"
 #include "spv/sync_state.h"
 
 /* The peer has no more: its claim falls, and somebody else may be asked. */
 void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
 {
+    spv_lowwork_forget(s, p->id);
     p->done = true;
     p->claims = false;
     p->useful = true;
@@ -100,12 +102,14 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
         return onward;
     p->useless = onward ? 0 : p->useless + 1;
     if (msg->n == SPV_MAX_HEADERS && p->useless <= SPV_SYNC_MAX_USELESS) {
-        if (s->synced) {
+        const bool moved =
+            v->change.kind == SPV_CHANGE_APPEND || v->change.kind == SPV_CHANGE_REORG;
+        if (s->synced && moved) { /* a branch that loses is no news */
             s->synced = false;
             spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
         }
         p->done = false;
-        if (v->change.kind != SPV_CHANGE_NONE && v->change.kind != SPV_CHANGE_BRANCH) {
+        if (moved) {
             const int rc = spv_sync_fetch_resume(s, p, now);
             if (rc)
                 return rc < 0 ? rc : 0;
@@ -144,15 +148,26 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
         if (!p->deadline_us)
             return 0;
         p->deadline_us = 0;
+        if (spv_lowwork_empty(s, p))
+            return spv_sync_schedule(s, now);
         if (p->recheck) /* it may have been sent before what was announced since */
             return spv_sync_ask(s, p, NULL, now);
         spv_sync_finish(s, p);
         return spv_sync_schedule(s, now);
     }
+    bool proven;
+    rc = spv_lowwork_headers(s, p, &proven, msg, now);
+    if (rc)
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
     struct spv_verdict v;
-    rc = spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
+    rc = proven ? spv_chain_accept_proven(s->cfg.chain, &v, msg->headers, msg->n, now)
+                : spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
     if (rc < 0)
         return rc;
+    if (v.error == SPV_ERR_CHAIN_BRANCHES) {
+        rc = spv_lowwork_branch(s, p, msg, now);
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
+    }
     if (v.error == SPV_ERR_HDR_UNLINKED && p->deadline_us && from_genesis(s, msg)) {
         /* It answers our locator with what lies below our base: it is behind, not lying. */
         const bool useful = p->useful;
@@ -195,7 +210,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
             return rc < 0 ? rc : 0;
         p->done = false;
         p->recheck = p->deadline_us != 0;
-        return p->deadline_us || s->chain_peer || s->fetching ? 0 : spv_sync_ask(s, p, NULL, now);
+        return spv_sync_busy(p) || s->chain_peer || s->fetching ? 0 : spv_sync_ask(s, p, NULL, now);
     }
     return 0;
 }

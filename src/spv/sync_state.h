@@ -7,6 +7,12 @@
 
 #define SPV_SYNC_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
+/* An answer of it is waited for, or it has a business of its own. */
+static inline bool spv_sync_busy(const struct spv_sync_peer *p)
+{
+    return p->deadline_us != 0 || p->proving || p->parked;
+}
+
 /* sync.c */
 struct spv_sync_peer *spv_sync_find(struct spv_sync *s, uint64_t id);
 /* The node drops it as soon as this input is over; a LYING error bans it. */
