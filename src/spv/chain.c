@@ -461,6 +461,7 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
                       const struct spv_blockhash *tip)
 {
     struct spv_place place = {SPV_ON_BEST, c->tip.parent.height};
+    const uint32_t base = spv_chain_begins(c).height;
     struct spv_record record;
     uint32_t step = 1;
     size_t n = 0;
@@ -484,7 +485,11 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
             out[n++] = record.hash;
         if (n > 10)
             step *= 2;
-        place.height = place.height > step ? place.height - step : 0;
+        uint32_t next = place.height > step ? place.height - step : 0;
+        /* a branch that leaves above the base must find its foot, however wide the step */
+        if (next < base && place.height > base)
+            next = base;
+        place.height = next;
     }
     out[n++] = c->genesis.hash;
     return (int)n;
