@@ -21,12 +21,12 @@
 #define SPV_BOOK_ENOUGH 8 /* ours: with fewer addresses the seeds are asked at once */
 #define SPV_FALLBACK_AFTER (60 * SPV_SECOND) /* as the reference node */
 #define SPV_FEELER_INTERVAL (120 * SPV_SECOND) /* on average, as the reference node */
-#define SPV_FEELER_PATIENCE (30 * SPV_SECOND) /* ours: from dial to handshake */
-#define SPV_PROXY_PATIENCE (120 * SPV_SECOND) /* ours: the same through a proxy, which may be Tor  \
-                                               */
-#define SPV_SEED_PATIENCE SPV_PROXY_PATIENCE /* ours: and again from the handshake */
+/* ours: from dial to handshake; through a proxy, which may be Tor; a seed's from handshake, too */
+#define SPV_FEELER_PATIENCE (30 * SPV_SECOND)
+#define SPV_PROXY_PATIENCE (120 * SPV_SECOND)
+#define SPV_SEED_PATIENCE SPV_PROXY_PATIENCE
 #define SPV_ADDR_BUDGET 1000 /* addresses from a peer at first: one full answer to getaddr */
-#define SPV_ADDR_PER_SECOND 10 /* tenths of an address a second after that; reference node: 0.1 */
+#define SPV_ADDR_PER_SECOND 10 /* hundredths of one after that; as the reference node */
 #define SPV_SAVE_AFTER (180 * SPV_SECOND) /* ours: gossip alone */
 #define SPV_SAVE_SOON (10 * SPV_SECOND) /* ours: a peer has proven itself */
 #define SPV_ANCHORS 2 /* as the reference node */

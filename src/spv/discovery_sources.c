@@ -12,8 +12,8 @@
 #define OLDEST_TIME 100000000 /* gossip with an earlier time has none; as the reference node */
 #define TIME_PENALTY 7200 /* seconds: what others say is older than they say; likewise */
 #define SERVICES_X9 (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
-#define LOWEST_PORT 1024 /* below are other services' ports: gossip shall not make us knock there  \
-                          */
+/* Below are other services' ports: gossip shall not make us knock there. */
+#define LOWEST_PORT 1024
 #define SEED_VISITS 2 /* ours: seeds dialled at once through a proxy */
 
 static size_t in_book(const struct spv_discovery *d)
