@@ -37,10 +37,13 @@ static int catch_up(struct follow *f)
     int64_t h;
     int rc = f->stored.tip(f->stored.ctx, &tip);
 
-    if (rc == 1)
-        rc = set.tip(set.ctx, &ours);
-    if (rc <= 0 || spv_blockhash_eq(&ours.hash, &tip.hash))
-        return rc < 0 ? rc : SPV_OK;
+    if (rc <= 0)
+        return rc;
+    rc = set.tip(set.ctx, &ours);
+    if (rc <= 0)
+        return rc;
+    if (spv_blockhash_eq(&ours.hash, &tip.hash))
+        return SPV_OK;
     h = common_height(f, ours.height < tip.height ? ours.height : tip.height);
     if (h < 0)
         return (int)h;

@@ -1,4 +1,6 @@
 /* The event loop over real sockets on loopback, with a real store in a folder of its own. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -6,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,6 +34,7 @@ struct run {
     struct spv_node_peer node_peer; /* the same, as the node sees it */
     /* What the test wants to happen; NULL: stop when synced. */
     void (*on_event)(struct run *r, const struct spv_event *event);
+    void (*on_tick)(struct run *r);
     void *ctx;
 };
 
@@ -86,6 +90,8 @@ static void on_tick(void *ctx)
 {
     struct run *r = ctx;
     r->ticks++;
+    if (r->on_tick != NULL)
+        r->on_tick(r);
 }
 
 /* A hanging test says so by SIGALRM. */
@@ -327,6 +333,59 @@ static void failing_store_ends_the_run_with_its_error(void **state)
     served_stop(&s);
 }
 
+/* A socket that takes connections and says nothing. */
+static int listen_mutely(struct spv_endpoint *at)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof sa;
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    *at = (struct spv_endpoint){.host = "127.0.0.1", .port = ntohs(sa.sin_port)};
+    return fd;
+}
+
+static void look_from_outside(struct run *r)
+{
+    struct spv_store *other = r->ctx;
+    struct spv_record tip;
+    if (spv_store_tip(other, &tip) == 1 && tip.height == HEADERS)
+        spv_evloop_stop(r->loop);
+}
+
+static void no_words(struct run *r, const struct spv_event *event)
+{
+    (void)r;
+    (void)event;
+}
+
+/* The mute peer keeps the chain from being called synced, and nothing more comes of the other. */
+static void what_came_last_is_committed_before_long(void **state)
+{
+    struct served s = {0};
+    struct spv_endpoint at[2];
+    struct spv_store *store = NULL;
+    const int mute = listen_mutely(&at[1]);
+    const struct place *p = *state;
+    const struct spv_store_config cfg = {
+        .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
+    served_start(&s, &chain, HEADERS, 0);
+    at[0] = served_endpoint(&s);
+    assert_int_equal(spv_store_open(&store, &cfg, NULL), 0);
+    assert_int_equal(spv_store_close(store), 0);
+    const struct spv_store_config reading = {.path = p->path, .mode = SPV_STORE_READ};
+    assert_int_equal(spv_store_open(&store, &reading, NULL), 0);
+    struct run r = {.on_event = no_words, .on_tick = look_from_outside, .ctx = store};
+    assert_int_equal(run_loop(&r, p, at, 2), 0);
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 0);
+    end_loop(&r);
+    assert_int_equal(spv_store_close(store), 0);
+    served_stop(&s);
+    (void)close(mute);
+}
+
 static void wait_for_ticks(struct run *r, const struct spv_event *event)
 {
     (void)r;
@@ -388,6 +447,7 @@ int main(void)
         T(peer_that_goes_in_mid_sync_is_told_once),
         T(failing_store_ends_the_run_with_its_error),
         T(ticks_come_without_any_peer),
+        T(what_came_last_is_committed_before_long),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);
 }
