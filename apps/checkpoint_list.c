@@ -159,15 +159,30 @@ void checkpoint_list_free(struct checkpoint_list *list)
     *list = (struct checkpoint_list){0};
 }
 
+/* A number of so many digits; -1 when one of them is none. */
+static int digits(const char *text, int n)
+{
+    int x = 0;
+
+    for (; n > 0; n--, text++) {
+        if (*text < '0' || *text > '9')
+            return -1;
+        x = x * 10 + (*text - '0');
+    }
+    return x;
+}
+
 int birthday_parse(int64_t *out, const char *text)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int year = 0, month = 0, day = 0, used = 0, leap, m;
+    int year, month, day, leap, m;
     int64_t n;
 
-    if (strlen(text) != 10 || strspn(text, "0123456789-") != 10 ||
-        sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || used != 10)
+    if (strlen(text) != 10 || text[4] != '-' || text[7] != '-')
         return -1;
+    year = digits(text, 4);
+    month = digits(text + 5, 2);
+    day = digits(text + 8, 2);
     leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (year < 1970 || month < 1 || month > 12 || day < 1 ||
         day > days[month - 1] + (month == 2 && leap))
