@@ -1,0 +1,160 @@
+/* Deep reorganisations: however many messages a better branch takes to come, it is one change and
+ * one event; what ties or loses is none. The chains are long, so the seeds are few:
+ * SPV_SIM_DEEP_SEEDS (default 2). */
+#include "catalogue.h"
+
+#define TRUNK 200
+#define DEEP 5000 /* within what side branches may hold */
+#define DEEPER 20000 /* beyond it: the branch goes through two passes */
+
+static struct sim_store best, rival; /* they part at TRUNK; rival is one header longer */
+static struct sim_store equal; /* as best, but other headers */
+static struct sim_store far_best, far_rival;
+
+static int mine_chains(void **state)
+{
+    const struct spv_params *regtest = spv_params_get(SPV_REGTEST);
+    const char *seeds = getenv("SPV_SIM_DEEP_SEEDS");
+    (void)state;
+    setenv("SPV_SIM_SEEDS", seeds != NULL ? seeds : "2", 1);
+    sim_store_mine(&best, regtest, TRUNK + DEEP, 1);
+    sim_store_fork(&rival, &best, TRUNK, DEEP + 1, 2);
+    sim_store_fork(&equal, &best, TRUNK, DEEP, 3);
+    sim_store_mine(&far_best, regtest, TRUNK + DEEPER, 4);
+    sim_store_fork(&far_rival, &far_best, TRUNK, DEEPER + 1, 5);
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    (void)state;
+    sim_store_free(&best);
+    sim_store_free(&rival);
+    sim_store_free(&equal);
+    sim_store_free(&far_best);
+    sim_store_free(&far_rival);
+    return 0;
+}
+
+static struct sim_client *synced_on(struct sim *sim, struct sim_store *chain)
+{
+    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = chain});
+    struct sim_client *client =
+        sim_add_client(sim, &(struct sim_client_config){.no_checkpoints = true});
+    if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0 ||
+        !catalogue_on(client, chain))
+        sim_break(sim, "not synced in time");
+    return client;
+}
+
+struct target {
+    struct sim_client *client;
+    const struct sim_store *store;
+};
+
+static bool there(struct sim *sim, void *ctx)
+{
+    const struct target *t = ctx;
+    (void)sim;
+    return catalogue_on(t->client, t->store);
+}
+
+static void replaced(struct sim *sim, struct sim_store *from, struct sim_store *to, bool restart)
+{
+    struct sim_client *client = synced_on(sim, from);
+    struct target target = {client, to};
+    sim_server_announce(sim, 0, to);
+    sim_server_announce(sim, 1, to);
+    if (restart) {
+        sim_run(sim, catalogue_pick(sim, 100, 1500) * (SPV_SECOND / 1000), NULL, NULL);
+        sim_client_restart(sim, client);
+    }
+    if (sim_run(sim, 1800 * SPV_SECOND, there, &target) == 0)
+        sim_break(sim, "the better branch was not taken");
+    if (sim_broken(sim) == NULL)
+        sim_run(sim, 1800 * SPV_SECOND, NULL, NULL);
+    if (!there(sim, &target))
+        sim_break(sim, "the better branch was left");
+    if (sim_client_events(client, SPV_EVENT_REORG) != 1)
+        sim_break(sim, "not one reorganisation, one event");
+    if (sim_client_events(client, SPV_EVENT_BANNED) != 0)
+        sim_break(sim, "somebody was banned");
+    if (!restart && sim_client_events(client, SPV_EVENT_SYNCED) != 1)
+        sim_break(sim, "the verdict flapped");
+}
+
+static void deep(struct sim *sim)
+{
+    replaced(sim, &best, &rival, false);
+}
+
+static void a_reorganisation_5000_deep_over_several_messages_is_one_event(void **state)
+{
+    (void)state;
+    catalogue_tell(deep, NULL);
+}
+
+static void deeper(struct sim *sim)
+{
+    replaced(sim, &far_best, &far_rival, false);
+}
+
+static void a_reorganisation_20000_deep_goes_through_two_passes_and_is_one_event(void **state)
+{
+    (void)state;
+    catalogue_tell(deeper, NULL);
+}
+
+static void deep_restarted(struct sim *sim)
+{
+    replaced(sim, &best, &rival, true);
+}
+
+static void deeper_restarted(struct sim *sim)
+{
+    replaced(sim, &far_best, &far_rival, true);
+}
+
+static void a_restart_in_the_middle_of_a_reorganisation_loses_nothing(void **state)
+{
+    (void)state;
+    catalogue_tell(deep_restarted, NULL);
+    catalogue_tell(deeper_restarted, NULL);
+}
+
+/* Branches with the same work, announced in turns: the first seen stays, and nothing is told. */
+static void flapping(struct sim *sim)
+{
+    struct sim_client *client = synced_on(sim, &best);
+    for (unsigned i = 0; i < 6 && sim_broken(sim) == NULL; i++) {
+        sim_server_announce(sim, i % 2, i % 4 < 2 ? &equal : &best);
+        sim_run(sim, 20 * SPV_SECOND, NULL, NULL);
+    }
+    sim_run(sim, 1300 * SPV_SECOND, NULL, NULL); /* and when all are asked again */
+    if (!catalogue_on(client, &best))
+        sim_break(sim, "a tie was followed");
+    if (sim_client_events(client, SPV_EVENT_REORG) + sim_client_events(client, SPV_EVENT_BEHIND) +
+            sim_client_events(client, SPV_EVENT_BANNED) !=
+        0)
+        sim_break(sim, "flapping was told");
+    if (sim_client_events(client, SPV_EVENT_SYNCED) != 1)
+        sim_break(sim, "the verdict flapped");
+}
+
+static void flapping_of_equal_work_is_no_event_at_all(void **state)
+{
+    (void)state;
+    catalogue_tell(flapping, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reorganisation_5000_deep_over_several_messages_is_one_event),
+        cmocka_unit_test(a_reorganisation_20000_deep_goes_through_two_passes_and_is_one_event),
+        cmocka_unit_test(a_restart_in_the_middle_of_a_reorganisation_loses_nothing),
+        cmocka_unit_test(flapping_of_equal_work_is_no_event_at_all),
+    };
+    catalogue_choose();
+    return cmocka_run_group_tests_name("sim: reorganisations", tests, mine_chains, free_chains);
+}
