@@ -1,0 +1,35 @@
+"""Minimum work as a user sets it: chains that have it, and chains that have not."""
+
+import unittest
+
+from support import DONE, HEADER, NO_PEER, TestCase, database_headers
+
+HEIGHT = 4500  # three messages
+WORK = 2 * (HEIGHT + 1)  # of regtest's blocks, genesis among them
+
+
+class MinimumWork(TestCase):
+    def synced(self, work):
+        server = self.server("--mine", HEIGHT)
+        return self.sync("--connect", server.address, "--min-chain-work", work, "--timeout", 3)
+
+    def height(self):
+        return len(database_headers(self.db)) // HEADER - 1
+
+    def test_a_chain_with_just_enough_is_proven_and_stored(self):
+        self.ends(self.synced(f"{WORK:x}"), DONE)
+        self.assertEqual(self.height(), HEIGHT)
+
+    def test_of_a_chain_with_too_little_nothing_is_stored(self):
+        result = self.synced(f"{WORK + 1:X}")
+        self.ends(result, NO_PEER)
+        self.assertIn("too little work", result.stderr)
+        self.assertEqual(self.height(), 0)
+
+    def test_0_asks_for_none(self):
+        self.ends(self.synced("0"), DONE)
+        self.assertEqual(self.height(), HEIGHT)
+
+
+if __name__ == "__main__":
+    unittest.main()
