@@ -169,7 +169,7 @@ int spv_fetch_headers(struct spv_fetch *f, uint64_t id, const struct spv_msg_hea
     struct spv_fetch_segment *s = spv_fetch_segment_of(f, o.serial);
     if (!msg->n && s && s->is_tail)
         fit = FIT_START; /* the last mark is its tip */
-    const bool wanted = s && !spv_fetch_complete(s) && s->have == o.offset && !p->drop;
+    const bool wanted = s && !spv_fetch_complete(s) && spv_fetch_asks_next(&o, s) && !p->drop;
     if (wanted && fit != FIT_BEHIND && make_room(s) < 0)
         return SPV_ERR_NOMEM;
     settle(p, at);

@@ -189,7 +189,7 @@ static void survey_segments(const struct pass *x)
         for (unsigned at = 0; p->id && !p->drop && at < p->n_open; at++) {
             const struct spv_fetch_open *o = &p->open[at];
             struct spv_fetch_segment *s = spv_fetch_segment_of(x->f, o->serial);
-            if (s && o->offset == s->have && !spv_fetch_lacks(p, s, x->now_us))
+            if (s && spv_fetch_asks_next(o, s) && !spv_fetch_lacks(p, s, x->now_us))
                 note_holder(x, s, p, at);
         }
     }
@@ -209,7 +209,7 @@ static bool has_room(const struct spv_fetch_peer *p)
 static bool holds(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s)
 {
     for (unsigned i = 0; i < p->n_open; i++)
-        if (p->open[i].serial == s->serial && p->open[i].offset == s->have)
+        if (spv_fetch_asks_next(&p->open[i], s))
             return true;
     return false;
 }

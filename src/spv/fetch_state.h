@@ -81,6 +81,15 @@ static inline bool spv_fetch_complete(const struct spv_fetch_segment *s)
     return s->have == s->end - s->from;
 }
 
+/* Does the request ask for what comes next of the segment? It may have been begun anew since, with
+ * other headers in its place. */
+static inline bool spv_fetch_asks_next(const struct spv_fetch_open *o,
+                                       const struct spv_fetch_segment *s)
+{
+    return o->serial == s->serial && o->offset == s->have &&
+           spv_blockhash_eq(&o->first, s->have ? &s->last : &s->start);
+}
+
 /* fetch.c */
 struct spv_fetch_segment *spv_fetch_segment_of(struct spv_fetch *f, uint64_t serial);
 bool spv_fetch_lacks(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s,

@@ -409,6 +409,21 @@ static void a_peer_that_lacks_a_start_is_behind_and_no_liar(void **state)
     }
 }
 
+static void a_peer_that_lacks_only_what_comes_later_blocks_nothing(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_kit(&k);
+    add(&k, 1);
+    send(&k, 1, 0, 2000);
+    assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* nothing follows 2015 */
+    assert_false(spv_fetch_blocked(k.fetch));
+    send(&k, 1, 2000, 15);
+    assert_int_equal(take_all(&k, 0), 2015);
+    assert_true(spv_fetch_blocked(k.fetch));
+    close_kit(&k);
+}
+
 static void a_peer_whose_chain_ends_in_a_segment_is_behind(void **state)
 {
     (void)state;
@@ -557,6 +572,30 @@ static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(
     assert_int_equal(take_all(&k, 2005), 4031);
     test_chain_free(&off);
     close_kit(&k);
+}
+
+static void an_answer_that_follows_what_was_replaced_meanwhile_is_no_lie(void **state)
+{
+    (void)state;
+    struct kit k;
+    uint64_t id;
+    struct test_chain off = test_chain_mine(4100, 9, &chain, 2015);
+    open_with(&k, marks, 2, false);
+    begin(&k, 2015);
+    add(&k, 1);
+    k.now.mono_us += SPV_SECOND / 10;
+    send(&k, 1, 2015, 2000); /* true; the rest takes its time */
+    add(&k, 2);
+    while (!asked(&k, 2, 4015, 0))
+        wait_us(&k, SPV_SECOND / 10);
+    assert_int_equal(send_raw(&k, 2, off.headers + 2016, 2000), 1); /* in its place */
+    send(&k, 1, 4015, 16);
+    assert_nobody_dropped(&k);
+    assert_int_equal(send_raw(&k, 2, off.headers + 4016, 16), 1);
+    assert_int_equal(dropped(&k, &id), SPV_ERR_HDR_CHECKPOINT);
+    assert_int_equal(id, 2);
+    close_kit(&k);
+    test_chain_free(&off);
 }
 
 static void more_than_was_asked_for_is_cut_off(void **state)
@@ -788,12 +827,14 @@ int main(void)
         cmocka_unit_test(a_segment_too_long_to_be_held_is_given_as_it_comes),
         cmocka_unit_test(an_announcement_settles_nothing),
         cmocka_unit_test(a_peer_that_lacks_a_start_is_behind_and_no_liar),
+        cmocka_unit_test(a_peer_that_lacks_only_what_comes_later_blocks_nothing),
         cmocka_unit_test(a_peer_whose_chain_ends_in_a_segment_is_behind),
         cmocka_unit_test(a_peer_that_was_behind_is_asked_again_later),
         cmocka_unit_test(what_a_peer_is_behind_of_is_asked_of_others_at_once),
         cmocka_unit_test(a_proven_lie_drops_the_peer_and_others_are_asked),
         cmocka_unit_test(who_contradicts_a_mark_is_the_liar_not_who_came_before),
         cmocka_unit_test(a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew),
+        cmocka_unit_test(an_answer_that_follows_what_was_replaced_meanwhile_is_no_lie),
         cmocka_unit_test(more_than_was_asked_for_is_cut_off),
         cmocka_unit_test(a_lost_peer_loses_nothing),
         cmocka_unit_test(an_overdue_segment_is_asked_of_one_more_peer),

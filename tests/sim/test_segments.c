@@ -1,0 +1,326 @@
+/* Clients whose checkpoints lie ahead, among servers that are lost, mute, slow, behind or lying, on
+ * many seeds. SPV_SIM_SEEDS says how many (default 20), SPV_SIM_SEED runs one and prints its trace.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "support/sim/sim.h"
+
+#define SEEDS 20
+#define PERIOD 2016
+#define MARKS 4
+#define LENGTH (MARKS * PERIOD + 200)
+#define HALF 5000 /* within the third segment */
+
+static struct sim_store chain; /* the one with the marks */
+static struct sim_store half; /* its beginning */
+static struct sim_store false_chain; /* leaves it at 3,000, below the second mark, and is longer */
+static struct sim_store stray; /* leaves it at 1,000, below the first mark, 500 headers */
+static struct spv_checkpoint marks[MARKS];
+
+static int mine_chains(void **state)
+{
+    (void)state;
+    sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    sim_store_fork(&half, &chain, HALF, 0, 2);
+    sim_store_fork(&false_chain, &chain, 3000, LENGTH, 3);
+    sim_store_fork(&stray, &chain, 1000, 500, 4);
+    for (uint32_t i = 0; i < MARKS; i++) {
+        const struct spv_record *r = &chain.at[(i + 1) * PERIOD - 1];
+        marks[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
+    }
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    (void)state;
+    sim_store_free(&chain);
+    sim_store_free(&half);
+    sim_store_free(&false_chain);
+    sim_store_free(&stray);
+    return 0;
+}
+
+typedef void story(struct sim *sim);
+
+static uint64_t all_bans; /* in all worlds of a test: that what it is about did happen */
+
+static void on_seeds(story *play, unsigned resets)
+{
+    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
+    const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
+    const uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS;
+    print_message("seeds %llu..%llu\n", (unsigned long long)first,
+                  (unsigned long long)(first + n - 1));
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .reset_permille = resets});
+        play(sim);
+        if (one)
+            fwrite(sim_trace(sim)->data, 1, sim_trace(sim)->len, stderr);
+        if (sim_broken(sim)) {
+            print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
+                        (unsigned long long)seed, sim_broken(sim), (unsigned long long)seed);
+            fail();
+        }
+        sim_free(sim);
+    }
+}
+
+static struct sim_client *add_client(struct sim *sim)
+{
+    return sim_add_client(
+        sim, &(struct sim_client_config){.checkpoints = marks, .n_checkpoints = MARKS});
+}
+
+static void run_to_sync(struct sim *sim, struct sim_client *client, uint64_t seconds,
+                        const struct sim_store *want)
+{
+    if (sim_run(sim, seconds * SPV_SECOND, sim_client_synced, client) == 0)
+        sim_break(sim, "not synced in time");
+    if (!spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
+                          &sim_store_tip(want)->hash))
+        sim_break(sim, "the client ended on another tip");
+}
+
+static void expect_bans(struct sim *sim, const struct sim_client *client, uint64_t least,
+                        uint64_t most)
+{
+    const uint64_t bans = sim_client_events(client, SPV_EVENT_BANNED);
+    all_bans += bans;
+    if (bans < least || bans > most)
+        sim_break(sim, "the wrong number of peers was banned");
+}
+
+static void two_and_a_mute_one(struct sim *sim)
+{
+    const size_t mute = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .mute = i == mute});
+    struct sim_client *client = add_client(sim);
+    run_to_sync(sim, client, 1800, &chain);
+    expect_bans(sim, client, 0, 0);
+}
+
+static void the_tip_is_reached_beside_a_mute_peer(void **state)
+{
+    (void)state;
+    on_seeds(two_and_a_mute_one, 0);
+}
+
+static void the_tip_is_reached_though_connections_reset(void **state)
+{
+    (void)state;
+    on_seeds(two_and_a_mute_one, 20);
+}
+
+static void crawling(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .bytes_per_s = 3000});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .think_us = 3 * SPV_SECOND});
+    struct sim_client *client = add_client(sim);
+    run_to_sync(sim, client, 7200, &chain);
+    expect_bans(sim, client, 0, 0);
+}
+
+static void the_tip_is_reached_over_thin_lines_and_from_slow_thinkers(void **state)
+{
+    (void)state;
+    on_seeds(crawling, 0);
+}
+
+static int forge(void *ctx, struct spv_header *headers, int n,
+                 const struct spv_msg_getheaders *request)
+{
+    (void)ctx;
+    (void)request;
+    if (n > 0)
+        headers[n - 1].bits = 0x1d00ffff; /* its proof of work is gone */
+    return n;
+}
+
+static void forger(struct sim *sim)
+{
+    const size_t lies = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(
+            sim, &(struct sim_server_config){.chain = &chain, .answer = i == lies ? forge : NULL});
+    struct sim_client *client = add_client(sim);
+    run_to_sync(sim, client, 1800, &chain);
+    expect_bans(sim, client, 0, 1);
+}
+
+static void a_forger_is_banned_and_nobody_else(void **state)
+{
+    (void)state;
+    all_bans = 0;
+    on_seeds(forger, 0);
+    if (getenv("SPV_SIM_SEED") == NULL)
+        assert_true(all_bans > 0);
+}
+
+static void contradictor(struct sim *sim)
+{
+    const size_t lies = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim,
+                       &(struct sim_server_config){.chain = i == lies ? &false_chain : &chain});
+    struct sim_client *client = add_client(sim);
+    run_to_sync(sim, client, 1800, &chain);
+    expect_bans(sim, client, 0, 1);
+    if (!sim_broken(sim))
+        sim_run(sim, 3600 * SPV_SECOND, NULL, NULL); /* more work, but no valid chain */
+    run_to_sync(sim, client, 1, &chain);
+}
+
+static void a_chain_that_contradicts_a_checkpoint_is_not_followed(void **state)
+{
+    (void)state;
+    all_bans = 0;
+    on_seeds(contradictor, 0);
+    if (getenv("SPV_SIM_SEED") == NULL)
+        assert_true(all_bans > 0);
+}
+
+static void behind(struct sim *sim)
+{
+    const size_t whole = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == whole ? &chain : &half});
+    struct sim_client *client = add_client(sim);
+    run_to_sync(sim, client, 1800, &chain);
+    expect_bans(sim, client, 0, 0);
+}
+
+static void peers_that_are_behind_are_no_hindrance_and_not_banned(void **state)
+{
+    (void)state;
+    on_seeds(behind, 0);
+}
+
+static void grow(struct sim *sim, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 3; i++)
+        sim_server_announce(sim, i, &chain);
+}
+
+static bool complete(struct sim *sim, void *client)
+{
+    (void)sim;
+    return spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
+                            &sim_store_tip(&chain)->hash);
+}
+
+/* What all peers have is brought though it ends in the middle of a segment; then they have more. */
+static void all_begin_with(struct sim *sim, struct sim_store *first)
+{
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = first});
+    struct sim_client *client = add_client(sim);
+    run_to_sync(sim, client, 1800, first);
+    sim_after(sim, test_random_below(sim_random(sim), 100) * SPV_SECOND, grow, NULL);
+    if (sim_run(sim, 1800 * SPV_SECOND, complete, client) == 0)
+        sim_break(sim, "what came later was not fetched");
+    run_to_sync(sim, client, 1800, &chain);
+    expect_bans(sim, client, 0, 0);
+}
+
+static void all_behind(struct sim *sim)
+{
+    all_begin_with(sim, &half);
+}
+
+static void all_astray(struct sim *sim)
+{
+    all_begin_with(sim, &stray);
+}
+
+static void what_peers_have_is_brought_though_no_checkpoint_ends_it(void **state)
+{
+    (void)state;
+    on_seeds(all_behind, 0);
+}
+
+static void a_tip_beside_the_checkpoints_chain_is_left_for_it(void **state)
+{
+    (void)state;
+    on_seeds(all_astray, 0);
+}
+
+static bool half_way(struct sim *sim, void *client)
+{
+    (void)sim;
+    return sim_store_tip(sim_client_store(client))->height >= 2 * PERIOD - 1;
+}
+
+static void restart(struct sim *sim)
+{
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    struct sim_client *client = add_client(sim);
+    if (sim_run(sim, 600 * SPV_SECOND, half_way, client) == 0)
+        sim_break(sim, "never half-way");
+    sim_client_restart(sim, client);
+    run_to_sync(sim, client, 600, &chain);
+}
+
+static void a_restarted_client_goes_on_from_what_is_stored(void **state)
+{
+    (void)state;
+    on_seeds(restart, 0);
+}
+
+static void heal(struct sim *sim, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 3; i++)
+        sim_server(sim, i)->cut_off = false;
+}
+
+static void cut(struct sim *sim, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 3; i++)
+        sim_server(sim, i)->cut_off = true;
+    sim_after(sim, 400 * SPV_SECOND, heal, NULL);
+}
+
+static void partition(struct sim *sim)
+{
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    struct sim_client *client = add_client(sim);
+    sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut, NULL);
+    run_to_sync(sim, client, 7200, &chain);
+    expect_bans(sim, client, 0, 0);
+}
+
+static void a_partition_heals(void **state)
+{
+    (void)state;
+    on_seeds(partition, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tip_is_reached_beside_a_mute_peer),
+        cmocka_unit_test(the_tip_is_reached_though_connections_reset),
+        cmocka_unit_test(the_tip_is_reached_over_thin_lines_and_from_slow_thinkers),
+        cmocka_unit_test(a_forger_is_banned_and_nobody_else),
+        cmocka_unit_test(a_chain_that_contradicts_a_checkpoint_is_not_followed),
+        cmocka_unit_test(peers_that_are_behind_are_no_hindrance_and_not_banned),
+        cmocka_unit_test(what_peers_have_is_brought_though_no_checkpoint_ends_it),
+        cmocka_unit_test(a_tip_beside_the_checkpoints_chain_is_left_for_it),
+        cmocka_unit_test(a_restarted_client_goes_on_from_what_is_stored),
+        cmocka_unit_test(a_partition_heals),
+    };
+    return cmocka_run_group_tests_name("sim: segments", tests, mine_chains, free_chains);
+}
