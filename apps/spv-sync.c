@@ -47,7 +47,8 @@ struct sync {
     bool synced, gave_up;
     size_t banned; /* peers, in this run or before */
     struct spv_record synced_tip;
-    uint64_t printed_added; /* headers added when progress was last told */
+    uint64_t printed_added; /* headers added or being proven when progress was last told */
+    uint64_t proving; /* headers in the pass that runs, when they were looked at last */
 };
 
 /* What happens. */
@@ -78,14 +79,14 @@ static void tell_progress(struct sync *s)
     if (s->quiet || (!cli_live() && (s->synced || now - s->printed < every)))
         return;
     spv_evloop_stats(s->loop, &stats);
-    if (cli_json_on() && stats.headers_added == s->printed_added)
+    if (cli_json_on() && stats.headers_added + stats.proving_headers == s->printed_added)
         return;
     report_sample(&s->report, &stats);
     report_progress(&s->report, &stats, s->peer,
                     cli_json_on() ? spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS)
                                   : 0);
     s->printed = now;
-    s->printed_added = stats.headers_added;
+    s->printed_added = stats.headers_added + stats.proving_headers;
 }
 
 /* With no other peer allowed there is nothing to wait for. */
@@ -154,6 +155,10 @@ static void on_tick(void *ctx)
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0)
         s->useful = cli_clock(); /* following: silence is normal */
+    if (stats.proving_headers != s->proving) {
+        s->useful = cli_clock(); /* a first pass adds nothing, and may be long */
+        s->proving = stats.proving_headers;
+    }
     if (s->timeout > 0 && cli_clock() - s->useful >= (double)s->timeout) {
         s->gave_up = true;
         spv_evloop_stop(s->loop);

@@ -6,6 +6,10 @@ void metrics_totals(json_t *object, const struct spv_node_stats *stats)
         const char *name;
         uint64_t value;
     } totals[] = {
+        {"proving", stats->proving},
+        {"proving_pass", stats->proving_pass},
+        {"proving_headers", stats->proving_headers},
+        {"proving_length", stats->proving_length},
         {"requests", stats->requests},
         {"segments", stats->segments},
         {"segments_done", stats->segments_done},

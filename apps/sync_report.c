@@ -182,6 +182,14 @@ static void progress_line(const struct report *r, char *out, size_t cap,
                  stats->peers == 1 ? "peer" : "peers");
         return;
     }
+    if (!stats->synced && stats->proving > 0) {
+        used = snprintf(out, cap, "height %s  a chain must show its work: pass %u of 2, %s headers",
+                        cli_count(a, stats->tip.height), stats->proving_pass,
+                        cli_count(b, stats->proving_headers));
+        if (used > 0 && (size_t)used < cap && stats->proving_length > 0)
+            snprintf(out + used, cap - (size_t)used, " of %s", cli_count(c, stats->proving_length));
+        return;
+    }
     if (stats->synced && stats->filled > 0) {
         snprintf(out, cap, "filling below height %s: %s of %s", cli_count(a, stats->base.height),
                  cli_count(b, stats->filled), cli_count(c, stats->base.height - 1));

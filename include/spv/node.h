@@ -115,6 +115,10 @@ struct spv_node_stats {
     bool stale; /* the tip has not moved for long: fresh peers are being tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans;
+    unsigned proving; /* peers whose chain must show its work before anything of it is stored */
+    unsigned proving_pass; /* 1 or 2, of the one that is furthest; 0: none */
+    uint64_t proving_headers; /* of that pass so far */
+    uint64_t proving_length; /* of its chain, where that is known: in the second pass */
     unsigned requests; /* for headers, open on all peers */
     unsigned segments; /* begun and not joined, where checkpoints cut the chain into segments */
     uint64_t segments_done; /* joined */

@@ -518,4 +518,5 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         out->hedges += stats.hedges;
     }
     out->requests += spv_sync_open(&n->sync);
+    spv_sync_proving(&n->sync, out);
 }

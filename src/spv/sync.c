@@ -313,6 +313,23 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
     return fetch < first ? fetch : first;
 }
 
+void spv_sync_proving(const struct spv_sync *s, struct spv_node_stats *out)
+{
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++) {
+        const struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
+        const unsigned pass = slot->presync.phase == SPV_PRESYNC_FIRST ? 1 : 2;
+        if (!slot->peer || slot->presync.phase == SPV_PRESYNC_OFF)
+            continue;
+        out->proving++;
+        if (pass < out->proving_pass ||
+            (pass == out->proving_pass && slot->presync.n <= out->proving_headers))
+            continue;
+        out->proving_pass = pass;
+        out->proving_headers = slot->presync.n;
+        out->proving_length = pass == 2 ? slot->presync.length : 0;
+    }
+}
+
 unsigned spv_sync_open(const struct spv_sync *s)
 {
     unsigned open = 0;

@@ -101,6 +101,9 @@ int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out);
 /* Fills in what sync knows of the peer out->id. */
 void spv_sync_look(const struct spv_sync *s, struct spv_node_peer *out);
 
+/* Fills in what is being proven. */
+void spv_sync_proving(const struct spv_sync *s, struct spv_node_stats *out);
+
 /* Requests open apart from fetch's. */
 unsigned spv_sync_open(const struct spv_sync *s);
 

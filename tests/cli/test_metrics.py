@@ -1,12 +1,15 @@
 """The figures that spv-sync --json gives to programs: totals, and what each peer does."""
 
 import json
+import signal
 import unittest
 
-from support import DONE, HEADER, REGTEST_GENESIS, TestCase, display, fetch_headers, sha256d
+from support import (DONE, HEADER, INTERRUPTED, REGTEST_GENESIS, TestCase, display, fetch_headers,
+                     sha256d)
 
 COUNT = 6000
-TOTALS = ("requests", "segments", "segments_done", "hedges", "stalls", "reorgs", "bans")
+TOTALS = ("proving", "proving_pass", "proving_headers", "proving_length", "requests", "segments",
+          "segments_done", "hedges", "stalls", "reorgs", "bans")
 
 
 class Metrics(TestCase):
@@ -34,6 +37,25 @@ class Metrics(TestCase):
         self.assertIs(peer["done"], False)
         self.assertEqual(peer["requests"], 1)
         self.assertEqual((events[-1]["bans"], events[-1]["segments_done"]), (0, 0))
+
+    def test_a_chain_that_must_show_its_work_is_progress(self):
+        server = self.server("--mine", COUNT)
+        proxy = self.proxy(server.port, limit=200 * 1000)  # one batch and a bit
+        work = f"{2 * COUNT:x}"  # 2 a regtest block
+        for args, wanted in ((("--json",), None), ((), "a chain must show its work: pass 1 of 2, ")):
+            sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--connect",
+                                proxy.address, "--min-chain-work", work, *args)
+            if wanted is None:
+                e = sync.event("progress")
+                self.assertEqual((e["height"], e["proving"], e["proving_pass"], e["proving_headers"],
+                                  e["proving_length"]), (0, 1, 1, 2000, 0))
+            else:
+                self.assertIn("2,000 headers", sync.wait_for(lambda line: wanted in line))
+            sync.signal(signal.SIGINT)
+            self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
+        events = self.events(self.sync("--connect", server.address, "--json", "--min-chain-work",
+                                       work))
+        self.assertEqual((events[-1]["height"], events[-1]["proving"]), (COUNT, 0))
 
     def test_segments_are_counted(self):
         server = self.server("--mine", COUNT)
