@@ -73,45 +73,48 @@ void postgres_between(const struct rows *r)
     copy_from(r, "branch_header", ", previous_hash");
 }
 
-void postgres_tail(const struct rows *r, const struct spv_record *tip)
+void postgres_tail(const struct rows *r, const struct spv_record *first,
+                   const struct spv_record *last)
 {
     static const char hex[] = "0123456789abcdef";
     char magic[9] = "";
     char genesis[SPV_HASH_HEX];
     char hash[SPV_HASH_HEX];
     char work[SPV_HASH_HEX];
+    char prev[SPV_HASH_HEX];
     char text[2 * ROW_MAX];
-    struct spv_blockhash first;
+    struct spv_blockhash zeroth;
     for (size_t i = 0; i < 4; i++) {
         magic[2 * i] = hex[r->params->net.magic[i] >> 4];
         magic[2 * i + 1] = hex[r->params->net.magic[i] & 15];
     }
-    spv_header_hash(&first, &r->params->genesis);
-    spv_blockhash_hex(genesis, &first);
-    spv_blockhash_hex(hash, &tip->hash);
-    spv_u256_hex(work, &tip->work);
+    spv_header_hash(&zeroth, &r->params->genesis);
+    spv_blockhash_hex(genesis, &zeroth);
+    spv_blockhash_hex(hash, &last->hash);
+    spv_u256_hex(work, &last->work);
+    spv_blockhash_hex(prev, &first->header.prev);
     sink_text(r->sink, "\\.\nCOPY meta (key, value) FROM stdin;\n");
     int n = snprintf(text, sizeof text,
                      "network\t%s\nmagic\t%s\ngenesis\t%s\ntip_height\t%" PRIu32
-                     "\ntip_hash\t%s\ntip_work\t%s\n\\.\n",
-                     r->params->net.name, magic, genesis, tip->height, hash, work);
+                     "\ntip_hash\t%s\ntip_work\t%s\nfirst_previous_hash\t%s\n\\.\n",
+                     r->params->net.name, magic, genesis, last->height, hash, work, prev);
     sink_write(r->sink, text, (size_t)n);
-    sink_text(r->sink,
-              "ALTER TABLE header ADD PRIMARY KEY (height);\n"
-              "CREATE UNIQUE INDEX header_by_hash ON header (hash);\n"
-              "ALTER TABLE branch_header ADD PRIMARY KEY (hash);\n"
-              "CREATE VIEW block_header AS SELECT\n"
-              " h.height,\n"
-              " encode(h.hash, 'hex') AS hash,\n"
-              " h.version,\n"
-              " encode(CASE WHEN h.height = 0 THEN decode(repeat('00', 32), 'hex') ELSE p.hash END,"
-              " 'hex') AS previous_hash,\n"
-              " encode(h.merkle_root, 'hex') AS merkle_root,\n"
-              " h.time,\n"
-              " to_timestamp(h.time) AT TIME ZONE 'UTC' AS utc,\n"
-              " lpad(to_hex(h.bits), 8, '0') AS bits,\n"
-              " h.nonce,\n"
-              " encode(h.work, 'hex') AS work\n"
-              " FROM header h LEFT JOIN header p ON p.height = h.height - 1;\n"
-              "COMMIT;\n");
+    sink_text(r->sink, "ALTER TABLE header ADD PRIMARY KEY (height);\n"
+                       "CREATE UNIQUE INDEX header_by_hash ON header (hash);\n"
+                       "ALTER TABLE branch_header ADD PRIMARY KEY (hash);\n"
+                       "CREATE VIEW block_header AS SELECT\n"
+                       " h.height,\n"
+                       " encode(h.hash, 'hex') AS hash,\n"
+                       " h.version,\n"
+                       " CASE WHEN p.hash IS NULL THEN (SELECT value FROM meta"
+                       " WHERE key = 'first_previous_hash')"
+                       " ELSE encode(p.hash, 'hex') END AS previous_hash,\n"
+                       " encode(h.merkle_root, 'hex') AS merkle_root,\n"
+                       " h.time,\n"
+                       " to_timestamp(h.time) AT TIME ZONE 'UTC' AS utc,\n"
+                       " lpad(to_hex(h.bits), 8, '0') AS bits,\n"
+                       " h.nonce,\n"
+                       " encode(h.work, 'hex') AS work\n"
+                       " FROM header h LEFT JOIN header p ON p.height = h.height - 1;\n"
+                       "COMMIT;\n");
 }

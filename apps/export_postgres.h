@@ -8,6 +8,7 @@
 void postgres_head(const struct rows *r);
 void postgres_row(const struct rows *r, const struct spv_record *record, bool side);
 void postgres_between(const struct rows *r);
-void postgres_tail(const struct rows *r, const struct spv_record *tip);
+void postgres_tail(const struct rows *r, const struct spv_record *first,
+                   const struct spv_record *last);
 
 #endif

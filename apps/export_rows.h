@@ -24,7 +24,8 @@ struct export_format {
     void (*head)(const struct rows *r); /* each may be NULL but row */
     void (*row)(const struct rows *r, const struct spv_record *record, bool side);
     void (*between)(const struct rows *r); /* before the side branches */
-    void (*tail)(const struct rows *r, const struct spv_record *tip);
+    void (*tail)(const struct rows *r, const struct spv_record *first,
+                 const struct spv_record *last);
 };
 
 /* By name; NULL is the default. NULL when there is none of this name. */

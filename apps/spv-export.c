@@ -92,9 +92,14 @@ static void paint(struct progress *p)
     cli_paint(line);
 }
 
+/* The best chain's part that was written. */
+struct span {
+    struct spv_record first, last;
+};
+
 /* Everything that the walk gives. Returns an exit code. */
 static int write_walk(struct job *e, struct spv_store_walk *walk, const struct rows *rows,
-                      bool side, struct spv_record *last, struct progress *p)
+                      bool side, struct span *span, struct progress *p)
 {
     struct spv_record r;
     bool live = e->sink.is_file && !e->quiet && cli_live();
@@ -102,7 +107,8 @@ static int write_walk(struct job *e, struct spv_store_walk *walk, const struct r
     while ((rc = spv_store_walk_next(walk, &r)) > 0) {
         e->format->row(rows, &r, side);
         if (!side) {
-            *last = r;
+            span->first = p->done == 0 ? r : span->first;
+            span->last = r;
         }
         if (e->follower != NULL) {
             follow_wrote(e->follower, &r);
@@ -134,7 +140,7 @@ static int write_rows(struct job *e, struct spv_store_walk *walk, struct progres
                         .params = spv_store_params(e->store),
                         .from = (uint32_t)e->from,
                         .branches = e->branches};
-    struct spv_record last = {.height = 0};
+    struct span span = {.first = {.height = 0}};
     int rc = CLI_DONE;
     if (e->follow) {
         e->follower = follow_new(e->store, e->format, &rows, e->quiet);
@@ -148,17 +154,17 @@ static int write_rows(struct job *e, struct spv_store_walk *walk, struct progres
     if (e->format->head != NULL) {
         e->format->head(&rows);
     }
-    rc = write_walk(e, walk, &rows, false, &last, p);
+    rc = write_walk(e, walk, &rows, false, &span, p);
     if (rc == CLI_DONE && e->branches) {
         if (e->format->between != NULL) {
             e->format->between(&rows);
         }
         int err = spv_store_walk_branches(walk);
         rc = err != 0 ? cli_fail(err, "%s", spv_store_last_problem(e->store))
-                      : write_walk(e, walk, &rows, true, &last, p);
+                      : write_walk(e, walk, &rows, true, &span, p);
     }
     if (rc == CLI_DONE && e->format->tail != NULL) {
-        e->format->tail(&rows, &last);
+        e->format->tail(&rows, &span.first, &span.last);
     }
     spv_store_walk_close(walk); /* its snapshot would hold back the writer's checkpoints */
     if (rc == CLI_DONE) {
