@@ -84,6 +84,7 @@ static void apply(struct store *s, const struct spv_change *c)
         assert_int_equal(c->n, PERIOD);
         s->starts++;
         s->base.height = c->records[0].height;
+        s->base.work_from = s->starts_relative ? s->base.height : 0;
         break;
     case SPV_CHANGE_FILL:
         assert_true(last->height < s->base.height);

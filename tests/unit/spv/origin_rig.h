@@ -21,6 +21,7 @@ struct store {
     uint32_t tip;
     struct spv_base base;
     unsigned starts, fills;
+    bool starts_relative; /* a START's works count from its base, as a store can tell */
     uint32_t filled_from; /* the lowest fork height of a FILL */
 };
 

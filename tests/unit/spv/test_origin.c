@@ -38,6 +38,27 @@ static void starts_with_the_period_before_and_goes_on_from_there(void **state)
     rig_unset(&r);
 }
 
+/* The work below the start is unknown: having passed the last checkpoint stands for the minimum. */
+static void work_from_the_base_is_enough_past_the_last_checkpoint(void **state)
+{
+    for (int past = 0; past <= 1; past++) {
+        struct rig r;
+        (void)state;
+        rig_set(&r);
+        struct spv_node_config cfg = rig_config(&r);
+        const struct kit_headers some = {.headers = r.chain.headers, .n = past ? TOP : 100};
+        cfg.min_work = &r.at[TOP].work; /* from genesis */
+        cfg.n_connect = 1;
+        r.store.starts_relative = true;
+        rig_open(&r, &cfg);
+        const uint64_t a = rig_come(&r, 0);
+        rig_serve(&r, a, &some);
+        assert_int_equal(r.store.starts, 1);
+        assert_int_equal(r.events[SPV_EVENT_SYNCED], past);
+        rig_unset(&r);
+    }
+}
+
 static void known_work_counts_from_genesis(void **state)
 {
     struct rig r;
@@ -208,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starts_with_the_period_before_and_goes_on_from_there),
+        cmocka_unit_test(work_from_the_base_is_enough_past_the_last_checkpoint),
         cmocka_unit_test(known_work_counts_from_genesis),
         cmocka_unit_test(a_liar_about_the_first_period_is_banned_and_the_next_peer_asked),
         cmocka_unit_test(a_peer_lost_in_the_first_period_loses_nothing),
