@@ -235,7 +235,18 @@ static void asks_again_for_headers_from_the_future_and_bans_nobody(void **state)
     assert_int_equal(s->tip.height, 5);
     assert_int_equal(stats_of(s).bans, 0);
     assert_int_equal(stats_of(s).peers, 1);
+    /* a second before its time nobody is asked, and it would still be refused */
+    while (shell_next(s, SPV_EFFECT_SEND) != NULL)
+        ;
+    s->now.unix_s += 59;
+    s->now.mono_us += 59 * SPV_SECOND;
+    shell_timer(s);
+    assert_null(shell_next(s, SPV_EFFECT_SEND));
+    shell_headers(s, a, main_chain.headers + 6, 1);
+    assert_int_equal(s->tip.height, 5);
+    assert_int_equal(stats_of(s).bans, 0);
     shell_sleep_until_deadline(s);
+    assert_int_equal(s->now.unix_s, (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE);
     const struct spv_effect *send = NULL, *e;
     while ((e = shell_next(s, SPV_EFFECT_SEND)) != NULL)
         if (e->message.command == SPV_CMD_GETHEADERS)

@@ -367,6 +367,16 @@ static void nothing_is_taken_while_something_waits_or_nothing_runs(void **state)
     assert_int_equal(spv_presync_take(&p, &taken, chain.headers + 10, 1, kit_late), SPV_ERR_STATE);
     assert_int_equal(spv_presync_release(&p, let, 10), 10);
     assert_int_equal(spv_presync_take(&p, &taken, chain.headers + 10, 1, kit_late), SPV_ERR_STATE);
+    /* in the middle of a second pass, too: there is no room for more */
+    struct kit_headers none = {0};
+    begin_fixed(&p, LONG, 0, 1);
+    give(&p, &chain, 0, LONG, &none);
+    for (size_t at = 0; at < SPV_PRESYNC_HELD + 100; at += 2000)
+        assert_int_equal(spv_presync_take(&p, &taken, chain.headers + at, 2000, kit_late), 0);
+    assert_int_equal(p.phase, SPV_PRESYNC_SECOND);
+    assert_true(spv_presync_ready(&p) > 0);
+    assert_int_equal(spv_presync_take(&p, &taken, chain.headers + 16000, 1, kit_late),
+                     SPV_ERR_STATE);
     spv_presync_end(&p);
     spv_presync_end(&p); /* again is fine */
 }

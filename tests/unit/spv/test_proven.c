@@ -188,6 +188,9 @@ static void a_proven_branch_finds_a_slot(void **state)
     assert_int_equal(spv_chain_accept(c, &v, b.headers + FORK + 20, 60, kit_late), 0);
     assert_int_equal(v.error, 0);
     assert_true(spv_chain_has_proven(c));
+    const struct spv_blockhash end = kit_hash(&weak.headers[FORK + 9]);
+    struct spv_record record;
+    assert_int_equal(spv_chain_find(c, &record, NULL, &end), 1);
     kit_headers_free(&b);
     spv_chain_free(c);
     kit_store_free(&s);
