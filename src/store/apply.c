@@ -5,6 +5,7 @@
  * what is stored: that the records follow each other and the header at the fork, and that the
  * chain and the store speak of the same tip. */
 #include "store/db.h"
+#include "store/lostlog.h"
 
 /* At most this many side-branch rows are kept, the highest ones: what the chain itself would hold.
  */
@@ -167,6 +168,7 @@ int spv_store_commit(struct spv_store *s)
         return undo(s, rc);
     }
     s->gathered = 0;
+    spv_lostlog_note(s);
     return SPV_OK;
 }
 
@@ -212,6 +214,7 @@ int spv_store_apply(struct spv_store *s, const struct spv_change *change)
         return undo(s, rc);
     }
     note_applied(s, change);
+    spv_lostlog_note(s);
     return SPV_OK;
 }
 

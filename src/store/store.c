@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "store/lock.h"
+#include "store/lostlog.h"
 #include "store/path.h"
 #include "store/schema.h"
 
@@ -163,9 +164,21 @@ static int bring_up(struct spv_store *s, int64_t version)
     return rc == SPV_OK && !s->unchecked ? spv_check_tail(s) : rc;
 }
 
+/* A writer cuts its losses: what the log held is fetched again. */
+static int look_for_log(struct spv_store *s, const struct spv_lostlog *note)
+{
+    int lost = s->unchecked ? 0 : spv_lostlog_missing(s, note);
+    if (lost > 0) {
+        uint32_t n = note->height > s->tip.height ? note->height - s->tip.height : 1;
+        s->rewound = n > s->rewound ? n : s->rewound;
+    }
+    return lost < 0 ? lost : SPV_OK;
+}
+
 static int open_write(struct spv_store *s)
 {
     int64_t version = 0;
+    struct spv_lostlog note;
     int code = spv_db_connect(&s->db, s->path, s->mode, false);
     if (code != SQLITE_OK) {
         return spv_db_error(s, code, "open it");
@@ -175,6 +188,7 @@ static int open_write(struct spv_store *s)
         rc = spv_db_fail(s, SPV_ERR_DB_READONLY,
                          "%s: cannot be written. Check the permissions of the file.", s->path);
     }
+    spv_lostlog_read(&note, s);
     if (rc == SPV_OK && s->lock < 0) {
         rc = take_lock(s);
     }
@@ -192,6 +206,9 @@ static int open_write(struct spv_store *s)
     }
     if (rc == SPV_OK) {
         rc = bring_up(s, version);
+    }
+    if (rc == SPV_OK && version > 0) {
+        rc = look_for_log(s, &note);
     }
     if (rc == SPV_OK) {
         rc = spv_db_commit(s);
@@ -246,8 +263,10 @@ static int connect_read(struct spv_store *s, bool immutable)
 static int open_read(struct spv_store *s, bool any_network)
 {
     int64_t version = 0;
+    struct spv_lostlog note = {.noted = false};
     int rc = connect_read(s, false);
     if (rc == SPV_OK) {
+        spv_lostlog_read(&note, s);
         rc = spv_db_exec(s, "BEGIN", "read it");
     }
     if (rc == SPV_OK) {
@@ -258,6 +277,10 @@ static int open_read(struct spv_store *s, bool any_network)
     }
     if (rc == SPV_OK && !s->unchecked) {
         rc = spv_check_tail(s);
+    }
+    if (rc == SPV_OK && !s->unchecked) {
+        rc = spv_lostlog_missing(s, &note);
+        rc = rc > 0 ? SPV_ERR_DB_DAMAGED : rc;
     }
     if (rc == SPV_OK) {
         int indexed = spv_read_has_index(s);
@@ -357,6 +380,9 @@ int spv_store_close(struct spv_store *s)
         return SPV_OK;
     }
     int rc = spv_store_flush(s);
+    if (rc == SPV_OK) {
+        spv_lostlog_forget(s);
+    }
     release(s);
     sqlite3_free(s->path);
     sqlite3_free(s);

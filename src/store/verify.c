@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/u256.h"
+#include "store/lostlog.h"
 
 #define PAGE_FINDINGS 4 /* of SQLite's integrity check; more of them say nothing new */
 #define OPERATIONS_A_CALL 200000 /* of SQLite's machine between looks at progress: milliseconds */
@@ -324,9 +325,15 @@ int spv_verify_store(struct spv_verify *v)
     r->branches_hold = true;
     r->filled_holds = true;
     r->indexed = v->s->indexed;
+    struct spv_lostlog note;
+    spv_lostlog_read(&note, v->s);
     int rc = spv_db_exec(v->s, "BEGIN", "read it");
     if (rc == SPV_OK) {
         rc = check_all(v);
+    }
+    if (rc == SPV_OK && spv_lostlog_missing(v->s, &note) > 0) {
+        spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %u",
+                         (unsigned)note.height);
     }
     spv_db_rollback(v->s);
     r->good = v->bad <= r->tip ? v->bad - 1 : r->tip;

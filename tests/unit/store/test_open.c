@@ -325,6 +325,51 @@ static void a_lost_log_leaves_the_state_before(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
+/* The lock file of a killed writer tells what the log held: when that is nowhere, it is said. */
+static void a_lost_log_is_told(void **state)
+{
+    struct spv_record r[200];
+    char lock[200];
+    make_chain(in_folder(state, "h.db"), r, 100);
+    struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
+    grow(r + 100, &r[99], 100, 0);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 100), 0);
+    char path[PATH_LEN];
+    (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
+    copy_file(in_folder(state, "h.db"), path);
+    copy_file(in_folder(state, "h.db-lock"), in_folder(state, "copy.db-lock"));
+    copy_file(in_folder(state, "h.db-wal"), in_folder(state, "copy.db-wal"));
+    assert_int_equal(spv_store_close(s), 0);
+    /* after a proper end nothing is noted, and nothing is missed */
+    FILE *f = fopen(in_folder(state, "h.db-lock"), "r");
+    assert_non_null(f);
+    assert_non_null(fgets(lock, sizeof lock, f));
+    assert_null(fgets(lock, sizeof lock, f));
+    (void)fclose(f);
+    /* another program folds the log in and takes it away: all is there */
+    copy_file(path, in_folder(state, "folded.db"));
+    copy_file(in_folder(state, "copy.db-lock"), in_folder(state, "folded.db-lock"));
+    copy_file(in_folder(state, "copy.db-wal"), in_folder(state, "folded.db-wal"));
+    meddle(in_folder(state, "folded.db"), "PRAGMA wal_checkpoint(TRUNCATE)");
+    s = must_open(in_folder(state, "folded.db"), SPV_STORE_READ);
+    holds(s, r, 200);
+    assert_int_equal(spv_store_close(s), 0);
+    /* it is lost */
+    assert_int_equal(remove(in_folder(state, "copy.db-wal")), 0);
+    must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, "write-ahead log is missing");
+    struct spv_verify_report report;
+    const struct spv_verify_config cfg = {.path = path};
+    assert_int_equal(spv_store_verify(&report, &cfg, NULL), SPV_ERR_DB_DAMAGED);
+    s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_rewound(s), 100);
+    holds(s, r, 100);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 100), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    s = must_open(path, SPV_STORE_READ);
+    holds(s, r, 200);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
 static void one_writer_and_any_number_of_readers(void **state)
 {
     const char *path = in_folder(state, "h.db");
@@ -422,6 +467,7 @@ int main(void)
         IN_FOLDER(bits_flipped_in_the_file_are_found),
         IN_FOLDER(a_killed_writer_loses_nothing_committed),
         IN_FOLDER(a_lost_log_leaves_the_state_before),
+        IN_FOLDER(a_lost_log_is_told),
         IN_FOLDER(one_writer_and_any_number_of_readers),
         IN_FOLDER(reads_where_nothing_can_be_written),
     };
