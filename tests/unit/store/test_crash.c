@@ -49,6 +49,19 @@ static int append_3(struct spv_store *s)
 {
     return append(s, 600);
 }
+/* Three changes in one transaction, as a first sync stores them. */
+static int gather(struct spv_store *s)
+{
+    int rc = 0;
+    for (uint32_t from = 0; from < 900 && rc == 0; from += 300) {
+        const struct spv_change change = {.kind = SPV_CHANGE_APPEND,
+                                          .fork_height = OLD + from,
+                                          .records = longer + from,
+                                          .n = 300};
+        rc = spv_store_gather(s, &change);
+    }
+    return rc == 0 ? spv_store_commit(s) : rc;
+}
 static int reorganise(struct spv_store *s)
 {
     return apply(s, SPV_CHANGE_REORG, OLD - 100, 100, other, 120);
@@ -88,6 +101,7 @@ struct story {
 static const struct story stories[] = {
     {"making a database", NULL, true, {synced, NULL}},
     {"appending", NULL, false, {append_1, append_2, flush, append_3, NULL}},
+    {"gathering", NULL, false, {gather, flush, NULL}},
     {"a reorganisation", NULL, false, {branch, reorganise, flush, NULL}},
     {"migration of schema 1",
      "DROP TABLE peer_address; DROP TABLE peer_ban; PRAGMA user_version = 1",
@@ -303,11 +317,12 @@ static void run_story(void **state, const struct story *story)
     }
 STORY(a_database_under_way_is_made_in_the_end, 0)
 STORY(appending_is_all_or_nothing, 1)
-STORY(a_reorganisation_is_all_or_nothing, 2)
-STORY(a_migration_is_all_or_nothing, 3)
-STORY(an_index_is_built_or_not, 4)
-STORY(pruning_and_compacting_lose_nothing_else, 5)
-STORY(a_damaged_tail_is_cut_or_still_there, 6)
+STORY(what_is_gathered_is_all_or_nothing, 2)
+STORY(a_reorganisation_is_all_or_nothing, 3)
+STORY(a_migration_is_all_or_nothing, 4)
+STORY(an_index_is_built_or_not, 5)
+STORY(pruning_and_compacting_lose_nothing_else, 6)
+STORY(a_damaged_tail_is_cut_or_still_there, 7)
 
 /* The model itself: what was not synced is gone after a power cut that drops it, and torn by one
  * that tears. */
@@ -375,6 +390,7 @@ int main(void)
         IN_FOLDER(the_power_cut_takes_what_was_not_synced),
         IN_FOLDER(a_database_under_way_is_made_in_the_end),
         IN_FOLDER(appending_is_all_or_nothing),
+        IN_FOLDER(what_is_gathered_is_all_or_nothing),
         IN_FOLDER(a_reorganisation_is_all_or_nothing),
         IN_FOLDER(a_migration_is_all_or_nothing),
         IN_FOLDER(an_index_is_built_or_not),
