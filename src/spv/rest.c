@@ -176,6 +176,7 @@ static int print_run(struct spv_buffer *b, const struct run *run, const struct s
     for (uint32_t i = 0; rc == SPV_OK && i < run->n; i++) {
         const struct spv_header *h = &run->headers[i];
         const uint32_t height = run->first.height + i;
+        const uint32_t confirmations = run->tip.height - height + 1;
         const struct spv_blockhash hash = hash_in(run, i);
 
         spv_median_push(&median, h->time);
@@ -186,8 +187,8 @@ static int print_run(struct spv_buffer *b, const struct run *run, const struct s
         put_text(b, i > 0 ? ",{" : "{");
         print_hash(b, "hash", hash.b);
         print(b, "\"confirmations\":%lu,\"height\":%lu,\"version\":%ld,\"versionHex\":\"%08lx\",",
-              (unsigned long)(run->tip.height - height + 1), (unsigned long)height,
-              (long)h->version, (unsigned long)(uint32_t)h->version);
+              (unsigned long)confirmations, (unsigned long)height, (long)h->version,
+              (unsigned long)(uint32_t)h->version);
         print_hash(b, "merkleroot", h->merkle_root.b);
         print(b, "\"time\":%lu,", (unsigned long)h->time);
         print_median(b, &median, height);
