@@ -82,7 +82,8 @@ class Db(TestCase):
 
     def test_a_header_of_a_side_branch(self):
         raw = bytearray(Db.chain[100 * HEADER:101 * HEADER])
-        while sha256d(raw) == sha256d(Db.chain[100 * HEADER:101 * HEADER]) or sha256d(raw)[31] > 0x7f:
+        best = bytes(raw)
+        while raw == best or sha256d(raw)[31] > 0x7f:
             raw[76] = (raw[76] + 1) % 256
         with sqlite3.connect(self.db) as db:
             row = db.execute("SELECT * FROM header WHERE height = 100").fetchone()

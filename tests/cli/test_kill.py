@@ -1,5 +1,5 @@
-"""kill -9 in the middle of a sync, a reorganisation, a migration and an import, again and again, and a
-complete and identical chain at the end. SPV_KILLS kills in all, a quarter for each."""
+"""kill -9 in the middle of a sync, a reorganisation, a migration and an import, again and again, and
+a complete and identical chain at the end. SPV_KILLS kills in all, a quarter for each."""
 
 import os
 import random
@@ -85,8 +85,8 @@ class Kill(TestCase):
                 f.write(image)
 
     def kill_often(self, image, args, after, want):
-        """Kills `args` at random moments, each time on the same database; then it must be sound, and
-        `after` must bring it to the same end."""
+        """Kills `args` at random moments, each time on the same database; then it must be sound,
+        and `after` must bring it to the same end."""
         seed = int(os.environ.get("SPV_SEED", random.SystemRandom().getrandbits(32)))
         print(f"SPV_SEED={seed}")
         rng = random.Random(seed)
