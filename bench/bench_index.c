@@ -227,9 +227,10 @@ static void beside_a_writer(const char *path, uint32_t n)
         die("index");
     }
     struct spv_store *reader = open_store(path, SPV_STORE_READ);
+    const uint64_t rows = (uint64_t)w.chain.tip.height + 1;
     for (uint32_t i = 0; i < LOOKUPS; i++) {
         struct spv_record r;
-        if (spv_store_by_height(reader, &r, (uint32_t)((uint64_t)i * 7919 % n)) != 1) {
+        if (spv_store_by_height(reader, &r, (uint32_t)((uint64_t)i * 7919 % rows)) != 1) {
             die("by height");
         }
         hashes[i] = r.hash;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,12 +26,29 @@ static int64_t size_beside(const char *path, const char *suffix)
     return size;
 }
 
+/* The second line: a height, a space, a hash and a line's end. */
+static bool read_note(struct spv_lostlog *out, const char *text)
+{
+    const char *line = strchr(text, '\n');
+    char *end = NULL;
+    char hex[SPV_HASH_HEX] = "";
+    if (line == NULL || line[1] < '0' || line[1] > '9') {
+        return false;
+    }
+    errno = 0;
+    const unsigned long height = strtoul(line + 1, &end, 10);
+    if (errno != 0 || height > UINT32_MAX || *end != ' ' ||
+        strcspn(end + 1, "\n") != SPV_HASH_HEX - 1) {
+        return false;
+    }
+    memcpy(hex, end + 1, SPV_HASH_HEX - 1);
+    out->height = (uint32_t)height;
+    return spv_blockhash_from_hex(&out->hash, hex) == SPV_OK;
+}
+
 void spv_lostlog_read(struct spv_lostlog *out, struct spv_store *s)
 {
     char text[NOTE_MAX] = {0};
-    char hex[SPV_HASH_HEX] = "";
-    long pid = 0;
-    unsigned height = 0;
     memset(out, 0, sizeof *out);
     const char *path = sqlite3_db_filename(s->db, "main"); /* links resolved */
     char *name = sqlite3_mprintf("%s-lock", path);
@@ -41,11 +59,7 @@ void spv_lostlog_read(struct spv_lostlog *out, struct spv_store *s)
     }
     ssize_t n = pread(f, text, sizeof text - 1, 0);
     (void)close(f);
-    if (n > 0 && sscanf(text, "%ld\n%u %64[0-9a-f]", &pid, &height, hex) == 3 &&
-        spv_blockhash_from_hex(&out->hash, hex) == SPV_OK && size_beside(path, "-wal") == 0) {
-        out->noted = true;
-        out->height = height;
-    }
+    out->noted = n > 0 && read_note(out, text) && size_beside(path, "-wal") == 0;
 }
 
 int spv_lostlog_missing(struct spv_store *s, const struct spv_lostlog *note)
