@@ -111,6 +111,26 @@ static void an_empty_locator_asks_for_the_stop_hash_alone(void **state)
     assert_answer(s, &request, 1, 0);
 }
 
+static int knows_none(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    (void)ctx;
+    (void)out;
+    (void)hash;
+    return 0;
+}
+
+static void stops_also_where_no_hash_can_be_looked_up(void **state)
+{
+    struct scene *s = *state;
+    struct spv_reader reader = s->reader;
+    const struct spv_msg_getheaders request = {
+        .locator = &s->store.records[1].hash, .n = 1, .stop = s->store.records[150].hash};
+
+    reader.by_hash = knows_none; /* a database without its hash index */
+    assert_int_equal(spv_serve_headers(&reader, s->out, &request), 150);
+    assert_memory_equal(s->out, s->headers.headers, 150 * sizeof *s->out);
+}
+
 static int failing(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
 {
     (void)ctx;
@@ -139,6 +159,7 @@ int main(void)
         cmocka_unit_test(starts_after_genesis_when_it_knows_none),
         cmocka_unit_test(has_nothing_after_its_tip),
         cmocka_unit_test(stops_at_the_stop_hash),
+        cmocka_unit_test(stops_also_where_no_hash_can_be_looked_up),
         cmocka_unit_test(an_empty_locator_asks_for_the_stop_hash_alone),
         cmocka_unit_test(passes_on_what_the_store_failed_at),
     };
