@@ -14,6 +14,7 @@
 #define LENGTH 100000
 #define PERIOD 2016
 #define MARKS (LENGTH / PERIOD)
+#define FEW_MARKS 10 /* then 80,000 headers are left for one peer after the other */
 
 static struct sim_store chain;
 static struct spv_checkpoint marks[MARKS];
@@ -53,11 +54,11 @@ struct times {
     double synced; /* ... from the first dial until the verdict */
 };
 
-static struct times run(struct sim *sim, bool with_marks)
+static struct times run(struct sim *sim, size_t n_marks)
 {
     const uint64_t dial = sim_now(sim).mono_us;
-    const struct sim_client_config cfg = {.checkpoints = with_marks ? marks : NULL,
-                                          .n_checkpoints = with_marks ? MARKS : 0};
+    const struct sim_client_config cfg = {.checkpoints = n_marks > 0 ? marks : NULL,
+                                          .n_checkpoints = n_marks};
     struct sim_client *client = sim_add_client(sim, &cfg);
     assert_int_equal(sim_run(sim, 60 * SPV_SECOND, connected, client), 1);
     const uint64_t start = sim_now(sim).mono_us;
@@ -74,18 +75,18 @@ static struct times run(struct sim *sim, bool with_marks)
     return t;
 }
 
-static struct times over_a_long_way(bool with_marks)
+static struct times over_a_long_way(size_t n_marks)
 {
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = 1, .latency_min_us = 50000, .latency_max_us = 50000, .pipe = 16u << 20});
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
-    return run(sim, with_marks);
+    return run(sim, n_marks);
 }
 
 static void a_long_way_is_hidden_by_many_requests_in_flight(void **state)
 {
     (void)state;
-    const struct times one = over_a_long_way(false), many = over_a_long_way(true);
+    const struct times one = over_a_long_way(0), many = over_a_long_way(MARKS);
     print_message("50 ms each way: one at a time %.0f ms (verdict %.0f), many %.0f ms (%.0f): "
                   "%.1f times\n",
                   one.headers, one.synced, many.headers, many.synced, one.headers / many.headers);
@@ -96,7 +97,7 @@ static void a_long_way_is_hidden_by_many_requests_in_flight(void **state)
 #define QUICK 1000000 /* bytes a second */
 
 /* Three quick peers, and a slow one as number `slow` (none when it is 4). */
-static double among(size_t slow, uint64_t seed)
+static double among(size_t slow, uint64_t seed, size_t n_marks)
 {
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = seed, .latency_min_us = 8000, .latency_max_us = 12000, .pipe = 1u << 20});
@@ -109,16 +110,16 @@ static double among(size_t slow, uint64_t seed)
                                     .far = is_slow ? 20 : 1,
                                 });
     }
-    return run(sim, true).headers;
+    return run(sim, n_marks).headers;
 }
 
 static void a_slow_peer_holds_up_nobody(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        const double alone = among(4, seed);
+        const double alone = among(4, seed, MARKS);
         for (size_t slow = 0; slow < 4; slow++) {
-            const double with = among(slow, seed);
+            const double with = among(slow, seed, MARKS);
             print_message("seed %d: three peers %.0f ms, with a slow one as number %zu %.0f ms: "
                           "%.2f times\n",
                           (int)seed, alone, slow, with, with / alone);
@@ -127,11 +128,24 @@ static void a_slow_peer_holds_up_nobody(void **state)
     }
 }
 
+static void past_the_last_mark_a_slow_peer_holds_up_nobody_either(void **state)
+{
+    (void)state;
+    const double alone = among(4, 1, FEW_MARKS);
+    for (size_t slow = 0; slow < 4; slow++) {
+        const double with = among(slow, 1, FEW_MARKS);
+        print_message("three peers %.0f ms, with a slow one as number %zu %.0f ms\n", alone, slow,
+                      with);
+        assert_true(with <= 1.3 * alone);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_way_is_hidden_by_many_requests_in_flight),
         cmocka_unit_test(a_slow_peer_holds_up_nobody),
+        cmocka_unit_test(past_the_last_mark_a_slow_peer_holds_up_nobody_either),
     };
     return cmocka_run_group_tests_name("sim: fetch", tests, mine_chain, free_chain);
 }
