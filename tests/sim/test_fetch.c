@@ -96,6 +96,8 @@ static void a_long_way_is_hidden_by_many_requests_in_flight(void **state)
 #define SEEDS 1 /* each slow place is a run of its own: enough */
 #define QUICK 1000000 /* bytes a second */
 
+#define LOST_AFTER 4000000 /* bytes: whoever gives what is past the few marks is lost half-way */
+
 /* Three quick peers, and a slow one as number `slow` (none when it is 4). */
 static double among(size_t slow, uint64_t seed, size_t n_marks)
 {
@@ -108,6 +110,7 @@ static double among(size_t slow, uint64_t seed, size_t n_marks)
                                     .chain = &chain,
                                     .bytes_per_s = is_slow ? QUICK / 20 : QUICK,
                                     .far = is_slow ? 20 : 1,
+                                    .reset_after = n_marks < MARKS && !is_slow ? LOST_AFTER : 0,
                                 });
     }
     return run(sim, n_marks).headers;
@@ -128,7 +131,7 @@ static void a_slow_peer_holds_up_nobody(void **state)
     }
 }
 
-static void past_the_last_mark_a_slow_peer_holds_up_nobody_either(void **state)
+static void a_slow_peer_is_the_last_to_take_over_from_a_lost_one(void **state)
 {
     (void)state;
     const double alone = among(4, 1, FEW_MARKS);
@@ -145,7 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_way_is_hidden_by_many_requests_in_flight),
         cmocka_unit_test(a_slow_peer_holds_up_nobody),
-        cmocka_unit_test(past_the_last_mark_a_slow_peer_holds_up_nobody_either),
+        cmocka_unit_test(a_slow_peer_is_the_last_to_take_over_from_a_lost_one),
     };
     return cmocka_run_group_tests_name("sim: fetch", tests, mine_chain, free_chain);
 }
