@@ -53,7 +53,7 @@ int db_verify(struct db_job *j)
     double start = cli_clock();
     int rc = spv_store_verify(&r, &cfg, &why);
     cli_paint_clear();
-    if (rc == SPV_ERR_DB_DAMAGED) {
+    if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_HDR_TIME_FUTURE) {
         tell_findings(&r);
     }
     if (cli_json_on() && (rc == SPV_OK || rc == SPV_ERR_DB_DAMAGED)) {

@@ -158,7 +158,7 @@ struct spv_verify_config {
     const char *path;
     const struct spv_params *params; /* NULL: the network that the file says */
     bool full;
-    struct spv_now now; /* for times ahead of the clock; only with full */
+    struct spv_now now; /* only with full: a header more than two hours ahead of it ends the run */
     /* Every few thousand rows, may be NULL: non-zero stops. total is 0 while it is not known. */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
@@ -180,8 +180,10 @@ struct spv_verify_report {
 };
 
 /* Reads the whole database and changes nothing; a writer may go on meanwhile. 0: everything holds.
- * SPV_ERR_DB_DAMAGED: the report says what does not. SPV_ERR_STOPPED: progress said so. Other
- * errors as spv_store_open's; *why (may be NULL) has words for each of them. Any thread. */
+ * SPV_ERR_DB_DAMAGED: the report says what does not. SPV_ERR_STOPPED: progress said so.
+ * SPV_ERR_HDR_TIME_FUTURE (full only): a stored header lies in the future of cfg->now, so the clock
+ * is to be checked; that is never damage. Other errors as spv_store_open's; *why (may be NULL) has
+ * words for each of them. Any thread. */
 SPV_API int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_config *cfg,
                              struct spv_problem *why);
 
@@ -210,7 +212,8 @@ struct spv_repair_report {
  *
  * 0, SPV_ERR_DB_NONE, _DB_BUSY (a writer is at it), _DB_NEWER and _DB_NETWORK (the file is sound,
  * and not touched), _DB_DAMAGED (another program's database: not touched), _DB_READONLY, _DB_FULL,
- * _IO, _INVALID (no network named), _STOPPED. cfg is that of spv_store_verify. */
+ * _IO, _INVALID (no network named), _STOPPED, _HDR_TIME_FUTURE (nothing was changed: the clock is
+ * to be checked). cfg is that of spv_store_verify. */
 SPV_API int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
                              struct spv_problem *why);
 

@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define DATE_TEXT 32
 
 static int fail(struct spv_full *f, int rc)
 {
@@ -95,6 +98,29 @@ int spv_full_start(struct spv_full *f, struct spv_verify *v)
     return v->s->base.height == 0 ? new_chain(f) : SPV_OK;
 }
 
+static const char *date(char out[DATE_TEXT], int64_t unix_s)
+{
+    const time_t t = (time_t)unix_s;
+    struct tm tm;
+    if (gmtime_r(&t, &tm) == NULL || strftime(out, DATE_TEXT, "%Y-%m-%d %H:%M", &tm) == 0) {
+        out[0] = '\0';
+    }
+    return out;
+}
+
+/* A valid header becomes invalid by a wrong clock alone, so its time is no damage. */
+static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, int64_t height)
+{
+    char theirs[DATE_TEXT];
+    char ours[DATE_TEXT];
+    return spv_db_fail(f->v->s, SPV_ERR_HDR_TIME_FUTURE,
+                       "%s: the header of height %lld is of %s UTC, more than two hours ahead of "
+                       "this computer's clock (%s UTC). Nothing was changed. Check this computer's "
+                       "clock and try again.",
+                       f->v->s->path, (long long)height, date(theirs, header->time),
+                       date(ours, f->v->cfg->now.unix_s));
+}
+
 static int judge(struct spv_full *f)
 {
     struct spv_verdict verdict;
@@ -109,6 +135,9 @@ static int judge(struct spv_full *f)
     spv_chain_stored(f->chain);
     if (verdict.error != SPV_OK) {
         int64_t height = f->first + (int64_t)verdict.index;
+        if (verdict.error == SPV_ERR_HDR_TIME_FUTURE) {
+            return ahead_of_clock(f, &f->feed[verdict.index], height);
+        }
         spv_verify_bad(f->v, height, "the header of height %lld breaks the rules: %s",
                        (long long)height, spv_strerror(verdict.error));
         stop(f);

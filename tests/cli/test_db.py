@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 import struct
+import time
 import unittest
 import xml.dom.minidom
 
@@ -112,6 +113,34 @@ class Db(TestCase):
                 self.ends(result, USAGE)
                 self.assertIn("spv-db --help", result.stderr)
         self.ends(run("spv-db", "--help"), DONE)
+
+    def test_a_header_from_the_future_is_a_wrong_clock_and_no_damage(self):
+        tip = Db.chain[-HEADER:]
+        ahead = int(time.time()) + 30 * 86400
+        raw = bytearray(struct.pack("<i", 4) + sha256d(tip) + bytes(32) +
+                        struct.pack("<III", ahead, 0x207fffff, 0))
+        while sha256d(raw)[31] > 0x7f:
+            raw[76] += 1
+        row = (COUNT + 1, sha256d(raw)[::-1], 4, bytes(32), ahead, 0x207fffff, raw[76],
+               (2 * (COUNT + 2)).to_bytes(32, "big"))
+        with sqlite3.connect(self.db) as db:
+            db.execute("INSERT INTO header VALUES (?,?,?,?,?,?,?,?)", row)
+            for key, value in (("tip_height", COUNT + 1), ("tip_hash", row[1].hex()),
+                               ("tip_work", row[7].hex())):
+                db.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+        db.close()
+        self.ends(self.tool("verify"), DONE)
+        with open(self.db, "rb") as f:
+            before = f.read()
+        for command in ("verify", "repair"):
+            result = self.tool(command, "--full")
+            self.ends(result, FAILED)
+            self.assertIn(f"height {COUNT + 1} ", result.stderr)
+            self.assertIn("Check this computer's clock", result.stderr)
+            self.assertEqual(result.stdout, "")
+        with open(self.db, "rb") as f:
+            self.assertEqual(f.read(), before)
+        self.assertEqual([name for name in os.listdir(self.folder) if "damaged" in name], [])
 
     def test_an_absent_database(self):
         for command in ("info", "verify", "repair", "stats", "compact"):

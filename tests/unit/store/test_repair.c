@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "spv/mine.h"
+
 #define N 5000
+#define MINED 2100
 
 static struct spv_record chain[N];
 
@@ -126,6 +129,54 @@ static void a_sound_file_is_left_alone(void **state)
     assert_int_equal(r.height, N);
     assert_true(same_file(path, in_folder(state, "h.db")));
     assert_int_equal(file_size(in_folder(state, "copy.db.damaged-1")), -1);
+}
+
+static int keep_record(void *ctx, const struct spv_record *record)
+{
+    struct spv_record **next = ctx;
+    *(*next)++ = *record;
+    return 0;
+}
+
+/* A chain that obeys every rule, unlike grow()'s. */
+static void mine_chain(const char *path, struct spv_record *records, uint32_t n)
+{
+    struct spv_chain *c = NULL;
+    const struct spv_chain_config cfg = {.params = regtest()};
+    const struct spv_mine_plan plan = {.n = n, .seed = 7, .sink = keep_record, .ctx = &records};
+    struct spv_record *first = records;
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    assert_int_equal(spv_mine_chain(c, &plan), 0);
+    spv_chain_free(c);
+    struct spv_store *s = must_open(path, SPV_STORE_CREATE);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, first, n), 0);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+/* Whatever else is wrong with the file: while the clock is wrong nobody can say what is damage. */
+static void a_wrong_clock_changes_nothing(void **state)
+{
+    static const char *const sql[] = {"", "DELETE FROM header WHERE height = 1234",
+                                      "UPDATE meta SET value = 6000 WHERE key = 'tip_height'"};
+    static struct spv_record mined[MINED];
+    for (size_t i = 0; i < sizeof sql / sizeof sql[0]; i++) {
+        struct spv_repair_report r;
+        struct spv_problem why = {.text = ""};
+        const char *path = in_folder(state, "mined.db");
+        (void)remove(path);
+        mine_chain(path, mined, MINED);
+        meddle(path, sql[i]);
+        copy_file(path, in_folder(state, "before.db"));
+        const struct spv_verify_config cfg = {
+            .path = path, .params = regtest(), .full = true, .now = {.unix_s = 0}}; /* 1970 */
+        assert_int_equal(spv_store_repair(&r, &cfg, &why), SPV_ERR_HDR_TIME_FUTURE);
+        assert_non_null(strstr(why.text, "Check this computer's clock"));
+        assert_non_null(strstr(why.text, "Nothing was changed"));
+        assert_int_equal(r.done, SPV_MENDING_NONE);
+        assert_string_equal(r.copy, "");
+        assert_true(same_file(path, in_folder(state, "before.db")));
+        assert_int_equal(file_size(in_folder(state, "mined.db.damaged-1")), -1);
+    }
 }
 
 static void overwrite(const char *path, long at, size_t n, int byte)
@@ -315,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(rows_are_cut_back_in_the_file),
         IN_FOLDER(a_sound_file_is_left_alone),
+        IN_FOLDER(a_wrong_clock_changes_nothing),
         IN_FOLDER(any_damaged_page_can_be_mended),
         IN_FOLDER(any_flipped_bit_is_mended_or_means_nothing),
         IN_FOLDER(a_cut_file_keeps_what_is_left),

@@ -175,6 +175,39 @@ static void the_full_verdict_judges_by_the_rules(void **state)
     assert_int_equal(r.total, 1);
 }
 
+/* The rest of the rules hold: only our clock calls these headers too new. */
+static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_verify_report r;
+    mine_chain(path, 2100, false);
+    const struct {
+        int64_t clock;
+        const char *height; /* of the first header that lies ahead; NULL: none does */
+    } cases[] = {
+        {0, "height 1 "},
+        {INT64_C(-86400), "height 1 "},
+        {(int64_t)chain[1999].header.time - SPV_MAX_FUTURE, "height 2001 "},
+        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE - 1, "height 2100 "},
+        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct spv_problem why = {.text = ""};
+        const struct spv_verify_config cfg = {
+            .path = path, .params = regtest(), .full = true, .now = {.unix_s = cases[i].clock}};
+        int rc = spv_store_verify(&r, &cfg, &why);
+        assert_int_equal(r.total, 0);
+        if (cases[i].height == NULL) {
+            assert_int_equal(rc, 0);
+            continue;
+        }
+        assert_int_equal(rc, SPV_ERR_HDR_TIME_FUTURE);
+        assert_int_equal(why.code, SPV_ERR_HDR_TIME_FUTURE);
+        assert_non_null(strstr(why.text, cases[i].height));
+        assert_non_null(strstr(why.text, "Check this computer's clock"));
+    }
+}
+
 static void damaged_pages_are_told(void **state)
 {
     char path[PATH_LEN];
@@ -246,6 +279,7 @@ int main(void)
         IN_FOLDER(a_sound_database_passes),
         IN_FOLDER(each_damage_is_told_with_its_place),
         IN_FOLDER(the_full_verdict_judges_by_the_rules),
+        IN_FOLDER(headers_from_the_future_are_a_wrong_clock_and_no_damage),
         IN_FOLDER(damaged_pages_are_told),
         IN_FOLDER(an_index_that_lost_a_row_is_told),
         IN_FOLDER(it_can_be_stopped),
