@@ -26,7 +26,6 @@
 #define HELP_WIDTH 80
 #define NAME_MAX_LEN 31 /* of an option; for the distance table */
 #define CHALLENGE_MAX 10000 /* bytes: consensus limit of a script */
-#define TEXT_MAX 1024 /* of one error */
 #define STOP_WRAP 1000000 /* seconds kept in a sig_atomic_t */
 
 static const char *program = "spv";
@@ -36,19 +35,20 @@ static const char *program = "spv";
 CLI_FORMAT(3, 0)
 static void tell(const char *kind, int err, const char *format, va_list args)
 {
-    char text[TEXT_MAX];
+    char text[CLI_LINE_MAX];
 
     vsnprintf(text, sizeof text, format, args);
+    cli_clean(text);
     cli_paint_clear();
     fprintf(stderr, "%s: %s\n", program, text);
-    if (kind != NULL && cli_json_on()) /* "o?": a path in the text may be no UTF-8 */
-        cli_json(json_pack("{s:s, s:s, s:o?}", "event", kind, "code", spv_err_name(err), "text",
-                           json_string(text)));
+    if (kind != NULL && cli_json_on())
+        cli_json(
+            json_pack("{s:s, s:s, s:s}", "event", kind, "code", spv_err_name(err), "text", text));
 }
 
 int cli_usage(const char *format, ...)
 {
-    char text[TEXT_MAX];
+    char text[CLI_LINE_MAX];
     va_list args;
 
     va_start(args, format);

@@ -142,15 +142,34 @@ void cli_catch_signals(void);
 void cli_stop_hook(void (*hook)(void *ctx), void *ctx); /* NULL: none */
 bool cli_stopped(void);
 
+/* Text that is safe to print (cli_text.c): '?' stands for every control character (C0, DEL, C1,
+ * line separators, turns of direction) and for every byte that is no UTF-8. In place. cli_say,
+ * cli_paint, the errors and JSON do so by themselves. */
+void cli_clean(char *text);
+/* A JSON text whose control characters are written as \uXXXX; NULL: no memory. The caller's. */
+char *cli_json_escape(const char *json);
+/* JSON strings and flat objects as Jansson's of these names make them, but from any bytes; with
+ * Jansson's own, one byte that is no UTF-8 makes the whole object NULL. Formats are rows of
+ * "s:T" with T one of s, s?, i, I, b, f, o and o?. NULL: no memory. */
+json_t *cli_json_string(const char *text);
+json_t *cli_json_pack(const char *format, ...);
+#define json_string cli_json_string
+#define json_pack cli_json_pack
+
 /* Output. In JSON mode only cli_json writes to standard output. */
 void cli_json_mode(void);
 bool cli_json_on(void);
-/* Prints one object on a line, flushed, and releases it. NULL (out of memory) is skipped. */
+/* Prints one object on a line, flushed, and releases it. NULL (it could not be built) is a failure
+ * to print, which cli_finish_output tells. */
 void cli_json(json_t *object);
+/* The most of one line or error that is printed: a path of 4,096 bytes and its message. */
+#define CLI_LINE_MAX 8192
 /* A line on standard output, above the live line; nothing in JSON mode. */
 void cli_say(const char *format, ...) CLI_FORMAT(1, 2);
 /* CLI_DONE, or CLI_FAILED after telling that standard output could not be written. */
 int cli_finish_output(void);
+/* What to do about an errno of opening or writing a file: one sentence. */
+const char *cli_write_advice(int error);
 
 /* The live line: standard output is a terminal that can overwrite a line. */
 bool cli_live(void);

@@ -43,26 +43,64 @@ bool cli_json_on(void)
 
 void cli_json(json_t *object)
 {
-    if (object == NULL)
-        return;
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    flush_output();
+    const size_t flags = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6);
+    char *dump = object != NULL ? json_dumps(object, flags) : NULL;
+    char *line = dump != NULL ? cli_json_escape(dump) : NULL;
+
+    if (line != NULL) {
+        fputs(line, stdout);
+        putchar('\n');
+        flush_output();
+    } else if (output_error == 0) {
+        output_error = ENOMEM; /* all that can be wrong with it */
+    }
+    free(line);
+    free(dump);
     json_decref(object);
 }
 
 void cli_say(const char *format, ...)
 {
+    char line[CLI_LINE_MAX];
     va_list args;
 
     if (json_mode)
         return;
     cli_paint_clear();
     va_start(args, format);
-    vprintf(format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    cli_clean(line);
+    fputs(line, stdout);
     putchar('\n');
     flush_output();
+}
+
+const char *cli_write_advice(int error)
+{
+    switch (error) { /* errno's codes, not an enum of ours */
+    case ENOSPC:
+    case EDQUOT:
+        return "Make room or choose another place.";
+    case EFBIG:
+        return "Raise the limit of file sizes (ulimit -f), or choose another place.";
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+        return "Check the path.";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return "Check the permissions, or choose another place.";
+    case ENOMEM:
+        return "Free some memory and try again.";
+    case EMFILE:
+    case ENFILE:
+        return "Raise the limit of open files (ulimit -n).";
+    default:
+        return "Choose another place.";
+    }
 }
 
 int cli_finish_output(void)
@@ -71,9 +109,8 @@ int cli_finish_output(void)
     flush_output();
     if (output_error == 0 || output_error == EPIPE) /* a reader that has had enough is no failure */
         return CLI_DONE;
-    return cli_fail_as(CLI_FAILED, SPV_ERR_IO,
-                       "standard output: cannot be written: %s. Make room or choose another place.",
-                       strerror(output_error));
+    return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "standard output: cannot be written: %s. %s",
+                       strerror(output_error), cli_write_advice(output_error));
 }
 
 bool cli_live(void)
@@ -96,8 +133,11 @@ static int columns(void)
 void cli_paint(const char *text)
 {
     int width = columns() - 1; /* the last column would wrap on some terminals */
+    char line[CLI_LINE_MAX];
 
-    printf("\r%.*s\033[K", width > 0 ? width : 0, text);
+    snprintf(line, sizeof line, "%.*s", width > 0 ? width : 0, text);
+    cli_clean(line);
+    printf("\r%s\033[K", line);
     painted = true;
     flush_output();
 }

@@ -26,9 +26,8 @@ int sink_failed(const struct sink *s)
     if (s->error == EPIPE) { /* the reader of our pipe has had enough: nobody is left to tell */
         return CLI_FAILED;
     }
-    return cli_fail_as(CLI_FAILED, SPV_ERR_IO,
-                       "%s: cannot be written: %s. Make room or choose another place.", s->name,
-                       strerror(s->error));
+    return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be written: %s. %s", s->name,
+                       strerror(s->error), cli_write_advice(s->error));
 }
 
 static int fail(struct sink *s, int error)

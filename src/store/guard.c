@@ -112,6 +112,10 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     memset(&out->min_work, 0, sizeof out->min_work);
     out->dns_seeds = no_seeds;
     out->fallback = NULL;
+    /* the name goes into exported SQL: it is what the magic makes it, and nothing else */
+    if (strcmp(id->name + 7, id->magic) != 0) {
+        return SPV_ERR_DB_NETWORK;
+    }
     if (spv_hex_decode(out->net.magic, sizeof out->net.magic, id->magic) != SPV_OK ||
         spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != SPV_OK) {
         return SPV_ERR_DB_NETWORK;

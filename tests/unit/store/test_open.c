@@ -114,6 +114,29 @@ static void unknown_network_in_the_file_is_said(void **state)
     must_refuse(path, SPV_STORE_READ, NULL, SPV_ERR_DB_NETWORK, "moonnet");
 }
 
+/* Exports print the name. */
+static void a_custom_signet_is_named_after_its_magic(void **state)
+{
+    static const char *const names[] = {"signet-54d26fbc", "signet-54d26fbd0", "signet-",
+                                        "signet-\n\\! ls"};
+    const uint8_t script[1] = {0x51};
+    struct spv_params custom;
+    struct spv_store *s = NULL;
+    char sql[100];
+    assert_int_equal(spv_params_signet(&custom, script, 1), 0);
+    assert_string_equal(custom.net.name, "signet-54d26fbd");
+    const char *path = in_folder(state, "h.db");
+    struct spv_store_config cfg = {.path = path, .params = &custom, .mode = SPV_STORE_CREATE};
+    assert_int_equal(spv_store_open(&s, &cfg, NULL), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(sql, sizeof sql, "UPDATE meta SET value = '%s' WHERE key = 'network'",
+                       names[i]);
+        meddle(path, sql);
+        must_refuse(path, SPV_STORE_READ, NULL, SPV_ERR_DB_NETWORK, names[i]);
+    }
+}
+
 static void foreign_files_are_refused_and_left_alone(void **state)
 {
     const char *path = in_folder(state, "notes.txt");
@@ -459,6 +482,7 @@ int main(void)
         IN_FOLDER(each_network_refuses_every_other),
         IN_FOLDER(same_name_with_other_marks_is_another_network),
         IN_FOLDER(unknown_network_in_the_file_is_said),
+        IN_FOLDER(a_custom_signet_is_named_after_its_magic),
         IN_FOLDER(foreign_files_are_refused_and_left_alone),
         IN_FOLDER(newer_schema_is_refused_and_left_alone),
         IN_FOLDER(a_cut_file_is_refused),
