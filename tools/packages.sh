@@ -12,10 +12,10 @@ packages() {
         ;;
     test) # what the test programs and their drivers need besides
         # (postgresql, 15 on Debian 12: exports are loaded into a server of our own)
-        echo curl libcmocka-dev python3 zstd postgresql
+        echo curl git libcmocka-dev python3 zstd postgresql
         ;;
     ci) # other compilers, the linters, the fuzzer's run time, a man page formatter
-        echo clang clang-format clang-tidy cppcheck llvm libclang-rt-dev ccache groff git
+        echo clang clang-format clang-tidy cppcheck llvm libclang-rt-dev ccache groff
         ;;
     *)
         echo "packages.sh: no group '$1'" >&2

@@ -48,7 +48,7 @@ tests() {
     junit=$PWD/$2/junit.xml
     shift 2
     rm -f "$junit"
-    run_logged "$name" "$@" --output-junit "$junit" || rc=$?
+    run_logged "$name" "$@" --test-output-size-passed 200000 --output-junit "$junit" || rc=$?
     if ! counts=$(python3 tools/junit_counts.py "$junit" "$logs/$$.detail"); then
         failed=$((failed + 1))
         failures+=("$name (no test results, exit $rc)")

@@ -18,10 +18,18 @@ from support import DONE, HANG, INTERRUPTED, TestCase, binary, mine_file
 COLUMNS = 60
 
 
+def open_terminal():
+    """Our end and the program's end of a pseudo-terminal."""
+    try:
+        return pty.openpty()
+    except OSError as error:  # a bare root without /dev/pts
+        raise unittest.SkipTest(f"no pseudo-terminal can be opened here: {error}") from error
+
+
 def on_terminal(args, until=None, then=None, columns=COLUMNS, term="xterm"):
     """Runs a command on a pseudo-terminal; calls then(process) once `until` matches. Its output and
     exit code."""
-    ours, theirs = pty.openpty()
+    ours, theirs = open_terminal()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
                                env={**os.environ, "TERM": term})
@@ -51,6 +59,12 @@ def on_terminal(args, until=None, then=None, columns=COLUMNS, term="xterm"):
 
 
 class Screen(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for end in open_terminal():
+            os.close(end)
+
     def command(self, address, *args):
         return [binary("spv-sync"), "--network", "regtest", "--db", self.db, "--connect", address,
                 *args]

@@ -10,7 +10,8 @@ A patch is a unified diff (-p1) whose first line names the targets of which one 
 The tree's files are copied to a scratch folder (one a job), configured once without sanitizers. The
 targets must pass there as they are; then each patch is applied, its targets are built and run, and
 it is taken back. Tests run without SPV_TEST_DATA: what the project holds must be enough. --check
-only sees that every patch applies and names targets. The exit code is 0 when every mutant was killed.
+only sees that every patch applies and names targets. The exit code is 0 when every mutant was killed,
+77 when nothing can be tried here.
 """
 import argparse
 import concurrent.futures
@@ -26,6 +27,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = "build/mutants"
+SKIPPED = 77
 TEST_SECONDS = 300  # a mutant that loops is dead, too
 OPTIONS = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSPV_SANITIZE=OFF", "-DSPV_WERROR=OFF",
            "-DSPV_BENCH=OFF", "-DSPV_TESTS=ON"]
@@ -43,15 +45,24 @@ def run(command, folder, seconds=None, env=None):
         return done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired:
         return -1, f"no end within {seconds} s"
+    except FileNotFoundError:
+        return 127, f"{command[0]} is not installed"
 
 
 def tracked():
-    """The files of the working tree, without what git ignores."""
-    code, out = run(["git", "ls-files", "-co", "--exclude-standard"], ROOT)
-    if code == 0:
-        return [name for name in out.splitlines() if (ROOT / name).is_file()]
-    return [str(p.relative_to(ROOT)) for p in ROOT.rglob("*")
-            if p.is_file() and not p.relative_to(ROOT).parts[0].startswith(("build", ".git"))]
+    """The files of the working tree, without what git ignores; of a release archive, which has no
+    .git, all that no build or installation has made."""
+    if (ROOT / ".git").exists():
+        code, out = run(["git", "ls-files", "-co", "--exclude-standard"], ROOT)
+        if code == 0:
+            return [name for name in out.splitlines() if (ROOT / name).is_file()]
+    names = []
+    for folder, folders, files in os.walk(ROOT):
+        at = pathlib.Path(folder)
+        folders[:] = [f for f in folders if f not in (".git", "node_modules", "__pycache__")
+                      and not (at == ROOT and f.startswith("build"))]
+        names += [str((at / f).relative_to(ROOT)) for f in files if not (at / f).is_symlink()]
+    return names
 
 
 def copy_tree(folder, names):
@@ -195,6 +206,9 @@ def main():
                      if not args.only or any(word in p.stem for word in args.only))
     if not patches:
         sys.exit("mutants: none of that name")
+    if not shutil.which("git"):
+        print("git is not installed, and the patches are applied with it")
+        return SKIPPED
     if args.list:
         print("\n".join(p.stem for p in patches))
         return 0
