@@ -57,12 +57,13 @@ int db_verify(struct db_job *j)
         tell_findings(&r);
     }
     if (cli_json_on() && (rc == SPV_OK || rc == SPV_ERR_DB_DAMAGED)) {
-        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:I}", "event",
+        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event",
                            "verify", "ok", rc == SPV_OK, "full", j->full, "headers",
                            (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
                            "height", (json_int_t)r.tip, "good_height", (json_int_t)r.good,
                            "hash_index", r.indexed, "pages_hold", r.pages_hold, "branches_hold",
-                           r.branches_hold, "findings", (json_int_t)r.total));
+                           r.branches_hold, "book_holds", r.book_holds, "findings",
+                           (json_int_t)r.total));
     }
     if (rc == SPV_ERR_STOPPED) {
         return CLI_INTERRUPTED;

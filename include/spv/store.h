@@ -173,6 +173,7 @@ struct spv_verify_report {
     bool pages_hold; /* SQLite found every page and index sound */
     bool branches_hold; /* side branches are sound */
     bool filled_holds; /* what was filled below the base is sound */
+    bool book_holds; /* the address book and the bans can be read */
     struct spv_base base; /* where the chain begins */
     size_t n; /* findings kept, in the order in which they were met */
     uint64_t total; /* findings altogether */
@@ -198,17 +199,19 @@ enum spv_mending {
 struct spv_repair_report {
     enum spv_mending done;
     int64_t height; /* the chain's tip now */
-    int64_t lost; /* headers that the file had or claimed above it */
-    char copy[SPV_PATH_TEXT]; /* the damaged file, as it was; its -wal lies beside it */
+    int64_t lost; /* headers that the file had or claimed above it, at heights that can be */
+    /* The damaged file, as it was; its -wal lies beside it. Empty when nothing was changed. */
+    char copy[SPV_PATH_TEXT];
     struct spv_verify_report found; /* what was wrong */
 };
 
 /* Mends a damaged database: keeps a copy beside it ("<path>.damaged-1", with "-wal", the number the
  * first that is free), then rewinds to the last height up to which everything holds; a sync fetches
- * the rest again. A file whose pages are damaged is read row by row into a new one, which then
- * takes its place; a file that is no database at all becomes an empty one (cfg->params must name
- * the network where the file cannot). The copy is complete and synced before anything else is
- * written; a crash in between leaves the damaged file or the mended one.
+ * the rest again. An address book or ban table that cannot be read is made anew, empty. A file
+ * whose pages are damaged is read row by row into a new one, which then takes its place; a file
+ * that is no database at all becomes an empty one (cfg->params must name the network where the file
+ * cannot). The copy is complete and synced before anything else is written; a crash in between
+ * leaves the damaged file or the mended one.
  *
  * 0, SPV_ERR_DB_NONE, _DB_BUSY (a writer is at it), _DB_NEWER and _DB_NETWORK (the file is sound,
  * and not touched), _DB_DAMAGED (another program's database: not touched), _DB_READONLY, _DB_FULL,

@@ -80,6 +80,23 @@ static int prune_branches(struct spv_store *s)
     return spv_db_run(s, SPV_STMT_BRANCH_PRUNE, "prune side branches");
 }
 
+int spv_branches_prune(struct spv_store *s)
+{
+    int64_t rows = 0;
+    int rc = spv_db_integer(s, &rows, "SELECT count(*) FROM branch_header", "count side branches");
+    if (rc != SPV_OK || rows <= BRANCH_ROWS) {
+        return rc;
+    }
+    /* junk first, or rows of impossible heights would be the ones that stay */
+    rc = spv_db_exec(s,
+                     "DELETE FROM branch_header WHERE typeof(height) <> 'integer' OR"
+                     " height NOT BETWEEN 1 AND 4294967295 OR typeof(hash) <> 'blob' OR"
+                     " length(hash) <> 32 OR typeof(work) <> 'blob' OR length(work) <> 32 OR"
+                     " typeof(previous_hash) <> 'blob' OR length(previous_hash) <> 32",
+                     "prune side branches");
+    return rc == SPV_OK ? prune_branches(s) : rc;
+}
+
 static int insert_branch(struct spv_store *s, const struct spv_change *c)
 {
     sqlite3_stmt *st = NULL;

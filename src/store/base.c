@@ -231,7 +231,8 @@ int spv_store_filled(struct spv_store *s, uint32_t *height)
     (void)sqlite3_bind_int64(st, 1, s->base.height);
     int code = sqlite3_step(st);
     if (code == SQLITE_ROW) {
-        *height = (uint32_t)sqlite3_column_int64(st, 0);
+        const int64_t filled = sqlite3_column_int64(st, 0); /* a foreign row's may be negative */
+        *height = filled > 0 ? (uint32_t)filled : 0;
     } else {
         rc = spv_db_error(s, code, "read the highest filled header");
     }

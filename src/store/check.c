@@ -18,7 +18,7 @@
 
 struct finding {
     int64_t good; /* the highest row that holds; -1: not even genesis, or the base's */
-    int64_t max; /* the highest row */
+    int64_t max; /* the highest row; may be no possible height */
     int64_t claimed; /* the tip that the metadata names; -1: none */
     struct spv_record tip; /* the row `good` */
     const char *reason; /* NULL: all holds */
@@ -124,6 +124,17 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     return rc;
 }
 
+/* The highest row at or below a height; -1: none. What a stranger's file leaves out between two
+ * rows costs nothing so, be it 2^32 heights. */
+static int highest_row(struct spv_store *s, int64_t *out, int64_t height)
+{
+    char sql[80];
+    (void)sqlite3_snprintf(sizeof sql, sql,
+                           "SELECT coalesce(max(height), -1) FROM header WHERE height <= %lld",
+                           (long long)height);
+    return spv_db_integer(s, out, sql, "read the highest header");
+}
+
 /* The value of a meta key equals the text: 1, 0 or negative. */
 static int meta_is(struct spv_store *s, const char *key, const char *text)
 {
@@ -183,6 +194,10 @@ static int find(struct spv_store *s, struct finding *f)
             first = false;
         }
         high = low - 1;
+        rc = f->good < 0 ? highest_row(s, &high, high) : SPV_OK;
+        if (rc != SPV_OK) {
+            return rc;
+        }
     }
     if (!first) {
         f->reason = reason;
@@ -197,8 +212,10 @@ static int find(struct spv_store *s, struct finding *f)
 
 static int cut(struct spv_store *s, struct finding *f)
 {
-    int64_t top = f->max > f->claimed ? f->max : f->claimed;
-    int64_t lost = top - (f->good >= 0 ? f->good : 0);
+    /* a height that cannot be is that of no header */
+    const int64_t max = f->max <= UINT32_MAX ? f->max : -1;
+    const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
+    int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
     int rc = spv_db_remove_above(s, f->good);
     if (rc == SPV_OK && f->good < 0) { /* nothing is left: begin anew, at genesis */
         s->base = (struct spv_base){0};
@@ -210,7 +227,7 @@ static int cut(struct spv_store *s, struct finding *f)
     if (rc == SPV_OK) {
         rc = spv_db_set_tip(s, &f->tip);
     }
-    s->rewound = lost < 0 ? 0 : lost > UINT32_MAX ? UINT32_MAX : (uint32_t)lost;
+    s->rewound = lost > 0 ? (uint32_t)lost : 0;
     return rc;
 }
 

@@ -126,6 +126,14 @@ struct spv_open_how {
 int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
                       const struct spv_open_how *how, struct spv_problem *why);
 
+/* apply.c: removes side-branch rows that are none, and those beyond the bound, inside the caller's
+ * transaction: a file may bring any number of them. */
+int spv_branches_prune(struct spv_store *s);
+
+/* peers.c: drops the address book and the bans, whatever stands under their names, and makes new
+ * ones with the rows that can be read, inside the caller's transaction. */
+int spv_book_begin_anew(struct spv_store *s);
+
 /* check.c: the last rows of an open store; also loads the tip. Cuts a bad tail when writing, inside
  * the caller's transaction. */
 int spv_check_tail(struct spv_store *s);

@@ -169,15 +169,63 @@ static int load(struct spv_store *s, struct spv_book *out)
     return rc;
 }
 
+/* Removes the table or view of this name, if there is one. */
+static int drop(struct spv_store *s, const char *name)
+{
+    int64_t view = 0;
+    char sql[128];
+    (void)sqlite3_snprintf(sizeof sql, sql,
+                           "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND"
+                           " name = '%s' COLLATE NOCASE",
+                           name);
+    int rc = spv_db_integer(s, &view, sql, "begin a new address book");
+    (void)sqlite3_snprintf(sizeof sql, sql, "DROP %s IF EXISTS %s", view > 0 ? "VIEW" : "TABLE",
+                           name);
+    return rc == SPV_OK ? spv_db_exec(s, sql, "begin a new address book") : rc;
+}
+
+/* Keeps the rows of a table aside: whether that could be done. */
+static bool keep(struct spv_store *s, const char *sql)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+int spv_book_begin_anew(struct spv_store *s)
+{
+    /* only one of them may be broken */
+    const bool addresses = keep(s, "CREATE TEMP TABLE kept_address AS SELECT " ADDRESS_COLUMNS
+                                   " FROM main.peer_address LIMIT 20480");
+    const bool bans = keep(s, "CREATE TEMP TABLE kept_ban AS SELECT address, since, until, code,"
+                              " reason FROM main.peer_ban LIMIT 1024");
+    int rc = drop(s, "peer_address");
+    if (rc == SPV_OK)
+        rc = drop(s, "peer_ban");
+    if (rc == SPV_OK)
+        rc = drop(s, "block_header");
+    if (rc == SPV_OK) /* the schema's step makes the view anew, too, and wants one to drop */
+        rc =
+            spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
+    if (rc == SPV_OK)
+        rc = spv_db_exec(s, spv_schema_book, "begin a new address book");
+    if (rc == SPV_OK && addresses)
+        rc = spv_db_exec(s,
+                         "INSERT OR IGNORE INTO main.peer_address SELECT * FROM kept_address;"
+                         "DROP TABLE kept_address",
+                         "keep the address book");
+    if (rc == SPV_OK && bans)
+        rc = spv_db_exec(s,
+                         "INSERT OR IGNORE INTO main.peer_ban SELECT * FROM kept_ban;"
+                         "DROP TABLE kept_ban",
+                         "keep the bans");
+    return rc;
+}
+
 /* Nothing in the book is worth a sync that does not start: it begins anew. */
 static int begin_anew(struct spv_store *s)
 {
     int rc = spv_db_begin(s);
     if (rc == SPV_OK)
-        rc = spv_db_exec(s, "DROP TABLE IF EXISTS peer_address; DROP TABLE IF EXISTS peer_ban",
-                         "begin a new address book");
-    if (rc == SPV_OK)
-        rc = spv_db_exec(s, spv_schema_book, "begin a new address book");
+        rc = spv_book_begin_anew(s);
     if (rc == SPV_OK)
         rc = spv_db_commit(s);
     if (rc != SPV_OK)

@@ -23,6 +23,7 @@ struct repair {
     const struct spv_verify_config *cfg;
     char path[SPV_PATH_TEXT]; /* links resolved */
     int lock;
+    bool changed; /* the file is not what the copy is, or may not be */
     struct spv_problem why;
 };
 
@@ -97,7 +98,10 @@ static int keep_copy(struct repair *r)
 static int cut(struct spv_store *s, const struct spv_verify_report *found, struct spv_record *tip)
 {
     static const struct spv_base whole = {0};
-    int rc = spv_db_remove_above(s, found->good);
+    int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
+    if (rc == SPV_OK) {
+        rc = spv_db_remove_above(s, found->good);
+    }
     if (rc == SPV_OK && found->good < 0) { /* not even its first row: begin anew, at genesis */
         rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
         s->base = whole;
@@ -112,6 +116,9 @@ static int cut(struct spv_store *s, const struct spv_verify_report *found, struc
     }
     if (rc == SPV_OK && !found->branches_hold) {
         rc = spv_db_exec(s, "DELETE FROM branch_header", "remove side branches");
+    }
+    if (rc == SPV_OK && !found->book_holds) {
+        rc = spv_book_begin_anew(s);
     }
     return rc == SPV_OK ? spv_db_set_tip(s, tip) : rc;
 }
@@ -152,6 +159,7 @@ static int rewind_in_place(struct repair *r)
         rc = spv_db_commit(s);
     }
     if (rc == SPV_OK) {
+        r->changed = true;
         rc = spv_store_flush(s);
     } else {
         spv_db_rollback(s);
@@ -177,6 +185,7 @@ static int salvage(struct repair *r, const struct spv_params *params, bool reada
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit, &r->why);
     if (rc == SPV_OK) {
+        r->changed = true;
         rc = spv_keepcopy_replace(r->path, fresh);
         if (rc != SPV_OK) {
             (void)problem(r, rc, "%s: the mended file cannot take its place. Check the folder.",
@@ -229,7 +238,8 @@ static int mend(struct repair *r)
         rc = take_lock(r);
         rc = rc == SPV_OK ? salvage(r, &params, readable) : rc;
     }
-    int64_t had = found->tip > found->claimed ? found->tip : found->claimed;
+    const int64_t claimed = found->claimed <= UINT32_MAX ? found->claimed : -1;
+    const int64_t had = found->tip > claimed ? found->tip : claimed;
     r->out->lost = had > r->out->height ? had - r->out->height : 0;
     return rc;
 }
@@ -251,6 +261,10 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
         } else if (rc == SPV_ERR_DB_DAMAGED) {
             rc = mend(&r);
         }
+    }
+    if (rc != SPV_OK && !r.changed && out->copy[0] != '\0') {
+        spv_keepcopy_remove(out->copy); /* or each attempt would leave one more */
+        out->copy[0] = '\0';
     }
     spv_lock_release(r.lock);
     if (why != NULL && rc != SPV_OK) {

@@ -200,7 +200,8 @@ static int fill(struct spv_store *fresh, const char *path, int64_t limit)
     int code = begin_source(&source, path);
     if (code == SQLITE_OK) {
         code = sqlite3_prepare_v2(
-            source.db, "SELECT " SPV_ROW_COLUMNS " FROM header ORDER BY height", -1, &st, NULL);
+            source.db, "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height >= 0 ORDER BY height",
+            -1, &st, NULL);
     }
     if (code == SQLITE_OK) {
         rc = copy_rows(fresh, st, limit);

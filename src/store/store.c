@@ -210,6 +210,9 @@ static int open_write(struct spv_store *s)
     if (rc == SPV_OK && version > 0) {
         rc = look_for_log(s, &note);
     }
+    if (rc == SPV_OK && version > 0) {
+        rc = spv_branches_prune(s);
+    }
     if (rc == SPV_OK) {
         rc = spv_db_commit(s);
     }

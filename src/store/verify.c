@@ -25,6 +25,7 @@ struct walk {
     struct spv_verify *v;
     int64_t want; /* the next height */
     struct spv_record below;
+    bool stray_below, stray_above; /* a row of an impossible height was told */
     bool linked; /* below is the row under `want`, well-formed */
     struct spv_full full;
 };
@@ -152,6 +153,22 @@ static int see_gap(struct walk *w, int64_t height)
     return rc;
 }
 
+/* A row of a height that no header has; the first of either kind is told. */
+static int see_stray(struct walk *w, int64_t height)
+{
+    struct spv_verify *v = w->v;
+    if (height < 0 && !w->stray_below) {
+        spv_verify_found(v, -1, "a row of height %lld stands below the chain's first",
+                         (long long)height);
+        w->stray_below = true;
+    } else if (height > UINT32_MAX && !w->stray_above) {
+        spv_verify_bad(v, w->want, "a row of height %lld stands above every possible height",
+                       (long long)height);
+        w->stray_above = true;
+    }
+    return spv_verify_progress(v, ++v->report->headers);
+}
+
 /* A row where `want` stands, or above it. */
 static int see_row(struct walk *w, sqlite3_stmt *st)
 {
@@ -160,10 +177,8 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     const char *reason = NULL;
     int rc = SPV_OK;
     int64_t height = sqlite3_column_int64(st, 0);
-    if (height < w->want) {
-        spv_verify_bad(v, w->want, "a row of height %lld stands below the chain's first",
-                       (long long)height);
-        return SPV_OK;
+    if (height < 0 || height > UINT32_MAX) { /* no part of the chain: repair takes it out */
+        return see_stray(w, height);
     }
     if (height > w->want) {
         rc = see_gap(w, height);
@@ -296,7 +311,9 @@ static int check_all(struct spv_verify *v)
     }
     if (rc == SPV_OK) {
         int code = spv_db_integer(v->s, &v->report->tip,
-                                  "SELECT coalesce(max(height), -1) FROM header", "verify it");
+                                  "SELECT coalesce(max(height), -1) FROM header"
+                                  " WHERE height BETWEEN 0 AND 4294967295",
+                                  "verify it");
         rc = code == SPV_ERR_DB_DAMAGED ? SPV_OK : code;
     }
     if (rc == SPV_OK) {
@@ -311,6 +328,9 @@ static int check_all(struct spv_verify *v)
     if (rc == SPV_OK) {
         rc = spv_verify_branches(v);
     }
+    if (rc == SPV_OK) {
+        rc = spv_verify_book(v);
+    }
     int ended = spv_full_end(&w.full);
     return rc == SPV_OK ? ended : rc;
 }
@@ -324,6 +344,7 @@ int spv_verify_store(struct spv_verify *v)
     r->pages_hold = true;
     r->branches_hold = true;
     r->filled_holds = true;
+    r->book_holds = true;
     r->indexed = v->s->indexed;
     struct spv_lostlog note;
     spv_lostlog_read(&note, v->s);

@@ -31,7 +31,8 @@ int spv_verify_progress(struct spv_verify *v, uint64_t done);
 /* Verifies an open store (unchecked), inside a snapshot of its own. As spv_store_verify. */
 int spv_verify_store(struct spv_verify *v);
 
-/* verify_branches.c */
+/* verify_branches.c, verify_book.c */
 int spv_verify_branches(struct spv_verify *v);
+int spv_verify_book(struct spv_verify *v);
 
 #endif

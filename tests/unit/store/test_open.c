@@ -253,6 +253,60 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
 }
 
 /* A row that hashes and adds up, but for which nobody worked. */
+/* However far apart a stranger's rows lie, looking for the last good one takes a step a window. */
+static void rows_of_impossible_heights_are_cut(void **state)
+{
+    static const char *const heights[] = {"9223372036854775807", "4294967296", "4294967295"};
+    struct spv_record r[9];
+    char sql[300];
+    for (size_t i = 0; i < 2 * sizeof heights / sizeof heights[0]; i++) {
+        const char *path = in_folder(state, "h.db");
+        (void)remove(path);
+        make_chain(path, r, 9);
+        (void)snprintf(sql, sizeof sql,
+                       "INSERT INTO header SELECT %s, hash, version, merkle_root, time, bits,"
+                       " nonce, work FROM header WHERE height = 9;"
+                       "UPDATE meta SET value = %s WHERE key = 'tip_height'",
+                       heights[i / 2], i % 2 == 0 ? heights[i / 2] : "'none'");
+        meddle(path, sql);
+        must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, "damaged");
+        struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+        holds(s, r, 9);
+        assert_int_equal(spv_store_close(s), 0);
+    }
+}
+
+static void side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writing(void **state)
+{
+    struct spv_record r[9];
+    struct spv_record branch[4];
+    char got[40];
+    const char *path = in_folder(state, "h.db");
+    make_chain(path, r, 9);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    grow(branch, &r[4], 4, 7);
+    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 5, 0, branch, 4), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    /* malformed ones at great heights, and others below the branch of ours */
+    meddle(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+                 "INSERT INTO branch_header SELECT randomblob(7), 9223372036854775807 - i,"
+                 " zeroblob(32), 1, zeroblob(32), 1, 1, 1, zeroblob(32) FROM n;"
+                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+                 "INSERT INTO branch_header SELECT randomblob(32), 3, zeroblob(32), 1,"
+                 " zeroblob(32), 1, 1, 1, zeroblob(32) FROM n");
+    s = must_open(path, SPV_STORE_READ);
+    assert_int_equal(spv_store_close(s), 0);
+    ask(got, sizeof got, path, "SELECT count(*) FROM branch_header");
+    assert_string_equal(got, "40004");
+    s = must_open(path, SPV_STORE_WRITE);
+    holds(s, r, 9);
+    assert_int_equal(spv_store_close(s), 0);
+    ask(got, sizeof got, path, "SELECT count(*) FROM branch_header");
+    assert_int_equal(atoi(got), SPV_CHAIN_BRANCH_HEADERS);
+    ask(got, sizeof got, path, "SELECT count(*) FROM branch_header WHERE height > 5");
+    assert_string_equal(got, "4");
+}
+
 static void a_tail_without_proof_of_work_is_cut(void **state)
 {
     const char *path = in_folder(state, "h.db");
@@ -487,6 +541,8 @@ int main(void)
         IN_FOLDER(newer_schema_is_refused_and_left_alone),
         IN_FOLDER(a_cut_file_is_refused),
         IN_FOLDER(a_bad_tail_is_cut_back_to_the_last_good_header),
+        IN_FOLDER(rows_of_impossible_heights_are_cut),
+        IN_FOLDER(side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writing),
         IN_FOLDER(a_tail_without_proof_of_work_is_cut),
         IN_FOLDER(bits_flipped_in_the_file_are_found),
         IN_FOLDER(a_killed_writer_loses_nothing_committed),

@@ -89,7 +89,12 @@ static void rows_are_cut_back_in_the_file(void **state)
         {"UPDATE header SET work = zeroblob(32) WHERE height = 0", 0, 5000},
         {"INSERT INTO header SELECT -3, hash, version, merkle_root, time, bits, nonce, work"
          " FROM header WHERE height = 9",
-         0, 5000},
+         5000, 0},
+        {"INSERT INTO header SELECT 9223372036854775807, hash, version, merkle_root, time, bits,"
+         " nonce, work FROM header WHERE height = 9",
+         5000, 0},
+        {"UPDATE header SET height = 9223372036854775807 WHERE height = 5000", 4999, 1},
+        {"UPDATE meta SET value = 9223372036854775807 WHERE key = 'tip_height'", 5000, 0},
         {"UPDATE meta SET value = 6000 WHERE key = 'tip_height'", 5000, 1000},
         {"UPDATE meta SET value = 'x' WHERE key = 'tip_hash'", 5000, 0},
         {"DELETE FROM meta WHERE key LIKE 'tip%'", 5000, 0},
@@ -115,6 +120,68 @@ static void rows_are_cut_back_in_the_file(void **state)
         assert_true(same_file(r.copy, in_folder(state, "before.db")));
         goes_on(path, cases[i].height, true);
     }
+}
+
+/* Bans and addresses that the other table holds stay. */
+static void a_broken_address_book_is_made_anew(void **state)
+{
+    const struct {
+        const char *sql;
+        size_t addresses, bans; /* that are there afterwards, at least */
+    } cases[] = {
+        {"DROP TABLE peer_address", 0, 1},
+        {"DROP TABLE peer_ban", 1, 0},
+        {"DROP TABLE peer_ban; DROP TABLE peer_address", 0, 0},
+        {"ALTER TABLE peer_address RENAME COLUMN slow TO quick", 0, 1},
+        {"DROP TABLE peer_ban; CREATE VIEW peer_ban AS SELECT 1 AS address", 1, 0},
+        {"DROP TABLE peer_address; CREATE VIEW peer_address AS WITH RECURSIVE n(i) AS"
+         " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS host FROM n",
+         0, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct spv_repair_report r;
+        struct spv_problem why = {.text = ""};
+        struct spv_book book;
+        fresh_copy(state, true);
+        const char *path = in_folder(state, "copy.db");
+        meddle(path, "INSERT INTO peer_address VALUES ('9.9.9.9', 8333, 1, x'0109', 1, 1, 1, 0, 0,"
+                     " 0, 1, 0); INSERT INTO peer_ban VALUES ('8.8.8.8', 1, 2, -1, '')");
+        meddle(path, cases[i].sql);
+        copy_file(path, in_folder(state, "before.db"));
+        int rc = repair(&r, path, &why);
+        if (rc != 0) {
+            fail_msg("%s: %s", cases[i].sql, why.text);
+        }
+        assert_int_not_equal(r.done, SPV_MENDING_NONE);
+        assert_int_equal(r.height, N);
+        assert_int_equal(r.lost, 0);
+        assert_true(same_file(r.copy, in_folder(state, "before.db")));
+        assert_int_equal(file_size(in_folder(state, "copy.db.damaged-2")), -1);
+        assert_int_equal(repair(&r, path, &why), 0); /* nothing is left to do */
+        assert_int_equal(r.done, SPV_MENDING_NONE);
+        struct spv_store *s = must_open(path, SPV_STORE_READ); /* which makes nothing anew */
+        assert_int_equal(spv_store_book_load(s, &book), 0);
+        assert_true(book.n >= cases[i].addresses && book.n <= 1);
+        assert_true(book.n_bans >= cases[i].bans && book.n_bans <= 1);
+        spv_store_book_free(&book);
+        assert_int_equal(spv_store_close(s), 0);
+        goes_on(path, N, true);
+    }
+}
+
+static void a_repair_that_fails_leaves_no_copy(void **state)
+{
+    struct spv_repair_report r;
+    struct spv_problem why = {.text = ""};
+    const char *path = in_folder(state, "copy.db");
+    fresh_copy(state, false);
+    meddle(path, "UPDATE meta SET value = 'simnet' WHERE key = 'network'");
+    truncate_file(path, file_size(path) / 2 / 4096 * 4096);
+    copy_file(path, in_folder(state, "before.db"));
+    assert_int_equal(repair(&r, path, &why), SPV_ERR_DB_NETWORK);
+    assert_string_equal(r.copy, "");
+    assert_int_equal(file_size(in_folder(state, "copy.db.damaged-1")), -1);
+    assert_true(same_file(path, in_folder(state, "before.db")));
 }
 
 static void a_sound_file_is_left_alone(void **state)
@@ -365,6 +432,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(rows_are_cut_back_in_the_file),
+        IN_FOLDER(a_broken_address_book_is_made_anew),
+        IN_FOLDER(a_repair_that_fails_leaves_no_copy),
         IN_FOLDER(a_sound_file_is_left_alone),
         IN_FOLDER(a_wrong_clock_changes_nothing),
         IN_FOLDER(any_damaged_page_can_be_mended),

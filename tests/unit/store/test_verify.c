@@ -111,7 +111,22 @@ static void each_damage_is_told_with_its_place(void **state)
          -1, false},
         {"INSERT INTO header SELECT -3, hash, version, merkle_root, time, bits, nonce, work"
          " FROM header WHERE height = 9",
-         "height -3 stands below", -1, false},
+         "height -3 stands below", 5000, false},
+        {"INSERT INTO header SELECT 9223372036854775807 - height, hash, version, merkle_root, time,"
+         " bits, nonce, work FROM header WHERE height < 9",
+         "height 9223372036854775799 stands above every", 5000, false},
+        {"UPDATE header SET height = 9223372036854775807 WHERE height = 5000",
+         "height 9223372036854775807 stands above every", 4999, false},
+        {"INSERT INTO header SELECT -9223372036854775808 + height, hash, version, merkle_root, "
+         "time,"
+         " bits, nonce, work FROM header WHERE height < 9",
+         "height -9223372036854775808 stands below", 5000, false},
+        {"UPDATE meta SET value = 9223372036854775807 WHERE key = 'tip_height'",
+         "heights 5001 to 9223372036854775807", 5000, false},
+        {"UPDATE meta SET value = -9223372036854775808 WHERE key = 'tip_height'", "names no tip",
+         5000, false},
+        {"DROP TABLE peer_address", "address book (peer_address) cannot be read", 5000, false},
+        {"DROP TABLE peer_ban", "ban table (peer_ban) cannot be read", 5000, false},
         {"UPDATE meta SET value = 4990 WHERE key = 'tip_height'", "height 4991 stands above", 4990,
          false},
         {"UPDATE meta SET value = 6000 WHERE key = 'tip_height'", "heights 5001 to 6000", 5000,
