@@ -65,6 +65,12 @@ struct spv_peer_observer {
     void *ctx;
 };
 
+/* How large the payload of one command may be. */
+struct spv_payload_cap {
+    enum spv_command command;
+    uint32_t bytes;
+};
+
 /* Everything here is copied, but for what the pointers point at: they must outlive the machine. */
 struct spv_peer_config {
     const struct spv_netid *net;
@@ -93,6 +99,16 @@ struct spv_peer_config {
     struct spv_peer_observer observer;
     size_t max_queue_bytes; /* send queue; 0: SPV_PEER_QUEUE_BYTES */
     size_t max_queue_messages; /* send queue; 0: SPV_PEER_QUEUE_MESSAGES */
+    /* What we take from the peer, where that is less than the protocol allows. A payload is no
+     * larger than caps says for its command or, for a command that is not there, than max_payload
+     * (0: SPV_MAX_PAYLOAD); a larger one is SPV_ERR_LENGTH as soon as its frame header has come. */
+    const struct spv_payload_cap *caps; /* may be NULL */
+    size_t n_caps;
+    uint32_t max_payload;
+    uint32_t max_known; /* hashes that the peer is known to have; 0: SPV_PEER_KNOWN */
+    /* A burst's receive memory is given back as soon as no whole message is left of it; else two
+     * seconds later, for the next burst. For many connections with small messages. */
+    bool trim_at_once;
 };
 
 #define SPV_PEER_QUEUE_BYTES (8u * 1024 * 1024) /* ours: two messages of the largest size */
@@ -204,7 +220,8 @@ SPV_API char *spv_msg_summary(char *out, size_t cap, const struct spv_msg *msg);
 
 /* Bytes of memory that the machine holds: below 16 KiB two seconds after the last message, beside
  * what it knows the peer to have (8 to 22 bytes a hash, 1 MiB at most each for the newer and the
- * older half), transactions that wait to be announced and requests that wait for an answer. */
+ * older half, unless max_known says less), transactions that wait to be announced and requests that
+ * wait for an answer. */
 SPV_API size_t spv_peer_memory(const struct spv_peer *p);
 
 #endif

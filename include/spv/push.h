@@ -29,8 +29,8 @@ SPV_API int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *it
 SPV_API int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size_t n,
                               struct spv_now now);
 
-/* True when the peer announced, sent or located this, or was told of it; the last SPV_PEER_KNOWN
- * are remembered. */
+/* True when the peer announced, sent or located this, or was told of it; the last
+ * SPV_PEER_KNOWN (or max_known) are remembered. */
 SPV_API bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash);
 
 /* Sends up to SPV_MAX_ADDR of the n addresses, fairly chosen and shuffled, of those that the

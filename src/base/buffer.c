@@ -20,6 +20,22 @@ void spv_buffer_free(struct spv_buffer *b)
     spv_buffer_init(b);
 }
 
+int spv_buffer_resize(struct spv_buffer *b, size_t cap)
+{
+    if (b->error != SPV_OK)
+        return b->error;
+    if (cap == 0) {
+        spv_buffer_free(b);
+        return SPV_OK;
+    }
+    uint8_t *data = realloc(b->data, cap);
+    if (data == NULL)
+        return b->error = SPV_ERR_NOMEM;
+    b->data = data;
+    b->cap = cap;
+    return SPV_OK;
+}
+
 int spv_buffer_reserve(struct spv_buffer *b, size_t more)
 {
     if (b->error != SPV_OK)
@@ -35,12 +51,7 @@ int spv_buffer_reserve(struct spv_buffer *b, size_t more)
         cap = need;
     if (cap < FIRST_CAP)
         cap = FIRST_CAP;
-    uint8_t *data = realloc(b->data, cap);
-    if (data == NULL)
-        return b->error = SPV_ERR_NOMEM;
-    b->data = data;
-    b->cap = cap;
-    return SPV_OK;
+    return spv_buffer_resize(b, cap);
 }
 
 uint8_t *spv_buffer_extend(struct spv_buffer *b, size_t n)

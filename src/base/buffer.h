@@ -16,6 +16,8 @@ struct spv_buffer {
 void spv_buffer_init(struct spv_buffer *b);
 void spv_buffer_free(struct spv_buffer *b);
 int spv_buffer_reserve(struct spv_buffer *b, size_t more);
+/* Room for cap bytes in all, neither more nor less; what is in it stays, so cap is at least len. */
+int spv_buffer_resize(struct spv_buffer *b, size_t cap);
 /* n writable bytes at the end, already counted in len; NULL when sick. */
 uint8_t *spv_buffer_extend(struct spv_buffer *b, size_t n);
 void spv_buffer_put(struct spv_buffer *b, const void *bytes, size_t n);

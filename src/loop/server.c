@@ -227,6 +227,7 @@ static int let_in(struct spv_server *s, int fd)
         .rng = spv_system_rng(),
         .self_nonces = &s->nonces,
     };
+    spv_serve_limits(&cfg);
     struct spv_record tip;
     if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
         cfg.height = (int32_t)tip.height;

@@ -25,19 +25,20 @@ void spv_intake_free(struct spv_intake *in);
  * SPV_ERR_NOMEM. */
 int spv_intake_feed(struct spv_intake *in, const uint8_t *bytes, size_t n);
 
-/* The next frame whose bytes are all there and whose checksum holds: 1, 0 none yet, or what is
- * wrong with it (SPV_ERR_MAGIC, _COMMAND, _LENGTH, _CHECKSUM, found as early as the bytes allow; a
- * frame with a wrong checksum can be passed over: the next call goes on behind it). *payload is
- * lent until the next call. */
-int spv_intake_next(struct spv_intake *in, const uint8_t **payload, const struct spv_netid *net,
-                    uint32_t cap);
+/* The next frame's header, as soon as its bytes are there: 1 and in->frame, 0 not yet, or what is
+ * wrong with it (SPV_ERR_MAGIC, _COMMAND, _LENGTH). */
+int spv_intake_header(struct spv_intake *in, const struct spv_netid *net, uint32_t cap);
+/* After that returned 1: 1 when the frame's bytes are all there and its checksum holds, 0 not yet,
+ * SPV_ERR_CHECKSUM (the frame can be passed over: the next calls go on behind it). *payload is lent
+ * until the next call. */
+int spv_intake_next(struct spv_intake *in, const uint8_t **payload);
 
 /* Bytes that arrived and do not yet belong to a frame handed out. */
 size_t spv_intake_waiting(const struct spv_intake *in);
 
-/* True when more memory is held than SPV_INTAKE_KEEP asks for and nothing waits in it. */
+/* True when more memory is held than what waits, as much again, and SPV_INTAKE_KEEP ask for. */
 bool spv_intake_bulky(const struct spv_intake *in);
-/* Gives that memory back. What was handed out before is gone. */
+/* Gives that memory back, also while a message is arriving. What was handed out before is gone. */
 void spv_intake_trim(struct spv_intake *in);
 size_t spv_intake_memory(const struct spv_intake *in);
 

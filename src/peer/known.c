@@ -10,9 +10,9 @@
 
 #define FIRST_CAP 64
 
-void spv_known_init(struct spv_known *k, const struct spv_rng *rng)
+void spv_known_init(struct spv_known *k, const struct spv_rng *rng, size_t max)
 {
-    *k = (struct spv_known){0};
+    *k = (struct spv_known){.max = max};
     rng->fill(rng->ctx, &k->k0, sizeof(k->k0));
     rng->fill(rng->ctx, &k->k1, sizeof(k->k1));
 }
@@ -74,7 +74,7 @@ void spv_known_add(struct spv_known *k, const uint8_t hash[32])
     uint64_t key = key_of(k, hash);
     if (half_has(&k->young, key))
         return;
-    if (k->young.n == SPV_PEER_KNOWN) {
+    if (k->young.n == k->max) {
         free(k->old.slots);
         k->old = k->young;
         k->young = (struct spv_known_half){0};

@@ -1,5 +1,5 @@
 /* What a peer is known to have: the hashes that it announced, sent or was told of. At least the
- * last SPV_PEER_KNOWN of them are remembered, at most twice as many, by value. */
+ * last max of them are remembered, at most twice as many, by value. */
 #ifndef SPV_PEER_KNOWN_H
 #define SPV_PEER_KNOWN_H
 
@@ -15,10 +15,11 @@ struct spv_known_half {
 };
 struct spv_known {
     uint64_t k0, k1; /* a peer cannot aim at another's slot */
+    size_t max; /* of one half */
     struct spv_known_half young, old;
 };
 
-void spv_known_init(struct spv_known *k, const struct spv_rng *rng);
+void spv_known_init(struct spv_known *k, const struct spv_rng *rng, size_t max);
 void spv_known_free(struct spv_known *k);
 bool spv_known_has(const struct spv_known *k, const uint8_t hash[32]);
 /* Without memory it is forgotten, which costs an announcement sent in vain. */

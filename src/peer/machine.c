@@ -49,6 +49,10 @@ static int configure(struct spv_peer *p, const struct spv_peer_config *cfg)
         c->max_queue_bytes = SPV_PEER_QUEUE_BYTES;
     if (c->max_queue_messages == 0)
         c->max_queue_messages = SPV_PEER_QUEUE_MESSAGES;
+    if (c->max_payload == 0)
+        c->max_payload = SPV_MAX_PAYLOAD;
+    if (c->max_known == 0)
+        c->max_known = SPV_PEER_KNOWN;
     struct spv_peer_timeouts *t = &c->timeouts;
     const struct spv_peer_timeouts *d = &default_timeouts;
     t->handshake = or_default(t->handshake, d->handshake);
@@ -78,7 +82,7 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     int rc = configure(p, cfg);
     if (rc < 0)
         goto err;
-    spv_relay_init(&p->relay, &p->cfg.rng);
+    spv_relay_init(&p->relay, &p->cfg.rng, p->cfg.max_known);
     p->stats.direction = dir;
     p->stats.id = cfg->id;
     p->stats.endpoint = cfg->endpoint;
@@ -217,7 +221,11 @@ static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct
     const uint8_t *payload = NULL;
     uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
     size_t waiting = spv_intake_waiting(&p->in);
-    int rc = spv_intake_next(&p->in, &payload, p->cfg.net, cap);
+    int rc = spv_intake_header(&p->in, p->cfg.net, cap);
+    if (rc > 0 && p->in.frame.length > spv_policy_cap(&p->cfg, p->in.frame.command))
+        rc = SPV_ERR_LENGTH;
+    if (rc > 0)
+        rc = spv_intake_next(&p->in, &payload);
     *any = rc != 0;
     if (rc == 0)
         return 0;
@@ -245,6 +253,8 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
         if (rc > 0)
             return 1;
     }
+    if (p->cfg.trim_at_once && spv_intake_bulky(&p->in))
+        spv_intake_trim(&p->in);
     return 0;
 }
 

@@ -33,7 +33,7 @@ enum spv_peer_clock {
 /* ours: a burst's memory is kept this long for the next one */
 #define SPV_PEER_TRIM_US (2 * SPV_SECOND)
 /* ours: pongs that wait to be written; a peer that lets more wait does not read and gets none */
-#define SPV_PEER_PONG_BYTES 65536
+#define SPV_PEER_PONG_BYTES 4096
 
 /* The last getblocks, while it may still be answered. */
 struct spv_asked_blocks {

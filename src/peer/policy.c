@@ -55,3 +55,11 @@ bool spv_policy_loopback(const char *host)
     }
     return dots == 3 && strncmp(host, "127.", 4) == 0;
 }
+
+uint32_t spv_policy_cap(const struct spv_peer_config *cfg, enum spv_command command)
+{
+    for (size_t i = 0; i < cfg->n_caps; i++)
+        if (cfg->caps[i].command == command)
+            return cfg->caps[i].bytes;
+    return cfg->max_payload;
+}

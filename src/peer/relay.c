@@ -19,10 +19,10 @@
 #define INV_OVERHEAD (SPV_FRAME_HEADER + 3) /* and a count of up to 1,000 */
 #define INV_ITEM 36
 
-void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng)
+void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng, size_t max_known)
 {
     *r = (struct spv_relay){0};
-    spv_known_init(&r->known, rng);
+    spv_known_init(&r->known, rng, max_known);
 }
 
 static void free_queue(struct spv_relay *r)

@@ -13,7 +13,7 @@ struct spv_relay {
     size_t head, n, cap;
 };
 
-void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng);
+void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng, size_t max_known);
 void spv_relay_free(struct spv_relay *r);
 size_t spv_relay_memory(const struct spv_relay *r);
 

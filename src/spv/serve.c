@@ -68,3 +68,10 @@ int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
         reader->release(reader->ctx);
     return rc;
 }
+
+void spv_serve_limits(struct spv_peer_config *cfg)
+{
+    cfg->max_payload = SPV_SERVE_PAYLOAD;
+    cfg->max_known = SPV_SERVE_KNOWN;
+    cfg->trim_at_once = true;
+}

@@ -305,7 +305,7 @@ static void pongs_for_a_peer_that_does_not_read_are_bounded(void **state)
     kit_ready(&k, SPV_INBOUND);
     for (uint64_t i = 0; i < 10000; i++)
         assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, i), 0);
-    assert_in_range(spv_peer_pending(k.p, &bytes), 60000, 66000);
+    assert_in_range(spv_peer_pending(k.p, &bytes), 4096, 4200);
     spv_peer_sent(k.p, spv_peer_pending(k.p, &bytes), k.now);
     kit_say_ping(&k, SPV_CMD_PING, 1);
     kit_expect(&k, SPV_CMD_PONG);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "spv/push.h"
+#include "spv/serve.h"
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -241,6 +242,134 @@ static void memory_grows_with_bytes_that_came_not_with_a_claim(void **state)
     kit_close(&k);
 }
 
+static void receive_buffer_does_not_grow_past_the_message_that_is_arriving(void **state)
+{
+    (void)state;
+    static struct spv_header headers[SPV_MAX_HEADERS];
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct kit k;
+    struct spv_buffer b;
+    kit_init(&k);
+    kit_ready(&k, SPV_OUTBOUND);
+    spv_buffer_init(&b);
+    assert_int_equal(spv_msg_write(&b, &msg, k.cfg.net, SPV_PROTOCOL_VERSION), 0);
+    const size_t idle = spv_peer_memory(k.p);
+    for (size_t at = 0; at + 40000 < b.len; at += 40000)
+        assert_int_equal(kit_say_bytes(&k, b.data + at, 40000), 0);
+    assert_true(spv_peer_memory(k.p) <= idle + b.len);
+    spv_buffer_free(&b);
+    kit_close(&k);
+}
+
+static void burst_is_given_back_while_another_message_is_arriving(void **state)
+{
+    (void)state;
+    static struct spv_header headers[SPV_MAX_HEADERS];
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct kit k;
+    struct spv_buffer b;
+    kit_init(&k);
+    kit_ready(&k, SPV_OUTBOUND);
+    spv_buffer_init(&b);
+    kit_frame(&b, "ping", "12345678", 8);
+    assert_int_equal(kit_say(&k, &msg), 0);
+    assert_int_equal(kit_say_bytes(&k, b.data, b.len - 1), 0);
+    assert_int_equal(kit_wait(&k, 3), 0);
+    assert_true(spv_peer_memory(k.p) < 16 * 1024);
+    assert_int_equal(kit_say_bytes(&k, b.data + b.len - 1, 1), 0); /* and the message is whole */
+    assert_int_equal(k.got.command, SPV_CMD_PING);
+    spv_buffer_free(&b);
+    kit_close(&k);
+}
+
+/* Only the header of a frame, with a length. */
+static int say_claim(struct kit *k, const char *command, uint32_t length)
+{
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    kit_frame(&b, command, "", 0);
+    for (size_t i = 0; i < 4; i++)
+        b.data[16 + i] = (uint8_t)(length >> 8 * i);
+    int rc = kit_say_bytes(k, b.data, b.len);
+    spv_buffer_free(&b);
+    return rc;
+}
+
+static void message_larger_than_the_connection_takes_closes_at_its_frame_header(void **state)
+{
+    (void)state;
+    static const struct spv_payload_cap caps[] = {{SPV_CMD_ADDR, 3000}, {SPV_CMD_INV, 500}};
+    static const struct {
+        const char *command;
+        uint32_t largest;
+    } cases[] = {{"addr", 3000}, {"inv", 500}, {"tx", 1000}, {"strange", 1000}, {"headers", 1000}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (uint32_t more = 0; more < 2; more++) {
+            struct kit k;
+            kit_init(&k);
+            k.cfg.caps = caps;
+            k.cfg.n_caps = 2;
+            k.cfg.max_payload = 1000;
+            kit_ready(&k, SPV_INBOUND);
+            assert_int_equal(say_claim(&k, cases[i].command, cases[i].largest + more),
+                             more == 0 ? 0 : SPV_ERR_LENGTH);
+            kit_close(&k);
+        }
+    }
+}
+
+#define SERVED_CLIENTS 256
+#define SERVED_MEMORY 16000000
+#define SERVED_LINK (15 * 1024) /* a client's socket, link and waiting requests in the server */
+
+/* The worst that a client can leave: all that it is known to have, a burst, and then the largest
+ * message of each kind but for its last byte. */
+static size_t memory_of_a_held_back_byte(const char *command)
+{
+    static uint8_t body[SPV_SERVE_PAYLOAD];
+    static struct spv_inv items[SPV_SERVE_PAYLOAD / 40];
+    struct spv_msg inv = {.command = SPV_CMD_INV,
+                          .u.inv = {items, sizeof(items) / sizeof(items[0])}};
+    struct kit k;
+    struct spv_buffer b;
+    kit_init(&k);
+    spv_serve_limits(&k.cfg);
+    kit_ready(&k, SPV_INBOUND);
+    for (uint32_t round = 0; round < 10; round++) {
+        for (uint32_t i = 0; i < inv.u.inv.n; i++)
+            memcpy(items[i].hash.b, (uint32_t[2]){round, i}, 8);
+        assert_int_equal(kit_say(&k, &inv), 0);
+    }
+    spv_buffer_init(&b);
+    while (b.len < 60000)
+        kit_frame(&b, "getaddr", "", 0);
+    assert_int_equal(spv_msg_write(&b, &inv, k.cfg.net, SPV_PROTOCOL_VERSION), 0);
+    const size_t before = b.len;
+    kit_frame(&b, command, body, sizeof(body));
+    const size_t first = before + (b.len - before) / 2;
+    assert_int_equal(kit_say_bytes(&k, b.data, first), 0);
+    assert_int_equal(kit_say_bytes(&k, b.data + first, b.len - 1 - first), 0);
+    const size_t memory = spv_peer_memory(k.p);
+    spv_buffer_free(&b);
+    kit_close(&k);
+    return memory;
+}
+
+static void clients_of_a_header_server_that_hold_back_a_byte_cost_under_16_megabytes(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {"addrv2", "inv", "tx", "block", "headers", "strange"};
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        assert_true(SERVED_CLIENTS * (memory_of_a_held_back_byte(commands[i]) + SERVED_LINK) <
+                    SERVED_MEMORY);
+    struct kit k; /* and more than that is not waited for */
+    kit_init(&k);
+    spv_serve_limits(&k.cfg);
+    kit_ready(&k, SPV_INBOUND);
+    assert_int_equal(say_claim(&k, "block", SPV_SERVE_PAYLOAD + 1), SPV_ERR_LENGTH);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +378,10 @@ int main(void)
         cmocka_unit_test(pushing_without_memory_harms_nothing),
         cmocka_unit_test(an_idle_connection_holds_less_than_sixteen_kibibytes),
         cmocka_unit_test(memory_grows_with_bytes_that_came_not_with_a_claim),
+        cmocka_unit_test(receive_buffer_does_not_grow_past_the_message_that_is_arriving),
+        cmocka_unit_test(burst_is_given_back_while_another_message_is_arriving),
+        cmocka_unit_test(message_larger_than_the_connection_takes_closes_at_its_frame_header),
+        cmocka_unit_test(clients_of_a_header_server_that_hold_back_a_byte_cost_under_16_megabytes),
     };
     return cmocka_run_group_tests_name("peer: memory", tests, NULL, NULL);
 }

@@ -305,7 +305,7 @@ static void the_last_fifty_thousand_are_known_and_memory_is_bounded(void **state
     struct spv_rng rng = test_random_rng(&random);
     struct spv_known known;
     const uint64_t n = 7 * SPV_PEER_KNOWN + 123;
-    spv_known_init(&known, &rng);
+    spv_known_init(&known, &rng, SPV_PEER_KNOWN);
     assert_int_equal(spv_known_memory(&known), 0);
     for (uint64_t i = 0; i < n; i++) {
         struct spv_inv inv = item(SPV_INV_TX, i);
@@ -331,7 +331,7 @@ static void a_hash_known_for_long_is_kept_by_being_named_again(void **state)
     struct spv_rng rng = test_random_rng(&random);
     struct spv_known known;
     struct spv_inv first = item(SPV_INV_TX, 1000000);
-    spv_known_init(&known, &rng);
+    spv_known_init(&known, &rng, SPV_PEER_KNOWN);
     for (uint64_t i = 0; i < 3 * SPV_PEER_KNOWN; i++) {
         struct spv_inv inv = item(SPV_INV_TX, i);
         if (i % 40000 == 0)
