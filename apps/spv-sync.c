@@ -45,6 +45,8 @@ struct sync {
     double useful, printed; /* seconds of cli_clock: a peer last helped; progress was last told */
     struct report report;
     bool synced, gave_up;
+    bool unresolved; /* everything was asked, and the chain cannot be called synced */
+    struct spv_event why; /* the last warning that may refuse a verdict; kind WARNING */
     size_t banned; /* peers, in this run or before */
     struct spv_record synced_tip;
     uint64_t printed_added; /* headers added or being proven when progress was last told */
@@ -58,6 +60,7 @@ static void on_synced(struct sync *s, const struct spv_event *e)
     struct spv_node_stats stats;
 
     s->synced = true;
+    s->unresolved = false;
     s->synced_tip = e->tip;
     spv_evloop_stats(s->loop, &stats);
     if (!s->follow) {
@@ -130,6 +133,12 @@ static void on_event(void *ctx, const struct spv_event *e)
     case SPV_EVENT_WHOLE:
         s->synced_tip = e->tip; /* with all its work */
         if (s->synced && !s->follow)
+            spv_evloop_stop(s->loop);
+        break;
+    case SPV_EVENT_UNRESOLVED:
+        s->unresolved = true;
+        s->why = *e;
+        if (!s->follow)
             spv_evloop_stop(s->loop);
         break;
     case SPV_EVENT_DISCONNECTED:
@@ -212,6 +221,20 @@ static int no_peer(const struct sync *s, const struct spv_node_stats *stats)
         net, t, cause, (unsigned)s->place.params->net.port);
 }
 
+/* Every peer was asked, and none vouches for the chain. */
+static int unresolved(const struct sync *s, const struct spv_node_stats *stats)
+{
+    static const char kept[] = "What came is kept; run it again later, or name another peer with "
+                               "--connect HOST";
+
+    return cli_fail_as(
+        CLI_NO_PEER, SPV_ERR_STALL, "%s: height %lu cannot be called synced: %s. %s%s.",
+        s->place.params->net.name, (unsigned long)stats->tip.height, s->why.text, kept,
+        s->why.warning == SPV_WARN_UNMET_CLAIM ? ", or say with --min-chain-work how "
+                                                 "much work the chain must have"
+                                               : "");
+}
+
 static int finish(struct sync *s, int rc)
 {
     struct spv_node_stats stats;
@@ -229,6 +252,8 @@ static int finish(struct sync *s, int rc)
                         s->place.path, (unsigned long)stats.tip.height,
                         problem != NULL && problem[0] != '\0' ? problem : spv_strerror(rc));
     }
+    if (s->unresolved && !s->synced && !s->follow && !cli_stopped())
+        return unresolved(s, &stats);
     if (s->gave_up) {
         return no_peer(s, &stats);
     } else if (s->synced && !s->follow) {

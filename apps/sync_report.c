@@ -73,6 +73,8 @@ static const char *event_name(enum spv_event_kind kind)
         return "whole";
     case SPV_EVENT_WARNING:
         return "warning";
+    case SPV_EVENT_UNRESOLVED:
+        return "unresolved";
     }
     return "unknown";
 }
@@ -88,6 +90,16 @@ static const char *warning_name(enum spv_warning warning)
         return "clock";
     case SPV_WARN_NO_PEERS:
         return "no_peers";
+    case SPV_WARN_UNMET_CLAIM:
+        return "unmet_claim";
+    case SPV_WARN_FORK_BELOW_START:
+        return "fork_below_start";
+    case SPV_WARN_FUTURE_HEADERS:
+        return "future_headers";
+    case SPV_WARN_TIP_UNKNOWN:
+        return "tip_unknown";
+    case SPV_WARN_LOW_WORK:
+        return "low_work";
     }
     return "other";
 }
@@ -141,6 +153,36 @@ static void json_summary(const struct report *r, const char *event,
     print_object(object(r, event, tip), more);
 }
 
+/* What a warning is about, with the figures that it has (enum spv_warning). */
+static void add_warning(json_t *more, const struct spv_event *e)
+{
+    char work[SPV_HASH_HEX];
+
+    json_object_set_new(more, "warning", json_string(warning_name(e->warning)));
+    json_object_set_new(more, "seconds", json_integer(e->seconds));
+    switch (e->warning) {
+    case SPV_WARN_NONE:
+    case SPV_WARN_STALE_TIP:
+    case SPV_WARN_CLOCK:
+    case SPV_WARN_NO_PEERS:
+        return;
+    case SPV_WARN_UNMET_CLAIM:
+        json_object_set_new(more, "claimed_height", json_integer(e->claimed_height));
+        break;
+    case SPV_WARN_LOW_WORK:
+        spv_u256_hex(work, &e->work);
+        json_object_set_new(more, "peer_work", json_string(work));
+        spv_u256_hex(work, &e->wanted_work);
+        json_object_set_new(more, "wanted_work", json_string(work));
+        break;
+    case SPV_WARN_FORK_BELOW_START:
+    case SPV_WARN_FUTURE_HEADERS:
+    case SPV_WARN_TIP_UNKNOWN:
+        break;
+    }
+    json_object_set_new(more, "given_height", json_integer(e->given_height));
+}
+
 static void json_event(const struct report *r, const struct spv_event *e)
 {
     json_t *more = json_pack("{s:s, s:I}", "peer", e->address, "peer_id", (json_int_t)e->peer);
@@ -156,10 +198,8 @@ static void json_event(const struct report *r, const struct spv_event *e)
     }
     if (more != NULL && e->text != NULL)
         json_object_set_new(more, "text", json_string(e->text));
-    if (more != NULL && e->kind == SPV_EVENT_WARNING) {
-        json_object_set_new(more, "warning", json_string(warning_name(e->warning)));
-        json_object_set_new(more, "seconds", json_integer(e->seconds));
-    }
+    if (more != NULL && (e->kind == SPV_EVENT_WARNING || e->kind == SPV_EVENT_UNRESOLVED))
+        add_warning(more, e);
     print_object(object(r, event_name(e->kind), &e->tip), more);
 }
 
@@ -222,11 +262,49 @@ static void summary_line(const struct report *r, const char *how,
                 stats->base.work_from > 0 ? ", and its chain work counts from there" : "");
 }
 
+/* A number in hex without its leading zeros. */
+static const char *skip_zeros(const char *hex)
+{
+    while (hex[0] == '0' && hex[1] != '\0')
+        hex++;
+    return hex;
+}
+
 static void say_warning(const struct spv_event *e)
 {
-    char figure[CLI_FIGURE], when[CLI_FIGURE];
+    char figure[CLI_FIGURE], when[CLI_FIGURE], work[SPV_HASH_HEX], wanted[SPV_HASH_HEX];
 
     switch (e->warning) {
+    case SPV_WARN_UNMET_CLAIM:
+        cli_say("warning: %s says that its chain has height %s, but gave no header above %s",
+                e->address, cli_count(figure, e->claimed_height), cli_count(when, e->given_height));
+        break;
+    case SPV_WARN_FORK_BELOW_START:
+        cli_say(
+            "warning: %s: its chain leaves ours below height %s, where the database begins: sync "
+            "into a new database, or run with --backfill",
+            e->address, cli_count(figure, e->given_height));
+        break;
+    case SPV_WARN_FUTURE_HEADERS:
+        cli_say("warning: %s: its headers above height %s lie %s in the future of this system's "
+                "clock: check this computer's clock",
+                e->address, cli_count(when, e->given_height),
+                cli_duration(figure, (double)e->seconds));
+        break;
+    case SPV_WARN_TIP_UNKNOWN:
+        cli_say("warning: no peer has our tip at height %s: the longest of their chains ends at %s "
+                "with "
+                "less work; was this network reset?",
+                cli_count(figure, e->tip.height), cli_count(when, e->given_height));
+        break;
+    case SPV_WARN_LOW_WORK:
+        spv_u256_hex(work, &e->work);
+        spv_u256_hex(wanted, &e->wanted_work);
+        cli_say(
+            "warning: %s: its chain ends at height %s with work %s, %s is wanted; it may still be "
+            "syncing",
+            e->address, cli_count(figure, e->given_height), skip_zeros(work), skip_zeros(wanted));
+        break;
     case SPV_WARN_STALE_TIP:
         cli_say("warning: no new header for %s (the tip is of %s): the peers, or the way to them, "
                 "may be cut off",
@@ -283,6 +361,7 @@ static void say_event(const struct report *r, const struct spv_event *e)
         cli_say("filled down to genesis");
         break;
     case SPV_EVENT_SYNCED:
+    case SPV_EVENT_UNRESOLVED: /* the warning has said it; the program's end says the rest */
         break;
     }
 }

@@ -22,6 +22,10 @@ static void on_event(void *ctx, const struct spv_event *event)
         app->synced = 1;
         spv_evloop_stop(app->loop);
         break;
+    case SPV_EVENT_UNRESOLVED:
+        fprintf(stderr, "sync_tip: %s: %s\n", event->address, event->text);
+        spv_evloop_stop(app->loop);
+        break;
     case SPV_EVENT_CONNECT_FAILED:
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_BANNED:

@@ -55,14 +55,36 @@ enum spv_event_kind {
     SPV_EVENT_BANNED, /* a peer proved a lie; error says which */
     SPV_EVENT_WHOLE, /* what was missing below the base is filled: the chain reaches genesis */
     SPV_EVENT_WARNING, /* text says what */
+    /* There is nothing left to ask, and the chain cannot be called synced; `warning` says why, and
+     * WARNINGs with the particulars came before. It needs all of this: every ready peer has
+     * answered all that it was asked (or is overdue); they are as many as a verdict takes; and no
+     * further peer is to come, as every --connect peer is ready, banned, or has failed several
+     * times in a row. With discovery it never comes, as there are always more peers to try: then
+     * there are only the WARNINGs. Once for each tip and reason; the node goes on, and SYNCED may
+     * still follow when a peer brings news or another one comes. */
+    SPV_EVENT_UNRESOLVED,
 };
-/* What a WARNING is about, and what its seconds say. */
+/* What a WARNING is about, and what its figures say. */
 enum spv_warning {
     SPV_WARN_NONE,
     SPV_WARN_STALE_TIP, /* for so long the tip has not moved; again each hour while it stands */
     SPV_WARN_CLOCK, /* by so much most peers' clocks are ahead of ours (negative: behind); again
                        each hour while it stands. Our clock is never adjusted. */
     SPV_WARN_NO_PEERS, /* every peer is lost; once */
+    /* The following are said of `peer` once for each tip, and may be the `warning` of UNRESOLVED.
+     */
+    SPV_WARN_UNMET_CLAIM, /* it said that its chain has claimed_height, gave no header above
+                             given_height, and no other peer's claim was met either. Without proven
+                             minimum work (never proven where the network's is zero) this refuses
+                             the verdict. */
+    SPV_WARN_FORK_BELOW_START, /* its best chain leaves ours below the height at which the database
+                                  begins; given_height is where that is */
+    SPV_WARN_FUTURE_HEADERS, /* its headers above given_height were refused only because they lie
+                                in our future, by `seconds`: one of the two clocks is wrong */
+    SPV_WARN_TIP_UNKNOWN, /* no ready peer has our tip: all answered from below it, with less work;
+                             given_height is where the highest of their chains ends */
+    SPV_WARN_LOW_WORK, /* its chain ends at given_height with `work`, less than wanted_work: it is
+                          another chain, or the peer is still syncing */
 };
 struct spv_event {
     enum spv_event_kind kind;
@@ -72,9 +94,11 @@ struct spv_event {
     struct spv_record tip;
     uint32_t fork_height; /* REORG */
     uint32_t removed, added; /* REORG; PROGRESS: added */
-    const char *text; /* WARNING; static */
-    enum spv_warning warning; /* WARNING */
+    const char *text; /* WARNING, UNRESOLVED; static */
+    enum spv_warning warning; /* WARNING, UNRESOLVED */
     int64_t seconds; /* WARNING */
+    uint32_t claimed_height, given_height; /* WARNING, UNRESOLVED: see enum spv_warning */
+    struct spv_u256 work, wanted_work; /* WARNING, UNRESOLVED: see enum spv_warning */
 };
 
 enum spv_effect_kind {

@@ -123,6 +123,16 @@ const char *spv_alarm_text(enum spv_warning warning)
         return "most peers' clocks disagree with this system's clock; please check it";
     case SPV_WARN_NO_PEERS:
         return "every peer is lost; new ones are being tried";
+    case SPV_WARN_UNMET_CLAIM:
+        return "no peer gave the headers that it says it has";
+    case SPV_WARN_FORK_BELOW_START:
+        return "the peer's chain leaves ours below the height at which the database begins";
+    case SPV_WARN_FUTURE_HEADERS:
+        return "the peer's headers lie in the future of this system's clock; please check it";
+    case SPV_WARN_TIP_UNKNOWN:
+        return "no peer has our tip; all their chains end below it with less work";
+    case SPV_WARN_LOW_WORK:
+        return "the peer's chain shows too little work";
     }
     return "";
 }

@@ -128,6 +128,19 @@ unsigned spv_discovery_count(const struct spv_discovery *d, enum spv_dial_state 
     return found;
 }
 
+unsigned spv_discovery_absent(const struct spv_discovery *d, struct spv_now now)
+{
+    unsigned absent = 0;
+    for (size_t i = 0; i < d->named.n; i++)
+        absent += spv_named_is_alive(&d->named.at[i], now);
+    for (size_t i = 0; i < SPV_DIALS; i++) {
+        const struct spv_dialled *x = &d->dialled[i];
+        absent -= x->state == SPV_DIAL_READY && x->kind == SPV_DIAL_PEER && x->named >= 0 &&
+                  spv_named_is_alive(&d->named.at[x->named], now);
+    }
+    return absent;
+}
+
 /* Dialling. */
 
 static bool dialled_already(const struct spv_discovery *d, const struct spv_endpoint *endpoint)

@@ -89,6 +89,9 @@ struct spv_dialled *spv_discovery_of(struct spv_discovery *d, uint64_t id);
 /* Of kind PEER. */
 unsigned spv_discovery_count(const struct spv_discovery *d, enum spv_dial_state state);
 
+/* Named peers that are not ready and not written off (spv_named_alive). */
+unsigned spv_discovery_absent(const struct spv_discovery *d, struct spv_now now);
+
 /* After every input: dials while fewer than `wanted` peers are there, and whatever else is due. */
 void spv_discovery_tend(struct spv_discovery *d, unsigned wanted, struct spv_now now);
 uint64_t spv_discovery_deadline(const struct spv_discovery *d, unsigned wanted);

@@ -99,6 +99,15 @@ int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)
     return 1;
 }
 
+struct spv_event *spv_effects_unaddressed(struct spv_effects *q)
+{
+    for (struct spv_queued_effect *e = q->head; e; e = e->next)
+        if (e->effect.kind == SPV_EFFECT_EVENT && e->effect.event.peer &&
+            !e->effect.event.address[0])
+            return &e->effect.event;
+    return NULL;
+}
+
 void spv_effects_forget(struct spv_effects *q, uint64_t peer)
 {
     struct spv_queued_effect **at = &q->head;

@@ -39,6 +39,9 @@ void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
  */
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out);
 
+/* The first queued event of a peer that lacks the peer's address, or NULL. */
+struct spv_event *spv_effects_unaddressed(struct spv_effects *q);
+
 /* Drops queued SENDs to a peer that is gone. */
 void spv_effects_forget(struct spv_effects *q, uint64_t peer);
 

@@ -61,10 +61,15 @@ uint64_t spv_named_deadline(const struct spv_named *l)
     return first;
 }
 
+bool spv_named_is_alive(const struct spv_named_peer *p, struct spv_now now)
+{
+    return p->failures < SPV_NAMED_TRIES && p->banned_until_us <= now.mono_us;
+}
+
 size_t spv_named_alive(const struct spv_named *l, struct spv_now now)
 {
     size_t alive = 0;
     for (size_t i = 0; i < l->n; i++)
-        alive += l->at[i].failures < SPV_NAMED_TRIES && l->at[i].banned_until_us <= now.mono_us;
+        alive += spv_named_is_alive(&l->at[i], now);
     return alive;
 }

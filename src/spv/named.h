@@ -32,7 +32,9 @@ void spv_named_released(struct spv_named *l, int index, bool healthy, struct spv
                         struct spv_now now);
 /* When the next may be tried, or SPV_NEVER. */
 uint64_t spv_named_deadline(const struct spv_named *l);
-/* How many are not written off (banned, or SPV_NAMED_TRIES failures in a row). */
+/* Is it not written off (banned, or SPV_NAMED_TRIES failures in a row)? */
+bool spv_named_is_alive(const struct spv_named_peer *p, struct spv_now now);
+/* How many are not. */
 size_t spv_named_alive(const struct spv_named *l, struct spv_now now);
 
 #endif

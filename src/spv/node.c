@@ -149,10 +149,33 @@ static void heed_alarms(struct spv_node *n, struct spv_now now)
     }
 }
 
+/* Sync's events name peers by id: the address is added while the peer is still known. */
+static void add_addresses(struct spv_node *n)
+{
+    struct spv_event *event;
+    while ((event = spv_effects_unaddressed(&n->effects)) != NULL) {
+        const struct spv_dialled *x = spv_discovery_of(&n->discovery, event->peer);
+        if (x)
+            spv_endpoint_text(event->address, &x->endpoint);
+        else
+            memcpy(event->address, "?", 2);
+    }
+}
+
+/* No peer is to come beside those that are ready: none is looked for, and each that the user named
+ * is ready, banned, or has failed so often that a verdict does not wait for it. */
+static bool is_complete(const struct spv_node *n, struct spv_now now)
+{
+    return !n->discovery.on && !spv_origin_starting(n->origin) &&
+           (spv_discovery_count(&n->discovery, SPV_DIAL_READY) >= n->wanted ||
+            spv_discovery_absent(&n->discovery, now) == 0);
+}
+
 /* After every input: what sync wants dropped is dropped, free slots are filled. */
 static int settle(struct spv_node *n, int rc, struct spv_now now)
 {
     struct spv_sync_drop drop;
+    add_addresses(n);
     while (!fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
         struct spv_dialled *x = spv_discovery_of(&n->discovery, drop.id);
         if (x)
@@ -169,6 +192,8 @@ static int settle(struct spv_node *n, int rc, struct spv_now now)
     if (!n->error) {
         heed_alarms(n, now);
         spv_discovery_tend(&n->discovery, n->wanted + n->extra, now);
+        spv_sync_set_complete(&n->sync, is_complete(n, now), now);
+        add_addresses(n);
     }
     return fail(n, 0);
 }

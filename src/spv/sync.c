@@ -94,41 +94,6 @@ bool spv_sync_enough_work(const struct spv_sync *s)
     return spv_chain_has_work(s->cfg.chain, &s->cfg.min_work);
 }
 
-static unsigned done_groups(const struct spv_sync *s)
-{
-    unsigned groups = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        bool first = p->id && p->done;
-        for (size_t j = 0; first && j < i; j++)
-            first = !(s->peer[j].id && s->peer[j].done && s->peer[j].group == p->group);
-        groups += first;
-    }
-    return groups;
-}
-
-/* "Synced is said only when at least two peers of different network groups (or every peer there is,
- * when fewer were asked for) have no better chain, judged by proven work." */
-static void judge(struct spv_sync *s, struct spv_now now)
-{
-    if (s->synced || s->chain_peer || !spv_sync_enough_work(s) || done_groups(s) < s->quorum)
-        return;
-    if (!s->cfg.indexed && !s->index_asked) {
-        spv_effects_push(s->cfg.effects, SPV_EFFECT_INDEX, 0);
-        s->index_asked = true;
-    }
-    s->synced = true;
-    s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
-    spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_SYNCED, 0);
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && !p->told && p->version >= SPV_VERSION_SENDHEADERS) {
-            spv_effects_send_empty(s->cfg.effects, p->id, SPV_CMD_SENDHEADERS);
-            p->told = true;
-        }
-    }
-}
-
 /* Known to be several times slower than the quickest peer that is not done. */
 static bool slow(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
@@ -173,7 +138,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     int rc = 0;
     if (s->fetching)
         return s->cfg.effects->error;
-    if (!s->chain_peer && !done_groups(s)) {
+    if (!s->chain_peer && !spv_sync_done_groups(s)) {
         bool asking = false;
         for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
             asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].proving &&
@@ -190,7 +155,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
                 rc = spv_sync_ask(s, p, NULL, now);
         }
     }
-    judge(s, now);
+    spv_sync_judge(s, now);
     return rc ? rc : s->cfg.effects->error;
 }
 
@@ -234,7 +199,15 @@ void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now
     if (groups == s->quorum)
         return;
     s->quorum = groups;
-    judge(s, now);
+    spv_sync_judge(s, now);
+}
+
+void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now)
+{
+    if (complete == s->complete)
+        return;
+    s->complete = complete;
+    spv_sync_judge(s, now);
 }
 
 int spv_sync_stored(struct spv_sync *s, struct spv_now now)

@@ -37,6 +37,12 @@ struct spv_sync_peer {
     uint32_t claim; /* the height it says it has, until shown otherwise */
     bool claims; /* the claim still stands */
     bool done; /* has shown that it knows no better chain than ours */
+    enum spv_warning withheld; /* not NONE: it has answered, but does not count for a verdict */
+    enum spv_warning warned; /* of it, at this tip: not said again */
+    struct spv_blockhash warned_tip;
+    uint32_t given; /* where its answers ended */
+    int64_t given_s; /* FUTURE_HEADERS: how far ahead of our clock the refused header is */
+    struct spv_u256 given_work; /* LOW_WORK: what its chain shows */
     bool proving; /* its chain goes through two passes: it has a slot of the gate's */
     bool parked; /* waits for such a slot */
     bool recheck; /* an announcement came while a request was open: ask again */
@@ -59,6 +65,9 @@ struct spv_sync {
     struct spv_sync_peer peer[SPV_NODE_MAX_PEERS];
     uint64_t chain_peer; /* the one that is asked for the chain; 0 none */
     unsigned quorum; /* network groups that a verdict takes */
+    bool complete; /* no further peer is to come */
+    enum spv_warning unresolved; /* UNRESOLVED was said for this reason, at this tip */
+    struct spv_blockhash unresolved_tip;
     struct spv_fetch *fetch; /* NULL: no checkpoint lies ahead */
     bool fetching; /* segments are being fetched: nobody is asked for anything else */
     bool fetch_useless; /* the checkpoints contradict the rules */
@@ -84,6 +93,8 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
 bool spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* How many network groups (1 or 2) a verdict needs now; may bring one about. */
 void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now);
+/* Whether no further peer is to come beside those that are ready: then UNRESOLVED may be said. */
+void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now);
 
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
                      struct spv_now now);

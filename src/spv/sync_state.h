@@ -1,5 +1,5 @@
 /* The insides of sync, shared by its source files: sync.c (whose turn it is), sync_headers.c (what
- * comes), sync_fetch.c (segments up to the last checkpoint). */
+ * comes), sync_fetch.c (segments up to the last checkpoint), sync_verdict.c (SYNCED or not). */
 #ifndef SPV_SPV_SYNC_STATE_H
 #define SPV_SPV_SYNC_STATE_H
 
@@ -24,6 +24,15 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
 bool spv_sync_enough_work(const struct spv_sync *s);
 /* Hands out what is to be asked now. */
 int spv_sync_schedule(struct spv_sync *s, struct spv_now now);
+
+/* sync_verdict.c */
+/* In how many network groups a peer is done. */
+unsigned spv_sync_done_groups(const struct spv_sync *s);
+/* After each input: says SYNCED or UNRESOLVED when that is so now. */
+void spv_sync_judge(struct spv_sync *s, struct spv_now now);
+/* The peer has answered all, and does not count for a verdict for this reason; the figures that the
+ * warning needs are in its given*. Cleared by news of it. */
+void spv_sync_withhold(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
 
 /* sync_headers.c */
 /* The peer has no more: its claim falls, and somebody else may be asked. */

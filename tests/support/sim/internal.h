@@ -82,7 +82,7 @@ struct sim_client {
     struct spv_self_nonces nonces;
     enum sim_peer_state *peer; /* by id */
     size_t peers;
-    uint64_t events[SPV_EVENT_WARNING + 1];
+    uint64_t events[SPV_EVENT_UNRESOLVED + 1];
     uint64_t warnings[SIM_WARNINGS];
     size_t memory_first, memory_most; /* of the node */
     int64_t ahead_s; /* its clock before the world's */

@@ -17,7 +17,7 @@
 #include "unit/loop/served.h"
 
 #define HEADERS 5000
-#define KINDS (SPV_EVENT_WARNING + 1)
+#define KINDS (SPV_EVENT_UNRESOLVED + 1)
 
 static struct mined chain;
 

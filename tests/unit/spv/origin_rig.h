@@ -44,7 +44,7 @@ struct rig {
     uint64_t dialled[PEERS];
     size_t n_dialled;
     int closed[PEERS + 8]; /* by peer id: why it was dropped */
-    unsigned events[SPV_EVENT_WARNING + 1];
+    unsigned events[SPV_EVENT_UNRESOLVED + 1];
 };
 
 /* Carries out what the node wants. */
