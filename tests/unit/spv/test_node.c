@@ -183,7 +183,7 @@ static void the_better_of_two_chains_wins_whoever_was_first(void **state)
     shell_free(s);
 }
 
-static void a_false_claim_of_height_does_not_hold_up_the_verdict(void **state)
+static void a_claim_of_height_that_nothing_meets_ends_unresolved(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -191,8 +191,49 @@ static void a_false_claim_of_height_does_not_hold_up_the_verdict(void **state)
     const uint64_t a = shell_connect(s, 1000000, 0);
     assert_int_equal(stats_of(s).target_height, 1000000);
     assert_int_equal(shell_serve(s, a, &main_chain), 4); /* asked once more */
-    assert_true(stats_of(s).synced);
+    assert_false(stats_of(s).synced);
+    const struct spv_effect *e = shell_next_event(s, SPV_EVENT_WARNING);
+    assert_non_null(e);
+    assert_int_equal(e->event.warning, SPV_WARN_UNMET_CLAIM);
+    assert_int_equal(e->event.peer, a);
+    assert_true(e->event.address[0] != '\0');
+    assert_int_equal(e->event.claimed_height, 1000000);
+    assert_int_equal(e->event.given_height, 4500);
+    e = shell_next_event(s, SPV_EVENT_UNRESOLVED);
+    assert_non_null(e);
+    assert_int_equal(e->event.warning, SPV_WARN_UNMET_CLAIM);
     assert_int_equal(stats_of(s).target_height, 4500);
+    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 1);
+    assert_int_equal(shell_events(s, SPV_EVENT_UNRESOLVED), 1);
+    shell_free(s);
+}
+
+static void minimum_work_vouches_for_a_tip_below_every_claim(void **state)
+{
+    (void)state;
+    const struct spv_u256 some = {.w = {9000}}; /* 2 a header */
+    struct spv_node_config cfg = {.min_work = &some};
+    struct shell *s = shell_new(&cfg, 1);
+    const uint64_t a = shell_connect(s, 1000000, 0);
+    shell_serve(s, a, &main_chain);
+    assert_true(stats_of(s).synced);
+    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 1); /* it is said all the same */
+    assert_int_equal(shell_events(s, SPV_EVENT_UNRESOLVED), 0);
+    shell_free(s);
+}
+
+static void one_peer_whose_claim_is_met_is_enough(void **state)
+{
+    (void)state;
+    struct spv_node_config cfg = {0};
+    struct shell *s = shell_new(&cfg, 2);
+    const uint64_t a = shell_connect(s, INT32_MAX, 0), b = shell_connect(s, 4500, 0);
+    shell_serve(s, a, &main_chain);
+    assert_false(stats_of(s).synced);
+    assert_int_equal(shell_events(s, SPV_EVENT_UNRESOLVED), 0);
+    shell_serve(s, b, &main_chain);
+    assert_true(stats_of(s).synced);
+    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 0);
     shell_free(s);
 }
 
@@ -450,7 +491,9 @@ int main(void)
         cmocka_unit_test(needs_two_groups_for_a_verdict),
         cmocka_unit_test(a_named_peer_that_stays_dead_does_not_hold_up_the_verdict),
         cmocka_unit_test(the_better_of_two_chains_wins_whoever_was_first),
-        cmocka_unit_test(a_false_claim_of_height_does_not_hold_up_the_verdict),
+        cmocka_unit_test(a_claim_of_height_that_nothing_meets_ends_unresolved),
+        cmocka_unit_test(minimum_work_vouches_for_a_tip_below_every_claim),
+        cmocka_unit_test(one_peer_whose_claim_is_met_is_enough),
         cmocka_unit_test(bans_a_proven_liar_and_does_not_dial_it_again),
         cmocka_unit_test(asks_again_for_headers_from_the_future_and_bans_nobody),
         cmocka_unit_test(an_announcement_that_links_to_nothing_is_followed_up),
