@@ -109,10 +109,13 @@ int spv_db_connect(sqlite3 **db, const char *path, enum spv_store_mode mode, boo
     }
     (void)sqlite3_extended_result_codes(*db, 1);
     (void)sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, SPV_DB_CELL_MAX);
+    (void)sqlite3_limit(*db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SPV_DB_PATTERN_MAX);
     /* The file may come from a stranger: its schema may not call what has side effects. */
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL); /* we read tables only */
+    (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
     (void)sqlite3_busy_timeout(*db, mode == SPV_STORE_READ ? SPV_DB_WAIT_READ : SPV_DB_WAIT_WRITE);
     char pragma[80];
     (void)snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%d; PRAGMA cell_size_check = ON",

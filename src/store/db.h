@@ -14,6 +14,9 @@
 #define SPV_DB_WAIT_WRITE 5000
 #define SPV_DB_CACHE_KIB 4096 /* page cache, and what an index build sorts in memory at once */
 #define SPV_DB_CELL_MAX 1000000 /* longest value or row we let SQLite load from a file */
+/* Of LIKE, in bytes: foreign tables' CHECK clauses run in an integrity check, and a pattern of many
+ * wildcards takes hours over one long value. */
+#define SPV_DB_PATTERN_MAX 100
 
 /* What to do about damage. */
 #define SPV_DB_MEND "Repair it with spv-db repair (a copy is kept), then sync again."

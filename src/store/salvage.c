@@ -8,6 +8,7 @@
 
 #include "store/db.h"
 #include "store/schema.h"
+#include "store/schema_check.h"
 
 #define BATCH 2000 /* rows a transaction, as from the network */
 
@@ -52,7 +53,10 @@ static int whose(struct spv_store *s, struct spv_params *params,
     if (cfg->params != NULL) {
         s->params = *cfg->params;
     }
-    int rc = cfg->params != NULL ? spv_guard_check(s) : spv_guard_load(s);
+    int rc = SPV_ERR_DB_DAMAGED;
+    if (spv_schema_is_plain(s->db, "main", "meta")) {
+        rc = cfg->params != NULL ? spv_guard_check(s) : spv_guard_load(s);
+    }
     *params = s->params;
     if (rc == SPV_ERR_DB_DAMAGED && cfg->params == NULL) {
         return spv_db_fail(s, SPV_ERR_INVALID,
@@ -72,8 +76,9 @@ int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv
     if (rc == SPV_OK) {
         bool ours = mark(&s, "PRAGMA application_id") == SPV_APPLICATION_ID;
         int64_t tables = mark(&s, "SELECT count(*) FROM sqlite_master");
-        *readable = mark(&s, "SELECT count(*) FROM sqlite_master WHERE name = 'header'") > 0;
-        if (!ours && tables > 0 && !*readable) {
+        bool named = mark(&s, "SELECT count(*) FROM sqlite_master WHERE name = 'header'") > 0;
+        *readable = spv_schema_is_plain(s.db, "main", "header");
+        if (!ours && tables > 0 && !named) {
             rc = spv_db_fail(&s, SPV_ERR_DB_DAMAGED,
                              "%s: is a database of another program, not a headers database, and "
                              "was left alone. Name another file.",
@@ -177,6 +182,9 @@ static void copy_others(struct spv_store *fresh, const char *path)
         -1, &st, NULL);
     while (code == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(st, 0);
+        if (name == NULL || !spv_schema_is_plain(fresh->db, "old", name)) {
+            continue;
+        }
         sql = sqlite3_mprintf("INSERT OR IGNORE INTO main.\"%w\" SELECT * FROM old.\"%w\"", name,
                               name);
         if (sql != NULL) {
@@ -185,10 +193,12 @@ static void copy_others(struct spv_store *fresh, const char *path)
         sqlite3_free(sql);
     }
     (void)sqlite3_finalize(st);
-    (void)sqlite3_exec(fresh->db,
-                       "INSERT OR IGNORE INTO main.meta SELECT * FROM old.meta"
-                       " WHERE key IN ('book_key', 'last_sync')",
-                       NULL, NULL, NULL);
+    if (spv_schema_is_plain(fresh->db, "old", "meta")) {
+        (void)sqlite3_exec(fresh->db,
+                           "INSERT OR IGNORE INTO main.meta SELECT * FROM old.meta"
+                           " WHERE key IN ('book_key', 'last_sync')",
+                           NULL, NULL, NULL);
+    }
     (void)sqlite3_exec(fresh->db, "DETACH old", NULL, NULL, NULL);
 }
 

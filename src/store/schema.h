@@ -22,6 +22,9 @@ struct spv_migration {
 extern const struct spv_migration spv_migrations[];
 extern const size_t spv_n_migrations;
 
+/* The hash index, which is built after the first sync. */
+#define SPV_SCHEMA_INDEX "header_by_hash ON header (substr(hash, 25))"
+
 /* The tables of the address book alone: schema 2's. */
 extern const char spv_schema_book[];
 

@@ -20,6 +20,7 @@
 #include "store/lostlog.h"
 #include "store/path.h"
 #include "store/schema.h"
+#include "store/schema_check.h"
 
 static void release(struct spv_store *s)
 {
@@ -74,7 +75,8 @@ static int check_place(struct spv_store *s)
     return SPV_OK;
 }
 
-/* Looks at the file's own marks. *version: 0 for an empty database. */
+/* Looks at the file's own marks, and at its tables before one of them is read. *version: 0 for an
+ * empty database. */
 static int identify(struct spv_store *s, int64_t *version)
 {
     int64_t id = 0;
@@ -117,7 +119,7 @@ static int identify(struct spv_store *s, int64_t *version)
                            "%s: has the older schema %lld and must be brought up first. Sync once.",
                            s->path, (long long)*version);
     }
-    return SPV_OK;
+    return spv_schema_check(s, (int)*version);
 }
 
 static int take_lock(struct spv_store *s)
@@ -404,9 +406,7 @@ int spv_store_build_index(struct spv_store *s)
      * three times the size and find nothing more. */
     int rc = spv_store_commit(s);
     if (rc == SPV_OK) {
-        rc =
-            spv_db_exec(s, "CREATE INDEX IF NOT EXISTS header_by_hash ON header (substr(hash, 25))",
-                        "build the hash index");
+        rc = spv_db_exec(s, "CREATE INDEX IF NOT EXISTS " SPV_SCHEMA_INDEX, "build the hash index");
     }
     s->indexed = rc == SPV_OK;
     return rc;

@@ -191,6 +191,7 @@ static sqlite3 *plain_open(const char *path)
 {
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    (void)sqlite3_busy_timeout(db, 60000); /* only bounds a hang */
     return db;
 }
 

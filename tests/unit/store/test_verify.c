@@ -253,8 +253,10 @@ static void an_index_that_lost_a_row_is_told(void **state)
     struct spv_verify_report r;
     struct spv_problem why;
     mine_chain(path, 100, true);
-    meddle(path, "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql ="
-                 " 'CREATE INDEX header_by_hash ON header (substr(hash, 24))'"
+    meddle(path, "DROP INDEX header_by_hash;"
+                 "CREATE INDEX header_by_hash ON header (substr(hash, 24));"
+                 "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql ="
+                 " 'CREATE INDEX header_by_hash ON header (substr(hash, 25))'"
                  " WHERE name = 'header_by_hash'");
     assert_int_equal(verify(&r, path, false, &why), SPV_ERR_DB_DAMAGED);
     show(&r);
