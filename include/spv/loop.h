@@ -84,7 +84,8 @@ struct spv_http_config {
     const struct spv_params *params;
     struct spv_reader reader;
     struct spv_endpoint listen;
-    unsigned max_connections; /* 0: 64; of more, the longest waiting for a request goes */
+    unsigned max_connections; /* 0: 64; of more, the longest idle one is closed, one that is
+                                 being answered last */
     unsigned rate; /* requests a second of one address (IPv6: /64), four seconds' worth at once;
                       beyond, 429 and when to come again. 0: as many as come */
     uint64_t request_timeout_us; /* a request must be complete in so long; 0: 10 s */

@@ -23,7 +23,7 @@ struct spv_carrier_ops {
     /* How much is waiting to be read; at least 1, so that a read finds out what else there is. */
     size_t (*readable)(const struct spv_carrier *c);
     void (*want_write)(struct spv_carrier *c, bool on);
-    void (*stop_reading)(struct spv_carrier *c);
+    void (*want_read)(struct spv_carrier *c, bool on); /* on from the start */
     void (*free)(struct spv_carrier *c);
 };
 

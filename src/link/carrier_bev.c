@@ -69,9 +69,15 @@ static void do_want_write(struct spv_carrier *c, bool on)
     (void)on;
 }
 
-static void do_stop_reading(struct spv_carrier *c)
+/* What it has read already is offered again. */
+static void do_want_read(struct spv_carrier *c, bool on)
 {
-    (void)bufferevent_disable(of(c)->bev, EV_READ);
+    if (!on) {
+        (void)bufferevent_disable(of(c)->bev, EV_READ);
+        return;
+    }
+    (void)bufferevent_enable(of(c)->bev, EV_READ);
+    event_active(of(c)->kick, EV_READ, 0);
 }
 
 static void do_free(struct spv_carrier *c)
@@ -86,7 +92,7 @@ static const struct spv_carrier_ops ops = {.read = do_read,
                                            .write = do_write,
                                            .readable = do_readable,
                                            .want_write = do_want_write,
-                                           .stop_reading = do_stop_reading,
+                                           .want_read = do_want_read,
                                            .free = do_free};
 
 static void on_kick(evutil_socket_t fd, short what, void *ctx)

@@ -75,9 +75,13 @@ static void do_want_write(struct spv_carrier *c, bool on)
         (void)event_add(writable, NULL);
 }
 
-static void do_stop_reading(struct spv_carrier *c)
+static void do_want_read(struct spv_carrier *c, bool on)
 {
-    (void)event_del(of(c)->readable);
+    struct event *readable = of(c)->readable;
+    if (!on)
+        (void)event_del(readable);
+    else if (event_pending(readable, EV_READ, NULL) == 0)
+        (void)event_add(readable, NULL);
 }
 
 static void do_free(struct spv_carrier *c)
@@ -92,7 +96,7 @@ static const struct spv_carrier_ops ops = {.read = do_read,
                                            .write = do_write,
                                            .readable = do_readable,
                                            .want_write = do_want_write,
-                                           .stop_reading = do_stop_reading,
+                                           .want_read = do_want_read,
                                            .free = do_free};
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)

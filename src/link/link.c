@@ -42,7 +42,7 @@ static void call_later(struct spv_link *l)
 static void finish(struct spv_link *l)
 {
     l->state = SPV_LINK_DONE;
-    l->carrier->ops->stop_reading(l->carrier);
+    l->carrier->ops->want_read(l->carrier, false);
     l->carrier->ops->want_write(l->carrier, false);
     spv_timer_set(l->timer, SPV_NEVER);
     call_later(l);
@@ -98,7 +98,7 @@ static void begin_close(struct spv_link *l, int error)
     l->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
     l->state = SPV_LINK_FLUSHING;
     spv_link_shut_door(l);
-    l->carrier->ops->stop_reading(l->carrier);
+    l->carrier->ops->want_read(l->carrier, false);
     push(l);
     if (l->write_dead || pending(l) == 0 || !worth_flushing(error)) {
         finish(l);

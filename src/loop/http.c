@@ -1,345 +1,346 @@
-/* libevent's HTTP server around the pure answers of src/spv/rest.c.
+/* An HTTP/1.1 server around the pure answers of src/spv/rest.c, on sockets of our own.
  *
- * evhttp reads requests and writes replies; it bounds the header and the body and closes a
- * connection on which nothing moves. It does not bound the number of connections, nor the time that
- * a client takes which sends a byte now and then. So each connection's bufferevent is made here,
- * with a reference of our own, and noted with a deadline: for the whole request, and then for the
- * taking of the whole reply. A bufferevent that evhttp has given up has no callbacks left; it is
- * then let go. A late one has its socket shut down, which evhttp takes for the client's leaving.
- * Of too many connections the longest waiting one goes. */
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/http.h>
-#include <event2/listener.h>
-#include <event2/util.h>
+ * A connection waits for a request, is sent its answer, and waits again; while it is sent an answer
+ * nothing is read from it. A client that has sent several requests at once gets one answer a turn
+ * of the loop. A connection that is to end is shut for writing and read for a moment more, so that
+ * what the client still sends does not reset the connection under the answer. Each stage has a
+ * deadline, looked at by one timer. Of too many connections the longest idle one is closed.
+ *
+ * The socket belongs to a carrier, which takes it out of the event loop before it closes it: no
+ * event of a closed descriptor is left behind for the next connection that gets its number. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include "link/listener.h"
+#include "link/carrier.h"
 #include "link/reactor.h"
 #include "link/sockaddr.h"
 #include "loop/http_limit.h"
+#include "loop/http_reply.h"
+#include "loop/http_request.h"
 #include "spv/loop.h"
 #include "spv/rest.h"
 
 #define MAX_CONNECTIONS 64 /* ours: a few descriptors of the usual 1024 */
-#define MAX_HEADERS 8192 /* bytes of a request's header; MAX_HEADERS_SIZE of Bitcoin Core */
 #define REQUEST_US (10 * SPV_SECOND) /* ours: a request is one packet */
 #define REPLY_US (60 * SPV_SECOND) /* ours: the longest reply is 1.3 MB */
+#define LINGER_US SPV_SECOND /* ours: what a client sent before it saw our end is on its way */
 #define BURST_SECONDS 4 /* ours: so much may be asked at once after a silence */
 #define SWEEP_US (SPV_SECOND / 4)
 
-enum stage {
-    WAITING, /* for a request, or for the rest of one */
-    REPLYING,
+enum stage { /* in the order in which they make room */
+             LINGERING, /* the answer is with the kernel, no other will follow */
+             WAITING, /* for a request, or for the rest of one */
+             REPLYING,
 };
 
 struct connection {
-    struct connection *prev, *next; /* oldest first */
+    struct connection *prev, *next;
     struct spv_http *http;
-    struct bufferevent *bev; /* a reference of ours */
+    struct spv_carrier *carrier;
+    int fd; /* the carrier's */
+    struct spv_netaddr from; /* network 0: unknown */
     enum stage stage;
-    bool shut;
+    bool keep_alive;
+    bool has_more; /* a request that was read already has its turn next */
+    uint64_t since_us; /* when the stage began; when the client last took bytes of its answer */
     uint64_t deadline;
+    struct spv_buffer in; /* SPV_HTTP_MAX_HEAD bytes at most */
+    struct spv_buffer out; /* one answer */
+    size_t n_sent;
 };
 
 struct spv_http {
     struct spv_http_config cfg;
     struct spv_reactor *reactor;
-    struct evhttp *ev;
-    struct evconnlistener *listener; /* evhttp's */
-    struct spv_timer *sweep;
-    uint16_t port;
-    struct connection *first, *last;
-    unsigned n; /* connections that are not shut */
+    struct spv_listener *listener;
+    struct spv_timer *sweep; /* closes what is late */
+    struct spv_timer *turn; /* of those that have more */
+    struct connection *first;
+    unsigned n;
     struct spv_http_limit limit;
     struct spv_http_stats stats;
 };
 
+static uint64_t now_us(void)
+{
+    return spv_system_now().mono_us;
+}
+
 /* ---- connections ---- */
 
-static void unlink_connection(struct connection *c)
+static void close_connection(struct connection *c)
 {
     struct spv_http *h = c->http;
     *(c->prev != NULL ? &c->prev->next : &h->first) = c->next;
-    *(c->next != NULL ? &c->next->prev : &h->last) = c->prev;
-    if (!c->shut)
-        h->n--;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    h->n--;
+    c->carrier->ops->free(c->carrier);
+    spv_buffer_free(&c->in);
+    spv_buffer_free(&c->out);
+    free(c);
 }
 
-static void append_connection(struct spv_http *h, struct connection *c)
+static void drop_connection(struct connection *c)
 {
-    c->http = h;
-    c->prev = h->last;
-    *(h->last != NULL ? &h->last->next : &h->first) = c;
-    h->last = c;
-    h->n++;
-}
-
-/* evhttp has freed its connection: bufferevent_free clears the callbacks and what they are given.
- */
-static bool is_over(const struct connection *c)
-{
-    bufferevent_data_cb read_cb = NULL, write_cb = NULL;
-    bufferevent_event_cb event_cb = NULL;
-    void *arg = NULL;
-    bufferevent_getcb(c->bev, &read_cb, &write_cb, &event_cb, &arg);
-    return read_cb == NULL && write_cb == NULL && event_cb == NULL && arg == NULL;
-}
-
-static void shut(struct connection *c)
-{
-    if (c->shut)
-        return;
-    c->shut = true;
-    c->http->n--;
     c->http->stats.dropped++;
-    (void)shutdown(bufferevent_getfd(c->bev), SHUT_RDWR);
+    close_connection(c);
 }
 
-/* Lets go of those that are over and shuts the late ones. */
-static void sweep(struct spv_http *h)
+static void enter_stage(struct connection *c, enum stage stage, uint64_t lasts_us)
 {
-    const uint64_t now = spv_system_now().mono_us;
-    for (struct connection *c = h->first, *next; c != NULL; c = next) {
-        next = c->next;
-        if (is_over(c)) {
-            unlink_connection(c);
-            (void)bufferevent_decref(c->bev);
-            free(c);
-        } else if (c->deadline <= now) {
-            shut(c);
-        }
-    }
+    c->stage = stage;
+    c->since_us = now_us();
+    c->deadline = c->since_us + lasts_us;
+    c->carrier->ops->want_read(c->carrier, stage != REPLYING);
+}
+
+static void begin_waiting(struct connection *c)
+{
+    enter_stage(c, WAITING, c->http->cfg.request_timeout_us);
 }
 
 static void on_sweep(void *ctx)
 {
     struct spv_http *h = ctx;
-    sweep(h);
-    (void)evconnlistener_enable(h->listener); /* where it paused */
-    spv_timer_set(h->sweep, spv_system_now().mono_us + SWEEP_US);
-}
-
-/* The longest waiting one makes room; when all are being answered, the newcomer has to go. */
-static void make_room(struct spv_http *h, struct connection *newcomer)
-{
-    struct connection *c = h->first;
-    while (c != NULL && (c->shut || c->stage != WAITING || c == newcomer))
-        c = c->next;
-    if (c != NULL)
-        shut(c);
-    else
-        newcomer->deadline = 0; /* it has no socket yet: the sweep shuts it */
-}
-
-/* evhttp has accepted a connection and wants a bufferevent for it. NULL: it makes one by itself,
- * which happens only when memory is short. */
-static struct bufferevent *on_connection(struct event_base *base, void *ctx)
-{
-    struct spv_http *h = ctx;
-    struct connection *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        return NULL;
-    c->bev = bufferevent_socket_new(base, -1, 0);
-    if (c->bev == NULL) {
-        free(c);
-        return NULL;
+    const uint64_t now = now_us();
+    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->deadline > now)
+            continue;
+        if (c->stage == LINGERING)
+            close_connection(c);
+        else
+            drop_connection(c);
     }
-    bufferevent_incref(c->bev);
-    const uint64_t now = spv_system_now().mono_us;
-    sweep(h);
-    c->stage = WAITING;
-    c->deadline = now + h->cfg.request_timeout_us;
-    append_connection(h, c);
-    h->stats.connections++;
-    if (h->n > h->cfg.max_connections)
-        make_room(h, c);
-    if (c->deadline == 0)
-        spv_timer_set(h->sweep, now);
-    return c->bev;
+    if (h->first != NULL)
+        spv_timer_set(h->sweep, now + SWEEP_US);
 }
 
-/* No descriptors: the kernel would report the same waiting connection again at once and for ever.
- * The next sweep goes on. */
-static void on_accept_error(struct evconnlistener *listener, void *ctx)
+/* The one that has been idle for longest: those that are being answered come last. */
+static void make_room(struct spv_http *h)
 {
-    (void)ctx; /* evhttp's */
-    (void)evconnlistener_disable(listener);
+    struct connection *found = h->first;
+    for (struct connection *c = h->first; c != NULL; c = c->next)
+        if (c->stage < found->stage || (c->stage == found->stage && c->since_us < found->since_us))
+            found = c;
+    if (found != NULL)
+        drop_connection(found);
 }
 
-/* ---- requests ---- */
+/* ---- answers ---- */
 
-static struct connection *connection_of(const struct spv_http *h, struct evhttp_request *req)
+/* The whole answer is with the kernel. */
+static void end_reply(struct connection *c)
 {
-    struct evhttp_connection *ev = evhttp_request_get_connection(req);
-    const struct bufferevent *bev = ev != NULL ? evhttp_connection_get_bufferevent(ev) : NULL;
-    for (struct connection *c = h->last; c != NULL; c = c->prev)
-        if (c->bev == bev)
-            return c;
-    return NULL;
-}
-
-static bool who_asks(struct spv_netaddr *out, const struct connection *c)
-{
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-    return c != NULL && getpeername(bufferevent_getfd(c->bev), (struct sockaddr *)&sa, &len) == 0 &&
-           spv_sock_to_netaddr(out, (const struct sockaddr *)&sa) == 0;
-}
-
-/* The reply is with the kernel: the next request may come. */
-static void on_replied(struct evhttp_request *req, void *ctx)
-{
-    struct connection *c = ctx;
-    (void)req;
-    c->stage = WAITING;
-    c->deadline = spv_system_now().mono_us + c->http->cfg.request_timeout_us;
-}
-
-static const char *phrase(enum spv_rest_status status)
-{
-    switch (status) {
-    case SPV_REST_OK:
-        return "OK";
-    case SPV_REST_BAD_REQUEST:
-        return "Bad Request";
-    case SPV_REST_NOT_FOUND:
-        return "Not Found";
-    case SPV_REST_METHOD:
-        return "Method Not Allowed";
-    case SPV_REST_TOO_LONG:
-        return "URI Too Long";
-    case SPV_REST_TOO_MANY:
-        return "Too Many Requests";
-    case SPV_REST_INTERNAL:
-        return "Internal Server Error";
-    case SPV_REST_UNAVAILABLE:
-        return "Service Unavailable";
+    spv_buffer_free(&c->out);
+    c->n_sent = 0;
+    if (!c->keep_alive) {
+        spv_buffer_free(&c->in);
+        (void)shutdown(c->fd, SHUT_WR);
+        enter_stage(c, LINGERING, LINGER_US);
+        return;
     }
-    return "";
+    begin_waiting(c);
+    c->has_more = c->in.len > 0;
+    if (c->has_more)
+        spv_timer_set(c->http->turn, c->since_us);
 }
 
-static void free_body(const void *data, size_t n, void *extra)
+/* Writes as much as the socket takes. The connection may be gone afterwards. */
+static void push(struct connection *c)
 {
-    (void)data;
-    (void)n;
-    free(extra);
+    while (c->n_sent < c->out.len) {
+        const ssize_t took =
+            c->carrier->ops->write(c->carrier, c->out.data + c->n_sent, c->out.len - c->n_sent);
+        if (took < 0) {
+            close_connection(c);
+            return;
+        }
+        if (took == 0) {
+            c->carrier->ops->want_write(c->carrier, true);
+            return;
+        }
+        c->n_sent += (size_t)took;
+        c->since_us = now_us();
+    }
+    c->carrier->ops->want_write(c->carrier, false);
+    end_reply(c);
 }
 
-/* Sends a reply and takes its body. */
-static void reply(struct evhttp_request *req, struct spv_rest_reply *r)
+/* Sends a reply and takes its body. The connection may be gone afterwards. */
+static void reply(struct connection *c, const struct spv_http_request *req,
+                  struct spv_rest_reply *r, unsigned retry_after)
 {
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
-    struct evbuffer *out = evhttp_request_get_output_buffer(req);
-    char length[24];
-    (void)snprintf(length, sizeof length, "%zu", r->body.len);
-    (void)evhttp_add_header(headers, "Content-Type", r->type);
-    (void)evhttp_add_header(headers, "Content-Length", length); /* HEAD's, too */
-    if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD || r->body.len == 0 ||
-        evbuffer_add_reference(out, r->body.data, r->body.len, free_body, r->body.data) != 0)
-        spv_buffer_free(&r->body);
-    evhttp_send_reply(req, (int)r->status, phrase(r->status), NULL);
+    const struct spv_http_reply_head head = {
+        .status = r->status,
+        .type = r->type,
+        .length = r->body.len,
+        .retry_after = retry_after,
+        .http_1_0 = req->http_1_0,
+        .keep_alive = req->keep_alive,
+        .unix_s = spv_system_now().unix_s,
+    };
+    c->keep_alive = req->keep_alive;
+    spv_http_reply_head(&c->out, &head);
+    if (req->method != SPV_HTTP_HEAD)
+        spv_buffer_put(&c->out, r->body.data, r->body.len);
+    const bool failed = c->out.error != 0 || r->body.error != 0;
+    spv_buffer_free(&r->body);
+    spv_buffer_consume(&c->in, req->len);
+    if (c->in.len == 0)
+        spv_buffer_free(&c->in);
+    if (failed) {
+        close_connection(c);
+        return;
+    }
+    enter_stage(c, REPLYING, REPLY_US);
+    push(c);
 }
 
-static void refuse(struct evhttp_request *req, enum spv_rest_status status, const char *text)
+static void refuse(struct connection *c, const struct spv_http_request *req,
+                   enum spv_rest_status status, unsigned retry_after, const char *text)
 {
     struct spv_rest_reply r = {.status = status, .type = "text/plain"};
     spv_buffer_init(&r.body);
     spv_buffer_put(&r.body, text, strlen(text));
-    reply(req, &r);
+    spv_buffer_put(&r.body, "\r\n", 2);
+    reply(c, req, &r, retry_after);
 }
 
-static void add_header(struct evhttp_request *req, const char *key, const char *value)
+static void answer(struct connection *c, const struct spv_http_request *req)
 {
-    (void)evhttp_add_header(evhttp_request_get_output_headers(req), key, value);
+    struct spv_http *h = c->http;
+    struct spv_rest_reply r;
+    const unsigned wait =
+        c->from.network != 0 ? spv_http_limit_take(&h->limit, &c->from, now_us()) : 0;
+    h->stats.requests++;
+    if (wait > 0) {
+        h->stats.limited++;
+        refuse(c, req, SPV_REST_TOO_MANY, wait, "Too many requests; see Retry-After");
+    } else if (req->method == SPV_HTTP_OTHER) {
+        refuse(c, req, SPV_REST_METHOD, 0, "Only GET and HEAD");
+    } else if (spv_rest_answer(&r, &h->cfg.reader, h->cfg.params, req->target) < 0) {
+        refuse(c, req, SPV_REST_UNAVAILABLE, 0, "Out of memory");
+    } else {
+        reply(c, req, &r, r.status == SPV_REST_UNAVAILABLE ? 10 : 0);
+    }
 }
 
-static void on_request(struct evhttp_request *req, void *ctx)
+/* Takes the next request, if all of it is there: one answer. The connection may be gone afterwards.
+ */
+static void take_request(struct connection *c)
+{
+    struct spv_http_request req;
+    c->has_more = false;
+    const enum spv_http_parse parsed = spv_http_request_parse(&req, (char *)c->in.data, c->in.len);
+    switch (parsed) {
+    case SPV_HTTP_INCOMPLETE:
+        return;
+    case SPV_HTTP_COMPLETE:
+        answer(c, &req);
+        return;
+    case SPV_HTTP_BAD_REQUEST:
+        refuse(c, &req, SPV_REST_BAD_REQUEST, 0, req.why);
+        return;
+    case SPV_HTTP_HAS_BODY:
+        refuse(c, &req, SPV_REST_TOO_LARGE, 0, req.why);
+        return;
+    case SPV_HTTP_BAD_VERSION:
+        refuse(c, &req, SPV_REST_VERSION, 0, req.why);
+        return;
+    }
+}
+
+static void on_turn(void *ctx)
+{
+    const struct spv_http *h = ctx;
+    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->has_more && c->stage == WAITING)
+            take_request(c);
+    }
+}
+
+static void on_readable(void *ctx)
+{
+    struct connection *c = ctx;
+    struct spv_reactor *r = c->http->reactor;
+    spv_inbox_enter(r->inbox);
+    size_t room = SPV_SCRATCH;
+    if (c->stage != LINGERING)
+        room = SPV_HTTP_MAX_HEAD > c->in.len ? SPV_HTTP_MAX_HEAD - c->in.len : 0;
+    if (c->stage == REPLYING || room == 0)
+        return;
+    const ssize_t got = c->carrier->ops->read(c->carrier, r->scratch, room);
+    if (got < 0) {
+        close_connection(c);
+        return;
+    }
+    if (got == 0 || c->stage == LINGERING)
+        return;
+    spv_buffer_put(&c->in, r->scratch, (size_t)got);
+    if (c->in.error != 0)
+        close_connection(c);
+    else if (!c->has_more)
+        take_request(c);
+}
+
+static void on_writable(void *ctx)
+{
+    struct connection *c = ctx;
+    spv_inbox_enter(c->http->reactor->inbox);
+    if (c->stage == REPLYING)
+        push(c);
+}
+
+static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 {
     struct spv_http *h = ctx;
-    struct connection *c = connection_of(h, req);
-    const enum evhttp_cmd_type method = evhttp_request_get_command(req);
-    const struct spv_now now = spv_system_now();
-    struct spv_netaddr from;
-    struct spv_rest_reply r;
-    h->stats.requests++;
-    if (c != NULL) {
-        c->stage = REPLYING;
-        c->deadline = now.mono_us + REPLY_US;
-        evhttp_request_set_on_complete_cb(req, on_replied, c);
-    }
-    const unsigned wait =
-        who_asks(&from, c) ? spv_http_limit_take(&h->limit, &from, now.mono_us) : 0;
-    if (wait > 0) {
-        char seconds[16];
-        (void)snprintf(seconds, sizeof seconds, "%u", wait);
-        add_header(req, "Retry-After", seconds);
-        h->stats.limited++;
-        refuse(req, SPV_REST_TOO_MANY, "Too many requests; see Retry-After\r\n");
-    } else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
-        add_header(req, "Allow", "GET, HEAD");
-        refuse(req, SPV_REST_METHOD, "Only GET and HEAD\r\n");
-    } else if (spv_rest_answer(&r, &h->cfg.reader, h->cfg.params, evhttp_request_get_uri(req)) <
-               0) {
-        refuse(req, SPV_REST_UNAVAILABLE, "Out of memory\r\n");
-    } else {
-        if (r.status == SPV_REST_UNAVAILABLE)
-            add_header(req, "Retry-After", "10");
-        reply(req, &r);
-    }
+    (void)from;
+    if (h->n >= h->cfg.max_connections)
+        make_room(h);
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        goto err0;
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+        (void)spv_sock_to_netaddr(&c->from, (const struct sockaddr *)&sa);
+    const struct spv_carrier up = {
+        .on_readable = on_readable, .on_writable = on_writable, .ctx = c};
+    if (spv_carrier_socket(&c->carrier, h->reactor, fd, &up) < 0)
+        goto err1;
+    c->http = h;
+    c->fd = fd;
+    spv_buffer_init(&c->in);
+    spv_buffer_init(&c->out);
+    begin_waiting(c);
+    c->next = h->first;
+    if (c->next != NULL)
+        c->next->prev = c;
+    else
+        spv_timer_set(h->sweep, c->since_us + SWEEP_US);
+    h->first = c;
+    h->n++;
+    h->stats.connections++;
+    return;
+err1:
+    free(c);
+err0:
+    (void)close(fd);
+    h->stats.dropped++;
 }
 
 /* ---- life ---- */
-
-static int begin_listening(struct spv_http *h, struct spv_problem *why)
-{
-    int fd = -1;
-    int rc = spv_listen_open(&fd, &h->cfg.listen, why);
-    if (rc < 0)
-        return rc;
-    h->port = spv_listen_port(fd);
-    h->listener = evconnlistener_new(h->reactor->base, NULL, NULL,
-                                     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    if (h->listener == NULL) {
-        evutil_closesocket(fd);
-        return SPV_ERR_NOMEM;
-    }
-    if (evhttp_bind_listener(h->ev, h->listener) == NULL) {
-        evconnlistener_free(h->listener);
-        return SPV_ERR_NOMEM;
-    }
-    evconnlistener_set_error_cb(h->listener, on_accept_error);
-    spv_timer_set(h->sweep, spv_system_now().mono_us + SWEEP_US);
-    return 0;
-}
-
-static int begin_http(struct spv_http *h)
-{
-    const struct timeval idle = {
-        .tv_sec = (time_t)(REPLY_US / SPV_SECOND)}; /* our own deadlines come first */
-    h->ev = evhttp_new(h->reactor->base);
-    if (h->ev == NULL)
-        return SPV_ERR_NOMEM;
-    evhttp_set_max_headers_size(h->ev, MAX_HEADERS);
-    evhttp_set_max_body_size(h->ev, 0);
-    evhttp_set_timeout_tv(h->ev, &idle);
-    /* All that it knows, so that the refusal is ours and says what is allowed. */
-    evhttp_set_allowed_methods(h->ev, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
-                                          EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
-                                          EVHTTP_REQ_TRACE | EVHTTP_REQ_PATCH);
-    evhttp_set_bevcb(h->ev, on_connection, h);
-    evhttp_set_gencb(h->ev, on_request, h);
-    return 0;
-}
 
 int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_http_config *cfg,
                  struct spv_problem *why)
 {
     int rc = SPV_ERR_NOMEM;
-    struct spv_problem said = {0};
     struct spv_http *h = calloc(1, sizeof *h);
     if (h == NULL)
         goto err0;
@@ -353,34 +354,34 @@ int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_
     rc = spv_timer_new(&h->sweep, r, on_sweep, h);
     if (rc < 0)
         goto err1;
-    rc = begin_http(h);
+    rc = spv_timer_new(&h->turn, r, on_turn, h);
     if (rc < 0)
         goto err2;
-    rc = begin_listening(h, &said);
-    if (rc < 0)
+    rc = spv_listener_new(&h->listener, r, &cfg->listen, on_accepted, h, why);
+    if (rc < 0) {
+        why = NULL; /* the listener has said it */
         goto err3;
+    }
     *out = h;
     return 0;
 err3:
-    evhttp_free(h->ev);
+    spv_timer_free(h->turn);
 err2:
     spv_timer_free(h->sweep);
 err1:
     free(h);
 err0:
     if (why != NULL) {
-        *why = said;
         why->code = (enum spv_err)rc;
-        if (said.text[0] == '\0')
-            (void)snprintf(why->text, sizeof why->text, "cannot start the HTTP server: %s",
-                           spv_strerror(rc));
+        (void)snprintf(why->text, sizeof why->text, "cannot start the HTTP server: %s",
+                       spv_strerror(rc));
     }
     return rc;
 }
 
 uint16_t spv_http_port(const struct spv_http *h)
 {
-    return h->port;
+    return spv_listener_port(h->listener);
 }
 
 void spv_http_stats(const struct spv_http *h, struct spv_http_stats *out)
@@ -393,8 +394,10 @@ void spv_http_free(struct spv_http *h)
 {
     if (h == NULL)
         return;
-    evhttp_free(h->ev); /* closes what is open; then all bufferevents are over */
-    sweep(h);
+    spv_listener_free(h->listener);
+    while (h->first != NULL)
+        close_connection(h->first);
+    spv_timer_free(h->turn);
     spv_timer_free(h->sweep);
     spv_http_limit_free(&h->limit);
     free(h);

@@ -17,11 +17,13 @@ enum spv_rest_status {
     SPV_REST_OK = 200,
     SPV_REST_BAD_REQUEST = 400,
     SPV_REST_NOT_FOUND = 404,
-    SPV_REST_METHOD = 405, /* this and TOO_MANY are said by src/loop/http.c */
+    SPV_REST_METHOD = 405, /* this, TOO_LARGE, TOO_MANY and VERSION are said by src/loop/http.c */
+    SPV_REST_TOO_LARGE = 413,
     SPV_REST_TOO_LONG = 414,
     SPV_REST_TOO_MANY = 429,
     SPV_REST_INTERNAL = 500,
     SPV_REST_UNAVAILABLE = 503,
+    SPV_REST_VERSION = 505,
 };
 
 enum spv_rest_kind {

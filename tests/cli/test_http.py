@@ -2,6 +2,7 @@
 while another process makes the database grow and reorganise."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -157,6 +158,37 @@ class Http(TestCase):
             self.assertEqual((status, headers["allow"]), (405, "GET, HEAD"), method)
         self.assertEqual(web.get(target, "-d", "x=1")[0], 413)  # no body is read
         self.assertEqual(web.get(target)[0], 200)
+
+    def test_a_request_whose_length_is_in_doubt_is_refused_and_the_connection_closed(self):
+        web = self.web("--mine", 10, "--http-rate", 0)
+        two = "Content-Length: 5\r\nContent-Length: 5\r\n"
+        for method, fields in (("GET", two), ("POST", two), ("HEAD", "Content-Length: 5\r\n"),
+                               ("GET", "Content-Length: 5\r\n"), ("TRACE", "Content-Length: 5\r\n"),
+                               ("GET", "Transfer-Encoding: chunked\r\n"),
+                               ("POST", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")):
+            with socket.create_connection(("127.0.0.1", web.web), HANG) as s:
+                s.sendall(f"{method} /rest/chaininfo.json HTTP/1.1\r\nHost: x\r\n{fields}\r\n"
+                          "GET /rest/chaininfo.json HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                got = b""
+                while more := s.recv(4096):
+                    got += more
+            self.assertEqual((got[:12], got.count(b"HTTP/1.1")), (b"HTTP/1.1 400", 1),
+                             (method, fields, got))
+            self.assertIn(b"Connection: close\r\n", got)
+
+    def test_a_peer_that_comes_right_after_a_monitoring_request_is_heard(self):
+        """The peer's connection gets the descriptor that the HTTP connection had."""
+        web = self.web("--mine", 10, "--http-rate", 0)
+        fds = f"/proc/{web.process.pid}/fd"
+        before = set(os.listdir(fds))
+        for args in ((), ("-H", "Connection: close"), ("--http1.0",), ("-H", "Content-Length: 1")):
+            web.get("/rest/chaininfo.json", *args)
+            while set(os.listdir(fds)) != before:  # until the server has closed it, too
+                pass
+            with socket.create_connection(("127.0.0.1", web.port), HANG) as s:
+                Wire(s).dial_handshake()
+            while set(os.listdir(fds)) != before:
+                pass
 
     def test_long_targets_and_headers_are_refused(self):
         web = self.web("--mine", 10, "--http-rate", 0)

@@ -95,6 +95,10 @@ void served_start(struct served *s, const struct mined *chain, uint32_t height,
         .watch_us = s->watch_us,
     };
     assert_int_equal(spv_server_new(&s->server, &cfg, &why), 0);
+    const struct spv_http_config web = {
+        .params = spv_params_get(SPV_REGTEST), .reader = cfg.reader, .listen = cfg.listen};
+    if (s->with_http)
+        assert_int_equal(spv_http_new(&s->http, spv_server_reactor(s->server), &web, &why), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
@@ -103,10 +107,16 @@ struct spv_endpoint served_endpoint(const struct served *s)
     return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_server_port(s->server)};
 }
 
+struct spv_endpoint served_http_endpoint(const struct served *s)
+{
+    return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_http_port(s->http)};
+}
+
 void served_stop(struct served *s)
 {
     spv_server_stop(s->server);
     assert_int_equal(pthread_join(s->thread, NULL), 0);
     spv_server_stats(s->server, &s->stats);
+    spv_http_free(s->http);
     spv_server_free(s->server);
 }

@@ -20,7 +20,9 @@ struct served {
     atomic_uint height; /* serves no more than these; may grow */
     uint64_t watch_us; /* before served_start: how often the server looks at that */
     uint32_t bad; /* serves a damaged header at this height; 0: none */
+    bool with_http; /* before served_start: HTTP, too, on the same reactor */
     struct spv_server *server;
+    struct spv_http *http;
     pthread_t thread;
     struct spv_server_stats stats; /* filled by served_stop */
 };
@@ -28,6 +30,7 @@ struct served {
 void served_start(struct served *s, const struct mined *chain, uint32_t height,
                   unsigned max_clients);
 struct spv_endpoint served_endpoint(const struct served *s);
+struct spv_endpoint served_http_endpoint(const struct served *s);
 void served_stop(struct served *s);
 
 #endif
