@@ -5,15 +5,12 @@
  * what was expected and point at the nearest name and at --help. */
 #include "cli.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "spv/store.h"
 #include "spv/version.h"
@@ -26,7 +23,6 @@
 #define HELP_WIDTH 80
 #define NAME_MAX_LEN 31 /* of an option; for the distance table */
 #define CHALLENGE_MAX 10000 /* bytes: consensus limit of a script */
-#define STOP_WRAP 1000000 /* seconds kept in a sig_atomic_t */
 
 static const char *program = "spv";
 
@@ -103,62 +99,6 @@ enum cli_exit cli_exit_of(int err)
     return CLI_FAILED;
 }
 
-/* Signals. */
-
-static volatile sig_atomic_t stop_asked;
-static volatile sig_atomic_t stop_at; /* seconds of the monotonic clock, modulo STOP_WRAP */
-static void (*volatile stop_hook)(void *ctx);
-static void *volatile stop_ctx;
-
-static void on_stop(int number)
-{
-    struct timespec t = {0, 0};
-    int saved = errno;
-
-    (void)number;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    if (stop_asked != 0) {
-        /* Programs that pass signals on often send the same one twice; a person who means it needs
-         * longer than a second. Nothing committed is lost: the store's transactions are atomic. */
-        if ((sig_atomic_t)(t.tv_sec % STOP_WRAP) - stop_at >= 2)
-            _exit(CLI_INTERRUPTED);
-    } else {
-        stop_asked = 1;
-        stop_at = (sig_atomic_t)(t.tv_sec % STOP_WRAP);
-        if (stop_hook != NULL)
-            stop_hook(stop_ctx);
-    }
-    errno = saved;
-}
-
-void cli_catch_signals(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_stop;
-    action.sa_flags = SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaddset(&action.sa_mask, SIGINT);
-    sigaddset(&action.sa_mask, SIGTERM);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-void cli_stop_hook(void (*hook)(void *ctx), void *ctx)
-{
-    stop_hook = NULL;
-    stop_ctx = ctx;
-    stop_hook = hook;
-    if (hook != NULL && stop_asked != 0)
-        hook(ctx); /* stopping twice is harmless */
-}
-
-bool cli_stopped(void)
-{
-    return stop_asked != 0;
-}
-
 /* Help. */
 
 /* Prints text from the help column on, wrapped at the help width. */
@@ -222,7 +162,8 @@ static const char *exit_meaning(enum cli_exit code)
     case CLI_NO_PEER:
         return "no usable peer in time";
     case CLI_INTERRUPTED:
-        return "interrupted; everything so far is kept, the same command goes on";
+        return "interrupted by SIGINT, or by SIGTERM or SIGHUP before it was done or\n"
+               "       synced; everything so far is kept, the same command goes on";
     }
     return "";
 }
@@ -390,6 +331,7 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
 
     program = app->name;
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of a write, not the end of a sync */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow (ulimit -f) */
     memset(table, 0, sizeof table);
     for (i = 0; app->options[i].name != NULL || app->options[i].group != NULL; i++) {
         const struct cli_option *o = &app->options[i];

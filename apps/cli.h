@@ -25,7 +25,8 @@ enum cli_exit {
     CLI_USAGE = 2, /* wrong option or argument; nothing was done */
     CLI_DATABASE = 3, /* damaged, written by a newer version, or of another network */
     CLI_NO_PEER = 4, /* no usable peer in time */
-    CLI_INTERRUPTED = 130, /* SIGINT or SIGTERM; everything so far is kept */
+    CLI_INTERRUPTED = 130, /* by SIGINT, or by SIGTERM or SIGHUP before it was synced; everything
+                             so far is kept */
 };
 #define CLI_PROCEED (-1) /* cli_parse: no exit, go on */
 
@@ -135,12 +136,21 @@ enum cli_exit cli_exit_of(int err);
 /* The same form, for what is no failure. */
 void cli_warn(const char *format, ...) CLI_FORMAT(1, 2);
 
-/* SIGINT and SIGTERM: the first is remembered and calls the hook from the handler (which must be
- * async-signal-safe); another one at least a second later leaves at once with CLI_INTERRUPTED,
- * which loses nothing that was committed. Setting a hook after the signal calls it at once. */
+/* SIGINT, SIGTERM, and SIGHUP unless it was ignored at the start (nohup). The first is remembered
+ * and calls the hook from the handler (which must be async-signal-safe); a program that does not
+ * end within 1.5 s of it is ended, which loses nothing that was committed. Setting a hook after the
+ * signal calls it at once. */
 void cli_catch_signals(void);
 void cli_stop_hook(void (*hook)(void *ctx), void *ctx); /* NULL: none */
 bool cli_stopped(void);
+/* What a stop exits with: after SIGINT, and after SIGTERM or SIGHUP. Default: CLI_INTERRUPTED. */
+void cli_stop_codes(enum cli_exit on_interrupt, enum cli_exit on_termination);
+/* That of the signal which came. */
+enum cli_exit cli_stop_code(void);
+/* The whole line for standard error when the end had to be forced; borrowed. Default: none. */
+void cli_stop_note(const char *note);
+/* Standard output is a pipe or socket whose reader has closed it. */
+bool cli_reader_gone(void);
 
 /* Text that is safe to print (cli_text.c): '?' stands for every control character (C0, DEL, C1,
  * line separators, turns of direction) and for every byte that is no UTF-8. In place. cli_say,

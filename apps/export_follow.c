@@ -151,6 +151,13 @@ static int catch_up(struct follow *f)
     return rc == CLI_DONE ? sink_publish(f->rows->sink) : rc;
 }
 
+/* Waits until it is time to look again; true: the reader of a pipe has gone. */
+static bool wait_for_look(const struct follow *f)
+{
+    struct pollfd out = {.fd = f->rows->sink->fd, .events = 0};
+    return poll(&out, 1, LOOK_EVERY_MS) > 0; /* a signal ends the wait as well */
+}
+
 int follow_run(struct follow *f)
 {
     int rc = sink_publish(f->rows->sink);
@@ -161,7 +168,9 @@ int follow_run(struct follow *f)
             return store_failed(f, err);
         }
         if (version == f->version) {
-            (void)poll(NULL, 0, LOOK_EVERY_MS); /* a signal ends the wait */
+            if (wait_for_look(f)) {
+                return CLI_DONE;
+            }
             continue;
         }
         f->version = version;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +18,20 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "export_temporary.h"
 
 #define WRITE_BUFFER ((size_t)256 * 1024) /* some 600 rows of text a write */
 #define SUM_BYTES 32 /* SHA-256 */
+#define WAIT_MS 100 /* between looks at the stop signal while a pipe is full */
+#define PIECE PIPE_BUF /* so much a pipe that can be written takes without blocking */
 
 int sink_failed(const struct sink *s)
 {
     if (s->error == EPIPE) { /* the reader of our pipe has had enough: nobody is left to tell */
         return CLI_FAILED;
+    }
+    if (s->error == EINTR && cli_stopped()) {
+        return CLI_INTERRUPTED;
     }
     return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be written: %s. %s", s->name,
                        strerror(s->error), cli_write_advice(s->error));
@@ -43,36 +50,6 @@ static void remove_temporary(void *ctx)
     (void)unlink(ctx); /* in a signal handler: async-signal-safe */
 }
 
-/* The permissions that an ordinary new file would get: mkstemp's are for the owner alone. */
-static void usual_mode(int fd)
-{
-    mode_t mask = umask(0);
-    (void)umask(mask);
-    (void)fchmod(fd, 0666 & ~mask);
-}
-
-/* A new file beside `target`; its name is the caller's to free. The descriptor, or -1 and errno. */
-static int make_beside(char **name, const char *target)
-{
-    size_t room = strlen(target) + sizeof ".XXXXXX";
-    *name = malloc(room);
-    if (*name == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
-    (void)snprintf(*name, room, "%s.XXXXXX", target);
-    int fd = mkstemp(*name);
-    if (fd < 0) {
-        int error = errno;
-        free(*name);
-        *name = NULL;
-        errno = error;
-        return -1;
-    }
-    usual_mode(fd);
-    return fd;
-}
-
 static int open_temporary(struct sink *s, const char *path)
 {
     char *resolved = realpath(path, NULL); /* a link stays; what it leads to is replaced */
@@ -80,7 +57,7 @@ static int open_temporary(struct sink *s, const char *path)
     if (s->target == NULL) {
         return ENOMEM;
     }
-    s->fd = make_beside(&s->temporary, s->target);
+    s->fd = temporary_make(&s->temporary, s->target);
     if (s->fd < 0) {
         return errno;
     }
@@ -103,6 +80,27 @@ static bool is_database(const char *database, const struct stat *output)
     return false;
 }
 
+/* Waits for a reader of a named pipe as open(2) would, but no longer than until a stop. The
+ * descriptor, or -1 and errno. */
+static int open_pipe(const char *path)
+{
+    int fd = -1;
+    while ((fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0 && errno == ENXIO) {
+        if (cli_stopped()) {
+            errno = EINTR;
+            return -1;
+        }
+        (void)poll(NULL, 0, WAIT_MS);
+    }
+    if (fd >= 0 && fcntl(fd, F_SETFL, O_WRONLY) != 0) {
+        int error = errno;
+        (void)close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
 static int open_place(struct sink *s, const char *path, const char *database)
 {
     struct stat st;
@@ -110,6 +108,7 @@ static int open_place(struct sink *s, const char *path, const char *database)
     if (path == NULL || strcmp(path, "-") == 0) {
         s->name = "standard output";
         s->fd = STDOUT_FILENO;
+        s->waits = fstat(s->fd, &st) != 0 || !S_ISREG(st.st_mode);
         return CLI_DONE;
     }
     bool exists = stat(path, &st) == 0;
@@ -121,13 +120,27 @@ static int open_place(struct sink *s, const char *path, const char *database)
         return cli_usage("--output: %s belongs to the database. Name another file.", path);
     }
     if (exists && !S_ISREG(st.st_mode)) { /* a device or a pipe */
-        s->fd = open(path, O_WRONLY | O_CLOEXEC);
+        s->fd = open_pipe(path);
         error = s->fd < 0 ? errno : 0;
+        s->waits = true;
     } else {
         error = open_temporary(s, path);
         s->is_file = true;
     }
     return error != 0 ? fail(s, error) : CLI_DONE;
+}
+
+/* A reader that does not read holds up the export, not its end: false after a stop. */
+static bool wait_to_write(struct sink *s)
+{
+    struct pollfd out = {.fd = s->fd, .events = POLLOUT};
+    while (!cli_stopped()) {
+        if (poll(&out, 1, WAIT_MS) != 0) { /* writable, or what write says about it */
+            return true;
+        }
+    }
+    s->error = EINTR;
+    return false;
 }
 
 static void put_out(void *ctx, const uint8_t *bytes, size_t n)
@@ -141,9 +154,12 @@ static void put_out(void *ctx, const uint8_t *bytes, size_t n)
         return;
     }
     while (n > 0) {
-        ssize_t wrote = write(s->fd, bytes, n);
-        if (wrote < 0 && errno == EINTR) {
-            continue;
+        if (s->waits && !wait_to_write(s)) {
+            return;
+        }
+        ssize_t wrote = write(s->fd, bytes, s->waits && n > PIECE ? PIECE : n);
+        if (wrote < 0 && (errno == EINTR || (errno == EAGAIN && s->waits))) {
+            continue; /* another program may have made the pipe non-blocking */
         }
         if (wrote < 0) {
             s->error = errno;
@@ -270,16 +286,18 @@ static int write_beside(struct sink *s, const char *line)
     int error = ENOMEM;
     if (path != NULL) {
         (void)snprintf(path, room, "%s.sha256", s->target);
-        fd = make_beside(&temporary, path);
+        fd = temporary_make(&temporary, path);
         error = fd < 0 ? errno : 0;
     }
     if (fd >= 0) {
         size_t n = strlen(line);
+        cli_stop_hook(remove_temporary, temporary);
         ssize_t wrote = write(fd, line, n);
         if (wrote != (ssize_t)n || fsync(fd) != 0 || rename(temporary, path) != 0) {
             error = wrote >= 0 && wrote != (ssize_t)n ? ENOSPC : errno;
             (void)unlink(temporary);
         }
+        cli_stop_hook(NULL, NULL);
         (void)close(fd);
         sync_folder(path);
     }

@@ -16,6 +16,7 @@ struct sink {
     char *temporary; /* NULL: not a file of ours, or published */
     char *target; /* what the temporary is renamed to; links resolved */
     bool is_file; /* a file of our making: nothing of it goes to standard output */
+    bool waits; /* a write may block: no regular file */
     struct pack *pack;
     void *sum; /* EVP_MD_CTX of what was written; NULL: not wanted */
     uint8_t *buffer; /* rows on their way to pack */

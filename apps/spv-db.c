@@ -203,6 +203,7 @@ int main(int argc, char **argv)
         cli_json_mode();
     }
     cli_catch_signals();
+    cli_stop_note("spv-db: interrupted.\n");
     rc = run(&job);
     int out = cli_finish_output();
     return rc == CLI_DONE ? out : rc;

@@ -3,6 +3,7 @@
  * One walk over one snapshot, one row in memory, each header hashed again on the way, so that what
  * is written is a linked chain or the export fails. Following (export_follow.c) goes on from there.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,10 +186,13 @@ static int export_rows(struct job *e, uint64_t total)
         rc = rc != 0 ? cli_fail(rc, "%s", spv_store_last_problem(e->store))
                      : write_rows(e, walk, &p);
     }
+    if (e->follow && e->sink.error == EPIPE) {
+        rc = CLI_DONE; /* following ends with its reader */
+    }
     cli_paint_clear();
     follow_free(e->follower);
     sink_close(&e->sink);
-    if (rc == CLI_DONE && e->sink.is_file && !e->quiet) {
+    if (rc == CLI_DONE && !e->follow && e->sink.is_file && !e->quiet) {
         cli_say("%s headers of %s written to %s in %s", cli_count(count, p.done),
                 spv_store_params(e->store)->net.name, e->output,
                 cli_duration(time, cli_clock() - p.started));
@@ -333,15 +337,17 @@ int main(int argc, char **argv)
             "May run while spv-sync writes; what comes out is one moment's chain.",
         .usage = "[OPTION]...",
         .options = options,
-        .notes = "Hashes and chain work are hexadecimal as explorers show them, times "
-                 "unix\nseconds. An interrupted export leaves no file and exits with 130.\n"
-                 "\n"
-                 "Examples:\n"
-                 "  spv-export > headers.csv\n"
-                 "  spv-export --format raw --output headers.bin.zst --checksum\n"
-                 "  spv-export --format postgres | psql wallet\n"
-                 "  spv-export --follow --format jsonl | my-program\n"
-                 "  spv-export --network testnet4 --format jsonl --from 1000 --to 1009\n",
+        .notes =
+            "Hashes and chain work are hexadecimal as explorers show them, times "
+            "unix\nseconds. An interrupted export leaves no file and exits with 130; --follow\n"
+            "ends with 0 by SIGTERM or SIGHUP, and when the reader of its pipe has gone.\n"
+            "\n"
+            "Examples:\n"
+            "  spv-export > headers.csv\n"
+            "  spv-export --format raw --output headers.bin.zst --checksum\n"
+            "  spv-export --format postgres | psql wallet\n"
+            "  spv-export --follow --format jsonl | my-program\n"
+            "  spv-export --network testnet4 --format jsonl --from 1000 --to 1009\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
     };
@@ -350,6 +356,12 @@ int main(int argc, char **argv)
         return rc;
     }
     cli_catch_signals();
+    if (state.follow) {
+        cli_stop_codes(CLI_INTERRUPTED, CLI_DONE); /* a service manager's stop is no failure */
+    }
     rc = run(&state);
+    if (rc == CLI_INTERRUPTED) {
+        rc = (int)cli_stop_code();
+    }
     return rc == CLI_DONE ? cli_finish_output() : rc;
 }

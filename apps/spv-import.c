@@ -115,6 +115,7 @@ static void summary(const struct job *j, int rc)
     char known[CLI_FIGURE];
     char time[CLI_FIGURE];
     cli_paint_clear();
+    cli_stop_note(""); /* said here */
     if (cli_json_on()) {
         summary_json(j, done ? "imported" : "interrupted", tip);
         return;
@@ -307,6 +308,8 @@ int main(int argc, char **argv)
         return rc;
     }
     cli_catch_signals();
+    cli_stop_note("spv-import: interrupted: what was committed is kept. The same command goes on "
+                  "from there.\n");
     if (state.json) {
         cli_json_mode();
     }

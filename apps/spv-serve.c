@@ -383,9 +383,9 @@ int main(int argc, char **argv)
     static const enum cli_exit exits[] = {CLI_DONE, CLI_FAILED, CLI_USAGE, CLI_DATABASE};
     static const struct cli_app app = {
         .name = "spv-serve",
-        .summary =
-            "Serves block headers to Bitcoin peers: from a database that spv-sync made, "
-            "from\na file, or freshly mined on a test network. Runs until SIGINT or SIGTERM.",
+        .summary = "Serves block headers to Bitcoin peers: from a database that spv-sync made, "
+                   "from\na file, or freshly mined on a test network. Runs until SIGINT,\nSIGTERM "
+                   "or SIGHUP.",
         .usage = "[OPTION]...",
         .options = options,
         .notes =
@@ -403,6 +403,7 @@ int main(int argc, char **argv)
     if (rc != CLI_PROCEED)
         return rc;
     cli_catch_signals();
+    cli_stop_codes(CLI_DONE, CLI_DONE); /* a server ends only so */
     if (state.json)
         cli_json_mode();
     rc = run(&state);

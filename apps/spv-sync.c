@@ -45,6 +45,7 @@ struct sync {
     double useful, printed; /* seconds of cli_clock: a peer last helped; progress was last told */
     struct report report;
     bool synced, gave_up;
+    bool reader_gone; /* of a --follow: nothing more is printed */
     bool unresolved; /* everything was asked, and the chain cannot be called synced */
     struct spv_event why; /* the last warning that may refuse a verdict; kind WARNING */
     size_t banned; /* peers, in this run or before */
@@ -62,6 +63,8 @@ static void on_synced(struct sync *s, const struct spv_event *e)
     s->synced = true;
     s->unresolved = false;
     s->synced_tip = e->tip;
+    if (s->follow)
+        cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
     spv_evloop_stats(s->loop, &stats);
     if (!s->follow) {
         if (!s->backfill || stats.base.height == 0) /* else when the gap is closed */
@@ -129,6 +132,7 @@ static void on_event(void *ctx, const struct spv_event *e)
         break;
     case SPV_EVENT_BEHIND:
         s->synced = false;
+        cli_stop_codes(CLI_INTERRUPTED, CLI_INTERRUPTED);
         break;
     case SPV_EVENT_WHOLE:
         s->synced_tip = e->tip; /* with all its work */
@@ -160,6 +164,11 @@ static void on_tick(void *ctx)
     struct sync *s = ctx;
     struct spv_node_stats stats;
 
+    if (s->follow && !s->quiet && cli_reader_gone()) {
+        s->reader_gone = true;
+        spv_evloop_stop(s->loop);
+        return;
+    }
     spv_evloop_stats(s->loop, &stats);
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0)
@@ -239,9 +248,10 @@ static int finish(struct sync *s, int rc)
 {
     struct spv_node_stats stats;
     const struct spv_record *tip = &stats.tip;
-    const char *how = "interrupted", *name = "interrupted";
-    int code = CLI_INTERRUPTED;
+    int code = (int)cli_stop_code();
+    const char *how = code == CLI_DONE ? "stopped" : "interrupted", *name = how;
 
+    cli_stop_note(""); /* said here */
     spv_evloop_stats(s->loop, &stats);
     if (rc != 0) {
         const char *problem = spv_store_last_problem(s->store);
@@ -252,6 +262,8 @@ static int finish(struct sync *s, int rc)
                         s->place.path, (unsigned long)stats.tip.height,
                         problem != NULL && problem[0] != '\0' ? problem : spv_strerror(rc));
     }
+    if (s->reader_gone)
+        return CLI_DONE;
     if (s->unresolved && !s->synced && !s->follow && !cli_stopped())
         return unresolved(s, &stats);
     if (s->gave_up) {
@@ -514,6 +526,9 @@ int main(int argc, char **argv)
         return rc;
     state.report.started = cli_clock();
     cli_catch_signals();
+    cli_stop_note(
+        "spv-sync: interrupted: what was committed is kept. Run the same command again to "
+        "go on.\n");
     if (state.json)
         cli_json_mode();
     rc = check_options(&state);

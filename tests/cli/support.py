@@ -20,7 +20,8 @@ import threading
 import unittest
 
 BIN = os.environ.get("SPV_BIN_DIR", os.path.join(os.path.dirname(__file__), "../../build/dev/bin"))
-HANG = 300  # seconds after which a test is stuck, also under sanitizers on a busy machine
+HANG = int(os.environ.get("SPV_HANG", 300))  # seconds after which a test is stuck, also under
+# sanitizers on a busy machine
 DONE, FAILED, USAGE, DATABASE, NO_PEER, INTERRUPTED = 0, 1, 2, 3, 4, 130
 REGTEST_MAGIC = bytes.fromhex("fabfb5da")
 HEADER = 80

@@ -8,7 +8,7 @@ A patch is a unified diff (-p1) whose first line names the targets of which one 
     # kills: unit_chain unit_rules
 
 The tree's files are copied to a scratch folder (one a job), configured once without sanitizers. The
-targets must pass there as they are; then each patch is applied, its targets are built and run, and
+targets (test programs, or cli_NAME for tests/cli/test_NAME.py) must pass there as they are; then each patch is applied, its targets are built and run, and
 it is taken back. Tests run without SPV_TEST_DATA: what the project holds must be enough. --check
 only sees that every patch applies and names targets. The exit code is 0 when every mutant was killed,
 77 when nothing can be tried here.
@@ -29,6 +29,7 @@ ROOT = HERE.parent.parent
 BUILD = "build/mutants"
 SKIPPED = 77
 TEST_SECONDS = 300  # a mutant that loops is dead, too
+CLI_PROGRAMS = ["spv-sync", "spv-export", "spv-import", "spv-db", "spv-serve", "stall"]
 OPTIONS = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSPV_SANITIZE=OFF", "-DSPV_WERROR=OFF",
            "-DSPV_BENCH=OFF", "-DSPV_TESTS=ON"]
 
@@ -100,6 +101,8 @@ class Yard:
             sys.exit(f"mutants: the tree does not configure\n{out}")
 
     def build(self, targets):
+        targets = [t for t in targets if not t.startswith("cli_")] + \
+            (CLI_PROGRAMS if any(t.startswith("cli_") for t in targets) else [])
         return run(["cmake", "--build", BUILD, "-j", "2", "--target", *targets], self.folder,
                    env=self.env)
 
@@ -112,6 +115,10 @@ class Yard:
         return self.programs[target]
 
     def passes(self, target):
+        if target.startswith("cli_"):
+            env = {**self.env, "SPV_BIN_DIR": str(self.folder / BUILD / "bin"), "SPV_HANG": "60"}
+            return run([sys.executable, "-B", "-m", "unittest", "-f", "test_" + target[4:]],
+                       self.folder / "tests" / "cli", TEST_SECONDS, env)[0] == 0
         return run([str(self.program(target))], self.folder, TEST_SECONDS, self.env)[0] == 0
 
     def baseline(self, targets):
