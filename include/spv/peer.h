@@ -192,8 +192,11 @@ SPV_API int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error);
  * negative: SPV_ERR_DISCONNECTED). Call it when the link is gone, pull, then free. Idempotent. */
 SPV_API void spv_peer_shut(struct spv_peer *p, int error);
 
-/* Bytes waiting to be written, lent until the next call; 0 none. */
+/* Bytes waiting to be written, lent until the next call; 0 none. They are all that wait, or the
+ * first piece of them. */
 SPV_API size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes);
+/* How many wait in all. */
+SPV_API size_t spv_peer_queued(const struct spv_peer *p);
 
 /* The first n pending bytes have been taken by the socket. */
 SPV_API void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now);

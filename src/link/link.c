@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "link/sockaddr.h"
+#include "peer/send_frame.h"
 
 #define READ_BUDGET (4u * SPV_SCRATCH) /* bytes a wake-up: more than one full headers message */
 #define FLUSH_TIME SPV_SECOND /* for the last bytes of a closing link */
@@ -252,7 +253,7 @@ static void on_timer(void *ctx)
 /* Tells all others that it won't be. */
 static void break_promises(struct spv_link *l)
 {
-    l->unsent = pending(l);
+    l->unsent = spv_peer_queued(l->peer);
     spv_peer_shut(l->peer, l->error);
     keep_promises(l); /* all of them now: nothing is sent on a link that is done */
     struct spv_letter *letter;
@@ -393,9 +394,31 @@ void spv_link_close_here(struct spv_link *l, int error)
     begin_close(l, error);
 }
 
+int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
+                          void (*done)(void *ctx, int error), void *ctx)
+{
+    spv_link_collect(l);
+    if (l->state != SPV_LINK_OPEN)
+        return SPV_ERR_STATE;
+    struct spv_promise *promise = spv_promise_new(done, ctx);
+    if (promise == NULL)
+        return SPV_ERR_NOMEM;
+    const uint64_t tag = (uint64_t)(uintptr_t)promise;
+    int rc = spv_peer_send_headers(l->peer, frame, &tag, spv_system_now());
+    if (rc < 0) {
+        free(promise);
+        return rc;
+    }
+    l->promised++;
+    push(l);
+    arm(l);
+    spv_link_publish(l);
+    return 0;
+}
+
 size_t spv_link_pending(const struct spv_link *link)
 {
-    return link->state == SPV_LINK_DONE ? link->unsent : pending(link);
+    return link->state == SPV_LINK_DONE ? link->unsent : spv_peer_queued(link->peer);
 }
 
 /* Everything but the carrier. */

@@ -59,6 +59,11 @@ struct spv_link {
 size_t spv_link_pending(const struct spv_link *link);
 /* Sends; a promise, if any, is the link's when this succeeds. */
 int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise);
+/* Sends a finished headers message without a copy: spv_peer_send_headers, with done as of
+ * spv_link_send_tracked. */
+struct spv_shared_frame;
+int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
+                          void (*done)(void *ctx, int error), void *ctx);
 int spv_link_call_here(struct spv_link *l,
                        void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx);
 void spv_link_close_here(struct spv_link *l, int error);

@@ -108,6 +108,18 @@ void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg)
     know(r, msg);
 }
 
+void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t n)
+{
+    const size_t entry = SPV_HEADER_SIZE + 1;
+    const size_t headers = n / entry; /* the count before them is shorter than one */
+    const uint8_t *at = payload + n % entry;
+    for (size_t i = headers > SPV_ANNOUNCED_HEADERS ? headers - 1 : 0; i < headers; i++) {
+        struct spv_blockhash hash;
+        spv_header_hash_raw(&hash, at + i * entry, 1);
+        spv_known_add(&r->known, hash.b);
+    }
+}
+
 bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)
 {
     return spv_known_has(&p->relay.known, hash->b);

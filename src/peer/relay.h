@@ -20,5 +20,7 @@ size_t spv_relay_memory(const struct spv_relay *r);
 /* The peer has what this message is about: it sent it, or was sent it. */
 void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg);
 void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg);
+/* The same of a well-formed headers message in wire form. */
+void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t n);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "peer/machine.h"
+#include "peer/send_frame.h"
 #include "spv/error.h"
 
 /* A message now stands at the end of one of the queue's buffers. */
@@ -121,6 +122,35 @@ int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t
     return send(p, msg, &tag, now);
 }
 
+static void observe_frame(const struct spv_peer *p, const struct spv_shared_frame *frame)
+{
+    const uint8_t *payload = frame->bytes + SPV_FRAME_HEADER;
+    const size_t n = frame->n - SPV_FRAME_HEADER;
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS};
+    struct spv_arena arena = {0};
+    if (spv_msg_decode(&msg, payload, n, p->stats.version, &arena) == 0)
+        spv_observe_message(p, SPV_OBSERVED_OUT, &msg, payload, n);
+    spv_arena_free(&arena);
+}
+
+int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, const uint64_t *tag,
+                          struct spv_now now)
+{
+    const struct spv_sendq_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
+    if (p->error < 0)
+        return p->error;
+    if (!p->ready)
+        return SPV_ERR_STATE;
+    int rc = spv_sendq_put_shared(&p->out, frame, SPV_CMD_HEADERS, &bound, tag);
+    if (rc < 0)
+        return rc;
+    if (p->cfg.observer.on_log != NULL)
+        observe_frame(p, frame);
+    spv_keepalive_wrote(p, 0, now);
+    spv_relay_said_headers(&p->relay, frame->bytes + SPV_FRAME_HEADER, frame->n - SPV_FRAME_HEADER);
+    return 0;
+}
+
 int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error)
 {
     return spv_dones_take(&p->out.dones, tag, error);
@@ -137,9 +167,12 @@ void spv_peer_shut(struct spv_peer *p, int error)
 
 size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes)
 {
-    size_t n = spv_sendq_pending(&p->out);
-    *bytes = n > 0 ? spv_sendq_front(&p->out) : NULL;
-    return n;
+    return spv_sendq_front(&p->out, bytes);
+}
+
+size_t spv_peer_queued(const struct spv_peer *p)
+{
+    return spv_sendq_pending(&p->out);
 }
 
 void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now)

@@ -4,10 +4,14 @@
  * is not known yet; releasing them walks the frames once and leaves out what the peer could not
  * read.
  *
+ * A shared frame is not copied: it stands in a list with its place in the stream, and the bytes on
+ * wire that follow it there go out behind it.
+ *
  * Every frame has a ticket that says where it ends, counted from the connection's first byte. The
  * socket takes bytes in order, so tickets are settled in order, too. */
 #include "peer/sendq.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -16,6 +20,8 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
+#define FIRST_SHARED 2 /* of most connections one answer waits at most */
+
 void spv_sendq_init(struct spv_sendq *q)
 {
     memset(q, 0, sizeof(*q));
@@ -23,8 +29,18 @@ void spv_sendq_init(struct spv_sendq *q)
     spv_buffer_init(&q->held);
 }
 
+static void drop_shared(struct spv_sendq *q)
+{
+    for (size_t i = 0; i < q->n_shared; i++)
+        spv_shared_frame_unref(q->shared[q->first_shared + i].frame);
+    free(q->shared);
+    q->shared = NULL;
+    q->first_shared = q->n_shared = q->shared_cap = q->shared_bytes = 0;
+}
+
 void spv_sendq_free(struct spv_sendq *q)
 {
+    drop_shared(q);
     spv_buffer_free(&q->wire);
     spv_buffer_free(&q->held);
     spv_tickets_free(&q->tickets);
@@ -34,7 +50,7 @@ void spv_sendq_free(struct spv_sendq *q)
 
 size_t spv_sendq_pending(const struct spv_sendq *q)
 {
-    return q->wire.len - q->off;
+    return q->wire.len - q->off + q->shared_bytes;
 }
 
 size_t spv_sendq_bytes(const struct spv_sendq *q)
@@ -42,10 +58,10 @@ size_t spv_sendq_bytes(const struct spv_sendq *q)
     return spv_sendq_pending(q) + q->held.len;
 }
 
-static struct spv_ticket ticket_for(const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
+static struct spv_ticket ticket_for(enum spv_command command, const char *name, uint64_t end,
+                                    const uint64_t *tag)
 {
-    struct spv_ticket t = {.end = end, .command = (uint8_t)msg->command, .tagged = tag != NULL};
-    const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
+    struct spv_ticket t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
     size_t n = strnlen(name, SPV_COMMAND_SIZE);
     memcpy(t.name, name, n);
     if (tag != NULL)
@@ -57,7 +73,8 @@ static struct spv_ticket ticket_for(const struct spv_msg *msg, uint64_t end, con
 static int write_ticket(struct spv_sendq *q, struct spv_tickets *tickets, const struct spv_msg *msg,
                         uint64_t end, const uint64_t *tag)
 {
-    struct spv_ticket ticket = ticket_for(msg, end, tag);
+    const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
+    const struct spv_ticket ticket = ticket_for(msg->command, name, end, tag);
     int rc = tag != NULL ? spv_dones_promise(&q->dones) : 0;
     if (rc < 0)
         return rc;
@@ -97,6 +114,47 @@ int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct s
     else
         q->messages++;
     return rc;
+}
+
+/* A place behind the shared frames that wait. */
+static int make_room(struct spv_sendq *q)
+{
+    if (q->first_shared + q->n_shared < q->shared_cap)
+        return 0;
+    if (q->first_shared > 0) {
+        memmove(q->shared, q->shared + q->first_shared, q->n_shared * sizeof(q->shared[0]));
+        q->first_shared = 0;
+        return 0;
+    }
+    size_t cap = q->shared_cap == 0 ? FIRST_SHARED : 2 * q->shared_cap;
+    void *shared = realloc(q->shared, cap * sizeof(q->shared[0]));
+    if (shared == NULL)
+        return SPV_ERR_NOMEM;
+    q->shared = shared;
+    q->shared_cap = cap;
+    return 0;
+}
+
+int spv_sendq_put_shared(struct spv_sendq *q, struct spv_shared_frame *frame,
+                         enum spv_command command, const struct spv_sendq_bound *bound,
+                         const uint64_t *tag)
+{
+    const struct spv_msg msg = {.command = command};
+    const uint64_t at = q->taken + spv_sendq_pending(q);
+    int rc = make_room(q);
+    if (rc < 0)
+        return rc;
+    q->shared_bytes += frame->n;
+    rc = over(q, bound) ? SPV_ERR_QUEUE_FULL
+                        : write_ticket(q, &q->tickets, &msg, at + frame->n, tag);
+    if (rc < 0) {
+        q->shared_bytes -= frame->n;
+        return rc;
+    }
+    q->shared[q->first_shared + q->n_shared++] =
+        (struct spv_sendq_shared){at, spv_shared_frame_ref(frame)};
+    q->messages++;
+    return 0;
 }
 
 int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
@@ -141,6 +199,7 @@ void spv_sendq_drop_all(struct spv_sendq *q, int error)
         settle(q, &q->tickets, went, error);
     }
     spv_sendq_drop_held(q, error);
+    drop_shared(q);
     spv_buffer_free(&q->wire);
     spv_buffer_init(&q->wire);
     q->off = 0;
@@ -200,15 +259,55 @@ int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t
     return rc;
 }
 
-const uint8_t *spv_sendq_front(const struct spv_sendq *q)
+/* The shared frame whose turn it is; NULL when bytes on wire come first, or nothing does. */
+static struct spv_sendq_shared *front_shared(const struct spv_sendq *q)
 {
-    return q->wire.data + q->off;
+    struct spv_sendq_shared *s = q->n_shared > 0 ? &q->shared[q->first_shared] : NULL;
+    return s != NULL && s->at <= q->taken ? s : NULL;
+}
+
+size_t spv_sendq_front(const struct spv_sendq *q, const uint8_t **bytes)
+{
+    const struct spv_sendq_shared *s = front_shared(q);
+    if (s != NULL) {
+        const size_t went = (size_t)(q->taken - s->at);
+        *bytes = s->frame->bytes + went;
+        return s->frame->n - went;
+    }
+    size_t n = q->wire.len - q->off;
+    if (q->n_shared > 0)
+        n = (size_t)(q->shared[q->first_shared].at - q->taken);
+    *bytes = n > 0 ? q->wire.data + q->off : NULL;
+    return n;
+}
+
+/* The socket took n bytes of the front. */
+static void take_front(struct spv_sendq *q, size_t n)
+{
+    struct spv_sendq_shared *s = front_shared(q);
+    q->taken += n;
+    if (s == NULL) {
+        q->off += n;
+        return;
+    }
+    q->shared_bytes -= n;
+    if (q->taken == s->at + s->frame->n) {
+        spv_shared_frame_unref(s->frame);
+        q->n_shared--;
+        q->first_shared = q->n_shared == 0 ? 0 : q->first_shared + 1;
+    }
 }
 
 void spv_sendq_sent(struct spv_sendq *q, size_t n)
 {
-    q->off += n;
-    q->taken += n;
+    while (n > 0) {
+        const uint8_t *bytes;
+        size_t most = spv_sendq_front(q, &bytes);
+        if (most > n)
+            most = n;
+        take_front(q, most);
+        n -= most;
+    }
     if (q->off == q->wire.len) {
         q->wire.len = 0;
         q->off = 0;
@@ -238,6 +337,7 @@ void spv_sendq_trim(struct spv_sendq *q)
 
 size_t spv_sendq_memory(const struct spv_sendq *q)
 {
-    return q->wire.cap + q->held.cap + q->dones.cap * sizeof(q->dones.list[0]) +
+    return q->wire.cap + q->held.cap + q->shared_cap * sizeof(q->shared[0]) +
+           q->dones.cap * sizeof(q->dones.list[0]) +
            (q->tickets.cap + q->held_tickets.cap) * sizeof(q->tickets.list[0]);
 }

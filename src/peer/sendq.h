@@ -7,12 +7,22 @@
 #include "peer/tickets.h"
 #include "spv/message.h"
 #include "spv/network.h"
+#include "wire/shared_frame.h"
 
 #define SPV_SENDQ_KEEP 4096 /* bytes of buffer that an idle connection keeps */
+
+/* A shared frame among the bytes on their way. */
+struct spv_sendq_shared {
+    uint64_t at; /* where it begins, counted from the connection's first byte */
+    struct spv_shared_frame *frame;
+};
 
 struct spv_sendq {
     struct spv_buffer wire; /* frames on their way to the socket */
     size_t off; /* bytes of wire that the socket took */
+    struct spv_sendq_shared *shared; /* frames that stand between those on wire, oldest first */
+    size_t first_shared, n_shared, shared_cap; /* shared[first_shared..first_shared + n_shared) */
+    size_t shared_bytes; /* of them that the socket did not take yet */
     uint64_t taken; /* bytes that the socket ever took */
     uint64_t settled; /* where the last settled frame ended */
     struct spv_tickets tickets; /* of the frames on wire */
@@ -42,6 +52,11 @@ int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct s
 int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
                    const struct spv_sendq_bound *bound, const uint64_t *tag);
 
+/* Appends a finished frame to the wire, which keeps a reference to it. */
+int spv_sendq_put_shared(struct spv_sendq *q, struct spv_shared_frame *frame,
+                         enum spv_command command, const struct spv_sendq_bound *bound,
+                         const uint64_t *tag);
+
 /* The handshake is through at this version: held frames join the wire. Those of commands that the
  * peer does not take (policy.c) are dropped, a ping takes the version's form. SPV_ERR_NOMEM. */
 int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version,
@@ -54,7 +69,9 @@ void spv_sendq_drop_all(struct spv_sendq *q, int error);
 size_t spv_sendq_pending(const struct spv_sendq *q); /* bytes on the wire's side */
 size_t spv_sendq_bytes(const struct spv_sendq *q); /* and the held ones */
 size_t spv_sendq_messages(const struct spv_sendq *q); /* and tags not yet pulled */
-const uint8_t *spv_sendq_front(const struct spv_sendq *q);
+/* The first bytes of the wire's side that stand in one piece, and how many: 0 only when nothing is
+ * pending. */
+size_t spv_sendq_front(const struct spv_sendq *q, const uint8_t **bytes);
 void spv_sendq_sent(struct spv_sendq *q, size_t n); /* n <= pending */
 
 bool spv_sendq_bulky(const struct spv_sendq *q);

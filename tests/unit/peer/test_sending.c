@@ -1,4 +1,6 @@
 /* What becomes of a message: sent or not, said exactly once, whatever happens. */
+#include "peer/send_frame.h"
+#include "spv/push.h"
 #include "unit/peer/kit.h"
 
 static int send_tagged(struct kit *k, enum spv_command command, uint64_t tag)
@@ -258,9 +260,113 @@ static void every_tag_comes_back_exactly_once(void **state)
     }
 }
 
+/* A sealed headers message of n headers. */
+static struct spv_shared_frame *finished(const struct kit *k, size_t n)
+{
+    struct spv_shared_frame *f = spv_shared_frame_new(1 + n * (SPV_HEADER_SIZE + 1));
+    assert_non_null(f);
+    uint8_t *at = f->bytes + SPV_FRAME_HEADER;
+    *at++ = (uint8_t)n;
+    for (size_t i = 0; i < n; i++, at += SPV_HEADER_SIZE + 1) {
+        const struct spv_header header = kit_header(i);
+        spv_header_encode(at, &header);
+        at[SPV_HEADER_SIZE] = 0;
+    }
+    spv_shared_frame_seal(f, k->cfg.net, SPV_CMD_HEADERS);
+    return f;
+}
+
+/* Takes `piece` bytes at a time of all that is pending, and appends them. */
+static void take_all(struct kit *k, struct spv_buffer *out, size_t piece)
+{
+    const uint8_t *bytes;
+    size_t n;
+    while ((n = spv_peer_pending(k->p, &bytes)) > 0) {
+        if (n > piece)
+            n = piece;
+        spv_buffer_put(out, bytes, n);
+        spv_peer_sent(k->p, n, k->now);
+    }
+}
+
+static void shared_frames_keep_their_place_among_other_messages(void **state)
+{
+    (void)state;
+    for (size_t piece = 1; piece < 400; piece += 7) {
+        struct kit k;
+        struct spv_buffer want, got;
+        kit_init(&k);
+        kit_ready(&k, SPV_INBOUND);
+        spv_buffer_init(&want);
+        spv_buffer_init(&got);
+        for (uint64_t i = 0; i < 9; i++) {
+            struct spv_shared_frame *f = finished(&k, i);
+            struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 1}};
+            assert_int_equal(spv_peer_send_headers(k.p, f, &i, k.now), 0);
+            spv_buffer_put(&want, f->bytes, f->n);
+            spv_shared_frame_unref(f);
+            if (i % 3 == 2) {
+                assert_int_equal(send_tagged(&k, SPV_CMD_PING, 100 + i), 0);
+                assert_int_equal(spv_msg_write(&want, &ping, k.cfg.net, 70016), 0);
+            }
+        }
+        assert_int_equal(spv_peer_queued(k.p), want.len);
+        take_all(&k, &got, piece);
+        assert_int_equal(got.len, want.len);
+        assert_memory_equal(got.data, want.data, want.len);
+        for (uint64_t i = 0; i < 9; i++) {
+            expect_done(&k, i, 0);
+            if (i % 3 == 2)
+                expect_done(&k, 100 + i, 0);
+        }
+        const struct spv_header last = kit_header(7); /* of the last frame */
+        struct spv_blockhash hash;
+        struct spv_hash256 known;
+        spv_header_hash(&hash, &last);
+        memcpy(known.b, hash.b, sizeof(known.b));
+        assert_true(spv_peer_knows(k.p, &known));
+        spv_buffer_free(&want);
+        spv_buffer_free(&got);
+        kit_close(&k);
+    }
+}
+
+static void shared_frames_are_let_go_when_sent_or_never_to_be(void **state)
+{
+    (void)state;
+    struct kit k;
+    const uint64_t tags[] = {1, 2, 3};
+    struct spv_buffer got;
+    kit_init(&k);
+    k.cfg.max_queue_bytes = 1000;
+    struct spv_shared_frame *f = finished(&k, 4); /* 349 bytes */
+    kit_open(&k, SPV_INBOUND);
+    assert_int_equal(spv_peer_send_headers(k.p, f, &tags[0], k.now), SPV_ERR_STATE);
+    kit_greet(&k, SPV_PROTOCOL_VERSION);
+    assert_int_equal(spv_peer_send_headers(k.p, f, &tags[0], k.now), 0);
+    assert_int_equal(spv_peer_send_headers(k.p, f, &tags[1], k.now), 0);
+    assert_int_equal(spv_peer_send_headers(k.p, f, &tags[2], k.now), SPV_ERR_QUEUE_FULL);
+    assert_int_equal(f->refs, 3);
+    spv_peer_sent(k.p, f->n, k.now);
+    assert_int_equal(f->refs, 2);
+    expect_done(&k, 1, 0);
+    spv_peer_sent(k.p, 100, k.now);
+    spv_peer_shut(k.p, SPV_ERR_RESET);
+    assert_int_equal(f->refs, 1);
+    expect_done(&k, 2, SPV_ERR_RESET);
+    expect_none_done(&k);
+    spv_buffer_init(&got);
+    take_all(&k, &got, 100);
+    assert_int_equal(got.len, 0);
+    kit_close(&k);
+    spv_shared_frame_unref(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shared_frames_keep_their_place_among_other_messages),
+        cmocka_unit_test(shared_frames_are_let_go_when_sent_or_never_to_be),
         cmocka_unit_test(sent_means_that_the_last_byte_was_taken),
         cmocka_unit_test(one_bite_may_settle_many_and_messages_without_a_tag_say_nothing),
         cmocka_unit_test(an_early_message_is_sent_after_the_handshake),

@@ -1,0 +1,44 @@
+/* The frame's bytes stand behind its count of references, in one piece of memory. */
+#include "wire/shared_frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+struct spv_shared_frame *spv_shared_frame_new(size_t payload)
+{
+    struct spv_shared_frame *f = malloc(sizeof *f + SPV_FRAME_HEADER + payload);
+    if (f != NULL)
+        *f = (struct spv_shared_frame){.refs = 1, .n = SPV_FRAME_HEADER + payload};
+    return f;
+}
+
+void spv_shared_frame_seal(struct spv_shared_frame *f, const struct spv_netid *net,
+                           enum spv_command command)
+{
+    const uint32_t length = (uint32_t)(f->n - SPV_FRAME_HEADER);
+    const char *name = spv_command_name(command);
+    uint8_t *at = f->bytes;
+    uint8_t hash[32];
+
+    memcpy(at, net->magic, 4);
+    memset(at + 4, 0, SPV_COMMAND_SIZE);
+    memcpy(at + 4, name, strlen(name));
+    for (size_t i = 0; i < 4; i++)
+        at[4 + SPV_COMMAND_SIZE + i] = (uint8_t)(length >> (8 * i));
+    spv_sha256d(hash, at + SPV_FRAME_HEADER, length);
+    memcpy(at + SPV_FRAME_HEADER - 4, hash, 4);
+}
+
+struct spv_shared_frame *spv_shared_frame_ref(struct spv_shared_frame *f)
+{
+    f->refs++;
+    return f;
+}
+
+void spv_shared_frame_unref(struct spv_shared_frame *f)
+{
+    if (f != NULL && --f->refs == 0)
+        free(f);
+}
