@@ -53,7 +53,8 @@ struct spv_base {
  * tells where the chain begins (NULL: the whole chain is there); below it by_height, by_hash and
  * range find genesis only. `branches` hands each stored header off the best chain to `each`,
  * parents before children, until that returns something other than 0, which it then returns; 0 at
- * the end, negative on failure. */
+ * the end, negative on failure. `locate` finds the first of at most SPV_MAX_LOCATOR hashes that
+ * by_hash finds (NULL: by_hash is called for each). */
 struct spv_reader {
     void *ctx;
     int (*tip)(void *ctx, struct spv_record *out);
@@ -65,6 +66,7 @@ struct spv_reader {
     int (*hashes)(void *ctx);
     void (*base)(void *ctx, struct spv_base *out);
     int (*branches)(void *ctx, int (*each)(void *arg, const struct spv_record *record), void *arg);
+    int (*locate)(void *ctx, struct spv_record *out, const struct spv_blockhash *hashes, size_t n);
 };
 
 #endif

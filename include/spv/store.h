@@ -82,6 +82,10 @@ SPV_API int spv_store_tip(struct spv_store *s, struct spv_record *out);
 SPV_API int spv_store_by_height(struct spv_store *s, struct spv_record *out, uint32_t height);
 SPV_API int spv_store_by_hash(struct spv_store *s, struct spv_record *out,
                               const struct spv_blockhash *hash);
+/* The first of n hashes (SPV_MAX_LOCATOR at most: SPV_ERR_TOO_LONG) that spv_store_by_hash finds,
+ * in one statement. */
+SPV_API int spv_store_locate(struct spv_store *s, struct spv_record *out,
+                             const struct spv_blockhash *hashes, size_t n);
 /* Up to n consecutive headers from height `from`; returns how many. */
 SPV_API int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n);
 

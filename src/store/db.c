@@ -13,6 +13,15 @@
 #include "base/u256.h"
 #include "store/damage.h"
 
+/* (?1), (?2), ... (?101): SPV_MAX_LOCATOR of them */
+#define TEN(d)                                                                                     \
+    "(?" #d "0),(?" #d "1),(?" #d "2),(?" #d "3),(?" #d "4),(?" #d "5),(?" #d "6),(?" #d           \
+    "7),(?" #d "8),(?" #d "9)"
+#define LOCATOR_VALUES                                                                             \
+    "(?1),(?2),(?3),(?4),(?5),(?6),(?7),(?8),(?9)," TEN(1) "," TEN(2) "," TEN(3) "," TEN(          \
+        4) "," TEN(5) "," TEN(6) "," TEN(7) "," TEN(8) "," TEN(9) ",(?100),(?101)"
+_Static_assert(SPV_MAX_LOCATOR == 101, "a parameter for each hash of a locator");
+
 static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_BEGIN] = "BEGIN IMMEDIATE",
     [SPV_STMT_COMMIT] = "COMMIT",
@@ -50,6 +59,14 @@ static const char *const statements[SPV_STMTS] = {
         " p.hash FROM header h INDEXED BY header_by_hash"
         " LEFT JOIN header p ON p.height = h.height - 1"
         " WHERE substr(h.hash, 25) = substr(?1, 25) AND h.hash = ?1",
+    /* The locator's hashes in their order, each looked up as above, until one is found. */
+    [SPV_STMT_LOCATE] =
+        "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
+        " p.hash FROM (VALUES " LOCATOR_VALUES ") AS l"
+        " CROSS JOIN header h INDEXED BY header_by_hash"
+        " LEFT JOIN header p ON p.height = h.height - 1"
+        " WHERE substr(h.hash, 25) = substr(l.column1, 25) AND h.hash = l.column1"
+        " AND (h.height = 0 OR h.height >= ?102) LIMIT 1",
     [SPV_STMT_RANGE] =
         "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height BETWEEN ?1 AND ?2 ORDER BY height",
     [SPV_STMT_HAS_INDEX] =

@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include "spv/message.h"
 #include "spv/store.h"
 #include "store/row.h"
 
@@ -39,6 +40,7 @@ enum spv_stmt {
     SPV_STMT_FILLED,
     SPV_STMT_TIP,
     SPV_STMT_BY_HASH,
+    SPV_STMT_LOCATE,
     SPV_STMT_RANGE,
     SPV_STMT_HAS_INDEX,
     SPV_STMTS

@@ -164,6 +164,44 @@ int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct 
     return rc;
 }
 
+static int read_locate(struct spv_store *s, struct spv_record *out,
+                       const struct spv_blockhash *hashes, size_t n)
+{
+    sqlite3_stmt *st = NULL;
+    uint8_t display[SPV_MAX_LOCATOR][32];
+    int rc = spv_db_stmt(s, &st, SPV_STMT_LOCATE);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    (void)sqlite3_clear_bindings(st);
+    for (size_t i = 0; i < n; i++) {
+        spv_row_reverse(display[i], hashes[i].b);
+        (void)sqlite3_bind_blob(st, (int)i + 1, display[i], 32, SQLITE_STATIC);
+    }
+    (void)sqlite3_bind_int64(st, SPV_MAX_LOCATOR + 1, s->base.height);
+    rc = step_one(s, st, out);
+    (void)sqlite3_clear_bindings(st);
+    return rc;
+}
+
+int spv_store_locate(struct spv_store *s, struct spv_record *out,
+                     const struct spv_blockhash *hashes, size_t n)
+{
+    if (n == 0 || n > SPV_MAX_LOCATOR) {
+        return n == 0 ? 0 : SPV_ERR_TOO_LONG;
+    }
+    int rc = look_for_index(s);
+    if (rc <= 0) {
+        return rc;
+    }
+    rc = read_locate(s, out, hashes, n);
+    if (rc < 0 && spv_read_has_index(s) == 0) {
+        s->indexed = false;
+        return 0;
+    }
+    return rc;
+}
+
 /* The row at `from - 1` only lends its hash. */
 static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n)
 {
@@ -262,6 +300,12 @@ static int reader_by_hash(void *ctx, struct spv_record *out, const struct spv_bl
     return spv_store_by_hash(ctx, out, hash);
 }
 
+static int reader_locate(void *ctx, struct spv_record *out, const struct spv_blockhash *hashes,
+                         size_t n)
+{
+    return spv_store_locate(ctx, out, hashes, n);
+}
+
 static int reader_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
     return spv_store_range(ctx, out, from, n);
@@ -317,6 +361,7 @@ struct spv_reader spv_store_reader(struct spv_store *s)
         .hashes = reader_hashes,
         .base = reader_base,
         .branches = reader_branches,
+        .locate = reader_locate,
     };
     return reader;
 }

@@ -204,7 +204,7 @@ static void refuses_a_change_that_does_not_fit(void **state)
 /* How SQLite runs one of the store's own statements. */
 static void explain(char *out, size_t cap, struct spv_store *s, enum spv_stmt which)
 {
-    char sql[600];
+    char sql[2000];
     sqlite3_stmt *st = NULL;
     assert_int_equal(spv_db_stmt(s, &st, which), 0);
     (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", sqlite3_sql(st));
@@ -252,6 +252,45 @@ static void finds_by_hash_through_the_index(void **state)
     explain(plan, sizeof plan, s, SPV_STMT_RANGE);
     assert_null(strstr(plan, "SCAN"));
     assert_int_equal(spv_store_close(s), 0);
+}
+
+static void locator_is_looked_up_in_its_own_order_by_one_statement(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[120];
+    struct spv_record got;
+    struct spv_blockhash locator[SPV_MAX_LOCATOR + 1];
+    char plan[4000] = "";
+    make_chain(path, r, 120);
+    for (size_t i = 0; i <= SPV_MAX_LOCATOR; i++)
+        locator[i] = (struct spv_blockhash){{(uint8_t)i, 1}}; /* strangers */
+    struct spv_store *reader = must_open(path, SPV_STORE_READ);
+    locator[5] = r[7].hash;
+    assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 0); /* no index */
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_build_index(s), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 1);
+    assert_int_equal(got.height, 8);
+    assert_memory_equal(&got, &r[7], sizeof got);
+    assert_int_equal(spv_store_locate(reader, &got, locator, 5), 0);
+    locator[4] = r[3].hash; /* the first in the locator's order, not the highest */
+    locator[6] = r[100].hash;
+    assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 1);
+    assert_int_equal(got.height, 4);
+    locator[4] = locator[5] = locator[6] = locator[0];
+    assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 0);
+    locator[SPV_MAX_LOCATOR - 1] = first_record(regtest()).hash;
+    assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 1);
+    assert_int_equal(got.height, 0);
+    assert_int_equal(spv_store_locate(reader, &got, locator, 0), 0);
+    assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR + 1),
+                     SPV_ERR_TOO_LONG);
+    explain(plan, sizeof plan, reader, SPV_STMT_LOCATE);
+    assert_non_null(strstr(plan, "USING INDEX header_by_hash"));
+    assert_null(strstr(plan, "SCAN h"));
+    assert_null(strstr(plan, "MATERIALIZE"));
+    assert_int_equal(spv_store_close(reader), 0);
 }
 
 static void range_ends_where_the_chain_ends(void **state)
@@ -403,6 +442,7 @@ int main(void)
         IN_FOLDER(hands_out_side_branches_from_below),
         IN_FOLDER(refuses_a_change_that_does_not_fit),
         IN_FOLDER(finds_by_hash_through_the_index),
+        IN_FOLDER(locator_is_looked_up_in_its_own_order_by_one_statement),
         IN_FOLDER(range_ends_where_the_chain_ends),
         IN_FOLDER(a_walk_sees_one_snapshot),
         IN_FOLDER(a_walk_tells_where_the_chain_is_broken),
