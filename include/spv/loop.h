@@ -51,6 +51,7 @@ struct spv_server_config {
     struct spv_endpoint listen;
     uint64_t services;
     unsigned max_clients; /* 0: 256 */
+    size_t cache_bytes; /* of headers kept as they are sent; 0: 32 MiB. Below 160 KiB: none */
     /* How often the reader's tip is looked at; a new one is announced to every client, by headers
      * if it asked so (BIP130), else by its hash. 0: the chain stays as it is. */
     uint64_t watch_us;

@@ -20,6 +20,8 @@
 #include "spv/loop.h"
 #include "spv/push.h"
 #include "spv/serve.h"
+#include "spv/serve_cache.h"
+#include "spv/serve_range.h"
 
 #define MAX_CLIENTS                                                                                \
     256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
@@ -52,7 +54,7 @@ struct spv_server {
     struct client *clients;
     struct spv_server_stats stats;
     struct spv_self_nonces nonces;
-    struct spv_header answer[SPV_MAX_HEADERS];
+    struct spv_serve_cache *cache;
 };
 
 static void tell(const struct spv_server *s, const struct spv_endpoint *from, bool connected,
@@ -86,14 +88,14 @@ static void on_taken(void *ctx, int error);
 static void answer(struct client *c, const struct spv_msg_getheaders *request)
 {
     struct spv_server *s = c->server;
-    int n = spv_serve_headers(&s->cfg.reader, s->answer, request);
+    struct spv_shared_frame *frame;
+    const int n = spv_serve_cache_answer(s->cache, &frame, request);
     if (n < 0) {
         spv_link_close(c->link, n);
         return;
     }
-    const struct spv_msg reply = {.command = SPV_CMD_HEADERS,
-                                  .u.headers = {.headers = s->answer, .n = (size_t)n}};
-    int rc = spv_link_send_tracked(c->link, &reply, on_taken, c);
+    const int rc = spv_link_send_headers(c->link, frame, on_taken, c);
+    spv_shared_frame_unref(frame);
     if (rc < 0)
         spv_link_close(c->link, rc);
     else
@@ -121,10 +123,9 @@ static void wait_for_room(struct client *c, const struct spv_msg_getheaders *req
     struct spv_record record;
     if (c->n_waiting == MAX_REQUESTS || request->n == 0)
         return;
-    size_t i = 0;
-    while (i + 1 < request->n && r->by_hash(r->ctx, &record, &request->locator[i]) != 1)
-        i++;
-    *w = (struct request){.from = request->locator[i], .stop = request->stop};
+    *w = (struct request){.from = request->locator[request->n - 1], .stop = request->stop};
+    if (spv_serve_locate(r, &record, request->locator, request->n) == 1)
+        w->from = record.hash;
     c->n_waiting++;
 }
 
@@ -287,23 +288,33 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
     s->cfg = *cfg;
     if (s->cfg.max_clients == 0)
         s->cfg.max_clients = MAX_CLIENTS;
-    rc = spv_reactor_new(&s->reactor, NULL);
+    const struct spv_serve_cache_config cache = {.net = cfg->net,
+                                                 .reader = cfg->reader,
+                                                 .rng = spv_system_rng(),
+                                                 .max_bytes = cfg->cache_bytes};
+    rc = spv_serve_cache_new(&s->cache, &cache);
     if (rc < 0)
         goto err1;
-    rc = begin_watch(s);
+    rc = spv_reactor_new(&s->reactor, NULL);
     if (rc < 0)
         goto err2;
+    rc = begin_watch(s);
+    if (rc < 0)
+        goto err3;
     rc = spv_listener_new(&s->listener, s->reactor, &cfg->listen, on_accepted, s, why);
     if (rc < 0) {
         spv_timer_free(s->watch);
         spv_reactor_free(s->reactor);
+        spv_serve_cache_free(s->cache);
         free(s);
         return rc; /* the listener has said why */
     }
     *out = s;
     return 0;
-err2:
+err3:
     spv_reactor_free(s->reactor);
+err2:
+    spv_serve_cache_free(s->cache);
 err1:
     free(s);
 err0:
@@ -347,5 +358,6 @@ void spv_server_free(struct spv_server *s)
     spv_listener_free(s->listener);
     spv_timer_free(s->watch);
     spv_reactor_free(s->reactor); /* clients go with on_closed */
+    spv_serve_cache_free(s->cache);
     free(s);
 }

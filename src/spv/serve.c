@@ -4,53 +4,64 @@
 #include "spv/serve.h"
 
 #include "spv/error.h"
+#include "spv/serve_range.h"
 
-/* The height after the first locator hash that the best chain has; 1 when it has none. */
-static int first_height(const struct spv_reader *reader, uint32_t *out,
-                        const struct spv_msg_getheaders *request)
+int spv_serve_locate(const struct spv_reader *reader, struct spv_record *out,
+                     const struct spv_blockhash *locator, size_t n)
+{
+    if (reader->locate != NULL)
+        return n > 0 ? reader->locate(reader->ctx, out, locator, n) : 0;
+    for (size_t i = 0; i < n; i++) {
+        int rc = reader->by_hash(reader->ctx, out, &locator[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int spv_serve_range(const struct spv_reader *reader, struct spv_serve_range *out,
+                    const struct spv_msg_getheaders *request)
 {
     struct spv_record record;
+    int rc;
 
-    for (size_t i = 0; i < request->n; i++) {
-        int rc = reader->by_hash(reader->ctx, &record, &request->locator[i]);
+    *out = (struct spv_serve_range){.from = 1, .most = SPV_MAX_HEADERS};
+    if (request->n == 0) {
+        /* "If locator is null, return the hashStop block" */
+        rc = reader->by_hash(reader->ctx, &record, &request->stop);
         if (rc < 0)
             return rc;
-        if (rc == 1) {
-            *out = record.height + 1;
-            return SPV_OK;
-        }
+        *out = (struct spv_serve_range){.from = rc == 1 ? record.height : 0, .most = (uint32_t)rc};
+        return SPV_OK;
     }
-    *out = 1; /* "If we didn't find a common ancestor ... genesis" */
+    rc = spv_serve_locate(reader, &record, request->locator, request->n);
+    if (rc < 0)
+        return rc;
+    /* "If we didn't find a common ancestor ... genesis" */
+    if (rc == 1)
+        out->from = record.height + 1;
+    if (spv_blockhash_is_zero(&request->stop))
+        return SPV_OK;
+    if (reader->by_hash(reader->ctx, &record, &request->stop) != 1)
+        out->seek = &request->stop;
+    else if (record.height >= out->from && record.height - out->from < out->most)
+        out->most = record.height - out->from + 1;
     return SPV_OK;
 }
 
 static int answer(const struct spv_reader *reader, struct spv_header *out,
                   const struct spv_msg_getheaders *request)
 {
-    struct spv_record record;
-    uint32_t from;
-    int rc;
+    struct spv_serve_range range;
+    int rc = spv_serve_range(reader, &range, request);
 
-    if (request->n == 0) {
-        /* "If locator is null, return the hashStop block" */
-        rc = reader->by_hash(reader->ctx, &record, &request->stop);
-        if (rc == 1)
-            out[0] = record.header;
+    if (rc < 0 || range.most == 0)
         return rc;
-    }
-    rc = first_height(reader, &from, request);
-    if (rc < 0)
-        return rc;
-    uint32_t most = SPV_MAX_HEADERS;
-    if (!spv_blockhash_is_zero(&request->stop) &&
-        reader->by_hash(reader->ctx, &record, &request->stop) == 1 && record.height >= from &&
-        record.height - from < most)
-        most = record.height - from + 1;
-    rc = reader->range(reader->ctx, out, from, most);
-    if (rc <= 0 || spv_blockhash_is_zero(&request->stop))
+    rc = reader->range(reader->ctx, out, range.from, range.most);
+    if (rc <= 0 || range.seek == NULL)
         return rc;
     for (int i = 1; i < rc; i++)
-        if (spv_blockhash_eq(&out[i].prev, &request->stop))
+        if (spv_blockhash_eq(&out[i].prev, range.seek))
             return i;
     return rc;
 }
