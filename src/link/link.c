@@ -131,7 +131,7 @@ static bool reading(const struct spv_link *l)
 
 static void hand_out(struct spv_link *l)
 {
-    while (reading(l)) {
+    while (reading(l) && !l->read_stopped) {
         struct spv_msg msg;
         int rc = spv_peer_next(l->peer, &msg, spv_system_now());
         if (rc < 0)
@@ -148,7 +148,7 @@ static void hand_out(struct spv_link *l)
 static void pull(struct spv_link *l, size_t budget)
 {
     uint8_t *scratch = l->resident.reactor->scratch;
-    while (reading(l) && budget > 0) {
+    while (reading(l) && !l->read_stopped && budget > 0) {
         size_t want = budget < SPV_SCRATCH ? budget : SPV_SCRATCH;
         ssize_t got = l->carrier->ops->read(l->carrier, scratch, want);
         if (got < 0)
@@ -289,6 +289,11 @@ static void on_later(evutil_socket_t fd, short what, void *ctx)
         deliver(l);
         return;
     }
+    if (l->read_resumed) {
+        l->read_resumed = false;
+        hand_out(l); /* before more is fed */
+        pull(l, READ_BUDGET);
+    }
     if (l->state == SPV_LINK_OPEN && l->write_dead) {
         pull(l, readable_bytes(l));
         begin_close(l, SPV_ERR_RESET); /* which comes back here */
@@ -414,6 +419,25 @@ int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
     arm(l);
     spv_link_publish(l);
     return 0;
+}
+
+void spv_link_read_stop(struct spv_link *l)
+{
+    if (l->state != SPV_LINK_OPEN)
+        return;
+    l->read_stopped = true;
+    l->read_resumed = false;
+    l->carrier->ops->want_read(l->carrier, false);
+}
+
+void spv_link_read_start(struct spv_link *l)
+{
+    if (l->state != SPV_LINK_OPEN || !l->read_stopped)
+        return;
+    l->read_stopped = false;
+    l->read_resumed = true;
+    l->carrier->ops->want_read(l->carrier, true);
+    call_later(l);
 }
 
 size_t spv_link_pending(const struct spv_link *link)

@@ -42,6 +42,8 @@ struct spv_link {
     int error; /* why it closed */
     bool ready; /* on_ready was called */
     bool write_dead; /* the carrier takes no more */
+    bool read_stopped; /* by spv_link_read_stop */
+    bool read_resumed; /* what the machine holds is handed out next */
     struct spv_letters backlog; /* letters that the machine had no room for yet */
     size_t promised; /* tags that the machine has not reported yet */
     struct spv_promise *refused; /* promises of letters that the machine did not take */
@@ -64,6 +66,11 @@ int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv
 struct spv_shared_frame;
 int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
                           void (*done)(void *ctx, int error), void *ctx);
+/* No message is handed out, and nothing read, from now on until spv_link_read_start; what follows
+ * then comes from the loop, in this turn. Reactor's thread; from a callback, too. Deadlines go on,
+ * so that a link stays stopped for a short while only, or while the peer does not read. */
+void spv_link_read_stop(struct spv_link *l);
+void spv_link_read_start(struct spv_link *l);
 int spv_link_call_here(struct spv_link *l,
                        void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx);
 void spv_link_close_here(struct spv_link *l, int error);

@@ -1,9 +1,9 @@
-/* A listener whose links are all inbound. A getheaders is answered at once from the reader, unless
- * the client has not yet taken what it asked for before: then the request waits until it has, in
- * the order of asking, so that a client may have many under way. One that asks and never reads
- * costs a bounded queue (requests that would make it longer are dropped) and is closed by the write
- * deadline. Everything else that clients say is heard and ignored; pings are the machine's
- * business.
+/* A listener whose links are all inbound. A getheaders is answered at once from the reader; then
+ * its client is not read until the next turn of the loop, so that each client gets one answer a
+ * turn however many it has asked for, and not before it has taken most of its earlier answers. One
+ * that asks and never reads costs a bounded queue, then the room in the sockets' buffers, and is
+ * closed by the write deadline. Everything else that clients say is heard and ignored; pings are
+ * the machine's business.
  *
  * A chain that grows is watched by looking at its tip now and then. The last few headers up to a
  * new tip are given to each client's machine, which knows what its peer has: it sends those that
@@ -27,22 +27,16 @@
     256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
 #define MAX_WAITING (4u << 20) /* ours: 25 full answers that one client has not taken */
 #define MAX_ALL_WAITING (32u << 20) /* ours: and for all together, beside one answer each */
-#define MAX_REQUESTS 64 /* ours: that wait for room; a client's machine keeps as many open */
+#define FULL_ANSWER (SPV_FRAME_HEADER + 3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
 
 #define ANNOUNCED 16 /* ours: a peer is sent 8 at most; below them the ones that it may have */
-
-/* A request that waits: of its locator only the first hash that we know. */
-struct request {
-    struct spv_blockhash from, stop;
-};
 
 struct client {
     struct client *next;
     struct spv_server *server;
     struct spv_link *link;
     bool ready;
-    struct request waiting[MAX_REQUESTS]; /* oldest first, a ring */
-    size_t first, n_waiting;
+    bool answered; /* in this turn, or earlier answers fill its queue: it is not read */
 };
 
 struct spv_server {
@@ -50,6 +44,7 @@ struct spv_server {
     struct spv_reactor *reactor;
     struct spv_listener *listener;
     struct spv_timer *watch;
+    struct spv_timer *turn; /* lets clients ask again */
     struct spv_blockhash tip; /* that the clients have heard of */
     struct client *clients;
     struct spv_server_stats stats;
@@ -71,19 +66,12 @@ static void on_ready(struct spv_link *link, void *ctx)
     c->ready = true;
 }
 
-/* Memory stays bounded however many clients ask without reading. */
-static bool may_answer(const struct client *c)
+static void on_taken(void *ctx, int error)
 {
-    size_t mine = spv_link_pending(c->link);
-    if (mine == 0)
-        return true;
-    size_t all = 0;
-    for (const struct client *other = c->server->clients; other != NULL; other = other->next)
-        all += spv_link_pending(other->link);
-    return mine <= MAX_WAITING && all <= MAX_ALL_WAITING;
+    struct client *c = ctx;
+    if (error == 0 && c->answered)
+        spv_timer_set(c->server->turn, 0);
 }
-
-static void on_taken(void *ctx, int error);
 
 static void answer(struct client *c, const struct spv_msg_getheaders *request)
 {
@@ -102,44 +90,34 @@ static void answer(struct client *c, const struct spv_msg_getheaders *request)
         s->stats.headers_sent += (uint64_t)n;
 }
 
-/* An answer has left (or never will): is there room for one more? */
-static void on_taken(void *ctx, int error)
+/* The next turn. A client may ask again when it has taken enough of its answers; memory stays
+ * bounded however many ask without reading. */
+static void on_turn(void *ctx)
 {
-    struct client *c = ctx;
-    while (error == 0 && c->n_waiting > 0 && may_answer(c)) {
-        const struct request request = c->waiting[c->first];
-        c->first = (c->first + 1) % MAX_REQUESTS;
-        c->n_waiting--;
-        const struct spv_msg_getheaders again = {
-            .locator = &request.from, .n = 1, .stop = request.stop};
-        answer(c, &again);
+    struct spv_server *s = ctx;
+    size_t all = 0;
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        all += spv_link_pending(c->link);
+    for (struct client *c = s->clients; c != NULL; c = c->next) {
+        const size_t mine = c->answered ? spv_link_pending(c->link) : 0;
+        if (!c->answered || (mine > 0 && (mine > MAX_WAITING || all > MAX_ALL_WAITING)))
+            continue;
+        c->answered = false;
+        all += FULL_ANSWER;
+        spv_link_read_start(c->link);
     }
-}
-
-static void wait_for_room(struct client *c, const struct spv_msg_getheaders *request)
-{
-    const struct spv_reader *r = &c->server->cfg.reader;
-    struct request *w = &c->waiting[(c->first + c->n_waiting) % MAX_REQUESTS];
-    struct spv_record record;
-    if (c->n_waiting == MAX_REQUESTS || request->n == 0)
-        return;
-    *w = (struct request){.from = request->locator[request->n - 1], .stop = request->stop};
-    if (spv_serve_locate(r, &record, request->locator, request->n) == 1)
-        w->from = record.hash;
-    c->n_waiting++;
 }
 
 static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
 {
     struct client *c = ctx;
-    (void)link;
     if (!c->ready || msg->command != SPV_CMD_GETHEADERS)
         return;
     c->server->stats.requests++;
-    if (c->n_waiting > 0 || !may_answer(c))
-        wait_for_room(c, &msg->u.getheaders);
-    else
-        answer(c, &msg->u.getheaders);
+    c->answered = true;
+    spv_link_read_stop(link);
+    answer(c, &msg->u.getheaders);
+    spv_timer_set(c->server->turn, 0);
 }
 
 /* The last headers up to the reader's tip, when that is another than before: how many, 0, or
@@ -265,13 +243,21 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     tell(s, from, true, 0);
 }
 
-/* Looks at the tip for the first time: what it is now, the clients hear in the handshake. */
-static int begin_watch(struct spv_server *s)
+/* The timers. Looks at the tip for the first time: what it is now, the clients hear in the
+ * handshake. */
+static int begin_timers(struct spv_server *s)
 {
     struct spv_record tip;
-    int rc = spv_timer_new(&s->watch, s->reactor, on_watch, s);
-    if (rc < 0 || s->cfg.watch_us == 0)
+    int rc = spv_timer_new(&s->turn, s->reactor, on_turn, s);
+    if (rc < 0)
         return rc;
+    rc = spv_timer_new(&s->watch, s->reactor, on_watch, s);
+    if (rc < 0) {
+        spv_timer_free(s->turn);
+        return rc;
+    }
+    if (s->cfg.watch_us == 0)
+        return 0;
     if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
         s->tip = tip.hash;
     spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
@@ -298,11 +284,12 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
     rc = spv_reactor_new(&s->reactor, NULL);
     if (rc < 0)
         goto err2;
-    rc = begin_watch(s);
+    rc = begin_timers(s);
     if (rc < 0)
         goto err3;
     rc = spv_listener_new(&s->listener, s->reactor, &cfg->listen, on_accepted, s, why);
     if (rc < 0) {
+        spv_timer_free(s->turn);
         spv_timer_free(s->watch);
         spv_reactor_free(s->reactor);
         spv_serve_cache_free(s->cache);
@@ -356,6 +343,7 @@ void spv_server_free(struct spv_server *s)
     if (s == NULL)
         return;
     spv_listener_free(s->listener);
+    spv_timer_free(s->turn);
     spv_timer_free(s->watch);
     spv_reactor_free(s->reactor); /* clients go with on_closed */
     spv_serve_cache_free(s->cache);

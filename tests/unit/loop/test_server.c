@@ -25,6 +25,9 @@
 
 #define PIPELINED 60 /* requests of one that reads late; half of the answers must wait */
 
+#define GREEDY 3 /* clients that ask again and again */
+#define REQUESTS 40 /* of each */
+
 static struct mined chain;
 
 struct crowd {
@@ -32,6 +35,7 @@ struct crowd {
     struct spv_blockhash from[CLIENTS]; /* the last hash that each has */
     unsigned n;
     unsigned done;
+    unsigned rounds; /* so often more, all together, they begin anew */
 };
 
 static size_t index_of(const struct end *e)
@@ -60,7 +64,11 @@ static void ask_until_empty(struct end *e, const struct spv_msg *msg)
         assert_memory_equal(h->headers[i].prev.b, c->from[index_of(e)].b, 32);
         spv_header_hash(&c->from[index_of(e)], &h->headers[i]);
     }
-    if (h->n > 0)
+    if (h->n == 0 && c->rounds > 0) {
+        c->rounds--;
+        c->from[index_of(e)] = chain.records[0].hash;
+        ask(e);
+    } else if (h->n > 0)
         ask(e);
     else if (++c->done == c->n)
         rig_stop(e);
@@ -255,7 +263,8 @@ static void other_messages_are_heard_and_ignored(void **state)
 }
 
 /* A client of plain bytes that asks again and again and reads nothing yet. */
-static int greedy_client(const struct spv_endpoint *at, int times)
+static int asking_client(const struct spv_endpoint *at, const struct spv_blockhash *locator,
+                         int times)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
@@ -271,10 +280,9 @@ static int greedy_client(const struct spv_endpoint *at, int times)
     const struct spv_msg version = {.command = SPV_CMD_VERSION,
                                     .u.version = {.version = SPV_PROTOCOL_VERSION, .nonce = 99}};
     const struct spv_msg verack = {.command = SPV_CMD_VERACK};
-    const struct spv_msg more = {.command = SPV_CMD_GETHEADERS,
-                                 .u.getheaders = {.version = SPV_PROTOCOL_VERSION,
-                                                  .locator = &chain.records[0].hash,
-                                                  .n = 1}};
+    const struct spv_msg more = {
+        .command = SPV_CMD_GETHEADERS,
+        .u.getheaders = {.version = SPV_PROTOCOL_VERSION, .locator = locator, .n = 1}};
     assert_int_equal(spv_msg_write(&b, &version, net, SPV_PROTOCOL_VERSION), 0);
     assert_int_equal(spv_msg_write(&b, &verack, net, SPV_PROTOCOL_VERSION), 0);
     for (int i = 0; i < times; i++)
@@ -284,13 +292,18 @@ static int greedy_client(const struct spv_endpoint *at, int times)
     return fd;
 }
 
+static int greedy_client(const struct spv_endpoint *at, int times)
+{
+    return asking_client(at, &chain.records[0].hash, times);
+}
+
 static void client_that_does_not_read_holds_up_nobody(void **state)
 {
     struct served s = {0};
     served_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint at = served_endpoint(&s);
     int greedy = greedy_client(&at, GREED);
-    struct crowd c = {0};
+    struct crowd c = {.rounds = GREED / 4}; /* as many turns as the other has requests, and more */
     come(*state, &c, 1, &at);
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = ask_until_empty;
@@ -298,9 +311,10 @@ static void client_that_does_not_read_holds_up_nobody(void **state)
     assert_memory_equal(c.from[0].b, chain.records[HEADERS].hash.b, 32);
     rig_part(*state);
     served_stop(&s);
-    assert_int_equal(s.stats.requests, GREED + 4);
-    /* What the sockets took and 4 MiB, not all of it. */
-    const uint64_t answers = (s.stats.headers_sent - HEADERS) / SPV_MAX_HEADERS;
+    /* What the sockets took and 4 MiB, not all of it; no further request was read. */
+    const uint64_t others = 4 * (GREED / 4 + 1);
+    assert_in_range(s.stats.requests - others, 1, GREED - 20);
+    const uint64_t answers = (s.stats.headers_sent - (GREED / 4 + 1) * HEADERS) / SPV_MAX_HEADERS;
     assert_in_range(answers, (4u << 20) / (SPV_MAX_HEADERS * 81), GREED - 20);
     (void)close(greedy);
 }
@@ -335,6 +349,88 @@ static void requests_wait_until_the_client_has_read_what_it_asked_for_before(voi
     served_stop(&s);
     assert_int_equal(s.stats.headers_sent, HEADERS + PIPELINED * SPV_MAX_HEADERS);
     (void)close(fd);
+}
+
+/* A reader that notes in which order clients are answered: each asks with a locator of its own. */
+struct order {
+    struct spv_reactor *reactor;
+    uint32_t from[GREEDY * REQUESTS];
+    size_t n;
+};
+
+static int order_tip(void *ctx, struct spv_record *out)
+{
+    (void)ctx;
+    *out = chain.records[HEADERS];
+    return 1;
+}
+
+static int order_by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    (void)ctx;
+    *out = chain.records[height];
+    return 1;
+}
+
+static int order_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    struct order *o = ctx;
+    uint32_t height = 0;
+    while (height < GREEDY && !spv_blockhash_eq(&chain.records[height].hash, hash))
+        height++;
+    if (height == GREEDY)
+        return 0;
+    *out = chain.records[height];
+    o->from[o->n++] = height;
+    if (o->n == GREEDY * REQUESTS)
+        spv_reactor_stop(o->reactor);
+    return 1;
+}
+
+static int order_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    (void)ctx;
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = chain.records[from + i].header;
+    return (int)n;
+}
+
+/* Everything is sent before the loop runs, so that a turn finds requests of every client. Whoever
+ * is answered has been waiting while each other was answered at most once. */
+static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **state)
+{
+    struct order o = {0};
+    struct spv_server *server;
+    struct spv_problem why;
+    int fds[GREEDY];
+    (void)state;
+    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                          .reader = {.ctx = &o,
+                                                     .tip = order_tip,
+                                                     .by_height = order_by_height,
+                                                     .by_hash = order_by_hash,
+                                                     .range = order_range},
+                                          .listen = {.host = "127.0.0.1"}};
+    assert_int_equal(spv_server_new(&server, &cfg, &why), 0);
+    o.reactor = spv_server_reactor(server);
+    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_server_port(server)};
+    for (uint32_t i = 0; i < GREEDY; i++)
+        fds[i] = asking_client(&at, &chain.records[i].hash, REQUESTS);
+    assert_int_equal(spv_server_run(server), 0);
+    for (uint32_t i = 0; i < GREEDY; i++) {
+        unsigned since[GREEDY] = {0}; /* answers to each since this one's last */
+        unsigned left = REQUESTS;
+        for (size_t k = 0; k < o.n && left > 0; k++) {
+            assert_in_range(++since[o.from[k]], 1, 2);
+            if (o.from[k] != i)
+                continue;
+            memset(since, 0, sizeof since);
+            left--;
+        }
+    }
+    spv_server_free(server);
+    for (uint32_t i = 0; i < GREEDY; i++)
+        (void)close(fds[i]);
 }
 
 static void taken_port_is_said(void **state)
@@ -373,6 +469,7 @@ int main(void)
         T(refuses_more_clients_than_allowed_at_the_door),
         T(other_messages_are_heard_and_ignored),
         T(client_that_does_not_read_holds_up_nobody),
+        T(client_gets_one_answer_a_turn_however_many_it_has_asked_for),
         T(requests_wait_until_the_client_has_read_what_it_asked_for_before),
         T(announces_new_headers_to_a_client_that_asked_for_headers),
         T(announces_the_new_tip_by_its_hash_to_other_clients),
