@@ -25,6 +25,8 @@
 
 #define PIPELINED 60 /* requests of one that reads late; half of the answers must wait */
 
+#define ROUNDS                                                                                     \
+    80 /* of another client meanwhile: many more turns than the greedy one has requests */
 #define GREEDY 3 /* clients that ask again and again */
 #define REQUESTS 40 /* of each */
 
@@ -303,18 +305,19 @@ static void client_that_does_not_read_holds_up_nobody(void **state)
     served_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint at = served_endpoint(&s);
     int greedy = greedy_client(&at, GREED);
-    struct crowd c = {.rounds = GREED / 4}; /* as many turns as the other has requests, and more */
+    struct crowd c = {.rounds = ROUNDS};
     come(*state, &c, 1, &at);
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = ask_until_empty;
     rig_run(*state);
     assert_memory_equal(c.from[0].b, chain.records[HEADERS].hash.b, 32);
-    rig_part(*state);
     served_stop(&s);
+    rig_part(*state);
+    assert_int_equal(s.stats.clients, 2); /* neither was closed */
     /* What the sockets took and 4 MiB, not all of it; no further request was read. */
-    const uint64_t others = 4 * (GREED / 4 + 1);
+    const uint64_t others = 4 * (ROUNDS + 1);
     assert_in_range(s.stats.requests - others, 1, GREED - 20);
-    const uint64_t answers = (s.stats.headers_sent - (GREED / 4 + 1) * HEADERS) / SPV_MAX_HEADERS;
+    const uint64_t answers = (s.stats.headers_sent - (ROUNDS + 1) * HEADERS) / SPV_MAX_HEADERS;
     assert_in_range(answers, (4u << 20) / (SPV_MAX_HEADERS * 81), GREED - 20);
     (void)close(greedy);
 }
@@ -345,8 +348,9 @@ static void requests_wait_until_the_client_has_read_what_it_asked_for_before(voi
     c.ends[0].on_message = ask_until_empty;
     rig_run(*state);
     read_answers(fd, PIPELINED);
-    rig_part(*state);
     served_stop(&s);
+    rig_part(*state);
+    assert_int_equal(s.stats.clients, 2); /* neither was closed */
     assert_int_equal(s.stats.headers_sent, HEADERS + PIPELINED * SPV_MAX_HEADERS);
     (void)close(fd);
 }
