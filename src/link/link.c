@@ -25,6 +25,9 @@
 #include "peer/send_frame.h"
 
 #define READ_BUDGET (4u * SPV_SCRATCH) /* bytes a wake-up: more than one full headers message */
+/* bytes of one read where each connection shall hold little: messages behind one at which the
+ * reader stops wait in the machine */
+#define SMALL_PIECE 8192
 #define FLUSH_TIME SPV_SECOND /* for the last bytes of a closing link */
 #define SLOW_DRAIN (SPV_SECOND / 20) /* a drain this long lets more bytes arrive: drain again */
 #define MAX_DRAINS 4 /* but not for ever */
@@ -149,7 +152,7 @@ static void pull(struct spv_link *l, size_t budget)
 {
     uint8_t *scratch = l->resident.reactor->scratch;
     while (reading(l) && !l->read_stopped && budget > 0) {
-        size_t want = budget < SPV_SCRATCH ? budget : SPV_SCRATCH;
+        size_t want = budget < l->piece ? budget : l->piece;
         ssize_t got = l->carrier->ops->read(l->carrier, scratch, want);
         if (got < 0)
             begin_close(l, got == SPV_ERR_CLOSED && l->write_dead ? SPV_ERR_RESET : (int)got);
@@ -454,6 +457,7 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
     if (l == NULL)
         goto err0;
     l->callbacks = *callbacks;
+    l->piece = cfg->trim_at_once ? SMALL_PIECE : SPV_SCRATCH;
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
     (void)getpeername(fd, (struct sockaddr *)&sa, &len);

@@ -47,6 +47,7 @@ struct spv_link {
     struct spv_letters backlog; /* letters that the machine had no room for yet */
     size_t promised; /* tags that the machine has not reported yet */
     struct spv_promise *refused; /* promises of letters that the machine did not take */
+    size_t piece; /* bytes of one read */
     size_t unsent; /* bytes that were still pending in the end */
     struct event *later; /* carries what must not happen inside a user's call */
     struct spv_timer *timer;

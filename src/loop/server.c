@@ -21,7 +21,6 @@
 #include "spv/push.h"
 #include "spv/serve.h"
 #include "spv/serve_cache.h"
-#include "spv/serve_range.h"
 
 #define MAX_CLIENTS                                                                                \
     256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
