@@ -91,6 +91,22 @@ static void on_client(void *ctx, const struct spv_endpoint *from, bool connected
     }
 }
 
+static void on_refused(void *ctx, const struct spv_endpoint *from, int error, unsigned clients)
+{
+    const struct serve *s = ctx;
+    char address[SPV_ENDPOINT_TEXT];
+
+    spv_endpoint_text(address, from);
+    if (cli_json_on()) {
+        if (!s->quiet)
+            cli_json(json_pack("{s:s, s:s, s:i, s:s, s:s}", "event", "refused", "peer", address,
+                               "clients", (int)clients, "code", spv_err_name(error), "text",
+                               spv_strerror(error)));
+    } else if (s->verbose) {
+        cli_say("%s was refused: %s (%u clients)", address, spv_strerror(error), clients);
+    }
+}
+
 /* The tip of a database that another process writes to has moved. */
 static void on_tip(void *ctx, const struct spv_record *tip)
 {
@@ -164,12 +180,12 @@ static void say_stopped(const struct serve *s, const struct spv_server *server,
     if (http != NULL)
         spv_http_stats(http, &web);
     if (cli_json_on())
-        cli_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "stopped",
-                           "accepted", (json_int_t)stats.accepted, "refused",
-                           (json_int_t)stats.refused, "requests", (json_int_t)stats.requests,
-                           "headers_sent", (json_int_t)stats.headers_sent, "http_requests",
-                           (json_int_t)web.requests, "http_limited", (json_int_t)web.limited,
-                           "http_dropped", (json_int_t)web.dropped));
+        cli_json(json_pack(
+            "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "stopped", "accepted",
+            (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused, "evicted",
+            (json_int_t)stats.evicted, "requests", (json_int_t)stats.requests, "headers_sent",
+            (json_int_t)stats.headers_sent, "http_requests", (json_int_t)web.requests,
+            "http_limited", (json_int_t)web.limited, "http_dropped", (json_int_t)web.dropped));
     else
         cli_say("stopped: %s clients, %s requests, %s headers sent", cli_count(a, stats.accepted),
                 cli_count(b, stats.requests), cli_count(c, stats.headers_sent));
@@ -200,6 +216,7 @@ static int serve(struct serve *s)
                                     .services = s->services,
                                     .max_clients = (unsigned)s->max_clients,
                                     .on_client = on_client,
+                                    .on_refused = on_refused,
                                     .watch_us = s->source.store != NULL ? WATCH_US : 0,
                                     .on_tip = on_tip,
                                     .ctx = s};
@@ -335,7 +352,9 @@ static const struct cli_option options[] = {
     {.name = "max-clients",
      .kind = CLI_NUMBER,
      .value = "N",
-     .help = "Clients at once. Default 256.",
+     .help = "Clients at once, 1/8 of them from one address and 1/4 from one group (/24, IPv6 /64) "
+             "at most, loopback aside. When all slots are taken a newcomer replaces a silent or "
+             "young client. Default 256.",
      .into = &state.max_clients,
      .min = 1,
      .max = CLIENTS_MAX},
@@ -372,7 +391,8 @@ static const struct cli_option options[] = {
     {.group = "Output"},
     CLI_JSON_ROW(
         state.json,
-        "One JSON object a line: listening, http, tip, connected, disconnected, error, stopped."),
+        "One JSON object a line: listening, http, tip, connected, disconnected, refused, error, "
+        "stopped."),
     CLI_QUIET_ROW(state.quiet, "Only errors."),
     CLI_VERBOSE_ROW(state.verbose, "Also each client."),
     {0},

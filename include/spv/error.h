@@ -76,6 +76,9 @@ enum spv_err_class {
     X(BLOOM_UNOFFERED, -80, LYING, "bloom command, but we do not offer NODE_BLOOM")                \
     X(QUEUE_FULL, -81, LOCAL, "send queue is full")                                                \
     X(PROXY, -82, GONE, "proxy refused or failed")                                                 \
+    X(EVICTED, -84, GONE, "closed to make room for another client")                                \
+    X(SLOTS_TAKEN, -85, LOCAL, "no slot is free and no client can be evicted")                     \
+    X(SLOTS_SHARE, -86, LOCAL, "its address or group has its share of the slots")                  \
     X(BANNED, -83, PEER, "banned: it lied within the last 24 hours")                               \
     /* headers */                                                                                  \
     X(HDR_UNLINKED, -100, PEER, "header does not link to a known header")                          \

@@ -50,7 +50,10 @@ struct spv_server_config {
     struct spv_reader reader;
     struct spv_endpoint listen;
     uint64_t services;
-    unsigned max_clients; /* 0: 256 */
+    /* Slots; 0: 256. An address has 1/8 of them, its group (IPv4 /24, IPv6 /64) 1/4; loopback has
+     * no share. When all are taken a newcomer evicts the longest silent client that has not finished
+     * the handshake, else the youngest that is not protected: by its group, its ping or its age. */
+    unsigned max_clients;
     size_t cache_bytes; /* of headers kept as they are sent; 0: 32 MiB. Below 160 KiB: none */
     /* How often the reader's tip is looked at; a new one is announced to every client, by headers
      * if it asked so (BIP130), else by its hash. 0: the chain stays as it is. */
@@ -60,11 +63,15 @@ struct spv_server_config {
     /* May be NULL: a client came (error 0, connected true) or went. */
     void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
                       unsigned clients);
+    /* May be NULL: a connection was closed at once (SPV_ERR_SLOTS_SHARE, SPV_ERR_SLOTS_TAKEN, or
+     * an error of this system). */
+    void (*on_refused)(void *ctx, const struct spv_endpoint *from, int error, unsigned clients);
     void *ctx;
 };
 struct spv_server_stats {
     unsigned clients;
     uint64_t accepted, refused, headers_sent, requests;
+    uint64_t evicted; /* of the accepted ones */
 };
 struct spv_server;
 SPV_API int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,

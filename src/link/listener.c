@@ -16,6 +16,9 @@
 
 #define PAUSE SPV_SECOND
 #define BACKLOG 128 /* connections that wait while we are busy */
+#define ACCEPTS                                                                                    \
+    32 /* then the connections that there are have their turn: libevent accepts on and             \
+          on while there is anything to accept */
 
 struct spv_listener {
     struct evconnlistener *ev;
@@ -23,6 +26,7 @@ struct spv_listener {
     uint16_t port;
     unsigned slots; /* 0: as many as come */
     unsigned taken;
+    unsigned accepts; /* since it last paused */
     void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from);
     void *ctx;
 };
@@ -31,8 +35,12 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
                       void *ctx)
 {
     struct spv_listener *l = ctx;
-    (void)ev;
     (void)len;
+    if (++l->accepts >= ACCEPTS) {
+        l->accepts = 0;
+        (void)evconnlistener_disable(ev);
+        spv_timer_set(l->pause, 0); /* the next turn of the loop */
+    }
     if (l->slots > 0 && l->taken >= l->slots) {
         (void)close(fd); /* at once: the caller need not wait for an answer that will not come */
         return;

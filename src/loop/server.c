@@ -17,6 +17,7 @@
 #include "link/link.h"
 #include "link/reactor.h"
 #include "link/sockaddr.h"
+#include "loop/slots.h"
 #include "spv/loop.h"
 #include "spv/push.h"
 #include "spv/serve.h"
@@ -34,7 +35,9 @@ struct client {
     struct client *next;
     struct spv_server *server;
     struct spv_link *link;
+    struct spv_netaddr addr; /* network 0: unknown */
     bool ready;
+    bool evicted; /* its slot is another's already */
     bool answered; /* in this turn, or earlier answers fill its queue: it is not read */
 };
 
@@ -46,6 +49,8 @@ struct spv_server {
     struct spv_timer *turn; /* lets clients ask again */
     struct spv_blockhash tip; /* that the clients have heard of */
     struct client *clients;
+    unsigned n_evicted; /* of them */
+    uint64_t slots_key[2];
     struct spv_server_stats stats;
     struct spv_self_nonces nonces;
     struct spv_serve_cache *cache;
@@ -186,36 +191,95 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
+    s->n_evicted -= c->evicted;
     free(c);
     s->stats.clients--;
     tell(s, spv_link_endpoint(link), false, error);
 }
 
+/* 0: the newcomer may come in when a slot is free. */
+static int check_share(const struct spv_server *s, const struct spv_netaddr *newcomer)
+{
+    struct spv_slots_count count = {0};
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        if (!c->evicted)
+            spv_slots_count(&count, newcomer, &c->addr);
+    return spv_slots_share_taken(&count, newcomer, s->cfg.max_clients) ? SPV_ERR_SLOTS_SHARE : 0;
+}
+
+static struct spv_slot slot_of(const struct client *c)
+{
+    struct spv_peer_stats stats;
+    spv_link_stats(c->link, &stats);
+    return (struct spv_slot){.addr = c->addr,
+                             .ready = stats.ready,
+                             .connected_us = stats.connected_us,
+                             .last_in_us = stats.last_in_us,
+                             .ping_us = stats.rtt_min_us};
+}
+
+/* Closes the client that has the least claim to its slot. */
+static int evict_one(struct spv_server *s)
+{
+    struct spv_slot *slots = calloc(s->stats.clients, sizeof *slots);
+    size_t n = 0;
+    if (slots == NULL)
+        return SPV_ERR_NOMEM;
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        if (!c->evicted)
+            slots[n++] = slot_of(c);
+    size_t victim = spv_slots_victim(slots, n, s->slots_key);
+    free(slots);
+    if (victim == SPV_SLOTS_NONE)
+        return SPV_ERR_SLOTS_TAKEN;
+    struct client *c = s->clients;
+    while (c->evicted || victim-- > 0)
+        c = c->next;
+    c->evicted = true;
+    s->n_evicted++;
+    s->stats.evicted++;
+    spv_link_close(c->link, SPV_ERR_EVICTED);
+    return 0;
+}
+
+static int find_slot(struct spv_server *s, const struct spv_netaddr *newcomer)
+{
+    int rc = check_share(s, newcomer);
+    if (rc == 0 && s->stats.clients - s->n_evicted >= s->cfg.max_clients)
+        rc = evict_one(s);
+    return rc;
+}
+
+/* Owns the socket from now on, also on failure. */
 static int let_in(struct spv_server *s, int fd)
 {
-    struct client *c = calloc(1, sizeof *c);
+    struct spv_netaddr remote = {0};
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+        (void)spv_sock_to_netaddr(&remote, (const struct sockaddr *)&sa);
+    int rc = find_slot(s, &remote);
+    struct client *c = rc == 0 ? calloc(1, sizeof *c) : NULL;
     if (c == NULL) {
         (void)close(fd);
-        return SPV_ERR_NOMEM;
+        return rc < 0 ? rc : SPV_ERR_NOMEM;
     }
     c->server = s;
+    c->addr = remote;
     struct spv_peer_config cfg = {
         .net = s->cfg.net,
         .services = s->cfg.services,
         .rng = spv_system_rng(),
         .self_nonces = &s->nonces,
+        .remote = remote,
     };
     spv_serve_limits(&cfg);
     struct spv_record tip;
     if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
         cfg.height = (int32_t)tip.height;
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
-        (void)spv_sock_to_netaddr(&cfg.remote, (const struct sockaddr *)&sa);
     const struct spv_link_callbacks callbacks = {
         .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = c};
-    int rc = spv_link_attach(&c->link, s->reactor, fd, &cfg, SPV_INBOUND, &callbacks);
+    rc = spv_link_attach(&c->link, s->reactor, fd, &cfg, SPV_INBOUND, &callbacks);
     if (rc < 0) {
         free(c);
         return rc;
@@ -228,13 +292,11 @@ static int let_in(struct spv_server *s, int fd)
 static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 {
     struct spv_server *s = ctx;
-    if (s->stats.clients >= s->cfg.max_clients) {
-        (void)close(fd);
+    const int rc = let_in(s, fd);
+    if (rc < 0) {
         s->stats.refused++;
-        return;
-    }
-    if (let_in(s, fd) < 0) {
-        s->stats.refused++;
+        if (s->cfg.on_refused != NULL)
+            s->cfg.on_refused(s->cfg.ctx, from, rc, s->stats.clients);
         return;
     }
     s->stats.clients++;
@@ -273,6 +335,8 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
     s->cfg = *cfg;
     if (s->cfg.max_clients == 0)
         s->cfg.max_clients = MAX_CLIENTS;
+    const struct spv_rng rng = spv_system_rng();
+    rng.fill(rng.ctx, s->slots_key, sizeof s->slots_key);
     const struct spv_serve_cache_config cache = {.net = cfg->net,
                                                  .reader = cfg->reader,
                                                  .rng = spv_system_rng(),

@@ -30,6 +30,7 @@
 
 #define ROUNDS                                                                                     \
     80 /* of another client meanwhile: many more turns than the greedy one has requests */
+#define SLOTS 5
 #define GREEDY 3 /* clients that ask again and again */
 #define REQUESTS 40 /* of each */
 
@@ -40,6 +41,7 @@ struct crowd {
     struct spv_blockhash from[CLIENTS]; /* the last hash that each has */
     unsigned n;
     unsigned done;
+    struct spv_endpoint at; /* where more of them may come */
     unsigned rounds; /* so often more, all together, they begin anew */
 };
 
@@ -132,26 +134,68 @@ static void serves_many_clients_at_once(void **state)
     assert_int_equal(s.stats.requests, CLIENTS * 4);
 }
 
-static void refuses_more_clients_than_allowed_at_the_door(void **state)
+static int connected_socket(const struct spv_endpoint *at)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    const int small = 65536; /* so that answers wait at the server, not in the kernel */
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    const struct sockaddr_in in = {.sin_family = AF_INET,
+                                   .sin_port = htons(at->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    return fd;
+}
+
+/* Connections that say nothing fill all slots; each peer that comes replaces the longest silent. */
+static void silent_connections_keep_no_peer_out(void **state)
 {
     struct served s = {0};
-    served_start(&s, &chain, HEADERS, 2);
+    served_start(&s, &chain, HEADERS, SLOTS);
     const struct spv_endpoint at = served_endpoint(&s);
+    int silent[2 * SLOTS];
+    for (unsigned i = 0; i < 2 * SLOTS; i++)
+        silent[i] = connected_socket(&at);
     struct crowd c = {0};
-    come(*state, &c, 5, &at);
-    c.n = 3; /* so many are sent away */
-    for (unsigned i = 0; i < 5; i++)
-        c.ends[i].on_closed = gone;
+    come(*state, &c, SLOTS, &at);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        c.ends[i].on_ready = ask;
+        c.ends[i].on_message = ask_until_empty;
+    }
     rig_run(*state);
-    unsigned sent_away = 0;
-    for (unsigned i = 0; i < 5; i++)
-        sent_away += c.ends[i].closings;
-    assert_int_equal(sent_away, 3);
-    c.n = 0; /* the rest goes unremarked */
     served_stop(&s);
-    assert_int_equal(s.stats.accepted, 2);
-    assert_int_equal(s.stats.refused, 3);
     rig_part(*state);
+    assert_int_equal(s.stats.accepted, 3 * SLOTS);
+    assert_int_equal(s.stats.evicted, 2 * SLOTS);
+    assert_int_equal(s.stats.refused, 0);
+    for (unsigned i = 0; i < 2 * SLOTS; i++)
+        (void)close(silent[i]);
+}
+
+static void answered(struct end *e, const struct spv_msg *msg)
+{
+    struct crowd *c = e->ctx;
+    struct spv_dial *d;
+    if (msg->command == SPV_CMD_HEADERS)
+        assert_int_equal(spv_dial_start(&d, e->rig->r, &c->at, 0, on_dialled, &c->ends[1]), 0);
+}
+
+/* The only client is the oldest of its group. */
+static void newcomer_is_refused_when_every_client_is_protected(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 1);
+    struct crowd c = {.at = served_endpoint(&s)};
+    come(*state, &c, 1, &c.at);
+    c.ends[0].on_ready = ask;
+    c.ends[0].on_message = answered;
+    c.ends[1] = (struct end){.rig = *state, .ctx = &c, .on_closed = gone};
+    rig_run(*state);
+    served_stop(&s);
+    rig_part(*state);
+    assert_int_equal(s.stats.accepted, 1);
+    assert_int_equal(s.stats.refused, 1);
+    assert_int_equal(s.stats.evicted, 0);
 }
 
 /* One client that has all up to 10, then the chain grows. */
@@ -271,14 +315,7 @@ static void other_messages_are_heard_and_ignored(void **state)
 static int asking_client(const struct spv_endpoint *at, const struct spv_blockhash *locator,
                          int times)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    const int small = 65536; /* so that answers wait at the server, not in the kernel */
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
-    const struct sockaddr_in in = {.sin_family = AF_INET,
-                                   .sin_port = htons(at->port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    const int fd = connected_socket(at);
     const struct spv_netid *net = spv_netid_get(SPV_REGTEST);
     struct spv_buffer b;
     spv_buffer_init(&b);
@@ -540,7 +577,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         T(serves_many_clients_at_once),
-        T(refuses_more_clients_than_allowed_at_the_door),
+        T(silent_connections_keep_no_peer_out),
+        T(newcomer_is_refused_when_every_client_is_protected),
         T(other_messages_are_heard_and_ignored),
         T(client_that_does_not_read_holds_up_nobody),
         T(client_gets_one_answer_a_turn_however_many_it_has_asked_for),

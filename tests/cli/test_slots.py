@@ -1,0 +1,46 @@
+"""spv-serve when all slots are taken: who is closed for a newcomer, and that the log says so. All of
+it is on loopback, which has no share of the slots; shares are tested in unit.loop_slots."""
+
+import json
+import signal
+import socket
+import unittest
+
+from support import DONE, HANG, TestCase, Wire
+
+
+class Slots(TestCase):
+    def connect(self, server):
+        sock = socket.create_connection(("127.0.0.1", server.port), HANG)
+        self.addCleanup(sock.close)
+        return sock
+
+    def test_a_silent_connection_is_evicted_for_a_newcomer_and_the_log_says_so(self):
+        server = self.server("--mine", 10, "--max-clients", 2)
+        silent = self.connect(server)
+        self.connect(server)
+        Wire(self.connect(server)).dial_handshake()
+        evicted = server.event("disconnected")
+        self.assertEqual((evicted["code"], evicted["peer"]),
+                         ("EVICTED", "127.0.0.1:%d" % silent.getsockname()[1]))
+        self.assertEqual(silent.recv(1), b"")
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.end(), DONE)
+        stopped = next(e for e in map(json.loads, server.lines) if e["event"] == "stopped")
+        self.assertEqual((stopped["accepted"], stopped["evicted"], stopped["refused"]), (3, 1, 0))
+
+    def test_a_newcomer_that_finds_no_slot_is_refused_and_the_log_says_so(self):
+        server = self.server("--mine", 10, "--max-clients", 1)
+        wire = Wire(self.connect(server))
+        wire.dial_handshake()
+        wire.send(b"ping", bytes(8))
+        wire.wait(b"pong")  # the handshake is complete on both sides
+        refused = self.connect(server)
+        event = server.event("refused")
+        self.assertEqual((event["code"], event["peer"]),
+                         ("SLOTS_TAKEN", "127.0.0.1:%d" % refused.getsockname()[1]))
+        self.assertEqual(refused.recv(1), b"")
+
+
+if __name__ == "__main__":
+    unittest.main()
