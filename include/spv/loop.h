@@ -51,8 +51,9 @@ struct spv_server_config {
     struct spv_endpoint listen;
     uint64_t services;
     /* Slots; 0: 256. An address has 1/8 of them, its group (IPv4 /24, IPv6 /64) 1/4; loopback has
-     * no share. When all are taken a newcomer evicts the longest silent client that has not finished
-     * the handshake, else the youngest that is not protected: by its group, its ping or its age. */
+     * no share. When all are taken a newcomer evicts the longest silent client that has not
+     * finished the handshake, else the youngest that is not protected: by its group, its ping or
+     * its age. */
     unsigned max_clients;
     size_t cache_bytes; /* of headers kept as they are sent; 0: 32 MiB. Below 160 KiB: none */
     /* How often the reader's tip is looked at; a new one is announced to every client, by headers
