@@ -218,7 +218,7 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
     int code = SQLITE_DONE;
     while (rc == SPV_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         struct spv_record r;
-        if (spv_row_read(&r, st) != SPV_OK || r.height != want) {
+        if (spv_row_read_header(&r, st) != SPV_OK || r.height != want) {
             rc = damaged_row(s, want);
             break;
         }
