@@ -76,6 +76,7 @@ void base_holds(struct spv_store *s, uint32_t base, uint32_t to)
     for (uint32_t h = 1; h < base; h++) {
         assert_int_equal(spv_store_by_height(s, &got, h), 0);
         assert_int_equal(spv_store_by_hash(s, &got, &base_chain[h].hash), 0);
+        assert_int_equal(spv_store_locate(s, &got, &base_chain[h].hash, 1), 0);
         assert_int_equal(spv_store_range(s, headers, h, 5), 0);
         assert_int_equal(spv_store_walk_open(&walk, s, h, to), SPV_ERR_NOT_FOUND);
     }
@@ -90,6 +91,8 @@ void base_holds(struct spv_store *s, uint32_t base, uint32_t to)
         assert_memory_equal(&headers[h - from], &base_chain[h].header, sizeof headers[0]);
         if (spv_store_indexed(s)) {
             assert_int_equal(spv_store_by_hash(s, &got, &base_chain[h].hash), 1);
+            base_same(&got, &base_chain[h]);
+            assert_int_equal(spv_store_locate(s, &got, &base_chain[h].hash, 1), 1);
             base_same(&got, &base_chain[h]);
         }
     }
