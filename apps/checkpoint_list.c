@@ -113,7 +113,7 @@ static int read_file(struct checkpoint_list *list, const char *path)
     uint32_t last = 0;
     unsigned long number = 0;
     int rc = CLI_DONE;
-    FILE *f = fopen(path, "r");
+    FILE *f = cli_fopen_input(path);
 
     if (f == NULL)
         return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path,
@@ -126,7 +126,9 @@ static int read_file(struct checkpoint_list *list, const char *path)
                  !(number == 1 && strncmp(line, "height,", 7) == 0))
             rc = read_line(list, line, where, &last);
     }
-    if (rc == CLI_DONE && ferror(f))
+    if (rc == CLI_DONE && ferror(f) && cli_stopped())
+        rc = CLI_INTERRUPTED;
+    else if (rc == CLI_DONE && ferror(f))
         rc = cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path, strerror(errno));
     fclose(f);
     return rc;

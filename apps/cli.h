@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "spv/error.h"
 #include "spv/params.h"
@@ -143,6 +145,15 @@ void cli_warn(const char *format, ...) CLI_FORMAT(1, 2);
 void cli_catch_signals(void);
 void cli_stop_hook(void (*hook)(void *ctx), void *ctx); /* NULL: none */
 bool cli_stopped(void);
+/* The same for a store: what the handler asks for. NULL before cli_catch_signals. */
+struct spv_stop *cli_stop(void);
+
+/* A file that a user names for reading, which may be a pipe: neither opening nor reading waits for
+ * it beyond a stop. cli_open_input: a descriptor, or -1 and errno. cli_read: as read(2); -1 and
+ * EINTR after a stop. The stream reads so, too. */
+int cli_open_input(const char *path);
+ssize_t cli_read(int fd, void *bytes, size_t n);
+FILE *cli_fopen_input(const char *path);
 /* What a stop exits with: after SIGINT, and after SIGTERM or SIGHUP. Default: CLI_INTERRUPTED. */
 void cli_stop_codes(enum cli_exit on_interrupt, enum cli_exit on_termination);
 /* That of the signal which came. */

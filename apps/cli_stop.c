@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spv/store.h"
+
 /* From the first signal to the forced end: under the 2 s that a person or a service waits. */
 #ifndef FORCED_END_MS /* longer under sanitizers (CMakeLists.txt) */
 #define FORCED_END_MS 1500
@@ -25,6 +27,7 @@ static volatile sig_atomic_t code_of_termination = CLI_INTERRUPTED;
 static void (*volatile stop_hook)(void *ctx);
 static void *volatile stop_ctx;
 static const char *volatile forced_note = "";
+static struct spv_stop *stop_stores; /* for as long as the process lives */
 static timer_t forced_end;
 static bool have_timer;
 
@@ -61,6 +64,8 @@ static void on_stop(int number)
     if (stop_signal == 0) {
         stop_signal = number;
         start_timer();
+        if (stop_stores != NULL)
+            spv_stop_ask(stop_stores);
         if (stop_hook != NULL)
             stop_hook(stop_ctx);
     }
@@ -88,6 +93,7 @@ void cli_catch_signals(void)
     sigset_t alarms;
     size_t i;
 
+    stop_stores = spv_stop_new();
     memset(&expiry, 0, sizeof expiry);
     expiry.sigev_notify = SIGEV_SIGNAL;
     expiry.sigev_signo = SIGALRM;
@@ -123,6 +129,11 @@ void cli_stop_hook(void (*hook)(void *ctx), void *ctx)
 bool cli_stopped(void)
 {
     return stop_signal != 0;
+}
+
+struct spv_stop *cli_stop(void)
+{
+    return stop_stores;
 }
 
 bool cli_reader_gone(void)

@@ -21,6 +21,7 @@ static struct spv_verify_config config(struct db_job *j)
         .now = {.unix_s = (int64_t)time(NULL)},
         .progress = on_progress,
         .ctx = j,
+        .stop = cli_stop(),
     };
     return cfg;
 }

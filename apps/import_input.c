@@ -1,12 +1,8 @@
 /* One buffer of packed bytes; zlib and zstd take from it and put straight into the caller's room. A
- * gzip file may hold several members, a zstd file several frames, as their tools allow.
- *
- * A wait for a slow pipe looks at the stop signal a few times a second. */
+ * gzip file may hold several members, a zstd file several frames, as their tools allow. */
 #include "import_input.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +17,6 @@
 #define CHUNK ((size_t)64 * 1024)
 #define GZIP_WRAPPER 16 /* added to zlib's window bits: a gzip header around */
 #define ZSTD_WINDOW_LOG 23 /* 8 MiB: what zstd makes up to level 19 */
-#define WAIT_MS 200
 
 static const uint8_t gzip_magic[] = {0x1f, 0x8b, 0x08}; /* RFC 1952: ID1, ID2, deflate */
 static const uint8_t zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd}; /* RFC 8878 */
@@ -36,7 +31,6 @@ enum packing {
 struct input {
     const char *name;
     int fd;
-    bool waits; /* may block: not a regular file */
     bool ended; /* nothing more comes from fd */
     bool inside; /* a member or frame has begun and not ended */
     enum packing packing;
@@ -68,7 +62,7 @@ int input_open(struct input **out, const char *path)
     }
     bool standard = path == NULL || strcmp(path, "-") == 0;
     in->name = standard ? "standard input" : path;
-    in->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    in->fd = standard ? STDIN_FILENO : cli_open_input(path);
     if (in->fd < 0 || fstat(in->fd, &st) != 0) {
         int error = errno;
         int rc = cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be opened: %s. Check the path.",
@@ -81,7 +75,6 @@ int input_open(struct input **out, const char *path)
         input_close(in);
         return rc;
     }
-    in->waits = !S_ISREG(st.st_mode);
     *out = in;
     return CLI_DONE;
 }
@@ -114,27 +107,14 @@ const char *input_packing(const struct input *in)
 /* One read of up to n bytes. */
 static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 {
-    struct pollfd p = {.fd = in->fd, .events = POLLIN};
+    ssize_t r = cli_read(in->fd, bytes, n);
     *got = 0;
-    for (;;) {
-        int ready = in->waits ? poll(&p, 1, WAIT_MS) : 1;
-        if (cli_stopped()) {
-            return CLI_INTERRUPTED;
-        }
-        if (ready == 0 || (ready < 0 && errno == EINTR)) {
-            continue;
-        }
-        ssize_t r = read(in->fd, bytes, n);
-        if (r < 0 && (errno == EINTR || errno == EAGAIN)) {
-            continue;
-        }
-        if (r < 0) {
-            return failed(in, errno);
-        }
-        in->ended = r == 0;
-        *got = (size_t)r;
-        return CLI_DONE;
+    if (r < 0) {
+        return cli_stopped() ? CLI_INTERRUPTED : failed(in, errno);
     }
+    in->ended = r == 0;
+    *got = (size_t)r;
+    return CLI_DONE;
 }
 
 /* More packed bytes, when all are used. */

@@ -173,6 +173,8 @@ static int load_file(struct source *s, FILE *f, uint8_t *raw, struct spv_header 
     for (;;) {
         got = fread(raw, 1, (size_t)BATCH * SPV_HEADER_SIZE, f);
         n = got / SPV_HEADER_SIZE;
+        if (ferror(f) && cli_stopped())
+            return CLI_INTERRUPTED;
         if (ferror(f))
             return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the file.", s->headers,
                             strerror(errno));
@@ -200,7 +202,7 @@ static int load(struct source *s)
 {
     uint8_t *raw = malloc((size_t)BATCH * SPV_HEADER_SIZE);
     struct spv_header *headers = malloc(BATCH * sizeof *headers);
-    FILE *f = fopen(s->headers, "rb");
+    FILE *f = cli_fopen_input(s->headers);
     int rc;
 
     if (f == NULL)
@@ -251,7 +253,8 @@ static int load_unindexed(struct source *s, uint32_t tip)
 
 int source_database(struct source *s, const char *path, const struct spv_params *params)
 {
-    struct spv_store_config cfg = {.path = path, .params = params, .mode = SPV_STORE_READ};
+    struct spv_store_config cfg = {
+        .path = path, .params = params, .mode = SPV_STORE_READ, .stop = cli_stop()};
     struct spv_problem why;
     struct spv_record tip;
     struct spv_base base;

@@ -40,7 +40,7 @@ int db_open(struct db_job *j, enum spv_store_mode mode)
     struct spv_problem why;
     struct spv_params params;
     struct spv_store_config cfg = {
-        .path = j->place.path, .params = db_params(j), .mode = SPV_STORE_READ};
+        .path = j->place.path, .params = db_params(j), .mode = SPV_STORE_READ, .stop = cli_stop()};
     if (mode != SPV_STORE_READ && cfg.params == NULL) {
         if (spv_store_open(&j->store, &cfg, &why) != 0) {
             return cli_problem(&why);

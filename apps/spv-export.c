@@ -260,6 +260,7 @@ static int run(struct job *e)
         /* a named file tells its network by itself */
         .params = e->place.db != NULL ? e->place.network : e->place.params,
         .mode = SPV_STORE_READ,
+        .stop = cli_stop(),
     };
     if (spv_store_open(&e->store, &cfg, &why) != 0) {
         return cli_problem(&why);

@@ -146,7 +146,8 @@ static void summary(const struct job *j, int rc)
 /* A database that is there tells its network by itself. */
 static void learn_network(struct job *j)
 {
-    struct spv_store_config cfg = {.path = j->place.path, .mode = SPV_STORE_READ};
+    struct spv_store_config cfg = {
+        .path = j->place.path, .mode = SPV_STORE_READ, .stop = cli_stop()};
     struct spv_store *store = NULL;
     j->params = *j->place.params;
     if (j->place.db != NULL && j->place.network == NULL &&
@@ -160,7 +161,7 @@ static int open_store(struct job *j)
 {
     struct spv_problem why;
     struct spv_store_config cfg = {
-        .path = j->place.path, .params = &j->params, .mode = SPV_STORE_CREATE};
+        .path = j->place.path, .params = &j->params, .mode = SPV_STORE_CREATE, .stop = cli_stop()};
     if (spv_store_open(&j->import.store, &cfg, &why) != 0) {
         return cli_problem(&why);
     }

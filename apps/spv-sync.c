@@ -380,8 +380,10 @@ static int check_options(struct sync *s)
 
 static int open_store(struct sync *s)
 {
-    struct spv_store_config cfg = {
-        .path = s->place.path, .params = s->place.params, .mode = SPV_STORE_CREATE};
+    struct spv_store_config cfg = {.path = s->place.path,
+                                   .params = s->place.params,
+                                   .mode = SPV_STORE_CREATE,
+                                   .stop = cli_stop()};
     struct spv_problem why;
     uint32_t cut;
 

@@ -20,10 +20,22 @@ enum spv_store_mode {
     SPV_STORE_CREATE, /* made (with its folders) when absent */
 };
 
+/* A stop that can be asked for while a store is at work, also while it is being opened: statements
+ * go on for as long as it takes to store what came (at most some 5 million operations of SQLite's,
+ * a third of a second, all in all) and end then, or at once where nothing is stored, with
+ * SPV_ERR_STOPPED. What was committed stays. One stop serves any number of stores. */
+struct spv_stop;
+SPV_API struct spv_stop *spv_stop_new(void); /* NULL: no memory */
+SPV_API void spv_stop_free(struct spv_stop *stop); /* once its stores and walks are closed */
+/* For good. From any thread or signal handler: it is async-signal-safe. */
+SPV_API void spv_stop_ask(struct spv_stop *stop);
+SPV_API bool spv_stop_asked(const struct spv_stop *stop); /* false for NULL */
+
 struct spv_store_config {
     const char *path;
     const struct spv_params *params; /* NULL with READ: take the network that the file says */
     enum spv_store_mode mode;
+    struct spv_stop *stop; /* lent for as long as the store is open; NULL: none */
 };
 
 struct spv_store;
@@ -32,7 +44,7 @@ struct spv_store;
  * network guard, tip row, the last rows re-hashed and re-linked. A tail that does not hold is cut
  * back to the last good height when writing (spv_store_rewound says how many were cut).
  * SPV_ERR_DB_NONE, _DB_NEWER, _DB_NETWORK, _DB_DAMAGED, _DB_BUSY (another writer), _DB_READONLY,
- * _DB_FULL, _DB, _NOMEM; *why (may be NULL) then tells a person what to do. */
+ * _DB_FULL, _DB, _NOMEM, _STOPPED; *why (may be NULL) then tells a person what to do. */
 SPV_API int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
                            struct spv_problem *why);
 
@@ -166,6 +178,7 @@ struct spv_verify_config {
     /* Every few thousand rows, may be NULL: non-zero stops. total is 0 while it is not known. */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
+    struct spv_stop *stop; /* lent; NULL: none */
 };
 struct spv_verify_report {
     uint64_t headers; /* rows of the best chain that were read */

@@ -21,7 +21,7 @@ void spv_damage_look(struct spv_damage_look *out, const char *path)
     struct stat st;
     memset(out, 0, sizeof *out);
     out->kind = SPV_DAMAGE_UNREADABLE;
-    int f = open(path, O_RDONLY | O_CLOEXEC);
+    int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (f < 0) {
         return;
     }

@@ -111,7 +111,8 @@ static int open_flags(enum spv_store_mode mode)
     return common | SQLITE_OPEN_READONLY;
 }
 
-int spv_db_connect(sqlite3 **db, const char *path, enum spv_store_mode mode, bool immutable)
+int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv_store_mode mode,
+                   bool immutable)
 {
     /* A leading "./" keeps SQLite from giving names such as ":memory:" or "file:x" a meaning. */
     char *name =
@@ -133,11 +134,19 @@ int spv_db_connect(sqlite3 **db, const char *path, enum spv_store_mode mode, boo
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL); /* we read tables only */
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
-    (void)sqlite3_busy_timeout(*db, mode == SPV_STORE_READ ? SPV_DB_WAIT_READ : SPV_DB_WAIT_WRITE);
+    w->wait_ms = mode == SPV_STORE_READ ? SPV_DB_WAIT_READ : SPV_DB_WAIT_WRITE;
+    spv_watch_begin(w, *db); /* before anything is read: the schema itself may be endless */
     char pragma[80];
     (void)snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%d; PRAGMA cell_size_check = ON",
                    SPV_DB_CACHE_KIB);
     return sqlite3_exec(*db, pragma, NULL, NULL, NULL);
+}
+
+void spv_db_disconnect(sqlite3 **db, struct spv_watch *w)
+{
+    spv_watch_end(w);
+    (void)sqlite3_close(*db);
+    *db = NULL;
 }
 
 int spv_db_fail(struct spv_store *s, int err, const char *format, ...)
@@ -243,6 +252,9 @@ int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *trie
     const char *reason = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
         return damaged(s, code, tried, reason);
+    }
+    if (err == SPV_ERR_STOPPED) {
+        return spv_db_fail(s, err, "%s: stopped before its end: %s.", s->path, tried);
     }
     return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,
                        code, advice_for(err));

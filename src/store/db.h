@@ -8,6 +8,7 @@
 #include "spv/message.h"
 #include "spv/store.h"
 #include "store/row.h"
+#include "store/stop.h"
 
 /* How long a call waits for another connection's lock (ms). Only foreign programs ever make us
  * wait: our own writers exclude each other by lock file, and WAL readers block nobody. */
@@ -48,6 +49,7 @@ enum spv_stmt {
 
 struct spv_store {
     sqlite3 *db;
+    struct spv_watch watch; /* what ends db's statements */
     sqlite3_stmt *stmt[SPV_STMTS]; /* prepared at first use */
     struct spv_params params;
     enum spv_store_mode mode;
@@ -66,8 +68,11 @@ struct spv_store {
     char problem[SPV_PROBLEM_TEXT];
 };
 
-/* Opens a connection with our limits on it. An SQLite code; *db may be set even on failure. */
-int spv_db_connect(sqlite3 **db, const char *path, enum spv_store_mode mode, bool immutable);
+/* Opens a connection with our limits on it, heeding the stop of w. An SQLite code; *db may be set
+ * even on failure. */
+int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv_store_mode mode,
+                   bool immutable);
+void spv_db_disconnect(sqlite3 **db, struct spv_watch *w);
 
 /* Keeps the words for spv_store_last_problem and returns err. */
 __attribute__((format(printf, 3, 4))) int spv_db_fail(struct spv_store *s, int err,

@@ -6,10 +6,6 @@
 
 #include "store/db.h"
 
-#define OPERATIONS_A_CALL                                                                          \
-    50000 /* of SQLite's machine between looks at the caller: milliseconds                         \
-           */
-
 static uint64_t size_of(const char *path, const char *suffix)
 {
     struct stat st;
@@ -67,7 +63,9 @@ int spv_store_info(struct spv_store *s, struct spv_store_info *out)
     bool own = sqlite3_get_autocommit(s->db) != 0;
     int rc = own ? spv_db_exec(s, "BEGIN", "read it") : SPV_OK;
     if (rc == SPV_OK) {
+        spv_watch_long(&s->watch, true); /* counting is one operation */
         rc = gather(s, out);
+        spv_watch_long(&s->watch, false);
     }
     if (own) {
         spv_db_rollback(s);
@@ -85,20 +83,8 @@ int spv_store_synced(struct spv_store *s, int64_t unix_s)
     return spv_db_set_meta(s, "last_sync", text);
 }
 
-struct compaction {
-    int (*progress)(void *ctx);
-    void *ctx;
-};
-
-static int on_operations(void *ctx)
-{
-    const struct compaction *c = ctx;
-    return c->progress(c->ctx);
-}
-
 int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx)
 {
-    struct compaction c = {.progress = progress, .ctx = ctx};
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
@@ -106,10 +92,8 @@ int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx
     if (rc != SPV_OK) {
         return rc;
     }
-    if (progress != NULL) {
-        sqlite3_progress_handler(s->db, OPERATIONS_A_CALL, on_operations, &c);
-    }
+    spv_watch_progress(&s->watch, progress, ctx);
     rc = spv_db_exec(s, "VACUUM", "compact it");
-    sqlite3_progress_handler(s->db, 0, NULL, NULL);
+    spv_watch_progress(&s->watch, NULL, NULL);
     return rc == SPV_OK ? spv_store_flush(s) : rc;
 }

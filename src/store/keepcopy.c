@@ -49,7 +49,8 @@ static int copy_file(const char *from, const char *to)
 {
     struct stat st;
     int rc = SPV_OK;
-    int in = open(from, O_RDONLY | O_CLOEXEC);
+    /* the path is resolved: a link or a pipe was put there since */
+    int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (in < 0) {
         return error_of(errno);
     }

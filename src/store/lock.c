@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
-#include "spv/error.h"
+#include "store/beside.h"
 
 static long holder_of(int fd)
 {
@@ -29,30 +32,66 @@ static void write_holder(int fd)
     }
 }
 
-int spv_lock_take(int *fd, const char *path, long *holder)
+__attribute__((format(printf, 3, 4))) static int problem(struct spv_problem *why, int code,
+                                                         const char *format, ...)
 {
+    va_list args;
+    va_start(args, format);
+    why->code = (enum spv_err)code;
+    (void)vsnprintf(why->text, sizeof why->text, format, args);
+    va_end(args);
+    return code;
+}
+
+static int open_failed(struct spv_problem *why, const char *shown)
+{
+    const int e = errno;
+    char reason[96];
+    if (e == ELOOP) {
+        return problem(why, SPV_ERR_IO,
+                       "%s: its lock file (-lock) is a link, a pipe, a folder or a device, or has "
+                       "another name as well, and was left alone. Remove it.",
+                       shown);
+    }
+    if (strerror_r(e, reason, sizeof reason) != 0) {
+        reason[0] = '\0';
+    }
+    return problem(why, e == EACCES || e == EROFS || e == EPERM ? SPV_ERR_DB_READONLY : SPV_ERR_IO,
+                   "%s: its lock file cannot be made: %s. Check the folder.", shown, reason);
+}
+
+int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_problem *why)
+{
+    struct stat st;
+    /* Another name has a lock file and a log of its own. */
+    if (stat(path, &st) == 0 && st.st_nlink > 1) {
+        return problem(why, SPV_ERR_DB_READONLY,
+                       "%s: has %lu names (hard links), and who writes to it under another one is "
+                       "not seen from here. Copy it to a file of its own, or remove the other "
+                       "names.",
+                       shown, (unsigned long)st.st_nlink);
+    }
     char *name = sqlite3_mprintf("%s-lock", path);
     if (name == NULL) {
-        return SPV_ERR_NOMEM;
+        return problem(why, SPV_ERR_NOMEM, "%s: out of memory. Free some memory and try again.",
+                       shown);
     }
-    int rc = SPV_OK;
-    int f = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (f < 0) {
-        rc = errno == EACCES || errno == EROFS || errno == EPERM ? SPV_ERR_DB_READONLY : SPV_ERR_IO;
-        goto out;
-    }
-    if (flock(f, LOCK_EX | LOCK_NB) != 0) {
-        int e = errno;
-        *holder = holder_of(f);
-        (void)close(f);
-        errno = e;
-        rc = e == EWOULDBLOCK ? SPV_ERR_DB_BUSY : SPV_ERR_IO;
-        goto out;
-    }
-    write_holder(f);
-    *fd = f;
-out:
+    int f = spv_beside_open(name, O_RDWR | O_CREAT, 0644);
+    int rc = f < 0 ? open_failed(why, shown) : SPV_OK;
     sqlite3_free(name);
+    if (f >= 0 && flock(f, LOCK_EX | LOCK_NB) != 0) {
+        rc = errno != EWOULDBLOCK
+                 ? open_failed(why, shown)
+                 : problem(why, SPV_ERR_DB_BUSY,
+                           "%s: another program (process %ld) is writing to this database. Wait "
+                           "for it to end, or stop it.",
+                           shown, holder_of(f));
+        (void)close(f);
+    }
+    if (rc == SPV_OK) {
+        write_holder(f);
+        *fd = f;
+    }
     return rc;
 }
 

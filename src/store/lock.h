@@ -8,10 +8,12 @@
 #ifndef SPV_STORE_LOCK_H
 #define SPV_STORE_LOCK_H
 
-/* Takes the lock of the database at `path`. 0 and the descriptor in *fd; SPV_ERR_DB_BUSY and the
- * holder's process id in *holder (0: not known); SPV_ERR_DB_READONLY, SPV_ERR_IO (errno is set),
- * SPV_ERR_NOMEM. */
-int spv_lock_take(int *fd, const char *path, long *holder);
+#include "spv/error.h"
+
+/* Takes the lock of the database at `path`, links resolved; words name it as `shown`. 0 and the
+ * descriptor in *fd; else with words in *why: SPV_ERR_DB_BUSY; SPV_ERR_DB_READONLY, also when the
+ * file has several names; SPV_ERR_IO, SPV_ERR_NOMEM. */
+int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_problem *why);
 
 /* Lets go; -1 is fine. */
 void spv_lock_release(int fd);

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/beside.h"
+
 #define NOTE_MAX 120 /* "<pid>\n<height> <hash>\n" */
 
 static int64_t size_beside(const char *path, const char *suffix)
@@ -52,7 +54,7 @@ void spv_lostlog_read(struct spv_lostlog *out, struct spv_store *s)
     memset(out, 0, sizeof *out);
     const char *path = sqlite3_db_filename(s->db, "main"); /* links resolved */
     char *name = sqlite3_mprintf("%s-lock", path);
-    int f = name != NULL ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    int f = name != NULL ? spv_beside_open(name, O_RDONLY, 0) : -1;
     sqlite3_free(name);
     if (f < 0) {
         return;

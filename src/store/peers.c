@@ -100,7 +100,8 @@ static int load_addresses(struct spv_store *s, struct spv_book *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
-    int rc = room(s, &most, "SELECT count(*) FROM peer_address", SPV_BOOK_ADDRESSES);
+    int rc = room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
+                  SPV_BOOK_ADDRESSES);
     if (rc == SPV_OK && most > 0) {
         out->addresses = sqlite3_malloc64((uint64_t)most * sizeof *out->addresses);
         if (out->addresses == NULL)
@@ -124,7 +125,8 @@ static int load_bans(struct spv_store *s, struct spv_book *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
-    int rc = room(s, &most, "SELECT count(*) FROM peer_ban", SPV_BOOK_BANS);
+    int rc =
+        room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)", SPV_BOOK_BANS);
     if (rc == SPV_OK && most > 0) {
         out->bans = sqlite3_malloc64((uint64_t)most * sizeof *out->bans);
         if (out->bans == NULL)

@@ -64,17 +64,7 @@ static int find_place(struct repair *r)
 
 static int take_lock(struct repair *r)
 {
-    long holder = 0;
-    int rc = spv_lock_take(&r->lock, r->path, &holder);
-    if (rc == SPV_ERR_DB_BUSY) {
-        return problem(r, rc,
-                       "%s: another program (process %ld) is writing to this database. Wait for it "
-                       "to end, or stop it.",
-                       r->cfg->path, holder);
-    }
-    return rc == SPV_OK ? rc
-                        : problem(r, rc, "%s: its lock file cannot be made. Check the folder.",
-                                  r->cfg->path);
+    return spv_lock_take(&r->lock, r->path, r->cfg->path, &r->why);
 }
 
 static int keep_copy(struct repair *r)
@@ -183,7 +173,8 @@ static int salvage(struct repair *r, const struct spv_params *params, bool reada
     }
     spv_keepcopy_remove(fresh); /* of a repair that was interrupted */
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
-    int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit, &r->why);
+    int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
+                              r->cfg->stop, &r->why);
     if (rc == SPV_OK) {
         r->changed = true;
         rc = spv_keepcopy_replace(r->path, fresh);

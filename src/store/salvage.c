@@ -18,17 +18,23 @@ static void tell(struct spv_problem *why, int code, const char *text)
     (void)snprintf(why->text, sizeof why->text, "%s", text);
 }
 
+static int stopped(struct spv_store *s)
+{
+    return spv_db_fail(s, SPV_ERR_STOPPED, "%s: the repair was stopped before its end.", s->path);
+}
+
 /* A store around a bare connection, for the functions that want one. */
-static int begin_source(struct spv_store *s, const char *path)
+static int begin_source(struct spv_store *s, const char *path, struct spv_stop *stop)
 {
     memset(s, 0, sizeof *s);
     s->lock = -1;
     s->unchecked = true;
+    s->watch.stop = stop;
     s->path = sqlite3_mprintf("%s", path);
     if (s->path == NULL) {
         return SQLITE_NOMEM;
     }
-    return spv_db_connect(&s->db, path, SPV_STORE_READ, false);
+    return spv_db_connect(&s->db, &s->watch, path, SPV_STORE_READ, false);
 }
 
 static void end_source(struct spv_store *s)
@@ -36,7 +42,7 @@ static void end_source(struct spv_store *s)
     for (size_t i = 0; i < SPV_STMTS; i++) {
         (void)sqlite3_finalize(s->stmt[i]);
     }
-    (void)sqlite3_close(s->db);
+    spv_db_disconnect(&s->db, &s->watch);
     sqlite3_free(s->path);
 }
 
@@ -70,7 +76,7 @@ int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv
                      const char *path, struct spv_problem *why)
 {
     struct spv_store s;
-    int code = begin_source(&s, path);
+    int code = begin_source(&s, path, cfg->stop);
     int rc = code == SQLITE_NOMEM ? SPV_ERR_NOMEM : SPV_OK;
     *readable = false;
     if (rc == SPV_OK) {
@@ -89,6 +95,9 @@ int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv
         } else {
             rc = whose(&s, params, cfg);
         }
+    }
+    if (rc == SPV_OK && spv_stop_asked(cfg->stop)) { /* what seemed unreadable may be sound */
+        rc = stopped(&s);
     }
     if (rc != SPV_OK) {
         tell(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.problem);
@@ -138,7 +147,7 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
     if (rc == SPV_OK && base > 0) {
         rc = spv_base_write(fresh, &fresh->base, &fresh->base_parent, &fresh->base_work);
     }
-    while (rc == SPV_OK && (limit < 0 || want <= limit) &&
+    while (rc == SPV_OK && (limit < 0 || want <= limit) && !spv_stop_asked(fresh->watch.stop) &&
            next_row(&r, st, fresh, &below, want) > 0) {
         if (want > 0) {
             rc = spv_db_insert(fresh, &r);
@@ -207,7 +216,7 @@ static int fill(struct spv_store *fresh, const char *path, int64_t limit)
     struct spv_store source;
     sqlite3_stmt *st = NULL;
     int rc = SPV_OK;
-    int code = begin_source(&source, path);
+    int code = begin_source(&source, path, fresh->watch.stop);
     if (code == SQLITE_OK) {
         code = sqlite3_prepare_v2(
             source.db, "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height >= 0 ORDER BY height",
@@ -228,17 +237,21 @@ static int fill(struct spv_store *fresh, const char *path, int64_t limit)
 
 int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
                      const struct spv_params *params, bool readable, int64_t limit,
-                     struct spv_problem *why)
+                     struct spv_stop *stop, struct spv_problem *why)
 {
     struct spv_store *s = NULL;
     struct spv_record tip = {.height = 0};
-    const struct spv_store_config cfg = {.path = fresh, .params = params, .mode = SPV_STORE_CREATE};
+    const struct spv_store_config cfg = {
+        .path = fresh, .params = params, .mode = SPV_STORE_CREATE, .stop = stop};
     int rc = spv_store_open(&s, &cfg, why);
     if (rc != SPV_OK) {
         return rc;
     }
     if (readable) {
         rc = fill(s, path, limit);
+    }
+    if (rc == SPV_OK && spv_stop_asked(stop)) { /* rows may have seemed unreadable for it */
+        rc = stopped(s);
     }
     if (rc == SPV_OK) {
         rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;

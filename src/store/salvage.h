@@ -13,9 +13,10 @@ int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv
 
 /* Makes the new database `fresh` from the rows of `path` up to the first that does not hold, or up
  * to height `limit` (-1: none). readable false: just the genesis. Also takes over, as far as it can
- * be read, every other table that both have. Fills *height, the new tip. */
+ * be read, every other table that both have. Fills *height, the new tip. SPV_ERR_STOPPED: what is
+ * in `fresh` then is not all. */
 int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
                      const struct spv_params *params, bool readable, int64_t limit,
-                     struct spv_problem *why);
+                     struct spv_stop *stop, struct spv_problem *why);
 
 #endif

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/beside.h"
 #include "store/lock.h"
 #include "store/lostlog.h"
 #include "store/path.h"
@@ -28,8 +29,7 @@ static void release(struct spv_store *s)
         (void)sqlite3_finalize(s->stmt[i]);
         s->stmt[i] = NULL;
     }
-    (void)sqlite3_close(s->db);
-    s->db = NULL;
+    spv_db_disconnect(&s->db, &s->watch);
     spv_lock_release(s->lock);
     s->lock = -1;
 }
@@ -39,6 +39,19 @@ static const char *errno_text(char *buffer, size_t cap)
     return strerror_r(errno, buffer, cap) == 0 ? buffer : "unknown reason";
 }
 
+static int check_beside(struct spv_store *s)
+{
+    const char *suffix = spv_beside_check(s->path);
+    return suffix == NULL
+               ? SPV_OK
+               : spv_db_fail(
+                     s, SPV_ERR_IO,
+                     "%s: the file beside it with the ending %s is a link, a pipe, a folder "
+                     "or a device, or has another name as well, and was left alone. Remove "
+                     "it.",
+                     s->path, suffix);
+}
+
 /* The path leads to a file, or to where one may be made. */
 static int check_place(struct spv_store *s)
 {
@@ -46,7 +59,7 @@ static int check_place(struct spv_store *s)
     struct stat st;
     if (stat(s->path, &st) == 0) {
         return S_ISREG(st.st_mode)
-                   ? SPV_OK
+                   ? check_beside(s)
                    : spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                                  "%s: is not a database but a folder or a device. Name "
                                  "a file.",
@@ -72,7 +85,7 @@ static int check_place(struct spv_store *s)
         return spv_db_fail(s, code, "%s: its folder cannot be made: %s. Name another place.",
                            s->path, errno_text(reason, sizeof reason));
     }
-    return SPV_OK;
+    return check_beside(s);
 }
 
 /* Looks at the file's own marks, and at its tables before one of them is read. *version: 0 for an
@@ -124,24 +137,10 @@ static int identify(struct spv_store *s, int64_t *version)
 
 static int take_lock(struct spv_store *s)
 {
-    char reason[96];
-    long holder = 0;
+    struct spv_problem why;
     /* SQLite's name of the file: absolute, links resolved, the same for every way to it. */
-    int rc = spv_lock_take(&s->lock, sqlite3_db_filename(s->db, "main"), &holder);
-    if (rc == SPV_OK) {
-        return SPV_OK;
-    }
-    if (rc == SPV_ERR_NOMEM) {
-        return spv_db_error_of(s, NULL, SQLITE_NOMEM, "lock it");
-    }
-    if (rc == SPV_ERR_DB_BUSY) {
-        return spv_db_fail(s, rc,
-                           "%s: another program (process %ld) is writing to this database. Wait "
-                           "for it to end, or stop it.",
-                           s->path, holder);
-    }
-    return spv_db_fail(s, rc, "%s: its lock file cannot be made: %s. Check the folder.", s->path,
-                       errno_text(reason, sizeof reason));
+    int rc = spv_lock_take(&s->lock, sqlite3_db_filename(s->db, "main"), s->path, &why);
+    return rc == SPV_OK ? rc : spv_db_fail(s, rc, "%s", why.text);
 }
 
 /* Inside the transaction: from whatever version to ours. */
@@ -181,7 +180,7 @@ static int open_write(struct spv_store *s)
 {
     int64_t version = 0;
     struct spv_lostlog note;
-    int code = spv_db_connect(&s->db, s->path, s->mode, false);
+    int code = spv_db_connect(&s->db, &s->watch, s->path, s->mode, false);
     if (code != SQLITE_OK) {
         return spv_db_error(s, code, "open it");
     }
@@ -241,7 +240,7 @@ static bool has_wal(const struct spv_store *s)
 static int connect_read(struct spv_store *s, bool immutable)
 {
     int64_t probe = 0;
-    int code = spv_db_connect(&s->db, s->path, SPV_STORE_READ, immutable);
+    int code = spv_db_connect(&s->db, &s->watch, s->path, SPV_STORE_READ, immutable);
     int rc = code == SQLITE_OK
                  ? spv_db_integer(s, &probe, "SELECT count(*) FROM sqlite_master", "open it")
                  : spv_db_error(s, code, "open it");
@@ -260,8 +259,7 @@ static int connect_read(struct spv_store *s, bool immutable)
                            "where you may write, or open it there once.",
                            s->path);
     }
-    (void)sqlite3_close(s->db);
-    s->db = NULL;
+    spv_db_disconnect(&s->db, &s->watch);
     return connect_read(s, true);
 }
 
@@ -326,6 +324,7 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
     s->lock = how->lock;
     s->unchecked = how->unchecked;
     s->mode = cfg->mode;
+    s->watch.stop = cfg->stop;
     if (cfg->params != NULL) {
         s->params = *cfg->params;
     }
@@ -371,9 +370,9 @@ int spv_store_flush(struct spv_store *s)
     }
     /* A reader in the middle of its snapshot keeps the log from being folded completely. Commits
      * are durable in the log all the same, so nobody waits for it. */
-    (void)sqlite3_busy_timeout(s->db, 0);
+    s->watch.wait_ms = 0;
     rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    (void)sqlite3_busy_timeout(s->db, SPV_DB_WAIT_WRITE);
+    s->watch.wait_ms = SPV_DB_WAIT_WRITE;
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY
                ? SPV_OK
                : spv_db_error(s, rc, "fold the write-ahead log into the file");

@@ -18,7 +18,6 @@
 #include "store/lostlog.h"
 
 #define PAGE_FINDINGS 4 /* of SQLite's integrity check; more of them say nothing new */
-#define OPERATIONS_A_CALL 200000 /* of SQLite's machine between looks at progress: milliseconds */
 
 /* The walk over the rows. */
 struct walk {
@@ -95,7 +94,8 @@ static int check_pages(struct spv_verify *v)
     sqlite3_stmt *st = NULL;
     char sql[48];
     (void)snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", PAGE_FINDINGS);
-    sqlite3_progress_handler(v->s->db, OPERATIONS_A_CALL, on_operations, v);
+    spv_watch_progress(&v->s->watch, on_operations, v);
+    spv_watch_long(&v->s->watch, true); /* each tree of pages is one operation */
     int code = sqlite3_prepare_v2(v->s->db, sql, -1, &st, NULL);
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         code = sqlite3_step(st);
@@ -108,7 +108,8 @@ static int check_pages(struct spv_verify *v)
     }
     int rc = code == SQLITE_DONE ? SPV_OK : spv_verify_unread(v, code, -1, "the file");
     (void)sqlite3_finalize(st);
-    sqlite3_progress_handler(v->s->db, 0, NULL, NULL);
+    spv_watch_long(&v->s->watch, false);
+    spv_watch_progress(&v->s->watch, NULL, NULL);
     return rc;
 }
 
@@ -380,7 +381,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
     struct spv_problem problem = {.code = SPV_OK};
     const struct spv_open_how how = {.unchecked = true, .lock = -1};
     const struct spv_store_config place = {
-        .path = cfg->path, .params = cfg->params, .mode = SPV_STORE_READ};
+        .path = cfg->path, .params = cfg->params, .mode = SPV_STORE_READ, .stop = cfg->stop};
     memset(out, 0, sizeof *out);
     out->tip = -1;
     out->claimed = -1;

@@ -8,6 +8,7 @@
 struct spv_store_walk {
     struct spv_store *store; /* for words only */
     sqlite3 *db;
+    struct spv_watch watch;
     sqlite3_stmt *st;
     int64_t from;
     int64_t to; /* as asked for; the best chain may end before */
@@ -21,7 +22,7 @@ void spv_store_walk_close(struct spv_store_walk *w)
 {
     if (w != NULL) {
         (void)sqlite3_finalize(w->st);
-        (void)sqlite3_close(w->db);
+        spv_db_disconnect(&w->db, &w->watch);
         sqlite3_free(w);
     }
 }
@@ -136,7 +137,8 @@ int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s, uint32
     }
     memset(w, 0, sizeof *w);
     w->store = s;
-    int code = spv_db_connect(&w->db, s->path, SPV_STORE_READ, s->immutable);
+    w->watch.stop = s->watch.stop;
+    int code = spv_db_connect(&w->db, &w->watch, s->path, SPV_STORE_READ, s->immutable);
     int rc = code == SQLITE_OK ? begin(w, from, to) : walk_error(w, code);
     if (rc != SPV_OK) {
         spv_store_walk_close(w);
