@@ -187,6 +187,46 @@ static void last_words_of_a_peer_are_heard(void **state)
     assert_int_equal(e.closings, 1);
 }
 
+static void note_memory(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    size_t *most = ctx;
+    (void)now;
+    if (peer != NULL && spv_peer_memory(peer) > *most)
+        *most = spv_peer_memory(peer);
+}
+
+static void weigh(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command != SPV_CMD_GETADDR)
+        return;
+    assert_int_equal(spv_link_call(e->link, note_memory, e->ctx), 0);
+    if (e->messages[SPV_CMD_GETADDR] == 2000)
+        rig_stop(e);
+}
+
+static void connection_that_shall_hold_little_reads_little_at_once(void **state)
+{
+    size_t most = 0;
+    struct end e = {.on_message = weigh, .ctx = &most};
+    const struct spv_msg msg = {.command = SPV_CMD_GETADDR};
+    struct spv_peer_config cfg = rig_config();
+    struct spv_buffer b;
+    cfg.trim_at_once = true;
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    put_version(fd, SPV_PROTOCOL_VERSION);
+    put_verack(fd);
+    spv_buffer_init(&b);
+    for (size_t i = 0; i < 2000; i++)
+        assert_int_equal(spv_msg_write(&b, &msg, cfg.net, SPV_PROTOCOL_VERSION), 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    rig_run(*state);
+    assert_in_range(most, 1, 32 * 1024);
+    spv_buffer_free(&b);
+    rig_part(*state);
+    (void)close(fd);
+}
+
 static void foreign_magic_closes_with_its_own_error(void **state)
 {
     struct end e = {.on_closed = rig_stop};
@@ -423,6 +463,7 @@ int main(void)
         T(callbacks_may_send_and_close),
         T(peer_that_goes_closes_the_link_once),
         T(last_words_of_a_peer_are_heard),
+        T(connection_that_shall_hold_little_reads_little_at_once),
         T(foreign_magic_closes_with_its_own_error),
         T(silent_peer_meets_the_handshake_deadline),
         T(deadline_reads_what_waits_before_it_judges),
