@@ -64,6 +64,7 @@ static const char *advice(int err)
     case SPV_ERR_HDR_TIME_FUTURE:
         return "Check this computer's clock, or import again later.";
     case SPV_ERR_HDR_UNLINKED:
+    case SPV_ERR_CHAIN_BASE:
         return "Import or sync what comes before it first.";
     case SPV_ERR_CHAIN_BRANCHES:
         return "Import into an empty database.";
@@ -147,7 +148,7 @@ static int check_height(const struct work *w, const struct spv_verdict *v, size_
 static bool may_leave_out(int err)
 {
     return err == SPV_ERR_HDR_FORK_DEPTH || err == SPV_ERR_CHAIN_BRANCHES ||
-           err == SPV_ERR_HDR_UNLINKED;
+           err == SPV_ERR_HDR_UNLINKED || err == SPV_ERR_CHAIN_BASE;
 }
 
 /* Hands a piece of the batch to the chain: *at moves behind what was dealt with. */

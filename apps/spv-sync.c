@@ -11,6 +11,7 @@
 #include "checkpoint_list.h"
 #include "cli.h"
 #include "spv/loop.h"
+#include "sync_end.h"
 #include "sync_proxy.h"
 #include "sync_report.h"
 #include "sync_start.h"
@@ -20,6 +21,7 @@
 #define PLAIN_EVERY 5.0 /* seconds between plain lines */
 #define TIMEOUT_DEFAULT 120 /* seconds: several rounds of dialling */
 #define TIMEOUT_MAX 31536000 /* a year */
+#define USELESS_MAX 64 /* peers that are remembered as useless: what --connect usually names */
 
 struct sync {
     /* options */
@@ -47,7 +49,9 @@ struct sync {
     bool synced, gave_up;
     bool reader_gone; /* of a --follow: nothing more is printed */
     bool unresolved; /* everything was asked, and the chain cannot be called synced */
-    struct spv_event why; /* the last warning that may refuse a verdict; kind WARNING */
+    struct sync_end end; /* why it ends, when it is not synced */
+    char useless[USELESS_MAX][SPV_ENDPOINT_TEXT]; /* were dropped for what they sent; a ring */
+    size_t n_useless;
     size_t banned; /* peers, in this run or before */
     struct spv_record synced_tip;
     uint64_t printed_added; /* headers added or being proven when progress was last told */
@@ -107,6 +111,35 @@ static void count_banned(struct sync *s, const struct spv_event *e)
     spv_evloop_stop(s->loop);
 }
 
+/* A peer that was dropped for what it sent comes again and again: that it is there is no progress,
+ * or the run would never end. */
+static bool is_useless(const struct sync *s, const char *address)
+{
+    size_t i;
+
+    for (i = 0; i < s->n_useless && i < USELESS_MAX; i++)
+        if (strcmp(s->useless[i], address) == 0)
+            return true;
+    return false;
+}
+
+static void note_useless(struct sync *s, const struct spv_event *e)
+{
+    if (spv_err_class(e->error) == SPV_CLASS_PEER && !is_useless(s, e->address))
+        snprintf(s->useless[s->n_useless++ % USELESS_MAX], sizeof s->useless[0], "%s", e->address);
+}
+
+/* One of the peers that are there may be of use. */
+static bool has_hope(struct sync *s)
+{
+    size_t i, n = spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS);
+
+    for (i = 0; i < n; i++)
+        if (!is_useless(s, s->peer[i].address))
+            return true;
+    return false;
+}
+
 static void on_event(void *ctx, const struct spv_event *e)
 {
     struct sync *s = ctx;
@@ -127,6 +160,9 @@ static void on_event(void *ctx, const struct spv_event *e)
         }
         break; /* following: each step is news */
     case SPV_EVENT_CONNECTED:
+        if (!is_useless(s, e->address))
+            s->useful = cli_clock();
+        break;
     case SPV_EVENT_REORG:
         s->useful = cli_clock();
         break;
@@ -141,14 +177,18 @@ static void on_event(void *ctx, const struct spv_event *e)
         break;
     case SPV_EVENT_UNRESOLVED:
         s->unresolved = true;
-        s->why = *e;
+        s->end.why = *e;
         if (!s->follow)
             spv_evloop_stop(s->loop);
         break;
     case SPV_EVENT_DISCONNECTED:
+        note_useless(s, e);
+        break;
     case SPV_EVENT_CONNECT_FAILED:
     case SPV_EVENT_BANNED:
+        break;
     case SPV_EVENT_WARNING:
+        sync_end_note(&s->end, e);
         break;
     }
     if (!s->quiet)
@@ -174,7 +214,8 @@ static void on_tick(void *ctx)
     if (s->synced && stats.peers > 0)
         s->useful = cli_clock(); /* following: silence is normal */
     if (stats.proving_headers != s->proving) {
-        s->useful = cli_clock(); /* a first pass adds nothing, and may be long */
+        if (has_hope(s))
+            s->useful = cli_clock(); /* a first pass adds nothing, and may be long */
         s->proving = stats.proving_headers;
     }
     if (s->timeout > 0 && cli_clock() - s->useful >= (double)s->timeout) {
@@ -191,58 +232,6 @@ static void stop_loop(void *ctx)
 }
 
 /* Endings. */
-
-static int no_peer(const struct sync *s, const struct spv_node_stats *stats)
-{
-    const char *net = s->place.params->net.name;
-    const char *cause = s->report.failure[0] != '\0' ? s->report.failure : "none was found";
-    char t[CLI_FIGURE];
-
-    cli_duration(t, (double)s->timeout);
-    if (stats->peers > 0)
-        return cli_fail_as(
-            CLI_NO_PEER, SPV_ERR_STALL,
-            "%s: stuck at height %lu: no new header and no new peer in %s. What came "
-            "is kept; run it again, or name another peer with --connect HOST.",
-            net, (unsigned long)stats->tip.height, t);
-    if (s->connect.n > 0 && s->banned >= s->connect.n)
-        return cli_fail_as(
-            CLI_NO_PEER, SPV_ERR_BANNED,
-            "%s: every --connect peer is banned for 24 hours: %s. Name another peer, "
-            "or lift the bans with --forget-bans.",
-            net, cause);
-    if (s->proxy.endpoint.host[0] != '\0')
-        return cli_fail_as(
-            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
-            "%s: no usable peer in %s: %s. Check that a SOCKS5 proxy which takes user names (Tor "
-            "does) listens at %s port %u.",
-            net, t, cause, s->proxy.endpoint.host, (unsigned)s->proxy.endpoint.port);
-    if (s->connect.n > 0)
-        return cli_fail_as(
-            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
-            "%s: no usable peer in %s: %s. Check the --connect address and that this "
-            "peer serves %s (--network).",
-            net, t, cause, net);
-    return cli_fail_as(
-        CLI_NO_PEER, SPV_ERR_UNREACHABLE,
-        "%s: no usable peer in %s: %s. Check the connection to the Internet (port %u "
-        "outbound), or name a peer with --connect HOST[:PORT].",
-        net, t, cause, (unsigned)s->place.params->net.port);
-}
-
-/* Every peer was asked, and none vouches for the chain. */
-static int unresolved(const struct sync *s, const struct spv_node_stats *stats)
-{
-    static const char kept[] = "What came is kept; run it again later, or name another peer with "
-                               "--connect HOST";
-
-    return cli_fail_as(
-        CLI_NO_PEER, SPV_ERR_STALL, "%s: height %lu cannot be called synced: %s. %s%s.",
-        s->place.params->net.name, (unsigned long)stats->tip.height, s->why.text, kept,
-        s->why.warning == SPV_WARN_UNMET_CLAIM ? ", or say with --min-chain-work how "
-                                                 "much work the chain must have"
-                                               : "");
-}
 
 static int finish(struct sync *s, int rc)
 {
@@ -265,9 +254,10 @@ static int finish(struct sync *s, int rc)
     if (s->reader_gone)
         return CLI_DONE;
     if (s->unresolved && !s->synced && !s->follow && !cli_stopped())
-        return unresolved(s, &stats);
+        return sync_end_unresolved(&s->end, &stats);
     if (s->gave_up) {
-        return no_peer(s, &stats);
+        s->end.banned = s->banned;
+        return sync_end_gave_up(&s->end, &stats, s->synced);
     } else if (s->synced && !s->follow) {
         code = CLI_DONE;
         how = stats.headers_added == 0 ? "up to date" : "synced";
@@ -308,6 +298,11 @@ static int run_loop(struct sync *s)
     struct spv_problem why;
     int rc;
 
+    s->end.params = s->place.params;
+    s->end.proxy = &s->proxy;
+    s->end.failure = s->report.failure;
+    s->end.timeout = s->timeout;
+    s->end.connect = s->connect.n;
     s->report.network = s->place.params->net.name;
     s->report.database = s->place.path;
     s->report.verbose = s->verbose;

@@ -262,8 +262,7 @@ static void summary_line(const struct report *r, const char *how,
                 stats->base.work_from > 0 ? ", and its chain work counts from there" : "");
 }
 
-/* A number in hex without its leading zeros. */
-static const char *skip_zeros(const char *hex)
+const char *report_work(const char *hex)
 {
     while (hex[0] == '0' && hex[1] != '\0')
         hex++;
@@ -303,7 +302,7 @@ static void say_warning(const struct spv_event *e)
         cli_say(
             "warning: %s: its chain ends at height %s with work %s, %s is wanted; it may still be "
             "syncing",
-            e->address, cli_count(figure, e->given_height), skip_zeros(work), skip_zeros(wanted));
+            e->address, cli_count(figure, e->given_height), report_work(work), report_work(wanted));
         break;
     case SPV_WARN_STALE_TIP:
         cli_say("warning: no new header for %s (the tip is of %s): the peers, or the way to them, "

@@ -23,6 +23,8 @@ struct report {
     char failure[SPV_ENDPOINT_TEXT + 64]; /* the last reason why a peer was of no use */
 };
 
+/* Work in hex without its leading zeros. */
+const char *report_work(const char *hex);
 /* Takes note for the rate; to be called at each tick. */
 void report_sample(struct report *r, const struct spv_node_stats *stats);
 /* One progress line or object. */

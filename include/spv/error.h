@@ -96,7 +96,8 @@ enum spv_err_class {
     X(HDR_GENESIS, -112, PEER, "is not this network's genesis")                                    \
     X(CHAIN_WORK, -113, PEER, "chain shows too little work")                                       \
     X(CHAIN_BRANCHES, -114, LOCAL, "no room for another side branch")                              \
-    X(CHAIN_CHANGED, -115, PEER, "chain is not the one that was shown first")
+    X(CHAIN_CHANGED, -115, PEER, "chain is not the one that was shown first")                      \
+    X(CHAIN_BASE, -116, PEER, "chain leaves ours below the database's base")
 
 enum spv_err {
     SPV_OK = 0,

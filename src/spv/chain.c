@@ -174,11 +174,12 @@ static int begin_new(struct spv_chain *c, struct batch *b)
 {
     const bool on_best = b->place.branch == SPV_ON_BEST;
     const uint32_t fork = on_best ? b->place.height : c->branches[b->place.branch].fork;
+    const uint32_t base = spv_chain_begins(c).height;
     int rc;
 
     /* between genesis and the base nobody can tell what is known and what is a fork */
-    if (on_best && b->place.height + 1 < spv_chain_begins(c).height) {
-        b->verdict->error = SPV_ERR_HDR_UNLINKED;
+    if (on_best && b->place.height + 1 < base) {
+        b->verdict->error = SPV_ERR_CHAIN_BASE;
         return SPV_OK;
     }
     /* "forked chain older than last checkpoint" */
@@ -197,8 +198,8 @@ static int begin_new(struct spv_chain *c, struct batch *b)
         return SPV_OK;
     }
     rc = spv_chain_judge_at(c, &b->judge, b->place);
-    if (rc == 0) /* the headers before it are neither in memory nor stored */
-        b->verdict->error = SPV_ERR_HDR_UNLINKED;
+    if (rc == 0) /* the headers that judge it are neither in memory nor stored */
+        b->verdict->error = base > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNLINKED;
     return rc < 0 ? rc : SPV_OK;
 }
 

@@ -31,6 +31,7 @@ struct spv_fetch_config {
     struct spv_effects *effects; /* takes the getheaders; lent */
     uint64_t timeout_us; /* 0: SPV_FETCH_TIMEOUT */
     bool tail; /* one message of what follows the last mark is wanted, too */
+    bool own_end; /* the last mark is a header of ours and no checkpoint: another chain is no lie */
 };
 
 /* Headers that follow each other and what was joined before; lent until spv_fetch_took, _begin or

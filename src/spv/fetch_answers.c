@@ -50,6 +50,12 @@ static enum fit match(const struct spv_fetch *f, const struct spv_fetch_peer *p,
     return FIT_NONE;
 }
 
+/* The segment ends at a header that only our own chain vouches for. */
+static bool is_own_end(const struct spv_fetch *f, const struct spv_fetch_segment *s)
+{
+    return f->cfg.own_end && s->end == f->cfg.marks[f->cfg.n_marks - 1].height;
+}
+
 /* Checks n headers that follow number `offset` and puts them into the segment's place. 0, or what
  * is wrong with the first bad one. */
 static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32_t offset,
@@ -95,7 +101,7 @@ static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32
         *last = hashes[i % AT_ONCE];
     }
     if (!s->is_tail && offset + n == s->end - s->from && !spv_blockhash_eq(last, &s->stop))
-        return SPV_ERR_HDR_CHECKPOINT;
+        return is_own_end(f, s) ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_CHECKPOINT;
     if (n)
         memcpy(room, headers, n * sizeof *headers);
     return 0;

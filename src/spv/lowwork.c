@@ -116,8 +116,12 @@ static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwo
         s->lowwork.proven_by = spv_chain_has_proven(s->cfg.chain) ? p->id : 0;
         if (v.error != 0) {
             /* a checkpoint stood in the way, or our chain moved on */
+            const struct spv_header header = (*out)[v.index];
             clear(s, slot);
-            spv_sync_blame(s, p, v.error);
+            if (v.error == SPV_ERR_HDR_TIME_FUTURE)
+                spv_sync_future(s, p, &header, now);
+            else
+                spv_sync_blame(s, p, v.error);
             return s->cfg.effects->error;
         }
         if (s->storing)
@@ -152,11 +156,14 @@ static int refused(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwo
 {
     if (spv_err_class(error) == SPV_CLASS_LOCAL || spv_err_class(error) == SPV_CLASS_CALLER)
         return error;
+    const uint32_t height = slot->presync.judge.parent.height;
+    const struct spv_u256 work = slot->presync.judge.work;
     clear(s, slot);
     p->deadline_us = 0;
-    if (error == SPV_ERR_HDR_TIME_FUTURE) {
-        spv_sync_retry_future(s, header, now);
-        spv_sync_finish(s, p);
+    if (error == SPV_ERR_CHAIN_WORK) {
+        spv_sync_low_work(s, p, height, &work);
+    } else if (error == SPV_ERR_HDR_TIME_FUTURE) {
+        spv_sync_future(s, p, header, now);
     } else {
         spv_sync_blame(s, p, error);
     }
@@ -252,6 +259,8 @@ static int look(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
     if (rc <= 0) /* what is before it is not known: the chain says so */
         return rc;
     spv_chain_base(c, &base);
+    if (place.branch == SPV_ON_BEST && place.height + 1 < base.height)
+        return 0; /* there nothing can be compared: the chain says so */
     if (spv_u256_cmp(&parent.work, &s->cfg.min_work) >= 0 ||
         (base.work_from > 0 && spv_sync_enough_work(s)))
         return 0; /* work that counts from a checkpoint is proven by the last one */
@@ -364,12 +373,15 @@ int spv_lowwork_empty(struct spv_sync *s, struct spv_sync_peer *p)
         return 0;
     const bool first = slot->presync.phase == SPV_PRESYNC_FIRST;
     const bool enough = spv_u256_cmp(&slot->presync.judge.work, &s->cfg.min_work) >= 0;
+    const uint32_t height = slot->presync.judge.parent.height;
+    p->shown = slot->presync.judge.work;
+    p->given = height;
     clear(s, slot);
     /* "a peer that cannot show enough work is dropped"; one that only has no better chain is not */
     if (!first)
         spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_CHANGED);
     else if (!enough)
-        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_WORK);
+        spv_sync_low_work(s, p, height, &p->shown);
     else
         spv_sync_finish(s, p);
     return 1;
@@ -418,8 +430,10 @@ void spv_lowwork_timer(struct spv_sync *s, struct spv_now now)
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
         if (p == NULL || slot->begun_us + SPV_LOWWORK_TIME > now.mono_us)
             continue;
+        const uint32_t height = slot->presync.judge.parent.height;
+        const struct spv_u256 work = slot->presync.judge.work;
         clear(s, slot);
-        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_WORK);
+        spv_sync_low_work(s, p, height, &work);
         return; /* one slot for who waits; the other keeps its own, unless somebody still does */
     }
 }

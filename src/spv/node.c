@@ -265,6 +265,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
                                              cfg->min_work ? *cfg->min_work : n->params.min_work,
                                          .request_timeout_us = cfg->request_timeout_us,
                                          .indexed = cfg->indexed,
+                                         .discovers = n->discovery.on,
                                          .rng = cfg->rng};
     rc = spv_sync_init(&n->sync, &sync, now);
     if (rc < 0) {
@@ -505,6 +506,7 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
 
 void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
 {
+    const unsigned ready = spv_discovery_count(&n->discovery, SPV_DIAL_READY);
     struct spv_base base;
     spv_chain_base(n->chain, &base);
     *out = (struct spv_node_stats){
@@ -515,10 +517,10 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .filled = spv_origin_filled(n->origin),
         .starting = spv_origin_starting(n->origin),
         .target_height = spv_sync_target(&n->sync),
-        .peers = spv_discovery_count(&n->discovery, SPV_DIAL_READY),
+        .peers = ready,
         .peers_connecting = spv_discovery_count(&n->discovery, SPV_DIAL_DIALLING),
         .chain_peer = n->sync.chain_peer,
-        .synced = n->sync.synced,
+        .synced = n->sync.synced && ready > 0,
         .stale = n->alarm.stale,
         .clock_skew_s = n->alarm.skew_s,
         .reorgs = n->sync.reorgs,

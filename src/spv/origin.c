@@ -35,6 +35,7 @@ struct spv_origin {
     struct spv_chain *chain;
     struct spv_checkpoint *marks; /* the last one is what the base follows */
     size_t n_marks;
+    bool own_end; /* it is our own header, and no checkpoint */
     size_t n_storing; /* headers in the change that is being stored */
 };
 
@@ -51,7 +52,8 @@ static int begin_fetch(struct spv_origin *o, const struct spv_checkpoint *marks,
                                          .marks = marks,
                                          .n_marks = n_marks,
                                          .effects = o->cfg.effects,
-                                         .timeout_us = o->cfg.timeout_us};
+                                         .timeout_us = o->cfg.timeout_us,
+                                         .own_end = o->own_end};
     int rc = spv_fetch_new(&o->fetch, &cfg);
 
     for (size_t i = 0; rc == 0 && i < SPV_NODE_MAX_PEERS; i++)
@@ -157,7 +159,8 @@ static int make_marks(struct spv_origin *o, const struct spv_base *base)
         return SPV_ERR_NOMEM;
     if (n > 0)
         memcpy(o->marks, p->checkpoints, n * sizeof *o->marks);
-    if (n == 0 || o->marks[n - 1].height + 1 < base->height)
+    o->own_end = n == 0 || o->marks[n - 1].height + 1 < base->height;
+    if (o->own_end)
         o->marks[n++] =
             (struct spv_checkpoint){.height = base->height - 1, .hash = first.header.prev};
     o->n_marks = n;
@@ -222,19 +225,30 @@ static bool astray(const struct spv_origin *o)
     return true;
 }
 
-static int judge_piece(struct spv_origin *o, const struct spv_fetch_piece *piece,
-                       struct spv_now now)
+/* What the base follows is our own chain's header. A chain that has another one there has left ours
+ * below the base, which an honest peer's may have done. */
+static int error_of(const struct spv_origin *o, const struct spv_verdict *v)
 {
+    const bool other = v->error == SPV_ERR_HDR_CHECKPOINT && o->own_end &&
+                       v->height == o->marks[o->n_marks - 1].height;
+
+    return other ? SPV_ERR_CHAIN_BASE : v->error;
+}
+
+static int judge_piece(struct spv_origin *o, const struct spv_fetch_piece *piece)
+{
+    /* The stored base commits to every header below it, so no clock is asked about them. */
+    const struct spv_now any = {.unix_s = UINT32_MAX};
     struct spv_verdict v;
     struct spv_effect *e;
-    int rc = spv_chain_accept_linked(o->chain, &v, piece->headers, piece->n, &piece->last, now);
+    int rc = spv_chain_accept_linked(o->chain, &v, piece->headers, piece->n, &piece->last, any);
 
     if (rc < 0)
         return rc;
     if (v.error != 0 && piece->proven)
         return SPV_ERR_INVALID; /* the checkpoints themselves break the rules */
     if (v.error != 0)
-        o->drop = (struct spv_fetch_drop){.id = piece->peer, .error = v.error};
+        o->drop = (struct spv_fetch_drop){.id = piece->peer, .error = error_of(o, &v)};
     if (v.change.kind == SPV_CHANGE_NONE)
         return SPV_OK;
     if (v.change.kind == SPV_CHANGE_BRANCH) {
@@ -261,7 +275,7 @@ static int run_fill(struct spv_origin *o, struct spv_now now)
         return rc < 0 ? rc : fetch_on(o, now);
     }
     while (rc == SPV_OK && !o->storing && spv_fetch_piece(o->fetch, &piece, now)) {
-        rc = judge_piece(o, &piece, now);
+        rc = judge_piece(o, &piece);
         /* what was refused is asked of others, from what was taken on */
         if (rc == SPV_OK)
             rc = o->drop.id != 0 ? fetch_on(o, now) : spv_fetch_took(o->fetch, now);

@@ -181,11 +181,14 @@ static int pass(struct spv_presync *p, const struct spv_header *header,
     int rc;
 
     /* its end was proven, so the same chain is exactly as long */
-    if (p->n >= (first ? p->max : p->length))
-        return first ? SPV_ERR_CHAIN_WORK : SPV_ERR_CHAIN_CHANGED;
+    if (!first && p->n >= p->length)
+        return SPV_ERR_CHAIN_CHANGED;
     rc = spv_judge_header(&p->judge, &record);
     if (rc == SPV_OK)
         rc = spv_rules_future(header->time, now);
+    /* after the clock: one that is years behind makes the bound 0, and says nothing of the chain */
+    if (rc == SPV_OK && first && p->n >= p->max)
+        rc = SPV_ERR_CHAIN_WORK;
     if (rc == SPV_OK && commits(p, record.height))
         rc = first ? keep_bit(p, hash) : compare_bit(p, hash);
     if (rc == SPV_OK && !first)

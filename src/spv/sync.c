@@ -82,10 +82,13 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
     const int n = spv_chain_locator(s->cfg.chain, locator, SPV_MAX_LOCATOR, from);
     if (n < 0)
         return n;
+    if (!from)
+        p->shown = (struct spv_u256){{0}};
     spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n);
     p->asked_us = now.mono_us;
     p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
     p->recheck = false;
+    p->withheld = SPV_WARN_NONE;
     return s->cfg.effects->error;
 }
 
@@ -117,7 +120,7 @@ static struct spv_sync_peer *best_untried(struct spv_sync *s)
     bool best_slow = false;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || p->done || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
+        if (!p->id || spv_sync_answered(p) || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
             continue;
         const bool is_slow = slow(s, p);
         const bool better = !best                                   ? true
@@ -151,7 +154,8 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     } else if (!s->chain_peer) {
         for (size_t i = 0; !rc && i < SPV_NODE_MAX_PEERS; i++) {
             struct spv_sync_peer *p = &s->peer[i];
-            if (p->id && !p->done && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id))
+            if (p->id && !spv_sync_answered(p) && !spv_sync_busy(p) &&
+                !spv_sync_dropping(s, p->id))
                 rc = spv_sync_ask(s, p, NULL, now);
         }
     }
@@ -257,7 +261,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
     const bool retry = s->retry_us <= now.mono_us;
     const bool recheck = s->recheck_us <= now.mono_us;
     if (retry)
-        s->retry_us = SPV_NEVER;
+        spv_sync_retry(s);
     if (recheck)
         s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
     if (!rc && retry)

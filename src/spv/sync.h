@@ -18,6 +18,9 @@
     10 /* announcements in a row that link to nothing: the peer is noise */
 #define SPV_SYNC_MAX_USELESS 3 /* full answers in a row without anything new */
 #define SPV_SYNC_SLOW 4 /* ours: times slower than the quickest peer: it is asked after others */
+#define SPV_SYNC_RETRY 600 /* ours: seconds; headers from the future are asked for again */
+#define SPV_SYNC_FUTURE_WAIT 60 /* ours: seconds; headers that are valid so soon are waited for */
+#define SPV_SYNC_TOLD 8 /* ours: peers of which it is told that their chain leaves below the base */
 #define SPV_SYNC_GROUPS 2 /* SYNC.md: a verdict takes two network groups */
 
 struct spv_sync_config {
@@ -27,6 +30,7 @@ struct spv_sync_config {
     struct spv_u256 min_work;
     uint64_t request_timeout_us; /* 0: SPV_SYNC_REQUEST */
     bool indexed;
+    bool discovers; /* other peers can be found for those that are of no use */
     struct spv_rng rng;
 };
 
@@ -48,6 +52,8 @@ struct spv_sync_peer {
     bool recheck; /* an announcement came while a request was open: ask again */
     bool told; /* sendheaders sent */
     bool useful; /* has given us headers or a verdict */
+    bool below; /* done, and its chain ends below our tip with less work */
+    struct spv_u256 shown; /* the work of its chain as far as its last answer showed it; 0: empty */
     unsigned unlinked; /* in a row */
     unsigned useless; /* in a row */
     uint32_t known_branch; /* the highest header of a side branch that it led us along */
@@ -73,6 +79,9 @@ struct spv_sync {
     bool fetch_useless; /* the checkpoints contradict the rules */
     struct spv_lowwork lowwork;
     bool synced;
+    struct spv_blockhash future_tip; /* where headers from the future were told of last */
+    unsigned told_apart; /* peers whose chain leaves ours below the base */
+    struct spv_u256 told_work; /* of the last peer that showed too little */
     bool index_asked;
     bool storing; /* a change waits for its acknowledgement */
     uint64_t retry_us; /* when headers from the future are asked for again */

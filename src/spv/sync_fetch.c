@@ -72,9 +72,9 @@ static int accept(struct spv_sync *s, const struct spv_fetch_piece *piece, struc
         spv_sync_publish(s, piece->peer, &v);
         return spv_fetch_took(s->fetch, now);
     }
-    const struct spv_sync_peer *p = spv_sync_find(s, piece->peer);
+    struct spv_sync_peer *p = spv_sync_find(s, piece->peer);
     if (v.error == SPV_ERR_HDR_TIME_FUTURE)
-        spv_sync_retry_future(s, &piece->headers[v.index], now);
+        spv_sync_future(s, NULL, &piece->headers[v.index], now);
     else if (piece->proven) /* the checkpoints themselves break the rules: do without */
         s->fetch_useless = true;
     else if (p)

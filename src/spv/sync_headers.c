@@ -3,6 +3,7 @@
  * the STORE effect, so that the answer is under way while the disk works. */
 #include <string.h>
 
+#include "base/u256.h"
 #include "spv/chain_state.h"
 #include "spv/sync_state.h"
 
@@ -11,13 +12,19 @@ void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
 {
     spv_lowwork_forget(s, p->id);
     p->done = true;
+    p->withheld = SPV_WARN_NONE;
+    p->below = spv_sync_below(s, p);
+    if (spv_u256_is_zero(&p->shown))
+        p->given = p->claim;
     p->claims = false;
     p->useful = true;
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     /* "a peer that cannot show enough work is dropped" */
-    if (!spv_sync_enough_work(s))
-        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_WORK);
+    if (!spv_sync_enough_work(s)) {
+        const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
+        spv_sync_low_work(s, p, tip->height, &tip->work);
+    }
 }
 
 void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error)
@@ -52,20 +59,6 @@ void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdic
     }
 }
 
-/* Headers that our clock calls future ones are kept aside by asking for them again when their time
- * has come: the peer is not lying, one of the two clocks is wrong. */
-void spv_sync_retry_future(struct spv_sync *s, const struct spv_header *header, struct spv_now now)
-{
-    int64_t wait = (int64_t)header->time - SPV_MAX_FUTURE - now.unix_s;
-    if (wait < 1)
-        wait = 1;
-    if (wait > 600)
-        wait = 600; /* our clock may be set right any time */
-    const uint64_t at = now.mono_us + (uint64_t)wait * SPV_SECOND;
-    if (at < s->retry_us)
-        s->retry_us = at;
-}
-
 /* A batch without news still leads on when it ends higher on a side branch than any before: after a
  * restart the branch was read back from the store, and what makes it the best comes behind it. The
  * heights only rise and branches are bounded, so this ends. 1, 0 or negative. */
@@ -86,8 +79,7 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
                        struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
-        spv_sync_retry_future(s, &msg->headers[v->index], now);
-        spv_sync_finish(s, p);
+        spv_sync_future(s, p, &msg->headers[v->index], now);
         return 0;
     }
     if (v->error) {
@@ -97,6 +89,9 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
     p->useful |= v->accepted > 0;
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
+    int rc = spv_sync_note_shown(s, p, &last);
+    if (rc < 0)
+        return rc;
     const int onward = v->accepted ? 1 : leads_on(s, p, &last);
     if (onward < 0)
         return onward;
@@ -110,7 +105,7 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
         }
         p->done = false;
         if (moved) {
-            const int rc = spv_sync_fetch_resume(s, p, now);
+            rc = spv_sync_fetch_resume(s, p, now);
             if (rc)
                 return rc < 0 ? rc : 0;
         }
@@ -126,13 +121,6 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
     }
     spv_sync_finish(s, p);
     return 0;
-}
-
-static bool from_genesis(const struct spv_sync *s, const struct spv_msg_headers *msg)
-{
-    struct spv_record genesis;
-    return spv_chain_at(s->cfg.chain, &genesis, 0) == 1 &&
-           spv_blockhash_eq(&msg->headers[0].prev, &genesis.hash);
 }
 
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
@@ -168,15 +156,11 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
         rc = spv_lowwork_branch(s, p, msg, now);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_HDR_UNLINKED && p->deadline_us && from_genesis(s, msg)) {
-        /* It answers our locator with what lies below our base: it is behind, not lying. */
-        const bool useful = p->useful;
-        p->deadline_us = 0;
-        spv_sync_finish(s, p);
-        p->useful = useful;
-        return spv_sync_schedule(s, now);
+    if (v.error == SPV_ERR_CHAIN_BASE && p->deadline_us) {
+        rc = spv_sync_apart(s, p, msg);
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_HDR_UNLINKED) {
+    if (v.error == SPV_ERR_HDR_UNLINKED || v.error == SPV_ERR_CHAIN_BASE) {
         /* An announcement from ahead of us; it settles no request. */
         if (++p->unlinked > SPV_SYNC_MAX_UNLINKED) {
             spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNLINKED);

@@ -33,6 +33,8 @@ void spv_sync_judge(struct spv_sync *s, struct spv_now now);
 /* The peer has answered all, and does not count for a verdict for this reason; the figures that the
  * warning needs are in its given*. Cleared by news of it. */
 void spv_sync_withhold(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
+/* Says what speaks against this peer, once for each tip. */
+void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
 
 /* sync_headers.c */
 /* The peer has no more: its claim falls, and somebody else may be asked. */
@@ -46,8 +48,32 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
                        struct spv_now now);
 /* Drops it and counts what it did: lied, stalled, or neither. */
 void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error);
-/* Asks again for headers that our clock calls future ones when their time has come. */
-void spv_sync_retry_future(struct spv_sync *s, const struct spv_header *header, struct spv_now now);
+
+/* sync_apart.c: answers that neither bring the chain on nor end the search, and prove no lie */
+/* Nothing more is asked of it now: it knows no better chain, or one that cannot be taken. */
+static inline bool spv_sync_answered(const struct spv_sync_peer *p)
+{
+    return p->done || p->withheld;
+}
+/* Its answer leaves our chain where the database cannot judge it (SPV_ERR_CHAIN_BASE). 0 or
+ * negative. */
+int spv_sync_apart(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_msg_headers *msg);
+/* The header was refused only because our clock calls it a future one. It is asked for again when
+ * its time has come. p may be NULL: nothing is said of its peer. */
+void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_header *header,
+                     struct spv_now now);
+/* What it has from the future is valid so soon that a verdict waits for it. */
+bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_sync_peer *p);
+/* Its time has come. */
+void spv_sync_retry(struct spv_sync *s);
+/* Its answer ended with this header. 0 or negative. */
+int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
+                        const struct spv_blockhash *last);
+/* Its chain ends below our tip, with less work. */
+bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p);
+/* Its whole chain, which ends here, has too little work: it is dropped, and that is said. */
+void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t height,
+                       const struct spv_u256 *work);
 
 /* sync_fetch.c: all do nothing where no checkpoint is ahead. */
 int spv_sync_fetch_new(struct spv_sync *s, struct spv_now now);

@@ -42,12 +42,18 @@ static void describe(const struct spv_sync *s, struct spv_event *event,
     event->wanted_work = s->cfg.min_work;
 }
 
-/* Says what speaks against this peer, once for each tip. */
-static void warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
 {
     const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
-    if (p->warned == why && spv_blockhash_eq(&p->warned_tip, tip))
+    /* where the database begins does not change with the tip */
+    if (p->warned == why &&
+        (why == SPV_WARN_FORK_BELOW_START || spv_blockhash_eq(&p->warned_tip, tip)))
         return;
+    if (why == SPV_WARN_FUTURE_HEADERS) { /* of whichever peer: our clock is to be looked at */
+        if (spv_blockhash_eq(&s->future_tip, tip))
+            return;
+        s->future_tip = *tip;
+    }
     p->warned = why;
     p->warned_tip = *tip;
     struct spv_event *event =
@@ -84,6 +90,27 @@ static bool claim_met(const struct spv_sync *s)
         if (counts(s, &s->peer[i]) && s->peer[i].done && s->peer[i].claim <= height)
             return true;
     return false;
+}
+
+/* No peer that is done has our tip: each one's chain ends below it, with less work. */
+static bool tip_unknown(const struct spv_sync *s)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        if (counts(s, &s->peer[i]) && s->peer[i].done && !s->peer[i].below)
+            return false;
+    return true;
+}
+
+/* Of those, the one whose chain is the highest. */
+static struct spv_sync_peer *highest(struct spv_sync *s)
+{
+    struct spv_sync_peer *best = NULL;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_sync_peer *p = &s->peer[i];
+        if (counts(s, p) && p->done && (!best || p->given > best->given))
+            best = p;
+    }
+    return best;
 }
 
 /* "A network whose minimum work is zero is never vouched for by it." */
@@ -140,12 +167,18 @@ void spv_sync_judge(struct spv_sync *s, struct spv_now now)
     /* a peer that cannot count leaves the verdict to the others, when no further one is to come */
     const bool quorum =
         spv_sync_enough_work(s) && (groups >= s->quorum || (s->complete && all && groups > 0));
-    const bool unmet = quorum && !claim_met(s);
+    const bool unknown = quorum && tip_unknown(s);
+    const bool unmet = quorum && !unknown && !claim_met(s);
+    bool soon = false; /* a peer has headers that are valid in a moment */
 
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
         if (!counts(s, p))
             continue;
+        if (spv_sync_soon_valid(s, p)) {
+            soon = true;
+            continue;
+        }
         const enum spv_warning reason = p->withheld        ? p->withheld
                                         : p->done && unmet ? SPV_WARN_UNMET_CLAIM
                                                            : SPV_WARN_NONE;
@@ -153,14 +186,20 @@ void spv_sync_judge(struct spv_sync *s, struct spv_now now)
             continue;
         if (reason == SPV_WARN_UNMET_CLAIM)
             p->given = spv_chain_tip(s->cfg.chain)->height;
-        warn(s, p, reason);
+        spv_sync_warn(s, p, reason);
         if (!against || (unmet && reason == SPV_WARN_UNMET_CLAIM)) {
             against = p;
             why = reason;
         }
     }
-    if (quorum && (!unmet || work_vouches(s)))
+    if (unknown && all) {
+        struct spv_sync_peer *p = highest(s);
+        spv_sync_warn(s, p, SPV_WARN_TIP_UNKNOWN);
+        against = p;
+        why = SPV_WARN_TIP_UNKNOWN;
+    }
+    if (quorum && !unknown && (!unmet || work_vouches(s)))
         say_synced(s, now);
-    else if (s->complete && all && against)
+    else if (s->complete && all && against && !soon)
         say_unresolved(s, against, why, now);
 }

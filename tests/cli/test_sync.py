@@ -5,7 +5,7 @@ import os
 import signal
 import unittest
 
-from support import (DONE, HEADER, INTERRUPTED, REGTEST_GENESIS, TestCase, database_headers,
+from support import (DONE, HEADER, INTERRUPTED, NO_PEER, REGTEST_GENESIS, TestCase, database_headers,
                      display, fetch_headers, mine_file, run, sha256d)
 
 COUNT = 5000
@@ -121,8 +121,9 @@ class Sync(TestCase):
         self.assertEqual(events[-1]["hash"], longer.tip)
         self.assertEqual(database_headers(self.db), fetch_headers(longer.port, REGTEST_GENESIS))
         result = self.sync("--connect", shorter.address)  # and stays
-        self.ends(result, DONE)
-        self.assertIn("at height 112,", result.stdout)
+        self.ends(result, NO_PEER)
+        self.assertIn("no peer has our tip at height 112", result.stdout)
+        self.assertEqual(len(database_headers(self.db)), 113 * HEADER)
 
     def test_follows_the_tip_until_stopped(self):
         server = self.server("--mine", 50)

@@ -115,6 +115,8 @@ static void lonely_hour(struct sim *sim)
     spv_node_stats(sim_client_node(client), &stats);
     if (sim_broken(sim) == NULL && stats.peers != 0)
         sim_break(sim, "a peer that was gone for an hour counts as one");
+    if (sim_broken(sim) == NULL && stats.synced)
+        sim_break(sim, "a client without a peer says that it is synced");
     if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_NO_PEERS) != 1)
         sim_break(sim, "the loss of all peers was not told exactly once");
     cut(sim, 0, SERVERS, false);

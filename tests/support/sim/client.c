@@ -130,8 +130,10 @@ static void resolve_effect(struct sim *sim, struct sim_client *c, const struct s
 static void event(struct sim *sim, struct sim_client *c, const struct spv_event *e)
 {
     c->events[e->kind]++;
-    if (e->kind == SPV_EVENT_WARNING && e->warning < SIM_WARNINGS)
+    if (e->kind == SPV_EVENT_WARNING && e->warning < SIM_WARNINGS) {
         c->warnings[e->warning]++;
+        c->warned[e->warning] = *e;
+    }
     if (e->kind == SPV_EVENT_BANNED)
         sim_server_banned(sim, e->address);
     sim_note(sim, "client %zu event %d peer %llu height %lu %s", c->index, (int)e->kind,
@@ -202,7 +204,10 @@ struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_confi
     c->index = sim->clients;
     c->cfg = *cfg;
     c->random.state = test_random_next(&sim->random);
-    sim_store_init(&c->store, sim->cfg.params);
+    if (cfg->stored != NULL)
+        sim_store_copy(&c->store, cfg->stored, cfg->base);
+    else
+        sim_store_init(&c->store, sim->cfg.params);
     if (start_node(sim, c) < 0)
         abort();
     sim->client[sim->clients++] = c;
@@ -353,6 +358,11 @@ uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind)
 uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning)
 {
     return c->warnings[warning];
+}
+
+const struct spv_event *sim_client_warned(const struct sim_client *c, enum spv_warning warning)
+{
+    return &c->warned[warning];
 }
 
 size_t sim_client_growth(const struct sim_client *c)

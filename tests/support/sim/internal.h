@@ -8,7 +8,7 @@
 #define SIM_SERVERS 32
 #define SIM_CLIENTS 8
 #define SIM_PIPE 262144 /* bytes under way in one direction: two socket buffers */
-#define SIM_WARNINGS (SPV_WARN_NO_PEERS + 1)
+#define SIM_WARNINGS (SPV_WARN_LOW_WORK + 1)
 #define SIM_DIAL_TIMEOUT (10 * SPV_SECOND)
 #define SIM_NODE_MEMORY (16u << 20) /* a node's own bound, far above what it needs */
 #define SIM_PEER_MEMORY (16u << 20) /* a queue of 8 MiB, grown by doubling */
@@ -84,6 +84,7 @@ struct sim_client {
     size_t peers;
     uint64_t events[SPV_EVENT_UNRESOLVED + 1];
     uint64_t warnings[SIM_WARNINGS];
+    struct spv_event warned[SIM_WARNINGS];
     size_t memory_first, memory_most; /* of the node */
     int64_t ahead_s; /* its clock before the world's */
     struct spv_u256 work; /* the best so far */

@@ -34,6 +34,8 @@ struct sim_store {
 
 void sim_store_init(struct sim_store *s, const struct spv_params *params); /* genesis alone */
 void sim_store_free(struct sim_store *s);
+/* A copy, pruned below a base (0: whole). */
+void sim_store_copy(struct sim_store *out, const struct sim_store *from, uint32_t base);
 const struct spv_record *sim_store_tip(const struct sim_store *s);
 struct spv_reader sim_store_reader(struct sim_store *s);
 /* Applies a change after judging it by itself: links, heights, hashes, proof of work, cumulative
@@ -134,11 +136,13 @@ struct sim_client_config {
     bool dns_dead; /* no name is ever resolved */
     const char *hub; /* beside those found: --add-peer; lent */
     bool proxied; /* everything goes through a proxy */
+    const struct sim_store *stored; /* it holds this already; copied; NULL: genesis alone */
+    uint32_t base; /* of that, nothing between genesis and here; 0: all; a period's first height */
 };
 
 struct sim_client;
 
-/* Adds a client that begins at genesis. Servers are added before it. */
+/* Adds a client that begins at genesis, or with what is stored. Servers are added before it. */
 struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg);
 const struct spv_node *sim_client_node(const struct sim_client *c);
 const struct sim_store *sim_client_store(const struct sim_client *c);
@@ -147,8 +151,9 @@ uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind)
 /* Its address book as stored; lent. How many names it has asked to be looked up. */
 const struct spv_book *sim_client_book(const struct sim_client *c);
 uint64_t sim_client_lookups(const struct sim_client *c);
-/* Warnings of a kind seen so far. */
+/* Warnings of a kind seen so far, and the last one of it. */
 uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning);
+const struct spv_event *sim_client_warned(const struct sim_client *c, enum spv_warning warning);
 /* Its wall clock is set forward or, when negative, back; monotonic time goes on. */
 void sim_client_step_clock(struct sim *sim, struct sim_client *c, int64_t seconds);
 /* The most memory that its node has held so far, beyond what it held at the start. */

@@ -32,6 +32,16 @@ void sim_store_free(struct sim_store *s)
     memset(s, 0, sizeof(*s));
 }
 
+void sim_store_copy(struct sim_store *out, const struct sim_store *from, uint32_t base)
+{
+    const struct spv_record none = {.height = 0};
+    memset(out, 0, sizeof(*out));
+    out->params = from->params;
+    out->base = base;
+    for (uint32_t i = 0; i < from->n; i++)
+        append(out, i == 0 || i >= base ? &from->at[i] : &none);
+}
+
 const struct spv_record *sim_store_tip(const struct sim_store *s)
 {
     return &s->at[s->n - 1];

@@ -140,6 +140,62 @@ static void a_liar_about_the_gap_is_banned_and_the_next_peer_asked(void **state)
     rig_unset(&r);
 }
 
+/* Answers until the node calls itself synced: what it asks for then is the gap. */
+static void serve_until_synced(struct rig *r, const uint64_t peers[2])
+{
+    const unsigned before = r->events[SPV_EVENT_SYNCED];
+    for (int i = 0; i < 20 && r->events[SPV_EVENT_SYNCED] == before; i++)
+        (void)rig_answer(r, peers[i % 2], &r->chain);
+    assert_int_equal(r->events[SPV_EVENT_SYNCED], before + 1);
+}
+
+/* What the base follows is proven by our own chain only: an honest peer may have left it below. */
+static void a_chain_that_leaves_below_the_base_is_no_lie_to_the_fill(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_set(&r);
+    start_first(&r);
+    struct kit_headers other = kit_uneven(&r.params, NULL, 0, TOP, 77);
+    struct spv_node_config cfg = rig_config(&r);
+    cfg.backfill = true;
+    cfg.no_checkpoints = true;
+    rig_open(&r, &cfg);
+    const uint64_t peers[2] = {rig_come(&r, 0), rig_come(&r, 1)};
+    serve_until_synced(&r, peers);
+    rig_serve(&r, peers[0], &other);
+    assert_int_equal(r.closed[peers[0]], SPV_ERR_CHAIN_BASE);
+    assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
+    for (int i = 0; i < 5 && r.store.base.height > 0; i++) {
+        rig_serve(&r, peers[1], &r.chain);
+        r.now.mono_us = spv_node_deadline(r.node);
+        assert_int_equal(spv_node_timer(r.node, r.now), 0);
+        rig_pull(&r);
+    }
+    assert_int_equal(r.closed[peers[1]], 0);
+    rig_holds(&r, 0, true);
+    kit_headers_free(&other);
+    rig_unset(&r);
+}
+
+/* Our base commits to the gap: no clock can make it invalid. */
+static void the_gap_is_filled_whatever_the_clock_says(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_set(&r);
+    start_first(&r);
+    struct spv_node_config cfg = rig_config(&r);
+    cfg.backfill = true;
+    cfg.n_connect = 1;
+    r.now.unix_s = 0; /* 1970 */
+    rig_open(&r, &cfg);
+    rig_serve(&r, rig_come(&r, 0), &r.chain);
+    assert_int_equal(r.events[SPV_EVENT_WHOLE], 1);
+    rig_holds(&r, 0, true);
+    rig_unset(&r);
+}
+
 /* Without checkpoints a liar may have led an earlier run astray, by valid headers of his own. */
 static void what_was_filled_and_nobody_knows_is_filled_anew(void **state)
 {
@@ -272,6 +328,8 @@ int main(void)
         cmocka_unit_test(goes_on_filling_where_it_was_ended),
         cmocka_unit_test(what_was_filled_and_is_damaged_is_filled_anew),
         cmocka_unit_test(a_liar_about_the_gap_is_banned_and_the_next_peer_asked),
+        cmocka_unit_test(a_chain_that_leaves_below_the_base_is_no_lie_to_the_fill),
+        cmocka_unit_test(the_gap_is_filled_whatever_the_clock_says),
         cmocka_unit_test(what_was_filled_and_nobody_knows_is_filled_anew),
         cmocka_unit_test(wrong_work_below_the_base_stops_the_node),
         cmocka_unit_test(each_failing_allocation_is_survived),

@@ -415,6 +415,10 @@ static void time_bounds_the_length(void **state)
     /* a clock from before the chain allows none */
     spv_presync_begin(&p, &genesis, &threshold, rng, (struct spv_now){0, 0});
     assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 1, later), SPV_ERR_CHAIN_WORK);
+    /* and while it stands it is the clock that is wrong, not the chain */
+    spv_presync_begin(&p, &genesis, &threshold, rng, (struct spv_now){0, 0});
+    assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 1, (struct spv_now){0, 0}),
+                     SPV_ERR_HDR_TIME_FUTURE);
     spv_presync_end(&p);
     spv_chain_free(c);
     kit_headers_free(&quick);

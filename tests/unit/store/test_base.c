@@ -98,10 +98,10 @@ static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
         int error;
         enum spv_change_kind kind;
     } cases[] = {
-        {0, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
+        {0, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
         {BASE - 1, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
-        {BASE, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
-        {BASE + 9, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
+        {BASE, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
+        {BASE + 9, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
         {BASE + 10, 0, SPV_CHANGE_BRANCH},
         {79, 0, SPV_CHANGE_BRANCH},
         {80, 0, SPV_CHANGE_APPEND},

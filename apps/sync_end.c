@@ -1,0 +1,109 @@
+/* Each ending is one error that says what was tried, what is known of why, and what to do. */
+#include "sync_end.h"
+
+#include "sync_report.h"
+
+void sync_end_note(struct sync_end *end, const struct spv_event *e)
+{
+    if (e->warning == SPV_WARN_LOW_WORK)
+        end->low = *e;
+    else if (e->warning == SPV_WARN_FUTURE_HEADERS || e->warning == SPV_WARN_TIP_UNKNOWN ||
+             e->warning == SPV_WARN_FORK_BELOW_START)
+        end->why = *e;
+}
+
+static int no_peer(const struct sync_end *e, const struct spv_node_stats *stats)
+{
+    const char *net = e->params->net.name;
+    const char *cause = e->failure[0] != '\0' ? e->failure : "none was found";
+    char t[CLI_FIGURE];
+
+    cli_duration(t, (double)e->timeout);
+    if (stats->peers > 0)
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_STALL,
+            "%s: stuck at height %lu: no new header and no new peer in %s. What came "
+            "is kept; run it again, or name another peer with --connect HOST.",
+            net, (unsigned long)stats->tip.height, t);
+    if (e->connect > 0 && e->banned >= e->connect)
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_BANNED,
+            "%s: every --connect peer is banned for 24 hours: %s. Name another peer, "
+            "or lift the bans with --forget-bans.",
+            net, cause);
+    if (e->proxy->endpoint.host[0] != '\0')
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+            "%s: no usable peer in %s: %s. Check that a SOCKS5 proxy which takes user names (Tor "
+            "does) listens at %s port %u.",
+            net, t, cause, e->proxy->endpoint.host, (unsigned)e->proxy->endpoint.port);
+    if (e->connect > 0)
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+            "%s: no usable peer in %s: %s. Check the --connect address and that this "
+            "peer serves %s (--network).",
+            net, t, cause, net);
+    return cli_fail_as(
+        CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+        "%s: no usable peer in %s: %s. Check the connection to the Internet (port %u "
+        "outbound), or name a peer with --connect HOST[:PORT].",
+        net, t, cause, (unsigned)e->params->net.port);
+}
+
+/* What to do about it. */
+static const char *advice(enum spv_warning why)
+{
+    switch (why) {
+    case SPV_WARN_UNMET_CLAIM:
+        return "What came is kept; run it again later, or name another peer with --connect HOST, "
+               "or say with --min-chain-work how much work the chain must have";
+    case SPV_WARN_FUTURE_HEADERS:
+        return "Check this computer's clock, then run it again";
+    case SPV_WARN_TIP_UNKNOWN:
+        return "If the network was reset, sync anew into another database; else name another peer "
+               "with --connect HOST";
+    case SPV_WARN_NONE:
+    case SPV_WARN_STALE_TIP:
+    case SPV_WARN_CLOCK:
+    case SPV_WARN_NO_PEERS:
+    case SPV_WARN_LOW_WORK:
+    case SPV_WARN_FORK_BELOW_START: /* the warning has said it */
+        break;
+    }
+    return "What came is kept; run it again later, or name another peer with --connect HOST";
+}
+
+/* Every peer was asked, and none vouches for the chain. */
+int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *stats)
+{
+    return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL,
+                       "%s: height %lu cannot be called synced: %s. %s.", e->params->net.name,
+                       (unsigned long)stats->tip.height, e->why.text, advice(e->why.warning));
+}
+
+/* The last peer of use was an honest one of another chain, or one that is not there yet. */
+static int low_work(const struct sync_end *e)
+{
+    char work[SPV_HASH_HEX], wanted[SPV_HASH_HEX], height[CLI_FIGURE], t[CLI_FIGURE];
+
+    spv_u256_hex(work, &e->low.work);
+    spv_u256_hex(wanted, &e->low.wanted_work);
+    return cli_fail_as(
+        CLI_NO_PEER, SPV_ERR_CHAIN_WORK,
+        "%s: no usable peer in %s: the chain of %s shows too little work: it ends at "
+        "height %s with work %s, and %s is wanted. That peer may still be syncing: "
+        "wait for it, or name another one with --connect HOST.",
+        e->params->net.name, cli_duration(t, (double)e->timeout), e->low.address,
+        cli_count(height, e->low.given_height), report_work(work), report_work(wanted));
+}
+
+int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stats, bool synced)
+{
+    /* a warning of an earlier tip has been overtaken */
+    if (!synced && e->why.warning != SPV_WARN_NONE &&
+        spv_blockhash_eq(&e->why.tip.hash, &stats->tip.hash))
+        return sync_end_unresolved(e, stats);
+    if (e->low.warning == SPV_WARN_LOW_WORK && stats->headers_added == 0)
+        return low_work(e);
+    return no_peer(e, stats);
+}

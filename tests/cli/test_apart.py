@@ -1,0 +1,127 @@
+"""Peers that neither bring the chain on nor lie: chains that leave ours below the database's base,
+headers from the future, networks that no longer have our tip, too little work."""
+
+import json
+import os
+import shutil
+import socket
+import struct
+import threading
+import time
+import unittest
+
+from support import (DONE, HEADER, NO_PEER, REGTEST_GENESIS, TestCase, Wire, database_headers, run,
+                     sha256d)
+
+HELD = 6100
+BASE = 2016  # where 'prune --below 4032' leaves the chain to begin
+
+
+class Apart(TestCase):
+    def held(self):
+        """A pruned database of HELD headers, and its server."""
+        server = self.server("--mine", HELD, "--seed", 1)
+        self.ends(self.sync("--connect", server.address), DONE)
+        self.raw = database_headers(self.db)
+        self.ends(run("spv-db", "prune", "--db", self.db, "--below", 4032), DONE)
+        return server
+
+    def forks_at(self, height):
+        """A server of 200 headers more than HELD, which leave it at this height."""
+        with open(self.path("below.bin"), "wb") as f:
+            f.write(self.raw[:(height + 1) * HEADER])
+        server = self.server("--headers", self.path("below.bin"), "--mine", HELD + 200 - height,
+                             "--seed", 2)
+        self.assertEqual(server.height, HELD + 200)
+        return server
+
+    def header_peer(self, raw):
+        """A peer that answers each getheaders with these headers, however they came about."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        count = len(raw) // HEADER
+        answer = bytes([count]) + b"".join(raw[i * HEADER:(i + 1) * HEADER] + b"\0"
+                                           for i in range(count))
+
+        def serve():
+            try:
+                wire = Wire(listener.accept()[0])
+                wire.wait(b"version")
+                wire.send_version(height=count, time=int(time.time()))
+                wire.send(b"verack")
+                while True:
+                    wire.wait(b"getheaders")
+                    wire.send(b"headers", answer)
+            except (OSError, EOFError):
+                pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def connect(self, *servers):
+        return [word for server in servers for word in ("--connect", server.address)]
+
+    def test_a_chain_that_leaves_below_the_base(self):
+        honest = self.held()
+        for height in (1000, 2020):
+            with self.subTest(height):
+                other = self.forks_at(height)
+                alone = self.sync(*self.connect(other), "--timeout", 30)
+                self.ends(alone, NO_PEER)
+                self.assertIn("its chain leaves ours below height 2,016", alone.stdout)
+                self.assertIn("--backfill", alone.stdout)
+                self.assertIn("cannot be called synced", alone.stderr)
+                both = self.sync(*self.connect(other, honest), "--json", "--timeout", 30)
+                self.ends(both, DONE)
+                events = [json.loads(line) for line in both.stdout.splitlines()]
+                warnings = [e for e in events if e["event"] == "warning"]
+                self.assertEqual([(w["warning"], w["peer"], w["given_height"]) for w in warnings],
+                                 [("fork_below_start", other.address, BASE)])
+                self.assertEqual(events[-1]["height"], HELD)
+                copy = self.path("copy.db")
+                shutil.copy(self.db, copy)
+                filled = self.sync(*self.connect(other, honest), "--backfill", db=copy)
+                self.ends(filled, DONE)
+                self.assertNotIn("banned", filled.stdout + filled.stderr)
+                self.assertEqual(database_headers(copy), self.raw)
+                os.remove(copy)
+
+    def test_a_network_that_no_longer_has_our_tip(self):
+        honest = self.held()
+        reset = self.server("--mine", 100, "--seed", 3)
+        result = self.sync(*self.connect(reset))
+        self.ends(result, NO_PEER)
+        self.assertIn("no peer has our tip at height 6,100", result.stdout)
+        self.assertIn("ends at 100", result.stdout)
+        self.assertIn("reset", result.stderr)
+        self.ends(self.sync(*self.connect(reset, honest)), DONE)
+
+    def test_headers_from_the_future_are_a_wrong_clock(self):
+        raw = bytearray(REGTEST_GENESIS)
+        ahead = int(time.time()) + 86400
+        for i in range(20):
+            header = bytearray(struct.pack("<i", 4) + sha256d(raw[-HEADER:]) + bytes(32) +
+                               struct.pack("<III", ahead + i, 0x207fffff, 0))
+            while sha256d(header)[31] > 0x7f:
+                header[76] += 1
+            raw += header
+        peer = self.header_peer(bytes(raw[HEADER:]))
+        result = self.sync("--connect", peer, "--timeout", 30)
+        self.ends(result, NO_PEER)
+        self.assertIn("in the future", result.stdout)
+        self.assertIn("Check this computer's clock", result.stderr)
+        self.assertNotIn("up to date", result.stdout)
+
+    def test_a_peer_with_too_little_work_ends_the_run_at_its_timeout(self):
+        server = self.server("--mine", 100)
+        result = self.sync("--connect", server.address, "--min-chain-work", "ffff", "--timeout", 3)
+        self.ends(result, NO_PEER)
+        for words in (server.address, "too little work", "height 100", f"work {2 * 101:x},",
+                      "ffff is wanted", "may still be syncing"):
+            self.assertIn(words, result.stderr)
+        self.assertNotIn("Check the --connect address", result.stderr)
+        self.assertEqual(result.stdout.count("it may still be syncing"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,293 @@
+/* Catalogue: answers that neither bring the chain on nor prove a lie: chains that leave ours below
+ * the database's base, headers from the future, networks that no longer have our tip, too little
+ * work. catalogue.h has the whole table. */
+#include "catalogue.h"
+
+#include "base/u256.h"
+
+#define HELD 6100 /* headers that the client holds already */
+#define BASE 2016 /* below which it was pruned */
+#define RESET 300 /* headers of a network that was begun anew */
+
+static const struct spv_dns_seed seeds[] = {{.name = "seed.example"}, {0}};
+static struct spv_params seeded; /* regtest, where peers can be found */
+static struct spv_params steep; /* for the clocks */
+static struct sim_store held, longer; /* what the client holds, and 100 more */
+static struct sim_store below, near; /* leave it at 1,000 and at 2,020, and have more work */
+static struct sim_store reset; /* from genesis, short */
+static struct sim_store start; /* held, as it was once */
+static struct sim_store genesis;
+static struct sim_store present; /* steep */
+static struct sim_store fast, soon; /* one more header, too far ahead: by two days, by 30 s */
+
+static void date(void *ctx, struct spv_header *header, uint32_t i)
+{
+    (void)i;
+    header->time = *(const uint32_t *)ctx;
+}
+
+static int mine_chains(void **state)
+{
+    (void)state;
+    steep = catalogue_params(false);
+    sim_store_mine(&held, spv_params_get(SPV_REGTEST), HELD, 1);
+    sim_store_fork(&longer, &held, HELD, 100, 2);
+    sim_store_fork(&below, &held, 1000, 5300, 3);
+    sim_store_fork(&near, &held, 2020, 4280, 4);
+    sim_store_mine(&reset, spv_params_get(SPV_REGTEST), RESET, 5);
+    sim_store_fork(&start, &held, RESET, 0, 0);
+    sim_store_init(&genesis, spv_params_get(SPV_REGTEST));
+    seeded = *spv_params_get(SPV_REGTEST);
+    seeded.dns_seeds = seeds;
+    catalogue_mine(&present, &steep, 1);
+    uint32_t time = SIM_UNIX + 2 * 86400;
+    sim_store_copy(&fast, &present, 0);
+    sim_store_forge(&fast, 1, 6, date, &time);
+    time = SIM_UNIX + SPV_MAX_FUTURE + 30;
+    sim_store_copy(&soon, &present, 0);
+    sim_store_forge(&soon, 1, 7, date, &time);
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    struct sim_store *const all[] = {&held,  &longer,  &below,   &near, &reset,
+                                     &start, &genesis, &present, &fast, &soon};
+    (void)state;
+    for (size_t i = 0; i < COUNT(all); i++)
+        sim_store_free(all[i]);
+    return 0;
+}
+
+static void never_synced(struct sim *sim, struct sim_client *client, enum spv_warning warning)
+{
+    sim_run(sim, 30 * MINUTES, NULL, NULL);
+    if (sim_broken(sim) != NULL)
+        return;
+    if (sim_client_events(client, SPV_EVENT_SYNCED) != 0)
+        sim_break(sim, "the client says that it is synced, and no peer vouches for its chain");
+    if (sim_client_events(client, SPV_EVENT_UNRESOLVED) == 0)
+        sim_break(sim, "the end without a verdict is not told");
+    if (sim_client_warnings(client, warning) == 0)
+        sim_break(sim, "the reason is not told");
+    for (size_t i = 0; i < sim_servers(sim); i++)
+        if (sim_server_bans(sim, i) > 0)
+            sim_break(sim, "a server that proved no lie was banned");
+}
+
+/* ---- a chain that leaves below the base ---- */
+
+/* Minimum work that the client's chain has, or none: what leaves it must not go through two passes.
+ */
+static const struct spv_u256 *wanted(struct sim *sim)
+{
+    return catalogue_pick(sim, 0, 1) != 0 ? &sim_store_tip(&held)->work : NULL;
+}
+
+static void apart_and_honest(struct sim *sim, struct sim_store *apart)
+{
+    const bool first = catalogue_pick(sim, 0, 1) != 0;
+    sim_add_server(sim, &(struct sim_server_config){.chain = first ? apart : &longer});
+    sim_add_server(sim, &(struct sim_server_config){.chain = first ? &longer : apart});
+    struct sim_client *client = sim_add_client(
+        sim, &(struct sim_client_config){.stored = &held, .base = BASE, .min_work = wanted(sim)});
+    /* an answer settles its request, so the honest one is asked at once */
+    catalogue_end(sim,
+                  &(struct catalogue_ending){.client = client, .want = &longer, .seconds = 15});
+    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_FORK_BELOW_START) != 1)
+        sim_break(sim, "a chain that leaves below the base is not told exactly once");
+}
+
+static void below_and_honest(struct sim *sim)
+{
+    apart_and_honest(sim, &below);
+}
+
+static void near_and_honest(struct sim *sim)
+{
+    apart_and_honest(sim, &near);
+}
+
+static void only_apart(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &below});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &near});
+    struct sim_client *client = sim_add_client(
+        sim, &(struct sim_client_config){.stored = &held, .base = BASE, .min_work = wanted(sim)});
+    never_synced(sim, client, SPV_WARN_FORK_BELOW_START);
+}
+
+/* Strangers are replaced: there are others to be found. */
+static void apart_and_found(struct sim *sim)
+{
+    catalogue_servers(sim, 6, &(struct sim_server_config){.chain = &below});
+    catalogue_servers(sim, 3, &(struct sim_server_config){.chain = &longer});
+    struct sim_client *client = sim_add_client(
+        sim,
+        &(struct sim_client_config){.stored = &held, .base = BASE, .discover = true, .peers = 4});
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &longer});
+}
+
+static void a_chain_that_leaves_below_the_base_holds_up_nobody(void **state)
+{
+    (void)state;
+    catalogue_tell(below_and_honest, NULL);
+    catalogue_tell(near_and_honest, NULL);
+}
+
+static void only_chains_that_leave_below_the_base_are_no_success(void **state)
+{
+    (void)state;
+    catalogue_tell(only_apart, NULL);
+}
+
+static void strangers_whose_chain_leaves_below_the_base_are_replaced(void **state)
+{
+    (void)state;
+    catalogue_tell(apart_and_found, &seeded);
+}
+
+/* ---- headers from the future ---- */
+
+#define YEARS_BACK (-INT64_C(1600000000)) /* 1973 */
+
+static void clock_of_long_ago(struct sim *sim)
+{
+    const bool proving = catalogue_pick(sim, 0, 1) != 0; /* in two passes */
+    catalogue_servers(sim, 3, &(struct sim_server_config){.chain = &present});
+    struct sim_client *client = sim_add_client(
+        sim,
+        &(struct sim_client_config){.min_work = proving ? &sim_store_tip(&present)->work : NULL});
+    sim_client_step_clock(sim, client, YEARS_BACK);
+    never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
+    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 1)
+        sim_break(sim, "the wrong clock is not told exactly once");
+    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_LOW_WORK) != 0)
+        sim_break(sim, "a wrong clock is called too little work");
+    sim_client_step_clock(sim, client, -YEARS_BACK);
+    catalogue_end(sim,
+                  &(struct catalogue_ending){.client = client, .want = &present, .seconds = 700});
+}
+
+/* It is first in line, as its claim is the highest; the honest ones have our tip. */
+static void future_and_honest(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &fast});
+    catalogue_servers(sim, 1, &(struct sim_server_config){.chain = &present});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    catalogue_end(sim,
+                  &(struct catalogue_ending){.client = client, .want = &present, .seconds = 15});
+}
+
+/* Everybody's clock is a little before ours: what they have is waited for. */
+static void soon_valid(struct sim *sim)
+{
+    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = &soon});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &soon, .seconds = 120});
+    if (sim_broken(sim) == NULL && (sim_client_events(client, SPV_EVENT_UNRESOLVED) != 0 ||
+                                    sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 0))
+        sim_break(sim, "headers that are valid in half a minute are called a wrong clock");
+}
+
+static void headers_from_the_future_are_a_wrong_clock_and_no_success(void **state)
+{
+    (void)state;
+    catalogue_tell(clock_of_long_ago, &steep);
+}
+
+static void one_peer_with_headers_from_the_future_holds_up_nobody(void **state)
+{
+    (void)state;
+    catalogue_tell(future_and_honest, &steep);
+}
+
+static void headers_that_are_valid_soon_are_waited_for(void **state)
+{
+    (void)state;
+    catalogue_tell(soon_valid, &steep);
+}
+
+/* ---- a network that no longer has our tip ---- */
+
+static void reset_network(struct sim *sim)
+{
+    static struct sim_store *const shorter[] = {&reset, &start, &genesis};
+    const uint32_t base = catalogue_pick(sim, 0, 1) * BASE;
+    catalogue_servers(sim, 3,
+                      &(struct sim_server_config){.chain = shorter[catalogue_pick(sim, 0, 2)]});
+    struct sim_client *client =
+        sim_add_client(sim, &(struct sim_client_config){.stored = &held, .base = base});
+    never_synced(sim, client, SPV_WARN_TIP_UNKNOWN);
+}
+
+static void one_has_the_tip(struct sim *sim)
+{
+    const size_t at = catalogue_pick(sim, 0, 2);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &held : &reset});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.stored = &held});
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held, .seconds = 15});
+    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
+        sim_break(sim, "a tip that a peer has is called unknown");
+}
+
+static void a_tip_that_no_peer_has_any_more_is_no_success(void **state)
+{
+    (void)state;
+    catalogue_tell(reset_network, NULL);
+}
+
+static void one_peer_that_has_our_tip_is_enough(void **state)
+{
+    (void)state;
+    catalogue_tell(one_has_the_tip, NULL);
+}
+
+/* ---- too little work ---- */
+
+/* The peer is still syncing: it shows more each time, and enough at last. */
+static void syncing_peer(struct sim *sim)
+{
+    const struct spv_u256 *work = &sim_store_tip(&held)->work;
+    sim_add_server(sim, &(struct sim_server_config){.chain = &start});
+    struct sim_client *client =
+        sim_add_client(sim, &(struct sim_client_config){.stored = NULL, .min_work = work});
+    sim_run(sim, 30 * MINUTES, NULL, NULL);
+    const struct spv_event *e = sim_client_warned(client, SPV_WARN_LOW_WORK);
+    if (sim_broken(sim) != NULL)
+        return;
+    if (sim_server_connections(sim, 0) < 2)
+        sim_break(sim, "a peer with too little work is not tried again");
+    if (sim_client_warnings(client, SPV_WARN_LOW_WORK) != 1)
+        sim_break(sim, "the same work of a peer is not told exactly once");
+    if (e->given_height != RESET || e->address[0] == '\0' ||
+        spv_u256_cmp(&e->work, &sim_store_tip(&start)->work) != 0 ||
+        spv_u256_cmp(&e->wanted_work, work) != 0)
+        sim_break(sim, "the figures of too little work are wrong");
+    sim_server(sim, 0)->chain = &held;
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held});
+}
+
+static void a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again(void **state)
+{
+    (void)state;
+    catalogue_tell(syncing_peer, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_chain_that_leaves_below_the_base_holds_up_nobody),
+        cmocka_unit_test(only_chains_that_leave_below_the_base_are_no_success),
+        cmocka_unit_test(strangers_whose_chain_leaves_below_the_base_are_replaced),
+        cmocka_unit_test(headers_from_the_future_are_a_wrong_clock_and_no_success),
+        cmocka_unit_test(one_peer_with_headers_from_the_future_holds_up_nobody),
+        cmocka_unit_test(headers_that_are_valid_soon_are_waited_for),
+        cmocka_unit_test(a_tip_that_no_peer_has_any_more_is_no_success),
+        cmocka_unit_test(one_peer_that_has_our_tip_is_enough),
+        cmocka_unit_test(a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again),
+    };
+    catalogue_choose();
+    return cmocka_run_group_tests_name("sim: catalogue, apart", tests, mine_chains, free_chains);
+}
