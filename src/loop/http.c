@@ -395,8 +395,10 @@ void spv_http_free(struct spv_http *h)
     if (h == NULL)
         return;
     spv_listener_free(h->listener);
-    while (h->first != NULL)
-        close_connection(h->first);
+    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+        next = c->next;
+        close_connection(c);
+    }
     spv_timer_free(h->turn);
     spv_timer_free(h->sweep);
     spv_http_limit_free(&h->limit);

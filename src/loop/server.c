@@ -233,8 +233,10 @@ static int evict_one(struct spv_server *s)
     if (victim == SPV_SLOTS_NONE)
         return SPV_ERR_SLOTS_TAKEN;
     struct client *c = s->clients;
-    while (c->evicted || victim-- > 0)
+    while (c != NULL && (c->evicted || victim-- > 0))
         c = c->next;
+    if (c == NULL)
+        return SPV_ERR_SLOTS_TAKEN;
     c->evicted = true;
     s->n_evicted++;
     s->stats.evicted++;
