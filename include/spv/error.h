@@ -10,10 +10,11 @@
 /* Whose fault it is. */
 enum spv_err_class {
     SPV_CLASS_NONE, /* no error */
-    SPV_CLASS_LYING, /* the peer proved itself a liar: invalid header, broken protocol; may ban */
+    SPV_CLASS_LYING, /* a header that no honest node can have sent: the only class that bans */
     SPV_CLASS_SLOW, /* the peer is late; lowers preference, never bans */
     SPV_CLASS_GONE, /* the peer or the way to it is gone; try again or another */
-    SPV_CLASS_PEER, /* the peer's data is unusable, but proves no lie (bad frame, other network) */
+    SPV_CLASS_PEER, /* the peer's data is unusable, but proves no lie (malformed message, other
+                       network): closes, with back-off */
     SPV_CLASS_LOCAL, /* this system: memory, disk, descriptors, a damaged file */
     SPV_CLASS_CALLER, /* the caller's bug: wrong argument or wrong state */
 };
@@ -47,19 +48,17 @@ enum spv_err_class {
     X(COMMAND, -41, PEER, "malformed command name")                                                \
     X(LENGTH, -42, PEER, "message longer than its cap")                                            \
     X(CHECKSUM, -43, PEER, "wrong checksum")                                                       \
-    X(SHORT, -44, LYING, "message ends too early")                                                 \
-    X(TRAILING, -45, LYING, "bytes after the end of the message")                                  \
-    X(COUNT, -46, LYING, "more entries than allowed")                                              \
-    X(COMPACT_SIZE, -47, LYING, "non-canonical CompactSize")                                       \
-    X(FORM, -48, LYING, "malformed field")                                                         \
+    X(SHORT, -44, PEER, "message ends too early")                                                  \
+    X(TRAILING, -45, PEER, "bytes after the end of the message")                                   \
+    X(COUNT, -46, PEER, "more entries than allowed")                                               \
+    X(COMPACT_SIZE, -47, PEER, "non-canonical CompactSize")                                        \
+    X(FORM, -48, PEER, "malformed field")                                                          \
     /* the connection */                                                                           \
     X(NOT_VERSION, -60, PEER, "first message is not version")                                      \
-    X(DUPLICATE_VERSION, -61, LYING, "second version message")                                     \
-    X(DUPLICATE_VERACK, -62, LYING, "second verack message")                                       \
     X(OBSOLETE, -63, PEER, "protocol version too old")                                             \
     X(SELF, -64, PEER, "connected to ourselves")                                                   \
     X(SERVICES, -65, PEER, "peer lacks services that we need")                                     \
-    X(LATE_NEGOTIATION, -66, LYING, "feature negotiation after verack")                            \
+    X(LATE_NEGOTIATION, -66, PEER, "feature negotiation after verack")                             \
     X(HANDSHAKE_TIMEOUT, -67, SLOW, "handshake not finished in time")                              \
     X(PONG_TIMEOUT, -68, SLOW, "no pong in time")                                                  \
     X(IDLE, -69, SLOW, "no complete message in time")                                              \
@@ -73,12 +72,13 @@ enum spv_err_class {
     X(UNREACHABLE, -77, GONE, "host unreachable")                                                  \
     X(RESOLVE, -78, GONE, "name not resolved")                                                     \
     X(DISCONNECTED, -79, GONE, "disconnected by us")                                               \
-    X(BLOOM_UNOFFERED, -80, LYING, "bloom command, but we do not offer NODE_BLOOM")                \
+    X(BLOOM_UNOFFERED, -80, PEER, "bloom command, but we do not offer NODE_BLOOM")                 \
     X(QUEUE_FULL, -81, LOCAL, "send queue is full")                                                \
     X(PROXY, -82, GONE, "proxy refused or failed")                                                 \
     X(EVICTED, -84, GONE, "closed to make room for another client")                                \
     X(SLOTS_TAKEN, -85, LOCAL, "no slot is free and no client can be evicted")                     \
     X(SLOTS_SHARE, -86, LOCAL, "its address or group has its share of the slots")                  \
+    X(FILTERS_UNOFFERED, -87, PEER, "filter request, but we do not offer NODE_COMPACT_FILTERS")    \
     X(BANNED, -83, PEER, "banned: it lied within the last 24 hours")                               \
     /* headers */                                                                                  \
     X(HDR_UNLINKED, -100, PEER, "header does not link to a known header")                          \

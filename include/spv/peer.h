@@ -161,9 +161,9 @@ SPV_API int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struc
 /* The next complete message: 1 and *out filled, 0 none, negative: drop the link. What *out points
  * at is lent until the next call on this machine. Pings are answered and negotiation is kept
  * inside, yet every known message is handed out, so the caller sees all; unknown commands come out
- * as SPV_CMD_UNKNOWN with their raw bytes. Bloom commands and mempool, when we do not offer
- * SPV_NODE_BLOOM, are never handed out: they close a peer of version 70011 or later (BIP111).
- * Messages before spv_peer_ready are version, verack and whatever a peer sends early: not for a
+ * as SPV_CMD_UNKNOWN with their raw bytes. Never handed out are a second version or verack, which
+ * are ignored, and filter and mempool commands when we do not offer SPV_NODE_BLOOM (BIP111) or
+ * SPV_NODE_COMPACT_FILTERS (BIP157), which close the connection. Messages before spv_peer_ready are version, verack and whatever a peer sends early: not for a
  * node to act on. The first error sticks. */
 SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now);
 

@@ -5,9 +5,10 @@
  *             [wtxidrelay] sendaddrv2 verack >
  *             > verack: ready               > verack: ready
  *
- * The first message must be version, and version and verack come once. Between them unknown
- * commands are skipped and feature negotiation (sendaddrv2, wtxidrelay) is remembered; after verack
- * it closes the connection. The version spoken is the smaller of the two. */
+ * The first message must be version. A second version or verack is ignored, as Bitcoin Core does.
+ * Between them unknown commands are skipped and feature negotiation (sendaddrv2, wtxidrelay) is
+ * remembered; after verack it closes the connection. The version spoken is the smaller of the two.
+ */
 #include <string.h>
 
 #include "peer/machine.h"
@@ -39,24 +40,16 @@ int spv_handshake_begin(struct spv_peer *p, struct spv_now now)
     return p->dir == SPV_OUTBOUND ? send_version(p, now) : 0;
 }
 
-static int refuse_repeat(struct spv_peer *p, const char *command, int error, struct spv_now now)
-{
-    spv_peer_last_word(p, command, SPV_REJECT_DUPLICATE, "duplicate message", now);
-    return error;
-}
-
-int spv_handshake_check(struct spv_peer *p, enum spv_command command, struct spv_now now)
+int spv_handshake_check(const struct spv_peer *p, enum spv_command command)
 {
     if (!p->version_got)
-        return command == SPV_CMD_VERSION ? 0 : SPV_ERR_NOT_VERSION;
-    if (command == SPV_CMD_VERSION)
-        return refuse_repeat(p, "version", SPV_ERR_DUPLICATE_VERSION, now);
-    if (command == SPV_CMD_VERACK && p->verack_got)
-        return refuse_repeat(p, "verack", SPV_ERR_DUPLICATE_VERACK, now);
+        return command == SPV_CMD_VERSION ? 1 : SPV_ERR_NOT_VERSION;
+    if (command == SPV_CMD_VERSION || (command == SPV_CMD_VERACK && p->verack_got))
+        return 0;
     /* BIP155, BIP339: only between version and verack. */
     if ((command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY) && p->verack_got)
         return SPV_ERR_LATE_NEGOTIATION;
-    return 0;
+    return 1;
 }
 
 static void note_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)

@@ -173,10 +173,9 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
 {
     const struct spv_frame *frame = &p->in.frame;
     p->stats.messages_in++;
-    int rc = spv_handshake_check(p, frame->command, now);
-    if (rc < 0)
-        return rc;
-    rc = spv_policy_receive(frame->command, p->stats.version, p->cfg.services);
+    int rc = spv_handshake_check(p, frame->command);
+    if (rc > 0)
+        rc = spv_policy_receive(frame->command, p->cfg.services);
     if (rc <= 0)
         return rc;
     out->command = frame->command;

@@ -90,8 +90,10 @@ void spv_observe_message(const struct spv_peer *p, enum spv_observed way, const 
 
 /* handshake.c */
 int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
-/* Refuses what must not come in this state. Called before the body is decoded. */
-int spv_handshake_check(struct spv_peer *p, enum spv_command command, struct spv_now now);
+/* May this come in this state? 1, 0 to pass over it, or an error. Called before the body is
+ * decoded.
+ */
+int spv_handshake_check(const struct spv_peer *p, enum spv_command command);
 /* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. */
 int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 

@@ -13,6 +13,12 @@ static bool is_bloom(enum spv_command command)
            command == SPV_CMD_FILTERCLEAR || command == SPV_CMD_MEMPOOL;
 }
 
+static bool is_filter_request(enum spv_command command)
+{
+    return command == SPV_CMD_GETCFILTERS || command == SPV_CMD_GETCFHEADERS ||
+           command == SPV_CMD_GETCFCHECKPT;
+}
+
 int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services)
 {
     if (spv_command_since(command) > version)
@@ -27,12 +33,13 @@ int spv_policy_send(enum spv_command command, uint32_t version, uint64_t service
     return 0;
 }
 
-int spv_policy_receive(enum spv_command command, uint32_t version, uint64_t ours)
+int spv_policy_receive(enum spv_command command, uint64_t ours)
 {
-    if (!is_bloom(command) || (ours & SPV_NODE_BLOOM) != 0)
-        return 1;
-    /* BIP111: a peer of this version knows better; an older one could not. */
-    return version >= SPV_VERSION_BLOOM_OFFERED ? SPV_ERR_BLOOM_UNOFFERED : 0;
+    if (is_bloom(command) && (ours & SPV_NODE_BLOOM) == 0)
+        return SPV_ERR_BLOOM_UNOFFERED; /* BIP111, and whatever the peer's version */
+    if (is_filter_request(command) && (ours & SPV_NODE_COMPACT_FILTERS) == 0)
+        return SPV_ERR_FILTERS_UNOFFERED; /* BIP157 */
+    return 1;
 }
 
 bool spv_policy_malformed(int error)

@@ -10,9 +10,8 @@
 
 /* What a peer of this version and these services takes: 0, SPV_ERR_UNSUPPORTED. */
 int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services);
-/* May it come, when we offer these services and the peer speaks this version? 1, 0 to pass over it,
- * or an error. */
-int spv_policy_receive(enum spv_command command, uint32_t version, uint64_t ours);
+/* May it come, when we offer these services? 1, or an error. */
+int spv_policy_receive(enum spv_command command, uint64_t ours);
 /* The largest payload of a command that this configuration takes. */
 uint32_t spv_policy_cap(const struct spv_peer_config *cfg, enum spv_command command);
 /* Is this what tolerate_malformed covers? */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "spv/error.h"
+
 static void drop(struct spv_bans *b, size_t i)
 {
     b->n--;
@@ -28,7 +30,9 @@ void spv_bans_load(struct spv_bans *b, const struct spv_book_ban *rows, size_t n
 {
     for (size_t i = 0; i < n; i++) {
         int64_t left = rows[i].until - now.unix_s;
-        if (left <= 0) {
+        /* of an older version, which banned for more */
+        const bool bans = spv_err_class(rows[i].code) == SPV_CLASS_LYING;
+        if (left <= 0 || !bans) {
             b->changed = true;
             continue;
         }

@@ -15,7 +15,8 @@ struct spv_bans {
     bool changed; /* since the last save */
 };
 
-/* What was stored; what is over is dropped, and no ban lasts longer than one that begins now. */
+/* What was stored; what is over or has a code that does not ban is dropped, and no ban lasts longer
+ * than one that begins now. */
 void spv_bans_load(struct spv_bans *b, const struct spv_book_ban *rows, size_t n,
                    struct spv_now now);
 /* The address is a host, or "host:port" of a peer that the user named. */

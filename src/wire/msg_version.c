@@ -32,8 +32,10 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     v->nonce = spv_cursor_u64(c);
     if (spv_cursor_left(c) == 0)
         return SPV_OK;
-    v->user_agent_len = spv_cursor_count(c, SPV_MAX_USER_AGENT, 1);
+    const size_t said = spv_cursor_count(c, SIZE_MAX, 1);
+    v->user_agent_len = said < SPV_MAX_USER_AGENT ? said : SPV_MAX_USER_AGENT;
     spv_cursor_copy(c, v->user_agent, v->user_agent_len);
+    (void)spv_cursor_take(c, said - v->user_agent_len); /* a longer one is cut */
     if (spv_cursor_left(c) == 0)
         return SPV_OK;
     v->height = (int32_t)spv_cursor_u32(c);

@@ -8,6 +8,7 @@
 
 #define COUNT_3 3 /* CompactSize of 253..65535 */
 #define COUNT_5 5 /* CompactSize of 65,536 and more */
+#define COUNT_9 9 /* CompactSize of any number */
 #define HASH 32
 
 #define CAP_VERSION SPV_MAX_EARLY_PAYLOAD /* 344 bytes of known fields, and room for later ones */
@@ -15,7 +16,8 @@
 #define CAP_ADDRV2 (COUNT_3 + SPV_MAX_ADDR * (4 + 9 + 1 + 3 + 512 + 2)) /* BIP155 */
 #define CAP_INV (COUNT_3 + SPV_MAX_INV * (4 + HASH))
 #define CAP_LOCATOR (4 + 1 + SPV_MAX_LOCATOR * HASH + HASH)
-#define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
+#define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + COUNT_9)) /* any count behind  \
+                                                                               */
 #define MERKLE_FLAGS 4168 /* a bit for each of the 33,341 nodes over SPV_MAX_BLOCK_TXS */
 #define CAP_MERKLEBLOCK                                                                            \
     (SPV_HEADER_SIZE + 4 + COUNT_3 + SPV_MAX_BLOCK_TXS * HASH + COUNT_3 + MERKLE_FLAGS)

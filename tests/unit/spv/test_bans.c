@@ -65,6 +65,34 @@ static void stored_bans_go_on_and_end(void **state)
     assert_true(until == now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
 }
 
+/* Versions before this one banned for malformed messages, second versions and the like, too. */
+static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
+{
+    static struct spv_bans b;
+    static const int codes[] = {SPV_ERR_TRAILING,
+                                SPV_ERR_SHORT,
+                                SPV_ERR_FORM,
+                                SPV_ERR_LATE_NEGOTIATION,
+                                SPV_ERR_BLOOM_UNOFFERED,
+                                -61, /* a second version: it has left the table */
+                                -62,
+                                SPV_ERR_STALL,
+                                0,
+                                SPV_ERR_HDR_POW};
+    struct spv_book_ban rows[sizeof codes / sizeof codes[0]];
+    const size_t n = sizeof codes / sizeof codes[0];
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = (struct spv_book_ban){.since = NOW, .until = NOW + 86400, .code = codes[i]};
+        (void)snprintf(rows[i].address, sizeof rows[i].address, "host%zu", i);
+    }
+    memset(&b, 0, sizeof b);
+    spv_bans_load(&b, rows, n, now);
+    assert_true(b.changed); /* they leave the database, too */
+    assert_int_equal(b.n, 1);
+    assert_int_equal(b.at[0].code, SPV_ERR_HDR_POW);
+}
+
 static void bans_are_bounded_and_the_oldest_goes(void **state)
 {
     static struct spv_bans b;
@@ -88,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_ban_lasts_a_day_whatever_the_wall_clock_does, setup),
         cmocka_unit_test_setup(stored_bans_go_on_and_end, setup),
+        cmocka_unit_test_setup(a_stored_ban_with_a_code_that_does_not_ban_is_dropped, setup),
         cmocka_unit_test_setup(bans_are_bounded_and_the_oldest_goes, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

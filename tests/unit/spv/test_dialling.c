@@ -211,12 +211,12 @@ static void a_ban_is_saved_at_once_gossip_later(void **state)
     pass(s, SPV_SAVE_SOON);
     assert_int_equal(effects(s, SPV_EFFECT_BOOK), 2); /* one has proven itself */
     assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
-    shell_close(s, a, SPV_ERR_DUPLICATE_VERSION); /* a lie */
+    shell_close(s, a, SPV_ERR_HDR_POW); /* a lie */
     assert_int_equal(effects(s, SPV_EFFECT_BOOK), 3);
     assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
     assert_true(c.bans_changed);
     assert_int_equal(c.n_bans, 1);
-    assert_int_equal(c.bans[0].code, SPV_ERR_DUPLICATE_VERSION);
+    assert_int_equal(c.bans[0].code, SPV_ERR_HDR_POW);
     assert_int_equal(c.bans[0].until - s->now.unix_s, SPV_BAN_SECONDS);
     assert_null(strchr(c.bans[0].address, ':')); /* found, not named: the host, on any port */
     shell_free(s);
@@ -240,7 +240,10 @@ static void each_ending_has_its_own_word(void **state)
         {true, true, SPV_ERR_STALL, 0, 1, 0},
         {true, true, SPV_ERR_RESET, 0, 0, 0},
         {true, true, SPV_ERR_CHECKSUM, 0, 1, 0},
-        {true, true, SPV_ERR_COUNT, 0, 1, 1}, /* a lie */
+        {true, true, SPV_ERR_COUNT, 0, 1, 0}, /* malformed: liked less, not banned */
+        {true, true, SPV_ERR_LATE_NEGOTIATION, 0, 1, 0},
+        {true, true, SPV_ERR_BLOOM_UNOFFERED, 0, 1, 0},
+        {true, true, SPV_ERR_HDR_POW, 0, 1, 1}, /* a lie */
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -49,7 +49,9 @@ static void takes_as_many_as_allowed_and_not_one_more(void **state)
         struct spv_msg msg = {.command = lists[i].command};
 
         make(&b, &lists[i], lists[i].max, lists[i].max);
-        assert_int_equal(b.len, spv_command_cap(lists[i].command)); /* the cap is exact */
+        /* the cap is exact; a header's transaction count is a byte of 9 that it may take */
+        const size_t spare = lists[i].command == SPV_CMD_HEADERS ? 8 * lists[i].max : 0;
+        assert_int_equal(b.len + spare, spv_command_cap(lists[i].command));
         assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_OK);
         again.len = 0;
         assert_int_equal(spv_msg_encode(&again, &msg, 70016), SPV_OK);

@@ -142,9 +142,9 @@ static void ignores_fields_of_the_future(void **state)
     spv_arena_free(&arena);
 }
 
-static void user_agent_holds_256_bytes_of_any_kind(void **state)
+static void a_user_agent_holds_256_bytes_of_any_kind_and_a_longer_one_is_cut(void **state)
 {
-    uint8_t body[80 + 3 + 257 + 4];
+    uint8_t body[SPV_MAX_EARLY_PAYLOAD];
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     struct spv_arena arena = {0};
     struct spv_buffer b;
@@ -163,10 +163,20 @@ static void user_agent_holds_256_bytes_of_any_kind(void **state)
     assert_int_equal(b.len, 80 + 3 + 256 + 4);
     spv_buffer_free(&b);
 
-    body[81] = 1; /* 257 */
-    assert_int_equal(spv_msg_decode(&msg, body, sizeof body, 0, &arena), SPV_ERR_COUNT);
-    memset(body + 80, 0xff, 9);
-    assert_int_equal(spv_msg_decode(&msg, body, sizeof body, 0, &arena), SPV_ERR_COUNT);
+    for (size_t more = 1; more <= sizeof body - (80 + 3 + 256 + 4); more += 97) {
+        const size_t said = 256 + more;
+        body[81] = (uint8_t)said;
+        body[82] = (uint8_t)(said >> 8);
+        memset(body + 83 + 256, 'x', more);
+        memcpy(body + 83 + said, "\x04\x03\x02\x01", 4); /* the height behind it is found */
+        assert_int_equal(spv_msg_decode(&msg, body, 83 + said + 4, 0, &arena), SPV_OK);
+        assert_int_equal(msg.u.version.user_agent_len, 256);
+        assert_memory_equal(msg.u.version.user_agent, body + 83, 256);
+        assert_int_equal(msg.u.version.user_agent[256], '\0');
+        assert_int_equal(msg.u.version.height, 0x01020304);
+    }
+    memset(body + 80, 0xff, 9); /* longer than the message */
+    assert_int_equal(spv_msg_decode(&msg, body, sizeof body, 0, &arena), SPV_ERR_SHORT);
     spv_arena_free(&arena);
 }
 
@@ -197,7 +207,7 @@ int main(void)
         cmocka_unit_test(may_end_after_recv_nonce_agent_or_height_only),
         cmocka_unit_test(relay_counts_from_70001),
         cmocka_unit_test(ignores_fields_of_the_future),
-        cmocka_unit_test(user_agent_holds_256_bytes_of_any_kind),
+        cmocka_unit_test(a_user_agent_holds_256_bytes_of_any_kind_and_a_longer_one_is_cut),
         cmocka_unit_test(addresses_that_do_not_fit_are_written_as_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
