@@ -5,8 +5,10 @@
  * on a signal, or when no peer has been of use for --timeout seconds. Whatever ends it, the
  * database is closed in order, so the same command goes on from there; after kill -9 it does so as
  * well, because every batch is one transaction. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checkpoint_list.h"
 #include "cli.h"
@@ -54,8 +56,9 @@ struct sync {
     size_t n_useless;
     size_t banned; /* peers, in this run or before */
     struct spv_record synced_tip;
-    uint64_t printed_added; /* headers added or being proven when progress was last told */
+    uint64_t printed_added; /* headers received or being proven when progress was last told */
     uint64_t proving; /* headers in the pass that runs, when they were looked at last */
+    uint64_t received; /* headers that had come then, joined or not */
 };
 
 /* What happens. */
@@ -89,14 +92,14 @@ static void tell_progress(struct sync *s)
     if (s->quiet || (!cli_live() && (s->synced || now - s->printed < every)))
         return;
     spv_evloop_stats(s->loop, &stats);
-    if (cli_json_on() && stats.headers_added + stats.proving_headers == s->printed_added)
+    if (cli_json_on() && report_received(&stats) + stats.proving_headers == s->printed_added)
         return;
     report_sample(&s->report, &stats);
     report_progress(&s->report, &stats, s->peer,
                     cli_json_on() ? spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS)
                                   : 0);
     s->printed = now;
-    s->printed_added = stats.headers_added + stats.proving_headers;
+    s->printed_added = report_received(&stats) + stats.proving_headers;
 }
 
 /* With no other peer allowed there is nothing to wait for. */
@@ -160,7 +163,8 @@ static void on_event(void *ctx, const struct spv_event *e)
         }
         break; /* following: each step is news */
     case SPV_EVENT_CONNECTED:
-        if (!is_useless(s, e->address))
+        /* One that failed and comes back is of use when headers come. */
+        if (e->failures == 0 && !is_useless(s, e->address))
             s->useful = cli_clock();
         break;
     case SPV_EVENT_REORG:
@@ -218,6 +222,10 @@ static void on_tick(void *ctx)
             s->useful = cli_clock(); /* a first pass adds nothing, and may be long */
         s->proving = stats.proving_headers;
     }
+    if (report_received(&stats) != s->received) {
+        s->useful = cli_clock(); /* segments that wait to be joined are headers, too */
+        s->received = report_received(&stats);
+    }
     if (s->timeout > 0 && cli_clock() - s->useful >= (double)s->timeout) {
         s->gave_up = true;
         spv_evloop_stop(s->loop);
@@ -273,6 +281,22 @@ static int finish(struct sync *s, int rc)
     return code;
 }
 
+/* Nothing is named, and this network has no other way to find a peer. */
+static bool must_name_peer(const struct sync *s)
+{
+    const struct spv_params *p = s->place.params;
+
+    return s->connect.n == 0 && s->add_peers.n == 0 &&
+           (p->dns_seeds == NULL || p->dns_seeds[0].name == NULL) && p->fallback == NULL;
+}
+
+static int name_peer(const struct sync *s)
+{
+    return cli_usage("%s: this network has no seeds to find peers by: name a peer with --connect "
+                     "HOST[:PORT] or --add-peer HOST[:PORT].",
+                     s->place.params->net.name);
+}
+
 static int run_loop(struct sync *s)
 {
     struct spv_evloop_config cfg = {
@@ -314,6 +338,10 @@ static int run_loop(struct sync *s)
     if (rc != 0)
         return cli_problem(&why);
     spv_evloop_stats(s->loop, &stats);
+    if (must_name_peer(s) && stats.addresses_new + stats.addresses_tried == 0) {
+        spv_evloop_free(s->loop);
+        return name_peer(s);
+    }
     report_sample(&s->report, &stats);
     s->useful = cli_clock();
     s->printed = cli_json_on() ? 0 : s->useful; /* the first JSON progress comes at once */
@@ -529,6 +557,10 @@ int main(int argc, char **argv)
     if (state.json)
         cli_json_mode();
     rc = check_options(&state);
+    /* without a database there is no stored address either, and none is made */
+    if (rc == CLI_DONE && must_name_peer(&state) && access(state.place.path, F_OK) != 0 &&
+        errno == ENOENT)
+        rc = name_peer(&state);
     if (rc == CLI_DONE)
         rc = open_store(&state);
     if (rc == CLI_DONE)

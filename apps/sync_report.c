@@ -1,8 +1,10 @@
 /* The three ways of telling are kept apart: a live line and plain lines for people (lines that say
  * the same figures), JSON objects for programs. The rate is taken over the last few seconds, from
- * samples of the count of headers. */
+ * samples of the count of headers that have come, whether
+ * they are joined to the chain or wait in segments for those below them. */
 #include "sync_report.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,23 +23,43 @@ static double rate(const struct report *r)
     const struct report_sample *first = &r->samples[0];
     const struct report_sample *last = &r->samples[r->n_samples - 1];
 
-    if (last->at <= first->at || last->added < first->added)
+    if (last->at <= first->at || last->received < first->received)
         return 0;
-    return (double)(last->added - first->added) / (last->at - first->at);
+    return (double)(last->received - first->received) / (last->at - first->at);
+}
+
+uint64_t report_received(const struct spv_node_stats *stats)
+{
+    return stats->headers_added + stats->headers_waiting;
 }
 
 void report_sample(struct report *r, const struct spv_node_stats *stats)
 {
     double now = cli_clock();
+    uint64_t received = report_received(stats);
     size_t old = 0;
 
+    if (received == 0)
+        r->n_samples = 0; /* the rate counts from when headers begin to come */
     while (old < r->n_samples && r->samples[old].at < now - RATE_SPAN)
         old++;
     if (r->n_samples - old == REPORT_SAMPLES)
         old++;
     memmove(r->samples, r->samples + old, (r->n_samples - old) * sizeof r->samples[0]);
     r->n_samples -= old;
-    r->samples[r->n_samples++] = (struct report_sample){.at = now, .added = stats->headers_added};
+    r->samples[r->n_samples++] = (struct report_sample){.at = now, .received = received};
+}
+
+/* What of the chain has come: the tip's height and what waits to be joined above it. */
+static uint64_t come(const struct spv_node_stats *stats)
+{
+    return stats->tip.height + (stats->synced ? 0 : stats->headers_waiting);
+}
+
+/* Headers that are still to come. */
+static uint64_t missing(const struct spv_node_stats *stats)
+{
+    return stats->target_height > come(stats) ? stats->target_height - come(stats) : 0;
 }
 
 /* Percent of the way; rounded down, so that 100 means there. */
@@ -45,7 +67,8 @@ static double percent(const struct spv_node_stats *stats)
 {
     if (stats->target_height == 0 || stats->tip.height >= stats->target_height)
         return 100;
-    return (double)(uint64_t)((double)stats->tip.height * 1000 / stats->target_height) / 10;
+    double tenths = (double)(uint64_t)((double)come(stats) * 1000 / stats->target_height);
+    return tenths < 1000 ? tenths / 10 : 99.9; /* all has come, and is not judged yet */
 }
 
 /* JSON. */
@@ -128,10 +151,10 @@ static void print_object(json_t *base, json_t *more)
 static void json_progress(const struct report *r, const struct spv_node_stats *stats,
                           const struct spv_node_peer *peers, size_t n_peers)
 {
-    json_t *more = json_pack("{s:I, s:I, s:f, s:f, s:i, s:s}", "target_height",
-                             (json_int_t)stats->target_height, "added",
-                             (json_int_t)stats->headers_added, "percent", percent(stats), "rate",
-                             rate(r), "peers", (int)stats->peers, "peer", r->source);
+    json_t *more = json_pack(
+        "{s:I, s:I, s:I, s:f, s:f, s:i, s:s}", "target_height", (json_int_t)stats->target_height,
+        "added", (json_int_t)stats->headers_added, "received", (json_int_t)report_received(stats),
+        "percent", percent(stats), "rate", rate(r), "peers", (int)stats->peers, "peer", r->source);
 
     metrics_totals(more, stats);
     metrics_peers(more, peers, n_peers);
@@ -191,6 +214,8 @@ static void json_event(const struct report *r, const struct spv_event *e)
         json_object_set_new(more, "code", json_string(spv_err_name(e->error)));
         json_object_set_new(more, "text", json_string(spv_strerror(e->error)));
     }
+    if (more != NULL && e->kind != SPV_EVENT_WARNING && e->seconds > 0)
+        json_object_set_new(more, "again_in", json_integer(e->seconds));
     if (more != NULL && e->kind == SPV_EVENT_REORG) {
         json_object_set_new(more, "fork_height", json_integer(e->fork_height));
         json_object_set_new(more, "removed", json_integer(e->removed));
@@ -205,6 +230,21 @@ static void json_event(const struct report *r, const struct spv_event *e)
 
 /* Lines for people. */
 
+/* One more part of a line of which `used` bytes are there; how many bytes it adds. */
+__attribute__((format(printf, 4, 5))) static int part(char *out, size_t cap, int used,
+                                                      const char *format, ...)
+{
+    va_list args;
+    int more;
+
+    if (used < 0 || (size_t)used >= cap)
+        return 0;
+    va_start(args, format);
+    more = vsnprintf(out + used, cap - (size_t)used, format, args);
+    va_end(args);
+    return more > 0 ? more : 0;
+}
+
 static void progress_line(const struct report *r, char *out, size_t cap,
                           const struct spv_node_stats *stats)
 {
@@ -218,7 +258,8 @@ static void progress_line(const struct report *r, char *out, size_t cap,
         return;
     }
     if (stats->starting) {
-        snprintf(out, cap, "fetching the period before the checkpoint  %u %s", stats->peers,
+        snprintf(out, cap, "fetching the period before the checkpoint  %s received  %u %s",
+                 cli_count(a, stats->headers_waiting), stats->peers,
                  stats->peers == 1 ? "peer" : "peers");
         return;
     }
@@ -235,16 +276,17 @@ static void progress_line(const struct report *r, char *out, size_t cap,
                  cli_count(b, stats->filled), cli_count(c, stats->base.height - 1));
         return;
     }
-    used = snprintf(
-        out, cap, "height %s of %s (%.1f%%)  %s  %u %s", cli_count(a, stats->tip.height),
-        cli_count(b, stats->target_height > stats->tip.height ? stats->target_height
-                                                              : stats->tip.height),
-        percent(stats), cli_rate(c, speed), stats->peers, stats->peers == 1 ? "peer" : "peers");
-    if (used < 0 || (size_t)used >= cap)
-        return;
-    if (stats->target_height > stats->tip.height && speed > 0)
-        snprintf(out + used, cap - (size_t)used, "  %s left",
-                 cli_duration(d, (double)(stats->target_height - stats->tip.height) / speed));
+    used = snprintf(out, cap, "height %s of %s (%.1f%%)", cli_count(a, stats->tip.height),
+                    cli_count(b, stats->target_height > stats->tip.height ? stats->target_height
+                                                                          : stats->tip.height),
+                    percent(stats));
+    if (!stats->synced && stats->segments > 0)
+        used += part(out, cap, used, "  %s received  %u %s", cli_count(c, stats->headers_waiting),
+                     stats->segments, stats->segments == 1 ? "segment" : "segments");
+    used += part(out, cap, used, "  %s  %u %s", cli_rate(c, speed), stats->peers,
+                 stats->peers == 1 ? "peer" : "peers");
+    if (missing(stats) > 0 && speed > 0)
+        (void)part(out, cap, used, "  %s left", cli_duration(d, (double)missing(stats) / speed));
 }
 
 static void summary_line(const struct report *r, const char *how,
@@ -322,6 +364,22 @@ static void say_warning(const struct spv_event *e)
     }
 }
 
+/* It was reached, and something that it did or did not do ended the connection. */
+static bool answered(const struct spv_event *e)
+{
+    return e->kind == SPV_EVENT_DISCONNECTED || spv_err_class(e->error) == SPV_CLASS_PEER;
+}
+
+static void say_failure(const char *failure, const struct spv_event *e)
+{
+    char when[CLI_FIGURE];
+
+    if (e->seconds > 0)
+        cli_say("%s; dialled again in %s", failure, cli_duration(when, (double)e->seconds));
+    else
+        cli_say("%s", failure);
+}
+
 static void say_event(const struct report *r, const struct spv_event *e)
 {
     char a[CLI_FIGURE], failure[sizeof r->failure];
@@ -334,9 +392,10 @@ static void say_event(const struct report *r, const struct spv_event *e)
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_CONNECT_FAILED:
         snprintf(failure, sizeof failure, "%s: %s", e->address, spv_strerror(e->error));
-        /* With many peers to choose from, one that is gone matters to nobody. */
-        if (r->verbose || (r->few_peers && strcmp(failure, r->failure) != 0))
-            cli_say("%s", failure);
+        /* With many peers to choose from, one that is gone matters to nobody. Of few, each end of
+         * a connection is said; that one cannot be reached is said once. */
+        if (r->verbose || (r->few_peers && (answered(e) || strcmp(failure, r->failure) != 0)))
+            say_failure(failure, e);
         break;
     case SPV_EVENT_REORG:
         cli_say("reorganisation: %lu headers above height %s gave way to %lu with more work",
@@ -370,7 +429,7 @@ static void say_event(const struct report *r, const struct spv_event *e)
 void report_progress(const struct report *r, const struct spv_node_stats *stats,
                      const struct spv_node_peer *peers, size_t n_peers)
 {
-    char line[4 * CLI_FIGURE + 64];
+    char line[6 * CLI_FIGURE + 96];
 
     if (cli_json_on()) {
         json_progress(r, stats, peers, n_peers);

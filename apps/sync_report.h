@@ -9,7 +9,7 @@
 
 struct report_sample {
     double at;
-    uint64_t added;
+    uint64_t received; /* headers, joined to the chain or not */
 };
 
 struct report {
@@ -25,6 +25,8 @@ struct report {
 
 /* Work in hex without its leading zeros. */
 const char *report_work(const char *hex);
+/* Headers that have come so far, joined to the chain or not. */
+uint64_t report_received(const struct spv_node_stats *stats);
 /* Takes note for the rate; to be called at each tick. */
 void report_sample(struct report *r, const struct spv_node_stats *stats);
 /* One progress line or object. */

@@ -96,7 +96,12 @@ struct spv_event {
     uint32_t removed, added; /* REORG; PROGRESS: added */
     const char *text; /* WARNING, UNRESOLVED; static */
     enum spv_warning warning; /* WARNING, UNRESOLVED */
-    int64_t seconds; /* WARNING */
+    /* WARNING. DISCONNECTED, CONNECT_FAILED: until the peer is dialled again, where that is known:
+     * each of the peers that the user named is wanted; else 0. */
+    int64_t seconds;
+    /* CONNECTED, DISCONNECTED, CONNECT_FAILED: how often in a row this peer has failed, by not being
+     * reached or by being of no use. */
+    unsigned failures;
     uint32_t claimed_height, given_height; /* WARNING, UNRESOLVED: see enum spv_warning */
     struct spv_u256 work, wanted_work; /* WARNING, UNRESOLVED: see enum spv_warning */
 };
@@ -146,6 +151,8 @@ struct spv_node_stats {
     unsigned requests; /* for headers, open on all peers */
     unsigned segments; /* begun and not joined, where checkpoints cut the chain into segments */
     uint64_t segments_done; /* joined */
+    uint64_t
+        headers_waiting; /* that have come in segments and are not joined: beside those added */
     uint64_t hedges; /* segments asked of one more peer because one was slow */
     size_t addresses_new, addresses_tried; /* in the address book */
     size_t banned; /* now, those of earlier runs too */

@@ -359,6 +359,13 @@ void spv_discovery_reached(struct spv_discovery *d, struct spv_dialled *x, uint6
     }
 }
 
+unsigned spv_discovery_failures(const struct spv_discovery *d, const struct spv_dialled *x)
+{
+    if (x->named >= 0)
+        return d->named.at[x->named].failures;
+    return x->entry >= 0 ? d->book.at[x->entry].failures : 0;
+}
+
 void spv_discovery_ban(struct spv_discovery *d, const struct spv_dialled *x, int code,
                        struct spv_now now)
 {

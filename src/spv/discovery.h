@@ -106,6 +106,8 @@ int spv_discovery_gossip(struct spv_discovery *d, struct spv_dialled *x,
 int spv_discovery_resolved(struct spv_discovery *d, const struct spv_endpoint *seed, int error,
                            const struct spv_netaddr *addrs, size_t n, struct spv_now now);
 /* It lied. Before ended. */
+/* How often in a row the peer at the other end has failed, counted before this dial ends. */
+unsigned spv_discovery_failures(const struct spv_discovery *d, const struct spv_dialled *x);
 void spv_discovery_ban(struct spv_discovery *d, const struct spv_dialled *x, int code,
                        struct spv_now now);
 /* The dial or connection is over; x is free after it. useful: it had served us. */

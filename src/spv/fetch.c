@@ -413,6 +413,7 @@ void spv_fetch_stats(const struct spv_fetch *f, struct spv_fetch_stats *out)
     for (size_t i = 0; i < f->n; i++) {
         const struct spv_fetch_segment *s = &f->segment[i];
         out->segments += s->holders || s->have;
+        out->waiting += s->have - s->taken;
         if (s->headers)
             out->memory +=
                 (s->is_long ? SPV_FETCH_LONG_ROOM : s->end - s->from) * sizeof s->headers[0];

@@ -66,6 +66,7 @@ struct spv_fetch_peer_stats {
 struct spv_fetch_stats {
     unsigned in_flight; /* requests open on all peers */
     unsigned segments; /* begun and not joined */
+    uint64_t waiting; /* headers that have come and are not joined */
     uint64_t hedges; /* segments asked of one more peer */
     uint64_t done; /* segments joined */
     size_t memory; /* bytes */

@@ -52,6 +52,11 @@ void spv_named_released(struct spv_named *l, int index, bool healthy, struct spv
     p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_NAMED, rng);
 }
 
+uint64_t spv_named_next(const struct spv_named *l, int index)
+{
+    return from(&l->at[index]);
+}
+
 uint64_t spv_named_deadline(const struct spv_named *l)
 {
     uint64_t first = SPV_NEVER;

@@ -30,6 +30,8 @@ int spv_named_pick(const struct spv_named *l, struct spv_now now);
 /* healthy: it had served us well, so it may be tried again soon. */
 void spv_named_released(struct spv_named *l, int index, bool healthy, struct spv_rng rng,
                         struct spv_now now);
+/* When this one may be tried again. */
+uint64_t spv_named_next(const struct spv_named *l, int index);
 /* When the next may be tried, or SPV_NEVER. */
 uint64_t spv_named_deadline(const struct spv_named *l);
 /* Is it not written off (banned, or SPV_NAMED_TRIES failures in a row)? */

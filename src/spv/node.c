@@ -44,13 +44,26 @@ static int fail(struct spv_node *n, int error)
     return n->error;
 }
 
+/* 0: not known. With fewer slots than named peers another one may come first. */
+static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_dialled *x,
+                                     struct spv_now now)
+{
+    const struct spv_named *named = &n->discovery.named;
+    if (n->discovery.on || x->named < 0 || named->n > n->wanted || named->at[x->named].held)
+        return 0;
+    const uint64_t at = spv_named_next(named, x->named);
+    return at > now.mono_us ? (int64_t)((at - now.mono_us + SPV_SECOND - 1) / SPV_SECOND) : 0;
+}
+
 static void tell(struct spv_node *n, enum spv_event_kind kind, const struct spv_dialled *x,
-                 int error)
+                 int error, struct spv_now now)
 {
     struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, x->id);
     if (!event)
         return;
     event->error = error;
+    event->failures = spv_discovery_failures(&n->discovery, x);
+    event->seconds = event->failures ? seconds_until_dialled(n, x, now) : 0;
     spv_endpoint_text(event->address, &x->endpoint);
 }
 
@@ -70,21 +83,26 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
 /* The end of a peer, whoever ended it. */
 static void bury(struct spv_node *n, struct spv_dialled *x, int error, struct spv_now now)
 {
-    const uint64_t id = x->id;
-    const bool visit = x->kind != SPV_DIAL_PEER; /* of which nobody was told */
+    const struct spv_dialled was = *x;
+    const uint64_t id = was.id;
+    const bool visit = was.kind != SPV_DIAL_PEER; /* of which nobody was told */
+    const bool lied = spv_err_class(error) == SPV_CLASS_LYING; /* this class bans, and no other */
     spv_alarm_closed(&n->alarm, id, now);
-    spv_metrics_remove(&n->metrics, id, &x->endpoint, error);
-    if (spv_err_class(error) == SPV_CLASS_LYING) {
-        tell(n, SPV_EVENT_BANNED, x, error);
+    spv_metrics_remove(&n->metrics, id, &was.endpoint, error);
+    if (lied) {
         n->bans++;
         spv_discovery_ban(&n->discovery, x, error, now);
-    } else if (!visit) {
-        tell(n, x->state == SPV_DIAL_READY ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED, x,
-             error);
     }
-    (void)fail(n, spv_origin_remove(n->origin, id, now));
-    const bool useful = !visit && spv_sync_remove(&n->sync, id, now);
+    const bool useful = !visit && spv_sync_useful(&n->sync, id);
     spv_discovery_ended(&n->discovery, x, error, useful, now);
+    if (lied)
+        tell(n, SPV_EVENT_BANNED, &was, error, now);
+    else if (!visit)
+        tell(n, was.state == SPV_DIAL_READY ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED,
+             &was, error, now);
+    (void)fail(n, spv_origin_remove(n->origin, id, now));
+    if (!visit)
+        spv_sync_remove(&n->sync, id, now);
     set_quorum(n, now);
 }
 
@@ -217,13 +235,14 @@ static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t
 }
 
 /* The user is told why a peer of his choice is not dialled. */
-static void tell_banned(struct spv_node *n)
+static void tell_banned(struct spv_node *n, struct spv_now now)
 {
     for (size_t i = 0; i < n->discovery.named.n; i++) {
         const struct spv_named_peer *p = &n->discovery.named.at[i];
         if (p->banned_until_us)
-            tell(n, SPV_EVENT_CONNECT_FAILED, &(struct spv_dialled){.endpoint = p->endpoint},
-                 SPV_ERR_BANNED);
+            tell(n, SPV_EVENT_CONNECT_FAILED,
+                 &(struct spv_dialled){.endpoint = p->endpoint, .named = -1, .entry = -1},
+                 SPV_ERR_BANNED, now);
     }
 }
 
@@ -282,7 +301,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
     (void)fail(n, spv_origin_new(&n->origin, &origin, now));
     spv_alarm_init(&n->alarm, &n->params, n->wanted);
     set_quorum(n, now);
-    tell_banned(n);
+    tell_banned(n, now);
     spv_discovery_tend(&n->discovery, n->wanted, now);
     rc = fail(n, 0);
     if (rc < 0) {
@@ -315,8 +334,9 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         return SPV_ERR_STATE;
     const bool for_chain = x->kind == SPV_DIAL_PEER;
     if (for_chain)
-        tell(n, SPV_EVENT_CONNECTED, x, 0);
+        tell(n, SPV_EVENT_CONNECTED, x, 0, now);
     const uint64_t group = x->group;
+    const unsigned failures = spv_discovery_failures(&n->discovery, x);
     spv_discovery_reached(&n->discovery, x, info->services, now);
     if (!for_chain)
         return settle(n, 0, now);
@@ -329,7 +349,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     spv_alarm_connected(&n->alarm, peer, info->time_offset_s, now);
     int rc = spv_origin_add(n->origin, peer, group, info, now);
     if (!rc && !spv_origin_starting(n->origin))
-        rc = spv_sync_add(&n->sync, peer, group, info, now);
+        rc = spv_sync_add(&n->sync, peer, group, info, failures, now);
     return settle(n, rc, now);
 }
 
@@ -408,7 +428,7 @@ static int heed_origin(struct spv_node *n, struct spv_now now)
     rc = spv_sync_init(&n->sync, &sync, now);
     set_quorum(n, now);
     while (!rc && (p = spv_origin_waiting(n->origin)) != NULL)
-        rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, now);
+        rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, 0, now);
     return rc;
 }
 
@@ -541,6 +561,7 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         spv_fetch_stats(fetches[i], &stats);
         out->requests += stats.in_flight;
         out->segments += stats.segments;
+        out->headers_waiting += stats.waiting;
         out->segments_done += stats.done;
         out->hedges += stats.hedges;
     }

@@ -110,26 +110,27 @@ static bool slow(const struct spv_sync *s, const struct spv_sync_peer *p)
     return false;
 }
 
-/* Who is asked first: one that is not slow before one that is, then the one whose claim is highest,
+/* Who is asked first: one that has not just failed before one that has, one that is not slow before
+ * one that is, then the one whose claim is highest,
  * then the one that came first. Once somebody has stalled, claims count for nothing: mute peers
  * that come back with great claims would else be asked again and again while those with headers
  * wait. */
 static struct spv_sync_peer *best_untried(struct spv_sync *s)
 {
     struct spv_sync_peer *best = NULL;
-    bool best_slow = false;
+    unsigned best_last = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
         if (!p->id || spv_sync_answered(p) || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
             continue;
-        const bool is_slow = slow(s, p);
+        const unsigned last = 2u * p->failing + slow(s, p);
         const bool better = !best                                   ? true
-                            : is_slow != best_slow                  ? !is_slow
+                            : last != best_last                     ? last < best_last
                             : !s->stalls && p->claim != best->claim ? p->claim > best->claim
                                                                     : p->id < best->id;
         if (better) {
             best = p;
-            best_slow = is_slow;
+            best_last = last;
         }
     }
     return best;
@@ -164,7 +165,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
 }
 
 int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
-                 struct spv_now now)
+                 unsigned failures, struct spv_now now)
 {
     struct spv_sync_peer *p = NULL;
     for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
@@ -172,7 +173,8 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
             p = &s->peer[i];
     if (!p)
         return SPV_ERR_FULL;
-    *p = (struct spv_sync_peer){.id = id, .group = group, .version = info->version};
+    *p = (struct spv_sync_peer){
+        .id = id, .group = group, .version = info->version, .failing = failures > 0};
     p->claim = info->start_height > 0 ? (uint32_t)info->start_height : 0;
     p->claims = true;
     if (s->synced && p->version >= SPV_VERSION_SENDHEADERS) {
@@ -183,10 +185,16 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
     return rc < 0 ? rc : spv_sync_schedule(s, now);
 }
 
-bool spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
+bool spv_sync_useful(struct spv_sync *s, uint64_t id)
+{
+    const struct spv_sync_peer *p = spv_sync_find(s, id);
+    return (p && p->useful) || spv_sync_fetch_useful(s, id);
+}
+
+void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
     struct spv_sync_peer *p = spv_sync_find(s, id);
-    const bool useful = spv_sync_fetch_remove(s, id, now) || (p && p->useful);
+    spv_sync_fetch_remove(s, id, now);
     spv_lowwork_forget(s, id);
     if (p)
         *p = (struct spv_sync_peer){0};
@@ -195,7 +203,6 @@ bool spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
     spv_effects_forget(s->cfg.effects, id);
     (void)spv_sync_fetch_pump(s, now); /* the queue keeps its error */
     (void)spv_sync_schedule(s, now);
-    return useful;
 }
 
 void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now)

@@ -51,6 +51,7 @@ struct spv_sync_peer {
     bool parked; /* waits for such a slot */
     bool recheck; /* an announcement came while a request was open: ask again */
     bool told; /* sendheaders sent */
+    bool failing; /* it failed the last time we had it: asked after others */
     bool useful; /* has given us headers or a verdict */
     bool below; /* done, and its chain ends below our tip with less work */
     struct spv_u256 shown; /* the work of its chain as far as its last answer showed it; 0: empty */
@@ -95,11 +96,14 @@ struct spv_sync {
 int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct spv_now now);
 void spv_sync_free(struct spv_sync *s); /* a zeroed one is fine */
 
-/* A peer is ready. Errors: SPV_ERR_FULL, or the effect queue's. */
+/* A peer is ready; one that has failed before, `failures` times in a row, is asked after others.
+ * Errors: SPV_ERR_FULL, or the effect queue's. */
 int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
-                 struct spv_now now);
-/* A peer is gone; true when it had been of use. */
-bool spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
+                 unsigned failures, struct spv_now now);
+/* The peer has given us headers or a verdict. */
+bool spv_sync_useful(struct spv_sync *s, uint64_t id);
+/* A peer is gone. */
+void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* How many network groups (1 or 2) a verdict needs now; may bring one about. */
 void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now);
 /* Whether no further peer is to come beside those that are ready: then UNRESOLVED may be said. */

@@ -146,11 +146,14 @@ int spv_sync_fetch_add(struct spv_sync *s, uint64_t id, struct spv_now now)
     return rc < 0 ? rc : spv_sync_fetch_begin(s, now);
 }
 
-bool spv_sync_fetch_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
+bool spv_sync_fetch_useful(const struct spv_sync *s, uint64_t id)
 {
     struct spv_fetch_peer_stats stats;
-    if (!s->fetch || !spv_fetch_peer(s->fetch, &stats, id))
-        return false;
-    (void)spv_fetch_remove(s->fetch, id, now); /* the queue keeps its error */
-    return stats.segments > 0;
+    return s->fetch && spv_fetch_peer(s->fetch, &stats, id) && stats.segments > 0;
+}
+
+void spv_sync_fetch_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
+{
+    if (s->fetch)
+        (void)spv_fetch_remove(s->fetch, id, now); /* the queue keeps its error */
 }

@@ -80,8 +80,9 @@ int spv_sync_fetch_new(struct spv_sync *s, struct spv_now now);
 /* Works through fetch from the tip on, if there is anything to fetch. */
 int spv_sync_fetch_begin(struct spv_sync *s, struct spv_now now);
 int spv_sync_fetch_add(struct spv_sync *s, uint64_t id, struct spv_now now);
-/* True when it was of use. */
-bool spv_sync_fetch_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
+/* The peer has finished a segment. */
+bool spv_sync_fetch_useful(const struct spv_sync *s, uint64_t id);
+void spv_sync_fetch_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* 1: the message was for fetch, and was dealt with. 0: it is sync's own. Negative: failed. */
 int spv_sync_fetch_headers(struct spv_sync *s, struct spv_sync_peer *p,
                            const struct spv_msg_headers *msg, struct spv_now now);

@@ -1,13 +1,18 @@
 """The ways in which it cannot work: no peer, a wrong one, a silent one; servers that cannot start."""
 
 import json
+import os
 import signal
 import socket
+import sqlite3
 import threading
+import time
 import unittest
 
 from support import (DATABASE, DONE, FAILED, HEADER, NO_PEER, USAGE, TestCase, Wire,
                      mine_file, run)
+
+ONION = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
 
 
 class Endings(TestCase):
@@ -17,10 +22,33 @@ class Endings(TestCase):
         for part in ("spv-sync: regtest: no usable peer in", "connection refused", "--connect"):
             self.assertIn(part, result.stderr)
 
-    def test_without_any_peer_it_says_which_option_helps(self):
-        result = self.sync("--timeout", 1)  # regtest has no seeds
-        self.ends(result, NO_PEER)
+    def test_a_network_without_seeds_wants_a_named_peer_and_ends_at_once(self):
+        custom = ("--signet-challenge", "51")
+        for network, args in (("regtest", ()), ("simnet", ()), ("signet", custom),
+                              ("regtest", ("--follow", "--timeout", 0)), ("regtest", ("--json",))):
+            with self.subTest(network=network, args=args):
+                result = self.sync(*args, network=network)  # no timeout: it would wait 120 s
+                self.ends(result, USAGE)
+                self.assertIn("name a peer with --connect HOST", result.stderr)
+                self.assertIn("--add-peer", result.stderr)
+                self.assertFalse(os.path.exists(self.db))  # nothing was done
+
+    def test_a_database_without_addresses_does_not_help_a_network_without_seeds(self):
+        server = self.server("--mine", 10)
+        self.ends(self.sync("--connect", server.address), DONE)
+        result = self.sync()
+        self.ends(result, USAGE)
         self.assertIn("name a peer with --connect HOST", result.stderr)
+
+    def test_a_stored_address_will_do_for_a_network_without_seeds(self):
+        server = self.server("--mine", 10)
+        self.ends(self.sync("--connect", server.address), DONE)
+        with sqlite3.connect(self.db) as db:
+            db.execute("INSERT INTO peer_address VALUES (?, 18444, 9, x'04cb00', ?, 0, 0, 0, 0, 0,"
+                       " 0, 0)", (ONION, int(time.time())))
+        db.close()
+        result = self.sync("--proxy", f"127.0.0.1:{self.closed_port()}", "--timeout", 1)
+        self.ends(result, NO_PEER)
 
     def test_an_unknown_name_is_not_resolved(self):
         result = self.sync("--connect", "no-such-host.invalid", "--timeout", 3)

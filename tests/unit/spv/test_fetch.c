@@ -81,12 +81,14 @@ static void segments_are_joined_in_order_whatever_order_they_come_in(void **stat
     for (uint32_t i = PERIODS - 1; i > 0; i--) {
         send_segment(&k, 1, i * PERIOD - 1);
         assert_int_equal(take_all(&k, 0), 0);
+        assert_int_equal(sums(&k).waiting, (PERIODS - i) * PERIOD); /* have come, are not joined */
     }
     send_segment(&k, 1, 0);
     assert_int_equal(take_all(&k, 0), marks[PERIODS - 1].height);
     assert_true(spv_fetch_done(k.fetch));
     assert_int_equal(stats_of(&k, 1).segments, PERIODS);
     assert_int_equal(sums(&k).done, PERIODS);
+    assert_int_equal(sums(&k).waiting, 0);
     assert_nobody_dropped(&k);
     close_kit(&k);
 }

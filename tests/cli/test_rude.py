@@ -1,0 +1,108 @@
+"""Peers that are reached and then send what closes the connection: they prove no lie, so they are
+not banned, asked after others, dialled again after longer and longer waits, and every end is said."""
+
+import json
+import re
+import socket
+import sqlite3
+import threading
+import time
+import unittest
+
+from support import DONE, NO_PEER, TestCase, Wire
+
+
+class Rude:
+    """A peer that shakes hands and then sends this message whenever it is asked for headers."""
+
+    def __init__(self, command, payload=b""):
+        self.message = (command, payload)
+        self.dialled = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.dialled += 1
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        try:
+            wire = Wire(sock)
+            wire.wait(b"version")
+            wire.send_version(height=1000, time=int(time.time()))
+            wire.send(b"verack")
+            while True:
+                wire.wait(b"getheaders")
+                wire.send(*self.message)
+        except (EOFError, OSError):
+            sock.close()
+
+    def close(self):
+        self.listener.close()
+
+
+class RudePeers(TestCase):
+    def rude(self, *message):
+        peer = Rude(*message)
+        self.addCleanup(peer.close)
+        return peer
+
+    def bans(self):
+        with sqlite3.connect(self.db) as db:
+            rows = db.execute("SELECT count(*) FROM peer_ban").fetchone()
+        db.close()
+        return rows[0]
+
+    def test_what_is_no_lie_closes_and_does_not_ban(self):
+        server = self.server("--mine", 50)
+        for name, message, code in (
+                ("trailing bytes", (b"inv", b"\0\0"), "TRAILING"),
+                ("a message that ends too early", (b"headers", b"\1"), "SHORT"),
+                ("a short ping", (b"ping", b"1234"), "SHORT"),
+                ("a long ping", (b"ping", bytes(9)), "LENGTH"),
+                ("an empty ping", (b"ping",), "SHORT"),
+                ("late negotiation", (b"sendaddrv2",), "LATE_NEGOTIATION"),
+                ("a mempool request", (b"mempool",), "BLOOM_UNOFFERED"),
+                ("a filter request", (b"getcfilters", bytes(37)), "FILTERS_UNOFFERED")):
+            with self.subTest(name):
+                peer = self.rude(*message)
+                result = self.sync("--connect", peer.address, "--connect", server.address, "--json",
+                                   "--timeout", 3)
+                events = [json.loads(line) for line in result.stdout.splitlines()]
+                ends = [e for e in events if e["event"] == "disconnected"]
+                self.assertTrue(ends, result.stdout)
+                self.assertEqual({(e["peer"], e["code"]) for e in ends}, {(peer.address, code)})
+                self.assertNotIn("banned", [e["event"] for e in events])
+                self.assertEqual(self.bans(), 0)
+
+    def test_the_user_sees_why_it_is_closed_and_when_it_is_dialled_again(self):
+        peer = self.rude(b"inv", b"\0\0")
+        result = self.sync("--connect", peer.address, "--timeout", 4)
+        self.ends(result, NO_PEER)  # handshakes alone do not keep the run alive
+        lines = [line for line in result.stdout.splitlines() if line.startswith(peer.address)]
+        self.assertGreater(len(lines), 1, result.stdout)
+        self.assertEqual(len(lines), peer.dialled, result.stdout)
+        for line in lines:
+            self.assertRegex(line, r"bytes after the end of the message; dialled again in [1-9]")
+        self.assertIn(f"no usable peer in 4.0 s: {peer.address}: bytes after the end of the message",
+                      result.stderr)
+
+    def test_repeats_and_transaction_counts_are_ignored(self):
+        for command, payload in ((b"verack", b""), (b"version", b"\0"), (b"gibberish", b"abc")):
+            with self.subTest(command):
+                peer = self.rude(command, payload)
+                result = self.sync("--connect", peer.address, "--timeout", 1, "--json")
+                self.ends(result, NO_PEER)
+                self.assertEqual(peer.dialled, 1)
+                events = [json.loads(line)["event"] for line in result.stdout.splitlines()]
+                self.assertNotIn("disconnected", events)
+
+
+if __name__ == "__main__":
+    unittest.main()

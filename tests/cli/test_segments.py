@@ -1,0 +1,145 @@
+"""Headers that have come in segments and are not joined yet: --timeout and the screen see them."""
+
+import json
+import os
+import re
+import socket
+import struct
+import tempfile
+import threading
+import time
+import unittest
+
+from support import DONE, HANG, HEADER, TestCase, Wire, binary, display, mine_file, sha256d
+from test_screen import on_terminal
+
+PERIOD = 2016
+PERIODS = 6
+
+
+class SegmentPeer:
+    """Answers each getheaders from a file of raw headers, but keeps the answer that begins at
+    genesis, without which nothing can be joined, until `release` is set. `pause` seconds pass
+    before each answer; after the last of the others it sets `others`."""
+
+    def __init__(self, raw, pause=0.0):
+        self.raw, self.pause = raw, pause
+        self.place = {sha256d(raw[at:at + HEADER]): at // HEADER
+                      for at in range(0, len(raw), HEADER)}
+        self.release, self.others = threading.Event(), threading.Event()
+        self.sending = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def close(self):
+        self.release.set()
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def answer(self, wire, start):
+        n = min(2000, len(self.raw) // HEADER - 1 - start)
+        body = b"".join(self.raw[h * HEADER:(h + 1) * HEADER] + b"\0"
+                        for h in range(start + 1, start + 1 + n))
+        with self.sending:
+            count = b"\xfd" + struct.pack("<H", n) if n > 252 else bytes([n])
+            wire.send(b"headers", count + body)
+
+    def later(self, wire):
+        self.release.wait(HANG)
+        try:
+            self.answer(wire, 0)
+        except OSError:
+            pass
+
+    def serve(self, sock):
+        told = 0
+        try:
+            wire = Wire(sock)
+            wire.wait(b"version")
+            wire.send_version(height=len(self.raw) // HEADER - 1, time=int(time.time()))
+            wire.send(b"verack")
+            while True:
+                request = wire.wait(b"getheaders")
+                start = self.place[request[5:37]]
+                if start == 0:
+                    threading.Thread(target=self.later, args=(wire,), daemon=True).start()
+                    continue
+                time.sleep(self.pause)  # its line is slow
+                self.answer(wire, start)
+                told += 1
+                if told == 2 * (PERIODS - 1):
+                    self.others.set()
+        except (EOFError, OSError):
+            sock.close()
+
+
+class Segments(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with tempfile.TemporaryDirectory() as folder:
+            cls.raw = mine_file(os.path.join(folder, "chain"), PERIODS * PERIOD + 49)  # 50 past the last checkpoint
+
+    def peer(self, **more):
+        peer = SegmentPeer(self.raw, **more)
+        self.addCleanup(peer.close)
+        return peer
+
+    def marks(self):
+        path = self.path("checkpoints")
+        with open(path, "w", encoding="ascii") as f:
+            for height in range(PERIOD - 1, PERIODS * PERIOD, PERIOD):
+                at = height * HEADER
+                f.write(f"{height},{display(sha256d(self.raw[at:at + HEADER]))}\n")
+        return path
+
+    def test_the_live_line_shows_what_waits_to_be_joined(self):
+        peer = self.peer()
+        seen, code = on_terminal(
+            [binary("spv-sync"), "--network", "regtest", "--db", self.db, "--connect", peer.address,
+             "--checkpoint-file", self.marks()],
+            rb"height 0 of 12,145 \([1-9][0-9.]*%\)  [1-9][0-9,]+ received  [1-9] segments?  "
+            rb"[1-9][0-9,.]*/s  1 peer  [0-9.]+ (s|min [0-9]+ s) left",
+            lambda _: peer.release.set(), columns=150)
+        self.assertEqual(code, DONE, seen)
+        self.assertIn(b"synced at height 12,145", seen)
+        self.assertTrue(peer.release.is_set(), seen)
+
+    def test_progress_in_json_counts_what_waits_to_be_joined(self):
+        peer = self.peer()
+        sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
+                            "--connect", peer.address, "--checkpoint-file", self.marks())
+
+        def waiting(line):
+            e = json.loads(line)
+            return e["event"] == "progress" and e["received"] > 0
+
+        progress = json.loads(sync.wait_for(waiting))
+        self.assertEqual((progress["height"], progress["added"]), (0, 0))
+        self.assertGreater(progress["segments"], 0)
+        self.assertGreater(progress["rate"], 0)
+        self.assertGreater(progress["percent"], 0)
+        peer.release.set()
+        self.assertEqual(sync.event("synced")["height"], len(self.raw) // HEADER - 1)
+        self.assertEqual(sync.end(), DONE)
+
+    def test_the_timeout_does_not_strike_while_segments_come(self):
+        peer = self.peer(pause=1)  # ten answers: three times --timeout
+        threading.Thread(target=lambda: peer.others.wait(HANG) and peer.release.set(),
+                         daemon=True).start()
+        result = self.sync("--connect", peer.address, "--checkpoint-file", self.marks(),
+                           "--timeout", 4)
+        self.ends(result, DONE)
+        self.assertTrue(re.search(r"synced at height 12,145", result.stdout), result.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,130 @@
+/* The figures that spv-sync shows: what has come in segments counts before it is joined, and the
+ * rate counts from when headers begin to come. The clock and the outputs are the test's. */
+#include "support/unit.h"
+
+#include "cli.h"
+#include "sync_report.h"
+
+double __wrap_cli_clock(void);
+bool __wrap_cli_json_on(void);
+void __wrap_cli_json(json_t *object);
+bool __wrap_cli_live(void);
+void __wrap_cli_paint(const char *text);
+
+static double clock_now;
+static bool json_on;
+static json_t *shown; /* the last object */
+static char line[512]; /* the last line */
+
+double __wrap_cli_clock(void)
+{
+    return clock_now;
+}
+
+bool __wrap_cli_json_on(void)
+{
+    return json_on;
+}
+
+void __wrap_cli_json(json_t *object)
+{
+    json_decref(shown);
+    shown = object;
+}
+
+bool __wrap_cli_live(void)
+{
+    return true;
+}
+
+void __wrap_cli_paint(const char *text)
+{
+    (void)snprintf(line, sizeof line, "%s", text);
+}
+
+/* Regtest's target of a chain of ten periods; `waiting` headers have come, none is joined. */
+static struct spv_node_stats stats_with(uint64_t waiting)
+{
+    return (struct spv_node_stats){.target_height = 20160,
+                                   .peers = 3,
+                                   .requests = 10,
+                                   .segments = 10,
+                                   .headers_waiting = waiting};
+}
+
+static void tick(struct report *r, struct spv_node_stats *stats, double seconds)
+{
+    clock_now += seconds;
+    report_sample(r, stats);
+    report_progress(r, stats, NULL, 0);
+}
+
+static double number(const char *name)
+{
+    return json_number_value(json_object_get(shown, name));
+}
+
+static void headers_that_wait_in_segments_are_shown_before_any_is_joined(void **state)
+{
+    struct report r = {.network = "regtest"};
+    struct spv_node_stats stats = stats_with(0);
+
+    (void)state;
+    clock_now = 100;
+    json_on = false;
+    tick(&r, &stats, 0);
+    assert_string_equal(line, "height 0 of 20,160 (0.0%)  0 received  10 segments  0.0/s  3 peers");
+    stats.headers_waiting = 2016;
+    tick(&r, &stats, 1);
+    assert_string_equal(line, "height 0 of 20,160 (10.0%)  2,016 received  10 segments  2,016/s"
+                              "  3 peers  9.0 s left");
+    stats.headers_waiting = 0; /* joined: the same figures, and no segment is begun any more */
+    stats.headers_added = 2016;
+    stats.tip.height = 2016;
+    stats.segments = 0;
+    tick(&r, &stats, 1);
+    assert_string_equal(line, "height 2,016 of 20,160 (10.0%)  1,008/s  3 peers  18 s left");
+}
+
+static void the_rate_counts_from_when_headers_begin_to_come(void **state)
+{
+    struct report r = {.network = "regtest"};
+    struct spv_node_stats stats = stats_with(0);
+
+    (void)state;
+    clock_now = 100;
+    json_on = true;
+    for (int i = 0; i < 30; i++) /* three seconds of waiting for the first answer */
+        tick(&r, &stats, 0.1);
+    assert_true(number("rate") == 0);
+    stats.headers_waiting = 1000;
+    tick(&r, &stats, 1);
+    assert_in_range((int)number("rate"), 999, 1000); /* and not 250 */
+    assert_int_equal((int)number("received"), 1000);
+    assert_int_equal((int)number("added"), 0);
+    assert_in_range((int)(number("percent") * 10), 48, 49);
+    json_decref(shown);
+    shown = NULL;
+}
+
+static void what_has_all_come_and_is_not_judged_is_no_hundred_percent(void **state)
+{
+    struct report r = {.network = "regtest"};
+    struct spv_node_stats stats = stats_with(20160);
+
+    (void)state;
+    json_on = false;
+    tick(&r, &stats, 1);
+    assert_non_null(strstr(line, "(99.9%)"));
+    assert_null(strstr(line, "left"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(headers_that_wait_in_segments_are_shown_before_any_is_joined),
+        cmocka_unit_test(the_rate_counts_from_when_headers_begin_to_come),
+        cmocka_unit_test(what_has_all_come_and_is_not_judged_is_no_hundred_percent),
+    };
+    return cmocka_run_group_tests_name("apps: sync report", tests, NULL, NULL);
+}
