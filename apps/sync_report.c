@@ -214,7 +214,8 @@ static void json_event(const struct report *r, const struct spv_event *e)
         json_object_set_new(more, "code", json_string(spv_err_name(e->error)));
         json_object_set_new(more, "text", json_string(spv_strerror(e->error)));
     }
-    if (more != NULL && e->kind != SPV_EVENT_WARNING && e->seconds > 0)
+    if (more != NULL && e->seconds > 0 &&
+        (e->kind == SPV_EVENT_DISCONNECTED || e->kind == SPV_EVENT_CONNECT_FAILED))
         json_object_set_new(more, "again_in", json_integer(e->seconds));
     if (more != NULL && e->kind == SPV_EVENT_REORG) {
         json_object_set_new(more, "fork_height", json_integer(e->fork_height));

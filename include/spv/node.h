@@ -99,8 +99,8 @@ struct spv_event {
     /* WARNING. DISCONNECTED, CONNECT_FAILED: until the peer is dialled again, where that is known:
      * each of the peers that the user named is wanted; else 0. */
     int64_t seconds;
-    /* CONNECTED, DISCONNECTED, CONNECT_FAILED: how often in a row this peer has failed, by not being
-     * reached or by being of no use. */
+    /* CONNECTED, DISCONNECTED, CONNECT_FAILED: how often in a row this peer has failed, by not
+     * being reached or by being of no use. */
     unsigned failures;
     uint32_t claimed_height, given_height; /* WARNING, UNRESOLVED: see enum spv_warning */
     struct spv_u256 work, wanted_work; /* WARNING, UNRESOLVED: see enum spv_warning */

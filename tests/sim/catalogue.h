@@ -26,6 +26,8 @@
  * drip (one header per 20 s)      a_dripping_peer_does_not_hold_the_sync_up
  * empty answers while behind      empty_answers_while_behind_do_not_end_the_sync
  * short answers faking a tip      short_answers_that_fake_a_tip_do_not_end_the_sync
+ * what is no lie closes           what_is_no_lie_closes_and_bans_nobody
+ * repeats and counts              repeats_and_transaction_counts_are_ignored
  * wrong network                   peers_of_another_network_are_left_and_not_banned
  * wrong genesis                   a_chain_from_another_genesis_is_left_and_not_banned
  * -- test_catalogue_chains.c

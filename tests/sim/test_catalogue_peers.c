@@ -145,6 +145,67 @@ static void short_answers_that_fake_a_tip_do_not_end_the_sync(void **state)
     catalogue_tell(cut_short, NULL);
 }
 
+/* ---- broken protocol ---- */
+
+static void breaks_protocol(struct sim *sim)
+{
+    static const uint8_t zeros[64];
+    static const struct sim_raw raw[] = {
+        {"inv", "\0\0", 2}, /* bytes behind the end */
+        {"headers", "\1", 1}, /* ends too early */
+        {"headers", "\xfd\xd1\x07", 3}, /* 2,001 */
+        {"inv", "\xfd\1\0", 3}, /* a count in a longer form */
+        {"sendcmpct", "\2\0\0\0\0\0\0\0\0", 9}, /* a field of no known value */
+        {"ping", "", 0},
+        {"ping", "1234", 4},
+        {"ping", zeros, 9},
+        {"sendaddrv2", "", 0}, /* late */
+        {"wtxidrelay", "", 0},
+        {"mempool", "", 0}, /* not offered */
+        {"filterclear", "", 0},
+        {"filterload", "\1\x55\1\0\0\0\0\0\0\0\0", 11},
+        {"getcfilters", zeros, 37},
+        {"getcfheaders", zeros, 37},
+        {"getcfcheckpt", zeros, 33},
+    };
+    const struct sim_server_config bad = {.chain = &chain,
+                                          .claim = LENGTH + 1000,
+                                          .raw = &raw[catalogue_pick(sim, 0, COUNT(raw) - 1)]};
+    two_and_two(sim, &bad, SOON);
+}
+
+static void what_is_no_lie_closes_and_bans_nobody(void **state)
+{
+    (void)state;
+    catalogue_tell(breaks_protocol, NULL);
+}
+
+/* Nobody else is there, so the chain comes from them, over one connection each. */
+static void repeats(struct sim *sim)
+{
+    static const struct sim_raw raw[] = {
+        {"version", "\x80\x11\1", 3}, {"verack", "", 0}, {"gibberish", "abc", 3}};
+    const uint32_t kind = catalogue_pick(sim, 0, COUNT(raw));
+    const struct sim_server_config same = {.chain = &chain,
+                                           .raw = kind < COUNT(raw) ? &raw[kind] : NULL,
+                                           .tx_count = (uint8_t)catalogue_pick(sim, 1, 252)};
+    const size_t n = catalogue_pick(sim, 1, 3);
+    for (size_t i = 0; i < n; i++)
+        sim_add_server(sim, &same);
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    catalogue_end(sim,
+                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = SOON});
+    for (size_t i = 0; i < n; i++)
+        if (sim_server_connections(sim, i) != 1)
+            sim_break(sim, "what is to be ignored ended a connection");
+}
+
+static void repeats_and_transaction_counts_are_ignored(void **state)
+{
+    (void)state;
+    catalogue_tell(repeats, NULL);
+}
+
 /* ---- from elsewhere ---- */
 
 static void wrong_network(struct sim *sim)
@@ -184,6 +245,8 @@ int main(void)
         cmocka_unit_test(a_dripping_peer_does_not_hold_the_sync_up),
         cmocka_unit_test(empty_answers_while_behind_do_not_end_the_sync),
         cmocka_unit_test(short_answers_that_fake_a_tip_do_not_end_the_sync),
+        cmocka_unit_test(what_is_no_lie_closes_and_bans_nobody),
+        cmocka_unit_test(repeats_and_transaction_counts_are_ignored),
         cmocka_unit_test(peers_of_another_network_are_left_and_not_banned),
         cmocka_unit_test(a_chain_from_another_genesis_is_left_and_not_banned),
     };

@@ -95,12 +95,42 @@ void sim_server_banned(struct sim *sim, const char *address)
     }
 }
 
+static int send_raw(struct sim *sim, struct sim_conn *conn, const struct sim_raw *raw)
+{
+    struct spv_msg msg = {.command = SPV_CMD_UNKNOWN, .u.raw = {raw->payload, raw->n}};
+    snprintf(msg.name, sizeof(msg.name), "%s", raw->command);
+    return spv_peer_send(conn->end[SIM_SERVER_END].peer, &msg,
+                         sim_end_now(sim, conn, SIM_SERVER_END));
+}
+
+/* A headers message with another transaction count than 0 behind each. */
+static int send_counted(struct sim *sim, struct sim_conn *conn, const struct spv_header *headers,
+                        size_t n)
+{
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    spv_buffer_compact(&b, n);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t raw[SPV_HEADER_SIZE + 1];
+        spv_header_encode(raw, &headers[i]);
+        raw[SPV_HEADER_SIZE] = sim->host[conn->server].cfg.tx_count;
+        spv_buffer_put(&b, raw, sizeof(raw));
+    }
+    if (b.error != 0)
+        abort();
+    int rc = send_raw(sim, conn, &(struct sim_raw){"headers", b.data, b.len});
+    spv_buffer_free(&b);
+    return rc;
+}
+
 static void send_headers(struct sim *sim, struct sim_conn *conn, const struct spv_header *headers,
                          size_t n)
 {
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
-    int rc = spv_peer_send(end->peer, &msg, sim_end_now(sim, conn, SIM_SERVER_END));
+    int rc = sim->host[conn->server].cfg.tx_count != 0
+                 ? send_counted(sim, conn, headers, n)
+                 : spv_peer_send(end->peer, &msg, sim_end_now(sim, conn, SIM_SERVER_END));
     if (rc < 0 && rc != SPV_ERR_QUEUE_FULL)
         sim_break(sim, "a server could not send");
     sim_conn_flush(sim, conn, SIM_SERVER_END);
@@ -162,6 +192,12 @@ static void tell_addresses(struct sim *sim, struct sim_conn *conn)
 void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
 {
     sim_note(sim, "server %zu got %s", conn->server, msg->name);
+    const struct sim_raw *raw = sim->host[conn->server].cfg.raw;
+    if (msg->command == SPV_CMD_GETHEADERS && raw != NULL) {
+        if (send_raw(sim, conn, raw) < 0)
+            sim_break(sim, "a server could not send");
+        sim_conn_flush(sim, conn, SIM_SERVER_END);
+    }
     if (msg->command == SPV_CMD_GETHEADERS && !sim->host[conn->server].cfg.mute)
         think(sim, conn, &msg->u.getheaders);
     if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip != NULL)

@@ -80,6 +80,13 @@ enum sim_door {
     SIM_HANG, /* connects, takes bytes, never says a word */
 };
 
+/* A message with any body, such as no server of ours would send. */
+struct sim_raw {
+    const char *command;
+    const void *payload;
+    size_t n;
+};
+
 /* How a server behaves; copied. Each may change later through sim_server. */
 struct sim_server_config {
     struct sim_store *chain; /* lent */
@@ -91,6 +98,8 @@ struct sim_server_config {
     bool mute; /* shakes hands and pongs, answers no getheaders */
     bool silent; /* shakes hands, then neither hears nor says anything */
     size_t answer_max; /* headers in an answer; 0: as many as fit */
+    const struct sim_raw *raw; /* sent at each getheaders, before it is answered; lent */
+    uint8_t tx_count; /* said behind each header: below 253 */
     uint64_t think_us; /* before each answer */
     uint64_t bytes_per_s; /* towards the client; 0: no limit */
     unsigned far; /* times the world's latency, both ways; 0: once */

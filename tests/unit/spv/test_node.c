@@ -265,77 +265,6 @@ static void bans_a_proven_liar_and_does_not_dial_it_again(void **state)
     shell_free(s);
 }
 
-/* What is no lie closes: with longer and longer waits, each of them said, and never a ban. */
-static void a_peer_that_closes_again_and_again_is_dialled_after_longer_waits(void **state)
-{
-    (void)state;
-    static const int errors[] = {
-        SPV_ERR_TRAILING,         SPV_ERR_SHORT,           SPV_ERR_COUNT, SPV_ERR_LENGTH,
-        SPV_ERR_LATE_NEGOTIATION, SPV_ERR_BLOOM_UNOFFERED, SPV_ERR_FORM,  SPV_ERR_CHECKSUM,
-        SPV_ERR_COMPACT_SIZE};
-    const unsigned n = sizeof errors / sizeof errors[0];
-    struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    for (unsigned i = 0; i < n; i++) {
-        const uint64_t a = shell_connect(s, 4500, 0);
-        const struct spv_effect *e = shell_next_event(s, SPV_EVENT_CONNECTED);
-        assert_non_null(e);
-        assert_int_equal(e->event.failures, i);
-        shell_close(s, a, errors[i]);
-        e = shell_next_event(s, SPV_EVENT_DISCONNECTED);
-        assert_non_null(e);
-        assert_int_equal(e->event.error, errors[i]);
-        assert_int_equal(e->event.failures, i + 1);
-        const int64_t seconds = e->event.seconds;
-        assert_in_range(seconds, 1, 30);
-        assert_true(i == 0 ? seconds == 1 : i < n - 1 || seconds >= 15); /* half of it is chance */
-        assert_null(shell_next(s, SPV_EFFECT_CONNECT));
-        s->now.mono_us += (uint64_t)seconds * SPV_SECOND; /* as it was said */
-        shell_timer(s);
-    }
-    assert_int_equal(stats_of(s).bans, 0);
-    assert_int_equal(shell_events(s, SPV_EVENT_BANNED), 0);
-    shell_free(s);
-}
-
-/* The peer of the next getheaders, 0 when there is none. */
-static uint64_t next_asked(struct shell *s)
-{
-    const struct spv_effect *e;
-    while ((e = shell_next(s, SPV_EFFECT_SEND)) != NULL)
-        if (e->message.command == SPV_CMD_GETHEADERS)
-            return e->peer;
-    return 0;
-}
-
-static void a_peer_that_has_failed_is_asked_after_others(void **state)
-{
-    (void)state;
-    struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 3);
-    const uint64_t first = shell_connect(s, 9000, 0);
-    assert_int_equal(next_asked(s), first);
-    shell_close(s, first, SPV_ERR_TRAILING);
-    s->n = s->seen = 0;
-    s->now.mono_us += SPV_SECOND;
-    shell_timer(s); /* dials it again */
-    const struct spv_effect *e = shell_next(s, SPV_EFFECT_CONNECT);
-    assert_non_null(e);
-    const uint64_t again = e->peer, second = 2, third = 3;
-    const struct spv_peer_stats good = {.ready = true, .version = 70016, .start_height = 4500};
-    const struct spv_peer_stats rude = {.ready = true, .version = 70016, .start_height = 9000};
-    assert_int_equal(spv_node_connected(s->node, second, &good, s->now), 0);
-    assert_int_equal(spv_node_connected(s->node, again, &rude, s->now), 0);
-    assert_int_equal(spv_node_connected(s->node, third, &good, s->now), 0);
-    shell_pull(s);
-    assert_int_equal(next_asked(s), second);
-    shell_close(s, second, SPV_ERR_RESET);
-    assert_int_equal(next_asked(s), third); /* although it claims less and came later */
-    shell_close(s, third, SPV_ERR_RESET);
-    assert_int_equal(next_asked(s), again); /* better than none */
-    shell_free(s);
-}
-
 static void asks_again_for_headers_from_the_future_and_bans_nobody(void **state)
 {
     (void)state;
@@ -566,8 +495,6 @@ int main(void)
         cmocka_unit_test(minimum_work_vouches_for_a_tip_below_every_claim),
         cmocka_unit_test(one_peer_whose_claim_is_met_is_enough),
         cmocka_unit_test(bans_a_proven_liar_and_does_not_dial_it_again),
-        cmocka_unit_test(a_peer_that_closes_again_and_again_is_dialled_after_longer_waits),
-        cmocka_unit_test(a_peer_that_has_failed_is_asked_after_others),
         cmocka_unit_test(asks_again_for_headers_from_the_future_and_bans_nobody),
         cmocka_unit_test(an_announcement_that_links_to_nothing_is_followed_up),
         cmocka_unit_test(drops_a_peer_whose_announcements_never_link),
