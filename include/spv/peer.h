@@ -163,8 +163,9 @@ SPV_API int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struc
  * inside, yet every known message is handed out, so the caller sees all; unknown commands come out
  * as SPV_CMD_UNKNOWN with their raw bytes. Never handed out are a second version or verack, which
  * are ignored, and filter and mempool commands when we do not offer SPV_NODE_BLOOM (BIP111) or
- * SPV_NODE_COMPACT_FILTERS (BIP157), which close the connection. Messages before spv_peer_ready are version, verack and whatever a peer sends early: not for a
- * node to act on. The first error sticks. */
+ * SPV_NODE_COMPACT_FILTERS (BIP157), which close the connection. Messages before spv_peer_ready are
+ * version, verack and whatever a peer sends early: not for a node to act on. The first error
+ * sticks. */
 SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now);
 
 /* Encodes and queues a message. Before the handshake completes it waits its turn and follows our
