@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "spv/store.h"
 #include "spv/version.h"
@@ -278,11 +279,41 @@ static int read_number(const struct cli_option *o, const char *text)
     return CLI_PROCEED;
 }
 
+/* What a name that other programs use is here. */
+static const char *near_network(const char *text)
+{
+    static const char *const others[][2] = {
+        {"main", "mainnet"},
+        {"test", NULL},
+        {"testnet", NULL},
+        {"reg", "regtest"},
+    };
+    const char *best = NULL;
+    unsigned best_distance = 3; /* further away is no likely slip */
+    size_t i;
+
+    for (i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcasecmp(text, others[i][0]) == 0)
+            return others[i][1] != NULL ? others[i][1] : "testnet4 (or testnet3)";
+    }
+    for (i = 0; i < SPV_NETWORKS; i++) {
+        const char *name = spv_netid_get((enum spv_network)i)->name;
+        unsigned d = strcasecmp(text, name) == 0 ? 0 : distance(text, name);
+
+        if (d < best_distance) {
+            best_distance = d;
+            best = name;
+        }
+    }
+    return best;
+}
+
 static int read_network(const struct cli_option *o, const char *text)
 {
     const struct spv_netid *net = spv_netid_by_name(text);
     char names[SPV_NETWORKS * (SPV_NETNAME_MAX + 2)] = "";
     size_t used = 0;
+    const char *near;
     int i;
 
     if (net != NULL) {
@@ -292,6 +323,9 @@ static int read_network(const struct cli_option *o, const char *text)
     for (i = 0; i < SPV_NETWORKS; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
                                  spv_netid_get((enum spv_network)i)->name);
+    near = near_network(text);
+    if (near != NULL)
+        return cli_usage("--%s: '%s' is not a network; did you mean %s?", o->name, text, near);
     return cli_usage("--%s: '%s' is not a network. Use one of: %s.", o->name, text, names);
 }
 
@@ -393,6 +427,36 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
         return cli_usage("'%s': unexpected argument; %s takes only options.", argv[optind],
                          app->name);
     return CLI_PROCEED;
+}
+
+/* Whether text, an IPv6 address by itself, also is one with a port behind it: such a port has four
+ * decimal digits. *colon: where that would begin. */
+static bool may_hold_port(const char *text, const char **colon)
+{
+    struct spv_netaddr addr;
+    char host[SPV_HOST_MAX];
+
+    *colon = strrchr(text, ':');
+    snprintf(host, sizeof host, "%.*s", (int)(*colon - text), text);
+    return strlen(*colon) == 5 && (*colon)[1] != '0' && strspn(*colon + 1, "0123456789") == 4 &&
+           spv_netaddr_from_host(&addr, host, 0) == 0;
+}
+
+int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
+                 uint16_t default_port)
+{
+    const char *colon = strrchr(text, ':');
+    const bool bare = text[0] != '[' && colon != NULL && strchr(text, ':') != colon;
+
+    if (spv_endpoint_parse(out, text, default_port) != 0)
+        return bare ? cli_usage("--%s: '%s' is not an IPv6 address. One with a port is written "
+                                "[IPv6]:PORT.",
+                                option, text)
+                    : cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option, text);
+    if (bare && may_hold_port(text, &colon))
+        return cli_usage("--%s: '%s' may end in a port. Write [%s] or [%.*s]%s.", option, text,
+                         text, (int)(colon - text), text, colon);
+    return CLI_DONE;
 }
 
 /* Hex digits to bytes; how many, or -1. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/params.h"
 
@@ -114,6 +115,11 @@ int cli_place_network(struct cli_place *place);
 /* Fills params and path. 0, or the code to exit with after the error was told. */
 int cli_place_resolve(struct cli_place *place);
 
+/* Reads HOST, HOST:PORT or [IPv6]:PORT. An IPv6 address without brackets must not read as one with
+ * a port. CLI_DONE, or the code to exit with after the error was told. */
+int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
+                 uint16_t default_port);
+
 /* The output options that the apps have in common, each into a bool. */
 #define CLI_JSON_ROW(flag, text)                                                                   \
     {                                                                                              \
@@ -194,7 +200,8 @@ const char *cli_write_advice(int error);
 
 /* The live line: standard output is a terminal that can overwrite a line. */
 bool cli_live(void);
-/* Shows text on the live line, cut to the terminal's width; replaces what was there. */
+/* Shows text on the live line; replaces what was there. Its parts are set apart by two spaces; the
+ * last ones are left out until the rest fits the terminal. */
 void cli_paint(const char *text);
 /* Takes the live line away, so that something else can be printed. */
 void cli_paint_clear(void);

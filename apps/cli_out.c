@@ -132,13 +132,33 @@ static int columns(void)
     return size.ws_col;
 }
 
+/* Leaves out last parts until the rest fits; in the first one no word is cut, and no number. */
+static void fit(char *line, size_t width)
+{
+    size_t end = strlen(line), cut;
+
+    while (end > width) {
+        for (cut = end; cut > 1 && !(line[cut - 1] == ' ' && line[cut - 2] == ' '); cut--)
+            ;
+        if (cut <= 1) /* a single part */
+            for (cut = width + 1; cut > 1 && line[cut - 1] != ' '; cut--)
+                ;
+        if (cut <= 1)
+            cut = 0;
+        for (end = cut; end > 0 && line[end - 1] == ' '; end--)
+            ;
+        line[end] = '\0';
+    }
+}
+
 void cli_paint(const char *text)
 {
     int width = columns() - 1; /* the last column would wrap on some terminals */
     char line[CLI_LINE_MAX];
 
-    snprintf(line, sizeof line, "%.*s", width > 0 ? width : 0, text);
+    snprintf(line, sizeof line, "%s", text);
     cli_clean(line);
+    fit(line, width > 0 ? (size_t)width : 0);
     printf("\r%s\033[K", line);
     painted = true;
     flush_output();

@@ -296,13 +296,11 @@ static int run(struct serve *s)
         return CLI_DONE; /* stopped on request */
     if (rc != CLI_DONE)
         return rc;
-    if (spv_endpoint_parse(&s->endpoint, s->listen != NULL ? s->listen : "127.0.0.1",
-                           s->source.params->net.port) != 0)
-        return cli_usage("--listen: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", s->listen);
-    if (s->http_text != NULL &&
-        spv_endpoint_parse(&s->http, s->http_text, http_port(s->source.params)) != 0)
-        return cli_usage("--http: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", s->http_text);
-    return serve(s);
+    rc = cli_endpoint(&s->endpoint, "listen", s->listen != NULL ? s->listen : "127.0.0.1",
+                      s->source.params->net.port);
+    if (rc == CLI_DONE && s->http_text != NULL)
+        rc = cli_endpoint(&s->http, "http", s->http_text, http_port(s->source.params));
+    return rc == CLI_DONE ? serve(s) : rc;
 }
 
 static struct serve state = {

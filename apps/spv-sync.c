@@ -54,6 +54,7 @@ struct sync {
     struct sync_end end; /* why it ends, when it is not synced */
     char useless[USELESS_MAX][SPV_ENDPOINT_TEXT]; /* were dropped for what they sent; a ring */
     size_t n_useless;
+    int failure; /* why a peer was of no use last */
     size_t banned; /* peers, in this run or before */
     struct spv_record synced_tip;
     uint64_t printed_added; /* headers received or being proven when progress was last told */
@@ -197,9 +198,11 @@ static void on_event(void *ctx, const struct spv_event *e)
     }
     if (!s->quiet)
         report_event(&s->report, e);
-    if (e->error != 0)
+    if (e->error != 0) {
+        s->failure = e->error;
         snprintf(s->report.failure, sizeof s->report.failure, "%s: %s", e->address,
                  spv_strerror(e->error));
+    }
     count_banned(s, e);
 }
 
@@ -241,29 +244,47 @@ static void stop_loop(void *ctx)
 
 /* Endings. */
 
+/* The store's own problem names the file, the cause and what to do. */
+static int failed(const struct sync *s, int rc)
+{
+    struct spv_problem why = {.text = ""};
+    struct spv_record tip = {.height = 0};
+    char height[CLI_FIGURE];
+
+    if (spv_store_last_problem(s->store) != NULL)
+        snprintf(why.text, sizeof why.text, "%s", spv_store_last_problem(s->store));
+    /* what is stored, not what was judged: the last headers may have been given up */
+    cli_count(height, spv_store_tip(s->store, &tip) > 0 ? tip.height : 0);
+    if (why.text[0] != '\0')
+        return cli_fail(rc, "the sync stopped, with the headers up to height %s kept: %s", height,
+                        why.text);
+    return cli_fail(rc,
+                    "%s: the sync stopped, with the headers up to height %s kept: %s. Run the same "
+                    "command again.",
+                    s->place.path, height, spv_strerror(rc));
+}
+
 static int finish(struct sync *s, int rc)
 {
     struct spv_node_stats stats;
     const struct spv_record *tip = &stats.tip;
     int code = (int)cli_stop_code();
     const char *how = code == CLI_DONE ? "stopped" : "interrupted", *name = how;
+    char height[CLI_FIGURE];
 
     cli_stop_note(""); /* said here */
     spv_evloop_stats(s->loop, &stats);
-    if (rc != 0) {
-        const char *problem = spv_store_last_problem(s->store);
-
-        return cli_fail(rc,
-                        "%s: sync stopped at height %lu: %s. What was committed is kept; run it "
-                        "again when that is mended.",
-                        s->place.path, (unsigned long)stats.tip.height,
-                        problem != NULL && problem[0] != '\0' ? problem : spv_strerror(rc));
-    }
+    if (rc != 0)
+        return failed(s, rc);
     if (s->reader_gone)
         return CLI_DONE;
     if (s->unresolved && !s->synced && !s->follow && !cli_stopped())
         return sync_end_unresolved(&s->end, &stats);
     if (s->gave_up) {
+        if (s->failure == SPV_ERR_NO_DESCRIPTOR)
+            return cli_fail(s->failure,
+                            "%s: no peer can be dialled: %s. Raise the limit (ulimit -n).",
+                            s->place.params->net.name, spv_strerror(s->failure));
         s->end.banned = s->banned;
         return sync_end_gave_up(&s->end, &stats, s->synced);
     } else if (s->synced && !s->follow) {
@@ -275,9 +296,9 @@ static int finish(struct sync *s, int rc)
     if (!s->quiet)
         report_summary(&s->report, how, name, &stats, tip);
     if (code == CLI_INTERRUPTED && !s->quiet && !cli_json_on())
-        cli_warn("interrupted: everything up to height %lu is kept. Run the same command again to "
+        cli_warn("interrupted: everything up to height %s is kept. Run the same command again to "
                  "go on.",
-                 (unsigned long)tip->height);
+                 cli_count(height, tip->height));
     return code;
 }
 
@@ -362,10 +383,12 @@ static int read_endpoints(const struct sync *s, struct spv_endpoint *out,
     size_t i;
 
     for (i = 0; i < list->n; i++) {
-        if (spv_endpoint_parse(&out[i], list->item[i], port) != 0 || out[i].port == 0)
-            return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
-                             list->item[i]);
-        int rc = sync_proxy_allows(&s->proxy, option, &out[i]);
+        int rc = cli_endpoint(&out[i], option, list->item[i], port);
+        if (rc == CLI_DONE && out[i].port == 0)
+            rc = cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
+                           list->item[i]);
+        if (rc == CLI_DONE)
+            rc = sync_proxy_allows(&s->proxy, option, &out[i]);
         if (rc != CLI_DONE)
             return rc;
     }

@@ -11,10 +11,11 @@ int sync_proxy_read(struct sync_proxy *p)
 {
     const char *text = p->text != NULL ? p->text : p->onion ? "127.0.0.1" : NULL;
 
-    if (text != NULL &&
-        (spv_endpoint_parse(&p->endpoint, text, TOR_PORT) != 0 || p->endpoint.port == 0))
+    const int rc = text != NULL ? cli_endpoint(&p->endpoint, "proxy", text, TOR_PORT) : CLI_DONE;
+
+    if (rc == CLI_DONE && text != NULL && p->endpoint.port == 0)
         return cli_usage("--proxy: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", text);
-    return CLI_DONE;
+    return rc;
 }
 
 static bool is_onion(const char *host)

@@ -387,7 +387,9 @@ static void say_event(const struct report *r, const struct spv_event *e)
 
     switch (e->kind) {
     case SPV_EVENT_CONNECTED:
-        if (r->verbose)
+        if (r->lost)
+            cli_say("a peer is back: %s", e->address);
+        else if (r->verbose)
             cli_say("connected to %s", e->address);
         break;
     case SPV_EVENT_DISCONNECTED:
@@ -443,12 +445,16 @@ void report_progress(const struct report *r, const struct spv_node_stats *stats,
         cli_say("%s", line);
 }
 
-void report_event(const struct report *r, const struct spv_event *e)
+void report_event(struct report *r, const struct spv_event *e)
 {
     if (cli_json_on())
         json_event(r, e);
     else
         say_event(r, e);
+    if (e->kind == SPV_EVENT_CONNECTED)
+        r->lost = false;
+    else if (e->kind == SPV_EVENT_WARNING && e->warning == SPV_WARN_NO_PEERS)
+        r->lost = true;
 }
 
 void report_summary(const struct report *r, const char *how, const char *event,

@@ -16,6 +16,7 @@ struct report {
     const char *network, *database; /* lent */
     double started; /* seconds of cli_clock */
     bool verbose;
+    bool lost; /* every peer: said, and none is back */
     bool few_peers; /* each was named: tell when one fails */
     struct report_sample samples[REPORT_SAMPLES];
     size_t n_samples;
@@ -33,7 +34,7 @@ void report_sample(struct report *r, const struct spv_node_stats *stats);
 void report_progress(const struct report *r, const struct spv_node_stats *stats,
                      const struct spv_node_peer *peers, size_t n_peers);
 /* An event other than SYNCED, and PROGRESS only when each step is news. */
-void report_event(const struct report *r, const struct spv_event *e);
+void report_event(struct report *r, const struct spv_event *e);
 /* The summary: `how` for people, `event` for programs. */
 void report_summary(const struct report *r, const char *how, const char *event,
                     const struct spv_node_stats *stats, const struct spv_record *tip);

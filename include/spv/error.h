@@ -41,6 +41,7 @@ enum spv_err_class {
     X(DB_NONE, -21, LOCAL, "there is no database")                                                 \
     X(STOPPED, -22, LOCAL, "stopped on request")                                                   \
     X(NOT_FOUND, -23, LOCAL, "not found")                                                          \
+    X(NO_DESCRIPTOR, -26, LOCAL, "too many open files")                                            \
     X(DB_CHECKPOINT, -25, LOCAL, "the stored chain contradicts a checkpoint")                      \
     X(UNKNOWN_HASH, -24, LOCAL, "no header with this hash is known")                               \
     /* frames and messages */                                                                      \

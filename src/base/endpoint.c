@@ -32,7 +32,8 @@ static bool ipv6_char(char c)
            c == '.';
 }
 
-/* Eight groups, or fewer around a "::", the last perhaps an IPv4 address; then perhaps a zone
+/* Eight groups of at most four digits, or fewer around a "::", the last perhaps an IPv4 address;
+ * then perhaps a zone
  * ("%eth0"). Enough to tell an address from a slip of the pen; the resolver reads it for good. */
 static bool ipv6_form(const char *host, size_t n)
 {
@@ -40,8 +41,12 @@ static bool ipv6_form(const char *host, size_t n)
     bool gap = false;
     bool dots = false;
     size_t i = 0;
+    size_t digits = 0;
 
     for (; i < n && ipv6_char(host[i]); i++) {
+        digits = host[i] == ':' || host[i] == '.' ? 0 : digits + 1;
+        if (digits > 4)
+            return false;
         colons += host[i] == ':';
         gap = gap || (i > 0 && host[i] == ':' && host[i - 1] == ':');
         dots = dots || host[i] == '.';

@@ -37,7 +37,7 @@ int spv_inbox_new(struct spv_inbox **out)
         goto err0;
     in->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (in->fd < 0) {
-        rc = SPV_ERR_IO;
+        rc = errno == EMFILE || errno == ENFILE ? SPV_ERR_NO_DESCRIPTOR : SPV_ERR_IO;
         goto err1;
     }
     if (pthread_mutex_init(&in->lock, NULL) != 0)

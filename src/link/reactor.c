@@ -7,6 +7,10 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define BASE_DESCRIPTORS 4 /* epoll, libevent's pair for signals, our wake-up */
 
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
 {
@@ -17,6 +21,21 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
     spv_inbox_run(r->inbox);
     if (atomic_load(&r->stopped) && r->running)
         (void)event_base_loopbreak(r->base);
+}
+
+/* libevent ends the process when it cannot open what its signals need, so that is tried before. (A
+ * fatal callback would be the whole process's, and must not return.) Another thread may still take
+ * the descriptors in between. */
+static bool have_descriptors(void)
+{
+    int fds[BASE_DESCRIPTORS];
+    int n = 0;
+    while (n < BASE_DESCRIPTORS && (fds[n] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        n++;
+    const bool enough = n == BASE_DESCRIPTORS;
+    while (n > 0)
+        (void)close(fds[--n]);
+    return enough;
 }
 
 /* An own base is used by one thread only, so it needs no locks even where the program has turned
@@ -43,6 +62,10 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
     if (r->scratch == NULL)
         goto err1;
     r->own_base = base == NULL;
+    if (r->own_base && !have_descriptors()) {
+        rc = SPV_ERR_NO_DESCRIPTOR;
+        goto err2;
+    }
     r->base = r->own_base ? new_base() : base;
     if (r->base == NULL)
         goto err2;

@@ -98,7 +98,7 @@ int spv_sock_error(int errnum)
         return SPV_ERR_CONNECT_TIMEOUT;
     case EMFILE:
     case ENFILE:
-        return SPV_ERR_FULL; /* no descriptors left: ours, not the peer's */
+        return SPV_ERR_NO_DESCRIPTOR; /* ours, not the peer's */
     case ENOBUFS:
     case ENOMEM:
         return SPV_ERR_NOMEM;

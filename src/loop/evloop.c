@@ -154,6 +154,12 @@ static int problem(struct spv_problem *why, int code, const struct spv_evloop_co
             spv_store_path(cfg->store), spv_strerror(code));
         return code;
     }
+    if (code == SPV_ERR_NO_DESCRIPTOR) {
+        (void)snprintf(why->text, sizeof why->text,
+                       "cannot start the sync: %s. Raise the limit (ulimit -n).",
+                       spv_strerror(code));
+        return code;
+    }
     /* The node reads the last stored headers when it starts; the store knows best what failed. */
     if (spv_err_class(code) == SPV_CLASS_LOCAL && code != SPV_ERR_NOMEM && code != SPV_ERR_IO)
         (void)snprintf(why->text, sizeof why->text,

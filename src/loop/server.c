@@ -372,8 +372,9 @@ err1:
 err0:
     if (why != NULL) {
         why->code = (enum spv_err)rc;
-        (void)snprintf(why->text, sizeof why->text, "cannot start the server: %s",
-                       spv_strerror(rc));
+        (void)snprintf(why->text, sizeof why->text, "cannot start the server: %s%s",
+                       spv_strerror(rc),
+                       rc == SPV_ERR_NO_DESCRIPTOR ? ". Raise the limit (ulimit -n)." : "");
     }
     return rc;
 }

@@ -187,6 +187,9 @@ static int error_for(int code, int e)
         if (e == ENOENT) {
             return SPV_ERR_DB_NONE;
         }
+        if (e == EMFILE || e == ENFILE) {
+            return SPV_ERR_NO_DESCRIPTOR;
+        }
         return e == EACCES || e == EPERM || e == EROFS ? SPV_ERR_DB_READONLY : SPV_ERR_IO;
     case SQLITE_IOERR:
         return e == ENOSPC || e == EDQUOT ? SPV_ERR_DB_FULL : SPV_ERR_IO;
@@ -197,8 +200,11 @@ static int error_for(int code, int e)
     }
 }
 
-static const char *advice_for(int err)
+static const char *advice_for(int err, int e)
 {
+    if (err == SPV_ERR_IO && e == EFBIG) {
+        return "Raise the limit of file sizes (ulimit -f); what was stored is safe.";
+    }
     switch (err) {
     case SPV_ERR_NOMEM:
         return "Free some memory and try again.";
@@ -212,6 +218,8 @@ static const char *advice_for(int err)
         return "Check the permissions of the file and its folder.";
     case SPV_ERR_DB_NONE:
         return "Sync first, or check the path.";
+    case SPV_ERR_NO_DESCRIPTOR:
+        return "Raise the limit of open files (ulimit -n).";
     case SPV_ERR_IO:
         return "Check the disk; what was stored before is safe.";
     default:
@@ -246,9 +254,27 @@ static int damaged(struct spv_store *s, int code, const char *tried, const char 
                        s->path, tried, reason, code);
 }
 
+/* What the system said. After a failed commit SQLite has rolled back meanwhile, but the log's file
+ * keeps the number of what failed last. */
+static int errno_of(sqlite3 *db, int code)
+{
+    sqlite3_file *log = NULL;
+    int e = sqlite3_system_errno(db);
+    int last = 0;
+    if ((code & 0xff) == SQLITE_IOERR && e != EFBIG &&
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log != NULL && log->pMethods != NULL &&
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &last) == SQLITE_OK &&
+        last == EFBIG) {
+        e = last;
+    }
+    return e;
+}
+
 int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried)
 {
-    int err = error_for(code, db != NULL ? sqlite3_system_errno(db) : 0);
+    int e = db != NULL ? errno_of(db, code) : 0;
+    int err = error_for(code, e);
     const char *reason = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
         return damaged(s, code, tried, reason);
@@ -257,7 +283,7 @@ int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *trie
         return spv_db_fail(s, err, "%s: stopped before its end: %s.", s->path, tried);
     }
     return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,
-                       code, advice_for(err));
+                       code, advice_for(err, e));
 }
 
 int spv_db_error(struct spv_store *s, int code, const char *tried)

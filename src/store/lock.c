@@ -56,6 +56,12 @@ static int open_failed(struct spv_problem *why, const char *shown)
     if (strerror_r(e, reason, sizeof reason) != 0) {
         reason[0] = '\0';
     }
+    if (e == EMFILE || e == ENFILE) {
+        return problem(why, SPV_ERR_NO_DESCRIPTOR,
+                       "%s: its lock file cannot be made: %s. Raise the limit of open files "
+                       "(ulimit -n).",
+                       shown, reason);
+    }
     return problem(why, e == EACCES || e == EROFS || e == EPERM ? SPV_ERR_DB_READONLY : SPV_ERR_IO,
                    "%s: its lock file cannot be made: %s. Check the folder.", shown, reason);
 }

@@ -44,6 +44,17 @@ class Alarms(TestCase):
         sync.signal(signal.SIGINT)
         self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
 
+    def test_a_peer_that_is_back_after_every_peer_was_lost_is_told(self):
+        server = self.server("--mine", 10)
+        sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--follow",
+                            "--connect", server.address)
+        sync.wait_for(lambda line: line.startswith("regtest synced"))
+        server.stop()
+        sync.wait_for(lambda line: line == "warning: every peer is lost; new ones are being tried")
+        self.program("spv-serve", "--network", "regtest", "--mine", 10, "--listen", server.address)
+        sync.wait_for(lambda line: line == f"a peer is back: {server.address}")
+        self.ends_when_told(sync)
+
     def test_a_tip_of_long_ago_is_a_warning(self):
         sync = self.follow(self.bare_peer(), "--json")
         warning = sync.event("warning")

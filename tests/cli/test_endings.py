@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -124,6 +125,65 @@ class Endings(TestCase):
         proxy.cut()
         self.assertEqual(sync.event("synced")["height"], 5000)
         self.assertEqual(sync.end(), DONE)
+
+
+class Limits(TestCase):
+    """What the system may refuse a program: open files, sizes of files."""
+
+    def limited(self, which, limit, name, *args):
+        return run(name, *args,
+                   preexec_fn=lambda: resource.setrlimit(which, (limit, resource.getrlimit(which)[1])))
+
+    def few_files(self, limit, name, *args):
+        return self.limited(resource.RLIMIT_NOFILE, limit, name, *args)
+
+    def test_with_few_descriptors_each_program_says_so_once_and_does_not_crash(self):
+        server = self.server("--mine", 50)
+        good, raw = self.path("good.db"), self.path("raw")
+        self.ends(self.sync("--connect", server.address, db=good), DONE)
+        self.ends(run("spv-export", "--db", good, "--format", "raw", "--output", raw), DONE)
+        for args in (("spv-sync", "--network", "regtest", "--db", self.db, "--timeout", 1,
+                      "--connect", server.address),
+                     ("spv-export", "--db", good, "--output", self.path("out")),
+                     ("spv-import", "--db", self.path("i.db"), "--network", "regtest", "--input", raw),
+                     ("spv-db", "compact", "--db", good)):
+            codes = []
+            for limit in range(4, 40):
+                result = self.few_files(limit, *args)
+                codes.append(result.returncode)
+                if codes[-1] == DONE:
+                    break
+                with self.subTest(program=args[0], limit=limit):
+                    self.assertEqual(codes[-1], FAILED, result.stderr)
+                    said = result.stderr.splitlines()[-1]
+                    self.assertRegex(said, rf"^{args[0]}: .*\. Raise the limit[^.]*\(ulimit -n\)\.$")
+            self.assertEqual((codes[0], codes[-1]), (FAILED, DONE), args[0])
+
+    def test_a_server_with_few_descriptors_does_not_crash(self):
+        for limit in range(4, 8):
+            with self.subTest(limit=limit):
+                result = self.few_files(limit, "spv-serve", "--network", "regtest", "--mine", 1,
+                                        "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+                self.ends(result, FAILED)
+                self.assertIn("aise the limit", result.stderr)
+
+    def test_a_limit_of_file_sizes_is_named(self):
+        server = self.server("--mine", 4000)
+        for limit in (8192, 102400):
+            with self.subTest(limit=limit):
+                result = self.limited(resource.RLIMIT_FSIZE, limit, "spv-sync", "--network",
+                                      "regtest", "--db", self.path(f"{limit}.db"), "--connect",
+                                      server.address)
+                self.ends(result, FAILED)
+                self.assertRegex(result.stderr, r"Raise the limit of file sizes \(ulimit -f\); what "
+                                                r"was stored is safe\.\n$")
+                self.assertEqual(result.stderr.count("."), result.stderr.count(".db") + 2)
+        self.ends(self.sync("--connect", server.address), DONE)
+        result = self.limited(resource.RLIMIT_FSIZE, 65536, "spv-export", "--db", self.db,
+                              "--output", self.path("out"))
+        self.ends(result, FAILED)
+        self.assertRegex(result.stderr, r"(ulimit -f)")
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("out")], [])
 
 
 class ServerEndings(TestCase):

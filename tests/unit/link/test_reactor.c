@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -206,6 +208,34 @@ static void randomness_fills_every_length(void **state)
     assert_int_equal(guard[1], 7);
 }
 
+/* The next descriptor is `lowest` from here on, and there are `spare` of them. */
+static void leave_descriptors(int lowest, rlim_t spare)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = (rlim_t)lowest + spare;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void reactor_without_descriptors_is_an_error_and_not_an_exit(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int lowest = dup(STDERR_FILENO);
+    assert_true(lowest >= 0);
+    assert_int_equal(close(lowest), 0);
+    struct spv_reactor *r = NULL;
+    for (rlim_t spare = 0; spare < 4; spare++) {
+        leave_descriptors(lowest, spare);
+        assert_int_equal(spv_reactor_new(&r, NULL), SPV_ERR_NO_DESCRIPTOR);
+    }
+    leave_descriptors(lowest, 4);
+    assert_int_equal(spv_reactor_new(&r, NULL), 0); /* none of the failures kept one */
+    spv_reactor_free(r);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(posts_of_other_threads_run_here_in_order, setup, teardown),
         cmocka_unit_test(closed_inbox_runs_what_came_and_takes_no_more),
         cmocka_unit_test(randomness_fills_every_length),
+        cmocka_unit_test(reactor_without_descriptors_is_an_error_and_not_an_exit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
