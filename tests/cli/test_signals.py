@@ -6,6 +6,7 @@ a call that /proc or the preloaded stall.so shows. Nothing is judged by a time.
 
 import fcntl
 import os
+import re
 import select
 import signal
 import socket
@@ -51,6 +52,11 @@ def catches(pid, number):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         mask = next(line for line in f if line.startswith("SigCgt")).split()[1]
     return int(mask, 16) >> (number - 1) & 1
+
+
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rpartition(") ")[2][0] == "T"
 
 
 class Served(TestCase):
@@ -344,6 +350,20 @@ class LeftOvers(TestCase):
     def beside(self):
         return sorted(name for name in os.listdir(self.folder) if name.startswith("out.csv."))
 
+    def locked(self):
+        """Temporary files that have their writer's lock."""
+        with open("/proc/locks", encoding="ascii") as f:
+            locks = f.read()
+        names = []
+        for name in self.beside():
+            try:
+                inode = os.stat(self.path(name)).st_ino
+            except FileNotFoundError:
+                continue
+            if MARK in name and re.search(rf"FLOCK .*:{inode} ", locks):
+                names.append(name)
+        return names
+
     def make(self, name):
         with open(self.path(name), "w", encoding="ascii") as f:
             f.write("x")
@@ -351,10 +371,11 @@ class LeftOvers(TestCase):
     def test_what_a_killed_export_left_is_removed_by_the_next_one(self):
         for _ in range(200):
             killed = subprocess.Popen([binary("spv-export"), "--db", self.db, "--output", self.out])
-            while killed.poll() is None and not self.beside():
+            while killed.poll() is None and not self.locked():
                 pass
             killed.send_signal(signal.SIGSTOP)
-            if killed.poll() is None and self.beside():
+            wait_until(lambda p=killed: p.poll() is not None or is_stopped(p.pid), "the halt")
+            if killed.poll() is None and self.locked():
                 break
             killed.send_signal(signal.SIGCONT)
             killed.wait(HANG)
