@@ -56,6 +56,9 @@ void follow_wrote(struct follow *f, const struct spv_record *record)
 
 static int store_failed(struct follow *f, int err)
 {
+    if (err == SPV_ERR_DB_BUSY && cli_stopped()) { /* the signal ended the wait for a lock */
+        return CLI_INTERRUPTED;
+    }
     return cli_fail(err, "%s", spv_store_last_problem(f->store));
 }
 

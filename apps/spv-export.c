@@ -255,15 +255,19 @@ static int run(struct job *e)
     if (rc != CLI_DONE) {
         return rc;
     }
+    struct cli_busy busy = {.path = e->place.path, .quiet = e->quiet};
     struct spv_store_config cfg = {
         .path = e->place.path,
         /* a named file tells its network by itself */
         .params = e->place.db != NULL ? e->place.network : e->place.params,
         .mode = SPV_STORE_READ,
         .stop = cli_stop(),
+        .busy = e->follow ? cli_busy : NULL,
+        .busy_ctx = &busy,
     };
     if (spv_store_open(&e->store, &cfg, &why) != 0) {
-        return cli_problem(&why);
+        return why.code == SPV_ERR_DB_BUSY && e->follow && cli_stopped() ? CLI_INTERRUPTED
+                                                                         : cli_problem(&why);
     }
     rc = check_span(e, &total);
     if (rc == CLI_DONE) {

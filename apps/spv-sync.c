@@ -37,6 +37,7 @@ struct sync {
     struct start_options start;
     bool backfill;
     bool no_checkpoints, follow, json, quiet, verbose;
+    struct cli_busy busy;
     /* made from them */
     struct spv_endpoint endpoints[2 * CLI_LIST_MAX];
     struct spv_u256 min_work;
@@ -274,6 +275,8 @@ static int finish(struct sync *s, int rc)
 
     cli_stop_note(""); /* said here */
     spv_evloop_stats(s->loop, &stats);
+    if (rc == SPV_ERR_DB_BUSY && s->follow && cli_stopped())
+        rc = 0; /* the signal ended the wait for a lock */
     if (rc != 0)
         return failed(s, rc);
     if (s->reader_gone)
@@ -432,14 +435,21 @@ static int open_store(struct sync *s)
                                    .stop = cli_stop()};
     struct spv_problem why;
     uint32_t cut;
+    char a[CLI_FIGURE];
 
+    if (s->follow) {
+        s->busy = (struct cli_busy){.path = s->place.path, .quiet = s->quiet};
+        cfg.busy = cli_busy;
+        cfg.busy_ctx = &s->busy;
+    }
     if (spv_store_open(&s->store, &cfg, &why) != 0)
-        return cli_problem(&why);
+        return why.code == SPV_ERR_DB_BUSY && s->follow && cli_stopped() ? (int)cli_stop_code()
+                                                                         : cli_problem(&why);
     cut = spv_store_rewound(s->store);
     if (cut > 0 && !s->quiet)
-        cli_warn("%s: the last %lu headers were damaged and have been cut off. They are fetched "
+        cli_warn("%s: the last %s headers were damaged and have been cut off. They are fetched "
                  "again now.",
-                 s->place.path, (unsigned long)cut);
+                 s->place.path, cli_count(a, cut));
     return CLI_DONE;
 }
 

@@ -36,6 +36,12 @@ struct spv_store_config {
     const struct spv_params *params; /* NULL with READ: take the network that the file says */
     enum spv_store_mode mode;
     struct spv_stop *stop; /* lent for as long as the store is open; NULL: none */
+    /* Another program holds a lock on the file that we need. Asked some ten times a second, with
+     * how long that has lasted: non-zero waits on, 0 gives up with SPV_ERR_DB_BUSY. In the midst of
+     * a call of the store, which must not be called from it. NULL: after 5 seconds when writing, 1
+     * when reading, it is given up. */
+    int (*busy)(void *ctx, uint32_t waited_ms);
+    void *busy_ctx;
 };
 
 struct spv_store;

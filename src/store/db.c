@@ -209,7 +209,7 @@ static const char *advice_for(int err, int e)
     case SPV_ERR_NOMEM:
         return "Free some memory and try again.";
     case SPV_ERR_DB_FULL:
-        return "Free some disk space and try again; what was stored is safe.";
+        return "Free some disk space and try again.";
     case SPV_ERR_DB_BUSY:
         return "Another program holds the database: close it and try again.";
     case SPV_ERR_DB_DAMAGED:
@@ -221,7 +221,7 @@ static const char *advice_for(int err, int e)
     case SPV_ERR_NO_DESCRIPTOR:
         return "Raise the limit of open files (ulimit -n).";
     case SPV_ERR_IO:
-        return "Check the disk; what was stored before is safe.";
+        return "Check the disk.";
     default:
         return "Try again; if it stays, report it.";
     }

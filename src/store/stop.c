@@ -76,7 +76,11 @@ static int on_operations(void *ctx)
 static int on_busy(void *ctx, int tries)
 {
     const struct spv_watch *w = ctx;
-    if (tries * WAIT_STEP_MS >= w->wait_ms || spv_stop_asked(w->stop)) {
+    const uint32_t waited = (uint32_t)tries * WAIT_STEP_MS;
+    if (w->wait_ms == 0 || spv_stop_asked(w->stop)) {
+        return 0;
+    }
+    if (w->busy != NULL ? w->busy(w->busy_ctx, waited) == 0 : waited >= (uint32_t)w->wait_ms) {
         return 0;
     }
     (void)sqlite3_sleep(WAIT_STEP_MS);

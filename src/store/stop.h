@@ -23,7 +23,9 @@
 struct spv_watch {
     sqlite3 *db;
     struct spv_stop *stop; /* lent; NULL: none */
-    int wait_ms; /* for a lock of another connection */
+    int wait_ms; /* for a lock of another connection; 0: not at all */
+    int (*busy)(void *ctx, uint32_t waited_ms); /* spv_store_config's; decides instead, or NULL */
+    void *busy_ctx;
     int (*progress)(void *ctx); /* NULL, or: non-zero ends the statement */
     void *ctx;
     atomic_bool long_step; /* one operation may be long: it is interrupted at once */

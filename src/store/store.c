@@ -325,6 +325,8 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
     s->unchecked = how->unchecked;
     s->mode = cfg->mode;
     s->watch.stop = cfg->stop;
+    s->watch.busy = cfg->busy;
+    s->watch.busy_ctx = cfg->busy_ctx;
     if (cfg->params != NULL) {
         s->params = *cfg->params;
     }

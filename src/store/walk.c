@@ -138,6 +138,8 @@ int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s, uint32
     memset(w, 0, sizeof *w);
     w->store = s;
     w->watch.stop = s->watch.stop;
+    w->watch.busy = s->watch.busy;
+    w->watch.busy_ctx = s->watch.busy_ctx;
     int code = spv_db_connect(&w->db, &w->watch, s->path, SPV_STORE_READ, s->immutable);
     int rc = code == SQLITE_OK ? begin(w, from, to) : walk_error(w, code);
     if (rc != SPV_OK) {

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sqlite3.h>
+
 #define OLD 20000
 #define NEW 20000
 #define BATCH 500
@@ -28,6 +30,67 @@ static uint32_t next_random(uint64_t *x)
 {
     *x = *x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(*x >> 33);
+}
+
+/* A foreign program's lock, and what the store's owner says of it. */
+struct foreign {
+    sqlite3 *db;
+    int asked; /* times, for the lock at hand */
+    int release_at; /* let go when asked so often; 0: never */
+    int give_up_at; /* no more waiting when asked so often */
+    uint32_t waited; /* ms, as last said */
+};
+
+static int on_busy(void *ctx, uint32_t waited_ms)
+{
+    struct foreign *f = ctx;
+    f->asked++;
+    assert_true(f->asked == 1 ? waited_ms == 0 : waited_ms > f->waited);
+    f->waited = waited_ms;
+    if (f->asked == f->release_at) {
+        assert_int_equal(sqlite3_exec(f->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    }
+    return f->asked < f->give_up_at;
+}
+
+static void take(struct foreign *f, int release_at, int give_up_at)
+{
+    assert_int_equal(sqlite3_exec(f->db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    f->asked = 0;
+    f->release_at = release_at;
+    f->give_up_at = give_up_at;
+}
+
+static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_record r[20];
+    struct foreign f = {.asked = 0};
+    struct spv_store *s = NULL;
+    const struct spv_store_config cfg = {.path = path,
+                                         .params = regtest(),
+                                         .mode = SPV_STORE_WRITE,
+                                         .busy = on_busy,
+                                         .busy_ctx = &f};
+    make_chain(path, r, 10);
+    grow(r + 10, &r[9], 10, 1);
+    assert_int_equal(sqlite3_open(path, &f.db), SQLITE_OK);
+    take(&f, 3, 99); /* at the opening */
+    assert_int_equal(spv_store_open(&s, &cfg, NULL), 0);
+    assert_int_equal(f.asked, 3);
+    take(&f, 15, 99);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 10, 0, r + 10, 5), 0);
+    assert_int_equal(f.asked, 15);
+    assert_true(f.waited >= 55); /* 1 + 2 + ... + 10 ms, and then longer steps */
+    assert_int_equal(spv_store_flush(s), 0); /* which waits for nobody itself */
+    take(&f, 0, 4);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 15, 0, r + 15, 5), SPV_ERR_DB_BUSY);
+    assert_int_equal(f.asked, 4);
+    assert_int_equal(sqlite3_exec(f.db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 15, 0, r + 15, 5), 0);
+    holds(s, r, 20);
+    assert_int_equal(spv_store_close(s), 0);
+    assert_int_equal(sqlite3_close(f.db), SQLITE_OK);
 }
 
 /* Look-ups between the batches of a writer, in one thread: the same on every machine. */
@@ -136,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(looked_up_between_commits_nobody_is_busy),
         IN_FOLDER(readers_on_threads_see_whole_batches),
+        IN_FOLDER(a_foreign_lock_is_waited_for_as_long_as_the_owner_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

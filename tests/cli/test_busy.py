@@ -1,0 +1,47 @@
+"""A foreign program's lock on the database: waited for with --follow until a signal comes."""
+
+import signal
+import sqlite3
+import unittest
+
+from support import DONE, FAILED, INTERRUPTED, TestCase
+
+LOCKED = "another program holds a lock on the database"
+
+
+class Busy(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.server_ = self.server("--mine", 30)
+        self.ends(self.sync("--connect", self.server_.address), DONE)
+        self.lock = sqlite3.connect(self.db, isolation_level=None, check_same_thread=False)
+        self.addCleanup(self.lock.close)
+        self.lock.execute("BEGIN IMMEDIATE")
+
+    def follow(self):
+        sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
+                            "--follow", "--connect", self.server_.address)
+        self.assertIn(LOCKED, sync.event("warning")["text"])
+        return sync
+
+    def test_following_waits_says_so_and_goes_on(self):
+        sync = self.follow()
+        self.lock.execute("ROLLBACK")
+        self.assertEqual(sync.event("synced")["height"], 30)
+        sync.signal(signal.SIGINT)
+        self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
+        self.assertEqual(sync.errors.count(LOCKED), 1)
+
+    def test_a_signal_ends_the_wait(self):
+        sync = self.follow()
+        sync.signal(signal.SIGINT)
+        self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
+
+    def test_without_following_it_is_given_up(self):
+        result = self.sync("--connect", self.server_.address)
+        self.ends(result, FAILED)
+        self.assertIn("Another program holds the database", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
