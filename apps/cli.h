@@ -198,8 +198,8 @@ int cli_finish_output(void);
 /* What to do about an errno of opening or writing a file: one sentence. */
 const char *cli_write_advice(int error);
 
-/* For spv_store_config.busy, with a struct cli_busy: waits for another program's lock until a signal
- * comes, and says so once it has lasted 5 seconds. */
+/* For spv_store_config.busy, with a struct cli_busy: waits for another program's lock until a
+ * signal comes, and says so once it has lasted 5 seconds. */
 struct cli_busy {
     const char *path; /* of the database */
     bool quiet, told;

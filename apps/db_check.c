@@ -8,7 +8,7 @@
 static int on_progress(void *ctx, uint64_t done, uint64_t total)
 {
     struct db_job *j = ctx;
-    db_progress(j, "verified", done, total);
+    db_progress(j, total == 0 ? "checking pages" : "verified", done, total);
     return cli_stopped();
 }
 

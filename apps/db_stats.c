@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "db.h"
@@ -140,12 +141,32 @@ static int draw(struct db_job *j, const struct db_figures *f)
     return rc;
 }
 
+/* What is drawn is SVG, whatever the file is called. */
+static int check_svg(const char *name)
+{
+    static const char *const others[] = {".png", ".jpg", ".jpeg", ".gif",  ".pdf", ".webp",
+                                         ".bmp", ".tif", ".tiff", ".avif", ".eps", ".html"};
+    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
+    bool other = dot != NULL && pack_refused(name) != NULL;
+    for (size_t i = 0; dot != NULL && i < sizeof others / sizeof others[0]; i++) {
+        other = other || strcasecmp(dot, others[i]) == 0;
+    }
+    return other
+               ? cli_usage("--svg: %s: the picture is SVG, not %s. Name a file that ends in .svg, "
+                           ".svg.gz or .svg.zst.",
+                           name, dot)
+               : CLI_DONE;
+}
+
 int db_stats(struct db_job *j)
 {
     static struct db_figures f; /* 30 KB */
     struct spv_record tip;
     struct spv_base base;
-    int rc = db_open(j, SPV_STORE_READ);
+    int rc = check_svg(j->svg);
+    if (rc == CLI_DONE) {
+        rc = db_open(j, SPV_STORE_READ);
+    }
     if (rc != CLI_DONE) {
         return rc;
     }

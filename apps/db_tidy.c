@@ -57,6 +57,16 @@ int db_prune(struct db_job *j)
     if (rc != CLI_DONE) {
         return rc;
     }
+    struct spv_record tip;
+    int found = spv_store_tip(j->store, &tip);
+    if (found < 1) {
+        return db_failed(j, found < 0 ? found : SPV_ERR_DB_DAMAGED);
+    }
+    if (j->below > tip.height) {
+        char above[CLI_FIGURE];
+        return cli_usage("prune: --below %s is above the chain's tip, height %s.",
+                         cli_count(above, j->below), cli_count(figure, tip.height));
+    }
     spv_store_base(j->store, &before);
     int err = spv_store_prune(j->store, (uint32_t)j->below, &base);
     if (err != SPV_OK) {

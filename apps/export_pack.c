@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #define ZLIB_CONST /* zlib does not write to what it reads */
 #include <zlib.h>
 #include <zstd.h>
@@ -35,6 +36,19 @@ enum pack_kind pack_of_name(const char *name)
         return PACK_ZSTD;
     }
     return PACK_NONE;
+}
+
+const char *pack_refused(const char *name)
+{
+    static const char *const others[] = {".bz2", ".xz",  ".lzma", ".lz4", ".br", ".zip",
+                                         ".7z",  ".rar", ".Z",    ".tgz", ".tar"};
+    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
+    for (size_t i = 0; dot != NULL && i < sizeof others / sizeof others[0]; i++) {
+        if (strcasecmp(dot, others[i]) == 0) {
+            return dot;
+        }
+    }
+    return NULL;
 }
 
 static int start(struct pack *p)

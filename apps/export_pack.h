@@ -14,6 +14,8 @@ enum pack_kind {
 
 /* The kind that a file's ending asks for: .gz, .zst. */
 enum pack_kind pack_of_name(const char *name);
+/* The ending of a name that asks for a packing which is not written; NULL: none. */
+const char *pack_refused(const char *name);
 
 typedef void (*pack_out)(void *ctx, const uint8_t *bytes, size_t n);
 

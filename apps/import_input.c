@@ -36,6 +36,7 @@ struct input {
     enum packing packing;
     z_stream gzip;
     ZSTD_DCtx *zstd;
+    uint64_t size, taken; /* bytes of a regular file from where it was opened, 0 unknown; read */
     size_t at, end; /* packed[at..end) is not used yet */
     uint8_t packed[CHUNK];
 };
@@ -75,6 +76,10 @@ int input_open(struct input **out, const char *path)
         input_close(in);
         return rc;
     }
+    if (S_ISREG(st.st_mode)) {
+        off_t at = lseek(in->fd, 0, SEEK_CUR);
+        in->size = at >= 0 && st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
+    }
     *out = in;
     return CLI_DONE;
 }
@@ -104,6 +109,15 @@ const char *input_packing(const struct input *in)
     return in->packing == PACKING_GZIP ? "gzip" : in->packing == PACKING_ZSTD ? "zstd" : "none";
 }
 
+double input_done(const struct input *in)
+{
+    const uint64_t used = in->taken - (in->end - in->at);
+    if (in->size == 0) {
+        return -1;
+    }
+    return used < in->size ? (double)used / (double)in->size : 1;
+}
+
 /* One read of up to n bytes. */
 static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 {
@@ -113,6 +127,7 @@ static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
         return cli_stopped() ? CLI_INTERRUPTED : failed(in, errno);
     }
     in->ended = r == 0;
+    in->taken += (uint64_t)r;
     *got = (size_t)r;
     return CLI_DONE;
 }

@@ -461,8 +461,10 @@ static int bad_file(const struct work *w, int err)
         return cli_usage("--input: %s: %s. Choose the right --network or --db.", w->name,
                          spv_import_problem(w->i->decoder));
     }
-    return cli_fail_as(CLI_FAILED, err, "%s: %s. Get the file anew, or choose its --format.",
-                       w->name, spv_import_problem(w->i->decoder));
+    return cli_fail_as(CLI_FAILED, err, "%s: %s. %s", w->name, spv_import_problem(w->i->decoder),
+                       err == SPV_ERR_SHORT         ? "Get the file anew."
+                       : err == SPV_ERR_UNSUPPORTED ? "Convert it, or choose another file."
+                                                    : "Get the file anew, or choose its --format.");
 }
 
 /* Everything that is in the decoder. *end: no more is wanted. */

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "export_follow.h"
@@ -22,7 +23,7 @@ struct job {
     struct cli_place place;
     const char *format_name, *output;
     uint64_t from, to;
-    bool quiet, branches, follow, checksum;
+    bool quiet, branches, follow, checksum, force;
     const struct export_format *format;
     struct spv_store *store;
     struct sink sink;
@@ -44,6 +45,16 @@ static int check_options(struct job *e)
     if (e->branches && !e->format->branches) {
         return cli_usage("--branches: the format %s holds one chain only. Use csv, jsonl or "
                          "postgres.",
+                         e->format->name);
+    }
+    if (pack_refused(e->output) != NULL) {
+        return cli_usage("--output: %s: %s is no packing of ours. Name a file that ends in .gz or "
+                         ".zst, or pack what goes to standard output.",
+                         e->output, pack_refused(e->output));
+    }
+    if (e->format->end_of != NULL && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
+        return cli_usage("--format: %s is binary, and standard output is a terminal. Name a file "
+                         "with --output, or add --force.",
                          e->format->name);
     }
     if (!e->follow) {
@@ -327,6 +338,10 @@ static const struct cli_option options[] = {
      .help = "Write FILE.sha256 as well, for sha256sum -c; for standard output a line on standard "
              "error.",
      .into = &state.checksum},
+    {.name = "force",
+     .kind = CLI_FLAG,
+     .help = "Write a binary format even to a terminal.",
+     .into = &state.force},
     CLI_QUIET_ROW(state.quiet, "Only errors."),
     {0},
 };

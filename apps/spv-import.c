@@ -1,6 +1,6 @@
 /* spv-import: headers from a file into the database, as if a peer had sent them: judged by every
  * rule. What there is to it is in import_run.c; here are its options and what it tells. */
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,23 +45,37 @@ static json_t *object(const struct job *j, const char *event, const struct spv_r
 static void progress(void *ctx, const struct spv_record *tip, const struct import_counts *c)
 {
     struct job *j = ctx;
-    char line[4 * CLI_FIGURE + 64];
+    char line[6 * CLI_FIGURE + 64];
     char height[CLI_FIGURE];
     char added[CLI_FIGURE];
     char known[CLI_FIGURE];
     char speed[CLI_FIGURE];
+    char time[CLI_FIGURE];
     double now = cli_clock();
     if (j->quiet || now - j->told < (cli_live() ? PAINT_EVERY : TELL_EVERY)) {
         return;
     }
-    j->told = now;
-    if (cli_json_on()) {
-        cli_json(object(j, "progress", tip, c));
+    if (!cli_live() && c->added + c->known == 0) { /* nothing to say yet */
         return;
     }
-    (void)snprintf(line, sizeof line, "height %s  %s added  %s known  %s",
-                   cli_count(height, tip->height), cli_count(added, c->added),
-                   cli_count(known, c->known), cli_rate(speed, rate(j, c)));
+    j->told = now;
+    double share = input_done(j->import.in);
+    if (cli_json_on()) {
+        json_t *o = object(j, "progress", tip, c);
+        if (o != NULL) {
+            json_object_set_new(o, "percent", share < 0 ? json_null() : json_real(100 * share));
+        }
+        cli_json(o);
+        return;
+    }
+    int used = snprintf(line, sizeof line, "height %s  %s added  %s known  %s",
+                        cli_count(height, tip->height), cli_count(added, c->added),
+                        cli_count(known, c->known), cli_rate(speed, rate(j, c)));
+    if (share > 0 && used > 0) {
+        double left = (now - j->started) * (1 - share) / share;
+        (void)snprintf(line + used, sizeof line - (size_t)used, "  %.0f%%  %s left", 100 * share,
+                       cli_duration(time, left));
+    }
     if (cli_live()) {
         cli_paint(line);
     } else {
@@ -73,6 +87,8 @@ static void reorganised(void *ctx, const struct spv_change *change)
 {
     struct job *j = ctx;
     char a[CLI_FIGURE];
+    char b[CLI_FIGURE];
+    char c[CLI_FIGURE];
     if (cli_json_on()) {
         json_t *o = object(j, "reorg", &change->records[change->n - 1], &j->import.counts);
         if (o != NULL) {
@@ -81,9 +97,9 @@ static void reorganised(void *ctx, const struct spv_change *change)
         }
         cli_json(o);
     } else if (!j->quiet) {
-        cli_say("reorganisation: %lu headers above height %s gave way to %lu with more work",
-                (unsigned long)change->removed, cli_count(a, change->fork_height),
-                (unsigned long)change->n);
+        cli_say("reorganisation: %s headers above height %s gave way to %s with more work",
+                cli_count(b, change->removed), cli_count(a, change->fork_height),
+                cli_count(c, change->n));
     }
 }
 
@@ -129,12 +145,13 @@ static void summary(const struct job *j, int rc)
             hash, cli_count(added, c->added), cli_count(known, c->known),
             cli_duration(time, cli_clock() - j->started), j->place.path);
     if (c->side > 0 || c->left_out > 0) {
-        cli_say("%" PRIu64 " headers of side branches stored, %" PRIu64
-                " left out (forks below the last checkpoint, or no room)",
-                c->side, c->left_out);
+        cli_say("%s headers of side branches stored, %s left out (forks below the last "
+                "checkpoint, or no room)",
+                cli_count(added, c->side), cli_count(known, c->left_out));
     }
     if (c->below > 0) {
-        cli_say("%" PRIu64 " headers below the database's first height were passed over", c->below);
+        cli_say("%s headers below the database's first height were passed over",
+                cli_count(added, c->below));
     }
     if (!done) {
         cli_say("The same command goes on from there.");
@@ -166,9 +183,10 @@ static int open_store(struct job *j)
         return cli_problem(&why);
     }
     uint32_t cut = spv_store_rewound(j->import.store);
+    char a[CLI_FIGURE];
     if (cut > 0 && !j->quiet) {
-        cli_warn("%s: the last %lu headers were damaged and have been cut off.", j->place.path,
-                 (unsigned long)cut);
+        cli_warn("%s: the last %s headers were damaged and have been cut off.", j->place.path,
+                 cli_count(a, cut));
     }
     return CLI_DONE;
 }

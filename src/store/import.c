@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define TEXT_ENOUGH 32 /* printable bytes that no binary header starts with, but by 2^-45 */
-#define SQLITE "SQLite format 3" /* how a database begins */
 #define MARK "\xef\xbb\xbf" /* UTF-8's byte order mark */
 
 static const char *const names[] = {
@@ -87,6 +86,20 @@ const char *spv_import_problem(const struct spv_import *d)
     return d->problem;
 }
 
+/* Adds the words behind the first `used` bytes. */
+__attribute__((format(printf, 4, 0))) static int fail_with(struct spv_import *d, int used, int err,
+                                                           const char *format, va_list args)
+{
+    (void)vsnprintf(d->problem + used, sizeof d->problem - (size_t)used, format, args);
+    for (char *c = d->problem; *c != '\0'; c++) { /* the file's words may steer terminals */
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+    d->error = err;
+    return err;
+}
+
 int spv_import_fail(struct spv_import *d, int err, const char *format, ...)
 {
     va_list args;
@@ -95,14 +108,17 @@ int spv_import_fail(struct spv_import *d, int err, const char *format, ...)
             ? snprintf(d->problem, sizeof d->problem, "line %llu: ", (unsigned long long)d->line)
             : snprintf(d->problem, sizeof d->problem, "byte %llu: ", (unsigned long long)d->offset);
     va_start(args, format);
-    (void)vsnprintf(d->problem + used, sizeof d->problem - (size_t)used, format, args);
+    (void)fail_with(d, used, err, format, args);
     va_end(args);
-    for (char *c = d->problem; *c != '\0'; c++) { /* the file's words may steer terminals */
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            *c = '?';
-        }
-    }
-    d->error = err;
+    return err;
+}
+
+int spv_import_fail_whole(struct spv_import *d, int err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fail_with(d, 0, err, format, args);
+    va_end(args);
     return err;
 }
 
@@ -152,6 +168,32 @@ static enum spv_import_format detect(const struct spv_import *d, size_t mark)
     return n >= 4 && is_magic(d, p) ? SPV_IMPORT_NEUTRINO : SPV_IMPORT_RAW;
 }
 
+/* What files that are no headers begin with. NULL: none of them. */
+static const char *other_kind(const uint8_t *p, size_t n)
+{
+    static const struct {
+        const char *magic;
+        size_t at, n;
+        const char *what;
+    } kinds[] = {
+        {"SQLite format 3", 0, 16, "an SQLite database"},
+        {"1AY&SY", 4, 6, "packed by bzip2"}, /* after "BZh" and the level */
+        {"\xfd"
+         "7zXZ",
+         0, 6, "packed by xz"},
+        {"\x04\x22\x4d\x18", 0, 4, "packed by lz4"},
+        {"7z\xbc\xaf\x27\x1c", 0, 6, "packed by 7-Zip"},
+        {"PK\x03\x04", 0, 4, "a zip archive"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (n >= kinds[i].at + kinds[i].n &&
+            memcmp(p + kinds[i].at, kinds[i].magic, kinds[i].n) == 0) {
+            return kinds[i].what;
+        }
+    }
+    return NULL;
+}
+
 /* The format, when enough is there to tell. 1, 0 or an error. */
 static int begin(struct spv_import *d)
 {
@@ -160,14 +202,14 @@ static int begin(struct spv_import *d)
         return 0;
     }
     if (n == 0) {
-        return spv_import_fail(d, SPV_ERR_SHORT, "the file is empty");
+        return spv_import_fail_whole(d, SPV_ERR_SHORT, "is empty");
     }
     size_t mark = n >= sizeof MARK - 1 && memcmp(d->buffer + d->at, MARK, sizeof MARK - 1) == 0
                       ? sizeof MARK - 1
                       : 0;
-    if (n > sizeof SQLITE && memcmp(d->buffer + d->at, SQLITE, sizeof SQLITE) == 0) {
-        return spv_import_fail(d, SPV_ERR_UNSUPPORTED,
-                               "this is an SQLite database, no file of headers");
+    const char *other = other_kind(d->buffer + d->at, n);
+    if (other != NULL) {
+        return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is no file of headers but %s", other);
     }
     if (d->format == SPV_IMPORT_AUTO) {
         d->format = detect(d, mark);

@@ -60,6 +60,9 @@ struct spv_import {
 /* Keeps the words, led by the line or the offset, and returns err. */
 __attribute__((format(printf, 3, 4))) int spv_import_fail(struct spv_import *d, int err,
                                                           const char *format, ...);
+/* The same about the whole file: led by nothing. */
+__attribute__((format(printf, 3, 4))) int spv_import_fail_whole(struct spv_import *d, int err,
+                                                                const char *format, ...);
 /* Unread bytes are done with. */
 void spv_import_skip(struct spv_import *d, size_t n);
 

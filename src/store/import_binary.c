@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/u256.h"
 #include "store/import.h"
 
 #define NEUTRINO_HEAD 10 /* magic, version, type, start height */
@@ -55,6 +56,21 @@ static int neutrino_head(struct spv_import *d)
     return 1;
 }
 
+static bool is_zero(const uint8_t *p)
+{
+    static const uint8_t zeros[SPV_HEADER_SIZE];
+    return memcmp(p, zeros, sizeof zeros) == 0;
+}
+
+/* The hash meets the target that the header itself names. */
+static bool proves_work(const struct spv_header *h)
+{
+    struct spv_blockhash hash;
+    struct spv_u256 target;
+    spv_header_hash(&hash, h);
+    return spv_target_from_bits(&target, h->bits) == SPV_OK && spv_hash_meets(hash.b, &target);
+}
+
 /* What stands before the headers, and the height of the first. 1, 0 or an error. */
 static int begin(struct spv_import *d)
 {
@@ -68,17 +84,17 @@ static int begin(struct spv_import *d)
         spv_header_decode(&first, d->buffer + d->at);
         d->placed = d->format == SPV_IMPORT_ELECTRUM || spv_blockhash_is_zero(&first.prev) ||
                     spv_blockhash_eq(&first.prev, &genesis);
+        if (!d->placed && d->detected && !is_zero(d->buffer + d->at) && !proves_work(&first)) {
+            /* any header does, and of random bytes one in thousands */
+            return spv_import_fail_whole(d, SPV_ERR_FORM,
+                                         "is no file of headers: its first %d bytes prove no work",
+                                         SPV_HEADER_SIZE);
+        }
         d->height =
             d->placed && d->format != SPV_IMPORT_ELECTRUM && !spv_blockhash_is_zero(&first.prev);
     }
     d->begun = rc > 0;
     return rc;
-}
-
-static bool is_zero(const uint8_t *p)
-{
-    static const uint8_t zeros[SPV_HEADER_SIZE];
-    return memcmp(p, zeros, sizeof zeros) == 0;
 }
 
 /* A zero header: 0 when it is counted, or an error. */

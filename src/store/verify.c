@@ -306,7 +306,10 @@ static int check_base(struct spv_verify *v)
 static int check_all(struct spv_verify *v)
 {
     struct walk w = {.v = v};
-    int rc = check_pages(v);
+    int rc = spv_verify_progress(v, 0); /* a page check may be silent for long */
+    if (rc == SPV_OK) {
+        rc = check_pages(v);
+    }
     if (rc == SPV_OK) {
         rc = check_base(v);
     }

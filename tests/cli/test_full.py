@@ -1,6 +1,7 @@
 """Full disks: of standard output, and of the database where a small file system can be made."""
 
 import os
+import re
 import subprocess
 import unittest
 
@@ -46,7 +47,12 @@ class Full(TestCase):
         result = self.sync("--connect", server.address, db=db)
         self.ends(result, FAILED)
         self.assertIn("full", result.stderr)
-        self.assertIn(db, result.stderr)
+        self.assertEqual(result.stderr.count(db), 1, result.stderr)
+        kept = re.search(r"[^.]\. Free some disk space and try again\. Everything up to height ([\d,]+) "
+                         r"is kept\.$", result.stderr.strip())
+        self.assertIsNotNone(kept, result.stderr)
+        self.assertEqual(len(database_headers(db)),
+                         (int(kept[1].replace(",", "")) + 1) * HEADER)
         if subprocess.run(["mount", "-o", "remount,size=64m", disk], check=False).returncode != 0:
             self.skipTest("the tmpfs cannot be made larger here")
         self.ends(self.sync("--connect", server.address, db=db), DONE)

@@ -121,7 +121,7 @@ class Malformed(Case):
                          80)
 
     def test_binary_is_refused_at_its_byte(self):
-        self.refused(b"", FAILED, "the file is empty")
+        self.refused(b"", FAILED, "is empty")
         self.refused(self.start[:-1], FAILED, "byte 4000", "after 79 of its 80")
         self.assertEqual(len(database_headers(self.db)), 50 * HEADER)
         head = bytes.fromhex("fabfb5da")
