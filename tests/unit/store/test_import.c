@@ -431,6 +431,34 @@ static void long_lines_are_refused_before_they_are_held(void **state)
     free(text);
 }
 
+static void files_that_hold_no_headers_are_told_as_what_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        int rc;
+        const char *words;
+    } cases[] = {
+        {"BZh91AY&SY", 10, SPV_ERR_UNSUPPORTED, "is no file of headers but packed by bzip2"},
+        {"\xfd"
+         "7zXZ\0",
+         6, SPV_ERR_UNSUPPORTED, "is no file of headers but packed by xz"},
+        {"SQLite format 3", 16, SPV_ERR_UNSUPPORTED,
+         "is no file of headers but an SQLite database"},
+        {"\x01\x02\x03\x80", 4, SPV_ERR_FORM,
+         "is no file of headers: its first 80 bytes prove no work"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char bytes[160];
+        memset(bytes, 0xd5, sizeof bytes);
+        memcpy(bytes, cases[i].bytes, cases[i].n);
+        struct outcome o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_AUTO);
+        assert_int_equal(o.n, 0);
+        assert_problem(&o, cases[i].rc, cases[i].words);
+    }
+}
+
 static void empty_and_foreign_files_are_refused(void **state)
 {
     (void)state;
@@ -504,6 +532,7 @@ int main(void)
         cmocka_unit_test(marks_of_a_reorganisation_are_read),
         cmocka_unit_test(a_file_of_nothing_but_marks_has_an_end),
         cmocka_unit_test(long_lines_are_refused_before_they_are_held),
+        cmocka_unit_test(files_that_hold_no_headers_are_told_as_what_they_are),
         cmocka_unit_test(empty_and_foreign_files_are_refused),
         cmocka_unit_test(what_the_file_says_cannot_steer_a_terminal),
         cmocka_unit_test(names_of_formats_are_known_both_ways),
