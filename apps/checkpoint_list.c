@@ -86,9 +86,9 @@ static int take(struct checkpoint_list *list, const struct spv_checkpoint *check
     if (rc < 0)
         return no_memory();
     if (rc > 0)
-        return cli_usage("%s: contradicts another checkpoint of height %lu, given or built in (see "
+        return cli_usage("%s: contradicts another checkpoint of height %s, given or built in (see "
                          "--no-checkpoints).",
-                         where, (unsigned long)checkpoint->height);
+                         where, CLI_COUNT(checkpoint->height));
     return CLI_DONE;
 }
 
@@ -101,8 +101,8 @@ static int read_line(struct checkpoint_list *list, const char *line, const char 
     if (wrong != NULL)
         return cli_usage("%s: '%.*s' %s.", where, (int)strcspn(line, "\r\n"), line, wrong);
     if (checkpoint.height <= *last)
-        return cli_usage("%s: height %lu does not ascend, it comes after %lu.", where,
-                         (unsigned long)checkpoint.height, (unsigned long)*last);
+        return cli_usage("%s: height %s does not ascend, it comes after %s.", where,
+                         CLI_COUNT(checkpoint.height), CLI_COUNT(*last));
     *last = checkpoint.height;
     return take(list, &checkpoint, where);
 }

@@ -217,6 +217,7 @@ void cli_paint_clear(void);
 /* Figures. Each writes a NUL-terminated text into out (CLI_FIGURE bytes) and returns it. */
 #define CLI_FIGURE 40
 const char *cli_count(char *out, uint64_t n); /* 1,234,567 */
+#define CLI_COUNT(n) cli_count((char[CLI_FIGURE]){""}, (n)) /* the same, for one message */
 const char *cli_rate(char *out, double per_second); /* "1,234/s", "0.7/s" */
 const char *cli_duration(char *out,
                          double seconds); /* "0.4 s", "12 s", "3 min 20 s", "1 h 5 min" */

@@ -1,5 +1,4 @@
 /* verify and repair. Findings are told one by one on standard error, before the verdict. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -40,7 +39,7 @@ static void tell_findings(const struct spv_verify_report *r)
         }
     }
     if (r->total > r->n && !cli_json_on()) {
-        cli_warn("and %" PRIu64 " more", r->total - r->n);
+        cli_warn("and %s more", CLI_COUNT(r->total - r->n));
     }
 }
 

@@ -155,13 +155,14 @@ int db_header(struct db_job *j)
     spv_store_base(j->store, &base);
     if (found == 0 && !by_hash && height < base.height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "%s: height %s is not stored: the chain begins at %" PRIu32 ".",
-                           j->place.path, word, base.height);
+                           "%s: height %s is not stored: the chain begins at %s.", j->place.path,
+                           CLI_COUNT(height), CLI_COUNT(base.height));
     }
     if (found == 0) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "%s: %s is not there: the stored chain ends at height %" PRIu32 ".",
-                           j->place.path, word, tip.height);
+                           "%s: %s is not there: the stored chain ends at height %s.",
+                           j->place.path, by_hash ? word : CLI_COUNT(height),
+                           CLI_COUNT(tip.height));
     }
     show(j, "header", &r, best ? tip.height - r.height + 1 : 0);
     return CLI_DONE;

@@ -2,7 +2,6 @@
 #include "db_stats.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -98,8 +97,8 @@ static void tell_year(unsigned year, const struct db_year *y)
         return;
     }
     (void)snprintf(mean, sizeof mean, "%.1f s", interval);
-    cli_say("%-6u %9s %10s %14s at %-9" PRIu32 " %14.6g %14.6g", year, cli_count(blocks, y->blocks),
-            mean, cli_duration(longest, y->longest), y->longest_height, y->first_difficulty,
+    cli_say("%-6u %9s %10s %14s at %-10s %14.6g %14.6g", year, cli_count(blocks, y->blocks), mean,
+            cli_duration(longest, y->longest), CLI_COUNT(y->longest_height), y->first_difficulty,
             y->last_difficulty);
 }
 
@@ -107,8 +106,8 @@ static void tell(const struct db_figures *f)
 {
     struct db_year all = {.blocks = 0};
     if (!cli_json_on()) {
-        cli_say("%s, heights %" PRIu32 " to %" PRIu32 " (UTC)", f->network, f->from, f->to);
-        cli_say("%-6s %9s %10s %14s    %-9s %14s %14s", "year", "blocks", "interval", "longest",
+        cli_say("%s, heights %s to %s (UTC)", f->network, CLI_COUNT(f->from), CLI_COUNT(f->to));
+        cli_say("%-6s %9s %10s %14s    %-10s %14s %14s", "year", "blocks", "interval", "longest",
                 "height", "difficulty from", "to");
     }
     for (unsigned i = 0; i < DB_YEARS; i++) {

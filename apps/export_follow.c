@@ -5,7 +5,6 @@
  * itself: if the chain changed again in between, we look again. */
 #include "export_follow.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -83,9 +82,9 @@ static int find_fork(struct follow *f, uint64_t *above)
     }
     if (low > f->rows->from) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
-                           "%s: the chain was reorganised more than %d headers deep, further than "
+                           "%s: the chain was reorganised more than %s headers deep, further than "
                            "is followed. Export again.",
-                           spv_store_path(f->store), RING);
+                           spv_store_path(f->store), CLI_COUNT(RING));
     }
     return CLI_DONE;
 }
@@ -97,8 +96,8 @@ static int take_back(struct follow *f, uint64_t above, const struct spv_blockhas
     uint32_t fork_height = above > 0 ? (uint32_t)(above - 1) : 0;
     f->next = above;
     if (!f->quiet) {
-        cli_warn("%s: reorganisation: %" PRIu32 " headers above height %" PRIu32 " %s.",
-                 f->rows->sink->name, removed, fork_height,
+        cli_warn("%s: reorganisation: %s headers above height %s %s.", f->rows->sink->name,
+                 CLI_COUNT(removed), CLI_COUNT(fork_height),
                  f->format->end_of != NULL ? "are taken back" : "are marked as left");
     }
     if (f->format->end_of != NULL) {

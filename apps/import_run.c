@@ -86,12 +86,12 @@ static int refuse(const struct work *w, size_t at, int err)
     spv_blockhash_hex(hex, &hash);
     if (err == SPV_ERR_HDR_CHECKPOINT || err == SPV_ERR_HDR_FORK_DEPTH) {
         rival(w, other, &whose, p->height);
-        return cli_fail_as(
-            CLI_FAILED, err, "%s: %s: the header of height %" PRIu32 ", %s, %s; %s %s. %s", w->name,
-            where(text, p), p->height, hex, spv_strerror(err), whose, other, advice(err));
+        return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %s, %s, %s; %s %s. %s",
+                           w->name, where(text, p), CLI_COUNT(p->height), hex, spv_strerror(err),
+                           whose, other, advice(err));
     }
-    return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %" PRIu32 ", %s: %s. %s",
-                       w->name, where(text, p), p->height, hex, spv_strerror(err), advice(err));
+    return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %s, %s: %s. %s", w->name,
+                       where(text, p), CLI_COUNT(p->height), hex, spv_strerror(err), advice(err));
 }
 
 /* Judging and storing. */
@@ -139,9 +139,9 @@ static int check_height(const struct work *w, const struct spv_verdict *v, size_
     return height == p->height
                ? CLI_DONE
                : cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
-                             "%s: %s: the header is one of height %" PRIu32 ", not %" PRIu32
-                             ". Get the file from elsewhere, or sync instead.",
-                             w->name, where(text, p), height, p->height);
+                             "%s: %s: the header is one of height %s, not %s. Get the file from "
+                             "elsewhere, or sync instead.",
+                             w->name, where(text, p), CLI_COUNT(height), CLI_COUNT(p->height));
 }
 
 /* A side branch that the chain keeps no place for is no reason to give up the rest. */
@@ -226,9 +226,9 @@ static const struct spv_header *stored_at(struct work *w, uint32_t height, int *
         if (got <= 0) {
             *rc = got < 0 ? import_store_failed(w, got)
                           : cli_fail(SPV_ERR_DB_DAMAGED,
-                                     "%s: the header of height %" PRIu32 " is missing. See "
+                                     "%s: the header of height %s is missing. See "
                                      "spv-sync(1) on damaged databases.",
-                                     spv_store_path(w->i->store), height);
+                                     spv_store_path(w->i->store), CLI_COUNT(height));
             return NULL;
         }
         if (w->i->progress != NULL) {
@@ -285,15 +285,14 @@ static int check_order(struct work *w, const struct place *p)
     char text[WHERE_MAX];
     if (!w->begun && p->height > w->tip + 1) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNLINKED,
-                           "%s: begins at height %" PRIu32 ", but the database ends at %" PRIu32
-                           ". Import or sync what lies between first.",
-                           w->name, p->height, w->tip);
+                           "%s: begins at height %s, but the database ends at %s. Import or sync "
+                           "what lies between first.",
+                           w->name, CLI_COUNT(p->height), CLI_COUNT(w->tip));
     }
     if (w->begun && p->height != w->last + 1) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
-                           "%s: %s: height %" PRIu32 " comes after height %" PRIu32
-                           ". Get the file from elsewhere.",
-                           w->name, where(text, p), p->height, w->last);
+                           "%s: %s: height %s comes after height %s. Get the file from elsewhere.",
+                           w->name, where(text, p), CLI_COUNT(p->height), CLI_COUNT(w->last));
     }
     return CLI_DONE;
 }
@@ -352,8 +351,8 @@ static int take_side(struct work *w, const struct spv_import_item *item)
     if (rc == CLI_DONE && ++w->sides > SIDE_MAX) {
         char text[WHERE_MAX];
         return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
-                           "%s: %s: more than %d headers on side branches. Take some out.", w->name,
-                           where(text, &p), SIDE_MAX);
+                           "%s: %s: more than %s headers on side branches. Take some out.", w->name,
+                           where(text, &p), CLI_COUNT(SIDE_MAX));
     }
     return rc == CLI_DONE ? add(w, item, &p) : rc;
 }
@@ -411,10 +410,11 @@ static int take(struct work *w, const struct spv_import_item *item, bool *end)
     case SPV_IMPORT_REORG:
         rc = flush(w);
         if (rc == CLI_DONE && w->begun && item->height > w->last) {
-            return cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
-                               "%s: line %" PRIu64 ": a fork at height %" PRIu32
-                               ", above the last header. Get the file from elsewhere.",
-                               w->name, item->line, item->height);
+            return cli_fail_as(
+                CLI_FAILED, SPV_ERR_FORM,
+                "%s: line %" PRIu64
+                ": a fork at height %s, above the last header. Get the file from elsewhere.",
+                w->name, item->line, CLI_COUNT(item->height));
         }
         w->last = item->height;
         return rc;
@@ -446,11 +446,11 @@ static int check_end(struct work *w)
     rival(w, ours, &whose, w->differs_at.height);
     spv_blockhash_hex(theirs, &w->differs_hash);
     return cli_fail_as(CLI_FAILED, SPV_ERR_CHAIN_WORK,
-                       "%s: %s: contradicts the database at height %" PRIu32
-                       ": its header is %s, %s %s, and its chain has no more work. Nothing of it "
+                       "%s: %s: contradicts the database at height %s: its header is %s, %s %s, "
+                       "and its chain has no more work. Nothing of it "
                        "was stored. Get a longer file, or sync instead.",
-                       w->name, where(text, &w->differs_at), w->differs_at.height, theirs, whose,
-                       ours);
+                       w->name, where(text, &w->differs_at), CLI_COUNT(w->differs_at.height),
+                       theirs, whose, ours);
 }
 
 /* Reading. */

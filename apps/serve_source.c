@@ -90,21 +90,21 @@ static int mine(struct source *s)
         int64_t apart =
             s->params->no_retarget ? REGTEST_SPACING_MIN : (int64_t)s->params->target_spacing;
 
-        return cli_usage("--mine: %llu headers, %lld s apart, do not fit between the chain's last "
-                         "header and now. Mine at most %lld.",
-                         (unsigned long long)s->mine, (long long)apart,
-                         (long long)(room > 0 ? room / apart : 0));
+        return cli_usage("--mine: %s headers, %lld s apart, do not fit between the chain's last "
+                         "header and now. Mine at most %s.",
+                         CLI_COUNT(s->mine), (long long)apart,
+                         CLI_COUNT((uint64_t)(room > 0 ? room / apart : 0)));
     }
     rc = spv_mine_chain(s->chain, &plan);
     cli_paint_clear();
     if (rc == SPV_ERR_STOPPED)
         return CLI_INTERRUPTED;
     if (rc != 0)
-        return cli_fail(rc, "mining on %s: stopped at height %lu: %s. Try another --seed.",
-                        s->params->net.name, (unsigned long)spv_chain_tip(s->chain)->height,
+        return cli_fail(rc, "mining on %s: stopped at height %s: %s. Try another --seed.",
+                        s->params->net.name, CLI_COUNT(spv_chain_tip(s->chain)->height),
                         spv_strerror(rc));
     if (s->verbose)
-        cli_say("mined %llu headers, %lu s apart, seed %llu", (unsigned long long)s->mine,
+        cli_say("mined %s headers, %lu s apart, seed %llu", CLI_COUNT(s->mine),
                 (unsigned long)plan.spacing, (unsigned long long)s->seed);
     return 0;
 }
@@ -121,9 +121,9 @@ static int load_batch(struct source *s, const struct spv_header *headers, size_t
 
     if (rc != 0)
         return cli_fail(rc,
-                        "%s: headers from height %lu on could not be judged: %s. Free some "
+                        "%s: headers from height %s on could not be judged: %s. Free some "
                         "memory.",
-                        s->headers, (unsigned long)first, spv_strerror(rc));
+                        s->headers, CLI_COUNT(first), spv_strerror(rc));
     if (verdict.change.kind == SPV_CHANGE_APPEND) {
         for (i = 0; i < verdict.change.n && rc == 0; i++)
             rc = headerset_add(s->set, &verdict.change.records[i]);
@@ -134,9 +134,9 @@ static int load_batch(struct source *s, const struct spv_header *headers, size_t
     }
     if (verdict.error != 0 || verdict.accepted != n)
         return cli_fail(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_DISORDER,
-                        "%s: the header at height %lu is not valid on %s: %s. Check the file and "
+                        "%s: the header at height %s is not valid on %s: %s. Check the file and "
                         "--network.",
-                        s->headers, (unsigned long)(first + verdict.index), s->params->net.name,
+                        s->headers, CLI_COUNT(first + verdict.index), s->params->net.name,
                         spv_strerror(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_DISORDER));
     return 0;
 }
@@ -272,9 +272,9 @@ int source_database(struct source *s, const char *path, const struct spv_params 
                         s->path, spv_strerror(rc));
     spv_store_base(s->store, &base);
     if (base.height > 0 && !s->quiet)
-        cli_warn("%s: begins at height %lu: a client that holds less gets nothing from it. Fetch "
+        cli_warn("%s: begins at height %s: a client that holds less gets nothing from it. Fetch "
                  "what is below with spv-sync --backfill.",
-                 s->path, (unsigned long)base.height);
+                 s->path, CLI_COUNT(base.height));
     /* what begins later than genesis has no use for locators that reach back there */
     if (rc == 1 && base.height == 0 && !spv_store_indexed(s->store))
         return load_unindexed(s, tip.height);

@@ -40,7 +40,7 @@ static int check_options(struct job *e)
         return cli_usage("--format: '%s' is not " EXPORT_FORMATS ".", e->format_name);
     }
     if (e->from != FROM_START && e->from > e->to) {
-        return cli_usage("--from, --to: %" PRIu64 " is above %" PRIu64 ".", e->from, e->to);
+        return cli_usage("--from, --to: %s is above %s.", CLI_COUNT(e->from), CLI_COUNT(e->to));
     }
     if (e->branches && !e->format->branches) {
         return cli_usage("--branches: the format %s holds one chain only. Use csv, jsonl or "
@@ -225,31 +225,30 @@ static int check_span(struct job *e, uint64_t *total)
     if (e->from == FROM_START) {
         e->from = base.height;
         if (base.height > 0 && !e->quiet) {
-            cli_warn("%s: begins at height %" PRIu32 ", and so does the export. Fetch what is "
+            cli_warn("%s: begins at height %s, and so does the export. Fetch what is "
                      "below with spv-sync --backfill.",
-                     e->place.path, base.height);
+                     e->place.path, CLI_COUNT(base.height));
         }
     } else if (e->from < base.height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "--from %" PRIu64 ": %s begins at height %" PRIu32
-                           ". Export from there, or fetch what is below with spv-sync --backfill.",
-                           e->from, e->place.path, base.height);
+                           "--from %s: %s begins at height %s. Export from there, or fetch what is "
+                           "below with spv-sync --backfill.",
+                           CLI_COUNT(e->from), e->place.path, CLI_COUNT(base.height));
     }
     if (e->from > e->to) {
-        return cli_usage("--to: %" PRIu64 " is below the database's first height %" PRIu64 ".",
-                         e->to, e->from);
+        return cli_usage("--to: %s is below the database's first height %s.", CLI_COUNT(e->to),
+                         CLI_COUNT(e->from));
     }
     if (e->to != UINT32_MAX && e->to > height) {
-        return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "--to %" PRIu64 ": the stored chain ends at height %" PRIu32
-                           ". Sync further or leave --to out.",
-                           e->to, height);
+        return cli_fail_as(
+            CLI_FAILED, SPV_ERR_NOT_FOUND,
+            "--to %s: the stored chain ends at height %s. Sync further or leave --to out.",
+            CLI_COUNT(e->to), CLI_COUNT(height));
     }
     if (e->from > height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "--from %" PRIu64 ": the stored chain ends at height %" PRIu32
-                           ". Sync further.",
-                           e->from, height);
+                           "--from %s: the stored chain ends at height %s. Sync further.",
+                           CLI_COUNT(e->from), CLI_COUNT(height));
     }
     *total = (e->to < height ? e->to : height) - e->from + 1;
     return CLI_DONE;

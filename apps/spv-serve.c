@@ -119,7 +119,7 @@ static void on_tip(void *ctx, const struct spv_record *tip)
             cli_json(json_pack("{s:s, s:I, s:s}", "event", "tip", "height", (json_int_t)tip->height,
                                "hash", hash));
     } else if (s->verbose) {
-        cli_say("new tip: height %lu, %s", (unsigned long)tip->height, hash);
+        cli_say("new tip: height %s, %s", CLI_COUNT(tip->height), hash);
     }
 }
 
@@ -163,8 +163,8 @@ static void say_listening(const struct serve *s, uint16_t port)
                            address, "port", (int)port, "network", s->source.params->net.name,
                            "height", (json_int_t)tip.height, "hash", hash));
     else
-        cli_say("listening on %s (%s, height %lu)", address, s->source.params->net.name,
-                (unsigned long)tip.height);
+        cli_say("listening on %s (%s, height %s)", address, s->source.params->net.name,
+                CLI_COUNT(tip.height));
 }
 
 static void say_stopped(const struct serve *s, const struct spv_server *server,

@@ -401,8 +401,8 @@ static void say_event(const struct report *r, const struct spv_event *e)
             say_failure(failure, e);
         break;
     case SPV_EVENT_REORG:
-        cli_say("reorganisation: %lu headers above height %s gave way to %lu with more work",
-                (unsigned long)e->removed, cli_count(a, e->fork_height), (unsigned long)e->added);
+        cli_say("reorganisation: %s headers above height %s gave way to %s with more work",
+                CLI_COUNT(e->removed), cli_count(a, e->fork_height), CLI_COUNT(e->added));
         break;
     case SPV_EVENT_BANNED:
         cli_say("%s: banned: %s", e->address, spv_strerror(e->error));

@@ -27,12 +27,12 @@ static int keep_stored(const struct start_options *o, const char *option, struct
     if (o->quiet)
         return CLI_DONE;
     if (base.height > wanted + 1)
-        cli_warn("%s: %s begins at height %lu already. Add --backfill to fetch what is below, or "
+        cli_warn("%s: %s begins at height %s already. Add --backfill to fetch what is below, or "
                  "name another database.",
-                 option, spv_store_path(store), (unsigned long)base.height);
+                 option, spv_store_path(store), CLI_COUNT(base.height));
     else
-        cli_warn("%s: has no effect, %s holds headers from height %lu on.", option,
-                 spv_store_path(store), (unsigned long)base.height);
+        cli_warn("%s: has no effect, %s holds headers from height %s on.", option,
+                 spv_store_path(store), CLI_COUNT(base.height));
     return CLI_DONE;
 }
 
@@ -70,7 +70,7 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
     }
     *out = start->height;
     if (!o->quiet && !cli_json_on())
-        cli_say("%s starts at the checkpoint of height %lu", params->net.name,
-                (unsigned long)start->height);
+        cli_say("%s starts at the checkpoint of height %s", params->net.name,
+                CLI_COUNT(start->height));
     return CLI_DONE;
 }

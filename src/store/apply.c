@@ -14,9 +14,9 @@
 static int misfit(struct spv_store *s, const char *what)
 {
     return spv_db_fail(s, SPV_ERR_STATE,
-                       "%s: the change does not fit the stored chain (tip %u): %s. Nothing was "
+                       "%s: the change does not fit the stored chain (tip %s): %s. Nothing was "
                        "written.",
-                       s->path, s->tip.height, what);
+                       s->path, SPV_COUNT(s->tip.height), what);
 }
 
 /* The records follow each other and stand one above the fork. */

@@ -169,9 +169,9 @@ int spv_base_write(struct spv_store *s, const struct spv_base *base,
 static int misfit(struct spv_store *s, const char *what)
 {
     return spv_db_fail(s, SPV_ERR_STATE,
-                       "%s: the headers do not fit the stored chain (base %u, tip %u): %s. Nothing "
+                       "%s: the headers do not fit the stored chain (base %s, tip %s): %s. Nothing "
                        "was written.",
-                       s->path, s->base.height, s->tip.height, what);
+                       s->path, SPV_COUNT(s->base.height), SPV_COUNT(s->tip.height), what);
 }
 
 static int insert_all(struct spv_store *s, const struct spv_change *c)
@@ -342,9 +342,9 @@ static int join(struct spv_store *s, const struct spv_record *last)
         }
     } else if (spv_u256_cmp(&last->work, &s->base_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: the database is damaged: the work of the headers below height %u "
+                           "%s: the database is damaged: the work of the headers below height %s "
                            "is not what their checkpoint has. " SPV_DB_MEND,
-                           s->path, s->base.height);
+                           s->path, SPV_COUNT(s->base.height));
     }
     if (rc == SPV_OK) {
         rc = spv_base_write(s, &whole, NULL, NULL);

@@ -250,9 +250,9 @@ int spv_check_tail(struct spv_store *s)
     }
     if (f.reason != NULL && s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: the database is damaged: the header of height %lld %s. Sync again: "
+                           "%s: the database is damaged: the header of height %s %s. Sync again: "
                            "the damaged tail is cut off and fetched anew.",
-                           s->path, (long long)f.height, f.reason);
+                           s->path, SPV_COUNT(f.height), f.reason);
     }
     if (f.reason != NULL) {
         rc = cut(s, &f);

@@ -235,15 +235,14 @@ static int damaged(struct spv_store *s, int code, const char *tried, const char 
     switch (look.kind) {
     case SPV_DAMAGE_FOREIGN:
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: is not a database: its %lld bytes do not begin as an SQLite file "
+                           "%s: is not a database: its %s bytes do not begin as an SQLite file "
                            "does. Name another file; or put an empty database in its place with "
                            "spv-db repair (a copy is kept), then sync again.",
-                           s->path, (long long)look.size);
+                           s->path, SPV_COUNT(look.size));
     case SPV_DAMAGE_CUT:
-        return spv_db_fail(
-            s, SPV_ERR_DB_DAMAGED,
-            "%s: the database is cut short: %lld of %lld bytes are there. " SPV_DB_MEND, s->path,
-            (long long)look.size, (long long)look.whole);
+        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                           "%s: the database is cut short: %s of %s bytes are there. " SPV_DB_MEND,
+                           s->path, SPV_COUNT(look.size), SPV_COUNT(look.whole));
     case SPV_DAMAGE_UNREADABLE:
     case SPV_DAMAGE_INSIDE:
         break;

@@ -7,6 +7,7 @@
 
 #include "spv/message.h"
 #include "spv/store.h"
+#include "store/count.h"
 #include "store/row.h"
 #include "store/stop.h"
 

@@ -84,9 +84,9 @@ int spv_lostlog_missing(struct spv_store *s, const struct spv_lostlog *note)
     (void)spv_db_fail(
         s, SPV_ERR_DB_DAMAGED,
         "%s: its write-ahead log is missing (%s-wal): the last program that wrote was "
-        "killed after it had stored the header of height %u, which is not there. Put "
+        "killed after it had stored the header of height %s, which is not there. Put "
         "the log back beside it; or sync again.",
-        s->path, s->path, (unsigned)note->height);
+        s->path, s->path, SPV_COUNT(note->height));
     return 1;
 }
 

@@ -6,9 +6,9 @@
 static int damaged_row(struct spv_store *s, int64_t height)
 {
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                       "%s: the row of height %lld is malformed or the one below it is missing. "
+                       "%s: the row of height %s is malformed or the one below it is missing. "
                        "" SPV_DB_MEND,
-                       s->path, (long long)height);
+                       s->path, SPV_COUNT(height));
 }
 
 /* One row with its previous hash in the column after the others: 1, 0 or negative. */

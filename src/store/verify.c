@@ -117,8 +117,8 @@ static int check_pages(struct spv_verify *v)
 static void bad_below(struct walk *w, int64_t height, const char *reason)
 {
     w->v->report->filled_holds = false;
-    spv_verify_found(w->v, height, "the header of height %lld, below the chain's base, %s",
-                     (long long)height, reason);
+    spv_verify_found(w->v, height, "the header of height %s, below the chain's base, %s",
+                     SPV_COUNT(height), reason);
 }
 
 /* Heights want..height-1 have no rows. A gap below the base is as it should be. */
@@ -147,9 +147,9 @@ static int see_gap(struct walk *w, int64_t height)
     if (from == 0 || from < height) {
         rc = spv_full_end(&w->full);
         spv_verify_bad(v, from,
-                       height - 1 == from ? "the header of height %lld is missing"
-                                          : "the headers of heights %lld to %lld are missing",
-                       (long long)from, (long long)height - 1);
+                       height - 1 == from ? "the header of height %s is missing"
+                                          : "the headers of heights %s to %s are missing",
+                       SPV_COUNT(from), SPV_COUNT(height - 1));
     }
     return rc;
 }
@@ -159,12 +159,12 @@ static int see_stray(struct walk *w, int64_t height)
 {
     struct spv_verify *v = w->v;
     if (height < 0 && !w->stray_below) {
-        spv_verify_found(v, -1, "a row of height %lld stands below the chain's first",
-                         (long long)height);
+        spv_verify_found(v, -1, "a row of height %s stands below the chain's first",
+                         SPV_COUNT(height));
         w->stray_below = true;
     } else if (height > UINT32_MAX && !w->stray_above) {
-        spv_verify_bad(v, w->want, "a row of height %lld stands above every possible height",
-                       (long long)height);
+        spv_verify_bad(v, w->want, "a row of height %s stands above every possible height",
+                       SPV_COUNT(height));
         w->stray_above = true;
     }
     return spv_verify_progress(v, ++v->report->headers);
@@ -197,7 +197,7 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
         bad_below(w, height, reason);
     } else if (reason != NULL) {
         rc = rc == SPV_OK ? spv_full_end(&w->full) : rc;
-        spv_verify_bad(v, height, "the header of height %lld %s", (long long)height, reason);
+        spv_verify_bad(v, height, "the header of height %s %s", SPV_COUNT(height), reason);
     } else if (rc == SPV_OK && height >= (int64_t)v->s->base.height) {
         rc = spv_full_add(&w->full, &r);
     }
@@ -268,15 +268,17 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
     }
     if (claimed < max) {
         spv_verify_bad(v, claimed + 1,
-                       "the header of height %lld stands above the tip that the metadata names",
-                       (long long)claimed + 1);
+                       "the header of height %s stands above the tip that the metadata names",
+                       SPV_COUNT(claimed + 1));
         return SPV_OK;
     }
     if (claimed > max) {
         spv_verify_bad(v, max + 1,
-                       "the headers of heights %lld to %lld are missing: the metadata's tip is "
-                       "higher than the last row",
-                       (long long)max + 1, (long long)claimed);
+                       claimed - 1 == max ? "the header of height %s is missing: the metadata's "
+                                            "tip is higher than the last row"
+                                          : "the headers of heights %s to %s are missing: the "
+                                            "metadata's tip is higher than the last row",
+                       SPV_COUNT(max + 1), SPV_COUNT(claimed));
         return SPV_OK;
     }
     if (!w->linked) {
@@ -357,8 +359,8 @@ int spv_verify_store(struct spv_verify *v)
         rc = check_all(v);
     }
     if (rc == SPV_OK && spv_lostlog_missing(v->s, &note) > 0) {
-        spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %u",
-                         (unsigned)note.height);
+        spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %s",
+                         SPV_COUNT(note.height));
     }
     spv_db_rollback(v->s);
     r->good = v->bad <= r->tip ? v->bad - 1 : r->tip;

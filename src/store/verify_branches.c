@@ -59,8 +59,8 @@ static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *
     }
     if (reason != NULL) {
         v->report->branches_hold = false;
-        spv_verify_found(v, -1, "the side branch's header %s (height %lld) %s", hex,
-                         (long long)sqlite3_column_int64(st, 0), reason);
+        spv_verify_found(v, -1, "the side branch's header %s (height %s) %s", hex,
+                         SPV_COUNT(sqlite3_column_int64(st, 0)), reason);
     }
     return SPV_OK;
 }

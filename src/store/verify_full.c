@@ -114,10 +114,10 @@ static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, i
     char theirs[DATE_TEXT];
     char ours[DATE_TEXT];
     return spv_db_fail(f->v->s, SPV_ERR_HDR_TIME_FUTURE,
-                       "%s: the header of height %lld is of %s UTC, more than two hours ahead of "
+                       "%s: the header of height %s is of %s UTC, more than two hours ahead of "
                        "this computer's clock (%s UTC). Nothing was changed. Check this computer's "
                        "clock and try again.",
-                       f->v->s->path, (long long)height, date(theirs, header->time),
+                       f->v->s->path, SPV_COUNT(height), date(theirs, header->time),
                        date(ours, f->v->cfg->now.unix_s));
 }
 
@@ -138,8 +138,8 @@ static int judge(struct spv_full *f)
         if (verdict.error == SPV_ERR_HDR_TIME_FUTURE) {
             return ahead_of_clock(f, &f->feed[verdict.index], height);
         }
-        spv_verify_bad(f->v, height, "the header of height %lld breaks the rules: %s",
-                       (long long)height, spv_strerror(verdict.error));
+        spv_verify_bad(f->v, height, "the header of height %s breaks the rules: %s",
+                       SPV_COUNT(height), spv_strerror(verdict.error));
         stop(f);
     }
     return SPV_OK;

@@ -35,8 +35,8 @@ static int walk_error(struct spv_store_walk *w, int code)
 static int walk_damaged(struct spv_store_walk *w, const char *what)
 {
     return spv_db_fail(w->store, SPV_ERR_DB_DAMAGED,
-                       "%s: the database is damaged: the header of height %lld %s. " SPV_DB_MEND,
-                       w->store->path, (long long)w->next, what);
+                       "%s: the database is damaged: the header of height %s %s. " SPV_DB_MEND,
+                       w->store->path, SPV_COUNT(w->next), what);
 }
 
 /* Steps to the row of height w->next. 1, 0 when nothing is left, negative. */
@@ -105,9 +105,9 @@ static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
     }
     if (base > 0 && from < base && (from > 0 || w->end > 0)) {
         return spv_db_fail(w->store, SPV_ERR_NOT_FOUND,
-                           "%s: the database begins at height %lld, not at %u. Ask from there, or "
+                           "%s: the database begins at height %s, not at %s. Ask from there, or "
                            "fetch what is below with spv-sync --backfill.",
-                           w->store->path, (long long)base, (unsigned)from);
+                           w->store->path, SPV_COUNT(base), SPV_COUNT(from));
     }
     if (from == 0) {
         w->prev = (struct spv_blockhash){{0}};

@@ -67,13 +67,13 @@ class Birthday(TestCase):
         result = self.start()
         self.ends(result, DONE)
         self.begins(BASE)
-        self.assertIn(f"starts at the checkpoint of height {START}", result.stdout)
+        self.assertIn(f"starts at the checkpoint of height {START:,}", result.stdout)
         self.assertIn("begins at height 4,032, and its chain work counts from there", result.stdout)
         self.assertIn(f" {COUNT - BASE + 1:,} headers added", result.stdout)
         # a second run has nothing to do and keeps what is there
         result = self.start("--json", height=2000)
         self.ends(result, DONE)
-        self.assertIn("begins at height 4032 already", result.stderr)
+        self.assertIn("begins at height 4,032 already", result.stderr)
         self.assertIn("--backfill", result.stderr)
         last = events(result.stdout)[-1]
         self.assertEqual((last["event"], last["base"], last["work_from"], last["added"]),
@@ -88,13 +88,13 @@ class Birthday(TestCase):
         result, got = self.export()
         self.ends(result, DONE)
         self.assertEqual(got, self.raw[BASE * HEADER:])
-        self.assertIn("begins at height 4032", result.stderr)
+        self.assertIn("begins at height 4,032", result.stderr)
         result, got = self.export("--from", BASE + 5)
         self.assertEqual(got, self.raw[(BASE + 5) * HEADER:])
         for height in (0, 1, BASE - 1):
             result, got = self.export("--from", height)
             self.ends(result, FAILED)
-            self.assertIn("begins at height 4032", result.stderr)
+            self.assertIn("begins at height 4,032", result.stderr)
             self.assertIn("--backfill", result.stderr)
 
     def test_a_server_serves_what_it_has_and_warns(self):
@@ -112,7 +112,7 @@ class Birthday(TestCase):
                 self.assertEqual(got, count, height)
         server.signal(signal.SIGTERM)
         self.assertEqual(server.end(), DONE)
-        self.assertIn("begins at height 4032", server.errors)
+        self.assertIn("begins at height 4,032", server.errors)
         self.assertIn("--backfill", server.errors)
 
     def test_an_import_passes_over_what_lies_below_the_beginning(self):
@@ -241,7 +241,7 @@ class Birthday(TestCase):
             result = run("spv-sync", "--db", self.path(f"{day}.db"), "--birthday", day,
                          "--connect", f"127.0.0.1:{self.closed_port()}", "--timeout", 1)
             self.ends(result, NO_PEER)
-            self.assertIn(f"starts at the checkpoint of height {height}", result.stdout)
+            self.assertIn(f"starts at the checkpoint of height {height:,}", result.stdout)
 
 
 if __name__ == "__main__":

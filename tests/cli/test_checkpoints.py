@@ -84,7 +84,7 @@ class Checkpoints(TestCase):
         # refused before any peer is asked
         result = run("spv-sync", "--db", self.db, "--checkpoint", f"2015:{ZERO}")
         self.ends(result, USAGE)
-        self.assertIn("contradicts another checkpoint of height 2015", result.stderr)
+        self.assertIn("contradicts another checkpoint of height 2,015", result.stderr)
         self.assertIn("--no-checkpoints", result.stderr)
         result = run("spv-sync", "--db", self.db, "--checkpoint", f"2015:{ZERO}",
                      "--no-checkpoints", "--connect", f"127.0.0.1:{self.closed_port()}",

@@ -102,7 +102,7 @@ class Db(TestCase):
         for word in (COUNT + 1, "00" * 32):
             result = self.tool("header", word)
             self.ends(result, FAILED)
-            self.assertIn(f"ends at height {COUNT}", result.stderr)
+            self.assertIn(f"ends at height {COUNT:,}", result.stderr)
 
     def test_wrong_usage(self):
         for args in ([], ["fix"], ["header"], ["header", "12x"], ["header", "1", "2"],
@@ -135,7 +135,7 @@ class Db(TestCase):
         for command in ("verify", "repair"):
             result = self.tool(command, "--full")
             self.ends(result, FAILED)
-            self.assertIn(f"height {COUNT + 1} ", result.stderr)
+            self.assertIn(f"height {COUNT + 1:,} ", result.stderr)
             self.assertIn("Check this computer's clock", result.stderr)
             self.assertEqual(result.stdout, "")
         with open(self.db, "rb") as f:
@@ -177,16 +177,16 @@ class Db(TestCase):
         self.assertGreater(row, 0)
         tail = Db.image.find(Db.chain[6990 * HEADER + 36:6990 * HEADER + 68][::-1])
         return {
-            "bits flipped in a row": (write(row, b"\xff\xfe"), "height 3000", 2999, False),
-            "bits flipped in the tail": (write(tail, b"\xff\xfe"), "height 6990", 6989, True),
+            "bits flipped in a row": (write(row, b"\xff\xfe"), "height 3,000", 2999, False),
+            "bits flipped in the tail": (write(tail, b"\xff\xfe"), "height 6,990", 6989, True),
             "a page of noise": (write(size // 2 // PAGE * PAGE, random.Random(1).randbytes(PAGE)),
                                 "damaged", 0, False),
             "noise in the first page": (write(100, random.Random(2).randbytes(PAGE - 100)),
                                         "damaged", 0, None),
-            "a row deleted": (sql("DELETE FROM header WHERE height = 2000"), "2000 is missing",
+            "a row deleted": (sql("DELETE FROM header WHERE height = 2000"), "2,000 is missing",
                               1999, False),
             "rows deleted at the tip": (sql("DELETE FROM header WHERE height > 6900"),
-                                        "6901", 6900, True),
+                                        "6,901", 6900, True),
             "a wrong tip row": (sql("UPDATE meta SET value = 'ff' WHERE key = 'tip_hash'"),
                                 "tip", COUNT, True),
             "a truncated file": (lambda: os.truncate(self.db, size // 2 // PAGE * PAGE),
@@ -292,7 +292,7 @@ class Db(TestCase):
             self.assertTrue(self.objects("verify", *full)[-1]["ok"])
         result = self.tool("header", 2000)
         self.ends(result, FAILED)
-        self.assertIn("begins at 2016", result.stderr)
+        self.assertIn("begins at 2,016", result.stderr)
         raw = Db.chain[2016 * HEADER:2017 * HEADER]
         self.assertEqual(bytes.fromhex(self.objects("header", 2016)[0]["raw"]), raw)
         self.meddle("UPDATE header SET nonce = nonce + 1 WHERE height = 5000")

@@ -91,7 +91,7 @@ class Export(TestCase):
         for args in (["--to", 5001], ["--from", 5001]):
             result = self.export(*args, "--output", self.out)
             self.ends(result, FAILED)
-            self.assertIn("height 5000", result.stderr)
+            self.assertIn("height 5,000", result.stderr)
             self.assertFalse(os.path.exists(self.out))
 
     def test_wrong_usage(self):
@@ -122,7 +122,7 @@ class Export(TestCase):
             f.write("as it was")
         result = self.export("--output", self.out)
         self.ends(result, DATABASE)
-        self.assertIn("height 2000", result.stderr)
+        self.assertIn("height 2,000", result.stderr)
         self.assertEqual(self.read_out(), b"as it was")
         self.assertEqual(self.left_overs(), [])
 

@@ -254,7 +254,7 @@ class Branches(Case):
         self.write(bytes(wrong))
         result = self.bring(network="mainnet")
         self.ends(result, FAILED)
-        for word in ("byte 80000", "height 1000", "forks below the last checkpoint",
+        for word in ("byte 80000", "height 1,000", "forks below the last checkpoint",
                      display(sha256d(wrong[1000 * HEADER:1001 * HEADER])),
                      display(sha256d(raw[1000 * HEADER:1001 * HEADER]))):
             self.assertIn(word, result.stderr)

@@ -199,12 +199,12 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
         const char *sql, *word;
         uint32_t good, rewound;
     } cases[] = {
-        {"DELETE FROM header WHERE height = 5000", "height 5000 is missing", 4999, 1},
-        {"DELETE FROM header WHERE height > 3000", "height 3001 is missing", 3000, 2000},
-        {"DELETE FROM header WHERE height = 4321", "height 4321 is missing", 4320, 680},
-        {"UPDATE header SET nonce = nonce + 1 WHERE height = 4999", "height 4999 does not hash",
+        {"DELETE FROM header WHERE height = 5000", "height 5,000 is missing", 4999, 1},
+        {"DELETE FROM header WHERE height > 3000", "height 3,001 is missing", 3000, 2000},
+        {"DELETE FROM header WHERE height = 4321", "height 4,321 is missing", 4320, 680},
+        {"UPDATE header SET nonce = nonce + 1 WHERE height = 4999", "height 4,999 does not hash",
          4998, 2},
-        {"UPDATE header SET hash = zeroblob(32) WHERE height = 4000", "height 4000 does not hash",
+        {"UPDATE header SET hash = zeroblob(32) WHERE height = 4000", "height 4,000 does not hash",
          3999, 1001},
         {"UPDATE header SET work = zeroblob(32) WHERE height = 4000", "wrong sum of work", 3999,
          1001},
@@ -217,7 +217,7 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
         {"UPDATE meta SET value = 'x' WHERE key = 'tip_work'", "not the tip", 5000, 0},
         {"DELETE FROM meta WHERE key = 'tip_hash'", "not the tip", 5000, 0},
         /* the anchor below the first window: the window moves down */
-        {"UPDATE header SET hash = zeroblob(32) WHERE height = 2900", "height 2901 does not hash",
+        {"UPDATE header SET hash = zeroblob(32) WHERE height = 2900", "height 2,901 does not hash",
          2899, 2101},
         {"UPDATE header SET bits = 0 WHERE height > 1000", "does not hash", 1000, 4000},
         {"DELETE FROM header WHERE height > 0", "is missing", 0, 5000},
@@ -225,7 +225,7 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
         {"UPDATE header SET hash = zeroblob(32)", "does not hash", 0, 5000},
         {"INSERT INTO header SELECT 5001, hash, version, merkle_root, time, bits, nonce, work"
          " FROM header WHERE height = 5000",
-         "height 5001 stands above the tip", 5000, 1},
+         "height 5,001 stands above the tip", 5000, 1},
     };
     const size_t n = 5000;
     struct spv_record *r = calloc(n, sizeof *r);

@@ -355,9 +355,9 @@ static void a_walk_tells_where_the_chain_is_broken(void **state)
     const struct {
         const char *sql, *word;
     } cases[] = {
-        {"DELETE FROM header WHERE height = 1500", "height 1500 is missing"},
-        {"UPDATE header SET nonce = nonce + 1 WHERE height = 1500", "height 1500 does not hash"},
-        {"UPDATE header SET work = 'x' WHERE height = 1500", "height 1500 is malformed"},
+        {"DELETE FROM header WHERE height = 1500", "height 1,500 is missing"},
+        {"UPDATE header SET nonce = nonce + 1 WHERE height = 1500", "height 1,500 does not hash"},
+        {"UPDATE header SET work = 'x' WHERE height = 1500", "height 1,500 is malformed"},
     };
     const size_t n = 4000; /* the break lies below what opening looks at */
     struct spv_record *r = calloc(n, sizeof *r);

@@ -95,8 +95,8 @@ static void each_damage_is_told_with_its_place(void **state)
         int64_t good;
         bool full; /* only the full verdict sees it */
     } cases[] = {
-        {"DELETE FROM header WHERE height = 5000", "heights 5000 to 5000 are missing", 4999, false},
-        {"DELETE FROM header WHERE height = 1234", "height 1234 is missing", 1233, false},
+        {"DELETE FROM header WHERE height = 5000", "height 5,000 is missing", 4999, false},
+        {"DELETE FROM header WHERE height = 1234", "height 1,234 is missing", 1233, false},
         {"DELETE FROM header WHERE height BETWEEN 100 AND 300", "heights 100 to 300 are missing",
          99, false},
         {"DELETE FROM header", "not even the genesis", -1, false},
@@ -114,22 +114,22 @@ static void each_damage_is_told_with_its_place(void **state)
          "height -3 stands below", 5000, false},
         {"INSERT INTO header SELECT 9223372036854775807 - height, hash, version, merkle_root, time,"
          " bits, nonce, work FROM header WHERE height < 9",
-         "height 9223372036854775799 stands above every", 5000, false},
+         "height 9,223,372,036,854,775,799 stands above every", 5000, false},
         {"UPDATE header SET height = 9223372036854775807 WHERE height = 5000",
-         "height 9223372036854775807 stands above every", 4999, false},
+         "height 9,223,372,036,854,775,807 stands above every", 4999, false},
         {"INSERT INTO header SELECT -9223372036854775808 + height, hash, version, merkle_root, "
          "time,"
          " bits, nonce, work FROM header WHERE height < 9",
-         "height -9223372036854775808 stands below", 5000, false},
+         "height -9,223,372,036,854,775,808 stands below", 5000, false},
         {"UPDATE meta SET value = 9223372036854775807 WHERE key = 'tip_height'",
-         "heights 5001 to 9223372036854775807", 5000, false},
+         "heights 5,001 to 9,223,372,036,854,775,807", 5000, false},
         {"UPDATE meta SET value = -9223372036854775808 WHERE key = 'tip_height'", "names no tip",
          5000, false},
         {"DROP TABLE peer_address", "address book (peer_address) cannot be read", 5000, false},
         {"DROP TABLE peer_ban", "ban table (peer_ban) cannot be read", 5000, false},
-        {"UPDATE meta SET value = 4990 WHERE key = 'tip_height'", "height 4991 stands above", 4990,
+        {"UPDATE meta SET value = 4990 WHERE key = 'tip_height'", "height 4,991 stands above", 4990,
          false},
-        {"UPDATE meta SET value = 6000 WHERE key = 'tip_height'", "heights 5001 to 6000", 5000,
+        {"UPDATE meta SET value = 6000 WHERE key = 'tip_height'", "heights 5,001 to 6,000", 5000,
          false},
         {"UPDATE meta SET value = 'x' WHERE key = 'tip_height'", "names no tip", 5000, false},
         {"UPDATE meta SET value = 'x' WHERE key = 'tip_hash'", "tip_hash is x", 5000, false},
@@ -184,7 +184,7 @@ static void the_full_verdict_judges_by_the_rules(void **state)
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(verify(&r, path, false, &why), 0);
     assert_int_equal(verify(&r, path, true, &why), SPV_ERR_DB_DAMAGED);
-    assert_true(told(&r, "height 2101 breaks the rules: version below"));
+    assert_true(told(&r, "height 2,101 breaks the rules: version below"));
     assert_int_equal(r.findings[0].height, 2101);
     assert_int_equal(r.good, 2100);
     assert_int_equal(r.total, 1);
@@ -202,8 +202,8 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state
     } cases[] = {
         {0, "height 1 "},
         {INT64_C(-86400), "height 1 "},
-        {(int64_t)chain[1999].header.time - SPV_MAX_FUTURE, "height 2001 "},
-        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE - 1, "height 2100 "},
+        {(int64_t)chain[1999].header.time - SPV_MAX_FUTURE, "height 2,001 "},
+        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE - 1, "height 2,100 "},
         {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
