@@ -48,8 +48,8 @@ class Full(TestCase):
         self.ends(result, FAILED)
         self.assertIn("full", result.stderr)
         self.assertEqual(result.stderr.count(db), 1, result.stderr)
-        kept = re.search(r"[^.]\. Free some disk space and try again\. Everything up to height ([\d,]+) "
-                         r"is kept\.$", result.stderr.strip())
+        kept = re.search(r"headers up to height ([\d,]+) kept: .*[^.]\. Free some disk space and try "
+                         r"again\.$", result.stderr.strip())
         self.assertIsNotNone(kept, result.stderr)
         self.assertEqual(len(database_headers(db)),
                          (int(kept[1].replace(",", "")) + 1) * HEADER)
