@@ -245,26 +245,6 @@ static void stop_loop(void *ctx)
 
 /* Endings. */
 
-/* The store's own problem names the file, the cause and what to do. */
-static int failed(const struct sync *s, int rc)
-{
-    struct spv_problem why = {.text = ""};
-    struct spv_record tip = {.height = 0};
-    char height[CLI_FIGURE];
-
-    if (spv_store_last_problem(s->store) != NULL)
-        snprintf(why.text, sizeof why.text, "%s", spv_store_last_problem(s->store));
-    /* what is stored, not what was judged: the last headers may have been given up */
-    cli_count(height, spv_store_tip(s->store, &tip) > 0 ? tip.height : 0);
-    if (why.text[0] != '\0')
-        return cli_fail(rc, "the sync stopped, with the headers up to height %s kept: %s", height,
-                        why.text);
-    return cli_fail(rc,
-                    "%s: the sync stopped, with the headers up to height %s kept: %s. Run the same "
-                    "command again.",
-                    s->place.path, height, spv_strerror(rc));
-}
-
 static int finish(struct sync *s, int rc)
 {
     struct spv_node_stats stats;
@@ -278,7 +258,7 @@ static int finish(struct sync *s, int rc)
     if (rc == SPV_ERR_DB_BUSY && s->follow && cli_stopped())
         rc = 0; /* the signal ended the wait for a lock */
     if (rc != 0)
-        return failed(s, rc);
+        return sync_end_failed(s->store, rc);
     if (s->reader_gone)
         return CLI_DONE;
     if (s->unresolved && !s->synced && !s->follow && !cli_stopped())

@@ -1,6 +1,8 @@
 /* Each ending is one error that says what was tried, what is known of why, and what to do. */
 #include "sync_end.h"
 
+#include <stdio.h>
+
 #include "sync_report.h"
 
 void sync_end_note(struct sync_end *end, const struct spv_event *e)
@@ -20,11 +22,10 @@ static int no_peer(const struct sync_end *e, const struct spv_node_stats *stats)
 
     cli_duration(t, (double)e->timeout);
     if (stats->peers > 0)
-        return cli_fail_as(
-            CLI_NO_PEER, SPV_ERR_STALL,
-            "%s: stuck at height %lu: no new header and no new peer in %s. What came "
-            "is kept; run it again, or name another peer with --connect HOST.",
-            net, (unsigned long)stats->tip.height, t);
+        return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL,
+                           "%s: stuck at height %s: no new header and no new peer in %s. What came "
+                           "is kept; run it again, or name another peer with --connect HOST.",
+                           net, CLI_COUNT(stats->tip.height), t);
     if (e->connect > 0 && e->banned >= e->connect)
         return cli_fail_as(
             CLI_NO_PEER, SPV_ERR_BANNED,
@@ -76,9 +77,9 @@ static const char *advice(enum spv_warning why)
 /* Every peer was asked, and none vouches for the chain. */
 int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *stats)
 {
-    return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL,
-                       "%s: height %lu cannot be called synced: %s. %s.", e->params->net.name,
-                       (unsigned long)stats->tip.height, e->why.text, advice(e->why.warning));
+    return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL, "%s: height %s cannot be called synced: %s. %s.",
+                       e->params->net.name, CLI_COUNT(stats->tip.height), e->why.text,
+                       advice(e->why.warning));
 }
 
 /* The last peer of use was an honest one of another chain, or one that is not there yet. */
@@ -106,4 +107,24 @@ int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stat
     if (e->low.warning == SPV_WARN_LOW_WORK && stats->headers_added == 0)
         return low_work(e);
     return no_peer(e, stats);
+}
+
+int sync_end_failed(struct spv_store *store, int rc)
+{
+    struct spv_problem why = {.text = ""};
+    struct spv_record tip = {.height = 0};
+    char height[CLI_FIGURE];
+
+    /* the store's own problem names the file, the cause and what to do */
+    if (spv_store_last_problem(store) != NULL)
+        snprintf(why.text, sizeof why.text, "%s", spv_store_last_problem(store));
+    /* what is stored, not what was judged: the last headers may have been given up */
+    cli_count(height, spv_store_tip(store, &tip) > 0 ? tip.height : 0);
+    if (why.text[0] != '\0')
+        return cli_fail(rc, "the sync stopped, with the headers up to height %s kept: %s", height,
+                        why.text);
+    return cli_fail(rc,
+                    "%s: the sync stopped, with the headers up to height %s kept: %s. Run the same "
+                    "command again.",
+                    spv_store_path(store), height, spv_strerror(rc));
 }

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "spv/node.h"
+#include "spv/store.h"
 #include "sync_proxy.h"
 
 struct sync_end {
@@ -25,5 +26,7 @@ void sync_end_note(struct sync_end *end, const struct spv_event *e);
 int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *stats);
 /* No peer was of use for so long. */
 int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stats, bool synced);
+/* The loop ended with an error. The store is still open. */
+int sync_end_failed(struct spv_store *store, int rc);
 
 #endif
