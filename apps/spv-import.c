@@ -247,6 +247,7 @@ static int run(struct job *j)
     }
     if (rc == CLI_DONE) {
         j->started = cli_clock();
+        j->told = cli_live() || cli_json_on() ? 0 : j->started; /* a quick one needs no line */
         rc = import_all(j);
     }
     return rc;

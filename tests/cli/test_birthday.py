@@ -122,7 +122,7 @@ class Birthday(TestCase):
             f.write(self.raw)
         result = run("spv-import", "--network", "regtest", "--db", self.db, "--input", path)
         self.ends(result, DONE)
-        self.assertIn("4031 headers below the database's first height were passed over",
+        self.assertIn("4,031 headers below the database's first height were passed over",
                       result.stdout)
         with open(path, "wb") as f:
             f.write(self.raw[(BASE + 1) * HEADER:])
