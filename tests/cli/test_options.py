@@ -63,7 +63,7 @@ WRONG = {
         (["--network", "signet", "--mine", "10"], "--mine: signet is too hard"),
         (["--network", "regtest", "--mine", "0"], "--mine: '0' is not a number"),
         (["--network", "regtest", "--mine", "4000000000"], "do not fit"),
-        (["--network", "simnet", "--mine", "2000000"], "2000000 headers, 600 s apart, do not fit"),
+        (["--network", "simnet", "--mine", "2000000"], "2,000,000 headers, 600 s apart, do not fit"),
         (["--network", "regtest", "--mine", "1", "--db", "x"], "--mine: never writes to a database"),
         (["--headers", "x", "--db", "y"], "only one source of headers"),
         (["--network", "regtest", "--mine", "1", "--services", "network,fast"],
