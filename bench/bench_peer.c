@@ -92,7 +92,8 @@ static void bench_headers(struct spv_peer *client)
     static struct spv_header headers[SPV_MAX_HEADERS];
     struct test_random random = {.state = 9};
     struct spv_buffer frame;
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                          .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     for (size_t i = 0; i < SPV_MAX_HEADERS; i++)
         test_random_fill(&random, &headers[i], sizeof(headers[i]));
     spv_buffer_init(&frame);

@@ -86,7 +86,8 @@ static void make_block(struct spv_buffer *frame, struct test_random *random)
 static void make_headers(struct spv_buffer *frame, struct test_random *random)
 {
     static struct spv_header headers[SPV_MAX_HEADERS];
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                          .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
 
     test_random_fill(random, headers, sizeof headers);
     must(spv_msg_write(frame, &msg, net, SPV_PROTOCOL_VERSION));

@@ -176,9 +176,18 @@ struct spv_msg_getheaders { /* getheaders, getblocks */
     size_t n;
     struct spv_blockhash stop; /* zero: as many as you can */
 };
+/* What a received headers message is to the getheaders that were sent (the peer machine says so).
+ */
+enum spv_headers_role {
+    SPV_HEADERS_ANSWER, /* the answer to one of them; also what no peer machine has looked at */
+    SPV_HEADERS_UNASKED, /* it fits none: an announcement, or an empty one before our request left
+                          */
+    SPV_HEADERS_REPEATED, /* the last answer once more */
+};
 struct spv_msg_headers {
     const struct spv_header *headers;
     size_t n;
+    enum spv_headers_role role; /* received ones; not on the wire */
 };
 struct spv_msg_ping { /* ping, pong */
     bool has_nonce; /* false: the old form of versions up to 60000 */

@@ -105,7 +105,7 @@ static int on_verack(struct spv_peer *p, struct spv_now now)
     int rc = spv_sendq_release(&p->out, p->cfg.net, p->stats.version, p->stats.services);
     if (rc < 0)
         return rc;
-    spv_requests_arm(&p->requests, now.mono_us);
+    spv_requests_arm(&p->requests, p->out.taken + spv_sendq_pending(&p->out), now.mono_us);
     p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
     spv_keepalive_wrote(p, 0, now);
     spv_keepalive_begin(p, now);

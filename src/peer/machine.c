@@ -190,10 +190,12 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     spv_relay_heard(&p->relay, out);
     if (out->command == SPV_CMD_INV)
         note_blocks(p, &out->u.inv);
-    if (p->requests.n > 0) {
+    if (out->command == SPV_CMD_HEADERS)
+        out->u.headers.role =
+            spv_requests_headers(&p->requests, &out->u.headers, p->out.taken, now.mono_us);
+    else if (p->requests.n > 0)
         spv_requests_settle(&p->requests, out, now.mono_us);
-        p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
-    }
+    p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
     rc = spv_handshake_input(p, out, now);
     if (rc == 0)
         rc = spv_keepalive_input(p, out, now);

@@ -64,7 +64,7 @@ static void know_inv(struct spv_relay *r, const struct spv_msg_inv *inv)
 
 static void know_header(struct spv_relay *r, const struct spv_header *header)
 {
-    struct spv_msg_headers one = {header, 1};
+    struct spv_msg_headers one = {.headers = header, .n = 1};
     know_headers(r, &one);
 }
 
@@ -292,7 +292,7 @@ int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size
         if (!spv_known_has(&p->relay.known, hash.b))
             break;
     }
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
     int rc = as_headers(p, headers, n) ? spv_peer_send(p, &msg, now) : send_inv(p, &last, 1, now);
     return rc < 0 ? rc : 1;
 }

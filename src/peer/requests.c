@@ -4,9 +4,16 @@
  * Which request does a headers message answer? A peer replies with what follows the first locator
  * hash it knows, so the answer's first previous-hash is one of the locator's: the request whose
  * *first* locator hash it is comes before one that merely contains it, the older before the newer.
- * An empty message says "nothing after what you have" and settles the oldest. One that fits nothing
- * is an announcement when it is short (it settles none), else the answer of a peer that knows no
- * locator hash and began at genesis: it settles the oldest.
+ * An empty message says "nothing after what you have" and settles the oldest whose last byte has
+ * left; the peer has sent it of its own accord when there is none. One that fits nothing is an
+ * announcement when it is short (it settles none), else the answer of a peer that knows no locator
+ * hash and began at genesis: it settles the oldest.
+ *
+ * Some peers send an answer twice. The second one would fit what was asked next, as every locator
+ * ends in genesis. But an answer never ends in the first hash of its request; and a peer whose
+ * answer to one of several requests was whole knows where the next ones begin, so it does not
+ * answer them with the same: such an answer settles none, unless the same was asked for again. (One
+ * that was not whole shows that the peer's chain ends there: it answers the next ones alike.)
  *
  * A peer answers one after the other: what was asked later has waited behind this answer, and its
  * deadline counts from here. So many requests may be under way on a thin line, and it is progress
@@ -44,7 +51,8 @@ void spv_requests_free(struct spv_requests *r)
 
 int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t timeout)
 {
-    struct spv_request q = {.command = msg->command, .timeout = timeout, .deadline = SPV_NEVER};
+    struct spv_request q = {
+        .command = msg->command, .timeout = timeout, .deadline = SPV_NEVER, .end = SPV_NEVER};
     bool data = msg->command == SPV_CMD_GETDATA;
     q.by_stop = !data && msg->u.getheaders.n == 0;
     q.n = data ? msg->u.inv.n : q.by_stop ? 1 : msg->u.getheaders.n;
@@ -85,46 +93,71 @@ bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_gethe
     return false;
 }
 
-void spv_requests_arm(struct spv_requests *r, uint64_t mono_us)
+void spv_requests_arm(struct spv_requests *r, uint64_t end, uint64_t mono_us)
 {
     for (size_t i = 0; i < r->n; i++)
         if (r->list[i].deadline == SPV_NEVER) {
+            r->list[i].end = end;
             r->list[i].sent_us = mono_us;
             r->list[i].deadline = mono_us + r->list[i].timeout;
         }
 }
 
-/* The index of the oldest getheaders that this answer fits, or r->n. */
-static size_t find_answered(const struct spv_requests *r, const struct spv_msg_headers *headers)
+/* The index of the oldest getheaders that an empty answer may belong to, or r->n. */
+static size_t find_oldest(const struct spv_requests *r, uint64_t sent)
 {
+    for (size_t i = 0; i < r->n; i++)
+        if (r->list[i].command == SPV_CMD_GETHEADERS)
+            return r->list[i].end <= sent ? i : r->n;
+    return r->n;
+}
+
+/* What a headers message says of itself. */
+struct answer {
+    const struct spv_msg_headers *msg;
+    uint64_t prev, last; /* keys of the hash that it follows and of its last header */
+    bool repeated; /* the last answer was the same */
+};
+
+static size_t open_getheaders(const struct spv_requests *r)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < r->n; i++)
+        open += r->list[i].command == SPV_CMD_GETHEADERS;
+    return open;
+}
+
+/* The index of the oldest getheaders that this answer fits, or r->n. It *follows the request's
+ * first hash, or a later one of the locator, or none of them. */
+static size_t find_answered(const struct spv_requests *r, const struct answer *a, bool *follows)
+{
+    const bool sole = !r->answer_whole || open_getheaders(r) == 1;
     size_t oldest = r->n, contains = r->n;
-    uint64_t prev = headers->n > 0 ? key_of(headers->headers[0].prev.b) : 0;
+    *follows = false;
     for (size_t i = 0; i < r->n; i++) {
         const struct spv_request *q = &r->list[i];
         if (q->command != SPV_CMD_GETHEADERS)
             continue;
-        if (oldest == r->n)
-            oldest = i;
-        if (headers->n == 0)
-            break;
         if (q->by_stop) {
             struct spv_blockhash hash;
-            spv_header_hash(&hash, &headers->headers[0]);
+            spv_header_hash(&hash, &a->msg->headers[0]);
             if (q->keys[0] == key_of(hash.b))
                 return i;
-            continue;
-        }
-        if (q->keys[0] == prev)
+        } else if (q->keys[0] == a->prev) {
+            *follows = true;
             return i;
-        for (size_t k = 1; k < q->n && contains == r->n; k++)
-            if (q->keys[k] == prev)
+        }
+        if (a->repeated && (!sole || q->keys[0] == a->last))
+            continue;
+        if (oldest == r->n)
+            oldest = i;
+        for (size_t k = 1; !q->by_stop && k < q->n && contains == r->n; k++)
+            if (q->keys[k] == a->prev)
                 contains = i;
     }
-    if (headers->n == 0)
-        return oldest;
     if (contains < r->n)
         return contains;
-    return headers->n > SPV_ANNOUNCED_HEADERS ? oldest : r->n;
+    return a->msg->n > SPV_ANNOUNCED_HEADERS ? oldest : r->n;
 }
 
 /* Settles the item with this hash in the oldest getdata that waits for it. */
@@ -158,20 +191,39 @@ static bool waits_for_data(const struct spv_requests *r)
     return false;
 }
 
+enum spv_headers_role spv_requests_headers(struct spv_requests *r,
+                                           const struct spv_msg_headers *msg, uint64_t sent,
+                                           uint64_t mono_us)
+{
+    struct answer a = {.msg = msg};
+    bool follows = false;
+    size_t i;
+    if (msg->n > 0) {
+        struct spv_blockhash hash;
+        spv_header_hash(&hash, &msg->headers[msg->n - 1]);
+        a.prev = key_of(msg->headers[0].prev.b);
+        a.last = key_of(hash.b);
+        a.repeated = a.prev == r->answer_first && a.last == r->answer_last;
+        i = find_answered(r, &a, &follows);
+    } else {
+        i = find_oldest(r, sent);
+    }
+    if (i == r->n)
+        return a.repeated ? SPV_HEADERS_REPEATED : SPV_HEADERS_UNASKED;
+    r->answer_first = follows ? a.prev : 0;
+    r->answer_last = follows ? a.last : 0;
+    r->answer_whole = msg->n == SPV_MAX_HEADERS || (msg->n > 0 && a.last == r->list[i].stop);
+    if (r->list[i].deadline != SPV_NEVER)
+        r->answer_us = mono_us - r->list[i].sent_us;
+    remove_at(r, i);
+    for (; i < r->n; i++)
+        if (r->list[i].command == SPV_CMD_GETHEADERS && r->list[i].deadline != SPV_NEVER)
+            r->list[i].deadline = mono_us + r->list[i].timeout;
+    return SPV_HEADERS_ANSWER;
+}
+
 void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us)
 {
-    if (msg->command == SPV_CMD_HEADERS) {
-        size_t i = find_answered(r, &msg->u.headers);
-        if (i == r->n)
-            return;
-        if (r->list[i].deadline != SPV_NEVER)
-            r->answer_us = mono_us - r->list[i].sent_us;
-        remove_at(r, i);
-        for (; i < r->n; i++)
-            if (r->list[i].command == SPV_CMD_GETHEADERS && r->list[i].deadline != SPV_NEVER)
-                r->list[i].deadline = mono_us + r->list[i].timeout;
-        return;
-    }
     if (!waits_for_data(r))
         return;
     if (msg->command == SPV_CMD_BLOCK || msg->command == SPV_CMD_MERKLEBLOCK) {

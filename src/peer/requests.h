@@ -18,6 +18,7 @@ struct spv_request {
     uint64_t timeout;
     uint64_t deadline; /* SPV_NEVER until the request is on its way */
     uint64_t sent_us; /* since when it is */
+    uint64_t end; /* where its last byte lies among all bytes sent; SPV_NEVER: not known yet */
     uint64_t *keys; /* of locator hashes, or of the items asked for; 0 is settled */
     size_t n;
     size_t head; /* keys before it are settled */
@@ -31,6 +32,9 @@ struct spv_requests {
     size_t n;
     size_t keys;
     uint64_t answer_us; /* how long the last getheaders took to be answered; 0: none was */
+    uint64_t answer_first, answer_last; /* keys of the hashes before and at the end of the last
+                                           answer, when it followed the request's first hash */
+    bool answer_whole; /* it was full, or ended where it should */
 };
 
 void spv_requests_free(struct spv_requests *r);
@@ -42,10 +46,15 @@ int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t
 void spv_requests_undo(struct spv_requests *r);
 /* Is the answer to a getheaders with the same first locator hash and stop still to come? */
 bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_getheaders *msg);
-/* Arms whatever is not armed yet: it is on its way. */
-void spv_requests_arm(struct spv_requests *r, uint64_t mono_us);
+/* Arms whatever is not armed yet: it is on its way, and has left when `end` bytes were sent. */
+void spv_requests_arm(struct spv_requests *r, uint64_t end, uint64_t mono_us);
 
-/* An answer may have come: settles what it answers. */
+/* A headers message came, when the peer's socket had taken `sent` bytes of ours: settles the
+ * getheaders that it answers, if any. */
+enum spv_headers_role spv_requests_headers(struct spv_requests *r,
+                                           const struct spv_msg_headers *msg, uint64_t sent,
+                                           uint64_t mono_us);
+/* Another message came: settles what it answers. */
 void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us);
 
 /* The earliest deadline, or SPV_NEVER. */

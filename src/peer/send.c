@@ -85,7 +85,7 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uin
         return rc;
     spv_relay_said(&p->relay, msg);
     if (p->ready && added > 0) {
-        spv_requests_arm(&p->requests, now.mono_us);
+        spv_requests_arm(&p->requests, p->out.taken + spv_sendq_pending(&p->out), now.mono_us);
         p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
     }
     return 0;

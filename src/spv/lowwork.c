@@ -71,8 +71,7 @@ static int ask_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_
     if (rc < 0)
         return rc;
     spv_effects_send_getheaders(s->cfg.effects, p->id, locator, n + (size_t)rc);
-    p->asked_us = now.mono_us;
-    p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
+    spv_sync_asked(s, p, now);
     return s->cfg.effects->error;
 }
 
@@ -90,6 +89,9 @@ static int finished(struct spv_sync *s, struct spv_sync_peer *p, struct spv_loww
     if (rc < 0)
         return rc;
     p->done = false;
+    const int noted = spv_sync_note_shown(s, p, &last);
+    if (noted < 0)
+        return noted;
     if (!s->chain_peer)
         s->chain_peer = p->id;
     return spv_sync_ask(s, p, rc == 1 ? &last : NULL, now);
@@ -112,6 +114,7 @@ static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwo
         if (rc < 0)
             return rc;
         p->useful |= v.accepted > 0;
+        spv_sync_moved(p, &v);
         spv_sync_publish(s, p->id, &v);
         s->lowwork.proven_by = spv_chain_has_proven(s->cfg.chain) ? p->id : 0;
         if (v.error != 0) {
@@ -159,7 +162,7 @@ static int refused(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwo
     const uint32_t height = slot->presync.judge.parent.height;
     const struct spv_u256 work = slot->presync.judge.work;
     clear(s, slot);
-    p->deadline_us = 0;
+    spv_sync_settled(p, now);
     if (error == SPV_ERR_CHAIN_WORK) {
         spv_sync_low_work(s, p, height, &work);
     } else if (error == SPV_ERR_HDR_TIME_FUTURE) {
@@ -181,7 +184,7 @@ static int go_on(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork
     if (rc < 0)
         return refused(s, p, slot, &headers[taken], rc, now);
     p->unlinked = 0;
-    p->deadline_us = 0;
+    spv_sync_settled(p, now);
     /* an answer that is not full does not end a chain, an empty one does */
     if (presync->phase != SPV_PRESYNC_DONE)
         rc = ask_on(s, p, slot, now);
@@ -200,7 +203,7 @@ static int begin(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
     int rc;
 
     p->done = false;
-    p->deadline_us = 0;
+    spv_sync_settled(p, now);
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     if (slot == NULL) {
@@ -316,7 +319,7 @@ static int overtaken(struct spv_sync *s, struct spv_lowwork_slot *slot)
 /* Headers of a peer with a slot that do not follow its last ones: a piece of news, or the answer to
  * our request, whose chain has changed. 1 when that is all, 0 when it begins anew, negative. */
 static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
-                 const struct spv_msg_headers *msg)
+                 const struct spv_msg_headers *msg, struct spv_now now)
 {
     struct spv_place place;
     size_t known;
@@ -324,7 +327,7 @@ static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork
 
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : 1;
-    p->deadline_us = 0;
+    spv_sync_settled(p, now);
     if (slot->restarts == SPV_LOWWORK_RESTARTS) {
         clear(s, slot);
         spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_CHANGED);
@@ -353,7 +356,7 @@ int spv_lowwork_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *prove
     }
     if (spv_blockhash_eq(&msg->headers[0].prev, spv_presync_last(&slot->presync)))
         return go_on(s, p, slot, msg->headers, msg->n, now);
-    rc = aside(s, p, slot, msg);
+    rc = aside(s, p, slot, msg, now);
     if (rc != 0)
         return rc;
     restarts = slot->restarts + 1;

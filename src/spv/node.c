@@ -356,6 +356,9 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
 static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
                         struct spv_now now)
 {
+    /* "An empty headers answers the oldest request only when that request's last byte has left" */
+    if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNASKED && msg->n == 0))
+        return 0;
     spv_metrics_headers(&n->metrics, peer, msg->n, now);
     int rc = spv_origin_headers(n->origin, peer, msg, now);
     if (rc != 0 || spv_origin_starting(n->origin))

@@ -74,6 +74,22 @@ int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out)
     return 1;
 }
 
+void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+{
+    p->asked_us = now.mono_us;
+    p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
+    p->withheld = SPV_WARN_NONE;
+    if (!p->since_us)
+        p->since_us = now.mono_us ? now.mono_us : 1;
+}
+
+void spv_sync_settled(struct spv_sync_peer *p, struct spv_now now)
+{
+    if (p->deadline_us)
+        p->answer_us = now.mono_us - p->asked_us + 1;
+    p->deadline_us = 0;
+}
+
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
 int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *from,
                  struct spv_now now)
@@ -85,8 +101,8 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
     if (!from)
         p->shown = (struct spv_u256){{0}};
     spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n);
-    p->asked_us = now.mono_us;
-    p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
+    spv_sync_asked(s, p, now);
+    p->asked_tip = spv_chain_tip(s->cfg.chain)->hash;
     p->recheck = false;
     p->withheld = SPV_WARN_NONE;
     return s->cfg.effects->error;
@@ -146,6 +162,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
         bool asking = false;
         for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
             asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].proving &&
+                      !s->peer[i].overdue && !s->peer[i].brief &&
                       !spv_sync_dropping(s, s->peer[i].id);
         struct spv_sync_peer *p = asking ? NULL : best_untried(s);
         if (p) {
@@ -155,8 +172,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     } else if (!s->chain_peer) {
         for (size_t i = 0; !rc && i < SPV_NODE_MAX_PEERS; i++) {
             struct spv_sync_peer *p = &s->peer[i];
-            if (p->id && !spv_sync_answered(p) && !spv_sync_busy(p) &&
-                !spv_sync_dropping(s, p->id))
+            if (p->id && !spv_sync_answered(p) && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id))
                 rc = spv_sync_ask(s, p, NULL, now);
         }
     }
@@ -176,6 +192,7 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
     *p = (struct spv_sync_peer){
         .id = id, .group = group, .version = info->version, .failing = failures > 0};
     p->claim = info->start_height > 0 ? (uint32_t)info->start_height : 0;
+    p->said = p->claim;
     p->claims = true;
     if (s->synced && p->version >= SPV_VERSION_SENDHEADERS) {
         spv_effects_send_empty(s->cfg.effects, id, SPV_CMD_SENDHEADERS);
@@ -262,6 +279,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
     spv_lowwork_timer(s, now);
+    spv_sync_verdict_timer(s, now);
     int rc = s->fetch ? spv_fetch_timer(s->fetch, now) : 0;
     if (!rc)
         rc = spv_sync_fetch_pump(s, now);
@@ -279,6 +297,8 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
             !s->fetching)
             rc = spv_sync_ask(s, p, NULL, now);
     }
+    if (!rc && !s->fetching)
+        rc = spv_sync_schedule(s, now);
     return rc ? rc : s->cfg.effects->error;
 }
 
@@ -290,6 +310,9 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
         if (p->id && p->deadline_us && patience(s, p) < first)
             first = patience(s, p);
     }
+    const uint64_t verdict = spv_sync_verdict_deadline(s);
+    if (verdict < first)
+        first = verdict;
     const uint64_t lowwork = spv_lowwork_deadline(s);
     if (lowwork < first)
         first = lowwork;

@@ -20,7 +20,12 @@
 #define SPV_SYNC_SLOW 4 /* ours: times slower than the quickest peer: it is asked after others */
 #define SPV_SYNC_RETRY 600 /* ours: seconds; headers from the future are asked for again */
 #define SPV_SYNC_FUTURE_WAIT 60 /* ours: seconds; headers that are valid so soon are waited for */
-#define SPV_SYNC_TOLD 8 /* ours: peers of which it is told that their chain leaves below the base */
+#define SPV_SYNC_TOLD                                                                              \
+    8 /* ours: peers of which it is told that their chain leaves below the base                    \
+       */
+#define SPV_SYNC_WAIT                                                                              \
+    (5 * SPV_SECOND) /* ours: a verdict waits for an open request at least so long, ... */
+#define SPV_SYNC_WAIT_TIMES 4 /* ... and so many times longer than the slowest answer took */
 #define SPV_SYNC_GROUPS 2 /* SYNC.md: a verdict takes two network groups */
 
 struct spv_sync_config {
@@ -39,6 +44,7 @@ struct spv_sync_peer {
     uint64_t group;
     uint32_t version;
     uint32_t claim; /* the height it says it has, until shown otherwise */
+    uint32_t said; /* the height it said at first */
     bool claims; /* the claim still stands */
     bool done; /* has shown that it knows no better chain than ours */
     enum spv_warning withheld; /* not NONE: it has answered, but does not count for a verdict */
@@ -60,6 +66,12 @@ struct spv_sync_peer {
     uint32_t known_branch; /* the highest header of a side branch that it led us along */
     uint64_t deadline_us; /* of its open getheaders; 0: none open */
     uint64_t asked_us;
+    uint64_t answer_us; /* how long its last answer took; 0: there was none */
+    uint64_t
+        since_us; /* since when it is asked without having moved the best chain; 0: it is not */
+    struct spv_blockhash asked_tip; /* our tip when it was asked last */
+    bool brief; /* its last answer was not full, and it may have more: others are asked beside it */
+    bool overdue; /* that is too long for a verdict to wait for it */
 };
 
 struct spv_sync_drop {

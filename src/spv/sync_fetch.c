@@ -117,7 +117,8 @@ int spv_sync_fetch_headers(struct spv_sync *s, struct spv_sync_peer *p,
         /* An announcement, or the answer to what was asked before: in time fetch gets there. */
         if (!p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->useless > SPV_SYNC_MAX_USELESS)
             spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNLINKED);
-        p->deadline_us = 0;
+        if (msg->role == SPV_HEADERS_ANSWER)
+            spv_sync_settled(p, now);
         p->done = false;
         return 1;
     }

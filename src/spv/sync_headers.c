@@ -18,6 +18,9 @@ void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
         p->given = p->claim;
     p->claims = false;
     p->useful = true;
+    p->brief = false;
+    p->since_us = 0;
+    p->overdue = false;
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     /* "a peer that cannot show enough work is dropped" */
@@ -25,6 +28,28 @@ void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
         const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
         spv_sync_low_work(s, p, tip->height, &tip->work);
     }
+}
+
+int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+{
+    const bool claims_more = p->claims && p->claim > spv_chain_tip(s->cfg.chain)->height;
+    if (!claims_more && !p->recheck) {
+        spv_sync_finish(s, p);
+        return 0;
+    }
+    if (claims_more)
+        p->claims = false; /* it has had its second chance then */
+    return spv_sync_ask(s, p, NULL, now);
+}
+
+bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_verdict *v)
+{
+    const bool moved = v->change.kind == SPV_CHANGE_APPEND || v->change.kind == SPV_CHANGE_REORG;
+    if (moved) {
+        p->since_us = 0;
+        p->overdue = false;
+    }
+    return moved;
 }
 
 void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error)
@@ -74,6 +99,31 @@ static int leads_on(const struct spv_sync *s, struct spv_sync_peer *p,
     return 1;
 }
 
+/* Does the message end at the height that the peer claimed? A claim of nothing is none. 1, 0 or
+ * negative. */
+static int reaches_claim(const struct spv_sync *s, const struct spv_sync_peer *p,
+                         const struct spv_blockhash *last)
+{
+    struct spv_record r;
+    const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
+    return rc < 0 ? rc : rc == 1 && p->said > 0 && r.height >= p->said;
+}
+
+/* The peer may have more behind `last`. It is asked on when it is the chain peer or becomes it, or
+ * when it has held up the others for too long to be that. A peer whose answers are not full may
+ * need many, so it is asked on beside the others, which may have more in one. */
+static int go_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *last,
+                 bool full, struct spv_now now)
+{
+    p->done = false;
+    p->brief = !full;
+    if (p->brief && s->chain_peer == p->id)
+        s->chain_peer = 0;
+    if (!p->brief && !p->overdue && !s->chain_peer)
+        s->chain_peer = p->id;
+    return s->chain_peer == p->id || p->brief || p->overdue ? spv_sync_ask(s, p, last, now) : 0;
+}
+
 int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
                        const struct spv_msg_headers *msg, const struct spv_verdict *v,
                        struct spv_now now)
@@ -87,40 +137,43 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
         return 0;
     }
     p->useful |= v->accepted > 0;
+    const bool moved = spv_sync_moved(p, v);
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
     int rc = spv_sync_note_shown(s, p, &last);
     if (rc < 0)
         return rc;
+    if (msg->role == SPV_HEADERS_UNASKED && msg->n <= SPV_SYNC_ANNOUNCED) {
+        p->below = p->done && spv_sync_below(s, p);
+        return 0; /* an announcement: it answers nothing */
+    }
+    const bool full = msg->n == SPV_MAX_HEADERS;
     const int onward = v->accepted ? 1 : leads_on(s, p, &last);
-    if (onward < 0)
-        return onward;
+    const int reached = onward > 0 && !full ? reaches_claim(s, p, &last) : 0;
+    if (onward < 0 || reached < 0)
+        return onward < 0 ? onward : reached;
     p->useless = onward ? 0 : p->useless + 1;
-    if (msg->n == SPV_MAX_HEADERS && p->useless <= SPV_SYNC_MAX_USELESS) {
-        const bool moved =
-            v->change.kind == SPV_CHANGE_APPEND || v->change.kind == SPV_CHANGE_REORG;
-        if (s->synced && moved) { /* a branch that loses is no news */
-            s->synced = false;
-            spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
-        }
-        p->done = false;
-        if (moved) {
-            rc = spv_sync_fetch_resume(s, p, now);
-            if (rc)
-                return rc < 0 ? rc : 0;
-        }
-        if (!s->chain_peer)
-            s->chain_peer = p->id;
-        return s->chain_peer == p->id ? spv_sync_ask(s, p, &last, now) : 0;
+    /* "Done when an answer brings nothing new, or a short answer reaches the height it claimed" */
+    if (full ? p->useless > SPV_SYNC_MAX_USELESS : !onward || reached) {
+        /* our tip has moved since it was asked: that it gave what we have by now shows nothing */
+        const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
+        if (!onward && !full && !spv_blockhash_eq(&p->asked_tip, tip))
+            return spv_sync_ask(s, p, NULL, now);
+        return spv_sync_no_more(s, p, now);
     }
-    /* Fewer than it claimed to have: ask once more, an honest peer answers with nothing. */
-    const bool claims_more = p->claims && p->claim > spv_chain_tip(s->cfg.chain)->height;
-    if (v->accepted && (p->recheck || claims_more)) {
-        p->claims = false;
-        return spv_sync_ask(s, p, &last, now);
+    /* a branch that loses does not end the verdict, nor do a few headers */
+    if (s->synced && moved && msg->n > SPV_SYNC_ANNOUNCED) {
+        s->synced = false;
+        spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
     }
-    spv_sync_finish(s, p);
-    return 0;
+    if (full && moved) {
+        rc = spv_sync_fetch_resume(s, p, now);
+        if (rc) {
+            p->done = false;
+            return rc < 0 ? rc : 0;
+        }
+    }
+    return go_on(s, p, &last, full, now);
 }
 
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
@@ -135,13 +188,10 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     if (msg->n == 0) { /* "an empty one settles the oldest" */
         if (!p->deadline_us)
             return 0;
-        p->deadline_us = 0;
-        if (spv_lowwork_empty(s, p))
-            return spv_sync_schedule(s, now);
-        if (p->recheck) /* it may have been sent before what was announced since */
-            return spv_sync_ask(s, p, NULL, now);
-        spv_sync_finish(s, p);
-        return spv_sync_schedule(s, now);
+        spv_sync_settled(p, now);
+        if (!spv_lowwork_empty(s, p))
+            rc = spv_sync_no_more(s, p, now);
+        return rc ? rc : spv_sync_schedule(s, now);
     }
     bool proven;
     rc = spv_lowwork_headers(s, p, &proven, msg, now);
@@ -171,7 +221,8 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
         return p->deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
     }
     p->unlinked = 0;
-    p->deadline_us = 0;
+    if (msg->role == SPV_HEADERS_ANSWER)
+        spv_sync_settled(p, now);
     rc = spv_sync_follow_up(s, p, msg, &v, now);
     spv_sync_publish(s, p->id, &v);
     return rc ? rc : spv_sync_schedule(s, now);

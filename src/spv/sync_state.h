@@ -21,6 +21,10 @@ bool spv_sync_dropping(const struct spv_sync *s, uint64_t id);
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
 int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *from,
                  struct spv_now now);
+/* A getheaders was queued for it: counts its time. */
+void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now);
+/* Its open getheaders, if any, is answered. */
+void spv_sync_settled(struct spv_sync_peer *p, struct spv_now now);
 bool spv_sync_enough_work(const struct spv_sync *s);
 /* Hands out what is to be asked now. */
 int spv_sync_schedule(struct spv_sync *s, struct spv_now now);
@@ -30,6 +34,9 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now);
 unsigned spv_sync_done_groups(const struct spv_sync *s);
 /* After each input: says SYNCED or UNRESOLVED when that is so now. */
 void spv_sync_judge(struct spv_sync *s, struct spv_now now);
+/* Requests that a verdict has waited for long enough no longer hold it up. */
+void spv_sync_verdict_timer(struct spv_sync *s, struct spv_now now);
+uint64_t spv_sync_verdict_deadline(const struct spv_sync *s);
 /* The peer has answered all, and does not count for a verdict for this reason; the figures that the
  * warning needs are in its given*. Cleared by news of it. */
 void spv_sync_withhold(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
@@ -37,8 +44,13 @@ void spv_sync_withhold(struct spv_sync *s, struct spv_sync_peer *p, enum spv_war
 void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
 
 /* sync_headers.c */
-/* The peer has no more: its claim falls, and somebody else may be asked. */
+/* The peer has no more: its claim falls, and others may be asked. */
 void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p);
+/* An answer of it brought nothing new: it is asked once more when it claims more than our tip or
+ * has announced something meanwhile, else it is done. */
+int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now);
+/* Did these headers of its move the best chain? Then a verdict waits for it anew. */
+bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_verdict *v);
 /* What a change of the chain means to the store and to the application. Queue the next request
  * first: the answer is then under way while the disk works. */
 void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdict *v);

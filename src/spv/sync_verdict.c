@@ -2,6 +2,9 @@
  * they know no better chain. UNRESOLVED: nothing is left to ask either, no further peer is to come,
  * and still the chain cannot be called synced, for a reason that the warnings before it gave.
  *
+ * Neither is said while a request to a ready peer is open, except one that is overdue: a peer that
+ * keeps silent, or goes on without moving the best chain, delays it by a few seconds.
+ *
  * A claim of height that no peer kept is such a reason where nothing else vouches for the tip: one
  * peer whose claim was met does, or the network's minimum work, where it has one. */
 #include "base/u256.h"
@@ -25,6 +28,8 @@ void spv_sync_withhold(struct spv_sync *s, struct spv_sync_peer *p, enum spv_war
 {
     p->done = false;
     p->withheld = why;
+    p->since_us = 0;
+    p->overdue = false;
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
 }
@@ -67,6 +72,73 @@ static bool counts(const struct spv_sync *s, const struct spv_sync_peer *p)
     return p->id && !spv_sync_dropping(s, p->id);
 }
 
+/* How long a verdict waits for an answer, counted from when the peer was first asked since it last
+ * moved the best chain: a peer that is slow, mute or full of other news holds it up no longer. */
+static uint64_t wait_for(const struct spv_sync *s)
+{
+    const uint64_t most = s->cfg.request_timeout_us;
+    uint64_t slowest = 0;
+    if (!spv_sync_done_groups(s))
+        return most;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (p->id && p->done && p->answer_us > slowest)
+            slowest = p->answer_us;
+    }
+    const uint64_t wait = SPV_SYNC_WAIT_TIMES * slowest;
+    if (wait > SPV_SYNC_WAIT)
+        return wait < most ? wait : most;
+    return SPV_SYNC_WAIT < most ? SPV_SYNC_WAIT : most;
+}
+
+/* A verdict waits for it. */
+static bool waited_for(const struct spv_sync *s, const struct spv_sync_peer *p)
+{
+    return counts(s, p) && p->deadline_us && !p->overdue;
+}
+
+static bool waits(const struct spv_sync *s)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        if (waited_for(s, &s->peer[i]))
+            return true;
+    return false;
+}
+
+static uint64_t since(const struct spv_sync_peer *p)
+{
+    return p->since_us ? p->since_us : p->asked_us;
+}
+
+uint64_t spv_sync_verdict_deadline(const struct spv_sync *s)
+{
+    uint64_t first = SPV_NEVER;
+    const uint64_t wait = wait_for(s);
+    if (s->synced || s->fetching)
+        return SPV_NEVER;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (waited_for(s, p) && since(p) + wait < first)
+            first = since(p) + wait;
+    }
+    return first;
+}
+
+void spv_sync_verdict_timer(struct spv_sync *s, struct spv_now now)
+{
+    const uint64_t wait = wait_for(s);
+    if (spv_sync_verdict_deadline(s) > now.mono_us)
+        return;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_sync_peer *p = &s->peer[i];
+        if (!waited_for(s, p) || since(p) + wait > now.mono_us)
+            continue;
+        p->overdue = true;
+        if (s->chain_peer == p->id)
+            s->chain_peer = 0; /* the others are asked without it */
+    }
+}
+
 /* Every ready peer has answered all that it was asked. */
 static bool all_answered(const struct spv_sync *s)
 {
@@ -75,7 +147,7 @@ static bool all_answered(const struct spv_sync *s)
         const struct spv_sync_peer *p = &s->peer[i];
         if (!counts(s, p))
             continue;
-        if (!p->done && !p->withheld)
+        if (!p->done && !p->withheld && !p->overdue)
             return false;
         n++;
     }
@@ -158,7 +230,7 @@ static void say_unresolved(struct spv_sync *s, const struct spv_sync_peer *p, en
  * when fewer were asked for) have no better chain, judged by proven work." */
 void spv_sync_judge(struct spv_sync *s, struct spv_now now)
 {
-    if (s->synced || s->fetching || s->chain_peer)
+    if (s->synced || s->fetching || s->chain_peer || waits(s))
         return;
     const struct spv_sync_peer *against = NULL;
     enum spv_warning why = SPV_WARN_NONE;
@@ -169,6 +241,8 @@ void spv_sync_judge(struct spv_sync *s, struct spv_now now)
         spv_sync_enough_work(s) && (groups >= s->quorum || (s->complete && all && groups > 0));
     const bool unknown = quorum && tip_unknown(s);
     const bool unmet = quorum && !unknown && !claim_met(s);
+    /* a named peer that is still to come may meet its claim, or have our tip */
+    const bool final = s->complete || s->cfg.discovers || work_vouches(s);
     bool soon = false; /* a peer has headers that are valid in a moment */
 
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
@@ -179,9 +253,9 @@ void spv_sync_judge(struct spv_sync *s, struct spv_now now)
             soon = true;
             continue;
         }
-        const enum spv_warning reason = p->withheld        ? p->withheld
-                                        : p->done && unmet ? SPV_WARN_UNMET_CLAIM
-                                                           : SPV_WARN_NONE;
+        const enum spv_warning reason = p->withheld                 ? p->withheld
+                                        : p->done && unmet && final ? SPV_WARN_UNMET_CLAIM
+                                                                    : SPV_WARN_NONE;
         if (!reason)
             continue;
         if (reason == SPV_WARN_UNMET_CLAIM)
@@ -192,7 +266,7 @@ void spv_sync_judge(struct spv_sync *s, struct spv_now now)
             why = reason;
         }
     }
-    if (unknown && all) {
+    if (unknown && all && final) {
         struct spv_sync_peer *p = highest(s);
         spv_sync_warn(s, p, SPV_WARN_TIP_UNKNOWN);
         against = p;

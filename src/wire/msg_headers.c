@@ -65,6 +65,7 @@ static int decode_headers(struct spv_msg *out, struct spv_cursor *c, uint32_t ve
     }
     out->u.headers.headers = headers;
     out->u.headers.n = n;
+    out->u.headers.role = SPV_HEADERS_ANSWER;
     return SPV_OK;
 }
 

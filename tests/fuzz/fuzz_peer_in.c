@@ -111,7 +111,7 @@ static void say(struct world *w, uint8_t what)
     if (msg.command == SPV_CMD_GETDATA || msg.command == SPV_CMD_INV)
         msg.u.inv = (struct spv_msg_inv){&item, 1};
     if (msg.command == SPV_CMD_HEADERS)
-        msg.u.headers = (struct spv_msg_headers){&header, 1};
+        msg.u.headers = (struct spv_msg_headers){.headers = &header, .n = 1};
     int rc = spv_peer_send_tagged(w->p, &msg, w->tags, w->now);
     FUZZ_CHECK(rc <= 0);
     if (w->error < 0)

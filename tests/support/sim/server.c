@@ -127,7 +127,7 @@ static void send_headers(struct sim *sim, struct sim_conn *conn, const struct sp
                          size_t n)
 {
     struct sim_end *end = &conn->end[SIM_SERVER_END];
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
     int rc = sim->host[conn->server].cfg.tx_count != 0
                  ? send_counted(sim, conn, headers, n)
                  : spv_peer_send(end->peer, &msg, sim_end_now(sim, conn, SIM_SERVER_END));
@@ -173,7 +173,10 @@ void sim_server_answer(struct sim *sim, struct sim_event *e)
         return;
     }
     end->answered++;
-    send_headers(sim, conn, (const struct spv_header *)(const void *)e->bytes, e->n);
+    const struct spv_header *headers = (const struct spv_header *)(const void *)e->bytes;
+    send_headers(sim, conn, headers, e->n);
+    if (sim->host[conn->server].cfg.twice)
+        send_headers(sim, conn, headers, e->n);
 }
 
 static void tell_addresses(struct sim *sim, struct sim_conn *conn)
@@ -198,6 +201,8 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
             sim_break(sim, "a server could not send");
         sim_conn_flush(sim, conn, SIM_SERVER_END);
     }
+    if (msg->command == SPV_CMD_VERACK && sim->host[conn->server].cfg.empty_first)
+        send_headers(sim, conn, NULL, 0);
     if (msg->command == SPV_CMD_GETHEADERS && !sim->host[conn->server].cfg.mute)
         think(sim, conn, &msg->u.getheaders);
     if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip != NULL)

@@ -100,6 +100,8 @@ struct sim_server_config {
     size_t answer_max; /* headers in an answer; 0: as many as fit */
     const struct sim_raw *raw; /* sent at each getheaders, before it is answered; lent */
     uint8_t tx_count; /* said behind each header: below 253 */
+    bool twice; /* every answer is sent twice */
+    bool empty_first; /* an empty headers message, unasked, as soon as the handshake is through */
     uint64_t think_us; /* before each answer */
     uint64_t bytes_per_s; /* towards the client; 0: no limit */
     unsigned far; /* times the world's latency, both ways; 0: once */

@@ -38,7 +38,8 @@ static void serve(struct side *s)
     struct spv_inv items[2] = {{SPV_INV_TX, {{1}}}, {77, {{2}}}};
     for (uint64_t i = 0; i < 20; i++)
         headers[i] = kit_header(i + 5);
-    struct spv_msg answer = {.command = SPV_CMD_HEADERS, .u.headers = {headers, 20}};
+    struct spv_msg answer = {.command = SPV_CMD_HEADERS,
+                             .u.headers = {.headers = headers, .n = 20}};
     assert_int_equal(spv_peer_send(s->p, &answer, when), 0);
     struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 99}};
     assert_int_equal(spv_peer_send(s->p, &ping, when), 0);
@@ -305,7 +306,8 @@ static void headers_are_handed_out_whole(void **state)
     kit_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 0; i < SPV_MAX_HEADERS; i++)
         headers[i] = kit_header(i);
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                          .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     spv_buffer_init(&b);
     assert_int_equal(spv_msg_write(&b, &msg, k.cfg.net, SPV_PROTOCOL_VERSION), 0);
     for (size_t at = 0; at < b.len; at += 1460) {
@@ -329,7 +331,8 @@ static void too_many_headers_or_locator_hashes_are_not_sent(void **state)
     struct kit k;
     kit_init(&k);
     kit_ready(&k, SPV_OUTBOUND);
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS + 1}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                          .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS + 1}};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), SPV_ERR_TOO_LONG);
     msg = (struct spv_msg){.command = SPV_CMD_GETHEADERS,
                            .u.getheaders = {0, locator, SPV_MAX_LOCATOR + 1, {{0}}}};
@@ -338,7 +341,8 @@ static void too_many_headers_or_locator_hashes_are_not_sent(void **state)
     msg.u.getheaders.n = SPV_MAX_LOCATOR;
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
     kit_expect(&k, SPV_CMD_GETHEADERS);
-    msg = (struct spv_msg){.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    msg = (struct spv_msg){.command = SPV_CMD_HEADERS,
+                           .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
     kit_close(&k);
 }

@@ -83,7 +83,7 @@ static void build_script(struct spv_buffer *b)
     kit_frame(b, "verack", "", 0);
     for (size_t i = 0; i < 300; i++)
         headers[i] = kit_header(i);
-    msg = (struct spv_msg){.command = SPV_CMD_HEADERS, .u.headers = {headers, 300}};
+    msg = (struct spv_msg){.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = 300}};
     assert_int_equal(spv_msg_write(b, &msg, k.cfg.net, 70015), 0);
     kit_frame(b, "ping", "12345678", 8);
     kit_frame(b, "tx", tx, sizeof(tx));
@@ -208,7 +208,8 @@ static void an_idle_connection_holds_less_than_sixteen_kibibytes(void **state)
     kit_init(&k);
     kit_ready(&k, SPV_OUTBOUND);
     assert_true(spv_peer_memory(k.p) < 16 * 1024);
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                          .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     assert_int_equal(kit_say(&k, &msg), 0);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
     kit_expect(&k, SPV_CMD_HEADERS);
@@ -246,7 +247,8 @@ static void receive_buffer_does_not_grow_past_the_message_that_is_arriving(void 
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                          .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     struct kit k;
     struct spv_buffer b;
     kit_init(&k);
@@ -265,7 +267,8 @@ static void burst_is_given_back_while_another_message_is_arriving(void **state)
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, SPV_MAX_HEADERS}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                          .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     struct kit k;
     struct spv_buffer b;
     kit_init(&k);

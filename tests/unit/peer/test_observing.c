@@ -204,7 +204,8 @@ static void summaries_say_what_matters(void **state)
     struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, &locator, 1, {{1}}}};
     snprintf(want, sizeof(want), "getheaders (1, first %s, stop %s)", one, one);
     assert_string_equal(spv_msg_summary(got, sizeof(got), &ask), want);
-    struct spv_msg headers = {.command = SPV_CMD_HEADERS, .u.headers = {&header, 1}};
+    struct spv_msg headers = {.command = SPV_CMD_HEADERS,
+                              .u.headers = {.headers = &header, .n = 1}};
     snprintf(want, sizeof(want), "headers (1, first %s)", hex);
     assert_string_equal(spv_msg_summary(got, sizeof(got), &headers), want);
     headers.u.headers.n = 0;

@@ -217,7 +217,7 @@ static void an_answered_getheaders_may_be_repeated(void **state)
     (void)state;
     struct kit k;
     struct spv_header header = kit_header(5);
-    struct spv_msg answer = {.command = SPV_CMD_HEADERS, .u.headers = {&header, 1}};
+    struct spv_msg answer = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = &header, .n = 1}};
     quiet(&k, 70016);
     assert_int_equal(ask(&k, false, 5, 0), 1);
     assert_int_equal(kit_say(&k, &answer), 0);

@@ -444,7 +444,7 @@ static void what_the_peer_was_served_or_announced_can_be_followed(void **state)
         struct spv_msg out;
         open_quiet(&k);
         build_chain(chain, 13, 7);
-        struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {chain, 12}};
+        struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = chain, .n = 12}};
         assert_int_equal(kit_say_empty(&k, SPV_CMD_SENDHEADERS), 0);
         if (served) {
             assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);

@@ -28,7 +28,7 @@ static int answer(struct kit *k, uint64_t prev, size_t n)
     static struct spv_header headers[SPV_MAX_HEADERS];
     for (size_t i = 0; i < n; i++)
         headers[i] = kit_header(i == 0 ? prev : 1000000 + i);
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {headers, n}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
     return kit_say(k, &msg);
 }
 
@@ -163,6 +163,103 @@ static void an_empty_answer_settles_the_oldest(void **state)
     assert_int_equal(answer(&k, 0, 0), 0);
     assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
     assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
+    kit_close(&k);
+}
+
+/* Sends a getheaders and leaves it in the queue. */
+static void ask_unsent(struct kit *k, uint64_t first)
+{
+    struct spv_blockhash hash = kit_hash(first);
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, &hash, 1, {{0}}}};
+    assert_int_equal(spv_peer_send(k->p, &msg, k->now), 0);
+}
+
+static void an_empty_answer_settles_no_request_whose_last_byte_has_not_left(void **state)
+{
+    (void)state;
+    struct kit k;
+    const uint8_t *bytes;
+    open_quiet(&k);
+    assert_int_equal(answer(&k, 50, 0), 0); /* nothing is open */
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_UNASKED);
+    ask_unsent(&k, 50);
+    spv_peer_sent(k.p, spv_peer_pending(k.p, &bytes) - 1, k.now);
+    assert_int_equal(answer(&k, 50, 0), 0);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_UNASKED);
+    spv_peer_sent(k.p, 1, k.now);
+    assert_int_equal(answer(&k, 50, 0), 0);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
+    assert_int_equal(kit_wait(&k, 1000), 0);
+    kit_close(&k);
+}
+
+/* The number that a hash would be in kit_header and kit_hash is not known: so asks from the hash of
+ * the last header of an answer. */
+static void ask_behind(struct kit *k, uint64_t prev, size_t n)
+{
+    struct spv_header last = kit_header(n == 1 ? prev : 1000000 + n - 1);
+    struct spv_blockhash hashes[2];
+    struct spv_msg out;
+    spv_header_hash(&hashes[0], &last);
+    hashes[1] = kit_hash(prev);
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, hashes, 2, {{0}}}};
+    assert_int_equal(spv_peer_send(k->p, &msg, k->now), 0);
+    assert_int_equal(kit_hear(k, &out), SPV_CMD_GETHEADERS);
+}
+
+static void an_answer_that_comes_twice_settles_no_request_for_what_follows_it(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 100, 2000};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct kit k;
+        open_quiet(&k);
+        assert_int_equal(ask(&k, 50), 0);
+        assert_int_equal(answer(&k, 50, sizes[i]), 0);
+        assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
+        ask_behind(&k, 50, sizes[i]);
+        assert_int_equal(answer(&k, 50, sizes[i]), 0);
+        assert_int_equal(k.got.u.headers.role, SPV_HEADERS_REPEATED);
+        assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+        assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL); /* it is still open */
+        kit_close(&k);
+    }
+}
+
+static void an_answer_that_comes_twice_settles_none_of_several_requests(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(ask(&k, 60), 0);
+    assert_int_equal(ask(&k, 70), 0);
+    assert_int_equal(answer(&k, 50, 2000), 0);
+    assert_int_equal(answer(&k, 50, 2000), 0);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_REPEATED);
+    assert_int_equal(answer(&k, 60, 2000), 0);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
+    assert_int_equal(answer(&k, 70, 2000), 0);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
+    assert_int_equal(kit_wait(&k, 1000), 0);
+    kit_close(&k);
+}
+
+static void the_same_answer_to_the_next_request_settles_it(void **state)
+{
+    (void)state;
+    struct kit k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    assert_int_equal(answer(&k, 50, 100), 0);
+    assert_int_equal(ask(&k, 50), 0); /* the same again */
+    assert_int_equal(answer(&k, 50, 100), 0);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
+    static const uint64_t further[] = {80, 50, 1}; /* the peer lacks the first */
+    assert_int_equal(ask_from(&k, further, 3), 0);
+    assert_int_equal(answer(&k, 50, 100), 0);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
+    assert_int_equal(kit_wait(&k, 1000), 0);
     kit_close(&k);
 }
 
@@ -404,6 +501,10 @@ int main(void)
         cmocka_unit_test(an_answer_from_further_back_in_the_locator_counts),
         cmocka_unit_test(the_request_that_starts_there_comes_before_one_that_contains_it),
         cmocka_unit_test(an_empty_answer_settles_the_oldest),
+        cmocka_unit_test(an_empty_answer_settles_no_request_whose_last_byte_has_not_left),
+        cmocka_unit_test(an_answer_that_comes_twice_settles_no_request_for_what_follows_it),
+        cmocka_unit_test(an_answer_that_comes_twice_settles_none_of_several_requests),
+        cmocka_unit_test(the_same_answer_to_the_next_request_settles_it),
         cmocka_unit_test(an_announcement_settles_nothing),
         cmocka_unit_test(a_long_answer_that_fits_nothing_settles_the_oldest),
         cmocka_unit_test(unrelated_messages_settle_nothing),

@@ -119,7 +119,7 @@ static void writes_no_list_longer_than_its_limit(void **state)
         {.command = SPV_CMD_GETDATA, .u.inv = {items, SIZE_MAX}},
         {.command = SPV_CMD_ADDR, .u.addr = {entries, COUNT(entries)}},
         {.command = SPV_CMD_GETHEADERS, .u.getheaders = {.locator = hashes, .n = COUNT(hashes)}},
-        {.command = SPV_CMD_HEADERS, .u.headers = {headers, COUNT(headers)}},
+        {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = COUNT(headers)}},
         {.command = SPV_CMD_ADDRV2, .u.addr = {entries, COUNT(entries)}},
         {.command = SPV_CMD_UNKNOWN, .name = "long", .u.raw = {bytes, sizeof bytes}},
         {.command = SPV_CMD_TX, .u.tx = {.bytes = bytes, .n = sizeof bytes}},

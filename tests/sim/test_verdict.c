@@ -1,0 +1,285 @@
+/* When a client says that it is synced, and when it says that it cannot: peers that are slow, mute,
+ * brief, or claim more than they have. Each scenario runs on a few seeds (SPV_SIM_SEEDS). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "support/sim/sim.h"
+
+#define SEEDS 4
+#define LENGTH 8500 /* four full answers and a bit */
+#define SHORT 100
+
+static struct sim_store whole; /* the best chain */
+static struct sim_store brief; /* its first SHORT headers */
+static struct sim_store middle; /* its first 3,000 */
+static struct sim_store rival; /* leaves it at 7,000 and never has more work */
+
+static int mine_chains(void **state)
+{
+    (void)state;
+    sim_store_mine(&whole, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    sim_store_fork(&brief, &whole, SHORT, 0, 2);
+    sim_store_fork(&middle, &whole, 3000, 0, 3);
+    sim_store_fork(&rival, &whole, 7000, 1400, 4);
+    return 0;
+}
+
+static int free_chains(void **state)
+{
+    (void)state;
+    sim_store_free(&whole);
+    sim_store_free(&brief);
+    sim_store_free(&middle);
+    sim_store_free(&rival);
+    return 0;
+}
+
+typedef void scenario(struct sim *sim);
+
+static void on_seeds(scenario *play)
+{
+    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
+    const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
+    const uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) / 8 + 1 : SEEDS;
+    print_message("seeds %llu..%llu\n", (unsigned long long)first,
+                  (unsigned long long)(first + n - 1));
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        struct sim *sim = sim_new(&(struct sim_config){.seed = seed});
+        play(sim);
+        const char *broken = sim_broken(sim);
+        if (one)
+            fwrite(sim_trace(sim)->data, 1, sim_trace(sim)->len, stderr);
+        if (broken)
+            fail_msg("seed %llu: %s", (unsigned long long)seed, broken);
+        sim_free(sim);
+    }
+}
+
+static struct sim_client *client_of(struct sim *sim)
+{
+    return sim_add_client(sim, &(struct sim_client_config){0});
+}
+
+static uint32_t height_of(const struct sim_client *client)
+{
+    return sim_store_tip(sim_client_store(client))->height;
+}
+
+static bool ended(struct sim *sim, void *client)
+{
+    return sim_client_synced(sim, client) || sim_client_events(client, SPV_EVENT_UNRESOLVED) > 0;
+}
+
+/* The first verdict comes within `seconds` and is SYNCED at this height. */
+static void expect_synced(struct sim *sim, struct sim_client *client, uint32_t height,
+                          uint64_t seconds)
+{
+    if (sim_run(sim, seconds * SPV_SECOND, ended, client) == 0)
+        sim_break(sim, "no verdict in time");
+    else if (sim_client_events(client, SPV_EVENT_UNRESOLVED) > 0)
+        sim_break(sim, "unresolved");
+    else if (height_of(client) != height)
+        sim_break(sim, "synced at another height");
+}
+
+static void expect_unresolved(struct sim *sim, struct sim_client *client, uint32_t height,
+                              enum spv_warning why, uint64_t seconds)
+{
+    if (sim_run(sim, seconds * SPV_SECOND, ended, client) == 0)
+        sim_break(sim, "no end in time");
+    else if (sim_client_synced(sim, client))
+        sim_break(sim, "synced");
+    else if (height_of(client) != height)
+        sim_break(sim, "ended at another height");
+    else if (sim_client_warnings(client, why) == 0)
+        sim_break(sim, "no warning says why");
+}
+
+/* Two that end at 100 and an honest one that thinks for up to 2 s. */
+static void late(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
+    sim_add_server(
+        sim, &(struct sim_server_config){
+                 .chain = &middle, .think_us = test_random_below(sim_random(sim), 2 * SPV_SECOND)});
+    expect_synced(sim, client_of(sim), 3000, 60);
+}
+
+static void the_verdict_waits_for_an_open_request(void **state)
+{
+    (void)state;
+    on_seeds(late);
+}
+
+/* Two that answer and a mute one that comes after them. */
+static void mute(struct sim *sim)
+{
+    const size_t which = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){
+                                .chain = &brief, .mute = i == which, .far = i == which ? 6 : 1});
+    struct sim_client *client = client_of(sim);
+    expect_synced(sim, client, SHORT, 15);
+    struct spv_node_stats stats;
+    spv_node_stats(sim_client_node(client), &stats);
+    if (stats.stalls > 0)
+        sim_break(sim, "the verdict waited until the mute peer was dropped");
+}
+
+static void a_mute_peer_delays_the_verdict_by_a_few_seconds_only(void **state)
+{
+    (void)state;
+    on_seeds(mute);
+}
+
+static void hundred(struct sim *sim)
+{
+    const bool claims_nothing = test_random_below(sim_random(sim), 2);
+    for (size_t i = 0; i < 2; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &middle,
+                                                        .answer_max = 100,
+                                                        .claim = claims_nothing ? -1 : 0});
+    expect_synced(sim, client_of(sim), 3000, 300);
+}
+
+static void answers_of_a_hundred_headers_end_at_the_tip(void **state)
+{
+    (void)state;
+    on_seeds(hundred);
+}
+
+static void single(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &brief, .answer_max = 1});
+    expect_synced(sim, client_of(sim), SHORT, 120);
+}
+
+static void answers_of_one_header_end_at_the_tip(void **state)
+{
+    (void)state;
+    on_seeds(single);
+}
+
+static void doubled(struct sim *sim)
+{
+    const size_t servers = 1 + test_random_below(sim_random(sim), 2);
+    for (size_t i = 0; i < servers; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &whole, .twice = true});
+    struct sim_client *client = client_of(sim);
+    expect_synced(sim, client, LENGTH, 120);
+    for (size_t i = 0; i < servers; i++)
+        if (sim_server_answered(sim, i) > LENGTH / SPV_MAX_HEADERS + 4)
+            sim_break(sim, "answers that came twice were asked on twice");
+    if (sim_client_events(client, SPV_EVENT_DISCONNECTED) > 0)
+        sim_break(sim, "a peer was dropped");
+}
+
+static void answers_sent_twice_end_at_the_tip(void **state)
+{
+    (void)state;
+    on_seeds(doubled);
+}
+
+static void empty(struct sim *sim)
+{
+    for (size_t i = 0; i < 2; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .empty_first = true});
+    expect_synced(sim, client_of(sim), 3000, 60);
+}
+
+static void an_empty_headers_message_that_was_not_asked_for_ends_nothing(void **state)
+{
+    (void)state;
+    on_seeds(empty);
+}
+
+/* A peer in the midst of others that claims all that an int holds. */
+static void boaster(struct sim *sim)
+{
+    const size_t which = test_random_below(sim_random(sim), 3);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &middle,
+                                                        .claim = i == which ? INT32_MAX : 0});
+    struct sim_client *client = client_of(sim);
+    expect_synced(sim, client, 3000, 60);
+    if (sim_client_warnings(client, SPV_WARN_UNMET_CLAIM) > 0)
+        sim_break(sim, "warned of a claim though another was met");
+}
+
+static void one_claim_that_is_not_met_does_not_hold_up_the_verdict(void **state)
+{
+    (void)state;
+    on_seeds(boaster);
+}
+
+static void boasters(struct sim *sim)
+{
+    for (size_t i = 0; i < 2; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &brief, .claim = 3000});
+    struct sim_client *client = client_of(sim);
+    expect_unresolved(sim, client, SHORT, SPV_WARN_UNMET_CLAIM, 60);
+    if (sim_client_warnings(client, SPV_WARN_UNMET_CLAIM) != 2)
+        sim_break(sim, "not one warning a peer");
+}
+
+static void claims_that_no_peer_keeps_end_unresolved(void **state)
+{
+    (void)state;
+    on_seeds(boasters);
+}
+
+static void honest_too(struct sim *sim)
+{
+    const struct spv_u256 some = {.w = {2 * SHORT}};
+    for (size_t i = 0; i < 2; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &brief, .claim = 3000});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.min_work = &some});
+    expect_synced(sim, client, SHORT, 60);
+    if (sim_client_warnings(client, SPV_WARN_UNMET_CLAIM) == 0)
+        sim_break(sim, "no warning");
+}
+
+static void minimum_work_is_enough_where_no_claim_is_met(void **state)
+{
+    (void)state;
+    on_seeds(honest_too);
+}
+
+/* One gives a branch that loses, one header an answer: 1,400 answers. */
+static void dripping_branch(struct sim *sim)
+{
+    for (size_t i = 0; i < 2; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &whole});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &rival, .answer_max = 1});
+    expect_synced(sim, client_of(sim), LENGTH, 60);
+}
+
+static void a_losing_branch_in_many_answers_does_not_hold_up_the_verdict(void **state)
+{
+    (void)state;
+    on_seeds(dripping_branch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_verdict_waits_for_an_open_request),
+        cmocka_unit_test(a_mute_peer_delays_the_verdict_by_a_few_seconds_only),
+        cmocka_unit_test(answers_of_a_hundred_headers_end_at_the_tip),
+        cmocka_unit_test(answers_of_one_header_end_at_the_tip),
+        cmocka_unit_test(answers_sent_twice_end_at_the_tip),
+        cmocka_unit_test(an_empty_headers_message_that_was_not_asked_for_ends_nothing),
+        cmocka_unit_test(one_claim_that_is_not_met_does_not_hold_up_the_verdict),
+        cmocka_unit_test(claims_that_no_peer_keeps_end_unresolved),
+        cmocka_unit_test(minimum_work_is_enough_where_no_claim_is_met),
+        cmocka_unit_test(a_losing_branch_in_many_answers_does_not_hold_up_the_verdict),
+    };
+    return cmocka_run_group_tests_name("sim: verdict", tests, mine_chains, free_chains);
+}
