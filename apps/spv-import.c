@@ -55,7 +55,7 @@ static void progress(void *ctx, const struct spv_record *tip, const struct impor
     if (j->quiet || now - j->told < (cli_live() ? PAINT_EVERY : TELL_EVERY)) {
         return;
     }
-    if (!cli_live() && c->added + c->known == 0) { /* nothing to say yet */
+    if (!cli_live() && !cli_json_on() && c->added + c->known == 0) { /* nothing to say yet */
         return;
     }
     j->told = now;
