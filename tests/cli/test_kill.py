@@ -151,7 +151,14 @@ class Kill(TestCase):
         db = sqlite3.connect(self.db)
         db.executescript("DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
                          "DELETE FROM meta WHERE key IN ('book_key', 'last_sync');"
-                         "CREATE VIEW block_header AS SELECT * FROM header;"
+                         "CREATE VIEW block_header AS SELECT h.height AS height,"
+                         " lower(hex(h.hash)) AS hash, h.version AS version,"
+                         " CASE h.height WHEN 0 THEN lower(hex(zeroblob(32)))"
+                         " ELSE lower(hex(p.hash)) END AS previous_hash,"
+                         " lower(hex(h.merkle_root)) AS merkle_root, h.time AS time,"
+                         " datetime(h.time, 'unixepoch') AS utc, printf('%08x', h.bits) AS bits,"
+                         " h.nonce AS nonce, lower(hex(h.work)) AS work"
+                         " FROM header h LEFT JOIN header p ON p.height = h.height - 1;"
                          "PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE)")
         db.close()
         with open(self.db, "rb") as f:

@@ -104,7 +104,14 @@ static const struct story stories[] = {
     {"gathering", NULL, false, {gather, flush, NULL}},
     {"a reorganisation", NULL, false, {branch, reorganise, flush, NULL}},
     {"migration of schema 1",
-     "DROP TABLE peer_address; DROP TABLE peer_ban; PRAGMA user_version = 1",
+     "DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
+     "CREATE VIEW block_header AS SELECT h.height AS height, lower(hex(h.hash)) AS hash,"
+     " h.version AS version, CASE h.height WHEN 0 THEN lower(hex(zeroblob(32)))"
+     " ELSE lower(hex(p.hash)) END AS previous_hash, lower(hex(h.merkle_root)) AS merkle_root,"
+     " h.time AS time, datetime(h.time, 'unixepoch') AS utc, printf('%08x', h.bits) AS bits,"
+     " h.nonce AS nonce, lower(hex(h.work)) AS work"
+     " FROM header h LEFT JOIN header p ON p.height = h.height - 1;"
+     "PRAGMA user_version = 1",
      false,
      {append_1, NULL}},
     {"building the index", NULL, false, {index_hashes, append_1, NULL}},
