@@ -77,11 +77,12 @@ static void on_forced_end(int number)
 {
     struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
     const char *note = forced_note;
+    ssize_t written = 0;
 
     (void)number;
-    if (note[0] != '\0' && poll(&err, 1, 0) == 1 && (err.revents & POLLOUT) != 0 &&
-        write(STDERR_FILENO, note, strlen(note)) < 0)
-        note = ""; /* there is nothing else to write it to */
+    if (note[0] != '\0' && poll(&err, 1, 0) == 1 && (err.revents & POLLOUT) != 0)
+        written = write(STDERR_FILENO, note, strlen(note));
+    (void)written; /* there is nothing else to write it to */
     _exit((int)cli_stop_code());
 }
 

@@ -35,40 +35,41 @@ static int check_options(struct job *e)
 {
     bool packed = pack_of_name(e->output) != PACK_NONE;
     bool to_stdout = e->output == NULL || strcmp(e->output, "-") == 0;
-    e->format = export_format(e->format_name);
-    if (e->format == NULL) {
+    const struct export_format *format = export_format(e->format_name);
+    if (format == NULL) {
         return cli_usage("--format: '%s' is not " EXPORT_FORMATS ".", e->format_name);
     }
+    e->format = format;
     if (e->from != FROM_START && e->from > e->to) {
         return cli_usage("--from, --to: %s is above %s.", CLI_COUNT(e->from), CLI_COUNT(e->to));
     }
-    if (e->branches && !e->format->branches) {
+    if (e->branches && !format->branches) {
         return cli_usage("--branches: the format %s holds one chain only. Use csv, jsonl or "
                          "postgres.",
-                         e->format->name);
+                         format->name);
     }
     if (pack_refused(e->output) != NULL) {
         return cli_usage("--output: %s: %s is no packing of ours. Name a file that ends in .gz or "
                          ".zst, or pack what goes to standard output.",
                          e->output, pack_refused(e->output));
     }
-    if (e->format->end_of != NULL && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
+    if (format->end_of != NULL && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
         return cli_usage("--format: %s is binary, and standard output is a terminal. Name a file "
                          "with --output, or add --force.",
-                         e->format->name);
+                         format->name);
     }
     if (!e->follow) {
         return CLI_DONE;
     }
-    if (e->format->end_of == NULL && e->format->mark == NULL) {
+    if (format->end_of == NULL && format->mark == NULL) {
         return cli_usage("--follow: the format %s has an end and cannot grow. Use csv, jsonl, raw, "
                          "electrum or neutrino.",
-                         e->format->name);
+                         format->name);
     }
-    if (e->format->end_of != NULL && to_stdout) {
+    if (format->end_of != NULL && to_stdout) {
         return cli_usage("--follow: in the format %s a reorganisation cuts the file back, which "
                          "standard output cannot. Name a file, or use csv or jsonl.",
-                         e->format->name);
+                         format->name);
     }
     if (packed) {
         return cli_usage("--follow: a packed file cannot grow. Name one without .gz or .zst.");

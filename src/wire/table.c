@@ -16,8 +16,8 @@
 #define CAP_ADDRV2 (COUNT_3 + SPV_MAX_ADDR * (4 + 9 + 1 + 3 + 512 + 2)) /* BIP155 */
 #define CAP_INV (COUNT_3 + SPV_MAX_INV * (4 + HASH))
 #define CAP_LOCATOR (4 + 1 + SPV_MAX_LOCATOR * HASH + HASH)
-#define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + COUNT_9)) /* any count behind  \
-                                                                               */
+/* any transaction count behind each header */
+#define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + COUNT_9))
 #define MERKLE_FLAGS 4168 /* a bit for each of the 33,341 nodes over SPV_MAX_BLOCK_TXS */
 #define CAP_MERKLEBLOCK                                                                            \
     (SPV_HEADER_SIZE + 4 + COUNT_3 + SPV_MAX_BLOCK_TXS * HASH + COUNT_3 + MERKLE_FLAGS)

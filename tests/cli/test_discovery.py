@@ -89,7 +89,8 @@ class Discovery(TestCase):
         del self.socks.asked[:]
         self.ends(self.sync(*through), DONE)  # nobody is named: the book alone
         asked = [host for _, host, _ in self.socks.asked]
-        self.assertEqual(set(asked[:len(anchors)]), anchors)
+        # three slots are dialled at once, and the proxy may hear of them in any order
+        self.assertLessEqual(anchors, set(asked[:3]))
         self.assertEqual(len(set(self.socks.credentials)), len(self.socks.credentials))
 
     def test_without_its_tables_the_sync_goes_on(self):
