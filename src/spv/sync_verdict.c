@@ -164,12 +164,17 @@ static bool claim_met(const struct spv_sync *s)
     return false;
 }
 
-/* No peer that is done has our tip: each one's chain ends below it, with less work. */
+/* "Every ready peer answered from below our tip with less work." A silent one has not: a node may
+ * send nothing rather than an empty message, so its claim decides as after an empty one. */
 static bool tip_unknown(const struct spv_sync *s)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (counts(s, &s->peer[i]) && s->peer[i].done && !s->peer[i].below)
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (!counts(s, p))
+            continue;
+        if ((p->done && !p->below) || (p->overdue && !spv_sync_below(s, p)))
             return false;
+    }
     return true;
 }
 

@@ -232,6 +232,19 @@ static void one_has_the_tip(struct sim *sim)
         sim_break(sim, "a tip that a peer has is called unknown");
 }
 
+/* It sends nothing rather than an empty message, as some nodes do. */
+static void silent_one_has_the_tip(struct sim *sim)
+{
+    const size_t at = catalogue_pick(sim, 0, 2);
+    for (size_t i = 0; i < 3; i++)
+        sim_add_server(
+            sim, &(struct sim_server_config){.chain = i == at ? &held : &reset, .mute = i == at});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.stored = &held});
+    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held, .seconds = 60});
+    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
+        sim_break(sim, "a tip that a silent peer claims is called unknown");
+}
+
 static void a_tip_that_no_peer_has_any_more_is_no_success(void **state)
 {
     (void)state;
@@ -242,6 +255,12 @@ static void one_peer_that_has_our_tip_is_enough(void **state)
 {
     (void)state;
     catalogue_tell(one_has_the_tip, NULL);
+}
+
+static void a_silent_peer_that_claims_our_tip_has_not_lost_it(void **state)
+{
+    (void)state;
+    catalogue_tell(silent_one_has_the_tip, NULL);
 }
 
 /* ---- too little work ---- */
@@ -286,6 +305,7 @@ int main(void)
         cmocka_unit_test(headers_that_are_valid_soon_are_waited_for),
         cmocka_unit_test(a_tip_that_no_peer_has_any_more_is_no_success),
         cmocka_unit_test(one_peer_that_has_our_tip_is_enough),
+        cmocka_unit_test(a_silent_peer_that_claims_our_tip_has_not_lost_it),
         cmocka_unit_test(a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again),
     };
     catalogue_choose();
