@@ -21,6 +21,7 @@ int rig_setup(void **state)
 {
     struct rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
+    rig->guard_us = RIG_GUARD;
     assert_int_equal(spv_reactor_new(&rig->r, NULL), 0);
     assert_int_equal(spv_timer_new(&rig->guard, rig->r, on_guard, rig), 0);
     *state = rig;
@@ -38,7 +39,7 @@ int rig_teardown(void **state)
 
 void rig_run(struct rig *rig)
 {
-    spv_timer_set(rig->guard, spv_system_now().mono_us + RIG_GUARD);
+    spv_timer_set(rig->guard, spv_system_now().mono_us + rig->guard_us);
     assert_int_equal(spv_reactor_run(rig->r), 0);
     assert_false(rig->hung);
 }
