@@ -24,7 +24,7 @@ void spv_shared_frame_seal(struct spv_shared_frame *f, const struct spv_netid *n
 
     memcpy(at, net->magic, 4);
     memset(at + 4, 0, SPV_COMMAND_SIZE);
-    for (size_t i = 0; name[i] != '\0' && i < SPV_COMMAND_SIZE; i++)
+    for (size_t i = 0; i < SPV_COMMAND_SIZE && name[i] != '\0'; i++)
         at[4 + i] = (uint8_t)name[i];
     for (size_t i = 0; i < 4; i++)
         at[4 + SPV_COMMAND_SIZE + i] = (uint8_t)(length >> (8 * i));

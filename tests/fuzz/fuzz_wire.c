@@ -68,10 +68,11 @@ static void walk_block(const struct spv_block *block)
     FUZZ_CHECK(n == block->n_txs && n > 0 && size == block->n);
 }
 
-/* Messages in which different payloads may mean the same. */
+/* Messages in which different payloads may mean the same (headers: the transaction counts). */
 static bool has_many_forms(enum spv_command command)
 {
-    return command == SPV_CMD_VERSION || command == SPV_CMD_REJECT || command == SPV_CMD_ADDR;
+    return command == SPV_CMD_VERSION || command == SPV_CMD_REJECT || command == SPV_CMD_ADDR ||
+           command == SPV_CMD_HEADERS;
 }
 
 /* One codec where the build names it (fuzz_wire_<command>), else the one that the input chooses. */

@@ -198,7 +198,7 @@ def hunt(patches, jobs, keep):
     names = tracked()
     everything = sorted({t for p in patches for t in targets_of(p)})
     width = max(len(p.stem) for p in patches)
-    failed = 0
+    lived = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="spv-mutants-") as scratch:
         base = pathlib.Path(keep).resolve() if keep else pathlib.Path(scratch)
@@ -220,12 +220,13 @@ def hunt(patches, jobs, keep):
                     yards.put(yard)
 
             for patch, (good, what, took) in zip(patches, pool.map(work, patches)):
-                failed += not good
-                print(f"{'ok  ' if good else 'FAIL'} {patch.stem:<{width}} {took:6.1f} s  {what}",
-                      flush=True)
-    print(f"{time.monotonic() - begun:.0f} s")
-    print(f"{len(patches) - failed} passed, {failed} failed")
-    return failed
+                line = f"{'ok  ' if good else 'FAIL'} {patch.stem:<{width}} {took:6.1f} s  {what}"
+                print(line, flush=True)
+                if not good:
+                    lived.append(line)
+    print("\n".join(lived + [f"{time.monotonic() - begun:.0f} s",
+                             f"{len(patches) - len(lived)} passed, {len(lived)} failed"]))
+    return len(lived)
 
 
 def main():

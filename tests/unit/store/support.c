@@ -146,7 +146,7 @@ void make_chain(const char *path, struct spv_record *records, size_t n)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void same(const struct spv_record *a, const struct spv_record *b)
+void same_record(const struct spv_record *a, const struct spv_record *b)
 {
     assert_int_equal(a->height, b->height);
     assert_memory_equal(&a->hash, &b->hash, sizeof a->hash);
@@ -164,21 +164,21 @@ void holds(struct spv_store *s, const struct spv_record *records, size_t n)
     struct spv_record got;
     struct spv_store_walk *walk = NULL;
     assert_int_equal(spv_store_tip(s, &got), 1);
-    same(&got, n > 0 ? &records[n - 1] : &genesis);
+    same_record(&got, n > 0 ? &records[n - 1] : &genesis);
     assert_int_equal(spv_store_walk_open(&walk, s, 0, UINT32_MAX), 0);
     struct spv_header *range = calloc(n + 2, sizeof *range);
     assert_int_equal(spv_store_range(s, range, 0, (uint32_t)n + 2), n + 1);
     for (size_t i = 0; i <= n; i++) {
         const struct spv_record *want = i == 0 ? &genesis : &records[i - 1];
         assert_int_equal(spv_store_by_height(s, &got, (uint32_t)i), 1);
-        same(&got, want);
+        same_record(&got, want);
         assert_int_equal(spv_store_walk_next(walk, &got), 1);
-        same(&got, want);
+        same_record(&got, want);
         got.header = range[i];
-        same(&got, want);
+        same_record(&got, want);
         assert_int_equal(spv_store_by_hash(s, &got, &want->hash), spv_store_indexed(s));
         if (spv_store_indexed(s)) {
-            same(&got, want);
+            same_record(&got, want);
         }
     }
     assert_int_equal(spv_store_by_height(s, &got, (uint32_t)n + 1), 0);

@@ -38,6 +38,8 @@ int apply(struct spv_store *s, enum spv_change_kind kind, uint32_t fork, uint32_
 /* A closed database with records 1..n on genesis. */
 void make_chain(const char *path, struct spv_record *records, size_t n);
 
+/* The same in every field (the padding of a struct is not compared). */
+void same_record(const struct spv_record *a, const struct spv_record *b);
 /* The store holds exactly genesis and these n records, by every way of reading. */
 void holds(struct spv_store *s, const struct spv_record *records, size_t n);
 

@@ -272,7 +272,7 @@ static void locator_is_looked_up_in_its_own_order_by_one_statement(void **state)
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 1);
     assert_int_equal(got.height, 8);
-    assert_memory_equal(&got, &r[7], sizeof got);
+    same_record(&got, &r[7]);
     assert_int_equal(spv_store_locate(reader, &got, locator, 5), 0);
     locator[4] = r[3].hash; /* the first in the locator's order, not the highest */
     locator[6] = r[100].hash;
