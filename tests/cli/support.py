@@ -26,6 +26,11 @@ DONE, FAILED, USAGE, DATABASE, NO_PEER, INTERRUPTED = 0, 1, 2, 3, 4, 130
 REGTEST_MAGIC = bytes.fromhex("fabfb5da")
 HEADER = 80
 
+# A signal that is ignored stays so in the programs that are started here (nohup, a background shell).
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
+
 
 def binary(name):
     return os.path.join(BIN, name)
