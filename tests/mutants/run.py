@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
-"""Proof that the tests bite: each patch here breaks one rule, and a test must fail for it.
+"""Proof that the tests bite: each mutant breaks one rule, and a test must fail for it.
 
-    tests/mutants/run.py [--only WORD ...] [--jobs N] [--keep FOLDER] [--check] [--list]
+    tests/mutants/run.py [--only WORD ...] [--share K/N] [--jobs N] [--keep FOLDER] [--check] [--list]
 
-A patch is a unified diff (-p1) whose first line names the targets of which one must fail:
-
-    # kills: unit_chain unit_rules
-
-The tree's files are copied to a scratch folder (one a job), configured once without sanitizers. The
-targets (test programs, or cli_NAME for tests/cli/test_NAME.py) must pass there as they are; then each patch is applied, its targets are built and run, and
-it is taken back. Tests run without SPV_TEST_DATA: what the project holds must be enough. --check
-only sees that every patch applies and names targets. The exit code is 0 when every mutant was killed,
-77 when nothing can be tried here.
+The mutants are edit lists, one file a source file (edit_list.py has the format). The tree's files are
+copied to a scratch folder (one a job), configured once without sanitizers. The targets that a mutant
+names (test programs, or cli_NAME for tests/cli/test_NAME.py) must pass there as they are; then each
+mutant is applied, its targets are built and run, and it is taken back. Tests run without
+SPV_TEST_DATA: what the project holds must be enough. --share takes every Nth mutant from the Kth on
+(K may be any number: N shares in a row are all). --check only sees that every mutant fits. The exit
+code is 0 when every mutant was killed.
 """
 import argparse
 import concurrent.futures
@@ -24,10 +22,11 @@ import sys
 import tempfile
 import time
 
+import edit_list
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = "build/mutants"
-SKIPPED = 77
 TEST_SECONDS = 300  # a mutant that loops is dead, too
 CLI_PROGRAMS = ["spv-sync", "spv-export", "spv-import", "spv-db", "spv-serve", "stall"]
 OPTIONS = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSPV_SANITIZE=OFF", "-DSPV_WERROR=OFF",
@@ -73,20 +72,6 @@ def copy_tree(folder, names):
         shutil.copy2(ROOT / name, target)
 
 
-def targets_of(patch):
-    first = patch.read_text().split("\n", 1)[0]
-    if not first.startswith("# kills:") or not first[8:].split():
-        raise Failed("the first line does not name what it kills")
-    return first[8:].split()
-
-
-def apply(folder, patch, *flags):
-    code, out = run(["git", "apply", *flags, "-p1", str(patch)], folder,
-                    env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)})
-    if code != 0:
-        raise Failed("does not apply: " + out.strip().splitlines()[-1])
-
-
 class Yard:
     """A scratch copy of the tree with its build folder."""
 
@@ -130,11 +115,18 @@ class Yard:
             if not self.passes(target):
                 sys.exit(f"mutants: {target} fails without any mutant")
 
-    def kill(self, patch):
+    def kill(self, mutant):
         """The target that caught the mutant; Failed when none did."""
-        targets = targets_of(patch)
-        apply(self.folder, patch)
+        targets = mutant.kills
+        originals = {}
+
+        def text_of(name):
+            originals[name] = (self.folder / name).read_text()
+            return originals[name]
+
         try:
+            for name, text in mutant.apply(text_of).items():
+                (self.folder / name).write_text(text)
             code, out = self.build(targets)
             if code != 0:
                 errors = [line for line in out.splitlines() if "error" in line]
@@ -144,60 +136,38 @@ class Yard:
                     return target
             raise Failed("survived " + " ".join(targets))
         finally:
-            apply(self.folder, patch, "-R")
+            for name, text in originals.items():
+                (self.folder / name).write_text(text)
 
 
-def hunks(patch):
-    """What a patch takes out: (file, the lines of a hunk as they stand before it)."""
-    name, old = None, None
-    for line in patch.read_text().split("\n"):
-        if line.startswith("--- a/"):
-            name, old = line[6:].split("\t")[0], None
-        elif line.startswith("@@"):
-            if old:
-                yield name, old
-            old = []
-        elif old is not None and line[:1] in (" ", "-"):
-            old.append(line[1:])
-    if old:
-        yield name, old
-
-
-def check(patches):
-    """Finds the place of each hunk, as git apply would: a process for each patch takes long where many
-    run. Only a patch that seems not to fit is given to git, which says why."""
-    failed = 0
+def check(mutants):
+    """Sees that every mutant fits its files; returns how many do not."""
     texts = {}
-    with tempfile.TemporaryDirectory(prefix="spv-mutants-") as scratch:
-        folder = pathlib.Path(scratch) / "tree"
-        for patch in patches:
-            try:
-                targets_of(patch)
-                fits = False
-                for name, old in hunks(patch):
-                    if name not in texts:
-                        path = ROOT / name
-                        texts[name] = "\n" + path.read_text() if path.is_file() else ""
-                    fits = "\n" + "\n".join(old) + "\n" in texts[name]
-                    if not fits:
-                        break
-                if not fits:
-                    if not folder.exists():
-                        copy_tree(folder, [n for n in tracked()
-                                           if n.startswith(("src/", "include/", "apps/"))])
-                    apply(folder, patch, "--check")
-            except Failed as why:
-                failed += 1
-                print(f"{patch.stem}: {why}")
-    print(f"{len(patches) - failed} passed, {failed} failed")
+
+    def text_of(name):
+        if name not in texts:
+            path = ROOT / name
+            if not path.is_file():
+                raise edit_list.Malformed("no such file")
+            texts[name] = path.read_text()
+        return texts[name]
+
+    failed = 0
+    for mutant in mutants:
+        try:
+            mutant.apply(text_of)
+        except edit_list.Malformed as why:
+            failed += 1
+            print(f"{mutant.name}: {why}")
+    print(f"{len(mutants) - failed} passed, {failed} failed")
     return failed
 
 
-def hunt(patches, jobs, keep):
+def hunt(mutants, jobs, keep):
     """Kills them all; returns how many lived."""
     names = tracked()
-    everything = sorted({t for p in patches for t in targets_of(p)})
-    width = max(len(p.stem) for p in patches)
+    everything = sorted({t for m in mutants for t in m.kills})
+    width = max(len(m.name) for m in mutants)
     lived = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="spv-mutants-") as scratch:
@@ -209,23 +179,23 @@ def hunt(patches, jobs, keep):
             for yard in ready:
                 yards.put(yard)
 
-            def work(patch):
+            def work(mutant):
                 yard = yards.get()
                 start = time.monotonic()
                 try:
-                    return True, "killed by " + yard.kill(patch), time.monotonic() - start
-                except Failed as why:
+                    return True, "killed by " + yard.kill(mutant), time.monotonic() - start
+                except (Failed, edit_list.Malformed) as why:
                     return False, str(why), time.monotonic() - start
                 finally:
                     yards.put(yard)
 
-            for patch, (good, what, took) in zip(patches, pool.map(work, patches)):
-                line = f"{'ok  ' if good else 'FAIL'} {patch.stem:<{width}} {took:6.1f} s  {what}"
+            for mutant, (good, what, took) in zip(mutants, pool.map(work, mutants)):
+                line = f"{'ok  ' if good else 'FAIL'} {mutant.name:<{width}} {took:6.1f} s  {what}"
                 print(line, flush=True)
                 if not good:
                     lived.append(line)
     print("\n".join(lived + [f"{time.monotonic() - begun:.0f} s",
-                             f"{len(patches) - len(lived)} passed, {len(lived)} failed"]))
+                             f"{len(mutants) - len(lived)} passed, {len(lived)} failed"]))
     return len(lived)
 
 
@@ -235,24 +205,31 @@ def main():
     parser.add_argument("--only", nargs="+", metavar="WORD", help="mutants with a word in the name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--keep", metavar="FOLDER", help="scratch folder that stays")
-    parser.add_argument("--check", action="store_true", help="only see that patches apply")
+    parser.add_argument("--share", metavar="K/N", help="every Nth mutant, from the Kth on")
+    parser.add_argument("--check", action="store_true", help="only see that every mutant fits")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     args = parser.parse_args()
 
-    patches = sorted(p for p in HERE.glob("*.patch")
-                     if not args.only or any(word in p.stem for word in args.only))
-    if not patches:
+    try:
+        everyone = edit_list.read_all(HERE)
+    except edit_list.Malformed as why:
+        sys.exit(f"mutants: {why}")
+    mutants = [m for m in everyone
+               if not args.only or any(word in m.name for word in args.only)]
+    if args.share:
+        first, step = (int(number) for number in args.share.split("/"))
+        mutants = mutants[first % step::step]
+    if not mutants:
         sys.exit("mutants: none of that name")
-    if not shutil.which("git"):
-        print("git is not installed, and the patches are applied with it")
-        return SKIPPED
     if args.list:
-        print("\n".join(p.stem for p in patches))
+        print("\n".join(m.name for m in mutants))
         return 0
     if args.check:
-        return 1 if check(patches) else 0
+        return 1 if check(mutants) else 0
+    if len(mutants) < len(everyone):
+        print(f"{len(mutants)} of {len(everyone)} mutants")
     try:
-        return 1 if hunt(patches, max(1, min(args.jobs, len(patches))), args.keep) else 0
+        return 1 if hunt(mutants, max(1, min(args.jobs, len(mutants))), args.keep) else 0
     except Failed as why:
         sys.exit(f"mutants: {why}")
 
