@@ -14,6 +14,7 @@
 #include "base/u256.h"
 #include "spv/chain_state.h"
 #include "spv/error.h"
+#include "spv/interval.h"
 
 #define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
 
@@ -83,7 +84,7 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
     c->params = cfg->params;
     c->proven = -1;
     c->reader = cfg->reader;
-    c->interval = spv_rules_interval(cfg->params);
+    c->interval = spv_params_interval(cfg->params);
     if (!cfg->no_checkpoints) {
         const bool own = cfg->checkpoints != NULL;
         c->checkpoints = own ? cfg->checkpoints : cfg->params->checkpoints;

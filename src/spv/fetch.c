@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "spv/fetch_state.h"
+#include "spv/interval.h"
 #include "spv/rules.h"
 
 int spv_fetch_new(struct spv_fetch **out, const struct spv_fetch_config *cfg)
@@ -31,7 +32,7 @@ int spv_fetch_new(struct spv_fetch **out, const struct spv_fetch_config *cfg)
         return SPV_ERR_NOMEM;
     }
     spv_header_hash(&f->genesis, &cfg->params->genesis);
-    f->interval = spv_rules_interval(cfg->params);
+    f->interval = spv_params_interval(cfg->params);
     f->serial = 1;
     f->plan_us = SPV_NEVER;
     *out = f;

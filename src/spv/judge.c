@@ -4,6 +4,7 @@
 
 #include "base/u256.h"
 #include "spv/error.h"
+#include "spv/interval.h"
 
 /* The decoded form of bits, from memory or made now. */
 static int decoded(struct spv_judge *j, const struct spv_target **out, uint32_t bits)
@@ -82,7 +83,7 @@ uint32_t spv_judge_advance(struct spv_judge *j, const struct spv_record *record)
     p->height = record->height;
     p->time = header->time;
     p->bits = header->bits;
-    if (record->height % spv_rules_interval(j->params) == 0) {
+    if (record->height % spv_params_interval(j->params) == 0) {
         p->first_time = header->time;
         p->first_bits = header->bits;
     }

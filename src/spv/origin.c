@@ -14,6 +14,7 @@
 
 #include "base/u256.h"
 #include "spv/chain_state.h"
+#include "spv/interval.h"
 #include "spv/judge.h"
 #include "spv/rules.h"
 
@@ -41,7 +42,7 @@ struct spv_origin {
 
 static uint32_t interval(const struct spv_origin *o)
 {
-    return spv_rules_interval(o->cfg.params);
+    return spv_params_interval(o->cfg.params);
 }
 
 /* A fetch for the phase, with all peers. */

@@ -6,13 +6,14 @@
 #include "base/u256.h"
 #include "spv/chain.h"
 #include "spv/error.h"
+#include "spv/interval.h"
 #include "spv/judge.h"
 
 int spv_chain_period(struct spv_record *out, const struct spv_params *params,
                      const struct spv_checkpoint *before, const struct spv_checkpoint *end,
                      const struct spv_header *headers, size_t *bad)
 {
-    const uint32_t n = spv_rules_interval(params);
+    const uint32_t n = spv_params_interval(params);
     struct spv_judge judge = {.params = params, .work = before->work};
     struct spv_blockhash prev = before->hash;
 

@@ -7,15 +7,11 @@
 
 #include "base/u256.h"
 #include "spv/error.h"
+#include "spv/interval.h"
 
 #define CLAMP 4 /* a retarget moves the target by at most this factor each way */
 #define LATE_SPACINGS 2 /* a block later than this many spacings may have limit bits */
 #define MAX_TIMEWARP 600 /* BIP94: seconds that a period may start before its parent */
-
-uint32_t spv_rules_interval(const struct spv_params *params)
-{
-    return params->target_timespan / params->target_spacing;
-}
 
 int spv_rules_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits)
 {
@@ -70,7 +66,7 @@ uint32_t spv_rules_retarget(const struct spv_params *params, uint32_t base_bits,
 uint32_t spv_rules_next_bits(const struct spv_params *params, const struct spv_rules_parent *parent,
                              uint32_t time)
 {
-    const uint32_t interval = spv_rules_interval(params);
+    const uint32_t interval = spv_params_interval(params);
 
     if ((parent->height + 1) % interval != 0) {
         /* "If the new block's timestamp is more than 2*10 minutes then allow mining of a
@@ -94,7 +90,7 @@ uint32_t spv_rules_real_bits(const struct spv_params *params, uint32_t height, u
                              uint32_t parent_real_bits)
 {
     /* "while (pindex->pprev && pindex->nHeight % interval != 0 && pindex->nBits == limit)" */
-    if (bits != params->pow_limit_bits || height % spv_rules_interval(params) == 0)
+    if (bits != params->pow_limit_bits || height % spv_params_interval(params) == 0)
         return bits;
     return parent_real_bits;
 }
@@ -119,7 +115,7 @@ int spv_rules_time(const struct spv_params *params, uint32_t height, uint32_t ti
         return SPV_ERR_HDR_TIME_OLD;
     /* BIP94: "the first block of each difficulty period must have a timestamp no earlier than 600
      * seconds before its parent's" */
-    if (params->bip94 && height % spv_rules_interval(params) == 0 &&
+    if (params->bip94 && height % spv_params_interval(params) == 0 &&
         (int64_t)time < (int64_t)parent_time - MAX_TIMEWARP)
         return SPV_ERR_HDR_TIME_WARP;
     return SPV_OK;

@@ -8,9 +8,6 @@
 #include "spv/chain.h"
 #include "spv/params.h"
 
-/* Blocks between retargets: 2016 on every real network. */
-uint32_t spv_rules_interval(const struct spv_params *params);
-
 /* The target of bits. SPV_ERR_HDR_BITS_FORM, or SPV_ERR_HDR_BITS_LIMIT when it is above the
  * network's limit. */
 int spv_rules_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits);

@@ -1,13 +1,13 @@
 /* A chain that starts at a checkpoint begins with the whole period that ends in it, so that the
  * first retarget and the first medians are judged like any other. The period is proven by its end
  * and links to the checkpoint before: there must be both. */
+#include "spv/interval.h"
 #include "spv/params.h"
-#include "spv/rules.h"
 
 /* list[i] ends a period, and the period before ends in a checkpoint. */
 static bool possible(const struct spv_params *params, const struct spv_checkpoint *list, size_t i)
 {
-    const uint32_t interval = spv_rules_interval(params);
+    const uint32_t interval = spv_params_interval(params);
     const uint32_t height = list[i].height;
 
     if (height % interval != interval - 1 || height < 2 * interval - 1)

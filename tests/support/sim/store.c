@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/u256.h"
+#include "spv/interval.h"
 #include "spv/mine.h"
 #include "spv/rules.h"
 #include "support/sim/internal.h"
@@ -213,7 +214,7 @@ void sim_store_mine(struct sim_store *out, const struct spv_params *params, uint
 static uint32_t next_bits(const struct sim_store *s, uint32_t time)
 {
     const struct spv_record *tip = sim_store_tip(s);
-    const uint32_t interval = spv_rules_interval(s->params);
+    const uint32_t interval = spv_params_interval(s->params);
     const struct spv_record *first = &s->at[tip->height - tip->height % interval];
     struct spv_rules_parent parent = {.height = tip->height,
                                       .time = tip->header.time,
