@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What do the layers really call? Reads the undefined symbols of each layer's object files.
+"""What do the rooms really call? Reads the undefined symbols of each room's object files.
 
-purity.py --nm NM --rules cmake/pure-symbols.txt [--pure NAME=FILE[,FILE...]]... [--layer ...]...
+purity.py --nm NM --rules cmake/pure-symbols.txt [--pure NAME=FILE[,FILE...]]... [--room ...]...
 
-A pure layer may leave undefined only what [pure] and its own section allow. The others may call
-anything but what [library no] and [<layer> no] name. All may call the spv_ functions of the layers
+A pure room may leave undefined only what [pure] and its own section allow. The others may call
+anything but what [library no] and [<room> no] name. All may call the spv_ functions of the rooms
 they may include, and no others. Prints each offence and exits 1 if there is any."""
 
 import argparse
@@ -16,10 +16,10 @@ import sys
 
 
 def read_may_use(path):
-    """The table of cmake/layer.cmake: {layer: the layers it may include}."""
+    """The table of cmake/rooms.cmake: {room: the rooms it may include, itself among them}."""
     with open(path, encoding="ascii") as file:
-        found = re.findall(r"^set\(SPV_MAY_INCLUDE_(\w+) ([a-z ]+)\)$", file.read(), flags=re.M)
-    return {layer: others.split() for layer, others in found}
+        found = re.findall(r"^set\(SPV_MAY_INCLUDE_([a-z/]+)([a-z/ ]*)\)$", file.read(), flags=re.M)
+    return {room: [room, *others.split()] for room, others in found}
 
 
 def read_rules(path):
@@ -53,9 +53,9 @@ def matches(name, patterns):
 
 
 def offences(nm, rules_path, pure, other):
-    """pure, other: {layer: [object file]}. Returns (object files read, [what is wrong])."""
+    """pure, other: {room: [object file]}. Returns (object files read, [what is wrong])."""
     rules = read_rules(rules_path)
-    may_use = read_may_use(os.path.join(os.path.dirname(rules_path), "layer.cmake"))
+    may_use = read_may_use(os.path.join(os.path.dirname(rules_path), "rooms.cmake"))
     found = {name: symbols(nm, files) for name, files in {**pure, **other}.items()}
     owner = {symbol: name for name, objects in found.items() for defined, _ in objects.values()
              for symbol in defined if symbol.startswith("spv_")}
@@ -69,13 +69,13 @@ def offences(nm, rules_path, pure, other):
                 home = owner.get(symbol)
                 if home is not None:
                     if home not in may_use[name]:
-                        bad.append(f"{short} calls {symbol} of the layer {home}")
+                        bad.append(f"{short} calls {symbol} of the room {home}")
                 elif symbol.startswith("spv_"):
-                    bad.append(f"{short} calls {symbol}, which no layer defines")
+                    bad.append(f"{short} calls {symbol}, which no room defines")
                 elif matches(symbol, refused):
-                    bad.append(f"{short} calls {symbol}: refused to the layer {name}")
+                    bad.append(f"{short} calls {symbol}: refused to the room {name}")
                 elif name in pure and not matches(symbol, allowed):
-                    bad.append(f"{short} calls {symbol}: not in the allow-list of pure layers")
+                    bad.append(f"{short} calls {symbol}: not in the allow-list of pure rooms")
     return sum(len(objects) for objects in found.values()), bad
 
 
@@ -84,21 +84,21 @@ def main():
     parser.add_argument("--nm", default="nm")
     parser.add_argument("--rules", required=True)
     parser.add_argument("--pure", action="append", default=[])
-    parser.add_argument("--layer", action="append", default=[])
+    parser.add_argument("--room", action="append", default=[])
     args = parser.parse_args()
 
-    def by_layer(given):
+    def by_room(given):
         pairs = (spec.partition("=") for spec in given)
         return {name: [f for f in files.split(",") if f] for name, _, files in pairs}
 
-    pure, other = by_layer(args.pure), by_layer(args.layer)
+    pure, other = by_room(args.pure), by_room(args.room)
     for name, files in {**pure, **other}.items():
         if not files:
-            sys.exit(f"purity: layer {name} has no object files")
+            sys.exit(f"purity: room {name} has no object files")
     checked, bad = offences(args.nm, args.rules, pure, other)
     for line in bad:
         print("purity:", line)
-    print(f"purity: {checked} object files of {len(pure) + len(other)} layers, {len(bad)} offences")
+    print(f"purity: {checked} object files of {len(pure) + len(other)} rooms, {len(bad)} offences")
     return 1 if bad else 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The purity checks must bite: small offenders are compiled as a pure layer would be and have to be
+"""The purity checks must bite: small offenders are compiled as a pure room would be and have to be
 refused. Arguments: C compiler, nm, source folder, build folder."""
 
 import subprocess
@@ -27,12 +27,12 @@ class Bites(unittest.TestCase):
             cwd=self.dir, capture_output=True, text=True)
         return self.dir / "x.o", None if run.returncode == 0 else run.stderr
 
-    def judge(self, layer, text, pure=True, flags=()):
-        """Compiles text (None: what was compiled last) and judges it as a file of the layer."""
+    def judge(self, room, text, pure=True, flags=()):
+        """Compiles text (None: what was compiled last) and judges it as a file of the room."""
         if text is not None:
             self.obj, error = self.compile(text, *flags)
             self.assertIsNone(error)
-        objects = {layer: [self.obj]}
+        objects = {room: [self.obj]}
         return purity.offences(NM, f"{SOURCE}/cmake/pure-symbols.txt", objects if pure else {},
                                {} if pure else objects)[1]
 
@@ -45,10 +45,10 @@ class Bites(unittest.TestCase):
         for name in ("time", "clock_gettime", "gettimeofday", "rand", "random", "getrandom", "printf",
                      "puts", "fopen", "socket", "RAND_bytes", "usleep", "getenv", "abort"):
             text = f"extern long {name}(void); long spv_x(void) {{ return {name}(); }}\n"
-            for layer in ("base", "wire", "peer", "spv"):
-                bad = self.judge(layer, text, flags=("-fno-builtin",))
+            for room in ("base", "wire", "peer", "spv"):
+                bad = self.judge(room, text, flags=("-fno-builtin",))
                 text = None
-                self.assertEqual(len(bad), 1, f"{name} in {layer}")
+                self.assertEqual(len(bad), 1, f"{name} in {room}")
                 self.assertIn(name, bad[0])
 
     def test_refuses_hashing_outside_base(self):
@@ -61,16 +61,16 @@ class Bites(unittest.TestCase):
         event = "int event_add(void *, void *);\nint spv_x(void) { return event_add(0, 0); }\n"
         sqlite = "int sqlite3_step(void *);\nint spv_x(void) { return sqlite3_step(0); }\n"
         want = {"store": [1, 0], "link": [0, 1], "loop": [0, 1]}
-        for layer, codes in want.items():
-            got = [len(self.judge(layer, text, pure=False)) for text in (event, sqlite)]
-            self.assertEqual(got, codes, layer)
+        for room, codes in want.items():
+            got = [len(self.judge(room, text, pure=False)) for text in (event, sqlite)]
+            self.assertEqual(got, codes, room)
 
-    def test_no_library_layer_prints_or_exits(self):
+    def test_no_library_room_prints_or_exits(self):
         for call in ("puts(\"x\")", "exit(1)"):
             text = f"#include <stdio.h>\n#include <stdlib.h>\nvoid spv_x(void) {{ {call}; }}\n"
             self.assertEqual(len(self.judge("link", text, pure=False)), 1, call)
 
-    def test_refuses_a_call_to_a_layer_above(self):
+    def test_refuses_a_call_to_a_room_above(self):
         above, _ = self.compile("int spv_above(void); int spv_above(void) { return 1; }\n")
         above = above.rename(self.dir / "above.o")
         below, _ = self.compile("int spv_above(void); int spv_x(void) { return spv_above(); }\n")
@@ -83,14 +83,14 @@ class Bites(unittest.TestCase):
                               ("system", "sys/socket.h"), ("clock", "time.h")):
             _, error = self.compile(f"#include <{header}>\n", f"-I{BUILD}/refuse/{group}")
             self.assertIsNotNone(error, f"<{header}> compiled")
-            self.assertIn("has no place in this layer", error)
+            self.assertIn("has no place in this room", error)
 
-    def test_a_layer_sees_only_the_layers_below_it(self):
-        for layer, header, sees in (("base", "base/cursor.h", True), ("base", "wire/frame.h", False),
+    def test_a_room_sees_only_the_rooms_below_it(self):
+        for room, header, sees in (("base", "base/cursor.h", True), ("base", "wire/frame.h", False),
                                     ("wire", "base/cursor.h", True)):
             _, error = self.compile(f'#include "{header}"\n', f"-I{SOURCE}/include",
-                                    f"-I{BUILD}/include", f"-I{BUILD}/layers/{layer}")
-            self.assertEqual(error is None, sees, f"{layer} and {header}: {error}")
+                                    f"-I{BUILD}/include", f"-I{BUILD}/rooms/{room}")
+            self.assertEqual(error is None, sees, f"{room} and {header}: {error}")
 
 
 if __name__ == "__main__":

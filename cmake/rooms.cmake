@@ -1,0 +1,65 @@
+# spv_room(NAME SOURCES ... [PURE] [LINKS ...]): one object library a room of src/, with include
+# folders of its own: the public headers and, as links under build/<preset>/rooms/<NAME>/, just the
+# rooms that the table allows it. Foreign headers that a room has no business with are shadowed by
+# stubs that #error; what it calls in the end is read from its object files by the test
+# house.purity. So a wrong #include fails to compile and a wrong call fails the tests.
+
+# Who may include whom, besides itself and util. A room comes after all that it uses.
+set(SPV_MAY_INCLUDE_base)
+set(SPV_MAY_INCLUDE_wire base)
+set(SPV_MAY_INCLUDE_peer base wire)
+set(SPV_MAY_INCLUDE_spv base wire peer)
+set(SPV_MAY_INCLUDE_store base wire spv)
+set(SPV_MAY_INCLUDE_link base wire peer)
+set(SPV_MAY_INCLUDE_loop base wire peer spv store link)
+
+# Foreign headers by what they would bring in. OpenSSL's own headers include <time.h>, so the room
+# that links OpenSSL can't have that one shadowed; its object files are checked all the same.
+set(SPV_HEADERS_event event.h evhttp.h evdns.h evutil.h event2/event.h event2/event_struct.h
+                      event2/buffer.h event2/bufferevent.h event2/bufferevent_struct.h event2/dns.h
+                      event2/http.h event2/listener.h event2/thread.h event2/util.h)
+set(SPV_HEADERS_sqlite sqlite3.h sqlite3ext.h)
+set(SPV_HEADERS_system arpa/inet.h fcntl.h netdb.h netinet/in.h netinet/tcp.h poll.h signal.h
+                       sys/epoll.h sys/eventfd.h sys/mman.h sys/random.h sys/socket.h sys/stat.h
+                       sys/time.h sys/un.h syslog.h threads.h unistd.h)
+set(SPV_HEADERS_clock pthread.h time.h)
+
+set(SPV_REFUSED_base event sqlite system)
+set(SPV_REFUSED_wire event sqlite system clock)
+set(SPV_REFUSED_peer event sqlite system clock)
+set(SPV_REFUSED_spv event sqlite system clock)
+set(SPV_REFUSED_store event)
+set(SPV_REFUSED_link sqlite)
+set(SPV_REFUSED_loop sqlite)
+
+foreach(group event sqlite system clock)
+  foreach(header ${SPV_HEADERS_${group}})
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/refuse/${group}/${header}
+         CONTENT "#error \"<${header}> has no place in this room: see cmake/rooms.cmake\"\n")
+  endforeach()
+endforeach()
+
+function(spv_room name)
+  cmake_parse_arguments(R "PURE" "" "SOURCES;LINKS" ${ARGN})
+  string(REPLACE "/" "_" word ${name})
+  set(target room_${word})
+  set(view ${PROJECT_BINARY_DIR}/rooms/${word})
+  file(REMOVE_RECURSE ${view})
+  foreach(other ${name} ${SPV_MAY_INCLUDE_${name}})
+    get_filename_component(parent ${view}/${other} DIRECTORY)
+    file(MAKE_DIRECTORY ${parent})
+    file(CREATE_LINK ${PROJECT_SOURCE_DIR}/src/${other} ${view}/${other} SYMBOLIC)
+  endforeach()
+  add_library(${target} OBJECT ${R_SOURCES})
+  foreach(group ${SPV_REFUSED_${name}})
+    target_include_directories(${target} BEFORE PRIVATE ${PROJECT_BINARY_DIR}/refuse/${group})
+  endforeach()
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include
+                                               ${PROJECT_BINARY_DIR}/include ${view})
+  target_link_libraries(${target} PRIVATE spv_warnings ${R_LINKS})
+  target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L)
+  if(R_PURE)
+    set_property(GLOBAL APPEND PROPERTY SPV_PURE_ROOMS ${name})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY SPV_BUILT_ROOMS ${name})
+endfunction()
