@@ -66,9 +66,6 @@ bool spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *ti
 int spv_alarm_next(struct spv_alarm *a, struct spv_alarm_note *out, struct spv_now now);
 uint64_t spv_alarm_deadline(const struct spv_alarm *a);
 
-/* A warning without its figure. Static. */
-const char *spv_alarm_text(enum spv_warning warning);
-
 /* Seconds since the tip moved, or by its own time where that was before we came; 0 before the first
  * verdict. */
 uint64_t spv_alarm_age(const struct spv_alarm *a, struct spv_now now);

@@ -13,6 +13,7 @@
 #include "spv/metrics.h"
 #include "spv/origin.h"
 #include "spv/sync.h"
+#include "spv/warning_text.h"
 
 #define NODE_DEFAULT_PEERS 4 /* ours: two groups for a verdict and two in reserve */
 
@@ -161,7 +162,7 @@ static void heed_alarms(struct spv_node *n, struct spv_now now)
                 return;
             event->warning = note.warning;
             event->seconds = note.seconds;
-            event->text = spv_alarm_text(note.warning);
+            event->text = spv_warning_text(note.warning);
             break;
         }
     }

@@ -8,8 +8,8 @@
  * A claim of height that no peer kept is such a reason where nothing else vouches for the tip: one
  * peer whose claim was met does, or the network's minimum work, where it has one. */
 #include "base/u256.h"
-#include "spv/alarm.h"
 #include "spv/sync_state.h"
+#include "spv/warning_text.h"
 
 unsigned spv_sync_done_groups(const struct spv_sync *s)
 {
@@ -39,7 +39,7 @@ static void describe(const struct spv_sync *s, struct spv_event *event,
                      const struct spv_sync_peer *p, enum spv_warning why)
 {
     event->warning = why;
-    event->text = spv_alarm_text(why);
+    event->text = spv_warning_text(why);
     event->seconds = p->given_s;
     event->claimed_height = p->claim;
     event->given_height = p->given;

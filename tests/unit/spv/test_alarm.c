@@ -4,6 +4,7 @@
 
 #include "shell.h"
 #include "spv/alarm.h"
+#include "spv/warning_text.h"
 
 #define MINUTES (60 * SPV_SECOND)
 #define UNIX 1700000000
@@ -235,10 +236,10 @@ static void the_loss_of_all_peers_is_told_once(void **state)
 static void each_warning_has_its_words(void **state)
 {
     (void)state;
-    assert_string_equal(spv_alarm_text(SPV_WARN_NONE), "");
-    assert_non_null(strstr(spv_alarm_text(SPV_WARN_STALE_TIP), "tip"));
-    assert_non_null(strstr(spv_alarm_text(SPV_WARN_CLOCK), "clock"));
-    assert_non_null(strstr(spv_alarm_text(SPV_WARN_NO_PEERS), "peer"));
+    assert_string_equal(spv_warning_text(SPV_WARN_NONE), "");
+    assert_non_null(strstr(spv_warning_text(SPV_WARN_STALE_TIP), "tip"));
+    assert_non_null(strstr(spv_warning_text(SPV_WARN_CLOCK), "clock"));
+    assert_non_null(strstr(spv_warning_text(SPV_WARN_NO_PEERS), "peer"));
 }
 
 /* ---- a node that heeds them ---- */
