@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "bench.h"
 #include "spv/header.h"
+#include "util/hash.h"
 
 #define HEADERS 1998 /* about as many as one message holds; a multiple of three */
 #define PASSES 10

@@ -11,9 +11,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "base/hash.h"
 #include "bench.h"
 #include "spv/link.h"
+#include "util/hash.h"
 
 #define CONNECTIONS 1000
 #define FEW 40 /* descriptors beside the connections' */

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/buffer.h"
-#include "base/hash.h"
 #include "spv/error.h"
 #include "spv/peer.h"
 #include "support/random.h"
+#include "util/buffer.h"
+#include "util/hash.h"
 #include "wire/codec.h"
 
 #define PINGS 1000000

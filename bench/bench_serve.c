@@ -16,10 +16,10 @@
 
 #include <sqlite3.h>
 
-#include "base/buffer.h"
-#include "base/hash.h"
 #include "bench.h"
 #include "spv/spv.h"
+#include "util/buffer.h"
+#include "util/hash.h"
 #include "wire/codec.h"
 
 #define BATCH 2000

@@ -13,9 +13,9 @@
 
 #include <sqlite3.h>
 
-#include "base/u256.h"
 #include "bench.h"
 #include "spv/store.h"
+#include "util/u256.h"
 
 #define BATCH 2000 /* what a headers message brings */
 #define LOOKUPS 200000

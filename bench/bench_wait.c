@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "bench.h"
 #include "spv/spv.h"
+#include "util/buffer.h"
 #include "wire/codec.h"
 
 #define ROUNDS 400 /* waits of each kind */

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "bench.h"
 #include "spv/error.h"
 #include "support/random.h"
+#include "util/hash.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 

@@ -54,7 +54,7 @@ step_format() {
 
 step_greps() {
     rc=0
-    pure='src/base src/wire src/peer src/spv'
+    pure='src/util src/wire src/peer src/spv'
     # shellcheck disable=SC2086
     {
         refuse 'clock in a pure layer' '\b(time|clock|gettimeofday|clock_gettime|localtime|gmtime|localtime_r|gmtime_r|sleep|usleep|nanosleep)[[:space:]]*\(' $pure || rc=1
@@ -62,10 +62,10 @@ step_greps() {
         refuse 'printing in a pure layer' '\b(printf|fprintf|vprintf|vfprintf|dprintf|puts|fputs|putchar|perror|syslog)[[:space:]]*\(|\b(stdout|stderr)\b' $pure || rc=1
         refuse 'foreign library in a pure layer' 'event2/|sqlite3|<event\.h>' $pure || rc=1
     }
-    refuse 'libevent outside link and loop' '#[[:space:]]*include.*event2?/' src/store include || rc=1
-    refuse 'sqlite outside store' '#[[:space:]]*include.*sqlite3' src/link src/loop include apps || rc=1
+    refuse 'libevent outside net and loop' '#[[:space:]]*include.*event2?/' src/store include || rc=1
+    refuse 'sqlite outside store' '#[[:space:]]*include.*sqlite3' src/net src/loop include apps || rc=1
     refuse 'a library prints, exits or aborts' "\b(printf|puts|putchar|perror|exit|_exit|abort|assert)[[:space:]]*\(([^']|\$)" src || rc=1
-    refuse 'an app reaches into the library' '#[[:space:]]*include[[:space:]]*"(base|wire|peer|store|link|loop)/' apps examples || rc=1
+    refuse 'an app reaches into the library' '#[[:space:]]*include[[:space:]]*"(util|wire|peer|spv/[a-z]+|store|net|loop)/' apps examples || rc=1
     refuse 'a path around the include folders' '#[[:space:]]*include[[:space:]]*"\.\.' src include || rc=1
     hits=$(git grep -nIwE 'TODO|FIXME|XXX' -- '*.c' '*.h' '*.py' '*.sh' '*.txt' '*.cmake' '*.js' ':!tools/lint.sh' ':!tests/interop/package-lock.json')
     if [ -n "$hits" ]; then

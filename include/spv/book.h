@@ -1,6 +1,6 @@
 /* The address book as it is kept between runs: where peers may be found, and who is banned. The
- * node keeps the book (src/spv/addrbook.h), a store remembers it; these are the rows that pass
- * between the two. */
+ * node keeps the book (src/spv/addrman/addrman.h), a store remembers it; these are the rows that
+ * pass between the two. */
 #ifndef SPV_BOOK_H
 #define SPV_BOOK_H
 

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
-#include "spv/rest.h"
+#include "spv/serve/rest.h"
+#include "util/buffer.h"
 
 struct spv_http_reply_head {
     enum spv_rest_status status;

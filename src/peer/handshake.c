@@ -11,7 +11,7 @@
  */
 #include <string.h>
 
-#include "peer/machine.h"
+#include "peer/peer_state.h"
 #include "spv/error.h"
 
 static int send_version(struct spv_peer *p, struct spv_now now)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peer/machine.h"
+#include "peer/peer_state.h"
 #include "spv/error.h"
 #include "wire/netaddr.h"
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peer/machine.h"
+#include "peer/peer_state.h"
 #include "spv/error.h"
 
 #define FIRST_CAP 16

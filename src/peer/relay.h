@@ -3,7 +3,7 @@
 #ifndef SPV_PEER_RELAY_H
 #define SPV_PEER_RELAY_H
 
-#include "peer/known.h"
+#include "peer/known_inv.h"
 #include "spv/message.h"
 
 struct spv_relay {

@@ -1,6 +1,6 @@
 /* How a node knows itself: it remembers the nonces of its own handshakes in a ring, and a version
  * message that carries one of them came from us. */
-#include "peer/machine.h"
+#include "peer/peer_state.h"
 
 uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *rng)
 {

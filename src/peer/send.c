@@ -2,7 +2,7 @@
  * and queued (sendq.c), and one day its last byte is taken by the socket, or it never is. */
 #include <string.h>
 
-#include "peer/machine.h"
+#include "peer/peer_state.h"
 #include "peer/send_frame.h"
 #include "spv/error.h"
 

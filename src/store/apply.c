@@ -5,7 +5,7 @@
  * what is stored: that the records follow each other and the header at the fork, and that the
  * chain and the store speak of the same tip. */
 #include "store/db.h"
-#include "store/lostlog.h"
+#include "store/wal_guard.h"
 
 /* At most this many side-branch rows are kept, the highest ones: what the chain itself would hold.
  */

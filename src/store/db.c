@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "store/damage.h"
+#include "store/file_probe.h"
+#include "util/u256.h"
 
 /* (?1), (?2), ... (?101): SPV_MAX_LOCATOR of them */
 #define TEN(d)                                                                                     \

@@ -7,9 +7,9 @@
 
 #include "spv/message.h"
 #include "spv/store.h"
-#include "store/count.h"
+#include "store/interrupt.h"
 #include "store/row.h"
-#include "store/stop.h"
+#include "store/row_count.h"
 
 /* How long a call waits for another connection's lock (ms). Only foreign programs ever make us
  * wait: our own writers exclude each other by lock file, and WAL readers block nobody. */

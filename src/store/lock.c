@@ -13,7 +13,7 @@
 
 #include <sqlite3.h>
 
-#include "store/beside.h"
+#include "store/sidecar.h"
 
 static long holder_of(int fd)
 {

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/damage.h"
+#include "store/backup.h"
 #include "store/db.h"
-#include "store/keepcopy.h"
+#include "store/file_probe.h"
 #include "store/lock.h"
 #include "store/salvage.h"
 #include "store/schema.h"

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "base/u256.h"
 #include "spv/error.h"
+#include "util/u256.h"
 
 void spv_row_reverse(uint8_t out[32], const uint8_t in[32])
 {

@@ -16,12 +16,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/beside.h"
 #include "store/lock.h"
-#include "store/lostlog.h"
 #include "store/path.h"
 #include "store/schema.h"
 #include "store/schema_check.h"
+#include "store/sidecar.h"
+#include "store/wal_guard.h"
 
 static void release(struct spv_store *s)
 {

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "store/lostlog.h"
+#include "store/wal_guard.h"
+#include "util/u256.h"
 
 #define PAGE_FINDINGS 4 /* of SQLite's integrity check; more of them say nothing new */
 

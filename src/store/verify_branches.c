@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/u256.h"
 #include "store/verify.h"
+#include "util/u256.h"
 
 static const char all_sql[] = "SELECT " SPV_ROW_COLUMNS ", previous_hash FROM branch_header"
                               " ORDER BY height, hash";

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "spv/error.h"
-#include "wire/table.h"
+#include "util/hash.h"
+#include "wire/commands.h"
 
 void spv_arena_free(struct spv_arena *a)
 {

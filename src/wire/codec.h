@@ -2,9 +2,9 @@
 #ifndef SPV_WIRE_CODEC_H
 #define SPV_WIRE_CODEC_H
 
-#include "base/buffer.h"
 #include "spv/message.h"
 #include "spv/network.h"
+#include "util/buffer.h"
 
 /* Memory for decoded arrays, reused from message to message; what a decoded message lends lives
  * here or in the payload. Zero-initialise; free with spv_arena_free. */

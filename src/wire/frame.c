@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "base/cursor.h"
-#include "base/hash.h"
 #include "spv/error.h"
+#include "util/cursor.h"
+#include "util/hash.h"
 
 /* Printable ASCII, then NULs to the end. */
 static bool command_form(const uint8_t command[SPV_COMMAND_SIZE])

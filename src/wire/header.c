@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/hash.h"
+#include "util/hash.h"
 
 /* Hashes go out through an array of bytes. */
 _Static_assert(sizeof(struct spv_blockhash) == 32, "an array of hashes has no gaps");

@@ -1,7 +1,7 @@
 /* addr: where other nodes may be found, in the old form that knows IPv4 and IPv6 only. */
 #include "spv/error.h"
+#include "wire/commands.h"
 #include "wire/netaddr.h"
-#include "wire/table.h"
 
 #define ENTRY (4 + 8 + SPV_NETADDR_V1)
 

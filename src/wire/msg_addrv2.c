@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "wire/commands.h"
 #include "wire/netaddr.h"
-#include "wire/table.h"
 
 #define MAX_ADDRESS 512 /* BIP155: of a network yet to come */
 #define ENTRY_LEAST (4 + 1 + 1 + 1 + 2) /* an empty address of an unknown network */

@@ -2,7 +2,7 @@
  * cfcheckpt. Each begins with the filter type and a block hash (the requests by range have the
  * height of their first block between the two); lists of hashes are lent in place. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 #define HASH 32
 #define HEAD (1 + HASH) /* type, block hash */

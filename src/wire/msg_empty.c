@@ -1,7 +1,7 @@
 /* Messages that say all by their name: verack, getaddr, mempool, filterclear, sendheaders,
  * sendaddrv2, wtxidrelay. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
                   struct spv_arena *arena)

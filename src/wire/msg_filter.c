@@ -1,7 +1,7 @@
 /* filterload and filteradd (BIP37): a bloom filter to be loaded, an element to be added to it. The
  * bits and the element are lent in place. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 static bool known_update(uint8_t update)
 {

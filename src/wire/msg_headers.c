@@ -1,6 +1,6 @@
 /* getheaders (and getblocks, of the same shape) and headers. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 #define ENTRY (SPV_HEADER_SIZE + 1) /* a header and its transaction count, which is 0 in ours */
 

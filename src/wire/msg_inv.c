@@ -1,6 +1,6 @@
 /* inv, getdata and notfound: lists of inventory vectors. Unknown types pass through. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 #define ITEM (4 + 32)
 

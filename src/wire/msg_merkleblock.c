@@ -1,7 +1,7 @@
 /* merkleblock (BIP37). The hashes and flag bits tell a walk through the merkle tree, depth first;
  * here their numbers are held against the tree's size, so that the walk has bounds. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 _Static_assert(sizeof(struct spv_hash256) == 32, "hashes are lent in place");
 

@@ -1,7 +1,7 @@
 /* ping and pong. BIP31: above version 60000 a ping carries a nonce and asks for a pong with the
  * same; before, it was empty and unanswered. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 static int decode_ping(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
                        struct spv_arena *arena)

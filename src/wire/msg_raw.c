@@ -1,7 +1,7 @@
 /* Bodies that are handed out and taken as bytes: unknown commands, and those with a view of their
  * own. What is decoded lends the payload itself. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
                   struct spv_arena *arena)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 
 #define HASH 32
 

@@ -1,6 +1,6 @@
 /* tx and block: the bytes are lent as they came, with a view over them; what is sent must parse. */
 #include "spv/error.h"
-#include "wire/table.h"
+#include "wire/commands.h"
 #include "wire/tx.h"
 
 static int decode_tx(struct spv_msg *out, struct spv_cursor *c, uint32_t version,

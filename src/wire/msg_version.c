@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "wire/commands.h"
 #include "wire/netaddr.h"
-#include "wire/table.h"
 
 static bool has_relay(const struct spv_msg_version *v)
 {

@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-#include "base/buffer.h"
-#include "base/cursor.h"
 #include "spv/message.h"
+#include "util/buffer.h"
+#include "util/cursor.h"
 
 #define SPV_NETADDR_V1 18
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include "util/hash.h"
 
 struct spv_shared_frame *spv_shared_frame_new(size_t payload)
 {

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "base/hash.h"
 #include "spv/error.h"
+#include "util/hash.h"
 
 #define OUTPOINT 36
 #define INPUT_LEAST (OUTPOINT + 1 + 4) /* with an empty script */

@@ -2,9 +2,9 @@
 #ifndef SPV_WIRE_TX_H
 #define SPV_WIRE_TX_H
 
-#include "base/cursor.h"
 #include "spv/block.h"
 #include "spv/tx.h"
+#include "util/cursor.h"
 
 /* Reads one transaction and leaves the cursor behind it; errors go to the cursor, and out is then
  * meaningless. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
-#include "spv/addrbook.h"
+#include "spv/addrman/addrman.h"
 #include "spv/error.h"
 
 struct input {

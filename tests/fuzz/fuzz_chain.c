@@ -18,13 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
 #include "fuzz/fuzz.h"
 #include "spv/chain.h"
-#include "spv/chain_state.h"
+#include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "spv/message.h"
 #include "spv/mine.h"
+#include "util/u256.h"
 
 #define STORE_MAX 4096 /* headers; scripts are shorter */
 #define MADE_MAX 4096 /* headers that steps can refer to */

@@ -14,8 +14,8 @@
 
 #include "fuzz/fuzz.h"
 #include "spv/chain.h"
-#include "spv/fetch.h"
 #include "spv/mine.h"
+#include "spv/sync/segments.h"
 
 #define LENGTH 9000
 #define SPACING 2016 /* marks: four segments and a tail */

@@ -12,12 +12,12 @@
  * output is a sequence of sound frames. */
 #include <string.h>
 
-#include "base/hash.h"
 #include "fuzz/fuzz.h"
 #include "spv/error.h"
 #include "spv/peer.h"
 #include "spv/push.h"
 #include "support/random.h"
+#include "util/hash.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 

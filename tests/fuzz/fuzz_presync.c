@@ -19,13 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
 #include "fuzz/fuzz.h"
-#include "spv/chain_state.h"
+#include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "spv/message.h"
 #include "spv/mine.h"
-#include "spv/presync.h"
+#include "spv/sync/presync.h"
+#include "util/u256.h"
 
 #define MADE_MAX 60000 /* headers an input may cost */
 #define TRIES 64 /* nonces that a changed header gets */

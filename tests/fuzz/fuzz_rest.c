@@ -8,7 +8,7 @@
 
 #include "fuzz/fuzz.h"
 #include "spv/error.h"
-#include "spv/rest.h"
+#include "spv/serve/rest.h"
 
 #define HEADERS 3
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
-#include "link/socks5.h"
+#include "net/socks5.h"
 #include "spv/error.h"
 
 static const char *const targets[] = {"peer.example", "203.0.113.9", "2001:db8::7", "x.onion"};

@@ -16,10 +16,10 @@ import sys
 
 
 def read_may_use(path):
-    """The table of cmake/rooms.cmake: {room: the rooms it may include, itself among them}."""
+    """The table of cmake/rooms.cmake: {room: the rooms it may include, itself and util among them}."""
     with open(path, encoding="ascii") as file:
         found = re.findall(r"^set\(SPV_MAY_INCLUDE_([a-z/]+)([a-z/ ]*)\)$", file.read(), flags=re.M)
-    return {room: [room, *others.split()] for room, others in found}
+    return {room: [room, "util", *others.split()] for room, others in found}
 
 
 def read_rules(path):

@@ -45,22 +45,22 @@ class Bites(unittest.TestCase):
         for name in ("time", "clock_gettime", "gettimeofday", "rand", "random", "getrandom", "printf",
                      "puts", "fopen", "socket", "RAND_bytes", "usleep", "getenv", "abort"):
             text = f"extern long {name}(void); long spv_x(void) {{ return {name}(); }}\n"
-            for room in ("base", "wire", "peer", "spv"):
+            for room in ("util", "wire", "peer", "spv/chain", "spv/node"):
                 bad = self.judge(room, text, flags=("-fno-builtin",))
                 text = None
                 self.assertEqual(len(bad), 1, f"{name} in {room}")
                 self.assertIn(name, bad[0])
 
-    def test_refuses_hashing_outside_base(self):
+    def test_refuses_hashing_outside_util(self):
         text = "int EVP_DigestInit_ex(void *, void *, void *);\n" \
                "int spv_x(void) { return EVP_DigestInit_ex(0, 0, 0); }\n"
-        self.assertEqual(self.judge("base", text), [])
+        self.assertEqual(self.judge("util", text), [])
         self.assertEqual(len(self.judge("peer", None)), 1)
 
-    def test_only_link_and_loop_call_libevent_and_only_store_calls_sqlite(self):
+    def test_only_net_and_loop_call_libevent_and_only_store_calls_sqlite(self):
         event = "int event_add(void *, void *);\nint spv_x(void) { return event_add(0, 0); }\n"
         sqlite = "int sqlite3_step(void *);\nint spv_x(void) { return sqlite3_step(0); }\n"
-        want = {"store": [1, 0], "link": [0, 1], "loop": [0, 1]}
+        want = {"store": [1, 0], "net": [0, 1], "loop": [0, 1]}
         for room, codes in want.items():
             got = [len(self.judge(room, text, pure=False)) for text in (event, sqlite)]
             self.assertEqual(got, codes, room)
@@ -68,7 +68,7 @@ class Bites(unittest.TestCase):
     def test_no_library_room_prints_or_exits(self):
         for call in ("puts(\"x\")", "exit(1)"):
             text = f"#include <stdio.h>\n#include <stdlib.h>\nvoid spv_x(void) {{ {call}; }}\n"
-            self.assertEqual(len(self.judge("link", text, pure=False)), 1, call)
+            self.assertEqual(len(self.judge("net", text, pure=False)), 1, call)
 
     def test_refuses_a_call_to_a_room_above(self):
         above, _ = self.compile("int spv_above(void); int spv_above(void) { return 1; }\n")
@@ -86,8 +86,10 @@ class Bites(unittest.TestCase):
             self.assertIn("has no place in this room", error)
 
     def test_a_room_sees_only_the_rooms_below_it(self):
-        for room, header, sees in (("base", "base/cursor.h", True), ("base", "wire/frame.h", False),
-                                    ("wire", "base/cursor.h", True)):
+        for room, header, sees in (("util", "util/cursor.h", True), ("util", "wire/frame.h", False),
+                                    ("wire", "util/cursor.h", True),
+                                   ("spv_chain", "spv/params/interval.h", True),
+                                   ("spv_chain", "spv/sync/segments.h", False)):
             _, error = self.compile(f'#include "{header}"\n', f"-I{SOURCE}/include",
                                     f"-I{BUILD}/include", f"-I{BUILD}/rooms/{room}")
             self.assertEqual(error is None, sees, f"{room} and {header}: {error}")

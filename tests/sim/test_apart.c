@@ -3,7 +3,7 @@
  * work. catalogue.h has the whole table. */
 #include "catalogue.h"
 
-#include "base/u256.h"
+#include "util/u256.h"
 
 #define HELD 6100 /* headers that the client holds already */
 #define BASE 2016 /* below which it was pruned */

@@ -3,9 +3,9 @@
  * many worthless headers the flood offers (default 1,000,000; .ci/long 10,000,000). */
 #include "catalogue.h"
 
-#include "base/u256.h"
-#include "spv/lowwork.h"
 #include "spv/mine.h"
+#include "spv/sync/presync_peers.h"
+#include "util/u256.h"
 
 #define LENGTH 1500 /* headers: five answers */
 #define ANSWER 300 /* headers in an answer: many messages of few headers are as good, and cheap */

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "base/hex.h"
+#include "util/hex.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "support/sim/internal.h"
+#include "util/hash.h"
 
 #define RETRANSMIT SPV_SECOND /* a cut-off host's bytes try again */
 #define OUT_OF_ORDER (SPV_SECOND / 20) /* what arrives before earlier bytes waits for them */

@@ -16,10 +16,10 @@
 #ifndef TESTS_SUPPORT_SIM_H
 #define TESTS_SUPPORT_SIM_H
 
-#include "base/buffer.h"
 #include "spv/node.h"
 #include "spv/serve.h"
 #include "support/random.h"
+#include "util/buffer.h"
 
 #define SIM_UNIX 1700000000 /* what wall clocks say when a world begins */
 

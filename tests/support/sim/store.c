@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "spv/interval.h"
+#include "spv/chain/consensus.h"
 #include "spv/mine.h"
-#include "spv/rules.h"
+#include "spv/params/interval.h"
 #include "support/sim/internal.h"
+#include "util/u256.h"
 
 static void append(struct sim_store *s, const struct spv_record *record)
 {

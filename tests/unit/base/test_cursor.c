@@ -1,9 +1,9 @@
 /* Cursor and buffer: what one writes the other reads, and neither passes its end. */
 #include "support/unit.h"
 
-#include "base/buffer.h"
-#include "base/cursor.h"
 #include "spv/error.h"
+#include "util/buffer.h"
+#include "util/cursor.h"
 
 static void reads_what_the_buffer_wrote(void **state)
 {

@@ -1,7 +1,7 @@
 /* Hash functions against published vectors, and the header path against the plain one. */
 #include "support/unit.h"
 
-#include "base/hash.h"
+#include "util/hash.h"
 
 static void equals(const uint8_t *got, size_t n, const char *hex)
 {

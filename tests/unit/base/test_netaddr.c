@@ -5,10 +5,10 @@
 
 #include <cmocka.h>
 
-#include "base/hash.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/message.h"
+#include "util/hash.h"
 
 /* The example of BIP155's TORV3 and names published by the Tor project. */
 #define TOR "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"

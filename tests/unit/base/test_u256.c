@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "base/u256.h"
 #include "spv/error.h"
+#include "util/u256.h"
 
 static struct spv_u256 number(const char *hex)
 {

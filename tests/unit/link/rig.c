@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "link/reactor.h"
+#include "net/reactor.h"
 
 static void on_guard(void *ctx)
 {

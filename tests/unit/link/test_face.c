@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "link/link.h"
+#include "net/link.h"
 #include "unit/link/rig.h"
 #include "wire/codec.h"
 

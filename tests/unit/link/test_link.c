@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "base/buffer.h"
-#include "link/link.h"
+#include "net/link.h"
 #include "unit/link/rig.h"
+#include "util/buffer.h"
 #include "wire/codec.h"
 
 #define MANY_HEADERS SPV_MAX_HEADERS

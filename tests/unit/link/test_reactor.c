@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "link/reactor.h"
+#include "net/reactor.h"
 
 static int setup(void **state)
 {

@@ -1,7 +1,7 @@
 /* The SOCKS5 machine: bytes in, bytes out. */
 #include "support/unit.h"
 
-#include "link/socks5.h"
+#include "net/socks5.h"
 #include "spv/error.h"
 
 static struct spv_endpoint at(const char *host, uint16_t port)

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "link/reactor.h"
+#include "net/reactor.h"
 #include "support/random.h"
 #include "unit/link/rig.h"
 

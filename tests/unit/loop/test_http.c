@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-#include "base/buffer.h"
 #include "unit/loop/served.h"
+#include "util/buffer.h"
 #include "wire/codec.h"
 
 #define HEADERS 10

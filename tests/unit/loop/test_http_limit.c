@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "loop/http_limit.h"
+#include "loop/rate_limit.h"
 
 static struct spv_netaddr ipv4(uint32_t n)
 {

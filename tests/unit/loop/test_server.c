@@ -13,11 +13,11 @@
 
 #include <cmocka.h>
 
-#include "base/buffer.h"
-#include "base/hash.h"
 #include "spv/serve.h"
 #include "unit/link/rig.h"
 #include "unit/loop/served.h"
+#include "util/buffer.h"
+#include "util/hash.h"
 #include "wire/codec.h"
 
 #define HEADERS 4500

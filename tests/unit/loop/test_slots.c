@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "loop/slots.h"
+#include "loop/conn_slots.h"
 
 #define MANY 64
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/hash.h"
+#include "util/hash.h"
 
 void kit_init(struct kit *k)
 {

@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
-#include "base/buffer.h"
 #include "spv/error.h"
 #include "spv/peer.h"
 #include "support/random.h"
+#include "util/buffer.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 

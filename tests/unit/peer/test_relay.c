@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "peer/known.h"
+#include "peer/known_inv.h"
 #include "spv/push.h"
 
 static struct spv_inv item(uint32_t type, uint64_t n)

@@ -1,7 +1,7 @@
 /* Which answer settles which request, and what happens when none comes. */
 #include "unit/peer/kit.h"
 
-#include "base/hash.h"
+#include "util/hash.h"
 
 static int ask_from(struct kit *k, const uint64_t *locator, size_t n)
 {

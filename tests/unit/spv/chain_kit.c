@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
 #include "spv/message.h"
+#include "util/u256.h"
 
 const struct spv_now kit_late = {0, INT64_C(1) << 33};
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "shell.h"
-#include "spv/discovery.h"
+#include "spv/node/outbound.h"
 
 #define SERVICES (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
 

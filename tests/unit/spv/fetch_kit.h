@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "shell.h"
-#include "spv/fetch.h"
+#include "spv/sync/segments.h"
 
 #define PERIOD 2016
 #define PERIODS 5

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/u256.h"
+#include "util/u256.h"
 
 static int store_tip(void *ctx, struct spv_record *out)
 {

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "spv/addrbook.h"
-#include "spv/backoff.h"
-#include "spv/bans.h"
+#include "spv/addrman/addrman.h"
+#include "spv/addrman/backoff.h"
+#include "spv/addrman/banman.h"
 #include "support/random.h"
 
 #define NOW INT64_C(1800000000)

@@ -3,8 +3,8 @@
 #include "support/unit.h"
 
 #include "shell.h"
-#include "spv/alarm.h"
-#include "spv/warning_text.h"
+#include "spv/effects/warning_text.h"
+#include "spv/node/health.h"
 
 #define MINUTES (60 * SPV_SECOND)
 #define UNIX 1700000000

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "spv/bans.h"
+#include "spv/addrman/banman.h"
 #include "spv/error.h"
 
 #define NOW INT64_C(1800000000)

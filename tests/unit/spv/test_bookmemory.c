@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "spv/addrbook.h"
+#include "spv/addrman/addrman.h"
 #include "support/random.h"
 
 void *__real_realloc(void *p, size_t n);

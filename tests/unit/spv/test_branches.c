@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "spv/chain_state.h"
+#include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "unit/spv/chain_kit.h"
+#include "util/u256.h"
 
 static struct spv_verdict take(struct spv_chain *c, const struct kit_headers *h, size_t from,
                                size_t to)

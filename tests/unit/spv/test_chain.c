@@ -2,12 +2,12 @@
  * networks are small: periods of ten blocks, regtest's limit. */
 #include <string.h>
 
-#include "base/u256.h"
+#include "spv/chain/consensus.h"
 #include "spv/error.h"
 #include "spv/message.h"
-#include "spv/rules.h"
 #include "unit/spv/chain_kit.h"
 #include "unit/spv/test_batches.h"
+#include "util/u256.h"
 
 #define LIMIT 0x207fffff
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spv/chain_state.h"
+#include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "unit/spv/chain_kit.h"
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "shell.h"
-#include "spv/fetch.h"
+#include "spv/sync/segments.h"
 
 #define LENGTH 4500
 

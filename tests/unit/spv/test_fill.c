@@ -1,8 +1,8 @@
 /* A node that fills the gap below its chain's base, in spite of liars and short memory. */
 #include <string.h>
 
-#include "base/u256.h"
 #include "unit/spv/origin_rig.h"
+#include "util/u256.h"
 
 /* One allocation of the node's fails: the one that is chosen. */
 static long allocation = -1; /* how many more succeed; -1: all */

@@ -2,7 +2,7 @@
 #include "support/unit.h"
 
 #include "shell.h"
-#include "spv/metrics.h"
+#include "spv/node/peer_rates.h"
 
 static struct spv_now at(uint64_t ms)
 {

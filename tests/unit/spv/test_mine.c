@@ -1,9 +1,9 @@
 /* Mining: valid, deterministic, quick. */
 #include <string.h>
 
-#include "base/u256.h"
 #include "spv/error.h"
 #include "unit/spv/chain_kit.h"
+#include "util/u256.h"
 
 static void finds_a_nonce_that_meets_the_bits(void **state)
 {

@@ -8,10 +8,10 @@
 #include <cmocka.h>
 
 #include "shell.h"
-#include "spv/bans.h"
-#include "spv/effects.h"
-#include "spv/named.h"
-#include "spv/sync.h"
+#include "spv/addrman/banman.h"
+#include "spv/addrman/manual_peers.h"
+#include "spv/effects/effects.h"
+#include "spv/sync/header_sync.h"
 
 static struct test_chain main_chain; /* 4,500 headers: three messages */
 static struct test_chain fork_chain; /* leaves it at 4,400, 120 longer */

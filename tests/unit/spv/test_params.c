@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hex.h"
-#include "base/u256.h"
 #include "spv/error.h"
 #include "unit/spv/chain_kit.h"
+#include "util/hex.h"
+#include "util/u256.h"
 
 struct fact {
     enum spv_network network;

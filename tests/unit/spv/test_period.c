@@ -1,9 +1,9 @@
 /* A period between two checkpoints, proven by its links alone. */
 #include "support/unit.h"
 
-#include "base/u256.h"
 #include "spv/error.h"
 #include "spv/mine.h"
+#include "util/u256.h"
 
 #define PERIOD 2016
 

@@ -1,15 +1,15 @@
 /* The two passes that a chain must go through before anything of it is stored: where each begins
  * and ends, what comes out, what is found wrong, and what it costs. */
-#include "spv/presync.h"
+#include "spv/sync/presync.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "spv/chain_state.h"
+#include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "support/random.h"
 #include "unit/spv/chain_kit.h"
+#include "util/u256.h"
 
 #define LONG 40000 /* headers: some 40 periods over what is held */
 

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "spv/chain_state.h"
+#include "spv/chain/chain_state.h"
 #include "spv/error.h"
-#include "spv/presync.h"
+#include "spv/sync/presync.h"
 #include "support/random.h"
 #include "unit/spv/chain_kit.h"
+#include "util/u256.h"
 
 void *__real_malloc(size_t n);
 void *__real_realloc(void *p, size_t n);

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "spv/chain_state.h"
+#include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "unit/spv/chain_kit.h"
+#include "util/u256.h"
 
 #define DEEP 20000 /* more than side branches may hold */
 #define FORK 1000

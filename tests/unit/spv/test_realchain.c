@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "spv/judge.h"
-#include "spv/rules.h"
+#include "spv/chain/consensus.h"
+#include "spv/chain/header_ctx.h"
 #include "unit/spv/chain_kit.h"
+#include "util/u256.h"
 
 static void follows_mainnet_through_its_first_retarget(void **state)
 {

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hex.h"
 #include "spv/error.h"
-#include "spv/rest.h"
+#include "spv/serve/rest.h"
 #include "unit/spv/chain_kit.h"
+#include "util/hex.h"
 
 #define SERVED 2500
 

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/u256.h"
-#include "spv/rules.h"
+#include "spv/chain/consensus.h"
 #include "unit/spv/chain_kit.h"
+#include "util/u256.h"
 
 /* The network after p; the first for NULL, NULL after the last. */
 static const struct spv_params *next_network(const struct spv_params *p)

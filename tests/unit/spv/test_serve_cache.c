@@ -4,7 +4,7 @@
 
 #include "spv/error.h"
 #include "spv/serve.h"
-#include "spv/serve_cache.h"
+#include "spv/serve/frame_cache.h"
 #include "support/random.h"
 #include "unit/spv/chain_kit.h"
 #include "wire/codec.h"

@@ -1,7 +1,7 @@
 /* A store may know the work below its base, or count work from there. */
 #include "base_kit.h"
 
-#include "base/u256.h"
+#include "util/u256.h"
 
 struct spv_params base_params;
 struct spv_record base_chain[TOP + 1];

@@ -9,7 +9,7 @@
 
 #include <sqlite3.h>
 
-#include "base/u256.h"
+#include "util/u256.h"
 
 int folder_setup(void **state)
 {

@@ -1,11 +1,11 @@
 /* Chains that do not begin at genesis: how they are stored, read, checked and continued. */
 #include <string.h>
 
-#include "base/u256.h"
 #include "base_kit.h"
 #include "spv/chain.h"
 #include "spv/message.h"
 #include "store/db.h"
+#include "util/u256.h"
 
 static void starts_at_a_base_and_goes_on(void **state)
 {

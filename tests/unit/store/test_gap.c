@@ -1,11 +1,11 @@
 /* The gap below a base: filled until it joins, or made by pruning. */
 #include <string.h>
 
-#include "base/u256.h"
 #include "base_kit.h"
 #include "faults.h"
 #include "spv/chain.h"
 #include "store/db.h"
+#include "util/u256.h"
 
 static void what_is_filled_joins_when_it_meets_the_base(void **state)
 {

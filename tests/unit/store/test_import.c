@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
+#include "spv/formats/import.h"
 #include "spv/import.h"
-#include "store/import.h"
 
 #define ROOM 8192
 

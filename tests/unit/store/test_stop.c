@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/stop.h"
+#include "store/interrupt.h"
 
 #define HANG_S 100 /* what takes longer was not stopped */
 #define ENDLESS                                                                                    \

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "base/hash.h"
 #include "spv/block.h"
+#include "util/hash.h"
 
 /* Mainnet's first block. */
 #define GENESIS                                                                                    \

@@ -1,8 +1,8 @@
 /* Frames: what is read, what is refused and in which order, what is written. */
 #include "support/unit.h"
 
-#include "base/hash.h"
 #include "spv/error.h"
+#include "util/hash.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 

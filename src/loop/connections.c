@@ -1,0 +1,225 @@
+/* The dials, links and look-ups of an event loop.
+ *
+ * A slot lives from the node's CONNECT until its dial has failed or its link has said on_closed,
+ * and exactly one of the two sides ends the id: either the node is told once that it closed, or the
+ * node dropped it first and is told nothing. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "loop/event_loop.h"
+#include "net/reactor.h"
+#include "net/sockaddr.h"
+
+static struct spv_slot *find(const struct spv_evloop *l, uint64_t id)
+{
+    for (struct spv_slot *s = l->slots; s != NULL; s = s->next) {
+        if (s->id == id && !s->dropped)
+            return s;
+    }
+    return NULL;
+}
+
+static void free_slot(struct spv_slot *slot)
+{
+    struct spv_slot **at = &slot->loop->slots;
+    while (*at != slot)
+        at = &(*at)->next;
+    *at = slot->next;
+    free(slot);
+}
+
+/* The connection is over; frees the slot. The node's answer, or 0 when it is not asked. */
+static int end_slot(struct spv_slot *slot, int error)
+{
+    struct spv_evloop *l = slot->loop;
+    const uint64_t id = slot->id;
+    const bool tell = !slot->dropped && !l->stopping;
+    free_slot(slot);
+    return tell ? spv_node_closed(l->node, id, error, spv_system_now()) : 0;
+}
+
+static void on_ready(struct spv_link *link, void *ctx)
+{
+    struct spv_slot *slot = ctx;
+    struct spv_evloop *l = slot->loop;
+    slot->ready = true;
+    if (slot->dropped || l->stopping)
+        return;
+    struct spv_peer_stats info;
+    spv_link_stats(link, &info);
+    spv_evloop_after(l, spv_node_connected(l->node, slot->id, &info, spv_system_now()));
+}
+
+static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
+{
+    const struct spv_slot *slot = ctx;
+    struct spv_evloop *l = slot->loop;
+    (void)link;
+    if (!slot->ready || slot->dropped || l->stopping) /* the handshake is the machine's business */
+        return;
+    spv_evloop_after(l, spv_node_recv(l->node, slot->id, msg, spv_system_now()));
+}
+
+static void on_closed(struct spv_link *link, int error, void *ctx)
+{
+    struct spv_slot *slot = ctx;
+    struct spv_evloop *l = slot->loop;
+    (void)link;
+    spv_evloop_after(l, end_slot(slot, error));
+}
+
+static int attach(struct spv_slot *slot, int fd)
+{
+    struct spv_evloop *l = slot->loop;
+    struct spv_peer_config cfg = {
+        .net = &l->cfg.node.params->net,
+        .relay = false, /* BIP37: we ask for what we want */
+        .user_agent = l->cfg.user_agent,
+        .height = (int32_t)spv_chain_tip(spv_node_chain(l->node))->height,
+        .rng = l->cfg.node.rng,
+        .self_nonces = &l->nonces,
+    };
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    /* behind a proxy the socket's other end is the proxy, whose address is nobody's business */
+    if (l->proxy.endpoint.host[0] == '\0' && getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+        (void)spv_sock_to_netaddr(&cfg.remote, (const struct sockaddr *)&sa);
+    const struct spv_link_callbacks callbacks = {
+        .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = slot};
+    return spv_link_attach(&slot->link, l->reactor, fd, &cfg, SPV_OUTBOUND, &callbacks);
+}
+
+static void on_dialled(void *ctx, int fd, int error)
+{
+    struct spv_slot *slot = ctx;
+    struct spv_evloop *l = slot->loop;
+    slot->dial = NULL;
+    int rc = error < 0 ? error : attach(slot, fd);
+    if (rc < 0)
+        spv_evloop_after(l, end_slot(slot, rc));
+}
+
+static int begin_slot(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
+{
+    struct spv_slot *slot = calloc(1, sizeof *slot);
+    if (slot == NULL)
+        return SPV_ERR_NOMEM;
+    slot->loop = l;
+    slot->id = id;
+    int rc = l->proxy.endpoint.host[0] != '\0'
+                 ? spv_dial_proxy_start(&slot->dial, l->reactor, &l->proxy, endpoint,
+                                        l->cfg.connect_timeout_us, on_dialled, slot)
+                 : spv_dial_start(&slot->dial, l->reactor, endpoint, l->cfg.connect_timeout_us,
+                                  on_dialled, slot);
+    if (rc < 0) {
+        free(slot);
+        return rc;
+    }
+    slot->next = l->slots;
+    l->slots = slot;
+    return 0;
+}
+
+void spv_peers_connect(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
+{
+    int rc = begin_slot(l, id, endpoint);
+    if (rc < 0) {
+        rc = spv_node_closed(l->node, id, rc, spv_system_now());
+        if (rc < 0)
+            spv_evloop_after(l, rc);
+    }
+}
+
+void spv_peers_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg)
+{
+    const struct spv_slot *slot = find(l, id);
+    if (slot == NULL || slot->link == NULL)
+        return; /* gone meanwhile: the node will hear, or has said so itself */
+    int rc = spv_link_send(slot->link, msg);
+    /* What the peer's version does not know is not sent; anything else breaks the conversation. */
+    if (rc < 0 && rc != SPV_ERR_UNSUPPORTED)
+        spv_link_close(slot->link, rc);
+}
+
+void spv_peers_drop(struct spv_evloop *l, uint64_t id, int error)
+{
+    struct spv_slot *slot = find(l, id);
+    if (slot == NULL)
+        return;
+    slot->dropped = true;
+    if (slot->dial != NULL) {
+        spv_dial_cancel(slot->dial);
+        free_slot(slot);
+    } else {
+        spv_link_close(slot->link, error);
+    }
+}
+
+static void free_query(struct spv_query *query)
+{
+    struct spv_query **at = &query->loop->queries;
+    while (*at != query)
+        at = &(*at)->next;
+    *at = query->next;
+    free(query);
+}
+
+static void on_resolved(void *ctx, int error, const struct spv_netaddr *addrs, size_t n)
+{
+    struct spv_query *query = ctx;
+    struct spv_evloop *l = query->loop;
+    const struct spv_endpoint endpoint = query->endpoint;
+    free_query(query);
+    spv_evloop_after(l, spv_node_resolved(l->node, &endpoint, error, addrs, n, spv_system_now()));
+}
+
+static int begin_query(struct spv_evloop *l, const struct spv_endpoint *endpoint)
+{
+    struct spv_query *query = calloc(1, sizeof *query);
+    if (query == NULL)
+        return SPV_ERR_NOMEM;
+    query->loop = l;
+    query->endpoint = *endpoint;
+    const uint16_t port = endpoint->port != 0 ? endpoint->port : l->cfg.node.params->net.port;
+    int rc = spv_lookup_start(&query->lookup, l->reactor, endpoint->host, port, on_resolved, query);
+    if (rc < 0) {
+        free(query);
+        return rc;
+    }
+    query->next = l->queries;
+    l->queries = query;
+    return 0;
+}
+
+void spv_peers_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint)
+{
+    const struct spv_endpoint wanted = *endpoint; /* lent until the next call on the node */
+    int rc = begin_query(l, &wanted);
+    if (rc < 0) {
+        rc = spv_node_resolved(l->node, &wanted, rc, NULL, 0, spv_system_now());
+        if (rc < 0)
+            spv_evloop_after(l, rc);
+    }
+}
+
+void spv_peers_end(struct spv_evloop *l)
+{
+    l->stopping = true;
+    for (struct spv_query *query = l->queries; query != NULL;) {
+        struct spv_query *next = query->next;
+        spv_lookup_cancel(query->lookup);
+        free(query);
+        query = next;
+    }
+    l->queries = NULL;
+    for (struct spv_slot *slot = l->slots; slot != NULL;) {
+        struct spv_slot *next = slot->next;
+        if (slot->dial != NULL) {
+            spv_dial_cancel(slot->dial);
+            free_slot(slot);
+        }
+        slot = next;
+    }
+    spv_reactor_evict(l->reactor); /* links say on_closed, which frees their slots */
+}

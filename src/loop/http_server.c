@@ -1,0 +1,406 @@
+/* An HTTP/1.1 server around the pure answers of src/spv/serve/rest.c, on sockets of our own.
+ *
+ * A connection waits for a request, is sent its answer, and waits again; while it is sent an answer
+ * nothing is read from it. A client that has sent several requests at once gets one answer a turn
+ * of the loop. A connection that is to end is shut for writing and read for a moment more, so that
+ * what the client still sends does not reset the connection under the answer. Each stage has a
+ * deadline, looked at by one timer. Of too many connections the longest idle one is closed.
+ *
+ * The socket belongs to a carrier, which takes it out of the event loop before it closes it: no
+ * event of a closed descriptor is left behind for the next connection that gets its number. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/http_reply.h"
+#include "loop/http_request.h"
+#include "loop/rate_limit.h"
+#include "net/reactor.h"
+#include "net/sockaddr.h"
+#include "net/stream.h"
+#include "spv/loop.h"
+#include "spv/serve/rest.h"
+
+#define MAX_CONNECTIONS 64 /* ours: a few descriptors of the usual 1024 */
+#define REQUEST_US (10 * SPV_SECOND) /* ours: a request is one packet */
+#define REPLY_US (60 * SPV_SECOND) /* ours: the longest reply is 1.3 MB */
+#define LINGER_US SPV_SECOND /* ours: what a client sent before it saw our end is on its way */
+#define BURST_SECONDS 4 /* ours: so much may be asked at once after a silence */
+#define SWEEP_US (SPV_SECOND / 4)
+
+enum stage { /* in the order in which they make room */
+             LINGERING, /* the answer is with the kernel, no other will follow */
+             WAITING, /* for a request, or for the rest of one */
+             REPLYING,
+};
+
+struct connection {
+    struct connection *prev, *next;
+    struct spv_http *http;
+    struct spv_carrier *carrier;
+    int fd; /* the carrier's */
+    struct spv_netaddr from; /* network 0: unknown */
+    enum stage stage;
+    bool keep_alive;
+    bool has_more; /* a request that was read already has its turn next */
+    uint64_t since_us; /* when the stage began; when the client last took bytes of its answer */
+    uint64_t deadline;
+    struct spv_buffer in; /* SPV_HTTP_MAX_HEAD bytes at most */
+    struct spv_buffer out; /* one answer */
+    size_t n_sent;
+};
+
+struct spv_http {
+    struct spv_http_config cfg;
+    struct spv_reactor *reactor;
+    struct spv_listener *listener;
+    struct spv_timer *sweep; /* closes what is late */
+    struct spv_timer *turn; /* of those that have more */
+    struct connection *first;
+    unsigned n;
+    struct spv_http_limit limit;
+    struct spv_http_stats stats;
+};
+
+static uint64_t now_us(void)
+{
+    return spv_system_now().mono_us;
+}
+
+/* ---- connections ---- */
+
+static void close_connection(struct connection *c)
+{
+    struct spv_http *h = c->http;
+    *(c->prev != NULL ? &c->prev->next : &h->first) = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    h->n--;
+    c->carrier->ops->free(c->carrier);
+    spv_buffer_free(&c->in);
+    spv_buffer_free(&c->out);
+    free(c);
+}
+
+static void drop_connection(struct connection *c)
+{
+    c->http->stats.dropped++;
+    close_connection(c);
+}
+
+static void enter_stage(struct connection *c, enum stage stage, uint64_t lasts_us)
+{
+    c->stage = stage;
+    c->since_us = now_us();
+    c->deadline = c->since_us + lasts_us;
+    c->carrier->ops->want_read(c->carrier, stage != REPLYING);
+}
+
+static void begin_waiting(struct connection *c)
+{
+    enter_stage(c, WAITING, c->http->cfg.request_timeout_us);
+}
+
+static void on_sweep(void *ctx)
+{
+    struct spv_http *h = ctx;
+    const uint64_t now = now_us();
+    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->deadline > now)
+            continue;
+        if (c->stage == LINGERING)
+            close_connection(c);
+        else
+            drop_connection(c);
+    }
+    if (h->first != NULL)
+        spv_timer_set(h->sweep, now + SWEEP_US);
+}
+
+/* The one that has been idle for longest: those that are being answered come last. */
+static void make_room(struct spv_http *h)
+{
+    struct connection *found = h->first;
+    for (struct connection *c = h->first; c != NULL; c = c->next)
+        if (c->stage < found->stage || (c->stage == found->stage && c->since_us < found->since_us))
+            found = c;
+    if (found != NULL)
+        drop_connection(found);
+}
+
+/* ---- answers ---- */
+
+/* The whole answer is with the kernel. */
+static void end_reply(struct connection *c)
+{
+    spv_buffer_free(&c->out);
+    c->n_sent = 0;
+    if (!c->keep_alive) {
+        spv_buffer_free(&c->in);
+        (void)shutdown(c->fd, SHUT_WR);
+        enter_stage(c, LINGERING, LINGER_US);
+        return;
+    }
+    begin_waiting(c);
+    c->has_more = c->in.len > 0;
+    if (c->has_more)
+        spv_timer_set(c->http->turn, c->since_us);
+}
+
+/* Writes as much as the socket takes. The connection may be gone afterwards. */
+static void push(struct connection *c)
+{
+    while (c->n_sent < c->out.len) {
+        const ssize_t took =
+            c->carrier->ops->write(c->carrier, c->out.data + c->n_sent, c->out.len - c->n_sent);
+        if (took < 0) {
+            close_connection(c);
+            return;
+        }
+        if (took == 0) {
+            c->carrier->ops->want_write(c->carrier, true);
+            return;
+        }
+        c->n_sent += (size_t)took;
+        c->since_us = now_us();
+    }
+    c->carrier->ops->want_write(c->carrier, false);
+    end_reply(c);
+}
+
+/* Sends a reply and takes its body. The connection may be gone afterwards. */
+static void reply(struct connection *c, const struct spv_http_request *req,
+                  struct spv_rest_reply *r, unsigned retry_after)
+{
+    const struct spv_http_reply_head head = {
+        .status = r->status,
+        .type = r->type,
+        .length = r->body.len,
+        .retry_after = retry_after,
+        .http_1_0 = req->http_1_0,
+        .keep_alive = req->keep_alive,
+        .unix_s = spv_system_now().unix_s,
+    };
+    c->keep_alive = req->keep_alive;
+    spv_http_reply_head(&c->out, &head);
+    if (req->method != SPV_HTTP_HEAD)
+        spv_buffer_put(&c->out, r->body.data, r->body.len);
+    const bool failed = c->out.error != 0 || r->body.error != 0;
+    spv_buffer_free(&r->body);
+    spv_buffer_consume(&c->in, req->len);
+    if (c->in.len == 0)
+        spv_buffer_free(&c->in);
+    if (failed) {
+        close_connection(c);
+        return;
+    }
+    enter_stage(c, REPLYING, REPLY_US);
+    push(c);
+}
+
+static void refuse(struct connection *c, const struct spv_http_request *req,
+                   enum spv_rest_status status, unsigned retry_after, const char *text)
+{
+    struct spv_rest_reply r = {.status = status, .type = "text/plain"};
+    spv_buffer_init(&r.body);
+    spv_buffer_put(&r.body, text, strlen(text));
+    spv_buffer_put(&r.body, "\r\n", 2);
+    reply(c, req, &r, retry_after);
+}
+
+static void answer(struct connection *c, const struct spv_http_request *req)
+{
+    struct spv_http *h = c->http;
+    struct spv_rest_reply r;
+    const unsigned wait =
+        c->from.network != 0 ? spv_http_limit_take(&h->limit, &c->from, now_us()) : 0;
+    h->stats.requests++;
+    if (wait > 0) {
+        h->stats.limited++;
+        refuse(c, req, SPV_REST_TOO_MANY, wait, "Too many requests; see Retry-After");
+    } else if (req->method == SPV_HTTP_OTHER) {
+        refuse(c, req, SPV_REST_METHOD, 0, "Only GET and HEAD");
+    } else if (spv_rest_answer(&r, &h->cfg.reader, h->cfg.params, req->target) < 0) {
+        refuse(c, req, SPV_REST_UNAVAILABLE, 0, "Out of memory");
+    } else {
+        reply(c, req, &r, r.status == SPV_REST_UNAVAILABLE ? 10 : 0);
+    }
+}
+
+/* Takes the next request, if all of it is there: one answer. The connection may be gone afterwards.
+ */
+static void take_request(struct connection *c)
+{
+    struct spv_http_request req;
+    c->has_more = false;
+    const enum spv_http_parse parsed = spv_http_request_parse(&req, (char *)c->in.data, c->in.len);
+    switch (parsed) {
+    case SPV_HTTP_INCOMPLETE:
+        return;
+    case SPV_HTTP_COMPLETE:
+        answer(c, &req);
+        return;
+    case SPV_HTTP_BAD_REQUEST:
+        refuse(c, &req, SPV_REST_BAD_REQUEST, 0, req.why);
+        return;
+    case SPV_HTTP_HAS_BODY:
+        refuse(c, &req, SPV_REST_TOO_LARGE, 0, req.why);
+        return;
+    case SPV_HTTP_BAD_VERSION:
+        refuse(c, &req, SPV_REST_VERSION, 0, req.why);
+        return;
+    }
+}
+
+static void on_turn(void *ctx)
+{
+    const struct spv_http *h = ctx;
+    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->has_more && c->stage == WAITING)
+            take_request(c);
+    }
+}
+
+static void on_readable(void *ctx)
+{
+    struct connection *c = ctx;
+    struct spv_reactor *r = c->http->reactor;
+    spv_inbox_enter(r->inbox);
+    size_t room = SPV_SCRATCH;
+    if (c->stage != LINGERING)
+        room = SPV_HTTP_MAX_HEAD > c->in.len ? SPV_HTTP_MAX_HEAD - c->in.len : 0;
+    if (c->stage == REPLYING || room == 0)
+        return;
+    const ssize_t got = c->carrier->ops->read(c->carrier, r->scratch, room);
+    if (got < 0) {
+        close_connection(c);
+        return;
+    }
+    if (got == 0 || c->stage == LINGERING)
+        return;
+    spv_buffer_put(&c->in, r->scratch, (size_t)got);
+    if (c->in.error != 0)
+        close_connection(c);
+    else if (!c->has_more)
+        take_request(c);
+}
+
+static void on_writable(void *ctx)
+{
+    struct connection *c = ctx;
+    spv_inbox_enter(c->http->reactor->inbox);
+    if (c->stage == REPLYING)
+        push(c);
+}
+
+static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
+{
+    struct spv_http *h = ctx;
+    (void)from;
+    if (h->n >= h->cfg.max_connections)
+        make_room(h);
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        goto err0;
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+        (void)spv_sock_to_netaddr(&c->from, (const struct sockaddr *)&sa);
+    const struct spv_carrier up = {
+        .on_readable = on_readable, .on_writable = on_writable, .ctx = c};
+    if (spv_carrier_socket(&c->carrier, h->reactor, fd, &up) < 0)
+        goto err1;
+    c->http = h;
+    c->fd = fd;
+    spv_buffer_init(&c->in);
+    spv_buffer_init(&c->out);
+    begin_waiting(c);
+    c->next = h->first;
+    if (c->next != NULL)
+        c->next->prev = c;
+    else
+        spv_timer_set(h->sweep, c->since_us + SWEEP_US);
+    h->first = c;
+    h->n++;
+    h->stats.connections++;
+    return;
+err1:
+    free(c);
+err0:
+    (void)close(fd);
+    h->stats.dropped++;
+}
+
+/* ---- life ---- */
+
+int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_http_config *cfg,
+                 struct spv_problem *why)
+{
+    int rc = SPV_ERR_NOMEM;
+    struct spv_http *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        goto err0;
+    h->cfg = *cfg;
+    h->reactor = r;
+    if (h->cfg.max_connections == 0)
+        h->cfg.max_connections = MAX_CONNECTIONS;
+    if (h->cfg.request_timeout_us == 0)
+        h->cfg.request_timeout_us = REQUEST_US;
+    spv_http_limit_init(&h->limit, cfg->rate, cfg->rate * BURST_SECONDS);
+    rc = spv_timer_new(&h->sweep, r, on_sweep, h);
+    if (rc < 0)
+        goto err1;
+    rc = spv_timer_new(&h->turn, r, on_turn, h);
+    if (rc < 0)
+        goto err2;
+    rc = spv_listener_new(&h->listener, r, &cfg->listen, on_accepted, h, why);
+    if (rc < 0) {
+        why = NULL; /* the listener has said it */
+        goto err3;
+    }
+    *out = h;
+    return 0;
+err3:
+    spv_timer_free(h->turn);
+err2:
+    spv_timer_free(h->sweep);
+err1:
+    free(h);
+err0:
+    if (why != NULL) {
+        why->code = (enum spv_err)rc;
+        (void)snprintf(why->text, sizeof why->text, "cannot start the HTTP server: %s",
+                       spv_strerror(rc));
+    }
+    return rc;
+}
+
+uint16_t spv_http_port(const struct spv_http *h)
+{
+    return spv_listener_port(h->listener);
+}
+
+void spv_http_stats(const struct spv_http *h, struct spv_http_stats *out)
+{
+    *out = h->stats;
+    out->open = h->n;
+}
+
+void spv_http_free(struct spv_http *h)
+{
+    if (h == NULL)
+        return;
+    spv_listener_free(h->listener);
+    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+        next = c->next;
+        close_connection(c);
+    }
+    spv_timer_free(h->turn);
+    spv_timer_free(h->sweep);
+    spv_http_limit_free(&h->limit);
+    free(h);
+}

@@ -1,0 +1,417 @@
+/* A listener whose links are all inbound. A getheaders is answered at once from the reader; then
+ * its client is not read until the next turn of the loop, so that each client gets one answer a
+ * turn however many it has asked for, and not before it has taken most of its earlier answers. One
+ * that asks and never reads costs a bounded queue, then the room in the sockets' buffers, and is
+ * closed by the write deadline. Everything else that clients say is heard and ignored; pings are
+ * the machine's business.
+ *
+ * A chain that grows is watched by looking at its tip now and then. The last few headers up to a
+ * new tip are given to each client's machine, which knows what its peer has: it sends those that
+ * follow, or the tip's hash when they do not fit together. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/conn_slots.h"
+#include "net/link.h"
+#include "net/reactor.h"
+#include "net/sockaddr.h"
+#include "spv/loop.h"
+#include "spv/push.h"
+#include "spv/serve.h"
+#include "spv/serve/frame_cache.h"
+
+#define MAX_CLIENTS                                                                                \
+    256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
+#define MAX_WAITING (4u << 20) /* ours: 25 full answers that one client has not taken */
+#define MAX_ALL_WAITING (32u << 20) /* ours: and for all together, beside one answer each */
+#define FULL_ANSWER (SPV_FRAME_HEADER + 3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
+
+#define ANNOUNCED 16 /* ours: a peer is sent 8 at most; below them the ones that it may have */
+
+struct client {
+    struct client *next;
+    struct spv_server *server;
+    struct spv_link *link;
+    struct spv_netaddr addr; /* network 0: unknown */
+    bool ready;
+    bool evicted; /* its slot is another's already */
+    bool answered; /* in this turn, or earlier answers fill its queue: it is not read */
+};
+
+struct spv_server {
+    struct spv_server_config cfg;
+    struct spv_reactor *reactor;
+    struct spv_listener *listener;
+    struct spv_timer *watch;
+    struct spv_timer *turn; /* lets clients ask again */
+    struct spv_blockhash tip; /* that the clients have heard of */
+    struct client *clients;
+    unsigned n_evicted; /* of them */
+    uint64_t slots_key[2];
+    struct spv_server_stats stats;
+    struct spv_self_nonces nonces;
+    struct spv_serve_cache *cache;
+};
+
+static void tell(const struct spv_server *s, const struct spv_endpoint *from, bool connected,
+                 int error)
+{
+    if (s->cfg.on_client != NULL)
+        s->cfg.on_client(s->cfg.ctx, from, connected, error, s->stats.clients);
+}
+
+static void on_ready(struct spv_link *link, void *ctx)
+{
+    struct client *c = ctx;
+    (void)link;
+    c->ready = true;
+}
+
+static void on_taken(void *ctx, int error)
+{
+    struct client *c = ctx;
+    if (error == 0 && c->answered)
+        spv_timer_set(c->server->turn, 0);
+}
+
+static void answer(struct client *c, const struct spv_msg_getheaders *request)
+{
+    struct spv_server *s = c->server;
+    struct spv_shared_frame *frame;
+    const int n = spv_serve_cache_answer(s->cache, &frame, request);
+    if (n < 0) {
+        spv_link_close(c->link, n);
+        return;
+    }
+    const int rc = spv_link_send_headers(c->link, frame, on_taken, c);
+    spv_shared_frame_unref(frame);
+    if (rc < 0)
+        spv_link_close(c->link, rc);
+    else
+        s->stats.headers_sent += (uint64_t)n;
+}
+
+/* The next turn. A client may ask again when it has taken enough of its answers; memory stays
+ * bounded however many ask without reading. */
+static void on_turn(void *ctx)
+{
+    struct spv_server *s = ctx;
+    size_t all = 0;
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        all += spv_link_pending(c->link);
+    for (struct client *c = s->clients; c != NULL; c = c->next) {
+        const size_t mine = c->answered ? spv_link_pending(c->link) : 0;
+        if (!c->answered || (mine > 0 && (mine > MAX_WAITING || all > MAX_ALL_WAITING)))
+            continue;
+        c->answered = false;
+        all += FULL_ANSWER;
+        spv_link_read_start(c->link);
+    }
+}
+
+static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
+{
+    struct client *c = ctx;
+    if (!c->ready || msg->command != SPV_CMD_GETHEADERS)
+        return;
+    c->server->stats.requests++;
+    c->answered = true;
+    spv_link_read_stop(link);
+    answer(c, &msg->u.getheaders);
+    spv_timer_set(c->server->turn, 0);
+}
+
+/* The last headers up to the reader's tip, when that is another than before: how many, 0, or
+ * negative. */
+static int read_news(struct spv_server *s, struct spv_record *tip, struct spv_header *out)
+{
+    const struct spv_reader *r = &s->cfg.reader;
+    int rc = r->hold != NULL ? r->hold(r->ctx) : 0;
+    if (rc < 0)
+        return rc;
+    rc = r->tip(r->ctx, tip);
+    if (rc == 1) {
+        const uint32_t from = tip->height > ANNOUNCED ? tip->height - ANNOUNCED + 1 : 1;
+        rc = spv_blockhash_eq(&tip->hash, &s->tip) ? 0 : r->range(r->ctx, out, from, ANNOUNCED);
+    }
+    if (r->release != NULL)
+        r->release(r->ctx);
+    return rc;
+}
+
+struct news {
+    const struct spv_header *headers;
+    size_t n;
+};
+
+/* Those after the last one that the peer has; all, when it has none of them. */
+static void announce(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    const struct news *news = ctx;
+    size_t first = news->n;
+    struct spv_hash256 prev;
+    if (peer == NULL)
+        return;
+    do {
+        first--;
+        memcpy(prev.b, news->headers[first].prev.b, sizeof prev.b);
+    } while (first > 0 && !spv_peer_knows(peer, &prev));
+    /* errors end the link */
+    (void)spv_peer_announce(peer, news->headers + first, news->n - first, now);
+}
+
+/* A reader that fails now may do better next time: another process may be just opening the file.
+ * Clients hear of it when they ask. */
+static void on_watch(void *ctx)
+{
+    struct spv_server *s = ctx;
+    struct spv_header headers[ANNOUNCED];
+    struct spv_record tip;
+    const int n = read_news(s, &tip, headers);
+    if (n > 0) {
+        struct news news = {headers, (size_t)n};
+        s->tip = tip.hash;
+        for (const struct client *c = s->clients; c != NULL; c = c->next)
+            if (c->ready)
+                (void)spv_link_call(c->link, announce, &news);
+        if (s->cfg.on_tip != NULL)
+            s->cfg.on_tip(s->cfg.ctx, &tip);
+    }
+    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
+}
+
+static void on_closed(struct spv_link *link, int error, void *ctx)
+{
+    struct client *c = ctx;
+    struct spv_server *s = c->server;
+    struct client **at = &s->clients;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    s->n_evicted -= c->evicted;
+    free(c);
+    s->stats.clients--;
+    tell(s, spv_link_endpoint(link), false, error);
+}
+
+/* 0: the newcomer may come in when a slot is free. */
+static int check_share(const struct spv_server *s, const struct spv_netaddr *newcomer)
+{
+    struct spv_slots_count count = {0};
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        if (!c->evicted)
+            spv_slots_count(&count, newcomer, &c->addr);
+    return spv_slots_share_taken(&count, newcomer, s->cfg.max_clients) ? SPV_ERR_SLOTS_SHARE : 0;
+}
+
+static struct spv_slot slot_of(const struct client *c)
+{
+    struct spv_peer_stats stats;
+    spv_link_stats(c->link, &stats);
+    return (struct spv_slot){.addr = c->addr,
+                             .ready = stats.ready,
+                             .connected_us = stats.connected_us,
+                             .last_in_us = stats.last_in_us,
+                             .ping_us = stats.rtt_min_us};
+}
+
+/* Closes the client that has the least claim to its slot. */
+static int evict_one(struct spv_server *s)
+{
+    struct spv_slot *slots = calloc(s->stats.clients, sizeof *slots);
+    size_t n = 0;
+    if (slots == NULL)
+        return SPV_ERR_NOMEM;
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        if (!c->evicted)
+            slots[n++] = slot_of(c);
+    size_t victim = spv_slots_victim(slots, n, s->slots_key);
+    free(slots);
+    if (victim == SPV_SLOTS_NONE)
+        return SPV_ERR_SLOTS_TAKEN;
+    struct client *c = s->clients;
+    while (c != NULL && (c->evicted || victim-- > 0))
+        c = c->next;
+    if (c == NULL)
+        return SPV_ERR_SLOTS_TAKEN;
+    c->evicted = true;
+    s->n_evicted++;
+    s->stats.evicted++;
+    spv_link_close(c->link, SPV_ERR_EVICTED);
+    return 0;
+}
+
+static int find_slot(struct spv_server *s, const struct spv_netaddr *newcomer)
+{
+    int rc = check_share(s, newcomer);
+    if (rc == 0 && s->stats.clients - s->n_evicted >= s->cfg.max_clients)
+        rc = evict_one(s);
+    return rc;
+}
+
+/* Owns the socket from now on, also on failure. */
+static int let_in(struct spv_server *s, int fd)
+{
+    struct spv_netaddr remote = {0};
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+        (void)spv_sock_to_netaddr(&remote, (const struct sockaddr *)&sa);
+    int rc = find_slot(s, &remote);
+    struct client *c = rc == 0 ? calloc(1, sizeof *c) : NULL;
+    if (c == NULL) {
+        (void)close(fd);
+        return rc < 0 ? rc : SPV_ERR_NOMEM;
+    }
+    c->server = s;
+    c->addr = remote;
+    struct spv_peer_config cfg = {
+        .net = s->cfg.net,
+        .services = s->cfg.services,
+        .rng = spv_system_rng(),
+        .self_nonces = &s->nonces,
+        .remote = remote,
+    };
+    spv_serve_limits(&cfg);
+    struct spv_record tip;
+    if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
+        cfg.height = (int32_t)tip.height;
+    const struct spv_link_callbacks callbacks = {
+        .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = c};
+    rc = spv_link_attach(&c->link, s->reactor, fd, &cfg, SPV_INBOUND, &callbacks);
+    if (rc < 0) {
+        free(c);
+        return rc;
+    }
+    c->next = s->clients;
+    s->clients = c;
+    return 0;
+}
+
+static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
+{
+    struct spv_server *s = ctx;
+    const int rc = let_in(s, fd);
+    if (rc < 0) {
+        s->stats.refused++;
+        if (s->cfg.on_refused != NULL)
+            s->cfg.on_refused(s->cfg.ctx, from, rc, s->stats.clients);
+        return;
+    }
+    s->stats.clients++;
+    s->stats.accepted++;
+    tell(s, from, true, 0);
+}
+
+/* The timers. Looks at the tip for the first time: what it is now, the clients hear in the
+ * handshake. */
+static int begin_timers(struct spv_server *s)
+{
+    struct spv_record tip;
+    int rc = spv_timer_new(&s->turn, s->reactor, on_turn, s);
+    if (rc < 0)
+        return rc;
+    rc = spv_timer_new(&s->watch, s->reactor, on_watch, s);
+    if (rc < 0) {
+        spv_timer_free(s->turn);
+        return rc;
+    }
+    if (s->cfg.watch_us == 0)
+        return 0;
+    if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
+        s->tip = tip.hash;
+    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
+    return 0;
+}
+
+int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
+                   struct spv_problem *why)
+{
+    int rc = SPV_ERR_NOMEM;
+    struct spv_server *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        goto err0;
+    s->cfg = *cfg;
+    if (s->cfg.max_clients == 0)
+        s->cfg.max_clients = MAX_CLIENTS;
+    const struct spv_rng rng = spv_system_rng();
+    rng.fill(rng.ctx, s->slots_key, sizeof s->slots_key);
+    const struct spv_serve_cache_config cache = {.net = cfg->net,
+                                                 .reader = cfg->reader,
+                                                 .rng = spv_system_rng(),
+                                                 .max_bytes = cfg->cache_bytes};
+    rc = spv_serve_cache_new(&s->cache, &cache);
+    if (rc < 0)
+        goto err1;
+    rc = spv_reactor_new(&s->reactor, NULL);
+    if (rc < 0)
+        goto err2;
+    rc = begin_timers(s);
+    if (rc < 0)
+        goto err3;
+    rc = spv_listener_new(&s->listener, s->reactor, &cfg->listen, on_accepted, s, why);
+    if (rc < 0) {
+        spv_timer_free(s->turn);
+        spv_timer_free(s->watch);
+        spv_reactor_free(s->reactor);
+        spv_serve_cache_free(s->cache);
+        free(s);
+        return rc; /* the listener has said why */
+    }
+    *out = s;
+    return 0;
+err3:
+    spv_reactor_free(s->reactor);
+err2:
+    spv_serve_cache_free(s->cache);
+err1:
+    free(s);
+err0:
+    if (why != NULL) {
+        why->code = (enum spv_err)rc;
+        (void)snprintf(why->text, sizeof why->text, "cannot start the server: %s%s",
+                       spv_strerror(rc),
+                       rc == SPV_ERR_NO_DESCRIPTOR ? ". Raise the limit (ulimit -n)." : "");
+    }
+    return rc;
+}
+
+uint16_t spv_server_port(const struct spv_server *s)
+{
+    return spv_listener_port(s->listener);
+}
+
+struct spv_reactor *spv_server_reactor(struct spv_server *s)
+{
+    return s->reactor;
+}
+
+int spv_server_run(struct spv_server *s)
+{
+    return spv_reactor_run(s->reactor);
+}
+
+void spv_server_stop(struct spv_server *s)
+{
+    spv_reactor_stop(s->reactor);
+}
+
+void spv_server_stats(const struct spv_server *s, struct spv_server_stats *out)
+{
+    *out = s->stats;
+}
+
+void spv_server_free(struct spv_server *s)
+{
+    if (s == NULL)
+        return;
+    spv_listener_free(s->listener);
+    spv_timer_free(s->turn);
+    spv_timer_free(s->watch);
+    spv_reactor_free(s->reactor); /* clients go with on_closed */
+    spv_serve_cache_free(s->cache);
+    free(s);
+}

@@ -1,0 +1,325 @@
+/* Happy eyeballs in its first form (RFC 8305): the addresses, IPv6 and IPv4 taking turns, are tried
+ * one after the other; the next one starts when one fails, or after STAGGER when none has answered.
+ * The first connection wins, the others are closed, and one deadline bounds the whole. Everything,
+ * the first attempt included, happens from the loop, so `done` never comes inside
+ * spv_dial_start.
+ *
+ * Through a proxy it is the proxy that is dialled like this; the talk with it (talk.c) goes on
+ * under the same deadline. What goes wrong before that talk is the proxy's failing, not the peer's.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/reactor.h"
+#include "net/sockaddr.h"
+#include "net/socks5_conn.h"
+
+#define DEFAULT_TIMEOUT (10 * SPV_SECOND)
+#define STAGGER (SPV_SECOND / 4) /* RFC 8305 advises 250 ms */
+#define ATTEMPTS 16 /* addresses tried a dial: a name with more hosts is a seed, not a peer */
+
+struct attempt {
+    struct spv_dial *dial;
+    struct event *event; /* NULL: over */
+    int fd;
+};
+
+struct spv_dial {
+    struct spv_resident resident; /* first */
+    struct spv_lookup *lookup; /* NULL when not looking up */
+    struct spv_talk *talk; /* NULL without a proxy */
+    bool talking;
+    struct spv_timer *deadline;
+    struct spv_timer *stagger;
+    struct spv_netaddr addrs[ATTEMPTS];
+    struct attempt attempts[ATTEMPTS];
+    size_t n;
+    size_t next;
+    int error; /* the most telling failure so far */
+    struct spv_endpoint endpoint;
+    void (*done)(void *ctx, int fd, int error);
+    void *ctx;
+};
+
+static void drop_attempt(struct attempt *a)
+{
+    if (a->event == NULL)
+        return;
+    event_free(a->event);
+    a->event = NULL;
+    if (a->fd >= 0)
+        (void)close(a->fd);
+}
+
+static void drop_attempts(struct spv_dial *d)
+{
+    for (size_t i = 0; i < d->next; i++)
+        drop_attempt(&d->attempts[i]);
+}
+
+static void release(struct spv_dial *d)
+{
+    spv_reactor_leave(&d->resident);
+    drop_attempts(d);
+    spv_lookup_cancel(d->lookup);
+    spv_talk_free(d->talk);
+    spv_timer_free(d->stagger);
+    spv_timer_free(d->deadline);
+    free(d);
+}
+
+static void finish(struct spv_dial *d, int fd, int error)
+{
+    void (*done)(void *, int, int) = d->done;
+    void *ctx = d->ctx;
+    const enum spv_err_class whose = spv_err_class(error);
+    if (d->talk != NULL && !d->talking && (whose == SPV_CLASS_GONE || whose == SPV_CLASS_SLOW))
+        error = SPV_ERR_PROXY;
+    release(d);
+    done(ctx, fd, error);
+}
+
+/* A refusal tells more than a missing route (of the other family, say). */
+static void remember(struct spv_dial *d, int error)
+{
+    if (d->error == 0 || d->error == SPV_ERR_UNREACHABLE || error == SPV_ERR_REFUSED)
+        d->error = error;
+}
+
+static bool waiting(const struct spv_dial *d)
+{
+    for (size_t i = 0; i < d->next; i++) {
+        if (d->attempts[i].event != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* A closed local port of the ephemeral range can end up connected to itself: nobody listens. */
+static bool to_itself(int fd)
+{
+    struct sockaddr_storage here = {0};
+    struct sockaddr_storage there = {0};
+    socklen_t here_len = sizeof here;
+    socklen_t there_len = sizeof there;
+    return getsockname(fd, (struct sockaddr *)&here, &here_len) == 0 &&
+           getpeername(fd, (struct sockaddr *)&there, &there_len) == 0 && here_len == there_len &&
+           memcmp(&here, &there, here_len) == 0;
+}
+
+/* Whether the socket, writable now, is connected: 0 or why not. */
+static int outcome(int fd)
+{
+    int err = 0;
+    socklen_t len = sizeof err;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+        err = errno;
+    if (err != 0)
+        return spv_sock_error(err);
+    return to_itself(fd) ? SPV_ERR_REFUSED : 0;
+}
+
+static void try_next(struct spv_dial *d);
+
+static void on_talked(void *ctx, int error)
+{
+    struct spv_dial *d = ctx;
+    finish(d, error < 0 ? -1 : spv_talk_take(d->talk), error);
+}
+
+/* The proxy is there: nobody else is needed. */
+static void begin_talk(struct spv_dial *d, int fd)
+{
+    drop_attempts(d);
+    spv_timer_set(d->stagger, SPV_NEVER);
+    d->talking = true;
+    int rc = spv_talk_begin(d->talk, fd);
+    if (rc < 0)
+        finish(d, -1, rc);
+}
+
+static void on_outcome(evutil_socket_t fd, short what, void *ctx)
+{
+    struct attempt *a = ctx;
+    struct spv_dial *d = a->dial;
+    (void)what;
+    spv_inbox_enter(d->resident.reactor->inbox);
+    int error = outcome(fd);
+    if (error < 0) {
+        remember(d, error);
+        drop_attempt(a);
+        try_next(d);
+        return;
+    }
+    a->fd = -1; /* somebody else's from here on */
+    if (d->talk == NULL)
+        finish(d, fd, 0);
+    else
+        begin_talk(d, fd);
+}
+
+static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv_netaddr *addr)
+{
+    struct sockaddr_storage sa;
+    socklen_t len;
+    int rc = spv_sock_from_netaddr(&sa, &len, addr);
+    if (rc < 0)
+        goto err0;
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        rc = spv_sock_error(errno);
+        goto err0;
+    }
+    /* EINTR: the connecting goes on in the background like EINPROGRESS. */
+    if (connect(fd, (const struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS &&
+        errno != EINTR) {
+        rc = spv_sock_error(errno);
+        goto err1;
+    }
+    rc = SPV_ERR_NOMEM;
+    *a = (struct attempt){.dial = d, .fd = fd};
+    a->event = event_new(d->resident.reactor->base, fd, EV_WRITE, on_outcome, a);
+    if (a->event == NULL)
+        goto err1;
+    if (event_add(a->event, NULL) != 0)
+        goto err2;
+    return 0;
+err2:
+    event_free(a->event);
+    a->event = NULL;
+err1:
+    (void)close(fd);
+err0:
+    return rc;
+}
+
+/* Starts the next attempt that can be started; ends the dial when there is none and none waits. */
+static void try_next(struct spv_dial *d)
+{
+    while (d->next < d->n) {
+        size_t i = d->next++;
+        int rc = begin_attempt(d, &d->attempts[i], &d->addrs[i]);
+        if (rc == 0) {
+            spv_timer_set(d->stagger,
+                          d->next < d->n ? spv_system_now().mono_us + STAGGER : SPV_NEVER);
+            return;
+        }
+        remember(d, rc);
+    }
+    if (!waiting(d))
+        finish(d, -1, d->error);
+}
+
+/* The families take turns, each in the resolver's order, the resolver's first one first. */
+static void take_turns(struct spv_dial *d, const struct spv_netaddr *addrs, size_t n)
+{
+    size_t at[2] = {0, 0};
+    const uint8_t first = addrs[0].network;
+    for (unsigned turn = 0; d->n < ATTEMPTS && (at[0] < n || at[1] < n); turn ^= 1) {
+        size_t i = at[turn];
+        while (i < n && (addrs[i].network == first) != (turn == 0))
+            i++;
+        if (i < n)
+            d->addrs[d->n++] = addrs[i];
+        at[turn] = i < n ? i + 1 : n;
+    }
+}
+
+static void on_lookup(void *ctx, int error, const struct spv_netaddr *addrs, size_t n)
+{
+    struct spv_dial *d = ctx;
+    d->lookup = NULL;
+    if (error < 0) {
+        finish(d, -1, error);
+        return;
+    }
+    take_turns(d, addrs, n);
+    try_next(d);
+}
+
+static void on_stagger(void *ctx)
+{
+    try_next(ctx);
+}
+
+static void on_deadline(void *ctx)
+{
+    struct spv_dial *d = ctx;
+    finish(d, -1, d->lookup != NULL ? SPV_ERR_RESOLVE : SPV_ERR_CONNECT_TIMEOUT);
+}
+
+static void evict(struct spv_resident *resident)
+{
+    release((struct spv_dial *)resident);
+}
+
+/* endpoint is what is connected to: the proxy where there is one (talk is then the dial's, also on
+ * failure). */
+static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_endpoint *endpoint,
+                 struct spv_talk *talk, uint64_t timeout_us,
+                 void (*done)(void *ctx, int fd, int error), void *ctx)
+{
+    int rc = SPV_ERR_NOMEM;
+    struct spv_dial *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        goto err0;
+    d->endpoint = *endpoint;
+    d->talk = talk;
+    d->done = done;
+    d->ctx = ctx;
+    rc = spv_timer_new(&d->deadline, r, on_deadline, d);
+    if (rc < 0)
+        goto err1;
+    rc = spv_timer_new(&d->stagger, r, on_stagger, d);
+    if (rc < 0)
+        goto err2;
+    rc = spv_reactor_settle(r, &d->resident, evict);
+    if (rc < 0)
+        goto err3;
+    rc = spv_lookup_start(&d->lookup, r, d->endpoint.host, d->endpoint.port, on_lookup, d);
+    if (rc < 0)
+        goto err4;
+    if (talk != NULL)
+        spv_talk_tell(talk, on_talked, d);
+    spv_timer_set(d->deadline,
+                  spv_system_now().mono_us + (timeout_us != 0 ? timeout_us : DEFAULT_TIMEOUT));
+    *out = d;
+    return 0;
+err4:
+    spv_reactor_leave(&d->resident);
+err3:
+    spv_timer_free(d->stagger);
+err2:
+    spv_timer_free(d->deadline);
+err1:
+    free(d);
+err0:
+    spv_talk_free(talk);
+    return rc;
+}
+
+int spv_dial_start(struct spv_dial **out, struct spv_reactor *r,
+                   const struct spv_endpoint *endpoint, uint64_t timeout_us,
+                   void (*done)(void *ctx, int fd, int error), void *ctx)
+{
+    return start(out, r, endpoint, NULL, timeout_us, done, ctx);
+}
+
+int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
+                         const struct spv_proxy *proxy, const struct spv_endpoint *endpoint,
+                         uint64_t timeout_us, void (*done)(void *ctx, int fd, int error), void *ctx)
+{
+    struct spv_talk *talk;
+    int rc = spv_talk_new(&talk, r, proxy, endpoint);
+    return rc < 0 ? rc : start(out, r, &proxy->endpoint, talk, timeout_us, done, ctx);
+}
+
+void spv_dial_cancel(struct spv_dial *d)
+{
+    if (d != NULL)
+        release(d);
+}

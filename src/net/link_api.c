@@ -1,0 +1,280 @@
+/* The calls that any thread may make.
+ *
+ * On the reactor's thread they go straight through. From elsewhere a message is written into a
+ * letter, outside the lock, and left behind the link's door; a wish to close is a flag there. The
+ * first to leave something posts the link in the reactor's inbox, once, whatever else comes until
+ * the reactor looks. Door and letters are bounded a link, so a thread that writes faster than the
+ * peer reads hears SPV_ERR_QUEUE_FULL, and a letter that was taken is given to the machine in order
+ * or told not sent.
+ *
+ * A link is held by references: one is the reactor's until the final callback has run, one is the
+ * post's, and the others are the user's. */
+#include <stdlib.h>
+
+#include "net/link.h"
+#include "spv/push.h"
+
+#define MAX_LETTERS 10000 /* ours: messages a link that wait for the reactor's thread */
+#define MAX_LETTER_BYTES (4u << 20) /* ours: holds one message of the largest size */
+
+static void on_post(struct spv_post *post);
+
+int spv_link_door_init(struct spv_link *l)
+{
+    struct spv_link_door *d = &l->door;
+    if (pthread_mutex_init(&d->lock, NULL) != 0)
+        return SPV_ERR_NOMEM;
+    if (pthread_cond_init(&d->gone_now, NULL) != 0) {
+        (void)pthread_mutex_destroy(&d->lock);
+        return SPV_ERR_NOMEM;
+    }
+    d->post.run = on_post;
+    atomic_init(&d->knocked, false);
+    atomic_init(&d->refs, 1);
+    return 0;
+}
+
+void spv_link_door_end(struct spv_link *l)
+{
+    (void)pthread_cond_destroy(&l->door.gone_now);
+    (void)pthread_mutex_destroy(&l->door.lock);
+}
+
+struct spv_link *spv_link_ref(struct spv_link *link)
+{
+    (void)atomic_fetch_add_explicit(&link->door.refs, 1, memory_order_relaxed);
+    return link;
+}
+
+void spv_link_unref(struct spv_link *link)
+{
+    if (link == NULL || atomic_fetch_sub_explicit(&link->door.refs, 1, memory_order_acq_rel) != 1)
+        return;
+    spv_link_door_end(link);
+    spv_inbox_unref(link->inbox);
+    free(link);
+}
+
+void spv_link_publish(struct spv_link *l)
+{
+    (void)pthread_mutex_lock(&l->door.lock);
+    spv_peer_stats(l->peer, &l->door.stats);
+    (void)pthread_mutex_unlock(&l->door.lock);
+}
+
+int spv_link_open_door(struct spv_link *l)
+{
+    struct spv_link_door *d = &l->door;
+    struct spv_letter *letter;
+    (void)pthread_mutex_lock(&d->lock);
+    while ((letter = spv_letters_take(&d->letters)) != NULL)
+        spv_letters_put(&l->backlog, letter);
+    int error = d->close_wanted ? d->close_error : 0;
+    atomic_store_explicit(&d->knocked, false, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&d->lock);
+    return error;
+}
+
+void spv_link_letters_gone(struct spv_link *l, size_t n, size_t bytes)
+{
+    (void)pthread_mutex_lock(&l->door.lock);
+    l->door.n_letters -= n;
+    l->door.letter_bytes -= bytes;
+    (void)pthread_mutex_unlock(&l->door.lock);
+}
+
+void spv_link_shut_door(struct spv_link *l)
+{
+    (void)pthread_mutex_lock(&l->door.lock);
+    l->door.shut = true;
+    (void)pthread_mutex_unlock(&l->door.lock);
+    (void)spv_link_open_door(l);
+}
+
+void spv_link_tell_gone(struct spv_link *l)
+{
+    (void)pthread_mutex_lock(&l->door.lock);
+    l->door.gone = true;
+    (void)pthread_cond_broadcast(&l->door.gone_now);
+    (void)pthread_mutex_unlock(&l->door.lock);
+}
+
+static void on_post(struct spv_post *post)
+{
+    struct spv_link *l = (void *)((char *)post - offsetof(struct spv_link, door.post));
+    (void)pthread_mutex_lock(&l->door.lock);
+    l->door.posted = false;
+    (void)pthread_mutex_unlock(&l->door.lock);
+    if (!l->door.gone)
+        spv_link_rest(l);
+    spv_link_unref(l);
+}
+
+/* Call with the lock held, which it gives back. */
+static void knock(struct spv_link *l)
+{
+    struct spv_link_door *d = &l->door;
+    bool post = !d->posted;
+    d->posted = true;
+    atomic_store_explicit(&d->knocked, true, memory_order_release);
+    if (post)
+        (void)spv_link_ref(l);
+    (void)pthread_mutex_unlock(&d->lock);
+    /* Refused: the reactor has gone meanwhile and told everybody. */
+    if (post && !spv_inbox_put(l->inbox, &d->post))
+        spv_link_unref(l);
+}
+
+/* The letter is the door's when this succeeds. */
+static int leave(struct spv_link *l, struct spv_letter *letter)
+{
+    struct spv_link_door *d = &l->door;
+    const size_t size = spv_letter_size(letter);
+    int rc = 0;
+    (void)pthread_mutex_lock(&d->lock);
+    if (d->shut || d->close_wanted)
+        rc = SPV_ERR_STATE;
+    else if (d->n_letters >= MAX_LETTERS || size > MAX_LETTER_BYTES - d->letter_bytes)
+        rc = SPV_ERR_QUEUE_FULL;
+    if (rc < 0) {
+        (void)pthread_mutex_unlock(&d->lock);
+        return rc;
+    }
+    spv_letters_put(&d->letters, letter);
+    d->n_letters++;
+    d->letter_bytes += size;
+    knock(l);
+    return 0;
+}
+
+static int leave_message(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+{
+    struct spv_letter *letter;
+    int rc = spv_letter_write(&letter, msg);
+    if (rc < 0)
+        return rc;
+    letter->promise = promise;
+    rc = leave(l, letter);
+    if (rc < 0)
+        spv_letter_free(letter);
+    return rc;
+}
+
+static int do_send(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+{
+    return spv_inbox_here(l->inbox) ? spv_link_send_here(l, msg, promise)
+                                    : leave_message(l, msg, promise);
+}
+
+int spv_link_send(struct spv_link *link, const struct spv_msg *msg)
+{
+    return do_send(link, msg, NULL);
+}
+
+int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *msg,
+                          void (*done)(void *ctx, int error), void *ctx)
+{
+    struct spv_promise *promise = spv_promise_new(done, ctx);
+    if (promise == NULL)
+        return SPV_ERR_NOMEM;
+    int rc = do_send(link, msg, promise);
+    if (rc < 0)
+        free(promise);
+    return rc;
+}
+
+int spv_link_call(struct spv_link *link,
+                  void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
+{
+    if (spv_inbox_here(link->inbox))
+        return spv_link_call_here(link, fn, ctx);
+    struct spv_letter *letter;
+    int rc = spv_letter_call(&letter, fn, ctx);
+    if (rc < 0)
+        return rc;
+    rc = leave(link, letter);
+    if (rc < 0)
+        spv_letter_free(letter);
+    return rc;
+}
+
+struct inventory {
+    struct spv_inv item;
+    uint64_t fee_rate;
+    int result;
+};
+
+static void push_inventory(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    struct inventory *inv = ctx;
+    if (peer != NULL)
+        inv->result = spv_peer_push_inventory(peer, &inv->item, inv->fee_rate, now);
+}
+
+static void push_and_free(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    push_inventory(ctx, peer, now);
+    free(ctx);
+}
+
+int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item, uint64_t fee_rate)
+{
+    struct inventory inv = {.item = *item, .fee_rate = fee_rate};
+    if (spv_inbox_here(link->inbox)) {
+        int rc = spv_link_call(link, push_inventory, &inv);
+        return rc < 0 ? rc : inv.result;
+    }
+    struct inventory *copy = malloc(sizeof *copy);
+    if (copy == NULL)
+        return SPV_ERR_NOMEM;
+    *copy = inv;
+    int rc = spv_link_call(link, push_and_free, copy);
+    if (rc < 0)
+        free(copy);
+    return rc < 0 ? rc : 1;
+}
+
+void spv_link_close(struct spv_link *link, int error)
+{
+    struct spv_link_door *d = &link->door;
+    if (spv_inbox_here(link->inbox)) {
+        spv_link_close_here(link, error);
+        return;
+    }
+    (void)pthread_mutex_lock(&d->lock);
+    if (d->shut || d->close_wanted) {
+        (void)pthread_mutex_unlock(&d->lock);
+        return;
+    }
+    d->close_wanted = true;
+    d->close_error = error < 0 ? error : SPV_ERR_DISCONNECTED;
+    knock(link);
+}
+
+int spv_link_wait(struct spv_link *link)
+{
+    struct spv_link_door *d = &link->door;
+    if (spv_inbox_here(link->inbox))
+        return SPV_ERR_STATE;
+    (void)pthread_mutex_lock(&d->lock);
+    while (!d->gone)
+        (void)pthread_cond_wait(&d->gone_now, &d->lock);
+    (void)pthread_mutex_unlock(&d->lock);
+    return 0;
+}
+
+void spv_link_stats(struct spv_link *link, struct spv_peer_stats *out)
+{
+    if (spv_inbox_here(link->inbox) && link->peer != NULL) {
+        spv_peer_stats(link->peer, out);
+        return;
+    }
+    (void)pthread_mutex_lock(&link->door.lock);
+    *out = link->door.stats;
+    (void)pthread_mutex_unlock(&link->door.lock);
+}
+
+const struct spv_endpoint *spv_link_endpoint(const struct spv_link *link)
+{
+    return &link->endpoint;
+}

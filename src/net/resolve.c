@@ -1,0 +1,293 @@
+/* Names to addresses without blocking the loop. A job goes into the pool's queue; up to WORKERS
+ * detached threads each take jobs until none is left, and end. The result comes back as a post in
+ * the reactor's inbox.
+ *
+ * getaddrinfo can block for a long time and cannot be interrupted, so nothing ever joins a worker:
+ * the pool is held by the reactor and by each worker, the last one frees it; a job belongs to the
+ * pool, then to the worker, then to the inbox (or, when that is closed, to the worker to free). A
+ * cancelled look-up only cuts the tie between the job and the handle. */
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/reactor.h"
+#include "net/sockaddr.h"
+
+#define WORKERS 4 /* names at once: a few seeds, and one slow server must not hold up the rest */
+
+struct job {
+    struct spv_post post; /* first */
+    struct job *next; /* in the pool's queue */
+    struct spv_lookup *owner; /* NULL once cancelled; the reactor's thread only */
+    atomic_bool cancelled;
+    char host[SPV_HOST_MAX];
+    uint16_t port;
+    int error;
+    size_t n;
+    struct spv_netaddr addrs[SPV_RESOLVE_MAX];
+};
+
+struct spv_lookup {
+    struct spv_resident resident; /* first */
+    struct job *job;
+    void (*done)(void *ctx, int error, const struct spv_netaddr *addrs, size_t n);
+    void *ctx;
+};
+
+struct spv_lookup_pool {
+    pthread_mutex_t lock; /* guards all but inbox */
+    struct job *head;
+    struct job **tail;
+    unsigned workers;
+    unsigned refs; /* the reactor and the workers */
+    struct spv_inbox *inbox;
+};
+
+static int pool_new(struct spv_lookup_pool **out, struct spv_inbox *inbox)
+{
+    struct spv_lookup_pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return SPV_ERR_NOMEM;
+    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
+        free(pool);
+        return SPV_ERR_NOMEM;
+    }
+    pool->tail = &pool->head;
+    pool->refs = 1;
+    pool->inbox = spv_inbox_ref(inbox);
+    *out = pool;
+    return 0;
+}
+
+static void pool_unref(struct spv_lookup_pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    bool last = --pool->refs == 0;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (!last)
+        return;
+    (void)pthread_mutex_destroy(&pool->lock);
+    spv_inbox_unref(pool->inbox);
+    free(pool);
+}
+
+void spv_lookup_pool_leave(struct spv_lookup_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    /* Jobs still queued were cancelled with their look-ups; the queue's worker, if there is one,
+     * would free them as well, but need not wake for that. */
+    (void)pthread_mutex_lock(&pool->lock);
+    struct job *job = pool->head;
+    pool->head = NULL;
+    pool->tail = &pool->head;
+    (void)pthread_mutex_unlock(&pool->lock);
+    while (job != NULL) {
+        struct job *next = job->next;
+        free(job);
+        job = next;
+    }
+    pool_unref(pool);
+}
+
+static int lookup_error(int gai)
+{
+    return gai == EAI_MEMORY ? SPV_ERR_NOMEM : SPV_ERR_RESOLVE;
+}
+
+static bool have(const struct job *job, const struct spv_netaddr *addr)
+{
+    for (size_t i = 0; i < job->n; i++) {
+        if (job->addrs[i].len == addr->len &&
+            memcmp(job->addrs[i].bytes, addr->bytes, addr->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* In the system's order of preference (RFC 6724), each once. */
+static void resolve(struct job *job)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    int gai = getaddrinfo(job->host, NULL, &hints, &list);
+    if (gai != 0) {
+        job->error = lookup_error(gai);
+        return;
+    }
+    for (const struct addrinfo *ai = list; ai != NULL && job->n < SPV_RESOLVE_MAX;
+         ai = ai->ai_next) {
+        struct spv_netaddr addr;
+        if (spv_sock_to_netaddr(&addr, ai->ai_addr) < 0 || have(job, &addr))
+            continue;
+        addr.port = job->port;
+        job->addrs[job->n++] = addr;
+    }
+    freeaddrinfo(list);
+    if (job->n == 0)
+        job->error = SPV_ERR_RESOLVE;
+}
+
+static struct job *take(struct spv_lookup_pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    struct job *job = pool->head;
+    if (job != NULL) {
+        pool->head = job->next;
+        if (pool->head == NULL)
+            pool->tail = &pool->head;
+    } else {
+        pool->workers--; /* under the same lock: a job put from now on starts another worker */
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return job;
+}
+
+static void *worker(void *ctx)
+{
+    struct spv_lookup_pool *pool = ctx;
+    struct job *job;
+    while ((job = take(pool)) != NULL) {
+        if (!atomic_load(&job->cancelled))
+            resolve(job);
+        if (!spv_inbox_put(pool->inbox, &job->post))
+            free(job);
+    }
+    pool_unref(pool);
+    return NULL;
+}
+
+/* Signals are for the program's own threads, not for one that it does not know of. */
+static int start_worker(struct spv_lookup_pool *pool)
+{
+    pthread_attr_t attr;
+    if (pthread_attr_init(&attr) != 0)
+        return SPV_ERR_NOMEM;
+    (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    int failed = pthread_create(&thread, &attr, worker, pool);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attr);
+    return failed ? SPV_ERR_NOMEM : 0;
+}
+
+/* Queues the job and sees to a worker. With the lock held nobody can take the job before it is
+ * clear that there is a worker for it. */
+static int pool_put(struct spv_lookup_pool *pool, struct job *job)
+{
+    int rc = 0;
+    (void)pthread_mutex_lock(&pool->lock);
+    if (pool->workers < WORKERS) {
+        pool->workers++;
+        pool->refs++;
+        if (start_worker(pool) < 0) {
+            pool->workers--;
+            pool->refs--;
+            if (pool->workers == 0)
+                rc = SPV_ERR_NOMEM;
+        }
+    }
+    if (rc == 0) {
+        *pool->tail = job;
+        pool->tail = &job->next;
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+static void forget(struct spv_lookup *l)
+{
+    spv_reactor_leave(&l->resident);
+    free(l);
+}
+
+static void on_post(struct spv_post *post)
+{
+    struct job *job = (struct job *)post;
+    struct spv_lookup *l = job->owner;
+    if (l != NULL) {
+        void (*done)(void *, int, const struct spv_netaddr *, size_t) = l->done;
+        void *ctx = l->ctx;
+        forget(l);
+        done(ctx, job->error, job->addrs, job->n);
+    }
+    free(job);
+}
+
+void spv_lookup_cancel(struct spv_lookup *l)
+{
+    if (l == NULL)
+        return;
+    struct job *job = l->job;
+    job->owner = NULL;
+    atomic_store(&job->cancelled, true);
+    forget(l);
+}
+
+static void evict(struct spv_resident *resident)
+{
+    spv_lookup_cancel((struct spv_lookup *)resident);
+}
+
+/* A literal address needs no thread, yet is answered from the loop like all others. */
+static int hand_over(struct spv_reactor *r, struct job *job)
+{
+    if (spv_sock_literal(&job->addrs[0], job->host, job->port) == 0) {
+        job->n = 1;
+        return spv_inbox_put(r->inbox, &job->post) ? 0 : SPV_ERR_STATE;
+    }
+    if (r->lookups == NULL) {
+        int rc = pool_new(&r->lookups, r->inbox);
+        if (rc < 0)
+            return rc;
+    }
+    return pool_put(r->lookups, job);
+}
+
+int spv_lookup_start(struct spv_lookup **out, struct spv_reactor *r, const char *host,
+                     uint16_t port,
+                     void (*done)(void *ctx, int error, const struct spv_netaddr *addrs, size_t n),
+                     void *ctx)
+{
+    size_t len = strlen(host);
+    if (len == 0 || len >= SPV_HOST_MAX)
+        return SPV_ERR_INVALID;
+    int rc = SPV_ERR_NOMEM;
+    struct spv_lookup *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        goto err0;
+    struct job *job = calloc(1, sizeof *job);
+    if (job == NULL)
+        goto err1;
+    atomic_init(&job->cancelled, false);
+    job->post.run = on_post;
+    job->owner = l;
+    job->port = port;
+    memcpy(job->host, host, len + 1);
+    l->job = job;
+    l->done = done;
+    l->ctx = ctx;
+    rc = spv_reactor_settle(r, &l->resident, evict);
+    if (rc < 0)
+        goto err2;
+    rc = hand_over(r, job);
+    if (rc < 0)
+        goto err3;
+    *out = l;
+    return 0;
+err3:
+    spv_reactor_leave(&l->resident);
+err2:
+    free(job);
+err1:
+    free(l);
+err0:
+    return rc;
+}

@@ -1,0 +1,72 @@
+/* What may be said on a connection, and from whom: version thresholds, BIP61's window for reject,
+ * and BIP111, which made bloom filtering a service that is offered or not. */
+#include "peer/command_rules.h"
+#include <string.h>
+
+#include "spv/error.h"
+#include "wire/frame.h"
+
+/* What a node answers only when it offers NODE_BLOOM. */
+static bool is_bloom(enum spv_command command)
+{
+    return command == SPV_CMD_FILTERLOAD || command == SPV_CMD_FILTERADD ||
+           command == SPV_CMD_FILTERCLEAR || command == SPV_CMD_MEMPOOL;
+}
+
+static bool is_filter_request(enum spv_command command)
+{
+    return command == SPV_CMD_GETCFILTERS || command == SPV_CMD_GETCFHEADERS ||
+           command == SPV_CMD_GETCFCHECKPT;
+}
+
+int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services)
+{
+    if (spv_command_since(command) > version)
+        return SPV_ERR_UNSUPPORTED;
+    /* BIP61 was withdrawn: reject is sent at 70002..70015 only. */
+    if (command == SPV_CMD_REJECT && version >= SPV_PROTOCOL_VERSION)
+        return SPV_ERR_UNSUPPORTED;
+    /* BIP111: from 70011, a peer without NODE_BLOOM drops who sends it one of these. */
+    if (is_bloom(command) && version >= SPV_VERSION_BLOOM_OFFERED &&
+        (services & SPV_NODE_BLOOM) == 0)
+        return SPV_ERR_UNSUPPORTED;
+    return 0;
+}
+
+int spv_policy_receive(enum spv_command command, uint64_t ours)
+{
+    if (is_bloom(command) && (ours & SPV_NODE_BLOOM) == 0)
+        return SPV_ERR_BLOOM_UNOFFERED; /* BIP111, and whatever the peer's version */
+    if (is_filter_request(command) && (ours & SPV_NODE_COMPACT_FILTERS) == 0)
+        return SPV_ERR_FILTERS_UNOFFERED; /* BIP157 */
+    return 1;
+}
+
+bool spv_policy_malformed(int error)
+{
+    return error == SPV_ERR_CHECKSUM || error == SPV_ERR_SHORT || error == SPV_ERR_TRAILING ||
+           error == SPV_ERR_COUNT || error == SPV_ERR_COMPACT_SIZE || error == SPV_ERR_FORM;
+}
+
+/* 127.0.0.0/8 or ::1, as literals: a name proves nothing. */
+bool spv_policy_loopback(const char *host)
+{
+    if (strcmp(host, "::1") == 0)
+        return true;
+    unsigned dots = 0;
+    for (const char *c = host; *c != '\0'; c++) {
+        if (*c == '.')
+            dots++;
+        else if (*c < '0' || *c > '9')
+            return false;
+    }
+    return dots == 3 && strncmp(host, "127.", 4) == 0;
+}
+
+uint32_t spv_policy_cap(const struct spv_peer_config *cfg, enum spv_command command)
+{
+    for (size_t i = 0; i < cfg->n_caps; i++)
+        if (cfg->caps[i].command == command)
+            return cfg->caps[i].bytes;
+    return cfg->max_payload;
+}

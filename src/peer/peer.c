@@ -1,0 +1,303 @@
+/* A machine's life, and the way of a message into it.
+ *
+ * feed only stores bytes; next takes the first whole frame, asks the handshake whether it may come
+ * now, decodes it in place, lets handshake, keep-alive and requests act on it, and hands it out. So
+ * everything happens once a message, in order, however the bytes were cut. The first error sticks:
+ * every later input returns it, while bytes already pending (a last reject) may still be written.
+ */
+#include "peer/peer_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/error.h"
+#include "spv/version.h"
+
+static const struct spv_peer_timeouts default_timeouts = {
+    .handshake = 30 * SPV_SECOND,
+    .ping_interval = 120 * SPV_SECOND,
+    .pong = 20 * 60 * SPV_SECOND,
+    .idle = 5 * 60 * SPV_SECOND,
+    .message = 5 * 60 * SPV_SECOND,
+    .getheaders = 90 * SPV_SECOND,
+    .getdata = 30 * SPV_SECOND,
+    .trickle = 10 * SPV_SECOND,
+    .write = 2 * 60 * SPV_SECOND,
+};
+
+static uint64_t or_default(uint64_t value, uint64_t fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+static int configure(struct spv_peer *p, const struct spv_peer_config *cfg)
+{
+    if (cfg->net == NULL || cfg->rng.fill == NULL)
+        return SPV_ERR_INVALID;
+    p->cfg = *cfg;
+    struct spv_peer_config *c = &p->cfg;
+    if (c->max_version == 0)
+        c->max_version = SPV_PROTOCOL_VERSION;
+    if (c->max_version < SPV_MIN_PROTOCOL_VERSION || c->max_version > SPV_PROTOCOL_VERSION)
+        return SPV_ERR_INVALID;
+    const char *agent = c->user_agent != NULL ? c->user_agent : "/libspv:" SPV_VERSION "/";
+    size_t n = strlen(agent);
+    if (n > SPV_MAX_USER_AGENT)
+        return SPV_ERR_INVALID;
+    memcpy(p->user_agent, agent, n + 1);
+    if (c->max_queue_bytes == 0)
+        c->max_queue_bytes = SPV_PEER_QUEUE_BYTES;
+    if (c->max_queue_messages == 0)
+        c->max_queue_messages = SPV_PEER_QUEUE_MESSAGES;
+    if (c->max_payload == 0)
+        c->max_payload = SPV_MAX_PAYLOAD;
+    if (c->max_known == 0)
+        c->max_known = SPV_PEER_KNOWN;
+    struct spv_peer_timeouts *t = &c->timeouts;
+    const struct spv_peer_timeouts *d = &default_timeouts;
+    t->handshake = or_default(t->handshake, d->handshake);
+    t->ping_interval = or_default(t->ping_interval, d->ping_interval);
+    t->pong = or_default(t->pong, d->pong);
+    t->idle = or_default(t->idle, d->idle);
+    t->message = or_default(t->message, d->message);
+    t->getheaders = or_default(t->getheaders, d->getheaders);
+    t->getdata = or_default(t->getdata, d->getdata);
+    t->trickle = or_default(t->trickle, d->trickle);
+    t->write = or_default(t->write, d->write);
+    return 0;
+}
+
+int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum spv_direction dir,
+                 struct spv_now now)
+{
+    *out = NULL;
+    struct spv_peer *p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        return SPV_ERR_NOMEM;
+    p->dir = dir;
+    spv_intake_init(&p->in);
+    spv_sendq_init(&p->out);
+    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+        p->clock[i] = SPV_NEVER;
+    int rc = configure(p, cfg);
+    if (rc < 0)
+        goto err;
+    spv_relay_init(&p->relay, &p->cfg.rng, p->cfg.max_known);
+    p->stats.direction = dir;
+    p->stats.id = cfg->id;
+    p->stats.endpoint = cfg->endpoint;
+    p->tolerant = cfg->tolerate_malformed && cfg->net->network == SPV_REGTEST &&
+                  spv_policy_loopback(cfg->endpoint.host);
+    p->out.settle = spv_observe_settled;
+    p->out.ctx = p;
+    p->stats.connected_us = now.mono_us;
+    rc = spv_handshake_begin(p, now);
+    if (rc < 0)
+        goto err;
+    *out = p;
+    return 0;
+err:
+    spv_peer_free(p);
+    return rc;
+}
+
+void spv_peer_free(struct spv_peer *p)
+{
+    if (p == NULL)
+        return;
+    spv_relay_free(&p->relay);
+    spv_requests_free(&p->requests);
+    spv_sendq_free(&p->out);
+    spv_intake_free(&p->in);
+    free(p);
+}
+
+int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now)
+{
+    p->error = error;
+    spv_sendq_drop_held(&p->out, error);
+    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+        p->clock[i] = SPV_NEVER;
+    /* A slow peer would not take them either. */
+    if (spv_sendq_pending(&p->out) > 0 && spv_err_class(error) != SPV_CLASS_SLOW)
+        p->clock[SPV_CLOCK_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
+    return error;
+}
+
+int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_now now)
+{
+    if (p->error < 0)
+        return p->error;
+    if (n == 0)
+        return 0;
+    int rc = spv_intake_feed(&p->in, in, n);
+    if (rc < 0)
+        return spv_peer_fail(p, rc, now);
+    p->stats.bytes_in += n;
+    p->stats.last_in_us = now.mono_us;
+    spv_keepalive_arrived(p, false, now);
+    return 0;
+}
+
+/* What the peer wants to be told, and how. */
+static void note_preference(struct spv_peer *p, const struct spv_msg *msg)
+{
+    enum spv_command command = msg->command;
+    struct spv_peer_stats *s = &p->stats;
+    if (command == SPV_CMD_SENDHEADERS) {
+        s->send_headers = true; /* BIP130 */
+    } else if (command == SPV_CMD_FEEFILTER) {
+        /* BIP133: a rate that no transaction can pay is to be ignored. */
+        if (msg->u.feefilter.rate <= SPV_MAX_MONEY)
+            s->fee_filter = msg->u.feefilter.rate;
+    } else if (command == SPV_CMD_FILTERLOAD) {
+        s->filtered = true;
+        s->relay = true; /* BIP37: until then, relay off in version held them back */
+    } else if (command == SPV_CMD_FILTERCLEAR) {
+        s->filtered = false;
+        s->relay = true;
+    }
+}
+
+/* An inv of blocks is how getblocks is answered. */
+static void note_blocks(struct spv_peer *p, const struct spv_msg_inv *inv)
+{
+    for (size_t i = 0; i < inv->n; i++)
+        if ((inv->items[i].type & ~SPV_INV_WITNESS) == SPV_INV_BLOCK)
+            p->asked_blocks.until = 0;
+}
+
+/* 1 to hand it out, 0 to pass over it, or what is wrong with it. */
+static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
+                        struct spv_now now)
+{
+    const struct spv_frame *frame = &p->in.frame;
+    p->stats.messages_in++;
+    int rc = spv_handshake_check(p, frame->command);
+    if (rc > 0)
+        rc = spv_policy_receive(frame->command, p->cfg.services);
+    if (rc <= 0)
+        return rc;
+    out->command = frame->command;
+    memcpy(out->name, frame->name, sizeof(out->name));
+    rc = spv_msg_decode(out, payload, frame->length, p->stats.version, &p->in.arena);
+    if (rc < 0)
+        return rc;
+    spv_observe_message(p, SPV_OBSERVED_IN, out, payload, frame->length);
+    if (out->command == SPV_CMD_UNKNOWN)
+        p->stats.unknown_in++;
+    note_preference(p, out);
+    spv_relay_heard(&p->relay, out);
+    if (out->command == SPV_CMD_INV)
+        note_blocks(p, &out->u.inv);
+    if (out->command == SPV_CMD_HEADERS)
+        out->u.headers.role =
+            spv_requests_headers(&p->requests, &out->u.headers, p->out.taken, now.mono_us);
+    else if (p->requests.n > 0)
+        spv_requests_settle(&p->requests, out, now.mono_us);
+    p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
+    rc = spv_handshake_input(p, out, now);
+    if (rc == 0)
+        rc = spv_keepalive_input(p, out, now);
+    return rc < 0 ? rc : 1;
+}
+
+/* A message is refused: 0 to pass over it, or the error. */
+static int refuse(struct spv_peer *p, int error, struct spv_now now)
+{
+    if (!spv_policy_malformed(error))
+        return error;
+    if (p->tolerant) {
+        p->stats.malformed_in++;
+        return 0;
+    }
+    spv_peer_last_word(p, p->in.frame.name, SPV_REJECT_MALFORMED, spv_strerror(error), now);
+    return error;
+}
+
+/* The next frame: 1 to hand it out, 0 to pass over it, or an error; *any is false when there is
+ * none. */
+static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
+{
+    const uint8_t *payload = NULL;
+    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
+    size_t waiting = spv_intake_waiting(&p->in);
+    int rc = spv_intake_header(&p->in, p->cfg.net, cap);
+    if (rc > 0 && p->in.frame.length > spv_policy_cap(&p->cfg, p->in.frame.command))
+        rc = SPV_ERR_LENGTH;
+    if (rc > 0)
+        rc = spv_intake_next(&p->in, &payload);
+    *any = rc != 0;
+    if (rc == 0)
+        return 0;
+    /* Where the bytes are no frame, all of them count. */
+    bool framed = rc > 0 || rc == SPV_ERR_CHECKSUM;
+    bool named = framed || rc == SPV_ERR_LENGTH;
+    size_t bytes = framed ? SPV_FRAME_HEADER + (size_t)p->in.frame.length : waiting;
+    if (rc > 0)
+        rc = take_message(p, out, payload, now);
+    spv_observe_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
+    return rc < 0 ? refuse(p, rc, now) : rc;
+}
+
+int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
+{
+    bool any = true;
+    if (p->error < 0)
+        return p->error;
+    while (any) {
+        int rc = take_frame(p, out, &any, now);
+        if (rc < 0)
+            return spv_peer_fail(p, rc, now);
+        if (any)
+            spv_keepalive_arrived(p, true, now);
+        if (rc > 0)
+            return 1;
+    }
+    if (p->cfg.trim_at_once && spv_intake_bulky(&p->in))
+        spv_intake_trim(&p->in);
+    return 0;
+}
+
+int spv_peer_timer(struct spv_peer *p, struct spv_now now)
+{
+    if (p->error < 0 && p->clock[SPV_CLOCK_FLUSH] <= now.mono_us)
+        spv_peer_shut(p, p->error);
+    if (p->error < 0)
+        return p->error;
+    int rc = spv_keepalive_timer(p, now);
+    return rc < 0 ? spv_peer_fail(p, rc, now) : 0;
+}
+
+uint64_t spv_peer_deadline(const struct spv_peer *p)
+{
+    uint64_t earliest = SPV_NEVER;
+    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+        if (p->clock[i] < earliest)
+            earliest = p->clock[i];
+    return earliest;
+}
+
+void spv_peer_note_height(struct spv_peer *p, int32_t height)
+{
+    if (height > p->stats.last_height)
+        p->stats.last_height = height;
+}
+
+bool spv_peer_ready(const struct spv_peer *p)
+{
+    return p->ready;
+}
+
+void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out)
+{
+    *out = p->stats;
+    out->messages_out = p->out.messages;
+    out->answer_us = p->requests.answer_us;
+}
+
+size_t spv_peer_memory(const struct spv_peer *p)
+{
+    return sizeof(*p) + spv_intake_memory(&p->in) + spv_sendq_memory(&p->out) +
+           spv_requests_memory(&p->requests) + spv_relay_memory(&p->relay);
+}

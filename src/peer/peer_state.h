@@ -1,0 +1,113 @@
+/* The insides of struct spv_peer, shared by the files of this folder: machine.c (the way in),
+ * send.c (the way out), handshake.c (version negotiation), keepalive.c (pings and every deadline),
+ * relay.c (what the peer is told of), push.c (helpers), policy.c (what may be said), observe.c
+ * (observers and logs). */
+#ifndef SPV_PEER_PEER_STATE_H
+#define SPV_PEER_PEER_STATE_H
+
+#include "peer/command_rules.h"
+#include "peer/relay.h"
+#include "peer/requests.h"
+#include "peer/send_queue.h"
+#include "peer/transport/v1.h"
+#include "spv/peer.h"
+
+/* Every deadline by name; the earliest is what the caller arms. */
+enum spv_peer_clock {
+    SPV_CLOCK_HANDSHAKE, /* whole negotiation */
+    SPV_CLOCK_MESSAGE, /* the message that has begun to arrive */
+    SPV_CLOCK_REQUEST, /* the earliest of the open requests */
+    SPV_CLOCK_WRITE, /* the socket takes a byte of what waits */
+    SPV_CLOCK_PONG, /* the answer to our ping */
+    SPV_CLOCK_IDLE, /* the next complete message */
+    SPV_CLOCK_PING, /* not a limit: time to send one */
+    SPV_CLOCK_TRICKLE, /* not a limit: time to announce transactions */
+    SPV_CLOCK_TRIM, /* not a limit: time to give a burst's memory back */
+    SPV_CLOCK_FLUSH, /* of a failed machine: its last bytes */
+};
+#define SPV_PEER_CLOCKS 10
+
+/* ours: a last reject gets this long to go out */
+#define SPV_PEER_FLUSH_US SPV_SECOND
+
+/* ours: a burst's memory is kept this long for the next one */
+#define SPV_PEER_TRIM_US (2 * SPV_SECOND)
+/* ours: pongs that wait to be written; a peer that lets more wait does not read and gets none */
+#define SPV_PEER_PONG_BYTES 4096
+
+/* The last getblocks, while it may still be answered. */
+struct spv_asked_blocks {
+    struct spv_blockhash first, stop;
+    uint64_t until;
+};
+
+struct spv_peer {
+    struct spv_peer_config cfg;
+    char user_agent[SPV_MAX_USER_AGENT + 1]; /* ours */
+    enum spv_direction dir;
+    int error; /* the first one; sticks */
+
+    bool version_sent, version_got, verack_got, ready;
+    bool tolerant; /* of malformed messages: regtest, from loopback, on demand */
+    uint64_t nonce; /* ours, in the version message */
+
+    struct spv_intake in;
+    struct spv_sendq out;
+    size_t pong_bytes; /* queued since the queue was last empty */
+    struct spv_requests requests;
+    struct spv_asked_blocks asked_blocks;
+    struct spv_relay relay;
+
+    uint64_t clock[SPV_PEER_CLOCKS]; /* absolute, or SPV_NEVER */
+    uint64_t ping_nonce;
+    struct spv_peer_stats stats;
+};
+
+/* machine.c: the end, for this reason. Returns it. */
+int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now);
+
+/* selfnonce.c: a fresh nonce, never 0, remembered in the set (which may be NULL). */
+uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *rng);
+bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce);
+
+/* Encodes a message of our own onto the wire, whatever the bound: there are few of these. */
+int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
+                 struct spv_now now);
+/* BIP61: tells the peer why it is dropped, where reject is spoken. Best effort. */
+void spv_peer_last_word(struct spv_peer *p, const char *command, uint8_t code, const char *reason,
+                        struct spv_now now);
+
+/* observe.c */
+void spv_observe_read(const struct spv_peer *p, size_t bytes, const char *command, int error);
+/* The settle hook of the send queue; ctx is the machine. */
+void spv_observe_settled(void *ctx, const struct spv_ticket *ticket, size_t bytes, int error);
+enum spv_observed {
+    SPV_OBSERVED_IN,
+    SPV_OBSERVED_OUT,
+};
+void spv_observe_message(const struct spv_peer *p, enum spv_observed way, const struct spv_msg *msg,
+                         const uint8_t *body, size_t n);
+
+/* handshake.c */
+int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
+/* May this come in this state? 1, 0 to pass over it, or an error. Called before the body is
+ * decoded.
+ */
+int spv_handshake_check(const struct spv_peer *p, enum spv_command command);
+/* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. */
+int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+
+/* relay.c */
+void spv_relay_begin(struct spv_peer *p, struct spv_now now); /* the handshake is through */
+int spv_relay_trickle(struct spv_peer *p, struct spv_now now);
+
+/* keepalive.c */
+void spv_keepalive_begin(struct spv_peer *p, struct spv_now now); /* the handshake is through */
+int spv_keepalive_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+int spv_keepalive_timer(struct spv_peer *p, struct spv_now now);
+/* Bytes were put on the wire, or taken from it (taken > 0). */
+void spv_keepalive_wrote(struct spv_peer *p, size_t taken, struct spv_now now);
+/* Bytes came, or a message was taken out of what had come. */
+void spv_keepalive_arrived(struct spv_peer *p, bool message_done, struct spv_now now);
+
+#endif

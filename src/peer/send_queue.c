@@ -1,0 +1,343 @@
+/* Frames are encoded straight into the wire buffer; what the socket took is skipped by an offset
+ * and moved away only when it is at least half of the buffer, so a long queue written in small
+ * pieces costs linear time. Held frames are encoded at our own version, because the negotiated one
+ * is not known yet; releasing them walks the frames once and leaves out what the peer could not
+ * read.
+ *
+ * A shared frame is not copied: it stands in a list with its place in the stream, and the bytes on
+ * wire that follow it there go out behind it.
+ *
+ * Every frame has a ticket that says where it ends, counted from the connection's first byte. The
+ * socket takes bytes in order, so tickets are settled in order, too. */
+#include "peer/send_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "peer/command_rules.h"
+#include "spv/error.h"
+#include "util/cursor.h"
+#include "wire/codec.h"
+#include "wire/frame.h"
+
+#define FIRST_SHARED 2 /* of most connections one answer waits at most */
+
+void spv_sendq_init(struct spv_sendq *q)
+{
+    memset(q, 0, sizeof(*q));
+    spv_buffer_init(&q->wire);
+    spv_buffer_init(&q->held);
+}
+
+static void drop_shared(struct spv_sendq *q)
+{
+    for (size_t i = 0; i < q->n_shared; i++)
+        spv_shared_frame_unref(q->shared[q->first_shared + i].frame);
+    free(q->shared);
+    q->shared = NULL;
+    q->first_shared = q->n_shared = q->shared_cap = q->shared_bytes = 0;
+}
+
+void spv_sendq_free(struct spv_sendq *q)
+{
+    drop_shared(q);
+    spv_buffer_free(&q->wire);
+    spv_buffer_free(&q->held);
+    spv_tickets_free(&q->tickets);
+    spv_tickets_free(&q->held_tickets);
+    spv_dones_free(&q->dones);
+}
+
+size_t spv_sendq_pending(const struct spv_sendq *q)
+{
+    return q->wire.len - q->off + q->shared_bytes;
+}
+
+size_t spv_sendq_bytes(const struct spv_sendq *q)
+{
+    return spv_sendq_pending(q) + q->held.len;
+}
+
+static struct spv_ticket ticket_for(enum spv_command command, const char *name, uint64_t end,
+                                    const uint64_t *tag)
+{
+    struct spv_ticket t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
+    size_t n = strnlen(name, SPV_COMMAND_SIZE);
+    memcpy(t.name, name, n);
+    if (tag != NULL)
+        t.tag = *tag;
+    return t;
+}
+
+/* The frame at the end of a buffer, begun at len, counts: its ticket is written. */
+static int write_ticket(struct spv_sendq *q, struct spv_tickets *tickets, const struct spv_msg *msg,
+                        uint64_t end, const uint64_t *tag)
+{
+    const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
+    const struct spv_ticket ticket = ticket_for(msg->command, name, end, tag);
+    int rc = tag != NULL ? spv_dones_promise(&q->dones) : 0;
+    if (rc < 0)
+        return rc;
+    rc = spv_tickets_push(tickets, &ticket);
+    if (rc < 0 && tag != NULL)
+        spv_dones_unpromise(&q->dones);
+    return rc;
+}
+
+size_t spv_sendq_messages(const struct spv_sendq *q)
+{
+    return spv_tickets_open(&q->tickets) + spv_tickets_open(&q->held_tickets) +
+           spv_dones_waiting(&q->dones);
+}
+
+static bool over(const struct spv_sendq *q, const struct spv_sendq_bound *bound)
+{
+    return bound != NULL &&
+           (spv_sendq_bytes(q) > bound->bytes || spv_sendq_messages(q) >= bound->messages);
+}
+
+int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
+                  uint32_t version, const struct spv_sendq_bound *bound, const uint64_t *tag)
+{
+    if (q->off > 0 && q->off >= q->wire.len / 2) {
+        spv_buffer_consume(&q->wire, q->off);
+        q->off = 0;
+    }
+    size_t len = q->wire.len;
+    int rc = spv_msg_write(&q->wire, msg, net, version);
+    if (rc == 0 && over(q, bound))
+        rc = SPV_ERR_QUEUE_FULL;
+    if (rc == 0)
+        rc = write_ticket(q, &q->tickets, msg, q->taken + spv_sendq_pending(q), tag);
+    if (rc < 0)
+        q->wire.len = len;
+    else
+        q->messages++;
+    return rc;
+}
+
+/* A place behind the shared frames that wait. */
+static int make_room(struct spv_sendq *q)
+{
+    if (q->first_shared + q->n_shared < q->shared_cap)
+        return 0;
+    if (q->first_shared > 0) {
+        memmove(q->shared, q->shared + q->first_shared, q->n_shared * sizeof(q->shared[0]));
+        q->first_shared = 0;
+        return 0;
+    }
+    size_t cap = q->shared_cap == 0 ? FIRST_SHARED : 2 * q->shared_cap;
+    void *shared = realloc(q->shared, cap * sizeof(q->shared[0]));
+    if (shared == NULL)
+        return SPV_ERR_NOMEM;
+    q->shared = shared;
+    q->shared_cap = cap;
+    return 0;
+}
+
+int spv_sendq_put_shared(struct spv_sendq *q, struct spv_shared_frame *frame,
+                         enum spv_command command, const struct spv_sendq_bound *bound,
+                         const uint64_t *tag)
+{
+    const struct spv_msg msg = {.command = command};
+    const uint64_t at = q->taken + spv_sendq_pending(q);
+    int rc = make_room(q);
+    if (rc < 0)
+        return rc;
+    q->shared_bytes += frame->n;
+    rc = over(q, bound) ? SPV_ERR_QUEUE_FULL
+                        : write_ticket(q, &q->tickets, &msg, at + frame->n, tag);
+    if (rc < 0) {
+        q->shared_bytes -= frame->n;
+        return rc;
+    }
+    q->shared[q->first_shared + q->n_shared++] =
+        (struct spv_sendq_shared){at, spv_shared_frame_ref(frame)};
+    q->messages++;
+    return 0;
+}
+
+int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
+                   const struct spv_sendq_bound *bound, const uint64_t *tag)
+{
+    size_t len = q->held.len;
+    int rc = spv_msg_write(&q->held, msg, net, SPV_PROTOCOL_VERSION);
+    if (rc == 0 && over(q, bound))
+        rc = SPV_ERR_QUEUE_FULL;
+    if (rc == 0)
+        rc = write_ticket(q, &q->held_tickets, msg, q->held.len, tag);
+    if (rc < 0)
+        q->held.len = len;
+    return rc;
+}
+
+/* The oldest ticket's message has gone (error 0), or never will. */
+static void settle(struct spv_sendq *q, struct spv_tickets *tickets, size_t bytes, int error)
+{
+    const struct spv_ticket ticket = *spv_tickets_front(tickets);
+    spv_tickets_pop(tickets);
+    if (ticket.tagged)
+        spv_dones_keep(&q->dones, ticket.tag, error);
+    if (q->settle != NULL)
+        q->settle(q->ctx, &ticket, bytes, error);
+}
+
+void spv_sendq_drop_held(struct spv_sendq *q, int error)
+{
+    while (spv_tickets_open(&q->held_tickets) > 0)
+        settle(q, &q->held_tickets, 0, error);
+    spv_buffer_free(&q->held);
+    spv_buffer_init(&q->held);
+}
+
+void spv_sendq_drop_all(struct spv_sendq *q, int error)
+{
+    while (spv_tickets_open(&q->tickets) > 0) {
+        uint64_t end = spv_tickets_front(&q->tickets)->end;
+        size_t went = q->taken > q->settled ? (size_t)(q->taken - q->settled) : 0;
+        q->settled = end;
+        settle(q, &q->tickets, went, error);
+    }
+    spv_sendq_drop_held(q, error);
+    drop_shared(q);
+    spv_buffer_free(&q->wire);
+    spv_buffer_init(&q->wire);
+    q->off = 0;
+}
+
+/* A held frame in the form that the version reads. */
+static int join_wire(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
+                     size_t n, const struct spv_netid *net, uint32_t version)
+{
+    /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
+    if (frame->command == SPV_CMD_PING && version < SPV_VERSION_PING_NONCE) {
+        struct spv_msg ping = {.command = SPV_CMD_PING};
+        return spv_msg_write(&q->wire, &ping, net, version);
+    }
+    spv_buffer_put(&q->wire, bytes, n);
+    return q->wire.error;
+}
+
+/* Moves the oldest held message, frame and ticket. */
+static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
+                       const struct spv_netid *net, uint32_t version)
+{
+    size_t len = q->wire.len;
+    int rc = join_wire(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
+    if (rc < 0)
+        return rc;
+    struct spv_ticket ticket = *spv_tickets_front(&q->held_tickets);
+    ticket.end = q->taken + spv_sendq_pending(q);
+    rc = spv_tickets_push(&q->tickets, &ticket);
+    if (rc < 0) {
+        q->wire.len = len;
+        return rc;
+    }
+    spv_tickets_pop(&q->held_tickets);
+    q->messages++;
+    return 0;
+}
+
+int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version,
+                      uint64_t services)
+{
+    struct spv_cursor c = spv_cursor_over(q->held.data, q->held.len);
+    int rc = 0;
+    while (rc == 0 && spv_cursor_left(&c) > 0) {
+        const uint8_t *at = c.p;
+        const uint8_t *head = spv_cursor_take(&c, SPV_FRAME_HEADER);
+        struct spv_frame frame;
+        if (head == NULL || spv_frame_read(&frame, head, net, SPV_MAX_PAYLOAD) < 0)
+            break;
+        spv_cursor_take(&c, frame.length);
+        if (spv_policy_send(frame.command, version, services) < 0)
+            settle(q, &q->held_tickets, 0, SPV_ERR_UNSUPPORTED);
+        else
+            rc = release_one(q, &frame, at, net, version);
+    }
+    spv_sendq_drop_held(q, rc < 0 ? rc : SPV_ERR_UNSUPPORTED);
+    return rc;
+}
+
+/* The shared frame whose turn it is; NULL when bytes on wire come first, or nothing does. */
+static struct spv_sendq_shared *front_shared(const struct spv_sendq *q)
+{
+    struct spv_sendq_shared *s = q->n_shared > 0 ? &q->shared[q->first_shared] : NULL;
+    return s != NULL && s->at <= q->taken ? s : NULL;
+}
+
+size_t spv_sendq_front(const struct spv_sendq *q, const uint8_t **bytes)
+{
+    const struct spv_sendq_shared *s = front_shared(q);
+    if (s != NULL) {
+        const size_t went = (size_t)(q->taken - s->at);
+        *bytes = s->frame->bytes + went;
+        return s->frame->n - went;
+    }
+    size_t n = q->wire.len - q->off;
+    if (q->n_shared > 0)
+        n = (size_t)(q->shared[q->first_shared].at - q->taken);
+    *bytes = n > 0 ? q->wire.data + q->off : NULL;
+    return n;
+}
+
+/* The socket took n bytes of the front. */
+static void take_front(struct spv_sendq *q, size_t n)
+{
+    struct spv_sendq_shared *s = front_shared(q);
+    q->taken += n;
+    if (s == NULL) {
+        q->off += n;
+        return;
+    }
+    q->shared_bytes -= n;
+    if (q->taken == s->at + s->frame->n) {
+        spv_shared_frame_unref(s->frame);
+        q->n_shared--;
+        q->first_shared = q->n_shared == 0 ? 0 : q->first_shared + 1;
+    }
+}
+
+void spv_sendq_sent(struct spv_sendq *q, size_t n)
+{
+    while (n > 0) {
+        const uint8_t *bytes;
+        size_t most = spv_sendq_front(q, &bytes);
+        if (most > n)
+            most = n;
+        take_front(q, most);
+        n -= most;
+    }
+    if (q->off == q->wire.len) {
+        q->wire.len = 0;
+        q->off = 0;
+    }
+    const struct spv_ticket *front;
+    while ((front = spv_tickets_front(&q->tickets)) != NULL && front->end <= q->taken) {
+        uint64_t end = front->end;
+        size_t bytes = (size_t)(end - q->settled);
+        q->settled = end;
+        settle(q, &q->tickets, bytes, 0);
+    }
+}
+
+bool spv_sendq_bulky(const struct spv_sendq *q)
+{
+    return spv_sendq_pending(q) == 0 && q->wire.cap > SPV_SENDQ_KEEP;
+}
+
+void spv_sendq_trim(struct spv_sendq *q)
+{
+    if (!spv_sendq_bulky(q))
+        return;
+    spv_buffer_free(&q->wire);
+    spv_buffer_init(&q->wire);
+    q->off = 0;
+}
+
+size_t spv_sendq_memory(const struct spv_sendq *q)
+{
+    return q->wire.cap + q->held.cap + q->shared_cap * sizeof(q->shared[0]) +
+           q->dones.cap * sizeof(q->dones.list[0]) +
+           (q->tickets.cap + q->held_tickets.cap) * sizeof(q->tickets.list[0]);
+}

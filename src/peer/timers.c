@@ -1,0 +1,157 @@
+/* Whether the peer is alive, judged by named deadlines.
+ *
+ * A ping goes out every two minutes or so, one at a time, with a random nonce; its pong gives the
+ * round trip. Every complete message renews the idle deadline, but for a pong that matches nothing.
+ * A message that has begun must end by its own deadline, so dripping bytes keeps nobody alive. When
+ * several deadlines have passed, the one that passed first is the reason. */
+#include "peer/peer_state.h"
+#include "spv/error.h"
+
+/* The interval, up to a quarter shorter or longer: many connections shall not beat together. */
+static uint64_t jittered(struct spv_peer *p, uint64_t interval)
+{
+    uint64_t r;
+    p->cfg.rng.fill(p->cfg.rng.ctx, &r, sizeof(r));
+    return interval - interval / 4 + r % (interval / 2 + 1);
+}
+
+void spv_keepalive_begin(struct spv_peer *p, struct spv_now now)
+{
+    p->clock[SPV_CLOCK_IDLE] = now.mono_us + p->cfg.timeouts.idle;
+    p->clock[SPV_CLOCK_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+}
+
+static int send_ping(struct spv_peer *p, struct spv_now now)
+{
+    p->clock[SPV_CLOCK_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+    if (p->stats.ping_sent_us != 0)
+        return 0; /* one in flight is enough */
+    struct spv_msg ping = {.command = SPV_CMD_PING};
+    /* BIP31: a nonce, and with it an answer, only above version 60000. */
+    if (p->stats.version >= SPV_VERSION_PING_NONCE) {
+        p->cfg.rng.fill(p->cfg.rng.ctx, &p->ping_nonce, sizeof(p->ping_nonce));
+        ping.u.ping.has_nonce = true;
+        ping.u.ping.nonce = p->ping_nonce;
+        p->stats.ping_sent_us = now.mono_us > 0 ? now.mono_us : 1;
+        p->clock[SPV_CLOCK_PONG] = now.mono_us + p->cfg.timeouts.pong;
+    }
+    return spv_peer_put(p, &ping, p->stats.version, now);
+}
+
+static int answer_ping(struct spv_peer *p, const struct spv_msg_ping *ping, struct spv_now now)
+{
+    if (!ping->has_nonce || p->stats.version < SPV_VERSION_PING_NONCE)
+        return 0; /* the old form wants no answer */
+    if (p->pong_bytes >= SPV_PEER_PONG_BYTES)
+        return 0;
+    struct spv_msg pong = {.command = SPV_CMD_PONG, .u.ping = *ping};
+    size_t before = spv_sendq_pending(&p->out);
+    int rc = spv_peer_put(p, &pong, p->stats.version, now);
+    if (rc == 0)
+        p->pong_bytes += spv_sendq_pending(&p->out) - before;
+    return rc;
+}
+
+/* True when the pong answers the ping in flight. */
+static bool take_pong(struct spv_peer *p, const struct spv_msg_ping *pong, struct spv_now now)
+{
+    struct spv_peer_stats *s = &p->stats;
+    if (s->ping_sent_us == 0 || !pong->has_nonce || pong->nonce != p->ping_nonce)
+        return false;
+    uint64_t rtt = now.mono_us > s->ping_sent_us ? now.mono_us - s->ping_sent_us : 1;
+    s->rtt_us = rtt;
+    if (s->rtt_min_us == 0 || rtt < s->rtt_min_us)
+        s->rtt_min_us = rtt;
+    s->ping_sent_us = 0;
+    p->clock[SPV_CLOCK_PONG] = SPV_NEVER;
+    return true;
+}
+
+int spv_keepalive_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+{
+    int rc = 0;
+    bool alive = true;
+    if (msg->command == SPV_CMD_PING)
+        rc = answer_ping(p, &msg->u.ping, now);
+    else if (msg->command == SPV_CMD_PONG)
+        alive = take_pong(p, &msg->u.ping, now);
+    if (alive && p->ready)
+        p->clock[SPV_CLOCK_IDLE] = now.mono_us + p->cfg.timeouts.idle;
+    return rc;
+}
+
+/* Not pushed on by what comes meanwhile: a trickle of small messages must not keep a burst's
+ * memory. */
+static void trim_later(struct spv_peer *p, bool bulky, struct spv_now now)
+{
+    if (bulky && p->clock[SPV_CLOCK_TRIM] == SPV_NEVER)
+        p->clock[SPV_CLOCK_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
+}
+
+void spv_keepalive_wrote(struct spv_peer *p, size_t taken, struct spv_now now)
+{
+    uint64_t *write = &p->clock[SPV_CLOCK_WRITE];
+    if (spv_sendq_pending(&p->out) == 0) {
+        *write = SPV_NEVER;
+        p->pong_bytes = 0;
+        trim_later(p, spv_sendq_bulky(&p->out), now);
+    } else if (taken > 0 || *write == SPV_NEVER) {
+        *write = now.mono_us + p->cfg.timeouts.write;
+    }
+}
+
+void spv_keepalive_arrived(struct spv_peer *p, bool message_done, struct spv_now now)
+{
+    uint64_t *message = &p->clock[SPV_CLOCK_MESSAGE];
+    if (spv_intake_waiting(&p->in) == 0) {
+        *message = SPV_NEVER;
+        trim_later(p, spv_intake_bulky(&p->in), now);
+    } else if (message_done || *message == SPV_NEVER) {
+        *message = now.mono_us + p->cfg.timeouts.message;
+    }
+}
+
+static int expired(struct spv_peer *p, enum spv_peer_clock which, struct spv_now now)
+{
+    switch (which) {
+    case SPV_CLOCK_HANDSHAKE:
+        return SPV_ERR_HANDSHAKE_TIMEOUT;
+    case SPV_CLOCK_MESSAGE:
+        return SPV_ERR_MESSAGE_TIMEOUT;
+    case SPV_CLOCK_REQUEST:
+        return SPV_ERR_STALL;
+    case SPV_CLOCK_WRITE:
+        return SPV_ERR_WRITE_TIMEOUT;
+    case SPV_CLOCK_PONG:
+        return SPV_ERR_PONG_TIMEOUT;
+    case SPV_CLOCK_IDLE:
+        return SPV_ERR_IDLE;
+    case SPV_CLOCK_PING:
+        return send_ping(p, now);
+    case SPV_CLOCK_TRICKLE:
+        return spv_relay_trickle(p, now);
+    case SPV_CLOCK_TRIM:
+        p->clock[SPV_CLOCK_TRIM] = SPV_NEVER;
+        spv_intake_trim(&p->in);
+        spv_sendq_trim(&p->out);
+        return 0;
+    case SPV_CLOCK_FLUSH:
+        break; /* of failed machines, which have no other clock */
+    }
+    return SPV_ERR_STATE;
+}
+
+int spv_keepalive_timer(struct spv_peer *p, struct spv_now now)
+{
+    for (;;) {
+        size_t first = 0;
+        for (size_t i = 1; i < SPV_PEER_CLOCKS; i++)
+            if (p->clock[i] < p->clock[first])
+                first = i;
+        if (p->clock[first] > now.mono_us || p->clock[first] == SPV_NEVER)
+            return 0;
+        int rc = expired(p, (enum spv_peer_clock)first, now);
+        if (rc < 0)
+            return rc;
+    }
+}

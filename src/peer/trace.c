@@ -1,0 +1,67 @@
+/* Those who watch: observers of every frame, and the lines of a log. Nothing is formatted unless
+ * somebody wants to read it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "peer/peer_state.h"
+
+#define DUMP_ROW 16 /* bytes of a hex dump's line */
+#define LINE_MAX_BYTES (SPV_SUMMARY + SPV_ENDPOINT_TEXT + 32)
+
+void spv_observe_read(const struct spv_peer *p, size_t bytes, const char *command, int error)
+{
+    const struct spv_peer_observer *o = &p->cfg.observer;
+    if (o->on_any_read != NULL)
+        o->on_any_read(o->ctx, bytes, command, error);
+}
+
+void spv_observe_settled(void *ctx, const struct spv_ticket *ticket, size_t bytes, int error)
+{
+    const struct spv_peer *p = ctx;
+    const struct spv_peer_observer *o = &p->cfg.observer;
+    if (o->on_any_write != NULL)
+        o->on_any_write(o->ctx, bytes, ticket->name, error);
+}
+
+static void dump(const struct spv_peer_observer *o, const uint8_t *body, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    char line[16 + DUMP_ROW * 4];
+    size_t shown = n < SPV_LOG_DUMP ? n : SPV_LOG_DUMP;
+    for (size_t at = 0; at < shown; at += DUMP_ROW) {
+        size_t row = shown - at < DUMP_ROW ? shown - at : DUMP_ROW;
+        char *c = line + snprintf(line, sizeof(line), "%08zx ", at);
+        for (size_t i = 0; i < DUMP_ROW; i++) {
+            *c++ = ' ';
+            *c++ = i < row ? digits[body[at + i] >> 4] : ' ';
+            *c++ = i < row ? digits[body[at + i] & 15] : ' ';
+        }
+        *c++ = ' ';
+        for (size_t i = 0; i < row; i++) /* and as text */
+            *c++ = body[at + i] >= ' ' && body[at + i] <= '~' ? (char)body[at + i] : '.';
+        *c = '\0';
+        o->on_log(o->ctx, SPV_LOG_TRACE, line);
+    }
+    if (shown < n) {
+        snprintf(line, sizeof(line), "(%zu more bytes)", n - shown);
+        o->on_log(o->ctx, SPV_LOG_TRACE, line);
+    }
+}
+
+void spv_observe_message(const struct spv_peer *p, enum spv_observed way, const struct spv_msg *msg,
+                         const uint8_t *body, size_t n)
+{
+    const struct spv_peer_observer *o = &p->cfg.observer;
+    if (o->on_log == NULL || o->log_level == SPV_LOG_OFF)
+        return;
+    char line[LINE_MAX_BYTES], summary[SPV_SUMMARY], place[SPV_ENDPOINT_TEXT];
+    spv_endpoint_text(place, &p->cfg.endpoint);
+    spv_msg_summary(summary, sizeof(summary), msg);
+    if (way == SPV_OBSERVED_IN)
+        snprintf(line, sizeof(line), "received %s from %s", summary, place);
+    else
+        snprintf(line, sizeof(line), "sending %s to %s", summary, place);
+    o->on_log(o->ctx, SPV_LOG_DEBUG, line);
+    if (o->log_level == SPV_LOG_TRACE)
+        dump(o, body, n);
+}

@@ -1,0 +1,120 @@
+/* Bytes are appended to one buffer and read in place: a frame's payload is handed out as a pointer
+ * into it, so a headers message is copied once, from the socket. Frames already handed out stay at
+ * the front until the next feed moves what is left over them; that is at most one incomplete frame,
+ * moved once. A frame header is checked the moment its 24 bytes are there, so a bad length costs
+ * the sender's 24 bytes and none of our memory.
+ *
+ * The buffer doubles as bytes arrive, but not past the end of the message that is arriving, and it
+ * shrinks to what waits in it when it holds more than twice that. */
+#include "peer/transport/v1.h"
+
+#include <string.h>
+
+#include "spv/error.h"
+
+void spv_intake_init(struct spv_intake *in)
+{
+    memset(in, 0, sizeof(*in));
+    spv_buffer_init(&in->buf);
+}
+
+void spv_intake_free(struct spv_intake *in)
+{
+    spv_buffer_free(&in->buf);
+    spv_arena_free(&in->arena);
+}
+
+size_t spv_intake_waiting(const struct spv_intake *in)
+{
+    return in->buf.len - in->off;
+}
+
+/* Bytes of the frame whose header has been read. */
+static size_t frame_size(const struct spv_intake *in)
+{
+    return SPV_FRAME_HEADER + (size_t)in->frame.length;
+}
+
+/* Room for what has arrived, and for as much again of the message that is arriving. */
+static int grow(struct spv_intake *in, size_t need)
+{
+    size_t cap = need > in->buf.cap ? need : in->buf.cap;
+    if (cap < 2 * in->buf.cap)
+        cap = 2 * in->buf.cap;
+    if (in->have_frame && need <= frame_size(in) && cap > frame_size(in))
+        cap = frame_size(in);
+    return spv_buffer_resize(&in->buf, cap);
+}
+
+int spv_intake_feed(struct spv_intake *in, const uint8_t *bytes, size_t n)
+{
+    if (in->off > 0) {
+        spv_buffer_consume(&in->buf, in->off);
+        in->off = 0;
+    }
+    if (n > in->buf.cap - in->buf.len) {
+        int rc = grow(in, in->buf.len + n);
+        if (rc < 0)
+            return rc;
+    }
+    spv_buffer_put(&in->buf, bytes, n);
+    return in->buf.error;
+}
+
+int spv_intake_header(struct spv_intake *in, const struct spv_netid *net, uint32_t cap)
+{
+    if (in->have_frame)
+        return 1;
+    if (spv_intake_waiting(in) < SPV_FRAME_HEADER)
+        return 0;
+    int rc = spv_frame_read(&in->frame, in->buf.data + in->off, net, cap);
+    if (rc < 0)
+        return rc;
+    in->have_frame = true;
+    return 1;
+}
+
+int spv_intake_next(struct spv_intake *in, const uint8_t **payload)
+{
+    const size_t whole = frame_size(in);
+    if (spv_intake_waiting(in) < whole)
+        return 0;
+    const uint8_t *body = in->buf.data + in->off + SPV_FRAME_HEADER;
+    in->have_frame = false;
+    in->off += whole;
+    int rc = spv_frame_check(&in->frame, body);
+    if (rc < 0)
+        return rc;
+    *payload = body;
+    return 1;
+}
+
+/* More than what waits, as much again of its message, and what an idle connection keeps. */
+static bool buffer_bulky(const struct spv_intake *in)
+{
+    size_t use = 2 * spv_intake_waiting(in);
+    if (in->have_frame && use > frame_size(in))
+        use = frame_size(in);
+    return in->buf.cap > use + SPV_INTAKE_KEEP;
+}
+
+bool spv_intake_bulky(const struct spv_intake *in)
+{
+    return buffer_bulky(in) || in->arena.cap > SPV_INTAKE_KEEP;
+}
+
+void spv_intake_trim(struct spv_intake *in)
+{
+    spv_arena_trim(&in->arena, SPV_INTAKE_KEEP);
+    if (!buffer_bulky(in))
+        return;
+    spv_buffer_consume(&in->buf, in->off);
+    in->off = 0;
+    (void)spv_buffer_resize(&in->buf, in->buf.len);
+    in->buf.error = SPV_OK; /* without memory to shrink into it stays as it is */
+}
+
+size_t spv_intake_memory(const struct spv_intake *in)
+{
+    return in->buf.cap + in->arena.cap;
+}

@@ -1,0 +1,23 @@
+/* How long a place that failed is left alone. */
+#ifndef SPV_SPV_ADDRMAN_BACKOFF_H
+#define SPV_SPV_ADDRMAN_BACKOFF_H
+
+#include "spv/types.h"
+
+#define SPV_BACKOFF_FIRST (SPV_SECOND / 2) /* ours: a restarting peer is back in a second */
+#define SPV_BACKOFF_NAMED (30 * SPV_SECOND) /* ours: the user asked for this very peer */
+#define SPV_BACKOFF_MAX (600 * SPV_SECOND) /* ours: nothing is given up for good */
+
+/* Doubles with each failure in a row (0 counts as 1), up to most; half of it is chance. */
+static inline uint64_t spv_backoff(unsigned failures, uint64_t most, struct spv_rng rng)
+{
+    uint64_t wait = SPV_BACKOFF_FIRST, x = 0;
+    for (unsigned i = 1; i < failures && wait < most; i++)
+        wait *= 2;
+    if (wait > most)
+        wait = most;
+    rng.fill(rng.ctx, &x, sizeof x);
+    return wait / 2 + x % (wait / 2 + 1);
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* A flat table, scanned: a look-up comes with each new address, and bans are few. */
+#include "spv/addrman/banman.h"
+
+#include <string.h>
+
+#include "spv/error.h"
+
+static void drop(struct spv_bans *b, size_t i)
+{
+    b->n--;
+    b->at[i] = b->at[b->n];
+    b->until_us[i] = b->until_us[b->n];
+    b->changed = true;
+}
+
+/* Where the next one goes: the end, or the place of the one that would end first. */
+static size_t room(struct spv_bans *b)
+{
+    if (b->n < SPV_BOOK_BANS)
+        return b->n++;
+    size_t first = 0;
+    for (size_t i = 1; i < b->n; i++)
+        if (b->until_us[i] < b->until_us[first])
+            first = i;
+    return first;
+}
+
+void spv_bans_load(struct spv_bans *b, const struct spv_book_ban *rows, size_t n,
+                   struct spv_now now)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t left = rows[i].until - now.unix_s;
+        /* of an older version, which banned for more */
+        const bool bans = spv_err_class(rows[i].code) == SPV_CLASS_LYING;
+        if (left <= 0 || !bans) {
+            b->changed = true;
+            continue;
+        }
+        if (left > SPV_BAN_SECONDS) /* written by a clock that was ahead of ours */
+            left = SPV_BAN_SECONDS;
+        const size_t at = room(b);
+        b->at[at] = rows[i];
+        b->at[at].until = now.unix_s + left;
+        b->until_us[at] = now.mono_us + (uint64_t)left * SPV_SECOND;
+    }
+}
+
+void spv_bans_add(struct spv_bans *b, const char *address, int code, struct spv_now now)
+{
+    size_t at = 0;
+    while (at < b->n && strcmp(b->at[at].address, address) != 0)
+        at++;
+    if (at == b->n)
+        at = room(b);
+    b->at[at] = (struct spv_book_ban){
+        .since = now.unix_s, .until = now.unix_s + SPV_BAN_SECONDS, .code = code};
+    strncpy(b->at[at].address, address, sizeof b->at[at].address - 1);
+    b->until_us[at] = now.mono_us + SPV_BAN_SECONDS * SPV_SECOND;
+    b->changed = true;
+}
+
+const struct spv_book_ban *spv_bans_find(const struct spv_bans *b, uint64_t *until_us,
+                                         const char *address, struct spv_now now)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->until_us[i] <= now.mono_us || strcmp(b->at[i].address, address) != 0)
+            continue;
+        if (until_us)
+            *until_us = b->until_us[i];
+        return &b->at[i];
+    }
+    return NULL;
+}
+
+void spv_bans_expire(struct spv_bans *b, struct spv_now now)
+{
+    for (size_t i = 0; i < b->n;)
+        if (b->until_us[i] <= now.mono_us)
+            drop(b, i);
+        else
+            i++;
+}

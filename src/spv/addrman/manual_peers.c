@@ -1,0 +1,80 @@
+/* A flat table of at most SPV_NODE_MAX_ENDPOINTS, scanned. */
+#include "spv/addrman/manual_peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void spv_named_free(struct spv_named *l)
+{
+    free(l->at);
+    *l = (struct spv_named){0};
+}
+
+int spv_named_add(struct spv_named *l, const struct spv_endpoint *endpoint)
+{
+    if (endpoint->port == 0) /* means something to listeners only */
+        return SPV_ERR_INVALID;
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].endpoint.port == endpoint->port &&
+            strcmp(l->at[i].endpoint.host, endpoint->host) == 0)
+            return 0;
+    if (l->n >= SPV_NODE_MAX_ENDPOINTS)
+        return SPV_ERR_FULL;
+    struct spv_named_peer *at = realloc(l->at, (l->n + 1) * sizeof *at);
+    if (!at)
+        return SPV_ERR_NOMEM;
+    l->at = at;
+    l->at[l->n++] = (struct spv_named_peer){.endpoint = *endpoint};
+    return 0;
+}
+
+static uint64_t from(const struct spv_named_peer *p)
+{
+    return p->banned_until_us > p->next_try_us ? p->banned_until_us : p->next_try_us;
+}
+
+int spv_named_pick(const struct spv_named *l, struct spv_now now)
+{
+    int best = -1;
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->at[i].held && from(&l->at[i]) <= now.mono_us &&
+            (best < 0 || l->at[i].failures < l->at[best].failures))
+            best = (int)i;
+    return best;
+}
+
+void spv_named_released(struct spv_named *l, int index, bool healthy, struct spv_rng rng,
+                        struct spv_now now)
+{
+    struct spv_named_peer *p = &l->at[index];
+    p->held = false;
+    p->failures = healthy ? 0 : p->failures + 1;
+    p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_NAMED, rng);
+}
+
+uint64_t spv_named_next(const struct spv_named *l, int index)
+{
+    return from(&l->at[index]);
+}
+
+uint64_t spv_named_deadline(const struct spv_named *l)
+{
+    uint64_t first = SPV_NEVER;
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->at[i].held && from(&l->at[i]) < first)
+            first = from(&l->at[i]);
+    return first;
+}
+
+bool spv_named_is_alive(const struct spv_named_peer *p, struct spv_now now)
+{
+    return p->failures < SPV_NAMED_TRIES && p->banned_until_us <= now.mono_us;
+}
+
+size_t spv_named_alive(const struct spv_named *l, struct spv_now now)
+{
+    size_t alive = 0;
+    for (size_t i = 0; i < l->n; i++)
+        alive += spv_named_is_alive(&l->at[i], now);
+    return alive;
+}

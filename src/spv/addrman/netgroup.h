@@ -1,0 +1,22 @@
+/* Network groups: addresses that one operator can have many of for little money count as one. */
+#ifndef SPV_SPV_ADDRMAN_NETGROUP_H
+#define SPV_SPV_ADDRMAN_NETGROUP_H
+
+#include "spv/book.h"
+
+struct spv_netgroup {
+    uint8_t len; /* 0: none */
+    uint8_t b[SPV_BOOK_SOURCE];
+};
+
+/* /16 of IPv4, /32 of IPv6, 4 bits of an onion key (keys cost nothing: sixteen groups in all). */
+struct spv_netgroup spv_netgroup_of(const struct spv_netaddr *addr);
+/* Of something that has a name only: a seed, a peer that the user named. */
+struct spv_netgroup spv_netgroup_of_name(const char *name);
+bool spv_netgroup_eq(const struct spv_netgroup *a, const struct spv_netgroup *b);
+
+/* Neither loopback, private, link-local, multicast nor documentation's: nobody can vouch for those.
+ * IPv4, IPv6 and Tor v3 only, the networks that we can dial; not port 0. */
+bool spv_netaddr_routable(const struct spv_netaddr *addr);
+
+#endif

@@ -1,0 +1,523 @@
+/* A batch is judged in one pass. First comes what is known already, recognised by height and hash;
+ * then what is new, judged one after the other and staged behind the end of the window, where it
+ * already lies right if it extends the tip. What was judged is then kept: as the new end of the
+ * best chain, as (part of) a side branch, or, when its branch now has more work than the best
+ * chain, as the new best chain.
+ *
+ * The window slides: it only grows until the store has acknowledged a change, then it is trimmed to
+ * a period's start, rarely enough that moving memory does not matter. */
+#include "spv/chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+#include "spv/params/interval.h"
+#include "util/u256.h"
+
+#define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
+
+/* ---- starting ---- */
+
+/* The index of the first checkpoint at or above a height. */
+static size_t checkpoint_from(const struct spv_chain *c, uint32_t height)
+{
+    size_t low = 0;
+    size_t high = c->n_checkpoints;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (c->checkpoints[middle].height < height)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static size_t window_limit(const struct spv_chain *c)
+{
+    return (size_t)SPV_WINDOW_MAX_PERIODS * c->interval;
+}
+
+static int start_from_genesis_or_reader(struct spv_chain *c)
+{
+    struct spv_judge judge = {.params = c->params};
+    struct spv_record *genesis = &c->genesis;
+    uint32_t height;
+    int rc;
+
+    genesis->header = c->params->genesis;
+    spv_header_hash(&genesis->hash, &genesis->header);
+    /* genesis is valid by definition; its bits give its work */
+    rc = spv_rules_target(c->params, &genesis->work, genesis->header.bits);
+    if (rc < 0)
+        return SPV_ERR_INVALID;
+    genesis->work = spv_work_from_target(&genesis->work);
+
+    rc = spv_chain_load(c);
+    if (rc < 0)
+        return rc;
+    height = spv_chain_window_tip(c)->height;
+    c->n_passed = checkpoint_from(c, height + 1);
+    rc = spv_chain_check_stored(c);
+    if (rc < 0)
+        return rc;
+    rc = spv_chain_judge_at(c, &judge, (struct spv_place){SPV_ON_BEST, height});
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return SPV_ERR_DB_DAMAGED;
+    c->tip = judge;
+    return spv_chain_reload_branches(c);
+}
+
+int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
+{
+    struct spv_chain *c = calloc(1, sizeof *c);
+    int rc;
+
+    *out = NULL;
+    if (c == NULL)
+        return SPV_ERR_NOMEM;
+    c->params = cfg->params;
+    c->proven = -1;
+    c->reader = cfg->reader;
+    c->interval = spv_params_interval(cfg->params);
+    if (!cfg->no_checkpoints) {
+        const bool own = cfg->checkpoints != NULL;
+        c->checkpoints = own ? cfg->checkpoints : cfg->params->checkpoints;
+        c->n_checkpoints = own ? cfg->n_checkpoints : cfg->params->n_checkpoints;
+    }
+    rc = start_from_genesis_or_reader(c);
+    if (rc < 0) {
+        spv_chain_free(c);
+        return rc;
+    }
+    *out = c;
+    return SPV_OK;
+}
+
+void spv_chain_free(struct spv_chain *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
+        spv_span_free(&c->branches[i].span);
+    spv_span_free(&c->window);
+    free(c);
+}
+
+int spv_chain_reload(struct spv_chain *c)
+{
+    const struct spv_chain_config cfg = {.params = c->params,
+                                         .reader = c->reader,
+                                         .checkpoints = c->checkpoints,
+                                         .n_checkpoints = c->n_checkpoints,
+                                         .no_checkpoints = c->n_checkpoints == 0};
+    struct spv_chain *fresh;
+    struct spv_chain old;
+    int rc = c->pending ? SPV_ERR_STATE : spv_chain_new(&fresh, &cfg);
+
+    if (rc < 0)
+        return rc;
+    old = *c;
+    *c = *fresh;
+    *fresh = old;
+    spv_chain_free(fresh);
+    return SPV_OK;
+}
+
+/* ---- judging a batch ---- */
+
+/* One accept in progress. */
+struct batch {
+    struct spv_verdict *verdict;
+    const struct spv_blockhash
+        *last; /* NULL, or the last one's hash: the others are in the prevs */
+    struct spv_now now;
+    struct spv_place place; /* of the last known header before the new ones */
+    bool placed;
+    struct spv_judge judge; /* of the next header, once one was new */
+    size_t n_new;
+    bool proven;
+    size_t checkpoint; /* the next one to meet */
+};
+
+/* The first header's parent, or the header itself, must be known. */
+static int place_first(const struct spv_chain *c, struct batch *b, const struct spv_header *header,
+                       const struct spv_blockhash *hash)
+{
+    struct spv_record record;
+    int rc = spv_chain_locate(c, &b->place, &record, &header->prev);
+
+    if (rc < 0)
+        return rc;
+    b->placed = rc == 1;
+    if (b->placed)
+        return SPV_OK;
+    rc = spv_chain_locate(c, &b->place, &record, hash);
+    if (rc < 0)
+        return rc;
+    if (rc == 1) {
+        b->placed = true;
+        b->verdict->known = 1;
+        return SPV_OK;
+    }
+    b->verdict->error =
+        spv_blockhash_is_zero(&header->prev) ? SPV_ERR_HDR_GENESIS : SPV_ERR_HDR_UNLINKED;
+    return SPV_OK;
+}
+
+/* The first new header: may there be one here, and how are it and its followers judged? */
+static int begin_new(struct spv_chain *c, struct batch *b)
+{
+    const bool on_best = b->place.branch == SPV_ON_BEST;
+    const uint32_t fork = on_best ? b->place.height : c->branches[b->place.branch].fork;
+    const uint32_t base = spv_chain_begins(c).height;
+    int rc;
+
+    /* between genesis and the base nobody can tell what is known and what is a fork */
+    if (on_best && b->place.height + 1 < base) {
+        b->verdict->error = SPV_ERR_CHAIN_BASE;
+        return SPV_OK;
+    }
+    /* "forked chain older than last checkpoint" */
+    if (c->n_passed > 0 && fork < c->checkpoints[c->n_passed - 1].height) {
+        b->verdict->error = SPV_ERR_HDR_FORK_DEPTH;
+        return SPV_OK;
+    }
+    /* below the window and nothing stored: it may well be known, but nobody can tell */
+    if (on_best && b->place.height + 1 < spv_chain_window_start(c) && c->reader.by_height == NULL) {
+        b->verdict->error = SPV_ERR_HDR_UNLINKED;
+        return SPV_OK;
+    }
+    b->checkpoint = checkpoint_from(c, b->place.height + 1);
+    if (on_best && b->place.height == c->tip.parent.height) {
+        b->judge = c->tip;
+        return SPV_OK;
+    }
+    rc = spv_chain_judge_at(c, &b->judge, b->place);
+    if (rc == 0) /* the headers that judge it are neither in memory nor stored */
+        b->verdict->error = base > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNLINKED;
+    return rc < 0 ? rc : SPV_OK;
+}
+
+/* Judges a new header and stages it. Negative only when the fault is ours. */
+static int judge_new(struct spv_chain *c, struct batch *b, const struct spv_header *header,
+                     const struct spv_blockhash *hash)
+{
+    struct spv_record *record = &c->window.records[c->window.n + b->n_new];
+    int rc;
+
+    record->header = *header;
+    record->hash = *hash;
+    rc = spv_judge_header(&b->judge, record);
+    if (rc == SPV_OK && b->checkpoint < c->n_checkpoints &&
+        c->checkpoints[b->checkpoint].height == record->height) {
+        if (!spv_blockhash_eq(&c->checkpoints[b->checkpoint].hash, hash))
+            rc = SPV_ERR_HDR_CHECKPOINT;
+        else if (spv_chain_check_work(c, &c->checkpoints[b->checkpoint], &record->work) < 0)
+            return SPV_ERR_DB_DAMAGED;
+        b->checkpoint++;
+    }
+    if (rc == SPV_OK)
+        rc = spv_rules_future(header->time, b->now);
+    if (rc < 0) {
+        b->verdict->error = rc;
+        return SPV_OK;
+    }
+    c->window.real[c->window.n + b->n_new] = spv_judge_advance(&b->judge, record);
+    b->n_new++;
+    return SPV_OK;
+}
+
+/* One header after the first's parent was found. Fills verdict->error when it is refused. */
+static int take(struct spv_chain *c, struct batch *b, const struct spv_header *header,
+                const struct spv_blockhash *hash)
+{
+    int rc;
+
+    if (b->n_new == 0) {
+        rc = spv_chain_child(c, &b->place, hash);
+        if (rc < 0)
+            return rc;
+        if (rc == 1) {
+            b->verdict->known++;
+            return SPV_OK;
+        }
+        rc = begin_new(c, b);
+        if (rc < 0 || b->verdict->error != 0)
+            return rc;
+    }
+    return judge_new(c, b, header, hash);
+}
+
+/* The hashes of headers from .. from + more, out of n. */
+static void hash_ahead(const struct batch *b, struct spv_blockhash *hashes,
+                       const struct spv_header *headers, size_t from, size_t more, size_t n)
+{
+    uint8_t raw[HASH_AT_ONCE * SPV_HEADER_SIZE];
+
+    for (size_t k = 0; b->last != NULL && k < more; k++)
+        hashes[k] = from + k + 1 < n ? headers[from + k + 1].prev : *b->last;
+    if (b->last != NULL)
+        return;
+    for (size_t k = 0; k < more; k++)
+        spv_header_encode(raw + k * SPV_HEADER_SIZE, &headers[from + k]);
+    spv_header_hash_raw(hashes, raw, more);
+}
+
+/* Goes through the batch up to the first refused header. */
+static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_header *headers,
+                       size_t n)
+{
+    struct spv_blockhash hashes[HASH_AT_ONCE];
+    struct spv_blockhash last = {{0}};
+    struct spv_verdict *v = b->verdict;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = i % HASH_AT_ONCE;
+        const struct spv_header *header = &headers[i];
+        int rc = SPV_OK;
+
+        if (at == 0) {
+            const size_t more = n - i < HASH_AT_ONCE ? n - i : HASH_AT_ONCE;
+            hash_ahead(b, hashes, headers, i, more, n);
+        }
+        v->index = i;
+        if (i == 0) {
+            rc = place_first(c, b, header, &hashes[at]);
+            if (rc == SPV_OK && v->error == 0 && v->known == 0)
+                rc = take(c, b, header, &hashes[at]);
+        } else if (!spv_blockhash_eq(&header->prev, &last)) {
+            v->error = SPV_ERR_HDR_DISORDER;
+        } else {
+            rc = take(c, b, header, &hashes[at]);
+        }
+        if (rc < 0)
+            return rc;
+        if (v->error != 0) {
+            if (b->placed)
+                v->height = b->place.height + (uint32_t)b->n_new + 1;
+            return SPV_OK;
+        }
+        last = hashes[at];
+    }
+    v->index = n;
+    return SPV_OK;
+}
+
+/* ---- keeping what was accepted ---- */
+
+static int keep(struct spv_chain *c, struct batch *b)
+{
+    struct spv_change *change = &b->verdict->change;
+    const struct spv_place place = b->place;
+    int rc = SPV_OK;
+
+    if (place.branch == SPV_ON_BEST && place.height == c->tip.parent.height) {
+        change->kind = SPV_CHANGE_APPEND;
+        change->fork_height = place.height;
+        change->records = c->window.records + c->window.n;
+        change->n = b->n_new;
+        c->window.n += b->n_new;
+    } else if (spv_u256_cmp(&b->judge.work, &c->tip.work) > 0) {
+        /* strictly more work: on a tie the first seen stays */
+        rc = spv_chain_reorganise(c, change, place, b->n_new);
+    } else {
+        rc = spv_chain_keep_branch(c, change, place, b->n_new, b->proven);
+    }
+    if (rc == SPV_ERR_CHAIN_BRANCHES) {
+        if (b->verdict->error == 0) {
+            b->verdict->error = rc;
+            b->verdict->index = b->verdict->known;
+            b->verdict->height = place.height + 1;
+        }
+        return SPV_OK;
+    }
+    if (rc < 0)
+        return rc;
+    if (change->kind != SPV_CHANGE_BRANCH) {
+        c->tip = b->judge;
+        while (c->n_passed < c->n_checkpoints &&
+               c->checkpoints[c->n_passed].height <= c->tip.parent.height)
+            c->n_passed++;
+    }
+    b->verdict->accepted = b->n_new;
+    c->pending = true;
+    return SPV_OK;
+}
+
+/* Room for n more headers in the window, growing in steps up to its usual size. */
+static int reserve_window(struct spv_chain *c, size_t n)
+{
+    const size_t usual = window_limit(c) + SPV_CHAIN_LINKED;
+    const size_t need = c->window.n + n;
+    size_t cap = c->window.cap * 2;
+
+    if (need <= c->window.cap)
+        return SPV_OK;
+    if (cap > usual)
+        cap = usual;
+    return spv_span_reserve(&c->window, need > cap ? need : cap);
+}
+
+static int accept(struct spv_chain *c, struct batch *b, const struct spv_header *headers, size_t n)
+{
+    int rc;
+
+    if (c->pending)
+        return SPV_ERR_STATE;
+    rc = reserve_window(c, n);
+    if (rc < 0)
+        return rc;
+    rc = judge_batch(c, b, headers, n);
+    if (rc < 0)
+        return rc;
+    return b->n_new == 0 ? SPV_OK : keep(c, b);
+}
+
+int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out, const struct spv_header *headers,
+                     size_t n, struct spv_now now)
+{
+    struct batch b = {.verdict = out, .now = now};
+
+    *out = (struct spv_verdict){0};
+    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+}
+
+int spv_chain_accept_linked(struct spv_chain *c, struct spv_verdict *out,
+                            const struct spv_header *headers, size_t n,
+                            const struct spv_blockhash *last, struct spv_now now)
+{
+    struct batch b = {.verdict = out, .last = last, .now = now};
+
+    *out = (struct spv_verdict){0};
+    return n > SPV_CHAIN_LINKED ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+}
+
+int spv_chain_accept_proven(struct spv_chain *c, struct spv_verdict *out,
+                            const struct spv_header *headers, size_t n, struct spv_now now)
+{
+    struct batch b = {.verdict = out, .now = now, .proven = true};
+
+    *out = (struct spv_verdict){0};
+    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+}
+
+void spv_chain_stored(struct spv_chain *c)
+{
+    const uint32_t tip = c->tip.parent.height;
+    const uint32_t behind = SPV_WINDOW_PERIODS * c->interval;
+    const size_t usual = window_limit(c) + SPV_CHAIN_LINKED;
+
+    c->pending = false;
+    if (c->n_passed > 0)
+        spv_chain_drop_branches_below(c, c->checkpoints[c->n_passed - 1].height);
+    if (c->window.n <= window_limit(c) || tip <= behind)
+        return;
+    const uint32_t first = tip - behind - (tip - behind) % c->interval;
+    const uint32_t start = spv_chain_window_start(c);
+    if (first > start)
+        spv_span_drop(&c->window, first - start);
+    if (c->window.cap > usual) {
+        /* a deep reorganisation had made it larger */
+        struct spv_span fit = {0};
+        if (spv_span_reserve(&fit, usual) == SPV_OK) {
+            spv_span_copy(&fit, 0, &c->window, 0, c->window.n);
+            fit.n = c->window.n;
+            spv_span_free(&c->window);
+            c->window = fit;
+        } else {
+            spv_span_free(&fit);
+        }
+    }
+}
+
+/* ---- looking ---- */
+
+const struct spv_record *spv_chain_tip(const struct spv_chain *c)
+{
+    return spv_chain_window_tip(c);
+}
+
+int spv_chain_at(const struct spv_chain *c, struct spv_record *out, uint32_t height)
+{
+    return spv_chain_record(c, out, (struct spv_place){SPV_ON_BEST, height});
+}
+
+int spv_chain_find(const struct spv_chain *c, struct spv_record *out, bool *on_best,
+                   const struct spv_blockhash *hash)
+{
+    struct spv_place place;
+    int rc = spv_chain_locate(c, &place, out, hash);
+
+    if (rc == 1 && on_best != NULL)
+        *on_best = place.branch == SPV_ON_BEST;
+    return rc;
+}
+
+int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size_t cap,
+                      const struct spv_blockhash *tip)
+{
+    struct spv_place place = {SPV_ON_BEST, c->tip.parent.height};
+    const uint32_t base = spv_chain_begins(c).height;
+    struct spv_record record;
+    uint32_t step = 1;
+    size_t n = 0;
+    int rc;
+
+    if (cap == 0)
+        return SPV_ERR_INVALID;
+    if (cap > SPV_MAX_LOCATOR)
+        cap = SPV_MAX_LOCATOR;
+    if (tip != NULL) {
+        rc = spv_chain_locate(c, &place, &record, tip);
+        if (rc <= 0)
+            return rc < 0 ? rc : SPV_ERR_UNKNOWN_HASH;
+    }
+    /* ten in a row, then each step twice as long; the last place is genesis's */
+    while (place.height > 0 && n < cap - 1) {
+        rc = spv_chain_record(c, &record, place);
+        if (rc < 0)
+            return rc;
+        if (rc == 1)
+            out[n++] = record.hash;
+        if (n > 10)
+            step *= 2;
+        uint32_t next = place.height > step ? place.height - step : 0;
+        /* a branch that leaves above the base must find its foot, however wide the step */
+        if (next < base && place.height > base)
+            next = base;
+        place.height = next;
+    }
+    out[n++] = c->genesis.hash;
+    return (int)n;
+}
+
+uint32_t spv_chain_next_bits(const struct spv_chain *c, uint32_t time)
+{
+    return spv_rules_next_bits(c->params, &c->tip.parent, time);
+}
+
+uint32_t spv_chain_median_time(const struct spv_chain *c)
+{
+    return spv_median_time(&c->tip.median);
+}
+
+const struct spv_checkpoint *spv_chain_last_checkpoint(const struct spv_chain *c)
+{
+    return c->n_passed == 0 ? NULL : &c->checkpoints[c->n_passed - 1];
+}
+
+size_t spv_chain_memory(const struct spv_chain *c)
+{
+    const size_t each = sizeof *c->window.records + sizeof *c->window.real;
+    size_t n = c->window.cap;
+
+    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
+        n += c->branches[i].span.cap;
+    return sizeof *c + n * each;
+}

@@ -1,0 +1,226 @@
+/* A header is looked for where it most likely is: the tip, the window from its end, the branches,
+ * the reader. There is no hash table: a batch needs one look-up by hash, for its first parent, and
+ * everything after that is found by height. The scan reads eight bytes of each hash.
+ *
+ * What comes from the reader is re-hashed, so that a damaged database can't bend the rules. */
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+
+uint32_t spv_chain_window_start(const struct spv_chain *c)
+{
+    return c->window.records[0].height;
+}
+
+const struct spv_record *spv_chain_window_tip(const struct spv_chain *c)
+{
+    return &c->window.records[c->window.n - 1];
+}
+
+/* A record from the reader must be what was asked for. */
+static int check_read(const struct spv_record *record)
+{
+    struct spv_blockhash hash;
+
+    spv_header_hash(&hash, &record->header);
+    return spv_blockhash_eq(&hash, &record->hash) ? 1 : SPV_ERR_DB_DAMAGED;
+}
+
+/* The best chain's header at a height. */
+static int best_record(const struct spv_chain *c, struct spv_record *out, uint32_t height)
+{
+    const uint32_t start = spv_chain_window_start(c);
+    int rc;
+
+    if (height >= start) {
+        if (height - start >= c->window.n)
+            return 0;
+        *out = c->window.records[height - start];
+        return 1;
+    }
+    if (height == 0) {
+        *out = c->genesis;
+        return 1;
+    }
+    if (c->reader.by_height == NULL || height < spv_chain_begins(c).height)
+        return 0; /* not knowable */
+    rc = c->reader.by_height(c->reader.ctx, out, height);
+    if (rc < 0)
+        return rc;
+    if (rc == 0 || out->height != height)
+        return SPV_ERR_DB_DAMAGED;
+    if (height == start - 1 && !spv_blockhash_eq(&out->hash, &c->window.records[0].header.prev))
+        return SPV_ERR_DB_DAMAGED;
+    return check_read(out);
+}
+
+/* The record of a branch at a height; NULL when it has none there. */
+static const struct spv_record *branch_record(const struct spv_branch *b, uint32_t height)
+{
+    if (height <= b->fork || height - b->fork > b->span.n)
+        return NULL;
+    return &b->span.records[height - b->fork - 1];
+}
+
+int spv_chain_record(const struct spv_chain *c, struct spv_record *out, struct spv_place place)
+{
+    if (place.branch != SPV_ON_BEST) {
+        const struct spv_branch *b = &c->branches[place.branch];
+        const struct spv_record *record = branch_record(b, place.height);
+        if (record != NULL) {
+            *out = *record;
+            return 1;
+        }
+        if (place.height > b->fork)
+            return 0;
+    }
+    return best_record(c, out, place.height);
+}
+
+static bool same_hash(const struct spv_blockhash *a, const struct spv_blockhash *b)
+{
+    uint64_t x;
+    uint64_t y;
+
+    memcpy(&x, a->b, sizeof x);
+    memcpy(&y, b->b, sizeof y);
+    return x == y && spv_blockhash_eq(a, b);
+}
+
+/* The index of a hash in a span, from its end; n when it is not there. */
+static size_t scan(const struct spv_span *s, const struct spv_blockhash *hash)
+{
+    for (size_t i = s->n; i > 0; i--)
+        if (same_hash(&s->records[i - 1].hash, hash))
+            return i - 1;
+    return s->n;
+}
+
+int spv_chain_locate(const struct spv_chain *c, struct spv_place *out, struct spv_record *record,
+                     const struct spv_blockhash *hash)
+{
+    const uint32_t start = spv_chain_window_start(c);
+    size_t i = scan(&c->window, hash);
+    int rc;
+
+    if (i < c->window.n) {
+        *out = (struct spv_place){SPV_ON_BEST, start + (uint32_t)i};
+        *record = c->window.records[i];
+        return 1;
+    }
+    for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
+        const struct spv_branch *branch = &c->branches[b];
+        i = scan(&branch->span, hash);
+        if (i < branch->span.n) {
+            *out = (struct spv_place){b, branch->fork + 1 + (uint32_t)i};
+            *record = branch->span.records[i];
+            return 1;
+        }
+    }
+    if (same_hash(&c->genesis.hash, hash)) {
+        *out = (struct spv_place){SPV_ON_BEST, 0};
+        *record = c->genesis;
+        return 1;
+    }
+    if (start == 0 || c->reader.by_hash == NULL)
+        return 0;
+    rc = c->reader.by_hash(c->reader.ctx, record, hash);
+    if (rc <= 0)
+        return rc;
+    if (!spv_blockhash_eq(&record->hash, hash))
+        return SPV_ERR_DB_DAMAGED;
+    if (record->height >= start) /* stored, but no longer the best chain's */
+        return 0;
+    *out = (struct spv_place){SPV_ON_BEST, record->height};
+    return check_read(record);
+}
+
+int spv_chain_child(const struct spv_chain *c, struct spv_place *place,
+                    const struct spv_blockhash *hash)
+{
+    const uint32_t height = place->height + 1;
+    struct spv_record record;
+
+    for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
+        const struct spv_record *found = branch_record(&c->branches[b], height);
+        if (found != NULL && same_hash(&found->hash, hash)) {
+            *place = (struct spv_place){b, height};
+            return 1;
+        }
+    }
+    if (place->branch == SPV_ON_BEST) {
+        int rc = best_record(c, &record, height);
+        if (rc <= 0)
+            return rc;
+        if (same_hash(&record.hash, hash)) {
+            place->height = height;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The real bits of the header at place: kept in memory, else walked back to. */
+static int real_bits(const struct spv_chain *c, uint32_t *out, struct spv_place place)
+{
+    const struct spv_params *params = c->params;
+    const uint32_t start = spv_chain_window_start(c);
+
+    if (place.branch != SPV_ON_BEST && place.height > c->branches[place.branch].fork) {
+        const struct spv_branch *b = &c->branches[place.branch];
+        *out = b->span.real[place.height - b->fork - 1];
+        return 1;
+    }
+    if (place.height >= start) {
+        *out = c->window.real[place.height - start];
+        return 1;
+    }
+    for (;; place.height--) {
+        struct spv_record record;
+        int rc = best_record(c, &record, place.height);
+        if (rc <= 0)
+            return rc;
+        *out = record.header.bits;
+        if (!params->min_difficulty || place.height % c->interval == 0 ||
+            record.header.bits != params->pow_limit_bits)
+            return 1;
+    }
+}
+
+int spv_chain_judge_at(const struct spv_chain *c, struct spv_judge *out, struct spv_place place)
+{
+    const uint32_t height = place.height;
+    const uint32_t first = height - height % c->interval;
+    const uint32_t span = height < SPV_MEDIAN_SPAN - 1 ? height : SPV_MEDIAN_SPAN - 1;
+    struct spv_record record;
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    out->params = c->params;
+    memcpy(out->targets, c->tip.targets, sizeof out->targets);
+
+    place.height = first;
+    rc = spv_chain_record(c, &record, place);
+    if (rc <= 0)
+        return rc;
+    out->parent.first_time = record.header.time;
+    out->parent.first_bits = record.header.bits;
+
+    for (place.height = height - span; place.height <= height; place.height++) {
+        rc = spv_chain_record(c, &record, place);
+        if (rc <= 0)
+            return rc;
+        spv_median_push(&out->median, record.header.time);
+    }
+    place.height = height;
+    rc = real_bits(c, &out->parent.real_bits, place);
+    if (rc <= 0)
+        return rc;
+    out->parent.height = height;
+    out->parent.time = record.header.time;
+    out->parent.bits = record.header.bits;
+    out->hash = record.hash;
+    out->work = record.work;
+    return 1;
+}

@@ -1,0 +1,125 @@
+/* Starting from what the reader holds: the window is read back in order, re-hashed and re-linked,
+ * and its work is summed up again, from the stored work below it to that of the stored tip. What
+ * lies below the window was proven by the same chain once; its end is tied to the window by a hash.
+ */
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+#include "util/u256.h"
+
+#define READ_AT_ONCE 128 /* headers a call of the reader: 10 KB of stack */
+
+/* Judges a read header as far as it can be judged alone, and appends it. */
+static int append(struct spv_chain *c, struct spv_judge *judge, const struct spv_header *header,
+                  const struct spv_blockhash *hash)
+{
+    struct spv_span *w = &c->window;
+    const struct spv_record *last = &w->records[w->n - 1];
+    struct spv_record *record = &w->records[w->n];
+    struct spv_u256 work;
+
+    if (!spv_blockhash_eq(&header->prev, &last->hash) ||
+        spv_judge_work(judge, &work, header, hash) < 0)
+        return SPV_ERR_DB_DAMAGED;
+    record->header = *header;
+    record->hash = *hash;
+    record->height = last->height + 1;
+    record->work = spv_u256_add(&last->work, &work);
+    w->real[w->n] = spv_rules_real_bits(c->params, record->height, header->bits, w->real[w->n - 1]);
+    w->n++;
+    return SPV_OK;
+}
+
+/* Reads heights from..to behind the window's end. */
+static int read_on(struct spv_chain *c, struct spv_judge *judge, uint32_t from, uint32_t to)
+{
+    struct spv_header headers[READ_AT_ONCE];
+
+    while (from <= to) {
+        const uint32_t left = to - from + 1;
+        const uint32_t ask = left < READ_AT_ONCE ? left : READ_AT_ONCE;
+        int got = c->reader.range(c->reader.ctx, headers, from, ask);
+        if (got < 0)
+            return got;
+        if ((uint32_t)got != ask)
+            return SPV_ERR_DB_DAMAGED;
+        for (uint32_t i = 0; i < ask; i++) {
+            struct spv_blockhash hash;
+            int rc;
+            spv_header_hash(&hash, &headers[i]);
+            rc = append(c, judge, &headers[i], &hash);
+            if (rc < 0)
+                return rc;
+        }
+        from += ask;
+    }
+    return SPV_OK;
+}
+
+/* The window's first record: genesis, or a stored one whose work is taken on trust. */
+static int read_base(struct spv_chain *c, struct spv_record *out, uint32_t start)
+{
+    struct spv_blockhash hash;
+    int rc;
+
+    if (start == 0) {
+        *out = c->genesis;
+        return SPV_OK;
+    }
+    rc = c->reader.by_height(c->reader.ctx, out, 0);
+    if (rc < 0)
+        return rc;
+    if (rc == 1 && !spv_blockhash_eq(&out->hash, &c->genesis.hash))
+        return SPV_ERR_DB_NETWORK;
+    rc = c->reader.by_height(c->reader.ctx, out, start);
+    if (rc < 0)
+        return rc;
+    spv_header_hash(&hash, &out->header);
+    if (rc == 0 || out->height != start || !spv_blockhash_eq(&hash, &out->hash))
+        return SPV_ERR_DB_DAMAGED;
+    return SPV_OK;
+}
+
+int spv_chain_load(struct spv_chain *c)
+{
+    struct spv_judge judge = {.params = c->params};
+    struct spv_record stored = c->genesis;
+    struct spv_record base;
+    const struct spv_record *tip;
+    uint32_t start;
+    int rc;
+
+    if (c->reader.tip != NULL) {
+        rc = c->reader.tip(c->reader.ctx, &stored);
+        if (rc < 0)
+            return rc;
+        if (rc == 0)
+            stored = c->genesis;
+    }
+    start = stored.height > SPV_WINDOW_PERIODS * c->interval
+                ? stored.height - SPV_WINDOW_PERIODS * c->interval
+                : 0;
+    start -= start % c->interval; /* there real bits are the bits */
+    if (start < spv_chain_begins(c).height)
+        start = spv_chain_begins(c).height; /* a period's first as well */
+    if (start > stored.height)
+        return SPV_ERR_DB_DAMAGED;
+
+    rc = read_base(c, &base, start);
+    if (rc < 0)
+        return rc;
+    rc = spv_span_reserve(&c->window, stored.height - start + 1);
+    if (rc < 0)
+        return rc;
+    c->window.records[0] = base;
+    c->window.real[0] = base.header.bits;
+    c->window.n = 1;
+    rc = read_on(c, &judge, start + 1, stored.height);
+    if (rc < 0)
+        return rc;
+    tip = spv_chain_window_tip(c);
+    if (!spv_blockhash_eq(&tip->hash, &stored.hash) || spv_u256_cmp(&tip->work, &stored.work) != 0)
+        return SPV_ERR_DB_DAMAGED;
+    return SPV_OK;
+}

@@ -1,0 +1,148 @@
+/* Side branches are read back with the chain, so that a restart forgets none: a branch that was
+ * short of winning needs one header more after it as before it.
+ *
+ * The reader's records are only believed to be headers. They are strung together by their links and
+ * go the way of headers from a peer: judged by every rule, bounded, the weakest let go. What does
+ * not attach, or is not good, is left out; it is a help and no duty. A branch with more work than
+ * the stored tip (the tail of the best chain was cut off) is read as far as it has not: who sends
+ * its next header makes it win, and that change then is stored like any other. */
+#include <stdlib.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+#include "spv/message.h"
+#include "util/u256.h"
+
+/* What the reader handed out, by height. */
+struct loose {
+    struct spv_header *headers;
+    struct spv_blockhash *hashes;
+    bool *used;
+    size_t n;
+    size_t cap;
+};
+
+static void loose_free(struct loose *l)
+{
+    free(l->headers);
+    free(l->hashes);
+    free(l->used);
+}
+
+static int loose_grow(struct loose *l)
+{
+    const size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+    struct spv_header *headers = realloc(l->headers, cap * sizeof *headers);
+    struct spv_blockhash *hashes;
+    bool *used;
+
+    if (headers == NULL)
+        return SPV_ERR_NOMEM;
+    l->headers = headers;
+    hashes = realloc(l->hashes, cap * sizeof *hashes);
+    if (hashes == NULL)
+        return SPV_ERR_NOMEM;
+    l->hashes = hashes;
+    used = realloc(l->used, cap * sizeof *used);
+    if (used == NULL)
+        return SPV_ERR_NOMEM;
+    l->used = used;
+    l->cap = cap;
+    return SPV_OK;
+}
+
+static int collect(void *arg, const struct spv_record *record)
+{
+    struct loose *l = arg;
+    int rc;
+
+    if (l->n == SPV_CHAIN_BRANCH_HEADERS)
+        return SPV_OK;
+    if (l->n == l->cap) {
+        rc = loose_grow(l);
+        if (rc < 0)
+            return rc;
+    }
+    l->headers[l->n] = record->header;
+    spv_header_hash(&l->hashes[l->n], &record->header);
+    l->used[l->n] = false;
+    l->n++;
+    return SPV_OK;
+}
+
+/* How many of headers that follow each other may be taken: good, and not more work than the tip. */
+static int good(const struct spv_chain *c, size_t *out, const struct spv_header *headers, size_t n)
+{
+    struct spv_judge judge;
+    struct spv_place place;
+    size_t i;
+    int rc = spv_chain_attach(c, &place, &i, headers, n);
+
+    *out = 0;
+    if (rc <= 0)
+        return rc;
+    rc = spv_chain_judge_at(c, &judge, place);
+    for (; rc == 1 && i < n; i++) {
+        struct spv_record record = {.header = headers[i]};
+        spv_header_hash(&record.hash, &record.header);
+        if (spv_judge_header(&judge, &record) < 0 || spv_u256_cmp(&record.work, &c->tip.work) > 0)
+            break;
+        (void)spv_judge_advance(&judge, &record);
+    }
+    if (rc == 1)
+        *out = i;
+    return rc < 0 ? rc : SPV_OK;
+}
+
+static int restore(struct spv_chain *c, const struct spv_header *headers, size_t n)
+{
+    const struct spv_now now = {0, UINT32_MAX}; /* they were not in the future when they came */
+    struct spv_verdict v;
+    size_t take;
+    int rc = good(c, &take, headers, n);
+
+    if (rc < 0 || take == 0)
+        return rc;
+    rc = spv_chain_accept(c, &v, headers, take, now);
+    if (rc < 0)
+        return rc;
+    spv_chain_stored(c); /* it is */
+    return SPV_OK;
+}
+
+/* Strings together what follows record i, up to a message's worth. */
+static size_t follow(struct loose *l, struct spv_header *out, size_t i)
+{
+    size_t n = 0;
+
+    for (size_t last = i;; i++) {
+        if (i == l->n || n == SPV_MAX_HEADERS)
+            return n;
+        if (n > 0 && (l->used[i] || !spv_blockhash_eq(&l->headers[i].prev, &l->hashes[last])))
+            continue;
+        l->used[i] = true;
+        out[n++] = l->headers[i];
+        last = i;
+    }
+}
+
+int spv_chain_reload_branches(struct spv_chain *c)
+{
+    struct loose l = {0};
+    struct spv_header *run = NULL;
+    int rc;
+
+    if (c->reader.branches == NULL)
+        return SPV_OK;
+    rc = c->reader.branches(c->reader.ctx, collect, &l);
+    if (rc == SPV_OK && l.n > 0) {
+        run = malloc(SPV_MAX_HEADERS * sizeof *run);
+        rc = run == NULL ? SPV_ERR_NOMEM : SPV_OK;
+    }
+    for (size_t i = 0; rc == SPV_OK && i < l.n; i++)
+        if (!l.used[i])
+            rc = restore(c, run, follow(&l, run, i));
+    free(run);
+    loose_free(&l);
+    return rc;
+}

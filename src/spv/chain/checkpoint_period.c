@@ -1,0 +1,43 @@
+/* A period between two checkpoints needs no rule but these: links that lead from one to the other,
+ * and each header's own work, for the sum. All else about it was judged when the checkpoints were
+ * made, and can't be judged here without the headers before. */
+#include <string.h>
+
+#include "spv/chain.h"
+#include "spv/chain/header_ctx.h"
+#include "spv/error.h"
+#include "spv/params/interval.h"
+#include "util/u256.h"
+
+int spv_chain_period(struct spv_record *out, const struct spv_params *params,
+                     const struct spv_checkpoint *before, const struct spv_checkpoint *end,
+                     const struct spv_header *headers, size_t *bad)
+{
+    const uint32_t n = spv_params_interval(params);
+    struct spv_judge judge = {.params = params, .work = before->work};
+    struct spv_blockhash prev = before->hash;
+
+    *bad = 0;
+    if (end->height < before->height || end->height - before->height != n ||
+        (before->height + 1) % n != 0)
+        return SPV_ERR_INVALID;
+    for (uint32_t i = 0; i < n; i++) {
+        struct spv_record *r = &out[i];
+        struct spv_u256 work;
+        int rc;
+
+        *bad = i;
+        r->header = headers[i];
+        r->height = before->height + 1 + i;
+        spv_header_hash(&r->hash, &headers[i]);
+        if (!spv_blockhash_eq(&headers[i].prev, &prev))
+            return i == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_DISORDER;
+        rc = spv_judge_work(&judge, &work, &headers[i], &r->hash);
+        if (rc < 0)
+            return rc;
+        judge.work = spv_u256_add(&judge.work, &work);
+        r->work = judge.work;
+        prev = r->hash;
+    }
+    return spv_blockhash_eq(&prev, &end->hash) ? SPV_OK : SPV_ERR_HDR_CHECKPOINT;
+}

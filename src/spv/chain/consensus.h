@@ -1,0 +1,60 @@
+/* The consensus rules of headers as pure functions over numbers: what bits, times and versions a
+ * header may have, given what stands before it. Knows nothing of chains or storage. */
+#ifndef SPV_SPV_CHAIN_CONSENSUS_H
+#define SPV_SPV_CHAIN_CONSENSUS_H
+
+#include <stdint.h>
+
+#include "spv/chain.h"
+#include "spv/params.h"
+
+/* The target of bits. SPV_ERR_HDR_BITS_FORM, or SPV_ERR_HDR_BITS_LIMIT when it is above the
+ * network's limit. */
+int spv_rules_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits);
+
+/* The bits after a period whose blocks had base_bits and whose first and last blocks have these
+ * times. base_bits must have passed spv_rules_target. */
+uint32_t spv_rules_retarget(const struct spv_params *params, uint32_t base_bits,
+                            uint32_t first_time, uint32_t last_time);
+
+/* A parent as the retarget rules see it. */
+struct spv_rules_parent {
+    uint32_t height;
+    uint32_t time;
+    uint32_t bits;
+    uint32_t real_bits; /* of the nearest block at or before it with other than limit bits, not
+                           walking past its period's first block */
+    uint32_t first_time; /* of its period's first block */
+    uint32_t first_bits;
+};
+
+/* The bits that a child with this time must have. */
+uint32_t spv_rules_next_bits(const struct spv_params *params, const struct spv_rules_parent *parent,
+                             uint32_t time);
+
+/* real_bits of a block, from its parent's. */
+uint32_t spv_rules_real_bits(const struct spv_params *params, uint32_t height, uint32_t bits,
+                             uint32_t parent_real_bits);
+
+/* SPV_ERR_HDR_VERSION when the version is below what the height demands. */
+int spv_rules_version(const struct spv_params *params, uint32_t height, int32_t version);
+
+/* SPV_ERR_HDR_TIME_OLD, SPV_ERR_HDR_TIME_WARP. height and time are the child's. */
+int spv_rules_time(const struct spv_params *params, uint32_t height, uint32_t time,
+                   uint32_t parent_time, uint32_t median);
+
+/* SPV_ERR_HDR_TIME_FUTURE. */
+int spv_rules_future(uint32_t time, struct spv_now now);
+
+/* The times of the last (up to) 11 headers, in order and sorted. Zero-initialise. */
+struct spv_median {
+    uint32_t times[SPV_MEDIAN_SPAN]; /* a ring; at is the oldest once it is full */
+    uint32_t sorted[SPV_MEDIAN_SPAN];
+    uint32_t n;
+    uint32_t at;
+};
+void spv_median_push(struct spv_median *m, uint32_t time);
+/* The median; 0 when empty. */
+uint32_t spv_median_time(const struct spv_median *m);
+
+#endif

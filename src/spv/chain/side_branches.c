@@ -1,0 +1,268 @@
+/* Side branches: bounded arrays of full records, each from its fork point on the best chain. A
+ * branch off a branch copies the part that they share, so that each stands alone and may go alone.
+ * When there is no room, the branches with the least work go first, but never for one with less.
+ * One branch at a time may be longer than the bound allows: the one that has proven itself
+ * (spv/presync.h) and is on its way to become the best chain.
+ *
+ * A reorganisation makes a branch the best chain: its records move into the window behind the fork,
+ * the headers that they displace become a branch, and every other branch that hung on the displaced
+ * part, or shared the beginning of the new best one, is told its new fork point. */
+#include <stdlib.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+#include "util/u256.h"
+
+size_t spv_chain_branch_headers(const struct spv_chain *c)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < SPV_CHAIN_BRANCHES; i++)
+        if (i != c->proven)
+            n += c->branches[i].span.n;
+    return n;
+}
+
+bool spv_chain_has_proven(const struct spv_chain *c)
+{
+    return c->proven >= 0;
+}
+
+void spv_chain_forsake_proven(struct spv_chain *c)
+{
+    const int slot = c->proven;
+
+    c->proven = -1;
+    if (slot >= 0 && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
+        spv_span_free(&c->branches[slot].span);
+}
+
+/* After branches went: the proven one may be among them. */
+static void note_proven(struct spv_chain *c)
+{
+    if (c->proven >= 0 && c->branches[c->proven].span.n == 0)
+        c->proven = -1;
+}
+
+static const struct spv_u256 *branch_work(const struct spv_branch *b)
+{
+    return &b->span.records[b->span.n - 1].work;
+}
+
+void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height)
+{
+    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
+        if (c->branches[i].span.n > 0 && c->branches[i].fork < height)
+            spv_span_free(&c->branches[i].span);
+    note_proven(c);
+}
+
+/* Makes room for n more headers, and for a branch more when slot is asked for, at the cost of
+ * branches with less work; not of the one in `spared`. Nothing goes unless it suffices. */
+static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv_u256 *work,
+                      int spared)
+{
+    size_t held = 0; /* headers in branches that stay in any case */
+    size_t used = 0; /* slots of those */
+    size_t total = spv_chain_branch_headers(c);
+
+    for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
+        const struct spv_branch *b = &c->branches[i];
+        if (b->span.n == 0)
+            continue;
+        if (i == c->proven) {
+            used++;
+        } else if (i == spared || spv_u256_cmp(branch_work(b), work) >= 0) {
+            held += b->span.n;
+            used++;
+        }
+    }
+    if (held + n > SPV_CHAIN_BRANCH_HEADERS || (slot != NULL && used == SPV_CHAIN_BRANCHES))
+        return false;
+    for (;;) {
+        int weakest = -1;
+        int free_slot = -1;
+        for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
+            const struct spv_branch *b = &c->branches[i];
+            if (b->span.n == 0)
+                free_slot = i;
+            else if (i != spared && i != c->proven &&
+                     (weakest < 0 ||
+                      spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
+                weakest = i;
+        }
+        if (total + n <= SPV_CHAIN_BRANCH_HEADERS && (slot == NULL || free_slot >= 0)) {
+            if (slot != NULL)
+                *slot = free_slot;
+            return true;
+        }
+        total -= c->branches[weakest].span.n;
+        spv_span_free(&c->branches[weakest].span);
+    }
+}
+
+/* A slot for a proven branch: a free one, or the weakest's; not the one in `spared`. */
+static int proven_slot(struct spv_chain *c, int spared)
+{
+    int weakest = -1;
+
+    for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
+        const struct spv_branch *b = &c->branches[i];
+        if (b->span.n == 0)
+            return i;
+        if (i != spared &&
+            (weakest < 0 || spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
+            weakest = i;
+    }
+    spv_span_free(&c->branches[weakest].span);
+    note_proven(c);
+    return weakest;
+}
+
+/* The bound does not cover the branch in this slot from now on, and covers the one before it. */
+static void set_proven(struct spv_chain *c, int slot)
+{
+    const int before = c->proven;
+
+    c->proven = slot;
+    if (before >= 0 && before != slot && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
+        spv_span_free(&c->branches[before].span);
+}
+
+int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct spv_place place,
+                          size_t n_new, bool proven)
+{
+    const struct spv_u256 *work = &c->window.records[c->window.n + n_new - 1].work;
+    const bool on_best = place.branch == SPV_ON_BEST;
+    const uint32_t fork = on_best ? place.height : c->branches[place.branch].fork;
+    const size_t shared = place.height - fork; /* of place's branch */
+    int slot = place.branch;
+    struct spv_span *span;
+    int rc;
+
+    if (!on_best && shared == c->branches[slot].span.n) {
+        if (!proven && slot != c->proven && !make_room(c, NULL, n_new, work, slot))
+            return SPV_ERR_CHAIN_BRANCHES;
+        span = &c->branches[slot].span;
+        /* by halves again, as a branch that grows once grows often; its bound comes before */
+        rc = spv_span_reserve(span, shared + n_new > span->cap ? (shared + n_new) * 3 / 2 : 0);
+        if (rc < 0)
+            return rc;
+    } else {
+        if (proven)
+            slot = proven_slot(c, place.branch);
+        else if (!make_room(c, &slot, shared + n_new, work, place.branch))
+            return SPV_ERR_CHAIN_BRANCHES;
+        span = &c->branches[slot].span;
+        rc = spv_span_reserve(span, shared + n_new);
+        if (rc < 0) {
+            spv_span_free(span);
+            return rc;
+        }
+        c->branches[slot].fork = fork;
+        if (shared > 0)
+            spv_span_copy(span, 0, &c->branches[place.branch].span, 0, shared);
+    }
+    spv_span_copy(span, shared, &c->window, c->window.n, n_new);
+    span->n = shared + n_new;
+    if (proven)
+        set_proven(c, slot);
+
+    change->kind = SPV_CHANGE_BRANCH;
+    change->fork_height = place.height;
+    change->records = span->records + shared;
+    change->n = n_new;
+    return SPV_OK;
+}
+
+/* A branch that forked from the displaced part forks below it now. Without room it goes. */
+static void rebase_up(struct spv_chain *c, struct spv_branch *b, uint32_t fork,
+                      const struct spv_span *displaced)
+{
+    const bool bounded = c->proven < 0 || b != &c->branches[c->proven];
+    const size_t more = b->fork - fork;
+    struct spv_span *span = &b->span;
+
+    if (more > displaced->n ||
+        (bounded && spv_chain_branch_headers(c) + more > SPV_CHAIN_BRANCH_HEADERS) ||
+        spv_span_reserve(span, span->n + more) < 0) {
+        spv_span_free(span);
+        return;
+    }
+    spv_span_copy(span, more, span, 0, span->n);
+    spv_span_copy(span, 0, displaced, 0, more);
+    span->n += more;
+    b->fork = fork;
+}
+
+/* A branch with the same fork point may share its beginning with the new best chain. */
+static void rebase_down(struct spv_chain *c, struct spv_branch *b, size_t keep)
+{
+    size_t same = 0;
+
+    while (same < b->span.n && keep + same < c->window.n &&
+           spv_blockhash_eq(&b->span.records[same].hash, &c->window.records[keep + same].hash))
+        same++;
+    if (same == b->span.n) {
+        spv_span_free(&b->span);
+        return;
+    }
+    spv_span_drop(&b->span, same);
+    b->fork += (uint32_t)same;
+}
+
+int spv_chain_reorganise(struct spv_chain *c, struct spv_change *change, struct spv_place place,
+                         size_t n_new)
+{
+    const bool on_best = place.branch == SPV_ON_BEST;
+    const uint32_t fork = on_best ? place.height : c->branches[place.branch].fork;
+    const size_t shared = place.height - fork; /* records of place's branch that come along */
+    const uint32_t start = spv_chain_window_start(c);
+    const uint32_t old_tip = spv_chain_window_tip(c)->height;
+    const size_t keep = fork + 1 > start ? fork + 1 - start : 0;
+    const size_t staged = c->window.n;
+    struct spv_span displaced = {0};
+    int rc;
+
+    rc = spv_span_reserve(&c->window, keep + shared + n_new);
+    if (rc < 0)
+        return rc;
+    /* what is displaced is a help, not a duty: too much of it, or no memory, and it is let go */
+    if (fork + 1 >= start && staged - keep <= SPV_CHAIN_BRANCH_HEADERS &&
+        spv_span_reserve(&displaced, staged - keep) == SPV_OK) {
+        displaced.n = staged - keep;
+        spv_span_copy(&displaced, 0, &c->window, keep, displaced.n);
+    }
+
+    spv_span_copy(&c->window, keep + shared, &c->window, staged, n_new);
+    if (shared > 0)
+        spv_span_copy(&c->window, keep, &c->branches[place.branch].span, 0, shared);
+    c->window.n = keep + shared + n_new;
+
+    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++) {
+        struct spv_branch *b = &c->branches[i];
+        if (b->span.n == 0)
+            continue;
+        if (b->fork > fork)
+            rebase_up(c, b, fork, &displaced);
+        else if (b->fork == fork)
+            rebase_down(c, b, keep);
+    }
+    note_proven(c);
+    if (displaced.n > 0) {
+        int slot = -1;
+        if (make_room(c, &slot, displaced.n, &displaced.records[displaced.n - 1].work, -1))
+            c->branches[slot] = (struct spv_branch){fork, displaced};
+        else
+            spv_span_free(&displaced);
+    } else {
+        spv_span_free(&displaced);
+    }
+
+    change->kind = SPV_CHANGE_REORG;
+    change->fork_height = fork;
+    change->removed = old_tip - fork;
+    change->records = c->window.records + keep;
+    change->n = shared + n_new;
+    return SPV_OK;
+}

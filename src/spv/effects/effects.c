@@ -1,0 +1,126 @@
+/* A singly linked list. An effect that was popped stays alive until the next pop, so that what it
+ * points at (a locator) is still there while the shell acts on it. */
+#include "spv/effects/effects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct spv_queued_effect {
+    struct spv_effect effect;
+    struct spv_queued_effect *next;
+    struct spv_blockhash locator[]; /* of a getheaders */
+};
+
+void spv_effects_init(struct spv_effects *q)
+{
+    *q = (struct spv_effects){0};
+}
+
+void spv_effects_free(struct spv_effects *q)
+{
+    while (q->head) {
+        struct spv_queued_effect *next = q->head->next;
+        free(q->head);
+        q->head = next;
+    }
+    free(q->lent);
+    spv_effects_init(q);
+}
+
+static struct spv_queued_effect *push(struct spv_effects *q, enum spv_effect_kind kind,
+                                      uint64_t peer, size_t n_locator)
+{
+    if (q->error)
+        return NULL;
+    if (q->n == SPV_EFFECTS_MAX) {
+        q->error = SPV_ERR_FULL;
+        return NULL;
+    }
+    struct spv_queued_effect *e = calloc(1, sizeof *e + n_locator * sizeof e->locator[0]);
+    if (!e) {
+        q->error = SPV_ERR_NOMEM;
+        return NULL;
+    }
+    e->effect.kind = kind;
+    e->effect.peer = peer;
+    if (q->tail)
+        q->tail->next = e;
+    else
+        q->head = e;
+    q->tail = e;
+    q->n++;
+    return e;
+}
+
+struct spv_effect *spv_effects_push(struct spv_effects *q, enum spv_effect_kind kind, uint64_t peer)
+{
+    struct spv_queued_effect *e = push(q, kind, peer, 0);
+    return e ? &e->effect : NULL;
+}
+
+void spv_effects_send_empty(struct spv_effects *q, uint64_t peer, enum spv_command command)
+{
+    struct spv_effect *e = spv_effects_push(q, SPV_EFFECT_SEND, peer);
+    if (e)
+        e->message.command = command;
+}
+
+void spv_effects_send_getheaders(struct spv_effects *q, uint64_t peer,
+                                 const struct spv_blockhash *locator, size_t n)
+{
+    const struct spv_blockhash none = {{0}};
+    spv_effects_send_getheaders_until(q, peer, locator, n, &none);
+}
+
+void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
+                                       const struct spv_blockhash *locator, size_t n,
+                                       const struct spv_blockhash *stop)
+{
+    struct spv_queued_effect *e = push(q, SPV_EFFECT_SEND, peer, n);
+    if (!e)
+        return;
+    memcpy(e->locator, locator, n * sizeof *locator);
+    e->effect.message.command = SPV_CMD_GETHEADERS;
+    e->effect.message.u.getheaders = (struct spv_msg_getheaders){
+        .version = SPV_PROTOCOL_VERSION, .locator = e->locator, .n = n, .stop = *stop};
+}
+
+int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)
+{
+    free(q->lent);
+    q->lent = q->head;
+    if (!q->head)
+        return 0;
+    q->head = q->head->next;
+    if (!q->head)
+        q->tail = NULL;
+    q->n--;
+    *out = q->lent->effect;
+    return 1;
+}
+
+struct spv_event *spv_effects_unaddressed(struct spv_effects *q)
+{
+    for (struct spv_queued_effect *e = q->head; e; e = e->next)
+        if (e->effect.kind == SPV_EFFECT_EVENT && e->effect.event.peer &&
+            !e->effect.event.address[0])
+            return &e->effect.event;
+    return NULL;
+}
+
+void spv_effects_forget(struct spv_effects *q, uint64_t peer)
+{
+    struct spv_queued_effect **at = &q->head;
+    q->tail = NULL;
+    while (*at) {
+        struct spv_queued_effect *e = *at;
+        if (e->effect.kind == SPV_EFFECT_SEND && e->effect.peer == peer) {
+            *at = e->next;
+            free(e);
+            q->n--;
+        } else {
+            q->tail = e;
+            at = &e->next;
+        }
+    }
+}

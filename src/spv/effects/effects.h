@@ -1,0 +1,48 @@
+/* The queue of effects between the machines of src/spv and the shell that carries them out.
+ * Bounded; the first failed push makes the queue sick and it stays so. */
+#ifndef SPV_SPV_EFFECTS_EFFECTS_H
+#define SPV_SPV_EFFECTS_EFFECTS_H
+
+#include "spv/node.h"
+
+#define SPV_EFFECTS_MAX 4096 /* an input queues a handful; a shell that never pulls is a bug */
+
+struct spv_queued_effect;
+
+struct spv_effects {
+    struct spv_queued_effect *head;
+    struct spv_queued_effect *tail;
+    struct spv_queued_effect *lent; /* the one handed out last */
+    size_t n;
+    int error;
+};
+
+void spv_effects_init(struct spv_effects *q);
+void spv_effects_free(struct spv_effects *q);
+
+/* A zeroed effect at the end of the queue, to be filled in; NULL when sick. */
+struct spv_effect *spv_effects_push(struct spv_effects *q, enum spv_effect_kind kind,
+                                    uint64_t peer);
+
+/* A SEND of a message without a body. */
+void spv_effects_send_empty(struct spv_effects *q, uint64_t peer, enum spv_command command);
+
+/* A SEND of getheaders; the locator is copied. */
+void spv_effects_send_getheaders(struct spv_effects *q, uint64_t peer,
+                                 const struct spv_blockhash *locator, size_t n);
+/* The same with a last hash that is wanted. */
+void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
+                                       const struct spv_blockhash *locator, size_t n,
+                                       const struct spv_blockhash *stop);
+
+/* The first effect: 1, or 0 when the queue is empty. What *out points at lives until the next pop.
+ */
+int spv_effects_pop(struct spv_effects *q, struct spv_effect *out);
+
+/* The first queued event of a peer that lacks the peer's address, or NULL. */
+struct spv_event *spv_effects_unaddressed(struct spv_effects *q);
+
+/* Drops queued SENDs to a peer that is gone. */
+void spv_effects_forget(struct spv_effects *q, uint64_t peer);
+
+#endif

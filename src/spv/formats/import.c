@@ -1,0 +1,250 @@
+/* One buffer, which the caller fills and the format's reader empties. Formats are told by their
+ * first bytes: text by being text, neutrino's by a network's magic, and what is left is raw. */
+#include "spv/formats/import.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_ENOUGH 32 /* printable bytes that no binary header starts with, but by 2^-45 */
+#define MARK "\xef\xbb\xbf" /* UTF-8's byte order mark */
+
+static const char *const names[] = {
+    [SPV_IMPORT_RAW] = "raw",           [SPV_IMPORT_ELECTRUM] = "electrum",
+    [SPV_IMPORT_NEUTRINO] = "neutrino", [SPV_IMPORT_CSV] = "csv",
+    [SPV_IMPORT_JSONL] = "jsonl",
+};
+#define NAMES (sizeof names / sizeof names[0])
+
+const char *spv_import_format_name(enum spv_import_format format)
+{
+    return (size_t)format < NAMES ? names[format] : NULL;
+}
+
+int spv_import_format_by_name(enum spv_import_format *out, const char *name)
+{
+    for (size_t i = SPV_IMPORT_RAW; i < NAMES; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *out = (enum spv_import_format)i;
+            return SPV_OK;
+        }
+    }
+    return SPV_ERR_NOT_FOUND;
+}
+
+int spv_import_new(struct spv_import **out, const struct spv_params *params,
+                   enum spv_import_format format)
+{
+    *out = NULL;
+    if ((size_t)format >= NAMES || params == NULL) {
+        return SPV_ERR_INVALID;
+    }
+    struct spv_import *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return SPV_ERR_NOMEM;
+    }
+    d->params = params;
+    d->format = format;
+    *out = d;
+    return SPV_OK;
+}
+
+void spv_import_free(struct spv_import *d)
+{
+    free(d);
+}
+
+uint8_t *spv_import_room(struct spv_import *d, size_t *n)
+{
+    if (d->at > 0) {
+        memmove(d->buffer, d->buffer + d->at, d->end - d->at);
+        d->end -= d->at;
+        d->at = 0;
+    }
+    *n = SPV_IMPORT_BUFFER - d->end;
+    return d->buffer + d->end;
+}
+
+void spv_import_got(struct spv_import *d, size_t n)
+{
+    d->end += n;
+}
+
+void spv_import_end(struct spv_import *d)
+{
+    d->ended = true;
+}
+
+enum spv_import_format spv_import_format_of(const struct spv_import *d)
+{
+    return d->format;
+}
+
+const char *spv_import_problem(const struct spv_import *d)
+{
+    return d->problem;
+}
+
+/* Adds the words behind the first `used` bytes. */
+__attribute__((format(printf, 4, 0))) static int fail_with(struct spv_import *d, int used, int err,
+                                                           const char *format, va_list args)
+{
+    (void)vsnprintf(d->problem + used, sizeof d->problem - (size_t)used, format, args);
+    for (char *c = d->problem; *c != '\0'; c++) { /* the file's words may steer terminals */
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+    d->error = err;
+    return err;
+}
+
+int spv_import_fail(struct spv_import *d, int err, const char *format, ...)
+{
+    va_list args;
+    int used =
+        d->line > 0
+            ? snprintf(d->problem, sizeof d->problem, "line %llu: ", (unsigned long long)d->line)
+            : snprintf(d->problem, sizeof d->problem, "byte %llu: ", (unsigned long long)d->offset);
+    va_start(args, format);
+    (void)fail_with(d, used, err, format, args);
+    va_end(args);
+    return err;
+}
+
+int spv_import_fail_whole(struct spv_import *d, int err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fail_with(d, 0, err, format, args);
+    va_end(args);
+    return err;
+}
+
+void spv_import_skip(struct spv_import *d, size_t n)
+{
+    d->at += n;
+    d->offset += n;
+}
+
+/* Detection. */
+
+static bool is_printable(uint8_t c)
+{
+    return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
+}
+
+static bool is_magic(const struct spv_import *d, const uint8_t *p)
+{
+    if (memcmp(p, d->params->net.magic, 4) == 0) {
+        return true;
+    }
+    for (int i = 0; i < SPV_NETWORKS; i++) {
+        if (memcmp(p, spv_netid_get((enum spv_network)i)->magic, 4) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum spv_import_format detect(const struct spv_import *d, size_t mark)
+{
+    const uint8_t *p = d->buffer + d->at + mark;
+    size_t n = d->end - d->at - mark;
+    size_t text = 0;
+    while (text < n && text < TEXT_ENOUGH && is_printable(p[text])) {
+        text++;
+    }
+    if (text == n || text == TEXT_ENOUGH) {
+        size_t blank = 0;
+        while (blank < text && (p[blank] == ' ' || p[blank] == '\t')) {
+            blank++;
+        }
+        return blank < text && (p[blank] == '{' || p[blank] == '[') ? SPV_IMPORT_JSONL
+                                                                    : SPV_IMPORT_CSV;
+    }
+    /* no header's version has been any network's magic */
+    return n >= 4 && is_magic(d, p) ? SPV_IMPORT_NEUTRINO : SPV_IMPORT_RAW;
+}
+
+/* What files that are no headers begin with. NULL: none of them. */
+static const char *other_kind(const uint8_t *p, size_t n)
+{
+    static const struct {
+        const char *magic;
+        size_t at, n;
+        const char *what;
+    } kinds[] = {
+        {"SQLite format 3", 0, 16, "an SQLite database"},
+        {"1AY&SY", 4, 6, "packed by bzip2"}, /* after "BZh" and the level */
+        {"\xfd"
+         "7zXZ",
+         0, 6, "packed by xz"},
+        {"\x04\x22\x4d\x18", 0, 4, "packed by lz4"},
+        {"7z\xbc\xaf\x27\x1c", 0, 6, "packed by 7-Zip"},
+        {"PK\x03\x04", 0, 4, "a zip archive"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (n >= kinds[i].at + kinds[i].n &&
+            memcmp(p + kinds[i].at, kinds[i].magic, kinds[i].n) == 0) {
+            return kinds[i].what;
+        }
+    }
+    return NULL;
+}
+
+/* The format, when enough is there to tell. 1, 0 or an error. */
+static int begin(struct spv_import *d)
+{
+    size_t n = d->end - d->at;
+    if (n < SPV_HEADER_SIZE && !d->ended) {
+        return 0;
+    }
+    if (n == 0) {
+        return spv_import_fail_whole(d, SPV_ERR_SHORT, "is empty");
+    }
+    size_t mark = n >= sizeof MARK - 1 && memcmp(d->buffer + d->at, MARK, sizeof MARK - 1) == 0
+                      ? sizeof MARK - 1
+                      : 0;
+    const char *other = other_kind(d->buffer + d->at, n);
+    if (other != NULL) {
+        return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is no file of headers but %s", other);
+    }
+    if (d->format == SPV_IMPORT_AUTO) {
+        d->format = detect(d, mark);
+        d->detected = true;
+    }
+    if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL) {
+        spv_import_skip(d, mark); /* no words of ours */
+    }
+    d->started = true;
+    return 1;
+}
+
+int spv_import_next(struct spv_import *d, struct spv_import_item *out)
+{
+    int rc = 1;
+    if (d->error != 0) {
+        return d->error;
+    }
+    if (!d->started) {
+        rc = begin(d);
+    }
+    if (rc <= 0) {
+        return rc;
+    }
+    memset(out, 0, sizeof *out);
+    switch (d->format) {
+    case SPV_IMPORT_RAW:
+    case SPV_IMPORT_ELECTRUM:
+    case SPV_IMPORT_NEUTRINO:
+        return spv_import_binary(d, out);
+    case SPV_IMPORT_CSV:
+    case SPV_IMPORT_JSONL:
+        return spv_import_text(d, out);
+    case SPV_IMPORT_AUTO:
+        break;
+    }
+    return spv_import_fail(d, SPV_ERR_STATE, "no format was chosen");
+}

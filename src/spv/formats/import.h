@@ -1,0 +1,80 @@
+/* What the readers of header files share: the buffer, and one function a family of formats. Only
+ * files of this layer include it. */
+#ifndef SPV_SPV_FORMATS_IMPORT_H
+#define SPV_SPV_FORMATS_IMPORT_H
+
+#include "spv/import.h"
+
+#define SPV_IMPORT_BUFFER 65536 /* bytes read ahead */
+
+/* What a line of text can tell. The first ten are columns of csv, in the default order. */
+enum spv_import_field {
+    SPV_FIELD_HEIGHT,
+    SPV_FIELD_HASH,
+    SPV_FIELD_VERSION,
+    SPV_FIELD_PREVIOUS_HASH,
+    SPV_FIELD_MERKLE_ROOT,
+    SPV_FIELD_TIME,
+    SPV_FIELD_BITS,
+    SPV_FIELD_NONCE,
+    SPV_FIELD_CHAIN_WORK,
+    SPV_FIELD_BRANCH,
+    SPV_FIELD_EVENT,
+    SPV_FIELD_FORK_HEIGHT,
+    SPV_FIELD_FORK_HASH,
+    SPV_FIELD_REMOVED,
+    SPV_FIELDS,
+    SPV_FIELD_OTHER = SPV_FIELDS, /* passed over */
+};
+#define SPV_FIELD_COLUMNS (SPV_FIELD_BRANCH + 1)
+
+/* The values of a line: NUL-terminated pieces of it, NULL where there is none. */
+struct spv_import_values {
+    const char *text[SPV_FIELDS];
+    bool quoted[SPV_FIELDS]; /* jsonl: a string, not a number or word */
+};
+
+struct spv_import {
+    const struct spv_params *params;
+    enum spv_import_format format;
+    bool detected; /* the format was told by the bytes */
+    bool started; /* the format is settled */
+    bool ended;
+    int error; /* once set, it stays */
+    char problem[SPV_PROBLEM_TEXT];
+    uint64_t line; /* of the line being read */
+    uint64_t offset; /* of the byte at `at` */
+    size_t at, end; /* unread: buffer[at..end) */
+    /* binary */
+    bool begun; /* what stands before the headers was read */
+    bool placed; /* the height of the next header is known: */
+    uint64_t height;
+    uint32_t hole; /* zero headers passed in a row */
+    /* csv */
+    enum spv_import_field columns[SPV_IMPORT_COLUMNS_MAX];
+    size_t n_columns; /* 0: not known yet */
+    uint32_t marks;
+    uint8_t buffer[SPV_IMPORT_BUFFER + 1]; /* and a NUL after the last line */
+};
+
+/* Keeps the words, led by the line or the offset, and returns err. */
+__attribute__((format(printf, 3, 4))) int spv_import_fail(struct spv_import *d, int err,
+                                                          const char *format, ...);
+/* The same about the whole file: led by nothing. */
+__attribute__((format(printf, 3, 4))) int spv_import_fail_whole(struct spv_import *d, int err,
+                                                                const char *format, ...);
+/* Unread bytes are done with. */
+void spv_import_skip(struct spv_import *d, size_t n);
+
+/* As spv_import_next, for their formats. */
+int spv_import_binary(struct spv_import *d, struct spv_import_item *out);
+int spv_import_text(struct spv_import *d, struct spv_import_item *out);
+
+/* import_fields.c: an item from the values of a line. 0 or an error. */
+enum spv_import_field spv_import_field_by_name(const char *name);
+int spv_import_values(struct spv_import *d, struct spv_import_item *out,
+                      const struct spv_import_values *v);
+/* import_json.c: the values of a flat object, in place. 0 or an error. */
+int spv_import_json(struct spv_import *d, struct spv_import_values *out, char *line);
+
+#endif

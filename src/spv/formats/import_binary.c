@@ -1,0 +1,176 @@
+/* 80 bytes a header. Where a file does not say the height of its first header, the header itself
+ * may: genesis has no previous hash, and the one after it names genesis.
+ *
+ * In electrum's file a header's place is its height; what was not fetched is zero. A raw file that
+ * begins at genesis and has such a hole is one of electrum's. */
+#include <string.h>
+
+#include "spv/formats/import.h"
+#include "util/cursor.h"
+#include "util/u256.h"
+
+#define NEUTRINO_HEAD 10 /* magic, version, type, start height */
+
+static const char *network_of(const uint8_t magic[4])
+{
+    for (int i = 0; i < SPV_NETWORKS; i++) {
+        const struct spv_netid *net = spv_netid_get((enum spv_network)i);
+        if (memcmp(net->magic, magic, 4) == 0) {
+            return net->name;
+        }
+    }
+    return "an unknown network";
+}
+
+/* 1, 0 or an error. */
+static int neutrino_head(struct spv_import *d)
+{
+    size_t n = d->end - d->at;
+    if (n < NEUTRINO_HEAD) {
+        return d->ended ? spv_import_fail(d, SPV_ERR_SHORT,
+                                          "the file ends inside the 10 bytes before the headers")
+                        : 0;
+    }
+    struct spv_cursor c = spv_cursor_over(d->buffer + d->at, NEUTRINO_HEAD);
+    const uint8_t *magic = spv_cursor_take(&c, 4);
+    uint8_t version = spv_cursor_u8(&c);
+    uint8_t type = spv_cursor_u8(&c);
+    uint32_t height = spv_cursor_u32(&c);
+    if (magic == NULL || memcmp(magic, d->params->net.magic, 4) != 0) {
+        return spv_import_fail(d, SPV_ERR_MAGIC, "the headers are of %s, not of %s",
+                               magic != NULL ? network_of(magic) : "no network",
+                               d->params->net.name);
+    }
+    if (version != 0) {
+        return spv_import_fail(d, SPV_ERR_UNSUPPORTED,
+                               "version %u of neutrino's format, only 0 is known", version);
+    }
+    if (type != 0) {
+        return spv_import_fail(d, SPV_ERR_UNSUPPORTED,
+                               "type %u, %s: only block headers (type 0) are read", type,
+                               type == 1 ? "filter headers" : "which is unknown");
+    }
+    spv_import_skip(d, NEUTRINO_HEAD);
+    d->placed = true;
+    d->height = height;
+    return 1;
+}
+
+static bool is_zero(const uint8_t *p)
+{
+    static const uint8_t zeros[SPV_HEADER_SIZE];
+    return memcmp(p, zeros, sizeof zeros) == 0;
+}
+
+/* The hash meets the target that the header itself names. */
+static bool proves_work(const struct spv_header *h)
+{
+    struct spv_blockhash hash;
+    struct spv_u256 target;
+    spv_header_hash(&hash, h);
+    return spv_target_from_bits(&target, h->bits) == SPV_OK && spv_hash_meets(hash.b, &target);
+}
+
+/* What stands before the headers, and the height of the first. 1, 0 or an error. */
+static int begin(struct spv_import *d)
+{
+    struct spv_blockhash genesis;
+    struct spv_header first;
+    int rc = 1;
+    if (d->format == SPV_IMPORT_NEUTRINO) {
+        rc = neutrino_head(d);
+    } else if (d->end - d->at >= SPV_HEADER_SIZE) {
+        spv_header_hash(&genesis, &d->params->genesis);
+        spv_header_decode(&first, d->buffer + d->at);
+        d->placed = d->format == SPV_IMPORT_ELECTRUM || spv_blockhash_is_zero(&first.prev) ||
+                    spv_blockhash_eq(&first.prev, &genesis);
+        if (!d->placed && d->detected && !is_zero(d->buffer + d->at) && !proves_work(&first)) {
+            /* any header does, and of random bytes one in thousands */
+            return spv_import_fail_whole(d, SPV_ERR_FORM,
+                                         "is no file of headers: its first %d bytes prove no work",
+                                         SPV_HEADER_SIZE);
+        }
+        d->height =
+            d->placed && d->format != SPV_IMPORT_ELECTRUM && !spv_blockhash_is_zero(&first.prev);
+    }
+    d->begun = rc > 0;
+    return rc;
+}
+
+/* A zero header: 0 when it is counted, or an error. */
+static int pass_hole(struct spv_import *d)
+{
+    if (d->format == SPV_IMPORT_RAW && d->detected && d->placed) {
+        d->format = SPV_IMPORT_ELECTRUM; /* a raw one has no holes */
+    }
+    if (d->format != SPV_IMPORT_ELECTRUM) {
+        return spv_import_fail(d, SPV_ERR_FORM, "a header of zeros");
+    }
+    if (d->hole == SPV_IMPORT_HOLE_MAX) {
+        return spv_import_fail(d, SPV_ERR_TOO_LONG, "more than %d zero headers in a row",
+                               SPV_IMPORT_HOLE_MAX);
+    }
+    d->hole++;
+    d->height++;
+    spv_import_skip(d, SPV_HEADER_SIZE);
+    return 0;
+}
+
+static int give_hole(struct spv_import *d, struct spv_import_item *out)
+{
+    out->kind = SPV_IMPORT_HOLE;
+    out->count = d->hole;
+    out->height = (uint32_t)(d->height - d->hole);
+    out->offset = d->offset - (uint64_t)d->hole * SPV_HEADER_SIZE;
+    d->hole = 0;
+    return 1;
+}
+
+int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
+{
+    for (;;) {
+        size_t n = d->end - d->at;
+        int rc = 1;
+        if (n < SPV_HEADER_SIZE && !d->ended) {
+            return 0;
+        }
+        if (!d->begun) {
+            rc = begin(d);
+            if (rc <= 0) {
+                return rc;
+            }
+            continue;
+        }
+        if (n > 0 && n < SPV_HEADER_SIZE) {
+            return spv_import_fail(d, SPV_ERR_SHORT,
+                                   "the file ends inside a header, after %zu of "
+                                   "its 80 bytes",
+                                   n);
+        }
+        const uint8_t *p = d->buffer + d->at;
+        if (n > 0 && is_zero(p)) {
+            rc = pass_hole(d);
+            if (rc < 0) {
+                return rc;
+            }
+            continue;
+        }
+        if (d->hole > 0) {
+            return give_hole(d, out);
+        }
+        if (n == 0) {
+            return 0;
+        }
+        if (d->placed && d->height >= UINT32_MAX) {
+            return spv_import_fail(d, SPV_ERR_TOO_LONG, "a header beyond the highest height");
+        }
+        spv_header_decode(&out->header, p);
+        out->kind = SPV_IMPORT_HEADER;
+        out->placed = d->placed;
+        out->height = d->placed ? (uint32_t)d->height : 0;
+        out->offset = d->offset;
+        d->height++;
+        spv_import_skip(d, SPV_HEADER_SIZE);
+        return 1;
+    }
+}

@@ -1,0 +1,196 @@
+/* From text to values, strictly: what is not exactly of the form that we write is refused by name,
+ * so that a slip of another program is found at its line and not as a header without work. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/formats/import.h"
+#include "util/hex.h"
+
+#define SHOWN 24 /* of a bad value in an error */
+#define NUMBER_DIGITS 10 /* of 4294967295 */
+
+static const char *const names[SPV_FIELDS] = {
+    [SPV_FIELD_HEIGHT] = "height",
+    [SPV_FIELD_HASH] = "hash",
+    [SPV_FIELD_VERSION] = "version",
+    [SPV_FIELD_PREVIOUS_HASH] = "previous_hash",
+    [SPV_FIELD_MERKLE_ROOT] = "merkle_root",
+    [SPV_FIELD_TIME] = "time",
+    [SPV_FIELD_BITS] = "bits",
+    [SPV_FIELD_NONCE] = "nonce",
+    [SPV_FIELD_CHAIN_WORK] = "chain_work",
+    [SPV_FIELD_BRANCH] = "branch",
+    [SPV_FIELD_EVENT] = "event",
+    [SPV_FIELD_FORK_HEIGHT] = "fork_height",
+    [SPV_FIELD_FORK_HASH] = "fork_hash",
+    [SPV_FIELD_REMOVED] = "removed",
+};
+
+enum spv_import_field spv_import_field_by_name(const char *name)
+{
+    for (size_t i = 0; i < SPV_FIELDS; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return (enum spv_import_field)i;
+        }
+    }
+    return SPV_FIELD_OTHER;
+}
+
+/* One line's values on their way into an item; the first error stays. */
+struct reading {
+    struct spv_import *d;
+    const struct spv_import_values *v;
+    int error;
+};
+
+static void refuse(struct reading *r, enum spv_import_field field, const char *wanted)
+{
+    const char *text = r->v->text[field];
+    if (r->error == 0) {
+        r->error = spv_import_fail(r->d, SPV_ERR_FORM, "%s: '%.*s' is not %s", names[field], SHOWN,
+                                   text, wanted);
+    }
+}
+
+/* The text of a field that must be there, a string or a plain value in jsonl. NULL after an error.
+ */
+static const char *want(struct reading *r, enum spv_import_field field, bool quoted)
+{
+    const char *text = r->v->text[field];
+    if (r->error != 0) {
+        return NULL;
+    }
+    if (text == NULL) {
+        r->error = spv_import_fail(r->d, SPV_ERR_FORM, "%s is missing", names[field]);
+        return NULL;
+    }
+    if (r->d->format == SPV_IMPORT_JSONL && r->v->quoted[field] != quoted) {
+        refuse(r, field, quoted ? "a string" : "a plain value: it stands in quotes");
+        return NULL;
+    }
+    return text;
+}
+
+static uint32_t number(struct reading *r, enum spv_import_field field)
+{
+    const char *text = want(r, field, false);
+    uint64_t value = 0;
+    size_t n = 0;
+    if (text == NULL) {
+        return 0;
+    }
+    for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++) {
+        value = value * 10 + (uint64_t)(text[n] - '0');
+    }
+    if (n == 0 || text[n] != '\0' || value > UINT32_MAX) {
+        refuse(r, field, "a number from 0 to 4294967295");
+        return 0;
+    }
+    return (uint32_t)value;
+}
+
+static int32_t signed_number(struct reading *r, enum spv_import_field field)
+{
+    const char *text = want(r, field, false);
+    bool minus = text != NULL && text[0] == '-';
+    uint64_t value = 0;
+    size_t n = minus;
+    if (text == NULL) {
+        return 0;
+    }
+    for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++) {
+        value = value * 10 + (uint64_t)(text[n] - '0');
+    }
+    if (n == minus || text[n] != '\0' || value > (uint64_t)INT32_MAX + minus) {
+        refuse(r, field, "a number from -2147483648 to 2147483647");
+        return 0;
+    }
+    return (int32_t)(minus ? -(int64_t)value : (int64_t)value);
+}
+
+static void hash(struct reading *r, struct spv_blockhash *out, enum spv_import_field field)
+{
+    const char *text = want(r, field, true);
+    if (text != NULL &&
+        (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != SPV_OK)) {
+        refuse(r, field, "64 hexadecimal digits");
+    }
+}
+
+static uint32_t bits(struct reading *r)
+{
+    const char *text = want(r, SPV_FIELD_BITS, true);
+    uint8_t be[4] = {0};
+    if (text != NULL && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != SPV_OK)) {
+        refuse(r, SPV_FIELD_BITS, "8 hexadecimal digits");
+    }
+    return (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
+}
+
+static bool branch(struct reading *r)
+{
+    bool json = r->d->format == SPV_IMPORT_JSONL;
+    const char *no = json ? "false" : "0";
+    const char *yes = json ? "true" : "1";
+    const char *text = want(r, SPV_FIELD_BRANCH, false);
+    if (text != NULL && strcmp(text, no) != 0 && strcmp(text, yes) != 0) {
+        refuse(r, SPV_FIELD_BRANCH, json ? "true or false" : "0 or 1");
+    }
+    return text != NULL && strcmp(text, yes) == 0;
+}
+
+static int mark(struct reading *r, struct spv_import_item *out)
+{
+    struct spv_blockhash fork;
+    const char *event = want(r, SPV_FIELD_EVENT, true);
+    if (event != NULL && strcmp(event, "reorg") != 0) {
+        refuse(r, SPV_FIELD_EVENT, "'reorg'");
+    }
+    out->kind = SPV_IMPORT_REORG;
+    out->height = number(r, SPV_FIELD_FORK_HEIGHT);
+    out->count = number(r, SPV_FIELD_REMOVED);
+    hash(r, &fork, SPV_FIELD_FORK_HASH);
+    if (r->error == 0 && ++r->d->marks > SPV_IMPORT_MARKS_MAX) {
+        r->error = spv_import_fail(r->d, SPV_ERR_TOO_LONG, "more than %d reorganisations",
+                                   SPV_IMPORT_MARKS_MAX);
+    }
+    return r->error;
+}
+
+int spv_import_values(struct spv_import *d, struct spv_import_item *out,
+                      const struct spv_import_values *v)
+{
+    struct reading r = {.d = d, .v = v};
+    struct spv_header *h = &out->header;
+    struct spv_blockhash own;
+    struct spv_blockhash root = {{0}};
+    if (v->text[SPV_FIELD_EVENT] != NULL) {
+        return mark(&r, out);
+    }
+    out->kind = SPV_IMPORT_HEADER;
+    out->placed = true;
+    out->height = number(&r, SPV_FIELD_HEIGHT);
+    h->version = signed_number(&r, SPV_FIELD_VERSION);
+    hash(&r, &h->prev, SPV_FIELD_PREVIOUS_HASH);
+    hash(&r, &root, SPV_FIELD_MERKLE_ROOT);
+    memcpy(h->merkle_root.b, root.b, sizeof root.b);
+    h->time = number(&r, SPV_FIELD_TIME);
+    h->bits = bits(&r);
+    h->nonce = number(&r, SPV_FIELD_NONCE);
+    if (v->text[SPV_FIELD_CHAIN_WORK] != NULL) { /* its form only: the chain adds up its own */
+        hash(&r, &root, SPV_FIELD_CHAIN_WORK);
+    }
+    if (v->text[SPV_FIELD_BRANCH] != NULL) {
+        out->branch = branch(&r);
+    }
+    if (r.error == 0 && v->text[SPV_FIELD_HASH] != NULL) {
+        struct spv_blockhash said = {{0}};
+        hash(&r, &said, SPV_FIELD_HASH);
+        spv_header_hash(&own, h);
+        if (r.error == 0 && !spv_blockhash_eq(&own, &said)) {
+            r.error = spv_import_fail(d, SPV_ERR_FORM,
+                                      "the hash is not that of the header's other values");
+        }
+    }
+    return r.error;
+}

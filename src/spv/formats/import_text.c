@@ -1,0 +1,154 @@
+/* Lines, and what csv makes of them; jsonl's are taken apart by import_json.c. A line is cut into
+ * pieces in place: each separator becomes a NUL. */
+#include <string.h>
+
+#include "spv/formats/import.h"
+
+/* The next line, NUL-terminated, without its end. 1, 0 or an error. */
+static int next_line(struct spv_import *d, char **out, uint64_t *offset)
+{
+    char *p = (char *)d->buffer + d->at;
+    size_t n = d->end - d->at;
+    char *nl = n > 0 ? memchr(p, '\n', n) : NULL;
+    size_t length = nl != NULL ? (size_t)(nl - p) : n;
+    if (nl == NULL && !d->ended && n <= SPV_IMPORT_LINE_MAX) {
+        return 0;
+    }
+    if (n == 0) {
+        return 0;
+    }
+    d->line++;
+    if (length > SPV_IMPORT_LINE_MAX) {
+        return spv_import_fail(d, SPV_ERR_TOO_LONG, "is longer than %d bytes", SPV_IMPORT_LINE_MAX);
+    }
+    *offset = d->offset;
+    spv_import_skip(d, length + (nl != NULL));
+    p[length] = '\0';
+    if (length > 0 && p[length - 1] == '\r') {
+        p[--length] = '\0';
+    }
+    if (memchr(p, '\0', length) != NULL) {
+        return spv_import_fail(d, SPV_ERR_FORM, "holds a zero byte");
+    }
+    if (length == 0) {
+        return spv_import_fail(d, SPV_ERR_FORM, "is empty");
+    }
+    *out = p;
+    return 1;
+}
+
+/* csv */
+
+/* The piece up to the next comma, less its quotes; moves *p behind it, NULL after the last one. */
+static const char *next_piece(char **p)
+{
+    char *piece = *p;
+    char *comma = strchr(piece, ',');
+    size_t n = comma != NULL ? (size_t)(comma - piece) : strlen(piece);
+    piece[n] = '\0';
+    *p = comma != NULL ? comma + 1 : NULL;
+    if (n >= 2 && piece[0] == '"' && piece[n - 1] == '"') {
+        piece[n - 1] = '\0';
+        piece++;
+    }
+    return piece;
+}
+
+/* A first line of names chooses the columns; without one they are the usual ones. 1 when the line
+ * was one of names, 0, or an error. */
+static int csv_columns(struct spv_import *d, char *line)
+{
+    unsigned seen = 0;
+    bool row = line[0] >= '0' && line[0] <= '9';
+    if (row) {
+        for (size_t i = 0; i < SPV_FIELD_BRANCH; i++) {
+            d->columns[i] = (enum spv_import_field)i;
+        }
+        d->n_columns = SPV_FIELD_BRANCH;
+        return 0;
+    }
+    for (char *p = line; p != NULL;) {
+        const char *name = next_piece(&p);
+        enum spv_import_field field = spv_import_field_by_name(name);
+        if (d->n_columns == SPV_IMPORT_COLUMNS_MAX) {
+            return spv_import_fail(d, SPV_ERR_TOO_LONG, "has more than %d columns",
+                                   SPV_IMPORT_COLUMNS_MAX);
+        }
+        if (field < SPV_FIELDS && (seen >> field & 1) != 0) {
+            return spv_import_fail(d, SPV_ERR_FORM, "names the column %s twice", name);
+        }
+        field = field < SPV_FIELD_COLUMNS ? field : SPV_FIELD_OTHER;
+        seen |= 1U << field;
+        d->columns[d->n_columns++] = field;
+    }
+    if ((seen & (1U << SPV_FIELD_HEIGHT)) == 0) {
+        return spv_import_fail(d, SPV_ERR_FORM,
+                               "neither names columns, the height among them, nor is it a row");
+    }
+    return 1;
+}
+
+static int csv_row(struct spv_import *d, struct spv_import_values *v, char *line)
+{
+    size_t i = 0;
+    for (char *p = line; p != NULL; i++) {
+        const char *piece = next_piece(&p);
+        if (i < d->n_columns && d->columns[i] < SPV_FIELDS) {
+            v->text[d->columns[i]] = piece;
+        }
+    }
+    return i == d->n_columns
+               ? SPV_OK
+               : spv_import_fail(d, SPV_ERR_FORM, "has %zu values, not %zu", i, d->n_columns);
+}
+
+/* "#reorg,FORK_HEIGHT,FORK_HASH,REMOVED" */
+static int csv_mark(struct spv_import *d, struct spv_import_values *v, char *line)
+{
+    static const enum spv_import_field fields[] = {SPV_FIELD_EVENT, SPV_FIELD_FORK_HEIGHT,
+                                                   SPV_FIELD_FORK_HASH, SPV_FIELD_REMOVED};
+    size_t i = 0;
+    for (char *p = line + 1; p != NULL; i++) {
+        const char *piece = next_piece(&p);
+        if (i < 4) {
+            v->text[fields[i]] = piece;
+        }
+    }
+    return i == 4 ? SPV_OK : spv_import_fail(d, SPV_ERR_FORM, "is no mark of a reorganisation");
+}
+
+static int csv_line(struct spv_import *d, struct spv_import_values *v, char *line, bool *passed)
+{
+    if (d->n_columns == 0) {
+        int rc = csv_columns(d, line);
+        *passed = rc == 1;
+        if (rc != 0) {
+            return rc < 0 ? rc : SPV_OK;
+        }
+    }
+    return line[0] == '#' ? csv_mark(d, v, line) : csv_row(d, v, line);
+}
+
+int spv_import_text(struct spv_import *d, struct spv_import_item *out)
+{
+    bool passed = true; /* a line without an item: csv's names */
+    while (passed) {
+        struct spv_import_values v = {.text = {NULL}};
+        char *line = NULL;
+        int rc = next_line(d, &line, &out->offset);
+        if (rc <= 0 || line == NULL) {
+            return rc;
+        }
+        passed = false;
+        out->line = d->line;
+        rc = d->format == SPV_IMPORT_CSV ? csv_line(d, &v, line, &passed)
+                                         : spv_import_json(d, &v, line);
+        if (rc == SPV_OK && !passed) {
+            rc = spv_import_values(d, out, &v);
+        }
+        if (rc != SPV_OK) {
+            return rc;
+        }
+    }
+    return 1;
+}

@@ -1,0 +1,162 @@
+/* A tip's age is counted on the monotonic clock from the moment that it moved, so that neither a
+ * miner's clock nor a step of ours raises an alarm. Only a tip that was there at the first verdict
+ * is as old as its own time says: who is cut off from the start sees an old chain and nothing else.
+ *
+ * A peer's clock is kept as its offset from our monotonic one. When our wall clock is set, the
+ * clocks are thus compared with what it says now, without asking anybody again. */
+#include "spv/node/health.h"
+
+#include <string.h>
+
+#define CLAIM_MAX (INT64_C(1) << 40) /* an offset beyond any date: a peer may claim all 64 bits */
+
+static int64_t seconds_of(struct spv_now now)
+{
+    return (int64_t)(now.mono_us / SPV_SECOND);
+}
+
+void spv_alarm_init(struct spv_alarm *a, const struct spv_params *params, unsigned wanted)
+{
+    memset(a, 0, sizeof *a);
+    a->fresh_s = params->fresh_peers_s;
+    a->stale_s = params->stale_tip_s;
+    a->wanted = wanted;
+    a->fresh_us = a->stale_us = a->look_us = a->alone_us = SPV_NEVER;
+}
+
+void spv_alarm_connected(struct spv_alarm *a, uint64_t id, int64_t ahead_s, struct spv_now now)
+{
+    if (a->peers == SPV_NODE_MAX_PEERS)
+        return;
+    if (ahead_s > CLAIM_MAX)
+        ahead_s = CLAIM_MAX;
+    if (ahead_s < -CLAIM_MAX)
+        ahead_s = -CLAIM_MAX;
+    a->peer[a->peers++] =
+        (struct spv_alarm_peer){.id = id,
+                                .tells = ahead_s + now.unix_s != 0,
+                                .clock_s = ahead_s + now.unix_s - seconds_of(now)};
+    a->alone_us = SPV_NEVER;
+    a->look_us = now.mono_us;
+}
+
+void spv_alarm_closed(struct spv_alarm *a, uint64_t id, struct spv_now now)
+{
+    for (size_t i = 0; i < a->peers; i++) {
+        if (a->peer[i].id != id)
+            continue;
+        a->peer[i] = a->peer[--a->peers];
+        if (a->peers == 0) {
+            a->alone_us = now.mono_us + SPV_ALARM_ALONE;
+            a->look_us = SPV_NEVER;
+        }
+        return;
+    }
+}
+
+static uint64_t due(int64_t from_us, uint64_t after_s)
+{
+    const int64_t at = from_us + (int64_t)(after_s * SPV_SECOND);
+    if (after_s == 0)
+        return SPV_NEVER;
+    return at > 0 ? (uint64_t)at : 0;
+}
+
+bool spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *tip,
+                   struct spv_now now)
+{
+    if (a->armed ? spv_blockhash_eq(&a->tip, &tip->hash) : !synced)
+        return false;
+    int64_t old = 0;
+    if (!a->armed)
+        old = now.unix_s - (int64_t)tip->header.time;
+    if (old < 0)
+        old = 0; /* a miner's clock may be ahead */
+    a->armed = true;
+    a->tip = tip->hash;
+    a->moved_us = (int64_t)now.mono_us - old * (int64_t)SPV_SECOND;
+    a->fresh_us = due(a->moved_us, a->fresh_s);
+    a->stale_us = due(a->moved_us, a->stale_s);
+    a->over = a->stale;
+    a->stale = false;
+    return true;
+}
+
+uint64_t spv_alarm_age(const struct spv_alarm *a, struct spv_now now)
+{
+    const int64_t age_us = (int64_t)now.mono_us - a->moved_us;
+    return a->armed && age_us > 0 ? (uint64_t)age_us / SPV_SECOND : 0;
+}
+
+/* The median of the clocks when more than half of them are off by too much on the same side. */
+static int64_t skew(const struct spv_alarm *a, struct spv_now now)
+{
+    const size_t needed = a->wanted < SPV_ALARM_CLOCKS ? a->wanted : SPV_ALARM_CLOCKS;
+    int64_t ahead[SPV_NODE_MAX_PEERS];
+    size_t n = 0, early = 0, late = 0;
+    for (size_t i = 0; i < a->peers; i++) {
+        if (!a->peer[i].tells)
+            continue;
+        const int64_t x = a->peer[i].clock_s + seconds_of(now) - now.unix_s;
+        size_t at = n++; /* insertion keeps them ascending */
+        for (; at > 0 && ahead[at - 1] > x; at--)
+            ahead[at] = ahead[at - 1];
+        ahead[at] = x;
+        early += x < -SPV_ALARM_SKEW;
+        late += x > SPV_ALARM_SKEW;
+    }
+    if (n == 0 || n < needed)
+        return 0;
+    if (2 * late > n)
+        return ahead[n / 2];
+    return 2 * early > n ? ahead[(n - 1) / 2] : 0;
+}
+
+static int warn(struct spv_alarm_note *out, enum spv_warning warning, int64_t seconds)
+{
+    *out =
+        (struct spv_alarm_note){.kind = SPV_ALARM_WARNING, .warning = warning, .seconds = seconds};
+    return 1;
+}
+
+int spv_alarm_next(struct spv_alarm *a, struct spv_alarm_note *out, struct spv_now now)
+{
+    if (a->over) {
+        a->over = false;
+        *out = (struct spv_alarm_note){.kind = SPV_ALARM_OVER};
+        return 1;
+    }
+    if (a->alone_us <= now.mono_us) {
+        a->alone_us = SPV_NEVER;
+        return warn(out, SPV_WARN_NO_PEERS, 0);
+    }
+    if (a->fresh_us <= now.mono_us) {
+        a->fresh_us = now.mono_us + a->fresh_s * SPV_SECOND;
+        a->stale = true;
+        *out = (struct spv_alarm_note){.kind = SPV_ALARM_FRESH_PEERS};
+        return 1;
+    }
+    if (a->stale_us <= now.mono_us) {
+        a->stale_us = now.mono_us + SPV_ALARM_AGAIN;
+        return warn(out, SPV_WARN_STALE_TIP, (int64_t)spv_alarm_age(a, now));
+    }
+    if (a->look_us <= now.mono_us) {
+        a->look_us = now.mono_us + SPV_ALARM_LOOK;
+        a->skew_s = skew(a, now);
+        if (a->skew_s != 0 && a->skew_us <= now.mono_us) {
+            a->skew_us = now.mono_us + SPV_ALARM_AGAIN;
+            return warn(out, SPV_WARN_CLOCK, a->skew_s);
+        }
+    }
+    return 0;
+}
+
+uint64_t spv_alarm_deadline(const struct spv_alarm *a)
+{
+    const uint64_t at[] = {a->alone_us, a->fresh_us, a->stale_us, a->look_us};
+    uint64_t first = a->over ? 0 : SPV_NEVER;
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
+        if (at[i] < first)
+            first = at[i];
+    return first;
+}

@@ -1,0 +1,233 @@
+/* Seeds are asked when the book is thin or does not help, three at a time; a name by service bits
+ * that gives nothing is asked again without. The fallback list comes in when no seed gave anything
+ * for a minute, or at once where no seed may be looked up.
+ *
+ * Gossip is taken for what it is: a claim. Its time is bent to something sane, its number bounded
+ * by a budget a peer, its place in the book by the group of who told it. */
+#include "spv/node/outbound_sources.h"
+
+#include <string.h>
+
+#define DAY 86400
+#define OLDEST_TIME 100000000 /* gossip with an earlier time has none; as the reference node */
+#define TIME_PENALTY 7200 /* seconds: what others say is older than they say; likewise */
+#define SERVICES_X9 (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
+/* Below are other services' ports: gossip shall not make us knock there. */
+#define LOWEST_PORT 1024
+#define SEED_VISITS 2 /* ours: seeds dialled at once through a proxy */
+
+static size_t in_book(const struct spv_discovery *d)
+{
+    return d->book.n_new + d->book.n_tried;
+}
+
+/* Whom we can trust least is asked least: while peers answer, gossip does. */
+static bool wants_seeds(const struct spv_discovery *d, unsigned wanted)
+{
+    const unsigned ready = spv_discovery_count(d, SPV_DIAL_READY);
+    return d->on && d->n_seeds && ready < wanted && (in_book(d) < SPV_BOOK_ENOUGH || ready < 2) &&
+           (!d->proxied || (d->reach & SPV_REACH_IPV4)); /* their names lead to the clearnet */
+}
+
+static void resolve(struct spv_discovery *d, const char *prefix, const char *name)
+{
+    struct spv_effect *e = spv_effects_push(d->effects, SPV_EFFECT_RESOLVE, 0);
+    if (!e)
+        return;
+    const size_t n = strlen(prefix);
+    e->endpoint.port = d->params->net.port;
+    memcpy(e->endpoint.host, prefix, n);
+    strncpy(e->endpoint.host + n, name, sizeof e->endpoint.host - n - 1);
+}
+
+static void visit(struct spv_discovery *d, const char *name, struct spv_now now)
+{
+    struct spv_endpoint endpoint = {.port = d->params->net.port};
+    unsigned visits = 0;
+    for (size_t i = 0; i < SPV_DIALS; i++)
+        visits += d->dialled[i].state != SPV_DIAL_FREE && d->dialled[i].kind == SPV_DIAL_SEED;
+    if (visits >= SEED_VISITS)
+        return;
+    strncpy(endpoint.host, name, sizeof endpoint.host - 1);
+    struct spv_dialled *x = spv_discovery_dial(d, SPV_DIAL_SEED, &endpoint, now);
+    if (x)
+        x->deadline_us = now.mono_us + SPV_SEED_PATIENCE;
+}
+
+static void ask_seeds(struct spv_discovery *d, struct spv_now now)
+{
+    for (unsigned i = 0; i < (d->proxied ? SEED_VISITS : SPV_DNS_AT_ONCE) &&
+                         d->next_seed < d->n_seeds && !d->effects->error;
+         i++) {
+        const struct spv_dns_seed *seed = &d->params->dns_seeds[d->seed_order[d->next_seed++]];
+        /* "With a proxy no local DNS at all: the bare seed name is dialled through it" */
+        if (d->proxied)
+            visit(d, seed->name, now);
+        else
+            resolve(d, seed->prefixes & SPV_SEED_X9 ? "x9." : "", seed->name);
+    }
+    d->dns_us = now.mono_us + SPV_DNS_STEP;
+    if (d->next_seed == d->n_seeds) {
+        d->next_seed = 0;
+        d->dns_us = now.mono_us + SPV_DNS_INTERVAL;
+    }
+}
+
+static bool wants_fallback(const struct spv_discovery *d)
+{
+    return d->on && !d->fallback_used && d->params->fallback && !d->dns_gave &&
+           (d->proxied ? in_book(d) < SPV_BOOK_ENOUGH
+                       : spv_discovery_count(d, SPV_DIAL_READY) == 0);
+}
+
+static void use_fallback(struct spv_discovery *d, struct spv_now now)
+{
+    const struct spv_netgroup source = spv_netgroup_of_name("fallback");
+    for (size_t i = 0; i < d->params->fallback->n; i++) {
+        const struct spv_netaddr *addr = &d->params->fallback->at[i];
+        /* one to two weeks old, as the reference node says of its own */
+        const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_discovery_draw(d, 7 * DAY);
+        if (spv_reach_of(addr) & d->reach)
+            (void)spv_addrbook_add(&d->book, addr, SERVICES_X9, seen, &source, now);
+    }
+    d->fallback_used = true;
+}
+
+void spv_discovery_find_more(struct spv_discovery *d, unsigned wanted, struct spv_now now)
+{
+    if (d->fallback_us <= now.mono_us && wants_fallback(d))
+        use_fallback(d, now);
+    if (d->dns_us <= now.mono_us && wants_seeds(d, wanted))
+        ask_seeds(d, now);
+}
+
+uint64_t spv_discovery_sources_deadline(const struct spv_discovery *d, unsigned wanted)
+{
+    uint64_t first = wants_seeds(d, wanted) ? d->dns_us : SPV_NEVER;
+    return wants_fallback(d) && d->fallback_us < first ? d->fallback_us : first;
+}
+
+int spv_discovery_resolved(struct spv_discovery *d, const struct spv_endpoint *seed, int error,
+                           const struct spv_netaddr *addrs, size_t n, struct spv_now now)
+{
+    const bool by_services = strncmp(seed->host, "x9.", 3) == 0;
+    const char *name = by_services ? seed->host + 3 : seed->host;
+    const struct spv_netgroup source = spv_netgroup_of_name(name);
+    const uint64_t services = by_services ? SERVICES_X9 : SPV_NODE_NETWORK;
+    int rc = 0;
+    if (error || n == 0) {
+        if (by_services)
+            resolve(d, "", name);
+        return 0;
+    }
+    for (size_t i = 0; rc >= 0 && i < n; i++) {
+        /* three to seven days old, as the reference node says of them */
+        const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_discovery_draw(d, 4 * DAY);
+        if (!(spv_reach_of(&addrs[i]) & d->reach))
+            continue;
+        d->dns_gave = true;
+        rc = spv_addrbook_add(&d->book, &addrs[i], services, seen, &source, now);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* What it may tell now, in hundredths of an address. */
+static void earn(struct spv_dialled *x, struct spv_now now)
+{
+    const uint64_t most = SPV_ADDR_BUDGET * 100;
+    const uint64_t earned = (now.mono_us - x->tokens_us) / (SPV_SECOND / SPV_ADDR_PER_SECOND);
+    if (!earned)
+        return;
+    x->tokens = x->tokens + earned < most ? x->tokens + earned : most;
+    x->tokens_us = now.mono_us;
+}
+
+static int64_t sane_time(uint32_t told, int64_t now)
+{
+    int64_t seen = told;
+    if (seen <= OLDEST_TIME || seen > now + 600)
+        seen = now - 5 * DAY;
+    return seen - TIME_PENALTY;
+}
+
+int spv_discovery_gossip(struct spv_discovery *d, struct spv_dialled *x,
+                         const struct spv_msg_addr *msg, struct spv_now now)
+{
+    if (!d->on || x->state != SPV_DIAL_READY)
+        return 0;
+    int rc = 0;
+    earn(x, now);
+    for (size_t i = 0; rc >= 0 && i < msg->n && x->tokens >= 100; i++) {
+        const struct spv_addr_entry *e = &msg->entries[i];
+        x->tokens -= 100;
+        if (e->addr.network && (spv_reach_of(&e->addr) & d->reach) && e->addr.port >= LOWEST_PORT &&
+            spv_serves_chain(e->services))
+            rc = spv_addrbook_add(&d->book, &e->addr, e->services, sane_time(e->time, now.unix_s),
+                                  &x->netgroup, now);
+    }
+    /* One alone is how a peer tells of itself. */
+    if (rc >= 0 && x->kind == SPV_DIAL_SEED && msg->n > 1)
+        spv_discovery_leave(d, x, SPV_ERR_DISCONNECTED, now);
+    return rc < 0 ? rc : 0;
+}
+
+/* Keeping. */
+
+void spv_discovery_plan_save(struct spv_discovery *d, struct spv_now now)
+{
+    uint64_t at = SPV_NEVER;
+    if (d->on && d->book.changed)
+        at = now.mono_us + (d->book.changed_much ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
+    if (d->bans.changed)
+        at = now.mono_us;
+    if (at < d->save_us)
+        d->save_us = at;
+    if (d->save_us > now.mono_us)
+        return;
+    (void)spv_effects_push(d->effects, SPV_EFFECT_BOOK, 0);
+    d->save_us = SPV_NEVER;
+    d->bans_unsaved |= d->bans.changed; /* said once; what is asked for then has them */
+    d->bans.changed = false;
+}
+
+/* The peers that have been with us longest; without any, those of before stay. */
+static void choose_anchors(struct spv_discovery *d)
+{
+    int best[SPV_ANCHORS];
+    size_t n = 0;
+    while (n < SPV_ANCHORS) {
+        const struct spv_dialled *oldest = NULL;
+        for (size_t i = 0; i < SPV_DIALS; i++) {
+            const struct spv_dialled *x = &d->dialled[i];
+            bool taken = x->state != SPV_DIAL_READY || x->kind != SPV_DIAL_PEER || x->entry < 0;
+            for (size_t j = 0; !taken && j < n; j++)
+                taken = best[j] == x->entry;
+            if (!taken && (!oldest || x->ready_us < oldest->ready_us))
+                oldest = x;
+        }
+        if (!oldest)
+            break;
+        best[n++] = oldest->entry;
+    }
+    if (n)
+        spv_addrbook_set_anchors(&d->book, best, n);
+}
+
+int spv_discovery_changes(struct spv_discovery *d, struct spv_book_changes *out, struct spv_now now)
+{
+    *out = (struct spv_book_changes){0};
+    memcpy(out->key, d->book.key, sizeof out->key);
+    if (d->on) {
+        choose_anchors(d);
+        const int rc = spv_addrbook_changes(&d->book, out);
+        if (rc < 0)
+            return rc;
+    }
+    spv_bans_expire(&d->bans, now);
+    out->bans_changed = d->bans.changed || d->bans_unsaved;
+    out->bans = d->bans.at;
+    out->n_bans = d->bans.n;
+    d->bans.changed = d->bans_unsaved = false;
+    d->save_us = SPV_NEVER;
+    return 0;
+}

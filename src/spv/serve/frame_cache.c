@@ -1,0 +1,322 @@
+/* A block is valid as long as the best chain has its last header: that commits to all before it, so
+ * one look-up by height, in the answer's snapshot, is enough after any reorganisation. A block that
+ * fails goes, with all above it. The block at the tip is shorter and is extended as the chain
+ * grows.
+ *
+ * An answer lies in one block or two. A block of which at least half is wanted is read whole and
+ * kept; of another one only what is wanted is read. So a client that walks the chain at any
+ * alignment costs one block's reading an answer when it is the first to come, and no reading when
+ * it is not.
+ *
+ * A full cache replaces a random block: of the blocks of a chain that is longer than the cache a
+ * client that walks it would find none in the order of use, as each is dropped before its turn. */
+#include "spv/serve/frame_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/error.h"
+#include "spv/serve/header_range.h"
+#include "util/hash.h"
+
+#define BLOCK SPV_MAX_HEADERS /* the most that one answer has */
+#define ENTRY (SPV_HEADER_SIZE + 1) /* a header and its transaction count */
+#define COUNT_3 3 /* a CompactSize from 253 on */
+#define BLOCK_PAYLOAD (COUNT_3 + (size_t)BLOCK * ENTRY)
+#define BLOCK_BYTES (sizeof(struct spv_shared_frame) + SPV_FRAME_HEADER + BLOCK_PAYLOAD)
+
+/* Heights number * BLOCK + 1 and up, n of them. The frame has room for all and is sealed when they
+ * are there. */
+struct block {
+    uint32_t number;
+    uint32_t n;
+    struct spv_blockhash last;
+    struct spv_shared_frame *frame;
+};
+
+struct spv_serve_cache {
+    struct spv_serve_cache_config cfg;
+    struct block *blocks; /* in no order */
+    size_t n_blocks, max_blocks;
+    struct spv_serve_cache_stats stats;
+    struct spv_header headers[BLOCK];
+    uint8_t entries[BLOCK * ENTRY]; /* read for one answer alone */
+};
+
+int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cache_config *cfg)
+{
+    const size_t bytes = cfg->max_bytes == 0 ? SPV_SERVE_CACHE_BYTES : cfg->max_bytes;
+    struct spv_serve_cache *c = malloc(sizeof *c);
+
+    if (c == NULL)
+        return SPV_ERR_NOMEM;
+    c->cfg = *cfg;
+    c->n_blocks = 0;
+    c->max_blocks = bytes / BLOCK_BYTES;
+    c->stats = (struct spv_serve_cache_stats){0};
+    c->blocks = calloc(c->max_blocks + 1, sizeof *c->blocks);
+    if (c->blocks == NULL) {
+        free(c);
+        return SPV_ERR_NOMEM;
+    }
+    *out = c;
+    return SPV_OK;
+}
+
+/* The last one takes its place. */
+static void drop(struct spv_serve_cache *c, size_t i)
+{
+    spv_shared_frame_unref(c->blocks[i].frame);
+    c->blocks[i] = c->blocks[--c->n_blocks];
+}
+
+void spv_serve_cache_free(struct spv_serve_cache *c)
+{
+    if (c == NULL)
+        return;
+    while (c->n_blocks > 0)
+        drop(c, c->n_blocks - 1);
+    free(c->blocks);
+    free(c);
+}
+
+void spv_serve_cache_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out)
+{
+    *out = c->stats;
+    out->blocks = c->n_blocks;
+}
+
+static uint8_t *entries_of(const struct block *b)
+{
+    return b->frame->bytes + SPV_FRAME_HEADER + COUNT_3;
+}
+
+/* Reads n headers at `from` as entries of a headers message: how many there are, or negative. */
+static int read_entries(struct spv_serve_cache *c, uint8_t *out, uint32_t from, uint32_t n)
+{
+    const struct spv_reader *r = &c->cfg.reader;
+    const int got = n > 0 ? r->range(r->ctx, c->headers, from, n) : 0;
+
+    for (int i = 0; i < got; i++, out += ENTRY) {
+        spv_header_encode(out, &c->headers[i]);
+        out[SPV_HEADER_SIZE] = 0;
+    }
+    if (got > 0)
+        c->stats.headers_read += (uint64_t)got;
+    return got;
+}
+
+/* Appends what the chain has behind the block's headers: 0 or negative. */
+static int extend(struct spv_serve_cache *c, struct block *b)
+{
+    uint8_t *at = entries_of(b) + (size_t)b->n * ENTRY;
+    const int got = read_entries(c, at, b->number * BLOCK + 1 + b->n, BLOCK - b->n);
+
+    if (got <= 0)
+        return got;
+    b->n += (uint32_t)got;
+    spv_header_hash_raw(&b->last, at + (size_t)(got - 1) * ENTRY, 1);
+    if (b->n == BLOCK) {
+        const uint8_t count[COUNT_3] = {0xfd, BLOCK & 0xff, BLOCK >> 8};
+        memcpy(b->frame->bytes + SPV_FRAME_HEADER, count, sizeof count);
+        spv_shared_frame_seal(b->frame, c->cfg.net, SPV_CMD_HEADERS);
+    }
+    return SPV_OK;
+}
+
+/* Is the block's last header on the best chain? */
+static int on_chain(const struct spv_serve_cache *c, const struct block *b)
+{
+    const struct spv_reader *r = &c->cfg.reader;
+    struct spv_record record;
+    const int rc = r->by_height(r->ctx, &record, b->number * BLOCK + b->n);
+
+    return rc == 1 ? spv_blockhash_eq(&record.hash, &b->last) : rc;
+}
+
+static void drop_from(struct spv_serve_cache *c, uint32_t number)
+{
+    for (size_t i = c->n_blocks; i-- > 0;)
+        if (c->blocks[i].number >= number)
+            drop(c, i);
+}
+
+/* A place for one more block: a random one's when there is no other. */
+static struct block *make_room(struct spv_serve_cache *c)
+{
+    if (c->n_blocks == c->max_blocks) {
+        uint64_t r;
+        c->cfg.rng.fill(c->cfg.rng.ctx, &r, sizeof r);
+        drop(c, (size_t)(r % c->n_blocks));
+    }
+    return &c->blocks[c->n_blocks];
+}
+
+/* Reads a block and keeps it; *out is NULL when the chain has none of it. */
+static int load(struct spv_serve_cache *c, struct block **out, uint32_t number)
+{
+    struct block *b = make_room(c);
+
+    *out = NULL;
+    *b = (struct block){.number = number, .frame = spv_shared_frame_new(BLOCK_PAYLOAD)};
+    if (b->frame == NULL)
+        return SPV_ERR_NOMEM;
+    int rc = extend(c, b);
+    if (rc < 0 || b->n == 0) {
+        spv_shared_frame_unref(b->frame);
+        return rc;
+    }
+    c->n_blocks++;
+    *out = b;
+    return SPV_OK;
+}
+
+/* The block of this number, as it is on the best chain now; NULL when it is not kept and too little
+ * of it is wanted for that to change. */
+static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t number,
+                      uint32_t wanted)
+{
+    *out = NULL;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        struct block *b = &c->blocks[i];
+        if (b->number != number)
+            continue;
+        int rc = on_chain(c, b);
+        if (rc == 1) {
+            *out = b;
+            return b->n < BLOCK ? extend(c, b) : SPV_OK;
+        }
+        if (rc < 0)
+            return rc;
+        drop_from(c, number);
+        break;
+    }
+    return wanted >= BLOCK / 2 && c->max_blocks > 0 ? load(c, out, number) : SPV_OK;
+}
+
+/* Part of an answer: n entries. */
+struct piece {
+    struct spv_shared_frame *kept; /* what they are lent by, with a reference; NULL: c->entries */
+    const uint8_t *entries;
+    uint32_t n;
+};
+
+/* n headers at `from`, all of one block. What has to be read for this answer alone goes to `room`.
+ */
+static int get_piece(struct spv_serve_cache *c, struct piece *out, uint8_t *room, uint32_t from,
+                     uint32_t n)
+{
+    const uint32_t first = (from - 1) % BLOCK;
+    struct block *b;
+    int rc = find_block(c, &b, (from - 1) / BLOCK, n);
+
+    *out = (struct piece){.entries = room};
+    if (rc < 0)
+        return rc;
+    if (b == NULL) {
+        rc = read_entries(c, room, from, n);
+        out->n = rc > 0 ? (uint32_t)rc : 0;
+        return rc < 0 ? rc : SPV_OK;
+    }
+    if (b->n > first)
+        out->n = b->n - first < n ? b->n - first : n;
+    out->entries = entries_of(b) + (size_t)first * ENTRY;
+    out->kept = spv_shared_frame_ref(b->frame);
+    return SPV_OK;
+}
+
+static const uint8_t *entry_at(const struct piece p[2], uint32_t i)
+{
+    return i < p[0].n ? p[0].entries + (size_t)i * ENTRY
+                      : p[1].entries + (size_t)(i - p[0].n) * ENTRY;
+}
+
+/* How many of the entries go up to the header of this hash. */
+static uint32_t up_to(const struct piece p[2], uint32_t n, const struct spv_blockhash *stop)
+{
+    for (uint32_t i = 1; stop != NULL && i < n; i++)
+        if (memcmp(entry_at(p, i) + 4, stop->b, sizeof stop->b) == 0) /* its child's prev */
+            return i;
+    return n;
+}
+
+/* A frame of its own for the first n entries. */
+static struct spv_shared_frame *join(const struct spv_serve_cache *c, const struct piece p[2],
+                                     uint32_t n)
+{
+    const size_t count = n < 0xfd ? 1 : COUNT_3;
+    const uint32_t n0 = n < p[0].n ? n : p[0].n;
+    struct spv_shared_frame *f = spv_shared_frame_new(count + (size_t)n * ENTRY);
+
+    if (f == NULL)
+        return NULL;
+    uint8_t *at = f->bytes + SPV_FRAME_HEADER;
+    at[0] = count == 1 ? (uint8_t)n : 0xfd;
+    if (count > 1) {
+        at[1] = (uint8_t)n;
+        at[2] = (uint8_t)(n >> 8);
+    }
+    at += count;
+    if (n0 > 0)
+        memcpy(at, p[0].entries, (size_t)n0 * ENTRY);
+    if (n > n0)
+        memcpy(at + (size_t)n0 * ENTRY, p[1].entries, (size_t)(n - n0) * ENTRY);
+    spv_shared_frame_seal(f, c->cfg.net, SPV_CMD_HEADERS);
+    return f;
+}
+
+static int finish(struct spv_serve_cache *c, struct spv_shared_frame **out, const struct piece p[2],
+                  const struct spv_blockhash *stop)
+{
+    const uint32_t n = up_to(p, p[0].n + p[1].n, stop);
+
+    if (p[0].n == BLOCK && n == BLOCK && p[0].kept != NULL) {
+        *out = spv_shared_frame_ref(p[0].kept);
+        c->stats.whole++;
+    } else {
+        *out = join(c, p, n);
+    }
+    return *out != NULL ? (int)n : SPV_ERR_NOMEM;
+}
+
+static int answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
+                  const struct spv_msg_getheaders *request)
+{
+    struct spv_serve_range range;
+    struct piece p[2] = {{0}};
+    int rc = spv_serve_range(&c->cfg.reader, &range, request);
+
+    if (rc < 0)
+        return rc;
+    if (range.from == 0) { /* genesis, which is in no block; or nothing at all */
+        rc = read_entries(c, c->entries, 0, range.most);
+        p[0] = (struct piece){.entries = c->entries, .n = rc > 0 ? (uint32_t)rc : 0};
+    } else {
+        const uint32_t rest = BLOCK - (range.from - 1) % BLOCK;
+        const uint32_t n0 = range.most < rest ? range.most : rest;
+        rc = get_piece(c, &p[0], c->entries, range.from, n0);
+        if (rc == 0 && p[0].n == n0 && n0 < range.most)
+            rc = get_piece(c, &p[1], c->entries + (size_t)n0 * ENTRY, range.from + n0,
+                           range.most - n0);
+    }
+    if (rc >= 0)
+        rc = finish(c, out, p, range.seek);
+    spv_shared_frame_unref(p[0].kept);
+    spv_shared_frame_unref(p[1].kept);
+    return rc;
+}
+
+int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
+                           const struct spv_msg_getheaders *request)
+{
+    const struct spv_reader *r = &c->cfg.reader;
+    int rc = r->hold != NULL ? r->hold(r->ctx) : SPV_OK;
+
+    *out = NULL;
+    if (rc < 0)
+        return rc;
+    rc = answer(c, out, request);
+    if (r->release != NULL)
+        r->release(r->ctx);
+    return rc;
+}

@@ -1,0 +1,88 @@
+/* The answer of Bitcoin Core's ProcessGetHeaders, from a reader. A stop that the reader can find
+ * bounds what is read; otherwise whether a header is the stop is seen in its child's prev, so that
+ * nothing is hashed. */
+#include "spv/serve.h"
+
+#include "spv/error.h"
+#include "spv/serve/header_range.h"
+
+int spv_serve_locate(const struct spv_reader *reader, struct spv_record *out,
+                     const struct spv_blockhash *locator, size_t n)
+{
+    if (reader->locate != NULL)
+        return n > 0 ? reader->locate(reader->ctx, out, locator, n) : 0;
+    for (size_t i = 0; i < n; i++) {
+        int rc = reader->by_hash(reader->ctx, out, &locator[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int spv_serve_range(const struct spv_reader *reader, struct spv_serve_range *out,
+                    const struct spv_msg_getheaders *request)
+{
+    struct spv_record record;
+    int rc;
+
+    *out = (struct spv_serve_range){.from = 1, .most = SPV_MAX_HEADERS};
+    if (request->n == 0) {
+        /* "If locator is null, return the hashStop block" */
+        rc = reader->by_hash(reader->ctx, &record, &request->stop);
+        if (rc < 0)
+            return rc;
+        *out = (struct spv_serve_range){.from = rc == 1 ? record.height : 0, .most = (uint32_t)rc};
+        return SPV_OK;
+    }
+    rc = spv_serve_locate(reader, &record, request->locator, request->n);
+    if (rc < 0)
+        return rc;
+    /* "If we didn't find a common ancestor ... genesis" */
+    if (rc == 1)
+        out->from = record.height + 1;
+    if (spv_blockhash_is_zero(&request->stop))
+        return SPV_OK;
+    if (reader->by_hash(reader->ctx, &record, &request->stop) != 1)
+        out->seek = &request->stop;
+    else if (record.height >= out->from && record.height - out->from < out->most)
+        out->most = record.height - out->from + 1;
+    return SPV_OK;
+}
+
+static int answer(const struct spv_reader *reader, struct spv_header *out,
+                  const struct spv_msg_getheaders *request)
+{
+    struct spv_serve_range range;
+    int rc = spv_serve_range(reader, &range, request);
+
+    if (rc < 0 || range.most == 0)
+        return rc;
+    rc = reader->range(reader->ctx, out, range.from, range.most);
+    if (rc <= 0 || range.seek == NULL)
+        return rc;
+    for (int i = 1; i < rc; i++)
+        if (spv_blockhash_eq(&out[i].prev, range.seek))
+            return i;
+    return rc;
+}
+
+/* "One snapshot an answer": a reorganisation between two reads must not mix two chains. */
+int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
+                      const struct spv_msg_getheaders *request)
+{
+    int rc = reader->hold != NULL ? reader->hold(reader->ctx) : SPV_OK;
+
+    if (rc < 0)
+        return rc;
+    rc = answer(reader, out, request);
+    if (reader->release != NULL)
+        reader->release(reader->ctx);
+    return rc;
+}
+
+void spv_serve_limits(struct spv_peer_config *cfg)
+{
+    cfg->max_payload = SPV_SERVE_PAYLOAD;
+    cfg->max_known = SPV_SERVE_KNOWN;
+    cfg->trim_at_once = true;
+}

@@ -1,0 +1,396 @@
+/* Everything an answer says comes from one held state of the reader. A header's hash is the
+ * previous-hash field of the one above it, so one header more than was asked for is read, and only
+ * the chain's tip is ever hashed. Median times and work are carried along from the first header. */
+#include "spv/serve/rest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/consensus.h"
+#include "spv/error.h"
+#include "util/hex.h"
+#include "util/u256.h"
+
+#define LINE 256 /* the longest piece that print writes at once, with room */
+
+__attribute__((format(printf, 2, 3))) static void print(struct spv_buffer *b, const char *format,
+                                                        ...)
+{
+    char line[LINE];
+    va_list args;
+
+    va_start(args, format);
+    const int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (n > 0)
+        spv_buffer_put(b, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+}
+
+static void put_text(struct spv_buffer *b, const char *text)
+{
+    spv_buffer_put(b, text, strlen(text));
+}
+
+/* "key":"hex", */
+static void print_hash(struct spv_buffer *b, const char *key, const uint8_t bytes[32])
+{
+    char hex[SPV_HASH_HEX];
+    struct spv_hash256 hash;
+
+    memcpy(hash.b, bytes, sizeof hash.b);
+    spv_hash256_hex(hex, &hash);
+    print(b, "\"%s\":\"%s\",", key, hex);
+}
+
+/* Left out where it is not known: in a chain that is stored from a later start on, whose work
+ * counts from there. */
+static void print_work(struct spv_buffer *b, const struct spv_reader *reader, uint32_t height,
+                       const struct spv_u256 *work)
+{
+    struct spv_base base = {0};
+    char hex[SPV_HASH_HEX];
+
+    if (reader->base != NULL)
+        reader->base(reader->ctx, &base);
+    if (base.work_from > 0 && height > 0)
+        return;
+    spv_u256_hex(hex, work);
+    print(b, "\"chainwork\":\"%s\",", hex);
+}
+
+/* How many times harder than bits 0x1d00ffff (Bitcoin Core's GetDifficulty); 16 digits, and a point
+ * whatever the locale says. */
+static void print_difficulty(struct spv_buffer *b, uint32_t bits)
+{
+    const uint32_t mantissa = bits & 0xffffff;
+    double difficulty = mantissa != 0 ? 65535.0 / mantissa : 0.0;
+    char text[40];
+
+    for (uint32_t e = bits >> 24; e < 29; e++)
+        difficulty *= 256.0;
+    for (uint32_t e = bits >> 24; e > 29; e--)
+        difficulty /= 256.0;
+    (void)snprintf(text, sizeof text, "%.16g", difficulty);
+    for (char *p = text; *p != '\0'; p++)
+        if (*p == ',')
+            *p = '.';
+    print(b, "\"difficulty\":%s,", text);
+}
+
+/* Takes the comma off that follows the last member. */
+static void end_object(struct spv_buffer *b)
+{
+    if (b->error == 0 && b->len > 0 && b->data[b->len - 1] == ',')
+        b->len--;
+    put_text(b, "}");
+}
+
+static struct spv_u256 work_of(uint32_t bits)
+{
+    struct spv_u256 target;
+
+    return spv_target_from_bits(&target, bits) < 0 ? spv_u256_from_u64(0)
+                                                   : spv_work_from_target(&target);
+}
+
+/* The times of up to ten headers before a height. */
+static int load_median(struct spv_median *m, const struct spv_reader *reader, uint32_t height)
+{
+    struct spv_record record;
+    uint32_t h = height > SPV_MEDIAN_SPAN - 1 ? height - (SPV_MEDIAN_SPAN - 1) : 0;
+
+    *m = (struct spv_median){0};
+    for (; h < height; h++) {
+        const int rc = reader->by_height(reader->ctx, &record, h);
+
+        if (rc < 0)
+            return rc;
+        if (rc == 0) /* a chain that is stored from later on */
+            *m = (struct spv_median){0};
+        else
+            spv_median_push(m, record.header.time);
+    }
+    return SPV_OK;
+}
+
+/* With fewer than eleven times the median of a later header is not known. */
+static void print_median(struct spv_buffer *b, const struct spv_median *m, uint32_t height)
+{
+    if (m->n == SPV_MEDIAN_SPAN || m->n == height + 1)
+        print(b, "\"mediantime\":%lu,", (unsigned long)spv_median_time(m));
+}
+
+/* ---- headers ---- */
+
+struct run { /* consecutive headers, and the one above them if there is one */
+    struct spv_header *headers;
+    uint32_t n; /* asked for */
+    uint32_t got; /* n or n + 1 */
+    struct spv_record first, tip;
+};
+
+static int read_run(struct run *run, const struct spv_reader *reader,
+                    const struct spv_rest_request *request)
+{
+    int rc = reader->by_hash(reader->ctx, &run->first, &request->hash);
+
+    if (rc == 1)
+        rc = reader->tip(reader->ctx, &run->tip);
+    if (rc <= 0)
+        return rc;
+    run->n = run->tip.height - run->first.height + 1;
+    if (run->n > request->count)
+        run->n = request->count;
+    run->headers = malloc(((size_t)run->n + 1) * sizeof *run->headers);
+    if (run->headers == NULL)
+        return SPV_ERR_NOMEM;
+    run->headers[0] = run->first.header;
+    rc = reader->range(reader->ctx, run->headers + 1, run->first.height + 1, run->n);
+    if (rc < 0)
+        return rc;
+    run->got = (uint32_t)rc + 1;
+    if (run->n > run->got)
+        run->n = run->got;
+    return SPV_OK;
+}
+
+static struct spv_blockhash hash_in(const struct run *run, uint32_t i)
+{
+    struct spv_blockhash hash;
+
+    if (i + 1 < run->got)
+        return run->headers[i + 1].prev;
+    spv_header_hash(&hash, &run->headers[i]);
+    return hash;
+}
+
+/* The fields of getblockheader in its order, but for those that need the block. */
+static int print_run(struct spv_buffer *b, const struct run *run, const struct spv_reader *reader)
+{
+    struct spv_median median;
+    struct spv_u256 work = run->first.work;
+    int rc = load_median(&median, reader, run->first.height);
+
+    for (uint32_t i = 0; rc == SPV_OK && i < run->n; i++) {
+        const struct spv_header *h = &run->headers[i];
+        const uint32_t height = run->first.height + i;
+        const uint32_t confirmations = run->tip.height - height + 1;
+        const struct spv_blockhash hash = hash_in(run, i);
+
+        spv_median_push(&median, h->time);
+        if (i > 0) {
+            const struct spv_u256 more = work_of(h->bits);
+            work = spv_u256_add(&work, &more);
+        }
+        put_text(b, i > 0 ? ",{" : "{");
+        print_hash(b, "hash", hash.b);
+        print(b, "\"confirmations\":%lu,\"height\":%lu,\"version\":%ld,\"versionHex\":\"%08lx\",",
+              (unsigned long)confirmations, (unsigned long)height, (long)h->version,
+              (unsigned long)(uint32_t)h->version);
+        print_hash(b, "merkleroot", h->merkle_root.b);
+        print(b, "\"time\":%lu,", (unsigned long)h->time);
+        print_median(b, &median, height);
+        print(b, "\"nonce\":%lu,\"bits\":\"%08lx\",", (unsigned long)h->nonce,
+              (unsigned long)h->bits);
+        print_difficulty(b, h->bits);
+        print_work(b, reader, height, &work);
+        if (height > 0)
+            print_hash(b, "previousblockhash", h->prev.b);
+        if (i + 1 < run->got) {
+            const struct spv_blockhash next = hash_in(run, i + 1);
+            print_hash(b, "nextblockhash", next.b);
+        }
+        end_object(b);
+    }
+    return rc;
+}
+
+static void encode_run(struct spv_buffer *b, const struct run *run, enum spv_rest_format format)
+{
+    for (uint32_t i = 0; i < run->n; i++) {
+        uint8_t raw[SPV_HEADER_SIZE];
+        char hex[2 * SPV_HEADER_SIZE + 1];
+
+        spv_header_encode(raw, &run->headers[i]);
+        if (format == SPV_REST_BIN) {
+            spv_buffer_put(b, raw, sizeof raw);
+        } else {
+            spv_hex(hex, raw, sizeof raw);
+            spv_buffer_put(b, hex, 2 * sizeof raw);
+        }
+    }
+}
+
+/* "Returns empty if the block doesn't exist or it isn't in the active chain." */
+static int answer_headers(struct spv_buffer *b, const struct spv_reader *reader,
+                          const struct spv_rest_request *request)
+{
+    struct run run = {0};
+    int rc = read_run(&run, reader, request);
+
+    if (rc == SPV_OK && request->format == SPV_REST_JSON) {
+        put_text(b, "[");
+        rc = print_run(b, &run, reader);
+        put_text(b, "]\n");
+    } else if (rc == SPV_OK) {
+        encode_run(b, &run, request->format);
+        if (request->format == SPV_REST_HEX)
+            put_text(b, "\n");
+    }
+    free(run.headers);
+    return rc < 0 ? rc : SPV_REST_OK;
+}
+
+/* ---- the rest ---- */
+
+static int answer_blockhash(struct spv_buffer *b, const struct spv_reader *reader,
+                            const struct spv_rest_request *request)
+{
+    struct spv_record record;
+    char hex[SPV_HASH_HEX];
+    const int rc = reader->by_height(reader->ctx, &record, request->height);
+
+    if (rc < 0)
+        return rc;
+    if (rc == 0) {
+        put_text(b, "Block height out of range");
+        return SPV_REST_NOT_FOUND;
+    }
+    spv_blockhash_hex(hex, &record.hash);
+    switch (request->format) {
+    case SPV_REST_BIN:
+        spv_buffer_put(b, record.hash.b, sizeof record.hash.b);
+        break;
+    case SPV_REST_HEX:
+        print(b, "%s\n", hex);
+        break;
+    case SPV_REST_JSON:
+        print(b, "{\"blockhash\":\"%s\"}\n", hex);
+        break;
+    }
+    return SPV_REST_OK;
+}
+
+/* The reference node's names of the networks; btcd's for its own. */
+static const char *chain_name(enum spv_network network)
+{
+    switch (network) {
+    case SPV_MAINNET:
+        return "main";
+    case SPV_TESTNET3:
+        return "test";
+    case SPV_TESTNET4:
+        return "testnet4";
+    case SPV_SIGNET:
+        return "signet";
+    case SPV_REGTEST:
+        return "regtest";
+    case SPV_SIMNET:
+        return "simnet";
+    }
+    return "";
+}
+
+static int answer_chaininfo(struct spv_buffer *b, const struct spv_reader *reader,
+                            const struct spv_params *params)
+{
+    struct spv_median median;
+    struct spv_record tip;
+    int rc = reader->tip(reader->ctx, &tip);
+
+    if (rc == 0) {
+        put_text(b, "No header is stored yet");
+        return SPV_REST_UNAVAILABLE;
+    }
+    if (rc == 1)
+        rc = load_median(&median, reader, tip.height);
+    if (rc < 0)
+        return rc;
+    spv_median_push(&median, tip.header.time);
+    print(b, "{\"chain\":\"%s\",\"blocks\":%lu,\"headers\":%lu,", chain_name(params->net.network),
+          (unsigned long)tip.height, (unsigned long)tip.height);
+    print_hash(b, "bestblockhash", tip.hash.b);
+    print(b, "\"bits\":\"%08lx\",", (unsigned long)tip.header.bits);
+    print_difficulty(b, tip.header.bits);
+    print(b, "\"time\":%lu,", (unsigned long)tip.header.time);
+    print_median(b, &median, tip.height);
+    print_work(b, reader, tip.height, &tip.work);
+    end_object(b);
+    put_text(b, "\n");
+    return SPV_REST_OK;
+}
+
+/* A status, or an error of the reader. */
+static int answer_parsed(struct spv_buffer *b, const struct spv_reader *reader,
+                         const struct spv_params *params, const struct spv_rest_request *request)
+{
+    int rc;
+
+    switch (request->kind) {
+    case SPV_REST_HEADERS:
+        /* never a table scan that a client can trigger */
+        rc = reader->hashes != NULL ? reader->hashes(reader->ctx) : 1;
+        if (rc == 0) {
+            put_text(b,
+                     "There is no index of hashes until the first sync has ended; ask by height");
+            return SPV_REST_UNAVAILABLE;
+        }
+        return rc < 0 ? rc : answer_headers(b, reader, request);
+    case SPV_REST_BLOCKHASH:
+        return answer_blockhash(b, reader, request);
+    case SPV_REST_CHAININFO:
+        return answer_chaininfo(b, reader, params);
+    }
+    return SPV_ERR_INVALID;
+}
+
+static const char *type_of(enum spv_rest_format format)
+{
+    switch (format) {
+    case SPV_REST_BIN:
+        return "application/octet-stream";
+    case SPV_REST_HEX:
+        return "text/plain";
+    case SPV_REST_JSON:
+        return "application/json";
+    }
+    return "text/plain";
+}
+
+int spv_rest_answer(struct spv_rest_reply *out, const struct spv_reader *reader,
+                    const struct spv_params *params, const char *target)
+{
+    struct spv_rest_request request;
+    char why[SPV_REST_WHY];
+    int rc;
+
+    spv_buffer_init(&out->body);
+    out->status = spv_rest_parse(&request, why, target);
+    if (out->status == SPV_REST_OK) {
+        rc = reader->hold != NULL ? reader->hold(reader->ctx) : SPV_OK;
+        if (rc == SPV_OK) {
+            rc = answer_parsed(&out->body, reader, params, &request);
+            if (reader->release != NULL)
+                reader->release(reader->ctx);
+        }
+        if (rc < 0) {
+            out->body.len = 0;
+            print(&out->body, "The headers cannot be read: %s", spv_strerror(rc));
+            rc = SPV_REST_INTERNAL;
+        }
+        out->status = (enum spv_rest_status)rc;
+    } else {
+        put_text(&out->body, why);
+    }
+    out->type = type_of(request.format);
+    if (out->status != SPV_REST_OK) { /* "RESTERR": a line of plain text */
+        out->type = "text/plain";
+        put_text(&out->body, "\r\n");
+    }
+    rc = out->body.error;
+    if (rc < 0)
+        spv_buffer_free(&out->body);
+    return rc;
+}

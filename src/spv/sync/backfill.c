@@ -1,0 +1,474 @@
+/* Starting. The period that ends in the checkpoint is fetched from the checkpoint before. Its hash
+ * chain leads from one to the other, so no peer can lie about it; it is kept in memory and leaves
+ * as one change. Until then nothing is stored, and whatever ends the program does no harm.
+ *
+ * Filling. The gap is fetched between the checkpoints below the base, and up to the header that the
+ * base follows, which is as good as one. What comes is judged by a chain of its own, and stored
+ * beside the main chain, not as part of it. A program that was ended goes on above what it finds
+ * filled. Without checkpoints a liar may lead the fill astray until the last header, which he
+ * cannot fake; then, or when nobody knows what was filled, it begins anew at genesis. */
+#include "spv/sync/backfill.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/chain/consensus.h"
+#include "spv/chain/header_ctx.h"
+#include "spv/params/interval.h"
+#include "util/u256.h"
+
+enum phase { PHASE_IDLE, PHASE_START, PHASE_FILL, PHASE_WHOLE };
+
+struct spv_origin {
+    struct spv_origin_config cfg;
+    enum phase phase;
+    struct spv_origin_peer peers[SPV_NODE_MAX_PEERS];
+    struct spv_fetch *fetch; /* of the phase; NULL when idle */
+    bool storing;
+    uint64_t added;
+    struct spv_fetch_drop drop; /* a peer whose headers the fill's chain refused; id 0: none */
+    /* start */
+    struct spv_record *records;
+    size_t n_records;
+    struct spv_judge judge;
+    /* fill */
+    struct spv_chain *chain;
+    struct spv_checkpoint *marks; /* the last one is what the base follows */
+    size_t n_marks;
+    bool own_end; /* it is our own header, and no checkpoint */
+    size_t n_storing; /* headers in the change that is being stored */
+};
+
+static uint32_t interval(const struct spv_origin *o)
+{
+    return spv_params_interval(o->cfg.params);
+}
+
+/* A fetch for the phase, with all peers. */
+static int begin_fetch(struct spv_origin *o, const struct spv_checkpoint *marks, size_t n_marks,
+                       const struct spv_checkpoint *from, uint32_t to, struct spv_now now)
+{
+    const struct spv_fetch_config cfg = {.params = o->cfg.params,
+                                         .marks = marks,
+                                         .n_marks = n_marks,
+                                         .effects = o->cfg.effects,
+                                         .timeout_us = o->cfg.timeout_us,
+                                         .own_end = o->own_end};
+    int rc = spv_fetch_new(&o->fetch, &cfg);
+
+    for (size_t i = 0; rc == 0 && i < SPV_NODE_MAX_PEERS; i++)
+        if (o->peers[i].id != 0)
+            rc = spv_fetch_add(o->fetch, o->peers[i].id, now);
+    return rc < 0 ? rc : spv_fetch_begin(o->fetch, from, to, now);
+}
+
+/* ---- starting ---- */
+
+static int begin_start(struct spv_origin *o, struct spv_now now)
+{
+    const struct spv_params *p = o->cfg.params;
+    const struct spv_checkpoint *end = o->cfg.start;
+    const struct spv_checkpoint *before = end;
+
+    while (before > p->checkpoints && before->height + interval(o) > end->height)
+        before--;
+    o->records = calloc(interval(o), sizeof *o->records);
+    if (o->records == NULL)
+        return SPV_ERR_NOMEM;
+    o->phase = PHASE_START;
+    o->judge.params = p;
+    o->judge.work = before->work;
+    return begin_fetch(o, p->checkpoints, p->n_checkpoints, before, end->height, now);
+}
+
+/* What a header of the period can be judged by alone. */
+static int take_start(struct spv_origin *o, const struct spv_header *header, uint32_t height)
+{
+    struct spv_record *r = &o->records[o->n_records];
+    struct spv_u256 work;
+
+    if (o->n_records == interval(o))
+        return SPV_ERR_INVALID;
+    r->header = *header;
+    r->height = height;
+    spv_header_hash(&r->hash, header);
+    if (spv_judge_work(&o->judge, &work, header, &r->hash) < 0)
+        return SPV_ERR_INVALID;
+    /* "bits inside the period": they change at its first block only, but on test networks */
+    if (!o->cfg.params->min_difficulty && header->bits != o->records[0].header.bits)
+        return SPV_ERR_INVALID;
+    o->judge.work = spv_u256_add(&o->judge.work, &work);
+    r->work = o->judge.work;
+    o->n_records++;
+    return SPV_OK;
+}
+
+/* All of the period is there. */
+static int publish_start(struct spv_origin *o)
+{
+    const struct spv_checkpoint *end = o->cfg.start;
+    const struct spv_record *last = &o->records[o->n_records - 1];
+    struct spv_effect *e;
+
+    if (o->n_records != interval(o) || last->height != end->height ||
+        !spv_blockhash_eq(&last->hash, &end->hash))
+        return SPV_ERR_INVALID;
+    e = spv_effects_push(o->cfg.effects, SPV_EFFECT_STORE, 0);
+    if (e == NULL)
+        return o->cfg.effects->error;
+    e->change = (struct spv_change){.kind = SPV_CHANGE_START,
+                                    .fork_height = o->records[0].height - 1,
+                                    .records = o->records,
+                                    .n = o->n_records};
+    o->storing = true;
+    return SPV_OK;
+}
+
+static int run_start(struct spv_origin *o, struct spv_now now)
+{
+    struct spv_fetch_piece piece;
+    int rc = SPV_OK;
+
+    while (rc == SPV_OK && spv_fetch_piece(o->fetch, &piece, now)) {
+        for (size_t i = 0; rc == SPV_OK && i < piece.n; i++)
+            rc = take_start(o, &piece.headers[i], piece.height + (uint32_t)i);
+        if (rc == SPV_OK)
+            rc = spv_fetch_took(o->fetch, now);
+    }
+    if (rc == SPV_OK && spv_fetch_done(o->fetch))
+        rc = publish_start(o);
+    return rc;
+}
+
+/* ---- filling ---- */
+
+/* The checkpoints below the base, and what the base follows. */
+static int make_marks(struct spv_origin *o, const struct spv_base *base)
+{
+    const struct spv_params *p = o->cfg.params;
+    struct spv_record first;
+    size_t n = 0;
+    int rc = spv_chain_at(o->cfg.chain, &first, base->height);
+
+    if (rc <= 0)
+        return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
+    while (n < p->n_checkpoints && p->checkpoints[n].height < base->height)
+        n++;
+    o->marks = calloc(n + 1, sizeof *o->marks);
+    if (o->marks == NULL)
+        return SPV_ERR_NOMEM;
+    if (n > 0)
+        memcpy(o->marks, p->checkpoints, n * sizeof *o->marks);
+    o->own_end = n == 0 || o->marks[n - 1].height + 1 < base->height;
+    if (o->own_end)
+        o->marks[n++] =
+            (struct spv_checkpoint){.height = base->height - 1, .hash = first.header.prev};
+    o->n_marks = n;
+    return SPV_OK;
+}
+
+/* The chain that judges the gap: above what is filled, or from genesis. */
+static int open_fill(struct spv_origin *o, bool anew)
+{
+    struct spv_chain_config cfg = {
+        .params = o->cfg.params, .checkpoints = o->marks, .n_checkpoints = o->n_marks};
+
+    if (!anew)
+        cfg.reader = o->cfg.filled;
+    spv_chain_free(o->chain);
+    o->chain = NULL;
+    return spv_chain_new(&o->chain, &cfg);
+}
+
+/* Fetches on from the fill's tip. */
+static int fetch_on(struct spv_origin *o, struct spv_now now)
+{
+    const struct spv_record *tip = spv_chain_tip(o->chain);
+    const struct spv_checkpoint from = {.height = tip->height, .hash = tip->hash};
+    const uint32_t to = o->marks[o->n_marks - 1].height;
+
+    return o->fetch == NULL ? begin_fetch(o, o->marks, o->n_marks, &from, to, now)
+                            : spv_fetch_begin(o->fetch, &from, to, now);
+}
+
+static int begin_fill(struct spv_origin *o, struct spv_now now)
+{
+    struct spv_base base;
+    int rc;
+
+    spv_chain_base(o->cfg.chain, &base);
+    if (base.height == 0) {
+        o->phase = PHASE_WHOLE;
+        return SPV_OK;
+    }
+    rc = make_marks(o, &base);
+    if (rc == SPV_OK)
+        rc = open_fill(o, false);
+    if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_DB_CHECKPOINT)
+        rc = open_fill(o, true); /* what was filled is of no use; it will be replaced */
+    if (rc < 0)
+        return rc;
+    o->phase = PHASE_FILL;
+    return fetch_on(o, now);
+}
+
+/* Nobody knows what was filled last, and no checkpoint proves it. */
+static bool astray(const struct spv_origin *o)
+{
+    const uint32_t tip = spv_chain_tip(o->chain)->height;
+
+    if (tip == 0 || !spv_fetch_blocked(o->fetch))
+        return false;
+    for (size_t i = 0; i < o->n_marks; i++)
+        if (o->marks[i].height == tip)
+            return false;
+    return true;
+}
+
+/* What the base follows is our own chain's header. A chain that has another one there has left ours
+ * below the base, which an honest peer's may have done. */
+static int error_of(const struct spv_origin *o, const struct spv_verdict *v)
+{
+    const bool other = v->error == SPV_ERR_HDR_CHECKPOINT && o->own_end &&
+                       v->height == o->marks[o->n_marks - 1].height;
+
+    return other ? SPV_ERR_CHAIN_BASE : v->error;
+}
+
+static int judge_piece(struct spv_origin *o, const struct spv_fetch_piece *piece)
+{
+    /* The stored base commits to every header below it, so no clock is asked about them. */
+    const struct spv_now any = {.unix_s = UINT32_MAX};
+    struct spv_verdict v;
+    struct spv_effect *e;
+    int rc = spv_chain_accept_linked(o->chain, &v, piece->headers, piece->n, &piece->last, any);
+
+    if (rc < 0)
+        return rc;
+    if (v.error != 0 && piece->proven)
+        return SPV_ERR_INVALID; /* the checkpoints themselves break the rules */
+    if (v.error != 0)
+        o->drop = (struct spv_fetch_drop){.id = piece->peer, .error = error_of(o, &v)};
+    if (v.change.kind == SPV_CHANGE_NONE)
+        return SPV_OK;
+    if (v.change.kind == SPV_CHANGE_BRANCH) {
+        spv_chain_stored(o->chain); /* a branch of the gap is nothing to keep */
+        return SPV_OK;
+    }
+    e = spv_effects_push(o->cfg.effects, SPV_EFFECT_STORE, 0);
+    if (e == NULL)
+        return o->cfg.effects->error;
+    e->change = v.change;
+    e->change.kind = SPV_CHANGE_FILL;
+    o->n_storing = v.change.n;
+    o->storing = true;
+    return SPV_OK;
+}
+
+static int run_fill(struct spv_origin *o, struct spv_now now)
+{
+    struct spv_fetch_piece piece;
+    int rc = SPV_OK;
+
+    if (astray(o)) {
+        rc = open_fill(o, true);
+        return rc < 0 ? rc : fetch_on(o, now);
+    }
+    while (rc == SPV_OK && !o->storing && spv_fetch_piece(o->fetch, &piece, now)) {
+        rc = judge_piece(o, &piece);
+        /* what was refused is asked of others, from what was taken on */
+        if (rc == SPV_OK)
+            rc = o->drop.id != 0 ? fetch_on(o, now) : spv_fetch_took(o->fetch, now);
+    }
+    return rc;
+}
+
+/* ---- the machine ---- */
+
+int spv_origin_new(struct spv_origin **out, const struct spv_origin_config *cfg, struct spv_now now)
+{
+    struct spv_origin *o;
+    int rc = SPV_OK;
+
+    *out = NULL;
+    if (cfg->start == NULL && !cfg->fill)
+        return SPV_OK;
+    o = calloc(1, sizeof *o);
+    if (o == NULL)
+        return SPV_ERR_NOMEM;
+    o->cfg = *cfg;
+    if (cfg->start != NULL)
+        rc = begin_start(o, now);
+    if (rc < 0) {
+        spv_origin_free(o);
+        return rc;
+    }
+    *out = o;
+    return SPV_OK;
+}
+
+static void end_phase(struct spv_origin *o, enum phase next)
+{
+    spv_fetch_free(o->fetch);
+    o->fetch = NULL;
+    spv_chain_free(o->chain);
+    o->chain = NULL;
+    free(o->records);
+    o->records = NULL;
+    free(o->marks);
+    o->marks = NULL;
+    o->phase = next;
+}
+
+void spv_origin_free(struct spv_origin *o)
+{
+    if (o == NULL)
+        return;
+    end_phase(o, PHASE_IDLE);
+    free(o);
+}
+
+bool spv_origin_starting(const struct spv_origin *o)
+{
+    return o != NULL && o->phase == PHASE_START;
+}
+
+bool spv_origin_storing(const struct spv_origin *o)
+{
+    return o != NULL && o->storing;
+}
+
+const struct spv_fetch *spv_origin_fetch(const struct spv_origin *o)
+{
+    return o != NULL ? o->fetch : NULL;
+}
+
+uint64_t spv_origin_added(const struct spv_origin *o)
+{
+    return o != NULL ? o->added : 0;
+}
+
+uint32_t spv_origin_filled(const struct spv_origin *o)
+{
+    return o != NULL && o->chain != NULL ? spv_chain_tip(o->chain)->height : 0;
+}
+
+size_t spv_origin_memory(const struct spv_origin *o)
+{
+    struct spv_fetch_stats stats = {0};
+    size_t n;
+
+    if (o == NULL)
+        return 0;
+    if (o->fetch != NULL)
+        spv_fetch_stats(o->fetch, &stats);
+    n = sizeof *o + stats.memory + o->n_marks * sizeof *o->marks;
+    n += o->records != NULL ? interval(o) * sizeof *o->records : 0;
+    return n + (o->chain != NULL ? spv_chain_memory(o->chain) : 0);
+}
+
+int spv_origin_add(struct spv_origin *o, uint64_t id, uint64_t group,
+                   const struct spv_peer_stats *info, struct spv_now now)
+{
+    if (o == NULL || o->phase == PHASE_WHOLE)
+        return SPV_OK;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        if (o->peers[i].id != 0)
+            continue;
+        o->peers[i] = (struct spv_origin_peer){
+            .id = id, .group = group, .info = *info, .waits = o->phase == PHASE_START};
+        return o->fetch != NULL ? spv_fetch_add(o->fetch, id, now) : SPV_OK;
+    }
+    return SPV_ERR_FULL;
+}
+
+int spv_origin_remove(struct spv_origin *o, uint64_t id, struct spv_now now)
+{
+    if (o == NULL)
+        return SPV_OK;
+    if (o->drop.id == id)
+        o->drop.id = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        if (o->peers[i].id != id)
+            continue;
+        o->peers[i] = (struct spv_origin_peer){0};
+        return o->fetch != NULL ? spv_fetch_remove(o->fetch, id, now) : SPV_OK;
+    }
+    return SPV_OK;
+}
+
+const struct spv_origin_peer *spv_origin_waiting(struct spv_origin *o)
+{
+    for (size_t i = 0; o != NULL && i < SPV_NODE_MAX_PEERS; i++) {
+        if (!o->peers[i].waits)
+            continue;
+        o->peers[i].waits = false;
+        return &o->peers[i];
+    }
+    return NULL;
+}
+
+int spv_origin_headers(struct spv_origin *o, uint64_t id, const struct spv_msg_headers *msg,
+                       struct spv_now now)
+{
+    return o != NULL && o->fetch != NULL ? spv_fetch_headers(o->fetch, id, msg, now) : 0;
+}
+
+int spv_origin_timer(struct spv_origin *o, struct spv_now now)
+{
+    return o != NULL && o->fetch != NULL ? spv_fetch_timer(o->fetch, now) : SPV_OK;
+}
+
+uint64_t spv_origin_deadline(const struct spv_origin *o)
+{
+    return o != NULL && o->fetch != NULL ? spv_fetch_deadline(o->fetch) : SPV_NEVER;
+}
+
+int spv_origin_next_drop(struct spv_origin *o, struct spv_fetch_drop *out)
+{
+    if (o == NULL)
+        return 0;
+    if (o->drop.id != 0) {
+        *out = o->drop;
+        o->drop.id = 0;
+        return 1;
+    }
+    return o->fetch != NULL ? spv_fetch_next_drop(o->fetch, out) : 0;
+}
+
+int spv_origin_run(struct spv_origin *o, bool synced, struct spv_now now)
+{
+    if (o == NULL || o->storing)
+        return SPV_OK;
+    switch (o->phase) {
+    case PHASE_START:
+        return run_start(o, now);
+    case PHASE_IDLE:
+        return o->cfg.fill && synced ? begin_fill(o, now) : SPV_OK;
+    case PHASE_FILL:
+        return run_fill(o, now);
+    case PHASE_WHOLE:
+        return SPV_OK;
+    }
+    return SPV_OK;
+}
+
+int spv_origin_stored(struct spv_origin *o, struct spv_now now)
+{
+    (void)now;
+    if (o == NULL || !o->storing)
+        return SPV_ERR_STATE;
+    o->storing = false;
+    if (o->phase == PHASE_START) {
+        o->added += o->n_records;
+        end_phase(o, PHASE_IDLE);
+        return SPV_ORIGIN_STARTED;
+    }
+    o->added += o->n_storing;
+    spv_chain_stored(o->chain);
+    if (spv_chain_tip(o->chain)->height < o->marks[o->n_marks - 1].height)
+        return SPV_ORIGIN_NONE;
+    end_phase(o, PHASE_WHOLE);
+    return SPV_ORIGIN_WHOLE;
+}

@@ -1,0 +1,388 @@
+/* One peer at a time is the chain peer: while its answers are full it is asked for more, the next
+ * request going out before the batch is stored. When it has no more it is "done", and then
+ * everybody else is asked at once whether they know better. A peer that does becomes the chain
+ * peer. The chain is synced when nobody is being asked for more and peers of enough network groups
+ * are done.
+ *
+ * A claim of height proves nothing: it only decides who is asked first and what progress is
+ * measured against, and it falls as soon as the peer has no more headers to show. */
+#include <string.h>
+
+#include "spv/sync/sync_state.h"
+
+int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct spv_now now)
+{
+    memset(s, 0, sizeof *s);
+    s->cfg = *cfg;
+    if (!s->cfg.request_timeout_us)
+        s->cfg.request_timeout_us = SPV_SYNC_REQUEST;
+    s->quorum = SPV_SYNC_GROUPS;
+    s->retry_us = SPV_NEVER;
+    s->recheck_us = SPV_NEVER;
+    return spv_sync_fetch_new(s, now);
+}
+
+void spv_sync_free(struct spv_sync *s)
+{
+    spv_lowwork_free(s);
+    spv_fetch_free(s->fetch);
+    s->fetch = NULL;
+}
+
+struct spv_event *spv_sync_event(struct spv_effects *q, const struct spv_chain *chain,
+                                 enum spv_event_kind kind, uint64_t peer)
+{
+    struct spv_effect *e = spv_effects_push(q, SPV_EFFECT_EVENT, peer);
+    if (!e)
+        return NULL;
+    e->event.kind = kind;
+    e->event.peer = peer;
+    e->event.tip = *spv_chain_tip(chain);
+    return &e->event;
+}
+
+struct spv_sync_peer *spv_sync_find(struct spv_sync *s, uint64_t id)
+{
+    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
+        if (s->peer[i].id == id)
+            return &s->peer[i];
+    return NULL;
+}
+
+void spv_sync_drop_peer(struct spv_sync *s, const struct spv_sync_peer *p, int error)
+{
+    for (size_t i = 0; i < s->n_drop; i++)
+        if (s->drop[i].id == p->id)
+            return;
+    if (s->n_drop < SPV_NODE_MAX_PEERS)
+        s->drop[s->n_drop++] = (struct spv_sync_drop){.id = p->id, .error = error};
+}
+
+bool spv_sync_dropping(const struct spv_sync *s, uint64_t id)
+{
+    for (size_t i = 0; i < s->n_drop; i++)
+        if (s->drop[i].id == id)
+            return true;
+    return false;
+}
+
+int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out)
+{
+    if (!s->n_drop)
+        return 0;
+    *out = s->drop[--s->n_drop];
+    return 1;
+}
+
+void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+{
+    p->asked_us = now.mono_us;
+    p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
+    p->withheld = SPV_WARN_NONE;
+    if (!p->since_us)
+        p->since_us = now.mono_us ? now.mono_us : 1;
+}
+
+void spv_sync_settled(struct spv_sync_peer *p, struct spv_now now)
+{
+    if (p->deadline_us)
+        p->answer_us = now.mono_us - p->asked_us + 1;
+    p->deadline_us = 0;
+}
+
+/* Sends getheaders from `from`, or from our tip when it is NULL. */
+int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *from,
+                 struct spv_now now)
+{
+    struct spv_blockhash locator[SPV_MAX_LOCATOR];
+    const int n = spv_chain_locator(s->cfg.chain, locator, SPV_MAX_LOCATOR, from);
+    if (n < 0)
+        return n;
+    if (!from)
+        p->shown = (struct spv_u256){{0}};
+    spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n);
+    spv_sync_asked(s, p, now);
+    p->asked_tip = spv_chain_tip(s->cfg.chain)->hash;
+    p->recheck = false;
+    p->withheld = SPV_WARN_NONE;
+    return s->cfg.effects->error;
+}
+
+bool spv_sync_enough_work(const struct spv_sync *s)
+{
+    return spv_chain_has_work(s->cfg.chain, &s->cfg.min_work);
+}
+
+/* Known to be several times slower than the quickest peer that is not done. */
+static bool slow(const struct spv_sync *s, const struct spv_sync_peer *p)
+{
+    const uint64_t mine = s->fetch ? spv_fetch_time(s->fetch, p->id) : 0;
+    for (size_t i = 0; mine && i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *q = &s->peer[i];
+        const uint64_t time = q->id && !q->done ? spv_fetch_time(s->fetch, q->id) : 0;
+        if (time && mine / SPV_SYNC_SLOW > time)
+            return true;
+    }
+    return false;
+}
+
+/* Who is asked first: one that has not just failed before one that has, one that is not slow before
+ * one that is, then the one whose claim is highest,
+ * then the one that came first. Once somebody has stalled, claims count for nothing: mute peers
+ * that come back with great claims would else be asked again and again while those with headers
+ * wait. */
+static struct spv_sync_peer *best_untried(struct spv_sync *s)
+{
+    struct spv_sync_peer *best = NULL;
+    unsigned best_last = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_sync_peer *p = &s->peer[i];
+        if (!p->id || spv_sync_answered(p) || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
+            continue;
+        const unsigned last = 2u * p->failing + slow(s, p);
+        const bool better = !best                                   ? true
+                            : last != best_last                     ? last < best_last
+                            : !s->stalls && p->claim != best->claim ? p->claim > best->claim
+                                                                    : p->id < best->id;
+        if (better) {
+            best = p;
+            best_last = last;
+        }
+    }
+    return best;
+}
+
+/* Hands out what is to be asked now. */
+int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
+{
+    int rc = 0;
+    if (s->fetching)
+        return s->cfg.effects->error;
+    if (!s->chain_peer && !spv_sync_done_groups(s)) {
+        bool asking = false;
+        for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+            asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].proving &&
+                      !s->peer[i].overdue && !s->peer[i].brief &&
+                      !spv_sync_dropping(s, s->peer[i].id);
+        struct spv_sync_peer *p = asking ? NULL : best_untried(s);
+        if (p) {
+            s->chain_peer = p->id;
+            rc = spv_sync_ask(s, p, NULL, now);
+        }
+    } else if (!s->chain_peer) {
+        for (size_t i = 0; !rc && i < SPV_NODE_MAX_PEERS; i++) {
+            struct spv_sync_peer *p = &s->peer[i];
+            if (p->id && !spv_sync_answered(p) && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id))
+                rc = spv_sync_ask(s, p, NULL, now);
+        }
+    }
+    spv_sync_judge(s, now);
+    return rc ? rc : s->cfg.effects->error;
+}
+
+int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
+                 unsigned failures, struct spv_now now)
+{
+    struct spv_sync_peer *p = NULL;
+    for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
+        if (!s->peer[i].id)
+            p = &s->peer[i];
+    if (!p)
+        return SPV_ERR_FULL;
+    *p = (struct spv_sync_peer){
+        .id = id, .group = group, .version = info->version, .failing = failures > 0};
+    p->claim = info->start_height > 0 ? (uint32_t)info->start_height : 0;
+    p->said = p->claim;
+    p->claims = true;
+    if (s->synced && p->version >= SPV_VERSION_SENDHEADERS) {
+        spv_effects_send_empty(s->cfg.effects, id, SPV_CMD_SENDHEADERS);
+        p->told = true;
+    }
+    const int rc = spv_sync_fetch_add(s, id, now);
+    return rc < 0 ? rc : spv_sync_schedule(s, now);
+}
+
+bool spv_sync_useful(struct spv_sync *s, uint64_t id)
+{
+    const struct spv_sync_peer *p = spv_sync_find(s, id);
+    return (p && p->useful) || spv_sync_fetch_useful(s, id);
+}
+
+void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
+{
+    struct spv_sync_peer *p = spv_sync_find(s, id);
+    spv_sync_fetch_remove(s, id, now);
+    spv_lowwork_forget(s, id);
+    if (p)
+        *p = (struct spv_sync_peer){0};
+    if (s->chain_peer == id)
+        s->chain_peer = 0;
+    spv_effects_forget(s->cfg.effects, id);
+    (void)spv_sync_fetch_pump(s, now); /* the queue keeps its error */
+    (void)spv_sync_schedule(s, now);
+}
+
+void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now)
+{
+    if (groups == s->quorum)
+        return;
+    s->quorum = groups;
+    spv_sync_judge(s, now);
+}
+
+void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now)
+{
+    if (complete == s->complete)
+        return;
+    s->complete = complete;
+    spv_sync_judge(s, now);
+}
+
+int spv_sync_stored(struct spv_sync *s, struct spv_now now)
+{
+    s->storing = false;
+    spv_chain_stored(s->cfg.chain);
+    int rc = spv_lowwork_stored(s, now);
+    if (rc == 1)
+        rc = spv_sync_schedule(s, now);
+    return rc < 0 ? rc : spv_sync_fetch_pump(s, now);
+}
+
+void spv_sync_indexed(struct spv_sync *s)
+{
+    s->cfg.indexed = true;
+}
+
+static bool others(const struct spv_sync *s, uint64_t id)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        if (s->peer[i].id && s->peer[i].id != id && !spv_sync_dropping(s, s->peer[i].id))
+            return true;
+    return false;
+}
+
+/* With nobody else to ask, patience costs nothing. */
+static uint64_t patience(const struct spv_sync *s, const struct spv_sync_peer *p)
+{
+    return others(s, p->id) ? p->deadline_us
+                            : p->asked_us + SPV_SYNC_PATIENCE * s->cfg.request_timeout_us;
+}
+
+int spv_sync_timer(struct spv_sync *s, struct spv_now now)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (!p->id || !p->deadline_us || spv_sync_dropping(s, p->id) ||
+            patience(s, p) > now.mono_us)
+            continue;
+        s->stalls++;
+        spv_sync_drop_peer(s, p, SPV_ERR_STALL);
+    }
+    spv_lowwork_timer(s, now);
+    spv_sync_verdict_timer(s, now);
+    int rc = s->fetch ? spv_fetch_timer(s->fetch, now) : 0;
+    if (!rc)
+        rc = spv_sync_fetch_pump(s, now);
+    const bool retry = s->retry_us <= now.mono_us;
+    const bool recheck = s->recheck_us <= now.mono_us;
+    if (retry)
+        spv_sync_retry(s);
+    if (recheck)
+        s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
+    if (!rc && retry)
+        rc = spv_sync_fetch_begin(s, now);
+    for (size_t i = 0; !rc && (retry || recheck) && i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_sync_peer *p = &s->peer[i];
+        if (p->id && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id) && !s->chain_peer &&
+            !s->fetching)
+            rc = spv_sync_ask(s, p, NULL, now);
+    }
+    if (!rc && !s->fetching)
+        rc = spv_sync_schedule(s, now);
+    return rc ? rc : s->cfg.effects->error;
+}
+
+uint64_t spv_sync_deadline(const struct spv_sync *s)
+{
+    uint64_t first = s->retry_us < s->recheck_us ? s->retry_us : s->recheck_us;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (p->id && p->deadline_us && patience(s, p) < first)
+            first = patience(s, p);
+    }
+    const uint64_t verdict = spv_sync_verdict_deadline(s);
+    if (verdict < first)
+        first = verdict;
+    const uint64_t lowwork = spv_lowwork_deadline(s);
+    if (lowwork < first)
+        first = lowwork;
+    const uint64_t fetch = s->fetch ? spv_fetch_deadline(s->fetch) : SPV_NEVER;
+    return fetch < first ? fetch : first;
+}
+
+void spv_sync_proving(const struct spv_sync *s, struct spv_node_stats *out)
+{
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++) {
+        const struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
+        const unsigned pass = slot->presync.phase == SPV_PRESYNC_FIRST ? 1 : 2;
+        if (!slot->peer || slot->presync.phase == SPV_PRESYNC_OFF)
+            continue;
+        out->proving++;
+        if (pass < out->proving_pass ||
+            (pass == out->proving_pass && slot->presync.n <= out->proving_headers))
+            continue;
+        out->proving_pass = pass;
+        out->proving_headers = slot->presync.n;
+        out->proving_length = pass == 2 ? slot->presync.length : 0;
+    }
+}
+
+unsigned spv_sync_open(const struct spv_sync *s)
+{
+    unsigned open = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        open += s->peer[i].id && s->peer[i].deadline_us;
+    return open;
+}
+
+void spv_sync_look(const struct spv_sync *s, struct spv_node_peer *out)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (p->id != out->id)
+            continue;
+        out->chain = s->chain_peer == p->id;
+        out->done = p->done;
+        out->claim = p->claim;
+        out->requests = p->deadline_us != 0;
+    }
+}
+
+uint32_t spv_sync_target(const struct spv_sync *s)
+{
+    uint32_t claims[SPV_NODE_MAX_PEERS];
+    size_t n = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_sync_peer *p = &s->peer[i];
+        if (!p->id || !p->claims)
+            continue;
+        size_t at = n++; /* insertion keeps them ascending */
+        for (; at && claims[at - 1] > p->claim; at--)
+            claims[at] = claims[at - 1];
+        claims[at] = p->claim;
+    }
+    const struct spv_params *params = s->cfg.params;
+    uint32_t target = spv_chain_tip(s->cfg.chain)->height;
+    if (params->n_checkpoints && params->checkpoints[params->n_checkpoints - 1].height > target)
+        target = params->checkpoints[params->n_checkpoints - 1].height;
+    /* One liar must not move the bar, so the median claim counts. */
+    return n && claims[n / 2] > target ? claims[n / 2] : target;
+}
+
+size_t spv_sync_memory(const struct spv_sync *s)
+{
+    struct spv_fetch_stats stats = {0};
+    if (s->fetch)
+        spv_fetch_stats(s->fetch, &stats);
+    return stats.memory + spv_lowwork_memory(s);
+}

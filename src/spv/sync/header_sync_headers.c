@@ -1,0 +1,251 @@
+/* What peers send, and what it says about them. A batch goes to the chain; its verdict decides
+ * whether the peer is asked for more, is done, or is dropped. The request for more is queued before
+ * the STORE effect, so that the answer is under way while the disk works. */
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/sync/sync_state.h"
+#include "util/u256.h"
+
+/* The peer has no more: its claim falls, and somebody else may be asked. */
+void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
+{
+    spv_lowwork_forget(s, p->id);
+    p->done = true;
+    p->withheld = SPV_WARN_NONE;
+    p->below = spv_sync_below(s, p);
+    if (spv_u256_is_zero(&p->shown))
+        p->given = p->claim;
+    p->claims = false;
+    p->useful = true;
+    p->brief = false;
+    p->since_us = 0;
+    p->overdue = false;
+    if (s->chain_peer == p->id)
+        s->chain_peer = 0;
+    /* "a peer that cannot show enough work is dropped" */
+    if (!spv_sync_enough_work(s)) {
+        const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
+        spv_sync_low_work(s, p, tip->height, &tip->work);
+    }
+}
+
+int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+{
+    const bool claims_more = p->claims && p->claim > spv_chain_tip(s->cfg.chain)->height;
+    if (!claims_more && !p->recheck) {
+        spv_sync_finish(s, p);
+        return 0;
+    }
+    if (claims_more)
+        p->claims = false; /* it has had its second chance then */
+    return spv_sync_ask(s, p, NULL, now);
+}
+
+bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_verdict *v)
+{
+    const bool moved = v->change.kind == SPV_CHANGE_APPEND || v->change.kind == SPV_CHANGE_REORG;
+    if (moved) {
+        p->since_us = 0;
+        p->overdue = false;
+    }
+    return moved;
+}
+
+void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error)
+{
+    s->lies += spv_err_class(error) == SPV_CLASS_LYING;
+    s->stalls += error == SPV_ERR_STALL;
+    spv_sync_drop_peer(s, p, error);
+}
+
+/* What a change of the chain means to the store and to the application. The STORE effect comes
+ * after the next request, so that the answer is under way while the disk works. */
+void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdict *v)
+{
+    if (v->change.kind == SPV_CHANGE_NONE)
+        return;
+    struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_STORE, peer);
+    if (!e)
+        return;
+    e->change = v->change;
+    s->storing = true;
+    if (v->change.kind == SPV_CHANGE_BRANCH)
+        return;
+    const bool reorg = v->change.kind == SPV_CHANGE_REORG;
+    s->headers_added += v->change.n;
+    s->reorgs += reorg;
+    struct spv_event *event = spv_sync_event(s->cfg.effects, s->cfg.chain,
+                                             reorg ? SPV_EVENT_REORG : SPV_EVENT_PROGRESS, peer);
+    if (event) {
+        event->fork_height = v->change.fork_height;
+        event->removed = v->change.removed;
+        event->added = (uint32_t)v->change.n;
+    }
+}
+
+/* A batch without news still leads on when it ends higher on a side branch than any before: after a
+ * restart the branch was read back from the store, and what makes it the best comes behind it. The
+ * heights only rise and branches are bounded, so this ends. 1, 0 or negative. */
+static int leads_on(const struct spv_sync *s, struct spv_sync_peer *p,
+                    const struct spv_blockhash *last)
+{
+    struct spv_record r;
+    bool best = false;
+    const int rc = spv_chain_find(s->cfg.chain, &r, &best, last);
+    if (rc <= 0 || best || r.height <= p->known_branch)
+        return rc < 0 ? rc : 0;
+    p->known_branch = r.height;
+    return 1;
+}
+
+/* Does the message end at the height that the peer claimed? A claim of nothing is none. 1, 0 or
+ * negative. */
+static int reaches_claim(const struct spv_sync *s, const struct spv_sync_peer *p,
+                         const struct spv_blockhash *last)
+{
+    struct spv_record r;
+    const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
+    return rc < 0 ? rc : rc == 1 && p->said > 0 && r.height >= p->said;
+}
+
+/* The peer may have more behind `last`. It is asked on when it is the chain peer or becomes it, or
+ * when it has held up the others for too long to be that. A peer whose answers are not full may
+ * need many, so it is asked on beside the others, which may have more in one. */
+static int go_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *last,
+                 bool full, struct spv_now now)
+{
+    p->done = false;
+    p->brief = !full;
+    if (p->brief && s->chain_peer == p->id)
+        s->chain_peer = 0;
+    if (!p->brief && !p->overdue && !s->chain_peer)
+        s->chain_peer = p->id;
+    return s->chain_peer == p->id || p->brief || p->overdue ? spv_sync_ask(s, p, last, now) : 0;
+}
+
+int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
+                       const struct spv_msg_headers *msg, const struct spv_verdict *v,
+                       struct spv_now now)
+{
+    if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
+        spv_sync_future(s, p, &msg->headers[v->index], now);
+        return 0;
+    }
+    if (v->error) {
+        spv_sync_blame(s, p, v->error);
+        return 0;
+    }
+    p->useful |= v->accepted > 0;
+    const bool moved = spv_sync_moved(p, v);
+    struct spv_blockhash last;
+    spv_header_hash(&last, &msg->headers[msg->n - 1]);
+    int rc = spv_sync_note_shown(s, p, &last);
+    if (rc < 0)
+        return rc;
+    if (msg->role == SPV_HEADERS_UNASKED && msg->n <= SPV_SYNC_ANNOUNCED) {
+        p->below = p->done && spv_sync_below(s, p);
+        return 0; /* an announcement: it answers nothing */
+    }
+    const bool full = msg->n == SPV_MAX_HEADERS;
+    const int onward = v->accepted ? 1 : leads_on(s, p, &last);
+    const int reached = onward > 0 && !full ? reaches_claim(s, p, &last) : 0;
+    if (onward < 0 || reached < 0)
+        return onward < 0 ? onward : reached;
+    p->useless = onward ? 0 : p->useless + 1;
+    /* "Done when an answer brings nothing new, or a short answer reaches the height it claimed" */
+    if (full ? p->useless > SPV_SYNC_MAX_USELESS : !onward || reached) {
+        /* our tip has moved since it was asked: that it gave what we have by now shows nothing */
+        const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
+        if (!onward && !full && !spv_blockhash_eq(&p->asked_tip, tip))
+            return spv_sync_ask(s, p, NULL, now);
+        return spv_sync_no_more(s, p, now);
+    }
+    /* a branch that loses does not end the verdict, nor do a few headers */
+    if (s->synced && moved && msg->n > SPV_SYNC_ANNOUNCED) {
+        s->synced = false;
+        spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
+    }
+    if (full && moved) {
+        rc = spv_sync_fetch_resume(s, p, now);
+        if (rc) {
+            p->done = false;
+            return rc < 0 ? rc : 0;
+        }
+    }
+    return go_on(s, p, &last, full, now);
+}
+
+int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
+                     struct spv_now now)
+{
+    struct spv_sync_peer *p = spv_sync_find(s, id);
+    if (!p || spv_sync_dropping(s, id))
+        return 0;
+    int rc = spv_sync_fetch_headers(s, p, msg, now);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    if (msg->n == 0) { /* "an empty one settles the oldest" */
+        if (!p->deadline_us)
+            return 0;
+        spv_sync_settled(p, now);
+        if (!spv_lowwork_empty(s, p))
+            rc = spv_sync_no_more(s, p, now);
+        return rc ? rc : spv_sync_schedule(s, now);
+    }
+    bool proven;
+    rc = spv_lowwork_headers(s, p, &proven, msg, now);
+    if (rc)
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
+    struct spv_verdict v;
+    rc = proven ? spv_chain_accept_proven(s->cfg.chain, &v, msg->headers, msg->n, now)
+                : spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
+    if (rc < 0)
+        return rc;
+    if (v.error == SPV_ERR_CHAIN_BRANCHES) {
+        rc = spv_lowwork_branch(s, p, msg, now);
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
+    }
+    if (v.error == SPV_ERR_CHAIN_BASE && p->deadline_us) {
+        rc = spv_sync_apart(s, p, msg);
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
+    }
+    if (v.error == SPV_ERR_HDR_UNLINKED || v.error == SPV_ERR_CHAIN_BASE) {
+        /* An announcement from ahead of us; it settles no request. */
+        if (++p->unlinked > SPV_SYNC_MAX_UNLINKED) {
+            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNLINKED);
+            return 0;
+        }
+        p->done = false;
+        p->recheck = p->deadline_us != 0;
+        return p->deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
+    }
+    p->unlinked = 0;
+    if (msg->role == SPV_HEADERS_ANSWER)
+        spv_sync_settled(p, now);
+    rc = spv_sync_follow_up(s, p, msg, &v, now);
+    spv_sync_publish(s, p->id, &v);
+    return rc ? rc : spv_sync_schedule(s, now);
+}
+
+int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg, struct spv_now now)
+{
+    struct spv_sync_peer *p = spv_sync_find(s, id);
+    if (!p || spv_sync_dropping(s, id))
+        return 0;
+    /* The last block decides: inventories list blocks in the order of the chain. */
+    for (size_t i = msg->n; i-- > 0;) {
+        if ((msg->items[i].type & ~SPV_INV_WITNESS) != SPV_INV_BLOCK)
+            continue;
+        struct spv_record known;
+        struct spv_blockhash hash;
+        memcpy(hash.b, msg->items[i].hash.b, sizeof hash.b);
+        const int rc = spv_chain_find(s->cfg.chain, &known, NULL, &hash);
+        if (rc)
+            return rc < 0 ? rc : 0;
+        p->done = false;
+        p->recheck = p->deadline_us != 0;
+        return spv_sync_busy(p) || s->chain_peer || s->fetching ? 0 : spv_sync_ask(s, p, NULL, now);
+    }
+    return 0;
+}

@@ -1,0 +1,248 @@
+/* Worthless chains are cheap where blocks were easy once: a peer could make us store millions of
+ * headers that rules alone find nothing wrong with. So a chain must show its work before it costs
+ * more than memory that is bounded.
+ *
+ * A judge needs constant memory, so the first pass applies every rule, not only proof of work. Of
+ * what it saw it keeps one bit of a keyed hash for each 600th header; which of the 600, and the
+ * key, nobody else knows. Once the work is there, the same headers are asked for again. They are
+ * judged again, and a header is let out when 24 more bits behind it have agreed: who shows other
+ * headers the second time has to guess them.
+ *
+ * A chain that differs in the second pass proves no lie. The best chain of an honest peer may have
+ * changed in between, and nothing tells the one from the other; so it costs the peer its
+ * connection, and us nothing. A header that breaks a rule is a lie in either pass. */
+#include "spv/sync/presync.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/error.h"
+#include "spv/message.h"
+#include "util/hash.h"
+#include "util/u256.h"
+
+#define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
+#define BITS_FIRST 64 /* bytes: 307,200 headers */
+#define HELD_CAP (SPV_PRESYNC_HELD + SPV_MAX_HEADERS) /* a message comes on top */
+
+struct spv_presync_kept {
+    int32_t version;
+    struct spv_hash256 merkle_root;
+    uint32_t time;
+    uint32_t bits;
+    uint32_t nonce;
+};
+
+_Static_assert(sizeof(struct spv_presync_kept) == 48, "each costs what presync.h says");
+
+void spv_presync_begin(struct spv_presync *p, const struct spv_judge *start,
+                       const struct spv_u256 *threshold, struct spv_rng rng, struct spv_now now)
+{
+    const int64_t seconds = now.unix_s + SPV_MAX_FUTURE - (int64_t)spv_median_time(&start->median);
+    uint64_t random[3];
+
+    spv_presync_end(p);
+    rng.fill(rng.ctx, random, sizeof random);
+    p->phase = SPV_PRESYNC_FIRST;
+    p->start = *start;
+    p->judge = *start;
+    p->threshold = *threshold;
+    /* times exceed the median of eleven, so six headers move it by a second, and none may be later
+     * than two hours from now */
+    p->max = seconds > 0 ? SPV_PRESYNC_PER_SECOND * (uint64_t)seconds : 0;
+    p->key[0] = random[0];
+    p->key[1] = random[1];
+    p->offset = (uint32_t)(random[2] % SPV_PRESYNC_PERIOD);
+}
+
+void spv_presync_end(struct spv_presync *p)
+{
+    free(p->bits);
+    free(p->held);
+    *p = (struct spv_presync){0};
+}
+
+/* ---- commitments ---- */
+
+static unsigned commitment(const struct spv_presync *p, const struct spv_blockhash *hash)
+{
+    return (unsigned)(spv_siphash(p->key[0], p->key[1], hash->b, sizeof hash->b) & 1);
+}
+
+static bool commits(const struct spv_presync *p, uint32_t height)
+{
+    return height % SPV_PRESYNC_PERIOD == p->offset;
+}
+
+static int keep_bit(struct spv_presync *p, const struct spv_blockhash *hash)
+{
+    const size_t byte = (size_t)(p->n_bits / 8);
+
+    if (byte == p->bits_cap) {
+        const size_t most = (size_t)(p->max / SPV_PRESYNC_PERIOD / 8) + 1;
+        size_t cap = p->bits_cap == 0 ? BITS_FIRST : 2 * p->bits_cap;
+        if (cap > most && most > byte)
+            cap = most;
+        uint8_t *bits = realloc(p->bits, cap);
+        if (bits == NULL)
+            return SPV_ERR_NOMEM;
+        p->bits = bits;
+        p->bits_cap = cap;
+    }
+    if (p->n_bits % 8 == 0)
+        p->bits[byte] = 0;
+    p->bits[byte] |= (uint8_t)(commitment(p, hash) << (p->n_bits % 8));
+    p->n_bits++;
+    return SPV_OK;
+}
+
+static int compare_bit(struct spv_presync *p, const struct spv_blockhash *hash)
+{
+    const uint64_t i = p->next_bit++;
+    unsigned bit;
+
+    if (i >= p->n_bits)
+        return SPV_ERR_CHAIN_CHANGED;
+    bit = (unsigned)p->bits[i / 8] >> (i % 8) & 1;
+    return bit == commitment(p, hash) ? SPV_OK : SPV_ERR_CHAIN_CHANGED;
+}
+
+/* ---- the second pass's buffer ---- */
+
+static int hold(struct spv_presync *p, const struct spv_header *h)
+{
+    struct spv_presync_kept *kept;
+
+    if (p->held == NULL) {
+        p->held_cap = p->length < HELD_CAP ? (size_t)p->length : HELD_CAP;
+        p->held = malloc(p->held_cap * sizeof *p->held);
+        if (p->held == NULL)
+            return SPV_ERR_NOMEM;
+    }
+    kept = &p->held[(p->held_at + p->n_held) % p->held_cap];
+    kept->version = h->version;
+    kept->merkle_root = h->merkle_root;
+    kept->time = h->time;
+    kept->bits = h->bits;
+    kept->nonce = h->nonce;
+    p->n_held++;
+    return SPV_OK;
+}
+
+size_t spv_presync_ready(const struct spv_presync *p)
+{
+    if (p->phase == SPV_PRESYNC_DONE)
+        return p->n_held;
+    return p->n_held > SPV_PRESYNC_HELD ? p->n_held - SPV_PRESYNC_HELD : 0;
+}
+
+size_t spv_presync_release(struct spv_presync *p, struct spv_header *out, size_t cap)
+{
+    const size_t ready = spv_presync_ready(p);
+    const size_t n = ready < cap ? ready : cap;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct spv_presync_kept *kept = &p->held[p->held_at];
+        out[i] = (struct spv_header){.version = kept->version,
+                                     .prev = p->prev,
+                                     .merkle_root = kept->merkle_root,
+                                     .time = kept->time,
+                                     .bits = kept->bits,
+                                     .nonce = kept->nonce};
+        spv_header_hash(&p->prev, &out[i]);
+        p->held_at = (p->held_at + 1) % p->held_cap;
+        p->n_held--;
+    }
+    return n;
+}
+
+/* ---- the passes ---- */
+
+static bool reached(const struct spv_presync *p)
+{
+    return spv_u256_cmp(&p->judge.work, &p->threshold) >= 0;
+}
+
+static void next_pass(struct spv_presync *p)
+{
+    p->length = p->n;
+    p->n = 0;
+    p->judge = p->start;
+    p->prev = p->start.hash;
+    p->phase = SPV_PRESYNC_SECOND;
+}
+
+/* One header that follows: every rule, then what this pass does with it. */
+static int pass(struct spv_presync *p, const struct spv_header *header,
+                const struct spv_blockhash *hash, struct spv_now now)
+{
+    struct spv_record record = {.header = *header, .hash = *hash};
+    const bool first = p->phase == SPV_PRESYNC_FIRST;
+    int rc;
+
+    /* its end was proven, so the same chain is exactly as long */
+    if (!first && p->n >= p->length)
+        return SPV_ERR_CHAIN_CHANGED;
+    rc = spv_judge_header(&p->judge, &record);
+    if (rc == SPV_OK)
+        rc = spv_rules_future(header->time, now);
+    /* after the clock: one that is years behind makes the bound 0, and says nothing of the chain */
+    if (rc == SPV_OK && first && p->n >= p->max)
+        rc = SPV_ERR_CHAIN_WORK;
+    if (rc == SPV_OK && commits(p, record.height))
+        rc = first ? keep_bit(p, hash) : compare_bit(p, hash);
+    if (rc == SPV_OK && !first)
+        rc = hold(p, header);
+    if (rc < 0)
+        return rc;
+    (void)spv_judge_advance(&p->judge, &record);
+    p->n++;
+    return SPV_OK;
+}
+
+int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_header *headers,
+                     size_t n, struct spv_now now)
+{
+    uint8_t raw[HASH_AT_ONCE * SPV_HEADER_SIZE];
+    struct spv_blockhash hashes[HASH_AT_ONCE];
+
+    *taken = 0;
+    if ((p->phase != SPV_PRESYNC_FIRST && p->phase != SPV_PRESYNC_SECOND) ||
+        spv_presync_ready(p) > 0 || n > SPV_MAX_HEADERS)
+        return SPV_ERR_STATE;
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = i % HASH_AT_ONCE;
+        int rc;
+
+        if (at == 0) {
+            const size_t more = n - i < HASH_AT_ONCE ? n - i : HASH_AT_ONCE;
+            for (size_t k = 0; k < more; k++)
+                spv_header_encode(raw + k * SPV_HEADER_SIZE, headers + i + k);
+            spv_header_hash_raw(hashes, raw, more);
+        }
+        if (!spv_blockhash_eq(&headers[i].prev, &p->judge.hash))
+            return i == 0 ? SPV_ERR_HDR_UNLINKED : SPV_ERR_HDR_DISORDER;
+        rc = pass(p, &headers[i], &hashes[at], now);
+        if (rc < 0)
+            return rc;
+        *taken = i + 1;
+        if (reached(p)) {
+            if (p->phase == SPV_PRESYNC_FIRST)
+                next_pass(p);
+            else
+                p->phase = SPV_PRESYNC_DONE;
+            return SPV_OK;
+        }
+    }
+    return SPV_OK;
+}
+
+const struct spv_blockhash *spv_presync_last(const struct spv_presync *p)
+{
+    return &p->judge.hash;
+}
+
+size_t spv_presync_memory(const struct spv_presync *p)
+{
+    return p->bits_cap + p->held_cap * sizeof *p->held;
+}

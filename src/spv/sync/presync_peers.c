@@ -1,0 +1,451 @@
+/* Headers pass the gate at once where their parent has the work that is asked for, or stands below
+ * a checkpoint in force: that is the proof, then. Otherwise their peer gets a slot. While it proves
+ * its chain it is nobody's chain peer: the others are asked as if it were not there, so that an
+ * endless chain holds up nobody. When there is no slot, the peer waits, and is asked again when one
+ * is free.
+ *
+ * On the tip a chain must show the network's minimum work; off it, more work than the best chain,
+ * too: a branch that begins so low, or is so long, is worth nothing to us until it wins. Nothing of
+ * a first pass is stored, and an announcement in between is no part of it.
+ *
+ * What comes out of a second pass goes to the chain one message at a time, each stored before the
+ * next one is given. Requests are sent before that, so that the answer is under way meanwhile. */
+#include "spv/sync/presync_peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/sync/sync_state.h"
+#include "util/u256.h"
+
+static struct spv_lowwork_slot *slot_of(struct spv_sync *s, uint64_t peer)
+{
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+        if (s->lowwork.slot[i].peer == peer)
+            return &s->lowwork.slot[i];
+    return NULL;
+}
+
+/* The slot is free: whoever waited for one may be asked again. */
+static void clear(struct spv_sync *s, struct spv_lowwork_slot *slot)
+{
+    struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
+    bool used = false;
+
+    if (p != NULL)
+        p->proving = false;
+    spv_presync_end(&slot->presync);
+    *slot = (struct spv_lowwork_slot){0};
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        s->peer[i].parked = false;
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+        used |= s->lowwork.slot[i].peer != 0;
+    if (!used) {
+        free(s->lowwork.out);
+        s->lowwork.out = NULL;
+    }
+}
+
+void spv_lowwork_free(struct spv_sync *s)
+{
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+        clear(s, &s->lowwork.slot[i]);
+}
+
+/* Asks for what follows the last header of the running pass. */
+static int ask_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_lowwork_slot *slot,
+                  struct spv_now now)
+{
+    const struct spv_blockhash *last = spv_presync_last(&slot->presync);
+    const struct spv_blockhash *start = &slot->presync.start.hash;
+    struct spv_blockhash locator[SPV_MAX_LOCATOR];
+    size_t n = 0;
+    int rc;
+
+    if (!spv_blockhash_eq(last, start))
+        locator[n++] = *last;
+    rc = spv_chain_locator(s->cfg.chain, locator + n, SPV_MAX_LOCATOR - n, start);
+    if (rc == SPV_ERR_UNKNOWN_HASH) /* the start was in a side branch, and that was let go */
+        rc = spv_chain_locator(s->cfg.chain, locator + n, SPV_MAX_LOCATOR - n, NULL);
+    if (rc < 0)
+        return rc;
+    spv_effects_send_getheaders(s->cfg.effects, p->id, locator, n + (size_t)rc);
+    spv_sync_asked(s, p, now);
+    return s->cfg.effects->error;
+}
+
+/* ---- what comes out ---- */
+
+/* The chain is proven and taken: the peer may have more. */
+static int finished(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+                    struct spv_now now)
+{
+    const struct spv_blockhash last = *spv_presync_last(&slot->presync);
+    struct spv_record record;
+    int rc = spv_chain_find(s->cfg.chain, &record, NULL, &last);
+
+    clear(s, slot);
+    if (rc < 0)
+        return rc;
+    p->done = false;
+    const int noted = spv_sync_note_shown(s, p, &last);
+    if (noted < 0)
+        return noted;
+    if (!s->chain_peer)
+        s->chain_peer = p->id;
+    return spv_sync_ask(s, p, rc == 1 ? &last : NULL, now);
+}
+
+/* Gives the chain the next message of what may come out. */
+static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+                   struct spv_now now)
+{
+    struct spv_header **out = &s->lowwork.out;
+    size_t n;
+
+    if (*out == NULL)
+        *out = malloc(SPV_MAX_HEADERS * sizeof **out);
+    if (*out == NULL)
+        return SPV_ERR_NOMEM;
+    while ((n = spv_presync_release(&slot->presync, *out, SPV_MAX_HEADERS)) > 0) {
+        struct spv_verdict v;
+        const int rc = spv_chain_accept_proven(s->cfg.chain, &v, *out, n, now);
+        if (rc < 0)
+            return rc;
+        p->useful |= v.accepted > 0;
+        spv_sync_moved(p, &v);
+        spv_sync_publish(s, p->id, &v);
+        s->lowwork.proven_by = spv_chain_has_proven(s->cfg.chain) ? p->id : 0;
+        if (v.error != 0) {
+            /* a checkpoint stood in the way, or our chain moved on */
+            const struct spv_header header = (*out)[v.index];
+            clear(s, slot);
+            if (v.error == SPV_ERR_HDR_TIME_FUTURE)
+                spv_sync_future(s, p, &header, now);
+            else
+                spv_sync_blame(s, p, v.error);
+            return s->cfg.effects->error;
+        }
+        if (s->storing)
+            return s->cfg.effects->error;
+    }
+    return slot->presync.phase == SPV_PRESYNC_DONE ? finished(s, p, slot, now) : SPV_OK;
+}
+
+int spv_lowwork_stored(struct spv_sync *s, struct spv_now now)
+{
+    int ended = 0;
+
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS && !s->storing; i++) {
+        struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
+        struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
+        if (p == NULL ||
+            (slot->presync.phase != SPV_PRESYNC_DONE && spv_presync_ready(&slot->presync) == 0))
+            continue;
+        const int rc = release(s, p, slot, now);
+        if (rc < 0)
+            return rc;
+        ended |= slot->peer == 0;
+    }
+    return ended;
+}
+
+/* ---- what comes in ---- */
+
+/* Why the header was refused, and what that says about its peer. */
+static int refused(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+                   const struct spv_header *header, int error, struct spv_now now)
+{
+    if (spv_err_class(error) == SPV_CLASS_LOCAL || spv_err_class(error) == SPV_CLASS_CALLER)
+        return error;
+    const uint32_t height = slot->presync.judge.parent.height;
+    const struct spv_u256 work = slot->presync.judge.work;
+    clear(s, slot);
+    spv_sync_settled(p, now);
+    if (error == SPV_ERR_CHAIN_WORK) {
+        spv_sync_low_work(s, p, height, &work);
+    } else if (error == SPV_ERR_HDR_TIME_FUTURE) {
+        spv_sync_future(s, p, header, now);
+    } else {
+        spv_sync_blame(s, p, error);
+    }
+    return 1;
+}
+
+/* Headers that follow in the running pass. */
+static int go_on(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+                 const struct spv_header *headers, size_t n, struct spv_now now)
+{
+    const struct spv_presync *presync = &slot->presync;
+    size_t taken;
+    int rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
+
+    if (rc < 0)
+        return refused(s, p, slot, &headers[taken], rc, now);
+    p->unlinked = 0;
+    spv_sync_settled(p, now);
+    /* an answer that is not full does not end a chain, an empty one does */
+    if (presync->phase != SPV_PRESYNC_DONE)
+        rc = ask_on(s, p, slot, now);
+    if (rc == SPV_OK && (presync->phase == SPV_PRESYNC_DONE || spv_presync_ready(presync) > 0))
+        rc = release(s, p, slot, now);
+    return rc < 0 ? rc : 1;
+}
+
+/* Gives the peer a slot and begins. 1; 0 with *proven when this message proves itself; negative. */
+static int begin(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+                 const struct spv_judge *start, const struct spv_u256 *threshold,
+                 const struct spv_header *headers, size_t n, struct spv_now now)
+{
+    struct spv_lowwork_slot *slot = slot_of(s, 0);
+    size_t taken;
+    int rc;
+
+    p->done = false;
+    spv_sync_settled(p, now);
+    if (s->chain_peer == p->id)
+        s->chain_peer = 0;
+    if (slot == NULL) {
+        p->parked = true;
+        return 1;
+    }
+    slot->peer = p->id;
+    slot->begun_us = now.mono_us;
+    p->proving = true;
+    spv_presync_begin(&slot->presync, start, threshold, s->cfg.rng, now);
+    rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
+    if (rc < 0)
+        return refused(s, p, slot, &headers[taken], rc, now);
+    if (slot->presync.phase == SPV_PRESYNC_SECOND) {
+        /* all of it is at hand: there is nothing to ask for again */
+        clear(s, slot);
+        *proven = true;
+        return 0;
+    }
+    p->unlinked = 0;
+    rc = ask_on(s, p, slot, now);
+    return rc < 0 ? rc : 1;
+}
+
+/* More than the best chain has. */
+static struct spv_u256 winning(const struct spv_sync *s)
+{
+    const struct spv_u256 one = spv_u256_from_u64(1);
+
+    return spv_u256_add(&spv_chain_tip(s->cfg.chain)->work, &one);
+}
+
+/* Headers of a peer without a slot: must they prove themselves? */
+static int look(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+                const struct spv_msg_headers *msg, struct spv_now now)
+{
+    const struct spv_chain *c = s->cfg.chain;
+    const struct spv_record *tip = spv_chain_tip(c);
+    struct spv_u256 threshold = s->cfg.min_work;
+    struct spv_record parent;
+    struct spv_judge start;
+    struct spv_place place;
+    struct spv_base base;
+    size_t known;
+    int rc;
+
+    if (spv_blockhash_eq(&msg->headers[0].prev, &tip->hash) &&
+        (spv_chain_covered(c, tip->height) || spv_sync_enough_work(s)))
+        return 0;
+    rc = spv_chain_attach(c, &place, &known, msg->headers, msg->n);
+    if (rc <= 0 || known == msg->n || spv_chain_covered(c, place.height))
+        return rc < 0 ? rc : 0;
+    rc = spv_chain_record(c, &parent, place);
+    if (rc == 1)
+        rc = spv_chain_judge_at(c, &start, place);
+    if (rc <= 0) /* what is before it is not known: the chain says so */
+        return rc;
+    spv_chain_base(c, &base);
+    if (place.branch == SPV_ON_BEST && place.height + 1 < base.height)
+        return 0; /* there nothing can be compared: the chain says so */
+    if (spv_u256_cmp(&parent.work, &s->cfg.min_work) >= 0 ||
+        (base.work_from > 0 && spv_sync_enough_work(s)))
+        return 0; /* work that counts from a checkpoint is proven by the last one */
+    if (place.branch == SPV_ON_BEST && place.height == tip->height) {
+        if (spv_sync_enough_work(s))
+            return 0;
+    } else {
+        const struct spv_u256 more = winning(s);
+        if (spv_u256_cmp(&more, &threshold) > 0)
+            threshold = more;
+    }
+    return begin(s, p, proven, &start, &threshold, msg->headers + known, msg->n - known, now);
+}
+
+int spv_lowwork_branch(struct spv_sync *s, struct spv_sync_peer *p,
+                       const struct spv_msg_headers *msg, struct spv_now now)
+{
+    const struct spv_u256 threshold = winning(s);
+    struct spv_judge start;
+    struct spv_place place;
+    bool proven = false;
+    size_t known;
+    int rc = spv_chain_attach(s->cfg.chain, &place, &known, msg->headers, msg->n);
+
+    if (rc == 1 && known < msg->n)
+        rc = spv_chain_judge_at(s->cfg.chain, &start, place);
+    if (rc <= 0 || known == msg->n)
+        return rc < 0 ? rc : 0;
+    /* one that wins at once was taken by the chain */
+    rc = begin(s, p, &proven, &start, &threshold, msg->headers + known, msg->n - known, now);
+    return rc < 0 ? rc : 0;
+}
+
+/* Our chain may have got there by another peer's help meanwhile. True when this one has nothing to
+ * prove any more. */
+static int overtaken(struct spv_sync *s, struct spv_lowwork_slot *slot)
+{
+    struct spv_presync *presync = &slot->presync;
+    const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
+    struct spv_record ours;
+    int rc;
+
+    if (presync->phase != SPV_PRESYNC_FIRST || spv_u256_cmp(&tip->work, &presync->threshold) < 0 ||
+        spv_u256_cmp(&tip->work, &presync->judge.work) < 0)
+        return 0;
+    rc = spv_chain_at(s->cfg.chain, &ours, presync->judge.parent.height);
+    if (rc == 1 && spv_blockhash_eq(&ours.hash, &presync->judge.hash))
+        return 1;
+    presync->threshold = winning(s);
+    return rc < 0 ? rc : 0;
+}
+
+/* Headers of a peer with a slot that do not follow its last ones: a piece of news, or the answer to
+ * our request, whose chain has changed. 1 when that is all, 0 when it begins anew, negative. */
+static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+                 const struct spv_msg_headers *msg, struct spv_now now)
+{
+    struct spv_place place;
+    size_t known;
+    int rc = spv_chain_attach(s->cfg.chain, &place, &known, msg->headers, msg->n);
+
+    if (rc <= 0 || known == msg->n)
+        return rc < 0 ? rc : 1;
+    spv_sync_settled(p, now);
+    if (slot->restarts == SPV_LOWWORK_RESTARTS) {
+        clear(s, slot);
+        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_CHANGED);
+        return 1;
+    }
+    return 0;
+}
+
+int spv_lowwork_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+                        const struct spv_msg_headers *msg, struct spv_now now)
+{
+    struct spv_lowwork_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
+    unsigned restarts;
+    int rc;
+
+    *proven = false;
+    if (slot == NULL)
+        return look(s, p, proven, msg, now);
+    rc = overtaken(s, slot);
+    if (rc < 0)
+        return rc;
+    if (rc == 1) {
+        clear(s, slot);
+        rc = spv_sync_ask(s, p, NULL, now);
+        return rc < 0 ? rc : 1;
+    }
+    if (spv_blockhash_eq(&msg->headers[0].prev, spv_presync_last(&slot->presync)))
+        return go_on(s, p, slot, msg->headers, msg->n, now);
+    rc = aside(s, p, slot, msg, now);
+    if (rc != 0)
+        return rc;
+    restarts = slot->restarts + 1;
+    clear(s, slot);
+    rc = look(s, p, proven, msg, now);
+    slot = p->proving ? slot_of(s, p->id) : NULL;
+    if (slot != NULL)
+        slot->restarts = restarts;
+    return rc;
+}
+
+int spv_lowwork_empty(struct spv_sync *s, struct spv_sync_peer *p)
+{
+    struct spv_lowwork_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
+
+    if (slot == NULL)
+        return 0;
+    const bool first = slot->presync.phase == SPV_PRESYNC_FIRST;
+    const bool enough = spv_u256_cmp(&slot->presync.judge.work, &s->cfg.min_work) >= 0;
+    const uint32_t height = slot->presync.judge.parent.height;
+    p->shown = slot->presync.judge.work;
+    p->given = height;
+    clear(s, slot);
+    /* "a peer that cannot show enough work is dropped"; one that only has no better chain is not */
+    if (!first)
+        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_CHANGED);
+    else if (!enough)
+        spv_sync_low_work(s, p, height, &p->shown);
+    else
+        spv_sync_finish(s, p);
+    return 1;
+}
+
+void spv_lowwork_forget(struct spv_sync *s, uint64_t peer)
+{
+    struct spv_lowwork_slot *slot = peer ? slot_of(s, peer) : NULL;
+
+    if (slot != NULL)
+        clear(s, slot);
+    if (peer && s->lowwork.proven_by == peer) {
+        s->lowwork.proven_by = 0;
+        spv_chain_forsake_proven(s->cfg.chain);
+    }
+}
+
+/* ---- time and memory ---- */
+
+static bool somebody_waits(const struct spv_sync *s)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        if (s->peer[i].id && s->peer[i].parked && !spv_sync_dropping(s, s->peer[i].id))
+            return true;
+    return false;
+}
+
+uint64_t spv_lowwork_deadline(const struct spv_sync *s)
+{
+    uint64_t first = SPV_NEVER;
+
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++) {
+        const struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
+        if (slot->peer && slot->begun_us + SPV_LOWWORK_TIME < first)
+            first = slot->begun_us + SPV_LOWWORK_TIME;
+    }
+    return first != SPV_NEVER && somebody_waits(s) ? first : SPV_NEVER;
+}
+
+void spv_lowwork_timer(struct spv_sync *s, struct spv_now now)
+{
+    if (!somebody_waits(s))
+        return;
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++) {
+        struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
+        struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
+        if (p == NULL || slot->begun_us + SPV_LOWWORK_TIME > now.mono_us)
+            continue;
+        const uint32_t height = slot->presync.judge.parent.height;
+        const struct spv_u256 work = slot->presync.judge.work;
+        clear(s, slot);
+        spv_sync_low_work(s, p, height, &work);
+        return; /* one slot for who waits; the other keeps its own, unless somebody still does */
+    }
+}
+
+size_t spv_lowwork_memory(const struct spv_sync *s)
+{
+    size_t n = s->lowwork.out != NULL ? SPV_MAX_HEADERS * sizeof *s->lowwork.out : 0;
+
+    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+        n += spv_presync_memory(&s->lowwork.slot[i].presync);
+    return n;
+}

@@ -1,0 +1,422 @@
+/* The range is cut into segments that end in marks, each about a period long: marks that are nearer
+ * to each other are passed over, so that a request is worth its way. A window of segments is in
+ * work; it begins with the lowest that the owner has not taken and ends where SPV_FETCH_MAX_HEADERS
+ * would be passed if all were held. That bounds memory whatever comes in whatever order, and cannot
+ * lock up: the lowest is always among them.
+ *
+ * A segment that is longer than the bound is in the window alone, and its headers are given as they
+ * come; the owner must then judge for itself who lies. */
+#include "spv/sync/segments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/consensus.h"
+#include "spv/params/interval.h"
+#include "spv/sync/segments_state.h"
+
+int spv_fetch_new(struct spv_fetch **out, const struct spv_fetch_config *cfg)
+{
+    *out = NULL;
+    if (!cfg->params || !cfg->effects || (cfg->n_marks && !cfg->marks))
+        return SPV_ERR_INVALID;
+    struct spv_fetch *f = calloc(1, sizeof *f);
+    if (!f)
+        return SPV_ERR_NOMEM;
+    f->cfg = *cfg;
+    if (!f->cfg.timeout_us)
+        f->cfg.timeout_us = SPV_FETCH_TIMEOUT;
+    f->stage = malloc(SPV_FETCH_PIECE * sizeof *f->stage);
+    if (!f->stage) {
+        free(f);
+        return SPV_ERR_NOMEM;
+    }
+    spv_header_hash(&f->genesis, &cfg->params->genesis);
+    f->interval = spv_params_interval(cfg->params);
+    f->serial = 1;
+    f->plan_us = SPV_NEVER;
+    *out = f;
+    return 0;
+}
+
+static void forget_segments(struct spv_fetch *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        free(f->segment[i].headers);
+    f->n = 0;
+    f->active = false;
+    f->ready_us = 0;
+    f->plan_us = SPV_NEVER;
+}
+
+void spv_fetch_free(struct spv_fetch *f)
+{
+    if (!f)
+        return;
+    forget_segments(f);
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        free(f->peer[i].open);
+    free(f->stage);
+    free(f);
+}
+
+/* ---- the window ---- */
+
+struct spv_fetch_segment *spv_fetch_segment_of(struct spv_fetch *f, uint64_t serial)
+{
+    if (!f->n || serial < f->segment[0].serial || serial - f->segment[0].serial >= f->n)
+        return NULL;
+    return &f->segment[serial - f->segment[0].serial];
+}
+
+/* Cuts as many segments as the window has room for. */
+static void fill_window(struct spv_fetch *f)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < f->n; i++)
+        held += f->segment[i].end - f->segment[i].from;
+    while (f->mark < f->end && f->n < SPV_FETCH_MAX_SEGMENTS) {
+        size_t mark = f->mark;
+        while (mark + 1 < f->end &&
+               f->cfg.marks[mark + 1].height - f->top.height <= SPV_FETCH_PERIOD)
+            mark++;
+        const size_t size = f->cfg.marks[mark].height - f->top.height;
+        if (f->n && held + size > SPV_FETCH_MAX_HEADERS)
+            return;
+        f->segment[f->n++] = (struct spv_fetch_segment){.serial = f->serial++,
+                                                        .from = f->top.height,
+                                                        .end = f->cfg.marks[mark].height,
+                                                        .start = f->top.hash,
+                                                        .stop = f->cfg.marks[mark].hash,
+                                                        .is_long = size > SPV_FETCH_MAX_HEADERS};
+        held += size;
+        f->top = f->cfg.marks[mark];
+        f->mark = mark + 1;
+    }
+    if (f->tail && f->mark == f->end && f->n < SPV_FETCH_MAX_SEGMENTS &&
+        held + SPV_MAX_HEADERS <= SPV_FETCH_MAX_HEADERS) {
+        f->segment[f->n++] = (struct spv_fetch_segment){.serial = f->serial++,
+                                                        .from = f->top.height,
+                                                        .end = f->top.height + SPV_MAX_HEADERS,
+                                                        .start = f->top.hash,
+                                                        .is_tail = true};
+        f->tail = false;
+    }
+}
+
+/* The lowest segment was taken. */
+static void next_segment(struct spv_fetch *f)
+{
+    free(f->segment[0].headers);
+    f->done += !f->segment[0].is_tail;
+    f->n--;
+    memmove(f->segment, f->segment + 1, f->n * sizeof f->segment[0]);
+    fill_window(f);
+    if (!f->n)
+        forget_segments(f);
+}
+
+void spv_fetch_skip_empty(struct spv_fetch *f)
+{
+    if (f->n && f->segment[0].end == f->segment[0].from) /* nothing follows the last mark */
+        next_segment(f);
+}
+
+int spv_fetch_begin(struct spv_fetch *f, const struct spv_checkpoint *from, uint32_t to,
+                    struct spv_now now)
+{
+    forget_segments(f);
+    f->top = *from;
+    f->mark = 0;
+    while (f->mark < f->cfg.n_marks && f->cfg.marks[f->mark].height <= from->height)
+        f->mark++;
+    f->end = f->mark;
+    while (f->end < f->cfg.n_marks && f->cfg.marks[f->end].height <= to)
+        f->end++;
+    f->active = f->mark < f->end;
+    f->tail = f->active && f->cfg.tail && f->end == f->cfg.n_marks;
+    fill_window(f);
+    return spv_fetch_plan(f, now);
+}
+
+void spv_fetch_stop(struct spv_fetch *f)
+{
+    forget_segments(f);
+}
+
+bool spv_fetch_done(const struct spv_fetch *f)
+{
+    return !f->active;
+}
+
+/* ---- what the owner takes ---- */
+
+/* Several small segments that have come make one piece; it is as if they had been one. */
+static void gather(struct spv_fetch *f, struct spv_fetch_piece *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n && spv_fetch_complete(&f->segment[i]); i++) {
+        const struct spv_fetch_segment *s = &f->segment[i];
+        const size_t more = s->have - s->taken;
+        if (s->is_tail || s->is_long || n + more > SPV_FETCH_PIECE)
+            break;
+        memcpy(f->stage + n, s->headers + s->taken, more * sizeof *s->headers);
+        n += more;
+        out->last = s->last;
+    }
+    out->headers = f->stage;
+    out->n = n;
+}
+
+void spv_fetch_note_ready(struct spv_fetch *f, struct spv_now now)
+{
+    if (!f->n || !spv_fetch_complete(&f->segment[0]))
+        f->ready_us = 0;
+    else if (!f->ready_us)
+        f->ready_us = now.mono_us;
+}
+
+/* Is it better to wait for a little more? Each piece costs its owner a flush of the disk. */
+static bool may_grow(const struct spv_fetch *f, struct spv_now now)
+{
+    size_t n = 0, i = 0;
+    for (; i < f->n && spv_fetch_complete(&f->segment[i]); i++)
+        n += f->segment[i].have - f->segment[i].taken;
+    return i < f->n && n < SPV_FETCH_PIECE && f->segment[0].taken == 0 &&
+           now.mono_us < f->ready_us + SPV_FETCH_GATHER;
+}
+
+static bool next_piece(struct spv_fetch *f, struct spv_fetch_piece *out)
+{
+    if (!f->n)
+        return false;
+    const struct spv_fetch_segment *s = &f->segment[0];
+    const bool whole = spv_fetch_complete(s);
+    size_t n = s->have - s->taken;
+    if (!n || (!whole && !s->is_long))
+        return false;
+    const bool all = n <= SPV_FETCH_PIECE;
+    if (!all)
+        n = SPV_FETCH_PIECE;
+    const struct spv_header *headers = s->headers + (s->taken - s->base);
+    *out = (struct spv_fetch_piece){.headers = headers,
+                                    .n = n,
+                                    .height = s->from + s->taken + 1,
+                                    .last = all ? s->last : headers[n].prev,
+                                    .peer = s->peer,
+                                    .proven = !s->is_long && !s->is_tail,
+                                    .tail = s->is_tail};
+    if (out->proven && all && f->n > 1 && spv_fetch_complete(&f->segment[1]))
+        gather(f, out);
+    return true;
+}
+
+bool spv_fetch_piece(struct spv_fetch *f, struct spv_fetch_piece *out, struct spv_now now)
+{
+    return next_piece(f, out) && !(out->proven && may_grow(f, now));
+}
+
+int spv_fetch_took(struct spv_fetch *f, struct spv_now now)
+{
+    struct spv_fetch_piece piece;
+    bool room = false;
+    if (!next_piece(f, &piece))
+        return SPV_ERR_STATE;
+    for (size_t left = piece.n; left;) {
+        struct spv_fetch_segment *s = &f->segment[0];
+        const size_t n = left < s->have - s->taken ? left : s->have - s->taken;
+        left -= n;
+        s->taken += (uint32_t)n;
+        if (s->taken == s->end - s->from) {
+            next_segment(f);
+            room = true;
+        } else if (s->is_long) {
+            memmove(s->headers, s->headers + (s->taken - s->base),
+                    (s->have - s->taken) * sizeof s->headers[0]);
+            s->base = s->taken;
+            room = true;
+        }
+    }
+    spv_fetch_skip_empty(f);
+    f->ready_us = 0;
+    spv_fetch_note_ready(f, now);
+    return room ? spv_fetch_plan(f, now) : 0;
+}
+
+/* ---- peers ---- */
+
+static struct spv_fetch_peer *find(struct spv_fetch *f, uint64_t id)
+{
+    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
+        if (f->peer[i].id == id)
+            return &f->peer[i];
+    return NULL;
+}
+
+int spv_fetch_add(struct spv_fetch *f, uint64_t id, struct spv_now now)
+{
+    struct spv_fetch_peer *p = NULL;
+    for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
+        if (!f->peer[i].id)
+            p = &f->peer[i];
+    if (!p)
+        return SPV_ERR_FULL;
+    struct spv_fetch_open *open = calloc(SPV_FETCH_MAX_OPEN, sizeof *open);
+    if (!open)
+        return SPV_ERR_NOMEM;
+    *p = (struct spv_fetch_peer){.id = id, .open = open, .window = SPV_FETCH_FIRST_OPEN};
+    return spv_fetch_plan(f, now);
+}
+
+int spv_fetch_remove(struct spv_fetch *f, uint64_t id, struct spv_now now)
+{
+    struct spv_fetch_peer *p = find(f, id);
+    if (!p)
+        return 0;
+    free(p->open);
+    *p = (struct spv_fetch_peer){0};
+    return spv_fetch_plan(f, now);
+}
+
+void spv_fetch_shown(struct spv_fetch *f, uint64_t id)
+{
+    struct spv_fetch_peer *p = find(f, id);
+    if (p)
+        p->behind_until_us = 0;
+}
+
+int spv_fetch_next_drop(struct spv_fetch *f, struct spv_fetch_drop *out)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_fetch_peer *p = &f->peer[i];
+        if (!p->id || !p->drop || p->told)
+            continue;
+        p->told = true;
+        *out = (struct spv_fetch_drop){.id = p->id, .error = p->drop};
+        return 1;
+    }
+    return 0;
+}
+
+bool spv_fetch_lacks(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s,
+                     uint64_t mono_us)
+{
+    return p->behind_until_us > mono_us && s->from >= p->behind_from;
+}
+
+bool spv_fetch_blocked(const struct spv_fetch *f)
+{
+    bool any = false;
+    if (!f->n)
+        return false;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_fetch_peer *p = &f->peer[i];
+        if (!p->id || p->drop)
+            continue;
+        /* time passes in spv_fetch_timer, which clears what is over */
+        if (!p->behind_until_us || f->segment[0].from < p->behind_from)
+            return false;
+        any = true;
+    }
+    return any && !spv_fetch_complete(&f->segment[0]);
+}
+
+/* ---- time ---- */
+
+static bool others(const struct spv_fetch *f, const struct spv_fetch_peer *p)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        if (f->peer[i].id && &f->peer[i] != p && !f->peer[i].drop)
+            return true;
+    return false;
+}
+
+/* Judged by progress: a peer answers one after the other, and a long queue of requests takes its
+ * time on a thin line. */
+uint64_t spv_fetch_stall_us(const struct spv_fetch *f, const struct spv_fetch_peer *p)
+{
+    if (!p->id || p->drop || !p->n_open)
+        return SPV_NEVER;
+    const uint64_t since = p->last_us > p->open[0].asked_us ? p->last_us : p->open[0].asked_us;
+    return since + (others(f, p) ? 1 : SPV_FETCH_PATIENCE) * f->cfg.timeout_us;
+}
+
+int spv_fetch_timer(struct spv_fetch *f, struct spv_now now)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_fetch_peer *p = &f->peer[i];
+        if (p->behind_until_us && p->behind_until_us <= now.mono_us)
+            p->behind_until_us = 0;
+        if (spv_fetch_stall_us(f, p) <= now.mono_us)
+            p->drop = SPV_ERR_STALL;
+    }
+    return spv_fetch_plan(f, now);
+}
+
+uint64_t spv_fetch_deadline(const struct spv_fetch *f)
+{
+    uint64_t first = f->plan_us;
+    if (f->ready_us && f->ready_us + SPV_FETCH_GATHER < first)
+        first = f->ready_us + SPV_FETCH_GATHER;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_fetch_peer *p = &f->peer[i];
+        const uint64_t stall = spv_fetch_stall_us(f, p);
+        if (stall < first)
+            first = stall;
+        if (f->active && p->behind_until_us && p->behind_until_us < first)
+            first = p->behind_until_us;
+    }
+    return first;
+}
+
+/* ---- figures ---- */
+
+uint64_t spv_fetch_time(const struct spv_fetch *f, uint64_t id)
+{
+    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_fetch_peer *p = &f->peer[i];
+        if (p->id != id || !p->rtt_us)
+            continue;
+        double headers = SPV_MAX_HEADERS;
+        for (unsigned k = 0; k < p->n_open; k++)
+            headers += p->open[k].n;
+        const double us = headers * (double)SPV_SECOND / spv_fetch_rate(p);
+        return p->rtt_us + (uint64_t)(us < 1e15 ? us : 1e15);
+    }
+    return 0;
+}
+
+bool spv_fetch_peer(const struct spv_fetch *f, struct spv_fetch_peer_stats *out, uint64_t id)
+{
+    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_fetch_peer *p = &f->peer[i];
+        if (p->id != id)
+            continue;
+        *out = p->stats;
+        out->rate = spv_fetch_rate(p);
+        out->in_flight = p->n_open;
+        out->window = p->window;
+        return true;
+    }
+    return false;
+}
+
+void spv_fetch_stats(const struct spv_fetch *f, struct spv_fetch_stats *out)
+{
+    *out = (struct spv_fetch_stats){.hedges = f->hedges,
+                                    .done = f->done,
+                                    .memory = sizeof *f + SPV_FETCH_PIECE * sizeof *f->stage};
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        out->in_flight += f->peer[i].n_open;
+        if (f->peer[i].open)
+            out->memory += SPV_FETCH_MAX_OPEN * sizeof f->peer[i].open[0];
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        const struct spv_fetch_segment *s = &f->segment[i];
+        out->segments += s->holders || s->have;
+        out->waiting += s->have - s->taken;
+        if (s->headers)
+            out->memory +=
+                (s->is_long ? SPV_FETCH_LONG_ROOM : s->end - s->from) * sizeof s->headers[0];
+    }
+}

@@ -1,0 +1,191 @@
+/* Which request does a headers message answer? A peer replies with what follows the first locator
+ * hash that it knows, and replies in the order in which it was asked. So the answer belongs to the
+ * open request whose first locator hash is its first previous-hash. One that fits none says what
+ * the oldest request's peer lacks: nothing at all follows (empty), or the start is unknown to it
+ * and it began at its next locator hash or at genesis. That is a peer that is behind, not a liar.
+ * A short message that fits nothing is an announcement and settles nothing.
+ *
+ * What came is then verified as far as it can be alone, cheap things first and 64 headers at a
+ * time: links, bits, proof of work, and the mark at the end. Whoever sends the header at the mark's
+ * height has said that its chain holds it; if it is not the mark, that is a lie, even where the
+ * headers before came from another peer: this one's answer links to them.
+ *
+ * Of a segment that was asked of several peers the first good answer counts, the others are thrown
+ * away without a word. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/consensus.h"
+#include "spv/sync/segments_state.h"
+#include "util/u256.h"
+
+#define AT_ONCE 64 /* headers hashed before they are looked at: a liar costs no more */
+#define ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
+
+enum fit {
+    FIT_NONE, /* no answer to us */
+    FIT_START, /* what follows the request's first hash */
+    FIT_BASE, /* what follows its second: the first is unknown to the peer */
+    FIT_BEHIND, /* the peer lacks its start */
+};
+
+static enum fit match(const struct spv_fetch *f, const struct spv_fetch_peer *p, unsigned *at,
+                      const struct spv_msg_headers *msg)
+{
+    *at = 0;
+    if (!p->n_open)
+        return FIT_NONE;
+    if (!msg->n)
+        return FIT_BEHIND;
+    const struct spv_blockhash *prev = &msg->headers[0].prev;
+    for (unsigned i = 0; i < p->n_open; i++)
+        if (spv_blockhash_eq(prev, &p->open[i].first)) {
+            *at = i;
+            return FIT_START;
+        }
+    if (spv_blockhash_eq(prev, &p->open[0].base))
+        return FIT_BASE;
+    if (msg->n > ANNOUNCED || spv_blockhash_eq(prev, &f->genesis))
+        return FIT_BEHIND;
+    return FIT_NONE;
+}
+
+/* The segment ends at a header that only our own chain vouches for. */
+static bool is_own_end(const struct spv_fetch *f, const struct spv_fetch_segment *s)
+{
+    return f->cfg.own_end && s->end == f->cfg.marks[f->cfg.n_marks - 1].height;
+}
+
+/* Checks n headers that follow number `offset` and puts them into the segment's place. 0, or what
+ * is wrong with the first bad one. */
+static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32_t offset,
+                  struct spv_blockhash *last, const struct spv_header *headers, uint32_t n)
+{
+    const struct spv_params *params = f->cfg.params;
+    uint8_t raw[AT_ONCE * SPV_HEADER_SIZE];
+    struct spv_blockhash hashes[AT_ONCE];
+    struct spv_u256 target = {{0}};
+    struct spv_header *room = s->headers + (offset - s->base);
+    uint32_t bits = 0;
+    bool before = offset > s->base; /* the parent is at hand */
+    if (before)
+        bits = room[-1].bits;
+    uint32_t decoded = 0;
+
+    *last = offset ? s->last : s->start;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct spv_header *header = &headers[i];
+        const uint32_t height = s->from + offset + i + 1;
+        if (i % AT_ONCE == 0) {
+            const uint32_t more = n - i < AT_ONCE ? n - i : AT_ONCE;
+            for (uint32_t k = 0; k < more; k++)
+                spv_header_encode(raw + k * SPV_HEADER_SIZE, &headers[i + k]);
+            spv_header_hash_raw(hashes, raw, more);
+        }
+        if (!spv_blockhash_eq(&header->prev, last))
+            return SPV_ERR_HDR_DISORDER;
+        /* "Only change once per difficulty adjustment interval", but for the test networks' blocks
+         * of minimum difficulty */
+        if (before && !params->min_difficulty && height % f->interval != 0 && header->bits != bits)
+            return SPV_ERR_HDR_BITS;
+        if (header->bits != decoded || !decoded) {
+            const int rc = spv_rules_target(params, &target, header->bits);
+            if (rc < 0)
+                return rc;
+            decoded = header->bits;
+        }
+        if (!spv_hash_meets(hashes[i % AT_ONCE].b, &target))
+            return SPV_ERR_HDR_POW;
+        bits = header->bits;
+        before = true;
+        *last = hashes[i % AT_ONCE];
+    }
+    if (!s->is_tail && offset + n == s->end - s->from && !spv_blockhash_eq(last, &s->stop))
+        return is_own_end(f, s) ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_CHECKPOINT;
+    if (n)
+        memcpy(room, headers, n * sizeof *headers);
+    return 0;
+}
+
+static int make_room(struct spv_fetch_segment *s)
+{
+    const size_t n = s->is_long ? SPV_FETCH_LONG_ROOM : s->end - s->from;
+    if (!s->headers)
+        s->headers = malloc(n * sizeof *s->headers);
+    return s->headers ? 0 : SPV_ERR_NOMEM;
+}
+
+static void settle(struct spv_fetch_peer *p, unsigned at)
+{
+    p->n_open--;
+    memmove(p->open + at, p->open + at + 1, (p->n_open - at) * sizeof p->open[0]);
+}
+
+static void behind(struct spv_fetch_peer *p, const struct spv_fetch_segment *s, struct spv_now now)
+{
+    if (!p->behind_until_us || s->from < p->behind_from)
+        p->behind_from = s->from;
+    p->behind_until_us = now.mono_us + SPV_FETCH_BEHIND;
+}
+
+/* Headers from `offset` on, by a peer that was asked for them. */
+static void take(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch_segment *s,
+                 uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
+{
+    const uint32_t left = s->end - s->from - offset;
+    uint32_t due = left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
+    struct spv_blockhash last;
+    if (s->is_tail && msg->n < due)
+        due = (uint32_t)msg->n;
+    if (msg->n < due) { /* its chain ends here */
+        behind(p, s, now);
+        return;
+    }
+    const int rc = verify(f, s, offset, &last, msg->headers, due);
+    if (rc < 0) {
+        p->drop = rc;
+        return;
+    }
+    if (s->is_tail)
+        s->end = s->from + due;
+    s->have = offset + due;
+    s->last = last;
+    s->peer = p->id;
+    p->stats.headers += due;
+    if (spv_fetch_complete(s))
+        p->stats.segments += !s->is_tail;
+    else
+        spv_fetch_ask(f, p, s, now);
+    spv_fetch_skip_empty(f);
+    spv_fetch_note_ready(f, now);
+}
+
+int spv_fetch_headers(struct spv_fetch *f, uint64_t id, const struct spv_msg_headers *msg,
+                      struct spv_now now)
+{
+    struct spv_fetch_peer *p = NULL;
+    for (size_t i = 0; id && !p && i < SPV_NODE_MAX_PEERS; i++)
+        if (f->peer[i].id == id)
+            p = &f->peer[i];
+    unsigned at;
+    enum fit fit = p ? match(f, p, &at, msg) : FIT_NONE;
+    if (fit == FIT_NONE)
+        return 0;
+    const struct spv_fetch_open o = p->open[at];
+    struct spv_fetch_segment *s = spv_fetch_segment_of(f, o.serial);
+    if (!msg->n && s && s->is_tail)
+        fit = FIT_START; /* the last mark is its tip */
+    const bool wanted = s && !spv_fetch_complete(s) && spv_fetch_asks_next(&o, s) && !p->drop;
+    if (wanted && fit != FIT_BEHIND && make_room(s) < 0)
+        return SPV_ERR_NOMEM;
+    settle(p, at);
+    spv_fetch_measure(p, &o, fit == FIT_BEHIND ? 0 : msg->n, now);
+    if (fit == FIT_BEHIND && s && !p->drop)
+        behind(p, s, now);
+    else if (wanted)
+        take(f, p, s, fit == FIT_START ? o.offset : 0, msg, now);
+    if (!wanted || fit == FIT_BEHIND)
+        p->stats.wasted += msg->n;
+    const int rc = spv_fetch_plan(f, now);
+    return rc < 0 ? rc : 1;
+}

@@ -1,0 +1,348 @@
+/* Who is asked for what. After each input everything that can be handed out is: again and again the
+ * peer that would answer soonest gets the lowest segment that nobody is asked for.
+ *
+ * How many segments a peer is asked for at once (its window) grows by two with each answer that
+ * comes in good time and shrinks when answers queue up on the way, so that its line is full and its
+ * queue short. Its speed is what it gave divided by the time that it was busy giving it.
+ *
+ * A slow peer must not hold up the others: it gets only segments that lie so far ahead that they
+ * are needed no sooner than it can bring them. And a segment whose answer is overdue is asked of
+ * one more peer that has nothing better to do (hedged), when that one should bring it in less than
+ * half of the time that the first may still take. How long that is, nobody knows once the answer is
+ * late: as long again as it is late already is the guess. So with an honest estimate a peer that is
+ * silent is hedged after three times the time that the best one would have taken. */
+#include "spv/sync/segments_state.h"
+
+#define GUESS_RATE 2000.0 /* ours: headers a second while nobody's speed is known */
+#define GOOD_TIME (SPV_SECOND / 2) /* ours: an answer may wait so long behind others */
+#define SLACK (SPV_SECOND / 50) /* ours: differences below this are chance */
+#define SLOW_TIMES 4 /* ours: as many times slower than the best peer is slow */
+#define LEAST_WINDOW 2 /* one on its way while one is being answered */
+#define MEMORY 0.875 /* of earlier answers in a peer's speed: the last eight count */
+
+/* ---- speed ---- */
+
+double spv_fetch_rate(const struct spv_fetch_peer *p)
+{
+    return p->rtt_us && p->headers > 0 ? p->headers * (double)SPV_SECOND / (p->busy_us + 1) : 0;
+}
+
+void spv_fetch_measure(struct spv_fetch_peer *p, const struct spv_fetch_open *o, size_t n,
+                       struct spv_now now)
+{
+    const uint64_t took = now.mono_us - o->asked_us;
+    /* it was busy with this one since its last answer, or since the request had reached it */
+    const uint64_t reached = o->asked_us + p->rtt_us;
+    const uint64_t since = p->last_us > reached ? p->last_us : reached;
+    p->last_us = now.mono_us;
+    if (!n)
+        return;
+    p->headers = p->headers * MEMORY + (double)n;
+    p->busy_us = p->busy_us * MEMORY + (now.mono_us > since ? (double)(now.mono_us - since) : 0);
+    if (!p->rtt_us || took < p->rtt_us)
+        p->rtt_us = took ? took : 1;
+    if (took <= 2 * p->rtt_us + GOOD_TIME)
+        p->window += 2;
+    else if (took > 2 * (p->rtt_us + GOOD_TIME) && p->window > LEAST_WINDOW)
+        p->window--;
+    if (p->window > SPV_FETCH_MAX_OPEN)
+        p->window = SPV_FETCH_MAX_OPEN;
+}
+
+/* What the planner goes by during one pass. */
+struct pass {
+    struct spv_fetch *f;
+    uint64_t now_us;
+    double guess_rate; /* of a peer that is not known: as good as the best, until it is late */
+    uint64_t guess_rtt_us;
+    double all_rates;
+};
+
+static double rate(const struct pass *x, const struct spv_fetch_peer *p)
+{
+    const double r = spv_fetch_rate(p);
+    return r > 0 ? r : x->guess_rate;
+}
+
+static uint64_t rtt(const struct pass *x, const struct spv_fetch_peer *p)
+{
+    return p->rtt_us ? p->rtt_us : x->guess_rtt_us;
+}
+
+static uint64_t in_time(double headers, double per_second)
+{
+    const double us = headers * (double)SPV_SECOND / per_second;
+    return us < 1e15 ? (uint64_t)us : (uint64_t)1e15;
+}
+
+/* When open request number `at` should be answered. */
+static uint64_t expected(const struct pass *x, const struct spv_fetch_peer *p, unsigned at)
+{
+    double ahead = 0;
+    for (unsigned i = 0; i <= at; i++)
+        ahead += p->open[i].n;
+    const uint64_t busy = p->last_us > p->open[0].asked_us ? p->last_us : p->open[0].asked_us;
+    const uint64_t by_rate = busy + in_time(ahead, rate(x, p));
+    const uint64_t by_way = p->open[at].asked_us + rtt(x, p);
+    return by_rate > by_way ? by_rate : by_way;
+}
+
+/* From now until it comes: when it is late, as long again as it is late already. */
+static uint64_t eta(uint64_t expected_us, uint64_t now_us)
+{
+    return expected_us > now_us ? expected_us - now_us : now_us - expected_us;
+}
+
+/* How long a peer would take for so many more headers. */
+static uint64_t time_for(const struct pass *x, const struct spv_fetch_peer *p, uint32_t more)
+{
+    double n = more;
+    uint64_t late = 0;
+    for (unsigned i = 0; i < p->n_open; i++)
+        n += p->open[i].n;
+    if (p->n_open) {
+        const uint64_t first = expected(x, p, 0);
+        late = x->now_us > first ? x->now_us - first : 0;
+    }
+    return rtt(x, p) + in_time(n, rate(x, p)) + late;
+}
+
+static uint32_t next_of(const struct spv_fetch_segment *s)
+{
+    const uint32_t left = s->end - s->from - s->have;
+    return left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
+}
+
+/* ---- asking ---- */
+
+void spv_fetch_ask(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch_segment *s,
+                   struct spv_now now)
+{
+    const struct spv_blockhash *first = s->have ? &s->last : &s->start;
+    struct spv_blockhash locator[2] = {*first, s->start};
+    /* What was taken already is not replaced by what follows the segment's start. */
+    const size_t n = s->have && !s->is_long ? 2 : 1;
+    if (s->is_long && s->have - s->base > SPV_FETCH_LONG_ROOM - SPV_MAX_HEADERS)
+        return; /* when the owner has taken what there is */
+    for (unsigned i = 0; i < p->n_open; i++) {
+        struct spv_fetch_open *o = &p->open[i];
+        if (spv_blockhash_eq(&o->first, first) && spv_blockhash_eq(&o->stop, &s->stop)) {
+            o->serial = s->serial; /* asked before the range was begun anew: it will do */
+            o->offset = s->have;
+            return;
+        }
+    }
+    if (p->n_open == SPV_FETCH_MAX_OPEN)
+        return;
+    spv_effects_send_getheaders_until(f->cfg.effects, p->id, locator, n, &s->stop);
+    p->open[p->n_open++] = (struct spv_fetch_open){.serial = s->serial,
+                                                   .offset = s->have,
+                                                   .n = next_of(s),
+                                                   .first = *first,
+                                                   .base = locator[n - 1],
+                                                   .stop = s->stop,
+                                                   .asked_us = now.mono_us};
+}
+
+/* ---- looking ---- */
+
+static void survey_peers(struct pass *x)
+{
+    x->guess_rate = 0;
+    x->guess_rtt_us = 0;
+    x->all_rates = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_fetch_peer *p = &x->f->peer[i];
+        p->resting = !p->id || p->drop;
+        if (p->resting)
+            continue;
+        const double r = spv_fetch_rate(p);
+        x->all_rates += r;
+        if (r > x->guess_rate) {
+            x->guess_rate = r;
+            x->guess_rtt_us = p->rtt_us;
+        }
+    }
+    if (x->guess_rate <= 0)
+        x->guess_rate = GUESS_RATE;
+}
+
+static void note_holder(const struct pass *x, struct spv_fetch_segment *s,
+                        const struct spv_fetch_peer *p, unsigned at)
+{
+    const uint64_t expected_us = expected(x, p, at);
+    /* Of a peer that is not known yet nothing is taken before it is late. */
+    const uint64_t wait = p->rtt_us || expected_us <= x->now_us ? eta(expected_us, x->now_us) : 0;
+    if (!s->holders || wait < s->eta_us)
+        s->eta_us = wait;
+    if (!s->holders || expected_us > s->expected_us)
+        s->expected_us = expected_us;
+    s->holders++;
+}
+
+static void survey_segments(const struct pass *x)
+{
+    for (size_t i = 0; i < x->f->n; i++)
+        x->f->segment[i].holders = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_fetch_peer *p = &x->f->peer[i];
+        for (unsigned at = 0; p->id && !p->drop && at < p->n_open; at++) {
+            const struct spv_fetch_open *o = &p->open[at];
+            struct spv_fetch_segment *s = spv_fetch_segment_of(x->f, o->serial);
+            if (s && spv_fetch_asks_next(o, s) && !spv_fetch_lacks(p, s, x->now_us))
+                note_holder(x, s, p, at);
+        }
+    }
+}
+
+/* ---- choosing ---- */
+
+/* Has the peer room for one more? What only ends a segment takes no room. */
+static bool has_room(const struct spv_fetch_peer *p)
+{
+    unsigned begun = 0;
+    for (unsigned i = 0; i < p->n_open; i++)
+        begun += p->open[i].offset == 0;
+    return p->n_open < SPV_FETCH_MAX_OPEN && begun < p->window;
+}
+
+static bool holds(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s)
+{
+    for (unsigned i = 0; i < p->n_open; i++)
+        if (spv_fetch_asks_next(&p->open[i], s))
+            return true;
+    return false;
+}
+
+static bool may_have(const struct pass *x, const struct spv_fetch_peer *p,
+                     const struct spv_fetch_segment *s)
+{
+    return !spv_fetch_complete(s) && !spv_fetch_lacks(p, s, x->now_us) &&
+           !(s->is_long && s->have - s->base > SPV_FETCH_LONG_ROOM - SPV_MAX_HEADERS);
+}
+
+/* How much later than the last holder's time a peer may hedge. */
+static uint64_t hedge_after(const struct pass *x, const struct spv_fetch_peer *p,
+                            const struct spv_fetch_segment *s)
+{
+    return 2 * time_for(x, p, next_of(s)) + SLACK;
+}
+
+static bool worth_hedging(const struct pass *x, const struct spv_fetch_peer *p,
+                          const struct spv_fetch_segment *s)
+{
+    return s->holders && s->holders < SPV_FETCH_HOLDERS && may_have(x, p, s) && !holds(p, s) &&
+           s->eta_us > hedge_after(x, p, s);
+}
+
+/* Would a peer that is not slow bring it much sooner? */
+static bool too_slow_for(const struct pass *x, const struct spv_fetch_peer *p,
+                         const struct spv_fetch_segment *s)
+{
+    const uint64_t mine = time_for(x, p, next_of(s));
+    const uint64_t needed =
+        x->all_rates > 0 ? in_time(s->from - x->f->segment[0].from, x->all_rates) : 0;
+    if (!p->rtt_us || needed >= mine)
+        return false;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_fetch_peer *q = &x->f->peer[i];
+        if (q->id && q != p && !q->drop && q->rtt_us && !spv_fetch_lacks(q, s, x->now_us) &&
+            mine > SLOW_TIMES * time_for(x, q, next_of(s)) + SLACK)
+            return true;
+    }
+    return false;
+}
+
+static struct spv_fetch_segment *choose(const struct pass *x, const struct spv_fetch_peer *p)
+{
+    struct spv_fetch *f = x->f;
+    size_t lowest = 0;
+    while (lowest < f->n && spv_fetch_complete(&f->segment[lowest]))
+        lowest++;
+    if (lowest < f->n && worth_hedging(x, p, &f->segment[lowest]))
+        return &f->segment[lowest]; /* everything waits for it */
+    for (size_t i = lowest; i < f->n; i++) {
+        struct spv_fetch_segment *s = &f->segment[i];
+        if (!s->holders && may_have(x, p, s) && !too_slow_for(x, p, s))
+            return s;
+    }
+    for (size_t i = lowest; i < f->n; i++)
+        if (worth_hedging(x, p, &f->segment[i]))
+            return &f->segment[i];
+    return NULL;
+}
+
+/* Their segment is asked of somebody else: they have been asked for too much. */
+static void hedged(struct spv_fetch *f, const struct spv_fetch_segment *s)
+{
+    f->hedges++;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_fetch_peer *p = &f->peer[i];
+        if (!p->id || !holds(p, s))
+            continue;
+        p->stats.hedged++;
+        p->window = p->window / 2 > LEAST_WINDOW ? p->window / 2 : LEAST_WINDOW;
+    }
+}
+
+/* The peer with room that would answer soonest. */
+static struct spv_fetch_peer *soonest(const struct pass *x)
+{
+    struct spv_fetch_peer *best = NULL;
+    uint64_t best_us = 0;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_fetch_peer *p = &x->f->peer[i];
+        if (p->resting || !has_room(p))
+            continue;
+        const uint64_t us = time_for(x, p, SPV_MAX_HEADERS);
+        if (!best || us < best_us) {
+            best = p;
+            best_us = us;
+        }
+    }
+    return best;
+}
+
+/* When a segment that is asked of somebody becomes worth hedging. */
+static uint64_t next_look(const struct pass *x)
+{
+    uint64_t first = SPV_NEVER;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        const struct spv_fetch_peer *p = &x->f->peer[i];
+        if (!p->id || p->drop || !has_room(p))
+            continue;
+        for (size_t k = 0; k < x->f->n; k++) {
+            const struct spv_fetch_segment *s = &x->f->segment[k];
+            if (!s->holders || s->holders >= SPV_FETCH_HOLDERS || !may_have(x, p, s) || holds(p, s))
+                continue;
+            const uint64_t at = s->expected_us + hedge_after(x, p, s) + 1;
+            if (at > x->now_us && at < first)
+                first = at;
+        }
+    }
+    return first;
+}
+
+int spv_fetch_plan(struct spv_fetch *f, struct spv_now now)
+{
+    struct pass x = {.f = f, .now_us = now.mono_us};
+    struct spv_fetch_peer *p;
+    f->plan_us = SPV_NEVER;
+    if (!f->active)
+        return f->cfg.effects->error;
+    survey_peers(&x);
+    survey_segments(&x);
+    while ((p = soonest(&x)) != NULL) {
+        struct spv_fetch_segment *s = choose(&x, p);
+        if (!s) {
+            p->resting = true;
+            continue;
+        }
+        if (s->holders)
+            hedged(f, s);
+        spv_fetch_ask(f, p, s, now);
+        note_holder(&x, s, p, p->n_open - 1);
+    }
+    f->plan_us = next_look(&x);
+    return f->cfg.effects->error;
+}

@@ -1,0 +1,115 @@
+/* The insides of fetch, shared by its source files: fetch.c (the range, its segments, time),
+ * fetch_answers.c (what peers send), fetch_plan.c (who is asked for what). */
+#ifndef SPV_SPV_SYNC_SEGMENTS_STATE_H
+#define SPV_SPV_SYNC_SEGMENTS_STATE_H
+
+#include "spv/sync/segments.h"
+
+#define SPV_FETCH_HOLDERS 3 /* ours: peers asked for one segment at a time; two are slow, then */
+#define SPV_FETCH_LONG_ROOM                                                                        \
+    (2 * SPV_MAX_HEADERS) /* kept of a segment too long to be held whole                           \
+                           */
+
+/* The headers above a known one up to a mark. */
+struct spv_fetch_segment {
+    uint64_t serial; /* counts up and is never used again */
+    uint32_t from; /* height of the known header */
+    uint32_t end; /* the mark's */
+    struct spv_blockhash start; /* the known header's hash */
+    struct spv_blockhash stop; /* the mark's */
+    bool is_long; /* given as it comes: unproven */
+    bool is_tail; /* ends where the first answer to it ends */
+    struct spv_header *headers; /* number base on; NULL: none yet */
+    uint32_t base; /* 0 unless long: those before it were taken and are gone */
+    uint32_t taken; /* by the owner */
+    uint32_t have; /* verified as far as they can be alone */
+    struct spv_blockhash last; /* hash of number have - 1 */
+    uint64_t peer; /* who gave that one */
+    /* as the planner sees it now */
+    unsigned holders; /* peers that are asked for the next of it */
+    uint64_t eta_us; /* until the first of them should answer */
+    uint64_t expected_us; /* when the last of them should have answered */
+};
+
+/* A getheaders on its way. */
+struct spv_fetch_open {
+    uint64_t serial; /* of the segment; it may be gone */
+    uint32_t offset; /* the segment's have when it was asked for */
+    uint32_t n; /* headers to come */
+    struct spv_blockhash first; /* the first locator hash: the answer's first previous hash */
+    struct spv_blockhash base; /* the second, or the first again */
+    struct spv_blockhash stop;
+    uint64_t asked_us;
+};
+
+struct spv_fetch_peer {
+    uint64_t id; /* 0: free slot */
+    struct spv_fetch_open *open; /* in the order of asking: room for SPV_FETCH_MAX_OPEN */
+    unsigned n_open;
+    unsigned window;
+    int drop; /* why it is to be dropped; 0: it is not */
+    bool told; /* its drop was pulled */
+    bool resting; /* the planner has nothing for it now */
+    uint32_t behind_from; /* it lacks this height, ... */
+    uint64_t behind_until_us; /* ... or did; 0: not known to be behind */
+    uint64_t last_us; /* its last answer */
+    uint64_t rtt_us; /* its quickest answer; 0: none yet */
+    double headers, busy_us; /* decaying sums: its speed is their quotient */
+    struct spv_fetch_peer_stats stats;
+};
+
+struct spv_fetch {
+    struct spv_fetch_config cfg;
+    struct spv_blockhash genesis;
+    uint32_t interval;
+    bool active;
+    bool tail; /* it is still to be made a segment of */
+    size_t mark, end; /* the next one to make a segment of, and one past the last */
+    struct spv_checkpoint top; /* where the next segment starts */
+    uint64_t serial; /* the next segment's */
+    uint64_t ready_us; /* since when the lowest segment waits to be taken; 0: it does not */
+    struct spv_header *stage; /* room for a piece made of several segments */
+    struct spv_fetch_segment segment[SPV_FETCH_MAX_SEGMENTS]; /* lowest first */
+    size_t n;
+    struct spv_fetch_peer peer[SPV_NODE_MAX_PEERS];
+    uint64_t plan_us; /* when the planner wants to look again */
+    uint64_t hedges, done;
+};
+
+static inline bool spv_fetch_complete(const struct spv_fetch_segment *s)
+{
+    return s->have == s->end - s->from;
+}
+
+/* Does the request ask for what comes next of the segment? It may have been begun anew since, with
+ * other headers in its place. */
+static inline bool spv_fetch_asks_next(const struct spv_fetch_open *o,
+                                       const struct spv_fetch_segment *s)
+{
+    return o->serial == s->serial && o->offset == s->have &&
+           spv_blockhash_eq(&o->first, s->have ? &s->last : &s->start);
+}
+
+/* fetch.c */
+struct spv_fetch_segment *spv_fetch_segment_of(struct spv_fetch *f, uint64_t serial);
+bool spv_fetch_lacks(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s,
+                     uint64_t mono_us);
+/* After the lowest segment may have changed. */
+void spv_fetch_note_ready(struct spv_fetch *f, struct spv_now now);
+/* Passes over the tail when there is none. */
+void spv_fetch_skip_empty(struct spv_fetch *f);
+/* When a peer that is asked must have answered; SPV_NEVER when it is not asked. */
+uint64_t spv_fetch_stall_us(const struct spv_fetch *f, const struct spv_fetch_peer *p);
+
+/* fetch_plan.c */
+/* Hands out what is to be asked now. Returns the effect queue's error. */
+int spv_fetch_plan(struct spv_fetch *f, struct spv_now now);
+/* Asks a peer for what comes next of a segment. */
+void spv_fetch_ask(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch_segment *s,
+                   struct spv_now now);
+/* An answer came: how fast is the peer? */
+void spv_fetch_measure(struct spv_fetch_peer *p, const struct spv_fetch_open *o, size_t n,
+                       struct spv_now now);
+double spv_fetch_rate(const struct spv_fetch_peer *p); /* headers a second; 0: not known */
+
+#endif

@@ -1,0 +1,131 @@
+/* Answers that neither bring our chain on nor show that the peer has no better one: a chain that
+ * leaves ours where the database cannot judge it, headers that our clock calls future ones, a chain
+ * of less work than ours, one of too little work for the network. None of them proves a lie.
+ *
+ * Such a peer has answered, so its request is settled and the others are asked. It vouches for
+ * nothing, and it cannot keep a peer that has our tip from doing so. */
+#include "spv/chain/chain_state.h"
+#include "spv/sync/sync_state.h"
+#include "util/u256.h"
+
+/* Its answer is settled, and it does not count. */
+static void set_apart(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+{
+    spv_lowwork_forget(s, p->id);
+    p->deadline_us = 0;
+    p->unlinked = 0;
+    spv_sync_withhold(s, p, why);
+}
+
+/* ---- a chain that leaves ours below the base ---- */
+
+/* The base is in every locator, so a peer that answers from genesis lacks it: it is behind when its
+ * chain ends below the base, and has another chain when that reaches as high. */
+static bool is_behind(const struct spv_sync_peer *p, const struct spv_msg_headers *msg,
+                      const struct spv_record *genesis, uint32_t base)
+{
+    return spv_blockhash_eq(&msg->headers[0].prev, &genesis->hash) && msg->n < base &&
+           (msg->n < SPV_MAX_HEADERS || p->claim < base);
+}
+
+int spv_sync_apart(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_msg_headers *msg)
+{
+    struct spv_base base;
+    struct spv_record genesis;
+    const int rc = spv_chain_at(s->cfg.chain, &genesis, 0);
+
+    if (rc < 0)
+        return rc;
+    spv_chain_base(s->cfg.chain, &base);
+    if (is_behind(p, msg, &genesis, base.height)) {
+        const bool useful = p->useful;
+        p->deadline_us = 0;
+        p->shown = genesis.work;
+        p->given = (uint32_t)msg->n;
+        spv_sync_finish(s, p);
+        p->useful = useful;
+        return 0;
+    }
+    set_apart(s, p, SPV_WARN_FORK_BELOW_START);
+    p->given = base.height;
+    if (s->cfg.discovers) { /* there are others to be found */
+        if (s->told_apart++ < SPV_SYNC_TOLD)
+            spv_sync_warn(s, p, SPV_WARN_FORK_BELOW_START);
+        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_BASE);
+    }
+    return 0;
+}
+
+/* ---- headers from the future ---- */
+
+void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_header *header,
+                     struct spv_now now)
+{
+    int64_t wait = (int64_t)header->time - SPV_MAX_FUTURE - now.unix_s;
+    if (p) {
+        set_apart(s, p, SPV_WARN_FUTURE_HEADERS);
+        p->given = spv_chain_tip(s->cfg.chain)->height;
+        p->given_s = (int64_t)header->time - now.unix_s;
+    }
+    if (wait < 1)
+        wait = 1;
+    if (wait > SPV_SYNC_RETRY)
+        wait = SPV_SYNC_RETRY; /* our clock may be set right any time */
+    const uint64_t at = now.mono_us + (uint64_t)wait * SPV_SECOND;
+    if (at < s->retry_us)
+        s->retry_us = at;
+}
+
+bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_sync_peer *p)
+{
+    (void)s;
+    return p->withheld == SPV_WARN_FUTURE_HEADERS &&
+           p->given_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
+}
+
+void spv_sync_retry(struct spv_sync *s)
+{
+    s->retry_us = SPV_NEVER;
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
+        if (s->peer[i].withheld == SPV_WARN_FUTURE_HEADERS)
+            s->peer[i].withheld = SPV_WARN_NONE;
+}
+
+/* ---- less work than ours ---- */
+
+int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
+                        const struct spv_blockhash *last)
+{
+    struct spv_record r;
+    const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
+    if (rc == 1) {
+        p->shown = r.work;
+        p->given = r.height;
+        if (r.height > p->claim)
+            p->claim = r.height;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* An empty answer says that its chain ends at a header of our locator, near our tip or at it: then
+ * its claim decides. */
+bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p)
+{
+    const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
+    return spv_u256_is_zero(&p->shown) ? p->claim < tip->height
+                                       : spv_u256_cmp(&p->shown, &tip->work) < 0;
+}
+
+/* ---- too little work for the network ---- */
+
+void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t height,
+                       const struct spv_u256 *work)
+{
+    p->given = height;
+    p->given_work = *work;
+    /* it comes again and again, and may have more each time */
+    if (spv_u256_cmp(work, &s->told_work) != 0)
+        spv_sync_warn(s, p, SPV_WARN_LOW_WORK);
+    s->told_work = *work;
+    spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_WORK);
+}

@@ -1,0 +1,359 @@
+/* The address book's rows. Each save is one transaction, so a crash leaves the book before or after
+ * it; and the book is only a memory of where peers may be, so a row that makes no sense is skipped,
+ * not complained of: the file may come from a stranger, who may as well have written sensible rows
+ * that lead nowhere.
+ *
+ * Statements are prepared for each call: a save comes every few minutes. */
+#include "store/db.h"
+
+#include <string.h>
+
+#include "store/schema.h"
+#include "util/hex.h"
+
+#define ADDRESS_COLUMNS                                                                            \
+    "host, port, services, source, last_seen, last_try, last_success, attempts, slow, failure, "   \
+    "tried, anchor"
+#define KEY "book_key" /* meta: the buckets' secret, hexadecimal */
+/* The year 36812: nothing overflows when times are compared. */
+#define TIME_MAX (INT64_C(1) << 40)
+
+/* Reading. */
+
+static bool integer(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int64_t max)
+{
+    *out = sqlite3_column_int64(st, column);
+    return sqlite3_column_type(st, column) == SQLITE_INTEGER && *out >= min && *out <= max;
+}
+
+/* Text without a NUL inside that fits; false also for no memory, which a later call will tell. */
+static bool text(char *out, size_t cap, sqlite3_stmt *st, int column)
+{
+    if (sqlite3_column_type(st, column) != SQLITE_TEXT)
+        return false;
+    const char *at = (const char *)sqlite3_column_text(st, column);
+    const size_t n = (size_t)sqlite3_column_bytes(st, column);
+    if (at == NULL || n == 0 || n >= cap || strlen(at) != n)
+        return false;
+    memcpy(out, at, n + 1);
+    return true;
+}
+
+static bool read_address(struct spv_book_address *out, sqlite3_stmt *st)
+{
+    char host[SPV_HOST_MAX];
+    int64_t port, services, attempts, slow, failure, tried, anchor;
+    memset(out, 0, sizeof *out);
+    if (!text(host, sizeof host, st, 0) || !integer(&port, st, 1, 1, UINT16_MAX) ||
+        !integer(&services, st, 2, INT64_MIN, INT64_MAX) ||
+        !integer(&out->last_seen, st, 4, 0, TIME_MAX) ||
+        !integer(&out->last_try, st, 5, 0, TIME_MAX) ||
+        !integer(&out->last_success, st, 6, 0, TIME_MAX) ||
+        !integer(&attempts, st, 7, 0, UINT32_MAX) || !integer(&slow, st, 8, 0, UINT32_MAX) ||
+        !integer(&failure, st, 9, INT16_MIN, 0) || !integer(&tried, st, 10, 0, 1) ||
+        !integer(&anchor, st, 11, 0, 1))
+        return false;
+    const int source = sqlite3_column_bytes(st, 3);
+    if (sqlite3_column_type(st, 3) != SQLITE_BLOB || source < 1 || source > SPV_BOOK_SOURCE)
+        return false;
+    if (spv_netaddr_from_host(&out->addr, host, (uint16_t)port) != SPV_OK)
+        return false;
+    memcpy(out->source, sqlite3_column_blob(st, 3), (size_t)source);
+    out->source_len = (uint8_t)source;
+    out->services = (uint64_t)services;
+    out->attempts = (uint32_t)attempts;
+    out->slow = (uint32_t)slow;
+    out->failure = (int)failure;
+    out->tried = tried != 0;
+    out->anchor = anchor != 0;
+    return true;
+}
+
+static bool read_ban(struct spv_book_ban *out, sqlite3_stmt *st)
+{
+    int64_t code;
+    memset(out, 0, sizeof *out);
+    if (!text(out->address, sizeof out->address, st, 0) ||
+        !integer(&out->since, st, 1, 0, TIME_MAX) || !integer(&out->until, st, 2, 0, TIME_MAX) ||
+        !integer(&code, st, 3, INT16_MIN, 0))
+        return false;
+    out->code = (int)code;
+    return true;
+}
+
+static int prepare(struct spv_store *s, sqlite3_stmt **st, const char *sql)
+{
+    const int code = sqlite3_prepare_v2(s->db, sql, -1, st, NULL);
+    return code == SQLITE_OK ? SPV_OK : spv_db_prepare_error(s, code, "read the address book");
+}
+
+/* How many rows to make room for: what the table says it has, up to what the book holds. */
+static int room(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
+{
+    const int rc = spv_db_integer(s, n, sql, "read the address book");
+    if (*n > most)
+        *n = most;
+    return rc;
+}
+
+static int load_addresses(struct spv_store *s, struct spv_book *out)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t most = 0;
+    int rc = room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
+                  SPV_BOOK_ADDRESSES);
+    if (rc == SPV_OK && most > 0) {
+        out->addresses = sqlite3_malloc64((uint64_t)most * sizeof *out->addresses);
+        if (out->addresses == NULL)
+            return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the address book");
+    }
+    /* What served us before comes first, should a stranger have put more here than we take. */
+    if (rc == SPV_OK)
+        rc = prepare(s, &st,
+                     "SELECT " ADDRESS_COLUMNS " FROM peer_address"
+                     " ORDER BY anchor DESC, tried DESC, last_success DESC LIMIT 20480");
+    int code = SQLITE_DONE;
+    while (rc == SPV_OK && out->n < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
+        out->n += read_address(&out->addresses[out->n], st);
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
+        rc = spv_db_error(s, code, "read the address book");
+    (void)sqlite3_finalize(st);
+    return rc;
+}
+
+static int load_bans(struct spv_store *s, struct spv_book *out)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t most = 0;
+    int rc =
+        room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)", SPV_BOOK_BANS);
+    if (rc == SPV_OK && most > 0) {
+        out->bans = sqlite3_malloc64((uint64_t)most * sizeof *out->bans);
+        if (out->bans == NULL)
+            return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the bans");
+    }
+    if (rc == SPV_OK)
+        rc = prepare(s, &st,
+                     "SELECT address, since, until, code FROM peer_ban"
+                     " ORDER BY until DESC LIMIT 1024");
+    int code = SQLITE_DONE;
+    while (rc == SPV_OK && out->n_bans < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
+        out->n_bans += read_ban(&out->bans[out->n_bans], st);
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
+        rc = spv_db_error(s, code, "read the bans");
+    (void)sqlite3_finalize(st);
+    return rc;
+}
+
+static int load_key(struct spv_store *s, struct spv_book *out)
+{
+    char hex[2 * SPV_BOOK_KEY + 1];
+    const int rc = spv_db_meta(s, hex, sizeof hex, KEY);
+    /* One that cannot be read is drawn anew: addresses then change their buckets, no more. */
+    out->keyed = rc > 0 && spv_hex_decode(out->key, sizeof out->key, hex) == SPV_OK;
+    return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : SPV_OK;
+}
+
+static int load(struct spv_store *s, struct spv_book *out)
+{
+    memset(out, 0, sizeof *out);
+    int rc = spv_db_exec(s, "BEGIN", "read the address book");
+    if (rc != SPV_OK)
+        return rc;
+    rc = load_key(s, out);
+    if (rc == SPV_OK)
+        rc = load_addresses(s, out);
+    if (rc == SPV_OK)
+        rc = load_bans(s, out);
+    spv_db_rollback(s);
+    if (rc != SPV_OK)
+        spv_store_book_free(out);
+    return rc;
+}
+
+/* Removes the table or view of this name, if there is one. */
+static int drop(struct spv_store *s, const char *name)
+{
+    int64_t view = 0;
+    char sql[128];
+    (void)sqlite3_snprintf(sizeof sql, sql,
+                           "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND"
+                           " name = '%s' COLLATE NOCASE",
+                           name);
+    int rc = spv_db_integer(s, &view, sql, "begin a new address book");
+    (void)sqlite3_snprintf(sizeof sql, sql, "DROP %s IF EXISTS %s", view > 0 ? "VIEW" : "TABLE",
+                           name);
+    return rc == SPV_OK ? spv_db_exec(s, sql, "begin a new address book") : rc;
+}
+
+/* Keeps the rows of a table aside: whether that could be done. */
+static bool keep(struct spv_store *s, const char *sql)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+int spv_book_begin_anew(struct spv_store *s)
+{
+    /* only one of them may be broken */
+    const bool addresses = keep(s, "CREATE TEMP TABLE kept_address AS SELECT " ADDRESS_COLUMNS
+                                   " FROM main.peer_address LIMIT 20480");
+    const bool bans = keep(s, "CREATE TEMP TABLE kept_ban AS SELECT address, since, until, code,"
+                              " reason FROM main.peer_ban LIMIT 1024");
+    int rc = drop(s, "peer_address");
+    if (rc == SPV_OK)
+        rc = drop(s, "peer_ban");
+    if (rc == SPV_OK)
+        rc = drop(s, "block_header");
+    if (rc == SPV_OK) /* the schema's step makes the view anew, too, and wants one to drop */
+        rc =
+            spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
+    if (rc == SPV_OK)
+        rc = spv_db_exec(s, spv_schema_book, "begin a new address book");
+    if (rc == SPV_OK && addresses)
+        rc = spv_db_exec(s,
+                         "INSERT OR IGNORE INTO main.peer_address SELECT * FROM kept_address;"
+                         "DROP TABLE kept_address",
+                         "keep the address book");
+    if (rc == SPV_OK && bans)
+        rc = spv_db_exec(s,
+                         "INSERT OR IGNORE INTO main.peer_ban SELECT * FROM kept_ban;"
+                         "DROP TABLE kept_ban",
+                         "keep the bans");
+    return rc;
+}
+
+/* Nothing in the book is worth a sync that does not start: it begins anew. */
+static int begin_anew(struct spv_store *s)
+{
+    int rc = spv_db_begin(s);
+    if (rc == SPV_OK)
+        rc = spv_book_begin_anew(s);
+    if (rc == SPV_OK)
+        rc = spv_db_commit(s);
+    if (rc != SPV_OK)
+        spv_db_rollback(s);
+    return rc;
+}
+
+int spv_store_book_load(struct spv_store *s, struct spv_book *out)
+{
+    int rc = load(s, out);
+    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && begin_anew(s) == SPV_OK)
+        rc = load(s, out);
+    return rc;
+}
+
+void spv_store_book_free(struct spv_book *book)
+{
+    sqlite3_free(book->addresses);
+    sqlite3_free(book->bans);
+    memset(book, 0, sizeof *book);
+}
+
+/* Writing. */
+
+static int run(struct spv_store *s, sqlite3_stmt *st, int bound)
+{
+    int code = bound == SQLITE_OK ? sqlite3_step(st) : bound;
+    (void)sqlite3_reset(st);
+    return code == SQLITE_DONE ? SPV_OK : spv_db_error(s, code, "write the address book");
+}
+
+static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv_book_address *a)
+{
+    char host[SPV_HOST_MAX];
+    const int rc = spv_netaddr_to_host(host, &a->addr);
+    if (rc < 0)
+        return spv_db_fail(s, rc, "%s: an address that has no text form", s->path);
+    int code = sqlite3_bind_text(st, 1, host, -1, SQLITE_STATIC);
+    code |= sqlite3_bind_int64(st, 2, a->addr.port);
+    code |= sqlite3_bind_int64(st, 3, (int64_t)a->services);
+    code |= sqlite3_bind_blob(st, 4, a->source, a->source_len, SQLITE_STATIC);
+    code |= sqlite3_bind_int64(st, 5, a->last_seen);
+    code |= sqlite3_bind_int64(st, 6, a->last_try);
+    code |= sqlite3_bind_int64(st, 7, a->last_success);
+    code |= sqlite3_bind_int64(st, 8, a->attempts);
+    code |= sqlite3_bind_int64(st, 9, a->slow);
+    code |= sqlite3_bind_int64(st, 10, a->failure);
+    code |= sqlite3_bind_int64(st, 11, a->tried);
+    code |= sqlite3_bind_int64(st, 12, a->anchor);
+    return run(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
+}
+
+static int write_addresses(struct spv_store *s, const struct spv_book_changes *c)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = prepare(s, &st,
+                     "INSERT OR REPLACE INTO peer_address (" ADDRESS_COLUMNS
+                     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+    for (size_t i = 0; rc == SPV_OK && i < c->n_changed; i++)
+        rc = write_address(s, st, &c->changed[i]);
+    (void)sqlite3_finalize(st);
+    return rc;
+}
+
+static int remove_addresses(struct spv_store *s, const struct spv_book_changes *c)
+{
+    sqlite3_stmt *st = NULL;
+    char host[SPV_HOST_MAX];
+    int rc = prepare(s, &st, "DELETE FROM peer_address WHERE host = ?1 AND port = ?2");
+    for (size_t i = 0; rc == SPV_OK && i < c->n_removed; i++) {
+        if (spv_netaddr_to_host(host, &c->removed[i]) != SPV_OK)
+            continue;
+        int code = sqlite3_bind_text(st, 1, host, -1, SQLITE_STATIC);
+        code |= sqlite3_bind_int64(st, 2, c->removed[i].port);
+        rc = run(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
+    }
+    (void)sqlite3_finalize(st);
+    return rc;
+}
+
+static int write_bans(struct spv_store *s, const struct spv_book_changes *c)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_exec(s, "DELETE FROM peer_ban", "write the bans");
+    if (rc == SPV_OK)
+        rc = prepare(s, &st,
+                     "INSERT OR REPLACE INTO peer_ban (address, since, until, code, reason)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5)");
+    for (size_t i = 0; rc == SPV_OK && i < c->n_bans; i++) {
+        const struct spv_book_ban *b = &c->bans[i];
+        int code = sqlite3_bind_text(st, 1, b->address, -1, SQLITE_STATIC);
+        code |= sqlite3_bind_int64(st, 2, b->since);
+        code |= sqlite3_bind_int64(st, 3, b->until);
+        code |= sqlite3_bind_int64(st, 4, b->code);
+        code |= sqlite3_bind_text(st, 5, spv_strerror(b->code), -1, SQLITE_STATIC);
+        rc = run(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
+    }
+    (void)sqlite3_finalize(st);
+    return rc;
+}
+
+static int write_book(struct spv_store *s, const struct spv_book_changes *c)
+{
+    char hex[2 * SPV_BOOK_KEY + 1];
+    spv_hex(hex, c->key, sizeof c->key);
+    int rc = spv_db_set_meta(s, KEY, hex);
+    if (rc == SPV_OK && c->all)
+        rc = spv_db_exec(s, "DELETE FROM peer_address", "write the address book");
+    if (rc == SPV_OK && c->n_removed > 0)
+        rc = remove_addresses(s, c);
+    if (rc == SPV_OK && c->n_changed > 0)
+        rc = write_addresses(s, c);
+    return rc == SPV_OK && c->bans_changed ? write_bans(s, c) : rc;
+}
+
+int spv_store_book_save(struct spv_store *s, const struct spv_book_changes *c)
+{
+    if (s->mode == SPV_STORE_READ)
+        return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
+    int rc = spv_db_begin(s);
+    if (rc != SPV_OK)
+        return rc;
+    rc = write_book(s, c);
+    if (rc == SPV_OK)
+        rc = spv_db_commit(s);
+    if (rc != SPV_OK)
+        spv_db_rollback(s);
+    return rc;
+}

@@ -1,0 +1,39 @@
+/* Reads the 100 bytes of the file format's head: "SQLite format 3", the page size at 16, the number
+ * of pages at 28, the application id at 68 (https://www.sqlite.org/fileformat.html). */
+#include "store/file_probe.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD 100
+#define PAGES_MAX 1000000 /* 4 GB: no headers database has more, and a damaged count may say so */
+
+static uint32_t be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+void spv_damage_look(struct spv_damage_look *out, const char *path)
+{
+    uint8_t head[HEAD] = {0};
+    struct stat st;
+    memset(out, 0, sizeof *out);
+    out->kind = SPV_DAMAGE_UNREADABLE;
+    int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (f < 0) {
+        return;
+    }
+    ssize_t n = pread(f, head, sizeof head, 0);
+    if (n >= 0 && fstat(f, &st) == 0) {
+        int64_t page = head[16] * 256 + head[17]; /* 1 means 65536 */
+        out->size = st.st_size;
+        out->whole = (page == 1 ? 65536 : page) * (int64_t)be32(head + 28);
+        out->application_id = be32(head + 68);
+        out->kind = n < HEAD || memcmp(head, "SQLite format 3", 16) != 0    ? SPV_DAMAGE_FOREIGN
+                    : out->whole > out->size && be32(head + 28) < PAGES_MAX ? SPV_DAMAGE_CUT
+                                                                            : SPV_DAMAGE_INSIDE;
+    }
+    (void)close(f);
+}

@@ -1,0 +1,128 @@
+/* A stop is asked for in a signal handler or in another thread while the store's thread is inside
+ * SQLite. SQLite calls us back every few operations, and there we look for it; what SQLite does in
+ * one operation is ended with sqlite3_interrupt, which needs the connection to be open: it stands
+ * in a table of the stop, and its owner takes it out and waits for those that may be using it
+ * before it closes. A handler on the owner's thread is never waited for: it ends before the owner
+ * goes on.
+ */
+#include "store/interrupt.h"
+
+#include <sched.h>
+#include <string.h>
+
+/* Connections that can be interrupted inside an operation: a program has a store and a walk or two.
+ * Those beyond are still stopped between operations. */
+#define CONNECTIONS 16
+/* Between two looks where operations may be long: a foreign table's CHECK takes its time. */
+#define LONG_OPERATIONS 500
+#define WAIT_STEP_MS 25 /* between two tries for a lock */
+
+struct spv_stop {
+    atomic_bool asked;
+    atomic_uint using; /* calls of spv_stop_ask under way */
+    _Atomic(struct spv_watch *) at[CONNECTIONS];
+};
+
+struct spv_stop *spv_stop_new(void)
+{
+    struct spv_stop *stop = sqlite3_malloc64(sizeof *stop);
+    if (stop != NULL) {
+        atomic_init(&stop->asked, false);
+        atomic_init(&stop->using, 0);
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+            atomic_init(&stop->at[i], NULL);
+        }
+    }
+    return stop;
+}
+
+void spv_stop_free(struct spv_stop *stop)
+{
+    sqlite3_free(stop);
+}
+
+void spv_stop_ask(struct spv_stop *stop)
+{
+    atomic_store(&stop->asked, true);
+    atomic_fetch_add(&stop->using, 1);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        struct spv_watch *w = atomic_load(&stop->at[i]);
+        if (w != NULL && atomic_load(&w->long_step)) {
+            sqlite3_interrupt(w->db);
+        }
+    }
+    atomic_fetch_sub(&stop->using, 1);
+}
+
+bool spv_stop_asked(const struct spv_stop *stop)
+{
+    return stop != NULL && atomic_load(&stop->asked);
+}
+
+/* SQLite's: non-zero ends the statement with SQLITE_INTERRUPT. */
+static int on_operations(void *ctx)
+{
+    struct spv_watch *w = ctx;
+    if (w->progress != NULL && w->progress(w->ctx) != 0) {
+        return 1;
+    }
+    if (!spv_stop_asked(w->stop)) {
+        return 0;
+    }
+    return atomic_load(&w->long_step) || w->after++ >= SPV_WATCH_GRACE;
+}
+
+/* SQLite's: 0 gives up waiting for a lock. */
+static int on_busy(void *ctx, int tries)
+{
+    const struct spv_watch *w = ctx;
+    const uint32_t waited = (uint32_t)tries * WAIT_STEP_MS;
+    if (w->wait_ms == 0 || spv_stop_asked(w->stop)) {
+        return 0;
+    }
+    if (w->busy != NULL ? w->busy(w->busy_ctx, waited) == 0 : waited >= (uint32_t)w->wait_ms) {
+        return 0;
+    }
+    (void)sqlite3_sleep(WAIT_STEP_MS);
+    return 1;
+}
+
+void spv_watch_begin(struct spv_watch *w, sqlite3 *db)
+{
+    w->db = db;
+    (void)sqlite3_busy_handler(db, on_busy, w);
+    sqlite3_progress_handler(db, SPV_WATCH_OPERATIONS, on_operations, w);
+    for (size_t i = 0; w->stop != NULL && i < CONNECTIONS; i++) {
+        struct spv_watch *none = NULL;
+        if (atomic_compare_exchange_strong(&w->stop->at[i], &none, w)) {
+            break;
+        }
+    }
+}
+
+void spv_watch_end(struct spv_watch *w)
+{
+    if (w->db == NULL || w->stop == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        struct spv_watch *self = w;
+        (void)atomic_compare_exchange_strong(&w->stop->at[i], &self, NULL);
+    }
+    while (atomic_load(&w->stop->using) > 0) {
+        (void)sched_yield();
+    }
+    w->db = NULL;
+}
+
+void spv_watch_progress(struct spv_watch *w, int (*progress)(void *ctx), void *ctx)
+{
+    w->progress = progress;
+    w->ctx = ctx;
+}
+
+void spv_watch_long(struct spv_watch *w, bool on)
+{
+    atomic_store(&w->long_step, on);
+    sqlite3_progress_handler(w->db, on ? LONG_OPERATIONS : SPV_WATCH_OPERATIONS, on_operations, w);
+}

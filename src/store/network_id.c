@@ -1,0 +1,143 @@
+/* The network guard: a database belongs to one chain, named four ways: name, magic, genesis, and on
+ * a signet the challenge's hash (custom signets share the genesis). */
+#include "store/db.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "spv/version.h"
+#include "util/hex.h"
+
+static const struct spv_dns_seed no_seeds[] = {{NULL, 0}};
+
+struct identity {
+    char name[SPV_NETNAME_MAX];
+    char magic[9];
+    char genesis[SPV_HASH_HEX];
+    char challenge[SPV_HASH_HEX]; /* empty but on signets */
+};
+
+static void identity_of(struct identity *id, const struct spv_params *params)
+{
+    struct spv_blockhash genesis;
+    memset(id, 0, sizeof *id);
+    memcpy(id->name, params->net.name, sizeof id->name);
+    id->name[sizeof id->name - 1] = '\0';
+    spv_hex(id->magic, params->net.magic, sizeof params->net.magic);
+    spv_header_hash(&genesis, &params->genesis);
+    spv_blockhash_hex(id->genesis, &genesis);
+    if (params->net.network == SPV_SIGNET) {
+        spv_hex(id->challenge, params->challenge_hash, sizeof params->challenge_hash);
+    }
+}
+
+int spv_guard_write(struct spv_store *s)
+{
+    struct identity id;
+    char created_by[48];
+    identity_of(&id, &s->params);
+    (void)snprintf(created_by, sizeof created_by, "libspv %s", spv_version());
+    int rc = spv_db_set_meta(s, "network", id.name);
+    if (rc == SPV_OK) {
+        rc = spv_db_set_meta(s, "magic", id.magic);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_set_meta(s, "genesis", id.genesis);
+    }
+    if (rc == SPV_OK && id.challenge[0] != '\0') {
+        rc = spv_db_set_meta(s, "challenge_hash", id.challenge);
+    }
+    return rc == SPV_OK ? spv_db_set_meta(s, "created_by", created_by) : rc;
+}
+
+static int read_identity(struct spv_store *s, struct identity *id)
+{
+    memset(id, 0, sizeof *id);
+    int rc = spv_db_meta(s, id->name, sizeof id->name, "network");
+    if (rc > 0) {
+        rc = spv_db_meta(s, id->magic, sizeof id->magic, "magic");
+    }
+    if (rc > 0) {
+        rc = spv_db_meta(s, id->genesis, sizeof id->genesis, "genesis");
+    }
+    if (rc == 0) {
+        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                           "%s: does not say whose headers it holds. " SPV_DB_MEND, s->path);
+    }
+    if (rc > 0) {
+        rc = spv_db_meta(s, id->challenge, sizeof id->challenge, "challenge_hash");
+    }
+    return rc < 0 ? rc : SPV_OK;
+}
+
+int spv_guard_check(struct spv_store *s)
+{
+    struct identity want;
+    struct identity have;
+    identity_of(&want, &s->params);
+    int rc = read_identity(s, &have);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    if (strcmp(want.name, have.name) != 0) {
+        return spv_db_fail(s, SPV_ERR_DB_NETWORK,
+                           "%s: holds headers of %s, not of %s. Name another database or the right "
+                           "network.",
+                           s->path, have.name, want.name);
+    }
+    const char *other = strcmp(want.magic, have.magic) != 0           ? "magic"
+                        : strcmp(want.genesis, have.genesis) != 0     ? "genesis"
+                        : strcmp(want.challenge, have.challenge) != 0 ? "signet challenge"
+                                                                      : NULL;
+    if (other != NULL) {
+        return spv_db_fail(s, SPV_ERR_DB_NETWORK,
+                           "%s: holds headers of another network that is called %s as well: its %s "
+                           "differs. Name another database.",
+                           s->path, have.name, other);
+    }
+    return SPV_OK;
+}
+
+/* A custom signet's script is not in the file, and rules need none of it. */
+static int custom_signet(struct spv_params *out, const struct identity *id)
+{
+    const struct spv_params *signet = spv_params_get(SPV_SIGNET);
+    if (signet == NULL || strncmp(id->name, "signet-", 7) != 0) {
+        return SPV_ERR_DB_NETWORK;
+    }
+    *out = *signet;
+    memcpy(out->net.name, id->name, sizeof out->net.name);
+    out->checkpoints = NULL;
+    out->n_checkpoints = 0;
+    memset(&out->min_work, 0, sizeof out->min_work);
+    out->dns_seeds = no_seeds;
+    out->fallback = NULL;
+    /* the name goes into exported SQL: it is what the magic makes it, and nothing else */
+    if (strcmp(id->name + 7, id->magic) != 0) {
+        return SPV_ERR_DB_NETWORK;
+    }
+    if (spv_hex_decode(out->net.magic, sizeof out->net.magic, id->magic) != SPV_OK ||
+        spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != SPV_OK) {
+        return SPV_ERR_DB_NETWORK;
+    }
+    return SPV_OK;
+}
+
+int spv_guard_load(struct spv_store *s)
+{
+    struct identity id;
+    int rc = read_identity(s, &id);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    const struct spv_netid *net = spv_netid_by_name(id.name);
+    const struct spv_params *known = net != NULL ? spv_params_get(net->network) : NULL;
+    if (known != NULL) {
+        s->params = *known;
+    } else if (custom_signet(&s->params, &id) != SPV_OK) {
+        return spv_db_fail(s, SPV_ERR_DB_NETWORK,
+                           "%s: holds headers of '%s', a network that this version does not know.",
+                           s->path, id.name);
+    }
+    return spv_guard_check(s);
+}

@@ -1,0 +1,262 @@
+/* The last rows of a database, judged at every opening: two milliseconds against what a crash of
+ * the machine, a careless edit or a bad sector does most often.
+ *
+ * Each row of the window must be there, hash to its stored hash over the hash of the row below,
+ * meet its own target and add its work. Rows that hold are counted upwards from an anchor below the
+ * window; when not even the window's first row holds, the window moves down, at worst to genesis or
+ * the base (base.c). What stands above the last good row is the damaged tail. Rows further down are
+ * spv-verify's business (and reading one checks its shape). */
+#include "store/db.h"
+
+#include <string.h>
+
+#include "util/u256.h"
+
+/* Rows looked at first: one retarget period and what a median needs, so the headers that the next
+ * judgement leans on are all sound. */
+#define CHECK_ROWS 2100
+
+struct finding {
+    int64_t good; /* the highest row that holds; -1: not even genesis, or the base's */
+    int64_t max; /* the highest row; may be no possible height */
+    int64_t claimed; /* the tip that the metadata names; -1: none */
+    struct spv_record tip; /* the row `good` */
+    const char *reason; /* NULL: all holds */
+    int64_t height; /* of the first row that does not hold */
+};
+
+const char *spv_check_proof(struct spv_u256 *target, const struct spv_record *r)
+{
+    struct spv_blockhash hash;
+    spv_header_hash(&hash, &r->header);
+    if (!spv_blockhash_eq(&hash, &r->hash)) {
+        return "does not hash to its stored hash";
+    }
+    if (spv_target_from_bits(target, r->header.bits) != SPV_OK || !spv_hash_meets(hash.b, target)) {
+        return "does not meet its own target";
+    }
+    return NULL;
+}
+
+const char *spv_check_row(const struct spv_record *below, const struct spv_record *r)
+{
+    struct spv_u256 target;
+    const char *reason = spv_check_proof(&target, r);
+    if (reason != NULL) {
+        return reason;
+    }
+    struct spv_u256 own = spv_work_from_target(&target);
+    struct spv_u256 work = spv_u256_add(&below->work, &own);
+    return spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
+}
+
+void spv_check_genesis_record(const struct spv_store *s, struct spv_record *out)
+{
+    struct spv_u256 target;
+    memset(out, 0, sizeof *out);
+    out->header = s->params.genesis;
+    spv_header_hash(&out->hash, &out->header);
+    if (spv_target_from_bits(&target, out->header.bits) == SPV_OK) {
+        out->work = spv_work_from_target(&target);
+    }
+}
+
+const char *spv_check_genesis(const struct spv_store *s, const struct spv_record *r)
+{
+    struct spv_record genesis;
+    spv_check_genesis_record(s, &genesis);
+    struct spv_blockhash hash;
+    spv_header_hash(&hash, &r->header);
+    if (!spv_blockhash_eq(&genesis.hash, &r->hash) || !spv_blockhash_eq(&genesis.hash, &hash) ||
+        spv_u256_cmp(&genesis.work, &r->work) != 0) {
+        return "is not the network's genesis";
+    }
+    return NULL;
+}
+
+/* Judges rows low..high upwards, none of them below the base: sets good, tip, reason. 0, or
+ * negative when SQLite fails. */
+static int check_window(struct spv_store *s, struct finding *f, int64_t low, int64_t high)
+{
+    sqlite3_stmt *st = NULL;
+    const int64_t bottom = s->base.height;
+    struct spv_record below = {.hash = s->base_parent, .work = s->base_work};
+    int64_t want = low > bottom ? low - 1 : bottom;
+    int code = SQLITE_DONE;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    f->good = -1;
+    f->reason = NULL;
+    (void)sqlite3_bind_int64(st, 1, want);
+    (void)sqlite3_bind_int64(st, 2, high);
+    while (f->reason == NULL && want <= high && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        struct spv_record r = {.height = 0};
+        f->height = want;
+        if (sqlite3_column_int64(st, 0) != want) {
+            f->reason = "is missing";
+        } else if (spv_row_read(&r, st) != SPV_OK) {
+            f->reason = "is malformed";
+        } else if (want == 0) {
+            r.header.prev = s->params.genesis.prev;
+            f->reason = spv_check_genesis(s, &r);
+        } else if (want >= low) {
+            r.header.prev = below.hash;
+            f->reason = spv_check_row(&below, &r);
+        }
+        if (f->reason == NULL) {
+            if (want >= low) {
+                f->good = want;
+                f->tip = r;
+            }
+            below = r;
+            want++;
+        }
+    }
+    if (f->reason == NULL && code != SQLITE_ROW && code != SQLITE_DONE) {
+        rc = spv_db_error(s, code, "read the last headers");
+    } else if (f->reason == NULL && want <= high) {
+        f->reason = "is missing";
+        f->height = want;
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+/* The highest row at or below a height; -1: none. What a stranger's file leaves out between two
+ * rows costs nothing so, be it 2^32 heights. */
+static int highest_row(struct spv_store *s, int64_t *out, int64_t height)
+{
+    char sql[80];
+    (void)sqlite3_snprintf(sizeof sql, sql,
+                           "SELECT coalesce(max(height), -1) FROM header WHERE height <= %lld",
+                           (long long)height);
+    return spv_db_integer(s, out, sql, "read the highest header");
+}
+
+/* The value of a meta key equals the text: 1, 0 or negative. */
+static int meta_is(struct spv_store *s, const char *key, const char *text)
+{
+    char value[SPV_HASH_HEX + 1];
+    int rc = spv_db_meta(s, value, sizeof value, key);
+    return rc > 0 ? strcmp(value, text) == 0 : rc;
+}
+
+static int tip_matches_meta(struct spv_store *s, struct finding *f)
+{
+    char hex[SPV_HASH_HEX];
+    spv_blockhash_hex(hex, &f->tip.hash);
+    int rc = f->good == f->claimed ? meta_is(s, "tip_hash", hex) : 0;
+    if (rc > 0) {
+        spv_u256_hex(hex, &f->tip.work);
+        rc = meta_is(s, "tip_work", hex);
+    }
+    if (rc == 0) {
+        f->reason = "is not the tip that the metadata names";
+        f->height = f->good;
+    }
+    return rc < 0 ? rc : SPV_OK;
+}
+
+static int find(struct spv_store *s, struct finding *f)
+{
+    int rc = spv_db_integer(s, &f->max, "SELECT coalesce(max(height), -1) FROM header",
+                            "read the highest header");
+    if (rc == SPV_OK) {
+        rc = spv_db_integer(s, &f->claimed,
+                            "SELECT coalesce(max(CASE WHEN typeof(value) = 'integer' THEN value "
+                            "END), -1) FROM meta WHERE key = 'tip_height'",
+                            "read the tip");
+    }
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    /* Rows above the tip were not written by us; a tip above the rows lost them. */
+    int64_t high = f->claimed >= 0 && f->claimed < f->max ? f->claimed : f->max;
+    f->good = -1;
+    f->reason = "is missing";
+    f->height = 0;
+    bool first = true;
+    const char *reason = NULL;
+    int64_t height = 0;
+    const int64_t bottom = s->base.height;
+    f->height = bottom;
+    while (high >= bottom && f->good < 0) {
+        int64_t low = high - bottom >= CHECK_ROWS ? high - CHECK_ROWS + 1 : bottom;
+        rc = check_window(s, f, low, high);
+        if (rc != SPV_OK) {
+            return rc;
+        }
+        if (first) { /* tell of the finding nearest the tip */
+            reason = f->reason;
+            height = f->height;
+            first = false;
+        }
+        high = low - 1;
+        rc = f->good < 0 ? highest_row(s, &high, high) : SPV_OK;
+        if (rc != SPV_OK) {
+            return rc;
+        }
+    }
+    if (!first) {
+        f->reason = reason;
+        f->height = height;
+    }
+    if (f->reason == NULL && (f->good != f->max || f->good != f->claimed)) {
+        f->reason = f->claimed > f->max ? "is missing" : "stands above the tip";
+        f->height = f->good + 1;
+    }
+    return f->reason == NULL ? tip_matches_meta(s, f) : SPV_OK;
+}
+
+static int cut(struct spv_store *s, struct finding *f)
+{
+    /* a height that cannot be is that of no header */
+    const int64_t max = f->max <= UINT32_MAX ? f->max : -1;
+    const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
+    int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
+    int rc = spv_db_remove_above(s, f->good);
+    if (rc == SPV_OK && f->good < 0) { /* nothing is left: begin anew, at genesis */
+        s->base = (struct spv_base){0};
+        rc = spv_base_write(s, &s->base, NULL, NULL);
+    }
+    if (rc == SPV_OK && f->good < 0) {
+        rc = spv_check_store_genesis(s, &f->tip);
+    }
+    if (rc == SPV_OK) {
+        rc = spv_db_set_tip(s, &f->tip);
+    }
+    s->rewound = lost > 0 ? (uint32_t)lost : 0;
+    return rc;
+}
+
+int spv_check_store_genesis(struct spv_store *s, struct spv_record *out)
+{
+    spv_check_genesis_record(s, out);
+    return spv_db_insert(s, out);
+}
+
+int spv_check_tail(struct spv_store *s)
+{
+    struct finding f;
+    memset(&f, 0, sizeof f);
+    int rc = spv_base_load(s);
+    if (rc == SPV_OK) {
+        rc = find(s, &f);
+    }
+    if (rc != SPV_OK) {
+        return rc;
+    }
+    if (f.reason != NULL && s->mode == SPV_STORE_READ) {
+        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                           "%s: the database is damaged: the header of height %s %s. Sync again: "
+                           "the damaged tail is cut off and fetched anew.",
+                           s->path, SPV_COUNT(f.height), f.reason);
+    }
+    if (f.reason != NULL) {
+        rc = cut(s, &f);
+    }
+    s->tip = f.tip;
+    return rc;
+}

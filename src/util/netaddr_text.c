@@ -1,0 +1,238 @@
+/* An onion name (Tor's rend-spec-v3, 6): base32 of 32 bytes of key, 2 of checksum and the version
+ * 3, where the checksum begins SHA3-256(".onion checksum" | key | version). The checksum catches
+ * slips of the pen; whether anybody holds the key is for Tor to find out. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "spv/endpoint.h"
+#include "spv/error.h"
+#include "spv/message.h"
+#include "util/hash.h"
+
+#define ONION_BYTES 35 /* 32 + 2 + 1 */
+#define ONION_LETTERS 56 /* 8 letters for each 5 bytes */
+#define ONION_VERSION 3
+
+static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static int onion_checksum(uint8_t out[2], const uint8_t key[32])
+{
+    uint8_t in[15 + 32 + 1] = {'.', 'o', 'n', 'i', 'o', 'n', ' ', 'c',
+                               'h', 'e', 'c', 'k', 's', 'u', 'm'};
+    uint8_t hash[32];
+    memcpy(in + 15, key, 32);
+    in[47] = ONION_VERSION;
+    int rc = spv_sha3_256(hash, in, sizeof in);
+    if (rc < 0)
+        return rc;
+    memcpy(out, hash, 2);
+    return SPV_OK;
+}
+
+static int onion_text(char *out, const uint8_t key[32])
+{
+    uint8_t bytes[ONION_BYTES];
+    memcpy(bytes, key, 32);
+    int rc = onion_checksum(bytes + 32, key);
+    if (rc < 0)
+        return rc;
+    bytes[34] = ONION_VERSION;
+    for (size_t i = 0; i < ONION_LETTERS; i++) {
+        const size_t bit = 5 * i;
+        const unsigned two =
+            (unsigned)bytes[bit / 8] << 8 | (bit / 8 + 1 < sizeof bytes ? bytes[bit / 8 + 1] : 0U);
+        out[i] = base32[two >> (11 - bit % 8) & 31];
+    }
+    memcpy(out + ONION_LETTERS, ".onion", 7);
+    return SPV_OK;
+}
+
+static int base32_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a';
+    return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
+}
+
+static bool ends_in_onion(const char *host)
+{
+    static const char suffix[] = ".onion";
+    const size_t n = strlen(host);
+    if (n != ONION_LETTERS + 6)
+        return false;
+    for (size_t i = 0; i < 6; i++) {
+        const char c = host[ONION_LETTERS + i];
+        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != suffix[i])
+            return false;
+    }
+    return true;
+}
+
+static int onion_parse(struct spv_netaddr *out, const char *host)
+{
+    uint8_t bytes[ONION_BYTES] = {0}, checksum[2];
+    for (size_t i = 0; i < ONION_LETTERS; i++) {
+        const int value = base32_value(host[i]);
+        if (value < 0)
+            return SPV_ERR_FORM;
+        const size_t bit = 5 * i;
+        const unsigned two = (unsigned)value << (11 - bit % 8);
+        bytes[bit / 8] = (uint8_t)(bytes[bit / 8] | two >> 8);
+        if (bit / 8 + 1 < sizeof bytes)
+            bytes[bit / 8 + 1] = (uint8_t)(bytes[bit / 8 + 1] | (two & 0xff));
+    }
+    if (bytes[34] != ONION_VERSION)
+        return SPV_ERR_FORM;
+    int rc = onion_checksum(checksum, bytes);
+    if (rc < 0)
+        return rc;
+    if (memcmp(checksum, bytes + 32, 2) != 0)
+        return SPV_ERR_FORM;
+    out->network = SPV_ADDR_TORV3;
+    out->len = 32;
+    memcpy(out->bytes, bytes, 32);
+    return SPV_OK;
+}
+
+/* RFC 5952: the longest run of two or more zero groups, the first of equals, becomes "::". */
+static void ipv6_text(char *out, const uint8_t ip[16])
+{
+    unsigned group[8];
+    size_t run = 8, longest = 1;
+    for (size_t i = 0; i < 8; i++)
+        group[i] = (unsigned)ip[2 * i] << 8 | ip[2 * i + 1];
+    for (size_t i = 0; i < 8; i++) {
+        size_t n = 0;
+        while (i + n < 8 && group[i + n] == 0)
+            n++;
+        if (n > longest) {
+            run = i;
+            longest = n;
+        }
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < 8; i++) {
+        if (i == run) {
+            at += (size_t)snprintf(out + at, SPV_HOST_MAX - at, "::");
+            i += longest - 1;
+            continue;
+        }
+        const bool colon = i > 0 && !(run < 8 && i == run + longest);
+        at += (size_t)snprintf(out + at, SPV_HOST_MAX - at, colon ? ":%x" : "%x", group[i]);
+    }
+}
+
+/* Four decimal numbers up to 255 without leading zeros. */
+static int ipv4_parse(uint8_t out[4], const char *text)
+{
+    for (size_t i = 0; i < 4; i++) {
+        unsigned value = 0;
+        size_t digits = 0;
+        for (; *text >= '0' && *text <= '9' && digits < 4; digits++)
+            value = value * 10 + (unsigned)(*text++ - '0');
+        if (digits == 0 || value > 255 || (digits > 1 && text[-(int)digits] == '0'))
+            return SPV_ERR_FORM;
+        if (*text++ != (i < 3 ? '.' : '\0'))
+            return SPV_ERR_FORM;
+        out[i] = (uint8_t)value;
+    }
+    return SPV_OK;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* RFC 4291, 2.2: groups of up to four digits, at most one "::", perhaps IPv4 at the end. */
+static int ipv6_parse(uint8_t out[16], const char *text)
+{
+    uint8_t bytes[16] = {0};
+    size_t n = 0, gap = 17; /* gap: where the zeros of "::" go; 17 none yet */
+    if (text[0] == ':' && text[1] != ':')
+        return SPV_ERR_FORM;
+    while (*text != '\0') {
+        if (text[0] == ':' && text[1] == ':') {
+            if (gap != 17)
+                return SPV_ERR_FORM;
+            gap = n;
+            text += 2;
+            continue;
+        }
+        if (text[0] == ':' && (n == 0 || text[1] == '\0'))
+            return SPV_ERR_FORM;
+        text += text[0] == ':';
+        const size_t word = strcspn(text, ":");
+        if (memchr(text, '.', word) != NULL) {
+            if (text[word] != '\0' || n > 12 || ipv4_parse(bytes + n, text) != SPV_OK)
+                return SPV_ERR_FORM;
+            n += 4;
+            break;
+        }
+        unsigned value = 0;
+        if (word == 0 || word > 4 || n > 14)
+            return SPV_ERR_FORM;
+        for (size_t i = 0; i < word; i++) {
+            const int digit = hex_value(text[i]);
+            if (digit < 0)
+                return SPV_ERR_FORM;
+            value = value << 4 | (unsigned)digit;
+        }
+        bytes[n++] = (uint8_t)(value >> 8);
+        bytes[n++] = (uint8_t)value;
+        text += word;
+    }
+    if (gap == 17 ? n != 16 : n > 14)
+        return SPV_ERR_FORM;
+    memset(out, 0, 16);
+    memcpy(out, bytes, gap == 17 ? n : gap);
+    if (gap < n)
+        memcpy(out + 16 - (n - gap), bytes + gap, n - gap);
+    return SPV_OK;
+}
+
+int spv_netaddr_to_host(char *out, const struct spv_netaddr *addr)
+{
+    const uint8_t *b = addr->bytes;
+    if (addr->network == SPV_ADDR_IPV4 && addr->len == 4) {
+        (void)snprintf(out, SPV_HOST_MAX, "%u.%u.%u.%u", (unsigned)b[0], (unsigned)b[1],
+                       (unsigned)b[2], (unsigned)b[3]);
+        return SPV_OK;
+    }
+    if (addr->network == SPV_ADDR_IPV6 && addr->len == 16) {
+        ipv6_text(out, b);
+        return SPV_OK;
+    }
+    if (addr->network == SPV_ADDR_TORV3 && addr->len == 32)
+        return onion_text(out, b);
+    return SPV_ERR_UNSUPPORTED;
+}
+
+int spv_netaddr_from_host(struct spv_netaddr *out, const char *host, uint16_t port)
+{
+    uint8_t ip[16];
+    *out = (struct spv_netaddr){.port = port};
+    if (ends_in_onion(host))
+        return onion_parse(out, host);
+    if (ipv4_parse(ip, host) == SPV_OK) {
+        out->network = SPV_ADDR_IPV4;
+        out->len = 4;
+        memcpy(out->bytes, ip, 4);
+        return SPV_OK;
+    }
+    if (ipv6_parse(ip, host) != SPV_OK)
+        return SPV_ERR_FORM;
+    const bool ipv4 = memcmp(ip, mapped, sizeof mapped) == 0;
+    out->network = ipv4 ? SPV_ADDR_IPV4 : SPV_ADDR_IPV6;
+    out->len = ipv4 ? 4 : 16;
+    memcpy(out->bytes, ipv4 ? ip + 12 : ip, out->len);
+    return SPV_OK;
+}

@@ -1,0 +1,106 @@
+/* Every command with its codec, cap and first version. The caps are the exact sizes of the largest
+ * valid bodies, so that a frame that cannot be valid is refused before its payload is awaited. */
+#include "wire/commands.h"
+
+#include <string.h>
+
+#include "wire/frame.h"
+
+#define COUNT_3 3 /* CompactSize of 253..65535 */
+#define COUNT_5 5 /* CompactSize of 65,536 and more */
+#define COUNT_9 9 /* CompactSize of any number */
+#define HASH 32
+
+#define CAP_VERSION SPV_MAX_EARLY_PAYLOAD /* 344 bytes of known fields, and room for later ones */
+#define CAP_ADDR (COUNT_3 + SPV_MAX_ADDR * (4 + 8 + 16 + 2))
+#define CAP_ADDRV2 (COUNT_3 + SPV_MAX_ADDR * (4 + 9 + 1 + 3 + 512 + 2)) /* BIP155 */
+#define CAP_INV (COUNT_3 + SPV_MAX_INV * (4 + HASH))
+#define CAP_LOCATOR (4 + 1 + SPV_MAX_LOCATOR * HASH + HASH)
+/* any transaction count behind each header */
+#define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + COUNT_9))
+#define MERKLE_FLAGS 4168 /* a bit for each of the 33,341 nodes over SPV_MAX_BLOCK_TXS */
+#define CAP_MERKLEBLOCK                                                                            \
+    (SPV_HEADER_SIZE + 4 + COUNT_3 + SPV_MAX_BLOCK_TXS * HASH + COUNT_3 + MERKLE_FLAGS)
+#define CAP_FILTERLOAD (COUNT_3 + SPV_MAX_FILTER_LOAD + 4 + 4 + 1)
+#define CAP_FILTERADD (COUNT_3 + SPV_MAX_FILTER_ADD)
+#define CAP_REJECT 1024 /* ours: a reason of any sensible length is shortened, not refused */
+#define CAP_FEEFILTER 8
+#define CAP_SENDCMPCT (1 + 8)
+#define CAP_GETCFILTERS (1 + 4 + HASH)
+#define CAP_GETCFCHECKPT (1 + HASH)
+#define CAP_CFILTER (1 + HASH + COUNT_5 + SPV_MAX_CFILTER)
+#define CAP_CFHEADERS (1 + HASH + HASH + COUNT_3 + SPV_MAX_CFHEADERS * HASH)
+#define CAP_CFCHECKPT (1 + HASH + COUNT_5 + SPV_MAX_CFCHECKPT * HASH)
+
+static const struct spv_command_row rows[] = {
+    [SPV_CMD_UNKNOWN] = {"unknown", &spv_codec_raw, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_VERSION] = {"version", &spv_codec_version, CAP_VERSION, 0},
+    [SPV_CMD_VERACK] = {"verack", &spv_codec_empty, 0, 0},
+    [SPV_CMD_WTXIDRELAY] = {"wtxidrelay", &spv_codec_empty, 0, SPV_VERSION_ADDRV2},
+    [SPV_CMD_SENDADDRV2] = {"sendaddrv2", &spv_codec_empty, 0, SPV_VERSION_ADDRV2},
+    [SPV_CMD_ADDR] = {"addr", &spv_codec_addr, CAP_ADDR, 0},
+    [SPV_CMD_ADDRV2] = {"addrv2", &spv_codec_addrv2, CAP_ADDRV2, SPV_VERSION_ADDRV2},
+    [SPV_CMD_GETADDR] = {"getaddr", &spv_codec_empty, 0, 0},
+    [SPV_CMD_INV] = {"inv", &spv_codec_inv, CAP_INV, 0},
+    [SPV_CMD_GETDATA] = {"getdata", &spv_codec_inv, CAP_INV, 0},
+    [SPV_CMD_NOTFOUND] = {"notfound", &spv_codec_inv, CAP_INV, SPV_VERSION_BLOOM},
+    [SPV_CMD_GETBLOCKS] = {"getblocks", &spv_codec_getheaders, CAP_LOCATOR, 0},
+    [SPV_CMD_GETHEADERS] = {"getheaders", &spv_codec_getheaders, CAP_LOCATOR, 0},
+    [SPV_CMD_HEADERS] = {"headers", &spv_codec_headers, CAP_HEADERS, 0},
+    [SPV_CMD_BLOCK] = {"block", &spv_codec_block, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_TX] = {"tx", &spv_codec_tx, SPV_MAX_PAYLOAD, 0},
+    [SPV_CMD_MEMPOOL] = {"mempool", &spv_codec_empty, 0, SPV_VERSION_MEMPOOL},
+    [SPV_CMD_MERKLEBLOCK] = {"merkleblock", &spv_codec_merkleblock, CAP_MERKLEBLOCK,
+                             SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERLOAD] = {"filterload", &spv_codec_filterload, CAP_FILTERLOAD, SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERADD] = {"filteradd", &spv_codec_filteradd, CAP_FILTERADD, SPV_VERSION_BLOOM},
+    [SPV_CMD_FILTERCLEAR] = {"filterclear", &spv_codec_empty, 0, SPV_VERSION_BLOOM},
+    [SPV_CMD_PING] = {"ping", &spv_codec_ping, 8, 0},
+    [SPV_CMD_PONG] = {"pong", &spv_codec_pong, 8, SPV_VERSION_PING_NONCE},
+    [SPV_CMD_REJECT] = {"reject", &spv_codec_reject, CAP_REJECT, SPV_VERSION_REJECT},
+    [SPV_CMD_SENDHEADERS] = {"sendheaders", &spv_codec_empty, 0, SPV_VERSION_SENDHEADERS},
+    [SPV_CMD_FEEFILTER] = {"feefilter", &spv_codec_feefilter, CAP_FEEFILTER, SPV_VERSION_FEEFILTER},
+    [SPV_CMD_SENDCMPCT] = {"sendcmpct", &spv_codec_sendcmpct, CAP_SENDCMPCT, SPV_VERSION_SENDCMPCT},
+    /* BIP157 goes by a service bit, not by version. */
+    [SPV_CMD_GETCFILTERS] = {"getcfilters", &spv_codec_getcfilters, CAP_GETCFILTERS, 0},
+    [SPV_CMD_CFILTER] = {"cfilter", &spv_codec_cfilter, CAP_CFILTER, 0},
+    [SPV_CMD_GETCFHEADERS] = {"getcfheaders", &spv_codec_getcfilters, CAP_GETCFILTERS, 0},
+    [SPV_CMD_CFHEADERS] = {"cfheaders", &spv_codec_cfheaders, CAP_CFHEADERS, 0},
+    [SPV_CMD_GETCFCHECKPT] = {"getcfcheckpt", &spv_codec_getcfcheckpt, CAP_GETCFCHECKPT, 0},
+    [SPV_CMD_CFCHECKPT] = {"cfcheckpt", &spv_codec_cfcheckpt, CAP_CFCHECKPT, 0},
+};
+#define ROWS (sizeof rows / sizeof rows[0])
+
+#define PLACE(name, text) PLACE_##name,
+enum { PLACE_UNKNOWN, SPV_COMMANDS(PLACE) PLACES };
+_Static_assert(ROWS == PLACES, "every command of spv/message.h has its row");
+
+const struct spv_command_row *spv_command_row(enum spv_command command)
+{
+    size_t i = (size_t)command;
+
+    return &rows[i < ROWS ? i : SPV_CMD_UNKNOWN];
+}
+
+const char *spv_command_name(enum spv_command command)
+{
+    return spv_command_row(command)->name;
+}
+
+enum spv_command spv_command_find(const char *name)
+{
+    for (size_t i = SPV_CMD_UNKNOWN + 1; i < ROWS; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return (enum spv_command)i;
+    return SPV_CMD_UNKNOWN;
+}
+
+uint32_t spv_command_cap(enum spv_command command)
+{
+    return spv_command_row(command)->cap;
+}
+
+uint32_t spv_command_since(enum spv_command command)
+{
+    return spv_command_row(command)->since;
+}

@@ -1,0 +1,62 @@
+/* The table behind frame.h and codec.h: one row a command. A new message is a file msg_<x>.c with
+ * its struct spv_codec, a declaration here and a row in table.c. */
+#ifndef SPV_WIRE_COMMANDS_H
+#define SPV_WIRE_COMMANDS_H
+
+#include "util/buffer.h"
+#include "util/cursor.h"
+#include "wire/codec.h"
+
+/* How the bodies of one shape are read and written. */
+struct spv_codec {
+    /* Reads the body; errors of form go to the cursor, which the caller finishes. Returns 0 or
+     * SPV_ERR_NOMEM. out->u is zero before. */
+    int (*decode)(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                  struct spv_arena *arena);
+    /* What the caller may have got wrong: SPV_ERR_TOO_LONG, SPV_ERR_INVALID. NULL: nothing. */
+    int (*check)(const struct spv_msg *msg, uint32_t version);
+    size_t (*size)(const struct spv_msg *msg, uint32_t version);
+    /* Writes a checked message into reserved room. */
+    void (*encode)(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version);
+    bool open_ended; /* bytes after the known fields are ignored */
+};
+
+struct spv_command_row {
+    const char *name;
+    const struct spv_codec *codec;
+    uint32_t cap; /* payload bytes */
+    uint32_t since; /* protocol version, 0: always */
+};
+
+/* The row of a command; the row of SPV_CMD_UNKNOWN for values outside the enum. */
+const struct spv_command_row *spv_command_row(enum spv_command command);
+
+/* Room for n elements of the given size in place of what the arena held; NULL when out of memory.
+ */
+void *spv_arena_take(struct spv_arena *a, size_t n, size_t size);
+
+extern const struct spv_codec spv_codec_raw; /* handed out as bytes */
+extern const struct spv_codec spv_codec_empty; /* no body */
+extern const struct spv_codec spv_codec_version;
+extern const struct spv_codec spv_codec_addr;
+extern const struct spv_codec spv_codec_inv;
+extern const struct spv_codec spv_codec_getheaders;
+extern const struct spv_codec spv_codec_headers;
+extern const struct spv_codec spv_codec_ping;
+extern const struct spv_codec spv_codec_pong;
+extern const struct spv_codec spv_codec_reject;
+extern const struct spv_codec spv_codec_addrv2;
+extern const struct spv_codec spv_codec_tx;
+extern const struct spv_codec spv_codec_block;
+extern const struct spv_codec spv_codec_merkleblock;
+extern const struct spv_codec spv_codec_filterload;
+extern const struct spv_codec spv_codec_filteradd;
+extern const struct spv_codec spv_codec_feefilter;
+extern const struct spv_codec spv_codec_sendcmpct;
+extern const struct spv_codec spv_codec_getcfilters; /* and getcfheaders */
+extern const struct spv_codec spv_codec_cfilter;
+extern const struct spv_codec spv_codec_cfheaders;
+extern const struct spv_codec spv_codec_getcfcheckpt;
+extern const struct spv_codec spv_codec_cfcheckpt;
+
+#endif
