@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 # The headers of the peer package: what include/spv/peer.h and link.h need, and no more. libspv has
-# them all. tests/house/exports.py holds each library to its headers.
+# them all. tests/layout/exports.py holds each library to its headers.
 set(SPV_PEER_HEADERS export error types network header tx block message peer push endpoint link version)
 
 install(TARGETS spv_shared spv_peer_shared EXPORT spvTargets

@@ -2,7 +2,7 @@
 # folders of its own: the public headers and, as links under build/<preset>/rooms/<NAME>/, just the
 # rooms that the table allows it. Foreign headers that a room has no business with are shadowed by
 # stubs that #error; what it calls in the end is read from its object files by the test
-# house.purity. So a wrong #include fails to compile and a wrong call fails the tests.
+# layout.purity. So a wrong #include fails to compile and a wrong call fails the tests.
 
 # Who may include whom, besides itself and util. A room comes after all that it uses.
 set(SPV_MAY_INCLUDE_util)

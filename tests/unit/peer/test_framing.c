@@ -1,5 +1,5 @@
 /* From bytes to messages: any chunking is the same, checks come in their order, limits hold. */
-#include "unit/peer/kit.h"
+#include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
 

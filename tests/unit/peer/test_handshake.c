@@ -1,5 +1,5 @@
 /* Version negotiation: what each side says, in which order, and what ends it. */
-#include "unit/peer/kit.h"
+#include "unit/peer/peer_fixture.h"
 
 static void outbound_says_version_then_sendaddrv2_and_verack(void **state)
 {

@@ -1,6 +1,6 @@
 /* What a connection may hold, and that running out of memory at any moment is survived. The linker
  * sends the allocator's calls of this program's own code through the counters below. */
-#include "unit/peer/kit.h"
+#include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
 

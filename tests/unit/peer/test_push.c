@@ -1,5 +1,5 @@
 /* The helpers that build and send. */
-#include "unit/peer/kit.h"
+#include "unit/peer/peer_fixture.h"
 
 #include "spv/push.h"
 

@@ -1,5 +1,5 @@
 /* What a peer is told of, when and in which form. */
-#include "unit/peer/kit.h"
+#include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Which answer settles which request, and what happens when none comes. */
-#include "unit/peer/kit.h"
+#include "unit/peer/peer_fixture.h"
 
 #include "util/hash.h"
 

@@ -1,7 +1,7 @@
 /* An SQLite VFS over the real one whose disk can fill up or break after a chosen number of
  * operations, and an allocator that can fail the k-th request. Both are process-wide. */
-#ifndef TEST_STORE_FAULTS_H
-#define TEST_STORE_FAULTS_H
+#ifndef SPV_TESTS_UNIT_STORE_FAULTS_H
+#define SPV_TESTS_UNIT_STORE_FAULTS_H
 
 #include <stdbool.h>
 

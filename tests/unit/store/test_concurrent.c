@@ -1,6 +1,6 @@
 /* Many readers and one writer, each on a connection of its own: nobody waits, nobody is told busy,
  * and every reader sees whole changes only. */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

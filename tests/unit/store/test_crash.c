@@ -5,7 +5,7 @@
  * A story is what a writer does, step by step. It runs once undisturbed, and the state after each
  * step is written down; then once for each fault and each operation (every stride-th:
  * SPV_FAULT_STRIDE, 1 means all; the offset is drawn from SPV_SEED). */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <inttypes.h>
 #include <stdio.h>

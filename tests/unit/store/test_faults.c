@@ -1,7 +1,7 @@
 /* The k-th disk operation or allocation fails, for every k: the error is told as what it is,
  * nothing leaks, and the next opening finds the chain before the change or after it, never between.
  */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* The gap below a base: filled until it joins, or made by pruning. */
 #include <string.h>
 
-#include "base_kit.h"
 #include "faults.h"
 #include "spv/chain.h"
+#include "start_fixture.h"
 #include "store/db.h"
 #include "util/u256.h"
 

@@ -1,7 +1,7 @@
 /* A database from a stranger: what has the name of one of our objects and is something else is
  * refused before anything of it is read, at each schema version; what has another name stays. Most
  * of these never ended. */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What opening refuses, mends and says. */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Repairing: a copy first, then back to the last good height; what comes after goes on as before.
  */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The store's daily life: made, grown, reorganised, read, walked, closed and opened again. */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Verifying: a sound database passes, and each kind of damage is told: what, where and why. */
-#include "support.h"
+#include "store_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

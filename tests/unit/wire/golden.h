@@ -1,7 +1,7 @@
 /* Bodies of messages known byte for byte, and what holds for each of them: decoding gives the
  * fields, encoding gives the bytes back, every truncation and every byte too many is refused. */
-#ifndef SPV_TESTS_GOLDEN_H
-#define SPV_TESTS_GOLDEN_H
+#ifndef SPV_TESTS_UNIT_WIRE_GOLDEN_H
+#define SPV_TESTS_UNIT_WIRE_GOLDEN_H
 
 #include "support/unit.h"
 

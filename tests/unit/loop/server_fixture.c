@@ -1,0 +1,122 @@
+#include "unit/loop/server_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int keep(void *ctx, const struct spv_record *record)
+{
+    struct mined *m = ctx;
+    m->records[record->height] = *record;
+    return 0;
+}
+
+void mined_new(struct mined *m, uint32_t n, uint64_t seed)
+{
+    struct spv_chain *chain;
+    const struct spv_chain_config cfg = {.params = spv_params_get(SPV_REGTEST)};
+    m->n = n;
+    m->records = calloc((size_t)n + 1, sizeof *m->records);
+    assert_non_null(m->records);
+    assert_int_equal(spv_chain_new(&chain, &cfg), 0);
+    m->records[0] = *spv_chain_tip(chain);
+    const struct spv_mine_plan plan = {.n = n, .seed = seed, .sink = keep, .ctx = m};
+    assert_int_equal(spv_mine_chain(chain, &plan), 0);
+    assert_int_equal(spv_chain_tip(chain)->height, n);
+    spv_chain_free(chain);
+}
+
+void mined_free(struct mined *m)
+{
+    free(m->records);
+}
+
+static int by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    struct served *s = ctx;
+    if (height > s->height)
+        return 0;
+    *out = s->chain->records[height];
+    return 1;
+}
+
+static int tip(void *ctx, struct spv_record *out)
+{
+    struct served *s = ctx;
+    return by_height(ctx, out, s->height);
+}
+
+static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    struct served *s = ctx;
+    for (uint32_t h = s->height + 1; h-- > 0;) {
+        if (spv_blockhash_eq(&s->chain->records[h].hash, hash))
+            return by_height(ctx, out, h);
+    }
+    return 0;
+}
+
+static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    struct served *s = ctx;
+    uint32_t got = 0;
+    for (; got < n && from + got <= s->height; got++) {
+        out[got] = s->chain->records[from + got].header;
+        if (s->bad != 0 && from + got == s->bad)
+            out[got].bits = 0x1d00ffff; /* not what regtest requires */
+    }
+    return (int)got;
+}
+
+static void *run(void *ctx)
+{
+    const struct served *s = ctx;
+    assert_int_equal(spv_server_run(s->server), 0);
+    return NULL;
+}
+
+void served_start(struct served *s, const struct mined *chain, uint32_t height,
+                  unsigned max_clients)
+{
+    struct spv_problem why = {0};
+    s->chain = chain;
+    s->height = height;
+    const struct spv_server_config cfg = {
+        .net = spv_netid_get(SPV_REGTEST),
+        .reader =
+            {.ctx = s, .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range},
+        .listen = {.host = "127.0.0.1"},
+        .max_clients = max_clients,
+        .watch_us = s->watch_us,
+    };
+    assert_int_equal(spv_server_new(&s->server, &cfg, &why), 0);
+    const struct spv_http_config web = {
+        .params = spv_params_get(SPV_REGTEST), .reader = cfg.reader, .listen = cfg.listen};
+    if (s->with_http)
+        assert_int_equal(spv_http_new(&s->http, spv_server_reactor(s->server), &web, &why), 0);
+    assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
+}
+
+struct spv_endpoint served_endpoint(const struct served *s)
+{
+    return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_server_port(s->server)};
+}
+
+struct spv_endpoint served_http_endpoint(const struct served *s)
+{
+    return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_http_port(s->http)};
+}
+
+void served_stop(struct served *s)
+{
+    spv_server_stop(s->server);
+    assert_int_equal(pthread_join(s->thread, NULL), 0);
+    spv_server_stats(s->server, &s->stats);
+    spv_http_free(s->http);
+    spv_server_free(s->server);
+}

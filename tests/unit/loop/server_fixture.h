@@ -1,0 +1,36 @@
+/* A mined regtest chain in memory, and a server of it that runs in a thread of its own. */
+#ifndef SPV_TESTS_UNIT_LOOP_SERVER_FIXTURE_H
+#define SPV_TESTS_UNIT_LOOP_SERVER_FIXTURE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "spv/spv.h"
+
+/* A chain of n headers above genesis. Records are only read once it is made. */
+struct mined {
+    struct spv_record *records; /* by height; n + 1 of them */
+    uint32_t n;
+};
+void mined_new(struct mined *m, uint32_t n, uint64_t seed);
+void mined_free(struct mined *m);
+
+struct served {
+    const struct mined *chain;
+    atomic_uint height; /* serves no more than these; may grow */
+    uint64_t watch_us; /* before served_start: how often the server looks at that */
+    uint32_t bad; /* serves a damaged header at this height; 0: none */
+    bool with_http; /* before served_start: HTTP, too, on the same reactor */
+    struct spv_server *server;
+    struct spv_http *http;
+    pthread_t thread;
+    struct spv_server_stats stats; /* filled by served_stop */
+};
+/* Listens on a free port of 127.0.0.1. */
+void served_start(struct served *s, const struct mined *chain, uint32_t height,
+                  unsigned max_clients);
+struct spv_endpoint served_endpoint(const struct served *s);
+struct spv_endpoint served_http_endpoint(const struct served *s);
+void served_stop(struct served *s);
+
+#endif

@@ -1,0 +1,453 @@
+/* The event loop over real sockets on loopback, with a real store in a folder of its own. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "unit/loop/server_fixture.h"
+
+#define HEADERS 5000
+#define KINDS (SPV_EVENT_UNRESOLVED + 1)
+
+static struct mined chain;
+
+struct run {
+    struct spv_store *store;
+    struct spv_evloop *loop;
+    unsigned events[KINDS];
+    int error; /* of the last event that had one */
+    uint32_t synced_at;
+    unsigned ticks;
+    size_t peers; /* at the time of synced */
+    struct spv_peer_stats peer;
+    size_t node_peers;
+    struct spv_node_peer node_peer; /* the same, as the node sees it */
+    /* What the test wants to happen; NULL: stop when synced. */
+    void (*on_event)(struct run *r, const struct spv_event *event);
+    void (*on_tick)(struct run *r);
+    void *ctx;
+};
+
+struct place {
+    char folder[64];
+    char path[96];
+};
+
+static int setup(void **state)
+{
+    struct place *p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    (void)snprintf(p->folder, sizeof p->folder, "/tmp/spv-evloop-XXXXXX");
+    assert_non_null(mkdtemp(p->folder));
+    (void)snprintf(p->path, sizeof p->path, "%s/headers.db", p->folder);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const files[] = {"headers.db", "headers.db-wal", "headers.db-shm",
+                                        "headers.db.lock", "headers.db-lock"};
+    struct place *p = *state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/%s", p->folder, files[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(p->folder), 0);
+    free(p);
+    return 0;
+}
+
+static void on_event(void *ctx, const struct spv_event *event)
+{
+    struct run *r = ctx;
+    r->events[event->kind]++;
+    if (event->error != 0)
+        r->error = event->error;
+    if (event->kind == SPV_EVENT_SYNCED) {
+        r->synced_at = event->tip.height;
+        r->peers = spv_evloop_peers(r->loop, &r->peer, NULL, 1);
+        r->node_peers = spv_evloop_node_peers(r->loop, &r->node_peer, 1);
+    }
+    if (r->on_event != NULL)
+        r->on_event(r, event);
+    else if (event->kind == SPV_EVENT_SYNCED)
+        spv_evloop_stop(r->loop);
+}
+
+static void on_tick(void *ctx)
+{
+    struct run *r = ctx;
+    r->ticks++;
+    if (r->on_tick != NULL)
+        r->on_tick(r);
+}
+
+/* A hanging test says so by SIGALRM. */
+static int run_loop(struct run *r, const struct place *p, const struct spv_endpoint *peers,
+                    size_t n)
+{
+    struct spv_problem why = {0};
+    const struct spv_store_config store = {
+        .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
+    assert_int_equal(spv_store_open(&r->store, &store, &why), 0);
+    const struct spv_evloop_config cfg = {
+        .node = {.params = spv_params_get(SPV_REGTEST), .connect = peers, .n_connect = n},
+        .store = r->store,
+        .on_event = on_event,
+        .on_tick = on_tick,
+        .tick_us = 1000,
+        .ctx = r,
+    };
+    assert_int_equal(spv_evloop_new(&r->loop, &cfg, &why), 0);
+    (void)alarm(60);
+    int rc = spv_evloop_run(r->loop);
+    (void)alarm(0);
+    return rc;
+}
+
+static void end_loop(struct run *r)
+{
+    spv_evloop_free(r->loop);
+    assert_int_equal(spv_store_close(r->store), 0);
+}
+
+static void expect_tip(struct run *r, uint32_t height)
+{
+    struct spv_record tip;
+    assert_int_equal(spv_store_tip(r->store, &tip), 1);
+    assert_int_equal(tip.height, height);
+    assert_memory_equal(tip.hash.b, chain.records[height].hash.b, 32);
+    assert_int_equal(spv_u256_cmp(&tip.work, &chain.records[height].work), 0);
+    struct spv_node_stats stats;
+    spv_evloop_stats(r->loop, &stats);
+    assert_int_equal(stats.tip.height, height);
+}
+
+static void syncs_to_the_tip_then_resumes(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, 3000, 0);
+    struct spv_endpoint peer = served_endpoint(&s);
+    struct run r = {0};
+    assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
+    expect_tip(&r, 3000);
+    assert_int_equal(r.synced_at, 3000);
+    assert_int_equal(r.events[SPV_EVENT_CONNECTED], 1);
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 1);
+    assert_int_equal(r.events[SPV_EVENT_DISCONNECTED], 0);
+    assert_true(r.events[SPV_EVENT_PROGRESS] >= 2);
+    assert_true(spv_store_indexed(r.store));
+    assert_int_equal(r.peers, 1);
+    assert_int_equal(r.peer.start_height, 3000);
+    assert_true(r.peer.ready);
+    assert_int_equal(r.node_peers, 1);
+    assert_int_equal(r.node_peer.headers, 3000);
+    assert_int_equal(r.node_peer.group, SPV_GROUP_NAMED);
+    assert_true(r.node_peer.done);
+    assert_true(r.node_peer.rate > 0);
+    assert_int_equal(r.node_peer.latency_us, r.peer.answer_us);
+    assert_true(r.node_peer.latency_us > 0);
+    assert_int_equal(spv_evloop_node_peers(r.loop, &r.node_peer, 1), 0);
+    assert_int_equal(spv_evloop_peers(r.loop, &r.peer, NULL, 1),
+                     0); /* all are gone after the run */
+    assert_int_equal(spv_evloop_run(r.loop), SPV_ERR_STATE);
+    end_loop(&r);
+    served_stop(&s);
+    assert_int_equal(s.stats.accepted, 1);
+    assert_int_equal(s.stats.headers_sent, 3000);
+
+    served_start(&s, &chain, HEADERS, 0);
+    peer = served_endpoint(&s);
+    struct run again = {0};
+    assert_int_equal(run_loop(&again, *state, &peer, 1), 0);
+    expect_tip(&again, HEADERS);
+    struct spv_node_stats stats;
+    spv_evloop_stats(again.loop, &stats);
+    assert_int_equal(stats.start_height, 3000);
+    assert_int_equal(stats.headers_added, HEADERS - 3000);
+    end_loop(&again);
+    served_stop(&s);
+    assert_int_equal(s.stats.headers_sent, HEADERS - 3000); /* nothing was fetched twice */
+}
+
+static void stop_at_progress(struct run *r, const struct spv_event *event)
+{
+    if (event->kind == SPV_EVENT_PROGRESS)
+        spv_evloop_stop(r->loop);
+}
+
+static void stop_in_mid_sync_keeps_what_was_accepted(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = served_endpoint(&s);
+    struct run r = {.on_event = stop_at_progress};
+    assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
+    assert_int_equal(r.events[SPV_EVENT_PROGRESS], 1); /* no input after the stop */
+    expect_tip(&r, 2000);
+    end_loop(&r);
+    struct run again = {0};
+    assert_int_equal(run_loop(&again, *state, &peer, 1), 0);
+    expect_tip(&again, HEADERS);
+    end_loop(&again);
+    served_stop(&s);
+}
+
+static void *stop_from_there(void *ctx)
+{
+    spv_evloop_stop(ctx);
+    return NULL;
+}
+
+static void start_stopper(struct run *r, const struct spv_event *event)
+{
+    if (event->kind == SPV_EVENT_CONNECTED)
+        assert_int_equal(pthread_create(r->ctx, NULL, stop_from_there, r->loop), 0);
+}
+
+static void another_thread_may_stop_it(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = served_endpoint(&s);
+    pthread_t thread;
+    struct run r = {.on_event = start_stopper, .ctx = &thread};
+    assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    struct spv_node_stats stats;
+    spv_evloop_stats(r.loop, &stats);
+    expect_tip(&r, stats.tip.height);
+    end_loop(&r);
+    served_stop(&s);
+}
+
+static void stop_at_failure(struct run *r, const struct spv_event *event)
+{
+    if (event->kind == SPV_EVENT_CONNECT_FAILED || event->kind == SPV_EVENT_BANNED ||
+        event->kind == SPV_EVENT_DISCONNECTED)
+        spv_evloop_stop(r->loop);
+}
+
+static void refused_dial_is_told_once(void **state)
+{
+    /* The port of a server that has just gone. */
+    struct served s = {0};
+    served_start(&s, &chain, 10, 0);
+    const struct spv_endpoint peer = served_endpoint(&s);
+    served_stop(&s);
+    struct run r = {.on_event = stop_at_failure};
+    assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
+    assert_int_equal(r.events[SPV_EVENT_CONNECT_FAILED], 1);
+    assert_int_equal(r.error, SPV_ERR_REFUSED);
+    expect_tip(&r, 0);
+    end_loop(&r);
+}
+
+static void unresolved_peer_is_told_and_the_other_serves(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, 100, 0);
+    struct spv_endpoint peers[2] = {{.port = 1}, served_endpoint(&s)};
+    memset(peers[0].host, 'a', 70); /* no name has a label of more than 63 */
+    struct run r = {0};
+    assert_int_equal(run_loop(&r, *state, peers, 2), 0);
+    assert_int_equal(r.error, SPV_ERR_RESOLVE);
+    assert_true(r.events[SPV_EVENT_CONNECT_FAILED] >= 1);
+    expect_tip(&r, 100);
+    end_loop(&r);
+    served_stop(&s);
+}
+
+static void liar_is_banned_and_its_good_headers_stay(void **state)
+{
+    struct served s = {.bad = 2500};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = served_endpoint(&s);
+    struct run r = {.on_event = stop_at_failure};
+    assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
+    assert_int_equal(r.events[SPV_EVENT_BANNED], 1);
+    assert_int_equal(r.error, SPV_ERR_HDR_BITS);
+    expect_tip(&r, 2499);
+    end_loop(&r);
+    served_stop(&s);
+}
+
+static void stop_server(struct run *r, const struct spv_event *event)
+{
+    struct served *s = r->ctx;
+    if (event->kind == SPV_EVENT_PROGRESS && s->server != NULL) {
+        served_stop(s);
+        s->server = NULL;
+    }
+    stop_at_failure(r, event);
+}
+
+static void peer_that_goes_in_mid_sync_is_told_once(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = served_endpoint(&s);
+    struct run r = {.on_event = stop_server, .ctx = &s};
+    assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
+    assert_int_equal(r.events[SPV_EVENT_DISCONNECTED], 1);
+    assert_int_equal(r.events[SPV_EVENT_CONNECT_FAILED], 0);
+    assert_int_equal(spv_err_class(r.error), SPV_CLASS_GONE);
+    end_loop(&r);
+}
+
+static void break_store(struct run *r, const struct spv_event *event)
+{
+    const struct place *p = r->ctx;
+    if (event->kind != SPV_EVENT_CONNECTED)
+        return;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE header", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void failing_store_ends_the_run_with_its_error(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = served_endpoint(&s);
+    struct run r = {.on_event = break_store, .ctx = *state};
+    int rc = run_loop(&r, *state, &peer, 1);
+    assert_true(rc < 0);
+    assert_int_equal(spv_err_class(rc), SPV_CLASS_LOCAL);
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 0);
+    spv_evloop_free(r.loop);
+    (void)spv_store_close(r.store);
+    served_stop(&s);
+}
+
+/* A socket that takes connections and says nothing. */
+static int listen_mutely(struct spv_endpoint *at)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof sa;
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    *at = (struct spv_endpoint){.host = "127.0.0.1", .port = ntohs(sa.sin_port)};
+    return fd;
+}
+
+static void look_from_outside(struct run *r)
+{
+    struct spv_store *other = r->ctx;
+    struct spv_record tip;
+    if (spv_store_tip(other, &tip) == 1 && tip.height == HEADERS)
+        spv_evloop_stop(r->loop);
+}
+
+static void no_words(struct run *r, const struct spv_event *event)
+{
+    (void)r;
+    (void)event;
+}
+
+/* The mute peer keeps the chain from being called synced, and nothing more comes of the other. */
+static void what_came_last_is_committed_before_long(void **state)
+{
+    struct served s = {0};
+    struct spv_endpoint at[2];
+    struct spv_store *store = NULL;
+    const int mute = listen_mutely(&at[1]);
+    const struct place *p = *state;
+    const struct spv_store_config cfg = {
+        .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
+    served_start(&s, &chain, HEADERS, 0);
+    at[0] = served_endpoint(&s);
+    assert_int_equal(spv_store_open(&store, &cfg, NULL), 0);
+    assert_int_equal(spv_store_close(store), 0);
+    const struct spv_store_config reading = {.path = p->path, .mode = SPV_STORE_READ};
+    assert_int_equal(spv_store_open(&store, &reading, NULL), 0);
+    struct run r = {.on_event = no_words, .on_tick = look_from_outside, .ctx = store};
+    assert_int_equal(run_loop(&r, p, at, 2), 0);
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 0);
+    end_loop(&r);
+    assert_int_equal(spv_store_close(store), 0);
+    served_stop(&s);
+    (void)close(mute);
+}
+
+static void wait_for_ticks(struct run *r, const struct spv_event *event)
+{
+    (void)r;
+    (void)event;
+}
+
+static void stop_at_tick(void *ctx)
+{
+    struct run *r = ctx;
+    if (++r->ticks == 3)
+        spv_evloop_stop(r->loop);
+}
+
+static void ticks_come_without_any_peer(void **state)
+{
+    const struct place *p = *state;
+    struct run r = {.on_event = wait_for_ticks};
+    const struct spv_store_config store = {
+        .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
+    assert_int_equal(spv_store_open(&r.store, &store, NULL), 0);
+    const struct spv_evloop_config cfg = {
+        .node = {.params = spv_params_get(SPV_REGTEST), .no_discovery = true},
+        .store = r.store,
+        .on_event = on_event,
+        .on_tick = stop_at_tick,
+        .tick_us = 1000,
+        .ctx = &r,
+    };
+    assert_int_equal(spv_evloop_new(&r.loop, &cfg, NULL), 0);
+    assert_int_equal(spv_evloop_run(r.loop), 0);
+    assert_int_equal(r.ticks, 3);
+    end_loop(&r);
+}
+
+static int make_chain(void **state)
+{
+    (void)state;
+    mined_new(&chain, HEADERS, 7);
+    return 0;
+}
+
+static int free_chain(void **state)
+{
+    (void)state;
+    mined_free(&chain);
+    return 0;
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(syncs_to_the_tip_then_resumes),
+        T(stop_in_mid_sync_keeps_what_was_accepted),
+        T(another_thread_may_stop_it),
+        T(refused_dial_is_told_once),
+        T(unresolved_peer_is_told_and_the_other_serves),
+        T(liar_is_banned_and_its_good_headers_stay),
+        T(peer_that_goes_in_mid_sync_is_told_once),
+        T(failing_store_ends_the_run_with_its_error),
+        T(ticks_come_without_any_peer),
+        T(what_came_last_is_committed_before_long),
+    };
+    return cmocka_run_group_tests(tests, make_chain, free_chain);
+}

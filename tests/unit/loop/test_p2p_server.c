@@ -1,0 +1,593 @@
+/* The header server with clients made of links, on loopback. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "spv/serve.h"
+#include "unit/loop/server_fixture.h"
+#include "unit/net/net_fixture.h"
+#include "util/buffer.h"
+#include "util/hash.h"
+#include "wire/codec.h"
+
+#define HEADERS 4500
+#define CLIENTS 20
+#define GREED                                                                                      \
+    120 /* requests of a client that does not read: more than its queue may hold answers           \
+         */
+
+#define PIPELINED 60 /* requests of one that reads late; half of the answers must wait */
+
+#define ROUNDS                                                                                     \
+    80 /* of another client meanwhile: many more turns than the greedy one has requests */
+#define SLOTS 5
+#define GREEDY 3 /* clients that ask again and again */
+#define REQUESTS 40 /* of each */
+
+static struct mined chain;
+
+struct crowd {
+    struct end ends[CLIENTS];
+    struct spv_blockhash from[CLIENTS]; /* the last hash that each has */
+    unsigned n;
+    unsigned done;
+    struct spv_endpoint at; /* where more of them may come */
+    unsigned rounds; /* so often more, all together, they begin anew */
+};
+
+static size_t index_of(const struct end *e)
+{
+    const struct crowd *c = e->ctx;
+    return (size_t)(e - c->ends);
+}
+
+static void ask(struct end *e)
+{
+    struct crowd *c = e->ctx;
+    const struct spv_msg msg = {
+        .command = SPV_CMD_GETHEADERS,
+        .u.getheaders = {.locator = &c->from[index_of(e)], .n = 1},
+    };
+    assert_int_equal(spv_link_send(e->link, &msg), 0);
+}
+
+static void ask_until_empty(struct end *e, const struct spv_msg *msg)
+{
+    struct crowd *c = e->ctx;
+    if (msg->command != SPV_CMD_HEADERS)
+        return;
+    const struct spv_msg_headers *h = &msg->u.headers;
+    for (size_t i = 0; i < h->n; i++) { /* in order, from the first on */
+        assert_memory_equal(h->headers[i].prev.b, c->from[index_of(e)].b, 32);
+        spv_header_hash(&c->from[index_of(e)], &h->headers[i]);
+    }
+    if (h->n == 0 && c->rounds > 0) {
+        c->rounds--;
+        c->from[index_of(e)] = chain.records[0].hash;
+        ask(e);
+    } else if (h->n > 0)
+        ask(e);
+    else if (++c->done == c->n)
+        rig_stop(e);
+}
+
+static void gone(struct end *e)
+{
+    struct crowd *c = e->ctx;
+    if (++c->done == c->n)
+        rig_stop(e);
+}
+
+static void on_dialled(void *ctx, int fd, int error)
+{
+    struct end *e = ctx;
+    assert_int_equal(error, 0);
+    const struct spv_peer_config cfg = rig_config();
+    rig_attach(e->rig, e, fd, SPV_OUTBOUND, &cfg);
+}
+
+static void come(struct rig *rig, struct crowd *c, unsigned n, const struct spv_endpoint *at)
+{
+    c->n = n;
+    for (unsigned i = 0; i < n; i++) {
+        struct spv_dial *d;
+        c->from[i] = chain.records[0].hash;
+        c->ends[i].rig = rig;
+        c->ends[i].ctx = c;
+        assert_int_equal(spv_dial_start(&d, rig->r, at, 0, on_dialled, &c->ends[i]), 0);
+    }
+}
+
+static void serves_many_clients_at_once(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    struct crowd c = {0};
+    come(*state, &c, CLIENTS, &at);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        c.ends[i].on_ready = ask;
+        c.ends[i].on_message = ask_until_empty;
+    }
+    rig_run(*state);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        assert_memory_equal(c.from[i].b, chain.records[HEADERS].hash.b, 32);
+    struct spv_peer_stats stats;
+    spv_link_stats(c.ends[0].link, &stats);
+    assert_int_equal(stats.start_height, HEADERS);
+    assert_int_equal(stats.services, 0);
+    rig_part(*state);
+    served_stop(&s);
+    assert_int_equal(s.stats.accepted, CLIENTS);
+    assert_int_equal(s.stats.refused, 0);
+    assert_int_equal(s.stats.headers_sent, CLIENTS * HEADERS);
+    assert_int_equal(s.stats.requests, CLIENTS * 4);
+}
+
+static int connected_socket(const struct spv_endpoint *at)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    const int small = 65536; /* so that answers wait at the server, not in the kernel */
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    const struct sockaddr_in in = {.sin_family = AF_INET,
+                                   .sin_port = htons(at->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    return fd;
+}
+
+/* Connections that say nothing fill all slots; each peer that comes replaces the longest silent. */
+static void silent_connections_keep_no_peer_out(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, SLOTS);
+    const struct spv_endpoint at = served_endpoint(&s);
+    int silent[2 * SLOTS];
+    for (unsigned i = 0; i < 2 * SLOTS; i++)
+        silent[i] = connected_socket(&at);
+    struct crowd c = {0};
+    come(*state, &c, SLOTS, &at);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        c.ends[i].on_ready = ask;
+        c.ends[i].on_message = ask_until_empty;
+    }
+    rig_run(*state);
+    served_stop(&s);
+    rig_part(*state);
+    assert_int_equal(s.stats.accepted, 3 * SLOTS);
+    assert_int_equal(s.stats.evicted, 2 * SLOTS);
+    assert_int_equal(s.stats.refused, 0);
+    for (unsigned i = 0; i < 2 * SLOTS; i++)
+        (void)close(silent[i]);
+}
+
+static void answered(struct end *e, const struct spv_msg *msg)
+{
+    struct crowd *c = e->ctx;
+    struct spv_dial *d;
+    if (msg->command == SPV_CMD_HEADERS)
+        assert_int_equal(spv_dial_start(&d, e->rig->r, &c->at, 0, on_dialled, &c->ends[1]), 0);
+}
+
+/* The only client is the oldest of its group. */
+static void newcomer_is_refused_when_every_client_is_protected(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 1);
+    struct crowd c = {.at = served_endpoint(&s)};
+    come(*state, &c, 1, &c.at);
+    c.ends[0].on_ready = ask;
+    c.ends[0].on_message = answered;
+    c.ends[1] = (struct end){.rig = *state, .ctx = &c, .on_closed = gone};
+    rig_run(*state);
+    served_stop(&s);
+    rig_part(*state);
+    assert_int_equal(s.stats.accepted, 1);
+    assert_int_equal(s.stats.refused, 1);
+    assert_int_equal(s.stats.evicted, 0);
+}
+
+/* One client that has all up to 10, then the chain grows. */
+struct growth {
+    struct served served;
+    uint32_t to;
+    bool wants_headers;
+    struct spv_blockhash last; /* told of */
+    size_t headers, hashes; /* in announcements */
+    unsigned messages;
+};
+
+static void ask_for_all(struct end *e)
+{
+    const struct growth *g = e->ctx;
+    const struct spv_msg hello = {.command = SPV_CMD_SENDHEADERS};
+    const struct spv_msg msg = {
+        .command = SPV_CMD_GETHEADERS,
+        .u.getheaders = {.locator = &chain.records[0].hash, .n = 1},
+    };
+    if (g->wants_headers)
+        assert_int_equal(spv_link_send(e->link, &hello), 0);
+    assert_int_equal(spv_link_send(e->link, &msg), 0);
+}
+
+static void hear_of_growth(struct end *e, const struct spv_msg *msg)
+{
+    struct growth *g = e->ctx;
+    if (msg->command != SPV_CMD_HEADERS && msg->command != SPV_CMD_INV)
+        return;
+    if (g->messages++ == 0) { /* the answer; now it may grow */
+        assert_int_equal(msg->u.headers.n, 10);
+        g->served.height = g->to;
+        return;
+    }
+    if (msg->command == SPV_CMD_HEADERS) {
+        g->headers += msg->u.headers.n;
+        assert_memory_equal(msg->u.headers.headers[0].prev.b, chain.records[10].hash.b, 32);
+        spv_header_hash(&g->last, &msg->u.headers.headers[msg->u.headers.n - 1]);
+    } else {
+        g->hashes += msg->u.inv.n;
+        assert_int_equal(msg->u.inv.items[0].type, SPV_INV_BLOCK);
+        memcpy(g->last.b, msg->u.inv.items[0].hash.b, 32);
+    }
+    rig_stop(e);
+}
+
+static void grow(struct rig *rig, struct growth *g)
+{
+    g->served.watch_us = 1000;
+    served_start(&g->served, &chain, 10, 0);
+    const struct spv_endpoint at = served_endpoint(&g->served);
+    struct end e = {.rig = rig, .ctx = g, .on_ready = ask_for_all, .on_message = hear_of_growth};
+    struct spv_dial *d;
+    assert_int_equal(spv_dial_start(&d, rig->r, &at, 0, on_dialled, &e), 0);
+    rig_run(rig);
+    rig_part(rig);
+    served_stop(&g->served);
+    assert_memory_equal(g->last.b, chain.records[g->to].hash.b, 32);
+    assert_int_equal(g->messages, 2);
+}
+
+static void announces_new_headers_to_a_client_that_asked_for_headers(void **state)
+{
+    struct growth g = {.to = 13, .wants_headers = true};
+    grow(*state, &g);
+    assert_int_equal(g.headers, 3);
+    assert_int_equal(g.hashes, 0);
+}
+
+static void announces_the_new_tip_by_its_hash_to_other_clients(void **state)
+{
+    struct growth g = {.to = 13};
+    grow(*state, &g);
+    assert_int_equal(g.headers, 0);
+    assert_int_equal(g.hashes, 1);
+}
+
+static void announces_a_leap_by_the_hash_of_its_end(void **state)
+{
+    struct growth g = {.to = HEADERS, .wants_headers = true};
+    grow(*state, &g);
+    assert_int_equal(g.headers, 0);
+    assert_int_equal(g.hashes, 1);
+}
+
+static void chatter(struct end *e)
+{
+    static const enum spv_command empty[] = {SPV_CMD_SENDHEADERS, SPV_CMD_GETADDR};
+    for (size_t i = 0; i < 2; i++) {
+        const struct spv_msg msg = {.command = empty[i]};
+        assert_int_equal(spv_link_send(e->link, &msg), 0);
+    }
+    const struct spv_inv item = {.type = SPV_INV_BLOCK};
+    const struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {.items = &item, .n = 1}};
+    assert_int_equal(spv_link_send(e->link, &inv), 0);
+    ask(e);
+}
+
+static void other_messages_are_heard_and_ignored(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    struct crowd c = {0};
+    come(*state, &c, 1, &at);
+    c.ends[0].on_ready = chatter;
+    c.ends[0].on_message = ask_until_empty;
+    rig_run(*state);
+    assert_int_equal(c.ends[0].messages[SPV_CMD_ADDR], 0);
+    assert_int_equal(c.ends[0].closings, 0);
+    rig_part(*state);
+    served_stop(&s);
+}
+
+/* A client of plain bytes that asks again and again and reads nothing yet. */
+static int asking_client(const struct spv_endpoint *at, const struct spv_blockhash *locator,
+                         int times)
+{
+    const int fd = connected_socket(at);
+    const struct spv_netid *net = spv_netid_get(SPV_REGTEST);
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    const struct spv_msg version = {.command = SPV_CMD_VERSION,
+                                    .u.version = {.version = SPV_PROTOCOL_VERSION, .nonce = 99}};
+    const struct spv_msg verack = {.command = SPV_CMD_VERACK};
+    const struct spv_msg more = {
+        .command = SPV_CMD_GETHEADERS,
+        .u.getheaders = {.version = SPV_PROTOCOL_VERSION, .locator = locator, .n = 1}};
+    assert_int_equal(spv_msg_write(&b, &version, net, SPV_PROTOCOL_VERSION), 0);
+    assert_int_equal(spv_msg_write(&b, &verack, net, SPV_PROTOCOL_VERSION), 0);
+    for (int i = 0; i < times; i++)
+        assert_int_equal(spv_msg_write(&b, &more, net, SPV_PROTOCOL_VERSION), 0);
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    spv_buffer_free(&b);
+    return fd;
+}
+
+static int greedy_client(const struct spv_endpoint *at, int times)
+{
+    return asking_client(at, &chain.records[0].hash, times);
+}
+
+static void client_that_does_not_read_holds_up_nobody(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    int greedy = greedy_client(&at, GREED);
+    struct crowd c = {.rounds = ROUNDS};
+    come(*state, &c, 1, &at);
+    c.ends[0].on_ready = ask;
+    c.ends[0].on_message = ask_until_empty;
+    rig_run(*state);
+    assert_memory_equal(c.from[0].b, chain.records[HEADERS].hash.b, 32);
+    served_stop(&s);
+    rig_part(*state);
+    assert_int_equal(s.stats.clients, 2); /* neither was closed */
+    /* What the sockets took and 4 MiB, not all of it; no further request was read. */
+    const uint64_t others = 4 * (ROUNDS + 1);
+    assert_in_range(s.stats.requests - others, 1, GREED - 20);
+    const uint64_t answers = (s.stats.headers_sent - (ROUNDS + 1) * HEADERS) / SPV_MAX_HEADERS;
+    assert_in_range(answers, (4u << 20) / (SPV_MAX_HEADERS * 81), GREED - 20);
+    (void)close(greedy);
+}
+
+/* Reads until n full answers have come. */
+static void read_answers(int fd, int n)
+{
+    const struct timeval patience = {.tv_sec = 60};
+    static uint8_t bytes[65536];
+    size_t left = (size_t)n * (24 + 3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1));
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    while (left > 0) {
+        const ssize_t got = read(fd, bytes, left < sizeof bytes ? left : sizeof bytes);
+        assert_true(got > 0);
+        left -= (size_t)got;
+    }
+}
+
+static void requests_wait_until_the_client_has_read_what_it_asked_for_before(void **state)
+{
+    struct served s = {0};
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    int fd = greedy_client(&at, PIPELINED);
+    struct crowd c = {0};
+    come(*state, &c, 1, &at); /* when it is done, the server has read the other one's requests */
+    c.ends[0].on_ready = ask;
+    c.ends[0].on_message = ask_until_empty;
+    rig_run(*state);
+    read_answers(fd, PIPELINED);
+    served_stop(&s);
+    rig_part(*state);
+    assert_int_equal(s.stats.clients, 2); /* neither was closed */
+    assert_int_equal(s.stats.headers_sent, HEADERS + PIPELINED * SPV_MAX_HEADERS);
+    (void)close(fd);
+}
+
+/* A reader that notes in which order clients are answered: each asks with a locator of its own. */
+struct order {
+    struct spv_reactor *reactor;
+    uint32_t from[GREEDY * REQUESTS];
+    size_t n;
+};
+
+static int order_tip(void *ctx, struct spv_record *out)
+{
+    (void)ctx;
+    *out = chain.records[HEADERS];
+    return 1;
+}
+
+static int order_by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    (void)ctx;
+    *out = chain.records[height];
+    return 1;
+}
+
+static int order_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+{
+    struct order *o = ctx;
+    uint32_t height = 0;
+    while (height < GREEDY && !spv_blockhash_eq(&chain.records[height].hash, hash))
+        height++;
+    if (height == GREEDY)
+        return 0;
+    *out = chain.records[height];
+    o->from[o->n++] = height;
+    if (o->n == GREEDY * REQUESTS)
+        spv_reactor_stop(o->reactor);
+    return 1;
+}
+
+static int order_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    (void)ctx;
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = chain.records[from + i].header;
+    return (int)n;
+}
+
+/* Everything is sent before the loop runs, so that a turn finds requests of every client. Whoever
+ * is answered has been waiting while each other was answered at most once. */
+static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **state)
+{
+    struct order o = {0};
+    struct spv_server *server;
+    struct spv_problem why;
+    int fds[GREEDY];
+    (void)state;
+    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                          .reader = {.ctx = &o,
+                                                     .tip = order_tip,
+                                                     .by_height = order_by_height,
+                                                     .by_hash = order_by_hash,
+                                                     .range = order_range},
+                                          .listen = {.host = "127.0.0.1"}};
+    assert_int_equal(spv_server_new(&server, &cfg, &why), 0);
+    o.reactor = spv_server_reactor(server);
+    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_server_port(server)};
+    for (uint32_t i = 0; i < GREEDY; i++)
+        fds[i] = asking_client(&at, &chain.records[i].hash, REQUESTS);
+    assert_int_equal(spv_server_run(server), 0);
+    for (uint32_t i = 0; i < GREEDY; i++) {
+        unsigned since[GREEDY] = {0}; /* answers to each since this one's last */
+        unsigned left = REQUESTS;
+        for (size_t k = 0; k < o.n && left > 0; k++) {
+            assert_in_range(++since[o.from[k]], 1, 2);
+            if (o.from[k] != i)
+                continue;
+            memset(since, 0, sizeof since);
+            left--;
+        }
+    }
+    spv_server_free(server);
+    for (uint32_t i = 0; i < GREEDY; i++)
+        (void)close(fds[i]);
+}
+
+/* Bytes of a frame whose payload is of that length, and as much of it as there is. */
+static void put_frame(struct spv_buffer *b, const char *command, uint32_t length,
+                      const uint8_t *payload, size_t n)
+{
+    uint8_t name[SPV_COMMAND_SIZE] = {0}, sum[32];
+    memcpy(name, command, strlen(command));
+    spv_sha256d(sum, payload, n);
+    spv_buffer_put(b, spv_netid_get(SPV_REGTEST)->magic, 4);
+    spv_buffer_put(b, name, sizeof name);
+    spv_buffer_u32(b, length);
+    spv_buffer_put(b, sum, 4);
+    spv_buffer_put(b, payload, n);
+}
+
+/* Reads to the end of the connection; how many bytes came. */
+static size_t read_to_end(int fd)
+{
+    const struct timeval patience = {.tv_sec = 60};
+    static uint8_t bytes[65536];
+    size_t all = 0;
+    ssize_t got;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    while ((got = read(fd, bytes, sizeof bytes)) > 0)
+        all += (size_t)got;
+    assert_true(got == 0 || errno == ECONNRESET); /* not a timeout */
+    return all;
+}
+
+static void ask_of(int fd, const struct spv_blockhash *from)
+{
+    const struct spv_msg msg = {
+        .command = SPV_CMD_GETHEADERS,
+        .u.getheaders = {.version = SPV_PROTOCOL_VERSION, .locator = from, .n = 1}};
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    assert_int_equal(spv_msg_write(&b, &msg, spv_netid_get(SPV_REGTEST), SPV_PROTOCOL_VERSION), 0);
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    spv_buffer_free(&b);
+}
+
+static void message_that_a_header_server_has_no_use_for_closes_when_it_is_large(void **state)
+{
+    static uint8_t payload[SPV_SERVE_PAYLOAD];
+    struct served s = {0};
+    (void)state;
+    served_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = served_endpoint(&s);
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    /* the largest is taken: what follows it is answered */
+    put_frame(&b, "strange", sizeof payload, payload, sizeof payload);
+    int fd = greedy_client(&at, 0);
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    ask_of(fd, &chain.records[0].hash);
+    read_answers(fd, 1);
+    (void)close(fd);
+    b.len = 0;
+    put_frame(&b, "block", SPV_SERVE_PAYLOAD + 1, payload, 0); /* its payload never comes */
+    fd = greedy_client(&at, 0);
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    assert_true(read_to_end(fd) < 1000);
+    (void)close(fd);
+    spv_buffer_free(&b);
+    served_stop(&s);
+    assert_int_equal(s.stats.requests, 1);
+}
+
+static void taken_port_is_said(void **state)
+{
+    struct served s = {0};
+    struct spv_problem why = {0};
+    (void)state;
+    served_start(&s, &chain, 1, 0);
+    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                          .listen = served_endpoint(&s)};
+    struct spv_server *second;
+    assert_int_equal(spv_server_new(&second, &cfg, &why), SPV_ERR_IO);
+    assert_non_null(strstr(why.text, "in use"));
+    served_stop(&s);
+}
+
+static int make_chain(void **state)
+{
+    (void)state;
+    mined_new(&chain, HEADERS, 11);
+    return 0;
+}
+
+static int free_chain(void **state)
+{
+    (void)state;
+    mined_free(&chain);
+    return 0;
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        T(serves_many_clients_at_once),
+        T(silent_connections_keep_no_peer_out),
+        T(newcomer_is_refused_when_every_client_is_protected),
+        T(other_messages_are_heard_and_ignored),
+        T(client_that_does_not_read_holds_up_nobody),
+        T(client_gets_one_answer_a_turn_however_many_it_has_asked_for),
+        T(requests_wait_until_the_client_has_read_what_it_asked_for_before),
+        T(announces_new_headers_to_a_client_that_asked_for_headers),
+        T(announces_the_new_tip_by_its_hash_to_other_clients),
+        T(announces_a_leap_by_the_hash_of_its_end),
+        T(message_that_a_header_server_has_no_use_for_closes_when_it_is_large),
+        T(taken_port_is_said),
+    };
+    return cmocka_run_group_tests(tests, make_chain, free_chain);
+}

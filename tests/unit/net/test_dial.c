@@ -1,0 +1,200 @@
+/* Dialling on loopback. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "unit/net/net_fixture.h"
+
+#define IMPOSSIBLE "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+struct result {
+    struct rig *rig;
+    unsigned n;
+    int fd;
+    int error;
+};
+
+static void on_done(void *ctx, int fd, int error)
+{
+    struct result *res = ctx;
+    res->n++;
+    res->fd = fd;
+    res->error = error;
+    spv_reactor_stop(res->rig->r);
+}
+
+/* A socket bound to a free port of 127.0.0.1: connections are refused until it listens. */
+static int bound_socket(uint16_t *port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(bind(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    socklen_t len = sizeof in;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    *port = ntohs(in.sin_port);
+    return fd;
+}
+
+static struct spv_endpoint at(const char *host, uint16_t port)
+{
+    struct spv_endpoint e = {.port = port};
+    (void)snprintf(e.host, sizeof e.host, "%s", host);
+    return e;
+}
+
+static struct result dial(struct rig *rig, const char *host, uint16_t port, uint64_t timeout)
+{
+    struct result res = {.rig = rig, .fd = -1};
+    struct spv_dial *d;
+    const struct spv_endpoint e = at(host, port);
+    assert_int_equal(spv_dial_start(&d, rig->r, &e, timeout, on_done, &res), 0);
+    assert_int_equal(res.n, 0); /* never inside the start */
+    rig_run(rig);
+    assert_int_equal(res.n, 1);
+    return res;
+}
+
+static void connects_to_a_listening_port(void **state)
+{
+    uint16_t port;
+    int listening = bound_socket(&port);
+    assert_int_equal(listen(listening, 4), 0);
+    struct result res = dial(*state, "127.0.0.1", port, 0);
+    assert_int_equal(res.error, 0);
+    assert_true(res.fd >= 0);
+    int other = accept(listening, NULL, NULL);
+    assert_true(other >= 0);
+    assert_int_equal(write(res.fd, "x", 1), 1);
+    char c = 0;
+    assert_int_equal(read(other, &c, 1), 1);
+    assert_int_equal(c, 'x');
+    assert_int_equal(read(res.fd, &c, 1), -1); /* non-blocking */
+    (void)close(other);
+    (void)close(res.fd);
+    (void)close(listening);
+}
+
+static void connects_by_name(void **state)
+{
+    uint16_t port;
+    int listening = bound_socket(&port);
+    assert_int_equal(listen(listening, 4), 0);
+    struct result res = dial(*state, "localhost", port, 0);
+    assert_int_equal(res.error, 0);
+    assert_true(res.fd >= 0);
+    (void)close(res.fd);
+    (void)close(listening);
+}
+
+static void refused_port_says_so(void **state)
+{
+    uint16_t port;
+    int fd = bound_socket(&port);
+    struct result res = dial(*state, "127.0.0.1", port, 0);
+    assert_int_equal(res.error, SPV_ERR_REFUSED);
+    assert_int_equal(res.fd, -1);
+    (void)close(fd);
+}
+
+static void refused_name_says_so_whatever_other_addresses_say(void **state)
+{
+    uint16_t port;
+    int fd = bound_socket(&port);
+    struct result res = dial(*state, "localhost", port, 0);
+    assert_int_equal(res.error, SPV_ERR_REFUSED);
+    (void)close(fd);
+}
+
+static void unknown_name_is_not_resolved(void **state)
+{
+    struct result res = dial(*state, IMPOSSIBLE, 1, 0);
+    assert_int_equal(res.error, SPV_ERR_RESOLVE);
+    assert_int_equal(res.fd, -1);
+}
+
+static void deadline_ends_a_dial_in_mid_connect(void **state)
+{
+    /* The literal's answer and the deadline are both due when the loop starts: the connecting
+     * begins, and the deadline strikes before its outcome is looked at. */
+    uint16_t port;
+    int fd = bound_socket(&port);
+    assert_int_equal(listen(fd, 4), 0);
+    struct rig *rig = *state;
+    struct result res = {.rig = rig, .fd = -1};
+    struct spv_dial *d;
+    const struct spv_endpoint e = at("127.0.0.1", port);
+    const uint64_t start = spv_system_now().mono_us;
+    assert_int_equal(spv_dial_start(&d, rig->r, &e, 1, on_done, &res), 0);
+    while (spv_system_now().mono_us < start + 20000)
+        ; /* past the tick of libevent's coarse clock */
+    rig_run(rig);
+    assert_int_equal(res.n, 1);
+    assert_int_equal(res.error, SPV_ERR_CONNECT_TIMEOUT);
+    assert_int_equal(res.fd, -1);
+    (void)close(fd);
+}
+
+static void on_stop(void *ctx)
+{
+    struct rig *rig = ctx;
+    spv_reactor_stop(rig->r);
+}
+
+static void cancelled_dial_is_silent(void **state)
+{
+    struct rig *rig = *state;
+    struct result res = {.rig = rig};
+    uint16_t port;
+    int fd = bound_socket(&port);
+    const char *hosts[] = {"127.0.0.1", "localhost", IMPOSSIBLE};
+    for (size_t i = 0; i < 3; i++) {
+        struct spv_dial *d;
+        const struct spv_endpoint e = at(hosts[i], port);
+        assert_int_equal(spv_dial_start(&d, rig->r, &e, 0, on_done, &res), 0);
+        spv_dial_cancel(d);
+    }
+    struct spv_timer *t;
+    assert_int_equal(spv_timer_new(&t, rig->r, on_stop, rig), 0);
+    spv_timer_set(t, spv_system_now().mono_us + 20000);
+    rig_run(rig);
+    assert_int_equal(res.n, 0);
+    spv_timer_free(t);
+    (void)close(fd);
+}
+
+static void reactor_goes_while_dials_are_under_way(void **state)
+{
+    struct rig *rig = *state;
+    struct result res = {.rig = rig};
+    uint16_t port;
+    int fd = bound_socket(&port);
+    struct spv_dial *d;
+    const struct spv_endpoint e = at("127.0.0.1", port);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(spv_dial_start(&d, rig->r, &e, 0, on_done, &res), 0);
+    assert_int_equal(rig_teardown(state), 0);
+    assert_int_equal(res.n, 0);
+    assert_int_equal(rig_setup(state), 0);
+    (void)close(fd);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        T(connects_to_a_listening_port), T(connects_by_name),
+        T(refused_port_says_so),         T(refused_name_says_so_whatever_other_addresses_say),
+        T(unknown_name_is_not_resolved), T(deadline_ends_a_dial_in_mid_connect),
+        T(cancelled_dial_is_silent),     T(reactor_goes_while_dials_are_under_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,486 @@
+/* Links over socket pairs: two links with each other, or one link and bytes of our own making. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/link.h"
+#include "unit/net/net_fixture.h"
+#include "util/buffer.h"
+#include "wire/codec.h"
+
+#define MANY_HEADERS SPV_MAX_HEADERS
+
+static struct spv_header many[MANY_HEADERS];
+
+static struct spv_msg headers_message(void)
+{
+    for (uint32_t i = 0; i < MANY_HEADERS; i++)
+        many[i].nonce = i + 1;
+    return (struct spv_msg){.command = SPV_CMD_HEADERS,
+                            .u.headers = {.headers = many, .n = MANY_HEADERS}};
+}
+
+static struct spv_msg ping_message(void)
+{
+    return (struct spv_msg){.command = SPV_CMD_PING, .u.ping = {.has_nonce = true, .nonce = 7}};
+}
+
+static void close_it(struct end *e)
+{
+    spv_link_close(e->link, SPV_ERR_DISCONNECTED);
+    assert_int_equal(e->closings, 0); /* never inside the call */
+}
+
+/* Stops the loop once both ends of a pair are closed. */
+static void stop_after_both(struct end *e)
+{
+    const struct end *other = e->ctx;
+    if (other->closings > 0)
+        rig_stop(e);
+}
+
+static void two_links_shake_hands_and_part(void **state)
+{
+    struct end a = {.on_ready = close_it, .on_closed = stop_after_both};
+    struct end b = {.on_closed = stop_after_both, .ctx = &a};
+    a.ctx = &b;
+    rig_connect(*state, &a, &b);
+    assert_int_equal(a.readies, 0);
+    rig_run(*state);
+    assert_int_equal(a.readies, 1);
+    assert_int_equal(b.readies, 1);
+    assert_int_equal(a.closings, 1);
+    assert_int_equal(a.error, SPV_ERR_DISCONNECTED);
+    assert_int_equal(b.closings, 1);
+    assert_int_equal(b.error, SPV_ERR_CLOSED);
+    assert_int_equal(a.messages[SPV_CMD_VERSION], 1);
+    assert_int_equal(b.messages[SPV_CMD_VERACK], 1);
+}
+
+static void send_headers(struct end *e)
+{
+    const struct spv_msg msg = headers_message();
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(spv_link_send(e->link, &msg), 0);
+}
+
+static void stop_when_all_came(struct end *e, const struct spv_msg *msg)
+{
+    const struct end *other = e->ctx;
+    (void)msg;
+    const size_t all = (size_t)5 * MANY_HEADERS;
+    if (e->headers == all && other->headers == all)
+        rig_stop(e);
+}
+
+static void large_messages_go_both_ways(void **state)
+{
+    struct end a = {.on_ready = send_headers, .on_message = stop_when_all_came};
+    struct end b = {.on_ready = send_headers, .on_message = stop_when_all_came, .ctx = &a};
+    a.ctx = &b;
+    rig_connect(*state, &a, &b);
+    rig_run(*state);
+    assert_int_equal(a.nonces, MANY_HEADERS);
+    assert_int_equal(b.nonces, MANY_HEADERS);
+    struct spv_peer_stats s;
+    spv_link_stats(a.link, &s);
+    assert_true(s.ready);
+    assert_true(s.bytes_in > (uint64_t)5 * MANY_HEADERS * 81);
+    assert_true(s.bytes_out > (uint64_t)5 * MANY_HEADERS * 81);
+    assert_string_equal(spv_link_endpoint(a.link)->host, "local");
+    rig_part(*state);
+    assert_int_equal(a.closings, 1);
+    assert_int_equal(b.error, SPV_ERR_STOPPED);
+}
+
+/* A link may be sent to and closed from within its own callback. */
+static void answer_and_close(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command != SPV_CMD_HEADERS)
+        return;
+    const struct spv_msg ping = ping_message();
+    assert_int_equal(msg->u.headers.n, MANY_HEADERS);
+    assert_int_equal(spv_link_send(e->link, &ping), 0);
+    assert_int_equal(msg->u.headers.headers[MANY_HEADERS - 1].nonce, MANY_HEADERS);
+    close_it(e);
+    spv_link_close(e->link, SPV_ERR_STALL); /* too late, changes nothing */
+    assert_int_equal(spv_link_send(e->link, &ping), SPV_ERR_STATE);
+}
+
+static void callbacks_may_send_and_close(void **state)
+{
+    struct end a = {.on_ready = send_headers, .on_closed = stop_after_both};
+    struct end b = {.on_message = answer_and_close, .on_closed = stop_after_both, .ctx = &a};
+    a.ctx = &b;
+    rig_connect(*state, &a, &b);
+    rig_run(*state);
+    assert_int_equal(b.messages[SPV_CMD_HEADERS], 1); /* nothing after the close */
+    assert_int_equal(b.error, SPV_ERR_DISCONNECTED);
+    assert_int_equal(b.closings, 1);
+    assert_int_equal(a.closings, 1);
+}
+
+/* One link, and a socket of our own. */
+static int half_connect(struct rig *rig, struct end *e, enum spv_direction dir,
+                        const struct spv_peer_config *cfg)
+{
+    int fds[2];
+    rig_pair(fds);
+    rig_attach(rig, e, fds[0], dir, cfg);
+    return fds[1];
+}
+
+static void put(int fd, const struct spv_msg *msg, uint32_t version)
+{
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    assert_int_equal(spv_msg_write(&b, msg, spv_netid_get(SPV_REGTEST), version), 0);
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    spv_buffer_free(&b);
+}
+
+static void put_version(int fd, uint32_t version)
+{
+    const struct spv_msg msg = {.command = SPV_CMD_VERSION,
+                                .u.version = {.version = version, .nonce = 99}};
+    put(fd, &msg, version);
+}
+
+static void put_verack(int fd)
+{
+    const struct spv_msg msg = {.command = SPV_CMD_VERACK};
+    put(fd, &msg, SPV_PROTOCOL_VERSION);
+}
+
+/* An inv that claims an entry and ends: what closes a connection, and at 70015 earns a reject. */
+static void put_malformed(int fd)
+{
+    struct spv_msg msg = {
+        .command = SPV_CMD_UNKNOWN, .name = "inv", .u.raw = {(const uint8_t *)"\1", 1}};
+    put(fd, &msg, SPV_PROTOCOL_VERSION);
+}
+
+static void peer_that_goes_closes_the_link_once(void **state)
+{
+    struct end e = {.on_closed = rig_stop};
+    const struct spv_peer_config cfg = rig_config();
+    int fd = half_connect(*state, &e, SPV_OUTBOUND, &cfg);
+    (void)close(fd);
+    rig_run(*state);
+    assert_int_equal(e.closings, 1);
+    assert_in_range((unsigned)-e.error, (unsigned)-SPV_ERR_RESET, (unsigned)-SPV_ERR_CLOSED);
+    assert_int_equal(e.readies, 0);
+}
+
+static void last_words_of_a_peer_are_heard(void **state)
+{
+    struct end e = {.on_closed = rig_stop};
+    const struct spv_peer_config cfg = rig_config();
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    put_version(fd, SPV_PROTOCOL_VERSION);
+    put_verack(fd);
+    const struct spv_msg msg = headers_message();
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
+    put(fd, &msg, SPV_PROTOCOL_VERSION);
+    (void)close(fd); /* our answers meet a closed socket, the bytes still wait to be read */
+    rig_run(*state);
+    assert_int_equal(e.readies, 1);
+    assert_int_equal(e.headers, MANY_HEADERS);
+    assert_int_equal(e.closings, 1);
+}
+
+static void note_memory(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    size_t *most = ctx;
+    (void)now;
+    if (peer != NULL && spv_peer_memory(peer) > *most)
+        *most = spv_peer_memory(peer);
+}
+
+static void weigh(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command != SPV_CMD_GETADDR)
+        return;
+    assert_int_equal(spv_link_call(e->link, note_memory, e->ctx), 0);
+    if (e->messages[SPV_CMD_GETADDR] == 2000)
+        rig_stop(e);
+}
+
+static void connection_that_shall_hold_little_reads_little_at_once(void **state)
+{
+    size_t most = 0;
+    struct end e = {.on_message = weigh, .ctx = &most};
+    const struct spv_msg msg = {.command = SPV_CMD_GETADDR};
+    struct spv_peer_config cfg = rig_config();
+    struct spv_buffer b;
+    cfg.trim_at_once = true;
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    put_version(fd, SPV_PROTOCOL_VERSION);
+    put_verack(fd);
+    spv_buffer_init(&b);
+    for (size_t i = 0; i < 2000; i++)
+        assert_int_equal(spv_msg_write(&b, &msg, cfg.net, SPV_PROTOCOL_VERSION), 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    rig_run(*state);
+    assert_in_range(most, 1, 32 * 1024);
+    spv_buffer_free(&b);
+    rig_part(*state);
+    (void)close(fd);
+}
+
+static void foreign_magic_closes_with_its_own_error(void **state)
+{
+    struct end e = {.on_closed = rig_stop};
+    const struct spv_peer_config cfg = rig_config();
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    assert_int_equal(write(fd, "GET / HTTP/1.1\r\nHost: nobody\r\n", 30), 30);
+    rig_run(*state);
+    assert_int_equal(e.error, SPV_ERR_MAGIC);
+    assert_int_equal(e.closings, 1);
+    (void)close(fd);
+}
+
+static void silent_peer_meets_the_handshake_deadline(void **state)
+{
+    struct end e = {.on_closed = rig_stop};
+    struct spv_peer_config cfg = rig_config();
+    cfg.timeouts.handshake = 5000;
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    rig_run(*state);
+    assert_int_equal(e.error, SPV_ERR_HANDSHAKE_TIMEOUT);
+    (void)close(fd);
+}
+
+static int late_fd;
+
+static void write_at_last(void *ctx)
+{
+    (void)ctx;
+    put_version(late_fd, SPV_PROTOCOL_VERSION);
+    put_verack(late_fd);
+}
+
+static void deadline_reads_what_waits_before_it_judges(void **state)
+{
+    /* A timer that strikes just before the deadline, in the same turn of the loop, brings the
+     * bytes: the loop has not seen them when the deadline's turn comes. */
+    struct rig *rig = *state;
+    struct end e = {.on_ready = rig_stop, .on_closed = rig_stop};
+    struct spv_peer_config cfg = rig_config();
+    cfg.timeouts.handshake = 1000;
+    struct spv_timer *t;
+    assert_int_equal(spv_timer_new(&t, rig->r, write_at_last, NULL), 0);
+    const uint64_t start = spv_system_now().mono_us;
+    spv_timer_set(t, start);
+    late_fd = half_connect(rig, &e, SPV_INBOUND, &cfg);
+    while (spv_system_now().mono_us < start + 20000)
+        ; /* past the tick of libevent's coarse clock */
+    rig_run(rig);
+    assert_int_equal(e.readies, 1);
+    assert_int_equal(e.closings, 0);
+    spv_timer_free(t);
+    rig_part(rig);
+    (void)close(late_fd);
+}
+
+static void last_reject_is_flushed_before_closing(void **state)
+{
+    /* A malformed message at 70015 earns a reject before the link goes. */
+    struct end e = {.on_closed = rig_stop};
+    struct spv_peer_config cfg = rig_config();
+    cfg.max_version = 70015;
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    put_version(fd, 70015);
+    put_malformed(fd);
+    rig_run(*state);
+    assert_int_equal(e.error, SPV_ERR_SHORT);
+    uint8_t bytes[4096];
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    assert_true(n > 0);
+    bool found = false;
+    for (size_t i = 0; i + 6 < (size_t)n; i++)
+        found = found || memcmp(bytes + i, "reject", 6) == 0;
+    assert_true(found);
+    assert_int_equal(read(fd, bytes, sizeof bytes), 0); /* and the link is closed */
+    (void)close(fd);
+}
+
+static void fill_queue(struct end *e)
+{
+    const struct spv_msg msg = headers_message();
+    int rc;
+    unsigned sent = 0;
+    while ((rc = spv_link_send(e->link, &msg)) == 0)
+        assert_true(++sent < 100);
+    assert_int_equal(rc, SPV_ERR_QUEUE_FULL);
+    e->ctx = (void *)(uintptr_t)sent;
+}
+
+static void peer_that_does_not_read_is_closed_and_memory_is_bounded(void **state)
+{
+    struct end e = {.on_ready = fill_queue, .on_closed = rig_stop};
+    struct spv_peer_config cfg = rig_config();
+    cfg.max_queue_bytes = 1 << 20;
+    cfg.timeouts.write = 20000;
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    put_version(fd, SPV_PROTOCOL_VERSION);
+    put_verack(fd);
+    rig_run(*state);
+    assert_int_equal(e.readies, 1);
+    assert_in_range((uintptr_t)e.ctx, 6, 60); /* the queue, and what the socket took */
+    assert_int_equal(e.error, SPV_ERR_WRITE_TIMEOUT);
+    (void)close(fd);
+}
+
+struct slow_reader {
+    struct spv_timer *timer;
+    int fd;
+    size_t got;
+    uint64_t sent; /* by the link, when it closed */
+    size_t waiting; /* in the link's queue when it closed */
+};
+
+static void read_some(void *ctx)
+{
+    struct slow_reader *r = ctx;
+    static uint8_t bytes[65536];
+    ssize_t n;
+    while ((n = read(r->fd, bytes, sizeof bytes)) > 0)
+        r->got += (size_t)n;
+    if (n < 0) /* 0: the link is closed */
+        spv_timer_set(r->timer, spv_system_now().mono_us + 1000);
+}
+
+static void fill_and_lie(struct end *e)
+{
+    struct slow_reader *r = e->ctx;
+    fill_queue(e);
+    e->ctx = r;
+    put_malformed(r->fd);
+    spv_timer_set(r->timer, spv_system_now().mono_us + 20000);
+}
+
+static void fill_and_leave(struct end *e)
+{
+    struct slow_reader *r = e->ctx;
+    fill_queue(e);
+    e->ctx = r;
+    spv_link_close(e->link, SPV_ERR_DISCONNECTED);
+    spv_timer_set(r->timer, spv_system_now().mono_us + 20000);
+}
+
+static void note_waiting(struct end *e)
+{
+    struct slow_reader *r = e->ctx;
+    struct spv_peer_stats stats;
+    spv_link_stats(e->link, &stats);
+    r->waiting = spv_link_pending(e->link);
+    r->sent = stats.bytes_out;
+    rig_stop(e);
+}
+
+static void close_on_a_slow_reader(struct rig *rig, void (*on_ready)(struct end *e), int error)
+{
+    struct slow_reader r = {0};
+    struct end e = {.on_ready = on_ready, .on_closed = note_waiting, .ctx = &r};
+    struct spv_peer_config cfg = rig_config();
+    cfg.max_queue_bytes = 1 << 20;
+    assert_int_equal(spv_timer_new(&r.timer, rig->r, read_some, &r), 0);
+    r.fd = half_connect(rig, &e, SPV_INBOUND, &cfg);
+    put_version(r.fd, SPV_PROTOCOL_VERSION);
+    put_verack(r.fd);
+    rig_run(rig);
+    assert_int_equal(e.error, error);
+    assert_int_equal(r.waiting, 0);
+    read_some(&r);
+    assert_true(r.sent > (1 << 19));
+    assert_int_equal(r.got, r.sent);
+    spv_timer_free(r.timer);
+    (void)close(r.fd);
+}
+
+static void closing_link_waits_for_a_slow_reader_to_take_its_queue(void **state)
+{
+    close_on_a_slow_reader(*state, fill_and_lie, SPV_ERR_SHORT);
+}
+
+static void what_was_sent_before_a_disconnect_goes_first(void **state)
+{
+    close_on_a_slow_reader(*state, fill_and_leave, SPV_ERR_DISCONNECTED);
+}
+
+static void closing_does_not_wait_for_ever_for_a_peer_that_does_not_read(void **state)
+{
+    struct end e = {.on_ready = fill_queue, .on_closed = rig_stop};
+    struct spv_peer_config cfg = rig_config();
+    cfg.max_queue_bytes = 1 << 20;
+    int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
+    put_version(fd, SPV_PROTOCOL_VERSION);
+    put_verack(fd);
+    put_malformed(fd);
+    rig_run(*state); /* that closes; the queue cannot be flushed */
+    assert_int_equal(e.error, SPV_ERR_SHORT);
+    assert_int_equal(e.closings, 1);
+    (void)close(fd);
+}
+
+static void links_left_on_a_reactor_are_closed_with_it(void **state)
+{
+    struct end a = {0};
+    struct end b = {0};
+    rig_connect(*state, &a, &b);
+    spv_link_close(a.link, SPV_ERR_DISCONNECTED);
+    assert_int_equal(rig_teardown(state), 0);
+    assert_int_equal(a.closings, 1);
+    assert_int_equal(a.error, SPV_ERR_DISCONNECTED);
+    assert_int_equal(b.closings, 1);
+    assert_int_equal(b.error, SPV_ERR_STOPPED);
+    assert_int_equal(rig_setup(state), 0);
+}
+
+static void bad_configuration_closes_the_socket(void **state)
+{
+    struct rig *rig = *state;
+    int fds[2];
+    rig_pair(fds);
+    struct spv_peer_config cfg = rig_config();
+    cfg.net = NULL;
+    struct spv_link *link;
+    const struct spv_link_callbacks none = {0};
+    assert_int_equal(spv_link_attach(&link, rig->r, fds[0], &cfg, SPV_OUTBOUND, &none),
+                     SPV_ERR_INVALID);
+    char c;
+    assert_int_equal(read(fds[1], &c, 1), 0);
+    (void)close(fds[1]);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        T(two_links_shake_hands_and_part),
+        T(large_messages_go_both_ways),
+        T(callbacks_may_send_and_close),
+        T(peer_that_goes_closes_the_link_once),
+        T(last_words_of_a_peer_are_heard),
+        T(connection_that_shall_hold_little_reads_little_at_once),
+        T(foreign_magic_closes_with_its_own_error),
+        T(silent_peer_meets_the_handshake_deadline),
+        T(deadline_reads_what_waits_before_it_judges),
+        T(last_reject_is_flushed_before_closing),
+        T(peer_that_does_not_read_is_closed_and_memory_is_bounded),
+        T(closing_link_waits_for_a_slow_reader_to_take_its_queue),
+        T(what_was_sent_before_a_disconnect_goes_first),
+        T(closing_does_not_wait_for_ever_for_a_peer_that_does_not_read),
+        T(links_left_on_a_reactor_are_closed_with_it),
+        T(bad_configuration_closes_the_socket),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,504 @@
+/* Completions, references, letters from outside the reactor's thread, and bufferevents. While
+ * nobody runs the reactor, this thread counts as an outsider: what it sends is a letter. */
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/link.h"
+#include "unit/net/net_fixture.h"
+#include "wire/codec.h"
+
+#define LETTERS 10000 /* documented bounds */
+#define LETTER_BYTES (4u << 20)
+
+struct tally {
+    struct end a;
+    struct end b;
+    unsigned told;
+    int errors[16]; /* in order */
+    unsigned closings_seen; /* at the last completion */
+};
+
+static void on_told(void *ctx, int error)
+{
+    struct tally *t = ctx;
+    assert_true(t->told < 16);
+    t->errors[t->told++] = error;
+    t->closings_seen = t->a.closings;
+}
+
+static const struct spv_msg getaddr = {.command = SPV_CMD_GETADDR};
+
+static void stop_at_getaddr(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_GETADDR)
+        rig_stop(e);
+}
+
+static void send_three(struct end *e)
+{
+    struct tally *t = e->ctx;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(spv_link_send_tracked(e->link, &getaddr, on_told, t), 0);
+        assert_int_equal(t->told, 0); /* never inside the call */
+    }
+    spv_link_close(e->link, 0);
+}
+
+static void completions_come_in_order_before_the_final_callback(void **state)
+{
+    struct tally t = {.a = {.on_ready = send_three, .on_closed = rig_stop}};
+    t.a.ctx = &t;
+    rig_connect(*state, &t.a, &t.b);
+    rig_run(*state);
+    assert_int_equal(t.told, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(t.errors[i], 0);
+    assert_int_equal(t.closings_seen, 0);
+    assert_int_equal(t.a.closings, 1);
+    assert_int_equal(t.a.error, SPV_ERR_DISCONNECTED);
+    rig_part(*state);
+}
+
+static void messages_of_a_link_that_dies_in_the_handshake_are_told_not_sent(void **state)
+{
+    struct tally t = {.a = {.on_closed = rig_stop}};
+    int fds[2];
+    const struct spv_peer_config cfg = rig_config();
+    rig_pair(fds);
+    rig_attach(*state, &t.a, fds[0], SPV_OUTBOUND, &cfg);
+    assert_int_equal(spv_link_send_tracked(t.a.link, &getaddr, on_told, &t), 0);
+    (void)close(fds[1]);
+    rig_run(*state);
+    assert_int_equal(t.told, 1);
+    assert_int_equal(t.errors[0], t.a.error);
+    assert_true(t.a.error == SPV_ERR_RESET || t.a.error == SPV_ERR_CLOSED);
+}
+
+static void message_that_the_peers_version_does_not_know_is_told_unsupported(void **state)
+{
+    struct rig *rig = *state;
+    struct tally t = {.b = {.on_message = stop_at_getaddr}};
+    const struct spv_msg sendheaders = {.command = SPV_CMD_SENDHEADERS};
+    struct spv_peer_config cfg = rig_config();
+    int fds[2];
+    rig_pair(fds);
+    rig_attach(rig, &t.a, fds[0], SPV_OUTBOUND, &cfg);
+    cfg.max_version = 70001;
+    rig_attach(rig, &t.b, fds[1], SPV_INBOUND, &cfg);
+    assert_int_equal(spv_link_send_tracked(t.a.link, &sendheaders, on_told, &t), 0);
+    assert_int_equal(spv_link_send_tracked(t.a.link, &getaddr, on_told, &t), 0);
+    rig_run(rig);
+    rig_part(rig);
+    assert_int_equal(t.told, 2);
+    assert_int_equal(t.errors[0], SPV_ERR_UNSUPPORTED);
+    assert_int_equal(t.errors[1], 0);
+    assert_int_equal(t.b.messages[SPV_CMD_SENDHEADERS], 0);
+    assert_int_equal(t.b.messages[SPV_CMD_GETADDR], 1);
+}
+
+static void letters_are_bounded_in_number(void **state)
+{
+    struct tally t = {0};
+    rig_connect(*state, &t.a, &t.b);
+    for (unsigned i = 0; i < LETTERS; i++)
+        assert_int_equal(spv_link_send(t.a.link, &getaddr), 0);
+    assert_int_equal(spv_link_send(t.a.link, &getaddr), SPV_ERR_QUEUE_FULL);
+    assert_int_equal(spv_link_send_tracked(t.a.link, &getaddr, on_told, &t), SPV_ERR_QUEUE_FULL);
+    rig_part(*state);
+    assert_int_equal(t.told, 0); /* a call that failed completes nothing */
+}
+
+static void letters_are_bounded_in_bytes(void **state)
+{
+    struct tally t = {0};
+    uint8_t *bytes = calloc(1, SPV_MAX_PAYLOAD);
+    assert_non_null(bytes);
+    struct spv_msg large = {.command = SPV_CMD_UNKNOWN,
+                            .name = "large",
+                            .u.raw = {.bytes = bytes, .n = SPV_MAX_PAYLOAD}};
+    rig_connect(*state, &t.a, &t.b);
+    assert_int_equal(spv_link_send(t.a.link, &large), 0); /* one always fits */
+    large.u.raw.n = LETTER_BYTES - SPV_MAX_PAYLOAD - 2 * SPV_FRAME_HEADER + 1;
+    assert_int_equal(spv_link_send(t.a.link, &large), SPV_ERR_QUEUE_FULL);
+    large.u.raw.n--;
+    assert_int_equal(spv_link_send(t.a.link, &large), 0);
+    rig_part(*state);
+    free(bytes);
+}
+
+static void letters_that_can_never_be_sent_are_refused_at_the_call(void **state)
+{
+    struct tally t = {0};
+    const struct spv_msg verack = {.command = SPV_CMD_VERACK};
+    const struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {.n = SPV_MAX_INV + 1}};
+    rig_connect(*state, &t.a, &t.b);
+    assert_int_equal(spv_link_send(t.a.link, &verack), SPV_ERR_INVALID);
+    assert_int_equal(spv_link_send(t.a.link, &inv), SPV_ERR_TOO_LONG);
+    rig_part(*state);
+}
+
+static void stop_when_two_are_told(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_PING)
+        rig_stop(e);
+}
+
+static void letter_larger_than_the_queue_is_told_and_blocks_nobody(void **state)
+{
+    struct rig *rig = *state;
+    struct tally t = {.b = {.on_message = stop_when_two_are_told}};
+    static uint8_t bytes[3000];
+    const struct spv_msg large = {
+        .command = SPV_CMD_UNKNOWN, .name = "large", .u.raw = {.bytes = bytes, .n = sizeof bytes}};
+    const struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {.has_nonce = true}};
+    struct spv_peer_config cfg = rig_config();
+    int fds[2];
+    cfg.max_queue_bytes = 2000;
+    rig_pair(fds);
+    rig_attach(rig, &t.a, fds[0], SPV_OUTBOUND, &cfg);
+    rig_attach(rig, &t.b, fds[1], SPV_INBOUND, &cfg);
+    assert_int_equal(spv_link_send_tracked(t.a.link, &large, on_told, &t), 0);
+    assert_int_equal(spv_link_send_tracked(t.a.link, &ping, on_told, &t), 0);
+    rig_run(rig);
+    rig_part(rig);
+    assert_int_equal(t.told, 2);
+    assert_int_equal(t.errors[0] + t.errors[1], SPV_ERR_QUEUE_FULL); /* the other was sent */
+}
+
+/* Eight letters, of which the machine holds one at a time. */
+static void write_large_letters(struct rig *rig, struct tally *t, int fd)
+{
+    static uint8_t bytes[1500];
+    const struct spv_msg large = {
+        .command = SPV_CMD_UNKNOWN, .name = "large", .u.raw = {.bytes = bytes, .n = sizeof bytes}};
+    struct spv_peer_config cfg = rig_config();
+    cfg.max_queue_bytes = 2000;
+    rig_attach(rig, &t->a, fd, SPV_OUTBOUND, &cfg);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(spv_link_send_tracked(t->a.link, &large, on_told, t), 0);
+}
+
+static void stop_at_the_eighth(struct end *e, const struct spv_msg *msg)
+{
+    (void)msg;
+    if (e->messages[SPV_CMD_UNKNOWN] == 8)
+        rig_stop(e);
+}
+
+static void letters_that_find_no_room_wait_and_all_go(void **state)
+{
+    struct tally t = {.b = {.on_message = stop_at_the_eighth}};
+    const struct spv_peer_config cfg = rig_config();
+    int fds[2];
+    rig_pair(fds);
+    write_large_letters(*state, &t, fds[0]);
+    rig_attach(*state, &t.b, fds[1], SPV_INBOUND, &cfg);
+    rig_run(*state);
+    rig_part(*state);
+    assert_int_equal(t.told, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(t.errors[i], 0);
+}
+
+static void letters_that_find_no_room_are_told_when_the_link_dies(void **state)
+{
+    struct tally t = {.a = {.on_closed = rig_stop}};
+    int fds[2];
+    rig_pair(fds);
+    write_large_letters(*state, &t, fds[0]);
+    (void)close(fds[1]);
+    rig_run(*state);
+    assert_int_equal(t.told, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(t.errors[i], t.a.error);
+    assert_int_equal(t.closings_seen, 0);
+}
+
+static void stop_at_inv(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_INV && msg->u.inv.n == 1 && msg->u.inv.items[0].hash.b[0] == 7)
+        rig_stop(e);
+}
+
+static const struct spv_inv block = {.type = SPV_INV_BLOCK, .hash = {{7}}};
+
+static void push_twice(struct end *e)
+{
+    assert_int_equal(spv_link_push_inventory(e->link, &block, 0), 1);
+    assert_int_equal(spv_link_push_inventory(e->link, &block, 0), 0); /* it knows it now */
+}
+
+static void inventory_is_pushed_from_the_reactors_thread(void **state)
+{
+    struct tally t = {.a = {.on_ready = push_twice}, .b = {.on_message = stop_at_inv}};
+    rig_connect(*state, &t.a, &t.b);
+    rig_run(*state);
+    rig_part(*state);
+    assert_int_equal(t.b.messages[SPV_CMD_INV], 1);
+}
+
+static void push_from_outside(struct end *e)
+{
+    struct tally *t = e->ctx;
+    spv_inbox_leave(t->a.link->inbox); /* play the stranger */
+    assert_int_equal(spv_link_push_inventory(t->a.link, &block, 0), 1);
+    assert_int_equal(t->b.messages[SPV_CMD_INV], 0);
+}
+
+static void inventory_is_pushed_from_any_thread(void **state)
+{
+    struct tally t = {.a = {.on_ready = push_from_outside}, .b = {.on_message = stop_at_inv}};
+    t.a.ctx = &t;
+    rig_connect(*state, &t.a, &t.b);
+    rig_run(*state);
+    rig_part(*state);
+    assert_int_equal(t.b.messages[SPV_CMD_INV], 1);
+}
+
+static void count_call(void *ctx, struct spv_peer *peer, struct spv_now now)
+{
+    struct tally *t = ctx;
+    (void)now;
+    t->errors[t->told++] = peer != NULL;
+}
+
+static void calls_run_once_or_hear_that_the_link_is_over(void **state)
+{
+    struct tally t = {.a = {.on_ready = rig_stop}};
+    rig_connect(*state, &t.a, &t.b);
+    assert_int_equal(spv_link_call(t.a.link, count_call, &t), 0);
+    assert_int_equal(t.told, 0);
+    rig_run(*state);
+    assert_int_equal(t.told, 1);
+    assert_int_equal(t.errors[0], 1);
+    spv_link_ref(t.a.link);
+    struct spv_link *link = t.a.link;
+    assert_int_equal(spv_link_call(link, count_call, &t), 0);
+    rig_part(*state); /* collects what waits first */
+    assert_int_equal(t.told, 2);
+    assert_int_equal(spv_link_call(link, count_call, &t), SPV_ERR_STATE);
+    assert_int_equal(t.told, 2);
+    spv_link_unref(link);
+}
+
+static void on_wait(struct end *e)
+{
+    assert_int_equal(spv_link_wait(e->link), SPV_ERR_STATE);
+    rig_stop(e);
+}
+
+static void waiting_on_the_reactors_thread_is_refused(void **state)
+{
+    struct tally t = {.a = {.on_ready = on_wait, .on_closed = on_wait}};
+    rig_connect(*state, &t.a, &t.b);
+    rig_run(*state);
+    rig_part(*state); /* in on_closed, too, whoever closes */
+    assert_int_equal(t.a.closings, 1);
+}
+
+static void held_link_is_safe_to_use_when_it_is_over(void **state)
+{
+    struct tally t = {.a = {.on_ready = rig_stop}};
+    struct spv_peer_stats stats;
+    rig_connect(*state, &t.a, &t.b);
+    struct spv_link *link = spv_link_ref(t.a.link);
+    rig_run(*state);
+    assert_int_equal(rig_teardown(state), 0); /* the reactor goes, too */
+    assert_int_equal(t.a.error, SPV_ERR_STOPPED);
+    assert_int_equal(spv_link_send(link, &getaddr), SPV_ERR_STATE);
+    assert_int_equal(spv_link_send_tracked(link, &getaddr, on_told, &t), SPV_ERR_STATE);
+    spv_link_close(link, SPV_ERR_STALL);
+    assert_int_equal(spv_link_wait(link), 0);
+    spv_link_stats(link, &stats);
+    assert_true(stats.ready);
+    assert_true(stats.bytes_in > 0);
+    assert_string_equal(spv_link_endpoint(link)->host, "local");
+    spv_link_unref(link);
+    assert_int_equal(t.told, 0);
+    assert_int_equal(rig_setup(state), 0);
+}
+
+/* Bufferevents. */
+static void attach_bev(struct rig *rig, struct end *e, struct bufferevent *bev,
+                       enum spv_direction dir, const struct spv_peer_config *cfg)
+{
+    const struct spv_link_callbacks callbacks = rig_callbacks(e);
+    e->rig = rig;
+    assert_int_equal(spv_link_attach_bufferevent(&e->link, rig->r, bev, cfg, dir, &callbacks), 0);
+}
+
+static void send_headers(struct end *e)
+{
+    static struct spv_header many[SPV_MAX_HEADERS];
+    const struct spv_msg msg = {.command = SPV_CMD_HEADERS,
+                                .u.headers = {.headers = many, .n = SPV_MAX_HEADERS}};
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(spv_link_send_tracked(e->link, &msg, on_told, e->ctx), 0);
+}
+
+static void stop_when_all_came(struct end *e, const struct spv_msg *msg)
+{
+    const struct tally *t = e->ctx;
+    (void)msg;
+    if (t->a.headers == (size_t)5 * SPV_MAX_HEADERS && t->b.headers == t->a.headers)
+        rig_stop(e);
+}
+
+static void talk(struct rig *rig, struct bufferevent *one, struct bufferevent *two)
+{
+    struct tally t = {.a = {.on_ready = send_headers, .on_message = stop_when_all_came},
+                      .b = {.on_ready = send_headers, .on_message = stop_when_all_came}};
+    const struct spv_peer_config cfg = rig_config();
+    t.a.ctx = &t;
+    t.b.ctx = &t;
+    attach_bev(rig, &t.a, one, SPV_OUTBOUND, &cfg);
+    attach_bev(rig, &t.b, two, SPV_INBOUND, &cfg);
+    rig_run(rig);
+    rig_part(rig);
+    assert_int_equal(t.told, 10);
+    assert_int_equal(t.a.closings + t.b.closings, 2);
+}
+
+static void links_talk_over_bufferevents_on_sockets(void **state)
+{
+    struct rig *rig = *state;
+    int fds[2];
+    rig_pair(fds);
+    talk(rig, bufferevent_socket_new(rig->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
+         bufferevent_socket_new(rig->r->base, fds[1], BEV_OPT_CLOSE_ON_FREE));
+}
+
+static void links_talk_over_a_pair_that_calls_back_inside_writes(void **state)
+{
+    struct rig *rig = *state;
+    struct bufferevent *pair[2];
+    assert_int_equal(bufferevent_pair_new(rig->r->base, 0, pair), 0);
+    talk(rig, pair[0], pair[1]);
+}
+
+static void bufferevent_whose_other_side_goes_closes_the_link(void **state)
+{
+    struct rig *rig = *state;
+    struct tally t = {.a = {.on_closed = rig_stop}};
+    const struct spv_peer_config cfg = rig_config();
+    int fds[2];
+    rig_pair(fds);
+    attach_bev(rig, &t.a, bufferevent_socket_new(rig->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
+               SPV_OUTBOUND, &cfg);
+    (void)close(fds[1]);
+    rig_run(rig);
+    assert_true(t.a.error == SPV_ERR_RESET || t.a.error == SPV_ERR_CLOSED);
+}
+
+static void unread_bufferevent_meets_the_write_deadline(void **state)
+{
+    struct rig *rig = *state;
+    struct tally t = {.a = {.on_ready = send_headers, .on_closed = rig_stop}};
+    struct spv_peer_config cfg = rig_config();
+    struct spv_buffer b;
+    int fds[2];
+    t.a.ctx = &t;
+    rig_pair(fds);
+    (void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int));
+    cfg.timeouts.write = 20000;
+    attach_bev(rig, &t.a, bufferevent_socket_new(rig->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
+               SPV_INBOUND, &cfg);
+    spv_buffer_init(&b);
+    const struct spv_msg version = {.command = SPV_CMD_VERSION,
+                                    .u.version = {.version = SPV_PROTOCOL_VERSION, .nonce = 9}};
+    const struct spv_msg verack = {.command = SPV_CMD_VERACK};
+    assert_int_equal(spv_msg_write(&b, &version, cfg.net, SPV_PROTOCOL_VERSION), 0);
+    assert_int_equal(spv_msg_write(&b, &verack, cfg.net, SPV_PROTOCOL_VERSION), 0);
+    assert_int_equal(write(fds[1], b.data, b.len), (ssize_t)b.len);
+    spv_buffer_free(&b);
+    rig_run(rig);
+    assert_int_equal(t.a.error, SPV_ERR_WRITE_TIMEOUT);
+    assert_int_equal(t.told, 5);
+    assert_int_equal(t.errors[4], SPV_ERR_WRITE_TIMEOUT); /* what bev held was never "sent" */
+    (void)close(fds[1]);
+}
+
+static void bufferevent_of_another_base_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    struct event_base *other = event_base_new();
+    const struct spv_peer_config cfg = rig_config();
+    const struct spv_link_callbacks none = {0};
+    struct spv_link *l;
+    int fds[2];
+    char c;
+    assert_non_null(other);
+    rig_pair(fds);
+    assert_int_equal(spv_link_attach_bufferevent(
+                         &l, rig->r, bufferevent_socket_new(other, fds[0], BEV_OPT_CLOSE_ON_FREE),
+                         &cfg, SPV_OUTBOUND, &none),
+                     SPV_ERR_INVALID);
+    (void)event_base_loop(other, EVLOOP_NONBLOCK);
+    assert_int_equal(read(fds[1], &c, 1), 0); /* it was ours, and is freed */
+    (void)close(fds[1]);
+    event_base_free(other);
+}
+
+/* The caller's base, run by the caller. */
+static void leave_base(struct end *e, const struct spv_msg *msg)
+{
+    if (msg->command == SPV_CMD_GETADDR)
+        (void)event_base_loopbreak(e->rig->r->base);
+}
+
+static void callers_base_carries_links_and_letters(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct rig rig = {0};
+    struct tally t = {.b = {.on_message = leave_base}};
+    (void)state;
+    assert_non_null(base);
+    assert_int_equal(spv_reactor_new(&rig.r, base), 0);
+    rig_connect(&rig, &t.a, &t.b);
+    assert_int_equal(spv_link_send(t.a.link, &getaddr), 0);
+    assert_int_equal(event_base_dispatch(base), 0);
+    assert_int_equal(t.b.messages[SPV_CMD_GETADDR], 1);
+    spv_reactor_free(rig.r);
+    assert_int_equal(t.a.closings + t.b.closings, 2);
+    event_base_free(base);
+}
+
+int main(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* as the header asks of who uses bufferevents */
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        T(completions_come_in_order_before_the_final_callback),
+        T(messages_of_a_link_that_dies_in_the_handshake_are_told_not_sent),
+        T(message_that_the_peers_version_does_not_know_is_told_unsupported),
+        T(letters_are_bounded_in_number),
+        T(letters_are_bounded_in_bytes),
+        T(letters_that_can_never_be_sent_are_refused_at_the_call),
+        T(letter_larger_than_the_queue_is_told_and_blocks_nobody),
+        T(letters_that_find_no_room_wait_and_all_go),
+        T(letters_that_find_no_room_are_told_when_the_link_dies),
+        T(inventory_is_pushed_from_the_reactors_thread),
+        T(inventory_is_pushed_from_any_thread),
+        T(calls_run_once_or_hear_that_the_link_is_over),
+        T(waiting_on_the_reactors_thread_is_refused),
+        T(held_link_is_safe_to_use_when_it_is_over),
+        T(links_talk_over_bufferevents_on_sockets),
+        T(links_talk_over_a_pair_that_calls_back_inside_writes),
+        T(bufferevent_whose_other_side_goes_closes_the_link),
+        T(unread_bufferevent_meets_the_write_deadline),
+        T(bufferevent_of_another_base_is_refused),
+        cmocka_unit_test(callers_base_carries_links_and_letters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

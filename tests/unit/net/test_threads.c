@@ -1,0 +1,349 @@
+/* Links from other threads: the reactor runs in the test's thread, the others send, ask and close.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/reactor.h"
+#include "support/random.h"
+#include "unit/net/net_fixture.h"
+
+#define THREADS 8
+#define SENDS 10000
+#define ROUNDS 1000
+#define SEED 20250607
+
+/* A message that says who sent it and the how many-th it is. */
+struct note {
+    uint32_t thread;
+    uint32_t number;
+};
+
+static struct spv_msg note_message(const struct note *note)
+{
+    return (struct spv_msg){.command = SPV_CMD_UNKNOWN,
+                            .name = "note",
+                            .u.raw = {.bytes = (const uint8_t *)note, .n = sizeof *note}};
+}
+
+struct crowd {
+    struct end a; /* what the threads share */
+    struct end b;
+    struct spv_link *link; /* held by a reference */
+    pthread_t threads[THREADS];
+    atomic_uint taken; /* sends that were accepted */
+    unsigned sent; /* completions that said so; reactor's thread, like all below */
+    unsigned not_sent;
+    unsigned came;
+    uint32_t next[THREADS]; /* the number that each thread's next note must have */
+    bool close_when_all; /* else the threads close when they like */
+};
+struct worker {
+    struct crowd *crowd;
+    uint32_t id;
+    unsigned sends; /* then it closes */
+};
+
+static void on_sent(void *ctx, int error)
+{
+    struct crowd *c = ctx;
+    assert_true(error <= 0);
+    assert_int_equal(c->a.closings, 0); /* completions come before the final callback */
+    if (error == 0)
+        c->sent++;
+    else
+        c->not_sent++;
+    if (c->close_when_all && c->sent == THREADS * SENDS)
+        spv_link_close(c->link, 0);
+}
+
+static void count_note(struct end *e, const struct spv_msg *msg)
+{
+    struct crowd *c = e->ctx;
+    struct note note;
+    if (msg->command != SPV_CMD_UNKNOWN)
+        return;
+    assert_string_equal(msg->name, "note");
+    assert_int_equal(msg->u.raw.n, sizeof note);
+    memcpy(&note, msg->u.raw.bytes, sizeof note);
+    assert_true(note.thread < THREADS);
+    assert_int_equal(note.number, c->next[note.thread]);
+    c->next[note.thread]++;
+    c->came++;
+}
+
+static void stop_after_both(struct end *e)
+{
+    const struct crowd *c = e->ctx;
+    if (c->a.closings > 0 && c->b.closings > 0)
+        rig_stop(e);
+}
+
+static void *crowd_main(void *ctx)
+{
+    struct worker *w = ctx;
+    struct crowd *c = w->crowd;
+    struct spv_peer_stats stats;
+    uint64_t bytes = 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < w->sends && rc == 0; i++) {
+        const struct note note = {w->id, i};
+        const struct spv_msg msg = note_message(&note);
+        while ((rc = spv_link_send_tracked(c->link, &msg, on_sent, c)) == SPV_ERR_QUEUE_FULL)
+            (void)sched_yield();
+        if (rc == 0)
+            atomic_fetch_add(&c->taken, 1);
+        if (i % 64 == 0) {
+            spv_link_stats(c->link, &stats);
+            assert_true(stats.bytes_out >= bytes); /* whole snapshots, never backwards */
+            bytes = stats.bytes_out;
+            assert_string_equal(spv_link_endpoint(c->link)->host, "local");
+        }
+    }
+    assert_true(rc == 0 || (rc == SPV_ERR_STATE && !c->close_when_all));
+    if (!c->close_when_all)
+        spv_link_close(c->link, SPV_ERR_DISCONNECTED);
+    assert_int_equal(spv_link_wait(c->link), 0);
+    assert_int_equal(c->a.closings, 1);
+    assert_int_equal(c->sent + c->not_sent, atomic_load(&c->taken));
+    spv_link_unref(c->link);
+    return NULL;
+}
+
+static struct crowd *run_crowd(struct rig *rig, const unsigned sends[THREADS], bool close_when_all)
+{
+    struct crowd *c = calloc(1, sizeof *c);
+    struct worker workers[THREADS];
+    assert_non_null(c);
+    c->close_when_all = close_when_all;
+    c->a = (struct end){.on_closed = stop_after_both, .ctx = c};
+    c->b = (struct end){.on_message = count_note, .on_closed = stop_after_both, .ctx = c};
+    rig_connect(rig, &c->a, &c->b);
+    c->link = c->a.link;
+    for (uint32_t i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.crowd = c, .id = i, .sends = sends[i]};
+        (void)spv_link_ref(c->link);
+        assert_int_equal(pthread_create(&c->threads[i], NULL, crowd_main, &workers[i]), 0);
+    }
+    rig_run(rig);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(c->threads[i], NULL), 0);
+    return c;
+}
+
+static void eight_threads_send_and_every_completion_comes_once(void **state)
+{
+    unsigned sends[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        sends[i] = SENDS;
+    struct crowd *c = run_crowd(*state, sends, true);
+    assert_int_equal(c->sent, THREADS * SENDS);
+    assert_int_equal(c->not_sent, 0);
+    assert_int_equal(c->came, THREADS * SENDS);
+    assert_int_equal(c->a.error, SPV_ERR_DISCONNECTED);
+    free(c);
+}
+
+static void threads_that_close_in_mid_sending_lose_no_completion(void **state)
+{
+    struct test_random random = {SEED};
+    unsigned sends[THREADS];
+    printf("seed %u\n", SEED);
+    for (size_t i = 0; i < THREADS; i++)
+        sends[i] = 100 + (unsigned)test_random_below(&random, SENDS);
+    struct crowd *c = run_crowd(*state, sends, false);
+    assert_int_equal(c->a.closings, 1);
+    assert_int_equal(c->sent + c->not_sent, atomic_load(&c->taken));
+    assert_true(c->came <= c->sent);
+    free(c);
+}
+
+/* A thousand links, each closed by two threads at once while they send. */
+struct race {
+    struct rig *rig;
+    struct end a;
+    struct end b;
+    struct spv_link *link;
+    pthread_mutex_t lock;
+    pthread_cond_t turned;
+    unsigned round; /* the round that the threads may run */
+    unsigned arrived; /* threads through with it */
+    atomic_uint taken;
+    atomic_uint told;
+    struct spv_post next;
+};
+
+static void begin_round(struct race *race)
+{
+    race->a = (struct end){.ctx = race};
+    race->b = (struct end){.ctx = race};
+    rig_connect(race->rig, &race->a, &race->b);
+    (void)pthread_mutex_lock(&race->lock);
+    race->link = spv_link_ref(race->a.link);
+    atomic_store(&race->taken, 0);
+    atomic_store(&race->told, 0);
+    race->arrived = 0;
+    race->round++;
+    (void)pthread_cond_broadcast(&race->turned);
+    (void)pthread_mutex_unlock(&race->lock);
+}
+
+static void on_next(struct spv_post *post)
+{
+    struct race *race = (void *)((char *)post - offsetof(struct race, next));
+    spv_link_unref(race->link);
+    if (race->b.link != NULL)
+        rig_part(race->rig);
+    assert_int_equal(race->b.closings, 1);
+    if (race->round == ROUNDS)
+        spv_reactor_stop(race->rig->r);
+    else
+        begin_round(race);
+}
+
+/* Lets the other threads run, so that a wait that ends before the last callback is caught at it. */
+static void on_told(void *ctx, int error)
+{
+    struct race *race = ctx;
+    (void)error;
+    for (int i = 0; i < 20; i++)
+        (void)sched_yield();
+    atomic_fetch_add(&race->told, 1);
+}
+
+static void run_round(struct race *race, unsigned round)
+{
+    struct spv_link *link = race->link;
+    const struct spv_msg msg = {.command = SPV_CMD_GETADDR};
+    for (unsigned i = 0; i < round % 4; i++) {
+        if (spv_link_send_tracked(link, &msg, on_told, race) == 0)
+            atomic_fetch_add(&race->taken, 1);
+    }
+    if (round % 3 == 0)
+        (void)sched_yield();
+    spv_link_close(link, SPV_ERR_DISCONNECTED);
+    spv_link_close(link, SPV_ERR_STALL);
+    assert_int_equal(spv_link_wait(link), 0);
+    assert_int_equal(race->a.closings, 1);
+    assert_int_equal(race->a.error, SPV_ERR_DISCONNECTED);
+    assert_int_equal(spv_link_send(link, &msg), SPV_ERR_STATE);
+}
+
+static void *race_main(void *ctx)
+{
+    struct race *race = ctx;
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        (void)pthread_mutex_lock(&race->lock);
+        while (race->round < round)
+            (void)pthread_cond_wait(&race->turned, &race->lock);
+        (void)pthread_mutex_unlock(&race->lock);
+        run_round(race, round);
+        (void)pthread_mutex_lock(&race->lock);
+        bool last = ++race->arrived == 2;
+        (void)pthread_mutex_unlock(&race->lock);
+        if (!last)
+            continue;
+        assert_int_equal(atomic_load(&race->told), atomic_load(&race->taken));
+        assert_true(spv_inbox_put(race->rig->r->inbox, &race->next));
+    }
+    return NULL;
+}
+
+static void wait_returns_after_all_completions_in_racing_closes(void **state)
+{
+    struct rig *rig = *state;
+    struct race race = {.rig = rig, .next.run = on_next};
+    pthread_t threads[2];
+    assert_int_equal(pthread_mutex_init(&race.lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&race.turned, NULL), 0);
+    begin_round(&race);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, race_main, &race), 0);
+    rig_run(rig);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    (void)pthread_cond_destroy(&race.turned);
+    (void)pthread_mutex_destroy(&race.lock);
+}
+
+/* A thousand connections, both ends on one loop. */
+#define CONNECTIONS 1000
+#define FEW 40 /* descriptors that the test itself needs */
+
+struct many {
+    struct end ends[2 * CONNECTIONS];
+    unsigned ready;
+    unsigned came;
+};
+
+static void greet_when_all_are_ready(struct end *e)
+{
+    struct many *m = e->ctx;
+    const struct spv_msg msg = {.command = SPV_CMD_GETADDR};
+    if (++m->ready < 2 * CONNECTIONS)
+        return;
+    for (size_t i = 0; i < 2 * CONNECTIONS; i++)
+        assert_int_equal(spv_link_send(m->ends[i].link, &msg), 0);
+}
+
+static void count_greeting(struct end *e, const struct spv_msg *msg)
+{
+    struct many *m = e->ctx;
+    if (msg->command == SPV_CMD_GETADDR && ++m->came == 2 * CONNECTIONS)
+        rig_stop(e);
+}
+
+static void thousand_connections_live_on_one_loop(void **state)
+{
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit wide = {.rlim_cur = 2 * CONNECTIONS + FEW, .rlim_max = before.rlim_max};
+    if (before.rlim_cur < wide.rlim_cur && setrlimit(RLIMIT_NOFILE, &wide) != 0) {
+        print_message("skipped: the limit of open files is %lu here, %lu are needed\n",
+                      (unsigned long)before.rlim_max, (unsigned long)wide.rlim_cur);
+        skip();
+    }
+    struct many *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    for (size_t i = 0; i < 2 * CONNECTIONS; i++)
+        m->ends[i] = (struct end){
+            .on_ready = greet_when_all_are_ready, .on_message = count_greeting, .ctx = m};
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        rig_connect(*state, &m->ends[2 * i], &m->ends[2 * i + 1]);
+    rig_run(*state);
+    assert_int_equal(m->ready, 2 * CONNECTIONS);
+    rig_part(*state);
+    for (size_t i = 0; i < 2 * CONNECTIONS; i++)
+        assert_int_equal(m->ends[i].closings, 1);
+    free(m);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static int setup(void **state)
+{
+    const int rc = rig_setup(state);
+    ((struct rig *)*state)->guard_us = RIG_LONG_GUARD;
+    return rc;
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        T(eight_threads_send_and_every_completion_comes_once),
+        T(threads_that_close_in_mid_sending_lose_no_completion),
+        T(wait_returns_after_all_completions_in_racing_closes),
+        T(thousand_connections_live_on_one_loop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

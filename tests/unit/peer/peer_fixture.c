@@ -1,0 +1,194 @@
+/* Everything asserts on the spot: a test reads as the conversation it is. */
+#include "unit/peer/peer_fixture.h"
+
+#include <stdlib.h>
+
+#include "util/hash.h"
+
+void kit_init(struct kit *k)
+{
+    static uint64_t kits; /* no two draw the same nonces */
+    memset(k, 0, sizeof(*k));
+    k->random.state = 1000 * ++kits;
+    k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = KIT_UNIX};
+    k->version = SPV_PROTOCOL_VERSION;
+    k->services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
+    k->cfg.net = spv_netid_get(SPV_REGTEST);
+    k->cfg.rng = test_random_rng(&k->random);
+    spv_buffer_init(&k->last);
+}
+
+void kit_open(struct kit *k, enum spv_direction dir)
+{
+    assert_int_equal(spv_peer_new(&k->p, &k->cfg, dir, k->now), 0);
+}
+
+void kit_close(struct kit *k)
+{
+    spv_peer_free(k->p);
+    spv_arena_free(&k->arena);
+    spv_buffer_free(&k->last);
+}
+
+void kit_frame(struct spv_buffer *b, const char *command, const void *payload, size_t n)
+{
+    uint8_t name[SPV_COMMAND_SIZE] = {0}, sum[32];
+    memcpy(name, command, strnlen(command, SPV_COMMAND_SIZE));
+    spv_sha256d(sum, payload, n);
+    spv_buffer_put(b, spv_netid_get(SPV_REGTEST)->magic, 4);
+    spv_buffer_put(b, name, sizeof(name));
+    spv_buffer_u32(b, (uint32_t)n);
+    spv_buffer_put(b, sum, 4);
+    if (n > 0)
+        spv_buffer_put(b, payload, n);
+}
+
+int kit_say_bytes(struct kit *k, const void *bytes, size_t n)
+{
+    int rc = spv_peer_feed(k->p, bytes, n, k->now);
+    if (rc < 0)
+        return rc;
+    while ((rc = spv_peer_next(k->p, &k->got, k->now)) == 1)
+        k->n_got++;
+    return rc;
+}
+
+int kit_say_raw(struct kit *k, const char *command, const void *payload, size_t n)
+{
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    kit_frame(&b, command, payload, n);
+    int rc = kit_say_bytes(k, b.data, b.len);
+    spv_buffer_free(&b);
+    return rc;
+}
+
+int kit_say(struct kit *k, const struct spv_msg *msg)
+{
+    struct spv_buffer b;
+    spv_buffer_init(&b);
+    assert_int_equal(spv_msg_write(&b, msg, k->cfg.net, k->version), 0);
+    int rc = kit_say_bytes(k, b.data, b.len);
+    spv_buffer_free(&b);
+    return rc;
+}
+
+int kit_say_empty(struct kit *k, enum spv_command command)
+{
+    return kit_say_raw(k, spv_command_name(command), "", 0);
+}
+
+int kit_say_version(struct kit *k, uint32_t version)
+{
+    struct spv_msg msg = {.command = SPV_CMD_VERSION};
+    msg.u.version = (struct spv_msg_version){
+        .version = version,
+        .services = k->services,
+        .time = KIT_UNIX + 7,
+        .nonce = 12345,
+        .user_agent = "/other:1.0/",
+        .user_agent_len = 11,
+        .height = 321,
+        .relay = true,
+    };
+    return kit_say(k, &msg);
+}
+
+int kit_say_ping(struct kit *k, enum spv_command command, uint64_t nonce)
+{
+    struct spv_msg msg = {.command = command, .u.ping = {.has_nonce = true, .nonce = nonce}};
+    return kit_say(k, &msg);
+}
+
+enum spv_command kit_hear(struct kit *k, struct spv_msg *out)
+{
+    const uint8_t *bytes;
+    size_t n = spv_peer_pending(k->p, &bytes);
+    if (n == 0)
+        return SPV_CMD_UNKNOWN;
+    assert_true(n >= SPV_FRAME_HEADER);
+    struct spv_frame frame;
+    assert_int_equal(spv_frame_read(&frame, bytes, k->cfg.net, SPV_MAX_PAYLOAD), 0);
+    size_t whole = SPV_FRAME_HEADER + (size_t)frame.length;
+    assert_true(n >= whole);
+    k->last.len = 0;
+    spv_buffer_put(&k->last, bytes, whole);
+    assert_int_equal(k->last.error, 0);
+    const uint8_t *payload = k->last.data + SPV_FRAME_HEADER;
+    assert_int_equal(spv_frame_check(&frame, payload), 0);
+    memset(out, 0, sizeof(*out));
+    out->command = frame.command;
+    memcpy(out->name, frame.name, sizeof(out->name));
+    assert_int_equal(spv_msg_decode(out, payload, frame.length, k->version, &k->arena), 0);
+    spv_peer_sent(k->p, whole, k->now);
+    return frame.command;
+}
+
+void kit_expect(struct kit *k, enum spv_command command)
+{
+    struct spv_msg msg;
+    assert_string_equal(spv_command_name(kit_hear(k, &msg)), spv_command_name(command));
+}
+
+void kit_expect_silence(struct kit *k)
+{
+    const uint8_t *bytes;
+    assert_int_equal(spv_peer_pending(k->p, &bytes), 0);
+}
+
+void kit_greet(struct kit *k, uint32_t version)
+{
+    struct spv_peer_stats stats;
+    spv_peer_stats(k->p, &stats);
+    if (stats.direction == SPV_OUTBOUND)
+        kit_expect(k, SPV_CMD_VERSION);
+    assert_int_equal(kit_say_version(k, version), 0);
+    if (stats.direction == SPV_INBOUND)
+        kit_expect(k, SPV_CMD_VERSION);
+    if (version >= SPV_VERSION_ADDRV2)
+        kit_expect(k, SPV_CMD_SENDADDRV2);
+    kit_expect(k, SPV_CMD_VERACK);
+    assert_int_equal(kit_say_empty(k, SPV_CMD_VERACK), 0);
+    assert_true(spv_peer_ready(k->p));
+    k->version = version;
+    k->n_got = 0;
+}
+
+void kit_ready(struct kit *k, enum spv_direction dir)
+{
+    kit_open(k, dir);
+    kit_greet(k, SPV_PROTOCOL_VERSION);
+}
+
+int kit_wait_us(struct kit *k, uint64_t us)
+{
+    uint64_t until = k->now.mono_us + us;
+    while (spv_peer_deadline(k->p) <= until) {
+        uint64_t at = spv_peer_deadline(k->p);
+        if (at > k->now.mono_us)
+            k->now.mono_us = at;
+        int rc = spv_peer_timer(k->p, k->now);
+        if (rc < 0)
+            return rc;
+        assert_true(spv_peer_deadline(k->p) > k->now.mono_us); /* a deadline served is gone */
+    }
+    k->now.mono_us = until;
+    return spv_peer_timer(k->p, k->now);
+}
+
+int kit_wait(struct kit *k, unsigned seconds)
+{
+    return kit_wait_us(k, seconds * SPV_SECOND);
+}
+
+struct spv_blockhash kit_hash(uint64_t n)
+{
+    struct spv_blockhash hash = {{0}};
+    memcpy(hash.b, &n, sizeof(n));
+    return hash;
+}
+
+struct spv_header kit_header(uint64_t prev)
+{
+    return (struct spv_header){.version = 1, .prev = kit_hash(prev), .bits = 0x207fffff};
+}

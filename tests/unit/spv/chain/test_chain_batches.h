@@ -1,0 +1,8 @@
+/* The second group of the program unit_chain: how the chain takes headers in. */
+#ifndef SPV_TESTS_UNIT_SPV_CHAIN_TEST_CHAIN_BATCHES_H
+#define SPV_TESTS_UNIT_SPV_CHAIN_TEST_CHAIN_BATCHES_H
+
+/* Runs them; returns how many failed. */
+int batch_tests(void);
+
+#endif

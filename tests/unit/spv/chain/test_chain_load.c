@@ -1,0 +1,353 @@
+/* Starting from a store: it must go on as if it had never stopped, and damage must not get in. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+#include "unit/spv/chain/chain_fixture.h"
+#include "util/u256.h"
+
+#define STORED 100
+
+/* A store that holds STORED headers of a small network, and 50 headers more to come. */
+struct scene {
+    struct spv_params params;
+    struct kit_headers headers;
+    struct kit_store store;
+};
+
+static void set_scene(struct scene *s, enum kit_kind kind)
+{
+    struct spv_chain *c;
+
+    s->params = kit_params(kind);
+    s->headers = kit_uneven(&s->params, NULL, 0, STORED + 50, 1);
+    kit_store_init(&s->store, &s->params);
+    const struct spv_chain_config cfg = {.params = &s->params, .reader = kit_reader(&s->store)};
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    kit_feed_stored(c, &s->store, &s->headers, 0, STORED);
+    spv_chain_free(c);
+}
+
+static void clear_scene(struct scene *s)
+{
+    kit_store_free(&s->store);
+    kit_headers_free(&s->headers);
+}
+
+static int open_chain(struct scene *s, struct spv_chain **c)
+{
+    const struct spv_chain_config cfg = {.params = &s->params, .reader = kit_reader(&s->store)};
+
+    return spv_chain_new(c, &cfg);
+}
+
+static void goes_on_as_if_it_had_never_stopped(void **state)
+{
+    const enum kit_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94, KIT_NO_RETARGET};
+    (void)state;
+
+    for (size_t k = 0; k < 4; k++) {
+        /* a reload after every single header: at every place of a period */
+        struct scene s;
+        struct spv_chain *whole;
+        struct spv_chain *c;
+        set_scene(&s, kinds[k]);
+        whole = kit_chain(&s.params);
+        kit_feed(whole, &s.headers, 0, STORED);
+        for (size_t i = STORED; i < STORED + 50; i++) {
+            const struct spv_now now = kit_late;
+            struct spv_verdict v;
+            assert_int_equal(open_chain(&s, &c), 0);
+            assert_int_equal(spv_chain_median_time(c), spv_chain_median_time(whole));
+            for (uint32_t t = 0; t < 3000; t += 601)
+                assert_int_equal(spv_chain_next_bits(c, spv_chain_tip(c)->header.time + t),
+                                 spv_chain_next_bits(whole, spv_chain_tip(whole)->header.time + t));
+            assert_int_equal(spv_chain_accept(c, &v, &s.headers.headers[i], 1, now), 0);
+            assert_int_equal(v.error, 0);
+            kit_store_apply(&s.store, &v.change);
+            kit_feed(whole, &s.headers, i, i + 1);
+            assert_memory_equal(&spv_chain_tip(c)->hash, &spv_chain_tip(whole)->hash, 32);
+            assert_memory_equal(&spv_chain_tip(c)->work, &spv_chain_tip(whole)->work, 32);
+            spv_chain_free(c);
+        }
+        spv_chain_free(whole);
+        clear_scene(&s);
+    }
+}
+
+/* Forks all over the loaded window: each is judged as it would have been before. */
+static void a_loaded_window_judges_forks_as_well(void **state)
+{
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_MIN_DIFFICULTY);
+    for (uint32_t height = STORED - 10; height < STORED; height++) {
+        s.store.n = height + 1; /* the store of an earlier day */
+        assert_int_equal(open_chain(&s, &c), 0);
+        for (uint32_t fork = height - 25; fork < height; fork++) {
+            struct kit_headers b = kit_mined(&s.params, &s.headers, fork, 1, 500, 9);
+            assert_int_equal(kit_judge(c, &b.headers[fork], kit_late), 0);
+            kit_headers_free(&b);
+        }
+        spv_chain_free(c);
+    }
+    s.store.n = STORED + 1;
+    clear_scene(&s);
+}
+
+static void an_empty_store_means_genesis(void **state)
+{
+    struct scene s = {.params = kit_params(KIT_PLAIN)};
+    struct spv_chain *c;
+    (void)state;
+
+    kit_store_init(&s.store, &s.params);
+    assert_int_equal(open_chain(&s, &c), 0);
+    assert_int_equal(spv_chain_tip(c)->height, 0);
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+static void refuses_a_store_that_does_not_hold_together(void **state)
+{
+    enum harm {
+        HARM_TIME, /* a header's field */
+        HARM_LINK, /* another header in its place */
+        HARM_TIP_HASH,
+        HARM_TIP_WORK,
+        HARM_TIP_HEIGHT, /* claims more than it has */
+        HARM_BASE_HASH,
+        HARM_BASE_HEADER,
+        HARM_BASE_WORK,
+        HARMS,
+    };
+    const uint32_t base = STORED - 2 * KIT_INTERVAL;
+    (void)state;
+
+    for (enum harm harm = 0; harm < HARMS; harm = (enum harm)(harm + 1)) {
+        struct spv_chain *c;
+        struct scene s;
+        set_scene(&s, KIT_PLAIN);
+        struct spv_record *records = s.store.records;
+        switch (harm) {
+        case HARM_TIME:
+            records[STORED - 5].header.time++;
+            break;
+        case HARM_LINK:
+            records[STORED - 5] = records[STORED - 6];
+            break;
+        case HARM_TIP_HASH:
+            records[STORED].hash.b[31] ^= 1;
+            break;
+        case HARM_TIP_WORK:
+            records[STORED].work.w[0]++;
+            break;
+        case HARM_TIP_HEIGHT:
+            records[STORED].height++;
+            break;
+        case HARM_BASE_HASH:
+            records[base].hash.b[0] ^= 1;
+            break;
+        case HARM_BASE_HEADER:
+            records[base].header.nonce++;
+            break;
+        case HARM_BASE_WORK:
+            records[base].work.w[0]--;
+            break;
+        case HARMS:
+            break;
+        }
+        assert_int_equal(open_chain(&s, &c), SPV_ERR_DB_DAMAGED);
+        assert_null(c);
+        clear_scene(&s);
+    }
+}
+
+static void refuses_a_stored_header_without_its_work(void **state)
+{
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_NO_RETARGET);
+    struct spv_record *tip = &s.store.records[STORED];
+    kit_miss(&tip->header);
+    tip->hash = kit_hash(&tip->header);
+    assert_int_equal(open_chain(&s, &c), SPV_ERR_DB_DAMAGED);
+    clear_scene(&s);
+}
+
+static void refuses_a_store_of_another_network(void **state)
+{
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_NO_RETARGET);
+    s.params.genesis.nonce++;
+    assert_int_equal(open_chain(&s, &c), SPV_ERR_DB_NETWORK);
+    clear_scene(&s);
+}
+
+static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
+{
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_PLAIN);
+    struct spv_checkpoint checkpoint = {.height = STORED - 3,
+                                        .hash = s.store.records[STORED - 3].hash};
+    const struct spv_chain_config cfg = {.params = &s.params,
+                                         .reader = kit_reader(&s.store),
+                                         .checkpoints = &checkpoint,
+                                         .n_checkpoints = 1};
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    assert_ptr_equal(spv_chain_last_checkpoint(c), &checkpoint);
+    spv_chain_free(c);
+    checkpoint.hash.b[3] ^= 1;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
+    /* also far below what is kept in memory */
+    checkpoint = (struct spv_checkpoint){.height = 1, .hash = s.store.records[1].hash};
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    spv_chain_free(c);
+    checkpoint.hash.b[3] ^= 1;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
+    clear_scene(&s);
+}
+
+static void damage_below_the_window_is_found_when_it_is_read(void **state)
+{
+    struct spv_verdict v;
+    struct spv_record record;
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_PLAIN);
+    struct kit_headers fork = kit_mined(&s.params, &s.headers, 30, 5, 600, 2);
+    assert_int_equal(open_chain(&s, &c), 0);
+    s.store.records[25].header.time++; /* one of the eleven */
+    assert_int_equal(spv_chain_accept(c, &v, fork.headers + 30, 5, kit_late), SPV_ERR_DB_DAMAGED);
+    assert_int_equal(spv_chain_at(c, &record, 25), SPV_ERR_DB_DAMAGED);
+    assert_int_equal(spv_chain_find(c, &record, NULL, &s.store.records[25].hash),
+                     SPV_ERR_DB_DAMAGED);
+    s.store.records[25].header.time--;
+    assert_int_equal(spv_chain_accept(c, &v, fork.headers + 30, 5, kit_late), 0);
+    assert_int_equal(v.accepted, 5);
+    spv_chain_free(c);
+    kit_headers_free(&fork);
+    clear_scene(&s);
+}
+
+static void without_a_hash_index_old_hashes_are_unknown(void **state)
+{
+    struct spv_verdict v;
+    struct spv_record record;
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_PLAIN);
+    assert_int_equal(open_chain(&s, &c), 0);
+    const struct spv_blockhash old = s.store.records[30].hash;
+    assert_int_equal(spv_chain_find(c, &record, NULL, &old), 1);
+    s.store.indexed = false;
+    assert_int_equal(spv_chain_find(c, &record, NULL, &old), 0);
+    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + 30, 5, kit_late), 0);
+    assert_int_equal(v.error, SPV_ERR_HDR_UNLINKED);
+    /* what is in memory is known all the same, whether its parent is or not */
+    const size_t start = spv_chain_window_start(c);
+    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + start - 1, 5, kit_late), 0);
+    assert_int_equal(v.error, 0);
+    assert_int_equal(v.known, 5);
+    /* from genesis on, heights do */
+    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers, STORED, kit_late), 0);
+    assert_int_equal(v.known, STORED);
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+static int failing_by_height(void *ctx, struct spv_record *out, uint32_t height)
+{
+    (void)ctx;
+    (void)out;
+    (void)height;
+    return SPV_ERR_DB;
+}
+
+static int failing_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+{
+    (void)ctx;
+    (void)out;
+    (void)from;
+    (void)n;
+    return SPV_ERR_DB_BUSY;
+}
+
+static void a_failing_store_is_our_problem_not_the_peers(void **state)
+{
+    struct spv_record record;
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_PLAIN);
+    struct spv_chain_config cfg = {.params = &s.params, .reader = kit_reader(&s.store)};
+    cfg.reader.range = failing_range;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
+    cfg.reader = kit_reader(&s.store);
+    cfg.reader.by_height = failing_by_height;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB);
+    assert_int_equal(open_chain(&s, &c), 0);
+    c->reader.by_height = failing_by_height;
+    assert_int_equal(spv_chain_at(c, &record, 20), SPV_ERR_DB);
+    struct spv_blockhash locator[SPV_MAX_LOCATOR];
+    assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL), SPV_ERR_DB);
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+static void a_locator_reaches_below_the_window(void **state)
+{
+    static const uint32_t heights[] = {100, 99, 98, 97, 96, 95, 94, 93, 92,
+                                       91,  90, 88, 84, 76, 60, 28, 0};
+    struct spv_blockhash locator[SPV_MAX_LOCATOR];
+    struct spv_chain *c;
+    struct scene s;
+    (void)state;
+
+    set_scene(&s, KIT_PLAIN);
+    assert_int_equal(open_chain(&s, &c), 0);
+    assert_int_equal(spv_chain_window_start(c), 80);
+    assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL),
+                     sizeof heights / sizeof heights[0]);
+    for (size_t i = 0; i < sizeof heights / sizeof heights[0]; i++)
+        assert_memory_equal(&locator[i], &s.store.records[heights[i]].hash, 32);
+    /* from a hash that only the store has */
+    assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, &s.store.records[2].hash), 3);
+    assert_memory_equal(&locator[1], &s.store.records[1].hash, 32);
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(goes_on_as_if_it_had_never_stopped),
+        cmocka_unit_test(a_loaded_window_judges_forks_as_well),
+        cmocka_unit_test(an_empty_store_means_genesis),
+        cmocka_unit_test(refuses_a_store_that_does_not_hold_together),
+        cmocka_unit_test(refuses_a_stored_header_without_its_work),
+        cmocka_unit_test(refuses_a_store_of_another_network),
+        cmocka_unit_test(refuses_a_store_that_contradicts_a_checkpoint),
+        cmocka_unit_test(damage_below_the_window_is_found_when_it_is_read),
+        cmocka_unit_test(without_a_hash_index_old_hashes_are_unknown),
+        cmocka_unit_test(a_failing_store_is_our_problem_not_the_peers),
+        cmocka_unit_test(a_locator_reaches_below_the_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,270 @@
+/* Side branches over a restart: what was stored of them is there again, judged and bounded; what is
+ * bad or too much of it is left out and harms nothing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+#include "unit/spv/chain/chain_fixture.h"
+#include "util/u256.h"
+
+struct scene {
+    struct spv_params params;
+    struct kit_headers best; /* 300 */
+    struct kit_headers rival; /* leaves it at 250 */
+    struct kit_store store;
+};
+
+static void set_scene(struct scene *s)
+{
+    *s = (struct scene){.params = kit_params(KIT_NO_RETARGET)};
+    s->best = kit_mined(&s->params, NULL, 0, 300, 600, 1);
+    s->rival = kit_mined(&s->params, &s->best, 250, 80, 600, 2);
+    kit_store_init(&s->store, &s->params);
+}
+
+static void clear_scene(struct scene *s)
+{
+    kit_headers_free(&s->best);
+    kit_headers_free(&s->rival);
+    kit_store_free(&s->store);
+}
+
+static struct spv_chain *opened(struct scene *s)
+{
+    const struct spv_chain_config cfg = {.params = &s->params, .reader = kit_reader(&s->store)};
+    struct spv_chain *c;
+
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    return c;
+}
+
+static bool knows(const struct spv_chain *c, const struct spv_header *header)
+{
+    const struct spv_blockhash hash = kit_hash(header);
+    struct spv_record record;
+    int rc = spv_chain_find(c, &record, NULL, &hash);
+
+    assert_true(rc >= 0);
+    return rc == 1;
+}
+
+static void a_branch_goes_on_after_a_restart(void **state)
+{
+    struct scene s;
+    struct spv_verdict v;
+    (void)state;
+
+    set_scene(&s);
+    struct spv_chain *c = opened(&s);
+    kit_feed_stored(c, &s.store, &s.best, 0, 300);
+    kit_feed_stored(c, &s.store, &s.rival, 250, 300); /* as much work: the first seen stays */
+    spv_chain_free(c);
+    assert_int_equal(s.store.n_side, 50);
+    c = opened(&s);
+    assert_int_equal(spv_chain_branch_headers(c), 50);
+    assert_int_equal(spv_chain_tip(c)->height, 300);
+    assert_true(knows(c, &s.rival.headers[299]));
+    /* one header more and it wins, in one change */
+    assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 300, 1, kit_late), 0);
+    assert_int_equal(v.error, 0);
+    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    assert_int_equal(v.change.fork_height, 250);
+    assert_int_equal(v.change.removed, 50);
+    assert_int_equal(v.change.n, 51);
+    kit_store_apply(&s.store, &v.change);
+    spv_chain_free(c);
+    /* and what it displaced is a branch after the next one */
+    c = opened(&s);
+    assert_int_equal(spv_chain_branch_headers(c), 50);
+    assert_true(knows(c, &s.best.headers[299]));
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+static void branches_of_branches_come_back(void **state)
+{
+    struct scene s;
+    (void)state;
+
+    set_scene(&s);
+    struct kit_headers twig = kit_mined(&s.params, &s.rival, 270, 20, 600, 3);
+    struct kit_headers other = kit_mined(&s.params, &s.best, 100, 5, 600, 4);
+    struct spv_chain *c = opened(&s);
+    kit_feed_stored(c, &s.store, &s.best, 0, 300);
+    kit_feed_stored(c, &s.store, &s.rival, 250, 290);
+    kit_feed_stored(c, &s.store, &twig, 270, 290);
+    kit_feed_stored(c, &s.store, &other, 100, 105);
+    spv_chain_free(c);
+    c = opened(&s);
+    for (size_t i = 250; i < 290; i++) {
+        assert_true(knows(c, &s.rival.headers[i]));
+        assert_true(knows(c, &twig.headers[i]));
+    }
+    for (size_t i = 100; i < 105; i++)
+        assert_true(knows(c, &other.headers[i]));
+    spv_chain_free(c);
+    kit_headers_free(&twig);
+    kit_headers_free(&other);
+    clear_scene(&s);
+}
+
+/* The best chain lost its tail: the branch has more work now, but nothing is changed behind the
+ * store's back. */
+static void a_branch_with_more_work_waits_for_its_next_header(void **state)
+{
+    struct scene s;
+    struct spv_verdict v;
+    (void)state;
+
+    set_scene(&s);
+    struct spv_chain *c = opened(&s);
+    kit_feed_stored(c, &s.store, &s.best, 0, 300);
+    kit_feed_stored(c, &s.store, &s.rival, 250, 295);
+    spv_chain_free(c);
+    s.store.n = 281; /* the tip is at 280 */
+    c = opened(&s);
+    assert_int_equal(spv_chain_tip(c)->height, 280);
+    assert_true(knows(c, &s.rival.headers[279]));
+    assert_false(knows(c, &s.rival.headers[280]));
+    assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 280, 15, kit_late), 0);
+    assert_int_equal(v.error, 0);
+    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    assert_int_equal(v.change.fork_height, 250);
+    assert_int_equal(v.change.n, 45);
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+static void bad_rows_are_left_out(void **state)
+{
+    enum harm { POW, LINK, HASH, MISSING, HARMS };
+    (void)state;
+
+    for (enum harm harm = POW; harm < HARMS; harm = (enum harm)(harm + 1)) {
+        struct scene s;
+        set_scene(&s);
+        struct spv_chain *c = opened(&s);
+        kit_feed_stored(c, &s.store, &s.best, 0, 300);
+        kit_feed_stored(c, &s.store, &s.rival, 250, 290);
+        spv_chain_free(c);
+        struct spv_record *row = &s.store.side[20]; /* height 271 */
+        switch (harm) {
+        case POW:
+            kit_miss(&row->header);
+            break;
+        case LINK:
+            row->header.prev.b[9] ^= 1;
+            kit_work(&row->header);
+            break;
+        case HASH: /* is made anew, and costs nothing */
+            row->hash.b[0] ^= 1;
+            break;
+        case MISSING:
+            s.store.side[20] = s.store.side[--s.store.n_side];
+            break;
+        case HARMS:
+            break;
+        }
+        c = opened(&s);
+        assert_int_equal(spv_chain_tip(c)->height, 300);
+        assert_true(knows(c, &s.rival.headers[269]));
+        assert_int_equal(knows(c, &s.rival.headers[271]), harm == HASH);
+        spv_chain_free(c);
+        clear_scene(&s);
+    }
+}
+
+static void what_forks_below_a_checkpoint_stays_outside(void **state)
+{
+    struct scene s;
+    struct spv_chain *c;
+    (void)state;
+
+    set_scene(&s);
+    c = opened(&s);
+    kit_feed_stored(c, &s.store, &s.best, 0, 300);
+    kit_feed_stored(c, &s.store, &s.rival, 250, 290);
+    spv_chain_free(c);
+    const struct spv_checkpoint checkpoint = {.height = 251, .hash = s.store.records[251].hash};
+    const struct spv_chain_config cfg = {.params = &s.params,
+                                         .reader = kit_reader(&s.store),
+                                         .checkpoints = &checkpoint,
+                                         .n_checkpoints = 1};
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    assert_int_equal(spv_chain_branch_headers(c), 0);
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+/* More branches than there are slots, each a header longer: the weakest are let go. */
+static void the_weakest_are_let_go(void **state)
+{
+    struct scene s;
+    struct spv_record kept;
+    struct spv_verdict v;
+    (void)state;
+
+    set_scene(&s);
+    struct spv_chain *c = opened(&s);
+    kit_feed_stored(c, &s.store, &s.best, 0, 300);
+    for (uint32_t i = 0; i < SPV_CHAIN_BRANCHES + 5; i++) {
+        struct kit_headers b = kit_mined(&s.params, &s.best, 200, 10 + i, 600, 100 + i);
+        assert_int_equal(spv_chain_accept(c, &v, b.headers + 200, 10 + i, kit_late), 0);
+        kit_store_apply(&s.store, &v.change);
+        spv_chain_stored(c);
+        kit_headers_free(&b);
+    }
+    spv_chain_free(c);
+    c = opened(&s);
+    size_t branches = 0;
+    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
+        branches += c->branches[i].span.n > 0;
+    assert_int_equal(branches, SPV_CHAIN_BRANCHES);
+    for (size_t i = 0; i < s.store.n_side; i++) {
+        const struct spv_record *r = &s.store.side[i];
+        if (r->height == 200 + 10 + SPV_CHAIN_BRANCHES + 4) /* the strongest one's end */
+            assert_int_equal(spv_chain_find(c, &kept, NULL, &r->hash), 1);
+    }
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+static int failing(void *ctx, int (*each)(void *arg, const struct spv_record *record), void *arg)
+{
+    (void)ctx;
+    (void)each;
+    (void)arg;
+    return SPV_ERR_DB_BUSY;
+}
+
+static void a_store_that_fails_says_so(void **state)
+{
+    struct scene s;
+    struct spv_chain *c;
+    (void)state;
+
+    set_scene(&s);
+    struct spv_chain_config cfg = {.params = &s.params, .reader = kit_reader(&s.store)};
+    cfg.reader.branches = failing;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
+    assert_null(c);
+    cfg.reader.branches = NULL; /* a reader need not have it */
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    spv_chain_free(c);
+    clear_scene(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_branch_goes_on_after_a_restart),
+        cmocka_unit_test(branches_of_branches_come_back),
+        cmocka_unit_test(a_branch_with_more_work_waits_for_its_next_header),
+        cmocka_unit_test(bad_rows_are_left_out),
+        cmocka_unit_test(what_forks_below_a_checkpoint_stays_outside),
+        cmocka_unit_test(the_weakest_are_let_go),
+        cmocka_unit_test(a_store_that_fails_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

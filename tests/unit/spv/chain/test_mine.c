@@ -1,0 +1,110 @@
+/* Mining: valid, deterministic, quick. */
+#include <string.h>
+
+#include "spv/error.h"
+#include "unit/spv/chain/chain_fixture.h"
+#include "util/u256.h"
+
+static void finds_a_nonce_that_meets_the_bits(void **state)
+{
+    struct spv_header h = {.version = 4, .time = 1300000000, .bits = 0x1f7fffff};
+    struct spv_blockhash hash;
+    struct spv_blockhash again;
+    struct spv_u256 target;
+    (void)state;
+
+    assert_int_equal(spv_mine_header(&h, &hash), 0);
+    spv_header_hash(&again, &h);
+    assert_memory_equal(&hash, &again, sizeof hash);
+    assert_int_equal(spv_target_from_bits(&target, h.bits), 0);
+    assert_true(spv_hash_meets(hash.b, &target));
+}
+
+static void says_when_nonces_run_out_and_bits_are_bad(void **state)
+{
+    struct spv_header h = {.version = 4, .bits = 0x1700ffff, .nonce = UINT32_MAX - 100};
+    struct spv_blockhash hash;
+    (void)state;
+
+    assert_int_equal(spv_mine_header(&h, &hash), SPV_ERR_NOT_FOUND);
+    h.bits = 0x20ffffff;
+    assert_int_equal(spv_mine_header(&h, &hash), SPV_ERR_INVALID);
+}
+
+static void the_same_plan_gives_the_same_chain(void **state)
+{
+    const struct spv_params *params = spv_params_get(SPV_REGTEST);
+    struct kit_headers a = kit_mined(params, NULL, 0, 50, 0, 9);
+    struct kit_headers b = kit_mined(params, NULL, 0, 50, 0, 9);
+    struct kit_headers other = kit_mined(params, NULL, 0, 50, 0, 10);
+    (void)state;
+
+    assert_memory_equal(a.headers, b.headers, a.n * sizeof *a.headers);
+    for (size_t i = 0; i < a.n; i++) {
+        assert_memory_not_equal(&a.headers[i].merkle_root, &other.headers[i].merkle_root, 32);
+        assert_int_equal(a.headers[i].time, params->genesis.time + 600 * (i + 1));
+    }
+    kit_headers_free(&a);
+    kit_headers_free(&b);
+    kit_headers_free(&other);
+}
+
+static void simnet_obeys_its_retargets(void **state)
+{
+    const struct spv_params *params = spv_params_get(SPV_SIMNET);
+    struct kit_headers h = kit_mined(params, NULL, 0, 4100, 400, 1);
+    struct spv_chain *c = kit_chain(params);
+    (void)state;
+
+    kit_feed(c, &h, 0, h.n);
+    assert_int_equal(spv_chain_tip(c)->height, 4100);
+    assert_int_equal(h.headers[2014].bits, 0x207fffff);
+    assert_int_not_equal(h.headers[2015].bits, 0x207fffff); /* height 2016 */
+    assert_int_not_equal(h.headers[4031].bits, h.headers[2015].bits);
+    spv_chain_free(c);
+    kit_headers_free(&h);
+}
+
+static int stop_at_five(void *ctx, const struct spv_record *record)
+{
+    (void)ctx;
+    return record->height == 5 ? 42 : 0;
+}
+
+static void a_sink_can_stop_it(void **state)
+{
+    const struct spv_mine_plan plan = {.n = 10, .sink = stop_at_five};
+    struct spv_chain *c = kit_chain(spv_params_get(SPV_REGTEST));
+    (void)state;
+
+    assert_int_equal(spv_mine_chain(c, &plan), 42);
+    assert_int_equal(spv_chain_tip(c)->height, 5);
+    spv_chain_free(c);
+}
+
+static void ends_where_32_bit_time_ends(void **state)
+{
+    struct spv_params params = *spv_params_get(SPV_REGTEST);
+    const struct spv_mine_plan plan = {.n = 10, .spacing = 600};
+    struct spv_chain *c;
+    (void)state;
+
+    params.genesis.time = UINT32_MAX - 1500;
+    c = kit_chain(&params);
+    assert_int_equal(spv_mine_chain(c, &plan), SPV_ERR_INVALID);
+    assert_int_equal(spv_chain_tip(c)->height, 2);
+    spv_chain_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_a_nonce_that_meets_the_bits),
+        cmocka_unit_test(says_when_nonces_run_out_and_bits_are_bad),
+        cmocka_unit_test(the_same_plan_gives_the_same_chain),
+        cmocka_unit_test(simnet_obeys_its_retargets),
+        cmocka_unit_test(a_sink_can_stop_it),
+        cmocka_unit_test(ends_where_32_bit_time_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

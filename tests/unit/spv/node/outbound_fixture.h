@@ -1,0 +1,33 @@
+/* What the tests of discovery share: a node on a public network, and ways to answer it. */
+#ifndef SPV_TESTS_UNIT_SPV_NODE_OUTBOUND_FIXTURE_H
+#define SPV_TESTS_UNIT_SPV_NODE_OUTBOUND_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node_fixture.h"
+#include "spv/node/outbound.h"
+
+#define SERVICES (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
+
+struct spv_netaddr ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d);
+struct shell *node_on(enum spv_network network, struct spv_node_config *cfg);
+void pass(struct shell *s, uint64_t us);
+size_t effects(const struct shell *s, enum spv_effect_kind kind);
+struct spv_node_stats stats_of(const struct shell *s);
+void resolve(struct shell *s, const char *seed, const struct spv_netaddr *addrs, size_t n);
+/* n addresses, each of a group of its own, from a seed of its own each. */
+void know(struct shell *s, unsigned n, uint8_t first);
+void gossip(struct shell *s, uint64_t peer, enum spv_command form,
+            const struct spv_addr_entry *entries, size_t n);
+/* Every dial in the log is answered; returns the last id. */
+uint64_t connect_all(struct shell *s);
+const struct spv_effect *closing(struct shell *s, uint64_t peer);
+
+#endif

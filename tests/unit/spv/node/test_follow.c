@@ -1,0 +1,110 @@
+/* Follow mode: what a synced node asks of its peers and of new ones. */
+#include "support/unit.h"
+
+#include "node_fixture.h"
+
+static struct test_chain chain, longer;
+
+static int setup(void **state)
+{
+    (void)state;
+    chain = test_chain_mine(100, 1, NULL, 0);
+    longer = test_chain_mine(105, 2, &chain, 100);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    test_chain_free(&chain);
+    test_chain_free(&longer);
+    return 0;
+}
+
+/* Messages of a kind sent to a peer. */
+static size_t sent(const struct shell *s, uint64_t peer, enum spv_command command)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        n += s->log[i].kind == SPV_EFFECT_SEND && s->log[i].peer == peer &&
+             s->log[i].message.command == command;
+    return n;
+}
+
+static void announcements_by_headers_are_asked_for_once_synced(void **state)
+{
+    (void)state;
+    struct spv_node_config cfg = {0};
+    struct shell *s = shell_new(&cfg, 3);
+    const uint64_t a = shell_connect(s, 100, 0);
+    const uint64_t b = shell_connect(s, 100, 0);
+    assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 0);
+    shell_serve(s, a, &chain);
+    assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 0); /* one group is no verdict */
+    shell_serve(s, b, &chain);
+    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
+    assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 1);
+    assert_int_equal(sent(s, b, SPV_CMD_SENDHEADERS), 1);
+    const uint64_t c = shell_connect(s, 100, 0); /* comes later */
+    assert_int_equal(sent(s, c, SPV_CMD_SENDHEADERS), 1);
+    shell_serve(s, c, &chain);
+    /* and never again, whatever the verdict does */
+    shell_headers(s, a, longer.headers + 101, 5);
+    shell_serve(s, a, &longer);
+    shell_serve(s, b, &longer);
+    shell_serve(s, c, &longer);
+    assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 1);
+    assert_int_equal(sent(s, c, SPV_CMD_SENDHEADERS), 1);
+    shell_free(s);
+}
+
+static void a_peer_too_old_for_it_is_not_asked(void **state)
+{
+    (void)state;
+    struct spv_node_config cfg = {0};
+    struct shell *s = shell_new(&cfg, 1);
+    const struct spv_effect *dial = shell_next(s, SPV_EFFECT_CONNECT);
+    assert_non_null(dial);
+    const uint64_t old = dial != NULL ? dial->peer : 0;
+    const struct spv_peer_stats info = {
+        .ready = true, .version = 70011, .services = SPV_NODE_NETWORK, .start_height = 100};
+    assert_int_equal(spv_node_connected(s->node, old, &info, s->now), 0);
+    shell_pull(s);
+    shell_serve(s, old, &chain);
+    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
+    assert_int_equal(sent(s, old, SPV_CMD_SENDHEADERS), 0);
+    shell_free(s);
+}
+
+static void a_new_peer_is_asked_once_and_followed_if_it_knows_more(void **state)
+{
+    (void)state;
+    struct spv_node_config cfg = {0};
+    struct shell *s = shell_new(&cfg, 4);
+    const uint64_t a = shell_connect(s, 100, 0);
+    const uint64_t b = shell_connect(s, 100, 0);
+    shell_serve(s, a, &chain);
+    shell_serve(s, b, &chain);
+    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
+
+    const uint64_t same = shell_connect(s, 100, 0);
+    assert_int_equal(sent(s, same, SPV_CMD_GETHEADERS), 1);
+    assert_int_equal(shell_serve(s, same, &chain), 1);
+    assert_int_equal(sent(s, same, SPV_CMD_GETHEADERS), 1);
+
+    const uint64_t more = shell_connect(s, 0, 0); /* whatever it claims */
+    assert_int_equal(sent(s, more, SPV_CMD_GETHEADERS), 1);
+    shell_serve(s, more, &longer);
+    assert_int_equal(spv_chain_tip(spv_node_chain(s->node))->height, 105);
+    shell_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(announcements_by_headers_are_asked_for_once_synced),
+        cmocka_unit_test(a_peer_too_old_for_it_is_not_asked),
+        cmocka_unit_test(a_new_peer_is_asked_once_and_followed_if_it_knows_more),
+    };
+    return cmocka_run_group_tests_name("follow", tests, setup, teardown);
+}

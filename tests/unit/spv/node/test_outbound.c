@@ -1,0 +1,251 @@
+/* Where the node hears of peers, driven by hand: seeds, the list, a proxy, gossip. */
+#include "outbound_fixture.h"
+
+static void asks_seeds_by_service_bits_three_at_a_time(void **state)
+{
+    struct spv_node_config cfg = {0};
+    struct shell *s = node_on(SPV_MAINNET, &cfg);
+    (void)state;
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
+    for (unsigned i = 0; i < SPV_DNS_AT_ONCE; i++)
+        assert_memory_equal(shell_next(s, SPV_EFFECT_RESOLVE)->endpoint.host, "x9.", 3);
+    pass(s, SPV_DNS_STEP - 1);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
+    pass(s, 1);
+    pass(s, SPV_DNS_STEP);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8); /* all of mainnet's, once each */
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (s->log[i].kind == SPV_EFFECT_RESOLVE && s->log[j].kind == SPV_EFFECT_RESOLVE)
+                assert_string_not_equal(s->log[i].endpoint.host, s->log[j].endpoint.host);
+    pass(s, SPV_DNS_STEP);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8);
+    pass(s, SPV_DNS_INTERVAL);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8 + SPV_DNS_AT_ONCE);
+    shell_free(s);
+}
+
+static void a_name_by_service_bits_that_gives_nothing_is_asked_without(void **state)
+{
+    struct spv_node_config cfg = {0};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    (void)state;
+    s->seen = s->n;
+    resolve(s, "x9.seed.example", NULL, 0);
+    const struct spv_effect *e = shell_next(s, SPV_EFFECT_RESOLVE);
+    assert_non_null(e);
+    assert_string_equal(e->endpoint.host, "seed.example");
+    resolve(s, "seed.example", NULL, 0);
+    assert_null(shell_next(s, SPV_EFFECT_RESOLVE)); /* and that is all */
+    shell_free(s);
+}
+
+static void the_list_helps_when_dns_says_nothing_for_a_minute(void **state)
+{
+    struct spv_node_config cfg = {0};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    (void)state;
+    pass(s, SPV_FALLBACK_AFTER - 1);
+    assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+    assert_int_equal(stats_of(s).addresses_new, 0);
+    pass(s, 1);
+    assert_int_equal(effects(s, SPV_EFFECT_CONNECT), 4);
+    assert_true(stats_of(s).addresses_new > 30); /* no onions: there is no proxy */
+    assert_true(stats_of(s).addresses_new <= 44);
+    shell_free(s);
+}
+
+static void the_list_is_not_used_when_dns_helped(void **state)
+{
+    struct spv_node_config cfg = {0};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    const struct spv_netaddr a = ipv4(9, 9, 9, 9);
+    (void)state;
+    resolve(s, "x9.seed.example", &a, 1);
+    pass(s, 10 * SPV_FALLBACK_AFTER);
+    assert_int_equal(stats_of(s).addresses_new, 1);
+    shell_free(s);
+}
+
+static void through_a_proxy_no_name_is_ever_looked_up(void **state)
+{
+    struct spv_node_config cfg = {
+        .proxied = true, .peers = 2, .reach = SPV_REACH_IPV4 | SPV_REACH_IPV6 | SPV_REACH_ONION};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    uint64_t seed = 0;
+    (void)state;
+    assert_true(stats_of(s).addresses_new > 40); /* the list, at once, onions too */
+    for (size_t i = 0; i < s->n; i++)
+        if (s->log[i].kind == SPV_EFFECT_CONNECT &&
+            strncmp(s->log[i].endpoint.host, "seed.", 5) == 0)
+            seed = s->log[i].peer;
+    assert_true(seed != 0);
+    const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
+    assert_int_equal(spv_node_connected(s->node, seed, &info, s->now), 0);
+    shell_pull(s);
+    assert_int_equal(s->log[s->n - 1].kind, SPV_EFFECT_SEND); /* asked for addresses, no more */
+    assert_int_equal(s->log[s->n - 1].message.command, SPV_CMD_GETADDR);
+    assert_int_equal(shell_events(s, SPV_EVENT_CONNECTED), 0);
+    const struct spv_addr_entry told[2] = {
+        {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(9, 9, 9, 9)},
+        {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(11, 9, 9, 9)}};
+    const size_t before = stats_of(s).addresses_new;
+    gossip(s, seed, SPV_CMD_ADDR, told, 1); /* itself */
+    assert_null(closing(s, seed));
+    gossip(s, seed, SPV_CMD_ADDRV2, told + 1, 1);
+    gossip(s, seed, SPV_CMD_ADDRV2, told, 2);
+    assert_int_equal(stats_of(s).addresses_new, before + 2);
+    assert_non_null(closing(s, seed));
+    for (int i = 0; i < 200; i++)
+        pass(s, 10 * SPV_SECOND);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
+    shell_free(s);
+}
+
+static void a_seed_that_says_nothing_is_left(void **state)
+{
+    struct spv_node_config cfg = {.proxied = true, .reach = SPV_REACH_IPV4};
+    struct shell *s = node_on(SPV_MAINNET, &cfg);
+    (void)state;
+    const struct spv_effect *e;
+    while ((e = shell_next(s, SPV_EFFECT_CONNECT)) != NULL &&
+           strstr(e->endpoint.host, "seed") == NULL)
+        ;
+    assert_non_null(e);
+    const uint64_t seed = e != NULL ? e->peer : 0; /* the analyser does not know that asserts end */
+    pass(s, SPV_SEED_PATIENCE);
+    assert_non_null(closing(s, seed));
+    assert_int_equal(spv_node_closed(s->node, seed, SPV_ERR_CLOSED, s->now), 0); /* too late */
+    shell_free(s);
+}
+
+static void onion_only_dials_nothing_else(void **state)
+{
+    struct spv_node_config cfg = {.proxied = true, .reach = SPV_REACH_ONION, .peers = 8};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    (void)state;
+    know(s, 10, 20); /* clearnet addresses, from wherever */
+    for (int i = 0; i < 100; i++)
+        pass(s, 30 * SPV_SECOND);
+    size_t dials = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->log[i].kind != SPV_EFFECT_CONNECT)
+            continue;
+        dials++;
+        assert_non_null(strstr(s->log[i].endpoint.host, ".onion"));
+    }
+    assert_true(dials >= 8);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
+    shell_free(s);
+}
+
+static void gossip_is_taken_in_both_forms_within_a_budget(void **state)
+{
+    struct spv_node_config cfg = {.peers = 1};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    static struct spv_addr_entry told[1000];
+    (void)state;
+    know(s, 1, 20);
+    const uint64_t a = shell_connect(s, 0, SERVICES);
+    const size_t before = stats_of(s).addresses_new;
+    for (unsigned i = 0; i < 1000; i++)
+        told[i] = (struct spv_addr_entry){.time = (uint32_t)s->now.unix_s,
+                                          .services = SERVICES,
+                                          .addr = ipv4((uint8_t)(50 + i / 200), (uint8_t)i, 1, 1)};
+    gossip(s, a, SPV_CMD_ADDR, told, 1);
+    gossip(s, a, SPV_CMD_ADDRV2, told + 1, 1);
+    assert_int_equal(stats_of(s).addresses_new, before + 2);
+    gossip(s, a, SPV_CMD_ADDRV2, told + 2, 998);
+    const size_t full = stats_of(s).addresses_new;
+    assert_true(full > before + 300); /* of one source: some find their places taken */
+    for (unsigned i = 0; i < 1000; i++)
+        told[i].addr = ipv4((uint8_t)(70 + i / 200), (uint8_t)i, 1, 1);
+    gossip(s, a, SPV_CMD_ADDR, told, 1000);
+    assert_int_equal(stats_of(s).addresses_new, full); /* spent */
+    pass(s, 100 * SPV_SECOND); /* a tenth of an address a second */
+    for (unsigned i = 0; i < 30; i++)
+        told[i].addr = ipv4((uint8_t)(90 + i), 7, 1, 1);
+    gossip(s, a, SPV_CMD_ADDR, told, 30);
+    assert_true(stats_of(s).addresses_new > full);
+    assert_true(stats_of(s).addresses_new <= full + 10);
+    shell_free(s);
+}
+
+static void gossip_of_no_use_is_left(void **state)
+{
+    struct spv_node_config cfg = {.peers = 1};
+    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct spv_addr_entry e = {.services = SERVICES, .addr = ipv4(50, 7, 1, 1)};
+    (void)state;
+    know(s, 1, 20);
+    const uint64_t a = shell_connect(s, 0, SERVICES);
+    const size_t before = stats_of(s).addresses_new;
+    e.addr.port = 1023; /* somebody else's service */
+    gossip(s, a, SPV_CMD_ADDR, &e, 1);
+    e.addr.port = 38333;
+    e.services = SPV_NODE_BLOOM; /* no chain */
+    gossip(s, a, SPV_CMD_ADDR, &e, 1);
+    e.services = SERVICES;
+    e.addr = (struct spv_netaddr){SPV_ADDR_TORV3, 32, 38333, {1}}; /* no proxy */
+    gossip(s, a, SPV_CMD_ADDRV2, &e, 1);
+    e.addr = (struct spv_netaddr){SPV_ADDR_CJDNS, 16, 38333, {0xfc}};
+    gossip(s, a, SPV_CMD_ADDRV2, &e, 1);
+    e.addr = (struct spv_netaddr){0};
+    gossip(s, a, SPV_CMD_ADDRV2, &e, 1);
+    assert_int_equal(stats_of(s).addresses_new, before);
+    e.addr = ipv4(50, 7, 1, 1);
+    e.addr.port = 1024;
+    gossip(s, a, SPV_CMD_ADDR, &e, 1);
+    assert_int_equal(stats_of(s).addresses_new, before + 1);
+    shell_free(s);
+}
+
+static void gossips_times_are_bent_to_something_sane(void **state)
+{
+    static const struct {
+        int64_t told, kept;
+    } rows[] = {
+        {-1000, -1000 - 7200},
+        {600, 600 - 7200},
+        {601, -5 * 86400 - 7200}, /* the future */
+        {-1800000000, -5 * 86400 - 7200}, /* none */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct spv_node_config cfg = {.peers = 1};
+        struct shell *s = node_on(SPV_SIGNET, &cfg);
+        know(s, 1, 20);
+        const uint64_t a = shell_connect(s, 0, SERVICES);
+        const struct spv_addr_entry e = {.time = (uint32_t)(s->now.unix_s + rows[i].told),
+                                         .services = SERVICES,
+                                         .addr = ipv4(50, 7, 1, 1)};
+        gossip(s, a, SPV_CMD_ADDR, &e, 1);
+        struct spv_book_changes c;
+        assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
+        bool found = false;
+        for (size_t j = 0; j < c.n_changed; j++)
+            if (c.changed[j].addr.bytes[0] == 50) {
+                assert_int_equal(c.changed[j].last_seen - s->now.unix_s, rows[i].kept);
+                found = true;
+            }
+        assert_true(found);
+        shell_free(s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asks_seeds_by_service_bits_three_at_a_time),
+        cmocka_unit_test(a_name_by_service_bits_that_gives_nothing_is_asked_without),
+        cmocka_unit_test(the_list_helps_when_dns_says_nothing_for_a_minute),
+        cmocka_unit_test(the_list_is_not_used_when_dns_helped),
+        cmocka_unit_test(through_a_proxy_no_name_is_ever_looked_up),
+        cmocka_unit_test(a_seed_that_says_nothing_is_left),
+        cmocka_unit_test(onion_only_dials_nothing_else),
+        cmocka_unit_test(gossip_is_taken_in_both_forms_within_a_budget),
+        cmocka_unit_test(gossip_of_no_use_is_left),
+        cmocka_unit_test(gossips_times_are_bent_to_something_sane),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,71 @@
+/* What the tests of a chain's origin share: a node over a store in memory that may begin at a base,
+ * and peers that answer as the test says. Periods are twelve blocks long (a median's span and one),
+ * and difficulty changes with each. */
+#ifndef SPV_TESTS_UNIT_SPV_SYNC_BACKFILL_FIXTURE_H
+#define SPV_TESTS_UNIT_SPV_SYNC_BACKFILL_FIXTURE_H
+
+#include "spv/node.h"
+#include "unit/spv/chain/chain_fixture.h"
+
+#define TOP 120
+#define PERIOD 12
+#define END 71 /* the checkpoint where it starts */
+#define BASE 60
+#define REQUESTS 64
+#define PEERS 4
+
+/* A store in memory that may begin at a base. */
+struct store {
+    struct spv_record at[TOP + 60];
+    bool there[TOP + 60];
+    uint32_t tip;
+    struct spv_base base;
+    unsigned starts, fills;
+    bool starts_relative; /* a START's works count from its base, as a store can tell */
+    uint32_t filled_from; /* the lowest fork height of a FILL */
+};
+
+/* A node, its store, and what it asked for and told. */
+struct rig {
+    struct spv_params params;
+    struct kit_headers chain; /* the honest one; headers[i] is at height i + 1 */
+    struct spv_record at[TOP + 1]; /* the same with hashes and works */
+    struct spv_checkpoint marks[TOP / PERIOD];
+    size_t n_marks;
+    struct store store;
+    int store_error;
+    struct spv_node *node;
+    struct spv_now now;
+    struct {
+        uint64_t peer; /* 0: free */
+        struct spv_blockhash from, stop;
+    } request[REQUESTS];
+    size_t asked; /* in all */
+    uint64_t dialled[PEERS];
+    size_t n_dialled;
+    int closed[PEERS + 8]; /* by peer id: why it was dropped */
+    unsigned events[SPV_EVENT_UNRESOLVED + 1];
+};
+
+/* Carries out what the node wants. */
+void rig_pull(struct rig *r);
+/* The honest chain, an empty store, checkpoints at the ends of periods. */
+void rig_set(struct rig *r);
+/* Two named peers, the checkpoints, a start at END. */
+struct spv_node_config rig_config(struct rig *r);
+/* A new node over the store as it is; failing is a failed test. */
+void rig_open(struct rig *r, const struct spv_node_config *cfg);
+void rig_unset(struct rig *r);
+/* The peer that was dialled as the which-th is there; its id. */
+uint64_t rig_come(struct rig *r, size_t which);
+/* A headers message of a peer. */
+void rig_give(struct rig *r, uint64_t peer, const struct spv_header *headers, size_t n);
+/* Answers one open request of the peer out of a chain, as an honest node does: false when there is
+ * none. */
+bool rig_answer(struct rig *r, uint64_t peer, const struct kit_headers *chain);
+/* Answers the peer's requests until it has none, or is closed. */
+void rig_serve(struct rig *r, uint64_t peer, const struct kit_headers *chain);
+/* The store holds the honest chain from the base on; work is summed from genesis, or the base. */
+void rig_holds(struct rig *r, uint32_t base, bool whole_work);
+
+#endif

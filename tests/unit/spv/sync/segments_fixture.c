@@ -1,0 +1,166 @@
+/* See the header; the chains are mined once and kept for all tests. */
+#include "segments_fixture.h"
+
+struct test_chain chain;
+struct test_chain fork_chain;
+struct spv_checkpoint marks[PERIODS];
+
+int fetch_kit_setup(void **state)
+{
+    (void)state;
+    chain = test_chain_mine(LENGTH, 1, NULL, 0);
+    fork_chain = test_chain_mine(4200, 2, &chain, 2005);
+    for (uint32_t i = 0; i < PERIODS; i++) {
+        const uint32_t height = (i + 1) * PERIOD - 1;
+        marks[i] = (struct spv_checkpoint){.height = height, .hash = chain.hashes[height]};
+    }
+    return 0;
+}
+
+int fetch_kit_teardown(void **state)
+{
+    (void)state;
+    test_chain_free(&chain);
+    test_chain_free(&fork_chain);
+    return 0;
+}
+
+void fetch_kit_pull(struct kit *k)
+{
+    struct spv_effect e;
+    while (spv_effects_pop(&k->effects, &e) == 1) {
+        const struct spv_msg_getheaders *get = &e.message.u.getheaders;
+        assert_int_equal(e.kind, SPV_EFFECT_SEND);
+        assert_int_equal(e.message.command, SPV_CMD_GETHEADERS);
+        assert_in_range(get->n, 1, 2);
+        assert_true(k->n < MAX_REQUESTS);
+        struct request *r = &k->log[k->n++];
+        *r = (struct request){.peer = e.peer, .n = get->n, .stop = get->stop};
+        memcpy(r->locator, get->locator, get->n * sizeof r->locator[0]);
+    }
+}
+
+static struct spv_params strict; /* as regtest, but bits stay as they are within a period */
+
+void open_with(struct kit *k, const struct spv_checkpoint *m, size_t n, bool tail)
+{
+    strict = *spv_params_get(SPV_REGTEST);
+    strict.min_difficulty = false;
+    const struct spv_fetch_config cfg = {
+        .params = &strict, .marks = m, .n_marks = n, .effects = &k->effects, .tail = tail};
+    memset(k, 0, sizeof *k);
+    k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = 1800000000};
+    spv_effects_init(&k->effects);
+    assert_int_equal(spv_fetch_new(&k->fetch, &cfg), 0);
+}
+
+void fetch_kit_begin(struct kit *k, uint32_t from)
+{
+    const struct spv_checkpoint start = {.height = from, .hash = chain.hashes[from]};
+    assert_int_equal(spv_fetch_begin(k->fetch, &start, UINT32_MAX, k->now), 0);
+    fetch_kit_pull(k);
+}
+
+void open_kit(struct kit *k)
+{
+    open_with(k, marks, PERIODS, false);
+    fetch_kit_begin(k, 0);
+}
+
+void close_kit(struct kit *k)
+{
+    spv_fetch_free(k->fetch);
+    spv_effects_free(&k->effects);
+}
+
+void fetch_kit_add(struct kit *k, uint64_t id)
+{
+    assert_int_equal(spv_fetch_add(k->fetch, id, k->now), 0);
+    fetch_kit_pull(k);
+}
+
+void fetch_kit_wait_us(struct kit *k, uint64_t us)
+{
+    k->now.mono_us += us;
+    assert_int_equal(spv_fetch_timer(k->fetch, k->now), 0);
+    fetch_kit_pull(k);
+}
+
+int send_raw(struct kit *k, uint64_t id, const struct spv_header *headers, size_t n)
+{
+    const struct spv_msg_headers msg = {.headers = headers, .n = n};
+    const int rc = spv_fetch_headers(k->fetch, id, &msg, k->now);
+    fetch_kit_pull(k);
+    return rc;
+}
+
+/* The headers after height `from`. */
+void fetch_kit_send(struct kit *k, uint64_t id, uint32_t from, size_t n)
+{
+    assert_int_equal(send_raw(k, id, chain.headers + from + 1, n), 1);
+}
+
+/* A whole segment that starts at a mark's height. */
+void send_segment(struct kit *k, uint64_t id, uint32_t from)
+{
+    const uint32_t end = ((from + 1) / PERIOD + 1) * PERIOD - 1;
+    fetch_kit_send(k, id, from, 2000);
+    fetch_kit_send(k, id, from + 2000, end - from - 2000);
+}
+
+/* How often a peer was asked for what follows this height, since the log's entry `since`. */
+size_t asked(const struct kit *k, uint64_t id, uint32_t from, size_t since)
+{
+    size_t n = 0;
+    for (size_t i = since; i < k->n; i++)
+        n += k->log[i].peer == id && spv_blockhash_eq(&k->log[i].locator[0], &chain.hashes[from]);
+    return n;
+}
+
+int dropped(struct kit *k, uint64_t *id)
+{
+    struct spv_fetch_drop drop;
+    *id = 0;
+    if (!spv_fetch_next_drop(k->fetch, &drop))
+        return 0;
+    *id = drop.id;
+    return drop.error;
+}
+
+void assert_nobody_dropped(struct kit *k)
+{
+    uint64_t id;
+    assert_int_equal(dropped(k, &id), 0);
+}
+
+/* Takes all that there is; returns the height of the last. */
+uint32_t take_all(struct kit *k, uint32_t tip)
+{
+    struct spv_fetch_piece piece;
+    k->now.mono_us += SPV_FETCH_GATHER;
+    while (spv_fetch_piece(k->fetch, &piece, k->now)) {
+        assert_int_equal(piece.height, tip + 1);
+        assert_in_range(piece.n, 1, SPV_FETCH_PIECE);
+        assert_memory_equal(piece.headers, &chain.headers[piece.height],
+                            piece.n * sizeof *piece.headers);
+        tip += (uint32_t)piece.n;
+        assert_memory_equal(&piece.last, &chain.hashes[tip], 32);
+        assert_int_equal(spv_fetch_took(k->fetch, k->now), 0);
+        fetch_kit_pull(k);
+    }
+    return tip;
+}
+
+struct spv_fetch_peer_stats stats_of(const struct kit *k, uint64_t id)
+{
+    struct spv_fetch_peer_stats stats;
+    assert_true(spv_fetch_peer(k->fetch, &stats, id));
+    return stats;
+}
+
+struct spv_fetch_stats sums(const struct kit *k)
+{
+    struct spv_fetch_stats stats;
+    spv_fetch_stats(k->fetch, &stats);
+    return stats;
+}

@@ -1,0 +1,64 @@
+/* What the fetch tests share: a mined chain with marks, a fork of it, and a fetch whose every
+ * request is noted and whose every answer is the test's. */
+#ifndef SPV_TESTS_UNIT_SPV_SYNC_SEGMENTS_FIXTURE_H
+#define SPV_TESTS_UNIT_SPV_SYNC_SEGMENTS_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "spv/sync/segments.h"
+#include "unit/spv/node/node_fixture.h"
+
+#define PERIOD 2016
+#define PERIODS 5
+#define LENGTH (PERIODS * PERIOD + 300) /* the last 300 follow the last mark */
+#define MAX_REQUESTS 512
+
+extern struct test_chain chain;
+extern struct test_chain fork_chain; /* leaves it at 2005, within the first period's rest */
+extern struct spv_checkpoint marks[PERIODS];
+
+struct request {
+    uint64_t peer;
+    struct spv_blockhash locator[2];
+    size_t n;
+    struct spv_blockhash stop;
+};
+
+struct kit {
+    struct spv_effects effects;
+    struct spv_fetch *fetch;
+    struct spv_now now;
+    struct request log[MAX_REQUESTS]; /* all that was asked, in order */
+    size_t n;
+};
+
+int fetch_kit_setup(void **state);
+int fetch_kit_teardown(void **state);
+void fetch_kit_pull(struct kit *k);
+void open_with(struct kit *k, const struct spv_checkpoint *m, size_t n, bool tail);
+void fetch_kit_begin(struct kit *k, uint32_t from);
+void open_kit(struct kit *k);
+void close_kit(struct kit *k);
+void fetch_kit_add(struct kit *k, uint64_t id);
+void fetch_kit_wait_us(struct kit *k, uint64_t us);
+int send_raw(struct kit *k, uint64_t id, const struct spv_header *headers, size_t n);
+void fetch_kit_send(struct kit *k, uint64_t id, uint32_t from, size_t n);
+void send_segment(struct kit *k, uint64_t id, uint32_t from);
+size_t asked(const struct kit *k, uint64_t id, uint32_t from, size_t since);
+int dropped(struct kit *k, uint64_t *id);
+void assert_nobody_dropped(struct kit *k);
+uint32_t take_all(struct kit *k, uint32_t tip);
+struct spv_fetch_peer_stats stats_of(const struct kit *k, uint64_t id);
+struct spv_fetch_stats sums(const struct kit *k);
+
+/* The second group of the program unit_fetch: peers that are slow, lost, behind or lying. Returns
+ * how many failed. */
+int fetch_peer_tests(void);
+
+#endif

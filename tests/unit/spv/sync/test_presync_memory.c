@@ -1,0 +1,115 @@
+/* Two passes without memory: the k-th allocation fails, for every k; the pass ends, nothing leaks,
+ * and begun again it comes to its end. The linker sends the allocator's calls through the wrappers.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/chain/chain_state.h"
+#include "spv/error.h"
+#include "spv/sync/presync.h"
+#include "support/random.h"
+#include "unit/spv/chain/chain_fixture.h"
+#include "util/u256.h"
+
+void *__real_malloc(size_t n);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+static size_t until_failure; /* 0: none fails */
+static size_t failures;
+
+static bool refused(void)
+{
+    if (until_failure == 0 || --until_failure > 0)
+        return false;
+    failures++;
+    return true;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return refused() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return refused() ? NULL : __real_realloc(p, n);
+}
+
+#define LENGTH 400000 /* headers: more bits than the first piece of memory holds */
+
+/* Headers of a chain that is not kept in memory: each made when it is asked for. */
+struct maker {
+    struct spv_header last;
+    struct spv_blockhash hash;
+};
+
+static void make(struct maker *m, struct spv_header *out)
+{
+    m->last.prev = m->hash;
+    m->last.time++;
+    m->last.nonce = 0;
+    assert_int_equal(spv_mine_header(&m->last, &m->hash), 0);
+    *out = m->last;
+}
+
+/* Both passes to their end, or to the first error. */
+static int run(struct spv_presync *p, const struct spv_judge *start)
+{
+    static struct spv_header message[SPV_MAX_HEADERS];
+    static struct spv_header let[SPV_MAX_HEADERS];
+    const struct spv_u256 threshold = spv_u256_from_u64(2 * (LENGTH + 1));
+    struct test_random random = {1};
+    int rc = 0;
+
+    spv_presync_begin(p, start, &threshold, test_random_rng(&random), kit_late);
+    while (rc == 0 && p->phase != SPV_PRESYNC_DONE) {
+        const enum spv_presync_phase pass = p->phase;
+        struct maker m = {.last = {.version = 4, .time = start->parent.time, .bits = 0x207fffff},
+                          .hash = start->hash};
+        while (rc == 0 && p->phase == pass) {
+            size_t taken;
+            for (size_t i = 0; i < SPV_MAX_HEADERS; i++)
+                make(&m, &message[i]);
+            rc = spv_presync_take(p, &taken, message, SPV_MAX_HEADERS, kit_late);
+            while (spv_presync_release(p, let, SPV_MAX_HEADERS) > 0)
+                ;
+        }
+    }
+    return rc;
+}
+
+static void every_allocation_may_fail_once(void **state)
+{
+    const struct spv_params params = kit_params(KIT_NO_RETARGET);
+    struct spv_chain *c = kit_chain(&params);
+    const struct spv_judge start = c->tip;
+    struct spv_presync p = {0};
+    (void)state;
+
+    for (size_t k = 1;; k++) {
+        const size_t seen = failures;
+        until_failure = k;
+        const int rc = run(&p, &start);
+        until_failure = 0;
+        if (failures == seen) { /* more than there are */
+            assert_int_equal(rc, 0);
+            break;
+        }
+        assert_int_equal(rc, SPV_ERR_NOMEM);
+        spv_presync_end(&p);
+    }
+    assert_int_equal(failures, 3); /* bits, more bits, the second pass's buffer */
+    assert_int_equal(p.phase, SPV_PRESYNC_DONE);
+    spv_presync_end(&p);
+    spv_chain_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,127 @@
+/* Running out of memory costs a fetch the call and nothing else: the k-th allocation fails, for
+ * every k, the call is made again, and all headers are there in the end. The linker sends the
+ * allocator's calls through the wrappers below. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "spv/sync/segments.h"
+#include "unit/spv/node/node_fixture.h"
+
+#define LENGTH 4500
+
+void *__real_calloc(size_t n, size_t size);
+void *__real_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_malloc(size_t n);
+
+static size_t until_failure; /* 0: none fails */
+static size_t failures;
+
+static bool refused(void)
+{
+    if (until_failure == 0 || --until_failure > 0)
+        return false;
+    failures++;
+    return true;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return refused() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return refused() ? NULL : __real_malloc(n);
+}
+
+static struct test_chain chain;
+static struct spv_effects effects;
+static const struct spv_now now = {.mono_us = SPV_SECOND, .unix_s = 1800000000};
+
+/* The effect queue is sick once it was out of memory, which stops the node that it belongs to: here
+ * a new one stands in for the node's next life. */
+static bool sick(int rc)
+{
+    if (rc >= 0)
+        return false;
+    assert_int_equal(rc, SPV_ERR_NOMEM);
+    return true;
+}
+
+/* True when it got through. */
+static bool fetch_all(void)
+{
+    const struct spv_checkpoint marks[2] = {{2015, chain.hashes[2015], 0, {{0}}},
+                                            {4031, chain.hashes[4031], 0, {{0}}}};
+    const struct spv_checkpoint start = {0, chain.hashes[0], 0, {{0}}};
+    const struct spv_fetch_config cfg = {
+        .params = spv_params_get(SPV_REGTEST), .marks = marks, .n_marks = 2, .effects = &effects};
+    static const struct {
+        uint32_t from, n;
+    } answers[] = {{2015, 2000}, {4015, 16}, {0, 2000}, {2000, 15}};
+    struct spv_fetch *f;
+    struct spv_fetch_piece piece;
+    spv_effects_init(&effects);
+    int rc = spv_fetch_new(&f, &cfg);
+    if (sick(rc)) {
+        assert_null(f);
+        rc = spv_fetch_new(&f, &cfg);
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(spv_fetch_begin(f, &start, UINT32_MAX, now), 0);
+    rc = spv_fetch_add(f, 1, now);
+    if (sick(rc) && !effects.error)
+        rc = spv_fetch_add(f, 1, now);
+    for (size_t i = 0; rc >= 0 && i < sizeof answers / sizeof answers[0]; i++) {
+        const struct spv_msg_headers msg = {.headers = chain.headers + answers[i].from + 1,
+                                            .n = answers[i].n};
+        rc = spv_fetch_headers(f, 1, &msg, now);
+        if (sick(rc) && !effects.error)
+            rc = spv_fetch_headers(f, 1, &msg, now);
+        if (rc >= 0)
+            assert_int_equal(rc, 1);
+    }
+    const bool through = rc >= 0;
+    if (through) {
+        assert_true(spv_fetch_piece(f, &piece, now));
+        assert_int_equal(piece.n, 4031);
+        assert_int_equal(spv_fetch_took(f, now), 0);
+        assert_true(spv_fetch_done(f));
+    } else {
+        assert_int_equal(effects.error, SPV_ERR_NOMEM);
+    }
+    spv_fetch_free(f);
+    spv_effects_free(&effects);
+    return through;
+}
+
+static void every_allocation_may_fail_once(void **state)
+{
+    (void)state;
+    size_t k = 0, through = 0, seen;
+    do {
+        seen = failures;
+        until_failure = ++k;
+        through += fetch_all();
+        until_failure = 0;
+    } while (failures > seen);
+    assert_in_range(failures, 8, 20); /* the machine, its stage, a peer, two segments, requests */
+    assert_in_range(through, 6, 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail_once),
+    };
+    chain = test_chain_mine(LENGTH, 1, NULL, 0);
+    const int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    test_chain_free(&chain);
+    return rc;
+}

@@ -1,0 +1,122 @@
+/* Several changes in one transaction: who sees them when, and what a failure undoes. */
+#include "spv/error.h"
+#include "unit/store/store_fixture.h"
+
+#define N 30
+
+static struct spv_record best[N]; /* best[i] has height i + 1 */
+
+static int gather(struct spv_store *s, uint32_t from, size_t n)
+{
+    const struct spv_change change = {
+        .kind = SPV_CHANGE_APPEND, .fork_height = from, .records = &best[from], .n = n};
+    return spv_store_gather(s, &change);
+}
+
+static uint32_t height_of(struct spv_store *s)
+{
+    struct spv_record r;
+    assert_int_equal(spv_store_tip(s, &r), 1);
+    return r.height;
+}
+
+static struct spv_store *begin(void **state, const char **path)
+{
+    const struct spv_record genesis = first_record(regtest());
+    *path = in_folder(state, "gathered.db");
+    grow(best, &genesis, N, 0);
+    return must_open(*path, SPV_STORE_CREATE);
+}
+
+static void what_is_gathered_is_seen_by_others_once_it_is_committed(void **state)
+{
+    const char *path;
+    struct spv_store *s = begin(state, &path);
+    struct spv_store *other = must_open(path, SPV_STORE_READ);
+    assert_int_equal(gather(s, 0, 10), 0);
+    assert_int_equal(gather(s, 10, 10), 0);
+    assert_int_equal(height_of(s), 20); /* the writer itself sees it */
+    assert_int_equal(height_of(other), 0);
+    assert_int_equal(spv_store_commit(s), 0);
+    assert_int_equal(height_of(other), 20);
+    assert_int_equal(spv_store_commit(s), 0); /* nothing to do */
+    assert_int_equal(spv_store_close(other), 0);
+    holds(s, best, 20);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void whatever_else_writes_commits_it_first(void **state)
+{
+    const char *path;
+    struct spv_store *s = begin(state, &path);
+    struct spv_store *other = must_open(path, SPV_STORE_READ);
+    assert_int_equal(gather(s, 0, 5), 0);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 5, 0, &best[5], 5), 0);
+    assert_int_equal(height_of(other), 10);
+    assert_int_equal(gather(s, 10, 5), 0);
+    assert_int_equal(spv_store_build_index(s), 0);
+    assert_int_equal(height_of(other), 15);
+    assert_int_equal(gather(s, 15, 5), 0);
+    assert_int_equal(spv_store_flush(s), 0);
+    assert_int_equal(height_of(other), 20);
+    assert_int_equal(gather(s, 20, 5), 0);
+    assert_int_equal(spv_store_close(s), 0);
+    assert_int_equal(height_of(other), 25);
+    assert_int_equal(spv_store_close(other), 0);
+}
+
+static void a_failure_goes_back_to_the_last_commit(void **state)
+{
+    const char *path;
+    struct spv_store *s = begin(state, &path);
+    assert_int_equal(gather(s, 0, 10), 0);
+    assert_int_equal(spv_store_commit(s), 0);
+    assert_int_equal(gather(s, 10, 5), 0);
+    assert_int_equal(spv_store_commit(s), 0);
+    /* a row where none should be */
+    meddle(path, "INSERT INTO header SELECT 18, hash, version, merkle_root, time, bits, nonce, work"
+                 " FROM header WHERE height = 3");
+    assert_int_equal(gather(s, 15, 2), 0);
+    assert_int_equal(gather(s, 17, 3), SPV_ERR_DB_DAMAGED);
+    meddle(path, "DELETE FROM header WHERE height = 18");
+    assert_int_equal(gather(s, 17, 3), SPV_ERR_STATE); /* what was gathered is gone, too */
+    assert_int_equal(gather(s, 15, 5), 0);
+    assert_int_equal(spv_store_commit(s), 0);
+    holds(s, best, 20);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void commits_by_itself_when_much_is_gathered(void **state)
+{
+    const char *path;
+    struct spv_store *s = begin(state, &path);
+    struct spv_store *other = must_open(path, SPV_STORE_READ);
+    const size_t n = SPV_STORE_GATHER / 10;
+    struct spv_record *many = test_calloc(10 * n, sizeof *many);
+    const struct spv_record genesis = first_record(regtest());
+    grow(many, &genesis, 10 * n, 1);
+    for (uint32_t i = 0; i < 10; i++) {
+        const struct spv_change change = {.kind = SPV_CHANGE_APPEND,
+                                          .fork_height = (uint32_t)(i * n),
+                                          .records = many + i * n,
+                                          .n = n};
+        assert_int_equal(height_of(other), 0);
+        assert_int_equal(spv_store_gather(s, &change), 0);
+    }
+    assert_int_equal(height_of(other), 10 * n);
+    test_free(many);
+    assert_int_equal(spv_store_close(other), 0);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
+    const struct CMUnitTest tests[] = {
+        T(what_is_gathered_is_seen_by_others_once_it_is_committed),
+        T(whatever_else_writes_commits_it_first),
+        T(a_failure_goes_back_to_the_last_commit),
+        T(commits_by_itself_when_much_is_gathered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

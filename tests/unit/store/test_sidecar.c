@@ -1,0 +1,138 @@
+/* The files beside a database have known names: a link, a pipe or a folder there is left alone, and
+ * a writer under another name of the file is refused. */
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HANG_S 100 /* a pipe was waited for */
+
+static const char *const suffixes[] = {"-lock", "-wal", "-shm", "-journal"};
+#define SUFFIXES (sizeof suffixes / sizeof suffixes[0])
+
+static const char diary[] = "Dear diary,\n";
+
+static const char *beside(void **state, const char *suffix)
+{
+    char name[40];
+    (void)snprintf(name, sizeof name, "h.db%s", suffix);
+    return in_folder(state, name);
+}
+
+/* Refused in every mode and by a repair; the words name the ending. */
+static void must_refuse_all(void **state, const char *suffix)
+{
+    static struct spv_repair_report report;
+    struct spv_problem why = {.text = ""};
+    const char *path = in_folder(state, "h.db");
+    const struct spv_verify_config cfg = {.path = path, .params = regtest()};
+    for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
+        must_refuse(path, (enum spv_store_mode)mode, regtest(), SPV_ERR_IO, suffix);
+    }
+    assert_int_equal(spv_store_repair(&report, &cfg, &why), SPV_ERR_IO);
+    assert_non_null(strstr(why.text, suffix));
+}
+
+static void a_pipe_is_not_waited_for(void **state)
+{
+    struct spv_record r[5];
+    make_chain(in_folder(state, "h.db"), r, 5);
+    for (size_t i = 0; i < SUFFIXES; i++) {
+        (void)unlink(beside(state, suffixes[i]));
+        assert_int_equal(mkfifo(beside(state, suffixes[i]), 0600), 0);
+        must_refuse_all(state, suffixes[i]);
+        assert_int_equal(unlink(beside(state, suffixes[i])), 0);
+    }
+    struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
+    holds(s, r, 5);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void what_a_link_leads_to_is_not_written(void **state)
+{
+    struct spv_record r[5];
+    char target[PATH_LEN];
+    (void)snprintf(target, sizeof target, "%s", in_folder(state, "diary.txt"));
+    make_chain(in_folder(state, "h.db"), r, 5);
+    write_file(target, diary, sizeof diary - 1);
+    for (size_t i = 0; i < 2 * SUFFIXES; i++) {
+        char name[PATH_LEN];
+        (void)snprintf(name, sizeof name, "%s", beside(state, suffixes[i / 2]));
+        (void)unlink(name);
+        assert_int_equal(i % 2 == 0 ? symlink(target, name) : link(target, name), 0);
+        must_refuse_all(state, suffixes[i / 2]);
+        assert_int_equal(unlink(name), 0);
+        assert_int_equal(file_size(target), sizeof diary - 1);
+    }
+    /* nor is it made */
+    (void)unlink(beside(state, "-lock"));
+    assert_int_equal(symlink(in_folder(state, "absent"), beside(state, "-lock")), 0);
+    must_refuse_all(state, "-lock");
+    assert_int_equal(file_size(in_folder(state, "absent")), -1);
+}
+
+static void a_folder_is_left_alone(void **state)
+{
+    struct spv_record r[5];
+    make_chain(in_folder(state, "h.db"), r, 5);
+    (void)unlink(beside(state, "-lock"));
+    for (size_t i = 0; i < SUFFIXES; i++) {
+        assert_int_equal(mkdir(beside(state, suffixes[i]), 0700), 0);
+        must_refuse_all(state, suffixes[i]);
+        assert_int_equal(rmdir(beside(state, suffixes[i])), 0);
+    }
+}
+
+/* The database itself may be reached by a link: what lies beside its target counts. */
+static void links_to_the_database_are_followed(void **state)
+{
+    struct spv_record r[5];
+    make_chain(in_folder(state, "h.db"), r, 5);
+    assert_int_equal(symlink(in_folder(state, "h.db"), in_folder(state, "link.db")), 0);
+    struct spv_store *s = must_open(in_folder(state, "link.db"), SPV_STORE_WRITE);
+    must_refuse(in_folder(state, "h.db"), SPV_STORE_WRITE, regtest(), SPV_ERR_DB_BUSY, "process");
+    assert_int_equal(spv_store_close(s), 0);
+    (void)unlink(beside(state, "-lock"));
+    assert_int_equal(mkfifo(beside(state, "-lock"), 0600), 0);
+    must_refuse(in_folder(state, "link.db"), SPV_STORE_WRITE, regtest(), SPV_ERR_IO, "-lock");
+}
+
+static void a_writer_through_a_hard_link_is_refused(void **state)
+{
+    static struct spv_repair_report report;
+    struct spv_record r[5];
+    struct spv_problem why = {.text = ""};
+    const char *path = in_folder(state, "h.db");
+    const char *other = in_folder(state, "other.db");
+    const struct spv_verify_config cfg = {.path = other, .params = regtest()};
+    make_chain(path, r, 5);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(link(path, other), 0);
+    must_refuse(other, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_READONLY, "2 names");
+    assert_int_equal(spv_store_repair(&report, &cfg, &why), SPV_ERR_DB_READONLY);
+    assert_int_equal(spv_store_close(s), 0);
+    must_refuse(path, SPV_STORE_CREATE, regtest(), SPV_ERR_DB_READONLY, "2 names");
+    s = must_open(path, SPV_STORE_READ); /* reading harms nothing */
+    holds(s, r, 5);
+    assert_int_equal(spv_store_close(s), 0);
+    assert_int_equal(unlink(other), 0);
+    s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(a_pipe_is_not_waited_for),
+        IN_FOLDER(what_a_link_leads_to_is_not_written),
+        IN_FOLDER(a_folder_is_left_alone),
+        IN_FOLDER(links_to_the_database_are_followed),
+        IN_FOLDER(a_writer_through_a_hard_link_is_refused),
+    };
+    (void)alarm(HANG_S);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

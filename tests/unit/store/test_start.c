@@ -1,0 +1,282 @@
+/* Chains that do not begin at genesis: how they are stored, read, checked and continued. */
+#include <string.h>
+
+#include "spv/chain.h"
+#include "spv/message.h"
+#include "start_fixture.h"
+#include "store/db.h"
+#include "util/u256.h"
+
+static void starts_at_a_base_and_goes_on(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_store *s = base_started(path, BASE + PERIOD - 1, true);
+    char got[SPV_HASH_HEX];
+    char want[SPV_HASH_HEX];
+
+    base_holds(s, BASE, BASE + PERIOD - 1);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, BASE + PERIOD - 1, 0, base_chain + BASE + PERIOD,
+                           TOP - BASE - PERIOD + 1),
+                     0);
+    assert_int_equal(spv_store_build_index(s), 0);
+    base_holds(s, BASE, TOP);
+    assert_int_equal(spv_store_close(s), 0);
+    for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
+        s = base_open(path, (enum spv_store_mode)mode);
+        assert_int_equal(spv_store_rewound(s), 0);
+        base_holds(s, BASE, TOP);
+        assert_int_equal(spv_store_close(s), 0);
+    }
+    /* people see what the base follows, too */
+    ask(got, sizeof got, path, "SELECT previous_hash FROM block_header WHERE height = 40");
+    spv_blockhash_hex(want, &base_chain[BASE - 1].hash);
+    assert_string_equal(got, want);
+    ask(got, sizeof got, path, "SELECT previous_hash FROM block_header WHERE height = 41");
+    spv_blockhash_hex(want, &base_chain[BASE].hash);
+    assert_string_equal(got, want);
+    ask(got, sizeof got, path, "SELECT value FROM meta WHERE key = 'base'");
+    assert_string_equal(got, "40");
+}
+
+static void a_chain_goes_on_over_a_base(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_store *s = base_started(path, 80, true);
+    struct spv_checkpoint checkpoint = {.height = BASE - 1, .hash = base_chain[BASE - 1].hash};
+    struct spv_chain_config cfg = {.params = &base_params,
+                                   .reader = spv_store_reader(s),
+                                   .checkpoints = &checkpoint,
+                                   .n_checkpoints = 1};
+    struct spv_blockhash locator[SPV_MAX_LOCATOR];
+    struct spv_record got;
+    struct spv_base base;
+    struct spv_chain *c;
+
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    spv_chain_base(c, &base);
+    assert_int_equal(base.height, BASE);
+    base_same(spv_chain_tip(c), &base_chain[80]);
+    assert_int_equal(spv_chain_at(c, &got, BASE), 1);
+    base_same(&got, &base_chain[BASE]);
+    assert_int_equal(spv_chain_at(c, &got, BASE - 1), 0);
+    assert_int_equal(spv_chain_at(c, &got, 1), 0);
+    assert_int_equal(spv_chain_at(c, &got, 0), 1);
+    assert_int_equal(spv_chain_find(c, &got, NULL, &base_chain[BASE - 1].hash), 0);
+    /* a locator names what is there, and genesis */
+    int n = spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL);
+    assert_true(n > 10);
+    assert_memory_equal(&locator[n - 1], &base_chain[0].hash, 32);
+    for (int i = 0; i < n - 1; i++) {
+        size_t h = BASE;
+        while (h <= 80 && memcmp(&base_chain[h].hash, &locator[i], 32) != 0) {
+            h++;
+        }
+        assert_true(h <= 80);
+    }
+    spv_chain_free(c);
+    /* what the base follows is bound by a checkpoint, and so is all that is stored */
+    checkpoint.hash.b[0] ^= 1;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
+    checkpoint = (struct spv_checkpoint){.height = BASE, .hash = base_chain[BASE + 1].hash};
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
+    /* work that a checkpoint knows is what the chain has */
+    checkpoint = (struct spv_checkpoint){
+        .height = 79, .hash = base_chain[79].hash, .work = base_chain[79].work};
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    spv_chain_free(c);
+    checkpoint.work = base_chain[78].work;
+    assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_DAMAGED);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+/* A median of eleven is needed to judge: nearer to the base a fork can be neither known nor judged,
+ * which is no lie. */
+static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
+{
+    static const struct {
+        uint32_t fork;
+        int error;
+        enum spv_change_kind kind;
+    } cases[] = {
+        {0, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
+        {BASE - 1, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
+        {BASE, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
+        {BASE + 9, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
+        {BASE + 10, 0, SPV_CHANGE_BRANCH},
+        {79, 0, SPV_CHANGE_BRANCH},
+        {80, 0, SPV_CHANGE_APPEND},
+    };
+    struct spv_store *s = base_started(in_folder(state, "h.db"), 80, true);
+    assert_int_equal(spv_store_build_index(s), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct spv_chain_config cfg = {.params = &base_params, .reader = spv_store_reader(s)};
+        const struct spv_now now = {.unix_s = INT64_C(1) << 33};
+        struct spv_record next;
+        struct spv_verdict v;
+        struct spv_chain *c;
+        assert_int_equal(spv_chain_new(&c, &cfg), 0);
+        grow(&next, &base_chain[cases[i].fork], 1, 5);
+        next.header.version = 4;
+        next.header.nonce = 0;
+        struct spv_u256 target;
+        assert_int_equal(spv_target_from_bits(&target, next.header.bits), 0);
+        do {
+            next.header.nonce++;
+            spv_header_hash(&next.hash, &next.header);
+        } while (!spv_hash_meets(next.hash.b, &target));
+        assert_int_equal(spv_chain_accept(c, &v, &next.header, 1, now), 0);
+        assert_int_equal(v.error, cases[i].error);
+        assert_int_equal(v.change.kind, cases[i].kind);
+        spv_chain_free(c);
+    }
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void work_that_counts_from_the_base_is_compared_with_nothing(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_store *s = base_started(path, 80, false);
+    struct spv_checkpoint checkpoint = {
+        .height = 79, .hash = base_chain[79].hash, .work = base_chain[79].work};
+    struct spv_chain_config cfg = {.params = &base_params,
+                                   .reader = spv_store_reader(s),
+                                   .checkpoints = &checkpoint,
+                                   .n_checkpoints = 1};
+    struct spv_base base;
+    struct spv_chain *c;
+
+    spv_store_base(s, &base);
+    assert_int_equal(base.work_from, BASE);
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    /* the last checkpoint proves all the work below it; without one there is only what was seen */
+    assert_true(spv_chain_has_work(c, &base_chain[80].work));
+    spv_chain_free(c);
+    cfg.no_checkpoints = true;
+    assert_int_equal(spv_chain_new(&c, &cfg), 0);
+    assert_false(spv_chain_has_work(c, &base_chain[80].work));
+    assert_true(spv_chain_has_work(c, &spv_chain_tip(c)->work));
+    spv_chain_free(c);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void starts_only_where_nothing_is_and_at_a_period(void **state)
+{
+    struct spv_store *s = base_open(in_folder(state, "h.db"), SPV_STORE_CREATE);
+
+    assert_int_equal(apply(s, SPV_CHANGE_START, BASE, 0, base_chain + BASE + 1, 5), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_CHANGE_START, BASE - 1, 0, base_chain + BASE + 1, 5),
+                     SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, base_chain + 1, 5),
+                     SPV_ERR_STATE); /* no gap */
+    base_holds(s, 0, 0);
+    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, base_chain + 1, 5), 0);
+    assert_int_equal(apply(s, SPV_CHANGE_START, BASE - 1, 0, base_chain + BASE, PERIOD),
+                     SPV_ERR_STATE);
+    base_holds(s, 0, 5);
+    assert_int_equal(spv_store_close(s), 0);
+    s = base_started(in_folder(state, "2.db"), BASE + PERIOD - 1, true);
+    assert_int_equal(
+        apply(s, SPV_CHANGE_START, BASE + 2 * PERIOD - 1, 0, base_chain + BASE + 2 * PERIOD, 5),
+        SPV_ERR_STATE);
+    base_holds(s, BASE, BASE + PERIOD - 1);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void a_bad_tail_is_cut_down_to_the_base_and_no_further(void **state)
+{
+    static const struct {
+        const char *sql;
+        uint32_t tip;
+    } cases[] = {
+        {"UPDATE header SET nonce = nonce + 1 WHERE height = 41", 40},
+        {"DELETE FROM header WHERE height > 40", 40},
+        {"UPDATE header SET nonce = nonce + 1 WHERE height = 40", 0},
+        {"UPDATE meta SET value = (SELECT value FROM meta WHERE key = 'genesis')"
+         " WHERE key = 'base_parent'",
+         0},
+        {"DELETE FROM header WHERE height >= 40", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char name[16];
+        (void)sqlite3_snprintf(sizeof name, name, "%d.db", (int)i);
+        const char *path = in_folder(state, name);
+        assert_int_equal(spv_store_close(base_started(path, 80, true)), 0);
+        meddle(path, cases[i].sql);
+        must_refuse(path, SPV_STORE_READ, &base_params, SPV_ERR_DB_DAMAGED, "damaged");
+        struct spv_store *s = base_open(path, SPV_STORE_WRITE);
+        assert_true(spv_store_rewound(s) >= 40);
+        base_holds(s, cases[i].tip == 0 ? 0 : BASE, cases[i].tip);
+        assert_int_equal(spv_store_close(s), 0);
+    }
+}
+
+static void a_malformed_base_is_damage(void **state)
+{
+    static const char *const cases[] = {
+        "UPDATE meta SET value = 'x' WHERE key = 'base'",
+        "UPDATE meta SET value = '41' WHERE key = 'base'", /* no period's first */
+        "UPDATE meta SET value = '-40' WHERE key = 'base'",
+        "UPDATE meta SET value = '99999999999' WHERE key = 'base'",
+        "DELETE FROM meta WHERE key = 'base_parent'",
+        "DELETE FROM meta WHERE key = 'base_work'",
+        "UPDATE meta SET value = 'no hash' WHERE key = 'base_parent'",
+        "UPDATE meta SET value = '' WHERE key = 'base_work'",
+        "INSERT INTO meta VALUES ('work_from', '50')", /* above the base */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char name[16];
+        (void)sqlite3_snprintf(sizeof name, name, "%d.db", (int)i);
+        const char *path = in_folder(state, name);
+        assert_int_equal(spv_store_close(base_started(path, 80, true)), 0);
+        meddle(path, cases[i]);
+        must_refuse(path, SPV_STORE_READ, &base_params, SPV_ERR_DB_DAMAGED, "begins");
+        must_refuse(path, SPV_STORE_WRITE, &base_params, SPV_ERR_DB_DAMAGED, "begins");
+    }
+}
+
+static void a_reader_follows_a_base_that_moves(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_store *writer = base_open(path, SPV_STORE_CREATE);
+    struct spv_record got;
+    uint32_t base;
+
+    assert_int_equal(apply(writer, SPV_CHANGE_APPEND, 0, 0, base_chain + 1, TOP), 0);
+    assert_int_equal(spv_store_build_index(writer), 0);
+    struct spv_store *by_height = base_open(path, SPV_STORE_READ);
+    struct spv_store *by_range = base_open(path, SPV_STORE_READ);
+    struct spv_header headers[4];
+    assert_int_equal(spv_store_prune(writer, BASE, &base), 0);
+    assert_int_equal(spv_store_by_height(by_height, &got, BASE), 1);
+    base_same(&got, &base_chain[BASE]);
+    assert_int_equal(spv_store_range(by_range, headers, BASE - 1, 4), 0);
+    assert_int_equal(spv_store_range(by_range, headers, BASE, 4), 4);
+    assert_memory_equal(&headers[0], &base_chain[BASE].header, sizeof headers[0]);
+    base_holds(by_height, BASE, TOP);
+    /* and down again */
+    assert_int_equal(apply(writer, SPV_CHANGE_FILL, 0, 0, base_chain + 1, BASE - 1), 0);
+    assert_int_equal(spv_store_by_height(by_height, &got, 7), 1);
+    base_same(&got, &base_chain[7]);
+    assert_int_equal(spv_store_range(by_range, headers, 3, 4), 4);
+    base_holds(by_range, 0, TOP);
+    assert_int_equal(spv_store_close(by_range), 0);
+    assert_int_equal(spv_store_close(by_height), 0);
+    assert_int_equal(spv_store_close(writer), 0);
+}
+
+int main(void)
+{
+#define FRESH(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+    const struct CMUnitTest tests[] = {
+        FRESH(starts_at_a_base_and_goes_on),
+        FRESH(a_chain_goes_on_over_a_base),
+        FRESH(forks_near_the_base_are_unknown_and_above_it_judged),
+        FRESH(work_that_counts_from_the_base_is_compared_with_nothing),
+        FRESH(starts_only_where_nothing_is_and_at_a_period),
+        FRESH(a_bad_tail_is_cut_down_to_the_base_and_no_further),
+        FRESH(a_malformed_base_is_damage),
+        FRESH(a_reader_follows_a_base_that_moves),
+    };
+    base_prepare();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
