@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "db.h"
-#include "export_sink.h"
+#include "output_file.h"
 
 #define LOOK_EVERY 1024 /* rows between looks at the stop signal */
 #define FIRST_YEAR 1970

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "db_stats.h"
-#include "export_sink.h"
+#include "output_file.h"
 
 #define WIDTH 960
 #define LEFT 80 /* room for the scale's figures */

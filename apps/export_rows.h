@@ -3,7 +3,7 @@
 #ifndef SPV_EXPORT_ROWS_H
 #define SPV_EXPORT_ROWS_H
 
-#include "export_sink.h"
+#include "output_file.h"
 #include "spv/params.h"
 
 struct rows {

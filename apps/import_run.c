@@ -9,7 +9,7 @@
  *
  * Headers that do not follow each other (side branches, what comes after a reorganisation) need no
  * care here: the chain says where the row is broken, and what comes after goes to it again. */
-#include "import_work.h"
+#include "import_state.h"
 
 #include <inttypes.h>
 #include <stdio.h>

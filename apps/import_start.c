@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
-#include "import_work.h"
+#include "import_state.h"
 
 static const struct spv_checkpoint *checkpoint_at(const struct work *w, uint64_t height)
 {

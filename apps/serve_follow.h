@@ -3,7 +3,7 @@
 #ifndef SPV_SERVE_FOLLOW_H
 #define SPV_SERVE_FOLLOW_H
 
-#include "headerset.h"
+#include "header_set.h"
 #include "spv/store.h"
 
 struct follow {

@@ -3,7 +3,7 @@
 #ifndef SPV_SERVE_SOURCE_H
 #define SPV_SERVE_SOURCE_H
 
-#include "headerset.h"
+#include "header_set.h"
 #include "serve_follow.h"
 #include "spv/chain.h"
 #include "spv/store.h"

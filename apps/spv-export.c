@@ -12,7 +12,7 @@
 #include "cli.h"
 #include "export_follow.h"
 #include "export_rows.h"
-#include "export_sink.h"
+#include "output_file.h"
 #include "spv/store.h"
 
 #define LOOK_EVERY 1024 /* rows between looks at the clock and at the stop signal */

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "floor.h"
+#include "lower_bound.h"
 #include "spv/spv.h"
 
 #define DEFAULT_HEADERS 1000000

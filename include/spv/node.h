@@ -7,7 +7,7 @@
 #ifndef SPV_NODE_H
 #define SPV_NODE_H
 
-#include "spv/book.h"
+#include "spv/addrman.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
 #include "spv/peer.h"

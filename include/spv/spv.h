@@ -2,8 +2,8 @@
 #ifndef SPV_SPV_H
 #define SPV_SPV_H
 
+#include "spv/addrman.h"
 #include "spv/block.h"
-#include "spv/book.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"

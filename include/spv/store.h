@@ -6,7 +6,7 @@
 #ifndef SPV_STORE_H
 #define SPV_STORE_H
 
-#include "spv/book.h"
+#include "spv/addrman.h"
 #include "spv/chain.h"
 #include "spv/error.h"
 #include "spv/header.h"

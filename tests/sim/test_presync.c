@@ -1,7 +1,7 @@
 /* Chains that must show their work first: what honest peers, liars and floods make of the two
  * passes. The worlds know no checkpoints, so minimum work alone decides. SPV_SIM_FLOOD says how
  * many worthless headers the flood offers (default 1,000,000; .ci/long 10,000,000). */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #include "spv/mine.h"
 #include "spv/sync/presync_peers.h"

@@ -1,7 +1,7 @@
 /* Deep reorganisations: however many messages a better branch takes to come, it is one change and
  * one event; what ties or loses is none. The chains are long, so the seeds are few:
  * SPV_SIM_DEEP_SEEDS (default 2). */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #define TRUNK 200
 #define DEEP 5000 /* within what side branches may hold */

@@ -8,8 +8,8 @@
 #ifndef SPV_SPV_ADDRMAN_ADDRMAN_H
 #define SPV_SPV_ADDRMAN_ADDRMAN_H
 
+#include "spv/addrman.h"
 #include "spv/addrman/netgroup.h"
-#include "spv/book.h"
 #include "spv/error.h"
 #include "spv/types.h"
 

@@ -3,7 +3,7 @@
 #ifndef SPV_SPV_ADDRMAN_BANMAN_H
 #define SPV_SPV_ADDRMAN_BANMAN_H
 
-#include "spv/book.h"
+#include "spv/addrman.h"
 #include "spv/types.h"
 
 #define SPV_BAN_SECONDS 86400 /* SYNC.md: 24 h for a proven lie */

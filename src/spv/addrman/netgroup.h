@@ -2,7 +2,7 @@
 #ifndef SPV_SPV_ADDRMAN_NETGROUP_H
 #define SPV_SPV_ADDRMAN_NETGROUP_H
 
-#include "spv/book.h"
+#include "spv/addrman.h"
 
 struct spv_netgroup {
     uint8_t len; /* 0: none */

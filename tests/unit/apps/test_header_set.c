@@ -1,6 +1,6 @@
 /* The header set of spv-serve, held against the records of the chain that it was filled from. A
  * simnet chain with two retargets, so that the work of a header takes several values. */
-#include "headerset.h"
+#include "header_set.h"
 #include "spv/error.h"
 #include "spv/mine.h"
 #include "support/unit.h"

@@ -3,7 +3,7 @@
  * table of heights plus one (0: free), keyed by the first bytes of the hash, which proof of work
  * leaves random. Cumulative work is kept at every WORK_SPAN-th height; between, it is summed from
  * the work of each header's bits, which is learned once per distinct value as headers come in. */
-#include "headerset.h"
+#include "header_set.h"
 
 #include <stdlib.h>
 #include <string.h>

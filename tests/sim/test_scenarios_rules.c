@@ -1,6 +1,6 @@
 /* Catalogue: chains that break a rule of headers. One server of four has such a chain, longer than
  * the honest one and often with more work; three are honest. catalogue.h has the whole table. */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #define SERVERS 4
 

@@ -1,6 +1,6 @@
 /* zlib and zstd stand behind one small face: both are fed until they took everything, and both hand
  * their output over a chunk at a time. */
-#include "export_pack.h"
+#include "compress.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

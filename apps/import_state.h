@@ -1,6 +1,6 @@
 /* The inside of an import, shared by its source files. */
-#ifndef SPV_IMPORT_WORK_H
-#define SPV_IMPORT_WORK_H
+#ifndef SPV_IMPORT_STATE_H
+#define SPV_IMPORT_STATE_H
 
 #include "import_run.h"
 #include "spv/message.h"

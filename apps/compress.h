@@ -1,7 +1,7 @@
 /* Compression of what is exported: bytes go in, packed bytes come out through a callback. The same
  * bytes in give the same bytes out: no time, no name, one thread. */
-#ifndef SPV_EXPORT_PACK_H
-#define SPV_EXPORT_PACK_H
+#ifndef SPV_COMPRESS_H
+#define SPV_COMPRESS_H
 
 #include <stddef.h>
 #include <stdint.h>

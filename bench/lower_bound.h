@@ -1,6 +1,6 @@
 /* The floors that the benches measure beside their own figures, in the same run. */
-#ifndef BENCH_FLOOR_H
-#define BENCH_FLOOR_H
+#ifndef BENCH_LOWER_BOUND_H
+#define BENCH_LOWER_BOUND_H
 
 #include <stdint.h>
 

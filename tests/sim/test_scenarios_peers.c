@@ -1,6 +1,6 @@
 /* Catalogue: peers that keep quiet, claim, cut short, or belong elsewhere. They prove no lie, so
  * none is banned; they must not hold the sync up. catalogue.h has the whole table. */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #define LENGTH 4100 /* headers: three answers */
 #define MARK_EVERY 500 /* headers between checkpoints, in worlds that have some */

@@ -1,5 +1,5 @@
 /* Catalogue: branches and floods. catalogue.h has the whole table. */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #define LENGTH 4100 /* headers: three answers */
 #define MARK_EVERY 500 /* headers between checkpoints, in worlds that have some */

@@ -1,14 +1,14 @@
 /* Where exported bytes go: standard output, a device, or a file that appears complete or not at
  * all; packed when its name asks for it, with a checksum of what was written when one is wanted.
  * Errors are told here; what comes back is an exit code. */
-#ifndef SPV_EXPORT_SINK_H
-#define SPV_EXPORT_SINK_H
+#ifndef SPV_OUTPUT_FILE_H
+#define SPV_OUTPUT_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "export_pack.h"
+#include "compress.h"
 
 struct sink {
     const char *name; /* for people */

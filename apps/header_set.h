@@ -1,7 +1,7 @@
 /* A chain of headers in memory, for a server: 80 bytes a header and a compact index of their
  * hashes, about 92 bytes a header in all. One thread. */
-#ifndef SPV_HEADERSET_H
-#define SPV_HEADERSET_H
+#ifndef SPV_HEADER_SET_H
+#define SPV_HEADER_SET_H
 
 #include "spv/header.h"
 

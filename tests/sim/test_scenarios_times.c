@@ -1,5 +1,5 @@
 /* Catalogue: partitions, loneliness and clocks. catalogue.h has the whole table. */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #define SERVERS 4
 #define NEWS 12 /* headers that come while a story is told, ten minutes apart */

@@ -52,8 +52,8 @@
  * honest first pass, junk second  an_honest_first_pass_and_junk_in_the_second_stores_nothing
  */
 /* clang-format on */
-#ifndef TESTS_SIM_CATALOGUE_H
-#define TESTS_SIM_CATALOGUE_H
+#ifndef TESTS_SIM_SCENARIO_FIXTURE_H
+#define TESTS_SIM_SCENARIO_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>

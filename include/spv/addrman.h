@@ -1,8 +1,8 @@
 /* The address book as it is kept between runs: where peers may be found, and who is banned. The
  * node keeps the book (src/spv/addrman/addrman.h), a store remembers it; these are the rows that
  * pass between the two. */
-#ifndef SPV_BOOK_H
-#define SPV_BOOK_H
+#ifndef SPV_ADDRMAN_H
+#define SPV_ADDRMAN_H
 
 #include "spv/endpoint.h"
 #include "spv/message.h"

@@ -4,7 +4,7 @@
  * rename that finds it gone then ends as interrupted.
  *
  * Bytes pass through here in one direction: rows -> buffer -> pack -> checksum -> descriptor. */
-#include "export_sink.h"
+#include "output_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

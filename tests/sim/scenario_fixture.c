@@ -1,5 +1,5 @@
 /* How stories are told, and the one ending that all of them must have. */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* Catalogue: answers that neither bring the chain on nor prove a lie: chains that leave ours below
  * the database's base, headers from the future, networks that no longer have our tip, too little
  * work. catalogue.h has the whole table. */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #include "util/u256.h"
 

@@ -1,10 +1,10 @@
 /* Stories of finding peers: by DNS, gossip, the list, a proxy, the book of the last run; and of who
  * would have us find only him. Told on many seeds as the catalogue's are. */
-#include "catalogue.h"
+#include "scenario_fixture.h"
 
 #include <stdio.h>
 
-#include "spv/book.h"
+#include "spv/addrman.h"
 
 #define LENGTH 300
 #define FLOOD 1000 /* addresses in one answer, as many as fit */

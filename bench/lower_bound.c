@@ -1,7 +1,7 @@
 /* Work as cheap as it can be done: hashing in one batch, inserting with one prepared statement,
  * indexing by one statement, bytes from a socket into memory that is used again. */
 #define _DEFAULT_SOURCE
-#include "floor.h"
+#include "lower_bound.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
