@@ -36,7 +36,7 @@ static void tell(const char *kind, int err, const char *format, va_list args)
 
     vsnprintf(text, sizeof text, format, args);
     cli_clean(text);
-    cli_paint_clear();
+    cli_status_line_clear();
     fprintf(stderr, "%s: %s\n", program, text);
     if (kind != NULL && cli_json_on())
         cli_json(
@@ -74,7 +74,7 @@ int cli_fail_as(enum cli_exit code, int err, const char *format, ...)
     return (int)code;
 }
 
-int cli_problem(const struct spv_problem *why)
+int cli_print_error_info(const struct spv_error_info *why)
 {
     return cli_fail(why->code, "%s", why->text[0] != '\0' ? why->text : spv_strerror(why->code));
 }
@@ -95,7 +95,7 @@ enum cli_exit cli_exit_of(int err)
     if (err == SPV_ERR_DB_DAMAGED || err == SPV_ERR_DB_NEWER || err == SPV_ERR_DB_NETWORK ||
         err == SPV_ERR_DB_CHECKPOINT)
         return CLI_DATABASE;
-    if (err == SPV_ERR_STOPPED)
+    if (err == SPV_ERR_INTERRUPTED)
         return CLI_INTERRUPTED;
     return CLI_FAILED;
 }
@@ -476,7 +476,7 @@ static int read_hex(uint8_t *out, size_t room, const char *text)
     return (int)(n / 2);
 }
 
-int cli_place_network(struct cli_place *place)
+int cli_target_network(struct cli_target *place)
 {
     uint8_t script[CHALLENGE_MAX];
     int n;
@@ -497,9 +497,9 @@ int cli_place_network(struct cli_place *place)
     return CLI_DONE;
 }
 
-int cli_place_resolve(struct cli_place *place)
+int cli_target_resolve(struct cli_target *place)
 {
-    int rc = cli_place_network(place);
+    int rc = cli_target_network(place);
 
     if (rc != CLI_DONE)
         return rc;

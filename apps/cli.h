@@ -78,7 +78,7 @@ int cli_parse(const struct cli_app *app, int argc, char **argv);
 /* Where a database is: the options --network, --signet-challenge, --datadir and --db, and what
  * comes of them. */
 #define CLI_PATH_MAX 4096
-struct cli_place {
+struct cli_target {
     const struct spv_params *network; /* NULL: not given; once resolved, a custom signet's too */
     const char *challenge; /* of a signet, hex digits; NULL: not given */
     struct spv_params custom; /* made from it */
@@ -111,9 +111,9 @@ struct cli_place {
         .help = "The database itself, instead of a place in --datadir.", .into = &(place).db       \
     }
 /* Fills params. 0, or the code to exit with after the error was told. */
-int cli_place_network(struct cli_place *place);
+int cli_target_network(struct cli_target *place);
 /* Fills params and path. 0, or the code to exit with after the error was told. */
-int cli_place_resolve(struct cli_place *place);
+int cli_target_resolve(struct cli_target *place);
 
 /* Reads HOST, HOST:PORT or [IPv6]:PORT. An IPv6 address without brackets must not read as one with
  * a port. CLI_DONE, or the code to exit with after the error was told. */
@@ -139,7 +139,7 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
 int cli_usage(const char *format, ...) CLI_FORMAT(1, 2); /* adds "Try 'spv-sync --help'." */
 int cli_fail(int err, const char *format, ...) CLI_FORMAT(2, 3); /* exit by cli_exit_of(err) */
 int cli_fail_as(enum cli_exit code, int err, const char *format, ...) CLI_FORMAT(3, 4);
-int cli_problem(const struct spv_problem *why);
+int cli_print_error_info(const struct spv_error_info *why);
 enum cli_exit cli_exit_of(int err);
 /* The same form, for what is no failure. */
 void cli_warn(const char *format, ...) CLI_FORMAT(1, 2);
@@ -152,7 +152,7 @@ void cli_catch_signals(void);
 void cli_stop_hook(void (*hook)(void *ctx), void *ctx); /* NULL: none */
 bool cli_stopped(void);
 /* The same for a store: what the handler asks for. NULL before cli_catch_signals. */
-struct spv_stop *cli_stop(void);
+struct spv_interrupt *cli_stop(void);
 
 /* A file that a user names for reading, which may be a pipe: neither opening nor reading waits for
  * it beyond a stop. cli_open_input: a descriptor, or -1 and errno. cli_read: as read(2); -1 and
@@ -170,8 +170,8 @@ void cli_stop_note(const char *note);
 bool cli_reader_gone(void);
 
 /* Text that is safe to print (cli_text.c): '?' stands for every control character (C0, DEL, C1,
- * line separators, turns of direction) and for every byte that is no UTF-8. In place. cli_say,
- * cli_paint, the errors and JSON do so by themselves. */
+ * line separators, turns of direction) and for every byte that is no UTF-8. In place. cli_print,
+ * cli_status_line, the errors and JSON do so by themselves. */
 void cli_clean(char *text);
 /* A JSON text whose control characters are written as \uXXXX; NULL: no memory. The caller's. */
 char *cli_json_escape(const char *json);
@@ -192,7 +192,7 @@ void cli_json(json_t *object);
 /* The most of one line or error that is printed: a path of 4,096 bytes and its message. */
 #define CLI_LINE_MAX 8192
 /* A line on standard output, above the live line; nothing in JSON mode. */
-void cli_say(const char *format, ...) CLI_FORMAT(1, 2);
+void cli_print(const char *format, ...) CLI_FORMAT(1, 2);
 /* CLI_DONE, or CLI_FAILED after telling that standard output could not be written. */
 int cli_finish_output(void);
 /* What to do about an errno of opening or writing a file: one sentence. */
@@ -210,9 +210,9 @@ int cli_busy(void *ctx, uint32_t waited_ms);
 bool cli_live(void);
 /* Shows text on the live line; replaces what was there. Its parts are set apart by two spaces; the
  * last ones are left out until the rest fits the terminal. */
-void cli_paint(const char *text);
+void cli_status_line(const char *text);
 /* Takes the live line away, so that something else can be printed. */
-void cli_paint_clear(void);
+void cli_status_line_clear(void);
 
 /* Figures. Each writes a NUL-terminated text into out (CLI_FIGURE bytes) and returns it. */
 #define CLI_FIGURE 40

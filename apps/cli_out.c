@@ -59,14 +59,14 @@ void cli_json(json_t *object)
     json_decref(object);
 }
 
-void cli_say(const char *format, ...)
+void cli_print(const char *format, ...)
 {
     char line[CLI_LINE_MAX];
     va_list args;
 
     if (json_mode)
         return;
-    cli_paint_clear();
+    cli_status_line_clear();
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
@@ -105,7 +105,7 @@ const char *cli_write_advice(int error)
 
 int cli_finish_output(void)
 {
-    cli_paint_clear();
+    cli_status_line_clear();
     flush_output();
     if (output_error == 0 || output_error == EPIPE) /* a reader that has had enough is no failure */
         return CLI_DONE;
@@ -151,7 +151,7 @@ static void fit(char *line, size_t width)
     }
 }
 
-void cli_paint(const char *text)
+void cli_status_line(const char *text)
 {
     int width = columns() - 1; /* the last column would wrap on some terminals */
     char line[CLI_LINE_MAX];
@@ -164,7 +164,7 @@ void cli_paint(const char *text)
     flush_output();
 }
 
-void cli_paint_clear(void)
+void cli_status_line_clear(void)
 {
     if (!painted)
         return;

@@ -27,7 +27,7 @@ static volatile sig_atomic_t code_of_termination = CLI_INTERRUPTED;
 static void (*volatile stop_hook)(void *ctx);
 static void *volatile stop_ctx;
 static const char *volatile forced_note = "";
-static struct spv_stop *stop_stores; /* for as long as the process lives */
+static struct spv_interrupt *stop_stores; /* for as long as the process lives */
 static timer_t forced_end;
 static bool have_timer;
 
@@ -65,7 +65,7 @@ static void on_stop(int number)
         stop_signal = number;
         start_timer();
         if (stop_stores != NULL)
-            spv_stop_ask(stop_stores);
+            spv_interrupt_request(stop_stores);
         if (stop_hook != NULL)
             stop_hook(stop_ctx);
     }
@@ -94,7 +94,7 @@ void cli_catch_signals(void)
     sigset_t alarms;
     size_t i;
 
-    stop_stores = spv_stop_new();
+    stop_stores = spv_interrupt_new();
     memset(&expiry, 0, sizeof expiry);
     expiry.sigev_notify = SIGEV_SIGNAL;
     expiry.sigev_signo = SIGALRM;
@@ -132,7 +132,7 @@ bool cli_stopped(void)
     return stop_signal != 0;
 }
 
-struct spv_stop *cli_stop(void)
+struct spv_interrupt *cli_stop(void)
 {
     return stop_stores;
 }

@@ -7,7 +7,7 @@
 #include "spv/store.h"
 
 struct db_job {
-    struct cli_place place;
+    struct cli_target place;
     struct cli_list words; /* the command and its argument */
     bool json, quiet, full;
     const char *svg;

@@ -27,7 +27,7 @@ static struct spv_verify_config config(struct db_job *j)
 
 static void tell_findings(const struct spv_verify_report *r)
 {
-    cli_paint_clear();
+    cli_status_line_clear();
     for (size_t i = 0; i < r->n; i++) {
         const struct spv_finding *f = &r->findings[i];
         if (cli_json_on()) {
@@ -45,14 +45,14 @@ static void tell_findings(const struct spv_verify_report *r)
 
 int db_verify(struct db_job *j)
 {
-    struct spv_problem why = {.code = SPV_OK};
+    struct spv_error_info why = {.code = SPV_OK};
     struct spv_verify_report r;
     char count[CLI_FIGURE];
     char height[CLI_FIGURE];
     const struct spv_verify_config cfg = config(j);
     double start = cli_clock();
     int rc = spv_store_verify(&r, &cfg, &why);
-    cli_paint_clear();
+    cli_status_line_clear();
     if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_HDR_TIME_FUTURE) {
         tell_findings(&r);
     }
@@ -65,32 +65,33 @@ int db_verify(struct db_job *j)
                            r.branches_hold, "book_holds", r.book_holds, "findings",
                            (json_int_t)r.total));
     }
-    if (rc == SPV_ERR_STOPPED) {
+    if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
     if (rc != SPV_OK) {
-        return cli_problem(&why);
+        return cli_print_error_info(&why);
     }
     if (!j->quiet) {
         char seconds[CLI_FIGURE];
-        cli_say("%s: sound: %s headers to height %s%s, in %s", j->place.path,
-                cli_count(count, r.headers + r.branch_headers), cli_count(height, (uint64_t)r.tip),
-                j->full ? ", judged by every rule" : ", hashed, linked and weighed",
-                cli_duration(seconds, cli_clock() - start));
+        cli_print("%s: sound: %s headers to height %s%s, in %s", j->place.path,
+                  cli_count(count, r.headers + r.branch_headers),
+                  cli_count(height, (uint64_t)r.tip),
+                  j->full ? ", judged by every rule" : ", hashed, linked and weighed",
+                  cli_duration(seconds, cli_clock() - start));
     }
     return CLI_DONE;
 }
 
-static const char *name_of(enum spv_mending done)
+static const char *name_of(enum spv_repair_outcome done)
 {
     switch (done) {
-    case SPV_MENDING_NONE:
+    case SPV_REPAIR_NONE:
         return "nothing";
-    case SPV_MENDING_REWOUND:
+    case SPV_REPAIR_REWOUND:
         return "rewound";
-    case SPV_MENDING_SALVAGED:
+    case SPV_REPAIR_SALVAGED:
         return "salvaged";
-    case SPV_MENDING_EMPTIED:
+    case SPV_REPAIR_RECREATED:
         return "emptied";
     }
     return "";
@@ -107,35 +108,35 @@ static void tell_repair(struct db_job *j, const struct spv_repair_report *r)
                            r->copy[0] != '\0' ? json_string(r->copy) : json_null()));
         return;
     }
-    if (r->done == SPV_MENDING_NONE) {
+    if (r->done == SPV_REPAIR_NONE) {
         if (!j->quiet) {
-            cli_say("%s: sound to height %s; nothing was changed", j->place.path,
-                    cli_count(height, (uint64_t)(r->height > 0 ? r->height : 0)));
+            cli_print("%s: sound to height %s; nothing was changed", j->place.path,
+                      cli_count(height, (uint64_t)(r->height > 0 ? r->height : 0)));
         }
         return;
     }
-    cli_say("%s: repaired: it ends at height %s now, %s headers are to be fetched again",
-            j->place.path, cli_count(height, (uint64_t)r->height),
-            cli_count(lost, (uint64_t)r->lost));
-    cli_say("the damaged file was kept as %s", r->copy);
-    cli_say("run spv-sync to go on");
+    cli_print("%s: repaired: it ends at height %s now, %s headers are to be fetched again",
+              j->place.path, cli_count(height, (uint64_t)r->height),
+              cli_count(lost, (uint64_t)r->lost));
+    cli_print("the damaged file was kept as %s", r->copy);
+    cli_print("run spv-sync to go on");
 }
 
 int db_repair(struct db_job *j)
 {
-    struct spv_problem why = {.code = SPV_OK};
+    struct spv_error_info why = {.code = SPV_OK};
     static struct spv_repair_report r; /* 8 KB */
     const struct spv_verify_config cfg = config(j);
     int rc = spv_store_repair(&r, &cfg, &why);
-    cli_paint_clear();
+    cli_status_line_clear();
     if (r.found.total > 0) {
         tell_findings(&r.found);
     }
-    if (rc == SPV_ERR_STOPPED) {
+    if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
     if (rc != SPV_OK) {
-        return cli_problem(&why);
+        return cli_print_error_info(&why);
     }
     tell_repair(j, &r);
     return CLI_DONE;

@@ -13,7 +13,7 @@ static int on_compact(void *ctx)
 static int sizes(struct db_job *j, uint64_t *bytes)
 {
     struct spv_store_info info;
-    int rc = spv_store_info(j->store, &info);
+    int rc = spv_store_get_info(j->store, &info);
     *bytes = info.file_bytes + info.log_bytes;
     return rc == SPV_OK ? CLI_DONE : db_failed(j, rc);
 }
@@ -32,7 +32,7 @@ int db_compact(struct db_job *j)
         return rc;
     }
     int err = spv_store_compact(j->store, on_compact, j);
-    if (err == SPV_ERR_STOPPED) {
+    if (err == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
     if (err != SPV_OK) {
@@ -43,7 +43,7 @@ int db_compact(struct db_job *j)
         cli_json(json_pack("{s:s, s:I, s:I}", "event", "compact", "bytes_before",
                            (json_int_t)before, "bytes_after", (json_int_t)after));
     } else if (rc == CLI_DONE && !j->quiet) {
-        cli_say("%s: %s bytes, was %s", j->place.path, cli_count(a, after), cli_count(b, before));
+        cli_print("%s: %s bytes, was %s", j->place.path, cli_count(a, after), cli_count(b, before));
     }
     return rc;
 }
@@ -51,13 +51,13 @@ int db_compact(struct db_job *j)
 int db_prune(struct db_job *j)
 {
     uint32_t base = 0;
-    struct spv_base before;
+    struct spv_chain_start before;
     char figure[CLI_FIGURE];
     int rc = db_open(j, SPV_STORE_WRITE);
     if (rc != CLI_DONE) {
         return rc;
     }
-    struct spv_record tip;
+    struct spv_chain_header tip;
     int found = spv_store_tip(j->store, &tip);
     if (found < 1) {
         return db_failed(j, found < 0 ? found : SPV_ERR_DB_DAMAGED);
@@ -67,7 +67,7 @@ int db_prune(struct db_job *j)
         return cli_usage("prune: --below %s is above the chain's tip, height %s.",
                          cli_count(above, j->below), cli_count(figure, tip.height));
     }
-    spv_store_base(j->store, &before);
+    spv_store_get_start(j->store, &before);
     int err = spv_store_prune(j->store, (uint32_t)j->below, &base);
     if (err != SPV_OK) {
         return db_failed(j, err);
@@ -76,11 +76,11 @@ int db_prune(struct db_job *j)
         cli_json(json_pack("{s:s, s:I, s:I}", "event", "prune", "base_before",
                            (json_int_t)before.height, "base", (json_int_t)base));
     } else if (base == before.height && !j->quiet) {
-        cli_say("%s: nothing to drop: two periods below the tip stay, and the chain begins at %s",
-                j->place.path, cli_count(figure, base));
+        cli_print("%s: nothing to drop: two periods below the tip stay, and the chain begins at %s",
+                  j->place.path, cli_count(figure, base));
     } else if (!j->quiet) {
-        cli_say("%s: the chain begins at height %s now; 'spv-db compact' gives the room back",
-                j->place.path, cli_count(figure, base));
+        cli_print("%s: the chain begins at height %s now; 'spv-db compact' gives the room back",
+                  j->place.path, cli_count(figure, base));
     }
     return CLI_DONE;
 }

@@ -9,7 +9,7 @@
 /* One line of "name  value". */
 static void line(const char *name, const char *value)
 {
-    cli_say("%-14s %s", name, value);
+    cli_print("%-14s %s", name, value);
 }
 
 struct texts {
@@ -18,7 +18,7 @@ struct texts {
     char time[CLI_FIGURE];
 };
 
-static void to_texts(struct texts *t, const struct spv_record *r)
+static void to_texts(struct texts *t, const struct spv_chain_header *r)
 {
     uint8_t raw[SPV_HEADER_SIZE];
     spv_blockhash_hex(t->hash, &r->hash);
@@ -33,7 +33,8 @@ static void to_texts(struct texts *t, const struct spv_record *r)
 }
 
 /* A header, and how deep it lies (0: on a side branch). */
-static void show(struct db_job *j, const char *event, const struct spv_record *r, uint32_t depth)
+static void show(struct db_job *j, const char *event, const struct spv_chain_header *r,
+                 uint32_t depth)
 {
     struct texts t;
     char text[2 * CLI_FIGURE + 10];
@@ -74,7 +75,7 @@ static void show(struct db_job *j, const char *event, const struct spv_record *r
     line("raw", t.raw);
 }
 
-static int get_tip(struct db_job *j, struct spv_record *tip)
+static int get_tip(struct db_job *j, struct spv_chain_header *tip)
 {
     int rc = db_open(j, SPV_STORE_READ);
     if (rc != CLI_DONE) {
@@ -86,7 +87,7 @@ static int get_tip(struct db_job *j, struct spv_record *tip)
 
 int db_tip(struct db_job *j)
 {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     int rc = get_tip(j, &tip);
     if (rc == CLI_DONE) {
         show(j, "tip", &tip, 1);
@@ -95,42 +96,42 @@ int db_tip(struct db_job *j)
 }
 
 /* By hash. Without the hash index, and for side branches, all headers are looked through. */
-static int find_hash(struct db_job *j, struct spv_record *out, bool *best,
+static int find_hash(struct db_job *j, struct spv_chain_header *out, bool *best,
                      const struct spv_blockhash *hash, uint32_t height)
 {
-    struct spv_store_walk *walk = NULL;
+    struct spv_store_iter *walk = NULL;
     int rc = spv_store_by_hash(j->store, out, hash);
     *best = true;
     if (rc != 0) {
         return rc;
     }
     uint32_t from = spv_store_indexed(j->store) ? height : 0;
-    rc = spv_store_walk_open(&walk, j->store, 0, UINT32_MAX);
+    rc = spv_store_iter_open(&walk, j->store, 0, UINT32_MAX);
     bool found = false;
-    while (rc >= 0 && !found && from == 0 && (rc = spv_store_walk_next(walk, out)) > 0) {
+    while (rc >= 0 && !found && from == 0 && (rc = spv_store_iter_next(walk, out)) > 0) {
         found = spv_blockhash_eq(&out->hash, hash);
         db_progress(j, "looked through", out->height, height);
         if (cli_stopped()) {
-            rc = SPV_ERR_STOPPED;
+            rc = SPV_ERR_INTERRUPTED;
         }
     }
     if (rc >= 0 && !found) {
         *best = false;
-        rc = spv_store_walk_branches(walk);
+        rc = spv_store_iter_branches(walk);
     }
-    while (rc >= 0 && !found && (rc = spv_store_walk_next(walk, out)) > 0) {
+    while (rc >= 0 && !found && (rc = spv_store_iter_next(walk, out)) > 0) {
         found = spv_blockhash_eq(&out->hash, hash);
     }
-    spv_store_walk_close(walk);
+    spv_store_iter_close(walk);
     return rc < 0 ? rc : found;
 }
 
 int db_header(struct db_job *j)
 {
-    struct spv_record r;
-    struct spv_record tip;
+    struct spv_chain_header r;
+    struct spv_chain_header tip;
     struct spv_blockhash hash;
-    struct spv_base base;
+    struct spv_chain_start base;
     const char *word = j->words.item[1];
     char *end = NULL;
     bool best = true;
@@ -146,13 +147,13 @@ int db_header(struct db_job *j)
     }
     int found = by_hash ? find_hash(j, &r, &best, &hash, tip.height)
                         : spv_store_by_height(j->store, &r, (uint32_t)height);
-    if (found == SPV_ERR_STOPPED) {
+    if (found == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
     if (found < 0) {
         return db_failed(j, found);
     }
-    spv_store_base(j->store, &base);
+    spv_store_get_start(j->store, &base);
     if (found == 0 && !by_hash && height < base.height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                            "%s: height %s is not stored: the chain begins at %s.", j->place.path,
@@ -169,7 +170,7 @@ int db_header(struct db_job *j)
 }
 
 static void info_json(struct db_job *j, const struct spv_store_info *info,
-                      const struct spv_record *tip, const struct spv_base *base)
+                      const struct spv_chain_header *tip, const struct spv_chain_start *base)
 {
     struct texts t;
     to_texts(&t, tip);
@@ -190,9 +191,9 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
 
 int db_info(struct db_job *j)
 {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     struct spv_store_info info;
-    struct spv_base base;
+    struct spv_chain_start base;
     struct texts t;
     char text[SPV_HASH_HEX + 2 * CLI_FIGURE];
     char figure[CLI_FIGURE];
@@ -200,11 +201,11 @@ int db_info(struct db_job *j)
     if (rc != CLI_DONE) {
         return rc;
     }
-    rc = spv_store_info(j->store, &info);
+    rc = spv_store_get_info(j->store, &info);
     if (rc != SPV_OK) {
         return db_failed(j, rc);
     }
-    spv_store_base(j->store, &base);
+    spv_store_get_start(j->store, &base);
     if (cli_json_on()) {
         info_json(j, &info, &tip, &base);
         return CLI_DONE;

@@ -28,7 +28,7 @@ struct gathering {
     bool any;
 };
 
-static void gather(struct gathering *g, const struct spv_record *r)
+static void gather(struct gathering *g, const struct spv_chain_header *r)
 {
     struct db_figures *f = g->f;
     uint32_t time = r->header.time;
@@ -63,20 +63,20 @@ static void gather(struct gathering *g, const struct spv_record *r)
 
 static int walk_all(struct db_job *j, struct db_figures *f)
 {
-    struct spv_store_walk *walk = NULL;
-    struct spv_record r;
+    struct spv_store_iter *walk = NULL;
+    struct spv_chain_header r;
     struct gathering g = {.f = f, .params = spv_store_params(j->store)};
-    int rc = spv_store_walk_open(&walk, j->store, f->from, f->to);
-    while (rc >= 0 && (rc = spv_store_walk_next(walk, &r)) > 0) {
+    int rc = spv_store_iter_open(&walk, j->store, f->from, f->to);
+    while (rc >= 0 && (rc = spv_store_iter_next(walk, &r)) > 0) {
         gather(&g, &r);
         if (r.height % LOOK_EVERY == 0) {
             db_progress(j, "read", r.height - f->from, (uint64_t)f->to - f->from + 1);
-            rc = cli_stopped() ? SPV_ERR_STOPPED : rc;
+            rc = cli_stopped() ? SPV_ERR_INTERRUPTED : rc;
         }
     }
-    spv_store_walk_close(walk);
-    cli_paint_clear();
-    if (rc == SPV_ERR_STOPPED) {
+    spv_store_iter_close(walk);
+    cli_status_line_clear();
+    if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
     return rc < 0 ? db_failed(j, rc) : CLI_DONE;
@@ -97,18 +97,18 @@ static void tell_year(unsigned year, const struct db_year *y)
         return;
     }
     (void)snprintf(mean, sizeof mean, "%.1f s", interval);
-    cli_say("%-6u %9s %10s %14s at %-10s %14.6g %14.6g", year, cli_count(blocks, y->blocks), mean,
-            cli_duration(longest, y->longest), CLI_COUNT(y->longest_height), y->first_difficulty,
-            y->last_difficulty);
+    cli_print("%-6u %9s %10s %14s at %-10s %14.6g %14.6g", year, cli_count(blocks, y->blocks), mean,
+              cli_duration(longest, y->longest), CLI_COUNT(y->longest_height), y->first_difficulty,
+              y->last_difficulty);
 }
 
 static void tell(const struct db_figures *f)
 {
     struct db_year all = {.blocks = 0};
     if (!cli_json_on()) {
-        cli_say("%s, heights %s to %s (UTC)", f->network, CLI_COUNT(f->from), CLI_COUNT(f->to));
-        cli_say("%-6s %9s %10s %14s    %-10s %14s %14s", "year", "blocks", "interval", "longest",
-                "height", "difficulty from", "to");
+        cli_print("%s, heights %s to %s (UTC)", f->network, CLI_COUNT(f->from), CLI_COUNT(f->to));
+        cli_print("%-6s %9s %10s %14s    %-10s %14s %14s", "year", "blocks", "interval", "longest",
+                  "height", "difficulty from", "to");
     }
     for (unsigned i = 0; i < DB_YEARS; i++) {
         const struct db_year *y = &f->years[i];
@@ -160,8 +160,8 @@ static int check_svg(const char *name)
 int db_stats(struct db_job *j)
 {
     static struct db_figures f; /* 30 KB */
-    struct spv_record tip;
-    struct spv_base base;
+    struct spv_chain_header tip;
+    struct spv_chain_start base;
     int rc = check_svg(j->svg);
     if (rc == CLI_DONE) {
         rc = db_open(j, SPV_STORE_READ);
@@ -173,7 +173,7 @@ int db_stats(struct db_job *j)
     if (found < 1) {
         return db_failed(j, found < 0 ? found : SPV_ERR_DB_DAMAGED);
     }
-    spv_store_base(j->store, &base);
+    spv_store_get_start(j->store, &base);
     f.network = spv_store_params(j->store)->net.name;
     f.from = base.height;
     f.to = tip.height;

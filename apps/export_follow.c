@@ -47,7 +47,7 @@ void follow_free(struct follow *f)
     free(f);
 }
 
-void follow_wrote(struct follow *f, const struct spv_record *record)
+void follow_wrote(struct follow *f, const struct spv_chain_header *record)
 {
     f->ring[record->height % RING] = record->hash;
     f->next = (uint64_t)record->height + 1;
@@ -58,7 +58,7 @@ static int store_failed(struct follow *f, int err)
     if (err == SPV_ERR_DB_BUSY && cli_stopped()) { /* the signal ended the wait for a lock */
         return CLI_INTERRUPTED;
     }
-    return cli_fail(err, "%s", spv_store_last_problem(f->store));
+    return cli_fail(err, "%s", spv_store_last_error(f->store));
 }
 
 /* The highest written height that the database still has, plus one: *above; the first height when
@@ -71,7 +71,7 @@ static int find_fork(struct follow *f, uint64_t *above)
     }
     for (*above = f->next; *above > low; (*above)--) {
         uint32_t height = (uint32_t)(*above - 1);
-        struct spv_record r;
+        struct spv_chain_header r;
         int rc = spv_store_by_height(f->store, &r, height);
         if (rc < 0) {
             return store_failed(f, rc);
@@ -113,18 +113,18 @@ static int take_back(struct follow *f, uint64_t above, const struct spv_blockhas
  * fork was found in. */
 static int write_from(struct follow *f, uint64_t above, bool *again)
 {
-    struct spv_store_walk *walk = NULL;
-    struct spv_record r;
+    struct spv_store_iter *walk = NULL;
+    struct spv_chain_header r;
     bool based = above > f->rows->from; /* the snapshot's first row must be the fork */
     int rc =
-        spv_store_walk_open(&walk, f->store, (uint32_t)(based ? above - 1 : above), UINT32_MAX);
+        spv_store_iter_open(&walk, f->store, (uint32_t)(based ? above - 1 : above), UINT32_MAX);
     int code = CLI_DONE;
     if (rc == 0 && based) {
-        rc = spv_store_walk_next(walk, &r);
+        rc = spv_store_iter_next(walk, &r);
         *again = rc == 0 || (rc > 0 && !spv_blockhash_eq(&r.hash, &f->ring[r.height % RING]));
     }
     bool ready = rc >= 0 && !*again;
-    rc = ready ? spv_store_walk_next(walk, &r) : rc;
+    rc = ready ? spv_store_iter_next(walk, &r) : rc;
     if (ready && rc >= 0 && above < f->next) {
         /* without a fork among the rows, the first new one tells what it follows */
         code = take_back(f, above, based ? &f->ring[(above - 1) % RING] : &r.header.prev);
@@ -132,9 +132,9 @@ static int write_from(struct follow *f, uint64_t above, bool *again)
     while (ready && rc > 0 && code == CLI_DONE && f->rows->sink->error == 0) {
         f->format->row(f->rows, &r, false);
         follow_wrote(f, &r);
-        rc = spv_store_walk_next(walk, &r);
+        rc = spv_store_iter_next(walk, &r);
     }
-    spv_store_walk_close(walk);
+    spv_store_iter_close(walk);
     return rc < 0 ? store_failed(f, rc) : code;
 }
 

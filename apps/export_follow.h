@@ -14,7 +14,7 @@ struct follow;
 struct follow *follow_new(struct spv_store *store, const struct export_format *format,
                           const struct rows *rows, bool quiet);
 /* A row was written. */
-void follow_wrote(struct follow *f, const struct spv_record *record);
+void follow_wrote(struct follow *f, const struct spv_chain_header *record);
 /* Publishes what was written, then stays until a signal: an exit code. */
 int follow_run(struct follow *f);
 void follow_free(struct follow *f);

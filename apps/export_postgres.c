@@ -47,7 +47,7 @@ void postgres_head(const struct rows *r)
     copy_from(r, "header", "");
 }
 
-void postgres_row(const struct rows *r, const struct spv_record *record, bool side)
+void postgres_row(const struct rows *r, const struct spv_chain_header *record, bool side)
 {
     char hash[SPV_HASH_HEX];
     char root[SPV_HASH_HEX];
@@ -73,8 +73,8 @@ void postgres_between(const struct rows *r)
     copy_from(r, "branch_header", ", previous_hash");
 }
 
-void postgres_tail(const struct rows *r, const struct spv_record *first,
-                   const struct spv_record *last)
+void postgres_tail(const struct rows *r, const struct spv_chain_header *first,
+                   const struct spv_chain_header *last)
 {
     static const char hex[] = "0123456789abcdef";
     char magic[9] = "";

@@ -6,9 +6,9 @@
 #include "export_rows.h"
 
 void postgres_head(const struct rows *r);
-void postgres_row(const struct rows *r, const struct spv_record *record, bool side);
+void postgres_row(const struct rows *r, const struct spv_chain_header *record, bool side);
 void postgres_between(const struct rows *r);
-void postgres_tail(const struct rows *r, const struct spv_record *first,
-                   const struct spv_record *last);
+void postgres_tail(const struct rows *r, const struct spv_chain_header *first,
+                   const struct spv_chain_header *last);
 
 #endif

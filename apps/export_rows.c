@@ -15,7 +15,7 @@ struct texts {
     char hash[SPV_HASH_HEX], prev[SPV_HASH_HEX], root[SPV_HASH_HEX], work[SPV_HASH_HEX];
 };
 
-static void to_texts(struct texts *t, const struct spv_record *r)
+static void to_texts(struct texts *t, const struct spv_chain_header *r)
 {
     spv_blockhash_hex(t->hash, &r->hash);
     spv_blockhash_hex(t->prev, &r->header.prev);
@@ -31,7 +31,7 @@ static void csv_head(const struct rows *r)
     sink_text(r->sink, r->branches ? ",branch\n" : "\n");
 }
 
-static void csv_row(const struct rows *r, const struct spv_record *record, bool side)
+static void csv_row(const struct rows *r, const struct spv_chain_header *record, bool side)
 {
     char row[ROW_MAX];
     struct texts t;
@@ -59,7 +59,7 @@ static void csv_mark(const struct rows *r, uint32_t fork_height, const struct sp
 
 /* jsonl */
 
-static void jsonl_row(const struct rows *r, const struct spv_record *record, bool side)
+static void jsonl_row(const struct rows *r, const struct spv_chain_header *record, bool side)
 {
     char row[ROW_MAX];
     struct texts t;
@@ -91,7 +91,7 @@ static void jsonl_mark(const struct rows *r, uint32_t fork_height, const struct 
 
 /* raw, electrum, neutrino */
 
-static void raw_row(const struct rows *r, const struct spv_record *record, bool side)
+static void raw_row(const struct rows *r, const struct spv_chain_header *record, bool side)
 {
     uint8_t raw[SPV_HEADER_SIZE];
     (void)side;

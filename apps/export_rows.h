@@ -22,10 +22,10 @@ struct export_format {
     void (*mark)(const struct rows *r, uint32_t fork_height, const struct spv_blockhash *fork,
                  uint32_t removed);
     void (*head)(const struct rows *r); /* each may be NULL but row */
-    void (*row)(const struct rows *r, const struct spv_record *record, bool side);
+    void (*row)(const struct rows *r, const struct spv_chain_header *record, bool side);
     void (*between)(const struct rows *r); /* before the side branches */
-    void (*tail)(const struct rows *r, const struct spv_record *first,
-                 const struct spv_record *last);
+    void (*tail)(const struct rows *r, const struct spv_chain_header *first,
+                 const struct spv_chain_header *last);
 };
 
 /* By name; NULL is the default. NULL when there is none of this name. */

@@ -20,7 +20,7 @@ struct step {
     struct spv_u256 work; /* of one header with these bits */
 };
 
-struct headerset {
+struct header_set {
     uint8_t *raw;
     uint32_t n, cap;
     struct spv_blockhash tip_hash;
@@ -59,18 +59,18 @@ static void u256_sub(struct spv_u256 *x, const struct spv_u256 *y)
     }
 }
 
-static const uint8_t *raw_at(const struct headerset *set, uint32_t height)
+static const uint8_t *raw_at(const struct header_set *set, uint32_t height)
 {
     return set->raw + (size_t)height * SPV_HEADER_SIZE;
 }
 
-static const uint8_t *hash_at(const struct headerset *set, uint32_t height)
+static const uint8_t *hash_at(const struct header_set *set, uint32_t height)
 {
     return height + 1 < set->n ? raw_at(set, height + 1) + PREV_OFFSET : set->tip_hash.b;
 }
 
 /* The slot that holds this hash, or the free one where it belongs. */
-static uint32_t slot_of(const struct headerset *set, const uint8_t *hash)
+static uint32_t slot_of(const struct header_set *set, const uint8_t *hash)
 {
     uint32_t mask = set->n_slots - 1, i;
 
@@ -82,7 +82,7 @@ static uint32_t slot_of(const struct headerset *set, const uint8_t *hash)
     return i;
 }
 
-static void fill_slots(struct headerset *set)
+static void fill_slots(struct header_set *set)
 {
     uint32_t h;
 
@@ -90,7 +90,7 @@ static void fill_slots(struct headerset *set)
         set->slots[slot_of(set, hash_at(set, h))] = h + 1;
 }
 
-static int grow_slots(struct headerset *set)
+static int grow_slots(struct header_set *set)
 {
     uint32_t *bigger, old = set->n_slots;
 
@@ -106,7 +106,7 @@ static int grow_slots(struct headerset *set)
     return 0;
 }
 
-static int grow_headers(struct headerset *set)
+static int grow_headers(struct header_set *set)
 {
     uint32_t cap = set->cap == 0 ? FIRST_HEADERS : set->cap + set->cap / 2;
     uint8_t *raw;
@@ -127,7 +127,7 @@ static int grow_headers(struct headerset *set)
 }
 
 /* The first step whose bits are not below these. */
-static size_t step_of(const struct headerset *set, uint32_t bits)
+static size_t step_of(const struct header_set *set, uint32_t bits)
 {
     size_t low = 0, high = set->n_steps;
 
@@ -142,7 +142,7 @@ static size_t step_of(const struct headerset *set, uint32_t bits)
     return low;
 }
 
-static int learn_step(struct headerset *set, const struct spv_record *record)
+static int learn_step(struct header_set *set, const struct spv_chain_header *record)
 {
     size_t at = step_of(set, record->header.bits);
     struct spv_u256 work = record->work;
@@ -165,7 +165,7 @@ static int learn_step(struct headerset *set, const struct spv_record *record)
     return 0;
 }
 
-static struct spv_u256 work_at(const struct headerset *set, uint32_t height)
+static struct spv_u256 work_at(const struct header_set *set, uint32_t height)
 {
     uint32_t h = height / WORK_SPAN * WORK_SPAN;
     struct spv_u256 work = set->marks[height / WORK_SPAN];
@@ -180,9 +180,9 @@ static struct spv_u256 work_at(const struct headerset *set, uint32_t height)
 
 /* The reader. */
 
-static int read_height(void *ctx, struct spv_record *out, uint32_t height)
+static int read_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    const struct headerset *set = ctx;
+    const struct header_set *set = ctx;
 
     if (height >= set->n)
         return 0;
@@ -193,16 +193,16 @@ static int read_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int read_tip(void *ctx, struct spv_record *out)
+static int read_tip(void *ctx, struct spv_chain_header *out)
 {
-    const struct headerset *set = ctx;
+    const struct header_set *set = ctx;
 
     return set->n == 0 ? 0 : read_height(ctx, out, set->n - 1);
 }
 
-static int read_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int read_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    const struct headerset *set = ctx;
+    const struct header_set *set = ctx;
     uint32_t slot = slot_of(set, hash->b);
 
     return set->slots[slot] == 0 ? 0 : read_height(ctx, out, set->slots[slot] - 1);
@@ -210,7 +210,7 @@ static int read_hash(void *ctx, struct spv_record *out, const struct spv_blockha
 
 static int read_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    const struct headerset *set = ctx;
+    const struct header_set *set = ctx;
     uint32_t i, most = from < set->n ? set->n - from : 0;
 
     if (n > most)
@@ -222,16 +222,16 @@ static int read_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
     return (int)n;
 }
 
-struct spv_reader headerset_reader(struct headerset *set)
+struct spv_header_db header_set_db(struct header_set *set)
 {
-    return (struct spv_reader){.ctx = set,
-                               .tip = read_tip,
-                               .by_height = read_height,
-                               .by_hash = read_hash,
-                               .range = read_range};
+    return (struct spv_header_db){.ctx = set,
+                                  .tip = read_tip,
+                                  .by_height = read_height,
+                                  .by_hash = read_hash,
+                                  .range = read_range};
 }
 
-int headerset_add(struct headerset *set, const struct spv_record *record)
+int header_set_add(struct header_set *set, const struct spv_chain_header *record)
 {
     int rc;
 
@@ -255,7 +255,7 @@ int headerset_add(struct headerset *set, const struct spv_record *record)
     return 0;
 }
 
-void headerset_cut(struct headerset *set, uint32_t n)
+void header_set_truncate(struct header_set *set, uint32_t n)
 {
     struct spv_u256 work;
 
@@ -269,9 +269,9 @@ void headerset_cut(struct headerset *set, uint32_t n)
     fill_slots(set);
 }
 
-int headerset_new(struct headerset **out)
+int header_set_new(struct header_set **out)
 {
-    struct headerset *set = calloc(1, sizeof *set);
+    struct header_set *set = calloc(1, sizeof *set);
 
     if (set == NULL)
         return SPV_ERR_NOMEM;
@@ -285,7 +285,7 @@ int headerset_new(struct headerset **out)
     return 0;
 }
 
-void headerset_free(struct headerset *set)
+void header_set_free(struct header_set *set)
 {
     if (set == NULL)
         return;

@@ -5,21 +5,21 @@
 
 #include "spv/header.h"
 
-struct headerset;
+struct header_set;
 
 /* An empty set. SPV_ERR_NOMEM. */
-int headerset_new(struct headerset **out);
-void headerset_free(struct headerset *set);
+int header_set_new(struct header_set **out);
+void header_set_free(struct header_set *set);
 
 /* Adds the next header; the first has height 0. SPV_ERR_INVALID when it is not the next one,
  * SPV_ERR_NOMEM. */
-int headerset_add(struct headerset *set, const struct spv_record *record);
+int header_set_add(struct header_set *set, const struct spv_chain_header *record);
 
 /* Keeps the first n headers (at least 1) and drops those above. Costs as much as the set is long.
  */
-void headerset_cut(struct headerset *set, uint32_t n);
+void header_set_truncate(struct header_set *set, uint32_t n);
 
 /* The set as a reader; lent, valid as long as the set, also while it grows. */
-struct spv_reader headerset_reader(struct headerset *set);
+struct spv_header_db header_set_db(struct header_set *set);
 
 #endif

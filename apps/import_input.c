@@ -49,8 +49,8 @@ static int failed(const struct input *in, int error)
 
 static int spoilt(const struct input *in, const char *why)
 {
-    return cli_fail_as(CLI_FAILED, SPV_ERR_FORM, "%s: cannot be unpacked: %s. Get the file anew.",
-                       in->name, why);
+    return cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
+                       "%s: cannot be unpacked: %s. Get the file anew.", in->name, why);
 }
 
 int input_open(struct input **out, const char *path)

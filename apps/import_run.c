@@ -35,7 +35,7 @@ static const char *where(char *out, const struct place *p)
 
 int import_store_failed(const struct work *w, int err)
 {
-    const char *why = spv_store_last_problem(w->i->store);
+    const char *why = spv_store_last_error(w->i->store);
     return cli_fail(err, "%s", why[0] != '\0' ? why : spv_strerror(err));
 }
 
@@ -43,7 +43,7 @@ int import_store_failed(const struct work *w, int err)
 static void rival(const struct work *w, char out[SPV_HASH_HEX], const char **whose, uint32_t height)
 {
     const struct spv_params *params = spv_store_params(w->i->store);
-    struct spv_record r;
+    struct spv_chain_header r;
     *whose = "the stored header there is";
     if (spv_store_by_height(w->i->store, &r, height) == 1) {
         spv_blockhash_hex(out, &r.hash);
@@ -63,7 +63,7 @@ static const char *advice(int err)
     switch (err) {
     case SPV_ERR_HDR_TIME_FUTURE:
         return "Check this computer's clock, or import again later.";
-    case SPV_ERR_HDR_UNLINKED:
+    case SPV_ERR_HDR_UNCONNECTING:
     case SPV_ERR_CHAIN_BASE:
         return "Import or sync what comes before it first.";
     case SPV_ERR_CHAIN_BRANCHES:
@@ -96,27 +96,27 @@ static int refuse(const struct work *w, size_t at, int err)
 
 /* Judging and storing. */
 
-static int store_change(struct work *w, const struct spv_change *change)
+static int store_change(struct work *w, const struct spv_chain_update *change)
 {
     struct import *i = w->i;
-    if (change->kind == SPV_CHANGE_NONE) {
+    if (change->kind == SPV_UPDATE_NONE) {
         return CLI_DONE;
     }
     /* a branch that has not won is in memory only, unless the file says that it is one */
-    if (change->kind != SPV_CHANGE_BRANCH || w->side) {
-        int rc = spv_store_gather(i->store, change);
+    if (change->kind != SPV_UPDATE_BRANCH || w->side) {
+        int rc = spv_store_apply_deferred(i->store, change);
         if (rc != 0) {
             return import_store_failed(w, rc);
         }
     }
-    if (change->kind == SPV_CHANGE_BRANCH) {
+    if (change->kind == SPV_UPDATE_BRANCH) {
         i->counts.side += w->side ? change->n : 0;
     } else {
         i->counts.added += change->n;
         w->tip = change->records[change->n - 1].height;
         w->n_stored = 0; /* what was read ahead may be gone */
     }
-    if (change->kind == SPV_CHANGE_REORG) {
+    if (change->kind == SPV_UPDATE_REORG) {
         i->counts.reorgs++;
         if (i->reorganised != NULL) {
             i->reorganised(i->ctx, change);
@@ -127,7 +127,7 @@ static int store_change(struct work *w, const struct spv_change *change)
 }
 
 /* The chain knows where a header belongs; the file must say the same. */
-static int check_height(const struct work *w, const struct spv_verdict *v, size_t at)
+static int check_height(const struct work *w, const struct spv_accept_result *v, size_t at)
 {
     char text[WHERE_MAX];
     const struct place *p = &w->places[at + v->known];
@@ -138,7 +138,7 @@ static int check_height(const struct work *w, const struct spv_verdict *v, size_
     uint32_t height = last - (uint32_t)v->accepted + 1;
     return height == p->height
                ? CLI_DONE
-               : cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
+               : cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
                              "%s: %s: the header is one of height %s, not %s. Get the file from "
                              "elsewhere, or sync instead.",
                              w->name, where(text, p), CLI_COUNT(height), CLI_COUNT(p->height));
@@ -148,16 +148,16 @@ static int check_height(const struct work *w, const struct spv_verdict *v, size_
 static bool may_leave_out(int err)
 {
     return err == SPV_ERR_HDR_FORK_DEPTH || err == SPV_ERR_CHAIN_BRANCHES ||
-           err == SPV_ERR_HDR_UNLINKED || err == SPV_ERR_CHAIN_BASE;
+           err == SPV_ERR_HDR_UNCONNECTING || err == SPV_ERR_CHAIN_BASE;
 }
 
 /* Hands a piece of the batch to the chain: *at moves behind what was dealt with. */
 static int judge(struct work *w, size_t *at)
 {
     struct import *i = w->i;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     int rc = spv_chain_accept(i->chain, &v, w->headers + *at, w->n - *at, spv_system_now());
-    if (rc == 0 && v.error == SPV_ERR_HDR_UNLINKED && v.index == 0 &&
+    if (rc == 0 && v.error == SPV_ERR_HDR_UNCONNECTING && v.index == 0 &&
         !spv_store_indexed(i->store)) {
         /* an interrupted load left no index: its parent may be stored all the same */
         rc = spv_store_build_index(i->store);
@@ -174,7 +174,7 @@ static int judge(struct work *w, size_t *at)
     }
     i->counts.known += v.known;
     *at += v.index;
-    if (rc != CLI_DONE || v.error == 0 || v.error == SPV_ERR_HDR_DISORDER) {
+    if (rc != CLI_DONE || v.error == 0 || v.error == SPV_ERR_HDR_NONCONTINUOUS) {
         return rc; /* what does not follow is placed anew */
     }
     if (w->side && may_leave_out(v.error)) {
@@ -258,7 +258,7 @@ static int other_genesis(const struct work *w, const struct spv_import_item *ite
 /* A file that does not say the height of its first header: that of its parent, plus one. */
 static int find_height(struct work *w, const struct spv_import_item *item, uint32_t *height)
 {
-    struct spv_record parent;
+    struct spv_chain_header parent;
     char hex[SPV_HASH_HEX];
     int rc = spv_chain_find(w->i->chain, &parent, NULL, &item->header.prev);
     if (rc == 0 && !spv_store_indexed(w->i->store)) {
@@ -270,7 +270,7 @@ static int find_height(struct work *w, const struct spv_import_item *item, uint3
     }
     if (rc == 0) {
         spv_blockhash_hex(hex, &item->header.prev);
-        return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNLINKED,
+        return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNCONNECTING,
                            "%s: its first header follows %s, which is not in the database. Check "
                            "--network, or import or sync what comes before it first.",
                            w->name, hex);
@@ -284,13 +284,13 @@ static int check_order(struct work *w, const struct place *p)
 {
     char text[WHERE_MAX];
     if (!w->begun && p->height > w->tip + 1) {
-        return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNLINKED,
+        return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNCONNECTING,
                            "%s: begins at height %s, but the database ends at %s. Import or sync "
                            "what lies between first.",
                            w->name, CLI_COUNT(p->height), CLI_COUNT(w->tip));
     }
     if (w->begun && p->height != w->last + 1) {
-        return cli_fail_as(CLI_FAILED, SPV_ERR_FORM,
+        return cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
                            "%s: %s: height %s comes after height %s. Get the file from elsewhere.",
                            w->name, where(text, p), CLI_COUNT(p->height), CLI_COUNT(w->last));
     }
@@ -411,7 +411,7 @@ static int take(struct work *w, const struct spv_import_item *item, bool *end)
         rc = flush(w);
         if (rc == CLI_DONE && w->begun && item->height > w->last) {
             return cli_fail_as(
-                CLI_FAILED, SPV_ERR_FORM,
+                CLI_FAILED, SPV_ERR_MALFORMED,
                 "%s: line %" PRIu64
                 ": a fork at height %s, above the last header. Get the file from elsewhere.",
                 w->name, item->line, CLI_COUNT(item->height));
@@ -425,7 +425,7 @@ static int take(struct work *w, const struct spv_import_item *item, bool *end)
 /* Did a file that left the stored chain become the best one? */
 static int check_end(struct work *w)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     struct spv_blockhash last;
     char text[WHERE_MAX];
     char ours[SPV_HASH_HEX];
@@ -445,7 +445,7 @@ static int check_end(struct work *w)
     }
     rival(w, ours, &whose, w->differs_at.height);
     spv_blockhash_hex(theirs, &w->differs_hash);
-    return cli_fail_as(CLI_FAILED, SPV_ERR_CHAIN_WORK,
+    return cli_fail_as(CLI_FAILED, SPV_ERR_LOW_WORK,
                        "%s: %s: contradicts the database at height %s: its header is %s, %s %s, "
                        "and its chain has no more work. Nothing of it "
                        "was stored. Get a longer file, or sync instead.",
@@ -459,9 +459,9 @@ static int bad_file(const struct work *w, int err)
 {
     if (err == SPV_ERR_MAGIC) {
         return cli_usage("--input: %s: %s. Choose the right --network or --db.", w->name,
-                         spv_import_problem(w->i->decoder));
+                         spv_import_error_text(w->i->decoder));
     }
-    return cli_fail_as(CLI_FAILED, err, "%s: %s. %s", w->name, spv_import_problem(w->i->decoder),
+    return cli_fail_as(CLI_FAILED, err, "%s: %s. %s", w->name, spv_import_error_text(w->i->decoder),
                        err == SPV_ERR_SHORT         ? "Get the file anew."
                        : err == SPV_ERR_UNSUPPORTED ? "Convert it, or choose another file."
                                                     : "Get the file anew, or choose its --format.");
@@ -491,14 +491,14 @@ static int read_all(struct work *w)
     while (rc == CLI_DONE && !end) {
         size_t room = 0;
         size_t got = 0;
-        uint8_t *to = spv_import_room(w->i->decoder, &room);
+        uint8_t *to = spv_import_reserve(w->i->decoder, &room);
         rc = input_read(w->i->in, to, room, &got);
         if (rc != CLI_DONE) {
             break;
         }
-        spv_import_got(w->i->decoder, got);
+        spv_import_commit(w->i->decoder, got);
         if (got == 0) {
-            spv_import_end(w->i->decoder);
+            spv_import_finish(w->i->decoder);
         }
         rc = take_all(w, &end);
         end = end || got == 0;
@@ -513,7 +513,7 @@ static int read_all(struct work *w)
 
 int import_run(struct import *i)
 {
-    struct spv_base base;
+    struct spv_chain_start base;
     struct work *w = calloc(1, sizeof *w);
     if (w == NULL) {
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
@@ -521,7 +521,7 @@ int import_run(struct import *i)
     w->i = i;
     w->name = input_name(i->in);
     w->tip = spv_chain_tip(i->chain)->height;
-    spv_store_base(i->store, &base);
+    spv_store_get_start(i->store, &base);
     w->base = base.height;
     int rc = read_all(w);
     if (rc == CLI_DONE && w->period != NULL) {

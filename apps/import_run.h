@@ -29,8 +29,9 @@ struct import {
     struct spv_import *decoder;
     struct input *in;
     /* called a few times a second at most; may be NULL */
-    void (*progress)(void *ctx, const struct spv_record *tip, const struct import_counts *counts);
-    void (*reorganised)(void *ctx, const struct spv_change *change);
+    void (*progress)(void *ctx, const struct spv_chain_header *tip,
+                     const struct import_counts *counts);
+    void (*reorganised)(void *ctx, const struct spv_chain_update *change);
     void *ctx;
     struct import_counts counts;
 };

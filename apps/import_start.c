@@ -64,14 +64,14 @@ static int refuse(const struct work *w, int err, size_t bad)
 }
 
 /* Stores the period and lets the chain begin anew from there. */
-static int begin(struct work *w, const struct spv_record *records)
+static int begin(struct work *w, const struct spv_chain_header *records)
 {
     struct import *i = w->i;
     struct spv_chain *chain = NULL;
-    struct spv_change change = {.kind = SPV_CHANGE_START,
-                                .fork_height = w->before->height,
-                                .records = records,
-                                .n = SPV_RETARGET_INTERVAL};
+    struct spv_chain_update change = {.kind = SPV_UPDATE_CHECKPOINT_START,
+                                      .fork_height = w->before->height,
+                                      .records = records,
+                                      .n = SPV_RETARGET_INTERVAL};
     int rc = spv_store_apply(i->store, &change);
     if (rc != 0) {
         return import_store_failed(w, rc);
@@ -94,7 +94,7 @@ int import_start(struct work *w)
 {
     char a[CLI_FIGURE];
     size_t bad = 0;
-    struct spv_record *records = calloc(SPV_RETARGET_INTERVAL, sizeof *records);
+    struct spv_chain_header *records = calloc(SPV_RETARGET_INTERVAL, sizeof *records);
     if (records == NULL) {
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
     }

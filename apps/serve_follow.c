@@ -5,16 +5,16 @@
 
 #include "spv/error.h"
 
-static struct spv_reader current(const struct follow *f)
+static struct spv_header_db current(const struct follow *f)
 {
-    return f->set != NULL ? headerset_reader(f->set) : f->stored;
+    return f->set != NULL ? header_set_db(f->set) : f->stored;
 }
 
 /* The last height at which both have the same hash: 0 and up, or negative. */
 static int64_t common_height(const struct follow *f, uint32_t from)
 {
-    const struct spv_reader set = headerset_reader(f->set);
-    struct spv_record ours, theirs;
+    const struct spv_header_db set = header_set_db(f->set);
+    struct spv_chain_header ours, theirs;
     int64_t h;
     int rc;
 
@@ -32,8 +32,8 @@ static int64_t common_height(const struct follow *f, uint32_t from)
 
 static int catch_up(struct follow *f)
 {
-    const struct spv_reader set = headerset_reader(f->set);
-    struct spv_record ours, tip, record;
+    const struct spv_header_db set = header_set_db(f->set);
+    struct spv_chain_header ours, tip, record;
     int64_t h;
     int rc = f->stored.tip(f->stored.ctx, &tip);
 
@@ -47,11 +47,11 @@ static int catch_up(struct follow *f)
     h = common_height(f, ours.height < tip.height ? ours.height : tip.height);
     if (h < 0)
         return (int)h;
-    headerset_cut(f->set, (uint32_t)h + 1);
+    header_set_truncate(f->set, (uint32_t)h + 1);
     for (rc = SPV_OK, h++; rc == SPV_OK && h <= tip.height; h++) {
         rc = f->stored.by_height(f->stored.ctx, &record, (uint32_t)h);
         if (rc >= 0)
-            rc = rc == 1 ? headerset_add(f->set, &record) : SPV_ERR_DB_DAMAGED;
+            rc = rc == 1 ? header_set_add(f->set, &record) : SPV_ERR_DB_DAMAGED;
     }
     return rc;
 }
@@ -67,7 +67,7 @@ static int hold(void *ctx)
         return rc;
     rc = f->stored.hashes(f->stored.ctx);
     if (rc == 1) {
-        headerset_free(f->set);
+        header_set_free(f->set);
         f->set = NULL;
         return SPV_OK; /* held */
     }
@@ -85,57 +85,57 @@ static void release(void *ctx)
         f->stored.release(f->stored.ctx);
 }
 
-static int tip(void *ctx, struct spv_record *out)
+static int tip(void *ctx, struct spv_chain_header *out)
 {
-    const struct spv_reader r = current(ctx);
+    const struct spv_header_db r = current(ctx);
 
     return r.tip(r.ctx, out);
 }
 
-static int by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    const struct spv_reader r = current(ctx);
+    const struct spv_header_db r = current(ctx);
 
     return r.by_height(r.ctx, out, height);
 }
 
-static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    const struct spv_reader r = current(ctx);
+    const struct spv_header_db r = current(ctx);
 
     return r.by_hash(r.ctx, out, hash);
 }
 
 static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    const struct spv_reader r = current(ctx);
+    const struct spv_header_db r = current(ctx);
 
     return r.range(r.ctx, out, from, n);
 }
 
-static void base(void *ctx, struct spv_base *out)
+static void base(void *ctx, struct spv_chain_start *out)
 {
     const struct follow *f = ctx;
 
     f->stored.base(f->stored.ctx, out);
 }
 
-struct spv_reader follow_begin(struct follow *f, struct spv_store *store, struct headerset *set)
+struct spv_header_db follow_begin(struct follow *f, struct spv_store *store, struct header_set *set)
 {
-    f->stored = spv_store_reader(store);
+    f->stored = spv_store_header_db(store);
     f->set = set;
-    return (struct spv_reader){.ctx = f,
-                               .tip = tip,
-                               .by_height = by_height,
-                               .by_hash = by_hash,
-                               .range = range,
-                               .hold = hold,
-                               .release = release,
-                               .base = base};
+    return (struct spv_header_db){.ctx = f,
+                                  .tip = tip,
+                                  .by_height = by_height,
+                                  .by_hash = by_hash,
+                                  .range = range,
+                                  .hold = hold,
+                                  .release = release,
+                                  .base = base};
 }
 
 void follow_end(struct follow *f)
 {
-    headerset_free(f->set);
+    header_set_free(f->set);
     f->set = NULL;
 }

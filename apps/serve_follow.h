@@ -7,12 +7,13 @@
 #include "spv/store.h"
 
 struct follow {
-    struct spv_reader stored; /* the database itself */
-    struct headerset *set; /* owned; NULL once the database has its index */
+    struct spv_header_db stored; /* the database itself */
+    struct header_set *set; /* owned; NULL once the database has its index */
 };
 
 /* The set holds the chain of a moment ago. The reader is valid as long as the struct. */
-struct spv_reader follow_begin(struct follow *f, struct spv_store *store, struct headerset *set);
+struct spv_header_db follow_begin(struct follow *f, struct spv_store *store,
+                                  struct header_set *set);
 void follow_end(struct follow *f);
 
 #endif

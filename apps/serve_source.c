@@ -27,22 +27,22 @@ static void paint_progress(struct source *s, const char *deed, uint64_t done, ui
     s->painted = cli_clock();
     snprintf(line, sizeof line, "%s header %.24s of %.24s", deed, cli_count(a, done),
              cli_count(b, all));
-    cli_paint(line);
+    cli_status_line(line);
 }
 
 /* The chain that judges what is loaded or mined, over an empty set with genesis in it. */
 static int open_chain(struct source *s)
 {
     struct spv_chain_config cfg = {.params = s->params};
-    int rc = headerset_new(&s->set);
+    int rc = header_set_new(&s->set);
 
     if (rc == 0) {
-        s->reader = headerset_reader(s->set);
+        s->reader = header_set_db(s->set);
         cfg.reader = s->reader;
         rc = spv_chain_new(&s->chain, &cfg);
     }
     if (rc == 0)
-        rc = headerset_add(s->set, spv_chain_tip(s->chain));
+        rc = header_set_add(s->set, spv_chain_tip(s->chain));
     if (rc != 0)
         return cli_fail(rc, "chain of %s: cannot be started: %s. Free some memory.",
                         s->params->net.name, spv_strerror(rc));
@@ -51,14 +51,14 @@ static int open_chain(struct source *s)
 
 /* Mining. */
 
-static int mined(void *ctx, const struct spv_record *record)
+static int mined(void *ctx, const struct spv_chain_header *record)
 {
     struct source *s = ctx;
 
     paint_progress(s, "mining", record->height, s->mine);
     if (cli_stopped())
-        return SPV_ERR_STOPPED;
-    return headerset_add(s->set, record);
+        return SPV_ERR_INTERRUPTED;
+    return header_set_add(s->set, record);
 }
 
 /* The distance of the mined headers' times: the network's, halved on regtest until the last one is
@@ -96,16 +96,16 @@ static int mine(struct source *s)
                          CLI_COUNT((uint64_t)(room > 0 ? room / apart : 0)));
     }
     rc = spv_mine_chain(s->chain, &plan);
-    cli_paint_clear();
-    if (rc == SPV_ERR_STOPPED)
+    cli_status_line_clear();
+    if (rc == SPV_ERR_INTERRUPTED)
         return CLI_INTERRUPTED;
     if (rc != 0)
         return cli_fail(rc, "mining on %s: stopped at height %s: %s. Try another --seed.",
                         s->params->net.name, CLI_COUNT(spv_chain_tip(s->chain)->height),
                         spv_strerror(rc));
     if (s->verbose)
-        cli_say("mined %s headers, %lu s apart, seed %llu", CLI_COUNT(s->mine),
-                (unsigned long)plan.spacing, (unsigned long long)s->seed);
+        cli_print("mined %s headers, %lu s apart, seed %llu", CLI_COUNT(s->mine),
+                  (unsigned long)plan.spacing, (unsigned long long)s->seed);
     return 0;
 }
 
@@ -114,7 +114,7 @@ static int mine(struct source *s)
 /* Hands a batch to the chain and keeps what it accepts; all of it must be accepted. */
 static int load_batch(struct source *s, const struct spv_header *headers, size_t n)
 {
-    struct spv_verdict verdict;
+    struct spv_accept_result verdict;
     uint32_t first = spv_chain_tip(s->chain)->height + 1;
     size_t i;
     int rc = spv_chain_accept(s->chain, &verdict, headers, n, spv_system_now());
@@ -124,20 +124,21 @@ static int load_batch(struct source *s, const struct spv_header *headers, size_t
                         "%s: headers from height %s on could not be judged: %s. Free some "
                         "memory.",
                         s->headers, CLI_COUNT(first), spv_strerror(rc));
-    if (verdict.change.kind == SPV_CHANGE_APPEND) {
+    if (verdict.change.kind == SPV_UPDATE_APPEND) {
         for (i = 0; i < verdict.change.n && rc == 0; i++)
-            rc = headerset_add(s->set, &verdict.change.records[i]);
+            rc = header_set_add(s->set, &verdict.change.records[i]);
         if (rc != 0)
             return cli_fail(rc, "%s: cannot be held in memory: %s. Serve a --db instead.",
                             s->headers, spv_strerror(rc));
         spv_chain_stored(s->chain);
     }
     if (verdict.error != 0 || verdict.accepted != n)
-        return cli_fail(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_DISORDER,
-                        "%s: the header at height %s is not valid on %s: %s. Check the file and "
-                        "--network.",
-                        s->headers, CLI_COUNT(first + verdict.index), s->params->net.name,
-                        spv_strerror(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_DISORDER));
+        return cli_fail(
+            verdict.error != 0 ? verdict.error : SPV_ERR_HDR_NONCONTINUOUS,
+            "%s: the header at height %s is not valid on %s: %s. Check the file and "
+            "--network.",
+            s->headers, CLI_COUNT(first + verdict.index), s->params->net.name,
+            spv_strerror(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_NONCONTINUOUS));
     return 0;
 }
 
@@ -213,7 +214,7 @@ static int load(struct source *s)
                       spv_strerror(SPV_ERR_NOMEM));
     else
         rc = load_file(s, f, raw, headers);
-    cli_paint_clear();
+    cli_status_line_clear();
     if (f != NULL)
         fclose(f);
     free(headers);
@@ -225,21 +226,21 @@ static int load(struct source *s)
  * another process adds follows. */
 static int load_unindexed(struct source *s, uint32_t tip)
 {
-    struct spv_store_walk *walk = NULL;
-    struct spv_record record;
-    int rc = headerset_new(&s->set);
+    struct spv_store_iter *walk = NULL;
+    struct spv_chain_header record;
+    int rc = header_set_new(&s->set);
 
     if (rc == 0)
-        rc = spv_store_walk_open(&walk, s->store, 0, tip);
-    while (rc == 0 && (rc = spv_store_walk_next(walk, &record)) == 1) {
-        rc = headerset_add(s->set, &record);
+        rc = spv_store_iter_open(&walk, s->store, 0, tip);
+    while (rc == 0 && (rc = spv_store_iter_next(walk, &record)) == 1) {
+        rc = header_set_add(s->set, &record);
         paint_progress(s, "loading", record.height, tip);
         if (cli_stopped())
-            rc = SPV_ERR_STOPPED;
+            rc = SPV_ERR_INTERRUPTED;
     }
-    spv_store_walk_close(walk);
-    cli_paint_clear();
-    if (rc == SPV_ERR_STOPPED)
+    spv_store_iter_close(walk);
+    cli_status_line_clear();
+    if (rc == SPV_ERR_INTERRUPTED)
         return CLI_INTERRUPTED;
     if (rc != 0)
         return cli_fail(rc,
@@ -255,22 +256,22 @@ int source_database(struct source *s, const char *path, const struct spv_params 
 {
     struct spv_store_config cfg = {
         .path = path, .params = params, .mode = SPV_STORE_READ, .stop = cli_stop()};
-    struct spv_problem why;
-    struct spv_record tip;
-    struct spv_base base;
+    struct spv_error_info why;
+    struct spv_chain_header tip;
+    struct spv_chain_start base;
     int rc;
 
     s->path = path;
     rc = spv_store_open(&s->store, &cfg, &why);
     if (rc != 0)
-        return cli_problem(&why);
+        return cli_print_error_info(&why);
     s->params = spv_store_params(s->store);
-    s->reader = spv_store_reader(s->store);
+    s->reader = spv_store_header_db(s->store);
     rc = spv_store_tip(s->store, &tip);
     if (rc < 0)
         return cli_fail(rc, "%s: cannot be read: %s. See spv-sync(1) on damaged databases.",
                         s->path, spv_strerror(rc));
-    spv_store_base(s->store, &base);
+    spv_store_get_start(s->store, &base);
     if (base.height > 0 && !s->quiet)
         cli_warn("%s: begins at height %s: a client that holds less gets nothing from it. Fetch "
                  "what is below with spv-sync --backfill.",
@@ -303,7 +304,7 @@ int source_close(struct source *s)
 
     follow_end(&s->follow);
     rc = spv_store_close(s->store);
-    headerset_free(s->set);
+    header_set_free(s->set);
     s->store = NULL;
     s->set = NULL;
     return rc;

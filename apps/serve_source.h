@@ -11,8 +11,8 @@
 struct source {
     const struct spv_params *params; /* in; source_database takes the file's */
     bool quiet, verbose; /* in */
-    struct spv_reader reader; /* out: what to serve */
-    struct headerset *set;
+    struct spv_header_db reader; /* out: what to serve */
+    struct header_set *set;
     struct spv_store *store;
     struct follow follow; /* a database that has no index yet; its set is not ours */
     struct spv_chain *chain; /* while loading and mining */

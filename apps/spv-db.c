@@ -37,13 +37,13 @@ const struct spv_params *db_params(const struct db_job *j)
 
 int db_open(struct db_job *j, enum spv_store_mode mode)
 {
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_params params;
     struct spv_store_config cfg = {
         .path = j->place.path, .params = db_params(j), .mode = SPV_STORE_READ, .stop = cli_stop()};
     if (mode != SPV_STORE_READ && cfg.params == NULL) {
         if (spv_store_open(&j->store, &cfg, &why) != 0) {
-            return cli_problem(&why);
+            return cli_print_error_info(&why);
         }
         params = *spv_store_params(j->store);
         (void)spv_store_close(j->store);
@@ -51,12 +51,12 @@ int db_open(struct db_job *j, enum spv_store_mode mode)
         cfg.params = &params;
     }
     cfg.mode = mode;
-    return spv_store_open(&j->store, &cfg, &why) == 0 ? CLI_DONE : cli_problem(&why);
+    return spv_store_open(&j->store, &cfg, &why) == 0 ? CLI_DONE : cli_print_error_info(&why);
 }
 
 int db_failed(struct db_job *j, int err)
 {
-    return cli_fail(err, "%s", spv_store_last_problem(j->store));
+    return cli_fail(err, "%s", spv_store_last_error(j->store));
 }
 
 void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t total)
@@ -75,7 +75,7 @@ void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t tot
         (void)snprintf(line, sizeof line, "%s %s of %s headers  %3.0f%%", what, cli_count(d, done),
                        cli_count(t, total), 100.0 * (double)done / (double)total);
     }
-    cli_paint(line);
+    cli_status_line(line);
 }
 
 /* Compact bits: mantissa * 256^(exponent - 3). */
@@ -125,11 +125,11 @@ static int run(struct db_job *j)
         return cli_usage(c->run == db_prune ? "prune: --below HEIGHT is missing."
                                             : "--below belongs to prune.");
     }
-    int rc = cli_place_resolve(&j->place);
+    int rc = cli_target_resolve(&j->place);
     if (rc == CLI_DONE) {
         rc = c->run(j);
     }
-    cli_paint_clear();
+    cli_status_line_clear();
     (void)spv_store_close(j->store);
     return rc;
 }

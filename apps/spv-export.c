@@ -20,7 +20,7 @@
 #define FROM_START UINT64_MAX /* --from was not given: where the database begins */
 
 struct job {
-    struct cli_place place;
+    struct cli_target place;
     const char *format_name, *output;
     uint64_t from, to;
     bool quiet, branches, follow, checksum, force;
@@ -102,22 +102,22 @@ static void paint(struct progress *p)
     (void)snprintf(line, sizeof line, "%s of %s headers  %3.0f%%  %s", cli_count(done, p->done),
                    cli_count(total, p->total), 100.0 * (double)p->done / (double)p->total,
                    cli_rate(rate, (double)p->done / (now - p->started)));
-    cli_paint(line);
+    cli_status_line(line);
 }
 
 /* The best chain's part that was written. */
 struct span {
-    struct spv_record first, last;
+    struct spv_chain_header first, last;
 };
 
 /* Everything that the walk gives. Returns an exit code. */
-static int write_walk(struct job *e, struct spv_store_walk *walk, const struct rows *rows,
+static int write_walk(struct job *e, struct spv_store_iter *walk, const struct rows *rows,
                       bool side, struct span *span, struct progress *p)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     bool live = e->sink.is_file && !e->quiet && cli_live();
     int rc = 0;
-    while ((rc = spv_store_walk_next(walk, &r)) > 0) {
+    while ((rc = spv_store_iter_next(walk, &r)) > 0) {
         e->format->row(rows, &r, side);
         if (!side) {
             span->first = p->done == 0 ? r : span->first;
@@ -140,14 +140,14 @@ static int write_walk(struct job *e, struct spv_store_walk *walk, const struct r
             paint(p);
         }
     }
-    cli_paint_clear();
+    cli_status_line_clear();
     if (rc < 0) {
-        return cli_fail(rc, "%s", spv_store_last_problem(e->store));
+        return cli_fail(rc, "%s", spv_store_last_error(e->store));
     }
     return cli_stopped() ? CLI_INTERRUPTED : CLI_DONE;
 }
 
-static int write_rows(struct job *e, struct spv_store_walk *walk, struct progress *p)
+static int write_rows(struct job *e, struct spv_store_iter *walk, struct progress *p)
 {
     struct rows rows = {.sink = &e->sink,
                         .params = spv_store_params(e->store),
@@ -158,7 +158,7 @@ static int write_rows(struct job *e, struct spv_store_walk *walk, struct progres
     if (e->follow) {
         e->follower = follow_new(e->store, e->format, &rows, e->quiet);
         if (e->follower == NULL) {
-            spv_store_walk_close(walk);
+            spv_store_iter_close(walk);
             return cli_fail(SPV_ERR_NOMEM, "--follow: %s. Free some memory.",
                             spv_strerror(SPV_ERR_NOMEM));
         }
@@ -172,14 +172,14 @@ static int write_rows(struct job *e, struct spv_store_walk *walk, struct progres
         if (e->format->between != NULL) {
             e->format->between(&rows);
         }
-        int err = spv_store_walk_branches(walk);
-        rc = err != 0 ? cli_fail(err, "%s", spv_store_last_problem(e->store))
+        int err = spv_store_iter_branches(walk);
+        rc = err != 0 ? cli_fail(err, "%s", spv_store_last_error(e->store))
                       : write_walk(e, walk, &rows, true, &span, p);
     }
     if (rc == CLI_DONE && e->format->tail != NULL) {
         e->format->tail(&rows, &span.first, &span.last);
     }
-    spv_store_walk_close(walk); /* its snapshot would hold back the writer's checkpoints */
+    spv_store_iter_close(walk); /* its snapshot would hold back the writer's checkpoints */
     if (rc == CLI_DONE) {
         rc = e->follow ? follow_run(e->follower) : sink_finish(&e->sink);
     }
@@ -188,26 +188,25 @@ static int write_rows(struct job *e, struct spv_store_walk *walk, struct progres
 
 static int export_rows(struct job *e, uint64_t total)
 {
-    struct spv_store_walk *walk = NULL;
+    struct spv_store_iter *walk = NULL;
     struct progress p = {.started = cli_clock(), .total = total};
     char count[CLI_FIGURE];
     char time[CLI_FIGURE];
     int rc = sink_open(&e->sink, e->output, e->place.path, e->checksum);
     if (rc == CLI_DONE) {
-        rc = spv_store_walk_open(&walk, e->store, (uint32_t)e->from, (uint32_t)e->to);
-        rc = rc != 0 ? cli_fail(rc, "%s", spv_store_last_problem(e->store))
-                     : write_rows(e, walk, &p);
+        rc = spv_store_iter_open(&walk, e->store, (uint32_t)e->from, (uint32_t)e->to);
+        rc = rc != 0 ? cli_fail(rc, "%s", spv_store_last_error(e->store)) : write_rows(e, walk, &p);
     }
     if (e->follow && e->sink.error == EPIPE) {
         rc = CLI_DONE; /* following ends with its reader */
     }
-    cli_paint_clear();
+    cli_status_line_clear();
     follow_free(e->follower);
     sink_close(&e->sink);
     if (rc == CLI_DONE && !e->follow && e->sink.is_file && !e->quiet) {
-        cli_say("%s headers of %s written to %s in %s", cli_count(count, p.done),
-                spv_store_params(e->store)->net.name, e->output,
-                cli_duration(time, cli_clock() - p.started));
+        cli_print("%s headers of %s written to %s in %s", cli_count(count, p.done),
+                  spv_store_params(e->store)->net.name, e->output,
+                  cli_duration(time, cli_clock() - p.started));
     }
     return rc;
 }
@@ -215,14 +214,14 @@ static int export_rows(struct job *e, uint64_t total)
 /* How many headers there are to write, told from the tip. Returns an exit code. */
 static int check_span(struct job *e, uint64_t *total)
 {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     int rc = spv_store_tip(e->store, &tip);
     if (rc < 0) {
-        return cli_fail(rc, "%s", spv_store_last_problem(e->store));
+        return cli_fail(rc, "%s", spv_store_last_error(e->store));
     }
     uint32_t height = rc > 0 ? tip.height : 0;
-    struct spv_base base;
-    spv_store_base(e->store, &base);
+    struct spv_chain_start base;
+    spv_store_get_start(e->store, &base);
     if (e->from == FROM_START) {
         e->from = base.height;
         if (base.height > 0 && !e->quiet) {
@@ -257,11 +256,11 @@ static int check_span(struct job *e, uint64_t *total)
 
 static int run(struct job *e)
 {
-    struct spv_problem why;
+    struct spv_error_info why;
     uint64_t total = 0;
     int rc = check_options(e);
     if (rc == CLI_DONE) {
-        rc = cli_place_resolve(&e->place);
+        rc = cli_target_resolve(&e->place);
     }
     if (rc != CLI_DONE) {
         return rc;
@@ -277,8 +276,9 @@ static int run(struct job *e)
         .busy_ctx = &busy,
     };
     if (spv_store_open(&e->store, &cfg, &why) != 0) {
-        return why.code == SPV_ERR_DB_BUSY && e->follow && cli_stopped() ? CLI_INTERRUPTED
-                                                                         : cli_problem(&why);
+        return why.code == SPV_ERR_DB_BUSY && e->follow && cli_stopped()
+                   ? CLI_INTERRUPTED
+                   : cli_print_error_info(&why);
     }
     rc = check_span(e, &total);
     if (rc == CLI_DONE) {

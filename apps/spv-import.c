@@ -11,7 +11,7 @@
 #define TELL_EVERY 1.0 /* seconds; JSON and plain lines */
 
 struct job {
-    struct cli_place place;
+    struct cli_target place;
     const char *input_name, *format_name;
     enum spv_import_format format;
     bool no_checkpoints, json, quiet;
@@ -29,7 +29,7 @@ static double rate(const struct job *j, const struct import_counts *c)
 }
 
 /* An event's object. */
-static json_t *object(const struct job *j, const char *event, const struct spv_record *tip,
+static json_t *object(const struct job *j, const char *event, const struct spv_chain_header *tip,
                       const struct import_counts *c)
 {
     char hash[SPV_HASH_HEX];
@@ -42,7 +42,7 @@ static json_t *object(const struct job *j, const char *event, const struct spv_r
                      "known", (json_int_t)c->known, "rate", rate(j, c));
 }
 
-static void progress(void *ctx, const struct spv_record *tip, const struct import_counts *c)
+static void progress(void *ctx, const struct spv_chain_header *tip, const struct import_counts *c)
 {
     struct job *j = ctx;
     char line[6 * CLI_FIGURE + 64];
@@ -77,13 +77,13 @@ static void progress(void *ctx, const struct spv_record *tip, const struct impor
                        cli_duration(time, left));
     }
     if (cli_live()) {
-        cli_paint(line);
+        cli_status_line(line);
     } else {
-        cli_say("%s", line);
+        cli_print("%s", line);
     }
 }
 
-static void reorganised(void *ctx, const struct spv_change *change)
+static void reorganised(void *ctx, const struct spv_chain_update *change)
 {
     struct job *j = ctx;
     char a[CLI_FIGURE];
@@ -97,13 +97,13 @@ static void reorganised(void *ctx, const struct spv_change *change)
         }
         cli_json(o);
     } else if (!j->quiet) {
-        cli_say("reorganisation: %s headers above height %s gave way to %s with more work",
-                cli_count(b, change->removed), cli_count(a, change->fork_height),
-                cli_count(c, change->n));
+        cli_print("reorganisation: %s headers above height %s gave way to %s with more work",
+                  cli_count(b, change->removed), cli_count(a, change->fork_height),
+                  cli_count(c, change->n));
     }
 }
 
-static void summary_json(const struct job *j, const char *event, const struct spv_record *tip)
+static void summary_json(const struct job *j, const char *event, const struct spv_chain_header *tip)
 {
     const struct import_counts *c = &j->import.counts;
     const char *format = spv_import_format_name(spv_import_format_of(j->import.decoder));
@@ -123,14 +123,14 @@ static void summary_json(const struct job *j, const char *event, const struct sp
 static void summary(const struct job *j, int rc)
 {
     const struct import_counts *c = &j->import.counts;
-    const struct spv_record *tip = spv_chain_tip(j->import.chain);
+    const struct spv_chain_header *tip = spv_chain_tip(j->import.chain);
     bool done = rc == CLI_DONE;
     char hash[SPV_HASH_HEX];
     char height[CLI_FIGURE];
     char added[CLI_FIGURE];
     char known[CLI_FIGURE];
     char time[CLI_FIGURE];
-    cli_paint_clear();
+    cli_status_line_clear();
     cli_stop_note(""); /* said here */
     if (cli_json_on()) {
         summary_json(j, done ? "imported" : "interrupted", tip);
@@ -140,21 +140,21 @@ static void summary(const struct job *j, int rc)
         return;
     }
     spv_blockhash_hex(hash, &tip->hash);
-    cli_say("%s %s at height %s, tip %s, %s headers added, %s known, in %s, database %s",
-            j->params.net.name, done ? "imported" : "interrupted", cli_count(height, tip->height),
-            hash, cli_count(added, c->added), cli_count(known, c->known),
-            cli_duration(time, cli_clock() - j->started), j->place.path);
+    cli_print("%s %s at height %s, tip %s, %s headers added, %s known, in %s, database %s",
+              j->params.net.name, done ? "imported" : "interrupted", cli_count(height, tip->height),
+              hash, cli_count(added, c->added), cli_count(known, c->known),
+              cli_duration(time, cli_clock() - j->started), j->place.path);
     if (c->side > 0 || c->left_out > 0) {
-        cli_say("%s headers of side branches stored, %s left out (forks below the last "
-                "checkpoint, or no room)",
-                cli_count(added, c->side), cli_count(known, c->left_out));
+        cli_print("%s headers of side branches stored, %s left out (forks below the last "
+                  "checkpoint, or no room)",
+                  cli_count(added, c->side), cli_count(known, c->left_out));
     }
     if (c->below > 0) {
-        cli_say("%s headers below the database's first height were passed over",
-                cli_count(added, c->below));
+        cli_print("%s headers below the database's first height were passed over",
+                  cli_count(added, c->below));
     }
     if (!done) {
-        cli_say("The same command goes on from there.");
+        cli_print("The same command goes on from there.");
     }
 }
 
@@ -176,11 +176,11 @@ static void learn_network(struct job *j)
 
 static int open_store(struct job *j)
 {
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_store_config cfg = {
         .path = j->place.path, .params = &j->params, .mode = SPV_STORE_CREATE, .stop = cli_stop()};
     if (spv_store_open(&j->import.store, &cfg, &why) != 0) {
-        return cli_problem(&why);
+        return cli_print_error_info(&why);
     }
     uint32_t cut = spv_store_rewound(j->import.store);
     char a[CLI_FIGURE];
@@ -195,7 +195,7 @@ static int open_chain(struct job *j)
 {
     struct spv_chain_config *cfg = &j->import.chain_config;
     cfg->params = &j->params;
-    cfg->reader = spv_store_reader(j->import.store);
+    cfg->reader = spv_store_header_db(j->import.store);
     cfg->no_checkpoints = j->no_checkpoints;
     int rc = spv_chain_new(&j->import.chain, cfg);
     if (rc == 0) {
@@ -211,11 +211,11 @@ static int open_chain(struct job *j)
 static int import_all(struct job *j)
 {
     int rc = import_run(&j->import);
-    cli_paint_clear();
+    cli_status_line_clear();
     /* as after a first sync: kept up to date from here on */
     int built = rc == CLI_DONE ? spv_store_build_index(j->import.store) : 0;
     if (built != 0) {
-        rc = cli_fail(built, "%s", spv_store_last_problem(j->import.store));
+        rc = cli_fail(built, "%s", spv_store_last_error(j->import.store));
     }
     if (rc == CLI_DONE || rc == CLI_INTERRUPTED) {
         summary(j, rc);
@@ -234,7 +234,7 @@ static int run(struct job *j)
     if (standard && isatty(STDIN_FILENO) == 1) {
         return cli_usage("standard input is a terminal. Name a file with --input.");
     }
-    rc = cli_place_resolve(&j->place);
+    rc = cli_target_resolve(&j->place);
     if (rc == CLI_DONE) { /* before a database is made for nothing */
         rc = input_open(&j->import.in, j->input_name);
     }

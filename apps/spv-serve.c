@@ -15,7 +15,7 @@
 #define WATCH_US 200000 /* how often a database's tip is looked at: a seek of microseconds */
 
 struct serve {
-    struct cli_place place;
+    struct cli_target place;
     const char *headers, *listen, *services_text, *http_text;
     uint64_t mine, seed, max_clients, http_rate, http_clients, http_timeout;
     bool quiet, json, verbose;
@@ -84,10 +84,10 @@ static void on_client(void *ctx, const struct spv_endpoint *from, bool connected
                                (int)clients, "code", spv_err_name(error), "text",
                                error != 0 ? spv_strerror(error) : ""));
     } else if (s->verbose && connected) {
-        cli_say("%s came (%u clients)", address, clients);
+        cli_print("%s came (%u clients)", address, clients);
     } else if (s->verbose) {
-        cli_say("%s went: %s (%u clients)", address, error != 0 ? spv_strerror(error) : "closed",
-                clients);
+        cli_print("%s went: %s (%u clients)", address, error != 0 ? spv_strerror(error) : "closed",
+                  clients);
     }
 }
 
@@ -103,12 +103,12 @@ static void on_refused(void *ctx, const struct spv_endpoint *from, int error, un
                                "clients", (int)clients, "code", spv_err_name(error), "text",
                                spv_strerror(error)));
     } else if (s->verbose) {
-        cli_say("%s was refused: %s (%u clients)", address, spv_strerror(error), clients);
+        cli_print("%s was refused: %s (%u clients)", address, spv_strerror(error), clients);
     }
 }
 
 /* The tip of a database that another process writes to has moved. */
-static void on_tip(void *ctx, const struct spv_record *tip)
+static void on_tip(void *ctx, const struct spv_chain_header *tip)
 {
     const struct serve *s = ctx;
     char hash[SPV_HASH_HEX];
@@ -119,7 +119,7 @@ static void on_tip(void *ctx, const struct spv_record *tip)
             cli_json(json_pack("{s:s, s:I, s:s}", "event", "tip", "height", (json_int_t)tip->height,
                                "hash", hash));
     } else if (s->verbose) {
-        cli_say("new tip: height %s, %s", CLI_COUNT(tip->height), hash);
+        cli_print("new tip: height %s, %s", CLI_COUNT(tip->height), hash);
     }
 }
 
@@ -141,13 +141,13 @@ static void say_http(const struct serve *s, uint16_t port)
         cli_json(
             json_pack("{s:s, s:s, s:i}", "event", "http", "address", address, "port", (int)port));
     else
-        cli_say("REST on http://%s/rest/chaininfo.json", address);
+        cli_print("REST on http://%s/rest/chaininfo.json", address);
 }
 
 static void say_listening(const struct serve *s, uint16_t port)
 {
     struct spv_endpoint at = s->endpoint;
-    struct spv_record tip = {.height = 0};
+    struct spv_chain_header tip = {.height = 0};
     char address[SPV_ENDPOINT_TEXT], hash[SPV_HASH_HEX];
 
     at.port = port;
@@ -163,8 +163,8 @@ static void say_listening(const struct serve *s, uint16_t port)
                            address, "port", (int)port, "network", s->source.params->net.name,
                            "height", (json_int_t)tip.height, "hash", hash));
     else
-        cli_say("listening on %s (%s, height %s)", address, s->source.params->net.name,
-                CLI_COUNT(tip.height));
+        cli_print("listening on %s (%s, height %s)", address, s->source.params->net.name,
+                  CLI_COUNT(tip.height));
 }
 
 static void say_stopped(const struct serve *s, const struct spv_server *server,
@@ -176,9 +176,9 @@ static void say_stopped(const struct serve *s, const struct spv_server *server,
 
     if (s->quiet)
         return;
-    spv_server_stats(server, &stats);
+    spv_server_get_stats(server, &stats);
     if (http != NULL)
-        spv_http_stats(http, &web);
+        spv_http_get_stats(http, &web);
     if (cli_json_on())
         cli_json(json_pack(
             "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "stopped", "accepted",
@@ -187,8 +187,8 @@ static void say_stopped(const struct serve *s, const struct spv_server *server,
             (json_int_t)stats.headers_sent, "http_requests", (json_int_t)web.requests,
             "http_limited", (json_int_t)web.limited, "http_dropped", (json_int_t)web.dropped));
     else
-        cli_say("stopped: %s clients, %s requests, %s headers sent", cli_count(a, stats.accepted),
-                cli_count(b, stats.requests), cli_count(c, stats.headers_sent));
+        cli_print("stopped: %s clients, %s requests, %s headers sent", cli_count(a, stats.accepted),
+                  cli_count(b, stats.requests), cli_count(c, stats.headers_sent));
 }
 
 static int start_http(struct serve *s, struct spv_http **http, struct spv_server *server)
@@ -199,11 +199,11 @@ static int start_http(struct serve *s, struct spv_http **http, struct spv_server
                                         .max_connections = (unsigned)s->http_clients,
                                         .rate = (unsigned)s->http_rate,
                                         .request_timeout_us = s->http_timeout * SPV_SECOND};
-    struct spv_problem why;
+    struct spv_error_info why;
     int rc = spv_http_new(http, spv_server_reactor(server), &cfg, &why);
 
     if (rc != 0)
-        return cli_problem(&why);
+        return cli_print_error_info(&why);
     say_http(s, spv_http_port(*http));
     return CLI_DONE;
 }
@@ -222,11 +222,11 @@ static int serve(struct serve *s)
                                     .ctx = s};
     struct spv_server *server = NULL;
     struct spv_http *http = NULL;
-    struct spv_problem why;
+    struct spv_error_info why;
     int rc = spv_server_new(&server, &cfg, &why);
 
     if (rc != 0)
-        return cli_problem(&why);
+        return cli_print_error_info(&why);
     if (s->http_text != NULL)
         rc = start_http(s, &http, server);
     if (rc == 0) {
@@ -265,9 +265,9 @@ static int check_options(struct serve *s)
         return cli_usage("--mine: never writes to a database. Leave %s out.",
                          s->place.db != NULL ? "--db" : "--datadir");
     if (s->headers != NULL || s->mine > 0)
-        rc = cli_place_network(&s->place);
+        rc = cli_target_network(&s->place);
     else
-        rc = cli_place_resolve(&s->place);
+        rc = cli_target_resolve(&s->place);
     p = s->place.params;
     if (rc == CLI_DONE && s->mine > 0 && p->net.network != SPV_REGTEST &&
         p->net.network != SPV_SIMNET)

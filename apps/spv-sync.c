@@ -27,7 +27,7 @@
 
 struct sync {
     /* options */
-    struct cli_place place;
+    struct cli_target place;
     struct cli_list connect, add_peers;
     struct sync_proxy proxy;
     bool forget_bans;
@@ -57,7 +57,7 @@ struct sync {
     size_t n_useless;
     int failure; /* why a peer was of no use last */
     size_t banned; /* peers, in this run or before */
-    struct spv_record synced_tip;
+    struct spv_chain_header synced_tip;
     uint64_t printed_added; /* headers received or being proven when progress was last told */
     uint64_t proving; /* headers in the pass that runs, when they were looked at last */
     uint64_t received; /* headers that had come then, joined or not */
@@ -130,7 +130,7 @@ static bool is_useless(const struct sync *s, const char *address)
 
 static void note_useless(struct sync *s, const struct spv_event *e)
 {
-    if (spv_err_class(e->error) == SPV_CLASS_PEER && !is_useless(s, e->address))
+    if (spv_err_class_of(e->error) == SPV_CLASS_PEER && !is_useless(s, e->address))
         snprintf(s->useless[s->n_useless++ % USELESS_MAX], sizeof s->useless[0], "%s", e->address);
 }
 
@@ -176,7 +176,7 @@ static void on_event(void *ctx, const struct spv_event *e)
         s->synced = false;
         cli_stop_codes(CLI_INTERRUPTED, CLI_INTERRUPTED);
         break;
-    case SPV_EVENT_WHOLE:
+    case SPV_EVENT_BACKFILL_DONE:
         s->synced_tip = e->tip; /* with all its work */
         if (s->synced && !s->follow)
             spv_evloop_stop(s->loop);
@@ -248,7 +248,7 @@ static void stop_loop(void *ctx)
 static int finish(struct sync *s, int rc)
 {
     struct spv_node_stats stats;
-    const struct spv_record *tip = &stats.tip;
+    const struct spv_chain_header *tip = &stats.tip;
     int code = (int)cli_stop_code();
     const char *how = code == CLI_DONE ? "stopped" : "interrupted", *name = how;
     char height[CLI_FIGURE];
@@ -323,7 +323,7 @@ static int run_loop(struct sync *s)
         .ctx = s,
     };
     struct spv_node_stats stats;
-    struct spv_problem why;
+    struct spv_error_info why;
     int rc;
 
     s->end.params = s->place.params;
@@ -340,7 +340,7 @@ static int run_loop(struct sync *s)
     rc = spv_evloop_new(&s->loop, &cfg, &why);
 
     if (rc != 0)
-        return cli_problem(&why);
+        return cli_print_error_info(&why);
     spv_evloop_stats(s->loop, &stats);
     if (must_name_peer(s) && stats.addresses_new + stats.addresses_tried == 0) {
         spv_evloop_free(s->loop);
@@ -380,7 +380,7 @@ static int read_endpoints(const struct sync *s, struct spv_endpoint *out,
 
 static int check_options(struct sync *s)
 {
-    int rc = cli_place_resolve(&s->place);
+    int rc = cli_target_resolve(&s->place);
 
     if (rc != CLI_DONE)
         return rc;
@@ -413,7 +413,7 @@ static int open_store(struct sync *s)
                                    .params = s->place.params,
                                    .mode = SPV_STORE_CREATE,
                                    .stop = cli_stop()};
-    struct spv_problem why;
+    struct spv_error_info why;
     uint32_t cut;
     char a[CLI_FIGURE];
 
@@ -423,8 +423,9 @@ static int open_store(struct sync *s)
         cfg.busy_ctx = &s->busy;
     }
     if (spv_store_open(&s->store, &cfg, &why) != 0)
-        return why.code == SPV_ERR_DB_BUSY && s->follow && cli_stopped() ? (int)cli_stop_code()
-                                                                         : cli_problem(&why);
+        return why.code == SPV_ERR_DB_BUSY && s->follow && cli_stopped()
+                   ? (int)cli_stop_code()
+                   : cli_print_error_info(&why);
     cut = spv_store_rewound(s->store);
     if (cut > 0 && !s->quiet)
         cli_warn("%s: the last %s headers were damaged and have been cut off. They are fetched "

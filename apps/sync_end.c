@@ -90,7 +90,7 @@ static int low_work(const struct sync_end *e)
     spv_u256_hex(work, &e->low.work);
     spv_u256_hex(wanted, &e->low.wanted_work);
     return cli_fail_as(
-        CLI_NO_PEER, SPV_ERR_CHAIN_WORK,
+        CLI_NO_PEER, SPV_ERR_LOW_WORK,
         "%s: no usable peer in %s: the chain of %s shows too little work: it ends at "
         "height %s with work %s, and %s is wanted. That peer may still be syncing: "
         "wait for it, or name another one with --connect HOST.",
@@ -111,13 +111,13 @@ int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stat
 
 int sync_end_failed(struct spv_store *store, int rc)
 {
-    struct spv_problem why = {.text = ""};
-    struct spv_record tip = {.height = 0};
+    struct spv_error_info why = {.text = ""};
+    struct spv_chain_header tip = {.height = 0};
     char height[CLI_FIGURE];
 
     /* the store's own problem names the file, the cause and what to do */
-    if (spv_store_last_problem(store) != NULL)
-        snprintf(why.text, sizeof why.text, "%s", spv_store_last_problem(store));
+    if (spv_store_last_error(store) != NULL)
+        snprintf(why.text, sizeof why.text, "%s", spv_store_last_error(store));
     /* what is stored, not what was judged: the last headers may have been given up */
     cli_count(height, spv_store_tip(store, &tip) > 0 ? tip.height : 0);
     if (why.text[0] != '\0')

@@ -25,7 +25,7 @@ void metrics_totals(json_t *object, const struct spv_node_stats *stats)
 static const char *group_name(enum spv_group_kind kind)
 {
     switch (kind) {
-    case SPV_GROUP_NAMED:
+    case SPV_GROUP_MANUAL:
         return "named";
     case SPV_GROUP_IPV4:
         return "ipv4";

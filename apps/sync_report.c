@@ -92,7 +92,7 @@ static const char *event_name(enum spv_event_kind kind)
         return "behind";
     case SPV_EVENT_BANNED:
         return "banned";
-    case SPV_EVENT_WHOLE:
+    case SPV_EVENT_BACKFILL_DONE:
         return "whole";
     case SPV_EVENT_WARNING:
         return "warning";
@@ -128,7 +128,7 @@ static const char *warning_name(enum spv_warning warning)
 }
 
 /* An event's object with what each one tells. */
-static json_t *object(const struct report *r, const char *event, const struct spv_record *tip)
+static json_t *object(const struct report *r, const char *event, const struct spv_chain_header *tip)
 {
     char hash[SPV_HASH_HEX], work[SPV_HASH_HEX];
 
@@ -162,7 +162,7 @@ static void json_progress(const struct report *r, const struct spv_node_stats *s
 }
 
 static void json_summary(const struct report *r, const char *event,
-                         const struct spv_node_stats *stats, const struct spv_record *tip)
+                         const struct spv_node_stats *stats, const struct spv_chain_header *tip)
 {
     double seconds = cli_clock() - r->started;
     json_t *more =
@@ -291,18 +291,18 @@ static void progress_line(const struct report *r, char *out, size_t cap,
 }
 
 static void summary_line(const struct report *r, const char *how,
-                         const struct spv_node_stats *stats, const struct spv_record *tip)
+                         const struct spv_node_stats *stats, const struct spv_chain_header *tip)
 {
     char hash[SPV_HASH_HEX], a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE], d[CLI_FIGURE];
 
     spv_blockhash_hex(hash, &tip->hash);
-    cli_say("%s %s at height %s, tip %s of %s, %s headers added in %s, database %s", r->network,
-            how, cli_count(a, tip->height), hash, cli_time(b, tip->header.time),
-            cli_count(c, stats->headers_added), cli_duration(d, cli_clock() - r->started),
-            r->database);
+    cli_print("%s %s at height %s, tip %s of %s, %s headers added in %s, database %s", r->network,
+              how, cli_count(a, tip->height), hash, cli_time(b, tip->header.time),
+              cli_count(c, stats->headers_added), cli_duration(d, cli_clock() - r->started),
+              r->database);
     if (stats->base.height > 0)
-        cli_say("the database begins at height %s%s", cli_count(a, stats->base.height),
-                stats->base.work_from > 0 ? ", and its chain work counts from there" : "");
+        cli_print("the database begins at height %s%s", cli_count(a, stats->base.height),
+                  stats->base.work_from > 0 ? ", and its chain work counts from there" : "");
 }
 
 const char *report_work(const char *hex)
@@ -318,49 +318,52 @@ static void say_warning(const struct spv_event *e)
 
     switch (e->warning) {
     case SPV_WARN_UNMET_CLAIM:
-        cli_say("warning: %s says that its chain has height %s, but gave no header above %s",
-                e->address, cli_count(figure, e->claimed_height), cli_count(when, e->given_height));
+        cli_print("warning: %s says that its chain has height %s, but gave no header above %s",
+                  e->address, cli_count(figure, e->claimed_height),
+                  cli_count(when, e->given_height));
         break;
     case SPV_WARN_FORK_BELOW_START:
-        cli_say(
+        cli_print(
             "warning: %s: its chain leaves ours below height %s, where the database begins: sync "
             "into a new database, or run with --backfill",
             e->address, cli_count(figure, e->given_height));
         break;
     case SPV_WARN_FUTURE_HEADERS:
-        cli_say("warning: %s: its headers above height %s lie %s in the future of this system's "
-                "clock: check this computer's clock",
-                e->address, cli_count(when, e->given_height),
-                cli_duration(figure, (double)e->seconds));
+        cli_print("warning: %s: its headers above height %s lie %s in the future of this system's "
+                  "clock: check this computer's clock",
+                  e->address, cli_count(when, e->given_height),
+                  cli_duration(figure, (double)e->seconds));
         break;
     case SPV_WARN_TIP_UNKNOWN:
-        cli_say("warning: no peer has our tip at height %s: the longest of their chains ends at %s "
-                "with "
-                "less work; was this network reset?",
-                cli_count(figure, e->tip.height), cli_count(when, e->given_height));
+        cli_print(
+            "warning: no peer has our tip at height %s: the longest of their chains ends at %s "
+            "with "
+            "less work; was this network reset?",
+            cli_count(figure, e->tip.height), cli_count(when, e->given_height));
         break;
     case SPV_WARN_LOW_WORK:
         spv_u256_hex(work, &e->work);
         spv_u256_hex(wanted, &e->wanted_work);
-        cli_say(
+        cli_print(
             "warning: %s: its chain ends at height %s with work %s, %s is wanted; it may still be "
             "syncing",
             e->address, cli_count(figure, e->given_height), report_work(work), report_work(wanted));
         break;
     case SPV_WARN_STALE_TIP:
-        cli_say("warning: no new header for %s (the tip is of %s): the peers, or the way to them, "
-                "may be cut off",
-                cli_duration(figure, (double)e->seconds), cli_time(when, e->tip.header.time));
+        cli_print(
+            "warning: no new header for %s (the tip is of %s): the peers, or the way to them, "
+            "may be cut off",
+            cli_duration(figure, (double)e->seconds), cli_time(when, e->tip.header.time));
         break;
     case SPV_WARN_CLOCK:
-        cli_say("warning: this system's clock is %s %s the clocks of most peers: please set it "
-                "right",
-                cli_duration(figure, (double)(e->seconds < 0 ? -e->seconds : e->seconds)),
-                e->seconds < 0 ? "ahead of" : "behind");
+        cli_print("warning: this system's clock is %s %s the clocks of most peers: please set it "
+                  "right",
+                  cli_duration(figure, (double)(e->seconds < 0 ? -e->seconds : e->seconds)),
+                  e->seconds < 0 ? "ahead of" : "behind");
         break;
     case SPV_WARN_NO_PEERS:
     case SPV_WARN_NONE:
-        cli_say("warning: %s", e->text != NULL ? e->text : spv_strerror(e->error));
+        cli_print("warning: %s", e->text != NULL ? e->text : spv_strerror(e->error));
         break;
     }
 }
@@ -368,7 +371,7 @@ static void say_warning(const struct spv_event *e)
 /* It was reached, and something that it did or did not do ended the connection. */
 static bool answered(const struct spv_event *e)
 {
-    return e->kind == SPV_EVENT_DISCONNECTED || spv_err_class(e->error) == SPV_CLASS_PEER;
+    return e->kind == SPV_EVENT_DISCONNECTED || spv_err_class_of(e->error) == SPV_CLASS_PEER;
 }
 
 static void say_failure(const char *failure, const struct spv_event *e)
@@ -376,9 +379,9 @@ static void say_failure(const char *failure, const struct spv_event *e)
     char when[CLI_FIGURE];
 
     if (e->seconds > 0)
-        cli_say("%s; dialled again in %s", failure, cli_duration(when, (double)e->seconds));
+        cli_print("%s; dialled again in %s", failure, cli_duration(when, (double)e->seconds));
     else
-        cli_say("%s", failure);
+        cli_print("%s", failure);
 }
 
 static void say_event(const struct report *r, const struct spv_event *e)
@@ -388,9 +391,9 @@ static void say_event(const struct report *r, const struct spv_event *e)
     switch (e->kind) {
     case SPV_EVENT_CONNECTED:
         if (r->lost)
-            cli_say("a peer is back: %s", e->address);
+            cli_print("a peer is back: %s", e->address);
         else if (r->verbose)
-            cli_say("connected to %s", e->address);
+            cli_print("connected to %s", e->address);
         break;
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_CONNECT_FAILED:
@@ -401,25 +404,25 @@ static void say_event(const struct report *r, const struct spv_event *e)
             say_failure(failure, e);
         break;
     case SPV_EVENT_REORG:
-        cli_say("reorganisation: %s headers above height %s gave way to %s with more work",
-                CLI_COUNT(e->removed), cli_count(a, e->fork_height), CLI_COUNT(e->added));
+        cli_print("reorganisation: %s headers above height %s gave way to %s with more work",
+                  CLI_COUNT(e->removed), cli_count(a, e->fork_height), CLI_COUNT(e->added));
         break;
     case SPV_EVENT_BANNED:
-        cli_say("%s: banned: %s", e->address, spv_strerror(e->error));
+        cli_print("%s: banned: %s", e->address, spv_strerror(e->error));
         break;
     case SPV_EVENT_WARNING:
         say_warning(e);
         break;
     case SPV_EVENT_BEHIND:
         if (r->verbose)
-            cli_say("a better chain was heard of from %s", e->address);
+            cli_print("a better chain was heard of from %s", e->address);
         break;
     case SPV_EVENT_PROGRESS:
         if (!cli_live())
-            cli_say("height %s", cli_count(a, e->tip.height));
+            cli_print("height %s", cli_count(a, e->tip.height));
         break;
-    case SPV_EVENT_WHOLE:
-        cli_say("filled down to genesis");
+    case SPV_EVENT_BACKFILL_DONE:
+        cli_print("filled down to genesis");
         break;
     case SPV_EVENT_SYNCED:
     case SPV_EVENT_UNRESOLVED: /* the warning has said it; the program's end says the rest */
@@ -440,9 +443,9 @@ void report_progress(const struct report *r, const struct spv_node_stats *stats,
     }
     progress_line(r, line, sizeof line, stats);
     if (cli_live())
-        cli_paint(line);
+        cli_status_line(line);
     else
-        cli_say("%s", line);
+        cli_print("%s", line);
 }
 
 void report_event(struct report *r, const struct spv_event *e)
@@ -458,7 +461,7 @@ void report_event(struct report *r, const struct spv_event *e)
 }
 
 void report_summary(const struct report *r, const char *how, const char *event,
-                    const struct spv_node_stats *stats, const struct spv_record *tip)
+                    const struct spv_node_stats *stats, const struct spv_chain_header *tip)
 {
     if (cli_json_on())
         json_summary(r, event, stats, tip);

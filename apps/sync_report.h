@@ -37,6 +37,6 @@ void report_progress(const struct report *r, const struct spv_node_stats *stats,
 void report_event(struct report *r, const struct spv_event *e);
 /* The summary: `how` for people, `event` for programs. */
 void report_summary(const struct report *r, const char *how, const char *event,
-                    const struct spv_node_stats *stats, const struct spv_record *tip);
+                    const struct spv_node_stats *stats, const struct spv_chain_header *tip);
 
 #endif

@@ -20,10 +20,10 @@ int start_check(struct start_options *o)
 static int keep_stored(const struct start_options *o, const char *option, struct spv_store *store,
                        const struct spv_checkpoint *start)
 {
-    struct spv_base base;
+    struct spv_chain_start base;
     const uint32_t wanted = start != NULL ? start->height : 0;
 
-    spv_store_base(store, &base);
+    spv_store_get_start(store, &base);
     if (o->quiet)
         return CLI_DONE;
     if (base.height > wanted + 1)
@@ -41,7 +41,7 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
 {
     const char *option = o->birthday != NULL ? "--birthday" : "--start-height";
     const struct spv_checkpoint *start;
-    struct spv_record tip;
+    struct spv_chain_header tip;
     size_t i, timed = 0;
     int rc;
 
@@ -58,7 +58,7 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
                                 : spv_params_start(params, list->at, list->n, (uint32_t)o->height);
     rc = spv_store_tip(store, &tip);
     if (rc < 0)
-        return cli_fail(rc, "%s", spv_store_last_problem(store));
+        return cli_fail(rc, "%s", spv_store_last_error(store));
     if (rc > 0 && tip.height > 0)
         return keep_stored(o, option, store, start);
     if (start == NULL) {
@@ -70,7 +70,7 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
     }
     *out = start->height;
     if (!o->quiet && !cli_json_on())
-        cli_say("%s starts at the checkpoint of height %s", params->net.name,
-                CLI_COUNT(start->height));
+        cli_print("%s starts at the checkpoint of height %s", params->net.name,
+                  CLI_COUNT(start->height));
     return CLI_DONE;
 }

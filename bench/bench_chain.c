@@ -52,7 +52,7 @@ static void drop(struct load *l)
     free(l->raw);
 }
 
-static int take(void *ctx, const struct spv_record *record)
+static int take(void *ctx, const struct spv_chain_header *record)
 {
     put(ctx, &record->header);
     return 0;
@@ -88,7 +88,7 @@ static double chain_seconds(const struct load *l, enum spv_network network, size
 
     for (size_t i = 0; i < l->n; i += SPV_MAX_HEADERS) {
         const size_t n = l->n - i < SPV_MAX_HEADERS ? l->n - i : SPV_MAX_HEADERS;
-        struct spv_verdict v;
+        struct spv_accept_result v;
         if (spv_chain_accept(c, &v, l->headers + i, n, now) < 0 || v.accepted != n)
             die("a header was refused");
         spv_chain_stored(c);

@@ -42,7 +42,7 @@ static _Noreturn void die(const char *what)
     exit(1);
 }
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     struct raw *raw = ctx;
     spv_header_encode(raw->bytes + (size_t)record->height * SPV_HEADER_SIZE, &record->header);

@@ -148,16 +148,16 @@ static void try_way(const struct way *way, const char *path, uint32_t n, double 
 /* ---- look-ups beside a writer, through the store ---- */
 
 struct chain {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     struct spv_u256 work;
 };
 
-static struct spv_record batch[BATCH];
+static struct spv_chain_header batch[BATCH];
 
 static void mine_batch(struct chain *c)
 {
     for (size_t i = 0; i < BATCH; i++) {
-        struct spv_record *r = &c->tip;
+        struct spv_chain_header *r = &c->tip;
         r->height++;
         r->header.prev = r->hash;
         r->header.time += 600;
@@ -172,11 +172,11 @@ static void mine_batch(struct chain *c)
 
 static void append(struct spv_store *s, struct chain *c)
 {
-    struct spv_change change = {
-        .kind = SPV_CHANGE_APPEND, .fork_height = c->tip.height, .records = batch, .n = BATCH};
+    struct spv_chain_update change = {
+        .kind = SPV_UPDATE_APPEND, .fork_height = c->tip.height, .records = batch, .n = BATCH};
     mine_batch(c);
     if (spv_store_apply(s, &change) != 0) {
-        die(spv_store_last_problem(s));
+        die(spv_store_last_error(s));
     }
 }
 
@@ -200,7 +200,7 @@ static void *write_on(void *ctx)
 static struct spv_store *open_store(const char *path, enum spv_store_mode mode)
 {
     struct spv_store *s = NULL;
-    struct spv_problem why;
+    struct spv_error_info why;
     const struct spv_store_config cfg = {
         .path = path, .params = spv_params_get(SPV_REGTEST), .mode = mode};
     if (spv_store_open(&s, &cfg, &why) != 0) {
@@ -229,7 +229,7 @@ static void beside_a_writer(const char *path, uint32_t n)
     struct spv_store *reader = open_store(path, SPV_STORE_READ);
     const uint64_t rows = (uint64_t)w.chain.tip.height + 1;
     for (uint32_t i = 0; i < LOOKUPS; i++) {
-        struct spv_record r;
+        struct spv_chain_header r;
         if (spv_store_by_height(reader, &r, (uint32_t)((uint64_t)i * 7919 % rows)) != 1) {
             die("by height");
         }
@@ -240,10 +240,10 @@ static void beside_a_writer(const char *path, uint32_t n)
     }
     double start = seconds();
     for (uint32_t i = 0; i < LOOKUPS; i++) {
-        struct spv_record r;
+        struct spv_chain_header r;
         double begin = seconds();
         if (spv_store_by_hash(reader, &r, &hashes[i]) != 1) {
-            die(spv_store_last_problem(reader)); /* busy would end here */
+            die(spv_store_last_error(reader)); /* busy would end here */
         }
         longest = seconds() - begin > longest ? seconds() - begin : longest;
     }

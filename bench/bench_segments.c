@@ -40,7 +40,7 @@ struct world {
     FILE *out; /* while mining */
 };
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     struct world *w = ctx;
     uint8_t raw[SPV_HEADER_SIZE];
@@ -132,7 +132,7 @@ static struct times sync_here(const struct world *w, const uint16_t *ports, size
 {
     struct sync s = {.n = w->n};
     struct spv_endpoint peers[PEERS];
-    struct spv_problem why;
+    struct spv_error_info why;
     char path[PATH_SIZE];
     struct rusage usage;
     memset(peers, 0, sizeof peers);

@@ -52,22 +52,22 @@ static double cpu_us(clockid_t clock)
 struct filling {
     struct spv_store *store;
     struct spv_blockhash *hashes;
-    struct spv_record batch[BATCH];
+    struct spv_chain_header batch[BATCH];
     size_t n;
 };
 
 static void flush(struct filling *f)
 {
-    const struct spv_change change = {.kind = SPV_CHANGE_APPEND,
-                                      .fork_height = f->batch[0].height - 1,
-                                      .records = f->batch,
-                                      .n = f->n};
+    const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
+                                            .fork_height = f->batch[0].height - 1,
+                                            .records = f->batch,
+                                            .n = f->n};
     if (f->n > 0)
         must(spv_store_apply(f->store, &change));
     f->n = 0;
 }
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     struct filling *f = ctx;
     f->hashes[record->height] = record->hash;
@@ -80,7 +80,7 @@ static int keep(void *ctx, const struct spv_record *record)
 static struct spv_blockhash *fill(const char *path, uint32_t n)
 {
     static struct filling f;
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_chain *chain;
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     const struct spv_store_config store = {
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 {
     const uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
     char path[PATH_LEN];
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_store *store;
     struct spv_server *server;
     pthread_t thread;
@@ -374,7 +374,7 @@ int main(int argc, char **argv)
     if (spv_store_open(&store, &reading, &why) != 0)
         die(why.text);
     const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .reader = spv_store_reader(store),
+                                          .reader = spv_store_header_db(store),
                                           .listen = {.host = "127.0.0.1"}};
     if (spv_server_new(&server, &cfg, &why) != 0)
         die(why.text);

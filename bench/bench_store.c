@@ -36,7 +36,7 @@ static void die(const char *what)
 /* Records one after the other without keeping them: the peak of memory is the store's own. Two
  * passes from the same state give the same chain. */
 struct miner {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     struct spv_u256 target, work;
     double spent; /* seconds of mining, to be taken off */
 };
@@ -53,12 +53,12 @@ static void miner_start(struct miner *m)
     m->tip.work = m->work;
 }
 
-static size_t mine(struct miner *m, struct spv_record *out, size_t left)
+static size_t mine(struct miner *m, struct spv_chain_header *out, size_t left)
 {
     double start = seconds();
     size_t n = left < BATCH ? left : BATCH;
     for (size_t i = 0; i < n; i++) {
-        struct spv_record *r = &m->tip;
+        struct spv_chain_header *r = &m->tip;
         r->height++;
         r->header.version = 0x20000000;
         r->header.prev = r->hash;
@@ -79,11 +79,11 @@ static size_t mine(struct miner *m, struct spv_record *out, size_t left)
     return n;
 }
 
-static struct spv_record batch[BATCH];
+static struct spv_chain_header batch[BATCH];
 
 static double through_the_store(const char *path, uint32_t n, struct spv_store **out)
 {
-    struct spv_problem why;
+    struct spv_error_info why;
     struct miner m;
     struct spv_store_config cfg = {
         .path = path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
@@ -94,15 +94,15 @@ static double through_the_store(const char *path, uint32_t n, struct spv_store *
     double start = seconds();
     for (uint32_t done = 0; done < n;) {
         size_t k = mine(&m, batch, n - done);
-        struct spv_change change = {
-            .kind = SPV_CHANGE_APPEND, .fork_height = done, .records = batch, .n = k};
+        struct spv_chain_update change = {
+            .kind = SPV_UPDATE_APPEND, .fork_height = done, .records = batch, .n = k};
         if (spv_store_apply(*out, &change) != 0) {
-            die(spv_store_last_problem(*out));
+            die(spv_store_last_error(*out));
         }
         done += (uint32_t)k;
     }
     if (spv_store_flush(*out) != 0) {
-        die(spv_store_last_problem(*out));
+        die(spv_store_last_error(*out));
     }
     return seconds() - start - m.spent;
 }
@@ -121,7 +121,7 @@ static void display(uint8_t out[32], const uint8_t in[32])
     }
 }
 
-static void bare_row(sqlite3 *db, sqlite3_stmt *st, const struct spv_record *r)
+static void bare_row(sqlite3 *db, sqlite3_stmt *st, const struct spv_chain_header *r)
 {
     uint8_t hash[32];
     uint8_t root[32];
@@ -199,8 +199,8 @@ static uint32_t next_random(uint64_t *x)
  * each. */
 static void look_up_held(struct spv_store *s, const struct spv_blockhash *hashes, uint32_t n)
 {
-    struct spv_reader reader = spv_store_reader(s);
-    struct spv_record r;
+    struct spv_header_db reader = spv_store_header_db(s);
+    struct spv_chain_header r;
     uint64_t seed = 1;
     if (hashes == NULL || reader.hold(reader.ctx) != 0) {
         die("hold");
@@ -227,7 +227,7 @@ static void look_up_held(struct spv_store *s, const struct spv_blockhash *hashes
 static void look_up(struct spv_store *s, uint32_t n)
 {
     struct spv_blockhash *hashes = calloc(LOOKUPS, sizeof *hashes);
-    struct spv_record r;
+    struct spv_chain_header r;
     uint64_t seed = 1;
     double start = seconds();
     for (uint32_t i = 0; hashes != NULL && i < LOOKUPS; i++) {
@@ -266,23 +266,23 @@ static void look_up(struct spv_store *s, uint32_t n)
 
 static void walk(struct spv_store *s)
 {
-    struct spv_store_walk *w = NULL;
-    struct spv_record r;
+    struct spv_store_iter *w = NULL;
+    struct spv_chain_header r;
     uint32_t n = 0;
     double start = seconds();
-    if (spv_store_walk_open(&w, s, 0, UINT32_MAX) != 0) {
-        die(spv_store_last_problem(s));
+    if (spv_store_iter_open(&w, s, 0, UINT32_MAX) != 0) {
+        die(spv_store_last_error(s));
     }
-    while (spv_store_walk_next(w, &r) > 0) {
+    while (spv_store_iter_next(w, &r) > 0) {
         n++;
     }
-    spv_store_walk_close(w);
+    spv_store_iter_close(w);
     bench_rate("walk with hashing", n / (seconds() - start), 0, "headers/s");
 }
 
 static void reopen(struct spv_store **s, const char *path)
 {
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_store_config cfg = {
         .path = path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_WRITE};
     (void)spv_store_close(*s);
@@ -309,7 +309,7 @@ int main(int argc, char **argv)
     double bytes = size_of(path);
     double start = seconds();
     if (spv_store_build_index(s) != 0 || spv_store_flush(s) != 0) {
-        die(spv_store_last_problem(s));
+        die(spv_store_last_error(s));
     }
     double index = seconds() - start;
     double indexed = size_of(path);

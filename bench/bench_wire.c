@@ -124,9 +124,9 @@ static void decode_and_walk(const struct spv_buffer *frame)
     uint64_t seen = 0;
 
     decode(frame);
-    struct spv_block_walk walk = spv_block_txs(&decoded.u.block);
+    struct spv_block_iter walk = spv_block_txs(&decoded.u.block);
     while (spv_block_next(&walk, &tx)) {
-        struct spv_tx_walk inside = spv_tx_inputs(&tx);
+        struct spv_tx_iter inside = spv_tx_inputs(&tx);
         while (spv_tx_next_input(&inside, &in))
             seen += in.index != 0;
         inside = spv_tx_outputs(&tx);
@@ -141,7 +141,7 @@ static void decode_and_walk(const struct spv_buffer *frame)
 static void copy_and_hash_twice(const struct spv_buffer *frame)
 {
     uint8_t hash[32];
-    struct spv_block_walk walk = spv_block_txs(&decoded.u.block);
+    struct spv_block_iter walk = spv_block_txs(&decoded.u.block);
     struct spv_tx tx;
 
     copy_and_hash(frame);

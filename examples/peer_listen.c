@@ -51,7 +51,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 
     printf("gone %s: %s\n", spv_link_endpoint(link)->host, spv_strerror(error));
     fflush(stdout);
-    spv_listener_left(app->listener); /* its slot is free again */
+    spv_listener_conn_closed(app->listener); /* its slot is free again */
     if (app->left > 0 && --app->left == 0)
         spv_reactor_stop(app->reactor);
 }
@@ -70,7 +70,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     int rc = spv_link_attach(&link, app->reactor, fd, &config, SPV_INBOUND, &callbacks);
     if (rc < 0) {
         fprintf(stderr, "peer_listen: %s: %s\n", from->host, spv_strerror(rc));
-        spv_listener_left(app->listener);
+        spv_listener_conn_closed(app->listener);
     }
 }
 
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 {
     struct app app = {0};
     struct spv_endpoint at;
-    struct spv_problem why;
+    struct spv_error_info why;
     int rc;
 
     app.net = argc == 3 || argc == 4 ? spv_netid_by_name(argv[1]) : NULL;
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
         spv_reactor_free(app.reactor);
         return 1;
     }
-    spv_listener_limit(app.listener, SLOTS);
+    spv_listener_set_max_conns(app.listener, SLOTS);
     printf("listening on port %u\n", (unsigned)spv_listener_port(app.listener));
     fflush(stdout);
     rc = spv_reactor_run(app.reactor);

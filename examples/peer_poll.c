@@ -63,11 +63,11 @@ static int take_messages(struct spv_peer *p)
     const struct spv_msg ping = {.command = SPV_CMD_PING,
                                  .u.ping = {.has_nonce = true, .nonce = 42}};
     struct spv_msg msg;
-    char line[SPV_SUMMARY];
+    char line[SPV_MSG_FORMAT_MAX];
     int rc;
 
     while ((rc = spv_peer_next(p, &msg, spv_system_now())) == 1) {
-        printf("received %s\n", spv_msg_summary(line, sizeof line, &msg));
+        printf("received %s\n", spv_msg_format(line, sizeof line, &msg));
         if (msg.command == SPV_CMD_VERACK)
             rc = spv_peer_send(p, &ping, spv_system_now());
         if (rc < 0)

@@ -40,7 +40,7 @@ static void end_pair(struct pair *pair)
     if (!app->stopping)
         spv_dial_cancel(pair->dial);
     free(pair);
-    spv_listener_left(app->listener);
+    spv_listener_conn_closed(app->listener);
     if (app->left > 0 && --app->left == 0)
         spv_reactor_stop(app->reactor);
 }
@@ -59,9 +59,9 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
     struct pair *pair = from->pair;
     const int is_client = from == &pair->side[CLIENT];
     struct spv_link *to = pair->side[is_client ? UPSTREAM : CLIENT].link;
-    char line[SPV_SUMMARY];
+    char line[SPV_MSG_FORMAT_MAX];
 
-    printf("%s %s\n", is_client ? "->" : "<-", spv_msg_summary(line, sizeof line, msg));
+    printf("%s %s\n", is_client ? "->" : "<-", spv_msg_format(line, sizeof line, msg));
     fflush(stdout);
     if (is_ours(msg->command) || to == NULL)
         return;
@@ -122,7 +122,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     (void)from;
     if (pair == NULL) {
         close(fd);
-        spv_listener_left(app->listener);
+        spv_listener_conn_closed(app->listener);
         return;
     }
     pair->app = app;
@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 {
     struct app app = {0};
     struct spv_endpoint at;
-    struct spv_problem why;
+    struct spv_error_info why;
 
     app.net = argc == 4 || argc == 5 ? spv_netid_by_name(argv[1]) : NULL;
     if (app.net == NULL || spv_endpoint_parse(&at, argv[2], app.net->port) < 0 ||

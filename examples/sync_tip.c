@@ -38,7 +38,7 @@ static void on_event(void *ctx, const struct spv_event *event)
     case SPV_EVENT_PROGRESS:
     case SPV_EVENT_REORG:
     case SPV_EVENT_BEHIND:
-    case SPV_EVENT_WHOLE:
+    case SPV_EVENT_BACKFILL_DONE:
     case SPV_EVENT_WARNING:
         break;
     }
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct spv_endpoint peer;
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_store *store;
     struct app app = {0};
 
@@ -87,9 +87,9 @@ int main(int argc, char **argv)
     signal(SIGTERM, on_signal);
 
     int rc = spv_evloop_run(app.loop);
-    struct spv_record tip;
+    struct spv_chain_header tip;
     if (rc < 0)
-        fprintf(stderr, "sync_tip: %s\n", spv_store_last_problem(store));
+        fprintf(stderr, "sync_tip: %s\n", spv_store_last_error(store));
     else if (spv_store_tip(store, &tip) == 1) {
         char hash[SPV_HASH_HEX];
         spv_blockhash_hex(hash, &tip.hash);

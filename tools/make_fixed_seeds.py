@@ -64,7 +64,7 @@ def write(network, places):
         text = ", ".join(f"0x{b:02x}" for b in raw)
         lines.append(f"    {{{kind}, {len(raw)}, {port}, {{{text}}}}},")
     lines += ["};", "",
-              f"const struct spv_fallback spv_fallback_{network} = "
+              f"const struct spv_fixed_seeds spv_fixed_seeds_{network} = "
               "{places, sizeof places / sizeof places[0]};", ""]
     return "\n".join(lines)
 

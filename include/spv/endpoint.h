@@ -16,7 +16,7 @@ struct spv_endpoint {
 
 /* Parses "host", "host:port", "1.2.3.4:port", "[::1]:port", "::1". default_port is used when none
  * is given. Port 0 is taken, too: any free
- * one to a listener, nothing to a dialler. SPV_ERR_FORM. Any thread. */
+ * one to a listener, nothing to a dialler. SPV_ERR_MALFORMED. Any thread. */
 SPV_API int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t default_port);
 /* "host:port", IPv6 in brackets. out holds at least SPV_HOST_MAX + 8 bytes. Any thread. */
 #define SPV_ENDPOINT_TEXT (SPV_HOST_MAX + 8)
@@ -26,7 +26,7 @@ SPV_API void spv_endpoint_text(char *out, const struct spv_endpoint *endpoint);
  *
  * to_host: out holds SPV_HOST_MAX bytes. SPV_ERR_UNSUPPORTED for other networks, SPV_ERR_CRYPTO.
  * from_host reads the same, IPv6 in any of its spellings (::ffff:1.2.3.4 is the IPv4 address),
- * onion names with a good checksum and in either case. SPV_ERR_FORM: no literal address;
+ * onion names with a good checksum and in either case. SPV_ERR_MALFORMED: no literal address;
  * SPV_ERR_CRYPTO. Any thread. */
 struct spv_netaddr;
 SPV_API int spv_netaddr_to_host(char *out, const struct spv_netaddr *addr);

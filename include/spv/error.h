@@ -10,9 +10,10 @@
 /* Whose fault it is. */
 enum spv_err_class {
     SPV_CLASS_NONE, /* no error */
-    SPV_CLASS_LYING, /* a header that no honest node can have sent: the only class that bans */
-    SPV_CLASS_SLOW, /* the peer is late; lowers preference, never bans */
-    SPV_CLASS_GONE, /* the peer or the way to it is gone; try again or another */
+    SPV_CLASS_MISBEHAVING, /* a header that no honest node can have sent: the only class that bans
+                            */
+    SPV_CLASS_TIMEOUT, /* the peer is late; lowers preference, never bans */
+    SPV_CLASS_CONNECTION, /* the peer or the way to it is gone; try again or another */
     SPV_CLASS_PEER, /* the peer's data is unusable, but proves no lie (malformed message, other
                        network): closes, with back-off */
     SPV_CLASS_LOCAL, /* this system: memory, disk, descriptors, a damaged file */
@@ -39,7 +40,7 @@ enum spv_err_class {
     X(DB_FULL, -19, LOCAL, "the disk is full")                                                     \
     X(DB_READONLY, -20, LOCAL, "the database cannot be written")                                   \
     X(DB_NONE, -21, LOCAL, "there is no database")                                                 \
-    X(STOPPED, -22, LOCAL, "stopped on request")                                                   \
+    X(INTERRUPTED, -22, LOCAL, "stopped on request")                                               \
     X(NOT_FOUND, -23, LOCAL, "not found")                                                          \
     X(NO_DESCRIPTOR, -26, LOCAL, "too many open files")                                            \
     X(DB_CHECKPOINT, -25, LOCAL, "the stored chain contradicts a checkpoint")                      \
@@ -53,51 +54,51 @@ enum spv_err_class {
     X(TRAILING, -45, PEER, "bytes after the end of the message")                                   \
     X(COUNT, -46, PEER, "more entries than allowed")                                               \
     X(COMPACT_SIZE, -47, PEER, "non-canonical CompactSize")                                        \
-    X(FORM, -48, PEER, "malformed field")                                                          \
+    X(MALFORMED, -48, PEER, "malformed field")                                                     \
     /* the connection */                                                                           \
     X(NOT_VERSION, -60, PEER, "first message is not version")                                      \
     X(OBSOLETE, -63, PEER, "protocol version too old")                                             \
     X(SELF, -64, PEER, "connected to ourselves")                                                   \
     X(SERVICES, -65, PEER, "peer lacks services that we need")                                     \
     X(LATE_NEGOTIATION, -66, PEER, "feature negotiation after verack")                             \
-    X(HANDSHAKE_TIMEOUT, -67, SLOW, "handshake not finished in time")                              \
-    X(PONG_TIMEOUT, -68, SLOW, "no pong in time")                                                  \
-    X(IDLE, -69, SLOW, "no complete message in time")                                              \
-    X(STALL, -70, SLOW, "request not answered in time")                                            \
-    X(WRITE_TIMEOUT, -71, SLOW, "peer does not read")                                              \
-    X(MESSAGE_TIMEOUT, -72, SLOW, "message not completed in time")                                 \
-    X(CONNECT_TIMEOUT, -73, SLOW, "connection not opened in time")                                 \
-    X(REFUSED, -74, GONE, "connection refused")                                                    \
-    X(RESET, -75, GONE, "connection reset")                                                        \
-    X(CLOSED, -76, GONE, "connection closed by the peer")                                          \
-    X(UNREACHABLE, -77, GONE, "host unreachable")                                                  \
-    X(RESOLVE, -78, GONE, "name not resolved")                                                     \
-    X(DISCONNECTED, -79, GONE, "disconnected by us")                                               \
+    X(HANDSHAKE_TIMEOUT, -67, TIMEOUT, "handshake not finished in time")                           \
+    X(PONG_TIMEOUT, -68, TIMEOUT, "no pong in time")                                               \
+    X(IDLE, -69, TIMEOUT, "no complete message in time")                                           \
+    X(STALL, -70, TIMEOUT, "request not answered in time")                                         \
+    X(WRITE_TIMEOUT, -71, TIMEOUT, "peer does not read")                                           \
+    X(MESSAGE_TIMEOUT, -72, TIMEOUT, "message not completed in time")                              \
+    X(CONNECT_TIMEOUT, -73, TIMEOUT, "connection not opened in time")                              \
+    X(REFUSED, -74, CONNECTION, "connection refused")                                              \
+    X(RESET, -75, CONNECTION, "connection reset")                                                  \
+    X(CLOSED, -76, CONNECTION, "connection closed by the peer")                                    \
+    X(UNREACHABLE, -77, CONNECTION, "host unreachable")                                            \
+    X(RESOLVE, -78, CONNECTION, "name not resolved")                                               \
+    X(DISCONNECTED, -79, CONNECTION, "disconnected by us")                                         \
     X(BLOOM_UNOFFERED, -80, PEER, "bloom command, but we do not offer NODE_BLOOM")                 \
     X(QUEUE_FULL, -81, LOCAL, "send queue is full")                                                \
-    X(PROXY, -82, GONE, "proxy refused or failed")                                                 \
-    X(EVICTED, -84, GONE, "closed to make room for another client")                                \
-    X(SLOTS_TAKEN, -85, LOCAL, "no slot is free and no client can be evicted")                     \
-    X(SLOTS_SHARE, -86, LOCAL, "its address or group has its share of the slots")                  \
+    X(PROXY, -82, CONNECTION, "proxy refused or failed")                                           \
+    X(EVICTED, -84, CONNECTION, "closed to make room for another client")                          \
+    X(CONNS_TAKEN, -85, LOCAL, "no slot is free and no client can be evicted")                     \
+    X(CONN_SHARE, -86, LOCAL, "its address or group has its share of the slots")                   \
     X(FILTERS_UNOFFERED, -87, PEER, "filter request, but we do not offer NODE_COMPACT_FILTERS")    \
     X(BANNED, -83, PEER, "banned: it lied within the last 24 hours")                               \
     /* headers */                                                                                  \
-    X(HDR_UNLINKED, -100, PEER, "header does not link to a known header")                          \
-    X(HDR_DISORDER, -101, LYING, "headers of one message do not link to each other")               \
-    X(HDR_BITS_FORM, -102, LYING, "bits are negative, zero or overflow")                           \
-    X(HDR_BITS_LIMIT, -103, LYING, "target above the network's limit")                             \
-    X(HDR_BITS, -104, LYING, "bits are not what the retarget rules require")                       \
-    X(HDR_POW, -105, LYING, "hash above its target")                                               \
-    X(HDR_TIME_OLD, -106, LYING, "time not after the median of the previous 11")                   \
+    X(HDR_UNCONNECTING, -100, PEER, "header does not link to a known header")                      \
+    X(HDR_NONCONTINUOUS, -101, MISBEHAVING, "headers of one message do not link to each other")    \
+    X(HDR_BITS_MALFORMED, -102, MISBEHAVING, "bits are negative, zero or overflow")                \
+    X(HDR_BITS_LIMIT, -103, MISBEHAVING, "target above the network's limit")                       \
+    X(HDR_BITS, -104, MISBEHAVING, "bits are not what the retarget rules require")                 \
+    X(HDR_POW, -105, MISBEHAVING, "hash above its target")                                         \
+    X(HDR_TIME_OLD, -106, MISBEHAVING, "time not after the median of the previous 11")             \
     X(HDR_TIME_FUTURE, -107, PEER, "time more than two hours ahead of our clock")                  \
-    X(HDR_TIME_WARP, -108, LYING, "first block of a period is too early (BIP94)")                  \
-    X(HDR_VERSION, -109, LYING, "version below what BIP34, BIP66 or BIP65 demand")                 \
-    X(HDR_CHECKPOINT, -110, LYING, "contradicts a checkpoint")                                     \
-    X(HDR_FORK_DEPTH, -111, LYING, "forks below the last checkpoint")                              \
+    X(HDR_TIME_WARP, -108, MISBEHAVING, "first block of a period is too early (BIP94)")            \
+    X(HDR_VERSION, -109, MISBEHAVING, "version below what BIP34, BIP66 or BIP65 demand")           \
+    X(HDR_CHECKPOINT, -110, MISBEHAVING, "contradicts a checkpoint")                               \
+    X(HDR_FORK_DEPTH, -111, MISBEHAVING, "forks below the last checkpoint")                        \
     X(HDR_GENESIS, -112, PEER, "is not this network's genesis")                                    \
-    X(CHAIN_WORK, -113, PEER, "chain shows too little work")                                       \
+    X(LOW_WORK, -113, PEER, "chain shows too little work")                                         \
     X(CHAIN_BRANCHES, -114, LOCAL, "no room for another side branch")                              \
-    X(CHAIN_CHANGED, -115, PEER, "chain is not the one that was shown first")                      \
+    X(REDOWNLOAD_MISMATCH, -115, PEER, "chain is not the one that was shown first")                \
     X(CHAIN_BASE, -116, PEER, "chain leaves ours below the database's base")
 
 enum spv_err {
@@ -109,10 +110,10 @@ enum spv_err {
 
 /* What went wrong, told to a person: what was tried, on what, why it failed, what to do. Filled by
  * calls that take one when they return an error; the text is always NUL-terminated. */
-#define SPV_PROBLEM_TEXT 512 /* a path of 255 bytes and two sentences */
-struct spv_problem {
+#define SPV_ERROR_INFO_TEXT 512 /* a path of 255 bytes and two sentences */
+struct spv_error_info {
     enum spv_err code;
-    char text[SPV_PROBLEM_TEXT];
+    char text[SPV_ERROR_INFO_TEXT];
 };
 
 /* The message of an error code (0 gives "success", an unknown code "unknown error"). Static string;
@@ -123,6 +124,6 @@ SPV_API const char *spv_strerror(int err);
 SPV_API const char *spv_err_name(int err);
 
 /* The class of an error code; 0 is SPV_CLASS_NONE, an unknown code SPV_CLASS_CALLER. Any thread. */
-SPV_API enum spv_err_class spv_err_class(int err);
+SPV_API enum spv_err_class spv_err_class_of(int err);
 
 #endif

@@ -19,7 +19,7 @@ struct spv_header {
 };
 
 /* A header in its place in a chain. work is the cumulative work of blocks 0..height. */
-struct spv_record {
+struct spv_chain_header {
     struct spv_header header;
     struct spv_blockhash hash;
     struct spv_u256 work;
@@ -37,7 +37,7 @@ SPV_API void spv_header_hash(struct spv_blockhash *out, const struct spv_header 
 SPV_API void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n);
 
 /* Where what is stored begins. Headers between genesis and `height` are not known to a reader. */
-struct spv_base {
+struct spv_chain_start {
     uint32_t height; /* the lowest one besides genesis; 0: the whole chain is there */
     uint32_t work_from; /* the stored works count from this height on; 0: from genesis, as usual */
 };
@@ -55,18 +55,20 @@ struct spv_base {
  * parents before children, until that returns something other than 0, which it then returns; 0 at
  * the end, negative on failure. `locate` finds the first of at most SPV_MAX_LOCATOR hashes that
  * by_hash finds (NULL: by_hash is called for each). */
-struct spv_reader {
+struct spv_header_db {
     void *ctx;
-    int (*tip)(void *ctx, struct spv_record *out);
-    int (*by_height)(void *ctx, struct spv_record *out, uint32_t height);
-    int (*by_hash)(void *ctx, struct spv_record *out, const struct spv_blockhash *hash);
+    int (*tip)(void *ctx, struct spv_chain_header *out);
+    int (*by_height)(void *ctx, struct spv_chain_header *out, uint32_t height);
+    int (*by_hash)(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash);
     int (*range)(void *ctx, struct spv_header *out, uint32_t from, uint32_t n);
     int (*hold)(void *ctx);
     void (*release)(void *ctx);
     int (*hashes)(void *ctx);
-    void (*base)(void *ctx, struct spv_base *out);
-    int (*branches)(void *ctx, int (*each)(void *arg, const struct spv_record *record), void *arg);
-    int (*locate)(void *ctx, struct spv_record *out, const struct spv_blockhash *hashes, size_t n);
+    void (*base)(void *ctx, struct spv_chain_start *out);
+    int (*branches)(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
+                    void *arg);
+    int (*locate)(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hashes,
+                  size_t n);
 };
 
 #endif

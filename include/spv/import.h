@@ -15,7 +15,7 @@
 #define SPV_IMPORT_LINE_MAX 4096 /* bytes of a line; ours have at most 500 */
 #define SPV_IMPORT_COLUMNS_MAX 32 /* of a csv file; ours have at most 10 */
 #define SPV_IMPORT_HOLE_MAX 8000000 /* zero headers in a row: longer than any network's chain */
-#define SPV_IMPORT_MARKS_MAX 100000 /* reorganisations that a followed file tells of */
+#define SPV_IMPORT_REORGS_MAX 100000 /* reorganisations that a followed file tells of */
 
 enum spv_import_format {
     SPV_IMPORT_AUTO, /* told by the first bytes */
@@ -56,14 +56,14 @@ SPV_API int spv_import_new(struct spv_import **out, const struct spv_params *par
 SPV_API void spv_import_free(struct spv_import *d);
 
 /* Where the next bytes go, and (*n) how many have room; never none once next returned 0. */
-SPV_API uint8_t *spv_import_room(struct spv_import *d, size_t *n);
+SPV_API uint8_t *spv_import_reserve(struct spv_import *d, size_t *n);
 /* n bytes were put there. */
-SPV_API void spv_import_got(struct spv_import *d, size_t n);
+SPV_API void spv_import_commit(struct spv_import *d, size_t n);
 /* No more will come. */
-SPV_API void spv_import_end(struct spv_import *d);
+SPV_API void spv_import_finish(struct spv_import *d);
 
 /* 1 and the next item; 0 when more bytes are needed or, after end, when all is read; or an error
- * that stays: SPV_ERR_FORM, SPV_ERR_SHORT (ends in the middle), SPV_ERR_TOO_LONG,
+ * that stays: SPV_ERR_MALFORMED, SPV_ERR_SHORT (ends in the middle), SPV_ERR_TOO_LONG,
  * SPV_ERR_MAGIC (another network's), SPV_ERR_UNSUPPORTED. */
 SPV_API int spv_import_next(struct spv_import *d, struct spv_import_item *out);
 
@@ -71,6 +71,6 @@ SPV_API int spv_import_next(struct spv_import *d, struct spv_import_item *out);
 SPV_API enum spv_import_format spv_import_format_of(const struct spv_import *d);
 /* What the error was about, for a person: "line 17: time: '12x' is not a number from 0 to
  * 4294967295". Lent. */
-SPV_API const char *spv_import_problem(const struct spv_import *d);
+SPV_API const char *spv_import_error_text(const struct spv_import *d);
 
 #endif

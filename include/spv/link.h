@@ -18,8 +18,9 @@ struct spv_reactor;
 /* A reactor on its own event base (base NULL) or on the caller's, which then is the caller's to run
  * and to free after the reactor. SPV_ERR_NOMEM, SPV_ERR_IO. */
 SPV_API int spv_reactor_new(struct spv_reactor **out, struct event_base *base);
-/* Ends what still lives on it: links say on_closed (SPV_ERR_STOPPED), dials and look-ups go without
- * a word. Timers and listeners are freed by their owners before. Not from a callback; NULL is fine.
+/* Ends what still lives on it: links say on_closed (SPV_ERR_INTERRUPTED), dials and look-ups go
+ * without a word. Timers and listeners are freed by their owners before. Not from a callback; NULL
+ * is fine.
  */
 SPV_API void spv_reactor_free(struct spv_reactor *r);
 /* Runs until spv_reactor_stop, which is for good. Returns 0; SPV_ERR_IO, or SPV_ERR_STATE from
@@ -95,7 +96,7 @@ SPV_API int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *m
  * goes out then. Exactly once when this returns 0, with peer NULL when the link is over by then. fn
  * uses the machine only (not spv_peer_send_tagged, whose tags are the link's) and calls nothing on
  * the link. Counts as one message. SPV_ERR_STATE, SPV_ERR_QUEUE_FULL, SPV_ERR_NOMEM. Any thread. */
-SPV_API int spv_link_call(struct spv_link *link,
+SPV_API int spv_link_exec(struct spv_link *link,
                           void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now),
                           void *ctx);
 
@@ -150,11 +151,11 @@ SPV_API void spv_dial_cancel(struct spv_dial *d);
 /* Looks a name up in a worker thread (getaddrinfo: the system's resolver, with its TCP fallback).
  * done comes exactly once, later, from the loop; addrs is lent for the call. */
 #define SPV_RESOLVE_MAX 64 /* addresses handed out per name */
-struct spv_lookup;
-SPV_API int spv_lookup_start(
-    struct spv_lookup **out, struct spv_reactor *r, const char *host, uint16_t port,
+struct spv_resolve;
+SPV_API int spv_resolve_start(
+    struct spv_resolve **out, struct spv_reactor *r, const char *host, uint16_t port,
     void (*done)(void *ctx, int error, const struct spv_netaddr *addrs, size_t n), void *ctx);
-SPV_API void spv_lookup_cancel(struct spv_lookup *l);
+SPV_API void spv_resolve_cancel(struct spv_resolve *l);
 
 /* Accepts connections on host:port (port 0: any free one) and hands the sockets out; each is the
  * callee's from then on. Pauses for a second when the process is out of descriptors. */
@@ -162,14 +163,14 @@ struct spv_listener;
 SPV_API int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
                              const struct spv_endpoint *endpoint,
                              void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from),
-                             void *ctx, struct spv_problem *why);
+                             void *ctx, struct spv_error_info *why);
 SPV_API uint16_t spv_listener_port(const struct spv_listener *l);
 /* At most so many inbound connections at once (0: no limit, as at first): who comes when all slots
  * are taken is closed unheard. Each socket handed out takes a slot until its owner says that it has
  * left: from on_closed, as a rule (NULL is fine: the listener may go first). */
-SPV_API void spv_listener_limit(struct spv_listener *l, unsigned slots);
-SPV_API void spv_listener_left(struct spv_listener *l);
-SPV_API unsigned spv_listener_taken(const struct spv_listener *l);
+SPV_API void spv_listener_set_max_conns(struct spv_listener *l, unsigned slots);
+SPV_API void spv_listener_conn_closed(struct spv_listener *l);
+SPV_API unsigned spv_listener_conn_count(const struct spv_listener *l);
 SPV_API void spv_listener_free(struct spv_listener *l);
 
 #endif

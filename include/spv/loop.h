@@ -27,7 +27,7 @@ struct spv_evloop_config {
 struct spv_evloop;
 
 SPV_API int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
-                           struct spv_problem *why);
+                           struct spv_error_info *why);
 /* Runs until spv_evloop_stop (returns 0) or until the store fails (returns its error). Everything
  * accepted by then is committed and flushed. */
 SPV_API int spv_evloop_run(struct spv_evloop *l);
@@ -47,7 +47,7 @@ SPV_API void spv_evloop_free(struct spv_evloop *l);
  * The reader's chain may grow and reorganise meanwhile, by whoever writes it. */
 struct spv_server_config {
     const struct spv_netid *net;
-    struct spv_reader reader;
+    struct spv_header_db reader;
     struct spv_endpoint listen;
     uint64_t services;
     /* Slots; 0: 256. An address has 1/8 of them, its group (IPv4 /24, IPv6 /64) 1/4; loopback has
@@ -60,11 +60,11 @@ struct spv_server_config {
      * if it asked so (BIP130), else by its hash. 0: the chain stays as it is. */
     uint64_t watch_us;
     /* May be NULL: the reader has another tip than before. */
-    void (*on_tip)(void *ctx, const struct spv_record *tip);
+    void (*on_tip)(void *ctx, const struct spv_chain_header *tip);
     /* May be NULL: a client came (error 0, connected true) or went. */
     void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
                       unsigned clients);
-    /* May be NULL: a connection was closed at once (SPV_ERR_SLOTS_SHARE, SPV_ERR_SLOTS_TAKEN, or
+    /* May be NULL: a connection was closed at once (SPV_ERR_CONN_SHARE, SPV_ERR_CONNS_TAKEN, or
      * an error of this system). */
     void (*on_refused)(void *ctx, const struct spv_endpoint *from, int error, unsigned clients);
     void *ctx;
@@ -76,11 +76,11 @@ struct spv_server_stats {
 };
 struct spv_server;
 SPV_API int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
-                           struct spv_problem *why);
+                           struct spv_error_info *why);
 SPV_API uint16_t spv_server_port(const struct spv_server *s);
 SPV_API int spv_server_run(struct spv_server *s);
 SPV_API void spv_server_stop(struct spv_server *s); /* any thread; async-signal-safe */
-SPV_API void spv_server_stats(const struct spv_server *s, struct spv_server_stats *out);
+SPV_API void spv_server_get_stats(const struct spv_server *s, struct spv_server_stats *out);
 /* What it runs on; lent. Others may live there, too: they are freed before the server. */
 SPV_API struct spv_reactor *spv_server_reactor(struct spv_server *s);
 SPV_API void spv_server_free(struct spv_server *s);
@@ -91,7 +91,7 @@ SPV_API void spv_server_free(struct spv_server *s);
  * is of one state of the reader's chain, which may grow meanwhile. */
 struct spv_http_config {
     const struct spv_params *params;
-    struct spv_reader reader;
+    struct spv_header_db reader;
     struct spv_endpoint listen;
     unsigned max_connections; /* 0: 64; of more, the longest idle one is closed, one that is
                                  being answered last */
@@ -109,9 +109,9 @@ struct spv_http;
 /* Runs on the reactor, whose thread all calls belong to, and is freed before it. SPV_ERR_NOMEM,
  * SPV_ERR_IO, SPV_ERR_RESOLVE. */
 SPV_API int spv_http_new(struct spv_http **out, struct spv_reactor *r,
-                         const struct spv_http_config *cfg, struct spv_problem *why);
+                         const struct spv_http_config *cfg, struct spv_error_info *why);
 SPV_API uint16_t spv_http_port(const struct spv_http *h);
-SPV_API void spv_http_stats(const struct spv_http *h, struct spv_http_stats *out);
+SPV_API void spv_http_get_stats(const struct spv_http *h, struct spv_http_stats *out);
 SPV_API void spv_http_free(struct spv_http *h);
 
 #endif

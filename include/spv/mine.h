@@ -15,7 +15,7 @@ struct spv_mine_plan {
     uint32_t n;
     uint32_t spacing; /* seconds; 0: the network's 600 */
     uint64_t seed;
-    int (*sink)(void *ctx, const struct spv_record *record);
+    int (*sink)(void *ctx, const struct spv_chain_header *record);
     void *ctx;
 };
 SPV_API int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan);

@@ -18,16 +18,16 @@
 
 struct spv_node_config {
     const struct spv_params *params;
-    struct spv_reader reader; /* zeroed: start at genesis */
+    struct spv_header_db reader; /* zeroed: start at genesis */
     const struct spv_endpoint *connect; /* only these, each a network group of its own */
     size_t n_connect;
     const struct spv_endpoint *add_peers; /* these, too */
     size_t n_add_peers;
     unsigned peers; /* outbound connections wanted; 0: 4 (or n_connect) */
     bool no_discovery; /* no DNS seeds, no gossip */
-    unsigned reach; /* SPV_REACH_*: networks that can be dialled; 0: IPv4 and IPv6 */
+    unsigned reach; /* SPV_NET_*: networks that can be dialled; 0: IPv4 and IPv6 */
     bool proxied; /* never look up a name: seeds are dialled by name, and asked for addresses */
-    const struct spv_book *book; /* what was stored; lent for the call; NULL: none */
+    const struct spv_addrman_rows *book; /* what was stored; lent for the call; NULL: none */
     bool forget_bans;
     const struct spv_u256 *min_work; /* NULL: the network's */
     bool no_checkpoints;
@@ -37,7 +37,7 @@ struct spv_node_config {
     uint32_t start_height; /* an empty reader: start at the last checkpoint at or below where that
                               is possible (spv_params_start); 0: at genesis */
     bool backfill; /* once synced, fetch what is missing below the reader's base */
-    struct spv_reader filled; /* what was filled of that so far (spv_store_fill_reader) */
+    struct spv_header_db filled; /* what was filled of that so far (spv_store_backfill_db) */
     bool indexed; /* the reader's by_hash answers for every stored header */
     struct spv_rng rng;
     uint64_t request_timeout_us; /* a getheaders to the chain peer; 0: 20 s */
@@ -53,7 +53,8 @@ enum spv_event_kind {
     SPV_EVENT_SYNCED, /* the verdict; again after each later change of it */
     SPV_EVENT_BEHIND, /* no longer synced: a better chain was heard of */
     SPV_EVENT_BANNED, /* a peer proved a lie; error says which */
-    SPV_EVENT_WHOLE, /* what was missing below the base is filled: the chain reaches genesis */
+    SPV_EVENT_BACKFILL_DONE, /* what was missing below the base is filled: the chain reaches genesis
+                              */
     SPV_EVENT_WARNING, /* text says what */
     /* There is nothing left to ask, and the chain cannot be called synced; `warning` says why, and
      * WARNINGs with the particulars came before. It needs all of this: every ready peer has
@@ -91,7 +92,7 @@ struct spv_event {
     uint64_t peer; /* 0: none */
     char address[SPV_ENDPOINT_TEXT]; /* the peer's */
     int error; /* 0 or a code */
-    struct spv_record tip;
+    struct spv_chain_header tip;
     uint32_t fork_height; /* REORG */
     uint32_t removed, added; /* REORG; PROGRESS: added */
     const char *text; /* WARNING, UNRESOLVED; static */
@@ -114,7 +115,7 @@ enum spv_effect_kind {
     SPV_EFFECT_STORE, /* apply `change` in one transaction, then call spv_node_stored */
     SPV_EFFECT_INDEX, /* build the hash index, then call spv_node_indexed */
     SPV_EFFECT_EVENT, /* tell the application */
-    SPV_EFFECT_BOOK, /* save what spv_node_book gives */
+    SPV_EFFECT_SAVE_ADDRMAN, /* save what spv_node_addrman_changes gives */
 };
 /* What the pointers in it point at is lent until the next call on the node. */
 struct spv_effect {
@@ -123,15 +124,15 @@ struct spv_effect {
     int error;
     struct spv_endpoint endpoint;
     struct spv_msg message;
-    struct spv_change change;
+    struct spv_chain_update change;
     struct spv_event event;
 };
 
 struct spv_node_stats {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     uint32_t start_height; /* the tip's height when the node started */
     uint64_t headers_added; /* accepted onto the best chain since start, or filled in below */
-    struct spv_base base; /* where the stored chain begins */
+    struct spv_chain_start base; /* where the stored chain begins */
     uint32_t filled; /* the height up to which the gap below the base is filled */
     bool starting; /* fetching the period before the checkpoint at which the chain starts */
     uint32_t
@@ -162,7 +163,7 @@ struct spv_node_stats {
 
 /* What kind of network group a peer is counted in. */
 enum spv_group_kind {
-    SPV_GROUP_NAMED, /* its own: the user named it */
+    SPV_GROUP_MANUAL, /* its own: the user named it */
     SPV_GROUP_IPV4, /* a /16 */
     SPV_GROUP_IPV6, /* a /32 */
     SPV_GROUP_ONION, /* a sixteenth of all */
@@ -211,7 +212,8 @@ SPV_API int spv_node_stored(struct spv_node *n, int error, struct spv_now now);
 SPV_API int spv_node_indexed(struct spv_node *n, int error, struct spv_now now);
 /* What is to be saved of the address book and the bans: when BOOK says so, and at the end. Lent
  * until the next call. SPV_ERR_NOMEM. */
-SPV_API int spv_node_book(struct spv_node *n, struct spv_book_changes *out, struct spv_now now);
+SPV_API int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out,
+                                     struct spv_now now);
 SPV_API int spv_node_timer(struct spv_node *n, struct spv_now now);
 SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 
@@ -223,6 +225,6 @@ SPV_API const struct spv_chain *spv_node_chain(const struct spv_node *n);
 /* The peers that are ready, at most cap of them; returns how many. */
 SPV_API size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_t cap,
                               struct spv_now now);
-SPV_API void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out);
+SPV_API void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out);
 
 #endif

@@ -29,7 +29,7 @@ struct spv_dns_seed {
 
 /* Peers to begin with when DNS says nothing. */
 struct spv_netaddr;
-struct spv_fallback {
+struct spv_fixed_seeds {
     const struct spv_netaddr *at;
     size_t n;
 };
@@ -53,7 +53,7 @@ struct spv_params {
     size_t n_checkpoints;
     struct spv_u256 min_work; /* the best chain has at least this */
     const struct spv_dns_seed *dns_seeds; /* ends with a NULL name */
-    const struct spv_fallback *fallback; /* NULL: none */
+    const struct spv_fixed_seeds *fallback; /* NULL: none */
     uint8_t challenge_hash[32]; /* signet: double SHA-256 of the challenge script; else zero */
 };
 

@@ -177,8 +177,8 @@ SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_no
  * drop us), SPV_ERR_NOMEM; a machine that has failed returns its error. */
 SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
-/* The same, with word of what becomes of it: when this returns 0, spv_peer_next_done reports the
- * tag (any number; the caller's to keep apart) exactly once; on an error it never does. */
+/* The same, with word of what becomes of it: when this returns 0, spv_peer_next_completion reports
+ * the tag (any number; the caller's to keep apart) exactly once; on an error it never does. */
 SPV_API int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
                                  struct spv_now now);
 
@@ -186,12 +186,13 @@ SPV_API int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, 
  * last byte, else why it was not sent: SPV_ERR_UNSUPPORTED for one that waited for the handshake
  * and that the negotiated version does not know, or the error that ended the machine. Tags that are
  * not pulled count as messages of the queue. */
-SPV_API int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error);
+SPV_API int spv_peer_next_completion(struct spv_peer *p, uint64_t *tag, int *error);
 
 /* Ends the machine: nothing is pending any more, and every tag not yet reported waits for
- * spv_peer_next_done, with the machine's own error if it had failed before, else with this one (not
- * negative: SPV_ERR_DISCONNECTED). Call it when the link is gone, pull, then free. Idempotent. */
-SPV_API void spv_peer_shut(struct spv_peer *p, int error);
+ * spv_peer_next_completion, with the machine's own error if it had failed before, else with this
+ * one (not negative: SPV_ERR_DISCONNECTED). Call it when the link is gone, pull, then free.
+ * Idempotent. */
+SPV_API void spv_peer_close(struct spv_peer *p, int error);
 
 /* Bytes waiting to be written, lent until the next call; 0 none. They are all that wait, or the
  * first piece of them. */
@@ -215,12 +216,12 @@ SPV_API uint64_t spv_peer_deadline(const struct spv_peer *p);
 /* True once both sides' version and verack are through. */
 SPV_API bool spv_peer_ready(const struct spv_peer *p);
 
-SPV_API void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out);
+SPV_API void spv_peer_get_stats(const struct spv_peer *p, struct spv_peer_stats *out);
 
 /* One line about a message, for logs: "headers (2000, first 0000...)". Printable ASCII whatever a
  * peer put into it, cut at cap (at least 1) with its NUL. Returns out. Any thread. */
-#define SPV_SUMMARY 512 /* room for every summary */
-SPV_API char *spv_msg_summary(char *out, size_t cap, const struct spv_msg *msg);
+#define SPV_MSG_FORMAT_MAX 512 /* room for every summary */
+SPV_API char *spv_msg_format(char *out, size_t cap, const struct spv_msg *msg);
 
 /* Bytes of memory that the machine holds: below 16 KiB two seconds after the last message, beside
  * what it knows the peer to have (8 to 22 bytes a hash, 1 MiB at most each for the newer and the

@@ -10,7 +10,7 @@
  * when none is), up to the stop hash (included), at most SPV_MAX_HEADERS. An empty locator asks for
  * the stop hash alone. Returns how many were written to out, which holds SPV_MAX_HEADERS, or
  * negative. */
-SPV_API int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
+SPV_API int spv_serve_headers(const struct spv_header_db *reader, struct spv_header *out,
                               const struct spv_msg_getheaders *request);
 
 /* Bounds what a client can make its machine of a header server hold: no message above

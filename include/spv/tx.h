@@ -52,7 +52,7 @@ struct spv_witness {
 };
 
 /* Where a walk over inputs, outputs or witnesses stands. A copy walks on its own. */
-struct spv_tx_walk {
+struct spv_tx_iter {
     const uint8_t *at;
     const uint8_t *end;
     size_t left;
@@ -61,8 +61,8 @@ struct spv_tx_walk {
 /* Reads one whole transaction, in the old form or with witness (BIP144), and checks its form: at
  * least one input and one output, flag 1, a witness that is not empty throughout, canonical
  * CompactSizes, no bytes after the end. Values and scripts are not judged. Keeps no reference to
- * out; out lends `bytes`. 0, SPV_ERR_SHORT, SPV_ERR_TRAILING, SPV_ERR_COMPACT_SIZE or SPV_ERR_FORM;
- * out is meaningless after an error. Any thread. */
+ * out; out lends `bytes`. 0, SPV_ERR_SHORT, SPV_ERR_TRAILING, SPV_ERR_COMPACT_SIZE or
+ * SPV_ERR_MALFORMED; out is meaningless after an error. Any thread. */
 SPV_API int spv_tx_parse(struct spv_tx *out, const uint8_t *bytes, size_t n);
 
 /* Double SHA-256 without marker, flag and witness. Any thread. */
@@ -81,12 +81,12 @@ SPV_API bool spv_tx_is_coinbase(const struct spv_tx *tx);
 /* Walks: begin with the first call, then take one after the other until false, which leaves *out as
  * it was. n_inputs inputs and as many witnesses (empty ones for an input, or a transaction,
  * without) and n_outputs outputs come out, in order. Any thread, each walk in one. */
-SPV_API struct spv_tx_walk spv_tx_inputs(const struct spv_tx *tx);
-SPV_API bool spv_tx_next_input(struct spv_tx_walk *walk, struct spv_tx_input *out);
-SPV_API struct spv_tx_walk spv_tx_outputs(const struct spv_tx *tx);
-SPV_API bool spv_tx_next_output(struct spv_tx_walk *walk, struct spv_tx_output *out);
-SPV_API struct spv_tx_walk spv_tx_witnesses(const struct spv_tx *tx);
-SPV_API bool spv_tx_next_witness(struct spv_tx_walk *walk, struct spv_witness *out);
+SPV_API struct spv_tx_iter spv_tx_inputs(const struct spv_tx *tx);
+SPV_API bool spv_tx_next_input(struct spv_tx_iter *walk, struct spv_tx_input *out);
+SPV_API struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx);
+SPV_API bool spv_tx_next_output(struct spv_tx_iter *walk, struct spv_tx_output *out);
+SPV_API struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx);
+SPV_API bool spv_tx_next_witness(struct spv_tx_iter *walk, struct spv_witness *out);
 /* Takes the next item off a witness, bottom of the stack first. */
 SPV_API bool spv_witness_next(struct spv_witness *witness, struct spv_bytes *out);
 

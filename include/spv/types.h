@@ -55,7 +55,7 @@ SPV_API void spv_hash256_hex(char *out, const struct spv_hash256 *hash);
 SPV_API void spv_txid_hex(char *out, const struct spv_txid *id);
 SPV_API void spv_wtxid_hex(char *out, const struct spv_wtxid *id);
 
-/* Reads exactly 64 hex digits in display order. SPV_ERR_FORM otherwise. Any thread. */
+/* Reads exactly 64 hex digits in display order. SPV_ERR_MALFORMED otherwise. Any thread. */
 SPV_API int spv_blockhash_from_hex(struct spv_blockhash *out, const char *hex);
 SPV_API int spv_txid_from_hex(struct spv_txid *out, const char *hex);
 
@@ -68,7 +68,7 @@ SPV_API int spv_u256_cmp(const struct spv_u256 *a, const struct spv_u256 *b);
 /* As 64 lower-case hex digits, most significant first (Bitcoin Core's "chainwork" form). */
 SPV_API void spv_u256_hex(char *out, const struct spv_u256 *x);
 
-/* Reads 1 to 64 hex digits, optional 0x, most significant first. SPV_ERR_FORM otherwise. */
+/* Reads 1 to 64 hex digits, optional 0x, most significant first. SPV_ERR_MALFORMED otherwise. */
 SPV_API int spv_u256_from_hex(struct spv_u256 *out, const char *hex);
 
 #endif

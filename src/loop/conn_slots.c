@@ -15,7 +15,7 @@ static size_t group_bytes(const struct spv_netaddr *addr)
     return addr->network == SPV_ADDR_IPV6 ? 8 : 0;
 }
 
-bool spv_slots_loopback(const struct spv_netaddr *addr)
+bool spv_conn_slots_loopback(const struct spv_netaddr *addr)
 {
     static const uint8_t ipv6[16] = {[15] = 1};
     if (addr->network == SPV_ADDR_IPV4)
@@ -28,8 +28,8 @@ static bool same_group(const struct spv_netaddr *a, const struct spv_netaddr *b)
     return a->network == b->network && memcmp(a->bytes, b->bytes, group_bytes(a)) == 0;
 }
 
-void spv_slots_count(struct spv_slots_count *count, const struct spv_netaddr *newcomer,
-                     const struct spv_netaddr *client)
+void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *newcomer,
+                          const struct spv_netaddr *client)
 {
     if (!same_group(newcomer, client))
         return;
@@ -43,31 +43,31 @@ static unsigned share(unsigned slots, unsigned part)
     return slots > part ? slots / part : 1;
 }
 
-bool spv_slots_share_taken(const struct spv_slots_count *count, const struct spv_netaddr *newcomer,
-                           unsigned slots)
+bool spv_conn_slots_share_taken(const struct spv_conn_slots_count *count,
+                                const struct spv_netaddr *newcomer, unsigned slots)
 {
-    if (group_bytes(newcomer) == 0 || spv_slots_loopback(newcomer))
+    if (group_bytes(newcomer) == 0 || spv_conn_slots_loopback(newcomer))
         return false;
-    return count->address >= share(slots, SPV_SLOTS_ADDRESS_SHARE) ||
-           count->group >= share(slots, SPV_SLOTS_GROUP_SHARE);
+    return count->address >= share(slots, SPV_CONN_SLOTS_ADDRESS_SHARE) ||
+           count->group >= share(slots, SPV_CONN_SLOTS_GROUP_SHARE);
 }
 
-static uint64_t silent_since(const struct spv_slot *c)
+static uint64_t silent_since(const struct spv_conn_slot *c)
 {
     return c->last_in_us > c->connected_us ? c->last_in_us : c->connected_us;
 }
 
-static size_t longest_silent_in_handshake(const struct spv_slot *clients, size_t n)
+static size_t longest_silent_in_handshake(const struct spv_conn_slot *clients, size_t n)
 {
-    size_t found = SPV_SLOTS_NONE;
+    size_t found = SPV_CONN_SLOTS_NONE;
     for (size_t i = 0; i < n; i++)
-        if (!clients[i].ready &&
-            (found == SPV_SLOTS_NONE || silent_since(&clients[i]) < silent_since(&clients[found])))
+        if (!clients[i].ready && (found == SPV_CONN_SLOTS_NONE ||
+                                  silent_since(&clients[i]) < silent_since(&clients[found])))
             found = i;
     return found;
 }
 
-static void hash_groups(struct spv_slot *clients, size_t n, const uint64_t key[2])
+static void hash_groups(struct spv_conn_slot *clients, size_t n, const uint64_t key[2])
 {
     for (size_t i = 0; i < n; i++) {
         uint8_t group[1 + 8] = {clients[i].addr.network};
@@ -78,12 +78,12 @@ static void hash_groups(struct spv_slot *clients, size_t n, const uint64_t key[2
 }
 
 /* The groups with the lowest hashes. */
-static void protect_groups(struct spv_slot *clients, size_t n)
+static void protect_groups(struct spv_conn_slot *clients, size_t n)
 {
-    struct spv_slot *last = NULL;
-    for (unsigned round = 0; round < SPV_SLOTS_KEYED_GROUPS; round++) {
-        struct spv_slot *best = NULL;
-        for (struct spv_slot *c = clients; c < clients + n; c++) {
+    struct spv_conn_slot *last = NULL;
+    for (unsigned round = 0; round < SPV_CONN_SLOTS_KEYED_GROUPS; round++) {
+        struct spv_conn_slot *best = NULL;
+        for (struct spv_conn_slot *c = clients; c < clients + n; c++) {
             if (last != NULL && c->group_hash <= last->group_hash)
                 continue;
             if (best == NULL || c->group_hash < best->group_hash ||
@@ -97,11 +97,11 @@ static void protect_groups(struct spv_slot *clients, size_t n)
     }
 }
 
-static void protect_low_pings(struct spv_slot *clients, size_t n)
+static void protect_low_pings(struct spv_conn_slot *clients, size_t n)
 {
-    for (unsigned round = 0; round < SPV_SLOTS_LOW_PINGS; round++) {
-        struct spv_slot *best = NULL;
-        for (struct spv_slot *c = clients; c < clients + n; c++)
+    for (unsigned round = 0; round < SPV_CONN_SLOTS_LOW_PINGS; round++) {
+        struct spv_conn_slot *best = NULL;
+        for (struct spv_conn_slot *c = clients; c < clients + n; c++)
             if (!c->is_protected && c->ping_us > 0 && (best == NULL || c->ping_us < best->ping_us))
                 best = c;
         if (best == NULL)
@@ -110,8 +110,8 @@ static void protect_low_pings(struct spv_slot *clients, size_t n)
     }
 }
 
-static bool is_in_older_half(const struct spv_slot *clients, size_t n,
-                             const struct spv_slot *client)
+static bool is_in_older_half(const struct spv_conn_slot *clients, size_t n,
+                             const struct spv_conn_slot *client)
 {
     size_t older = 0;
     for (size_t i = 0; i < n; i++)
@@ -119,19 +119,19 @@ static bool is_in_older_half(const struct spv_slot *clients, size_t n,
     return older < n / 2;
 }
 
-size_t spv_slots_victim(struct spv_slot *clients, size_t n, const uint64_t key[2])
+size_t spv_conn_slots_victim(struct spv_conn_slot *clients, size_t n, const uint64_t key[2])
 {
     size_t found = longest_silent_in_handshake(clients, n);
-    if (found != SPV_SLOTS_NONE)
+    if (found != SPV_CONN_SLOTS_NONE)
         return found;
     hash_groups(clients, n, key);
     protect_groups(clients, n);
     protect_low_pings(clients, n);
     for (size_t i = 0; i < n; i++)
-        if (!clients[i].is_protected &&
-            (found == SPV_SLOTS_NONE || clients[i].connected_us >= clients[found].connected_us))
+        if (!clients[i].is_protected && (found == SPV_CONN_SLOTS_NONE ||
+                                         clients[i].connected_us >= clients[found].connected_us))
             found = i;
-    if (found != SPV_SLOTS_NONE && is_in_older_half(clients, n, &clients[found]))
-        return SPV_SLOTS_NONE;
+    if (found != SPV_CONN_SLOTS_NONE && is_in_older_half(clients, n, &clients[found]))
+        return SPV_CONN_SLOTS_NONE;
     return found;
 }

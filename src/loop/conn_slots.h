@@ -11,46 +11,46 @@
 #include "spv/types.h"
 
 /* A group is an IPv4 /24 or an IPv6 /64: what one customer has at the most for little money. */
-#define SPV_SLOTS_ADDRESS_SHARE 8 /* an address has 1/8 of the slots, at least one */
-#define SPV_SLOTS_GROUP_SHARE 4 /* its group 1/4 */
+#define SPV_CONN_SLOTS_ADDRESS_SHARE 8 /* an address has 1/8 of the slots, at least one */
+#define SPV_CONN_SLOTS_GROUP_SHARE 4 /* its group 1/4 */
 
 /* Protected from eviction, as in Bitcoin Core's SelectNodeToEvict: to take all slots an attacker
  * has to be in groups that a secret key chooses, near us, and connected for long. */
-#define SPV_SLOTS_KEYED_GROUPS 4 /* the longest-connected client of each */
-#define SPV_SLOTS_LOW_PINGS 8
+#define SPV_CONN_SLOTS_KEYED_GROUPS 4 /* the longest-connected client of each */
+#define SPV_CONN_SLOTS_LOW_PINGS 8
 
-struct spv_slot {
+struct spv_conn_slot {
     struct spv_netaddr addr;
     bool ready; /* the handshake is complete */
     uint64_t connected_us;
     uint64_t last_in_us; /* when its last byte came; 0: none yet */
     uint64_t ping_us; /* its lowest; 0: not measured */
-    /* Set by spv_slots_victim. */
+    /* Set by spv_conn_slots_victim. */
     uint64_t group_hash;
     bool is_protected;
 };
 
 /* True for 127.0.0.0/8 and ::1, where an onion service's clients arrive, too: all of them look like
  * one address, so it has no share. */
-bool spv_slots_loopback(const struct spv_netaddr *addr);
+bool spv_conn_slots_loopback(const struct spv_netaddr *addr);
 
 /* Counts the clients of a newcomer's address and group: zero it, add each client. */
-struct spv_slots_count {
+struct spv_conn_slots_count {
     unsigned address, group;
 };
-void spv_slots_count(struct spv_slots_count *count, const struct spv_netaddr *newcomer,
-                     const struct spv_netaddr *client);
+void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *newcomer,
+                          const struct spv_netaddr *client);
 /* Has the newcomer's address or group had its share of so many slots? */
-bool spv_slots_share_taken(const struct spv_slots_count *count, const struct spv_netaddr *newcomer,
-                           unsigned slots);
+bool spv_conn_slots_share_taken(const struct spv_conn_slots_count *count,
+                                const struct spv_netaddr *newcomer, unsigned slots);
 
-#define SPV_SLOTS_NONE SIZE_MAX
+#define SPV_CONN_SLOTS_NONE SIZE_MAX
 
 /* The client that is evicted for a newcomer: of those that have not finished the handshake the
  * longest silent, else the last to have connected that is not protected. Protected are the
- * longest-connected client in each of SPV_SLOTS_KEYED_GROUPS groups, the SPV_SLOTS_LOW_PINGS lowest
- * pings of the others, and of all clients the half that has been connected longer. Its index, or
- * SPV_SLOTS_NONE when all are protected. */
-size_t spv_slots_victim(struct spv_slot *clients, size_t n, const uint64_t key[2]);
+ * longest-connected client in each of SPV_CONN_SLOTS_KEYED_GROUPS groups, the
+ * SPV_CONN_SLOTS_LOW_PINGS lowest pings of the others, and of all clients the half that has been
+ * connected longer. Its index, or SPV_CONN_SLOTS_NONE when all are protected. */
+size_t spv_conn_slots_victim(struct spv_conn_slot *clients, size_t n, const uint64_t key[2]);
 
 #endif

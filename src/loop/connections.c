@@ -11,18 +11,18 @@
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 
-static struct spv_slot *find(const struct spv_evloop *l, uint64_t id)
+static struct spv_loop_conn *find(const struct spv_evloop *l, uint64_t id)
 {
-    for (struct spv_slot *s = l->slots; s != NULL; s = s->next) {
+    for (struct spv_loop_conn *s = l->slots; s != NULL; s = s->next) {
         if (s->id == id && !s->dropped)
             return s;
     }
     return NULL;
 }
 
-static void free_slot(struct spv_slot *slot)
+static void free_slot(struct spv_loop_conn *slot)
 {
-    struct spv_slot **at = &slot->loop->slots;
+    struct spv_loop_conn **at = &slot->loop->slots;
     while (*at != slot)
         at = &(*at)->next;
     *at = slot->next;
@@ -30,7 +30,7 @@ static void free_slot(struct spv_slot *slot)
 }
 
 /* The connection is over; frees the slot. The node's answer, or 0 when it is not asked. */
-static int end_slot(struct spv_slot *slot, int error)
+static int end_slot(struct spv_loop_conn *slot, int error)
 {
     struct spv_evloop *l = slot->loop;
     const uint64_t id = slot->id;
@@ -41,35 +41,35 @@ static int end_slot(struct spv_slot *slot, int error)
 
 static void on_ready(struct spv_link *link, void *ctx)
 {
-    struct spv_slot *slot = ctx;
+    struct spv_loop_conn *slot = ctx;
     struct spv_evloop *l = slot->loop;
     slot->ready = true;
     if (slot->dropped || l->stopping)
         return;
     struct spv_peer_stats info;
     spv_link_stats(link, &info);
-    spv_evloop_after(l, spv_node_connected(l->node, slot->id, &info, spv_system_now()));
+    spv_evloop_process_effects(l, spv_node_connected(l->node, slot->id, &info, spv_system_now()));
 }
 
 static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
 {
-    const struct spv_slot *slot = ctx;
+    const struct spv_loop_conn *slot = ctx;
     struct spv_evloop *l = slot->loop;
     (void)link;
     if (!slot->ready || slot->dropped || l->stopping) /* the handshake is the machine's business */
         return;
-    spv_evloop_after(l, spv_node_recv(l->node, slot->id, msg, spv_system_now()));
+    spv_evloop_process_effects(l, spv_node_recv(l->node, slot->id, msg, spv_system_now()));
 }
 
 static void on_closed(struct spv_link *link, int error, void *ctx)
 {
-    struct spv_slot *slot = ctx;
+    struct spv_loop_conn *slot = ctx;
     struct spv_evloop *l = slot->loop;
     (void)link;
-    spv_evloop_after(l, end_slot(slot, error));
+    spv_evloop_process_effects(l, end_slot(slot, error));
 }
 
-static int attach(struct spv_slot *slot, int fd)
+static int attach(struct spv_loop_conn *slot, int fd)
 {
     struct spv_evloop *l = slot->loop;
     struct spv_peer_config cfg = {
@@ -92,17 +92,17 @@ static int attach(struct spv_slot *slot, int fd)
 
 static void on_dialled(void *ctx, int fd, int error)
 {
-    struct spv_slot *slot = ctx;
+    struct spv_loop_conn *slot = ctx;
     struct spv_evloop *l = slot->loop;
     slot->dial = NULL;
     int rc = error < 0 ? error : attach(slot, fd);
     if (rc < 0)
-        spv_evloop_after(l, end_slot(slot, rc));
+        spv_evloop_process_effects(l, end_slot(slot, rc));
 }
 
 static int begin_slot(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
 {
-    struct spv_slot *slot = calloc(1, sizeof *slot);
+    struct spv_loop_conn *slot = calloc(1, sizeof *slot);
     if (slot == NULL)
         return SPV_ERR_NOMEM;
     slot->loop = l;
@@ -121,19 +121,19 @@ static int begin_slot(struct spv_evloop *l, uint64_t id, const struct spv_endpoi
     return 0;
 }
 
-void spv_peers_connect(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
+void spv_connections_connect(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
 {
     int rc = begin_slot(l, id, endpoint);
     if (rc < 0) {
         rc = spv_node_closed(l->node, id, rc, spv_system_now());
         if (rc < 0)
-            spv_evloop_after(l, rc);
+            spv_evloop_process_effects(l, rc);
     }
 }
 
-void spv_peers_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg)
+void spv_connections_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg)
 {
-    const struct spv_slot *slot = find(l, id);
+    const struct spv_loop_conn *slot = find(l, id);
     if (slot == NULL || slot->link == NULL)
         return; /* gone meanwhile: the node will hear, or has said so itself */
     int rc = spv_link_send(slot->link, msg);
@@ -142,9 +142,9 @@ void spv_peers_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg
         spv_link_close(slot->link, rc);
 }
 
-void spv_peers_drop(struct spv_evloop *l, uint64_t id, int error)
+void spv_connections_drop(struct spv_evloop *l, uint64_t id, int error)
 {
-    struct spv_slot *slot = find(l, id);
+    struct spv_loop_conn *slot = find(l, id);
     if (slot == NULL)
         return;
     slot->dropped = true;
@@ -156,9 +156,9 @@ void spv_peers_drop(struct spv_evloop *l, uint64_t id, int error)
     }
 }
 
-static void free_query(struct spv_query *query)
+static void free_query(struct spv_loop_dns *query)
 {
-    struct spv_query **at = &query->loop->queries;
+    struct spv_loop_dns **at = &query->loop->queries;
     while (*at != query)
         at = &(*at)->next;
     *at = query->next;
@@ -167,22 +167,24 @@ static void free_query(struct spv_query *query)
 
 static void on_resolved(void *ctx, int error, const struct spv_netaddr *addrs, size_t n)
 {
-    struct spv_query *query = ctx;
+    struct spv_loop_dns *query = ctx;
     struct spv_evloop *l = query->loop;
     const struct spv_endpoint endpoint = query->endpoint;
     free_query(query);
-    spv_evloop_after(l, spv_node_resolved(l->node, &endpoint, error, addrs, n, spv_system_now()));
+    spv_evloop_process_effects(
+        l, spv_node_resolved(l->node, &endpoint, error, addrs, n, spv_system_now()));
 }
 
 static int begin_query(struct spv_evloop *l, const struct spv_endpoint *endpoint)
 {
-    struct spv_query *query = calloc(1, sizeof *query);
+    struct spv_loop_dns *query = calloc(1, sizeof *query);
     if (query == NULL)
         return SPV_ERR_NOMEM;
     query->loop = l;
     query->endpoint = *endpoint;
     const uint16_t port = endpoint->port != 0 ? endpoint->port : l->cfg.node.params->net.port;
-    int rc = spv_lookup_start(&query->lookup, l->reactor, endpoint->host, port, on_resolved, query);
+    int rc =
+        spv_resolve_start(&query->lookup, l->reactor, endpoint->host, port, on_resolved, query);
     if (rc < 0) {
         free(query);
         return rc;
@@ -192,34 +194,34 @@ static int begin_query(struct spv_evloop *l, const struct spv_endpoint *endpoint
     return 0;
 }
 
-void spv_peers_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint)
+void spv_connections_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint)
 {
     const struct spv_endpoint wanted = *endpoint; /* lent until the next call on the node */
     int rc = begin_query(l, &wanted);
     if (rc < 0) {
         rc = spv_node_resolved(l->node, &wanted, rc, NULL, 0, spv_system_now());
         if (rc < 0)
-            spv_evloop_after(l, rc);
+            spv_evloop_process_effects(l, rc);
     }
 }
 
-void spv_peers_end(struct spv_evloop *l)
+void spv_connections_end(struct spv_evloop *l)
 {
     l->stopping = true;
-    for (struct spv_query *query = l->queries; query != NULL;) {
-        struct spv_query *next = query->next;
-        spv_lookup_cancel(query->lookup);
+    for (struct spv_loop_dns *query = l->queries; query != NULL;) {
+        struct spv_loop_dns *next = query->next;
+        spv_resolve_cancel(query->lookup);
         free(query);
         query = next;
     }
     l->queries = NULL;
-    for (struct spv_slot *slot = l->slots; slot != NULL;) {
-        struct spv_slot *next = slot->next;
+    for (struct spv_loop_conn *slot = l->slots; slot != NULL;) {
+        struct spv_loop_conn *next = slot->next;
         if (slot->dial != NULL) {
             spv_dial_cancel(slot->dial);
             free_slot(slot);
         }
         slot = next;
     }
-    spv_reactor_evict(l->reactor); /* links say on_closed, which frees their slots */
+    spv_reactor_close_handles(l->reactor); /* links say on_closed, which frees their slots */
 }

@@ -26,24 +26,24 @@ static void fail(struct spv_evloop *l, int error)
 
 static int save_book(struct spv_evloop *l)
 {
-    struct spv_book_changes changes;
+    struct spv_addrman_changes changes;
     if (l->no_book)
         return 0;
-    const int rc = spv_node_book(l->node, &changes, spv_system_now());
+    const int rc = spv_node_addrman_changes(l->node, &changes, spv_system_now());
     if (rc < 0)
         return rc;
     if (!changes.all && !changes.n_changed && !changes.n_removed && !changes.bans_changed)
         return 0;
-    return spv_store_book_save(l->cfg.store, &changes);
+    return spv_store_addrman_save(l->cfg.store, &changes);
 }
 
 /* Fails with the store's error. */
-static int store(struct spv_evloop *l, const struct spv_change *change)
+static int store(struct spv_evloop *l, const struct spv_chain_update *change)
 {
     int rc;
     if (l->synced)
         return spv_store_apply(l->cfg.store, change);
-    rc = spv_store_gather(l->cfg.store, change);
+    rc = spv_store_apply_deferred(l->cfg.store, change);
     if (rc == 0 && !l->commit_due) {
         l->commit_due = true;
         spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
@@ -77,16 +77,16 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
     int rc;
     switch (effect->kind) {
     case SPV_EFFECT_CONNECT:
-        spv_peers_connect(l, effect->peer, &effect->endpoint);
+        spv_connections_connect(l, effect->peer, &effect->endpoint);
         return 0;
     case SPV_EFFECT_RESOLVE:
-        spv_peers_resolve(l, &effect->endpoint);
+        spv_connections_resolve(l, &effect->endpoint);
         return 0;
     case SPV_EFFECT_SEND:
-        spv_peers_send(l, effect->peer, &effect->message);
+        spv_connections_send(l, effect->peer, &effect->message);
         return 0;
     case SPV_EFFECT_CLOSE:
-        spv_peers_drop(l, effect->peer, effect->error);
+        spv_connections_drop(l, effect->peer, effect->error);
         return 0;
     case SPV_EFFECT_STORE:
         rc = store(l, &effect->change);
@@ -94,7 +94,7 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_INDEX:
         rc = spv_store_build_index(l->cfg.store);
         return spv_node_indexed(l->node, rc, spv_system_now());
-    case SPV_EFFECT_BOOK:
+    case SPV_EFFECT_SAVE_ADDRMAN:
         return save_book(l);
     case SPV_EFFECT_EVENT:
         rc = take_event(l, &effect->event);
@@ -105,7 +105,7 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
     return 0;
 }
 
-void spv_evloop_after(struct spv_evloop *l, int rc)
+void spv_evloop_process_effects(struct spv_evloop *l, int rc)
 {
     if (l->stopping)
         return;
@@ -130,7 +130,7 @@ static void on_timer(void *ctx)
         l->looked_us = now.mono_us;
         spv_timer_set(l->timer, now.mono_us);
     } else {
-        spv_evloop_after(l, spv_node_timer(l->node, now));
+        spv_evloop_process_effects(l, spv_node_timer(l->node, now));
     }
 }
 
@@ -141,7 +141,7 @@ static void on_tick(void *ctx)
     spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
 }
 
-static int problem(struct spv_problem *why, int code, const struct spv_evloop_config *cfg)
+static int problem(struct spv_error_info *why, int code, const struct spv_evloop_config *cfg)
 {
     if (why == NULL)
         return code;
@@ -161,7 +161,7 @@ static int problem(struct spv_problem *why, int code, const struct spv_evloop_co
         return code;
     }
     /* The node reads the last stored headers when it starts; the store knows best what failed. */
-    if (spv_err_class(code) == SPV_CLASS_LOCAL && code != SPV_ERR_NOMEM && code != SPV_ERR_IO)
+    if (spv_err_class_of(code) == SPV_CLASS_LOCAL && code != SPV_ERR_NOMEM && code != SPV_ERR_IO)
         (void)snprintf(why->text, sizeof why->text,
                        "cannot continue from %s: %s; move the file away and sync again",
                        spv_store_path(cfg->store), spv_strerror(code));
@@ -177,7 +177,7 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
     l->cfg.proxy = NULL; /* it was lent */
     l->cfg.node.proxied = true;
     if (l->cfg.node.reach == 0)
-        l->cfg.node.reach = SPV_REACH_IPV4 | SPV_REACH_IPV6 | SPV_REACH_ONION;
+        l->cfg.node.reach = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION;
     if (l->cfg.connect_timeout_us == 0)
         l->cfg.connect_timeout_us = PROXY_TIMEOUT;
 }
@@ -185,20 +185,20 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
 /* The book is a convenience: where it cannot be read or mended, the node goes on without one. */
 static int new_node(struct spv_evloop *l)
 {
-    struct spv_book book;
-    int rc = spv_store_book_load(l->cfg.store, &book);
+    struct spv_addrman_rows book;
+    int rc = spv_store_addrman_load(l->cfg.store, &book);
     if (rc == SPV_ERR_NOMEM)
         return rc;
     l->no_book = rc < 0;
     l->cfg.node.book = &book; /* empty after a failure */
     rc = spv_node_new(&l->node, &l->cfg.node, spv_system_now());
     l->cfg.node.book = NULL;
-    spv_store_book_free(&book);
+    spv_store_addrman_free(&book);
     return rc;
 }
 
 int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
-                   struct spv_problem *why)
+                   struct spv_error_info *why)
 {
     int rc = SPV_ERR_INVALID;
     if (cfg->store == NULL || cfg->node.params == NULL)
@@ -208,8 +208,8 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     if (l == NULL)
         goto err0;
     l->cfg = *cfg;
-    l->cfg.node.reader = spv_store_reader(cfg->store);
-    l->cfg.node.filled = spv_store_fill_reader(cfg->store);
+    l->cfg.node.reader = spv_store_header_db(cfg->store);
+    l->cfg.node.filled = spv_store_backfill_db(cfg->store);
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
     if (cfg->proxy != NULL)
@@ -251,11 +251,11 @@ int spv_evloop_run(struct spv_evloop *l)
         return SPV_ERR_STATE; /* it runs once */
     if (l->cfg.on_tick != NULL && l->cfg.tick_us != 0)
         spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
-    spv_evloop_after(l, 0);
+    spv_evloop_process_effects(l, 0);
     int rc = spv_reactor_run(l->reactor);
     if (rc < 0)
         fail(l, rc);
-    spv_peers_end(l);
+    spv_connections_end(l);
     if (l->error == 0 && (rc = save_book(l)) < 0)
         fail(l, rc);
     rc = spv_store_flush(l->cfg.store);
@@ -269,14 +269,14 @@ void spv_evloop_stop(struct spv_evloop *l)
 
 void spv_evloop_stats(const struct spv_evloop *l, struct spv_node_stats *out)
 {
-    spv_node_stats(l->node, out);
+    spv_node_get_stats(l->node, out);
 }
 
 size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, uint64_t *ids,
                         size_t cap)
 {
     size_t n = 0;
-    for (const struct spv_slot *s = l->slots; s != NULL && n < cap; s = s->next) {
+    for (const struct spv_loop_conn *s = l->slots; s != NULL && n < cap; s = s->next) {
         if (!s->ready || s->dropped)
             continue;
         spv_link_stats(s->link, &out[n]);
@@ -292,7 +292,7 @@ size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *o
     const size_t n = spv_node_peers(l->node, out, cap, spv_system_now());
     size_t alive = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct spv_slot *s = l->slots;
+        const struct spv_loop_conn *s = l->slots;
         while (s != NULL && (s->id != out[i].id || !s->ready || s->dropped))
             s = s->next;
         if (s == NULL) /* the loop is over */
@@ -309,7 +309,7 @@ void spv_evloop_free(struct spv_evloop *l)
 {
     if (l == NULL)
         return;
-    spv_peers_end(l);
+    spv_connections_end(l);
     spv_node_free(l->node);
     spv_timer_free(l->commit);
     spv_timer_free(l->tick);

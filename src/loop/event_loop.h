@@ -6,8 +6,8 @@
 #include "spv/loop.h"
 
 /* One peer id: first a dial, then a link. */
-struct spv_slot {
-    struct spv_slot *next;
+struct spv_loop_conn {
+    struct spv_loop_conn *next;
     struct spv_evloop *loop;
     uint64_t id;
     struct spv_dial *dial; /* NULL once it has ended */
@@ -16,10 +16,10 @@ struct spv_slot {
     bool dropped; /* the node has closed it: it hears no more of this id */
 };
 
-struct spv_query { /* a name being looked up */
-    struct spv_query *next;
+struct spv_loop_dns { /* a name being looked up */
+    struct spv_loop_dns *next;
     struct spv_evloop *loop;
-    struct spv_lookup *lookup;
+    struct spv_resolve *lookup;
     struct spv_endpoint endpoint;
 };
 
@@ -33,8 +33,9 @@ struct spv_evloop {
     struct spv_timer *commit; /* of what the store has gathered */
     bool commit_due; /* it is armed */
     bool synced; /* as the node last said */
-    struct spv_slot *slots; /* at most SPV_NODE_MAX_PEERS and those still closing: a list will do */
-    struct spv_query *queries;
+    struct spv_loop_conn
+        *slots; /* at most SPV_NODE_MAX_PEERS and those still closing: a list will do */
+    struct spv_loop_dns *queries;
     struct spv_self_nonces nonces;
     uint64_t looked_us; /* deadlines up to here have waited until the sockets had their turn */
     bool no_book; /* the store has none that can be read: nothing is saved */
@@ -43,14 +44,15 @@ struct spv_evloop {
 };
 
 /* evloop.c: the node took an input and said rc; carries out what it wants done now. */
-void spv_evloop_after(struct spv_evloop *l, int rc);
+void spv_evloop_process_effects(struct spv_evloop *l, int rc);
 
 /* peers.c. A failure to begin is told to the node. */
-void spv_peers_connect(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint);
-void spv_peers_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg);
-void spv_peers_drop(struct spv_evloop *l, uint64_t id, int error);
+void spv_connections_connect(struct spv_evloop *l, uint64_t id,
+                             const struct spv_endpoint *endpoint);
+void spv_connections_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg);
+void spv_connections_drop(struct spv_evloop *l, uint64_t id, int error);
 /* Ends every dial, link and look-up; the node hears nothing of it. */
-void spv_peers_end(struct spv_evloop *l);
-void spv_peers_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint);
+void spv_connections_end(struct spv_evloop *l);
+void spv_connections_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint);
 
 #endif

@@ -39,7 +39,7 @@ enum stage { /* in the order in which they make room */
 struct connection {
     struct connection *prev, *next;
     struct spv_http *http;
-    struct spv_carrier *carrier;
+    struct spv_stream *carrier;
     int fd; /* the carrier's */
     struct spv_netaddr from; /* network 0: unknown */
     enum stage stage;
@@ -60,7 +60,7 @@ struct spv_http {
     struct spv_timer *turn; /* of those that have more */
     struct connection *first;
     unsigned n;
-    struct spv_http_limit limit;
+    struct spv_rate_limit limit;
     struct spv_http_stats stats;
 };
 
@@ -216,7 +216,7 @@ static void answer(struct connection *c, const struct spv_http_request *req)
     struct spv_http *h = c->http;
     struct spv_rest_reply r;
     const unsigned wait =
-        c->from.network != 0 ? spv_http_limit_take(&h->limit, &c->from, now_us()) : 0;
+        c->from.network != 0 ? spv_rate_limit_take(&h->limit, &c->from, now_us()) : 0;
     h->stats.requests++;
     if (wait > 0) {
         h->stats.limited++;
@@ -269,7 +269,7 @@ static void on_readable(void *ctx)
 {
     struct connection *c = ctx;
     struct spv_reactor *r = c->http->reactor;
-    spv_inbox_enter(r->inbox);
+    spv_task_queue_set_loop_thread(r->inbox);
     size_t room = SPV_SCRATCH;
     if (c->stage != LINGERING)
         room = SPV_HTTP_MAX_HEAD > c->in.len ? SPV_HTTP_MAX_HEAD - c->in.len : 0;
@@ -292,7 +292,7 @@ static void on_readable(void *ctx)
 static void on_writable(void *ctx)
 {
     struct connection *c = ctx;
-    spv_inbox_enter(c->http->reactor->inbox);
+    spv_task_queue_set_loop_thread(c->http->reactor->inbox);
     if (c->stage == REPLYING)
         push(c);
 }
@@ -310,9 +310,8 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     socklen_t len = sizeof sa;
     if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
         (void)spv_sock_to_netaddr(&c->from, (const struct sockaddr *)&sa);
-    const struct spv_carrier up = {
-        .on_readable = on_readable, .on_writable = on_writable, .ctx = c};
-    if (spv_carrier_socket(&c->carrier, h->reactor, fd, &up) < 0)
+    const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = c};
+    if (spv_stream_new_socket(&c->carrier, h->reactor, fd, &up) < 0)
         goto err1;
     c->http = h;
     c->fd = fd;
@@ -338,7 +337,7 @@ err0:
 /* ---- life ---- */
 
 int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_http_config *cfg,
-                 struct spv_problem *why)
+                 struct spv_error_info *why)
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_http *h = calloc(1, sizeof *h);
@@ -350,7 +349,7 @@ int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_
         h->cfg.max_connections = MAX_CONNECTIONS;
     if (h->cfg.request_timeout_us == 0)
         h->cfg.request_timeout_us = REQUEST_US;
-    spv_http_limit_init(&h->limit, cfg->rate, cfg->rate * BURST_SECONDS);
+    spv_rate_limit_init(&h->limit, cfg->rate, cfg->rate * BURST_SECONDS);
     rc = spv_timer_new(&h->sweep, r, on_sweep, h);
     if (rc < 0)
         goto err1;
@@ -384,7 +383,7 @@ uint16_t spv_http_port(const struct spv_http *h)
     return spv_listener_port(h->listener);
 }
 
-void spv_http_stats(const struct spv_http *h, struct spv_http_stats *out)
+void spv_http_get_stats(const struct spv_http *h, struct spv_http_stats *out)
 {
     *out = h->stats;
     out->open = h->n;
@@ -401,6 +400,6 @@ void spv_http_free(struct spv_http *h)
     }
     spv_timer_free(h->turn);
     spv_timer_free(h->sweep);
-    spv_http_limit_free(&h->limit);
+    spv_rate_limit_free(&h->limit);
     free(h);
 }

@@ -126,9 +126,9 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
 
 /* The last headers up to the reader's tip, when that is another than before: how many, 0, or
  * negative. */
-static int read_news(struct spv_server *s, struct spv_record *tip, struct spv_header *out)
+static int read_news(struct spv_server *s, struct spv_chain_header *tip, struct spv_header *out)
 {
-    const struct spv_reader *r = &s->cfg.reader;
+    const struct spv_header_db *r = &s->cfg.reader;
     int rc = r->hold != NULL ? r->hold(r->ctx) : 0;
     if (rc < 0)
         return rc;
@@ -169,14 +169,14 @@ static void on_watch(void *ctx)
 {
     struct spv_server *s = ctx;
     struct spv_header headers[ANNOUNCED];
-    struct spv_record tip;
+    struct spv_chain_header tip;
     const int n = read_news(s, &tip, headers);
     if (n > 0) {
         struct news news = {headers, (size_t)n};
         s->tip = tip.hash;
         for (const struct client *c = s->clients; c != NULL; c = c->next)
             if (c->ready)
-                (void)spv_link_call(c->link, announce, &news);
+                (void)spv_link_exec(c->link, announce, &news);
         if (s->cfg.on_tip != NULL)
             s->cfg.on_tip(s->cfg.ctx, &tip);
     }
@@ -200,43 +200,44 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 /* 0: the newcomer may come in when a slot is free. */
 static int check_share(const struct spv_server *s, const struct spv_netaddr *newcomer)
 {
-    struct spv_slots_count count = {0};
+    struct spv_conn_slots_count count = {0};
     for (const struct client *c = s->clients; c != NULL; c = c->next)
         if (!c->evicted)
-            spv_slots_count(&count, newcomer, &c->addr);
-    return spv_slots_share_taken(&count, newcomer, s->cfg.max_clients) ? SPV_ERR_SLOTS_SHARE : 0;
+            spv_conn_slots_count(&count, newcomer, &c->addr);
+    return spv_conn_slots_share_taken(&count, newcomer, s->cfg.max_clients) ? SPV_ERR_CONN_SHARE
+                                                                            : 0;
 }
 
-static struct spv_slot slot_of(const struct client *c)
+static struct spv_conn_slot slot_of(const struct client *c)
 {
     struct spv_peer_stats stats;
     spv_link_stats(c->link, &stats);
-    return (struct spv_slot){.addr = c->addr,
-                             .ready = stats.ready,
-                             .connected_us = stats.connected_us,
-                             .last_in_us = stats.last_in_us,
-                             .ping_us = stats.rtt_min_us};
+    return (struct spv_conn_slot){.addr = c->addr,
+                                  .ready = stats.ready,
+                                  .connected_us = stats.connected_us,
+                                  .last_in_us = stats.last_in_us,
+                                  .ping_us = stats.rtt_min_us};
 }
 
 /* Closes the client that has the least claim to its slot. */
 static int evict_one(struct spv_server *s)
 {
-    struct spv_slot *slots = calloc(s->stats.clients, sizeof *slots);
+    struct spv_conn_slot *slots = calloc(s->stats.clients, sizeof *slots);
     size_t n = 0;
     if (slots == NULL)
         return SPV_ERR_NOMEM;
     for (const struct client *c = s->clients; c != NULL; c = c->next)
         if (!c->evicted)
             slots[n++] = slot_of(c);
-    size_t victim = spv_slots_victim(slots, n, s->slots_key);
+    size_t victim = spv_conn_slots_victim(slots, n, s->slots_key);
     free(slots);
-    if (victim == SPV_SLOTS_NONE)
-        return SPV_ERR_SLOTS_TAKEN;
+    if (victim == SPV_CONN_SLOTS_NONE)
+        return SPV_ERR_CONNS_TAKEN;
     struct client *c = s->clients;
     while (c != NULL && (c->evicted || victim-- > 0))
         c = c->next;
     if (c == NULL)
-        return SPV_ERR_SLOTS_TAKEN;
+        return SPV_ERR_CONNS_TAKEN;
     c->evicted = true;
     s->n_evicted++;
     s->stats.evicted++;
@@ -276,7 +277,7 @@ static int let_in(struct spv_server *s, int fd)
         .remote = remote,
     };
     spv_serve_limits(&cfg);
-    struct spv_record tip;
+    struct spv_chain_header tip;
     if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
         cfg.height = (int32_t)tip.height;
     const struct spv_link_callbacks callbacks = {
@@ -310,7 +311,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
  * handshake. */
 static int begin_timers(struct spv_server *s)
 {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     int rc = spv_timer_new(&s->turn, s->reactor, on_turn, s);
     if (rc < 0)
         return rc;
@@ -328,7 +329,7 @@ static int begin_timers(struct spv_server *s)
 }
 
 int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
-                   struct spv_problem *why)
+                   struct spv_error_info *why)
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_server *s = calloc(1, sizeof *s);
@@ -399,7 +400,7 @@ void spv_server_stop(struct spv_server *s)
     spv_reactor_stop(s->reactor);
 }
 
-void spv_server_stats(const struct spv_server *s, struct spv_server_stats *out)
+void spv_server_get_stats(const struct spv_server *s, struct spv_server_stats *out)
 {
     *out = s->stats;
 }

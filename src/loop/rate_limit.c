@@ -8,12 +8,12 @@
 
 #define FIRST_BUCKETS 16
 
-void spv_http_limit_init(struct spv_http_limit *l, unsigned rate, unsigned burst)
+void spv_rate_limit_init(struct spv_rate_limit *l, unsigned rate, unsigned burst)
 {
-    *l = (struct spv_http_limit){.rate = rate, .burst = burst > 0 ? burst : 1};
+    *l = (struct spv_rate_limit){.rate = rate, .burst = burst > 0 ? burst : 1};
 }
 
-void spv_http_limit_free(struct spv_http_limit *l)
+void spv_rate_limit_free(struct spv_rate_limit *l)
 {
     free(l->buckets);
     l->buckets = NULL;
@@ -29,7 +29,7 @@ static void make_key(uint8_t key[16], const struct spv_netaddr *from)
 }
 
 /* Room for one more, at the end: a new place, or that of the longest silent. */
-static struct spv_http_bucket *make_room(struct spv_http_limit *l)
+static struct spv_http_bucket *make_room(struct spv_rate_limit *l)
 {
     if (l->n == l->cap && l->cap < SPV_HTTP_ADDRESSES) {
         const size_t cap = l->cap == 0 ? FIRST_BUCKETS : l->cap * 2;
@@ -48,7 +48,7 @@ static struct spv_http_bucket *make_room(struct spv_http_limit *l)
     return oldest;
 }
 
-static struct spv_http_bucket *find(struct spv_http_limit *l, const uint8_t key[16])
+static struct spv_http_bucket *find(struct spv_rate_limit *l, const uint8_t key[16])
 {
     for (size_t i = 0; i < l->n; i++) {
         if (memcmp(l->buckets[i].key, key, 16) != 0)
@@ -64,7 +64,7 @@ static struct spv_http_bucket *find(struct spv_http_limit *l, const uint8_t key[
     return NULL;
 }
 
-unsigned spv_http_limit_take(struct spv_http_limit *l, const struct spv_netaddr *from,
+unsigned spv_rate_limit_take(struct spv_rate_limit *l, const struct spv_netaddr *from,
                              uint64_t now_us)
 {
     uint8_t key[16];

@@ -16,7 +16,7 @@ struct spv_http_bucket {
     double tokens;
 };
 
-struct spv_http_limit {
+struct spv_rate_limit {
     struct spv_http_bucket *buckets;
     size_t n, cap;
     double rate; /* tokens a second; 0: no limit */
@@ -24,10 +24,10 @@ struct spv_http_limit {
 };
 
 /* rate 0: nothing is limited or remembered. */
-void spv_http_limit_init(struct spv_http_limit *l, unsigned rate, unsigned burst);
-void spv_http_limit_free(struct spv_http_limit *l);
+void spv_rate_limit_init(struct spv_rate_limit *l, unsigned rate, unsigned burst);
+void spv_rate_limit_free(struct spv_rate_limit *l);
 /* Takes a token of this address. 0 when there was one, else in how many seconds there will be. */
-unsigned spv_http_limit_take(struct spv_http_limit *l, const struct spv_netaddr *from,
+unsigned spv_rate_limit_take(struct spv_rate_limit *l, const struct spv_netaddr *from,
                              uint64_t now_us);
 
 #endif

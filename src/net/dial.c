@@ -29,9 +29,9 @@ struct attempt {
 };
 
 struct spv_dial {
-    struct spv_resident resident; /* first */
-    struct spv_lookup *lookup; /* NULL when not looking up */
-    struct spv_talk *talk; /* NULL without a proxy */
+    struct spv_handle handle; /* first */
+    struct spv_resolve *lookup; /* NULL when not looking up */
+    struct spv_socks5_conn *conn; /* NULL without a proxy */
     bool talking;
     struct spv_timer *deadline;
     struct spv_timer *stagger;
@@ -63,10 +63,10 @@ static void drop_attempts(struct spv_dial *d)
 
 static void release(struct spv_dial *d)
 {
-    spv_reactor_leave(&d->resident);
+    spv_handle_unregister(&d->handle);
     drop_attempts(d);
-    spv_lookup_cancel(d->lookup);
-    spv_talk_free(d->talk);
+    spv_resolve_cancel(d->lookup);
+    spv_socks5_conn_free(d->conn);
     spv_timer_free(d->stagger);
     spv_timer_free(d->deadline);
     free(d);
@@ -76,8 +76,9 @@ static void finish(struct spv_dial *d, int fd, int error)
 {
     void (*done)(void *, int, int) = d->done;
     void *ctx = d->ctx;
-    const enum spv_err_class whose = spv_err_class(error);
-    if (d->talk != NULL && !d->talking && (whose == SPV_CLASS_GONE || whose == SPV_CLASS_SLOW))
+    const enum spv_err_class whose = spv_err_class_of(error);
+    if (d->conn != NULL && !d->talking &&
+        (whose == SPV_CLASS_CONNECTION || whose == SPV_CLASS_TIMEOUT))
         error = SPV_ERR_PROXY;
     release(d);
     done(ctx, fd, error);
@@ -128,7 +129,7 @@ static void try_next(struct spv_dial *d);
 static void on_talked(void *ctx, int error)
 {
     struct spv_dial *d = ctx;
-    finish(d, error < 0 ? -1 : spv_talk_take(d->talk), error);
+    finish(d, error < 0 ? -1 : spv_socks5_conn_release_fd(d->conn), error);
 }
 
 /* The proxy is there: nobody else is needed. */
@@ -137,7 +138,7 @@ static void begin_talk(struct spv_dial *d, int fd)
     drop_attempts(d);
     spv_timer_set(d->stagger, SPV_NEVER);
     d->talking = true;
-    int rc = spv_talk_begin(d->talk, fd);
+    int rc = spv_socks5_conn_start(d->conn, fd);
     if (rc < 0)
         finish(d, -1, rc);
 }
@@ -147,7 +148,7 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
     struct attempt *a = ctx;
     struct spv_dial *d = a->dial;
     (void)what;
-    spv_inbox_enter(d->resident.reactor->inbox);
+    spv_task_queue_set_loop_thread(d->handle.reactor->inbox);
     int error = outcome(fd);
     if (error < 0) {
         remember(d, error);
@@ -156,7 +157,7 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     a->fd = -1; /* somebody else's from here on */
-    if (d->talk == NULL)
+    if (d->conn == NULL)
         finish(d, fd, 0);
     else
         begin_talk(d, fd);
@@ -182,7 +183,7 @@ static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv
     }
     rc = SPV_ERR_NOMEM;
     *a = (struct attempt){.dial = d, .fd = fd};
-    a->event = event_new(d->resident.reactor->base, fd, EV_WRITE, on_outcome, a);
+    a->event = event_new(d->handle.reactor->base, fd, EV_WRITE, on_outcome, a);
     if (a->event == NULL)
         goto err1;
     if (event_add(a->event, NULL) != 0)
@@ -252,15 +253,15 @@ static void on_deadline(void *ctx)
     finish(d, -1, d->lookup != NULL ? SPV_ERR_RESOLVE : SPV_ERR_CONNECT_TIMEOUT);
 }
 
-static void evict(struct spv_resident *resident)
+static void evict(struct spv_handle *handle)
 {
-    release((struct spv_dial *)resident);
+    release((struct spv_dial *)handle);
 }
 
 /* endpoint is what is connected to: the proxy where there is one (talk is then the dial's, also on
  * failure). */
 static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_endpoint *endpoint,
-                 struct spv_talk *talk, uint64_t timeout_us,
+                 struct spv_socks5_conn *conn, uint64_t timeout_us,
                  void (*done)(void *ctx, int fd, int error), void *ctx)
 {
     int rc = SPV_ERR_NOMEM;
@@ -268,7 +269,7 @@ static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_
     if (d == NULL)
         goto err0;
     d->endpoint = *endpoint;
-    d->talk = talk;
+    d->conn = conn;
     d->done = done;
     d->ctx = ctx;
     rc = spv_timer_new(&d->deadline, r, on_deadline, d);
@@ -277,20 +278,20 @@ static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_
     rc = spv_timer_new(&d->stagger, r, on_stagger, d);
     if (rc < 0)
         goto err2;
-    rc = spv_reactor_settle(r, &d->resident, evict);
+    rc = spv_handle_register(r, &d->handle, evict);
     if (rc < 0)
         goto err3;
-    rc = spv_lookup_start(&d->lookup, r, d->endpoint.host, d->endpoint.port, on_lookup, d);
+    rc = spv_resolve_start(&d->lookup, r, d->endpoint.host, d->endpoint.port, on_lookup, d);
     if (rc < 0)
         goto err4;
-    if (talk != NULL)
-        spv_talk_tell(talk, on_talked, d);
+    if (conn != NULL)
+        spv_socks5_conn_set_callback(conn, on_talked, d);
     spv_timer_set(d->deadline,
                   spv_system_now().mono_us + (timeout_us != 0 ? timeout_us : DEFAULT_TIMEOUT));
     *out = d;
     return 0;
 err4:
-    spv_reactor_leave(&d->resident);
+    spv_handle_unregister(&d->handle);
 err3:
     spv_timer_free(d->stagger);
 err2:
@@ -298,7 +299,7 @@ err2:
 err1:
     free(d);
 err0:
-    spv_talk_free(talk);
+    spv_socks5_conn_free(conn);
     return rc;
 }
 
@@ -313,9 +314,9 @@ int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
                          const struct spv_proxy *proxy, const struct spv_endpoint *endpoint,
                          uint64_t timeout_us, void (*done)(void *ctx, int fd, int error), void *ctx)
 {
-    struct spv_talk *talk;
-    int rc = spv_talk_new(&talk, r, proxy, endpoint);
-    return rc < 0 ? rc : start(out, r, &proxy->endpoint, talk, timeout_us, done, ctx);
+    struct spv_socks5_conn *conn;
+    int rc = spv_socks5_conn_new(&conn, r, proxy, endpoint);
+    return rc < 0 ? rc : start(out, r, &proxy->endpoint, conn, timeout_us, done, ctx);
 }
 
 void spv_dial_cancel(struct spv_dial *d)

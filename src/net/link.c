@@ -46,8 +46,8 @@ static void call_later(struct spv_link *l)
 static void finish(struct spv_link *l)
 {
     l->state = SPV_LINK_DONE;
-    l->carrier->ops->want_read(l->carrier, false);
-    l->carrier->ops->want_write(l->carrier, false);
+    l->stream->ops->want_read(l->stream, false);
+    l->stream->ops->want_write(l->stream, false);
     spv_timer_set(l->timer, SPV_NEVER);
     call_later(l);
 }
@@ -60,9 +60,9 @@ static void push(struct spv_link *l)
     const uint8_t *bytes;
     size_t n;
     while (!l->write_dead && (n = spv_peer_pending(l->peer, &bytes)) > 0) {
-        ssize_t took = l->carrier->ops->write(l->carrier, bytes, n);
+        ssize_t took = l->stream->ops->write(l->stream, bytes, n);
         if (took == 0) {
-            l->carrier->ops->want_write(l->carrier, true);
+            l->stream->ops->want_write(l->stream, true);
             return;
         }
         if (took < 0) {
@@ -74,22 +74,22 @@ static void push(struct spv_link *l)
         if (l->promised > 0)
             call_later(l);
     }
-    l->carrier->ops->want_write(l->carrier, false);
+    l->stream->ops->want_write(l->stream, false);
 }
 
 /* Are queued bytes worth waiting for? A peer that is slow or gone won't take them. */
 static bool worth_flushing(int error)
 {
-    switch (spv_err_class(error)) {
+    switch (spv_err_class_of(error)) {
     case SPV_CLASS_NONE:
-    case SPV_CLASS_LYING:
+    case SPV_CLASS_MISBEHAVING:
     case SPV_CLASS_PEER:
     case SPV_CLASS_LOCAL:
     case SPV_CLASS_CALLER:
         return true;
-    case SPV_CLASS_GONE:
+    case SPV_CLASS_CONNECTION:
         return error == SPV_ERR_DISCONNECTED; /* our own wish: what was sent before goes first */
-    case SPV_CLASS_SLOW:
+    case SPV_CLASS_TIMEOUT:
         return false;
     }
     return false;
@@ -101,8 +101,8 @@ static void begin_close(struct spv_link *l, int error)
         return;
     l->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
     l->state = SPV_LINK_FLUSHING;
-    spv_link_shut_door(l);
-    l->carrier->ops->want_read(l->carrier, false);
+    spv_link_mailbox_close(l);
+    l->stream->ops->want_read(l->stream, false);
     push(l);
     if (l->write_dead || pending(l) == 0 || !worth_flushing(error)) {
         finish(l);
@@ -122,14 +122,14 @@ static void tell_ready(struct spv_link *l)
     if (l->state != SPV_LINK_OPEN || l->ready || !spv_peer_ready(l->peer))
         return;
     l->ready = true;
-    spv_link_publish(l);
+    spv_link_update_stats(l);
     if (l->callbacks.on_ready != NULL)
         l->callbacks.on_ready(l, l->callbacks.ctx);
 }
 
 static bool reading(const struct spv_link *l)
 {
-    return l->state == SPV_LINK_OPEN && !spv_reactor_stopped(l->resident.reactor);
+    return l->state == SPV_LINK_OPEN && !spv_reactor_stopped(l->handle.reactor);
 }
 
 static void hand_out(struct spv_link *l)
@@ -150,10 +150,10 @@ static void hand_out(struct spv_link *l)
 /* Reads at most budget bytes, or until the carrier has no more. */
 static void pull(struct spv_link *l, size_t budget)
 {
-    uint8_t *scratch = l->resident.reactor->scratch;
+    uint8_t *scratch = l->handle.reactor->scratch;
     while (reading(l) && !l->read_stopped && budget > 0) {
         size_t want = budget < l->piece ? budget : l->piece;
-        ssize_t got = l->carrier->ops->read(l->carrier, scratch, want);
+        ssize_t got = l->stream->ops->read(l->stream, scratch, want);
         if (got < 0)
             begin_close(l, got == SPV_ERR_CLOSED && l->write_dead ? SPV_ERR_RESET : (int)got);
         if (got <= 0)
@@ -173,51 +173,52 @@ static void pull(struct spv_link *l, size_t budget)
 
 static size_t readable_bytes(const struct spv_link *l)
 {
-    return l->carrier->ops->readable(l->carrier);
+    return l->stream->ops->readable(l->stream);
 }
 
 /* Tells the senders whose messages have gone, or could not. Those that are sent meanwhile have
  * their own turn. */
 static void keep_promises(struct spv_link *l)
 {
-    struct spv_promise *promise;
+    struct spv_link_completion *completion;
     int error;
-    for (size_t n = l->promised; n > 0 && (promise = spv_promise_next(l->peer, &error)); n--) {
+    for (size_t n = l->promised; n > 0 && (completion = spv_link_completion_next(l->peer, &error));
+         n--) {
         l->promised--;
-        spv_promise_tell(promise, error);
+        spv_link_completion_fire(completion, error);
     }
-    while ((promise = l->refused) != NULL) {
-        l->refused = promise->next;
-        spv_promise_tell(promise, promise->error);
+    while ((completion = l->refused) != NULL) {
+        l->refused = completion->next;
+        spv_link_completion_fire(completion, completion->error);
     }
 }
 
-void spv_link_rest(struct spv_link *l)
+void spv_link_end_of_event(struct spv_link *l)
 {
-    spv_link_collect(l);
-    spv_link_publish(l);
+    spv_link_exec_queued(l);
+    spv_link_update_stats(l);
     keep_promises(l);
 }
 
 static void on_readable(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_inbox_enter(l->inbox);
+    spv_task_queue_set_loop_thread(l->inbox);
     pull(l, READ_BUDGET);
-    spv_link_rest(l);
+    spv_link_end_of_event(l);
 }
 
 static void on_writable(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_inbox_enter(l->inbox);
+    spv_task_queue_set_loop_thread(l->inbox);
     if (l->state == SPV_LINK_DONE)
         return;
     push(l);
     if (l->state == SPV_LINK_FLUSHING && (l->write_dead || pending(l) == 0))
         finish(l);
     arm(l);
-    spv_link_rest(l);
+    spv_link_end_of_event(l);
 }
 
 /* Reads what waits, then judges. */
@@ -245,40 +246,40 @@ static void strike(struct spv_link *l)
 static void on_timer(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_inbox_enter(l->inbox);
+    spv_task_queue_set_loop_thread(l->inbox);
     if (l->state == SPV_LINK_FLUSHING)
         finish(l);
     else
         strike(l);
-    spv_link_rest(l);
+    spv_link_end_of_event(l);
 }
 
 /* Tells all others that it won't be. */
 static void break_promises(struct spv_link *l)
 {
     l->unsent = spv_peer_queued(l->peer);
-    spv_peer_shut(l->peer, l->error);
+    spv_peer_close(l->peer, l->error);
     keep_promises(l); /* all of them now: nothing is sent on a link that is done */
-    struct spv_letter *letter;
-    while ((letter = spv_letters_take(&l->backlog)) != NULL)
-        spv_letter_return(letter, l->error, spv_system_now());
+    struct spv_link_cmd *cmd;
+    while ((cmd = spv_link_cmd_pop(&l->backlog)) != NULL)
+        spv_link_cmd_fail(cmd, l->error, spv_system_now());
 }
 
 static void deliver(struct spv_link *l)
 {
     l->state = SPV_LINK_DONE;
-    spv_link_shut_door(l);
-    spv_link_publish(l);
+    spv_link_mailbox_close(l);
+    spv_link_update_stats(l);
     break_promises(l);
     if (l->callbacks.on_closed != NULL)
         l->callbacks.on_closed(l, l->error, l->callbacks.ctx);
-    spv_reactor_leave(&l->resident);
+    spv_handle_unregister(&l->handle);
     spv_timer_free(l->timer);
     event_free(l->later);
-    l->carrier->ops->free(l->carrier);
+    l->stream->ops->free(l->stream);
     spv_peer_free(l->peer);
     l->peer = NULL;
-    spv_link_tell_gone(l);
+    spv_link_signal_closed(l);
     spv_link_unref(l);
 }
 
@@ -287,7 +288,7 @@ static void on_later(evutil_socket_t fd, short what, void *ctx)
     struct spv_link *l = ctx;
     (void)fd;
     (void)what;
-    spv_inbox_enter(l->inbox);
+    spv_task_queue_set_loop_thread(l->inbox);
     if (l->state == SPV_LINK_DONE) {
         deliver(l);
         return;
@@ -301,64 +302,64 @@ static void on_later(evutil_socket_t fd, short what, void *ctx)
         pull(l, readable_bytes(l));
         begin_close(l, SPV_ERR_RESET); /* which comes back here */
     }
-    spv_link_rest(l);
+    spv_link_end_of_event(l);
 }
 
-static void evict(struct spv_resident *resident)
+static void evict(struct spv_handle *handle)
 {
-    struct spv_link *l = (struct spv_link *)resident;
-    spv_link_collect(l);
+    struct spv_link *l = (struct spv_link *)handle;
+    spv_link_exec_queued(l);
     if (l->state == SPV_LINK_OPEN)
-        l->error = SPV_ERR_STOPPED;
+        l->error = SPV_ERR_INTERRUPTED;
     deliver(l);
 }
 
 /* Room again only when bytes go, or answers come: until then the letter waits. Told at once is what
  * would never fit. */
-static bool must_wait(const struct spv_link *l, const struct spv_letter *letter, int rc)
+static bool must_wait(const struct spv_link *l, const struct spv_link_cmd *cmd, int rc)
 {
     if (rc != SPV_ERR_QUEUE_FULL)
         return false;
-    return !spv_peer_ready(l->peer) || pending(l) > 0 || letter->command == SPV_CMD_GETHEADERS ||
-           letter->command == SPV_CMD_GETDATA;
+    return !spv_peer_ready(l->peer) || pending(l) > 0 || cmd->command == SPV_CMD_GETHEADERS ||
+           cmd->command == SPV_CMD_GETDATA;
 }
 
 /* A letter that the machine did not take: its sender is told from the loop, like all others. */
-static void refuse(struct spv_link *l, struct spv_promise *promise, int error)
+static void refuse(struct spv_link *l, struct spv_link_completion *completion, int error)
 {
-    if (promise == NULL)
+    if (completion == NULL)
         return;
-    promise->error = error;
-    promise->next = l->refused;
-    l->refused = promise;
+    completion->error = error;
+    completion->next = l->refused;
+    l->refused = completion;
     call_later(l);
 }
 
-void spv_link_collect(struct spv_link *l)
+void spv_link_exec_queued(struct spv_link *l)
 {
     bool knocked = atomic_load_explicit(&l->door.knocked, memory_order_acquire);
     if (l->state != SPV_LINK_OPEN || (!knocked && l->backlog.head == NULL))
         return;
     struct spv_arena arena = {0};
-    int close_error = spv_link_open_door(l);
+    int close_error = spv_link_mailbox_take(l);
     size_t n = 0;
     size_t bytes = 0;
     while (l->backlog.head != NULL) {
-        const struct spv_letter *first = l->backlog.head;
-        int rc = spv_letter_send(first, l->peer, &arena, spv_system_now());
+        const struct spv_link_cmd *first = l->backlog.head;
+        int rc = spv_link_cmd_exec(first, l->peer, &arena, spv_system_now());
         if (must_wait(l, first, rc))
             break;
-        struct spv_letter *letter = spv_letters_take(&l->backlog);
+        struct spv_link_cmd *cmd = spv_link_cmd_pop(&l->backlog);
         n++;
-        bytes += spv_letter_size(letter);
+        bytes += spv_link_cmd_size(cmd);
         if (rc < 0)
-            refuse(l, letter->promise, rc);
-        else if (letter->promise != NULL)
+            refuse(l, cmd->completion, rc);
+        else if (cmd->completion != NULL)
             l->promised++;
-        spv_letter_free(letter);
+        spv_link_cmd_free(cmd);
     }
     spv_arena_free(&arena);
-    spv_link_letters_gone(l, n, bytes);
+    spv_link_mailbox_release(l, n, bytes);
     if (n > 0) {
         push(l);
         arm(l);
@@ -367,60 +368,61 @@ void spv_link_collect(struct spv_link *l)
         begin_close(l, close_error);
 }
 
-int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
+                       struct spv_link_completion *completion)
 {
-    spv_link_collect(l); /* what came before goes before */
+    spv_link_exec_queued(l); /* what came before goes before */
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
-    int rc = spv_promise_send(promise, l->peer, msg, spv_system_now());
+    int rc = spv_link_completion_send(completion, l->peer, msg, spv_system_now());
     if (rc < 0)
         return rc;
-    if (promise != NULL)
+    if (completion != NULL)
         l->promised++;
     push(l);
     arm(l);
-    spv_link_publish(l);
+    spv_link_update_stats(l);
     return 0;
 }
 
-int spv_link_call_here(struct spv_link *l,
+int spv_link_exec_here(struct spv_link *l,
                        void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
 {
-    spv_link_collect(l);
+    spv_link_exec_queued(l);
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
     fn(ctx, l->peer, spv_system_now());
     push(l);
     arm(l);
-    spv_link_publish(l);
+    spv_link_update_stats(l);
     return 0;
 }
 
 void spv_link_close_here(struct spv_link *l, int error)
 {
-    spv_link_collect(l);
+    spv_link_exec_queued(l);
     begin_close(l, error);
 }
 
 int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
                           void (*done)(void *ctx, int error), void *ctx)
 {
-    spv_link_collect(l);
+    spv_link_exec_queued(l);
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
-    struct spv_promise *promise = spv_promise_new(done, ctx);
-    if (promise == NULL)
+    struct spv_link_completion *completion = spv_link_completion_new(done, ctx);
+    if (completion == NULL)
         return SPV_ERR_NOMEM;
-    const uint64_t tag = (uint64_t)(uintptr_t)promise;
+    const uint64_t tag = (uint64_t)(uintptr_t)completion;
     int rc = spv_peer_send_headers(l->peer, frame, &tag, spv_system_now());
     if (rc < 0) {
-        free(promise);
+        free(completion);
         return rc;
     }
     l->promised++;
     push(l);
     arm(l);
-    spv_link_publish(l);
+    spv_link_update_stats(l);
     return 0;
 }
 
@@ -430,7 +432,7 @@ void spv_link_read_stop(struct spv_link *l)
         return;
     l->read_stopped = true;
     l->read_resumed = false;
-    l->carrier->ops->want_read(l->carrier, false);
+    l->stream->ops->want_read(l->stream, false);
 }
 
 void spv_link_read_start(struct spv_link *l)
@@ -439,7 +441,7 @@ void spv_link_read_start(struct spv_link *l)
         return;
     l->read_stopped = false;
     l->read_resumed = true;
-    l->carrier->ops->want_read(l->carrier, true);
+    l->stream->ops->want_read(l->stream, true);
     call_later(l);
 }
 
@@ -462,8 +464,8 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
     socklen_t len = sizeof sa;
     (void)getpeername(fd, (struct sockaddr *)&sa, &len);
     spv_sock_to_endpoint(&l->endpoint, (const struct sockaddr *)&sa);
-    l->inbox = spv_inbox_ref(r->inbox);
-    rc = spv_link_door_init(l);
+    l->inbox = spv_task_queue_ref(r->inbox);
+    rc = spv_link_mailbox_init(l);
     if (rc < 0)
         goto err1;
     struct spv_peer_config own = *cfg;
@@ -479,7 +481,7 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
     rc = spv_timer_new(&l->timer, r, on_timer, l);
     if (rc < 0)
         goto err4;
-    rc = spv_reactor_settle(r, &l->resident, evict);
+    rc = spv_handle_register(r, &l->handle, evict);
     if (rc < 0)
         goto err5;
     *out = l;
@@ -491,9 +493,9 @@ err4:
 err3:
     spv_peer_free(l->peer);
 err2:
-    spv_link_door_end(l);
+    spv_link_mailbox_destroy(l);
 err1:
-    spv_inbox_unref(l->inbox);
+    spv_task_queue_unref(l->inbox);
     free(l);
 err0:
     return rc;
@@ -502,7 +504,7 @@ err0:
 /* Undoes new_link. */
 static void drop_link(struct spv_link *l)
 {
-    spv_reactor_leave(&l->resident);
+    spv_handle_unregister(&l->handle);
     spv_timer_free(l->timer);
     event_free(l->later);
     spv_peer_free(l->peer);
@@ -514,7 +516,7 @@ static void begin(struct spv_link *l)
 {
     push(l);
     arm(l);
-    spv_link_publish(l);
+    spv_link_update_stats(l);
 }
 
 int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
@@ -525,9 +527,8 @@ int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
     int rc = new_link(&l, r, cfg, dir, callbacks, fd);
     if (rc < 0)
         goto err0;
-    const struct spv_carrier up = {
-        .on_readable = on_readable, .on_writable = on_writable, .ctx = l};
-    rc = spv_carrier_socket(&l->carrier, r, fd, &up);
+    const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = l};
+    rc = spv_stream_new_socket(&l->stream, r, fd, &up);
     if (rc < 0)
         goto err1;
     begin(l);
@@ -551,9 +552,8 @@ int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
     rc = new_link(&l, r, cfg, dir, callbacks, bufferevent_getfd(bev));
     if (rc < 0)
         goto err0;
-    const struct spv_carrier up = {
-        .on_readable = on_readable, .on_writable = on_writable, .ctx = l};
-    rc = spv_carrier_bufferevent(&l->carrier, bev, &up);
+    const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = l};
+    rc = spv_stream_new_bufferevent(&l->stream, bev, &up);
     if (rc < 0)
         goto err1;
     begin(l);

@@ -17,10 +17,10 @@ enum spv_link_state {
 };
 
 /* The part that other threads reach; all but the atomics is guarded by lock. */
-struct spv_link_door {
+struct spv_link_mailbox {
     pthread_mutex_t lock;
     pthread_cond_t gone_now;
-    struct spv_letters letters; /* not yet seen by the reactor's thread */
+    struct spv_link_cmd_queue cmds; /* not yet seen by the reactor's thread */
     size_t n_letters; /* these and the backlog */
     size_t letter_bytes;
     bool shut; /* no more letters */
@@ -29,39 +29,40 @@ struct spv_link_door {
     bool posted; /* post lies in the reactor's inbox, and holds a reference */
     bool gone; /* the final callback has run */
     struct spv_peer_stats stats; /* as of the last wake-up */
-    struct spv_post post;
+    struct spv_task post;
     atomic_bool knocked; /* something is new in here: saves the lock when not */
     atomic_uint refs;
 };
 
 struct spv_link {
-    struct spv_resident resident; /* first */
+    struct spv_handle handle; /* first */
     struct spv_peer *peer;
-    struct spv_carrier *carrier;
+    struct spv_stream *stream;
     enum spv_link_state state;
     int error; /* why it closed */
     bool ready; /* on_ready was called */
     bool write_dead; /* the carrier takes no more */
     bool read_stopped; /* by spv_link_read_stop */
     bool read_resumed; /* what the machine holds is handed out next */
-    struct spv_letters backlog; /* letters that the machine had no room for yet */
+    struct spv_link_cmd_queue backlog; /* letters that the machine had no room for yet */
     size_t promised; /* tags that the machine has not reported yet */
-    struct spv_promise *refused; /* promises of letters that the machine did not take */
+    struct spv_link_completion *refused; /* promises of letters that the machine did not take */
     size_t piece; /* bytes of one read */
     size_t unsent; /* bytes that were still pending in the end */
     struct event *later; /* carries what must not happen inside a user's call */
     struct spv_timer *timer;
     struct spv_link_callbacks callbacks;
     struct spv_endpoint endpoint; /* never changes */
-    struct spv_inbox *inbox;
-    struct spv_link_door door;
+    struct spv_task_queue *inbox;
+    struct spv_link_mailbox door;
 };
 
 /* link.c, reactor's thread. */
 /* Bytes queued that the carrier has not taken yet. */
 size_t spv_link_pending(const struct spv_link *link);
 /* Sends; a promise, if any, is the link's when this succeeds. */
-int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise);
+int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
+                       struct spv_link_completion *completion);
 /* Sends a finished headers message without a copy: spv_peer_send_headers, with done as of
  * spv_link_send_tracked. */
 struct spv_shared_frame;
@@ -72,27 +73,27 @@ int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
  * so that a link stays stopped for a short while only, or while the peer does not read. */
 void spv_link_read_stop(struct spv_link *l);
 void spv_link_read_start(struct spv_link *l);
-int spv_link_call_here(struct spv_link *l,
+int spv_link_exec_here(struct spv_link *l,
                        void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx);
 void spv_link_close_here(struct spv_link *l, int error);
 /* What came through the door is given to the machine as far as it has room, and the wish to close
  * fulfilled. */
-void spv_link_collect(struct spv_link *l);
+void spv_link_exec_queued(struct spv_link *l);
 /* The end of every wake-up: collects, publishes, keeps promises. Only directly from the loop. */
-void spv_link_rest(struct spv_link *l);
+void spv_link_end_of_event(struct spv_link *l);
 
 /* face.c */
-int spv_link_door_init(struct spv_link *l); /* one reference: the reactor's */
-void spv_link_door_end(struct spv_link *l);
+int spv_link_mailbox_init(struct spv_link *l); /* one reference: the reactor's */
+void spv_link_mailbox_destroy(struct spv_link *l);
 /* The statistics of this moment, for other threads. */
-void spv_link_publish(struct spv_link *l);
+void spv_link_update_stats(struct spv_link *l);
 /* Takes the new letters into the backlog; the error to close with, or 0. */
-int spv_link_open_door(struct spv_link *l);
+int spv_link_mailbox_take(struct spv_link *l);
 /* That many letters have left the backlog. */
-void spv_link_letters_gone(struct spv_link *l, size_t n, size_t bytes);
+void spv_link_mailbox_release(struct spv_link *l, size_t n, size_t bytes);
 /* No more letters; those that wait go to the backlog. */
-void spv_link_shut_door(struct spv_link *l);
+void spv_link_mailbox_close(struct spv_link *l);
 /* The final callback has run. */
-void spv_link_tell_gone(struct spv_link *l);
+void spv_link_signal_closed(struct spv_link *l);
 
 #endif

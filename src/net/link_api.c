@@ -17,11 +17,11 @@
 #define MAX_LETTERS 10000 /* ours: messages a link that wait for the reactor's thread */
 #define MAX_LETTER_BYTES (4u << 20) /* ours: holds one message of the largest size */
 
-static void on_post(struct spv_post *post);
+static void on_post(struct spv_task *post);
 
-int spv_link_door_init(struct spv_link *l)
+int spv_link_mailbox_init(struct spv_link *l)
 {
-    struct spv_link_door *d = &l->door;
+    struct spv_link_mailbox *d = &l->door;
     if (pthread_mutex_init(&d->lock, NULL) != 0)
         return SPV_ERR_NOMEM;
     if (pthread_cond_init(&d->gone_now, NULL) != 0) {
@@ -34,7 +34,7 @@ int spv_link_door_init(struct spv_link *l)
     return 0;
 }
 
-void spv_link_door_end(struct spv_link *l)
+void spv_link_mailbox_destroy(struct spv_link *l)
 {
     (void)pthread_cond_destroy(&l->door.gone_now);
     (void)pthread_mutex_destroy(&l->door.lock);
@@ -50,32 +50,32 @@ void spv_link_unref(struct spv_link *link)
 {
     if (link == NULL || atomic_fetch_sub_explicit(&link->door.refs, 1, memory_order_acq_rel) != 1)
         return;
-    spv_link_door_end(link);
-    spv_inbox_unref(link->inbox);
+    spv_link_mailbox_destroy(link);
+    spv_task_queue_unref(link->inbox);
     free(link);
 }
 
-void spv_link_publish(struct spv_link *l)
+void spv_link_update_stats(struct spv_link *l)
 {
     (void)pthread_mutex_lock(&l->door.lock);
-    spv_peer_stats(l->peer, &l->door.stats);
+    spv_peer_get_stats(l->peer, &l->door.stats);
     (void)pthread_mutex_unlock(&l->door.lock);
 }
 
-int spv_link_open_door(struct spv_link *l)
+int spv_link_mailbox_take(struct spv_link *l)
 {
-    struct spv_link_door *d = &l->door;
-    struct spv_letter *letter;
+    struct spv_link_mailbox *d = &l->door;
+    struct spv_link_cmd *cmd;
     (void)pthread_mutex_lock(&d->lock);
-    while ((letter = spv_letters_take(&d->letters)) != NULL)
-        spv_letters_put(&l->backlog, letter);
+    while ((cmd = spv_link_cmd_pop(&d->cmds)) != NULL)
+        spv_link_cmd_push(&l->backlog, cmd);
     int error = d->close_wanted ? d->close_error : 0;
     atomic_store_explicit(&d->knocked, false, memory_order_relaxed);
     (void)pthread_mutex_unlock(&d->lock);
     return error;
 }
 
-void spv_link_letters_gone(struct spv_link *l, size_t n, size_t bytes)
+void spv_link_mailbox_release(struct spv_link *l, size_t n, size_t bytes)
 {
     (void)pthread_mutex_lock(&l->door.lock);
     l->door.n_letters -= n;
@@ -83,15 +83,15 @@ void spv_link_letters_gone(struct spv_link *l, size_t n, size_t bytes)
     (void)pthread_mutex_unlock(&l->door.lock);
 }
 
-void spv_link_shut_door(struct spv_link *l)
+void spv_link_mailbox_close(struct spv_link *l)
 {
     (void)pthread_mutex_lock(&l->door.lock);
     l->door.shut = true;
     (void)pthread_mutex_unlock(&l->door.lock);
-    (void)spv_link_open_door(l);
+    (void)spv_link_mailbox_take(l);
 }
 
-void spv_link_tell_gone(struct spv_link *l)
+void spv_link_signal_closed(struct spv_link *l)
 {
     (void)pthread_mutex_lock(&l->door.lock);
     l->door.gone = true;
@@ -99,21 +99,21 @@ void spv_link_tell_gone(struct spv_link *l)
     (void)pthread_mutex_unlock(&l->door.lock);
 }
 
-static void on_post(struct spv_post *post)
+static void on_post(struct spv_task *post)
 {
     struct spv_link *l = (void *)((char *)post - offsetof(struct spv_link, door.post));
     (void)pthread_mutex_lock(&l->door.lock);
     l->door.posted = false;
     (void)pthread_mutex_unlock(&l->door.lock);
     if (!l->door.gone)
-        spv_link_rest(l);
+        spv_link_end_of_event(l);
     spv_link_unref(l);
 }
 
 /* Call with the lock held, which it gives back. */
 static void knock(struct spv_link *l)
 {
-    struct spv_link_door *d = &l->door;
+    struct spv_link_mailbox *d = &l->door;
     bool post = !d->posted;
     d->posted = true;
     atomic_store_explicit(&d->knocked, true, memory_order_release);
@@ -121,15 +121,15 @@ static void knock(struct spv_link *l)
         (void)spv_link_ref(l);
     (void)pthread_mutex_unlock(&d->lock);
     /* Refused: the reactor has gone meanwhile and told everybody. */
-    if (post && !spv_inbox_put(l->inbox, &d->post))
+    if (post && !spv_task_queue_push(l->inbox, &d->post))
         spv_link_unref(l);
 }
 
 /* The letter is the door's when this succeeds. */
-static int leave(struct spv_link *l, struct spv_letter *letter)
+static int leave(struct spv_link *l, struct spv_link_cmd *cmd)
 {
-    struct spv_link_door *d = &l->door;
-    const size_t size = spv_letter_size(letter);
+    struct spv_link_mailbox *d = &l->door;
+    const size_t size = spv_link_cmd_size(cmd);
     int rc = 0;
     (void)pthread_mutex_lock(&d->lock);
     if (d->shut || d->close_wanted)
@@ -140,30 +140,32 @@ static int leave(struct spv_link *l, struct spv_letter *letter)
         (void)pthread_mutex_unlock(&d->lock);
         return rc;
     }
-    spv_letters_put(&d->letters, letter);
+    spv_link_cmd_push(&d->cmds, cmd);
     d->n_letters++;
     d->letter_bytes += size;
     knock(l);
     return 0;
 }
 
-static int leave_message(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+static int leave_message(struct spv_link *l, const struct spv_msg *msg,
+                         struct spv_link_completion *completion)
 {
-    struct spv_letter *letter;
-    int rc = spv_letter_write(&letter, msg);
+    struct spv_link_cmd *cmd;
+    int rc = spv_link_cmd_encode(&cmd, msg);
     if (rc < 0)
         return rc;
-    letter->promise = promise;
-    rc = leave(l, letter);
+    cmd->completion = completion;
+    rc = leave(l, cmd);
     if (rc < 0)
-        spv_letter_free(letter);
+        spv_link_cmd_free(cmd);
     return rc;
 }
 
-static int do_send(struct spv_link *l, const struct spv_msg *msg, struct spv_promise *promise)
+static int do_send(struct spv_link *l, const struct spv_msg *msg,
+                   struct spv_link_completion *completion)
 {
-    return spv_inbox_here(l->inbox) ? spv_link_send_here(l, msg, promise)
-                                    : leave_message(l, msg, promise);
+    return spv_task_queue_on_loop_thread(l->inbox) ? spv_link_send_here(l, msg, completion)
+                                                   : leave_message(l, msg, completion);
 }
 
 int spv_link_send(struct spv_link *link, const struct spv_msg *msg)
@@ -174,27 +176,27 @@ int spv_link_send(struct spv_link *link, const struct spv_msg *msg)
 int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *msg,
                           void (*done)(void *ctx, int error), void *ctx)
 {
-    struct spv_promise *promise = spv_promise_new(done, ctx);
-    if (promise == NULL)
+    struct spv_link_completion *completion = spv_link_completion_new(done, ctx);
+    if (completion == NULL)
         return SPV_ERR_NOMEM;
-    int rc = do_send(link, msg, promise);
+    int rc = do_send(link, msg, completion);
     if (rc < 0)
-        free(promise);
+        free(completion);
     return rc;
 }
 
-int spv_link_call(struct spv_link *link,
+int spv_link_exec(struct spv_link *link,
                   void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
 {
-    if (spv_inbox_here(link->inbox))
-        return spv_link_call_here(link, fn, ctx);
-    struct spv_letter *letter;
-    int rc = spv_letter_call(&letter, fn, ctx);
+    if (spv_task_queue_on_loop_thread(link->inbox))
+        return spv_link_exec_here(link, fn, ctx);
+    struct spv_link_cmd *cmd;
+    int rc = spv_link_cmd_new_run(&cmd, fn, ctx);
     if (rc < 0)
         return rc;
-    rc = leave(link, letter);
+    rc = leave(link, cmd);
     if (rc < 0)
-        spv_letter_free(letter);
+        spv_link_cmd_free(cmd);
     return rc;
 }
 
@@ -220,15 +222,15 @@ static void push_and_free(void *ctx, struct spv_peer *peer, struct spv_now now)
 int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item, uint64_t fee_rate)
 {
     struct inventory inv = {.item = *item, .fee_rate = fee_rate};
-    if (spv_inbox_here(link->inbox)) {
-        int rc = spv_link_call(link, push_inventory, &inv);
+    if (spv_task_queue_on_loop_thread(link->inbox)) {
+        int rc = spv_link_exec(link, push_inventory, &inv);
         return rc < 0 ? rc : inv.result;
     }
     struct inventory *copy = malloc(sizeof *copy);
     if (copy == NULL)
         return SPV_ERR_NOMEM;
     *copy = inv;
-    int rc = spv_link_call(link, push_and_free, copy);
+    int rc = spv_link_exec(link, push_and_free, copy);
     if (rc < 0)
         free(copy);
     return rc < 0 ? rc : 1;
@@ -236,8 +238,8 @@ int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item, u
 
 void spv_link_close(struct spv_link *link, int error)
 {
-    struct spv_link_door *d = &link->door;
-    if (spv_inbox_here(link->inbox)) {
+    struct spv_link_mailbox *d = &link->door;
+    if (spv_task_queue_on_loop_thread(link->inbox)) {
         spv_link_close_here(link, error);
         return;
     }
@@ -253,8 +255,8 @@ void spv_link_close(struct spv_link *link, int error)
 
 int spv_link_wait(struct spv_link *link)
 {
-    struct spv_link_door *d = &link->door;
-    if (spv_inbox_here(link->inbox))
+    struct spv_link_mailbox *d = &link->door;
+    if (spv_task_queue_on_loop_thread(link->inbox))
         return SPV_ERR_STATE;
     (void)pthread_mutex_lock(&d->lock);
     while (!d->gone)
@@ -265,8 +267,8 @@ int spv_link_wait(struct spv_link *link)
 
 void spv_link_stats(struct spv_link *link, struct spv_peer_stats *out)
 {
-    if (spv_inbox_here(link->inbox) && link->peer != NULL) {
-        spv_peer_stats(link->peer, out);
+    if (spv_task_queue_on_loop_thread(link->inbox) && link->peer != NULL) {
+        spv_peer_get_stats(link->peer, out);
         return;
     }
     (void)pthread_mutex_lock(&link->door.lock);

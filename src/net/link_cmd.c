@@ -8,33 +8,34 @@
 
 #include "spv/error.h"
 
-struct spv_promise *spv_promise_new(void (*done)(void *ctx, int error), void *ctx)
+struct spv_link_completion *spv_link_completion_new(void (*done)(void *ctx, int error), void *ctx)
 {
-    struct spv_promise *p = malloc(sizeof *p);
+    struct spv_link_completion *p = malloc(sizeof *p);
     if (p != NULL)
-        *p = (struct spv_promise){.done = done, .ctx = ctx};
+        *p = (struct spv_link_completion){.done = done, .ctx = ctx};
     return p;
 }
 
-void spv_promise_tell(struct spv_promise *promise, int error)
+void spv_link_completion_fire(struct spv_link_completion *completion, int error)
 {
-    if (promise == NULL)
+    if (completion == NULL)
         return;
-    promise->done(promise->ctx, error);
-    free(promise);
+    completion->done(completion->ctx, error);
+    free(completion);
 }
 
-int spv_promise_send(struct spv_promise *promise, struct spv_peer *peer, const struct spv_msg *msg,
-                     struct spv_now now)
+int spv_link_completion_send(struct spv_link_completion *completion, struct spv_peer *peer,
+                             const struct spv_msg *msg, struct spv_now now)
 {
-    return promise == NULL ? spv_peer_send(peer, msg, now)
-                           : spv_peer_send_tagged(peer, msg, (uint64_t)(uintptr_t)promise, now);
+    return completion == NULL
+               ? spv_peer_send(peer, msg, now)
+               : spv_peer_send_tagged(peer, msg, (uint64_t)(uintptr_t)completion, now);
 }
 
-struct spv_promise *spv_promise_next(struct spv_peer *peer, int *error)
+struct spv_link_completion *spv_link_completion_next(struct spv_peer *peer, int *error)
 {
     uint64_t tag;
-    return spv_peer_next_done(peer, &tag, error) == 1 ? (void *)(uintptr_t)tag : NULL;
+    return spv_peer_next_completion(peer, &tag, error) == 1 ? (void *)(uintptr_t)tag : NULL;
 }
 
 /* What the machine would refuse whatever its state is refused before it is on its way. */
@@ -44,11 +45,11 @@ static bool machines_own(enum spv_command command)
            command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY;
 }
 
-int spv_letter_write(struct spv_letter **out, const struct spv_msg *msg)
+int spv_link_cmd_encode(struct spv_link_cmd **out, const struct spv_msg *msg)
 {
     if (machines_own(msg->command))
         return SPV_ERR_INVALID;
-    struct spv_letter *l = calloc(1, sizeof *l);
+    struct spv_link_cmd *l = calloc(1, sizeof *l);
     if (l == NULL)
         return SPV_ERR_NOMEM;
     l->command = msg->command;
@@ -56,17 +57,18 @@ int spv_letter_write(struct spv_letter **out, const struct spv_msg *msg)
     spv_buffer_init(&l->body);
     int rc = spv_msg_encode(&l->body, msg, SPV_PROTOCOL_VERSION);
     if (rc < 0) {
-        spv_letter_free(l);
+        spv_link_cmd_free(l);
         return rc;
     }
     *out = l;
     return 0;
 }
 
-int spv_letter_call(struct spv_letter **out,
-                    void (*call)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
+int spv_link_cmd_new_run(struct spv_link_cmd **out,
+                         void (*call)(void *ctx, struct spv_peer *peer, struct spv_now now),
+                         void *ctx)
 {
-    struct spv_letter *l = calloc(1, sizeof *l);
+    struct spv_link_cmd *l = calloc(1, sizeof *l);
     if (l == NULL)
         return SPV_ERR_NOMEM;
     l->call = call;
@@ -75,41 +77,41 @@ int spv_letter_call(struct spv_letter **out,
     return 0;
 }
 
-void spv_letter_return(struct spv_letter *letter, int error, struct spv_now now)
+void spv_link_cmd_fail(struct spv_link_cmd *cmd, int error, struct spv_now now)
 {
-    struct spv_promise *promise = letter->promise;
-    if (letter->call != NULL)
-        letter->call(letter->ctx, NULL, now);
-    spv_letter_free(letter);
-    spv_promise_tell(promise, error);
+    struct spv_link_completion *completion = cmd->completion;
+    if (cmd->call != NULL)
+        cmd->call(cmd->ctx, NULL, now);
+    spv_link_cmd_free(cmd);
+    spv_link_completion_fire(completion, error);
 }
 
-void spv_letter_free(struct spv_letter *letter)
+void spv_link_cmd_free(struct spv_link_cmd *cmd)
 {
-    if (letter == NULL)
+    if (cmd == NULL)
         return;
-    spv_buffer_free(&letter->body);
-    free(letter);
+    spv_buffer_free(&cmd->body);
+    free(cmd);
 }
 
-size_t spv_letter_size(const struct spv_letter *letter)
+size_t spv_link_cmd_size(const struct spv_link_cmd *cmd)
 {
-    return SPV_FRAME_HEADER + letter->body.len;
+    return SPV_FRAME_HEADER + cmd->body.len;
 }
 
-void spv_letters_put(struct spv_letters *all, struct spv_letter *letter)
+void spv_link_cmd_push(struct spv_link_cmd_queue *all, struct spv_link_cmd *cmd)
 {
-    letter->next = NULL;
+    cmd->next = NULL;
     if (all->tail != NULL)
-        all->tail->next = letter;
+        all->tail->next = cmd;
     else
-        all->head = letter;
-    all->tail = letter;
+        all->head = cmd;
+    all->tail = cmd;
 }
 
-struct spv_letter *spv_letters_take(struct spv_letters *all)
+struct spv_link_cmd *spv_link_cmd_pop(struct spv_link_cmd_queue *all)
 {
-    struct spv_letter *l = all->head;
+    struct spv_link_cmd *l = all->head;
     if (l == NULL)
         return NULL;
     all->head = l->next;
@@ -118,15 +120,15 @@ struct spv_letter *spv_letters_take(struct spv_letters *all)
     return l;
 }
 
-int spv_letter_send(const struct spv_letter *letter, struct spv_peer *peer, struct spv_arena *arena,
-                    struct spv_now now)
+int spv_link_cmd_exec(const struct spv_link_cmd *cmd, struct spv_peer *peer,
+                      struct spv_arena *arena, struct spv_now now)
 {
-    if (letter->call != NULL) {
-        letter->call(letter->ctx, peer, now);
+    if (cmd->call != NULL) {
+        cmd->call(cmd->ctx, peer, now);
         return 0;
     }
-    struct spv_msg msg = {.command = letter->command};
-    memcpy(msg.name, letter->name, sizeof msg.name);
-    int rc = spv_msg_decode(&msg, letter->body.data, letter->body.len, SPV_PROTOCOL_VERSION, arena);
-    return rc < 0 ? rc : spv_promise_send(letter->promise, peer, &msg, now);
+    struct spv_msg msg = {.command = cmd->command};
+    memcpy(msg.name, cmd->name, sizeof msg.name);
+    int rc = spv_msg_decode(&msg, cmd->body.data, cmd->body.len, SPV_PROTOCOL_VERSION, arena);
+    return rc < 0 ? rc : spv_link_completion_send(cmd->completion, peer, &msg, now);
 }

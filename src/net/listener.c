@@ -65,7 +65,7 @@ static void on_pause_over(void *ctx)
         spv_timer_set(l->pause, spv_system_now().mono_us + PAUSE);
 }
 
-static int problem(struct spv_problem *why, int code, const struct spv_endpoint *at,
+static int problem(struct spv_error_info *why, int code, const struct spv_endpoint *at,
                    const char *reason, const char *advice)
 {
     if (why == NULL)
@@ -78,7 +78,7 @@ static int problem(struct spv_problem *why, int code, const struct spv_endpoint 
     return code;
 }
 
-static int bind_problem(struct spv_problem *why, const struct spv_endpoint *at, int errnum)
+static int bind_problem(struct spv_error_info *why, const struct spv_endpoint *at, int errnum)
 {
     char reason[128];
     if (strerror_r(errnum, reason, sizeof reason) != 0)
@@ -123,7 +123,7 @@ static int bind_first(const struct addrinfo *list, uint16_t port, int *errnum)
     return -1;
 }
 
-int spv_listen_open(int *out, const struct spv_endpoint *at, struct spv_problem *why)
+int spv_listen_open(int *out, const struct spv_endpoint *at, struct spv_error_info *why)
 {
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -151,7 +151,7 @@ uint16_t spv_listen_port(int fd)
 int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
                      const struct spv_endpoint *endpoint,
                      void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from),
-                     void *ctx, struct spv_problem *why)
+                     void *ctx, struct spv_error_info *why)
 {
     static const char memory[] = "close other programs and try again";
     int rc = SPV_ERR_NOMEM;
@@ -194,18 +194,18 @@ uint16_t spv_listener_port(const struct spv_listener *l)
     return l->port;
 }
 
-void spv_listener_limit(struct spv_listener *l, unsigned slots)
+void spv_listener_set_max_conns(struct spv_listener *l, unsigned slots)
 {
     l->slots = slots;
 }
 
-void spv_listener_left(struct spv_listener *l)
+void spv_listener_conn_closed(struct spv_listener *l)
 {
     if (l != NULL && l->taken > 0)
         l->taken--;
 }
 
-unsigned spv_listener_taken(const struct spv_listener *l)
+unsigned spv_listener_conn_count(const struct spv_listener *l)
 {
     return l->taken;
 }

@@ -7,7 +7,7 @@
 
 /* Listens, non-blocking, on the first of the endpoint's addresses that can be bound. why as of
  * spv_listener_new. */
-int spv_listen_open(int *out, const struct spv_endpoint *at, struct spv_problem *why);
+int spv_listen_open(int *out, const struct spv_endpoint *at, struct spv_error_info *why);
 /* The port that it is bound to. */
 uint16_t spv_listen_port(int fd);
 

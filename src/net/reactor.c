@@ -17,8 +17,8 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
     struct spv_reactor *r = ctx;
     (void)fd;
     (void)what;
-    spv_inbox_enter(r->inbox);
-    spv_inbox_run(r->inbox);
+    spv_task_queue_set_loop_thread(r->inbox);
+    spv_task_queue_run(r->inbox);
     if (atomic_load(&r->stopped) && r->running)
         (void)event_base_loopbreak(r->base);
 }
@@ -69,11 +69,11 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
     r->base = r->own_base ? new_base() : base;
     if (r->base == NULL)
         goto err2;
-    rc = spv_inbox_new(&r->inbox);
+    rc = spv_task_queue_new(&r->inbox);
     if (rc < 0)
         goto err3;
     rc = SPV_ERR_NOMEM;
-    r->wake = event_new(r->base, spv_inbox_fd(r->inbox), EV_READ | EV_PERSIST, on_wake, r);
+    r->wake = event_new(r->base, spv_task_queue_fd(r->inbox), EV_READ | EV_PERSIST, on_wake, r);
     if (r->wake == NULL)
         goto err4;
     if (event_add(r->wake, NULL) != 0) {
@@ -85,7 +85,7 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
 err5:
     event_free(r->wake);
 err4:
-    spv_inbox_unref(r->inbox);
+    spv_task_queue_unref(r->inbox);
 err3:
     if (r->own_base)
         event_base_free(r->base);
@@ -97,13 +97,13 @@ err0:
     return rc;
 }
 
-void spv_reactor_evict(struct spv_reactor *r)
+void spv_reactor_close_handles(struct spv_reactor *r)
 {
-    spv_inbox_enter(r->inbox);
-    while (r->residents != NULL)
-        r->residents->evict(r->residents);
+    spv_task_queue_set_loop_thread(r->inbox);
+    while (r->handles != NULL)
+        r->handles->evict(r->handles);
     if (!r->running)
-        spv_inbox_leave(r->inbox);
+        spv_task_queue_clear_loop_thread(r->inbox);
 }
 
 void spv_reactor_free(struct spv_reactor *r)
@@ -111,11 +111,11 @@ void spv_reactor_free(struct spv_reactor *r)
     if (r == NULL)
         return;
     r->leaving = true;
-    spv_reactor_evict(r);
-    spv_lookup_pool_leave(r->lookups);
-    spv_inbox_close(r->inbox);
+    spv_reactor_close_handles(r);
+    spv_resolve_pool_close(r->lookups);
+    spv_task_queue_close(r->inbox);
     event_free(r->wake);
-    spv_inbox_unref(r->inbox);
+    spv_task_queue_unref(r->inbox);
     if (r->own_base)
         event_base_free(r->base);
     free(r->scratch);
@@ -128,10 +128,10 @@ int spv_reactor_run(struct spv_reactor *r)
         return SPV_ERR_STATE;
     int rc = 0;
     r->running = true;
-    spv_inbox_enter(r->inbox);
+    spv_task_queue_set_loop_thread(r->inbox);
     if (!atomic_load(&r->stopped) && event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
         rc = SPV_ERR_IO;
-    spv_inbox_leave(r->inbox);
+    spv_task_queue_clear_loop_thread(r->inbox);
     r->running = false;
     return rc;
 }
@@ -139,7 +139,7 @@ int spv_reactor_run(struct spv_reactor *r)
 void spv_reactor_stop(struct spv_reactor *r)
 {
     atomic_store(&r->stopped, true);
-    spv_inbox_wake(r->inbox);
+    spv_task_queue_wake(r->inbox);
 }
 
 bool spv_reactor_stopped(const struct spv_reactor *r)
@@ -147,32 +147,32 @@ bool spv_reactor_stopped(const struct spv_reactor *r)
     return atomic_load(&r->stopped);
 }
 
-int spv_reactor_settle(struct spv_reactor *r, struct spv_resident *resident,
-                       void (*evict)(struct spv_resident *resident))
+int spv_handle_register(struct spv_reactor *r, struct spv_handle *handle,
+                        void (*evict)(struct spv_handle *handle))
 {
     if (r->leaving)
         return SPV_ERR_STATE;
-    resident->reactor = r;
-    resident->evict = evict;
-    resident->next = NULL;
-    resident->prev = r->newest;
+    handle->reactor = r;
+    handle->evict = evict;
+    handle->next = NULL;
+    handle->prev = r->newest;
     if (r->newest != NULL)
-        r->newest->next = resident;
+        r->newest->next = handle;
     else
-        r->residents = resident;
-    r->newest = resident;
+        r->handles = handle;
+    r->newest = handle;
     return 0;
 }
 
-void spv_reactor_leave(struct spv_resident *resident)
+void spv_handle_unregister(struct spv_handle *handle)
 {
-    struct spv_reactor *r = resident->reactor;
-    if (resident->prev != NULL)
-        resident->prev->next = resident->next;
+    struct spv_reactor *r = handle->reactor;
+    if (handle->prev != NULL)
+        handle->prev->next = handle->next;
     else
-        r->residents = resident->next;
-    if (resident->next != NULL)
-        resident->next->prev = resident->prev;
+        r->handles = handle->next;
+    if (handle->next != NULL)
+        handle->next->prev = handle->prev;
     else
-        r->newest = resident->prev;
+        r->newest = handle->prev;
 }

@@ -12,15 +12,15 @@
 #include "spv/link.h"
 
 struct event;
-struct spv_lookup_pool;
+struct spv_resolve_pool;
 
 /* Embedded first in every link, dial and look-up. evict() ends it at once: a link says on_closed, a
  * dial and a look-up go silently. */
-struct spv_resident {
-    struct spv_resident *prev;
-    struct spv_resident *next;
+struct spv_handle {
+    struct spv_handle *prev;
+    struct spv_handle *next;
     struct spv_reactor *reactor;
-    void (*evict)(struct spv_resident *resident);
+    void (*evict)(struct spv_handle *handle);
 };
 
 #define SPV_SCRATCH 65536 /* one recv(2): large enough that its cost is the copy */
@@ -30,23 +30,23 @@ struct spv_reactor {
     bool own_base;
     bool running;
     bool leaving; /* being freed: nobody new may move in */
-    struct spv_inbox *inbox;
+    struct spv_task_queue *inbox;
     struct event *wake;
     atomic_bool stopped;
-    struct spv_resident *residents; /* oldest first */
-    struct spv_resident *newest;
-    struct spv_lookup_pool *lookups; /* NULL until the first look-up */
+    struct spv_handle *handles; /* oldest first */
+    struct spv_handle *newest;
+    struct spv_resolve_pool *lookups; /* NULL until the first look-up */
     uint8_t *scratch; /* SPV_SCRATCH bytes to receive into, used between two calls only */
 };
 
 /* SPV_ERR_STATE when the reactor is being freed. */
-int spv_reactor_settle(struct spv_reactor *r, struct spv_resident *resident,
-                       void (*evict)(struct spv_resident *resident));
-void spv_reactor_leave(struct spv_resident *resident);
+int spv_handle_register(struct spv_reactor *r, struct spv_handle *handle,
+                        void (*evict)(struct spv_handle *handle));
+void spv_handle_unregister(struct spv_handle *handle);
 /* Ends every link, dial and look-up on the reactor, with their last callbacks. */
-void spv_reactor_evict(struct spv_reactor *r);
+void spv_reactor_close_handles(struct spv_reactor *r);
 
 /* lookup.c: no more look-ups; worker threads that are still busy clean up behind themselves. */
-void spv_lookup_pool_leave(struct spv_lookup_pool *pool);
+void spv_resolve_pool_close(struct spv_resolve_pool *pool);
 
 #endif

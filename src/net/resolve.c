@@ -19,9 +19,9 @@
 #define WORKERS 4 /* names at once: a few seeds, and one slow server must not hold up the rest */
 
 struct job {
-    struct spv_post post; /* first */
+    struct spv_task post; /* first */
     struct job *next; /* in the pool's queue */
-    struct spv_lookup *owner; /* NULL once cancelled; the reactor's thread only */
+    struct spv_resolve *owner; /* NULL once cancelled; the reactor's thread only */
     atomic_bool cancelled;
     char host[SPV_HOST_MAX];
     uint16_t port;
@@ -30,25 +30,25 @@ struct job {
     struct spv_netaddr addrs[SPV_RESOLVE_MAX];
 };
 
-struct spv_lookup {
-    struct spv_resident resident; /* first */
+struct spv_resolve {
+    struct spv_handle handle; /* first */
     struct job *job;
     void (*done)(void *ctx, int error, const struct spv_netaddr *addrs, size_t n);
     void *ctx;
 };
 
-struct spv_lookup_pool {
+struct spv_resolve_pool {
     pthread_mutex_t lock; /* guards all but inbox */
     struct job *head;
     struct job **tail;
     unsigned workers;
     unsigned refs; /* the reactor and the workers */
-    struct spv_inbox *inbox;
+    struct spv_task_queue *inbox;
 };
 
-static int pool_new(struct spv_lookup_pool **out, struct spv_inbox *inbox)
+static int pool_new(struct spv_resolve_pool **out, struct spv_task_queue *inbox)
 {
-    struct spv_lookup_pool *pool = calloc(1, sizeof *pool);
+    struct spv_resolve_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL)
         return SPV_ERR_NOMEM;
     if (pthread_mutex_init(&pool->lock, NULL) != 0) {
@@ -57,12 +57,12 @@ static int pool_new(struct spv_lookup_pool **out, struct spv_inbox *inbox)
     }
     pool->tail = &pool->head;
     pool->refs = 1;
-    pool->inbox = spv_inbox_ref(inbox);
+    pool->inbox = spv_task_queue_ref(inbox);
     *out = pool;
     return 0;
 }
 
-static void pool_unref(struct spv_lookup_pool *pool)
+static void pool_unref(struct spv_resolve_pool *pool)
 {
     (void)pthread_mutex_lock(&pool->lock);
     bool last = --pool->refs == 0;
@@ -70,11 +70,11 @@ static void pool_unref(struct spv_lookup_pool *pool)
     if (!last)
         return;
     (void)pthread_mutex_destroy(&pool->lock);
-    spv_inbox_unref(pool->inbox);
+    spv_task_queue_unref(pool->inbox);
     free(pool);
 }
 
-void spv_lookup_pool_leave(struct spv_lookup_pool *pool)
+void spv_resolve_pool_close(struct spv_resolve_pool *pool)
 {
     if (pool == NULL)
         return;
@@ -131,7 +131,7 @@ static void resolve(struct job *job)
         job->error = SPV_ERR_RESOLVE;
 }
 
-static struct job *take(struct spv_lookup_pool *pool)
+static struct job *take(struct spv_resolve_pool *pool)
 {
     (void)pthread_mutex_lock(&pool->lock);
     struct job *job = pool->head;
@@ -148,12 +148,12 @@ static struct job *take(struct spv_lookup_pool *pool)
 
 static void *worker(void *ctx)
 {
-    struct spv_lookup_pool *pool = ctx;
+    struct spv_resolve_pool *pool = ctx;
     struct job *job;
     while ((job = take(pool)) != NULL) {
         if (!atomic_load(&job->cancelled))
             resolve(job);
-        if (!spv_inbox_put(pool->inbox, &job->post))
+        if (!spv_task_queue_push(pool->inbox, &job->post))
             free(job);
     }
     pool_unref(pool);
@@ -161,7 +161,7 @@ static void *worker(void *ctx)
 }
 
 /* Signals are for the program's own threads, not for one that it does not know of. */
-static int start_worker(struct spv_lookup_pool *pool)
+static int start_worker(struct spv_resolve_pool *pool)
 {
     pthread_attr_t attr;
     if (pthread_attr_init(&attr) != 0)
@@ -180,7 +180,7 @@ static int start_worker(struct spv_lookup_pool *pool)
 
 /* Queues the job and sees to a worker. With the lock held nobody can take the job before it is
  * clear that there is a worker for it. */
-static int pool_put(struct spv_lookup_pool *pool, struct job *job)
+static int pool_put(struct spv_resolve_pool *pool, struct job *job)
 {
     int rc = 0;
     (void)pthread_mutex_lock(&pool->lock);
@@ -202,16 +202,16 @@ static int pool_put(struct spv_lookup_pool *pool, struct job *job)
     return rc;
 }
 
-static void forget(struct spv_lookup *l)
+static void forget(struct spv_resolve *l)
 {
-    spv_reactor_leave(&l->resident);
+    spv_handle_unregister(&l->handle);
     free(l);
 }
 
-static void on_post(struct spv_post *post)
+static void on_post(struct spv_task *post)
 {
     struct job *job = (struct job *)post;
-    struct spv_lookup *l = job->owner;
+    struct spv_resolve *l = job->owner;
     if (l != NULL) {
         void (*done)(void *, int, const struct spv_netaddr *, size_t) = l->done;
         void *ctx = l->ctx;
@@ -221,7 +221,7 @@ static void on_post(struct spv_post *post)
     free(job);
 }
 
-void spv_lookup_cancel(struct spv_lookup *l)
+void spv_resolve_cancel(struct spv_resolve *l)
 {
     if (l == NULL)
         return;
@@ -231,9 +231,9 @@ void spv_lookup_cancel(struct spv_lookup *l)
     forget(l);
 }
 
-static void evict(struct spv_resident *resident)
+static void evict(struct spv_handle *handle)
 {
-    spv_lookup_cancel((struct spv_lookup *)resident);
+    spv_resolve_cancel((struct spv_resolve *)handle);
 }
 
 /* A literal address needs no thread, yet is answered from the loop like all others. */
@@ -241,7 +241,7 @@ static int hand_over(struct spv_reactor *r, struct job *job)
 {
     if (spv_sock_literal(&job->addrs[0], job->host, job->port) == 0) {
         job->n = 1;
-        return spv_inbox_put(r->inbox, &job->post) ? 0 : SPV_ERR_STATE;
+        return spv_task_queue_push(r->inbox, &job->post) ? 0 : SPV_ERR_STATE;
     }
     if (r->lookups == NULL) {
         int rc = pool_new(&r->lookups, r->inbox);
@@ -251,16 +251,16 @@ static int hand_over(struct spv_reactor *r, struct job *job)
     return pool_put(r->lookups, job);
 }
 
-int spv_lookup_start(struct spv_lookup **out, struct spv_reactor *r, const char *host,
-                     uint16_t port,
-                     void (*done)(void *ctx, int error, const struct spv_netaddr *addrs, size_t n),
-                     void *ctx)
+int spv_resolve_start(struct spv_resolve **out, struct spv_reactor *r, const char *host,
+                      uint16_t port,
+                      void (*done)(void *ctx, int error, const struct spv_netaddr *addrs, size_t n),
+                      void *ctx)
 {
     size_t len = strlen(host);
     if (len == 0 || len >= SPV_HOST_MAX)
         return SPV_ERR_INVALID;
     int rc = SPV_ERR_NOMEM;
-    struct spv_lookup *l = calloc(1, sizeof *l);
+    struct spv_resolve *l = calloc(1, sizeof *l);
     if (l == NULL)
         goto err0;
     struct job *job = calloc(1, sizeof *job);
@@ -274,7 +274,7 @@ int spv_lookup_start(struct spv_lookup **out, struct spv_reactor *r, const char 
     l->job = job;
     l->done = done;
     l->ctx = ctx;
-    rc = spv_reactor_settle(r, &l->resident, evict);
+    rc = spv_handle_register(r, &l->handle, evict);
     if (rc < 0)
         goto err2;
     rc = hand_over(r, job);
@@ -283,7 +283,7 @@ int spv_lookup_start(struct spv_lookup **out, struct spv_reactor *r, const char 
     *out = l;
     return 0;
 err3:
-    spv_reactor_leave(&l->resident);
+    spv_handle_unregister(&l->handle);
 err2:
     free(job);
 err1:

@@ -82,7 +82,7 @@ int spv_sock_literal(struct spv_netaddr *out, const char *host, uint16_t port)
         out->len = 16;
         return 0;
     }
-    return SPV_ERR_FORM;
+    return SPV_ERR_MALFORMED;
 }
 
 int spv_sock_error(int errnum)

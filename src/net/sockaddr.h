@@ -15,7 +15,7 @@ int spv_sock_from_netaddr(struct sockaddr_storage *out, socklen_t *len,
 int spv_sock_to_netaddr(struct spv_netaddr *out, const struct sockaddr *sa);
 /* Literal address and port; "local" and 0 for other families. */
 void spv_sock_to_endpoint(struct spv_endpoint *out, const struct sockaddr *sa);
-/* A literal IPv4 or IPv6 address; SPV_ERR_FORM when it is a name. */
+/* A literal IPv4 or IPv6 address; SPV_ERR_MALFORMED when it is a name. */
 int spv_sock_literal(struct spv_netaddr *out, const char *host, uint16_t port);
 /* The error of a connecting or connected socket. */
 int spv_sock_error(int errnum);

@@ -136,7 +136,7 @@ size_t spv_socks5_wants(const struct spv_socks5 *s)
         return 2 - s->in_len;
     case SPV_SOCKS5_REPLY:
         return reply_length(s) - s->in_len;
-    case SPV_SOCKS5_THROUGH:
+    case SPV_SOCKS5_CONNECTED:
     case SPV_SOCKS5_FAILED:
         return 0;
     }
@@ -205,7 +205,7 @@ static int judge_reply(struct spv_socks5 *s)
         return fail(s, SPV_ERR_PROXY);
     if (s->in_len < length)
         return 0;
-    turn(s, SPV_SOCKS5_THROUGH);
+    turn(s, SPV_SOCKS5_CONNECTED);
     return 1;
 }
 
@@ -226,7 +226,7 @@ int spv_socks5_feed(struct spv_socks5 *s, const uint8_t *bytes, size_t n)
         return verdict ? judge_auth(s) : 0;
     case SPV_SOCKS5_REPLY:
         return verdict ? judge_reply(s) : 0;
-    case SPV_SOCKS5_THROUGH:
+    case SPV_SOCKS5_CONNECTED:
         return 1;
     case SPV_SOCKS5_FAILED:
         break;

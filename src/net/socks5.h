@@ -17,7 +17,7 @@ enum spv_socks5_state {
     SPV_SOCKS5_METHOD, /* waits for the proxy's choice of method */
     SPV_SOCKS5_AUTH, /* for its verdict on user name and password */
     SPV_SOCKS5_REPLY, /* for its answer to the request */
-    SPV_SOCKS5_THROUGH, /* connected */
+    SPV_SOCKS5_CONNECTED, /* connected */
     SPV_SOCKS5_FAILED,
 };
 

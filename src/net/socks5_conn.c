@@ -16,7 +16,7 @@
 
 #define SECRET 16 /* random bytes of an isolating user name: no two dials ever share it */
 
-struct spv_talk {
+struct spv_socks5_conn {
     struct spv_reactor *reactor;
     struct spv_socks5 socks;
     int fd; /* -1: not begun, or handed back */
@@ -27,7 +27,7 @@ struct spv_talk {
 };
 
 /* 1 when through, 0 when it waits for the socket, or an error. */
-static int step(struct spv_talk *t)
+static int step(struct spv_socks5_conn *t)
 {
     const uint8_t *bytes;
     uint8_t in[SPV_SOCKS5_IN];
@@ -57,10 +57,10 @@ static int step(struct spv_talk *t)
 
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
-    struct spv_talk *t = ctx;
+    struct spv_socks5_conn *t = ctx;
     (void)fd;
     (void)what;
-    spv_inbox_enter(t->reactor->inbox);
+    spv_task_queue_set_loop_thread(t->reactor->inbox);
     int rc = step(t);
     if (rc != 0)
         t->done(t->ctx, rc < 0 ? rc : 0);
@@ -75,10 +75,10 @@ static void draw(char out[2 * SECRET + 1])
     spv_hex(out, secret, sizeof secret);
 }
 
-int spv_talk_new(struct spv_talk **out, struct spv_reactor *r, const struct spv_proxy *proxy,
-                 const struct spv_endpoint *endpoint)
+int spv_socks5_conn_new(struct spv_socks5_conn **out, struct spv_reactor *r,
+                        const struct spv_proxy *proxy, const struct spv_endpoint *endpoint)
 {
-    struct spv_talk *t = calloc(1, sizeof *t);
+    struct spv_socks5_conn *t = calloc(1, sizeof *t);
     if (t == NULL)
         return SPV_ERR_NOMEM;
     t->reactor = r;
@@ -100,13 +100,14 @@ int spv_talk_new(struct spv_talk **out, struct spv_reactor *r, const struct spv_
     return 0;
 }
 
-void spv_talk_tell(struct spv_talk *t, void (*done)(void *ctx, int error), void *ctx)
+void spv_socks5_conn_set_callback(struct spv_socks5_conn *t, void (*done)(void *ctx, int error),
+                                  void *ctx)
 {
     t->done = done;
     t->ctx = ctx;
 }
 
-int spv_talk_begin(struct spv_talk *t, int fd)
+int spv_socks5_conn_start(struct spv_socks5_conn *t, int fd)
 {
     t->fd = fd;
     t->readable = event_new(t->reactor->base, fd, EV_READ, on_event, t);
@@ -117,7 +118,7 @@ int spv_talk_begin(struct spv_talk *t, int fd)
     return event_add(t->writable, NULL) == 0 ? 0 : SPV_ERR_NOMEM;
 }
 
-static void drop_events(struct spv_talk *t)
+static void drop_events(struct spv_socks5_conn *t)
 {
     if (t->readable != NULL)
         event_free(t->readable);
@@ -127,7 +128,7 @@ static void drop_events(struct spv_talk *t)
     t->writable = NULL;
 }
 
-int spv_talk_take(struct spv_talk *t)
+int spv_socks5_conn_release_fd(struct spv_socks5_conn *t)
 {
     int fd = t->fd;
     drop_events(t);
@@ -135,7 +136,7 @@ int spv_talk_take(struct spv_talk *t)
     return fd;
 }
 
-void spv_talk_free(struct spv_talk *t)
+void spv_socks5_conn_free(struct spv_socks5_conn *t)
 {
     if (t == NULL)
         return;

@@ -18,28 +18,28 @@
 #define PIECE 65536u /* in the bufferevent's hands at once: what a socket buffer takes */
 #define INPUT (256u * 1024) /* that it may read ahead; every call drains it */
 
-struct carrier {
-    struct spv_carrier base; /* first */
+struct stream {
+    struct spv_stream base; /* first */
     struct bufferevent *bev;
     size_t piece; /* the first bytes of what write() was offered lie in bev's output */
     int ended; /* why nothing more comes */
     struct event *kick; /* carries bev's callbacks to the loop */
 };
 
-static struct carrier *of(struct spv_carrier *c)
+static struct stream *of(struct spv_stream *c)
 {
-    return (struct carrier *)c;
+    return (struct stream *)c;
 }
 
-static ssize_t do_read(struct spv_carrier *c, uint8_t *out, size_t room)
+static ssize_t do_read(struct spv_stream *c, uint8_t *out, size_t room)
 {
     size_t got = bufferevent_read(of(c)->bev, out, room);
     return got > 0 ? (ssize_t)got : of(c)->ended;
 }
 
-static ssize_t do_write(struct spv_carrier *c, const uint8_t *bytes, size_t n)
+static ssize_t do_write(struct spv_stream *c, const uint8_t *bytes, size_t n)
 {
-    struct carrier *b = of(c);
+    struct stream *b = of(c);
     if (b->piece > 0) {
         if (evbuffer_get_length(bufferevent_get_output(b->bev)) > 0)
             return b->ended;
@@ -56,21 +56,21 @@ static ssize_t do_write(struct spv_carrier *c, const uint8_t *bytes, size_t n)
     return SPV_ERR_NOMEM;
 }
 
-static size_t do_readable(const struct spv_carrier *c)
+static size_t do_readable(const struct spv_stream *c)
 {
-    struct bufferevent *bev = ((const struct carrier *)c)->bev;
+    struct bufferevent *bev = ((const struct stream *)c)->bev;
     size_t n = evbuffer_get_length(bufferevent_get_input(bev));
     return n > 0 ? n : 1;
 }
 
-static void do_want_write(struct spv_carrier *c, bool on)
+static void do_want_write(struct spv_stream *c, bool on)
 {
     (void)c; /* it calls whenever its output has run empty */
     (void)on;
 }
 
 /* What it has read already is offered again. */
-static void do_want_read(struct spv_carrier *c, bool on)
+static void do_want_read(struct spv_stream *c, bool on)
 {
     if (!on) {
         (void)bufferevent_disable(of(c)->bev, EV_READ);
@@ -80,7 +80,7 @@ static void do_want_read(struct spv_carrier *c, bool on)
     event_active(of(c)->kick, EV_READ, 0);
 }
 
-static void do_free(struct spv_carrier *c)
+static void do_free(struct spv_stream *c)
 {
     bufferevent_setcb(of(c)->bev, NULL, NULL, NULL, NULL);
     bufferevent_free(of(c)->bev);
@@ -88,16 +88,16 @@ static void do_free(struct spv_carrier *c)
     free(c);
 }
 
-static const struct spv_carrier_ops ops = {.read = do_read,
-                                           .write = do_write,
-                                           .readable = do_readable,
-                                           .want_write = do_want_write,
-                                           .want_read = do_want_read,
-                                           .free = do_free};
+static const struct spv_stream_ops ops = {.read = do_read,
+                                          .write = do_write,
+                                          .readable = do_readable,
+                                          .want_write = do_want_write,
+                                          .want_read = do_want_read,
+                                          .free = do_free};
 
 static void on_kick(evutil_socket_t fd, short what, void *ctx)
 {
-    const struct spv_carrier *c = ctx;
+    const struct spv_stream *c = ctx;
     (void)fd;
     if (what & EV_WRITE)
         c->on_writable(c->ctx);
@@ -119,22 +119,22 @@ static void on_write(struct bufferevent *bev, void *ctx)
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
-    struct carrier *c = ctx;
+    struct stream *c = ctx;
     (void)bev;
     if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
         return; /* connected at last, or a timeout that the caller had set: ours are elsewhere */
     int errnum = EVUTIL_SOCKET_ERROR();
     c->ended = SPV_ERR_CLOSED;
     if (what & BEV_EVENT_ERROR)
-        c->ended = errnum != 0 ? spv_carrier_end_error(errnum) : SPV_ERR_RESET;
+        c->ended = errnum != 0 ? spv_stream_end_error(errnum) : SPV_ERR_RESET;
     event_active(c->kick, EV_READ, 0);
 }
 
-int spv_carrier_bufferevent(struct spv_carrier **out, struct bufferevent *bev,
-                            const struct spv_carrier *callbacks)
+int spv_stream_new_bufferevent(struct spv_stream **out, struct bufferevent *bev,
+                               const struct spv_stream *callbacks)
 {
     int rc = SPV_ERR_NOMEM;
-    struct carrier *c = calloc(1, sizeof *c);
+    struct stream *c = calloc(1, sizeof *c);
     if (c == NULL)
         goto err0;
     c->base = *callbacks;

@@ -13,25 +13,25 @@
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 
-struct carrier {
-    struct spv_carrier base; /* first */
+struct stream {
+    struct spv_stream base; /* first */
     int fd;
     struct event *readable;
     struct event *writable;
 };
 
-static struct carrier *of(struct spv_carrier *c)
+static struct stream *of(struct spv_stream *c)
 {
-    return (struct carrier *)c;
+    return (struct stream *)c;
 }
 
 /* A connection that ends in the middle is gone, however the kernel calls it. */
-int spv_carrier_end_error(int errnum)
+int spv_stream_end_error(int errnum)
 {
     return errnum == ETIMEDOUT ? SPV_ERR_RESET : spv_sock_error(errnum);
 }
 
-static ssize_t do_read(struct spv_carrier *c, uint8_t *out, size_t room)
+static ssize_t do_read(struct spv_stream *c, uint8_t *out, size_t room)
 {
     for (;;) {
         ssize_t got = recv(of(c)->fd, out, room, 0);
@@ -42,11 +42,11 @@ static ssize_t do_read(struct spv_carrier *c, uint8_t *out, size_t room)
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return 0;
         if (errno != EINTR)
-            return spv_carrier_end_error(errno);
+            return spv_stream_end_error(errno);
     }
 }
 
-static ssize_t do_write(struct spv_carrier *c, const uint8_t *bytes, size_t n)
+static ssize_t do_write(struct spv_stream *c, const uint8_t *bytes, size_t n)
 {
     for (;;) {
         ssize_t took = send(of(c)->fd, bytes, n, MSG_NOSIGNAL);
@@ -55,18 +55,18 @@ static ssize_t do_write(struct spv_carrier *c, const uint8_t *bytes, size_t n)
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return 0;
         if (errno != EINTR)
-            return spv_carrier_end_error(errno);
+            return spv_stream_end_error(errno);
     }
 }
 
 /* What the kernel holds for us right now. */
-static size_t do_readable(const struct spv_carrier *c)
+static size_t do_readable(const struct spv_stream *c)
 {
     int n = 0;
-    return ioctl(((const struct carrier *)c)->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 1;
+    return ioctl(((const struct stream *)c)->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 1;
 }
 
-static void do_want_write(struct spv_carrier *c, bool on)
+static void do_want_write(struct spv_stream *c, bool on)
 {
     struct event *writable = of(c)->writable;
     if (!on)
@@ -75,7 +75,7 @@ static void do_want_write(struct spv_carrier *c, bool on)
         (void)event_add(writable, NULL);
 }
 
-static void do_want_read(struct spv_carrier *c, bool on)
+static void do_want_read(struct spv_stream *c, bool on)
 {
     struct event *readable = of(c)->readable;
     if (!on)
@@ -84,7 +84,7 @@ static void do_want_read(struct spv_carrier *c, bool on)
         (void)event_add(readable, NULL);
 }
 
-static void do_free(struct spv_carrier *c)
+static void do_free(struct spv_stream *c)
 {
     event_free(of(c)->writable);
     event_free(of(c)->readable);
@@ -92,16 +92,16 @@ static void do_free(struct spv_carrier *c)
     free(c);
 }
 
-static const struct spv_carrier_ops ops = {.read = do_read,
-                                           .write = do_write,
-                                           .readable = do_readable,
-                                           .want_write = do_want_write,
-                                           .want_read = do_want_read,
-                                           .free = do_free};
+static const struct spv_stream_ops ops = {.read = do_read,
+                                          .write = do_write,
+                                          .readable = do_readable,
+                                          .want_write = do_want_write,
+                                          .want_read = do_want_read,
+                                          .free = do_free};
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
-    const struct spv_carrier *c = ctx;
+    const struct spv_stream *c = ctx;
     (void)fd;
     (void)what;
     c->on_readable(c->ctx);
@@ -109,16 +109,16 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
-    const struct spv_carrier *c = ctx;
+    const struct spv_stream *c = ctx;
     (void)fd;
     (void)what;
     c->on_writable(c->ctx);
 }
 
-int spv_carrier_socket(struct spv_carrier **out, struct spv_reactor *r, int fd,
-                       const struct spv_carrier *callbacks)
+int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd,
+                          const struct spv_stream *callbacks)
 {
-    struct carrier *c = calloc(1, sizeof *c);
+    struct stream *c = calloc(1, sizeof *c);
     if (c == NULL)
         goto err0;
     c->base = *callbacks;

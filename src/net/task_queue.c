@@ -17,10 +17,10 @@
 
 #include "spv/error.h"
 
-struct spv_inbox {
+struct spv_task_queue {
     pthread_mutex_t lock; /* guards all but fd */
-    struct spv_post *head;
-    struct spv_post **tail;
+    struct spv_task *head;
+    struct spv_task **tail;
     unsigned refs;
     bool closed;
     int fd;
@@ -29,10 +29,10 @@ struct spv_inbox {
 
 static _Thread_local char me;
 
-int spv_inbox_new(struct spv_inbox **out)
+int spv_task_queue_new(struct spv_task_queue **out)
 {
     int rc = SPV_ERR_NOMEM;
-    struct spv_inbox *in = calloc(1, sizeof *in);
+    struct spv_task_queue *in = calloc(1, sizeof *in);
     if (in == NULL)
         goto err0;
     in->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -55,7 +55,7 @@ err0:
     return rc;
 }
 
-struct spv_inbox *spv_inbox_ref(struct spv_inbox *in)
+struct spv_task_queue *spv_task_queue_ref(struct spv_task_queue *in)
 {
     (void)pthread_mutex_lock(&in->lock);
     in->refs++;
@@ -63,7 +63,7 @@ struct spv_inbox *spv_inbox_ref(struct spv_inbox *in)
     return in;
 }
 
-void spv_inbox_unref(struct spv_inbox *in)
+void spv_task_queue_unref(struct spv_task_queue *in)
 {
     if (in == NULL)
         return;
@@ -77,7 +77,7 @@ void spv_inbox_unref(struct spv_inbox *in)
     free(in);
 }
 
-void spv_inbox_wake(const struct spv_inbox *in)
+void spv_task_queue_wake(const struct spv_task_queue *in)
 {
     /* Only write(2): a signal handler may be here. A full counter (EAGAIN) is a wake-up, too. */
     int saved = errno;
@@ -87,7 +87,7 @@ void spv_inbox_wake(const struct spv_inbox *in)
     errno = saved;
 }
 
-bool spv_inbox_put(struct spv_inbox *in, struct spv_post *post)
+bool spv_task_queue_push(struct spv_task_queue *in, struct spv_task *post)
 {
     post->next = NULL;
     (void)pthread_mutex_lock(&in->lock);
@@ -99,47 +99,47 @@ bool spv_inbox_put(struct spv_inbox *in, struct spv_post *post)
     }
     (void)pthread_mutex_unlock(&in->lock);
     if (!closed && first)
-        spv_inbox_wake(in);
+        spv_task_queue_wake(in);
     return !closed;
 }
 
-void spv_inbox_enter(struct spv_inbox *in)
+void spv_task_queue_set_loop_thread(struct spv_task_queue *in)
 {
     atomic_store_explicit(&in->owner, (uintptr_t)&me, memory_order_relaxed);
 }
 
-void spv_inbox_leave(struct spv_inbox *in)
+void spv_task_queue_clear_loop_thread(struct spv_task_queue *in)
 {
     atomic_store_explicit(&in->owner, 0, memory_order_relaxed);
 }
 
-bool spv_inbox_here(const struct spv_inbox *in)
+bool spv_task_queue_on_loop_thread(const struct spv_task_queue *in)
 {
     return atomic_load_explicit(&in->owner, memory_order_relaxed) == (uintptr_t)&me;
 }
 
-int spv_inbox_fd(const struct spv_inbox *in)
+int spv_task_queue_fd(const struct spv_task_queue *in)
 {
     return in->fd;
 }
 
-static void run_all(struct spv_inbox *in, bool close_it)
+static void run_all(struct spv_task_queue *in, bool close_it)
 {
     (void)pthread_mutex_lock(&in->lock);
-    struct spv_post *post = in->head;
+    struct spv_task *post = in->head;
     in->head = NULL;
     in->tail = &in->head;
     if (close_it)
         in->closed = true;
     (void)pthread_mutex_unlock(&in->lock);
     while (post != NULL) {
-        struct spv_post *next = post->next;
+        struct spv_task *next = post->next;
         post->run(post);
         post = next;
     }
 }
 
-void spv_inbox_run(struct spv_inbox *in)
+void spv_task_queue_run(struct spv_task_queue *in)
 {
     uint64_t count;
     while (read(in->fd, &count, sizeof count) < 0 && errno == EINTR)
@@ -147,8 +147,8 @@ void spv_inbox_run(struct spv_inbox *in)
     run_all(in, false);
 }
 
-void spv_inbox_close(struct spv_inbox *in)
+void spv_task_queue_close(struct spv_task_queue *in)
 {
     run_all(in, true);
-    spv_inbox_leave(in);
+    spv_task_queue_clear_loop_thread(in);
 }

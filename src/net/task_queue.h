@@ -7,28 +7,30 @@
 #include <stdbool.h>
 
 /* Embedded in what is posted; run() is called on the reactor's thread and owns the post then. */
-struct spv_post {
-    struct spv_post *next;
-    void (*run)(struct spv_post *post);
+struct spv_task {
+    struct spv_task *next;
+    void (*run)(struct spv_task *post);
 };
 
-struct spv_inbox;
+struct spv_task_queue;
 
-int spv_inbox_new(struct spv_inbox **out);
-struct spv_inbox *spv_inbox_ref(struct spv_inbox *in);
-void spv_inbox_unref(struct spv_inbox *in); /* NULL is fine */
+int spv_task_queue_new(struct spv_task_queue **out);
+struct spv_task_queue *spv_task_queue_ref(struct spv_task_queue *in);
+void spv_task_queue_unref(struct spv_task_queue *in); /* NULL is fine */
 /* Any thread. False once the box is closed: the post stays the caller's. */
-bool spv_inbox_put(struct spv_inbox *in, struct spv_post *post);
+bool spv_task_queue_push(struct spv_task_queue *in, struct spv_task *post);
 /* Any thread; async-signal-safe. */
-void spv_inbox_wake(const struct spv_inbox *in);
+void spv_task_queue_wake(const struct spv_task_queue *in);
 /* The calling thread is the reactor's: said at every way into our code from the loop, so that it is
  * true whoever runs the loop. Any thread may ask whether it is that one. */
-void spv_inbox_enter(struct spv_inbox *in);
-void spv_inbox_leave(struct spv_inbox *in); /* the loop has ended: nobody is */
-bool spv_inbox_here(const struct spv_inbox *in);
+void spv_task_queue_set_loop_thread(struct spv_task_queue *in);
+void spv_task_queue_clear_loop_thread(
+    struct spv_task_queue *in); /* the loop has ended: nobody is */
+bool spv_task_queue_on_loop_thread(const struct spv_task_queue *in);
 /* Reactor's thread. */
-int spv_inbox_fd(const struct spv_inbox *in);
-void spv_inbox_run(struct spv_inbox *in); /* clears the wake-up, runs what has come */
-void spv_inbox_close(struct spv_inbox *in); /* no more posts; runs those that made it in */
+int spv_task_queue_fd(const struct spv_task_queue *in);
+void spv_task_queue_run(struct spv_task_queue *in); /* clears the wake-up, runs what has come */
+void spv_task_queue_close(
+    struct spv_task_queue *in); /* no more posts; runs those that made it in */
 
 #endif

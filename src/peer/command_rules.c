@@ -19,7 +19,7 @@ static bool is_filter_request(enum spv_command command)
            command == SPV_CMD_GETCFCHECKPT;
 }
 
-int spv_policy_send(enum spv_command command, uint32_t version, uint64_t services)
+int spv_command_rules_send(enum spv_command command, uint32_t version, uint64_t services)
 {
     if (spv_command_since(command) > version)
         return SPV_ERR_UNSUPPORTED;
@@ -33,7 +33,7 @@ int spv_policy_send(enum spv_command command, uint32_t version, uint64_t service
     return 0;
 }
 
-int spv_policy_receive(enum spv_command command, uint64_t ours)
+int spv_command_rules_receive(enum spv_command command, uint64_t ours)
 {
     if (is_bloom(command) && (ours & SPV_NODE_BLOOM) == 0)
         return SPV_ERR_BLOOM_UNOFFERED; /* BIP111, and whatever the peer's version */
@@ -42,14 +42,14 @@ int spv_policy_receive(enum spv_command command, uint64_t ours)
     return 1;
 }
 
-bool spv_policy_malformed(int error)
+bool spv_command_rules_malformed(int error)
 {
     return error == SPV_ERR_CHECKSUM || error == SPV_ERR_SHORT || error == SPV_ERR_TRAILING ||
-           error == SPV_ERR_COUNT || error == SPV_ERR_COMPACT_SIZE || error == SPV_ERR_FORM;
+           error == SPV_ERR_COUNT || error == SPV_ERR_COMPACT_SIZE || error == SPV_ERR_MALFORMED;
 }
 
 /* 127.0.0.0/8 or ::1, as literals: a name proves nothing. */
-bool spv_policy_loopback(const char *host)
+bool spv_command_rules_loopback(const char *host)
 {
     if (strcmp(host, "::1") == 0)
         return true;
@@ -63,7 +63,7 @@ bool spv_policy_loopback(const char *host)
     return dots == 3 && strncmp(host, "127.", 4) == 0;
 }
 
-uint32_t spv_policy_cap(const struct spv_peer_config *cfg, enum spv_command command)
+uint32_t spv_command_rules_cap(const struct spv_peer_config *cfg, enum spv_command command)
 {
     for (size_t i = 0; i < cfg->n_caps; i++)
         if (cfg->caps[i].command == command)

@@ -35,53 +35,53 @@ static int make_room(void **list, size_t size, size_t *head, size_t *n, size_t *
     return 0;
 }
 
-void spv_tickets_free(struct spv_tickets *t)
+void spv_queued_frames_free(struct spv_queued_frames *t)
 {
     free(t->list);
-    *t = (struct spv_tickets){0};
+    *t = (struct spv_queued_frames){0};
 }
 
-size_t spv_tickets_open(const struct spv_tickets *t)
+size_t spv_queued_frames_open(const struct spv_queued_frames *t)
 {
     return t->n - t->head;
 }
 
-int spv_tickets_push(struct spv_tickets *t, const struct spv_ticket *ticket)
+int spv_queued_frames_push(struct spv_queued_frames *t, const struct spv_queued_frame *queued)
 {
     void *list = t->list;
     int rc = make_room(&list, sizeof(t->list[0]), &t->head, &t->n, &t->cap, 1);
     t->list = list;
     if (rc == 0)
-        t->list[t->n++] = *ticket;
+        t->list[t->n++] = *queued;
     return rc;
 }
 
-const struct spv_ticket *spv_tickets_front(const struct spv_tickets *t)
+const struct spv_queued_frame *spv_queued_frames_front(const struct spv_queued_frames *t)
 {
     return t->head < t->n ? &t->list[t->head] : NULL;
 }
 
-void spv_tickets_pop(struct spv_tickets *t)
+void spv_queued_frames_pop(struct spv_queued_frames *t)
 {
     if (++t->head < t->n)
         return;
     t->head = t->n = 0;
     if (t->cap > KEEP_CAP)
-        spv_tickets_free(t);
+        spv_queued_frames_free(t);
 }
 
-void spv_dones_free(struct spv_dones *d)
+void spv_completions_free(struct spv_completions *d)
 {
     free(d->list);
-    *d = (struct spv_dones){0};
+    *d = (struct spv_completions){0};
 }
 
-size_t spv_dones_waiting(const struct spv_dones *d)
+size_t spv_completions_count(const struct spv_completions *d)
 {
     return d->n - d->head;
 }
 
-int spv_dones_promise(struct spv_dones *d)
+int spv_completions_reserve(struct spv_completions *d)
 {
     void *list = d->list;
     int rc = make_room(&list, sizeof(d->list[0]), &d->head, &d->n, &d->cap, d->promised + 1);
@@ -91,28 +91,28 @@ int spv_dones_promise(struct spv_dones *d)
     return rc;
 }
 
-static void give_back(struct spv_dones *d)
+static void give_back(struct spv_completions *d)
 {
     if (d->promised > 0 || d->head < d->n)
         return;
     d->head = d->n = 0;
     if (d->cap > KEEP_CAP)
-        spv_dones_free(d);
+        spv_completions_free(d);
 }
 
-void spv_dones_unpromise(struct spv_dones *d)
+void spv_completions_unreserve(struct spv_completions *d)
 {
     d->promised--;
     give_back(d);
 }
 
-void spv_dones_keep(struct spv_dones *d, uint64_t tag, int error)
+void spv_completions_add(struct spv_completions *d, uint64_t tag, int error)
 {
     d->promised--;
-    d->list[d->n++] = (struct spv_done){tag, error};
+    d->list[d->n++] = (struct spv_completion){tag, error};
 }
 
-int spv_dones_take(struct spv_dones *d, uint64_t *tag, int *error)
+int spv_completions_pop(struct spv_completions *d, uint64_t *tag, int *error)
 {
     if (d->head == d->n)
         return 0;

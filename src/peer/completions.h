@@ -11,7 +11,7 @@
 
 #include "spv/message.h"
 
-struct spv_ticket {
+struct spv_queued_frame {
     uint64_t end; /* where its frame ends, counted from the first byte ever queued beside it */
     uint64_t tag;
     uint8_t command; /* enum spv_command */
@@ -19,34 +19,35 @@ struct spv_ticket {
     char name[SPV_COMMAND_SIZE + 1];
 };
 
-struct spv_tickets { /* oldest first */
-    struct spv_ticket *list;
+struct spv_queued_frames { /* oldest first */
+    struct spv_queued_frame *list;
     size_t head, n, cap; /* list[head..n) */
 };
 
-struct spv_done {
+struct spv_completion {
     uint64_t tag;
     int error; /* 0: sent */
 };
-struct spv_dones {
-    struct spv_done *list;
+struct spv_completions {
+    struct spv_completion *list;
     size_t head, n, cap;
     size_t promised; /* tags of open tickets: room for them is kept */
 };
 
-void spv_tickets_free(struct spv_tickets *t);
-size_t spv_tickets_open(const struct spv_tickets *t);
+void spv_queued_frames_free(struct spv_queued_frames *t);
+size_t spv_queued_frames_open(const struct spv_queued_frames *t);
 /* SPV_ERR_NOMEM. */
-int spv_tickets_push(struct spv_tickets *t, const struct spv_ticket *ticket);
-const struct spv_ticket *spv_tickets_front(const struct spv_tickets *t); /* NULL: none open */
-void spv_tickets_pop(struct spv_tickets *t);
+int spv_queued_frames_push(struct spv_queued_frames *t, const struct spv_queued_frame *queued);
+const struct spv_queued_frame *spv_queued_frames_front(
+    const struct spv_queued_frames *t); /* NULL: none open */
+void spv_queued_frames_pop(struct spv_queued_frames *t);
 
-void spv_dones_free(struct spv_dones *d);
+void spv_completions_free(struct spv_completions *d);
 /* One more tag will come. SPV_ERR_NOMEM. */
-int spv_dones_promise(struct spv_dones *d);
-void spv_dones_unpromise(struct spv_dones *d);
-void spv_dones_keep(struct spv_dones *d, uint64_t tag, int error); /* a promised one */
-int spv_dones_take(struct spv_dones *d, uint64_t *tag, int *error); /* 1, or 0: none */
-size_t spv_dones_waiting(const struct spv_dones *d);
+int spv_completions_reserve(struct spv_completions *d);
+void spv_completions_unreserve(struct spv_completions *d);
+void spv_completions_add(struct spv_completions *d, uint64_t tag, int error); /* a promised one */
+int spv_completions_pop(struct spv_completions *d, uint64_t *tag, int *error); /* 1, or 0: none */
+size_t spv_completions_count(const struct spv_completions *d);
 
 #endif

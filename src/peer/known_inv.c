@@ -10,22 +10,22 @@
 
 #define FIRST_CAP 64
 
-void spv_known_init(struct spv_known *k, const struct spv_rng *rng, size_t max)
+void spv_known_inv_init(struct spv_known_inv *k, const struct spv_rng *rng, size_t max)
 {
-    *k = (struct spv_known){.max = max};
+    *k = (struct spv_known_inv){.max = max};
     rng->fill(rng->ctx, &k->k0, sizeof(k->k0));
     rng->fill(rng->ctx, &k->k1, sizeof(k->k1));
 }
 
-void spv_known_free(struct spv_known *k)
+void spv_known_inv_free(struct spv_known_inv *k)
 {
     free(k->young.slots);
     free(k->old.slots);
-    k->young = k->old = (struct spv_known_half){0};
+    k->young = k->old = (struct spv_known_inv_half){0};
 }
 
 /* The slot that holds the key, or the empty one where it would go. */
-static uint64_t *slot_of(const struct spv_known_half *h, uint64_t key)
+static uint64_t *slot_of(const struct spv_known_inv_half *h, uint64_t key)
 {
     size_t i = (size_t)key & (h->cap - 1);
     while (h->slots[i] != 0 && h->slots[i] != key)
@@ -33,17 +33,17 @@ static uint64_t *slot_of(const struct spv_known_half *h, uint64_t key)
     return &h->slots[i];
 }
 
-static bool half_has(const struct spv_known_half *h, uint64_t key)
+static bool half_has(const struct spv_known_inv_half *h, uint64_t key)
 {
     return h->cap > 0 && *slot_of(h, key) == key;
 }
 
 /* Room for one more, with a quarter of the slots empty. */
-static bool make_room(struct spv_known_half *h)
+static bool make_room(struct spv_known_inv_half *h)
 {
     if (h->n < h->cap / 4 * 3)
         return true;
-    struct spv_known_half grown = {.n = h->n, .cap = h->cap == 0 ? FIRST_CAP : h->cap * 2};
+    struct spv_known_inv_half grown = {.n = h->n, .cap = h->cap == 0 ? FIRST_CAP : h->cap * 2};
     grown.slots = calloc(grown.cap, sizeof(grown.slots[0]));
     if (grown.slots == NULL)
         return false;
@@ -55,13 +55,13 @@ static bool make_room(struct spv_known_half *h)
     return true;
 }
 
-static uint64_t key_of(const struct spv_known *k, const uint8_t hash[32])
+static uint64_t key_of(const struct spv_known_inv *k, const uint8_t hash[32])
 {
     uint64_t key = spv_siphash(k->k0, k->k1, hash, 32);
     return key != 0 ? key : 1;
 }
 
-bool spv_known_has(const struct spv_known *k, const uint8_t hash[32])
+bool spv_known_inv_has(const struct spv_known_inv *k, const uint8_t hash[32])
 {
     if (k->young.cap == 0 && k->old.cap == 0)
         return false;
@@ -69,7 +69,7 @@ bool spv_known_has(const struct spv_known *k, const uint8_t hash[32])
     return half_has(&k->young, key) || half_has(&k->old, key);
 }
 
-void spv_known_add(struct spv_known *k, const uint8_t hash[32])
+void spv_known_inv_add(struct spv_known_inv *k, const uint8_t hash[32])
 {
     uint64_t key = key_of(k, hash);
     if (half_has(&k->young, key))
@@ -77,7 +77,7 @@ void spv_known_add(struct spv_known *k, const uint8_t hash[32])
     if (k->young.n == k->max) {
         free(k->old.slots);
         k->old = k->young;
-        k->young = (struct spv_known_half){0};
+        k->young = (struct spv_known_inv_half){0};
     }
     if (!make_room(&k->young))
         return;
@@ -85,7 +85,7 @@ void spv_known_add(struct spv_known *k, const uint8_t hash[32])
     k->young.n++;
 }
 
-size_t spv_known_memory(const struct spv_known *k)
+size_t spv_known_inv_memory(const struct spv_known_inv *k)
 {
     return (k->young.cap + k->old.cap) * sizeof(uint64_t);
 }

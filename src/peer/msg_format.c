@@ -221,7 +221,7 @@ static void say_body(struct line *l, const struct spv_msg *msg)
     }
 }
 
-char *spv_msg_summary(char *out, size_t cap, const struct spv_msg *msg)
+char *spv_msg_format(char *out, size_t cap, const struct spv_msg *msg)
 {
     struct line l = {.out = out, .cap = cap};
     out[0] = '\0';

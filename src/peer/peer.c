@@ -75,9 +75,9 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     if (p == NULL)
         return SPV_ERR_NOMEM;
     p->dir = dir;
-    spv_intake_init(&p->in);
-    spv_sendq_init(&p->out);
-    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+    spv_frame_reader_init(&p->in);
+    spv_send_queue_init(&p->out);
+    for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
         p->clock[i] = SPV_NEVER;
     int rc = configure(p, cfg);
     if (rc < 0)
@@ -87,8 +87,8 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     p->stats.id = cfg->id;
     p->stats.endpoint = cfg->endpoint;
     p->tolerant = cfg->tolerate_malformed && cfg->net->network == SPV_REGTEST &&
-                  spv_policy_loopback(cfg->endpoint.host);
-    p->out.settle = spv_observe_settled;
+                  spv_command_rules_loopback(cfg->endpoint.host);
+    p->out.settle = spv_trace_completed;
     p->out.ctx = p;
     p->stats.connected_us = now.mono_us;
     rc = spv_handshake_begin(p, now);
@@ -107,20 +107,20 @@ void spv_peer_free(struct spv_peer *p)
         return;
     spv_relay_free(&p->relay);
     spv_requests_free(&p->requests);
-    spv_sendq_free(&p->out);
-    spv_intake_free(&p->in);
+    spv_send_queue_free(&p->out);
+    spv_frame_reader_free(&p->in);
     free(p);
 }
 
 int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now)
 {
     p->error = error;
-    spv_sendq_drop_held(&p->out, error);
-    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+    spv_send_queue_drop_deferred(&p->out, error);
+    for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
         p->clock[i] = SPV_NEVER;
     /* A slow peer would not take them either. */
-    if (spv_sendq_pending(&p->out) > 0 && spv_err_class(error) != SPV_CLASS_SLOW)
-        p->clock[SPV_CLOCK_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
+    if (spv_send_queue_pending(&p->out) > 0 && spv_err_class_of(error) != SPV_CLASS_TIMEOUT)
+        p->clock[SPV_DEADLINE_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
     return error;
 }
 
@@ -130,12 +130,12 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
         return p->error;
     if (n == 0)
         return 0;
-    int rc = spv_intake_feed(&p->in, in, n);
+    int rc = spv_frame_reader_feed(&p->in, in, n);
     if (rc < 0)
         return spv_peer_fail(p, rc, now);
     p->stats.bytes_in += n;
     p->stats.last_in_us = now.mono_us;
-    spv_keepalive_arrived(p, false, now);
+    spv_peer_timers_on_read(p, false, now);
     return 0;
 }
 
@@ -175,7 +175,7 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     p->stats.messages_in++;
     int rc = spv_handshake_check(p, frame->command);
     if (rc > 0)
-        rc = spv_policy_receive(frame->command, p->cfg.services);
+        rc = spv_command_rules_receive(frame->command, p->cfg.services);
     if (rc <= 0)
         return rc;
     out->command = frame->command;
@@ -183,35 +183,36 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     rc = spv_msg_decode(out, payload, frame->length, p->stats.version, &p->in.arena);
     if (rc < 0)
         return rc;
-    spv_observe_message(p, SPV_OBSERVED_IN, out, payload, frame->length);
+    spv_trace_message(p, SPV_TRACE_IN, out, payload, frame->length);
     if (out->command == SPV_CMD_UNKNOWN)
         p->stats.unknown_in++;
     note_preference(p, out);
-    spv_relay_heard(&p->relay, out);
+    spv_relay_on_received(&p->relay, out);
     if (out->command == SPV_CMD_INV)
         note_blocks(p, &out->u.inv);
     if (out->command == SPV_CMD_HEADERS)
         out->u.headers.role =
             spv_requests_headers(&p->requests, &out->u.headers, p->out.taken, now.mono_us);
     else if (p->requests.n > 0)
-        spv_requests_settle(&p->requests, out, now.mono_us);
-    p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
+        spv_requests_complete(&p->requests, out, now.mono_us);
+    p->clock[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
     rc = spv_handshake_input(p, out, now);
     if (rc == 0)
-        rc = spv_keepalive_input(p, out, now);
+        rc = spv_peer_timers_input(p, out, now);
     return rc < 0 ? rc : 1;
 }
 
 /* A message is refused: 0 to pass over it, or the error. */
 static int refuse(struct spv_peer *p, int error, struct spv_now now)
 {
-    if (!spv_policy_malformed(error))
+    if (!spv_command_rules_malformed(error))
         return error;
     if (p->tolerant) {
         p->stats.malformed_in++;
         return 0;
     }
-    spv_peer_last_word(p, p->in.frame.name, SPV_REJECT_MALFORMED, spv_strerror(error), now);
+    spv_peer_send_reject_before_close(p, p->in.frame.name, SPV_REJECT_MALFORMED,
+                                      spv_strerror(error), now);
     return error;
 }
 
@@ -221,12 +222,12 @@ static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct
 {
     const uint8_t *payload = NULL;
     uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
-    size_t waiting = spv_intake_waiting(&p->in);
-    int rc = spv_intake_header(&p->in, p->cfg.net, cap);
-    if (rc > 0 && p->in.frame.length > spv_policy_cap(&p->cfg, p->in.frame.command))
+    size_t waiting = spv_frame_reader_buffered(&p->in);
+    int rc = spv_frame_reader_header(&p->in, p->cfg.net, cap);
+    if (rc > 0 && p->in.frame.length > spv_command_rules_cap(&p->cfg, p->in.frame.command))
         rc = SPV_ERR_LENGTH;
     if (rc > 0)
-        rc = spv_intake_next(&p->in, &payload);
+        rc = spv_frame_reader_next(&p->in, &payload);
     *any = rc != 0;
     if (rc == 0)
         return 0;
@@ -236,7 +237,7 @@ static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct
     size_t bytes = framed ? SPV_FRAME_HEADER + (size_t)p->in.frame.length : waiting;
     if (rc > 0)
         rc = take_message(p, out, payload, now);
-    spv_observe_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
+    spv_trace_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
     return rc < 0 ? refuse(p, rc, now) : rc;
 }
 
@@ -250,29 +251,29 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
         if (rc < 0)
             return spv_peer_fail(p, rc, now);
         if (any)
-            spv_keepalive_arrived(p, true, now);
+            spv_peer_timers_on_read(p, true, now);
         if (rc > 0)
             return 1;
     }
-    if (p->cfg.trim_at_once && spv_intake_bulky(&p->in))
-        spv_intake_trim(&p->in);
+    if (p->cfg.trim_at_once && spv_frame_reader_bulky(&p->in))
+        spv_frame_reader_trim(&p->in);
     return 0;
 }
 
 int spv_peer_timer(struct spv_peer *p, struct spv_now now)
 {
-    if (p->error < 0 && p->clock[SPV_CLOCK_FLUSH] <= now.mono_us)
-        spv_peer_shut(p, p->error);
+    if (p->error < 0 && p->clock[SPV_DEADLINE_FLUSH] <= now.mono_us)
+        spv_peer_close(p, p->error);
     if (p->error < 0)
         return p->error;
-    int rc = spv_keepalive_timer(p, now);
+    int rc = spv_peer_timers_expire(p, now);
     return rc < 0 ? spv_peer_fail(p, rc, now) : 0;
 }
 
 uint64_t spv_peer_deadline(const struct spv_peer *p)
 {
     uint64_t earliest = SPV_NEVER;
-    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+    for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
         if (p->clock[i] < earliest)
             earliest = p->clock[i];
     return earliest;
@@ -289,7 +290,7 @@ bool spv_peer_ready(const struct spv_peer *p)
     return p->ready;
 }
 
-void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out)
+void spv_peer_get_stats(const struct spv_peer *p, struct spv_peer_stats *out)
 {
     *out = p->stats;
     out->messages_out = p->out.messages;
@@ -298,6 +299,6 @@ void spv_peer_stats(const struct spv_peer *p, struct spv_peer_stats *out)
 
 size_t spv_peer_memory(const struct spv_peer *p)
 {
-    return sizeof(*p) + spv_intake_memory(&p->in) + spv_sendq_memory(&p->out) +
+    return sizeof(*p) + spv_frame_reader_memory(&p->in) + spv_send_queue_memory(&p->out) +
            spv_requests_memory(&p->requests) + spv_relay_memory(&p->relay);
 }

@@ -13,19 +13,19 @@
 #include "spv/peer.h"
 
 /* Every deadline by name; the earliest is what the caller arms. */
-enum spv_peer_clock {
-    SPV_CLOCK_HANDSHAKE, /* whole negotiation */
-    SPV_CLOCK_MESSAGE, /* the message that has begun to arrive */
-    SPV_CLOCK_REQUEST, /* the earliest of the open requests */
-    SPV_CLOCK_WRITE, /* the socket takes a byte of what waits */
-    SPV_CLOCK_PONG, /* the answer to our ping */
-    SPV_CLOCK_IDLE, /* the next complete message */
-    SPV_CLOCK_PING, /* not a limit: time to send one */
-    SPV_CLOCK_TRICKLE, /* not a limit: time to announce transactions */
-    SPV_CLOCK_TRIM, /* not a limit: time to give a burst's memory back */
-    SPV_CLOCK_FLUSH, /* of a failed machine: its last bytes */
+enum spv_peer_deadline_kind {
+    SPV_DEADLINE_HANDSHAKE, /* whole negotiation */
+    SPV_DEADLINE_MESSAGE, /* the message that has begun to arrive */
+    SPV_DEADLINE_REQUEST, /* the earliest of the open requests */
+    SPV_DEADLINE_WRITE, /* the socket takes a byte of what waits */
+    SPV_DEADLINE_PONG, /* the answer to our ping */
+    SPV_DEADLINE_IDLE, /* the next complete message */
+    SPV_DEADLINE_PING, /* not a limit: time to send one */
+    SPV_DEADLINE_TRICKLE, /* not a limit: time to announce transactions */
+    SPV_DEADLINE_TRIM, /* not a limit: time to give a burst's memory back */
+    SPV_DEADLINE_FLUSH, /* of a failed machine: its last bytes */
 };
-#define SPV_PEER_CLOCKS 10
+#define SPV_PEER_DEADLINES 10
 
 /* ours: a last reject gets this long to go out */
 #define SPV_PEER_FLUSH_US SPV_SECOND
@@ -51,14 +51,14 @@ struct spv_peer {
     bool tolerant; /* of malformed messages: regtest, from loopback, on demand */
     uint64_t nonce; /* ours, in the version message */
 
-    struct spv_intake in;
-    struct spv_sendq out;
+    struct spv_frame_reader in;
+    struct spv_send_queue out;
     size_t pong_bytes; /* queued since the queue was last empty */
     struct spv_requests requests;
     struct spv_asked_blocks asked_blocks;
     struct spv_relay relay;
 
-    uint64_t clock[SPV_PEER_CLOCKS]; /* absolute, or SPV_NEVER */
+    uint64_t clock[SPV_PEER_DEADLINES]; /* absolute, or SPV_NEVER */
     uint64_t ping_nonce;
     struct spv_peer_stats stats;
 };
@@ -74,19 +74,19 @@ bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce);
 int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
                  struct spv_now now);
 /* BIP61: tells the peer why it is dropped, where reject is spoken. Best effort. */
-void spv_peer_last_word(struct spv_peer *p, const char *command, uint8_t code, const char *reason,
-                        struct spv_now now);
+void spv_peer_send_reject_before_close(struct spv_peer *p, const char *command, uint8_t code,
+                                       const char *reason, struct spv_now now);
 
 /* observe.c */
-void spv_observe_read(const struct spv_peer *p, size_t bytes, const char *command, int error);
+void spv_trace_read(const struct spv_peer *p, size_t bytes, const char *command, int error);
 /* The settle hook of the send queue; ctx is the machine. */
-void spv_observe_settled(void *ctx, const struct spv_ticket *ticket, size_t bytes, int error);
-enum spv_observed {
-    SPV_OBSERVED_IN,
-    SPV_OBSERVED_OUT,
+void spv_trace_completed(void *ctx, const struct spv_queued_frame *ticket, size_t bytes, int error);
+enum spv_trace_direction {
+    SPV_TRACE_IN,
+    SPV_TRACE_OUT,
 };
-void spv_observe_message(const struct spv_peer *p, enum spv_observed way, const struct spv_msg *msg,
-                         const uint8_t *body, size_t n);
+void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction way,
+                       const struct spv_msg *msg, const uint8_t *body, size_t n);
 
 /* handshake.c */
 int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
@@ -102,12 +102,12 @@ void spv_relay_begin(struct spv_peer *p, struct spv_now now); /* the handshake i
 int spv_relay_trickle(struct spv_peer *p, struct spv_now now);
 
 /* keepalive.c */
-void spv_keepalive_begin(struct spv_peer *p, struct spv_now now); /* the handshake is through */
-int spv_keepalive_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
-int spv_keepalive_timer(struct spv_peer *p, struct spv_now now);
+void spv_peer_timers_start(struct spv_peer *p, struct spv_now now); /* the handshake is through */
+int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
+int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now);
 /* Bytes were put on the wire, or taken from it (taken > 0). */
-void spv_keepalive_wrote(struct spv_peer *p, size_t taken, struct spv_now now);
+void spv_peer_timers_on_write(struct spv_peer *p, size_t taken, struct spv_now now);
 /* Bytes came, or a message was taken out of what had come. */
-void spv_keepalive_arrived(struct spv_peer *p, bool message_done, struct spv_now now);
+void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now);
 
 #endif

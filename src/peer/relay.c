@@ -22,7 +22,7 @@
 void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng, size_t max_known)
 {
     *r = (struct spv_relay){0};
-    spv_known_init(&r->known, rng, max_known);
+    spv_known_inv_init(&r->known, rng, max_known);
 }
 
 static void free_queue(struct spv_relay *r)
@@ -37,12 +37,12 @@ static void free_queue(struct spv_relay *r)
 void spv_relay_free(struct spv_relay *r)
 {
     free_queue(r);
-    spv_known_free(&r->known);
+    spv_known_inv_free(&r->known);
 }
 
 size_t spv_relay_memory(const struct spv_relay *r)
 {
-    return spv_known_memory(&r->known) + r->cap * (sizeof(r->items[0]) + sizeof(r->fees[0]));
+    return spv_known_inv_memory(&r->known) + r->cap * (sizeof(r->items[0]) + sizeof(r->fees[0]));
 }
 
 static void know_headers(struct spv_relay *r, const struct spv_msg_headers *h)
@@ -52,14 +52,14 @@ static void know_headers(struct spv_relay *r, const struct spv_msg_headers *h)
     for (size_t i = from; i < h->n; i++) {
         struct spv_blockhash hash;
         spv_header_hash(&hash, &h->headers[i]);
-        spv_known_add(&r->known, hash.b);
+        spv_known_inv_add(&r->known, hash.b);
     }
 }
 
 static void know_inv(struct spv_relay *r, const struct spv_msg_inv *inv)
 {
     for (size_t i = 0; i < inv->n; i++)
-        spv_known_add(&r->known, inv->items[i].hash.b);
+        spv_known_inv_add(&r->known, inv->items[i].hash.b);
 }
 
 static void know_header(struct spv_relay *r, const struct spv_header *header)
@@ -73,10 +73,10 @@ static void know_tx(struct spv_relay *r, const struct spv_tx *tx)
     struct spv_txid txid;
     struct spv_wtxid wtxid;
     spv_tx_txid(&txid, tx);
-    spv_known_add(&r->known, txid.b);
+    spv_known_inv_add(&r->known, txid.b);
     if (tx->has_witness) {
         spv_tx_wtxid(&wtxid, tx);
-        spv_known_add(&r->known, wtxid.b);
+        spv_known_inv_add(&r->known, wtxid.b);
     }
 }
 
@@ -95,15 +95,15 @@ static void know(struct spv_relay *r, const struct spv_msg *msg)
         know_tx(r, &msg->u.tx);
 }
 
-void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg)
+void spv_relay_on_received(struct spv_relay *r, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS)
         for (size_t i = 0; i < msg->u.getheaders.n; i++)
-            spv_known_add(&r->known, msg->u.getheaders.locator[i].b);
+            spv_known_inv_add(&r->known, msg->u.getheaders.locator[i].b);
     know(r, msg);
 }
 
-void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg)
+void spv_relay_on_sent(struct spv_relay *r, const struct spv_msg *msg)
 {
     know(r, msg);
 }
@@ -116,13 +116,13 @@ void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t 
     for (size_t i = headers > SPV_ANNOUNCED_HEADERS ? headers - 1 : 0; i < headers; i++) {
         struct spv_blockhash hash;
         spv_header_hash_raw(&hash, at + i * entry, 1);
-        spv_known_add(&r->known, hash.b);
+        spv_known_inv_add(&r->known, hash.b);
     }
 }
 
 bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)
 {
-    return spv_known_has(&p->relay.known, hash->b);
+    return spv_known_inv_has(&p->relay.known, hash->b);
 }
 
 /* -ln(u) of a random u in (0, 1], as whole halvings and a series for what remains. */
@@ -142,7 +142,7 @@ static double exponential(const struct spv_rng *rng)
 static void arm(struct spv_peer *p, struct spv_now now)
 {
     double delay = exponential(&p->cfg.rng) * (double)p->cfg.timeouts.trickle;
-    p->clock[SPV_CLOCK_TRICKLE] = now.mono_us + 1 + (uint64_t)delay;
+    p->clock[SPV_DEADLINE_TRICKLE] = now.mono_us + 1 + (uint64_t)delay;
 }
 
 void spv_relay_begin(struct spv_peer *p, struct spv_now now)
@@ -159,7 +159,7 @@ static bool wanted(const struct spv_peer *p, const struct spv_inv *item, uint64_
     /* BIP37: no transactions before a filter is loaded. BIP133: none below the fee asked for.
      * BIP339: by wtxid if both sides agreed so, else by txid. */
     return s->relay && fee >= s->fee_filter && (type == SPV_INV_WTX) == s->wtxidrelay &&
-           !spv_known_has(&p->relay.known, item->hash.b);
+           !spv_known_inv_has(&p->relay.known, item->hash.b);
 }
 
 static int make_room(struct spv_relay *r)
@@ -198,7 +198,7 @@ static int push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee,
         return rc;
     r->items[r->n] = *item;
     r->fees[r->n++] = fee;
-    if (p->ready && p->clock[SPV_CLOCK_TRICKLE] == SPV_NEVER)
+    if (p->ready && p->clock[SPV_DEADLINE_TRICKLE] == SPV_NEVER)
         arm(p, now);
     return 1;
 }
@@ -219,7 +219,7 @@ int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *item, uint
     case SPV_INV_WTX:
         return push_tx(p, item, fee_rate, now);
     case SPV_INV_BLOCK:
-        if (spv_known_has(&p->relay.known, item->hash.b))
+        if (spv_known_inv_has(&p->relay.known, item->hash.b))
             return 0;
         int rc = send_inv(p, item, 1, now);
         return rc < 0 ? rc : 1;
@@ -231,9 +231,9 @@ int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *item, uint
 /* How many items the send queue has room for. */
 static size_t room(const struct spv_peer *p)
 {
-    size_t queued = spv_sendq_bytes(&p->out) + INV_OVERHEAD;
+    size_t queued = spv_send_queue_bytes(&p->out) + INV_OVERHEAD;
     if (queued >= p->cfg.max_queue_bytes ||
-        spv_sendq_messages(&p->out) >= p->cfg.max_queue_messages)
+        spv_send_queue_messages(&p->out) >= p->cfg.max_queue_messages)
         return 0;
     size_t items = (p->cfg.max_queue_bytes - queued) / INV_ITEM;
     return items < SPV_PEER_TRICKLE ? items : SPV_PEER_TRICKLE;
@@ -243,11 +243,11 @@ int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
 {
     struct spv_relay *r = &p->relay;
     size_t max = room(p), first = r->head, n = 0, at = first;
-    p->clock[SPV_CLOCK_TRICKLE] = SPV_NEVER;
+    p->clock[SPV_DEADLINE_TRICKLE] = SPV_NEVER;
     for (; at < r->n && n < max; at++)
         if (wanted(p, &r->items[at], r->fees[at])) {
             r->items[first + n++] = r->items[at];
-            spv_known_add(&r->known, r->items[at].hash.b); /* once, if it was queued twice */
+            spv_known_inv_add(&r->known, r->items[at].hash.b); /* once, if it was queued twice */
         }
     r->head = at;
     int rc = n > 0 ? send_inv(p, r->items + first, n, now) : 0;
@@ -262,7 +262,7 @@ int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
 static bool as_headers(const struct spv_peer *p, const struct spv_header *headers, size_t n)
 {
     if (!p->ready || !p->stats.send_headers || n > SPV_ANNOUNCED_HEADERS ||
-        !spv_known_has(&p->relay.known, headers[0].prev.b))
+        !spv_known_inv_has(&p->relay.known, headers[0].prev.b))
         return false;
     for (size_t i = 1; i < n; i++) {
         struct spv_blockhash hash;
@@ -282,14 +282,14 @@ int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size
     if (n == 0)
         return 0;
     spv_header_hash(&hash, &headers[n - 1]);
-    if (spv_known_has(&p->relay.known, hash.b))
+    if (spv_known_inv_has(&p->relay.known, hash.b))
         return 0;
     struct spv_inv last = {.type = SPV_INV_BLOCK};
     memcpy(last.hash.b, hash.b, sizeof(hash.b));
     /* Those at the front that the peer has need no word. */
     for (; n > 1; headers++, n--) {
         spv_header_hash(&hash, &headers[0]);
-        if (!spv_known_has(&p->relay.known, hash.b))
+        if (!spv_known_inv_has(&p->relay.known, hash.b))
             break;
     }
     struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};

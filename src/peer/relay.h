@@ -7,7 +7,7 @@
 #include "spv/message.h"
 
 struct spv_relay {
-    struct spv_known known;
+    struct spv_known_inv known;
     struct spv_inv *items; /* transactions that wait, oldest first: items[head..n) */
     uint64_t *fees; /* of each, satoshis per 1,000 virtual bytes */
     size_t head, n, cap;
@@ -18,8 +18,8 @@ void spv_relay_free(struct spv_relay *r);
 size_t spv_relay_memory(const struct spv_relay *r);
 
 /* The peer has what this message is about: it sent it, or was sent it. */
-void spv_relay_heard(struct spv_relay *r, const struct spv_msg *msg);
-void spv_relay_said(struct spv_relay *r, const struct spv_msg *msg);
+void spv_relay_on_received(struct spv_relay *r, const struct spv_msg *msg);
+void spv_relay_on_sent(struct spv_relay *r, const struct spv_msg *msg);
 /* The same of a well-formed headers message in wire form. */
 void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t n);
 

@@ -222,7 +222,7 @@ enum spv_headers_role spv_requests_headers(struct spv_requests *r,
     return SPV_HEADERS_ANSWER;
 }
 
-void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us)
+void spv_requests_complete(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us)
 {
     if (!waits_for_data(r))
         return;

@@ -55,7 +55,7 @@ enum spv_headers_role spv_requests_headers(struct spv_requests *r,
                                            const struct spv_msg_headers *msg, uint64_t sent,
                                            uint64_t mono_us);
 /* Another message came: settles what it answers. */
-void spv_requests_settle(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us);
+void spv_requests_complete(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us);
 
 /* The earliest deadline, or SPV_NEVER. */
 uint64_t spv_requests_deadline(const struct spv_requests *r);

@@ -12,27 +12,27 @@ static void queued(struct spv_peer *p, const struct spv_msg *msg, uint32_t versi
 {
     if (p->cfg.observer.on_log != NULL) {
         size_t n = spv_msg_size(msg, version);
-        spv_observe_message(p, SPV_OBSERVED_OUT, msg, b->data + b->len - n, n);
+        spv_trace_message(p, SPV_TRACE_OUT, msg, b->data + b->len - n, n);
     }
     if (b == &p->out.wire)
-        spv_keepalive_wrote(p, 0, now);
+        spv_peer_timers_on_write(p, 0, now);
 }
 
 int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
                  struct spv_now now)
 {
-    int rc = spv_sendq_put(&p->out, msg, p->cfg.net, version, NULL, NULL);
+    int rc = spv_send_queue_put(&p->out, msg, p->cfg.net, version, NULL, NULL);
     if (rc == 0)
         queued(p, msg, version, &p->out.wire, now);
     return rc;
 }
 
-void spv_peer_last_word(struct spv_peer *p, const char *command, uint8_t code, const char *reason,
-                        struct spv_now now)
+void spv_peer_send_reject_before_close(struct spv_peer *p, const char *command, uint8_t code,
+                                       const char *reason, struct spv_now now)
 {
     struct spv_msg msg = {.command = SPV_CMD_REJECT, .u.reject.code = code};
     uint32_t version = p->stats.version;
-    if (spv_policy_send(SPV_CMD_REJECT, version, p->stats.services) < 0)
+    if (spv_command_rules_send(SPV_CMD_REJECT, version, p->stats.services) < 0)
         return;
     memcpy(msg.u.reject.command, command, strnlen(command, SPV_COMMAND_SIZE));
     memcpy(msg.u.reject.reason, reason, strnlen(reason, SPV_MAX_REJECT_REASON));
@@ -50,15 +50,15 @@ static int may_send(const struct spv_peer *p, const struct spv_msg *msg)
      */
     if (msg->command == SPV_CMD_ADDRV2 && !(p->ready && p->stats.addrv2))
         return SPV_ERR_UNSUPPORTED;
-    return p->ready ? spv_policy_send(msg->command, p->stats.version, p->stats.services) : 0;
+    return p->ready ? spv_command_rules_send(msg->command, p->stats.version, p->stats.services) : 0;
 }
 
 static int enqueue(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
                    struct spv_now now)
 {
-    const struct spv_sendq_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
-    int rc = p->ready ? spv_sendq_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag)
-                      : spv_sendq_hold(&p->out, msg, p->cfg.net, &bound, tag);
+    const struct spv_send_queue_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
+    int rc = p->ready ? spv_send_queue_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag)
+                      : spv_send_queue_defer(&p->out, msg, p->cfg.net, &bound, tag);
     if (rc == 0)
         queued(p, msg, p->ready ? p->stats.version : SPV_PROTOCOL_VERSION,
                p->ready ? &p->out.wire : &p->out.held, now);
@@ -83,10 +83,10 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uin
         spv_requests_undo(&p->requests);
     if (rc < 0)
         return rc;
-    spv_relay_said(&p->relay, msg);
+    spv_relay_on_sent(&p->relay, msg);
     if (p->ready && added > 0) {
-        spv_requests_arm(&p->requests, p->out.taken + spv_sendq_pending(&p->out), now.mono_us);
-        p->clock[SPV_CLOCK_REQUEST] = spv_requests_deadline(&p->requests);
+        spv_requests_arm(&p->requests, p->out.taken + spv_send_queue_pending(&p->out), now.mono_us);
+        p->clock[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
     }
     return 0;
 }
@@ -129,64 +129,64 @@ static void observe_frame(const struct spv_peer *p, const struct spv_shared_fram
     struct spv_msg msg = {.command = SPV_CMD_HEADERS};
     struct spv_arena arena = {0};
     if (spv_msg_decode(&msg, payload, n, p->stats.version, &arena) == 0)
-        spv_observe_message(p, SPV_OBSERVED_OUT, &msg, payload, n);
+        spv_trace_message(p, SPV_TRACE_OUT, &msg, payload, n);
     spv_arena_free(&arena);
 }
 
 int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, const uint64_t *tag,
                           struct spv_now now)
 {
-    const struct spv_sendq_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
+    const struct spv_send_queue_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
     if (p->error < 0)
         return p->error;
     if (!p->ready)
         return SPV_ERR_STATE;
-    int rc = spv_sendq_put_shared(&p->out, frame, SPV_CMD_HEADERS, &bound, tag);
+    int rc = spv_send_queue_put_shared(&p->out, frame, SPV_CMD_HEADERS, &bound, tag);
     if (rc < 0)
         return rc;
     if (p->cfg.observer.on_log != NULL)
         observe_frame(p, frame);
-    spv_keepalive_wrote(p, 0, now);
+    spv_peer_timers_on_write(p, 0, now);
     spv_relay_said_headers(&p->relay, frame->bytes + SPV_FRAME_HEADER, frame->n - SPV_FRAME_HEADER);
     return 0;
 }
 
-int spv_peer_next_done(struct spv_peer *p, uint64_t *tag, int *error)
+int spv_peer_next_completion(struct spv_peer *p, uint64_t *tag, int *error)
 {
-    return spv_dones_take(&p->out.dones, tag, error);
+    return spv_completions_pop(&p->out.dones, tag, error);
 }
 
-void spv_peer_shut(struct spv_peer *p, int error)
+void spv_peer_close(struct spv_peer *p, int error)
 {
     if (p->error == 0)
         p->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
-    spv_sendq_drop_all(&p->out, p->error);
-    for (size_t i = 0; i < SPV_PEER_CLOCKS; i++)
+    spv_send_queue_drop_all(&p->out, p->error);
+    for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
         p->clock[i] = SPV_NEVER;
 }
 
 size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes)
 {
-    return spv_sendq_front(&p->out, bytes);
+    return spv_send_queue_front(&p->out, bytes);
 }
 
 size_t spv_peer_queued(const struct spv_peer *p)
 {
-    return spv_sendq_pending(&p->out);
+    return spv_send_queue_pending(&p->out);
 }
 
 void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now)
 {
-    size_t pending = spv_sendq_pending(&p->out);
+    size_t pending = spv_send_queue_pending(&p->out);
     if (n > pending)
         n = pending;
     if (n == 0)
         return;
-    spv_sendq_sent(&p->out, n);
+    spv_send_queue_sent(&p->out, n);
     p->stats.bytes_out += n;
     p->stats.last_out_us = now.mono_us;
     if (p->error == 0)
-        spv_keepalive_wrote(p, n, now);
+        spv_peer_timers_on_write(p, n, now);
     else if (n == pending)
-        p->clock[SPV_CLOCK_FLUSH] = SPV_NEVER;
+        p->clock[SPV_DEADLINE_FLUSH] = SPV_NEVER;
 }

@@ -22,14 +22,14 @@
 
 #define FIRST_SHARED 2 /* of most connections one answer waits at most */
 
-void spv_sendq_init(struct spv_sendq *q)
+void spv_send_queue_init(struct spv_send_queue *q)
 {
     memset(q, 0, sizeof(*q));
     spv_buffer_init(&q->wire);
     spv_buffer_init(&q->held);
 }
 
-static void drop_shared(struct spv_sendq *q)
+static void drop_shared(struct spv_send_queue *q)
 {
     for (size_t i = 0; i < q->n_shared; i++)
         spv_shared_frame_unref(q->shared[q->first_shared + i].frame);
@@ -38,30 +38,30 @@ static void drop_shared(struct spv_sendq *q)
     q->first_shared = q->n_shared = q->shared_cap = q->shared_bytes = 0;
 }
 
-void spv_sendq_free(struct spv_sendq *q)
+void spv_send_queue_free(struct spv_send_queue *q)
 {
     drop_shared(q);
     spv_buffer_free(&q->wire);
     spv_buffer_free(&q->held);
-    spv_tickets_free(&q->tickets);
-    spv_tickets_free(&q->held_tickets);
-    spv_dones_free(&q->dones);
+    spv_queued_frames_free(&q->tickets);
+    spv_queued_frames_free(&q->held_tickets);
+    spv_completions_free(&q->dones);
 }
 
-size_t spv_sendq_pending(const struct spv_sendq *q)
+size_t spv_send_queue_pending(const struct spv_send_queue *q)
 {
     return q->wire.len - q->off + q->shared_bytes;
 }
 
-size_t spv_sendq_bytes(const struct spv_sendq *q)
+size_t spv_send_queue_bytes(const struct spv_send_queue *q)
 {
-    return spv_sendq_pending(q) + q->held.len;
+    return spv_send_queue_pending(q) + q->held.len;
 }
 
-static struct spv_ticket ticket_for(enum spv_command command, const char *name, uint64_t end,
-                                    const uint64_t *tag)
+static struct spv_queued_frame ticket_for(enum spv_command command, const char *name, uint64_t end,
+                                          const uint64_t *tag)
 {
-    struct spv_ticket t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
+    struct spv_queued_frame t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
     size_t n = strnlen(name, SPV_COMMAND_SIZE);
     memcpy(t.name, name, n);
     if (tag != NULL)
@@ -70,34 +70,35 @@ static struct spv_ticket ticket_for(enum spv_command command, const char *name, 
 }
 
 /* The frame at the end of a buffer, begun at len, counts: its ticket is written. */
-static int write_ticket(struct spv_sendq *q, struct spv_tickets *tickets, const struct spv_msg *msg,
-                        uint64_t end, const uint64_t *tag)
+static int write_ticket(struct spv_send_queue *q, struct spv_queued_frames *tickets,
+                        const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
 {
     const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
-    const struct spv_ticket ticket = ticket_for(msg->command, name, end, tag);
-    int rc = tag != NULL ? spv_dones_promise(&q->dones) : 0;
+    const struct spv_queued_frame queued = ticket_for(msg->command, name, end, tag);
+    int rc = tag != NULL ? spv_completions_reserve(&q->dones) : 0;
     if (rc < 0)
         return rc;
-    rc = spv_tickets_push(tickets, &ticket);
+    rc = spv_queued_frames_push(tickets, &queued);
     if (rc < 0 && tag != NULL)
-        spv_dones_unpromise(&q->dones);
+        spv_completions_unreserve(&q->dones);
     return rc;
 }
 
-size_t spv_sendq_messages(const struct spv_sendq *q)
+size_t spv_send_queue_messages(const struct spv_send_queue *q)
 {
-    return spv_tickets_open(&q->tickets) + spv_tickets_open(&q->held_tickets) +
-           spv_dones_waiting(&q->dones);
+    return spv_queued_frames_open(&q->tickets) + spv_queued_frames_open(&q->held_tickets) +
+           spv_completions_count(&q->dones);
 }
 
-static bool over(const struct spv_sendq *q, const struct spv_sendq_bound *bound)
+static bool over(const struct spv_send_queue *q, const struct spv_send_queue_bound *bound)
 {
-    return bound != NULL &&
-           (spv_sendq_bytes(q) > bound->bytes || spv_sendq_messages(q) >= bound->messages);
+    return bound != NULL && (spv_send_queue_bytes(q) > bound->bytes ||
+                             spv_send_queue_messages(q) >= bound->messages);
 }
 
-int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                  uint32_t version, const struct spv_sendq_bound *bound, const uint64_t *tag)
+int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
+                       const struct spv_netid *net, uint32_t version,
+                       const struct spv_send_queue_bound *bound, const uint64_t *tag)
 {
     if (q->off > 0 && q->off >= q->wire.len / 2) {
         spv_buffer_consume(&q->wire, q->off);
@@ -108,7 +109,7 @@ int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct s
     if (rc == 0 && over(q, bound))
         rc = SPV_ERR_QUEUE_FULL;
     if (rc == 0)
-        rc = write_ticket(q, &q->tickets, msg, q->taken + spv_sendq_pending(q), tag);
+        rc = write_ticket(q, &q->tickets, msg, q->taken + spv_send_queue_pending(q), tag);
     if (rc < 0)
         q->wire.len = len;
     else
@@ -117,7 +118,7 @@ int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct s
 }
 
 /* A place behind the shared frames that wait. */
-static int make_room(struct spv_sendq *q)
+static int make_room(struct spv_send_queue *q)
 {
     if (q->first_shared + q->n_shared < q->shared_cap)
         return 0;
@@ -135,12 +136,12 @@ static int make_room(struct spv_sendq *q)
     return 0;
 }
 
-int spv_sendq_put_shared(struct spv_sendq *q, struct spv_shared_frame *frame,
-                         enum spv_command command, const struct spv_sendq_bound *bound,
-                         const uint64_t *tag)
+int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame *frame,
+                              enum spv_command command, const struct spv_send_queue_bound *bound,
+                              const uint64_t *tag)
 {
     const struct spv_msg msg = {.command = command};
-    const uint64_t at = q->taken + spv_sendq_pending(q);
+    const uint64_t at = q->taken + spv_send_queue_pending(q);
     int rc = make_room(q);
     if (rc < 0)
         return rc;
@@ -152,13 +153,14 @@ int spv_sendq_put_shared(struct spv_sendq *q, struct spv_shared_frame *frame,
         return rc;
     }
     q->shared[q->first_shared + q->n_shared++] =
-        (struct spv_sendq_shared){at, spv_shared_frame_ref(frame)};
+        (struct spv_send_queue_shared){at, spv_shared_frame_ref(frame)};
     q->messages++;
     return 0;
 }
 
-int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                   const struct spv_sendq_bound *bound, const uint64_t *tag)
+int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
+                         const struct spv_netid *net, const struct spv_send_queue_bound *bound,
+                         const uint64_t *tag)
 {
     size_t len = q->held.len;
     int rc = spv_msg_write(&q->held, msg, net, SPV_PROTOCOL_VERSION);
@@ -172,33 +174,34 @@ int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct 
 }
 
 /* The oldest ticket's message has gone (error 0), or never will. */
-static void settle(struct spv_sendq *q, struct spv_tickets *tickets, size_t bytes, int error)
+static void settle(struct spv_send_queue *q, struct spv_queued_frames *tickets, size_t bytes,
+                   int error)
 {
-    const struct spv_ticket ticket = *spv_tickets_front(tickets);
-    spv_tickets_pop(tickets);
-    if (ticket.tagged)
-        spv_dones_keep(&q->dones, ticket.tag, error);
+    const struct spv_queued_frame queued = *spv_queued_frames_front(tickets);
+    spv_queued_frames_pop(tickets);
+    if (queued.tagged)
+        spv_completions_add(&q->dones, queued.tag, error);
     if (q->settle != NULL)
-        q->settle(q->ctx, &ticket, bytes, error);
+        q->settle(q->ctx, &queued, bytes, error);
 }
 
-void spv_sendq_drop_held(struct spv_sendq *q, int error)
+void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error)
 {
-    while (spv_tickets_open(&q->held_tickets) > 0)
+    while (spv_queued_frames_open(&q->held_tickets) > 0)
         settle(q, &q->held_tickets, 0, error);
     spv_buffer_free(&q->held);
     spv_buffer_init(&q->held);
 }
 
-void spv_sendq_drop_all(struct spv_sendq *q, int error)
+void spv_send_queue_drop_all(struct spv_send_queue *q, int error)
 {
-    while (spv_tickets_open(&q->tickets) > 0) {
-        uint64_t end = spv_tickets_front(&q->tickets)->end;
+    while (spv_queued_frames_open(&q->tickets) > 0) {
+        uint64_t end = spv_queued_frames_front(&q->tickets)->end;
         size_t went = q->taken > q->settled ? (size_t)(q->taken - q->settled) : 0;
         q->settled = end;
         settle(q, &q->tickets, went, error);
     }
-    spv_sendq_drop_held(q, error);
+    spv_send_queue_drop_deferred(q, error);
     drop_shared(q);
     spv_buffer_free(&q->wire);
     spv_buffer_init(&q->wire);
@@ -206,7 +209,7 @@ void spv_sendq_drop_all(struct spv_sendq *q, int error)
 }
 
 /* A held frame in the form that the version reads. */
-static int join_wire(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
+static int join_wire(struct spv_send_queue *q, const struct spv_frame *frame, const uint8_t *bytes,
                      size_t n, const struct spv_netid *net, uint32_t version)
 {
     /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
@@ -219,27 +222,27 @@ static int join_wire(struct spv_sendq *q, const struct spv_frame *frame, const u
 }
 
 /* Moves the oldest held message, frame and ticket. */
-static int release_one(struct spv_sendq *q, const struct spv_frame *frame, const uint8_t *bytes,
-                       const struct spv_netid *net, uint32_t version)
+static int release_one(struct spv_send_queue *q, const struct spv_frame *frame,
+                       const uint8_t *bytes, const struct spv_netid *net, uint32_t version)
 {
     size_t len = q->wire.len;
     int rc = join_wire(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
     if (rc < 0)
         return rc;
-    struct spv_ticket ticket = *spv_tickets_front(&q->held_tickets);
-    ticket.end = q->taken + spv_sendq_pending(q);
-    rc = spv_tickets_push(&q->tickets, &ticket);
+    struct spv_queued_frame queued = *spv_queued_frames_front(&q->held_tickets);
+    queued.end = q->taken + spv_send_queue_pending(q);
+    rc = spv_queued_frames_push(&q->tickets, &queued);
     if (rc < 0) {
         q->wire.len = len;
         return rc;
     }
-    spv_tickets_pop(&q->held_tickets);
+    spv_queued_frames_pop(&q->held_tickets);
     q->messages++;
     return 0;
 }
 
-int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version,
-                      uint64_t services)
+int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_netid *net,
+                                  uint32_t version, uint64_t services)
 {
     struct spv_cursor c = spv_cursor_over(q->held.data, q->held.len);
     int rc = 0;
@@ -250,25 +253,25 @@ int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t
         if (head == NULL || spv_frame_read(&frame, head, net, SPV_MAX_PAYLOAD) < 0)
             break;
         spv_cursor_take(&c, frame.length);
-        if (spv_policy_send(frame.command, version, services) < 0)
+        if (spv_command_rules_send(frame.command, version, services) < 0)
             settle(q, &q->held_tickets, 0, SPV_ERR_UNSUPPORTED);
         else
             rc = release_one(q, &frame, at, net, version);
     }
-    spv_sendq_drop_held(q, rc < 0 ? rc : SPV_ERR_UNSUPPORTED);
+    spv_send_queue_drop_deferred(q, rc < 0 ? rc : SPV_ERR_UNSUPPORTED);
     return rc;
 }
 
 /* The shared frame whose turn it is; NULL when bytes on wire come first, or nothing does. */
-static struct spv_sendq_shared *front_shared(const struct spv_sendq *q)
+static struct spv_send_queue_shared *front_shared(const struct spv_send_queue *q)
 {
-    struct spv_sendq_shared *s = q->n_shared > 0 ? &q->shared[q->first_shared] : NULL;
+    struct spv_send_queue_shared *s = q->n_shared > 0 ? &q->shared[q->first_shared] : NULL;
     return s != NULL && s->at <= q->taken ? s : NULL;
 }
 
-size_t spv_sendq_front(const struct spv_sendq *q, const uint8_t **bytes)
+size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **bytes)
 {
-    const struct spv_sendq_shared *s = front_shared(q);
+    const struct spv_send_queue_shared *s = front_shared(q);
     if (s != NULL) {
         const size_t went = (size_t)(q->taken - s->at);
         *bytes = s->frame->bytes + went;
@@ -282,9 +285,9 @@ size_t spv_sendq_front(const struct spv_sendq *q, const uint8_t **bytes)
 }
 
 /* The socket took n bytes of the front. */
-static void take_front(struct spv_sendq *q, size_t n)
+static void take_front(struct spv_send_queue *q, size_t n)
 {
-    struct spv_sendq_shared *s = front_shared(q);
+    struct spv_send_queue_shared *s = front_shared(q);
     q->taken += n;
     if (s == NULL) {
         q->off += n;
@@ -298,11 +301,11 @@ static void take_front(struct spv_sendq *q, size_t n)
     }
 }
 
-void spv_sendq_sent(struct spv_sendq *q, size_t n)
+void spv_send_queue_sent(struct spv_send_queue *q, size_t n)
 {
     while (n > 0) {
         const uint8_t *bytes;
-        size_t most = spv_sendq_front(q, &bytes);
+        size_t most = spv_send_queue_front(q, &bytes);
         if (most > n)
             most = n;
         take_front(q, most);
@@ -312,8 +315,8 @@ void spv_sendq_sent(struct spv_sendq *q, size_t n)
         q->wire.len = 0;
         q->off = 0;
     }
-    const struct spv_ticket *front;
-    while ((front = spv_tickets_front(&q->tickets)) != NULL && front->end <= q->taken) {
+    const struct spv_queued_frame *front;
+    while ((front = spv_queued_frames_front(&q->tickets)) != NULL && front->end <= q->taken) {
         uint64_t end = front->end;
         size_t bytes = (size_t)(end - q->settled);
         q->settled = end;
@@ -321,21 +324,21 @@ void spv_sendq_sent(struct spv_sendq *q, size_t n)
     }
 }
 
-bool spv_sendq_bulky(const struct spv_sendq *q)
+bool spv_send_queue_bulky(const struct spv_send_queue *q)
 {
-    return spv_sendq_pending(q) == 0 && q->wire.cap > SPV_SENDQ_KEEP;
+    return spv_send_queue_pending(q) == 0 && q->wire.cap > SPV_SEND_QUEUE_KEEP;
 }
 
-void spv_sendq_trim(struct spv_sendq *q)
+void spv_send_queue_trim(struct spv_send_queue *q)
 {
-    if (!spv_sendq_bulky(q))
+    if (!spv_send_queue_bulky(q))
         return;
     spv_buffer_free(&q->wire);
     spv_buffer_init(&q->wire);
     q->off = 0;
 }
 
-size_t spv_sendq_memory(const struct spv_sendq *q)
+size_t spv_send_queue_memory(const struct spv_send_queue *q)
 {
     return q->wire.cap + q->held.cap + q->shared_cap * sizeof(q->shared[0]) +
            q->dones.cap * sizeof(q->dones.list[0]) +

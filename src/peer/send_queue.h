@@ -9,73 +9,76 @@
 #include "util/buffer.h"
 #include "wire/shared_frame.h"
 
-#define SPV_SENDQ_KEEP 4096 /* bytes of buffer that an idle connection keeps */
+#define SPV_SEND_QUEUE_KEEP 4096 /* bytes of buffer that an idle connection keeps */
 
 /* A shared frame among the bytes on their way. */
-struct spv_sendq_shared {
+struct spv_send_queue_shared {
     uint64_t at; /* where it begins, counted from the connection's first byte */
     struct spv_shared_frame *frame;
 };
 
-struct spv_sendq {
+struct spv_send_queue {
     struct spv_buffer wire; /* frames on their way to the socket */
     size_t off; /* bytes of wire that the socket took */
-    struct spv_sendq_shared *shared; /* frames that stand between those on wire, oldest first */
+    struct spv_send_queue_shared
+        *shared; /* frames that stand between those on wire, oldest first */
     size_t first_shared, n_shared, shared_cap; /* shared[first_shared..first_shared + n_shared) */
     size_t shared_bytes; /* of them that the socket did not take yet */
     uint64_t taken; /* bytes that the socket ever took */
     uint64_t settled; /* where the last settled frame ended */
-    struct spv_tickets tickets; /* of the frames on wire */
+    struct spv_queued_frames tickets; /* of the frames on wire */
     struct spv_buffer held; /* frames that wait for the handshake */
-    struct spv_tickets held_tickets;
-    struct spv_dones dones;
+    struct spv_queued_frames held_tickets;
+    struct spv_completions dones;
     uint64_t messages; /* put on wire so far */
     /* Told of every frame once: bytes of it that went, and 0 or why it did not go. May be NULL. */
-    void (*settle)(void *ctx, const struct spv_ticket *ticket, size_t bytes, int error);
+    void (*settle)(void *ctx, const struct spv_queued_frame *queued, size_t bytes, int error);
     void *ctx;
 };
 
 /* What the queue may hold; tags not yet pulled count as messages. */
-struct spv_sendq_bound {
+struct spv_send_queue_bound {
     size_t bytes;
     size_t messages;
 };
 
-void spv_sendq_init(struct spv_sendq *q);
-void spv_sendq_free(struct spv_sendq *q);
+void spv_send_queue_init(struct spv_send_queue *q);
+void spv_send_queue_free(struct spv_send_queue *q);
 
 /* Appends a frame to the wire or, before the handshake is through, to the held ones, unless the
  * queue would then hold more than the bound (NULL: none): SPV_ERR_QUEUE_FULL. tag may be NULL.
  * Other errors as spv_msg_encode. On error the queue is as before. */
-int spv_sendq_put(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                  uint32_t version, const struct spv_sendq_bound *bound, const uint64_t *tag);
-int spv_sendq_hold(struct spv_sendq *q, const struct spv_msg *msg, const struct spv_netid *net,
-                   const struct spv_sendq_bound *bound, const uint64_t *tag);
+int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
+                       const struct spv_netid *net, uint32_t version,
+                       const struct spv_send_queue_bound *bound, const uint64_t *tag);
+int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
+                         const struct spv_netid *net, const struct spv_send_queue_bound *bound,
+                         const uint64_t *tag);
 
 /* Appends a finished frame to the wire, which keeps a reference to it. */
-int spv_sendq_put_shared(struct spv_sendq *q, struct spv_shared_frame *frame,
-                         enum spv_command command, const struct spv_sendq_bound *bound,
-                         const uint64_t *tag);
+int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame *frame,
+                              enum spv_command command, const struct spv_send_queue_bound *bound,
+                              const uint64_t *tag);
 
 /* The handshake is through at this version: held frames join the wire. Those of commands that the
  * peer does not take (policy.c) are dropped, a ping takes the version's form. SPV_ERR_NOMEM. */
-int spv_sendq_release(struct spv_sendq *q, const struct spv_netid *net, uint32_t version,
-                      uint64_t services);
+int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_netid *net,
+                                  uint32_t version, uint64_t services);
 /* Forgets what is held, for this reason: it will never be sent. */
-void spv_sendq_drop_held(struct spv_sendq *q, int error);
+void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error);
 /* Forgets what is on the wire's side, too. */
-void spv_sendq_drop_all(struct spv_sendq *q, int error);
+void spv_send_queue_drop_all(struct spv_send_queue *q, int error);
 
-size_t spv_sendq_pending(const struct spv_sendq *q); /* bytes on the wire's side */
-size_t spv_sendq_bytes(const struct spv_sendq *q); /* and the held ones */
-size_t spv_sendq_messages(const struct spv_sendq *q); /* and tags not yet pulled */
+size_t spv_send_queue_pending(const struct spv_send_queue *q); /* bytes on the wire's side */
+size_t spv_send_queue_bytes(const struct spv_send_queue *q); /* and the held ones */
+size_t spv_send_queue_messages(const struct spv_send_queue *q); /* and tags not yet pulled */
 /* The first bytes of the wire's side that stand in one piece, and how many: 0 only when nothing is
  * pending. */
-size_t spv_sendq_front(const struct spv_sendq *q, const uint8_t **bytes);
-void spv_sendq_sent(struct spv_sendq *q, size_t n); /* n <= pending */
+size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **bytes);
+void spv_send_queue_sent(struct spv_send_queue *q, size_t n); /* n <= pending */
 
-bool spv_sendq_bulky(const struct spv_sendq *q);
-void spv_sendq_trim(struct spv_sendq *q);
-size_t spv_sendq_memory(const struct spv_sendq *q);
+bool spv_send_queue_bulky(const struct spv_send_queue *q);
+void spv_send_queue_trim(struct spv_send_queue *q);
+size_t spv_send_queue_memory(const struct spv_send_queue *q);
 
 #endif

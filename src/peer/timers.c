@@ -15,15 +15,15 @@ static uint64_t jittered(struct spv_peer *p, uint64_t interval)
     return interval - interval / 4 + r % (interval / 2 + 1);
 }
 
-void spv_keepalive_begin(struct spv_peer *p, struct spv_now now)
+void spv_peer_timers_start(struct spv_peer *p, struct spv_now now)
 {
-    p->clock[SPV_CLOCK_IDLE] = now.mono_us + p->cfg.timeouts.idle;
-    p->clock[SPV_CLOCK_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+    p->clock[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
+    p->clock[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
 }
 
 static int send_ping(struct spv_peer *p, struct spv_now now)
 {
-    p->clock[SPV_CLOCK_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+    p->clock[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
     if (p->stats.ping_sent_us != 0)
         return 0; /* one in flight is enough */
     struct spv_msg ping = {.command = SPV_CMD_PING};
@@ -33,7 +33,7 @@ static int send_ping(struct spv_peer *p, struct spv_now now)
         ping.u.ping.has_nonce = true;
         ping.u.ping.nonce = p->ping_nonce;
         p->stats.ping_sent_us = now.mono_us > 0 ? now.mono_us : 1;
-        p->clock[SPV_CLOCK_PONG] = now.mono_us + p->cfg.timeouts.pong;
+        p->clock[SPV_DEADLINE_PONG] = now.mono_us + p->cfg.timeouts.pong;
     }
     return spv_peer_put(p, &ping, p->stats.version, now);
 }
@@ -45,10 +45,10 @@ static int answer_ping(struct spv_peer *p, const struct spv_msg_ping *ping, stru
     if (p->pong_bytes >= SPV_PEER_PONG_BYTES)
         return 0;
     struct spv_msg pong = {.command = SPV_CMD_PONG, .u.ping = *ping};
-    size_t before = spv_sendq_pending(&p->out);
+    size_t before = spv_send_queue_pending(&p->out);
     int rc = spv_peer_put(p, &pong, p->stats.version, now);
     if (rc == 0)
-        p->pong_bytes += spv_sendq_pending(&p->out) - before;
+        p->pong_bytes += spv_send_queue_pending(&p->out) - before;
     return rc;
 }
 
@@ -63,11 +63,11 @@ static bool take_pong(struct spv_peer *p, const struct spv_msg_ping *pong, struc
     if (s->rtt_min_us == 0 || rtt < s->rtt_min_us)
         s->rtt_min_us = rtt;
     s->ping_sent_us = 0;
-    p->clock[SPV_CLOCK_PONG] = SPV_NEVER;
+    p->clock[SPV_DEADLINE_PONG] = SPV_NEVER;
     return true;
 }
 
-int spv_keepalive_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
 {
     int rc = 0;
     bool alive = true;
@@ -76,7 +76,7 @@ int spv_keepalive_input(struct spv_peer *p, const struct spv_msg *msg, struct sp
     else if (msg->command == SPV_CMD_PONG)
         alive = take_pong(p, &msg->u.ping, now);
     if (alive && p->ready)
-        p->clock[SPV_CLOCK_IDLE] = now.mono_us + p->cfg.timeouts.idle;
+        p->clock[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
     return rc;
 }
 
@@ -84,73 +84,73 @@ int spv_keepalive_input(struct spv_peer *p, const struct spv_msg *msg, struct sp
  * memory. */
 static void trim_later(struct spv_peer *p, bool bulky, struct spv_now now)
 {
-    if (bulky && p->clock[SPV_CLOCK_TRIM] == SPV_NEVER)
-        p->clock[SPV_CLOCK_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
+    if (bulky && p->clock[SPV_DEADLINE_TRIM] == SPV_NEVER)
+        p->clock[SPV_DEADLINE_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
 }
 
-void spv_keepalive_wrote(struct spv_peer *p, size_t taken, struct spv_now now)
+void spv_peer_timers_on_write(struct spv_peer *p, size_t taken, struct spv_now now)
 {
-    uint64_t *write = &p->clock[SPV_CLOCK_WRITE];
-    if (spv_sendq_pending(&p->out) == 0) {
+    uint64_t *write = &p->clock[SPV_DEADLINE_WRITE];
+    if (spv_send_queue_pending(&p->out) == 0) {
         *write = SPV_NEVER;
         p->pong_bytes = 0;
-        trim_later(p, spv_sendq_bulky(&p->out), now);
+        trim_later(p, spv_send_queue_bulky(&p->out), now);
     } else if (taken > 0 || *write == SPV_NEVER) {
         *write = now.mono_us + p->cfg.timeouts.write;
     }
 }
 
-void spv_keepalive_arrived(struct spv_peer *p, bool message_done, struct spv_now now)
+void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now)
 {
-    uint64_t *message = &p->clock[SPV_CLOCK_MESSAGE];
-    if (spv_intake_waiting(&p->in) == 0) {
+    uint64_t *message = &p->clock[SPV_DEADLINE_MESSAGE];
+    if (spv_frame_reader_buffered(&p->in) == 0) {
         *message = SPV_NEVER;
-        trim_later(p, spv_intake_bulky(&p->in), now);
+        trim_later(p, spv_frame_reader_bulky(&p->in), now);
     } else if (message_done || *message == SPV_NEVER) {
         *message = now.mono_us + p->cfg.timeouts.message;
     }
 }
 
-static int expired(struct spv_peer *p, enum spv_peer_clock which, struct spv_now now)
+static int expired(struct spv_peer *p, enum spv_peer_deadline_kind which, struct spv_now now)
 {
     switch (which) {
-    case SPV_CLOCK_HANDSHAKE:
+    case SPV_DEADLINE_HANDSHAKE:
         return SPV_ERR_HANDSHAKE_TIMEOUT;
-    case SPV_CLOCK_MESSAGE:
+    case SPV_DEADLINE_MESSAGE:
         return SPV_ERR_MESSAGE_TIMEOUT;
-    case SPV_CLOCK_REQUEST:
+    case SPV_DEADLINE_REQUEST:
         return SPV_ERR_STALL;
-    case SPV_CLOCK_WRITE:
+    case SPV_DEADLINE_WRITE:
         return SPV_ERR_WRITE_TIMEOUT;
-    case SPV_CLOCK_PONG:
+    case SPV_DEADLINE_PONG:
         return SPV_ERR_PONG_TIMEOUT;
-    case SPV_CLOCK_IDLE:
+    case SPV_DEADLINE_IDLE:
         return SPV_ERR_IDLE;
-    case SPV_CLOCK_PING:
+    case SPV_DEADLINE_PING:
         return send_ping(p, now);
-    case SPV_CLOCK_TRICKLE:
+    case SPV_DEADLINE_TRICKLE:
         return spv_relay_trickle(p, now);
-    case SPV_CLOCK_TRIM:
-        p->clock[SPV_CLOCK_TRIM] = SPV_NEVER;
-        spv_intake_trim(&p->in);
-        spv_sendq_trim(&p->out);
+    case SPV_DEADLINE_TRIM:
+        p->clock[SPV_DEADLINE_TRIM] = SPV_NEVER;
+        spv_frame_reader_trim(&p->in);
+        spv_send_queue_trim(&p->out);
         return 0;
-    case SPV_CLOCK_FLUSH:
+    case SPV_DEADLINE_FLUSH:
         break; /* of failed machines, which have no other clock */
     }
     return SPV_ERR_STATE;
 }
 
-int spv_keepalive_timer(struct spv_peer *p, struct spv_now now)
+int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now)
 {
     for (;;) {
         size_t first = 0;
-        for (size_t i = 1; i < SPV_PEER_CLOCKS; i++)
+        for (size_t i = 1; i < SPV_PEER_DEADLINES; i++)
             if (p->clock[i] < p->clock[first])
                 first = i;
         if (p->clock[first] > now.mono_us || p->clock[first] == SPV_NEVER)
             return 0;
-        int rc = expired(p, (enum spv_peer_clock)first, now);
+        int rc = expired(p, (enum spv_peer_deadline_kind)first, now);
         if (rc < 0)
             return rc;
     }

@@ -6,21 +6,21 @@
 #include "peer/peer_state.h"
 
 #define DUMP_ROW 16 /* bytes of a hex dump's line */
-#define LINE_MAX_BYTES (SPV_SUMMARY + SPV_ENDPOINT_TEXT + 32)
+#define LINE_MAX_BYTES (SPV_MSG_FORMAT_MAX + SPV_ENDPOINT_TEXT + 32)
 
-void spv_observe_read(const struct spv_peer *p, size_t bytes, const char *command, int error)
+void spv_trace_read(const struct spv_peer *p, size_t bytes, const char *command, int error)
 {
     const struct spv_peer_observer *o = &p->cfg.observer;
     if (o->on_any_read != NULL)
         o->on_any_read(o->ctx, bytes, command, error);
 }
 
-void spv_observe_settled(void *ctx, const struct spv_ticket *ticket, size_t bytes, int error)
+void spv_trace_completed(void *ctx, const struct spv_queued_frame *queued, size_t bytes, int error)
 {
     const struct spv_peer *p = ctx;
     const struct spv_peer_observer *o = &p->cfg.observer;
     if (o->on_any_write != NULL)
-        o->on_any_write(o->ctx, bytes, ticket->name, error);
+        o->on_any_write(o->ctx, bytes, queued->name, error);
 }
 
 static void dump(const struct spv_peer_observer *o, const uint8_t *body, size_t n)
@@ -48,16 +48,16 @@ static void dump(const struct spv_peer_observer *o, const uint8_t *body, size_t 
     }
 }
 
-void spv_observe_message(const struct spv_peer *p, enum spv_observed way, const struct spv_msg *msg,
-                         const uint8_t *body, size_t n)
+void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction way,
+                       const struct spv_msg *msg, const uint8_t *body, size_t n)
 {
     const struct spv_peer_observer *o = &p->cfg.observer;
     if (o->on_log == NULL || o->log_level == SPV_LOG_OFF)
         return;
-    char line[LINE_MAX_BYTES], summary[SPV_SUMMARY], place[SPV_ENDPOINT_TEXT];
+    char line[LINE_MAX_BYTES], summary[SPV_MSG_FORMAT_MAX], place[SPV_ENDPOINT_TEXT];
     spv_endpoint_text(place, &p->cfg.endpoint);
-    spv_msg_summary(summary, sizeof(summary), msg);
-    if (way == SPV_OBSERVED_IN)
+    spv_msg_format(summary, sizeof(summary), msg);
+    if (way == SPV_TRACE_IN)
         snprintf(line, sizeof(line), "received %s from %s", summary, place);
     else
         snprintf(line, sizeof(line), "sending %s to %s", summary, place);

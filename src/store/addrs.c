@@ -39,7 +39,7 @@ static bool text(char *out, size_t cap, sqlite3_stmt *st, int column)
     return true;
 }
 
-static bool read_address(struct spv_book_address *out, sqlite3_stmt *st)
+static bool read_address(struct spv_addr_info *out, sqlite3_stmt *st)
 {
     char host[SPV_HOST_MAX];
     int64_t port, services, attempts, slow, failure, tried, anchor;
@@ -54,7 +54,7 @@ static bool read_address(struct spv_book_address *out, sqlite3_stmt *st)
         !integer(&anchor, st, 11, 0, 1))
         return false;
     const int source = sqlite3_column_bytes(st, 3);
-    if (sqlite3_column_type(st, 3) != SQLITE_BLOB || source < 1 || source > SPV_BOOK_SOURCE)
+    if (sqlite3_column_type(st, 3) != SQLITE_BLOB || source < 1 || source > SPV_ADDRMAN_SOURCE)
         return false;
     if (spv_netaddr_from_host(&out->addr, host, (uint16_t)port) != SPV_OK)
         return false;
@@ -69,7 +69,7 @@ static bool read_address(struct spv_book_address *out, sqlite3_stmt *st)
     return true;
 }
 
-static bool read_ban(struct spv_book_ban *out, sqlite3_stmt *st)
+static bool read_ban(struct spv_ban_entry *out, sqlite3_stmt *st)
 {
     int64_t code;
     memset(out, 0, sizeof *out);
@@ -96,12 +96,12 @@ static int room(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
     return rc;
 }
 
-static int load_addresses(struct spv_store *s, struct spv_book *out)
+static int load_addresses(struct spv_store *s, struct spv_addrman_rows *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
     int rc = room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
-                  SPV_BOOK_ADDRESSES);
+                  SPV_ADDRMAN_ADDRESSES);
     if (rc == SPV_OK && most > 0) {
         out->addresses = sqlite3_malloc64((uint64_t)most * sizeof *out->addresses);
         if (out->addresses == NULL)
@@ -121,12 +121,12 @@ static int load_addresses(struct spv_store *s, struct spv_book *out)
     return rc;
 }
 
-static int load_bans(struct spv_store *s, struct spv_book *out)
+static int load_bans(struct spv_store *s, struct spv_addrman_rows *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
-    int rc =
-        room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)", SPV_BOOK_BANS);
+    int rc = room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)",
+                  SPV_ADDRMAN_BANS);
     if (rc == SPV_OK && most > 0) {
         out->bans = sqlite3_malloc64((uint64_t)most * sizeof *out->bans);
         if (out->bans == NULL)
@@ -145,16 +145,16 @@ static int load_bans(struct spv_store *s, struct spv_book *out)
     return rc;
 }
 
-static int load_key(struct spv_store *s, struct spv_book *out)
+static int load_key(struct spv_store *s, struct spv_addrman_rows *out)
 {
-    char hex[2 * SPV_BOOK_KEY + 1];
+    char hex[2 * SPV_ADDRMAN_KEY + 1];
     const int rc = spv_db_meta(s, hex, sizeof hex, KEY);
     /* One that cannot be read is drawn anew: addresses then change their buckets, no more. */
     out->keyed = rc > 0 && spv_hex_decode(out->key, sizeof out->key, hex) == SPV_OK;
     return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : SPV_OK;
 }
 
-static int load(struct spv_store *s, struct spv_book *out)
+static int load(struct spv_store *s, struct spv_addrman_rows *out)
 {
     memset(out, 0, sizeof *out);
     int rc = spv_db_exec(s, "BEGIN", "read the address book");
@@ -167,7 +167,7 @@ static int load(struct spv_store *s, struct spv_book *out)
         rc = load_bans(s, out);
     spv_db_rollback(s);
     if (rc != SPV_OK)
-        spv_store_book_free(out);
+        spv_store_addrman_free(out);
     return rc;
 }
 
@@ -192,7 +192,7 @@ static bool keep(struct spv_store *s, const char *sql)
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-int spv_book_begin_anew(struct spv_store *s)
+int spv_addrs_recreate(struct spv_store *s)
 {
     /* only one of them may be broken */
     const bool addresses = keep(s, "CREATE TEMP TABLE kept_address AS SELECT " ADDRESS_COLUMNS
@@ -208,7 +208,7 @@ int spv_book_begin_anew(struct spv_store *s)
         rc =
             spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
     if (rc == SPV_OK)
-        rc = spv_db_exec(s, spv_schema_book, "begin a new address book");
+        rc = spv_db_exec(s, spv_schema_addrman, "begin a new address book");
     if (rc == SPV_OK && addresses)
         rc = spv_db_exec(s,
                          "INSERT OR IGNORE INTO main.peer_address SELECT * FROM kept_address;"
@@ -227,7 +227,7 @@ static int begin_anew(struct spv_store *s)
 {
     int rc = spv_db_begin(s);
     if (rc == SPV_OK)
-        rc = spv_book_begin_anew(s);
+        rc = spv_addrs_recreate(s);
     if (rc == SPV_OK)
         rc = spv_db_commit(s);
     if (rc != SPV_OK)
@@ -235,7 +235,7 @@ static int begin_anew(struct spv_store *s)
     return rc;
 }
 
-int spv_store_book_load(struct spv_store *s, struct spv_book *out)
+int spv_store_addrman_load(struct spv_store *s, struct spv_addrman_rows *out)
 {
     int rc = load(s, out);
     if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && begin_anew(s) == SPV_OK)
@@ -243,7 +243,7 @@ int spv_store_book_load(struct spv_store *s, struct spv_book *out)
     return rc;
 }
 
-void spv_store_book_free(struct spv_book *book)
+void spv_store_addrman_free(struct spv_addrman_rows *book)
 {
     sqlite3_free(book->addresses);
     sqlite3_free(book->bans);
@@ -259,7 +259,7 @@ static int run(struct spv_store *s, sqlite3_stmt *st, int bound)
     return code == SQLITE_DONE ? SPV_OK : spv_db_error(s, code, "write the address book");
 }
 
-static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv_book_address *a)
+static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv_addr_info *a)
 {
     char host[SPV_HOST_MAX];
     const int rc = spv_netaddr_to_host(host, &a->addr);
@@ -280,7 +280,7 @@ static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv
     return run(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
 }
 
-static int write_addresses(struct spv_store *s, const struct spv_book_changes *c)
+static int write_addresses(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = prepare(s, &st,
@@ -292,7 +292,7 @@ static int write_addresses(struct spv_store *s, const struct spv_book_changes *c
     return rc;
 }
 
-static int remove_addresses(struct spv_store *s, const struct spv_book_changes *c)
+static int remove_addresses(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     sqlite3_stmt *st = NULL;
     char host[SPV_HOST_MAX];
@@ -308,7 +308,7 @@ static int remove_addresses(struct spv_store *s, const struct spv_book_changes *
     return rc;
 }
 
-static int write_bans(struct spv_store *s, const struct spv_book_changes *c)
+static int write_bans(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_exec(s, "DELETE FROM peer_ban", "write the bans");
@@ -317,7 +317,7 @@ static int write_bans(struct spv_store *s, const struct spv_book_changes *c)
                      "INSERT OR REPLACE INTO peer_ban (address, since, until, code, reason)"
                      " VALUES (?1, ?2, ?3, ?4, ?5)");
     for (size_t i = 0; rc == SPV_OK && i < c->n_bans; i++) {
-        const struct spv_book_ban *b = &c->bans[i];
+        const struct spv_ban_entry *b = &c->bans[i];
         int code = sqlite3_bind_text(st, 1, b->address, -1, SQLITE_STATIC);
         code |= sqlite3_bind_int64(st, 2, b->since);
         code |= sqlite3_bind_int64(st, 3, b->until);
@@ -329,9 +329,9 @@ static int write_bans(struct spv_store *s, const struct spv_book_changes *c)
     return rc;
 }
 
-static int write_book(struct spv_store *s, const struct spv_book_changes *c)
+static int write_book(struct spv_store *s, const struct spv_addrman_changes *c)
 {
-    char hex[2 * SPV_BOOK_KEY + 1];
+    char hex[2 * SPV_ADDRMAN_KEY + 1];
     spv_hex(hex, c->key, sizeof c->key);
     int rc = spv_db_set_meta(s, KEY, hex);
     if (rc == SPV_OK && c->all)
@@ -343,7 +343,7 @@ static int write_book(struct spv_store *s, const struct spv_book_changes *c)
     return rc == SPV_OK && c->bans_changed ? write_bans(s, c) : rc;
 }
 
-int spv_store_book_save(struct spv_store *s, const struct spv_book_changes *c)
+int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);

@@ -20,7 +20,7 @@ static int misfit(struct spv_store *s, const char *what)
 }
 
 /* The records follow each other and stand one above the fork. */
-static int check_records(struct spv_store *s, const struct spv_change *c)
+static int check_records(struct spv_store *s, const struct spv_chain_update *c)
 {
     for (size_t i = 0; i < c->n; i++) {
         if (c->records[i].height != (uint64_t)c->fork_height + 1 + i) {
@@ -33,13 +33,13 @@ static int check_records(struct spv_store *s, const struct spv_change *c)
     return SPV_OK;
 }
 
-static int check_fork(struct spv_store *s, const struct spv_change *c)
+static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
 {
-    struct spv_record fork = s->tip;
-    if (c->kind == SPV_CHANGE_APPEND && c->fork_height != s->tip.height) {
+    struct spv_chain_header fork = s->tip;
+    if (c->kind == SPV_UPDATE_APPEND && c->fork_height != s->tip.height) {
         return misfit(s, "it appends to a height that is not the tip");
     }
-    if (c->kind == SPV_CHANGE_REORG) {
+    if (c->kind == SPV_UPDATE_REORG) {
         if (c->fork_height >= s->tip.height || c->removed != s->tip.height - c->fork_height) {
             return misfit(s, "it removes another number of headers than stand above the fork");
         }
@@ -51,7 +51,7 @@ static int check_fork(struct spv_store *s, const struct spv_change *c)
             return misfit(s, "the header at the fork is not stored");
         }
     }
-    if (c->kind == SPV_CHANGE_START || c->kind == SPV_CHANGE_FILL) {
+    if (c->kind == SPV_UPDATE_CHECKPOINT_START || c->kind == SPV_UPDATE_BACKFILL) {
         return SPV_OK; /* base.c looks what they follow */
     }
     if (!spv_blockhash_eq(&c->records[0].header.prev, &fork.hash)) {
@@ -60,7 +60,7 @@ static int check_fork(struct spv_store *s, const struct spv_change *c)
     return SPV_OK;
 }
 
-static int insert_rows(struct spv_store *s, const struct spv_change *c)
+static int insert_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     int rc = SPV_OK;
     for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
@@ -97,7 +97,7 @@ int spv_branches_prune(struct spv_store *s)
     return rc == SPV_OK ? prune_branches(s) : rc;
 }
 
-static int insert_branch(struct spv_store *s, const struct spv_change *c)
+static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
 {
     sqlite3_stmt *st = NULL;
     for (size_t i = 0; i < c->n; i++) {
@@ -119,7 +119,7 @@ static int insert_branch(struct spv_store *s, const struct spv_change *c)
 }
 
 /* What stood above the fork becomes a side branch; what stood on a side branch may now be best. */
-static int replace_rows(struct spv_store *s, const struct spv_change *c)
+static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_MOVE_TO_BRANCH);
@@ -145,21 +145,21 @@ static int replace_rows(struct spv_store *s, const struct spv_change *c)
     return rc == SPV_OK ? insert_rows(s, c) : rc;
 }
 
-static int write_change(struct spv_store *s, const struct spv_change *c)
+static int write_change(struct spv_store *s, const struct spv_chain_update *c)
 {
     switch (c->kind) {
-    case SPV_CHANGE_NONE:
+    case SPV_UPDATE_NONE:
         return SPV_OK;
-    case SPV_CHANGE_APPEND:
+    case SPV_UPDATE_APPEND:
         return insert_rows(s, c);
-    case SPV_CHANGE_REORG:
+    case SPV_UPDATE_REORG:
         return replace_rows(s, c);
-    case SPV_CHANGE_BRANCH:
+    case SPV_UPDATE_BRANCH:
         return insert_branch(s, c);
-    case SPV_CHANGE_START:
-        return spv_base_start(s, c);
-    case SPV_CHANGE_FILL:
-        return spv_base_fill(s, c);
+    case SPV_UPDATE_CHECKPOINT_START:
+        return spv_start_apply(s, c);
+    case SPV_UPDATE_BACKFILL:
+        return spv_backfill_apply(s, c);
     }
     return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of change", s->path);
 }
@@ -185,12 +185,12 @@ int spv_store_commit(struct spv_store *s)
         return undo(s, rc);
     }
     s->gathered = 0;
-    spv_lostlog_note(s);
+    spv_wal_guard_write(s);
     return SPV_OK;
 }
 
 /* May the change be tried at all? */
-static int check_change(struct spv_store *s, const struct spv_change *change)
+static int check_change(struct spv_store *s, const struct spv_chain_update *change)
 {
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
@@ -199,21 +199,21 @@ static int check_change(struct spv_store *s, const struct spv_change *change)
         return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
     }
     int rc = check_records(s, change);
-    return rc == SPV_OK && change->kind != SPV_CHANGE_BRANCH ? check_fork(s, change) : rc;
+    return rc == SPV_OK && change->kind != SPV_UPDATE_BRANCH ? check_fork(s, change) : rc;
 }
 
-static void note_applied(struct spv_store *s, const struct spv_change *change)
+static void note_applied(struct spv_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind == SPV_CHANGE_START || change->kind == SPV_CHANGE_FILL) {
-        spv_base_applied(s, change);
-    } else if (change->kind != SPV_CHANGE_BRANCH) {
+    if (change->kind == SPV_UPDATE_CHECKPOINT_START || change->kind == SPV_UPDATE_BACKFILL) {
+        spv_start_applied(s, change);
+    } else if (change->kind != SPV_UPDATE_BRANCH) {
         s->tip = change->records[change->n - 1];
     }
 }
 
-int spv_store_apply(struct spv_store *s, const struct spv_change *change)
+int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind == SPV_CHANGE_NONE) {
+    if (change->kind == SPV_UPDATE_NONE) {
         return SPV_OK;
     }
     int rc = check_change(s, change);
@@ -231,13 +231,13 @@ int spv_store_apply(struct spv_store *s, const struct spv_change *change)
         return undo(s, rc);
     }
     note_applied(s, change);
-    spv_lostlog_note(s);
+    spv_wal_guard_write(s);
     return SPV_OK;
 }
 
-int spv_store_gather(struct spv_store *s, const struct spv_change *change)
+int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind != SPV_CHANGE_APPEND) {
+    if (change->kind != SPV_UPDATE_APPEND) {
         return spv_store_apply(s, change);
     }
     int rc = check_change(s, change);
@@ -254,5 +254,5 @@ int spv_store_gather(struct spv_store *s, const struct spv_change *change)
     }
     s->gathered += change->n;
     note_applied(s, change);
-    return s->gathered >= SPV_STORE_GATHER ? spv_store_commit(s) : SPV_OK;
+    return s->gathered >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : SPV_OK;
 }

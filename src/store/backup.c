@@ -97,7 +97,7 @@ static int sync_folder(const char *path)
     return rc;
 }
 
-int spv_keepcopy_make(char *out, size_t cap, const char *path)
+int spv_backup_make(char *out, size_t cap, const char *path)
 {
     char log[SPV_PATH_TEXT];
     char copy[SPV_PATH_TEXT];
@@ -135,7 +135,7 @@ int spv_keepcopy_make(char *out, size_t cap, const char *path)
     return SPV_OK;
 }
 
-int spv_keepcopy_replace(const char *path, const char *fresh)
+int spv_backup_replace(const char *path, const char *fresh)
 {
     char name[SPV_PATH_TEXT];
     static const char *const suffixes[] = {"-wal", "-shm"};
@@ -153,7 +153,7 @@ int spv_keepcopy_replace(const char *path, const char *fresh)
     return sync_folder(path);
 }
 
-void spv_keepcopy_remove(const char *path)
+void spv_backup_remove(const char *path)
 {
     char name[SPV_PATH_TEXT];
     static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};

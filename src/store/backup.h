@@ -8,13 +8,13 @@
  * there is one, to "<path>.damaged-N-wal", so that the copy opens as the original would. Both are
  * on disk when it returns. The copy's name is written to out. 0, SPV_ERR_DB_FULL, _DB_READONLY, _IO
  * (errno is set; nothing is left behind), SPV_ERR_TOO_LONG. */
-int spv_keepcopy_make(char *out, size_t cap, const char *path);
+int spv_backup_make(char *out, size_t cap, const char *path);
 
 /* Puts the file `fresh` in the place of the database at `path`, whose -wal and -shm go first. 0,
  * SPV_ERR_IO or another of the above. */
-int spv_keepcopy_replace(const char *path, const char *fresh);
+int spv_backup_replace(const char *path, const char *fresh);
 
 /* Removes a database that was only begun: the file, -wal, -shm and -lock. */
-void spv_keepcopy_remove(const char *path);
+void spv_backup_remove(const char *path);
 
 #endif

@@ -46,8 +46,8 @@ static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_META_SET] = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
     [SPV_STMT_META_GET] = "SELECT value FROM meta WHERE key = ?1",
     [SPV_STMT_META_REMOVE] = "DELETE FROM meta WHERE key = ?1",
-    [SPV_STMT_UNFILL] = "DELETE FROM header WHERE height > ?1 AND height < ?2",
-    [SPV_STMT_FILLED] = "SELECT coalesce(max(height), 0) FROM header WHERE height < ?1",
+    [SPV_STMT_BACKFILL_CLEAR] = "DELETE FROM header WHERE height > ?1 AND height < ?2",
+    [SPV_STMT_BACKFILL_HEIGHT] = "SELECT coalesce(max(height), 0) FROM header WHERE height < ?1",
     [SPV_STMT_TIP] =
         "SELECT h.height, h.hash, h.version, h.merkle_root, h.time, h.bits, h.nonce, h.work,"
         " p.hash FROM header h LEFT JOIN header p ON p.height = h.height - 1"
@@ -194,7 +194,7 @@ static int error_for(int code, int e)
     case SQLITE_IOERR:
         return e == ENOSPC || e == EDQUOT ? SPV_ERR_DB_FULL : SPV_ERR_IO;
     case SQLITE_INTERRUPT:
-        return SPV_ERR_STOPPED;
+        return SPV_ERR_INTERRUPTED;
     default: /* SQLite's codes, not an enum of ours */
         return SPV_ERR_DB;
     }
@@ -213,7 +213,7 @@ static const char *advice_for(int err, int e)
     case SPV_ERR_DB_BUSY:
         return "Another program holds the database: close it and try again.";
     case SPV_ERR_DB_DAMAGED:
-        return SPV_DB_MEND;
+        return SPV_DB_REPAIR_ADVICE;
     case SPV_ERR_DB_READONLY:
         return "Check the permissions of the file and its folder.";
     case SPV_ERR_DB_NONE:
@@ -230,26 +230,27 @@ static const char *advice_for(int err, int e)
 /* SQLite has one word for all damage; the file's head often tells more. */
 static int damaged(struct spv_store *s, int code, const char *tried, const char *reason)
 {
-    struct spv_damage_look look;
-    spv_damage_look(&look, s->path);
+    struct spv_file_probe_result look;
+    spv_file_probe(&look, s->path);
     switch (look.kind) {
-    case SPV_DAMAGE_FOREIGN:
+    case SPV_FILE_FOREIGN:
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: is not a database: its %s bytes do not begin as an SQLite file "
                            "does. Name another file; or put an empty database in its place with "
                            "spv-db repair (a copy is kept), then sync again.",
                            s->path, SPV_COUNT(look.size));
-    case SPV_DAMAGE_CUT:
-        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: the database is cut short: %s of %s bytes are there. " SPV_DB_MEND,
-                           s->path, SPV_COUNT(look.size), SPV_COUNT(look.whole));
-    case SPV_DAMAGE_UNREADABLE:
-    case SPV_DAMAGE_INSIDE:
+    case SPV_FILE_TRUNCATED:
+        return spv_db_fail(
+            s, SPV_ERR_DB_DAMAGED,
+            "%s: the database is cut short: %s of %s bytes are there. " SPV_DB_REPAIR_ADVICE,
+            s->path, SPV_COUNT(look.size), SPV_COUNT(look.whole));
+    case SPV_FILE_UNREADABLE:
+    case SPV_FILE_PAGES_DAMAGED:
         break;
     }
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                        "%s: the database is damaged: pages inside the file make no sense (SQLite "
-                       "could not %s: %s, code %d). " SPV_DB_MEND,
+                       "could not %s: %s, code %d). " SPV_DB_REPAIR_ADVICE,
                        s->path, tried, reason, code);
 }
 
@@ -278,7 +279,7 @@ int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *trie
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
         return damaged(s, code, tried, reason);
     }
-    if (err == SPV_ERR_STOPPED) {
+    if (err == SPV_ERR_INTERRUPTED) {
         return spv_db_fail(s, err, "%s: stopped before its end: %s.", s->path, tried);
     }
     return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,
@@ -302,8 +303,8 @@ int spv_db_prepare_error(struct spv_store *s, int code, const char *tried)
         return spv_db_error(s, code, tried);
     }
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                       "%s: its tables are not those of schema %d (%s). " SPV_DB_MEND, s->path,
-                       SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
+                       "%s: its tables are not those of schema %d (%s). " SPV_DB_REPAIR_ADVICE,
+                       s->path, SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
 }
 
 int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const char *tried)
@@ -366,7 +367,7 @@ void spv_db_rollback(struct spv_store *s)
     }
 }
 
-int spv_db_insert(struct spv_store *s, const struct spv_record *record)
+int spv_db_insert(struct spv_store *s, const struct spv_chain_header *record)
 {
     struct spv_row row;
     sqlite3_stmt *st = NULL;
@@ -426,7 +427,8 @@ int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key)
             rc = spv_db_error(s, SQLITE_NOMEM, "read the metadata");
         } else if (n >= cap || strlen((const char *)text) != n) {
             rc = spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                             "%s: the metadata's %s is malformed. " SPV_DB_MEND, s->path, key);
+                             "%s: the metadata's %s is malformed. " SPV_DB_REPAIR_ADVICE, s->path,
+                             key);
         } else {
             memcpy(out, text, n + 1);
             rc = 1;
@@ -438,7 +440,7 @@ int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key)
     return rc;
 }
 
-int spv_db_set_tip(struct spv_store *s, const struct spv_record *tip)
+int spv_db_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
 {
     char hex[SPV_HASH_HEX];
     sqlite3_stmt *st = NULL;

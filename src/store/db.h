@@ -22,7 +22,7 @@
 #define SPV_DB_PATTERN_MAX 100
 
 /* What to do about damage. */
-#define SPV_DB_MEND "Repair it with spv-db repair (a copy is kept), then sync again."
+#define SPV_DB_REPAIR_ADVICE "Repair it with spv-db repair (a copy is kept), then sync again."
 
 enum spv_stmt {
     SPV_STMT_BEGIN,
@@ -38,8 +38,8 @@ enum spv_stmt {
     SPV_STMT_META_SET,
     SPV_STMT_META_GET,
     SPV_STMT_META_REMOVE,
-    SPV_STMT_UNFILL,
-    SPV_STMT_FILLED,
+    SPV_STMT_BACKFILL_CLEAR,
+    SPV_STMT_BACKFILL_HEIGHT,
     SPV_STMT_TIP,
     SPV_STMT_BY_HASH,
     SPV_STMT_LOCATE,
@@ -59,14 +59,14 @@ struct spv_store {
     bool indexed;
     int lock; /* descriptor of the writer's lock, or -1 */
     char *path;
-    struct spv_record tip; /* when writing: the last applied tip */
-    struct spv_record committed; /* the tip before what is gathered */
+    struct spv_chain_header tip; /* when writing: the last applied tip */
+    struct spv_chain_header committed; /* the tip before what is gathered */
     size_t gathered; /* records in the open transaction */
-    struct spv_base base; /* where the chain begins; base.c */
+    struct spv_chain_start base; /* where the chain begins; base.c */
     struct spv_blockhash base_parent; /* hash and work of the header below the base */
     struct spv_u256 base_work;
     uint32_t rewound;
-    char problem[SPV_PROBLEM_TEXT];
+    char problem[SPV_ERROR_INFO_TEXT];
 };
 
 /* Opens a connection with our limits on it, heeding the stop of w. An SQLite code; *db may be set
@@ -75,7 +75,7 @@ int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv
                    bool immutable);
 void spv_db_disconnect(sqlite3 **db, struct spv_watch *w);
 
-/* Keeps the words for spv_store_last_problem and returns err. */
+/* Keeps the words for spv_store_last_error and returns err. */
 __attribute__((format(printf, 3, 4))) int spv_db_fail(struct spv_store *s, int err,
                                                       const char *format, ...);
 
@@ -103,11 +103,11 @@ int spv_db_commit(struct spv_store *s);
 void spv_db_rollback(struct spv_store *s);
 
 /* Inserts one row of the best chain. */
-int spv_db_insert(struct spv_store *s, const struct spv_record *record);
+int spv_db_insert(struct spv_store *s, const struct spv_chain_header *record);
 /* Removes the best chain's rows above a height. */
 int spv_db_remove_above(struct spv_store *s, int64_t height);
 /* Writes the tip into the meta table, inside the transaction that changes the rows. */
-int spv_db_set_tip(struct spv_store *s, const struct spv_record *tip);
+int spv_db_set_tip(struct spv_store *s, const struct spv_chain_header *tip);
 int spv_db_set_meta(struct spv_store *s, const char *key, const char *text);
 
 /* The value of a meta key as text: 1, 0 when absent, or negative. A value that does not fit is
@@ -116,26 +116,26 @@ int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key);
 
 /* base.c: reads where the chain begins. A reader looks again when it misses a row, as the writer
  * may have moved the base: 1 when it had, 0 or negative. */
-int spv_base_load(struct spv_store *s);
-int spv_base_moved(struct spv_store *s);
+int spv_start_load(struct spv_store *s);
+int spv_start_moved(struct spv_store *s);
 /* Writes it, inside the caller's transaction; a base of 0 removes it. */
-int spv_base_write(struct spv_store *s, const struct spv_base *base,
-                   const struct spv_blockhash *parent, const struct spv_u256 *work);
+int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
+                    const struct spv_blockhash *parent, const struct spv_u256 *work);
 /* Forgets what was filled, inside the caller's transaction. */
-int spv_base_unfill(struct spv_store *s);
+int spv_backfill_clear(struct spv_store *s);
 /* The rows of a START or FILL change, inside the caller's transaction. */
-int spv_base_start(struct spv_store *s, const struct spv_change *c);
-int spv_base_fill(struct spv_store *s, const struct spv_change *c);
+int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c);
+int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c);
 /* The change is committed. */
-void spv_base_applied(struct spv_store *s, const struct spv_change *c);
+void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c);
 
 /* store.c: opens in ways that are not the public's. */
-struct spv_open_how {
+struct spv_open_options {
     bool unchecked; /* the last rows are not judged; an older schema may be read */
     int lock; /* the writer's lock, already held; -1: take it. Released by close all the same */
 };
 int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
-                      const struct spv_open_how *how, struct spv_problem *why);
+                      const struct spv_open_options *how, struct spv_error_info *why);
 
 /* apply.c: removes side-branch rows that are none, and those beyond the bound, inside the caller's
  * transaction: a file may bring any number of them. */
@@ -143,25 +143,25 @@ int spv_branches_prune(struct spv_store *s);
 
 /* peers.c: drops the address book and the bans, whatever stands under their names, and makes new
  * ones with the rows that can be read, inside the caller's transaction. */
-int spv_book_begin_anew(struct spv_store *s);
+int spv_addrs_recreate(struct spv_store *s);
 
 /* check.c: the last rows of an open store; also loads the tip. Cuts a bad tail when writing, inside
  * the caller's transaction. */
-int spv_check_tail(struct spv_store *s);
+int spv_tail_check(struct spv_store *s);
 /* NULL, or what is wrong with a row, whose previous hash is filled in: by itself (its target is
  * handed out), on top of the row below, or as row 0. */
-const char *spv_check_proof(struct spv_u256 *target, const struct spv_record *r);
-const char *spv_check_row(const struct spv_record *below, const struct spv_record *r);
-const char *spv_check_genesis(const struct spv_store *s, const struct spv_record *r);
-void spv_check_genesis_record(const struct spv_store *s, struct spv_record *out);
+const char *spv_row_check_pow(struct spv_u256 *target, const struct spv_chain_header *r);
+const char *spv_row_check(const struct spv_chain_header *below, const struct spv_chain_header *r);
+const char *spv_genesis_check(const struct spv_store *s, const struct spv_chain_header *r);
+void spv_genesis_header(const struct spv_store *s, struct spv_chain_header *out);
 /* Stores the network's genesis as row 0 and hands out its record. */
-int spv_check_store_genesis(struct spv_store *s, struct spv_record *out);
+int spv_genesis_store(struct spv_store *s, struct spv_chain_header *out);
 
 /* guard.c: whose headers these are. Writes it into a new database; compares it with what the store
  * was opened for; or takes it from the file. */
-int spv_guard_write(struct spv_store *s);
-int spv_guard_check(struct spv_store *s);
-int spv_guard_load(struct spv_store *s);
+int spv_network_id_write(struct spv_store *s);
+int spv_network_id_check(struct spv_store *s);
+int spv_network_id_load(struct spv_store *s);
 
 /* read.c: whether the hash index is there, from the file. */
 int spv_read_has_index(struct spv_store *s);

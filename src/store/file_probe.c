@@ -15,12 +15,12 @@ static uint32_t be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-void spv_damage_look(struct spv_damage_look *out, const char *path)
+void spv_file_probe(struct spv_file_probe_result *out, const char *path)
 {
     uint8_t head[HEAD] = {0};
     struct stat st;
     memset(out, 0, sizeof *out);
-    out->kind = SPV_DAMAGE_UNREADABLE;
+    out->kind = SPV_FILE_UNREADABLE;
     int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (f < 0) {
         return;
@@ -31,9 +31,10 @@ void spv_damage_look(struct spv_damage_look *out, const char *path)
         out->size = st.st_size;
         out->whole = (page == 1 ? 65536 : page) * (int64_t)be32(head + 28);
         out->application_id = be32(head + 68);
-        out->kind = n < HEAD || memcmp(head, "SQLite format 3", 16) != 0    ? SPV_DAMAGE_FOREIGN
-                    : out->whole > out->size && be32(head + 28) < PAGES_MAX ? SPV_DAMAGE_CUT
-                                                                            : SPV_DAMAGE_INSIDE;
+        out->kind = n < HEAD || memcmp(head, "SQLite format 3", 16) != 0 ? SPV_FILE_FOREIGN
+                    : out->whole > out->size && be32(head + 28) < PAGES_MAX
+                        ? SPV_FILE_TRUNCATED
+                        : SPV_FILE_PAGES_DAMAGED;
     }
     (void)close(f);
 }

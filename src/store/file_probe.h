@@ -6,20 +6,20 @@
 #include <stdint.h>
 
 /* What the first bytes of a file say. */
-enum spv_damage {
-    SPV_DAMAGE_UNREADABLE, /* the file itself cannot be read */
-    SPV_DAMAGE_FOREIGN, /* it does not begin as an SQLite file does */
-    SPV_DAMAGE_CUT, /* it is shorter than its head says */
-    SPV_DAMAGE_INSIDE, /* it is as long as it should be: pages inside it are damaged */
+enum spv_file_state {
+    SPV_FILE_UNREADABLE, /* the file itself cannot be read */
+    SPV_FILE_FOREIGN, /* it does not begin as an SQLite file does */
+    SPV_FILE_TRUNCATED, /* it is shorter than its head says */
+    SPV_FILE_PAGES_DAMAGED, /* it is as long as it should be: pages inside it are damaged */
 };
 
-struct spv_damage_look {
-    enum spv_damage kind;
+struct spv_file_probe_result {
+    enum spv_file_state kind;
     int64_t size; /* bytes there are */
     int64_t whole; /* CUT: bytes there should be */
     uint32_t application_id;
 };
 
-void spv_damage_look(struct spv_damage_look *out, const char *path);
+void spv_file_probe(struct spv_file_probe_result *out, const char *path);
 
 #endif

@@ -55,7 +55,7 @@ static int gather(struct spv_store *s, struct spv_store_info *out)
     return rc < 0 ? rc : SPV_OK;
 }
 
-int spv_store_info(struct spv_store *s, struct spv_store_info *out)
+int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
 {
     memset(out, 0, sizeof *out);
     out->file_bytes = size_of(s->path, "");

@@ -17,15 +17,15 @@
 #define LONG_OPERATIONS 500
 #define WAIT_STEP_MS 25 /* between two tries for a lock */
 
-struct spv_stop {
+struct spv_interrupt {
     atomic_bool asked;
-    atomic_uint using; /* calls of spv_stop_ask under way */
+    atomic_uint using; /* calls of spv_interrupt_request under way */
     _Atomic(struct spv_watch *) at[CONNECTIONS];
 };
 
-struct spv_stop *spv_stop_new(void)
+struct spv_interrupt *spv_interrupt_new(void)
 {
-    struct spv_stop *stop = sqlite3_malloc64(sizeof *stop);
+    struct spv_interrupt *stop = sqlite3_malloc64(sizeof *stop);
     if (stop != NULL) {
         atomic_init(&stop->asked, false);
         atomic_init(&stop->using, 0);
@@ -36,12 +36,12 @@ struct spv_stop *spv_stop_new(void)
     return stop;
 }
 
-void spv_stop_free(struct spv_stop *stop)
+void spv_interrupt_free(struct spv_interrupt *stop)
 {
     sqlite3_free(stop);
 }
 
-void spv_stop_ask(struct spv_stop *stop)
+void spv_interrupt_request(struct spv_interrupt *stop)
 {
     atomic_store(&stop->asked, true);
     atomic_fetch_add(&stop->using, 1);
@@ -54,7 +54,7 @@ void spv_stop_ask(struct spv_stop *stop)
     atomic_fetch_sub(&stop->using, 1);
 }
 
-bool spv_stop_asked(const struct spv_stop *stop)
+bool spv_interrupt_requested(const struct spv_interrupt *stop)
 {
     return stop != NULL && atomic_load(&stop->asked);
 }
@@ -66,7 +66,7 @@ static int on_operations(void *ctx)
     if (w->progress != NULL && w->progress(w->ctx) != 0) {
         return 1;
     }
-    if (!spv_stop_asked(w->stop)) {
+    if (!spv_interrupt_requested(w->stop)) {
         return 0;
     }
     return atomic_load(&w->long_step) || w->after++ >= SPV_WATCH_GRACE;
@@ -77,7 +77,7 @@ static int on_busy(void *ctx, int tries)
 {
     const struct spv_watch *w = ctx;
     const uint32_t waited = (uint32_t)tries * WAIT_STEP_MS;
-    if (w->wait_ms == 0 || spv_stop_asked(w->stop)) {
+    if (w->wait_ms == 0 || spv_interrupt_requested(w->stop)) {
         return 0;
     }
     if (w->busy != NULL ? w->busy(w->busy_ctx, waited) == 0 : waited >= (uint32_t)w->wait_ms) {

@@ -22,7 +22,7 @@
 /* One connection, from its opening to its closing. */
 struct spv_watch {
     sqlite3 *db;
-    struct spv_stop *stop; /* lent; NULL: none */
+    struct spv_interrupt *stop; /* lent; NULL: none */
     int wait_ms; /* for a lock of another connection; 0: not at all */
     int (*busy)(void *ctx, uint32_t waited_ms); /* spv_store_config's; decides instead, or NULL */
     void *busy_ctx;

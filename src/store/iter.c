@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-struct spv_store_walk {
+struct spv_store_iter {
     struct spv_store *store; /* for words only */
     sqlite3 *db;
     struct spv_watch watch;
@@ -18,7 +18,7 @@ struct spv_store_walk {
     bool branches; /* the best chain is done */
 };
 
-void spv_store_walk_close(struct spv_store_walk *w)
+void spv_store_iter_close(struct spv_store_iter *w)
 {
     if (w != NULL) {
         (void)sqlite3_finalize(w->st);
@@ -27,20 +27,21 @@ void spv_store_walk_close(struct spv_store_walk *w)
     }
 }
 
-static int walk_error(struct spv_store_walk *w, int code)
+static int walk_error(struct spv_store_iter *w, int code)
 {
     return spv_db_error_of(w->store, w->db, code, "read headers");
 }
 
-static int walk_damaged(struct spv_store_walk *w, const char *what)
+static int walk_damaged(struct spv_store_iter *w, const char *what)
 {
-    return spv_db_fail(w->store, SPV_ERR_DB_DAMAGED,
-                       "%s: the database is damaged: the header of height %s %s. " SPV_DB_MEND,
-                       w->store->path, SPV_COUNT(w->next), what);
+    return spv_db_fail(
+        w->store, SPV_ERR_DB_DAMAGED,
+        "%s: the database is damaged: the header of height %s %s. " SPV_DB_REPAIR_ADVICE,
+        w->store->path, SPV_COUNT(w->next), what);
 }
 
 /* Steps to the row of height w->next. 1, 0 when nothing is left, negative. */
-static int step(struct spv_store_walk *w, struct spv_record *out)
+static int step(struct spv_store_iter *w, struct spv_chain_header *out)
 {
     int code = sqlite3_step(w->st);
     if (code == SQLITE_DONE) {
@@ -56,7 +57,7 @@ static int step(struct spv_store_walk *w, struct spv_record *out)
 }
 
 /* Where the chain ends and begins at the moment of the snapshot. */
-static int look(struct spv_store_walk *w, int64_t *base)
+static int look(struct spv_store_iter *w, int64_t *base)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(w->db,
@@ -78,7 +79,7 @@ static int look(struct spv_store_walk *w, int64_t *base)
 }
 
 /* Fixes the snapshot and goes to the first row; the one below only lends its hash. */
-static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
+static int begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
 {
     int64_t base = 0;
     int rc = sqlite3_exec(w->db, "BEGIN", NULL, NULL, NULL);
@@ -116,7 +117,7 @@ static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
     (void)sqlite3_bind_int64(w->st, 1, w->next);
     (void)sqlite3_bind_int64(w->st, 2, w->end);
     if (w->next < from) {
-        struct spv_record below;
+        struct spv_chain_header below;
         int found = step(w, &below);
         if (found < 0) {
             return found;
@@ -127,11 +128,11 @@ static int begin(struct spv_store_walk *w, uint32_t from, uint32_t to)
     return SPV_OK;
 }
 
-int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s, uint32_t from,
+int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32_t from,
                         uint32_t to)
 {
     *out = NULL;
-    struct spv_store_walk *w = sqlite3_malloc64(sizeof *w);
+    struct spv_store_iter *w = sqlite3_malloc64(sizeof *w);
     if (w == NULL) {
         return spv_db_error_of(s, NULL, SQLITE_NOMEM, "walk over headers");
     }
@@ -143,14 +144,14 @@ int spv_store_walk_open(struct spv_store_walk **out, struct spv_store *s, uint32
     int code = spv_db_connect(&w->db, &w->watch, s->path, SPV_STORE_READ, s->immutable);
     int rc = code == SQLITE_OK ? begin(w, from, to) : walk_error(w, code);
     if (rc != SPV_OK) {
-        spv_store_walk_close(w);
+        spv_store_iter_close(w);
         return rc;
     }
     *out = w;
     return SPV_OK;
 }
 
-int spv_store_walk_branches(struct spv_store_walk *w)
+int spv_store_iter_branches(struct spv_store_iter *w)
 {
     (void)sqlite3_finalize(w->st);
     w->st = NULL;
@@ -168,7 +169,7 @@ int spv_store_walk_branches(struct spv_store_walk *w)
 }
 
 /* A side branch's row tells its previous hash itself. */
-static int next_branch(struct spv_store_walk *w, struct spv_record *out)
+static int next_branch(struct spv_store_iter *w, struct spv_chain_header *out)
 {
     struct spv_blockhash hash;
     int code = sqlite3_step(w->st);
@@ -186,7 +187,7 @@ static int next_branch(struct spv_store_walk *w, struct spv_record *out)
                : walk_damaged(w, "on a side branch does not hash to its stored hash");
 }
 
-int spv_store_walk_next(struct spv_store_walk *w, struct spv_record *out)
+int spv_store_iter_next(struct spv_store_iter *w, struct spv_chain_header *out)
 {
     if (w->branches) {
         return next_branch(w, out);

@@ -32,7 +32,7 @@ static void write_holder(int fd)
     }
 }
 
-__attribute__((format(printf, 3, 4))) static int problem(struct spv_problem *why, int code,
+__attribute__((format(printf, 3, 4))) static int problem(struct spv_error_info *why, int code,
                                                          const char *format, ...)
 {
     va_list args;
@@ -43,7 +43,7 @@ __attribute__((format(printf, 3, 4))) static int problem(struct spv_problem *why
     return code;
 }
 
-static int open_failed(struct spv_problem *why, const char *shown)
+static int open_failed(struct spv_error_info *why, const char *shown)
 {
     const int e = errno;
     char reason[96];
@@ -66,7 +66,7 @@ static int open_failed(struct spv_problem *why, const char *shown)
                    "%s: its lock file cannot be made: %s. Check the folder.", shown, reason);
 }
 
-int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_problem *why)
+int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error_info *why)
 {
     struct stat st;
     /* Another name has a lock file and a log of its own. */
@@ -82,7 +82,7 @@ int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_probl
         return problem(why, SPV_ERR_NOMEM, "%s: out of memory. Free some memory and try again.",
                        shown);
     }
-    int f = spv_beside_open(name, O_RDWR | O_CREAT, 0644);
+    int f = spv_sidecar_open(name, O_RDWR | O_CREAT, 0644);
     int rc = f < 0 ? open_failed(why, shown) : SPV_OK;
     sqlite3_free(name);
     if (f >= 0 && flock(f, LOCK_EX | LOCK_NB) != 0) {

@@ -13,7 +13,7 @@
 /* Takes the lock of the database at `path`, links resolved; words name it as `shown`. 0 and the
  * descriptor in *fd; else with words in *why: SPV_ERR_DB_BUSY; SPV_ERR_DB_READONLY, also when the
  * file has several names; SPV_ERR_IO, SPV_ERR_NOMEM. */
-int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_problem *why);
+int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error_info *why);
 
 /* Lets go; -1 is fine. */
 void spv_lock_release(int fd);

@@ -31,7 +31,7 @@ static void identity_of(struct identity *id, const struct spv_params *params)
     }
 }
 
-int spv_guard_write(struct spv_store *s)
+int spv_network_id_write(struct spv_store *s)
 {
     struct identity id;
     char created_by[48];
@@ -62,7 +62,8 @@ static int read_identity(struct spv_store *s, struct identity *id)
     }
     if (rc == 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: does not say whose headers it holds. " SPV_DB_MEND, s->path);
+                           "%s: does not say whose headers it holds. " SPV_DB_REPAIR_ADVICE,
+                           s->path);
     }
     if (rc > 0) {
         rc = spv_db_meta(s, id->challenge, sizeof id->challenge, "challenge_hash");
@@ -70,7 +71,7 @@ static int read_identity(struct spv_store *s, struct identity *id)
     return rc < 0 ? rc : SPV_OK;
 }
 
-int spv_guard_check(struct spv_store *s)
+int spv_network_id_check(struct spv_store *s)
 {
     struct identity want;
     struct identity have;
@@ -123,7 +124,7 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     return SPV_OK;
 }
 
-int spv_guard_load(struct spv_store *s)
+int spv_network_id_load(struct spv_store *s)
 {
     struct identity id;
     int rc = read_identity(s, &id);
@@ -139,5 +140,5 @@ int spv_guard_load(struct spv_store *s)
                            "%s: holds headers of '%s', a network that this version does not know.",
                            s->path, id.name);
     }
-    return spv_guard_check(s);
+    return spv_network_id_check(s);
 }

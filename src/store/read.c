@@ -7,12 +7,12 @@ static int damaged_row(struct spv_store *s, int64_t height)
 {
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                        "%s: the row of height %s is malformed or the one below it is missing. "
-                       "" SPV_DB_MEND,
+                       "" SPV_DB_REPAIR_ADVICE,
                        s->path, SPV_COUNT(height));
 }
 
 /* One row with its previous hash in the column after the others: 1, 0 or negative. */
-static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_record *out)
+static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_chain_header *out)
 {
     int result = 0;
     int rc = sqlite3_step(st);
@@ -21,7 +21,7 @@ static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_record *ou
         if (result == 1 && out->height > 0 &&
             spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != SPV_OK) {
             /* nothing stands below the base; a reader may have missed that it moved */
-            int moved = out->height != s->base.height ? spv_base_moved(s) : 0;
+            int moved = out->height != s->base.height ? spv_start_moved(s) : 0;
             result = moved < 0 ? moved : out->height == s->base.height ? 1 : SPV_ERR_DB_DAMAGED;
             out->header.prev = s->base_parent;
         }
@@ -35,7 +35,7 @@ static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_record *ou
     return result;
 }
 
-int spv_store_tip(struct spv_store *s, struct spv_record *out)
+int spv_store_tip(struct spv_store *s, struct spv_chain_header *out)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_TIP);
@@ -60,7 +60,7 @@ static int64_t lender(const struct spv_store *s, struct spv_blockhash *prev, uin
 }
 
 /* Two neighbouring rows in one seek: a third faster than a join. */
-static int read_row(struct spv_store *s, struct spv_record *out, uint32_t height)
+static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t height)
 {
     sqlite3_stmt *st = NULL;
     struct spv_blockhash prev = {{0}};
@@ -91,11 +91,11 @@ static int read_row(struct spv_store *s, struct spv_record *out, uint32_t height
     return result;
 }
 
-int spv_store_by_height(struct spv_store *s, struct spv_record *out, uint32_t height)
+int spv_store_by_height(struct spv_store *s, struct spv_chain_header *out, uint32_t height)
 {
     int rc = below_base(s, height) ? 0 : read_row(s, out, height);
     if (rc == 0 || rc == SPV_ERR_DB_DAMAGED) {
-        int moved = spv_base_moved(s);
+        int moved = spv_start_moved(s);
         if (moved < 0) {
             return moved;
         }
@@ -134,7 +134,7 @@ static int look_for_index(struct spv_store *s)
     return s->indexed ? 1 : 0;
 }
 
-static int read_by_hash(struct spv_store *s, struct spv_record *out,
+static int read_by_hash(struct spv_store *s, struct spv_chain_header *out,
                         const struct spv_blockhash *hash)
 {
     sqlite3_stmt *st = NULL;
@@ -149,7 +149,8 @@ static int read_by_hash(struct spv_store *s, struct spv_record *out,
     return rc == 1 && below_base(s, out->height) ? 0 : rc;
 }
 
-int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct spv_blockhash *hash)
+int spv_store_by_hash(struct spv_store *s, struct spv_chain_header *out,
+                      const struct spv_blockhash *hash)
 {
     /* Without the index this would be a scan of the whole table, which no peer may trigger. */
     int rc = look_for_index(s);
@@ -164,7 +165,7 @@ int spv_store_by_hash(struct spv_store *s, struct spv_record *out, const struct 
     return rc;
 }
 
-static int read_locate(struct spv_store *s, struct spv_record *out,
+static int read_locate(struct spv_store *s, struct spv_chain_header *out,
                        const struct spv_blockhash *hashes, size_t n)
 {
     sqlite3_stmt *st = NULL;
@@ -184,7 +185,7 @@ static int read_locate(struct spv_store *s, struct spv_record *out,
     return rc;
 }
 
-int spv_store_locate(struct spv_store *s, struct spv_record *out,
+int spv_store_locate(struct spv_store *s, struct spv_chain_header *out,
                      const struct spv_blockhash *hashes, size_t n)
 {
     if (n == 0 || n > SPV_MAX_LOCATOR) {
@@ -217,7 +218,7 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
     (void)sqlite3_bind_int64(st, 2, (int64_t)from + n - 1);
     int code = SQLITE_DONE;
     while (rc == SPV_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
-        struct spv_record r;
+        struct spv_chain_header r;
         if (spv_row_read_header(&r, st) != SPV_OK || r.height != want) {
             rc = damaged_row(s, want);
             break;
@@ -254,15 +255,15 @@ int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, 
         /* genesis stands alone below a base */
         const uint32_t most = from == 0 && s->base.height > 0 && n > 1 ? 1 : n;
         int rc = below_base(s, from) ? 0 : read_range(s, out, from, most);
-        int moved = again == 0 && (rc == 0 || rc == SPV_ERR_DB_DAMAGED) ? spv_base_moved(s) : 0;
+        int moved = again == 0 && (rc == 0 || rc == SPV_ERR_DB_DAMAGED) ? spv_start_moved(s) : 0;
         if (moved <= 0) {
             return moved < 0 ? moved : rc;
         }
     }
 }
 
-int spv_store_branches(struct spv_store *s, int (*each)(void *arg, const struct spv_record *record),
-                       void *arg)
+int spv_store_branches(struct spv_store *s,
+                       int (*each)(void *arg, const struct spv_chain_header *record), void *arg)
 {
     sqlite3_stmt *st = NULL;
     int code = SQLITE_DONE;
@@ -272,7 +273,7 @@ int spv_store_branches(struct spv_store *s, int (*each)(void *arg, const struct 
     }
     (void)sqlite3_bind_int64(st, 1, SPV_CHAIN_BRANCH_HEADERS);
     while (rc == SPV_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
-        struct spv_record r;
+        struct spv_chain_header r;
         if (spv_row_read(&r, st) == SPV_OK &&
             spv_row_hash(r.header.prev.b, st, SPV_ROW_N) == SPV_OK) {
             rc = each(arg, &r);
@@ -285,23 +286,23 @@ int spv_store_branches(struct spv_store *s, int (*each)(void *arg, const struct 
     return rc;
 }
 
-static int reader_tip(void *ctx, struct spv_record *out)
+static int reader_tip(void *ctx, struct spv_chain_header *out)
 {
     return spv_store_tip(ctx, out);
 }
 
-static int reader_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int reader_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     return spv_store_by_height(ctx, out, height);
 }
 
-static int reader_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int reader_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     return spv_store_by_hash(ctx, out, hash);
 }
 
-static int reader_locate(void *ctx, struct spv_record *out, const struct spv_blockhash *hashes,
-                         size_t n)
+static int reader_locate(void *ctx, struct spv_chain_header *out,
+                         const struct spv_blockhash *hashes, size_t n)
 {
     return spv_store_locate(ctx, out, hashes, n);
 }
@@ -332,7 +333,7 @@ static void reader_release(void *ctx)
     }
 }
 
-static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_record *record),
+static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
                            void *arg)
 {
     return spv_store_branches(ctx, each, arg);
@@ -343,14 +344,14 @@ static int reader_hashes(void *ctx)
     return look_for_index(ctx);
 }
 
-static void reader_base(void *ctx, struct spv_base *out)
+static void reader_base(void *ctx, struct spv_chain_start *out)
 {
-    spv_store_base(ctx, out);
+    spv_store_get_start(ctx, out);
 }
 
-struct spv_reader spv_store_reader(struct spv_store *s)
+struct spv_header_db spv_store_header_db(struct spv_store *s)
 {
-    struct spv_reader reader = {
+    struct spv_header_db reader = {
         .ctx = s,
         .tip = reader_tip,
         .by_height = reader_by_height,
@@ -366,20 +367,20 @@ struct spv_reader spv_store_reader(struct spv_store *s)
     return reader;
 }
 
-static int fill_tip(void *ctx, struct spv_record *out)
+static int fill_tip(void *ctx, struct spv_chain_header *out)
 {
     uint32_t height = 0;
-    int rc = spv_store_filled(ctx, &height);
+    int rc = spv_store_backfill_height(ctx, &height);
     return rc < 0 ? rc : read_row(ctx, out, height);
 }
 
-static int fill_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int fill_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct spv_store *s = ctx;
     return height < s->base.height ? read_row(ctx, out, height) : 0;
 }
 
-static int fill_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int fill_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     (void)ctx;
     (void)out;
@@ -396,9 +397,9 @@ static int fill_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
     return read_range(ctx, out, from, n < s->base.height - from ? n : s->base.height - from);
 }
 
-struct spv_reader spv_store_fill_reader(struct spv_store *s)
+struct spv_header_db spv_store_backfill_db(struct spv_store *s)
 {
-    struct spv_reader reader = {
+    struct spv_header_db reader = {
         .ctx = s,
         .tip = fill_tip,
         .by_height = fill_by_height,

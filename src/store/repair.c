@@ -24,7 +24,7 @@ struct repair {
     char path[SPV_PATH_TEXT]; /* links resolved */
     int lock;
     bool changed; /* the file is not what the copy is, or may not be */
-    struct spv_problem why;
+    struct spv_error_info why;
 };
 
 __attribute__((format(printf, 3, 4))) static int problem(struct repair *r, int code,
@@ -69,7 +69,7 @@ static int take_lock(struct repair *r)
 
 static int keep_copy(struct repair *r)
 {
-    int rc = spv_keepcopy_make(r->out->copy, sizeof r->out->copy, r->path);
+    int rc = spv_backup_make(r->out->copy, sizeof r->out->copy, r->path);
     if (rc == SPV_OK) {
         return rc;
     }
@@ -85,9 +85,10 @@ static int keep_copy(struct repair *r)
 }
 
 /* The transaction of a rewinding. */
-static int cut(struct spv_store *s, const struct spv_verify_report *found, struct spv_record *tip)
+static int cut(struct spv_store *s, const struct spv_verify_report *found,
+               struct spv_chain_header *tip)
 {
-    static const struct spv_base whole = {0};
+    static const struct spv_chain_start whole = {0};
     int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
     if (rc == SPV_OK) {
         rc = spv_db_remove_above(s, found->good);
@@ -95,20 +96,20 @@ static int cut(struct spv_store *s, const struct spv_verify_report *found, struc
     if (rc == SPV_OK && found->good < 0) { /* not even its first row: begin anew, at genesis */
         rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
         s->base = whole;
-        rc = rc == SPV_OK ? spv_base_write(s, &whole, NULL, NULL) : rc;
-        rc = rc == SPV_OK ? spv_check_store_genesis(s, tip) : rc;
+        rc = rc == SPV_OK ? spv_start_write(s, &whole, NULL, NULL) : rc;
+        rc = rc == SPV_OK ? spv_genesis_store(s, tip) : rc;
     } else if (rc == SPV_OK) {
         rc = spv_store_by_height(s, tip, (uint32_t)found->good);
         rc = rc == 1 ? SPV_OK : rc == 0 ? SPV_ERR_DB_DAMAGED : rc;
     }
     if (rc == SPV_OK && !found->filled_holds && found->good >= 0) {
-        rc = spv_base_unfill(s);
+        rc = spv_backfill_clear(s);
     }
     if (rc == SPV_OK && !found->branches_hold) {
         rc = spv_db_exec(s, "DELETE FROM branch_header", "remove side branches");
     }
     if (rc == SPV_OK && !found->book_holds) {
-        rc = spv_book_begin_anew(s);
+        rc = spv_addrs_recreate(s);
     }
     return rc == SPV_OK ? spv_db_set_tip(s, tip) : rc;
 }
@@ -116,31 +117,31 @@ static int cut(struct spv_store *s, const struct spv_verify_report *found, struc
 static int rewind_in_place(struct repair *r)
 {
     struct spv_store *s = NULL;
-    struct spv_record tip = {.height = 0};
+    struct spv_chain_header tip = {.height = 0};
     struct spv_params params;
     bool readable = false;
-    int rc = spv_salvage_look(&params, &readable, r->cfg, r->path, &r->why);
+    int rc = spv_salvage_probe(&params, &readable, r->cfg, r->path, &r->why);
     if (rc != SPV_OK) {
         return rc;
     }
     const struct spv_store_config cfg = {
         .path = r->path, .params = &params, .mode = SPV_STORE_WRITE};
-    const struct spv_open_how how = {.unchecked = true, .lock = r->lock};
+    const struct spv_open_options how = {.unchecked = true, .lock = r->lock};
     r->lock = -1; /* the store's now, also when it does not open */
     rc = spv_store_open_as(&s, &cfg, &how, &r->why);
     if (rc != SPV_OK) {
         return rc;
     }
-    rc = spv_base_load(s);
+    rc = spv_start_load(s);
     if (rc == SPV_ERR_DB_DAMAGED) { /* then the verdict was that of a whole chain */
-        s->base = (struct spv_base){0};
+        s->base = (struct spv_chain_start){0};
         rc = SPV_OK;
     }
     if (rc == SPV_OK) {
         rc = spv_db_begin(s);
     }
     if (rc == SPV_OK && s->base.height == 0) {
-        rc = spv_base_write(s, &s->base, NULL, NULL);
+        rc = spv_start_write(s, &s->base, NULL, NULL);
     }
     if (rc == SPV_OK) {
         rc = cut(s, &r->out->found, &tip);
@@ -155,10 +156,10 @@ static int rewind_in_place(struct repair *r)
         spv_db_rollback(s);
     }
     if (rc != SPV_OK) {
-        (void)problem(r, rc, "%s", spv_store_last_problem(s));
+        (void)problem(r, rc, "%s", spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
-    r->out->done = SPV_MENDING_REWOUND;
+    r->out->done = SPV_REPAIR_REWOUND;
     r->out->height = tip.height;
     return rc != SPV_OK ? rc : closed;
 }
@@ -171,20 +172,20 @@ static int salvage(struct repair *r, const struct spv_params *params, bool reada
     if (n < 0 || n >= (int)sizeof fresh - 8) {
         return problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
     }
-    spv_keepcopy_remove(fresh); /* of a repair that was interrupted */
+    spv_backup_remove(fresh); /* of a repair that was interrupted */
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
                               r->cfg->stop, &r->why);
     if (rc == SPV_OK) {
         r->changed = true;
-        rc = spv_keepcopy_replace(r->path, fresh);
+        rc = spv_backup_replace(r->path, fresh);
         if (rc != SPV_OK) {
             (void)problem(r, rc, "%s: the mended file cannot take its place. Check the folder.",
                           r->cfg->path);
         }
     }
-    spv_keepcopy_remove(fresh);
-    r->out->done = r->out->height > 0 ? SPV_MENDING_SALVAGED : SPV_MENDING_EMPTIED;
+    spv_backup_remove(fresh);
+    r->out->done = r->out->height > 0 ? SPV_REPAIR_SALVAGED : SPV_REPAIR_RECREATED;
     return rc;
 }
 
@@ -193,10 +194,10 @@ static int salvage(struct repair *r, const struct spv_params *params, bool reada
  * its length with zeros, which are pages that do not hold, so that the others can be read. */
 static int prepare(struct repair *r, struct spv_params *params, bool *readable)
 {
-    struct spv_damage_look look;
-    spv_damage_look(&look, r->path);
-    if (look.kind != SPV_DAMAGE_CUT || look.application_id != SPV_APPLICATION_ID) {
-        int rc = spv_salvage_look(params, readable, r->cfg, r->path, &r->why);
+    struct spv_file_probe_result look;
+    spv_file_probe(&look, r->path);
+    if (look.kind != SPV_FILE_TRUNCATED || look.application_id != SPV_APPLICATION_ID) {
+        int rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
         return rc == SPV_OK ? keep_copy(r) : rc;
     }
     int rc = keep_copy(r);
@@ -208,7 +209,7 @@ static int prepare(struct repair *r, struct spv_params *params, bool *readable)
                        "%s: cannot be brought to its full length. Make room and try again.",
                        r->cfg->path);
     }
-    rc = spv_salvage_look(params, readable, r->cfg, r->path, &r->why);
+    rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
     if (rc != SPV_OK && truncate(r->path, (off_t)look.size) != 0) {
         errno = 0; /* the zeros say no more than their absence did */
     }
@@ -236,7 +237,7 @@ static int mend(struct repair *r)
 }
 
 int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
-                     struct spv_problem *why)
+                     struct spv_error_info *why)
 {
     struct repair r = {.out = out, .cfg = cfg, .lock = -1};
     memset(out, 0, sizeof *out);
@@ -254,7 +255,7 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
         }
     }
     if (rc != SPV_OK && !r.changed && out->copy[0] != '\0') {
-        spv_keepcopy_remove(out->copy); /* or each attempt would leave one more */
+        spv_backup_remove(out->copy); /* or each attempt would leave one more */
         out->copy[0] = '\0';
     }
     spv_lock_release(r.lock);

@@ -17,7 +17,7 @@ void spv_row_reverse(uint8_t out[32], const uint8_t in[32])
     memcpy(out, turned, sizeof turned);
 }
 
-int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_record *record)
+int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *record)
 {
     const struct spv_header *h = &record->header;
     spv_row_reverse(row->hash, record->hash.b);
@@ -34,7 +34,7 @@ int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_record 
     return rc == SQLITE_OK ? SQLITE_OK : sqlite3_errcode(sqlite3_db_handle(st));
 }
 
-int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_record *record)
+int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *record)
 {
     int rc = spv_row_bind(st, row, record);
     if (rc != SQLITE_OK) {
@@ -81,7 +81,7 @@ int spv_row_hash(uint8_t out[32], sqlite3_stmt *st, int column)
     return SPV_OK;
 }
 
-int spv_row_read_header(struct spv_record *out, sqlite3_stmt *st)
+int spv_row_read_header(struct spv_chain_header *out, sqlite3_stmt *st)
 {
     memset(out, 0, sizeof *out);
     struct spv_header *h = &out->header;
@@ -97,7 +97,7 @@ int spv_row_read_header(struct spv_record *out, sqlite3_stmt *st)
     return SPV_OK;
 }
 
-int spv_row_read(struct spv_record *out, sqlite3_stmt *st)
+int spv_row_read(struct spv_chain_header *out, sqlite3_stmt *st)
 {
     if (spv_row_read_header(out, st) != SPV_OK) {
         return SPV_ERR_DB_DAMAGED;

@@ -12,7 +12,7 @@
 
 #define BATCH 2000 /* rows a transaction, as from the network */
 
-static void tell(struct spv_problem *why, int code, const char *text)
+static void tell(struct spv_error_info *why, int code, const char *text)
 {
     why->code = (enum spv_err)code;
     (void)snprintf(why->text, sizeof why->text, "%s", text);
@@ -20,11 +20,12 @@ static void tell(struct spv_problem *why, int code, const char *text)
 
 static int stopped(struct spv_store *s)
 {
-    return spv_db_fail(s, SPV_ERR_STOPPED, "%s: the repair was stopped before its end.", s->path);
+    return spv_db_fail(s, SPV_ERR_INTERRUPTED, "%s: the repair was stopped before its end.",
+                       s->path);
 }
 
 /* A store around a bare connection, for the functions that want one. */
-static int begin_source(struct spv_store *s, const char *path, struct spv_stop *stop)
+static int begin_source(struct spv_store *s, const char *path, struct spv_interrupt *stop)
 {
     memset(s, 0, sizeof *s);
     s->lock = -1;
@@ -61,7 +62,7 @@ static int whose(struct spv_store *s, struct spv_params *params,
     }
     int rc = SPV_ERR_DB_DAMAGED;
     if (spv_schema_is_plain(s->db, "main", "meta")) {
-        rc = cfg->params != NULL ? spv_guard_check(s) : spv_guard_load(s);
+        rc = cfg->params != NULL ? spv_network_id_check(s) : spv_network_id_load(s);
     }
     *params = s->params;
     if (rc == SPV_ERR_DB_DAMAGED && cfg->params == NULL) {
@@ -72,8 +73,9 @@ static int whose(struct spv_store *s, struct spv_params *params,
     return rc == SPV_ERR_DB_DAMAGED ? SPV_OK : rc;
 }
 
-int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv_verify_config *cfg,
-                     const char *path, struct spv_problem *why)
+int spv_salvage_probe(struct spv_params *params, bool *readable,
+                      const struct spv_verify_config *cfg, const char *path,
+                      struct spv_error_info *why)
 {
     struct spv_store s;
     int code = begin_source(&s, path, cfg->stop);
@@ -96,7 +98,8 @@ int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv
             rc = whose(&s, params, cfg);
         }
     }
-    if (rc == SPV_OK && spv_stop_asked(cfg->stop)) { /* what seemed unreadable may be sound */
+    if (rc == SPV_OK &&
+        spv_interrupt_requested(cfg->stop)) { /* what seemed unreadable may be sound */
         rc = stopped(&s);
     }
     if (rc != SPV_OK) {
@@ -107,8 +110,8 @@ int spv_salvage_look(struct spv_params *params, bool *readable, const struct spv
 }
 
 /* The next row that holds: 1, 0 at the end of what can be read. */
-static int next_row(struct spv_record *out, sqlite3_stmt *st, const struct spv_store *fresh,
-                    const struct spv_record *below, int64_t want)
+static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct spv_store *fresh,
+                    const struct spv_chain_header *below, int64_t want)
 {
     if (sqlite3_step(st) != SQLITE_ROW || sqlite3_column_int64(st, 0) != want ||
         spv_row_read(out, st) != SPV_OK) {
@@ -116,13 +119,13 @@ static int next_row(struct spv_record *out, sqlite3_stmt *st, const struct spv_s
     }
     if (want == 0) {
         out->header.prev = fresh->params.genesis.prev;
-        return spv_check_genesis(fresh, out) == NULL;
+        return spv_genesis_check(fresh, out) == NULL;
     }
     out->header.prev = below->hash;
-    return spv_check_row(below, out) == NULL;
+    return spv_row_check(below, out) == NULL;
 }
 
-static int commit_tip(struct spv_store *fresh, const struct spv_record *tip)
+static int commit_tip(struct spv_store *fresh, const struct spv_chain_header *tip)
 {
     int rc = spv_db_set_tip(fresh, tip);
     if (rc == SPV_OK) {
@@ -135,8 +138,8 @@ static int commit_tip(struct spv_store *fresh, const struct spv_record *tip)
 /* The genesis is there already. What was filled below a base is left behind, too. */
 static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
 {
-    struct spv_record r;
-    struct spv_record below = fresh->tip;
+    struct spv_chain_header r;
+    struct spv_chain_header below = fresh->tip;
     const int64_t base = fresh->base.height;
     int64_t want = base;
     if (base > 0) {
@@ -145,9 +148,10 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
     }
     int rc = spv_db_begin(fresh);
     if (rc == SPV_OK && base > 0) {
-        rc = spv_base_write(fresh, &fresh->base, &fresh->base_parent, &fresh->base_work);
+        rc = spv_start_write(fresh, &fresh->base, &fresh->base_parent, &fresh->base_work);
     }
-    while (rc == SPV_OK && (limit < 0 || want <= limit) && !spv_stop_asked(fresh->watch.stop) &&
+    while (rc == SPV_OK && (limit < 0 || want <= limit) &&
+           !spv_interrupt_requested(fresh->watch.stop) &&
            next_row(&r, st, fresh, &below, want) > 0) {
         if (want > 0) {
             rc = spv_db_insert(fresh, &r);
@@ -160,10 +164,10 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
         want++;
     }
     if (rc == SPV_OK && base > 0 && want == base) { /* nothing of it can be read: begin anew */
-        static const struct spv_base whole = {0};
+        static const struct spv_chain_start whole = {0};
         below = fresh->tip;
         fresh->base = whole;
-        rc = spv_base_write(fresh, &whole, NULL, NULL);
+        rc = spv_start_write(fresh, &whole, NULL, NULL);
     }
     if (rc == SPV_OK) {
         rc = commit_tip(fresh, &below);
@@ -237,10 +241,10 @@ static int fill(struct spv_store *fresh, const char *path, int64_t limit)
 
 int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
                      const struct spv_params *params, bool readable, int64_t limit,
-                     struct spv_stop *stop, struct spv_problem *why)
+                     struct spv_interrupt *stop, struct spv_error_info *why)
 {
     struct spv_store *s = NULL;
-    struct spv_record tip = {.height = 0};
+    struct spv_chain_header tip = {.height = 0};
     const struct spv_store_config cfg = {
         .path = fresh, .params = params, .mode = SPV_STORE_CREATE, .stop = stop};
     int rc = spv_store_open(&s, &cfg, why);
@@ -250,14 +254,15 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     if (readable) {
         rc = fill(s, path, limit);
     }
-    if (rc == SPV_OK && spv_stop_asked(stop)) { /* rows may have seemed unreadable for it */
+    if (rc == SPV_OK &&
+        spv_interrupt_requested(stop)) { /* rows may have seemed unreadable for it */
         rc = stopped(s);
     }
     if (rc == SPV_OK) {
         rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
     }
     if (rc != SPV_OK) {
-        tell(why, rc, spv_store_last_problem(s));
+        tell(why, rc, spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     *height = tip.height;

@@ -26,7 +26,7 @@ extern const size_t spv_n_migrations;
 #define SPV_SCHEMA_INDEX "header_by_hash ON header (substr(hash, 25))"
 
 /* The tables of the address book alone: schema 2's. */
-extern const char spv_schema_book[];
+extern const char spv_schema_addrman[];
 
 /* Brings the schema from version `version` up to `target` inside the caller's transaction and
  * writes the new version. An SQLite result code; SQLITE_MISMATCH when the list has no way. */

@@ -112,7 +112,7 @@ static int misfit(struct spv_store *s, int version, const char *what, const char
     return spv_db_fail(
         s, SPV_ERR_DB_DAMAGED,
         "%s: its tables are not those of schema %d (the %s %s %s), so none was read. "
-        "" SPV_DB_MEND,
+        "" SPV_DB_REPAIR_ADVICE,
         s->path, version, what, name, why);
 }
 

@@ -17,7 +17,7 @@ static bool is_own(const struct stat *st)
     return S_ISREG(st->st_mode) && st->st_nlink <= 1; /* 0: removed a moment ago */
 }
 
-int spv_beside_open(const char *name, int flags, int mode)
+int spv_sidecar_open(const char *name, int flags, int mode)
 {
     struct stat st;
     int fd = open(name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
@@ -33,7 +33,7 @@ int spv_beside_open(const char *name, int flags, int mode)
     return -1;
 }
 
-const char *spv_beside_check(const char *path)
+const char *spv_sidecar_check(const char *path)
 {
     static const char *const suffixes[] = {"-lock", "-wal", "-shm", "-journal"};
     const char *bad = NULL;

@@ -5,10 +5,10 @@
 
 /* Opens such a file without following a link and without waiting for a pipe. The descriptor, or -1
  * and errno: ELOOP when it is no regular file, or has another name as well. */
-int spv_beside_open(const char *name, int flags, int mode);
+int spv_sidecar_open(const char *name, int flags, int mode);
 
 /* Looks at all that belong to the database at `path` (links in it are resolved). NULL, or the
  * suffix of the first that SQLite or we must not open. */
-const char *spv_beside_check(const char *path);
+const char *spv_sidecar_check(const char *path);
 
 #endif

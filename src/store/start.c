@@ -32,7 +32,7 @@ static int malformed(struct spv_store *s)
 {
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                        "%s: the database is damaged: what it says of the height at which it begins "
-                       "is malformed. " SPV_DB_MEND,
+                       "is malformed. " SPV_DB_REPAIR_ADVICE,
                        s->path);
 }
 
@@ -79,7 +79,7 @@ static int remove_meta(struct spv_store *s, const char *key)
 static int load(struct spv_store *s)
 {
     char hex[SPV_HASH_HEX + 1];
-    struct spv_base base;
+    struct spv_chain_start base;
     struct spv_blockhash parent = {{0}};
     struct spv_u256 work = {{0}};
     int rc = meta_height(s, &base.height, "base");
@@ -110,7 +110,7 @@ static int load(struct spv_store *s)
     return SPV_OK;
 }
 
-int spv_base_load(struct spv_store *s)
+int spv_start_load(struct spv_store *s)
 {
     /* several rows of one moment */
     bool own = sqlite3_get_autocommit(s->db) != 0;
@@ -124,18 +124,18 @@ int spv_base_load(struct spv_store *s)
     return rc;
 }
 
-int spv_base_moved(struct spv_store *s)
+int spv_start_moved(struct spv_store *s)
 {
-    const struct spv_base before = s->base;
+    const struct spv_chain_start before = s->base;
     if (s->mode != SPV_STORE_READ) {
         return 0;
     }
-    int rc = spv_base_load(s);
+    int rc = spv_start_load(s);
     return rc < 0 ? rc : s->base.height != before.height || s->base.work_from != before.work_from;
 }
 
-int spv_base_write(struct spv_store *s, const struct spv_base *base,
-                   const struct spv_blockhash *parent, const struct spv_u256 *work)
+int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
+                    const struct spv_blockhash *parent, const struct spv_u256 *work)
 {
     char hex[SPV_HASH_HEX];
     int rc;
@@ -174,7 +174,7 @@ static int misfit(struct spv_store *s, const char *what)
                        s->path, SPV_COUNT(s->base.height), SPV_COUNT(s->tip.height), what);
 }
 
-static int insert_all(struct spv_store *s, const struct spv_change *c)
+static int insert_all(struct spv_store *s, const struct spv_chain_update *c)
 {
     int rc = SPV_OK;
     for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
@@ -184,7 +184,7 @@ static int insert_all(struct spv_store *s, const struct spv_change *c)
 }
 
 /* The work below a record. */
-static int work_below(struct spv_u256 *out, const struct spv_record *record)
+static int work_below(struct spv_u256 *out, const struct spv_chain_header *record)
 {
     struct spv_u256 target;
     int rc = spv_target_from_bits(&target, record->header.bits);
@@ -193,10 +193,10 @@ static int work_below(struct spv_u256 *out, const struct spv_record *record)
     return rc;
 }
 
-int spv_base_start(struct spv_store *s, const struct spv_change *c)
+int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
 {
-    const struct spv_record *first = &c->records[0];
-    struct spv_base base = {.height = first->height};
+    const struct spv_chain_header *first = &c->records[0];
+    struct spv_chain_start base = {.height = first->height};
     struct spv_u256 below = {{0}};
     if (s->tip.height != 0 || s->base.height != 0) {
         return misfit(s, "it is not empty");
@@ -208,7 +208,7 @@ int spv_base_start(struct spv_store *s, const struct spv_change *c)
         return misfit(s, "the first one has impossible bits");
     }
     base.work_from = spv_u256_is_zero(&below) ? base.height : 0;
-    int rc = spv_base_write(s, &base, &first->header.prev, &below);
+    int rc = spv_start_write(s, &base, &first->header.prev, &below);
     if (rc == SPV_OK) {
         rc = insert_all(s, c);
     }
@@ -217,14 +217,14 @@ int spv_base_start(struct spv_store *s, const struct spv_change *c)
 
 /* ---- filling the gap ---- */
 
-int spv_store_filled(struct spv_store *s, uint32_t *height)
+int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
 {
     sqlite3_stmt *st = NULL;
     *height = 0;
     if (s->base.height == 0) {
         return SPV_OK;
     }
-    int rc = spv_db_stmt(s, &st, SPV_STMT_FILLED);
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_HEIGHT);
     if (rc != SPV_OK) {
         return rc;
     }
@@ -243,21 +243,21 @@ int spv_store_filled(struct spv_store *s, uint32_t *height)
 static int remove_filled(struct spv_store *s, uint32_t above)
 {
     sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_UNFILL);
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
     if (rc != SPV_OK) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, above);
     (void)sqlite3_bind_int64(st, 2, s->base.height);
-    return spv_db_run(s, SPV_STMT_UNFILL, "remove filled headers");
+    return spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "remove filled headers");
 }
 
-int spv_base_unfill(struct spv_store *s)
+int spv_backfill_clear(struct spv_store *s)
 {
     return remove_filled(s, 0);
 }
 
-int spv_store_unfill(struct spv_store *s)
+int spv_store_backfill_reset(struct spv_store *s)
 {
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
@@ -325,10 +325,10 @@ static int add_work(struct spv_store *s, const struct spv_u256 *more)
 }
 
 /* The header that the base follows has come. */
-static int join(struct spv_store *s, const struct spv_record *last)
+static int join(struct spv_store *s, const struct spv_chain_header *last)
 {
-    const struct spv_base whole = {0};
-    struct spv_record tip = s->tip;
+    const struct spv_chain_start whole = {0};
+    struct spv_chain_header tip = s->tip;
     int rc = SPV_OK;
     if (!spv_blockhash_eq(&last->hash, &s->base_parent)) {
         return misfit(s, "what was filled is not what the base follows");
@@ -343,11 +343,11 @@ static int join(struct spv_store *s, const struct spv_record *last)
     } else if (spv_u256_cmp(&last->work, &s->base_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: the database is damaged: the work of the headers below height %s "
-                           "is not what their checkpoint has. " SPV_DB_MEND,
+                           "is not what their checkpoint has. " SPV_DB_REPAIR_ADVICE,
                            s->path, SPV_COUNT(s->base.height));
     }
     if (rc == SPV_OK) {
-        rc = spv_base_write(s, &whole, NULL, NULL);
+        rc = spv_start_write(s, &whole, NULL, NULL);
     }
     return rc;
 }
@@ -359,12 +359,12 @@ static int drop_index(struct spv_store *s)
     return rc;
 }
 
-int spv_base_fill(struct spv_store *s, const struct spv_change *c)
+int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
 {
-    const struct spv_record *last = &c->records[c->n - 1];
+    const struct spv_chain_header *last = &c->records[c->n - 1];
     struct spv_blockhash below;
     uint32_t filled = 0;
-    int rc = spv_store_filled(s, &filled);
+    int rc = spv_store_backfill_height(s, &filled);
     if (rc != SPV_OK) {
         return rc;
     }
@@ -396,10 +396,10 @@ int spv_base_fill(struct spv_store *s, const struct spv_change *c)
     return rc == SPV_OK && last->height + 1 == s->base.height ? join(s, last) : rc;
 }
 
-void spv_base_applied(struct spv_store *s, const struct spv_change *c)
+void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c)
 {
-    const struct spv_record *last = &c->records[c->n - 1];
-    if (c->kind == SPV_CHANGE_START) {
+    const struct spv_chain_header *last = &c->records[c->n - 1];
+    if (c->kind == SPV_UPDATE_CHECKPOINT_START) {
         s->base.height = c->records[0].height;
         s->base_parent = c->records[0].header.prev;
         (void)work_below(&s->base_work, &c->records[0]);
@@ -408,7 +408,7 @@ void spv_base_applied(struct spv_store *s, const struct spv_change *c)
     } else if (last->height + 1 == s->base.height) {
         const struct spv_u256 more = spv_u256_sub(&last->work, &s->base_work);
         s->tip.work = spv_u256_add(&s->tip.work, &more); /* nothing where it was known */
-        s->base = (struct spv_base){0};
+        s->base = (struct spv_chain_start){0};
     }
 }
 
@@ -426,7 +426,8 @@ static uint32_t prune_limit(const struct spv_store *s, uint32_t below)
     return below - below % period;
 }
 
-static int prune(struct spv_store *s, const struct spv_base *to, const struct spv_record *parent)
+static int prune(struct spv_store *s, const struct spv_chain_start *to,
+                 const struct spv_chain_header *parent)
 {
     sqlite3_stmt *st = NULL;
     const bool again = s->indexed && to->height - s->base.height > WITHOUT_INDEX;
@@ -435,12 +436,12 @@ static int prune(struct spv_store *s, const struct spv_base *to, const struct sp
         rc = drop_index(s);
     }
     if (rc == SPV_OK) {
-        rc = spv_db_stmt(s, &st, SPV_STMT_UNFILL);
+        rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
     }
     if (rc == SPV_OK) {
         (void)sqlite3_bind_int64(st, 1, 0);
         (void)sqlite3_bind_int64(st, 2, to->height);
-        rc = spv_db_run(s, SPV_STMT_UNFILL, "prune headers");
+        rc = spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "prune headers");
     }
     if (rc == SPV_OK) {
         char sql[80];
@@ -449,7 +450,7 @@ static int prune(struct spv_store *s, const struct spv_base *to, const struct sp
         rc = spv_db_exec(s, sql, "prune side branches");
     }
     if (rc == SPV_OK) {
-        rc = spv_base_write(s, to, &parent->hash, &parent->work);
+        rc = spv_start_write(s, to, &parent->hash, &parent->work);
     }
     if (rc == SPV_OK && again) {
         rc = spv_store_build_index(s);
@@ -459,8 +460,8 @@ static int prune(struct spv_store *s, const struct spv_base *to, const struct sp
 
 int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
 {
-    struct spv_record parent;
-    struct spv_base to = s->base;
+    struct spv_chain_header parent;
+    struct spv_chain_start to = s->base;
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
@@ -492,8 +493,8 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     return SPV_OK;
 }
 
-void spv_store_base(struct spv_store *s, struct spv_base *out)
+void spv_store_get_start(struct spv_store *s, struct spv_chain_start *out)
 {
-    (void)spv_base_moved(s);
+    (void)spv_start_moved(s);
     *out = s->base;
 }

@@ -41,7 +41,7 @@ static const char *errno_text(char *buffer, size_t cap)
 
 static int check_beside(struct spv_store *s)
 {
-    const char *suffix = spv_beside_check(s->path);
+    const char *suffix = spv_sidecar_check(s->path);
     return suffix == NULL
                ? SPV_OK
                : spv_db_fail(
@@ -123,9 +123,10 @@ static int identify(struct spv_store *s, int64_t *version)
                            s->path, (long long)*version, SPV_SCHEMA_VERSION);
     }
     if (*version < 1) {
-        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: the database is damaged: schema version %lld. " SPV_DB_MEND,
-                           s->path, (long long)*version);
+        return spv_db_fail(
+            s, SPV_ERR_DB_DAMAGED,
+            "%s: the database is damaged: schema version %lld. " SPV_DB_REPAIR_ADVICE, s->path,
+            (long long)*version);
     }
     if (*version < SPV_SCHEMA_READABLE && s->mode == SPV_STORE_READ && !s->unchecked) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY,
@@ -137,7 +138,7 @@ static int identify(struct spv_store *s, int64_t *version)
 
 static int take_lock(struct spv_store *s)
 {
-    struct spv_problem why;
+    struct spv_error_info why;
     /* SQLite's name of the file: absolute, links resolved, the same for every way to it. */
     int rc = spv_lock_take(&s->lock, sqlite3_db_filename(s->db, "main"), s->path, &why);
     return rc == SPV_OK ? rc : spv_db_fail(s, rc, "%s", why.text);
@@ -148,7 +149,7 @@ static int bring_up(struct spv_store *s, int64_t version)
 {
     int rc = SPV_OK;
     if (version > 0) { /* another network's file is not touched */
-        rc = spv_guard_check(s);
+        rc = spv_network_id_check(s);
     }
     if (rc == SPV_OK && version < SPV_SCHEMA_VERSION) {
         int code = spv_schema_migrate(s->db, (int)version, SPV_SCHEMA_VERSION, spv_migrations,
@@ -156,19 +157,19 @@ static int bring_up(struct spv_store *s, int64_t version)
         rc = code == SQLITE_OK ? SPV_OK : spv_db_error(s, code, "bring up the schema");
     }
     if (rc == SPV_OK && version == 0) {
-        rc = spv_guard_write(s);
+        rc = spv_network_id_write(s);
         if (rc == SPV_OK) {
-            rc = spv_check_store_genesis(s, &s->tip);
+            rc = spv_genesis_store(s, &s->tip);
         }
         return rc == SPV_OK ? spv_db_set_tip(s, &s->tip) : rc;
     }
-    return rc == SPV_OK && !s->unchecked ? spv_check_tail(s) : rc;
+    return rc == SPV_OK && !s->unchecked ? spv_tail_check(s) : rc;
 }
 
 /* A writer cuts its losses: what the log held is fetched again. */
-static int look_for_log(struct spv_store *s, const struct spv_lostlog *note)
+static int look_for_log(struct spv_store *s, const struct spv_wal_note *note)
 {
-    int lost = s->unchecked ? 0 : spv_lostlog_missing(s, note);
+    int lost = s->unchecked ? 0 : spv_wal_guard_check(s, note);
     if (lost > 0) {
         uint32_t n = note->height > s->tip.height ? note->height - s->tip.height : 1;
         s->rewound = n > s->rewound ? n : s->rewound;
@@ -179,7 +180,7 @@ static int look_for_log(struct spv_store *s, const struct spv_lostlog *note)
 static int open_write(struct spv_store *s)
 {
     int64_t version = 0;
-    struct spv_lostlog note;
+    struct spv_wal_note note;
     int code = spv_db_connect(&s->db, &s->watch, s->path, s->mode, false);
     if (code != SQLITE_OK) {
         return spv_db_error(s, code, "open it");
@@ -189,7 +190,7 @@ static int open_write(struct spv_store *s)
         rc = spv_db_fail(s, SPV_ERR_DB_READONLY,
                          "%s: cannot be written. Check the permissions of the file.", s->path);
     }
-    spv_lostlog_read(&note, s);
+    spv_wal_guard_read(&note, s);
     if (rc == SPV_OK && s->lock < 0) {
         rc = take_lock(s);
     }
@@ -266,23 +267,23 @@ static int connect_read(struct spv_store *s, bool immutable)
 static int open_read(struct spv_store *s, bool any_network)
 {
     int64_t version = 0;
-    struct spv_lostlog note = {.noted = false};
+    struct spv_wal_note note = {.noted = false};
     int rc = connect_read(s, false);
     if (rc == SPV_OK) {
-        spv_lostlog_read(&note, s);
+        spv_wal_guard_read(&note, s);
         rc = spv_db_exec(s, "BEGIN", "read it");
     }
     if (rc == SPV_OK) {
         rc = identify(s, &version);
     }
     if (rc == SPV_OK) {
-        rc = any_network ? spv_guard_load(s) : spv_guard_check(s);
+        rc = any_network ? spv_network_id_load(s) : spv_network_id_check(s);
     }
     if (rc == SPV_OK && !s->unchecked) {
-        rc = spv_check_tail(s);
+        rc = spv_tail_check(s);
     }
     if (rc == SPV_OK && !s->unchecked) {
-        rc = spv_lostlog_missing(s, &note);
+        rc = spv_wal_guard_check(s, &note);
         rc = rc > 0 ? SPV_ERR_DB_DAMAGED : rc;
     }
     if (rc == SPV_OK) {
@@ -296,7 +297,7 @@ static int open_read(struct spv_store *s, bool any_network)
     return rc;
 }
 
-static void tell(struct spv_problem *why, int code, const char *text)
+static void tell(struct spv_error_info *why, int code, const char *text)
 {
     if (why != NULL) {
         why->code = (enum spv_err)code;
@@ -305,7 +306,7 @@ static void tell(struct spv_problem *why, int code, const char *text)
 }
 
 int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
-                      const struct spv_open_how *how, struct spv_problem *why)
+                      const struct spv_open_options *how, struct spv_error_info *why)
 {
     *out = NULL;
     if (cfg->path == NULL || cfg->path[0] == '\0' ||
@@ -355,9 +356,9 @@ err:
 }
 
 int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
-                   struct spv_problem *why)
+                   struct spv_error_info *why)
 {
-    const struct spv_open_how how = {.lock = -1};
+    const struct spv_open_options how = {.lock = -1};
     return spv_store_open_as(out, cfg, &how, why);
 }
 
@@ -387,7 +388,7 @@ int spv_store_close(struct spv_store *s)
     }
     int rc = spv_store_flush(s);
     if (rc == SPV_OK) {
-        spv_lostlog_forget(s);
+        spv_wal_guard_clear(s);
     }
     release(s);
     sqlite3_free(s->path);
@@ -433,7 +434,7 @@ uint32_t spv_store_rewound(const struct spv_store *s)
     return s->rewound;
 }
 
-const char *spv_store_last_problem(const struct spv_store *s)
+const char *spv_store_last_error(const struct spv_store *s)
 {
     return s->problem;
 }

@@ -20,12 +20,12 @@ struct finding {
     int64_t good; /* the highest row that holds; -1: not even genesis, or the base's */
     int64_t max; /* the highest row; may be no possible height */
     int64_t claimed; /* the tip that the metadata names; -1: none */
-    struct spv_record tip; /* the row `good` */
+    struct spv_chain_header tip; /* the row `good` */
     const char *reason; /* NULL: all holds */
     int64_t height; /* of the first row that does not hold */
 };
 
-const char *spv_check_proof(struct spv_u256 *target, const struct spv_record *r)
+const char *spv_row_check_pow(struct spv_u256 *target, const struct spv_chain_header *r)
 {
     struct spv_blockhash hash;
     spv_header_hash(&hash, &r->header);
@@ -38,10 +38,10 @@ const char *spv_check_proof(struct spv_u256 *target, const struct spv_record *r)
     return NULL;
 }
 
-const char *spv_check_row(const struct spv_record *below, const struct spv_record *r)
+const char *spv_row_check(const struct spv_chain_header *below, const struct spv_chain_header *r)
 {
     struct spv_u256 target;
-    const char *reason = spv_check_proof(&target, r);
+    const char *reason = spv_row_check_pow(&target, r);
     if (reason != NULL) {
         return reason;
     }
@@ -50,7 +50,7 @@ const char *spv_check_row(const struct spv_record *below, const struct spv_recor
     return spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
 }
 
-void spv_check_genesis_record(const struct spv_store *s, struct spv_record *out)
+void spv_genesis_header(const struct spv_store *s, struct spv_chain_header *out)
 {
     struct spv_u256 target;
     memset(out, 0, sizeof *out);
@@ -61,10 +61,10 @@ void spv_check_genesis_record(const struct spv_store *s, struct spv_record *out)
     }
 }
 
-const char *spv_check_genesis(const struct spv_store *s, const struct spv_record *r)
+const char *spv_genesis_check(const struct spv_store *s, const struct spv_chain_header *r)
 {
-    struct spv_record genesis;
-    spv_check_genesis_record(s, &genesis);
+    struct spv_chain_header genesis;
+    spv_genesis_header(s, &genesis);
     struct spv_blockhash hash;
     spv_header_hash(&hash, &r->header);
     if (!spv_blockhash_eq(&genesis.hash, &r->hash) || !spv_blockhash_eq(&genesis.hash, &hash) ||
@@ -80,7 +80,7 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
 {
     sqlite3_stmt *st = NULL;
     const int64_t bottom = s->base.height;
-    struct spv_record below = {.hash = s->base_parent, .work = s->base_work};
+    struct spv_chain_header below = {.hash = s->base_parent, .work = s->base_work};
     int64_t want = low > bottom ? low - 1 : bottom;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
@@ -92,7 +92,7 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, high);
     while (f->reason == NULL && want <= high && (code = sqlite3_step(st)) == SQLITE_ROW) {
-        struct spv_record r = {.height = 0};
+        struct spv_chain_header r = {.height = 0};
         f->height = want;
         if (sqlite3_column_int64(st, 0) != want) {
             f->reason = "is missing";
@@ -100,10 +100,10 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
             f->reason = "is malformed";
         } else if (want == 0) {
             r.header.prev = s->params.genesis.prev;
-            f->reason = spv_check_genesis(s, &r);
+            f->reason = spv_genesis_check(s, &r);
         } else if (want >= low) {
             r.header.prev = below.hash;
-            f->reason = spv_check_row(&below, &r);
+            f->reason = spv_row_check(&below, &r);
         }
         if (f->reason == NULL) {
             if (want >= low) {
@@ -218,11 +218,11 @@ static int cut(struct spv_store *s, struct finding *f)
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
     int rc = spv_db_remove_above(s, f->good);
     if (rc == SPV_OK && f->good < 0) { /* nothing is left: begin anew, at genesis */
-        s->base = (struct spv_base){0};
-        rc = spv_base_write(s, &s->base, NULL, NULL);
+        s->base = (struct spv_chain_start){0};
+        rc = spv_start_write(s, &s->base, NULL, NULL);
     }
     if (rc == SPV_OK && f->good < 0) {
-        rc = spv_check_store_genesis(s, &f->tip);
+        rc = spv_genesis_store(s, &f->tip);
     }
     if (rc == SPV_OK) {
         rc = spv_db_set_tip(s, &f->tip);
@@ -231,17 +231,17 @@ static int cut(struct spv_store *s, struct finding *f)
     return rc;
 }
 
-int spv_check_store_genesis(struct spv_store *s, struct spv_record *out)
+int spv_genesis_store(struct spv_store *s, struct spv_chain_header *out)
 {
-    spv_check_genesis_record(s, out);
+    spv_genesis_header(s, out);
     return spv_db_insert(s, out);
 }
 
-int spv_check_tail(struct spv_store *s)
+int spv_tail_check(struct spv_store *s)
 {
     struct finding f;
     memset(&f, 0, sizeof f);
-    int rc = spv_base_load(s);
+    int rc = spv_start_load(s);
     if (rc == SPV_OK) {
         rc = find(s, &f);
     }

@@ -23,7 +23,7 @@
 struct walk {
     struct spv_verify *v;
     int64_t want; /* the next height */
-    struct spv_record below;
+    struct spv_chain_header below;
     bool stray_below, stray_above; /* a row of an impossible height was told */
     bool linked; /* below is the row under `want`, well-formed */
     struct spv_full full;
@@ -63,7 +63,7 @@ void spv_verify_bad(struct spv_verify *v, int64_t height, const char *format, ..
 int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char *what)
 {
     int rc = spv_db_error(v->s, code, "verify it");
-    if (rc == SPV_ERR_STOPPED) {
+    if (rc == SPV_ERR_INTERRUPTED) {
         return rc;
     }
     if (rc != SPV_ERR_DB_DAMAGED) {
@@ -79,7 +79,7 @@ int spv_verify_progress(struct spv_verify *v, uint64_t done)
     if (v->cfg->progress != NULL && done % SPV_VERIFY_STEP == 0 &&
         v->cfg->progress(v->cfg->ctx, done,
                          v->report->tip < 0 ? 0 : (uint64_t)v->report->tip + 1) != 0) {
-        return SPV_ERR_STOPPED;
+        return SPV_ERR_INTERRUPTED;
     }
     return SPV_OK;
 }
@@ -174,7 +174,7 @@ static int see_stray(struct walk *w, int64_t height)
 static int see_row(struct walk *w, sqlite3_stmt *st)
 {
     struct spv_verify *v = w->v;
-    struct spv_record r = {.height = 0};
+    struct spv_chain_header r = {.height = 0};
     const char *reason = NULL;
     int rc = SPV_OK;
     int64_t height = sqlite3_column_int64(st, 0);
@@ -188,10 +188,10 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
         reason = "is malformed";
     } else if (height == 0) {
         r.header.prev = v->s->params.genesis.prev;
-        reason = spv_check_genesis(v->s, &r);
+        reason = spv_genesis_check(v->s, &r);
     } else if (w->linked) {
         r.header.prev = w->below.hash;
-        reason = spv_check_row(&w->below, &r);
+        reason = spv_row_check(&w->below, &r);
     }
     if (reason != NULL && height > 0 && height < (int64_t)v->s->base.height) {
         bad_below(w, height, reason);
@@ -295,9 +295,9 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
 
 static int check_base(struct spv_verify *v)
 {
-    int rc = spv_base_load(v->s);
+    int rc = spv_start_load(v->s);
     if (rc == SPV_ERR_DB_DAMAGED) {
-        v->s->base = (struct spv_base){0};
+        v->s->base = (struct spv_chain_start){0};
         spv_verify_found(v, -1, "what the metadata says of the chain's base is malformed");
         return SPV_OK;
     }
@@ -335,7 +335,7 @@ static int check_all(struct spv_verify *v)
         rc = spv_verify_branches(v);
     }
     if (rc == SPV_OK) {
-        rc = spv_verify_book(v);
+        rc = spv_verify_addrman(v);
     }
     int ended = spv_full_end(&w.full);
     return rc == SPV_OK ? ended : rc;
@@ -352,13 +352,13 @@ int spv_verify_store(struct spv_verify *v)
     r->filled_holds = true;
     r->book_holds = true;
     r->indexed = v->s->indexed;
-    struct spv_lostlog note;
-    spv_lostlog_read(&note, v->s);
+    struct spv_wal_note note;
+    spv_wal_guard_read(&note, v->s);
     int rc = spv_db_exec(v->s, "BEGIN", "read it");
     if (rc == SPV_OK) {
         rc = check_all(v);
     }
-    if (rc == SPV_OK && spv_lostlog_missing(v->s, &note) > 0) {
+    if (rc == SPV_OK && spv_wal_guard_check(v->s, &note) > 0) {
         spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %s",
                          SPV_COUNT(note.height));
     }
@@ -373,18 +373,18 @@ int spv_verify_store(struct spv_verify *v)
                          "kept), then sync again.",
                          v->s->path, r->findings[0].text);
     }
-    if (rc == SPV_ERR_STOPPED) {
+    if (rc == SPV_ERR_INTERRUPTED) {
         (void)spv_db_fail(v->s, rc, "%s: verifying was stopped before its end.", v->s->path);
     }
     return rc;
 }
 
 int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_config *cfg,
-                     struct spv_problem *why)
+                     struct spv_error_info *why)
 {
     struct spv_store *s = NULL;
-    struct spv_problem problem = {.code = SPV_OK};
-    const struct spv_open_how how = {.unchecked = true, .lock = -1};
+    struct spv_error_info problem = {.code = SPV_OK};
+    const struct spv_open_options how = {.unchecked = true, .lock = -1};
     const struct spv_store_config place = {
         .path = cfg->path, .params = cfg->params, .mode = SPV_STORE_READ, .stop = cfg->stop};
     memset(out, 0, sizeof *out);
@@ -396,7 +396,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
         struct spv_verify v = {.s = s, .cfg = cfg, .report = out};
         rc = spv_verify_store(&v);
         problem.code = (enum spv_err)rc;
-        (void)snprintf(problem.text, sizeof problem.text, "%s", spv_store_last_problem(s));
+        (void)snprintf(problem.text, sizeof problem.text, "%s", spv_store_last_error(s));
         (void)spv_store_close(s);
     } else if (rc == SPV_ERR_DB_DAMAGED) { /* not even opened: that is the finding */
         out->n = 1;

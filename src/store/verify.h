@@ -25,7 +25,7 @@ __attribute__((format(printf, 3, 4))) void spv_verify_bad(struct spv_verify *v, 
  * hold), or our error with words kept in the store. what: "the header of this height". */
 int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char *what);
 
-/* Tells how far it is, when it is time. SPV_ERR_STOPPED or 0. */
+/* Tells how far it is, when it is time. SPV_ERR_INTERRUPTED or 0. */
 int spv_verify_progress(struct spv_verify *v, uint64_t done);
 
 /* Verifies an open store (unchecked), inside a snapshot of its own. As spv_store_verify. */
@@ -33,6 +33,6 @@ int spv_verify_store(struct spv_verify *v);
 
 /* verify_branches.c, verify_book.c */
 int spv_verify_branches(struct spv_verify *v);
-int spv_verify_book(struct spv_verify *v);
+int spv_verify_addrman(struct spv_verify *v);
 
 #endif

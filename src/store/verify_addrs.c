@@ -15,7 +15,7 @@ static const struct {
      " ORDER BY until)"},
 };
 
-int spv_verify_book(struct spv_verify *v)
+int spv_verify_addrman(struct spv_verify *v)
 {
     int64_t version = 0;
     int rc = spv_db_integer(v->s, &version, "PRAGMA user_version", "verify it");

@@ -14,7 +14,7 @@ static const char parent_sql[] = "SELECT height, work FROM branch_header WHERE h
                                  " WHERE height = ?2 - 1 AND hash = ?1 LIMIT 1";
 
 /* NULL, or what is wrong; an SQLite code other than DONE and ROW in *code ends it. */
-static const char *judge_parent(sqlite3_stmt *parent, const struct spv_record *r,
+static const char *judge_parent(sqlite3_stmt *parent, const struct spv_chain_header *r,
                                 const struct spv_u256 *target, int *code)
 {
     uint8_t prev[32];
@@ -39,7 +39,7 @@ static const char *judge_parent(sqlite3_stmt *parent, const struct spv_record *r
 
 static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *parent)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     struct spv_u256 target;
     char hex[SPV_HASH_HEX] = "of unreadable hash";
     const char *reason = NULL;
@@ -49,7 +49,7 @@ static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *
         reason = "is malformed";
     } else {
         spv_blockhash_hex(hex, &r.hash);
-        reason = spv_check_proof(&target, &r);
+        reason = spv_row_check_pow(&target, &r);
         if (reason == NULL) {
             reason = judge_parent(parent, &r, &target, &code);
         }

@@ -24,18 +24,18 @@ static void stop(struct spv_full *f)
 }
 
 /* The seed as a reader: genesis, and what stands in the seed. */
-static int seed_tip(void *ctx, struct spv_record *out)
+static int seed_tip(void *ctx, struct spv_chain_header *out)
 {
     const struct spv_full *f = ctx;
     *out = f->seed[f->n_seed - 1];
     return 1;
 }
 
-static int seed_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int seed_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct spv_full *f = ctx;
     if (height == 0) {
-        spv_check_genesis_record(f->v->s, out);
+        spv_genesis_header(f->v->s, out);
         return 1;
     }
     if (height < f->seed[0].height || height - f->seed[0].height >= f->n_seed) {
@@ -45,7 +45,7 @@ static int seed_by_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int seed_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int seed_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     (void)ctx;
     (void)out;
@@ -55,7 +55,7 @@ static int seed_by_hash(void *ctx, struct spv_record *out, const struct spv_bloc
 
 static int seed_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     uint32_t got = 0;
     while (got < n && seed_by_height(ctx, &r, from + got) == 1) {
         out[got++] = r.header;
@@ -63,7 +63,7 @@ static int seed_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
     return (int)got;
 }
 
-static void seed_base(void *ctx, struct spv_base *out)
+static void seed_base(void *ctx, struct spv_chain_start *out)
 {
     const struct spv_full *f = ctx;
     *out = f->v->s->base;
@@ -73,12 +73,12 @@ static int new_chain(struct spv_full *f)
 {
     struct spv_chain_config cfg = {.params = &f->v->s->params};
     if (f->n_seed > 0) {
-        cfg.reader = (struct spv_reader){.ctx = f,
-                                         .tip = seed_tip,
-                                         .by_height = seed_by_height,
-                                         .by_hash = seed_by_hash,
-                                         .range = seed_range,
-                                         .base = seed_base};
+        cfg.reader = (struct spv_header_db){.ctx = f,
+                                            .tip = seed_tip,
+                                            .by_height = seed_by_height,
+                                            .by_hash = seed_by_hash,
+                                            .range = seed_range,
+                                            .base = seed_base};
     }
     int rc = spv_chain_new(&f->chain, &cfg);
     return rc == SPV_OK ? rc : fail(f, rc);
@@ -123,7 +123,7 @@ static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, i
 
 static int judge(struct spv_full *f)
 {
-    struct spv_verdict verdict;
+    struct spv_accept_result verdict;
     if (f->fed == 0) {
         return SPV_OK;
     }
@@ -145,7 +145,7 @@ static int judge(struct spv_full *f)
     return SPV_OK;
 }
 
-int spv_full_add(struct spv_full *f, const struct spv_record *r)
+int spv_full_add(struct spv_full *f, const struct spv_chain_header *r)
 {
     if (f->v == NULL || r->height == 0) {
         return SPV_OK;

@@ -13,7 +13,7 @@
 struct spv_full {
     struct spv_verify *v; /* NULL: not asked for, or it has come to its end */
     struct spv_chain *chain;
-    struct spv_record seed[SPV_FULL_SEED];
+    struct spv_chain_header seed[SPV_FULL_SEED];
     size_t n_seed;
     struct spv_header *feed;
     int64_t first; /* height of feed[0] */
@@ -23,7 +23,7 @@ struct spv_full {
 /* Nothing happens unless the verification is full. Negative: as spv_store_verify. */
 int spv_full_start(struct spv_full *f, struct spv_verify *v);
 /* The next row that holds by itself; rows below the base but genesis are not to be given. */
-int spv_full_add(struct spv_full *f, const struct spv_record *r);
+int spv_full_add(struct spv_full *f, const struct spv_chain_header *r);
 /* Judges what still waits; rows that come after this are not judged. */
 int spv_full_end(struct spv_full *f);
 

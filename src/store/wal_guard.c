@@ -29,7 +29,7 @@ static int64_t size_beside(const char *path, const char *suffix)
 }
 
 /* The second line: a height, a space, a hash and a line's end. */
-static bool read_note(struct spv_lostlog *out, const char *text)
+static bool read_note(struct spv_wal_note *out, const char *text)
 {
     const char *line = strchr(text, '\n');
     char *end = NULL;
@@ -48,13 +48,13 @@ static bool read_note(struct spv_lostlog *out, const char *text)
     return spv_blockhash_from_hex(&out->hash, hex) == SPV_OK;
 }
 
-void spv_lostlog_read(struct spv_lostlog *out, struct spv_store *s)
+void spv_wal_guard_read(struct spv_wal_note *out, struct spv_store *s)
 {
     char text[NOTE_MAX] = {0};
     memset(out, 0, sizeof *out);
     const char *path = sqlite3_db_filename(s->db, "main"); /* links resolved */
     char *name = sqlite3_mprintf("%s-lock", path);
-    int f = name != NULL ? spv_beside_open(name, O_RDONLY, 0) : -1;
+    int f = name != NULL ? spv_sidecar_open(name, O_RDONLY, 0) : -1;
     sqlite3_free(name);
     if (f < 0) {
         return;
@@ -64,7 +64,7 @@ void spv_lostlog_read(struct spv_lostlog *out, struct spv_store *s)
     out->noted = n > 0 && read_note(out, text) && size_beside(path, "-wal") == 0;
 }
 
-int spv_lostlog_missing(struct spv_store *s, const struct spv_lostlog *note)
+int spv_wal_guard_check(struct spv_store *s, const struct spv_wal_note *note)
 {
     char hex[SPV_HASH_HEX];
     char sql[400];
@@ -90,7 +90,7 @@ int spv_lostlog_missing(struct spv_store *s, const struct spv_lostlog *note)
     return 1;
 }
 
-void spv_lostlog_note(struct spv_store *s)
+void spv_wal_guard_write(struct spv_store *s)
 {
     char text[NOTE_MAX];
     char hex[SPV_HASH_HEX];
@@ -105,7 +105,7 @@ void spv_lostlog_note(struct spv_store *s)
     }
 }
 
-void spv_lostlog_forget(struct spv_store *s)
+void spv_wal_guard_clear(struct spv_store *s)
 {
     char text[NOTE_MAX];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());

@@ -66,29 +66,29 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
     if (text[0] == '[') {
         const char *close = strchr(text, ']');
         if (close == NULL || (close[1] != '\0' && close[1] != ':'))
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         host = text + 1;
         n = (size_t)(close - host);
         if (!ipv6_form(host, n))
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         if (close[1] == ':')
             port = close + 2;
     } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
         if (!ipv6_form(host, n))
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
     } else if (colon != NULL) {
         n = (size_t)(colon - text);
         port = colon + 1;
     }
 
     if (n == 0 || n >= SPV_HOST_MAX)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     for (size_t i = 0; i < n; i++)
         if (!host_char(host[i]))
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
     int number = default_port;
     if (port != NULL && (number = parse_port(port)) < 0)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     memcpy(out->host, host, n);
     out->host[n] = '\0';
     out->port = (uint16_t)number;

@@ -31,7 +31,7 @@ const char *spv_err_name(int err)
     return "UNKNOWN";
 }
 
-enum spv_err_class spv_err_class(int err)
+enum spv_err_class spv_err_class_of(int err)
 {
     switch (err) {
     case SPV_OK:

@@ -8,11 +8,11 @@
 void spv_sha256(uint8_t out[32], const void *in, size_t n);
 void spv_sha256d(uint8_t out[32], const void *in, size_t n);
 /* The double hash of several pieces as if they lay one after the other. */
-struct spv_piece {
+struct spv_chunk {
     const void *bytes;
     size_t n;
 };
-void spv_sha256d_pieces(uint8_t out[32], const struct spv_piece *pieces, size_t n);
+void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *pieces, size_t n);
 /* n double hashes of n consecutive 80-byte headers: the hot path of header sync. */
 void spv_sha256d_headers(uint8_t *out, const uint8_t *raw, size_t n);
 void spv_hash160(uint8_t out[20], const void *in, size_t n); /* RIPEMD-160 of SHA-256 */

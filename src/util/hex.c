@@ -36,10 +36,10 @@ int spv_hex_decode(uint8_t *out, size_t n, const char *hex)
         int high = digit(hex[2 * i]);
         int low = high < 0 ? -1 : digit(hex[2 * i + 1]); /* never look past a NUL */
         if (low < 0)
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         out[i] = (uint8_t)(high << 4 | low);
     }
-    return hex[2 * n] == '\0' ? SPV_OK : SPV_ERR_FORM;
+    return hex[2 * n] == '\0' ? SPV_OK : SPV_ERR_MALFORMED;
 }
 
 static void reverse(uint8_t out[32], const uint8_t in[32])
@@ -125,11 +125,11 @@ int spv_u256_from_hex(struct spv_u256 *out, const char *hex)
         hex += 2;
     size_t n = strlen(hex);
     if (n == 0 || n > 64)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     memset(padded, '0', 64 - n);
     memcpy(padded + 64 - n, hex, n + 1);
     if (spv_hex_decode(bytes, sizeof bytes, padded) != SPV_OK)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     *out = spv_u256_from_be(bytes);
     return SPV_OK;
 }

@@ -7,7 +7,7 @@
 
 /* 2n lower-case digits and NUL. */
 void spv_hex(char *out, const uint8_t *in, size_t n);
-/* Exactly 2n digits of either case, then NUL. SPV_ERR_FORM otherwise. */
+/* Exactly 2n digits of either case, then NUL. SPV_ERR_MALFORMED otherwise. */
 int spv_hex_decode(uint8_t *out, size_t n, const char *hex);
 
 #endif

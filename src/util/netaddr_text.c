@@ -78,7 +78,7 @@ static int onion_parse(struct spv_netaddr *out, const char *host)
     for (size_t i = 0; i < ONION_LETTERS; i++) {
         const int value = base32_value(host[i]);
         if (value < 0)
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         const size_t bit = 5 * i;
         const unsigned two = (unsigned)value << (11 - bit % 8);
         bytes[bit / 8] = (uint8_t)(bytes[bit / 8] | two >> 8);
@@ -86,12 +86,12 @@ static int onion_parse(struct spv_netaddr *out, const char *host)
             bytes[bit / 8 + 1] = (uint8_t)(bytes[bit / 8 + 1] | (two & 0xff));
     }
     if (bytes[34] != ONION_VERSION)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     int rc = onion_checksum(checksum, bytes);
     if (rc < 0)
         return rc;
     if (memcmp(checksum, bytes + 32, 2) != 0)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     out->network = SPV_ADDR_TORV3;
     out->len = 32;
     memcpy(out->bytes, bytes, 32);
@@ -135,9 +135,9 @@ static int ipv4_parse(uint8_t out[4], const char *text)
         for (; *text >= '0' && *text <= '9' && digits < 4; digits++)
             value = value * 10 + (unsigned)(*text++ - '0');
         if (digits == 0 || value > 255 || (digits > 1 && text[-(int)digits] == '0'))
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         if (*text++ != (i < 3 ? '.' : '\0'))
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         out[i] = (uint8_t)value;
     }
     return SPV_OK;
@@ -158,32 +158,32 @@ static int ipv6_parse(uint8_t out[16], const char *text)
     uint8_t bytes[16] = {0};
     size_t n = 0, gap = 17; /* gap: where the zeros of "::" go; 17 none yet */
     if (text[0] == ':' && text[1] != ':')
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     while (*text != '\0') {
         if (text[0] == ':' && text[1] == ':') {
             if (gap != 17)
-                return SPV_ERR_FORM;
+                return SPV_ERR_MALFORMED;
             gap = n;
             text += 2;
             continue;
         }
         if (text[0] == ':' && (n == 0 || text[1] == '\0'))
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         text += text[0] == ':';
         const size_t word = strcspn(text, ":");
         if (memchr(text, '.', word) != NULL) {
             if (text[word] != '\0' || n > 12 || ipv4_parse(bytes + n, text) != SPV_OK)
-                return SPV_ERR_FORM;
+                return SPV_ERR_MALFORMED;
             n += 4;
             break;
         }
         unsigned value = 0;
         if (word == 0 || word > 4 || n > 14)
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         for (size_t i = 0; i < word; i++) {
             const int digit = hex_value(text[i]);
             if (digit < 0)
-                return SPV_ERR_FORM;
+                return SPV_ERR_MALFORMED;
             value = value << 4 | (unsigned)digit;
         }
         bytes[n++] = (uint8_t)(value >> 8);
@@ -191,7 +191,7 @@ static int ipv6_parse(uint8_t out[16], const char *text)
         text += word;
     }
     if (gap == 17 ? n != 16 : n > 14)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     memset(out, 0, 16);
     memcpy(out, bytes, gap == 17 ? n : gap);
     if (gap < n)
@@ -229,7 +229,7 @@ int spv_netaddr_from_host(struct spv_netaddr *out, const char *host, uint16_t po
         return SPV_OK;
     }
     if (ipv6_parse(ip, host) != SPV_OK)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     const bool ipv4 = memcmp(ip, mapped, sizeof mapped) == 0;
     out->network = ipv4 ? SPV_ADDR_IPV4 : SPV_ADDR_IPV6;
     out->len = ipv4 ? 4 : 16;

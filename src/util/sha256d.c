@@ -44,7 +44,7 @@ void spv_sha256d(uint8_t out[32], const void *in, size_t n)
     spv_sha256(out, once, sizeof once);
 }
 
-void spv_sha256d_pieces(uint8_t out[32], const struct spv_piece *pieces, size_t n)
+void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *pieces, size_t n)
 {
     uint8_t once[32];
     SHA256_CTX c;

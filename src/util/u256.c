@@ -183,9 +183,9 @@ int spv_target_from_bits(struct spv_u256 *out, uint32_t bits)
         mantissa >>= 8 * (3 - size);
     /* A zero mantissa is zero whatever size and sign say. */
     if (mantissa == 0 || (bits & COMPACT_SIGN) != 0)
-        return SPV_ERR_HDR_BITS_FORM;
+        return SPV_ERR_HDR_BITS_MALFORMED;
     if (size > 34 || (mantissa > 0xff && size > 33) || (mantissa > 0xffff && size > 32))
-        return SPV_ERR_HDR_BITS_FORM;
+        return SPV_ERR_HDR_BITS_MALFORMED;
     *out = spv_u256_from_u64(mantissa);
     if (size > 3)
         *out = spv_u256_shl(out, 8 * (size - 3));

@@ -24,7 +24,7 @@ struct spv_u256 spv_u256_mul_u32(const struct spv_u256 *x, uint32_t m); /* mod 2
 struct spv_u256 spv_u256_div_u32(const struct spv_u256 *x, uint32_t d); /* d > 0 */
 struct spv_u256 spv_u256_div(const struct spv_u256 *a, const struct spv_u256 *b); /* b > 0 */
 
-/* Compact bits to target. 0, or SPV_ERR_HDR_BITS_FORM when negative, zero or overflowing (the
+/* Compact bits to target. 0, or SPV_ERR_HDR_BITS_MALFORMED when negative, zero or overflowing (the
  * checks of Bitcoin Core's DeriveTarget / arith_uint256::SetCompact). */
 int spv_target_from_bits(struct spv_u256 *out, uint32_t bits);
 /* Target to compact bits (arith_uint256::GetCompact). */

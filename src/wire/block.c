@@ -14,7 +14,7 @@ void spv_block_read(struct spv_block *out, struct spv_cursor *c)
 
     *out = (struct spv_block){.bytes = start, .n_txs = spv_cursor_count(c, SIZE_MAX, TX_LEAST)};
     if (out->n_txs == 0) /* consensus: a block has a coinbase */
-        spv_cursor_fail(c, SPV_ERR_FORM);
+        spv_cursor_fail(c, SPV_ERR_MALFORMED);
     if (c->error != SPV_OK)
         return;
     spv_header_decode(&out->header, header);
@@ -43,13 +43,13 @@ size_t spv_block_weight(const struct spv_block *block)
     return block->stripped_size * (SPV_WITNESS_SCALE - 1) + block->n;
 }
 
-struct spv_block_walk spv_block_txs(const struct spv_block *block)
+struct spv_block_iter spv_block_txs(const struct spv_block *block)
 {
-    return (struct spv_block_walk){
+    return (struct spv_block_iter){
         .at = block->bytes + block->txs_at, .end = block->bytes + block->n, .left = block->n_txs};
 }
 
-bool spv_block_next(struct spv_block_walk *walk, struct spv_tx *out)
+bool spv_block_next(struct spv_block_iter *walk, struct spv_tx *out)
 {
     if (walk->left == 0)
         return false;

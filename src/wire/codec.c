@@ -39,7 +39,7 @@ void *spv_arena_take(struct spv_arena *a, size_t n, size_t size)
 int spv_msg_decode(struct spv_msg *out, const uint8_t *payload, size_t n, uint32_t version,
                    struct spv_arena *arena)
 {
-    const struct spv_codec *codec = spv_command_row(out->command)->codec;
+    const struct spv_codec *codec = spv_command_lookup(out->command)->codec;
     struct spv_cursor c = spv_cursor_over(payload, n);
 
     memset(&out->u, 0, sizeof out->u);
@@ -52,14 +52,14 @@ int spv_msg_decode(struct spv_msg *out, const uint8_t *payload, size_t n, uint32
 
 size_t spv_msg_size(const struct spv_msg *msg, uint32_t version)
 {
-    return spv_command_row(msg->command)->codec->size(msg, version);
+    return spv_command_lookup(msg->command)->codec->size(msg, version);
 }
 
 /* Everything that can fail about encoding; afterwards b has room for the body and `before` bytes.
  */
 static int prepare(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version, size_t before)
 {
-    const struct spv_command_row *row = spv_command_row(msg->command);
+    const struct spv_command_row *row = spv_command_lookup(msg->command);
 
     if (b->error != SPV_OK)
         return b->error;
@@ -83,7 +83,7 @@ int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
     int rc = prepare(b, msg, version, 0);
 
     if (rc == SPV_OK)
-        spv_command_row(msg->command)->codec->encode(b, msg, version);
+        spv_command_lookup(msg->command)->codec->encode(b, msg, version);
     return rc;
 }
 
@@ -122,7 +122,7 @@ int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct 
     spv_buffer_put(b, command, sizeof command);
     spv_buffer_u32(b, (uint32_t)spv_msg_size(msg, version));
     spv_buffer_u32(b, 0); /* checksum, when the body is there */
-    spv_command_row(msg->command)->codec->encode(b, msg, version);
+    spv_command_lookup(msg->command)->codec->encode(b, msg, version);
     uint8_t *frame = b->data + at;
     spv_sha256d(hash, frame + SPV_FRAME_HEADER, b->len - at - SPV_FRAME_HEADER);
     memcpy(frame + SPV_FRAME_HEADER - 4, hash, 4);

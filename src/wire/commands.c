@@ -75,7 +75,7 @@ static const struct spv_command_row rows[] = {
 enum { PLACE_UNKNOWN, SPV_COMMANDS(PLACE) PLACES };
 _Static_assert(ROWS == PLACES, "every command of spv/message.h has its row");
 
-const struct spv_command_row *spv_command_row(enum spv_command command)
+const struct spv_command_row *spv_command_lookup(enum spv_command command)
 {
     size_t i = (size_t)command;
 
@@ -84,7 +84,7 @@ const struct spv_command_row *spv_command_row(enum spv_command command)
 
 const char *spv_command_name(enum spv_command command)
 {
-    return spv_command_row(command)->name;
+    return spv_command_lookup(command)->name;
 }
 
 enum spv_command spv_command_find(const char *name)
@@ -97,10 +97,10 @@ enum spv_command spv_command_find(const char *name)
 
 uint32_t spv_command_cap(enum spv_command command)
 {
-    return spv_command_row(command)->cap;
+    return spv_command_lookup(command)->cap;
 }
 
 uint32_t spv_command_since(enum spv_command command)
 {
-    return spv_command_row(command)->since;
+    return spv_command_lookup(command)->since;
 }

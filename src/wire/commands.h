@@ -29,7 +29,7 @@ struct spv_command_row {
 };
 
 /* The row of a command; the row of SPV_CMD_UNKNOWN for values outside the enum. */
-const struct spv_command_row *spv_command_row(enum spv_command command);
+const struct spv_command_row *spv_command_lookup(enum spv_command command);
 
 /* Room for n elements of the given size in place of what the arena held; NULL when out of memory.
  */

@@ -36,7 +36,7 @@ static void read_address(struct spv_netaddr *out, struct spv_cursor *c)
     if (bytes == NULL || proper == 0)
         return;
     if (n != proper) { /* BIP155: a wrong length for a known network refuses the whole message */
-        spv_cursor_fail(c, SPV_ERR_FORM);
+        spv_cursor_fail(c, SPV_ERR_MALFORMED);
         return;
     }
     if (out->network == SPV_ADDR_IPV6 && !spv_ipv6_genuine(bytes)) {

@@ -33,7 +33,7 @@ static int decode_cmpct(struct spv_msg *out, struct spv_cursor *c, uint32_t vers
     (void)version;
     (void)arena;
     if (announce > 1) /* BIP152: "MUST have a value of either 1 or 0" */
-        spv_cursor_fail(c, SPV_ERR_FORM);
+        spv_cursor_fail(c, SPV_ERR_MALFORMED);
     out->u.sendcmpct.announce = announce == 1;
     out->u.sendcmpct.version = spv_cursor_u64(c);
     return SPV_OK;

@@ -24,7 +24,7 @@ static int decode_load(struct spv_msg *out, struct spv_cursor *c, uint32_t versi
     load->tweak = spv_cursor_u32(c);
     load->update = spv_cursor_u8(c);
     if (!known_update(load->update))
-        spv_cursor_fail(c, SPV_ERR_FORM);
+        spv_cursor_fail(c, SPV_ERR_MALFORMED);
     return SPV_OK;
 }
 

@@ -19,13 +19,13 @@ static int judge(const struct spv_msg_merkleblock *m)
 {
     /* No block has more; a tree of none has no root. */
     if (m->total == 0 || m->n_hashes == 0)
-        return SPV_ERR_FORM;
+        return SPV_ERR_MALFORMED;
     if (m->total > SPV_MAX_BLOCK_TXS || m->n_hashes > m->total)
         return SPV_ERR_COUNT;
     /* The walk takes a bit at each node, and a hash only where it took a bit. */
     if (m->n_flags > most_flags(m->total))
         return SPV_ERR_COUNT;
-    return m->n_flags * 8 < m->n_hashes ? SPV_ERR_FORM : SPV_OK;
+    return m->n_flags * 8 < m->n_hashes ? SPV_ERR_MALFORMED : SPV_OK;
 }
 
 static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,

@@ -68,7 +68,7 @@ void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
     if (out->has_witness) {
         spv_cursor_u8(c);
         if (spv_cursor_u8(c) != 1) /* BIP144: the flag is 1; no other was ever given a meaning */
-            spv_cursor_fail(c, SPV_ERR_FORM);
+            spv_cursor_fail(c, SPV_ERR_MALFORMED);
     }
     if (c->error != SPV_OK)
         return;
@@ -80,13 +80,13 @@ void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
     /* Consensus: a transaction has at least one output. Of one without inputs the count of zero was
      * taken for the marker; of one that has the marker as well, the witness is empty. */
     if (out->n_outputs == 0)
-        spv_cursor_fail(c, SPV_ERR_FORM);
+        spv_cursor_fail(c, SPV_ERR_MALFORMED);
     if (out->has_witness) {
         for (size_t i = 0; i < out->n_inputs && c->error == SPV_OK; i++)
             items += skip_witness(c);
         /* BIP144: "If the witness is empty, the old serialization format must be used." */
         if (items == 0)
-            spv_cursor_fail(c, SPV_ERR_FORM);
+            spv_cursor_fail(c, SPV_ERR_MALFORMED);
     }
     if (c->error != SPV_OK)
         return;
@@ -108,13 +108,13 @@ int spv_tx_parse(struct spv_tx *out, const uint8_t *bytes, size_t n)
 
 void spv_tx_txid(struct spv_txid *out, const struct spv_tx *tx)
 {
-    const struct spv_piece stripped[] = {
+    const struct spv_chunk stripped[] = {
         {tx->bytes, 4},
         {tx->bytes + tx->inputs_at, tx->witness_at - tx->inputs_at},
         {tx->bytes + tx->n - 4, 4},
     };
 
-    spv_sha256d_pieces(out->b, stripped, sizeof stripped / sizeof stripped[0]);
+    spv_sha256d_chunks(out->b, stripped, sizeof stripped / sizeof stripped[0]);
 }
 
 void spv_tx_wtxid(struct spv_wtxid *out, const struct spv_tx *tx)
@@ -135,7 +135,7 @@ size_t spv_tx_vsize(const struct spv_tx *tx)
 bool spv_tx_is_coinbase(const struct spv_tx *tx)
 {
     static const struct spv_txid none;
-    struct spv_tx_walk walk = spv_tx_inputs(tx);
+    struct spv_tx_iter walk = spv_tx_inputs(tx);
     struct spv_tx_input first;
 
     return tx->n_inputs == 1 && spv_tx_next_input(&walk, &first) && first.index == UINT32_MAX &&
@@ -143,16 +143,16 @@ bool spv_tx_is_coinbase(const struct spv_tx *tx)
 }
 
 /* A walk that begins at a count. */
-static struct spv_tx_walk walk_list(const struct spv_tx *tx, size_t at, size_t end)
+static struct spv_tx_iter walk_list(const struct spv_tx *tx, size_t at, size_t end)
 {
     struct spv_cursor c = spv_cursor_over(tx->bytes + at, end - at);
     size_t n = (size_t)spv_cursor_compact(&c);
 
-    return (struct spv_tx_walk){.at = c.p, .end = c.end, .left = n};
+    return (struct spv_tx_iter){.at = c.p, .end = c.end, .left = n};
 }
 
 /* The cursor for the next entry, or a walk that has come to its end. */
-static bool step(struct spv_tx_walk *walk, struct spv_cursor *c)
+static bool step(struct spv_tx_iter *walk, struct spv_cursor *c)
 {
     if (walk->left == 0)
         return false;
@@ -161,12 +161,12 @@ static bool step(struct spv_tx_walk *walk, struct spv_cursor *c)
     return true;
 }
 
-struct spv_tx_walk spv_tx_inputs(const struct spv_tx *tx)
+struct spv_tx_iter spv_tx_inputs(const struct spv_tx *tx)
 {
     return walk_list(tx, tx->inputs_at, tx->outputs_at);
 }
 
-bool spv_tx_next_input(struct spv_tx_walk *walk, struct spv_tx_input *out)
+bool spv_tx_next_input(struct spv_tx_iter *walk, struct spv_tx_input *out)
 {
     struct spv_cursor c;
 
@@ -180,12 +180,12 @@ bool spv_tx_next_input(struct spv_tx_walk *walk, struct spv_tx_input *out)
     return true;
 }
 
-struct spv_tx_walk spv_tx_outputs(const struct spv_tx *tx)
+struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx)
 {
     return walk_list(tx, tx->outputs_at, tx->witness_at);
 }
 
-bool spv_tx_next_output(struct spv_tx_walk *walk, struct spv_tx_output *out)
+bool spv_tx_next_output(struct spv_tx_iter *walk, struct spv_tx_output *out)
 {
     struct spv_cursor c;
 
@@ -197,16 +197,16 @@ bool spv_tx_next_output(struct spv_tx_walk *walk, struct spv_tx_output *out)
     return true;
 }
 
-struct spv_tx_walk spv_tx_witnesses(const struct spv_tx *tx)
+struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx)
 {
-    struct spv_tx_walk walk = {.at = tx->bytes + tx->witness_at, .left = tx->n_inputs};
+    struct spv_tx_iter walk = {.at = tx->bytes + tx->witness_at, .left = tx->n_inputs};
 
     /* Of the old form there are no bytes, which read as so many counts of zero. */
     walk.end = tx->has_witness ? tx->bytes + tx->n - 4 : walk.at;
     return walk;
 }
 
-bool spv_tx_next_witness(struct spv_tx_walk *walk, struct spv_witness *out)
+bool spv_tx_next_witness(struct spv_tx_iter *walk, struct spv_witness *out)
 {
     struct spv_cursor c;
 

@@ -64,10 +64,10 @@ static struct spv_netaddr address(struct input *in)
     return out;
 }
 
-static void row(struct spv_book_address *out, struct input *in)
+static void row(struct spv_addr_info *out, struct input *in)
 {
     const uint8_t flags = byte(in);
-    *out = (struct spv_book_address){
+    *out = (struct spv_addr_info){
         .addr = address(in),
         .services = byte(in),
         .source_len = byte(in),
@@ -82,89 +82,89 @@ static void row(struct spv_book_address *out, struct input *in)
     out->source[0] = byte(in);
 }
 
-static void look(const struct spv_addrbook *b)
+static void look(const struct spv_addrman *b)
 {
     size_t fresh = 0, tried = 0, used = 0;
     for (size_t i = 0; i < b->cap; i++) {
-        const struct spv_book_entry *e = &b->at[i];
+        const struct spv_addrman_entry *e = &b->at[i];
         if (!e->used)
             continue;
         used++;
-        FUZZ_CHECK((e->a.tried ? b->tried : b->fresh)[e->place] == i + 1);
-        FUZZ_CHECK(spv_addrbook_find(b, &e->a.addr) == (int)i);
+        FUZZ_CHECK((e->a.tried ? b->tried : b->fresh)[e->slot] == i + 1);
+        FUZZ_CHECK(spv_addrman_find(b, &e->a.addr) == (int)i);
         FUZZ_CHECK(spv_netaddr_routable(&e->a.addr));
     }
-    for (size_t i = 0; i < SPV_BOOK_NEW; i++)
+    for (size_t i = 0; i < SPV_ADDRMAN_NEW; i++)
         fresh += b->fresh[i] != 0;
-    for (size_t i = 0; i < SPV_BOOK_TRIED; i++)
+    for (size_t i = 0; i < SPV_ADDRMAN_TRIED; i++)
         tried += b->tried[i] != 0;
     FUZZ_CHECK(fresh == b->n_new && tried == b->n_tried && fresh + tried == used);
-    FUZZ_CHECK(b->n_challenges <= SPV_BOOK_CHALLENGES);
+    FUZZ_CHECK(b->n_challenges <= SPV_ADDRMAN_COLLISIONS);
     for (size_t i = 0; i < b->n_challenges; i++)
         FUZZ_CHECK(b->at[b->challenge[i].entry].used && !b->at[b->challenge[i].entry].a.tried);
 }
 
 /* What is stored is the book: load it into another one with the same key. */
-static void save(struct spv_addrbook *b, struct spv_rng rng, struct spv_now now)
+static void save(struct spv_addrman *b, struct spv_rng rng, struct spv_now now)
 {
-    static struct spv_addrbook again;
-    struct spv_book_changes c = {.n_changed = 0};
+    static struct spv_addrman again;
+    struct spv_addrman_changes c = {.n_changed = 0};
     b->all = true;
-    FUZZ_CHECK(spv_addrbook_changes(b, &c) == 0);
+    FUZZ_CHECK(spv_addrman_get_changes(b, &c) == 0);
     FUZZ_CHECK(c.n_changed == b->n_new + b->n_tried && c.n_removed == 0);
-    spv_addrbook_init(&again, (const uint8_t *)b->key, rng);
-    FUZZ_CHECK(spv_addrbook_load(&again, c.changed, c.n_changed, now) == 0);
+    spv_addrman_init(&again, (const uint8_t *)b->key, rng);
+    FUZZ_CHECK(spv_addrman_load(&again, c.changed, c.n_changed, now) == 0);
     look(&again);
-    spv_addrbook_free(&again);
+    spv_addrman_free(&again);
 }
 
 static unsigned saves; /* of this input */
 
-static void one(struct spv_addrbook *b, struct input *in, struct spv_rng rng, struct spv_now *now)
+static void one(struct spv_addrman *b, struct input *in, struct spv_rng rng, struct spv_now *now)
 {
     const struct spv_pick pick = {.reach = byte(in) & 7u, .only_new = (byte(in) & 1) != 0};
-    struct spv_book_address a;
+    struct spv_addr_info a;
     struct spv_netaddr addr;
     struct spv_netgroup source;
     int e;
     switch (byte(in) % 8) {
     case 0:
         row(&a, in);
-        FUZZ_CHECK(spv_addrbook_load(b, &a, 1, *now) == 0);
+        FUZZ_CHECK(spv_addrman_load(b, &a, 1, *now) == 0);
         break;
     case 1:
     case 2:
         addr = address(in);
         source = spv_netgroup_of(&addr);
         source.b[1] = byte(in) & 3;
-        FUZZ_CHECK(spv_addrbook_add(b, &addr, byte(in), now->unix_s - word(in) % 10000000, &source,
-                                    *now) >= 0);
+        FUZZ_CHECK(spv_addrman_add(b, &addr, byte(in), now->unix_s - word(in) % 10000000, &source,
+                                   *now) >= 0);
         break;
     case 3:
-        e = spv_addrbook_pick(b, &pick, *now);
+        e = spv_addrman_pick(b, &pick, *now);
         if (e < 0)
             break;
-        FUZZ_CHECK(b->at[e].used && !b->at[e].held && spv_addrbook_reachable(b, e, pick.reach));
+        FUZZ_CHECK(b->at[e].used && !b->at[e].held && spv_addrman_reachable(b, e, pick.reach));
         FUZZ_CHECK(!pick.only_new || !b->at[e].a.tried);
         FUZZ_CHECK(b->at[e].next_try_us <= now->mono_us && b->at[e].rest_until_us <= now->mono_us);
-        spv_addrbook_hold(b, e, *now);
+        spv_addrman_set_in_use(b, e, *now);
         break;
     case 4:
         addr = address(in);
-        e = spv_addrbook_find(b, &addr);
+        e = spv_addrman_find(b, &addr);
         if (e >= 0 && b->at[e].held)
-            spv_addrbook_reached(b, e, byte(in), *now);
+            spv_addrman_on_handshake(b, e, byte(in), *now);
         break;
     case 5:
         addr = address(in);
-        e = spv_addrbook_find(b, &addr);
+        e = spv_addrman_find(b, &addr);
         if (e >= 0 && b->at[e].held)
-            spv_addrbook_released(b, e, (enum spv_book_end)(byte(in) % 4), SPV_ERR_RESET, *now);
+            spv_addrman_released(b, e, (enum spv_conn_outcome)(byte(in) % 4), SPV_ERR_RESET, *now);
         break;
     case 6:
         now->unix_s += (int64_t)(int32_t)word(in) / 64;
         now->mono_us += (uint64_t)word(in) * 1000;
-        e = spv_addrbook_to_test(b, pick.reach, *now);
+        e = spv_addrman_to_test(b, pick.reach, *now);
         FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].held));
         break;
     default:
@@ -176,19 +176,19 @@ static void one(struct spv_addrbook *b, struct input *in, struct spv_rng rng, st
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct spv_addrbook b;
+    static struct spv_addrman b;
     uint64_t state = 1;
     const struct spv_rng rng = {.fill = chance, .ctx = &state};
     struct spv_now now = {.mono_us = 1, .unix_s = 1800000000};
-    if (size < SPV_BOOK_KEY)
+    if (size < SPV_ADDRMAN_KEY)
         return 0;
-    struct input in = {data + SPV_BOOK_KEY, data + size};
-    spv_addrbook_init(&b, data, rng);
+    struct input in = {data + SPV_ADDRMAN_KEY, data + size};
+    spv_addrman_init(&b, data, rng);
     saves = 0;
     for (unsigned i = 0; in.at < in.end && i < 400; i++)
         one(&b, &in, rng, &now);
     look(&b);
     save(&b, rng, now);
-    spv_addrbook_free(&b);
+    spv_addrman_free(&b);
     return 0;
 }

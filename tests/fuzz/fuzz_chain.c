@@ -37,21 +37,21 @@ struct world {
     struct spv_checkpoint checkpoint;
     bool checked, indexed;
     struct spv_chain *c;
-    struct spv_record *store;
+    struct spv_chain_header *store;
     size_t n_store;
     struct spv_header *made;
     size_t n_made;
     struct spv_now now;
 };
 
-static int store_tip(void *ctx, struct spv_record *out)
+static int store_tip(void *ctx, struct spv_chain_header *out)
 {
     const struct world *w = ctx;
     *out = w->store[w->n_store - 1];
     return 1;
 }
 
-static int store_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int store_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct world *w = ctx;
     if (height >= w->n_store)
@@ -60,7 +60,7 @@ static int store_by_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int store_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int store_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     const struct world *w = ctx;
     for (size_t i = 0; w->indexed && i < w->n_store; i++)
@@ -96,15 +96,15 @@ static void open_chain(struct world *w)
     FUZZ_CHECK(spv_chain_new(&w->c, &cfg) == 0);
 }
 
-static void apply(struct world *w, const struct spv_change *change)
+static void apply(struct world *w, const struct spv_chain_update *change)
 {
-    if (change->kind == SPV_CHANGE_NONE) {
+    if (change->kind == SPV_UPDATE_NONE) {
         FUZZ_CHECK(change->n == 0);
         return;
     }
     FUZZ_CHECK(change->n > 0);
     for (size_t i = 0; i < change->n; i++) {
-        const struct spv_record *r = &change->records[i];
+        const struct spv_chain_header *r = &change->records[i];
         struct spv_blockhash hash;
         spv_header_hash(&hash, &r->header);
         FUZZ_CHECK(spv_blockhash_eq(&hash, &r->hash));
@@ -112,11 +112,11 @@ static void apply(struct world *w, const struct spv_change *change)
         if (i > 0)
             FUZZ_CHECK(spv_blockhash_eq(&r->header.prev, &r[-1].hash));
     }
-    if (change->kind == SPV_CHANGE_BRANCH)
+    if (change->kind == SPV_UPDATE_BRANCH)
         return;
     FUZZ_CHECK(change->fork_height < w->n_store);
     FUZZ_CHECK(change->fork_height + change->removed + 1 == w->n_store);
-    FUZZ_CHECK((change->kind == SPV_CHANGE_REORG) == (change->removed > 0));
+    FUZZ_CHECK((change->kind == SPV_UPDATE_REORG) == (change->removed > 0));
     FUZZ_CHECK(
         spv_blockhash_eq(&change->records[0].header.prev, &w->store[change->fork_height].hash));
     FUZZ_CHECK(change->fork_height + 1 + change->n <= STORE_MAX);
@@ -127,9 +127,9 @@ static void apply(struct world *w, const struct spv_change *change)
 
 static void check_chain(const struct world *w)
 {
-    const struct spv_record *tip = spv_chain_tip(w->c);
+    const struct spv_chain_header *tip = spv_chain_tip(w->c);
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
-    struct spv_record record;
+    struct spv_chain_header record;
     bool best = false;
     FUZZ_CHECK(tip->height + 1 == w->n_store);
     FUZZ_CHECK(spv_blockhash_eq(&tip->hash, &w->store[tip->height].hash));
@@ -144,9 +144,9 @@ static void check_chain(const struct world *w)
         if (b->span.n == 0)
             continue;
         /* it hangs on the best chain, leaves it at once, and has no more work */
-        FUZZ_CHECK(spv_chain_at(w->c, &record, b->fork) == 1);
+        FUZZ_CHECK(spv_chain_header_at(w->c, &record, b->fork) == 1);
         FUZZ_CHECK(spv_blockhash_eq(&record.hash, &b->span.records[0].header.prev));
-        if (spv_chain_at(w->c, &record, b->fork + 1) == 1)
+        if (spv_chain_header_at(w->c, &record, b->fork + 1) == 1)
             FUZZ_CHECK(!spv_blockhash_eq(&record.hash, &b->span.records[0].hash));
         FUZZ_CHECK(spv_u256_cmp(&b->span.records[b->span.n - 1].work, &tip->work) <= 0);
     }
@@ -155,16 +155,16 @@ static void check_chain(const struct world *w)
 static void give(struct world *w, const struct spv_header *headers, size_t n)
 {
     const struct spv_u256 before = spv_chain_tip(w->c)->work;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     if (w->n_store + 2 * MESSAGE_MAX > STORE_MAX / 2)
         return; /* long enough */
     FUZZ_CHECK(spv_chain_accept(w->c, &v, headers, n, w->now) == 0);
     FUZZ_CHECK(v.error == 0 ? v.accepted + v.known == n : v.accepted + v.known <= v.index);
     FUZZ_CHECK(v.error <= 0 && v.index <= n);
     const int cmp = spv_u256_cmp(&spv_chain_tip(w->c)->work, &before);
-    const bool forward = v.change.kind == SPV_CHANGE_APPEND || v.change.kind == SPV_CHANGE_REORG;
+    const bool forward = v.change.kind == SPV_UPDATE_APPEND || v.change.kind == SPV_UPDATE_REORG;
     FUZZ_CHECK(forward ? cmp > 0 : cmp == 0);
-    FUZZ_CHECK(v.change.kind == SPV_CHANGE_REORG ? v.change.n >= v.accepted
+    FUZZ_CHECK(v.change.kind == SPV_UPDATE_REORG ? v.change.n >= v.accepted
                                                  : v.change.n == v.accepted);
     apply(w, &v.change);
     spv_chain_stored(w->c);

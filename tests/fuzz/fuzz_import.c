@@ -13,7 +13,7 @@ struct outcome {
     int rc;
     uint64_t items;
     uint64_t sum; /* of all that the items say, order included */
-    char problem[SPV_PROBLEM_TEXT];
+    char problem[SPV_ERROR_INFO_TEXT];
 };
 
 static void mix(struct outcome *o, const void *bytes, size_t n)
@@ -62,24 +62,24 @@ static struct outcome read_pieces(const struct spv_params *params, enum spv_impo
     FUZZ_CHECK(spv_import_new(&d, params, format) == 0);
     for (bool ended = false; o.rc >= 0 && !ended;) {
         size_t room = 0;
-        uint8_t *to = spv_import_room(d, &room);
+        uint8_t *to = spv_import_reserve(d, &room);
         size_t n = size - given < piece ? size - given : piece;
         FUZZ_CHECK(room > 0);
         n = n < room ? n : room;
         if (n > 0) {
             memcpy(to, file + given, n);
         }
-        spv_import_got(d, n);
+        spv_import_commit(d, n);
         given += n;
         if (given == size) {
-            spv_import_end(d);
+            spv_import_finish(d);
             ended = true;
         }
         while ((o.rc = spv_import_next(d, &item)) == 1) {
             take(&o, &item, file, size);
         }
     }
-    (void)snprintf(o.problem, sizeof o.problem, "%s", spv_import_problem(d));
+    (void)snprintf(o.problem, sizeof o.problem, "%s", spv_import_error_text(d));
     if (o.rc < 0) {
         FUZZ_CHECK(o.problem[0] != '\0');
         FUZZ_CHECK(spv_import_next(d, &item) == o.rc);

@@ -20,19 +20,19 @@ static int import_once(const char *db, const char *path, struct import_counts *c
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct spv_store_config cfg = {.path = db, .params = params, .mode = SPV_STORE_CREATE};
     struct import i = {.store = NULL};
-    struct spv_store_walk *walk = NULL;
-    struct spv_record r;
-    struct spv_record last = {.height = 0};
+    struct spv_store_iter *walk = NULL;
+    struct spv_chain_header r;
+    struct spv_chain_header last = {.height = 0};
     FUZZ_CHECK(spv_store_open(&i.store, &cfg, NULL) == 0);
-    struct spv_chain_config chain = {.params = params, .reader = spv_store_reader(i.store)};
+    struct spv_chain_config chain = {.params = params, .reader = spv_store_header_db(i.store)};
     i.chain_config = chain;
     FUZZ_CHECK(spv_chain_new(&i.chain, &chain) == 0);
     FUZZ_CHECK(spv_import_new(&i.decoder, params, SPV_IMPORT_AUTO) == 0);
     FUZZ_CHECK(input_open(&i.in, path) == CLI_DONE);
     int rc = import_run(&i);
     *counts = i.counts;
-    FUZZ_CHECK(spv_store_walk_open(&walk, i.store, 0, UINT32_MAX) == 0);
-    while (spv_store_walk_next(walk, &r) == 1) {
+    FUZZ_CHECK(spv_store_iter_open(&walk, i.store, 0, UINT32_MAX) == 0);
+    while (spv_store_iter_next(walk, &r) == 1) {
         FUZZ_CHECK(r.height == 0 || spv_u256_cmp(&r.work, &last.work) > 0);
         last = r;
     }
@@ -40,7 +40,7 @@ static int import_once(const char *db, const char *path, struct import_counts *c
     FUZZ_CHECK(spv_blockhash_eq(&r.hash, &last.hash));
     FUZZ_CHECK(rc != CLI_DONE || spv_blockhash_eq(&r.hash, &spv_chain_tip(i.chain)->hash));
     *height = last.height;
-    spv_store_walk_close(walk);
+    spv_store_iter_close(walk);
     input_close(i.in);
     spv_import_free(i.decoder);
     spv_chain_free(i.chain);

@@ -154,7 +154,7 @@ static void pull_done(struct world *w)
 {
     uint64_t tag;
     int error;
-    while (spv_peer_next_done(w->p, &tag, &error) == 1) {
+    while (spv_peer_next_completion(w->p, &tag, &error) == 1) {
         /* One that the version does not know may overtake those before it. */
         FUZZ_CHECK(error <= 0 && tag < w->tags);
         w->done++;
@@ -276,7 +276,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at = used < size - at ? at + used : size;
     }
     check_output(&w);
-    spv_peer_shut(w.p, SPV_ERR_CLOSED);
+    spv_peer_close(w.p, SPV_ERR_CLOSED);
     pull_done(&w);
     FUZZ_CHECK(w.done == w.tags && w.written == w.out.len);
     spv_peer_free(w.p);

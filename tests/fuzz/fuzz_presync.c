@@ -32,9 +32,9 @@
 
 struct world {
     struct spv_params params;
-    struct spv_judge start;
+    struct spv_header_ctx start;
     struct spv_presync p;
-    struct spv_judge out; /* judges what comes out */
+    struct spv_header_ctx out; /* judges what comes out */
     struct spv_header message[SPV_MAX_HEADERS];
     struct spv_header let[SPV_MAX_HEADERS];
     size_t made;
@@ -63,19 +63,20 @@ static void let_out(struct world *w, size_t n)
 {
     const enum spv_presync_phase phase = w->p.phase;
     const size_t got =
-        spv_presync_release(&w->p, w->let, n < SPV_MAX_HEADERS ? n : SPV_MAX_HEADERS);
-    FUZZ_CHECK(got == 0 || phase == SPV_PRESYNC_SECOND || phase == SPV_PRESYNC_DONE);
+        spv_presync_pop_ready(&w->p, w->let, n < SPV_MAX_HEADERS ? n : SPV_MAX_HEADERS);
+    FUZZ_CHECK(got == 0 || phase == SPV_PRESYNC_PHASE_REDOWNLOAD ||
+               phase == SPV_PRESYNC_PHASE_FINAL);
     for (size_t i = 0; i < got; i++) {
-        struct spv_record r = {.header = w->let[i]};
+        struct spv_chain_header r = {.header = w->let[i]};
         FUZZ_CHECK(spv_blockhash_eq(&r.header.prev, &w->out.hash));
         spv_header_hash(&r.hash, &r.header);
-        FUZZ_CHECK(spv_judge_header(&w->out, &r) == 0);
-        (void)spv_judge_advance(&w->out, &r);
+        FUZZ_CHECK(spv_header_ctx_check(&w->out, &r) == 0);
+        (void)spv_header_ctx_connect(&w->out, &r);
     }
     FUZZ_CHECK(w->p.phase == phase);
-    if (phase == SPV_PRESYNC_SECOND && got > 0)
-        FUZZ_CHECK(w->out.parent.height + SPV_PRESYNC_HELD <= w->p.judge.parent.height);
-    if (phase == SPV_PRESYNC_DONE && spv_presync_ready(&w->p) == 0)
+    if (phase == SPV_PRESYNC_PHASE_REDOWNLOAD && got > 0)
+        FUZZ_CHECK(w->out.parent.height + SPV_PRESYNC_REDOWNLOAD_BUF <= w->p.judge.parent.height);
+    if (phase == SPV_PRESYNC_PHASE_FINAL && spv_presync_n_ready(&w->p) == 0)
         FUZZ_CHECK(spv_u256_cmp(&w->out.work, &w->p.threshold) >= 0);
 }
 
@@ -89,12 +90,13 @@ static void give(struct world *w, size_t n)
     FUZZ_CHECK(rc == 0 || taken < n || rc == SPV_ERR_STATE);
     FUZZ_CHECK(spv_presync_memory(&w->p) <= SPV_PRESYNC_MEMORY);
     FUZZ_CHECK(w->p.phase == before || w->p.phase == before + 1);
-    FUZZ_CHECK(w->p.phase != SPV_PRESYNC_FIRST || spv_presync_ready(&w->p) == 0);
-    if (rc == SPV_ERR_STATE || rc == SPV_ERR_HDR_UNLINKED)
+    FUZZ_CHECK(w->p.phase != SPV_PRESYNC_PHASE_PRESYNC || spv_presync_n_ready(&w->p) == 0);
+    if (rc == SPV_ERR_STATE || rc == SPV_ERR_HDR_UNCONNECTING)
         FUZZ_CHECK(taken == 0 && spv_u256_cmp(&w->p.judge.work, &work) == 0);
     if (w->p.phase != before)
-        FUZZ_CHECK(rc == 0 && (before == SPV_PRESYNC_FIRST || before == SPV_PRESYNC_SECOND));
-    if (rc < 0 && rc != SPV_ERR_STATE && rc != SPV_ERR_HDR_UNLINKED) {
+        FUZZ_CHECK(rc == 0 &&
+                   (before == SPV_PRESYNC_PHASE_PRESYNC || before == SPV_PRESYNC_PHASE_REDOWNLOAD));
+    if (rc < 0 && rc != SPV_ERR_STATE && rc != SPV_ERR_HDR_UNCONNECTING) {
         spv_presync_end(&w->p); /* as its owner does */
         FUZZ_CHECK(spv_presync_memory(&w->p) == 0);
     }
@@ -103,30 +105,30 @@ static void give(struct world *w, size_t n)
 /* The next headers of a chain, each made from its height and the chain's seed alone. */
 static size_t make(struct world *w, uint64_t seed, size_t n)
 {
-    struct spv_judge j = w->p.judge;
+    struct spv_header_ctx j = w->p.judge;
     size_t i;
-    if (w->p.phase == SPV_PRESYNC_OFF)
+    if (w->p.phase == SPV_PRESYNC_PHASE_OFF)
         return 0; /* it has failed and nothing follows */
     for (i = 0; i < n && w->made < MADE_MAX; i++, w->made++) {
         const uint64_t x = noise(seed << 32 | (j.parent.height + 1));
         const uint32_t median = spv_median_time(&j.median);
         struct spv_header *h = &w->message[i];
-        struct spv_record r;
+        struct spv_chain_header r;
         *h = (struct spv_header){.version = 4, .prev = j.hash};
         memcpy(h->merkle_root.b, &x, sizeof x);
         h->time = j.parent.time + w->spacing + (uint32_t)(x % 7);
         if (h->time <= median)
             h->time = median + 1;
-        h->bits = spv_rules_next_bits(&w->params, &j.parent, h->time);
+        h->bits = spv_consensus_next_bits(&w->params, &j.parent, h->time);
         if ((h->bits >> 24) < 0x20) /* too hard to be mined here */
             h->bits = w->params.pow_limit_bits;
         r.header = *h;
         if (spv_mine_header(&r.header, &r.hash) != 0)
             break;
         *h = r.header;
-        if (spv_judge_header(&j, &r) < 0)
+        if (spv_header_ctx_check(&j, &r) < 0)
             return i + 1; /* a rule that this maker does not know: let it be found */
-        (void)spv_judge_advance(&j, &r);
+        (void)spv_header_ctx_connect(&j, &r);
     }
     return i;
 }

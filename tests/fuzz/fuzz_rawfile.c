@@ -16,8 +16,8 @@
 
 static void check_served(const struct source *s, const uint8_t *file, size_t n)
 {
-    struct spv_record record;
-    struct spv_record same;
+    struct spv_chain_header record;
+    struct spv_chain_header same;
     uint8_t raw[SPV_HEADER_SIZE];
 
     FUZZ_CHECK(n % SPV_HEADER_SIZE == 0);

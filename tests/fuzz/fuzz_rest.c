@@ -12,7 +12,7 @@
 
 #define HEADERS 3
 
-static struct spv_record records[HEADERS];
+static struct spv_chain_header records[HEADERS];
 
 static void make_chain(void)
 {
@@ -27,7 +27,7 @@ static void make_chain(void)
     }
 }
 
-static int by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     (void)ctx;
     if (height >= HEADERS)
@@ -36,13 +36,13 @@ static int by_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int tip(void *ctx, struct spv_record *out)
+static int tip(void *ctx, struct spv_chain_header *out)
 {
     return by_height(ctx, out, HEADERS - 1);
 }
 
 /* Every hash is one of ours, so that there is something to say. */
-static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     return by_height(ctx, out, hash->b[0] % (HEADERS + 1));
 }
@@ -89,7 +89,7 @@ static void check_taken(const struct spv_rest_request *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char target[2 * SPV_REST_MAX_TARGET];
-    const struct spv_reader reader = {
+    const struct spv_header_db reader = {
         .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range};
     struct spv_rest_request request;
     struct spv_rest_reply reply;

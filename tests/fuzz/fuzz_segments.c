@@ -32,7 +32,7 @@ struct request {
 
 struct world {
     struct spv_effects effects;
-    struct spv_fetch *f;
+    struct spv_segments *f;
     struct spv_now now;
     uint32_t tip;
     struct {
@@ -44,7 +44,7 @@ struct world {
     uint64_t next_id;
 };
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     const size_t which = *(const size_t *)ctx;
     chains[which][record->height] = record->header;
@@ -58,7 +58,7 @@ static void mine(void)
     const struct spv_chain_config cfg = {.params = params};
     for (size_t which = 0; which < 2; which++) {
         struct spv_chain *c;
-        struct spv_verdict v;
+        struct spv_accept_result v;
         FUZZ_CHECK(spv_chain_new(&c, &cfg) == 0);
         chains[which][0] = params->genesis;
         spv_header_hash(&hashes[which][0], &params->genesis);
@@ -97,14 +97,14 @@ static void come(struct world *w, size_t i)
     w->peer[i].id = ++w->next_id;
     w->peer[i].lied = false;
     w->peer[i].n = 0;
-    FUZZ_CHECK(spv_fetch_add(w->f, w->peer[i].id, w->now) == 0);
+    FUZZ_CHECK(spv_segments_add(w->f, w->peer[i].id, w->now) == 0);
     pull(w);
 }
 
 static void send(struct world *w, size_t i, const struct spv_header *headers, size_t n)
 {
     const struct spv_msg_headers msg = {.headers = headers, .n = n};
-    const int rc = spv_fetch_headers(w->f, w->peer[i].id, &msg, w->now);
+    const int rc = spv_segments_headers(w->f, w->peer[i].id, &msg, w->now);
     FUZZ_CHECK(rc == 0 || rc == 1);
     pull(w);
 }
@@ -132,31 +132,32 @@ static void answer(struct world *w, size_t i, size_t at, size_t which)
 
 static void check(struct world *w)
 {
-    struct spv_fetch_drop drop;
-    struct spv_fetch_stats stats;
-    while (spv_fetch_next_drop(w->f, &drop))
+    struct spv_segments_drop drop;
+    struct spv_segments_stats stats;
+    while (spv_segments_next_drop(w->f, &drop))
         for (size_t i = 0; i < PEERS; i++)
             if (w->peer[i].id == drop.id) {
-                FUZZ_CHECK(w->peer[i].lied || spv_err_class(drop.error) != SPV_CLASS_LYING);
-                FUZZ_CHECK(spv_fetch_remove(w->f, drop.id, w->now) == 0);
+                FUZZ_CHECK(w->peer[i].lied ||
+                           spv_err_class_of(drop.error) != SPV_CLASS_MISBEHAVING);
+                FUZZ_CHECK(spv_segments_remove(w->f, drop.id, w->now) == 0);
                 come(w, i);
             }
-    spv_fetch_stats(w->f, &stats);
+    spv_segments_get_stats(w->f, &stats);
     FUZZ_CHECK(stats.memory < 2u << 20);
-    FUZZ_CHECK(stats.in_flight <= PEERS * SPV_FETCH_MAX_OPEN);
+    FUZZ_CHECK(stats.in_flight <= PEERS * SPV_SEGMENTS_MAX_OPEN);
 }
 
 static void take(struct world *w)
 {
-    struct spv_fetch_piece piece;
-    while (spv_fetch_piece(w->f, &piece, w->now)) {
+    struct spv_segments_batch piece;
+    while (spv_segments_next_batch(w->f, &piece, w->now)) {
         FUZZ_CHECK(piece.height == w->tip + 1 && piece.n > 0 && w->tip + piece.n <= LENGTH);
         FUZZ_CHECK(piece.tail || memcmp(piece.headers, chains[0] + w->tip + 1,
                                         piece.n * sizeof *piece.headers) == 0);
         if (!piece.tail)
             w->tip += (uint32_t)piece.n;
         FUZZ_CHECK(piece.tail || spv_blockhash_eq(&piece.last, &hashes[0][w->tip]));
-        FUZZ_CHECK(spv_fetch_took(w->f, w->now) == 0);
+        FUZZ_CHECK(spv_segments_consume(w->f, w->now) == 0);
         pull(w);
     }
 }
@@ -183,19 +184,19 @@ static void step(struct world *w, const uint8_t *s)
         send(w, i, &one, s[2] ? 1 : 0);
         break;
     case 5:
-        FUZZ_CHECK(spv_fetch_remove(w->f, w->peer[i].id, w->now) == 0);
+        FUZZ_CHECK(spv_segments_remove(w->f, w->peer[i].id, w->now) == 0);
         come(w, i);
         break;
     case 6:
         w->now.mono_us += s[2] * (SPV_SECOND / 10);
-        FUZZ_CHECK(spv_fetch_timer(w->f, w->now) == 0);
+        FUZZ_CHECK(spv_segments_timer(w->f, w->now) == 0);
         pull(w);
         break;
     case 7:
         take(w);
         if (s[1] == 255) {
             const struct spv_checkpoint from = {.height = w->tip, .hash = hashes[0][w->tip]};
-            FUZZ_CHECK(spv_fetch_begin(w->f, &from, UINT32_MAX, w->now) == 0);
+            FUZZ_CHECK(spv_segments_begin(w->f, &from, UINT32_MAX, w->now) == 0);
             pull(w);
         }
         break;
@@ -205,11 +206,11 @@ static void step(struct world *w, const uint8_t *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
-    const struct spv_fetch_config cfg = {.params = spv_params_get(SPV_REGTEST),
-                                         .marks = marks,
-                                         .n_marks = LENGTH / SPACING,
-                                         .effects = &w.effects,
-                                         .tail = true};
+    const struct spv_segments_config cfg = {.params = spv_params_get(SPV_REGTEST),
+                                            .marks = marks,
+                                            .n_marks = LENGTH / SPACING,
+                                            .effects = &w.effects,
+                                            .tail = true};
     if (!marks[0].height)
         mine();
     if (size < 3 || size > 3 * 512)
@@ -217,16 +218,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&w, 0, sizeof w);
     w.now.mono_us = SPV_SECOND;
     spv_effects_init(&w.effects);
-    FUZZ_CHECK(spv_fetch_new(&w.f, &cfg) == 0);
+    FUZZ_CHECK(spv_segments_new(&w.f, &cfg) == 0);
     const struct spv_checkpoint from = {.hash = hashes[0][0]};
-    FUZZ_CHECK(spv_fetch_begin(w.f, &from, UINT32_MAX, w.now) == 0);
+    FUZZ_CHECK(spv_segments_begin(w.f, &from, UINT32_MAX, w.now) == 0);
     for (size_t i = 0; i < PEERS; i++)
         come(&w, i);
     for (size_t at = 0; at + 3 <= size; at += 3) {
         step(&w, data + at);
         check(&w);
     }
-    spv_fetch_free(w.f);
+    spv_segments_free(w.f);
     spv_effects_free(&w.effects);
     return 0;
 }

@@ -30,7 +30,7 @@ static size_t walk_tx(const struct spv_tx *tx)
     struct spv_witness w;
     struct spv_bytes item;
 
-    struct spv_tx_walk walk = spv_tx_inputs(tx);
+    struct spv_tx_iter walk = spv_tx_inputs(tx);
     for (n = 0; spv_tx_next_input(&walk, &in); n++)
         stripped += 36 + spv_compact_size(in.script.n) + in.script.n + 4;
     FUZZ_CHECK(n == tx->n_inputs && n > 0);
@@ -59,7 +59,7 @@ static size_t walk_tx(const struct spv_tx *tx)
 
 static void walk_block(const struct spv_block *block)
 {
-    struct spv_block_walk walk = spv_block_txs(block);
+    struct spv_block_iter walk = spv_block_txs(block);
     struct spv_tx tx;
     size_t n = 0, size = SPV_HEADER_SIZE + spv_compact_size(block->n_txs);
 

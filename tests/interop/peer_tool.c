@@ -130,7 +130,7 @@ static void do_line(struct tool *t, const char *text)
 {
     struct tool_line line;
     if (!tool_parse(&line, text)) {
-        tool_say_error("refused", "line", SPV_ERR_FORM);
+        tool_say_error("refused", "line", SPV_ERR_MALFORMED);
         return;
     }
     switch (line.deed) {
@@ -206,7 +206,7 @@ static bool take_option(struct tool *t, const char *text)
 
 static int start(struct tool *t, const char *mode)
 {
-    struct spv_problem why;
+    struct spv_error_info why;
     int rc;
     if (strcmp(mode, "dial") == 0) {
         t->direction = SPV_OUTBOUND;

@@ -76,7 +76,7 @@ static void put_ids(json_t *txids, json_t *wtxids, const struct spv_tx *tx)
 
 static void put_block(json_t *object, const struct spv_block *block)
 {
-    struct spv_block_walk walk = spv_block_txs(block);
+    struct spv_block_iter walk = spv_block_txs(block);
     struct spv_blockhash hash;
     struct spv_tx tx;
     json_t *txids = json_array();
@@ -282,11 +282,11 @@ void tool_say_stats(const char *event, struct spv_link *link)
 
 void tool_say_message(const struct spv_msg *msg)
 {
-    char summary[SPV_SUMMARY];
+    char summary[SPV_MSG_FORMAT_MAX];
     json_t *o = event_new("message");
     (void)json_object_set_new(o, "command", json_string(msg->name));
     (void)json_object_set_new(o, "summary",
-                              json_string(spv_msg_summary(summary, sizeof summary, msg)));
+                              json_string(spv_msg_format(summary, sizeof summary, msg)));
     put_facts(o, msg);
     say(o);
 }
@@ -322,14 +322,14 @@ static bool next_bytes(char **rest, struct tool_line *out)
     return true;
 }
 
-/* The hashes to the end of the line: how many, or SPV_ERR_FORM. */
+/* The hashes to the end of the line: how many, or SPV_ERR_MALFORMED. */
 static int read_hashes(char **rest, struct spv_blockhash *out)
 {
     const char *word;
     int n = 0;
     while ((word = next_word(rest)) != NULL) {
         if (n == TOOL_ITEMS || spv_blockhash_from_hex(&out[n], word) < 0)
-            return SPV_ERR_FORM;
+            return SPV_ERR_MALFORMED;
         n++;
     }
     return n;

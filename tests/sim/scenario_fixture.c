@@ -120,7 +120,7 @@ void catalogue_checkpoints(struct spv_checkpoint *out, size_t n, const struct si
                            uint32_t each)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct spv_record *r = &chain->at[(i + 1) * each];
+        const struct spv_chain_header *r = &chain->at[(i + 1) * each];
         out[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash, .work = r->work};
     }
 }

@@ -26,7 +26,7 @@ static int prepare(void **state)
 {
     static const struct spv_dns_seed seeds[] = {{"seed.sim.example", SPV_SEED_X9}, {NULL, 0}};
     static struct spv_netaddr places[6];
-    static const struct spv_fallback list = {places, 6};
+    static const struct spv_fixed_seeds list = {places, 6};
     (void)state;
     params = *spv_params_get(SPV_REGTEST);
     params.dns_seeds = seeds;
@@ -59,7 +59,7 @@ static int put_away(void **state)
 static struct spv_node_stats stats_of(const struct sim_client *c)
 {
     struct spv_node_stats stats;
-    spv_node_stats(sim_client_node(c), &stats);
+    spv_node_get_stats(sim_client_node(c), &stats);
     return stats;
 }
 
@@ -90,7 +90,7 @@ static void flooded(struct sim *sim)
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 4, .discover = true});
     reach(sim, c, &chain, 1800);
-    const struct spv_book *book = sim_client_book(c);
+    const struct spv_addrman_rows *book = sim_client_book(c);
     size_t bad = 0;
     for (size_t i = 0; i < book->n; i++)
         bad += of_the_flood(&book->addresses[i].addr);
@@ -118,7 +118,7 @@ static void restarted(struct sim *sim)
         sim_add_client(sim, &(struct sim_client_config){.peers = 3, .discover = true});
     reach(sim, c, &chain, 600);
     size_t anchors = 0;
-    const struct spv_book *book = sim_client_book(c);
+    const struct spv_addrman_rows *book = sim_client_book(c);
     size_t server[2] = {0, 0};
     for (size_t i = 0; i < book->n && anchors < 2; i++)
         if (book->addresses[i].anchor)

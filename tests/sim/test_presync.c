@@ -211,12 +211,12 @@ static void slots_taken(struct sim *sim)
 {
     const struct sim_server_config liar = {
         .chain = &cheap, .claim = 900000, .answer_max = 20, .think_us = 10 * SPV_SECOND};
-    catalogue_servers(sim, SPV_LOWWORK_SLOTS, &liar);
+    catalogue_servers(sim, SPV_PRESYNC_PEERS_SLOTS, &liar);
     catalogue_servers(sim, 1, &(struct sim_server_config){.chain = &hard, .think_us = SPV_SECOND});
     struct sim_client *client = client_of(sim, &hard_work);
     const struct spv_now begun = sim_now(sim);
     while (sim_broken(sim) == NULL && !catalogue_on(client, &hard) &&
-           sim_now(sim).mono_us - begun.mono_us < SPV_LOWWORK_TIME + 300 * SPV_SECOND)
+           sim_now(sim).mono_us - begun.mono_us < SPV_PRESYNC_PEERS_TIME + 300 * SPV_SECOND)
         sim_run(sim, 10 * SPV_SECOND, NULL, NULL);
     if (!catalogue_on(client, &hard))
         sim_break(sim, "endless chains hold up an honest one for ever");
@@ -246,7 +246,7 @@ static int turn(void *ctx, struct spv_header *headers, int n,
     t->starts += spv_blockhash_eq(&request->locator[0], &chain.at[0].hash);
     if (t->starts % 2 == 1)
         return n;
-    struct spv_reader reader = sim_store_reader(t->second);
+    struct spv_header_db reader = sim_store_reader(t->second);
     n = spv_serve_headers(&reader, headers, request);
     return n < ANSWER ? n : ANSWER;
 }

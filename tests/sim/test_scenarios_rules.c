@@ -139,7 +139,7 @@ struct warp {
 static void warp_time(void *ctx, struct spv_header *header, uint32_t i)
 {
     const struct warp *w = ctx;
-    const struct spv_record *tip = sim_store_tip(w->store);
+    const struct spv_chain_header *tip = sim_store_tip(w->store);
     if (i + 1 == w->first) {
         header->time = tip->header.time + 5400;
         header->bits = w->store->params->pow_limit_bits; /* it is late */
@@ -175,7 +175,7 @@ struct backdating {
 static void backdate(void *ctx, struct spv_header *header, uint32_t i)
 {
     const struct backdating *b = ctx;
-    const struct spv_record *tip = sim_store_tip(b->store);
+    const struct spv_chain_header *tip = sim_store_tip(b->store);
     if (i == b->at)
         header->time = b->store->at[tip->height - 5].header.time;
 }
@@ -252,7 +252,7 @@ static void far_future_headers_are_no_lie_and_are_taken_when_their_time_comes(vo
 static void make_checkpoints(struct spv_checkpoint out[STARTS], uint32_t first)
 {
     for (uint32_t i = 0; i < STARTS; i++) {
-        const struct spv_record *end = &steep_chain.at[first + i * CATALOGUE_INTERVAL];
+        const struct spv_chain_header *end = &steep_chain.at[first + i * CATALOGUE_INTERVAL];
         out[i] =
             (struct spv_checkpoint){.height = end->height, .hash = end->hash, .work = end->work};
     }

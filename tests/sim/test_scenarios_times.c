@@ -112,7 +112,7 @@ static void lonely_hour(struct sim *sim)
     for (size_t i = 0; i < SERVERS; i++)
         sim_server(sim, i)->chain = &news[last];
     struct spv_node_stats stats;
-    spv_node_stats(sim_client_node(client), &stats);
+    spv_node_get_stats(sim_client_node(client), &stats);
     if (sim_broken(sim) == NULL && stats.peers != 0)
         sim_break(sim, "a peer that was gone for an hour counts as one");
     if (sim_broken(sim) == NULL && stats.synced)
@@ -182,7 +182,7 @@ static void disagreeing_clocks(struct sim *sim)
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &present});
     const uint64_t told = sim_client_warnings(client, SPV_WARN_CLOCK);
     struct spv_node_stats stats;
-    spv_node_stats(sim_client_node(client), &stats);
+    spv_node_get_stats(sim_client_node(client), &stats);
     if (sim_broken(sim) == NULL && (told > 0) != (2 * wrong > SERVERS))
         sim_break(sim, "a clock warning that is not called for, or none where it is");
     if (sim_broken(sim) == NULL && told > 0 && llabs(stats.clock_skew_s - by) > 5)
@@ -220,7 +220,7 @@ static void fresh_peers(struct sim *sim)
     catalogue_end(sim, &(struct catalogue_ending){
                            .client = client, .want = &news[last], .seconds = 12 * 3600});
     struct spv_node_stats stats;
-    spv_node_stats(sim_client_node(client), &stats);
+    spv_node_get_stats(sim_client_node(client), &stats);
     if (sim_broken(sim) == NULL && stats.peers > 4 + 2)
         sim_break(sim, "there are more peers than the alarm allows");
 }

@@ -32,7 +32,7 @@ static int mine_chains(void **state)
     sim_store_fork(&false_chain, &chain, 3000, LENGTH, 3);
     sim_store_fork(&stray, &chain, 1000, 500, 4);
     for (uint32_t i = 0; i < MARKS; i++) {
-        const struct spv_record *r = &chain.at[(i + 1) * PERIOD - 1];
+        const struct spv_chain_header *r = &chain.at[(i + 1) * PERIOD - 1];
         marks[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
     }
     return 0;
@@ -241,7 +241,7 @@ static void all_behind(struct sim *sim)
 static void all_astray(struct sim *sim)
 {
     struct spv_node_stats stats;
-    spv_node_stats(sim_client_node(all_begin_with(sim, &stray)), &stats);
+    spv_node_get_stats(sim_client_node(all_begin_with(sim, &stray)), &stats);
     if (stats.segments_done < MARKS - 1) /* the locator's answer was the first one's */
         sim_break(sim, "the rest did not come in segments");
 }

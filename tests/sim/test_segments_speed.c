@@ -24,7 +24,7 @@ static int mine_chain(void **state)
     (void)state;
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
     for (uint32_t i = 0; i < MARKS; i++) {
-        const struct spv_record *r = &chain.at[(i + 1) * PERIOD - 1];
+        const struct spv_chain_header *r = &chain.at[(i + 1) * PERIOD - 1];
         marks[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
     }
     return 0;

@@ -43,7 +43,7 @@ static uint64_t stalls, bans; /* in all worlds of a test: that what it is about 
 static void count(const struct sim_client *client)
 {
     struct spv_node_stats stats;
-    spv_node_stats(sim_client_node(client), &stats);
+    spv_node_get_stats(sim_client_node(client), &stats);
     stalls += stats.stalls;
     bans += stats.bans;
 }
@@ -93,7 +93,7 @@ static void on_many_seeds(story *play, uint64_t share, unsigned resets)
 static void expect_tip(struct sim *sim, const struct sim_client *client,
                        const struct sim_store *want)
 {
-    const struct spv_record *tip = sim_store_tip(sim_client_store(client));
+    const struct spv_chain_header *tip = sim_store_tip(sim_client_store(client));
     if (!spv_blockhash_eq(&tip->hash, &sim_store_tip(want)->hash))
         sim_break(sim, "the client ended on another tip");
 }
@@ -305,8 +305,8 @@ static void a_store_refuses_what_is_no_chain(void **state)
     (void)state;
     struct sim_store store;
     sim_store_init(&store, chain.params);
-    struct spv_record records[2] = {chain.at[1], chain.at[2]};
-    struct spv_change change = {.kind = SPV_CHANGE_APPEND, .records = records, .n = 2};
+    struct spv_chain_header records[2] = {chain.at[1], chain.at[2]};
+    struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND, .records = records, .n = 2};
     records[1].header.nonce++;
     assert_non_null(sim_store_apply(&store, &change)); /* hash */
     store.n = 1;
@@ -322,7 +322,7 @@ static void a_store_refuses_what_is_no_chain(void **state)
     assert_non_null(sim_store_apply(&store, &change)); /* a gap */
     change.fork_height = 0;
     assert_null(sim_store_apply(&store, &change));
-    change.kind = SPV_CHANGE_REORG;
+    change.kind = SPV_UPDATE_REORG;
     change.removed = 1;
     assert_non_null(sim_store_apply(&store, &change)); /* it removes 2 */
     sim_store_free(&store);

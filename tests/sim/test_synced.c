@@ -129,7 +129,7 @@ static void mute(struct sim *sim)
     struct sim_client *client = client_of(sim);
     expect_synced(sim, client, SHORT, 15);
     struct spv_node_stats stats;
-    spv_node_stats(sim_client_node(client), &stats);
+    spv_node_get_stats(sim_client_node(client), &stats);
     if (stats.stalls > 0)
         sim_break(sim, "the verdict waited until the mute peer was dropped");
 }

@@ -12,31 +12,31 @@
 
 #include "spv/error.h"
 
-void spv_intake_init(struct spv_intake *in)
+void spv_frame_reader_init(struct spv_frame_reader *in)
 {
     memset(in, 0, sizeof(*in));
     spv_buffer_init(&in->buf);
 }
 
-void spv_intake_free(struct spv_intake *in)
+void spv_frame_reader_free(struct spv_frame_reader *in)
 {
     spv_buffer_free(&in->buf);
     spv_arena_free(&in->arena);
 }
 
-size_t spv_intake_waiting(const struct spv_intake *in)
+size_t spv_frame_reader_buffered(const struct spv_frame_reader *in)
 {
     return in->buf.len - in->off;
 }
 
 /* Bytes of the frame whose header has been read. */
-static size_t frame_size(const struct spv_intake *in)
+static size_t frame_size(const struct spv_frame_reader *in)
 {
     return SPV_FRAME_HEADER + (size_t)in->frame.length;
 }
 
 /* Room for what has arrived, and for as much again of the message that is arriving. */
-static int grow(struct spv_intake *in, size_t need)
+static int grow(struct spv_frame_reader *in, size_t need)
 {
     size_t cap = need > in->buf.cap ? need : in->buf.cap;
     if (cap < 2 * in->buf.cap)
@@ -46,7 +46,7 @@ static int grow(struct spv_intake *in, size_t need)
     return spv_buffer_resize(&in->buf, cap);
 }
 
-int spv_intake_feed(struct spv_intake *in, const uint8_t *bytes, size_t n)
+int spv_frame_reader_feed(struct spv_frame_reader *in, const uint8_t *bytes, size_t n)
 {
     if (in->off > 0) {
         spv_buffer_consume(&in->buf, in->off);
@@ -61,11 +61,11 @@ int spv_intake_feed(struct spv_intake *in, const uint8_t *bytes, size_t n)
     return in->buf.error;
 }
 
-int spv_intake_header(struct spv_intake *in, const struct spv_netid *net, uint32_t cap)
+int spv_frame_reader_header(struct spv_frame_reader *in, const struct spv_netid *net, uint32_t cap)
 {
     if (in->have_frame)
         return 1;
-    if (spv_intake_waiting(in) < SPV_FRAME_HEADER)
+    if (spv_frame_reader_buffered(in) < SPV_FRAME_HEADER)
         return 0;
     int rc = spv_frame_read(&in->frame, in->buf.data + in->off, net, cap);
     if (rc < 0)
@@ -74,10 +74,10 @@ int spv_intake_header(struct spv_intake *in, const struct spv_netid *net, uint32
     return 1;
 }
 
-int spv_intake_next(struct spv_intake *in, const uint8_t **payload)
+int spv_frame_reader_next(struct spv_frame_reader *in, const uint8_t **payload)
 {
     const size_t whole = frame_size(in);
-    if (spv_intake_waiting(in) < whole)
+    if (spv_frame_reader_buffered(in) < whole)
         return 0;
     const uint8_t *body = in->buf.data + in->off + SPV_FRAME_HEADER;
     in->have_frame = false;
@@ -90,22 +90,22 @@ int spv_intake_next(struct spv_intake *in, const uint8_t **payload)
 }
 
 /* More than what waits, as much again of its message, and what an idle connection keeps. */
-static bool buffer_bulky(const struct spv_intake *in)
+static bool buffer_bulky(const struct spv_frame_reader *in)
 {
-    size_t use = 2 * spv_intake_waiting(in);
+    size_t use = 2 * spv_frame_reader_buffered(in);
     if (in->have_frame && use > frame_size(in))
         use = frame_size(in);
-    return in->buf.cap > use + SPV_INTAKE_KEEP;
+    return in->buf.cap > use + SPV_FRAME_READER_KEEP;
 }
 
-bool spv_intake_bulky(const struct spv_intake *in)
+bool spv_frame_reader_bulky(const struct spv_frame_reader *in)
 {
-    return buffer_bulky(in) || in->arena.cap > SPV_INTAKE_KEEP;
+    return buffer_bulky(in) || in->arena.cap > SPV_FRAME_READER_KEEP;
 }
 
-void spv_intake_trim(struct spv_intake *in)
+void spv_frame_reader_trim(struct spv_frame_reader *in)
 {
-    spv_arena_trim(&in->arena, SPV_INTAKE_KEEP);
+    spv_arena_trim(&in->arena, SPV_FRAME_READER_KEEP);
     if (!buffer_bulky(in))
         return;
     spv_buffer_consume(&in->buf, in->off);
@@ -114,7 +114,7 @@ void spv_intake_trim(struct spv_intake *in)
     in->buf.error = SPV_OK; /* without memory to shrink into it stays as it is */
 }
 
-size_t spv_intake_memory(const struct spv_intake *in)
+size_t spv_frame_reader_memory(const struct spv_frame_reader *in)
 {
     return in->buf.cap + in->arena.cap;
 }

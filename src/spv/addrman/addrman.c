@@ -24,14 +24,14 @@
 #define NO_MORE_AFTER (7 * DAY)
 #define JUST_TRIED 60 /* seconds: no verdict while the attempt may be under way */
 
-uint64_t spv_book_draw(struct spv_addrbook *b)
+uint64_t spv_addrman_draw(struct spv_addrman *b)
 {
     uint64_t x = 0;
     b->rng.fill(b->rng.ctx, &x, sizeof x);
     return x;
 }
 
-void spv_addrbook_init(struct spv_addrbook *b, const uint8_t *key, struct spv_rng rng)
+void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng rng)
 {
     memset(b, 0, sizeof *b);
     b->rng = rng;
@@ -42,7 +42,7 @@ void spv_addrbook_init(struct spv_addrbook *b, const uint8_t *key, struct spv_rn
     b->idle_until_us = SPV_NEVER;
 }
 
-void spv_addrbook_free(struct spv_addrbook *b)
+void spv_addrman_free(struct spv_addrman *b)
 {
     free(b->at);
     free(b->removed);
@@ -51,10 +51,10 @@ void spv_addrbook_free(struct spv_addrbook *b)
     memset(b, 0, sizeof *b);
 }
 
-size_t spv_addrbook_memory(const struct spv_addrbook *b)
+size_t spv_addrman_memory(const struct spv_addrman *b)
 {
     return sizeof *b + b->cap * sizeof *b->at +
-           (b->removed ? SPV_BOOK_REMOVED * sizeof *b->removed : 0);
+           (b->removed ? SPV_ADDRMAN_REMOVED * sizeof *b->removed : 0);
 }
 
 /* Hashes. */
@@ -70,12 +70,12 @@ static void put(struct key *k, const void *bytes, size_t n)
     k->n += n;
 }
 
-static uint64_t hash(const struct spv_addrbook *b, const struct key *k)
+static uint64_t hash(const struct spv_addrman *b, const struct key *k)
 {
     return spv_siphash(b->key[0], b->key[1], k->bytes, k->n);
 }
 
-uint64_t spv_book_hash_addr(const struct spv_addrbook *b, const struct spv_netaddr *addr)
+uint64_t spv_addrman_hash_addr(const struct spv_addrman *b, const struct spv_netaddr *addr)
 {
     struct key k = {.n = 0};
     const uint8_t port[2] = {(uint8_t)addr->port, (uint8_t)(addr->port >> 8)};
@@ -85,7 +85,7 @@ uint64_t spv_book_hash_addr(const struct spv_addrbook *b, const struct spv_netad
     return hash(b, &k);
 }
 
-static uint64_t hash_two(const struct spv_addrbook *b, char what, const struct spv_netgroup *one,
+static uint64_t hash_two(const struct spv_addrman *b, char what, const struct spv_netgroup *one,
                          const struct spv_netgroup *two, uint64_t number)
 {
     struct key k = {.n = 0};
@@ -98,25 +98,25 @@ static uint64_t hash_two(const struct spv_addrbook *b, char what, const struct s
 }
 
 /* The probe-th place for the address in a bucket. */
-size_t spv_book_place_in(uint64_t bucket, uint64_t addr_hash, unsigned probe)
+size_t spv_addrman_slot_in(uint64_t bucket, uint64_t addr_hash, unsigned probe)
 {
     return (size_t)(bucket * SPV_BUCKET + (addr_hash + probe) % SPV_BUCKET);
 }
 
-static uint64_t new_bucket(const struct spv_addrbook *b, const struct spv_book_address *a)
+static uint64_t new_bucket(const struct spv_addrman *b, const struct spv_addr_info *a)
 {
     const struct spv_netgroup group = spv_netgroup_of(&a->addr);
     struct spv_netgroup source = {.len = a->source_len};
     memcpy(source.b, a->source, sizeof source.b);
     const uint64_t which = hash_two(b, 'g', &group, &source, 0) % SPV_BUCKETS_PER_SOURCE;
-    return hash_two(b, 'n', &source, NULL, which) % (SPV_BOOK_NEW / SPV_BUCKET);
+    return hash_two(b, 'n', &source, NULL, which) % (SPV_ADDRMAN_NEW / SPV_BUCKET);
 }
 
-uint64_t spv_book_tried_bucket(const struct spv_addrbook *b, const struct spv_book_address *a)
+uint64_t spv_addrman_tried_bucket(const struct spv_addrman *b, const struct spv_addr_info *a)
 {
     const struct spv_netgroup group = spv_netgroup_of(&a->addr);
-    const uint64_t which = (spv_book_hash_addr(b, &a->addr) >> 32) % SPV_BUCKETS_PER_GROUP;
-    return hash_two(b, 't', &group, NULL, which) % (SPV_BOOK_TRIED / SPV_BUCKET);
+    const uint64_t which = (spv_addrman_hash_addr(b, &a->addr) >> 32) % SPV_BUCKETS_PER_GROUP;
+    return hash_two(b, 't', &group, NULL, which) % (SPV_ADDRMAN_TRIED / SPV_BUCKET);
 }
 
 /* Entries. */
@@ -127,20 +127,20 @@ static bool same(const struct spv_netaddr *a, const struct spv_netaddr *b)
            memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-static uint16_t *head_of(struct spv_addrbook *b, const struct spv_netaddr *addr)
+static uint16_t *head_of(struct spv_addrman *b, const struct spv_netaddr *addr)
 {
-    return &b->heads[spv_book_hash_addr(b, addr) % (sizeof b->heads / sizeof b->heads[0])];
+    return &b->heads[spv_addrman_hash_addr(b, addr) % (sizeof b->heads / sizeof b->heads[0])];
 }
 
-int spv_addrbook_find(const struct spv_addrbook *b, const struct spv_netaddr *addr)
+int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr)
 {
-    uint16_t i = b->heads[spv_book_hash_addr(b, addr) % (sizeof b->heads / sizeof b->heads[0])];
+    uint16_t i = b->heads[spv_addrman_hash_addr(b, addr) % (sizeof b->heads / sizeof b->heads[0])];
     while (i && !same(&b->at[i - 1].a.addr, addr))
         i = b->at[i - 1].next;
     return (int)i - 1;
 }
 
-void spv_book_touch(struct spv_addrbook *b, struct spv_book_entry *e)
+void spv_addrman_mark_dirty(struct spv_addrman *b, struct spv_addrman_entry *e)
 {
     e->dirty = true;
     b->changed = true;
@@ -148,12 +148,12 @@ void spv_book_touch(struct spv_addrbook *b, struct spv_book_entry *e)
 }
 
 /* A fresh entry, in no table yet; -1 without memory or room. */
-static int take(struct spv_addrbook *b, const struct spv_book_address *a)
+static int take(struct spv_addrman *b, const struct spv_addr_info *a)
 {
     if (!b->unused) {
         const size_t cap = b->cap ? b->cap * 2 : 64;
-        const size_t most = SPV_BOOK_ADDRESSES, want = cap < most ? cap : most;
-        struct spv_book_entry *at = want > b->cap ? realloc(b->at, want * sizeof *at) : NULL;
+        const size_t most = SPV_ADDRMAN_ADDRESSES, want = cap < most ? cap : most;
+        struct spv_addrman_entry *at = want > b->cap ? realloc(b->at, want * sizeof *at) : NULL;
         if (!at)
             return -1;
         memset(at + b->cap, 0, (want - b->cap) * sizeof *at);
@@ -165,66 +165,66 @@ static int take(struct spv_addrbook *b, const struct spv_book_address *a)
         b->cap = want;
     }
     const uint16_t i = b->unused;
-    struct spv_book_entry *e = &b->at[i - 1];
+    struct spv_addrman_entry *e = &b->at[i - 1];
     b->unused = e->next;
     uint16_t *head = head_of(b, &a->addr);
-    *e = (struct spv_book_entry){.a = *a, .used = true, .next = *head};
+    *e = (struct spv_addrman_entry){.a = *a, .used = true, .next = *head};
     *head = i;
     return i - 1;
 }
 
-static void note_removed(struct spv_addrbook *b, const struct spv_netaddr *addr)
+static void note_removed(struct spv_addrman *b, const struct spv_netaddr *addr)
 {
     if (!b->removed && !b->all)
-        b->removed = malloc(SPV_BOOK_REMOVED * sizeof *b->removed);
-    if (!b->removed || b->n_removed == SPV_BOOK_REMOVED)
+        b->removed = malloc(SPV_ADDRMAN_REMOVED * sizeof *b->removed);
+    if (!b->removed || b->n_removed == SPV_ADDRMAN_REMOVED)
         b->all = true;
     else
         b->removed[b->n_removed++] = *addr;
     b->changed = true;
 }
 
-void spv_book_leave_table(struct spv_addrbook *b, const struct spv_book_entry *e)
+void spv_addrman_remove(struct spv_addrman *b, const struct spv_addrman_entry *e)
 {
     if (e->a.tried) {
-        b->tried[e->place] = 0;
+        b->tried[e->slot] = 0;
         b->n_tried--;
     } else {
-        b->fresh[e->place] = 0;
+        b->fresh[e->slot] = 0;
         b->n_new--;
     }
 }
 
-void spv_book_forget_challenge(struct spv_addrbook *b, int entry)
+void spv_addrman_remove_collision(struct spv_addrman *b, int entry)
 {
     for (size_t i = 0; i < b->n_challenges; i++)
         if (b->challenge[i].entry == entry)
             b->challenge[i--] = b->challenge[--b->n_challenges];
 }
 
-void spv_book_unlink_entry(struct spv_addrbook *b, int entry)
+void spv_addrman_unlink_entry(struct spv_addrman *b, int entry)
 {
-    struct spv_book_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &b->at[entry];
     uint16_t *at = head_of(b, &e->a.addr);
     while (*at != entry + 1)
         at = &b->at[*at - 1].next;
     *at = e->next;
     if (e->stored)
         note_removed(b, &e->a.addr);
-    *e = (struct spv_book_entry){.next = b->unused};
+    *e = (struct spv_addrman_entry){.next = b->unused};
     b->unused = (uint16_t)(entry + 1);
 }
 
-static void evict(struct spv_addrbook *b, int entry)
+static void evict(struct spv_addrman *b, int entry)
 {
-    spv_book_forget_challenge(b, entry);
-    spv_book_leave_table(b, &b->at[entry]);
-    spv_book_unlink_entry(b, entry);
+    spv_addrman_remove_collision(b, entry);
+    spv_addrman_remove(b, &b->at[entry]);
+    spv_addrman_unlink_entry(b, entry);
 }
 
-bool spv_addrbook_terrible(const struct spv_book_entry *e, int64_t now)
+bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now)
 {
-    const struct spv_book_address *a = &e->a;
+    const struct spv_addr_info *a = &e->a;
     if (e->held || (a->last_try && now - a->last_try < JUST_TRIED))
         return false;
     if (a->last_seen > now + FUTURE_MAX || now - a->last_seen > HORIZON)
@@ -235,76 +235,76 @@ bool spv_addrbook_terrible(const struct spv_book_entry *e, int64_t now)
 }
 
 /* A place in the new table that it may have; -1: none. Whoever had it is gone. */
-int spv_book_new_place(struct spv_addrbook *b, const struct spv_book_address *a, int64_t now)
+int spv_addrman_new_slot(struct spv_addrman *b, const struct spv_addr_info *a, int64_t now)
 {
-    const uint64_t bucket = new_bucket(b, a), at = spv_book_hash_addr(b, &a->addr);
+    const uint64_t bucket = new_bucket(b, a), at = spv_addrman_hash_addr(b, &a->addr);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++)
-        if (!b->fresh[spv_book_place_in(bucket, at, i)])
-            return (int)spv_book_place_in(bucket, at, i);
+        if (!b->fresh[spv_addrman_slot_in(bucket, at, i)])
+            return (int)spv_addrman_slot_in(bucket, at, i);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++) {
-        const size_t place = spv_book_place_in(bucket, at, i);
-        if (spv_addrbook_terrible(&b->at[b->fresh[place] - 1], now)) {
-            evict(b, b->fresh[place] - 1);
-            return (int)place;
+        const size_t slot = spv_addrman_slot_in(bucket, at, i);
+        if (spv_addrman_is_terrible(&b->at[b->fresh[slot] - 1], now)) {
+            evict(b, b->fresh[slot] - 1);
+            return (int)slot;
         }
     }
     return -1;
 }
 
-int spv_book_tried_place(const struct spv_addrbook *b, const struct spv_book_address *a)
+int spv_addrman_tried_slot(const struct spv_addrman *b, const struct spv_addr_info *a)
 {
-    const uint64_t bucket = spv_book_tried_bucket(b, a), at = spv_book_hash_addr(b, &a->addr);
+    const uint64_t bucket = spv_addrman_tried_bucket(b, a), at = spv_addrman_hash_addr(b, &a->addr);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++)
-        if (!b->tried[spv_book_place_in(bucket, at, i)])
-            return (int)spv_book_place_in(bucket, at, i);
+        if (!b->tried[spv_addrman_slot_in(bucket, at, i)])
+            return (int)spv_addrman_slot_in(bucket, at, i);
     return -1;
 }
 
-void spv_book_enter(struct spv_addrbook *b, int entry, int place, bool tried)
+void spv_addrman_insert(struct spv_addrman *b, int entry, int slot, bool tried)
 {
-    struct spv_book_entry *e = &b->at[entry];
-    e->place = (uint16_t)place;
+    struct spv_addrman_entry *e = &b->at[entry];
+    e->slot = (uint16_t)slot;
     e->a.tried = tried;
     if (tried) {
-        b->tried[place] = (uint16_t)(entry + 1);
+        b->tried[slot] = (uint16_t)(entry + 1);
         b->n_tried++;
     } else {
-        b->fresh[place] = (uint16_t)(entry + 1);
+        b->fresh[slot] = (uint16_t)(entry + 1);
         b->n_new++;
     }
 }
 
-int spv_addrbook_add(struct spv_addrbook *b, const struct spv_netaddr *addr, uint64_t services,
-                     int64_t seen, const struct spv_netgroup *source, struct spv_now now)
+int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint64_t services,
+                    int64_t seen, const struct spv_netgroup *source, struct spv_now now)
 {
     if (!spv_netaddr_routable(addr))
         return 0;
-    const int known = spv_addrbook_find(b, addr);
+    const int known = spv_addrman_find(b, addr);
     if (known >= 0) {
-        struct spv_book_entry *e = &b->at[known];
+        struct spv_addrman_entry *e = &b->at[known];
         /* gossip repeats itself: once an hour is news of one that is there, once a day of others */
         const int64_t interval = now.unix_s - seen < DAY ? 3600 : DAY;
         if (seen > e->a.last_seen + interval && seen <= now.unix_s + FUTURE_MAX) {
             e->a.last_seen = seen;
-            spv_book_touch(b, e);
+            spv_addrman_mark_dirty(b, e);
         }
         if (!e->a.tried && (e->a.services | services) != e->a.services) {
             e->a.services |= services;
-            spv_book_touch(b, e);
+            spv_addrman_mark_dirty(b, e);
         }
         return 0;
     }
-    struct spv_book_address a = {
+    struct spv_addr_info a = {
         .addr = *addr, .services = services, .source_len = source->len, .last_seen = seen};
     memcpy(a.source, source->b, sizeof a.source);
-    const int place = spv_book_new_place(b, &a, now.unix_s);
-    if (place < 0)
+    const int slot = spv_addrman_new_slot(b, &a, now.unix_s);
+    if (slot < 0)
         return 0;
     const int entry = take(b, &a);
     if (entry < 0)
         return SPV_ERR_NOMEM;
-    spv_book_enter(b, entry, place, false);
-    spv_book_touch(b, &b->at[entry]);
+    spv_addrman_insert(b, entry, slot, false);
+    spv_addrman_mark_dirty(b, &b->at[entry]);
     return 1;
 }
 
@@ -313,48 +313,48 @@ static int64_t sane(int64_t time, int64_t now)
     return time > now ? now : time;
 }
 
-int spv_addrbook_load(struct spv_addrbook *b, const struct spv_book_address *rows, size_t n,
-                      struct spv_now now)
+int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, size_t n,
+                     struct spv_now now)
 {
     for (size_t i = 0; i < n; i++) {
-        struct spv_book_address a = rows[i];
-        if (!spv_netaddr_routable(&a.addr) || a.source_len == 0 || a.source_len > SPV_BOOK_SOURCE ||
-            spv_addrbook_find(b, &a.addr) >= 0) {
+        struct spv_addr_info a = rows[i];
+        if (!spv_netaddr_routable(&a.addr) || a.source_len == 0 ||
+            a.source_len > SPV_ADDRMAN_SOURCE || spv_addrman_find(b, &a.addr) >= 0) {
             note_removed(b, &a.addr);
             continue;
         }
         a.last_seen = sane(a.last_seen, now.unix_s);
         a.last_try = sane(a.last_try, now.unix_s);
         a.last_success = sane(a.last_success, now.unix_s);
-        int place = a.tried && a.last_success ? spv_book_tried_place(b, &a) : -1;
-        const bool tried = place >= 0;
+        int slot = a.tried && a.last_success ? spv_addrman_tried_slot(b, &a) : -1;
+        const bool tried = slot >= 0;
         if (!tried)
-            place = spv_book_new_place(b, &a, now.unix_s);
-        if (place < 0) {
+            slot = spv_addrman_new_slot(b, &a, now.unix_s);
+        if (slot < 0) {
             note_removed(b, &a.addr);
             continue;
         }
         const int entry = take(b, &a);
         if (entry < 0)
             return SPV_ERR_NOMEM;
-        spv_book_enter(b, entry, place, tried);
+        spv_addrman_insert(b, entry, slot, tried);
         b->at[entry].stored = true;
     }
     b->idle_until_us = 0;
     return 0;
 }
 
-int spv_addrbook_changes(struct spv_addrbook *b, struct spv_book_changes *out)
+int spv_addrman_get_changes(struct spv_addrman *b, struct spv_addrman_changes *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < b->cap; i++)
         n += b->at[i].used && (b->all || b->at[i].dirty);
-    struct spv_book_address *changed = n ? malloc(n * sizeof *changed) : NULL;
+    struct spv_addr_info *changed = n ? malloc(n * sizeof *changed) : NULL;
     if (n && !changed)
         return SPV_ERR_NOMEM;
     n = 0;
     for (size_t i = 0; changed && i < b->cap; i++) {
-        struct spv_book_entry *e = &b->at[i];
+        struct spv_addrman_entry *e = &b->at[i];
         if (!e->used || !(b->all || e->dirty))
             continue;
         changed[n++] = e->a;

@@ -10,20 +10,20 @@
 #define REPLACEMENT (4 * 3600) /* a holder that answered within this keeps its place */
 #define TEST_WINDOW (40 * 60) /* a dispute that could not be settled ends for the challenger */
 
-unsigned spv_reach_of(const struct spv_netaddr *addr)
+unsigned spv_net_of(const struct spv_netaddr *addr)
 {
-    return addr->network == SPV_ADDR_IPV4   ? SPV_REACH_IPV4
-           : addr->network == SPV_ADDR_IPV6 ? SPV_REACH_IPV6
-                                            : SPV_REACH_ONION;
+    return addr->network == SPV_ADDR_IPV4   ? SPV_NET_IPV4
+           : addr->network == SPV_ADDR_IPV6 ? SPV_NET_IPV6
+                                            : SPV_NET_ONION;
 }
 
-bool spv_addrbook_reachable(const struct spv_addrbook *b, int entry, unsigned reach)
+bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned reach)
 {
-    return (spv_reach_of(&b->at[entry].a.addr) & reach) != 0;
+    return (spv_net_of(&b->at[entry].a.addr) & reach) != 0;
 }
 
 /* Out of 2^16: 0.66 for each failure up to eight, a hundredth when tried minutes ago. */
-static uint32_t chance(const struct spv_book_address *a, int64_t now)
+static uint32_t chance(const struct spv_addr_info *a, int64_t now)
 {
     uint32_t x = 65536;
     for (uint32_t i = 0; i < a->attempts && i < 8; i++)
@@ -51,11 +51,11 @@ bool spv_serves_chain(uint64_t services)
 
 /* One table, in an order that chance chooses: sizes are powers of two, so any odd stride visits
  * every place once. */
-static int pick_from(struct spv_addrbook *b, const uint16_t *table, size_t size,
+static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
                      const struct spv_pick *pick, bool any_group, struct spv_now now)
 {
-    const size_t stride = (size_t)spv_book_draw(b) | 1;
-    size_t at = (size_t)spv_book_draw(b);
+    const size_t stride = (size_t)spv_addrman_draw(b) | 1;
+    size_t at = (size_t)spv_addrman_draw(b);
     uint64_t scale = 10; /* tenths: grows with each one passed over, so the search ends soon */
     int best = -1;
     uint32_t best_chance = 0;
@@ -63,9 +63,8 @@ static int pick_from(struct spv_addrbook *b, const uint16_t *table, size_t size,
         const uint16_t index = table[at & (size - 1)];
         if (!index)
             continue;
-        const struct spv_book_entry *e = &b->at[index - 1];
-        if (e->held || !(spv_reach_of(&e->a.addr) & pick->reach) ||
-            !spv_serves_chain(e->a.services))
+        const struct spv_addrman_entry *e = &b->at[index - 1];
+        if (e->held || !(spv_net_of(&e->a.addr) & pick->reach) || !spv_serves_chain(e->a.services))
             continue;
         const uint64_t from = e->rest_until_us > e->next_try_us ? e->rest_until_us : e->next_try_us;
         if (from > now.mono_us) {
@@ -76,7 +75,7 @@ static int pick_from(struct spv_addrbook *b, const uint16_t *table, size_t size,
         if (!any_group && group_used(&e->a.addr, pick))
             continue;
         const uint32_t x = chance(&e->a, now.unix_s);
-        if ((spv_book_draw(b) & 0xffff) * 10 < x * scale)
+        if ((spv_addrman_draw(b) & 0xffff) * 10 < x * scale)
             return index - 1;
         scale += scale / 5 + 1;
         if (x > best_chance) {
@@ -87,21 +86,21 @@ static int pick_from(struct spv_addrbook *b, const uint16_t *table, size_t size,
     return best;
 }
 
-int spv_addrbook_pick(struct spv_addrbook *b, const struct spv_pick *pick, struct spv_now now)
+int spv_addrman_pick(struct spv_addrman *b, const struct spv_pick *pick, struct spv_now now)
 {
     if (!pick->only_new && b->idle_until_us > now.mono_us)
         return -1;
     const uint64_t before = b->idle_until_us;
     b->idle_until_us = SPV_NEVER;
     int found = -1;
-    const bool tried_first = b->n_tried && (!b->n_new || (spv_book_draw(b) & 1));
+    const bool tried_first = b->n_tried && (!b->n_new || (spv_addrman_draw(b) & 1));
     for (int any_group = pick->n_groups == 0; found < 0 && any_group < 2; any_group++) {
         for (int turn = 0; found < 0 && turn < 2; turn++) {
             const bool tried = (turn == 0) == tried_first;
             if (tried && !pick->only_new && b->n_tried)
-                found = pick_from(b, b->tried, SPV_BOOK_TRIED, pick, any_group, now);
+                found = pick_from(b, b->tried, SPV_ADDRMAN_TRIED, pick, any_group, now);
             else if (!tried && b->n_new)
-                found = pick_from(b, b->fresh, SPV_BOOK_NEW, pick, any_group, now);
+                found = pick_from(b, b->fresh, SPV_ADDRMAN_NEW, pick, any_group, now);
         }
     }
     if (pick->only_new)
@@ -111,130 +110,131 @@ int spv_addrbook_pick(struct spv_addrbook *b, const struct spv_pick *pick, struc
     return found;
 }
 
-uint64_t spv_addrbook_deadline(const struct spv_addrbook *b)
+uint64_t spv_addrman_deadline(const struct spv_addrman *b)
 {
     return b->idle_until_us;
 }
 
 /* What becomes of them. */
 
-void spv_addrbook_hold(struct spv_addrbook *b, int entry, struct spv_now now)
+void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now)
 {
-    struct spv_book_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &b->at[entry];
     e->held = true;
     e->a.last_try = now.unix_s;
-    spv_book_touch(b, e);
+    spv_addrman_mark_dirty(b, e);
 }
 
 /* The holder of the first place in the tried bucket that it wants. */
-static int rival(const struct spv_addrbook *b, int entry)
+static int rival(const struct spv_addrman *b, int entry)
 {
-    const struct spv_book_address *a = &b->at[entry].a;
-    return b->tried[spv_book_place_in(spv_book_tried_bucket(b, a), spv_book_hash_addr(b, &a->addr),
-                                      0)] -
+    const struct spv_addr_info *a = &b->at[entry].a;
+    return b->tried[spv_addrman_slot_in(spv_addrman_tried_bucket(b, a),
+                                        spv_addrman_hash_addr(b, &a->addr), 0)] -
            1;
 }
 
-static void promote(struct spv_addrbook *b, int entry, int place)
+static void promote(struct spv_addrman *b, int entry, int slot)
 {
-    spv_book_forget_challenge(b, entry);
-    spv_book_leave_table(b, &b->at[entry]);
-    spv_book_enter(b, entry, place, true);
-    spv_book_touch(b, &b->at[entry]);
+    spv_addrman_remove_collision(b, entry);
+    spv_addrman_remove(b, &b->at[entry]);
+    spv_addrman_insert(b, entry, slot, true);
+    spv_addrman_mark_dirty(b, &b->at[entry]);
     b->changed_much = true;
 }
 
-void spv_addrbook_reached(struct spv_addrbook *b, int entry, uint64_t services, struct spv_now now)
+void spv_addrman_on_handshake(struct spv_addrman *b, int entry, uint64_t services,
+                              struct spv_now now)
 {
-    struct spv_book_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &b->at[entry];
     e->a.services = services;
     e->a.last_success = e->a.last_seen = now.unix_s;
     e->a.attempts = 0;
     e->a.failure = 0;
-    spv_book_touch(b, e);
+    spv_addrman_mark_dirty(b, e);
     if (e->a.tried)
         return;
-    const int place = spv_book_tried_place(b, &e->a);
-    if (place >= 0) {
-        promote(b, entry, place);
+    const int slot = spv_addrman_tried_slot(b, &e->a);
+    if (slot >= 0) {
+        promote(b, entry, slot);
         return;
     }
     for (size_t i = 0; i < b->n_challenges; i++)
         if (b->challenge[i].entry == entry)
             return;
-    if (b->n_challenges < SPV_BOOK_CHALLENGES)
+    if (b->n_challenges < SPV_ADDRMAN_COLLISIONS)
         b->challenge[b->n_challenges++] =
-            (struct spv_book_challenge){.entry = entry, .since = now.unix_s};
+            (struct spv_addrman_collision){.entry = entry, .since = now.unix_s};
 }
 
-void spv_addrbook_serves(struct spv_addrbook *b, int entry, uint64_t services)
+void spv_addrman_serves(struct spv_addrman *b, int entry, uint64_t services)
 {
     b->at[entry].a.services = services;
-    spv_book_touch(b, &b->at[entry]);
+    spv_addrman_mark_dirty(b, &b->at[entry]);
 }
 
-void spv_addrbook_released(struct spv_addrbook *b, int entry, enum spv_book_end how, int error,
-                           struct spv_now now)
+void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome how, int error,
+                          struct spv_now now)
 {
-    struct spv_book_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &b->at[entry];
     e->held = false;
     e->a.failure = error;
-    if (how != SPV_BOOK_SERVED && e->failures < UINT8_MAX)
+    if (how != SPV_CONN_OUTCOME_GOOD && e->failures < UINT8_MAX)
         e->failures++;
     switch (how) {
-    case SPV_BOOK_SERVED:
+    case SPV_CONN_OUTCOME_GOOD:
         e->failures = 0;
         e->a.slow = 0;
         break;
-    case SPV_BOOK_ABSENT:
+    case SPV_CONN_OUTCOME_UNREACHABLE:
         e->a.attempts += e->a.attempts < UINT32_MAX;
         break;
-    case SPV_BOOK_SLOW:
+    case SPV_CONN_OUTCOME_USELESS:
         e->a.slow += e->a.slow < UINT32_MAX;
         break;
-    case SPV_BOOK_LOST:
+    case SPV_CONN_OUTCOME_DROPPED:
         break;
     }
     e->next_try_us = now.mono_us + spv_backoff(e->failures, SPV_BACKOFF_MAX, b->rng);
-    spv_book_touch(b, e);
+    spv_addrman_mark_dirty(b, e);
 }
 
-void spv_addrbook_rest(struct spv_addrbook *b, int entry, uint64_t until_us)
+void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us)
 {
     b->at[entry].rest_until_us = until_us;
     b->idle_until_us = 0;
 }
 
 /* The challenger takes the holder's place; the holder is new again, if there it finds one. */
-static void displace(struct spv_addrbook *b, int entry, int holder, struct spv_now now)
+static void displace(struct spv_addrman *b, int entry, int holder, struct spv_now now)
 {
-    const int place = b->at[holder].place;
-    spv_book_leave_table(b, &b->at[holder]);
+    const int slot = b->at[holder].slot;
+    spv_addrman_remove(b, &b->at[holder]);
     b->at[holder].a.tried = false;
-    const int fallback = spv_book_new_place(b, &b->at[holder].a, now.unix_s);
+    const int fallback = spv_addrman_new_slot(b, &b->at[holder].a, now.unix_s);
     if (fallback >= 0) {
-        spv_book_enter(b, holder, fallback, false);
-        spv_book_touch(b, &b->at[holder]);
+        spv_addrman_insert(b, holder, fallback, false);
+        spv_addrman_mark_dirty(b, &b->at[holder]);
     } else {
-        spv_book_forget_challenge(b, holder);
-        spv_book_unlink_entry(b, holder);
+        spv_addrman_remove_collision(b, holder);
+        spv_addrman_unlink_entry(b, holder);
     }
-    promote(b, entry, place);
+    promote(b, entry, slot);
 }
 
 /* True when the dispute is over. */
-static bool settle(struct spv_addrbook *b, const struct spv_book_challenge *c, struct spv_now now)
+static bool settle(struct spv_addrman *b, const struct spv_addrman_collision *c, struct spv_now now)
 {
     const int entry = c->entry;
-    const int place = spv_book_tried_place(b, &b->at[entry].a);
-    if (place >= 0) {
-        promote(b, entry, place);
+    const int slot = spv_addrman_tried_slot(b, &b->at[entry].a);
+    if (slot >= 0) {
+        promote(b, entry, slot);
         return true;
     }
     const int holder = rival(b, entry);
-    const struct spv_book_address *h = &b->at[holder].a;
+    const struct spv_addr_info *h = &b->at[holder].a;
     if (now.unix_s - h->last_success < REPLACEMENT) {
-        spv_book_forget_challenge(b, entry);
+        spv_addrman_remove_collision(b, entry);
         return true;
     }
     const bool failed = h->last_try >= c->since && h->attempts > 0;
@@ -244,20 +244,20 @@ static bool settle(struct spv_addrbook *b, const struct spv_book_challenge *c, s
     return true;
 }
 
-int spv_addrbook_to_test(struct spv_addrbook *b, unsigned reach, struct spv_now now)
+int spv_addrman_to_test(struct spv_addrman *b, unsigned reach, struct spv_now now)
 {
     for (size_t i = 0; i < b->n_challenges;)
         i = settle(b, &b->challenge[i], now) ? 0 : i + 1;
     for (size_t i = 0; i < b->n_challenges; i++) {
         const int holder = rival(b, b->challenge[i].entry);
-        const struct spv_book_entry *e = &b->at[holder];
-        if (!e->held && (spv_reach_of(&e->a.addr) & reach) && e->a.last_try < b->challenge[i].since)
+        const struct spv_addrman_entry *e = &b->at[holder];
+        if (!e->held && (spv_net_of(&e->a.addr) & reach) && e->a.last_try < b->challenge[i].since)
             return holder;
     }
     return -1;
 }
 
-void spv_addrbook_set_anchors(struct spv_addrbook *b, const int *entries, size_t n)
+void spv_addrman_set_anchors(struct spv_addrman *b, const int *entries, size_t n)
 {
     for (size_t i = 0; i < b->cap; i++) {
         bool anchor = false;
@@ -266,7 +266,7 @@ void spv_addrbook_set_anchors(struct spv_addrbook *b, const int *entries, size_t
         if (!b->at[i].used || b->at[i].a.anchor == anchor)
             continue;
         b->at[i].a.anchor = anchor;
-        spv_book_touch(b, &b->at[i]);
+        spv_addrman_mark_dirty(b, &b->at[i]);
         b->changed_much = true;
     }
 }

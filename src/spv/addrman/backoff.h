@@ -5,7 +5,7 @@
 #include "spv/types.h"
 
 #define SPV_BACKOFF_FIRST (SPV_SECOND / 2) /* ours: a restarting peer is back in a second */
-#define SPV_BACKOFF_NAMED (30 * SPV_SECOND) /* ours: the user asked for this very peer */
+#define SPV_BACKOFF_MANUAL (30 * SPV_SECOND) /* ours: the user asked for this very peer */
 #define SPV_BACKOFF_MAX (600 * SPV_SECOND) /* ours: nothing is given up for good */
 
 /* Doubles with each failure in a row (0 counts as 1), up to most; half of it is chance. */

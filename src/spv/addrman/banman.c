@@ -5,7 +5,7 @@
 
 #include "spv/error.h"
 
-static void drop(struct spv_bans *b, size_t i)
+static void drop(struct spv_banman *b, size_t i)
 {
     b->n--;
     b->at[i] = b->at[b->n];
@@ -14,9 +14,9 @@ static void drop(struct spv_bans *b, size_t i)
 }
 
 /* Where the next one goes: the end, or the place of the one that would end first. */
-static size_t room(struct spv_bans *b)
+static size_t room(struct spv_banman *b)
 {
-    if (b->n < SPV_BOOK_BANS)
+    if (b->n < SPV_ADDRMAN_BANS)
         return b->n++;
     size_t first = 0;
     for (size_t i = 1; i < b->n; i++)
@@ -25,13 +25,13 @@ static size_t room(struct spv_bans *b)
     return first;
 }
 
-void spv_bans_load(struct spv_bans *b, const struct spv_book_ban *rows, size_t n,
-                   struct spv_now now)
+void spv_banman_load(struct spv_banman *b, const struct spv_ban_entry *rows, size_t n,
+                     struct spv_now now)
 {
     for (size_t i = 0; i < n; i++) {
         int64_t left = rows[i].until - now.unix_s;
         /* of an older version, which banned for more */
-        const bool bans = spv_err_class(rows[i].code) == SPV_CLASS_LYING;
+        const bool bans = spv_err_class_of(rows[i].code) == SPV_CLASS_MISBEHAVING;
         if (left <= 0 || !bans) {
             b->changed = true;
             continue;
@@ -45,22 +45,22 @@ void spv_bans_load(struct spv_bans *b, const struct spv_book_ban *rows, size_t n
     }
 }
 
-void spv_bans_add(struct spv_bans *b, const char *address, int code, struct spv_now now)
+void spv_banman_add(struct spv_banman *b, const char *address, int code, struct spv_now now)
 {
     size_t at = 0;
     while (at < b->n && strcmp(b->at[at].address, address) != 0)
         at++;
     if (at == b->n)
         at = room(b);
-    b->at[at] = (struct spv_book_ban){
+    b->at[at] = (struct spv_ban_entry){
         .since = now.unix_s, .until = now.unix_s + SPV_BAN_SECONDS, .code = code};
     strncpy(b->at[at].address, address, sizeof b->at[at].address - 1);
     b->until_us[at] = now.mono_us + SPV_BAN_SECONDS * SPV_SECOND;
     b->changed = true;
 }
 
-const struct spv_book_ban *spv_bans_find(const struct spv_bans *b, uint64_t *until_us,
-                                         const char *address, struct spv_now now)
+const struct spv_ban_entry *spv_banman_find(const struct spv_banman *b, uint64_t *until_us,
+                                            const char *address, struct spv_now now)
 {
     for (size_t i = 0; i < b->n; i++) {
         if (b->until_us[i] <= now.mono_us || strcmp(b->at[i].address, address) != 0)
@@ -72,7 +72,7 @@ const struct spv_book_ban *spv_bans_find(const struct spv_bans *b, uint64_t *unt
     return NULL;
 }
 
-void spv_bans_expire(struct spv_bans *b, struct spv_now now)
+void spv_banman_expire(struct spv_banman *b, struct spv_now now)
 {
     for (size_t i = 0; i < b->n;)
         if (b->until_us[i] <= now.mono_us)

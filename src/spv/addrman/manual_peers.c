@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void spv_named_free(struct spv_named *l)
+void spv_manual_peers_free(struct spv_manual_peers *l)
 {
     free(l->at);
-    *l = (struct spv_named){0};
+    *l = (struct spv_manual_peers){0};
 }
 
-int spv_named_add(struct spv_named *l, const struct spv_endpoint *endpoint)
+int spv_manual_peers_add(struct spv_manual_peers *l, const struct spv_endpoint *endpoint)
 {
     if (endpoint->port == 0) /* means something to listeners only */
         return SPV_ERR_INVALID;
@@ -20,20 +20,20 @@ int spv_named_add(struct spv_named *l, const struct spv_endpoint *endpoint)
             return 0;
     if (l->n >= SPV_NODE_MAX_ENDPOINTS)
         return SPV_ERR_FULL;
-    struct spv_named_peer *at = realloc(l->at, (l->n + 1) * sizeof *at);
+    struct spv_manual_peer *at = realloc(l->at, (l->n + 1) * sizeof *at);
     if (!at)
         return SPV_ERR_NOMEM;
     l->at = at;
-    l->at[l->n++] = (struct spv_named_peer){.endpoint = *endpoint};
+    l->at[l->n++] = (struct spv_manual_peer){.endpoint = *endpoint};
     return 0;
 }
 
-static uint64_t from(const struct spv_named_peer *p)
+static uint64_t from(const struct spv_manual_peer *p)
 {
     return p->banned_until_us > p->next_try_us ? p->banned_until_us : p->next_try_us;
 }
 
-int spv_named_pick(const struct spv_named *l, struct spv_now now)
+int spv_manual_peers_pick(const struct spv_manual_peers *l, struct spv_now now)
 {
     int best = -1;
     for (size_t i = 0; i < l->n; i++)
@@ -43,21 +43,21 @@ int spv_named_pick(const struct spv_named *l, struct spv_now now)
     return best;
 }
 
-void spv_named_released(struct spv_named *l, int index, bool healthy, struct spv_rng rng,
-                        struct spv_now now)
+void spv_manual_peers_released(struct spv_manual_peers *l, int index, bool healthy,
+                               struct spv_rng rng, struct spv_now now)
 {
-    struct spv_named_peer *p = &l->at[index];
+    struct spv_manual_peer *p = &l->at[index];
     p->held = false;
     p->failures = healthy ? 0 : p->failures + 1;
-    p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_NAMED, rng);
+    p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_MANUAL, rng);
 }
 
-uint64_t spv_named_next(const struct spv_named *l, int index)
+uint64_t spv_manual_peers_next(const struct spv_manual_peers *l, int index)
 {
     return from(&l->at[index]);
 }
 
-uint64_t spv_named_deadline(const struct spv_named *l)
+uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *l)
 {
     uint64_t first = SPV_NEVER;
     for (size_t i = 0; i < l->n; i++)
@@ -66,15 +66,15 @@ uint64_t spv_named_deadline(const struct spv_named *l)
     return first;
 }
 
-bool spv_named_is_alive(const struct spv_named_peer *p, struct spv_now now)
+bool spv_manual_peers_is_alive(const struct spv_manual_peer *p, struct spv_now now)
 {
-    return p->failures < SPV_NAMED_TRIES && p->banned_until_us <= now.mono_us;
+    return p->failures < SPV_MANUAL_PEERS_TRIES && p->banned_until_us <= now.mono_us;
 }
 
-size_t spv_named_alive(const struct spv_named *l, struct spv_now now)
+size_t spv_manual_peers_alive(const struct spv_manual_peers *l, struct spv_now now)
 {
     size_t alive = 0;
     for (size_t i = 0; i < l->n; i++)
-        alive += spv_named_is_alive(&l->at[i], now);
+        alive += spv_manual_peers_is_alive(&l->at[i], now);
     return alive;
 }

@@ -7,9 +7,9 @@
 #include "spv/node.h"
 
 /* ours: failures after which a named peer no longer holds up a verdict */
-#define SPV_NAMED_TRIES 3
+#define SPV_MANUAL_PEERS_TRIES 3
 
-struct spv_named_peer {
+struct spv_manual_peer {
     struct spv_endpoint endpoint;
     uint64_t next_try_us; /* monotonic */
     uint64_t banned_until_us;
@@ -17,26 +17,26 @@ struct spv_named_peer {
     bool held; /* dialled or connected */
 };
 
-struct spv_named {
-    struct spv_named_peer *at;
+struct spv_manual_peers {
+    struct spv_manual_peer *at;
     size_t n;
 };
 
-void spv_named_free(struct spv_named *l);
+void spv_manual_peers_free(struct spv_manual_peers *l);
 /* Known ones are ignored. SPV_ERR_INVALID (port 0), SPV_ERR_FULL, SPV_ERR_NOMEM. */
-int spv_named_add(struct spv_named *l, const struct spv_endpoint *endpoint);
+int spv_manual_peers_add(struct spv_manual_peers *l, const struct spv_endpoint *endpoint);
 /* The next to dial now, the fewest failures first; -1: none. */
-int spv_named_pick(const struct spv_named *l, struct spv_now now);
+int spv_manual_peers_pick(const struct spv_manual_peers *l, struct spv_now now);
 /* healthy: it had served us well, so it may be tried again soon. */
-void spv_named_released(struct spv_named *l, int index, bool healthy, struct spv_rng rng,
-                        struct spv_now now);
+void spv_manual_peers_released(struct spv_manual_peers *l, int index, bool healthy,
+                               struct spv_rng rng, struct spv_now now);
 /* When this one may be tried again. */
-uint64_t spv_named_next(const struct spv_named *l, int index);
+uint64_t spv_manual_peers_next(const struct spv_manual_peers *l, int index);
 /* When the next may be tried, or SPV_NEVER. */
-uint64_t spv_named_deadline(const struct spv_named *l);
-/* Is it not written off (banned, or SPV_NAMED_TRIES failures in a row)? */
-bool spv_named_is_alive(const struct spv_named_peer *p, struct spv_now now);
+uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *l);
+/* Is it not written off (banned, or SPV_MANUAL_PEERS_TRIES failures in a row)? */
+bool spv_manual_peers_is_alive(const struct spv_manual_peer *p, struct spv_now now);
 /* How many are not. */
-size_t spv_named_alive(const struct spv_named *l, struct spv_now now);
+size_t spv_manual_peers_alive(const struct spv_manual_peers *l, struct spv_now now);
 
 #endif

@@ -6,7 +6,7 @@
 
 struct spv_netgroup {
     uint8_t len; /* 0: none */
-    uint8_t b[SPV_BOOK_SOURCE];
+    uint8_t b[SPV_ADDRMAN_SOURCE];
 };
 
 /* /16 of IPv4, /32 of IPv6, 4 bits of an onion key (keys cost nothing: sixteen groups in all). */

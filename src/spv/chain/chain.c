@@ -43,15 +43,15 @@ static size_t window_limit(const struct spv_chain *c)
 
 static int start_from_genesis_or_reader(struct spv_chain *c)
 {
-    struct spv_judge judge = {.params = c->params};
-    struct spv_record *genesis = &c->genesis;
+    struct spv_header_ctx ctx = {.params = c->params};
+    struct spv_chain_header *genesis = &c->genesis;
     uint32_t height;
     int rc;
 
     genesis->header = c->params->genesis;
     spv_header_hash(&genesis->hash, &genesis->header);
     /* genesis is valid by definition; its bits give its work */
-    rc = spv_rules_target(c->params, &genesis->work, genesis->header.bits);
+    rc = spv_consensus_target(c->params, &genesis->work, genesis->header.bits);
     if (rc < 0)
         return SPV_ERR_INVALID;
     genesis->work = spv_work_from_target(&genesis->work);
@@ -64,12 +64,12 @@ static int start_from_genesis_or_reader(struct spv_chain *c)
     rc = spv_chain_check_stored(c);
     if (rc < 0)
         return rc;
-    rc = spv_chain_judge_at(c, &judge, (struct spv_place){SPV_ON_BEST, height});
+    rc = spv_chain_ctx_at(c, &ctx, (struct spv_chain_pos){SPV_MAIN_CHAIN, height});
     if (rc < 0)
         return rc;
     if (rc == 0)
         return SPV_ERR_DB_DAMAGED;
-    c->tip = judge;
+    c->tip = ctx;
     return spv_chain_reload_branches(c);
 }
 
@@ -104,8 +104,8 @@ void spv_chain_free(struct spv_chain *c)
     if (c == NULL)
         return;
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        spv_span_free(&c->branches[i].span);
-    spv_span_free(&c->window);
+        spv_header_array_free(&c->branches[i].span);
+    spv_header_array_free(&c->window);
     free(c);
 }
 
@@ -133,13 +133,13 @@ int spv_chain_reload(struct spv_chain *c)
 
 /* One accept in progress. */
 struct batch {
-    struct spv_verdict *verdict;
+    struct spv_accept_result *result;
     const struct spv_blockhash
         *last; /* NULL, or the last one's hash: the others are in the prevs */
     struct spv_now now;
-    struct spv_place place; /* of the last known header before the new ones */
+    struct spv_chain_pos pos; /* of the last known header before the new ones */
     bool placed;
-    struct spv_judge judge; /* of the next header, once one was new */
+    struct spv_header_ctx ctx; /* of the next header, once one was new */
     size_t n_new;
     bool proven;
     size_t checkpoint; /* the next one to meet */
@@ -149,58 +149,58 @@ struct batch {
 static int place_first(const struct spv_chain *c, struct batch *b, const struct spv_header *header,
                        const struct spv_blockhash *hash)
 {
-    struct spv_record record;
-    int rc = spv_chain_locate(c, &b->place, &record, &header->prev);
+    struct spv_chain_header record;
+    int rc = spv_chain_find_pos(c, &b->pos, &record, &header->prev);
 
     if (rc < 0)
         return rc;
     b->placed = rc == 1;
     if (b->placed)
         return SPV_OK;
-    rc = spv_chain_locate(c, &b->place, &record, hash);
+    rc = spv_chain_find_pos(c, &b->pos, &record, hash);
     if (rc < 0)
         return rc;
     if (rc == 1) {
         b->placed = true;
-        b->verdict->known = 1;
+        b->result->known = 1;
         return SPV_OK;
     }
-    b->verdict->error =
-        spv_blockhash_is_zero(&header->prev) ? SPV_ERR_HDR_GENESIS : SPV_ERR_HDR_UNLINKED;
+    b->result->error =
+        spv_blockhash_is_zero(&header->prev) ? SPV_ERR_HDR_GENESIS : SPV_ERR_HDR_UNCONNECTING;
     return SPV_OK;
 }
 
 /* The first new header: may there be one here, and how are it and its followers judged? */
 static int begin_new(struct spv_chain *c, struct batch *b)
 {
-    const bool on_best = b->place.branch == SPV_ON_BEST;
-    const uint32_t fork = on_best ? b->place.height : c->branches[b->place.branch].fork;
-    const uint32_t base = spv_chain_begins(c).height;
+    const bool on_best = b->pos.branch == SPV_MAIN_CHAIN;
+    const uint32_t fork = on_best ? b->pos.height : c->branches[b->pos.branch].fork;
+    const uint32_t base = spv_chain_start_point(c).height;
     int rc;
 
     /* between genesis and the base nobody can tell what is known and what is a fork */
-    if (on_best && b->place.height + 1 < base) {
-        b->verdict->error = SPV_ERR_CHAIN_BASE;
+    if (on_best && b->pos.height + 1 < base) {
+        b->result->error = SPV_ERR_CHAIN_BASE;
         return SPV_OK;
     }
     /* "forked chain older than last checkpoint" */
     if (c->n_passed > 0 && fork < c->checkpoints[c->n_passed - 1].height) {
-        b->verdict->error = SPV_ERR_HDR_FORK_DEPTH;
+        b->result->error = SPV_ERR_HDR_FORK_DEPTH;
         return SPV_OK;
     }
     /* below the window and nothing stored: it may well be known, but nobody can tell */
-    if (on_best && b->place.height + 1 < spv_chain_window_start(c) && c->reader.by_height == NULL) {
-        b->verdict->error = SPV_ERR_HDR_UNLINKED;
+    if (on_best && b->pos.height + 1 < spv_chain_window_start(c) && c->reader.by_height == NULL) {
+        b->result->error = SPV_ERR_HDR_UNCONNECTING;
         return SPV_OK;
     }
-    b->checkpoint = checkpoint_from(c, b->place.height + 1);
-    if (on_best && b->place.height == c->tip.parent.height) {
-        b->judge = c->tip;
+    b->checkpoint = checkpoint_from(c, b->pos.height + 1);
+    if (on_best && b->pos.height == c->tip.parent.height) {
+        b->ctx = c->tip;
         return SPV_OK;
     }
-    rc = spv_chain_judge_at(c, &b->judge, b->place);
+    rc = spv_chain_ctx_at(c, &b->ctx, b->pos);
     if (rc == 0) /* the headers that judge it are neither in memory nor stored */
-        b->verdict->error = base > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNLINKED;
+        b->result->error = base > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNCONNECTING;
     return rc < 0 ? rc : SPV_OK;
 }
 
@@ -208,12 +208,12 @@ static int begin_new(struct spv_chain *c, struct batch *b)
 static int judge_new(struct spv_chain *c, struct batch *b, const struct spv_header *header,
                      const struct spv_blockhash *hash)
 {
-    struct spv_record *record = &c->window.records[c->window.n + b->n_new];
+    struct spv_chain_header *record = &c->window.records[c->window.n + b->n_new];
     int rc;
 
     record->header = *header;
     record->hash = *hash;
-    rc = spv_judge_header(&b->judge, record);
+    rc = spv_header_ctx_check(&b->ctx, record);
     if (rc == SPV_OK && b->checkpoint < c->n_checkpoints &&
         c->checkpoints[b->checkpoint].height == record->height) {
         if (!spv_blockhash_eq(&c->checkpoints[b->checkpoint].hash, hash))
@@ -223,12 +223,12 @@ static int judge_new(struct spv_chain *c, struct batch *b, const struct spv_head
         b->checkpoint++;
     }
     if (rc == SPV_OK)
-        rc = spv_rules_future(header->time, b->now);
+        rc = spv_consensus_future(header->time, b->now);
     if (rc < 0) {
-        b->verdict->error = rc;
+        b->result->error = rc;
         return SPV_OK;
     }
-    c->window.real[c->window.n + b->n_new] = spv_judge_advance(&b->judge, record);
+    c->window.real[c->window.n + b->n_new] = spv_header_ctx_connect(&b->ctx, record);
     b->n_new++;
     return SPV_OK;
 }
@@ -240,15 +240,15 @@ static int take(struct spv_chain *c, struct batch *b, const struct spv_header *h
     int rc;
 
     if (b->n_new == 0) {
-        rc = spv_chain_child(c, &b->place, hash);
+        rc = spv_chain_find_child(c, &b->pos, hash);
         if (rc < 0)
             return rc;
         if (rc == 1) {
-            b->verdict->known++;
+            b->result->known++;
             return SPV_OK;
         }
         rc = begin_new(c, b);
-        if (rc < 0 || b->verdict->error != 0)
+        if (rc < 0 || b->result->error != 0)
             return rc;
     }
     return judge_new(c, b, header, hash);
@@ -275,7 +275,7 @@ static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_he
 {
     struct spv_blockhash hashes[HASH_AT_ONCE];
     struct spv_blockhash last = {{0}};
-    struct spv_verdict *v = b->verdict;
+    struct spv_accept_result *v = b->result;
 
     for (size_t i = 0; i < n; i++) {
         const size_t at = i % HASH_AT_ONCE;
@@ -292,7 +292,7 @@ static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_he
             if (rc == SPV_OK && v->error == 0 && v->known == 0)
                 rc = take(c, b, header, &hashes[at]);
         } else if (!spv_blockhash_eq(&header->prev, &last)) {
-            v->error = SPV_ERR_HDR_DISORDER;
+            v->error = SPV_ERR_HDR_NONCONTINUOUS;
         } else {
             rc = take(c, b, header, &hashes[at]);
         }
@@ -300,7 +300,7 @@ static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_he
             return rc;
         if (v->error != 0) {
             if (b->placed)
-                v->height = b->place.height + (uint32_t)b->n_new + 1;
+                v->height = b->pos.height + (uint32_t)b->n_new + 1;
             return SPV_OK;
         }
         last = hashes[at];
@@ -313,39 +313,39 @@ static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_he
 
 static int keep(struct spv_chain *c, struct batch *b)
 {
-    struct spv_change *change = &b->verdict->change;
-    const struct spv_place place = b->place;
+    struct spv_chain_update *change = &b->result->change;
+    const struct spv_chain_pos pos = b->pos;
     int rc = SPV_OK;
 
-    if (place.branch == SPV_ON_BEST && place.height == c->tip.parent.height) {
-        change->kind = SPV_CHANGE_APPEND;
-        change->fork_height = place.height;
+    if (pos.branch == SPV_MAIN_CHAIN && pos.height == c->tip.parent.height) {
+        change->kind = SPV_UPDATE_APPEND;
+        change->fork_height = pos.height;
         change->records = c->window.records + c->window.n;
         change->n = b->n_new;
         c->window.n += b->n_new;
-    } else if (spv_u256_cmp(&b->judge.work, &c->tip.work) > 0) {
+    } else if (spv_u256_cmp(&b->ctx.work, &c->tip.work) > 0) {
         /* strictly more work: on a tie the first seen stays */
-        rc = spv_chain_reorganise(c, change, place, b->n_new);
+        rc = spv_chain_reorganise(c, change, pos, b->n_new);
     } else {
-        rc = spv_chain_keep_branch(c, change, place, b->n_new, b->proven);
+        rc = spv_chain_add_branch(c, change, pos, b->n_new, b->proven);
     }
     if (rc == SPV_ERR_CHAIN_BRANCHES) {
-        if (b->verdict->error == 0) {
-            b->verdict->error = rc;
-            b->verdict->index = b->verdict->known;
-            b->verdict->height = place.height + 1;
+        if (b->result->error == 0) {
+            b->result->error = rc;
+            b->result->index = b->result->known;
+            b->result->height = pos.height + 1;
         }
         return SPV_OK;
     }
     if (rc < 0)
         return rc;
-    if (change->kind != SPV_CHANGE_BRANCH) {
-        c->tip = b->judge;
+    if (change->kind != SPV_UPDATE_BRANCH) {
+        c->tip = b->ctx;
         while (c->n_passed < c->n_checkpoints &&
                c->checkpoints[c->n_passed].height <= c->tip.parent.height)
             c->n_passed++;
     }
-    b->verdict->accepted = b->n_new;
+    b->result->accepted = b->n_new;
     c->pending = true;
     return SPV_OK;
 }
@@ -353,7 +353,7 @@ static int keep(struct spv_chain *c, struct batch *b)
 /* Room for n more headers in the window, growing in steps up to its usual size. */
 static int reserve_window(struct spv_chain *c, size_t n)
 {
-    const size_t usual = window_limit(c) + SPV_CHAIN_LINKED;
+    const size_t usual = window_limit(c) + SPV_CHAIN_HASHED_MAX;
     const size_t need = c->window.n + n;
     size_t cap = c->window.cap * 2;
 
@@ -361,7 +361,7 @@ static int reserve_window(struct spv_chain *c, size_t n)
         return SPV_OK;
     if (cap > usual)
         cap = usual;
-    return spv_span_reserve(&c->window, need > cap ? need : cap);
+    return spv_header_array_reserve(&c->window, need > cap ? need : cap);
 }
 
 static int accept(struct spv_chain *c, struct batch *b, const struct spv_header *headers, size_t n)
@@ -379,31 +379,31 @@ static int accept(struct spv_chain *c, struct batch *b, const struct spv_header 
     return b->n_new == 0 ? SPV_OK : keep(c, b);
 }
 
-int spv_chain_accept(struct spv_chain *c, struct spv_verdict *out, const struct spv_header *headers,
-                     size_t n, struct spv_now now)
+int spv_chain_accept(struct spv_chain *c, struct spv_accept_result *out,
+                     const struct spv_header *headers, size_t n, struct spv_now now)
 {
-    struct batch b = {.verdict = out, .now = now};
+    struct batch b = {.result = out, .now = now};
 
-    *out = (struct spv_verdict){0};
+    *out = (struct spv_accept_result){0};
     return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
 }
 
-int spv_chain_accept_linked(struct spv_chain *c, struct spv_verdict *out,
+int spv_chain_accept_hashed(struct spv_chain *c, struct spv_accept_result *out,
                             const struct spv_header *headers, size_t n,
                             const struct spv_blockhash *last, struct spv_now now)
 {
-    struct batch b = {.verdict = out, .last = last, .now = now};
+    struct batch b = {.result = out, .last = last, .now = now};
 
-    *out = (struct spv_verdict){0};
-    return n > SPV_CHAIN_LINKED ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+    *out = (struct spv_accept_result){0};
+    return n > SPV_CHAIN_HASHED_MAX ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
 }
 
-int spv_chain_accept_proven(struct spv_chain *c, struct spv_verdict *out,
-                            const struct spv_header *headers, size_t n, struct spv_now now)
+int spv_chain_accept_presynced(struct spv_chain *c, struct spv_accept_result *out,
+                               const struct spv_header *headers, size_t n, struct spv_now now)
 {
-    struct batch b = {.verdict = out, .now = now, .proven = true};
+    struct batch b = {.result = out, .now = now, .proven = true};
 
-    *out = (struct spv_verdict){0};
+    *out = (struct spv_accept_result){0};
     return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
 }
 
@@ -411,7 +411,7 @@ void spv_chain_stored(struct spv_chain *c)
 {
     const uint32_t tip = c->tip.parent.height;
     const uint32_t behind = SPV_WINDOW_PERIODS * c->interval;
-    const size_t usual = window_limit(c) + SPV_CHAIN_LINKED;
+    const size_t usual = window_limit(c) + SPV_CHAIN_HASHED_MAX;
 
     c->pending = false;
     if (c->n_passed > 0)
@@ -421,50 +421,50 @@ void spv_chain_stored(struct spv_chain *c)
     const uint32_t first = tip - behind - (tip - behind) % c->interval;
     const uint32_t start = spv_chain_window_start(c);
     if (first > start)
-        spv_span_drop(&c->window, first - start);
+        spv_header_array_drop(&c->window, first - start);
     if (c->window.cap > usual) {
         /* a deep reorganisation had made it larger */
-        struct spv_span fit = {0};
-        if (spv_span_reserve(&fit, usual) == SPV_OK) {
-            spv_span_copy(&fit, 0, &c->window, 0, c->window.n);
+        struct spv_header_array fit = {0};
+        if (spv_header_array_reserve(&fit, usual) == SPV_OK) {
+            spv_header_array_copy(&fit, 0, &c->window, 0, c->window.n);
             fit.n = c->window.n;
-            spv_span_free(&c->window);
+            spv_header_array_free(&c->window);
             c->window = fit;
         } else {
-            spv_span_free(&fit);
+            spv_header_array_free(&fit);
         }
     }
 }
 
 /* ---- looking ---- */
 
-const struct spv_record *spv_chain_tip(const struct spv_chain *c)
+const struct spv_chain_header *spv_chain_tip(const struct spv_chain *c)
 {
     return spv_chain_window_tip(c);
 }
 
-int spv_chain_at(const struct spv_chain *c, struct spv_record *out, uint32_t height)
+int spv_chain_header_at(const struct spv_chain *c, struct spv_chain_header *out, uint32_t height)
 {
-    return spv_chain_record(c, out, (struct spv_place){SPV_ON_BEST, height});
+    return spv_chain_header_at_pos(c, out, (struct spv_chain_pos){SPV_MAIN_CHAIN, height});
 }
 
-int spv_chain_find(const struct spv_chain *c, struct spv_record *out, bool *on_best,
+int spv_chain_find(const struct spv_chain *c, struct spv_chain_header *out, bool *on_best,
                    const struct spv_blockhash *hash)
 {
-    struct spv_place place;
-    int rc = spv_chain_locate(c, &place, out, hash);
+    struct spv_chain_pos pos;
+    int rc = spv_chain_find_pos(c, &pos, out, hash);
 
     if (rc == 1 && on_best != NULL)
-        *on_best = place.branch == SPV_ON_BEST;
+        *on_best = pos.branch == SPV_MAIN_CHAIN;
     return rc;
 }
 
 int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size_t cap,
                       const struct spv_blockhash *tip)
 {
-    struct spv_place place = {SPV_ON_BEST, c->tip.parent.height};
-    const uint32_t base = spv_chain_begins(c).height;
-    struct spv_record record;
+    struct spv_chain_pos pos = {SPV_MAIN_CHAIN, c->tip.parent.height};
+    const uint32_t base = spv_chain_start_point(c).height;
+    struct spv_chain_header record;
     uint32_t step = 1;
     size_t n = 0;
     int rc;
@@ -474,24 +474,24 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
     if (cap > SPV_MAX_LOCATOR)
         cap = SPV_MAX_LOCATOR;
     if (tip != NULL) {
-        rc = spv_chain_locate(c, &place, &record, tip);
+        rc = spv_chain_find_pos(c, &pos, &record, tip);
         if (rc <= 0)
             return rc < 0 ? rc : SPV_ERR_UNKNOWN_HASH;
     }
     /* ten in a row, then each step twice as long; the last place is genesis's */
-    while (place.height > 0 && n < cap - 1) {
-        rc = spv_chain_record(c, &record, place);
+    while (pos.height > 0 && n < cap - 1) {
+        rc = spv_chain_header_at_pos(c, &record, pos);
         if (rc < 0)
             return rc;
         if (rc == 1)
             out[n++] = record.hash;
         if (n > 10)
             step *= 2;
-        uint32_t next = place.height > step ? place.height - step : 0;
+        uint32_t next = pos.height > step ? pos.height - step : 0;
         /* a branch that leaves above the base must find its foot, however wide the step */
-        if (next < base && place.height > base)
+        if (next < base && pos.height > base)
             next = base;
-        place.height = next;
+        pos.height = next;
     }
     out[n++] = c->genesis.hash;
     return (int)n;
@@ -499,7 +499,7 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
 
 uint32_t spv_chain_next_bits(const struct spv_chain *c, uint32_t time)
 {
-    return spv_rules_next_bits(c->params, &c->tip.parent, time);
+    return spv_consensus_next_bits(c->params, &c->tip.parent, time);
 }
 
 uint32_t spv_chain_median_time(const struct spv_chain *c)

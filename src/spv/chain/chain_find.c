@@ -13,13 +13,13 @@ uint32_t spv_chain_window_start(const struct spv_chain *c)
     return c->window.records[0].height;
 }
 
-const struct spv_record *spv_chain_window_tip(const struct spv_chain *c)
+const struct spv_chain_header *spv_chain_window_tip(const struct spv_chain *c)
 {
     return &c->window.records[c->window.n - 1];
 }
 
 /* A record from the reader must be what was asked for. */
-static int check_read(const struct spv_record *record)
+static int check_read(const struct spv_chain_header *record)
 {
     struct spv_blockhash hash;
 
@@ -28,7 +28,7 @@ static int check_read(const struct spv_record *record)
 }
 
 /* The best chain's header at a height. */
-static int best_record(const struct spv_chain *c, struct spv_record *out, uint32_t height)
+static int best_record(const struct spv_chain *c, struct spv_chain_header *out, uint32_t height)
 {
     const uint32_t start = spv_chain_window_start(c);
     int rc;
@@ -43,7 +43,7 @@ static int best_record(const struct spv_chain *c, struct spv_record *out, uint32
         *out = c->genesis;
         return 1;
     }
-    if (c->reader.by_height == NULL || height < spv_chain_begins(c).height)
+    if (c->reader.by_height == NULL || height < spv_chain_start_point(c).height)
         return 0; /* not knowable */
     rc = c->reader.by_height(c->reader.ctx, out, height);
     if (rc < 0)
@@ -56,26 +56,27 @@ static int best_record(const struct spv_chain *c, struct spv_record *out, uint32
 }
 
 /* The record of a branch at a height; NULL when it has none there. */
-static const struct spv_record *branch_record(const struct spv_branch *b, uint32_t height)
+static const struct spv_chain_header *branch_record(const struct spv_branch *b, uint32_t height)
 {
     if (height <= b->fork || height - b->fork > b->span.n)
         return NULL;
     return &b->span.records[height - b->fork - 1];
 }
 
-int spv_chain_record(const struct spv_chain *c, struct spv_record *out, struct spv_place place)
+int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *out,
+                            struct spv_chain_pos pos)
 {
-    if (place.branch != SPV_ON_BEST) {
-        const struct spv_branch *b = &c->branches[place.branch];
-        const struct spv_record *record = branch_record(b, place.height);
+    if (pos.branch != SPV_MAIN_CHAIN) {
+        const struct spv_branch *b = &c->branches[pos.branch];
+        const struct spv_chain_header *record = branch_record(b, pos.height);
         if (record != NULL) {
             *out = *record;
             return 1;
         }
-        if (place.height > b->fork)
+        if (pos.height > b->fork)
             return 0;
     }
-    return best_record(c, out, place.height);
+    return best_record(c, out, pos.height);
 }
 
 static bool same_hash(const struct spv_blockhash *a, const struct spv_blockhash *b)
@@ -89,7 +90,7 @@ static bool same_hash(const struct spv_blockhash *a, const struct spv_blockhash 
 }
 
 /* The index of a hash in a span, from its end; n when it is not there. */
-static size_t scan(const struct spv_span *s, const struct spv_blockhash *hash)
+static size_t scan(const struct spv_header_array *s, const struct spv_blockhash *hash)
 {
     for (size_t i = s->n; i > 0; i--)
         if (same_hash(&s->records[i - 1].hash, hash))
@@ -97,15 +98,15 @@ static size_t scan(const struct spv_span *s, const struct spv_blockhash *hash)
     return s->n;
 }
 
-int spv_chain_locate(const struct spv_chain *c, struct spv_place *out, struct spv_record *record,
-                     const struct spv_blockhash *hash)
+int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
+                       struct spv_chain_header *record, const struct spv_blockhash *hash)
 {
     const uint32_t start = spv_chain_window_start(c);
     size_t i = scan(&c->window, hash);
     int rc;
 
     if (i < c->window.n) {
-        *out = (struct spv_place){SPV_ON_BEST, start + (uint32_t)i};
+        *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, start + (uint32_t)i};
         *record = c->window.records[i];
         return 1;
     }
@@ -113,13 +114,13 @@ int spv_chain_locate(const struct spv_chain *c, struct spv_place *out, struct sp
         const struct spv_branch *branch = &c->branches[b];
         i = scan(&branch->span, hash);
         if (i < branch->span.n) {
-            *out = (struct spv_place){b, branch->fork + 1 + (uint32_t)i};
+            *out = (struct spv_chain_pos){b, branch->fork + 1 + (uint32_t)i};
             *record = branch->span.records[i];
             return 1;
         }
     }
     if (same_hash(&c->genesis.hash, hash)) {
-        *out = (struct spv_place){SPV_ON_BEST, 0};
+        *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, 0};
         *record = c->genesis;
         return 1;
     }
@@ -132,29 +133,29 @@ int spv_chain_locate(const struct spv_chain *c, struct spv_place *out, struct sp
         return SPV_ERR_DB_DAMAGED;
     if (record->height >= start) /* stored, but no longer the best chain's */
         return 0;
-    *out = (struct spv_place){SPV_ON_BEST, record->height};
+    *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, record->height};
     return check_read(record);
 }
 
-int spv_chain_child(const struct spv_chain *c, struct spv_place *place,
-                    const struct spv_blockhash *hash)
+int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
+                         const struct spv_blockhash *hash)
 {
-    const uint32_t height = place->height + 1;
-    struct spv_record record;
+    const uint32_t height = pos->height + 1;
+    struct spv_chain_header record;
 
     for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
-        const struct spv_record *found = branch_record(&c->branches[b], height);
+        const struct spv_chain_header *found = branch_record(&c->branches[b], height);
         if (found != NULL && same_hash(&found->hash, hash)) {
-            *place = (struct spv_place){b, height};
+            *pos = (struct spv_chain_pos){b, height};
             return 1;
         }
     }
-    if (place->branch == SPV_ON_BEST) {
+    if (pos->branch == SPV_MAIN_CHAIN) {
         int rc = best_record(c, &record, height);
         if (rc <= 0)
             return rc;
         if (same_hash(&record.hash, hash)) {
-            place->height = height;
+            pos->height = height;
             return 1;
         }
     }
@@ -162,59 +163,60 @@ int spv_chain_child(const struct spv_chain *c, struct spv_place *place,
 }
 
 /* The real bits of the header at place: kept in memory, else walked back to. */
-static int real_bits(const struct spv_chain *c, uint32_t *out, struct spv_place place)
+static int real_bits(const struct spv_chain *c, uint32_t *out, struct spv_chain_pos pos)
 {
     const struct spv_params *params = c->params;
     const uint32_t start = spv_chain_window_start(c);
 
-    if (place.branch != SPV_ON_BEST && place.height > c->branches[place.branch].fork) {
-        const struct spv_branch *b = &c->branches[place.branch];
-        *out = b->span.real[place.height - b->fork - 1];
+    if (pos.branch != SPV_MAIN_CHAIN && pos.height > c->branches[pos.branch].fork) {
+        const struct spv_branch *b = &c->branches[pos.branch];
+        *out = b->span.real[pos.height - b->fork - 1];
         return 1;
     }
-    if (place.height >= start) {
-        *out = c->window.real[place.height - start];
+    if (pos.height >= start) {
+        *out = c->window.real[pos.height - start];
         return 1;
     }
-    for (;; place.height--) {
-        struct spv_record record;
-        int rc = best_record(c, &record, place.height);
+    for (;; pos.height--) {
+        struct spv_chain_header record;
+        int rc = best_record(c, &record, pos.height);
         if (rc <= 0)
             return rc;
         *out = record.header.bits;
-        if (!params->min_difficulty || place.height % c->interval == 0 ||
+        if (!params->min_difficulty || pos.height % c->interval == 0 ||
             record.header.bits != params->pow_limit_bits)
             return 1;
     }
 }
 
-int spv_chain_judge_at(const struct spv_chain *c, struct spv_judge *out, struct spv_place place)
+int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
+                     struct spv_chain_pos pos)
 {
-    const uint32_t height = place.height;
+    const uint32_t height = pos.height;
     const uint32_t first = height - height % c->interval;
     const uint32_t span = height < SPV_MEDIAN_SPAN - 1 ? height : SPV_MEDIAN_SPAN - 1;
-    struct spv_record record;
+    struct spv_chain_header record;
     int rc;
 
     memset(out, 0, sizeof *out);
     out->params = c->params;
     memcpy(out->targets, c->tip.targets, sizeof out->targets);
 
-    place.height = first;
-    rc = spv_chain_record(c, &record, place);
+    pos.height = first;
+    rc = spv_chain_header_at_pos(c, &record, pos);
     if (rc <= 0)
         return rc;
     out->parent.first_time = record.header.time;
     out->parent.first_bits = record.header.bits;
 
-    for (place.height = height - span; place.height <= height; place.height++) {
-        rc = spv_chain_record(c, &record, place);
+    for (pos.height = height - span; pos.height <= height; pos.height++) {
+        rc = spv_chain_header_at_pos(c, &record, pos);
         if (rc <= 0)
             return rc;
         spv_median_push(&out->median, record.header.time);
     }
-    place.height = height;
-    rc = real_bits(c, &out->parent.real_bits, place);
+    pos.height = height;
+    rc = real_bits(c, &out->parent.real_bits, pos);
     if (rc <= 0)
         return rc;
     out->parent.height = height;

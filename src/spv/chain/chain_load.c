@@ -11,28 +11,29 @@
 #define READ_AT_ONCE 128 /* headers a call of the reader: 10 KB of stack */
 
 /* Judges a read header as far as it can be judged alone, and appends it. */
-static int append(struct spv_chain *c, struct spv_judge *judge, const struct spv_header *header,
+static int append(struct spv_chain *c, struct spv_header_ctx *ctx, const struct spv_header *header,
                   const struct spv_blockhash *hash)
 {
-    struct spv_span *w = &c->window;
-    const struct spv_record *last = &w->records[w->n - 1];
-    struct spv_record *record = &w->records[w->n];
+    struct spv_header_array *w = &c->window;
+    const struct spv_chain_header *last = &w->records[w->n - 1];
+    struct spv_chain_header *record = &w->records[w->n];
     struct spv_u256 work;
 
     if (!spv_blockhash_eq(&header->prev, &last->hash) ||
-        spv_judge_work(judge, &work, header, hash) < 0)
+        spv_header_ctx_check_pow(ctx, &work, header, hash) < 0)
         return SPV_ERR_DB_DAMAGED;
     record->header = *header;
     record->hash = *hash;
     record->height = last->height + 1;
     record->work = spv_u256_add(&last->work, &work);
-    w->real[w->n] = spv_rules_real_bits(c->params, record->height, header->bits, w->real[w->n - 1]);
+    w->real[w->n] = spv_consensus_last_non_min_diff_bits(c->params, record->height, header->bits,
+                                                         w->real[w->n - 1]);
     w->n++;
     return SPV_OK;
 }
 
 /* Reads heights from..to behind the window's end. */
-static int read_on(struct spv_chain *c, struct spv_judge *judge, uint32_t from, uint32_t to)
+static int read_on(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t from, uint32_t to)
 {
     struct spv_header headers[READ_AT_ONCE];
 
@@ -48,7 +49,7 @@ static int read_on(struct spv_chain *c, struct spv_judge *judge, uint32_t from, 
             struct spv_blockhash hash;
             int rc;
             spv_header_hash(&hash, &headers[i]);
-            rc = append(c, judge, &headers[i], &hash);
+            rc = append(c, ctx, &headers[i], &hash);
             if (rc < 0)
                 return rc;
         }
@@ -58,7 +59,7 @@ static int read_on(struct spv_chain *c, struct spv_judge *judge, uint32_t from, 
 }
 
 /* The window's first record: genesis, or a stored one whose work is taken on trust. */
-static int read_base(struct spv_chain *c, struct spv_record *out, uint32_t start)
+static int read_base(struct spv_chain *c, struct spv_chain_header *out, uint32_t start)
 {
     struct spv_blockhash hash;
     int rc;
@@ -83,10 +84,10 @@ static int read_base(struct spv_chain *c, struct spv_record *out, uint32_t start
 
 int spv_chain_load(struct spv_chain *c)
 {
-    struct spv_judge judge = {.params = c->params};
-    struct spv_record stored = c->genesis;
-    struct spv_record base;
-    const struct spv_record *tip;
+    struct spv_header_ctx ctx = {.params = c->params};
+    struct spv_chain_header stored = c->genesis;
+    struct spv_chain_header base;
+    const struct spv_chain_header *tip;
     uint32_t start;
     int rc;
 
@@ -101,21 +102,21 @@ int spv_chain_load(struct spv_chain *c)
                 ? stored.height - SPV_WINDOW_PERIODS * c->interval
                 : 0;
     start -= start % c->interval; /* there real bits are the bits */
-    if (start < spv_chain_begins(c).height)
-        start = spv_chain_begins(c).height; /* a period's first as well */
+    if (start < spv_chain_start_point(c).height)
+        start = spv_chain_start_point(c).height; /* a period's first as well */
     if (start > stored.height)
         return SPV_ERR_DB_DAMAGED;
 
     rc = read_base(c, &base, start);
     if (rc < 0)
         return rc;
-    rc = spv_span_reserve(&c->window, stored.height - start + 1);
+    rc = spv_header_array_reserve(&c->window, stored.height - start + 1);
     if (rc < 0)
         return rc;
     c->window.records[0] = base;
     c->window.real[0] = base.header.bits;
     c->window.n = 1;
-    rc = read_on(c, &judge, start + 1, stored.height);
+    rc = read_on(c, &ctx, start + 1, stored.height);
     if (rc < 0)
         return rc;
     tip = spv_chain_window_tip(c);

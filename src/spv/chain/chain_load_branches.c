@@ -51,7 +51,7 @@ static int loose_grow(struct loose *l)
     return SPV_OK;
 }
 
-static int collect(void *arg, const struct spv_record *record)
+static int collect(void *arg, const struct spv_chain_header *record)
 {
     struct loose *l = arg;
     int rc;
@@ -73,21 +73,21 @@ static int collect(void *arg, const struct spv_record *record)
 /* How many of headers that follow each other may be taken: good, and not more work than the tip. */
 static int good(const struct spv_chain *c, size_t *out, const struct spv_header *headers, size_t n)
 {
-    struct spv_judge judge;
-    struct spv_place place;
+    struct spv_header_ctx ctx;
+    struct spv_chain_pos pos;
     size_t i;
-    int rc = spv_chain_attach(c, &place, &i, headers, n);
+    int rc = spv_chain_find_fork_point(c, &pos, &i, headers, n);
 
     *out = 0;
     if (rc <= 0)
         return rc;
-    rc = spv_chain_judge_at(c, &judge, place);
+    rc = spv_chain_ctx_at(c, &ctx, pos);
     for (; rc == 1 && i < n; i++) {
-        struct spv_record record = {.header = headers[i]};
+        struct spv_chain_header record = {.header = headers[i]};
         spv_header_hash(&record.hash, &record.header);
-        if (spv_judge_header(&judge, &record) < 0 || spv_u256_cmp(&record.work, &c->tip.work) > 0)
+        if (spv_header_ctx_check(&ctx, &record) < 0 || spv_u256_cmp(&record.work, &c->tip.work) > 0)
             break;
-        (void)spv_judge_advance(&judge, &record);
+        (void)spv_header_ctx_connect(&ctx, &record);
     }
     if (rc == 1)
         *out = i;
@@ -97,7 +97,7 @@ static int good(const struct spv_chain *c, size_t *out, const struct spv_header 
 static int restore(struct spv_chain *c, const struct spv_header *headers, size_t n)
 {
     const struct spv_now now = {0, UINT32_MAX}; /* they were not in the future when they came */
-    struct spv_verdict v;
+    struct spv_accept_result v;
     size_t take;
     int rc = good(c, &take, headers, n);
 

@@ -8,25 +8,25 @@
 #include "spv/error.h"
 #include "util/u256.h"
 
-struct spv_base spv_chain_begins(const struct spv_chain *c)
+struct spv_chain_start spv_chain_start_point(const struct spv_chain *c)
 {
-    struct spv_base base = {0};
+    struct spv_chain_start base = {0};
 
     if (c->reader.base != NULL)
         c->reader.base(c->reader.ctx, &base);
     return base;
 }
 
-void spv_chain_base(const struct spv_chain *c, struct spv_base *out)
+void spv_chain_get_start(const struct spv_chain *c, struct spv_chain_start *out)
 {
-    *out = spv_chain_begins(c);
+    *out = spv_chain_start_point(c);
 }
 
 int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint *checkpoint,
                          const struct spv_u256 *work)
 {
     if (spv_u256_is_zero(&checkpoint->work) || spv_u256_cmp(&checkpoint->work, work) == 0 ||
-        spv_chain_begins(c).work_from > 0)
+        spv_chain_start_point(c).work_from > 0)
         return SPV_OK;
     return SPV_ERR_DB_DAMAGED;
 }
@@ -34,7 +34,7 @@ int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint 
 /* The checkpoint that the base follows is not stored itself. */
 static int check_below(const struct spv_chain *c, const struct spv_checkpoint *checkpoint)
 {
-    struct spv_record first;
+    struct spv_chain_header first;
     int rc = c->reader.by_height(c->reader.ctx, &first, checkpoint->height + 1);
 
     if (rc < 0)
@@ -46,11 +46,11 @@ static int check_below(const struct spv_chain *c, const struct spv_checkpoint *c
 
 int spv_chain_check_stored(const struct spv_chain *c)
 {
-    const uint32_t base = spv_chain_begins(c).height;
+    const uint32_t base = spv_chain_start_point(c).height;
 
     for (size_t i = 0; i < c->n_passed; i++) {
         const struct spv_checkpoint *checkpoint = &c->checkpoints[i];
-        struct spv_record record;
+        struct spv_chain_header record;
         int rc;
 
         if (checkpoint->height + 1 < base)
@@ -58,7 +58,8 @@ int spv_chain_check_stored(const struct spv_chain *c)
         if (checkpoint->height + 1 == base) {
             rc = check_below(c, checkpoint);
         } else {
-            rc = spv_chain_record(c, &record, (struct spv_place){SPV_ON_BEST, checkpoint->height});
+            rc = spv_chain_header_at_pos(
+                c, &record, (struct spv_chain_pos){SPV_MAIN_CHAIN, checkpoint->height});
             if (rc == 0) /* nothing is stored below the window */
                 continue;
             if (rc == 1 && !spv_blockhash_eq(&record.hash, &checkpoint->hash))
@@ -74,7 +75,7 @@ int spv_chain_check_stored(const struct spv_chain *c)
 
 bool spv_chain_has_work(const struct spv_chain *c, const struct spv_u256 *work)
 {
-    if (spv_chain_begins(c).work_from > 0 && c->n_checkpoints > 0 &&
+    if (spv_chain_start_point(c).work_from > 0 && c->n_checkpoints > 0 &&
         c->n_passed == c->n_checkpoints)
         return true;
     return spv_u256_cmp(&c->tip.work, work) >= 0;

@@ -9,12 +9,12 @@
 #include "spv/params/interval.h"
 #include "util/u256.h"
 
-int spv_chain_period(struct spv_record *out, const struct spv_params *params,
+int spv_chain_period(struct spv_chain_header *out, const struct spv_params *params,
                      const struct spv_checkpoint *before, const struct spv_checkpoint *end,
                      const struct spv_header *headers, size_t *bad)
 {
     const uint32_t n = spv_params_interval(params);
-    struct spv_judge judge = {.params = params, .work = before->work};
+    struct spv_header_ctx ctx = {.params = params, .work = before->work};
     struct spv_blockhash prev = before->hash;
 
     *bad = 0;
@@ -22,7 +22,7 @@ int spv_chain_period(struct spv_record *out, const struct spv_params *params,
         (before->height + 1) % n != 0)
         return SPV_ERR_INVALID;
     for (uint32_t i = 0; i < n; i++) {
-        struct spv_record *r = &out[i];
+        struct spv_chain_header *r = &out[i];
         struct spv_u256 work;
         int rc;
 
@@ -31,12 +31,12 @@ int spv_chain_period(struct spv_record *out, const struct spv_params *params,
         r->height = before->height + 1 + i;
         spv_header_hash(&r->hash, &headers[i]);
         if (!spv_blockhash_eq(&headers[i].prev, &prev))
-            return i == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_DISORDER;
-        rc = spv_judge_work(&judge, &work, &headers[i], &r->hash);
+            return i == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_NONCONTINUOUS;
+        rc = spv_header_ctx_check_pow(&ctx, &work, &headers[i], &r->hash);
         if (rc < 0)
             return rc;
-        judge.work = spv_u256_add(&judge.work, &work);
-        r->work = judge.work;
+        ctx.work = spv_u256_add(&ctx.work, &work);
+        r->work = ctx.work;
         prev = r->hash;
     }
     return spv_blockhash_eq(&prev, &end->hash) ? SPV_OK : SPV_ERR_HDR_CHECKPOINT;

@@ -13,7 +13,7 @@
 #define LATE_SPACINGS 2 /* a block later than this many spacings may have limit bits */
 #define MAX_TIMEWARP 600 /* BIP94: seconds that a period may start before its parent */
 
-int spv_rules_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits)
+int spv_consensus_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits)
 {
     /* "CheckProofOfWork: range": negative, zero, overflowing, above the limit */
     int rc = spv_target_from_bits(target, bits);
@@ -41,8 +41,8 @@ static struct spv_u256 scale(const struct spv_u256 *x, uint32_t m, uint32_t d)
     return spv_u256_add(&quotient, &rest);
 }
 
-uint32_t spv_rules_retarget(const struct spv_params *params, uint32_t base_bits,
-                            uint32_t first_time, uint32_t last_time)
+uint32_t spv_consensus_retarget(const struct spv_params *params, uint32_t base_bits,
+                                uint32_t first_time, uint32_t last_time)
 {
     const int64_t timespan = params->target_timespan;
     /* from a period's first block to its last: 2015 intervals, the famous off-by-one */
@@ -63,8 +63,8 @@ uint32_t spv_rules_retarget(const struct spv_params *params, uint32_t base_bits,
     return spv_bits_from_target(&target); /* truncates to the compact form's 23 bits */
 }
 
-uint32_t spv_rules_next_bits(const struct spv_params *params, const struct spv_rules_parent *parent,
-                             uint32_t time)
+uint32_t spv_consensus_next_bits(const struct spv_params *params,
+                                 const struct spv_consensus_parent *parent, uint32_t time)
 {
     const uint32_t interval = spv_params_interval(params);
 
@@ -82,12 +82,12 @@ uint32_t spv_rules_next_bits(const struct spv_params *params, const struct spv_r
         return parent->bits;
     /* BIP94: "the base difficulty ... is taken from the first block of the period" rather than the
      * last, which on the other test networks may have the minimum */
-    return spv_rules_retarget(params, params->bip94 ? parent->first_bits : parent->bits,
-                              parent->first_time, parent->time);
+    return spv_consensus_retarget(params, params->bip94 ? parent->first_bits : parent->bits,
+                                  parent->first_time, parent->time);
 }
 
-uint32_t spv_rules_real_bits(const struct spv_params *params, uint32_t height, uint32_t bits,
-                             uint32_t parent_real_bits)
+uint32_t spv_consensus_last_non_min_diff_bits(const struct spv_params *params, uint32_t height,
+                                              uint32_t bits, uint32_t parent_real_bits)
 {
     /* "while (pindex->pprev && pindex->nHeight % interval != 0 && pindex->nBits == limit)" */
     if (bits != params->pow_limit_bits || height % spv_params_interval(params) == 0)
@@ -95,7 +95,7 @@ uint32_t spv_rules_real_bits(const struct spv_params *params, uint32_t height, u
     return parent_real_bits;
 }
 
-int spv_rules_version(const struct spv_params *params, uint32_t height, int32_t version)
+int spv_consensus_version(const struct spv_params *params, uint32_t height, int32_t version)
 {
     /* BIP34, BIP66, BIP65: blocks of version < 2, < 3, < 4 are invalid from their heights on */
     if (version < 2 && height >= params->bip34_height)
@@ -107,8 +107,8 @@ int spv_rules_version(const struct spv_params *params, uint32_t height, int32_t 
     return SPV_OK;
 }
 
-int spv_rules_time(const struct spv_params *params, uint32_t height, uint32_t time,
-                   uint32_t parent_time, uint32_t median)
+int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_t time,
+                       uint32_t parent_time, uint32_t median)
 {
     /* "time-too-old": must exceed the median of the previous 11 */
     if (time <= median)
@@ -121,7 +121,7 @@ int spv_rules_time(const struct spv_params *params, uint32_t height, uint32_t ti
     return SPV_OK;
 }
 
-int spv_rules_future(uint32_t time, struct spv_now now)
+int spv_consensus_future(uint32_t time, struct spv_now now)
 {
     /* "time-too-new": MAX_FUTURE_BLOCK_TIME, two hours */
     return (int64_t)time > now.unix_s + SPV_MAX_FUTURE ? SPV_ERR_HDR_TIME_FUTURE : SPV_OK;

@@ -8,17 +8,17 @@
 #include "spv/chain.h"
 #include "spv/params.h"
 
-/* The target of bits. SPV_ERR_HDR_BITS_FORM, or SPV_ERR_HDR_BITS_LIMIT when it is above the
+/* The target of bits. SPV_ERR_HDR_BITS_MALFORMED, or SPV_ERR_HDR_BITS_LIMIT when it is above the
  * network's limit. */
-int spv_rules_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits);
+int spv_consensus_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits);
 
 /* The bits after a period whose blocks had base_bits and whose first and last blocks have these
- * times. base_bits must have passed spv_rules_target. */
-uint32_t spv_rules_retarget(const struct spv_params *params, uint32_t base_bits,
-                            uint32_t first_time, uint32_t last_time);
+ * times. base_bits must have passed spv_consensus_target. */
+uint32_t spv_consensus_retarget(const struct spv_params *params, uint32_t base_bits,
+                                uint32_t first_time, uint32_t last_time);
 
 /* A parent as the retarget rules see it. */
-struct spv_rules_parent {
+struct spv_consensus_parent {
     uint32_t height;
     uint32_t time;
     uint32_t bits;
@@ -29,22 +29,22 @@ struct spv_rules_parent {
 };
 
 /* The bits that a child with this time must have. */
-uint32_t spv_rules_next_bits(const struct spv_params *params, const struct spv_rules_parent *parent,
-                             uint32_t time);
+uint32_t spv_consensus_next_bits(const struct spv_params *params,
+                                 const struct spv_consensus_parent *parent, uint32_t time);
 
 /* real_bits of a block, from its parent's. */
-uint32_t spv_rules_real_bits(const struct spv_params *params, uint32_t height, uint32_t bits,
-                             uint32_t parent_real_bits);
+uint32_t spv_consensus_last_non_min_diff_bits(const struct spv_params *params, uint32_t height,
+                                              uint32_t bits, uint32_t parent_real_bits);
 
 /* SPV_ERR_HDR_VERSION when the version is below what the height demands. */
-int spv_rules_version(const struct spv_params *params, uint32_t height, int32_t version);
+int spv_consensus_version(const struct spv_params *params, uint32_t height, int32_t version);
 
 /* SPV_ERR_HDR_TIME_OLD, SPV_ERR_HDR_TIME_WARP. height and time are the child's. */
-int spv_rules_time(const struct spv_params *params, uint32_t height, uint32_t time,
-                   uint32_t parent_time, uint32_t median);
+int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_t time,
+                       uint32_t parent_time, uint32_t median);
 
 /* SPV_ERR_HDR_TIME_FUTURE. */
-int spv_rules_future(uint32_t time, struct spv_now now);
+int spv_consensus_future(uint32_t time, struct spv_now now);
 
 /* The times of the last (up to) 11 headers, in order and sorted. Zero-initialise. */
 struct spv_median {

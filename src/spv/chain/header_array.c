@@ -5,9 +5,9 @@
 #include "spv/chain/chain_state.h"
 #include "spv/error.h"
 
-int spv_span_reserve(struct spv_span *s, size_t cap)
+int spv_header_array_reserve(struct spv_header_array *s, size_t cap)
 {
-    struct spv_record *records;
+    struct spv_chain_header *records;
     uint32_t *real;
 
     if (cap <= s->cap)
@@ -24,15 +24,15 @@ int spv_span_reserve(struct spv_span *s, size_t cap)
     return SPV_OK;
 }
 
-void spv_span_free(struct spv_span *s)
+void spv_header_array_free(struct spv_header_array *s)
 {
     free(s->records);
     free(s->real);
-    *s = (struct spv_span){0};
+    *s = (struct spv_header_array){0};
 }
 
-void spv_span_copy(struct spv_span *dst, size_t at, const struct spv_span *src, size_t from,
-                   size_t n)
+void spv_header_array_copy(struct spv_header_array *dst, size_t at,
+                           const struct spv_header_array *src, size_t from, size_t n)
 {
     if (n == 0)
         return;
@@ -40,8 +40,8 @@ void spv_span_copy(struct spv_span *dst, size_t at, const struct spv_span *src, 
     memmove(dst->real + at, src->real + from, n * sizeof *dst->real);
 }
 
-void spv_span_drop(struct spv_span *s, size_t n)
+void spv_header_array_drop(struct spv_header_array *s, size_t n)
 {
-    spv_span_copy(s, 0, s, n, s->n - n);
+    spv_header_array_copy(s, 0, s, n, s->n - n);
     s->n -= n;
 }

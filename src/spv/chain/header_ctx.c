@@ -7,30 +7,30 @@
 #include "util/u256.h"
 
 /* The decoded form of bits, from memory or made now. */
-static int decoded(struct spv_judge *j, const struct spv_target **out, uint32_t bits)
+static int decoded(struct spv_header_ctx *j, const struct spv_target **out, uint32_t bits)
 {
     struct spv_target *slot;
     int rc;
 
-    for (size_t i = 0; i < SPV_JUDGE_TARGETS; i++)
+    for (size_t i = 0; i < SPV_HEADER_CTX_TARGETS; i++)
         if (j->targets[i].bits == bits && bits != 0) {
             *out = &j->targets[i];
             return SPV_OK;
         }
     slot = &j->targets[j->next_target];
     slot->bits = 0;
-    rc = spv_rules_target(j->params, &slot->target, bits);
+    rc = spv_consensus_target(j->params, &slot->target, bits);
     if (rc < 0)
         return rc;
     slot->work = spv_work_from_target(&slot->target);
     slot->bits = bits;
-    j->next_target = (j->next_target + 1) % SPV_JUDGE_TARGETS;
+    j->next_target = (j->next_target + 1) % SPV_HEADER_CTX_TARGETS;
     *out = slot;
     return SPV_OK;
 }
 
-int spv_judge_work(struct spv_judge *j, struct spv_u256 *work, const struct spv_header *header,
-                   const struct spv_blockhash *hash)
+int spv_header_ctx_check_pow(struct spv_header_ctx *j, struct spv_u256 *work,
+                             const struct spv_header *header, const struct spv_blockhash *hash)
 {
     const struct spv_target *t;
     int rc = decoded(j, &t, header->bits);
@@ -44,27 +44,27 @@ int spv_judge_work(struct spv_judge *j, struct spv_u256 *work, const struct spv_
     return SPV_OK;
 }
 
-int spv_judge_header(struct spv_judge *j, struct spv_record *record)
+int spv_header_ctx_check(struct spv_header_ctx *j, struct spv_chain_header *record)
 {
     const struct spv_header *header = &record->header;
     const uint32_t height = j->parent.height + 1;
     struct spv_u256 work;
     int rc;
 
-    if (header->bits != spv_rules_next_bits(j->params, &j->parent, header->time)) {
+    if (header->bits != spv_consensus_next_bits(j->params, &j->parent, header->time)) {
         /* say what is wrong with the bits themselves, when something is */
         const struct spv_target *t;
         rc = decoded(j, &t, header->bits);
         return rc < 0 ? rc : SPV_ERR_HDR_BITS;
     }
-    rc = spv_rules_version(j->params, height, header->version);
+    rc = spv_consensus_version(j->params, height, header->version);
     if (rc < 0)
         return rc;
-    rc = spv_rules_time(j->params, height, header->time, j->parent.time,
-                        spv_median_time(&j->median));
+    rc = spv_consensus_time(j->params, height, header->time, j->parent.time,
+                            spv_median_time(&j->median));
     if (rc < 0)
         return rc;
-    rc = spv_judge_work(j, &work, header, &record->hash);
+    rc = spv_header_ctx_check_pow(j, &work, header, &record->hash);
     if (rc < 0)
         return rc;
     record->height = height;
@@ -73,13 +73,13 @@ int spv_judge_header(struct spv_judge *j, struct spv_record *record)
     return SPV_OK;
 }
 
-uint32_t spv_judge_advance(struct spv_judge *j, const struct spv_record *record)
+uint32_t spv_header_ctx_connect(struct spv_header_ctx *j, const struct spv_chain_header *record)
 {
     const struct spv_header *header = &record->header;
-    struct spv_rules_parent *p = &j->parent;
+    struct spv_consensus_parent *p = &j->parent;
 
-    p->real_bits =
-        spv_rules_real_bits(j->params, record->height, header->bits, j->parent.real_bits);
+    p->real_bits = spv_consensus_last_non_min_diff_bits(j->params, record->height, header->bits,
+                                                        j->parent.real_bits);
     p->height = record->height;
     p->time = header->time;
     p->bits = header->bits;

@@ -38,7 +38,7 @@ int spv_mine_header(struct spv_header *header, struct spv_blockhash *hash)
 static int next_header(const struct spv_chain *c, struct spv_header *out,
                        const struct spv_mine_plan *plan, uint32_t spacing)
 {
-    const struct spv_record *tip = spv_chain_tip(c);
+    const struct spv_chain_header *tip = spv_chain_tip(c);
     const uint32_t median = spv_chain_median_time(c);
     uint8_t salt[12];
 
@@ -65,7 +65,7 @@ int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan)
     for (uint32_t i = 0; i < plan->n; i++) {
         struct spv_header header;
         struct spv_blockhash hash;
-        struct spv_verdict verdict;
+        struct spv_accept_result result;
         int rc = next_header(c, &header, plan, spacing);
         if (rc < 0)
             return rc;
@@ -73,11 +73,11 @@ int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan)
         if (rc < 0)
             return rc;
         /* the header's own time is the clock here: what is mined is never in the future */
-        rc = spv_chain_accept(c, &verdict, &header, 1, (struct spv_now){0, header.time});
+        rc = spv_chain_accept(c, &result, &header, 1, (struct spv_now){0, header.time});
         if (rc < 0)
             return rc;
-        if (verdict.error != 0)
-            return verdict.error;
+        if (result.error != 0)
+            return result.error;
         if (plan->sink != NULL) {
             rc = plan->sink(plan->ctx, spv_chain_tip(c));
             if (rc != 0)

@@ -23,18 +23,18 @@ size_t spv_chain_branch_headers(const struct spv_chain *c)
     return n;
 }
 
-bool spv_chain_has_proven(const struct spv_chain *c)
+bool spv_chain_has_presynced_branch(const struct spv_chain *c)
 {
     return c->proven >= 0;
 }
 
-void spv_chain_forsake_proven(struct spv_chain *c)
+void spv_chain_release_presynced_branch(struct spv_chain *c)
 {
     const int slot = c->proven;
 
     c->proven = -1;
     if (slot >= 0 && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
-        spv_span_free(&c->branches[slot].span);
+        spv_header_array_free(&c->branches[slot].span);
 }
 
 /* After branches went: the proven one may be among them. */
@@ -53,7 +53,7 @@ void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height)
 {
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
         if (c->branches[i].span.n > 0 && c->branches[i].fork < height)
-            spv_span_free(&c->branches[i].span);
+            spv_header_array_free(&c->branches[i].span);
     note_proven(c);
 }
 
@@ -97,7 +97,7 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
             return true;
         }
         total -= c->branches[weakest].span.n;
-        spv_span_free(&c->branches[weakest].span);
+        spv_header_array_free(&c->branches[weakest].span);
     }
 }
 
@@ -114,7 +114,7 @@ static int proven_slot(struct spv_chain *c, int spared)
             (weakest < 0 || spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
             weakest = i;
     }
-    spv_span_free(&c->branches[weakest].span);
+    spv_header_array_free(&c->branches[weakest].span);
     note_proven(c);
     return weakest;
 }
@@ -126,18 +126,18 @@ static void set_proven(struct spv_chain *c, int slot)
 
     c->proven = slot;
     if (before >= 0 && before != slot && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
-        spv_span_free(&c->branches[before].span);
+        spv_header_array_free(&c->branches[before].span);
 }
 
-int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct spv_place place,
-                          size_t n_new, bool proven)
+int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
+                         struct spv_chain_pos pos, size_t n_new, bool proven)
 {
     const struct spv_u256 *work = &c->window.records[c->window.n + n_new - 1].work;
-    const bool on_best = place.branch == SPV_ON_BEST;
-    const uint32_t fork = on_best ? place.height : c->branches[place.branch].fork;
-    const size_t shared = place.height - fork; /* of place's branch */
-    int slot = place.branch;
-    struct spv_span *span;
+    const bool on_best = pos.branch == SPV_MAIN_CHAIN;
+    const uint32_t fork = on_best ? pos.height : c->branches[pos.branch].fork;
+    const size_t shared = pos.height - fork; /* of place's branch */
+    int slot = pos.branch;
+    struct spv_header_array *span;
     int rc;
 
     if (!on_best && shared == c->branches[slot].span.n) {
@@ -145,31 +145,32 @@ int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct
             return SPV_ERR_CHAIN_BRANCHES;
         span = &c->branches[slot].span;
         /* by halves again, as a branch that grows once grows often; its bound comes before */
-        rc = spv_span_reserve(span, shared + n_new > span->cap ? (shared + n_new) * 3 / 2 : 0);
+        rc = spv_header_array_reserve(span,
+                                      shared + n_new > span->cap ? (shared + n_new) * 3 / 2 : 0);
         if (rc < 0)
             return rc;
     } else {
         if (proven)
-            slot = proven_slot(c, place.branch);
-        else if (!make_room(c, &slot, shared + n_new, work, place.branch))
+            slot = proven_slot(c, pos.branch);
+        else if (!make_room(c, &slot, shared + n_new, work, pos.branch))
             return SPV_ERR_CHAIN_BRANCHES;
         span = &c->branches[slot].span;
-        rc = spv_span_reserve(span, shared + n_new);
+        rc = spv_header_array_reserve(span, shared + n_new);
         if (rc < 0) {
-            spv_span_free(span);
+            spv_header_array_free(span);
             return rc;
         }
         c->branches[slot].fork = fork;
         if (shared > 0)
-            spv_span_copy(span, 0, &c->branches[place.branch].span, 0, shared);
+            spv_header_array_copy(span, 0, &c->branches[pos.branch].span, 0, shared);
     }
-    spv_span_copy(span, shared, &c->window, c->window.n, n_new);
+    spv_header_array_copy(span, shared, &c->window, c->window.n, n_new);
     span->n = shared + n_new;
     if (proven)
         set_proven(c, slot);
 
-    change->kind = SPV_CHANGE_BRANCH;
-    change->fork_height = place.height;
+    change->kind = SPV_UPDATE_BRANCH;
+    change->fork_height = pos.height;
     change->records = span->records + shared;
     change->n = n_new;
     return SPV_OK;
@@ -177,20 +178,20 @@ int spv_chain_keep_branch(struct spv_chain *c, struct spv_change *change, struct
 
 /* A branch that forked from the displaced part forks below it now. Without room it goes. */
 static void rebase_up(struct spv_chain *c, struct spv_branch *b, uint32_t fork,
-                      const struct spv_span *displaced)
+                      const struct spv_header_array *displaced)
 {
     const bool bounded = c->proven < 0 || b != &c->branches[c->proven];
     const size_t more = b->fork - fork;
-    struct spv_span *span = &b->span;
+    struct spv_header_array *span = &b->span;
 
     if (more > displaced->n ||
         (bounded && spv_chain_branch_headers(c) + more > SPV_CHAIN_BRANCH_HEADERS) ||
-        spv_span_reserve(span, span->n + more) < 0) {
-        spv_span_free(span);
+        spv_header_array_reserve(span, span->n + more) < 0) {
+        spv_header_array_free(span);
         return;
     }
-    spv_span_copy(span, more, span, 0, span->n);
-    spv_span_copy(span, 0, displaced, 0, more);
+    spv_header_array_copy(span, more, span, 0, span->n);
+    spv_header_array_copy(span, 0, displaced, 0, more);
     span->n += more;
     b->fork = fork;
 }
@@ -204,39 +205,39 @@ static void rebase_down(struct spv_chain *c, struct spv_branch *b, size_t keep)
            spv_blockhash_eq(&b->span.records[same].hash, &c->window.records[keep + same].hash))
         same++;
     if (same == b->span.n) {
-        spv_span_free(&b->span);
+        spv_header_array_free(&b->span);
         return;
     }
-    spv_span_drop(&b->span, same);
+    spv_header_array_drop(&b->span, same);
     b->fork += (uint32_t)same;
 }
 
-int spv_chain_reorganise(struct spv_chain *c, struct spv_change *change, struct spv_place place,
-                         size_t n_new)
+int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
+                         struct spv_chain_pos pos, size_t n_new)
 {
-    const bool on_best = place.branch == SPV_ON_BEST;
-    const uint32_t fork = on_best ? place.height : c->branches[place.branch].fork;
-    const size_t shared = place.height - fork; /* records of place's branch that come along */
+    const bool on_best = pos.branch == SPV_MAIN_CHAIN;
+    const uint32_t fork = on_best ? pos.height : c->branches[pos.branch].fork;
+    const size_t shared = pos.height - fork; /* records of place's branch that come along */
     const uint32_t start = spv_chain_window_start(c);
     const uint32_t old_tip = spv_chain_window_tip(c)->height;
     const size_t keep = fork + 1 > start ? fork + 1 - start : 0;
     const size_t staged = c->window.n;
-    struct spv_span displaced = {0};
+    struct spv_header_array displaced = {0};
     int rc;
 
-    rc = spv_span_reserve(&c->window, keep + shared + n_new);
+    rc = spv_header_array_reserve(&c->window, keep + shared + n_new);
     if (rc < 0)
         return rc;
     /* what is displaced is a help, not a duty: too much of it, or no memory, and it is let go */
     if (fork + 1 >= start && staged - keep <= SPV_CHAIN_BRANCH_HEADERS &&
-        spv_span_reserve(&displaced, staged - keep) == SPV_OK) {
+        spv_header_array_reserve(&displaced, staged - keep) == SPV_OK) {
         displaced.n = staged - keep;
-        spv_span_copy(&displaced, 0, &c->window, keep, displaced.n);
+        spv_header_array_copy(&displaced, 0, &c->window, keep, displaced.n);
     }
 
-    spv_span_copy(&c->window, keep + shared, &c->window, staged, n_new);
+    spv_header_array_copy(&c->window, keep + shared, &c->window, staged, n_new);
     if (shared > 0)
-        spv_span_copy(&c->window, keep, &c->branches[place.branch].span, 0, shared);
+        spv_header_array_copy(&c->window, keep, &c->branches[pos.branch].span, 0, shared);
     c->window.n = keep + shared + n_new;
 
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++) {
@@ -254,12 +255,12 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_change *change, struct 
         if (make_room(c, &slot, displaced.n, &displaced.records[displaced.n - 1].work, -1))
             c->branches[slot] = (struct spv_branch){fork, displaced};
         else
-            spv_span_free(&displaced);
+            spv_header_array_free(&displaced);
     } else {
-        spv_span_free(&displaced);
+        spv_header_array_free(&displaced);
     }
 
-    change->kind = SPV_CHANGE_REORG;
+    change->kind = SPV_UPDATE_REORG;
     change->fork_height = fork;
     change->removed = old_tip - fork;
     change->records = c->window.records + keep;

@@ -55,7 +55,7 @@ void spv_import_free(struct spv_import *d)
     free(d);
 }
 
-uint8_t *spv_import_room(struct spv_import *d, size_t *n)
+uint8_t *spv_import_reserve(struct spv_import *d, size_t *n)
 {
     if (d->at > 0) {
         memmove(d->buffer, d->buffer + d->at, d->end - d->at);
@@ -66,12 +66,12 @@ uint8_t *spv_import_room(struct spv_import *d, size_t *n)
     return d->buffer + d->end;
 }
 
-void spv_import_got(struct spv_import *d, size_t n)
+void spv_import_commit(struct spv_import *d, size_t n)
 {
     d->end += n;
 }
 
-void spv_import_end(struct spv_import *d)
+void spv_import_finish(struct spv_import *d)
 {
     d->ended = true;
 }
@@ -81,7 +81,7 @@ enum spv_import_format spv_import_format_of(const struct spv_import *d)
     return d->format;
 }
 
-const char *spv_import_problem(const struct spv_import *d)
+const char *spv_import_error_text(const struct spv_import *d)
 {
     return d->problem;
 }

@@ -41,7 +41,7 @@ struct spv_import {
     bool started; /* the format is settled */
     bool ended;
     int error; /* once set, it stays */
-    char problem[SPV_PROBLEM_TEXT];
+    char problem[SPV_ERROR_INFO_TEXT];
     uint64_t line; /* of the line being read */
     uint64_t offset; /* of the byte at `at` */
     size_t at, end; /* unread: buffer[at..end) */
@@ -72,8 +72,8 @@ int spv_import_text(struct spv_import *d, struct spv_import_item *out);
 
 /* import_fields.c: an item from the values of a line. 0 or an error. */
 enum spv_import_field spv_import_field_by_name(const char *name);
-int spv_import_values(struct spv_import *d, struct spv_import_item *out,
-                      const struct spv_import_values *v);
+int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
+                          const struct spv_import_values *v);
 /* import_json.c: the values of a flat object, in place. 0 or an error. */
 int spv_import_json(struct spv_import *d, struct spv_import_values *out, char *line);
 

@@ -86,7 +86,7 @@ static int begin(struct spv_import *d)
                     spv_blockhash_eq(&first.prev, &genesis);
         if (!d->placed && d->detected && !is_zero(d->buffer + d->at) && !proves_work(&first)) {
             /* any header does, and of random bytes one in thousands */
-            return spv_import_fail_whole(d, SPV_ERR_FORM,
+            return spv_import_fail_whole(d, SPV_ERR_MALFORMED,
                                          "is no file of headers: its first %d bytes prove no work",
                                          SPV_HEADER_SIZE);
         }
@@ -104,7 +104,7 @@ static int pass_hole(struct spv_import *d)
         d->format = SPV_IMPORT_ELECTRUM; /* a raw one has no holes */
     }
     if (d->format != SPV_IMPORT_ELECTRUM) {
-        return spv_import_fail(d, SPV_ERR_FORM, "a header of zeros");
+        return spv_import_fail(d, SPV_ERR_MALFORMED, "a header of zeros");
     }
     if (d->hole == SPV_IMPORT_HOLE_MAX) {
         return spv_import_fail(d, SPV_ERR_TOO_LONG, "more than %d zero headers in a row",

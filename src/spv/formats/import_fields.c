@@ -47,8 +47,8 @@ static void refuse(struct reading *r, enum spv_import_field field, const char *w
 {
     const char *text = r->v->text[field];
     if (r->error == 0) {
-        r->error = spv_import_fail(r->d, SPV_ERR_FORM, "%s: '%.*s' is not %s", names[field], SHOWN,
-                                   text, wanted);
+        r->error = spv_import_fail(r->d, SPV_ERR_MALFORMED, "%s: '%.*s' is not %s", names[field],
+                                   SHOWN, text, wanted);
     }
 }
 
@@ -61,7 +61,7 @@ static const char *want(struct reading *r, enum spv_import_field field, bool quo
         return NULL;
     }
     if (text == NULL) {
-        r->error = spv_import_fail(r->d, SPV_ERR_FORM, "%s is missing", names[field]);
+        r->error = spv_import_fail(r->d, SPV_ERR_MALFORMED, "%s is missing", names[field]);
         return NULL;
     }
     if (r->d->format == SPV_IMPORT_JSONL && r->v->quoted[field] != quoted) {
@@ -150,15 +150,15 @@ static int mark(struct reading *r, struct spv_import_item *out)
     out->height = number(r, SPV_FIELD_FORK_HEIGHT);
     out->count = number(r, SPV_FIELD_REMOVED);
     hash(r, &fork, SPV_FIELD_FORK_HASH);
-    if (r->error == 0 && ++r->d->marks > SPV_IMPORT_MARKS_MAX) {
+    if (r->error == 0 && ++r->d->marks > SPV_IMPORT_REORGS_MAX) {
         r->error = spv_import_fail(r->d, SPV_ERR_TOO_LONG, "more than %d reorganisations",
-                                   SPV_IMPORT_MARKS_MAX);
+                                   SPV_IMPORT_REORGS_MAX);
     }
     return r->error;
 }
 
-int spv_import_values(struct spv_import *d, struct spv_import_item *out,
-                      const struct spv_import_values *v)
+int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
+                          const struct spv_import_values *v)
 {
     struct reading r = {.d = d, .v = v};
     struct spv_header *h = &out->header;
@@ -188,7 +188,7 @@ int spv_import_values(struct spv_import *d, struct spv_import_item *out,
         hash(&r, &said, SPV_FIELD_HASH);
         spv_header_hash(&own, h);
         if (r.error == 0 && !spv_blockhash_eq(&own, &said)) {
-            r.error = spv_import_fail(d, SPV_ERR_FORM,
+            r.error = spv_import_fail(d, SPV_ERR_MALFORMED,
                                       "the hash is not that of the header's other values");
         }
     }

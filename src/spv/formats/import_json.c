@@ -39,7 +39,7 @@ static char *read_word(char **p)
 
 static int bad(struct spv_import *d, const char *what)
 {
-    return spv_import_fail(d, SPV_ERR_FORM, "is not an object of plain values: %s", what);
+    return spv_import_fail(d, SPV_ERR_MALFORMED, "is not an object of plain values: %s", what);
 }
 
 /* What follows a value: ',' and another pair, or '}'. 1, 0, or an error. */
@@ -79,7 +79,7 @@ static int read_pair(struct spv_import *d, struct spv_import_values *out, char *
         strlen(name) <= NAME_MAX_LEN ? spv_import_field_by_name(name) : SPV_FIELD_OTHER;
     if (field < SPV_FIELDS) {
         if (out->text[field] != NULL) {
-            return spv_import_fail(d, SPV_ERR_FORM, "%s is there twice", name);
+            return spv_import_fail(d, SPV_ERR_MALFORMED, "%s is there twice", name);
         }
         out->text[field] = value;
         out->quoted[field] = quoted;

@@ -28,10 +28,10 @@ static int next_line(struct spv_import *d, char **out, uint64_t *offset)
         p[--length] = '\0';
     }
     if (memchr(p, '\0', length) != NULL) {
-        return spv_import_fail(d, SPV_ERR_FORM, "holds a zero byte");
+        return spv_import_fail(d, SPV_ERR_MALFORMED, "holds a zero byte");
     }
     if (length == 0) {
-        return spv_import_fail(d, SPV_ERR_FORM, "is empty");
+        return spv_import_fail(d, SPV_ERR_MALFORMED, "is empty");
     }
     *out = p;
     return 1;
@@ -75,14 +75,14 @@ static int csv_columns(struct spv_import *d, char *line)
                                    SPV_IMPORT_COLUMNS_MAX);
         }
         if (field < SPV_FIELDS && (seen >> field & 1) != 0) {
-            return spv_import_fail(d, SPV_ERR_FORM, "names the column %s twice", name);
+            return spv_import_fail(d, SPV_ERR_MALFORMED, "names the column %s twice", name);
         }
         field = field < SPV_FIELD_COLUMNS ? field : SPV_FIELD_OTHER;
         seen |= 1U << field;
         d->columns[d->n_columns++] = field;
     }
     if ((seen & (1U << SPV_FIELD_HEIGHT)) == 0) {
-        return spv_import_fail(d, SPV_ERR_FORM,
+        return spv_import_fail(d, SPV_ERR_MALFORMED,
                                "neither names columns, the height among them, nor is it a row");
     }
     return 1;
@@ -99,7 +99,7 @@ static int csv_row(struct spv_import *d, struct spv_import_values *v, char *line
     }
     return i == d->n_columns
                ? SPV_OK
-               : spv_import_fail(d, SPV_ERR_FORM, "has %zu values, not %zu", i, d->n_columns);
+               : spv_import_fail(d, SPV_ERR_MALFORMED, "has %zu values, not %zu", i, d->n_columns);
 }
 
 /* "#reorg,FORK_HEIGHT,FORK_HASH,REMOVED" */
@@ -114,7 +114,8 @@ static int csv_mark(struct spv_import *d, struct spv_import_values *v, char *lin
             v->text[fields[i]] = piece;
         }
     }
-    return i == 4 ? SPV_OK : spv_import_fail(d, SPV_ERR_FORM, "is no mark of a reorganisation");
+    return i == 4 ? SPV_OK
+                  : spv_import_fail(d, SPV_ERR_MALFORMED, "is no mark of a reorganisation");
 }
 
 static int csv_line(struct spv_import *d, struct spv_import_values *v, char *line, bool *passed)
@@ -144,7 +145,7 @@ int spv_import_text(struct spv_import *d, struct spv_import_item *out)
         rc = d->format == SPV_IMPORT_CSV ? csv_line(d, &v, line, &passed)
                                          : spv_import_json(d, &v, line);
         if (rc == SPV_OK && !passed) {
-            rc = spv_import_values(d, out, &v);
+            rc = spv_import_get_values(d, out, &v);
         }
         if (rc != SPV_OK) {
             return rc;

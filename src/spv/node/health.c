@@ -15,7 +15,7 @@ static int64_t seconds_of(struct spv_now now)
     return (int64_t)(now.mono_us / SPV_SECOND);
 }
 
-void spv_alarm_init(struct spv_alarm *a, const struct spv_params *params, unsigned wanted)
+void spv_health_init(struct spv_health *a, const struct spv_params *params, unsigned wanted)
 {
     memset(a, 0, sizeof *a);
     a->fresh_s = params->fresh_peers_s;
@@ -24,7 +24,7 @@ void spv_alarm_init(struct spv_alarm *a, const struct spv_params *params, unsign
     a->fresh_us = a->stale_us = a->look_us = a->alone_us = SPV_NEVER;
 }
 
-void spv_alarm_connected(struct spv_alarm *a, uint64_t id, int64_t ahead_s, struct spv_now now)
+void spv_health_connected(struct spv_health *a, uint64_t id, int64_t ahead_s, struct spv_now now)
 {
     if (a->peers == SPV_NODE_MAX_PEERS)
         return;
@@ -33,21 +33,21 @@ void spv_alarm_connected(struct spv_alarm *a, uint64_t id, int64_t ahead_s, stru
     if (ahead_s < -CLAIM_MAX)
         ahead_s = -CLAIM_MAX;
     a->peer[a->peers++] =
-        (struct spv_alarm_peer){.id = id,
-                                .tells = ahead_s + now.unix_s != 0,
-                                .clock_s = ahead_s + now.unix_s - seconds_of(now)};
+        (struct spv_health_peer){.id = id,
+                                 .tells = ahead_s + now.unix_s != 0,
+                                 .clock_s = ahead_s + now.unix_s - seconds_of(now)};
     a->alone_us = SPV_NEVER;
     a->look_us = now.mono_us;
 }
 
-void spv_alarm_closed(struct spv_alarm *a, uint64_t id, struct spv_now now)
+void spv_health_closed(struct spv_health *a, uint64_t id, struct spv_now now)
 {
     for (size_t i = 0; i < a->peers; i++) {
         if (a->peer[i].id != id)
             continue;
         a->peer[i] = a->peer[--a->peers];
         if (a->peers == 0) {
-            a->alone_us = now.mono_us + SPV_ALARM_ALONE;
+            a->alone_us = now.mono_us + SPV_HEALTH_NO_PEERS_DELAY;
             a->look_us = SPV_NEVER;
         }
         return;
@@ -62,8 +62,8 @@ static uint64_t due(int64_t from_us, uint64_t after_s)
     return at > 0 ? (uint64_t)at : 0;
 }
 
-bool spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *tip,
-                   struct spv_now now)
+bool spv_health_tip(struct spv_health *a, bool synced, const struct spv_chain_header *tip,
+                    struct spv_now now)
 {
     if (a->armed ? spv_blockhash_eq(&a->tip, &tip->hash) : !synced)
         return false;
@@ -82,16 +82,16 @@ bool spv_alarm_tip(struct spv_alarm *a, bool synced, const struct spv_record *ti
     return true;
 }
 
-uint64_t spv_alarm_age(const struct spv_alarm *a, struct spv_now now)
+uint64_t spv_health_age(const struct spv_health *a, struct spv_now now)
 {
     const int64_t age_us = (int64_t)now.mono_us - a->moved_us;
     return a->armed && age_us > 0 ? (uint64_t)age_us / SPV_SECOND : 0;
 }
 
 /* The median of the clocks when more than half of them are off by too much on the same side. */
-static int64_t skew(const struct spv_alarm *a, struct spv_now now)
+static int64_t skew(const struct spv_health *a, struct spv_now now)
 {
-    const size_t needed = a->wanted < SPV_ALARM_CLOCKS ? a->wanted : SPV_ALARM_CLOCKS;
+    const size_t needed = a->wanted < SPV_HEALTH_CLOCKS ? a->wanted : SPV_HEALTH_CLOCKS;
     int64_t ahead[SPV_NODE_MAX_PEERS];
     size_t n = 0, early = 0, late = 0;
     for (size_t i = 0; i < a->peers; i++) {
@@ -102,8 +102,8 @@ static int64_t skew(const struct spv_alarm *a, struct spv_now now)
         for (; at > 0 && ahead[at - 1] > x; at--)
             ahead[at] = ahead[at - 1];
         ahead[at] = x;
-        early += x < -SPV_ALARM_SKEW;
-        late += x > SPV_ALARM_SKEW;
+        early += x < -SPV_HEALTH_SKEW;
+        late += x > SPV_HEALTH_SKEW;
     }
     if (n == 0 || n < needed)
         return 0;
@@ -112,18 +112,18 @@ static int64_t skew(const struct spv_alarm *a, struct spv_now now)
     return 2 * early > n ? ahead[(n - 1) / 2] : 0;
 }
 
-static int warn(struct spv_alarm_note *out, enum spv_warning warning, int64_t seconds)
+static int warn(struct spv_health_note *out, enum spv_warning warning, int64_t seconds)
 {
-    *out =
-        (struct spv_alarm_note){.kind = SPV_ALARM_WARNING, .warning = warning, .seconds = seconds};
+    *out = (struct spv_health_note){
+        .kind = SPV_HEALTH_WARNING, .warning = warning, .seconds = seconds};
     return 1;
 }
 
-int spv_alarm_next(struct spv_alarm *a, struct spv_alarm_note *out, struct spv_now now)
+int spv_health_next(struct spv_health *a, struct spv_health_note *out, struct spv_now now)
 {
     if (a->over) {
         a->over = false;
-        *out = (struct spv_alarm_note){.kind = SPV_ALARM_OVER};
+        *out = (struct spv_health_note){.kind = SPV_HEALTH_TIP_RESUMED};
         return 1;
     }
     if (a->alone_us <= now.mono_us) {
@@ -133,25 +133,25 @@ int spv_alarm_next(struct spv_alarm *a, struct spv_alarm_note *out, struct spv_n
     if (a->fresh_us <= now.mono_us) {
         a->fresh_us = now.mono_us + a->fresh_s * SPV_SECOND;
         a->stale = true;
-        *out = (struct spv_alarm_note){.kind = SPV_ALARM_FRESH_PEERS};
+        *out = (struct spv_health_note){.kind = SPV_HEALTH_FRESH_PEERS};
         return 1;
     }
     if (a->stale_us <= now.mono_us) {
-        a->stale_us = now.mono_us + SPV_ALARM_AGAIN;
-        return warn(out, SPV_WARN_STALE_TIP, (int64_t)spv_alarm_age(a, now));
+        a->stale_us = now.mono_us + SPV_HEALTH_AGAIN;
+        return warn(out, SPV_WARN_STALE_TIP, (int64_t)spv_health_age(a, now));
     }
     if (a->look_us <= now.mono_us) {
-        a->look_us = now.mono_us + SPV_ALARM_LOOK;
+        a->look_us = now.mono_us + SPV_HEALTH_LOOK;
         a->skew_s = skew(a, now);
         if (a->skew_s != 0 && a->skew_us <= now.mono_us) {
-            a->skew_us = now.mono_us + SPV_ALARM_AGAIN;
+            a->skew_us = now.mono_us + SPV_HEALTH_AGAIN;
             return warn(out, SPV_WARN_CLOCK, a->skew_s);
         }
     }
     return 0;
 }
 
-uint64_t spv_alarm_deadline(const struct spv_alarm *a)
+uint64_t spv_health_deadline(const struct spv_health *a)
 {
     const uint64_t at[] = {a->alone_us, a->fresh_us, a->stale_us, a->look_us};
     uint64_t first = a->over ? 0 : SPV_NEVER;

@@ -19,12 +19,12 @@
 
 struct spv_node {
     struct spv_effects effects;
-    struct spv_discovery discovery;
+    struct spv_outbound discovery;
     struct spv_chain *chain;
     struct spv_sync sync;
-    struct spv_origin *origin; /* NULL: the chain begins at genesis and nothing is missing */
-    struct spv_alarm alarm;
-    struct spv_metrics metrics;
+    struct spv_backfill *origin; /* NULL: the chain begins at genesis and nothing is missing */
+    struct spv_health alarm;
+    struct spv_peer_rates metrics;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
     unsigned wanted;
     unsigned extra; /* fresh peers beside them while the tip is stale: those after last_usual */
@@ -46,24 +46,24 @@ static int fail(struct spv_node *n, int error)
 }
 
 /* 0: not known. With fewer slots than named peers another one may come first. */
-static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_dialled *x,
+static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_conn *x,
                                      struct spv_now now)
 {
-    const struct spv_named *named = &n->discovery.named;
+    const struct spv_manual_peers *named = &n->discovery.named;
     if (n->discovery.on || x->named < 0 || named->n > n->wanted || named->at[x->named].held)
         return 0;
-    const uint64_t at = spv_named_next(named, x->named);
+    const uint64_t at = spv_manual_peers_next(named, x->named);
     return at > now.mono_us ? (int64_t)((at - now.mono_us + SPV_SECOND - 1) / SPV_SECOND) : 0;
 }
 
-static void tell(struct spv_node *n, enum spv_event_kind kind, const struct spv_dialled *x,
-                 int error, struct spv_now now)
+static void tell(struct spv_node *n, enum spv_event_kind kind, const struct spv_conn *x, int error,
+                 struct spv_now now)
 {
     struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, x->id);
     if (!event)
         return;
     event->error = error;
-    event->failures = spv_discovery_failures(&n->discovery, x);
+    event->failures = spv_outbound_failures(&n->discovery, x);
     event->seconds = event->failures ? seconds_until_dialled(n, x, now) : 0;
     spv_endpoint_text(event->address, &x->endpoint);
 }
@@ -72,7 +72,7 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
 {
     size_t groups = n->wanted;
     if (!n->discovery.on) {
-        const size_t alive = spv_named_alive(&n->discovery.named, now);
+        const size_t alive = spv_manual_peers_alive(&n->discovery.named, now);
         if (alive < groups)
             groups = alive;
     }
@@ -82,32 +82,34 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
 }
 
 /* The end of a peer, whoever ended it. */
-static void bury(struct spv_node *n, struct spv_dialled *x, int error, struct spv_now now)
+static void bury(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
 {
-    const struct spv_dialled was = *x;
+    const struct spv_conn was = *x;
     const uint64_t id = was.id;
-    const bool visit = was.kind != SPV_DIAL_PEER; /* of which nobody was told */
-    const bool lied = spv_err_class(error) == SPV_CLASS_LYING; /* this class bans, and no other */
-    spv_alarm_closed(&n->alarm, id, now);
-    spv_metrics_remove(&n->metrics, id, &was.endpoint, error);
+    const bool visit = was.kind != SPV_CONN_OUTBOUND; /* of which nobody was told */
+    const bool lied =
+        spv_err_class_of(error) == SPV_CLASS_MISBEHAVING; /* this class bans, and no other */
+    spv_health_closed(&n->alarm, id, now);
+    spv_peer_rates_remove(&n->metrics, id, &was.endpoint, error);
     if (lied) {
         n->bans++;
-        spv_discovery_ban(&n->discovery, x, error, now);
+        spv_outbound_ban(&n->discovery, x, error, now);
     }
     const bool useful = !visit && spv_sync_useful(&n->sync, id);
-    spv_discovery_ended(&n->discovery, x, error, useful, now);
+    spv_outbound_on_closed(&n->discovery, x, error, useful, now);
     if (lied)
         tell(n, SPV_EVENT_BANNED, &was, error, now);
     else if (!visit)
-        tell(n, was.state == SPV_DIAL_READY ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED,
+        tell(n,
+             was.state == SPV_CONN_STATE_READY ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED,
              &was, error, now);
-    (void)fail(n, spv_origin_remove(n->origin, id, now));
+    (void)fail(n, spv_backfill_remove(n->origin, id, now));
     if (!visit)
         spv_sync_remove(&n->sync, id, now);
     set_quorum(n, now);
 }
 
-static void close_peer(struct spv_node *n, struct spv_dialled *x, int error, struct spv_now now)
+static void close_peer(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
 {
     const uint64_t id = x->id;
     bury(n, x, error, now);
@@ -118,18 +120,18 @@ static void close_peer(struct spv_node *n, struct spv_dialled *x, int error, str
 
 static unsigned in_use(const struct spv_node *n)
 {
-    return spv_discovery_count(&n->discovery, SPV_DIAL_DIALLING) +
-           spv_discovery_count(&n->discovery, SPV_DIAL_READY);
+    return spv_outbound_count(&n->discovery, SPV_CONN_STATE_CONNECTING) +
+           spv_outbound_count(&n->discovery, SPV_CONN_STATE_READY);
 }
 
 /* The extra peers make room: for other ones, or because the tip has moved. Whoever moved it stays.
  */
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
-    for (size_t i = 0; n->extra && i < SPV_DIALS; i++) {
-        struct spv_dialled *x = &n->discovery.dialled[i];
-        if (x->state != SPV_DIAL_FREE && x->kind == SPV_DIAL_PEER && x->id > n->last_usual &&
-            x->id != n->mover && in_use(n) > n->wanted)
+    for (size_t i = 0; n->extra && i < SPV_CONNS; i++) {
+        struct spv_conn *x = &n->discovery.dialled[i];
+        if (x->state != SPV_CONN_STATE_FREE && x->kind == SPV_CONN_OUTBOUND &&
+            x->id > n->last_usual && x->id != n->mover && in_use(n) > n->wanted)
             close_peer(n, x, SPV_ERR_DISCONNECTED, now);
     }
     n->extra = 0;
@@ -138,25 +140,25 @@ static void close_extra(struct spv_node *n, struct spv_now now)
 /* SYNC.md: "fresh peers when the tip is older than 30 minutes and a warning to the user at 90". */
 static void heed_alarms(struct spv_node *n, struct spv_now now)
 {
-    struct spv_alarm_note note;
-    if (spv_alarm_tip(&n->alarm, n->sync.synced, spv_chain_tip(n->chain), now))
+    struct spv_health_note note;
+    if (spv_health_tip(&n->alarm, n->sync.synced, spv_chain_tip(n->chain), now))
         n->mover = n->speaker;
-    while (!n->effects.error && spv_alarm_next(&n->alarm, &note, now)) {
+    while (!n->effects.error && spv_health_next(&n->alarm, &note, now)) {
         struct spv_event *event;
         switch (note.kind) {
-        case SPV_ALARM_FRESH_PEERS:
+        case SPV_HEALTH_FRESH_PEERS:
             if (n->extra)
                 close_extra(n, now);
             else
                 n->last_usual = n->discovery.next_id;
-            n->extra = !n->discovery.on ? 0 : SPV_ALARM_EXTRA;
+            n->extra = !n->discovery.on ? 0 : SPV_HEALTH_EXTRA;
             if (n->extra > SPV_NODE_MAX_PEERS - n->wanted)
                 n->extra = SPV_NODE_MAX_PEERS - n->wanted;
             break;
-        case SPV_ALARM_OVER:
+        case SPV_HEALTH_TIP_RESUMED:
             close_extra(n, now);
             break;
-        case SPV_ALARM_WARNING:
+        case SPV_HEALTH_WARNING:
             event = spv_sync_event(&n->effects, n->chain, SPV_EVENT_WARNING, 0);
             if (!event)
                 return;
@@ -173,7 +175,7 @@ static void add_addresses(struct spv_node *n)
 {
     struct spv_event *event;
     while ((event = spv_effects_unaddressed(&n->effects)) != NULL) {
-        const struct spv_dialled *x = spv_discovery_of(&n->discovery, event->peer);
+        const struct spv_conn *x = spv_outbound_of(&n->discovery, event->peer);
         if (x)
             spv_endpoint_text(event->address, &x->endpoint);
         else
@@ -185,9 +187,9 @@ static void add_addresses(struct spv_node *n)
  * is ready, banned, or has failed so often that a verdict does not wait for it. */
 static bool is_complete(const struct spv_node *n, struct spv_now now)
 {
-    return !n->discovery.on && !spv_origin_starting(n->origin) &&
-           (spv_discovery_count(&n->discovery, SPV_DIAL_READY) >= n->wanted ||
-            spv_discovery_absent(&n->discovery, now) == 0);
+    return !n->discovery.on && !spv_backfill_starting(n->origin) &&
+           (spv_outbound_count(&n->discovery, SPV_CONN_STATE_READY) >= n->wanted ||
+            spv_outbound_unreachable(&n->discovery, now) == 0);
 }
 
 /* After every input: what sync wants dropped is dropped, free slots are filled. */
@@ -196,21 +198,21 @@ static int settle(struct spv_node *n, int rc, struct spv_now now)
     struct spv_sync_drop drop;
     add_addresses(n);
     while (!fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
-        struct spv_dialled *x = spv_discovery_of(&n->discovery, drop.id);
+        struct spv_conn *x = spv_outbound_of(&n->discovery, drop.id);
         if (x)
             close_peer(n, x, drop.error, now);
     }
     if (!n->error && !n->sync.storing)
-        (void)fail(n, spv_origin_run(n->origin, n->sync.synced, now));
-    struct spv_fetch_drop idle;
-    while (!n->error && spv_origin_next_drop(n->origin, &idle)) {
-        struct spv_dialled *x = spv_discovery_of(&n->discovery, idle.id);
+        (void)fail(n, spv_backfill_run(n->origin, n->sync.synced, now));
+    struct spv_segments_drop idle;
+    while (!n->error && spv_backfill_next_drop(n->origin, &idle)) {
+        struct spv_conn *x = spv_outbound_of(&n->discovery, idle.id);
         if (x)
             close_peer(n, x, idle.error, now);
     }
     if (!n->error) {
         heed_alarms(n, now);
-        spv_discovery_tend(&n->discovery, n->wanted + n->extra, now);
+        spv_outbound_tick(&n->discovery, n->wanted + n->extra, now);
         spv_sync_set_complete(&n->sync, is_complete(n, now), now);
         add_addresses(n);
     }
@@ -239,10 +241,10 @@ static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t
 static void tell_banned(struct spv_node *n, struct spv_now now)
 {
     for (size_t i = 0; i < n->discovery.named.n; i++) {
-        const struct spv_named_peer *p = &n->discovery.named.at[i];
+        const struct spv_manual_peer *p = &n->discovery.named.at[i];
         if (p->banned_until_us)
             tell(n, SPV_EVENT_CONNECT_FAILED,
-                 &(struct spv_dialled){.endpoint = p->endpoint, .named = -1, .entry = -1},
+                 &(struct spv_conn){.endpoint = p->endpoint, .named = -1, .entry = -1},
                  SPV_ERR_BANNED, now);
     }
 }
@@ -272,7 +274,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         .params = &n->params, .reader = cfg->reader, .no_checkpoints = cfg->no_checkpoints};
     int rc = spv_chain_new(&n->chain, &chain);
     if (!rc)
-        rc = spv_discovery_init(&n->discovery, cfg, &n->params, &n->effects, now);
+        rc = spv_outbound_init(&n->discovery, cfg, &n->params, &n->effects, now);
     if (rc < 0) {
         spv_node_free(n);
         return rc;
@@ -292,18 +294,18 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         spv_node_free(n);
         return rc;
     }
-    const struct spv_origin_config origin = {.params = &n->params,
-                                             .effects = &n->effects,
-                                             .chain = n->chain,
-                                             .start = starts_at(n, cfg->start_height),
-                                             .fill = cfg->backfill,
-                                             .filled = cfg->filled,
-                                             .timeout_us = cfg->request_timeout_us};
-    (void)fail(n, spv_origin_new(&n->origin, &origin, now));
-    spv_alarm_init(&n->alarm, &n->params, n->wanted);
+    const struct spv_backfill_config origin = {.params = &n->params,
+                                               .effects = &n->effects,
+                                               .chain = n->chain,
+                                               .start = starts_at(n, cfg->start_height),
+                                               .fill = cfg->backfill,
+                                               .filled = cfg->filled,
+                                               .timeout_us = cfg->request_timeout_us};
+    (void)fail(n, spv_backfill_new(&n->origin, &origin, now));
+    spv_health_init(&n->alarm, &n->params, n->wanted);
     set_quorum(n, now);
     tell_banned(n, now);
-    spv_discovery_tend(&n->discovery, n->wanted, now);
+    spv_outbound_tick(&n->discovery, n->wanted, now);
     rc = fail(n, 0);
     if (rc < 0) {
         spv_node_free(n);
@@ -318,9 +320,9 @@ void spv_node_free(struct spv_node *n)
     if (!n)
         return;
     spv_sync_free(&n->sync);
-    spv_origin_free(n->origin);
+    spv_backfill_free(n->origin);
     spv_chain_free(n->chain);
-    spv_discovery_free(&n->discovery);
+    spv_outbound_free(&n->discovery);
     spv_effects_free(&n->effects);
     free(n);
 }
@@ -328,17 +330,17 @@ void spv_node_free(struct spv_node *n)
 int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_stats *info,
                        struct spv_now now)
 {
-    struct spv_dialled *x = spv_discovery_of(&n->discovery, peer);
+    struct spv_conn *x = spv_outbound_of(&n->discovery, peer);
     if (n->error)
         return n->error;
-    if (!x || x->state != SPV_DIAL_DIALLING)
+    if (!x || x->state != SPV_CONN_STATE_CONNECTING)
         return SPV_ERR_STATE;
-    const bool for_chain = x->kind == SPV_DIAL_PEER;
+    const bool for_chain = x->kind == SPV_CONN_OUTBOUND;
     if (for_chain)
         tell(n, SPV_EVENT_CONNECTED, x, 0, now);
     const uint64_t group = x->group;
-    const unsigned failures = spv_discovery_failures(&n->discovery, x);
-    spv_discovery_reached(&n->discovery, x, info->services, now);
+    const unsigned failures = spv_outbound_failures(&n->discovery, x);
+    spv_outbound_on_handshake(&n->discovery, x, info->services, now);
     if (!for_chain)
         return settle(n, 0, now);
     /* Of strangers we want the chain; a peer that the user named may be a plain header server. */
@@ -346,10 +348,10 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         close_peer(n, x, SPV_ERR_SERVICES, now);
         return settle(n, 0, now);
     }
-    spv_metrics_add(&n->metrics, peer, now);
-    spv_alarm_connected(&n->alarm, peer, info->time_offset_s, now);
-    int rc = spv_origin_add(n->origin, peer, group, info, now);
-    if (!rc && !spv_origin_starting(n->origin))
+    spv_peer_rates_add(&n->metrics, peer, now);
+    spv_health_connected(&n->alarm, peer, info->time_offset_s, now);
+    int rc = spv_backfill_add(n->origin, peer, group, info, now);
+    if (!rc && !spv_backfill_starting(n->origin))
         rc = spv_sync_add(&n->sync, peer, group, info, failures, now);
     return settle(n, rc, now);
 }
@@ -360,19 +362,20 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
     /* "An empty headers answers the oldest request only when that request's last byte has left" */
     if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNASKED && msg->n == 0))
         return 0;
-    spv_metrics_headers(&n->metrics, peer, msg->n, now);
-    int rc = spv_origin_headers(n->origin, peer, msg, now);
-    if (rc != 0 || spv_origin_starting(n->origin))
+    spv_peer_rates_headers(&n->metrics, peer, msg->n, now);
+    int rc = spv_backfill_headers(n->origin, peer, msg, now);
+    if (rc != 0 || spv_backfill_starting(n->origin))
         return rc < 0 ? rc : 0;
     return spv_sync_headers(&n->sync, peer, msg, now);
 }
 
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
 {
-    struct spv_dialled *x = spv_discovery_of(&n->discovery, peer);
+    struct spv_conn *x = spv_outbound_of(&n->discovery, peer);
     if (n->error)
         return n->error;
-    if (n->sync.storing || spv_origin_storing(n->origin) || (x && x->state != SPV_DIAL_READY))
+    if (n->sync.storing || spv_backfill_storing(n->origin) ||
+        (x && x->state != SPV_CONN_STATE_READY))
         return SPV_ERR_STATE;
     if (!x) /* we have closed it, and this was already on its way */
         return 0;
@@ -380,16 +383,16 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
     n->speaker = peer;
     if (msg->command == SPV_CMD_HEADERS)
         rc = take_headers(n, peer, &msg->u.headers, now);
-    else if (msg->command == SPV_CMD_INV && !spv_origin_starting(n->origin))
+    else if (msg->command == SPV_CMD_INV && !spv_backfill_starting(n->origin))
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
-        rc = spv_discovery_gossip(&n->discovery, x, &msg->u.addr, now);
+        rc = spv_outbound_gossip(&n->discovery, x, &msg->u.addr, now);
     return settle(n, rc, now);
 }
 
 int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now)
 {
-    struct spv_dialled *x = spv_discovery_of(&n->discovery, peer);
+    struct spv_conn *x = spv_outbound_of(&n->discovery, peer);
     if (n->error)
         return n->error;
     if (!x)
@@ -403,42 +406,43 @@ int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, i
 {
     if (n->error)
         return n->error;
-    return settle(n, spv_discovery_resolved(&n->discovery, endpoint, error, addrs, n_addrs, now),
+    return settle(n, spv_outbound_resolved(&n->discovery, endpoint, error, addrs, n_addrs, now),
                   now);
 }
 
-int spv_node_book(struct spv_node *n, struct spv_book_changes *out, struct spv_now now)
+int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out,
+                             struct spv_now now)
 {
-    return spv_discovery_changes(&n->discovery, out, now);
+    return spv_outbound_changes(&n->discovery, out, now);
 }
 
 /* The chain begins elsewhere than it did: at the checkpoint, or at genesis again. */
 static int heed_origin(struct spv_node *n, struct spv_now now)
 {
-    const int news = spv_origin_stored(n->origin, now);
+    const int news = spv_backfill_stored(n->origin, now);
     int rc = news > 0 ? spv_chain_reload(n->chain) : news;
-    if (rc < 0 || news == SPV_ORIGIN_NONE)
+    if (rc < 0 || news == SPV_BACKFILL_NONE)
         return rc;
-    if (news == SPV_ORIGIN_WHOLE) /* filling may have dropped it */
+    if (news == SPV_BACKFILL_COMPLETE) /* filling may have dropped it */
         spv_effects_push(&n->effects, SPV_EFFECT_INDEX, 0);
     spv_sync_event(&n->effects, n->chain,
-                   news == SPV_ORIGIN_STARTED ? SPV_EVENT_PROGRESS : SPV_EVENT_WHOLE, 0);
-    if (news == SPV_ORIGIN_WHOLE)
+                   news == SPV_BACKFILL_STARTED ? SPV_EVENT_PROGRESS : SPV_EVENT_BACKFILL_DONE, 0);
+    if (news == SPV_BACKFILL_COMPLETE)
         return 0;
     /* sync begins only now, with a tip of its own and the peers that are there */
     const struct spv_sync_config sync = n->sync.cfg;
-    const struct spv_origin_peer *p;
+    const struct spv_backfill_peer *p;
     spv_sync_free(&n->sync);
     rc = spv_sync_init(&n->sync, &sync, now);
     set_quorum(n, now);
-    while (!rc && (p = spv_origin_waiting(n->origin)) != NULL)
+    while (!rc && (p = spv_backfill_waiting(n->origin)) != NULL)
         rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, 0, now);
     return rc;
 }
 
 int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
 {
-    if (spv_origin_storing(n->origin)) {
+    if (spv_backfill_storing(n->origin)) {
         if (fail(n, error))
             return n->error;
         return settle(n, heed_origin(n, now), now);
@@ -462,18 +466,18 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
 {
     if (n->error)
         return n->error;
-    const int rc = spv_origin_timer(n->origin, now);
+    const int rc = spv_backfill_timer(n->origin, now);
     return settle(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }
 
 uint64_t spv_node_deadline(const struct spv_node *n)
 {
     uint64_t first = spv_sync_deadline(&n->sync);
-    if (spv_origin_deadline(n->origin) < first)
-        first = spv_origin_deadline(n->origin);
-    if (spv_alarm_deadline(&n->alarm) < first)
-        first = spv_alarm_deadline(&n->alarm);
-    const uint64_t next = spv_discovery_deadline(&n->discovery, n->wanted + n->extra);
+    if (spv_backfill_deadline(n->origin) < first)
+        first = spv_backfill_deadline(n->origin);
+    if (spv_health_deadline(&n->alarm) < first)
+        first = spv_health_deadline(&n->alarm);
+    const uint64_t next = spv_outbound_deadline(&n->discovery, n->wanted + n->extra);
     return next < first ? next : first;
 }
 
@@ -487,20 +491,20 @@ const struct spv_chain *spv_node_chain(const struct spv_node *n)
     return n->chain;
 }
 
-static enum spv_group_kind group_kind(const struct spv_dialled *x)
+static enum spv_group_kind group_kind(const struct spv_conn *x)
 {
     struct spv_netaddr addr;
     if (x->named >= 0 || spv_netaddr_from_host(&addr, x->endpoint.host, x->endpoint.port) < 0)
-        return SPV_GROUP_NAMED;
+        return SPV_GROUP_MANUAL;
     if (addr.network == SPV_ADDR_IPV4)
         return SPV_GROUP_IPV4;
     return addr.network == SPV_ADDR_IPV6 ? SPV_GROUP_IPV6 : SPV_GROUP_ONION;
 }
 
-static void add_fetch(struct spv_node_peer *p, const struct spv_fetch *fetch)
+static void add_fetch(struct spv_node_peer *p, const struct spv_segments *fetch)
 {
-    struct spv_fetch_peer_stats stats;
-    if (!fetch || !spv_fetch_peer(fetch, &stats, p->id))
+    struct spv_segments_peer_stats stats;
+    if (!fetch || !spv_segments_get_peer(fetch, &stats, p->id))
         return;
     p->requests += stats.in_flight;
     p->segments_done += stats.segments;
@@ -511,38 +515,38 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
                       struct spv_now now)
 {
     size_t found = 0;
-    for (size_t i = 0; i < SPV_DIALS && found < cap; i++) {
-        const struct spv_dialled *x = &n->discovery.dialled[i];
+    for (size_t i = 0; i < SPV_CONNS && found < cap; i++) {
+        const struct spv_conn *x = &n->discovery.dialled[i];
         struct spv_node_peer *p = &out[found];
         *p = (struct spv_node_peer){.id = x->id};
-        if (x->state != SPV_DIAL_READY || x->kind != SPV_DIAL_PEER ||
-            !spv_metrics_of(&n->metrics, p, x->id, &x->endpoint, now))
+        if (x->state != SPV_CONN_STATE_READY || x->kind != SPV_CONN_OUTBOUND ||
+            !spv_peer_rates_of(&n->metrics, p, x->id, &x->endpoint, now))
             continue;
         spv_endpoint_text(p->address, &x->endpoint);
         p->group = group_kind(x);
-        spv_sync_look(&n->sync, p);
+        spv_sync_peer_info(&n->sync, p);
         add_fetch(p, n->sync.fetch);
-        add_fetch(p, spv_origin_fetch(n->origin));
+        add_fetch(p, spv_backfill_segments(n->origin));
         found++;
     }
     return found;
 }
 
-void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
+void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
 {
-    const unsigned ready = spv_discovery_count(&n->discovery, SPV_DIAL_READY);
-    struct spv_base base;
-    spv_chain_base(n->chain, &base);
+    const unsigned ready = spv_outbound_count(&n->discovery, SPV_CONN_STATE_READY);
+    struct spv_chain_start base;
+    spv_chain_get_start(n->chain, &base);
     *out = (struct spv_node_stats){
         .base = base,
         .tip = *spv_chain_tip(n->chain),
         .start_height = n->start_height,
-        .headers_added = n->sync.headers_added + spv_origin_added(n->origin),
-        .filled = spv_origin_filled(n->origin),
-        .starting = spv_origin_starting(n->origin),
+        .headers_added = n->sync.headers_added + spv_backfill_added(n->origin),
+        .filled = spv_backfill_height(n->origin),
+        .starting = spv_backfill_starting(n->origin),
         .target_height = spv_sync_target(&n->sync),
         .peers = ready,
-        .peers_connecting = spv_discovery_count(&n->discovery, SPV_DIAL_DIALLING),
+        .peers_connecting = spv_outbound_count(&n->discovery, SPV_CONN_STATE_CONNECTING),
         .chain_peer = n->sync.chain_peer,
         .synced = n->sync.synced && ready > 0,
         .stale = n->alarm.stale,
@@ -555,14 +559,14 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         .banned = n->discovery.bans.n,
         .feelers = n->discovery.feelers,
         .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
-                  spv_discovery_memory(&n->discovery) + spv_origin_memory(n->origin),
+                  spv_outbound_memory(&n->discovery) + spv_backfill_memory(n->origin),
     };
-    const struct spv_fetch *fetches[] = {n->sync.fetch, spv_origin_fetch(n->origin)};
+    const struct spv_segments *fetches[] = {n->sync.fetch, spv_backfill_segments(n->origin)};
     for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
-        struct spv_fetch_stats stats;
+        struct spv_segments_stats stats;
         if (!fetches[i])
             continue;
-        spv_fetch_stats(fetches[i], &stats);
+        spv_segments_get_stats(fetches[i], &stats);
         out->requests += stats.in_flight;
         out->segments += stats.segments;
         out->headers_waiting += stats.waiting;
@@ -570,5 +574,5 @@ void spv_node_stats(const struct spv_node *n, struct spv_node_stats *out)
         out->hedges += stats.hedges;
     }
     out->requests += spv_sync_open(&n->sync);
-    spv_sync_proving(&n->sync, out);
+    spv_sync_presync_info(&n->sync, out);
 }

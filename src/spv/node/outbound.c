@@ -4,8 +4,9 @@
  * what we happened to need; and where names must not be looked up here, a seed's name is dialled
  * through the proxy and asked for addresses.
  *
- * Whatever the end of a dial, it is one of the words of enum spv_book_end: our own faults, a proxy
- * that fails, and an end while nobody else answers either (we are offline) count against nobody. */
+ * Whatever the end of a dial, it is one of the words of enum spv_conn_outcome: our own faults, a
+ * proxy that fails, and an end while nobody else answers either (we are offline) count against
+ * nobody. */
 #include "spv/node/outbound.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "spv/node/outbound_sources.h"
 #include "util/hash.h"
 
-uint64_t spv_discovery_draw(struct spv_discovery *d, uint64_t bound)
+uint64_t spv_outbound_draw(struct spv_outbound *d, uint64_t bound)
 {
     uint64_t x = 0;
     d->rng.fill(d->rng.ctx, &x, sizeof x);
@@ -22,31 +23,31 @@ uint64_t spv_discovery_draw(struct spv_discovery *d, uint64_t bound)
 }
 
 /* Half to one and a half times as long. */
-static uint64_t about(struct spv_discovery *d, uint64_t us)
+static uint64_t about(struct spv_outbound *d, uint64_t us)
 {
-    return us / 2 + spv_discovery_draw(d, us + 1);
+    return us / 2 + spv_outbound_draw(d, us + 1);
 }
 
 /* Beginning and end. */
 
-static int add_named(struct spv_discovery *d, const struct spv_endpoint *endpoints, size_t n)
+static int add_named(struct spv_outbound *d, const struct spv_endpoint *endpoints, size_t n)
 {
     int rc = 0;
     for (size_t i = 0; !rc && i < n; i++)
-        rc = spv_named_add(&d->named, &endpoints[i]);
+        rc = spv_manual_peers_add(&d->named, &endpoints[i]);
     return rc;
 }
 
-static void find_banned(struct spv_discovery *d, struct spv_now now)
+static void find_banned(struct spv_outbound *d, struct spv_now now)
 {
     for (size_t i = 0; i < d->named.n; i++) {
         char text[SPV_ENDPOINT_TEXT];
         spv_endpoint_text(text, &d->named.at[i].endpoint);
-        (void)spv_bans_find(&d->bans, &d->named.at[i].banned_until_us, text, now);
+        (void)spv_banman_find(&d->bans, &d->named.at[i].banned_until_us, text, now);
     }
 }
 
-static void find_anchors(struct spv_discovery *d)
+static void find_anchors(struct spv_outbound *d)
 {
     size_t n = 0;
     for (size_t i = 0; i < SPV_ANCHORS; i++)
@@ -56,135 +57,136 @@ static void find_anchors(struct spv_discovery *d)
             d->anchor[n++] = (int)i;
 }
 
-static void shuffle_seeds(struct spv_discovery *d)
+static void shuffle_seeds(struct spv_outbound *d)
 {
     const struct spv_dns_seed *seed = d->params->dns_seeds;
     while (seed && seed[d->n_seeds].name && d->n_seeds < SPV_DNS_SEEDS) {
-        const size_t at = (size_t)spv_discovery_draw(d, d->n_seeds + 1);
+        const size_t at = (size_t)spv_outbound_draw(d, d->n_seeds + 1);
         d->seed_order[d->n_seeds] = d->seed_order[at];
         d->seed_order[at] = (uint8_t)d->n_seeds++;
     }
 }
 
-int spv_discovery_init(struct spv_discovery *d, const struct spv_node_config *cfg,
-                       const struct spv_params *params, struct spv_effects *effects,
-                       struct spv_now now)
+int spv_outbound_init(struct spv_outbound *d, const struct spv_node_config *cfg,
+                      const struct spv_params *params, struct spv_effects *effects,
+                      struct spv_now now)
 {
-    const struct spv_book *book = cfg->book;
+    const struct spv_addrman_rows *book = cfg->book;
     d->params = params;
     d->effects = effects;
     d->rng = cfg->rng;
     d->on = !cfg->n_connect && !cfg->no_discovery;
     d->proxied = cfg->proxied;
-    d->reach = cfg->reach ? cfg->reach : SPV_REACH_IPV4 | SPV_REACH_IPV6;
+    d->reach = cfg->reach ? cfg->reach : SPV_NET_IPV4 | SPV_NET_IPV6;
     d->rng.fill(d->rng.ctx, d->group_key, sizeof d->group_key);
-    spv_addrbook_init(&d->book, book && book->keyed ? book->key : NULL, cfg->rng);
+    spv_addrman_init(&d->book, book && book->keyed ? book->key : NULL, cfg->rng);
     int rc = add_named(d, cfg->connect, cfg->n_connect);
     if (!rc && !cfg->n_connect) /* "--connect (only these)" */
         rc = add_named(d, cfg->add_peers, cfg->n_add_peers);
     if (!rc && book && d->on)
-        rc = spv_addrbook_load(&d->book, book->addresses, book->n, now);
+        rc = spv_addrman_load(&d->book, book->addresses, book->n, now);
     if (rc)
         return rc;
     if (book && !cfg->forget_bans)
-        spv_bans_load(&d->bans, book->bans, book->n_bans, now);
+        spv_banman_load(&d->bans, book->bans, book->n_bans, now);
     d->bans.changed |= cfg->forget_bans;
     find_banned(d, now);
     find_anchors(d);
     shuffle_seeds(d);
     /* With a book the seeds are left in peace until it has proven useless. */
     d->dns_us =
-        now.mono_us + (d->book.n_new + d->book.n_tried < SPV_BOOK_ENOUGH ? 0 : SPV_DNS_STEP);
+        now.mono_us + (d->book.n_new + d->book.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP);
     d->fallback_us = now.mono_us + (d->proxied ? 0 : SPV_FALLBACK_AFTER);
     d->feeler_us = now.mono_us + about(d, SPV_FEELER_INTERVAL);
     d->save_us = SPV_NEVER;
     return 0;
 }
 
-void spv_discovery_free(struct spv_discovery *d)
+void spv_outbound_free(struct spv_outbound *d)
 {
-    spv_named_free(&d->named);
-    spv_addrbook_free(&d->book);
+    spv_manual_peers_free(&d->named);
+    spv_addrman_free(&d->book);
 }
 
-size_t spv_discovery_memory(const struct spv_discovery *d)
+size_t spv_outbound_memory(const struct spv_outbound *d)
 {
-    return spv_addrbook_memory(&d->book) - sizeof d->book + d->named.n * sizeof *d->named.at;
+    return spv_addrman_memory(&d->book) - sizeof d->book + d->named.n * sizeof *d->named.at;
 }
 
-struct spv_dialled *spv_discovery_of(struct spv_discovery *d, uint64_t id)
+struct spv_conn *spv_outbound_of(struct spv_outbound *d, uint64_t id)
 {
-    for (size_t i = 0; id && i < SPV_DIALS; i++)
-        if (d->dialled[i].state != SPV_DIAL_FREE && d->dialled[i].id == id)
+    for (size_t i = 0; id && i < SPV_CONNS; i++)
+        if (d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].id == id)
             return &d->dialled[i];
     return NULL;
 }
 
-unsigned spv_discovery_count(const struct spv_discovery *d, enum spv_dial_state state)
+unsigned spv_outbound_count(const struct spv_outbound *d, enum spv_conn_state state)
 {
     unsigned found = 0;
-    for (size_t i = 0; i < SPV_DIALS; i++)
-        found += d->dialled[i].state == state && d->dialled[i].kind == SPV_DIAL_PEER;
+    for (size_t i = 0; i < SPV_CONNS; i++)
+        found += d->dialled[i].state == state && d->dialled[i].kind == SPV_CONN_OUTBOUND;
     return found;
 }
 
-unsigned spv_discovery_absent(const struct spv_discovery *d, struct spv_now now)
+unsigned spv_outbound_unreachable(const struct spv_outbound *d, struct spv_now now)
 {
     unsigned absent = 0;
     for (size_t i = 0; i < d->named.n; i++)
-        absent += spv_named_is_alive(&d->named.at[i], now);
-    for (size_t i = 0; i < SPV_DIALS; i++) {
-        const struct spv_dialled *x = &d->dialled[i];
-        absent -= x->state == SPV_DIAL_READY && x->kind == SPV_DIAL_PEER && x->named >= 0 &&
-                  spv_named_is_alive(&d->named.at[x->named], now);
+        absent += spv_manual_peers_is_alive(&d->named.at[i], now);
+    for (size_t i = 0; i < SPV_CONNS; i++) {
+        const struct spv_conn *x = &d->dialled[i];
+        absent -= x->state == SPV_CONN_STATE_READY && x->kind == SPV_CONN_OUTBOUND &&
+                  x->named >= 0 && spv_manual_peers_is_alive(&d->named.at[x->named], now);
     }
     return absent;
 }
 
 /* Dialling. */
 
-static bool dialled_already(const struct spv_discovery *d, const struct spv_endpoint *endpoint)
+static bool dialled_already(const struct spv_outbound *d, const struct spv_endpoint *endpoint)
 {
-    for (size_t i = 0; i < SPV_DIALS; i++)
-        if (d->dialled[i].state != SPV_DIAL_FREE && d->dialled[i].endpoint.port == endpoint->port &&
+    for (size_t i = 0; i < SPV_CONNS; i++)
+        if (d->dialled[i].state != SPV_CONN_STATE_FREE &&
+            d->dialled[i].endpoint.port == endpoint->port &&
             strcmp(d->dialled[i].endpoint.host, endpoint->host) == 0)
             return true;
     return false;
 }
 
-struct spv_dialled *spv_discovery_dial(struct spv_discovery *d, enum spv_dial_kind kind,
-                                       const struct spv_endpoint *endpoint, struct spv_now now)
+struct spv_conn *spv_outbound_connect(struct spv_outbound *d, enum spv_conn_type kind,
+                                      const struct spv_endpoint *endpoint, struct spv_now now)
 {
-    struct spv_dialled *x = NULL;
-    for (size_t i = 0; !x && i < SPV_DIALS; i++)
-        if (d->dialled[i].state == SPV_DIAL_FREE)
+    struct spv_conn *x = NULL;
+    for (size_t i = 0; !x && i < SPV_CONNS; i++)
+        if (d->dialled[i].state == SPV_CONN_STATE_FREE)
             x = &d->dialled[i];
     if (!x)
         return NULL;
     struct spv_effect *e = spv_effects_push(d->effects, SPV_EFFECT_CONNECT, d->next_id + 1);
     if (!e)
         return NULL;
-    *x = (struct spv_dialled){.id = ++d->next_id,
-                              .state = SPV_DIAL_DIALLING,
-                              .kind = kind,
-                              .endpoint = *endpoint,
-                              .netgroup = spv_netgroup_of_name(endpoint->host),
-                              .named = -1,
-                              .entry = -1,
-                              .deadline_us = SPV_NEVER,
-                              .tokens = SPV_ADDR_BUDGET * 100,
-                              .tokens_us = now.mono_us};
+    *x = (struct spv_conn){.id = ++d->next_id,
+                           .state = SPV_CONN_STATE_CONNECTING,
+                           .kind = kind,
+                           .endpoint = *endpoint,
+                           .netgroup = spv_netgroup_of_name(endpoint->host),
+                           .named = -1,
+                           .entry = -1,
+                           .deadline_us = SPV_NEVER,
+                           .tokens = SPV_ADDR_BUDGET * 100,
+                           .tokens_us = now.mono_us};
     e->endpoint = *endpoint;
     return x;
 }
 
-static bool dial_named(struct spv_discovery *d, struct spv_now now)
+static bool dial_named(struct spv_outbound *d, struct spv_now now)
 {
-    const int index = spv_named_pick(&d->named, now);
+    const int index = spv_manual_peers_pick(&d->named, now);
     if (index < 0)
         return false;
-    struct spv_named_peer *p = &d->named.at[index];
-    struct spv_dialled *x = spv_discovery_dial(d, SPV_DIAL_PEER, &p->endpoint, now);
+    struct spv_manual_peer *p = &d->named.at[index];
+    struct spv_conn *x = spv_outbound_connect(d, SPV_CONN_OUTBOUND, &p->endpoint, now);
     if (!x)
         return false;
     x->named = index;
@@ -197,7 +199,7 @@ static bool dial_named(struct spv_discovery *d, struct spv_now now)
 }
 
 /* False when it may not be dialled; it then rests. */
-static bool dial_entry(struct spv_discovery *d, int entry, enum spv_dial_kind kind,
+static bool dial_entry(struct spv_outbound *d, int entry, enum spv_conn_type kind,
                        struct spv_now now)
 {
     const struct spv_netaddr addr = d->book.at[entry].a.addr;
@@ -205,51 +207,51 @@ static bool dial_entry(struct spv_discovery *d, int entry, enum spv_dial_kind ki
     char text[SPV_ENDPOINT_TEXT];
     uint64_t until = now.mono_us + SPV_BACKOFF_MAX;
     if (spv_netaddr_to_host(endpoint.host, &addr) < 0) {
-        spv_addrbook_rest(&d->book, entry, until);
+        spv_addrman_defer(&d->book, entry, until);
         return false;
     }
     spv_endpoint_text(text, &endpoint);
-    if (dialled_already(d, &endpoint) || spv_bans_find(&d->bans, &until, endpoint.host, now) ||
-        spv_bans_find(&d->bans, &until, text, now)) {
-        spv_addrbook_rest(&d->book, entry, until);
+    if (dialled_already(d, &endpoint) || spv_banman_find(&d->bans, &until, endpoint.host, now) ||
+        spv_banman_find(&d->bans, &until, text, now)) {
+        spv_addrman_defer(&d->book, entry, until);
         return false;
     }
-    struct spv_dialled *x = spv_discovery_dial(d, kind, &endpoint, now);
+    struct spv_conn *x = spv_outbound_connect(d, kind, &endpoint, now);
     if (!x)
         return false;
     x->entry = entry;
-    if (kind == SPV_DIAL_FEELER)
-        x->deadline_us = now.mono_us + (d->proxied ? SPV_PROXY_PATIENCE : SPV_FEELER_PATIENCE);
+    if (kind == SPV_CONN_FEELER)
+        x->deadline_us = now.mono_us + (d->proxied ? SPV_PROXY_TIMEOUT : SPV_FEELER_TIMEOUT);
     x->netgroup = spv_netgroup_of(&addr);
     x->group = spv_siphash(d->group_key[0], d->group_key[1], x->netgroup.b, x->netgroup.len);
-    spv_addrbook_hold(&d->book, entry, now);
+    spv_addrman_set_in_use(&d->book, entry, now);
     return true;
 }
 
-static bool dial_anchor(struct spv_discovery *d, struct spv_now now)
+static bool dial_anchor(struct spv_outbound *d, struct spv_now now)
 {
     for (size_t i = 0; i < SPV_ANCHORS; i++) {
         const int entry = d->anchor[i];
         d->anchor[i] = -1;
         if (entry >= 0 && d->book.at[entry].used && !d->book.at[entry].held &&
-            spv_addrbook_reachable(&d->book, entry, d->reach) &&
-            dial_entry(d, entry, SPV_DIAL_PEER, now))
+            spv_addrman_reachable(&d->book, entry, d->reach) &&
+            dial_entry(d, entry, SPV_CONN_OUTBOUND, now))
             return true;
     }
     return false;
 }
 
-static bool dial_book(struct spv_discovery *d, enum spv_dial_kind kind, struct spv_now now)
+static bool dial_book(struct spv_outbound *d, enum spv_conn_type kind, struct spv_now now)
 {
-    struct spv_netgroup groups[SPV_DIALS];
+    struct spv_netgroup groups[SPV_CONNS];
     struct spv_pick pick = {
-        .reach = d->reach, .only_new = kind == SPV_DIAL_FEELER, .groups = groups};
-    for (size_t i = 0; kind == SPV_DIAL_PEER && i < SPV_DIALS; i++)
-        if (d->dialled[i].state != SPV_DIAL_FREE && d->dialled[i].kind == SPV_DIAL_PEER &&
+        .reach = d->reach, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
+    for (size_t i = 0; kind == SPV_CONN_OUTBOUND && i < SPV_CONNS; i++)
+        if (d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].kind == SPV_CONN_OUTBOUND &&
             d->dialled[i].entry >= 0)
             groups[pick.n_groups++] = d->dialled[i].netgroup;
-    for (int tries = 0; tries < SPV_BOOK_BANS; tries++) {
-        const int entry = spv_addrbook_pick(&d->book, &pick, now);
+    for (int tries = 0; tries < SPV_ADDRMAN_BANS; tries++) {
+        const int entry = spv_addrman_pick(&d->book, &pick, now);
         if (entry < 0)
             return false;
         if (dial_entry(d, entry, kind, now))
@@ -260,69 +262,70 @@ static bool dial_book(struct spv_discovery *d, enum spv_dial_kind kind, struct s
     return false;
 }
 
-static bool feel(struct spv_discovery *d, struct spv_now now)
+static bool feel(struct spv_outbound *d, struct spv_now now)
 {
-    const int entry = spv_addrbook_to_test(&d->book, d->reach, now);
-    return entry >= 0 ? dial_entry(d, entry, SPV_DIAL_FEELER, now)
-                      : dial_book(d, SPV_DIAL_FEELER, now);
+    const int entry = spv_addrman_to_test(&d->book, d->reach, now);
+    return entry >= 0 ? dial_entry(d, entry, SPV_CONN_FEELER, now)
+                      : dial_book(d, SPV_CONN_FEELER, now);
 }
 
 /* A visit that is not a peer's ends: the node hears nothing of it. */
-void spv_discovery_leave(struct spv_discovery *d, struct spv_dialled *x, int error,
-                         struct spv_now now)
+void spv_outbound_close(struct spv_outbound *d, struct spv_conn *x, int error, struct spv_now now)
 {
     struct spv_effect *e = spv_effects_push(d->effects, SPV_EFFECT_CLOSE, x->id);
     if (e)
         e->error = error;
     spv_effects_forget(d->effects, x->id);
-    spv_discovery_ended(d, x, error, false, now);
+    spv_outbound_on_closed(d, x, error, false, now);
 }
 
-static unsigned visits(const struct spv_discovery *d, enum spv_dial_kind kind)
+static unsigned visits(const struct spv_outbound *d, enum spv_conn_type kind)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < SPV_DIALS; i++)
-        n += d->dialled[i].state != SPV_DIAL_FREE && d->dialled[i].kind == kind;
+    for (size_t i = 0; i < SPV_CONNS; i++)
+        n += d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].kind == kind;
     return n;
 }
 
-static unsigned in_use(const struct spv_discovery *d)
+static unsigned in_use(const struct spv_outbound *d)
 {
-    return spv_discovery_count(d, SPV_DIAL_DIALLING) + spv_discovery_count(d, SPV_DIAL_READY);
+    return spv_outbound_count(d, SPV_CONN_STATE_CONNECTING) +
+           spv_outbound_count(d, SPV_CONN_STATE_READY);
 }
 
-void spv_discovery_tend(struct spv_discovery *d, unsigned wanted, struct spv_now now)
+void spv_outbound_tick(struct spv_outbound *d, unsigned wanted, struct spv_now now)
 {
-    for (size_t i = 0; i < SPV_DIALS; i++) {
-        struct spv_dialled *x = &d->dialled[i];
-        if (x->state != SPV_DIAL_FREE && x->deadline_us <= now.mono_us)
-            spv_discovery_leave(
-                d, x, x->state == SPV_DIAL_READY ? SPV_ERR_STALL : SPV_ERR_HANDSHAKE_TIMEOUT, now);
+    for (size_t i = 0; i < SPV_CONNS; i++) {
+        struct spv_conn *x = &d->dialled[i];
+        if (x->state != SPV_CONN_STATE_FREE && x->deadline_us <= now.mono_us)
+            spv_outbound_close(
+                d, x, x->state == SPV_CONN_STATE_READY ? SPV_ERR_STALL : SPV_ERR_HANDSHAKE_TIMEOUT,
+                now);
     }
     if (d->on)
-        spv_discovery_find_more(d, wanted, now);
+        spv_outbound_replenish(d, wanted, now);
     while (!d->effects->error && in_use(d) < wanted)
         if (!dial_named(d, now) &&
-            (!d->on || (!dial_anchor(d, now) && !dial_book(d, SPV_DIAL_PEER, now))))
+            (!d->on || (!dial_anchor(d, now) && !dial_book(d, SPV_CONN_OUTBOUND, now))))
             break;
     if (d->on && d->feeler_us <= now.mono_us) {
         /* Only once the slots are full: before that, dials test addresses anyway. */
-        if (in_use(d) >= wanted && !visits(d, SPV_DIAL_FEELER))
+        if (in_use(d) >= wanted && !visits(d, SPV_CONN_FEELER))
             d->feelers += feel(d, now);
         d->feeler_us = now.mono_us + about(d, SPV_FEELER_INTERVAL);
     }
-    spv_discovery_plan_save(d, now);
+    spv_outbound_plan_save(d, now);
 }
 
-uint64_t spv_discovery_deadline(const struct spv_discovery *d, unsigned wanted)
+uint64_t spv_outbound_deadline(const struct spv_outbound *d, unsigned wanted)
 {
-    uint64_t first = spv_discovery_sources_deadline(d, wanted);
-    for (size_t i = 0; i < SPV_DIALS; i++)
-        if (d->dialled[i].state != SPV_DIAL_FREE && d->dialled[i].deadline_us < first)
+    uint64_t first = spv_outbound_sources_deadline(d, wanted);
+    for (size_t i = 0; i < SPV_CONNS; i++)
+        if (d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].deadline_us < first)
             first = d->dialled[i].deadline_us;
     if (in_use(d) < wanted) {
-        const uint64_t named = spv_named_deadline(&d->named);
-        const uint64_t book = d->on ? spv_addrbook_deadline(&d->book) : SPV_NEVER;
+        const uint64_t named = spv_manual_peers_deadline(&d->named);
+        const uint64_t book = d->on ? spv_addrman_deadline(&d->book) : SPV_NEVER;
         if (named < first)
             first = named;
         if (book < first)
@@ -335,70 +338,72 @@ uint64_t spv_discovery_deadline(const struct spv_discovery *d, unsigned wanted)
 
 /* What became of it. */
 
-void spv_discovery_reached(struct spv_discovery *d, struct spv_dialled *x, uint64_t services,
-                           struct spv_now now)
+void spv_outbound_on_handshake(struct spv_outbound *d, struct spv_conn *x, uint64_t services,
+                               struct spv_now now)
 {
-    x->state = SPV_DIAL_READY;
+    x->state = SPV_CONN_STATE_READY;
     x->ready_us = now.mono_us;
     if (x->entry >= 0 && spv_serves_chain(services))
-        spv_addrbook_reached(&d->book, x->entry, services, now);
+        spv_addrman_on_handshake(&d->book, x->entry, services, now);
     else if (x->entry >= 0)
-        spv_addrbook_serves(&d->book, x->entry, services);
+        spv_addrman_serves(&d->book, x->entry, services);
     switch (x->kind) {
-    case SPV_DIAL_PEER:
+    case SPV_CONN_OUTBOUND:
         if (d->on)
             spv_effects_send_empty(d->effects, x->id, SPV_CMD_GETADDR);
         break;
-    case SPV_DIAL_FEELER:
-        spv_discovery_leave(d, x, SPV_ERR_DISCONNECTED, now);
+    case SPV_CONN_FEELER:
+        spv_outbound_close(d, x, SPV_ERR_DISCONNECTED, now);
         break;
-    case SPV_DIAL_SEED:
+    case SPV_CONN_ADDR_FETCH:
         spv_effects_send_empty(d->effects, x->id, SPV_CMD_GETADDR);
-        x->deadline_us = now.mono_us + SPV_SEED_PATIENCE;
+        x->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
         break;
     }
 }
 
-unsigned spv_discovery_failures(const struct spv_discovery *d, const struct spv_dialled *x)
+unsigned spv_outbound_failures(const struct spv_outbound *d, const struct spv_conn *x)
 {
     if (x->named >= 0)
         return d->named.at[x->named].failures;
     return x->entry >= 0 ? d->book.at[x->entry].failures : 0;
 }
 
-void spv_discovery_ban(struct spv_discovery *d, const struct spv_dialled *x, int code,
-                       struct spv_now now)
+void spv_outbound_ban(struct spv_outbound *d, const struct spv_conn *x, int code,
+                      struct spv_now now)
 {
     char text[SPV_ENDPOINT_TEXT];
     const uint64_t until = now.mono_us + SPV_BAN_SECONDS * SPV_SECOND;
     spv_endpoint_text(text, &x->endpoint);
-    spv_bans_add(&d->bans, x->named >= 0 ? text : x->endpoint.host, code, now);
+    spv_banman_add(&d->bans, x->named >= 0 ? text : x->endpoint.host, code, now);
     if (x->named >= 0)
         d->named.at[x->named].banned_until_us = until;
     if (x->entry >= 0)
-        spv_addrbook_rest(&d->book, x->entry, until);
+        spv_addrman_defer(&d->book, x->entry, until);
 }
 
-static enum spv_book_end how_it_ended(const struct spv_discovery *d, const struct spv_dialled *x,
-                                      int error, bool useful)
+static enum spv_conn_outcome how_it_ended(const struct spv_outbound *d, const struct spv_conn *x,
+                                          int error, bool useful)
 {
-    const enum spv_err_class fault = spv_err_class(error);
-    if (error == SPV_ERR_DISCONNECTED || (useful && fault == SPV_CLASS_GONE))
-        return SPV_BOOK_SERVED;
+    const enum spv_err_class fault = spv_err_class_of(error);
+    if (error == SPV_ERR_DISCONNECTED || (useful && fault == SPV_CLASS_CONNECTION))
+        return SPV_CONN_OUTCOME_GOOD;
     if (fault == SPV_CLASS_LOCAL || fault == SPV_CLASS_CALLER || error == SPV_ERR_PROXY)
-        return SPV_BOOK_LOST;
-    if (x->state == SPV_DIAL_READY)
-        return fault == SPV_CLASS_GONE ? SPV_BOOK_LOST : SPV_BOOK_SLOW;
-    return spv_discovery_count(d, SPV_DIAL_READY) ? SPV_BOOK_ABSENT : SPV_BOOK_LOST;
+        return SPV_CONN_OUTCOME_DROPPED;
+    if (x->state == SPV_CONN_STATE_READY)
+        return fault == SPV_CLASS_CONNECTION ? SPV_CONN_OUTCOME_DROPPED : SPV_CONN_OUTCOME_USELESS;
+    return spv_outbound_count(d, SPV_CONN_STATE_READY) ? SPV_CONN_OUTCOME_UNREACHABLE
+                                                       : SPV_CONN_OUTCOME_DROPPED;
 }
 
-void spv_discovery_ended(struct spv_discovery *d, struct spv_dialled *x, int error, bool useful,
-                         struct spv_now now)
+void spv_outbound_on_closed(struct spv_outbound *d, struct spv_conn *x, int error, bool useful,
+                            struct spv_now now)
 {
-    const enum spv_book_end how = how_it_ended(d, x, error, useful);
+    const enum spv_conn_outcome how = how_it_ended(d, x, error, useful);
     if (x->named >= 0)
-        spv_named_released(&d->named, x->named, how == SPV_BOOK_SERVED, d->rng, now);
+        spv_manual_peers_released(&d->named, x->named, how == SPV_CONN_OUTCOME_GOOD, d->rng, now);
     if (x->entry >= 0)
-        spv_addrbook_released(&d->book, x->entry, how, how == SPV_BOOK_SERVED ? 0 : error, now);
-    *x = (struct spv_dialled){0};
+        spv_addrman_released(&d->book, x->entry, how, how == SPV_CONN_OUTCOME_GOOD ? 0 : error,
+                             now);
+    *x = (struct spv_conn){0};
 }

@@ -16,20 +16,21 @@
 #define LOWEST_PORT 1024
 #define SEED_VISITS 2 /* ours: seeds dialled at once through a proxy */
 
-static size_t in_book(const struct spv_discovery *d)
+static size_t in_book(const struct spv_outbound *d)
 {
     return d->book.n_new + d->book.n_tried;
 }
 
 /* Whom we can trust least is asked least: while peers answer, gossip does. */
-static bool wants_seeds(const struct spv_discovery *d, unsigned wanted)
+static bool wants_seeds(const struct spv_outbound *d, unsigned wanted)
 {
-    const unsigned ready = spv_discovery_count(d, SPV_DIAL_READY);
-    return d->on && d->n_seeds && ready < wanted && (in_book(d) < SPV_BOOK_ENOUGH || ready < 2) &&
-           (!d->proxied || (d->reach & SPV_REACH_IPV4)); /* their names lead to the clearnet */
+    const unsigned ready = spv_outbound_count(d, SPV_CONN_STATE_READY);
+    return d->on && d->n_seeds && ready < wanted &&
+           (in_book(d) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
+           (!d->proxied || (d->reach & SPV_NET_IPV4)); /* their names lead to the clearnet */
 }
 
-static void resolve(struct spv_discovery *d, const char *prefix, const char *name)
+static void resolve(struct spv_outbound *d, const char *prefix, const char *name)
 {
     struct spv_effect *e = spv_effects_push(d->effects, SPV_EFFECT_RESOLVE, 0);
     if (!e)
@@ -40,21 +41,22 @@ static void resolve(struct spv_discovery *d, const char *prefix, const char *nam
     strncpy(e->endpoint.host + n, name, sizeof e->endpoint.host - n - 1);
 }
 
-static void visit(struct spv_discovery *d, const char *name, struct spv_now now)
+static void visit(struct spv_outbound *d, const char *name, struct spv_now now)
 {
     struct spv_endpoint endpoint = {.port = d->params->net.port};
     unsigned visits = 0;
-    for (size_t i = 0; i < SPV_DIALS; i++)
-        visits += d->dialled[i].state != SPV_DIAL_FREE && d->dialled[i].kind == SPV_DIAL_SEED;
+    for (size_t i = 0; i < SPV_CONNS; i++)
+        visits +=
+            d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].kind == SPV_CONN_ADDR_FETCH;
     if (visits >= SEED_VISITS)
         return;
     strncpy(endpoint.host, name, sizeof endpoint.host - 1);
-    struct spv_dialled *x = spv_discovery_dial(d, SPV_DIAL_SEED, &endpoint, now);
+    struct spv_conn *x = spv_outbound_connect(d, SPV_CONN_ADDR_FETCH, &endpoint, now);
     if (x)
-        x->deadline_us = now.mono_us + SPV_SEED_PATIENCE;
+        x->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
 }
 
-static void ask_seeds(struct spv_discovery *d, struct spv_now now)
+static void ask_seeds(struct spv_outbound *d, struct spv_now now)
 {
     for (unsigned i = 0; i < (d->proxied ? SEED_VISITS : SPV_DNS_AT_ONCE) &&
                          d->next_seed < d->n_seeds && !d->effects->error;
@@ -73,27 +75,27 @@ static void ask_seeds(struct spv_discovery *d, struct spv_now now)
     }
 }
 
-static bool wants_fallback(const struct spv_discovery *d)
+static bool wants_fallback(const struct spv_outbound *d)
 {
     return d->on && !d->fallback_used && d->params->fallback && !d->dns_gave &&
-           (d->proxied ? in_book(d) < SPV_BOOK_ENOUGH
-                       : spv_discovery_count(d, SPV_DIAL_READY) == 0);
+           (d->proxied ? in_book(d) < SPV_ADDRMAN_ENOUGH
+                       : spv_outbound_count(d, SPV_CONN_STATE_READY) == 0);
 }
 
-static void use_fallback(struct spv_discovery *d, struct spv_now now)
+static void use_fallback(struct spv_outbound *d, struct spv_now now)
 {
     const struct spv_netgroup source = spv_netgroup_of_name("fallback");
     for (size_t i = 0; i < d->params->fallback->n; i++) {
         const struct spv_netaddr *addr = &d->params->fallback->at[i];
         /* one to two weeks old, as the reference node says of its own */
-        const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_discovery_draw(d, 7 * DAY);
-        if (spv_reach_of(addr) & d->reach)
-            (void)spv_addrbook_add(&d->book, addr, SERVICES_X9, seen, &source, now);
+        const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_outbound_draw(d, 7 * DAY);
+        if (spv_net_of(addr) & d->reach)
+            (void)spv_addrman_add(&d->book, addr, SERVICES_X9, seen, &source, now);
     }
     d->fallback_used = true;
 }
 
-void spv_discovery_find_more(struct spv_discovery *d, unsigned wanted, struct spv_now now)
+void spv_outbound_replenish(struct spv_outbound *d, unsigned wanted, struct spv_now now)
 {
     if (d->fallback_us <= now.mono_us && wants_fallback(d))
         use_fallback(d, now);
@@ -101,14 +103,14 @@ void spv_discovery_find_more(struct spv_discovery *d, unsigned wanted, struct sp
         ask_seeds(d, now);
 }
 
-uint64_t spv_discovery_sources_deadline(const struct spv_discovery *d, unsigned wanted)
+uint64_t spv_outbound_sources_deadline(const struct spv_outbound *d, unsigned wanted)
 {
     uint64_t first = wants_seeds(d, wanted) ? d->dns_us : SPV_NEVER;
     return wants_fallback(d) && d->fallback_us < first ? d->fallback_us : first;
 }
 
-int spv_discovery_resolved(struct spv_discovery *d, const struct spv_endpoint *seed, int error,
-                           const struct spv_netaddr *addrs, size_t n, struct spv_now now)
+int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *seed, int error,
+                          const struct spv_netaddr *addrs, size_t n, struct spv_now now)
 {
     const bool by_services = strncmp(seed->host, "x9.", 3) == 0;
     const char *name = by_services ? seed->host + 3 : seed->host;
@@ -122,17 +124,17 @@ int spv_discovery_resolved(struct spv_discovery *d, const struct spv_endpoint *s
     }
     for (size_t i = 0; rc >= 0 && i < n; i++) {
         /* three to seven days old, as the reference node says of them */
-        const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_discovery_draw(d, 4 * DAY);
-        if (!(spv_reach_of(&addrs[i]) & d->reach))
+        const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_outbound_draw(d, 4 * DAY);
+        if (!(spv_net_of(&addrs[i]) & d->reach))
             continue;
         d->dns_gave = true;
-        rc = spv_addrbook_add(&d->book, &addrs[i], services, seen, &source, now);
+        rc = spv_addrman_add(&d->book, &addrs[i], services, seen, &source, now);
     }
     return rc < 0 ? rc : 0;
 }
 
 /* What it may tell now, in hundredths of an address. */
-static void earn(struct spv_dialled *x, struct spv_now now)
+static void earn(struct spv_conn *x, struct spv_now now)
 {
     const uint64_t most = SPV_ADDR_BUDGET * 100;
     const uint64_t earned = (now.mono_us - x->tokens_us) / (SPV_SECOND / SPV_ADDR_PER_SECOND);
@@ -150,30 +152,30 @@ static int64_t sane_time(uint32_t told, int64_t now)
     return seen - TIME_PENALTY;
 }
 
-int spv_discovery_gossip(struct spv_discovery *d, struct spv_dialled *x,
-                         const struct spv_msg_addr *msg, struct spv_now now)
+int spv_outbound_gossip(struct spv_outbound *d, struct spv_conn *x, const struct spv_msg_addr *msg,
+                        struct spv_now now)
 {
-    if (!d->on || x->state != SPV_DIAL_READY)
+    if (!d->on || x->state != SPV_CONN_STATE_READY)
         return 0;
     int rc = 0;
     earn(x, now);
     for (size_t i = 0; rc >= 0 && i < msg->n && x->tokens >= 100; i++) {
         const struct spv_addr_entry *e = &msg->entries[i];
         x->tokens -= 100;
-        if (e->addr.network && (spv_reach_of(&e->addr) & d->reach) && e->addr.port >= LOWEST_PORT &&
+        if (e->addr.network && (spv_net_of(&e->addr) & d->reach) && e->addr.port >= LOWEST_PORT &&
             spv_serves_chain(e->services))
-            rc = spv_addrbook_add(&d->book, &e->addr, e->services, sane_time(e->time, now.unix_s),
-                                  &x->netgroup, now);
+            rc = spv_addrman_add(&d->book, &e->addr, e->services, sane_time(e->time, now.unix_s),
+                                 &x->netgroup, now);
     }
     /* One alone is how a peer tells of itself. */
-    if (rc >= 0 && x->kind == SPV_DIAL_SEED && msg->n > 1)
-        spv_discovery_leave(d, x, SPV_ERR_DISCONNECTED, now);
+    if (rc >= 0 && x->kind == SPV_CONN_ADDR_FETCH && msg->n > 1)
+        spv_outbound_close(d, x, SPV_ERR_DISCONNECTED, now);
     return rc < 0 ? rc : 0;
 }
 
 /* Keeping. */
 
-void spv_discovery_plan_save(struct spv_discovery *d, struct spv_now now)
+void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
 {
     uint64_t at = SPV_NEVER;
     if (d->on && d->book.changed)
@@ -184,22 +186,23 @@ void spv_discovery_plan_save(struct spv_discovery *d, struct spv_now now)
         d->save_us = at;
     if (d->save_us > now.mono_us)
         return;
-    (void)spv_effects_push(d->effects, SPV_EFFECT_BOOK, 0);
+    (void)spv_effects_push(d->effects, SPV_EFFECT_SAVE_ADDRMAN, 0);
     d->save_us = SPV_NEVER;
     d->bans_unsaved |= d->bans.changed; /* said once; what is asked for then has them */
     d->bans.changed = false;
 }
 
 /* The peers that have been with us longest; without any, those of before stay. */
-static void choose_anchors(struct spv_discovery *d)
+static void choose_anchors(struct spv_outbound *d)
 {
     int best[SPV_ANCHORS];
     size_t n = 0;
     while (n < SPV_ANCHORS) {
-        const struct spv_dialled *oldest = NULL;
-        for (size_t i = 0; i < SPV_DIALS; i++) {
-            const struct spv_dialled *x = &d->dialled[i];
-            bool taken = x->state != SPV_DIAL_READY || x->kind != SPV_DIAL_PEER || x->entry < 0;
+        const struct spv_conn *oldest = NULL;
+        for (size_t i = 0; i < SPV_CONNS; i++) {
+            const struct spv_conn *x = &d->dialled[i];
+            bool taken =
+                x->state != SPV_CONN_STATE_READY || x->kind != SPV_CONN_OUTBOUND || x->entry < 0;
             for (size_t j = 0; !taken && j < n; j++)
                 taken = best[j] == x->entry;
             if (!taken && (!oldest || x->ready_us < oldest->ready_us))
@@ -210,20 +213,21 @@ static void choose_anchors(struct spv_discovery *d)
         best[n++] = oldest->entry;
     }
     if (n)
-        spv_addrbook_set_anchors(&d->book, best, n);
+        spv_addrman_set_anchors(&d->book, best, n);
 }
 
-int spv_discovery_changes(struct spv_discovery *d, struct spv_book_changes *out, struct spv_now now)
+int spv_outbound_changes(struct spv_outbound *d, struct spv_addrman_changes *out,
+                         struct spv_now now)
 {
-    *out = (struct spv_book_changes){0};
+    *out = (struct spv_addrman_changes){0};
     memcpy(out->key, d->book.key, sizeof out->key);
     if (d->on) {
         choose_anchors(d);
-        const int rc = spv_addrbook_changes(&d->book, out);
+        const int rc = spv_addrman_get_changes(&d->book, out);
         if (rc < 0)
             return rc;
     }
-    spv_bans_expire(&d->bans, now);
+    spv_banman_expire(&d->bans, now);
     out->bans_changed = d->bans.changed || d->bans_unsaved;
     out->bans = d->bans.at;
     out->n_bans = d->bans.n;

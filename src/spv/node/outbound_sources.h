@@ -6,16 +6,15 @@
 #include "spv/node/outbound.h"
 
 /* discovery.c */
-uint64_t spv_discovery_draw(struct spv_discovery *d, uint64_t bound);
+uint64_t spv_outbound_draw(struct spv_outbound *d, uint64_t bound);
 /* A free place with this dial, its effect queued; NULL: no place. */
-struct spv_dialled *spv_discovery_dial(struct spv_discovery *d, enum spv_dial_kind kind,
-                                       const struct spv_endpoint *endpoint, struct spv_now now);
-void spv_discovery_leave(struct spv_discovery *d, struct spv_dialled *x, int error,
-                         struct spv_now now);
+struct spv_conn *spv_outbound_connect(struct spv_outbound *d, enum spv_conn_type kind,
+                                      const struct spv_endpoint *endpoint, struct spv_now now);
+void spv_outbound_close(struct spv_outbound *d, struct spv_conn *x, int error, struct spv_now now);
 
 /* discovery_sources.c */
-void spv_discovery_find_more(struct spv_discovery *d, unsigned wanted, struct spv_now now);
-void spv_discovery_plan_save(struct spv_discovery *d, struct spv_now now);
-uint64_t spv_discovery_sources_deadline(const struct spv_discovery *d, unsigned wanted);
+void spv_outbound_replenish(struct spv_outbound *d, unsigned wanted, struct spv_now now);
+void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now);
+uint64_t spv_outbound_sources_deadline(const struct spv_outbound *d, unsigned wanted);
 
 #endif

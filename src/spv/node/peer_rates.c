@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#define HALF (SPV_METRICS_SPAN / 2)
+#define HALF (SPV_PEER_RATES_SPAN / 2)
 
-static const struct spv_metrics_peer *find(const struct spv_metrics *m, uint64_t id)
+static const struct spv_peer_rate *find(const struct spv_peer_rates *m, uint64_t id)
 {
     for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
         if (m->peer[i].id == id)
@@ -14,21 +14,21 @@ static const struct spv_metrics_peer *find(const struct spv_metrics *m, uint64_t
     return NULL;
 }
 
-void spv_metrics_add(struct spv_metrics *m, uint64_t id, struct spv_now now)
+void spv_peer_rates_add(struct spv_peer_rates *m, uint64_t id, struct spv_now now)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         if (m->peer[i].id)
             continue;
         m->peer[i] =
-            (struct spv_metrics_peer){.id = id, .since_us = now.mono_us, .half_us = now.mono_us};
+            (struct spv_peer_rate){.id = id, .since_us = now.mono_us, .half_us = now.mono_us};
         return;
     }
 }
 
 /* The halves as they are now. */
-static struct spv_metrics_peer advanced(const struct spv_metrics_peer *p, struct spv_now now)
+static struct spv_peer_rate advanced(const struct spv_peer_rate *p, struct spv_now now)
 {
-    struct spv_metrics_peer x = *p;
+    struct spv_peer_rate x = *p;
     const uint64_t halves = (now.mono_us - x.half_us) / HALF;
     if (halves > 0) {
         x.before = halves == 1 ? x.running : 0;
@@ -38,12 +38,12 @@ static struct spv_metrics_peer advanced(const struct spv_metrics_peer *p, struct
     return x;
 }
 
-void spv_metrics_headers(struct spv_metrics *m, uint64_t id, size_t n, struct spv_now now)
+void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now)
 {
-    const struct spv_metrics_peer *p = find(m, id);
+    const struct spv_peer_rate *p = find(m, id);
     if (!p)
         return;
-    struct spv_metrics_peer x = advanced(p, now);
+    struct spv_peer_rate x = advanced(p, now);
     x.headers += n;
     x.running += n;
     m->peer[p - m->peer] = x;
@@ -55,11 +55,11 @@ static bool same(const struct spv_endpoint *a, const struct spv_endpoint *b)
 }
 
 /* The one with the fewest stalls gives way. */
-static void count_stall(struct spv_metrics *m, const struct spv_endpoint *endpoint)
+static void count_stall(struct spv_peer_rates *m, const struct spv_endpoint *endpoint)
 {
-    struct spv_metrics_stall *fewest = &m->stall[0];
-    for (size_t i = 0; i < SPV_METRICS_STALLS; i++) {
-        struct spv_metrics_stall *s = &m->stall[i];
+    struct spv_peer_stalls *fewest = &m->stall[0];
+    for (size_t i = 0; i < SPV_PEER_RATES_STALLS; i++) {
+        struct spv_peer_stalls *s = &m->stall[i];
         if (s->n && same(&s->endpoint, endpoint)) {
             s->n++;
             return;
@@ -67,27 +67,27 @@ static void count_stall(struct spv_metrics *m, const struct spv_endpoint *endpoi
         if (s->n < fewest->n)
             fewest = s;
     }
-    *fewest = (struct spv_metrics_stall){.endpoint = *endpoint, .n = 1};
+    *fewest = (struct spv_peer_stalls){.endpoint = *endpoint, .n = 1};
 }
 
-void spv_metrics_remove(struct spv_metrics *m, uint64_t id, const struct spv_endpoint *endpoint,
-                        int error)
+void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
+                           const struct spv_endpoint *endpoint, int error)
 {
-    const struct spv_metrics_peer *p = find(m, id);
+    const struct spv_peer_rate *p = find(m, id);
     if (!p)
         return;
-    m->peer[p - m->peer] = (struct spv_metrics_peer){0};
+    m->peer[p - m->peer] = (struct spv_peer_rate){0};
     if (error == SPV_ERR_STALL)
         count_stall(m, endpoint);
 }
 
-bool spv_metrics_of(const struct spv_metrics *m, struct spv_node_peer *out, uint64_t id,
-                    const struct spv_endpoint *endpoint, struct spv_now now)
+bool spv_peer_rates_of(const struct spv_peer_rates *m, struct spv_node_peer *out, uint64_t id,
+                       const struct spv_endpoint *endpoint, struct spv_now now)
 {
-    const struct spv_metrics_peer *p = find(m, id);
+    const struct spv_peer_rate *p = find(m, id);
     if (!p)
         return false;
-    const struct spv_metrics_peer x = advanced(p, now);
+    const struct spv_peer_rate x = advanced(p, now);
     const uint64_t running_us = now.mono_us - x.half_us; /* less than HALF */
     const uint64_t known_us = now.mono_us - x.since_us;
     uint64_t span_us = HALF + running_us;
@@ -99,7 +99,7 @@ bool spv_metrics_of(const struct spv_metrics *m, struct spv_node_peer *out, uint
     if (span_us > 0)
         out->rate = (double)(x.before + x.running) * (double)SPV_SECOND / (double)span_us;
     out->stalls = 0;
-    for (size_t i = 0; i < SPV_METRICS_STALLS; i++)
+    for (size_t i = 0; i < SPV_PEER_RATES_STALLS; i++)
         if (m->stall[i].n && same(&m->stall[i].endpoint, endpoint))
             out->stalls = m->stall[i].n;
     return true;

@@ -5,12 +5,13 @@
 
 #include "spv/node.h"
 
-#define SPV_METRICS_SPAN                                                                           \
+#define SPV_PEER_RATES_SPAN                                                                        \
     (10 * SPV_SECOND) /* ours: a rate is taken over half of it to all of it                        \
                        */
-#define SPV_METRICS_STALLS 64 /* ours: addresses whose stalls are remembered when they are gone */
+#define SPV_PEER_RATES_STALLS                                                                      \
+    64 /* ours: addresses whose stalls are remembered when they are gone */
 
-struct spv_metrics_peer {
+struct spv_peer_rate {
     uint64_t id; /* 0: free */
     uint64_t since_us;
     uint64_t headers; /* in messages that it sent */
@@ -18,24 +19,24 @@ struct spv_metrics_peer {
     uint64_t before, running; /* headers in the half before, and in the running one */
 };
 
-struct spv_metrics_stall {
+struct spv_peer_stalls {
     struct spv_endpoint endpoint;
     uint64_t n;
 };
 
-struct spv_metrics {
-    struct spv_metrics_peer peer[SPV_NODE_MAX_PEERS];
-    struct spv_metrics_stall stall[SPV_METRICS_STALLS]; /* n 0: free */
+struct spv_peer_rates {
+    struct spv_peer_rate peer[SPV_NODE_MAX_PEERS];
+    struct spv_peer_stalls stall[SPV_PEER_RATES_STALLS]; /* n 0: free */
 };
 
-void spv_metrics_add(struct spv_metrics *m, uint64_t id, struct spv_now now);
-void spv_metrics_headers(struct spv_metrics *m, uint64_t id, size_t n, struct spv_now now);
+void spv_peer_rates_add(struct spv_peer_rates *m, uint64_t id, struct spv_now now);
+void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now);
 /* It is gone, and why. Any id. */
-void spv_metrics_remove(struct spv_metrics *m, uint64_t id, const struct spv_endpoint *endpoint,
-                        int error);
+void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
+                           const struct spv_endpoint *endpoint, int error);
 
 /* Fills in rate, headers, stalls and connected_us. False when there is no such peer. */
-bool spv_metrics_of(const struct spv_metrics *m, struct spv_node_peer *out, uint64_t id,
-                    const struct spv_endpoint *endpoint, struct spv_now now);
+bool spv_peer_rates_of(const struct spv_peer_rates *m, struct spv_node_peer *out, uint64_t id,
+                       const struct spv_endpoint *endpoint, struct spv_now now);
 
 #endif

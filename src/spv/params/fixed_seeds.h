@@ -6,8 +6,8 @@
 #include "spv/message.h"
 #include "spv/params.h"
 
-extern const struct spv_fallback spv_fallback_mainnet;
-extern const struct spv_fallback spv_fallback_signet;
-extern const struct spv_fallback spv_fallback_testnet4;
+extern const struct spv_fixed_seeds spv_fixed_seeds_mainnet;
+extern const struct spv_fixed_seeds spv_fixed_seeds_signet;
+extern const struct spv_fixed_seeds spv_fixed_seeds_testnet4;
 
 #endif

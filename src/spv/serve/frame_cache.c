@@ -94,7 +94,7 @@ static uint8_t *entries_of(const struct block *b)
 /* Reads n headers at `from` as entries of a headers message: how many there are, or negative. */
 static int read_entries(struct spv_serve_cache *c, uint8_t *out, uint32_t from, uint32_t n)
 {
-    const struct spv_reader *r = &c->cfg.reader;
+    const struct spv_header_db *r = &c->cfg.reader;
     const int got = n > 0 ? r->range(r->ctx, c->headers, from, n) : 0;
 
     for (int i = 0; i < got; i++, out += ENTRY) {
@@ -127,8 +127,8 @@ static int extend(struct spv_serve_cache *c, struct block *b)
 /* Is the block's last header on the best chain? */
 static int on_chain(const struct spv_serve_cache *c, const struct block *b)
 {
-    const struct spv_reader *r = &c->cfg.reader;
-    struct spv_record record;
+    const struct spv_header_db *r = &c->cfg.reader;
+    struct spv_chain_header record;
     const int rc = r->by_height(r->ctx, &record, b->number * BLOCK + b->n);
 
     return rc == 1 ? spv_blockhash_eq(&record.hash, &b->last) : rc;
@@ -309,7 +309,7 @@ static int answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
 int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
                            const struct spv_msg_getheaders *request)
 {
-    const struct spv_reader *r = &c->cfg.reader;
+    const struct spv_header_db *r = &c->cfg.reader;
     int rc = r->hold != NULL ? r->hold(r->ctx) : SPV_OK;
 
     *out = NULL;

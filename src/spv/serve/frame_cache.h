@@ -17,7 +17,7 @@
 
 struct spv_serve_cache_config {
     const struct spv_netid *net;
-    struct spv_reader reader;
+    struct spv_header_db reader;
     struct spv_rng rng; /* says which block is replaced by another */
     size_t max_bytes; /* of all blocks; 0: SPV_SERVE_CACHE_BYTES. Less than a block: none is kept */
 };

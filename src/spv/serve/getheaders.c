@@ -6,7 +6,7 @@
 #include "spv/error.h"
 #include "spv/serve/header_range.h"
 
-int spv_serve_locate(const struct spv_reader *reader, struct spv_record *out,
+int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header *out,
                      const struct spv_blockhash *locator, size_t n)
 {
     if (reader->locate != NULL)
@@ -19,10 +19,10 @@ int spv_serve_locate(const struct spv_reader *reader, struct spv_record *out,
     return 0;
 }
 
-int spv_serve_range(const struct spv_reader *reader, struct spv_serve_range *out,
+int spv_serve_range(const struct spv_header_db *reader, struct spv_serve_range *out,
                     const struct spv_msg_getheaders *request)
 {
-    struct spv_record record;
+    struct spv_chain_header record;
     int rc;
 
     *out = (struct spv_serve_range){.from = 1, .most = SPV_MAX_HEADERS};
@@ -49,7 +49,7 @@ int spv_serve_range(const struct spv_reader *reader, struct spv_serve_range *out
     return SPV_OK;
 }
 
-static int answer(const struct spv_reader *reader, struct spv_header *out,
+static int answer(const struct spv_header_db *reader, struct spv_header *out,
                   const struct spv_msg_getheaders *request)
 {
     struct spv_serve_range range;
@@ -67,7 +67,7 @@ static int answer(const struct spv_reader *reader, struct spv_header *out,
 }
 
 /* "One snapshot an answer": a reorganisation between two reads must not mix two chains. */
-int spv_serve_headers(const struct spv_reader *reader, struct spv_header *out,
+int spv_serve_headers(const struct spv_header_db *reader, struct spv_header *out,
                       const struct spv_msg_getheaders *request)
 {
     int rc = reader->hold != NULL ? reader->hold(reader->ctx) : SPV_OK;

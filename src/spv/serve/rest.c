@@ -46,10 +46,10 @@ static void print_hash(struct spv_buffer *b, const char *key, const uint8_t byte
 
 /* Left out where it is not known: in a chain that is stored from a later start on, whose work
  * counts from there. */
-static void print_work(struct spv_buffer *b, const struct spv_reader *reader, uint32_t height,
+static void print_work(struct spv_buffer *b, const struct spv_header_db *reader, uint32_t height,
                        const struct spv_u256 *work)
 {
-    struct spv_base base = {0};
+    struct spv_chain_start base = {0};
     char hex[SPV_HASH_HEX];
 
     if (reader->base != NULL)
@@ -96,9 +96,9 @@ static struct spv_u256 work_of(uint32_t bits)
 }
 
 /* The times of up to ten headers before a height. */
-static int load_median(struct spv_median *m, const struct spv_reader *reader, uint32_t height)
+static int load_median(struct spv_median *m, const struct spv_header_db *reader, uint32_t height)
 {
-    struct spv_record record;
+    struct spv_chain_header record;
     uint32_t h = height > SPV_MEDIAN_SPAN - 1 ? height - (SPV_MEDIAN_SPAN - 1) : 0;
 
     *m = (struct spv_median){0};
@@ -128,10 +128,10 @@ struct run { /* consecutive headers, and the one above them if there is one */
     struct spv_header *headers;
     uint32_t n; /* asked for */
     uint32_t got; /* n or n + 1 */
-    struct spv_record first, tip;
+    struct spv_chain_header first, tip;
 };
 
-static int read_run(struct run *run, const struct spv_reader *reader,
+static int read_run(struct run *run, const struct spv_header_db *reader,
                     const struct spv_rest_request *request)
 {
     int rc = reader->by_hash(reader->ctx, &run->first, &request->hash);
@@ -167,7 +167,8 @@ static struct spv_blockhash hash_in(const struct run *run, uint32_t i)
 }
 
 /* The fields of getblockheader in its order, but for those that need the block. */
-static int print_run(struct spv_buffer *b, const struct run *run, const struct spv_reader *reader)
+static int print_run(struct spv_buffer *b, const struct run *run,
+                     const struct spv_header_db *reader)
 {
     struct spv_median median;
     struct spv_u256 work = run->first.work;
@@ -224,7 +225,7 @@ static void encode_run(struct spv_buffer *b, const struct run *run, enum spv_res
 }
 
 /* "Returns empty if the block doesn't exist or it isn't in the active chain." */
-static int answer_headers(struct spv_buffer *b, const struct spv_reader *reader,
+static int answer_headers(struct spv_buffer *b, const struct spv_header_db *reader,
                           const struct spv_rest_request *request)
 {
     struct run run = {0};
@@ -245,10 +246,10 @@ static int answer_headers(struct spv_buffer *b, const struct spv_reader *reader,
 
 /* ---- the rest ---- */
 
-static int answer_blockhash(struct spv_buffer *b, const struct spv_reader *reader,
+static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *reader,
                             const struct spv_rest_request *request)
 {
-    struct spv_record record;
+    struct spv_chain_header record;
     char hex[SPV_HASH_HEX];
     const int rc = reader->by_height(reader->ctx, &record, request->height);
 
@@ -293,11 +294,11 @@ static const char *chain_name(enum spv_network network)
     return "";
 }
 
-static int answer_chaininfo(struct spv_buffer *b, const struct spv_reader *reader,
+static int answer_chaininfo(struct spv_buffer *b, const struct spv_header_db *reader,
                             const struct spv_params *params)
 {
     struct spv_median median;
-    struct spv_record tip;
+    struct spv_chain_header tip;
     int rc = reader->tip(reader->ctx, &tip);
 
     if (rc == 0) {
@@ -323,7 +324,7 @@ static int answer_chaininfo(struct spv_buffer *b, const struct spv_reader *reade
 }
 
 /* A status, or an error of the reader. */
-static int answer_parsed(struct spv_buffer *b, const struct spv_reader *reader,
+static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reader,
                          const struct spv_params *params, const struct spv_rest_request *request)
 {
     int rc;
@@ -359,7 +360,7 @@ static const char *type_of(enum spv_rest_format format)
     return "text/plain";
 }
 
-int spv_rest_answer(struct spv_rest_reply *out, const struct spv_reader *reader,
+int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *reader,
                     const struct spv_params *params, const char *target)
 {
     struct spv_rest_request request;

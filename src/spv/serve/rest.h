@@ -59,7 +59,7 @@ struct spv_rest_reply {
 
 /* Answers a target from one state of the reader's chain. An error of the reader is a status, too;
  * only a body that found no memory is an error: SPV_ERR_NOMEM, nothing to free. */
-int spv_rest_answer(struct spv_rest_reply *out, const struct spv_reader *reader,
+int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *reader,
                     const struct spv_params *params, const char *target);
 
 #endif

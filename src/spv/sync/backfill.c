@@ -20,18 +20,18 @@
 
 enum phase { PHASE_IDLE, PHASE_START, PHASE_FILL, PHASE_WHOLE };
 
-struct spv_origin {
-    struct spv_origin_config cfg;
+struct spv_backfill {
+    struct spv_backfill_config cfg;
     enum phase phase;
-    struct spv_origin_peer peers[SPV_NODE_MAX_PEERS];
-    struct spv_fetch *fetch; /* of the phase; NULL when idle */
+    struct spv_backfill_peer peers[SPV_NODE_MAX_PEERS];
+    struct spv_segments *fetch; /* of the phase; NULL when idle */
     bool storing;
     uint64_t added;
-    struct spv_fetch_drop drop; /* a peer whose headers the fill's chain refused; id 0: none */
+    struct spv_segments_drop drop; /* a peer whose headers the fill's chain refused; id 0: none */
     /* start */
-    struct spv_record *records;
+    struct spv_chain_header *records;
     size_t n_records;
-    struct spv_judge judge;
+    struct spv_header_ctx judge;
     /* fill */
     struct spv_chain *chain;
     struct spv_checkpoint *marks; /* the last one is what the base follows */
@@ -40,32 +40,32 @@ struct spv_origin {
     size_t n_storing; /* headers in the change that is being stored */
 };
 
-static uint32_t interval(const struct spv_origin *o)
+static uint32_t interval(const struct spv_backfill *o)
 {
     return spv_params_interval(o->cfg.params);
 }
 
 /* A fetch for the phase, with all peers. */
-static int begin_fetch(struct spv_origin *o, const struct spv_checkpoint *marks, size_t n_marks,
+static int begin_fetch(struct spv_backfill *o, const struct spv_checkpoint *marks, size_t n_marks,
                        const struct spv_checkpoint *from, uint32_t to, struct spv_now now)
 {
-    const struct spv_fetch_config cfg = {.params = o->cfg.params,
-                                         .marks = marks,
-                                         .n_marks = n_marks,
-                                         .effects = o->cfg.effects,
-                                         .timeout_us = o->cfg.timeout_us,
-                                         .own_end = o->own_end};
-    int rc = spv_fetch_new(&o->fetch, &cfg);
+    const struct spv_segments_config cfg = {.params = o->cfg.params,
+                                            .marks = marks,
+                                            .n_marks = n_marks,
+                                            .effects = o->cfg.effects,
+                                            .timeout_us = o->cfg.timeout_us,
+                                            .own_end = o->own_end};
+    int rc = spv_segments_new(&o->fetch, &cfg);
 
     for (size_t i = 0; rc == 0 && i < SPV_NODE_MAX_PEERS; i++)
         if (o->peers[i].id != 0)
-            rc = spv_fetch_add(o->fetch, o->peers[i].id, now);
-    return rc < 0 ? rc : spv_fetch_begin(o->fetch, from, to, now);
+            rc = spv_segments_add(o->fetch, o->peers[i].id, now);
+    return rc < 0 ? rc : spv_segments_begin(o->fetch, from, to, now);
 }
 
 /* ---- starting ---- */
 
-static int begin_start(struct spv_origin *o, struct spv_now now)
+static int begin_start(struct spv_backfill *o, struct spv_now now)
 {
     const struct spv_params *p = o->cfg.params;
     const struct spv_checkpoint *end = o->cfg.start;
@@ -83,9 +83,9 @@ static int begin_start(struct spv_origin *o, struct spv_now now)
 }
 
 /* What a header of the period can be judged by alone. */
-static int take_start(struct spv_origin *o, const struct spv_header *header, uint32_t height)
+static int take_start(struct spv_backfill *o, const struct spv_header *header, uint32_t height)
 {
-    struct spv_record *r = &o->records[o->n_records];
+    struct spv_chain_header *r = &o->records[o->n_records];
     struct spv_u256 work;
 
     if (o->n_records == interval(o))
@@ -93,7 +93,7 @@ static int take_start(struct spv_origin *o, const struct spv_header *header, uin
     r->header = *header;
     r->height = height;
     spv_header_hash(&r->hash, header);
-    if (spv_judge_work(&o->judge, &work, header, &r->hash) < 0)
+    if (spv_header_ctx_check_pow(&o->judge, &work, header, &r->hash) < 0)
         return SPV_ERR_INVALID;
     /* "bits inside the period": they change at its first block only, but on test networks */
     if (!o->cfg.params->min_difficulty && header->bits != o->records[0].header.bits)
@@ -105,10 +105,10 @@ static int take_start(struct spv_origin *o, const struct spv_header *header, uin
 }
 
 /* All of the period is there. */
-static int publish_start(struct spv_origin *o)
+static int publish_start(struct spv_backfill *o)
 {
     const struct spv_checkpoint *end = o->cfg.start;
-    const struct spv_record *last = &o->records[o->n_records - 1];
+    const struct spv_chain_header *last = &o->records[o->n_records - 1];
     struct spv_effect *e;
 
     if (o->n_records != interval(o) || last->height != end->height ||
@@ -117,26 +117,26 @@ static int publish_start(struct spv_origin *o)
     e = spv_effects_push(o->cfg.effects, SPV_EFFECT_STORE, 0);
     if (e == NULL)
         return o->cfg.effects->error;
-    e->change = (struct spv_change){.kind = SPV_CHANGE_START,
-                                    .fork_height = o->records[0].height - 1,
-                                    .records = o->records,
-                                    .n = o->n_records};
+    e->change = (struct spv_chain_update){.kind = SPV_UPDATE_CHECKPOINT_START,
+                                          .fork_height = o->records[0].height - 1,
+                                          .records = o->records,
+                                          .n = o->n_records};
     o->storing = true;
     return SPV_OK;
 }
 
-static int run_start(struct spv_origin *o, struct spv_now now)
+static int run_start(struct spv_backfill *o, struct spv_now now)
 {
-    struct spv_fetch_piece piece;
+    struct spv_segments_batch batch;
     int rc = SPV_OK;
 
-    while (rc == SPV_OK && spv_fetch_piece(o->fetch, &piece, now)) {
-        for (size_t i = 0; rc == SPV_OK && i < piece.n; i++)
-            rc = take_start(o, &piece.headers[i], piece.height + (uint32_t)i);
+    while (rc == SPV_OK && spv_segments_next_batch(o->fetch, &batch, now)) {
+        for (size_t i = 0; rc == SPV_OK && i < batch.n; i++)
+            rc = take_start(o, &batch.headers[i], batch.height + (uint32_t)i);
         if (rc == SPV_OK)
-            rc = spv_fetch_took(o->fetch, now);
+            rc = spv_segments_consume(o->fetch, now);
     }
-    if (rc == SPV_OK && spv_fetch_done(o->fetch))
+    if (rc == SPV_OK && spv_segments_done(o->fetch))
         rc = publish_start(o);
     return rc;
 }
@@ -144,12 +144,12 @@ static int run_start(struct spv_origin *o, struct spv_now now)
 /* ---- filling ---- */
 
 /* The checkpoints below the base, and what the base follows. */
-static int make_marks(struct spv_origin *o, const struct spv_base *base)
+static int make_marks(struct spv_backfill *o, const struct spv_chain_start *base)
 {
     const struct spv_params *p = o->cfg.params;
-    struct spv_record first;
+    struct spv_chain_header first;
     size_t n = 0;
-    int rc = spv_chain_at(o->cfg.chain, &first, base->height);
+    int rc = spv_chain_header_at(o->cfg.chain, &first, base->height);
 
     if (rc <= 0)
         return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
@@ -169,7 +169,7 @@ static int make_marks(struct spv_origin *o, const struct spv_base *base)
 }
 
 /* The chain that judges the gap: above what is filled, or from genesis. */
-static int open_fill(struct spv_origin *o, bool anew)
+static int open_fill(struct spv_backfill *o, bool anew)
 {
     struct spv_chain_config cfg = {
         .params = o->cfg.params, .checkpoints = o->marks, .n_checkpoints = o->n_marks};
@@ -182,22 +182,22 @@ static int open_fill(struct spv_origin *o, bool anew)
 }
 
 /* Fetches on from the fill's tip. */
-static int fetch_on(struct spv_origin *o, struct spv_now now)
+static int fetch_on(struct spv_backfill *o, struct spv_now now)
 {
-    const struct spv_record *tip = spv_chain_tip(o->chain);
+    const struct spv_chain_header *tip = spv_chain_tip(o->chain);
     const struct spv_checkpoint from = {.height = tip->height, .hash = tip->hash};
     const uint32_t to = o->marks[o->n_marks - 1].height;
 
     return o->fetch == NULL ? begin_fetch(o, o->marks, o->n_marks, &from, to, now)
-                            : spv_fetch_begin(o->fetch, &from, to, now);
+                            : spv_segments_begin(o->fetch, &from, to, now);
 }
 
-static int begin_fill(struct spv_origin *o, struct spv_now now)
+static int begin_fill(struct spv_backfill *o, struct spv_now now)
 {
-    struct spv_base base;
+    struct spv_chain_start base;
     int rc;
 
-    spv_chain_base(o->cfg.chain, &base);
+    spv_chain_get_start(o->cfg.chain, &base);
     if (base.height == 0) {
         o->phase = PHASE_WHOLE;
         return SPV_OK;
@@ -214,11 +214,11 @@ static int begin_fill(struct spv_origin *o, struct spv_now now)
 }
 
 /* Nobody knows what was filled last, and no checkpoint proves it. */
-static bool astray(const struct spv_origin *o)
+static bool astray(const struct spv_backfill *o)
 {
     const uint32_t tip = spv_chain_tip(o->chain)->height;
 
-    if (tip == 0 || !spv_fetch_blocked(o->fetch))
+    if (tip == 0 || !spv_segments_all_behind(o->fetch))
         return false;
     for (size_t i = 0; i < o->n_marks; i++)
         if (o->marks[i].height == tip)
@@ -228,7 +228,7 @@ static bool astray(const struct spv_origin *o)
 
 /* What the base follows is our own chain's header. A chain that has another one there has left ours
  * below the base, which an honest peer's may have done. */
-static int error_of(const struct spv_origin *o, const struct spv_verdict *v)
+static int error_of(const struct spv_backfill *o, const struct spv_accept_result *v)
 {
     const bool other = v->error == SPV_ERR_HDR_CHECKPOINT && o->own_end &&
                        v->height == o->marks[o->n_marks - 1].height;
@@ -236,23 +236,23 @@ static int error_of(const struct spv_origin *o, const struct spv_verdict *v)
     return other ? SPV_ERR_CHAIN_BASE : v->error;
 }
 
-static int judge_piece(struct spv_origin *o, const struct spv_fetch_piece *piece)
+static int judge_piece(struct spv_backfill *o, const struct spv_segments_batch *batch)
 {
     /* The stored base commits to every header below it, so no clock is asked about them. */
     const struct spv_now any = {.unix_s = UINT32_MAX};
-    struct spv_verdict v;
+    struct spv_accept_result v;
     struct spv_effect *e;
-    int rc = spv_chain_accept_linked(o->chain, &v, piece->headers, piece->n, &piece->last, any);
+    int rc = spv_chain_accept_hashed(o->chain, &v, batch->headers, batch->n, &batch->last, any);
 
     if (rc < 0)
         return rc;
-    if (v.error != 0 && piece->proven)
+    if (v.error != 0 && batch->proven)
         return SPV_ERR_INVALID; /* the checkpoints themselves break the rules */
     if (v.error != 0)
-        o->drop = (struct spv_fetch_drop){.id = piece->peer, .error = error_of(o, &v)};
-    if (v.change.kind == SPV_CHANGE_NONE)
+        o->drop = (struct spv_segments_drop){.id = batch->peer, .error = error_of(o, &v)};
+    if (v.change.kind == SPV_UPDATE_NONE)
         return SPV_OK;
-    if (v.change.kind == SPV_CHANGE_BRANCH) {
+    if (v.change.kind == SPV_UPDATE_BRANCH) {
         spv_chain_stored(o->chain); /* a branch of the gap is nothing to keep */
         return SPV_OK;
     }
@@ -260,35 +260,36 @@ static int judge_piece(struct spv_origin *o, const struct spv_fetch_piece *piece
     if (e == NULL)
         return o->cfg.effects->error;
     e->change = v.change;
-    e->change.kind = SPV_CHANGE_FILL;
+    e->change.kind = SPV_UPDATE_BACKFILL;
     o->n_storing = v.change.n;
     o->storing = true;
     return SPV_OK;
 }
 
-static int run_fill(struct spv_origin *o, struct spv_now now)
+static int run_fill(struct spv_backfill *o, struct spv_now now)
 {
-    struct spv_fetch_piece piece;
+    struct spv_segments_batch batch;
     int rc = SPV_OK;
 
     if (astray(o)) {
         rc = open_fill(o, true);
         return rc < 0 ? rc : fetch_on(o, now);
     }
-    while (rc == SPV_OK && !o->storing && spv_fetch_piece(o->fetch, &piece, now)) {
-        rc = judge_piece(o, &piece);
+    while (rc == SPV_OK && !o->storing && spv_segments_next_batch(o->fetch, &batch, now)) {
+        rc = judge_piece(o, &batch);
         /* what was refused is asked of others, from what was taken on */
         if (rc == SPV_OK)
-            rc = o->drop.id != 0 ? fetch_on(o, now) : spv_fetch_took(o->fetch, now);
+            rc = o->drop.id != 0 ? fetch_on(o, now) : spv_segments_consume(o->fetch, now);
     }
     return rc;
 }
 
 /* ---- the machine ---- */
 
-int spv_origin_new(struct spv_origin **out, const struct spv_origin_config *cfg, struct spv_now now)
+int spv_backfill_new(struct spv_backfill **out, const struct spv_backfill_config *cfg,
+                     struct spv_now now)
 {
-    struct spv_origin *o;
+    struct spv_backfill *o;
     int rc = SPV_OK;
 
     *out = NULL;
@@ -301,16 +302,16 @@ int spv_origin_new(struct spv_origin **out, const struct spv_origin_config *cfg,
     if (cfg->start != NULL)
         rc = begin_start(o, now);
     if (rc < 0) {
-        spv_origin_free(o);
+        spv_backfill_free(o);
         return rc;
     }
     *out = o;
     return SPV_OK;
 }
 
-static void end_phase(struct spv_origin *o, enum phase next)
+static void end_phase(struct spv_backfill *o, enum phase next)
 {
-    spv_fetch_free(o->fetch);
+    spv_segments_free(o->fetch);
     o->fetch = NULL;
     spv_chain_free(o->chain);
     o->chain = NULL;
@@ -321,7 +322,7 @@ static void end_phase(struct spv_origin *o, enum phase next)
     o->phase = next;
 }
 
-void spv_origin_free(struct spv_origin *o)
+void spv_backfill_free(struct spv_backfill *o)
 {
     if (o == NULL)
         return;
@@ -329,61 +330,61 @@ void spv_origin_free(struct spv_origin *o)
     free(o);
 }
 
-bool spv_origin_starting(const struct spv_origin *o)
+bool spv_backfill_starting(const struct spv_backfill *o)
 {
     return o != NULL && o->phase == PHASE_START;
 }
 
-bool spv_origin_storing(const struct spv_origin *o)
+bool spv_backfill_storing(const struct spv_backfill *o)
 {
     return o != NULL && o->storing;
 }
 
-const struct spv_fetch *spv_origin_fetch(const struct spv_origin *o)
+const struct spv_segments *spv_backfill_segments(const struct spv_backfill *o)
 {
     return o != NULL ? o->fetch : NULL;
 }
 
-uint64_t spv_origin_added(const struct spv_origin *o)
+uint64_t spv_backfill_added(const struct spv_backfill *o)
 {
     return o != NULL ? o->added : 0;
 }
 
-uint32_t spv_origin_filled(const struct spv_origin *o)
+uint32_t spv_backfill_height(const struct spv_backfill *o)
 {
     return o != NULL && o->chain != NULL ? spv_chain_tip(o->chain)->height : 0;
 }
 
-size_t spv_origin_memory(const struct spv_origin *o)
+size_t spv_backfill_memory(const struct spv_backfill *o)
 {
-    struct spv_fetch_stats stats = {0};
+    struct spv_segments_stats stats = {0};
     size_t n;
 
     if (o == NULL)
         return 0;
     if (o->fetch != NULL)
-        spv_fetch_stats(o->fetch, &stats);
+        spv_segments_get_stats(o->fetch, &stats);
     n = sizeof *o + stats.memory + o->n_marks * sizeof *o->marks;
     n += o->records != NULL ? interval(o) * sizeof *o->records : 0;
     return n + (o->chain != NULL ? spv_chain_memory(o->chain) : 0);
 }
 
-int spv_origin_add(struct spv_origin *o, uint64_t id, uint64_t group,
-                   const struct spv_peer_stats *info, struct spv_now now)
+int spv_backfill_add(struct spv_backfill *o, uint64_t id, uint64_t group,
+                     const struct spv_peer_stats *info, struct spv_now now)
 {
     if (o == NULL || o->phase == PHASE_WHOLE)
         return SPV_OK;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         if (o->peers[i].id != 0)
             continue;
-        o->peers[i] = (struct spv_origin_peer){
+        o->peers[i] = (struct spv_backfill_peer){
             .id = id, .group = group, .info = *info, .waits = o->phase == PHASE_START};
-        return o->fetch != NULL ? spv_fetch_add(o->fetch, id, now) : SPV_OK;
+        return o->fetch != NULL ? spv_segments_add(o->fetch, id, now) : SPV_OK;
     }
     return SPV_ERR_FULL;
 }
 
-int spv_origin_remove(struct spv_origin *o, uint64_t id, struct spv_now now)
+int spv_backfill_remove(struct spv_backfill *o, uint64_t id, struct spv_now now)
 {
     if (o == NULL)
         return SPV_OK;
@@ -392,13 +393,13 @@ int spv_origin_remove(struct spv_origin *o, uint64_t id, struct spv_now now)
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         if (o->peers[i].id != id)
             continue;
-        o->peers[i] = (struct spv_origin_peer){0};
-        return o->fetch != NULL ? spv_fetch_remove(o->fetch, id, now) : SPV_OK;
+        o->peers[i] = (struct spv_backfill_peer){0};
+        return o->fetch != NULL ? spv_segments_remove(o->fetch, id, now) : SPV_OK;
     }
     return SPV_OK;
 }
 
-const struct spv_origin_peer *spv_origin_waiting(struct spv_origin *o)
+const struct spv_backfill_peer *spv_backfill_waiting(struct spv_backfill *o)
 {
     for (size_t i = 0; o != NULL && i < SPV_NODE_MAX_PEERS; i++) {
         if (!o->peers[i].waits)
@@ -409,23 +410,23 @@ const struct spv_origin_peer *spv_origin_waiting(struct spv_origin *o)
     return NULL;
 }
 
-int spv_origin_headers(struct spv_origin *o, uint64_t id, const struct spv_msg_headers *msg,
-                       struct spv_now now)
+int spv_backfill_headers(struct spv_backfill *o, uint64_t id, const struct spv_msg_headers *msg,
+                         struct spv_now now)
 {
-    return o != NULL && o->fetch != NULL ? spv_fetch_headers(o->fetch, id, msg, now) : 0;
+    return o != NULL && o->fetch != NULL ? spv_segments_headers(o->fetch, id, msg, now) : 0;
 }
 
-int spv_origin_timer(struct spv_origin *o, struct spv_now now)
+int spv_backfill_timer(struct spv_backfill *o, struct spv_now now)
 {
-    return o != NULL && o->fetch != NULL ? spv_fetch_timer(o->fetch, now) : SPV_OK;
+    return o != NULL && o->fetch != NULL ? spv_segments_timer(o->fetch, now) : SPV_OK;
 }
 
-uint64_t spv_origin_deadline(const struct spv_origin *o)
+uint64_t spv_backfill_deadline(const struct spv_backfill *o)
 {
-    return o != NULL && o->fetch != NULL ? spv_fetch_deadline(o->fetch) : SPV_NEVER;
+    return o != NULL && o->fetch != NULL ? spv_segments_deadline(o->fetch) : SPV_NEVER;
 }
 
-int spv_origin_next_drop(struct spv_origin *o, struct spv_fetch_drop *out)
+int spv_backfill_next_drop(struct spv_backfill *o, struct spv_segments_drop *out)
 {
     if (o == NULL)
         return 0;
@@ -434,10 +435,10 @@ int spv_origin_next_drop(struct spv_origin *o, struct spv_fetch_drop *out)
         o->drop.id = 0;
         return 1;
     }
-    return o->fetch != NULL ? spv_fetch_next_drop(o->fetch, out) : 0;
+    return o->fetch != NULL ? spv_segments_next_drop(o->fetch, out) : 0;
 }
 
-int spv_origin_run(struct spv_origin *o, bool synced, struct spv_now now)
+int spv_backfill_run(struct spv_backfill *o, bool synced, struct spv_now now)
 {
     if (o == NULL || o->storing)
         return SPV_OK;
@@ -454,7 +455,7 @@ int spv_origin_run(struct spv_origin *o, bool synced, struct spv_now now)
     return SPV_OK;
 }
 
-int spv_origin_stored(struct spv_origin *o, struct spv_now now)
+int spv_backfill_stored(struct spv_backfill *o, struct spv_now now)
 {
     (void)now;
     if (o == NULL || !o->storing)
@@ -463,12 +464,12 @@ int spv_origin_stored(struct spv_origin *o, struct spv_now now)
     if (o->phase == PHASE_START) {
         o->added += o->n_records;
         end_phase(o, PHASE_IDLE);
-        return SPV_ORIGIN_STARTED;
+        return SPV_BACKFILL_STARTED;
     }
     o->added += o->n_storing;
     spv_chain_stored(o->chain);
     if (spv_chain_tip(o->chain)->height < o->marks[o->n_marks - 1].height)
-        return SPV_ORIGIN_NONE;
+        return SPV_BACKFILL_NONE;
     end_phase(o, PHASE_WHOLE);
-    return SPV_ORIGIN_WHOLE;
+    return SPV_BACKFILL_COMPLETE;
 }

@@ -19,13 +19,13 @@ int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct 
     s->quorum = SPV_SYNC_GROUPS;
     s->retry_us = SPV_NEVER;
     s->recheck_us = SPV_NEVER;
-    return spv_sync_fetch_new(s, now);
+    return spv_sync_segments_new(s, now);
 }
 
 void spv_sync_free(struct spv_sync *s)
 {
-    spv_lowwork_free(s);
-    spv_fetch_free(s->fetch);
+    spv_presync_peers_free(s);
+    spv_segments_free(s->fetch);
     s->fetch = NULL;
 }
 
@@ -83,7 +83,7 @@ void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now 
         p->since_us = now.mono_us ? now.mono_us : 1;
 }
 
-void spv_sync_settled(struct spv_sync_peer *p, struct spv_now now)
+void spv_sync_request_done(struct spv_sync_peer *p, struct spv_now now)
 {
     if (p->deadline_us)
         p->answer_us = now.mono_us - p->asked_us + 1;
@@ -116,10 +116,10 @@ bool spv_sync_enough_work(const struct spv_sync *s)
 /* Known to be several times slower than the quickest peer that is not done. */
 static bool slow(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
-    const uint64_t mine = s->fetch ? spv_fetch_time(s->fetch, p->id) : 0;
+    const uint64_t mine = s->fetch ? spv_segments_time(s->fetch, p->id) : 0;
     for (size_t i = 0; mine && i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *q = &s->peer[i];
-        const uint64_t time = q->id && !q->done ? spv_fetch_time(s->fetch, q->id) : 0;
+        const uint64_t time = q->id && !q->done ? spv_segments_time(s->fetch, q->id) : 0;
         if (time && mine / SPV_SYNC_SLOW > time)
             return true;
     }
@@ -176,7 +176,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
                 rc = spv_sync_ask(s, p, NULL, now);
         }
     }
-    spv_sync_judge(s, now);
+    spv_sync_update_synced(s, now);
     return rc ? rc : s->cfg.effects->error;
 }
 
@@ -198,27 +198,27 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
         spv_effects_send_empty(s->cfg.effects, id, SPV_CMD_SENDHEADERS);
         p->told = true;
     }
-    const int rc = spv_sync_fetch_add(s, id, now);
+    const int rc = spv_sync_segments_add(s, id, now);
     return rc < 0 ? rc : spv_sync_schedule(s, now);
 }
 
 bool spv_sync_useful(struct spv_sync *s, uint64_t id)
 {
     const struct spv_sync_peer *p = spv_sync_find(s, id);
-    return (p && p->useful) || spv_sync_fetch_useful(s, id);
+    return (p && p->useful) || spv_sync_segments_useful(s, id);
 }
 
 void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
     struct spv_sync_peer *p = spv_sync_find(s, id);
-    spv_sync_fetch_remove(s, id, now);
-    spv_lowwork_forget(s, id);
+    spv_sync_segments_remove(s, id, now);
+    spv_presync_peers_forget(s, id);
     if (p)
         *p = (struct spv_sync_peer){0};
     if (s->chain_peer == id)
         s->chain_peer = 0;
     spv_effects_forget(s->cfg.effects, id);
-    (void)spv_sync_fetch_pump(s, now); /* the queue keeps its error */
+    (void)spv_sync_segments_process(s, now); /* the queue keeps its error */
     (void)spv_sync_schedule(s, now);
 }
 
@@ -227,7 +227,7 @@ void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now
     if (groups == s->quorum)
         return;
     s->quorum = groups;
-    spv_sync_judge(s, now);
+    spv_sync_update_synced(s, now);
 }
 
 void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now)
@@ -235,17 +235,17 @@ void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now
     if (complete == s->complete)
         return;
     s->complete = complete;
-    spv_sync_judge(s, now);
+    spv_sync_update_synced(s, now);
 }
 
 int spv_sync_stored(struct spv_sync *s, struct spv_now now)
 {
     s->storing = false;
     spv_chain_stored(s->cfg.chain);
-    int rc = spv_lowwork_stored(s, now);
+    int rc = spv_presync_peers_stored(s, now);
     if (rc == 1)
         rc = spv_sync_schedule(s, now);
-    return rc < 0 ? rc : spv_sync_fetch_pump(s, now);
+    return rc < 0 ? rc : spv_sync_segments_process(s, now);
 }
 
 void spv_sync_indexed(struct spv_sync *s)
@@ -265,7 +265,7 @@ static bool others(const struct spv_sync *s, uint64_t id)
 static uint64_t patience(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     return others(s, p->id) ? p->deadline_us
-                            : p->asked_us + SPV_SYNC_PATIENCE * s->cfg.request_timeout_us;
+                            : p->asked_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
 }
 
 int spv_sync_timer(struct spv_sync *s, struct spv_now now)
@@ -278,11 +278,11 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         s->stalls++;
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
-    spv_lowwork_timer(s, now);
-    spv_sync_verdict_timer(s, now);
-    int rc = s->fetch ? spv_fetch_timer(s->fetch, now) : 0;
+    spv_presync_peers_timer(s, now);
+    spv_sync_synced_timer(s, now);
+    int rc = s->fetch ? spv_segments_timer(s->fetch, now) : 0;
     if (!rc)
-        rc = spv_sync_fetch_pump(s, now);
+        rc = spv_sync_segments_process(s, now);
     const bool retry = s->retry_us <= now.mono_us;
     const bool recheck = s->recheck_us <= now.mono_us;
     if (retry)
@@ -290,7 +290,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
     if (recheck)
         s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
     if (!rc && retry)
-        rc = spv_sync_fetch_begin(s, now);
+        rc = spv_sync_segments_begin(s, now);
     for (size_t i = 0; !rc && (retry || recheck) && i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
         if (p->id && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id) && !s->chain_peer &&
@@ -310,22 +310,22 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
         if (p->id && p->deadline_us && patience(s, p) < first)
             first = patience(s, p);
     }
-    const uint64_t verdict = spv_sync_verdict_deadline(s);
-    if (verdict < first)
-        first = verdict;
-    const uint64_t lowwork = spv_lowwork_deadline(s);
+    const uint64_t result = spv_sync_synced_deadline(s);
+    if (result < first)
+        first = result;
+    const uint64_t lowwork = spv_presync_peers_deadline(s);
     if (lowwork < first)
         first = lowwork;
-    const uint64_t fetch = s->fetch ? spv_fetch_deadline(s->fetch) : SPV_NEVER;
+    const uint64_t fetch = s->fetch ? spv_segments_deadline(s->fetch) : SPV_NEVER;
     return fetch < first ? fetch : first;
 }
 
-void spv_sync_proving(const struct spv_sync *s, struct spv_node_stats *out)
+void spv_sync_presync_info(const struct spv_sync *s, struct spv_node_stats *out)
 {
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++) {
-        const struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
-        const unsigned pass = slot->presync.phase == SPV_PRESYNC_FIRST ? 1 : 2;
-        if (!slot->peer || slot->presync.phase == SPV_PRESYNC_OFF)
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
+        const struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
+        const unsigned pass = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC ? 1 : 2;
+        if (!slot->peer || slot->presync.phase == SPV_PRESYNC_PHASE_OFF)
             continue;
         out->proving++;
         if (pass < out->proving_pass ||
@@ -345,7 +345,7 @@ unsigned spv_sync_open(const struct spv_sync *s)
     return open;
 }
 
-void spv_sync_look(const struct spv_sync *s, struct spv_node_peer *out)
+void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
@@ -381,8 +381,8 @@ uint32_t spv_sync_target(const struct spv_sync *s)
 
 size_t spv_sync_memory(const struct spv_sync *s)
 {
-    struct spv_fetch_stats stats = {0};
+    struct spv_segments_stats stats = {0};
     if (s->fetch)
-        spv_fetch_stats(s->fetch, &stats);
-    return stats.memory + spv_lowwork_memory(s);
+        spv_segments_get_stats(s->fetch, &stats);
+    return stats.memory + spv_presync_peers_memory(s);
 }

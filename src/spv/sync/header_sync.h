@@ -12,11 +12,11 @@
 #include "spv/sync/segments.h"
 
 #define SPV_SYNC_REQUEST (20 * SPV_SECOND) /* ours: a batch is 162 kB; slower is worth a change */
-#define SPV_SYNC_PATIENCE 4 /* ours: times longer when there is nobody else to ask */
+#define SPV_SYNC_LONE_PEER_FACTOR 4 /* ours: times longer when there is nobody else to ask */
 #define SPV_SYNC_RECHECK (600 * SPV_SECOND) /* ours: ask again in case an announcement was lost */
-#define SPV_SYNC_MAX_UNLINKED                                                                      \
+#define SPV_SYNC_MAX_UNCONNECTING                                                                  \
     10 /* announcements in a row that link to nothing: the peer is noise */
-#define SPV_SYNC_MAX_USELESS 3 /* full answers in a row without anything new */
+#define SPV_SYNC_MAX_NO_NEW 3 /* full answers in a row without anything new */
 #define SPV_SYNC_SLOW 4 /* ours: times slower than the quickest peer: it is asked after others */
 #define SPV_SYNC_RETRY 600 /* ours: seconds; headers from the future are asked for again */
 #define SPV_SYNC_FUTURE_WAIT 60 /* ours: seconds; headers that are valid so soon are waited for */
@@ -87,10 +87,10 @@ struct spv_sync {
     bool complete; /* no further peer is to come */
     enum spv_warning unresolved; /* UNRESOLVED was said for this reason, at this tip */
     struct spv_blockhash unresolved_tip;
-    struct spv_fetch *fetch; /* NULL: no checkpoint lies ahead */
+    struct spv_segments *fetch; /* NULL: no checkpoint lies ahead */
     bool fetching; /* segments are being fetched: nobody is asked for anything else */
     bool fetch_useless; /* the checkpoints contradict the rules */
-    struct spv_lowwork lowwork;
+    struct spv_presync_peers lowwork;
     bool synced;
     struct spv_blockhash future_tip; /* where headers from the future were told of last */
     unsigned told_apart; /* peers whose chain leaves ours below the base */
@@ -135,10 +135,10 @@ uint64_t spv_sync_deadline(const struct spv_sync *s);
 int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out);
 
 /* Fills in what sync knows of the peer out->id. */
-void spv_sync_look(const struct spv_sync *s, struct spv_node_peer *out);
+void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out);
 
 /* Fills in what is being proven. */
-void spv_sync_proving(const struct spv_sync *s, struct spv_node_stats *out);
+void spv_sync_presync_info(const struct spv_sync *s, struct spv_node_stats *out);
 
 /* Requests open apart from fetch's. */
 unsigned spv_sync_open(const struct spv_sync *s);

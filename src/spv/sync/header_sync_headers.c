@@ -8,9 +8,9 @@
 #include "util/u256.h"
 
 /* The peer has no more: its claim falls, and somebody else may be asked. */
-void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
+void spv_sync_peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
 {
-    spv_lowwork_forget(s, p->id);
+    spv_presync_peers_forget(s, p->id);
     p->done = true;
     p->withheld = SPV_WARN_NONE;
     p->below = spv_sync_below(s, p);
@@ -25,7 +25,7 @@ void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p)
         s->chain_peer = 0;
     /* "a peer that cannot show enough work is dropped" */
     if (!spv_sync_enough_work(s)) {
-        const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
+        const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
         spv_sync_low_work(s, p, tip->height, &tip->work);
     }
 }
@@ -34,7 +34,7 @@ int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now
 {
     const bool claims_more = p->claims && p->claim > spv_chain_tip(s->cfg.chain)->height;
     if (!claims_more && !p->recheck) {
-        spv_sync_finish(s, p);
+        spv_sync_peer_at_tip(s, p);
         return 0;
     }
     if (claims_more)
@@ -42,9 +42,9 @@ int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now
     return spv_sync_ask(s, p, NULL, now);
 }
 
-bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_verdict *v)
+bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
 {
-    const bool moved = v->change.kind == SPV_CHANGE_APPEND || v->change.kind == SPV_CHANGE_REORG;
+    const bool moved = v->change.kind == SPV_UPDATE_APPEND || v->change.kind == SPV_UPDATE_REORG;
     if (moved) {
         p->since_us = 0;
         p->overdue = false;
@@ -52,27 +52,27 @@ bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_verdict *v)
     return moved;
 }
 
-void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error)
+void spv_sync_drop_and_count(struct spv_sync *s, const struct spv_sync_peer *p, int error)
 {
-    s->lies += spv_err_class(error) == SPV_CLASS_LYING;
+    s->lies += spv_err_class_of(error) == SPV_CLASS_MISBEHAVING;
     s->stalls += error == SPV_ERR_STALL;
     spv_sync_drop_peer(s, p, error);
 }
 
 /* What a change of the chain means to the store and to the application. The STORE effect comes
  * after the next request, so that the answer is under way while the disk works. */
-void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdict *v)
+void spv_sync_emit_update(struct spv_sync *s, uint64_t peer, const struct spv_accept_result *v)
 {
-    if (v->change.kind == SPV_CHANGE_NONE)
+    if (v->change.kind == SPV_UPDATE_NONE)
         return;
     struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_STORE, peer);
     if (!e)
         return;
     e->change = v->change;
     s->storing = true;
-    if (v->change.kind == SPV_CHANGE_BRANCH)
+    if (v->change.kind == SPV_UPDATE_BRANCH)
         return;
-    const bool reorg = v->change.kind == SPV_CHANGE_REORG;
+    const bool reorg = v->change.kind == SPV_UPDATE_REORG;
     s->headers_added += v->change.n;
     s->reorgs += reorg;
     struct spv_event *event = spv_sync_event(s->cfg.effects, s->cfg.chain,
@@ -90,7 +90,7 @@ void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdic
 static int leads_on(const struct spv_sync *s, struct spv_sync_peer *p,
                     const struct spv_blockhash *last)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     bool best = false;
     const int rc = spv_chain_find(s->cfg.chain, &r, &best, last);
     if (rc <= 0 || best || r.height <= p->known_branch)
@@ -104,7 +104,7 @@ static int leads_on(const struct spv_sync *s, struct spv_sync_peer *p,
 static int reaches_claim(const struct spv_sync *s, const struct spv_sync_peer *p,
                          const struct spv_blockhash *last)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
     return rc < 0 ? rc : rc == 1 && p->said > 0 && r.height >= p->said;
 }
@@ -124,16 +124,16 @@ static int go_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
     return s->chain_peer == p->id || p->brief || p->overdue ? spv_sync_ask(s, p, last, now) : 0;
 }
 
-int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
-                       const struct spv_msg_headers *msg, const struct spv_verdict *v,
-                       struct spv_now now)
+int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                           const struct spv_msg_headers *msg, const struct spv_accept_result *v,
+                           struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
         spv_sync_future(s, p, &msg->headers[v->index], now);
         return 0;
     }
     if (v->error) {
-        spv_sync_blame(s, p, v->error);
+        spv_sync_drop_and_count(s, p, v->error);
         return 0;
     }
     p->useful |= v->accepted > 0;
@@ -154,7 +154,7 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
         return onward < 0 ? onward : reached;
     p->useless = onward ? 0 : p->useless + 1;
     /* "Done when an answer brings nothing new, or a short answer reaches the height it claimed" */
-    if (full ? p->useless > SPV_SYNC_MAX_USELESS : !onward || reached) {
+    if (full ? p->useless > SPV_SYNC_MAX_NO_NEW : !onward || reached) {
         /* our tip has moved since it was asked: that it gave what we have by now shows nothing */
         const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
         if (!onward && !full && !spv_blockhash_eq(&p->asked_tip, tip))
@@ -167,7 +167,7 @@ int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
     }
     if (full && moved) {
-        rc = spv_sync_fetch_resume(s, p, now);
+        rc = spv_sync_segments_resume(s, p, now);
         if (rc) {
             p->done = false;
             return rc < 0 ? rc : 0;
@@ -182,38 +182,38 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     struct spv_sync_peer *p = spv_sync_find(s, id);
     if (!p || spv_sync_dropping(s, id))
         return 0;
-    int rc = spv_sync_fetch_headers(s, p, msg, now);
+    int rc = spv_sync_segments_headers(s, p, msg, now);
     if (rc)
         return rc < 0 ? rc : 0;
     if (msg->n == 0) { /* "an empty one settles the oldest" */
         if (!p->deadline_us)
             return 0;
-        spv_sync_settled(p, now);
-        if (!spv_lowwork_empty(s, p))
+        spv_sync_request_done(p, now);
+        if (!spv_presync_peers_empty(s, p))
             rc = spv_sync_no_more(s, p, now);
         return rc ? rc : spv_sync_schedule(s, now);
     }
     bool proven;
-    rc = spv_lowwork_headers(s, p, &proven, msg, now);
+    rc = spv_presync_peers_headers(s, p, &proven, msg, now);
     if (rc)
         return rc < 0 ? rc : spv_sync_schedule(s, now);
-    struct spv_verdict v;
-    rc = proven ? spv_chain_accept_proven(s->cfg.chain, &v, msg->headers, msg->n, now)
+    struct spv_accept_result v;
+    rc = proven ? spv_chain_accept_presynced(s->cfg.chain, &v, msg->headers, msg->n, now)
                 : spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
     if (rc < 0)
         return rc;
     if (v.error == SPV_ERR_CHAIN_BRANCHES) {
-        rc = spv_lowwork_branch(s, p, msg, now);
+        rc = spv_presync_peers_branch(s, p, msg, now);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
     if (v.error == SPV_ERR_CHAIN_BASE && p->deadline_us) {
-        rc = spv_sync_apart(s, p, msg);
+        rc = spv_sync_on_fork_below_start(s, p, msg);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_HDR_UNLINKED || v.error == SPV_ERR_CHAIN_BASE) {
+    if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE) {
         /* An announcement from ahead of us; it settles no request. */
-        if (++p->unlinked > SPV_SYNC_MAX_UNLINKED) {
-            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNLINKED);
+        if (++p->unlinked > SPV_SYNC_MAX_UNCONNECTING) {
+            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
             return 0;
         }
         p->done = false;
@@ -222,9 +222,9 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     }
     p->unlinked = 0;
     if (msg->role == SPV_HEADERS_ANSWER)
-        spv_sync_settled(p, now);
-    rc = spv_sync_follow_up(s, p, msg, &v, now);
-    spv_sync_publish(s, p->id, &v);
+        spv_sync_request_done(p, now);
+    rc = spv_sync_after_headers(s, p, msg, &v, now);
+    spv_sync_emit_update(s, p->id, &v);
     return rc ? rc : spv_sync_schedule(s, now);
 }
 
@@ -237,7 +237,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
     for (size_t i = msg->n; i-- > 0;) {
         if ((msg->items[i].type & ~SPV_INV_WITNESS) != SPV_INV_BLOCK)
             continue;
-        struct spv_record known;
+        struct spv_chain_header known;
         struct spv_blockhash hash;
         memcpy(hash.b, msg->items[i].hash.b, sizeof hash.b);
         const int rc = spv_chain_find(s->cfg.chain, &known, NULL, &hash);

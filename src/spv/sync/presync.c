@@ -23,9 +23,9 @@
 
 #define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
 #define BITS_FIRST 64 /* bytes: 307,200 headers */
-#define HELD_CAP (SPV_PRESYNC_HELD + SPV_MAX_HEADERS) /* a message comes on top */
+#define HELD_CAP (SPV_PRESYNC_REDOWNLOAD_BUF + SPV_MAX_HEADERS) /* a message comes on top */
 
-struct spv_presync_kept {
+struct spv_compressed_header {
     int32_t version;
     struct spv_hash256 merkle_root;
     uint32_t time;
@@ -33,9 +33,9 @@ struct spv_presync_kept {
     uint32_t nonce;
 };
 
-_Static_assert(sizeof(struct spv_presync_kept) == 48, "each costs what presync.h says");
+_Static_assert(sizeof(struct spv_compressed_header) == 48, "each costs what presync.h says");
 
-void spv_presync_begin(struct spv_presync *p, const struct spv_judge *start,
+void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start,
                        const struct spv_u256 *threshold, struct spv_rng rng, struct spv_now now)
 {
     const int64_t seconds = now.unix_s + SPV_MAX_FUTURE - (int64_t)spv_median_time(&start->median);
@@ -43,7 +43,7 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_judge *start,
 
     spv_presync_end(p);
     rng.fill(rng.ctx, random, sizeof random);
-    p->phase = SPV_PRESYNC_FIRST;
+    p->phase = SPV_PRESYNC_PHASE_PRESYNC;
     p->start = *start;
     p->judge = *start;
     p->threshold = *threshold;
@@ -102,16 +102,16 @@ static int compare_bit(struct spv_presync *p, const struct spv_blockhash *hash)
     unsigned bit;
 
     if (i >= p->n_bits)
-        return SPV_ERR_CHAIN_CHANGED;
+        return SPV_ERR_REDOWNLOAD_MISMATCH;
     bit = (unsigned)p->bits[i / 8] >> (i % 8) & 1;
-    return bit == commitment(p, hash) ? SPV_OK : SPV_ERR_CHAIN_CHANGED;
+    return bit == commitment(p, hash) ? SPV_OK : SPV_ERR_REDOWNLOAD_MISMATCH;
 }
 
 /* ---- the second pass's buffer ---- */
 
 static int hold(struct spv_presync *p, const struct spv_header *h)
 {
-    struct spv_presync_kept *kept;
+    struct spv_compressed_header *kept;
 
     if (p->held == NULL) {
         p->held_cap = p->length < HELD_CAP ? (size_t)p->length : HELD_CAP;
@@ -129,20 +129,20 @@ static int hold(struct spv_presync *p, const struct spv_header *h)
     return SPV_OK;
 }
 
-size_t spv_presync_ready(const struct spv_presync *p)
+size_t spv_presync_n_ready(const struct spv_presync *p)
 {
-    if (p->phase == SPV_PRESYNC_DONE)
+    if (p->phase == SPV_PRESYNC_PHASE_FINAL)
         return p->n_held;
-    return p->n_held > SPV_PRESYNC_HELD ? p->n_held - SPV_PRESYNC_HELD : 0;
+    return p->n_held > SPV_PRESYNC_REDOWNLOAD_BUF ? p->n_held - SPV_PRESYNC_REDOWNLOAD_BUF : 0;
 }
 
-size_t spv_presync_release(struct spv_presync *p, struct spv_header *out, size_t cap)
+size_t spv_presync_pop_ready(struct spv_presync *p, struct spv_header *out, size_t cap)
 {
-    const size_t ready = spv_presync_ready(p);
+    const size_t ready = spv_presync_n_ready(p);
     const size_t n = ready < cap ? ready : cap;
 
     for (size_t i = 0; i < n; i++) {
-        const struct spv_presync_kept *kept = &p->held[p->held_at];
+        const struct spv_compressed_header *kept = &p->held[p->held_at];
         out[i] = (struct spv_header){.version = kept->version,
                                      .prev = p->prev,
                                      .merkle_root = kept->merkle_root,
@@ -169,33 +169,33 @@ static void next_pass(struct spv_presync *p)
     p->n = 0;
     p->judge = p->start;
     p->prev = p->start.hash;
-    p->phase = SPV_PRESYNC_SECOND;
+    p->phase = SPV_PRESYNC_PHASE_REDOWNLOAD;
 }
 
 /* One header that follows: every rule, then what this pass does with it. */
 static int pass(struct spv_presync *p, const struct spv_header *header,
                 const struct spv_blockhash *hash, struct spv_now now)
 {
-    struct spv_record record = {.header = *header, .hash = *hash};
-    const bool first = p->phase == SPV_PRESYNC_FIRST;
+    struct spv_chain_header record = {.header = *header, .hash = *hash};
+    const bool first = p->phase == SPV_PRESYNC_PHASE_PRESYNC;
     int rc;
 
     /* its end was proven, so the same chain is exactly as long */
     if (!first && p->n >= p->length)
-        return SPV_ERR_CHAIN_CHANGED;
-    rc = spv_judge_header(&p->judge, &record);
+        return SPV_ERR_REDOWNLOAD_MISMATCH;
+    rc = spv_header_ctx_check(&p->judge, &record);
     if (rc == SPV_OK)
-        rc = spv_rules_future(header->time, now);
+        rc = spv_consensus_future(header->time, now);
     /* after the clock: one that is years behind makes the bound 0, and says nothing of the chain */
     if (rc == SPV_OK && first && p->n >= p->max)
-        rc = SPV_ERR_CHAIN_WORK;
+        rc = SPV_ERR_LOW_WORK;
     if (rc == SPV_OK && commits(p, record.height))
         rc = first ? keep_bit(p, hash) : compare_bit(p, hash);
     if (rc == SPV_OK && !first)
         rc = hold(p, header);
     if (rc < 0)
         return rc;
-    (void)spv_judge_advance(&p->judge, &record);
+    (void)spv_header_ctx_connect(&p->judge, &record);
     p->n++;
     return SPV_OK;
 }
@@ -207,8 +207,8 @@ int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_head
     struct spv_blockhash hashes[HASH_AT_ONCE];
 
     *taken = 0;
-    if ((p->phase != SPV_PRESYNC_FIRST && p->phase != SPV_PRESYNC_SECOND) ||
-        spv_presync_ready(p) > 0 || n > SPV_MAX_HEADERS)
+    if ((p->phase != SPV_PRESYNC_PHASE_PRESYNC && p->phase != SPV_PRESYNC_PHASE_REDOWNLOAD) ||
+        spv_presync_n_ready(p) > 0 || n > SPV_MAX_HEADERS)
         return SPV_ERR_STATE;
     for (size_t i = 0; i < n; i++) {
         const size_t at = i % HASH_AT_ONCE;
@@ -221,16 +221,16 @@ int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_head
             spv_header_hash_raw(hashes, raw, more);
         }
         if (!spv_blockhash_eq(&headers[i].prev, &p->judge.hash))
-            return i == 0 ? SPV_ERR_HDR_UNLINKED : SPV_ERR_HDR_DISORDER;
+            return i == 0 ? SPV_ERR_HDR_UNCONNECTING : SPV_ERR_HDR_NONCONTINUOUS;
         rc = pass(p, &headers[i], &hashes[at], now);
         if (rc < 0)
             return rc;
         *taken = i + 1;
         if (reached(p)) {
-            if (p->phase == SPV_PRESYNC_FIRST)
+            if (p->phase == SPV_PRESYNC_PHASE_PRESYNC)
                 next_pass(p);
             else
-                p->phase = SPV_PRESYNC_DONE;
+                p->phase = SPV_PRESYNC_PHASE_FINAL;
             return SPV_OK;
         }
     }

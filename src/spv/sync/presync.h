@@ -11,24 +11,24 @@
 #include "spv/types.h"
 
 #define SPV_PRESYNC_PERIOD 600 /* headers a bit: 960,000 headers take 200 bytes */
-#define SPV_PRESYNC_HELD 14400 /* of the second pass: 24 bits follow what is let out */
+#define SPV_PRESYNC_REDOWNLOAD_BUF 14400 /* of the second pass: 24 bits follow what is let out */
 #define SPV_PRESYNC_PER_SECOND                                                                     \
     6 /* headers: 6 of 11 move their median, and it may not stand still */
 #define SPV_PRESYNC_MEMORY (2u << 20) /* what one holds at most: see spv_presync_memory */
 
 enum spv_presync_phase {
-    SPV_PRESYNC_OFF,
-    SPV_PRESYNC_FIRST, /* gathers work; nothing comes out */
-    SPV_PRESYNC_SECOND, /* the same chain again, from its start */
-    SPV_PRESYNC_DONE, /* proven: what is held may all go */
+    SPV_PRESYNC_PHASE_OFF,
+    SPV_PRESYNC_PHASE_PRESYNC, /* gathers work; nothing comes out */
+    SPV_PRESYNC_PHASE_REDOWNLOAD, /* the same chain again, from its start */
+    SPV_PRESYNC_PHASE_FINAL, /* proven: what is held may all go */
 };
 
-struct spv_presync_kept; /* a header without its previous hash: 48 bytes */
+struct spv_compressed_header; /* a header without its previous hash: 48 bytes */
 
 struct spv_presync {
     enum spv_presync_phase phase;
-    struct spv_judge start; /* judges the chain's first header */
-    struct spv_judge judge; /* judges the next header of this pass */
+    struct spv_header_ctx start; /* judges the chain's first header */
+    struct spv_header_ctx judge; /* judges the next header of this pass */
     struct spv_u256 threshold;
     uint64_t max; /* headers that fit into the time since the start */
     uint64_t length; /* of the chain, where the first pass reached the threshold */
@@ -39,14 +39,14 @@ struct spv_presync {
     size_t bits_cap; /* bytes */
     uint64_t n_bits;
     uint64_t next_bit; /* second pass */
-    struct spv_presync_kept *held; /* a ring */
+    struct spv_compressed_header *held; /* a ring */
     size_t held_cap, held_at, n_held;
     struct spv_blockhash prev; /* of the first one held */
 };
 
 /* Begins the first pass: *start judges the chain's first header, and all work up to and with the
  * chain's must reach *threshold. What was held before is forgotten. */
-void spv_presync_begin(struct spv_presync *p, const struct spv_judge *start,
+void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start,
                        const struct spv_u256 *threshold, struct spv_rng rng, struct spv_now now);
 void spv_presync_end(struct spv_presync *p); /* zeroed is fine */
 
@@ -55,18 +55,18 @@ void spv_presync_end(struct spv_presync *p); /* zeroed is fine */
  * the start again.
  *
  * 0, or why the header at *taken ends it:
- *   SPV_ERR_HDR_UNLINKED  the first one does not follow (nothing has changed)
+ *   SPV_ERR_HDR_UNCONNECTING  the first one does not follow (nothing has changed)
  *   another SPV_ERR_HDR_*
- *   SPV_ERR_CHAIN_WORK    more headers than time allows: our clock was set, or turns out wrong
- *   SPV_ERR_CHAIN_CHANGED second pass: not the chain of the first
+ *   SPV_ERR_LOW_WORK    more headers than time allows: our clock was set, or turns out wrong
+ *   SPV_ERR_REDOWNLOAD_MISMATCH second pass: not the chain of the first
  *   SPV_ERR_NOMEM
  *   SPV_ERR_STATE         nothing runs, or what may be let out still waits */
 int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_header *headers,
                      size_t n, struct spv_now now);
 
 /* How many headers may be let out now; lets out up to cap of them, in order. */
-size_t spv_presync_ready(const struct spv_presync *p);
-size_t spv_presync_release(struct spv_presync *p, struct spv_header *out, size_t cap);
+size_t spv_presync_n_ready(const struct spv_presync *p);
+size_t spv_presync_pop_ready(struct spv_presync *p, struct spv_header *out, size_t cap);
 
 /* The last header taken in this pass; at its beginning the one before the start. */
 const struct spv_blockhash *spv_presync_last(const struct spv_presync *p);

@@ -19,16 +19,16 @@
 #include "spv/sync/sync_state.h"
 #include "util/u256.h"
 
-static struct spv_lowwork_slot *slot_of(struct spv_sync *s, uint64_t peer)
+static struct spv_presync_peers_slot *slot_of(struct spv_sync *s, uint64_t peer)
 {
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
         if (s->lowwork.slot[i].peer == peer)
             return &s->lowwork.slot[i];
     return NULL;
 }
 
 /* The slot is free: whoever waited for one may be asked again. */
-static void clear(struct spv_sync *s, struct spv_lowwork_slot *slot)
+static void clear(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
     struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
     bool used = false;
@@ -36,10 +36,10 @@ static void clear(struct spv_sync *s, struct spv_lowwork_slot *slot)
     if (p != NULL)
         p->proving = false;
     spv_presync_end(&slot->presync);
-    *slot = (struct spv_lowwork_slot){0};
+    *slot = (struct spv_presync_peers_slot){0};
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
         s->peer[i].parked = false;
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
         used |= s->lowwork.slot[i].peer != 0;
     if (!used) {
         free(s->lowwork.out);
@@ -47,15 +47,15 @@ static void clear(struct spv_sync *s, struct spv_lowwork_slot *slot)
     }
 }
 
-void spv_lowwork_free(struct spv_sync *s)
+void spv_presync_peers_free(struct spv_sync *s)
 {
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
         clear(s, &s->lowwork.slot[i]);
 }
 
 /* Asks for what follows the last header of the running pass. */
-static int ask_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_lowwork_slot *slot,
-                  struct spv_now now)
+static int ask_on(struct spv_sync *s, struct spv_sync_peer *p,
+                  const struct spv_presync_peers_slot *slot, struct spv_now now)
 {
     const struct spv_blockhash *last = spv_presync_last(&slot->presync);
     const struct spv_blockhash *start = &slot->presync.start.hash;
@@ -78,11 +78,11 @@ static int ask_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_
 /* ---- what comes out ---- */
 
 /* The chain is proven and taken: the peer may have more. */
-static int finished(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
-                    struct spv_now now)
+static int finished(struct spv_sync *s, struct spv_sync_peer *p,
+                    struct spv_presync_peers_slot *slot, struct spv_now now)
 {
     const struct spv_blockhash last = *spv_presync_last(&slot->presync);
-    struct spv_record record;
+    struct spv_chain_header record;
     int rc = spv_chain_find(s->cfg.chain, &record, NULL, &last);
 
     clear(s, slot);
@@ -98,7 +98,7 @@ static int finished(struct spv_sync *s, struct spv_sync_peer *p, struct spv_loww
 }
 
 /* Gives the chain the next message of what may come out. */
-static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
                    struct spv_now now)
 {
     struct spv_header **out = &s->lowwork.out;
@@ -108,15 +108,15 @@ static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwo
         *out = malloc(SPV_MAX_HEADERS * sizeof **out);
     if (*out == NULL)
         return SPV_ERR_NOMEM;
-    while ((n = spv_presync_release(&slot->presync, *out, SPV_MAX_HEADERS)) > 0) {
-        struct spv_verdict v;
-        const int rc = spv_chain_accept_proven(s->cfg.chain, &v, *out, n, now);
+    while ((n = spv_presync_pop_ready(&slot->presync, *out, SPV_MAX_HEADERS)) > 0) {
+        struct spv_accept_result v;
+        const int rc = spv_chain_accept_presynced(s->cfg.chain, &v, *out, n, now);
         if (rc < 0)
             return rc;
         p->useful |= v.accepted > 0;
         spv_sync_moved(p, &v);
-        spv_sync_publish(s, p->id, &v);
-        s->lowwork.proven_by = spv_chain_has_proven(s->cfg.chain) ? p->id : 0;
+        spv_sync_emit_update(s, p->id, &v);
+        s->lowwork.proven_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
         if (v.error != 0) {
             /* a checkpoint stood in the way, or our chain moved on */
             const struct spv_header header = (*out)[v.index];
@@ -124,24 +124,24 @@ static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwo
             if (v.error == SPV_ERR_HDR_TIME_FUTURE)
                 spv_sync_future(s, p, &header, now);
             else
-                spv_sync_blame(s, p, v.error);
+                spv_sync_drop_and_count(s, p, v.error);
             return s->cfg.effects->error;
         }
         if (s->storing)
             return s->cfg.effects->error;
     }
-    return slot->presync.phase == SPV_PRESYNC_DONE ? finished(s, p, slot, now) : SPV_OK;
+    return slot->presync.phase == SPV_PRESYNC_PHASE_FINAL ? finished(s, p, slot, now) : SPV_OK;
 }
 
-int spv_lowwork_stored(struct spv_sync *s, struct spv_now now)
+int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now)
 {
     int ended = 0;
 
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS && !s->storing; i++) {
-        struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS && !s->storing; i++) {
+        struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
-        if (p == NULL ||
-            (slot->presync.phase != SPV_PRESYNC_DONE && spv_presync_ready(&slot->presync) == 0))
+        if (p == NULL || (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL &&
+                          spv_presync_n_ready(&slot->presync) == 0))
             continue;
         const int rc = release(s, p, slot, now);
         if (rc < 0)
@@ -154,27 +154,27 @@ int spv_lowwork_stored(struct spv_sync *s, struct spv_now now)
 /* ---- what comes in ---- */
 
 /* Why the header was refused, and what that says about its peer. */
-static int refused(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+static int refused(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
                    const struct spv_header *header, int error, struct spv_now now)
 {
-    if (spv_err_class(error) == SPV_CLASS_LOCAL || spv_err_class(error) == SPV_CLASS_CALLER)
+    if (spv_err_class_of(error) == SPV_CLASS_LOCAL || spv_err_class_of(error) == SPV_CLASS_CALLER)
         return error;
     const uint32_t height = slot->presync.judge.parent.height;
     const struct spv_u256 work = slot->presync.judge.work;
     clear(s, slot);
-    spv_sync_settled(p, now);
-    if (error == SPV_ERR_CHAIN_WORK) {
+    spv_sync_request_done(p, now);
+    if (error == SPV_ERR_LOW_WORK) {
         spv_sync_low_work(s, p, height, &work);
     } else if (error == SPV_ERR_HDR_TIME_FUTURE) {
         spv_sync_future(s, p, header, now);
     } else {
-        spv_sync_blame(s, p, error);
+        spv_sync_drop_and_count(s, p, error);
     }
     return 1;
 }
 
 /* Headers that follow in the running pass. */
-static int go_on(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+static int go_on(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
                  const struct spv_header *headers, size_t n, struct spv_now now)
 {
     const struct spv_presync *presync = &slot->presync;
@@ -184,26 +184,27 @@ static int go_on(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork
     if (rc < 0)
         return refused(s, p, slot, &headers[taken], rc, now);
     p->unlinked = 0;
-    spv_sync_settled(p, now);
+    spv_sync_request_done(p, now);
     /* an answer that is not full does not end a chain, an empty one does */
-    if (presync->phase != SPV_PRESYNC_DONE)
+    if (presync->phase != SPV_PRESYNC_PHASE_FINAL)
         rc = ask_on(s, p, slot, now);
-    if (rc == SPV_OK && (presync->phase == SPV_PRESYNC_DONE || spv_presync_ready(presync) > 0))
+    if (rc == SPV_OK &&
+        (presync->phase == SPV_PRESYNC_PHASE_FINAL || spv_presync_n_ready(presync) > 0))
         rc = release(s, p, slot, now);
     return rc < 0 ? rc : 1;
 }
 
 /* Gives the peer a slot and begins. 1; 0 with *proven when this message proves itself; negative. */
 static int begin(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
-                 const struct spv_judge *start, const struct spv_u256 *threshold,
+                 const struct spv_header_ctx *start, const struct spv_u256 *threshold,
                  const struct spv_header *headers, size_t n, struct spv_now now)
 {
-    struct spv_lowwork_slot *slot = slot_of(s, 0);
+    struct spv_presync_peers_slot *slot = slot_of(s, 0);
     size_t taken;
     int rc;
 
     p->done = false;
-    spv_sync_settled(p, now);
+    spv_sync_request_done(p, now);
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     if (slot == NULL) {
@@ -217,7 +218,7 @@ static int begin(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
     rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
     if (rc < 0)
         return refused(s, p, slot, &headers[taken], rc, now);
-    if (slot->presync.phase == SPV_PRESYNC_SECOND) {
+    if (slot->presync.phase == SPV_PRESYNC_PHASE_REDOWNLOAD) {
         /* all of it is at hand: there is nothing to ask for again */
         clear(s, slot);
         *proven = true;
@@ -241,33 +242,33 @@ static int look(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
                 const struct spv_msg_headers *msg, struct spv_now now)
 {
     const struct spv_chain *c = s->cfg.chain;
-    const struct spv_record *tip = spv_chain_tip(c);
+    const struct spv_chain_header *tip = spv_chain_tip(c);
     struct spv_u256 threshold = s->cfg.min_work;
-    struct spv_record parent;
-    struct spv_judge start;
-    struct spv_place place;
-    struct spv_base base;
+    struct spv_chain_header parent;
+    struct spv_header_ctx start;
+    struct spv_chain_pos place;
+    struct spv_chain_start base;
     size_t known;
     int rc;
 
     if (spv_blockhash_eq(&msg->headers[0].prev, &tip->hash) &&
         (spv_chain_covered(c, tip->height) || spv_sync_enough_work(s)))
         return 0;
-    rc = spv_chain_attach(c, &place, &known, msg->headers, msg->n);
+    rc = spv_chain_find_fork_point(c, &place, &known, msg->headers, msg->n);
     if (rc <= 0 || known == msg->n || spv_chain_covered(c, place.height))
         return rc < 0 ? rc : 0;
-    rc = spv_chain_record(c, &parent, place);
+    rc = spv_chain_header_at_pos(c, &parent, place);
     if (rc == 1)
-        rc = spv_chain_judge_at(c, &start, place);
+        rc = spv_chain_ctx_at(c, &start, place);
     if (rc <= 0) /* what is before it is not known: the chain says so */
         return rc;
-    spv_chain_base(c, &base);
-    if (place.branch == SPV_ON_BEST && place.height + 1 < base.height)
+    spv_chain_get_start(c, &base);
+    if (place.branch == SPV_MAIN_CHAIN && place.height + 1 < base.height)
         return 0; /* there nothing can be compared: the chain says so */
     if (spv_u256_cmp(&parent.work, &s->cfg.min_work) >= 0 ||
         (base.work_from > 0 && spv_sync_enough_work(s)))
         return 0; /* work that counts from a checkpoint is proven by the last one */
-    if (place.branch == SPV_ON_BEST && place.height == tip->height) {
+    if (place.branch == SPV_MAIN_CHAIN && place.height == tip->height) {
         if (spv_sync_enough_work(s))
             return 0;
     } else {
@@ -278,18 +279,18 @@ static int look(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
     return begin(s, p, proven, &start, &threshold, msg->headers + known, msg->n - known, now);
 }
 
-int spv_lowwork_branch(struct spv_sync *s, struct spv_sync_peer *p,
-                       const struct spv_msg_headers *msg, struct spv_now now)
+int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
+                             const struct spv_msg_headers *msg, struct spv_now now)
 {
     const struct spv_u256 threshold = winning(s);
-    struct spv_judge start;
-    struct spv_place place;
+    struct spv_header_ctx start;
+    struct spv_chain_pos place;
     bool proven = false;
     size_t known;
-    int rc = spv_chain_attach(s->cfg.chain, &place, &known, msg->headers, msg->n);
+    int rc = spv_chain_find_fork_point(s->cfg.chain, &place, &known, msg->headers, msg->n);
 
     if (rc == 1 && known < msg->n)
-        rc = spv_chain_judge_at(s->cfg.chain, &start, place);
+        rc = spv_chain_ctx_at(s->cfg.chain, &start, place);
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : 0;
     /* one that wins at once was taken by the chain */
@@ -299,17 +300,18 @@ int spv_lowwork_branch(struct spv_sync *s, struct spv_sync_peer *p,
 
 /* Our chain may have got there by another peer's help meanwhile. True when this one has nothing to
  * prove any more. */
-static int overtaken(struct spv_sync *s, struct spv_lowwork_slot *slot)
+static int overtaken(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
     struct spv_presync *presync = &slot->presync;
-    const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
-    struct spv_record ours;
+    const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
+    struct spv_chain_header ours;
     int rc;
 
-    if (presync->phase != SPV_PRESYNC_FIRST || spv_u256_cmp(&tip->work, &presync->threshold) < 0 ||
+    if (presync->phase != SPV_PRESYNC_PHASE_PRESYNC ||
+        spv_u256_cmp(&tip->work, &presync->threshold) < 0 ||
         spv_u256_cmp(&tip->work, &presync->judge.work) < 0)
         return 0;
-    rc = spv_chain_at(s->cfg.chain, &ours, presync->judge.parent.height);
+    rc = spv_chain_header_at(s->cfg.chain, &ours, presync->judge.parent.height);
     if (rc == 1 && spv_blockhash_eq(&ours.hash, &presync->judge.hash))
         return 1;
     presync->threshold = winning(s);
@@ -318,28 +320,28 @@ static int overtaken(struct spv_sync *s, struct spv_lowwork_slot *slot)
 
 /* Headers of a peer with a slot that do not follow its last ones: a piece of news, or the answer to
  * our request, whose chain has changed. 1 when that is all, 0 when it begins anew, negative. */
-static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_lowwork_slot *slot,
+static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
                  const struct spv_msg_headers *msg, struct spv_now now)
 {
-    struct spv_place place;
+    struct spv_chain_pos place;
     size_t known;
-    int rc = spv_chain_attach(s->cfg.chain, &place, &known, msg->headers, msg->n);
+    int rc = spv_chain_find_fork_point(s->cfg.chain, &place, &known, msg->headers, msg->n);
 
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : 1;
-    spv_sync_settled(p, now);
-    if (slot->restarts == SPV_LOWWORK_RESTARTS) {
+    spv_sync_request_done(p, now);
+    if (slot->restarts == SPV_PRESYNC_PEERS_RESTARTS) {
         clear(s, slot);
-        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_CHANGED);
+        spv_sync_drop_peer(s, p, SPV_ERR_REDOWNLOAD_MISMATCH);
         return 1;
     }
     return 0;
 }
 
-int spv_lowwork_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
-                        const struct spv_msg_headers *msg, struct spv_now now)
+int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+                              const struct spv_msg_headers *msg, struct spv_now now)
 {
-    struct spv_lowwork_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
+    struct spv_presync_peers_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
     unsigned restarts;
     int rc;
 
@@ -368,13 +370,13 @@ int spv_lowwork_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *prove
     return rc;
 }
 
-int spv_lowwork_empty(struct spv_sync *s, struct spv_sync_peer *p)
+int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p)
 {
-    struct spv_lowwork_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
+    struct spv_presync_peers_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
 
     if (slot == NULL)
         return 0;
-    const bool first = slot->presync.phase == SPV_PRESYNC_FIRST;
+    const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
     const bool enough = spv_u256_cmp(&slot->presync.judge.work, &s->cfg.min_work) >= 0;
     const uint32_t height = slot->presync.judge.parent.height;
     p->shown = slot->presync.judge.work;
@@ -382,23 +384,23 @@ int spv_lowwork_empty(struct spv_sync *s, struct spv_sync_peer *p)
     clear(s, slot);
     /* "a peer that cannot show enough work is dropped"; one that only has no better chain is not */
     if (!first)
-        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_CHANGED);
+        spv_sync_drop_peer(s, p, SPV_ERR_REDOWNLOAD_MISMATCH);
     else if (!enough)
         spv_sync_low_work(s, p, height, &p->shown);
     else
-        spv_sync_finish(s, p);
+        spv_sync_peer_at_tip(s, p);
     return 1;
 }
 
-void spv_lowwork_forget(struct spv_sync *s, uint64_t peer)
+void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer)
 {
-    struct spv_lowwork_slot *slot = peer ? slot_of(s, peer) : NULL;
+    struct spv_presync_peers_slot *slot = peer ? slot_of(s, peer) : NULL;
 
     if (slot != NULL)
         clear(s, slot);
     if (peer && s->lowwork.proven_by == peer) {
         s->lowwork.proven_by = 0;
-        spv_chain_forsake_proven(s->cfg.chain);
+        spv_chain_release_presynced_branch(s->cfg.chain);
     }
 }
 
@@ -412,26 +414,26 @@ static bool somebody_waits(const struct spv_sync *s)
     return false;
 }
 
-uint64_t spv_lowwork_deadline(const struct spv_sync *s)
+uint64_t spv_presync_peers_deadline(const struct spv_sync *s)
 {
     uint64_t first = SPV_NEVER;
 
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++) {
-        const struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
-        if (slot->peer && slot->begun_us + SPV_LOWWORK_TIME < first)
-            first = slot->begun_us + SPV_LOWWORK_TIME;
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
+        const struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
+        if (slot->peer && slot->begun_us + SPV_PRESYNC_PEERS_TIME < first)
+            first = slot->begun_us + SPV_PRESYNC_PEERS_TIME;
     }
     return first != SPV_NEVER && somebody_waits(s) ? first : SPV_NEVER;
 }
 
-void spv_lowwork_timer(struct spv_sync *s, struct spv_now now)
+void spv_presync_peers_timer(struct spv_sync *s, struct spv_now now)
 {
     if (!somebody_waits(s))
         return;
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++) {
-        struct spv_lowwork_slot *slot = &s->lowwork.slot[i];
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
+        struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
-        if (p == NULL || slot->begun_us + SPV_LOWWORK_TIME > now.mono_us)
+        if (p == NULL || slot->begun_us + SPV_PRESYNC_PEERS_TIME > now.mono_us)
             continue;
         const uint32_t height = slot->presync.judge.parent.height;
         const struct spv_u256 work = slot->presync.judge.work;
@@ -441,11 +443,11 @@ void spv_lowwork_timer(struct spv_sync *s, struct spv_now now)
     }
 }
 
-size_t spv_lowwork_memory(const struct spv_sync *s)
+size_t spv_presync_peers_memory(const struct spv_sync *s)
 {
     size_t n = s->lowwork.out != NULL ? SPV_MAX_HEADERS * sizeof *s->lowwork.out : 0;
 
-    for (size_t i = 0; i < SPV_LOWWORK_SLOTS; i++)
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
         n += spv_presync_memory(&s->lowwork.slot[i].presync);
     return n;
 }

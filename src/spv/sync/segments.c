@@ -1,8 +1,8 @@
 /* The range is cut into segments that end in marks, each about a period long: marks that are nearer
  * to each other are passed over, so that a request is worth its way. A window of segments is in
- * work; it begins with the lowest that the owner has not taken and ends where SPV_FETCH_MAX_HEADERS
- * would be passed if all were held. That bounds memory whatever comes in whatever order, and cannot
- * lock up: the lowest is always among them.
+ * work; it begins with the lowest that the owner has not taken and ends where
+ * SPV_SEGMENTS_MAX_HEADERS would be passed if all were held. That bounds memory whatever comes in
+ * whatever order, and cannot lock up: the lowest is always among them.
  *
  * A segment that is longer than the bound is in the window alone, and its headers are given as they
  * come; the owner must then judge for itself who lies. */
@@ -15,18 +15,18 @@
 #include "spv/params/interval.h"
 #include "spv/sync/segments_state.h"
 
-int spv_fetch_new(struct spv_fetch **out, const struct spv_fetch_config *cfg)
+int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg)
 {
     *out = NULL;
     if (!cfg->params || !cfg->effects || (cfg->n_marks && !cfg->marks))
         return SPV_ERR_INVALID;
-    struct spv_fetch *f = calloc(1, sizeof *f);
+    struct spv_segments *f = calloc(1, sizeof *f);
     if (!f)
         return SPV_ERR_NOMEM;
     f->cfg = *cfg;
     if (!f->cfg.timeout_us)
-        f->cfg.timeout_us = SPV_FETCH_TIMEOUT;
-    f->stage = malloc(SPV_FETCH_PIECE * sizeof *f->stage);
+        f->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
+    f->stage = malloc(SPV_SEGMENTS_BATCH * sizeof *f->stage);
     if (!f->stage) {
         free(f);
         return SPV_ERR_NOMEM;
@@ -39,7 +39,7 @@ int spv_fetch_new(struct spv_fetch **out, const struct spv_fetch_config *cfg)
     return 0;
 }
 
-static void forget_segments(struct spv_fetch *f)
+static void forget_segments(struct spv_segments *f)
 {
     for (size_t i = 0; i < f->n; i++)
         free(f->segment[i].headers);
@@ -49,7 +49,7 @@ static void forget_segments(struct spv_fetch *f)
     f->plan_us = SPV_NEVER;
 }
 
-void spv_fetch_free(struct spv_fetch *f)
+void spv_segments_free(struct spv_segments *f)
 {
     if (!f)
         return;
@@ -62,7 +62,7 @@ void spv_fetch_free(struct spv_fetch *f)
 
 /* ---- the window ---- */
 
-struct spv_fetch_segment *spv_fetch_segment_of(struct spv_fetch *f, uint64_t serial)
+struct spv_segment *spv_segments_find(struct spv_segments *f, uint64_t serial)
 {
     if (!f->n || serial < f->segment[0].serial || serial - f->segment[0].serial >= f->n)
         return NULL;
@@ -70,42 +70,42 @@ struct spv_fetch_segment *spv_fetch_segment_of(struct spv_fetch *f, uint64_t ser
 }
 
 /* Cuts as many segments as the window has room for. */
-static void fill_window(struct spv_fetch *f)
+static void fill_window(struct spv_segments *f)
 {
     size_t held = 0;
     for (size_t i = 0; i < f->n; i++)
         held += f->segment[i].end - f->segment[i].from;
-    while (f->mark < f->end && f->n < SPV_FETCH_MAX_SEGMENTS) {
+    while (f->mark < f->end && f->n < SPV_SEGMENTS_MAX_SEGMENTS) {
         size_t mark = f->mark;
         while (mark + 1 < f->end &&
-               f->cfg.marks[mark + 1].height - f->top.height <= SPV_FETCH_PERIOD)
+               f->cfg.marks[mark + 1].height - f->top.height <= SPV_SEGMENTS_PERIOD)
             mark++;
         const size_t size = f->cfg.marks[mark].height - f->top.height;
-        if (f->n && held + size > SPV_FETCH_MAX_HEADERS)
+        if (f->n && held + size > SPV_SEGMENTS_MAX_HEADERS)
             return;
-        f->segment[f->n++] = (struct spv_fetch_segment){.serial = f->serial++,
-                                                        .from = f->top.height,
-                                                        .end = f->cfg.marks[mark].height,
-                                                        .start = f->top.hash,
-                                                        .stop = f->cfg.marks[mark].hash,
-                                                        .is_long = size > SPV_FETCH_MAX_HEADERS};
+        f->segment[f->n++] = (struct spv_segment){.serial = f->serial++,
+                                                  .from = f->top.height,
+                                                  .end = f->cfg.marks[mark].height,
+                                                  .start = f->top.hash,
+                                                  .stop = f->cfg.marks[mark].hash,
+                                                  .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
         held += size;
         f->top = f->cfg.marks[mark];
         f->mark = mark + 1;
     }
-    if (f->tail && f->mark == f->end && f->n < SPV_FETCH_MAX_SEGMENTS &&
-        held + SPV_MAX_HEADERS <= SPV_FETCH_MAX_HEADERS) {
-        f->segment[f->n++] = (struct spv_fetch_segment){.serial = f->serial++,
-                                                        .from = f->top.height,
-                                                        .end = f->top.height + SPV_MAX_HEADERS,
-                                                        .start = f->top.hash,
-                                                        .is_tail = true};
+    if (f->tail && f->mark == f->end && f->n < SPV_SEGMENTS_MAX_SEGMENTS &&
+        held + SPV_MAX_HEADERS <= SPV_SEGMENTS_MAX_HEADERS) {
+        f->segment[f->n++] = (struct spv_segment){.serial = f->serial++,
+                                                  .from = f->top.height,
+                                                  .end = f->top.height + SPV_MAX_HEADERS,
+                                                  .start = f->top.hash,
+                                                  .is_tail = true};
         f->tail = false;
     }
 }
 
 /* The lowest segment was taken. */
-static void next_segment(struct spv_fetch *f)
+static void next_segment(struct spv_segments *f)
 {
     free(f->segment[0].headers);
     f->done += !f->segment[0].is_tail;
@@ -116,14 +116,14 @@ static void next_segment(struct spv_fetch *f)
         forget_segments(f);
 }
 
-void spv_fetch_skip_empty(struct spv_fetch *f)
+void spv_segments_skip_empty(struct spv_segments *f)
 {
     if (f->n && f->segment[0].end == f->segment[0].from) /* nothing follows the last mark */
         next_segment(f);
 }
 
-int spv_fetch_begin(struct spv_fetch *f, const struct spv_checkpoint *from, uint32_t to,
-                    struct spv_now now)
+int spv_segments_begin(struct spv_segments *f, const struct spv_checkpoint *from, uint32_t to,
+                       struct spv_now now)
 {
     forget_segments(f);
     f->top = *from;
@@ -136,15 +136,15 @@ int spv_fetch_begin(struct spv_fetch *f, const struct spv_checkpoint *from, uint
     f->active = f->mark < f->end;
     f->tail = f->active && f->cfg.tail && f->end == f->cfg.n_marks;
     fill_window(f);
-    return spv_fetch_plan(f, now);
+    return spv_segments_schedule(f, now);
 }
 
-void spv_fetch_stop(struct spv_fetch *f)
+void spv_segments_stop(struct spv_segments *f)
 {
     forget_segments(f);
 }
 
-bool spv_fetch_done(const struct spv_fetch *f)
+bool spv_segments_done(const struct spv_segments *f)
 {
     return !f->active;
 }
@@ -152,13 +152,13 @@ bool spv_fetch_done(const struct spv_fetch *f)
 /* ---- what the owner takes ---- */
 
 /* Several small segments that have come make one piece; it is as if they had been one. */
-static void gather(struct spv_fetch *f, struct spv_fetch_piece *out)
+static void gather(struct spv_segments *f, struct spv_segments_batch *out)
 {
     size_t n = 0;
-    for (size_t i = 0; i < f->n && spv_fetch_complete(&f->segment[i]); i++) {
-        const struct spv_fetch_segment *s = &f->segment[i];
+    for (size_t i = 0; i < f->n && spv_segments_complete(&f->segment[i]); i++) {
+        const struct spv_segment *s = &f->segment[i];
         const size_t more = s->have - s->taken;
-        if (s->is_tail || s->is_long || n + more > SPV_FETCH_PIECE)
+        if (s->is_tail || s->is_long || n + more > SPV_SEGMENTS_BATCH)
             break;
         memcpy(f->stage + n, s->headers + s->taken, more * sizeof *s->headers);
         n += more;
@@ -168,62 +168,63 @@ static void gather(struct spv_fetch *f, struct spv_fetch_piece *out)
     out->n = n;
 }
 
-void spv_fetch_note_ready(struct spv_fetch *f, struct spv_now now)
+void spv_segments_note_ready(struct spv_segments *f, struct spv_now now)
 {
-    if (!f->n || !spv_fetch_complete(&f->segment[0]))
+    if (!f->n || !spv_segments_complete(&f->segment[0]))
         f->ready_us = 0;
     else if (!f->ready_us)
         f->ready_us = now.mono_us;
 }
 
 /* Is it better to wait for a little more? Each piece costs its owner a flush of the disk. */
-static bool may_grow(const struct spv_fetch *f, struct spv_now now)
+static bool may_grow(const struct spv_segments *f, struct spv_now now)
 {
     size_t n = 0, i = 0;
-    for (; i < f->n && spv_fetch_complete(&f->segment[i]); i++)
+    for (; i < f->n && spv_segments_complete(&f->segment[i]); i++)
         n += f->segment[i].have - f->segment[i].taken;
-    return i < f->n && n < SPV_FETCH_PIECE && f->segment[0].taken == 0 &&
-           now.mono_us < f->ready_us + SPV_FETCH_GATHER;
+    return i < f->n && n < SPV_SEGMENTS_BATCH && f->segment[0].taken == 0 &&
+           now.mono_us < f->ready_us + SPV_SEGMENTS_BATCH_DELAY;
 }
 
-static bool next_piece(struct spv_fetch *f, struct spv_fetch_piece *out)
+static bool next_piece(struct spv_segments *f, struct spv_segments_batch *out)
 {
     if (!f->n)
         return false;
-    const struct spv_fetch_segment *s = &f->segment[0];
-    const bool whole = spv_fetch_complete(s);
+    const struct spv_segment *s = &f->segment[0];
+    const bool whole = spv_segments_complete(s);
     size_t n = s->have - s->taken;
     if (!n || (!whole && !s->is_long))
         return false;
-    const bool all = n <= SPV_FETCH_PIECE;
+    const bool all = n <= SPV_SEGMENTS_BATCH;
     if (!all)
-        n = SPV_FETCH_PIECE;
+        n = SPV_SEGMENTS_BATCH;
     const struct spv_header *headers = s->headers + (s->taken - s->base);
-    *out = (struct spv_fetch_piece){.headers = headers,
-                                    .n = n,
-                                    .height = s->from + s->taken + 1,
-                                    .last = all ? s->last : headers[n].prev,
-                                    .peer = s->peer,
-                                    .proven = !s->is_long && !s->is_tail,
-                                    .tail = s->is_tail};
-    if (out->proven && all && f->n > 1 && spv_fetch_complete(&f->segment[1]))
+    *out = (struct spv_segments_batch){.headers = headers,
+                                       .n = n,
+                                       .height = s->from + s->taken + 1,
+                                       .last = all ? s->last : headers[n].prev,
+                                       .peer = s->peer,
+                                       .proven = !s->is_long && !s->is_tail,
+                                       .tail = s->is_tail};
+    if (out->proven && all && f->n > 1 && spv_segments_complete(&f->segment[1]))
         gather(f, out);
     return true;
 }
 
-bool spv_fetch_piece(struct spv_fetch *f, struct spv_fetch_piece *out, struct spv_now now)
+bool spv_segments_next_batch(struct spv_segments *f, struct spv_segments_batch *out,
+                             struct spv_now now)
 {
     return next_piece(f, out) && !(out->proven && may_grow(f, now));
 }
 
-int spv_fetch_took(struct spv_fetch *f, struct spv_now now)
+int spv_segments_consume(struct spv_segments *f, struct spv_now now)
 {
-    struct spv_fetch_piece piece;
+    struct spv_segments_batch batch;
     bool room = false;
-    if (!next_piece(f, &piece))
+    if (!next_piece(f, &batch))
         return SPV_ERR_STATE;
-    for (size_t left = piece.n; left;) {
-        struct spv_fetch_segment *s = &f->segment[0];
+    for (size_t left = batch.n; left;) {
+        struct spv_segment *s = &f->segment[0];
         const size_t n = left < s->have - s->taken ? left : s->have - s->taken;
         left -= n;
         s->taken += (uint32_t)n;
@@ -237,15 +238,15 @@ int spv_fetch_took(struct spv_fetch *f, struct spv_now now)
             room = true;
         }
     }
-    spv_fetch_skip_empty(f);
+    spv_segments_skip_empty(f);
     f->ready_us = 0;
-    spv_fetch_note_ready(f, now);
-    return room ? spv_fetch_plan(f, now) : 0;
+    spv_segments_note_ready(f, now);
+    return room ? spv_segments_schedule(f, now) : 0;
 }
 
 /* ---- peers ---- */
 
-static struct spv_fetch_peer *find(struct spv_fetch *f, uint64_t id)
+static struct spv_segments_peer *find(struct spv_segments *f, uint64_t id)
 {
     for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
         if (f->peer[i].id == id)
@@ -253,77 +254,77 @@ static struct spv_fetch_peer *find(struct spv_fetch *f, uint64_t id)
     return NULL;
 }
 
-int spv_fetch_add(struct spv_fetch *f, uint64_t id, struct spv_now now)
+int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now)
 {
-    struct spv_fetch_peer *p = NULL;
+    struct spv_segments_peer *p = NULL;
     for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
         if (!f->peer[i].id)
             p = &f->peer[i];
     if (!p)
         return SPV_ERR_FULL;
-    struct spv_fetch_open *open = calloc(SPV_FETCH_MAX_OPEN, sizeof *open);
+    struct spv_segment_request *open = calloc(SPV_SEGMENTS_MAX_OPEN, sizeof *open);
     if (!open)
         return SPV_ERR_NOMEM;
-    *p = (struct spv_fetch_peer){.id = id, .open = open, .window = SPV_FETCH_FIRST_OPEN};
-    return spv_fetch_plan(f, now);
+    *p = (struct spv_segments_peer){.id = id, .open = open, .window = SPV_SEGMENTS_FIRST_OPEN};
+    return spv_segments_schedule(f, now);
 }
 
-int spv_fetch_remove(struct spv_fetch *f, uint64_t id, struct spv_now now)
+int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now)
 {
-    struct spv_fetch_peer *p = find(f, id);
+    struct spv_segments_peer *p = find(f, id);
     if (!p)
         return 0;
     free(p->open);
-    *p = (struct spv_fetch_peer){0};
-    return spv_fetch_plan(f, now);
+    *p = (struct spv_segments_peer){0};
+    return spv_segments_schedule(f, now);
 }
 
-void spv_fetch_shown(struct spv_fetch *f, uint64_t id)
+void spv_segments_clear_behind(struct spv_segments *f, uint64_t id)
 {
-    struct spv_fetch_peer *p = find(f, id);
+    struct spv_segments_peer *p = find(f, id);
     if (p)
         p->behind_until_us = 0;
 }
 
-int spv_fetch_next_drop(struct spv_fetch *f, struct spv_fetch_drop *out)
+int spv_segments_next_drop(struct spv_segments *f, struct spv_segments_drop *out)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_fetch_peer *p = &f->peer[i];
+        struct spv_segments_peer *p = &f->peer[i];
         if (!p->id || !p->drop || p->told)
             continue;
         p->told = true;
-        *out = (struct spv_fetch_drop){.id = p->id, .error = p->drop};
+        *out = (struct spv_segments_drop){.id = p->id, .error = p->drop};
         return 1;
     }
     return 0;
 }
 
-bool spv_fetch_lacks(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s,
-                     uint64_t mono_us)
+bool spv_segments_is_behind(const struct spv_segments_peer *p, const struct spv_segment *s,
+                            uint64_t mono_us)
 {
     return p->behind_until_us > mono_us && s->from >= p->behind_from;
 }
 
-bool spv_fetch_blocked(const struct spv_fetch *f)
+bool spv_segments_all_behind(const struct spv_segments *f)
 {
     bool any = false;
     if (!f->n)
         return false;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_fetch_peer *p = &f->peer[i];
+        const struct spv_segments_peer *p = &f->peer[i];
         if (!p->id || p->drop)
             continue;
-        /* time passes in spv_fetch_timer, which clears what is over */
+        /* time passes in spv_segments_timer, which clears what is over */
         if (!p->behind_until_us || f->segment[0].from < p->behind_from)
             return false;
         any = true;
     }
-    return any && !spv_fetch_complete(&f->segment[0]);
+    return any && !spv_segments_complete(&f->segment[0]);
 }
 
 /* ---- time ---- */
 
-static bool others(const struct spv_fetch *f, const struct spv_fetch_peer *p)
+static bool others(const struct spv_segments *f, const struct spv_segments_peer *p)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
         if (f->peer[i].id && &f->peer[i] != p && !f->peer[i].drop)
@@ -333,34 +334,34 @@ static bool others(const struct spv_fetch *f, const struct spv_fetch_peer *p)
 
 /* Judged by progress: a peer answers one after the other, and a long queue of requests takes its
  * time on a thin line. */
-uint64_t spv_fetch_stall_us(const struct spv_fetch *f, const struct spv_fetch_peer *p)
+uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p)
 {
     if (!p->id || p->drop || !p->n_open)
         return SPV_NEVER;
     const uint64_t since = p->last_us > p->open[0].asked_us ? p->last_us : p->open[0].asked_us;
-    return since + (others(f, p) ? 1 : SPV_FETCH_PATIENCE) * f->cfg.timeout_us;
+    return since + (others(f, p) ? 1 : SPV_SEGMENTS_LONE_PEER_FACTOR) * f->cfg.timeout_us;
 }
 
-int spv_fetch_timer(struct spv_fetch *f, struct spv_now now)
+int spv_segments_timer(struct spv_segments *f, struct spv_now now)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_fetch_peer *p = &f->peer[i];
+        struct spv_segments_peer *p = &f->peer[i];
         if (p->behind_until_us && p->behind_until_us <= now.mono_us)
             p->behind_until_us = 0;
-        if (spv_fetch_stall_us(f, p) <= now.mono_us)
+        if (spv_segments_stall_us(f, p) <= now.mono_us)
             p->drop = SPV_ERR_STALL;
     }
-    return spv_fetch_plan(f, now);
+    return spv_segments_schedule(f, now);
 }
 
-uint64_t spv_fetch_deadline(const struct spv_fetch *f)
+uint64_t spv_segments_deadline(const struct spv_segments *f)
 {
     uint64_t first = f->plan_us;
-    if (f->ready_us && f->ready_us + SPV_FETCH_GATHER < first)
-        first = f->ready_us + SPV_FETCH_GATHER;
+    if (f->ready_us && f->ready_us + SPV_SEGMENTS_BATCH_DELAY < first)
+        first = f->ready_us + SPV_SEGMENTS_BATCH_DELAY;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_fetch_peer *p = &f->peer[i];
-        const uint64_t stall = spv_fetch_stall_us(f, p);
+        const struct spv_segments_peer *p = &f->peer[i];
+        const uint64_t stall = spv_segments_stall_us(f, p);
         if (stall < first)
             first = stall;
         if (f->active && p->behind_until_us && p->behind_until_us < first)
@@ -371,29 +372,30 @@ uint64_t spv_fetch_deadline(const struct spv_fetch *f)
 
 /* ---- figures ---- */
 
-uint64_t spv_fetch_time(const struct spv_fetch *f, uint64_t id)
+uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id)
 {
     for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_fetch_peer *p = &f->peer[i];
+        const struct spv_segments_peer *p = &f->peer[i];
         if (p->id != id || !p->rtt_us)
             continue;
         double headers = SPV_MAX_HEADERS;
         for (unsigned k = 0; k < p->n_open; k++)
             headers += p->open[k].n;
-        const double us = headers * (double)SPV_SECOND / spv_fetch_rate(p);
+        const double us = headers * (double)SPV_SECOND / spv_segments_rate(p);
         return p->rtt_us + (uint64_t)(us < 1e15 ? us : 1e15);
     }
     return 0;
 }
 
-bool spv_fetch_peer(const struct spv_fetch *f, struct spv_fetch_peer_stats *out, uint64_t id)
+bool spv_segments_get_peer(const struct spv_segments *f, struct spv_segments_peer_stats *out,
+                           uint64_t id)
 {
     for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_fetch_peer *p = &f->peer[i];
+        const struct spv_segments_peer *p = &f->peer[i];
         if (p->id != id)
             continue;
         *out = p->stats;
-        out->rate = spv_fetch_rate(p);
+        out->rate = spv_segments_rate(p);
         out->in_flight = p->n_open;
         out->window = p->window;
         return true;
@@ -401,22 +403,22 @@ bool spv_fetch_peer(const struct spv_fetch *f, struct spv_fetch_peer_stats *out,
     return false;
 }
 
-void spv_fetch_stats(const struct spv_fetch *f, struct spv_fetch_stats *out)
+void spv_segments_get_stats(const struct spv_segments *f, struct spv_segments_stats *out)
 {
-    *out = (struct spv_fetch_stats){.hedges = f->hedges,
-                                    .done = f->done,
-                                    .memory = sizeof *f + SPV_FETCH_PIECE * sizeof *f->stage};
+    *out = (struct spv_segments_stats){.hedges = f->hedges,
+                                       .done = f->done,
+                                       .memory = sizeof *f + SPV_SEGMENTS_BATCH * sizeof *f->stage};
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         out->in_flight += f->peer[i].n_open;
         if (f->peer[i].open)
-            out->memory += SPV_FETCH_MAX_OPEN * sizeof f->peer[i].open[0];
+            out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof f->peer[i].open[0];
     }
     for (size_t i = 0; i < f->n; i++) {
-        const struct spv_fetch_segment *s = &f->segment[i];
+        const struct spv_segment *s = &f->segment[i];
         out->segments += s->holders || s->have;
         out->waiting += s->have - s->taken;
         if (s->headers)
             out->memory +=
-                (s->is_long ? SPV_FETCH_LONG_ROOM : s->end - s->from) * sizeof s->headers[0];
+                (s->is_long ? SPV_SEGMENTS_LONG_ROOM : s->end - s->from) * sizeof s->headers[0];
     }
 }

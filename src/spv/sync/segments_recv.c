@@ -29,7 +29,7 @@ enum fit {
     FIT_BEHIND, /* the peer lacks its start */
 };
 
-static enum fit match(const struct spv_fetch *f, const struct spv_fetch_peer *p, unsigned *at,
+static enum fit match(const struct spv_segments *f, const struct spv_segments_peer *p, unsigned *at,
                       const struct spv_msg_headers *msg)
 {
     *at = 0;
@@ -51,14 +51,14 @@ static enum fit match(const struct spv_fetch *f, const struct spv_fetch_peer *p,
 }
 
 /* The segment ends at a header that only our own chain vouches for. */
-static bool is_own_end(const struct spv_fetch *f, const struct spv_fetch_segment *s)
+static bool is_own_end(const struct spv_segments *f, const struct spv_segment *s)
 {
     return f->cfg.own_end && s->end == f->cfg.marks[f->cfg.n_marks - 1].height;
 }
 
 /* Checks n headers that follow number `offset` and puts them into the segment's place. 0, or what
  * is wrong with the first bad one. */
-static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32_t offset,
+static int verify(const struct spv_segments *f, struct spv_segment *s, uint32_t offset,
                   struct spv_blockhash *last, const struct spv_header *headers, uint32_t n)
 {
     const struct spv_params *params = f->cfg.params;
@@ -83,13 +83,13 @@ static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32
             spv_header_hash_raw(hashes, raw, more);
         }
         if (!spv_blockhash_eq(&header->prev, last))
-            return SPV_ERR_HDR_DISORDER;
+            return SPV_ERR_HDR_NONCONTINUOUS;
         /* "Only change once per difficulty adjustment interval", but for the test networks' blocks
          * of minimum difficulty */
         if (before && !params->min_difficulty && height % f->interval != 0 && header->bits != bits)
             return SPV_ERR_HDR_BITS;
         if (header->bits != decoded || !decoded) {
-            const int rc = spv_rules_target(params, &target, header->bits);
+            const int rc = spv_consensus_target(params, &target, header->bits);
             if (rc < 0)
                 return rc;
             decoded = header->bits;
@@ -107,29 +107,29 @@ static int verify(const struct spv_fetch *f, struct spv_fetch_segment *s, uint32
     return 0;
 }
 
-static int make_room(struct spv_fetch_segment *s)
+static int make_room(struct spv_segment *s)
 {
-    const size_t n = s->is_long ? SPV_FETCH_LONG_ROOM : s->end - s->from;
+    const size_t n = s->is_long ? SPV_SEGMENTS_LONG_ROOM : s->end - s->from;
     if (!s->headers)
         s->headers = malloc(n * sizeof *s->headers);
     return s->headers ? 0 : SPV_ERR_NOMEM;
 }
 
-static void settle(struct spv_fetch_peer *p, unsigned at)
+static void settle(struct spv_segments_peer *p, unsigned at)
 {
     p->n_open--;
     memmove(p->open + at, p->open + at + 1, (p->n_open - at) * sizeof p->open[0]);
 }
 
-static void behind(struct spv_fetch_peer *p, const struct spv_fetch_segment *s, struct spv_now now)
+static void behind(struct spv_segments_peer *p, const struct spv_segment *s, struct spv_now now)
 {
     if (!p->behind_until_us || s->from < p->behind_from)
         p->behind_from = s->from;
-    p->behind_until_us = now.mono_us + SPV_FETCH_BEHIND;
+    p->behind_until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
 }
 
 /* Headers from `offset` on, by a peer that was asked for them. */
-static void take(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch_segment *s,
+static void take(struct spv_segments *f, struct spv_segments_peer *p, struct spv_segment *s,
                  uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
 {
     const uint32_t left = s->end - s->from - offset;
@@ -152,18 +152,18 @@ static void take(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch
     s->last = last;
     s->peer = p->id;
     p->stats.headers += due;
-    if (spv_fetch_complete(s))
+    if (spv_segments_complete(s))
         p->stats.segments += !s->is_tail;
     else
-        spv_fetch_ask(f, p, s, now);
-    spv_fetch_skip_empty(f);
-    spv_fetch_note_ready(f, now);
+        spv_segments_request(f, p, s, now);
+    spv_segments_skip_empty(f);
+    spv_segments_note_ready(f, now);
 }
 
-int spv_fetch_headers(struct spv_fetch *f, uint64_t id, const struct spv_msg_headers *msg,
-                      struct spv_now now)
+int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_msg_headers *msg,
+                         struct spv_now now)
 {
-    struct spv_fetch_peer *p = NULL;
+    struct spv_segments_peer *p = NULL;
     for (size_t i = 0; id && !p && i < SPV_NODE_MAX_PEERS; i++)
         if (f->peer[i].id == id)
             p = &f->peer[i];
@@ -171,21 +171,21 @@ int spv_fetch_headers(struct spv_fetch *f, uint64_t id, const struct spv_msg_hea
     enum fit fit = p ? match(f, p, &at, msg) : FIT_NONE;
     if (fit == FIT_NONE)
         return 0;
-    const struct spv_fetch_open o = p->open[at];
-    struct spv_fetch_segment *s = spv_fetch_segment_of(f, o.serial);
+    const struct spv_segment_request o = p->open[at];
+    struct spv_segment *s = spv_segments_find(f, o.serial);
     if (!msg->n && s && s->is_tail)
         fit = FIT_START; /* the last mark is its tip */
-    const bool wanted = s && !spv_fetch_complete(s) && spv_fetch_asks_next(&o, s) && !p->drop;
+    const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
     if (wanted && fit != FIT_BEHIND && make_room(s) < 0)
         return SPV_ERR_NOMEM;
     settle(p, at);
-    spv_fetch_measure(p, &o, fit == FIT_BEHIND ? 0 : msg->n, now);
+    spv_segments_measure(p, &o, fit == FIT_BEHIND ? 0 : msg->n, now);
     if (fit == FIT_BEHIND && s && !p->drop)
         behind(p, s, now);
     else if (wanted)
         take(f, p, s, fit == FIT_START ? o.offset : 0, msg, now);
     if (!wanted || fit == FIT_BEHIND)
         p->stats.wasted += msg->n;
-    const int rc = spv_fetch_plan(f, now);
+    const int rc = spv_segments_schedule(f, now);
     return rc < 0 ? rc : 1;
 }

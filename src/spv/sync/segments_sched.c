@@ -22,13 +22,13 @@
 
 /* ---- speed ---- */
 
-double spv_fetch_rate(const struct spv_fetch_peer *p)
+double spv_segments_rate(const struct spv_segments_peer *p)
 {
     return p->rtt_us && p->headers > 0 ? p->headers * (double)SPV_SECOND / (p->busy_us + 1) : 0;
 }
 
-void spv_fetch_measure(struct spv_fetch_peer *p, const struct spv_fetch_open *o, size_t n,
-                       struct spv_now now)
+void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
+                          size_t n, struct spv_now now)
 {
     const uint64_t took = now.mono_us - o->asked_us;
     /* it was busy with this one since its last answer, or since the request had reached it */
@@ -45,26 +45,26 @@ void spv_fetch_measure(struct spv_fetch_peer *p, const struct spv_fetch_open *o,
         p->window += 2;
     else if (took > 2 * (p->rtt_us + GOOD_TIME) && p->window > LEAST_WINDOW)
         p->window--;
-    if (p->window > SPV_FETCH_MAX_OPEN)
-        p->window = SPV_FETCH_MAX_OPEN;
+    if (p->window > SPV_SEGMENTS_MAX_OPEN)
+        p->window = SPV_SEGMENTS_MAX_OPEN;
 }
 
 /* What the planner goes by during one pass. */
 struct pass {
-    struct spv_fetch *f;
+    struct spv_segments *f;
     uint64_t now_us;
     double guess_rate; /* of a peer that is not known: as good as the best, until it is late */
     uint64_t guess_rtt_us;
     double all_rates;
 };
 
-static double rate(const struct pass *x, const struct spv_fetch_peer *p)
+static double rate(const struct pass *x, const struct spv_segments_peer *p)
 {
-    const double r = spv_fetch_rate(p);
+    const double r = spv_segments_rate(p);
     return r > 0 ? r : x->guess_rate;
 }
 
-static uint64_t rtt(const struct pass *x, const struct spv_fetch_peer *p)
+static uint64_t rtt(const struct pass *x, const struct spv_segments_peer *p)
 {
     return p->rtt_us ? p->rtt_us : x->guess_rtt_us;
 }
@@ -76,7 +76,7 @@ static uint64_t in_time(double headers, double per_second)
 }
 
 /* When open request number `at` should be answered. */
-static uint64_t expected(const struct pass *x, const struct spv_fetch_peer *p, unsigned at)
+static uint64_t expected(const struct pass *x, const struct spv_segments_peer *p, unsigned at)
 {
     double ahead = 0;
     for (unsigned i = 0; i <= at; i++)
@@ -94,7 +94,7 @@ static uint64_t eta(uint64_t expected_us, uint64_t now_us)
 }
 
 /* How long a peer would take for so many more headers. */
-static uint64_t time_for(const struct pass *x, const struct spv_fetch_peer *p, uint32_t more)
+static uint64_t time_for(const struct pass *x, const struct spv_segments_peer *p, uint32_t more)
 {
     double n = more;
     uint64_t late = 0;
@@ -107,7 +107,7 @@ static uint64_t time_for(const struct pass *x, const struct spv_fetch_peer *p, u
     return rtt(x, p) + in_time(n, rate(x, p)) + late;
 }
 
-static uint32_t next_of(const struct spv_fetch_segment *s)
+static uint32_t next_of(const struct spv_segment *s)
 {
     const uint32_t left = s->end - s->from - s->have;
     return left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
@@ -115,33 +115,33 @@ static uint32_t next_of(const struct spv_fetch_segment *s)
 
 /* ---- asking ---- */
 
-void spv_fetch_ask(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch_segment *s,
-                   struct spv_now now)
+void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
+                          struct spv_segment *s, struct spv_now now)
 {
     const struct spv_blockhash *first = s->have ? &s->last : &s->start;
     struct spv_blockhash locator[2] = {*first, s->start};
     /* What was taken already is not replaced by what follows the segment's start. */
     const size_t n = s->have && !s->is_long ? 2 : 1;
-    if (s->is_long && s->have - s->base > SPV_FETCH_LONG_ROOM - SPV_MAX_HEADERS)
+    if (s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_ROOM - SPV_MAX_HEADERS)
         return; /* when the owner has taken what there is */
     for (unsigned i = 0; i < p->n_open; i++) {
-        struct spv_fetch_open *o = &p->open[i];
+        struct spv_segment_request *o = &p->open[i];
         if (spv_blockhash_eq(&o->first, first) && spv_blockhash_eq(&o->stop, &s->stop)) {
             o->serial = s->serial; /* asked before the range was begun anew: it will do */
             o->offset = s->have;
             return;
         }
     }
-    if (p->n_open == SPV_FETCH_MAX_OPEN)
+    if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
         return;
     spv_effects_send_getheaders_until(f->cfg.effects, p->id, locator, n, &s->stop);
-    p->open[p->n_open++] = (struct spv_fetch_open){.serial = s->serial,
-                                                   .offset = s->have,
-                                                   .n = next_of(s),
-                                                   .first = *first,
-                                                   .base = locator[n - 1],
-                                                   .stop = s->stop,
-                                                   .asked_us = now.mono_us};
+    p->open[p->n_open++] = (struct spv_segment_request){.serial = s->serial,
+                                                        .offset = s->have,
+                                                        .n = next_of(s),
+                                                        .first = *first,
+                                                        .base = locator[n - 1],
+                                                        .stop = s->stop,
+                                                        .asked_us = now.mono_us};
 }
 
 /* ---- looking ---- */
@@ -152,11 +152,11 @@ static void survey_peers(struct pass *x)
     x->guess_rtt_us = 0;
     x->all_rates = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_fetch_peer *p = &x->f->peer[i];
+        struct spv_segments_peer *p = &x->f->peer[i];
         p->resting = !p->id || p->drop;
         if (p->resting)
             continue;
-        const double r = spv_fetch_rate(p);
+        const double r = spv_segments_rate(p);
         x->all_rates += r;
         if (r > x->guess_rate) {
             x->guess_rate = r;
@@ -167,8 +167,8 @@ static void survey_peers(struct pass *x)
         x->guess_rate = GUESS_RATE;
 }
 
-static void note_holder(const struct pass *x, struct spv_fetch_segment *s,
-                        const struct spv_fetch_peer *p, unsigned at)
+static void note_holder(const struct pass *x, struct spv_segment *s,
+                        const struct spv_segments_peer *p, unsigned at)
 {
     const uint64_t expected_us = expected(x, p, at);
     /* Of a peer that is not known yet nothing is taken before it is late. */
@@ -185,11 +185,11 @@ static void survey_segments(const struct pass *x)
     for (size_t i = 0; i < x->f->n; i++)
         x->f->segment[i].holders = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_fetch_peer *p = &x->f->peer[i];
+        const struct spv_segments_peer *p = &x->f->peer[i];
         for (unsigned at = 0; p->id && !p->drop && at < p->n_open; at++) {
-            const struct spv_fetch_open *o = &p->open[at];
-            struct spv_fetch_segment *s = spv_fetch_segment_of(x->f, o->serial);
-            if (s && spv_fetch_asks_next(o, s) && !spv_fetch_lacks(p, s, x->now_us))
+            const struct spv_segment_request *o = &p->open[at];
+            struct spv_segment *s = spv_segments_find(x->f, o->serial);
+            if (s && spv_segments_asks_next(o, s) && !spv_segments_is_behind(p, s, x->now_us))
                 note_holder(x, s, p, at);
         }
     }
@@ -198,46 +198,46 @@ static void survey_segments(const struct pass *x)
 /* ---- choosing ---- */
 
 /* Has the peer room for one more? What only ends a segment takes no room. */
-static bool has_room(const struct spv_fetch_peer *p)
+static bool has_room(const struct spv_segments_peer *p)
 {
     unsigned begun = 0;
     for (unsigned i = 0; i < p->n_open; i++)
         begun += p->open[i].offset == 0;
-    return p->n_open < SPV_FETCH_MAX_OPEN && begun < p->window;
+    return p->n_open < SPV_SEGMENTS_MAX_OPEN && begun < p->window;
 }
 
-static bool holds(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s)
+static bool holds(const struct spv_segments_peer *p, const struct spv_segment *s)
 {
     for (unsigned i = 0; i < p->n_open; i++)
-        if (spv_fetch_asks_next(&p->open[i], s))
+        if (spv_segments_asks_next(&p->open[i], s))
             return true;
     return false;
 }
 
-static bool may_have(const struct pass *x, const struct spv_fetch_peer *p,
-                     const struct spv_fetch_segment *s)
+static bool may_have(const struct pass *x, const struct spv_segments_peer *p,
+                     const struct spv_segment *s)
 {
-    return !spv_fetch_complete(s) && !spv_fetch_lacks(p, s, x->now_us) &&
-           !(s->is_long && s->have - s->base > SPV_FETCH_LONG_ROOM - SPV_MAX_HEADERS);
+    return !spv_segments_complete(s) && !spv_segments_is_behind(p, s, x->now_us) &&
+           !(s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_ROOM - SPV_MAX_HEADERS);
 }
 
 /* How much later than the last holder's time a peer may hedge. */
-static uint64_t hedge_after(const struct pass *x, const struct spv_fetch_peer *p,
-                            const struct spv_fetch_segment *s)
+static uint64_t hedge_after(const struct pass *x, const struct spv_segments_peer *p,
+                            const struct spv_segment *s)
 {
     return 2 * time_for(x, p, next_of(s)) + SLACK;
 }
 
-static bool worth_hedging(const struct pass *x, const struct spv_fetch_peer *p,
-                          const struct spv_fetch_segment *s)
+static bool worth_hedging(const struct pass *x, const struct spv_segments_peer *p,
+                          const struct spv_segment *s)
 {
-    return s->holders && s->holders < SPV_FETCH_HOLDERS && may_have(x, p, s) && !holds(p, s) &&
-           s->eta_us > hedge_after(x, p, s);
+    return s->holders && s->holders < SPV_SEGMENTS_MAX_INFLIGHT && may_have(x, p, s) &&
+           !holds(p, s) && s->eta_us > hedge_after(x, p, s);
 }
 
 /* Would a peer that is not slow bring it much sooner? */
-static bool too_slow_for(const struct pass *x, const struct spv_fetch_peer *p,
-                         const struct spv_fetch_segment *s)
+static bool too_slow_for(const struct pass *x, const struct spv_segments_peer *p,
+                         const struct spv_segment *s)
 {
     const uint64_t mine = time_for(x, p, next_of(s));
     const uint64_t needed =
@@ -245,24 +245,24 @@ static bool too_slow_for(const struct pass *x, const struct spv_fetch_peer *p,
     if (!p->rtt_us || needed >= mine)
         return false;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_fetch_peer *q = &x->f->peer[i];
-        if (q->id && q != p && !q->drop && q->rtt_us && !spv_fetch_lacks(q, s, x->now_us) &&
+        const struct spv_segments_peer *q = &x->f->peer[i];
+        if (q->id && q != p && !q->drop && q->rtt_us && !spv_segments_is_behind(q, s, x->now_us) &&
             mine > SLOW_TIMES * time_for(x, q, next_of(s)) + SLACK)
             return true;
     }
     return false;
 }
 
-static struct spv_fetch_segment *choose(const struct pass *x, const struct spv_fetch_peer *p)
+static struct spv_segment *choose(const struct pass *x, const struct spv_segments_peer *p)
 {
-    struct spv_fetch *f = x->f;
+    struct spv_segments *f = x->f;
     size_t lowest = 0;
-    while (lowest < f->n && spv_fetch_complete(&f->segment[lowest]))
+    while (lowest < f->n && spv_segments_complete(&f->segment[lowest]))
         lowest++;
     if (lowest < f->n && worth_hedging(x, p, &f->segment[lowest]))
         return &f->segment[lowest]; /* everything waits for it */
     for (size_t i = lowest; i < f->n; i++) {
-        struct spv_fetch_segment *s = &f->segment[i];
+        struct spv_segment *s = &f->segment[i];
         if (!s->holders && may_have(x, p, s) && !too_slow_for(x, p, s))
             return s;
     }
@@ -273,11 +273,11 @@ static struct spv_fetch_segment *choose(const struct pass *x, const struct spv_f
 }
 
 /* Their segment is asked of somebody else: they have been asked for too much. */
-static void hedged(struct spv_fetch *f, const struct spv_fetch_segment *s)
+static void hedged(struct spv_segments *f, const struct spv_segment *s)
 {
     f->hedges++;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_fetch_peer *p = &f->peer[i];
+        struct spv_segments_peer *p = &f->peer[i];
         if (!p->id || !holds(p, s))
             continue;
         p->stats.hedged++;
@@ -286,12 +286,12 @@ static void hedged(struct spv_fetch *f, const struct spv_fetch_segment *s)
 }
 
 /* The peer with room that would answer soonest. */
-static struct spv_fetch_peer *soonest(const struct pass *x)
+static struct spv_segments_peer *soonest(const struct pass *x)
 {
-    struct spv_fetch_peer *best = NULL;
+    struct spv_segments_peer *best = NULL;
     uint64_t best_us = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_fetch_peer *p = &x->f->peer[i];
+        struct spv_segments_peer *p = &x->f->peer[i];
         if (p->resting || !has_room(p))
             continue;
         const uint64_t us = time_for(x, p, SPV_MAX_HEADERS);
@@ -308,12 +308,13 @@ static uint64_t next_look(const struct pass *x)
 {
     uint64_t first = SPV_NEVER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_fetch_peer *p = &x->f->peer[i];
+        const struct spv_segments_peer *p = &x->f->peer[i];
         if (!p->id || p->drop || !has_room(p))
             continue;
         for (size_t k = 0; k < x->f->n; k++) {
-            const struct spv_fetch_segment *s = &x->f->segment[k];
-            if (!s->holders || s->holders >= SPV_FETCH_HOLDERS || !may_have(x, p, s) || holds(p, s))
+            const struct spv_segment *s = &x->f->segment[k];
+            if (!s->holders || s->holders >= SPV_SEGMENTS_MAX_INFLIGHT || !may_have(x, p, s) ||
+                holds(p, s))
                 continue;
             const uint64_t at = s->expected_us + hedge_after(x, p, s) + 1;
             if (at > x->now_us && at < first)
@@ -323,24 +324,24 @@ static uint64_t next_look(const struct pass *x)
     return first;
 }
 
-int spv_fetch_plan(struct spv_fetch *f, struct spv_now now)
+int spv_segments_schedule(struct spv_segments *f, struct spv_now now)
 {
     struct pass x = {.f = f, .now_us = now.mono_us};
-    struct spv_fetch_peer *p;
+    struct spv_segments_peer *p;
     f->plan_us = SPV_NEVER;
     if (!f->active)
         return f->cfg.effects->error;
     survey_peers(&x);
     survey_segments(&x);
     while ((p = soonest(&x)) != NULL) {
-        struct spv_fetch_segment *s = choose(&x, p);
+        struct spv_segment *s = choose(&x, p);
         if (!s) {
             p->resting = true;
             continue;
         }
         if (s->holders)
             hedged(f, s);
-        spv_fetch_ask(f, p, s, now);
+        spv_segments_request(f, p, s, now);
         note_holder(&x, s, p, p->n_open - 1);
     }
     f->plan_us = next_look(&x);

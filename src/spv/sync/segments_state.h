@@ -5,13 +5,14 @@
 
 #include "spv/sync/segments.h"
 
-#define SPV_FETCH_HOLDERS 3 /* ours: peers asked for one segment at a time; two are slow, then */
-#define SPV_FETCH_LONG_ROOM                                                                        \
+#define SPV_SEGMENTS_MAX_INFLIGHT                                                                  \
+    3 /* ours: peers asked for one segment at a time; two are slow, then */
+#define SPV_SEGMENTS_LONG_ROOM                                                                     \
     (2 * SPV_MAX_HEADERS) /* kept of a segment too long to be held whole                           \
                            */
 
 /* The headers above a known one up to a mark. */
-struct spv_fetch_segment {
+struct spv_segment {
     uint64_t serial; /* counts up and is never used again */
     uint32_t from; /* height of the known header */
     uint32_t end; /* the mark's */
@@ -32,7 +33,7 @@ struct spv_fetch_segment {
 };
 
 /* A getheaders on its way. */
-struct spv_fetch_open {
+struct spv_segment_request {
     uint64_t serial; /* of the segment; it may be gone */
     uint32_t offset; /* the segment's have when it was asked for */
     uint32_t n; /* headers to come */
@@ -42,9 +43,9 @@ struct spv_fetch_open {
     uint64_t asked_us;
 };
 
-struct spv_fetch_peer {
+struct spv_segments_peer {
     uint64_t id; /* 0: free slot */
-    struct spv_fetch_open *open; /* in the order of asking: room for SPV_FETCH_MAX_OPEN */
+    struct spv_segment_request *open; /* in the order of asking: room for SPV_SEGMENTS_MAX_OPEN */
     unsigned n_open;
     unsigned window;
     int drop; /* why it is to be dropped; 0: it is not */
@@ -55,11 +56,11 @@ struct spv_fetch_peer {
     uint64_t last_us; /* its last answer */
     uint64_t rtt_us; /* its quickest answer; 0: none yet */
     double headers, busy_us; /* decaying sums: its speed is their quotient */
-    struct spv_fetch_peer_stats stats;
+    struct spv_segments_peer_stats stats;
 };
 
-struct spv_fetch {
-    struct spv_fetch_config cfg;
+struct spv_segments {
+    struct spv_segments_config cfg;
     struct spv_blockhash genesis;
     uint32_t interval;
     bool active;
@@ -69,47 +70,47 @@ struct spv_fetch {
     uint64_t serial; /* the next segment's */
     uint64_t ready_us; /* since when the lowest segment waits to be taken; 0: it does not */
     struct spv_header *stage; /* room for a piece made of several segments */
-    struct spv_fetch_segment segment[SPV_FETCH_MAX_SEGMENTS]; /* lowest first */
+    struct spv_segment segment[SPV_SEGMENTS_MAX_SEGMENTS]; /* lowest first */
     size_t n;
-    struct spv_fetch_peer peer[SPV_NODE_MAX_PEERS];
+    struct spv_segments_peer peer[SPV_NODE_MAX_PEERS];
     uint64_t plan_us; /* when the planner wants to look again */
     uint64_t hedges, done;
 };
 
-static inline bool spv_fetch_complete(const struct spv_fetch_segment *s)
+static inline bool spv_segments_complete(const struct spv_segment *s)
 {
     return s->have == s->end - s->from;
 }
 
 /* Does the request ask for what comes next of the segment? It may have been begun anew since, with
  * other headers in its place. */
-static inline bool spv_fetch_asks_next(const struct spv_fetch_open *o,
-                                       const struct spv_fetch_segment *s)
+static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
+                                          const struct spv_segment *s)
 {
     return o->serial == s->serial && o->offset == s->have &&
            spv_blockhash_eq(&o->first, s->have ? &s->last : &s->start);
 }
 
 /* fetch.c */
-struct spv_fetch_segment *spv_fetch_segment_of(struct spv_fetch *f, uint64_t serial);
-bool spv_fetch_lacks(const struct spv_fetch_peer *p, const struct spv_fetch_segment *s,
-                     uint64_t mono_us);
+struct spv_segment *spv_segments_find(struct spv_segments *f, uint64_t serial);
+bool spv_segments_is_behind(const struct spv_segments_peer *p, const struct spv_segment *s,
+                            uint64_t mono_us);
 /* After the lowest segment may have changed. */
-void spv_fetch_note_ready(struct spv_fetch *f, struct spv_now now);
+void spv_segments_note_ready(struct spv_segments *f, struct spv_now now);
 /* Passes over the tail when there is none. */
-void spv_fetch_skip_empty(struct spv_fetch *f);
+void spv_segments_skip_empty(struct spv_segments *f);
 /* When a peer that is asked must have answered; SPV_NEVER when it is not asked. */
-uint64_t spv_fetch_stall_us(const struct spv_fetch *f, const struct spv_fetch_peer *p);
+uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p);
 
 /* fetch_plan.c */
 /* Hands out what is to be asked now. Returns the effect queue's error. */
-int spv_fetch_plan(struct spv_fetch *f, struct spv_now now);
+int spv_segments_schedule(struct spv_segments *f, struct spv_now now);
 /* Asks a peer for what comes next of a segment. */
-void spv_fetch_ask(struct spv_fetch *f, struct spv_fetch_peer *p, struct spv_fetch_segment *s,
-                   struct spv_now now);
+void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
+                          struct spv_segment *s, struct spv_now now);
 /* An answer came: how fast is the peer? */
-void spv_fetch_measure(struct spv_fetch_peer *p, const struct spv_fetch_open *o, size_t n,
-                       struct spv_now now);
-double spv_fetch_rate(const struct spv_fetch_peer *p); /* headers a second; 0: not known */
+void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
+                          size_t n, struct spv_now now);
+double spv_segments_rate(const struct spv_segments_peer *p); /* headers a second; 0: not known */
 
 #endif

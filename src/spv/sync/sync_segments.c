@@ -16,109 +16,109 @@ static uint32_t last_checkpoint(const struct spv_sync *s)
     return params->n_checkpoints ? params->checkpoints[params->n_checkpoints - 1].height : 0;
 }
 
-int spv_sync_fetch_begin(struct spv_sync *s, struct spv_now now)
+int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now)
 {
-    const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
+    const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
     if (!s->fetch || s->fetch_useless || s->fetching || tip->height >= last_checkpoint(s))
         return 0;
     const struct spv_checkpoint from = {.height = tip->height, .hash = tip->hash};
-    const int rc = spv_fetch_begin(s->fetch, &from, UINT32_MAX, now);
-    s->fetching = !spv_fetch_done(s->fetch) && !spv_fetch_blocked(s->fetch);
+    const int rc = spv_segments_begin(s->fetch, &from, UINT32_MAX, now);
+    s->fetching = !spv_segments_done(s->fetch) && !spv_segments_all_behind(s->fetch);
     if (s->fetching)
         s->chain_peer = 0;
     else
-        spv_fetch_stop(s->fetch);
+        spv_segments_stop(s->fetch);
     return rc;
 }
 
-int spv_sync_fetch_new(struct spv_sync *s, struct spv_now now)
+int spv_sync_segments_new(struct spv_sync *s, struct spv_now now)
 {
-    const struct spv_fetch_config cfg = {.params = s->cfg.params,
-                                         .marks = s->cfg.params->checkpoints,
-                                         .n_marks = s->cfg.params->n_checkpoints,
-                                         .effects = s->cfg.effects,
-                                         .timeout_us = s->cfg.request_timeout_us,
-                                         .tail = true};
+    const struct spv_segments_config cfg = {.params = s->cfg.params,
+                                            .marks = s->cfg.params->checkpoints,
+                                            .n_marks = s->cfg.params->n_checkpoints,
+                                            .effects = s->cfg.effects,
+                                            .timeout_us = s->cfg.request_timeout_us,
+                                            .tail = true};
     if (spv_chain_tip(s->cfg.chain)->height >= last_checkpoint(s))
         return 0;
-    const int rc = spv_fetch_new(&s->fetch, &cfg);
-    return rc < 0 ? rc : spv_sync_fetch_begin(s, now);
+    const int rc = spv_segments_new(&s->fetch, &cfg);
+    return rc < 0 ? rc : spv_sync_segments_begin(s, now);
 }
 
 static void stop(struct spv_sync *s)
 {
     s->fetching = false;
-    spv_fetch_stop(s->fetch);
+    spv_segments_stop(s->fetch);
 }
 
 /* Hands one piece to the chain. */
-static int accept(struct spv_sync *s, const struct spv_fetch_piece *piece, struct spv_now now)
+static int accept(struct spv_sync *s, const struct spv_segments_batch *batch, struct spv_now now)
 {
-    struct spv_verdict v;
-    int rc = spv_chain_accept_linked(s->cfg.chain, &v, piece->headers, piece->n, &piece->last, now);
+    struct spv_accept_result v;
+    int rc = spv_chain_accept_hashed(s->cfg.chain, &v, batch->headers, batch->n, &batch->last, now);
     if (rc < 0)
         return rc;
-    if (piece->tail) { /* as if it had come past the last checkpoint */
-        const struct spv_msg_headers msg = {.headers = piece->headers, .n = piece->n};
-        struct spv_sync_peer *p = spv_sync_find(s, piece->peer);
+    if (batch->tail) { /* as if it had come past the last checkpoint */
+        const struct spv_msg_headers msg = {.headers = batch->headers, .n = batch->n};
+        struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
         s->fetching = false;
         if (p)
-            rc = spv_sync_follow_up(s, p, &msg, &v, now);
-        spv_sync_publish(s, piece->peer, &v);
+            rc = spv_sync_after_headers(s, p, &msg, &v, now);
+        spv_sync_emit_update(s, batch->peer, &v);
         stop(s);
         return rc;
     }
     if (!v.error) {
-        spv_sync_publish(s, piece->peer, &v);
-        return spv_fetch_took(s->fetch, now);
+        spv_sync_emit_update(s, batch->peer, &v);
+        return spv_segments_consume(s->fetch, now);
     }
-    struct spv_sync_peer *p = spv_sync_find(s, piece->peer);
+    struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
     if (v.error == SPV_ERR_HDR_TIME_FUTURE)
-        spv_sync_future(s, NULL, &piece->headers[v.index], now);
-    else if (piece->proven) /* the checkpoints themselves break the rules: do without */
+        spv_sync_future(s, NULL, &batch->headers[v.index], now);
+    else if (batch->proven) /* the checkpoints themselves break the rules: do without */
         s->fetch_useless = true;
     else if (p)
-        spv_sync_blame(s, p, v.error);
+        spv_sync_drop_and_count(s, p, v.error);
     stop(s);
-    spv_sync_publish(s, piece->peer, &v);
+    spv_sync_emit_update(s, batch->peer, &v);
     return 0;
 }
 
-int spv_sync_fetch_pump(struct spv_sync *s, struct spv_now now)
+int spv_sync_segments_process(struct spv_sync *s, struct spv_now now)
 {
-    struct spv_fetch_drop drop;
-    struct spv_fetch_piece piece;
+    struct spv_segments_drop drop;
+    struct spv_segments_batch batch;
     int rc = 0;
     if (!s->fetch)
         return 0;
-    while (spv_fetch_next_drop(s->fetch, &drop)) {
+    while (spv_segments_next_drop(s->fetch, &drop)) {
         const struct spv_sync_peer *p = spv_sync_find(s, drop.id);
         if (p)
-            spv_sync_blame(s, p, drop.error);
+            spv_sync_drop_and_count(s, p, drop.error);
     }
     if (!s->fetching)
         return 0;
-    while (!rc && s->fetching && !s->storing && spv_fetch_piece(s->fetch, &piece, now))
-        rc = accept(s, &piece, now);
+    while (!rc && s->fetching && !s->storing && spv_segments_next_batch(s->fetch, &batch, now))
+        rc = accept(s, &batch, now);
     if (rc < 0)
         return rc;
-    if (s->fetching && (spv_fetch_done(s->fetch) || spv_fetch_blocked(s->fetch)))
+    if (s->fetching && (spv_segments_done(s->fetch) || spv_segments_all_behind(s->fetch)))
         stop(s);
     return s->fetching ? 0 : spv_sync_schedule(s, now);
 }
 
-int spv_sync_fetch_headers(struct spv_sync *s, struct spv_sync_peer *p,
-                           const struct spv_msg_headers *msg, struct spv_now now)
+int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                              const struct spv_msg_headers *msg, struct spv_now now)
 {
     if (!s->fetch)
         return 0;
-    int rc = spv_fetch_headers(s->fetch, p->id, msg, now);
+    int rc = spv_segments_headers(s->fetch, p->id, msg, now);
     if (rc == 0 && s->fetching && !p->proving) {
         /* An announcement, or the answer to what was asked before: in time fetch gets there. */
-        if (!p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->useless > SPV_SYNC_MAX_USELESS)
-            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNLINKED);
+        if (!p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->useless > SPV_SYNC_MAX_NO_NEW)
+            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
         if (msg->role == SPV_HEADERS_ANSWER)
-            spv_sync_settled(p, now);
+            spv_sync_request_done(p, now);
         p->done = false;
         return 1;
     }
@@ -126,35 +126,35 @@ int spv_sync_fetch_headers(struct spv_sync *s, struct spv_sync_peer *p,
         return rc;
     if (p->deadline_us) /* what it was asked later cannot have been answered yet */
         p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
-    rc = spv_sync_fetch_pump(s, now);
+    rc = spv_sync_segments_process(s, now);
     return rc < 0 ? rc : 1;
 }
 
-int spv_sync_fetch_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now)
+int spv_sync_segments_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now)
 {
     if (!s->fetch)
         return 0;
-    spv_fetch_shown(s->fetch, p->id);
-    const int rc = spv_sync_fetch_begin(s, now);
+    spv_segments_clear_behind(s->fetch, p->id);
+    const int rc = spv_sync_segments_begin(s, now);
     return rc < 0 ? rc : s->fetching;
 }
 
-int spv_sync_fetch_add(struct spv_sync *s, uint64_t id, struct spv_now now)
+int spv_sync_segments_add(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
     if (!s->fetch)
         return 0;
-    const int rc = spv_fetch_add(s->fetch, id, now);
-    return rc < 0 ? rc : spv_sync_fetch_begin(s, now);
+    const int rc = spv_segments_add(s->fetch, id, now);
+    return rc < 0 ? rc : spv_sync_segments_begin(s, now);
 }
 
-bool spv_sync_fetch_useful(const struct spv_sync *s, uint64_t id)
+bool spv_sync_segments_useful(const struct spv_sync *s, uint64_t id)
 {
-    struct spv_fetch_peer_stats stats;
-    return s->fetch && spv_fetch_peer(s->fetch, &stats, id) && stats.segments > 0;
+    struct spv_segments_peer_stats stats;
+    return s->fetch && spv_segments_get_peer(s->fetch, &stats, id) && stats.segments > 0;
 }
 
-void spv_sync_fetch_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
+void spv_sync_segments_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
     if (s->fetch)
-        (void)spv_fetch_remove(s->fetch, id, now); /* the queue keeps its error */
+        (void)spv_segments_remove(s->fetch, id, now); /* the queue keeps its error */
 }

@@ -24,7 +24,7 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
 /* A getheaders was queued for it: counts its time. */
 void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now);
 /* Its open getheaders, if any, is answered. */
-void spv_sync_settled(struct spv_sync_peer *p, struct spv_now now);
+void spv_sync_request_done(struct spv_sync_peer *p, struct spv_now now);
 bool spv_sync_enough_work(const struct spv_sync *s);
 /* Hands out what is to be asked now. */
 int spv_sync_schedule(struct spv_sync *s, struct spv_now now);
@@ -33,33 +33,33 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now);
 /* In how many network groups a peer is done. */
 unsigned spv_sync_done_groups(const struct spv_sync *s);
 /* After each input: says SYNCED or UNRESOLVED when that is so now. */
-void spv_sync_judge(struct spv_sync *s, struct spv_now now);
+void spv_sync_update_synced(struct spv_sync *s, struct spv_now now);
 /* Requests that a verdict has waited for long enough no longer hold it up. */
-void spv_sync_verdict_timer(struct spv_sync *s, struct spv_now now);
-uint64_t spv_sync_verdict_deadline(const struct spv_sync *s);
+void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now);
+uint64_t spv_sync_synced_deadline(const struct spv_sync *s);
 /* The peer has answered all, and does not count for a verdict for this reason; the figures that the
  * warning needs are in its given*. Cleared by news of it. */
-void spv_sync_withhold(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
+void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
 /* Says what speaks against this peer, once for each tip. */
 void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
 
 /* sync_headers.c */
 /* The peer has no more: its claim falls, and others may be asked. */
-void spv_sync_finish(struct spv_sync *s, struct spv_sync_peer *p);
+void spv_sync_peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p);
 /* An answer of it brought nothing new: it is asked once more when it claims more than our tip or
  * has announced something meanwhile, else it is done. */
 int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now);
 /* Did these headers of its move the best chain? Then a verdict waits for it anew. */
-bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_verdict *v);
+bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_accept_result *v);
 /* What a change of the chain means to the store and to the application. Queue the next request
  * first: the answer is then under way while the disk works. */
-void spv_sync_publish(struct spv_sync *s, uint64_t peer, const struct spv_verdict *v);
+void spv_sync_emit_update(struct spv_sync *s, uint64_t peer, const struct spv_accept_result *v);
 /* What a verdict on a batch says about the peer that sent it. Asks for more where there is more. */
-int spv_sync_follow_up(struct spv_sync *s, struct spv_sync_peer *p,
-                       const struct spv_msg_headers *msg, const struct spv_verdict *v,
-                       struct spv_now now);
+int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                           const struct spv_msg_headers *msg, const struct spv_accept_result *v,
+                           struct spv_now now);
 /* Drops it and counts what it did: lied, stalled, or neither. */
-void spv_sync_blame(struct spv_sync *s, const struct spv_sync_peer *p, int error);
+void spv_sync_drop_and_count(struct spv_sync *s, const struct spv_sync_peer *p, int error);
 
 /* sync_apart.c: answers that neither bring the chain on nor end the search, and prove no lie */
 /* Nothing more is asked of it now: it knows no better chain, or one that cannot be taken. */
@@ -69,7 +69,8 @@ static inline bool spv_sync_answered(const struct spv_sync_peer *p)
 }
 /* Its answer leaves our chain where the database cannot judge it (SPV_ERR_CHAIN_BASE). 0 or
  * negative. */
-int spv_sync_apart(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_msg_headers *msg);
+int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
+                                 const struct spv_msg_headers *msg);
 /* The header was refused only because our clock calls it a future one. It is asked for again when
  * its time has come. p may be NULL: nothing is said of its peer. */
 void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_header *header,
@@ -88,19 +89,19 @@ void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t hei
                        const struct spv_u256 *work);
 
 /* sync_fetch.c: all do nothing where no checkpoint is ahead. */
-int spv_sync_fetch_new(struct spv_sync *s, struct spv_now now);
+int spv_sync_segments_new(struct spv_sync *s, struct spv_now now);
 /* Works through fetch from the tip on, if there is anything to fetch. */
-int spv_sync_fetch_begin(struct spv_sync *s, struct spv_now now);
-int spv_sync_fetch_add(struct spv_sync *s, uint64_t id, struct spv_now now);
+int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now);
+int spv_sync_segments_add(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* The peer has finished a segment. */
-bool spv_sync_fetch_useful(const struct spv_sync *s, uint64_t id);
-void spv_sync_fetch_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
+bool spv_sync_segments_useful(const struct spv_sync *s, uint64_t id);
+void spv_sync_segments_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* 1: the message was for fetch, and was dealt with. 0: it is sync's own. Negative: failed. */
-int spv_sync_fetch_headers(struct spv_sync *s, struct spv_sync_peer *p,
-                           const struct spv_msg_headers *msg, struct spv_now now);
+int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                              const struct spv_msg_headers *msg, struct spv_now now);
 /* A peer without fetch has brought the tip on: 1 when fetch goes on from there. */
-int spv_sync_fetch_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now);
+int spv_sync_segments_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now);
 /* After each input to fetch, and after each STORE: what has come is judged. */
-int spv_sync_fetch_pump(struct spv_sync *s, struct spv_now now);
+int spv_sync_segments_process(struct spv_sync *s, struct spv_now now);
 
 #endif

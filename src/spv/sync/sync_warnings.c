@@ -11,10 +11,10 @@
 /* Its answer is settled, and it does not count. */
 static void set_apart(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
 {
-    spv_lowwork_forget(s, p->id);
+    spv_presync_peers_forget(s, p->id);
     p->deadline_us = 0;
     p->unlinked = 0;
-    spv_sync_withhold(s, p, why);
+    spv_sync_exclude(s, p, why);
 }
 
 /* ---- a chain that leaves ours below the base ---- */
@@ -22,27 +22,28 @@ static void set_apart(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warn
 /* The base is in every locator, so a peer that answers from genesis lacks it: it is behind when its
  * chain ends below the base, and has another chain when that reaches as high. */
 static bool is_behind(const struct spv_sync_peer *p, const struct spv_msg_headers *msg,
-                      const struct spv_record *genesis, uint32_t base)
+                      const struct spv_chain_header *genesis, uint32_t base)
 {
     return spv_blockhash_eq(&msg->headers[0].prev, &genesis->hash) && msg->n < base &&
            (msg->n < SPV_MAX_HEADERS || p->claim < base);
 }
 
-int spv_sync_apart(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_msg_headers *msg)
+int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
+                                 const struct spv_msg_headers *msg)
 {
-    struct spv_base base;
-    struct spv_record genesis;
-    const int rc = spv_chain_at(s->cfg.chain, &genesis, 0);
+    struct spv_chain_start base;
+    struct spv_chain_header genesis;
+    const int rc = spv_chain_header_at(s->cfg.chain, &genesis, 0);
 
     if (rc < 0)
         return rc;
-    spv_chain_base(s->cfg.chain, &base);
+    spv_chain_get_start(s->cfg.chain, &base);
     if (is_behind(p, msg, &genesis, base.height)) {
         const bool useful = p->useful;
         p->deadline_us = 0;
         p->shown = genesis.work;
         p->given = (uint32_t)msg->n;
-        spv_sync_finish(s, p);
+        spv_sync_peer_at_tip(s, p);
         p->useful = useful;
         return 0;
     }
@@ -96,7 +97,7 @@ void spv_sync_retry(struct spv_sync *s)
 int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
                         const struct spv_blockhash *last)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
     if (rc == 1) {
         p->shown = r.work;
@@ -111,7 +112,7 @@ int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
  * its claim decides. */
 bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
-    const struct spv_record *tip = spv_chain_tip(s->cfg.chain);
+    const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
     return spv_u256_is_zero(&p->shown) ? p->claim < tip->height
                                        : spv_u256_cmp(&p->shown, &tip->work) < 0;
 }
@@ -127,5 +128,5 @@ void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t hei
     if (spv_u256_cmp(work, &s->told_work) != 0)
         spv_sync_warn(s, p, SPV_WARN_LOW_WORK);
     s->told_work = *work;
-    spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_WORK);
+    spv_sync_drop_peer(s, p, SPV_ERR_LOW_WORK);
 }

@@ -24,7 +24,7 @@ unsigned spv_sync_done_groups(const struct spv_sync *s)
     return groups;
 }
 
-void spv_sync_withhold(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
 {
     p->done = false;
     p->withheld = why;
@@ -110,7 +110,7 @@ static uint64_t since(const struct spv_sync_peer *p)
     return p->since_us ? p->since_us : p->asked_us;
 }
 
-uint64_t spv_sync_verdict_deadline(const struct spv_sync *s)
+uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
 {
     uint64_t first = SPV_NEVER;
     const uint64_t wait = wait_for(s);
@@ -124,10 +124,10 @@ uint64_t spv_sync_verdict_deadline(const struct spv_sync *s)
     return first;
 }
 
-void spv_sync_verdict_timer(struct spv_sync *s, struct spv_now now)
+void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
 {
     const uint64_t wait = wait_for(s);
-    if (spv_sync_verdict_deadline(s) > now.mono_us)
+    if (spv_sync_synced_deadline(s) > now.mono_us)
         return;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
@@ -233,7 +233,7 @@ static void say_unresolved(struct spv_sync *s, const struct spv_sync_peer *p, en
 
 /* "Synced is said only when at least two peers of different network groups (or every peer there is,
  * when fewer were asked for) have no better chain, judged by proven work." */
-void spv_sync_judge(struct spv_sync *s, struct spv_now now)
+void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 {
     if (s->synced || s->fetching || s->chain_peer || waits(s))
         return;

@@ -3,7 +3,7 @@
 
 #include "support/sim/internal.h"
 
-static size_t place_of(const struct spv_book *book, const struct spv_netaddr *addr)
+static size_t place_of(const struct spv_addrman_rows *book, const struct spv_netaddr *addr)
 {
     size_t i = 0;
     while (i < book->n && memcmp(&book->addresses[i].addr, addr, sizeof(*addr)) != 0)
@@ -11,7 +11,7 @@ static size_t place_of(const struct spv_book *book, const struct spv_netaddr *ad
     return i;
 }
 
-void sim_book_save(struct spv_book *book, const struct spv_book_changes *changes)
+void sim_book_save(struct spv_addrman_rows *book, const struct spv_addrman_changes *changes)
 {
     book->keyed = true;
     memcpy(book->key, changes->key, sizeof(book->key));
@@ -43,7 +43,7 @@ void sim_book_save(struct spv_book *book, const struct spv_book_changes *changes
     book->n_bans = changes->n_bans;
 }
 
-void sim_book_free(struct spv_book *book)
+void sim_book_free(struct spv_addrman_rows *book)
 {
     free(book->addresses);
     free(book->bans);

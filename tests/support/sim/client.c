@@ -143,8 +143,8 @@ static void event(struct sim *sim, struct sim_client *c, const struct spv_event 
 /* What a database would hold: kept whole, replaced and removed by address. */
 static void sim_client_save_book(struct sim_client *c)
 {
-    struct spv_book_changes changes;
-    if (spv_node_book(c->node, &changes, sim_client_now(c->sim, c)) < 0)
+    struct spv_addrman_changes changes;
+    if (spv_node_addrman_changes(c->node, &changes, sim_client_now(c->sim, c)) < 0)
         sim_break(c->sim, "the node could not say what to save");
     else
         sim_book_save(&c->book, &changes);
@@ -175,7 +175,7 @@ static void pump(struct sim *sim, struct sim_client *c)
             if (spv_node_indexed(c->node, 0, sim_client_now(sim, c)) < 0)
                 sim_break(sim, "the node failed after indexing");
             break;
-        case SPV_EFFECT_BOOK:
+        case SPV_EFFECT_SAVE_ADDRMAN:
             sim_client_save_book(c);
             break;
         case SPV_EFFECT_EVENT:
@@ -299,7 +299,7 @@ void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv
     }
     struct spv_peer_stats stats;
     end->told = true;
-    spv_peer_stats(end->peer, &stats);
+    spv_peer_get_stats(end->peer, &stats);
     settle(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
 }
 
@@ -321,15 +321,15 @@ void sim_client_timer(struct sim *sim, struct sim_client *c)
 
 void sim_client_check(struct sim *sim, struct sim_client *c)
 {
-    const struct spv_record *tip = spv_chain_tip(spv_node_chain(c->node));
-    const struct spv_record *stored = sim_store_tip(&c->store);
+    const struct spv_chain_header *tip = spv_chain_tip(spv_node_chain(c->node));
+    const struct spv_chain_header *stored = sim_store_tip(&c->store);
     struct spv_node_stats stats;
     if (!spv_blockhash_eq(&tip->hash, &stored->hash))
         sim_break(sim, "the stored tip is not the node's");
     if (spv_u256_cmp(&stored->work, &c->work) < 0)
         sim_break(sim, "the best work fell");
     c->work = stored->work;
-    spv_node_stats(c->node, &stats);
+    spv_node_get_stats(c->node, &stats);
     if (c->memory_first == 0)
         c->memory_first = stats.memory;
     if (stats.memory > c->memory_most)
@@ -370,7 +370,7 @@ size_t sim_client_growth(const struct sim_client *c)
     return c->memory_most - c->memory_first;
 }
 
-const struct spv_book *sim_client_book(const struct sim_client *c)
+const struct spv_addrman_rows *sim_client_book(const struct sim_client *c)
 {
     return &c->book;
 }
@@ -384,6 +384,6 @@ bool sim_client_synced(struct sim *sim, void *client)
 {
     struct spv_node_stats stats;
     (void)sim;
-    spv_node_stats(((struct sim_client *)client)->node, &stats);
+    spv_node_get_stats(((struct sim_client *)client)->node, &stats);
     return stats.synced;
 }

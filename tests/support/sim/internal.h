@@ -76,7 +76,7 @@ struct sim_client {
     struct sim_client_config cfg;
     struct spv_node *node;
     struct sim_store store;
-    struct spv_book book; /* as stored */
+    struct spv_addrman_rows book; /* as stored */
     uint64_t lookups;
     struct test_random random;
     struct spv_self_nonces nonces;
@@ -110,8 +110,8 @@ struct sim {
 };
 
 /* book.c: an address book as a database would keep it */
-void sim_book_save(struct spv_book *book, const struct spv_book_changes *changes);
-void sim_book_free(struct spv_book *book);
+void sim_book_save(struct spv_addrman_rows *book, const struct spv_addrman_changes *changes);
+void sim_book_free(struct spv_addrman_rows *book);
 
 /* world.c */
 void *sim_grow(void *array, size_t *cap, size_t n, size_t each);

@@ -142,7 +142,7 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
     struct spv_header *headers = calloc(SPV_MAX_HEADERS, sizeof(*headers));
     if (headers == NULL)
         abort();
-    struct spv_reader reader = sim_store_reader(host->cfg.chain);
+    struct spv_header_db reader = sim_store_reader(host->cfg.chain);
     int n = spv_serve_headers(&reader, headers, request);
     if (host->cfg.answer_max > 0 && n > (int)host->cfg.answer_max)
         n = (int)host->cfg.answer_max;
@@ -184,7 +184,7 @@ static void tell_addresses(struct sim *sim, struct sim_conn *conn)
     const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
     struct spv_peer *peer = conn->end[SIM_SERVER_END].peer;
     struct spv_peer_stats stats;
-    spv_peer_stats(peer, &stats);
+    spv_peer_get_stats(peer, &stats);
     struct spv_msg msg = {.command = stats.addrv2 ? SPV_CMD_ADDRV2 : SPV_CMD_ADDR,
                           .u.addr = {cfg->gossip, cfg->n_gossip}};
     if (spv_peer_send(peer, &msg, sim->now) < 0)
@@ -231,7 +231,7 @@ static void announce(struct sim *sim, struct sim_conn *conn, const struct sim_st
     size_t fork = old->n < chain->n ? old->n : chain->n;
     while (fork > 0 && !spv_blockhash_eq(&old->at[fork - 1].hash, &chain->at[fork - 1].hash))
         fork--;
-    spv_peer_stats(end->peer, &stats);
+    spv_peer_get_stats(end->peer, &stats);
     if (stats.send_headers && chain->n > fork && chain->n - fork <= 8) {
         for (size_t i = fork; i < chain->n; i++)
             headers[i - fork] = chain->at[i].header;

@@ -27,7 +27,7 @@
  * begins at a later base, the records between genesis and that are zeroes. */
 struct sim_store {
     const struct spv_params *params;
-    struct spv_record *at;
+    struct spv_chain_header *at;
     size_t n, cap;
     uint32_t base; /* 0: nothing is missing */
 };
@@ -36,11 +36,11 @@ void sim_store_init(struct sim_store *s, const struct spv_params *params); /* ge
 void sim_store_free(struct sim_store *s);
 /* A copy, pruned below a base (0: whole). */
 void sim_store_copy(struct sim_store *out, const struct sim_store *from, uint32_t base);
-const struct spv_record *sim_store_tip(const struct sim_store *s);
-struct spv_reader sim_store_reader(struct sim_store *s);
+const struct spv_chain_header *sim_store_tip(const struct sim_store *s);
+struct spv_header_db sim_store_reader(struct sim_store *s);
 /* Applies a change after judging it by itself: links, heights, hashes, proof of work, cumulative
  * work. NULL, or what is wrong with it. */
-const char *sim_store_apply(struct sim_store *s, const struct spv_change *change);
+const char *sim_store_apply(struct sim_store *s, const struct spv_chain_update *change);
 /* A chain of its own: base's headers up to fork_height, then n freshly mined ones. */
 void sim_store_fork(struct sim_store *out, const struct sim_store *base, uint32_t fork_height,
                     uint32_t n, uint64_t seed);
@@ -160,7 +160,7 @@ const struct sim_store *sim_client_store(const struct sim_client *c);
 /* Events of a kind seen so far. */
 uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind);
 /* Its address book as stored; lent. How many names it has asked to be looked up. */
-const struct spv_book *sim_client_book(const struct sim_client *c);
+const struct spv_addrman_rows *sim_client_book(const struct sim_client *c);
 uint64_t sim_client_lookups(const struct sim_client *c);
 /* Warnings of a kind seen so far, and the last one of it. */
 uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning);

@@ -9,7 +9,7 @@
 #include "support/sim/internal.h"
 #include "util/u256.h"
 
-static void append(struct sim_store *s, const struct spv_record *record)
+static void append(struct sim_store *s, const struct spv_chain_header *record)
 {
     s->at = sim_grow(s->at, &s->cap, s->n, sizeof(s->at[0]));
     s->at[s->n++] = *record;
@@ -35,7 +35,7 @@ void sim_store_free(struct sim_store *s)
 
 void sim_store_copy(struct sim_store *out, const struct sim_store *from, uint32_t base)
 {
-    const struct spv_record none = {.height = 0};
+    const struct spv_chain_header none = {.height = 0};
     memset(out, 0, sizeof(*out));
     out->params = from->params;
     out->base = base;
@@ -43,18 +43,18 @@ void sim_store_copy(struct sim_store *out, const struct sim_store *from, uint32_
         append(out, i == 0 || i >= base ? &from->at[i] : &none);
 }
 
-const struct spv_record *sim_store_tip(const struct sim_store *s)
+const struct spv_chain_header *sim_store_tip(const struct sim_store *s)
 {
     return &s->at[s->n - 1];
 }
 
-static int read_tip(void *ctx, struct spv_record *out)
+static int read_tip(void *ctx, struct spv_chain_header *out)
 {
     *out = *sim_store_tip(ctx);
     return 1;
 }
 
-static int read_height(void *ctx, struct spv_record *out, uint32_t height)
+static int read_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct sim_store *s = ctx;
     if (height >= s->n || (height > 0 && height < s->base))
@@ -63,7 +63,7 @@ static int read_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int read_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int read_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     const struct sim_store *s = ctx;
     for (size_t i = s->n; i-- > 0;)
@@ -85,23 +85,24 @@ static int read_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
     return (int)got;
 }
 
-static void read_base(void *ctx, struct spv_base *out)
+static void read_base(void *ctx, struct spv_chain_start *out)
 {
-    *out = (struct spv_base){.height = ((const struct sim_store *)ctx)->base};
+    *out = (struct spv_chain_start){.height = ((const struct sim_store *)ctx)->base};
 }
 
-struct spv_reader sim_store_reader(struct sim_store *s)
+struct spv_header_db sim_store_reader(struct sim_store *s)
 {
-    return (struct spv_reader){.ctx = s,
-                               .tip = read_tip,
-                               .by_height = read_height,
-                               .by_hash = read_hash,
-                               .range = read_range,
-                               .base = read_base};
+    return (struct spv_header_db){.ctx = s,
+                                  .tip = read_tip,
+                                  .by_height = read_height,
+                                  .by_hash = read_hash,
+                                  .range = read_range,
+                                  .base = read_base};
 }
 
 /* What a record must be on top of another, judged without the chain's own code. */
-static const char *judge(const struct spv_record *parent, const struct spv_record *record)
+static const char *judge(const struct spv_chain_header *parent,
+                         const struct spv_chain_header *record)
 {
     struct spv_blockhash hash;
     struct spv_u256 target;
@@ -122,13 +123,13 @@ static const char *judge(const struct spv_record *parent, const struct spv_recor
 }
 
 /* The first record's parent is not stored: the checkpoint's hash and work vouch for it. */
-static const char *start(struct sim_store *s, const struct spv_change *change)
+static const char *start(struct sim_store *s, const struct spv_chain_update *change)
 {
     if (s->n != 1 || change->n == 0 || change->records[0].height != change->fork_height + 1)
         return "a start in the middle of a chain";
     s->base = change->records[0].height;
     while (s->n < s->base)
-        append(s, &(struct spv_record){0});
+        append(s, &(struct spv_chain_header){0});
     append(s, &change->records[0]);
     for (size_t i = 1; i < change->n; i++) {
         const char *wrong = judge(sim_store_tip(s), &change->records[i]);
@@ -139,21 +140,21 @@ static const char *start(struct sim_store *s, const struct spv_change *change)
     return NULL;
 }
 
-const char *sim_store_apply(struct sim_store *s, const struct spv_change *change)
+const char *sim_store_apply(struct sim_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind == SPV_CHANGE_NONE)
+    if (change->kind == SPV_UPDATE_NONE)
         return "an empty change was to be stored";
-    if (change->kind == SPV_CHANGE_BRANCH)
+    if (change->kind == SPV_UPDATE_BRANCH)
         return NULL; /* the best chain is as it was */
     if (change->n == 0)
         return "a change without records";
-    if (change->kind == SPV_CHANGE_START)
+    if (change->kind == SPV_UPDATE_CHECKPOINT_START)
         return start(s, change);
     if (change->fork_height >= s->n)
         return "a change forks above the stored tip";
-    if (change->kind == SPV_CHANGE_APPEND && change->fork_height + 1 != s->n)
+    if (change->kind == SPV_UPDATE_APPEND && change->fork_height + 1 != s->n)
         return "an append does not follow the stored tip";
-    if (change->kind == SPV_CHANGE_REORG) {
+    if (change->kind == SPV_UPDATE_REORG) {
         if (change->removed == 0 || change->removed != s->n - 1 - change->fork_height)
             return "a reorganisation removes the wrong number of headers";
         s->n = change->fork_height + 1;
@@ -167,7 +168,7 @@ const char *sim_store_apply(struct sim_store *s, const struct spv_change *change
     return NULL;
 }
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     append(ctx, record);
     return 0;
@@ -213,19 +214,19 @@ void sim_store_mine(struct sim_store *out, const struct spv_params *params, uint
 /* The bits that the rules want after the tip, which may itself be against them. */
 static uint32_t next_bits(const struct sim_store *s, uint32_t time)
 {
-    const struct spv_record *tip = sim_store_tip(s);
+    const struct spv_chain_header *tip = sim_store_tip(s);
     const uint32_t interval = spv_params_interval(s->params);
-    const struct spv_record *first = &s->at[tip->height - tip->height % interval];
-    struct spv_rules_parent parent = {.height = tip->height,
-                                      .time = tip->header.time,
-                                      .bits = tip->header.bits,
-                                      .real_bits = first->header.bits,
-                                      .first_time = first->header.time,
-                                      .first_bits = first->header.bits};
-    for (const struct spv_record *r = first + 1; r <= tip; r++)
-        parent.real_bits =
-            spv_rules_real_bits(s->params, r->height, r->header.bits, parent.real_bits);
-    return spv_rules_next_bits(s->params, &parent, time);
+    const struct spv_chain_header *first = &s->at[tip->height - tip->height % interval];
+    struct spv_consensus_parent parent = {.height = tip->height,
+                                          .time = tip->header.time,
+                                          .bits = tip->header.bits,
+                                          .real_bits = first->header.bits,
+                                          .first_time = first->header.time,
+                                          .first_bits = first->header.bits};
+    for (const struct spv_chain_header *r = first + 1; r <= tip; r++)
+        parent.real_bits = spv_consensus_last_non_min_diff_bits(s->params, r->height,
+                                                                r->header.bits, parent.real_bits);
+    return spv_consensus_next_bits(s->params, &parent, time);
 }
 
 void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
@@ -233,8 +234,8 @@ void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
 {
     struct test_random random = {.state = seed};
     for (uint32_t i = 0; i < n; i++) {
-        const struct spv_record *tip = sim_store_tip(s);
-        struct spv_record record = {.height = tip->height + 1, .work = tip->work};
+        const struct spv_chain_header *tip = sim_store_tip(s);
+        struct spv_chain_header record = {.height = tip->height + 1, .work = tip->work};
         struct spv_header *h = &record.header;
         struct spv_u256 work;
         *h = (struct spv_header){.version = 0x20000000,

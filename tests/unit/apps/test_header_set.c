@@ -8,18 +8,18 @@
 #define HEADERS 4500 /* past two retargets, several spans of work and growths of every table */
 
 struct world {
-    struct headerset *set;
+    struct header_set *set;
     struct spv_chain *chain;
-    struct spv_record *records; /* HEADERS + 1 */
+    struct spv_chain_header *records; /* HEADERS + 1 */
     uint32_t n;
 };
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     struct world *w = ctx;
 
     w->records[w->n++] = *record;
-    return headerset_add(w->set, record);
+    return header_set_add(w->set, record);
 }
 
 static int setup(void **state)
@@ -31,8 +31,8 @@ static int setup(void **state)
     assert_non_null(w);
     w->records = calloc(HEADERS + 1, sizeof *w->records);
     assert_non_null(w->records);
-    assert_int_equal(headerset_new(&w->set), 0);
-    cfg.reader = headerset_reader(w->set);
+    assert_int_equal(header_set_new(&w->set), 0);
+    cfg.reader = header_set_db(w->set);
     assert_int_equal(spv_chain_new(&w->chain, &cfg), 0);
     assert_int_equal(keep(w, spv_chain_tip(w->chain)), 0);
     plan.ctx = w;
@@ -48,13 +48,13 @@ static int teardown(void **state)
     struct world *w = *state;
 
     spv_chain_free(w->chain);
-    headerset_free(w->set);
+    header_set_free(w->set);
     free(w->records);
     free(w);
     return 0;
 }
 
-static void assert_same(const struct spv_record *got, const struct spv_record *want)
+static void assert_same(const struct spv_chain_header *got, const struct spv_chain_header *want)
 {
     uint8_t a[SPV_HEADER_SIZE], b[SPV_HEADER_SIZE];
 
@@ -69,8 +69,8 @@ static void assert_same(const struct spv_record *got, const struct spv_record *w
 static void finds_every_record_by_height_and_by_hash(void **state)
 {
     const struct world *w = *state;
-    struct spv_reader r = headerset_reader(w->set);
-    struct spv_record got;
+    struct spv_header_db r = header_set_db(w->set);
+    struct spv_chain_header got;
     uint32_t h;
 
     for (h = 0; h <= HEADERS; h++) {
@@ -87,21 +87,21 @@ static void finds_every_record_by_height_and_by_hash(void **state)
 static void finds_nothing_where_nothing_is(void **state)
 {
     const struct world *w = *state;
-    struct spv_reader r = headerset_reader(w->set), none;
+    struct spv_header_db r = header_set_db(w->set), none;
     struct spv_blockhash hash = w->records[7].hash;
-    struct headerset *empty;
-    struct spv_record got;
+    struct header_set *empty;
+    struct spv_chain_header got;
 
     hash.b[31] ^= 1; /* the same slot, another hash */
     assert_int_equal(r.by_hash(r.ctx, &got, &hash), 0);
     assert_int_equal(r.by_height(r.ctx, &got, HEADERS + 1), 0);
     assert_int_equal(r.by_height(r.ctx, &got, UINT32_MAX), 0);
-    assert_int_equal(headerset_new(&empty), 0);
-    none = headerset_reader(empty);
+    assert_int_equal(header_set_new(&empty), 0);
+    none = header_set_db(empty);
     assert_int_equal(none.tip(none.ctx, &got), 0);
     assert_int_equal(none.by_hash(none.ctx, &got, &hash), 0);
-    headerset_free(empty);
-    headerset_free(NULL);
+    header_set_free(empty);
+    header_set_free(NULL);
 }
 
 static void range_ends_with_the_chain(void **state)
@@ -112,7 +112,7 @@ static void range_ends_with_the_chain(void **state)
     } cases[] = {
         {0, 10, 10}, {HEADERS - 2, 10, 3}, {HEADERS, 1, 1}, {HEADERS + 1, 5, 0}, {5, 0, 0}};
     const struct world *w = *state;
-    struct spv_reader r = headerset_reader(w->set);
+    struct spv_header_db r = header_set_db(w->set);
     struct spv_header out[10];
     size_t i;
     int k;
@@ -127,11 +127,11 @@ static void range_ends_with_the_chain(void **state)
 static void takes_only_the_next_header(void **state)
 {
     const struct world *w = *state;
-    struct spv_record wrong = w->records[HEADERS];
+    struct spv_chain_header wrong = w->records[HEADERS];
 
-    assert_int_equal(headerset_add(w->set, &wrong), SPV_ERR_INVALID); /* again */
+    assert_int_equal(header_set_add(w->set, &wrong), SPV_ERR_INVALID); /* again */
     wrong.height++;
-    assert_int_equal(headerset_add(w->set, &wrong), SPV_ERR_INVALID); /* does not link */
+    assert_int_equal(header_set_add(w->set, &wrong), SPV_ERR_INVALID); /* does not link */
 }
 
 /* Cut back below a retarget and filled again: the same as before, and what was cut is unknown while
@@ -139,19 +139,19 @@ static void takes_only_the_next_header(void **state)
 static void what_was_cut_is_gone_until_it_is_added_again(void **state)
 {
     const struct world *w = *state;
-    struct spv_reader r = headerset_reader(w->set);
-    struct spv_record got;
+    struct spv_header_db r = header_set_db(w->set);
+    struct spv_chain_header got;
     uint32_t h;
 
-    headerset_cut(w->set, 2001);
+    header_set_truncate(w->set, 2001);
     assert_int_equal(r.tip(r.ctx, &got), 1);
     assert_same(&got, &w->records[2000]);
     assert_int_equal(r.by_height(r.ctx, &got, 2001), 0);
     for (h = 2001; h <= HEADERS; h++)
         assert_int_equal(r.by_hash(r.ctx, &got, &w->records[h].hash), 0);
-    assert_int_equal(headerset_add(w->set, &w->records[2002]), SPV_ERR_INVALID);
+    assert_int_equal(header_set_add(w->set, &w->records[2002]), SPV_ERR_INVALID);
     for (h = 2001; h <= HEADERS; h++)
-        assert_int_equal(headerset_add(w->set, &w->records[h]), 0);
+        assert_int_equal(header_set_add(w->set, &w->records[h]), 0);
     for (h = 0; h <= HEADERS; h++) {
         assert_int_equal(r.by_hash(r.ctx, &got, &w->records[h].hash), 1);
         assert_same(&got, &w->records[h]);

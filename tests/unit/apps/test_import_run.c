@@ -17,7 +17,7 @@
 struct chain {
     uint32_t n; /* headers, genesis included */
     uint8_t raw[(LONGEST + 1) * SPV_HEADER_SIZE];
-    struct spv_record records[LONGEST + 1];
+    struct spv_chain_header records[LONGEST + 1];
 };
 
 static struct chain main_chain; /* 4100 headers */
@@ -26,13 +26,13 @@ static struct chain long_chain; /* leaves it at 4050, 100 headers: more work */
 static struct spv_params params; /* regtest with checkpoints */
 static struct spv_checkpoint checkpoints[2];
 
-static void add(struct chain *c, const struct spv_record *r)
+static void add(struct chain *c, const struct spv_chain_header *r)
 {
     spv_header_encode(c->raw + (size_t)c->n * SPV_HEADER_SIZE, &r->header);
     c->records[c->n++] = *r;
 }
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     add(ctx, record);
     return 0;
@@ -46,7 +46,7 @@ static void mine(struct chain *c, const struct chain *base, uint32_t n, uint32_t
     const struct spv_mine_plan plan = {
         .n = more, .spacing = 60, .seed = seed, .sink = keep, .ctx = c};
     struct spv_chain *chain = NULL;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     assert_int_equal(spv_chain_new(&chain, &cfg), 0);
     add(c, spv_chain_tip(chain));
     for (uint32_t i = 1; i < n; i++) {
@@ -68,7 +68,7 @@ static int set_up(void **state)
     mine(&long_chain, &main_chain, 4051, 100, 3);
     params = *spv_params_get(SPV_REGTEST);
     for (size_t i = 0; i < 2; i++) {
-        const struct spv_record *r = &main_chain.records[(i + 1) * 2016 - 1];
+        const struct spv_chain_header *r = &main_chain.records[(i + 1) * 2016 - 1];
         checkpoints[i] =
             (struct spv_checkpoint){.height = r->height, .hash = r->hash, .work = r->work};
     }
@@ -107,7 +107,7 @@ struct after {
     struct import_counts counts;
     uint32_t height;
     struct spv_blockhash tip;
-    struct spv_base base;
+    struct spv_chain_start base;
     uint32_t side; /* rows on side branches */
 };
 
@@ -115,8 +115,8 @@ static int import(struct bench *b, const void *bytes, size_t n, struct after *ou
 {
     struct spv_store_config cfg = {.path = b->db, .params = &params, .mode = SPV_STORE_CREATE};
     struct import i = {.store = NULL};
-    struct spv_store_walk *walk = NULL;
-    struct spv_record r;
+    struct spv_store_iter *walk = NULL;
+    struct spv_chain_header r;
     char path[64];
     int fd = memfd_create("headers", 0);
     assert_true(fd >= 0);
@@ -124,25 +124,25 @@ static int import(struct bench *b, const void *bytes, size_t n, struct after *ou
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     assert_int_equal(spv_store_open(&i.store, &cfg, NULL), 0);
     i.chain_config =
-        (struct spv_chain_config){.params = &params, .reader = spv_store_reader(i.store)};
+        (struct spv_chain_config){.params = &params, .reader = spv_store_header_db(i.store)};
     assert_int_equal(spv_chain_new(&i.chain, &i.chain_config), 0);
     assert_int_equal(spv_import_new(&i.decoder, &params, SPV_IMPORT_AUTO), 0);
     assert_int_equal(input_open(&i.in, path), CLI_DONE);
     memset(out, 0, sizeof *out);
     int rc = import_run(&i);
     out->counts = i.counts;
-    spv_store_base(i.store, &out->base);
+    spv_store_get_start(i.store, &out->base);
     assert_int_equal(spv_store_tip(i.store, &r), 1);
     /* a header that is refused after the chain took it is not stored */
     assert_true(rc != CLI_DONE || spv_blockhash_eq(&r.hash, &spv_chain_tip(i.chain)->hash));
     out->height = r.height;
     out->tip = r.hash;
-    assert_int_equal(spv_store_walk_open(&walk, i.store, out->base.height, UINT32_MAX), 0);
-    assert_int_equal(spv_store_walk_branches(walk), 0);
-    while (spv_store_walk_next(walk, &r) == 1) {
+    assert_int_equal(spv_store_iter_open(&walk, i.store, out->base.height, UINT32_MAX), 0);
+    assert_int_equal(spv_store_iter_branches(walk), 0);
+    while (spv_store_iter_next(walk, &r) == 1) {
         out->side++;
     }
-    spv_store_walk_close(walk);
+    spv_store_iter_close(walk);
     input_close(i.in);
     spv_import_free(i.decoder);
     spv_chain_free(i.chain);
@@ -201,7 +201,7 @@ static void a_branch_with_more_work_becomes_the_chain(void **state)
     close_bench(&b);
 }
 
-static size_t csv_row(char *out, const struct spv_record *r, uint32_t height, bool side)
+static size_t csv_row(char *out, const struct spv_chain_header *r, uint32_t height, bool side)
 {
     char prev[SPV_HASH_HEX];
     char root[SPV_HASH_HEX];
@@ -232,7 +232,7 @@ static void marked_headers_are_stored_as_a_branch(void **state)
     assert_int_equal(a.height, 4100);
     /* below the last checkpoint there is no place for one: left out */
     n = (size_t)sprintf(text, "%s", names);
-    struct spv_record low = main_chain.records[1000];
+    struct spv_chain_header low = main_chain.records[1000];
     struct spv_blockhash hash;
     do {
         low.header.nonce++;

@@ -9,7 +9,7 @@ double __wrap_cli_clock(void);
 bool __wrap_cli_json_on(void);
 void __wrap_cli_json(json_t *object);
 bool __wrap_cli_live(void);
-void __wrap_cli_paint(const char *text);
+void __wrap_cli_status_line(const char *text);
 
 static double clock_now;
 static bool json_on;
@@ -37,7 +37,7 @@ bool __wrap_cli_live(void)
     return true;
 }
 
-void __wrap_cli_paint(const char *text)
+void __wrap_cli_status_line(const char *text)
 {
     (void)snprintf(line, sizeof line, "%s", text);
 }

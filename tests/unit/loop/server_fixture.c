@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     struct mined *m = ctx;
     m->records[record->height] = *record;
@@ -36,24 +36,24 @@ void mined_free(struct mined *m)
     free(m->records);
 }
 
-static int by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    struct served *s = ctx;
+    struct server_fixture *s = ctx;
     if (height > s->height)
         return 0;
     *out = s->chain->records[height];
     return 1;
 }
 
-static int tip(void *ctx, struct spv_record *out)
+static int tip(void *ctx, struct spv_chain_header *out)
 {
-    struct served *s = ctx;
+    struct server_fixture *s = ctx;
     return by_height(ctx, out, s->height);
 }
 
-static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    struct served *s = ctx;
+    struct server_fixture *s = ctx;
     for (uint32_t h = s->height + 1; h-- > 0;) {
         if (spv_blockhash_eq(&s->chain->records[h].hash, hash))
             return by_height(ctx, out, h);
@@ -63,7 +63,7 @@ static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash
 
 static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    struct served *s = ctx;
+    struct server_fixture *s = ctx;
     uint32_t got = 0;
     for (; got < n && from + got <= s->height; got++) {
         out[got] = s->chain->records[from + got].header;
@@ -75,15 +75,15 @@ static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 
 static void *run(void *ctx)
 {
-    const struct served *s = ctx;
+    const struct server_fixture *s = ctx;
     assert_int_equal(spv_server_run(s->server), 0);
     return NULL;
 }
 
-void served_start(struct served *s, const struct mined *chain, uint32_t height,
-                  unsigned max_clients)
+void server_fixture_start(struct server_fixture *s, const struct mined *chain, uint32_t height,
+                          unsigned max_clients)
 {
-    struct spv_problem why = {0};
+    struct spv_error_info why = {0};
     s->chain = chain;
     s->height = height;
     const struct spv_server_config cfg = {
@@ -102,21 +102,21 @@ void served_start(struct served *s, const struct mined *chain, uint32_t height,
     assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
-struct spv_endpoint served_endpoint(const struct served *s)
+struct spv_endpoint server_fixture_endpoint(const struct server_fixture *s)
 {
     return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_server_port(s->server)};
 }
 
-struct spv_endpoint served_http_endpoint(const struct served *s)
+struct spv_endpoint server_fixture_http_endpoint(const struct server_fixture *s)
 {
     return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_http_port(s->http)};
 }
 
-void served_stop(struct served *s)
+void server_fixture_stop(struct server_fixture *s)
 {
     spv_server_stop(s->server);
     assert_int_equal(pthread_join(s->thread, NULL), 0);
-    spv_server_stats(s->server, &s->stats);
+    spv_server_get_stats(s->server, &s->stats);
     spv_http_free(s->http);
     spv_server_free(s->server);
 }

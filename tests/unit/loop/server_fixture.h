@@ -9,13 +9,13 @@
 
 /* A chain of n headers above genesis. Records are only read once it is made. */
 struct mined {
-    struct spv_record *records; /* by height; n + 1 of them */
+    struct spv_chain_header *records; /* by height; n + 1 of them */
     uint32_t n;
 };
 void mined_new(struct mined *m, uint32_t n, uint64_t seed);
 void mined_free(struct mined *m);
 
-struct served {
+struct server_fixture {
     const struct mined *chain;
     atomic_uint height; /* serves no more than these; may grow */
     uint64_t watch_us; /* before served_start: how often the server looks at that */
@@ -27,10 +27,10 @@ struct served {
     struct spv_server_stats stats; /* filled by served_stop */
 };
 /* Listens on a free port of 127.0.0.1. */
-void served_start(struct served *s, const struct mined *chain, uint32_t height,
-                  unsigned max_clients);
-struct spv_endpoint served_endpoint(const struct served *s);
-struct spv_endpoint served_http_endpoint(const struct served *s);
-void served_stop(struct served *s);
+void server_fixture_start(struct server_fixture *s, const struct mined *chain, uint32_t height,
+                          unsigned max_clients);
+struct spv_endpoint server_fixture_endpoint(const struct server_fixture *s);
+struct spv_endpoint server_fixture_http_endpoint(const struct server_fixture *s);
+void server_fixture_stop(struct server_fixture *s);
 
 #endif

@@ -31,10 +31,10 @@ static unsigned let_in(const struct spv_netaddr *from, unsigned n, unsigned slot
     unsigned in = 0;
     struct spv_netaddr clients[MANY];
     for (unsigned i = 0; i < n; i++) {
-        struct spv_slots_count count = {0};
+        struct spv_conn_slots_count count = {0};
         for (unsigned k = 0; k < in; k++)
-            spv_slots_count(&count, &from[i], &clients[k]);
-        if (!spv_slots_share_taken(&count, &from[i], slots))
+            spv_conn_slots_count(&count, &from[i], &clients[k]);
+        if (!spv_conn_slots_share_taken(&count, &from[i], slots))
             clients[in++] = from[i];
     }
     return in;
@@ -76,62 +76,62 @@ static void loopback_has_no_share(void **state)
 }
 
 /* Clients 0..n-1, the first connected first, each in a group of its own. */
-static void make(struct spv_slot *clients, size_t n)
+static void make(struct spv_conn_slot *clients, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        clients[i] = (struct spv_slot){.addr = ipv4(8, 1, (uint8_t)i, 1),
-                                       .ready = true,
-                                       .connected_us = 1000 + i,
-                                       .last_in_us = 5000};
+        clients[i] = (struct spv_conn_slot){.addr = ipv4(8, 1, (uint8_t)i, 1),
+                                            .ready = true,
+                                            .connected_us = 1000 + i,
+                                            .last_in_us = 5000};
 }
 
 static void longest_silent_in_the_handshake_goes_first(void **state)
 {
-    struct spv_slot clients[MANY];
+    struct spv_conn_slot clients[MANY];
     (void)state;
     make(clients, MANY);
     clients[10].ready = clients[20].ready = clients[30].ready = false;
     clients[10].last_in_us = 3000; /* connected first, and has said something */
     clients[20].last_in_us = 0;
     clients[30].last_in_us = 0;
-    assert_int_equal(spv_slots_victim(clients, MANY, key), 20);
+    assert_int_equal(spv_conn_slots_victim(clients, MANY, key), 20);
     clients[20].ready = true;
-    assert_int_equal(spv_slots_victim(clients, MANY, key), 30);
+    assert_int_equal(spv_conn_slots_victim(clients, MANY, key), 30);
     clients[30].ready = true;
-    assert_int_equal(spv_slots_victim(clients, MANY, key), 10);
+    assert_int_equal(spv_conn_slots_victim(clients, MANY, key), 10);
 }
 
 static void last_to_have_connected_goes_that_is_not_protected(void **state)
 {
-    struct spv_slot clients[MANY];
+    struct spv_conn_slot clients[MANY];
     (void)state;
     make(clients, MANY);
     for (size_t i = 0; i < MANY; i++) /* one group: it protects its oldest client only */
         clients[i].addr = ipv4(8, 1, 1, (uint8_t)i);
-    assert_int_equal(spv_slots_victim(clients, MANY, key), MANY - 1);
+    assert_int_equal(spv_conn_slots_victim(clients, MANY, key), MANY - 1);
     clients[5].connected_us = 9000; /* the order of the array is not that of connecting */
-    assert_int_equal(spv_slots_victim(clients, MANY, key), 5);
+    assert_int_equal(spv_conn_slots_victim(clients, MANY, key), 5);
 }
 
 static void eight_lowest_pings_are_protected(void **state)
 {
-    struct spv_slot clients[MANY];
+    struct spv_conn_slot clients[MANY];
     (void)state;
     make(clients, MANY);
     for (size_t i = 0; i < MANY; i++)
         clients[i].addr = ipv4(8, 1, 1, (uint8_t)i);
     for (size_t i = MANY - 8; i < MANY; i++)
         clients[i].ping_us = 100 + i;
-    assert_int_equal(spv_slots_victim(clients, MANY, key), MANY - 9);
+    assert_int_equal(spv_conn_slots_victim(clients, MANY, key), MANY - 9);
     clients[MANY - 9].ping_us = 50; /* now it is among the eight, and the slowest is not */
-    assert_int_equal(spv_slots_victim(clients, MANY, key), MANY - 1);
+    assert_int_equal(spv_conn_slots_victim(clients, MANY, key), MANY - 1);
 }
 
 /* The youngest clients are each in a group of their own: four of the groups protect theirs, other
  * ones with another key, and of a protected group only the oldest client. */
 static void oldest_client_of_four_groups_that_a_key_chooses_is_protected(void **state)
 {
-    struct spv_slot clients[MANY];
+    struct spv_conn_slot clients[MANY];
     bool was_protected[MANY] = {false};
     unsigned different = 0;
     (void)state;
@@ -139,7 +139,7 @@ static void oldest_client_of_four_groups_that_a_key_chooses_is_protected(void **
         const uint64_t other[2] = {k, 7};
         unsigned n = 0;
         make(clients, MANY);
-        (void)spv_slots_victim(clients, MANY, other);
+        (void)spv_conn_slots_victim(clients, MANY, other);
         for (size_t i = 0; i < MANY; i++) {
             n += clients[i].is_protected;
             different += clients[i].is_protected && !was_protected[i];
@@ -151,24 +151,24 @@ static void oldest_client_of_four_groups_that_a_key_chooses_is_protected(void **
     make(clients, MANY);
     for (size_t i = 0; i < MANY; i++)
         clients[i].addr = ipv4(8, 1, (uint8_t)(i % 4), (uint8_t)i);
-    (void)spv_slots_victim(clients, MANY, key);
+    (void)spv_conn_slots_victim(clients, MANY, key);
     for (size_t i = 0; i < MANY; i++)
         assert_int_equal(clients[i].is_protected, i < 4);
 }
 
 static void longer_connected_half_is_protected(void **state)
 {
-    struct spv_slot clients[16];
+    struct spv_conn_slot clients[16];
     (void)state;
     make(clients, 16);
     for (size_t i = 0; i < 16; i++)
         clients[i].addr = ipv4(8, 1, 1, (uint8_t)i);
     for (size_t i = 9; i < 16; i++)
         clients[i].ping_us = 100;
-    assert_int_equal(spv_slots_victim(clients, 16, key), 8);
+    assert_int_equal(spv_conn_slots_victim(clients, 16, key), 8);
     clients[8].ping_us = 100; /* the younger half is protected by pings: nobody is left */
-    assert_int_equal(spv_slots_victim(clients, 16, key), SPV_SLOTS_NONE);
-    assert_int_equal(spv_slots_victim(clients, 0, key), SPV_SLOTS_NONE);
+    assert_int_equal(spv_conn_slots_victim(clients, 16, key), SPV_CONN_SLOTS_NONE);
+    assert_int_equal(spv_conn_slots_victim(clients, 0, key), SPV_CONN_SLOTS_NONE);
 }
 
 int main(void)

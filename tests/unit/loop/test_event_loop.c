@@ -98,7 +98,7 @@ static void on_tick(void *ctx)
 static int run_loop(struct run *r, const struct place *p, const struct spv_endpoint *peers,
                     size_t n)
 {
-    struct spv_problem why = {0};
+    struct spv_error_info why = {0};
     const struct spv_store_config store = {
         .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
     assert_int_equal(spv_store_open(&r->store, &store, &why), 0);
@@ -125,7 +125,7 @@ static void end_loop(struct run *r)
 
 static void expect_tip(struct run *r, uint32_t height)
 {
-    struct spv_record tip;
+    struct spv_chain_header tip;
     assert_int_equal(spv_store_tip(r->store, &tip), 1);
     assert_int_equal(tip.height, height);
     assert_memory_equal(tip.hash.b, chain.records[height].hash.b, 32);
@@ -137,9 +137,9 @@ static void expect_tip(struct run *r, uint32_t height)
 
 static void syncs_to_the_tip_then_resumes(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, 3000, 0);
-    struct spv_endpoint peer = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, 3000, 0);
+    struct spv_endpoint peer = server_fixture_endpoint(&s);
     struct run r = {0};
     assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
     expect_tip(&r, 3000);
@@ -154,7 +154,7 @@ static void syncs_to_the_tip_then_resumes(void **state)
     assert_true(r.peer.ready);
     assert_int_equal(r.node_peers, 1);
     assert_int_equal(r.node_peer.headers, 3000);
-    assert_int_equal(r.node_peer.group, SPV_GROUP_NAMED);
+    assert_int_equal(r.node_peer.group, SPV_GROUP_MANUAL);
     assert_true(r.node_peer.done);
     assert_true(r.node_peer.rate > 0);
     assert_int_equal(r.node_peer.latency_us, r.peer.answer_us);
@@ -164,12 +164,12 @@ static void syncs_to_the_tip_then_resumes(void **state)
                      0); /* all are gone after the run */
     assert_int_equal(spv_evloop_run(r.loop), SPV_ERR_STATE);
     end_loop(&r);
-    served_stop(&s);
+    server_fixture_stop(&s);
     assert_int_equal(s.stats.accepted, 1);
     assert_int_equal(s.stats.headers_sent, 3000);
 
-    served_start(&s, &chain, HEADERS, 0);
-    peer = served_endpoint(&s);
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    peer = server_fixture_endpoint(&s);
     struct run again = {0};
     assert_int_equal(run_loop(&again, *state, &peer, 1), 0);
     expect_tip(&again, HEADERS);
@@ -178,7 +178,7 @@ static void syncs_to_the_tip_then_resumes(void **state)
     assert_int_equal(stats.start_height, 3000);
     assert_int_equal(stats.headers_added, HEADERS - 3000);
     end_loop(&again);
-    served_stop(&s);
+    server_fixture_stop(&s);
     assert_int_equal(s.stats.headers_sent, HEADERS - 3000); /* nothing was fetched twice */
 }
 
@@ -190,9 +190,9 @@ static void stop_at_progress(struct run *r, const struct spv_event *event)
 
 static void stop_in_mid_sync_keeps_what_was_accepted(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint peer = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = server_fixture_endpoint(&s);
     struct run r = {.on_event = stop_at_progress};
     assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
     assert_int_equal(r.events[SPV_EVENT_PROGRESS], 1); /* no input after the stop */
@@ -202,7 +202,7 @@ static void stop_in_mid_sync_keeps_what_was_accepted(void **state)
     assert_int_equal(run_loop(&again, *state, &peer, 1), 0);
     expect_tip(&again, HEADERS);
     end_loop(&again);
-    served_stop(&s);
+    server_fixture_stop(&s);
 }
 
 static void *stop_from_there(void *ctx)
@@ -219,9 +219,9 @@ static void start_stopper(struct run *r, const struct spv_event *event)
 
 static void another_thread_may_stop_it(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint peer = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = server_fixture_endpoint(&s);
     pthread_t thread;
     struct run r = {.on_event = start_stopper, .ctx = &thread};
     assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
@@ -230,7 +230,7 @@ static void another_thread_may_stop_it(void **state)
     spv_evloop_stats(r.loop, &stats);
     expect_tip(&r, stats.tip.height);
     end_loop(&r);
-    served_stop(&s);
+    server_fixture_stop(&s);
 }
 
 static void stop_at_failure(struct run *r, const struct spv_event *event)
@@ -243,10 +243,10 @@ static void stop_at_failure(struct run *r, const struct spv_event *event)
 static void refused_dial_is_told_once(void **state)
 {
     /* The port of a server that has just gone. */
-    struct served s = {0};
-    served_start(&s, &chain, 10, 0);
-    const struct spv_endpoint peer = served_endpoint(&s);
-    served_stop(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, 10, 0);
+    const struct spv_endpoint peer = server_fixture_endpoint(&s);
+    server_fixture_stop(&s);
     struct run r = {.on_event = stop_at_failure};
     assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
     assert_int_equal(r.events[SPV_EVENT_CONNECT_FAILED], 1);
@@ -257,9 +257,9 @@ static void refused_dial_is_told_once(void **state)
 
 static void unresolved_peer_is_told_and_the_other_serves(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, 100, 0);
-    struct spv_endpoint peers[2] = {{.port = 1}, served_endpoint(&s)};
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, 100, 0);
+    struct spv_endpoint peers[2] = {{.port = 1}, server_fixture_endpoint(&s)};
     memset(peers[0].host, 'a', 70); /* no name has a label of more than 63 */
     struct run r = {0};
     assert_int_equal(run_loop(&r, *state, peers, 2), 0);
@@ -267,28 +267,28 @@ static void unresolved_peer_is_told_and_the_other_serves(void **state)
     assert_true(r.events[SPV_EVENT_CONNECT_FAILED] >= 1);
     expect_tip(&r, 100);
     end_loop(&r);
-    served_stop(&s);
+    server_fixture_stop(&s);
 }
 
 static void liar_is_banned_and_its_good_headers_stay(void **state)
 {
-    struct served s = {.bad = 2500};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint peer = served_endpoint(&s);
+    struct server_fixture s = {.bad = 2500};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = server_fixture_endpoint(&s);
     struct run r = {.on_event = stop_at_failure};
     assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 1);
     assert_int_equal(r.error, SPV_ERR_HDR_BITS);
     expect_tip(&r, 2499);
     end_loop(&r);
-    served_stop(&s);
+    server_fixture_stop(&s);
 }
 
 static void stop_server(struct run *r, const struct spv_event *event)
 {
-    struct served *s = r->ctx;
+    struct server_fixture *s = r->ctx;
     if (event->kind == SPV_EVENT_PROGRESS && s->server != NULL) {
-        served_stop(s);
+        server_fixture_stop(s);
         s->server = NULL;
     }
     stop_at_failure(r, event);
@@ -296,14 +296,14 @@ static void stop_server(struct run *r, const struct spv_event *event)
 
 static void peer_that_goes_in_mid_sync_is_told_once(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint peer = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = server_fixture_endpoint(&s);
     struct run r = {.on_event = stop_server, .ctx = &s};
     assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
     assert_int_equal(r.events[SPV_EVENT_DISCONNECTED], 1);
     assert_int_equal(r.events[SPV_EVENT_CONNECT_FAILED], 0);
-    assert_int_equal(spv_err_class(r.error), SPV_CLASS_GONE);
+    assert_int_equal(spv_err_class_of(r.error), SPV_CLASS_CONNECTION);
     end_loop(&r);
 }
 
@@ -320,17 +320,17 @@ static void break_store(struct run *r, const struct spv_event *event)
 
 static void failing_store_ends_the_run_with_its_error(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint peer = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = server_fixture_endpoint(&s);
     struct run r = {.on_event = break_store, .ctx = *state};
     int rc = run_loop(&r, *state, &peer, 1);
     assert_true(rc < 0);
-    assert_int_equal(spv_err_class(rc), SPV_CLASS_LOCAL);
+    assert_int_equal(spv_err_class_of(rc), SPV_CLASS_LOCAL);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 0);
     spv_evloop_free(r.loop);
     (void)spv_store_close(r.store);
-    served_stop(&s);
+    server_fixture_stop(&s);
 }
 
 /* A socket that takes connections and says nothing. */
@@ -350,7 +350,7 @@ static int listen_mutely(struct spv_endpoint *at)
 static void look_from_outside(struct run *r)
 {
     struct spv_store *other = r->ctx;
-    struct spv_record tip;
+    struct spv_chain_header tip;
     if (spv_store_tip(other, &tip) == 1 && tip.height == HEADERS)
         spv_evloop_stop(r->loop);
 }
@@ -364,15 +364,15 @@ static void no_words(struct run *r, const struct spv_event *event)
 /* The mute peer keeps the chain from being called synced, and nothing more comes of the other. */
 static void what_came_last_is_committed_before_long(void **state)
 {
-    struct served s = {0};
+    struct server_fixture s = {0};
     struct spv_endpoint at[2];
     struct spv_store *store = NULL;
     const int mute = listen_mutely(&at[1]);
     const struct place *p = *state;
     const struct spv_store_config cfg = {
         .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
-    served_start(&s, &chain, HEADERS, 0);
-    at[0] = served_endpoint(&s);
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    at[0] = server_fixture_endpoint(&s);
     assert_int_equal(spv_store_open(&store, &cfg, NULL), 0);
     assert_int_equal(spv_store_close(store), 0);
     const struct spv_store_config reading = {.path = p->path, .mode = SPV_STORE_READ};
@@ -382,7 +382,7 @@ static void what_came_last_is_committed_before_long(void **state)
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 0);
     end_loop(&r);
     assert_int_equal(spv_store_close(store), 0);
-    served_stop(&s);
+    server_fixture_stop(&s);
     (void)close(mute);
 }
 

@@ -130,12 +130,12 @@ static void peer_is_heard_on_the_descriptor_of_a_closed_http_connection(void **s
 {
     (void)state;
     for (int ending = BY_CLIENT; ending <= BY_RESET; ending++) {
-        struct served s = {.with_http = true};
+        struct server_fixture s = {.with_http = true};
         char text[1024];
-        served_start(&s, &chain, HEADERS, 0);
+        server_fixture_start(&s, &chain, HEADERS, 0);
         const int web = new_socket(), peer = new_socket();
         const int reused = next_descriptor();
-        connect_to(web, served_http_endpoint(&s));
+        connect_to(web, server_fixture_http_endpoint(&s));
         wait_until_open(reused);
         if (ending == BY_SERVER) {
             send_text(web, "GET /rest/blockhashbyheight/1.hex HTTP/1.1\r\nHost: a\r\n"
@@ -152,12 +152,12 @@ static void peer_is_heard_on_the_descriptor_of_a_closed_http_connection(void **s
             assert_int_equal(setsockopt(web, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
         assert_int_equal(dup2(STDIN_FILENO, web), web); /* closes it and keeps its number taken */
         wait_until_closed(reused);
-        connect_to(peer, served_endpoint(&s));
+        connect_to(peer, server_fixture_endpoint(&s));
         wait_until_open(reused);
         send_version(peer);
         const ssize_t got = recv(peer, text, sizeof text, 0);
         assert_true(got > 24); /* its version message */
-        served_stop(&s);
+        server_fixture_stop(&s);
         (void)close(web);
         (void)close(peer);
     }
@@ -170,14 +170,14 @@ struct asked {
     size_t n, want;
 };
 
-static int asked_tip(void *ctx, struct spv_record *out)
+static int asked_tip(void *ctx, struct spv_chain_header *out)
 {
     (void)ctx;
     *out = chain.records[HEADERS];
     return 1;
 }
 
-static int asked_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int asked_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     struct asked *a = ctx;
     *out = chain.records[height];
@@ -192,7 +192,7 @@ static void connection_gets_one_answer_a_turn(void **state)
 {
     struct asked a = {.want = 5};
     struct spv_http *http;
-    struct spv_problem why;
+    struct spv_error_info why;
     (void)state;
     assert_int_equal(spv_reactor_new(&a.reactor, NULL), 0);
     const struct spv_http_config cfg = {

@@ -78,56 +78,57 @@ static void ask_until_empty(struct end *e, const struct spv_msg *msg)
     } else if (h->n > 0)
         ask(e);
     else if (++c->done == c->n)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void gone(struct end *e)
 {
     struct crowd *c = e->ctx;
     if (++c->done == c->n)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void on_dialled(void *ctx, int fd, int error)
 {
     struct end *e = ctx;
     assert_int_equal(error, 0);
-    const struct spv_peer_config cfg = rig_config();
-    rig_attach(e->rig, e, fd, SPV_OUTBOUND, &cfg);
+    const struct spv_peer_config cfg = net_fixture_config();
+    net_fixture_attach(e->net_fixture, e, fd, SPV_OUTBOUND, &cfg);
 }
 
-static void come(struct rig *rig, struct crowd *c, unsigned n, const struct spv_endpoint *at)
+static void come(struct net_fixture *net_fixture, struct crowd *c, unsigned n,
+                 const struct spv_endpoint *at)
 {
     c->n = n;
     for (unsigned i = 0; i < n; i++) {
         struct spv_dial *d;
         c->from[i] = chain.records[0].hash;
-        c->ends[i].rig = rig;
+        c->ends[i].net_fixture = net_fixture;
         c->ends[i].ctx = c;
-        assert_int_equal(spv_dial_start(&d, rig->r, at, 0, on_dialled, &c->ends[i]), 0);
+        assert_int_equal(spv_dial_start(&d, net_fixture->r, at, 0, on_dialled, &c->ends[i]), 0);
     }
 }
 
 static void serves_many_clients_at_once(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint at = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = server_fixture_endpoint(&s);
     struct crowd c = {0};
     come(*state, &c, CLIENTS, &at);
     for (unsigned i = 0; i < CLIENTS; i++) {
         c.ends[i].on_ready = ask;
         c.ends[i].on_message = ask_until_empty;
     }
-    rig_run(*state);
+    net_fixture_run(*state);
     for (unsigned i = 0; i < CLIENTS; i++)
         assert_memory_equal(c.from[i].b, chain.records[HEADERS].hash.b, 32);
     struct spv_peer_stats stats;
     spv_link_stats(c.ends[0].link, &stats);
     assert_int_equal(stats.start_height, HEADERS);
     assert_int_equal(stats.services, 0);
-    rig_part(*state);
-    served_stop(&s);
+    net_fixture_part(*state);
+    server_fixture_stop(&s);
     assert_int_equal(s.stats.accepted, CLIENTS);
     assert_int_equal(s.stats.refused, 0);
     assert_int_equal(s.stats.headers_sent, CLIENTS * HEADERS);
@@ -150,9 +151,9 @@ static int connected_socket(const struct spv_endpoint *at)
 /* Connections that say nothing fill all slots; each peer that comes replaces the longest silent. */
 static void silent_connections_keep_no_peer_out(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, SLOTS);
-    const struct spv_endpoint at = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, SLOTS);
+    const struct spv_endpoint at = server_fixture_endpoint(&s);
     int silent[2 * SLOTS];
     for (unsigned i = 0; i < 2 * SLOTS; i++)
         silent[i] = connected_socket(&at);
@@ -162,9 +163,9 @@ static void silent_connections_keep_no_peer_out(void **state)
         c.ends[i].on_ready = ask;
         c.ends[i].on_message = ask_until_empty;
     }
-    rig_run(*state);
-    served_stop(&s);
-    rig_part(*state);
+    net_fixture_run(*state);
+    server_fixture_stop(&s);
+    net_fixture_part(*state);
     assert_int_equal(s.stats.accepted, 3 * SLOTS);
     assert_int_equal(s.stats.evicted, 2 * SLOTS);
     assert_int_equal(s.stats.refused, 0);
@@ -177,22 +178,23 @@ static void answered(struct end *e, const struct spv_msg *msg)
     struct crowd *c = e->ctx;
     struct spv_dial *d;
     if (msg->command == SPV_CMD_HEADERS)
-        assert_int_equal(spv_dial_start(&d, e->rig->r, &c->at, 0, on_dialled, &c->ends[1]), 0);
+        assert_int_equal(spv_dial_start(&d, e->net_fixture->r, &c->at, 0, on_dialled, &c->ends[1]),
+                         0);
 }
 
 /* The only client is the oldest of its group. */
 static void newcomer_is_refused_when_every_client_is_protected(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 1);
-    struct crowd c = {.at = served_endpoint(&s)};
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 1);
+    struct crowd c = {.at = server_fixture_endpoint(&s)};
     come(*state, &c, 1, &c.at);
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = answered;
-    c.ends[1] = (struct end){.rig = *state, .ctx = &c, .on_closed = gone};
-    rig_run(*state);
-    served_stop(&s);
-    rig_part(*state);
+    c.ends[1] = (struct end){.net_fixture = *state, .ctx = &c, .on_closed = gone};
+    net_fixture_run(*state);
+    server_fixture_stop(&s);
+    net_fixture_part(*state);
     assert_int_equal(s.stats.accepted, 1);
     assert_int_equal(s.stats.refused, 1);
     assert_int_equal(s.stats.evicted, 0);
@@ -200,7 +202,7 @@ static void newcomer_is_refused_when_every_client_is_protected(void **state)
 
 /* One client that has all up to 10, then the chain grows. */
 struct growth {
-    struct served served;
+    struct server_fixture server_fixture;
     uint32_t to;
     bool wants_headers;
     struct spv_blockhash last; /* told of */
@@ -228,7 +230,7 @@ static void hear_of_growth(struct end *e, const struct spv_msg *msg)
         return;
     if (g->messages++ == 0) { /* the answer; now it may grow */
         assert_int_equal(msg->u.headers.n, 10);
-        g->served.height = g->to;
+        g->server_fixture.height = g->to;
         return;
     }
     if (msg->command == SPV_CMD_HEADERS) {
@@ -240,20 +242,23 @@ static void hear_of_growth(struct end *e, const struct spv_msg *msg)
         assert_int_equal(msg->u.inv.items[0].type, SPV_INV_BLOCK);
         memcpy(g->last.b, msg->u.inv.items[0].hash.b, 32);
     }
-    rig_stop(e);
+    net_fixture_stop(e);
 }
 
-static void grow(struct rig *rig, struct growth *g)
+static void grow(struct net_fixture *net_fixture, struct growth *g)
 {
-    g->served.watch_us = 1000;
-    served_start(&g->served, &chain, 10, 0);
-    const struct spv_endpoint at = served_endpoint(&g->served);
-    struct end e = {.rig = rig, .ctx = g, .on_ready = ask_for_all, .on_message = hear_of_growth};
+    g->server_fixture.watch_us = 1000;
+    server_fixture_start(&g->server_fixture, &chain, 10, 0);
+    const struct spv_endpoint at = server_fixture_endpoint(&g->server_fixture);
+    struct end e = {.net_fixture = net_fixture,
+                    .ctx = g,
+                    .on_ready = ask_for_all,
+                    .on_message = hear_of_growth};
     struct spv_dial *d;
-    assert_int_equal(spv_dial_start(&d, rig->r, &at, 0, on_dialled, &e), 0);
-    rig_run(rig);
-    rig_part(rig);
-    served_stop(&g->served);
+    assert_int_equal(spv_dial_start(&d, net_fixture->r, &at, 0, on_dialled, &e), 0);
+    net_fixture_run(net_fixture);
+    net_fixture_part(net_fixture);
+    server_fixture_stop(&g->server_fixture);
     assert_memory_equal(g->last.b, chain.records[g->to].hash.b, 32);
     assert_int_equal(g->messages, 2);
 }
@@ -297,18 +302,18 @@ static void chatter(struct end *e)
 
 static void other_messages_are_heard_and_ignored(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint at = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = server_fixture_endpoint(&s);
     struct crowd c = {0};
     come(*state, &c, 1, &at);
     c.ends[0].on_ready = chatter;
     c.ends[0].on_message = ask_until_empty;
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(c.ends[0].messages[SPV_CMD_ADDR], 0);
     assert_int_equal(c.ends[0].closings, 0);
-    rig_part(*state);
-    served_stop(&s);
+    net_fixture_part(*state);
+    server_fixture_stop(&s);
 }
 
 /* A client of plain bytes that asks again and again and reads nothing yet. */
@@ -341,18 +346,18 @@ static int greedy_client(const struct spv_endpoint *at, int times)
 
 static void client_that_does_not_read_holds_up_nobody(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint at = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = server_fixture_endpoint(&s);
     int greedy = greedy_client(&at, GREED);
     struct crowd c = {.rounds = ROUNDS};
     come(*state, &c, 1, &at);
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = ask_until_empty;
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_memory_equal(c.from[0].b, chain.records[HEADERS].hash.b, 32);
-    served_stop(&s);
-    rig_part(*state);
+    server_fixture_stop(&s);
+    net_fixture_part(*state);
     assert_int_equal(s.stats.clients, 2); /* neither was closed */
     /* What the sockets took and 4 MiB, not all of it; no further request was read. */
     const uint64_t others = 4 * (ROUNDS + 1);
@@ -378,18 +383,18 @@ static void read_answers(int fd, int n)
 
 static void requests_wait_until_the_client_has_read_what_it_asked_for_before(void **state)
 {
-    struct served s = {0};
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint at = served_endpoint(&s);
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = server_fixture_endpoint(&s);
     int fd = greedy_client(&at, PIPELINED);
     struct crowd c = {0};
     come(*state, &c, 1, &at); /* when it is done, the server has read the other one's requests */
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = ask_until_empty;
-    rig_run(*state);
+    net_fixture_run(*state);
     read_answers(fd, PIPELINED);
-    served_stop(&s);
-    rig_part(*state);
+    server_fixture_stop(&s);
+    net_fixture_part(*state);
     assert_int_equal(s.stats.clients, 2); /* neither was closed */
     assert_int_equal(s.stats.headers_sent, HEADERS + PIPELINED * SPV_MAX_HEADERS);
     (void)close(fd);
@@ -402,21 +407,21 @@ struct order {
     size_t n;
 };
 
-static int order_tip(void *ctx, struct spv_record *out)
+static int order_tip(void *ctx, struct spv_chain_header *out)
 {
     (void)ctx;
     *out = chain.records[HEADERS];
     return 1;
 }
 
-static int order_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int order_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     (void)ctx;
     *out = chain.records[height];
     return 1;
 }
 
-static int order_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int order_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     struct order *o = ctx;
     uint32_t height = 0;
@@ -445,7 +450,7 @@ static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **s
 {
     struct order o = {0};
     struct spv_server *server;
-    struct spv_problem why;
+    struct spv_error_info why;
     int fds[GREEDY];
     (void)state;
     const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
@@ -520,10 +525,10 @@ static void ask_of(int fd, const struct spv_blockhash *from)
 static void message_that_a_header_server_has_no_use_for_closes_when_it_is_large(void **state)
 {
     static uint8_t payload[SPV_SERVE_PAYLOAD];
-    struct served s = {0};
+    struct server_fixture s = {0};
     (void)state;
-    served_start(&s, &chain, HEADERS, 0);
-    const struct spv_endpoint at = served_endpoint(&s);
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint at = server_fixture_endpoint(&s);
     struct spv_buffer b;
     spv_buffer_init(&b);
     /* the largest is taken: what follows it is answered */
@@ -540,22 +545,22 @@ static void message_that_a_header_server_has_no_use_for_closes_when_it_is_large(
     assert_true(read_to_end(fd) < 1000);
     (void)close(fd);
     spv_buffer_free(&b);
-    served_stop(&s);
+    server_fixture_stop(&s);
     assert_int_equal(s.stats.requests, 1);
 }
 
 static void taken_port_is_said(void **state)
 {
-    struct served s = {0};
-    struct spv_problem why = {0};
+    struct server_fixture s = {0};
+    struct spv_error_info why = {0};
     (void)state;
-    served_start(&s, &chain, 1, 0);
+    server_fixture_start(&s, &chain, 1, 0);
     const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .listen = served_endpoint(&s)};
+                                          .listen = server_fixture_endpoint(&s)};
     struct spv_server *second;
     assert_int_equal(spv_server_new(&second, &cfg, &why), SPV_ERR_IO);
     assert_non_null(strstr(why.text, "in use"));
-    served_stop(&s);
+    server_fixture_stop(&s);
 }
 
 static int make_chain(void **state)
@@ -574,7 +579,7 @@ static int free_chain(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(serves_many_clients_at_once),
         T(silent_connections_keep_no_peer_out),

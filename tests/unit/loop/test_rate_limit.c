@@ -24,95 +24,95 @@ static struct spv_netaddr ipv6(uint8_t subnet, uint8_t host)
 }
 
 /* Takes until refused; how many there were. */
-static unsigned take_all(struct spv_http_limit *l, const struct spv_netaddr *a, uint64_t now)
+static unsigned take_all(struct spv_rate_limit *l, const struct spv_netaddr *a, uint64_t now)
 {
     unsigned n = 0;
-    while (n < 1000 && spv_http_limit_take(l, a, now) == 0)
+    while (n < 1000 && spv_rate_limit_take(l, a, now) == 0)
         n++;
     return n;
 }
 
 static void gives_a_burst_and_then_the_rate(void **state)
 {
-    struct spv_http_limit l;
+    struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
     (void)state;
-    spv_http_limit_init(&l, 2, 8);
+    spv_rate_limit_init(&l, 2, 8);
     assert_int_equal(take_all(&l, &a, 5 * SPV_SECOND), 8);
     assert_int_equal(take_all(&l, &a, 6 * SPV_SECOND), 2);
     assert_int_equal(take_all(&l, &a, 6 * SPV_SECOND + SPV_SECOND / 2), 1);
     assert_int_equal(take_all(&l, &a, 1000 * SPV_SECOND), 8); /* no more than the burst */
-    spv_http_limit_free(&l);
+    spv_rate_limit_free(&l);
 }
 
 static void says_when_to_come_again(void **state)
 {
-    struct spv_http_limit l;
+    struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
     (void)state;
-    spv_http_limit_init(&l, 2, 1);
-    assert_int_equal(spv_http_limit_take(&l, &a, 0), 0);
-    const unsigned wait = spv_http_limit_take(&l, &a, 0);
+    spv_rate_limit_init(&l, 2, 1);
+    assert_int_equal(spv_rate_limit_take(&l, &a, 0), 0);
+    const unsigned wait = spv_rate_limit_take(&l, &a, 0);
     assert_int_equal(wait, 1);
-    assert_int_equal(spv_http_limit_take(&l, &a, wait * SPV_SECOND), 0);
-    spv_http_limit_free(&l);
+    assert_int_equal(spv_rate_limit_take(&l, &a, wait * SPV_SECOND), 0);
+    spv_rate_limit_free(&l);
 }
 
 static void time_that_steps_back_gives_nothing(void **state)
 {
-    struct spv_http_limit l;
+    struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
     (void)state;
-    spv_http_limit_init(&l, 1, 1);
-    assert_int_equal(spv_http_limit_take(&l, &a, 10 * SPV_SECOND), 0);
-    assert_int_not_equal(spv_http_limit_take(&l, &a, 5 * SPV_SECOND), 0);
-    assert_int_equal(spv_http_limit_take(&l, &a, 11 * SPV_SECOND), 0);
-    spv_http_limit_free(&l);
+    spv_rate_limit_init(&l, 1, 1);
+    assert_int_equal(spv_rate_limit_take(&l, &a, 10 * SPV_SECOND), 0);
+    assert_int_not_equal(spv_rate_limit_take(&l, &a, 5 * SPV_SECOND), 0);
+    assert_int_equal(spv_rate_limit_take(&l, &a, 11 * SPV_SECOND), 0);
+    spv_rate_limit_free(&l);
 }
 
 static void each_address_has_its_own_and_a_subnet_of_ipv6_shares_one(void **state)
 {
-    struct spv_http_limit l;
+    struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1), b = ipv4(2), c = ipv6(1, 1), d = ipv6(1, 2),
                              e = ipv6(2, 1);
     (void)state;
-    spv_http_limit_init(&l, 1, 3);
+    spv_rate_limit_init(&l, 1, 3);
     assert_int_equal(take_all(&l, &a, 0), 3);
     assert_int_equal(take_all(&l, &b, 0), 3);
     assert_int_equal(take_all(&l, &c, 0), 3);
     assert_int_equal(take_all(&l, &d, 0), 0);
     assert_int_equal(take_all(&l, &e, 0), 3);
     assert_int_equal(take_all(&l, &a, 0), 0);
-    spv_http_limit_free(&l);
+    spv_rate_limit_free(&l);
 }
 
 static void remembers_a_bounded_number_and_forgets_the_longest_silent(void **state)
 {
-    struct spv_http_limit l;
+    struct spv_rate_limit l;
     const struct spv_netaddr busy = ipv4(0xffffffff), old = ipv4(0);
     (void)state;
-    spv_http_limit_init(&l, 1, 1);
+    spv_rate_limit_init(&l, 1, 1);
     for (uint32_t i = 0; i < 3 * SPV_HTTP_ADDRESSES; i++) {
         const struct spv_netaddr a = ipv4(i);
-        (void)spv_http_limit_take(&l, &busy, i);
-        assert_int_equal(spv_http_limit_take(&l, &a, i), 0);
+        (void)spv_rate_limit_take(&l, &busy, i);
+        assert_int_equal(spv_rate_limit_take(&l, &a, i), 0);
     }
     assert_int_equal(l.n, SPV_HTTP_ADDRESSES);
     assert_int_equal(l.cap, SPV_HTTP_ADDRESSES);
-    assert_int_not_equal(spv_http_limit_take(&l, &busy, 3 * SPV_HTTP_ADDRESSES), 0);
-    assert_int_equal(spv_http_limit_take(&l, &old, 3 * SPV_HTTP_ADDRESSES), 0); /* forgotten */
-    spv_http_limit_free(&l);
+    assert_int_not_equal(spv_rate_limit_take(&l, &busy, 3 * SPV_HTTP_ADDRESSES), 0);
+    assert_int_equal(spv_rate_limit_take(&l, &old, 3 * SPV_HTTP_ADDRESSES), 0); /* forgotten */
+    spv_rate_limit_free(&l);
 }
 
 static void without_a_rate_nothing_is_limited_or_remembered(void **state)
 {
-    struct spv_http_limit l;
+    struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
     (void)state;
-    spv_http_limit_init(&l, 0, 0);
+    spv_rate_limit_init(&l, 0, 0);
     assert_int_equal(take_all(&l, &a, 0), 1000);
     assert_int_equal(l.n, 0);
-    spv_http_limit_free(&l);
+    spv_rate_limit_free(&l);
 }
 
 int main(void)

@@ -12,36 +12,36 @@
 
 static void on_guard(void *ctx)
 {
-    struct rig *rig = ctx;
-    rig->hung = true;
-    spv_reactor_stop(rig->r);
+    struct net_fixture *net_fixture = ctx;
+    net_fixture->hung = true;
+    spv_reactor_stop(net_fixture->r);
 }
 
-int rig_setup(void **state)
+int net_fixture_setup(void **state)
 {
-    struct rig *rig = calloc(1, sizeof *rig);
-    assert_non_null(rig);
-    rig->guard_us = RIG_GUARD;
-    assert_int_equal(spv_reactor_new(&rig->r, NULL), 0);
-    assert_int_equal(spv_timer_new(&rig->guard, rig->r, on_guard, rig), 0);
-    *state = rig;
+    struct net_fixture *net_fixture = calloc(1, sizeof *net_fixture);
+    assert_non_null(net_fixture);
+    net_fixture->guard_us = RIG_GUARD;
+    assert_int_equal(spv_reactor_new(&net_fixture->r, NULL), 0);
+    assert_int_equal(spv_timer_new(&net_fixture->guard, net_fixture->r, on_guard, net_fixture), 0);
+    *state = net_fixture;
     return 0;
 }
 
-int rig_teardown(void **state)
+int net_fixture_teardown(void **state)
 {
-    struct rig *rig = *state;
-    spv_timer_free(rig->guard);
-    spv_reactor_free(rig->r);
-    free(rig);
+    struct net_fixture *net_fixture = *state;
+    spv_timer_free(net_fixture->guard);
+    spv_reactor_free(net_fixture->r);
+    free(net_fixture);
     return 0;
 }
 
-void rig_run(struct rig *rig)
+void net_fixture_run(struct net_fixture *net_fixture)
 {
-    spv_timer_set(rig->guard, spv_system_now().mono_us + rig->guard_us);
-    assert_int_equal(spv_reactor_run(rig->r), 0);
-    assert_false(rig->hung);
+    spv_timer_set(net_fixture->guard, spv_system_now().mono_us + net_fixture->guard_us);
+    assert_int_equal(spv_reactor_run(net_fixture->r), 0);
+    assert_false(net_fixture->hung);
 }
 
 static void on_ready(struct spv_link *link, void *ctx)
@@ -77,45 +77,45 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     e->link = NULL;
 }
 
-struct spv_peer_config rig_config(void)
+struct spv_peer_config net_fixture_config(void)
 {
     return (struct spv_peer_config){.net = spv_netid_get(SPV_REGTEST), .rng = spv_system_rng()};
 }
 
-struct spv_link_callbacks rig_callbacks(struct end *e)
+struct spv_link_callbacks net_fixture_callbacks(struct end *e)
 {
     return (struct spv_link_callbacks){
         .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = e};
 }
 
-void rig_attach(struct rig *rig, struct end *e, int fd, enum spv_direction dir,
-                const struct spv_peer_config *cfg)
+void net_fixture_attach(struct net_fixture *net_fixture, struct end *e, int fd,
+                        enum spv_direction dir, const struct spv_peer_config *cfg)
 {
-    const struct spv_link_callbacks callbacks = rig_callbacks(e);
-    e->rig = rig;
-    assert_int_equal(spv_link_attach(&e->link, rig->r, fd, cfg, dir, &callbacks), 0);
+    const struct spv_link_callbacks callbacks = net_fixture_callbacks(e);
+    e->net_fixture = net_fixture;
+    assert_int_equal(spv_link_attach(&e->link, net_fixture->r, fd, cfg, dir, &callbacks), 0);
 }
 
-void rig_pair(int fds[2])
+void net_fixture_pair(int fds[2])
 {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 }
 
-void rig_connect(struct rig *rig, struct end *a, struct end *b)
+void net_fixture_connect(struct net_fixture *net_fixture, struct end *a, struct end *b)
 {
     int fds[2];
-    rig_pair(fds);
-    const struct spv_peer_config cfg = rig_config();
-    rig_attach(rig, a, fds[0], SPV_OUTBOUND, &cfg);
-    rig_attach(rig, b, fds[1], SPV_INBOUND, &cfg);
+    net_fixture_pair(fds);
+    const struct spv_peer_config cfg = net_fixture_config();
+    net_fixture_attach(net_fixture, a, fds[0], SPV_OUTBOUND, &cfg);
+    net_fixture_attach(net_fixture, b, fds[1], SPV_INBOUND, &cfg);
 }
 
-void rig_stop(struct end *e)
+void net_fixture_stop(struct end *e)
 {
-    spv_reactor_stop(e->rig->r);
+    spv_reactor_stop(e->net_fixture->r);
 }
 
-void rig_part(struct rig *rig)
+void net_fixture_part(struct net_fixture *net_fixture)
 {
-    spv_reactor_evict(rig->r);
+    spv_reactor_close_handles(net_fixture->r);
 }

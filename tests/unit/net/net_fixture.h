@@ -9,7 +9,7 @@
 /* For tests of many threads, which a busy machine makes wait for each other. */
 #define RIG_LONG_GUARD (120 * SPV_SECOND)
 
-struct rig {
+struct net_fixture {
     struct spv_reactor *r;
     struct spv_timer *guard;
     uint64_t guard_us; /* RIG_GUARD, unless a test says otherwise */
@@ -17,13 +17,13 @@ struct rig {
 };
 
 /* Setup and teardown of cmocka; *state is a struct rig. */
-int rig_setup(void **state);
-int rig_teardown(void **state);
+int net_fixture_setup(void **state);
+int net_fixture_teardown(void **state);
 /* Runs until somebody stops the reactor; fails the test when the guard had to. */
-void rig_run(struct rig *rig);
+void net_fixture_run(struct net_fixture *net_fixture);
 
 struct end {
-    struct rig *rig;
+    struct net_fixture *net_fixture;
     struct spv_link *link; /* NULL once closed */
     unsigned readies;
     unsigned closings;
@@ -38,16 +38,16 @@ struct end {
     void *ctx;
 };
 
-struct spv_peer_config rig_config(void);
-struct spv_link_callbacks rig_callbacks(struct end *e); /* for links attached by the test */
-void rig_attach(struct rig *rig, struct end *e, int fd, enum spv_direction dir,
-                const struct spv_peer_config *cfg);
+struct spv_peer_config net_fixture_config(void);
+struct spv_link_callbacks net_fixture_callbacks(struct end *e); /* for links attached by the test */
+void net_fixture_attach(struct net_fixture *net_fixture, struct end *e, int fd,
+                        enum spv_direction dir, const struct spv_peer_config *cfg);
 /* A pair of connected non-blocking unix sockets. */
-void rig_pair(int fds[2]);
+void net_fixture_pair(int fds[2]);
 /* Two links on a socket pair, a outbound and b inbound. */
-void rig_connect(struct rig *rig, struct end *a, struct end *b);
-void rig_stop(struct end *e);
+void net_fixture_connect(struct net_fixture *net_fixture, struct end *a, struct end *b);
+void net_fixture_stop(struct end *e);
 /* Closes what is still open, while the ends on the test's stack are there to be told. */
-void rig_part(struct rig *rig);
+void net_fixture_part(struct net_fixture *net_fixture);
 
 #endif

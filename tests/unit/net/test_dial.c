@@ -16,7 +16,7 @@
 #define IMPOSSIBLE "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 struct result {
-    struct rig *rig;
+    struct net_fixture *net_fixture;
     unsigned n;
     int fd;
     int error;
@@ -28,7 +28,7 @@ static void on_done(void *ctx, int fd, int error)
     res->n++;
     res->fd = fd;
     res->error = error;
-    spv_reactor_stop(res->rig->r);
+    spv_reactor_stop(res->net_fixture->r);
 }
 
 /* A socket bound to a free port of 127.0.0.1: connections are refused until it listens. */
@@ -51,14 +51,15 @@ static struct spv_endpoint at(const char *host, uint16_t port)
     return e;
 }
 
-static struct result dial(struct rig *rig, const char *host, uint16_t port, uint64_t timeout)
+static struct result dial(struct net_fixture *net_fixture, const char *host, uint16_t port,
+                          uint64_t timeout)
 {
-    struct result res = {.rig = rig, .fd = -1};
+    struct result res = {.net_fixture = net_fixture, .fd = -1};
     struct spv_dial *d;
     const struct spv_endpoint e = at(host, port);
-    assert_int_equal(spv_dial_start(&d, rig->r, &e, timeout, on_done, &res), 0);
+    assert_int_equal(spv_dial_start(&d, net_fixture->r, &e, timeout, on_done, &res), 0);
     assert_int_equal(res.n, 0); /* never inside the start */
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_int_equal(res.n, 1);
     return res;
 }
@@ -128,15 +129,15 @@ static void deadline_ends_a_dial_in_mid_connect(void **state)
     uint16_t port;
     int fd = bound_socket(&port);
     assert_int_equal(listen(fd, 4), 0);
-    struct rig *rig = *state;
-    struct result res = {.rig = rig, .fd = -1};
+    struct net_fixture *net_fixture = *state;
+    struct result res = {.net_fixture = net_fixture, .fd = -1};
     struct spv_dial *d;
     const struct spv_endpoint e = at("127.0.0.1", port);
     const uint64_t start = spv_system_now().mono_us;
-    assert_int_equal(spv_dial_start(&d, rig->r, &e, 1, on_done, &res), 0);
+    assert_int_equal(spv_dial_start(&d, net_fixture->r, &e, 1, on_done, &res), 0);
     while (spv_system_now().mono_us < start + 20000)
         ; /* past the tick of libevent's coarse clock */
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_int_equal(res.n, 1);
     assert_int_equal(res.error, SPV_ERR_CONNECT_TIMEOUT);
     assert_int_equal(res.fd, -1);
@@ -145,27 +146,27 @@ static void deadline_ends_a_dial_in_mid_connect(void **state)
 
 static void on_stop(void *ctx)
 {
-    struct rig *rig = ctx;
-    spv_reactor_stop(rig->r);
+    struct net_fixture *net_fixture = ctx;
+    spv_reactor_stop(net_fixture->r);
 }
 
 static void cancelled_dial_is_silent(void **state)
 {
-    struct rig *rig = *state;
-    struct result res = {.rig = rig};
+    struct net_fixture *net_fixture = *state;
+    struct result res = {.net_fixture = net_fixture};
     uint16_t port;
     int fd = bound_socket(&port);
     const char *hosts[] = {"127.0.0.1", "localhost", IMPOSSIBLE};
     for (size_t i = 0; i < 3; i++) {
         struct spv_dial *d;
         const struct spv_endpoint e = at(hosts[i], port);
-        assert_int_equal(spv_dial_start(&d, rig->r, &e, 0, on_done, &res), 0);
+        assert_int_equal(spv_dial_start(&d, net_fixture->r, &e, 0, on_done, &res), 0);
         spv_dial_cancel(d);
     }
     struct spv_timer *t;
-    assert_int_equal(spv_timer_new(&t, rig->r, on_stop, rig), 0);
+    assert_int_equal(spv_timer_new(&t, net_fixture->r, on_stop, net_fixture), 0);
     spv_timer_set(t, spv_system_now().mono_us + 20000);
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_int_equal(res.n, 0);
     spv_timer_free(t);
     (void)close(fd);
@@ -173,23 +174,23 @@ static void cancelled_dial_is_silent(void **state)
 
 static void reactor_goes_while_dials_are_under_way(void **state)
 {
-    struct rig *rig = *state;
-    struct result res = {.rig = rig};
+    struct net_fixture *net_fixture = *state;
+    struct result res = {.net_fixture = net_fixture};
     uint16_t port;
     int fd = bound_socket(&port);
     struct spv_dial *d;
     const struct spv_endpoint e = at("127.0.0.1", port);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(spv_dial_start(&d, rig->r, &e, 0, on_done, &res), 0);
-    assert_int_equal(rig_teardown(state), 0);
+        assert_int_equal(spv_dial_start(&d, net_fixture->r, &e, 0, on_done, &res), 0);
+    assert_int_equal(net_fixture_teardown(state), 0);
     assert_int_equal(res.n, 0);
-    assert_int_equal(rig_setup(state), 0);
+    assert_int_equal(net_fixture_setup(state), 0);
     (void)close(fd);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(connects_to_a_listening_port), T(connects_by_name),
         T(refused_port_says_so),         T(refused_name_says_so_whatever_other_addresses_say),

@@ -42,7 +42,7 @@ static void stop_after_both(struct end *e)
 {
     const struct end *other = e->ctx;
     if (other->closings > 0)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void two_links_shake_hands_and_part(void **state)
@@ -50,9 +50,9 @@ static void two_links_shake_hands_and_part(void **state)
     struct end a = {.on_ready = close_it, .on_closed = stop_after_both};
     struct end b = {.on_closed = stop_after_both, .ctx = &a};
     a.ctx = &b;
-    rig_connect(*state, &a, &b);
+    net_fixture_connect(*state, &a, &b);
     assert_int_equal(a.readies, 0);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(a.readies, 1);
     assert_int_equal(b.readies, 1);
     assert_int_equal(a.closings, 1);
@@ -76,7 +76,7 @@ static void stop_when_all_came(struct end *e, const struct spv_msg *msg)
     (void)msg;
     const size_t all = (size_t)5 * MANY_HEADERS;
     if (e->headers == all && other->headers == all)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void large_messages_go_both_ways(void **state)
@@ -84,8 +84,8 @@ static void large_messages_go_both_ways(void **state)
     struct end a = {.on_ready = send_headers, .on_message = stop_when_all_came};
     struct end b = {.on_ready = send_headers, .on_message = stop_when_all_came, .ctx = &a};
     a.ctx = &b;
-    rig_connect(*state, &a, &b);
-    rig_run(*state);
+    net_fixture_connect(*state, &a, &b);
+    net_fixture_run(*state);
     assert_int_equal(a.nonces, MANY_HEADERS);
     assert_int_equal(b.nonces, MANY_HEADERS);
     struct spv_peer_stats s;
@@ -94,9 +94,9 @@ static void large_messages_go_both_ways(void **state)
     assert_true(s.bytes_in > (uint64_t)5 * MANY_HEADERS * 81);
     assert_true(s.bytes_out > (uint64_t)5 * MANY_HEADERS * 81);
     assert_string_equal(spv_link_endpoint(a.link)->host, "local");
-    rig_part(*state);
+    net_fixture_part(*state);
     assert_int_equal(a.closings, 1);
-    assert_int_equal(b.error, SPV_ERR_STOPPED);
+    assert_int_equal(b.error, SPV_ERR_INTERRUPTED);
 }
 
 /* A link may be sent to and closed from within its own callback. */
@@ -118,8 +118,8 @@ static void callbacks_may_send_and_close(void **state)
     struct end a = {.on_ready = send_headers, .on_closed = stop_after_both};
     struct end b = {.on_message = answer_and_close, .on_closed = stop_after_both, .ctx = &a};
     a.ctx = &b;
-    rig_connect(*state, &a, &b);
-    rig_run(*state);
+    net_fixture_connect(*state, &a, &b);
+    net_fixture_run(*state);
     assert_int_equal(b.messages[SPV_CMD_HEADERS], 1); /* nothing after the close */
     assert_int_equal(b.error, SPV_ERR_DISCONNECTED);
     assert_int_equal(b.closings, 1);
@@ -127,12 +127,12 @@ static void callbacks_may_send_and_close(void **state)
 }
 
 /* One link, and a socket of our own. */
-static int half_connect(struct rig *rig, struct end *e, enum spv_direction dir,
+static int half_connect(struct net_fixture *net_fixture, struct end *e, enum spv_direction dir,
                         const struct spv_peer_config *cfg)
 {
     int fds[2];
-    rig_pair(fds);
-    rig_attach(rig, e, fds[0], dir, cfg);
+    net_fixture_pair(fds);
+    net_fixture_attach(net_fixture, e, fds[0], dir, cfg);
     return fds[1];
 }
 
@@ -168,11 +168,11 @@ static void put_malformed(int fd)
 
 static void peer_that_goes_closes_the_link_once(void **state)
 {
-    struct end e = {.on_closed = rig_stop};
-    const struct spv_peer_config cfg = rig_config();
+    struct end e = {.on_closed = net_fixture_stop};
+    const struct spv_peer_config cfg = net_fixture_config();
     int fd = half_connect(*state, &e, SPV_OUTBOUND, &cfg);
     (void)close(fd);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(e.closings, 1);
     assert_in_range((unsigned)-e.error, (unsigned)-SPV_ERR_RESET, (unsigned)-SPV_ERR_CLOSED);
     assert_int_equal(e.readies, 0);
@@ -180,8 +180,8 @@ static void peer_that_goes_closes_the_link_once(void **state)
 
 static void last_words_of_a_peer_are_heard(void **state)
 {
-    struct end e = {.on_closed = rig_stop};
-    const struct spv_peer_config cfg = rig_config();
+    struct end e = {.on_closed = net_fixture_stop};
+    const struct spv_peer_config cfg = net_fixture_config();
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
     put_version(fd, SPV_PROTOCOL_VERSION);
     put_verack(fd);
@@ -189,7 +189,7 @@ static void last_words_of_a_peer_are_heard(void **state)
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
     put(fd, &msg, SPV_PROTOCOL_VERSION);
     (void)close(fd); /* our answers meet a closed socket, the bytes still wait to be read */
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(e.readies, 1);
     assert_int_equal(e.headers, MANY_HEADERS);
     assert_int_equal(e.closings, 1);
@@ -207,9 +207,9 @@ static void weigh(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command != SPV_CMD_GETADDR)
         return;
-    assert_int_equal(spv_link_call(e->link, note_memory, e->ctx), 0);
+    assert_int_equal(spv_link_exec(e->link, note_memory, e->ctx), 0);
     if (e->messages[SPV_CMD_GETADDR] == 2000)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void connection_that_shall_hold_little_reads_little_at_once(void **state)
@@ -217,7 +217,7 @@ static void connection_that_shall_hold_little_reads_little_at_once(void **state)
     size_t most = 0;
     struct end e = {.on_message = weigh, .ctx = &most};
     const struct spv_msg msg = {.command = SPV_CMD_GETADDR};
-    struct spv_peer_config cfg = rig_config();
+    struct spv_peer_config cfg = net_fixture_config();
     struct spv_buffer b;
     cfg.trim_at_once = true;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
@@ -228,20 +228,20 @@ static void connection_that_shall_hold_little_reads_little_at_once(void **state)
         assert_int_equal(spv_msg_write(&b, &msg, cfg.net, SPV_PROTOCOL_VERSION), 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
     assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_in_range(most, 1, 32 * 1024);
     spv_buffer_free(&b);
-    rig_part(*state);
+    net_fixture_part(*state);
     (void)close(fd);
 }
 
 static void foreign_magic_closes_with_its_own_error(void **state)
 {
-    struct end e = {.on_closed = rig_stop};
-    const struct spv_peer_config cfg = rig_config();
+    struct end e = {.on_closed = net_fixture_stop};
+    const struct spv_peer_config cfg = net_fixture_config();
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
     assert_int_equal(write(fd, "GET / HTTP/1.1\r\nHost: nobody\r\n", 30), 30);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(e.error, SPV_ERR_MAGIC);
     assert_int_equal(e.closings, 1);
     (void)close(fd);
@@ -249,11 +249,11 @@ static void foreign_magic_closes_with_its_own_error(void **state)
 
 static void silent_peer_meets_the_handshake_deadline(void **state)
 {
-    struct end e = {.on_closed = rig_stop};
-    struct spv_peer_config cfg = rig_config();
+    struct end e = {.on_closed = net_fixture_stop};
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.timeouts.handshake = 5000;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(e.error, SPV_ERR_HANDSHAKE_TIMEOUT);
     (void)close(fd);
 }
@@ -271,35 +271,35 @@ static void deadline_reads_what_waits_before_it_judges(void **state)
 {
     /* A timer that strikes just before the deadline, in the same turn of the loop, brings the
      * bytes: the loop has not seen them when the deadline's turn comes. */
-    struct rig *rig = *state;
-    struct end e = {.on_ready = rig_stop, .on_closed = rig_stop};
-    struct spv_peer_config cfg = rig_config();
+    struct net_fixture *net_fixture = *state;
+    struct end e = {.on_ready = net_fixture_stop, .on_closed = net_fixture_stop};
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.timeouts.handshake = 1000;
     struct spv_timer *t;
-    assert_int_equal(spv_timer_new(&t, rig->r, write_at_last, NULL), 0);
+    assert_int_equal(spv_timer_new(&t, net_fixture->r, write_at_last, NULL), 0);
     const uint64_t start = spv_system_now().mono_us;
     spv_timer_set(t, start);
-    late_fd = half_connect(rig, &e, SPV_INBOUND, &cfg);
+    late_fd = half_connect(net_fixture, &e, SPV_INBOUND, &cfg);
     while (spv_system_now().mono_us < start + 20000)
         ; /* past the tick of libevent's coarse clock */
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_int_equal(e.readies, 1);
     assert_int_equal(e.closings, 0);
     spv_timer_free(t);
-    rig_part(rig);
+    net_fixture_part(net_fixture);
     (void)close(late_fd);
 }
 
 static void last_reject_is_flushed_before_closing(void **state)
 {
     /* A malformed message at 70015 earns a reject before the link goes. */
-    struct end e = {.on_closed = rig_stop};
-    struct spv_peer_config cfg = rig_config();
+    struct end e = {.on_closed = net_fixture_stop};
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.max_version = 70015;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
     put_version(fd, 70015);
     put_malformed(fd);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(e.error, SPV_ERR_SHORT);
     uint8_t bytes[4096];
     ssize_t n = read(fd, bytes, sizeof bytes);
@@ -325,14 +325,14 @@ static void fill_queue(struct end *e)
 
 static void peer_that_does_not_read_is_closed_and_memory_is_bounded(void **state)
 {
-    struct end e = {.on_ready = fill_queue, .on_closed = rig_stop};
-    struct spv_peer_config cfg = rig_config();
+    struct end e = {.on_ready = fill_queue, .on_closed = net_fixture_stop};
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.max_queue_bytes = 1 << 20;
     cfg.timeouts.write = 20000;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
     put_version(fd, SPV_PROTOCOL_VERSION);
     put_verack(fd);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(e.readies, 1);
     assert_in_range((uintptr_t)e.ctx, 6, 60); /* the queue, and what the socket took */
     assert_int_equal(e.error, SPV_ERR_WRITE_TIMEOUT);
@@ -383,20 +383,21 @@ static void note_waiting(struct end *e)
     spv_link_stats(e->link, &stats);
     r->waiting = spv_link_pending(e->link);
     r->sent = stats.bytes_out;
-    rig_stop(e);
+    net_fixture_stop(e);
 }
 
-static void close_on_a_slow_reader(struct rig *rig, void (*on_ready)(struct end *e), int error)
+static void close_on_a_slow_reader(struct net_fixture *net_fixture, void (*on_ready)(struct end *e),
+                                   int error)
 {
     struct slow_reader r = {0};
     struct end e = {.on_ready = on_ready, .on_closed = note_waiting, .ctx = &r};
-    struct spv_peer_config cfg = rig_config();
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.max_queue_bytes = 1 << 20;
-    assert_int_equal(spv_timer_new(&r.timer, rig->r, read_some, &r), 0);
-    r.fd = half_connect(rig, &e, SPV_INBOUND, &cfg);
+    assert_int_equal(spv_timer_new(&r.timer, net_fixture->r, read_some, &r), 0);
+    r.fd = half_connect(net_fixture, &e, SPV_INBOUND, &cfg);
     put_version(r.fd, SPV_PROTOCOL_VERSION);
     put_verack(r.fd);
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_int_equal(e.error, error);
     assert_int_equal(r.waiting, 0);
     read_some(&r);
@@ -418,14 +419,14 @@ static void what_was_sent_before_a_disconnect_goes_first(void **state)
 
 static void closing_does_not_wait_for_ever_for_a_peer_that_does_not_read(void **state)
 {
-    struct end e = {.on_ready = fill_queue, .on_closed = rig_stop};
-    struct spv_peer_config cfg = rig_config();
+    struct end e = {.on_ready = fill_queue, .on_closed = net_fixture_stop};
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.max_queue_bytes = 1 << 20;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
     put_version(fd, SPV_PROTOCOL_VERSION);
     put_verack(fd);
     put_malformed(fd);
-    rig_run(*state); /* that closes; the queue cannot be flushed */
+    net_fixture_run(*state); /* that closes; the queue cannot be flushed */
     assert_int_equal(e.error, SPV_ERR_SHORT);
     assert_int_equal(e.closings, 1);
     (void)close(fd);
@@ -435,26 +436,26 @@ static void links_left_on_a_reactor_are_closed_with_it(void **state)
 {
     struct end a = {0};
     struct end b = {0};
-    rig_connect(*state, &a, &b);
+    net_fixture_connect(*state, &a, &b);
     spv_link_close(a.link, SPV_ERR_DISCONNECTED);
-    assert_int_equal(rig_teardown(state), 0);
+    assert_int_equal(net_fixture_teardown(state), 0);
     assert_int_equal(a.closings, 1);
     assert_int_equal(a.error, SPV_ERR_DISCONNECTED);
     assert_int_equal(b.closings, 1);
-    assert_int_equal(b.error, SPV_ERR_STOPPED);
-    assert_int_equal(rig_setup(state), 0);
+    assert_int_equal(b.error, SPV_ERR_INTERRUPTED);
+    assert_int_equal(net_fixture_setup(state), 0);
 }
 
 static void bad_configuration_closes_the_socket(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     int fds[2];
-    rig_pair(fds);
-    struct spv_peer_config cfg = rig_config();
+    net_fixture_pair(fds);
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.net = NULL;
     struct spv_link *link;
     const struct spv_link_callbacks none = {0};
-    assert_int_equal(spv_link_attach(&link, rig->r, fds[0], &cfg, SPV_OUTBOUND, &none),
+    assert_int_equal(spv_link_attach(&link, net_fixture->r, fds[0], &cfg, SPV_OUTBOUND, &none),
                      SPV_ERR_INVALID);
     char c;
     assert_int_equal(read(fds[1], &c, 1), 0);
@@ -463,7 +464,7 @@ static void bad_configuration_closes_the_socket(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(two_links_shake_hands_and_part),
         T(large_messages_go_both_ways),

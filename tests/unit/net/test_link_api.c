@@ -42,7 +42,7 @@ static const struct spv_msg getaddr = {.command = SPV_CMD_GETADDR};
 static void stop_at_getaddr(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_GETADDR)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void send_three(struct end *e)
@@ -57,29 +57,29 @@ static void send_three(struct end *e)
 
 static void completions_come_in_order_before_the_final_callback(void **state)
 {
-    struct tally t = {.a = {.on_ready = send_three, .on_closed = rig_stop}};
+    struct tally t = {.a = {.on_ready = send_three, .on_closed = net_fixture_stop}};
     t.a.ctx = &t;
-    rig_connect(*state, &t.a, &t.b);
-    rig_run(*state);
+    net_fixture_connect(*state, &t.a, &t.b);
+    net_fixture_run(*state);
     assert_int_equal(t.told, 3);
     for (int i = 0; i < 3; i++)
         assert_int_equal(t.errors[i], 0);
     assert_int_equal(t.closings_seen, 0);
     assert_int_equal(t.a.closings, 1);
     assert_int_equal(t.a.error, SPV_ERR_DISCONNECTED);
-    rig_part(*state);
+    net_fixture_part(*state);
 }
 
 static void messages_of_a_link_that_dies_in_the_handshake_are_told_not_sent(void **state)
 {
-    struct tally t = {.a = {.on_closed = rig_stop}};
+    struct tally t = {.a = {.on_closed = net_fixture_stop}};
     int fds[2];
-    const struct spv_peer_config cfg = rig_config();
-    rig_pair(fds);
-    rig_attach(*state, &t.a, fds[0], SPV_OUTBOUND, &cfg);
+    const struct spv_peer_config cfg = net_fixture_config();
+    net_fixture_pair(fds);
+    net_fixture_attach(*state, &t.a, fds[0], SPV_OUTBOUND, &cfg);
     assert_int_equal(spv_link_send_tracked(t.a.link, &getaddr, on_told, &t), 0);
     (void)close(fds[1]);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(t.told, 1);
     assert_int_equal(t.errors[0], t.a.error);
     assert_true(t.a.error == SPV_ERR_RESET || t.a.error == SPV_ERR_CLOSED);
@@ -87,19 +87,19 @@ static void messages_of_a_link_that_dies_in_the_handshake_are_told_not_sent(void
 
 static void message_that_the_peers_version_does_not_know_is_told_unsupported(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     struct tally t = {.b = {.on_message = stop_at_getaddr}};
     const struct spv_msg sendheaders = {.command = SPV_CMD_SENDHEADERS};
-    struct spv_peer_config cfg = rig_config();
+    struct spv_peer_config cfg = net_fixture_config();
     int fds[2];
-    rig_pair(fds);
-    rig_attach(rig, &t.a, fds[0], SPV_OUTBOUND, &cfg);
+    net_fixture_pair(fds);
+    net_fixture_attach(net_fixture, &t.a, fds[0], SPV_OUTBOUND, &cfg);
     cfg.max_version = 70001;
-    rig_attach(rig, &t.b, fds[1], SPV_INBOUND, &cfg);
+    net_fixture_attach(net_fixture, &t.b, fds[1], SPV_INBOUND, &cfg);
     assert_int_equal(spv_link_send_tracked(t.a.link, &sendheaders, on_told, &t), 0);
     assert_int_equal(spv_link_send_tracked(t.a.link, &getaddr, on_told, &t), 0);
-    rig_run(rig);
-    rig_part(rig);
+    net_fixture_run(net_fixture);
+    net_fixture_part(net_fixture);
     assert_int_equal(t.told, 2);
     assert_int_equal(t.errors[0], SPV_ERR_UNSUPPORTED);
     assert_int_equal(t.errors[1], 0);
@@ -110,12 +110,12 @@ static void message_that_the_peers_version_does_not_know_is_told_unsupported(voi
 static void letters_are_bounded_in_number(void **state)
 {
     struct tally t = {0};
-    rig_connect(*state, &t.a, &t.b);
+    net_fixture_connect(*state, &t.a, &t.b);
     for (unsigned i = 0; i < LETTERS; i++)
         assert_int_equal(spv_link_send(t.a.link, &getaddr), 0);
     assert_int_equal(spv_link_send(t.a.link, &getaddr), SPV_ERR_QUEUE_FULL);
     assert_int_equal(spv_link_send_tracked(t.a.link, &getaddr, on_told, &t), SPV_ERR_QUEUE_FULL);
-    rig_part(*state);
+    net_fixture_part(*state);
     assert_int_equal(t.told, 0); /* a call that failed completes nothing */
 }
 
@@ -127,13 +127,13 @@ static void letters_are_bounded_in_bytes(void **state)
     struct spv_msg large = {.command = SPV_CMD_UNKNOWN,
                             .name = "large",
                             .u.raw = {.bytes = bytes, .n = SPV_MAX_PAYLOAD}};
-    rig_connect(*state, &t.a, &t.b);
+    net_fixture_connect(*state, &t.a, &t.b);
     assert_int_equal(spv_link_send(t.a.link, &large), 0); /* one always fits */
     large.u.raw.n = LETTER_BYTES - SPV_MAX_PAYLOAD - 2 * SPV_FRAME_HEADER + 1;
     assert_int_equal(spv_link_send(t.a.link, &large), SPV_ERR_QUEUE_FULL);
     large.u.raw.n--;
     assert_int_equal(spv_link_send(t.a.link, &large), 0);
-    rig_part(*state);
+    net_fixture_part(*state);
     free(bytes);
 }
 
@@ -142,49 +142,49 @@ static void letters_that_can_never_be_sent_are_refused_at_the_call(void **state)
     struct tally t = {0};
     const struct spv_msg verack = {.command = SPV_CMD_VERACK};
     const struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {.n = SPV_MAX_INV + 1}};
-    rig_connect(*state, &t.a, &t.b);
+    net_fixture_connect(*state, &t.a, &t.b);
     assert_int_equal(spv_link_send(t.a.link, &verack), SPV_ERR_INVALID);
     assert_int_equal(spv_link_send(t.a.link, &inv), SPV_ERR_TOO_LONG);
-    rig_part(*state);
+    net_fixture_part(*state);
 }
 
 static void stop_when_two_are_told(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_PING)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void letter_larger_than_the_queue_is_told_and_blocks_nobody(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     struct tally t = {.b = {.on_message = stop_when_two_are_told}};
     static uint8_t bytes[3000];
     const struct spv_msg large = {
         .command = SPV_CMD_UNKNOWN, .name = "large", .u.raw = {.bytes = bytes, .n = sizeof bytes}};
     const struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {.has_nonce = true}};
-    struct spv_peer_config cfg = rig_config();
+    struct spv_peer_config cfg = net_fixture_config();
     int fds[2];
     cfg.max_queue_bytes = 2000;
-    rig_pair(fds);
-    rig_attach(rig, &t.a, fds[0], SPV_OUTBOUND, &cfg);
-    rig_attach(rig, &t.b, fds[1], SPV_INBOUND, &cfg);
+    net_fixture_pair(fds);
+    net_fixture_attach(net_fixture, &t.a, fds[0], SPV_OUTBOUND, &cfg);
+    net_fixture_attach(net_fixture, &t.b, fds[1], SPV_INBOUND, &cfg);
     assert_int_equal(spv_link_send_tracked(t.a.link, &large, on_told, &t), 0);
     assert_int_equal(spv_link_send_tracked(t.a.link, &ping, on_told, &t), 0);
-    rig_run(rig);
-    rig_part(rig);
+    net_fixture_run(net_fixture);
+    net_fixture_part(net_fixture);
     assert_int_equal(t.told, 2);
     assert_int_equal(t.errors[0] + t.errors[1], SPV_ERR_QUEUE_FULL); /* the other was sent */
 }
 
 /* Eight letters, of which the machine holds one at a time. */
-static void write_large_letters(struct rig *rig, struct tally *t, int fd)
+static void write_large_letters(struct net_fixture *net_fixture, struct tally *t, int fd)
 {
     static uint8_t bytes[1500];
     const struct spv_msg large = {
         .command = SPV_CMD_UNKNOWN, .name = "large", .u.raw = {.bytes = bytes, .n = sizeof bytes}};
-    struct spv_peer_config cfg = rig_config();
+    struct spv_peer_config cfg = net_fixture_config();
     cfg.max_queue_bytes = 2000;
-    rig_attach(rig, &t->a, fd, SPV_OUTBOUND, &cfg);
+    net_fixture_attach(net_fixture, &t->a, fd, SPV_OUTBOUND, &cfg);
     for (int i = 0; i < 8; i++)
         assert_int_equal(spv_link_send_tracked(t->a.link, &large, on_told, t), 0);
 }
@@ -193,19 +193,19 @@ static void stop_at_the_eighth(struct end *e, const struct spv_msg *msg)
 {
     (void)msg;
     if (e->messages[SPV_CMD_UNKNOWN] == 8)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void letters_that_find_no_room_wait_and_all_go(void **state)
 {
     struct tally t = {.b = {.on_message = stop_at_the_eighth}};
-    const struct spv_peer_config cfg = rig_config();
+    const struct spv_peer_config cfg = net_fixture_config();
     int fds[2];
-    rig_pair(fds);
+    net_fixture_pair(fds);
     write_large_letters(*state, &t, fds[0]);
-    rig_attach(*state, &t.b, fds[1], SPV_INBOUND, &cfg);
-    rig_run(*state);
-    rig_part(*state);
+    net_fixture_attach(*state, &t.b, fds[1], SPV_INBOUND, &cfg);
+    net_fixture_run(*state);
+    net_fixture_part(*state);
     assert_int_equal(t.told, 8);
     for (int i = 0; i < 8; i++)
         assert_int_equal(t.errors[i], 0);
@@ -213,12 +213,12 @@ static void letters_that_find_no_room_wait_and_all_go(void **state)
 
 static void letters_that_find_no_room_are_told_when_the_link_dies(void **state)
 {
-    struct tally t = {.a = {.on_closed = rig_stop}};
+    struct tally t = {.a = {.on_closed = net_fixture_stop}};
     int fds[2];
-    rig_pair(fds);
+    net_fixture_pair(fds);
     write_large_letters(*state, &t, fds[0]);
     (void)close(fds[1]);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(t.told, 8);
     for (int i = 0; i < 8; i++)
         assert_int_equal(t.errors[i], t.a.error);
@@ -228,7 +228,7 @@ static void letters_that_find_no_room_are_told_when_the_link_dies(void **state)
 static void stop_at_inv(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_INV && msg->u.inv.n == 1 && msg->u.inv.items[0].hash.b[0] == 7)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static const struct spv_inv block = {.type = SPV_INV_BLOCK, .hash = {{7}}};
@@ -242,16 +242,16 @@ static void push_twice(struct end *e)
 static void inventory_is_pushed_from_the_reactors_thread(void **state)
 {
     struct tally t = {.a = {.on_ready = push_twice}, .b = {.on_message = stop_at_inv}};
-    rig_connect(*state, &t.a, &t.b);
-    rig_run(*state);
-    rig_part(*state);
+    net_fixture_connect(*state, &t.a, &t.b);
+    net_fixture_run(*state);
+    net_fixture_part(*state);
     assert_int_equal(t.b.messages[SPV_CMD_INV], 1);
 }
 
 static void push_from_outside(struct end *e)
 {
     struct tally *t = e->ctx;
-    spv_inbox_leave(t->a.link->inbox); /* play the stranger */
+    spv_task_queue_clear_loop_thread(t->a.link->inbox); /* play the stranger */
     assert_int_equal(spv_link_push_inventory(t->a.link, &block, 0), 1);
     assert_int_equal(t->b.messages[SPV_CMD_INV], 0);
 }
@@ -260,9 +260,9 @@ static void inventory_is_pushed_from_any_thread(void **state)
 {
     struct tally t = {.a = {.on_ready = push_from_outside}, .b = {.on_message = stop_at_inv}};
     t.a.ctx = &t;
-    rig_connect(*state, &t.a, &t.b);
-    rig_run(*state);
-    rig_part(*state);
+    net_fixture_connect(*state, &t.a, &t.b);
+    net_fixture_run(*state);
+    net_fixture_part(*state);
     assert_int_equal(t.b.messages[SPV_CMD_INV], 1);
 }
 
@@ -275,19 +275,19 @@ static void count_call(void *ctx, struct spv_peer *peer, struct spv_now now)
 
 static void calls_run_once_or_hear_that_the_link_is_over(void **state)
 {
-    struct tally t = {.a = {.on_ready = rig_stop}};
-    rig_connect(*state, &t.a, &t.b);
-    assert_int_equal(spv_link_call(t.a.link, count_call, &t), 0);
+    struct tally t = {.a = {.on_ready = net_fixture_stop}};
+    net_fixture_connect(*state, &t.a, &t.b);
+    assert_int_equal(spv_link_exec(t.a.link, count_call, &t), 0);
     assert_int_equal(t.told, 0);
-    rig_run(*state);
+    net_fixture_run(*state);
     assert_int_equal(t.told, 1);
     assert_int_equal(t.errors[0], 1);
     spv_link_ref(t.a.link);
     struct spv_link *link = t.a.link;
-    assert_int_equal(spv_link_call(link, count_call, &t), 0);
-    rig_part(*state); /* collects what waits first */
+    assert_int_equal(spv_link_exec(link, count_call, &t), 0);
+    net_fixture_part(*state); /* collects what waits first */
     assert_int_equal(t.told, 2);
-    assert_int_equal(spv_link_call(link, count_call, &t), SPV_ERR_STATE);
+    assert_int_equal(spv_link_exec(link, count_call, &t), SPV_ERR_STATE);
     assert_int_equal(t.told, 2);
     spv_link_unref(link);
 }
@@ -295,27 +295,27 @@ static void calls_run_once_or_hear_that_the_link_is_over(void **state)
 static void on_wait(struct end *e)
 {
     assert_int_equal(spv_link_wait(e->link), SPV_ERR_STATE);
-    rig_stop(e);
+    net_fixture_stop(e);
 }
 
 static void waiting_on_the_reactors_thread_is_refused(void **state)
 {
     struct tally t = {.a = {.on_ready = on_wait, .on_closed = on_wait}};
-    rig_connect(*state, &t.a, &t.b);
-    rig_run(*state);
-    rig_part(*state); /* in on_closed, too, whoever closes */
+    net_fixture_connect(*state, &t.a, &t.b);
+    net_fixture_run(*state);
+    net_fixture_part(*state); /* in on_closed, too, whoever closes */
     assert_int_equal(t.a.closings, 1);
 }
 
 static void held_link_is_safe_to_use_when_it_is_over(void **state)
 {
-    struct tally t = {.a = {.on_ready = rig_stop}};
+    struct tally t = {.a = {.on_ready = net_fixture_stop}};
     struct spv_peer_stats stats;
-    rig_connect(*state, &t.a, &t.b);
+    net_fixture_connect(*state, &t.a, &t.b);
     struct spv_link *link = spv_link_ref(t.a.link);
-    rig_run(*state);
-    assert_int_equal(rig_teardown(state), 0); /* the reactor goes, too */
-    assert_int_equal(t.a.error, SPV_ERR_STOPPED);
+    net_fixture_run(*state);
+    assert_int_equal(net_fixture_teardown(state), 0); /* the reactor goes, too */
+    assert_int_equal(t.a.error, SPV_ERR_INTERRUPTED);
     assert_int_equal(spv_link_send(link, &getaddr), SPV_ERR_STATE);
     assert_int_equal(spv_link_send_tracked(link, &getaddr, on_told, &t), SPV_ERR_STATE);
     spv_link_close(link, SPV_ERR_STALL);
@@ -326,16 +326,17 @@ static void held_link_is_safe_to_use_when_it_is_over(void **state)
     assert_string_equal(spv_link_endpoint(link)->host, "local");
     spv_link_unref(link);
     assert_int_equal(t.told, 0);
-    assert_int_equal(rig_setup(state), 0);
+    assert_int_equal(net_fixture_setup(state), 0);
 }
 
 /* Bufferevents. */
-static void attach_bev(struct rig *rig, struct end *e, struct bufferevent *bev,
+static void attach_bev(struct net_fixture *net_fixture, struct end *e, struct bufferevent *bev,
                        enum spv_direction dir, const struct spv_peer_config *cfg)
 {
-    const struct spv_link_callbacks callbacks = rig_callbacks(e);
-    e->rig = rig;
-    assert_int_equal(spv_link_attach_bufferevent(&e->link, rig->r, bev, cfg, dir, &callbacks), 0);
+    const struct spv_link_callbacks callbacks = net_fixture_callbacks(e);
+    e->net_fixture = net_fixture;
+    assert_int_equal(
+        spv_link_attach_bufferevent(&e->link, net_fixture->r, bev, cfg, dir, &callbacks), 0);
 }
 
 static void send_headers(struct end *e)
@@ -352,67 +353,69 @@ static void stop_when_all_came(struct end *e, const struct spv_msg *msg)
     const struct tally *t = e->ctx;
     (void)msg;
     if (t->a.headers == (size_t)5 * SPV_MAX_HEADERS && t->b.headers == t->a.headers)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
-static void talk(struct rig *rig, struct bufferevent *one, struct bufferevent *two)
+static void talk(struct net_fixture *net_fixture, struct bufferevent *one, struct bufferevent *two)
 {
     struct tally t = {.a = {.on_ready = send_headers, .on_message = stop_when_all_came},
                       .b = {.on_ready = send_headers, .on_message = stop_when_all_came}};
-    const struct spv_peer_config cfg = rig_config();
+    const struct spv_peer_config cfg = net_fixture_config();
     t.a.ctx = &t;
     t.b.ctx = &t;
-    attach_bev(rig, &t.a, one, SPV_OUTBOUND, &cfg);
-    attach_bev(rig, &t.b, two, SPV_INBOUND, &cfg);
-    rig_run(rig);
-    rig_part(rig);
+    attach_bev(net_fixture, &t.a, one, SPV_OUTBOUND, &cfg);
+    attach_bev(net_fixture, &t.b, two, SPV_INBOUND, &cfg);
+    net_fixture_run(net_fixture);
+    net_fixture_part(net_fixture);
     assert_int_equal(t.told, 10);
     assert_int_equal(t.a.closings + t.b.closings, 2);
 }
 
 static void links_talk_over_bufferevents_on_sockets(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     int fds[2];
-    rig_pair(fds);
-    talk(rig, bufferevent_socket_new(rig->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
-         bufferevent_socket_new(rig->r->base, fds[1], BEV_OPT_CLOSE_ON_FREE));
+    net_fixture_pair(fds);
+    talk(net_fixture, bufferevent_socket_new(net_fixture->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
+         bufferevent_socket_new(net_fixture->r->base, fds[1], BEV_OPT_CLOSE_ON_FREE));
 }
 
 static void links_talk_over_a_pair_that_calls_back_inside_writes(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     struct bufferevent *pair[2];
-    assert_int_equal(bufferevent_pair_new(rig->r->base, 0, pair), 0);
-    talk(rig, pair[0], pair[1]);
+    assert_int_equal(bufferevent_pair_new(net_fixture->r->base, 0, pair), 0);
+    talk(net_fixture, pair[0], pair[1]);
 }
 
 static void bufferevent_whose_other_side_goes_closes_the_link(void **state)
 {
-    struct rig *rig = *state;
-    struct tally t = {.a = {.on_closed = rig_stop}};
-    const struct spv_peer_config cfg = rig_config();
+    struct net_fixture *net_fixture = *state;
+    struct tally t = {.a = {.on_closed = net_fixture_stop}};
+    const struct spv_peer_config cfg = net_fixture_config();
     int fds[2];
-    rig_pair(fds);
-    attach_bev(rig, &t.a, bufferevent_socket_new(rig->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
+    net_fixture_pair(fds);
+    attach_bev(net_fixture, &t.a,
+               bufferevent_socket_new(net_fixture->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
                SPV_OUTBOUND, &cfg);
     (void)close(fds[1]);
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_true(t.a.error == SPV_ERR_RESET || t.a.error == SPV_ERR_CLOSED);
 }
 
 static void unread_bufferevent_meets_the_write_deadline(void **state)
 {
-    struct rig *rig = *state;
-    struct tally t = {.a = {.on_ready = send_headers, .on_closed = rig_stop}};
-    struct spv_peer_config cfg = rig_config();
+    struct net_fixture *net_fixture = *state;
+    struct tally t = {.a = {.on_ready = send_headers, .on_closed = net_fixture_stop}};
+    struct spv_peer_config cfg = net_fixture_config();
     struct spv_buffer b;
     int fds[2];
     t.a.ctx = &t;
-    rig_pair(fds);
+    net_fixture_pair(fds);
     (void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int));
     cfg.timeouts.write = 20000;
-    attach_bev(rig, &t.a, bufferevent_socket_new(rig->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
+    attach_bev(net_fixture, &t.a,
+               bufferevent_socket_new(net_fixture->r->base, fds[0], BEV_OPT_CLOSE_ON_FREE),
                SPV_INBOUND, &cfg);
     spv_buffer_init(&b);
     const struct spv_msg version = {.command = SPV_CMD_VERSION,
@@ -422,7 +425,7 @@ static void unread_bufferevent_meets_the_write_deadline(void **state)
     assert_int_equal(spv_msg_write(&b, &verack, cfg.net, SPV_PROTOCOL_VERSION), 0);
     assert_int_equal(write(fds[1], b.data, b.len), (ssize_t)b.len);
     spv_buffer_free(&b);
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_int_equal(t.a.error, SPV_ERR_WRITE_TIMEOUT);
     assert_int_equal(t.told, 5);
     assert_int_equal(t.errors[4], SPV_ERR_WRITE_TIMEOUT); /* what bev held was never "sent" */
@@ -431,19 +434,20 @@ static void unread_bufferevent_meets_the_write_deadline(void **state)
 
 static void bufferevent_of_another_base_is_refused(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     struct event_base *other = event_base_new();
-    const struct spv_peer_config cfg = rig_config();
+    const struct spv_peer_config cfg = net_fixture_config();
     const struct spv_link_callbacks none = {0};
     struct spv_link *l;
     int fds[2];
     char c;
     assert_non_null(other);
-    rig_pair(fds);
-    assert_int_equal(spv_link_attach_bufferevent(
-                         &l, rig->r, bufferevent_socket_new(other, fds[0], BEV_OPT_CLOSE_ON_FREE),
-                         &cfg, SPV_OUTBOUND, &none),
-                     SPV_ERR_INVALID);
+    net_fixture_pair(fds);
+    assert_int_equal(
+        spv_link_attach_bufferevent(&l, net_fixture->r,
+                                    bufferevent_socket_new(other, fds[0], BEV_OPT_CLOSE_ON_FREE),
+                                    &cfg, SPV_OUTBOUND, &none),
+        SPV_ERR_INVALID);
     (void)event_base_loop(other, EVLOOP_NONBLOCK);
     assert_int_equal(read(fds[1], &c, 1), 0); /* it was ours, and is freed */
     (void)close(fds[1]);
@@ -454,22 +458,22 @@ static void bufferevent_of_another_base_is_refused(void **state)
 static void leave_base(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_GETADDR)
-        (void)event_base_loopbreak(e->rig->r->base);
+        (void)event_base_loopbreak(e->net_fixture->r->base);
 }
 
 static void callers_base_carries_links_and_letters(void **state)
 {
     struct event_base *base = event_base_new();
-    struct rig rig = {0};
+    struct net_fixture net_fixture = {0};
     struct tally t = {.b = {.on_message = leave_base}};
     (void)state;
     assert_non_null(base);
-    assert_int_equal(spv_reactor_new(&rig.r, base), 0);
-    rig_connect(&rig, &t.a, &t.b);
+    assert_int_equal(spv_reactor_new(&net_fixture.r, base), 0);
+    net_fixture_connect(&net_fixture, &t.a, &t.b);
     assert_int_equal(spv_link_send(t.a.link, &getaddr), 0);
     assert_int_equal(event_base_dispatch(base), 0);
     assert_int_equal(t.b.messages[SPV_CMD_GETADDR], 1);
-    spv_reactor_free(rig.r);
+    spv_reactor_free(net_fixture.r);
     assert_int_equal(t.a.closings + t.b.closings, 2);
     event_base_free(base);
 }
@@ -477,7 +481,7 @@ static void callers_base_carries_links_and_letters(void **state)
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* as the header asks of who uses bufferevents */
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(completions_come_in_order_before_the_final_callback),
         T(messages_of_a_link_that_dies_in_the_handshake_are_told_not_sent),

@@ -17,7 +17,7 @@
 #define CALLERS 5
 
 struct door {
-    struct rig *rig;
+    struct net_fixture *net_fixture;
     struct spv_listener *listener;
     unsigned came;
     unsigned went;
@@ -28,7 +28,7 @@ struct door {
 static void check(struct door *d)
 {
     if (d->came == CALLERS && d->went == CALLERS)
-        spv_reactor_stop(d->rig->r);
+        spv_reactor_stop(d->net_fixture->r);
 }
 
 static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
@@ -70,18 +70,18 @@ static int call(uint16_t port)
 
 static void accepts_on_any_free_port(void **state)
 {
-    struct door d = {.rig = *state};
+    struct door d = {.net_fixture = *state};
     struct spv_listener *l;
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_endpoint at = {.host = "127.0.0.1"};
-    assert_int_equal(spv_listener_new(&l, d.rig->r, &at, on_accepted, &d, &why), 0);
+    assert_int_equal(spv_listener_new(&l, d.net_fixture->r, &at, on_accepted, &d, &why), 0);
     at.port = spv_listener_port(l);
     assert_int_not_equal(at.port, 0);
     for (unsigned i = 0; i < CALLERS; i++) {
         struct spv_dial *dial;
-        assert_int_equal(spv_dial_start(&dial, d.rig->r, &at, 0, on_dialled, &d), 0);
+        assert_int_equal(spv_dial_start(&dial, d.net_fixture->r, &at, 0, on_dialled, &d), 0);
     }
-    rig_run(d.rig);
+    net_fixture_run(d.net_fixture);
     for (unsigned i = 0; i < CALLERS; i++) {
         (void)close(d.fds[i]);
         (void)close(d.ours[i]);
@@ -91,14 +91,15 @@ static void accepts_on_any_free_port(void **state)
 
 static void port_in_use_is_said_with_what_to_do(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     struct spv_listener *l;
     struct spv_listener *second;
-    struct spv_problem why = {0};
+    struct spv_error_info why = {0};
     struct spv_endpoint at = {.host = "127.0.0.1"};
-    assert_int_equal(spv_listener_new(&l, rig->r, &at, on_accepted, NULL, NULL), 0);
+    assert_int_equal(spv_listener_new(&l, net_fixture->r, &at, on_accepted, NULL, NULL), 0);
     at.port = spv_listener_port(l);
-    assert_int_equal(spv_listener_new(&second, rig->r, &at, on_accepted, NULL, &why), SPV_ERR_IO);
+    assert_int_equal(spv_listener_new(&second, net_fixture->r, &at, on_accepted, NULL, &why),
+                     SPV_ERR_IO);
     char where[64];
     (void)snprintf(where, sizeof where, "127.0.0.1:%u", at.port);
     assert_int_equal(why.code, SPV_ERR_IO);
@@ -107,26 +108,27 @@ static void port_in_use_is_said_with_what_to_do(void **state)
     assert_non_null(strstr(why.text, "another port"));
     spv_listener_free(l);
     /* And a port that was given back can be had again. */
-    assert_int_equal(spv_listener_new(&second, rig->r, &at, on_accepted, NULL, &why), 0);
+    assert_int_equal(spv_listener_new(&second, net_fixture->r, &at, on_accepted, NULL, &why), 0);
     spv_listener_free(second);
 }
 
 static void foreign_addresses_are_refused(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     struct spv_listener *l;
-    struct spv_problem why = {0};
+    struct spv_error_info why = {0};
     const struct spv_endpoint at = {.host = "203.0.113.1", .port = 0}; /* RFC 5737 */
-    assert_int_equal(spv_listener_new(&l, rig->r, &at, on_accepted, NULL, &why), SPV_ERR_IO);
+    assert_int_equal(spv_listener_new(&l, net_fixture->r, &at, on_accepted, NULL, &why),
+                     SPV_ERR_IO);
     assert_non_null(strstr(why.text, "203.0.113.1"));
 }
 
 static void waits_when_out_of_descriptors_and_comes_back(void **state)
 {
-    struct door d = {.rig = *state, .went = CALLERS, .came = CALLERS - 1};
+    struct door d = {.net_fixture = *state, .went = CALLERS, .came = CALLERS - 1};
     struct spv_listener *l;
     struct spv_endpoint at = {.host = "127.0.0.1"};
-    assert_int_equal(spv_listener_new(&l, d.rig->r, &at, on_accepted, &d, NULL), 0);
+    assert_int_equal(spv_listener_new(&l, d.net_fixture->r, &at, on_accepted, &d, NULL), 0);
     int caller = call(spv_listener_port(l));
     struct rlimit before;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -134,10 +136,10 @@ static void waits_when_out_of_descriptors_and_comes_back(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     struct spv_timer *t;
     limit = before;
-    assert_int_equal(spv_timer_new(&t, d.rig->r, lift_limit, &d), 0);
+    assert_int_equal(spv_timer_new(&t, d.net_fixture->r, lift_limit, &d), 0);
     const uint64_t start = spv_system_now().mono_us;
     spv_timer_set(t, start + 50000);
-    rig_run(d.rig); /* ends when the caller was let in after all */
+    net_fixture_run(d.net_fixture); /* ends when the caller was let in after all */
     assert_true(spv_system_now().mono_us - start >= SPV_SECOND);
     spv_timer_free(t);
     (void)close(caller);
@@ -147,10 +149,10 @@ static void waits_when_out_of_descriptors_and_comes_back(void **state)
 
 static void freed_listener_no_longer_accepts(void **state)
 {
-    struct rig *rig = *state;
+    struct net_fixture *net_fixture = *state;
     struct spv_listener *l;
     const struct spv_endpoint at = {.host = "127.0.0.1"};
-    assert_int_equal(spv_listener_new(&l, rig->r, &at, on_accepted, NULL, NULL), 0);
+    assert_int_equal(spv_listener_new(&l, net_fixture->r, &at, on_accepted, NULL, NULL), 0);
     spv_listener_free(l);
     spv_listener_free(NULL);
 }
@@ -161,7 +163,7 @@ static void on_guest(void *ctx, int fd, const struct spv_endpoint *from)
     (void)from;
     d->fds[d->came++] = fd;
     if (d->came == 3)
-        spv_reactor_stop(d->rig->r);
+        spv_reactor_stop(d->net_fixture->r);
 }
 
 struct late {
@@ -181,29 +183,29 @@ static void let_one_out(void *ctx)
 {
     const struct door *d = ctx;
     assert_int_equal(d->came, 2);
-    spv_listener_left(d->listener);
+    spv_listener_conn_closed(d->listener);
 }
 
 static void listener_keeps_to_its_slots(void **state)
 {
-    struct door d = {.rig = *state};
-    struct spv_problem why;
+    struct door d = {.net_fixture = *state};
+    struct spv_error_info why;
     struct spv_endpoint at = {.host = "127.0.0.1"};
     struct spv_timer *t;
     char c;
-    assert_int_equal(spv_listener_new(&d.listener, d.rig->r, &at, on_guest, &d, &why), 0);
-    spv_listener_limit(d.listener, 2);
+    assert_int_equal(spv_listener_new(&d.listener, d.net_fixture->r, &at, on_guest, &d, &why), 0);
+    spv_listener_set_max_conns(d.listener, 2);
     uint16_t port = spv_listener_port(d.listener);
     for (unsigned i = 0; i < CALLERS; i++)
         d.ours[i] = call(port);
-    assert_int_equal(spv_timer_new(&t, d.rig->r, let_one_out, &d), 0);
+    assert_int_equal(spv_timer_new(&t, d.net_fixture->r, let_one_out, &d), 0);
     spv_timer_set(t, spv_system_now().mono_us + 50000);
     struct late late = {.door = &d, .port = port};
-    assert_int_equal(spv_timer_new(&late.timer, d.rig->r, call_again, &late), 0);
+    assert_int_equal(spv_timer_new(&late.timer, d.net_fixture->r, call_again, &late), 0);
     spv_timer_set(late.timer, spv_system_now().mono_us + 100000);
-    rig_run(d.rig);
+    net_fixture_run(d.net_fixture);
     assert_int_equal(d.came, 3);
-    assert_int_equal(spv_listener_taken(d.listener), 2);
+    assert_int_equal(spv_listener_conn_count(d.listener), 2);
     for (unsigned i = 2; i < CALLERS; i++) /* these found no slot, and no waiting either */
         assert_int_equal(read(d.ours[i], &c, 1), 0);
     for (unsigned i = 0; i < CALLERS; i++)
@@ -218,7 +220,7 @@ static void listener_keeps_to_its_slots(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(accepts_on_any_free_port),         T(port_in_use_is_said_with_what_to_do),
         T(foreign_addresses_are_refused),    T(waits_when_out_of_descriptors_and_comes_back),

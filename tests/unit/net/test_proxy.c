@@ -16,7 +16,7 @@
 #define OFFER_SIZE 3
 
 struct proxy { /* what the scripted proxy does */
-    struct rig *rig;
+    struct net_fixture *net_fixture;
     struct spv_listener *listener;
     struct spv_timer *timer;
     int fd;
@@ -48,25 +48,31 @@ static void on_done(void *ctx, int fd, int error)
     p->done++;
     p->got = fd;
     p->error = error;
-    spv_reactor_stop(p->rig->r);
+    spv_reactor_stop(p->net_fixture->r);
 }
 
 /* Dials x.example:7 through a proxy that says these bytes. */
-static struct proxy dial(struct rig *rig, const struct spv_proxy *how, const void *script, size_t n,
-                         bool closes, uint64_t timeout)
+static struct proxy dial(struct net_fixture *net_fixture, const struct spv_proxy *how,
+                         const void *script, size_t n, bool closes, uint64_t timeout)
 {
-    struct proxy p = {.rig = rig, .fd = -1, .got = -1, .script = script, .n = n, .closes = closes};
+    struct proxy p = {.net_fixture = net_fixture,
+                      .fd = -1,
+                      .got = -1,
+                      .script = script,
+                      .n = n,
+                      .closes = closes};
     struct spv_endpoint at = {.host = "127.0.0.1"};
-    struct spv_problem why;
+    struct spv_error_info why;
     struct spv_dial *d;
     const struct spv_endpoint target = {.host = "x.example", .port = 7};
-    assert_int_equal(spv_listener_new(&p.listener, rig->r, &at, on_accepted, &p, &why), 0);
+    assert_int_equal(spv_listener_new(&p.listener, net_fixture->r, &at, on_accepted, &p, &why), 0);
     struct spv_proxy proxy = how != NULL ? *how : (struct spv_proxy){0};
     (void)snprintf(proxy.endpoint.host, sizeof proxy.endpoint.host, "127.0.0.1");
     proxy.endpoint.port = spv_listener_port(p.listener);
-    assert_int_equal(spv_dial_proxy_start(&d, rig->r, &proxy, &target, timeout, on_done, &p), 0);
+    assert_int_equal(
+        spv_dial_proxy_start(&d, net_fixture->r, &proxy, &target, timeout, on_done, &p), 0);
     assert_int_equal(p.done, 0);
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     assert_int_equal(p.done, 1);
     if (p.fd >= 0) {
         ssize_t said = recv(p.fd, p.said, sizeof p.said, MSG_DONTWAIT);
@@ -113,8 +119,8 @@ static void each_isolated_dial_has_a_user_of_its_own(void **state)
             assert_memory_not_equal(p.said + OFFER_SIZE, first, sizeof first);
         memcpy(first, p.said + OFFER_SIZE, sizeof first);
         end(&p);
-        assert_int_equal(rig_teardown(state), 0);
-        assert_int_equal(rig_setup(state), 0);
+        assert_int_equal(net_fixture_teardown(state), 0);
+        assert_int_equal(net_fixture_setup(state), 0);
     }
 }
 
@@ -148,8 +154,8 @@ static void what_the_proxy_says_is_what_the_dial_says(void **state)
         assert_int_equal(p.error, table[i].error);
         assert_int_equal(p.got, -1);
         end(&p);
-        assert_int_equal(rig_teardown(state), 0);
-        assert_int_equal(rig_setup(state), 0);
+        assert_int_equal(net_fixture_teardown(state), 0);
+        assert_int_equal(net_fixture_setup(state), 0);
     }
 }
 
@@ -162,34 +168,34 @@ static void silent_proxy_meets_the_deadline(void **state)
 
 static void absent_proxy_is_the_proxys_failing_not_the_peers(void **state)
 {
-    struct rig *rig = *state;
-    struct proxy p = {.rig = rig, .got = -1};
+    struct net_fixture *net_fixture = *state;
+    struct proxy p = {.net_fixture = net_fixture, .got = -1};
     struct spv_dial *d;
     const struct spv_endpoint target = {.host = "x.example", .port = 7};
     const struct spv_proxy absent = {.endpoint = {.host = "127.0.0.1", .port = 1}};
-    assert_int_equal(spv_dial_proxy_start(&d, rig->r, &absent, &target, 0, on_done, &p), 0);
-    rig_run(rig);
+    assert_int_equal(spv_dial_proxy_start(&d, net_fixture->r, &absent, &target, 0, on_done, &p), 0);
+    net_fixture_run(net_fixture);
     assert_int_equal(p.error, SPV_ERR_PROXY);
 }
 
 static void cancelled_talks_are_silent_and_leave_nothing(void **state)
 {
-    struct rig *rig = *state;
-    struct proxy p = {.rig = rig};
+    struct net_fixture *net_fixture = *state;
+    struct proxy p = {.net_fixture = net_fixture};
     struct spv_dial *d;
     const struct spv_endpoint target = {.host = "x.example", .port = 7};
     const struct spv_endpoint nowhere = {.host = "x.example"};
     const struct spv_proxy proxy = {.endpoint = {.host = "127.0.0.1", .port = 1}};
-    assert_int_equal(spv_dial_proxy_start(&d, rig->r, &proxy, &target, 0, on_done, &p), 0);
+    assert_int_equal(spv_dial_proxy_start(&d, net_fixture->r, &proxy, &target, 0, on_done, &p), 0);
     spv_dial_cancel(d);
-    assert_int_equal(spv_dial_proxy_start(&d, rig->r, &proxy, &nowhere, 0, on_done, &p),
+    assert_int_equal(spv_dial_proxy_start(&d, net_fixture->r, &proxy, &nowhere, 0, on_done, &p),
                      SPV_ERR_INVALID);
     assert_int_equal(p.done, 0);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(connection_through_the_proxy_is_handed_out_unread),
         T(each_isolated_dial_has_a_user_of_its_own),

@@ -130,7 +130,7 @@ static void timers_strike_in_order_and_never_early(void **state)
 /* The inbox: two threads post, each in its own order. */
 #define POSTS 500
 struct letter {
-    struct spv_post post; /* first */
+    struct spv_task post; /* first */
     unsigned from;
     unsigned number;
 };
@@ -138,7 +138,7 @@ static struct letter letters[2][POSTS];
 static unsigned came[2];
 static struct spv_reactor *addressee;
 
-static void on_letter(struct spv_post *post)
+static void on_letter(struct spv_task *post)
 {
     const struct letter *l = (const struct letter *)post;
     assert_int_equal(l->number, came[l->from]);
@@ -151,7 +151,7 @@ static void *write_letters(void *ctx)
 {
     struct letter *mine = ctx;
     for (unsigned i = 0; i < POSTS; i++)
-        assert_true(spv_inbox_put(addressee->inbox, &mine[i].post));
+        assert_true(spv_task_queue_push(addressee->inbox, &mine[i].post));
     return NULL;
 }
 
@@ -172,7 +172,7 @@ static void posts_of_other_threads_run_here_in_order(void **state)
     assert_int_equal(came[1], POSTS);
 }
 
-static void on_late_letter(struct spv_post *post)
+static void on_late_letter(struct spv_task *post)
 {
     (void)post;
     came[0]++;
@@ -181,15 +181,15 @@ static void on_late_letter(struct spv_post *post)
 static void closed_inbox_runs_what_came_and_takes_no_more(void **state)
 {
     (void)state;
-    struct spv_inbox *in;
-    struct spv_post posts[2] = {{.run = on_late_letter}, {.run = on_late_letter}};
+    struct spv_task_queue *in;
+    struct spv_task posts[2] = {{.run = on_late_letter}, {.run = on_late_letter}};
     came[0] = 0;
-    assert_int_equal(spv_inbox_new(&in), 0);
-    assert_true(spv_inbox_put(in, &posts[0]));
-    spv_inbox_close(in);
+    assert_int_equal(spv_task_queue_new(&in), 0);
+    assert_true(spv_task_queue_push(in, &posts[0]));
+    spv_task_queue_close(in);
     assert_int_equal(came[0], 1);
-    assert_false(spv_inbox_put(in, &posts[1]));
-    spv_inbox_unref(in);
+    assert_false(spv_task_queue_push(in, &posts[1]));
+    spv_task_queue_unref(in);
     assert_int_equal(came[0], 1);
 }
 

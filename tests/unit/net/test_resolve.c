@@ -52,9 +52,9 @@ static void on_answer(void *ctx, int error, const struct spv_netaddr *addrs, siz
 
 static void ask(struct answers *a, const char *host)
 {
-    struct spv_lookup *l;
+    struct spv_resolve *l;
     a->awaited++;
-    assert_int_equal(spv_lookup_start(&l, a->r, host, 8333, on_answer, a), 0);
+    assert_int_equal(spv_resolve_start(&l, a->r, host, 8333, on_answer, a), 0);
 }
 
 static void run(struct answers *a)
@@ -119,12 +119,12 @@ static void impossible_names_fail(void **state)
 static void empty_and_endless_names_are_refused_at_the_call(void **state)
 {
     struct answers *a = *state;
-    struct spv_lookup *l;
+    struct spv_resolve *l;
     char endless[SPV_HOST_MAX + 1];
     memset(endless, 'a', sizeof endless - 1);
     endless[sizeof endless - 1] = 0;
-    assert_int_equal(spv_lookup_start(&l, a->r, "", 1, on_answer, a), SPV_ERR_INVALID);
-    assert_int_equal(spv_lookup_start(&l, a->r, endless, 1, on_answer, a), SPV_ERR_INVALID);
+    assert_int_equal(spv_resolve_start(&l, a->r, "", 1, on_answer, a), SPV_ERR_INVALID);
+    assert_int_equal(spv_resolve_start(&l, a->r, endless, 1, on_answer, a), SPV_ERR_INVALID);
 }
 
 static void more_names_than_workers_are_all_answered(void **state)
@@ -138,12 +138,12 @@ static void more_names_than_workers_are_all_answered(void **state)
 static void cancelled_lookups_are_silent(void **state)
 {
     struct answers *a = *state;
-    struct spv_lookup *l[MANY];
+    struct spv_resolve *l[MANY];
     for (unsigned i = 0; i < MANY; i++)
         assert_int_equal(
-            spv_lookup_start(&l[i], a->r, i % 2 ? "localhost" : "::1", 1, on_answer, a), 0);
+            spv_resolve_start(&l[i], a->r, i % 2 ? "localhost" : "::1", 1, on_answer, a), 0);
     for (unsigned i = 0; i < MANY; i++)
-        spv_lookup_cancel(l[i]);
+        spv_resolve_cancel(l[i]);
     ask(a, "localhost");
     run(a);
     assert_int_equal(a->n, 1);

@@ -86,7 +86,7 @@ static void stop_after_both(struct end *e)
 {
     const struct crowd *c = e->ctx;
     if (c->a.closings > 0 && c->b.closings > 0)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void *crowd_main(void *ctx)
@@ -120,7 +120,8 @@ static void *crowd_main(void *ctx)
     return NULL;
 }
 
-static struct crowd *run_crowd(struct rig *rig, const unsigned sends[THREADS], bool close_when_all)
+static struct crowd *run_crowd(struct net_fixture *net_fixture, const unsigned sends[THREADS],
+                               bool close_when_all)
 {
     struct crowd *c = calloc(1, sizeof *c);
     struct worker workers[THREADS];
@@ -128,14 +129,14 @@ static struct crowd *run_crowd(struct rig *rig, const unsigned sends[THREADS], b
     c->close_when_all = close_when_all;
     c->a = (struct end){.on_closed = stop_after_both, .ctx = c};
     c->b = (struct end){.on_message = count_note, .on_closed = stop_after_both, .ctx = c};
-    rig_connect(rig, &c->a, &c->b);
+    net_fixture_connect(net_fixture, &c->a, &c->b);
     c->link = c->a.link;
     for (uint32_t i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){.crowd = c, .id = i, .sends = sends[i]};
         (void)spv_link_ref(c->link);
         assert_int_equal(pthread_create(&c->threads[i], NULL, crowd_main, &workers[i]), 0);
     }
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(c->threads[i], NULL), 0);
     return c;
@@ -170,7 +171,7 @@ static void threads_that_close_in_mid_sending_lose_no_completion(void **state)
 
 /* A thousand links, each closed by two threads at once while they send. */
 struct race {
-    struct rig *rig;
+    struct net_fixture *net_fixture;
     struct end a;
     struct end b;
     struct spv_link *link;
@@ -180,14 +181,14 @@ struct race {
     unsigned arrived; /* threads through with it */
     atomic_uint taken;
     atomic_uint told;
-    struct spv_post next;
+    struct spv_task next;
 };
 
 static void begin_round(struct race *race)
 {
     race->a = (struct end){.ctx = race};
     race->b = (struct end){.ctx = race};
-    rig_connect(race->rig, &race->a, &race->b);
+    net_fixture_connect(race->net_fixture, &race->a, &race->b);
     (void)pthread_mutex_lock(&race->lock);
     race->link = spv_link_ref(race->a.link);
     atomic_store(&race->taken, 0);
@@ -198,15 +199,15 @@ static void begin_round(struct race *race)
     (void)pthread_mutex_unlock(&race->lock);
 }
 
-static void on_next(struct spv_post *post)
+static void on_next(struct spv_task *post)
 {
     struct race *race = (void *)((char *)post - offsetof(struct race, next));
     spv_link_unref(race->link);
     if (race->b.link != NULL)
-        rig_part(race->rig);
+        net_fixture_part(race->net_fixture);
     assert_int_equal(race->b.closings, 1);
     if (race->round == ROUNDS)
-        spv_reactor_stop(race->rig->r);
+        spv_reactor_stop(race->net_fixture->r);
     else
         begin_round(race);
 }
@@ -254,22 +255,22 @@ static void *race_main(void *ctx)
         if (!last)
             continue;
         assert_int_equal(atomic_load(&race->told), atomic_load(&race->taken));
-        assert_true(spv_inbox_put(race->rig->r->inbox, &race->next));
+        assert_true(spv_task_queue_push(race->net_fixture->r->inbox, &race->next));
     }
     return NULL;
 }
 
 static void wait_returns_after_all_completions_in_racing_closes(void **state)
 {
-    struct rig *rig = *state;
-    struct race race = {.rig = rig, .next.run = on_next};
+    struct net_fixture *net_fixture = *state;
+    struct race race = {.net_fixture = net_fixture, .next.run = on_next};
     pthread_t threads[2];
     assert_int_equal(pthread_mutex_init(&race.lock, NULL), 0);
     assert_int_equal(pthread_cond_init(&race.turned, NULL), 0);
     begin_round(&race);
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, race_main, &race), 0);
-    rig_run(rig);
+    net_fixture_run(net_fixture);
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     (void)pthread_cond_destroy(&race.turned);
@@ -300,7 +301,7 @@ static void count_greeting(struct end *e, const struct spv_msg *msg)
 {
     struct many *m = e->ctx;
     if (msg->command == SPV_CMD_GETADDR && ++m->came == 2 * CONNECTIONS)
-        rig_stop(e);
+        net_fixture_stop(e);
 }
 
 static void thousand_connections_live_on_one_loop(void **state)
@@ -319,10 +320,10 @@ static void thousand_connections_live_on_one_loop(void **state)
         m->ends[i] = (struct end){
             .on_ready = greet_when_all_are_ready, .on_message = count_greeting, .ctx = m};
     for (size_t i = 0; i < CONNECTIONS; i++)
-        rig_connect(*state, &m->ends[2 * i], &m->ends[2 * i + 1]);
-    rig_run(*state);
+        net_fixture_connect(*state, &m->ends[2 * i], &m->ends[2 * i + 1]);
+    net_fixture_run(*state);
     assert_int_equal(m->ready, 2 * CONNECTIONS);
-    rig_part(*state);
+    net_fixture_part(*state);
     for (size_t i = 0; i < 2 * CONNECTIONS; i++)
         assert_int_equal(m->ends[i].closings, 1);
     free(m);
@@ -331,14 +332,14 @@ static void thousand_connections_live_on_one_loop(void **state)
 
 static int setup(void **state)
 {
-    const int rc = rig_setup(state);
-    ((struct rig *)*state)->guard_us = RIG_LONG_GUARD;
+    const int rc = net_fixture_setup(state);
+    ((struct net_fixture *)*state)->guard_us = RIG_LONG_GUARD;
     return rc;
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(eight_threads_send_and_every_completion_comes_once),
         T(threads_that_close_in_mid_sending_lose_no_completion),

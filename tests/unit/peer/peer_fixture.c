@@ -5,7 +5,7 @@
 
 #include "util/hash.h"
 
-void kit_init(struct kit *k)
+void peer_fixture_init(struct peer_fixture *k)
 {
     static uint64_t kits; /* no two draw the same nonces */
     memset(k, 0, sizeof(*k));
@@ -18,19 +18,19 @@ void kit_init(struct kit *k)
     spv_buffer_init(&k->last);
 }
 
-void kit_open(struct kit *k, enum spv_direction dir)
+void peer_fixture_open(struct peer_fixture *k, enum spv_direction dir)
 {
     assert_int_equal(spv_peer_new(&k->p, &k->cfg, dir, k->now), 0);
 }
 
-void kit_close(struct kit *k)
+void peer_fixture_close(struct peer_fixture *k)
 {
     spv_peer_free(k->p);
     spv_arena_free(&k->arena);
     spv_buffer_free(&k->last);
 }
 
-void kit_frame(struct spv_buffer *b, const char *command, const void *payload, size_t n)
+void peer_fixture_frame(struct spv_buffer *b, const char *command, const void *payload, size_t n)
 {
     uint8_t name[SPV_COMMAND_SIZE] = {0}, sum[32];
     memcpy(name, command, strnlen(command, SPV_COMMAND_SIZE));
@@ -43,7 +43,7 @@ void kit_frame(struct spv_buffer *b, const char *command, const void *payload, s
         spv_buffer_put(b, payload, n);
 }
 
-int kit_say_bytes(struct kit *k, const void *bytes, size_t n)
+int peer_fixture_send_bytes(struct peer_fixture *k, const void *bytes, size_t n)
 {
     int rc = spv_peer_feed(k->p, bytes, n, k->now);
     if (rc < 0)
@@ -53,32 +53,33 @@ int kit_say_bytes(struct kit *k, const void *bytes, size_t n)
     return rc;
 }
 
-int kit_say_raw(struct kit *k, const char *command, const void *payload, size_t n)
+int peer_fixture_send_raw(struct peer_fixture *k, const char *command, const void *payload,
+                          size_t n)
 {
     struct spv_buffer b;
     spv_buffer_init(&b);
-    kit_frame(&b, command, payload, n);
-    int rc = kit_say_bytes(k, b.data, b.len);
+    peer_fixture_frame(&b, command, payload, n);
+    int rc = peer_fixture_send_bytes(k, b.data, b.len);
     spv_buffer_free(&b);
     return rc;
 }
 
-int kit_say(struct kit *k, const struct spv_msg *msg)
+int peer_fixture_send(struct peer_fixture *k, const struct spv_msg *msg)
 {
     struct spv_buffer b;
     spv_buffer_init(&b);
     assert_int_equal(spv_msg_write(&b, msg, k->cfg.net, k->version), 0);
-    int rc = kit_say_bytes(k, b.data, b.len);
+    int rc = peer_fixture_send_bytes(k, b.data, b.len);
     spv_buffer_free(&b);
     return rc;
 }
 
-int kit_say_empty(struct kit *k, enum spv_command command)
+int peer_fixture_send_empty(struct peer_fixture *k, enum spv_command command)
 {
-    return kit_say_raw(k, spv_command_name(command), "", 0);
+    return peer_fixture_send_raw(k, spv_command_name(command), "", 0);
 }
 
-int kit_say_version(struct kit *k, uint32_t version)
+int peer_fixture_send_version(struct peer_fixture *k, uint32_t version)
 {
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version = (struct spv_msg_version){
@@ -91,16 +92,16 @@ int kit_say_version(struct kit *k, uint32_t version)
         .height = 321,
         .relay = true,
     };
-    return kit_say(k, &msg);
+    return peer_fixture_send(k, &msg);
 }
 
-int kit_say_ping(struct kit *k, enum spv_command command, uint64_t nonce)
+int peer_fixture_send_ping(struct peer_fixture *k, enum spv_command command, uint64_t nonce)
 {
     struct spv_msg msg = {.command = command, .u.ping = {.has_nonce = true, .nonce = nonce}};
-    return kit_say(k, &msg);
+    return peer_fixture_send(k, &msg);
 }
 
-enum spv_command kit_hear(struct kit *k, struct spv_msg *out)
+enum spv_command peer_fixture_recv(struct peer_fixture *k, struct spv_msg *out)
 {
     const uint8_t *bytes;
     size_t n = spv_peer_pending(k->p, &bytes);
@@ -124,43 +125,43 @@ enum spv_command kit_hear(struct kit *k, struct spv_msg *out)
     return frame.command;
 }
 
-void kit_expect(struct kit *k, enum spv_command command)
+void peer_fixture_expect(struct peer_fixture *k, enum spv_command command)
 {
     struct spv_msg msg;
-    assert_string_equal(spv_command_name(kit_hear(k, &msg)), spv_command_name(command));
+    assert_string_equal(spv_command_name(peer_fixture_recv(k, &msg)), spv_command_name(command));
 }
 
-void kit_expect_silence(struct kit *k)
+void peer_fixture_expect_silence(struct peer_fixture *k)
 {
     const uint8_t *bytes;
     assert_int_equal(spv_peer_pending(k->p, &bytes), 0);
 }
 
-void kit_greet(struct kit *k, uint32_t version)
+void peer_fixture_handshake(struct peer_fixture *k, uint32_t version)
 {
     struct spv_peer_stats stats;
-    spv_peer_stats(k->p, &stats);
+    spv_peer_get_stats(k->p, &stats);
     if (stats.direction == SPV_OUTBOUND)
-        kit_expect(k, SPV_CMD_VERSION);
-    assert_int_equal(kit_say_version(k, version), 0);
+        peer_fixture_expect(k, SPV_CMD_VERSION);
+    assert_int_equal(peer_fixture_send_version(k, version), 0);
     if (stats.direction == SPV_INBOUND)
-        kit_expect(k, SPV_CMD_VERSION);
+        peer_fixture_expect(k, SPV_CMD_VERSION);
     if (version >= SPV_VERSION_ADDRV2)
-        kit_expect(k, SPV_CMD_SENDADDRV2);
-    kit_expect(k, SPV_CMD_VERACK);
-    assert_int_equal(kit_say_empty(k, SPV_CMD_VERACK), 0);
+        peer_fixture_expect(k, SPV_CMD_SENDADDRV2);
+    peer_fixture_expect(k, SPV_CMD_VERACK);
+    assert_int_equal(peer_fixture_send_empty(k, SPV_CMD_VERACK), 0);
     assert_true(spv_peer_ready(k->p));
     k->version = version;
     k->n_got = 0;
 }
 
-void kit_ready(struct kit *k, enum spv_direction dir)
+void peer_fixture_ready(struct peer_fixture *k, enum spv_direction dir)
 {
-    kit_open(k, dir);
-    kit_greet(k, SPV_PROTOCOL_VERSION);
+    peer_fixture_open(k, dir);
+    peer_fixture_handshake(k, SPV_PROTOCOL_VERSION);
 }
 
-int kit_wait_us(struct kit *k, uint64_t us)
+int peer_fixture_wait_us(struct peer_fixture *k, uint64_t us)
 {
     uint64_t until = k->now.mono_us + us;
     while (spv_peer_deadline(k->p) <= until) {
@@ -176,19 +177,19 @@ int kit_wait_us(struct kit *k, uint64_t us)
     return spv_peer_timer(k->p, k->now);
 }
 
-int kit_wait(struct kit *k, unsigned seconds)
+int peer_fixture_wait(struct peer_fixture *k, unsigned seconds)
 {
-    return kit_wait_us(k, seconds * SPV_SECOND);
+    return peer_fixture_wait_us(k, seconds * SPV_SECOND);
 }
 
-struct spv_blockhash kit_hash(uint64_t n)
+struct spv_blockhash peer_fixture_hash(uint64_t n)
 {
     struct spv_blockhash hash = {{0}};
     memcpy(hash.b, &n, sizeof(n));
     return hash;
 }
 
-struct spv_header kit_header(uint64_t prev)
+struct spv_header peer_fixture_header(uint64_t prev)
 {
-    return (struct spv_header){.version = 1, .prev = kit_hash(prev), .bits = 0x207fffff};
+    return (struct spv_header){.version = 1, .prev = peer_fixture_hash(prev), .bits = 0x207fffff};
 }

@@ -20,7 +20,7 @@
 
 #define KIT_UNIX 1700000000
 
-struct kit {
+struct peer_fixture {
     struct spv_peer_config cfg;
     struct spv_peer *p;
     struct test_random random;
@@ -34,36 +34,37 @@ struct kit {
 };
 
 /* A configuration to change before kit_open, regtest, everything else default. */
-void kit_init(struct kit *k);
-void kit_open(struct kit *k, enum spv_direction dir);
-void kit_close(struct kit *k);
+void peer_fixture_init(struct peer_fixture *k);
+void peer_fixture_open(struct peer_fixture *k, enum spv_direction dir);
+void peer_fixture_close(struct peer_fixture *k);
 
 /* A frame of any command and payload, as bytes. */
-void kit_frame(struct spv_buffer *b, const char *command, const void *payload, size_t n);
+void peer_fixture_frame(struct spv_buffer *b, const char *command, const void *payload, size_t n);
 /* The scripted side's messages. Each returns what the machine said to it: 0 or the error. */
-int kit_say_bytes(struct kit *k, const void *bytes, size_t n);
-int kit_say_raw(struct kit *k, const char *command, const void *payload, size_t n);
-int kit_say(struct kit *k, const struct spv_msg *msg);
-int kit_say_empty(struct kit *k, enum spv_command command);
-int kit_say_version(struct kit *k, uint32_t version);
-int kit_say_ping(struct kit *k, enum spv_command command, uint64_t nonce);
+int peer_fixture_send_bytes(struct peer_fixture *k, const void *bytes, size_t n);
+int peer_fixture_send_raw(struct peer_fixture *k, const char *command, const void *payload,
+                          size_t n);
+int peer_fixture_send(struct peer_fixture *k, const struct spv_msg *msg);
+int peer_fixture_send_empty(struct peer_fixture *k, enum spv_command command);
+int peer_fixture_send_version(struct peer_fixture *k, uint32_t version);
+int peer_fixture_send_ping(struct peer_fixture *k, enum spv_command command, uint64_t nonce);
 
 /* Takes the next frame out of the machine: its command, SPV_CMD_UNKNOWN when there is none. */
-enum spv_command kit_hear(struct kit *k, struct spv_msg *out);
-void kit_expect(struct kit *k, enum spv_command command);
-void kit_expect_silence(struct kit *k);
+enum spv_command peer_fixture_recv(struct peer_fixture *k, struct spv_msg *out);
+void peer_fixture_expect(struct peer_fixture *k, enum spv_command command);
+void peer_fixture_expect_silence(struct peer_fixture *k);
 
 /* Handshake to the end at this version, with everything heard. */
-void kit_greet(struct kit *k, uint32_t version);
+void peer_fixture_handshake(struct peer_fixture *k, uint32_t version);
 /* Opens and greets. */
-void kit_ready(struct kit *k, enum spv_direction dir);
+void peer_fixture_ready(struct peer_fixture *k, enum spv_direction dir);
 
 /* Time passes; every deadline on the way is served at its own time. 0 or the error. */
-int kit_wait_us(struct kit *k, uint64_t us);
-int kit_wait(struct kit *k, unsigned seconds);
+int peer_fixture_wait_us(struct peer_fixture *k, uint64_t us);
+int peer_fixture_wait(struct peer_fixture *k, unsigned seconds);
 
 /* A header whose previous hash starts with this number. */
-struct spv_header kit_header(uint64_t prev);
-struct spv_blockhash kit_hash(uint64_t n);
+struct spv_header peer_fixture_header(uint64_t prev);
+struct spv_blockhash peer_fixture_hash(uint64_t n);
 
 #endif

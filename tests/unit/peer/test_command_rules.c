@@ -10,9 +10,9 @@ static const struct {
 } body[] = {{"\1\x55\1\0\0\0\0\0\0\0\0", 11}, {"\1\x55", 2}, {"", 0}, {"", 0}};
 #define BLOOM 4
 
-static int say_bloom(struct kit *k, size_t i)
+static int say_bloom(struct peer_fixture *k, size_t i)
 {
-    return kit_say_raw(k, spv_command_name(bloom[i]), body[i].bytes, body[i].n);
+    return peer_fixture_send_raw(k, spv_command_name(bloom[i]), body[i].bytes, body[i].n);
 }
 
 static void bloom_commands_that_we_do_not_offer_close_whatever_the_version(void **state)
@@ -21,13 +21,13 @@ static void bloom_commands_that_we_do_not_offer_close_whatever_the_version(void 
     static const uint32_t versions[] = {60000, 70010, 70011, 70016};
     for (size_t v = 0; v < sizeof(versions) / sizeof(versions[0]); v++) {
         for (size_t i = 0; i < BLOOM; i++) {
-            struct kit k;
-            kit_init(&k);
-            kit_open(&k, SPV_INBOUND);
-            kit_greet(&k, versions[v]);
+            struct peer_fixture k;
+            peer_fixture_init(&k);
+            peer_fixture_open(&k, SPV_INBOUND);
+            peer_fixture_handshake(&k, versions[v]);
             assert_int_equal(say_bloom(&k, i), SPV_ERR_BLOOM_UNOFFERED);
             assert_int_equal(k.n_got, 0); /* never handed out */
-            kit_close(&k);
+            peer_fixture_close(&k);
         }
     }
 }
@@ -43,14 +43,14 @@ static void filter_requests_that_we_do_not_offer_close(void **state)
     static const uint8_t zeros[37];
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
         for (int offered = 0; offered < 2; offered++) {
-            struct kit k;
-            kit_init(&k);
+            struct peer_fixture k;
+            peer_fixture_init(&k);
             k.cfg.services = offered ? SPV_NODE_COMPACT_FILTERS : SPV_NODE_BLOOM;
-            kit_ready(&k, SPV_INBOUND);
-            assert_int_equal(kit_say_raw(&k, requests[i].command, zeros, requests[i].n),
+            peer_fixture_ready(&k, SPV_INBOUND);
+            assert_int_equal(peer_fixture_send_raw(&k, requests[i].command, zeros, requests[i].n),
                              offered ? 0 : SPV_ERR_FILTERS_UNOFFERED);
             assert_int_equal(k.n_got, offered);
-            kit_close(&k);
+            peer_fixture_close(&k);
         }
     }
 }
@@ -58,60 +58,60 @@ static void filter_requests_that_we_do_not_offer_close(void **state)
 static void an_ignored_message_does_not_hide_the_next_one(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
-    kit_init(&k);
-    kit_open(&k, SPV_INBOUND);
-    kit_greet(&k, 70010);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_INBOUND);
+    peer_fixture_handshake(&k, 70010);
     spv_buffer_init(&b);
-    kit_frame(&b, "verack", "", 0);
-    kit_frame(&b, "getaddr", "", 0);
+    peer_fixture_frame(&b, "verack", "", 0);
+    peer_fixture_frame(&b, "getaddr", "", 0);
     assert_int_equal(spv_peer_feed(k.p, b.data, b.len, k.now), 0);
     assert_int_equal(spv_peer_next(k.p, &k.got, k.now), 1);
     assert_int_equal(k.got.command, SPV_CMD_GETADDR);
     assert_int_equal(spv_peer_next(k.p, &k.got, k.now), 0);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void where_we_offer_them_they_are_handed_out(void **state)
 {
     (void)state;
     for (size_t i = 0; i < BLOOM; i++) {
-        struct kit k;
-        kit_init(&k);
+        struct peer_fixture k;
+        peer_fixture_init(&k);
         k.cfg.services = SPV_NODE_BLOOM;
-        kit_ready(&k, SPV_INBOUND);
+        peer_fixture_ready(&k, SPV_INBOUND);
         assert_int_equal(say_bloom(&k, i), 0);
         assert_int_equal(k.n_got, 1);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void a_loaded_filter_is_remembered_until_it_is_cleared(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats stats;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.services = SPV_NODE_BLOOM;
-    kit_open(&k, SPV_INBOUND);
+    peer_fixture_open(&k, SPV_INBOUND);
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version.version = 70016; /* relay off: until it loads a filter */
-    assert_int_equal(kit_say(&k, &msg), 0);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
-    spv_peer_stats(k.p, &stats);
+    assert_int_equal(peer_fixture_send(&k, &msg), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
+    spv_peer_get_stats(k.p, &stats);
     assert_false(stats.relay || stats.filtered);
     assert_int_equal(say_bloom(&k, 0), 0);
-    spv_peer_stats(k.p, &stats);
+    spv_peer_get_stats(k.p, &stats);
     assert_true(stats.relay && stats.filtered);
     assert_int_equal(say_bloom(&k, 2), 0);
-    spv_peer_stats(k.p, &stats);
+    spv_peer_get_stats(k.p, &stats);
     assert_true(stats.relay && !stats.filtered);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
-static int send_bloom(struct kit *k, size_t i, uint64_t tag)
+static int send_bloom(struct peer_fixture *k, size_t i, uint64_t tag)
 {
     struct spv_msg msg = {.command = bloom[i]};
     return spv_peer_send_tagged(k->p, &msg, tag, k->now);
@@ -130,13 +130,13 @@ static void sending_them_to_a_peer_that_would_drop_us_is_refused(void **state)
                  {70016, SPV_NODE_BLOOM, 0}};
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
         for (size_t i = 0; i < BLOOM; i++) {
-            struct kit k;
-            kit_init(&k);
+            struct peer_fixture k;
+            peer_fixture_init(&k);
             k.services = cases[c].services;
-            kit_open(&k, SPV_OUTBOUND);
-            kit_greet(&k, cases[c].version);
+            peer_fixture_open(&k, SPV_OUTBOUND);
+            peer_fixture_handshake(&k, cases[c].version);
             assert_int_equal(send_bloom(&k, i, 1), cases[c].rc);
-            kit_close(&k);
+            peer_fixture_close(&k);
         }
 }
 
@@ -152,66 +152,68 @@ static void nothing_goes_to_a_peer_too_old_for_it(void **state)
                  {SPV_CMD_SENDCMPCT, 70014}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         for (uint32_t late = 0; late < 2; late++) {
-            struct kit k;
+            struct peer_fixture k;
             struct spv_msg out, msg = {.command = cases[i].command};
             if (msg.command == SPV_CMD_REJECT)
                 memcpy(msg.u.reject.command, "tx", 3);
-            kit_init(&k);
-            kit_open(&k, SPV_OUTBOUND);
-            kit_greet(&k, cases[i].since - 1 + late);
+            peer_fixture_init(&k);
+            peer_fixture_open(&k, SPV_OUTBOUND);
+            peer_fixture_handshake(&k, cases[i].since - 1 + late);
             assert_int_equal(spv_peer_send(k.p, &msg, k.now), late ? 0 : SPV_ERR_UNSUPPORTED);
-            kit_close(&k);
-            kit_init(&k); /* and one that waited for the handshake */
+            peer_fixture_close(&k);
+            peer_fixture_init(&k); /* and one that waited for the handshake */
             k.services = SPV_NODE_BLOOM;
-            kit_open(&k, SPV_OUTBOUND);
+            peer_fixture_open(&k, SPV_OUTBOUND);
             assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-            kit_greet(&k, cases[i].since - 1 + late);
-            assert_int_equal(kit_hear(&k, &out), late ? msg.command : SPV_CMD_UNKNOWN);
-            kit_close(&k);
+            peer_fixture_handshake(&k, cases[i].since - 1 + late);
+            assert_int_equal(peer_fixture_recv(&k, &out), late ? msg.command : SPV_CMD_UNKNOWN);
+            peer_fixture_close(&k);
         }
 }
 
 static void those_that_waited_for_the_handshake_are_left_out(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     uint64_t tag;
     int error;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     for (size_t i = 0; i < BLOOM; i++)
         assert_int_equal(send_bloom(&k, i, i), 0);
-    kit_greet(&k, 70016);
-    kit_expect_silence(&k);
+    peer_fixture_handshake(&k, 70016);
+    peer_fixture_expect_silence(&k);
     for (size_t i = 0; i < BLOOM; i++) {
-        assert_int_equal(spv_peer_next_done(k.p, &tag, &error), 1);
+        assert_int_equal(spv_peer_next_completion(k.p, &tag, &error), 1);
         assert_int_equal(tag, i);
         assert_int_equal(error, SPV_ERR_UNSUPPORTED);
     }
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
-static uint64_t fee_filter(struct kit *k)
+static uint64_t fee_filter(struct peer_fixture *k)
 {
     struct spv_peer_stats stats;
-    spv_peer_stats(k->p, &stats);
+    spv_peer_get_stats(k->p, &stats);
     return stats.fee_filter;
 }
 
 static void the_fee_filter_is_remembered_and_a_senseless_one_ignored(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_int_equal(fee_filter(&k), 0);
-    assert_int_equal(kit_say_raw(&k, "feefilter", "\xe8\3\0\0\0\0\0\0", 8), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "feefilter", "\xe8\3\0\0\0\0\0\0", 8), 0);
     assert_int_equal(fee_filter(&k), 1000);
-    assert_int_equal(kit_say_raw(&k, "feefilter", "\x01\x40\x07\x5a\xf0\x75\x07\0", 8), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "feefilter", "\x01\x40\x07\x5a\xf0\x75\x07\0", 8),
+                     0);
     assert_int_equal(fee_filter(&k), 1000); /* 21,000,000 coins and a satoshi */
-    assert_int_equal(kit_say_raw(&k, "feefilter", "\x00\x40\x07\x5a\xf0\x75\x07\0", 8), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "feefilter", "\x00\x40\x07\x5a\xf0\x75\x07\0", 8),
+                     0);
     assert_int_equal(fee_filter(&k), SPV_MAX_MONEY);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_malformed_message_gets_a_last_reject_where_it_is_spoken(void **state)
@@ -219,19 +221,19 @@ static void a_malformed_message_gets_a_last_reject_where_it_is_spoken(void **sta
     (void)state;
     static const uint32_t versions[] = {70001, 70002, 70015, 70016};
     for (size_t i = 0; i < 4; i++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_msg out;
-        kit_init(&k);
-        kit_open(&k, SPV_OUTBOUND);
-        kit_greet(&k, versions[i]);
-        assert_int_equal(kit_say_raw(&k, "inv", "\2", 1), SPV_ERR_SHORT);
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        peer_fixture_handshake(&k, versions[i]);
+        assert_int_equal(peer_fixture_send_raw(&k, "inv", "\2", 1), SPV_ERR_SHORT);
         if (i == 1 || i == 2) {
-            assert_int_equal(kit_hear(&k, &out), SPV_CMD_REJECT);
+            assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_REJECT);
             assert_string_equal(out.u.reject.command, "inv");
             assert_int_equal(out.u.reject.code, SPV_REJECT_MALFORMED);
         }
-        kit_expect_silence(&k);
-        kit_close(&k);
+        peer_fixture_expect_silence(&k);
+        peer_fixture_close(&k);
     }
 }
 
@@ -239,24 +241,24 @@ static void the_last_word_has_a_second_to_go_out(void **state)
 {
     (void)state;
     for (int taken = 0; taken < 2; taken++) {
-        struct kit k;
+        struct peer_fixture k;
         const uint8_t *bytes;
-        kit_init(&k);
-        kit_open(&k, SPV_OUTBOUND);
-        kit_greet(&k, 70015);
-        assert_int_equal(kit_say_raw(&k, "inv", "\2", 1), SPV_ERR_SHORT);
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        peer_fixture_handshake(&k, 70015);
+        assert_int_equal(peer_fixture_send_raw(&k, "inv", "\2", 1), SPV_ERR_SHORT);
         assert_int_equal(spv_peer_deadline(k.p), k.now.mono_us + SPV_SECOND);
         k.now.mono_us += SPV_SECOND - 1;
         assert_int_equal(spv_peer_timer(k.p, k.now), SPV_ERR_SHORT);
         assert_true(spv_peer_pending(k.p, &bytes) > 0);
         if (taken)
-            kit_expect(&k, SPV_CMD_REJECT);
+            peer_fixture_expect(&k, SPV_CMD_REJECT);
         assert_true((spv_peer_deadline(k.p) == SPV_NEVER) == taken);
         k.now.mono_us++;
         assert_int_equal(spv_peer_timer(k.p, k.now), SPV_ERR_SHORT);
         assert_int_equal(spv_peer_pending(k.p, &bytes), 0);
         assert_int_equal(spv_peer_deadline(k.p), SPV_NEVER);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 

@@ -37,7 +37,7 @@ static void serve(struct side *s)
     struct spv_header headers[20];
     struct spv_inv items[2] = {{SPV_INV_TX, {{1}}}, {77, {{2}}}};
     for (uint64_t i = 0; i < 20; i++)
-        headers[i] = kit_header(i + 5);
+        headers[i] = peer_fixture_header(i + 5);
     struct spv_msg answer = {.command = SPV_CMD_HEADERS,
                              .u.headers = {.headers = headers, .n = 20}};
     assert_int_equal(spv_peer_send(s->p, &answer, when), 0);
@@ -57,7 +57,7 @@ static void react(struct side *s, const struct spv_msg *msg)
     if (spv_peer_ready(s->p) && msg->command == SPV_CMD_VERACK) {
         struct spv_msg send = {.command = SPV_CMD_SENDHEADERS};
         assert_int_equal(spv_peer_send(s->p, &send, when), 0);
-        struct spv_blockhash locator[] = {kit_hash(5), kit_hash(1)};
+        struct spv_blockhash locator[] = {peer_fixture_hash(5), peer_fixture_hash(1)};
         send =
             (struct spv_msg){.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 2, {{0}}}};
         assert_int_equal(spv_peer_send(s->p, &send, when), 0);
@@ -116,8 +116,8 @@ static void check_same(struct side *s, const struct side *model)
     assert_memory_equal(s->log.data, model->log.data, model->log.len);
     assert_int_equal(s->out.len, model->out.len);
     assert_memory_equal(s->out.data, model->out.data, model->out.len);
-    spv_peer_stats(s->p, &got);
-    spv_peer_stats(model->p, &want);
+    spv_peer_get_stats(s->p, &got);
+    spv_peer_get_stats(model->p, &want);
     assert_int_equal(got.messages_in, want.messages_in);
     assert_int_equal(got.messages_out, want.messages_out);
     assert_int_equal(got.unknown_in, want.unknown_in);
@@ -176,7 +176,7 @@ static void a_bad_frame_is_found_at_every_split_after_the_good_ones(void **state
     struct spv_buffer bytes;
     spv_buffer_init(&bytes);
     spv_buffer_put(&bytes, server.out.data, server.out.len);
-    kit_frame(&bytes, "ping", "12345678", 8);
+    peer_fixture_frame(&bytes, "ping", "12345678", 8);
     bytes.data[bytes.len - 1] ^= 1; /* checksum */
     for (size_t cut = 0; cut <= bytes.len; cut++) {
         struct side s;
@@ -213,12 +213,12 @@ static void frames_are_checked_in_their_order(void **state)
         {0, 0, 0, 0, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_buffer b;
-        kit_init(&k);
-        kit_ready(&k, SPV_OUTBOUND);
+        peer_fixture_init(&k);
+        peer_fixture_ready(&k, SPV_OUTBOUND);
         spv_buffer_init(&b);
-        kit_frame(&b, "ping", "12345678", rows[i].body ? 7 : 8);
+        peer_fixture_frame(&b, "ping", "12345678", rows[i].body ? 7 : 8);
         if (rows[i].magic)
             b.data[3] ^= 1;
         if (rows[i].command)
@@ -229,9 +229,9 @@ static void frames_are_checked_in_their_order(void **state)
             b.data[16 + 1] = 1; /* more than a ping ever has */
         if (rows[i].checksum)
             b.data[20] ^= 1;
-        assert_int_equal(kit_say_bytes(&k, b.data, b.len), rows[i].want);
+        assert_int_equal(peer_fixture_send_bytes(&k, b.data, b.len), rows[i].want);
         spv_buffer_free(&b);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
@@ -240,72 +240,73 @@ static void bad_frames_close_but_never_ban(void **state)
     (void)state;
     static const int codes[] = {SPV_ERR_MAGIC, SPV_ERR_COMMAND, SPV_ERR_LENGTH, SPV_ERR_CHECKSUM};
     for (size_t i = 0; i < 4; i++)
-        assert_int_equal(spv_err_class(codes[i]), SPV_CLASS_PEER);
+        assert_int_equal(spv_err_class_of(codes[i]), SPV_CLASS_PEER);
 }
 
 static void a_bad_header_is_refused_before_its_payload_comes(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     spv_buffer_init(&b);
-    kit_frame(&b, "block", "", 0);
+    peer_fixture_frame(&b, "block", "", 0);
     uint32_t claim = SPV_MAX_PAYLOAD + 1;
     for (int i = 0; i < 4; i++)
         b.data[16 + i] = (uint8_t)(claim >> (8 * i));
-    assert_int_equal(kit_say_bytes(&k, b.data, SPV_FRAME_HEADER - 1), 0);
-    assert_int_equal(kit_say_bytes(&k, b.data + SPV_FRAME_HEADER - 1, 1), SPV_ERR_LENGTH);
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data, SPV_FRAME_HEADER - 1), 0);
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data + SPV_FRAME_HEADER - 1, 1), SPV_ERR_LENGTH);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void before_the_handshake_ends_a_kilobyte_is_the_limit(void **state)
 {
     (void)state;
     static const uint8_t body[SPV_MAX_EARLY_PAYLOAD + 1];
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
-    kit_say_version(&k, 70016);
-    assert_int_equal(kit_say_raw(&k, "future", body, SPV_MAX_EARLY_PAYLOAD), 0);
-    assert_int_equal(kit_say_raw(&k, "future", body, SPV_MAX_EARLY_PAYLOAD + 1), SPV_ERR_LENGTH);
-    kit_close(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    peer_fixture_send_version(&k, 70016);
+    assert_int_equal(peer_fixture_send_raw(&k, "future", body, SPV_MAX_EARLY_PAYLOAD), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "future", body, SPV_MAX_EARLY_PAYLOAD + 1),
+                     SPV_ERR_LENGTH);
+    peer_fixture_close(&k);
 
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_say_raw(&k, "future", body, SPV_MAX_EARLY_PAYLOAD + 1), 0);
-    kit_close(&k);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_send_raw(&k, "future", body, SPV_MAX_EARLY_PAYLOAD + 1), 0);
+    peer_fixture_close(&k);
 }
 
 static void unknown_commands_are_counted_and_handed_up_raw(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats s;
-    kit_init(&k);
-    kit_ready(&k, SPV_INBOUND);
-    assert_int_equal(kit_say_raw(&k, "twelve_chars", "xyz", 3), 0);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_INBOUND);
+    assert_int_equal(peer_fixture_send_raw(&k, "twelve_chars", "xyz", 3), 0);
     assert_int_equal(k.got.command, SPV_CMD_UNKNOWN);
     assert_string_equal(k.got.name, "twelve_chars");
     assert_int_equal(k.got.u.raw.n, 3);
     assert_memory_equal(k.got.u.raw.bytes, "xyz", 3);
-    spv_peer_stats(k.p, &s);
+    spv_peer_get_stats(k.p, &s);
     assert_int_equal(s.unknown_in, 1);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void headers_are_handed_out_whole(void **state)
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 0; i < SPV_MAX_HEADERS; i++)
-        headers[i] = kit_header(i);
+        headers[i] = peer_fixture_header(i);
     struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                           .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     spv_buffer_init(&b);
@@ -320,7 +321,7 @@ static void headers_are_handed_out_whole(void **state)
     for (uint64_t i = 0; i < SPV_MAX_HEADERS; i++)
         assert_memory_equal(&k.got.u.headers.headers[i].prev, &headers[i].prev, 32);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void too_many_headers_or_locator_hashes_are_not_sent(void **state)
@@ -328,77 +329,77 @@ static void too_many_headers_or_locator_hashes_are_not_sent(void **state)
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS + 1];
     static struct spv_blockhash locator[SPV_MAX_LOCATOR + 1];
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                           .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS + 1}};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), SPV_ERR_TOO_LONG);
     msg = (struct spv_msg){.command = SPV_CMD_GETHEADERS,
                            .u.getheaders = {0, locator, SPV_MAX_LOCATOR + 1, {{0}}}};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), SPV_ERR_TOO_LONG);
-    kit_expect_silence(&k);
+    peer_fixture_expect_silence(&k);
     msg.u.getheaders.n = SPV_MAX_LOCATOR;
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    kit_expect(&k, SPV_CMD_GETHEADERS);
+    peer_fixture_expect(&k, SPV_CMD_GETHEADERS);
     msg = (struct spv_msg){.command = SPV_CMD_HEADERS,
                            .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_full_send_queue_refuses_and_stays_whole(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out, ping = {.command = SPV_CMD_PING, .u.ping = {true, 0}};
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.max_queue_bytes = 32 * 10;
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 0; i < 10; i++) {
         ping.u.ping.nonce = i;
         assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
     }
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), SPV_ERR_QUEUE_FULL);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_PING);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_PING);
     ping.u.ping.nonce = 10;
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), SPV_ERR_QUEUE_FULL);
     for (uint64_t i = 1; i <= 10; i++) {
-        assert_int_equal(kit_hear(&k, &out), SPV_CMD_PING);
+        assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_PING);
         assert_int_equal(out.u.ping.nonce, i);
     }
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void what_waits_for_the_handshake_counts_as_queued(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 0}};
     const uint8_t *bytes;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.max_queue_bytes = 320;
-    kit_open(&k, SPV_OUTBOUND);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     size_t version = spv_peer_pending(k.p, &bytes);
     size_t room = (320 - version) / 32;
     for (size_t i = 0; i < room; i++)
         assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), SPV_ERR_QUEUE_FULL);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_long_queue_taken_in_small_pieces_comes_out_whole(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     const uint8_t *bytes;
     uint64_t queued = 0, heard = 0;
     uint8_t frame[32];
     size_t have = 0;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     while (heard < 3000) {
         for (int i = 0; i < 3 && queued < 3000; i++) {
             struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, queued++}};
@@ -420,8 +421,8 @@ static void a_long_queue_taken_in_small_pieces_comes_out_whole(void **state)
         }
     }
     spv_peer_sent(k.p, 1000, k.now); /* more than there is: harmless */
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 int main(void)

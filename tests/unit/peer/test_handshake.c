@@ -4,53 +4,53 @@
 static void outbound_says_version_then_sendaddrv2_and_verack(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
-    kit_expect(&k, SPV_CMD_VERSION);
-    kit_expect_silence(&k);
-    assert_int_equal(kit_say_version(&k, 70016), 0);
-    kit_expect(&k, SPV_CMD_SENDADDRV2);
-    kit_expect(&k, SPV_CMD_VERACK);
-    kit_expect_silence(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    peer_fixture_expect(&k, SPV_CMD_VERSION);
+    peer_fixture_expect_silence(&k);
+    assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+    peer_fixture_expect(&k, SPV_CMD_SENDADDRV2);
+    peer_fixture_expect(&k, SPV_CMD_VERACK);
+    peer_fixture_expect_silence(&k);
     assert_false(spv_peer_ready(k.p));
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     assert_true(spv_peer_ready(k.p));
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void inbound_waits_for_version_then_says_its_own(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.wtxidrelay = true;
-    kit_open(&k, SPV_INBOUND);
-    kit_expect_silence(&k);
-    assert_int_equal(kit_say_version(&k, 70016), 0);
-    kit_expect(&k, SPV_CMD_VERSION);
-    kit_expect(&k, SPV_CMD_WTXIDRELAY);
-    kit_expect(&k, SPV_CMD_SENDADDRV2);
-    kit_expect(&k, SPV_CMD_VERACK);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    peer_fixture_open(&k, SPV_INBOUND);
+    peer_fixture_expect_silence(&k);
+    assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+    peer_fixture_expect(&k, SPV_CMD_VERSION);
+    peer_fixture_expect(&k, SPV_CMD_WTXIDRELAY);
+    peer_fixture_expect(&k, SPV_CMD_SENDADDRV2);
+    peer_fixture_expect(&k, SPV_CMD_VERACK);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     assert_true(spv_peer_ready(k.p));
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void version_carries_our_side_and_no_address_of_ours(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.services = SPV_NODE_NETWORK_LIMITED;
     k.cfg.height = 77;
     k.cfg.relay = true;
     k.cfg.user_agent = "/wallet:2/";
     k.cfg.remote =
         (struct spv_netaddr){.network = SPV_ADDR_IPV4, .len = 4, .port = 18444, {127, 0, 0, 1}};
-    kit_open(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_VERSION);
     const struct spv_msg_version *v = &msg.u.version;
     assert_int_equal(v->version, 70016);
     assert_int_equal(v->services, SPV_NODE_NETWORK_LIMITED);
@@ -66,7 +66,7 @@ static void version_carries_our_side_and_no_address_of_ours(void **state)
     assert_string_equal(v->user_agent, "/wallet:2/");
     assert_int_equal(v->height, 77);
     assert_true(v->relay);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static int32_t newest(void *ctx)
@@ -77,34 +77,34 @@ static int32_t newest(void *ctx)
 static void version_tells_the_newest_height_when_it_is_written(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
     int32_t height = 5;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.height = 1;
     k.cfg.newest_height = newest;
     k.cfg.newest_ctx = &height;
-    kit_open(&k, SPV_INBOUND);
+    peer_fixture_open(&k, SPV_INBOUND);
     height = 9; /* the chain grew between the connection and their version */
-    assert_int_equal(kit_say_version(&k, 70016), 0);
-    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+    assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_VERSION);
     assert_int_equal(msg.u.version.height, 9);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void version_to_a_proxy_names_no_remote(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
     static const uint8_t nothing[SPV_ADDR_BYTES];
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_VERSION);
     assert_int_equal(msg.u.version.recv.port, 0);
     assert_memory_equal(msg.u.version.recv.bytes, nothing, sizeof(nothing));
     assert_false(msg.u.version.relay);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void our_version_does_not_vary_with_the_peers(void **state)
@@ -112,14 +112,14 @@ static void our_version_does_not_vary_with_the_peers(void **state)
     (void)state;
     static const uint32_t theirs[] = {31800, 60000, 70001, 70016, 80000};
     for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_msg msg;
-        kit_init(&k);
-        kit_open(&k, SPV_INBOUND);
-        assert_int_equal(kit_say_version(&k, theirs[i]), 0);
-        assert_int_equal(kit_hear(&k, &msg), SPV_CMD_VERSION);
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_INBOUND);
+        assert_int_equal(peer_fixture_send_version(&k, theirs[i]), 0);
+        assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_VERSION);
         assert_int_equal(msg.u.version.version, 70016);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
@@ -131,46 +131,46 @@ static void negotiates_the_smaller_version(void **state)
     } rows[] = {{0, 70016, 70016},     {0, 99999, 70016}, {0, 70002, 70002},
                 {70001, 70016, 70001}, {0, 31800, 31800}, {31800, 31800, 31800}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_peer_stats stats;
-        kit_init(&k);
+        peer_fixture_init(&k);
         k.cfg.max_version = rows[i].ours;
-        kit_open(&k, SPV_OUTBOUND);
-        assert_int_equal(kit_say_version(&k, rows[i].theirs), 0);
-        spv_peer_stats(k.p, &stats);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        assert_int_equal(peer_fixture_send_version(&k, rows[i].theirs), 0);
+        spv_peer_get_stats(k.p, &stats);
         assert_int_equal(stats.version, rows[i].spoken);
         assert_int_equal(stats.peer_version, rows[i].theirs);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void below_70016_no_sendaddrv2_is_sent(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.wtxidrelay = true;
-    kit_open(&k, SPV_OUTBOUND);
-    kit_expect(&k, SPV_CMD_VERSION);
-    assert_int_equal(kit_say_version(&k, 70015), 0);
-    kit_expect(&k, SPV_CMD_VERACK);
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    peer_fixture_expect(&k, SPV_CMD_VERSION);
+    assert_int_equal(peer_fixture_send_version(&k, 70015), 0);
+    peer_fixture_expect(&k, SPV_CMD_VERACK);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void obsolete_version_is_refused_and_closed(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
-    kit_init(&k);
-    kit_open(&k, SPV_INBOUND);
-    assert_int_equal(kit_say_version(&k, 31799), SPV_ERR_OBSOLETE);
-    assert_int_equal(spv_err_class(SPV_ERR_OBSOLETE), SPV_CLASS_PEER);
-    kit_expect_silence(&k);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_INBOUND);
+    assert_int_equal(peer_fixture_send_version(&k, 31799), SPV_ERR_OBSOLETE);
+    assert_int_equal(spv_err_class_of(SPV_ERR_OBSOLETE), SPV_CLASS_PEER);
+    peer_fixture_expect_silence(&k);
     assert_int_equal(spv_peer_next(k.p, &msg, k.now), SPV_ERR_OBSOLETE);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), SPV_ERR_OBSOLETE);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), SPV_ERR_OBSOLETE);
+    peer_fixture_close(&k);
 }
 
 static void first_message_must_be_version(void **state)
@@ -178,33 +178,33 @@ static void first_message_must_be_version(void **state)
     (void)state;
     static const char *const first[] = {"verack", "ping", "sendaddrv2", "headers", "nonsense"};
     for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
-        struct kit k;
-        kit_init(&k);
-        kit_open(&k, i % 2 ? SPV_INBOUND : SPV_OUTBOUND);
-        assert_int_equal(kit_say_raw(&k, first[i], "", 0), SPV_ERR_NOT_VERSION);
-        kit_close(&k);
+        struct peer_fixture k;
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, i % 2 ? SPV_INBOUND : SPV_OUTBOUND);
+        assert_int_equal(peer_fixture_send_raw(&k, first[i], "", 0), SPV_ERR_NOT_VERSION);
+        peer_fixture_close(&k);
     }
 }
 
 static void unknown_command_between_version_and_verack_is_skipped(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats stats;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
-    kit_say_version(&k, 70016);
-    assert_int_equal(kit_say_raw(&k, "sendtxrcncl", "abc", 3), 0);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    peer_fixture_send_version(&k, 70016);
+    assert_int_equal(peer_fixture_send_raw(&k, "sendtxrcncl", "abc", 3), 0);
     assert_int_equal(k.got.command, SPV_CMD_UNKNOWN);
     assert_string_equal(k.got.name, "sendtxrcncl");
     assert_int_equal(k.got.u.raw.n, 3);
     assert_memory_equal(k.got.u.raw.bytes, "abc", 3);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     assert_true(spv_peer_ready(k.p));
-    spv_peer_stats(k.p, &stats);
+    spv_peer_get_stats(k.p, &stats);
     assert_int_equal(stats.unknown_in, 1);
     assert_int_equal(stats.messages_in, 3);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 /* As Bitcoin Core does: no answer, no reject, and it keeps no connection alive either. */
@@ -213,12 +213,12 @@ static void a_second_version_or_verack_is_ignored(void **state)
     (void)state;
     static const uint32_t versions[] = {60000, 70001, 70002, 70015, 70016};
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_peer_stats before, after;
-        kit_init(&k);
-        kit_open(&k, SPV_OUTBOUND);
-        kit_greet(&k, versions[i]);
-        spv_peer_stats(k.p, &before);
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        peer_fixture_handshake(&k, versions[i]);
+        spv_peer_get_stats(k.p, &before);
         const uint64_t deadline = spv_peer_deadline(k.p);
         const unsigned got = k.n_got;
         k.now.mono_us += SPV_SECOND;
@@ -226,37 +226,39 @@ static void a_second_version_or_verack_is_ignored(void **state)
         second.u.version.version = 70016;
         second.u.version.services = 99;
         second.u.version.height = 1000000;
-        assert_int_equal(kit_say(&k, &second), 0);
-        assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
-        assert_int_equal(kit_say_raw(&k, "version", "\1", 1), 0); /* its body is not looked at */
+        assert_int_equal(peer_fixture_send(&k, &second), 0);
+        assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
+        assert_int_equal(peer_fixture_send_raw(&k, "version", "\1", 1),
+                         0); /* its body is not looked at */
         assert_int_equal(k.n_got, got); /* nothing is handed out */
-        kit_expect_silence(&k);
+        peer_fixture_expect_silence(&k);
         assert_int_equal(spv_peer_deadline(k.p), deadline);
-        spv_peer_stats(k.p, &after);
+        spv_peer_get_stats(k.p, &after);
         assert_int_equal(after.messages_in, before.messages_in + 3);
         assert_int_equal(after.version, before.version);
         assert_int_equal(after.services, before.services);
         assert_int_equal(after.start_height, before.start_height);
-        assert_int_equal(kit_say_raw(&k, "getaddr", "", 0), 0); /* what follows is handed out */
+        assert_int_equal(peer_fixture_send_raw(&k, "getaddr", "", 0),
+                         0); /* what follows is handed out */
         assert_int_equal(k.n_got, got + 1);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void a_second_version_before_verack_is_ignored(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_INBOUND);
-    assert_int_equal(kit_say_version(&k, 70015), 0);
-    assert_int_equal(kit_say_version(&k, 70016), 0);
-    kit_expect(&k, SPV_CMD_VERSION);
-    kit_expect(&k, SPV_CMD_VERACK); /* once, and at the first one's version */
-    kit_expect_silence(&k);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_INBOUND);
+    assert_int_equal(peer_fixture_send_version(&k, 70015), 0);
+    assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+    peer_fixture_expect(&k, SPV_CMD_VERSION);
+    peer_fixture_expect(&k, SPV_CMD_VERACK); /* once, and at the first one's version */
+    peer_fixture_expect_silence(&k);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     assert_true(spv_peer_ready(k.p));
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void feature_negotiation_after_verack_closes(void **state)
@@ -264,87 +266,88 @@ static void feature_negotiation_after_verack_closes(void **state)
     (void)state;
     static const enum spv_command late[] = {SPV_CMD_SENDADDRV2, SPV_CMD_WTXIDRELAY};
     for (size_t i = 0; i < 2; i++) {
-        struct kit k;
-        kit_init(&k);
-        kit_open(&k, SPV_OUTBOUND);
-        kit_say_version(&k, 70016);
-        assert_int_equal(kit_say_empty(&k, late[i]), 0);
-        kit_say_empty(&k, SPV_CMD_VERACK);
-        assert_int_equal(kit_say_empty(&k, late[i]), SPV_ERR_LATE_NEGOTIATION);
-        kit_close(&k);
+        struct peer_fixture k;
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        peer_fixture_send_version(&k, 70016);
+        assert_int_equal(peer_fixture_send_empty(&k, late[i]), 0);
+        peer_fixture_send_empty(&k, SPV_CMD_VERACK);
+        assert_int_equal(peer_fixture_send_empty(&k, late[i]), SPV_ERR_LATE_NEGOTIATION);
+        peer_fixture_close(&k);
     }
 }
 
 static void missing_services_are_refused(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.need_services = SPV_NODE_NETWORK | SPV_NODE_COMPACT_FILTERS;
-    kit_open(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_say_version(&k, 70016), SPV_ERR_SERVICES);
-    kit_close(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_send_version(&k, 70016), SPV_ERR_SERVICES);
+    peer_fixture_close(&k);
 
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.need_services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
-    kit_open(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_say_version(&k, 70016), 0);
-    kit_close(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+    peer_fixture_close(&k);
 }
 
 static void a_node_knows_its_own_nonce(void **state)
 {
     (void)state;
     struct spv_self_nonces nonces = {0};
-    struct kit dial, accept;
+    struct peer_fixture dial, accept;
     const uint8_t *bytes;
     struct spv_msg msg;
-    kit_init(&dial);
+    peer_fixture_init(&dial);
     dial.cfg.self_nonces = &nonces;
-    kit_open(&dial, SPV_OUTBOUND);
-    kit_init(&accept);
+    peer_fixture_open(&dial, SPV_OUTBOUND);
+    peer_fixture_init(&accept);
     accept.cfg.self_nonces = &nonces;
-    kit_open(&accept, SPV_INBOUND);
+    peer_fixture_open(&accept, SPV_INBOUND);
     size_t n = spv_peer_pending(dial.p, &bytes);
-    assert_int_equal(kit_say_bytes(&accept, bytes, n), SPV_ERR_SELF);
-    kit_expect_silence(&accept);
+    assert_int_equal(peer_fixture_send_bytes(&accept, bytes, n), SPV_ERR_SELF);
+    peer_fixture_expect_silence(&accept);
     assert_int_equal(spv_peer_next(accept.p, &msg, accept.now), SPV_ERR_SELF);
-    kit_close(&accept);
+    peer_fixture_close(&accept);
 
     /* A stranger, and a node that keeps no set, talk to it. */
     struct spv_self_nonces others = {0};
-    kit_init(&accept);
+    peer_fixture_init(&accept);
     accept.cfg.self_nonces = &others;
-    kit_open(&accept, SPV_INBOUND);
-    assert_int_equal(kit_say_bytes(&accept, bytes, n), 0);
-    kit_close(&accept);
-    kit_close(&dial);
+    peer_fixture_open(&accept, SPV_INBOUND);
+    assert_int_equal(peer_fixture_send_bytes(&accept, bytes, n), 0);
+    peer_fixture_close(&accept);
+    peer_fixture_close(&dial);
 }
 
 static void the_set_remembers_fifty_handshakes(void **state)
 {
     (void)state;
     struct spv_self_nonces nonces = {0};
-    struct kit first, other, accept;
+    struct peer_fixture first, other, accept;
     const uint8_t *bytes;
-    kit_init(&first);
+    peer_fixture_init(&first);
     first.cfg.self_nonces = &nonces;
-    kit_open(&first, SPV_OUTBOUND);
-    kit_init(&other);
+    peer_fixture_open(&first, SPV_OUTBOUND);
+    peer_fixture_init(&other);
     other.cfg.self_nonces = &nonces;
     for (int more = 1; more <= 50; more++) {
-        kit_open(&other, SPV_OUTBOUND);
+        peer_fixture_open(&other, SPV_OUTBOUND);
         spv_peer_free(other.p);
         size_t n = spv_peer_pending(first.p, &bytes);
-        kit_init(&accept);
+        peer_fixture_init(&accept);
         struct spv_self_nonces copy = nonces;
         accept.cfg.self_nonces = &copy;
-        kit_open(&accept, SPV_INBOUND);
+        peer_fixture_open(&accept, SPV_INBOUND);
         /* The accepting machine's own nonce is the last one in the set. */
-        assert_int_equal(kit_say_bytes(&accept, bytes, n), more + 1 < 50 ? SPV_ERR_SELF : 0);
-        kit_close(&accept);
+        assert_int_equal(peer_fixture_send_bytes(&accept, bytes, n),
+                         more + 1 < 50 ? SPV_ERR_SELF : 0);
+        peer_fixture_close(&accept);
     }
-    kit_close(&first);
+    peer_fixture_close(&first);
 }
 
 static void handshake_must_end_in_thirty_seconds(void **state)
@@ -353,78 +356,78 @@ static void handshake_must_end_in_thirty_seconds(void **state)
     static const uint64_t limits[] = {0, 5 * SPV_SECOND};
     for (size_t i = 0; i < 2; i++) {
         unsigned limit = i == 0 ? 30 : 5;
-        struct kit k;
-        kit_init(&k);
+        struct peer_fixture k;
+        peer_fixture_init(&k);
         k.cfg.timeouts.handshake = limits[i];
-        kit_open(&k, SPV_OUTBOUND);
-        assert_int_equal(kit_say_version(&k, 70016), 0);
-        assert_int_equal(kit_wait_us(&k, limit * SPV_SECOND - 1), 0);
-        assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_HANDSHAKE_TIMEOUT);
-        assert_int_equal(spv_err_class(SPV_ERR_HANDSHAKE_TIMEOUT), SPV_CLASS_SLOW);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+        assert_int_equal(peer_fixture_wait_us(&k, limit * SPV_SECOND - 1), 0);
+        assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_HANDSHAKE_TIMEOUT);
+        assert_int_equal(spv_err_class_of(SPV_ERR_HANDSHAKE_TIMEOUT), SPV_CLASS_TIMEOUT);
         assert_int_equal(spv_peer_deadline(k.p), SPV_NEVER);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void messages_sent_early_follow_the_verack(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
-    struct spv_blockhash locator[] = {kit_hash(5)};
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
+    struct spv_blockhash locator[] = {peer_fixture_hash(5)};
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 1, {{0}}}};
     struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 9}};
     assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
-    kit_expect(&k, SPV_CMD_VERSION);
-    kit_expect_silence(&k);
-    kit_say_version(&k, 70016);
-    kit_expect(&k, SPV_CMD_SENDADDRV2);
-    kit_expect(&k, SPV_CMD_VERACK);
-    kit_expect_silence(&k);
-    kit_say_empty(&k, SPV_CMD_VERACK);
-    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_GETHEADERS);
+    peer_fixture_expect(&k, SPV_CMD_VERSION);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_send_version(&k, 70016);
+    peer_fixture_expect(&k, SPV_CMD_SENDADDRV2);
+    peer_fixture_expect(&k, SPV_CMD_VERACK);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_send_empty(&k, SPV_CMD_VERACK);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_GETHEADERS);
     assert_int_equal(msg.u.getheaders.version, 70016);
     assert_int_equal(msg.u.getheaders.n, 1);
     assert_memory_equal(&msg.u.getheaders.locator[0], &locator[0], 32);
-    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_PING);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_PING);
     assert_int_equal(msg.u.ping.nonce, 9);
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void early_messages_take_the_form_of_the_version_spoken(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 9}};
     struct spv_msg sendheaders = {.command = SPV_CMD_SENDHEADERS};
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
     assert_int_equal(spv_peer_send(k.p, &sendheaders, k.now), 0);
-    kit_greet(&k, 60000);
-    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_PING);
+    peer_fixture_handshake(&k, 60000);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_PING);
     assert_false(msg.u.ping.has_nonce);
-    kit_expect_silence(&k); /* sendheaders is not known at 60000 */
-    kit_close(&k);
+    peer_fixture_expect_silence(&k); /* sendheaders is not known at 60000 */
+    peer_fixture_close(&k);
 }
 
 static void early_messages_of_a_failed_handshake_are_never_sent(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_INBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_INBOUND);
     struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 9}};
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), SPV_ERR_NOT_VERSION);
-    kit_expect_silence(&k);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), SPV_ERR_NOT_VERSION);
+    peer_fixture_expect_silence(&k);
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), SPV_ERR_NOT_VERSION);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void the_negotiation_is_the_machines_own(void **state)
@@ -432,15 +435,15 @@ static void the_negotiation_is_the_machines_own(void **state)
     (void)state;
     static const enum spv_command own[] = {SPV_CMD_VERSION, SPV_CMD_VERACK, SPV_CMD_SENDADDRV2,
                                            SPV_CMD_WTXIDRELAY};
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_INBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_INBOUND);
     for (size_t i = 0; i < 4; i++) {
         struct spv_msg msg = {.command = own[i]};
         assert_int_equal(spv_peer_send(k.p, &msg, k.now), SPV_ERR_INVALID);
     }
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void what_the_version_does_not_know_is_not_sent(void **state)
@@ -457,39 +460,39 @@ static void what_the_version_does_not_know_is_not_sent(void **state)
                 {70015, SPV_CMD_REJECT, 0},
                 {70016, SPV_CMD_REJECT, SPV_ERR_UNSUPPORTED}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct kit k;
-        kit_init(&k);
-        kit_open(&k, SPV_OUTBOUND);
-        kit_greet(&k, rows[i].version);
+        struct peer_fixture k;
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        peer_fixture_handshake(&k, rows[i].version);
         struct spv_msg msg = {.command = rows[i].command};
         if (msg.command == SPV_CMD_REJECT)
             msg.u.reject = (struct spv_msg_reject){.command = "tx", .code = 1, .reason = "x"};
         assert_int_equal(spv_peer_send(k.p, &msg, k.now), rows[i].rc);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void user_agent_is_made_safe_to_print(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats stats;
     static const char evil[] = "/a\x1b[2J\n\x7f\xc3\xa9~/\0tail";
-    kit_init(&k);
-    kit_open(&k, SPV_INBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_INBOUND);
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version.version = 70016;
     msg.u.version.time = KIT_UNIX - 100;
     msg.u.version.height = -5;
     msg.u.version.user_agent_len = sizeof(evil) - 1;
     memcpy(msg.u.version.user_agent, evil, sizeof(evil));
-    assert_int_equal(kit_say(&k, &msg), 0);
-    spv_peer_stats(k.p, &stats);
+    assert_int_equal(peer_fixture_send(&k, &msg), 0);
+    spv_peer_get_stats(k.p, &stats);
     assert_string_equal(stats.user_agent, "/a?[2J????~/?tail");
     assert_int_equal(stats.time_offset_s, -100);
     assert_int_equal(stats.start_height, -5);
     assert_false(stats.relay);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void time_offset_takes_any_claim(void **state)
@@ -497,14 +500,14 @@ static void time_offset_takes_any_claim(void **state)
     (void)state;
     static const int64_t claims[] = {INT64_MIN, -1, 0, INT64_MAX};
     for (size_t i = 0; i < 4; i++) {
-        struct kit k;
-        kit_init(&k);
-        kit_open(&k, SPV_INBOUND);
+        struct peer_fixture k;
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_INBOUND);
         struct spv_msg msg = {.command = SPV_CMD_VERSION};
         msg.u.version.version = 70016;
         msg.u.version.time = claims[i];
-        assert_int_equal(kit_say(&k, &msg), 0);
-        kit_close(&k);
+        assert_int_equal(peer_fixture_send(&k, &msg), 0);
+        peer_fixture_close(&k);
     }
 }
 
@@ -513,11 +516,11 @@ static void bad_configurations_are_refused(void **state)
     (void)state;
     char agent[SPV_MAX_USER_AGENT + 2];
     struct spv_peer *p;
-    struct kit k;
+    struct peer_fixture k;
     memset(agent, 'a', sizeof(agent) - 1);
     agent[sizeof(agent) - 1] = '\0';
     for (int i = 0; i < 5; i++) {
-        kit_init(&k);
+        peer_fixture_init(&k);
         if (i == 0)
             k.cfg.net = NULL;
         if (i == 1)

@@ -73,21 +73,21 @@ static void build_script(struct spv_buffer *b)
     static struct spv_header headers[300];
     /* One input, one output, empty scripts, a witness of one empty item. */
     static const uint8_t tx[64] = {[0] = 2, [5] = 1, [6] = 1, [48] = 1, [58] = 1};
-    struct kit k;
+    struct peer_fixture k;
     spv_buffer_init(b);
-    kit_init(&k);
+    peer_fixture_init(&k);
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version.version = 70015;
     msg.u.version.nonce = 5;
     assert_int_equal(spv_msg_write(b, &msg, k.cfg.net, 70015), 0);
-    kit_frame(b, "verack", "", 0);
+    peer_fixture_frame(b, "verack", "", 0);
     for (size_t i = 0; i < 300; i++)
-        headers[i] = kit_header(i);
+        headers[i] = peer_fixture_header(i);
     msg = (struct spv_msg){.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = 300}};
     assert_int_equal(spv_msg_write(b, &msg, k.cfg.net, 70015), 0);
-    kit_frame(b, "ping", "12345678", 8);
-    kit_frame(b, "tx", tx, sizeof(tx));
-    kit_frame(b, "inv", "\2", 1); /* a reject and the end */
+    peer_fixture_frame(b, "ping", "12345678", 8);
+    peer_fixture_frame(b, "tx", tx, sizeof(tx));
+    peer_fixture_frame(b, "inv", "\2", 1); /* a reject and the end */
 }
 
 static void every_allocation_may_fail(void **state)
@@ -121,30 +121,30 @@ static void a_failed_send_leaves_the_machine_whole(void **state)
 {
     (void)state;
     static const struct spv_blockhash locator[SPV_MAX_LOCATOR];
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
                           .u.getheaders = {0, locator, SPV_MAX_LOCATOR, {{0}}}};
     struct spv_msg empty = {.command = SPV_CMD_HEADERS};
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (fail_at = 1; fail_at <= 2; fail_at++) { /* the request's keys, the queue's bytes */
         calls = 0;
         assert_int_equal(spv_peer_send(k.p, &ask, k.now), SPV_ERR_NOMEM);
-        kit_expect_silence(&k);
+        peer_fixture_expect_silence(&k);
     }
     fail_at = 0;
     /* No request survived its failed sending: one answer settles all that was asked. */
     assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
-    kit_expect(&k, SPV_CMD_GETHEADERS);
-    assert_int_equal(kit_say(&k, &empty), 0);
-    assert_int_equal(kit_wait(&k, 91), 0);
-    kit_close(&k);
+    peer_fixture_expect(&k, SPV_CMD_GETHEADERS);
+    assert_int_equal(peer_fixture_send(&k, &empty), 0);
+    assert_int_equal(peer_fixture_wait(&k, 91), 0);
+    peer_fixture_close(&k);
 }
 
 /* Everything that a caller may push; returns how many tags were taken. */
-static uint64_t push_everything(struct kit *k)
+static uint64_t push_everything(struct peer_fixture *k)
 {
-    struct spv_header header = kit_header(9);
+    struct spv_header header = peer_fixture_header(9);
     struct spv_addr_entry entry = {.addr = {.network = SPV_ADDR_IPV4, .len = 4, .bytes = {8}}};
     struct spv_blockhash locator = {{7}};
     struct spv_msg msg = {.command = SPV_CMD_GETADDR};
@@ -171,11 +171,11 @@ static void pushing_without_memory_harms_nothing(void **state)
     (void)state;
     unsigned long all = 1;
     for (unsigned long at = 0; at <= all; at++) {
-        struct kit k;
+        struct peer_fixture k;
         uint64_t tag, done = 0;
         int error;
-        kit_init(&k);
-        kit_ready(&k, SPV_OUTBOUND);
+        peer_fixture_init(&k);
+        peer_fixture_ready(&k, SPV_OUTBOUND);
         calls = 0;
         fail_at = at;
         uint64_t tags = push_everything(&k);
@@ -188,15 +188,15 @@ static void pushing_without_memory_harms_nothing(void **state)
             assert_in_range(all, 8, 100);
         }
         struct spv_msg out;
-        while (kit_hear(&k, &out) != SPV_CMD_UNKNOWN) /* sound frames, all of them */
+        while (peer_fixture_recv(&k, &out) != SPV_CMD_UNKNOWN) /* sound frames, all of them */
             continue;
-        spv_peer_shut(k.p, SPV_ERR_CLOSED);
-        while (spv_peer_next_done(k.p, &tag, &error) == 1) {
+        spv_peer_close(k.p, SPV_ERR_CLOSED);
+        while (spv_peer_next_completion(k.p, &tag, &error) == 1) {
             assert_int_equal(tag, done++);
             assert_int_equal(error, 0);
         }
         assert_int_equal(done, tags);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
@@ -204,43 +204,43 @@ static void an_idle_connection_holds_less_than_sixteen_kibibytes(void **state)
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_true(spv_peer_memory(k.p) < 16 * 1024);
     struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                           .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
-    assert_int_equal(kit_say(&k, &msg), 0);
+    assert_int_equal(peer_fixture_send(&k, &msg), 0);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    kit_expect(&k, SPV_CMD_HEADERS);
+    peer_fixture_expect(&k, SPV_CMD_HEADERS);
     assert_true(spv_peer_memory(k.p) > 300 * 1024);
     /* A trickle of small messages does not keep it. */
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(kit_wait_us(&k, SPV_SECOND / 2), 0);
-        assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
-        kit_expect(&k, SPV_CMD_PONG);
+        assert_int_equal(peer_fixture_wait_us(&k, SPV_SECOND / 2), 0);
+        assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
+        peer_fixture_expect(&k, SPV_CMD_PONG);
     }
     assert_true(spv_peer_memory(k.p) < 16 * 1024);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void memory_grows_with_bytes_that_came_not_with_a_claim(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
     static uint8_t body[100000];
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     spv_buffer_init(&b);
-    kit_frame(&b, "block", "", 0);
+    peer_fixture_frame(&b, "block", "", 0);
     b.data[16 + 2] = 60; /* 3,932,160 bytes to come */
-    assert_int_equal(kit_say_bytes(&k, b.data, b.len), 0);
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data, b.len), 0);
     assert_true(spv_peer_memory(k.p) < 16 * 1024);
-    assert_int_equal(kit_say_bytes(&k, body, sizeof(body)), 0);
+    assert_int_equal(peer_fixture_send_bytes(&k, body, sizeof(body)), 0);
     assert_true(spv_peer_memory(k.p) < 16 * 1024 + 2 * sizeof(body));
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void receive_buffer_does_not_grow_past_the_message_that_is_arriving(void **state)
@@ -249,18 +249,18 @@ static void receive_buffer_does_not_grow_past_the_message_that_is_arriving(void 
     static struct spv_header headers[SPV_MAX_HEADERS];
     struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                           .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     spv_buffer_init(&b);
     assert_int_equal(spv_msg_write(&b, &msg, k.cfg.net, SPV_PROTOCOL_VERSION), 0);
     const size_t idle = spv_peer_memory(k.p);
     for (size_t at = 0; at + 45000 < b.len; at += 45000)
-        assert_int_equal(kit_say_bytes(&k, b.data + at, 45000), 0);
+        assert_int_equal(peer_fixture_send_bytes(&k, b.data + at, 45000), 0);
     assert_true(spv_peer_memory(k.p) <= idle + b.len);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void burst_is_given_back_while_another_message_is_arriving(void **state)
@@ -269,31 +269,32 @@ static void burst_is_given_back_while_another_message_is_arriving(void **state)
     static struct spv_header headers[SPV_MAX_HEADERS];
     struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                           .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS}};
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     spv_buffer_init(&b);
-    kit_frame(&b, "ping", "12345678", 8);
-    assert_int_equal(kit_say(&k, &msg), 0);
-    assert_int_equal(kit_say_bytes(&k, b.data, b.len - 1), 0);
-    assert_int_equal(kit_wait(&k, 3), 0);
+    peer_fixture_frame(&b, "ping", "12345678", 8);
+    assert_int_equal(peer_fixture_send(&k, &msg), 0);
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data, b.len - 1), 0);
+    assert_int_equal(peer_fixture_wait(&k, 3), 0);
     assert_true(spv_peer_memory(k.p) < 16 * 1024);
-    assert_int_equal(kit_say_bytes(&k, b.data + b.len - 1, 1), 0); /* and the message is whole */
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data + b.len - 1, 1),
+                     0); /* and the message is whole */
     assert_int_equal(k.got.command, SPV_CMD_PING);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 /* Only the header of a frame, with a length. */
-static int say_claim(struct kit *k, const char *command, uint32_t length)
+static int say_claim(struct peer_fixture *k, const char *command, uint32_t length)
 {
     struct spv_buffer b;
     spv_buffer_init(&b);
-    kit_frame(&b, command, "", 0);
+    peer_fixture_frame(&b, command, "", 0);
     for (size_t i = 0; i < 4; i++)
         b.data[16 + i] = (uint8_t)(length >> 8 * i);
-    int rc = kit_say_bytes(k, b.data, b.len);
+    int rc = peer_fixture_send_bytes(k, b.data, b.len);
     spv_buffer_free(&b);
     return rc;
 }
@@ -308,15 +309,15 @@ static void message_larger_than_the_connection_takes_closes_at_its_frame_header(
     } cases[] = {{"addr", 3000}, {"inv", 500}, {"tx", 1000}, {"strange", 1000}, {"headers", 1000}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (uint32_t more = 0; more < 2; more++) {
-            struct kit k;
-            kit_init(&k);
+            struct peer_fixture k;
+            peer_fixture_init(&k);
             k.cfg.caps = caps;
             k.cfg.n_caps = 2;
             k.cfg.max_payload = 1000;
-            kit_ready(&k, SPV_INBOUND);
+            peer_fixture_ready(&k, SPV_INBOUND);
             assert_int_equal(say_claim(&k, cases[i].command, cases[i].largest + more),
                              more == 0 ? 0 : SPV_ERR_LENGTH);
-            kit_close(&k);
+            peer_fixture_close(&k);
         }
     }
 }
@@ -333,28 +334,28 @@ static size_t memory_of_a_held_back_byte(const char *command)
     static struct spv_inv items[SPV_SERVE_PAYLOAD / 40];
     struct spv_msg inv = {.command = SPV_CMD_INV,
                           .u.inv = {items, sizeof(items) / sizeof(items[0])}};
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
-    kit_init(&k);
+    peer_fixture_init(&k);
     spv_serve_limits(&k.cfg);
-    kit_ready(&k, SPV_INBOUND);
+    peer_fixture_ready(&k, SPV_INBOUND);
     for (uint32_t round = 0; round < 10; round++) {
         for (uint32_t i = 0; i < inv.u.inv.n; i++)
             memcpy(items[i].hash.b, (uint32_t[2]){round, i}, 8);
-        assert_int_equal(kit_say(&k, &inv), 0);
+        assert_int_equal(peer_fixture_send(&k, &inv), 0);
     }
     spv_buffer_init(&b);
     while (b.len < 60000)
-        kit_frame(&b, "getaddr", "", 0);
+        peer_fixture_frame(&b, "getaddr", "", 0);
     assert_int_equal(spv_msg_write(&b, &inv, k.cfg.net, SPV_PROTOCOL_VERSION), 0);
     const size_t before = b.len;
-    kit_frame(&b, command, body, sizeof(body));
+    peer_fixture_frame(&b, command, body, sizeof(body));
     const size_t first = before + (b.len - before) / 2;
-    assert_int_equal(kit_say_bytes(&k, b.data, first), 0);
-    assert_int_equal(kit_say_bytes(&k, b.data + first, b.len - 1 - first), 0);
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data, first), 0);
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data + first, b.len - 1 - first), 0);
     const size_t memory = spv_peer_memory(k.p);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
     return memory;
 }
 
@@ -365,12 +366,12 @@ static void clients_of_a_header_server_that_hold_back_a_byte_cost_under_16_megab
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         assert_true(SERVED_CLIENTS * (memory_of_a_held_back_byte(commands[i]) + SERVED_LINK) <
                     SERVED_MEMORY);
-    struct kit k; /* and more than that is not waited for */
-    kit_init(&k);
+    struct peer_fixture k; /* and more than that is not waited for */
+    peer_fixture_init(&k);
     spv_serve_limits(&k.cfg);
-    kit_ready(&k, SPV_INBOUND);
+    peer_fixture_ready(&k, SPV_INBOUND);
     assert_int_equal(say_claim(&k, "block", SPV_SERVE_PAYLOAD + 1), SPV_ERR_LENGTH);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 int main(void)

@@ -3,13 +3,13 @@
 
 #include "spv/push.h"
 
-static void quiet(struct kit *k, uint32_t version)
+static void quiet(struct peer_fixture *k, uint32_t version)
 {
-    kit_init(k);
+    peer_fixture_init(k);
     k->cfg.timeouts.ping_interval = 1000000 * SPV_SECOND;
     k->cfg.timeouts.idle = 1000000 * SPV_SECOND;
-    kit_open(k, SPV_OUTBOUND);
-    kit_greet(k, version);
+    peer_fixture_open(k, SPV_OUTBOUND);
+    peer_fixture_handshake(k, version);
 }
 
 #define MANY 3000
@@ -30,14 +30,14 @@ static void build_entries(void)
 static void at_most_a_thousand_addresses_go_and_it_says_which(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     size_t sent[SPV_MAX_ADDR];
     static bool seen[MANY];
     build_entries();
     quiet(&k, 70015);
     assert_int_equal(spv_peer_push_addr(k.p, sent, entries, MANY, k.now), SPV_MAX_ADDR);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDR);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_ADDR);
     assert_int_equal(out.u.addr.n, SPV_MAX_ADDR);
     for (size_t i = 0; i < SPV_MAX_ADDR; i++) {
         assert_true(sent[i] < MANY);
@@ -46,16 +46,16 @@ static void at_most_a_thousand_addresses_go_and_it_says_which(void **state)
         assert_int_equal(out.u.addr.entries[i].time, entries[sent[i]].time);
     }
     assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 3, k.now), 3);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDR);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_ADDR);
     assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 0, k.now), 0);
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void every_address_and_every_place_is_equally_likely(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     size_t sent[SPV_MAX_ADDR], first[4] = {0}, chosen[MANY] = {0};
     const uint8_t *bytes;
     enum { ROUNDS = 600 };
@@ -74,13 +74,13 @@ static void every_address_and_every_place_is_equally_likely(void **state)
         assert_in_range(first[i], ROUNDS / 4 - 60, ROUNDS / 4 + 60); /* 5.6 deviations */
     for (size_t i = 0; i < MANY; i++)
         assert_in_range(chosen[i], ROUNDS / 3 - 70, ROUNDS / 3 + 70); /* 6 deviations */
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void addresses_that_the_form_cannot_carry_are_left_out(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     size_t sent[SPV_MAX_ADDR];
     struct spv_addr_entry list[5] = {
@@ -93,19 +93,19 @@ static void addresses_that_the_form_cannot_carry_are_left_out(void **state)
     quiet(&k, 70016);
     assert_int_equal(spv_peer_push_addr(k.p, sent, list, 5, k.now), 1);
     assert_int_equal(sent[0], 2);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDR);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_ADDR);
     assert_int_equal(out.u.addr.entries[0].time, 7);
     assert_int_equal(spv_peer_push_addr(k.p, sent, list, 2, k.now), 0);
     struct spv_msg unasked = {.command = SPV_CMD_ADDRV2, .u.addr = {&list[2], 1}};
     assert_int_equal(spv_peer_send(k.p, &unasked, k.now), SPV_ERR_UNSUPPORTED);
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void other_networks_go_to_a_peer_that_asked_for_addrv2(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     size_t sent[SPV_MAX_ADDR];
     struct spv_addr_entry list[8] = {
@@ -118,72 +118,73 @@ static void other_networks_go_to_a_peer_that_asked_for_addrv2(void **state)
         {.addr = {.network = SPV_ADDR_IPV6, .len = 16, .bytes = {[10] = 0xff, 0xff, 1}}}, /* IPv4 */
         {.addr = {.network = 77}}, /* unknown: never relayed */
     };
-    kit_init(&k);
-    kit_open(&k, SPV_INBOUND);
-    assert_int_equal(kit_say_version(&k, 70016), 0);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_SENDADDRV2), 0);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
-    kit_expect(&k, SPV_CMD_VERSION);
-    kit_expect(&k, SPV_CMD_SENDADDRV2);
-    kit_expect(&k, SPV_CMD_VERACK);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_INBOUND);
+    assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_SENDADDRV2), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
+    peer_fixture_expect(&k, SPV_CMD_VERSION);
+    peer_fixture_expect(&k, SPV_CMD_SENDADDRV2);
+    peer_fixture_expect(&k, SPV_CMD_VERACK);
     assert_int_equal(spv_peer_push_addr(k.p, sent, list, 8, k.now), 5);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_ADDRV2);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_ADDRV2);
     assert_int_equal(out.u.addr.n, 5);
     for (size_t i = 0; i < 5; i++) {
         assert_true(sent[i] < 5);
         assert_int_equal(out.u.addr.entries[i].addr.network, list[sent[i]].addr.network);
     }
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void filters_go_to_a_peer_that_offers_them(void **state)
 {
     (void)state;
     for (int offered = 0; offered < 2; offered++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_msg out;
         const uint8_t bits[3] = {1, 2, 3};
         struct spv_msg_filterload load = {bits, 3, 11, 99, SPV_BLOOM_UPDATE_ALL};
         int rc = offered ? 0 : SPV_ERR_UNSUPPORTED;
-        kit_init(&k);
+        peer_fixture_init(&k);
         k.services = offered ? SPV_NODE_BLOOM : SPV_NODE_NETWORK;
-        kit_open(&k, SPV_OUTBOUND);
-        kit_greet(&k, 70016);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        peer_fixture_handshake(&k, 70016);
         assert_int_equal(spv_peer_push_filterload(k.p, &load, k.now), rc);
         assert_int_equal(spv_peer_push_filteradd(k.p, bits, 2, k.now), rc);
         assert_int_equal(spv_peer_push_filterclear(k.p, k.now), rc);
         if (offered) {
-            assert_int_equal(kit_hear(&k, &out), SPV_CMD_FILTERLOAD);
+            assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_FILTERLOAD);
             assert_int_equal(out.u.filterload.n, 3);
             assert_int_equal(out.u.filterload.functions, 11);
             assert_int_equal(out.u.filterload.tweak, 99);
             assert_int_equal(out.u.filterload.update, SPV_BLOOM_UPDATE_ALL);
-            assert_int_equal(kit_hear(&k, &out), SPV_CMD_FILTERADD);
+            assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_FILTERADD);
             assert_int_equal(out.u.filteradd.n, 2);
-            kit_expect(&k, SPV_CMD_FILTERCLEAR);
+            peer_fixture_expect(&k, SPV_CMD_FILTERCLEAR);
             load.functions = 51;
             assert_int_equal(spv_peer_push_filterload(k.p, &load, k.now), SPV_ERR_TOO_LONG);
         }
-        kit_expect_silence(&k);
-        kit_close(&k);
+        peer_fixture_expect_silence(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void addresses_wait_for_the_handshake(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     build_entries();
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 3, k.now), SPV_ERR_STATE);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 /* One of the two, from kit_hash(first) (0: empty locator) to kit_hash(stop) (0: none). */
-static int ask(struct kit *k, bool blocks, uint64_t first, uint64_t stop)
+static int ask(struct peer_fixture *k, bool blocks, uint64_t first, uint64_t stop)
 {
-    struct spv_blockhash locator[2] = {kit_hash(first), kit_hash(1)}, end = kit_hash(stop);
+    struct spv_blockhash locator[2] = {peer_fixture_hash(first), peer_fixture_hash(1)},
+                         end = peer_fixture_hash(stop);
     const struct spv_blockhash *to = stop != 0 ? &end : NULL;
     size_t n = first != 0 ? 2 : 0;
     return blocks ? spv_peer_push_getblocks(k->p, locator, n, to, k->now)
@@ -194,63 +195,64 @@ static void an_exact_repeat_in_flight_is_dropped(void **state)
 {
     (void)state;
     for (int blocks = 0; blocks < 2; blocks++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_msg out;
         quiet(&k, 70016);
         assert_int_equal(ask(&k, blocks, 5, 0), 1);
-        assert_int_equal(kit_hear(&k, &out), blocks ? SPV_CMD_GETBLOCKS : SPV_CMD_GETHEADERS);
+        assert_int_equal(peer_fixture_recv(&k, &out),
+                         blocks ? SPV_CMD_GETBLOCKS : SPV_CMD_GETHEADERS);
         assert_int_equal(out.u.getheaders.n, 2);
         assert_int_equal(out.u.getheaders.version, SPV_PROTOCOL_VERSION);
         assert_int_equal(ask(&k, blocks, 5, 0), 0);
-        kit_expect_silence(&k);
+        peer_fixture_expect_silence(&k);
         assert_int_equal(ask(&k, blocks, 5, 8), 1); /* another stop */
         assert_int_equal(ask(&k, blocks, 5, 8), 0);
         assert_int_equal(ask(&k, blocks, 6, 8), 1); /* another first hash */
         assert_int_equal(ask(&k, blocks, 0, 8), 1);
         assert_int_equal(ask(&k, blocks, 0, 8), 0);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void an_answered_getheaders_may_be_repeated(void **state)
 {
     (void)state;
-    struct kit k;
-    struct spv_header header = kit_header(5);
+    struct peer_fixture k;
+    struct spv_header header = peer_fixture_header(5);
     struct spv_msg answer = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = &header, .n = 1}};
     quiet(&k, 70016);
     assert_int_equal(ask(&k, false, 5, 0), 1);
-    assert_int_equal(kit_say(&k, &answer), 0);
+    assert_int_equal(peer_fixture_send(&k, &answer), 0);
     assert_int_equal(ask(&k, false, 5, 0), 1);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void getblocks_may_be_repeated_when_blocks_came_or_time_passed(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_inv items[2] = {{SPV_INV_TX, {{1}}}, {SPV_INV_BLOCK, {{2}}}};
     struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {items, 1}};
     quiet(&k, 70016);
     assert_int_equal(ask(&k, true, 5, 0), 1);
-    kit_expect(&k, SPV_CMD_GETBLOCKS);
-    assert_int_equal(kit_say(&k, &inv), 0);
+    peer_fixture_expect(&k, SPV_CMD_GETBLOCKS);
+    assert_int_equal(peer_fixture_send(&k, &inv), 0);
     assert_int_equal(ask(&k, true, 5, 0), 0); /* transactions answer nothing */
     inv.u.inv.n = 2;
-    assert_int_equal(kit_say(&k, &inv), 0);
+    assert_int_equal(peer_fixture_send(&k, &inv), 0);
     assert_int_equal(ask(&k, true, 5, 0), 1);
-    kit_expect(&k, SPV_CMD_GETBLOCKS);
-    assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+    peer_fixture_expect(&k, SPV_CMD_GETBLOCKS);
+    assert_int_equal(peer_fixture_wait_us(&k, 90 * SPV_SECOND - 1), 0);
     assert_int_equal(ask(&k, true, 5, 0), 0);
-    assert_int_equal(kit_wait_us(&k, 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), 0);
     assert_int_equal(ask(&k, true, 5, 0), 1);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_reject_says_what_and_why(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     struct spv_hash256 hash = {{1, 2, 3}};
     char longer[200];
@@ -258,7 +260,7 @@ static void a_reject_says_what_and_why(void **state)
     longer[199] = '\0';
     quiet(&k, 70015);
     assert_int_equal(spv_peer_push_reject(k.p, "tx", SPV_REJECT_DUST, "dust", &hash, k.now), 0);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_REJECT);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_REJECT);
     assert_string_equal(out.u.reject.command, "tx");
     assert_int_equal(out.u.reject.code, 0x41);
     assert_string_equal(out.u.reject.reason, "dust");
@@ -266,36 +268,36 @@ static void a_reject_says_what_and_why(void **state)
     assert_memory_equal(out.u.reject.hash.b, hash.b, 32);
     assert_int_equal(spv_peer_push_reject(k.p, "version", SPV_REJECT_OBSOLETE, longer, NULL, k.now),
                      0);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_REJECT);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_REJECT);
     assert_int_equal(strlen(out.u.reject.reason), SPV_MAX_REJECT_REASON);
     assert_false(out.u.reject.has_hash);
     assert_int_equal(spv_peer_push_reject(k.p, "", 1, "", NULL, k.now), SPV_ERR_INVALID);
     assert_int_equal(spv_peer_push_reject(k.p, "longer than 12", 1, "", NULL, k.now),
                      SPV_ERR_INVALID);
-    kit_close(&k);
+    peer_fixture_close(&k);
     quiet(&k, 70016);
     assert_int_equal(spv_peer_push_reject(k.p, "tx", 1, "", NULL, k.now), SPV_ERR_UNSUPPORTED);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_failed_machine_pushes_nothing(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_inv inv = {SPV_INV_TX, {{1}}};
-    struct spv_header header = kit_header(1);
+    struct spv_header header = peer_fixture_header(1);
     build_entries();
     quiet(&k, 70016);
     assert_int_equal(ask(&k, false, 5, 0), 1);
     assert_int_equal(ask(&k, true, 5, 0), 1);
-    spv_peer_shut(k.p, SPV_ERR_CLOSED);
+    spv_peer_close(k.p, SPV_ERR_CLOSED);
     assert_int_equal(ask(&k, false, 5, 0), SPV_ERR_CLOSED);
     assert_int_equal(ask(&k, true, 5, 0), SPV_ERR_CLOSED);
     assert_int_equal(spv_peer_push_addr(k.p, NULL, entries, 3, k.now), SPV_ERR_CLOSED);
     assert_int_equal(spv_peer_push_inventory(k.p, &inv, 0, k.now), SPV_ERR_CLOSED);
     assert_int_equal(spv_peer_announce(k.p, &header, 1, k.now), SPV_ERR_CLOSED);
     assert_int_equal(spv_peer_push_reject(k.p, "tx", 1, "", NULL, k.now), SPV_ERR_CLOSED);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 int main(void)

@@ -22,32 +22,32 @@ static struct spv_hash256 hash_of(const struct spv_header *header)
     return out;
 }
 
-static int push_fee(struct kit *k, uint32_t type, uint64_t n, uint64_t fee)
+static int push_fee(struct peer_fixture *k, uint32_t type, uint64_t n, uint64_t fee)
 {
     struct spv_inv inv = item(type, n);
     return spv_peer_push_inventory(k->p, &inv, fee, k->now);
 }
 
-static int push(struct kit *k, uint32_t type, uint64_t n)
+static int push(struct peer_fixture *k, uint32_t type, uint64_t n)
 {
     return push_fee(k, type, n, SPV_FEE_UNKNOWN);
 }
 
-static void quiet(struct kit *k)
+static void quiet(struct peer_fixture *k)
 {
-    kit_init(k);
+    peer_fixture_init(k);
     k->cfg.timeouts.ping_interval = 1000000 * SPV_SECOND;
     k->cfg.timeouts.idle = 1000000 * SPV_SECOND;
 }
 
-static void open_quiet(struct kit *k)
+static void open_quiet(struct peer_fixture *k)
 {
     quiet(k);
-    kit_ready(k, SPV_OUTBOUND);
+    peer_fixture_ready(k, SPV_OUTBOUND);
 }
 
 /* Waits for the next inv: how many items it has. */
-static size_t next_inv(struct kit *k, struct spv_msg *out)
+static size_t next_inv(struct peer_fixture *k, struct spv_msg *out)
 {
     const uint8_t *bytes;
     while (spv_peer_pending(k->p, &bytes) == 0) {
@@ -55,48 +55,48 @@ static size_t next_inv(struct kit *k, struct spv_msg *out)
         assert_true(k->now.mono_us != SPV_NEVER);
         assert_int_equal(spv_peer_timer(k->p, k->now), 0);
     }
-    assert_int_equal(kit_hear(k, out), SPV_CMD_INV);
+    assert_int_equal(peer_fixture_recv(k, out), SPV_CMD_INV);
     return out->u.inv.n;
 }
 
-static void expect_no_trickle(struct kit *k)
+static void expect_no_trickle(struct peer_fixture *k)
 {
-    assert_int_equal(kit_wait(k, 1000), 0);
-    kit_expect_silence(k);
+    assert_int_equal(peer_fixture_wait(k, 1000), 0);
+    peer_fixture_expect_silence(k);
 }
 
 static void a_block_goes_at_once_and_only_once(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     open_quiet(&k);
     assert_int_equal(push(&k, SPV_INV_BLOCK, 5), 1);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_INV);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_INV);
     assert_int_equal(out.u.inv.n, 1);
     assert_int_equal(out.u.inv.items[0].type, SPV_INV_BLOCK);
     assert_int_equal(push(&k, SPV_INV_BLOCK, 5), 0);
     assert_int_equal(push(&k, SPV_INV_FILTERED_BLOCK, 6), SPV_ERR_INVALID);
     expect_no_trickle(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void transactions_trickle_a_thousand_at_a_time(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     open_quiet(&k);
     for (uint64_t i = 1; i <= 2500; i++)
         assert_int_equal(push(&k, SPV_INV_TX, i), 1);
-    kit_expect_silence(&k);
+    peer_fixture_expect_silence(&k);
     uint64_t expected = 1, before = k.now.mono_us;
     static const size_t sizes[] = {1000, 1000, 500};
     for (size_t b = 0; b < 3; b++) {
         assert_int_equal(next_inv(&k, &out), sizes[b]);
         assert_true(k.now.mono_us > before);
         before = k.now.mono_us;
-        kit_expect_silence(&k);
+        peer_fixture_expect_silence(&k);
         for (size_t i = 0; i < out.u.inv.n; i++) {
             uint64_t n;
             memcpy(&n, out.u.inv.items[i].hash.b, sizeof(n));
@@ -104,13 +104,13 @@ static void transactions_trickle_a_thousand_at_a_time(void **state)
         }
     }
     expect_no_trickle(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void the_delay_is_memoryless_around_ten_seconds(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     double sum = 0;
     unsigned short_ones = 0, long_ones = 0;
@@ -130,13 +130,13 @@ static void the_delay_is_memoryless_around_ten_seconds(void **state)
     assert_in_range((unsigned)(sum / TIMES * 100), 940, 1060);
     assert_in_range(short_ones, TIMES * 8 / 100, TIMES * 11 / 100);
     assert_in_range(long_ones, TIMES * 12 / 100, TIMES * 15 / 100);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void what_the_peer_has_is_left_out_when_queued_and_when_sent(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     struct spv_inv theirs[2] = {item(SPV_INV_TX, 1), item(SPV_INV_BLOCK, 9)};
     struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {theirs, 2}};
@@ -145,7 +145,7 @@ static void what_the_peer_has_is_left_out_when_queued_and_when_sent(void **state
     assert_int_equal(push(&k, SPV_INV_TX, 1), 1); /* the peer announces it before the trickle */
     assert_int_equal(push(&k, SPV_INV_TX, 2), 1);
     assert_int_equal(push(&k, SPV_INV_TX, 2), 1); /* twice in one batch */
-    assert_int_equal(kit_say(&k, &inv), 0);
+    assert_int_equal(peer_fixture_send(&k, &inv), 0);
     assert_true(spv_peer_knows(k.p, &theirs[0].hash));
     assert_int_equal(push(&k, SPV_INV_TX, 1), 0);
     assert_int_equal(push(&k, SPV_INV_BLOCK, 9), 0);
@@ -153,13 +153,13 @@ static void what_the_peer_has_is_left_out_when_queued_and_when_sent(void **state
     assert_memory_equal(out.u.inv.items[0].hash.b, "\2\0\0\0", 4);
     assert_int_equal(push(&k, SPV_INV_TX, 2), 0);
     expect_no_trickle(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void what_passed_as_a_whole_is_known_too(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_hash256 hash = {{0}};
     struct spv_tx tx;
     static const uint8_t raw[60] = {[0] = 1, [4] = 1, [46] = 1}; /* one input, one output */
@@ -169,11 +169,11 @@ static void what_passed_as_a_whole_is_known_too(void **state)
     spv_tx_txid(&txid, &tx);
     memcpy(hash.b, txid.b, 32);
     assert_false(spv_peer_knows(k.p, &hash));
-    assert_int_equal(kit_say_raw(&k, "tx", raw, sizeof(raw)), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "tx", raw, sizeof(raw)), 0);
     assert_true(spv_peer_knows(k.p, &hash));
     struct spv_msg merkle = {.command = SPV_CMD_MERKLEBLOCK};
     struct spv_hash256 leaf = {{1}};
-    merkle.u.merkleblock = (struct spv_msg_merkleblock){.header = kit_header(3),
+    merkle.u.merkleblock = (struct spv_msg_merkleblock){.header = peer_fixture_header(3),
                                                         .total = 1,
                                                         .hashes = &leaf,
                                                         .n_hashes = 1,
@@ -183,90 +183,90 @@ static void what_passed_as_a_whole_is_known_too(void **state)
     assert_false(spv_peer_knows(k.p, &hash));
     assert_int_equal(spv_peer_send(k.p, &merkle, k.now), 0);
     assert_true(spv_peer_knows(k.p, &hash));
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_higher_fee_filter_holds_back(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     open_quiet(&k);
     assert_int_equal(push_fee(&k, SPV_INV_TX, 1, 999), 1); /* before the peer asks */
     assert_int_equal(push_fee(&k, SPV_INV_TX, 2, 1000), 1);
-    assert_int_equal(kit_say_raw(&k, "feefilter", "\xe8\3\0\0\0\0\0\0", 8), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "feefilter", "\xe8\3\0\0\0\0\0\0", 8), 0);
     assert_int_equal(push_fee(&k, SPV_INV_TX, 3, 999), 0);
     assert_int_equal(push_fee(&k, SPV_INV_TX, 4, 1000), 1);
     assert_int_equal(push_fee(&k, SPV_INV_BLOCK, 5, 0), 1); /* blocks pay nothing */
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_INV);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_INV);
     assert_int_equal(next_inv(&k, &out), 2);
     assert_memory_equal(out.u.inv.items[0].hash.b, "\2\0\0\0", 4);
     assert_memory_equal(out.u.inv.items[1].hash.b, "\4\0\0\0", 4);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_peer_that_wants_no_transactions_gets_none(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     quiet(&k);
     k.cfg.services = SPV_NODE_BLOOM;
-    kit_open(&k, SPV_INBOUND);
+    peer_fixture_open(&k, SPV_INBOUND);
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version.version = 70016; /* relay off */
     assert_int_equal(push(&k, SPV_INV_TX, 1), 1); /* not known yet; asked again when it is sent */
-    assert_int_equal(kit_say(&k, &msg), 0);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
-    kit_expect(&k, SPV_CMD_VERSION);
-    kit_expect(&k, SPV_CMD_SENDADDRV2);
-    kit_expect(&k, SPV_CMD_VERACK);
+    assert_int_equal(peer_fixture_send(&k, &msg), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
+    peer_fixture_expect(&k, SPV_CMD_VERSION);
+    peer_fixture_expect(&k, SPV_CMD_SENDADDRV2);
+    peer_fixture_expect(&k, SPV_CMD_VERACK);
     assert_int_equal(push(&k, SPV_INV_TX, 2), 0);
     expect_no_trickle(&k);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_FILTERCLEAR), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_FILTERCLEAR), 0);
     assert_int_equal(push(&k, SPV_INV_TX, 2), 1);
     assert_int_equal(next_inv(&k, &out), 1);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void what_was_queued_early_trickles_after_the_handshake(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     quiet(&k);
-    kit_open(&k, SPV_OUTBOUND);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     assert_int_equal(push(&k, SPV_INV_TX, 1), 1);
-    kit_greet(&k, 70016);
-    kit_expect_silence(&k);
+    peer_fixture_handshake(&k, 70016);
+    peer_fixture_expect_silence(&k);
     assert_int_equal(next_inv(&k, &out), 1);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void by_wtxid_only_where_both_sides_agreed(void **state)
 {
     (void)state;
     for (int both = 0; both < 2; both++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_peer_stats stats;
         quiet(&k);
         k.cfg.wtxidrelay = both;
-        kit_open(&k, SPV_OUTBOUND);
-        assert_int_equal(kit_say_version(&k, 70016), 0);
-        assert_int_equal(kit_say_empty(&k, SPV_CMD_WTXIDRELAY), 0);
-        assert_int_equal(kit_say_empty(&k, SPV_CMD_VERACK), 0);
-        spv_peer_stats(k.p, &stats);
+        peer_fixture_open(&k, SPV_OUTBOUND);
+        assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
+        assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_WTXIDRELAY), 0);
+        assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
+        spv_peer_get_stats(k.p, &stats);
         assert_int_equal(stats.wtxidrelay, both);
         assert_int_equal(push(&k, SPV_INV_WTX, 1), both);
         assert_int_equal(push(&k, SPV_INV_TX, 2), !both);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void fifty_thousand_may_wait(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     open_quiet(&k);
     for (uint64_t i = 1; i <= SPV_PEER_INVENTORY; i++)
@@ -274,28 +274,28 @@ static void fifty_thousand_may_wait(void **state)
     assert_int_equal(push(&k, SPV_INV_TX, 99999), SPV_ERR_QUEUE_FULL);
     assert_int_equal(next_inv(&k, &out), 1000);
     assert_int_equal(push(&k, SPV_INV_TX, 99999), 1);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_full_send_queue_makes_them_wait_longer(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out, filler = {.command = SPV_CMD_GETADDR};
     quiet(&k);
     k.cfg.timeouts.write = 1000000 * SPV_SECOND;
     k.cfg.max_queue_bytes = 24 + 27 + 36 * 3 + 35; /* room for three items beside the filler */
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 1; i <= 4; i++)
         assert_int_equal(push(&k, SPV_INV_TX, i), 1);
     assert_int_equal(spv_peer_send(k.p, &filler, k.now), 0);
-    assert_int_equal(kit_wait(&k, 1000), 0);
-    kit_expect(&k, SPV_CMD_GETADDR);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_INV);
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_expect(&k, SPV_CMD_GETADDR);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_INV);
     assert_int_equal(out.u.inv.n, 3);
     assert_int_equal(next_inv(&k, &out), 1);
     assert_memory_equal(out.u.inv.items[0].hash.b, "\4\0\0\0", 4);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void the_last_fifty_thousand_are_known_and_memory_is_bounded(void **state)
@@ -303,25 +303,25 @@ static void the_last_fifty_thousand_are_known_and_memory_is_bounded(void **state
     (void)state;
     struct test_random random = {.state = 11};
     struct spv_rng rng = test_random_rng(&random);
-    struct spv_known known;
+    struct spv_known_inv known;
     const uint64_t n = 7 * SPV_PEER_KNOWN + 123;
-    spv_known_init(&known, &rng, SPV_PEER_KNOWN);
-    assert_int_equal(spv_known_memory(&known), 0);
+    spv_known_inv_init(&known, &rng, SPV_PEER_KNOWN);
+    assert_int_equal(spv_known_inv_memory(&known), 0);
     for (uint64_t i = 0; i < n; i++) {
         struct spv_inv inv = item(SPV_INV_TX, i);
-        assert_false(spv_known_has(&known, inv.hash.b));
-        spv_known_add(&known, inv.hash.b);
-        assert_true(spv_known_has(&known, inv.hash.b));
+        assert_false(spv_known_inv_has(&known, inv.hash.b));
+        spv_known_inv_add(&known, inv.hash.b);
+        assert_true(spv_known_inv_has(&known, inv.hash.b));
         struct spv_inv last =
             item(SPV_INV_TX, i >= SPV_PEER_KNOWN - 1 ? i - SPV_PEER_KNOWN + 1 : 0);
-        assert_true(spv_known_has(&known, last.hash.b));
-        assert_true(spv_known_memory(&known) <= 2 * 131072 * 8);
+        assert_true(spv_known_inv_has(&known, last.hash.b));
+        assert_true(spv_known_inv_memory(&known) <= 2 * 131072 * 8);
     }
     for (uint64_t i = 0; i < n - 2 * SPV_PEER_KNOWN; i++) {
         struct spv_inv inv = item(SPV_INV_TX, i);
-        assert_false(spv_known_has(&known, inv.hash.b));
+        assert_false(spv_known_inv_has(&known, inv.hash.b));
     }
-    spv_known_free(&known);
+    spv_known_inv_free(&known);
 }
 
 static void a_hash_known_for_long_is_kept_by_being_named_again(void **state)
@@ -329,59 +329,59 @@ static void a_hash_known_for_long_is_kept_by_being_named_again(void **state)
     (void)state;
     struct test_random random = {.state = 12};
     struct spv_rng rng = test_random_rng(&random);
-    struct spv_known known;
+    struct spv_known_inv known;
     struct spv_inv first = item(SPV_INV_TX, 1000000);
-    spv_known_init(&known, &rng, SPV_PEER_KNOWN);
+    spv_known_inv_init(&known, &rng, SPV_PEER_KNOWN);
     for (uint64_t i = 0; i < 3 * SPV_PEER_KNOWN; i++) {
         struct spv_inv inv = item(SPV_INV_TX, i);
         if (i % 40000 == 0)
-            spv_known_add(&known, first.hash.b);
-        spv_known_add(&known, inv.hash.b);
-        assert_true(spv_known_has(&known, first.hash.b));
+            spv_known_inv_add(&known, first.hash.b);
+        spv_known_inv_add(&known, inv.hash.b);
+        assert_true(spv_known_inv_has(&known, first.hash.b));
     }
-    spv_known_free(&known);
+    spv_known_inv_free(&known);
 }
 
 /* A chain of n headers on top of one whose previous hash is kit_hash(prev). */
 static void build_chain(struct spv_header *headers, size_t n, uint64_t prev)
 {
     for (size_t i = 0; i < n; i++) {
-        headers[i] = kit_header(prev);
+        headers[i] = peer_fixture_header(prev);
         if (i > 0)
             spv_header_hash(&headers[i].prev, &headers[i - 1]);
     }
 }
 
 /* The peer asks from a locator that begins with kit_hash(n): it has that block. */
-static void peer_has(struct kit *k, uint64_t n)
+static void peer_has(struct peer_fixture *k, uint64_t n)
 {
-    struct spv_blockhash locator = kit_hash(n);
+    struct spv_blockhash locator = peer_fixture_hash(n);
     struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
                           .u.getheaders = {70016, &locator, 1, {{0}}}};
-    assert_int_equal(kit_say(k, &msg), 0);
+    assert_int_equal(peer_fixture_send(k, &msg), 0);
 }
 
 /* announces n headers on kit_hash(50); expects this many headers, or an inv of the last (0). */
-static void announce(struct kit *k, size_t n, size_t expected)
+static void announce(struct peer_fixture *k, size_t n, size_t expected)
 {
     struct spv_header chain[20];
     struct spv_msg out;
     build_chain(chain, n, 50);
     assert_int_equal(spv_peer_announce(k->p, chain, n, k->now), 1);
     if (expected > 0) {
-        assert_int_equal(kit_hear(k, &out), SPV_CMD_HEADERS);
+        assert_int_equal(peer_fixture_recv(k, &out), SPV_CMD_HEADERS);
         assert_int_equal(out.u.headers.n, expected);
         struct spv_hash256 got = hash_of(&out.u.headers.headers[expected - 1]),
                            want = hash_of(&chain[n - 1]);
         assert_memory_equal(got.b, want.b, 32);
     } else {
-        assert_int_equal(kit_hear(k, &out), SPV_CMD_INV);
+        assert_int_equal(peer_fixture_recv(k, &out), SPV_CMD_INV);
         assert_int_equal(out.u.inv.n, 1);
         assert_int_equal(out.u.inv.items[0].type, SPV_INV_BLOCK);
         struct spv_hash256 want = hash_of(&chain[n - 1]);
         assert_memory_equal(out.u.inv.items[0].hash.b, want.b, 32);
     }
-    kit_expect_silence(k);
+    peer_fixture_expect_silence(k);
     assert_int_equal(spv_peer_announce(k->p, chain, n, k->now), 0); /* it has been told */
 }
 
@@ -396,65 +396,65 @@ static void blocks_are_announced_as_the_peer_prefers(void **state)
         {true, false, 1, 0}, {false, true, 1, 0}, {false, false, 3, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         open_quiet(&k);
         if (cases[i].asked)
-            assert_int_equal(kit_say_empty(&k, SPV_CMD_SENDHEADERS), 0);
+            assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_SENDHEADERS), 0);
         if (cases[i].has)
             peer_has(&k, 50);
         announce(&k, cases[i].n, cases[i].headers);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void headers_that_the_peer_has_are_left_out_in_front(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_SENDHEADERS), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_SENDHEADERS), 0);
     peer_has(&k, 50);
     announce(&k, 3, 3);
     announce(&k, 11, 8); /* 3 and 8 more */
     announce(&k, 12, 1);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void headers_that_do_not_follow_each_other_go_as_a_hash(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
-    struct spv_header two[2] = {kit_header(50), kit_header(51)};
+    struct spv_header two[2] = {peer_fixture_header(50), peer_fixture_header(51)};
     open_quiet(&k);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_SENDHEADERS), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_SENDHEADERS), 0);
     peer_has(&k, 50);
     assert_int_equal(spv_peer_announce(k.p, two, 2, k.now), 1);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_INV);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_INV);
     assert_int_equal(spv_peer_announce(k.p, two, 0, k.now), 0);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void what_the_peer_was_served_or_announced_can_be_followed(void **state)
 {
     (void)state;
     for (int served = 0; served < 2; served++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_header chain[13];
         struct spv_msg out;
         open_quiet(&k);
         build_chain(chain, 13, 7);
         struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = chain, .n = 12}};
-        assert_int_equal(kit_say_empty(&k, SPV_CMD_SENDHEADERS), 0);
+        assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_SENDHEADERS), 0);
         if (served) {
             assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-            kit_expect(&k, SPV_CMD_HEADERS);
+            peer_fixture_expect(&k, SPV_CMD_HEADERS);
         } else {
-            assert_int_equal(kit_say(&k, &msg), 0);
+            assert_int_equal(peer_fixture_send(&k, &msg), 0);
         }
         assert_int_equal(spv_peer_announce(k.p, &chain[12], 1, k.now), 1);
-        assert_int_equal(kit_hear(&k, &out), SPV_CMD_HEADERS);
-        kit_close(&k);
+        assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_HEADERS);
+        peer_fixture_close(&k);
     }
 }
 

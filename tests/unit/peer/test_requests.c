@@ -3,55 +3,55 @@
 
 #include "util/hash.h"
 
-static int ask_from(struct kit *k, const uint64_t *locator, size_t n)
+static int ask_from(struct peer_fixture *k, const uint64_t *locator, size_t n)
 {
     struct spv_blockhash hashes[SPV_MAX_LOCATOR];
     struct spv_msg out;
     for (size_t i = 0; i < n; i++)
-        hashes[i] = kit_hash(locator[i]);
+        hashes[i] = peer_fixture_hash(locator[i]);
     struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, hashes, n, {{0}}}};
     int rc = spv_peer_send(k->p, &msg, k->now);
     if (rc == 0)
-        assert_int_equal(kit_hear(k, &out), SPV_CMD_GETHEADERS);
+        assert_int_equal(peer_fixture_recv(k, &out), SPV_CMD_GETHEADERS);
     return rc;
 }
 
-static int ask(struct kit *k, uint64_t first)
+static int ask(struct peer_fixture *k, uint64_t first)
 {
     const uint64_t locator[] = {first, 1};
     return ask_from(k, locator, 2);
 }
 
 /* n headers, the first of which follows `prev`. */
-static int answer(struct kit *k, uint64_t prev, size_t n)
+static int answer(struct peer_fixture *k, uint64_t prev, size_t n)
 {
     static struct spv_header headers[SPV_MAX_HEADERS];
     for (size_t i = 0; i < n; i++)
-        headers[i] = kit_header(i == 0 ? prev : 1000000 + i);
+        headers[i] = peer_fixture_header(i == 0 ? prev : 1000000 + i);
     struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
-    return kit_say(k, &msg);
+    return peer_fixture_send(k, &msg);
 }
 
 /* A ready machine that never pings, so that only requests have a say. */
-static void open_quiet(struct kit *k)
+static void open_quiet(struct peer_fixture *k)
 {
-    kit_init(k);
+    peer_fixture_init(k);
     k->cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
     k->cfg.timeouts.idle = 100000 * SPV_SECOND;
     k->services |= SPV_NODE_BLOOM; /* else it takes no mempool */
-    kit_ready(k, SPV_OUTBOUND);
+    peer_fixture_ready(k, SPV_OUTBOUND);
 }
 
 static void getheaders_unanswered_for_ninety_seconds_closes(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
-    assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
-    assert_int_equal(spv_err_class(SPV_ERR_STALL), SPV_CLASS_SLOW);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
+    assert_int_equal(spv_err_class_of(SPV_ERR_STALL), SPV_CLASS_TIMEOUT);
+    peer_fixture_close(&k);
 }
 
 static void the_answer_settles_it(void **state)
@@ -59,12 +59,12 @@ static void the_answer_settles_it(void **state)
     (void)state;
     static const size_t sizes[] = {0, 1, 8, 9, 2000};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         open_quiet(&k);
         assert_int_equal(ask(&k, 50), 0);
         assert_int_equal(answer(&k, 50, sizes[i]), 0);
-        assert_int_equal(kit_wait(&k, 1000), 0);
-        kit_close(&k);
+        assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+        peer_fixture_close(&k);
     }
 }
 
@@ -72,54 +72,55 @@ static void how_long_the_last_answer_took_is_told(void **state)
 {
     (void)state;
     struct spv_peer_stats stats;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
-    assert_int_equal(kit_wait(&k, 3), 0);
+    assert_int_equal(peer_fixture_wait(&k, 3), 0);
     assert_int_equal(ask(&k, 60), 0);
-    spv_peer_stats(k.p, &stats);
+    spv_peer_get_stats(k.p, &stats);
     assert_int_equal(stats.answer_us, 0);
-    assert_int_equal(kit_wait(&k, 4), 0);
+    assert_int_equal(peer_fixture_wait(&k, 4), 0);
     assert_int_equal(answer(&k, 50, 2000), 0);
-    spv_peer_stats(k.p, &stats);
+    spv_peer_get_stats(k.p, &stats);
     assert_int_equal(stats.answer_us, 7 * SPV_SECOND);
     assert_int_equal(answer(&k, 60, 0), 0);
-    spv_peer_stats(k.p, &stats);
+    spv_peer_get_stats(k.p, &stats);
     assert_int_equal(stats.answer_us, 4 * SPV_SECOND);
-    assert_int_equal(kit_wait(&k, 9), 0);
+    assert_int_equal(peer_fixture_wait(&k, 9), 0);
     assert_int_equal(answer(&k, 70, 1), 0); /* an announcement answers nothing */
-    spv_peer_stats(k.p, &stats);
+    spv_peer_get_stats(k.p, &stats);
     assert_int_equal(stats.answer_us, 4 * SPV_SECOND);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void several_are_in_flight_and_each_counts_from_the_answer_before_it(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
-    assert_int_equal(kit_wait(&k, 30), 0);
+    assert_int_equal(peer_fixture_wait(&k, 30), 0);
     assert_int_equal(ask(&k, 60), 0);
-    assert_int_equal(kit_wait(&k, 30), 0);
+    assert_int_equal(peer_fixture_wait(&k, 30), 0);
     assert_int_equal(answer(&k, 50, 2000), 0);
-    assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0); /* it had waited behind the first */
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait_us(&k, 90 * SPV_SECOND - 1),
+                     0); /* it had waited behind the first */
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
+    peer_fixture_close(&k);
 }
 
 static void answers_may_come_in_any_order(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
-    assert_int_equal(kit_wait(&k, 10), 0);
+    assert_int_equal(peer_fixture_wait(&k, 10), 0);
     assert_int_equal(ask(&k, 60), 0);
     assert_int_equal(answer(&k, 60, 2000), 0); /* settles the second, not the oldest */
-    assert_int_equal(kit_wait_us(&k, 80 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait_us(&k, 80 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
+    peer_fixture_close(&k);
 }
 
 static void an_answer_from_further_back_in_the_locator_counts(void **state)
@@ -128,12 +129,12 @@ static void an_answer_from_further_back_in_the_locator_counts(void **state)
     static const uint64_t locator[] = {50, 49, 48, 40, 1};
     static const size_t sizes[] = {1, 8, 2000};
     for (size_t i = 0; i < 3; i++) {
-        struct kit k;
+        struct peer_fixture k;
         open_quiet(&k);
         assert_int_equal(ask_from(&k, locator, 5), 0);
         assert_int_equal(answer(&k, 40, sizes[i]), 0);
-        assert_int_equal(kit_wait(&k, 1000), 0);
-        kit_close(&k);
+        assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+        peer_fixture_close(&k);
     }
 }
 
@@ -141,35 +142,35 @@ static void the_request_that_starts_there_comes_before_one_that_contains_it(void
 {
     (void)state;
     static const uint64_t newer_chain[] = {90, 50, 1};
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask_from(&k, newer_chain, 3), 0);
-    assert_int_equal(kit_wait(&k, 10), 0);
+    assert_int_equal(peer_fixture_wait(&k, 10), 0);
     assert_int_equal(ask(&k, 50), 0);
     assert_int_equal(answer(&k, 50, 20), 0); /* the second's */
-    assert_int_equal(kit_wait_us(&k, 80 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait_us(&k, 80 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
+    peer_fixture_close(&k);
 }
 
 static void an_empty_answer_settles_the_oldest(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
-    assert_int_equal(kit_wait(&k, 10), 0);
+    assert_int_equal(peer_fixture_wait(&k, 10), 0);
     assert_int_equal(ask(&k, 60), 0);
     assert_int_equal(answer(&k, 0, 0), 0);
-    assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
+    peer_fixture_close(&k);
 }
 
 /* Sends a getheaders and leaves it in the queue. */
-static void ask_unsent(struct kit *k, uint64_t first)
+static void ask_unsent(struct peer_fixture *k, uint64_t first)
 {
-    struct spv_blockhash hash = kit_hash(first);
+    struct spv_blockhash hash = peer_fixture_hash(first);
     struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, &hash, 1, {{0}}}};
     assert_int_equal(spv_peer_send(k->p, &msg, k->now), 0);
 }
@@ -177,7 +178,7 @@ static void ask_unsent(struct kit *k, uint64_t first)
 static void an_empty_answer_settles_no_request_whose_last_byte_has_not_left(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     const uint8_t *bytes;
     open_quiet(&k);
     assert_int_equal(answer(&k, 50, 0), 0); /* nothing is open */
@@ -189,22 +190,22 @@ static void an_empty_answer_settles_no_request_whose_last_byte_has_not_left(void
     spv_peer_sent(k.p, 1, k.now);
     assert_int_equal(answer(&k, 50, 0), 0);
     assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
-    assert_int_equal(kit_wait(&k, 1000), 0);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_close(&k);
 }
 
 /* The number that a hash would be in kit_header and kit_hash is not known: so asks from the hash of
  * the last header of an answer. */
-static void ask_behind(struct kit *k, uint64_t prev, size_t n)
+static void ask_behind(struct peer_fixture *k, uint64_t prev, size_t n)
 {
-    struct spv_header last = kit_header(n == 1 ? prev : 1000000 + n - 1);
+    struct spv_header last = peer_fixture_header(n == 1 ? prev : 1000000 + n - 1);
     struct spv_blockhash hashes[2];
     struct spv_msg out;
     spv_header_hash(&hashes[0], &last);
-    hashes[1] = kit_hash(prev);
+    hashes[1] = peer_fixture_hash(prev);
     struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, hashes, 2, {{0}}}};
     assert_int_equal(spv_peer_send(k->p, &msg, k->now), 0);
-    assert_int_equal(kit_hear(k, &out), SPV_CMD_GETHEADERS);
+    assert_int_equal(peer_fixture_recv(k, &out), SPV_CMD_GETHEADERS);
 }
 
 static void an_answer_that_comes_twice_settles_no_request_for_what_follows_it(void **state)
@@ -212,7 +213,7 @@ static void an_answer_that_comes_twice_settles_no_request_for_what_follows_it(vo
     (void)state;
     static const size_t sizes[] = {1, 100, 2000};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         open_quiet(&k);
         assert_int_equal(ask(&k, 50), 0);
         assert_int_equal(answer(&k, 50, sizes[i]), 0);
@@ -220,16 +221,16 @@ static void an_answer_that_comes_twice_settles_no_request_for_what_follows_it(vo
         ask_behind(&k, 50, sizes[i]);
         assert_int_equal(answer(&k, 50, sizes[i]), 0);
         assert_int_equal(k.got.u.headers.role, SPV_HEADERS_REPEATED);
-        assert_int_equal(kit_wait_us(&k, 90 * SPV_SECOND - 1), 0);
-        assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL); /* it is still open */
-        kit_close(&k);
+        assert_int_equal(peer_fixture_wait_us(&k, 90 * SPV_SECOND - 1), 0);
+        assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL); /* it is still open */
+        peer_fixture_close(&k);
     }
 }
 
 static void an_answer_that_comes_twice_settles_none_of_several_requests(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
     assert_int_equal(ask(&k, 60), 0);
@@ -241,14 +242,14 @@ static void an_answer_that_comes_twice_settles_none_of_several_requests(void **s
     assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
     assert_int_equal(answer(&k, 70, 2000), 0);
     assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
-    assert_int_equal(kit_wait(&k, 1000), 0);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_close(&k);
 }
 
 static void the_same_answer_to_the_next_request_settles_it(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
     assert_int_equal(answer(&k, 50, 100), 0);
@@ -259,32 +260,32 @@ static void the_same_answer_to_the_next_request_settles_it(void **state)
     assert_int_equal(ask_from(&k, further, 3), 0);
     assert_int_equal(answer(&k, 50, 100), 0);
     assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
-    assert_int_equal(kit_wait(&k, 1000), 0);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_close(&k);
 }
 
 static void an_announcement_settles_nothing(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
-    assert_int_equal(kit_wait(&k, 30), 0);
+    assert_int_equal(peer_fixture_wait(&k, 30), 0);
     assert_int_equal(answer(&k, 777, 8), 0);
-    assert_int_equal(kit_wait_us(&k, 60 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait_us(&k, 60 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
+    peer_fixture_close(&k);
 }
 
 static void a_long_answer_that_fits_nothing_settles_the_oldest(void **state)
 {
     (void)state;
-    struct kit k; /* the peer knew no locator hash and began at genesis */
+    struct peer_fixture k; /* the peer knew no locator hash and began at genesis */
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
     assert_int_equal(answer(&k, 777, 9), 0);
-    assert_int_equal(kit_wait(&k, 1000), 0);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_close(&k);
 }
 
 /* A transaction with one input and one output, with or without its witness. */
@@ -312,86 +313,86 @@ static void build_tx(struct spv_buffer *b, bool witness)
 static void unrelated_messages_settle_nothing(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_inv item = {SPV_INV_BLOCK, {{9}}};
     struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {&item, 1}};
     struct spv_buffer tx;
     build_tx(&tx, false);
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
-    assert_int_equal(kit_wait(&k, 89), 0);
-    assert_int_equal(kit_say(&k, &inv), 0);
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
-    assert_int_equal(kit_say_raw(&k, "tx", tx.data, tx.len), 0);
-    assert_int_equal(kit_wait(&k, 1), SPV_ERR_STALL);
+    assert_int_equal(peer_fixture_wait(&k, 89), 0);
+    assert_int_equal(peer_fixture_send(&k, &inv), 0);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "tx", tx.data, tx.len), 0);
+    assert_int_equal(peer_fixture_wait(&k, 1), SPV_ERR_STALL);
     spv_buffer_free(&tx);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_question_for_one_header_is_settled_by_that_header(void **state)
 {
     (void)state;
-    struct spv_header header = kit_header(4711);
+    struct spv_header header = peer_fixture_header(4711);
     struct spv_msg msg = {.command = SPV_CMD_GETHEADERS};
     for (int right = 0; right < 2; right++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_msg out;
         open_quiet(&k);
         spv_header_hash(&msg.u.getheaders.stop, &header);
         assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-        assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETHEADERS);
+        assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETHEADERS);
         assert_int_equal(answer(&k, right ? 4711 : 4712, 1), 0);
-        assert_int_equal(kit_wait(&k, 1000), right ? 0 : SPV_ERR_STALL);
-        kit_close(&k);
+        assert_int_equal(peer_fixture_wait(&k, 1000), right ? 0 : SPV_ERR_STALL);
+        peer_fixture_close(&k);
     }
 }
 
 static void sixty_four_requests_may_be_open(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     open_quiet(&k);
     for (uint64_t i = 0; i < SPV_PEER_REQUESTS; i++)
         assert_int_equal(ask(&k, 100 + i), 0);
     assert_int_equal(ask(&k, 99), SPV_ERR_QUEUE_FULL);
-    kit_expect_silence(&k);
+    peer_fixture_expect_silence(&k);
     assert_int_equal(answer(&k, 130, 2000), 0);
     assert_int_equal(ask(&k, 99), 0);
     for (uint64_t i = 0; i < SPV_PEER_REQUESTS; i++)
         if (i != 30)
             assert_int_equal(answer(&k, 100 + i, 1), 0);
     assert_int_equal(answer(&k, 99, 1), 0);
-    assert_int_equal(kit_wait(&k, 1000), 0);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_close(&k);
 }
 
 static void a_request_sent_early_is_timed_from_the_end_of_the_handshake(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
-    struct spv_blockhash locator[] = {kit_hash(50)};
+    struct spv_blockhash locator[] = {peer_fixture_hash(50)};
     struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 1, {{0}}}};
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
     k.cfg.timeouts.getheaders = 5 * SPV_SECOND;
-    kit_open(&k, SPV_OUTBOUND);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    assert_int_equal(kit_wait(&k, 20), 0);
-    kit_greet(&k, 70016);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETHEADERS);
-    assert_int_equal(kit_wait_us(&k, 5 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_STALL);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 20), 0);
+    peer_fixture_handshake(&k, 70016);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETHEADERS);
+    assert_int_equal(peer_fixture_wait_us(&k, 5 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
+    peer_fixture_close(&k);
 }
 
 /* Asks for a block and two transactions; n of the answers come 20 s apart. */
 static int fetch(unsigned answers)
 {
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     struct spv_buffer plain, witness;
-    struct spv_header header = kit_header(3);
+    struct spv_header header = peer_fixture_header(3);
     /* One transaction, one hash (zero), one byte of flags. */
     uint8_t raw[SPV_HEADER_SIZE + 4 + 1 + 32 + 2] = {
         [SPV_HEADER_SIZE] = 1, [SPV_HEADER_SIZE + 4] = 1, [SPV_HEADER_SIZE + 37] = 1};
@@ -409,24 +410,24 @@ static int fetch(unsigned answers)
 
     open_quiet(&k);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETDATA);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETDATA);
     int rc = 0;
     for (unsigned i = 0; rc == 0 && i < answers; i++) {
-        rc = kit_wait(&k, 20);
+        rc = peer_fixture_wait(&k, 20);
         if (rc == 0 && i == 0)
-            rc = kit_say_raw(&k, "merkleblock", raw, sizeof(raw));
+            rc = peer_fixture_send_raw(&k, "merkleblock", raw, sizeof(raw));
         if (rc == 0 && (i == 1 || i == 2)) /* the id with witness first, then the one without */
-            rc = kit_say_raw(&k, "tx", witness.data, witness.len);
+            rc = peer_fixture_send_raw(&k, "tx", witness.data, witness.len);
         if (rc == 0 && i == 3) {
             struct spv_msg notfound = {.command = SPV_CMD_NOTFOUND, .u.inv = {&items[3], 1}};
-            rc = kit_say(&k, &notfound);
+            rc = peer_fixture_send(&k, &notfound);
         }
     }
     if (rc == 0)
-        rc = kit_wait(&k, 1000);
+        rc = peer_fixture_wait(&k, 1000);
     spv_buffer_free(&plain);
     spv_buffer_free(&witness);
-    kit_close(&k);
+    peer_fixture_close(&k);
     return rc;
 }
 
@@ -441,17 +442,17 @@ static void getdata_is_settled_item_by_item(void **state)
 static void getdata_without_an_answer_closes_after_thirty_seconds(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg out;
     struct spv_inv item = {SPV_INV_BLOCK, {{9}}};
     struct spv_msg msg = {.command = SPV_CMD_GETDATA, .u.inv = {&item, 1}};
     open_quiet(&k);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETDATA);
-    assert_int_equal(kit_wait(&k, 29), 0);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETDATA);
+    assert_int_equal(peer_fixture_wait(&k, 29), 0);
     assert_int_equal(answer(&k, 50, 2000), 0); /* headers answer no getdata */
-    assert_int_equal(kit_wait(&k, 1), SPV_ERR_STALL);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 1), SPV_ERR_STALL);
+    peer_fixture_close(&k);
 }
 
 static void transactions_not_asked_for_settle_nothing_and_cut_ones_close(void **state)
@@ -462,13 +463,14 @@ static void transactions_not_asked_for_settle_nothing_and_cut_ones_close(void **
     struct spv_buffer tx;
     build_tx(&tx, true);
     for (size_t n = 0; n <= tx.len; n++) {
-        struct kit k;
+        struct peer_fixture k;
         open_quiet(&k);
         assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-        assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETDATA);
-        assert_int_equal(kit_say_raw(&k, "tx", tx.data, n), n < tx.len ? SPV_ERR_SHORT : 0);
-        assert_int_equal(kit_wait(&k, 30), n < tx.len ? SPV_ERR_SHORT : SPV_ERR_STALL);
-        kit_close(&k);
+        assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETDATA);
+        assert_int_equal(peer_fixture_send_raw(&k, "tx", tx.data, n),
+                         n < tx.len ? SPV_ERR_SHORT : 0);
+        assert_int_equal(peer_fixture_wait(&k, 30), n < tx.len ? SPV_ERR_SHORT : SPV_ERR_STALL);
+        peer_fixture_close(&k);
     }
     spv_buffer_free(&tx);
 }
@@ -476,18 +478,18 @@ static void transactions_not_asked_for_settle_nothing_and_cut_ones_close(void **
 static void getblocks_and_mempool_may_stay_unanswered(void **state)
 {
     (void)state;
-    struct kit k;
-    struct spv_blockhash locator[] = {kit_hash(50)};
+    struct peer_fixture k;
+    struct spv_blockhash locator[] = {peer_fixture_hash(50)};
     struct spv_msg out,
         msg = {.command = SPV_CMD_GETBLOCKS, .u.getheaders = {0, locator, 1, {{0}}}};
     open_quiet(&k);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_GETBLOCKS);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETBLOCKS);
     msg = (struct spv_msg){.command = SPV_CMD_MEMPOOL};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    assert_int_equal(kit_hear(&k, &out), SPV_CMD_MEMPOOL);
-    assert_int_equal(kit_wait(&k, 1000), 0);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_MEMPOOL);
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_close(&k);
 }
 
 int main(void)

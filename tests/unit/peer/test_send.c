@@ -3,7 +3,7 @@
 #include "spv/push.h"
 #include "unit/peer/peer_fixture.h"
 
-static int send_tagged(struct kit *k, enum spv_command command, uint64_t tag)
+static int send_tagged(struct peer_fixture *k, enum spv_command command, uint64_t tag)
 {
     struct spv_msg msg = {.command = command};
     if (command == SPV_CMD_PING)
@@ -11,28 +11,28 @@ static int send_tagged(struct kit *k, enum spv_command command, uint64_t tag)
     return spv_peer_send_tagged(k->p, &msg, tag, k->now);
 }
 
-static void expect_done(struct kit *k, uint64_t tag, int error)
+static void expect_done(struct peer_fixture *k, uint64_t tag, int error)
 {
     uint64_t got_tag = ~tag;
     int got_error = 1;
-    assert_int_equal(spv_peer_next_done(k->p, &got_tag, &got_error), 1);
+    assert_int_equal(spv_peer_next_completion(k->p, &got_tag, &got_error), 1);
     assert_int_equal(got_tag, tag);
     assert_int_equal(got_error, error);
 }
 
-static void expect_none_done(struct kit *k)
+static void expect_none_done(struct peer_fixture *k)
 {
     uint64_t tag;
     int error;
-    assert_int_equal(spv_peer_next_done(k->p, &tag, &error), 0);
+    assert_int_equal(spv_peer_next_completion(k->p, &tag, &error), 0);
 }
 
 static void sent_means_that_the_last_byte_was_taken(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 7), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_GETADDR, 8), 0);
     expect_none_done(&k);
@@ -44,15 +44,15 @@ static void sent_means_that_the_last_byte_was_taken(void **state)
     spv_peer_sent(k.p, 24, k.now);
     expect_done(&k, 8, 0);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void one_bite_may_settle_many_and_messages_without_a_tag_say_nothing(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 0; i < 100; i++) {
         struct spv_msg plain = {.command = SPV_CMD_GETADDR};
         assert_int_equal(send_tagged(&k, SPV_CMD_PING, i), 0);
@@ -62,129 +62,129 @@ static void one_bite_may_settle_many_and_messages_without_a_tag_say_nothing(void
     for (uint64_t i = 0; i < 100; i++)
         expect_done(&k, i, 0);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void an_early_message_is_sent_after_the_handshake(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 1), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_GETADDR, 2), 0);
-    kit_greet(&k, 70016);
+    peer_fixture_handshake(&k, 70016);
     expect_none_done(&k);
-    kit_expect(&k, SPV_CMD_PING);
+    peer_fixture_expect(&k, SPV_CMD_PING);
     expect_done(&k, 1, 0);
     expect_none_done(&k);
-    kit_expect(&k, SPV_CMD_GETADDR);
+    peer_fixture_expect(&k, SPV_CMD_GETADDR);
     expect_done(&k, 2, 0);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void an_early_message_that_the_version_does_not_know_is_not_sent(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 1), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_SENDHEADERS, 2), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_GETADDR, 3), 0);
-    kit_greet(&k, 60000);
+    peer_fixture_handshake(&k, 60000);
     expect_done(&k, 2, SPV_ERR_UNSUPPORTED);
-    kit_expect(&k, SPV_CMD_PING);
+    peer_fixture_expect(&k, SPV_CMD_PING);
     expect_done(&k, 1, 0);
-    kit_expect(&k, SPV_CMD_GETADDR);
+    peer_fixture_expect(&k, SPV_CMD_GETADDR);
     expect_done(&k, 3, 0);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_refused_message_is_never_reported(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.max_queue_bytes = 40;
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_int_equal(send_tagged(&k, SPV_CMD_VERACK, 1), SPV_ERR_INVALID);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 2), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 3), SPV_ERR_QUEUE_FULL);
-    kit_expect(&k, SPV_CMD_PING);
+    peer_fixture_expect(&k, SPV_CMD_PING);
     expect_done(&k, 2, 0);
     expect_none_done(&k);
-    spv_peer_shut(k.p, SPV_ERR_CLOSED);
+    spv_peer_close(k.p, SPV_ERR_CLOSED);
     expect_none_done(&k);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 4), SPV_ERR_CLOSED);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_link_that_dies_in_the_handshake_reports_what_waited(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_INBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_INBOUND);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 1), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 2), 0);
-    assert_int_equal(kit_wait(&k, 31), SPV_ERR_HANDSHAKE_TIMEOUT);
+    assert_int_equal(peer_fixture_wait(&k, 31), SPV_ERR_HANDSHAKE_TIMEOUT);
     expect_done(&k, 1, SPV_ERR_HANDSHAKE_TIMEOUT);
     expect_done(&k, 2, SPV_ERR_HANDSHAKE_TIMEOUT);
-    spv_peer_shut(k.p, SPV_ERR_CLOSED);
+    spv_peer_close(k.p, SPV_ERR_CLOSED);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void what_is_pending_when_the_link_ends_is_not_sent(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     const uint8_t *bytes;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 1; i <= 3; i++)
         assert_int_equal(send_tagged(&k, SPV_CMD_PING, i), 0);
     spv_peer_sent(k.p, 32 + 5, k.now);
-    spv_peer_shut(k.p, SPV_ERR_RESET);
-    spv_peer_shut(k.p, SPV_ERR_CLOSED);
+    spv_peer_close(k.p, SPV_ERR_RESET);
+    spv_peer_close(k.p, SPV_ERR_CLOSED);
     assert_int_equal(spv_peer_pending(k.p, &bytes), 0);
     assert_int_equal(spv_peer_deadline(k.p), SPV_NEVER);
     expect_done(&k, 1, 0);
     expect_done(&k, 2, SPV_ERR_RESET);
     expect_done(&k, 3, SPV_ERR_RESET);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_failed_machine_may_still_send_what_is_pending(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 1), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 2), 0);
-    assert_int_equal(kit_say_raw(&k, "inv", "\2", 1), SPV_ERR_SHORT);
+    assert_int_equal(peer_fixture_send_raw(&k, "inv", "\2", 1), SPV_ERR_SHORT);
     expect_none_done(&k);
     spv_peer_sent(k.p, 32, k.now);
     expect_done(&k, 1, 0);
-    spv_peer_shut(k.p, SPV_ERR_CLOSED);
+    spv_peer_close(k.p, SPV_ERR_CLOSED);
     expect_done(&k, 2, SPV_ERR_SHORT);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void the_queue_is_bounded_in_messages_and_unpulled_tags_count(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.max_queue_messages = 3;
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 0; i < 3; i++)
         assert_int_equal(send_tagged(&k, SPV_CMD_PING, i), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 9), SPV_ERR_QUEUE_FULL);
@@ -193,24 +193,24 @@ static void the_queue_is_bounded_in_messages_and_unpulled_tags_count(void **stat
     expect_done(&k, 0, 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 3), 0);
     /* Our own answers are not held up by it. */
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 5), 0);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 5), 0);
     spv_peer_sent(k.p, 64, k.now);
     for (uint64_t i = 1; i < 4; i++)
         expect_done(&k, i, 0);
     expect_none_done(&k);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void held_messages_are_bounded_too(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.max_queue_messages = 2; /* our version is one of them */
-    kit_open(&k, SPV_OUTBOUND);
+    peer_fixture_open(&k, SPV_OUTBOUND);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 1), 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 2), SPV_ERR_QUEUE_FULL);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 /* Random sends, bites, pulls and an end at a random place: every accepted tag comes back once, in
@@ -220,18 +220,18 @@ static void every_tag_comes_back_exactly_once(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 200; seed++) {
         struct test_random random = {.state = seed};
-        struct kit k;
+        struct peer_fixture k;
         const uint8_t *bytes;
         uint64_t sent = 0, done = 0, tag;
         int error, last = 0;
         print_message(seed == 1 ? "seeds 1..200\n" : "");
-        kit_init(&k);
-        kit_open(&k, SPV_OUTBOUND);
+        peer_fixture_init(&k);
+        peer_fixture_open(&k, SPV_OUTBOUND);
         uint64_t greet_at = test_random_below(&random, 60), steps = test_random_below(&random, 300);
         for (uint64_t i = 0; i < steps; i++) {
             size_t n;
             if (i == greet_at)
-                kit_greet(&k, 70016);
+                peer_fixture_handshake(&k, 70016);
             switch (test_random_below(&random, 3)) {
             case 0:
                 assert_int_equal(send_tagged(&k, SPV_CMD_PING, sent), 0);
@@ -243,32 +243,32 @@ static void every_tag_comes_back_exactly_once(void **state)
                     spv_peer_sent(k.p, test_random_below(&random, n) + 1, k.now);
                 break;
             default:
-                while (spv_peer_next_done(k.p, &tag, &error) == 1) {
+                while (spv_peer_next_completion(k.p, &tag, &error) == 1) {
                     assert_int_equal(tag, done++);
                     assert_int_equal(error, 0);
                 }
             }
         }
-        spv_peer_shut(k.p, SPV_ERR_STOPPED);
-        while (spv_peer_next_done(k.p, &tag, &error) == 1) {
+        spv_peer_close(k.p, SPV_ERR_INTERRUPTED);
+        while (spv_peer_next_completion(k.p, &tag, &error) == 1) {
             assert_int_equal(tag, done++);
             assert_true(last == 0 || error == last);
             last = error;
         }
         assert_int_equal(done, sent);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 /* A sealed headers message of n headers. */
-static struct spv_shared_frame *finished(const struct kit *k, size_t n)
+static struct spv_shared_frame *finished(const struct peer_fixture *k, size_t n)
 {
     struct spv_shared_frame *f = spv_shared_frame_new(1 + n * (SPV_HEADER_SIZE + 1));
     assert_non_null(f);
     uint8_t *at = f->bytes + SPV_FRAME_HEADER;
     *at++ = (uint8_t)n;
     for (size_t i = 0; i < n; i++, at += SPV_HEADER_SIZE + 1) {
-        const struct spv_header header = kit_header(i);
+        const struct spv_header header = peer_fixture_header(i);
         spv_header_encode(at, &header);
         at[SPV_HEADER_SIZE] = 0;
     }
@@ -277,7 +277,7 @@ static struct spv_shared_frame *finished(const struct kit *k, size_t n)
 }
 
 /* Takes `piece` bytes at a time of all that is pending, and appends them. */
-static void take_all(struct kit *k, struct spv_buffer *out, size_t piece)
+static void take_all(struct peer_fixture *k, struct spv_buffer *out, size_t piece)
 {
     const uint8_t *bytes;
     size_t n;
@@ -293,10 +293,10 @@ static void shared_frames_keep_their_place_among_other_messages(void **state)
 {
     (void)state;
     for (size_t piece = 1; piece < 400; piece += 7) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_buffer want, got;
-        kit_init(&k);
-        kit_ready(&k, SPV_INBOUND);
+        peer_fixture_init(&k);
+        peer_fixture_ready(&k, SPV_INBOUND);
         spv_buffer_init(&want);
         spv_buffer_init(&got);
         for (uint64_t i = 0; i < 9; i++) {
@@ -319,7 +319,7 @@ static void shared_frames_keep_their_place_among_other_messages(void **state)
             if (i % 3 == 2)
                 expect_done(&k, 100 + i, 0);
         }
-        const struct spv_header last = kit_header(7); /* of the last frame */
+        const struct spv_header last = peer_fixture_header(7); /* of the last frame */
         struct spv_blockhash hash;
         struct spv_hash256 known;
         spv_header_hash(&hash, &last);
@@ -327,22 +327,22 @@ static void shared_frames_keep_their_place_among_other_messages(void **state)
         assert_true(spv_peer_knows(k.p, &known));
         spv_buffer_free(&want);
         spv_buffer_free(&got);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void shared_frames_are_let_go_when_sent_or_never_to_be(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     const uint64_t tags[] = {1, 2, 3};
     struct spv_buffer got;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.max_queue_bytes = 1000;
     struct spv_shared_frame *f = finished(&k, 4); /* 349 bytes */
-    kit_open(&k, SPV_INBOUND);
+    peer_fixture_open(&k, SPV_INBOUND);
     assert_int_equal(spv_peer_send_headers(k.p, f, &tags[0], k.now), SPV_ERR_STATE);
-    kit_greet(&k, SPV_PROTOCOL_VERSION);
+    peer_fixture_handshake(&k, SPV_PROTOCOL_VERSION);
     assert_int_equal(spv_peer_send_headers(k.p, f, &tags[0], k.now), 0);
     assert_int_equal(spv_peer_send_headers(k.p, f, &tags[1], k.now), 0);
     assert_int_equal(spv_peer_send_headers(k.p, f, &tags[2], k.now), SPV_ERR_QUEUE_FULL);
@@ -351,14 +351,14 @@ static void shared_frames_are_let_go_when_sent_or_never_to_be(void **state)
     assert_int_equal(f->refs, 2);
     expect_done(&k, 1, 0);
     spv_peer_sent(k.p, 100, k.now);
-    spv_peer_shut(k.p, SPV_ERR_RESET);
+    spv_peer_close(k.p, SPV_ERR_RESET);
     assert_int_equal(f->refs, 1);
     expect_done(&k, 2, SPV_ERR_RESET);
     expect_none_done(&k);
     spv_buffer_init(&got);
     take_all(&k, &got, 100);
     assert_int_equal(got.len, 0);
-    kit_close(&k);
+    peer_fixture_close(&k);
     spv_shared_frame_unref(f);
 }
 

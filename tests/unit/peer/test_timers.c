@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 /* Waits for the next ping and returns its nonce. */
-static uint64_t await_ping(struct kit *k)
+static uint64_t await_ping(struct peer_fixture *k)
 {
     struct spv_msg msg;
     for (int second = 0; second < 151; second++) {
-        assert_int_equal(kit_wait(k, 1), 0);
-        if (kit_hear(k, &msg) == SPV_CMD_PING)
+        assert_int_equal(peer_fixture_wait(k, 1), 0);
+        if (peer_fixture_recv(k, &msg) == SPV_CMD_PING)
             return msg.u.ping.nonce;
     }
     fail_msg("no ping in 151 seconds");
@@ -19,36 +19,36 @@ static uint64_t await_ping(struct kit *k)
 static void ping_is_answered_with_its_nonce(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 0xfeed), 0);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 0xfeed), 0);
     assert_int_equal(k.got.command, SPV_CMD_PING); /* handed out as well */
-    assert_int_equal(kit_hear(&k, &msg), SPV_CMD_PONG);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_PONG);
     assert_int_equal(msg.u.ping.nonce, 0xfeed);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void ping_of_the_old_form_is_not_answered(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
-    kit_greet(&k, 60000);
-    assert_int_equal(kit_say_empty(&k, SPV_CMD_PING), 0);
-    kit_expect_silence(&k);
-    kit_close(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    peer_fixture_handshake(&k, 60000);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_PING), 0);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void pings_go_out_every_two_minutes_give_or_take_a_quarter(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     uint64_t seen[20];
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     uint64_t shortest = UINT64_MAX, longest = 0, last = k.now.mono_us;
     for (int i = 0; i < 20; i++) {
         seen[i] = await_ping(&k);
@@ -59,120 +59,120 @@ static void pings_go_out_every_two_minutes_give_or_take_a_quarter(void **state)
         assert_in_range(gap, 90, 151);
         shortest = gap < shortest ? gap : shortest;
         longest = gap > longest ? gap : longest;
-        assert_int_equal(kit_say_ping(&k, SPV_CMD_PONG, seen[i]), 0);
+        assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PONG, seen[i]), 0);
     }
     assert_true(longest - shortest >= 10); /* no beat */
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void the_round_trip_is_measured(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats s;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     uint64_t nonce = await_ping(&k);
-    spv_peer_stats(k.p, &s);
+    spv_peer_get_stats(k.p, &s);
     uint64_t sent = s.ping_sent_us;
     assert_true(sent > k.now.mono_us - SPV_SECOND && sent <= k.now.mono_us);
-    kit_wait_us(&k, 70000);
-    kit_say_ping(&k, SPV_CMD_PONG, nonce);
-    spv_peer_stats(k.p, &s);
+    peer_fixture_wait_us(&k, 70000);
+    peer_fixture_send_ping(&k, SPV_CMD_PONG, nonce);
+    spv_peer_get_stats(k.p, &s);
     assert_int_equal(s.rtt_us, k.now.mono_us - sent);
     assert_int_equal(s.rtt_min_us, s.rtt_us);
     assert_int_equal(s.ping_sent_us, 0);
     uint64_t first = s.rtt_us;
 
     nonce = await_ping(&k);
-    kit_wait(&k, 2);
-    kit_say_ping(&k, SPV_CMD_PONG, nonce);
-    spv_peer_stats(k.p, &s);
+    peer_fixture_wait(&k, 2);
+    peer_fixture_send_ping(&k, SPV_CMD_PONG, nonce);
+    spv_peer_get_stats(k.p, &s);
     assert_true(s.rtt_us > first);
     assert_int_equal(s.rtt_min_us, first);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_pong_missing_for_twenty_minutes_closes(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats s;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     await_ping(&k);
-    spv_peer_stats(k.p, &s);
+    spv_peer_get_stats(k.p, &s);
     uint64_t end = s.ping_sent_us + 20 * 60 * SPV_SECOND;
     while (k.now.mono_us + 60 * SPV_SECOND < end) {
         /* Other messages come; the pong does not, and no second ping joins the first. */
-        assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
-        assert_int_equal(kit_wait(&k, 60), 0);
-        kit_expect(&k, SPV_CMD_PONG);
-        kit_expect_silence(&k);
+        assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
+        assert_int_equal(peer_fixture_wait(&k, 60), 0);
+        peer_fixture_expect(&k, SPV_CMD_PONG);
+        peer_fixture_expect_silence(&k);
     }
-    assert_int_equal(kit_wait_us(&k, end - k.now.mono_us - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_PONG_TIMEOUT);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait_us(&k, end - k.now.mono_us - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_PONG_TIMEOUT);
+    peer_fixture_close(&k);
 }
 
 static void a_peer_without_ping_nonces_is_not_asked_for_a_pong(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats s;
     struct spv_msg msg;
     unsigned pings = 0;
-    kit_init(&k);
-    kit_open(&k, SPV_OUTBOUND);
-    kit_greet(&k, 60000);
+    peer_fixture_init(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    peer_fixture_handshake(&k, 60000);
     for (int minute = 0; minute < 60; minute++) {
-        assert_int_equal(kit_say_empty(&k, SPV_CMD_PING), 0);
-        assert_int_equal(kit_wait(&k, 60), 0);
-        while (kit_hear(&k, &msg) != SPV_CMD_UNKNOWN) {
+        assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_PING), 0);
+        assert_int_equal(peer_fixture_wait(&k, 60), 0);
+        while (peer_fixture_recv(&k, &msg) != SPV_CMD_UNKNOWN) {
             assert_int_equal(msg.command, SPV_CMD_PING);
             assert_false(msg.u.ping.has_nonce);
             pings++;
         }
     }
     assert_in_range(pings, 24, 40);
-    spv_peer_stats(k.p, &s);
+    spv_peer_get_stats(k.p, &s);
     assert_int_equal(s.ping_sent_us, 0);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void five_minutes_without_a_message_close(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     int rc = 0;
     uint64_t start = k.now.mono_us;
     while (rc == 0 && k.now.mono_us < start + 400 * SPV_SECOND) {
-        rc = kit_wait_us(&k, SPV_SECOND);
-        kit_hear(&k, &msg); /* the socket takes our pings */
+        rc = peer_fixture_wait_us(&k, SPV_SECOND);
+        peer_fixture_recv(&k, &msg); /* the socket takes our pings */
     }
     assert_int_equal(rc, SPV_ERR_IDLE);
     assert_int_equal(k.now.mono_us - start, 300 * SPV_SECOND);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 /* Half an hour of nothing but answers to our pings, or of pongs that answer nothing. */
 static int live_on_pongs(bool matching)
 {
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
     int rc = 0;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     for (int second = 0; rc == 0 && second < 1800; second++) {
-        rc = kit_wait(&k, 1);
-        bool pinged = rc == 0 && kit_hear(&k, &msg) == SPV_CMD_PING;
+        rc = peer_fixture_wait(&k, 1);
+        bool pinged = rc == 0 && peer_fixture_recv(&k, &msg) == SPV_CMD_PING;
         if (matching ? pinged : rc == 0)
-            rc = kit_say_ping(&k, SPV_CMD_PONG, matching ? msg.u.ping.nonce : 1);
+            rc = peer_fixture_send_ping(&k, SPV_CMD_PONG, matching ? msg.u.ping.nonce : 1);
     }
-    kit_close(&k);
+    peer_fixture_close(&k);
     return rc;
 }
 
@@ -186,130 +186,131 @@ static void a_matching_pong_keeps_alive_and_another_is_ignored(void **state)
 static void dripping_bytes_is_not_progress(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     struct spv_buffer b;
     spv_buffer_init(&b);
     static const uint8_t body[2000];
-    kit_frame(&b, "whatever", body, sizeof(body));
+    peer_fixture_frame(&b, "whatever", body, sizeof(body));
     int rc = 0;
     size_t i = 0;
     uint64_t start = k.now.mono_us;
     while (rc == 0 && i < b.len) {
-        rc = kit_say_bytes(&k, b.data + i++, 1);
+        rc = peer_fixture_send_bytes(&k, b.data + i++, 1);
         if (rc == 0)
-            rc = kit_wait(&k, 1);
+            rc = peer_fixture_wait(&k, 1);
     }
     /* Both clocks began with the handshake's last message, or the first byte right after it. */
     assert_int_equal(rc, SPV_ERR_MESSAGE_TIMEOUT);
     assert_int_equal(k.now.mono_us - start, 300 * SPV_SECOND);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void each_message_has_its_own_progress_deadline(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.timeouts.message = 10 * SPV_SECOND;
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     struct spv_buffer b;
     spv_buffer_init(&b);
-    kit_frame(&b, "whatever", "12345678", 8);
+    peer_fixture_frame(&b, "whatever", "12345678", 8);
     size_t whole = b.len;
-    kit_frame(&b, "whatever", "12345678", 8);
+    peer_fixture_frame(&b, "whatever", "12345678", 8);
     /* Pieces that straddle the messages: always something unfinished, never for long. */
-    assert_int_equal(kit_say_bytes(&k, b.data, 20), 0);
+    assert_int_equal(peer_fixture_send_bytes(&k, b.data, 20), 0);
     for (int i = 0; i < 6; i++) {
-        assert_int_equal(kit_wait(&k, 7), 0);
-        assert_int_equal(kit_say_bytes(&k, b.data + 20, whole), 0);
+        assert_int_equal(peer_fixture_wait(&k, 7), 0);
+        assert_int_equal(peer_fixture_send_bytes(&k, b.data + 20, whole), 0);
     }
     assert_int_equal(k.n_got, 6);
-    assert_int_equal(kit_wait_us(&k, 10 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_MESSAGE_TIMEOUT);
+    assert_int_equal(peer_fixture_wait_us(&k, 10 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_MESSAGE_TIMEOUT);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_finished_message_leaves_no_progress_deadline(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.timeouts.message = 10 * SPV_SECOND;
-    kit_ready(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_say_raw(&k, "whatever", "12345678", 8), 0);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_send_raw(&k, "whatever", "12345678", 8), 0);
     for (int i = 0; i < 60; i++) {
-        assert_int_equal(kit_wait(&k, 1), 0);
-        kit_hear(&k, &msg);
+        assert_int_equal(peer_fixture_wait(&k, 1), 0);
+        peer_fixture_recv(&k, &msg);
     }
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_peer_that_does_not_read_is_closed(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
-    assert_int_equal(kit_wait(&k, 60), 0);
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 2), 0); /* more to write is no excuse */
-    assert_int_equal(kit_wait_us(&k, 60 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_WRITE_TIMEOUT);
-    kit_close(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
+    assert_int_equal(peer_fixture_wait(&k, 60), 0);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 2),
+                     0); /* more to write is no excuse */
+    assert_int_equal(peer_fixture_wait_us(&k, 60 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_WRITE_TIMEOUT);
+    peer_fixture_close(&k);
 }
 
 static void each_byte_taken_renews_the_write_deadline(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     const uint8_t *bytes;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
-    kit_ready(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
     size_t n = spv_peer_pending(k.p, &bytes);
     for (size_t i = 0; i + 1 < n; i++) {
-        assert_int_equal(kit_wait(&k, 100), 0);
+        assert_int_equal(peer_fixture_wait(&k, 100), 0);
         spv_peer_sent(k.p, 1, k.now);
-        assert_int_equal(kit_say_raw(&k, "life", "", 0), 0);
+        assert_int_equal(peer_fixture_send_raw(&k, "life", "", 0), 0);
     }
-    assert_int_equal(kit_wait(&k, 119), 0);
-    assert_int_equal(kit_wait(&k, 1), SPV_ERR_WRITE_TIMEOUT);
-    kit_close(&k);
+    assert_int_equal(peer_fixture_wait(&k, 119), 0);
+    assert_int_equal(peer_fixture_wait(&k, 1), SPV_ERR_WRITE_TIMEOUT);
+    peer_fixture_close(&k);
 }
 
 static void the_write_deadline_holds_during_the_handshake_too(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     k.cfg.timeouts.write = 10 * SPV_SECOND;
-    kit_open(&k, SPV_OUTBOUND);
-    assert_int_equal(kit_wait_us(&k, 10 * SPV_SECOND - 1), 0);
-    assert_int_equal(kit_wait_us(&k, 1), SPV_ERR_WRITE_TIMEOUT);
-    kit_close(&k);
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_wait_us(&k, 10 * SPV_SECOND - 1), 0);
+    assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_WRITE_TIMEOUT);
+    peer_fixture_close(&k);
 }
 
 static void pongs_for_a_peer_that_does_not_read_are_bounded(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     const uint8_t *bytes;
-    kit_init(&k);
-    kit_ready(&k, SPV_INBOUND);
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_INBOUND);
     for (uint64_t i = 0; i < 10000; i++)
-        assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, i), 0);
+        assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, i), 0);
     assert_in_range(spv_peer_pending(k.p, &bytes), 4096, 4200);
     spv_peer_sent(k.p, spv_peer_pending(k.p, &bytes), k.now);
-    kit_say_ping(&k, SPV_CMD_PING, 1);
-    kit_expect(&k, SPV_CMD_PONG);
-    kit_close(&k);
+    peer_fixture_send_ping(&k, SPV_CMD_PING, 1);
+    peer_fixture_expect(&k, SPV_CMD_PONG);
+    peer_fixture_close(&k);
 }
 
 static void the_reason_is_the_deadline_that_passed_first(void **state)
@@ -320,49 +321,49 @@ static void the_reason_is_the_deadline_that_passed_first(void **state)
         int want;
     } rows[] = {{90, 120, SPV_ERR_STALL}, {200, 120, SPV_ERR_WRITE_TIMEOUT}};
     for (size_t i = 0; i < 2; i++) {
-        struct kit k;
-        kit_init(&k);
+        struct peer_fixture k;
+        peer_fixture_init(&k);
         k.cfg.timeouts.getheaders = rows[i].getheaders * SPV_SECOND;
         k.cfg.timeouts.write = rows[i].write * SPV_SECOND;
-        kit_ready(&k, SPV_OUTBOUND);
-        struct spv_blockhash locator[] = {kit_hash(5)};
+        peer_fixture_ready(&k, SPV_OUTBOUND);
+        struct spv_blockhash locator[] = {peer_fixture_hash(5)};
         struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
                               .u.getheaders = {0, locator, 1, {{0}}}};
         assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
         k.now.mono_us += 3600 * SPV_SECOND; /* we slept through all of them */
         assert_int_equal(spv_peer_timer(k.p, k.now), rows[i].want);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void the_timer_called_early_does_nothing(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     uint64_t before = spv_peer_deadline(k.p);
     for (int i = 0; i < 100; i++)
         assert_int_equal(spv_peer_timer(k.p, k.now), 0);
     assert_int_equal(spv_peer_deadline(k.p), before);
-    kit_expect_silence(&k);
-    kit_close(&k);
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
 }
 
 static void statistics_count_both_ways(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats s;
-    kit_init(&k);
+    peer_fixture_init(&k);
     uint64_t opened = k.now.mono_us;
-    kit_ready(&k, SPV_OUTBOUND);
-    kit_wait(&k, 1);
-    kit_say_empty(&k, SPV_CMD_SENDHEADERS);
-    kit_say_ping(&k, SPV_CMD_PING, 4);
-    kit_wait(&k, 1);
-    kit_expect(&k, SPV_CMD_PONG);
-    spv_peer_stats(k.p, &s);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
+    peer_fixture_wait(&k, 1);
+    peer_fixture_send_empty(&k, SPV_CMD_SENDHEADERS);
+    peer_fixture_send_ping(&k, SPV_CMD_PING, 4);
+    peer_fixture_wait(&k, 1);
+    peer_fixture_expect(&k, SPV_CMD_PONG);
+    spv_peer_get_stats(k.p, &s);
     assert_int_equal(s.direction, SPV_OUTBOUND);
     assert_true(s.ready && s.send_headers && s.relay);
     assert_int_equal(s.services, SPV_NODE_NETWORK | SPV_NODE_WITNESS);
@@ -376,7 +377,7 @@ static void statistics_count_both_ways(void **state)
     assert_int_equal(s.last_out_us, opened + 2 * SPV_SECOND);
     assert_int_equal(s.bytes_in, (24 + 86 + 11) + 24 + 24 + 32);
     assert_true(s.bytes_out > s.bytes_in - 40);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 int main(void)

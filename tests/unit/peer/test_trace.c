@@ -5,7 +5,7 @@
 
 #define LINES 400
 struct watcher {
-    char text[LINES][SPV_SUMMARY + SPV_ENDPOINT_TEXT];
+    char text[LINES][SPV_MSG_FORMAT_MAX + SPV_ENDPOINT_TEXT];
     size_t n;
 };
 
@@ -52,10 +52,10 @@ static void expect(struct watcher *w, const char *const *lines, size_t n)
 
 static struct watcher watcher;
 
-static void watch(struct kit *k)
+static void watch(struct peer_fixture *k)
 {
     watcher.n = 0;
-    kit_init(k);
+    peer_fixture_init(k);
     k->cfg.observer = (struct spv_peer_observer){
         .on_any_read = on_any_read, .on_any_write = on_any_write, .ctx = &watcher};
 }
@@ -63,9 +63,9 @@ static void watch(struct kit *k)
 static void observers_see_every_frame_both_ways(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     watch(&k);
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_int_equal(watcher.n, 5);
     assert_true(strncmp(watcher.text[0], "> version ", 10) == 0);
     assert_string_equal(watcher.text[1], "< version 121 OK");
@@ -73,15 +73,15 @@ static void observers_see_every_frame_both_ways(void **state)
     assert_string_equal(watcher.text[3], "> verack 24 OK");
     assert_string_equal(watcher.text[4], "< verack 24 OK");
     watcher.n = 0;
-    assert_int_equal(kit_say_raw(&k, "sendtxrcncl", "abc", 3), 0);
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 1), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "sendtxrcncl", "abc", 3), 0);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
     struct spv_msg odd = {.name = "hello", .u.raw = {(const uint8_t *)"xy", 2}};
     assert_int_equal(spv_peer_send(k.p, &odd, k.now), 0);
     spv_peer_sent(k.p, 40, k.now);
     EXPECT(&watcher, "< sendtxrcncl 27 OK", "< ping 32 OK", "> pong 32 OK");
-    spv_peer_shut(k.p, SPV_ERR_RESET);
+    spv_peer_close(k.p, SPV_ERR_RESET);
     EXPECT(&watcher, "> hello 8 RESET");
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void observers_see_what_was_refused(void **state)
@@ -100,99 +100,99 @@ static void observers_see_what_was_refused(void **state)
         {"in\1", SIZE_MAX, "<  25 COMMAND"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct kit k;
+        struct peer_fixture k;
         struct spv_buffer b;
         watch(&k);
-        kit_ready(&k, SPV_OUTBOUND);
+        peer_fixture_ready(&k, SPV_OUTBOUND);
         watcher.n = 0;
         spv_buffer_init(&b);
-        kit_frame(&b, cases[i].command, "\2", 1);
+        peer_fixture_frame(&b, cases[i].command, "\2", 1);
         if (cases[i].at != SIZE_MAX)
             b.data[cases[i].at] ^= 0x80;
-        assert_true(kit_say_bytes(&k, b.data, b.len) < 0);
+        assert_true(peer_fixture_send_bytes(&k, b.data, b.len) < 0);
         assert_int_equal(watcher.n, 1);
         assert_string_equal(watcher.text[0], cases[i].line);
         spv_buffer_free(&b);
-        kit_close(&k);
+        peer_fixture_close(&k);
     }
 }
 
 static void messages_that_waited_in_vain_are_seen_not_to_go(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_msg msg = {.command = SPV_CMD_GETADDR};
     watch(&k);
-    kit_open(&k, SPV_INBOUND);
+    peer_fixture_open(&k, SPV_INBOUND);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
-    assert_int_equal(kit_wait(&k, 30), SPV_ERR_HANDSHAKE_TIMEOUT);
+    assert_int_equal(peer_fixture_wait(&k, 30), SPV_ERR_HANDSHAKE_TIMEOUT);
     EXPECT(&watcher, "> getaddr 0 HANDSHAKE_TIMEOUT");
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void a_log_has_one_line_a_message(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     watcher.n = 0;
     k.cfg.observer =
         (struct spv_peer_observer){.on_log = on_log, .log_level = SPV_LOG_DEBUG, .ctx = &watcher};
     assert_int_equal(spv_endpoint_parse(&k.cfg.endpoint, "127.0.0.1:8333", 0), 0);
     k.cfg.user_agent = "/we:1/";
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     EXPECT(&watcher, "sending version (70016, /we:1/, height 0) to 127.0.0.1:8333",
            "received version (70016, /other:1.0/, height 321) from 127.0.0.1:8333",
            "sending sendaddrv2 to 127.0.0.1:8333", "sending verack to 127.0.0.1:8333",
            "received verack from 127.0.0.1:8333");
-    assert_int_equal(kit_say_ping(&k, SPV_CMD_PING, 0xabc), 0);
+    assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 0xabc), 0);
     EXPECT(&watcher, "received ping (0000000000000abc) from 127.0.0.1:8333",
            "sending pong (0000000000000abc) to 127.0.0.1:8333");
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void at_trace_level_the_body_follows_in_hex(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     static uint8_t big[SPV_LOG_DUMP + 3];
-    kit_init(&k);
+    peer_fixture_init(&k);
     assert_int_equal(spv_endpoint_parse(&k.cfg.endpoint, "::1", 18444), 0);
     k.cfg.observer =
         (struct spv_peer_observer){.on_log = on_log, .log_level = SPV_LOG_TRACE, .ctx = &watcher};
     watcher.n = 0;
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     watcher.n = 0;
-    assert_int_equal(kit_say_raw(&k, "strange", "0123456789abcdef\n\xff!", 19), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "strange", "0123456789abcdef\n\xff!", 19), 0);
     EXPECT(&watcher, "received strange (19 bytes) from [::1]:18444",
            "00000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 0123456789abcdef",
            "00000010  0a ff 21                                        ..!");
-    assert_int_equal(kit_say_raw(&k, "strange", big, sizeof(big)), 0);
+    assert_int_equal(peer_fixture_send_raw(&k, "strange", big, sizeof(big)), 0);
     assert_int_equal(watcher.n, 1 + SPV_LOG_DUMP / 16 + 1);
     assert_string_equal(watcher.text[watcher.n - 1], "(3 more bytes)");
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void off_means_off(void **state)
 {
     (void)state;
-    struct kit k;
-    kit_init(&k);
+    struct peer_fixture k;
+    peer_fixture_init(&k);
     watcher.n = 0;
     k.cfg.observer = (struct spv_peer_observer){.on_log = on_log, .ctx = &watcher};
-    kit_ready(&k, SPV_OUTBOUND);
+    peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_int_equal(watcher.n, 0);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 static void summaries_say_what_matters(void **state)
 {
     (void)state;
     static const char one[] = "0000000000000000000000000000000000000000000000000000000000000001";
-    char want[SPV_SUMMARY], got[SPV_SUMMARY];
+    char want[SPV_MSG_FORMAT_MAX], got[SPV_MSG_FORMAT_MAX];
     struct spv_inv items[2] = {{SPV_INV_WITNESS | SPV_INV_TX, {{1}}}, {SPV_INV_BLOCK, {{2}}}};
     struct spv_blockhash locator = {{1}};
-    struct spv_header header = kit_header(5);
+    struct spv_header header = peer_fixture_header(5);
     struct spv_blockhash hash;
     char hex[SPV_HASH_HEX];
     spv_header_hash(&hash, &header);
@@ -200,24 +200,24 @@ static void summaries_say_what_matters(void **state)
 
     struct spv_msg inv = {.command = SPV_CMD_GETDATA, .u.inv = {items, 2}};
     snprintf(want, sizeof(want), "getdata (2, first tx %s)", one);
-    assert_string_equal(spv_msg_summary(got, sizeof(got), &inv), want);
+    assert_string_equal(spv_msg_format(got, sizeof(got), &inv), want);
     struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, &locator, 1, {{1}}}};
     snprintf(want, sizeof(want), "getheaders (1, first %s, stop %s)", one, one);
-    assert_string_equal(spv_msg_summary(got, sizeof(got), &ask), want);
+    assert_string_equal(spv_msg_format(got, sizeof(got), &ask), want);
     struct spv_msg headers = {.command = SPV_CMD_HEADERS,
                               .u.headers = {.headers = &header, .n = 1}};
     snprintf(want, sizeof(want), "headers (1, first %s)", hex);
-    assert_string_equal(spv_msg_summary(got, sizeof(got), &headers), want);
+    assert_string_equal(spv_msg_format(got, sizeof(got), &headers), want);
     headers.u.headers.n = 0;
-    assert_string_equal(spv_msg_summary(got, sizeof(got), &headers), "headers (0)");
+    assert_string_equal(spv_msg_format(got, sizeof(got), &headers), "headers (0)");
     struct spv_msg reject = {.command = SPV_CMD_REJECT,
                              .u.reject = {.command = "t\x01",
                                           .code = 0x40,
                                           .reason = "\x80"
                                                     "dust"}};
-    assert_string_equal(spv_msg_summary(got, sizeof(got), &reject), "reject (t?, 0x40, ?dust)");
+    assert_string_equal(spv_msg_format(got, sizeof(got), &reject), "reject (t?, 0x40, ?dust)");
     struct spv_msg old = {.command = SPV_CMD_PING};
-    assert_string_equal(spv_msg_summary(got, sizeof(got), &old), "ping");
+    assert_string_equal(spv_msg_format(got, sizeof(got), &old), "ping");
     /* Every message has one that begins with its command, whatever is in it. */
     for (int c = SPV_CMD_VERSION; c <= SPV_CMD_CFCHECKPT; c++) {
         static const uint8_t tx[60] = {[0] = 1, [4] = 1, [46] = 1};
@@ -225,17 +225,17 @@ static void summaries_say_what_matters(void **state)
         if (c == SPV_CMD_TX)
             assert_int_equal(spv_tx_parse(&msg.u.tx, tx, sizeof(tx)), 0);
         const char *name = spv_command_name(msg.command);
-        spv_msg_summary(got, sizeof(got), &msg);
+        spv_msg_format(got, sizeof(got), &msg);
         assert_memory_equal(got, name, strlen(name));
         size_t n = strlen(got);
         assert_true(n == strlen(name) || (got[strlen(name)] == ' ' && got[n - 1] == ')'));
     }
     struct spv_msg fee = {.command = SPV_CMD_FEEFILTER, .u.feefilter = {1000}};
-    assert_string_equal(spv_msg_summary(got, sizeof(got), &fee), "feefilter (1000)");
+    assert_string_equal(spv_msg_format(got, sizeof(got), &fee), "feefilter (1000)");
     /* Cut wherever the room ends. */
     for (size_t cap = 1; cap < 40; cap++) {
         memset(got, 'x', sizeof(got));
-        spv_msg_summary(got, cap, &inv);
+        spv_msg_format(got, cap, &inv);
         assert_int_equal(strlen(got), cap - 1);
         assert_int_equal(got[cap], 'x');
     }
@@ -243,34 +243,34 @@ static void summaries_say_what_matters(void **state)
 
 static int say_malformed(const char *host, enum spv_network network, bool tolerate, bool checksum)
 {
-    struct kit k;
+    struct peer_fixture k;
     struct spv_buffer b;
     struct spv_peer_stats stats;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.tolerate_malformed = tolerate;
     snprintf(k.cfg.endpoint.host, sizeof(k.cfg.endpoint.host), "%s", host);
-    kit_ready(&k, SPV_INBOUND);
+    peer_fixture_ready(&k, SPV_INBOUND);
     if (network != SPV_REGTEST) { /* the kit speaks regtest: judged apart */
-        kit_close(&k);
+        peer_fixture_close(&k);
         k.cfg.net = spv_netid_get(network);
-        kit_open(&k, SPV_INBOUND);
+        peer_fixture_open(&k, SPV_INBOUND);
     }
     spv_buffer_init(&b);
-    kit_frame(&b, "inv", "\2", 1);
-    kit_frame(&b, "getaddr", "", 0);
+    peer_fixture_frame(&b, "inv", "\2", 1);
+    peer_fixture_frame(&b, "getaddr", "", 0);
     memcpy(b.data, k.cfg.net->magic, 4);
     memcpy(b.data + 25, k.cfg.net->magic, 4);
     if (checksum)
         b.data[20] ^= 1;
-    int rc = kit_say_bytes(&k, b.data, b.len);
-    spv_peer_stats(k.p, &stats);
+    int rc = peer_fixture_send_bytes(&k, b.data, b.len);
+    spv_peer_get_stats(k.p, &stats);
     if (rc == 0) {
         assert_int_equal(k.n_got, 1);
         assert_int_equal(k.got.command, SPV_CMD_GETADDR);
     }
     assert_int_equal(stats.malformed_in, rc == 0 ? 1 : 0);
     spv_buffer_free(&b);
-    kit_close(&k);
+    peer_fixture_close(&k);
     return rc;
 }
 
@@ -294,26 +294,26 @@ static void malformed_messages_are_tolerated_on_regtest_from_loopback(void **sta
 static void a_wrong_magic_is_never_tolerated(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     static const uint8_t zero[24];
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.tolerate_malformed = true;
     snprintf(k.cfg.endpoint.host, sizeof(k.cfg.endpoint.host), "::1");
-    kit_ready(&k, SPV_INBOUND);
-    assert_int_equal(kit_say_bytes(&k, zero, sizeof(zero)), SPV_ERR_MAGIC);
-    kit_close(&k);
+    peer_fixture_ready(&k, SPV_INBOUND);
+    assert_int_equal(peer_fixture_send_bytes(&k, zero, sizeof(zero)), SPV_ERR_MAGIC);
+    peer_fixture_close(&k);
 }
 
 static void statistics_say_who_and_how_high(void **state)
 {
     (void)state;
-    struct kit k;
+    struct peer_fixture k;
     struct spv_peer_stats s;
-    kit_init(&k);
+    peer_fixture_init(&k);
     k.cfg.id = 77;
     assert_int_equal(spv_endpoint_parse(&k.cfg.endpoint, "1.2.3.4:5", 0), 0);
-    kit_ready(&k, SPV_INBOUND);
-    spv_peer_stats(k.p, &s);
+    peer_fixture_ready(&k, SPV_INBOUND);
+    spv_peer_get_stats(k.p, &s);
     assert_int_equal(s.id, 77);
     assert_string_equal(s.endpoint.host, "1.2.3.4");
     assert_int_equal(s.endpoint.port, 5);
@@ -321,10 +321,10 @@ static void statistics_say_who_and_how_high(void **state)
     assert_int_equal(s.last_height, 321);
     spv_peer_note_height(k.p, 400);
     spv_peer_note_height(k.p, 399); /* never falls */
-    spv_peer_stats(k.p, &s);
+    spv_peer_get_stats(k.p, &s);
     assert_int_equal(s.last_height, 400);
     assert_int_equal(s.start_height, 321);
-    kit_close(&k);
+    peer_fixture_close(&k);
 }
 
 int main(void)

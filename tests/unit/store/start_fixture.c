@@ -4,7 +4,7 @@
 #include "util/u256.h"
 
 struct spv_params base_params;
-struct spv_record base_chain[TOP + 1];
+struct spv_chain_header base_chain[TOP + 1];
 
 void base_prepare(void)
 {
@@ -17,7 +17,7 @@ void base_prepare(void)
 struct spv_store *base_open(const char *path, enum spv_store_mode mode)
 {
     struct spv_store *s = NULL;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     const struct spv_store_config cfg = {.path = path, .params = &base_params, .mode = mode};
     if (spv_store_open(&s, &cfg, &why) != 0) {
         fail_msg("%s", why.text);
@@ -25,7 +25,7 @@ struct spv_store *base_open(const char *path, enum spv_store_mode mode)
     return s;
 }
 
-void base_relative(struct spv_record *out, size_t from, size_t n)
+void base_relative(struct spv_chain_header *out, size_t from, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         out[i] = base_chain[from + i];
@@ -35,13 +35,14 @@ void base_relative(struct spv_record *out, size_t from, size_t n)
 
 struct spv_store *base_started(const char *path, size_t to, bool known)
 {
-    struct spv_record some[TOP];
+    struct spv_chain_header some[TOP];
     struct spv_store *s = base_open(path, SPV_STORE_CREATE);
     base_relative(some, BASE, to - BASE + 1);
-    assert_int_equal(
-        apply(s, SPV_CHANGE_START, BASE - 1, 0, known ? base_chain + BASE : some, PERIOD), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE - 1, 0,
+                           known ? base_chain + BASE : some, PERIOD),
+                     0);
     if (to >= BASE + PERIOD) {
-        assert_int_equal(apply(s, SPV_CHANGE_APPEND, BASE + PERIOD - 1, 0,
+        assert_int_equal(apply(s, SPV_UPDATE_APPEND, BASE + PERIOD - 1, 0,
                                known ? base_chain + BASE + PERIOD : some + PERIOD,
                                to - BASE - PERIOD + 1),
                          0);
@@ -49,7 +50,7 @@ struct spv_store *base_started(const char *path, size_t to, bool known)
     return s;
 }
 
-void base_same(const struct spv_record *a, const struct spv_record *b)
+void base_same(const struct spv_chain_header *a, const struct spv_chain_header *b)
 {
     assert_int_equal(a->height, b->height);
     assert_memory_equal(&a->hash, &b->hash, sizeof a->hash);
@@ -59,12 +60,12 @@ void base_same(const struct spv_record *a, const struct spv_record *b)
 
 void base_holds(struct spv_store *s, uint32_t base, uint32_t to)
 {
-    struct spv_record got;
+    struct spv_chain_header got;
     struct spv_header headers[TOP + 2];
-    struct spv_store_walk *walk = NULL;
-    struct spv_base begins;
+    struct spv_store_iter *walk = NULL;
+    struct spv_chain_start begins;
 
-    spv_store_base(s, &begins);
+    spv_store_get_start(s, &begins);
     assert_int_equal(begins.height, base);
     assert_int_equal(begins.work_from, 0);
     assert_int_equal(spv_store_tip(s, &got), 1);
@@ -78,15 +79,15 @@ void base_holds(struct spv_store *s, uint32_t base, uint32_t to)
         assert_int_equal(spv_store_by_hash(s, &got, &base_chain[h].hash), 0);
         assert_int_equal(spv_store_locate(s, &got, &base_chain[h].hash, 1), 0);
         assert_int_equal(spv_store_range(s, headers, h, 5), 0);
-        assert_int_equal(spv_store_walk_open(&walk, s, h, to), SPV_ERR_NOT_FOUND);
+        assert_int_equal(spv_store_iter_open(&walk, s, h, to), SPV_ERR_NOT_FOUND);
     }
     const uint32_t from = base > 0 ? base : 1;
     assert_int_equal(spv_store_range(s, headers, from, TOP), to - from + 1);
-    assert_int_equal(spv_store_walk_open(&walk, s, from, UINT32_MAX), 0);
+    assert_int_equal(spv_store_iter_open(&walk, s, from, UINT32_MAX), 0);
     for (uint32_t h = from; h <= to; h++) {
         assert_int_equal(spv_store_by_height(s, &got, h), 1);
         base_same(&got, &base_chain[h]);
-        assert_int_equal(spv_store_walk_next(walk, &got), 1);
+        assert_int_equal(spv_store_iter_next(walk, &got), 1);
         base_same(&got, &base_chain[h]);
         assert_memory_equal(&headers[h - from], &base_chain[h].header, sizeof headers[0]);
         if (spv_store_indexed(s)) {
@@ -96,7 +97,7 @@ void base_holds(struct spv_store *s, uint32_t base, uint32_t to)
             base_same(&got, &base_chain[h]);
         }
     }
-    assert_int_equal(spv_store_walk_next(walk, &got), 0);
-    spv_store_walk_close(walk);
+    assert_int_equal(spv_store_iter_next(walk, &got), 0);
+    spv_store_iter_close(walk);
     assert_int_equal(spv_store_by_height(s, &got, to + 1), 0);
 }

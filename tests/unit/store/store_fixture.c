@@ -67,22 +67,23 @@ static struct spv_u256 work_of(uint32_t bits)
     return spv_work_from_target(&target);
 }
 
-struct spv_record first_record(const struct spv_params *params)
+struct spv_chain_header first_record(const struct spv_params *params)
 {
-    struct spv_record r = {.header = params->genesis};
+    struct spv_chain_header r = {.header = params->genesis};
     spv_header_hash(&r.hash, &r.header);
     r.work = work_of(r.header.bits);
     return r;
 }
 
-void grow(struct spv_record *out, const struct spv_record *parent, size_t n, uint32_t salt)
+void grow(struct spv_chain_header *out, const struct spv_chain_header *parent, size_t n,
+          uint32_t salt)
 {
     struct spv_u256 target;
     assert_int_equal(spv_target_from_bits(&target, parent->header.bits), 0);
     struct spv_u256 work = spv_work_from_target(&target);
     for (size_t i = 0; i < n; i++) {
-        const struct spv_record *below = i == 0 ? parent : &out[i - 1];
-        struct spv_record r = {.header = below->header, .height = below->height + 1};
+        const struct spv_chain_header *below = i == 0 ? parent : &out[i - 1];
+        struct spv_chain_header r = {.header = below->header, .height = below->height + 1};
         r.header.version = i % 3 == 0 ? -1 : 4; /* a negative version is one people have mined */
         r.header.prev = below->hash;
         memset(r.header.merkle_root.b, 0, 32);
@@ -102,7 +103,7 @@ void grow(struct spv_record *out, const struct spv_record *parent, size_t n, uin
 struct spv_store *must_open(const char *path, enum spv_store_mode mode)
 {
     struct spv_store *s = NULL;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = mode};
     int rc = spv_store_open(&s, &cfg, &why);
     if (rc != 0) {
@@ -115,7 +116,7 @@ void must_refuse(const char *path, enum spv_store_mode mode, const struct spv_pa
                  int err, const char *word)
 {
     struct spv_store *s = NULL;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     struct spv_store_config cfg = {.path = path, .params = params, .mode = mode};
     int rc = spv_store_open(&s, &cfg, &why);
     if (rc != err) {
@@ -129,24 +130,24 @@ void must_refuse(const char *path, enum spv_store_mode mode, const struct spv_pa
     }
 }
 
-int apply(struct spv_store *s, enum spv_change_kind kind, uint32_t fork, uint32_t removed,
-          const struct spv_record *records, size_t n)
+int apply(struct spv_store *s, enum spv_chain_update_kind kind, uint32_t fork, uint32_t removed,
+          const struct spv_chain_header *records, size_t n)
 {
-    struct spv_change change = {
+    struct spv_chain_update change = {
         .kind = kind, .fork_height = fork, .removed = removed, .records = records, .n = n};
     return spv_store_apply(s, &change);
 }
 
-void make_chain(const char *path, struct spv_record *records, size_t n)
+void make_chain(const char *path, struct spv_chain_header *records, size_t n)
 {
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    struct spv_record genesis = first_record(regtest());
+    struct spv_chain_header genesis = first_record(regtest());
     grow(records, &genesis, n, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, records, n), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, records, n), 0);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-void same_record(const struct spv_record *a, const struct spv_record *b)
+void same_record(const struct spv_chain_header *a, const struct spv_chain_header *b)
 {
     assert_int_equal(a->height, b->height);
     assert_memory_equal(&a->hash, &b->hash, sizeof a->hash);
@@ -158,21 +159,21 @@ void same_record(const struct spv_record *a, const struct spv_record *b)
     assert_memory_equal(x, y, sizeof x);
 }
 
-void holds(struct spv_store *s, const struct spv_record *records, size_t n)
+void holds(struct spv_store *s, const struct spv_chain_header *records, size_t n)
 {
-    struct spv_record genesis = first_record(spv_store_params(s));
-    struct spv_record got;
-    struct spv_store_walk *walk = NULL;
+    struct spv_chain_header genesis = first_record(spv_store_params(s));
+    struct spv_chain_header got;
+    struct spv_store_iter *walk = NULL;
     assert_int_equal(spv_store_tip(s, &got), 1);
     same_record(&got, n > 0 ? &records[n - 1] : &genesis);
-    assert_int_equal(spv_store_walk_open(&walk, s, 0, UINT32_MAX), 0);
+    assert_int_equal(spv_store_iter_open(&walk, s, 0, UINT32_MAX), 0);
     struct spv_header *range = calloc(n + 2, sizeof *range);
     assert_int_equal(spv_store_range(s, range, 0, (uint32_t)n + 2), n + 1);
     for (size_t i = 0; i <= n; i++) {
-        const struct spv_record *want = i == 0 ? &genesis : &records[i - 1];
+        const struct spv_chain_header *want = i == 0 ? &genesis : &records[i - 1];
         assert_int_equal(spv_store_by_height(s, &got, (uint32_t)i), 1);
         same_record(&got, want);
-        assert_int_equal(spv_store_walk_next(walk, &got), 1);
+        assert_int_equal(spv_store_iter_next(walk, &got), 1);
         same_record(&got, want);
         got.header = range[i];
         same_record(&got, want);
@@ -182,8 +183,8 @@ void holds(struct spv_store *s, const struct spv_record *records, size_t n)
         }
     }
     assert_int_equal(spv_store_by_height(s, &got, (uint32_t)n + 1), 0);
-    assert_int_equal(spv_store_walk_next(walk, &got), 0);
-    spv_store_walk_close(walk);
+    assert_int_equal(spv_store_iter_next(walk, &got), 0);
+    spv_store_iter_close(walk);
     free(range);
 }
 

@@ -23,9 +23,10 @@ const char *in_folder(void **state, const char *name);
 const struct spv_params *regtest(void);
 
 /* The genesis record. */
-struct spv_record first_record(const struct spv_params *params);
+struct spv_chain_header first_record(const struct spv_params *params);
 /* n records on top of *parent, each with a proof of work for regtest; salt sets branches apart. */
-void grow(struct spv_record *out, const struct spv_record *parent, size_t n, uint32_t salt);
+void grow(struct spv_chain_header *out, const struct spv_chain_header *parent, size_t n,
+          uint32_t salt);
 
 /* Opens or fails the test. */
 struct spv_store *must_open(const char *path, enum spv_store_mode mode);
@@ -33,15 +34,15 @@ struct spv_store *must_open(const char *path, enum spv_store_mode mode);
  */
 void must_refuse(const char *path, enum spv_store_mode mode, const struct spv_params *params,
                  int err, const char *word);
-int apply(struct spv_store *s, enum spv_change_kind kind, uint32_t fork, uint32_t removed,
-          const struct spv_record *records, size_t n);
+int apply(struct spv_store *s, enum spv_chain_update_kind kind, uint32_t fork, uint32_t removed,
+          const struct spv_chain_header *records, size_t n);
 /* A closed database with records 1..n on genesis. */
-void make_chain(const char *path, struct spv_record *records, size_t n);
+void make_chain(const char *path, struct spv_chain_header *records, size_t n);
 
 /* The same in every field (the padding of a struct is not compared). */
-void same_record(const struct spv_record *a, const struct spv_record *b);
+void same_record(const struct spv_chain_header *a, const struct spv_chain_header *b);
 /* The store holds exactly genesis and these n records, by every way of reading. */
-void holds(struct spv_store *s, const struct spv_record *records, size_t n);
+void holds(struct spv_store *s, const struct spv_chain_header *records, size_t n);
 
 /* Runs SQL on the file with a plain connection. */
 void meddle(const char *path, const char *sql);

@@ -43,8 +43,8 @@ static void make_old_file(const char *path, const char *from)
 static void a_file_of_version_1_is_brought_up(void **state)
 {
     const char *path = in_folder(state, "old.db");
-    struct spv_record r[50];
-    struct spv_book book;
+    struct spv_chain_header r[50];
+    struct spv_addrman_rows book;
     char got[100];
     make_chain(in_folder(state, "new.db"), r, 50);
     make_old_file(path, in_folder(state, "new.db"));
@@ -55,7 +55,7 @@ static void a_file_of_version_1_is_brought_up(void **state)
     assert_string_equal(got, "1");
     s = must_open(path, SPV_STORE_WRITE);
     holds(s, r, 50);
-    assert_int_equal(spv_store_book_load(s, &book), 0);
+    assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n + book.n_bans, 0);
     assert_false(book.keyed);
     assert_int_equal(spv_store_close(s), 0);
@@ -67,14 +67,14 @@ static void a_file_of_version_1_is_brought_up(void **state)
 static void a_file_of_version_1_that_cannot_be_brought_up_stays(void **state)
 {
     const char *path = in_folder(state, "old.db");
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     char got[100];
     make_chain(in_folder(state, "new.db"), r, 5);
     make_old_file(path, in_folder(state, "new.db"));
     meddle(path, "CREATE TABLE peer_ban (x)"); /* in the way of the second table */
     struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_WRITE};
     struct spv_store *s = NULL;
-    struct spv_problem why;
+    struct spv_error_info why;
     assert_true(spv_store_open(&s, &cfg, &why) < 0);
     ask(got, sizeof got, path, "PRAGMA user_version");
     assert_string_equal(got, "1");
@@ -82,25 +82,25 @@ static void a_file_of_version_1_that_cannot_be_brought_up_stays(void **state)
     assert_string_equal(got, "0");
 }
 
-static struct spv_book_address address(const char *host, uint16_t port)
+static struct spv_addr_info address(const char *host, uint16_t port)
 {
-    struct spv_book_address a = {.services = UINT64_MAX - 1,
-                                 .source = {1, 2, 3},
-                                 .source_len = 3,
-                                 .last_seen = 1800000000,
-                                 .last_try = 1800000001,
-                                 .last_success = 1800000002,
-                                 .attempts = 3,
-                                 .slow = 4,
-                                 .failure = SPV_ERR_STALL};
+    struct spv_addr_info a = {.services = UINT64_MAX - 1,
+                              .source = {1, 2, 3},
+                              .source_len = 3,
+                              .last_seen = 1800000000,
+                              .last_try = 1800000001,
+                              .last_success = 1800000002,
+                              .attempts = 3,
+                              .slow = 4,
+                              .failure = SPV_ERR_STALL};
     assert_int_equal(spv_netaddr_from_host(&a.addr, host, port), 0);
     return a;
 }
 
-static void same_address(const struct spv_book_address *a, const struct spv_book_address *b)
+static void same_address(const struct spv_addr_info *a, const struct spv_addr_info *b)
 {
     assert_memory_equal(&a->addr, &b->addr, sizeof a->addr);
-    assert_memory_equal(a->source, b->source, SPV_BOOK_SOURCE);
+    assert_memory_equal(a->source, b->source, SPV_ADDRMAN_SOURCE);
     assert_int_equal(a->source_len, b->source_len);
     assert_true(a->services == b->services);
     assert_int_equal(a->last_seen, b->last_seen);
@@ -113,8 +113,8 @@ static void same_address(const struct spv_book_address *a, const struct spv_book
     assert_int_equal(a->anchor, b->anchor);
 }
 
-static const struct spv_book_address *in_book(const struct spv_book *book,
-                                              const struct spv_book_address *a)
+static const struct spv_addr_info *in_book(const struct spv_addrman_rows *book,
+                                           const struct spv_addr_info *a)
 {
     for (size_t i = 0; i < book->n; i++)
         if (memcmp(&book->addresses[i].addr, &a->addr, sizeof a->addr) == 0)
@@ -126,26 +126,26 @@ static const struct spv_book_address *in_book(const struct spv_book *book,
 static void what_is_saved_comes_back(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_book_address a[] = {address("203.0.113.7", 8333), address("2001:db8::1", 1),
-                                   address(ONION, 8333), address("203.0.113.7", 8334)};
+    struct spv_addr_info a[] = {address("203.0.113.7", 8333), address("2001:db8::1", 1),
+                                address(ONION, 8333), address("203.0.113.7", 8334)};
     a[1].tried = true;
     a[2].tried = a[2].anchor = true;
-    struct spv_book_ban ban = {
+    struct spv_ban_entry ban = {
         .address = "203.0.113.9", .since = 5, .until = 86405, .code = SPV_ERR_HDR_POW};
-    struct spv_book_changes c = {.key = {1, 2, 3, 255},
-                                 .changed = a,
-                                 .n_changed = 4,
-                                 .bans_changed = true,
-                                 .bans = &ban,
-                                 .n_bans = 1};
-    struct spv_book book;
+    struct spv_addrman_changes c = {.key = {1, 2, 3, 255},
+                                    .changed = a,
+                                    .n_changed = 4,
+                                    .bans_changed = true,
+                                    .bans = &ban,
+                                    .n_bans = 1};
+    struct spv_addrman_rows book;
     char got[100];
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    assert_int_equal(spv_store_book_save(s, &c), 0);
+    assert_int_equal(spv_store_addrman_save(s, &c), 0);
     assert_int_equal(spv_store_close(s), 0);
 
     s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_book_load(s, &book), 0);
+    assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_true(book.keyed);
     assert_memory_equal(book.key, c.key, sizeof c.key);
     assert_int_equal(book.n, 4);
@@ -154,32 +154,32 @@ static void what_is_saved_comes_back(void **state)
     assert_true(book.addresses[0].anchor); /* the best come first */
     assert_int_equal(book.n_bans, 1);
     assert_memory_equal(&book.bans[0], &ban, sizeof ban);
-    spv_store_book_free(&book);
+    spv_store_addrman_free(&book);
     ask(got, sizeof got, path, "SELECT reason FROM peer_ban WHERE address = '203.0.113.9'");
     assert_string_equal(got, spv_strerror(SPV_ERR_HDR_POW));
 
     /* a change of one, one gone, no word of bans */
     a[0].attempts = 0;
-    struct spv_book_changes next = {
+    struct spv_addrman_changes next = {
         .changed = a, .n_changed = 1, .removed = &a[3].addr, .n_removed = 1};
-    assert_int_equal(spv_store_book_save(s, &next), 0);
-    assert_int_equal(spv_store_book_load(s, &book), 0);
+    assert_int_equal(spv_store_addrman_save(s, &next), 0);
+    assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n, 3);
     same_address(in_book(&book, &a[0]), &a[0]);
     assert_int_equal(book.n_bans, 1);
-    spv_store_book_free(&book);
+    spv_store_addrman_free(&book);
 
     /* all of it anew */
-    struct spv_book_changes all = {
+    struct spv_addrman_changes all = {
         .all = true, .changed = a + 1, .n_changed = 1, .bans_changed = true};
-    assert_int_equal(spv_store_book_save(s, &all), 0);
-    assert_int_equal(spv_store_book_load(s, &book), 0);
+    assert_int_equal(spv_store_addrman_save(s, &all), 0);
+    assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n, 1);
     assert_int_equal(book.n_bans, 0);
-    spv_store_book_free(&book);
+    spv_store_addrman_free(&book);
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(path, SPV_STORE_READ);
-    assert_int_equal(spv_store_book_save(s, &all), SPV_ERR_DB_READONLY);
+    assert_int_equal(spv_store_addrman_save(s, &all), SPV_ERR_DB_READONLY);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -210,8 +210,8 @@ static void rows_that_make_no_sense_are_left_out(void **state)
         "'1.2.4.9', 1, 0, x'01', 1, 1, 1, 0, 0, 0, 1, 1", /* this one does */
     };
     const char *path = in_folder(state, "h.db");
-    struct spv_book book;
-    struct spv_record r[1];
+    struct spv_addrman_rows book;
+    struct spv_chain_header r[1];
     make_chain(path, r, 1);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char sql[300];
@@ -223,22 +223,22 @@ static void rows_that_make_no_sense_are_left_out(void **state)
                  " ('b', 1, 'z', -1, ''), ('c', 1, 2, 1, ''), ('d', 1, 2, -105, 'x')");
     meddle(path, "INSERT INTO meta VALUES ('book_key', 'zz')");
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_book_load(s, &book), 0);
+    assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n, 1);
     assert_int_equal(book.addresses[0].addr.bytes[2], 4);
     assert_int_equal(book.addresses[0].addr.bytes[3], 9);
     assert_int_equal(book.n_bans, 1);
     assert_string_equal(book.bans[0].address, "d");
     assert_false(book.keyed);
-    spv_store_book_free(&book);
+    spv_store_addrman_free(&book);
     assert_int_equal(spv_store_close(s), 0);
 }
 
 static void no_more_is_loaded_than_the_book_has_places(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_book book;
-    struct spv_record r[1];
+    struct spv_addrman_rows book;
+    struct spv_chain_header r[1];
     make_chain(path, r, 1);
     meddle(path, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 29999)"
                  " INSERT INTO peer_address SELECT printf('9.%d.%d.1', i / 256, i % 256), 1, 1,"
@@ -247,22 +247,22 @@ static void no_more_is_loaded_than_the_book_has_places(void **state)
                  " INSERT INTO peer_ban SELECT printf('9.%d.%d.1', i / 256, i % 256), 1, i, -105,"
                  " '' FROM n");
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_book_load(s, &book), 0);
-    assert_int_equal(book.n, SPV_BOOK_ADDRESSES);
+    assert_int_equal(spv_store_addrman_load(s, &book), 0);
+    assert_int_equal(book.n, SPV_ADDRMAN_ADDRESSES);
     assert_true(book.addresses[0].anchor);
     assert_true(book.addresses[1].tried);
     assert_int_equal(book.addresses[2].last_success, 29999);
-    assert_int_equal(book.n_bans, SPV_BOOK_BANS);
+    assert_int_equal(book.n_bans, SPV_ADDRMAN_BANS);
     assert_int_equal(book.bans[0].until, 1999);
-    spv_store_book_free(&book);
+    spv_store_addrman_free(&book);
     assert_int_equal(spv_store_close(s), 0);
 }
 
 static void missing_tables_begin_anew(void **state)
 {
     static const char *const damages[] = {"DROP TABLE peer_ban", "DROP TABLE peer_address"};
-    struct spv_book book;
-    struct spv_record r[3];
+    struct spv_addrman_rows book;
+    struct spv_chain_header r[3];
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         char name[10];
         (void)snprintf(name, sizeof name, "%zu.db", i);
@@ -270,15 +270,15 @@ static void missing_tables_begin_anew(void **state)
         make_chain(path, r, 3);
         meddle(path, damages[i]);
         struct spv_store *s = must_open(path, SPV_STORE_READ);
-        assert_int_equal(spv_store_book_load(s, &book), SPV_ERR_DB_DAMAGED);
+        assert_int_equal(spv_store_addrman_load(s, &book), SPV_ERR_DB_DAMAGED);
         assert_null(book.addresses);
         assert_int_equal(spv_store_close(s), 0);
         s = must_open(path, SPV_STORE_WRITE);
-        assert_int_equal(spv_store_book_load(s, &book), 0);
+        assert_int_equal(spv_store_addrman_load(s, &book), 0);
         assert_int_equal(book.n + book.n_bans, 0);
-        struct spv_book_address a = address("9.9.9.9", 1);
-        const struct spv_book_changes c = {.changed = &a, .n_changed = 1, .bans_changed = true};
-        assert_int_equal(spv_store_book_save(s, &c), 0);
+        struct spv_addr_info a = address("9.9.9.9", 1);
+        const struct spv_addrman_changes c = {.changed = &a, .n_changed = 1, .bans_changed = true};
+        assert_int_equal(spv_store_addrman_save(s, &c), 0);
         holds(s, r, 3);
         assert_int_equal(spv_store_close(s), 0);
     }
@@ -288,21 +288,21 @@ static void missing_tables_begin_anew(void **state)
 static void a_killed_save_leaves_the_book_before_or_after(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[1];
+    struct spv_chain_header r[1];
     make_chain(path, r, 1);
     for (unsigned round = 0; round < 8; round++) {
         const pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
             struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-            static struct spv_book_address a[2000];
+            static struct spv_addr_info a[2000];
             for (unsigned turn = 0;; turn++) {
                 for (unsigned i = 0; i < 2000; i++) {
                     a[i] = address("9.9.9.9", (uint16_t)(i + 1));
                     a[i].attempts = turn;
                 }
-                const struct spv_book_changes c = {.changed = a, .n_changed = 2000};
-                if (spv_store_book_save(s, &c) != 0)
+                const struct spv_addrman_changes c = {.changed = a, .n_changed = 2000};
+                if (spv_store_addrman_save(s, &c) != 0)
                     _exit(1);
             }
         }

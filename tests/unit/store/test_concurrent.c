@@ -15,7 +15,7 @@
 #define READERS 3
 #define LOOK_UPS 10000
 
-static struct spv_record chain[OLD + NEW];
+static struct spv_chain_header chain[OLD + NEW];
 
 static void prepare(const char *path)
 {
@@ -64,7 +64,7 @@ static void take(struct foreign *f, int release_at, int give_up_at)
 static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[20];
+    struct spv_chain_header r[20];
     struct foreign f = {.asked = 0};
     struct spv_store *s = NULL;
     const struct spv_store_config cfg = {.path = path,
@@ -79,15 +79,15 @@ static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
     assert_int_equal(spv_store_open(&s, &cfg, NULL), 0);
     assert_int_equal(f.asked, 3);
     take(&f, 15, 99);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 10, 0, r + 10, 5), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 10, 0, r + 10, 5), 0);
     assert_int_equal(f.asked, 15);
     assert_true(f.waited >= 55); /* 1 + 2 + ... + 10 ms, and then longer steps */
     assert_int_equal(spv_store_flush(s), 0); /* which waits for nobody itself */
     take(&f, 0, 4);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 15, 0, r + 15, 5), SPV_ERR_DB_BUSY);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 15, 0, r + 15, 5), SPV_ERR_DB_BUSY);
     assert_int_equal(f.asked, 4);
     assert_int_equal(sqlite3_exec(f.db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 15, 0, r + 15, 5), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 15, 0, r + 15, 5), 0);
     holds(s, r, 20);
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(sqlite3_close(f.db), SQLITE_OK);
@@ -101,14 +101,14 @@ static void looked_up_between_commits_nobody_is_busy(void **state)
     prepare(path);
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     struct spv_store *reader = must_open(path, SPV_STORE_READ);
-    struct spv_store_walk *walk = NULL;
-    assert_int_equal(spv_store_walk_open(&walk, reader, 0, UINT32_MAX), 0); /* an old snapshot */
+    struct spv_store_iter *walk = NULL;
+    assert_int_equal(spv_store_iter_open(&walk, reader, 0, UINT32_MAX), 0); /* an old snapshot */
     for (uint32_t done = 0; done < NEW; done += BATCH) {
-        assert_int_equal(apply(writer, SPV_CHANGE_APPEND, OLD + done, 0, chain + OLD + done, BATCH),
+        assert_int_equal(apply(writer, SPV_UPDATE_APPEND, OLD + done, 0, chain + OLD + done, BATCH),
                          0);
         for (int i = 0; i < LOOK_UPS / (NEW / BATCH); i++) {
-            struct spv_record r;
-            const struct spv_record *want = &chain[next_random(&seed) % (OLD + done + BATCH)];
+            struct spv_chain_header r;
+            const struct spv_chain_header *want = &chain[next_random(&seed) % (OLD + done + BATCH)];
             assert_int_equal(spv_store_by_hash(reader, &r, &want->hash), 1);
             assert_int_equal(r.height, want->height);
             assert_int_equal(spv_store_by_height(reader, &r, want->height), 1);
@@ -116,13 +116,13 @@ static void looked_up_between_commits_nobody_is_busy(void **state)
         }
         assert_int_equal(spv_store_flush(writer), 0);
     }
-    struct spv_record r;
+    struct spv_chain_header r;
     uint32_t n = 0;
-    while (spv_store_walk_next(walk, &r) == 1) {
+    while (spv_store_iter_next(walk, &r) == 1) {
         n++;
     }
     assert_int_equal(n, OLD + 1); /* as it was when the walk began */
-    spv_store_walk_close(walk);
+    spv_store_iter_close(walk);
     assert_int_equal(spv_store_close(reader), 0);
     assert_int_equal(spv_store_close(writer), 0);
 }
@@ -150,9 +150,9 @@ static void *look(void *ctx)
     }
     atomic_fetch_add(l->ready, 1);
     for (; l->done < LOOK_UPS; l->done++) {
-        struct spv_record r;
-        struct spv_record tip;
-        const struct spv_record *want = &chain[next_random(&l->seed) % OLD];
+        struct spv_chain_header r;
+        struct spv_chain_header tip;
+        const struct spv_chain_header *want = &chain[next_random(&l->seed) % OLD];
         l->failed += spv_store_by_hash(s, &r, &want->hash) != 1 || r.height != want->height;
         l->failed += spv_store_tip(s, &tip) != 1 || tip.height < l->tip ||
                      (tip.height - OLD) % BATCH != 0 ||
@@ -179,9 +179,9 @@ static void readers_on_threads_see_whole_batches(void **state)
     while (atomic_load(&ready) < READERS) {
     }
     for (uint32_t done = 0; done < NEW; done += BATCH) {
-        int rc = apply(writer, SPV_CHANGE_APPEND, OLD + done, 0, chain + OLD + done, BATCH);
+        int rc = apply(writer, SPV_UPDATE_APPEND, OLD + done, 0, chain + OLD + done, BATCH);
         if (rc != 0) {
-            fail_msg("%s", spv_store_last_problem(writer));
+            fail_msg("%s", spv_store_last_error(writer));
         }
     }
     for (size_t i = 0; i < READERS; i++) {

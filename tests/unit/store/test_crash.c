@@ -24,8 +24,8 @@
 #define STRIDE 29 /* the default: a coprime of most periods in what SQLite does */
 #define NEVER 1000000000L
 
-static struct spv_record best[OLD];
-static struct spv_record longer[900], other[120], side[60];
+static struct spv_chain_header best[OLD];
+static struct spv_chain_header longer[900], other[120], side[60];
 static unsigned stride;
 static uint64_t seed;
 
@@ -35,7 +35,7 @@ typedef int (*step_fn)(struct spv_store *s);
 
 static int append(struct spv_store *s, uint32_t from)
 {
-    return apply(s, SPV_CHANGE_APPEND, OLD + from, 0, longer + from, 300);
+    return apply(s, SPV_UPDATE_APPEND, OLD + from, 0, longer + from, 300);
 }
 static int append_1(struct spv_store *s)
 {
@@ -54,21 +54,21 @@ static int gather(struct spv_store *s)
 {
     int rc = 0;
     for (uint32_t from = 0; from < 900 && rc == 0; from += 300) {
-        const struct spv_change change = {.kind = SPV_CHANGE_APPEND,
-                                          .fork_height = OLD + from,
-                                          .records = longer + from,
-                                          .n = 300};
-        rc = spv_store_gather(s, &change);
+        const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
+                                                .fork_height = OLD + from,
+                                                .records = longer + from,
+                                                .n = 300};
+        rc = spv_store_apply_deferred(s, &change);
     }
     return rc == 0 ? spv_store_commit(s) : rc;
 }
 static int reorganise(struct spv_store *s)
 {
-    return apply(s, SPV_CHANGE_REORG, OLD - 100, 100, other, 120);
+    return apply(s, SPV_UPDATE_REORG, OLD - 100, 100, other, 120);
 }
 static int branch(struct spv_store *s)
 {
-    return apply(s, SPV_CHANGE_BRANCH, OLD - 100, 0, side, 60);
+    return apply(s, SPV_UPDATE_BRANCH, OLD - 100, 0, side, 60);
 }
 static int flush(struct spv_store *s)
 {
@@ -235,7 +235,7 @@ static void check_after(const struct story *story, const char *path, size_t done
                         const uint64_t *states, const char *what)
 {
     struct spv_verify_report r;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     struct spv_store *s = NULL;
     const size_t n = steps_of(story);
     const struct spv_store_config cfg = {
@@ -282,7 +282,7 @@ static void run_story(void **state, const struct story *story)
     (void)snprintf(from, sizeof from, "%s", in_folder(state, "from.db"));
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "h.db"));
     struct spv_store *s = must_open(from, SPV_STORE_CREATE);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, best, OLD), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, best, OLD), 0);
     assert_int_equal(spv_store_close(s), 0);
     if (story->before != NULL) {
         meddle(from, story->before);
@@ -336,7 +336,7 @@ STORY(a_damaged_tail_is_cut_or_still_there, 7)
 static void the_power_cut_takes_what_was_not_synced(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[10];
+    struct spv_chain_header r[10];
     bool met = false;
     char rows[40];
     make_chain(path, r, 5);
@@ -358,9 +358,9 @@ static void the_power_cut_takes_what_was_not_synced(void **state)
     assert_string_equal(rows, "6");
 }
 
-static int mine_one(void *ctx, const struct spv_record *record)
+static int mine_one(void *ctx, const struct spv_chain_header *record)
 {
-    struct spv_record **next = ctx;
+    struct spv_chain_header **next = ctx;
     *(*next)++ = *record;
     return 0;
 }
@@ -370,7 +370,7 @@ static int prepare(void **state)
     (void)state;
     struct spv_chain *c = NULL;
     const struct spv_chain_config cfg = {.params = regtest()};
-    struct spv_record *next = best;
+    struct spv_chain_header *next = best;
     const struct spv_mine_plan plan = {.n = OLD, .seed = 3, .sink = mine_one, .ctx = &next};
     if (spv_chain_new(&c, &cfg) != 0 || spv_mine_chain(c, &plan) != 0) {
         return -1;

@@ -15,8 +15,8 @@
 #define NEW 40 /* headers on the fork */
 #define MAX_K 20000 /* more operations than any run has */
 
-static struct spv_record before[OLD];
-static struct spv_record after[FORK + NEW];
+static struct spv_chain_header before[OLD];
+static struct spv_chain_header after[FORK + NEW];
 
 static void prepare(const char *path)
 {
@@ -26,7 +26,7 @@ static void prepare(const char *path)
 }
 
 /* All that a writer does. Sets *applied when the change was reported as done. */
-static int work(const char *path, bool *applied, struct spv_problem *why)
+static int work(const char *path, bool *applied, struct spv_error_info *why)
 {
     struct spv_store *s = NULL;
     struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_CREATE};
@@ -35,10 +35,10 @@ static int work(const char *path, bool *applied, struct spv_problem *why)
     if (rc != 0) {
         return rc;
     }
-    struct spv_record got;
+    struct spv_chain_header got;
     rc = spv_store_by_height(s, &got, OLD) < 0 ? SPV_ERR_NOMEM : 0;
     if (rc == 0) {
-        rc = apply(s, SPV_CHANGE_REORG, FORK, OLD - FORK, after + FORK, NEW);
+        rc = apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW);
         *applied = rc == 0;
     }
     if (rc == 0) {
@@ -48,23 +48,23 @@ static int work(const char *path, bool *applied, struct spv_problem *why)
         rc = spv_store_by_hash(s, &got, &after[20].hash);
         rc = rc > 0 ? 0 : rc;
     }
-    struct spv_store_walk *walk = NULL;
+    struct spv_store_iter *walk = NULL;
     if (rc == 0) {
-        rc = spv_store_walk_open(&walk, s, 0, UINT32_MAX);
+        rc = spv_store_iter_open(&walk, s, 0, UINT32_MAX);
     }
-    while (rc == 0 && (rc = spv_store_walk_next(walk, &got)) > 0) {
+    while (rc == 0 && (rc = spv_store_iter_next(walk, &got)) > 0) {
         rc = 0;
         if (got.height == 5) {
             break;
         }
     }
-    spv_store_walk_close(walk);
+    spv_store_iter_close(walk);
     if (rc == 0) {
         rc = spv_store_flush(s);
     }
     if (rc != 0) {
         why->code = (enum spv_err)rc;
-        (void)snprintf(why->text, sizeof why->text, "%s", spv_store_last_problem(s));
+        (void)snprintf(why->text, sizeof why->text, "%s", spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     return rc != 0 ? rc : closed;
@@ -73,7 +73,7 @@ static int work(const char *path, bool *applied, struct spv_problem *why)
 static void check_state(const char *path, bool applied)
 {
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    struct spv_record tip;
+    struct spv_chain_header tip;
     assert_int_equal(spv_store_rewound(s), 0);
     assert_int_equal(spv_store_tip(s, &tip), 1);
     if (tip.height == OLD && !applied) {
@@ -101,7 +101,7 @@ static void a_failing_disk_leaves_a_whole_chain(void **state)
         for (long k = 0; hit; k++) {
             char path[PATH_LEN];
             bool applied = false;
-            struct spv_problem why = {.text = ""};
+            struct spv_error_info why = {.text = ""};
             (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
             assert_true(k < MAX_K);
             start_over(state, path);
@@ -130,13 +130,13 @@ static void a_full_disk_is_called_full(void **state)
     prepare(in_folder(state, "h.db"));
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
     faults_disk(0, SQLITE_FULL);
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, FORK, OLD - FORK, after + FORK, NEW),
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW),
                      SPV_ERR_DB_FULL);
-    assert_non_null(strstr(spv_store_last_problem(s), "disk space"));
+    assert_non_null(strstr(spv_store_last_error(s), "disk space"));
     faults_disk(-1, 0);
     holds(s, before, OLD);
     /* with room again the same change goes through */
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, FORK, OLD - FORK, after + FORK, NEW), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW), 0);
     holds(s, after, FORK + NEW);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -173,7 +173,7 @@ static void each_failing_allocation_is_survived(void **state)
         for (; hit; k += k < 1200 ? 1 : 13) {
             char path[PATH_LEN];
             bool applied = false;
-            struct spv_problem why = {.text = ""};
+            struct spv_error_info why = {.text = ""};
             (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
             assert_true(k < MAX_K);
             start_over(state, path);

@@ -11,18 +11,18 @@ static void what_is_filled_joins_when_it_meets_the_base(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_started(path, 80, true);
-    struct spv_reader fill = spv_store_fill_reader(s);
-    struct spv_record got;
+    struct spv_header_db fill = spv_store_backfill_db(s);
+    struct spv_chain_header got;
     struct spv_header headers[8];
     uint32_t filled = 9;
 
-    assert_int_equal(spv_store_filled(s, &filled), 0);
+    assert_int_equal(spv_store_backfill_height(s, &filled), 0);
     assert_int_equal(filled, 0);
     assert_int_equal(spv_store_build_index(s), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, base_chain + 1, 25), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 25), 0);
     assert_true(spv_store_indexed(s)); /* so few rows leave it there */
     base_holds(s, BASE, 80); /* no part of the chain yet, by hash neither */
-    assert_int_equal(spv_store_filled(s, &filled), 0);
+    assert_int_equal(spv_store_backfill_height(s, &filled), 0);
     assert_int_equal(filled, 25);
     assert_int_equal(fill.tip(fill.ctx, &got), 1);
     base_same(&got, &base_chain[25]);
@@ -34,19 +34,19 @@ static void what_is_filled_joins_when_it_meets_the_base(void **state)
     /* it survives, and goes on where it ended */
     assert_int_equal(spv_store_close(s), 0);
     s = base_open(path, SPV_STORE_WRITE);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 26, 0, base_chain + 27, 3), SPV_ERR_STATE);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 25, 0, base_chain + 26, 16),
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 26, 0, base_chain + 27, 3), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 25, 0, base_chain + 26, 16),
                      SPV_ERR_STATE); /* too far */
     /* another branch of the fill takes the place of what it replaces */
-    struct spv_record other[15];
+    struct spv_chain_header other[15];
     grow(other, &base_chain[20], 15, 7);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 20, 0, other, 15), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 20, 0, base_chain + 21, 10), 0);
-    assert_int_equal(spv_store_filled(s, &filled), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 20, 0, other, 15), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 20, 0, base_chain + 21, 10), 0);
+    assert_int_equal(spv_store_backfill_height(s, &filled), 0);
     assert_int_equal(filled, 30);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 30, 0, base_chain + 31, BASE - 31), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 30, 0, base_chain + 31, BASE - 31), 0);
     base_holds(s, 0, 80);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 80, 0, base_chain + 81, 20), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 80, 0, base_chain + 81, 20), 0);
     assert_int_equal(spv_store_close(s), 0);
     s = base_open(path, SPV_STORE_READ);
     base_holds(s, 0, TOP);
@@ -56,23 +56,23 @@ static void what_is_filled_joins_when_it_meets_the_base(void **state)
 static void a_fill_that_does_not_meet_the_base_is_refused_whole(void **state)
 {
     struct spv_store *s = base_started(in_folder(state, "h.db"), 80, true);
-    struct spv_record other[BASE];
+    struct spv_chain_header other[BASE];
     uint32_t filled;
 
     grow(other, &base_chain[0], BASE - 1, 7);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, other, BASE - 1), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, other, BASE - 1), SPV_ERR_STATE);
     base_holds(s, BASE, 80);
     /* the right headers, but not the work that the checkpoint has */
     memcpy(other, base_chain + 1, sizeof other);
     other[BASE - 2].work = base_chain[BASE].work;
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, other, BASE - 1), SPV_ERR_DB_DAMAGED);
-    assert_non_null(strstr(spv_store_last_problem(s), "work"));
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, other, BASE - 1), SPV_ERR_DB_DAMAGED);
+    assert_non_null(strstr(spv_store_last_error(s), "work"));
     base_holds(s, BASE, 80);
-    assert_int_equal(spv_store_filled(s, &filled), 0);
+    assert_int_equal(spv_store_backfill_height(s, &filled), 0);
     assert_int_equal(filled, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, base_chain + 1, 5), 0);
-    assert_int_equal(spv_store_unfill(s), 0);
-    assert_int_equal(spv_store_filled(s, &filled), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 5), 0);
+    assert_int_equal(spv_store_backfill_reset(s), 0);
+    assert_int_equal(spv_store_backfill_height(s, &filled), 0);
     assert_int_equal(filled, 0);
     base_holds(s, BASE, 80);
     assert_int_equal(spv_store_close(s), 0);
@@ -82,7 +82,7 @@ static void joining_puts_every_sum_of_work_right(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_started(path, 80, false);
-    struct spv_record side[3];
+    struct spv_chain_header side[3];
     char got[100];
     char want[SPV_HASH_HEX];
 
@@ -90,11 +90,11 @@ static void joining_puts_every_sum_of_work_right(void **state)
     for (size_t i = 0; i < 3; i++) {
         side[i].work = spv_u256_sub(&side[i].work, &base_chain[BASE - 1].work);
     }
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 70, 0, side, 3), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, base_chain + 1, BASE - 1), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 70, 0, side, 3), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, BASE - 1), 0);
     base_holds(s, 0, 80);
     /* the writer knows its own tip */
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 80, 0, base_chain + 81, 20), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 80, 0, base_chain + 81, 20), 0);
     assert_int_equal(spv_store_close(s), 0);
     s = base_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_rewound(s), 0);
@@ -120,8 +120,8 @@ static void pruning_leaves_two_periods_and_a_median(void **state)
         (void)sqlite3_snprintf(sizeof name, name, "%d.db", (int)i);
         const char *path = in_folder(state, name);
         struct spv_store *s = base_open(path, SPV_STORE_CREATE);
-        assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, base_chain + 1, 90), 0);
-        assert_int_equal(apply(s, SPV_CHANGE_APPEND, 90, 0, base_chain + 91, 10), 0);
+        assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, base_chain + 1, 90), 0);
+        assert_int_equal(apply(s, SPV_UPDATE_APPEND, 90, 0, base_chain + 91, 10), 0);
         assert_int_equal(spv_store_build_index(s), 0);
         assert_int_equal(spv_store_prune(s, cases[i].below, &base), 0);
         assert_int_equal(base, cases[i].base);
@@ -138,12 +138,12 @@ static void a_pruned_chain_lives_on(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_open(path, SPV_STORE_CREATE);
-    struct spv_record fork[12];
-    struct spv_record got;
+    struct spv_chain_header fork[12];
+    struct spv_chain_header got;
     struct spv_chain *c;
     uint32_t base;
 
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, base_chain + 1, 80), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, base_chain + 1, 80), 0);
     assert_int_equal(spv_store_prune(s, 25, &base), 0);
     assert_int_equal(base, 20);
     assert_int_equal(spv_store_prune(s, 10, &base), 0); /* never downwards */
@@ -151,20 +151,20 @@ static void a_pruned_chain_lives_on(void **state)
     assert_int_equal(spv_store_prune(s, 40, &base), 0);
     assert_int_equal(base, 40);
     base_holds(s, 40, 80);
-    const struct spv_chain_config cfg = {.params = &base_params, .reader = spv_store_reader(s)};
+    const struct spv_chain_config cfg = {.params = &base_params, .reader = spv_store_header_db(s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     base_same(spv_chain_tip(c), &base_chain[80]);
     spv_chain_free(c);
     grow(fork, &base_chain[70], 12, 7);
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, 70, 10, fork, 12), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, 70, 10, fork, 12), 0);
     assert_int_equal(spv_store_tip(s, &got), 1);
     base_same(&got, &fork[11]);
-    struct spv_record back[30];
+    struct spv_chain_header back[30];
     memcpy(back, base_chain + 71, sizeof back);
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, 70, 12, back, 30), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, 70, 12, back, 30), 0);
     base_holds(s, 40, TOP);
     /* what was dropped may come back */
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, base_chain + 1, 39), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 39), 0);
     base_holds(s, 0, TOP);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -173,14 +173,14 @@ static void a_pruned_chain_lives_on(void **state)
 static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
 {
     enum { MANY = 21000, TO = 20500 };
-    static struct spv_record many[MANY + 1];
+    static struct spv_chain_header many[MANY + 1];
     struct spv_store *s = base_open(in_folder(state, "h.db"), SPV_STORE_CREATE);
-    struct spv_record got;
+    struct spv_chain_header got;
     uint32_t base;
 
     many[0] = base_chain[0];
     grow(many + 1, &many[0], MANY, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, many + 1, MANY), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, many + 1, MANY), 0);
     assert_int_equal(spv_store_build_index(s), 0);
     assert_int_equal(spv_store_prune(s, TO, &base), 0);
     assert_int_equal(base, TO);
@@ -190,11 +190,11 @@ static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
     assert_int_equal(spv_store_by_hash(s, &got, &many[TO - 1].hash), 0);
     struct spv_store *reader = base_open(in_folder(state, "h.db"), SPV_STORE_READ);
     assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 1);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, many + 1, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, many + 1, 100), 0);
     assert_false(spv_store_indexed(s));
     assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 0); /* and no scan */
     assert_int_equal(spv_store_by_hash(s, &got, &many[TO].hash), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 100, 0, many + 101, TO - 101), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 100, 0, many + 101, TO - 101), 0);
     assert_int_equal(spv_store_build_index(s), 0);
     assert_int_equal(spv_store_by_hash(s, &got, &many[1].hash), 1);
     base_same(&got, &many[1]);
@@ -207,7 +207,7 @@ static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
  * reported as done. */
 static int life(const char *path)
 {
-    struct spv_record some[TOP];
+    struct spv_chain_header some[TOP];
     struct spv_store *s = NULL;
     const struct spv_store_config cfg = {
         .path = path, .params = &base_params, .mode = SPV_STORE_CREATE};
@@ -216,14 +216,14 @@ static int life(const char *path)
     if (spv_store_open(&s, &cfg, NULL) != 0) {
         return 0;
     }
-    if (apply(s, SPV_CHANGE_START, BASE - 1, 0, some, PERIOD) == 0) {
+    if (apply(s, SPV_UPDATE_CHECKPOINT_START, BASE - 1, 0, some, PERIOD) == 0) {
         done = 1;
     }
-    if (done == 1 && apply(s, SPV_CHANGE_APPEND, BASE + PERIOD - 1, 0, some + PERIOD,
+    if (done == 1 && apply(s, SPV_UPDATE_APPEND, BASE + PERIOD - 1, 0, some + PERIOD,
                            80 - BASE - PERIOD + 1) == 0) {
         done = 2;
     }
-    if (done == 2 && apply(s, SPV_CHANGE_FILL, 0, 0, base_chain + 1, BASE - 1) == 0) {
+    if (done == 2 && apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, BASE - 1) == 0) {
         done = 3;
     }
     if (done == 3 && spv_store_prune(s, 20, NULL) == 0) {
@@ -244,8 +244,8 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
         unsigned seen[5] = {0};
         for (long k = 0; hit; k++) {
             char path[PATH_LEN];
-            struct spv_base base;
-            struct spv_record got;
+            struct spv_chain_start base;
+            struct spv_chain_header got;
             size_t now = 0;
             (void)sqlite3_snprintf(sizeof path, path, "%s/%d-%d.db", (const char *)*state, (int)i,
                                    (int)k);
@@ -255,7 +255,7 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
             faults_disk(-1, 0);
             struct spv_store *s = base_open(path, SPV_STORE_CREATE);
             assert_int_equal(spv_store_rewound(s), 0);
-            spv_store_base(s, &base);
+            spv_store_get_start(s, &base);
             assert_int_equal(spv_store_tip(s, &got), 1);
             while (now < 5 && (states[now].base != base.height || states[now].tip != got.height)) {
                 now++;

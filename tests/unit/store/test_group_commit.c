@@ -4,25 +4,25 @@
 
 #define N 30
 
-static struct spv_record best[N]; /* best[i] has height i + 1 */
+static struct spv_chain_header best[N]; /* best[i] has height i + 1 */
 
 static int gather(struct spv_store *s, uint32_t from, size_t n)
 {
-    const struct spv_change change = {
-        .kind = SPV_CHANGE_APPEND, .fork_height = from, .records = &best[from], .n = n};
-    return spv_store_gather(s, &change);
+    const struct spv_chain_update change = {
+        .kind = SPV_UPDATE_APPEND, .fork_height = from, .records = &best[from], .n = n};
+    return spv_store_apply_deferred(s, &change);
 }
 
 static uint32_t height_of(struct spv_store *s)
 {
-    struct spv_record r;
+    struct spv_chain_header r;
     assert_int_equal(spv_store_tip(s, &r), 1);
     return r.height;
 }
 
 static struct spv_store *begin(void **state, const char **path)
 {
-    const struct spv_record genesis = first_record(regtest());
+    const struct spv_chain_header genesis = first_record(regtest());
     *path = in_folder(state, "gathered.db");
     grow(best, &genesis, N, 0);
     return must_open(*path, SPV_STORE_CREATE);
@@ -51,7 +51,7 @@ static void whatever_else_writes_commits_it_first(void **state)
     struct spv_store *s = begin(state, &path);
     struct spv_store *other = must_open(path, SPV_STORE_READ);
     assert_int_equal(gather(s, 0, 5), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 5, 0, &best[5], 5), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 5, 0, &best[5], 5), 0);
     assert_int_equal(height_of(other), 10);
     assert_int_equal(gather(s, 10, 5), 0);
     assert_int_equal(spv_store_build_index(s), 0);
@@ -91,17 +91,17 @@ static void commits_by_itself_when_much_is_gathered(void **state)
     const char *path;
     struct spv_store *s = begin(state, &path);
     struct spv_store *other = must_open(path, SPV_STORE_READ);
-    const size_t n = SPV_STORE_GATHER / 10;
-    struct spv_record *many = test_calloc(10 * n, sizeof *many);
-    const struct spv_record genesis = first_record(regtest());
+    const size_t n = SPV_STORE_GROUP_COMMIT / 10;
+    struct spv_chain_header *many = test_calloc(10 * n, sizeof *many);
+    const struct spv_chain_header genesis = first_record(regtest());
     grow(many, &genesis, 10 * n, 1);
     for (uint32_t i = 0; i < 10; i++) {
-        const struct spv_change change = {.kind = SPV_CHANGE_APPEND,
-                                          .fork_height = (uint32_t)(i * n),
-                                          .records = many + i * n,
-                                          .n = n};
+        const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
+                                                .fork_height = (uint32_t)(i * n),
+                                                .records = many + i * n,
+                                                .n = n};
         assert_int_equal(height_of(other), 0);
-        assert_int_equal(spv_store_gather(s, &change), 0);
+        assert_int_equal(spv_store_apply_deferred(s, &change), 0);
     }
     assert_int_equal(height_of(other), 10 * n);
     test_free(many);

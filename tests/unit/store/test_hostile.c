@@ -112,7 +112,7 @@ static void make_version(void **state, int version, const char *sql)
 
 static void what_is_no_object_of_ours_is_refused_at_each_version(void **state)
 {
-    struct spv_record r[ROWS];
+    struct spv_chain_header r[ROWS];
     make_chain(in_folder(state, "h.db"), r, ROWS);
     for (int version = 1; version <= SPV_SCHEMA_VERSION; version++) {
         for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
@@ -128,7 +128,7 @@ static void what_is_no_object_of_ours_is_refused_at_each_version(void **state)
 
 static void foreign_objects_under_other_names_stay_at_each_version(void **state)
 {
-    struct spv_record r[ROWS];
+    struct spv_chain_header r[ROWS];
     make_chain(in_folder(state, "h.db"), r, ROWS);
     for (int version = 1; version <= SPV_SCHEMA_VERSION; version++) {
         for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
@@ -149,11 +149,11 @@ static void foreign_objects_under_other_names_stay_at_each_version(void **state)
 /* A repair reads headers out of the file only when that runs nothing of the stranger's. */
 static void a_repair_of_hostile_tables_ends(void **state)
 {
-    struct spv_record r[ROWS];
+    struct spv_chain_header r[ROWS];
     make_chain(in_folder(state, "h.db"), r, ROWS);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         static struct spv_repair_report report;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         make_version(state, SPV_SCHEMA_VERSION, refused[i].sql);
         const char *path = in_folder(state, "copy.db");
         const struct spv_verify_config cfg = {.path = path, .params = regtest()};

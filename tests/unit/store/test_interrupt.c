@@ -22,7 +22,7 @@ struct kit {
 static void connect_kit(struct kit *k, const char *path)
 {
     memset(k, 0, sizeof *k);
-    k->watch.stop = spv_stop_new();
+    k->watch.stop = spv_interrupt_new();
     assert_non_null(k->watch.stop);
     assert_int_equal(sqlite3_open(path, &k->db), SQLITE_OK);
     spv_watch_begin(&k->watch, k->db);
@@ -32,7 +32,7 @@ static void disconnect_kit(struct kit *k)
 {
     spv_watch_end(&k->watch);
     assert_int_equal(sqlite3_close(k->db), SQLITE_OK);
-    spv_stop_free(k->watch.stop);
+    spv_interrupt_free(k->watch.stop);
 }
 
 /* As a signal handler does, in the midst of a statement, at a row between two looks of SQLite's. */
@@ -42,7 +42,7 @@ static void ask_sql(sqlite3_context *ctx, int n, sqlite3_value **values)
     assert_int_equal(n, 1);
     k->after += k->asked;
     if (sqlite3_value_int(values[0]) == 1007) {
-        spv_stop_ask(k->watch.stop);
+        spv_interrupt_request(k->watch.stop);
         k->asked = 1;
     }
     sqlite3_result_int(ctx, 1);
@@ -84,8 +84,8 @@ static void a_stop_before_the_statement_ends_it_as_well(void **state)
     struct kit k;
     (void)state;
     connect_kit(&k, ":memory:");
-    spv_stop_ask(k.watch.stop);
-    assert_true(spv_stop_asked(k.watch.stop));
+    spv_interrupt_request(k.watch.stop);
+    assert_true(spv_interrupt_requested(k.watch.stop));
     assert_int_equal(sqlite3_exec(k.db, ENDLESS, NULL, NULL, NULL), SQLITE_INTERRUPT);
     disconnect_kit(&k);
 }
@@ -99,7 +99,7 @@ static void a_lock_is_not_waited_for_after_a_stop(void **state)
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
     k.watch.wait_ms = INT32_MAX;
-    spv_stop_ask(k.watch.stop);
+    spv_interrupt_request(k.watch.stop);
     assert_int_equal(sqlite3_exec(k.db, "CREATE TABLE t (x)", NULL, NULL, NULL), SQLITE_BUSY);
     assert_int_equal(sqlite3_close(other), SQLITE_OK);
     disconnect_kit(&k);
@@ -110,7 +110,7 @@ static void any_number_of_connections_may_share_a_stop(void **state)
 {
     enum { MANY = 40 };
     static struct kit k[MANY];
-    struct spv_stop *shared = spv_stop_new();
+    struct spv_interrupt *shared = spv_interrupt_new();
     (void)state;
     assert_non_null(shared);
     for (int round = 0; round < 2; round++) {
@@ -120,21 +120,21 @@ static void any_number_of_connections_may_share_a_stop(void **state)
             spv_watch_begin(&k[i].watch, k[i].db);
             spv_watch_long(&k[i].watch, true);
         }
-        spv_stop_ask(shared);
+        spv_interrupt_request(shared);
         for (int i = 0; i < MANY; i++) {
             assert_int_equal(sqlite3_exec(k[i].db, ENDLESS, NULL, NULL, NULL), SQLITE_INTERRUPT);
             spv_watch_end(&k[i].watch);
             assert_int_equal(sqlite3_close(k[i].db), SQLITE_OK);
         }
-        spv_stop_ask(shared); /* touches no closed one */
+        spv_interrupt_request(shared); /* touches no closed one */
     }
-    spv_stop_free(shared);
+    spv_interrupt_free(shared);
 }
 
-static struct spv_store *open_stopping(const char *path, struct spv_stop *stop)
+static struct spv_store *open_stopping(const char *path, struct spv_interrupt *stop)
 {
     struct spv_store *s = NULL;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     const struct spv_store_config cfg = {
         .path = path, .params = regtest(), .mode = SPV_STORE_CREATE, .stop = stop};
     if (spv_store_open(&s, &cfg, &why) != 0) {
@@ -146,20 +146,20 @@ static struct spv_store *open_stopping(const char *path, struct spv_stop *stop)
 static void what_came_is_stored_after_a_stop(void **state)
 {
     enum { N = 4000, HALF = N / 2 };
-    static struct spv_record r[N];
+    static struct spv_chain_header r[N];
     const char *path = in_folder(state, "h.db");
-    struct spv_stop *stop = spv_stop_new();
-    struct spv_record genesis = first_record(regtest());
-    struct spv_change c = {.kind = SPV_CHANGE_APPEND, .records = r, .n = HALF};
+    struct spv_interrupt *stop = spv_interrupt_new();
+    struct spv_chain_header genesis = first_record(regtest());
+    struct spv_chain_update c = {.kind = SPV_UPDATE_APPEND, .records = r, .n = HALF};
     grow(r, &genesis, N, 0);
     struct spv_store *s = open_stopping(path, stop);
-    assert_int_equal(spv_store_gather(s, &c), 0);
-    spv_stop_ask(stop);
-    c = (struct spv_change){
-        .kind = SPV_CHANGE_APPEND, .fork_height = HALF, .records = r + HALF, .n = N - HALF};
-    assert_int_equal(spv_store_gather(s, &c), 0);
+    assert_int_equal(spv_store_apply_deferred(s, &c), 0);
+    spv_interrupt_request(stop);
+    c = (struct spv_chain_update){
+        .kind = SPV_UPDATE_APPEND, .fork_height = HALF, .records = r + HALF, .n = N - HALF};
+    assert_int_equal(spv_store_apply_deferred(s, &c), 0);
     assert_int_equal(spv_store_close(s), 0);
-    spv_stop_free(stop);
+    spv_interrupt_free(stop);
     s = must_open(path, SPV_STORE_READ);
     holds(s, r, N);
     assert_int_equal(spv_store_close(s), 0);
@@ -176,7 +176,7 @@ static void make_slow(const char *path)
 }
 
 struct asking {
-    struct spv_stop *stop;
+    struct spv_interrupt *stop;
     int calls;
 };
 
@@ -186,7 +186,7 @@ static int ask_at_once(void *ctx, uint64_t done, uint64_t total)
     (void)done;
     (void)total;
     a->calls++;
-    spv_stop_ask(a->stop);
+    spv_interrupt_request(a->stop);
     return 0;
 }
 
@@ -194,22 +194,22 @@ static void verifying_and_repairing_are_stopped_and_change_nothing(void **state)
 {
     static struct spv_repair_report mended;
     struct spv_verify_report report;
-    struct spv_problem why;
-    struct spv_record r[20];
+    struct spv_error_info why;
+    struct spv_chain_header r[20];
     const char *path = in_folder(state, "h.db");
     make_chain(path, r, 20);
     make_slow(path);
     const long size = file_size(path);
-    struct asking a = {.stop = spv_stop_new()};
-    spv_stop_ask(a.stop);
+    struct asking a = {.stop = spv_interrupt_new()};
+    spv_interrupt_request(a.stop);
     const struct spv_verify_config cfg = {
         .path = path, .params = regtest(), .progress = ask_at_once, .ctx = &a, .stop = a.stop};
-    assert_int_equal(spv_store_verify(&report, &cfg, &why), SPV_ERR_STOPPED);
+    assert_int_equal(spv_store_verify(&report, &cfg, &why), SPV_ERR_INTERRUPTED);
     assert_non_null(strstr(why.text, "stopped"));
-    assert_int_equal(spv_store_repair(&mended, &cfg, &why), SPV_ERR_STOPPED);
+    assert_int_equal(spv_store_repair(&mended, &cfg, &why), SPV_ERR_INTERRUPTED);
     assert_string_equal(mended.copy, "");
     assert_int_equal(file_size(path), size);
-    spv_stop_free(a.stop);
+    spv_interrupt_free(a.stop);
 }
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)

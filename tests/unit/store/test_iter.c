@@ -9,9 +9,9 @@
 #define BRANCH 6
 
 /* The main chain, and two branches on its header 4 whose rows mix when they are sorted. */
-static struct spv_record chain[COMMON];
-static struct spv_record one[BRANCH];
-static struct spv_record other[BRANCH];
+static struct spv_chain_header chain[COMMON];
+static struct spv_chain_header one[BRANCH];
+static struct spv_chain_header other[BRANCH];
 
 static void make_branched(const char *path)
 {
@@ -19,33 +19,33 @@ static void make_branched(const char *path)
     grow(one, &chain[3], BRANCH, 5);
     grow(other, &chain[3], BRANCH, 6);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 4, 0, one, BRANCH), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 4, 0, other, BRANCH), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4, 0, one, BRANCH), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4, 0, other, BRANCH), 0);
     assert_int_equal(spv_store_close(s), 0);
 }
 
 /* Walks over the side branches between two heights: how many, each whole and in order. */
 static size_t walk_side(struct spv_store *s, uint32_t from, uint32_t to)
 {
-    struct spv_store_walk *w = NULL;
-    struct spv_record r;
+    struct spv_store_iter *w = NULL;
+    struct spv_chain_header r;
     size_t n = 0;
     uint32_t height = 0;
     int rc;
-    assert_int_equal(spv_store_walk_open(&w, s, from, to), 0);
-    assert_int_equal(spv_store_walk_branches(w), 0);
-    while ((rc = spv_store_walk_next(w, &r)) == 1) {
+    assert_int_equal(spv_store_iter_open(&w, s, from, to), 0);
+    assert_int_equal(spv_store_iter_branches(w), 0);
+    while ((rc = spv_store_iter_next(w, &r)) == 1) {
         const size_t i = r.height - 5;
         assert_true(r.height >= height && i < BRANCH);
         height = r.height;
-        const struct spv_record *want =
+        const struct spv_chain_header *want =
             spv_blockhash_eq(&r.hash, &one[i].hash) ? &one[i] : &other[i];
         assert_memory_equal(&r.header, &want->header, sizeof r.header);
         assert_memory_equal(&r.hash, &want->hash, sizeof r.hash);
         assert_memory_equal(&r.work, &want->work, sizeof r.work);
         n++;
     }
-    spv_store_walk_close(w);
+    spv_store_iter_close(w);
     return rc == 0 ? n : 1000;
 }
 
@@ -63,24 +63,24 @@ static void side_branches_come_by_height(void **state)
 static void side_branches_are_of_the_walks_own_snapshot(void **state)
 {
     const char *path = in_folder(state, "headers.db");
-    struct spv_store_walk *w = NULL;
-    struct spv_record r;
-    struct spv_record more[3];
+    struct spv_store_iter *w = NULL;
+    struct spv_chain_header r;
+    struct spv_chain_header more[3];
     size_t n = 0;
     make_branched(path);
     struct spv_store *s = must_open(path, SPV_STORE_READ);
-    assert_int_equal(spv_store_walk_open(&w, s, 0, UINT32_MAX), 0);
-    assert_int_equal(spv_store_walk_next(w, &r), 1);
+    assert_int_equal(spv_store_iter_open(&w, s, 0, UINT32_MAX), 0);
+    assert_int_equal(spv_store_iter_next(w, &r), 1);
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     grow(more, &chain[5], 3, 7);
-    assert_int_equal(apply(writer, SPV_CHANGE_BRANCH, 6, 0, more, 3), 0);
+    assert_int_equal(apply(writer, SPV_UPDATE_BRANCH, 6, 0, more, 3), 0);
     assert_int_equal(spv_store_close(writer), 0);
-    assert_int_equal(spv_store_walk_branches(w), 0);
-    while (spv_store_walk_next(w, &r) == 1) {
+    assert_int_equal(spv_store_iter_branches(w), 0);
+    while (spv_store_iter_next(w, &r) == 1) {
         n++;
     }
     assert_int_equal(n, 2 * BRANCH);
-    spv_store_walk_close(w);
+    spv_store_iter_close(w);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -93,19 +93,19 @@ static void a_side_branch_that_was_meddled_with_is_damage(void **state)
     };
     for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++) {
         const char *path = in_folder(state, i == 0 ? "a.db" : i == 1 ? "b.db" : "c.db");
-        struct spv_store_walk *w = NULL;
-        struct spv_record r;
+        struct spv_store_iter *w = NULL;
+        struct spv_chain_header r;
         int rc;
         make_branched(path);
         meddle(path, deeds[i]);
         struct spv_store *s = must_open(path, SPV_STORE_READ);
-        assert_int_equal(spv_store_walk_open(&w, s, 0, UINT32_MAX), 0);
-        assert_int_equal(spv_store_walk_branches(w), 0);
-        while ((rc = spv_store_walk_next(w, &r)) == 1)
+        assert_int_equal(spv_store_iter_open(&w, s, 0, UINT32_MAX), 0);
+        assert_int_equal(spv_store_iter_branches(w), 0);
+        while ((rc = spv_store_iter_next(w, &r)) == 1)
             continue;
         assert_int_equal(rc, SPV_ERR_DB_DAMAGED);
-        assert_non_null(strstr(spv_store_last_problem(s), "height 7 on a side branch"));
-        spv_store_walk_close(w);
+        assert_non_null(strstr(spv_store_last_error(s), "height 7 on a side branch"));
+        spv_store_iter_close(w);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
@@ -113,7 +113,7 @@ static void a_side_branch_that_was_meddled_with_is_damage(void **state)
 static void data_version_changes_with_what_others_commit(void **state)
 {
     const char *path = in_folder(state, "headers.db");
-    struct spv_record more[3];
+    struct spv_chain_header more[3];
     uint32_t before = 0;
     uint32_t after = 0;
     make_chain(path, chain, COMMON);
@@ -123,7 +123,7 @@ static void data_version_changes_with_what_others_commit(void **state)
     assert_int_equal(spv_store_data_version(s, &after), 0);
     assert_int_equal(before, after);
     grow(more, &chain[COMMON - 1], 3, 1);
-    assert_int_equal(apply(writer, SPV_CHANGE_APPEND, COMMON, 0, more, 3), 0);
+    assert_int_equal(apply(writer, SPV_UPDATE_APPEND, COMMON, 0, more, 3), 0);
     assert_int_equal(spv_store_data_version(s, &after), 0);
     assert_int_not_equal(before, after);
     assert_int_equal(spv_store_close(writer), 0);

@@ -94,7 +94,7 @@ static void same_name_with_other_marks_is_another_network(void **state)
         {"DROP TABLE meta", "not those of schema", SPV_ERR_DB_DAMAGED},
         {"DROP TABLE header", "header", SPV_ERR_DB_DAMAGED},
     };
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     make_chain(in_folder(state, "h.db"), r, 5);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *path = in_folder(state, "copy.db");
@@ -108,7 +108,7 @@ static void same_name_with_other_marks_is_another_network(void **state)
 static void unknown_network_in_the_file_is_said(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     make_chain(path, r, 5);
     meddle(path, "UPDATE meta SET value = 'moonnet' WHERE key = 'network'");
     must_refuse(path, SPV_STORE_READ, NULL, SPV_ERR_DB_NETWORK, "moonnet");
@@ -162,7 +162,7 @@ static void foreign_files_are_refused_and_left_alone(void **state)
 static void newer_schema_is_refused_and_left_alone(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     char got[100];
     make_chain(path, r, 5);
     meddle(path, "PRAGMA user_version = 3; ALTER TABLE header ADD COLUMN extra");
@@ -178,7 +178,7 @@ static void newer_schema_is_refused_and_left_alone(void **state)
 static void a_cut_file_is_refused(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[2000];
+    struct spv_chain_header r[2000];
     make_chain(path, r, 2000);
     long size = file_size(path);
     const long cuts[] = {size - 4096, size / 2, 4096, 2000, 50};
@@ -228,7 +228,7 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
          "height 5,001 stands above the tip", 5000, 1},
     };
     const size_t n = 5000;
-    struct spv_record *r = calloc(n, sizeof *r);
+    struct spv_chain_header *r = calloc(n, sizeof *r);
     make_chain(in_folder(state, "h.db"), r, n);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *path = in_folder(state, "copy.db");
@@ -241,7 +241,7 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
         holds(s, r, cases[i].good);
         if (cases[i].good < n) {
             assert_int_equal(
-                apply(s, SPV_CHANGE_APPEND, cases[i].good, 0, r + cases[i].good, n - cases[i].good),
+                apply(s, SPV_UPDATE_APPEND, cases[i].good, 0, r + cases[i].good, n - cases[i].good),
                 0);
         }
         assert_int_equal(spv_store_close(s), 0);
@@ -257,7 +257,7 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
 static void rows_of_impossible_heights_are_cut(void **state)
 {
     static const char *const heights[] = {"9223372036854775807", "4294967296", "4294967295"};
-    struct spv_record r[9];
+    struct spv_chain_header r[9];
     char sql[300];
     for (size_t i = 0; i < 2 * sizeof heights / sizeof heights[0]; i++) {
         const char *path = in_folder(state, "h.db");
@@ -278,14 +278,14 @@ static void rows_of_impossible_heights_are_cut(void **state)
 
 static void side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writing(void **state)
 {
-    struct spv_record r[9];
-    struct spv_record branch[4];
+    struct spv_chain_header r[9];
+    struct spv_chain_header branch[4];
     char got[40];
     const char *path = in_folder(state, "h.db");
     make_chain(path, r, 9);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     grow(branch, &r[4], 4, 7);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 5, 0, branch, 4), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 5, 0, branch, 4), 0);
     assert_int_equal(spv_store_close(s), 0);
     /* malformed ones at great heights, and others below the branch of ours */
     meddle(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
@@ -310,7 +310,7 @@ static void side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writ
 static void a_tail_without_proof_of_work_is_cut(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[11];
+    struct spv_chain_header r[11];
     make_chain(path, r, 10);
     r[10] = r[9];
     r[10].height = 11;
@@ -319,7 +319,7 @@ static void a_tail_without_proof_of_work_is_cut(void **state)
     r[10].work.w[0] = r[9].work.w[0] + 0x100010001; /* what these bits count */
     spv_header_hash(&r[10].hash, &r[10].header);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 10, 0, r + 10, 1), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 10, 0, r + 10, 1), 0);
     assert_int_equal(spv_store_close(s), 0);
     must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED,
                 "does not meet its own target");
@@ -333,7 +333,7 @@ static void bits_flipped_in_the_file_are_found(void **state)
 {
     const char *path = in_folder(state, "h.db");
     static uint8_t bytes[400000];
-    struct spv_record r[1000];
+    struct spv_chain_header r[1000];
     make_chain(path, r, 1000);
     FILE *f = fopen(path, "rb");
     assert_non_null(f);
@@ -359,12 +359,12 @@ static void bits_flipped_in_the_file_are_found(void **state)
 /* kill -9 leaves the file and its log as they are on disk: take copies of both. */
 static void a_killed_writer_loses_nothing_committed(void **state)
 {
-    struct spv_record r[300];
+    struct spv_chain_header r[300];
     make_chain(in_folder(state, "h.db"), r, 100);
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
     grow(r + 100, &r[99], 200, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 100), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 200, 0, r + 200, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 200, 0, r + 200, 100), 0);
     const char *path = in_folder(state, "copy.db");
     copy_file(in_folder(state, "h.db"), path);
     copy_file(in_folder(state, "h.db-wal"), in_folder(state, "copy.db-wal"));
@@ -384,11 +384,11 @@ static void a_killed_writer_loses_nothing_committed(void **state)
 
 static void a_lost_log_leaves_the_state_before(void **state)
 {
-    struct spv_record r[200];
+    struct spv_chain_header r[200];
     make_chain(in_folder(state, "h.db"), r, 100);
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
     grow(r + 100, &r[99], 100, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     copy_file(in_folder(state, "h.db"), in_folder(state, "copy.db"));
     assert_int_equal(spv_store_flush(s), 0);
     assert_int_equal(file_size(in_folder(state, "h.db-wal")), 0);
@@ -405,12 +405,12 @@ static void a_lost_log_leaves_the_state_before(void **state)
 /* The lock file of a killed writer tells what the log held: when that is nowhere, it is said. */
 static void a_lost_log_is_told(void **state)
 {
-    struct spv_record r[200];
+    struct spv_chain_header r[200];
     char lock[200];
     make_chain(in_folder(state, "h.db"), r, 100);
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
     grow(r + 100, &r[99], 100, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     char path[PATH_LEN];
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
     copy_file(in_folder(state, "h.db"), path);
@@ -440,7 +440,7 @@ static void a_lost_log_is_told(void **state)
     s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_rewound(s), 100);
     holds(s, r, 100);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(path, SPV_STORE_READ);
     holds(s, r, 200);
@@ -451,7 +451,7 @@ static void one_writer_and_any_number_of_readers(void **state)
 {
     const char *path = in_folder(state, "h.db");
     char me[40];
-    struct spv_record r[20];
+    struct spv_chain_header r[20];
     make_chain(path, r, 10);
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     struct spv_store *reader = must_open(path, SPV_STORE_READ);
@@ -463,9 +463,9 @@ static void one_writer_and_any_number_of_readers(void **state)
     must_refuse(in_folder(state, "link.db"), SPV_STORE_WRITE, regtest(), SPV_ERR_DB_BUSY, me);
     holds(reader, r, 10);
     grow(r + 10, &r[9], 10, 0);
-    assert_int_equal(apply(writer, SPV_CHANGE_APPEND, 10, 0, r + 10, 10), 0);
+    assert_int_equal(apply(writer, SPV_UPDATE_APPEND, 10, 0, r + 10, 10), 0);
     holds(reader, r, 20);
-    assert_int_equal(apply(reader, SPV_CHANGE_APPEND, 20, 0, r, 1), SPV_ERR_DB_READONLY);
+    assert_int_equal(apply(reader, SPV_UPDATE_APPEND, 20, 0, r, 1), SPV_ERR_DB_READONLY);
     assert_int_equal(spv_store_build_index(reader), SPV_ERR_DB_READONLY);
     assert_int_equal(spv_store_flush(reader), 0);
     assert_int_equal(spv_store_close(writer), 0);
@@ -477,15 +477,15 @@ static void one_writer_and_any_number_of_readers(void **state)
 
 /* Permissions do not bind root: a child without its rights does the looking. Its exit code is the
  * number of the check that failed. */
-static int look_without_rights(const char *path, const struct spv_record *last)
+static int look_without_rights(const char *path, const struct spv_chain_header *last)
 {
     if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) {
         return 1;
     }
     struct spv_store *s = NULL;
-    struct spv_problem why;
-    struct spv_record got;
-    struct spv_store_walk *walk = NULL;
+    struct spv_error_info why;
+    struct spv_chain_header got;
+    struct spv_store_iter *walk = NULL;
     struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_READ};
     if (spv_store_open(&s, &cfg, &why) != 0) {
         (void)fprintf(stderr, "%s\n", why.text);
@@ -494,11 +494,11 @@ static int look_without_rights(const char *path, const struct spv_record *last)
     if (spv_store_tip(s, &got) != 1 || memcmp(&got.hash, &last->hash, 32) != 0) {
         return 3;
     }
-    if (spv_store_walk_open(&walk, s, last->height, last->height) != 0 ||
-        spv_store_walk_next(walk, &got) != 1) {
+    if (spv_store_iter_open(&walk, s, last->height, last->height) != 0 ||
+        spv_store_iter_next(walk, &got) != 1) {
         return 4;
     }
-    spv_store_walk_close(walk);
+    spv_store_iter_close(walk);
     (void)spv_store_close(s);
     cfg.mode = SPV_STORE_WRITE;
     return spv_store_open(&s, &cfg, &why) == SPV_ERR_DB_READONLY ? 0 : 5;
@@ -506,7 +506,7 @@ static int look_without_rights(const char *path, const struct spv_record *last)
 
 static void reads_where_nothing_can_be_written(void **state)
 {
-    struct spv_record r[10];
+    struct spv_chain_header r[10];
     assert_int_equal(mkdir(in_folder(state, "ro %41?#"), 0755), 0);
     const char *path = in_folder(state, "ro %41?#/h.db");
     make_chain(path, r, 10);

@@ -3,13 +3,13 @@
 
 #define N 20
 
-static struct spv_record best[N + 5]; /* best[i] has height i + 1 */
-static struct spv_record other[8]; /* from height N - 4 on */
+static struct spv_chain_header best[N + 5]; /* best[i] has height i + 1 */
+static struct spv_chain_header other[8]; /* from height N - 4 on */
 
 static void what_is_held_stays_while_the_chain_grows_and_reorganises(void **state)
 {
     const char *path = in_folder(state, "held.db");
-    struct spv_record r;
+    struct spv_chain_header r;
     make_chain(path, best, N);
     grow(best + N, &best[N - 1], 5, 0);
     grow(other, &best[N - 6], 8, 7);
@@ -17,12 +17,12 @@ static void what_is_held_stays_while_the_chain_grows_and_reorganises(void **stat
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_build_index(writer), 0);
     struct spv_store *store = must_open(path, SPV_STORE_READ);
-    const struct spv_reader reader = spv_store_reader(store);
+    const struct spv_header_db reader = spv_store_header_db(store);
 
     assert_int_equal(reader.hold(reader.ctx), 0);
     assert_int_equal(reader.tip(reader.ctx, &r), 1);
     assert_int_equal(r.height, N);
-    assert_int_equal(apply(writer, SPV_CHANGE_REORG, N - 5, 5, other, 8), 0);
+    assert_int_equal(apply(writer, SPV_UPDATE_REORG, N - 5, 5, other, 8), 0);
     assert_int_equal(reader.tip(reader.ctx, &r), 1);
     assert_memory_equal(r.hash.b, best[N - 1].hash.b, 32);
     assert_int_equal(reader.by_hash(reader.ctx, &r, &best[N - 1].hash), 1);
@@ -41,10 +41,10 @@ static void what_is_held_stays_while_the_chain_grows_and_reorganises(void **stat
 static void a_reader_sees_the_index_once_the_writer_has_built_it(void **state)
 {
     const char *path = in_folder(state, "late.db");
-    struct spv_record r;
+    struct spv_chain_header r;
     make_chain(path, best, N);
     struct spv_store *store = must_open(path, SPV_STORE_READ);
-    const struct spv_reader reader = spv_store_reader(store);
+    const struct spv_header_db reader = spv_store_header_db(store);
     assert_int_equal(reader.hashes(reader.ctx), 0);
     assert_int_equal(reader.by_hash(reader.ctx, &r, &best[3].hash), 0);
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);

@@ -12,9 +12,9 @@
 #define N 5000
 #define MINED 2100
 
-static struct spv_record chain[N];
+static struct spv_chain_header chain[N];
 
-static int repair(struct spv_repair_report *out, const char *path, struct spv_problem *why)
+static int repair(struct spv_repair_report *out, const char *path, struct spv_error_info *why)
 {
     const struct spv_verify_config cfg = {.path = path, .params = regtest()};
     return spv_store_repair(out, &cfg, why);
@@ -69,7 +69,7 @@ static void goes_on(const char *path, int64_t height, bool index)
     holds(s, chain, (size_t)height);
     if (height < N) {
         assert_int_equal(
-            apply(s, SPV_CHANGE_APPEND, (uint32_t)height, 0, chain + height, N - (size_t)height),
+            apply(s, SPV_UPDATE_APPEND, (uint32_t)height, 0, chain + height, N - (size_t)height),
             0);
     }
     holds(s, chain, N);
@@ -104,7 +104,7 @@ static void rows_are_cut_back_in_the_file(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct spv_repair_report r;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         fresh_copy(state, true);
         const char *path = in_folder(state, "copy.db");
         meddle(path, cases[i].sql);
@@ -113,7 +113,7 @@ static void rows_are_cut_back_in_the_file(void **state)
         if (rc != 0) {
             fail_msg("%s: %s", cases[i].sql, why.text);
         }
-        assert_int_equal(r.done, SPV_MENDING_REWOUND);
+        assert_int_equal(r.done, SPV_REPAIR_REWOUND);
         assert_int_equal(r.height, cases[i].height);
         assert_int_equal(r.lost, cases[i].lost);
         assert_string_equal(r.copy, in_folder(state, "copy.db.damaged-1"));
@@ -140,8 +140,8 @@ static void a_broken_address_book_is_made_anew(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct spv_repair_report r;
-        struct spv_problem why = {.text = ""};
-        struct spv_book book;
+        struct spv_error_info why = {.text = ""};
+        struct spv_addrman_rows book;
         fresh_copy(state, true);
         const char *path = in_folder(state, "copy.db");
         meddle(path, "INSERT INTO peer_address VALUES ('9.9.9.9', 8333, 1, x'0109', 1, 1, 1, 0, 0,"
@@ -152,18 +152,18 @@ static void a_broken_address_book_is_made_anew(void **state)
         if (rc != 0) {
             fail_msg("%s: %s", cases[i].sql, why.text);
         }
-        assert_int_not_equal(r.done, SPV_MENDING_NONE);
+        assert_int_not_equal(r.done, SPV_REPAIR_NONE);
         assert_int_equal(r.height, N);
         assert_int_equal(r.lost, 0);
         assert_true(same_file(r.copy, in_folder(state, "before.db")));
         assert_int_equal(file_size(in_folder(state, "copy.db.damaged-2")), -1);
         assert_int_equal(repair(&r, path, &why), 0); /* nothing is left to do */
-        assert_int_equal(r.done, SPV_MENDING_NONE);
+        assert_int_equal(r.done, SPV_REPAIR_NONE);
         struct spv_store *s = must_open(path, SPV_STORE_READ); /* which makes nothing anew */
-        assert_int_equal(spv_store_book_load(s, &book), 0);
+        assert_int_equal(spv_store_addrman_load(s, &book), 0);
         assert_true(book.n >= cases[i].addresses && book.n <= 1);
         assert_true(book.n_bans >= cases[i].bans && book.n_bans <= 1);
-        spv_store_book_free(&book);
+        spv_store_addrman_free(&book);
         assert_int_equal(spv_store_close(s), 0);
         goes_on(path, N, true);
     }
@@ -172,7 +172,7 @@ static void a_broken_address_book_is_made_anew(void **state)
 static void a_repair_that_fails_leaves_no_copy(void **state)
 {
     struct spv_repair_report r;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     const char *path = in_folder(state, "copy.db");
     fresh_copy(state, false);
     meddle(path, "UPDATE meta SET value = 'simnet' WHERE key = 'network'");
@@ -187,36 +187,36 @@ static void a_repair_that_fails_leaves_no_copy(void **state)
 static void a_sound_file_is_left_alone(void **state)
 {
     struct spv_repair_report r;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     fresh_copy(state, true);
     const char *path = in_folder(state, "copy.db");
     assert_int_equal(repair(&r, path, &why), 0);
-    assert_int_equal(r.done, SPV_MENDING_NONE);
+    assert_int_equal(r.done, SPV_REPAIR_NONE);
     assert_string_equal(r.copy, "");
     assert_int_equal(r.height, N);
     assert_true(same_file(path, in_folder(state, "h.db")));
     assert_int_equal(file_size(in_folder(state, "copy.db.damaged-1")), -1);
 }
 
-static int keep_record(void *ctx, const struct spv_record *record)
+static int keep_record(void *ctx, const struct spv_chain_header *record)
 {
-    struct spv_record **next = ctx;
+    struct spv_chain_header **next = ctx;
     *(*next)++ = *record;
     return 0;
 }
 
 /* A chain that obeys every rule, unlike grow()'s. */
-static void mine_chain(const char *path, struct spv_record *records, uint32_t n)
+static void mine_chain(const char *path, struct spv_chain_header *records, uint32_t n)
 {
     struct spv_chain *c = NULL;
     const struct spv_chain_config cfg = {.params = regtest()};
     const struct spv_mine_plan plan = {.n = n, .seed = 7, .sink = keep_record, .ctx = &records};
-    struct spv_record *first = records;
+    struct spv_chain_header *first = records;
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_int_equal(spv_mine_chain(c, &plan), 0);
     spv_chain_free(c);
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, first, n), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, first, n), 0);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -225,10 +225,10 @@ static void a_wrong_clock_changes_nothing(void **state)
 {
     static const char *const sql[] = {"", "DELETE FROM header WHERE height = 1234",
                                       "UPDATE meta SET value = 6000 WHERE key = 'tip_height'"};
-    static struct spv_record mined[MINED];
+    static struct spv_chain_header mined[MINED];
     for (size_t i = 0; i < sizeof sql / sizeof sql[0]; i++) {
         struct spv_repair_report r;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         const char *path = in_folder(state, "mined.db");
         (void)remove(path);
         mine_chain(path, mined, MINED);
@@ -239,7 +239,7 @@ static void a_wrong_clock_changes_nothing(void **state)
         assert_int_equal(spv_store_repair(&r, &cfg, &why), SPV_ERR_HDR_TIME_FUTURE);
         assert_non_null(strstr(why.text, "Check this computer's clock"));
         assert_non_null(strstr(why.text, "Nothing was changed"));
-        assert_int_equal(r.done, SPV_MENDING_NONE);
+        assert_int_equal(r.done, SPV_REPAIR_NONE);
         assert_string_equal(r.copy, "");
         assert_true(same_file(path, in_folder(state, "before.db")));
         assert_int_equal(file_size(in_folder(state, "mined.db.damaged-1")), -1);
@@ -267,7 +267,7 @@ static void any_damaged_page_can_be_mended(void **state)
     assert_true(pages > 150);
     for (long page = 0; page < pages; page += page < 8 ? 1 : 13) {
         struct spv_repair_report r;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         fresh_copy(state, true);
         path = in_folder(state, "copy.db");
         overwrite(path, page * 4096, 4096, 0xa5);
@@ -277,7 +277,7 @@ static void any_damaged_page_can_be_mended(void **state)
             fail_msg("page %ld: %s", page, why.text);
         }
         kinds[r.done]++;
-        assert_int_not_equal(r.done, SPV_MENDING_NONE);
+        assert_int_not_equal(r.done, SPV_REPAIR_NONE);
         assert_true(same_file(r.copy, in_folder(state, "before.db")));
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         bool index = spv_store_indexed(s);
@@ -286,9 +286,9 @@ static void any_damaged_page_can_be_mended(void **state)
         assert_int_equal(file_size(in_folder(state, "copy.db.mending")), -1);
         assert_int_equal(file_size(in_folder(state, "copy.db.mending-lock")), -1);
     }
-    print_message("rewound %d, salvaged %d, emptied %d\n", kinds[SPV_MENDING_REWOUND],
-                  kinds[SPV_MENDING_SALVAGED], kinds[SPV_MENDING_EMPTIED]);
-    assert_true(kinds[SPV_MENDING_SALVAGED] > 5);
+    print_message("rewound %d, salvaged %d, emptied %d\n", kinds[SPV_REPAIR_REWOUND],
+                  kinds[SPV_REPAIR_SALVAGED], kinds[SPV_REPAIR_RECREATED]);
+    assert_true(kinds[SPV_REPAIR_SALVAGED] > 5);
 }
 
 /* Single bits, at places all over the file: either nothing that counts was hit (an unused byte), or
@@ -300,7 +300,7 @@ static void any_flipped_bit_is_mended_or_means_nothing(void **state)
     long size = file_size(in_folder(state, "copy.db"));
     for (long at = 24; at < size; at += size / 97) {
         struct spv_repair_report r;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         fresh_copy(state, true);
         const char *path = in_folder(state, "copy.db");
         FILE *f = fopen(path, "r+b");
@@ -313,7 +313,7 @@ static void any_flipped_bit_is_mended_or_means_nothing(void **state)
         if (rc != 0) {
             fail_msg("byte %ld: %s", at, why.text);
         }
-        found += r.done != SPV_MENDING_NONE;
+        found += r.done != SPV_REPAIR_NONE;
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         bool index = spv_store_indexed(s);
         assert_int_equal(spv_store_close(s), 0);
@@ -330,7 +330,7 @@ static void a_cut_file_keeps_what_is_left(void **state)
     const long sizes[] = {size - 4096, size / 2, 3 * 4096, 4096, 2000, 50};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct spv_repair_report r;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         fresh_copy(state, false);
         const char *path = in_folder(state, "copy.db");
         truncate_file(path, sizes[i]);
@@ -339,7 +339,7 @@ static void a_cut_file_keeps_what_is_left(void **state)
             fail_msg("cut to %ld: %s", sizes[i], why.text);
         }
         if (i < 2) {
-            assert_int_equal(r.done, SPV_MENDING_SALVAGED);
+            assert_int_equal(r.done, SPV_REPAIR_SALVAGED);
         }
         goes_on(path, r.height, false);
     }
@@ -350,14 +350,14 @@ static void a_file_that_is_no_database_becomes_an_empty_one(void **state)
     const char *path = in_folder(state, "notes.txt");
     static const char text[] = "Dear diary, today I pointed a program at the wrong file.\n";
     struct spv_repair_report r;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     const struct spv_verify_config nameless = {.path = path};
     write_file(path, text, sizeof text - 1);
     assert_int_equal(spv_store_repair(&r, &nameless, &why), SPV_ERR_INVALID);
     assert_non_null(strstr(why.text, "network"));
     assert_int_equal(file_size(in_folder(state, "notes.txt.damaged-1")), -1);
     assert_int_equal(repair(&r, path, &why), 0);
-    assert_int_equal(r.done, SPV_MENDING_EMPTIED);
+    assert_int_equal(r.done, SPV_REPAIR_RECREATED);
     assert_int_equal(r.height, 0);
     assert_int_equal(file_size(in_folder(state, "notes.txt.damaged-1")), sizeof text - 1);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
@@ -378,7 +378,7 @@ static void what_is_not_damaged_but_foreign_is_left_alone(void **state)
          "another program", SPV_ERR_DB_DAMAGED},
     };
     struct spv_repair_report r;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         fresh_copy(state, false);
         const char *path = in_folder(state, "copy.db");
@@ -402,20 +402,20 @@ static void what_is_not_damaged_but_foreign_is_left_alone(void **state)
 static void the_log_is_copied_and_read(void **state)
 {
     struct spv_repair_report r;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     fresh_copy(state, false);
     const char *live = in_folder(state, "copy.db");
-    struct spv_record more[10];
+    struct spv_chain_header more[10];
     struct spv_store *s = must_open(live, SPV_STORE_WRITE);
     grow(more, &chain[N - 1], 10, 3);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, N, 0, more, 10), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, N, 0, more, 10), 0);
     const char *path = in_folder(state, "left.db");
     copy_file(live, path);
     copy_file(in_folder(state, "copy.db-wal"), in_folder(state, "left.db-wal"));
     assert_int_equal(spv_store_close(s), 0);
     overwrite(path, 30 * 4096, 4096, 0xa5);
     assert_int_equal(repair(&r, path, &why), 0);
-    assert_int_equal(r.done, SPV_MENDING_SALVAGED);
+    assert_int_equal(r.done, SPV_REPAIR_SALVAGED);
     assert_int_equal(r.lost, N + 10 - r.height);
     assert_true(file_size(in_folder(state, "left.db.damaged-1-wal")) > 0);
     assert_int_equal(r.found.claimed, N + 10); /* the log was read */

@@ -25,7 +25,7 @@ static const char *beside(void **state, const char *suffix)
 static void must_refuse_all(void **state, const char *suffix)
 {
     static struct spv_repair_report report;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     const char *path = in_folder(state, "h.db");
     const struct spv_verify_config cfg = {.path = path, .params = regtest()};
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
@@ -37,7 +37,7 @@ static void must_refuse_all(void **state, const char *suffix)
 
 static void a_pipe_is_not_waited_for(void **state)
 {
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     make_chain(in_folder(state, "h.db"), r, 5);
     for (size_t i = 0; i < SUFFIXES; i++) {
         (void)unlink(beside(state, suffixes[i]));
@@ -52,7 +52,7 @@ static void a_pipe_is_not_waited_for(void **state)
 
 static void what_a_link_leads_to_is_not_written(void **state)
 {
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     char target[PATH_LEN];
     (void)snprintf(target, sizeof target, "%s", in_folder(state, "diary.txt"));
     make_chain(in_folder(state, "h.db"), r, 5);
@@ -75,7 +75,7 @@ static void what_a_link_leads_to_is_not_written(void **state)
 
 static void a_folder_is_left_alone(void **state)
 {
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     make_chain(in_folder(state, "h.db"), r, 5);
     (void)unlink(beside(state, "-lock"));
     for (size_t i = 0; i < SUFFIXES; i++) {
@@ -88,7 +88,7 @@ static void a_folder_is_left_alone(void **state)
 /* The database itself may be reached by a link: what lies beside its target counts. */
 static void links_to_the_database_are_followed(void **state)
 {
-    struct spv_record r[5];
+    struct spv_chain_header r[5];
     make_chain(in_folder(state, "h.db"), r, 5);
     assert_int_equal(symlink(in_folder(state, "h.db"), in_folder(state, "link.db")), 0);
     struct spv_store *s = must_open(in_folder(state, "link.db"), SPV_STORE_WRITE);
@@ -102,8 +102,8 @@ static void links_to_the_database_are_followed(void **state)
 static void a_writer_through_a_hard_link_is_refused(void **state)
 {
     static struct spv_repair_report report;
-    struct spv_record r[5];
-    struct spv_problem why = {.text = ""};
+    struct spv_chain_header r[5];
+    struct spv_error_info why = {.text = ""};
     const char *path = in_folder(state, "h.db");
     const char *other = in_folder(state, "other.db");
     const struct spv_verify_config cfg = {.path = other, .params = regtest()};

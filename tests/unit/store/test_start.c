@@ -15,7 +15,7 @@ static void starts_at_a_base_and_goes_on(void **state)
     char want[SPV_HASH_HEX];
 
     base_holds(s, BASE, BASE + PERIOD - 1);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, BASE + PERIOD - 1, 0, base_chain + BASE + PERIOD,
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, BASE + PERIOD - 1, 0, base_chain + BASE + PERIOD,
                            TOP - BASE - PERIOD + 1),
                      0);
     assert_int_equal(spv_store_build_index(s), 0);
@@ -44,23 +44,23 @@ static void a_chain_goes_on_over_a_base(void **state)
     struct spv_store *s = base_started(path, 80, true);
     struct spv_checkpoint checkpoint = {.height = BASE - 1, .hash = base_chain[BASE - 1].hash};
     struct spv_chain_config cfg = {.params = &base_params,
-                                   .reader = spv_store_reader(s),
+                                   .reader = spv_store_header_db(s),
                                    .checkpoints = &checkpoint,
                                    .n_checkpoints = 1};
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
-    struct spv_record got;
-    struct spv_base base;
+    struct spv_chain_header got;
+    struct spv_chain_start base;
     struct spv_chain *c;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    spv_chain_base(c, &base);
+    spv_chain_get_start(c, &base);
     assert_int_equal(base.height, BASE);
     base_same(spv_chain_tip(c), &base_chain[80]);
-    assert_int_equal(spv_chain_at(c, &got, BASE), 1);
+    assert_int_equal(spv_chain_header_at(c, &got, BASE), 1);
     base_same(&got, &base_chain[BASE]);
-    assert_int_equal(spv_chain_at(c, &got, BASE - 1), 0);
-    assert_int_equal(spv_chain_at(c, &got, 1), 0);
-    assert_int_equal(spv_chain_at(c, &got, 0), 1);
+    assert_int_equal(spv_chain_header_at(c, &got, BASE - 1), 0);
+    assert_int_equal(spv_chain_header_at(c, &got, 1), 0);
+    assert_int_equal(spv_chain_header_at(c, &got, 0), 1);
     assert_int_equal(spv_chain_find(c, &got, NULL, &base_chain[BASE - 1].hash), 0);
     /* a locator names what is there, and genesis */
     int n = spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL);
@@ -96,23 +96,24 @@ static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
     static const struct {
         uint32_t fork;
         int error;
-        enum spv_change_kind kind;
+        enum spv_chain_update_kind kind;
     } cases[] = {
-        {0, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
-        {BASE - 1, SPV_ERR_HDR_UNLINKED, SPV_CHANGE_NONE},
-        {BASE, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
-        {BASE + 9, SPV_ERR_CHAIN_BASE, SPV_CHANGE_NONE},
-        {BASE + 10, 0, SPV_CHANGE_BRANCH},
-        {79, 0, SPV_CHANGE_BRANCH},
-        {80, 0, SPV_CHANGE_APPEND},
+        {0, SPV_ERR_CHAIN_BASE, SPV_UPDATE_NONE},
+        {BASE - 1, SPV_ERR_HDR_UNCONNECTING, SPV_UPDATE_NONE},
+        {BASE, SPV_ERR_CHAIN_BASE, SPV_UPDATE_NONE},
+        {BASE + 9, SPV_ERR_CHAIN_BASE, SPV_UPDATE_NONE},
+        {BASE + 10, 0, SPV_UPDATE_BRANCH},
+        {79, 0, SPV_UPDATE_BRANCH},
+        {80, 0, SPV_UPDATE_APPEND},
     };
     struct spv_store *s = base_started(in_folder(state, "h.db"), 80, true);
     assert_int_equal(spv_store_build_index(s), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct spv_chain_config cfg = {.params = &base_params, .reader = spv_store_reader(s)};
+        const struct spv_chain_config cfg = {.params = &base_params,
+                                             .reader = spv_store_header_db(s)};
         const struct spv_now now = {.unix_s = INT64_C(1) << 33};
-        struct spv_record next;
-        struct spv_verdict v;
+        struct spv_chain_header next;
+        struct spv_accept_result v;
         struct spv_chain *c;
         assert_int_equal(spv_chain_new(&c, &cfg), 0);
         grow(&next, &base_chain[cases[i].fork], 1, 5);
@@ -139,13 +140,13 @@ static void work_that_counts_from_the_base_is_compared_with_nothing(void **state
     struct spv_checkpoint checkpoint = {
         .height = 79, .hash = base_chain[79].hash, .work = base_chain[79].work};
     struct spv_chain_config cfg = {.params = &base_params,
-                                   .reader = spv_store_reader(s),
+                                   .reader = spv_store_header_db(s),
                                    .checkpoints = &checkpoint,
                                    .n_checkpoints = 1};
-    struct spv_base base;
+    struct spv_chain_start base;
     struct spv_chain *c;
 
-    spv_store_base(s, &base);
+    spv_store_get_start(s, &base);
     assert_int_equal(base.work_from, BASE);
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     /* the last checkpoint proves all the work below it; without one there is only what was seen */
@@ -163,21 +164,22 @@ static void starts_only_where_nothing_is_and_at_a_period(void **state)
 {
     struct spv_store *s = base_open(in_folder(state, "h.db"), SPV_STORE_CREATE);
 
-    assert_int_equal(apply(s, SPV_CHANGE_START, BASE, 0, base_chain + BASE + 1, 5), SPV_ERR_STATE);
-    assert_int_equal(apply(s, SPV_CHANGE_START, BASE - 1, 0, base_chain + BASE + 1, 5),
+    assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE, 0, base_chain + BASE + 1, 5),
                      SPV_ERR_STATE);
-    assert_int_equal(apply(s, SPV_CHANGE_FILL, 0, 0, base_chain + 1, 5),
+    assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE - 1, 0, base_chain + BASE + 1, 5),
+                     SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 5),
                      SPV_ERR_STATE); /* no gap */
     base_holds(s, 0, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, base_chain + 1, 5), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_START, BASE - 1, 0, base_chain + BASE, PERIOD),
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, base_chain + 1, 5), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE - 1, 0, base_chain + BASE, PERIOD),
                      SPV_ERR_STATE);
     base_holds(s, 0, 5);
     assert_int_equal(spv_store_close(s), 0);
     s = base_started(in_folder(state, "2.db"), BASE + PERIOD - 1, true);
-    assert_int_equal(
-        apply(s, SPV_CHANGE_START, BASE + 2 * PERIOD - 1, 0, base_chain + BASE + 2 * PERIOD, 5),
-        SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE + 2 * PERIOD - 1, 0,
+                           base_chain + BASE + 2 * PERIOD, 5),
+                     SPV_ERR_STATE);
     base_holds(s, BASE, BASE + PERIOD - 1);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -238,10 +240,10 @@ static void a_reader_follows_a_base_that_moves(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *writer = base_open(path, SPV_STORE_CREATE);
-    struct spv_record got;
+    struct spv_chain_header got;
     uint32_t base;
 
-    assert_int_equal(apply(writer, SPV_CHANGE_APPEND, 0, 0, base_chain + 1, TOP), 0);
+    assert_int_equal(apply(writer, SPV_UPDATE_APPEND, 0, 0, base_chain + 1, TOP), 0);
     assert_int_equal(spv_store_build_index(writer), 0);
     struct spv_store *by_height = base_open(path, SPV_STORE_READ);
     struct spv_store *by_range = base_open(path, SPV_STORE_READ);
@@ -254,7 +256,7 @@ static void a_reader_follows_a_base_that_moves(void **state)
     assert_memory_equal(&headers[0], &base_chain[BASE].header, sizeof headers[0]);
     base_holds(by_height, BASE, TOP);
     /* and down again */
-    assert_int_equal(apply(writer, SPV_CHANGE_FILL, 0, 0, base_chain + 1, BASE - 1), 0);
+    assert_int_equal(apply(writer, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, BASE - 1), 0);
     assert_int_equal(spv_store_by_height(by_height, &got, 7), 1);
     base_same(&got, &base_chain[7]);
     assert_int_equal(spv_store_range(by_range, headers, 3, 4), 4);

@@ -28,13 +28,13 @@ static void makes_folders_and_genesis(void **state)
 static void appends_and_finds_it_after_reopening(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[300];
+    struct spv_chain_header r[300];
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    struct spv_record genesis = first_record(regtest());
+    struct spv_chain_header genesis = first_record(regtest());
     grow(r, &genesis, 300, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, r, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, r, 100), 0);
     holds(s, r, 100);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 100, 0, r + 100, 200), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 200), 0);
     holds(s, r, 300);
     assert_int_equal(spv_store_close(s), 0);
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
@@ -48,7 +48,7 @@ static void appends_and_finds_it_after_reopening(void **state)
 static void tip_in_meta_follows_each_change(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[20];
+    struct spv_chain_header r[20];
     char got[100];
     char want[SPV_HASH_HEX];
     make_chain(path, r, 20);
@@ -69,19 +69,19 @@ static void tip_in_meta_follows_each_change(void **state)
 static void reorganises_in_one_change(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[50];
-    struct spv_record fork[30];
+    struct spv_chain_header r[50];
+    struct spv_chain_header fork[30];
     char got[100];
     make_chain(path, r, 50);
     grow(fork, &r[29], 30, 7); /* 31..60 instead of 31..50 */
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 30, 0, fork, 10), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 30, 0, fork, 10), 0);
     holds(s, r, 50);
     ask(got, sizeof got, path, "SELECT count(*) FROM branch_header");
     assert_string_equal(got, "10");
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, 30, 20, fork, 30), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, 30, 20, fork, 30), 0);
     memcpy(r + 30, fork, 20 * sizeof *r);
-    struct spv_record now[60];
+    struct spv_chain_header now[60];
     memcpy(now, r, 30 * sizeof *r);
     memcpy(now + 30, fork, 30 * sizeof *r);
     holds(s, now, 60);
@@ -101,14 +101,14 @@ static void reorganises_in_one_change(void **state)
 static void keeps_side_branches_bounded(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[2];
+    struct spv_chain_header r[2];
     char got[100];
     size_t n = SPV_CHAIN_BRANCH_HEADERS + 100;
-    struct spv_record *branch = calloc(n, sizeof *branch);
+    struct spv_chain_header *branch = calloc(n, sizeof *branch);
     make_chain(path, r, 2);
     grow(branch, &r[0], n, 9);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 1, 0, branch, n), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 1, 0, branch, n), 0);
     ask(got, sizeof got, path,
         "SELECT count(*) || ' ' || min(height) || ' ' || max(height) FROM branch_header");
     assert_string_equal(got, "16384 102 16485");
@@ -118,12 +118,12 @@ static void keeps_side_branches_bounded(void **state)
 
 /* What spv_store_branches hands out, until `stop_at` of them were seen. */
 struct seen {
-    struct spv_record records[20];
+    struct spv_chain_header records[20];
     size_t n;
     size_t stop_at;
 };
 
-static int see(void *arg, const struct spv_record *record)
+static int see(void *arg, const struct spv_chain_header *record)
 {
     struct seen *seen = arg;
     assert_true(seen->n < 20);
@@ -134,17 +134,17 @@ static int see(void *arg, const struct spv_record *record)
 static void hands_out_side_branches_from_below(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[10];
-    struct spv_record branch[6];
+    struct spv_chain_header r[10];
+    struct spv_chain_header branch[6];
     struct seen seen = {.stop_at = 0};
     make_chain(path, r, 10);
     grow(branch, &r[3], 6, 9);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_branches(s, see, &seen), 0);
     assert_int_equal(seen.n, 0);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 6, 0, branch + 2, 4), 0);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 4, 0, branch, 2), 0);
-    const struct spv_reader reader = spv_store_reader(s);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 6, 0, branch + 2, 4), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4, 0, branch, 2), 0);
+    const struct spv_header_db reader = spv_store_header_db(s);
     assert_int_equal(reader.branches(reader.ctx, see, &seen), 0);
     assert_int_equal(seen.n, 6);
     for (size_t i = 0; i < 6; i++) {
@@ -169,34 +169,34 @@ static void hands_out_side_branches_from_below(void **state)
 static void refuses_a_change_that_does_not_fit(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[20];
-    struct spv_record more[5];
-    struct spv_record bad[5];
+    struct spv_chain_header r[20];
+    struct spv_chain_header more[5];
+    struct spv_chain_header bad[5];
     make_chain(path, r, 20);
     grow(more, &r[19], 5, 0);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     /* not on the tip; wrong height; a gap between records; not linked to the tip */
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 18, 0, r + 18, 2), SPV_ERR_STATE);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, more + 1, 2), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 18, 0, r + 18, 2), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 20, 0, more + 1, 2), SPV_ERR_STATE);
     memcpy(bad, more, sizeof bad);
     bad[2].header.prev = bad[0].hash;
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
     memcpy(bad, more, sizeof bad);
     bad[0].header.prev = r[3].hash;
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
-    assert_non_null(strstr(spv_store_last_problem(s), "does not fit"));
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
+    assert_non_null(strstr(spv_store_last_error(s), "does not fit"));
     /* linked to the tip, but placed below it */
     memcpy(bad, more, sizeof bad);
     bad[0].height = 19;
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 18, 0, bad, 1), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 18, 0, bad, 1), SPV_ERR_STATE);
     /* reorganisations: wrong count, above the tip, not linked at the fork */
     grow(bad, &r[9], 5, 3);
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, 10, 9, bad, 5), SPV_ERR_STATE);
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, 20, 0, more, 5), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, 10, 9, bad, 5), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, 20, 0, more, 5), SPV_ERR_STATE);
     bad[0].header.prev = r[3].hash;
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, 10, 10, bad, 5), SPV_ERR_STATE);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 20, 0, NULL, 0), SPV_ERR_INVALID);
-    assert_int_equal(apply(s, SPV_CHANGE_NONE, 0, 0, NULL, 0), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, 10, 10, bad, 5), SPV_ERR_STATE);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 20, 0, NULL, 0), SPV_ERR_INVALID);
+    assert_int_equal(apply(s, SPV_UPDATE_NONE, 0, 0, NULL, 0), 0);
     holds(s, r, 20);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -220,8 +220,8 @@ static void explain(char *out, size_t cap, struct spv_store *s, enum spv_stmt wh
 static void finds_by_hash_through_the_index(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[500];
-    struct spv_record got;
+    struct spv_chain_header r[500];
+    struct spv_chain_header got;
     char plan[400] = "";
     make_chain(path, r, 400);
     struct spv_store *reader = must_open(path, SPV_STORE_READ);
@@ -237,7 +237,7 @@ static void finds_by_hash_through_the_index(void **state)
     assert_int_equal(spv_store_close(reader), 0);
     /* kept live */
     grow(r + 400, &r[399], 100, 1);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 400, 0, r + 400, 100), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 400, 0, r + 400, 100), 0);
     holds(s, r, 500);
     /* the last 8 bytes alone do not make a match */
     struct spv_blockhash near = r[9].hash;
@@ -257,8 +257,8 @@ static void finds_by_hash_through_the_index(void **state)
 static void locator_is_looked_up_in_its_own_order_by_one_statement(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[120];
-    struct spv_record got;
+    struct spv_chain_header r[120];
+    struct spv_chain_header got;
     struct spv_blockhash locator[SPV_MAX_LOCATOR + 1];
     char plan[4000] = "";
     make_chain(path, r, 120);
@@ -296,11 +296,11 @@ static void locator_is_looked_up_in_its_own_order_by_one_statement(void **state)
 static void range_ends_where_the_chain_ends(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[30];
+    struct spv_chain_header r[30];
     struct spv_header out[40];
     make_chain(path, r, 30);
     struct spv_store *s = must_open(path, SPV_STORE_READ);
-    struct spv_reader reader = spv_store_reader(s);
+    struct spv_header_db reader = spv_store_header_db(s);
     const struct {
         uint32_t from, n;
         int want;
@@ -318,34 +318,34 @@ static void range_ends_where_the_chain_ends(void **state)
 static void a_walk_sees_one_snapshot(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[20];
-    struct spv_record fork[30];
-    struct spv_record got;
-    struct spv_store_walk *walk = NULL;
+    struct spv_chain_header r[20];
+    struct spv_chain_header fork[30];
+    struct spv_chain_header got;
+    struct spv_store_iter *walk = NULL;
     make_chain(path, r, 20);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_walk_open(&walk, s, 5, 100), 0);
-    assert_int_equal(spv_store_walk_next(walk, &got), 1);
+    assert_int_equal(spv_store_iter_open(&walk, s, 5, 100), 0);
+    assert_int_equal(spv_store_iter_next(walk, &got), 1);
     assert_int_equal(got.height, 5);
     grow(fork, &r[5], 30, 4);
-    assert_int_equal(apply(s, SPV_CHANGE_REORG, 6, 14, fork, 30), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_REORG, 6, 14, fork, 30), 0);
     assert_int_equal(spv_store_flush(s), 0); /* a walk in progress holds nobody up */
     for (uint32_t h = 6; h <= 20; h++) {
-        assert_int_equal(spv_store_walk_next(walk, &got), 1);
+        assert_int_equal(spv_store_iter_next(walk, &got), 1);
         assert_memory_equal(&got.hash, &r[h - 1].hash, 32);
     }
-    assert_int_equal(spv_store_walk_next(walk, &got), 0);
-    spv_store_walk_close(walk);
-    assert_int_equal(spv_store_walk_open(&walk, s, 21, 22), 0);
-    assert_int_equal(spv_store_walk_next(walk, &got), 1);
+    assert_int_equal(spv_store_iter_next(walk, &got), 0);
+    spv_store_iter_close(walk);
+    assert_int_equal(spv_store_iter_open(&walk, s, 21, 22), 0);
+    assert_int_equal(spv_store_iter_next(walk, &got), 1);
     assert_memory_equal(&got.hash, &fork[14].hash, 32);
-    assert_int_equal(spv_store_walk_next(walk, &got), 1);
-    assert_int_equal(spv_store_walk_next(walk, &got), 0);
-    spv_store_walk_close(walk);
-    assert_int_equal(spv_store_walk_open(&walk, s, 400, 500), 0);
-    assert_int_equal(spv_store_walk_next(walk, &got), 0);
-    spv_store_walk_close(walk);
-    spv_store_walk_close(NULL);
+    assert_int_equal(spv_store_iter_next(walk, &got), 1);
+    assert_int_equal(spv_store_iter_next(walk, &got), 0);
+    spv_store_iter_close(walk);
+    assert_int_equal(spv_store_iter_open(&walk, s, 400, 500), 0);
+    assert_int_equal(spv_store_iter_next(walk, &got), 0);
+    spv_store_iter_close(walk);
+    spv_store_iter_close(NULL);
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(spv_store_close(NULL), 0);
 }
@@ -360,23 +360,23 @@ static void a_walk_tells_where_the_chain_is_broken(void **state)
         {"UPDATE header SET work = 'x' WHERE height = 1500", "height 1,500 is malformed"},
     };
     const size_t n = 4000; /* the break lies below what opening looks at */
-    struct spv_record *r = calloc(n, sizeof *r);
+    struct spv_chain_header *r = calloc(n, sizeof *r);
     make_chain(in_folder(state, "h.db"), r, n);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *path = in_folder(state, "copy.db");
-        struct spv_record got;
-        struct spv_store_walk *walk = NULL;
+        struct spv_chain_header got;
+        struct spv_store_iter *walk = NULL;
         int rc = 0;
         copy_file(in_folder(state, "h.db"), path);
         meddle(path, cases[i].sql);
         struct spv_store *s = must_open(path, SPV_STORE_READ);
-        assert_int_equal(spv_store_walk_open(&walk, s, 0, UINT32_MAX), 0);
-        while ((rc = spv_store_walk_next(walk, &got)) > 0) {
+        assert_int_equal(spv_store_iter_open(&walk, s, 0, UINT32_MAX), 0);
+        while ((rc = spv_store_iter_next(walk, &got)) > 0) {
             assert_true(got.height < 1500);
         }
         assert_int_equal(rc, SPV_ERR_DB_DAMAGED);
-        assert_non_null(strstr(spv_store_last_problem(s), cases[i].word));
-        spv_store_walk_close(walk);
+        assert_non_null(strstr(spv_store_last_error(s), cases[i].word));
+        spv_store_iter_close(walk);
         assert_int_equal(spv_store_close(s), 0);
     }
     free(r);
@@ -385,7 +385,7 @@ static void a_walk_tells_where_the_chain_is_broken(void **state)
 static void the_view_shows_what_people_read(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_record r[3];
+    struct spv_chain_header r[3];
     char got[400];
     char hash[SPV_HASH_HEX];
     char prev[SPV_HASH_HEX];

@@ -9,10 +9,10 @@
 
 #define N 5000
 
-static struct spv_record chain[N];
+static struct spv_chain_header chain[N];
 
 static int verify(struct spv_verify_report *out, const char *path, bool full,
-                  struct spv_problem *why)
+                  struct spv_error_info *why)
 {
     const struct spv_verify_config cfg = {
         .path = path, .params = regtest(), .full = full, .now = {.unix_s = UINT32_MAX}};
@@ -37,9 +37,9 @@ static void show(const struct spv_verify_report *r)
     }
 }
 
-static int keep_record(void *ctx, const struct spv_record *record)
+static int keep_record(void *ctx, const struct spv_chain_header *record)
 {
-    struct spv_record **next = ctx;
+    struct spv_chain_header **next = ctx;
     *(*next)++ = *record;
     return 0;
 }
@@ -49,13 +49,13 @@ static void mine_chain(const char *path, uint32_t n, bool index)
 {
     struct spv_chain *c = NULL;
     const struct spv_chain_config cfg = {.params = regtest()};
-    struct spv_record *next = chain;
+    struct spv_chain_header *next = chain;
     const struct spv_mine_plan plan = {.n = n, .seed = 7, .sink = keep_record, .ctx = &next};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_int_equal(spv_mine_chain(c, &plan), 0);
     spv_chain_free(c);
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 0, 0, chain, n), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, chain, n), 0);
     if (index) {
         assert_int_equal(spv_store_build_index(s), 0);
     }
@@ -66,12 +66,12 @@ static void a_sound_database_passes(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_verify_report r;
-    struct spv_problem why = {.text = ""};
-    struct spv_record branch[20];
+    struct spv_error_info why = {.text = ""};
+    struct spv_chain_header branch[20];
     mine_chain(path, N, true);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     grow(branch, &chain[4000], 20, 9);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 4001, 0, branch, 20), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4001, 0, branch, 20), 0);
     for (int full = 0; full <= 1; full++) { /* beside an open writer */
         int rc = verify(&r, path, full != 0, &why);
         if (rc != 0) {
@@ -144,17 +144,17 @@ static void each_damage_is_told_with_its_place(void **state)
          false},
     };
     char path[PATH_LEN];
-    struct spv_record branch[20];
+    struct spv_chain_header branch[20];
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "h.db"));
     mine_chain(path, N, true);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     grow(branch, &chain[4000], 20, 9);
-    assert_int_equal(apply(s, SPV_CHANGE_BRANCH, 4001, 0, branch, 20), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4001, 0, branch, 20), 0);
     assert_int_equal(spv_store_close(s), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *copy = in_folder(state, "copy.db");
         struct spv_verify_report r;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         (void)remove(in_folder(state, "copy.db-wal"));
         copy_file(path, copy);
         meddle(copy, cases[i].sql);
@@ -175,12 +175,12 @@ static void the_full_verdict_judges_by_the_rules(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_verify_report r;
-    struct spv_problem why;
-    struct spv_record late[3];
+    struct spv_error_info why;
+    struct spv_chain_header late[3];
     mine_chain(path, 2100, false);
     grow(late, &chain[2099], 3, 0);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(apply(s, SPV_CHANGE_APPEND, 2100, 0, late, 3), 0);
+    assert_int_equal(apply(s, SPV_UPDATE_APPEND, 2100, 0, late, 3), 0);
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(verify(&r, path, false, &why), 0);
     assert_int_equal(verify(&r, path, true, &why), SPV_ERR_DB_DAMAGED);
@@ -207,7 +207,7 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state
         {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         const struct spv_verify_config cfg = {
             .path = path, .params = regtest(), .full = true, .now = {.unix_s = cases[i].clock}};
         int rc = spv_store_verify(&r, &cfg, &why);
@@ -232,7 +232,7 @@ static void damaged_pages_are_told(void **state)
     for (long page = 2; page < size / 4096; page += 17) {
         const char *copy = in_folder(state, "copy.db");
         struct spv_verify_report r;
-        struct spv_problem why = {.text = ""};
+        struct spv_error_info why = {.text = ""};
         copy_file(path, copy);
         FILE *f = fopen(copy, "r+b");
         assert_non_null(f);
@@ -251,7 +251,7 @@ static void an_index_that_lost_a_row_is_told(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_verify_report r;
-    struct spv_problem why;
+    struct spv_error_info why;
     mine_chain(path, 100, true);
     meddle(path, "DROP INDEX header_by_hash;"
                  "CREATE INDEX header_by_hash ON header (substr(hash, 24));"
@@ -277,12 +277,12 @@ static void it_can_be_stopped(void **state)
 {
     int calls = 0;
     struct spv_verify_report r;
-    struct spv_problem why = {.text = ""};
+    struct spv_error_info why = {.text = ""};
     const char *path = in_folder(state, "h.db");
     mine_chain(path, N, true);
     const struct spv_verify_config cfg = {
         .path = path, .params = regtest(), .progress = stop_in_the_rows, .ctx = &calls};
-    assert_int_equal(spv_store_verify(&r, &cfg, &why), SPV_ERR_STOPPED);
+    assert_int_equal(spv_store_verify(&r, &cfg, &why), SPV_ERR_INTERRUPTED);
     assert_true(calls >= 1);
     assert_int_equal(r.headers, 4096);
     assert_non_null(strstr(why.text, "stopped"));

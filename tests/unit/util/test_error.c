@@ -33,8 +33,8 @@ static void every_code_has_its_message_name_and_class(void **state)
         assert_string_equal(spv_strerror(table[i].value), table[i].message);
         assert_true(strlen(table[i].message) > 5);
         assert_string_equal(spv_err_name(table[i].value), table[i].name);
-        assert_int_equal(spv_err_class(table[i].value), table[i].class);
-        assert_int_not_equal(spv_err_class(table[i].value), SPV_CLASS_NONE);
+        assert_int_equal(spv_err_class_of(table[i].value), table[i].class);
+        assert_int_not_equal(spv_err_class_of(table[i].value), SPV_CLASS_NONE);
     }
 }
 
@@ -43,10 +43,10 @@ static void success_and_strangers_are_named_too(void **state)
     (void)state;
     assert_string_equal(spv_strerror(0), "success");
     assert_string_equal(spv_err_name(0), "OK");
-    assert_int_equal(spv_err_class(0), SPV_CLASS_NONE);
+    assert_int_equal(spv_err_class_of(0), SPV_CLASS_NONE);
     assert_string_equal(spv_strerror(-9999), "unknown error");
     assert_string_equal(spv_err_name(12), "UNKNOWN");
-    assert_int_equal(spv_err_class(-9999), SPV_CLASS_CALLER);
+    assert_int_equal(spv_err_class_of(-9999), SPV_CLASS_CALLER);
 }
 
 /* Every code of the table once, by hand: a change of class, which begins or ends bans, is seen
@@ -56,16 +56,16 @@ static const struct {
     enum spv_err_class class;
 } classes[] = {
     /* a header that no honest node can have sent: these and no others ban */
-    {SPV_ERR_HDR_DISORDER, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_BITS_FORM, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_BITS_LIMIT, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_BITS, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_POW, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_TIME_OLD, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_TIME_WARP, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_VERSION, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_CHECKPOINT, SPV_CLASS_LYING},
-    {SPV_ERR_HDR_FORK_DEPTH, SPV_CLASS_LYING},
+    {SPV_ERR_HDR_NONCONTINUOUS, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_BITS_MALFORMED, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_BITS_LIMIT, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_BITS, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_POW, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_TIME_OLD, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_TIME_WARP, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_VERSION, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_CHECKPOINT, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_HDR_FORK_DEPTH, SPV_CLASS_MISBEHAVING},
     /* unusable, but no lie: closes, with back-off */
     {SPV_ERR_MAGIC, SPV_CLASS_PEER},
     {SPV_ERR_COMMAND, SPV_CLASS_PEER},
@@ -75,7 +75,7 @@ static const struct {
     {SPV_ERR_TRAILING, SPV_CLASS_PEER},
     {SPV_ERR_COUNT, SPV_CLASS_PEER},
     {SPV_ERR_COMPACT_SIZE, SPV_CLASS_PEER},
-    {SPV_ERR_FORM, SPV_CLASS_PEER},
+    {SPV_ERR_MALFORMED, SPV_CLASS_PEER},
     {SPV_ERR_NOT_VERSION, SPV_CLASS_PEER},
     {SPV_ERR_OBSOLETE, SPV_CLASS_PEER},
     {SPV_ERR_SELF, SPV_CLASS_PEER},
@@ -84,29 +84,29 @@ static const struct {
     {SPV_ERR_BLOOM_UNOFFERED, SPV_CLASS_PEER},
     {SPV_ERR_FILTERS_UNOFFERED, SPV_CLASS_PEER},
     {SPV_ERR_BANNED, SPV_CLASS_PEER},
-    {SPV_ERR_HDR_UNLINKED, SPV_CLASS_PEER},
+    {SPV_ERR_HDR_UNCONNECTING, SPV_CLASS_PEER},
     {SPV_ERR_HDR_TIME_FUTURE, SPV_CLASS_PEER},
     {SPV_ERR_HDR_GENESIS, SPV_CLASS_PEER},
-    {SPV_ERR_CHAIN_WORK, SPV_CLASS_PEER},
-    {SPV_ERR_CHAIN_CHANGED, SPV_CLASS_PEER},
+    {SPV_ERR_LOW_WORK, SPV_CLASS_PEER},
+    {SPV_ERR_REDOWNLOAD_MISMATCH, SPV_CLASS_PEER},
     {SPV_ERR_CHAIN_BASE, SPV_CLASS_PEER},
     /* late */
-    {SPV_ERR_HANDSHAKE_TIMEOUT, SPV_CLASS_SLOW},
-    {SPV_ERR_PONG_TIMEOUT, SPV_CLASS_SLOW},
-    {SPV_ERR_IDLE, SPV_CLASS_SLOW},
-    {SPV_ERR_STALL, SPV_CLASS_SLOW},
-    {SPV_ERR_WRITE_TIMEOUT, SPV_CLASS_SLOW},
-    {SPV_ERR_MESSAGE_TIMEOUT, SPV_CLASS_SLOW},
-    {SPV_ERR_CONNECT_TIMEOUT, SPV_CLASS_SLOW},
+    {SPV_ERR_HANDSHAKE_TIMEOUT, SPV_CLASS_TIMEOUT},
+    {SPV_ERR_PONG_TIMEOUT, SPV_CLASS_TIMEOUT},
+    {SPV_ERR_IDLE, SPV_CLASS_TIMEOUT},
+    {SPV_ERR_STALL, SPV_CLASS_TIMEOUT},
+    {SPV_ERR_WRITE_TIMEOUT, SPV_CLASS_TIMEOUT},
+    {SPV_ERR_MESSAGE_TIMEOUT, SPV_CLASS_TIMEOUT},
+    {SPV_ERR_CONNECT_TIMEOUT, SPV_CLASS_TIMEOUT},
     /* the way to it */
-    {SPV_ERR_REFUSED, SPV_CLASS_GONE},
-    {SPV_ERR_RESET, SPV_CLASS_GONE},
-    {SPV_ERR_CLOSED, SPV_CLASS_GONE},
-    {SPV_ERR_UNREACHABLE, SPV_CLASS_GONE},
-    {SPV_ERR_RESOLVE, SPV_CLASS_GONE},
-    {SPV_ERR_DISCONNECTED, SPV_CLASS_GONE},
-    {SPV_ERR_PROXY, SPV_CLASS_GONE},
-    {SPV_ERR_EVICTED, SPV_CLASS_GONE},
+    {SPV_ERR_REFUSED, SPV_CLASS_CONNECTION},
+    {SPV_ERR_RESET, SPV_CLASS_CONNECTION},
+    {SPV_ERR_CLOSED, SPV_CLASS_CONNECTION},
+    {SPV_ERR_UNREACHABLE, SPV_CLASS_CONNECTION},
+    {SPV_ERR_RESOLVE, SPV_CLASS_CONNECTION},
+    {SPV_ERR_DISCONNECTED, SPV_CLASS_CONNECTION},
+    {SPV_ERR_PROXY, SPV_CLASS_CONNECTION},
+    {SPV_ERR_EVICTED, SPV_CLASS_CONNECTION},
     /* this system */
     {SPV_ERR_NOMEM, SPV_CLASS_LOCAL},
     {SPV_ERR_CRYPTO, SPV_CLASS_LOCAL},
@@ -120,14 +120,14 @@ static const struct {
     {SPV_ERR_DB_FULL, SPV_CLASS_LOCAL},
     {SPV_ERR_DB_READONLY, SPV_CLASS_LOCAL},
     {SPV_ERR_DB_NONE, SPV_CLASS_LOCAL},
-    {SPV_ERR_STOPPED, SPV_CLASS_LOCAL},
+    {SPV_ERR_INTERRUPTED, SPV_CLASS_LOCAL},
     {SPV_ERR_NOT_FOUND, SPV_CLASS_LOCAL},
     {SPV_ERR_NO_DESCRIPTOR, SPV_CLASS_LOCAL},
     {SPV_ERR_DB_CHECKPOINT, SPV_CLASS_LOCAL},
     {SPV_ERR_UNKNOWN_HASH, SPV_CLASS_LOCAL},
     {SPV_ERR_QUEUE_FULL, SPV_CLASS_LOCAL},
-    {SPV_ERR_SLOTS_TAKEN, SPV_CLASS_LOCAL},
-    {SPV_ERR_SLOTS_SHARE, SPV_CLASS_LOCAL},
+    {SPV_ERR_CONNS_TAKEN, SPV_CLASS_LOCAL},
+    {SPV_ERR_CONN_SHARE, SPV_CLASS_LOCAL},
     {SPV_ERR_CHAIN_BRANCHES, SPV_CLASS_LOCAL},
     /* the caller */
     {SPV_ERR_INVALID, SPV_CLASS_CALLER},
@@ -145,7 +145,7 @@ static void every_code_has_the_class_that_it_should_have(void **state)
             if (classes[j].error != table[i].value)
                 continue;
             found++;
-            if (spv_err_class(table[i].value) != classes[j].class)
+            if (spv_err_class_of(table[i].value) != classes[j].class)
                 fail_msg("%s has changed its class", table[i].name);
         }
         if (found != 1)
@@ -162,7 +162,7 @@ static void codes_that_left_the_table_are_unknown(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(gone); i++) {
         assert_string_equal(spv_err_name(gone[i]), "UNKNOWN");
-        assert_int_equal(spv_err_class(gone[i]), SPV_CLASS_CALLER);
+        assert_int_equal(spv_err_class_of(gone[i]), SPV_CLASS_CALLER);
     }
 }
 

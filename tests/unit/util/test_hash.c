@@ -100,9 +100,9 @@ static void hashes_pieces_as_if_they_lay_together(void **state)
         bytes[i] = (uint8_t)(i * 29 + 3);
     spv_sha256d(whole, bytes, sizeof bytes);
     for (size_t cut = 0; cut <= sizeof bytes; cut++) {
-        const struct spv_piece pieces[] = {
+        const struct spv_chunk pieces[] = {
             {bytes, cut}, {bytes, 0}, {bytes + cut, sizeof bytes - cut}};
-        spv_sha256d_pieces(out, pieces, COUNT(pieces));
+        spv_sha256d_chunks(out, pieces, COUNT(pieces));
         assert_memory_equal(out, whole, sizeof whole);
     }
 }

@@ -37,16 +37,16 @@ static void reads_both_cases_and_exactly_64_digits(void **state)
     assert_int_equal(spv_blockhash_from_hex(&upper, text), SPV_OK);
     assert_true(spv_blockhash_eq(&hash, &upper));
 
-    assert_int_equal(spv_blockhash_from_hex(&hash, ""), SPV_ERR_FORM);
-    assert_int_equal(spv_blockhash_from_hex(&hash, &GENESIS[1]), SPV_ERR_FORM);
-    assert_int_equal(spv_blockhash_from_hex(&hash, GENESIS "0"), SPV_ERR_FORM);
-    assert_int_equal(spv_blockhash_from_hex(&hash, "0x" GENESIS), SPV_ERR_FORM);
+    assert_int_equal(spv_blockhash_from_hex(&hash, ""), SPV_ERR_MALFORMED);
+    assert_int_equal(spv_blockhash_from_hex(&hash, &GENESIS[1]), SPV_ERR_MALFORMED);
+    assert_int_equal(spv_blockhash_from_hex(&hash, GENESIS "0"), SPV_ERR_MALFORMED);
+    assert_int_equal(spv_blockhash_from_hex(&hash, "0x" GENESIS), SPV_ERR_MALFORMED);
     for (size_t i = 0; i < 64; i++) {
         static const char wrong[] = {'g', 'G', ' ', '/', ':', '@', '`', '\x7f', '-'};
         for (size_t j = 0; j < sizeof wrong; j++) {
             memcpy(text, GENESIS, SPV_HASH_HEX);
             text[i] = wrong[j];
-            assert_int_equal(spv_blockhash_from_hex(&hash, text), SPV_ERR_FORM);
+            assert_int_equal(spv_blockhash_from_hex(&hash, text), SPV_ERR_MALFORMED);
         }
     }
     assert_true(spv_blockhash_eq(&hash, &upper)); /* a refusal leaves the output alone */
@@ -93,7 +93,7 @@ static void reads_and_writes_numbers_most_significant_first(void **state)
     spv_u256_hex(text, &x);
     assert_string_equal(text, good[COUNT(good) - 1].in);
     for (size_t i = 0; i < COUNT(bad); i++)
-        assert_int_equal(spv_u256_from_hex(&x, bad[i]), SPV_ERR_FORM);
+        assert_int_equal(spv_u256_from_hex(&x, bad[i]), SPV_ERR_MALFORMED);
 }
 
 int main(void)

@@ -98,7 +98,7 @@ static void what_is_no_literal_address_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct spv_netaddr addr;
-        if (spv_netaddr_from_host(&addr, rows[i], 1) != SPV_ERR_FORM)
+        if (spv_netaddr_from_host(&addr, rows[i], 1) != SPV_ERR_MALFORMED)
             fail_msg("%s was taken", rows[i]);
     }
 }

@@ -120,7 +120,7 @@ static void a_wrong_length_for_a_known_network_refuses_the_message(void **state)
 
             memset(body + 8, 0x20, len);
             assert_int_equal(spv_msg_decode(&msg, body, 8u + len + 2, 70016, &arena),
-                             len == known[i].len ? SPV_OK : SPV_ERR_FORM);
+                             len == known[i].len ? SPV_OK : SPV_ERR_MALFORMED);
         }
     spv_arena_free(&arena);
 }

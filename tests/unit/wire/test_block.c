@@ -42,8 +42,8 @@ static void merkle_root(uint8_t out[32], struct spv_txid *ids, size_t n)
 {
     for (; n > 1; n = (n + 1) / 2)
         for (size_t i = 0; i < n; i += 2) {
-            const struct spv_piece pair[] = {{ids[i].b, 32}, {ids[i + 1 < n ? i + 1 : i].b, 32}};
-            spv_sha256d_pieces(ids[i / 2].b, pair, 2);
+            const struct spv_chunk pair[] = {{ids[i].b, 32}, {ids[i + 1 < n ? i + 1 : i].b, 32}};
+            spv_sha256d_chunks(ids[i / 2].b, pair, 2);
         }
     memcpy(out, ids[0].b, 32);
 }
@@ -52,7 +52,7 @@ static void merkle_root(uint8_t out[32], struct spv_txid *ids, size_t n)
  */
 static void check_transactions(const struct spv_block *block)
 {
-    struct spv_block_walk walk = spv_block_txs(block);
+    struct spv_block_iter walk = spv_block_txs(block);
     struct spv_txid ids[64];
     struct spv_tx tx;
     uint8_t root[32];
@@ -141,7 +141,7 @@ static void refuses_counts_that_cannot_be(void **state)
         int rc;
     } cases[] = {
         {"01", SPV_OK},
-        {"00", SPV_ERR_FORM}, /* no coinbase */
+        {"00", SPV_ERR_MALFORMED}, /* no coinbase */
         {"02", SPV_ERR_SHORT},
         {"03", SPV_ERR_SHORT}, /* 204 bytes might hold three */
         {"ffffffffffffffffff", SPV_ERR_SHORT},
@@ -171,12 +171,12 @@ static void a_malformed_transaction_spoils_the_block(void **state)
 
     (void)state;
     assert_int_equal(spv_block_parse(&block, bytes, n), SPV_OK);
-    struct spv_block_walk walk = spv_block_txs(&block);
+    struct spv_block_iter walk = spv_block_txs(&block);
     struct spv_tx tx;
     while (spv_block_next(&walk, &tx))
         if (tx.has_witness)
             bytes[(size_t)(tx.bytes - bytes) + 5] = 2; /* the flag */
-    assert_int_equal(spv_block_parse(&block, bytes, n), SPV_ERR_FORM);
+    assert_int_equal(spv_block_parse(&block, bytes, n), SPV_ERR_MALFORMED);
 }
 
 static void sends_only_what_others_can_read(void **state)

@@ -231,18 +231,18 @@ static void refuses_what_has_no_proper_form(void **state)
          "01000000"
          "00000000"
          "03",
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {SPV_CMD_FILTERLOAD,
          "01"
          "00"
          "01000000"
          "00000000"
          "ff",
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {SPV_CMD_SENDCMPCT,
          "02"
          "0100000000000000",
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         /* Merkle blocks: a transaction at least, a hash at least, no more hashes than transactions,
          * no more flags than nodes, no fewer than hashes. */
         {SPV_CMD_MERKLEBLOCK,
@@ -254,18 +254,18 @@ static void refuses_what_has_no_proper_form(void **state)
          MERKLE_HEADER "00000000"
                        "01" HASH_1 "01"
                        "00",
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {SPV_CMD_MERKLEBLOCK,
          MERKLE_HEADER "00000000"
                        "00"
                        "00",
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {SPV_CMD_MERKLEBLOCK,
          MERKLE_HEADER "01000000"
                        "00"
                        "01"
                        "00",
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {SPV_CMD_MERKLEBLOCK,
          MERKLE_HEADER "01000000"
                        "02" HASH_1 HASH_2 "01"
@@ -274,7 +274,7 @@ static void refuses_what_has_no_proper_form(void **state)
         {SPV_CMD_MERKLEBLOCK,
          MERKLE_HEADER "01000000"
                        "01" HASH_1 "00",
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {SPV_CMD_MERKLEBLOCK,
          MERKLE_HEADER "01000000"
                        "01" HASH_1 "02"

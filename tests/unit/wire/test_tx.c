@@ -102,7 +102,7 @@ static void walks_over_inputs_outputs_and_witnesses(void **state)
     assert_int_equal(tx.n_outputs, 2);
     assert_false(spv_tx_is_coinbase(&tx));
 
-    struct spv_tx_walk walk = spv_tx_inputs(&tx);
+    struct spv_tx_iter walk = spv_tx_inputs(&tx);
     assert_true(spv_tx_next_input(&walk, &in));
     spv_txid_hex(text, &in.prev);
     assert_string_equal(text, "9f96ade4b41d5433f4eda31e1738ec2b36f6e7d1420d94a6af99801a88f7f7ff");
@@ -153,7 +153,7 @@ static void an_input_without_witness_has_an_empty_one(void **state)
     (void)state;
     assert_int_equal(parse(&tx, VERSION "02" INPUT INPUT "01" OUTPUT LOCK), SPV_OK);
     assert_false(tx.has_witness);
-    struct spv_tx_walk walk = spv_tx_witnesses(&tx);
+    struct spv_tx_iter walk = spv_tx_witnesses(&tx);
     for (size_t i = 0; i < tx.n_inputs; i++) {
         witness.n_items = 99;
         assert_true(spv_tx_next_witness(&walk, &witness));
@@ -223,33 +223,33 @@ static void refuses_what_has_no_proper_form(void **state)
         {"", SPV_ERR_SHORT},
         {VERSION "00"
                  "00" LOCK,
-         SPV_ERR_FORM}, /* neither inputs nor outputs */
+         SPV_ERR_MALFORMED}, /* neither inputs nor outputs */
         {VERSION "00"
                  "01" OUTPUT LOCK,
          SPV_ERR_SHORT}, /* no inputs: reads as marker and flag */
-        {VERSION "01" INPUT "00" LOCK, SPV_ERR_FORM}, /* no outputs */
+        {VERSION "01" INPUT "00" LOCK, SPV_ERR_MALFORMED}, /* no outputs */
         {VERSION "0001"
                  "00"
                  "01" OUTPUT LOCK,
-         SPV_ERR_FORM}, /* no inputs, with marker */
+         SPV_ERR_MALFORMED}, /* no inputs, with marker */
         {VERSION "0001"
                  "01" INPUT "01" OUTPUT "00" LOCK,
-         SPV_ERR_FORM}, /* nothing in the witness */
+         SPV_ERR_MALFORMED}, /* nothing in the witness */
         {VERSION "0001"
                  "02" INPUT INPUT "01" OUTPUT "0000" LOCK,
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {VERSION "0001"
                  "02" INPUT INPUT "01" OUTPUT "000100" LOCK,
          SPV_OK},
         {VERSION "0002"
                  "01" INPUT "01" OUTPUT "0100" LOCK,
-         SPV_ERR_FORM}, /* flags */
+         SPV_ERR_MALFORMED}, /* flags */
         {VERSION "0003"
                  "01" INPUT "01" OUTPUT "0100" LOCK,
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {VERSION "0000"
                  "01" INPUT "01" OUTPUT "0100" LOCK,
-         SPV_ERR_FORM},
+         SPV_ERR_MALFORMED},
         {VERSION "01" INPUT "01" OUTPUT LOCK "00", SPV_ERR_TRAILING},
         {VERSION "0001"
                  "01" INPUT "01" OUTPUT "0100" LOCK "00",

@@ -17,7 +17,7 @@
 #define SERVICES (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
 
 static struct test_random chance;
-static struct spv_addrbook *book;
+static struct spv_addrman *book;
 static struct spv_now now;
 
 static int setup(void **state)
@@ -28,14 +28,14 @@ static int setup(void **state)
     book = calloc(1, sizeof *book);
     if (!book)
         return -1;
-    spv_addrbook_init(book, NULL, test_random_rng(&chance));
+    spv_addrman_init(book, NULL, test_random_rng(&chance));
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    spv_addrbook_free(book);
+    spv_addrman_free(book);
     free(book);
     return 0;
 }
@@ -65,17 +65,17 @@ static int add_from(uint32_t number, uint32_t from)
 {
     const struct spv_netaddr a = ip(number);
     const struct spv_netgroup g = source(from);
-    return spv_addrbook_add(book, &a, SERVICES, now.unix_s - 3600, &g, now);
+    return spv_addrman_add(book, &a, SERVICES, now.unix_s - 3600, &g, now);
 }
 
 static int must_add(uint32_t number)
 {
     const struct spv_netaddr a = ip(number);
     assert_int_equal(add_from(number, number ^ 0x01000000), 1);
-    return spv_addrbook_find(book, &a);
+    return spv_addrman_find(book, &a);
 }
 
-static const struct spv_pick anyone = {.reach = SPV_REACH_IPV4 | SPV_REACH_IPV6};
+static const struct spv_pick anyone = {.reach = SPV_NET_IPV4 | SPV_NET_IPV6};
 
 /* 100,000 addresses from one peer, of one group and of all, against those that others told of. */
 static void a_flood_from_one_source_fills_a_bounded_share(void **state)
@@ -96,12 +96,12 @@ static void a_flood_from_one_source_fills_a_bounded_share(void **state)
         (void)add_from(0x20000000 + i * 40503u * 16, 0x17170001);
     assert_true(book->n_new - before <= SPV_BUCKETS_PER_SOURCE * SPV_BUCKET);
     assert_true(book->n_new > then);
-    assert_true(spv_addrbook_memory(book) < (size_t)3 << 20);
-    print_message("one group took %zu of %d places, every group %zu\n", then - before, SPV_BOOK_NEW,
-                  book->n_new - before);
+    assert_true(spv_addrman_memory(book) < (size_t)3 << 20);
+    print_message("one group took %zu of %d places, every group %zu\n", then - before,
+                  SPV_ADDRMAN_NEW, book->n_new - before);
     for (uint32_t i = 0; i < 2000; i++) { /* and nobody was pushed out */
         const struct spv_netaddr a = ip(0x0b000001 + (i << 16 ^ i));
-        honest -= spv_addrbook_find(book, &a) >= 0;
+        honest -= spv_addrman_find(book, &a) >= 0;
     }
     assert_int_equal(honest, 0);
 }
@@ -112,11 +112,11 @@ static void the_book_is_bounded_whoever_fills_it(void **state)
     for (uint32_t i = 0; i < 200000; i++)
         (void)add_from(0x0b000001 + i * 2654435761u % 0x40000000, i * 40503u << 8);
     print_message("%zu of 200,000 found a place\n", book->n_new);
-    assert_true(book->n_new > SPV_BOOK_NEW * 9 / 10);
-    assert_true(book->n_new <= SPV_BOOK_NEW);
-    assert_true(spv_addrbook_memory(book) < (size_t)3 << 20);
-    struct spv_book_changes c;
-    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    assert_true(book->n_new > SPV_ADDRMAN_NEW * 9 / 10);
+    assert_true(book->n_new <= SPV_ADDRMAN_NEW);
+    assert_true(spv_addrman_memory(book) < (size_t)3 << 20);
+    struct spv_addrman_changes c;
+    assert_int_equal(spv_addrman_get_changes(book, &c), 0);
     assert_int_equal(c.n_changed, book->n_new);
 }
 
@@ -124,29 +124,29 @@ static void the_book_is_bounded_whoever_fills_it(void **state)
 static void places_depend_on_the_secret(void **state)
 {
     (void)state;
-    struct spv_addrbook *other = calloc(1, sizeof *other);
+    struct spv_addrman *other = calloc(1, sizeof *other);
     assert_non_null(other);
-    spv_addrbook_init(other, NULL, test_random_rng(&chance));
+    spv_addrman_init(other, NULL, test_random_rng(&chance));
     size_t agree = 0, both = 0;
     for (uint32_t i = 0; i < 1000; i++) {
         const struct spv_netaddr a = ip(0x0b000001 + (i << 16));
         const struct spv_netgroup g = source(0x30000000 + (i << 16));
-        (void)spv_addrbook_add(book, &a, SERVICES, NOW, &g, now);
-        (void)spv_addrbook_add(other, &a, SERVICES, NOW, &g, now);
-        const int x = spv_addrbook_find(book, &a), y = spv_addrbook_find(other, &a);
+        (void)spv_addrman_add(book, &a, SERVICES, NOW, &g, now);
+        (void)spv_addrman_add(other, &a, SERVICES, NOW, &g, now);
+        const int x = spv_addrman_find(book, &a), y = spv_addrman_find(other, &a);
         both += x >= 0 && y >= 0;
-        agree += x >= 0 && y >= 0 && book->at[x].place == other->at[y].place;
+        agree += x >= 0 && y >= 0 && book->at[x].slot == other->at[y].slot;
     }
     assert_true(both > 900);
     assert_true(agree < 10);
-    spv_addrbook_free(other);
+    spv_addrman_free(other);
     free(other);
 }
 
 static void the_terrible_give_way_and_the_others_do_not(void **state)
 {
     static const struct {
-        struct spv_book_address a;
+        struct spv_addr_info a;
         bool terrible;
     } rows[] = {
         {{.last_seen = NOW}, false},
@@ -164,11 +164,11 @@ static void the_terrible_give_way_and_the_others_do_not(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct spv_book_entry e = {.a = rows[i].a};
-        if (spv_addrbook_terrible(&e, NOW) != rows[i].terrible)
+        struct spv_addrman_entry e = {.a = rows[i].a};
+        if (spv_addrman_is_terrible(&e, NOW) != rows[i].terrible)
             fail_msg("row %zu", i);
         e.held = true;
-        assert_false(spv_addrbook_terrible(&e, NOW));
+        assert_false(spv_addrman_is_terrible(&e, NOW));
     }
     /* one bucket, full of good ones: nobody more; after a month unseen: everybody */
     for (uint32_t i = 0; i < 2000; i++)
@@ -209,7 +209,7 @@ static void unroutable_addresses_are_refused(void **state)
     const struct spv_netgroup g = source(1);
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(spv_addrbook_add(book, &rows[i].addr, 1, NOW, &g, now), rows[i].ok);
+        assert_int_equal(spv_addrman_add(book, &rows[i].addr, 1, NOW, &g, now), rows[i].ok);
 }
 
 static void groups_are_what_one_operator_has_many_of(void **state)
@@ -244,28 +244,28 @@ static void prefers_groups_that_are_not_in_use(void **state)
     const struct spv_netgroup used = source(0x08080001);
     const struct spv_pick pick = {.reach = anyone.reach, .groups = &used, .n_groups = 1};
     for (int i = 0; i < 50; i++)
-        assert_int_equal(book->at[spv_addrbook_pick(book, &pick, now)].a.addr.bytes[0], 9);
+        assert_int_equal(book->at[spv_addrman_pick(book, &pick, now)].a.addr.bytes[0], 9);
     const struct spv_netaddr only = ip(0x09090001);
-    spv_addrbook_hold(book, spv_addrbook_find(book, &only), now);
-    assert_int_equal(book->at[spv_addrbook_pick(book, &pick, now)].a.addr.bytes[0], 8);
+    spv_addrman_set_in_use(book, spv_addrman_find(book, &only), now);
+    assert_int_equal(book->at[spv_addrman_pick(book, &pick, now)].a.addr.bytes[0], 8);
 }
 
 static void picks_only_what_can_be_dialled(void **state)
 {
     const struct spv_netaddr onion = {SPV_ADDR_TORV3, 32, 8333, {7}};
     const struct spv_netgroup g = source(1);
-    const struct spv_pick tor = {.reach = SPV_REACH_ONION};
+    const struct spv_pick tor = {.reach = SPV_NET_ONION};
     (void)state;
     const int v4 = must_add(0x09090001);
-    assert_int_equal(spv_addrbook_pick(book, &tor, now), -1);
-    assert_true(spv_addrbook_deadline(book) == SPV_NEVER);
-    assert_int_equal(spv_addrbook_add(book, &onion, SERVICES, NOW, &g, now), 1);
-    assert_int_equal(spv_addrbook_pick(book, &tor, now), spv_addrbook_find(book, &onion));
-    assert_int_equal(spv_addrbook_pick(book, &anyone, now), v4);
+    assert_int_equal(spv_addrman_pick(book, &tor, now), -1);
+    assert_true(spv_addrman_deadline(book) == SPV_NEVER);
+    assert_int_equal(spv_addrman_add(book, &onion, SERVICES, NOW, &g, now), 1);
+    assert_int_equal(spv_addrman_pick(book, &tor, now), spv_addrman_find(book, &onion));
+    assert_int_equal(spv_addrman_pick(book, &anyone, now), v4);
     const struct spv_netaddr bloom = ip(0x0a0a0001 ^ 0x01000000);
-    spv_addrbook_hold(book, v4, now);
-    assert_int_equal(spv_addrbook_add(book, &bloom, SPV_NODE_BLOOM, NOW, &g, now), 1);
-    assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1); /* serves no chain */
+    spv_addrman_set_in_use(book, v4, now);
+    assert_int_equal(spv_addrman_add(book, &bloom, SPV_NODE_BLOOM, NOW, &g, now), 1);
+    assert_int_equal(spv_addrman_pick(book, &anyone, now), -1); /* serves no chain */
 }
 
 static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
@@ -274,27 +274,27 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
     const int e = must_add(0x09090001);
     uint64_t last = 0;
     for (int i = 0; i < 20; i++) {
-        spv_addrbook_hold(book, e, now);
-        assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
-        spv_addrbook_released(book, e, SPV_BOOK_ABSENT, SPV_ERR_REFUSED, now);
+        spv_addrman_set_in_use(book, e, now);
+        assert_int_equal(spv_addrman_pick(book, &anyone, now), -1);
+        spv_addrman_released(book, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
         const uint64_t wait = book->at[e].next_try_us - now.mono_us;
         assert_true(wait <= SPV_BACKOFF_MAX);
         if (i > 0 && i < 10)
             assert_true(wait > last / 2);
         if (i > 12)
             assert_true(wait >= SPV_BACKOFF_MAX / 2);
-        assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
-        assert_true(spv_addrbook_deadline(book) == book->at[e].next_try_us);
+        assert_int_equal(spv_addrman_pick(book, &anyone, now), -1);
+        assert_true(spv_addrman_deadline(book) == book->at[e].next_try_us);
         now.mono_us = book->at[e].next_try_us;
         now.unix_s += (int64_t)(wait / SPV_SECOND);
-        assert_int_equal(spv_addrbook_pick(book, &anyone, now), e); /* nothing is given up */
+        assert_int_equal(spv_addrman_pick(book, &anyone, now), e); /* nothing is given up */
         last = wait;
     }
     assert_int_equal(book->at[e].a.attempts, 20);
     assert_int_equal(book->at[e].a.slow, 0);
-    spv_addrbook_hold(book, e, now);
-    spv_addrbook_reached(book, e, SERVICES, now);
-    spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
+    spv_addrman_set_in_use(book, e, now);
+    spv_addrman_on_handshake(book, e, SERVICES, now);
+    spv_addrman_released(book, e, SPV_CONN_OUTCOME_GOOD, 0, now);
     assert_true(book->at[e].next_try_us - now.mono_us <= SPV_BACKOFF_FIRST);
     assert_int_equal(book->at[e].a.attempts, 0);
 }
@@ -305,20 +305,20 @@ static void a_slow_one_is_chosen_less(void **state)
     (void)state;
     const int good = must_add(0x09090001), slow = must_add(0x0b0b0001);
     for (int i = 0; i < 6; i++) {
-        spv_addrbook_hold(book, slow, now);
-        spv_addrbook_reached(book, slow, SERVICES, now);
-        spv_addrbook_released(book, slow, SPV_BOOK_SLOW, SPV_ERR_STALL, now);
+        spv_addrman_set_in_use(book, slow, now);
+        spv_addrman_on_handshake(book, slow, SERVICES, now);
+        spv_addrman_released(book, slow, SPV_CONN_OUTCOME_USELESS, SPV_ERR_STALL, now);
         pass(3600);
     }
-    spv_addrbook_hold(book, good, now);
-    spv_addrbook_reached(book, good, SERVICES, now);
-    spv_addrbook_released(book, good, SPV_BOOK_SERVED, 0, now);
+    spv_addrman_set_in_use(book, good, now);
+    spv_addrman_on_handshake(book, good, SERVICES, now);
+    spv_addrman_released(book, good, SPV_CONN_OUTCOME_GOOD, 0, now);
     pass(3600);
     assert_int_equal(book->at[slow].a.slow, 6);
     assert_int_equal(book->at[slow].a.attempts, 0);
     unsigned chosen = 0;
     for (int i = 0; i < 1000; i++)
-        chosen += spv_addrbook_pick(book, &anyone, now) == slow;
+        chosen += spv_addrman_pick(book, &anyone, now) == slow;
     print_message("the slow one was chosen %u times of 1,000\n", chosen);
     assert_true(chosen > 0);
     assert_true(chosen < 200);
@@ -329,21 +329,21 @@ static void one_that_answers_is_promoted(void **state)
     (void)state;
     const int e = must_add(0x09090001);
     const struct spv_pick feeler = {.reach = anyone.reach, .only_new = true};
-    assert_int_equal(spv_addrbook_pick(book, &feeler, now), e);
-    spv_addrbook_hold(book, e, now);
-    spv_addrbook_reached(book, e, SPV_NODE_NETWORK, now);
-    spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
+    assert_int_equal(spv_addrman_pick(book, &feeler, now), e);
+    spv_addrman_set_in_use(book, e, now);
+    spv_addrman_on_handshake(book, e, SPV_NODE_NETWORK, now);
+    spv_addrman_released(book, e, SPV_CONN_OUTCOME_GOOD, 0, now);
     assert_true(book->at[e].a.tried);
     assert_int_equal(book->n_new, 0);
     assert_int_equal(book->n_tried, 1);
     assert_true(book->changed_much);
     pass(3600);
-    assert_int_equal(spv_addrbook_pick(book, &feeler, now), -1);
-    assert_int_equal(spv_addrbook_pick(book, &anyone, now), e);
+    assert_int_equal(spv_addrman_pick(book, &feeler, now), -1);
+    assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
     /* what others say of its services no longer counts */
     const struct spv_netaddr a = ip(0x09090001);
     const struct spv_netgroup g = source(5);
-    assert_int_equal(spv_addrbook_add(book, &a, UINT64_MAX, now.unix_s, &g, now), 0);
+    assert_int_equal(spv_addrman_add(book, &a, UINT64_MAX, now.unix_s, &g, now), 0);
     assert_true(book->at[e].a.services == SPV_NODE_NETWORK);
 }
 
@@ -354,10 +354,10 @@ static int dispute(void)
         if (add_from(0x17170000 + i, 0x30000000 + (i << 16)) != 1)
             continue;
         const struct spv_netaddr a = ip(0x17170000 + i);
-        const int e = spv_addrbook_find(book, &a);
-        spv_addrbook_hold(book, e, now);
-        spv_addrbook_reached(book, e, SERVICES, now);
-        spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
+        const int e = spv_addrman_find(book, &a);
+        spv_addrman_set_in_use(book, e, now);
+        spv_addrman_on_handshake(book, e, SERVICES, now);
+        spv_addrman_released(book, e, SPV_CONN_OUTCOME_GOOD, 0, now);
         if (!book->at[e].a.tried)
             return e;
     }
@@ -372,10 +372,10 @@ static void the_tried_of_one_group_are_bounded(void **state)
         if (add_from(0x17170000 + i % 65536, i * 40503u << 12) != 1)
             continue;
         const struct spv_netaddr a = ip(0x17170000 + i % 65536);
-        const int e = spv_addrbook_find(book, &a);
-        spv_addrbook_hold(book, e, now);
-        spv_addrbook_reached(book, e, SERVICES, now);
-        spv_addrbook_released(book, e, SPV_BOOK_SERVED, 0, now);
+        const int e = spv_addrman_find(book, &a);
+        spv_addrman_set_in_use(book, e, now);
+        spv_addrman_on_handshake(book, e, SERVICES, now);
+        spv_addrman_released(book, e, SPV_CONN_OUTCOME_GOOD, 0, now);
     }
     assert_true(book->n_tried <= SPV_BUCKETS_PER_GROUP * SPV_BUCKET);
     assert_true(book->n_tried > SPV_BUCKET);
@@ -388,15 +388,15 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
     assert_int_equal(book->n_challenges, 1);
     pass(5 * 3600); /* the holder's answer is not fresh any more */
     book->challenge[0].since = now.unix_s;
-    const int holder = spv_addrbook_to_test(book, anyone.reach, now);
+    const int holder = spv_addrman_to_test(book, anyone.reach, now);
     assert_true(holder >= 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
-    spv_addrbook_hold(book, holder, now);
-    assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1); /* under way */
-    spv_addrbook_reached(book, holder, SERVICES, now);
-    spv_addrbook_released(book, holder, SPV_BOOK_SERVED, 0, now);
-    assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1);
+    spv_addrman_set_in_use(book, holder, now);
+    assert_int_equal(spv_addrman_to_test(book, anyone.reach, now), -1); /* under way */
+    spv_addrman_on_handshake(book, holder, SERVICES, now);
+    spv_addrman_released(book, holder, SPV_CONN_OUTCOME_GOOD, 0, now);
+    assert_int_equal(spv_addrman_to_test(book, anyone.reach, now), -1);
     assert_int_equal(book->n_challenges, 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
@@ -408,12 +408,12 @@ static void a_tried_one_that_fails_its_test_gives_way(void **state)
     const int e = dispute();
     pass(5 * 3600);
     book->challenge[0].since = now.unix_s;
-    const int holder = spv_addrbook_to_test(book, anyone.reach, now);
+    const int holder = spv_addrman_to_test(book, anyone.reach, now);
     assert_true(holder >= 0);
     const size_t tried = book->n_tried;
-    spv_addrbook_hold(book, holder, now);
-    spv_addrbook_released(book, holder, SPV_BOOK_ABSENT, SPV_ERR_REFUSED, now);
-    assert_int_equal(spv_addrbook_to_test(book, anyone.reach, now), -1);
+    spv_addrman_set_in_use(book, holder, now);
+    spv_addrman_released(book, holder, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
+    assert_int_equal(spv_addrman_to_test(book, anyone.reach, now), -1);
     assert_true(book->at[e].a.tried);
     assert_false(book->at[holder].a.tried); /* new again */
     assert_int_equal(book->n_tried, tried);
@@ -425,10 +425,10 @@ static void a_dispute_that_cannot_be_tested_ends(void **state)
     const int e = dispute();
     pass(5 * 3600);
     book->challenge[0].since = now.unix_s;
-    assert_int_equal(spv_addrbook_to_test(book, SPV_REACH_ONION, now), -1);
+    assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
     assert_false(book->at[e].a.tried);
     pass(40 * 60 + 1);
-    assert_int_equal(spv_addrbook_to_test(book, SPV_REACH_ONION, now), -1);
+    assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
     assert_true(book->at[e].a.tried);
     assert_int_equal(book->n_challenges, 0);
 }
@@ -437,11 +437,11 @@ static void a_banned_one_is_not_picked(void **state)
 {
     (void)state;
     const int e = must_add(0x09090001);
-    spv_addrbook_rest(book, e, now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
+    spv_addrman_defer(book, e, now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
     pass(SPV_BAN_SECONDS - 1);
-    assert_int_equal(spv_addrbook_pick(book, &anyone, now), -1);
+    assert_int_equal(spv_addrman_pick(book, &anyone, now), -1);
     pass(1);
-    assert_int_equal(spv_addrbook_pick(book, &anyone, now), e);
+    assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
 }
 
 static void what_changed_is_said_once_and_comes_back(void **state)
@@ -450,44 +450,44 @@ static void what_changed_is_said_once_and_comes_back(void **state)
     for (uint32_t i = 0; i < 500; i++)
         (void)add_from(0x0b000001 + (i << 16), 0x30000000 + (i << 16));
     const struct spv_netaddr first = ip(0x0b000001);
-    const int e = spv_addrbook_find(book, &first);
-    spv_addrbook_hold(book, e, now);
-    spv_addrbook_reached(book, e, SERVICES, now);
-    spv_addrbook_set_anchors(book, &e, 1);
-    struct spv_book_changes c;
-    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    const int e = spv_addrman_find(book, &first);
+    spv_addrman_set_in_use(book, e, now);
+    spv_addrman_on_handshake(book, e, SERVICES, now);
+    spv_addrman_set_anchors(book, &e, 1);
+    struct spv_addrman_changes c;
+    assert_int_equal(spv_addrman_get_changes(book, &c), 0);
     const size_t n = book->n_new + book->n_tried;
     assert_int_equal(c.n_changed, n);
-    struct spv_addrbook *again = calloc(1, sizeof *again);
+    struct spv_addrman *again = calloc(1, sizeof *again);
     assert_non_null(again);
-    spv_addrbook_init(again, (const uint8_t *)book->key, test_random_rng(&chance));
-    assert_int_equal(spv_addrbook_load(again, c.changed, c.n_changed, now), 0);
+    spv_addrman_init(again, (const uint8_t *)book->key, test_random_rng(&chance));
+    assert_int_equal(spv_addrman_load(again, c.changed, c.n_changed, now), 0);
     assert_int_equal(again->n_new, book->n_new);
     assert_int_equal(again->n_tried, 1);
-    assert_true(again->at[spv_addrbook_find(again, &first)].a.anchor);
-    struct spv_book_changes none;
-    assert_int_equal(spv_addrbook_changes(again, &none), 0); /* the same key: every place fits */
+    assert_true(again->at[spv_addrman_find(again, &first)].a.anchor);
+    struct spv_addrman_changes none;
+    assert_int_equal(spv_addrman_get_changes(again, &none), 0); /* the same key: every place fits */
     assert_int_equal(none.n_changed + none.n_removed, 0);
     assert_false(none.all);
-    spv_addrbook_free(again);
+    spv_addrman_free(again);
     free(again);
     /* nothing new; then one, and one that goes */
-    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    assert_int_equal(spv_addrman_get_changes(book, &c), 0);
     assert_int_equal(c.n_changed + c.n_removed, 0);
     pass(31 * 86400);
     for (uint32_t i = 0; i < 3000; i++)
         (void)add_from(0x0b000002 + (i << 16), 0x30000000 + (i << 16));
-    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    assert_int_equal(spv_addrman_get_changes(book, &c), 0);
     assert_true(c.n_removed > 0);
     assert_int_equal(n + c.n_changed - c.n_removed, book->n_new + book->n_tried);
     for (size_t i = 0; i < c.n_removed; i++)
-        assert_int_equal(spv_addrbook_find(book, &c.removed[i]), -1);
+        assert_int_equal(spv_addrman_find(book, &c.removed[i]), -1);
 }
 
 static void rows_of_a_stranger_do_no_harm(void **state)
 {
     (void)state;
-    struct spv_book_address rows[] = {
+    struct spv_addr_info rows[] = {
         {.addr = ip(0x7f000001), .source_len = 1, .source = {1}},
         {.addr = ip(0x08080808), .source_len = 0},
         {.addr = ip(0x08080808), .source_len = 200},
@@ -504,17 +504,17 @@ static void rows_of_a_stranger_do_no_harm(void **state)
         {.addr = ip(0x08080809), .source_len = 8}, /* twice */
         {.addr = ip(0x0808080a), .source_len = 8, .tried = true}, /* tried and never reached */
     };
-    assert_int_equal(spv_addrbook_load(book, rows, sizeof rows / sizeof rows[0], now), 0);
+    assert_int_equal(spv_addrman_load(book, rows, sizeof rows / sizeof rows[0], now), 0);
     assert_int_equal(book->n_tried, 1);
     assert_int_equal(book->n_new, 1);
-    const int e = spv_addrbook_find(book, &rows[4].addr);
+    const int e = spv_addrman_find(book, &rows[4].addr);
     assert_int_equal(book->at[e].a.last_success, NOW);
-    assert_int_equal(spv_addrbook_pick(book, &anyone, now), e);
-    spv_addrbook_hold(book, e, now);
-    spv_addrbook_released(book, e, SPV_BOOK_ABSENT, SPV_ERR_REFUSED, now);
+    assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
+    spv_addrman_set_in_use(book, e, now);
+    spv_addrman_released(book, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
     assert_true(book->at[e].a.attempts == UINT32_MAX); /* no overflow */
-    struct spv_book_changes c;
-    assert_int_equal(spv_addrbook_changes(book, &c), 0);
+    struct spv_addrman_changes c;
+    assert_int_equal(spv_addrman_get_changes(book, &c), 0);
     assert_int_equal(c.n_removed, 5); /* the file is cleaned */
 }
 

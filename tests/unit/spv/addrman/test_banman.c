@@ -23,32 +23,32 @@ static int setup(void **state)
 
 static void a_ban_lasts_a_day_whatever_the_wall_clock_does(void **state)
 {
-    static struct spv_bans b;
+    static struct spv_banman b;
     uint64_t until = 0;
     (void)state;
     memset(&b, 0, sizeof b);
-    spv_bans_add(&b, "8.8.8.8", SPV_ERR_HDR_POW, now);
+    spv_banman_add(&b, "8.8.8.8", SPV_ERR_HDR_POW, now);
     assert_true(b.changed);
-    assert_null(spv_bans_find(&b, NULL, "8.8.8.9", now));
+    assert_null(spv_banman_find(&b, NULL, "8.8.8.9", now));
     now.unix_s += 100 * 86400; /* set */
     now.mono_us += (SPV_BAN_SECONDS - 1) * SPV_SECOND;
-    const struct spv_book_ban *ban = spv_bans_find(&b, &until, "8.8.8.8", now);
+    const struct spv_ban_entry *ban = spv_banman_find(&b, &until, "8.8.8.8", now);
     assert_non_null(ban);
     assert_int_equal(ban->code, SPV_ERR_HDR_POW);
     assert_int_equal(ban->until - ban->since, SPV_BAN_SECONDS);
     assert_true(until == now.mono_us + SPV_SECOND);
-    spv_bans_expire(&b, now);
+    spv_banman_expire(&b, now);
     assert_int_equal(b.n, 1);
     now.mono_us += SPV_SECOND;
-    assert_null(spv_bans_find(&b, NULL, "8.8.8.8", now));
-    spv_bans_expire(&b, now);
+    assert_null(spv_banman_find(&b, NULL, "8.8.8.8", now));
+    spv_banman_expire(&b, now);
     assert_int_equal(b.n, 0);
 }
 
 static void stored_bans_go_on_and_end(void **state)
 {
-    static struct spv_bans b;
-    const struct spv_book_ban rows[] = {
+    static struct spv_banman b;
+    const struct spv_ban_entry rows[] = {
         {.address = "a", .until = NOW + 60, .code = -105},
         {.address = "b", .until = NOW, .code = -105}, /* over */
         {.address = "c", .until = NOW + 1000 * 86400, .code = -105}, /* of a clock far ahead */
@@ -56,22 +56,22 @@ static void stored_bans_go_on_and_end(void **state)
     uint64_t until = 0;
     (void)state;
     memset(&b, 0, sizeof b);
-    spv_bans_load(&b, rows, 3, now);
+    spv_banman_load(&b, rows, 3, now);
     assert_int_equal(b.n, 2);
     assert_true(b.changed);
-    assert_non_null(spv_bans_find(&b, &until, "a", now));
+    assert_non_null(spv_banman_find(&b, &until, "a", now));
     assert_true(until == now.mono_us + 60 * SPV_SECOND);
-    assert_non_null(spv_bans_find(&b, &until, "c", now));
+    assert_non_null(spv_banman_find(&b, &until, "c", now));
     assert_true(until == now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
 }
 
 /* Versions before this one banned for malformed messages, second versions and the like, too. */
 static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
 {
-    static struct spv_bans b;
+    static struct spv_banman b;
     static const int codes[] = {SPV_ERR_TRAILING,
                                 SPV_ERR_SHORT,
-                                SPV_ERR_FORM,
+                                SPV_ERR_MALFORMED,
                                 SPV_ERR_LATE_NEGOTIATION,
                                 SPV_ERR_BLOOM_UNOFFERED,
                                 -61, /* a second version: it has left the table */
@@ -79,15 +79,15 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
                                 SPV_ERR_STALL,
                                 0,
                                 SPV_ERR_HDR_POW};
-    struct spv_book_ban rows[sizeof codes / sizeof codes[0]];
+    struct spv_ban_entry rows[sizeof codes / sizeof codes[0]];
     const size_t n = sizeof codes / sizeof codes[0];
     (void)state;
     for (size_t i = 0; i < n; i++) {
-        rows[i] = (struct spv_book_ban){.since = NOW, .until = NOW + 86400, .code = codes[i]};
+        rows[i] = (struct spv_ban_entry){.since = NOW, .until = NOW + 86400, .code = codes[i]};
         (void)snprintf(rows[i].address, sizeof rows[i].address, "host%zu", i);
     }
     memset(&b, 0, sizeof b);
-    spv_bans_load(&b, rows, n, now);
+    spv_banman_load(&b, rows, n, now);
     assert_true(b.changed); /* they leave the database, too */
     assert_int_equal(b.n, 1);
     assert_int_equal(b.at[0].code, SPV_ERR_HDR_POW);
@@ -95,20 +95,20 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
 
 static void bans_are_bounded_and_the_oldest_goes(void **state)
 {
-    static struct spv_bans b;
+    static struct spv_banman b;
     char name[20];
     (void)state;
     memset(&b, 0, sizeof b);
-    for (unsigned i = 0; i < SPV_BOOK_BANS + 10; i++) {
+    for (unsigned i = 0; i < SPV_ADDRMAN_BANS + 10; i++) {
         (void)snprintf(name, sizeof name, "host%u", i);
-        spv_bans_add(&b, name, -105, now);
+        spv_banman_add(&b, name, -105, now);
         now.mono_us++;
     }
-    assert_int_equal(b.n, SPV_BOOK_BANS);
-    assert_null(spv_bans_find(&b, NULL, "host9", now));
-    assert_non_null(spv_bans_find(&b, NULL, "host10", now));
-    spv_bans_add(&b, "host10", -105, now); /* again: once */
-    assert_int_equal(b.n, SPV_BOOK_BANS);
+    assert_int_equal(b.n, SPV_ADDRMAN_BANS);
+    assert_null(spv_banman_find(&b, NULL, "host9", now));
+    assert_non_null(spv_banman_find(&b, NULL, "host10", now));
+    spv_banman_add(&b, "host10", -105, now); /* again: once */
+    assert_int_equal(b.n, SPV_ADDRMAN_BANS);
 }
 
 int main(void)

@@ -45,39 +45,39 @@ static struct spv_netaddr address(unsigned i)
                                 .bytes = {(uint8_t)(20 + i / 200), (uint8_t)(i % 200), 1, 1}};
 }
 
-static void add(struct spv_addrbook *b, unsigned from, unsigned to, struct spv_now now)
+static void add(struct spv_addrman *b, unsigned from, unsigned to, struct spv_now now)
 {
     for (unsigned i = from; i < to; i++) {
         const struct spv_netaddr a = address(i);
         const struct spv_netgroup g = spv_netgroup_of(&a);
-        int rc = spv_addrbook_add(b, &a, 1, now.unix_s, &g, now);
+        int rc = spv_addrman_add(b, &a, 1, now.unix_s, &g, now);
         assert_true(rc >= 0 || rc == SPV_ERR_NOMEM);
         if (rc < 0)
-            assert_true(spv_addrbook_add(b, &a, 1, now.unix_s, &g, now) >= 0);
+            assert_true(spv_addrman_add(b, &a, 1, now.unix_s, &g, now) >= 0);
     }
 }
 
 /* Everything there is comes out, at the second try if need be. */
-static void save(struct spv_addrbook *b)
+static void save(struct spv_addrman *b)
 {
-    struct spv_book_changes c;
-    int rc = spv_addrbook_changes(b, &c);
+    struct spv_addrman_changes c;
+    int rc = spv_addrman_get_changes(b, &c);
     assert_true(rc == 0 || rc == SPV_ERR_NOMEM);
     if (rc < 0)
-        assert_int_equal(spv_addrbook_changes(b, &c), 0);
+        assert_int_equal(spv_addrman_get_changes(b, &c), 0);
     if (c.all)
         assert_int_equal(c.n_changed, b->n_new + b->n_tried);
 }
 
 static void every_allocation_may_fail_once(void **state)
 {
-    static struct spv_addrbook b;
+    static struct spv_addrman b;
     (void)state;
     for (size_t k = 1;; k++) {
         struct test_random chance = {.state = 7};
         struct spv_now now = {.mono_us = 1, .unix_s = 1800000000};
         const size_t seen = failures;
-        spv_addrbook_init(&b, NULL, test_random_rng(&chance));
+        spv_addrman_init(&b, NULL, test_random_rng(&chance));
         until_failure = k;
         add(&b, 0, 1500, now);
         save(&b);
@@ -86,7 +86,7 @@ static void every_allocation_may_fail_once(void **state)
         save(&b);
         assert_true(b.n_new > 1400);
         until_failure = 0;
-        spv_addrbook_free(&b);
+        spv_addrman_free(&b);
         if (failures == seen) { /* more than there are */
             print_message("%zu allocations\n", k - 1);
             return;

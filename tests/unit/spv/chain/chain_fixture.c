@@ -8,9 +8,9 @@
 #include "spv/message.h"
 #include "util/u256.h"
 
-const struct spv_now kit_late = {0, INT64_C(1) << 33};
+const struct spv_now chain_fixture_late = {0, INT64_C(1) << 33};
 
-struct spv_params kit_params(enum kit_kind kind)
+struct spv_params chain_fixture_params(enum chain_fixture_kind kind)
 {
     struct spv_params params = *spv_params_get(SPV_REGTEST);
 
@@ -21,7 +21,7 @@ struct spv_params kit_params(enum kit_kind kind)
     return params;
 }
 
-struct spv_chain *kit_chain(const struct spv_params *params)
+struct spv_chain *chain_fixture_chain(const struct spv_params *params)
 {
     const struct spv_chain_config cfg = {.params = params, .no_checkpoints = true};
     struct spv_chain *c;
@@ -30,7 +30,7 @@ struct spv_chain *kit_chain(const struct spv_params *params)
     return c;
 }
 
-void kit_push(struct kit_headers *h, const struct spv_header *header)
+void chain_fixture_push(struct chain_fixture_headers *h, const struct spv_header *header)
 {
     if (h->n == h->cap) {
         h->cap = h->cap == 0 ? 256 : 2 * h->cap;
@@ -40,49 +40,52 @@ void kit_push(struct kit_headers *h, const struct spv_header *header)
     h->headers[h->n++] = *header;
 }
 
-void kit_headers_free(struct kit_headers *h)
+void chain_fixture_headers_free(struct chain_fixture_headers *h)
 {
     free(h->headers);
-    *h = (struct kit_headers){0};
+    *h = (struct chain_fixture_headers){0};
 }
 
-static int push_record(void *ctx, const struct spv_record *record)
+static int push_record(void *ctx, const struct spv_chain_header *record)
 {
-    kit_push(ctx, &record->header);
+    chain_fixture_push(ctx, &record->header);
     return 0;
 }
 
-struct kit_headers kit_mined(const struct spv_params *params, const struct kit_headers *base,
-                             uint32_t fork, uint32_t n, uint32_t spacing, uint64_t seed)
+struct chain_fixture_headers chain_fixture_mined(const struct spv_params *params,
+                                                 const struct chain_fixture_headers *base,
+                                                 uint32_t fork, uint32_t n, uint32_t spacing,
+                                                 uint64_t seed)
 {
-    struct kit_headers out = {0};
+    struct chain_fixture_headers out = {0};
     const struct spv_mine_plan plan = {
         .n = n, .spacing = spacing, .seed = seed, .sink = push_record, .ctx = &out};
-    struct spv_chain *c = kit_chain(params);
+    struct spv_chain *c = chain_fixture_chain(params);
 
     if (base != NULL) {
-        kit_feed(c, base, 0, fork);
+        chain_fixture_feed(c, base, 0, fork);
         for (uint32_t i = 0; i < fork; i++)
-            kit_push(&out, &base->headers[i]);
+            chain_fixture_push(&out, &base->headers[i]);
     }
     assert_int_equal(spv_mine_chain(c, &plan), 0);
     spv_chain_free(c);
     return out;
 }
 
-struct kit_headers kit_uneven(const struct spv_params *params, const struct kit_headers *base,
-                              uint32_t fork, uint32_t n, uint64_t seed)
+struct chain_fixture_headers chain_fixture_uneven(const struct spv_params *params,
+                                                  const struct chain_fixture_headers *base,
+                                                  uint32_t fork, uint32_t n, uint64_t seed)
 {
     static const uint32_t spacings[] = {200, 300, 450, 1300};
-    struct kit_headers out = {0};
+    struct chain_fixture_headers out = {0};
     struct spv_mine_plan plan = {.n = 1, .seed = seed, .sink = push_record, .ctx = &out};
-    struct spv_chain *c = kit_chain(params);
+    struct spv_chain *c = chain_fixture_chain(params);
     uint64_t random = seed;
 
     if (base != NULL) {
-        kit_feed(c, base, 0, fork);
+        chain_fixture_feed(c, base, 0, fork);
         for (uint32_t i = 0; i < fork; i++)
-            kit_push(&out, &base->headers[i]);
+            chain_fixture_push(&out, &base->headers[i]);
     }
     for (uint32_t i = 0; i < n; i++) {
         random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -93,7 +96,7 @@ struct kit_headers kit_uneven(const struct spv_params *params, const struct kit_
     return out;
 }
 
-struct spv_blockhash kit_hash(const struct spv_header *header)
+struct spv_blockhash chain_fixture_hash(const struct spv_header *header)
 {
     struct spv_blockhash hash;
 
@@ -101,40 +104,40 @@ struct spv_blockhash kit_hash(const struct spv_header *header)
     return hash;
 }
 
-void kit_work(struct spv_header *header)
+void chain_fixture_work(struct spv_header *header)
 {
     struct spv_blockhash hash;
 
     assert_int_equal(spv_mine_header(header, &hash), 0);
 }
 
-void kit_miss(struct spv_header *header)
+void chain_fixture_miss(struct spv_header *header)
 {
     struct spv_u256 target;
     struct spv_blockhash hash;
 
     assert_int_equal(spv_target_from_bits(&target, header->bits), 0);
     for (;; header->nonce++) {
-        hash = kit_hash(header);
+        hash = chain_fixture_hash(header);
         if (!spv_hash_meets(hash.b, &target))
             return;
     }
 }
 
-struct spv_header kit_next(const struct spv_chain *c, uint32_t seconds)
+struct spv_header chain_fixture_next(const struct spv_chain *c, uint32_t seconds)
 {
-    const struct spv_record *tip = spv_chain_tip(c);
+    const struct spv_chain_header *tip = spv_chain_tip(c);
     struct spv_header header = {.version = 0x20000000, .prev = tip->hash};
 
     header.time = tip->header.time + seconds;
     header.bits = spv_chain_next_bits(c, header.time);
-    kit_work(&header);
+    chain_fixture_work(&header);
     return header;
 }
 
-int kit_judge(struct spv_chain *c, const struct spv_header *header, struct spv_now now)
+int chain_fixture_judge(struct spv_chain *c, const struct spv_header *header, struct spv_now now)
 {
-    struct spv_verdict v;
+    struct spv_accept_result v;
 
     assert_int_equal(spv_chain_accept(c, &v, header, 1, now), 0);
     spv_chain_stored(c);
@@ -145,34 +148,35 @@ int kit_judge(struct spv_chain *c, const struct spv_header *header, struct spv_n
     return v.error;
 }
 
-static void feed(struct spv_chain *c, struct kit_store *s, const struct kit_headers *h, size_t from,
-                 size_t to)
+static void feed(struct spv_chain *c, struct chain_fixture_store *s,
+                 const struct chain_fixture_headers *h, size_t from, size_t to)
 {
     while (from < to) {
         const size_t n = to - from < SPV_MAX_HEADERS ? to - from : SPV_MAX_HEADERS;
-        struct spv_verdict v;
-        assert_int_equal(spv_chain_accept(c, &v, h->headers + from, n, kit_late), 0);
+        struct spv_accept_result v;
+        assert_int_equal(spv_chain_accept(c, &v, h->headers + from, n, chain_fixture_late), 0);
         assert_int_equal(v.error, 0);
         assert_int_equal(v.accepted + v.known, n);
         if (s != NULL)
-            kit_store_apply(s, &v.change);
+            chain_fixture_store_apply(s, &v.change);
         spv_chain_stored(c);
         from += n;
     }
 }
 
-void kit_feed(struct spv_chain *c, const struct kit_headers *h, size_t from, size_t to)
+void chain_fixture_feed(struct spv_chain *c, const struct chain_fixture_headers *h, size_t from,
+                        size_t to)
 {
     feed(c, NULL, h, from, to);
 }
 
-void kit_feed_stored(struct spv_chain *c, struct kit_store *s, const struct kit_headers *h,
-                     size_t from, size_t to)
+void chain_fixture_feed_stored(struct spv_chain *c, struct chain_fixture_store *s,
+                               const struct chain_fixture_headers *h, size_t from, size_t to)
 {
     feed(c, s, h, from, to);
 }
 
-static void store_put(struct kit_store *s, const struct spv_record *record)
+static void store_put(struct chain_fixture_store *s, const struct spv_chain_header *record)
 {
     if (s->n == s->cap) {
         s->cap = s->cap == 0 ? 256 : 2 * s->cap;
@@ -183,16 +187,16 @@ static void store_put(struct kit_store *s, const struct spv_record *record)
     s->records[s->n++] = *record;
 }
 
-void kit_store_init(struct kit_store *s, const struct spv_params *params)
+void chain_fixture_store_init(struct chain_fixture_store *s, const struct spv_params *params)
 {
-    struct spv_chain *c = kit_chain(params);
+    struct spv_chain *c = chain_fixture_chain(params);
 
-    *s = (struct kit_store){.indexed = true};
+    *s = (struct chain_fixture_store){.indexed = true};
     store_put(s, spv_chain_tip(c));
     spv_chain_free(c);
 }
 
-static void side_put(struct kit_store *s, const struct spv_record *record)
+static void side_put(struct chain_fixture_store *s, const struct spv_chain_header *record)
 {
     if (s->n_side == s->cap_side) {
         s->cap_side = s->cap_side == 0 ? 256 : 2 * s->cap_side;
@@ -202,20 +206,20 @@ static void side_put(struct kit_store *s, const struct spv_record *record)
     s->side[s->n_side++] = *record;
 }
 
-static void side_remove(struct kit_store *s, const struct spv_blockhash *hash)
+static void side_remove(struct chain_fixture_store *s, const struct spv_blockhash *hash)
 {
     for (size_t i = 0; i < s->n_side; i++)
         if (spv_blockhash_eq(&s->side[i].hash, hash))
             s->side[i--] = s->side[--s->n_side];
 }
 
-void kit_store_apply(struct kit_store *s, const struct spv_change *change)
+void chain_fixture_store_apply(struct chain_fixture_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind == SPV_CHANGE_NONE)
+    if (change->kind == SPV_UPDATE_NONE)
         return;
     for (size_t i = 0; s->n_side > 0 && i < change->n; i++)
         side_remove(s, &change->records[i].hash);
-    if (change->kind == SPV_CHANGE_BRANCH) {
+    if (change->kind == SPV_UPDATE_BRANCH) {
         for (size_t i = 0; i < change->n; i++)
             side_put(s, &change->records[i]);
         return;
@@ -228,24 +232,24 @@ void kit_store_apply(struct kit_store *s, const struct spv_change *change)
         store_put(s, &change->records[i]);
 }
 
-void kit_store_free(struct kit_store *s)
+void chain_fixture_store_free(struct chain_fixture_store *s)
 {
     free(s->records);
     free(s->side);
-    *s = (struct kit_store){0};
+    *s = (struct chain_fixture_store){0};
 }
 
-static int store_tip(void *ctx, struct spv_record *out)
+static int store_tip(void *ctx, struct spv_chain_header *out)
 {
-    struct kit_store *s = ctx;
+    struct chain_fixture_store *s = ctx;
 
     *out = s->records[s->n - 1];
     return 1;
 }
 
-static int store_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int store_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    struct kit_store *s = ctx;
+    struct chain_fixture_store *s = ctx;
 
     s->reads++;
     if (height >= s->n)
@@ -254,9 +258,9 @@ static int store_by_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int store_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int store_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    struct kit_store *s = ctx;
+    struct chain_fixture_store *s = ctx;
 
     s->reads++;
     for (size_t i = 0; s->indexed && i < s->n; i++)
@@ -269,7 +273,7 @@ static int store_by_hash(void *ctx, struct spv_record *out, const struct spv_blo
 
 static int store_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    const struct kit_store *s = ctx;
+    const struct chain_fixture_store *s = ctx;
     int got = 0;
 
     for (; n > 0 && from < s->n; from++, n--)
@@ -279,16 +283,16 @@ static int store_range(void *ctx, struct spv_header *out, uint32_t from, uint32_
 
 static int lower(const void *a, const void *b)
 {
-    const uint32_t x = ((const struct spv_record *)a)->height;
-    const uint32_t y = ((const struct spv_record *)b)->height;
+    const uint32_t x = ((const struct spv_chain_header *)a)->height;
+    const uint32_t y = ((const struct spv_chain_header *)b)->height;
 
     return (x > y) - (x < y);
 }
 
-static int store_branches(void *ctx, int (*each)(void *arg, const struct spv_record *record),
+static int store_branches(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
                           void *arg)
 {
-    struct kit_store *s = ctx;
+    struct chain_fixture_store *s = ctx;
     int rc = 0;
 
     if (s->n_side > 0)
@@ -298,24 +302,24 @@ static int store_branches(void *ctx, int (*each)(void *arg, const struct spv_rec
     return rc;
 }
 
-struct spv_reader kit_reader(struct kit_store *s)
+struct spv_header_db chain_fixture_reader(struct chain_fixture_store *s)
 {
-    return (struct spv_reader){.ctx = s,
-                               .tip = store_tip,
-                               .by_height = store_by_height,
-                               .by_hash = store_by_hash,
-                               .range = store_range,
-                               .branches = store_branches};
+    return (struct spv_header_db){.ctx = s,
+                                  .tip = store_tip,
+                                  .by_height = store_by_height,
+                                  .by_hash = store_by_hash,
+                                  .range = store_range,
+                                  .branches = store_branches};
 }
 
-bool kit_real(struct kit_headers *out, const char *name)
+bool chain_fixture_real(struct chain_fixture_headers *out, const char *name)
 {
     const char *folder = getenv("SPV_TEST_DATA");
     uint8_t raw[SPV_HEADER_SIZE];
     char path[512];
     FILE *f;
 
-    *out = (struct kit_headers){0};
+    *out = (struct chain_fixture_headers){0};
     if (folder == NULL) {
         print_message("skipped: SPV_TEST_DATA is not set\n");
         return false;
@@ -329,7 +333,7 @@ bool kit_real(struct kit_headers *out, const char *name)
     while (fread(raw, 1, sizeof raw, f) == sizeof raw) {
         struct spv_header header;
         spv_header_decode(&header, raw);
-        kit_push(out, &header);
+        chain_fixture_push(out, &header);
     }
     fclose(f);
     return true;

@@ -22,7 +22,7 @@ static void grow(struct spv_chain *c, uint32_t n, uint32_t seconds)
 static void starts_at_genesis_with_its_work(void **state)
 {
     char work[SPV_HASH_HEX];
-    struct spv_chain *c = kit_chain(spv_params_get(SPV_MAINNET));
+    struct spv_chain *c = chain_fixture_chain(spv_params_get(SPV_MAINNET));
     (void)state;
 
     assert_int_equal(spv_chain_tip(c)->height, 0);
@@ -40,7 +40,7 @@ static void takes_the_first_mainnet_headers(void **state)
     };
     static const uint32_t times[] = {1231469665, 1231469744};
     static const uint32_t nonces[] = {2573394689, 1639830024};
-    struct spv_chain *c = kit_chain(spv_params_get(SPV_MAINNET));
+    struct spv_chain *c = chain_fixture_chain(spv_params_get(SPV_MAINNET));
     char hex[SPV_HASH_HEX];
     (void)state;
 
@@ -49,7 +49,7 @@ static void takes_the_first_mainnet_headers(void **state)
         struct spv_blockhash root;
         assert_int_equal(spv_blockhash_from_hex(&root, roots[i]), 0);
         memcpy(h.merkle_root.b, root.b, 32);
-        assert_int_equal(kit_judge(c, &h, kit_late), 0);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
     }
     spv_blockhash_hex(hex, &spv_chain_tip(c)->hash);
     assert_string_equal(hex, "000000006a625f06636b8bb6ac7b960a8d03705d1ace08b1a19da3fdcc99ddbd");
@@ -60,15 +60,15 @@ static void takes_the_first_mainnet_headers(void **state)
 
 static void refuses_a_hash_above_its_target(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct spv_chain *c = kit_chain(&params);
-    struct spv_header h = kit_next(c, 600);
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct spv_chain *c = chain_fixture_chain(&params);
+    struct spv_header h = chain_fixture_next(c, 600);
     (void)state;
 
-    kit_miss(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_POW);
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
+    chain_fixture_miss(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_POW);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
@@ -78,52 +78,52 @@ static void names_what_is_wrong_with_bits(void **state)
         uint32_t bits;
         int error;
     } cases[] = {
-        {0, SPV_ERR_HDR_BITS_FORM},          {0x20ffffff, SPV_ERR_HDR_BITS_FORM},
-        {0xff123456, SPV_ERR_HDR_BITS_FORM}, {0x2100ffff, SPV_ERR_HDR_BITS_LIMIT},
-        {0x207ffffe, SPV_ERR_HDR_BITS},      {0x1d00ffff, SPV_ERR_HDR_BITS},
+        {0, SPV_ERR_HDR_BITS_MALFORMED},          {0x20ffffff, SPV_ERR_HDR_BITS_MALFORMED},
+        {0xff123456, SPV_ERR_HDR_BITS_MALFORMED}, {0x2100ffff, SPV_ERR_HDR_BITS_LIMIT},
+        {0x207ffffe, SPV_ERR_HDR_BITS},           {0x1d00ffff, SPV_ERR_HDR_BITS},
     };
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct spv_header h = kit_next(c, 600);
+        struct spv_header h = chain_fixture_next(c, 600);
         h.bits = cases[i].bits;
-        assert_int_equal(kit_judge(c, &h, kit_late), cases[i].error);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), cases[i].error);
     }
     spv_chain_free(c);
 }
 
 static void retargets_where_a_period_ends(void **state)
 {
-    const struct spv_params params = kit_params(KIT_PLAIN);
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
+    struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_header h;
     (void)state;
 
     grow(c, 9, 300); /* 9 intervals of half the spacing */
-    h = kit_next(c, 300);
-    assert_int_equal(h.bits, spv_rules_retarget(&params, LIMIT, params.genesis.time,
-                                                spv_chain_tip(c)->header.time));
+    h = chain_fixture_next(c, 300);
+    assert_int_equal(h.bits, spv_consensus_retarget(&params, LIMIT, params.genesis.time,
+                                                    spv_chain_tip(c)->header.time));
     assert_int_not_equal(h.bits, LIMIT);
     h.bits = LIMIT;
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_BITS);
-    h = kit_next(c, 300);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    h = chain_fixture_next(c, 300);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 static void regtest_never_retargets(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
     grow(c, 50, 1);
     for (uint32_t height = 0; height <= 50; height++) {
-        struct spv_record record;
-        assert_int_equal(spv_chain_at(c, &record, height), 1);
+        struct spv_chain_header record;
+        assert_int_equal(spv_chain_header_at(c, &record, height), 1);
         assert_int_equal(record.header.bits, LIMIT);
     }
     spv_chain_free(c);
@@ -131,46 +131,46 @@ static void regtest_never_retargets(void **state)
 
 static void time_must_exceed_the_median_of_eleven(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_header h;
     (void)state;
 
     grow(c, 20, 600);
     /* heights 10..20: the median is the time of 15, five before the tip */
     assert_int_equal(spv_chain_median_time(c), spv_chain_tip(c)->header.time - 5 * 600);
-    h = kit_next(c, 0);
+    h = chain_fixture_next(c, 0);
     h.time = spv_chain_median_time(c);
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_TIME_OLD);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_TIME_OLD);
     h.time++;
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 static void a_header_from_the_future_waits(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct spv_chain *c = kit_chain(&params);
-    const struct spv_header h = kit_next(c, 600);
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct spv_chain *c = chain_fixture_chain(&params);
+    const struct spv_header h = chain_fixture_next(c, 600);
     const struct spv_now early = {0, (int64_t)h.time - SPV_MAX_FUTURE - 1};
     const struct spv_now just = {0, (int64_t)h.time - SPV_MAX_FUTURE};
     (void)state;
 
-    assert_int_equal(kit_judge(c, &h, early), SPV_ERR_HDR_TIME_FUTURE);
-    assert_int_equal(spv_err_class(SPV_ERR_HDR_TIME_FUTURE), SPV_CLASS_PEER); /* no lie */
-    assert_int_equal(kit_judge(c, &h, just), 0);
+    assert_int_equal(chain_fixture_judge(c, &h, early), SPV_ERR_HDR_TIME_FUTURE);
+    assert_int_equal(spv_err_class_of(SPV_ERR_HDR_TIME_FUTURE), SPV_CLASS_PEER); /* no lie */
+    assert_int_equal(chain_fixture_judge(c, &h, just), 0);
     spv_chain_free(c);
 }
 
 static void the_future_stops_a_batch_and_what_was_before_it_stays(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct kit_headers h = kit_mined(&params, NULL, 0, 10, 600, 1);
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
+    struct spv_chain *c = chain_fixture_chain(&params);
     const struct spv_now now = {0, (int64_t)h.headers[6].time - SPV_MAX_FUTURE};
-    struct spv_verdict v;
+    struct spv_accept_result v;
     (void)state;
 
     assert_int_equal(spv_chain_accept(c, &v, h.headers, h.n, now), 0);
@@ -179,9 +179,9 @@ static void the_future_stops_a_batch_and_what_was_before_it_stays(void **state)
     assert_int_equal(v.index, 7);
     assert_int_equal(v.height, 8);
     spv_chain_stored(c);
-    kit_feed(c, &h, 7, 10);
+    chain_fixture_feed(c, &h, 7, 10);
     spv_chain_free(c);
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
 static void versions_have_floors(void **state)
@@ -190,29 +190,29 @@ static void versions_have_floors(void **state)
         uint32_t height;
         int32_t ok;
     } cases[] = {{5, 2}, {8, 3}, {11, 4}};
-    struct spv_params params = kit_params(KIT_NO_RETARGET);
+    struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
     struct spv_chain *c;
     (void)state;
 
     params.bip34_height = 5;
     params.bip66_height = 8;
     params.bip65_height = 11;
-    c = kit_chain(&params);
+    c = chain_fixture_chain(&params);
     for (size_t i = 0; i < 3; i++) {
         struct spv_header h;
         while (spv_chain_tip(c)->height + 2 < cases[i].height)
             grow(c, 1, 600);
-        h = kit_next(c, 600); /* one below the height: the old version still does */
+        h = chain_fixture_next(c, 600); /* one below the height: the old version still does */
         h.version = cases[i].ok - 1;
-        kit_work(&h);
-        assert_int_equal(kit_judge(c, &h, kit_late), 0);
-        h = kit_next(c, 600);
+        chain_fixture_work(&h);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        h = chain_fixture_next(c, 600);
         h.version = cases[i].ok - 1;
-        kit_work(&h);
-        assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_VERSION);
+        chain_fixture_work(&h);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_VERSION);
         h.version = cases[i].ok;
-        kit_work(&h);
-        assert_int_equal(kit_judge(c, &h, kit_late), 0);
+        chain_fixture_work(&h);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
     }
     spv_chain_free(c);
 }
@@ -220,7 +220,7 @@ static void versions_have_floors(void **state)
 /* Ten quick blocks, so that the second period is harder than the limit. */
 static struct spv_chain *hard_chain(const struct spv_params *params)
 {
-    struct spv_chain *c = kit_chain(params);
+    struct spv_chain *c = chain_fixture_chain(params);
 
     grow(c, 12, 300);
     assert_int_not_equal(spv_chain_tip(c)->header.bits, LIMIT);
@@ -229,46 +229,46 @@ static struct spv_chain *hard_chain(const struct spv_params *params)
 
 static void test_networks_allow_limit_bits_after_twenty_minutes(void **state)
 {
-    const struct spv_params params = kit_params(KIT_MIN_DIFFICULTY);
+    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
     struct spv_chain *c = hard_chain(&params);
     const uint32_t real = spv_chain_tip(c)->header.bits;
     struct spv_header h;
     (void)state;
 
-    h = kit_next(c, 1200);
+    h = chain_fixture_next(c, 1200);
     assert_int_equal(h.bits, real);
     h.bits = LIMIT;
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_BITS);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
 
-    h = kit_next(c, 1201);
+    h = chain_fixture_next(c, 1201);
     assert_int_equal(h.bits, LIMIT);
     h.bits = real; /* not allowed to be harder, either */
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_BITS);
-    h = kit_next(c, 1201);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
-    h = kit_next(c, 1201);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    h = chain_fixture_next(c, 1201);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    h = chain_fixture_next(c, 1201);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
 
     /* two minimum blocks later, the real bits return */
-    h = kit_next(c, 600);
+    h = chain_fixture_next(c, 600);
     assert_int_equal(h.bits, real);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 static void other_networks_do_not(void **state)
 {
-    const struct spv_params params = kit_params(KIT_PLAIN);
+    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
     struct spv_chain *c = hard_chain(&params);
-    struct spv_header h = kit_next(c, 100000);
+    struct spv_header h = chain_fixture_next(c, 100000);
     (void)state;
 
     assert_int_not_equal(h.bits, LIMIT);
     h.bits = LIMIT;
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_BITS);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
     spv_chain_free(c);
 }
 
@@ -276,96 +276,97 @@ static void other_networks_do_not(void **state)
  */
 static void the_walk_back_does_not_leave_the_period(void **state)
 {
-    const struct spv_params params = kit_params(KIT_MIN_DIFFICULTY);
+    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
     struct spv_chain *c = hard_chain(&params);
     struct spv_header h;
     (void)state;
 
     const uint32_t hard = spv_chain_tip(c)->header.bits;
     grow(c, 6, 600); /* heights 13..18, hard */
-    h = kit_next(c, 6001); /* 19, the period's last: limit, and the period was slow */
+    h = chain_fixture_next(c, 6001); /* 19, the period's last: limit, and the period was slow */
     assert_int_equal(h.bits, LIMIT);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
-    h = kit_next(c, 600); /* 20: retargets from the limit of 19 to the limit */
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    h = chain_fixture_next(c, 600); /* 20: retargets from the limit of 19 to the limit */
     assert_int_equal(h.bits, LIMIT);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
-    h = kit_next(c, 600); /* 21: 20 is as far as the walk goes */
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    h = chain_fixture_next(c, 600); /* 21: 20 is as far as the walk goes */
     assert_int_equal(h.bits, LIMIT);
     h.bits = hard;
-    kit_work(&h);
-    assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_BITS);
-    h = kit_next(c, 600);
-    assert_int_equal(kit_judge(c, &h, kit_late), 0);
+    chain_fixture_work(&h);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    h = chain_fixture_next(c, 600);
+    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 /* What a period's last block at the limit does to the next period. */
 static void the_base_of_a_retarget_is_the_last_or_on_bip94_the_first_block(void **state)
 {
-    const enum kit_kind kinds[] = {KIT_MIN_DIFFICULTY, KIT_BIP94};
+    const enum chain_fixture_kind kinds[] = {KIT_MIN_DIFFICULTY, KIT_BIP94};
     (void)state;
 
     for (size_t i = 0; i < 2; i++) {
-        const struct spv_params params = kit_params(kinds[i]);
+        const struct spv_params params = chain_fixture_params(kinds[i]);
         struct spv_chain *c = hard_chain(&params);
-        struct spv_record first;
+        struct spv_chain_header first;
         struct spv_header h;
         grow(c, 6, 600);
-        h = kit_next(c, 1201);
-        assert_int_equal(kit_judge(c, &h, kit_late), 0);
-        assert_int_equal(spv_chain_at(c, &first, 10), 1);
+        h = chain_fixture_next(c, 1201);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(spv_chain_header_at(c, &first, 10), 1);
         assert_int_not_equal(first.header.bits, LIMIT);
-        h = kit_next(c, 600);
+        h = chain_fixture_next(c, 600);
         assert_int_equal(h.bits,
-                         spv_rules_retarget(&params, params.bip94 ? first.header.bits : LIMIT,
-                                            first.header.time, spv_chain_tip(c)->header.time));
+                         spv_consensus_retarget(&params, params.bip94 ? first.header.bits : LIMIT,
+                                                first.header.time, spv_chain_tip(c)->header.time));
         /* the other network's base is refused */
-        h.bits = spv_rules_retarget(&params, params.bip94 ? LIMIT : first.header.bits,
-                                    first.header.time, spv_chain_tip(c)->header.time);
-        kit_work(&h);
-        assert_int_equal(kit_judge(c, &h, kit_late), SPV_ERR_HDR_BITS);
-        h = kit_next(c, 600);
-        assert_int_equal(kit_judge(c, &h, kit_late), 0);
+        h.bits = spv_consensus_retarget(&params, params.bip94 ? LIMIT : first.header.bits,
+                                        first.header.time, spv_chain_tip(c)->header.time);
+        chain_fixture_work(&h);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+        h = chain_fixture_next(c, 600);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
         spv_chain_free(c);
     }
 }
 
 static void bip94_refuses_a_period_that_starts_too_early(void **state)
 {
-    const enum kit_kind kinds[] = {KIT_MIN_DIFFICULTY, KIT_BIP94};
+    const enum chain_fixture_kind kinds[] = {KIT_MIN_DIFFICULTY, KIT_BIP94};
     (void)state;
 
     for (size_t i = 0; i < 2; i++) {
-        const struct spv_params params = kit_params(kinds[i]);
-        struct spv_chain *c = kit_chain(&params);
+        const struct spv_params params = chain_fixture_params(kinds[i]);
+        struct spv_chain *c = chain_fixture_chain(&params);
         struct spv_header h;
         grow(c, 19, 600);
-        h = kit_next(c, (uint32_t)-601);
-        assert_int_equal(kit_judge(c, &h, kit_late), params.bip94 ? SPV_ERR_HDR_TIME_WARP : 0);
+        h = chain_fixture_next(c, (uint32_t)-601);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late),
+                         params.bip94 ? SPV_ERR_HDR_TIME_WARP : 0);
         spv_chain_free(c);
-        c = kit_chain(&params);
+        c = chain_fixture_chain(&params);
         grow(c, 19, 600);
-        h = kit_next(c, (uint32_t)-600);
-        assert_int_equal(kit_judge(c, &h, kit_late), 0);
-        h = kit_next(c, (uint32_t)-601); /* not a period's first */
-        assert_int_equal(kit_judge(c, &h, kit_late), 0);
+        h = chain_fixture_next(c, (uint32_t)-600);
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        h = chain_fixture_next(c, (uint32_t)-601); /* not a period's first */
+        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
         spv_chain_free(c);
     }
 }
 
 static void work_sums_up(void **state)
 {
-    const struct spv_params params = kit_params(KIT_PLAIN);
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
+    struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_u256 sum = {{0}};
     (void)state;
 
     grow(c, 40, 300);
     for (uint32_t height = 0; height <= 40; height++) {
-        struct spv_record record;
+        struct spv_chain_header record;
         struct spv_u256 target;
         struct spv_u256 work;
-        assert_int_equal(spv_chain_at(c, &record, height), 1);
+        assert_int_equal(spv_chain_header_at(c, &record, height), 1);
         assert_int_equal(spv_target_from_bits(&target, record.header.bits), 0);
         work = spv_work_from_target(&target);
         sum = spv_u256_add(&sum, &work);
@@ -377,24 +378,24 @@ static void work_sums_up(void **state)
 
 static void refuses_what_contradicts_a_checkpoint(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct kit_headers h = kit_mined(&params, NULL, 0, 10, 600, 1);
-    struct spv_checkpoint checkpoint = {.height = 5, .hash = kit_hash(&h.headers[4])};
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
+    struct spv_checkpoint checkpoint = {.height = 5, .hash = chain_fixture_hash(&h.headers[4])};
     const struct spv_chain_config cfg = {
         .params = &params, .checkpoints = &checkpoint, .n_checkpoints = 1};
     struct spv_chain *c;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     (void)state;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_null(spv_chain_last_checkpoint(c));
-    kit_feed(c, &h, 0, 10);
+    chain_fixture_feed(c, &h, 0, 10);
     assert_ptr_equal(spv_chain_last_checkpoint(c), &checkpoint);
     spv_chain_free(c);
 
     checkpoint.hash.b[0] ^= 1;
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    assert_int_equal(spv_chain_accept(c, &v, h.headers, 10, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, h.headers, 10, chain_fixture_late), 0);
     assert_int_equal(v.error, SPV_ERR_HDR_CHECKPOINT);
     assert_int_equal(v.index, 4);
     assert_int_equal(v.height, 5);
@@ -404,34 +405,35 @@ static void refuses_what_contradicts_a_checkpoint(void **state)
     const struct spv_chain_config none = {
         .params = &params, .checkpoints = &checkpoint, .n_checkpoints = 1, .no_checkpoints = true};
     assert_int_equal(spv_chain_new(&c, &none), 0);
-    kit_feed(c, &h, 0, 10);
+    chain_fixture_feed(c, &h, 0, 10);
     spv_chain_free(c);
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
 static void every_checkpoint_counts(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct kit_headers h = kit_mined(&params, NULL, 0, 10, 600, 1);
-    struct spv_checkpoint checkpoints[] = {{.height = 3, .hash = kit_hash(&h.headers[2])},
-                                           {.height = 5, .hash = kit_hash(&h.headers[4])},
-                                           {.height = 8, .hash = kit_hash(&h.headers[7])}};
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
+    struct spv_checkpoint checkpoints[] = {
+        {.height = 3, .hash = chain_fixture_hash(&h.headers[2])},
+        {.height = 5, .hash = chain_fixture_hash(&h.headers[4])},
+        {.height = 8, .hash = chain_fixture_hash(&h.headers[7])}};
     const struct spv_chain_config cfg = {
         .params = &params, .checkpoints = checkpoints, .n_checkpoints = 3};
     struct spv_chain *c;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     (void)state;
 
     for (size_t i = 0; i < 3; i++) {
         checkpoints[i].hash.b[0] ^= 1;
         assert_int_equal(spv_chain_new(&c, &cfg), 0);
-        assert_int_equal(spv_chain_accept(c, &v, h.headers, 10, kit_late), 0);
+        assert_int_equal(spv_chain_accept(c, &v, h.headers, 10, chain_fixture_late), 0);
         assert_int_equal(v.error, SPV_ERR_HDR_CHECKPOINT);
         assert_int_equal(v.height, checkpoints[i].height);
         spv_chain_free(c);
         checkpoints[i].hash.b[0] ^= 1;
     }
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
 int main(void)

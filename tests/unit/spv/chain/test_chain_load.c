@@ -12,39 +12,42 @@
 /* A store that holds STORED headers of a small network, and 50 headers more to come. */
 struct scene {
     struct spv_params params;
-    struct kit_headers headers;
-    struct kit_store store;
+    struct chain_fixture_headers headers;
+    struct chain_fixture_store store;
 };
 
-static void set_scene(struct scene *s, enum kit_kind kind)
+static void set_scene(struct scene *s, enum chain_fixture_kind kind)
 {
     struct spv_chain *c;
 
-    s->params = kit_params(kind);
-    s->headers = kit_uneven(&s->params, NULL, 0, STORED + 50, 1);
-    kit_store_init(&s->store, &s->params);
-    const struct spv_chain_config cfg = {.params = &s->params, .reader = kit_reader(&s->store)};
+    s->params = chain_fixture_params(kind);
+    s->headers = chain_fixture_uneven(&s->params, NULL, 0, STORED + 50, 1);
+    chain_fixture_store_init(&s->store, &s->params);
+    const struct spv_chain_config cfg = {.params = &s->params,
+                                         .reader = chain_fixture_reader(&s->store)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed_stored(c, &s->store, &s->headers, 0, STORED);
+    chain_fixture_feed_stored(c, &s->store, &s->headers, 0, STORED);
     spv_chain_free(c);
 }
 
 static void clear_scene(struct scene *s)
 {
-    kit_store_free(&s->store);
-    kit_headers_free(&s->headers);
+    chain_fixture_store_free(&s->store);
+    chain_fixture_headers_free(&s->headers);
 }
 
 static int open_chain(struct scene *s, struct spv_chain **c)
 {
-    const struct spv_chain_config cfg = {.params = &s->params, .reader = kit_reader(&s->store)};
+    const struct spv_chain_config cfg = {.params = &s->params,
+                                         .reader = chain_fixture_reader(&s->store)};
 
     return spv_chain_new(c, &cfg);
 }
 
 static void goes_on_as_if_it_had_never_stopped(void **state)
 {
-    const enum kit_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94, KIT_NO_RETARGET};
+    const enum chain_fixture_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94,
+                                             KIT_NO_RETARGET};
     (void)state;
 
     for (size_t k = 0; k < 4; k++) {
@@ -53,11 +56,11 @@ static void goes_on_as_if_it_had_never_stopped(void **state)
         struct spv_chain *whole;
         struct spv_chain *c;
         set_scene(&s, kinds[k]);
-        whole = kit_chain(&s.params);
-        kit_feed(whole, &s.headers, 0, STORED);
+        whole = chain_fixture_chain(&s.params);
+        chain_fixture_feed(whole, &s.headers, 0, STORED);
         for (size_t i = STORED; i < STORED + 50; i++) {
-            const struct spv_now now = kit_late;
-            struct spv_verdict v;
+            const struct spv_now now = chain_fixture_late;
+            struct spv_accept_result v;
             assert_int_equal(open_chain(&s, &c), 0);
             assert_int_equal(spv_chain_median_time(c), spv_chain_median_time(whole));
             for (uint32_t t = 0; t < 3000; t += 601)
@@ -65,8 +68,8 @@ static void goes_on_as_if_it_had_never_stopped(void **state)
                                  spv_chain_next_bits(whole, spv_chain_tip(whole)->header.time + t));
             assert_int_equal(spv_chain_accept(c, &v, &s.headers.headers[i], 1, now), 0);
             assert_int_equal(v.error, 0);
-            kit_store_apply(&s.store, &v.change);
-            kit_feed(whole, &s.headers, i, i + 1);
+            chain_fixture_store_apply(&s.store, &v.change);
+            chain_fixture_feed(whole, &s.headers, i, i + 1);
             assert_memory_equal(&spv_chain_tip(c)->hash, &spv_chain_tip(whole)->hash, 32);
             assert_memory_equal(&spv_chain_tip(c)->work, &spv_chain_tip(whole)->work, 32);
             spv_chain_free(c);
@@ -88,9 +91,10 @@ static void a_loaded_window_judges_forks_as_well(void **state)
         s.store.n = height + 1; /* the store of an earlier day */
         assert_int_equal(open_chain(&s, &c), 0);
         for (uint32_t fork = height - 25; fork < height; fork++) {
-            struct kit_headers b = kit_mined(&s.params, &s.headers, fork, 1, 500, 9);
-            assert_int_equal(kit_judge(c, &b.headers[fork], kit_late), 0);
-            kit_headers_free(&b);
+            struct chain_fixture_headers b =
+                chain_fixture_mined(&s.params, &s.headers, fork, 1, 500, 9);
+            assert_int_equal(chain_fixture_judge(c, &b.headers[fork], chain_fixture_late), 0);
+            chain_fixture_headers_free(&b);
         }
         spv_chain_free(c);
     }
@@ -100,11 +104,11 @@ static void a_loaded_window_judges_forks_as_well(void **state)
 
 static void an_empty_store_means_genesis(void **state)
 {
-    struct scene s = {.params = kit_params(KIT_PLAIN)};
+    struct scene s = {.params = chain_fixture_params(KIT_PLAIN)};
     struct spv_chain *c;
     (void)state;
 
-    kit_store_init(&s.store, &s.params);
+    chain_fixture_store_init(&s.store, &s.params);
     assert_int_equal(open_chain(&s, &c), 0);
     assert_int_equal(spv_chain_tip(c)->height, 0);
     spv_chain_free(c);
@@ -131,7 +135,7 @@ static void refuses_a_store_that_does_not_hold_together(void **state)
         struct spv_chain *c;
         struct scene s;
         set_scene(&s, KIT_PLAIN);
-        struct spv_record *records = s.store.records;
+        struct spv_chain_header *records = s.store.records;
         switch (harm) {
         case HARM_TIME:
             records[STORED - 5].header.time++;
@@ -173,9 +177,9 @@ static void refuses_a_stored_header_without_its_work(void **state)
     (void)state;
 
     set_scene(&s, KIT_NO_RETARGET);
-    struct spv_record *tip = &s.store.records[STORED];
-    kit_miss(&tip->header);
-    tip->hash = kit_hash(&tip->header);
+    struct spv_chain_header *tip = &s.store.records[STORED];
+    chain_fixture_miss(&tip->header);
+    tip->hash = chain_fixture_hash(&tip->header);
     assert_int_equal(open_chain(&s, &c), SPV_ERR_DB_DAMAGED);
     clear_scene(&s);
 }
@@ -202,7 +206,7 @@ static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
     struct spv_checkpoint checkpoint = {.height = STORED - 3,
                                         .hash = s.store.records[STORED - 3].hash};
     const struct spv_chain_config cfg = {.params = &s.params,
-                                         .reader = kit_reader(&s.store),
+                                         .reader = chain_fixture_reader(&s.store),
                                          .checkpoints = &checkpoint,
                                          .n_checkpoints = 1};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -221,32 +225,33 @@ static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
 
 static void damage_below_the_window_is_found_when_it_is_read(void **state)
 {
-    struct spv_verdict v;
-    struct spv_record record;
+    struct spv_accept_result v;
+    struct spv_chain_header record;
     struct spv_chain *c;
     struct scene s;
     (void)state;
 
     set_scene(&s, KIT_PLAIN);
-    struct kit_headers fork = kit_mined(&s.params, &s.headers, 30, 5, 600, 2);
+    struct chain_fixture_headers fork = chain_fixture_mined(&s.params, &s.headers, 30, 5, 600, 2);
     assert_int_equal(open_chain(&s, &c), 0);
     s.store.records[25].header.time++; /* one of the eleven */
-    assert_int_equal(spv_chain_accept(c, &v, fork.headers + 30, 5, kit_late), SPV_ERR_DB_DAMAGED);
-    assert_int_equal(spv_chain_at(c, &record, 25), SPV_ERR_DB_DAMAGED);
+    assert_int_equal(spv_chain_accept(c, &v, fork.headers + 30, 5, chain_fixture_late),
+                     SPV_ERR_DB_DAMAGED);
+    assert_int_equal(spv_chain_header_at(c, &record, 25), SPV_ERR_DB_DAMAGED);
     assert_int_equal(spv_chain_find(c, &record, NULL, &s.store.records[25].hash),
                      SPV_ERR_DB_DAMAGED);
     s.store.records[25].header.time--;
-    assert_int_equal(spv_chain_accept(c, &v, fork.headers + 30, 5, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, fork.headers + 30, 5, chain_fixture_late), 0);
     assert_int_equal(v.accepted, 5);
     spv_chain_free(c);
-    kit_headers_free(&fork);
+    chain_fixture_headers_free(&fork);
     clear_scene(&s);
 }
 
 static void without_a_hash_index_old_hashes_are_unknown(void **state)
 {
-    struct spv_verdict v;
-    struct spv_record record;
+    struct spv_accept_result v;
+    struct spv_chain_header record;
     struct spv_chain *c;
     struct scene s;
     (void)state;
@@ -257,21 +262,22 @@ static void without_a_hash_index_old_hashes_are_unknown(void **state)
     assert_int_equal(spv_chain_find(c, &record, NULL, &old), 1);
     s.store.indexed = false;
     assert_int_equal(spv_chain_find(c, &record, NULL, &old), 0);
-    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + 30, 5, kit_late), 0);
-    assert_int_equal(v.error, SPV_ERR_HDR_UNLINKED);
+    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + 30, 5, chain_fixture_late), 0);
+    assert_int_equal(v.error, SPV_ERR_HDR_UNCONNECTING);
     /* what is in memory is known all the same, whether its parent is or not */
     const size_t start = spv_chain_window_start(c);
-    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + start - 1, 5, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + start - 1, 5, chain_fixture_late),
+                     0);
     assert_int_equal(v.error, 0);
     assert_int_equal(v.known, 5);
     /* from genesis on, heights do */
-    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers, STORED, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, s.headers.headers, STORED, chain_fixture_late), 0);
     assert_int_equal(v.known, STORED);
     spv_chain_free(c);
     clear_scene(&s);
 }
 
-static int failing_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int failing_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     (void)ctx;
     (void)out;
@@ -290,21 +296,21 @@ static int failing_range(void *ctx, struct spv_header *out, uint32_t from, uint3
 
 static void a_failing_store_is_our_problem_not_the_peers(void **state)
 {
-    struct spv_record record;
+    struct spv_chain_header record;
     struct spv_chain *c;
     struct scene s;
     (void)state;
 
     set_scene(&s, KIT_PLAIN);
-    struct spv_chain_config cfg = {.params = &s.params, .reader = kit_reader(&s.store)};
+    struct spv_chain_config cfg = {.params = &s.params, .reader = chain_fixture_reader(&s.store)};
     cfg.reader.range = failing_range;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
-    cfg.reader = kit_reader(&s.store);
+    cfg.reader = chain_fixture_reader(&s.store);
     cfg.reader.by_height = failing_by_height;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB);
     assert_int_equal(open_chain(&s, &c), 0);
     c->reader.by_height = failing_by_height;
-    assert_int_equal(spv_chain_at(c, &record, 20), SPV_ERR_DB);
+    assert_int_equal(spv_chain_header_at(c, &record, 20), SPV_ERR_DB);
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
     assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL), SPV_ERR_DB);
     spv_chain_free(c);

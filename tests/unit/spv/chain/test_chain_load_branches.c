@@ -10,29 +10,30 @@
 
 struct scene {
     struct spv_params params;
-    struct kit_headers best; /* 300 */
-    struct kit_headers rival; /* leaves it at 250 */
-    struct kit_store store;
+    struct chain_fixture_headers best; /* 300 */
+    struct chain_fixture_headers rival; /* leaves it at 250 */
+    struct chain_fixture_store store;
 };
 
 static void set_scene(struct scene *s)
 {
-    *s = (struct scene){.params = kit_params(KIT_NO_RETARGET)};
-    s->best = kit_mined(&s->params, NULL, 0, 300, 600, 1);
-    s->rival = kit_mined(&s->params, &s->best, 250, 80, 600, 2);
-    kit_store_init(&s->store, &s->params);
+    *s = (struct scene){.params = chain_fixture_params(KIT_NO_RETARGET)};
+    s->best = chain_fixture_mined(&s->params, NULL, 0, 300, 600, 1);
+    s->rival = chain_fixture_mined(&s->params, &s->best, 250, 80, 600, 2);
+    chain_fixture_store_init(&s->store, &s->params);
 }
 
 static void clear_scene(struct scene *s)
 {
-    kit_headers_free(&s->best);
-    kit_headers_free(&s->rival);
-    kit_store_free(&s->store);
+    chain_fixture_headers_free(&s->best);
+    chain_fixture_headers_free(&s->rival);
+    chain_fixture_store_free(&s->store);
 }
 
 static struct spv_chain *opened(struct scene *s)
 {
-    const struct spv_chain_config cfg = {.params = &s->params, .reader = kit_reader(&s->store)};
+    const struct spv_chain_config cfg = {.params = &s->params,
+                                         .reader = chain_fixture_reader(&s->store)};
     struct spv_chain *c;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -41,8 +42,8 @@ static struct spv_chain *opened(struct scene *s)
 
 static bool knows(const struct spv_chain *c, const struct spv_header *header)
 {
-    const struct spv_blockhash hash = kit_hash(header);
-    struct spv_record record;
+    const struct spv_blockhash hash = chain_fixture_hash(header);
+    struct spv_chain_header record;
     int rc = spv_chain_find(c, &record, NULL, &hash);
 
     assert_true(rc >= 0);
@@ -52,13 +53,14 @@ static bool knows(const struct spv_chain *c, const struct spv_header *header)
 static void a_branch_goes_on_after_a_restart(void **state)
 {
     struct scene s;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     (void)state;
 
     set_scene(&s);
     struct spv_chain *c = opened(&s);
-    kit_feed_stored(c, &s.store, &s.best, 0, 300);
-    kit_feed_stored(c, &s.store, &s.rival, 250, 300); /* as much work: the first seen stays */
+    chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
+    chain_fixture_feed_stored(c, &s.store, &s.rival, 250,
+                              300); /* as much work: the first seen stays */
     spv_chain_free(c);
     assert_int_equal(s.store.n_side, 50);
     c = opened(&s);
@@ -66,13 +68,13 @@ static void a_branch_goes_on_after_a_restart(void **state)
     assert_int_equal(spv_chain_tip(c)->height, 300);
     assert_true(knows(c, &s.rival.headers[299]));
     /* one header more and it wins, in one change */
-    assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 300, 1, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 300, 1, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
-    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.change.fork_height, 250);
     assert_int_equal(v.change.removed, 50);
     assert_int_equal(v.change.n, 51);
-    kit_store_apply(&s.store, &v.change);
+    chain_fixture_store_apply(&s.store, &v.change);
     spv_chain_free(c);
     /* and what it displaced is a branch after the next one */
     c = opened(&s);
@@ -88,13 +90,13 @@ static void branches_of_branches_come_back(void **state)
     (void)state;
 
     set_scene(&s);
-    struct kit_headers twig = kit_mined(&s.params, &s.rival, 270, 20, 600, 3);
-    struct kit_headers other = kit_mined(&s.params, &s.best, 100, 5, 600, 4);
+    struct chain_fixture_headers twig = chain_fixture_mined(&s.params, &s.rival, 270, 20, 600, 3);
+    struct chain_fixture_headers other = chain_fixture_mined(&s.params, &s.best, 100, 5, 600, 4);
     struct spv_chain *c = opened(&s);
-    kit_feed_stored(c, &s.store, &s.best, 0, 300);
-    kit_feed_stored(c, &s.store, &s.rival, 250, 290);
-    kit_feed_stored(c, &s.store, &twig, 270, 290);
-    kit_feed_stored(c, &s.store, &other, 100, 105);
+    chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
+    chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 290);
+    chain_fixture_feed_stored(c, &s.store, &twig, 270, 290);
+    chain_fixture_feed_stored(c, &s.store, &other, 100, 105);
     spv_chain_free(c);
     c = opened(&s);
     for (size_t i = 250; i < 290; i++) {
@@ -104,8 +106,8 @@ static void branches_of_branches_come_back(void **state)
     for (size_t i = 100; i < 105; i++)
         assert_true(knows(c, &other.headers[i]));
     spv_chain_free(c);
-    kit_headers_free(&twig);
-    kit_headers_free(&other);
+    chain_fixture_headers_free(&twig);
+    chain_fixture_headers_free(&other);
     clear_scene(&s);
 }
 
@@ -114,22 +116,22 @@ static void branches_of_branches_come_back(void **state)
 static void a_branch_with_more_work_waits_for_its_next_header(void **state)
 {
     struct scene s;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     (void)state;
 
     set_scene(&s);
     struct spv_chain *c = opened(&s);
-    kit_feed_stored(c, &s.store, &s.best, 0, 300);
-    kit_feed_stored(c, &s.store, &s.rival, 250, 295);
+    chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
+    chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 295);
     spv_chain_free(c);
     s.store.n = 281; /* the tip is at 280 */
     c = opened(&s);
     assert_int_equal(spv_chain_tip(c)->height, 280);
     assert_true(knows(c, &s.rival.headers[279]));
     assert_false(knows(c, &s.rival.headers[280]));
-    assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 280, 15, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 280, 15, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
-    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.change.fork_height, 250);
     assert_int_equal(v.change.n, 45);
     spv_chain_free(c);
@@ -145,17 +147,17 @@ static void bad_rows_are_left_out(void **state)
         struct scene s;
         set_scene(&s);
         struct spv_chain *c = opened(&s);
-        kit_feed_stored(c, &s.store, &s.best, 0, 300);
-        kit_feed_stored(c, &s.store, &s.rival, 250, 290);
+        chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
+        chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 290);
         spv_chain_free(c);
-        struct spv_record *row = &s.store.side[20]; /* height 271 */
+        struct spv_chain_header *row = &s.store.side[20]; /* height 271 */
         switch (harm) {
         case POW:
-            kit_miss(&row->header);
+            chain_fixture_miss(&row->header);
             break;
         case LINK:
             row->header.prev.b[9] ^= 1;
-            kit_work(&row->header);
+            chain_fixture_work(&row->header);
             break;
         case HASH: /* is made anew, and costs nothing */
             row->hash.b[0] ^= 1;
@@ -183,12 +185,12 @@ static void what_forks_below_a_checkpoint_stays_outside(void **state)
 
     set_scene(&s);
     c = opened(&s);
-    kit_feed_stored(c, &s.store, &s.best, 0, 300);
-    kit_feed_stored(c, &s.store, &s.rival, 250, 290);
+    chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
+    chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 290);
     spv_chain_free(c);
     const struct spv_checkpoint checkpoint = {.height = 251, .hash = s.store.records[251].hash};
     const struct spv_chain_config cfg = {.params = &s.params,
-                                         .reader = kit_reader(&s.store),
+                                         .reader = chain_fixture_reader(&s.store),
                                          .checkpoints = &checkpoint,
                                          .n_checkpoints = 1};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -201,19 +203,20 @@ static void what_forks_below_a_checkpoint_stays_outside(void **state)
 static void the_weakest_are_let_go(void **state)
 {
     struct scene s;
-    struct spv_record kept;
-    struct spv_verdict v;
+    struct spv_chain_header kept;
+    struct spv_accept_result v;
     (void)state;
 
     set_scene(&s);
     struct spv_chain *c = opened(&s);
-    kit_feed_stored(c, &s.store, &s.best, 0, 300);
+    chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
     for (uint32_t i = 0; i < SPV_CHAIN_BRANCHES + 5; i++) {
-        struct kit_headers b = kit_mined(&s.params, &s.best, 200, 10 + i, 600, 100 + i);
-        assert_int_equal(spv_chain_accept(c, &v, b.headers + 200, 10 + i, kit_late), 0);
-        kit_store_apply(&s.store, &v.change);
+        struct chain_fixture_headers b =
+            chain_fixture_mined(&s.params, &s.best, 200, 10 + i, 600, 100 + i);
+        assert_int_equal(spv_chain_accept(c, &v, b.headers + 200, 10 + i, chain_fixture_late), 0);
+        chain_fixture_store_apply(&s.store, &v.change);
         spv_chain_stored(c);
-        kit_headers_free(&b);
+        chain_fixture_headers_free(&b);
     }
     spv_chain_free(c);
     c = opened(&s);
@@ -222,7 +225,7 @@ static void the_weakest_are_let_go(void **state)
         branches += c->branches[i].span.n > 0;
     assert_int_equal(branches, SPV_CHAIN_BRANCHES);
     for (size_t i = 0; i < s.store.n_side; i++) {
-        const struct spv_record *r = &s.store.side[i];
+        const struct spv_chain_header *r = &s.store.side[i];
         if (r->height == 200 + 10 + SPV_CHAIN_BRANCHES + 4) /* the strongest one's end */
             assert_int_equal(spv_chain_find(c, &kept, NULL, &r->hash), 1);
     }
@@ -230,7 +233,8 @@ static void the_weakest_are_let_go(void **state)
     clear_scene(&s);
 }
 
-static int failing(void *ctx, int (*each)(void *arg, const struct spv_record *record), void *arg)
+static int failing(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
+                   void *arg)
 {
     (void)ctx;
     (void)each;
@@ -245,7 +249,7 @@ static void a_store_that_fails_says_so(void **state)
     (void)state;
 
     set_scene(&s);
-    struct spv_chain_config cfg = {.params = &s.params, .reader = kit_reader(&s.store)};
+    struct spv_chain_config cfg = {.params = &s.params, .reader = chain_fixture_reader(&s.store)};
     cfg.reader.branches = failing;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
     assert_null(c);

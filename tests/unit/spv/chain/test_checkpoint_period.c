@@ -10,9 +10,9 @@
 static struct spv_header headers[2 * PERIOD]; /* heights 2016..6047 */
 static struct spv_checkpoint before = {.height = PERIOD - 1};
 static struct spv_checkpoint end = {.height = 2 * PERIOD - 1};
-static struct spv_record out[PERIOD];
+static struct spv_chain_header out[PERIOD];
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     (void)ctx;
     if (record->height == before.height) {
@@ -71,7 +71,7 @@ static void a_header_that_does_not_follow_is_named(void **state)
         size_t bad = 0;
         headers[places[i]].prev.b[5] ^= 1;
         assert_int_equal(period(&before, &end, &bad),
-                         places[i] == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_DISORDER);
+                         places[i] == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_NONCONTINUOUS);
         assert_int_equal(bad, places[i]);
         headers[places[i]] = good;
     }
@@ -91,7 +91,7 @@ static void a_header_without_work_is_named(void **state)
     assert_int_equal(bad, 500);
     headers[500] = good;
     headers[500].bits = 0;
-    assert_int_equal(period(&before, &end, &bad), SPV_ERR_HDR_BITS_FORM);
+    assert_int_equal(period(&before, &end, &bad), SPV_ERR_HDR_BITS_MALFORMED);
     headers[500] = good;
 }
 

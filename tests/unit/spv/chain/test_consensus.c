@@ -30,7 +30,8 @@ static void refuses_malformed_bits_on_every_network(void **state)
     (void)state;
     ALL_NETWORKS
     for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++)
-        assert_int_equal(spv_rules_target(p, &target, malformed[i]), SPV_ERR_HDR_BITS_FORM);
+        assert_int_equal(spv_consensus_target(p, &target, malformed[i]),
+                         SPV_ERR_HDR_BITS_MALFORMED);
 }
 
 static void refuses_targets_above_the_limit_of_each_network(void **state)
@@ -46,8 +47,8 @@ static void refuses_targets_above_the_limit_of_each_network(void **state)
     (void)state;
     for (size_t i = 0; i < SPV_NETWORKS; i++) {
         const struct spv_params *p = spv_params_get(cases[i].network);
-        assert_int_equal(spv_rules_target(p, &target, p->pow_limit_bits), 0);
-        assert_int_equal(spv_rules_target(p, &target, cases[i].above), SPV_ERR_HDR_BITS_LIMIT);
+        assert_int_equal(spv_consensus_target(p, &target, p->pow_limit_bits), 0);
+        assert_int_equal(spv_consensus_target(p, &target, cases[i].above), SPV_ERR_HDR_BITS_LIMIT);
     }
 }
 
@@ -64,8 +65,8 @@ static void retargets_as_mainnet_did(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_int_equal(spv_rules_retarget(spv_params_get(SPV_MAINNET), cases[i].bits,
-                                            cases[i].first_time, cases[i].last_time),
+        assert_int_equal(spv_consensus_retarget(spv_params_get(SPV_MAINNET), cases[i].bits,
+                                                cases[i].first_time, cases[i].last_time),
                          cases[i].next);
 }
 
@@ -76,22 +77,23 @@ static void clamps_exactly_at_a_factor_of_four(void **state)
     const uint32_t quarter = p->target_timespan / 4;
     (void)state;
 
-    assert_int_equal(spv_rules_retarget(p, 0x1b400000, t, t + quarter), 0x1b100000);
-    assert_int_equal(spv_rules_retarget(p, 0x1b400000, t, t + quarter - 86400), 0x1b100000);
-    assert_int_not_equal(spv_rules_retarget(p, 0x1b400000, t, t + quarter + 86400), 0x1b100000);
-    assert_int_equal(spv_rules_retarget(p, 0x1b100000, t, t + 16 * quarter), 0x1b400000);
-    assert_int_equal(spv_rules_retarget(p, 0x1b100000, t, t + 16 * quarter + 86400), 0x1b400000);
-    assert_int_not_equal(spv_rules_retarget(p, 0x1b100000, t, t + 16 * quarter - 86400),
+    assert_int_equal(spv_consensus_retarget(p, 0x1b400000, t, t + quarter), 0x1b100000);
+    assert_int_equal(spv_consensus_retarget(p, 0x1b400000, t, t + quarter - 86400), 0x1b100000);
+    assert_int_not_equal(spv_consensus_retarget(p, 0x1b400000, t, t + quarter + 86400), 0x1b100000);
+    assert_int_equal(spv_consensus_retarget(p, 0x1b100000, t, t + 16 * quarter), 0x1b400000);
+    assert_int_equal(spv_consensus_retarget(p, 0x1b100000, t, t + 16 * quarter + 86400),
+                     0x1b400000);
+    assert_int_not_equal(spv_consensus_retarget(p, 0x1b100000, t, t + 16 * quarter - 86400),
                          0x1b400000);
     /* the last block before the first: still a quarter, not a wrapped difference */
-    assert_int_equal(spv_rules_retarget(p, 0x1b400000, t, t - 86400), 0x1b100000);
+    assert_int_equal(spv_consensus_retarget(p, 0x1b400000, t, t - 86400), 0x1b100000);
 }
 
 static void keeps_the_bits_after_a_perfect_period(void **state)
 {
     const struct spv_params *p = spv_params_get(SPV_MAINNET);
     (void)state;
-    assert_int_equal(spv_rules_retarget(p, 0x1b0404cb, 1000, 1000 + p->target_timespan),
+    assert_int_equal(spv_consensus_retarget(p, 0x1b0404cb, 1000, 1000 + p->target_timespan),
                      0x1b0404cb);
 }
 
@@ -100,7 +102,7 @@ static void truncates_a_new_target_through_the_compact_form(void **state)
     /* 0x123456 * 1000000 / 1209600 = 0xf0cca and a remainder that is cut off */
     const struct spv_params *p = spv_params_get(SPV_MAINNET);
     struct spv_u256 target;
-    const uint32_t bits = spv_rules_retarget(p, 0x1a123456, 0, 1000000);
+    const uint32_t bits = spv_consensus_retarget(p, 0x1a123456, 0, 1000000);
     (void)state;
     assert_int_equal(bits, 0x1a0f0cca);
     assert_int_equal(spv_target_from_bits(&target, bits), 0);
@@ -111,16 +113,17 @@ static void never_exceeds_the_limit_even_where_256_bits_overflow(void **state)
 {
     (void)state;
     ALL_NETWORKS
-    assert_int_equal(spv_rules_retarget(p, p->pow_limit_bits, 0, UINT32_MAX), p->pow_limit_bits);
+    assert_int_equal(spv_consensus_retarget(p, p->pow_limit_bits, 0, UINT32_MAX),
+                     p->pow_limit_bits);
     /* three times 0x60... is 0x120...: what is left of it in 256 bits would be a harder target */
     const struct spv_params *p = spv_params_get(SPV_SIMNET);
-    assert_int_equal(spv_rules_retarget(p, 0x20600000, 0, 3 * p->target_timespan),
+    assert_int_equal(spv_consensus_retarget(p, 0x20600000, 0, 3 * p->target_timespan),
                      p->pow_limit_bits);
 }
 
-static struct spv_rules_parent parent_at(uint32_t height, uint32_t time, uint32_t bits)
+static struct spv_consensus_parent parent_at(uint32_t height, uint32_t time, uint32_t bits)
 {
-    return (struct spv_rules_parent){
+    return (struct spv_consensus_parent){
         .height = height, .time = time, .bits = bits, .real_bits = bits, .first_bits = bits};
 }
 
@@ -129,8 +132,8 @@ static void inside_a_period_bits_stay(void **state)
     (void)state;
     ALL_NETWORKS
     {
-        const struct spv_rules_parent parent = parent_at(2016, 5000, p->pow_limit_bits - 1);
-        assert_int_equal(spv_rules_next_bits(p, &parent, 5600), p->pow_limit_bits - 1);
+        const struct spv_consensus_parent parent = parent_at(2016, 5000, p->pow_limit_bits - 1);
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 5600), p->pow_limit_bits - 1);
     }
 }
 
@@ -139,10 +142,10 @@ static void twenty_minutes_give_limit_bits_on_test_networks_only(void **state)
     (void)state;
     ALL_NETWORKS
     {
-        const struct spv_rules_parent parent = parent_at(100, 5000, p->pow_limit_bits - 1);
+        const struct spv_consensus_parent parent = parent_at(100, 5000, p->pow_limit_bits - 1);
         const uint32_t late = p->min_difficulty ? p->pow_limit_bits : p->pow_limit_bits - 1;
-        assert_int_equal(spv_rules_next_bits(p, &parent, 5000 + 1200), p->pow_limit_bits - 1);
-        assert_int_equal(spv_rules_next_bits(p, &parent, 5000 + 1201), late);
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 5000 + 1200), p->pow_limit_bits - 1);
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 5000 + 1201), late);
     }
 }
 
@@ -151,9 +154,9 @@ static void after_a_minimum_block_the_real_bits_return(void **state)
     (void)state;
     ALL_NETWORKS
     {
-        struct spv_rules_parent parent = parent_at(100, 5000, p->pow_limit_bits);
+        struct spv_consensus_parent parent = parent_at(100, 5000, p->pow_limit_bits);
         parent.real_bits = p->pow_limit_bits - 1;
-        assert_int_equal(spv_rules_next_bits(p, &parent, 5600),
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 5600),
                          p->min_difficulty ? p->pow_limit_bits - 1 : p->pow_limit_bits);
     }
 }
@@ -165,10 +168,14 @@ static void the_walk_back_stops_at_the_first_block_of_the_period(void **state)
     {
         const uint32_t real = p->pow_limit_bits - 1;
         /* inside a period a limit block passes on what was before it, any other its own */
-        assert_int_equal(spv_rules_real_bits(p, 2017, p->pow_limit_bits, real), real);
-        assert_int_equal(spv_rules_real_bits(p, 2017, real, p->pow_limit_bits), real);
-        assert_int_equal(spv_rules_real_bits(p, 2016, p->pow_limit_bits, real), p->pow_limit_bits);
-        assert_int_equal(spv_rules_real_bits(p, 0, p->pow_limit_bits, real), p->pow_limit_bits);
+        assert_int_equal(spv_consensus_last_non_min_diff_bits(p, 2017, p->pow_limit_bits, real),
+                         real);
+        assert_int_equal(spv_consensus_last_non_min_diff_bits(p, 2017, real, p->pow_limit_bits),
+                         real);
+        assert_int_equal(spv_consensus_last_non_min_diff_bits(p, 2016, p->pow_limit_bits, real),
+                         p->pow_limit_bits);
+        assert_int_equal(spv_consensus_last_non_min_diff_bits(p, 0, p->pow_limit_bits, real),
+                         p->pow_limit_bits);
     }
 }
 
@@ -177,14 +184,14 @@ static void a_retarget_is_due_every_2016_blocks_except_on_regtest(void **state)
     (void)state;
     ALL_NETWORKS
     {
-        struct spv_rules_parent parent = parent_at(4031, 1300000000, 0x1b0404cb);
+        struct spv_consensus_parent parent = parent_at(4031, 1300000000, 0x1b0404cb);
         parent.first_time = 1300000000 - p->target_timespan / 2;
         /* late or not: the 20-minute rule has no say in a period's first block */
         const uint32_t halved = p->no_retarget ? 0x1b0404cb : 0x1b020265;
-        assert_int_equal(spv_rules_next_bits(p, &parent, 1300000001), halved);
-        assert_int_equal(spv_rules_next_bits(p, &parent, 1300009999), halved);
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 1300000001), halved);
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 1300009999), halved);
         parent.height = 4030;
-        assert_int_equal(spv_rules_next_bits(p, &parent, 1300000001), 0x1b0404cb);
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 1300000001), 0x1b0404cb);
     }
 }
 
@@ -193,10 +200,10 @@ static void bip94_takes_the_first_blocks_bits_others_the_lasts(void **state)
     (void)state;
     ALL_NETWORKS
     {
-        struct spv_rules_parent parent = parent_at(2015, 1300000000, 0x1b400000);
+        struct spv_consensus_parent parent = parent_at(2015, 1300000000, 0x1b400000);
         parent.first_time = 1300000000 - p->target_timespan;
         parent.first_bits = 0x1b200000;
-        assert_int_equal(spv_rules_next_bits(p, &parent, 1300000600),
+        assert_int_equal(spv_consensus_next_bits(p, &parent, 1300000600),
                          p->bip94 ? 0x1b200000 : 0x1b400000);
     }
 }
@@ -208,17 +215,17 @@ static void versions_have_floors_from_the_activation_heights_on(void **state)
     {
         const uint32_t heights[] = {p->bip34_height, p->bip66_height, p->bip65_height};
         for (int32_t i = 0; i < 3; i++) {
-            assert_int_equal(spv_rules_version(p, heights[i], i + 1), SPV_ERR_HDR_VERSION);
+            assert_int_equal(spv_consensus_version(p, heights[i], i + 1), SPV_ERR_HDR_VERSION);
             if (heights[i] > 1)
-                assert_int_equal(spv_rules_version(p, heights[i] - 1, i + 1), 0);
+                assert_int_equal(spv_consensus_version(p, heights[i] - 1, i + 1), 0);
         }
         /* BIP9 signalling as bcoin's regtest does it, and a negative version */
-        assert_int_equal(spv_rules_version(p, 1000000, 0x20000000), 0);
-        assert_int_equal(spv_rules_version(p, 1000000, 4), 0);
-        assert_int_equal(spv_rules_version(p, 1000000, INT32_MIN), SPV_ERR_HDR_VERSION);
+        assert_int_equal(spv_consensus_version(p, 1000000, 0x20000000), 0);
+        assert_int_equal(spv_consensus_version(p, 1000000, 4), 0);
+        assert_int_equal(spv_consensus_version(p, 1000000, INT32_MIN), SPV_ERR_HDR_VERSION);
     }
-    assert_int_equal(spv_rules_version(spv_params_get(SPV_MAINNET), 227930, 1), 0);
-    assert_int_equal(spv_rules_version(spv_params_get(SPV_SIMNET), 1, 3), SPV_ERR_HDR_VERSION);
+    assert_int_equal(spv_consensus_version(spv_params_get(SPV_MAINNET), 227930, 1), 0);
+    assert_int_equal(spv_consensus_version(spv_params_get(SPV_SIMNET), 1, 3), SPV_ERR_HDR_VERSION);
 }
 
 static void time_must_exceed_the_median_on_every_network(void **state)
@@ -226,9 +233,10 @@ static void time_must_exceed_the_median_on_every_network(void **state)
     (void)state;
     ALL_NETWORKS
     {
-        assert_int_equal(spv_rules_time(p, 5, 1000, 1000, 1000), SPV_ERR_HDR_TIME_OLD);
-        assert_int_equal(spv_rules_time(p, 5, 1001, 1000, 1000), 0);
-        assert_int_equal(spv_rules_time(p, 5, 1001, 5000, 1000), 0); /* before its parent is fine */
+        assert_int_equal(spv_consensus_time(p, 5, 1000, 1000, 1000), SPV_ERR_HDR_TIME_OLD);
+        assert_int_equal(spv_consensus_time(p, 5, 1001, 1000, 1000), 0);
+        assert_int_equal(spv_consensus_time(p, 5, 1001, 5000, 1000),
+                         0); /* before its parent is fine */
     }
 }
 
@@ -237,12 +245,12 @@ static void a_period_may_start_600_seconds_before_its_parent_on_bip94_networks(v
     (void)state;
     ALL_NETWORKS
     {
-        assert_int_equal(spv_rules_time(p, 2016, 9400, 10000, 1), 0);
-        assert_int_equal(spv_rules_time(p, 2016, 9399, 10000, 1),
+        assert_int_equal(spv_consensus_time(p, 2016, 9400, 10000, 1), 0);
+        assert_int_equal(spv_consensus_time(p, 2016, 9399, 10000, 1),
                          p->bip94 ? SPV_ERR_HDR_TIME_WARP : 0);
-        assert_int_equal(spv_rules_time(p, 2017, 9399, 10000, 1), 0);
-        assert_int_equal(spv_rules_time(p, 2015, 9399, 10000, 1), 0);
-        assert_int_equal(spv_rules_time(p, 2016, 2, 500, 1), 0); /* no wrap below zero */
+        assert_int_equal(spv_consensus_time(p, 2017, 9399, 10000, 1), 0);
+        assert_int_equal(spv_consensus_time(p, 2015, 9399, 10000, 1), 0);
+        assert_int_equal(spv_consensus_time(p, 2016, 2, 500, 1), 0); /* no wrap below zero */
     }
 }
 
@@ -250,8 +258,8 @@ static void two_hours_ahead_is_the_future(void **state)
 {
     const struct spv_now now = {0, 1300000000};
     (void)state;
-    assert_int_equal(spv_rules_future(1300007200, now), 0);
-    assert_int_equal(spv_rules_future(1300007201, now), SPV_ERR_HDR_TIME_FUTURE);
+    assert_int_equal(spv_consensus_future(1300007200, now), 0);
+    assert_int_equal(spv_consensus_future(1300007201, now), SPV_ERR_HDR_TIME_FUTURE);
 }
 
 static int by_value(const void *a, const void *b)

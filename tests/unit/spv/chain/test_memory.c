@@ -42,39 +42,39 @@ void *__wrap_realloc(void *p, size_t n)
 }
 
 /* Accepts, and once more when memory was short. */
-static void insist(struct spv_chain *c, struct kit_store *s, const struct kit_headers *h,
-                   size_t from, size_t to)
+static void insist(struct spv_chain *c, struct chain_fixture_store *s,
+                   const struct chain_fixture_headers *h, size_t from, size_t to)
 {
-    struct spv_verdict v;
-    int rc = spv_chain_accept(c, &v, h->headers + from, to - from, kit_late);
+    struct spv_accept_result v;
+    int rc = spv_chain_accept(c, &v, h->headers + from, to - from, chain_fixture_late);
     const size_t left = until_failure;
 
     if (rc != 0) {
         assert_int_equal(rc, SPV_ERR_NOMEM);
-        rc = spv_chain_accept(c, &v, h->headers + from, to - from, kit_late);
+        rc = spv_chain_accept(c, &v, h->headers + from, to - from, chain_fixture_late);
     }
     assert_int_equal(rc, 0);
     assert_int_equal(v.error, 0);
     until_failure = 0; /* the test's own memory is not meant */
-    kit_store_apply(s, &v.change);
+    chain_fixture_store_apply(s, &v.change);
     until_failure = left > 0 && rc == 0 ? left : 0;
     spv_chain_stored(c);
 }
 
 static void every_allocation_may_fail_once(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct kit_headers a = kit_mined(&params, NULL, 0, 150, 600, 1);
-    struct kit_headers b = kit_mined(&params, &a, 120, 60, 600, 2);
-    struct kit_headers d = kit_mined(&params, &b, 130, 5, 600, 3);
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct chain_fixture_headers a = chain_fixture_mined(&params, NULL, 0, 150, 600, 1);
+    struct chain_fixture_headers b = chain_fixture_mined(&params, &a, 120, 60, 600, 2);
+    struct chain_fixture_headers d = chain_fixture_mined(&params, &b, 130, 5, 600, 3);
     size_t seen;
     (void)state;
 
     for (size_t k = 1;; k++) {
-        struct kit_store s;
+        struct chain_fixture_store s;
         struct spv_chain *c;
-        kit_store_init(&s, &params);
-        const struct spv_chain_config cfg = {.params = &params, .reader = kit_reader(&s)};
+        chain_fixture_store_init(&s, &params);
+        const struct spv_chain_config cfg = {.params = &params, .reader = chain_fixture_reader(&s)};
         seen = failures;
         until_failure = k;
         int rc = spv_chain_new(&c, &cfg);
@@ -91,7 +91,7 @@ static void every_allocation_may_fail_once(void **state)
         insist(c, &s, &b, 145, 180); /* wins */
         const size_t left = until_failure;
         until_failure = 0;
-        const struct spv_blockhash tip = kit_hash(&b.headers[179]);
+        const struct spv_blockhash tip = chain_fixture_hash(&b.headers[179]);
         assert_memory_equal(&spv_chain_tip(c)->hash, &tip, sizeof tip);
         spv_chain_free(c);
         /* and what was stored can be loaded, side branches too */
@@ -106,16 +106,16 @@ static void every_allocation_may_fail_once(void **state)
         assert_memory_equal(&spv_chain_tip(c)->hash, &tip, sizeof tip);
         assert_int_equal(spv_chain_branch_headers(c), s.n_side);
         spv_chain_free(c);
-        kit_store_free(&s);
+        chain_fixture_store_free(&s);
         if (unspent > 0) {
             assert_int_equal(failures, seen); /* more than there are */
             break;
         }
     }
     assert_true(failures >= 10);
-    kit_headers_free(&a);
-    kit_headers_free(&b);
-    kit_headers_free(&d);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
+    chain_fixture_headers_free(&d);
 }
 
 int main(void)

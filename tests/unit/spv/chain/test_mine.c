@@ -34,9 +34,9 @@ static void says_when_nonces_run_out_and_bits_are_bad(void **state)
 static void the_same_plan_gives_the_same_chain(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 50, 0, 9);
-    struct kit_headers b = kit_mined(params, NULL, 0, 50, 0, 9);
-    struct kit_headers other = kit_mined(params, NULL, 0, 50, 0, 10);
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 50, 0, 9);
+    struct chain_fixture_headers b = chain_fixture_mined(params, NULL, 0, 50, 0, 9);
+    struct chain_fixture_headers other = chain_fixture_mined(params, NULL, 0, 50, 0, 10);
     (void)state;
 
     assert_memory_equal(a.headers, b.headers, a.n * sizeof *a.headers);
@@ -44,28 +44,28 @@ static void the_same_plan_gives_the_same_chain(void **state)
         assert_memory_not_equal(&a.headers[i].merkle_root, &other.headers[i].merkle_root, 32);
         assert_int_equal(a.headers[i].time, params->genesis.time + 600 * (i + 1));
     }
-    kit_headers_free(&a);
-    kit_headers_free(&b);
-    kit_headers_free(&other);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
+    chain_fixture_headers_free(&other);
 }
 
 static void simnet_obeys_its_retargets(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_SIMNET);
-    struct kit_headers h = kit_mined(params, NULL, 0, 4100, 400, 1);
-    struct spv_chain *c = kit_chain(params);
+    struct chain_fixture_headers h = chain_fixture_mined(params, NULL, 0, 4100, 400, 1);
+    struct spv_chain *c = chain_fixture_chain(params);
     (void)state;
 
-    kit_feed(c, &h, 0, h.n);
+    chain_fixture_feed(c, &h, 0, h.n);
     assert_int_equal(spv_chain_tip(c)->height, 4100);
     assert_int_equal(h.headers[2014].bits, 0x207fffff);
     assert_int_not_equal(h.headers[2015].bits, 0x207fffff); /* height 2016 */
     assert_int_not_equal(h.headers[4031].bits, h.headers[2015].bits);
     spv_chain_free(c);
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
-static int stop_at_five(void *ctx, const struct spv_record *record)
+static int stop_at_five(void *ctx, const struct spv_chain_header *record)
 {
     (void)ctx;
     return record->height == 5 ? 42 : 0;
@@ -74,7 +74,7 @@ static int stop_at_five(void *ctx, const struct spv_record *record)
 static void a_sink_can_stop_it(void **state)
 {
     const struct spv_mine_plan plan = {.n = 10, .sink = stop_at_five};
-    struct spv_chain *c = kit_chain(spv_params_get(SPV_REGTEST));
+    struct spv_chain *c = chain_fixture_chain(spv_params_get(SPV_REGTEST));
     (void)state;
 
     assert_int_equal(spv_mine_chain(c, &plan), 42);
@@ -90,7 +90,7 @@ static void ends_where_32_bit_time_ends(void **state)
     (void)state;
 
     params.genesis.time = UINT32_MAX - 1500;
-    c = kit_chain(&params);
+    c = chain_fixture_chain(&params);
     assert_int_equal(spv_mine_chain(c, &plan), SPV_ERR_INVALID);
     assert_int_equal(spv_chain_tip(c)->height, 2);
     spv_chain_free(c);

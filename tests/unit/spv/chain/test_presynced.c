@@ -12,51 +12,52 @@
 #define FORK 1000
 
 static struct spv_params params;
-static struct kit_headers best, rival; /* FORK + DEEP and one more; they part at FORK */
+static struct chain_fixture_headers best, rival; /* FORK + DEEP and one more; they part at FORK */
 
 static int set_up(void **state)
 {
     (void)state;
-    params = kit_params(KIT_NO_RETARGET);
-    best = kit_mined(&params, NULL, 0, FORK + DEEP, 600, 1);
-    rival = kit_mined(&params, &best, FORK, DEEP + 1, 600, 2);
+    params = chain_fixture_params(KIT_NO_RETARGET);
+    best = chain_fixture_mined(&params, NULL, 0, FORK + DEEP, 600, 1);
+    rival = chain_fixture_mined(&params, &best, FORK, DEEP + 1, 600, 2);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    kit_headers_free(&best);
-    kit_headers_free(&rival);
+    chain_fixture_headers_free(&best);
+    chain_fixture_headers_free(&rival);
     return 0;
 }
 
-static struct spv_chain *on_best(struct kit_store *s)
+static struct spv_chain *on_best(struct chain_fixture_store *s)
 {
     struct spv_chain *c;
 
-    kit_store_init(s, &params);
-    const struct spv_chain_config cfg = {.params = &params, .reader = kit_reader(s)};
+    chain_fixture_store_init(s, &params);
+    const struct spv_chain_config cfg = {.params = &params, .reader = chain_fixture_reader(s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed_stored(c, s, &best, 0, best.n);
+    chain_fixture_feed_stored(c, s, &best, 0, best.n);
     return c;
 }
 
 /* Gives headers[from..to) as proven ones; returns the last verdict. */
-static struct spv_verdict give(struct spv_chain *c, struct kit_store *s,
-                               const struct kit_headers *h, size_t from, size_t to)
+static struct spv_accept_result give(struct spv_chain *c, struct chain_fixture_store *s,
+                                     const struct chain_fixture_headers *h, size_t from, size_t to)
 {
-    struct spv_verdict v = {0};
+    struct spv_accept_result v = {0};
 
     while (from < to) {
         const size_t n = to - from < SPV_MAX_HEADERS ? to - from : SPV_MAX_HEADERS;
-        assert_int_equal(spv_chain_accept_proven(c, &v, h->headers + from, n, kit_late), 0);
+        assert_int_equal(
+            spv_chain_accept_presynced(c, &v, h->headers + from, n, chain_fixture_late), 0);
         assert_int_equal(v.error, 0);
         assert_int_equal(v.accepted, n);
         from += n;
         if (from < to) {
-            assert_int_equal(v.change.kind, SPV_CHANGE_BRANCH);
-            kit_store_apply(s, &v.change);
+            assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH);
+            chain_fixture_store_apply(s, &v.change);
             spv_chain_stored(c);
         }
     }
@@ -65,42 +66,43 @@ static struct spv_verdict give(struct spv_chain *c, struct kit_store *s,
 
 static void a_reorganisation_20000_deep_is_one_change(void **state)
 {
-    struct kit_store s;
+    struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
     const size_t before = spv_chain_memory(c);
-    struct spv_verdict v = give(c, &s, &rival, FORK, FORK + DEEP);
+    struct spv_accept_result v = give(c, &s, &rival, FORK, FORK + DEEP);
     (void)state;
 
-    assert_int_equal(v.change.kind, SPV_CHANGE_BRANCH); /* a tie */
+    assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH); /* a tie */
     spv_chain_stored(c);
-    assert_true(spv_chain_has_proven(c));
+    assert_true(spv_chain_has_presynced_branch(c));
     assert_int_equal(spv_chain_branch_headers(c), 0); /* that the bound covers */
     v = give(c, &s, &rival, FORK + DEEP, FORK + DEEP + 1);
-    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.change.fork_height, FORK);
     assert_int_equal(v.change.removed, DEEP);
     assert_int_equal(v.change.n, DEEP + 1);
-    assert_false(spv_chain_has_proven(c));
-    kit_store_apply(&s, &v.change);
+    assert_false(spv_chain_has_presynced_branch(c));
+    chain_fixture_store_apply(&s, &v.change);
     spv_chain_stored(c);
     /* and what it took is given back */
     assert_int_equal(spv_chain_branch_headers(c), 0);
     assert_true(spv_chain_memory(c) <= before + SPV_CHAIN_BRANCH_HEADERS * 144);
-    const struct spv_blockhash tip = kit_hash(&rival.headers[FORK + DEEP]);
+    const struct spv_blockhash tip = chain_fixture_hash(&rival.headers[FORK + DEEP]);
     assert_memory_equal(&spv_chain_tip(c)->hash, &tip, sizeof tip);
     spv_chain_free(c);
-    kit_store_free(&s);
+    chain_fixture_store_free(&s);
 }
 
 static void what_is_not_proven_stays_bounded(void **state)
 {
-    struct kit_store s;
+    struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
-    struct spv_verdict v;
+    struct spv_accept_result v;
     (void)state;
 
     for (size_t at = FORK;; at += SPV_MAX_HEADERS) {
-        assert_int_equal(spv_chain_accept(c, &v, rival.headers + at, SPV_MAX_HEADERS, kit_late), 0);
+        assert_int_equal(
+            spv_chain_accept(c, &v, rival.headers + at, SPV_MAX_HEADERS, chain_fixture_late), 0);
         spv_chain_stored(c);
         if (v.error != 0)
             break;
@@ -110,38 +112,38 @@ static void what_is_not_proven_stays_bounded(void **state)
     assert_int_equal(spv_chain_branch_headers(c), 16000);
     /* proven, it goes on from where it is */
     v = give(c, &s, &rival, FORK + 16000, FORK + DEEP + 1);
-    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
     spv_chain_free(c);
-    kit_store_free(&s);
+    chain_fixture_store_free(&s);
 }
 
 static void a_forsaken_branch_is_bounded_again(void **state)
 {
-    struct kit_store s;
+    struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
     const size_t before = spv_chain_memory(c);
     (void)state;
 
     (void)give(c, &s, &rival, FORK, FORK + 16384);
     spv_chain_stored(c);
-    spv_chain_forsake_proven(c); /* within the bound: it stays */
-    assert_false(spv_chain_has_proven(c));
+    spv_chain_release_presynced_branch(c); /* within the bound: it stays */
+    assert_false(spv_chain_has_presynced_branch(c));
     assert_int_equal(spv_chain_branch_headers(c), 16384);
     (void)give(c, &s, &rival, FORK + 16384, FORK + 16385);
     spv_chain_stored(c);
-    assert_true(spv_chain_has_proven(c));
-    spv_chain_forsake_proven(c); /* past it: it goes */
+    assert_true(spv_chain_has_presynced_branch(c));
+    spv_chain_release_presynced_branch(c); /* past it: it goes */
     assert_int_equal(spv_chain_branch_headers(c), 0);
     assert_int_equal(spv_chain_memory(c), before);
     spv_chain_free(c);
-    kit_store_free(&s);
+    chain_fixture_store_free(&s);
 }
 
 /* Another branch is proven while the first has not won: there is one such place. */
 static void only_one_branch_is_beyond_the_bound(void **state)
 {
-    struct kit_headers third = kit_mined(&params, &best, FORK, 30, 600, 3);
-    struct kit_store s;
+    struct chain_fixture_headers third = chain_fixture_mined(&params, &best, FORK, 30, 600, 3);
+    struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
     (void)state;
 
@@ -150,87 +152,91 @@ static void only_one_branch_is_beyond_the_bound(void **state)
     (void)give(c, &s, &third, FORK, FORK + 20);
     spv_chain_stored(c);
     assert_int_equal(spv_chain_branch_headers(c), 0); /* the first went */
-    assert_true(spv_chain_has_proven(c));
+    assert_true(spv_chain_has_presynced_branch(c));
     /* whoever extends the proven one need not ask for room; others do */
-    struct spv_verdict v;
-    assert_int_equal(spv_chain_accept(c, &v, third.headers + FORK + 20, 10, kit_late), 0);
+    struct spv_accept_result v;
+    assert_int_equal(spv_chain_accept(c, &v, third.headers + FORK + 20, 10, chain_fixture_late), 0);
     assert_int_equal(v.accepted, 10);
     spv_chain_stored(c);
     assert_int_equal(spv_chain_branch_headers(c), 0);
     spv_chain_free(c);
-    kit_store_free(&s);
-    kit_headers_free(&third);
+    chain_fixture_store_free(&s);
+    chain_fixture_headers_free(&third);
 }
 
 /* All slots are taken by stronger branches: the weakest of them gives way to a proven one. */
 static void a_proven_branch_finds_a_slot(void **state)
 {
-    struct kit_store s;
+    struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
-    struct kit_headers weak = kit_mined(&params, &best, FORK, 10, 600, 3);
-    struct spv_verdict v;
+    struct chain_fixture_headers weak = chain_fixture_mined(&params, &best, FORK, 10, 600, 3);
+    struct spv_accept_result v;
     (void)state;
 
     for (uint32_t i = 0; i < SPV_CHAIN_BRANCHES; i++) {
-        struct kit_headers b = kit_mined(&params, &best, FORK + 20, 20 + i, 600, 100 + i);
-        assert_int_equal(spv_chain_accept(c, &v, b.headers + FORK + 20, 20 + i, kit_late), 0);
+        struct chain_fixture_headers b =
+            chain_fixture_mined(&params, &best, FORK + 20, 20 + i, 600, 100 + i);
+        assert_int_equal(spv_chain_accept(c, &v, b.headers + FORK + 20, 20 + i, chain_fixture_late),
+                         0);
         assert_int_equal(v.error, 0);
         spv_chain_stored(c);
-        kit_headers_free(&b);
+        chain_fixture_headers_free(&b);
     }
-    assert_int_equal(spv_chain_accept(c, &v, weak.headers + FORK, 10, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, weak.headers + FORK, 10, chain_fixture_late), 0);
     assert_int_equal(v.error, SPV_ERR_CHAIN_BRANCHES);
     (void)give(c, &s, &weak, FORK, FORK + 10);
     spv_chain_stored(c);
-    assert_true(spv_chain_has_proven(c));
+    assert_true(spv_chain_has_presynced_branch(c));
     /* nothing strong moves it away */
-    struct kit_headers b = kit_mined(&params, &best, FORK + 20, 60, 600, 200);
-    assert_int_equal(spv_chain_accept(c, &v, b.headers + FORK + 20, 60, kit_late), 0);
+    struct chain_fixture_headers b = chain_fixture_mined(&params, &best, FORK + 20, 60, 600, 200);
+    assert_int_equal(spv_chain_accept(c, &v, b.headers + FORK + 20, 60, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
-    assert_true(spv_chain_has_proven(c));
-    const struct spv_blockhash end = kit_hash(&weak.headers[FORK + 9]);
-    struct spv_record record;
+    assert_true(spv_chain_has_presynced_branch(c));
+    const struct spv_blockhash end = chain_fixture_hash(&weak.headers[FORK + 9]);
+    struct spv_chain_header record;
     assert_int_equal(spv_chain_find(c, &record, NULL, &end), 1);
-    kit_headers_free(&b);
+    chain_fixture_headers_free(&b);
     spv_chain_free(c);
-    kit_store_free(&s);
-    kit_headers_free(&weak);
+    chain_fixture_store_free(&s);
+    chain_fixture_headers_free(&weak);
 }
 
 static void where_headers_attach(void **state)
 {
-    struct kit_store s;
+    struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
-    struct kit_headers far = kit_mined(&params, NULL, 0, 5, 600, 9);
-    struct spv_place place;
+    struct chain_fixture_headers far = chain_fixture_mined(&params, NULL, 0, 5, 600, 9);
+    struct spv_chain_pos place;
     size_t known;
     (void)state;
 
     /* on the tip, at a fork, inside a branch, all known, nothing known */
-    struct spv_header next = kit_next(c, 600);
-    assert_int_equal(spv_chain_attach(c, &place, &known, &next, 1), 1);
+    struct spv_header next = chain_fixture_next(c, 600);
+    assert_int_equal(spv_chain_find_fork_point(c, &place, &known, &next, 1), 1);
     assert_int_equal(place.height, FORK + DEEP);
     assert_int_equal(known, 0);
-    assert_int_equal(spv_chain_attach(c, &place, &known, rival.headers + FORK - 20, 100), 1);
+    assert_int_equal(spv_chain_find_fork_point(c, &place, &known, rival.headers + FORK - 20, 100),
+                     1);
     assert_int_equal(place.height, FORK);
-    assert_int_equal(place.branch, SPV_ON_BEST);
+    assert_int_equal(place.branch, SPV_MAIN_CHAIN);
     assert_int_equal(known, 20);
-    kit_feed(c, &rival, FORK, FORK + 30);
-    assert_int_equal(spv_chain_attach(c, &place, &known, rival.headers + FORK - 20, 100), 1);
+    chain_fixture_feed(c, &rival, FORK, FORK + 30);
+    assert_int_equal(spv_chain_find_fork_point(c, &place, &known, rival.headers + FORK - 20, 100),
+                     1);
     assert_int_equal(place.height, FORK + 30);
-    assert_int_not_equal(place.branch, SPV_ON_BEST);
+    assert_int_not_equal(place.branch, SPV_MAIN_CHAIN);
     assert_int_equal(known, 50);
-    assert_int_equal(spv_chain_attach(c, &place, &known, rival.headers, 50), 1);
+    assert_int_equal(spv_chain_find_fork_point(c, &place, &known, rival.headers, 50), 1);
     assert_int_equal(known, 50);
-    assert_int_equal(spv_chain_attach(c, &place, &known, far.headers + 1, 4), 0);
+    assert_int_equal(spv_chain_find_fork_point(c, &place, &known, far.headers + 1, 4), 0);
     /* a message whose links break counts up to there */
     struct spv_header broken[2] = {best.headers[10], best.headers[12]};
-    assert_int_equal(spv_chain_attach(c, &place, &known, broken, 2), 1);
+    assert_int_equal(spv_chain_find_fork_point(c, &place, &known, broken, 2), 1);
     assert_int_equal(known, 1);
     assert_int_equal(place.height, 11);
     spv_chain_free(c);
-    kit_headers_free(&far);
-    kit_store_free(&s);
+    chain_fixture_headers_free(&far);
+    chain_fixture_store_free(&s);
 }
 
 static void checkpoints_cover_what_is_below_the_last(void **state)

@@ -10,61 +10,62 @@
 
 static void follows_mainnet_through_its_first_retarget(void **state)
 {
-    struct kit_headers h;
-    struct spv_record record;
+    struct chain_fixture_headers h;
+    struct spv_chain_header record;
     struct spv_chain *c;
     char work[SPV_HASH_HEX];
     (void)state;
 
-    if (!kit_real(&h, "headers/mainnet-1-32260.bin"))
+    if (!chain_fixture_real(&h, "headers/mainnet-1-32260.bin"))
         skip();
     const struct spv_chain_config cfg = {.params = spv_params_get(SPV_MAINNET)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed(c, &h, 0, h.n);
+    chain_fixture_feed(c, &h, 0, h.n);
     assert_int_equal(spv_chain_tip(c)->height, 32260);
-    assert_int_equal(spv_chain_at(c, &record, 32255), 1);
+    assert_int_equal(spv_chain_header_at(c, &record, 32255), 1);
     assert_int_equal(record.header.bits, 0x1d00ffff);
-    assert_int_equal(spv_chain_at(c, &record, 32256), 1);
+    assert_int_equal(spv_chain_header_at(c, &record, 32256), 1);
     assert_int_equal(record.header.bits, 0x1d00d86a);
     /* checkpoints/mainnet-headers.csv */
     spv_u256_hex(work, &record.work);
     assert_string_equal(work + 64 - 12, "7e01acd42dd2");
     assert_int_equal(spv_chain_last_checkpoint(c)->height, 32255);
     spv_chain_free(c);
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
 static void refuses_the_old_bits_after_mainnets_first_retarget(void **state)
 {
-    struct kit_headers h;
+    struct chain_fixture_headers h;
     struct spv_chain *c;
     (void)state;
 
-    if (!kit_real(&h, "headers/mainnet-1-32260.bin"))
+    if (!chain_fixture_real(&h, "headers/mainnet-1-32260.bin"))
         skip();
-    c = kit_chain(spv_params_get(SPV_MAINNET));
-    kit_feed(c, &h, 0, 32255);
+    c = chain_fixture_chain(spv_params_get(SPV_MAINNET));
+    chain_fixture_feed(c, &h, 0, 32255);
     h.headers[32255].bits = 0x1d00ffff;
-    assert_int_equal(kit_judge(c, &h.headers[32255], kit_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(chain_fixture_judge(c, &h.headers[32255], chain_fixture_late),
+                     SPV_ERR_HDR_BITS);
     spv_chain_free(c);
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
 static void follows_signet(void **state)
 {
-    struct kit_headers h;
+    struct chain_fixture_headers h;
     struct spv_chain *c;
     (void)state;
 
-    if (!kit_real(&h, "headers/signet-0-2015.bin"))
+    if (!chain_fixture_real(&h, "headers/signet-0-2015.bin"))
         skip();
     const struct spv_chain_config cfg = {.params = spv_params_get(SPV_SIGNET)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed(c, &h, 0, h.n); /* genesis is known */
+    chain_fixture_feed(c, &h, 0, h.n); /* genesis is known */
     assert_int_equal(spv_chain_tip(c)->height, 2015);
     assert_int_equal(spv_chain_last_checkpoint(c)->height, 2015);
     spv_chain_free(c);
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
 /* One line of checkpoints/<network>-headers.csv: the first header of a period. */
@@ -128,7 +129,7 @@ static void real_headers_follow_their_checkpoints(void **state)
 
     for (size_t i = 0; i < 3; i++) {
         const struct spv_params *params = spv_params_get(networks[i]);
-        struct spv_judge judge = {.params = params};
+        struct spv_header_ctx judge = {.params = params};
         FILE *f = open_firsts(params);
         struct first first;
         size_t n = 0;
@@ -136,12 +137,12 @@ static void real_headers_follow_their_checkpoints(void **state)
             continue;
         for (; next_first(f, &first); n++) {
             const size_t k = first.height / SPV_RETARGET_INTERVAL - 1;
-            const struct spv_blockhash hash = kit_hash(&first.header);
+            const struct spv_blockhash hash = chain_fixture_hash(&first.header);
             struct spv_u256 work;
             assert_int_equal(params->checkpoints[k].height + 1, first.height);
             assert_memory_equal(&params->checkpoints[k].hash, &first.header.prev, 32);
-            assert_int_equal(spv_judge_work(&judge, &work, &first.header, &hash), 0);
-            assert_int_equal(spv_rules_version(params, first.height, first.header.version), 0);
+            assert_int_equal(spv_header_ctx_check_pow(&judge, &work, &first.header, &hash), 0);
+            assert_int_equal(spv_consensus_version(params, first.height, first.header.version), 0);
         }
         print_message("%s: %zu headers\n", params->net.name, n);
         assert_true(n > 100);
@@ -183,12 +184,12 @@ static void work_of_real_periods_adds_up(void **state)
                 struct spv_u256 low;
                 struct spv_u256 high;
                 assert_int_equal(
-                    spv_target_from_bits(&low,
-                                         spv_rules_retarget(params, last.header.bits, 0, span / 4)),
+                    spv_target_from_bits(
+                        &low, spv_consensus_retarget(params, last.header.bits, 0, span / 4)),
                     0);
                 assert_int_equal(
-                    spv_target_from_bits(&high,
-                                         spv_rules_retarget(params, last.header.bits, 0, span * 4)),
+                    spv_target_from_bits(
+                        &high, spv_consensus_retarget(params, last.header.bits, 0, span * 4)),
                     0);
                 assert_true(spv_u256_cmp(&low, &target) <= 0);
                 assert_true(spv_u256_cmp(&target, &high) <= 0);
@@ -203,11 +204,11 @@ static void work_of_real_periods_adds_up(void **state)
 #define REAL_BASE 30240
 #define REAL_END 32255 /* the checkpoint */
 struct from_base {
-    struct spv_record at[REAL_END - REAL_BASE + 1];
-    struct spv_record genesis;
+    struct spv_chain_header at[REAL_END - REAL_BASE + 1];
+    struct spv_chain_header genesis;
 };
 
-static int base_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int base_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct from_base *s = ctx;
     if (height != 0 && (height < REAL_BASE || height > REAL_END))
@@ -216,24 +217,24 @@ static int base_by_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int base_tip(void *ctx, struct spv_record *out)
+static int base_tip(void *ctx, struct spv_chain_header *out)
 {
     return base_by_height(ctx, out, REAL_END);
 }
 
 static int base_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    struct spv_record record;
+    struct spv_chain_header record;
     int got = 0;
     while (n-- > 0 && base_by_height(ctx, &record, from++) == 1)
         out[got++] = record.header;
     return got;
 }
 
-static void base_begins(void *ctx, struct spv_base *out)
+static void base_begins(void *ctx, struct spv_chain_start *out)
 {
     (void)ctx;
-    *out = (struct spv_base){.height = REAL_BASE};
+    *out = (struct spv_chain_start){.height = REAL_BASE};
 }
 
 /* The retarget right after a checkpoint start leans on the period that was fetched with it. */
@@ -247,18 +248,18 @@ static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
                                                     .by_height = base_by_height,
                                                     .range = base_range,
                                                     .base = base_begins}};
-    struct kit_headers h;
+    struct chain_fixture_headers h;
     struct spv_header easy;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     struct spv_chain *c;
     (void)state;
 
-    if (!kit_real(&h, "headers/mainnet-1-32260.bin"))
+    if (!chain_fixture_real(&h, "headers/mainnet-1-32260.bin"))
         skip();
-    c = kit_chain(params);
+    c = chain_fixture_chain(params);
     s.genesis = *spv_chain_tip(c);
     for (size_t i = 0; i < REAL_END; i++) {
-        kit_feed(c, &h, i, i + 1);
+        chain_fixture_feed(c, &h, i, i + 1);
         if (i + 1 >= REAL_BASE)
             s.at[i + 1 - REAL_BASE] = *spv_chain_tip(c);
     }
@@ -267,8 +268,8 @@ static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
     assert_int_equal(spv_chain_tip(c)->height, REAL_END);
     easy = h.headers[REAL_END]; /* "difficulty dropped right after a checkpoint start" */
     easy.bits = 0x1d00ffff;
-    assert_int_equal(kit_judge(c, &easy, kit_late), SPV_ERR_HDR_BITS);
-    assert_int_equal(spv_chain_accept(c, &v, &h.headers[REAL_END], 5, kit_late), 0);
+    assert_int_equal(chain_fixture_judge(c, &easy, chain_fixture_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(spv_chain_accept(c, &v, &h.headers[REAL_END], 5, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
     assert_int_equal(spv_chain_tip(c)->height, 32260);
     spv_chain_stored(c);
@@ -277,7 +278,7 @@ static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
     for (size_t i = 0; i <= REAL_END - REAL_BASE; i++)
         s.at[i].work.w[0]++;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_DAMAGED);
-    kit_headers_free(&h);
+    chain_fixture_headers_free(&h);
 }
 
 int main(void)

@@ -7,18 +7,18 @@
 #include "unit/spv/chain/chain_fixture.h"
 #include "util/u256.h"
 
-static struct spv_verdict take(struct spv_chain *c, const struct kit_headers *h, size_t from,
-                               size_t to)
+static struct spv_accept_result take(struct spv_chain *c, const struct chain_fixture_headers *h,
+                                     size_t from, size_t to)
 {
-    struct spv_verdict v;
+    struct spv_accept_result v;
 
-    assert_int_equal(spv_chain_accept(c, &v, h->headers + from, to - from, kit_late), 0);
+    assert_int_equal(spv_chain_accept(c, &v, h->headers + from, to - from, chain_fixture_late), 0);
     return v;
 }
 
-static void assert_tip(const struct spv_chain *c, const struct kit_headers *h)
+static void assert_tip(const struct spv_chain *c, const struct chain_fixture_headers *h)
 {
-    const struct spv_blockhash hash = kit_hash(&h->headers[h->n - 1]);
+    const struct spv_blockhash hash = chain_fixture_hash(&h->headers[h->n - 1]);
 
     assert_int_equal(spv_chain_tip(c)->height, h->n);
     assert_memory_equal(&spv_chain_tip(c)->hash, &hash, sizeof hash);
@@ -27,22 +27,22 @@ static void assert_tip(const struct spv_chain *c, const struct kit_headers *h)
 static void more_work_wins_and_a_tie_does_not(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 10, 600, 1);
-    struct kit_headers b = kit_mined(params, &a, 6, 5, 600, 2); /* 11 headers */
-    struct spv_chain *c = kit_chain(params);
-    struct spv_verdict v;
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 10, 600, 1);
+    struct chain_fixture_headers b = chain_fixture_mined(params, &a, 6, 5, 600, 2); /* 11 headers */
+    struct spv_chain *c = chain_fixture_chain(params);
+    struct spv_accept_result v;
     (void)state;
 
-    kit_feed(c, &a, 0, 10);
+    chain_fixture_feed(c, &a, 0, 10);
     v = take(c, &b, 6, 10); /* as long as a */
     assert_int_equal(v.accepted, 4);
-    assert_int_equal(v.change.kind, SPV_CHANGE_BRANCH);
+    assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH);
     assert_int_equal(v.change.fork_height, 6);
     assert_int_equal(v.change.n, 4);
     assert_tip(c, &a);
     spv_chain_stored(c);
     v = take(c, &b, 10, 11);
-    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.change.fork_height, 6);
     assert_int_equal(v.change.removed, 4);
     assert_int_equal(v.change.n, 5);
@@ -54,304 +54,313 @@ static void more_work_wins_and_a_tie_does_not(void **state)
     spv_chain_stored(c);
     assert_tip(c, &b);
     spv_chain_free(c);
-    kit_headers_free(&a);
-    kit_headers_free(&b);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
 }
 
 /* Fewer headers with more work win. */
 static void work_decides_not_length(void **state)
 {
-    const struct spv_params params = kit_params(KIT_PLAIN);
-    struct kit_headers slow = kit_mined(&params, NULL, 0, 24, 600, 1);
-    struct kit_headers fast = kit_mined(&params, NULL, 0, 19, 100, 2); /* four times the work */
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
+    struct chain_fixture_headers slow = chain_fixture_mined(&params, NULL, 0, 24, 600, 1);
+    struct chain_fixture_headers fast =
+        chain_fixture_mined(&params, NULL, 0, 19, 100, 2); /* four times the work */
+    struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
-    kit_feed(c, &slow, 0, slow.n);
-    kit_feed(c, &fast, 0, fast.n);
+    chain_fixture_feed(c, &slow, 0, slow.n);
+    chain_fixture_feed(c, &fast, 0, fast.n);
     assert_tip(c, &fast);
     spv_chain_free(c);
-    kit_headers_free(&slow);
-    kit_headers_free(&fast);
+    chain_fixture_headers_free(&slow);
+    chain_fixture_headers_free(&fast);
 }
 
 static void a_branch_gathers_over_many_messages(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 300, 600, 1);
-    struct kit_headers b = kit_mined(params, &a, 20, 281, 600, 2);
-    struct spv_chain *c = kit_chain(params);
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 300, 600, 1);
+    struct chain_fixture_headers b = chain_fixture_mined(params, &a, 20, 281, 600, 2);
+    struct spv_chain *c = chain_fixture_chain(params);
     bool best;
-    struct spv_record record;
+    struct spv_chain_header record;
     (void)state;
 
-    kit_feed(c, &a, 0, 300);
+    chain_fixture_feed(c, &a, 0, 300);
     for (size_t i = 20; i < 300; i++) {
-        const struct spv_verdict v = take(c, &b, i, i + 1);
-        assert_int_equal(v.change.kind, SPV_CHANGE_BRANCH);
+        const struct spv_accept_result v = take(c, &b, i, i + 1);
+        assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH);
         assert_int_equal(v.change.fork_height, i);
         spv_chain_stored(c);
     }
-    const struct spv_blockhash end = kit_hash(&b.headers[299]);
+    const struct spv_blockhash end = chain_fixture_hash(&b.headers[299]);
     assert_int_equal(spv_chain_find(c, &record, &best, &end), 1);
     assert_false(best);
     assert_int_equal(record.height, 300);
-    kit_feed(c, &b, 300, 301);
+    chain_fixture_feed(c, &b, 300, 301);
     assert_tip(c, &b);
     /* the old best chain is a branch now, and wins again */
-    const struct spv_blockhash old = kit_hash(&a.headers[299]);
+    const struct spv_blockhash old = chain_fixture_hash(&a.headers[299]);
     assert_int_equal(spv_chain_find(c, &record, &best, &old), 1);
     assert_false(best);
-    struct kit_headers a2 = kit_mined(params, &a, 300, 2, 600, 3);
-    const struct spv_verdict v = take(c, &a2, 300, 302);
-    assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+    struct chain_fixture_headers a2 = chain_fixture_mined(params, &a, 300, 2, 600, 3);
+    const struct spv_accept_result v = take(c, &a2, 300, 302);
+    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.change.fork_height, 20);
     assert_int_equal(v.change.removed, 281);
     assert_int_equal(v.change.n, 282);
     assert_tip(c, &a2);
     spv_chain_free(c);
-    kit_headers_free(&a);
-    kit_headers_free(&a2);
-    kit_headers_free(&b);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&a2);
+    chain_fixture_headers_free(&b);
 }
 
 static void a_branch_is_judged_by_its_own_past(void **state)
 {
-    const struct spv_params params = kit_params(KIT_MIN_DIFFICULTY);
-    struct kit_headers a = kit_uneven(&params, NULL, 0, 35, 1);
-    struct kit_headers b = kit_uneven(&params, &a, 12, 25, 2); /* other retargets */
-    struct kit_headers d = kit_uneven(&params, &b, 25, 25, 3); /* off b */
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
+    struct chain_fixture_headers a = chain_fixture_uneven(&params, NULL, 0, 35, 1);
+    struct chain_fixture_headers b =
+        chain_fixture_uneven(&params, &a, 12, 25, 2); /* other retargets */
+    struct chain_fixture_headers d = chain_fixture_uneven(&params, &b, 25, 25, 3); /* off b */
+    struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
-    kit_feed(c, &a, 0, a.n);
+    chain_fixture_feed(c, &a, 0, a.n);
     for (size_t i = 12; i < b.n; i++)
-        kit_feed(c, &b, i, i + 1);
+        chain_fixture_feed(c, &b, i, i + 1);
     for (size_t i = 25; i < d.n; i++)
-        kit_feed(c, &d, i, i + 1);
+        chain_fixture_feed(c, &d, i, i + 1);
     spv_chain_free(c);
-    kit_headers_free(&a);
-    kit_headers_free(&b);
-    kit_headers_free(&d);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
+    chain_fixture_headers_free(&d);
 }
 
 static void what_is_known_in_a_branch_is_recognised(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 30, 600, 1);
-    struct kit_headers b = kit_mined(params, &a, 10, 10, 600, 2);
-    struct kit_headers d = kit_mined(params, &b, 15, 8, 600, 3); /* off b */
-    struct spv_chain *c = kit_chain(params);
-    struct spv_verdict v;
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 30, 600, 1);
+    struct chain_fixture_headers b = chain_fixture_mined(params, &a, 10, 10, 600, 2);
+    struct chain_fixture_headers d = chain_fixture_mined(params, &b, 15, 8, 600, 3); /* off b */
+    struct spv_chain *c = chain_fixture_chain(params);
+    struct spv_accept_result v;
     (void)state;
 
-    kit_feed(c, &a, 0, a.n);
-    kit_feed(c, &b, 0, b.n);
-    kit_feed(c, &d, 12, d.n); /* its first three are b's */
+    chain_fixture_feed(c, &a, 0, a.n);
+    chain_fixture_feed(c, &b, 0, b.n);
+    chain_fixture_feed(c, &d, 12, d.n); /* its first three are b's */
     assert_int_equal(spv_chain_branch_headers(c), 10 + 13);
     v = take(c, &b, 0, b.n);
     assert_int_equal(v.known, b.n);
     v = take(c, &d, 0, d.n);
     assert_int_equal(v.known, d.n);
-    assert_int_equal(v.change.kind, SPV_CHANGE_NONE);
+    assert_int_equal(v.change.kind, SPV_UPDATE_NONE);
     assert_int_equal(spv_chain_branch_headers(c), 10 + 13);
     spv_chain_free(c);
-    kit_headers_free(&a);
-    kit_headers_free(&b);
-    kit_headers_free(&d);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
+    chain_fixture_headers_free(&d);
 }
 
 /* Without a reader: what is kept must do. */
 static void a_fork_within_the_last_two_periods_needs_no_store(void **state)
 {
-    const struct spv_params params = kit_params(KIT_MIN_DIFFICULTY);
-    struct kit_headers a = kit_uneven(&params, NULL, 0, 300, 1);
-    struct spv_chain *c = kit_chain(&params);
+    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
+    struct chain_fixture_headers a = chain_fixture_uneven(&params, NULL, 0, 300, 1);
+    struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
     for (uint32_t i = 0; i < 299; i++) {
-        kit_feed(c, &a, i, i + 1);
+        chain_fixture_feed(c, &a, i, i + 1);
         assert_true(spv_chain_window_start(c) + 2 * KIT_INTERVAL <= i + 1 || i < 20);
         assert_in_range(c->window.n, 1, SPV_WINDOW_MAX_PERIODS * KIT_INTERVAL + 1);
     }
     for (uint32_t fork = 280; fork < 299; fork++) {
-        struct kit_headers b = kit_uneven(&params, &a, fork, 1, 5);
-        const int error = kit_judge(c, &b.headers[fork], kit_late);
+        struct chain_fixture_headers b = chain_fixture_uneven(&params, &a, fork, 1, 5);
+        const int error = chain_fixture_judge(c, &b.headers[fork], chain_fixture_late);
         assert_true(error == 0 || error == SPV_ERR_CHAIN_BRANCHES);
-        kit_headers_free(&b);
+        chain_fixture_headers_free(&b);
     }
     spv_chain_free(c);
-    kit_headers_free(&a);
+    chain_fixture_headers_free(&a);
 }
 
 static void reorganises_5000_deep(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 6000, 600, 1);
-    struct kit_headers b = kit_mined(params, &a, 1000, 5001, 600, 2);
-    struct kit_store s;
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 6000, 600, 1);
+    struct chain_fixture_headers b = chain_fixture_mined(params, &a, 1000, 5001, 600, 2);
+    struct chain_fixture_store s;
     struct spv_chain *c;
     (void)state;
 
-    kit_store_init(&s, params);
-    const struct spv_chain_config cfg = {.params = params, .reader = kit_reader(&s)};
+    chain_fixture_store_init(&s, params);
+    const struct spv_chain_config cfg = {.params = params, .reader = chain_fixture_reader(&s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed_stored(c, &s, &a, 0, a.n);
-    kit_feed_stored(c, &s, &b, 1000, b.n);
+    chain_fixture_feed_stored(c, &s, &a, 0, a.n);
+    chain_fixture_feed_stored(c, &s, &b, 1000, b.n);
     assert_tip(c, &b);
     assert_int_equal(s.n, 6002);
     assert_memory_equal(&s.records[6001].hash, &spv_chain_tip(c)->hash, 32);
     spv_chain_free(c);
-    kit_store_free(&s);
-    kit_headers_free(&a);
-    kit_headers_free(&b);
+    chain_fixture_store_free(&s);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
 }
 
 /* The window is 60 headers at most here; the fork is 100 below the tip. */
 static void reorganises_below_the_window_through_the_store(void **state)
 {
-    const enum kit_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94, KIT_NO_RETARGET};
+    const enum chain_fixture_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94,
+                                             KIT_NO_RETARGET};
     (void)state;
 
     for (size_t k = 0; k < 4; k++) {
-        const struct spv_params params = kit_params(kinds[k]);
-        struct kit_headers a = kit_uneven(&params, NULL, 0, 200, 1);
+        const struct spv_params params = chain_fixture_params(kinds[k]);
+        struct chain_fixture_headers a = chain_fixture_uneven(&params, NULL, 0, 200, 1);
         /* at spots where the walk back and the retarget base lie below the window, too */
         for (uint32_t fork = 95; fork <= 101; fork++) {
-            struct kit_headers b = kit_mined(&params, &a, fork, 120, 450, 2); /* more work */
-            struct spv_record record;
-            struct kit_store s;
+            struct chain_fixture_headers b =
+                chain_fixture_mined(&params, &a, fork, 120, 450, 2); /* more work */
+            struct spv_chain_header record;
+            struct chain_fixture_store s;
             struct spv_chain *c;
-            struct spv_verdict v;
-            kit_store_init(&s, &params);
-            const struct spv_chain_config cfg = {.params = &params, .reader = kit_reader(&s)};
+            struct spv_accept_result v;
+            chain_fixture_store_init(&s, &params);
+            const struct spv_chain_config cfg = {.params = &params,
+                                                 .reader = chain_fixture_reader(&s)};
             assert_int_equal(spv_chain_new(&c, &cfg), 0);
-            kit_feed_stored(c, &s, &a, 0, a.n);
+            chain_fixture_feed_stored(c, &s, &a, 0, a.n);
             assert_true(spv_chain_window_start(c) > 120);
-            kit_feed_stored(c, &s, &b, fork, fork + 20);
+            chain_fixture_feed_stored(c, &s, &b, fork, fork + 20);
             assert_tip(c, &a);
             v = take(c, &b, fork + 20, b.n);
-            assert_int_equal(v.change.kind, SPV_CHANGE_REORG);
+            assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
             assert_int_equal(v.change.fork_height, fork);
             assert_int_equal(v.change.removed, 200 - fork);
             /* before the store has it, memory already answers */
             assert_tip(c, &b);
-            assert_int_equal(spv_chain_at(c, &record, fork + 1), 1);
+            assert_int_equal(spv_chain_header_at(c, &record, fork + 1), 1);
             assert_memory_equal(&record.header, &b.headers[fork], sizeof record.header);
-            kit_store_apply(&s, &v.change);
+            chain_fixture_store_apply(&s, &v.change);
             spv_chain_stored(c);
             for (uint32_t i = 0; i < b.n; i++) {
-                assert_int_equal(spv_chain_at(c, &record, i + 1), 1);
+                assert_int_equal(spv_chain_header_at(c, &record, i + 1), 1);
                 assert_memory_equal(&record.header, &b.headers[i], sizeof record.header);
             }
             spv_chain_free(c);
-            kit_store_free(&s);
-            kit_headers_free(&b);
+            chain_fixture_store_free(&s);
+            chain_fixture_headers_free(&b);
         }
-        kit_headers_free(&a);
+        chain_fixture_headers_free(&a);
     }
 }
 
 static void nothing_forks_below_the_last_checkpoint(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 20, 600, 1);
-    struct kit_headers deep = kit_mined(params, &a, 9, 20, 600, 2);
-    struct kit_headers at = kit_mined(params, &a, 10, 20, 600, 3);
-    const struct spv_checkpoint checkpoints[] = {{.height = 5, .hash = kit_hash(&a.headers[4])},
-                                                 {.height = 10, .hash = kit_hash(&a.headers[9])}};
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 20, 600, 1);
+    struct chain_fixture_headers deep = chain_fixture_mined(params, &a, 9, 20, 600, 2);
+    struct chain_fixture_headers at = chain_fixture_mined(params, &a, 10, 20, 600, 3);
+    const struct spv_checkpoint checkpoints[] = {
+        {.height = 5, .hash = chain_fixture_hash(&a.headers[4])},
+        {.height = 10, .hash = chain_fixture_hash(&a.headers[9])}};
     const struct spv_chain_config cfg = {
         .params = params, .checkpoints = checkpoints, .n_checkpoints = 2};
     struct spv_chain *c;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     (void)state;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed(c, &a, 0, 20);
+    chain_fixture_feed(c, &a, 0, 20);
     v = take(c, &deep, 0, deep.n); /* known ones before the fork are fine */
     assert_int_equal(v.known, 9);
     assert_int_equal(v.accepted, 0);
     assert_int_equal(v.error, SPV_ERR_HDR_FORK_DEPTH);
     assert_int_equal(v.index, 9);
     assert_int_equal(v.height, 10);
-    kit_feed(c, &at, 0, at.n);
+    chain_fixture_feed(c, &at, 0, at.n);
     assert_tip(c, &at);
     spv_chain_free(c);
-    kit_headers_free(&a);
-    kit_headers_free(&deep);
-    kit_headers_free(&at);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&deep);
+    chain_fixture_headers_free(&at);
 }
 
 static void a_branch_below_a_new_checkpoint_is_dropped(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 20, 600, 1);
-    struct kit_headers b = kit_mined(params, &a, 3, 4, 600, 2);
-    const struct spv_checkpoint checkpoint = {.height = 10, .hash = kit_hash(&a.headers[9])};
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 20, 600, 1);
+    struct chain_fixture_headers b = chain_fixture_mined(params, &a, 3, 4, 600, 2);
+    const struct spv_checkpoint checkpoint = {.height = 10,
+                                              .hash = chain_fixture_hash(&a.headers[9])};
     const struct spv_chain_config cfg = {
         .params = params, .checkpoints = &checkpoint, .n_checkpoints = 1};
     struct spv_chain *c;
     (void)state;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed(c, &a, 0, 9);
-    kit_feed(c, &b, 0, b.n);
+    chain_fixture_feed(c, &a, 0, 9);
+    chain_fixture_feed(c, &b, 0, b.n);
     assert_int_equal(spv_chain_branch_headers(c), 4);
-    kit_feed(c, &a, 9, 20);
+    chain_fixture_feed(c, &a, 9, 20);
     assert_int_equal(spv_chain_branch_headers(c), 0);
     spv_chain_free(c);
-    kit_headers_free(&a);
-    kit_headers_free(&b);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
 }
 
 static void the_weakest_branch_gives_way(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 60, 600, 1);
-    struct kit_headers weak = kit_mined(params, &a, 5, 1, 600, 2); /* ends at height 6 */
-    struct kit_headers b;
-    struct spv_chain *c = kit_chain(params);
-    struct spv_record record;
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 60, 600, 1);
+    struct chain_fixture_headers weak =
+        chain_fixture_mined(params, &a, 5, 1, 600, 2); /* ends at height 6 */
+    struct chain_fixture_headers b;
+    struct spv_chain *c = chain_fixture_chain(params);
+    struct spv_chain_header record;
     (void)state;
 
-    kit_feed(c, &a, 0, 60);
-    kit_feed(c, &weak, 0, weak.n);
-    const struct spv_blockhash end = kit_hash(&weak.headers[5]);
+    chain_fixture_feed(c, &a, 0, 60);
+    chain_fixture_feed(c, &weak, 0, weak.n);
+    const struct spv_blockhash end = chain_fixture_hash(&weak.headers[5]);
     for (uint32_t i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         assert_int_equal(spv_chain_find(c, &record, NULL, &end), 1);
-        b = kit_mined(params, &a, 10 + i, 1, 600, 3);
-        kit_feed(c, &b, 0, b.n);
-        kit_headers_free(&b);
+        b = chain_fixture_mined(params, &a, 10 + i, 1, 600, 3);
+        chain_fixture_feed(c, &b, 0, b.n);
+        chain_fixture_headers_free(&b);
     }
     assert_int_equal(spv_chain_find(c, &record, NULL, &end), 0);
     assert_int_equal(spv_chain_branch_headers(c), SPV_CHAIN_BRANCHES);
     /* and what is weaker than all of them is not taken */
-    assert_int_equal(kit_judge(c, &weak.headers[5], kit_late), SPV_ERR_CHAIN_BRANCHES);
-    assert_int_equal(spv_err_class(SPV_ERR_CHAIN_BRANCHES), SPV_CLASS_LOCAL);
+    assert_int_equal(chain_fixture_judge(c, &weak.headers[5], chain_fixture_late),
+                     SPV_ERR_CHAIN_BRANCHES);
+    assert_int_equal(spv_err_class_of(SPV_ERR_CHAIN_BRANCHES), SPV_CLASS_LOCAL);
     assert_int_equal(spv_chain_branch_headers(c), SPV_CHAIN_BRANCHES);
     spv_chain_free(c);
-    kit_headers_free(&weak);
-    kit_headers_free(&a);
+    chain_fixture_headers_free(&weak);
+    chain_fixture_headers_free(&a);
 }
 
 static void side_branches_hold_a_bounded_number_of_headers(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 17500, 600, 1);
-    struct kit_headers small = kit_mined(params, &a, 3, 100, 600, 2);
-    struct kit_headers big = kit_mined(params, &a, 5, 17496, 600, 3);
-    struct kit_store s;
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 17500, 600, 1);
+    struct chain_fixture_headers small = chain_fixture_mined(params, &a, 3, 100, 600, 2);
+    struct chain_fixture_headers big = chain_fixture_mined(params, &a, 5, 17496, 600, 3);
+    struct chain_fixture_store s;
     struct spv_chain *c;
-    struct spv_verdict v;
+    struct spv_accept_result v;
     size_t at = 5;
     size_t room;
     (void)state;
 
-    kit_store_init(&s, params);
-    const struct spv_chain_config cfg = {.params = params, .reader = kit_reader(&s)};
+    chain_fixture_store_init(&s, params);
+    const struct spv_chain_config cfg = {.params = params, .reader = chain_fixture_reader(&s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed_stored(c, &s, &a, 0, a.n);
-    kit_feed_stored(c, &s, &small, 3, small.n);
+    chain_fixture_feed_stored(c, &s, &a, 0, a.n);
+    chain_fixture_feed_stored(c, &s, &small, 3, small.n);
     for (;;) {
         room = spv_chain_memory(c);
         assert_in_range(room, 0, 8 << 20);
@@ -371,33 +380,33 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
     assert_int_equal(spv_chain_branch_headers(c), 16300); /* the small one gave way */
     assert_tip(c, &a);
     spv_chain_free(c);
-    kit_store_free(&s);
-    kit_headers_free(&a);
-    kit_headers_free(&small);
-    kit_headers_free(&big);
+    chain_fixture_store_free(&s);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&small);
+    chain_fixture_headers_free(&big);
 }
 
 static void a_locator_of_a_branch_walks_down_the_branch(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    struct kit_headers a = kit_mined(params, NULL, 0, 40, 600, 1);
-    struct kit_headers b = kit_mined(params, &a, 30, 5, 600, 2);
-    struct spv_chain *c = kit_chain(params);
+    struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 40, 600, 1);
+    struct chain_fixture_headers b = chain_fixture_mined(params, &a, 30, 5, 600, 2);
+    struct spv_chain *c = chain_fixture_chain(params);
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
     (void)state;
 
-    kit_feed(c, &a, 0, 40);
-    kit_feed(c, &b, 0, 35);
-    const struct spv_blockhash tip = kit_hash(&b.headers[34]);
+    chain_fixture_feed(c, &a, 0, 40);
+    chain_fixture_feed(c, &b, 0, 35);
+    const struct spv_blockhash tip = chain_fixture_hash(&b.headers[34]);
     const int n = spv_chain_locator(c, locator, SPV_MAX_LOCATOR, &tip);
     assert_in_range(n, 11, 20);
     for (size_t i = 0; i < 10; i++) {
-        const struct spv_blockhash hash = kit_hash(&b.headers[34 - i]);
+        const struct spv_blockhash hash = chain_fixture_hash(&b.headers[34 - i]);
         assert_memory_equal(&locator[i], &hash, 32);
     }
     spv_chain_free(c);
-    kit_headers_free(&a);
-    kit_headers_free(&b);
+    chain_fixture_headers_free(&a);
+    chain_fixture_headers_free(&b);
 }
 
 /* A tree grown at random, against a model that remembers everything. */
@@ -423,16 +432,16 @@ static void grow_tree(uint64_t seed)
     int best = 0;
     int leaves[12] = {0};
     size_t n_leaves = 1;
-    struct kit_store s;
+    struct chain_fixture_store s;
     struct spv_chain *c;
 
-    kit_store_init(&s, &params);
-    const struct spv_chain_config cfg = {.params = &params, .reader = kit_reader(&s)};
+    chain_fixture_store_init(&s, &params);
+    const struct spv_chain_config cfg = {.params = &params, .reader = chain_fixture_reader(&s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    nodes[0] = (struct node){params.genesis, kit_hash(&params.genesis), 0, -1};
+    nodes[0] = (struct node){params.genesis, chain_fixture_hash(&params.genesis), 0, -1};
     for (int n = 1; n < NODES;) {
         struct spv_header batch[8];
-        struct spv_verdict v;
+        struct spv_accept_result v;
         size_t leaf = draw(&random, (uint32_t)n_leaves);
         int at = leaves[leaf];
         const uint32_t size = 1 + draw(&random, 8);
@@ -451,8 +460,8 @@ static void grow_tree(uint64_t seed)
             node->header.merkle_root.b[1] = (uint8_t)(n >> 8);
             node->header.time = nodes[at].header.time + 1;
             node->header.bits = params.pow_limit_bits;
-            kit_work(&node->header);
-            node->hash = kit_hash(&node->header);
+            chain_fixture_work(&node->header);
+            node->hash = chain_fixture_hash(&node->header);
             node->height = nodes[at].height + 1;
             node->parent = at;
             batch[made] = node->header;
@@ -461,10 +470,10 @@ static void grow_tree(uint64_t seed)
         leaves[leaf] = at;
         if (nodes[at].height > nodes[top].height)
             best = at;
-        assert_int_equal(spv_chain_accept(c, &v, batch, made, kit_late), 0);
+        assert_int_equal(spv_chain_accept(c, &v, batch, made, chain_fixture_late), 0);
         assert_int_equal(v.error, 0);
         assert_int_equal(v.accepted, made);
-        kit_store_apply(&s, &v.change);
+        chain_fixture_store_apply(&s, &v.change);
         spv_chain_stored(c);
         /* the tip is the first of the highest */
         assert_memory_equal(&spv_chain_tip(c)->hash, &nodes[best].hash, 32);
@@ -476,7 +485,7 @@ static void grow_tree(uint64_t seed)
     for (int i = best; i >= 0; i = nodes[i].parent)
         on_best[i] = true;
     for (int i = 0; i < NODES; i++) {
-        struct spv_record record;
+        struct spv_chain_header record;
         bool is_best;
         assert_int_equal(spv_chain_find(c, &record, &is_best, &nodes[i].hash), 1);
         assert_int_equal(record.height, nodes[i].height);
@@ -485,17 +494,17 @@ static void grow_tree(uint64_t seed)
     /* each branch hangs on the best chain */
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         const struct spv_branch *b = &c->branches[i];
-        struct spv_record record;
+        struct spv_chain_header record;
         if (b->span.n == 0)
             continue;
-        assert_int_equal(spv_chain_at(c, &record, b->fork), 1);
+        assert_int_equal(spv_chain_header_at(c, &record, b->fork), 1);
         assert_memory_equal(&record.hash, &b->span.records[0].header.prev, 32);
         assert_int_equal(b->span.records[0].height, b->fork + 1);
-        if (spv_chain_at(c, &record, b->fork + 1) == 1)
+        if (spv_chain_header_at(c, &record, b->fork + 1) == 1)
             assert_memory_not_equal(&record.hash, &b->span.records[0].hash, 32);
     }
     spv_chain_free(c);
-    kit_store_free(&s);
+    chain_fixture_store_free(&s);
 }
 
 static void agrees_with_a_model_that_remembers_everything(void **state)

@@ -38,7 +38,7 @@ struct outcome {
     size_t n;
     struct spv_import_item items[16];
     enum spv_import_format format;
-    char problem[SPV_PROBLEM_TEXT];
+    char problem[SPV_ERROR_INFO_TEXT];
 };
 
 /* Gives the bytes in pieces of a size and takes every item. */
@@ -51,18 +51,18 @@ static struct outcome read_pieces(const void *bytes, size_t n, size_t piece,
     assert_int_equal(spv_import_new(&d, regtest(), format), 0);
     for (bool ended = false; o.rc >= 0 && !ended;) {
         size_t room = 0;
-        uint8_t *to = spv_import_room(d, &room);
+        uint8_t *to = spv_import_reserve(d, &room);
         size_t k = n < piece ? n : piece;
         k = k < room ? k : room;
         assert_true(n == 0 || k > 0);
         if (k > 0) {
             memcpy(to, from, k);
         }
-        spv_import_got(d, k);
+        spv_import_commit(d, k);
         from += k;
         n -= k;
         if (n == 0) {
-            spv_import_end(d);
+            spv_import_finish(d);
             ended = true;
         }
         while (o.n < COUNT(o.items) && (o.rc = spv_import_next(d, &o.items[o.n])) == 1) {
@@ -74,7 +74,7 @@ static struct outcome read_pieces(const void *bytes, size_t n, size_t piece,
         assert_int_equal(spv_import_next(d, &item), o.rc);
     }
     o.format = spv_import_format_of(d);
-    (void)snprintf(o.problem, sizeof o.problem, "%s", spv_import_problem(d));
+    (void)snprintf(o.problem, sizeof o.problem, "%s", spv_import_error_text(d));
     spv_import_free(d);
     return o;
 }
@@ -258,7 +258,7 @@ static void electrum_holes_are_counted(void **state)
     assert_int_equal(o.items[0].kind, SPV_IMPORT_HOLE);
     assert_int_equal(o.items[0].height, 0);
     o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_RAW);
-    assert_problem(&o, SPV_ERR_FORM, "byte 80: a header of zeros");
+    assert_problem(&o, SPV_ERR_MALFORMED, "byte 80: a header of zeros");
     spv_header_encode(bytes, &child); /* begins at height 1 */
     o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_ELECTRUM);
     assert_int_equal(o.items[0].height, 0);
@@ -275,9 +275,9 @@ static void a_hole_longer_than_any_chain_is_refused(void **state)
     while (rc == 0 &&
            given <= (uint64_t)SPV_IMPORT_HOLE_MAX * SPV_HEADER_SIZE + SPV_IMPORT_BUFFER) {
         size_t room = 0;
-        uint8_t *to = spv_import_room(d, &room);
+        uint8_t *to = spv_import_reserve(d, &room);
         memset(to, 0, room);
-        spv_import_got(d, room);
+        spv_import_commit(d, room);
         given += room;
         rc = spv_import_next(d, &item);
     }
@@ -338,17 +338,18 @@ static void each_bad_value_of_csv_is_named(void **state)
         int rc;
         const char *words;
     } cases[] = {
-        {"1,", "x,", SPV_ERR_FORM, "height: 'x'"},
-        {",-7,", ",7,", SPV_ERR_FORM, "the hash is not"},
-        {",-7,", ",-2147483649,", SPV_ERR_FORM, "version: '-2147483649' is not a number from -2"},
-        {",-7,", ",--7,", SPV_ERR_FORM, "version: '--7'"},
-        {",-7,", ",,", SPV_ERR_FORM, "version: ''"},
-        {",-7,", ",+7,", SPV_ERR_FORM, "version: '+7'"},
-        {",207fffff,", ",207ffff,", SPV_ERR_FORM, "bits: '207ffff' is not 8"},
-        {",207fffff,", ",207fffff0,", SPV_ERR_FORM, "bits: '207fffff0' is not 8"},
-        {",207fffff,", ",0x7fffff,", SPV_ERR_FORM, "bits: '0x7fffff' is not 8"},
-        {",207fffff,", ",207fffff,,", SPV_ERR_FORM, "has 10 values, not 9"},
-        {",207fffff,", ",", SPV_ERR_FORM, "has 8 values, not 9"},
+        {"1,", "x,", SPV_ERR_MALFORMED, "height: 'x'"},
+        {",-7,", ",7,", SPV_ERR_MALFORMED, "the hash is not"},
+        {",-7,", ",-2147483649,", SPV_ERR_MALFORMED,
+         "version: '-2147483649' is not a number from -2"},
+        {",-7,", ",--7,", SPV_ERR_MALFORMED, "version: '--7'"},
+        {",-7,", ",,", SPV_ERR_MALFORMED, "version: ''"},
+        {",-7,", ",+7,", SPV_ERR_MALFORMED, "version: '+7'"},
+        {",207fffff,", ",207ffff,", SPV_ERR_MALFORMED, "bits: '207ffff' is not 8"},
+        {",207fffff,", ",207fffff0,", SPV_ERR_MALFORMED, "bits: '207fffff0' is not 8"},
+        {",207fffff,", ",0x7fffff,", SPV_ERR_MALFORMED, "bits: '0x7fffff' is not 8"},
+        {",207fffff,", ",207fffff,,", SPV_ERR_MALFORMED, "has 10 values, not 9"},
+        {",207fffff,", ",", SPV_ERR_MALFORMED, "has 8 values, not 9"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[ROOM];
@@ -399,21 +400,21 @@ static void a_file_of_nothing_but_marks_has_an_end(void **state)
     size_t n = (size_t)sprintf(line, "#reorg,0,%s,0\n", hex);
     assert_int_equal(spv_import_new(&d, regtest(), SPV_IMPORT_CSV), 0);
     size_t room = 0;
-    uint8_t *to = spv_import_room(d, &room);
+    uint8_t *to = spv_import_reserve(d, &room);
     size_t k = csv_row((char *)to, &genesis, 0);
-    spv_import_got(d, k);
-    while (rc >= 0 && marks < SPV_IMPORT_MARKS_MAX + UINT64_C(10)) {
-        to = spv_import_room(d, &room);
+    spv_import_commit(d, k);
+    while (rc >= 0 && marks < SPV_IMPORT_REORGS_MAX + UINT64_C(10)) {
+        to = spv_import_reserve(d, &room);
         if (room >= n) {
             memcpy(to, line, n);
-            spv_import_got(d, n);
+            spv_import_commit(d, n);
         }
         while ((rc = spv_import_next(d, &item)) == 1) {
             marks += item.kind == SPV_IMPORT_REORG;
         }
     }
     assert_int_equal(rc, SPV_ERR_TOO_LONG);
-    assert_int_equal(marks, SPV_IMPORT_MARKS_MAX);
+    assert_int_equal(marks, SPV_IMPORT_REORGS_MAX);
     spv_import_free(d);
 }
 
@@ -427,7 +428,7 @@ static void long_lines_are_refused_before_they_are_held(void **state)
     assert_problem(&o, SPV_ERR_TOO_LONG, "line 1: is longer than 4096 bytes");
     text[SPV_IMPORT_LINE_MAX] = '\n';
     o = read_pieces(text, 3 * ROOM, ROOM, SPV_IMPORT_CSV);
-    assert_problem(&o, SPV_ERR_FORM, "line 1: has 1 values, not 9");
+    assert_problem(&o, SPV_ERR_MALFORMED, "line 1: has 1 values, not 9");
     free(text);
 }
 
@@ -446,7 +447,7 @@ static void files_that_hold_no_headers_are_told_as_what_they_are(void **state)
          6, SPV_ERR_UNSUPPORTED, "is no file of headers but packed by xz"},
         {"SQLite format 3", 16, SPV_ERR_UNSUPPORTED,
          "is no file of headers but an SQLite database"},
-        {"\x01\x02\x03\x80", 4, SPV_ERR_FORM,
+        {"\x01\x02\x03\x80", 4, SPV_ERR_MALFORMED,
          "is no file of headers: its first 80 bytes prove no work"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -468,18 +469,18 @@ static void empty_and_foreign_files_are_refused(void **state)
         const char *words;
     } cases[] = {
         {"", SPV_ERR_SHORT, "is empty"},
-        {"\n", SPV_ERR_FORM, "is empty"},
-        {"hello", SPV_ERR_FORM, "neither names columns"},
-        {"{}", SPV_ERR_FORM, "a name is missing"},
-        {"{\"height\":1}", SPV_ERR_FORM, "version is missing"},
-        {"[1]", SPV_ERR_FORM, "an array"},
-        {"{\"a\":\"b", SPV_ERR_FORM, "a value is missing"},
-        {"{\"a\":\"b\\", SPV_ERR_FORM, "a value is missing"},
-        {"{\"a\":1 2}", SPV_ERR_FORM, "',' or '}'"},
-        {"{\"a\":[1]}", SPV_ERR_FORM, "no plain one"},
-        {"{\"a\":1,}", SPV_ERR_FORM, "a name is missing"},
-        {"height\n1\n", SPV_ERR_FORM, "version is missing"},
-        {"height,height\n", SPV_ERR_FORM, "names the column height twice"},
+        {"\n", SPV_ERR_MALFORMED, "is empty"},
+        {"hello", SPV_ERR_MALFORMED, "neither names columns"},
+        {"{}", SPV_ERR_MALFORMED, "a name is missing"},
+        {"{\"height\":1}", SPV_ERR_MALFORMED, "version is missing"},
+        {"[1]", SPV_ERR_MALFORMED, "an array"},
+        {"{\"a\":\"b", SPV_ERR_MALFORMED, "a value is missing"},
+        {"{\"a\":\"b\\", SPV_ERR_MALFORMED, "a value is missing"},
+        {"{\"a\":1 2}", SPV_ERR_MALFORMED, "',' or '}'"},
+        {"{\"a\":[1]}", SPV_ERR_MALFORMED, "no plain one"},
+        {"{\"a\":1,}", SPV_ERR_MALFORMED, "a name is missing"},
+        {"height\n1\n", SPV_ERR_MALFORMED, "version is missing"},
+        {"height,height\n", SPV_ERR_MALFORMED, "names the column height twice"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct outcome o = read_text(cases[i].text);
@@ -498,7 +499,7 @@ static void what_the_file_says_cannot_steer_a_terminal(void **state)
     size_t n = csv_row(text, &genesis, 0);
     (void)snprintf(text + n, sizeof text - n, "\x1b[2J\x7f,0,0,0,0,0,0,0,0\n");
     struct outcome o = read_text(text);
-    assert_problem(&o, SPV_ERR_FORM, "height: '?[2J?'");
+    assert_problem(&o, SPV_ERR_MALFORMED, "height: '?[2J?'");
 }
 
 static void names_of_formats_are_known_both_ways(void **state)

@@ -28,12 +28,12 @@ static void fill(void *ctx, void *out, size_t n)
     }
 }
 
-struct spv_rng shell_rng(struct shell *s)
+struct spv_rng node_fixture_rng(struct node_fixture *s)
 {
     return (struct spv_rng){.fill = fill, .ctx = &s->rng};
 }
 
-static int keep(void *ctx, const struct spv_record *record)
+static int keep(void *ctx, const struct spv_chain_header *record)
 {
     struct test_chain *c = ctx;
     c->headers[record->height] = record->header;
@@ -57,7 +57,7 @@ struct test_chain test_chain_mine(uint32_t n, uint64_t seed, const struct test_c
     spv_header_hash(&c.hashes[0], &c.headers[0]);
     uint32_t from = 0;
     if (base) {
-        struct spv_verdict v;
+        struct spv_accept_result v;
         const struct spv_now late = {.unix_s = INT64_C(1) << 32};
         for (from = 0; from < fork; from++) {
             assert_int_equal(spv_chain_accept(chain, &v, &base->headers[from + 1], 1, late), 0);
@@ -79,28 +79,28 @@ void test_chain_free(struct test_chain *c)
     free(c->hashes);
 }
 
-struct shell *shell_new(struct spv_node_config *cfg, size_t n_connect)
+struct node_fixture *node_fixture_new(struct spv_node_config *cfg, size_t n_connect)
 {
     static const struct spv_endpoint names[4] = {{.host = "a", .port = 1},
                                                  {.host = "b", .port = 1},
                                                  {.host = "c", .port = 1},
                                                  {.host = "d", .port = 1}};
-    struct shell *s = calloc(1, sizeof *s);
+    struct node_fixture *s = calloc(1, sizeof *s);
     assert_non_null(s);
     memset(open_request, 0, sizeof open_request);
     s->now = (struct spv_now){.mono_us = SPV_SECOND, .unix_s = 1800000000};
     s->rng = 7;
     if (!cfg->params)
         cfg->params = spv_params_get(SPV_REGTEST);
-    cfg->rng = shell_rng(s);
+    cfg->rng = node_fixture_rng(s);
     cfg->connect = n_connect ? names : NULL;
     cfg->n_connect = n_connect;
     assert_int_equal(spv_node_new(&s->node, cfg, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
     return s;
 }
 
-void shell_free(struct shell *s)
+void node_fixture_free(struct node_fixture *s)
 {
     spv_node_free(s->node);
     free(s);
@@ -120,7 +120,7 @@ static void note_request(const struct spv_effect *e)
     fail_msg("too many open requests");
 }
 
-void shell_pull(struct shell *s)
+void node_fixture_pull(struct node_fixture *s)
 {
     struct spv_effect e;
     while (spv_node_poll(s->node, &e)) {
@@ -137,7 +137,7 @@ void shell_pull(struct shell *s)
     }
 }
 
-const struct spv_effect *shell_next(struct shell *s, enum spv_effect_kind kind)
+const struct spv_effect *node_fixture_next(struct node_fixture *s, enum spv_effect_kind kind)
 {
     while (s->seen < s->n)
         if (s->log[s->seen++].kind == kind)
@@ -145,16 +145,16 @@ const struct spv_effect *shell_next(struct shell *s, enum spv_effect_kind kind)
     return NULL;
 }
 
-const struct spv_effect *shell_next_event(struct shell *s, enum spv_event_kind kind)
+const struct spv_effect *node_fixture_next_event(struct node_fixture *s, enum spv_event_kind kind)
 {
     const struct spv_effect *e;
-    while ((e = shell_next(s, SPV_EFFECT_EVENT)) != NULL)
+    while ((e = node_fixture_next(s, SPV_EFFECT_EVENT)) != NULL)
         if (e->event.kind == kind)
             return e;
     return NULL;
 }
 
-size_t shell_events(const struct shell *s, enum spv_event_kind kind)
+size_t node_fixture_events(const struct node_fixture *s, enum spv_event_kind kind)
 {
     size_t found = 0;
     for (size_t i = 0; i < s->n; i++)
@@ -162,48 +162,49 @@ size_t shell_events(const struct shell *s, enum spv_event_kind kind)
     return found;
 }
 
-uint64_t shell_connect(struct shell *s, int32_t height, uint64_t services)
+uint64_t node_fixture_connect(struct node_fixture *s, int32_t height, uint64_t services)
 {
-    const struct spv_effect *dial = shell_next(s, SPV_EFFECT_CONNECT);
+    const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t id = dial != NULL ? dial->peer : 0; /* gcc does not know that asserts end */
     const struct spv_peer_stats info = {
         .ready = true, .version = 70016, .services = services, .start_height = height};
     assert_int_equal(spv_node_connected(s->node, id, &info, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
     return id;
 }
 
-void shell_headers(struct shell *s, uint64_t peer, const struct spv_header *headers, size_t n)
+void node_fixture_headers(struct node_fixture *s, uint64_t peer, const struct spv_header *headers,
+                          size_t n)
 {
     const struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                                 .u.headers = {.headers = headers, .n = n}};
     (void)spv_node_recv(s->node, peer, &msg, s->now);
-    shell_pull(s);
+    node_fixture_pull(s);
 }
 
-void shell_inv(struct shell *s, uint64_t peer, const struct spv_blockhash *hash)
+void node_fixture_inv(struct node_fixture *s, uint64_t peer, const struct spv_blockhash *hash)
 {
     struct spv_inv item = {.type = SPV_INV_BLOCK};
     memcpy(item.hash.b, hash->b, sizeof hash->b);
     const struct spv_msg msg = {.command = SPV_CMD_INV, .u.inv = {.items = &item, .n = 1}};
     assert_int_equal(spv_node_recv(s->node, peer, &msg, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
 }
 
-void shell_close(struct shell *s, uint64_t peer, int error)
+void node_fixture_close(struct node_fixture *s, uint64_t peer, int error)
 {
     assert_int_equal(spv_node_closed(s->node, peer, error, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
 }
 
-void shell_timer(struct shell *s)
+void node_fixture_timer(struct node_fixture *s)
 {
     assert_int_equal(spv_node_timer(s->node, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
 }
 
-void shell_sleep_until_deadline(struct shell *s)
+void node_fixture_sleep_until_deadline(struct node_fixture *s)
 {
     const uint64_t at = spv_node_deadline(s->node);
     assert_true(at != SPV_NEVER);
@@ -211,10 +212,10 @@ void shell_sleep_until_deadline(struct shell *s)
         s->now.unix_s += (int64_t)((at - s->now.mono_us) / SPV_SECOND);
         s->now.mono_us = at;
     }
-    shell_timer(s);
+    node_fixture_timer(s);
 }
 
-static void answer(struct shell *s, size_t i, const struct test_chain *chain)
+static void answer(struct node_fixture *s, size_t i, const struct test_chain *chain)
 {
     uint32_t from = 0;
     for (size_t l = 0; l < open_request[i].n && !from; l++)
@@ -226,10 +227,10 @@ static void answer(struct shell *s, size_t i, const struct test_chain *chain)
         n = SPV_MAX_HEADERS;
     const uint64_t peer = open_request[i].peer;
     open_request[i].peer = 0;
-    shell_headers(s, peer, chain->headers + from + 1, n);
+    node_fixture_headers(s, peer, chain->headers + from + 1, n);
 }
 
-size_t shell_serve(struct shell *s, uint64_t peer, const struct test_chain *chain)
+size_t node_fixture_serve(struct node_fixture *s, uint64_t peer, const struct test_chain *chain)
 {
     size_t answered = 0;
     for (size_t i = 0; i < MAX_OPEN; i++) {

@@ -20,7 +20,7 @@ struct test_chain test_chain_mine(uint32_t n, uint64_t seed, const struct test_c
                                   uint32_t fork);
 void test_chain_free(struct test_chain *c);
 
-struct shell {
+struct node_fixture {
     struct spv_node *node;
     struct spv_now now;
     uint64_t rng;
@@ -28,32 +28,33 @@ struct shell {
     size_t n;
     size_t seen; /* where the last search ended */
     int store_error;
-    struct spv_record tip; /* of the last STORE */
+    struct spv_chain_header tip; /* of the last STORE */
 };
 
-struct spv_rng shell_rng(struct shell *s);
-struct shell *shell_new(struct spv_node_config *cfg, size_t n_connect);
-void shell_free(struct shell *s);
+struct spv_rng node_fixture_rng(struct node_fixture *s);
+struct node_fixture *node_fixture_new(struct spv_node_config *cfg, size_t n_connect);
+void node_fixture_free(struct node_fixture *s);
 
 /* Pulls all effects into the log and acknowledges stores. */
-void shell_pull(struct shell *s);
+void node_fixture_pull(struct node_fixture *s);
 /* The next logged effect of this kind since the last call, or NULL. */
-const struct spv_effect *shell_next(struct shell *s, enum spv_effect_kind kind);
-const struct spv_effect *shell_next_event(struct shell *s, enum spv_event_kind kind);
+const struct spv_effect *node_fixture_next(struct node_fixture *s, enum spv_effect_kind kind);
+const struct spv_effect *node_fixture_next_event(struct node_fixture *s, enum spv_event_kind kind);
 /* How many effects or events of a kind there were in all. */
-size_t shell_events(const struct shell *s, enum spv_event_kind kind);
+size_t node_fixture_events(const struct node_fixture *s, enum spv_event_kind kind);
 
 /* The next dialled peer is ready and claims this height; returns its id. */
-uint64_t shell_connect(struct shell *s, int32_t height, uint64_t services);
-void shell_headers(struct shell *s, uint64_t peer, const struct spv_header *headers, size_t n);
-void shell_inv(struct shell *s, uint64_t peer, const struct spv_blockhash *hash);
-void shell_close(struct shell *s, uint64_t peer, int error);
-void shell_timer(struct shell *s);
+uint64_t node_fixture_connect(struct node_fixture *s, int32_t height, uint64_t services);
+void node_fixture_headers(struct node_fixture *s, uint64_t peer, const struct spv_header *headers,
+                          size_t n);
+void node_fixture_inv(struct node_fixture *s, uint64_t peer, const struct spv_blockhash *hash);
+void node_fixture_close(struct node_fixture *s, uint64_t peer, int error);
+void node_fixture_timer(struct node_fixture *s);
 /* Moves the clock to the node's next deadline and fires it. */
-void shell_sleep_until_deadline(struct shell *s);
+void node_fixture_sleep_until_deadline(struct node_fixture *s);
 
 /* Answers every open getheaders of `peer` in the log from the chain, until it asks no more; returns
  * how many requests it answered. */
-size_t shell_serve(struct shell *s, uint64_t peer, const struct test_chain *chain);
+size_t node_fixture_serve(struct node_fixture *s, uint64_t peer, const struct test_chain *chain);
 
 #endif

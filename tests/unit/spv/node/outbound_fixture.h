@@ -17,17 +17,17 @@
 #define SERVICES (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
 
 struct spv_netaddr ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d);
-struct shell *node_on(enum spv_network network, struct spv_node_config *cfg);
-void pass(struct shell *s, uint64_t us);
-size_t effects(const struct shell *s, enum spv_effect_kind kind);
-struct spv_node_stats stats_of(const struct shell *s);
-void resolve(struct shell *s, const char *seed, const struct spv_netaddr *addrs, size_t n);
+struct node_fixture *node_on(enum spv_network network, struct spv_node_config *cfg);
+void pass(struct node_fixture *s, uint64_t us);
+size_t effects(const struct node_fixture *s, enum spv_effect_kind kind);
+struct spv_node_stats stats_of(const struct node_fixture *s);
+void resolve(struct node_fixture *s, const char *seed, const struct spv_netaddr *addrs, size_t n);
 /* n addresses, each of a group of its own, from a seed of its own each. */
-void know(struct shell *s, unsigned n, uint8_t first);
-void gossip(struct shell *s, uint64_t peer, enum spv_command form,
+void know(struct node_fixture *s, unsigned n, uint8_t first);
+void gossip(struct node_fixture *s, uint64_t peer, enum spv_command form,
             const struct spv_addr_entry *entries, size_t n);
 /* Every dial in the log is answered; returns the last id. */
-uint64_t connect_all(struct shell *s);
-const struct spv_effect *closing(struct shell *s, uint64_t peer);
+uint64_t connect_all(struct node_fixture *s);
+const struct spv_effect *closing(struct node_fixture *s, uint64_t peer);
 
 #endif

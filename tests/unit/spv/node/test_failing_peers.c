@@ -8,10 +8,10 @@
 #include "node_fixture.h"
 #include "spv/error.h"
 
-static struct spv_node_stats stats_of(const struct shell *s)
+static struct spv_node_stats stats_of(const struct node_fixture *s)
 {
     struct spv_node_stats stats;
-    spv_node_stats(s->node, &stats);
+    spv_node_get_stats(s->node, &stats);
     return stats;
 }
 
@@ -20,39 +20,39 @@ static void a_peer_that_closes_again_and_again_is_dialled_after_longer_waits(voi
 {
     (void)state;
     static const int errors[] = {
-        SPV_ERR_TRAILING,         SPV_ERR_SHORT,           SPV_ERR_COUNT, SPV_ERR_LENGTH,
-        SPV_ERR_LATE_NEGOTIATION, SPV_ERR_BLOOM_UNOFFERED, SPV_ERR_FORM,  SPV_ERR_CHECKSUM,
+        SPV_ERR_TRAILING,         SPV_ERR_SHORT,           SPV_ERR_COUNT,     SPV_ERR_LENGTH,
+        SPV_ERR_LATE_NEGOTIATION, SPV_ERR_BLOOM_UNOFFERED, SPV_ERR_MALFORMED, SPV_ERR_CHECKSUM,
         SPV_ERR_COMPACT_SIZE};
     const unsigned n = sizeof errors / sizeof errors[0];
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
     for (unsigned i = 0; i < n; i++) {
-        const uint64_t a = shell_connect(s, 4500, 0);
-        const struct spv_effect *e = shell_next_event(s, SPV_EVENT_CONNECTED);
+        const uint64_t a = node_fixture_connect(s, 4500, 0);
+        const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_CONNECTED);
         assert_non_null(e);
         assert_int_equal(e->event.failures, i);
-        shell_close(s, a, errors[i]);
-        e = shell_next_event(s, SPV_EVENT_DISCONNECTED);
+        node_fixture_close(s, a, errors[i]);
+        e = node_fixture_next_event(s, SPV_EVENT_DISCONNECTED);
         assert_non_null(e);
         assert_int_equal(e->event.error, errors[i]);
         assert_int_equal(e->event.failures, i + 1);
         const int64_t seconds = e->event.seconds;
         assert_in_range(seconds, 1, 30);
         assert_true(i == 0 ? seconds == 1 : i < n - 1 || seconds >= 15); /* half of it is chance */
-        assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+        assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
         s->now.mono_us += (uint64_t)seconds * SPV_SECOND; /* as it was said */
-        shell_timer(s);
+        node_fixture_timer(s);
     }
     assert_int_equal(stats_of(s).bans, 0);
-    assert_int_equal(shell_events(s, SPV_EVENT_BANNED), 0);
-    shell_free(s);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_BANNED), 0);
+    node_fixture_free(s);
 }
 
 /* The peer of the next getheaders, 0 when there is none. */
-static uint64_t next_asked(struct shell *s)
+static uint64_t next_asked(struct node_fixture *s)
 {
     const struct spv_effect *e;
-    while ((e = shell_next(s, SPV_EFFECT_SEND)) != NULL)
+    while ((e = node_fixture_next(s, SPV_EFFECT_SEND)) != NULL)
         if (e->message.command == SPV_CMD_GETHEADERS)
             return e->peer;
     return 0;
@@ -62,14 +62,14 @@ static void a_peer_that_has_failed_is_asked_after_others(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 3);
-    const uint64_t first = shell_connect(s, 9000, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 3);
+    const uint64_t first = node_fixture_connect(s, 9000, 0);
     assert_int_equal(next_asked(s), first);
-    shell_close(s, first, SPV_ERR_TRAILING);
+    node_fixture_close(s, first, SPV_ERR_TRAILING);
     s->n = s->seen = 0;
     s->now.mono_us += SPV_SECOND;
-    shell_timer(s); /* dials it again */
-    const struct spv_effect *e = shell_next(s, SPV_EFFECT_CONNECT);
+    node_fixture_timer(s); /* dials it again */
+    const struct spv_effect *e = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(e);
     const uint64_t again = e->peer, second = 2, third = 3;
     const struct spv_peer_stats good = {.ready = true, .version = 70016, .start_height = 4500};
@@ -77,13 +77,13 @@ static void a_peer_that_has_failed_is_asked_after_others(void **state)
     assert_int_equal(spv_node_connected(s->node, second, &good, s->now), 0);
     assert_int_equal(spv_node_connected(s->node, again, &rude, s->now), 0);
     assert_int_equal(spv_node_connected(s->node, third, &good, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
     assert_int_equal(next_asked(s), second);
-    shell_close(s, second, SPV_ERR_RESET);
+    node_fixture_close(s, second, SPV_ERR_RESET);
     assert_int_equal(next_asked(s), third); /* although it claims less and came later */
-    shell_close(s, third, SPV_ERR_RESET);
+    node_fixture_close(s, third, SPV_ERR_RESET);
     assert_int_equal(next_asked(s), again); /* better than none */
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 /* Mute peers with great claims would else be asked again and again. */
@@ -92,20 +92,20 @@ static void claims_of_height_count_until_the_first_stall(void **state)
     (void)state;
     for (int stalled = 0; stalled < 2; stalled++) {
         struct spv_node_config cfg = {0};
-        struct shell *s = shell_new(&cfg, 3);
-        const uint64_t first = shell_connect(s, 4500, 0);
-        const uint64_t second = shell_connect(s, 4500, 0);
-        const uint64_t third = shell_connect(s, 9000, 0);
+        struct node_fixture *s = node_fixture_new(&cfg, 3);
+        const uint64_t first = node_fixture_connect(s, 4500, 0);
+        const uint64_t second = node_fixture_connect(s, 4500, 0);
+        const uint64_t third = node_fixture_connect(s, 9000, 0);
         assert_int_equal(next_asked(s), first);
         if (stalled) {
-            shell_sleep_until_deadline(s);
-            while (shell_events(s, SPV_EVENT_DISCONNECTED) == 0)
-                shell_sleep_until_deadline(s);
+            node_fixture_sleep_until_deadline(s);
+            while (node_fixture_events(s, SPV_EVENT_DISCONNECTED) == 0)
+                node_fixture_sleep_until_deadline(s);
         } else {
-            shell_close(s, first, SPV_ERR_RESET);
+            node_fixture_close(s, first, SPV_ERR_RESET);
         }
         assert_int_equal(next_asked(s), stalled ? second : third);
-        shell_free(s);
+        node_fixture_free(s);
     }
 }
 

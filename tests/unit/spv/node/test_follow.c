@@ -22,7 +22,7 @@ static int teardown(void **state)
 }
 
 /* Messages of a kind sent to a peer. */
-static size_t sent(const struct shell *s, uint64_t peer, enum spv_command command)
+static size_t sent(const struct node_fixture *s, uint64_t peer, enum spv_command command)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++)
@@ -35,68 +35,68 @@ static void announcements_by_headers_are_asked_for_once_synced(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 3);
-    const uint64_t a = shell_connect(s, 100, 0);
-    const uint64_t b = shell_connect(s, 100, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 3);
+    const uint64_t a = node_fixture_connect(s, 100, 0);
+    const uint64_t b = node_fixture_connect(s, 100, 0);
     assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 0);
-    shell_serve(s, a, &chain);
+    node_fixture_serve(s, a, &chain);
     assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 0); /* one group is no verdict */
-    shell_serve(s, b, &chain);
-    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
+    node_fixture_serve(s, b, &chain);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);
     assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 1);
     assert_int_equal(sent(s, b, SPV_CMD_SENDHEADERS), 1);
-    const uint64_t c = shell_connect(s, 100, 0); /* comes later */
+    const uint64_t c = node_fixture_connect(s, 100, 0); /* comes later */
     assert_int_equal(sent(s, c, SPV_CMD_SENDHEADERS), 1);
-    shell_serve(s, c, &chain);
+    node_fixture_serve(s, c, &chain);
     /* and never again, whatever the verdict does */
-    shell_headers(s, a, longer.headers + 101, 5);
-    shell_serve(s, a, &longer);
-    shell_serve(s, b, &longer);
-    shell_serve(s, c, &longer);
+    node_fixture_headers(s, a, longer.headers + 101, 5);
+    node_fixture_serve(s, a, &longer);
+    node_fixture_serve(s, b, &longer);
+    node_fixture_serve(s, c, &longer);
     assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 1);
     assert_int_equal(sent(s, c, SPV_CMD_SENDHEADERS), 1);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_peer_too_old_for_it_is_not_asked(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const struct spv_effect *dial = shell_next(s, SPV_EFFECT_CONNECT);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t old = dial != NULL ? dial->peer : 0;
     const struct spv_peer_stats info = {
         .ready = true, .version = 70011, .services = SPV_NODE_NETWORK, .start_height = 100};
     assert_int_equal(spv_node_connected(s->node, old, &info, s->now), 0);
-    shell_pull(s);
-    shell_serve(s, old, &chain);
-    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
+    node_fixture_pull(s);
+    node_fixture_serve(s, old, &chain);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);
     assert_int_equal(sent(s, old, SPV_CMD_SENDHEADERS), 0);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_new_peer_is_asked_once_and_followed_if_it_knows_more(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 4);
-    const uint64_t a = shell_connect(s, 100, 0);
-    const uint64_t b = shell_connect(s, 100, 0);
-    shell_serve(s, a, &chain);
-    shell_serve(s, b, &chain);
-    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
+    struct node_fixture *s = node_fixture_new(&cfg, 4);
+    const uint64_t a = node_fixture_connect(s, 100, 0);
+    const uint64_t b = node_fixture_connect(s, 100, 0);
+    node_fixture_serve(s, a, &chain);
+    node_fixture_serve(s, b, &chain);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);
 
-    const uint64_t same = shell_connect(s, 100, 0);
+    const uint64_t same = node_fixture_connect(s, 100, 0);
     assert_int_equal(sent(s, same, SPV_CMD_GETHEADERS), 1);
-    assert_int_equal(shell_serve(s, same, &chain), 1);
+    assert_int_equal(node_fixture_serve(s, same, &chain), 1);
     assert_int_equal(sent(s, same, SPV_CMD_GETHEADERS), 1);
 
-    const uint64_t more = shell_connect(s, 0, 0); /* whatever it claims */
+    const uint64_t more = node_fixture_connect(s, 0, 0); /* whatever it claims */
     assert_int_equal(sent(s, more, SPV_CMD_GETHEADERS), 1);
-    shell_serve(s, more, &longer);
+    node_fixture_serve(s, more, &longer);
     assert_int_equal(spv_chain_tip(spv_node_chain(s->node))->height, 105);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 int main(void)

@@ -15,30 +15,30 @@ static struct spv_now at(uint64_t minutes)
                             .unix_s = UNIX + (int64_t)minutes * 60};
 }
 
-static struct spv_alarm alarm_of(enum spv_network network, unsigned wanted)
+static struct spv_health alarm_of(enum spv_network network, unsigned wanted)
 {
-    struct spv_alarm a;
-    spv_alarm_init(&a, spv_params_get(network), wanted);
+    struct spv_health a;
+    spv_health_init(&a, spv_params_get(network), wanted);
     return a;
 }
 
-static struct spv_record tip_of(uint8_t mark, int64_t time)
+static struct spv_chain_header tip_of(uint8_t mark, int64_t time)
 {
-    return (struct spv_record){.hash.b = {mark}, .header.time = (uint32_t)time};
+    return (struct spv_chain_header){.hash.b = {mark}, .header.time = (uint32_t)time};
 }
 
 /* What is due: the next note's warning, or -1 - kind for one that is none, or 0 for nothing. */
-static int next(struct spv_alarm *a, struct spv_now now, int64_t *seconds)
+static int next(struct spv_health *a, struct spv_now now, int64_t *seconds)
 {
-    struct spv_alarm_note note;
-    if (!spv_alarm_next(a, &note, now))
+    struct spv_health_note note;
+    if (!spv_health_next(a, &note, now))
         return 0;
     if (seconds != NULL)
         *seconds = note.seconds;
-    return note.kind == SPV_ALARM_WARNING ? (int)note.warning : -1 - (int)note.kind;
+    return note.kind == SPV_HEALTH_WARNING ? (int)note.warning : -1 - (int)note.kind;
 }
-#define FRESH (-1 - (int)SPV_ALARM_FRESH_PEERS)
-#define OVER (-1 - (int)SPV_ALARM_OVER)
+#define FRESH (-1 - (int)SPV_HEALTH_FRESH_PEERS)
+#define OVER (-1 - (int)SPV_HEALTH_TIP_RESUMED)
 #define STALE ((int)SPV_WARN_STALE_TIP)
 #define CLOCK ((int)SPV_WARN_CLOCK)
 #define ALONE ((int)SPV_WARN_NO_PEERS)
@@ -46,11 +46,11 @@ static int next(struct spv_alarm *a, struct spv_now now, int64_t *seconds)
 static void fresh_peers_are_due_at_30_minutes_and_a_warning_at_90(void **state)
 {
     (void)state;
-    struct spv_alarm a = alarm_of(SPV_MAINNET, 4);
-    const struct spv_record tip = tip_of(1, UNIX);
+    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    const struct spv_chain_header tip = tip_of(1, UNIX);
     int64_t seconds = 0;
-    spv_alarm_tip(&a, true, &tip, at(0));
-    assert_int_equal(spv_alarm_deadline(&a), at(30).mono_us);
+    spv_health_tip(&a, true, &tip, at(0));
+    assert_int_equal(spv_health_deadline(&a), at(30).mono_us);
     assert_int_equal(next(&a, at(29), NULL), 0);
     assert_int_equal(next(&a, at(30), NULL), FRESH);
     assert_int_equal(next(&a, at(30), NULL), 0);
@@ -64,20 +64,20 @@ static void fresh_peers_are_due_at_30_minutes_and_a_warning_at_90(void **state)
 static void the_warning_comes_again_at_most_once_an_hour_and_a_move_ends_it(void **state)
 {
     (void)state;
-    struct spv_alarm a = alarm_of(SPV_TESTNET4, 4);
-    struct spv_record tip = tip_of(1, UNIX);
+    struct spv_health a = alarm_of(SPV_TESTNET4, 4);
+    struct spv_chain_header tip = tip_of(1, UNIX);
     unsigned warnings = 0;
-    spv_alarm_tip(&a, true, &tip, at(0));
+    spv_health_tip(&a, true, &tip, at(0));
     for (uint64_t minute = 0; minute <= 300; minute++)
         for (int told; (told = next(&a, at(minute), NULL)) != 0;)
             warnings += told == STALE;
     assert_int_equal(warnings, 4); /* at 90, 150, 210, 270 */
     tip = tip_of(2, UNIX);
-    spv_alarm_tip(&a, true, &tip, at(300));
-    assert_int_equal(spv_alarm_deadline(&a), 0);
+    spv_health_tip(&a, true, &tip, at(300));
+    assert_int_equal(spv_health_deadline(&a), 0);
     assert_int_equal(next(&a, at(300), NULL), OVER);
     assert_int_equal(next(&a, at(300), NULL), 0);
-    assert_int_equal(spv_alarm_deadline(&a), at(330).mono_us);
+    assert_int_equal(spv_health_deadline(&a), at(330).mono_us);
     assert_int_equal(next(&a, at(329), NULL), 0);
 }
 
@@ -86,10 +86,10 @@ static void regtest_and_simnet_have_no_stale_tips(void **state)
     (void)state;
     const enum spv_network calm[] = {SPV_REGTEST, SPV_SIMNET};
     for (size_t i = 0; i < COUNT(calm); i++) {
-        struct spv_alarm a = alarm_of(calm[i], 4);
-        const struct spv_record tip = tip_of(1, UNIX - 100000);
-        spv_alarm_tip(&a, true, &tip, at(0));
-        assert_int_equal(spv_alarm_deadline(&a), SPV_NEVER);
+        struct spv_health a = alarm_of(calm[i], 4);
+        const struct spv_chain_header tip = tip_of(1, UNIX - 100000);
+        spv_health_tip(&a, true, &tip, at(0));
+        assert_int_equal(spv_health_deadline(&a), SPV_NEVER);
         assert_int_equal(next(&a, at(10000), NULL), 0);
     }
     for (int i = 0; i < SPV_NETWORKS; i++) {
@@ -103,27 +103,27 @@ static void regtest_and_simnet_have_no_stale_tips(void **state)
 static void nothing_is_stale_before_the_first_verdict(void **state)
 {
     (void)state;
-    struct spv_alarm a = alarm_of(SPV_MAINNET, 4);
-    struct spv_record tip = tip_of(1, 1231006505);
-    spv_alarm_tip(&a, false, &tip, at(0));
-    assert_int_equal(spv_alarm_deadline(&a), SPV_NEVER);
-    assert_int_equal(spv_alarm_age(&a, at(100)), 0);
+    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    struct spv_chain_header tip = tip_of(1, 1231006505);
+    spv_health_tip(&a, false, &tip, at(0));
+    assert_int_equal(spv_health_deadline(&a), SPV_NEVER);
+    assert_int_equal(spv_health_age(&a, at(100)), 0);
     tip = tip_of(2, UNIX + 100 * 60);
-    spv_alarm_tip(&a, true, &tip, at(100));
-    assert_int_equal(spv_alarm_deadline(&a), at(130).mono_us);
+    spv_health_tip(&a, true, &tip, at(100));
+    assert_int_equal(spv_health_deadline(&a), at(130).mono_us);
     /* no longer synced: the tip is expected to move all the same */
     tip = tip_of(3, UNIX);
-    spv_alarm_tip(&a, false, &tip, at(120));
-    assert_int_equal(spv_alarm_deadline(&a), at(150).mono_us);
+    spv_health_tip(&a, false, &tip, at(120));
+    assert_int_equal(spv_health_deadline(&a), at(150).mono_us);
 }
 
 static void a_tip_that_was_old_at_the_first_verdict_is_as_old_as_its_time(void **state)
 {
     (void)state;
-    struct spv_alarm a = alarm_of(SPV_MAINNET, 4);
-    const struct spv_record tip = tip_of(1, UNIX - 7 * 3600);
+    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    const struct spv_chain_header tip = tip_of(1, UNIX - 7 * 3600);
     int64_t seconds = 0;
-    spv_alarm_tip(&a, true, &tip, at(0));
+    spv_health_tip(&a, true, &tip, at(0));
     assert_int_equal(next(&a, at(0), NULL), FRESH);
     assert_int_equal(next(&a, at(0), &seconds), STALE);
     assert_int_equal(seconds, 7 * 3600);
@@ -133,18 +133,18 @@ static void a_tip_that_was_old_at_the_first_verdict_is_as_old_as_its_time(void *
 static void a_tip_that_moves_is_young_whatever_its_time_and_our_clock_say(void **state)
 {
     (void)state;
-    struct spv_alarm a = alarm_of(SPV_MAINNET, 4);
-    struct spv_record tip = tip_of(1, UNIX + 3600);
-    spv_alarm_tip(&a, true, &tip, at(0)); /* a miner's clock is ahead */
-    assert_int_equal(spv_alarm_age(&a, at(0)), 0);
+    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    struct spv_chain_header tip = tip_of(1, UNIX + 3600);
+    spv_health_tip(&a, true, &tip, at(0)); /* a miner's clock is ahead */
+    assert_int_equal(spv_health_age(&a, at(0)), 0);
     tip = tip_of(2, UNIX - 100000); /* now one is behind */
-    spv_alarm_tip(&a, true, &tip, at(10));
-    assert_int_equal(spv_alarm_age(&a, at(11)), 60);
+    spv_health_tip(&a, true, &tip, at(10));
+    assert_int_equal(spv_health_age(&a, at(11)), 60);
     struct spv_now stepped = at(20);
     stepped.unix_s += 86400;
-    spv_alarm_tip(&a, true, &tip, stepped);
+    spv_health_tip(&a, true, &tip, stepped);
     assert_int_equal(next(&a, stepped, NULL), 0);
-    assert_int_equal(spv_alarm_age(&a, stepped), 600);
+    assert_int_equal(spv_health_age(&a, stepped), 600);
 }
 
 static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **state)
@@ -175,10 +175,10 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
         {1, 1, {-UNIX}, 0}, /* a time of 0 is no clock */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct spv_alarm a = alarm_of(SPV_REGTEST, rows[i].wanted);
+        struct spv_health a = alarm_of(SPV_REGTEST, rows[i].wanted);
         int64_t seconds = 0;
         for (size_t k = 0; k < rows[i].n; k++)
-            spv_alarm_connected(&a, k + 1, rows[i].ahead[k], at(0));
+            spv_health_connected(&a, k + 1, rows[i].ahead[k], at(0));
         const int told = next(&a, at(0), &seconds);
         if (told != (rows[i].told != 0 ? CLOCK : 0) || seconds != rows[i].told)
             fail_msg("row %zu: %d, %lld s", i, told, (long long)seconds);
@@ -190,10 +190,10 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
 static void a_skew_is_told_once_an_hour_and_ends_when_our_clock_is_set(void **state)
 {
     (void)state;
-    struct spv_alarm a = alarm_of(SPV_MAINNET, 2);
+    struct spv_health a = alarm_of(SPV_MAINNET, 2);
     unsigned warnings = 0;
-    spv_alarm_connected(&a, 1, 3600, at(0));
-    spv_alarm_connected(&a, 2, 3600, at(0));
+    spv_health_connected(&a, 1, 3600, at(0));
+    spv_health_connected(&a, 2, 3600, at(0));
     for (uint64_t minute = 0; minute < 120; minute++)
         warnings += next(&a, at(minute), NULL) == CLOCK;
     assert_int_equal(warnings, 2);
@@ -211,25 +211,25 @@ static void a_skew_is_told_once_an_hour_and_ends_when_our_clock_is_set(void **st
 static void the_loss_of_all_peers_is_told_once(void **state)
 {
     (void)state;
-    struct spv_alarm a = alarm_of(SPV_REGTEST, 2);
+    struct spv_health a = alarm_of(SPV_REGTEST, 2);
     assert_int_equal(next(&a, at(0), NULL), 0); /* there was none yet */
-    spv_alarm_connected(&a, 1, 0, at(0));
-    spv_alarm_connected(&a, 2, 0, at(0));
-    spv_alarm_closed(&a, 1, at(1));
-    spv_alarm_closed(&a, 77, at(1)); /* never was ready */
+    spv_health_connected(&a, 1, 0, at(0));
+    spv_health_connected(&a, 2, 0, at(0));
+    spv_health_closed(&a, 1, at(1));
+    spv_health_closed(&a, 77, at(1)); /* never was ready */
     assert_int_equal(next(&a, at(1), NULL), 0);
     assert_int_equal(next(&a, at(2), NULL), 0);
-    spv_alarm_closed(&a, 2, at(2));
-    assert_int_equal(spv_alarm_deadline(&a), at(2).mono_us + SPV_ALARM_ALONE);
+    spv_health_closed(&a, 2, at(2));
+    assert_int_equal(spv_health_deadline(&a), at(2).mono_us + SPV_HEALTH_NO_PEERS_DELAY);
     assert_int_equal(next(&a, at(2), NULL), 0); /* it may be back at once */
     assert_int_equal(next(&a, at(3), NULL), ALONE);
     assert_int_equal(next(&a, at(1000), NULL), 0);
-    assert_int_equal(spv_alarm_deadline(&a), SPV_NEVER);
-    spv_alarm_connected(&a, 3, 0, at(1000));
-    spv_alarm_closed(&a, 3, at(1000));
-    spv_alarm_connected(&a, 4, 0, at(1000)); /* back in time */
+    assert_int_equal(spv_health_deadline(&a), SPV_NEVER);
+    spv_health_connected(&a, 3, 0, at(1000));
+    spv_health_closed(&a, 3, at(1000));
+    spv_health_connected(&a, 4, 0, at(1000)); /* back in time */
     assert_int_equal(next(&a, at(1001), NULL), 0);
-    spv_alarm_closed(&a, 4, at(1001));
+    spv_health_closed(&a, 4, at(1001));
     assert_int_equal(next(&a, at(1002), NULL), ALONE);
 }
 
@@ -247,13 +247,13 @@ static void each_warning_has_its_words(void **state)
 static struct spv_params quick; /* regtest with stale tips */
 
 /* Time passes; the peer answers what it is asked. */
-static void pass(struct shell *s, uint64_t us, uint64_t peer, const struct test_chain *chain)
+static void pass(struct node_fixture *s, uint64_t us, uint64_t peer, const struct test_chain *chain)
 {
     const uint64_t until = s->now.mono_us + us;
     while (spv_node_deadline(s->node) <= until) {
-        shell_sleep_until_deadline(s);
+        node_fixture_sleep_until_deadline(s);
         if (peer != 0)
-            shell_serve(s, peer, chain);
+            node_fixture_serve(s, peer, chain);
     }
     s->now.unix_s += (int64_t)((until - s->now.mono_us) / SPV_SECOND);
     s->now.mono_us = until;
@@ -264,30 +264,30 @@ static void a_node_tells_of_a_stale_tip_and_of_lost_peers(void **state)
     (void)state;
     struct test_chain chain = test_chain_mine(20, 1, NULL, 0);
     struct spv_node_config cfg = {.params = &quick};
-    struct shell *s = shell_new(&cfg, 1);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
     struct spv_node_stats stats;
     s->now.unix_s = chain.headers[19].time; /* the tip is not old at the first verdict */
-    const uint64_t a = shell_connect(s, 20, 0);
-    shell_serve(s, a, &chain);
-    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
+    const uint64_t a = node_fixture_connect(s, 20, 0);
+    node_fixture_serve(s, a, &chain);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);
     pass(s, 88 * MINUTES, a, &chain);
-    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 0);
-    shell_close(s, a, SPV_ERR_RESET);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 0);
+    node_fixture_close(s, a, SPV_ERR_RESET);
     pass(s, 1 * MINUTES, 0, &chain);
-    const struct spv_effect *e = shell_next_event(s, SPV_EVENT_WARNING);
+    const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_WARNING);
     assert_non_null(e);
     assert_int_equal(e->event.warning, SPV_WARN_NO_PEERS);
-    spv_node_stats(s->node, &stats);
+    spv_node_get_stats(s->node, &stats);
     assert_true(stats.stale);
     pass(s, 60 * MINUTES, 0, &chain);
-    e = shell_next_event(s, SPV_EVENT_WARNING);
+    e = node_fixture_next_event(s, SPV_EVENT_WARNING);
     assert_non_null(e);
     assert_int_equal(e->event.warning, SPV_WARN_STALE_TIP);
     assert_in_range(e->event.seconds, 90 * 60, 90 * 60 + 60);
     assert_int_equal(e->event.peer, 0);
     assert_true(strlen(e->event.text) > 0);
-    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 2);
-    shell_free(s);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 2);
+    node_fixture_free(s);
     test_chain_free(&chain);
 }
 

@@ -32,16 +32,16 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct spv_node_stats stats_of(const struct shell *s)
+static struct spv_node_stats stats_of(const struct node_fixture *s)
 {
     struct spv_node_stats stats;
-    spv_node_stats(s->node, &stats);
+    spv_node_get_stats(s->node, &stats);
     return stats;
 }
 
-static void assert_tip(const struct shell *s, const struct test_chain *chain)
+static void assert_tip(const struct node_fixture *s, const struct test_chain *chain)
 {
-    const struct spv_record *tip = spv_chain_tip(spv_node_chain(s->node));
+    const struct spv_chain_header *tip = spv_chain_tip(spv_node_chain(s->node));
     assert_int_equal(tip->height, chain->n - 1);
     assert_memory_equal(&tip->hash, &chain->hashes[chain->n - 1], 32);
 }
@@ -50,162 +50,163 @@ static void brings_the_chain_of_one_peer_and_says_synced_once(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
-    assert_int_equal(shell_serve(s, a, &main_chain), 3);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
+    assert_int_equal(node_fixture_serve(s, a, &main_chain), 3);
     assert_tip(s, &main_chain);
     assert_int_equal(s->tip.height, 4500);
     assert_true(stats_of(s).synced);
-    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 1);
-    assert_int_equal(shell_events(s, SPV_EVENT_PROGRESS), 3);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_PROGRESS), 3);
     assert_int_equal(stats_of(s).headers_added, 4500);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void asks_for_more_before_it_stores(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
     s->seen = s->n;
-    shell_headers(s, a, main_chain.headers + 1, 2000);
+    node_fixture_headers(s, a, main_chain.headers + 1, 2000);
     assert_int_equal(s->log[s->seen].kind, SPV_EFFECT_SEND);
     assert_int_equal(s->log[s->seen + 1].kind, SPV_EFFECT_STORE);
     assert_int_equal(s->log[s->seen + 1].change.n, 2000);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void refuses_a_message_while_a_change_is_not_acknowledged(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
     const struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                                 .u.headers = {.headers = main_chain.headers + 1, .n = 5}};
     assert_int_equal(spv_node_recv(s->node, a, &msg, s->now), 0);
     assert_int_equal(spv_node_recv(s->node, a, &msg, s->now), SPV_ERR_STATE);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void asks_another_peer_when_one_stalls(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 2);
-    const uint64_t mute = shell_connect(s, 9000, 0); /* the highest claim is asked first */
-    const uint64_t b = shell_connect(s, 4500, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 2);
+    const uint64_t mute = node_fixture_connect(s, 9000, 0); /* the highest claim is asked first */
+    const uint64_t b = node_fixture_connect(s, 4500, 0);
     assert_int_equal(stats_of(s).chain_peer, mute);
-    assert_int_equal(shell_serve(s, b, &main_chain), 0);
+    assert_int_equal(node_fixture_serve(s, b, &main_chain), 0);
     s->now.mono_us += 19 * SPV_SECOND;
-    shell_timer(s);
+    node_fixture_timer(s);
     assert_int_equal(stats_of(s).chain_peer, mute);
     s->now.mono_us += SPV_SECOND;
-    shell_timer(s);
-    const struct spv_effect *close = shell_next(s, SPV_EFFECT_CLOSE);
+    node_fixture_timer(s);
+    const struct spv_effect *close = node_fixture_next(s, SPV_EFFECT_CLOSE);
     assert_non_null(close);
     assert_int_equal(close->peer, mute);
     assert_int_equal(close->error, SPV_ERR_STALL);
     assert_int_equal(stats_of(s).chain_peer, b);
     assert_int_equal(stats_of(s).bans, 0);
-    assert_int_equal(shell_serve(s, b, &main_chain), 3);
+    assert_int_equal(node_fixture_serve(s, b, &main_chain), 3);
     assert_tip(s, &main_chain);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void is_patient_when_there_is_nobody_else_to_ask(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
     s->now.mono_us += 79 * SPV_SECOND;
-    shell_timer(s);
+    node_fixture_timer(s);
     assert_int_equal(stats_of(s).peers, 1);
-    assert_int_equal(shell_serve(s, a, &main_chain), 3);
+    assert_int_equal(node_fixture_serve(s, a, &main_chain), 3);
     assert_tip(s, &main_chain);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void needs_two_groups_for_a_verdict(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 2);
-    const uint64_t a = shell_connect(s, 4500, 0);
-    shell_serve(s, a, &main_chain);
+    struct node_fixture *s = node_fixture_new(&cfg, 2);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
+    node_fixture_serve(s, a, &main_chain);
     assert_tip(s, &main_chain);
     assert_false(stats_of(s).synced);
-    const uint64_t b = shell_connect(s, 10, 0);
+    const uint64_t b = node_fixture_connect(s, 10, 0);
     assert_false(stats_of(s).synced);
-    shell_headers(s, b, NULL, 0);
+    node_fixture_headers(s, b, NULL, 0);
     assert_true(stats_of(s).synced);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_named_peer_that_stays_dead_does_not_hold_up_the_verdict(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 2);
-    const uint64_t a = shell_connect(s, 4500, 0);
-    shell_serve(s, a, &main_chain);
-    for (int i = 0; i < SPV_NAMED_TRIES; i++) {
+    struct node_fixture *s = node_fixture_new(&cfg, 2);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
+    node_fixture_serve(s, a, &main_chain);
+    for (int i = 0; i < SPV_MANUAL_PEERS_TRIES; i++) {
         assert_false(stats_of(s).synced);
         const struct spv_effect *dial;
-        while ((dial = shell_next(s, SPV_EFFECT_CONNECT)) == NULL)
-            shell_sleep_until_deadline(s);
-        shell_close(s, dial->peer, SPV_ERR_REFUSED);
+        while ((dial = node_fixture_next(s, SPV_EFFECT_CONNECT)) == NULL)
+            node_fixture_sleep_until_deadline(s);
+        node_fixture_close(s, dial->peer, SPV_ERR_REFUSED);
     }
     assert_true(stats_of(s).synced);
-    assert_int_equal(shell_events(s, SPV_EVENT_CONNECT_FAILED), SPV_NAMED_TRIES);
-    shell_free(s);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), SPV_MANUAL_PEERS_TRIES);
+    node_fixture_free(s);
 }
 
 static void the_better_of_two_chains_wins_whoever_was_first(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 2);
-    const uint64_t a = shell_connect(s, 9999, 0);
-    const uint64_t b = shell_connect(s, 4620, 0);
-    shell_serve(s, a, &main_chain);
+    struct node_fixture *s = node_fixture_new(&cfg, 2);
+    const uint64_t a = node_fixture_connect(s, 9999, 0);
+    const uint64_t b = node_fixture_connect(s, 4620, 0);
+    node_fixture_serve(s, a, &main_chain);
     assert_tip(s, &main_chain);
-    shell_serve(s, b, &fork_chain);
+    node_fixture_serve(s, b, &fork_chain);
     assert_tip(s, &fork_chain);
-    const struct spv_effect *reorg = shell_next_event(s, SPV_EVENT_REORG);
+    const struct spv_effect *reorg = node_fixture_next_event(s, SPV_EVENT_REORG);
     assert_non_null(reorg);
     assert_int_equal(reorg->event.fork_height, 4400);
     assert_int_equal(reorg->event.removed, 100);
     assert_int_equal(reorg->event.added, 220);
     assert_true(stats_of(s).synced);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_claim_of_height_that_nothing_meets_ends_unresolved(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 1000000, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 1000000, 0);
     assert_int_equal(stats_of(s).target_height, 1000000);
-    assert_int_equal(shell_serve(s, a, &main_chain), 5); /* it ends below, and is asked again */
+    assert_int_equal(node_fixture_serve(s, a, &main_chain),
+                     5); /* it ends below, and is asked again */
     assert_false(stats_of(s).synced);
-    const struct spv_effect *e = shell_next_event(s, SPV_EVENT_WARNING);
+    const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_WARNING);
     assert_non_null(e);
     assert_int_equal(e->event.warning, SPV_WARN_UNMET_CLAIM);
     assert_int_equal(e->event.peer, a);
     assert_true(e->event.address[0] != '\0');
     assert_int_equal(e->event.claimed_height, 1000000);
     assert_int_equal(e->event.given_height, 4500);
-    e = shell_next_event(s, SPV_EVENT_UNRESOLVED);
+    e = node_fixture_next_event(s, SPV_EVENT_UNRESOLVED);
     assert_non_null(e);
     assert_int_equal(e->event.warning, SPV_WARN_UNMET_CLAIM);
     assert_int_equal(stats_of(s).target_height, 4500);
-    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 1);
-    assert_int_equal(shell_events(s, SPV_EVENT_UNRESOLVED), 1);
-    shell_free(s);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 1);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_UNRESOLVED), 1);
+    node_fixture_free(s);
 }
 
 static void minimum_work_vouches_for_a_tip_below_every_claim(void **state)
@@ -213,150 +214,150 @@ static void minimum_work_vouches_for_a_tip_below_every_claim(void **state)
     (void)state;
     const struct spv_u256 some = {.w = {9000}}; /* 2 a header */
     struct spv_node_config cfg = {.min_work = &some};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 1000000, 0);
-    shell_serve(s, a, &main_chain);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 1000000, 0);
+    node_fixture_serve(s, a, &main_chain);
     assert_true(stats_of(s).synced);
-    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 1); /* it is said all the same */
-    assert_int_equal(shell_events(s, SPV_EVENT_UNRESOLVED), 0);
-    shell_free(s);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 1); /* it is said all the same */
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_UNRESOLVED), 0);
+    node_fixture_free(s);
 }
 
 static void one_peer_whose_claim_is_met_is_enough(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 2);
-    const uint64_t a = shell_connect(s, INT32_MAX, 0), b = shell_connect(s, 4500, 0);
-    shell_serve(s, a, &main_chain);
+    struct node_fixture *s = node_fixture_new(&cfg, 2);
+    const uint64_t a = node_fixture_connect(s, INT32_MAX, 0), b = node_fixture_connect(s, 4500, 0);
+    node_fixture_serve(s, a, &main_chain);
     assert_false(stats_of(s).synced);
-    assert_int_equal(shell_events(s, SPV_EVENT_UNRESOLVED), 0);
-    shell_serve(s, b, &main_chain);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_UNRESOLVED), 0);
+    node_fixture_serve(s, b, &main_chain);
     assert_true(stats_of(s).synced);
-    assert_int_equal(shell_events(s, SPV_EVENT_WARNING), 0);
-    shell_free(s);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 0);
+    node_fixture_free(s);
 }
 
 static void bans_a_proven_liar_and_does_not_dial_it_again(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
     struct spv_header bad[2] = {main_chain.headers[1], main_chain.headers[2]};
     struct spv_blockhash hash;
     do {
         bad[1].nonce++;
         spv_header_hash(&hash, &bad[1]);
     } while (!(hash.b[31] & 0x80)); /* above regtest's target */
-    shell_headers(s, a, bad, 2);
+    node_fixture_headers(s, a, bad, 2);
     assert_int_equal(s->tip.height, 1); /* the good one before it is kept */
-    const struct spv_effect *close = shell_next(s, SPV_EFFECT_CLOSE);
+    const struct spv_effect *close = node_fixture_next(s, SPV_EFFECT_CLOSE);
     assert_non_null(close);
     assert_int_equal(close->error, SPV_ERR_HDR_POW);
     assert_int_equal(stats_of(s).bans, 1);
-    assert_int_equal(shell_events(s, SPV_EVENT_BANNED), 1);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_BANNED), 1);
     s->now.mono_us += (SPV_BAN_SECONDS - 1) * SPV_SECOND;
-    shell_timer(s);
-    assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+    node_fixture_timer(s);
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     s->now.mono_us += SPV_SECOND;
-    shell_timer(s);
-    assert_non_null(shell_next(s, SPV_EFFECT_CONNECT));
-    shell_free(s);
+    node_fixture_timer(s);
+    assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
+    node_fixture_free(s);
 }
 
 static void asks_again_for_headers_from_the_future_and_bans_nobody(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 10, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 10, 0);
     s->now.unix_s = (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE - 60;
-    shell_headers(s, a, main_chain.headers + 1, 6);
+    node_fixture_headers(s, a, main_chain.headers + 1, 6);
     assert_int_equal(s->tip.height, 5);
     assert_int_equal(stats_of(s).bans, 0);
     assert_int_equal(stats_of(s).peers, 1);
     /* a second before its time nobody is asked, and it would still be refused */
-    while (shell_next(s, SPV_EFFECT_SEND) != NULL)
+    while (node_fixture_next(s, SPV_EFFECT_SEND) != NULL)
         ;
     s->now.unix_s += 59;
     s->now.mono_us += 59 * SPV_SECOND;
-    shell_timer(s);
-    assert_null(shell_next(s, SPV_EFFECT_SEND));
-    shell_headers(s, a, main_chain.headers + 6, 1);
+    node_fixture_timer(s);
+    assert_null(node_fixture_next(s, SPV_EFFECT_SEND));
+    node_fixture_headers(s, a, main_chain.headers + 6, 1);
     assert_int_equal(s->tip.height, 5);
     assert_int_equal(stats_of(s).bans, 0);
-    shell_sleep_until_deadline(s);
+    node_fixture_sleep_until_deadline(s);
     assert_int_equal(s->now.unix_s, (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE);
     const struct spv_effect *send = NULL, *e;
-    while ((e = shell_next(s, SPV_EFFECT_SEND)) != NULL)
+    while ((e = node_fixture_next(s, SPV_EFFECT_SEND)) != NULL)
         if (e->message.command == SPV_CMD_GETHEADERS)
             send = e;
     assert_non_null(send);
-    shell_headers(s, a, main_chain.headers + 6, 1);
+    node_fixture_headers(s, a, main_chain.headers + 6, 1);
     assert_int_equal(s->tip.height, 6);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void an_announcement_that_links_to_nothing_is_followed_up(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
     struct test_chain shorter = main_chain;
     shorter.n = 100;
-    const uint64_t a = shell_connect(s, 99, 0);
-    shell_serve(s, a, &shorter);
+    const uint64_t a = node_fixture_connect(s, 99, 0);
+    node_fixture_serve(s, a, &shorter);
     assert_true(stats_of(s).synced);
-    shell_headers(s, a, main_chain.headers + 120, 1);
-    assert_int_equal(shell_serve(s, a, &main_chain), 3);
+    node_fixture_headers(s, a, main_chain.headers + 120, 1);
+    assert_int_equal(node_fixture_serve(s, a, &main_chain), 3);
     assert_tip(s, &main_chain);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void drops_a_peer_whose_announcements_never_link(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 99, 0);
-    for (unsigned i = 0; i < SPV_SYNC_MAX_UNLINKED; i++)
-        shell_headers(s, a, main_chain.headers + 120, 1);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 99, 0);
+    for (unsigned i = 0; i < SPV_SYNC_MAX_UNCONNECTING; i++)
+        node_fixture_headers(s, a, main_chain.headers + 120, 1);
     assert_int_equal(stats_of(s).peers, 1);
-    shell_headers(s, a, main_chain.headers + 120, 1);
+    node_fixture_headers(s, a, main_chain.headers + 120, 1);
     assert_int_equal(stats_of(s).peers, 0);
     assert_int_equal(stats_of(s).bans, 0);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void an_inventory_of_an_unknown_block_asks_for_headers(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
     struct test_chain shorter = main_chain;
     shorter.n = 100;
-    const uint64_t a = shell_connect(s, 99, 0);
-    shell_serve(s, a, &shorter);
-    shell_inv(s, a, &main_chain.hashes[50]);
-    assert_int_equal(shell_serve(s, a, &main_chain), 0);
-    shell_inv(s, a, &main_chain.hashes[130]);
-    assert_int_equal(shell_serve(s, a, &main_chain), 3);
+    const uint64_t a = node_fixture_connect(s, 99, 0);
+    node_fixture_serve(s, a, &shorter);
+    node_fixture_inv(s, a, &main_chain.hashes[50]);
+    assert_int_equal(node_fixture_serve(s, a, &main_chain), 0);
+    node_fixture_inv(s, a, &main_chain.hashes[130]);
+    assert_int_equal(node_fixture_serve(s, a, &main_chain), 3);
     assert_tip(s, &main_chain);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void an_empty_answer_that_nobody_asked_for_settles_nothing(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 2);
-    shell_connect(s, 9000, 0);
-    const uint64_t b = shell_connect(s, 4500, 0);
-    shell_headers(s, b, NULL, 0);
-    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 0);
-    assert_int_equal(shell_serve(s, b, &main_chain), 0);
-    shell_free(s);
+    struct node_fixture *s = node_fixture_new(&cfg, 2);
+    node_fixture_connect(s, 9000, 0);
+    const uint64_t b = node_fixture_connect(s, 4500, 0);
+    node_fixture_headers(s, b, NULL, 0);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 0);
+    assert_int_equal(node_fixture_serve(s, b, &main_chain), 0);
+    node_fixture_free(s);
 }
 
 static void drops_a_peer_that_cannot_show_the_minimum_work(void **state)
@@ -364,63 +365,63 @@ static void drops_a_peer_that_cannot_show_the_minimum_work(void **state)
     (void)state;
     const struct spv_u256 much = {.w = {1000000}};
     struct spv_node_config cfg = {.min_work = &much};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
-    shell_serve(s, a, &main_chain);
-    assert_int_equal(shell_events(s, SPV_EVENT_SYNCED), 0);
-    const struct spv_effect *close = shell_next(s, SPV_EFFECT_CLOSE);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
+    node_fixture_serve(s, a, &main_chain);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 0);
+    const struct spv_effect *close = node_fixture_next(s, SPV_EFFECT_CLOSE);
     assert_non_null(close);
-    assert_int_equal(close->error, SPV_ERR_CHAIN_WORK);
+    assert_int_equal(close->error, SPV_ERR_LOW_WORK);
     assert_int_equal(stats_of(s).bans, 0);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_store_that_fails_stops_the_node(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
     s->store_error = SPV_ERR_DB_FULL;
-    shell_headers(s, a, main_chain.headers + 1, 10);
+    node_fixture_headers(s, a, main_chain.headers + 1, 10);
     assert_int_equal(spv_node_timer(s->node, s->now), SPV_ERR_DB_FULL);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void builds_the_hash_index_once_after_the_first_sync(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
-    const uint64_t a = shell_connect(s, 4500, 0);
-    assert_null(shell_next(s, SPV_EFFECT_INDEX));
-    shell_serve(s, a, &main_chain);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
+    assert_null(node_fixture_next(s, SPV_EFFECT_INDEX));
+    node_fixture_serve(s, a, &main_chain);
     s->seen = 0;
-    assert_non_null(shell_next(s, SPV_EFFECT_INDEX));
-    assert_null(shell_next(s, SPV_EFFECT_INDEX));
-    shell_free(s);
+    assert_non_null(node_fixture_next(s, SPV_EFFECT_INDEX));
+    assert_null(node_fixture_next(s, SPV_EFFECT_INDEX));
+    node_fixture_free(s);
 }
 
 static void dials_again_with_growing_pauses(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 1);
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
     uint64_t last = 0;
     for (int i = 0; i < 12; i++) {
-        const struct spv_effect *dial = shell_next(s, SPV_EFFECT_CONNECT);
+        const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
         assert_non_null(dial);
-        shell_close(s, dial->peer, SPV_ERR_REFUSED);
+        node_fixture_close(s, dial->peer, SPV_ERR_REFUSED);
         const uint64_t pause = spv_node_deadline(s->node) - s->now.mono_us;
-        assert_true(pause <= SPV_BACKOFF_NAMED);
+        assert_true(pause <= SPV_BACKOFF_MANUAL);
         if (i > 0 && i < 6)
             assert_true(pause > last / 2);
         if (i > 8)
-            assert_true(pause >= SPV_BACKOFF_NAMED / 2);
+            assert_true(pause >= SPV_BACKOFF_MANUAL / 2);
         last = pause;
-        shell_sleep_until_deadline(s);
+        node_fixture_sleep_until_deadline(s);
     }
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static struct spv_netaddr ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
@@ -433,8 +434,8 @@ static void finds_peers_by_dns_and_spreads_them_over_groups(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {.params = spv_params_get(SPV_MAINNET), .peers = 2};
-    struct shell *s = shell_new(&cfg, 0);
-    const struct spv_effect *resolve = shell_next(s, SPV_EFFECT_RESOLVE);
+    struct node_fixture *s = node_fixture_new(&cfg, 0);
+    const struct spv_effect *resolve = node_fixture_next(s, SPV_EFFECT_RESOLVE);
     assert_non_null(resolve);
     struct spv_netaddr addrs[12];
     for (uint8_t i = 0; i < 11; i++)
@@ -442,30 +443,30 @@ static void finds_peers_by_dns_and_spreads_them_over_groups(void **state)
     addrs[11] = ipv4(4, 5, 6, 7);
     const struct spv_endpoint seed = resolve->endpoint;
     assert_int_equal(spv_node_resolved(s->node, &seed, 0, addrs, 12, s->now), 0);
-    shell_pull(s);
-    const struct spv_effect *one = shell_next(s, SPV_EFFECT_CONNECT);
+    node_fixture_pull(s);
+    const struct spv_effect *one = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(one);
-    const struct spv_effect *two = shell_next(s, SPV_EFFECT_CONNECT);
+    const struct spv_effect *two = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(two);
-    assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_true(!strcmp(one->endpoint.host, "4.5.6.7") ^ !strcmp(two->endpoint.host, "4.5.6.7"));
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void wants_the_chain_of_strangers_only(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {.params = spv_params_get(SPV_MAINNET), .peers = 1};
-    struct shell *s = shell_new(&cfg, 0);
+    struct node_fixture *s = node_fixture_new(&cfg, 0);
     const struct spv_netaddr addr = ipv4(1, 2, 3, 4);
     struct spv_endpoint seed = {.port = 8333};
     assert_int_equal(spv_node_resolved(s->node, &seed, 0, &addr, 1, s->now), 0);
-    shell_pull(s);
-    shell_connect(s, 900000, SPV_NODE_BLOOM);
-    const struct spv_effect *close = shell_next(s, SPV_EFFECT_CLOSE);
+    node_fixture_pull(s);
+    node_fixture_connect(s, 900000, SPV_NODE_BLOOM);
+    const struct spv_effect *close = node_fixture_next(s, SPV_EFFECT_CLOSE);
     assert_non_null(close);
     assert_int_equal(close->error, SPV_ERR_SERVICES);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void the_effect_queue_is_bounded_and_stays_sick(void **state)

@@ -4,11 +4,11 @@
 static void asks_seeds_by_service_bits_three_at_a_time(void **state)
 {
     struct spv_node_config cfg = {0};
-    struct shell *s = node_on(SPV_MAINNET, &cfg);
+    struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
     (void)state;
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
     for (unsigned i = 0; i < SPV_DNS_AT_ONCE; i++)
-        assert_memory_equal(shell_next(s, SPV_EFFECT_RESOLVE)->endpoint.host, "x9.", 3);
+        assert_memory_equal(node_fixture_next(s, SPV_EFFECT_RESOLVE)->endpoint.host, "x9.", 3);
     pass(s, SPV_DNS_STEP - 1);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
     pass(s, 1);
@@ -22,56 +22,56 @@ static void asks_seeds_by_service_bits_three_at_a_time(void **state)
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8);
     pass(s, SPV_DNS_INTERVAL);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8 + SPV_DNS_AT_ONCE);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_name_by_service_bits_that_gives_nothing_is_asked_without(void **state)
 {
     struct spv_node_config cfg = {0};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
     s->seen = s->n;
     resolve(s, "x9.seed.example", NULL, 0);
-    const struct spv_effect *e = shell_next(s, SPV_EFFECT_RESOLVE);
+    const struct spv_effect *e = node_fixture_next(s, SPV_EFFECT_RESOLVE);
     assert_non_null(e);
     assert_string_equal(e->endpoint.host, "seed.example");
     resolve(s, "seed.example", NULL, 0);
-    assert_null(shell_next(s, SPV_EFFECT_RESOLVE)); /* and that is all */
-    shell_free(s);
+    assert_null(node_fixture_next(s, SPV_EFFECT_RESOLVE)); /* and that is all */
+    node_fixture_free(s);
 }
 
 static void the_list_helps_when_dns_says_nothing_for_a_minute(void **state)
 {
     struct spv_node_config cfg = {0};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
     pass(s, SPV_FALLBACK_AFTER - 1);
-    assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(stats_of(s).addresses_new, 0);
     pass(s, 1);
     assert_int_equal(effects(s, SPV_EFFECT_CONNECT), 4);
     assert_true(stats_of(s).addresses_new > 30); /* no onions: there is no proxy */
     assert_true(stats_of(s).addresses_new <= 44);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void the_list_is_not_used_when_dns_helped(void **state)
 {
     struct spv_node_config cfg = {0};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     const struct spv_netaddr a = ipv4(9, 9, 9, 9);
     (void)state;
     resolve(s, "x9.seed.example", &a, 1);
     pass(s, 10 * SPV_FALLBACK_AFTER);
     assert_int_equal(stats_of(s).addresses_new, 1);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void through_a_proxy_no_name_is_ever_looked_up(void **state)
 {
     struct spv_node_config cfg = {
-        .proxied = true, .peers = 2, .reach = SPV_REACH_IPV4 | SPV_REACH_IPV6 | SPV_REACH_ONION};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+        .proxied = true, .peers = 2, .reach = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION};
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     uint64_t seed = 0;
     (void)state;
     assert_true(stats_of(s).addresses_new > 40); /* the list, at once, onions too */
@@ -82,10 +82,10 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
     assert_true(seed != 0);
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
     assert_int_equal(spv_node_connected(s->node, seed, &info, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
     assert_int_equal(s->log[s->n - 1].kind, SPV_EFFECT_SEND); /* asked for addresses, no more */
     assert_int_equal(s->log[s->n - 1].message.command, SPV_CMD_GETADDR);
-    assert_int_equal(shell_events(s, SPV_EVENT_CONNECTED), 0);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECTED), 0);
     const struct spv_addr_entry told[2] = {
         {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(9, 9, 9, 9)},
         {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(11, 9, 9, 9)}};
@@ -99,30 +99,30 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
     for (int i = 0; i < 200; i++)
         pass(s, 10 * SPV_SECOND);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_seed_that_says_nothing_is_left(void **state)
 {
-    struct spv_node_config cfg = {.proxied = true, .reach = SPV_REACH_IPV4};
-    struct shell *s = node_on(SPV_MAINNET, &cfg);
+    struct spv_node_config cfg = {.proxied = true, .reach = SPV_NET_IPV4};
+    struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
     (void)state;
     const struct spv_effect *e;
-    while ((e = shell_next(s, SPV_EFFECT_CONNECT)) != NULL &&
+    while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT)) != NULL &&
            strstr(e->endpoint.host, "seed") == NULL)
         ;
     assert_non_null(e);
     const uint64_t seed = e != NULL ? e->peer : 0; /* the analyser does not know that asserts end */
-    pass(s, SPV_SEED_PATIENCE);
+    pass(s, SPV_ADDR_FETCH_TIMEOUT);
     assert_non_null(closing(s, seed));
     assert_int_equal(spv_node_closed(s->node, seed, SPV_ERR_CLOSED, s->now), 0); /* too late */
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void onion_only_dials_nothing_else(void **state)
 {
-    struct spv_node_config cfg = {.proxied = true, .reach = SPV_REACH_ONION, .peers = 8};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct spv_node_config cfg = {.proxied = true, .reach = SPV_NET_ONION, .peers = 8};
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
     know(s, 10, 20); /* clearnet addresses, from wherever */
     for (int i = 0; i < 100; i++)
@@ -136,17 +136,17 @@ static void onion_only_dials_nothing_else(void **state)
     }
     assert_true(dials >= 8);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void gossip_is_taken_in_both_forms_within_a_budget(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     static struct spv_addr_entry told[1000];
     (void)state;
     know(s, 1, 20);
-    const uint64_t a = shell_connect(s, 0, SERVICES);
+    const uint64_t a = node_fixture_connect(s, 0, SERVICES);
     const size_t before = stats_of(s).addresses_new;
     for (unsigned i = 0; i < 1000; i++)
         told[i] = (struct spv_addr_entry){.time = (uint32_t)s->now.unix_s,
@@ -168,17 +168,17 @@ static void gossip_is_taken_in_both_forms_within_a_budget(void **state)
     gossip(s, a, SPV_CMD_ADDR, told, 30);
     assert_true(stats_of(s).addresses_new > full);
     assert_true(stats_of(s).addresses_new <= full + 10);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void gossip_of_no_use_is_left(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     struct spv_addr_entry e = {.services = SERVICES, .addr = ipv4(50, 7, 1, 1)};
     (void)state;
     know(s, 1, 20);
-    const uint64_t a = shell_connect(s, 0, SERVICES);
+    const uint64_t a = node_fixture_connect(s, 0, SERVICES);
     const size_t before = stats_of(s).addresses_new;
     e.addr.port = 1023; /* somebody else's service */
     gossip(s, a, SPV_CMD_ADDR, &e, 1);
@@ -197,7 +197,7 @@ static void gossip_of_no_use_is_left(void **state)
     e.addr.port = 1024;
     gossip(s, a, SPV_CMD_ADDR, &e, 1);
     assert_int_equal(stats_of(s).addresses_new, before + 1);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void gossips_times_are_bent_to_something_sane(void **state)
@@ -213,15 +213,15 @@ static void gossips_times_are_bent_to_something_sane(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct spv_node_config cfg = {.peers = 1};
-        struct shell *s = node_on(SPV_SIGNET, &cfg);
+        struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
         know(s, 1, 20);
-        const uint64_t a = shell_connect(s, 0, SERVICES);
+        const uint64_t a = node_fixture_connect(s, 0, SERVICES);
         const struct spv_addr_entry e = {.time = (uint32_t)(s->now.unix_s + rows[i].told),
                                          .services = SERVICES,
                                          .addr = ipv4(50, 7, 1, 1)};
         gossip(s, a, SPV_CMD_ADDR, &e, 1);
-        struct spv_book_changes c;
-        assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
+        struct spv_addrman_changes c;
+        assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
         bool found = false;
         for (size_t j = 0; j < c.n_changed; j++)
             if (c.changed[j].addr.bytes[0] == 50) {
@@ -229,7 +229,7 @@ static void gossips_times_are_bent_to_something_sane(void **state)
                 found = true;
             }
         assert_true(found);
-        shell_free(s);
+        node_fixture_free(s);
     }
 }
 

@@ -5,7 +5,7 @@
 static void slots_are_spread_over_network_groups(void **state)
 {
     struct spv_node_config cfg = {.peers = 8};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     struct spv_netaddr flood[60];
     (void)state;
     for (uint8_t i = 0; i < 60; i++) /* of one group */
@@ -15,117 +15,117 @@ static void slots_are_spread_over_network_groups(void **state)
     assert_int_equal(flooded, 8); /* nothing better was known */
     for (size_t i = 0; i < s->n; i++)
         if (s->log[i].kind == SPV_EFFECT_CONNECT)
-            shell_close(s, s->log[i].peer, SPV_ERR_REFUSED);
+            node_fixture_close(s, s->log[i].peer, SPV_ERR_REFUSED);
     know(s, 10, 20);
     for (size_t i = 0; i < s->n; i++) /* whoever of the flood is dialled now fails */
         if (s->log[i].kind == SPV_EFFECT_CONNECT && s->log[i].endpoint.host[0] == '7')
-            shell_close(s, s->log[i].peer, SPV_ERR_REFUSED);
+            node_fixture_close(s, s->log[i].peer, SPV_ERR_REFUSED);
     size_t others = 0;
     for (size_t i = 0; i < s->n; i++)
         others += s->log[i].kind == SPV_EFFECT_CONNECT &&
                   strncmp(s->log[i].endpoint.host, "7.7.", 4) != 0;
     assert_true(others >= 7); /* at most one of eight for the flood */
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_feeler_tests_a_new_address_and_nobody_hears_of_it(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
     know(s, 5, 20);
-    shell_connect(s, 0, SERVICES);
+    node_fixture_connect(s, 0, SERVICES);
     assert_int_equal(stats_of(s).addresses_tried, 1);
     pass(s, SPV_FEELER_INTERVAL / 2 - 1);
-    assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     pass(s, SPV_FEELER_INTERVAL + 1);
-    const struct spv_effect *dial = shell_next(s, SPV_EFFECT_CONNECT);
+    const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t feeler = dial->peer;
     assert_int_equal(stats_of(s).peers_connecting, 0);
-    const size_t events = shell_events(s, SPV_EVENT_CONNECTED);
+    const size_t events = node_fixture_events(s, SPV_EVENT_CONNECTED);
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
     assert_int_equal(spv_node_connected(s->node, feeler, &info, s->now), 0);
-    shell_pull(s);
+    node_fixture_pull(s);
     assert_non_null(closing(s, feeler));
     assert_int_equal(closing(s, feeler)->error, SPV_ERR_DISCONNECTED);
     assert_int_equal(stats_of(s).addresses_tried, 2);
     assert_int_equal(stats_of(s).feelers, 1);
     assert_int_equal(stats_of(s).peers, 1);
-    assert_int_equal(shell_events(s, SPV_EVENT_CONNECTED), events);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECTED), events);
     /* one that nobody answers is given up after a while, in silence */
     pass(s, 2 * SPV_FEELER_INTERVAL);
-    dial = shell_next(s, SPV_EFFECT_CONNECT);
+    dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t dead = dial->peer;
-    pass(s, SPV_FEELER_PATIENCE);
+    pass(s, SPV_FEELER_TIMEOUT);
     assert_non_null(closing(s, dead));
-    assert_int_equal(shell_events(s, SPV_EVENT_CONNECT_FAILED), 0);
-    shell_free(s);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 0);
+    node_fixture_free(s);
 }
 
 static void no_feelers_before_the_slots_are_full_or_with_connect(void **state)
 {
     struct spv_node_config cfg = {.peers = 4};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
     know(s, 3, 20);
     connect_all(s);
     for (int i = 0; i < 20; i++)
         pass(s, 30 * SPV_SECOND);
     assert_int_equal(stats_of(s).feelers, 0);
-    shell_free(s);
+    node_fixture_free(s);
     struct spv_node_config named = {.request_timeout_us = UINT64_C(1) << 40};
-    s = shell_new(&named, 1);
-    shell_connect(s, 0, 0);
+    s = node_fixture_new(&named, 1);
+    node_fixture_connect(s, 0, 0);
     for (int i = 0; i < 20; i++)
         pass(s, 30 * SPV_SECOND);
     assert_int_equal(stats_of(s).feelers, 0);
     assert_int_equal(effects(s, SPV_EFFECT_CONNECT), 1);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
-static struct spv_book_address row(uint8_t a, bool tried, bool anchor)
+static struct spv_addr_info row(uint8_t a, bool tried, bool anchor)
 {
-    return (struct spv_book_address){.addr = ipv4(a, 1, 1, 1),
-                                     .services = SERVICES,
-                                     .source = {1, a},
-                                     .source_len = 2,
-                                     .last_seen = 1799990000,
-                                     .last_success = tried ? 1799990000 : 0,
-                                     .tried = tried,
-                                     .anchor = anchor};
+    return (struct spv_addr_info){.addr = ipv4(a, 1, 1, 1),
+                                  .services = SERVICES,
+                                  .source = {1, a},
+                                  .source_len = 2,
+                                  .last_seen = 1799990000,
+                                  .last_success = tried ? 1799990000 : 0,
+                                  .tried = tried,
+                                  .anchor = anchor};
 }
 
 static void anchors_are_dialled_first(void **state)
 {
-    struct spv_book_address rows[60];
+    struct spv_addr_info rows[60];
     (void)state;
     for (uint8_t i = 0; i < 60; i++)
         rows[i] = row((uint8_t)(20 + i), i % 2 == 0, i == 17 || i == 30);
-    struct spv_book book = {.keyed = true, .addresses = rows, .n = 60};
+    struct spv_addrman_rows book = {.keyed = true, .addresses = rows, .n = 60};
     struct spv_node_config cfg = {.peers = 2, .book = &book};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
-    const char *one = shell_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
-    const char *two = shell_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+    const char *one = node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
+    const char *two = node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
     assert_true((!strcmp(one, "37.1.1.1") && !strcmp(two, "50.1.1.1")) ||
                 (!strcmp(two, "37.1.1.1") && !strcmp(one, "50.1.1.1")));
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0); /* a book spares the seeds */
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void the_two_that_stayed_longest_become_anchors(void **state)
 {
     struct spv_node_config cfg = {.peers = 4};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
-    struct spv_book_changes c;
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+    struct spv_addrman_changes c;
     (void)state;
     know(s, 4, 20);
     for (int i = 0; i < 4; i++) {
-        shell_connect(s, 0, SERVICES);
+        node_fixture_connect(s, 0, SERVICES);
         pass(s, SPV_SECOND);
     }
-    assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
+    assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     size_t anchors = 0;
     for (size_t i = 0; i < c.n_changed; i++) {
         char host[SPV_HOST_MAX];
@@ -137,89 +137,90 @@ static void the_two_that_stayed_longest_become_anchors(void **state)
         assert_int_equal(c.changed[i].anchor, order < 2);
     }
     assert_int_equal(anchors, 2);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_book_that_helps_nobody_is_helped_by_the_seeds(void **state)
 {
-    struct spv_book_address rows[20];
+    struct spv_addr_info rows[20];
     (void)state;
     for (uint8_t i = 0; i < 20; i++)
         rows[i] = row((uint8_t)(20 + i), true, false);
-    struct spv_book book = {.keyed = true, .addresses = rows, .n = 20};
+    struct spv_addrman_rows book = {.keyed = true, .addresses = rows, .n = 20};
     struct spv_node_config cfg = {.book = &book};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
     pass(s, SPV_DNS_STEP);
     assert_true(effects(s, SPV_EFFECT_RESOLVE) > 0);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void stored_bans_hold_for_found_and_for_named_peers(void **state)
 {
-    struct spv_book_address rows[1] = {row(20, true, true)};
-    struct spv_book_ban bans[2] = {
+    struct spv_addr_info rows[1] = {row(20, true, true)};
+    struct spv_ban_entry bans[2] = {
         {.address = "20.1.1.1", .since = 1799999000, .until = 1800000060, .code = SPV_ERR_HDR_POW},
         {.address = "a:1", .since = 1799999000, .until = 1800000060, .code = SPV_ERR_HDR_POW}};
-    struct spv_book book = {.keyed = true, .addresses = rows, .n = 1, .bans = bans, .n_bans = 2};
+    struct spv_addrman_rows book = {
+        .keyed = true, .addresses = rows, .n = 1, .bans = bans, .n_bans = 2};
     struct spv_node_config cfg = {.book = &book};
     (void)state;
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
-    assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(stats_of(s).banned, 2);
     pass(s, 60 * SPV_SECOND);
-    assert_string_equal(shell_next(s, SPV_EFFECT_CONNECT)->endpoint.host, "20.1.1.1");
-    shell_free(s);
+    assert_string_equal(node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host, "20.1.1.1");
+    node_fixture_free(s);
 
     struct spv_node_config named = {.book = &book};
-    s = shell_new(&named, 1); /* "a" port 1 */
-    const struct spv_effect *e = shell_next_event(s, SPV_EVENT_CONNECT_FAILED);
+    s = node_fixture_new(&named, 1); /* "a" port 1 */
+    const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_CONNECT_FAILED);
     assert_non_null(e);
     assert_int_equal(e->event.error, SPV_ERR_BANNED);
     assert_string_equal(e->event.address, "a:1");
-    assert_null(shell_next(s, SPV_EFFECT_CONNECT));
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     pass(s, 60 * SPV_SECOND);
-    assert_non_null(shell_next(s, SPV_EFFECT_CONNECT));
-    shell_free(s);
+    assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
+    node_fixture_free(s);
 
     struct spv_node_config forgiving = {.book = &book, .forget_bans = true};
-    s = shell_new(&forgiving, 1);
-    assert_non_null(shell_next(s, SPV_EFFECT_CONNECT));
-    struct spv_book_changes c;
-    assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
+    s = node_fixture_new(&forgiving, 1);
+    assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
+    struct spv_addrman_changes c;
+    assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     assert_true(c.bans_changed);
     assert_int_equal(c.n_bans, 0);
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 static void a_ban_is_saved_at_once_gossip_later(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
-    struct shell *s = node_on(SPV_SIGNET, &cfg);
-    struct spv_book_changes c;
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+    struct spv_addrman_changes c;
     (void)state;
     know(s, 3, 20);
-    assert_int_equal(effects(s, SPV_EFFECT_BOOK), 0);
+    assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 0);
     pass(s, SPV_SAVE_AFTER - 1);
-    assert_int_equal(effects(s, SPV_EFFECT_BOOK), 0);
+    assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 0);
     pass(s, 1);
-    assert_int_equal(effects(s, SPV_EFFECT_BOOK), 1);
-    assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
+    assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 1);
+    assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     assert_int_equal(c.n_changed, 3);
     assert_false(c.bans_changed);
-    const uint64_t a = shell_connect(s, 0, SERVICES);
+    const uint64_t a = node_fixture_connect(s, 0, SERVICES);
     pass(s, SPV_SAVE_SOON);
-    assert_int_equal(effects(s, SPV_EFFECT_BOOK), 2); /* one has proven itself */
-    assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
-    shell_close(s, a, SPV_ERR_HDR_POW); /* a lie */
-    assert_int_equal(effects(s, SPV_EFFECT_BOOK), 3);
-    assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
+    assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 2); /* one has proven itself */
+    assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
+    node_fixture_close(s, a, SPV_ERR_HDR_POW); /* a lie */
+    assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 3);
+    assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     assert_true(c.bans_changed);
     assert_int_equal(c.n_bans, 1);
     assert_int_equal(c.bans[0].code, SPV_ERR_HDR_POW);
     assert_int_equal(c.bans[0].until - s->now.unix_s, SPV_BAN_SECONDS);
     assert_null(strchr(c.bans[0].address, ':')); /* found, not named: the host, on any port */
-    shell_free(s);
+    node_fixture_free(s);
 }
 
 /* Slow, gone and lying: what the book keeps of each. */
@@ -248,23 +249,23 @@ static void each_ending_has_its_own_word(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct spv_node_config cfg = {.peers = 2};
-        struct shell *s = node_on(SPV_SIGNET, &cfg);
-        struct spv_book_changes c;
+        struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+        struct spv_addrman_changes c;
         const struct spv_netaddr first = ipv4(20, 1, 1, 1), second = ipv4(30, 1, 1, 1);
         if (rows[i].others) {
             resolve(s, "x9.one", &first, 1);
-            shell_connect(s, 0, SERVICES);
+            node_fixture_connect(s, 0, SERVICES);
         }
         resolve(s, "x9.two", &second, 1);
-        const struct spv_effect *dial = shell_next(s, SPV_EFFECT_CONNECT);
+        const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
         assert_non_null(dial);
         const uint64_t id = dial->peer;
         const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
         if (rows[i].connected)
             assert_int_equal(spv_node_connected(s->node, id, &info, s->now), 0);
-        shell_pull(s);
-        shell_close(s, id, rows[i].error);
-        assert_int_equal(spv_node_book(s->node, &c, s->now), 0);
+        node_fixture_pull(s);
+        node_fixture_close(s, id, rows[i].error);
+        assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
         assert_int_equal(c.n_bans, rows[i].bans);
         bool found = false;
         for (size_t j = 0; j < c.n_changed; j++) {
@@ -277,7 +278,7 @@ static void each_ending_has_its_own_word(void **state)
                          c.changed[j].slow, c.changed[j].failure);
         }
         assert_true(found);
-        shell_free(s);
+        node_fixture_free(s);
     }
 }
 

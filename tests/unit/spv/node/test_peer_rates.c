@@ -12,14 +12,14 @@ static struct spv_now at(uint64_t ms)
 static const struct spv_endpoint here = {.host = "a", .port = 1};
 static const struct spv_endpoint there = {.host = "a", .port = 2};
 
-static struct spv_node_peer look(const struct spv_metrics *m, uint64_t id, uint64_t ms)
+static struct spv_node_peer look(const struct spv_peer_rates *m, uint64_t id, uint64_t ms)
 {
     struct spv_node_peer p = {0};
-    assert_true(spv_metrics_of(m, &p, id, &here, at(ms)));
+    assert_true(spv_peer_rates_of(m, &p, id, &here, at(ms)));
     return p;
 }
 
-static void assert_rate(const struct spv_metrics *m, uint64_t id, uint64_t ms, double want)
+static void assert_rate(const struct spv_peer_rates *m, uint64_t id, uint64_t ms, double want)
 {
     const double got = look(m, id, ms).rate;
     if (got < want * 0.999 - 0.001 || got > want * 1.001 + 0.001)
@@ -29,15 +29,15 @@ static void assert_rate(const struct spv_metrics *m, uint64_t id, uint64_t ms, d
 static void rates_are_of_the_last_seconds(void **state)
 {
     (void)state;
-    struct spv_metrics m = {0};
-    spv_metrics_add(&m, 7, at(0));
-    spv_metrics_headers(&m, 7, 2000, at(0));
+    struct spv_peer_rates m = {0};
+    spv_peer_rates_add(&m, 7, at(0));
+    spv_peer_rates_headers(&m, 7, 2000, at(0));
     assert_rate(&m, 7, 0, 0); /* no time has passed */
-    spv_metrics_headers(&m, 7, 2000, at(1000));
+    spv_peer_rates_headers(&m, 7, 2000, at(1000));
     assert_rate(&m, 7, 1000, 4000);
     assert_rate(&m, 7, 4000, 1000);
     assert_rate(&m, 7, 8000, 500); /* all since it came: the half before, and three seconds */
-    spv_metrics_headers(&m, 7, 6500, at(8000));
+    spv_peer_rates_headers(&m, 7, 6500, at(8000));
     assert_rate(&m, 7, 9000, 10500.0 / 9);
     assert_rate(&m, 7, 11000, 6500.0 / 6); /* the first ones are out of the span */
     assert_rate(&m, 7, 60000, 0);
@@ -48,37 +48,37 @@ static void rates_are_of_the_last_seconds(void **state)
 static void who_is_not_there_is_not_counted(void **state)
 {
     (void)state;
-    struct spv_metrics m = {0};
+    struct spv_peer_rates m = {0};
     struct spv_node_peer p = {0};
-    spv_metrics_headers(&m, 7, 2000, at(0));
-    assert_false(spv_metrics_of(&m, &p, 7, &here, at(0)));
-    assert_false(spv_metrics_of(&m, &p, 0, &here, at(0)));
-    spv_metrics_remove(&m, 7, &here, SPV_ERR_STALL);
-    spv_metrics_add(&m, 7, at(0));
+    spv_peer_rates_headers(&m, 7, 2000, at(0));
+    assert_false(spv_peer_rates_of(&m, &p, 7, &here, at(0)));
+    assert_false(spv_peer_rates_of(&m, &p, 0, &here, at(0)));
+    spv_peer_rates_remove(&m, 7, &here, SPV_ERR_STALL);
+    spv_peer_rates_add(&m, 7, at(0));
     assert_int_equal(look(&m, 7, 0).stalls, 0);
     for (uint64_t id = 8; id < 8 + SPV_NODE_MAX_PEERS; id++) /* one more than there is room for */
-        spv_metrics_add(&m, id, at(0));
-    assert_false(spv_metrics_of(&m, &p, 7 + SPV_NODE_MAX_PEERS, &here, at(0)));
+        spv_peer_rates_add(&m, id, at(0));
+    assert_false(spv_peer_rates_of(&m, &p, 7 + SPV_NODE_MAX_PEERS, &here, at(0)));
 }
 
 static void stalls_are_remembered_by_address(void **state)
 {
     (void)state;
-    struct spv_metrics m = {0};
+    struct spv_peer_rates m = {0};
     struct spv_node_peer p = {0};
     for (uint64_t id = 1; id <= 3; id++) {
-        spv_metrics_add(&m, id, at(0));
-        spv_metrics_remove(&m, id, &here, id == 2 ? SPV_ERR_RESET : SPV_ERR_STALL);
+        spv_peer_rates_add(&m, id, at(0));
+        spv_peer_rates_remove(&m, id, &here, id == 2 ? SPV_ERR_RESET : SPV_ERR_STALL);
     }
-    spv_metrics_add(&m, 4, at(0));
+    spv_peer_rates_add(&m, 4, at(0));
     assert_int_equal(look(&m, 4, 0).stalls, 2);
-    assert_true(spv_metrics_of(&m, &p, 4, &there, at(0)));
+    assert_true(spv_peer_rates_of(&m, &p, 4, &there, at(0)));
     assert_int_equal(p.stalls, 0);
     /* Many others stall once: who stalls often is not forgotten for them. */
-    for (uint16_t port = 10; port < 10 + 2 * SPV_METRICS_STALLS; port++) {
+    for (uint16_t port = 10; port < 10 + 2 * SPV_PEER_RATES_STALLS; port++) {
         struct spv_endpoint other = {.host = "b", .port = port};
-        spv_metrics_add(&m, 100, at(0));
-        spv_metrics_remove(&m, 100, &other, SPV_ERR_STALL);
+        spv_peer_rates_add(&m, 100, at(0));
+        spv_peer_rates_remove(&m, 100, &other, SPV_ERR_STALL);
     }
     assert_int_equal(look(&m, 4, 0).stalls, 2);
 }
@@ -88,20 +88,20 @@ static void a_node_tells_of_its_peers(void **state)
     (void)state;
     struct test_chain chain = test_chain_mine(3000, 1, NULL, 0);
     struct spv_node_config cfg = {0};
-    struct shell *s = shell_new(&cfg, 2);
+    struct node_fixture *s = node_fixture_new(&cfg, 2);
     struct spv_node_peer peers[4];
     assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 0); /* none is ready */
-    const uint64_t a = shell_connect(s, 3000, 0);
+    const uint64_t a = node_fixture_connect(s, 3000, 0);
     assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 1);
     assert_int_equal(peers[0].id, a);
     assert_string_equal(peers[0].address, "a:1");
-    assert_int_equal(peers[0].group, SPV_GROUP_NAMED);
+    assert_int_equal(peers[0].group, SPV_GROUP_MANUAL);
     assert_true(peers[0].chain);
     assert_int_equal(peers[0].requests, 1);
     assert_int_equal(peers[0].claim, 3000);
-    const uint64_t b = shell_connect(s, 10, 0);
+    const uint64_t b = node_fixture_connect(s, 10, 0);
     s->now.mono_us += 2 * SPV_SECOND;
-    shell_serve(s, a, &chain);
+    node_fixture_serve(s, a, &chain);
     assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 2);
     assert_int_equal(peers[0].headers, 3000);
     assert_true(peers[0].rate > 1499 && peers[0].rate < 1501);
@@ -113,18 +113,18 @@ static void a_node_tells_of_its_peers(void **state)
     assert_int_equal(peers[1].requests, 1); /* asked for its tip */
     assert_false(peers[1].done);
     assert_int_equal(spv_node_peers(s->node, peers, 1, s->now), 1);
-    shell_close(s, a, SPV_ERR_STALL);
+    node_fixture_close(s, a, SPV_ERR_STALL);
     assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 1);
     s->now.mono_us += 60 * SPV_SECOND;
-    shell_timer(s);
+    node_fixture_timer(s);
     struct spv_node_stats stats;
-    spv_node_stats(s->node, &stats);
-    const uint64_t again = shell_connect(s, 3000, 0);
+    spv_node_get_stats(s->node, &stats);
+    const uint64_t again = node_fixture_connect(s, 3000, 0);
     const size_t n = spv_node_peers(s->node, peers, 4, s->now);
     for (size_t i = 0; i < n; i++)
         if (peers[i].id == again)
             assert_int_equal(peers[i].stalls, 1);
-    shell_free(s);
+    node_fixture_free(s);
     test_chain_free(&chain);
 }
 

@@ -39,7 +39,7 @@ static void each_genesis_has_its_published_hash_and_meets_its_target(void **stat
     (void)state;
     for (size_t i = 0; i < N_FACTS; i++) {
         const struct spv_params *p = spv_params_get(facts[i].network);
-        const struct spv_blockhash hash = kit_hash(&p->genesis);
+        const struct spv_blockhash hash = chain_fixture_hash(&p->genesis);
         struct spv_u256 target;
         char hex[SPV_HASH_HEX];
         spv_blockhash_hex(hex, &hash);

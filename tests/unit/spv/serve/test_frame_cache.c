@@ -15,11 +15,11 @@
 #define BLOCK_BYTES 163840 /* a block and its keeping */
 
 /* Two chains that part above FORK, and a reader of either. */
-static struct kit_headers headers[2];
-static struct kit_store stores[2];
+static struct chain_fixture_headers headers[2];
+static struct chain_fixture_store stores[2];
 
 struct scene {
-    struct spv_record *records;
+    struct spv_chain_header *records;
     uint32_t tip;
     struct spv_blockhash unknown; /* cannot be looked up */
     unsigned held; /* reads outside of a hold fail the test */
@@ -28,14 +28,14 @@ struct scene {
     struct spv_header out[SPV_MAX_HEADERS];
 };
 
-static int scene_tip(void *ctx, struct spv_record *out)
+static int scene_tip(void *ctx, struct spv_chain_header *out)
 {
     struct scene *s = ctx;
     *out = s->records[s->tip];
     return 1;
 }
 
-static int scene_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int scene_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     struct scene *s = ctx;
     assert_int_equal(s->held, 1);
@@ -45,7 +45,7 @@ static int scene_by_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int scene_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int scene_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     struct scene *s = ctx;
     assert_int_equal(s->held, 1);
@@ -85,15 +85,15 @@ static void scene_random(void *ctx, void *out, size_t n)
     memcpy(out, &s->random, n);
 }
 
-static struct spv_reader reader_of(struct scene *s)
+static struct spv_header_db reader_of(struct scene *s)
 {
-    return (struct spv_reader){.ctx = s,
-                               .tip = scene_tip,
-                               .by_height = scene_by_height,
-                               .by_hash = scene_by_hash,
-                               .range = scene_range,
-                               .hold = scene_hold,
-                               .release = scene_release};
+    return (struct spv_header_db){.ctx = s,
+                                  .tip = scene_tip,
+                                  .by_height = scene_by_height,
+                                  .by_hash = scene_by_hash,
+                                  .range = scene_range,
+                                  .hold = scene_hold,
+                                  .release = scene_release};
 }
 
 static struct scene *begin(size_t max_bytes)
@@ -126,7 +126,7 @@ static struct spv_serve_cache_stats stats_of(const struct scene *s)
 /* The answer is a sound frame of what spv_serve_headers says. Returns how many headers it has. */
 static int check(struct scene *s, const struct spv_msg_getheaders *request)
 {
-    const struct spv_reader reader = reader_of(s);
+    const struct spv_header_db reader = reader_of(s);
     const int n = spv_serve_headers(&reader, s->out, request);
     struct spv_shared_frame *f;
     struct spv_frame frame;
@@ -303,14 +303,15 @@ static int set_up(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     (void)state;
-    headers[0] = kit_mined(params, NULL, 0, TOP, 600, 1);
-    headers[1] = kit_mined(params, &headers[0], FORK, BRANCH - FORK, 600, 2);
+    headers[0] = chain_fixture_mined(params, NULL, 0, TOP, 600, 1);
+    headers[1] = chain_fixture_mined(params, &headers[0], FORK, BRANCH - FORK, 600, 2);
     for (size_t i = 0; i < 2; i++) {
         struct spv_chain *c;
-        kit_store_init(&stores[i], params);
-        const struct spv_chain_config cfg = {.params = params, .reader = kit_reader(&stores[i])};
+        chain_fixture_store_init(&stores[i], params);
+        const struct spv_chain_config cfg = {.params = params,
+                                             .reader = chain_fixture_reader(&stores[i])};
         assert_int_equal(spv_chain_new(&c, &cfg), 0);
-        kit_feed_stored(c, &stores[i], &headers[i], 0, headers[i].n);
+        chain_fixture_feed_stored(c, &stores[i], &headers[i], 0, headers[i].n);
         spv_chain_free(c);
     }
     return 0;
@@ -320,8 +321,8 @@ static int tear_down(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        kit_store_free(&stores[i]);
-        kit_headers_free(&headers[i]);
+        chain_fixture_store_free(&stores[i]);
+        chain_fixture_headers_free(&headers[i]);
     }
     return 0;
 }

@@ -8,9 +8,9 @@
 #define SERVED 2500
 
 struct scene {
-    struct kit_headers headers;
-    struct kit_store store;
-    struct spv_reader reader;
+    struct chain_fixture_headers headers;
+    struct chain_fixture_store store;
+    struct spv_header_db reader;
     struct spv_header out[SPV_MAX_HEADERS];
 };
 static struct scene scene;
@@ -21,12 +21,12 @@ static int set_up(void **state)
     struct spv_chain *c;
 
     *state = &scene;
-    scene.headers = kit_mined(params, NULL, 0, SERVED, 600, 1);
-    kit_store_init(&scene.store, params);
-    scene.reader = kit_reader(&scene.store);
+    scene.headers = chain_fixture_mined(params, NULL, 0, SERVED, 600, 1);
+    chain_fixture_store_init(&scene.store, params);
+    scene.reader = chain_fixture_reader(&scene.store);
     const struct spv_chain_config cfg = {.params = params, .reader = scene.reader};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed_stored(c, &scene.store, &scene.headers, 0, SERVED);
+    chain_fixture_feed_stored(c, &scene.store, &scene.headers, 0, SERVED);
     spv_chain_free(c);
     return 0;
 }
@@ -35,8 +35,8 @@ static int tear_down(void **state)
 {
     struct scene *s = *state;
 
-    kit_store_free(&s->store);
-    kit_headers_free(&s->headers);
+    chain_fixture_store_free(&s->store);
+    chain_fixture_headers_free(&s->headers);
     return 0;
 }
 
@@ -111,7 +111,7 @@ static void an_empty_locator_asks_for_the_stop_hash_alone(void **state)
     assert_answer(s, &request, 1, 0);
 }
 
-static int knows_none(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int knows_none(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     (void)ctx;
     (void)out;
@@ -122,7 +122,7 @@ static int knows_none(void *ctx, struct spv_record *out, const struct spv_blockh
 static void stops_also_where_no_hash_can_be_looked_up(void **state)
 {
     struct scene *s = *state;
-    struct spv_reader reader = s->reader;
+    struct spv_header_db reader = s->reader;
     const struct spv_msg_getheaders request = {
         .locator = &s->store.records[1].hash, .n = 1, .stop = s->store.records[150].hash};
 
@@ -131,7 +131,7 @@ static void stops_also_where_no_hash_can_be_looked_up(void **state)
     assert_memory_equal(s->out, s->headers.headers, 150 * sizeof *s->out);
 }
 
-static int failing(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int failing(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     (void)ctx;
     (void)out;
@@ -142,7 +142,7 @@ static int failing(void *ctx, struct spv_record *out, const struct spv_blockhash
 static void passes_on_what_the_store_failed_at(void **state)
 {
     struct scene *s = *state;
-    struct spv_reader reader = s->reader;
+    struct spv_header_db reader = s->reader;
     struct spv_msg_getheaders request = {.locator = &s->store.records[1].hash, .n = 1};
 
     reader.by_hash = failing;

@@ -12,9 +12,9 @@
 
 struct scene {
     const struct spv_params *params;
-    struct kit_headers headers;
-    struct kit_store store;
-    struct spv_reader reader;
+    struct chain_fixture_headers headers;
+    struct chain_fixture_store store;
+    struct spv_header_db reader;
     int held; /* holds minus releases */
     int holds;
     int reads_unheld;
@@ -37,21 +37,21 @@ static void release(void *ctx)
     scene.held--;
 }
 
-static struct spv_reader inner;
+static struct spv_header_db inner;
 
-static int tip(void *ctx, struct spv_record *out)
+static int tip(void *ctx, struct spv_chain_header *out)
 {
     scene.reads_unheld += scene.held != 1;
     return inner.tip(ctx, out);
 }
 
-static int by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     scene.reads_unheld += scene.held != 1;
     return inner.by_height(ctx, out, height);
 }
 
-static int by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     scene.reads_unheld += scene.held != 1;
     return inner.by_hash(ctx, out, hash);
@@ -69,28 +69,28 @@ static int set_up(void **state)
 
     *state = &scene;
     scene.params = spv_params_get(SPV_REGTEST);
-    scene.headers = kit_mined(scene.params, NULL, 0, SERVED, 600, 1);
-    kit_store_init(&scene.store, scene.params);
-    inner = kit_reader(&scene.store);
+    scene.headers = chain_fixture_mined(scene.params, NULL, 0, SERVED, 600, 1);
+    chain_fixture_store_init(&scene.store, scene.params);
+    inner = chain_fixture_reader(&scene.store);
     const struct spv_chain_config cfg = {.params = scene.params, .reader = inner};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    kit_feed_stored(c, &scene.store, &scene.headers, 0, SERVED);
+    chain_fixture_feed_stored(c, &scene.store, &scene.headers, 0, SERVED);
     spv_chain_free(c);
-    scene.reader = (struct spv_reader){.ctx = inner.ctx,
-                                       .tip = tip,
-                                       .by_height = by_height,
-                                       .by_hash = by_hash,
-                                       .range = range,
-                                       .hold = hold,
-                                       .release = release};
+    scene.reader = (struct spv_header_db){.ctx = inner.ctx,
+                                          .tip = tip,
+                                          .by_height = by_height,
+                                          .by_hash = by_hash,
+                                          .range = range,
+                                          .hold = hold,
+                                          .release = release};
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    kit_store_free(&scene.store);
-    kit_headers_free(&scene.headers);
+    chain_fixture_store_free(&scene.store);
+    chain_fixture_headers_free(&scene.headers);
     return 0;
 }
 
@@ -170,7 +170,7 @@ static void describes_a_header_as_getblockheader_does(void **state)
 {
     struct spv_rest_reply reply;
     char want[1024], hex[4][SPV_HASH_HEX];
-    const struct spv_record *r = &scene.store.records[SERVED - 1];
+    const struct spv_chain_header *r = &scene.store.records[SERVED - 1];
     (void)state;
 
     spv_blockhash_hex(hex[0], &r->hash);
@@ -256,7 +256,7 @@ static void tells_of_the_chain(void **state)
 {
     struct spv_rest_reply reply;
     char want[600], hex[SPV_HASH_HEX];
-    const struct spv_record *r = &scene.store.records[SERVED];
+    const struct spv_chain_header *r = &scene.store.records[SERVED];
     (void)state;
 
     spv_blockhash_hex(hex, &r->hash);
@@ -353,7 +353,7 @@ static int unindexed(void *ctx)
 static void never_looks_for_a_hash_without_an_index(void **state)
 {
     struct spv_rest_reply reply;
-    struct spv_reader whole = scene.reader;
+    struct spv_header_db whole = scene.reader;
     (void)state;
 
     scene.reader.hashes = unindexed;
@@ -366,7 +366,7 @@ static void never_looks_for_a_hash_without_an_index(void **state)
     scene.reader = whole;
 }
 
-static int failing(void *ctx, struct spv_record *out, uint32_t height)
+static int failing(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     (void)ctx;
     (void)out;
@@ -378,7 +378,7 @@ static void says_what_the_reader_failed_at(void **state)
 {
     static const char *const targets[] = {"/rest/headers/#.json", "/rest/chaininfo.json",
                                           "/rest/blockhashbyheight/3.bin"};
-    struct spv_reader whole = scene.reader;
+    struct spv_header_db whole = scene.reader;
     (void)state;
 
     scene.reader.by_height = failing;

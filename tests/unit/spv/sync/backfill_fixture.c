@@ -6,14 +6,14 @@
 
 #include "util/u256.h"
 
-static int store_tip(void *ctx, struct spv_record *out)
+static int store_tip(void *ctx, struct spv_chain_header *out)
 {
     const struct store *s = ctx;
     *out = s->at[s->tip];
     return 1;
 }
 
-static int store_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int store_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct store *s = ctx;
     if (height > s->tip || (height > 0 && height < s->base.height))
@@ -22,7 +22,7 @@ static int store_by_height(void *ctx, struct spv_record *out, uint32_t height)
     return 1;
 }
 
-static int store_by_hash(void *ctx, struct spv_record *out, const struct spv_blockhash *hash)
+static int store_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     (void)ctx;
     (void)out;
@@ -32,19 +32,19 @@ static int store_by_hash(void *ctx, struct spv_record *out, const struct spv_blo
 
 static int store_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    struct spv_record record;
+    struct spv_chain_header record;
     int got = 0;
     while (n-- > 0 && store_by_height(ctx, &record, from++) == 1)
         out[got++] = record.header;
     return got;
 }
 
-static void store_base(void *ctx, struct spv_base *out)
+static void store_base(void *ctx, struct spv_chain_start *out)
 {
     *out = ((const struct store *)ctx)->base;
 }
 
-static int fill_tip(void *ctx, struct spv_record *out)
+static int fill_tip(void *ctx, struct spv_chain_header *out)
 {
     const struct store *s = ctx;
     uint32_t height = s->base.height;
@@ -54,7 +54,7 @@ static int fill_tip(void *ctx, struct spv_record *out)
     return 1;
 }
 
-static int fill_by_height(void *ctx, struct spv_record *out, uint32_t height)
+static int fill_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct store *s = ctx;
     if (height >= s->base.height || !s->there[height])
@@ -65,28 +65,28 @@ static int fill_by_height(void *ctx, struct spv_record *out, uint32_t height)
 
 static int fill_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    struct spv_record record;
+    struct spv_chain_header record;
     int got = 0;
     while (n-- > 0 && fill_by_height(ctx, &record, from++) == 1)
         out[got++] = record.header;
     return got;
 }
 
-static void apply(struct store *s, const struct spv_change *c)
+static void apply(struct store *s, const struct spv_chain_update *c)
 {
-    const struct spv_record *last = &c->records[c->n - 1];
+    const struct spv_chain_header *last = &c->records[c->n - 1];
     switch (c->kind) {
-    case SPV_CHANGE_NONE:
-    case SPV_CHANGE_BRANCH:
+    case SPV_UPDATE_NONE:
+    case SPV_UPDATE_BRANCH:
         return;
-    case SPV_CHANGE_START:
+    case SPV_UPDATE_CHECKPOINT_START:
         assert_int_equal(s->tip, 0);
         assert_int_equal(c->n, PERIOD);
         s->starts++;
         s->base.height = c->records[0].height;
         s->base.work_from = s->starts_relative ? s->base.height : 0;
         break;
-    case SPV_CHANGE_FILL:
+    case SPV_UPDATE_BACKFILL:
         assert_true(last->height < s->base.height);
         assert_memory_equal(&c->records[0].header.prev, &s->at[c->fork_height].hash, 32);
         for (uint32_t h = c->fork_height + 1; h < s->base.height; h++)
@@ -94,25 +94,25 @@ static void apply(struct store *s, const struct spv_change *c)
         if (s->fills++ == 0 || c->fork_height < s->filled_from)
             s->filled_from = c->fork_height;
         break;
-    case SPV_CHANGE_APPEND:
-    case SPV_CHANGE_REORG:
+    case SPV_UPDATE_APPEND:
+    case SPV_UPDATE_REORG:
         break;
     }
     for (size_t i = 0; i < c->n; i++) {
         s->at[c->records[i].height] = c->records[i];
         s->there[c->records[i].height] = true;
     }
-    if (c->kind != SPV_CHANGE_FILL)
+    if (c->kind != SPV_UPDATE_BACKFILL)
         s->tip = last->height;
     else if (last->height + 1 == s->base.height) {
         assert_memory_equal(&last->hash, &s->at[s->base.height].header.prev, 32);
         for (uint32_t h = s->base.height; s->base.work_from > 0 && h <= s->tip; h++)
             s->at[h].work = spv_u256_add(&s->at[h].work, &last->work);
-        s->base = (struct spv_base){0};
+        s->base = (struct spv_chain_start){0};
     }
 }
 
-static void note_request(struct rig *r, const struct spv_effect *e)
+static void note_request(struct backfill_fixture *r, const struct spv_effect *e)
 {
     const struct spv_msg_getheaders *g = &e->message.u.getheaders;
     r->asked++;
@@ -127,7 +127,7 @@ static void note_request(struct rig *r, const struct spv_effect *e)
     fail_msg("too many open requests");
 }
 
-void rig_pull(struct rig *r)
+void backfill_fixture_pull(struct backfill_fixture *r)
 {
     struct spv_effect e;
     while (spv_node_poll(r->node, &e) == 1) {
@@ -155,30 +155,30 @@ void rig_pull(struct rig *r)
             r->events[e.event.kind]++;
             break;
         case SPV_EFFECT_RESOLVE:
-        case SPV_EFFECT_BOOK:
+        case SPV_EFFECT_SAVE_ADDRMAN:
             break;
         }
     }
 }
 
-void rig_set(struct rig *r)
+void backfill_fixture_set(struct backfill_fixture *r)
 {
     memset(r, 0, sizeof *r);
-    r->params = kit_params(KIT_PLAIN);
+    r->params = chain_fixture_params(KIT_PLAIN);
     r->params.target_timespan = PERIOD * r->params.target_spacing;
-    r->chain = kit_uneven(&r->params, NULL, 0, TOP, 1);
-    struct spv_chain *c = kit_chain(&r->params);
+    r->chain = chain_fixture_uneven(&r->params, NULL, 0, TOP, 1);
+    struct spv_chain *c = chain_fixture_chain(&r->params);
     r->store.at[0] = *spv_chain_tip(c);
     r->store.there[0] = true;
     for (size_t i = 0; i <= TOP; i++) {
         r->at[i] = *spv_chain_tip(c);
         if (i < TOP)
-            kit_feed(c, &r->chain, i, i + 1);
+            chain_fixture_feed(c, &r->chain, i, i + 1);
     }
     spv_chain_free(c);
     for (uint32_t h = PERIOD - 1; h < 108; h += PERIOD)
         r->marks[r->n_marks++] = (struct spv_checkpoint){.height = h, .hash = r->at[h].hash};
-    r->now = (struct spv_now){.mono_us = SPV_SECOND, .unix_s = kit_late.unix_s};
+    r->now = (struct spv_now){.mono_us = SPV_SECOND, .unix_s = chain_fixture_late.unix_s};
 }
 
 static void random_fill(void *ctx, void *out, size_t n)
@@ -191,7 +191,7 @@ static void random_fill(void *ctx, void *out, size_t n)
     }
 }
 
-struct spv_node_config rig_config(struct rig *r)
+struct spv_node_config backfill_fixture_config(struct backfill_fixture *r)
 {
     static const struct spv_endpoint names[PEERS] = {{.host = "a", .port = 1},
                                                      {.host = "b", .port = 1},
@@ -221,40 +221,42 @@ struct spv_node_config rig_config(struct rig *r)
     return cfg;
 }
 
-void rig_open(struct rig *r, const struct spv_node_config *cfg)
+void backfill_fixture_open(struct backfill_fixture *r, const struct spv_node_config *cfg)
 {
     spv_node_free(r->node);
     r->node = NULL;
     memset(r->request, 0, sizeof r->request);
     r->n_dialled = 0;
     assert_int_equal(spv_node_new(&r->node, cfg, r->now), 0);
-    rig_pull(r);
+    backfill_fixture_pull(r);
 }
 
-void rig_unset(struct rig *r)
+void backfill_fixture_unset(struct backfill_fixture *r)
 {
     spv_node_free(r->node);
-    kit_headers_free(&r->chain);
+    chain_fixture_headers_free(&r->chain);
 }
 
-uint64_t rig_come(struct rig *r, size_t which)
+uint64_t backfill_fixture_come(struct backfill_fixture *r, size_t which)
 {
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .start_height = TOP};
     assert_true(which < r->n_dialled);
     assert_int_equal(spv_node_connected(r->node, r->dialled[which], &info, r->now), 0);
-    rig_pull(r);
+    backfill_fixture_pull(r);
     return r->dialled[which];
 }
 
-void rig_give(struct rig *r, uint64_t peer, const struct spv_header *headers, size_t n)
+void backfill_fixture_give(struct backfill_fixture *r, uint64_t peer,
+                           const struct spv_header *headers, size_t n)
 {
     const struct spv_msg msg = {.command = SPV_CMD_HEADERS,
                                 .u.headers = {.headers = headers, .n = n}};
     (void)spv_node_recv(r->node, peer, &msg, r->now);
-    rig_pull(r);
+    backfill_fixture_pull(r);
 }
 
-bool rig_answer(struct rig *r, uint64_t peer, const struct kit_headers *chain)
+bool backfill_fixture_answer(struct backfill_fixture *r, uint64_t peer,
+                             const struct chain_fixture_headers *chain)
 {
     for (size_t i = 0; i < REQUESTS; i++) {
         size_t from = 0;
@@ -262,36 +264,37 @@ bool rig_answer(struct rig *r, uint64_t peer, const struct kit_headers *chain)
         if (r->request[i].peer != peer)
             continue;
         for (size_t h = 1; h <= chain->n && from == 0; h++) {
-            const struct spv_blockhash hash = kit_hash(&chain->headers[h - 1]);
+            const struct spv_blockhash hash = chain_fixture_hash(&chain->headers[h - 1]);
             from = spv_blockhash_eq(&hash, &r->request[i].from) ? h : 0;
         }
         while (from + n < chain->n) {
-            const struct spv_blockhash hash = kit_hash(&chain->headers[from + n++]);
+            const struct spv_blockhash hash = chain_fixture_hash(&chain->headers[from + n++]);
             if (spv_blockhash_eq(&hash, &r->request[i].stop))
                 break;
         }
         r->request[i].peer = 0;
-        rig_give(r, peer, chain->headers + from, n);
+        backfill_fixture_give(r, peer, chain->headers + from, n);
         return true;
     }
     return false;
 }
 
-void rig_serve(struct rig *r, uint64_t peer, const struct kit_headers *chain)
+void backfill_fixture_serve(struct backfill_fixture *r, uint64_t peer,
+                            const struct chain_fixture_headers *chain)
 {
     for (int i = 0; i < 1000 && r->closed[peer] == 0; i++)
-        if (!rig_answer(r, peer, chain))
+        if (!backfill_fixture_answer(r, peer, chain))
             return;
 }
 
-void rig_holds(struct rig *r, uint32_t base, bool whole_work)
+void backfill_fixture_holds(struct backfill_fixture *r, uint32_t base, bool whole_work)
 {
     const struct spv_u256 below = base > 0 ? r->at[base - 1].work : (struct spv_u256){{0}};
 
     assert_int_equal(r->store.base.height, base);
     assert_int_equal(r->store.tip, TOP);
     for (uint32_t h = base; h <= TOP; h++) {
-        struct spv_record want = r->at[h];
+        struct spv_chain_header want = r->at[h];
         assert_true(r->store.there[h]);
         assert_memory_equal(&r->store.at[h].hash, &want.hash, 32);
         if (!whole_work)

@@ -16,20 +16,20 @@
 
 /* A store in memory that may begin at a base. */
 struct store {
-    struct spv_record at[TOP + 60];
+    struct spv_chain_header at[TOP + 60];
     bool there[TOP + 60];
     uint32_t tip;
-    struct spv_base base;
+    struct spv_chain_start base;
     unsigned starts, fills;
     bool starts_relative; /* a START's works count from its base, as a store can tell */
     uint32_t filled_from; /* the lowest fork height of a FILL */
 };
 
 /* A node, its store, and what it asked for and told. */
-struct rig {
+struct backfill_fixture {
     struct spv_params params;
-    struct kit_headers chain; /* the honest one; headers[i] is at height i + 1 */
-    struct spv_record at[TOP + 1]; /* the same with hashes and works */
+    struct chain_fixture_headers chain; /* the honest one; headers[i] is at height i + 1 */
+    struct spv_chain_header at[TOP + 1]; /* the same with hashes and works */
     struct spv_checkpoint marks[TOP / PERIOD];
     size_t n_marks;
     struct store store;
@@ -48,24 +48,27 @@ struct rig {
 };
 
 /* Carries out what the node wants. */
-void rig_pull(struct rig *r);
+void backfill_fixture_pull(struct backfill_fixture *r);
 /* The honest chain, an empty store, checkpoints at the ends of periods. */
-void rig_set(struct rig *r);
+void backfill_fixture_set(struct backfill_fixture *r);
 /* Two named peers, the checkpoints, a start at END. */
-struct spv_node_config rig_config(struct rig *r);
+struct spv_node_config backfill_fixture_config(struct backfill_fixture *r);
 /* A new node over the store as it is; failing is a failed test. */
-void rig_open(struct rig *r, const struct spv_node_config *cfg);
-void rig_unset(struct rig *r);
+void backfill_fixture_open(struct backfill_fixture *r, const struct spv_node_config *cfg);
+void backfill_fixture_unset(struct backfill_fixture *r);
 /* The peer that was dialled as the which-th is there; its id. */
-uint64_t rig_come(struct rig *r, size_t which);
+uint64_t backfill_fixture_come(struct backfill_fixture *r, size_t which);
 /* A headers message of a peer. */
-void rig_give(struct rig *r, uint64_t peer, const struct spv_header *headers, size_t n);
+void backfill_fixture_give(struct backfill_fixture *r, uint64_t peer,
+                           const struct spv_header *headers, size_t n);
 /* Answers one open request of the peer out of a chain, as an honest node does: false when there is
  * none. */
-bool rig_answer(struct rig *r, uint64_t peer, const struct kit_headers *chain);
+bool backfill_fixture_answer(struct backfill_fixture *r, uint64_t peer,
+                             const struct chain_fixture_headers *chain);
 /* Answers the peer's requests until it has none, or is closed. */
-void rig_serve(struct rig *r, uint64_t peer, const struct kit_headers *chain);
+void backfill_fixture_serve(struct backfill_fixture *r, uint64_t peer,
+                            const struct chain_fixture_headers *chain);
 /* The store holds the honest chain from the base on; work is summed from genesis, or the base. */
-void rig_holds(struct rig *r, uint32_t base, bool whole_work);
+void backfill_fixture_holds(struct backfill_fixture *r, uint32_t base, bool whole_work);
 
 #endif

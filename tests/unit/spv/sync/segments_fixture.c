@@ -5,7 +5,7 @@ struct test_chain chain;
 struct test_chain fork_chain;
 struct spv_checkpoint marks[PERIODS];
 
-int fetch_kit_setup(void **state)
+int segments_fixture_setup(void **state)
 {
     (void)state;
     chain = test_chain_mine(LENGTH, 1, NULL, 0);
@@ -17,7 +17,7 @@ int fetch_kit_setup(void **state)
     return 0;
 }
 
-int fetch_kit_teardown(void **state)
+int segments_fixture_teardown(void **state)
 {
     (void)state;
     test_chain_free(&chain);
@@ -25,7 +25,7 @@ int fetch_kit_teardown(void **state)
     return 0;
 }
 
-void fetch_kit_pull(struct kit *k)
+void segments_fixture_pull(struct segments_fixture *k)
 {
     struct spv_effect e;
     while (spv_effects_pop(&k->effects, &e) == 1) {
@@ -42,74 +42,74 @@ void fetch_kit_pull(struct kit *k)
 
 static struct spv_params strict; /* as regtest, but bits stay as they are within a period */
 
-void open_with(struct kit *k, const struct spv_checkpoint *m, size_t n, bool tail)
+void open_with(struct segments_fixture *k, const struct spv_checkpoint *m, size_t n, bool tail)
 {
     strict = *spv_params_get(SPV_REGTEST);
     strict.min_difficulty = false;
-    const struct spv_fetch_config cfg = {
+    const struct spv_segments_config cfg = {
         .params = &strict, .marks = m, .n_marks = n, .effects = &k->effects, .tail = tail};
     memset(k, 0, sizeof *k);
     k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = 1800000000};
     spv_effects_init(&k->effects);
-    assert_int_equal(spv_fetch_new(&k->fetch, &cfg), 0);
+    assert_int_equal(spv_segments_new(&k->fetch, &cfg), 0);
 }
 
-void fetch_kit_begin(struct kit *k, uint32_t from)
+void segments_fixture_begin(struct segments_fixture *k, uint32_t from)
 {
     const struct spv_checkpoint start = {.height = from, .hash = chain.hashes[from]};
-    assert_int_equal(spv_fetch_begin(k->fetch, &start, UINT32_MAX, k->now), 0);
-    fetch_kit_pull(k);
+    assert_int_equal(spv_segments_begin(k->fetch, &start, UINT32_MAX, k->now), 0);
+    segments_fixture_pull(k);
 }
 
-void open_kit(struct kit *k)
+void open_fixture(struct segments_fixture *k)
 {
     open_with(k, marks, PERIODS, false);
-    fetch_kit_begin(k, 0);
+    segments_fixture_begin(k, 0);
 }
 
-void close_kit(struct kit *k)
+void close_fixture(struct segments_fixture *k)
 {
-    spv_fetch_free(k->fetch);
+    spv_segments_free(k->fetch);
     spv_effects_free(&k->effects);
 }
 
-void fetch_kit_add(struct kit *k, uint64_t id)
+void segments_fixture_add(struct segments_fixture *k, uint64_t id)
 {
-    assert_int_equal(spv_fetch_add(k->fetch, id, k->now), 0);
-    fetch_kit_pull(k);
+    assert_int_equal(spv_segments_add(k->fetch, id, k->now), 0);
+    segments_fixture_pull(k);
 }
 
-void fetch_kit_wait_us(struct kit *k, uint64_t us)
+void segments_fixture_wait_us(struct segments_fixture *k, uint64_t us)
 {
     k->now.mono_us += us;
-    assert_int_equal(spv_fetch_timer(k->fetch, k->now), 0);
-    fetch_kit_pull(k);
+    assert_int_equal(spv_segments_timer(k->fetch, k->now), 0);
+    segments_fixture_pull(k);
 }
 
-int send_raw(struct kit *k, uint64_t id, const struct spv_header *headers, size_t n)
+int send_raw(struct segments_fixture *k, uint64_t id, const struct spv_header *headers, size_t n)
 {
     const struct spv_msg_headers msg = {.headers = headers, .n = n};
-    const int rc = spv_fetch_headers(k->fetch, id, &msg, k->now);
-    fetch_kit_pull(k);
+    const int rc = spv_segments_headers(k->fetch, id, &msg, k->now);
+    segments_fixture_pull(k);
     return rc;
 }
 
 /* The headers after height `from`. */
-void fetch_kit_send(struct kit *k, uint64_t id, uint32_t from, size_t n)
+void segments_fixture_send(struct segments_fixture *k, uint64_t id, uint32_t from, size_t n)
 {
     assert_int_equal(send_raw(k, id, chain.headers + from + 1, n), 1);
 }
 
 /* A whole segment that starts at a mark's height. */
-void send_segment(struct kit *k, uint64_t id, uint32_t from)
+void send_segment(struct segments_fixture *k, uint64_t id, uint32_t from)
 {
     const uint32_t end = ((from + 1) / PERIOD + 1) * PERIOD - 1;
-    fetch_kit_send(k, id, from, 2000);
-    fetch_kit_send(k, id, from + 2000, end - from - 2000);
+    segments_fixture_send(k, id, from, 2000);
+    segments_fixture_send(k, id, from + 2000, end - from - 2000);
 }
 
 /* How often a peer was asked for what follows this height, since the log's entry `since`. */
-size_t asked(const struct kit *k, uint64_t id, uint32_t from, size_t since)
+size_t asked(const struct segments_fixture *k, uint64_t id, uint32_t from, size_t since)
 {
     size_t n = 0;
     for (size_t i = since; i < k->n; i++)
@@ -117,50 +117,50 @@ size_t asked(const struct kit *k, uint64_t id, uint32_t from, size_t since)
     return n;
 }
 
-int dropped(struct kit *k, uint64_t *id)
+int dropped(struct segments_fixture *k, uint64_t *id)
 {
-    struct spv_fetch_drop drop;
+    struct spv_segments_drop drop;
     *id = 0;
-    if (!spv_fetch_next_drop(k->fetch, &drop))
+    if (!spv_segments_next_drop(k->fetch, &drop))
         return 0;
     *id = drop.id;
     return drop.error;
 }
 
-void assert_nobody_dropped(struct kit *k)
+void assert_nobody_dropped(struct segments_fixture *k)
 {
     uint64_t id;
     assert_int_equal(dropped(k, &id), 0);
 }
 
 /* Takes all that there is; returns the height of the last. */
-uint32_t take_all(struct kit *k, uint32_t tip)
+uint32_t take_all(struct segments_fixture *k, uint32_t tip)
 {
-    struct spv_fetch_piece piece;
-    k->now.mono_us += SPV_FETCH_GATHER;
-    while (spv_fetch_piece(k->fetch, &piece, k->now)) {
+    struct spv_segments_batch piece;
+    k->now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
+    while (spv_segments_next_batch(k->fetch, &piece, k->now)) {
         assert_int_equal(piece.height, tip + 1);
-        assert_in_range(piece.n, 1, SPV_FETCH_PIECE);
+        assert_in_range(piece.n, 1, SPV_SEGMENTS_BATCH);
         assert_memory_equal(piece.headers, &chain.headers[piece.height],
                             piece.n * sizeof *piece.headers);
         tip += (uint32_t)piece.n;
         assert_memory_equal(&piece.last, &chain.hashes[tip], 32);
-        assert_int_equal(spv_fetch_took(k->fetch, k->now), 0);
-        fetch_kit_pull(k);
+        assert_int_equal(spv_segments_consume(k->fetch, k->now), 0);
+        segments_fixture_pull(k);
     }
     return tip;
 }
 
-struct spv_fetch_peer_stats stats_of(const struct kit *k, uint64_t id)
+struct spv_segments_peer_stats stats_of(const struct segments_fixture *k, uint64_t id)
 {
-    struct spv_fetch_peer_stats stats;
-    assert_true(spv_fetch_peer(k->fetch, &stats, id));
+    struct spv_segments_peer_stats stats;
+    assert_true(spv_segments_get_peer(k->fetch, &stats, id));
     return stats;
 }
 
-struct spv_fetch_stats sums(const struct kit *k)
+struct spv_segments_stats sums(const struct segments_fixture *k)
 {
-    struct spv_fetch_stats stats;
-    spv_fetch_stats(k->fetch, &stats);
+    struct spv_segments_stats stats;
+    spv_segments_get_stats(k->fetch, &stats);
     return stats;
 }

@@ -30,32 +30,32 @@ struct request {
     struct spv_blockhash stop;
 };
 
-struct kit {
+struct segments_fixture {
     struct spv_effects effects;
-    struct spv_fetch *fetch;
+    struct spv_segments *fetch;
     struct spv_now now;
     struct request log[MAX_REQUESTS]; /* all that was asked, in order */
     size_t n;
 };
 
-int fetch_kit_setup(void **state);
-int fetch_kit_teardown(void **state);
-void fetch_kit_pull(struct kit *k);
-void open_with(struct kit *k, const struct spv_checkpoint *m, size_t n, bool tail);
-void fetch_kit_begin(struct kit *k, uint32_t from);
-void open_kit(struct kit *k);
-void close_kit(struct kit *k);
-void fetch_kit_add(struct kit *k, uint64_t id);
-void fetch_kit_wait_us(struct kit *k, uint64_t us);
-int send_raw(struct kit *k, uint64_t id, const struct spv_header *headers, size_t n);
-void fetch_kit_send(struct kit *k, uint64_t id, uint32_t from, size_t n);
-void send_segment(struct kit *k, uint64_t id, uint32_t from);
-size_t asked(const struct kit *k, uint64_t id, uint32_t from, size_t since);
-int dropped(struct kit *k, uint64_t *id);
-void assert_nobody_dropped(struct kit *k);
-uint32_t take_all(struct kit *k, uint32_t tip);
-struct spv_fetch_peer_stats stats_of(const struct kit *k, uint64_t id);
-struct spv_fetch_stats sums(const struct kit *k);
+int segments_fixture_setup(void **state);
+int segments_fixture_teardown(void **state);
+void segments_fixture_pull(struct segments_fixture *k);
+void open_with(struct segments_fixture *k, const struct spv_checkpoint *m, size_t n, bool tail);
+void segments_fixture_begin(struct segments_fixture *k, uint32_t from);
+void open_fixture(struct segments_fixture *k);
+void close_fixture(struct segments_fixture *k);
+void segments_fixture_add(struct segments_fixture *k, uint64_t id);
+void segments_fixture_wait_us(struct segments_fixture *k, uint64_t us);
+int send_raw(struct segments_fixture *k, uint64_t id, const struct spv_header *headers, size_t n);
+void segments_fixture_send(struct segments_fixture *k, uint64_t id, uint32_t from, size_t n);
+void send_segment(struct segments_fixture *k, uint64_t id, uint32_t from);
+size_t asked(const struct segments_fixture *k, uint64_t id, uint32_t from, size_t since);
+int dropped(struct segments_fixture *k, uint64_t *id);
+void assert_nobody_dropped(struct segments_fixture *k);
+uint32_t take_all(struct segments_fixture *k, uint32_t tip);
+struct spv_segments_peer_stats stats_of(const struct segments_fixture *k, uint64_t id);
+struct spv_segments_stats sums(const struct segments_fixture *k);
 
 /* The second group of the program unit_fetch: peers that are slow, lost, behind or lying. Returns
  * how many failed. */

@@ -38,237 +38,238 @@ void *__wrap_realloc(void *old, size_t size)
 }
 
 /* A node that has started at the checkpoint, is synced, and whose store begins at BASE. */
-static void start_first(struct rig *r)
+static void start_first(struct backfill_fixture *r)
 {
-    const struct spv_node_config cfg = rig_config(r);
-    rig_open(r, &cfg);
-    rig_serve(r, rig_come(r, 0), &r->chain);
-    rig_holds(r, BASE, false);
+    const struct spv_node_config cfg = backfill_fixture_config(r);
+    backfill_fixture_open(r, &cfg);
+    backfill_fixture_serve(r, backfill_fixture_come(r, 0), &r->chain);
+    backfill_fixture_holds(r, BASE, false);
     r->store.base.work_from = BASE;
 }
 
 static void fills_once_synced_and_puts_the_work_right(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     struct spv_node_stats stats;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
-    struct spv_node_config cfg = rig_config(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
-    rig_open(&r, &cfg);
-    const uint64_t a = rig_come(&r, 0);
-    rig_serve(&r, a, &r.chain);
-    assert_int_equal(r.events[SPV_EVENT_WHOLE], 1);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t a = backfill_fixture_come(&r, 0);
+    backfill_fixture_serve(&r, a, &r.chain);
+    assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
     assert_true(r.store.fills > 0);
-    rig_holds(&r, 0, true);
-    spv_node_stats(r.node, &stats);
+    backfill_fixture_holds(&r, 0, true);
+    spv_node_get_stats(r.node, &stats);
     assert_int_equal(stats.base.height, 0);
     /* the node's own chain has the right work, too */
     assert_int_equal(spv_u256_cmp(&stats.tip.work, &r.store.at[TOP].work), 0);
     /* nothing left to do: the option does no harm */
-    rig_open(&r, &cfg);
-    rig_serve(&r, rig_come(&r, 0), &r.chain);
-    assert_int_equal(r.events[SPV_EVENT_WHOLE], 1);
-    rig_unset(&r);
+    backfill_fixture_open(&r, &cfg);
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
+    backfill_fixture_unset(&r);
 }
 
 static void goes_on_filling_where_it_was_ended(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
-    struct spv_node_config cfg = rig_config(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
     for (uint32_t h = 1; h < 30; h++) { /* what an earlier run had stored */
         r.store.at[h] = r.at[h];
         r.store.there[h] = true;
     }
-    rig_open(&r, &cfg);
-    rig_serve(&r, rig_come(&r, 0), &r.chain);
+    backfill_fixture_open(&r, &cfg);
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
     assert_int_equal(r.store.filled_from, 29);
-    rig_holds(&r, 0, true);
-    rig_unset(&r);
+    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_unset(&r);
 }
 
 static void what_was_filled_and_is_damaged_is_filled_anew(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
     for (uint32_t h = 1; h < 30; h++) {
         r.store.at[h] = r.store.at[BASE + h];
         r.store.at[h].height = h;
         r.store.there[h] = true;
     }
-    struct spv_node_config cfg = rig_config(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
-    rig_open(&r, &cfg);
-    rig_serve(&r, rig_come(&r, 0), &r.chain);
-    rig_holds(&r, 0, true);
-    rig_unset(&r);
+    backfill_fixture_open(&r, &cfg);
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_unset(&r);
 }
 
 static void a_liar_about_the_gap_is_banned_and_the_next_peer_asked(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
-    struct kit_headers other = {0};
+    struct chain_fixture_headers other = {0};
     for (size_t i = 0; i < TOP; i++)
-        kit_push(&other, &r.chain.headers[i]);
-    kit_miss(&other.headers[14]); /* the old links stay: one header is not what it should be */
-    struct spv_node_config cfg = rig_config(&r);
+        chain_fixture_push(&other, &r.chain.headers[i]);
+    chain_fixture_miss(
+        &other.headers[14]); /* the old links stay: one header is not what it should be */
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
-    rig_open(&r, &cfg);
-    const uint64_t liar = rig_come(&r, 0);
-    const uint64_t honest = rig_come(&r, 1);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t liar = backfill_fixture_come(&r, 0);
+    const uint64_t honest = backfill_fixture_come(&r, 1);
     for (int i = 0; i < 10; i++) {
-        rig_serve(&r, liar, &other);
-        rig_serve(&r, honest, &r.chain);
+        backfill_fixture_serve(&r, liar, &other);
+        backfill_fixture_serve(&r, honest, &r.chain);
     }
-    assert_int_equal(spv_err_class(r.closed[liar]), SPV_CLASS_LYING);
+    assert_int_equal(spv_err_class_of(r.closed[liar]), SPV_CLASS_MISBEHAVING);
     assert_int_equal(r.closed[honest], 0);
-    rig_holds(&r, 0, true);
-    kit_headers_free(&other);
-    rig_unset(&r);
+    backfill_fixture_holds(&r, 0, true);
+    chain_fixture_headers_free(&other);
+    backfill_fixture_unset(&r);
 }
 
 /* Answers until the node calls itself synced: what it asks for then is the gap. */
-static void serve_until_synced(struct rig *r, const uint64_t peers[2])
+static void serve_until_synced(struct backfill_fixture *r, const uint64_t peers[2])
 {
     const unsigned before = r->events[SPV_EVENT_SYNCED];
     for (int i = 0; i < 20 && r->events[SPV_EVENT_SYNCED] == before; i++)
-        (void)rig_answer(r, peers[i % 2], &r->chain);
+        (void)backfill_fixture_answer(r, peers[i % 2], &r->chain);
     assert_int_equal(r->events[SPV_EVENT_SYNCED], before + 1);
 }
 
 /* What the base follows is proven by our own chain only: an honest peer may have left it below. */
 static void a_chain_that_leaves_below_the_base_is_no_lie_to_the_fill(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
-    struct kit_headers other = kit_uneven(&r.params, NULL, 0, TOP, 77);
-    struct spv_node_config cfg = rig_config(&r);
+    struct chain_fixture_headers other = chain_fixture_uneven(&r.params, NULL, 0, TOP, 77);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.no_checkpoints = true;
-    rig_open(&r, &cfg);
-    const uint64_t peers[2] = {rig_come(&r, 0), rig_come(&r, 1)};
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t peers[2] = {backfill_fixture_come(&r, 0), backfill_fixture_come(&r, 1)};
     serve_until_synced(&r, peers);
-    rig_serve(&r, peers[0], &other);
+    backfill_fixture_serve(&r, peers[0], &other);
     assert_int_equal(r.closed[peers[0]], SPV_ERR_CHAIN_BASE);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
     for (int i = 0; i < 5 && r.store.base.height > 0; i++) {
-        rig_serve(&r, peers[1], &r.chain);
+        backfill_fixture_serve(&r, peers[1], &r.chain);
         r.now.mono_us = spv_node_deadline(r.node);
         assert_int_equal(spv_node_timer(r.node, r.now), 0);
-        rig_pull(&r);
+        backfill_fixture_pull(&r);
     }
     assert_int_equal(r.closed[peers[1]], 0);
-    rig_holds(&r, 0, true);
-    kit_headers_free(&other);
-    rig_unset(&r);
+    backfill_fixture_holds(&r, 0, true);
+    chain_fixture_headers_free(&other);
+    backfill_fixture_unset(&r);
 }
 
 /* Our base commits to the gap: no clock can make it invalid. */
 static void the_gap_is_filled_whatever_the_clock_says(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
-    struct spv_node_config cfg = rig_config(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
     r.now.unix_s = 0; /* 1970 */
-    rig_open(&r, &cfg);
-    rig_serve(&r, rig_come(&r, 0), &r.chain);
-    assert_int_equal(r.events[SPV_EVENT_WHOLE], 1);
-    rig_holds(&r, 0, true);
-    rig_unset(&r);
+    backfill_fixture_open(&r, &cfg);
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
+    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_unset(&r);
 }
 
 /* Without checkpoints a liar may have led an earlier run astray, by valid headers of his own. */
 static void what_was_filled_and_nobody_knows_is_filled_anew(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     struct spv_chain *c;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
-    struct kit_headers other = kit_uneven(&r.params, NULL, 0, 40, 77);
-    c = kit_chain(&r.params);
+    struct chain_fixture_headers other = chain_fixture_uneven(&r.params, NULL, 0, 40, 77);
+    c = chain_fixture_chain(&r.params);
     for (size_t i = 0; i < 40; i++) {
-        kit_feed(c, &other, i, i + 1);
+        chain_fixture_feed(c, &other, i, i + 1);
         r.store.at[i + 1] = *spv_chain_tip(c);
         r.store.there[i + 1] = true;
     }
     spv_chain_free(c);
-    struct spv_node_config cfg = rig_config(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
     cfg.no_checkpoints = true;
-    rig_open(&r, &cfg);
-    const uint64_t honest = rig_come(&r, 0);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t honest = backfill_fixture_come(&r, 0);
     for (int i = 0; i < 5 && r.store.base.height > 0; i++) {
-        rig_serve(&r, honest, &r.chain);
+        backfill_fixture_serve(&r, honest, &r.chain);
         r.now.mono_us = spv_node_deadline(r.node);
         assert_int_equal(spv_node_timer(r.node, r.now), 0);
-        rig_pull(&r);
+        backfill_fixture_pull(&r);
     }
     assert_int_equal(r.closed[honest], 0);
-    rig_holds(&r, 0, true);
-    kit_headers_free(&other);
-    rig_unset(&r);
+    backfill_fixture_holds(&r, 0, true);
+    chain_fixture_headers_free(&other);
+    backfill_fixture_unset(&r);
 }
 
 static void wrong_work_below_the_base_stops_the_node(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     start_first(&r);
     assert_int_equal(r.marks[2].height, 35);
     r.marks[2].work = r.at[36].work; /* not what height 35 has */
-    struct spv_node_config cfg = rig_config(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
-    rig_open(&r, &cfg);
-    rig_serve(&r, rig_come(&r, 0), &r.chain);
+    backfill_fixture_open(&r, &cfg);
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_DAMAGED);
     assert_int_equal(r.store.fills, 0); /* before anything of it is stored */
-    rig_unset(&r);
+    backfill_fixture_unset(&r);
 }
 
 static void checkpoints_of_the_callers_must_ascend(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     struct spv_node *node = NULL;
     (void)state;
-    rig_set(&r);
-    struct spv_node_config cfg = rig_config(&r);
+    backfill_fixture_set(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     r.marks[3].height = r.marks[2].height;
     assert_int_equal(spv_node_new(&node, &cfg, r.now), SPV_ERR_INVALID);
     r.marks[3].height++;
     cfg.n_checkpoints = 2;
     assert_int_equal(spv_node_new(&node, &cfg, r.now), 0);
     spv_node_free(node);
-    rig_unset(&r);
+    backfill_fixture_unset(&r);
 }
 
 /* A start and a fill, as far as memory allows. */
-static void live(struct rig *r)
+static void live(struct backfill_fixture *r)
 {
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .start_height = TOP};
-    struct spv_node_config cfg = rig_config(r);
+    struct spv_node_config cfg = backfill_fixture_config(r);
     cfg.backfill = true;
     cfg.n_connect = 1;
     r->n_dialled = 0;
@@ -277,11 +278,11 @@ static void live(struct rig *r)
         r->node = NULL;
         return;
     }
-    rig_pull(r);
+    backfill_fixture_pull(r);
     if (r->n_dialled > 0) {
         (void)spv_node_connected(r->node, r->dialled[0], &info, r->now);
-        rig_pull(r);
-        rig_serve(r, r->dialled[0], &r->chain);
+        backfill_fixture_pull(r);
+        backfill_fixture_serve(r, r->dialled[0], &r->chain);
     }
     spv_node_free(r->node);
     r->node = NULL;
@@ -289,11 +290,11 @@ static void live(struct rig *r)
 
 static void each_failing_allocation_is_survived(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     long k = 0;
     (void)state;
-    rig_set(&r);
-    const struct spv_record genesis = r.store.at[0];
+    backfill_fixture_set(&r);
+    const struct spv_chain_header genesis = r.store.at[0];
     do {
         memset(&r.store, 0, sizeof r.store);
         memset(r.closed, 0, sizeof r.closed);
@@ -317,7 +318,7 @@ static void each_failing_allocation_is_survived(void **state)
     } while (refused);
     print_message("%ld allocations\n", k);
     assert_true(k > 20);
-    rig_unset(&r);
+    backfill_fixture_unset(&r);
 }
 
 int main(void)

@@ -5,16 +5,16 @@
 
 static void starts_with_the_period_before_and_goes_on_from_there(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     struct spv_node_stats stats;
     (void)state;
-    rig_set(&r);
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    spv_node_stats(r.node, &stats);
+    backfill_fixture_set(&r);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    spv_node_get_stats(r.node, &stats);
     assert_true(stats.starting);
-    const uint64_t a = rig_come(&r, 0);
-    const uint64_t b = rig_come(&r, 1);
+    const uint64_t a = backfill_fixture_come(&r, 0);
+    const uint64_t b = backfill_fixture_come(&r, 1);
     /* one period is asked for, from the checkpoint before to the one where it starts */
     for (size_t i = 0; i < REQUESTS; i++) {
         if (r.request[i].peer == 0)
@@ -24,205 +24,206 @@ static void starts_with_the_period_before_and_goes_on_from_there(void **state)
     }
     assert_int_equal(r.store.starts, 0);
     for (int i = 0; i < 20; i++) {
-        rig_serve(&r, a, &r.chain);
-        rig_serve(&r, b, &r.chain);
+        backfill_fixture_serve(&r, a, &r.chain);
+        backfill_fixture_serve(&r, b, &r.chain);
     }
     assert_int_equal(r.store.starts, 1);
-    rig_holds(&r, BASE, false);
-    spv_node_stats(r.node, &stats);
+    backfill_fixture_holds(&r, BASE, false);
+    spv_node_get_stats(r.node, &stats);
     assert_false(stats.starting);
     assert_int_equal(stats.base.height, BASE);
     assert_int_equal(stats.headers_added, TOP - BASE + 1);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 1);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
-    rig_unset(&r);
+    backfill_fixture_unset(&r);
 }
 
 /* The work below the start is unknown: having passed the last checkpoint stands for the minimum. */
 static void work_from_the_base_is_enough_past_the_last_checkpoint(void **state)
 {
     for (int past = 0; past <= 1; past++) {
-        struct rig r;
+        struct backfill_fixture r;
         (void)state;
-        rig_set(&r);
-        struct spv_node_config cfg = rig_config(&r);
-        const struct kit_headers some = {.headers = r.chain.headers, .n = past ? TOP : 100};
+        backfill_fixture_set(&r);
+        struct spv_node_config cfg = backfill_fixture_config(&r);
+        const struct chain_fixture_headers some = {.headers = r.chain.headers,
+                                                   .n = past ? TOP : 100};
         cfg.min_work = &r.at[TOP].work; /* from genesis */
         cfg.n_connect = 1;
         r.store.starts_relative = true;
-        rig_open(&r, &cfg);
-        const uint64_t a = rig_come(&r, 0);
-        rig_serve(&r, a, &some);
+        backfill_fixture_open(&r, &cfg);
+        const uint64_t a = backfill_fixture_come(&r, 0);
+        backfill_fixture_serve(&r, a, &some);
         assert_int_equal(r.store.starts, 1);
         assert_int_equal(r.events[SPV_EVENT_SYNCED], past);
-        rig_unset(&r);
+        backfill_fixture_unset(&r);
     }
 }
 
 static void known_work_counts_from_genesis(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     for (size_t i = 0; i < r.n_marks; i++)
         r.marks[i].work = r.at[r.marks[i].height].work;
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    const uint64_t a = rig_come(&r, 0);
-    rig_serve(&r, a, &r.chain);
-    rig_holds(&r, BASE, true);
-    rig_unset(&r);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t a = backfill_fixture_come(&r, 0);
+    backfill_fixture_serve(&r, a, &r.chain);
+    backfill_fixture_holds(&r, BASE, true);
+    backfill_fixture_unset(&r);
 }
 
 static void a_liar_about_the_first_period_is_banned_and_the_next_peer_asked(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     /* it has the checkpoint before, and then another chain */
-    struct kit_headers other = kit_uneven(&r.params, &r.chain, BASE - 1, 40, 9);
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    const uint64_t liar = rig_come(&r, 0);
-    rig_serve(&r, liar, &other);
-    assert_int_equal(spv_err_class(r.closed[liar]), SPV_CLASS_LYING);
+    struct chain_fixture_headers other = chain_fixture_uneven(&r.params, &r.chain, BASE - 1, 40, 9);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t liar = backfill_fixture_come(&r, 0);
+    backfill_fixture_serve(&r, liar, &other);
+    assert_int_equal(spv_err_class_of(r.closed[liar]), SPV_CLASS_MISBEHAVING);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 1);
     assert_int_equal(r.store.starts, 0);
-    const uint64_t honest = rig_come(&r, 1);
-    rig_serve(&r, honest, &r.chain);
+    const uint64_t honest = backfill_fixture_come(&r, 1);
+    backfill_fixture_serve(&r, honest, &r.chain);
     assert_int_equal(r.closed[honest], 0);
-    rig_holds(&r, BASE, false);
-    kit_headers_free(&other);
-    rig_unset(&r);
+    backfill_fixture_holds(&r, BASE, false);
+    chain_fixture_headers_free(&other);
+    backfill_fixture_unset(&r);
 }
 
 static void a_peer_lost_in_the_first_period_loses_nothing(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    const uint64_t lost = rig_come(&r, 0);
-    rig_give(&r, lost, r.chain.headers + BASE - 1, 4); /* a part, and then nothing */
+    backfill_fixture_set(&r);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t lost = backfill_fixture_come(&r, 0);
+    backfill_fixture_give(&r, lost, r.chain.headers + BASE - 1, 4); /* a part, and then nothing */
     assert_int_equal(spv_node_closed(r.node, lost, SPV_ERR_RESET, r.now), 0);
-    rig_pull(&r);
+    backfill_fixture_pull(&r);
     assert_int_equal(r.store.starts, 0);
-    const uint64_t other = rig_come(&r, 1);
-    rig_serve(&r, other, &r.chain);
-    rig_holds(&r, BASE, false);
-    rig_unset(&r);
+    const uint64_t other = backfill_fixture_come(&r, 1);
+    backfill_fixture_serve(&r, other, &r.chain);
+    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_unset(&r);
 }
 
 static void a_mute_peer_is_changed_for_another(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    const uint64_t mute = rig_come(&r, 0);
-    const uint64_t other = rig_come(&r, 1);
+    backfill_fixture_set(&r);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t mute = backfill_fixture_come(&r, 0);
+    const uint64_t other = backfill_fixture_come(&r, 1);
     for (int i = 0; i < 50 && r.closed[mute] == 0; i++) {
         r.now.mono_us = spv_node_deadline(r.node);
         assert_true(r.now.mono_us != SPV_NEVER);
         assert_int_equal(spv_node_timer(r.node, r.now), 0);
-        rig_pull(&r);
-        rig_serve(&r, other, &r.chain);
+        backfill_fixture_pull(&r);
+        backfill_fixture_serve(&r, other, &r.chain);
     }
-    rig_holds(&r, BASE, false);
-    rig_unset(&r);
+    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_unset(&r);
 }
 
 /* The first retarget after the start, and the first medians, are judged like any other. */
 static void difficulty_dropped_right_after_the_start_is_a_lie(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
+    backfill_fixture_set(&r);
     r.n_marks = END / PERIOD + 1; /* nothing is proven beforehand above the start */
-    struct kit_headers cheap = {0};
+    struct chain_fixture_headers cheap = {0};
     for (size_t i = 0; i < TOP; i++)
-        kit_push(&cheap, &r.chain.headers[i]);
+        chain_fixture_push(&cheap, &r.chain.headers[i]);
     for (size_t i = END; i < TOP; i++) {
-        cheap.headers[i].prev = kit_hash(&cheap.headers[i - 1]);
+        cheap.headers[i].prev = chain_fixture_hash(&cheap.headers[i - 1]);
         cheap.headers[i].bits = r.params.pow_limit_bits;
-        kit_work(&cheap.headers[i]);
+        chain_fixture_work(&cheap.headers[i]);
     }
     assert_int_not_equal(r.chain.headers[END].bits, r.params.pow_limit_bits);
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    const uint64_t liar = rig_come(&r, 0);
-    rig_serve(&r, liar, &cheap);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t liar = backfill_fixture_come(&r, 0);
+    backfill_fixture_serve(&r, liar, &cheap);
     assert_int_equal(r.store.starts, 1);
     assert_int_equal(r.closed[liar], SPV_ERR_HDR_BITS);
-    const uint64_t honest = rig_come(&r, 1);
-    rig_serve(&r, honest, &r.chain);
-    rig_holds(&r, BASE, false);
-    kit_headers_free(&cheap);
-    rig_unset(&r);
+    const uint64_t honest = backfill_fixture_come(&r, 1);
+    backfill_fixture_serve(&r, honest, &r.chain);
+    backfill_fixture_holds(&r, BASE, false);
+    chain_fixture_headers_free(&cheap);
+    backfill_fixture_unset(&r);
 }
 
 /* One that is behind knows nothing of our locator but genesis. */
 static void a_peer_that_answers_from_genesis_is_behind_and_no_liar(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    const uint64_t good = rig_come(&r, 0);
-    rig_serve(&r, good, &r.chain);
-    const uint64_t behind = rig_come(&r, 1);
-    struct kit_headers few = {.headers = r.chain.headers, .n = 30};
+    backfill_fixture_set(&r);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t good = backfill_fixture_come(&r, 0);
+    backfill_fixture_serve(&r, good, &r.chain);
+    const uint64_t behind = backfill_fixture_come(&r, 1);
+    struct chain_fixture_headers few = {.headers = r.chain.headers, .n = 30};
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 0); /* two were asked for */
-    rig_serve(&r, behind, &few);
+    backfill_fixture_serve(&r, behind, &few);
     assert_int_equal(r.closed[behind], 0);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 1); /* it has no better chain */
-    rig_holds(&r, BASE, false);
-    rig_unset(&r);
+    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_unset(&r);
 }
 
 static void a_start_that_cannot_be_stored_stops_the_node(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     (void)state;
-    rig_set(&r);
-    const struct spv_node_config cfg = rig_config(&r);
-    rig_open(&r, &cfg);
-    const uint64_t a = rig_come(&r, 0);
+    backfill_fixture_set(&r);
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t a = backfill_fixture_come(&r, 0);
     r.store_error = SPV_ERR_DB_FULL;
-    rig_serve(&r, a, &r.chain);
+    backfill_fixture_serve(&r, a, &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_FULL);
     /* the same again, with room: nothing had been lost */
     r.store_error = 0;
-    rig_open(&r, &cfg);
-    rig_serve(&r, rig_come(&r, 0), &r.chain);
-    rig_holds(&r, BASE, false);
-    rig_unset(&r);
+    backfill_fixture_open(&r, &cfg);
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_unset(&r);
 }
 
 static void a_store_that_holds_headers_goes_on_with_them(void **state)
 {
-    struct rig r;
+    struct backfill_fixture r;
     struct spv_node_stats stats;
     (void)state;
-    rig_set(&r);
-    struct spv_node_config cfg = rig_config(&r);
+    backfill_fixture_set(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.start_height = 0;
-    rig_open(&r, &cfg);
-    struct kit_headers some = {.headers = r.chain.headers, .n = 20};
-    rig_serve(&r, rig_come(&r, 0), &some);
+    backfill_fixture_open(&r, &cfg);
+    struct chain_fixture_headers some = {.headers = r.chain.headers, .n = 20};
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &some);
     assert_int_equal(r.store.tip, 20);
     cfg.start_height = 75;
-    rig_open(&r, &cfg);
-    spv_node_stats(r.node, &stats);
+    backfill_fixture_open(&r, &cfg);
+    spv_node_get_stats(r.node, &stats);
     assert_false(stats.starting);
-    rig_serve(&r, rig_come(&r, 0), &r.chain);
-    rig_holds(&r, 0, true);
+    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    backfill_fixture_holds(&r, 0, true);
     assert_int_equal(r.store.starts, 0);
-    rig_unset(&r);
+    backfill_fixture_unset(&r);
 }
 
 int main(void)

@@ -55,7 +55,7 @@ static void make(struct maker *m, struct spv_header *out)
 }
 
 /* Both passes to their end, or to the first error. */
-static int run(struct spv_presync *p, const struct spv_judge *start)
+static int run(struct spv_presync *p, const struct spv_header_ctx *start)
 {
     static struct spv_header message[SPV_MAX_HEADERS];
     static struct spv_header let[SPV_MAX_HEADERS];
@@ -63,8 +63,8 @@ static int run(struct spv_presync *p, const struct spv_judge *start)
     struct test_random random = {1};
     int rc = 0;
 
-    spv_presync_begin(p, start, &threshold, test_random_rng(&random), kit_late);
-    while (rc == 0 && p->phase != SPV_PRESYNC_DONE) {
+    spv_presync_begin(p, start, &threshold, test_random_rng(&random), chain_fixture_late);
+    while (rc == 0 && p->phase != SPV_PRESYNC_PHASE_FINAL) {
         const enum spv_presync_phase pass = p->phase;
         struct maker m = {.last = {.version = 4, .time = start->parent.time, .bits = 0x207fffff},
                           .hash = start->hash};
@@ -72,8 +72,8 @@ static int run(struct spv_presync *p, const struct spv_judge *start)
             size_t taken;
             for (size_t i = 0; i < SPV_MAX_HEADERS; i++)
                 make(&m, &message[i]);
-            rc = spv_presync_take(p, &taken, message, SPV_MAX_HEADERS, kit_late);
-            while (spv_presync_release(p, let, SPV_MAX_HEADERS) > 0)
+            rc = spv_presync_take(p, &taken, message, SPV_MAX_HEADERS, chain_fixture_late);
+            while (spv_presync_pop_ready(p, let, SPV_MAX_HEADERS) > 0)
                 ;
         }
     }
@@ -82,9 +82,9 @@ static int run(struct spv_presync *p, const struct spv_judge *start)
 
 static void every_allocation_may_fail_once(void **state)
 {
-    const struct spv_params params = kit_params(KIT_NO_RETARGET);
-    struct spv_chain *c = kit_chain(&params);
-    const struct spv_judge start = c->tip;
+    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct spv_chain *c = chain_fixture_chain(&params);
+    const struct spv_header_ctx start = c->tip;
     struct spv_presync p = {0};
     (void)state;
 
@@ -101,7 +101,7 @@ static void every_allocation_may_fail_once(void **state)
         spv_presync_end(&p);
     }
     assert_int_equal(failures, 3); /* bits, more bits, the second pass's buffer */
-    assert_int_equal(p.phase, SPV_PRESYNC_DONE);
+    assert_int_equal(p.phase, SPV_PRESYNC_PHASE_FINAL);
     spv_presync_end(&p);
     spv_chain_free(c);
 }

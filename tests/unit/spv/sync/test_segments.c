@@ -6,78 +6,78 @@
 static void cuts_a_range_at_its_marks_and_asks_for_all_at_once(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     assert_int_equal(k.n, PERIODS);
     for (uint32_t i = 0; i < PERIODS; i++) {
         assert_int_equal(k.log[i].n, 1);
         assert_memory_equal(&k.log[i].locator[0], &chain.hashes[i ? i * PERIOD - 1 : 0], 32);
         assert_memory_equal(&k.log[i].stop, &marks[i].hash, 32);
     }
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void a_range_may_begin_anywhere_and_end_at_any_mark(void **state)
 {
     (void)state;
-    struct kit k;
+    struct segments_fixture k;
     open_with(&k, marks, PERIODS, false);
     const struct spv_checkpoint start = {.height = 3000, .hash = chain.hashes[3000]};
-    assert_true(spv_fetch_done(k.fetch));
-    assert_int_equal(spv_fetch_begin(k.fetch, &start, marks[2].height, k.now), 0);
-    assert_false(spv_fetch_done(k.fetch));
-    fetch_kit_add(&k, 1);
+    assert_true(spv_segments_done(k.fetch));
+    assert_int_equal(spv_segments_begin(k.fetch, &start, marks[2].height, k.now), 0);
+    assert_false(spv_segments_done(k.fetch));
+    segments_fixture_add(&k, 1);
     assert_int_equal(k.n, 2);
-    fetch_kit_send(&k, 1, 3000, 1031);
+    segments_fixture_send(&k, 1, 3000, 1031);
     send_segment(&k, 1, 4031);
     assert_int_equal(take_all(&k, 3000), 6047);
-    assert_true(spv_fetch_done(k.fetch));
-    assert_int_equal(spv_fetch_begin(k.fetch, &marks[4], UINT32_MAX, k.now), 0);
-    assert_true(spv_fetch_done(k.fetch)); /* no mark lies ahead */
-    close_kit(&k);
+    assert_true(spv_segments_done(k.fetch));
+    assert_int_equal(spv_segments_begin(k.fetch, &marks[4], UINT32_MAX, k.now), 0);
+    assert_true(spv_segments_done(k.fetch)); /* no mark lies ahead */
+    close_fixture(&k);
 }
 
 static void marks_near_to_each_other_are_passed_over(void **state)
 {
     (void)state;
     struct spv_checkpoint many[80];
-    struct kit k;
+    struct segments_fixture k;
     for (uint32_t i = 0; i < 80; i++)
         many[i] = (struct spv_checkpoint){(i + 1) * 100, chain.hashes[(i + 1) * 100], 0, {{0}}};
     open_with(&k, many, 80, false);
-    fetch_kit_begin(&k, 0);
-    fetch_kit_add(&k, 1);
+    segments_fixture_begin(&k, 0);
+    segments_fixture_add(&k, 1);
     assert_int_equal(k.n, 4);
     assert_memory_equal(&k.log[0].stop, &chain.hashes[2000], 32);
     for (uint32_t i = 0; i < 4; i++)
-        fetch_kit_send(&k, 1, i * 2000, 2000); /* one request each */
+        segments_fixture_send(&k, 1, i * 2000, 2000); /* one request each */
     assert_int_equal(take_all(&k, 0), 8000);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void the_rest_of_a_segment_is_asked_for_as_soon_as_the_first_answer_is_there(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 2015, 2000);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 2015, 2000);
     assert_int_equal(k.n, PERIODS + 1);
     const struct request *r = &k.log[PERIODS];
     assert_int_equal(r->n, 2);
     assert_memory_equal(&r->locator[0], &chain.hashes[4015], 32);
     assert_memory_equal(&r->locator[1], &chain.hashes[2015], 32);
     assert_memory_equal(&r->stop, &chain.hashes[4031], 32);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void segments_are_joined_in_order_whatever_order_they_come_in(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     for (uint32_t i = PERIODS - 1; i > 0; i--) {
         send_segment(&k, 1, i * PERIOD - 1);
         assert_int_equal(take_all(&k, 0), 0);
@@ -85,94 +85,94 @@ static void segments_are_joined_in_order_whatever_order_they_come_in(void **stat
     }
     send_segment(&k, 1, 0);
     assert_int_equal(take_all(&k, 0), marks[PERIODS - 1].height);
-    assert_true(spv_fetch_done(k.fetch));
+    assert_true(spv_segments_done(k.fetch));
     assert_int_equal(stats_of(&k, 1).segments, PERIODS);
     assert_int_equal(sums(&k).done, PERIODS);
     assert_int_equal(sums(&k).waiting, 0);
     assert_nobody_dropped(&k);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void headers_wait_a_moment_to_make_a_whole_piece(void **state)
 {
     (void)state;
-    struct kit k;
-    struct spv_fetch_piece piece;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    struct spv_segments_batch piece;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
-    assert_false(spv_fetch_piece(k.fetch, &piece, k.now));
-    assert_int_equal(spv_fetch_deadline(k.fetch), k.now.mono_us + SPV_FETCH_GATHER);
+    assert_false(spv_segments_next_batch(k.fetch, &piece, k.now));
+    assert_int_equal(spv_segments_deadline(k.fetch), k.now.mono_us + SPV_SEGMENTS_BATCH_DELAY);
     send_segment(&k, 1, 2015);
-    k.now.mono_us += SPV_FETCH_GATHER - 1;
-    assert_false(spv_fetch_piece(k.fetch, &piece, k.now));
+    k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY - 1;
+    assert_false(spv_segments_next_batch(k.fetch, &piece, k.now));
     k.now.mono_us++;
-    assert_true(spv_fetch_piece(k.fetch, &piece, k.now));
+    assert_true(spv_segments_next_batch(k.fetch, &piece, k.now));
     assert_int_equal(piece.n, 4031);
     send_segment(&k, 1, 4031);
     send_segment(&k, 1, 6047);
-    assert_int_equal(spv_fetch_took(k.fetch, k.now), 0);
-    close_kit(&k);
+    assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
+    close_fixture(&k);
 }
 
 static void the_tail_is_one_message_of_what_follows_the_last_mark(void **state)
 {
     (void)state;
-    struct kit k;
-    struct spv_fetch_piece piece;
+    struct segments_fixture k;
+    struct spv_segments_batch piece;
     const struct spv_blockhash none = {{0}};
     for (size_t n = 0; n <= 300; n += 300) {
         open_with(&k, marks, PERIODS, true);
-        fetch_kit_begin(&k, marks[3].height);
-        fetch_kit_add(&k, 1);
+        segments_fixture_begin(&k, marks[3].height);
+        segments_fixture_add(&k, 1);
         assert_int_equal(k.n, 2);
         assert_memory_equal(&k.log[1].locator[0], &marks[4].hash, 32);
         assert_memory_equal(&k.log[1].stop, &none, 32);
-        fetch_kit_send(&k, 1, marks[3].height, 2000);
+        segments_fixture_send(&k, 1, marks[3].height, 2000);
         if (n)
-            fetch_kit_send(&k, 1, marks[4].height, n);
+            segments_fixture_send(&k, 1, marks[4].height, n);
         else
             assert_int_equal(send_raw(&k, 1, NULL, 0), 1);
         if (n)
-            fetch_kit_send(&k, 1, marks[3].height + 2000, 16);
+            segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
         else /* the empty answer came before the rest, but settles the oldest: asked again */
-            fetch_kit_send(&k, 1, marks[3].height + 2000, 16);
-        k.now.mono_us += SPV_FETCH_GATHER;
-        assert_true(spv_fetch_piece(k.fetch, &piece, k.now));
+            segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
+        k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
+        assert_true(spv_segments_next_batch(k.fetch, &piece, k.now));
         assert_true(piece.proven);
-        assert_int_equal(spv_fetch_took(k.fetch, k.now), 0);
-        assert_int_equal(spv_fetch_piece(k.fetch, &piece, k.now), n > 0);
+        assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
+        assert_int_equal(spv_segments_next_batch(k.fetch, &piece, k.now), n > 0);
         if (n) {
             assert_true(piece.tail);
             assert_false(piece.proven);
             assert_int_equal(piece.n, n);
-            assert_int_equal(spv_fetch_took(k.fetch, k.now), 0);
+            assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
         }
-        assert_true(spv_fetch_done(k.fetch));
-        close_kit(&k);
+        assert_true(spv_segments_done(k.fetch));
+        close_fixture(&k);
     }
 }
 
 static void a_segment_too_long_to_be_held_is_given_as_it_comes(void **state)
 {
     (void)state;
-    const struct spv_checkpoint far = {.height = SPV_FETCH_MAX_HEADERS + 1};
-    struct kit k;
-    struct spv_fetch_piece piece;
+    const struct spv_checkpoint far = {.height = SPV_SEGMENTS_MAX_HEADERS + 1};
+    struct segments_fixture k;
+    struct spv_segments_batch piece;
     open_with(&k, &far, 1, false);
-    fetch_kit_begin(&k, 0);
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 0, 2000);
+    segments_fixture_begin(&k, 0);
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(asked(&k, 1, 2000, 0), 1);
-    assert_true(spv_fetch_piece(k.fetch, &piece, k.now));
+    assert_true(spv_segments_next_batch(k.fetch, &piece, k.now));
     assert_false(piece.proven);
     assert_int_equal(piece.n, 2000);
-    fetch_kit_send(&k, 1, 2000, 2000);
+    segments_fixture_send(&k, 1, 2000, 2000);
     assert_int_equal(asked(&k, 1, 4000, 0), 0); /* nothing is taken: no room for more */
     assert_int_equal(take_all(&k, 0), 4000);
     assert_int_equal(asked(&k, 1, 4000, 0), 1);
     assert_in_range(sums(&k).memory, 0, 2u << 20);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 /* ---- whose answer it is ---- */
@@ -180,15 +180,15 @@ static void a_segment_too_long_to_be_held_is_given_as_it_comes(void **state)
 static void an_announcement_settles_nothing(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     assert_int_equal(send_raw(&k, 1, chain.headers + 9000, 8), 0);
     assert_int_equal(send_raw(&k, 7, chain.headers + 1, 2000), 0); /* of a peer that is not ours */
     assert_int_equal(stats_of(&k, 1).in_flight, PERIODS);
-    fetch_kit_send(&k, 1, 0, 2000);
+    segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(stats_of(&k, 1).in_flight, PERIODS); /* one settled, its rest asked for */
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void a_peer_that_lacks_a_start_is_behind_and_no_liar(void **state)
@@ -199,87 +199,88 @@ static void a_peer_that_lacks_a_start_is_behind_and_no_liar(void **state)
         size_t n;
     } rows[] = {{0, 0}, {0, 2000}, {0, 5}, {777, 2000}, {777, 9}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct kit k;
-        open_kit(&k);
-        fetch_kit_add(&k, 1);
+        struct segments_fixture k;
+        open_fixture(&k);
+        segments_fixture_add(&k, 1);
         send_segment(&k, 1, 0); /* it knows as much */
         const size_t before = k.n;
         assert_int_equal(send_raw(&k, 1, chain.headers + rows[i].from + 1, rows[i].n), 1);
         assert_nobody_dropped(&k);
         assert_int_equal(stats_of(&k, 1).in_flight, PERIODS - 2); /* the oldest is settled */
         assert_int_equal(k.n, before); /* and not asked for again */
-        assert_true(spv_fetch_blocked(k.fetch) == false); /* the first segment is not taken yet */
+        assert_true(spv_segments_all_behind(k.fetch) ==
+                    false); /* the first segment is not taken yet */
         assert_int_equal(take_all(&k, 0), 2015);
-        assert_true(spv_fetch_blocked(k.fetch));
-        fetch_kit_add(&k, 2);
-        assert_false(spv_fetch_blocked(k.fetch));
+        assert_true(spv_segments_all_behind(k.fetch));
+        segments_fixture_add(&k, 2);
+        assert_false(spv_segments_all_behind(k.fetch));
         assert_int_equal(asked(&k, 2, 2015, before), 1);
-        close_kit(&k);
+        close_fixture(&k);
     }
 }
 
 static void a_peer_that_lacks_only_what_comes_later_blocks_nothing(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 0, 2000);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* nothing follows 2015 */
-    assert_false(spv_fetch_blocked(k.fetch));
-    fetch_kit_send(&k, 1, 2000, 15);
+    assert_false(spv_segments_all_behind(k.fetch));
+    segments_fixture_send(&k, 1, 2000, 15);
     assert_int_equal(take_all(&k, 0), 2015);
-    assert_true(spv_fetch_blocked(k.fetch));
-    close_kit(&k);
+    assert_true(spv_segments_all_behind(k.fetch));
+    close_fixture(&k);
 }
 
 static void a_peer_whose_chain_ends_in_a_segment_is_behind(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 0, 1500);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 0, 1500);
     assert_nobody_dropped(&k);
-    assert_true(spv_fetch_blocked(k.fetch));
+    assert_true(spv_segments_all_behind(k.fetch));
     assert_int_equal(sums(&k).memory < 2u << 20, 1);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void a_peer_that_was_behind_is_asked_again_later(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     for (uint32_t i = 0; i < PERIODS; i++)
         assert_int_equal(send_raw(&k, 1, NULL, 0), 1);
     size_t before = k.n;
-    fetch_kit_wait_us(&k, SPV_FETCH_BEHIND - 1);
+    segments_fixture_wait_us(&k, SPV_SEGMENTS_BEHIND - 1);
     assert_int_equal(k.n, before);
-    assert_int_equal(spv_fetch_deadline(k.fetch), k.now.mono_us + 1);
-    fetch_kit_wait_us(&k, 1);
+    assert_int_equal(spv_segments_deadline(k.fetch), k.now.mono_us + 1);
+    segments_fixture_wait_us(&k, 1);
     assert_int_equal(k.n, before + PERIODS);
     assert_int_equal(send_raw(&k, 1, NULL, 0), 1);
-    spv_fetch_shown(k.fetch, 1);
-    assert_false(spv_fetch_blocked(k.fetch));
-    close_kit(&k);
+    spv_segments_clear_behind(k.fetch, 1);
+    assert_false(spv_segments_all_behind(k.fetch));
+    close_fixture(&k);
 }
 
 static void what_a_peer_is_behind_of_is_asked_of_others_at_once(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
     send_segment(&k, 1, 2015);
-    fetch_kit_add(&k, 2);
+    segments_fixture_add(&k, 2);
     const size_t before = k.n;
-    fetch_kit_send(&k, 1, 0, 2000); /* instead of what follows 4031 */
+    segments_fixture_send(&k, 1, 0, 2000); /* instead of what follows 4031 */
     for (uint32_t i = 2; i < PERIODS; i++)
         assert_int_equal(asked(&k, 2, i * PERIOD - 1, before), 1);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 int main(void)
@@ -300,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_was_behind_is_asked_again_later),
         cmocka_unit_test(what_a_peer_is_behind_of_is_asked_of_others_at_once),
     };
-    const int failed = cmocka_run_group_tests(tests, fetch_kit_setup, fetch_kit_teardown);
+    const int failed =
+        cmocka_run_group_tests(tests, segments_fixture_setup, segments_fixture_teardown);
     return failed + fetch_peer_tests();
 }

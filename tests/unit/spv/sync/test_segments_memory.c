@@ -60,43 +60,43 @@ static bool fetch_all(void)
     const struct spv_checkpoint marks[2] = {{2015, chain.hashes[2015], 0, {{0}}},
                                             {4031, chain.hashes[4031], 0, {{0}}}};
     const struct spv_checkpoint start = {0, chain.hashes[0], 0, {{0}}};
-    const struct spv_fetch_config cfg = {
+    const struct spv_segments_config cfg = {
         .params = spv_params_get(SPV_REGTEST), .marks = marks, .n_marks = 2, .effects = &effects};
     static const struct {
         uint32_t from, n;
     } answers[] = {{2015, 2000}, {4015, 16}, {0, 2000}, {2000, 15}};
-    struct spv_fetch *f;
-    struct spv_fetch_piece piece;
+    struct spv_segments *f;
+    struct spv_segments_batch piece;
     spv_effects_init(&effects);
-    int rc = spv_fetch_new(&f, &cfg);
+    int rc = spv_segments_new(&f, &cfg);
     if (sick(rc)) {
         assert_null(f);
-        rc = spv_fetch_new(&f, &cfg);
+        rc = spv_segments_new(&f, &cfg);
     }
     assert_int_equal(rc, 0);
-    assert_int_equal(spv_fetch_begin(f, &start, UINT32_MAX, now), 0);
-    rc = spv_fetch_add(f, 1, now);
+    assert_int_equal(spv_segments_begin(f, &start, UINT32_MAX, now), 0);
+    rc = spv_segments_add(f, 1, now);
     if (sick(rc) && !effects.error)
-        rc = spv_fetch_add(f, 1, now);
+        rc = spv_segments_add(f, 1, now);
     for (size_t i = 0; rc >= 0 && i < sizeof answers / sizeof answers[0]; i++) {
         const struct spv_msg_headers msg = {.headers = chain.headers + answers[i].from + 1,
                                             .n = answers[i].n};
-        rc = spv_fetch_headers(f, 1, &msg, now);
+        rc = spv_segments_headers(f, 1, &msg, now);
         if (sick(rc) && !effects.error)
-            rc = spv_fetch_headers(f, 1, &msg, now);
+            rc = spv_segments_headers(f, 1, &msg, now);
         if (rc >= 0)
             assert_int_equal(rc, 1);
     }
     const bool through = rc >= 0;
     if (through) {
-        assert_true(spv_fetch_piece(f, &piece, now));
+        assert_true(spv_segments_next_batch(f, &piece, now));
         assert_int_equal(piece.n, 4031);
-        assert_int_equal(spv_fetch_took(f, now), 0);
-        assert_true(spv_fetch_done(f));
+        assert_int_equal(spv_segments_consume(f, now), 0);
+        assert_true(spv_segments_done(f));
     } else {
         assert_int_equal(effects.error, SPV_ERR_NOMEM);
     }
-    spv_fetch_free(f);
+    spv_segments_free(f);
     spv_effects_free(&effects);
     return through;
 }

@@ -7,17 +7,18 @@ static void a_proven_lie_drops_the_peer_and_others_are_asked(void **state)
 {
     (void)state;
     static const int errors[] = {SPV_ERR_HDR_POW, SPV_ERR_HDR_BITS, SPV_ERR_HDR_BITS_LIMIT,
-                                 SPV_ERR_HDR_BITS_FORM, SPV_ERR_HDR_DISORDER};
+                                 SPV_ERR_HDR_BITS_MALFORMED, SPV_ERR_HDR_NONCONTINUOUS};
     static struct spv_header bad[2000];
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        struct kit k;
+        struct segments_fixture k;
         uint64_t id;
         struct spv_blockhash hash;
-        open_kit(&k);
-        fetch_kit_add(&k, 1);
+        open_fixture(&k);
+        segments_fixture_add(&k, 1);
         memcpy(bad, chain.headers + 1, sizeof bad);
         const size_t at =
-            errors[i] == SPV_ERR_HDR_BITS_LIMIT || errors[i] == SPV_ERR_HDR_BITS_FORM ? 0 : 1999;
+            errors[i] == SPV_ERR_HDR_BITS_LIMIT || errors[i] == SPV_ERR_HDR_BITS_MALFORMED ? 0
+                                                                                           : 1999;
         if (errors[i] == SPV_ERR_HDR_POW)
             do {
                 bad[at].nonce++;
@@ -27,7 +28,7 @@ static void a_proven_lie_drops_the_peer_and_others_are_asked(void **state)
             bad[at].bits = 0x1f00ffff;
         else if (errors[i] == SPV_ERR_HDR_BITS_LIMIT)
             bad[at].bits = 0x2100ffff;
-        else if (errors[i] == SPV_ERR_HDR_BITS_FORM)
+        else if (errors[i] == SPV_ERR_HDR_BITS_MALFORMED)
             bad[at].bits = 0x04800001;
         else
             bad[at].prev.b[0] ^= 1;
@@ -35,57 +36,57 @@ static void a_proven_lie_drops_the_peer_and_others_are_asked(void **state)
         assert_int_equal(dropped(&k, &id), errors[i]);
         assert_int_equal(id, 1);
         assert_nobody_dropped(&k); /* once */
-        assert_int_equal(spv_err_class(errors[i]), SPV_CLASS_LYING);
-        fetch_kit_add(&k, 2);
+        assert_int_equal(spv_err_class_of(errors[i]), SPV_CLASS_MISBEHAVING);
+        segments_fixture_add(&k, 2);
         assert_int_equal(asked(&k, 2, 0, 0), 1);
         send_segment(&k, 2, 0);
         assert_int_equal(take_all(&k, 0), 2015);
         assert_int_equal(send_raw(&k, 1, chain.headers + 2016, 2000), 1); /* too late */
         assert_int_equal(stats_of(&k, 1).headers, 0);
-        close_kit(&k);
+        close_fixture(&k);
     }
 }
 
 static void who_contradicts_a_mark_is_the_liar_not_who_came_before(void **state)
 {
     (void)state;
-    struct kit k;
+    struct segments_fixture k;
     uint64_t id;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 0, 2000); /* true */
-    assert_int_equal(spv_fetch_remove(k.fetch, 1, k.now), 0);
-    fetch_kit_add(&k, 2);
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 0, 2000); /* true */
+    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_add(&k, 2);
     assert_int_equal(asked(&k, 2, 2000, 0), 1);
     assert_int_equal(send_raw(&k, 2, fork_chain.headers + 2001, 15), 1);
     assert_int_equal(dropped(&k, &id), SPV_ERR_HDR_CHECKPOINT);
     assert_int_equal(id, 2);
-    fetch_kit_add(&k, 3);
+    segments_fixture_add(&k, 3);
     assert_int_equal(asked(&k, 3, 2000, 0), 1); /* what the first gave stays */
-    fetch_kit_send(&k, 3, 2000, 15);
+    segments_fixture_send(&k, 3, 2000, 15);
     assert_int_equal(take_all(&k, 0), 2015);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
     assert_int_equal(send_raw(&k, 1, fork_chain.headers + 1, 0), 1); /* settles what follows 2015 */
-    close_kit(&k);
+    close_fixture(&k);
 
     open_with(&k, marks, PERIODS, false);
-    fetch_kit_begin(&k, 2005); /* the fork's last common header; 10 to the first mark */
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 2005, 10);
+    segments_fixture_begin(&k, 2005); /* the fork's last common header; 10 to the first mark */
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 2005, 10);
     /* the second segment's first 2,000: a branch off 2015 that does not end in the mark */
     struct test_chain off = test_chain_mine(4100, 9, &chain, 2015);
     assert_int_equal(send_raw(&k, 1, off.headers + 2016, 2000), 1);
-    assert_int_equal(spv_fetch_remove(k.fetch, 1, k.now), 0);
-    fetch_kit_add(&k, 2); /* it does not know off's headers */
+    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_add(&k, 2); /* it does not know off's headers */
     const struct request *last = NULL;
     for (size_t i = 0; i < k.n; i++)
         if (k.log[i].peer == 2 && k.log[i].n == 2)
@@ -93,50 +94,50 @@ static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(
     assert_non_null(last);
     assert_memory_equal(&last->locator[0], &off.hashes[4015], 32);
     assert_memory_equal(&last->locator[1], &chain.hashes[2015], 32);
-    fetch_kit_send(&k, 2, 2015, 2000);
+    segments_fixture_send(&k, 2, 2015, 2000);
     assert_int_equal(asked(&k, 2, 4015, 0), 1);
-    fetch_kit_send(&k, 2, 4015, 16);
+    segments_fixture_send(&k, 2, 4015, 16);
     assert_nobody_dropped(&k);
     assert_int_equal(take_all(&k, 2005), 4031);
     test_chain_free(&off);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void an_answer_that_follows_what_was_replaced_meanwhile_is_no_lie(void **state)
 {
     (void)state;
-    struct kit k;
+    struct segments_fixture k;
     uint64_t id;
     struct test_chain off = test_chain_mine(4100, 9, &chain, 2015);
     open_with(&k, marks, 2, false);
-    fetch_kit_begin(&k, 2015);
-    fetch_kit_add(&k, 1);
+    segments_fixture_begin(&k, 2015);
+    segments_fixture_add(&k, 1);
     k.now.mono_us += SPV_SECOND / 10;
-    fetch_kit_send(&k, 1, 2015, 2000); /* true; the rest takes its time */
-    fetch_kit_add(&k, 2);
+    segments_fixture_send(&k, 1, 2015, 2000); /* true; the rest takes its time */
+    segments_fixture_add(&k, 2);
     while (!asked(&k, 2, 4015, 0))
-        fetch_kit_wait_us(&k, SPV_SECOND / 10);
+        segments_fixture_wait_us(&k, SPV_SECOND / 10);
     assert_int_equal(send_raw(&k, 2, off.headers + 2016, 2000), 1); /* in its place */
-    fetch_kit_send(&k, 1, 4015, 16);
+    segments_fixture_send(&k, 1, 4015, 16);
     assert_nobody_dropped(&k);
     assert_int_equal(send_raw(&k, 2, off.headers + 4016, 16), 1);
     assert_int_equal(dropped(&k, &id), SPV_ERR_HDR_CHECKPOINT);
     assert_int_equal(id, 2);
-    close_kit(&k);
+    close_fixture(&k);
     test_chain_free(&off);
 }
 
 static void more_than_was_asked_for_is_cut_off(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 0, 2000);
-    fetch_kit_send(&k, 1, 2000, 2000); /* a peer that does not heed the stop */
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 0, 2000);
+    segments_fixture_send(&k, 1, 2000, 2000); /* a peer that does not heed the stop */
     assert_nobody_dropped(&k);
     assert_int_equal(take_all(&k, 0), 2015);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 /* ---- peers that come, go and are slow ---- */
@@ -144,93 +145,94 @@ static void more_than_was_asked_for_is_cut_off(void **state)
 static void a_lost_peer_loses_nothing(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    fetch_kit_send(&k, 1, 0, 2000);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    segments_fixture_send(&k, 1, 0, 2000);
     send_segment(&k, 1, 4031);
-    fetch_kit_add(&k, 2);
+    segments_fixture_add(&k, 2);
     const size_t before = k.n;
-    assert_int_equal(spv_fetch_remove(k.fetch, 1, k.now), 0);
-    fetch_kit_pull(&k);
+    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_pull(&k);
     assert_int_equal(k.n - before, PERIODS - 1);
     assert_int_equal(asked(&k, 2, 2000, before), 1); /* the first segment's rest alone */
     assert_int_equal(asked(&k, 2, 4031, before), 0);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void an_overdue_segment_is_asked_of_one_more_peer(void **state)
 {
     (void)state;
-    struct kit k;
+    struct segments_fixture k;
     uint64_t waited = 0;
-    open_kit(&k);
-    fetch_kit_add(&k, 1); /* takes all, and says nothing */
-    fetch_kit_add(&k, 2);
+    open_fixture(&k);
+    segments_fixture_add(&k, 1); /* takes all, and says nothing */
+    segments_fixture_add(&k, 2);
     assert_int_equal(asked(&k, 2, 0, 0), 0);
     while (!asked(&k, 2, 0, 0) && waited < 20 * SPV_SECOND) {
-        const uint64_t step = spv_fetch_deadline(k.fetch) - k.now.mono_us;
+        const uint64_t step = spv_segments_deadline(k.fetch) - k.now.mono_us;
         assert_true(step > 0);
         waited += step;
-        fetch_kit_wait_us(&k, step);
+        segments_fixture_wait_us(&k, step);
     }
     /* 1 s is the guess for an unknown peer; 3 times that, well before its deadline of 20 */
     assert_in_range(waited, 2 * SPV_SECOND, 4 * SPV_SECOND);
     assert_int_equal(sums(&k).hedges, stats_of(&k, 1).hedged);
     assert_true(stats_of(&k, 1).hedged > 0);
-    assert_true(stats_of(&k, 1).window < SPV_FETCH_FIRST_OPEN);
+    assert_true(stats_of(&k, 1).window < SPV_SEGMENTS_FIRST_OPEN);
     send_segment(&k, 2, 0);
     assert_int_equal(take_all(&k, 0), 2015);
     const uint64_t wasted = stats_of(&k, 1).wasted;
-    fetch_kit_send(&k, 1, 0, 2000); /* the second answer is ignored without a word */
+    segments_fixture_send(&k, 1, 0, 2000); /* the second answer is ignored without a word */
     assert_nobody_dropped(&k);
     assert_int_equal(stats_of(&k, 1).wasted, wasted + 2000);
     assert_int_equal(asked(&k, 1, 2000, 0), 0);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void a_window_grows_with_answers_in_good_time_and_shrinks_with_late_ones(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    assert_int_equal(stats_of(&k, 1).window, SPV_FETCH_FIRST_OPEN);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    assert_int_equal(stats_of(&k, 1).window, SPV_SEGMENTS_FIRST_OPEN);
     k.now.mono_us += SPV_SECOND / 10;
-    fetch_kit_send(&k, 1, 0, 2000);
-    assert_int_equal(stats_of(&k, 1).window, SPV_FETCH_FIRST_OPEN + 2);
+    segments_fixture_send(&k, 1, 0, 2000);
+    assert_int_equal(stats_of(&k, 1).window, SPV_SEGMENTS_FIRST_OPEN + 2);
     k.now.mono_us += 2 * SPV_SECOND;
-    fetch_kit_send(&k, 1, 2015, 2000);
-    assert_int_equal(stats_of(&k, 1).window, SPV_FETCH_FIRST_OPEN + 1);
-    close_kit(&k);
+    segments_fixture_send(&k, 1, 2015, 2000);
+    assert_int_equal(stats_of(&k, 1).window, SPV_SEGMENTS_FIRST_OPEN + 1);
+    close_fixture(&k);
 }
 
 static void who_does_not_answer_is_dropped_and_progress_counts(void **state)
 {
     (void)state;
-    struct kit k;
+    struct segments_fixture k;
     uint64_t id;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    k.now.mono_us += SPV_FETCH_PATIENCE * SPV_FETCH_TIMEOUT - 1; /* there is nobody else */
-    fetch_kit_send(&k, 1, 0, 2000);
-    fetch_kit_wait_us(&k, SPV_FETCH_PATIENCE * SPV_FETCH_TIMEOUT - 1);
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    k.now.mono_us +=
+        SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1; /* there is nobody else */
+    segments_fixture_send(&k, 1, 0, 2000);
+    segments_fixture_wait_us(&k, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1);
     assert_nobody_dropped(&k);
-    fetch_kit_add(&k, 2); /* now there is */
-    fetch_kit_wait_us(&k, 0);
+    segments_fixture_add(&k, 2); /* now there is */
+    segments_fixture_wait_us(&k, 0);
     assert_int_equal(dropped(&k, &id), SPV_ERR_STALL);
     assert_int_equal(id, 1);
-    fetch_kit_wait_us(&k, SPV_FETCH_TIMEOUT);
+    segments_fixture_wait_us(&k, SPV_SEGMENTS_TIMEOUT);
     assert_nobody_dropped(&k); /* the other one is alone now */
     assert_int_equal(asked(&k, 2, 2000, 0), 1);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **state)
 {
     (void)state;
     static struct spv_checkpoint many[40];
-    struct kit k;
+    struct segments_fixture k;
     memcpy(many, marks, sizeof marks);
     for (uint32_t i = PERIODS; i < 40; i++) {
         many[i].height = (i + 1) * PERIOD - 1;
@@ -238,34 +240,34 @@ static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **
     }
     open_with(&k, many, 40, false);
     const struct spv_checkpoint start = {.height = 0, .hash = chain.hashes[0]};
-    assert_int_equal(spv_fetch_begin(k.fetch, &start, many[0].height, k.now), 0);
-    fetch_kit_add(&k, 1);
+    assert_int_equal(spv_segments_begin(k.fetch, &start, many[0].height, k.now), 0);
+    segments_fixture_add(&k, 1);
     k.now.mono_us += SPV_SECOND / 100;
     send_segment(&k, 1, 0); /* in 10 ms */
     assert_int_equal(take_all(&k, 0), 2015);
-    fetch_kit_add(&k, 2);
-    assert_int_equal(spv_fetch_begin(k.fetch, &many[0], many[1].height, k.now), 0);
-    fetch_kit_pull(&k);
+    segments_fixture_add(&k, 2);
+    assert_int_equal(spv_segments_begin(k.fetch, &many[0], many[1].height, k.now), 0);
+    segments_fixture_pull(&k);
     assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* so the other one must do it */
     assert_int_equal(asked(&k, 2, 2015, 0), 1);
     k.now.mono_us += 2 * SPV_SECOND;
-    fetch_kit_send(&k, 2, 2015, 2000);
+    segments_fixture_send(&k, 2, 2015, 2000);
     k.now.mono_us += 2 * SPV_SECOND;
-    fetch_kit_send(&k, 2, 4015, 16);
+    segments_fixture_send(&k, 2, 4015, 16);
     assert_int_equal(take_all(&k, 2015), 4031);
 
-    spv_fetch_shown(k.fetch, 1);
+    spv_segments_clear_behind(k.fetch, 1);
     size_t before = k.n;
-    fetch_kit_begin(&k, 4031);
+    segments_fixture_begin(&k, 4031);
     assert_int_equal(stats_of(&k, 2).in_flight, 0);
-    assert_true(stats_of(&k, 1).in_flight > SPV_FETCH_FIRST_OPEN);
+    assert_true(stats_of(&k, 1).in_flight > SPV_SEGMENTS_FIRST_OPEN);
     assert_int_equal(k.n - before, stats_of(&k, 1).in_flight);
     before = k.n;
-    assert_int_equal(spv_fetch_remove(k.fetch, 1, k.now), 0);
-    fetch_kit_pull(&k);
+    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_pull(&k);
     assert_true(stats_of(&k, 2).in_flight > 0); /* better than nobody */
     assert_int_equal(asked(&k, 2, 4031, before), 1);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 /* ---- bounds ---- */
@@ -274,37 +276,37 @@ static void no_more_is_in_work_than_memory_allows(void **state)
 {
     (void)state;
     static struct spv_checkpoint many[200];
-    struct kit k;
+    struct segments_fixture k;
     for (uint32_t i = 0; i < 200; i++) {
         many[i].height = (i + 1) * PERIOD - 1;
         memset(many[i].hash.b, (int)i + 1, 32);
     }
     open_with(&k, many, 200, true);
-    fetch_kit_begin(&k, 0);
+    segments_fixture_begin(&k, 0);
     for (uint64_t id = 1; id <= 8; id++)
-        fetch_kit_add(&k, id);
-    assert_int_equal(stats_of(&k, 1).in_flight, SPV_FETCH_FIRST_OPEN);
-    assert_int_equal(k.n, SPV_FETCH_MAX_HEADERS / PERIOD);
-    assert_true(SPV_FETCH_MAX_HEADERS * sizeof(struct spv_header) <= 16u << 20);
+        segments_fixture_add(&k, id);
+    assert_int_equal(stats_of(&k, 1).in_flight, SPV_SEGMENTS_FIRST_OPEN);
+    assert_int_equal(k.n, SPV_SEGMENTS_MAX_HEADERS / PERIOD);
+    assert_true(SPV_SEGMENTS_MAX_HEADERS * sizeof(struct spv_header) <= 16u << 20);
     for (int i = 0; i < 20; i++)
-        fetch_kit_wait_us(&k, SPV_SECOND / 2); /* hedges are bounded, too */
-    assert_in_range(k.n, 0, 3 * (SPV_FETCH_MAX_HEADERS / PERIOD));
+        segments_fixture_wait_us(&k, SPV_SECOND / 2); /* hedges are bounded, too */
+    assert_in_range(k.n, 0, 3 * (SPV_SEGMENTS_MAX_HEADERS / PERIOD));
     for (uint64_t id = 1; id <= 8; id++)
-        assert_in_range(stats_of(&k, id).in_flight, 0, SPV_FETCH_MAX_OPEN);
-    close_kit(&k);
+        assert_in_range(stats_of(&k, id).in_flight, 0, SPV_SEGMENTS_MAX_OPEN);
+    close_fixture(&k);
 }
 
 static void there_is_room_for_as_many_peers_as_a_node_has(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
+    struct segments_fixture k;
+    open_fixture(&k);
     for (uint64_t id = 1; id <= SPV_NODE_MAX_PEERS; id++)
-        fetch_kit_add(&k, id);
-    assert_int_equal(spv_fetch_add(k.fetch, 1000, k.now), SPV_ERR_FULL);
-    assert_int_equal(spv_fetch_remove(k.fetch, 5, k.now), 0);
-    assert_int_equal(spv_fetch_add(k.fetch, 1000, k.now), 0);
-    close_kit(&k);
+        segments_fixture_add(&k, id);
+    assert_int_equal(spv_segments_add(k.fetch, 1000, k.now), SPV_ERR_FULL);
+    assert_int_equal(spv_segments_remove(k.fetch, 5, k.now), 0);
+    assert_int_equal(spv_segments_add(k.fetch, 1000, k.now), 0);
+    close_fixture(&k);
 }
 
 /* ---- beginning anew ---- */
@@ -312,34 +314,34 @@ static void there_is_room_for_as_many_peers_as_a_node_has(void **state)
 static void answers_to_what_was_asked_before_a_new_beginning_still_count(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
     const size_t before = k.n;
-    fetch_kit_begin(&k, 2015);
+    segments_fixture_begin(&k, 2015);
     assert_int_equal(k.n, before); /* all of it is on its way already */
-    fetch_kit_send(&k, 1, 0, 2000); /* no longer wanted, but an answer */
+    segments_fixture_send(&k, 1, 0, 2000); /* no longer wanted, but an answer */
     assert_int_equal(asked(&k, 1, 2000, 0), 0);
     for (uint32_t i = 1; i < PERIODS; i++)
         send_segment(&k, 1, i * PERIOD - 1);
     assert_int_equal(take_all(&k, 2015), marks[PERIODS - 1].height);
     assert_int_equal(stats_of(&k, 1).in_flight, 0);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 static void after_a_stop_answers_are_recognised_and_thrown_away(void **state)
 {
     (void)state;
-    struct kit k;
-    open_kit(&k);
-    fetch_kit_add(&k, 1);
-    spv_fetch_stop(k.fetch);
-    assert_true(spv_fetch_done(k.fetch));
-    fetch_kit_send(&k, 1, 0, 2000);
+    struct segments_fixture k;
+    open_fixture(&k);
+    segments_fixture_add(&k, 1);
+    spv_segments_stop(k.fetch);
+    assert_true(spv_segments_done(k.fetch));
+    segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(take_all(&k, 0), 0);
     assert_int_equal(k.n, PERIODS);
     assert_int_equal(stats_of(&k, 1).wasted, 2000);
-    close_kit(&k);
+    close_fixture(&k);
 }
 
 int fetch_peer_tests(void)
@@ -360,5 +362,5 @@ int fetch_peer_tests(void)
         cmocka_unit_test(answers_to_what_was_asked_before_a_new_beginning_still_count),
         cmocka_unit_test(after_a_stop_answers_are_recognised_and_thrown_away),
     };
-    return cmocka_run_group_tests(tests, fetch_kit_setup, fetch_kit_teardown);
+    return cmocka_run_group_tests(tests, segments_fixture_setup, segments_fixture_teardown);
 }
