@@ -64,7 +64,7 @@ struct sim_conn {
 struct sim_host {
     struct sim_server_config cfg;
     struct spv_self_nonces nonces;
-    uint64_t connections, answered, bans;
+    uint64_t connections, asked, answered, bans;
 };
 
 enum sim_peer_state { SIM_PEER_NONE, SIM_PEER_DIALLING, SIM_PEER_OPEN, SIM_PEER_DONE };

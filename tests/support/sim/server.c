@@ -55,6 +55,11 @@ uint64_t sim_server_connections(const struct sim *sim, size_t server)
     return sim->host[server].connections;
 }
 
+uint64_t sim_server_asked(const struct sim *sim, size_t server)
+{
+    return sim->host[server].asked;
+}
+
 uint64_t sim_server_answered(const struct sim *sim, size_t server)
 {
     return sim->host[server].answered;
@@ -203,6 +208,7 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
     }
     if (msg->command == SPV_CMD_VERACK && sim->host[conn->server].cfg.empty_first)
         send_headers(sim, conn, NULL, 0);
+    sim->host[conn->server].asked += msg->command == SPV_CMD_GETHEADERS;
     if (msg->command == SPV_CMD_GETHEADERS && !sim->host[conn->server].cfg.mute)
         think(sim, conn, &msg->u.getheaders);
     if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip != NULL)

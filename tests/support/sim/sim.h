@@ -130,8 +130,10 @@ void sim_server_announce(struct sim *sim, size_t server, struct sim_store *chain
 void sim_server_push(struct sim *sim, size_t server, const struct spv_header *headers, size_t n);
 /* How often a client banned it. */
 uint64_t sim_server_bans(const struct sim *sim, size_t server);
-/* How many connections it has seen, and how many getheaders it has answered. */
+/* How many connections it has seen, how many getheaders it was sent, and how many it has answered.
+ */
 uint64_t sim_server_connections(const struct sim *sim, size_t server);
+uint64_t sim_server_asked(const struct sim *sim, size_t server);
 uint64_t sim_server_answered(const struct sim *sim, size_t server);
 
 struct sim_client_config {
