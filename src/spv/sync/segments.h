@@ -60,7 +60,7 @@ struct spv_segments_batch {
 
 struct spv_segments_drop {
     uint64_t id;
-    int error; /* LYING class: a proven lie; SPV_ERR_STALL: does not answer; else unusable */
+    int error; /* MISBEHAVING class: a proven lie; SPV_ERR_STALL: does not answer; else unusable */
 };
 
 struct spv_segments_peer_stats {

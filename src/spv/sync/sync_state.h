@@ -15,7 +15,7 @@ static inline bool spv_sync_busy(const struct spv_sync_peer *p)
 
 /* sync.c */
 struct spv_sync_peer *spv_sync_find(struct spv_sync *s, uint64_t id);
-/* The node drops it as soon as this input is over; a LYING error bans it. */
+/* The node drops it as soon as this input is over; a MISBEHAVING error bans it. */
 void spv_sync_drop_peer(struct spv_sync *s, const struct spv_sync_peer *p, int error);
 bool spv_sync_dropping(const struct spv_sync *s, uint64_t id);
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
