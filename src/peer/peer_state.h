@@ -80,7 +80,7 @@ void spv_peer_send_reject_before_close(struct spv_peer *p, const char *command, 
 /* observe.c */
 void spv_trace_read(const struct spv_peer *p, size_t bytes, const char *command, int error);
 /* The settle hook of the send queue; ctx is the machine. */
-void spv_trace_completed(void *ctx, const struct spv_queued_frame *ticket, size_t bytes, int error);
+void spv_trace_completed(void *ctx, const struct spv_queued_frame *queued, size_t bytes, int error);
 enum spv_trace_direction {
     SPV_TRACE_IN,
     SPV_TRACE_OUT,
