@@ -79,7 +79,7 @@ static bool lock(int fd)
 {
     struct stat st;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        return errno != EWOULDBLOCK; /* no locks here: nobody removes it, either */
+        return errno != EWOULDBLOCK; /* no locks on this file system: no other process removes it */
     }
     return fstat(fd, &st) != 0 || st.st_nlink > 0;
 }

@@ -506,7 +506,7 @@ static int read_all(struct work *w)
             rc = CLI_INTERRUPTED;
         }
     }
-    /* what was read before the end, or before somebody had enough, is kept */
+    /* what was read before the end, or before the user interrupted, is kept */
     int kept = rc == CLI_DONE || rc == CLI_INTERRUPTED ? flush(w) : CLI_DONE;
     return kept != CLI_DONE ? kept : rc;
 }

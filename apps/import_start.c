@@ -1,8 +1,8 @@
 /* A database that begins behind a hole, as a sync that starts at a checkpoint does (origin.c): the
  * hole ends in one checkpoint, and the first period behind it ends in the next. What lies between
- * leads from one hash to the other, so it is right whoever wrote it; what comes after is judged in
- * full. It is kept in memory until headers follow it: a lone piece that Electrum happened to fetch
- * below its checkpoints is not where the file's chain begins. */
+ * leads from one hash to the other, so it is right whatever its source; what comes after is judged
+ * in full. It is kept in memory until headers follow it: a lone piece that Electrum happened to
+ * fetch below its checkpoints is not where the file's chain begins. */
 #include <inttypes.h>
 #include <stdlib.h>
 

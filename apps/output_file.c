@@ -27,7 +27,8 @@
 
 int sink_failed(const struct sink *s)
 {
-    if (s->error == EPIPE) { /* the reader of our pipe has had enough: nobody is left to tell */
+    if (s->error ==
+        EPIPE) { /* the reader of our pipe has closed it: there is no one to report to */
         return CLI_FAILED;
     }
     if (s->error == EINTR && cli_stopped()) {

@@ -398,7 +398,7 @@ static void say_event(const struct report *r, const struct spv_event *e)
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_CONNECT_FAILED:
         snprintf(failure, sizeof failure, "%s: %s", e->address, spv_strerror(e->error));
-        /* With many peers to choose from, one that is gone matters to nobody. Of few, each end of
+        /* With many peers to choose from, the loss of one is not reported. Of few, each end of
          * a connection is said; that one cannot be reached is said once. */
         if (r->verbose || (r->few_peers && (answered(e) || strcmp(failure, r->failure) != 0)))
             say_failure(failure, e);

@@ -1,6 +1,6 @@
 /* Links on one loop: 1,000 connections over socket pairs, both ends here, that shake hands and then
  * each say something; what an idle link holds beside the kernel's socket buffers; and messages from
- * another thread. The floor of the last is what nobody can avoid: two copies of the frame and its
+ * another thread. The floor of the last is the least work: two copies of the frame and its
  * checksum at both ends. */
 #include <malloc.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* The peer machine alone, in memory: small messages through two machines, headers messages into
- * one, and what an idle connection holds. The floor of the headers is what nobody can avoid: one
+ * one, and what an idle connection holds. The floor of the headers is the least work: one
  * copy of the bytes and one double SHA-256 of them for the frame's checksum. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* What an answer to a getheaders costs the server's thread, over loopback from a database: kept
- * blocks as they are, at other starts, not kept, and locators of 101 hashes that nobody knows.
- * Beside each the least: a bare thread that reads a request and sends the same bytes; where they
- * have to be read, a bare statement for the same columns and the checksum; for a locator a bare
- * statement a hash.
+ * blocks as they are, at other starts, not kept, and locators of 101 hashes that are not in the
+ * chain. Beside each the least: a bare thread that reads a request and sends the same bytes; where
+ * they have to be read, a bare statement for the same columns and the checksum; for a locator a
+ * bare statement a hash.
  *
  * bench_serve [HEADERS [FOLDER]] */
 #include <arpa/inet.h>
