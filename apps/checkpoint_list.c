@@ -45,7 +45,7 @@ static int no_memory(void)
 }
 
 /* Puts one into its place: 0, 1 when another hash stands there, -1 without memory. */
-static int put(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint)
+static int put_checkpoint(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint)
 {
     size_t low = 0, high = list->n;
 
@@ -75,14 +75,14 @@ static int put(struct checkpoint_list *list, const struct spv_checkpoint *checkp
 }
 
 /* `where` names the option or the file and line. */
-static int take(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint,
-                const char *where)
+static int take_line(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint,
+                     const char *where)
 {
     int rc;
 
     if (++list->given > CHECKPOINTS_GIVEN)
         return cli_usage("%s: more than %d checkpoints.", where, CHECKPOINTS_GIVEN);
-    rc = put(list, checkpoint);
+    rc = put_checkpoint(list, checkpoint);
     if (rc < 0)
         return no_memory();
     if (rc > 0)
@@ -104,7 +104,7 @@ static int read_line(struct checkpoint_list *list, const char *line, const char 
         return cli_usage("%s: height %s does not ascend, it comes after %s.", where,
                          CLI_COUNT(checkpoint.height), CLI_COUNT(*last));
     *last = checkpoint.height;
-    return take(list, &checkpoint, where);
+    return take_line(list, &checkpoint, where);
 }
 
 static int read_file(struct checkpoint_list *list, const char *path)
@@ -142,13 +142,13 @@ int checkpoint_list_make(struct checkpoint_list *out, const struct spv_checkpoin
 
     *out = (struct checkpoint_list){0};
     for (i = 0; i < n_base && rc == CLI_DONE; i++)
-        rc = put(out, &base[i]) < 0 ? no_memory() : CLI_DONE;
+        rc = put_checkpoint(out, &base[i]) < 0 ? no_memory() : CLI_DONE;
     for (i = 0; i < items->n && rc == CLI_DONE; i++) {
         struct spv_checkpoint checkpoint;
         const char *wrong = parse(&checkpoint, items->item[i]);
 
         rc = wrong != NULL ? cli_usage("--checkpoint: '%s' %s.", items->item[i], wrong)
-                           : take(out, &checkpoint, "--checkpoint");
+                           : take_line(out, &checkpoint, "--checkpoint");
     }
     if (file != NULL && rc == CLI_DONE)
         rc = read_file(out, file);

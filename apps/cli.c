@@ -30,7 +30,7 @@ static const char *program = "spv";
 /* Errors. */
 
 CLI_FORMAT(3, 0)
-static void tell(const char *kind, int err, const char *format, va_list args)
+static void cli_error_line(const char *kind, int err, const char *format, va_list args)
 {
     char text[CLI_LINE_MAX];
 
@@ -59,7 +59,7 @@ int cli_fail(int err, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    tell("error", err, format, args);
+    cli_error_line("error", err, format, args);
     va_end(args);
     return (int)cli_exit_of(err);
 }
@@ -69,7 +69,7 @@ int cli_fail_as(enum cli_exit code, int err, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    tell("error", err, format, args);
+    cli_error_line("error", err, format, args);
     va_end(args);
     return (int)code;
 }
@@ -84,7 +84,7 @@ void cli_warn(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    tell("warning", SPV_OK, format, args);
+    cli_error_line("warning", SPV_OK, format, args);
     va_end(args);
 }
 

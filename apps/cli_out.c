@@ -133,7 +133,7 @@ static int columns(void)
 }
 
 /* Leaves out last parts until the rest fits; in the first one no word is cut, and no number. */
-static void fit(char *line, size_t width)
+static void fit_columns(char *line, size_t width)
 {
     size_t end = strlen(line), cut;
 
@@ -158,7 +158,7 @@ void cli_status_line(const char *text)
 
     snprintf(line, sizeof line, "%s", text);
     cli_clean(line);
-    fit(line, width > 0 ? (size_t)width : 0);
+    fit_columns(line, width > 0 ? (size_t)width : 0);
     printf("\r%s\033[K", line);
     painted = true;
     flush_output();

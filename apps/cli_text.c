@@ -50,7 +50,7 @@ static bool is_dangerous(uint32_t c)
 }
 
 /* Writes '?' for what is no UTF-8 and, if asked, for what is dangerous. In place: never longer. */
-static void replace(char *text, bool dangerous)
+static void replace_unsafe(char *text, bool dangerous)
 {
     const char *from = text;
     char *to = text;
@@ -73,7 +73,7 @@ static void replace(char *text, bool dangerous)
 
 void cli_clean(char *text)
 {
-    replace(text, true);
+    replace_unsafe(text, true);
 }
 
 char *cli_json_escape(const char *json)
@@ -113,7 +113,7 @@ json_t *cli_json_string(const char *text)
 
     if (copy == NULL)
         return NULL;
-    replace(copy, false);
+    replace_unsafe(copy, false);
     string = json_stringn(copy, strlen(copy));
     free(copy);
     return string;

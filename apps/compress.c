@@ -51,7 +51,7 @@ const char *pack_refused(const char *name)
     return NULL;
 }
 
-static int start(struct pack *p)
+static int compress_start(struct pack *p)
 {
     switch (p->kind) {
     case PACK_NONE:
@@ -83,7 +83,7 @@ int pack_new(struct pack **out, enum pack_kind kind, pack_out to, void *ctx)
     p->kind = kind;
     p->to = to;
     p->ctx = ctx;
-    int rc = start(p);
+    int rc = compress_start(p);
     if (rc != 0) {
         pack_free(p);
         return rc;
@@ -126,7 +126,7 @@ static int run_zstd(struct pack *p, const uint8_t *bytes, size_t n, bool end)
     }
 }
 
-static int run(struct pack *p, const uint8_t *bytes, size_t n, bool end)
+static int compress_run(struct pack *p, const uint8_t *bytes, size_t n, bool end)
 {
     switch (p->kind) {
     case PACK_NONE:
@@ -142,12 +142,12 @@ static int run(struct pack *p, const uint8_t *bytes, size_t n, bool end)
 
 int pack_write(struct pack *p, const uint8_t *bytes, size_t n)
 {
-    return run(p, bytes, n, false);
+    return compress_run(p, bytes, n, false);
 }
 
 int pack_finish(struct pack *p)
 {
-    return run(p, NULL, 0, true);
+    return compress_run(p, NULL, 0, true);
 }
 
 void pack_free(struct pack *p)

@@ -25,7 +25,7 @@ static struct spv_verify_config config(struct db_job *j)
     return cfg;
 }
 
-static void tell_findings(const struct spv_verify_report *r)
+static void print_findings(const struct spv_verify_report *r)
 {
     cli_status_line_clear();
     for (size_t i = 0; i < r->n; i++) {
@@ -54,16 +54,15 @@ int db_verify(struct db_job *j)
     int rc = spv_store_verify(&r, &cfg, &why);
     cli_status_line_clear();
     if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_HDR_TIME_FUTURE) {
-        tell_findings(&r);
+        print_findings(&r);
     }
     if (cli_json_on() && (rc == SPV_OK || rc == SPV_ERR_DB_DAMAGED)) {
-        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event",
-                           "verify", "ok", rc == SPV_OK, "full", j->full, "headers",
-                           (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
-                           "height", (json_int_t)r.tip, "good_height", (json_int_t)r.good,
-                           "hash_index", r.indexed, "pages_hold", r.pages_hold, "branches_hold",
-                           r.branches_hold, "book_holds", r.book_holds, "findings",
-                           (json_int_t)r.total));
+        cli_json(json_pack(
+            "{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event", "verify", "ok",
+            rc == SPV_OK, "full", j->full, "headers", (json_int_t)r.headers, "branch_headers",
+            (json_int_t)r.branch_headers, "height", (json_int_t)r.tip, "good_height",
+            (json_int_t)r.good, "hash_index", r.indexed, "pages_hold", r.pages_ok, "branches_hold",
+            r.branches_ok, "book_holds", r.addrs_ok, "findings", (json_int_t)r.total));
     }
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
@@ -97,7 +96,7 @@ static const char *name_of(enum spv_repair_outcome done)
     return "";
 }
 
-static void tell_repair(struct db_job *j, const struct spv_repair_report *r)
+static void print_repair(struct db_job *j, const struct spv_repair_report *r)
 {
     char height[CLI_FIGURE];
     char lost[CLI_FIGURE];
@@ -130,7 +129,7 @@ int db_repair(struct db_job *j)
     int rc = spv_store_repair(&r, &cfg, &why);
     cli_status_line_clear();
     if (r.found.total > 0) {
-        tell_findings(&r.found);
+        print_findings(&r.found);
     }
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
@@ -138,6 +137,6 @@ int db_repair(struct db_job *j)
     if (rc != SPV_OK) {
         return cli_print_error_info(&why);
     }
-    tell_repair(j, &r);
+    print_repair(j, &r);
     return CLI_DONE;
 }

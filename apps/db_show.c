@@ -180,7 +180,7 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
         "event", "info", "network", spv_store_params(j->store)->net.name, "path",
         json_string(j->place.path), "height", (json_int_t)tip->height, "hash", t.hash, "time",
         (json_int_t)tip->header.time, "chain_work", t.work, "base", (json_int_t)base->height,
-        "work_from", (json_int_t)base->work_from, "headers", (json_int_t)info->headers,
+        "work_from", (json_int_t)base->work_since, "headers", (json_int_t)info->headers,
         "branch_headers", (json_int_t)info->branch_headers, "file_bytes",
         (json_int_t)info->file_bytes, "log_bytes", (json_int_t)info->log_bytes, "free_bytes",
         (json_int_t)info->free_bytes, "schema", info->schema, "hash_index",
@@ -217,7 +217,7 @@ int db_info(struct db_job *j)
     line("tip", t.hash);
     line("tip's time", t.time);
     (void)snprintf(text, sizeof text, "%s%s", t.work,
-                   base.work_from > 0 ? " (counted from the base)" : "");
+                   base.work_since > 0 ? " (counted from the base)" : "");
     line("chain work", text);
     if (base.height > 0) {
         line("base", cli_count(text, base.height));

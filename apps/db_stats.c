@@ -28,7 +28,7 @@ struct gathering {
     bool any;
 };
 
-static void gather(struct gathering *g, const struct spv_chain_header *r)
+static void collect_stats(struct gathering *g, const struct spv_chain_header *r)
 {
     struct db_figures *f = g->f;
     uint32_t time = r->header.time;
@@ -68,7 +68,7 @@ static int walk_all(struct db_job *j, struct db_figures *f)
     struct gathering g = {.f = f, .params = spv_store_params(j->store)};
     int rc = spv_store_iter_open(&walk, j->store, f->from, f->to);
     while (rc >= 0 && (rc = spv_store_iter_next(walk, &r)) > 0) {
-        gather(&g, &r);
+        collect_stats(&g, &r);
         if (r.height % LOOK_EVERY == 0) {
             db_progress(j, "read", r.height - f->from, (uint64_t)f->to - f->from + 1);
             rc = cli_stopped() ? SPV_ERR_INTERRUPTED : rc;
@@ -82,7 +82,7 @@ static int walk_all(struct db_job *j, struct db_figures *f)
     return rc < 0 ? db_failed(j, rc) : CLI_DONE;
 }
 
-static void tell_year(unsigned year, const struct db_year *y)
+static void print_year(unsigned year, const struct db_year *y)
 {
     char blocks[CLI_FIGURE];
     char mean[CLI_FIGURE];
@@ -102,7 +102,7 @@ static void tell_year(unsigned year, const struct db_year *y)
               y->last_difficulty);
 }
 
-static void tell(const struct db_figures *f)
+static void print_stats(const struct db_figures *f)
 {
     struct db_year all = {.blocks = 0};
     if (!cli_json_on()) {
@@ -113,7 +113,7 @@ static void tell(const struct db_figures *f)
     for (unsigned i = 0; i < DB_YEARS; i++) {
         const struct db_year *y = &f->years[i];
         if (y->blocks > 0) {
-            tell_year(FIRST_YEAR + i, y);
+            print_year(FIRST_YEAR + i, y);
             all.blocks += y->blocks;
             all.seconds += y->seconds;
         }
@@ -126,7 +126,7 @@ static void tell(const struct db_figures *f)
     }
 }
 
-static int draw(struct db_job *j, const struct db_figures *f)
+static int draw_svg(struct db_job *j, const struct db_figures *f)
 {
     struct sink s;
     memset(&s, 0, sizeof s);
@@ -180,7 +180,7 @@ int db_stats(struct db_job *j)
     f.per_slice = (f.to - f.from) / DB_SLICES + 1;
     rc = walk_all(j, &f);
     if (rc == CLI_DONE) {
-        tell(&f);
+        print_stats(&f);
     }
-    return rc == CLI_DONE && j->svg != NULL ? draw(j, &f) : rc;
+    return rc == CLI_DONE && j->svg != NULL ? draw_svg(j, &f) : rc;
 }

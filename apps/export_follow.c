@@ -90,7 +90,7 @@ static int find_fork(struct follow *f, uint64_t *above)
 }
 
 /* Takes what was written from `above` on back. */
-static int take_back(struct follow *f, uint64_t above, const struct spv_blockhash *fork)
+static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhash *fork)
 {
     uint32_t removed = (uint32_t)(f->next - above);
     uint32_t fork_height = above > 0 ? (uint32_t)(above - 1) : 0;
@@ -127,7 +127,7 @@ static int write_from(struct follow *f, uint64_t above, bool *again)
     rc = ready ? spv_store_iter_next(walk, &r) : rc;
     if (ready && rc >= 0 && above < f->next) {
         /* without a fork among the rows, the first new one tells what it follows */
-        code = take_back(f, above, based ? &f->ring[(above - 1) % RING] : &r.header.prev);
+        code = undo_rows(f, above, based ? &f->ring[(above - 1) % RING] : &r.header.prev);
     }
     while (ready && rc > 0 && code == CLI_DONE && f->rows->sink->error == 0) {
         f->format->row(f->rows, &r, false);

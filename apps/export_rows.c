@@ -46,8 +46,8 @@ static void csv_row(const struct rows *r, const struct spv_chain_header *record,
     sink_write(r->sink, row, (size_t)n);
 }
 
-static void csv_mark(const struct rows *r, uint32_t fork_height, const struct spv_blockhash *fork,
-                     uint32_t removed)
+static void csv_branch(const struct rows *r, uint32_t fork_height, const struct spv_blockhash *fork,
+                       uint32_t removed)
 {
     char line[ROW_MAX];
     char hash[SPV_HASH_HEX];
@@ -137,7 +137,7 @@ static uint64_t neutrino_end_of(const struct rows *r, uint64_t height)
 }
 
 static const struct export_format formats[] = {
-    {.name = "csv", .branches = true, .mark = csv_mark, .head = csv_head, .row = csv_row},
+    {.name = "csv", .branches = true, .mark = csv_branch, .head = csv_head, .row = csv_row},
     {.name = "jsonl", .branches = true, .mark = jsonl_mark, .row = jsonl_row},
     {.name = "raw", .end_of = raw_end_of, .row = raw_row},
     {.name = "electrum", .end_of = electrum_end_of, .head = electrum_head, .row = raw_row},

@@ -75,7 +75,7 @@ static void remove_all_left(const char *target)
 }
 
 /* False: another run removed it before it was locked. */
-static bool lock(int fd)
+static bool lock_temporary(int fd)
 {
     struct stat st;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -97,7 +97,7 @@ int temporary_make(char **name, const char *target)
     for (int i = 0; i < TRIES; i++) {
         (void)snprintf(*name, room, "%s" MARK "XXXXXX", target);
         fd = mkstemp(*name);
-        if (fd < 0 || lock(fd)) {
+        if (fd < 0 || lock_temporary(fd)) {
             break;
         }
         (void)close(fd);

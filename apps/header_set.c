@@ -142,7 +142,7 @@ static size_t step_of(const struct header_set *set, uint32_t bits)
     return low;
 }
 
-static int learn_step(struct header_set *set, const struct spv_chain_header *record)
+static int add_step(struct header_set *set, const struct spv_chain_header *record)
 {
     size_t at = step_of(set, record->header.bits);
     struct spv_u256 work = record->work;
@@ -242,7 +242,7 @@ int header_set_add(struct header_set *set, const struct spv_chain_header *record
         return rc;
     if (set->n >= set->n_slots / 3 * 2 && (rc = grow_slots(set)) != 0)
         return rc;
-    rc = learn_step(set, record);
+    rc = add_step(set, record);
     if (rc != 0)
         return rc;
     spv_header_encode(set->raw + (size_t)set->n * SPV_HEADER_SIZE, &record->header);

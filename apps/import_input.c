@@ -41,13 +41,13 @@ struct input {
     uint8_t packed[CHUNK];
 };
 
-static int failed(const struct input *in, int error)
+static int input_failed(const struct input *in, int error)
 {
     return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be read: %s. Check the file.", in->name,
                        strerror(error));
 }
 
-static int spoilt(const struct input *in, const char *why)
+static int is_corrupt(const struct input *in, const char *why)
 {
     return cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
                        "%s: cannot be unpacked: %s. Get the file anew.", in->name, why);
@@ -124,7 +124,7 @@ static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
     ssize_t r = cli_read(in->fd, bytes, n);
     *got = 0;
     if (r < 0) {
-        return cli_stopped() ? CLI_INTERRUPTED : failed(in, errno);
+        return cli_stopped() ? CLI_INTERRUPTED : input_failed(in, errno);
     }
     in->ended = r == 0;
     in->taken += (uint64_t)r;
@@ -133,7 +133,7 @@ static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 }
 
 /* More packed bytes, when all are used. */
-static int refill(struct input *in)
+static int refill_input(struct input *in)
 {
     size_t got = 0;
     if (in->at < in->end || in->ended) {
@@ -145,13 +145,13 @@ static int refill(struct input *in)
     return rc;
 }
 
-static bool begins(const struct input *in, const uint8_t *magic, size_t n)
+static bool begins_with(const struct input *in, const uint8_t *magic, size_t n)
 {
     return in->end >= n && memcmp(in->packed, magic, n) == 0;
 }
 
 /* The first bytes tell how the rest is packed. */
-static int begin(struct input *in)
+static int begin_input(struct input *in)
 {
     size_t got = 1;
     int rc = CLI_DONE;
@@ -162,17 +162,17 @@ static int begin(struct input *in)
     if (rc != CLI_DONE) {
         return rc;
     }
-    if (begins(in, gzip_magic, sizeof gzip_magic)) {
+    if (begins_with(in, gzip_magic, sizeof gzip_magic)) {
         if (inflateInit2(&in->gzip, MAX_WBITS + GZIP_WRAPPER) != Z_OK) {
-            return spoilt(in, "out of memory");
+            return is_corrupt(in, "out of memory");
         }
         in->packing = PACKING_GZIP;
         in->inside = true;
-    } else if (begins(in, zstd_magic, sizeof zstd_magic)) {
+    } else if (begins_with(in, zstd_magic, sizeof zstd_magic)) {
         in->zstd = ZSTD_createDCtx();
         if (in->zstd == NULL ||
             ZSTD_isError(ZSTD_DCtx_setParameter(in->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG))) {
-            return spoilt(in, "out of memory");
+            return is_corrupt(in, "out of memory");
         }
         in->packing = PACKING_ZSTD;
     } else {
@@ -195,7 +195,7 @@ static int read_plain(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 static int read_gzip(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 {
     for (*got = 0; *got == 0;) {
-        int rc = refill(in);
+        int rc = refill_input(in);
         if (rc != CLI_DONE) {
             return rc;
         }
@@ -216,9 +216,9 @@ static int read_gzip(struct input *in, uint8_t *bytes, size_t n, size_t *got)
         if (code == Z_STREAM_END) {
             in->inside = false;
         } else if (code == Z_BUF_ERROR && in->ended && *got == 0) {
-            return spoilt(in, "it ends too early");
+            return is_corrupt(in, "it ends too early");
         } else if (code != Z_OK && code != Z_BUF_ERROR) {
-            return spoilt(in, in->gzip.msg != NULL ? in->gzip.msg : "it is no gzip data");
+            return is_corrupt(in, in->gzip.msg != NULL ? in->gzip.msg : "it is no gzip data");
         }
     }
     return CLI_DONE;
@@ -228,7 +228,7 @@ static int read_zstd(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 {
     for (*got = 0; *got == 0;) {
         ZSTD_outBuffer out = {.dst = bytes, .size = n};
-        int rc = refill(in);
+        int rc = refill_input(in);
         if (rc != CLI_DONE) {
             return rc;
         }
@@ -238,12 +238,12 @@ static int read_zstd(struct input *in, uint8_t *bytes, size_t n, size_t *got)
         ZSTD_inBuffer packed = {.src = in->packed, .size = in->end, .pos = in->at};
         size_t left = ZSTD_decompressStream(in->zstd, &out, &packed);
         if (ZSTD_isError(left)) {
-            return spoilt(in, ZSTD_getErrorName(left));
+            return is_corrupt(in, ZSTD_getErrorName(left));
         }
         in->inside = left != 0;
         *got = out.pos;
         if (in->at == in->end && out.pos == 0) {
-            return spoilt(in, "it ends too early");
+            return is_corrupt(in, "it ends too early");
         }
         in->at = packed.pos;
     }
@@ -252,7 +252,7 @@ static int read_zstd(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 
 int input_read(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 {
-    int rc = in->packing == PACKING_UNKNOWN ? begin(in) : CLI_DONE;
+    int rc = in->packing == PACKING_UNKNOWN ? begin_input(in) : CLI_DONE;
     *got = 0;
     if (rc != CLI_DONE) {
         return rc;

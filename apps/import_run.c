@@ -40,7 +40,8 @@ int import_store_failed(const struct work *w, int err)
 }
 
 /* What the database, or a checkpoint, has at a height: hexadecimal, or a word. */
-static void rival(const struct work *w, char out[SPV_HASH_HEX], const char **whose, uint32_t height)
+static void competing_header(const struct work *w, char out[SPV_HASH_HEX], const char **whose,
+                             uint32_t height)
 {
     const struct spv_params *params = spv_store_params(w->i->store);
     struct spv_chain_header r;
@@ -74,7 +75,7 @@ static const char *advice(int err)
 }
 
 /* The header at `at` of the batch is not taken. */
-static int refuse(const struct work *w, size_t at, int err)
+static int import_error(const struct work *w, size_t at, int err)
 {
     const struct place *p = &w->places[at];
     struct spv_blockhash hash;
@@ -85,7 +86,7 @@ static int refuse(const struct work *w, size_t at, int err)
     spv_header_hash(&hash, &w->headers[at]);
     spv_blockhash_hex(hex, &hash);
     if (err == SPV_ERR_HDR_CHECKPOINT || err == SPV_ERR_HDR_FORK_DEPTH) {
-        rival(w, other, &whose, p->height);
+        competing_header(w, other, &whose, p->height);
         return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %s, %s, %s; %s %s. %s",
                            w->name, where(text, p), CLI_COUNT(p->height), hex, spv_strerror(err),
                            whose, other, advice(err));
@@ -113,7 +114,7 @@ static int store_change(struct work *w, const struct spv_chain_update *change)
         i->counts.side += w->side ? change->n : 0;
     } else {
         i->counts.added += change->n;
-        w->tip = change->records[change->n - 1].height;
+        w->tip = change->headers[change->n - 1].height;
         w->n_stored = 0; /* what was read ahead may be gone */
     }
     if (change->kind == SPV_UPDATE_REORG) {
@@ -134,7 +135,7 @@ static int check_height(const struct work *w, const struct spv_accept_result *v,
     if (v->accepted == 0) {
         return CLI_DONE;
     }
-    uint32_t last = v->change.records[v->change.n - 1].height;
+    uint32_t last = v->update.headers[v->update.n - 1].height;
     uint32_t height = last - (uint32_t)v->accepted + 1;
     return height == p->height
                ? CLI_DONE
@@ -152,7 +153,7 @@ static bool may_leave_out(int err)
 }
 
 /* Hands a piece of the batch to the chain: *at moves behind what was dealt with. */
-static int judge(struct work *w, size_t *at)
+static int accept_part(struct work *w, size_t *at)
 {
     struct import *i = w->i;
     struct spv_accept_result v;
@@ -170,7 +171,7 @@ static int judge(struct work *w, size_t *at)
     }
     rc = check_height(w, &v, *at);
     if (rc == CLI_DONE) {
-        rc = store_change(w, &v.change);
+        rc = store_change(w, &v.update);
     }
     i->counts.known += v.known;
     *at += v.index;
@@ -182,14 +183,14 @@ static int judge(struct work *w, size_t *at)
         (*at)++;
         return CLI_DONE;
     }
-    return refuse(w, *at, v.error);
+    return import_error(w, *at, v.error);
 }
 
 static int flush(struct work *w)
 {
     int rc = CLI_DONE;
     for (size_t at = 0; rc == CLI_DONE && at < w->n;) {
-        rc = judge(w, &at);
+        rc = accept_part(w, &at);
     }
     w->n = 0;
     if (rc == CLI_DONE && w->i->progress != NULL) {
@@ -198,7 +199,7 @@ static int flush(struct work *w)
     return rc;
 }
 
-static int add(struct work *w, const struct spv_import_item *item, const struct place *p)
+static int add_header(struct work *w, const struct spv_import_item *item, const struct place *p)
 {
     w->headers[w->n] = item->header;
     w->places[w->n] = *p;
@@ -318,7 +319,7 @@ static int take_header(struct work *w, const struct spv_import_item *item)
     w->last = p.height;
     w->last_header = item->header;
     if (w->n > 0 || p.height > w->tip) {
-        return add(w, item, &p);
+        return add_header(w, item, &p);
     }
     if (p.height > 0 && p.height < w->base) { /* the database begins above it */
         w->i->counts.below++;
@@ -340,7 +341,7 @@ static int take_header(struct work *w, const struct spv_import_item *item)
         w->differs_at = p;
         spv_header_hash(&w->differs_hash, &item->header);
     }
-    return add(w, item, &p);
+    return add_header(w, item, &p);
 }
 
 static int take_side(struct work *w, const struct spv_import_item *item)
@@ -354,10 +355,10 @@ static int take_side(struct work *w, const struct spv_import_item *item)
                            "%s: %s: more than %s headers on side branches. Take some out.", w->name,
                            where(text, &p), CLI_COUNT(SIDE_MAX));
     }
-    return rc == CLI_DONE ? add(w, item, &p) : rc;
+    return rc == CLI_DONE ? add_header(w, item, &p) : rc;
 }
 
-static void tell_missing(struct work *w, uint32_t last)
+static void print_missing(struct work *w, uint32_t last)
 {
     char a[CLI_FIGURE], b[CLI_FIGURE];
     w->i->counts.missing = last - w->tip;
@@ -368,7 +369,7 @@ static void tell_missing(struct work *w, uint32_t last)
 
 /* Electrum's hole below its checkpoints: *end when the database neither has what lies in it nor can
  * begin behind it. */
-static int take_hole(struct work *w, const struct spv_import_item *item, bool *end)
+static int take_gap(struct work *w, const struct spv_import_item *item, bool *end)
 {
     int rc = flush(w);
     uint32_t last = item->height + item->count - 1;
@@ -382,11 +383,11 @@ static int take_hole(struct work *w, const struct spv_import_item *item, bool *e
         return CLI_DONE;
     }
     *end = true;
-    tell_missing(w, last);
+    print_missing(w, last);
     return CLI_DONE;
 }
 
-static int take(struct work *w, const struct spv_import_item *item, bool *end)
+static int take_item(struct work *w, const struct spv_import_item *item, bool *end)
 {
     int rc = CLI_DONE;
     switch (item->kind) {
@@ -406,7 +407,7 @@ static int take(struct work *w, const struct spv_import_item *item, bool *end)
         }
         return rc == CLI_DONE ? take_header(w, item) : rc;
     case SPV_IMPORT_HOLE:
-        return take_hole(w, item, end);
+        return take_gap(w, item, end);
     case SPV_IMPORT_REORG:
         rc = flush(w);
         if (rc == CLI_DONE && w->begun && item->height > w->last) {
@@ -443,7 +444,7 @@ static int check_end(struct work *w)
     if (rc == 1 && on_best) {
         return CLI_DONE;
     }
-    rival(w, ours, &whose, w->differs_at.height);
+    competing_header(w, ours, &whose, w->differs_at.height);
     spv_blockhash_hex(theirs, &w->differs_hash);
     return cli_fail_as(CLI_FAILED, SPV_ERR_LOW_WORK,
                        "%s: %s: contradicts the database at height %s: its header is %s, %s %s, "
@@ -474,7 +475,7 @@ static int take_all(struct work *w, bool *end)
     int rc = CLI_DONE;
     int got = 0;
     while (rc == CLI_DONE && !*end && (got = spv_import_next(w->i->decoder, &item)) == 1) {
-        rc = take(w, &item, end);
+        rc = take_item(w, &item, end);
     }
     if (rc == CLI_DONE && !*end && got < 0) {
         /* what came before the fault is good */
@@ -528,7 +529,7 @@ int import_run(struct import *i)
         if (w->n_period == SPV_RETARGET_INTERVAL) {
             rc = import_start(w);
         } else {
-            tell_missing(w, w->last - (uint32_t)w->n_period);
+            print_missing(w, w->last - (uint32_t)w->n_period);
         }
     }
     import_start_drop(w);

@@ -50,7 +50,7 @@ void import_start_drop(struct work *w)
     w->n_period = 0;
 }
 
-static int refuse(const struct work *w, int err, size_t bad)
+static int start_error(const struct work *w, int err, size_t bad)
 {
     struct spv_blockhash hash;
     char hex[SPV_HASH_HEX];
@@ -64,13 +64,13 @@ static int refuse(const struct work *w, int err, size_t bad)
 }
 
 /* Stores the period and lets the chain begin anew from there. */
-static int begin(struct work *w, const struct spv_chain_header *records)
+static int import_begin(struct work *w, const struct spv_chain_header *records)
 {
     struct import *i = w->i;
     struct spv_chain *chain = NULL;
     struct spv_chain_update change = {.kind = SPV_UPDATE_CHECKPOINT_START,
                                       .fork_height = w->before->height,
-                                      .records = records,
+                                      .headers = records,
                                       .n = SPV_RETARGET_INTERVAL};
     int rc = spv_store_apply(i->store, &change);
     if (rc != 0) {
@@ -100,7 +100,7 @@ int import_start(struct work *w)
     }
     int rc =
         spv_chain_period(records, w->i->chain_config.params, w->before, w->ending, w->period, &bad);
-    rc = rc != 0 ? refuse(w, rc, bad) : begin(w, records);
+    rc = rc != 0 ? start_error(w, rc, bad) : import_begin(w, records);
     free(records);
     if (rc == CLI_DONE) {
         cli_warn("%s: has no headers below height %s, which follows a checkpoint: the database "

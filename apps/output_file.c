@@ -38,7 +38,7 @@ int sink_failed(const struct sink *s)
                        strerror(s->error), cli_write_advice(s->error));
 }
 
-static int fail(struct sink *s, int error)
+static int output_fail(struct sink *s, int error)
 {
     s->error = error;
     return sink_failed(s);
@@ -128,7 +128,7 @@ static int open_place(struct sink *s, const char *path, const char *database)
         error = open_temporary(s, path);
         s->is_file = true;
     }
-    return error != 0 ? fail(s, error) : CLI_DONE;
+    return error != 0 ? output_fail(s, error) : CLI_DONE;
 }
 
 /* A reader that does not read holds up the export, not its end: false after a stop. */
@@ -144,7 +144,7 @@ static bool wait_to_write(struct sink *s)
     return false;
 }
 
-static void put_out(void *ctx, const uint8_t *bytes, size_t n)
+static void write_all(void *ctx, const uint8_t *bytes, size_t n)
 {
     struct sink *s = ctx;
     if (s->error != 0) {
@@ -179,13 +179,13 @@ int sink_open(struct sink *s, const char *path, const char *database, bool check
         return rc;
     }
     s->buffer = malloc(WRITE_BUFFER);
-    if (s->buffer == NULL || pack_new(&s->pack, pack_of_name(path), put_out, s) != 0) {
-        return fail(s, ENOMEM);
+    if (s->buffer == NULL || pack_new(&s->pack, pack_of_name(path), write_all, s) != 0) {
+        return output_fail(s, ENOMEM);
     }
     if (checksum) {
         s->sum = EVP_MD_CTX_new();
         if (s->sum == NULL || EVP_DigestInit_ex(s->sum, EVP_sha256(), NULL) != 1) {
-            return fail(s, ENOMEM);
+            return output_fail(s, ENOMEM);
         }
     }
     return CLI_DONE;
@@ -193,7 +193,7 @@ int sink_open(struct sink *s, const char *path, const char *database, bool check
 
 /* Writing. */
 
-static void drain(struct sink *s)
+static void drain_pipe(struct sink *s)
 {
     int rc = s->error == 0 && s->used > 0 ? pack_write(s->pack, s->buffer, s->used) : 0;
     if (rc != 0 && s->error == 0) {
@@ -213,7 +213,7 @@ void sink_write(struct sink *s, const void *bytes, size_t n)
         from += part;
         n -= part;
         if (s->used == WRITE_BUFFER) {
-            drain(s);
+            drain_pipe(s);
         }
     }
 }
@@ -250,11 +250,11 @@ static void sync_folder(const char *path)
 }
 
 /* On disk, then under its own name. */
-static int appear(struct sink *s)
+static int make_visible(struct sink *s)
 {
     if (fsync(s->fd) != 0 || rename(s->temporary, s->target) != 0) {
         int error = errno;
-        return cli_stopped() ? CLI_INTERRUPTED : fail(s, error);
+        return cli_stopped() ? CLI_INTERRUPTED : output_fail(s, error);
     }
     cli_stop_hook(NULL, NULL);
     free(s->temporary);
@@ -268,7 +268,7 @@ static int sum_line(struct sink *s, char *line, size_t room, const char *name)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     if (EVP_DigestFinal_ex(s->sum, digest, NULL) != 1) {
-        return fail(s, EIO);
+        return output_fail(s, EIO);
     }
     for (size_t i = 0; i < SUM_BYTES; i++) {
         (void)snprintf(line + 2 * i, room - 2 * i, "%02x", digest[i]);
@@ -278,7 +278,7 @@ static int sum_line(struct sink *s, char *line, size_t room, const char *name)
 }
 
 /* Writes the line into TARGET.sha256, itself complete or as it was. */
-static int write_beside(struct sink *s, const char *line)
+static int write_sidecar(struct sink *s, const char *line)
 {
     size_t room = strlen(s->target) + sizeof ".sha256";
     char *path = malloc(room);
@@ -304,10 +304,10 @@ static int write_beside(struct sink *s, const char *line)
     }
     free(temporary);
     free(path);
-    return error != 0 ? fail(s, error) : CLI_DONE;
+    return error != 0 ? output_fail(s, error) : CLI_DONE;
 }
 
-static int give_sum(struct sink *s)
+static int write_sum(struct sink *s)
 {
     char line[2 * SUM_BYTES + NAME_MAX + 8];
     const char *slash = s->target != NULL ? strrchr(s->target, '/') : NULL;
@@ -317,7 +317,7 @@ static int give_sum(struct sink *s)
         return rc;
     }
     if (s->target != NULL) {
-        return write_beside(s, line);
+        return write_sidecar(s, line);
     }
     (void)fputs(line, stderr);
     return CLI_DONE;
@@ -325,41 +325,41 @@ static int give_sum(struct sink *s)
 
 int sink_finish(struct sink *s)
 {
-    drain(s);
+    drain_pipe(s);
     int rc = s->error == 0 ? pack_finish(s->pack) : 0;
     if (rc != 0) {
-        return fail(s, rc == SPV_ERR_NOMEM ? ENOMEM : EIO);
+        return output_fail(s, rc == SPV_ERR_NOMEM ? ENOMEM : EIO);
     }
     if (s->error != 0) {
         return sink_failed(s);
     }
-    rc = s->temporary != NULL ? appear(s) : CLI_DONE;
-    return rc == CLI_DONE && s->sum != NULL ? give_sum(s) : rc;
+    rc = s->temporary != NULL ? make_visible(s) : CLI_DONE;
+    return rc == CLI_DONE && s->sum != NULL ? write_sum(s) : rc;
 }
 
 int sink_publish(struct sink *s)
 {
-    drain(s);
+    drain_pipe(s);
     if (s->error != 0) {
         return sink_failed(s);
     }
     if (s->temporary != NULL) {
-        return appear(s);
+        return make_visible(s);
     }
     if (s->is_file && fsync(s->fd) != 0) {
-        return fail(s, errno);
+        return output_fail(s, errno);
     }
     return CLI_DONE;
 }
 
 int sink_cut(struct sink *s, uint64_t position)
 {
-    drain(s);
+    drain_pipe(s);
     if (s->error != 0) {
         return sink_failed(s);
     }
     if (ftruncate(s->fd, (off_t)position) != 0 || lseek(s->fd, (off_t)position, SEEK_SET) < 0) {
-        return fail(s, errno);
+        return output_fail(s, errno);
     }
     s->position = position;
     return CLI_DONE;

@@ -58,14 +58,14 @@ static int catch_up(struct follow *f)
 
 /* The reader. */
 
-static int hold(void *ctx)
+static int begin_read(void *ctx)
 {
     struct follow *f = ctx;
-    int rc = f->stored.hold(f->stored.ctx);
+    int rc = f->stored.begin_read(f->stored.ctx);
 
     if (rc < 0 || f->set == NULL)
         return rc;
-    rc = f->stored.hashes(f->stored.ctx);
+    rc = f->stored.has_hash_index(f->stored.ctx);
     if (rc == 1) {
         header_set_free(f->set);
         f->set = NULL;
@@ -73,16 +73,16 @@ static int hold(void *ctx)
     }
     if (rc == 0)
         rc = catch_up(f);
-    f->stored.release(f->stored.ctx);
+    f->stored.end_read(f->stored.ctx);
     return rc;
 }
 
-static void release(void *ctx)
+static void end_read(void *ctx)
 {
     const struct follow *f = ctx;
 
     if (f->set == NULL)
-        f->stored.release(f->stored.ctx);
+        f->stored.end_read(f->stored.ctx);
 }
 
 static int tip(void *ctx, struct spv_chain_header *out)
@@ -113,11 +113,11 @@ static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
     return r.range(r.ctx, out, from, n);
 }
 
-static void base(void *ctx, struct spv_chain_start *out)
+static void start(void *ctx, struct spv_chain_start *out)
 {
     const struct follow *f = ctx;
 
-    f->stored.base(f->stored.ctx, out);
+    f->stored.start(f->stored.ctx, out);
 }
 
 struct spv_header_db follow_begin(struct follow *f, struct spv_store *store, struct header_set *set)
@@ -129,9 +129,9 @@ struct spv_header_db follow_begin(struct follow *f, struct spv_store *store, str
                                   .by_height = by_height,
                                   .by_hash = by_hash,
                                   .range = range,
-                                  .hold = hold,
-                                  .release = release,
-                                  .base = base};
+                                  .begin_read = begin_read,
+                                  .end_read = end_read,
+                                  .start = start};
 }
 
 void follow_end(struct follow *f)

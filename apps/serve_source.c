@@ -78,7 +78,7 @@ static uint32_t mine_spacing(const struct source *s)
     return spacing;
 }
 
-static int mine(struct source *s)
+static int mine_chain(struct source *s)
 {
     struct spv_mine_plan plan = {.n = (uint32_t)s->mine, .seed = s->seed, .sink = mined, .ctx = s};
     int rc;
@@ -124,9 +124,9 @@ static int load_batch(struct source *s, const struct spv_header *headers, size_t
                         "%s: headers from height %s on could not be judged: %s. Free some "
                         "memory.",
                         s->headers, CLI_COUNT(first), spv_strerror(rc));
-    if (verdict.change.kind == SPV_UPDATE_APPEND) {
-        for (i = 0; i < verdict.change.n && rc == 0; i++)
-            rc = header_set_add(s->set, &verdict.change.records[i]);
+    if (verdict.update.kind == SPV_UPDATE_APPEND) {
+        for (i = 0; i < verdict.update.n && rc == 0; i++)
+            rc = header_set_add(s->set, &verdict.update.headers[i]);
         if (rc != 0)
             return cli_fail(rc, "%s: cannot be held in memory: %s. Serve a --db instead.",
                             s->headers, spv_strerror(rc));
@@ -199,7 +199,7 @@ static int load_file(struct source *s, FILE *f, uint8_t *raw, struct spv_header 
     }
 }
 
-static int load(struct source *s)
+static int load_source(struct source *s)
 {
     uint8_t *raw = malloc((size_t)BATCH * SPV_HEADER_SIZE);
     struct spv_header *headers = malloc(BATCH * sizeof *headers);
@@ -290,9 +290,9 @@ int source_judged(struct source *s, const char *headers, uint64_t count, uint64_
     s->mine = count;
     s->seed = seed;
     if (rc == 0 && headers != NULL)
-        rc = load(s);
+        rc = load_source(s);
     if (rc == 0 && count > 0)
-        rc = mine(s);
+        rc = mine_chain(s);
     spv_chain_free(s->chain); /* judged; from here on only the set is needed */
     s->chain = NULL;
     return rc;

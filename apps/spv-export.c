@@ -88,7 +88,7 @@ struct progress {
     uint64_t done, total;
 };
 
-static void paint(struct progress *p)
+static void paint_progress(struct progress *p)
 {
     char line[3 * CLI_FIGURE + 40];
     char done[CLI_FIGURE];
@@ -137,7 +137,7 @@ static int write_walk(struct job *e, struct spv_store_iter *walk, const struct r
             return CLI_INTERRUPTED;
         }
         if (live) {
-            paint(p);
+            paint_progress(p);
         }
     }
     cli_status_line_clear();
@@ -212,7 +212,7 @@ static int export_rows(struct job *e, uint64_t total)
 }
 
 /* How many headers there are to write, told from the tip. Returns an exit code. */
-static int check_span(struct job *e, uint64_t *total)
+static int check_range(struct job *e, uint64_t *total)
 {
     struct spv_chain_header tip;
     int rc = spv_store_tip(e->store, &tip);
@@ -280,7 +280,7 @@ static int run(struct job *e)
                    ? CLI_INTERRUPTED
                    : cli_print_error_info(&why);
     }
-    rc = check_span(e, &total);
+    rc = check_range(e, &total);
     if (rc == CLI_DONE) {
         rc = export_rows(e, total);
     }

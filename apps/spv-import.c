@@ -90,7 +90,7 @@ static void reorganised(void *ctx, const struct spv_chain_update *change)
     char b[CLI_FIGURE];
     char c[CLI_FIGURE];
     if (cli_json_on()) {
-        json_t *o = object(j, "reorg", &change->records[change->n - 1], &j->import.counts);
+        json_t *o = object(j, "reorg", &change->headers[change->n - 1], &j->import.counts);
         if (o != NULL) {
             json_object_set_new(o, "fork_height", json_integer(change->fork_height));
             json_object_set_new(o, "removed", json_integer(change->removed));
@@ -253,7 +253,7 @@ static int run(struct job *j)
     return rc;
 }
 
-static int finish(struct job *j, int rc)
+static int finish_import(struct job *j, int rc)
 {
     spv_import_free(j->import.decoder);
     spv_chain_free(j->import.chain);
@@ -333,5 +333,5 @@ int main(int argc, char **argv)
     if (state.json) {
         cli_json_mode();
     }
-    return finish(&state, run(&state));
+    return finish_import(&state, run(&state));
 }

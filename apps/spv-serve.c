@@ -128,7 +128,7 @@ static void stop_server(void *ctx)
     spv_server_stop(ctx);
 }
 
-static void say_http(const struct serve *s, uint16_t port)
+static void print_http(const struct serve *s, uint16_t port)
 {
     struct spv_endpoint at = s->http;
     char address[SPV_ENDPOINT_TEXT];
@@ -144,7 +144,7 @@ static void say_http(const struct serve *s, uint16_t port)
         cli_print("REST on http://%s/rest/chaininfo.json", address);
 }
 
-static void say_listening(const struct serve *s, uint16_t port)
+static void print_listening(const struct serve *s, uint16_t port)
 {
     struct spv_endpoint at = s->endpoint;
     struct spv_chain_header tip = {.height = 0};
@@ -167,8 +167,8 @@ static void say_listening(const struct serve *s, uint16_t port)
                   CLI_COUNT(tip.height));
 }
 
-static void say_stopped(const struct serve *s, const struct spv_server *server,
-                        const struct spv_http *http)
+static void print_stopped(const struct serve *s, const struct spv_server *server,
+                          const struct spv_http *http)
 {
     struct spv_server_stats stats;
     struct spv_http_stats web = {0};
@@ -204,7 +204,7 @@ static int start_http(struct serve *s, struct spv_http **http, struct spv_server
 
     if (rc != 0)
         return cli_print_error_info(&why);
-    say_http(s, spv_http_port(*http));
+    print_http(s, spv_http_port(*http));
     return CLI_DONE;
 }
 
@@ -231,13 +231,13 @@ static int serve(struct serve *s)
         rc = start_http(s, &http, server);
     if (rc == 0) {
         cli_stop_hook(stop_server, server);
-        say_listening(s, spv_server_port(server));
+        print_listening(s, spv_server_port(server));
         rc = cli_stopped() ? 0 : spv_server_run(server);
         cli_stop_hook(NULL, NULL);
         if (rc != 0)
             rc = cli_fail(rc, "server: stopped by itself: %s. Start it again.", spv_strerror(rc));
         else
-            say_stopped(s, server, http);
+            print_stopped(s, server, http);
     }
     spv_http_free(http);
     spv_server_free(server);

@@ -76,7 +76,7 @@ static void on_synced(struct sync *s, const struct spv_event *e)
         cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
     spv_evloop_stats(s->loop, &stats);
     if (!s->follow) {
-        if (!s->backfill || stats.base.height == 0) /* else when the gap is closed */
+        if (!s->backfill || stats.start.height == 0) /* else when the gap is closed */
             spv_evloop_stop(s->loop);
     } else if (!s->quiet) {
         spv_evloop_stats(s->loop, &stats);
@@ -86,7 +86,7 @@ static void on_synced(struct sync *s, const struct spv_event *e)
 
 /* Progress is told at most once in JSON_EVERY or PLAIN_EVERY seconds, in JSON only when there is
  * some. */
-static void tell_progress(struct sync *s)
+static void print_progress(struct sync *s)
 {
     struct spv_node_stats stats;
     double now = cli_clock(), every = cli_json_on() ? JSON_EVERY : PLAIN_EVERY;
@@ -94,14 +94,14 @@ static void tell_progress(struct sync *s)
     if (s->quiet || (!cli_live() && (s->synced || now - s->printed < every)))
         return;
     spv_evloop_stats(s->loop, &stats);
-    if (cli_json_on() && report_received(&stats) + stats.proving_headers == s->printed_added)
+    if (cli_json_on() && report_received(&stats) + stats.presync_headers == s->printed_added)
         return;
     report_sample(&s->report, &stats);
     report_progress(&s->report, &stats, s->peer,
                     cli_json_on() ? spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS)
                                   : 0);
     s->printed = now;
-    s->printed_added = report_received(&stats) + stats.proving_headers;
+    s->printed_added = report_received(&stats) + stats.presync_headers;
 }
 
 /* With no other peer allowed there is nothing to wait for. */
@@ -135,7 +135,7 @@ static void note_useless(struct sync *s, const struct spv_event *e)
 }
 
 /* One of the peers that are there may be of use. */
-static bool has_hope(struct sync *s)
+static bool may_succeed(struct sync *s)
 {
     size_t i, n = spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS);
 
@@ -160,7 +160,7 @@ static void on_event(void *ctx, const struct spv_event *e)
             snprintf(s->report.source, sizeof s->report.source, "%s", e->address);
         if (!s->synced) {
             if (cli_json_on())
-                tell_progress(s);
+                print_progress(s);
             return;
         }
         break; /* following: each step is news */
@@ -221,10 +221,10 @@ static void on_tick(void *ctx)
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0)
         s->useful = cli_clock(); /* following: silence is normal */
-    if (stats.proving_headers != s->proving) {
-        if (has_hope(s))
+    if (stats.presync_headers != s->proving) {
+        if (may_succeed(s))
             s->useful = cli_clock(); /* a first pass adds nothing, and may be long */
-        s->proving = stats.proving_headers;
+        s->proving = stats.presync_headers;
     }
     if (report_received(&stats) != s->received) {
         s->useful = cli_clock(); /* segments that wait to be joined are headers, too */
@@ -235,7 +235,7 @@ static void on_tick(void *ctx)
         spv_evloop_stop(s->loop);
         return;
     }
-    tell_progress(s);
+    print_progress(s);
 }
 
 static void stop_loop(void *ctx)
@@ -245,7 +245,7 @@ static void stop_loop(void *ctx)
 
 /* Endings. */
 
-static int finish(struct sync *s, int rc)
+static int finish_sync(struct sync *s, int rc)
 {
     struct spv_node_stats stats;
     const struct spv_chain_header *tip = &stats.tip;
@@ -335,7 +335,7 @@ static int run_loop(struct sync *s)
     s->report.database = s->place.path;
     s->report.verbose = s->verbose;
     s->report.few_peers = s->connect.n > 0;
-    cfg.node.forget_bans = s->forget_bans;
+    cfg.node.clear_bans = s->forget_bans;
     sync_proxy_apply(&s->proxy, &cfg);
     rc = spv_evloop_new(&s->loop, &cfg, &why);
 
@@ -352,7 +352,7 @@ static int run_loop(struct sync *s)
     cli_stop_hook(stop_loop, s->loop);
     rc = cli_stopped() ? 0 : spv_evloop_run(s->loop);
     cli_stop_hook(NULL, NULL);
-    rc = finish(s, rc);
+    rc = finish_sync(s, rc);
     spv_evloop_free(s->loop);
     return rc;
 }

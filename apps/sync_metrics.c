@@ -6,10 +6,10 @@ void metrics_totals(json_t *object, const struct spv_node_stats *stats)
         const char *name;
         uint64_t value;
     } totals[] = {
-        {"proving", stats->proving},
-        {"proving_pass", stats->proving_pass},
-        {"proving_headers", stats->proving_headers},
-        {"proving_length", stats->proving_length},
+        {"proving", stats->presync_peers},
+        {"proving_pass", stats->presync_pass},
+        {"proving_headers", stats->presync_headers},
+        {"proving_length", stats->presync_length},
         {"requests", stats->requests},
         {"segments", stats->segments},
         {"segments_done", stats->segments_done},
@@ -42,10 +42,11 @@ static json_t *peer_object(const struct spv_node_peer *p)
     return json_pack("{s:I, s:s, s:s, s:f, s:b, s:b, s:I, s:I, s:f, s:i, s:I, s:I, s:I, s:f}",
                      "peer_id", (json_int_t)p->id, "peer", p->address, "group",
                      group_name(p->group), "connected", (double)p->connected_us / 1e6, "chain",
-                     (int)p->chain, "done", (int)p->done, "claim", (json_int_t)p->claim, "headers",
-                     (json_int_t)p->headers, "rate", p->rate, "requests", (int)p->requests,
-                     "segments_done", (json_int_t)p->segments_done, "hedges", (json_int_t)p->hedges,
-                     "stalls", (json_int_t)p->stalls, "latency", (double)p->latency_us / 1e6);
+                     (int)p->chain, "done", (int)p->at_tip, "claim", (json_int_t)p->claimed_height,
+                     "headers", (json_int_t)p->headers, "rate", p->rate, "requests",
+                     (int)p->requests, "segments_done", (json_int_t)p->segments_done, "hedges",
+                     (json_int_t)p->hedges, "stalls", (json_int_t)p->stalls, "latency",
+                     (double)p->latency_us / 1e6);
 }
 
 void metrics_peers(json_t *object, const struct spv_node_peer *peers, size_t n)

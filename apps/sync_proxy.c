@@ -50,5 +50,5 @@ void sync_proxy_apply(const struct sync_proxy *p, struct spv_evloop_config *cfg)
     if (p->endpoint.host[0] != '\0')
         cfg->proxy = &p->endpoint;
     if (p->onion)
-        cfg->node.reach = SPV_NET_ONION;
+        cfg->node.nets = SPV_NET_ONION;
 }

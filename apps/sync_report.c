@@ -51,7 +51,7 @@ void report_sample(struct report *r, const struct spv_node_stats *stats)
 }
 
 /* What of the chain has come: the tip's height and what waits to be joined above it. */
-static uint64_t come(const struct spv_node_stats *stats)
+static uint64_t height_received(const struct spv_node_stats *stats)
 {
     return stats->tip.height + (stats->synced ? 0 : stats->headers_waiting);
 }
@@ -59,7 +59,9 @@ static uint64_t come(const struct spv_node_stats *stats)
 /* Headers that are still to come. */
 static uint64_t missing(const struct spv_node_stats *stats)
 {
-    return stats->target_height > come(stats) ? stats->target_height - come(stats) : 0;
+    return stats->target_height > height_received(stats)
+               ? stats->target_height - height_received(stats)
+               : 0;
 }
 
 /* Percent of the way; rounded down, so that 100 means there. */
@@ -67,7 +69,8 @@ static double percent(const struct spv_node_stats *stats)
 {
     if (stats->target_height == 0 || stats->tip.height >= stats->target_height)
         return 100;
-    double tenths = (double)(uint64_t)((double)come(stats) * 1000 / stats->target_height);
+    double tenths =
+        (double)(uint64_t)((double)height_received(stats) * 1000 / stats->target_height);
     return tenths < 1000 ? tenths / 10 : 99.9; /* all has come, and is not judged yet */
 }
 
@@ -166,8 +169,8 @@ static void json_summary(const struct report *r, const char *event,
 {
     double seconds = cli_clock() - r->started;
     json_t *more =
-        json_pack("{s:I, s:I, s:I, s:i, s:f, s:f, s:o?}", "base", (json_int_t)stats->base.height,
-                  "work_from", (json_int_t)stats->base.work_from, "added",
+        json_pack("{s:I, s:I, s:I, s:i, s:f, s:f, s:o?}", "base", (json_int_t)stats->start.height,
+                  "work_from", (json_int_t)stats->start.work_since, "added",
                   (json_int_t)stats->headers_added, "peers", (int)stats->peers, "seconds", seconds,
                   "rate", seconds > 0 ? (double)stats->headers_added / seconds : 0.0, "database",
                   json_string(r->database));
@@ -264,17 +267,17 @@ static void progress_line(const struct report *r, char *out, size_t cap,
                  stats->peers == 1 ? "peer" : "peers");
         return;
     }
-    if (!stats->synced && stats->proving > 0) {
+    if (!stats->synced && stats->presync_peers > 0) {
         used = snprintf(out, cap, "height %s  a chain must show its work: pass %u of 2, %s headers",
-                        cli_count(a, stats->tip.height), stats->proving_pass,
-                        cli_count(b, stats->proving_headers));
-        if (used > 0 && (size_t)used < cap && stats->proving_length > 0)
-            snprintf(out + used, cap - (size_t)used, " of %s", cli_count(c, stats->proving_length));
+                        cli_count(a, stats->tip.height), stats->presync_pass,
+                        cli_count(b, stats->presync_headers));
+        if (used > 0 && (size_t)used < cap && stats->presync_length > 0)
+            snprintf(out + used, cap - (size_t)used, " of %s", cli_count(c, stats->presync_length));
         return;
     }
-    if (stats->synced && stats->filled > 0) {
-        snprintf(out, cap, "filling below height %s: %s of %s", cli_count(a, stats->base.height),
-                 cli_count(b, stats->filled), cli_count(c, stats->base.height - 1));
+    if (stats->synced && stats->backfill_height > 0) {
+        snprintf(out, cap, "filling below height %s: %s of %s", cli_count(a, stats->start.height),
+                 cli_count(b, stats->backfill_height), cli_count(c, stats->start.height - 1));
         return;
     }
     used = snprintf(out, cap, "height %s of %s (%.1f%%)", cli_count(a, stats->tip.height),
@@ -300,9 +303,9 @@ static void summary_line(const struct report *r, const char *how,
               how, cli_count(a, tip->height), hash, cli_time(b, tip->header.time),
               cli_count(c, stats->headers_added), cli_duration(d, cli_clock() - r->started),
               r->database);
-    if (stats->base.height > 0)
-        cli_print("the database begins at height %s%s", cli_count(a, stats->base.height),
-                  stats->base.work_from > 0 ? ", and its chain work counts from there" : "");
+    if (stats->start.height > 0)
+        cli_print("the database begins at height %s%s", cli_count(a, stats->start.height),
+                  stats->start.work_since > 0 ? ", and its chain work counts from there" : "");
 }
 
 const char *report_work(const char *hex)
@@ -312,7 +315,7 @@ const char *report_work(const char *hex)
     return hex;
 }
 
-static void say_warning(const struct spv_event *e)
+static void print_warning(const struct spv_event *e)
 {
     char figure[CLI_FIGURE], when[CLI_FIGURE], work[SPV_HASH_HEX], wanted[SPV_HASH_HEX];
 
@@ -369,12 +372,12 @@ static void say_warning(const struct spv_event *e)
 }
 
 /* It was reached, and something that it did or did not do ended the connection. */
-static bool answered(const struct spv_event *e)
+static bool has_answered(const struct spv_event *e)
 {
     return e->kind == SPV_EVENT_DISCONNECTED || spv_err_class_of(e->error) == SPV_CLASS_PEER;
 }
 
-static void say_failure(const char *failure, const struct spv_event *e)
+static void print_failure(const char *failure, const struct spv_event *e)
 {
     char when[CLI_FIGURE];
 
@@ -384,7 +387,7 @@ static void say_failure(const char *failure, const struct spv_event *e)
         cli_print("%s", failure);
 }
 
-static void say_event(const struct report *r, const struct spv_event *e)
+static void print_event(const struct report *r, const struct spv_event *e)
 {
     char a[CLI_FIGURE], failure[sizeof r->failure];
 
@@ -400,8 +403,8 @@ static void say_event(const struct report *r, const struct spv_event *e)
         snprintf(failure, sizeof failure, "%s: %s", e->address, spv_strerror(e->error));
         /* With many peers to choose from, the loss of one is not reported. Of few, each end of
          * a connection is said; that one cannot be reached is said once. */
-        if (r->verbose || (r->few_peers && (answered(e) || strcmp(failure, r->failure) != 0)))
-            say_failure(failure, e);
+        if (r->verbose || (r->few_peers && (has_answered(e) || strcmp(failure, r->failure) != 0)))
+            print_failure(failure, e);
         break;
     case SPV_EVENT_REORG:
         cli_print("reorganisation: %s headers above height %s gave way to %s with more work",
@@ -411,7 +414,7 @@ static void say_event(const struct report *r, const struct spv_event *e)
         cli_print("%s: banned: %s", e->address, spv_strerror(e->error));
         break;
     case SPV_EVENT_WARNING:
-        say_warning(e);
+        print_warning(e);
         break;
     case SPV_EVENT_BEHIND:
         if (r->verbose)
@@ -453,7 +456,7 @@ void report_event(struct report *r, const struct spv_event *e)
     if (cli_json_on())
         json_event(r, e);
     else
-        say_event(r, e);
+        print_event(r, e);
     if (e->kind == SPV_EVENT_CONNECTED)
         r->lost = false;
     else if (e->kind == SPV_EVENT_WARNING && e->warning == SPV_WARN_NO_PEERS)

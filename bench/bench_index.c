@@ -173,7 +173,7 @@ static void mine_batch(struct chain *c)
 static void append(struct spv_store *s, struct chain *c)
 {
     struct spv_chain_update change = {
-        .kind = SPV_UPDATE_APPEND, .fork_height = c->tip.height, .records = batch, .n = BATCH};
+        .kind = SPV_UPDATE_APPEND, .fork_height = c->tip.height, .headers = batch, .n = BATCH};
     mine_batch(c);
     if (spv_store_apply(s, &change) != 0) {
         die(spv_store_last_error(s));

@@ -60,7 +60,7 @@ static void flush(struct filling *f)
 {
     const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
                                             .fork_height = f->batch[0].height - 1,
-                                            .records = f->batch,
+                                            .headers = f->batch,
                                             .n = f->n};
     if (f->n > 0)
         must(spv_store_apply(f->store, &change));

@@ -95,7 +95,7 @@ static double through_the_store(const char *path, uint32_t n, struct spv_store *
     for (uint32_t done = 0; done < n;) {
         size_t k = mine(&m, batch, n - done);
         struct spv_chain_update change = {
-            .kind = SPV_UPDATE_APPEND, .fork_height = done, .records = batch, .n = k};
+            .kind = SPV_UPDATE_APPEND, .fork_height = done, .headers = batch, .n = k};
         if (spv_store_apply(*out, &change) != 0) {
             die(spv_store_last_error(*out));
         }
@@ -202,7 +202,7 @@ static void look_up_held(struct spv_store *s, const struct spv_blockhash *hashes
     struct spv_header_db reader = spv_store_header_db(s);
     struct spv_chain_header r;
     uint64_t seed = 1;
-    if (hashes == NULL || reader.hold(reader.ctx) != 0) {
+    if (hashes == NULL || reader.begin_read(reader.ctx) != 0) {
         die("hold");
     }
     double start = seconds();
@@ -221,7 +221,7 @@ static void look_up_held(struct spv_store *s, const struct spv_blockhash *hashes
     }
     bench_cost("by hash, random, one snapshot (target 10)", (seconds() - start) * 1e6 / LOOKUPS, 0,
                "us");
-    reader.release(reader.ctx);
+    reader.end_read(reader.ctx);
 }
 
 static void look_up(struct spv_store *s, uint32_t n)

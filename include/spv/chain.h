@@ -32,7 +32,7 @@ struct spv_chain_update {
     enum spv_chain_update_kind kind;
     uint32_t fork_height; /* height of the records' first parent */
     uint32_t removed; /* REORG: how many headers left the best chain */
-    const struct spv_chain_header *records;
+    const struct spv_chain_header *headers;
     size_t n;
 };
 
@@ -51,7 +51,7 @@ struct spv_accept_result {
     int error; /* 0, or why the header at `index` was not accepted */
     size_t index; /* of the first header that was refused */
     uint32_t height; /* its height, when its parent is known */
-    struct spv_chain_update change;
+    struct spv_chain_update update;
 };
 
 struct spv_chain;

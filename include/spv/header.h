@@ -39,7 +39,7 @@ SPV_API void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, 
 /* Where what is stored begins. Headers between genesis and `height` are not known to a reader. */
 struct spv_chain_start {
     uint32_t height; /* the lowest one besides genesis; 0: the whole chain is there */
-    uint32_t work_from; /* the stored works count from this height on; 0: from genesis, as usual */
+    uint32_t work_since; /* the stored works count from this height on; 0: from genesis, as usual */
 };
 
 /* Synchronous read access to stored headers: how the chain asks for headers that it no longer holds
@@ -61,10 +61,10 @@ struct spv_header_db {
     int (*by_height)(void *ctx, struct spv_chain_header *out, uint32_t height);
     int (*by_hash)(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash);
     int (*range)(void *ctx, struct spv_header *out, uint32_t from, uint32_t n);
-    int (*hold)(void *ctx);
-    void (*release)(void *ctx);
-    int (*hashes)(void *ctx);
-    void (*base)(void *ctx, struct spv_chain_start *out);
+    int (*begin_read)(void *ctx);
+    void (*end_read)(void *ctx);
+    int (*has_hash_index)(void *ctx);
+    void (*start)(void *ctx, struct spv_chain_start *out);
     int (*branches)(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
                     void *arg);
     int (*locate)(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hashes,

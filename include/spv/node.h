@@ -25,10 +25,11 @@ struct spv_node_config {
     size_t n_add_peers;
     unsigned peers; /* outbound connections wanted; 0: 4 (or n_connect) */
     bool no_discovery; /* no DNS seeds, no gossip */
-    unsigned reach; /* SPV_NET_*: networks that can be dialled; 0: IPv4 and IPv6 */
+    unsigned nets; /* SPV_NET_*: networks that can be dialled; 0: IPv4 and IPv6 */
     bool proxied; /* never look up a name: seeds are dialled by name, and asked for addresses */
-    const struct spv_addrman_rows *book; /* what was stored; lent for the call; NULL: none */
-    bool forget_bans;
+    const struct spv_addrman_rows
+        *addrman_rows; /* what was stored; lent for the call; NULL: none */
+    bool clear_bans;
     const struct spv_u256 *min_work; /* NULL: the network's */
     bool no_checkpoints;
     const struct spv_checkpoint *checkpoints; /* instead of the network's, ascending heights; must
@@ -37,7 +38,7 @@ struct spv_node_config {
     uint32_t start_height; /* an empty reader: start at the last checkpoint at or below where that
                               is possible (spv_params_start); 0: at genesis */
     bool backfill; /* once synced, fetch what is missing below the reader's base */
-    struct spv_header_db filled; /* what was filled of that so far (spv_store_backfill_db) */
+    struct spv_header_db backfill_db; /* what was filled of that so far (spv_store_backfill_db) */
     bool indexed; /* the reader's by_hash answers for every stored header */
     struct spv_rng rng;
     uint64_t request_timeout_us; /* a getheaders to the chain peer; 0: 20 s */
@@ -124,7 +125,7 @@ struct spv_effect {
     int error;
     struct spv_endpoint endpoint;
     struct spv_msg message;
-    struct spv_chain_update change;
+    struct spv_chain_update update;
     struct spv_event event;
 };
 
@@ -132,8 +133,8 @@ struct spv_node_stats {
     struct spv_chain_header tip;
     uint32_t start_height; /* the tip's height when the node started */
     uint64_t headers_added; /* accepted onto the best chain since start, or filled in below */
-    struct spv_chain_start base; /* where the stored chain begins */
-    uint32_t filled; /* the height up to which the gap below the base is filled */
+    struct spv_chain_start start; /* where the stored chain begins */
+    uint32_t backfill_height; /* the height up to which the gap below the base is filled */
     bool starting; /* fetching the period before the checkpoint at which the chain starts */
     uint32_t
         target_height; /* best estimate of where the chain ends: the highest height proven by
@@ -145,10 +146,11 @@ struct spv_node_stats {
     bool stale; /* the tip has not moved for long: fresh peers are being tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans;
-    unsigned proving; /* peers whose chain must show its work before anything of it is stored */
-    unsigned proving_pass; /* 1 or 2, of the one that is furthest; 0: none */
-    uint64_t proving_headers; /* of that pass so far */
-    uint64_t proving_length; /* of its chain, where that is known: in the second pass */
+    unsigned
+        presync_peers; /* peers whose chain must show its work before anything of it is stored */
+    unsigned presync_pass; /* 1 or 2, of the one that is furthest; 0: none */
+    uint64_t presync_headers; /* of that pass so far */
+    uint64_t presync_length; /* of its chain, where that is known: in the second pass */
     unsigned requests; /* for headers, open on all peers */
     unsigned segments; /* begun and not joined, where checkpoints cut the chain into segments */
     uint64_t segments_done; /* joined */
@@ -175,8 +177,8 @@ struct spv_node_peer {
     enum spv_group_kind group;
     uint64_t connected_us; /* for how long */
     bool chain; /* it is the one asked for the chain now */
-    bool done; /* it has shown that it knows no better chain than ours */
-    uint32_t claim; /* the height it says it has */
+    bool at_tip; /* it has shown that it knows no better chain than ours */
+    uint32_t claimed_height; /* the height it says it has */
     uint64_t headers; /* in messages that it sent */
     double rate; /* of those, headers a second over the last seconds */
     unsigned requests; /* for headers, open */

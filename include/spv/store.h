@@ -196,11 +196,11 @@ struct spv_verify_report {
     int64_t claimed; /* the tip's height that the metadata names; -1: none */
     int64_t good; /* up to this height everything holds; -1: not even the first row */
     bool indexed; /* the hash index is there */
-    bool pages_hold; /* SQLite found every page and index sound */
-    bool branches_hold; /* side branches are sound */
-    bool filled_holds; /* what was filled below the base is sound */
-    bool book_holds; /* the address book and the bans can be read */
-    struct spv_chain_start base; /* where the chain begins */
+    bool pages_ok; /* SQLite found every page and index sound */
+    bool branches_ok; /* side branches are sound */
+    bool backfill_ok; /* what was filled below the base is sound */
+    bool addrs_ok; /* the address book and the bans can be read */
+    struct spv_chain_start start; /* where the chain begins */
     size_t n; /* findings kept, in the order in which they were met */
     uint64_t total; /* findings altogether */
     struct spv_finding findings[SPV_FINDINGS];

@@ -38,7 +38,7 @@ void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_n
         count->address++;
 }
 
-static unsigned share(unsigned slots, unsigned part)
+static unsigned group_share(unsigned slots, unsigned part)
 {
     return slots > part ? slots / part : 1;
 }
@@ -48,8 +48,8 @@ bool spv_conn_slots_share_taken(const struct spv_conn_slots_count *count,
 {
     if (group_bytes(newcomer) == 0 || spv_conn_slots_loopback(newcomer))
         return false;
-    return count->address >= share(slots, SPV_CONN_SLOTS_ADDRESS_SHARE) ||
-           count->group >= share(slots, SPV_CONN_SLOTS_GROUP_SHARE);
+    return count->address >= group_share(slots, SPV_CONN_SLOTS_ADDRESS_SHARE) ||
+           count->group >= group_share(slots, SPV_CONN_SLOTS_GROUP_SHARE);
 }
 
 static uint64_t silent_since(const struct spv_conn_slot *c)

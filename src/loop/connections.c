@@ -11,18 +11,18 @@
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 
-static struct spv_loop_conn *find(const struct spv_evloop *l, uint64_t id)
+static struct spv_loop_conn *find_conn(const struct spv_evloop *l, uint64_t id)
 {
-    for (struct spv_loop_conn *s = l->slots; s != NULL; s = s->next) {
+    for (struct spv_loop_conn *s = l->conns; s != NULL; s = s->next) {
         if (s->id == id && !s->dropped)
             return s;
     }
     return NULL;
 }
 
-static void free_slot(struct spv_loop_conn *slot)
+static void free_conn(struct spv_loop_conn *slot)
 {
-    struct spv_loop_conn **at = &slot->loop->slots;
+    struct spv_loop_conn **at = &slot->loop->conns;
     while (*at != slot)
         at = &(*at)->next;
     *at = slot->next;
@@ -30,12 +30,12 @@ static void free_slot(struct spv_loop_conn *slot)
 }
 
 /* The connection is over; frees the slot. The node's answer, or 0 when it is not asked. */
-static int end_slot(struct spv_loop_conn *slot, int error)
+static int end_conn(struct spv_loop_conn *slot, int error)
 {
     struct spv_evloop *l = slot->loop;
     const uint64_t id = slot->id;
     const bool tell = !slot->dropped && !l->stopping;
-    free_slot(slot);
+    free_conn(slot);
     return tell ? spv_node_closed(l->node, id, error, spv_system_now()) : 0;
 }
 
@@ -66,10 +66,10 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     struct spv_loop_conn *slot = ctx;
     struct spv_evloop *l = slot->loop;
     (void)link;
-    spv_evloop_process_effects(l, end_slot(slot, error));
+    spv_evloop_process_effects(l, end_conn(slot, error));
 }
 
-static int attach(struct spv_loop_conn *slot, int fd)
+static int attach_link(struct spv_loop_conn *slot, int fd)
 {
     struct spv_evloop *l = slot->loop;
     struct spv_peer_config cfg = {
@@ -95,12 +95,12 @@ static void on_dialled(void *ctx, int fd, int error)
     struct spv_loop_conn *slot = ctx;
     struct spv_evloop *l = slot->loop;
     slot->dial = NULL;
-    int rc = error < 0 ? error : attach(slot, fd);
+    int rc = error < 0 ? error : attach_link(slot, fd);
     if (rc < 0)
-        spv_evloop_process_effects(l, end_slot(slot, rc));
+        spv_evloop_process_effects(l, end_conn(slot, rc));
 }
 
-static int begin_slot(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
+static int begin_conn(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
 {
     struct spv_loop_conn *slot = calloc(1, sizeof *slot);
     if (slot == NULL)
@@ -116,14 +116,14 @@ static int begin_slot(struct spv_evloop *l, uint64_t id, const struct spv_endpoi
         free(slot);
         return rc;
     }
-    slot->next = l->slots;
-    l->slots = slot;
+    slot->next = l->conns;
+    l->conns = slot;
     return 0;
 }
 
 void spv_connections_connect(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
 {
-    int rc = begin_slot(l, id, endpoint);
+    int rc = begin_conn(l, id, endpoint);
     if (rc < 0) {
         rc = spv_node_closed(l->node, id, rc, spv_system_now());
         if (rc < 0)
@@ -133,7 +133,7 @@ void spv_connections_connect(struct spv_evloop *l, uint64_t id, const struct spv
 
 void spv_connections_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg)
 {
-    const struct spv_loop_conn *slot = find(l, id);
+    const struct spv_loop_conn *slot = find_conn(l, id);
     if (slot == NULL || slot->link == NULL)
         return; /* gone meanwhile: the node will hear, or has said so itself */
     int rc = spv_link_send(slot->link, msg);
@@ -144,21 +144,21 @@ void spv_connections_send(struct spv_evloop *l, uint64_t id, const struct spv_ms
 
 void spv_connections_drop(struct spv_evloop *l, uint64_t id, int error)
 {
-    struct spv_loop_conn *slot = find(l, id);
+    struct spv_loop_conn *slot = find_conn(l, id);
     if (slot == NULL)
         return;
     slot->dropped = true;
     if (slot->dial != NULL) {
         spv_dial_cancel(slot->dial);
-        free_slot(slot);
+        free_conn(slot);
     } else {
         spv_link_close(slot->link, error);
     }
 }
 
-static void free_query(struct spv_loop_dns *query)
+static void free_dns(struct spv_loop_dns *query)
 {
-    struct spv_loop_dns **at = &query->loop->queries;
+    struct spv_loop_dns **at = &query->loop->dns;
     while (*at != query)
         at = &(*at)->next;
     *at = query->next;
@@ -170,12 +170,12 @@ static void on_resolved(void *ctx, int error, const struct spv_netaddr *addrs, s
     struct spv_loop_dns *query = ctx;
     struct spv_evloop *l = query->loop;
     const struct spv_endpoint endpoint = query->endpoint;
-    free_query(query);
+    free_dns(query);
     spv_evloop_process_effects(
         l, spv_node_resolved(l->node, &endpoint, error, addrs, n, spv_system_now()));
 }
 
-static int begin_query(struct spv_evloop *l, const struct spv_endpoint *endpoint)
+static int begin_dns(struct spv_evloop *l, const struct spv_endpoint *endpoint)
 {
     struct spv_loop_dns *query = calloc(1, sizeof *query);
     if (query == NULL)
@@ -184,20 +184,20 @@ static int begin_query(struct spv_evloop *l, const struct spv_endpoint *endpoint
     query->endpoint = *endpoint;
     const uint16_t port = endpoint->port != 0 ? endpoint->port : l->cfg.node.params->net.port;
     int rc =
-        spv_resolve_start(&query->lookup, l->reactor, endpoint->host, port, on_resolved, query);
+        spv_resolve_start(&query->resolve, l->reactor, endpoint->host, port, on_resolved, query);
     if (rc < 0) {
         free(query);
         return rc;
     }
-    query->next = l->queries;
-    l->queries = query;
+    query->next = l->dns;
+    l->dns = query;
     return 0;
 }
 
 void spv_connections_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint)
 {
     const struct spv_endpoint wanted = *endpoint; /* lent until the next call on the node */
-    int rc = begin_query(l, &wanted);
+    int rc = begin_dns(l, &wanted);
     if (rc < 0) {
         rc = spv_node_resolved(l->node, &wanted, rc, NULL, 0, spv_system_now());
         if (rc < 0)
@@ -208,18 +208,18 @@ void spv_connections_resolve(struct spv_evloop *l, const struct spv_endpoint *en
 void spv_connections_end(struct spv_evloop *l)
 {
     l->stopping = true;
-    for (struct spv_loop_dns *query = l->queries; query != NULL;) {
+    for (struct spv_loop_dns *query = l->dns; query != NULL;) {
         struct spv_loop_dns *next = query->next;
-        spv_resolve_cancel(query->lookup);
+        spv_resolve_cancel(query->resolve);
         free(query);
         query = next;
     }
-    l->queries = NULL;
-    for (struct spv_loop_conn *slot = l->slots; slot != NULL;) {
+    l->dns = NULL;
+    for (struct spv_loop_conn *slot = l->conns; slot != NULL;) {
         struct spv_loop_conn *next = slot->next;
         if (slot->dial != NULL) {
             spv_dial_cancel(slot->dial);
-            free_slot(slot);
+            free_conn(slot);
         }
         slot = next;
     }

@@ -17,17 +17,17 @@
 #define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor builds circuits, onion services take long */
 #define COMMIT_US (SPV_SECOND / 4) /* ours: how long a gathered header may wait for its disk */
 
-static void fail(struct spv_evloop *l, int error)
+static void loop_fail(struct spv_evloop *l, int error)
 {
     if (l->error == 0)
         l->error = error;
     spv_reactor_stop(l->reactor);
 }
 
-static int save_book(struct spv_evloop *l)
+static int save_addrman(struct spv_evloop *l)
 {
     struct spv_addrman_changes changes;
-    if (l->no_book)
+    if (l->no_addrman)
         return 0;
     const int rc = spv_node_addrman_changes(l->node, &changes, spv_system_now());
     if (rc < 0)
@@ -38,7 +38,7 @@ static int save_book(struct spv_evloop *l)
 }
 
 /* Fails with the store's error. */
-static int store(struct spv_evloop *l, const struct spv_chain_update *change)
+static int store_update(struct spv_evloop *l, const struct spv_chain_update *change)
 {
     int rc;
     if (l->synced)
@@ -57,7 +57,7 @@ static void on_commit(void *ctx)
     l->commit_due = false;
     const int rc = l->stopping ? 0 : spv_store_commit(l->cfg.store);
     if (rc < 0)
-        fail(l, rc);
+        loop_fail(l, rc);
 }
 
 /* What an event means to the loop itself, before the application hears of it. */
@@ -72,7 +72,7 @@ static int take_event(struct spv_evloop *l, const struct spv_event *event)
     return rc < 0 ? rc : spv_store_commit(l->cfg.store);
 }
 
-static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
+static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
 {
     int rc;
     switch (effect->kind) {
@@ -89,13 +89,13 @@ static int carry_out(struct spv_evloop *l, const struct spv_effect *effect)
         spv_connections_drop(l, effect->peer, effect->error);
         return 0;
     case SPV_EFFECT_STORE:
-        rc = store(l, &effect->change);
+        rc = store_update(l, &effect->update);
         return spv_node_stored(l->node, rc, spv_system_now());
     case SPV_EFFECT_INDEX:
         rc = spv_store_build_index(l->cfg.store);
         return spv_node_indexed(l->node, rc, spv_system_now());
     case SPV_EFFECT_SAVE_ADDRMAN:
-        return save_book(l);
+        return save_addrman(l);
     case SPV_EFFECT_EVENT:
         rc = take_event(l, &effect->event);
         if (rc == 0 && l->cfg.on_event != NULL)
@@ -111,9 +111,9 @@ void spv_evloop_process_effects(struct spv_evloop *l, int rc)
         return;
     struct spv_effect effect;
     while (rc >= 0 && l->error == 0 && spv_node_poll(l->node, &effect) == 1)
-        rc = carry_out(l, &effect);
+        rc = run_effect(l, &effect);
     if (rc < 0) {
-        fail(l, rc);
+        loop_fail(l, rc);
         return;
     }
     spv_timer_set(l->timer, spv_node_deadline(l->node));
@@ -126,8 +126,8 @@ static void on_timer(void *ctx)
     const uint64_t due = spv_node_deadline(l->node);
     if (due > now.mono_us) {
         spv_timer_set(l->timer, due);
-    } else if (due > l->looked_us) {
-        l->looked_us = now.mono_us;
+    } else if (due > l->deferred_us) {
+        l->deferred_us = now.mono_us;
         spv_timer_set(l->timer, now.mono_us);
     } else {
         spv_evloop_process_effects(l, spv_node_timer(l->node, now));
@@ -141,7 +141,7 @@ static void on_tick(void *ctx)
     spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
 }
 
-static int problem(struct spv_error_info *why, int code, const struct spv_evloop_config *cfg)
+static int error_text(struct spv_error_info *why, int code, const struct spv_evloop_config *cfg)
 {
     if (why == NULL)
         return code;
@@ -176,8 +176,8 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
     l->proxy = (struct spv_proxy){.endpoint = *proxy, .isolate = true};
     l->cfg.proxy = NULL; /* it was lent */
     l->cfg.node.proxied = true;
-    if (l->cfg.node.reach == 0)
-        l->cfg.node.reach = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION;
+    if (l->cfg.node.nets == 0)
+        l->cfg.node.nets = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION;
     if (l->cfg.connect_timeout_us == 0)
         l->cfg.connect_timeout_us = PROXY_TIMEOUT;
 }
@@ -189,10 +189,10 @@ static int new_node(struct spv_evloop *l)
     int rc = spv_store_addrman_load(l->cfg.store, &book);
     if (rc == SPV_ERR_NOMEM)
         return rc;
-    l->no_book = rc < 0;
-    l->cfg.node.book = &book; /* empty after a failure */
+    l->no_addrman = rc < 0;
+    l->cfg.node.addrman_rows = &book; /* empty after a failure */
     rc = spv_node_new(&l->node, &l->cfg.node, spv_system_now());
-    l->cfg.node.book = NULL;
+    l->cfg.node.addrman_rows = NULL;
     spv_store_addrman_free(&book);
     return rc;
 }
@@ -202,14 +202,14 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
 {
     int rc = SPV_ERR_INVALID;
     if (cfg->store == NULL || cfg->node.params == NULL)
-        return problem(why, rc, cfg);
+        return error_text(why, rc, cfg);
     rc = SPV_ERR_NOMEM;
     struct spv_evloop *l = calloc(1, sizeof *l);
     if (l == NULL)
         goto err0;
     l->cfg = *cfg;
     l->cfg.node.reader = spv_store_header_db(cfg->store);
-    l->cfg.node.filled = spv_store_backfill_db(cfg->store);
+    l->cfg.node.backfill_db = spv_store_backfill_db(cfg->store);
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
     if (cfg->proxy != NULL)
@@ -242,7 +242,7 @@ err2:
 err1:
     free(l);
 err0:
-    return problem(why, rc, cfg);
+    return error_text(why, rc, cfg);
 }
 
 int spv_evloop_run(struct spv_evloop *l)
@@ -254,10 +254,10 @@ int spv_evloop_run(struct spv_evloop *l)
     spv_evloop_process_effects(l, 0);
     int rc = spv_reactor_run(l->reactor);
     if (rc < 0)
-        fail(l, rc);
+        loop_fail(l, rc);
     spv_connections_end(l);
-    if (l->error == 0 && (rc = save_book(l)) < 0)
-        fail(l, rc);
+    if (l->error == 0 && (rc = save_addrman(l)) < 0)
+        loop_fail(l, rc);
     rc = spv_store_flush(l->cfg.store);
     return l->error < 0 ? l->error : rc;
 }
@@ -276,7 +276,7 @@ size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, 
                         size_t cap)
 {
     size_t n = 0;
-    for (const struct spv_loop_conn *s = l->slots; s != NULL && n < cap; s = s->next) {
+    for (const struct spv_loop_conn *s = l->conns; s != NULL && n < cap; s = s->next) {
         if (!s->ready || s->dropped)
             continue;
         spv_link_stats(s->link, &out[n]);
@@ -292,7 +292,7 @@ size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *o
     const size_t n = spv_node_peers(l->node, out, cap, spv_system_now());
     size_t alive = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct spv_loop_conn *s = l->slots;
+        const struct spv_loop_conn *s = l->conns;
         while (s != NULL && (s->id != out[i].id || !s->ready || s->dropped))
             s = s->next;
         if (s == NULL) /* the loop is over */

@@ -19,7 +19,7 @@ struct spv_loop_conn {
 struct spv_loop_dns { /* a name being looked up */
     struct spv_loop_dns *next;
     struct spv_evloop *loop;
-    struct spv_resolve *lookup;
+    struct spv_resolve *resolve;
     struct spv_endpoint endpoint;
 };
 
@@ -34,11 +34,11 @@ struct spv_evloop {
     bool commit_due; /* it is armed */
     bool synced; /* as the node last said */
     struct spv_loop_conn
-        *slots; /* at most SPV_NODE_MAX_PEERS and those still closing: a list will do */
-    struct spv_loop_dns *queries;
+        *conns; /* at most SPV_NODE_MAX_PEERS and those still closing: a list will do */
+    struct spv_loop_dns *dns;
     struct spv_self_nonces nonces;
-    uint64_t looked_us; /* deadlines up to here have waited until the sockets had their turn */
-    bool no_book; /* the store has none that can be read: nothing is saved */
+    uint64_t deferred_us; /* deadlines up to here have waited until the sockets had their turn */
+    bool no_addrman; /* the store has none that can be read: nothing is saved */
     bool stopping; /* no more inputs to the node */
     int error; /* what ended the loop */
 };

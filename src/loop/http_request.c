@@ -152,7 +152,7 @@ static const char *read_field(struct fields *f, char *line)
 }
 
 /* What all fields together say of the length. */
-static enum spv_http_parse judge_fields(struct spv_http_request *out, const struct fields *f,
+static enum spv_http_parse check_fields(struct spv_http_request *out, const struct fields *f,
                                         const char *method)
 {
     const bool body = f->encodings > 0 || (f->lengths > 0 && !f->length_is_zero);
@@ -204,7 +204,7 @@ enum spv_http_parse spv_http_request_parse(struct spv_http_request *out, char *b
         if (out->why != NULL)
             return SPV_HTTP_BAD_REQUEST;
     }
-    const enum spv_http_parse parsed = judge_fields(out, &f, method);
+    const enum spv_http_parse parsed = check_fields(out, &f, method);
     out->keep_alive = parsed == SPV_HTTP_COMPLETE && !f.close && (!out->http_1_0 || f.keep_alive);
     return parsed;
 }

@@ -56,8 +56,8 @@ struct spv_http {
     struct spv_http_config cfg;
     struct spv_reactor *reactor;
     struct spv_listener *listener;
-    struct spv_timer *sweep; /* closes what is late */
-    struct spv_timer *turn; /* of those that have more */
+    struct spv_timer *sweep_timer; /* closes what is late */
+    struct spv_timer *deferred; /* of those that have more */
     struct connection *first;
     unsigned n;
     struct spv_rate_limit limit;
@@ -117,7 +117,7 @@ static void on_sweep(void *ctx)
             drop_connection(c);
     }
     if (h->first != NULL)
-        spv_timer_set(h->sweep, now + SWEEP_US);
+        spv_timer_set(h->sweep_timer, now + SWEEP_US);
 }
 
 /* The one that has been idle for longest: those that are being answered come last. */
@@ -147,11 +147,11 @@ static void end_reply(struct connection *c)
     begin_waiting(c);
     c->has_more = c->in.len > 0;
     if (c->has_more)
-        spv_timer_set(c->http->turn, c->since_us);
+        spv_timer_set(c->http->deferred, c->since_us);
 }
 
 /* Writes as much as the socket takes. The connection may be gone afterwards. */
-static void push(struct connection *c)
+static void push_output(struct connection *c)
 {
     while (c->n_sent < c->out.len) {
         const ssize_t took =
@@ -172,8 +172,8 @@ static void push(struct connection *c)
 }
 
 /* Sends a reply and takes its body. The connection may be gone afterwards. */
-static void reply(struct connection *c, const struct spv_http_request *req,
-                  struct spv_rest_reply *r, unsigned retry_after)
+static void send_reply(struct connection *c, const struct spv_http_request *req,
+                       struct spv_rest_reply *r, unsigned retry_after)
 {
     const struct spv_http_reply_head head = {
         .status = r->status,
@@ -198,20 +198,20 @@ static void reply(struct connection *c, const struct spv_http_request *req,
         return;
     }
     enter_stage(c, REPLYING, REPLY_US);
-    push(c);
+    push_output(c);
 }
 
-static void refuse(struct connection *c, const struct spv_http_request *req,
-                   enum spv_rest_status status, unsigned retry_after, const char *text)
+static void refuse_request(struct connection *c, const struct spv_http_request *req,
+                           enum spv_rest_status status, unsigned retry_after, const char *text)
 {
     struct spv_rest_reply r = {.status = status, .type = "text/plain"};
     spv_buffer_init(&r.body);
     spv_buffer_put(&r.body, text, strlen(text));
     spv_buffer_put(&r.body, "\r\n", 2);
-    reply(c, req, &r, retry_after);
+    send_reply(c, req, &r, retry_after);
 }
 
-static void answer(struct connection *c, const struct spv_http_request *req)
+static void send_answer(struct connection *c, const struct spv_http_request *req)
 {
     struct spv_http *h = c->http;
     struct spv_rest_reply r;
@@ -220,13 +220,13 @@ static void answer(struct connection *c, const struct spv_http_request *req)
     h->stats.requests++;
     if (wait > 0) {
         h->stats.limited++;
-        refuse(c, req, SPV_REST_TOO_MANY, wait, "Too many requests; see Retry-After");
+        refuse_request(c, req, SPV_REST_TOO_MANY, wait, "Too many requests; see Retry-After");
     } else if (req->method == SPV_HTTP_OTHER) {
-        refuse(c, req, SPV_REST_METHOD, 0, "Only GET and HEAD");
+        refuse_request(c, req, SPV_REST_METHOD, 0, "Only GET and HEAD");
     } else if (spv_rest_answer(&r, &h->cfg.reader, h->cfg.params, req->target) < 0) {
-        refuse(c, req, SPV_REST_UNAVAILABLE, 0, "Out of memory");
+        refuse_request(c, req, SPV_REST_UNAVAILABLE, 0, "Out of memory");
     } else {
-        reply(c, req, &r, r.status == SPV_REST_UNAVAILABLE ? 10 : 0);
+        send_reply(c, req, &r, r.status == SPV_REST_UNAVAILABLE ? 10 : 0);
     }
 }
 
@@ -241,21 +241,21 @@ static void take_request(struct connection *c)
     case SPV_HTTP_INCOMPLETE:
         return;
     case SPV_HTTP_COMPLETE:
-        answer(c, &req);
+        send_answer(c, &req);
         return;
     case SPV_HTTP_BAD_REQUEST:
-        refuse(c, &req, SPV_REST_BAD_REQUEST, 0, req.why);
+        refuse_request(c, &req, SPV_REST_BAD_REQUEST, 0, req.why);
         return;
     case SPV_HTTP_HAS_BODY:
-        refuse(c, &req, SPV_REST_TOO_LARGE, 0, req.why);
+        refuse_request(c, &req, SPV_REST_TOO_LARGE, 0, req.why);
         return;
     case SPV_HTTP_BAD_VERSION:
-        refuse(c, &req, SPV_REST_VERSION, 0, req.why);
+        refuse_request(c, &req, SPV_REST_VERSION, 0, req.why);
         return;
     }
 }
 
-static void on_turn(void *ctx)
+static void on_deferred(void *ctx)
 {
     const struct spv_http *h = ctx;
     for (struct connection *c = h->first, *next; c != NULL; c = next) {
@@ -269,7 +269,7 @@ static void on_readable(void *ctx)
 {
     struct connection *c = ctx;
     struct spv_reactor *r = c->http->reactor;
-    spv_task_queue_set_loop_thread(r->inbox);
+    spv_task_queue_set_loop_thread(r->task_queue);
     size_t room = SPV_SCRATCH;
     if (c->stage != LINGERING)
         room = SPV_HTTP_MAX_HEAD > c->in.len ? SPV_HTTP_MAX_HEAD - c->in.len : 0;
@@ -292,9 +292,9 @@ static void on_readable(void *ctx)
 static void on_writable(void *ctx)
 {
     struct connection *c = ctx;
-    spv_task_queue_set_loop_thread(c->http->reactor->inbox);
+    spv_task_queue_set_loop_thread(c->http->reactor->task_queue);
     if (c->stage == REPLYING)
-        push(c);
+        push_output(c);
 }
 
 static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
@@ -322,7 +322,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     if (c->next != NULL)
         c->next->prev = c;
     else
-        spv_timer_set(h->sweep, c->since_us + SWEEP_US);
+        spv_timer_set(h->sweep_timer, c->since_us + SWEEP_US);
     h->first = c;
     h->n++;
     h->stats.connections++;
@@ -350,10 +350,10 @@ int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_
     if (h->cfg.request_timeout_us == 0)
         h->cfg.request_timeout_us = REQUEST_US;
     spv_rate_limit_init(&h->limit, cfg->rate, cfg->rate * BURST_SECONDS);
-    rc = spv_timer_new(&h->sweep, r, on_sweep, h);
+    rc = spv_timer_new(&h->sweep_timer, r, on_sweep, h);
     if (rc < 0)
         goto err1;
-    rc = spv_timer_new(&h->turn, r, on_turn, h);
+    rc = spv_timer_new(&h->deferred, r, on_deferred, h);
     if (rc < 0)
         goto err2;
     rc = spv_listener_new(&h->listener, r, &cfg->listen, on_accepted, h, why);
@@ -364,9 +364,9 @@ int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_
     *out = h;
     return 0;
 err3:
-    spv_timer_free(h->turn);
+    spv_timer_free(h->deferred);
 err2:
-    spv_timer_free(h->sweep);
+    spv_timer_free(h->sweep_timer);
 err1:
     free(h);
 err0:
@@ -398,8 +398,8 @@ void spv_http_free(struct spv_http *h)
         next = c->next;
         close_connection(c);
     }
-    spv_timer_free(h->turn);
-    spv_timer_free(h->sweep);
+    spv_timer_free(h->deferred);
+    spv_timer_free(h->sweep_timer);
     spv_rate_limit_free(&h->limit);
     free(h);
 }

@@ -46,7 +46,7 @@ struct spv_server {
     struct spv_reactor *reactor;
     struct spv_listener *listener;
     struct spv_timer *watch;
-    struct spv_timer *turn; /* lets clients ask again */
+    struct spv_timer *deferred; /* lets clients ask again */
     struct spv_blockhash tip; /* that the clients have heard of */
     struct client *clients;
     unsigned n_evicted; /* of them */
@@ -56,8 +56,8 @@ struct spv_server {
     struct spv_serve_cache *cache;
 };
 
-static void tell(const struct spv_server *s, const struct spv_endpoint *from, bool connected,
-                 int error)
+static void notify_client(const struct spv_server *s, const struct spv_endpoint *from,
+                          bool connected, int error)
 {
     if (s->cfg.on_client != NULL)
         s->cfg.on_client(s->cfg.ctx, from, connected, error, s->stats.clients);
@@ -70,14 +70,14 @@ static void on_ready(struct spv_link *link, void *ctx)
     c->ready = true;
 }
 
-static void on_taken(void *ctx, int error)
+static void on_reply_taken(void *ctx, int error)
 {
     struct client *c = ctx;
     if (error == 0 && c->answered)
-        spv_timer_set(c->server->turn, 0);
+        spv_timer_set(c->server->deferred, 0);
 }
 
-static void answer(struct client *c, const struct spv_msg_getheaders *request)
+static void answer_client(struct client *c, const struct spv_msg_getheaders *request)
 {
     struct spv_server *s = c->server;
     struct spv_shared_frame *frame;
@@ -86,7 +86,7 @@ static void answer(struct client *c, const struct spv_msg_getheaders *request)
         spv_link_close(c->link, n);
         return;
     }
-    const int rc = spv_link_send_headers(c->link, frame, on_taken, c);
+    const int rc = spv_link_send_headers(c->link, frame, on_reply_taken, c);
     spv_shared_frame_unref(frame);
     if (rc < 0)
         spv_link_close(c->link, rc);
@@ -96,7 +96,7 @@ static void answer(struct client *c, const struct spv_msg_getheaders *request)
 
 /* The next turn. A client may ask again when it has taken enough of its answers; memory stays
  * bounded however many ask without reading. */
-static void on_turn(void *ctx)
+static void on_deferred(void *ctx)
 {
     struct spv_server *s = ctx;
     size_t all = 0;
@@ -120,16 +120,16 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
     c->server->stats.requests++;
     c->answered = true;
     spv_link_read_stop(link);
-    answer(c, &msg->u.getheaders);
-    spv_timer_set(c->server->turn, 0);
+    answer_client(c, &msg->u.getheaders);
+    spv_timer_set(c->server->deferred, 0);
 }
 
 /* The last headers up to the reader's tip, when that is another than before: how many, 0, or
  * negative. */
-static int read_news(struct spv_server *s, struct spv_chain_header *tip, struct spv_header *out)
+static int read_new_tip(struct spv_server *s, struct spv_chain_header *tip, struct spv_header *out)
 {
     const struct spv_header_db *r = &s->cfg.reader;
-    int rc = r->hold != NULL ? r->hold(r->ctx) : 0;
+    int rc = r->begin_read != NULL ? r->begin_read(r->ctx) : 0;
     if (rc < 0)
         return rc;
     rc = r->tip(r->ctx, tip);
@@ -137,8 +137,8 @@ static int read_news(struct spv_server *s, struct spv_chain_header *tip, struct 
         const uint32_t from = tip->height > ANNOUNCED ? tip->height - ANNOUNCED + 1 : 1;
         rc = spv_blockhash_eq(&tip->hash, &s->tip) ? 0 : r->range(r->ctx, out, from, ANNOUNCED);
     }
-    if (r->release != NULL)
-        r->release(r->ctx);
+    if (r->end_read != NULL)
+        r->end_read(r->ctx);
     return rc;
 }
 
@@ -148,7 +148,7 @@ struct news {
 };
 
 /* Those after the last one that the peer has; all, when it has none of them. */
-static void announce(void *ctx, struct spv_peer *peer, struct spv_now now)
+static void announce_tip(void *ctx, struct spv_peer *peer, struct spv_now now)
 {
     const struct news *news = ctx;
     size_t first = news->n;
@@ -170,13 +170,13 @@ static void on_watch(void *ctx)
     struct spv_server *s = ctx;
     struct spv_header headers[ANNOUNCED];
     struct spv_chain_header tip;
-    const int n = read_news(s, &tip, headers);
+    const int n = read_new_tip(s, &tip, headers);
     if (n > 0) {
         struct news news = {headers, (size_t)n};
         s->tip = tip.hash;
         for (const struct client *c = s->clients; c != NULL; c = c->next)
             if (c->ready)
-                (void)spv_link_exec(c->link, announce, &news);
+                (void)spv_link_exec(c->link, announce_tip, &news);
         if (s->cfg.on_tip != NULL)
             s->cfg.on_tip(s->cfg.ctx, &tip);
     }
@@ -194,7 +194,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     s->n_evicted -= c->evicted;
     free(c);
     s->stats.clients--;
-    tell(s, spv_link_endpoint(link), false, error);
+    notify_client(s, spv_link_endpoint(link), false, error);
 }
 
 /* 0: the newcomer may come in when a slot is free. */
@@ -254,7 +254,7 @@ static int find_slot(struct spv_server *s, const struct spv_netaddr *newcomer)
 }
 
 /* Owns the socket from now on, also on failure. */
-static int let_in(struct spv_server *s, int fd)
+static int admit_client(struct spv_server *s, int fd)
 {
     struct spv_netaddr remote = {0};
     struct sockaddr_storage sa = {0};
@@ -295,7 +295,7 @@ static int let_in(struct spv_server *s, int fd)
 static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 {
     struct spv_server *s = ctx;
-    const int rc = let_in(s, fd);
+    const int rc = admit_client(s, fd);
     if (rc < 0) {
         s->stats.refused++;
         if (s->cfg.on_refused != NULL)
@@ -304,7 +304,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     }
     s->stats.clients++;
     s->stats.accepted++;
-    tell(s, from, true, 0);
+    notify_client(s, from, true, 0);
 }
 
 /* The timers. Looks at the tip for the first time: what it is now, the clients hear in the
@@ -312,12 +312,12 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 static int begin_timers(struct spv_server *s)
 {
     struct spv_chain_header tip;
-    int rc = spv_timer_new(&s->turn, s->reactor, on_turn, s);
+    int rc = spv_timer_new(&s->deferred, s->reactor, on_deferred, s);
     if (rc < 0)
         return rc;
     rc = spv_timer_new(&s->watch, s->reactor, on_watch, s);
     if (rc < 0) {
-        spv_timer_free(s->turn);
+        spv_timer_free(s->deferred);
         return rc;
     }
     if (s->cfg.watch_us == 0)
@@ -355,7 +355,7 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
         goto err3;
     rc = spv_listener_new(&s->listener, s->reactor, &cfg->listen, on_accepted, s, why);
     if (rc < 0) {
-        spv_timer_free(s->turn);
+        spv_timer_free(s->deferred);
         spv_timer_free(s->watch);
         spv_reactor_free(s->reactor);
         spv_serve_cache_free(s->cache);
@@ -410,7 +410,7 @@ void spv_server_free(struct spv_server *s)
     if (s == NULL)
         return;
     spv_listener_free(s->listener);
-    spv_timer_free(s->turn);
+    spv_timer_free(s->deferred);
     spv_timer_free(s->watch);
     spv_reactor_free(s->reactor); /* clients go with on_closed */
     spv_serve_cache_free(s->cache);

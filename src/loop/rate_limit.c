@@ -48,7 +48,7 @@ static struct spv_http_bucket *make_room(struct spv_rate_limit *l)
     return oldest;
 }
 
-static struct spv_http_bucket *find(struct spv_rate_limit *l, const uint8_t key[16])
+static struct spv_http_bucket *find_bucket(struct spv_rate_limit *l, const uint8_t key[16])
 {
     for (size_t i = 0; i < l->n; i++) {
         if (memcmp(l->buckets[i].key, key, 16) != 0)
@@ -71,7 +71,7 @@ unsigned spv_rate_limit_take(struct spv_rate_limit *l, const struct spv_netaddr 
     if (l->rate <= 0)
         return 0;
     make_key(key, from);
-    struct spv_http_bucket *b = find(l, key);
+    struct spv_http_bucket *b = find_bucket(l, key);
     if (b == NULL) {
         b = make_room(l);
         if (b == NULL)

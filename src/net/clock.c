@@ -32,7 +32,7 @@ static size_t from_device(uint8_t *out, size_t n)
 }
 
 /* Cannot fail, as struct spv_rng demands: it never returns before all bytes are unpredictable. */
-static void fill(void *ctx, void *out, size_t n)
+static void clock_random(void *ctx, void *out, size_t n)
 {
     (void)ctx;
     uint8_t *p = out;
@@ -53,5 +53,5 @@ static void fill(void *ctx, void *out, size_t n)
 
 struct spv_rng spv_system_rng(void)
 {
-    return (struct spv_rng){.fill = fill};
+    return (struct spv_rng){.fill = clock_random};
 }

@@ -30,9 +30,9 @@ struct attempt {
 
 struct spv_dial {
     struct spv_handle handle; /* first */
-    struct spv_resolve *lookup; /* NULL when not looking up */
+    struct spv_resolve *resolve; /* NULL when not looking up */
     struct spv_socks5_conn *conn; /* NULL without a proxy */
-    bool talking;
+    bool negotiating;
     struct spv_timer *deadline;
     struct spv_timer *stagger;
     struct spv_netaddr addrs[ATTEMPTS];
@@ -61,37 +61,37 @@ static void drop_attempts(struct spv_dial *d)
         drop_attempt(&d->attempts[i]);
 }
 
-static void release(struct spv_dial *d)
+static void dial_release(struct spv_dial *d)
 {
     spv_handle_unregister(&d->handle);
     drop_attempts(d);
-    spv_resolve_cancel(d->lookup);
+    spv_resolve_cancel(d->resolve);
     spv_socks5_conn_free(d->conn);
     spv_timer_free(d->stagger);
     spv_timer_free(d->deadline);
     free(d);
 }
 
-static void finish(struct spv_dial *d, int fd, int error)
+static void dial_finish(struct spv_dial *d, int fd, int error)
 {
     void (*done)(void *, int, int) = d->done;
     void *ctx = d->ctx;
     const enum spv_err_class whose = spv_err_class_of(error);
-    if (d->conn != NULL && !d->talking &&
+    if (d->conn != NULL && !d->negotiating &&
         (whose == SPV_CLASS_CONNECTION || whose == SPV_CLASS_TIMEOUT))
         error = SPV_ERR_PROXY;
-    release(d);
+    dial_release(d);
     done(ctx, fd, error);
 }
 
 /* A refusal tells more than a missing route (of the other family, say). */
-static void remember(struct spv_dial *d, int error)
+static void keep_error(struct spv_dial *d, int error)
 {
     if (d->error == 0 || d->error == SPV_ERR_UNREACHABLE || error == SPV_ERR_REFUSED)
         d->error = error;
 }
 
-static bool waiting(const struct spv_dial *d)
+static bool has_open_attempt(const struct spv_dial *d)
 {
     for (size_t i = 0; i < d->next; i++) {
         if (d->attempts[i].event != NULL)
@@ -101,7 +101,7 @@ static bool waiting(const struct spv_dial *d)
 }
 
 /* A closed local port of the ephemeral range can end up connected to itself: nobody listens. */
-static bool to_itself(int fd)
+static bool is_self_connected(int fd)
 {
     struct sockaddr_storage here = {0};
     struct sockaddr_storage there = {0};
@@ -113,7 +113,7 @@ static bool to_itself(int fd)
 }
 
 /* Whether the socket, writable now, is connected: 0 or why not. */
-static int outcome(int fd)
+static int connect_result(int fd)
 {
     int err = 0;
     socklen_t len = sizeof err;
@@ -121,26 +121,26 @@ static int outcome(int fd)
         err = errno;
     if (err != 0)
         return spv_sock_error(err);
-    return to_itself(fd) ? SPV_ERR_REFUSED : 0;
+    return is_self_connected(fd) ? SPV_ERR_REFUSED : 0;
 }
 
 static void try_next(struct spv_dial *d);
 
-static void on_talked(void *ctx, int error)
+static void on_socks5_done(void *ctx, int error)
 {
     struct spv_dial *d = ctx;
-    finish(d, error < 0 ? -1 : spv_socks5_conn_release_fd(d->conn), error);
+    dial_finish(d, error < 0 ? -1 : spv_socks5_conn_release_fd(d->conn), error);
 }
 
 /* The proxy is there: nobody else is needed. */
-static void begin_talk(struct spv_dial *d, int fd)
+static void begin_socks5(struct spv_dial *d, int fd)
 {
     drop_attempts(d);
     spv_timer_set(d->stagger, SPV_NEVER);
-    d->talking = true;
+    d->negotiating = true;
     int rc = spv_socks5_conn_start(d->conn, fd);
     if (rc < 0)
-        finish(d, -1, rc);
+        dial_finish(d, -1, rc);
 }
 
 static void on_outcome(evutil_socket_t fd, short what, void *ctx)
@@ -148,19 +148,19 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
     struct attempt *a = ctx;
     struct spv_dial *d = a->dial;
     (void)what;
-    spv_task_queue_set_loop_thread(d->handle.reactor->inbox);
-    int error = outcome(fd);
+    spv_task_queue_set_loop_thread(d->handle.reactor->task_queue);
+    int error = connect_result(fd);
     if (error < 0) {
-        remember(d, error);
+        keep_error(d, error);
         drop_attempt(a);
         try_next(d);
         return;
     }
     a->fd = -1; /* somebody else's from here on */
     if (d->conn == NULL)
-        finish(d, fd, 0);
+        dial_finish(d, fd, 0);
     else
-        begin_talk(d, fd);
+        begin_socks5(d, fd);
 }
 
 static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv_netaddr *addr)
@@ -209,14 +209,14 @@ static void try_next(struct spv_dial *d)
                           d->next < d->n ? spv_system_now().mono_us + STAGGER : SPV_NEVER);
             return;
         }
-        remember(d, rc);
+        keep_error(d, rc);
     }
-    if (!waiting(d))
-        finish(d, -1, d->error);
+    if (!has_open_attempt(d))
+        dial_finish(d, -1, d->error);
 }
 
 /* The families take turns, each in the resolver's order, the resolver's first one first. */
-static void take_turns(struct spv_dial *d, const struct spv_netaddr *addrs, size_t n)
+static void interleave_families(struct spv_dial *d, const struct spv_netaddr *addrs, size_t n)
 {
     size_t at[2] = {0, 0};
     const uint8_t first = addrs[0].network;
@@ -230,15 +230,15 @@ static void take_turns(struct spv_dial *d, const struct spv_netaddr *addrs, size
     }
 }
 
-static void on_lookup(void *ctx, int error, const struct spv_netaddr *addrs, size_t n)
+static void on_resolved(void *ctx, int error, const struct spv_netaddr *addrs, size_t n)
 {
     struct spv_dial *d = ctx;
-    d->lookup = NULL;
+    d->resolve = NULL;
     if (error < 0) {
-        finish(d, -1, error);
+        dial_finish(d, -1, error);
         return;
     }
-    take_turns(d, addrs, n);
+    interleave_families(d, addrs, n);
     try_next(d);
 }
 
@@ -250,12 +250,12 @@ static void on_stagger(void *ctx)
 static void on_deadline(void *ctx)
 {
     struct spv_dial *d = ctx;
-    finish(d, -1, d->lookup != NULL ? SPV_ERR_RESOLVE : SPV_ERR_CONNECT_TIMEOUT);
+    dial_finish(d, -1, d->resolve != NULL ? SPV_ERR_RESOLVE : SPV_ERR_CONNECT_TIMEOUT);
 }
 
-static void evict(struct spv_handle *handle)
+static void handle_close(struct spv_handle *handle)
 {
-    release((struct spv_dial *)handle);
+    dial_release((struct spv_dial *)handle);
 }
 
 /* endpoint is what is connected to: the proxy where there is one (talk is then the dial's, also on
@@ -278,14 +278,14 @@ static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_
     rc = spv_timer_new(&d->stagger, r, on_stagger, d);
     if (rc < 0)
         goto err2;
-    rc = spv_handle_register(r, &d->handle, evict);
+    rc = spv_handle_register(r, &d->handle, handle_close);
     if (rc < 0)
         goto err3;
-    rc = spv_resolve_start(&d->lookup, r, d->endpoint.host, d->endpoint.port, on_lookup, d);
+    rc = spv_resolve_start(&d->resolve, r, d->endpoint.host, d->endpoint.port, on_resolved, d);
     if (rc < 0)
         goto err4;
     if (conn != NULL)
-        spv_socks5_conn_set_callback(conn, on_talked, d);
+        spv_socks5_conn_set_callback(conn, on_socks5_done, d);
     spv_timer_set(d->deadline,
                   spv_system_now().mono_us + (timeout_us != 0 ? timeout_us : DEFAULT_TIMEOUT));
     *out = d;
@@ -322,5 +322,5 @@ int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
 void spv_dial_cancel(struct spv_dial *d)
 {
     if (d != NULL)
-        release(d);
+        dial_release(d);
 }

@@ -32,30 +32,30 @@
 #define SLOW_DRAIN (SPV_SECOND / 20) /* a drain this long lets more bytes arrive: drain again */
 #define MAX_DRAINS 4 /* but not for ever */
 
-static size_t pending(const struct spv_link *l)
+static size_t output_pending(const struct spv_link *l)
 {
     const uint8_t *bytes;
     return spv_peer_pending(l->peer, &bytes);
 }
 
-static void call_later(struct spv_link *l)
+static void schedule_deferred(struct spv_link *l)
 {
-    event_active(l->later, EV_TIMEOUT, 0);
+    event_active(l->deferred_event, EV_TIMEOUT, 0);
 }
 
-static void finish(struct spv_link *l)
+static void begin_finalize(struct spv_link *l)
 {
     l->state = SPV_LINK_DONE;
     l->stream->ops->want_read(l->stream, false);
     l->stream->ops->want_write(l->stream, false);
     spv_timer_set(l->timer, SPV_NEVER);
-    call_later(l);
+    schedule_deferred(l);
 }
 
 /* Hands pending bytes to the carrier; waits for writability when it takes no more. A socket that is
  * reset may still hold bytes to read (a reject that tells why): on_later reads them, then closes.
  */
-static void push(struct spv_link *l)
+static void flush_output(struct spv_link *l)
 {
     const uint8_t *bytes;
     size_t n;
@@ -67,12 +67,12 @@ static void push(struct spv_link *l)
         }
         if (took < 0) {
             l->write_dead = true;
-            call_later(l);
+            schedule_deferred(l);
             break;
         }
         spv_peer_sent(l->peer, (size_t)took, spv_system_now());
-        if (l->promised > 0)
-            call_later(l);
+        if (l->n_pending > 0)
+            schedule_deferred(l);
     }
     l->stream->ops->want_write(l->stream, false);
 }
@@ -103,21 +103,21 @@ static void begin_close(struct spv_link *l, int error)
     l->state = SPV_LINK_FLUSHING;
     spv_link_mailbox_close(l);
     l->stream->ops->want_read(l->stream, false);
-    push(l);
-    if (l->write_dead || pending(l) == 0 || !worth_flushing(error)) {
-        finish(l);
+    flush_output(l);
+    if (l->write_dead || output_pending(l) == 0 || !worth_flushing(error)) {
+        begin_finalize(l);
         return;
     }
     spv_timer_set(l->timer, spv_system_now().mono_us + FLUSH_TIME);
 }
 
-static void arm(struct spv_link *l)
+static void arm_timer(struct spv_link *l)
 {
     if (l->state == SPV_LINK_OPEN)
         spv_timer_set(l->timer, spv_peer_deadline(l->peer));
 }
 
-static void tell_ready(struct spv_link *l)
+static void notify_ready(struct spv_link *l)
 {
     if (l->state != SPV_LINK_OPEN || l->ready || !spv_peer_ready(l->peer))
         return;
@@ -127,14 +127,14 @@ static void tell_ready(struct spv_link *l)
         l->callbacks.on_ready(l, l->callbacks.ctx);
 }
 
-static bool reading(const struct spv_link *l)
+static bool wants_input(const struct spv_link *l)
 {
     return l->state == SPV_LINK_OPEN && !spv_reactor_stopped(l->handle.reactor);
 }
 
-static void hand_out(struct spv_link *l)
+static void dispatch_messages(struct spv_link *l)
 {
-    while (reading(l) && !l->read_stopped) {
+    while (wants_input(l) && !l->read_stopped) {
         struct spv_msg msg;
         int rc = spv_peer_next(l->peer, &msg, spv_system_now());
         if (rc < 0)
@@ -143,16 +143,16 @@ static void hand_out(struct spv_link *l)
             break;
         if (l->callbacks.on_message != NULL)
             l->callbacks.on_message(l, &msg, l->callbacks.ctx);
-        tell_ready(l);
+        notify_ready(l);
     }
 }
 
 /* Reads at most budget bytes, or until the carrier has no more. */
-static void pull(struct spv_link *l, size_t budget)
+static void read_input(struct spv_link *l, size_t budget)
 {
     uint8_t *scratch = l->handle.reactor->scratch;
-    while (reading(l) && !l->read_stopped && budget > 0) {
-        size_t want = budget < l->piece ? budget : l->piece;
+    while (wants_input(l) && !l->read_stopped && budget > 0) {
+        size_t want = budget < l->read_size ? budget : l->read_size;
         ssize_t got = l->stream->ops->read(l->stream, scratch, want);
         if (got < 0)
             begin_close(l, got == SPV_ERR_CLOSED && l->write_dead ? SPV_ERR_RESET : (int)got);
@@ -162,13 +162,13 @@ static void pull(struct spv_link *l, size_t budget)
         int rc = spv_peer_feed(l->peer, scratch, (size_t)got, spv_system_now());
         if (rc < 0)
             begin_close(l, rc);
-        hand_out(l);
+        dispatch_messages(l);
         if ((size_t)got < want)
             break;
     }
     if (l->state == SPV_LINK_OPEN)
-        push(l);
-    arm(l);
+        flush_output(l);
+    arm_timer(l);
 }
 
 static size_t readable_bytes(const struct spv_link *l)
@@ -178,17 +178,17 @@ static size_t readable_bytes(const struct spv_link *l)
 
 /* Tells the senders whose messages have gone, or could not. Those that are sent meanwhile have
  * their own turn. */
-static void keep_promises(struct spv_link *l)
+static void run_completions(struct spv_link *l)
 {
     struct spv_link_completion *completion;
     int error;
-    for (size_t n = l->promised; n > 0 && (completion = spv_link_completion_next(l->peer, &error));
+    for (size_t n = l->n_pending; n > 0 && (completion = spv_link_completion_next(l->peer, &error));
          n--) {
-        l->promised--;
+        l->n_pending--;
         spv_link_completion_fire(completion, error);
     }
-    while ((completion = l->refused) != NULL) {
-        l->refused = completion->next;
+    while ((completion = l->failed) != NULL) {
+        l->failed = completion->next;
         spv_link_completion_fire(completion, completion->error);
     }
 }
@@ -197,85 +197,85 @@ void spv_link_end_of_event(struct spv_link *l)
 {
     spv_link_exec_queued(l);
     spv_link_update_stats(l);
-    keep_promises(l);
+    run_completions(l);
 }
 
 static void on_readable(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_task_queue_set_loop_thread(l->inbox);
-    pull(l, READ_BUDGET);
+    spv_task_queue_set_loop_thread(l->task_queue);
+    read_input(l, READ_BUDGET);
     spv_link_end_of_event(l);
 }
 
 static void on_writable(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_task_queue_set_loop_thread(l->inbox);
+    spv_task_queue_set_loop_thread(l->task_queue);
     if (l->state == SPV_LINK_DONE)
         return;
-    push(l);
-    if (l->state == SPV_LINK_FLUSHING && (l->write_dead || pending(l) == 0))
-        finish(l);
-    arm(l);
+    flush_output(l);
+    if (l->state == SPV_LINK_FLUSHING && (l->write_dead || output_pending(l) == 0))
+        begin_finalize(l);
+    arm_timer(l);
     spv_link_end_of_event(l);
 }
 
 /* Reads what waits, then judges. */
-static void strike(struct spv_link *l)
+static void on_deadline(struct spv_link *l)
 {
     uint64_t start;
     uint64_t end = spv_system_now().mono_us;
     unsigned rounds = 0;
     do {
         start = end;
-        pull(l, readable_bytes(l));
+        read_input(l, readable_bytes(l));
         end = spv_system_now().mono_us;
-    } while (reading(l) && end - start > SLOW_DRAIN && ++rounds < MAX_DRAINS);
-    if (!reading(l))
+    } while (wants_input(l) && end - start > SLOW_DRAIN && ++rounds < MAX_DRAINS);
+    if (!wants_input(l))
         return;
     int rc = spv_peer_timer(l->peer, spv_system_now());
     if (rc < 0) {
         begin_close(l, rc);
         return;
     }
-    push(l);
-    arm(l);
+    flush_output(l);
+    arm_timer(l);
 }
 
 static void on_timer(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_task_queue_set_loop_thread(l->inbox);
+    spv_task_queue_set_loop_thread(l->task_queue);
     if (l->state == SPV_LINK_FLUSHING)
-        finish(l);
+        begin_finalize(l);
     else
-        strike(l);
+        on_deadline(l);
     spv_link_end_of_event(l);
 }
 
 /* Tells all others that it won't be. */
-static void break_promises(struct spv_link *l)
+static void fail_completions(struct spv_link *l)
 {
     l->unsent = spv_peer_queued(l->peer);
     spv_peer_close(l->peer, l->error);
-    keep_promises(l); /* all of them now: nothing is sent on a link that is done */
+    run_completions(l); /* all of them now: nothing is sent on a link that is done */
     struct spv_link_cmd *cmd;
     while ((cmd = spv_link_cmd_pop(&l->backlog)) != NULL)
         spv_link_cmd_fail(cmd, l->error, spv_system_now());
 }
 
-static void deliver(struct spv_link *l)
+static void finalize(struct spv_link *l)
 {
     l->state = SPV_LINK_DONE;
     spv_link_mailbox_close(l);
     spv_link_update_stats(l);
-    break_promises(l);
+    fail_completions(l);
     if (l->callbacks.on_closed != NULL)
         l->callbacks.on_closed(l, l->error, l->callbacks.ctx);
     spv_handle_unregister(&l->handle);
     spv_timer_free(l->timer);
-    event_free(l->later);
+    event_free(l->deferred_event);
     l->stream->ops->free(l->stream);
     spv_peer_free(l->peer);
     l->peer = NULL;
@@ -283,61 +283,61 @@ static void deliver(struct spv_link *l)
     spv_link_unref(l);
 }
 
-static void on_later(evutil_socket_t fd, short what, void *ctx)
+static void on_deferred(evutil_socket_t fd, short what, void *ctx)
 {
     struct spv_link *l = ctx;
     (void)fd;
     (void)what;
-    spv_task_queue_set_loop_thread(l->inbox);
+    spv_task_queue_set_loop_thread(l->task_queue);
     if (l->state == SPV_LINK_DONE) {
-        deliver(l);
+        finalize(l);
         return;
     }
     if (l->read_resumed) {
         l->read_resumed = false;
-        hand_out(l); /* before more is fed */
-        pull(l, READ_BUDGET);
+        dispatch_messages(l); /* before more is fed */
+        read_input(l, READ_BUDGET);
     }
     if (l->state == SPV_LINK_OPEN && l->write_dead) {
-        pull(l, readable_bytes(l));
+        read_input(l, readable_bytes(l));
         begin_close(l, SPV_ERR_RESET); /* which comes back here */
     }
     spv_link_end_of_event(l);
 }
 
-static void evict(struct spv_handle *handle)
+static void handle_close(struct spv_handle *handle)
 {
     struct spv_link *l = (struct spv_link *)handle;
     spv_link_exec_queued(l);
     if (l->state == SPV_LINK_OPEN)
         l->error = SPV_ERR_INTERRUPTED;
-    deliver(l);
+    finalize(l);
 }
 
 /* Room again only when bytes go, or answers come: until then the letter waits. Told at once is what
  * would never fit. */
-static bool must_wait(const struct spv_link *l, const struct spv_link_cmd *cmd, int rc)
+static bool must_stay_queued(const struct spv_link *l, const struct spv_link_cmd *cmd, int rc)
 {
     if (rc != SPV_ERR_QUEUE_FULL)
         return false;
-    return !spv_peer_ready(l->peer) || pending(l) > 0 || cmd->command == SPV_CMD_GETHEADERS ||
-           cmd->command == SPV_CMD_GETDATA;
+    return !spv_peer_ready(l->peer) || output_pending(l) > 0 ||
+           cmd->command == SPV_CMD_GETHEADERS || cmd->command == SPV_CMD_GETDATA;
 }
 
 /* A letter that the machine did not take: its sender is told from the loop, like all others. */
-static void refuse(struct spv_link *l, struct spv_link_completion *completion, int error)
+static void fail_cmd(struct spv_link *l, struct spv_link_completion *completion, int error)
 {
     if (completion == NULL)
         return;
     completion->error = error;
-    completion->next = l->refused;
-    l->refused = completion;
-    call_later(l);
+    completion->next = l->failed;
+    l->failed = completion;
+    schedule_deferred(l);
 }
 
 void spv_link_exec_queued(struct spv_link *l)
 {
-    bool knocked = atomic_load_explicit(&l->door.knocked, memory_order_acquire);
+    bool knocked = atomic_load_explicit(&l->mailbox.has_pending, memory_order_acquire);
     if (l->state != SPV_LINK_OPEN || (!knocked && l->backlog.head == NULL))
         return;
     struct spv_arena arena = {0};
@@ -347,22 +347,22 @@ void spv_link_exec_queued(struct spv_link *l)
     while (l->backlog.head != NULL) {
         const struct spv_link_cmd *first = l->backlog.head;
         int rc = spv_link_cmd_exec(first, l->peer, &arena, spv_system_now());
-        if (must_wait(l, first, rc))
+        if (must_stay_queued(l, first, rc))
             break;
         struct spv_link_cmd *cmd = spv_link_cmd_pop(&l->backlog);
         n++;
         bytes += spv_link_cmd_size(cmd);
         if (rc < 0)
-            refuse(l, cmd->completion, rc);
+            fail_cmd(l, cmd->completion, rc);
         else if (cmd->completion != NULL)
-            l->promised++;
+            l->n_pending++;
         spv_link_cmd_free(cmd);
     }
     spv_arena_free(&arena);
     spv_link_mailbox_release(l, n, bytes);
     if (n > 0) {
-        push(l);
-        arm(l);
+        flush_output(l);
+        arm_timer(l);
     }
     if (close_error < 0)
         begin_close(l, close_error);
@@ -378,9 +378,9 @@ int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
     if (rc < 0)
         return rc;
     if (completion != NULL)
-        l->promised++;
-    push(l);
-    arm(l);
+        l->n_pending++;
+    flush_output(l);
+    arm_timer(l);
     spv_link_update_stats(l);
     return 0;
 }
@@ -392,8 +392,8 @@ int spv_link_exec_here(struct spv_link *l,
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
     fn(ctx, l->peer, spv_system_now());
-    push(l);
-    arm(l);
+    flush_output(l);
+    arm_timer(l);
     spv_link_update_stats(l);
     return 0;
 }
@@ -419,9 +419,9 @@ int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
         free(completion);
         return rc;
     }
-    l->promised++;
-    push(l);
-    arm(l);
+    l->n_pending++;
+    flush_output(l);
+    arm_timer(l);
     spv_link_update_stats(l);
     return 0;
 }
@@ -442,7 +442,7 @@ void spv_link_read_start(struct spv_link *l)
     l->read_stopped = false;
     l->read_resumed = true;
     l->stream->ops->want_read(l->stream, true);
-    call_later(l);
+    schedule_deferred(l);
 }
 
 size_t spv_link_pending(const struct spv_link *link)
@@ -459,12 +459,12 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
     if (l == NULL)
         goto err0;
     l->callbacks = *callbacks;
-    l->piece = cfg->trim_at_once ? SMALL_PIECE : SPV_SCRATCH;
+    l->read_size = cfg->trim_at_once ? SMALL_PIECE : SPV_SCRATCH;
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
     (void)getpeername(fd, (struct sockaddr *)&sa, &len);
     spv_sock_to_endpoint(&l->endpoint, (const struct sockaddr *)&sa);
-    l->inbox = spv_task_queue_ref(r->inbox);
+    l->task_queue = spv_task_queue_ref(r->task_queue);
     rc = spv_link_mailbox_init(l);
     if (rc < 0)
         goto err1;
@@ -475,13 +475,13 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
     if (rc < 0)
         goto err2;
     rc = SPV_ERR_NOMEM;
-    l->later = event_new(r->base, -1, 0, on_later, l);
-    if (l->later == NULL)
+    l->deferred_event = event_new(r->base, -1, 0, on_deferred, l);
+    if (l->deferred_event == NULL)
         goto err3;
     rc = spv_timer_new(&l->timer, r, on_timer, l);
     if (rc < 0)
         goto err4;
-    rc = spv_handle_register(r, &l->handle, evict);
+    rc = spv_handle_register(r, &l->handle, handle_close);
     if (rc < 0)
         goto err5;
     *out = l;
@@ -489,13 +489,13 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
 err5:
     spv_timer_free(l->timer);
 err4:
-    event_free(l->later);
+    event_free(l->deferred_event);
 err3:
     spv_peer_free(l->peer);
 err2:
     spv_link_mailbox_destroy(l);
 err1:
-    spv_task_queue_unref(l->inbox);
+    spv_task_queue_unref(l->task_queue);
     free(l);
 err0:
     return rc;
@@ -506,16 +506,16 @@ static void drop_link(struct spv_link *l)
 {
     spv_handle_unregister(&l->handle);
     spv_timer_free(l->timer);
-    event_free(l->later);
+    event_free(l->deferred_event);
     spv_peer_free(l->peer);
     l->peer = NULL;
     spv_link_unref(l);
 }
 
-static void begin(struct spv_link *l)
+static void link_start(struct spv_link *l)
 {
-    push(l);
-    arm(l);
+    flush_output(l);
+    arm_timer(l);
     spv_link_update_stats(l);
 }
 
@@ -531,7 +531,7 @@ int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
     rc = spv_stream_new_socket(&l->stream, r, fd, &up);
     if (rc < 0)
         goto err1;
-    begin(l);
+    link_start(l);
     *out = l;
     return 0;
 err1:
@@ -556,7 +556,7 @@ int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
     rc = spv_stream_new_bufferevent(&l->stream, bev, &up);
     if (rc < 0)
         goto err1;
-    begin(l);
+    link_start(l);
     *out = l;
     return 0;
 err1:

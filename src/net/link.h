@@ -19,18 +19,18 @@ enum spv_link_state {
 /* The part that other threads reach; all but the atomics is guarded by lock. */
 struct spv_link_mailbox {
     pthread_mutex_t lock;
-    pthread_cond_t gone_now;
+    pthread_cond_t closed_cond;
     struct spv_link_cmd_queue cmds; /* not yet seen by the reactor's thread */
-    size_t n_letters; /* these and the backlog */
-    size_t letter_bytes;
-    bool shut; /* no more letters */
+    size_t n_cmds; /* these and the backlog */
+    size_t cmd_bytes;
+    bool no_more_cmds; /* no more letters */
     bool close_wanted;
     int close_error;
-    bool posted; /* post lies in the reactor's inbox, and holds a reference */
-    bool gone; /* the final callback has run */
+    bool wakeup_queued; /* post lies in the reactor's inbox, and holds a reference */
+    bool closed; /* the final callback has run */
     struct spv_peer_stats stats; /* as of the last wake-up */
-    struct spv_task post;
-    atomic_bool knocked; /* something is new in here: saves the lock when not */
+    struct spv_task task;
+    atomic_bool has_pending; /* something is new in here: saves the lock when not */
     atomic_uint refs;
 };
 
@@ -45,16 +45,16 @@ struct spv_link {
     bool read_stopped; /* by spv_link_read_stop */
     bool read_resumed; /* what the machine holds is handed out next */
     struct spv_link_cmd_queue backlog; /* letters that the machine had no room for yet */
-    size_t promised; /* tags that the machine has not reported yet */
-    struct spv_link_completion *refused; /* promises of letters that the machine did not take */
-    size_t piece; /* bytes of one read */
+    size_t n_pending; /* tags that the machine has not reported yet */
+    struct spv_link_completion *failed; /* promises of letters that the machine did not take */
+    size_t read_size; /* bytes of one read */
     size_t unsent; /* bytes that were still pending in the end */
-    struct event *later; /* carries what must not happen inside a user's call */
+    struct event *deferred_event; /* carries what must not happen inside a user's call */
     struct spv_timer *timer;
     struct spv_link_callbacks callbacks;
     struct spv_endpoint endpoint; /* never changes */
-    struct spv_task_queue *inbox;
-    struct spv_link_mailbox door;
+    struct spv_task_queue *task_queue;
+    struct spv_link_mailbox mailbox;
 };
 
 /* link.c, reactor's thread. */

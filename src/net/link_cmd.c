@@ -39,7 +39,7 @@ struct spv_link_completion *spv_link_completion_next(struct spv_peer *peer, int 
 }
 
 /* What the machine would refuse whatever its state is refused before it is on its way. */
-static bool machines_own(enum spv_command command)
+static bool is_negotiation(enum spv_command command)
 {
     return command == SPV_CMD_VERSION || command == SPV_CMD_VERACK ||
            command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY;
@@ -47,7 +47,7 @@ static bool machines_own(enum spv_command command)
 
 int spv_link_cmd_encode(struct spv_link_cmd **out, const struct spv_msg *msg)
 {
-    if (machines_own(msg->command))
+    if (is_negotiation(msg->command))
         return SPV_ERR_INVALID;
     struct spv_link_cmd *l = calloc(1, sizeof *l);
     if (l == NULL)
@@ -71,7 +71,7 @@ int spv_link_cmd_new_run(struct spv_link_cmd **out,
     struct spv_link_cmd *l = calloc(1, sizeof *l);
     if (l == NULL)
         return SPV_ERR_NOMEM;
-    l->call = call;
+    l->exec = call;
     l->ctx = ctx;
     *out = l;
     return 0;
@@ -80,8 +80,8 @@ int spv_link_cmd_new_run(struct spv_link_cmd **out,
 void spv_link_cmd_fail(struct spv_link_cmd *cmd, int error, struct spv_now now)
 {
     struct spv_link_completion *completion = cmd->completion;
-    if (cmd->call != NULL)
-        cmd->call(cmd->ctx, NULL, now);
+    if (cmd->exec != NULL)
+        cmd->exec(cmd->ctx, NULL, now);
     spv_link_cmd_free(cmd);
     spv_link_completion_fire(completion, error);
 }
@@ -123,8 +123,8 @@ struct spv_link_cmd *spv_link_cmd_pop(struct spv_link_cmd_queue *all)
 int spv_link_cmd_exec(const struct spv_link_cmd *cmd, struct spv_peer *peer,
                       struct spv_arena *arena, struct spv_now now)
 {
-    if (cmd->call != NULL) {
-        cmd->call(cmd->ctx, peer, now);
+    if (cmd->exec != NULL) {
+        cmd->exec(cmd->ctx, peer, now);
         return 0;
     }
     struct spv_msg msg = {.command = cmd->command};

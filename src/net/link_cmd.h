@@ -27,7 +27,7 @@ struct spv_link_completion *spv_link_completion_next(struct spv_peer *peer, int 
  * to do with the machine. */
 struct spv_link_cmd {
     struct spv_link_cmd *next;
-    void (*call)(void *ctx, struct spv_peer *peer, struct spv_now now); /* NULL: a message */
+    void (*exec)(void *ctx, struct spv_peer *peer, struct spv_now now); /* NULL: a message */
     void *ctx;
     struct spv_link_completion *completion; /* NULL: nobody wants to know */
     enum spv_command command;

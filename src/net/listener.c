@@ -24,8 +24,8 @@ struct spv_listener {
     struct evconnlistener *ev;
     struct spv_timer *pause;
     uint16_t port;
-    unsigned slots; /* 0: as many as come */
-    unsigned taken;
+    unsigned max_conns; /* 0: as many as come */
+    unsigned n_conns;
     unsigned accepts; /* since it last paused */
     void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from);
     void *ctx;
@@ -41,11 +41,11 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
         (void)evconnlistener_disable(ev);
         spv_timer_set(l->pause, 0); /* the next turn of the loop */
     }
-    if (l->slots > 0 && l->taken >= l->slots) {
+    if (l->max_conns > 0 && l->n_conns >= l->max_conns) {
         (void)close(fd); /* at once: the caller need not wait for an answer that will not come */
         return;
     }
-    l->taken++;
+    l->n_conns++;
     struct spv_endpoint from;
     spv_sock_to_endpoint(&from, sa);
     l->accepted(l->ctx, fd, &from);
@@ -65,8 +65,8 @@ static void on_pause_over(void *ctx)
         spv_timer_set(l->pause, spv_system_now().mono_us + PAUSE);
 }
 
-static int problem(struct spv_error_info *why, int code, const struct spv_endpoint *at,
-                   const char *reason, const char *advice)
+static int accept_error_text(struct spv_error_info *why, int code, const struct spv_endpoint *at,
+                             const char *reason, const char *advice)
 {
     if (why == NULL)
         return code;
@@ -92,7 +92,7 @@ static int bind_problem(struct spv_error_info *why, const struct spv_endpoint *a
         advice = "choose a port above 1023 or run with the right to use this one";
     else if (errnum == EMFILE || errnum == ENFILE)
         advice = "raise the limit of open files (ulimit -n)";
-    return problem(why, SPV_ERR_IO, at, reason, advice);
+    return accept_error_text(why, SPV_ERR_IO, at, reason, advice);
 }
 
 /* A bound socket on the first of the addresses that can be bound; -1 and *errnum. */
@@ -130,8 +130,8 @@ int spv_listen_open(int *out, const struct spv_endpoint *at, struct spv_error_in
     struct addrinfo *list = NULL;
     int gai = getaddrinfo(at->host, NULL, &hints, &list);
     if (gai != 0)
-        return problem(why, SPV_ERR_RESOLVE, at, gai_strerror(gai),
-                       "give an address of this machine");
+        return accept_error_text(why, SPV_ERR_RESOLVE, at, gai_strerror(gai),
+                                 "give an address of this machine");
     int errnum = EADDRNOTAVAIL;
     *out = bind_first(list, at->port, &errnum);
     freeaddrinfo(list);
@@ -158,7 +158,7 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
     int fd = -1;
     struct spv_listener *l = calloc(1, sizeof *l);
     if (l == NULL)
-        return problem(why, rc, endpoint, spv_strerror(rc), memory);
+        return accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
     l->accepted = accepted;
     l->ctx = ctx;
     rc = spv_listen_open(&fd, endpoint, why);
@@ -167,14 +167,14 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
     l->port = spv_listen_port(fd);
     rc = spv_timer_new(&l->pause, r, on_pause_over, l);
     if (rc < 0) {
-        (void)problem(why, rc, endpoint, spv_strerror(rc), memory);
+        (void)accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
         goto err2;
     }
     /* Backlog 0: it listens already. */
     l->ev = evconnlistener_new(r->base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
                                0, fd);
     if (l->ev == NULL) {
-        rc = problem(why, SPV_ERR_NOMEM, endpoint, spv_strerror(SPV_ERR_NOMEM), memory);
+        rc = accept_error_text(why, SPV_ERR_NOMEM, endpoint, spv_strerror(SPV_ERR_NOMEM), memory);
         goto err3;
     }
     evconnlistener_set_error_cb(l->ev, on_error);
@@ -196,18 +196,18 @@ uint16_t spv_listener_port(const struct spv_listener *l)
 
 void spv_listener_set_max_conns(struct spv_listener *l, unsigned slots)
 {
-    l->slots = slots;
+    l->max_conns = slots;
 }
 
 void spv_listener_conn_closed(struct spv_listener *l)
 {
-    if (l != NULL && l->taken > 0)
-        l->taken--;
+    if (l != NULL && l->n_conns > 0)
+        l->n_conns--;
 }
 
 unsigned spv_listener_conn_count(const struct spv_listener *l)
 {
-    return l->taken;
+    return l->n_conns;
 }
 
 void spv_listener_free(struct spv_listener *l)

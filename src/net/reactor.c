@@ -17,8 +17,8 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
     struct spv_reactor *r = ctx;
     (void)fd;
     (void)what;
-    spv_task_queue_set_loop_thread(r->inbox);
-    spv_task_queue_run(r->inbox);
+    spv_task_queue_set_loop_thread(r->task_queue);
+    spv_task_queue_run(r->task_queue);
     if (atomic_load(&r->stopped) && r->running)
         (void)event_base_loopbreak(r->base);
 }
@@ -26,7 +26,7 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
 /* libevent ends the process when it cannot open what its signals need, so that is tried before. (A
  * fatal callback would be the whole process's, and must not return.) Another thread may still take
  * the descriptors in between. */
-static bool have_descriptors(void)
+static bool has_descriptors(void)
 {
     int fds[BASE_DESCRIPTORS];
     int n = 0;
@@ -62,18 +62,19 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
     if (r->scratch == NULL)
         goto err1;
     r->own_base = base == NULL;
-    if (r->own_base && !have_descriptors()) {
+    if (r->own_base && !has_descriptors()) {
         rc = SPV_ERR_NO_DESCRIPTOR;
         goto err2;
     }
     r->base = r->own_base ? new_base() : base;
     if (r->base == NULL)
         goto err2;
-    rc = spv_task_queue_new(&r->inbox);
+    rc = spv_task_queue_new(&r->task_queue);
     if (rc < 0)
         goto err3;
     rc = SPV_ERR_NOMEM;
-    r->wake = event_new(r->base, spv_task_queue_fd(r->inbox), EV_READ | EV_PERSIST, on_wake, r);
+    r->wake =
+        event_new(r->base, spv_task_queue_fd(r->task_queue), EV_READ | EV_PERSIST, on_wake, r);
     if (r->wake == NULL)
         goto err4;
     if (event_add(r->wake, NULL) != 0) {
@@ -85,7 +86,7 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
 err5:
     event_free(r->wake);
 err4:
-    spv_task_queue_unref(r->inbox);
+    spv_task_queue_unref(r->task_queue);
 err3:
     if (r->own_base)
         event_base_free(r->base);
@@ -99,23 +100,23 @@ err0:
 
 void spv_reactor_close_handles(struct spv_reactor *r)
 {
-    spv_task_queue_set_loop_thread(r->inbox);
+    spv_task_queue_set_loop_thread(r->task_queue);
     while (r->handles != NULL)
-        r->handles->evict(r->handles);
+        r->handles->close(r->handles);
     if (!r->running)
-        spv_task_queue_clear_loop_thread(r->inbox);
+        spv_task_queue_clear_loop_thread(r->task_queue);
 }
 
 void spv_reactor_free(struct spv_reactor *r)
 {
     if (r == NULL)
         return;
-    r->leaving = true;
+    r->closing = true;
     spv_reactor_close_handles(r);
-    spv_resolve_pool_close(r->lookups);
-    spv_task_queue_close(r->inbox);
+    spv_resolve_pool_close(r->resolve_pool);
+    spv_task_queue_close(r->task_queue);
     event_free(r->wake);
-    spv_task_queue_unref(r->inbox);
+    spv_task_queue_unref(r->task_queue);
     if (r->own_base)
         event_base_free(r->base);
     free(r->scratch);
@@ -128,10 +129,10 @@ int spv_reactor_run(struct spv_reactor *r)
         return SPV_ERR_STATE;
     int rc = 0;
     r->running = true;
-    spv_task_queue_set_loop_thread(r->inbox);
+    spv_task_queue_set_loop_thread(r->task_queue);
     if (!atomic_load(&r->stopped) && event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
         rc = SPV_ERR_IO;
-    spv_task_queue_clear_loop_thread(r->inbox);
+    spv_task_queue_clear_loop_thread(r->task_queue);
     r->running = false;
     return rc;
 }
@@ -139,7 +140,7 @@ int spv_reactor_run(struct spv_reactor *r)
 void spv_reactor_stop(struct spv_reactor *r)
 {
     atomic_store(&r->stopped, true);
-    spv_task_queue_wake(r->inbox);
+    spv_task_queue_wake(r->task_queue);
 }
 
 bool spv_reactor_stopped(const struct spv_reactor *r)
@@ -150,10 +151,10 @@ bool spv_reactor_stopped(const struct spv_reactor *r)
 int spv_handle_register(struct spv_reactor *r, struct spv_handle *handle,
                         void (*evict)(struct spv_handle *handle))
 {
-    if (r->leaving)
+    if (r->closing)
         return SPV_ERR_STATE;
     handle->reactor = r;
-    handle->evict = evict;
+    handle->close = evict;
     handle->next = NULL;
     handle->prev = r->newest;
     if (r->newest != NULL)

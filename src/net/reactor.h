@@ -20,7 +20,7 @@ struct spv_handle {
     struct spv_handle *prev;
     struct spv_handle *next;
     struct spv_reactor *reactor;
-    void (*evict)(struct spv_handle *handle);
+    void (*close)(struct spv_handle *handle);
 };
 
 #define SPV_SCRATCH 65536 /* one recv(2): large enough that its cost is the copy */
@@ -29,13 +29,13 @@ struct spv_reactor {
     struct event_base *base;
     bool own_base;
     bool running;
-    bool leaving; /* being freed: nobody new may move in */
-    struct spv_task_queue *inbox;
+    bool closing; /* being freed: nobody new may move in */
+    struct spv_task_queue *task_queue;
     struct event *wake;
     atomic_bool stopped;
     struct spv_handle *handles; /* oldest first */
     struct spv_handle *newest;
-    struct spv_resolve_pool *lookups; /* NULL until the first look-up */
+    struct spv_resolve_pool *resolve_pool; /* NULL until the first look-up */
     uint8_t *scratch; /* SPV_SCRATCH bytes to receive into, used between two calls only */
 };
 

@@ -43,7 +43,7 @@ struct spv_resolve_pool {
     struct job **tail;
     unsigned workers;
     unsigned refs; /* the reactor and the workers */
-    struct spv_task_queue *inbox;
+    struct spv_task_queue *task_queue;
 };
 
 static int pool_new(struct spv_resolve_pool **out, struct spv_task_queue *inbox)
@@ -57,7 +57,7 @@ static int pool_new(struct spv_resolve_pool **out, struct spv_task_queue *inbox)
     }
     pool->tail = &pool->head;
     pool->refs = 1;
-    pool->inbox = spv_task_queue_ref(inbox);
+    pool->task_queue = spv_task_queue_ref(inbox);
     *out = pool;
     return 0;
 }
@@ -70,7 +70,7 @@ static void pool_unref(struct spv_resolve_pool *pool)
     if (!last)
         return;
     (void)pthread_mutex_destroy(&pool->lock);
-    spv_task_queue_unref(pool->inbox);
+    spv_task_queue_unref(pool->task_queue);
     free(pool);
 }
 
@@ -93,12 +93,12 @@ void spv_resolve_pool_close(struct spv_resolve_pool *pool)
     pool_unref(pool);
 }
 
-static int lookup_error(int gai)
+static int resolve_error(int gai)
 {
     return gai == EAI_MEMORY ? SPV_ERR_NOMEM : SPV_ERR_RESOLVE;
 }
 
-static bool have(const struct job *job, const struct spv_netaddr *addr)
+static bool has_addr(const struct job *job, const struct spv_netaddr *addr)
 {
     for (size_t i = 0; i < job->n; i++) {
         if (job->addrs[i].len == addr->len &&
@@ -115,13 +115,13 @@ static void resolve(struct job *job)
     struct addrinfo *list = NULL;
     int gai = getaddrinfo(job->host, NULL, &hints, &list);
     if (gai != 0) {
-        job->error = lookup_error(gai);
+        job->error = resolve_error(gai);
         return;
     }
     for (const struct addrinfo *ai = list; ai != NULL && job->n < SPV_RESOLVE_MAX;
          ai = ai->ai_next) {
         struct spv_netaddr addr;
-        if (spv_sock_to_netaddr(&addr, ai->ai_addr) < 0 || have(job, &addr))
+        if (spv_sock_to_netaddr(&addr, ai->ai_addr) < 0 || has_addr(job, &addr))
             continue;
         addr.port = job->port;
         job->addrs[job->n++] = addr;
@@ -131,7 +131,7 @@ static void resolve(struct job *job)
         job->error = SPV_ERR_RESOLVE;
 }
 
-static struct job *take(struct spv_resolve_pool *pool)
+static struct job *pool_take(struct spv_resolve_pool *pool)
 {
     (void)pthread_mutex_lock(&pool->lock);
     struct job *job = pool->head;
@@ -150,10 +150,10 @@ static void *worker(void *ctx)
 {
     struct spv_resolve_pool *pool = ctx;
     struct job *job;
-    while ((job = take(pool)) != NULL) {
+    while ((job = pool_take(pool)) != NULL) {
         if (!atomic_load(&job->cancelled))
             resolve(job);
-        if (!spv_task_queue_push(pool->inbox, &job->post))
+        if (!spv_task_queue_push(pool->task_queue, &job->post))
             free(job);
     }
     pool_unref(pool);
@@ -202,20 +202,20 @@ static int pool_put(struct spv_resolve_pool *pool, struct job *job)
     return rc;
 }
 
-static void forget(struct spv_resolve *l)
+static void resolve_free(struct spv_resolve *l)
 {
     spv_handle_unregister(&l->handle);
     free(l);
 }
 
-static void on_post(struct spv_task *post)
+static void on_task(struct spv_task *post)
 {
     struct job *job = (struct job *)post;
     struct spv_resolve *l = job->owner;
     if (l != NULL) {
         void (*done)(void *, int, const struct spv_netaddr *, size_t) = l->done;
         void *ctx = l->ctx;
-        forget(l);
+        resolve_free(l);
         done(ctx, job->error, job->addrs, job->n);
     }
     free(job);
@@ -228,27 +228,27 @@ void spv_resolve_cancel(struct spv_resolve *l)
     struct job *job = l->job;
     job->owner = NULL;
     atomic_store(&job->cancelled, true);
-    forget(l);
+    resolve_free(l);
 }
 
-static void evict(struct spv_handle *handle)
+static void handle_close(struct spv_handle *handle)
 {
     spv_resolve_cancel((struct spv_resolve *)handle);
 }
 
 /* A literal address needs no thread, yet is answered from the loop like all others. */
-static int hand_over(struct spv_reactor *r, struct job *job)
+static int submit_job(struct spv_reactor *r, struct job *job)
 {
     if (spv_sock_literal(&job->addrs[0], job->host, job->port) == 0) {
         job->n = 1;
-        return spv_task_queue_push(r->inbox, &job->post) ? 0 : SPV_ERR_STATE;
+        return spv_task_queue_push(r->task_queue, &job->post) ? 0 : SPV_ERR_STATE;
     }
-    if (r->lookups == NULL) {
-        int rc = pool_new(&r->lookups, r->inbox);
+    if (r->resolve_pool == NULL) {
+        int rc = pool_new(&r->resolve_pool, r->task_queue);
         if (rc < 0)
             return rc;
     }
-    return pool_put(r->lookups, job);
+    return pool_put(r->resolve_pool, job);
 }
 
 int spv_resolve_start(struct spv_resolve **out, struct spv_reactor *r, const char *host,
@@ -267,17 +267,17 @@ int spv_resolve_start(struct spv_resolve **out, struct spv_reactor *r, const cha
     if (job == NULL)
         goto err1;
     atomic_init(&job->cancelled, false);
-    job->post.run = on_post;
+    job->post.run = on_task;
     job->owner = l;
     job->port = port;
     memcpy(job->host, host, len + 1);
     l->job = job;
     l->done = done;
     l->ctx = ctx;
-    rc = spv_handle_register(r, &l->handle, evict);
+    rc = spv_handle_register(r, &l->handle, handle_close);
     if (rc < 0)
         goto err2;
-    rc = hand_over(r, job);
+    rc = submit_job(r, job);
     if (rc < 0)
         goto err3;
     *out = l;

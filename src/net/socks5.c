@@ -19,7 +19,7 @@
 #define ATYP_IPV6 4
 #define SHORTEST 5 /* bytes that every good reply has, and with which its length is known */
 
-static void put(struct spv_socks5 *s, const void *bytes, size_t n)
+static void put_bytes(struct spv_socks5 *s, const void *bytes, size_t n)
 {
     memcpy(s->out + s->out_len, bytes, n);
     s->out_len += n;
@@ -27,10 +27,10 @@ static void put(struct spv_socks5 *s, const void *bytes, size_t n)
 
 static void put_u8(struct spv_socks5 *s, uint8_t x)
 {
-    put(s, &x, 1);
+    put_bytes(s, &x, 1);
 }
 
-static void turn(struct spv_socks5 *s, enum spv_socks5_state state)
+static void enter_state(struct spv_socks5 *s, enum spv_socks5_state state)
 {
     s->state = state;
     s->out_len = 0;
@@ -42,26 +42,26 @@ static void put_credential(struct spv_socks5 *s, const char *text)
 {
     size_t n = strlen(text);
     put_u8(s, (uint8_t)n);
-    put(s, text, n);
+    put_bytes(s, text, n);
 }
 
-static void say_credentials(struct spv_socks5 *s)
+static void put_credentials(struct spv_socks5 *s)
 {
-    turn(s, SPV_SOCKS5_AUTH);
+    enter_state(s, SPV_SOCKS5_AUTH);
     put_u8(s, AUTH_VERSION);
     put_credential(s, s->user);
     put_credential(s, s->password);
 }
 
 /* A literal address goes as one; a name goes as it is, for the proxy to resolve. */
-static void say_request(struct spv_socks5 *s)
+static void put_request(struct spv_socks5 *s)
 {
     struct spv_netaddr addr;
-    turn(s, SPV_SOCKS5_REPLY);
-    put(s, (const uint8_t[]){VERSION, CONNECT, 0}, 3);
+    enter_state(s, SPV_SOCKS5_REPLY);
+    put_bytes(s, (const uint8_t[]){VERSION, CONNECT, 0}, 3);
     if (spv_sock_literal(&addr, s->target.host, s->target.port) == 0) {
         put_u8(s, addr.network == SPV_ADDR_IPV4 ? ATYP_IPV4 : ATYP_IPV6);
-        put(s, addr.bytes, addr.len);
+        put_bytes(s, addr.bytes, addr.len);
     } else {
         put_u8(s, ATYP_NAME);
         put_credential(s, s->target.host);
@@ -92,8 +92,8 @@ int spv_socks5_begin(struct spv_socks5 *s, const struct spv_endpoint *target, co
     if (user != NULL &&
         (set_credential(s->user, user) < 0 || set_credential(s->password, password) < 0))
         return SPV_ERR_INVALID;
-    turn(s, SPV_SOCKS5_METHOD);
-    put(s, (const uint8_t[]){VERSION, 1, user != NULL ? USER_PASSWORD : NO_AUTH}, 3);
+    enter_state(s, SPV_SOCKS5_METHOD);
+    put_bytes(s, (const uint8_t[]){VERSION, 1, user != NULL ? USER_PASSWORD : NO_AUTH}, 3);
     return 0;
 }
 
@@ -166,46 +166,46 @@ int spv_socks5_reply_error(uint8_t code)
     }
 }
 
-static int fail(struct spv_socks5 *s, int error)
+static int socks5_fail(struct spv_socks5 *s, int error)
 {
-    turn(s, SPV_SOCKS5_FAILED);
+    enter_state(s, SPV_SOCKS5_FAILED);
     s->error = error;
     return error;
 }
 
-static int judge_method(struct spv_socks5 *s)
+static int check_method(struct spv_socks5 *s)
 {
     uint8_t offered = s->user[0] != '\0' ? USER_PASSWORD : NO_AUTH;
     if (s->in[0] != VERSION || s->in[1] != offered)
-        return fail(s, SPV_ERR_PROXY); /* 255: none that we offered */
+        return socks5_fail(s, SPV_ERR_PROXY); /* 255: none that we offered */
     if (offered == USER_PASSWORD)
-        say_credentials(s);
+        put_credentials(s);
     else
-        say_request(s);
+        put_request(s);
     return 0;
 }
 
-static int judge_auth(struct spv_socks5 *s)
+static int check_auth(struct spv_socks5 *s)
 {
     /* RFC 1929: any status but 0 is a refusal. The version is not looked at: some say 5. */
     if (s->in[1] != 0)
-        return fail(s, SPV_ERR_PROXY);
-    say_request(s);
+        return socks5_fail(s, SPV_ERR_PROXY);
+    put_request(s);
     return 0;
 }
 
-static int judge_reply(struct spv_socks5 *s)
+static int check_reply(struct spv_socks5 *s)
 {
     if (s->in[0] != VERSION)
-        return fail(s, SPV_ERR_PROXY);
+        return socks5_fail(s, SPV_ERR_PROXY);
     if (s->in[1] != 0)
-        return fail(s, spv_socks5_reply_error(s->in[1]));
+        return socks5_fail(s, spv_socks5_reply_error(s->in[1]));
     size_t length = reply_length(s);
     if (length == 0)
-        return fail(s, SPV_ERR_PROXY);
+        return socks5_fail(s, SPV_ERR_PROXY);
     if (s->in_len < length)
         return 0;
-    turn(s, SPV_SOCKS5_CONNECTED);
+    enter_state(s, SPV_SOCKS5_CONNECTED);
     return 1;
 }
 
@@ -214,18 +214,18 @@ int spv_socks5_feed(struct spv_socks5 *s, const uint8_t *bytes, size_t n)
     if (s->error < 0)
         return s->error;
     if (n > spv_socks5_wants(s))
-        return fail(s, SPV_ERR_INVALID);
+        return socks5_fail(s, SPV_ERR_INVALID);
     if (n > 0)
         memcpy(s->in + s->in_len, bytes, n);
     s->in_len += n;
     const bool verdict = s->in_len >= 2;
     switch (s->state) {
     case SPV_SOCKS5_METHOD:
-        return verdict ? judge_method(s) : 0;
+        return verdict ? check_method(s) : 0;
     case SPV_SOCKS5_AUTH:
-        return verdict ? judge_auth(s) : 0;
+        return verdict ? check_auth(s) : 0;
     case SPV_SOCKS5_REPLY:
-        return verdict ? judge_reply(s) : 0;
+        return verdict ? check_reply(s) : 0;
     case SPV_SOCKS5_CONNECTED:
         return 1;
     case SPV_SOCKS5_FAILED:

@@ -27,7 +27,7 @@ struct spv_socks5_conn {
 };
 
 /* 1 when through, 0 when it waits for the socket, or an error. */
-static int step(struct spv_socks5_conn *t)
+static int socks5_step(struct spv_socks5_conn *t)
 {
     const uint8_t *bytes;
     uint8_t in[SPV_SOCKS5_IN];
@@ -60,14 +60,14 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
     struct spv_socks5_conn *t = ctx;
     (void)fd;
     (void)what;
-    spv_task_queue_set_loop_thread(t->reactor->inbox);
-    int rc = step(t);
+    spv_task_queue_set_loop_thread(t->reactor->task_queue);
+    int rc = socks5_step(t);
     if (rc != 0)
         t->done(t->ctx, rc < 0 ? rc : 0);
 }
 
 /* A name that nobody else has; the proxy makes nothing of it. */
-static void draw(char out[2 * SECRET + 1])
+static void random_credentials(char out[2 * SECRET + 1])
 {
     uint8_t secret[SECRET];
     const struct spv_rng rng = spv_system_rng();
@@ -87,7 +87,7 @@ int spv_socks5_conn_new(struct spv_socks5_conn **out, struct spv_reactor *r,
     const char *user = proxy->user;
     const char *password = proxy->password;
     if (user == NULL && password == NULL && proxy->isolate) {
-        draw(drawn);
+        random_credentials(drawn);
         user = drawn;
         password = drawn;
     }

@@ -18,7 +18,7 @@ struct spv_timer {
     uint64_t armed; /* when the event strikes; SPV_NEVER: not armed */
 };
 
-static void arm(struct spv_timer *t, uint64_t now)
+static void timer_arm(struct spv_timer *t, uint64_t now)
 {
     uint64_t wait = t->at > now ? t->at - now : 0;
     if (wait > LONGEST_WAIT)
@@ -38,7 +38,7 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
         return;
     uint64_t now = spv_system_now().mono_us;
     if (now < t->at) {
-        arm(t, now);
+        timer_arm(t, now);
         return;
     }
     t->at = SPV_NEVER;
@@ -64,7 +64,7 @@ void spv_timer_set(struct spv_timer *t, uint64_t at_us)
 {
     t->at = at_us;
     if (at_us < t->armed)
-        arm(t, spv_system_now().mono_us);
+        timer_arm(t, spv_system_now().mono_us);
 }
 
 void spv_timer_free(struct spv_timer *t)

@@ -84,16 +84,16 @@ size_t spv_completions_count(const struct spv_completions *d)
 int spv_completions_reserve(struct spv_completions *d)
 {
     void *list = d->list;
-    int rc = make_room(&list, sizeof(d->list[0]), &d->head, &d->n, &d->cap, d->promised + 1);
+    int rc = make_room(&list, sizeof(d->list[0]), &d->head, &d->n, &d->cap, d->reserved + 1);
     d->list = list;
     if (rc == 0)
-        d->promised++;
+        d->reserved++;
     return rc;
 }
 
-static void give_back(struct spv_completions *d)
+static void recycle(struct spv_completions *d)
 {
-    if (d->promised > 0 || d->head < d->n)
+    if (d->reserved > 0 || d->head < d->n)
         return;
     d->head = d->n = 0;
     if (d->cap > KEEP_CAP)
@@ -102,13 +102,13 @@ static void give_back(struct spv_completions *d)
 
 void spv_completions_unreserve(struct spv_completions *d)
 {
-    d->promised--;
-    give_back(d);
+    d->reserved--;
+    recycle(d);
 }
 
 void spv_completions_add(struct spv_completions *d, uint64_t tag, int error)
 {
-    d->promised--;
+    d->reserved--;
     d->list[d->n++] = (struct spv_completion){tag, error};
 }
 
@@ -119,6 +119,6 @@ int spv_completions_pop(struct spv_completions *d, uint64_t *tag, int *error)
     *tag = d->list[d->head].tag;
     *error = d->list[d->head].error;
     d->head++;
-    give_back(d);
+    recycle(d);
     return 1;
 }

@@ -31,7 +31,7 @@ struct spv_completion {
 struct spv_completions {
     struct spv_completion *list;
     size_t head, n, cap;
-    size_t promised; /* tags of open tickets: room for them is kept */
+    size_t reserved; /* tags of open tickets: room for them is kept */
 };
 
 void spv_queued_frames_free(struct spv_queued_frames *t);

@@ -36,7 +36,7 @@ static int send_version(struct spv_peer *p, struct spv_now now)
 int spv_handshake_begin(struct spv_peer *p, struct spv_now now)
 {
     p->nonce = spv_self_nonce_draw(p->cfg.self_nonces, &p->cfg.rng);
-    p->clock[SPV_DEADLINE_HANDSHAKE] = now.mono_us + p->cfg.timeouts.handshake;
+    p->deadline[SPV_DEADLINE_HANDSHAKE] = now.mono_us + p->cfg.timeouts.handshake;
     return p->dir == SPV_OUTBOUND ? send_version(p, now) : 0;
 }
 
@@ -101,13 +101,13 @@ static int on_verack(struct spv_peer *p, struct spv_now now)
     p->verack_got = true;
     p->ready = true;
     p->stats.ready = true;
-    p->clock[SPV_DEADLINE_HANDSHAKE] = SPV_NEVER;
+    p->deadline[SPV_DEADLINE_HANDSHAKE] = SPV_NEVER;
     int rc =
         spv_send_queue_flush_deferred(&p->out, p->cfg.net, p->stats.version, p->stats.services);
     if (rc < 0)
         return rc;
     spv_requests_arm(&p->requests, p->out.taken + spv_send_queue_pending(&p->out), now.mono_us);
-    p->clock[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
+    p->deadline[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
     spv_peer_timers_on_write(p, 0, now);
     spv_peer_timers_start(p, now);
     spv_relay_begin(p, now);

@@ -16,7 +16,7 @@ struct line {
 __attribute__((format(printf, 2, 3)))
 #endif
 static void
-say(struct line *l, const char *format, ...)
+format_text(struct line *l, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -26,19 +26,19 @@ say(struct line *l, const char *format, ...)
         l->len = (size_t)n < l->cap - l->len ? l->len + (size_t)n : l->cap - 1;
 }
 
-static void say_safe(struct line *l, const char *text, size_t max)
+static void format_escaped(struct line *l, const char *text, size_t max)
 {
     for (size_t i = 0; i < max && text[i] != '\0'; i++)
-        say(l, "%c", text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
+        format_text(l, "%c", text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
 }
 
-static void say_hash(struct line *l, const char *before, const uint8_t hash[32])
+static void format_hash(struct line *l, const char *before, const uint8_t hash[32])
 {
     struct spv_hash256 h;
     char hex[SPV_HASH_HEX];
     memcpy(h.b, hash, sizeof(h.b));
     spv_hash256_hex(hex, &h);
-    say(l, "%s%s", before, hex);
+    format_text(l, "%s%s", before, hex);
 }
 
 static const char *inv_name(uint32_t type)
@@ -59,153 +59,153 @@ static const char *inv_name(uint32_t type)
     }
 }
 
-static void say_version(struct line *l, const struct spv_msg_version *v)
+static void format_version(struct line *l, const struct spv_msg_version *v)
 {
-    say(l, " (%lu, ", (unsigned long)v->version);
-    say_safe(l, v->user_agent, v->user_agent_len);
-    say(l, ", height %ld)", (long)v->height);
+    format_text(l, " (%lu, ", (unsigned long)v->version);
+    format_escaped(l, v->user_agent, v->user_agent_len);
+    format_text(l, ", height %ld)", (long)v->height);
 }
 
-static void say_inv(struct line *l, const struct spv_msg_inv *inv)
+static void format_inv(struct line *l, const struct spv_msg_inv *inv)
 {
-    say(l, " (%zu", inv->n);
+    format_text(l, " (%zu", inv->n);
     if (inv->n > 0) {
-        say(l, ", first %s", inv_name(inv->items[0].type));
-        say_hash(l, "", inv->items[0].hash.b);
+        format_text(l, ", first %s", inv_name(inv->items[0].type));
+        format_hash(l, "", inv->items[0].hash.b);
     }
-    say(l, ")");
+    format_text(l, ")");
 }
 
-static void say_locator(struct line *l, const struct spv_msg_getheaders *g)
+static void format_locator(struct line *l, const struct spv_msg_getheaders *g)
 {
-    say(l, " (%zu", g->n);
+    format_text(l, " (%zu", g->n);
     if (g->n > 0)
-        say_hash(l, ", first ", g->locator[0].b);
+        format_hash(l, ", first ", g->locator[0].b);
     if (!spv_blockhash_is_zero(&g->stop))
-        say_hash(l, ", stop ", g->stop.b);
-    say(l, ")");
+        format_hash(l, ", stop ", g->stop.b);
+    format_text(l, ")");
 }
 
-static void say_headers(struct line *l, const struct spv_msg_headers *h)
+static void format_headers(struct line *l, const struct spv_msg_headers *h)
 {
-    say(l, " (%zu", h->n);
+    format_text(l, " (%zu", h->n);
     if (h->n > 0) {
         struct spv_blockhash hash;
         spv_header_hash(&hash, &h->headers[0]);
-        say_hash(l, ", first ", hash.b);
+        format_hash(l, ", first ", hash.b);
     }
-    say(l, ")");
+    format_text(l, ")");
 }
 
-static void say_reject(struct line *l, const struct spv_msg_reject *r)
+static void format_reject(struct line *l, const struct spv_msg_reject *r)
 {
-    say(l, " (");
-    say_safe(l, r->command, SPV_COMMAND_SIZE);
-    say(l, ", 0x%02x, ", r->code);
-    say_safe(l, r->reason, SPV_MAX_REJECT_REASON);
+    format_text(l, " (");
+    format_escaped(l, r->command, SPV_COMMAND_SIZE);
+    format_text(l, ", 0x%02x, ", r->code);
+    format_escaped(l, r->reason, SPV_MAX_REJECT_REASON);
     if (r->has_hash)
-        say_hash(l, ", ", r->hash.b);
-    say(l, ")");
+        format_hash(l, ", ", r->hash.b);
+    format_text(l, ")");
 }
 
-static void say_one_header(struct line *l, const struct spv_header *header)
+static void format_one_header(struct line *l, const struct spv_header *header)
 {
     struct spv_blockhash hash;
     spv_header_hash(&hash, header);
-    say_hash(l, " (", hash.b);
+    format_hash(l, " (", hash.b);
 }
 
-static void say_tx(struct line *l, const struct spv_tx *tx)
+static void format_tx(struct line *l, const struct spv_tx *tx)
 {
     struct spv_txid txid;
     spv_tx_txid(&txid, tx);
-    say_hash(l, " (", txid.b);
-    say(l, ", %zu bytes)", tx->n);
+    format_hash(l, " (", txid.b);
+    format_text(l, ", %zu bytes)", tx->n);
 }
 
 /* BIP157: how many, up to which block. */
-static void say_up_to(struct line *l, size_t n, const struct spv_blockhash *stop)
+static void format_list(struct line *l, size_t n, const struct spv_blockhash *stop)
 {
-    say(l, " (%zu", n);
-    say_hash(l, " to ", stop->b);
-    say(l, ")");
+    format_text(l, " (%zu", n);
+    format_hash(l, " to ", stop->b);
+    format_text(l, ")");
 }
 
-static void say_body(struct line *l, const struct spv_msg *msg)
+static void format_body(struct line *l, const struct spv_msg *msg)
 {
     switch (msg->command) {
     case SPV_CMD_VERSION:
-        say_version(l, &msg->u.version);
+        format_version(l, &msg->u.version);
         break;
     case SPV_CMD_ADDR:
     case SPV_CMD_ADDRV2:
-        say(l, " (%zu)", msg->u.addr.n);
+        format_text(l, " (%zu)", msg->u.addr.n);
         break;
     case SPV_CMD_INV:
     case SPV_CMD_GETDATA:
     case SPV_CMD_NOTFOUND:
-        say_inv(l, &msg->u.inv);
+        format_inv(l, &msg->u.inv);
         break;
     case SPV_CMD_GETBLOCKS:
     case SPV_CMD_GETHEADERS:
-        say_locator(l, &msg->u.getheaders);
+        format_locator(l, &msg->u.getheaders);
         break;
     case SPV_CMD_HEADERS:
-        say_headers(l, &msg->u.headers);
+        format_headers(l, &msg->u.headers);
         break;
     case SPV_CMD_BLOCK:
-        say_one_header(l, &msg->u.block.header);
-        say(l, ", %zu transactions, %zu bytes)", msg->u.block.n_txs, msg->u.block.n);
+        format_one_header(l, &msg->u.block.header);
+        format_text(l, ", %zu transactions, %zu bytes)", msg->u.block.n_txs, msg->u.block.n);
         break;
     case SPV_CMD_MERKLEBLOCK:
-        say_one_header(l, &msg->u.merkleblock.header);
-        say(l, ", %zu hashes of %lu)", msg->u.merkleblock.n_hashes,
-            (unsigned long)msg->u.merkleblock.total);
+        format_one_header(l, &msg->u.merkleblock.header);
+        format_text(l, ", %zu hashes of %lu)", msg->u.merkleblock.n_hashes,
+                    (unsigned long)msg->u.merkleblock.total);
         break;
     case SPV_CMD_TX:
-        say_tx(l, &msg->u.tx);
+        format_tx(l, &msg->u.tx);
         break;
     case SPV_CMD_PING:
     case SPV_CMD_PONG:
         if (msg->u.ping.has_nonce)
-            say(l, " (%016llx)", (unsigned long long)msg->u.ping.nonce);
+            format_text(l, " (%016llx)", (unsigned long long)msg->u.ping.nonce);
         break;
     case SPV_CMD_REJECT:
-        say_reject(l, &msg->u.reject);
+        format_reject(l, &msg->u.reject);
         break;
     case SPV_CMD_FILTERLOAD:
-        say(l, " (%zu bytes, %lu functions)", msg->u.filterload.n,
-            (unsigned long)msg->u.filterload.functions);
+        format_text(l, " (%zu bytes, %lu functions)", msg->u.filterload.n,
+                    (unsigned long)msg->u.filterload.functions);
         break;
     case SPV_CMD_FILTERADD:
-        say(l, " (%zu bytes)", msg->u.filteradd.n);
+        format_text(l, " (%zu bytes)", msg->u.filteradd.n);
         break;
     case SPV_CMD_FEEFILTER:
-        say(l, " (%llu)", (unsigned long long)msg->u.feefilter.rate);
+        format_text(l, " (%llu)", (unsigned long long)msg->u.feefilter.rate);
         break;
     case SPV_CMD_SENDCMPCT:
-        say(l, " (%s, version %llu)", msg->u.sendcmpct.announce ? "announce" : "on request",
-            (unsigned long long)msg->u.sendcmpct.version);
+        format_text(l, " (%s, version %llu)", msg->u.sendcmpct.announce ? "announce" : "on request",
+                    (unsigned long long)msg->u.sendcmpct.version);
         break;
     case SPV_CMD_GETCFILTERS:
     case SPV_CMD_GETCFHEADERS:
-        say(l, " (from %lu", (unsigned long)msg->u.getcfilters.start);
-        say_hash(l, " to ", msg->u.getcfilters.stop.b);
-        say(l, ")");
+        format_text(l, " (from %lu", (unsigned long)msg->u.getcfilters.start);
+        format_hash(l, " to ", msg->u.getcfilters.stop.b);
+        format_text(l, ")");
         break;
     case SPV_CMD_CFILTER:
-        say_hash(l, " (", msg->u.cfilter.block.b);
-        say(l, ", %zu bytes)", msg->u.cfilter.n);
+        format_hash(l, " (", msg->u.cfilter.block.b);
+        format_text(l, ", %zu bytes)", msg->u.cfilter.n);
         break;
     case SPV_CMD_CFHEADERS:
-        say_up_to(l, msg->u.cfheaders.n, &msg->u.cfheaders.stop);
+        format_list(l, msg->u.cfheaders.n, &msg->u.cfheaders.stop);
         break;
     case SPV_CMD_GETCFCHECKPT:
-        say_hash(l, " (to ", msg->u.getcfcheckpt.stop.b);
-        say(l, ")");
+        format_hash(l, " (to ", msg->u.getcfcheckpt.stop.b);
+        format_text(l, ")");
         break;
     case SPV_CMD_CFCHECKPT:
-        say_up_to(l, msg->u.cfcheckpt.n, &msg->u.cfcheckpt.stop);
+        format_list(l, msg->u.cfcheckpt.n, &msg->u.cfcheckpt.stop);
         break;
     case SPV_CMD_VERACK:
     case SPV_CMD_WTXIDRELAY:
@@ -216,7 +216,7 @@ static void say_body(struct line *l, const struct spv_msg *msg)
     case SPV_CMD_SENDHEADERS:
         break;
     case SPV_CMD_UNKNOWN:
-        say(l, " (%zu bytes)", msg->u.raw.n);
+        format_text(l, " (%zu bytes)", msg->u.raw.n);
         break;
     }
 }
@@ -226,9 +226,9 @@ char *spv_msg_format(char *out, size_t cap, const struct spv_msg *msg)
     struct line l = {.out = out, .cap = cap};
     out[0] = '\0';
     if (msg->command == SPV_CMD_UNKNOWN)
-        say_safe(&l, msg->name, SPV_COMMAND_SIZE);
+        format_escaped(&l, msg->name, SPV_COMMAND_SIZE);
     else
-        say(&l, "%s", spv_command_name(msg->command));
-    say_body(&l, msg);
+        format_text(&l, "%s", spv_command_name(msg->command));
+    format_body(&l, msg);
     return out;
 }

@@ -30,7 +30,7 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
     return value != 0 ? value : fallback;
 }
 
-static int configure(struct spv_peer *p, const struct spv_peer_config *cfg)
+static int check_config(struct spv_peer *p, const struct spv_peer_config *cfg)
 {
     if (cfg->net == NULL || cfg->rng.fill == NULL)
         return SPV_ERR_INVALID;
@@ -78,8 +78,8 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     spv_frame_reader_init(&p->in);
     spv_send_queue_init(&p->out);
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
-        p->clock[i] = SPV_NEVER;
-    int rc = configure(p, cfg);
+        p->deadline[i] = SPV_NEVER;
+    int rc = check_config(p, cfg);
     if (rc < 0)
         goto err;
     spv_relay_init(&p->relay, &p->cfg.rng, p->cfg.max_known);
@@ -88,7 +88,7 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     p->stats.endpoint = cfg->endpoint;
     p->tolerant = cfg->tolerate_malformed && cfg->net->network == SPV_REGTEST &&
                   spv_command_rules_loopback(cfg->endpoint.host);
-    p->out.settle = spv_trace_completed;
+    p->out.on_frame_done = spv_trace_completed;
     p->out.ctx = p;
     p->stats.connected_us = now.mono_us;
     rc = spv_handshake_begin(p, now);
@@ -117,10 +117,10 @@ int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now)
     p->error = error;
     spv_send_queue_drop_deferred(&p->out, error);
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
-        p->clock[i] = SPV_NEVER;
+        p->deadline[i] = SPV_NEVER;
     /* A slow peer would not take them either. */
     if (spv_send_queue_pending(&p->out) > 0 && spv_err_class_of(error) != SPV_CLASS_TIMEOUT)
-        p->clock[SPV_DEADLINE_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
+        p->deadline[SPV_DEADLINE_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
     return error;
 }
 
@@ -195,7 +195,7 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
             spv_requests_headers(&p->requests, &out->u.headers, p->out.taken, now.mono_us);
     else if (p->requests.n > 0)
         spv_requests_complete(&p->requests, out, now.mono_us);
-    p->clock[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
+    p->deadline[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
     rc = spv_handshake_input(p, out, now);
     if (rc == 0)
         rc = spv_peer_timers_input(p, out, now);
@@ -203,7 +203,7 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
 }
 
 /* A message is refused: 0 to pass over it, or the error. */
-static int refuse(struct spv_peer *p, int error, struct spv_now now)
+static int refuse_message(struct spv_peer *p, int error, struct spv_now now)
 {
     if (!spv_command_rules_malformed(error))
         return error;
@@ -238,7 +238,7 @@ static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct
     if (rc > 0)
         rc = take_message(p, out, payload, now);
     spv_trace_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
-    return rc < 0 ? refuse(p, rc, now) : rc;
+    return rc < 0 ? refuse_message(p, rc, now) : rc;
 }
 
 int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
@@ -262,7 +262,7 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
 
 int spv_peer_timer(struct spv_peer *p, struct spv_now now)
 {
-    if (p->error < 0 && p->clock[SPV_DEADLINE_FLUSH] <= now.mono_us)
+    if (p->error < 0 && p->deadline[SPV_DEADLINE_FLUSH] <= now.mono_us)
         spv_peer_close(p, p->error);
     if (p->error < 0)
         return p->error;
@@ -274,8 +274,8 @@ uint64_t spv_peer_deadline(const struct spv_peer *p)
 {
     uint64_t earliest = SPV_NEVER;
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
-        if (p->clock[i] < earliest)
-            earliest = p->clock[i];
+        if (p->deadline[i] < earliest)
+            earliest = p->deadline[i];
     return earliest;
 }
 

@@ -58,7 +58,7 @@ struct spv_peer {
     struct spv_asked_blocks asked_blocks;
     struct spv_relay relay;
 
-    uint64_t clock[SPV_PEER_DEADLINES]; /* absolute, or SPV_NEVER */
+    uint64_t deadline[SPV_PEER_DEADLINES]; /* absolute, or SPV_NEVER */
     uint64_t ping_nonce;
     struct spv_peer_stats stats;
 };

@@ -9,7 +9,7 @@
 #include "wire/netaddr.h"
 
 /* A fair draw from 0..n-1: numbers beyond the last whole multiple of n are thrown away. */
-static uint64_t below(const struct spv_rng *rng, uint64_t n)
+static uint64_t is_below(const struct spv_rng *rng, uint64_t n)
 {
     uint64_t r, rest = (UINT64_MAX % n + 1) % n;
     do {
@@ -27,22 +27,22 @@ static bool can_carry(const struct spv_peer *p, const struct spv_netaddr *addr)
 
 /* Up to SPV_MAX_ADDR of the entries, each with the same chance to be among them (reservoir
  * sampling), in random order: a list's order tells how it was learned. */
-static size_t choose(const struct spv_peer *p, size_t *chosen, const struct spv_addr_entry *entries,
-                     size_t n)
+static size_t choose_items(const struct spv_peer *p, size_t *chosen,
+                           const struct spv_addr_entry *entries, size_t n)
 {
     const struct spv_rng *rng = &p->cfg.rng;
     size_t seen = 0;
     for (size_t i = 0; i < n; i++) {
         if (!can_carry(p, &entries[i].addr))
             continue;
-        size_t at = seen < SPV_MAX_ADDR ? seen : (size_t)below(rng, seen + 1);
+        size_t at = seen < SPV_MAX_ADDR ? seen : (size_t)is_below(rng, seen + 1);
         if (at < SPV_MAX_ADDR)
             chosen[at] = i;
         seen++;
     }
     size_t count = seen < SPV_MAX_ADDR ? seen : SPV_MAX_ADDR;
     for (size_t left = count; left > 1; left--) {
-        size_t at = (size_t)below(rng, left), swap = chosen[at];
+        size_t at = (size_t)is_below(rng, left), swap = chosen[at];
         chosen[at] = chosen[left - 1];
         chosen[left - 1] = swap;
     }
@@ -57,7 +57,7 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
         return p->error;
     if (!p->ready)
         return SPV_ERR_STATE; /* which form it reads is not known yet */
-    size_t count = choose(p, chosen, entries, n);
+    size_t count = choose_items(p, chosen, entries, n);
     if (count == 0)
         return 0;
     struct spv_addr_entry *list = malloc(count * sizeof(list[0]));
@@ -76,8 +76,8 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
     return (int)count;
 }
 
-static struct spv_msg locate(enum spv_command command, const struct spv_blockhash *locator,
-                             size_t n, const struct spv_blockhash *stop)
+static struct spv_msg locator_msg(enum spv_command command, const struct spv_blockhash *locator,
+                                  size_t n, const struct spv_blockhash *stop)
 {
     struct spv_msg msg = {.command = command};
     msg.u.getheaders.locator = locator;
@@ -90,7 +90,7 @@ static struct spv_msg locate(enum spv_command command, const struct spv_blockhas
 int spv_peer_push_getheaders(struct spv_peer *p, const struct spv_blockhash *locator, size_t n,
                              const struct spv_blockhash *stop, struct spv_now now)
 {
-    struct spv_msg msg = locate(SPV_CMD_GETHEADERS, locator, n, stop);
+    struct spv_msg msg = locator_msg(SPV_CMD_GETHEADERS, locator, n, stop);
     if (p->error == 0 && spv_requests_asked(&p->requests, &msg.u.getheaders))
         return 0;
     int rc = spv_peer_send(p, &msg, now);
@@ -101,7 +101,7 @@ int spv_peer_push_getblocks(struct spv_peer *p, const struct spv_blockhash *loca
                             const struct spv_blockhash *stop, struct spv_now now)
 {
     static const struct spv_blockhash none;
-    struct spv_msg msg = locate(SPV_CMD_GETBLOCKS, locator, n, stop);
+    struct spv_msg msg = locator_msg(SPV_CMD_GETBLOCKS, locator, n, stop);
     const struct spv_blockhash *first = n > 0 ? &locator[0] : &none;
     struct spv_asked_blocks *asked = &p->asked_blocks;
     if (p->error == 0 && now.mono_us < asked->until && spv_blockhash_eq(first, &asked->first) &&

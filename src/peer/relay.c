@@ -22,7 +22,7 @@
 void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng, size_t max_known)
 {
     *r = (struct spv_relay){0};
-    spv_known_inv_init(&r->known, rng, max_known);
+    spv_known_inv_init(&r->known_inv, rng, max_known);
 }
 
 static void free_queue(struct spv_relay *r)
@@ -37,75 +37,76 @@ static void free_queue(struct spv_relay *r)
 void spv_relay_free(struct spv_relay *r)
 {
     free_queue(r);
-    spv_known_inv_free(&r->known);
+    spv_known_inv_free(&r->known_inv);
 }
 
 size_t spv_relay_memory(const struct spv_relay *r)
 {
-    return spv_known_inv_memory(&r->known) + r->cap * (sizeof(r->items[0]) + sizeof(r->fees[0]));
+    return spv_known_inv_memory(&r->known_inv) +
+           r->cap * (sizeof(r->items[0]) + sizeof(r->fees[0]));
 }
 
-static void know_headers(struct spv_relay *r, const struct spv_msg_headers *h)
+static void remember_headers(struct spv_relay *r, const struct spv_msg_headers *h)
 {
     /* Of a long answer the last one will do: the next announcement follows it. */
     size_t from = h->n > SPV_ANNOUNCED_HEADERS ? h->n - 1 : 0;
     for (size_t i = from; i < h->n; i++) {
         struct spv_blockhash hash;
         spv_header_hash(&hash, &h->headers[i]);
-        spv_known_inv_add(&r->known, hash.b);
+        spv_known_inv_add(&r->known_inv, hash.b);
     }
 }
 
-static void know_inv(struct spv_relay *r, const struct spv_msg_inv *inv)
+static void remember_inv(struct spv_relay *r, const struct spv_msg_inv *inv)
 {
     for (size_t i = 0; i < inv->n; i++)
-        spv_known_inv_add(&r->known, inv->items[i].hash.b);
+        spv_known_inv_add(&r->known_inv, inv->items[i].hash.b);
 }
 
-static void know_header(struct spv_relay *r, const struct spv_header *header)
+static void remember_header(struct spv_relay *r, const struct spv_header *header)
 {
     struct spv_msg_headers one = {.headers = header, .n = 1};
-    know_headers(r, &one);
+    remember_headers(r, &one);
 }
 
-static void know_tx(struct spv_relay *r, const struct spv_tx *tx)
+static void remember_tx(struct spv_relay *r, const struct spv_tx *tx)
 {
     struct spv_txid txid;
     struct spv_wtxid wtxid;
     spv_tx_txid(&txid, tx);
-    spv_known_inv_add(&r->known, txid.b);
+    spv_known_inv_add(&r->known_inv, txid.b);
     if (tx->has_witness) {
         spv_tx_wtxid(&wtxid, tx);
-        spv_known_inv_add(&r->known, wtxid.b);
+        spv_known_inv_add(&r->known_inv, wtxid.b);
     }
 }
 
 /* What both sides have once it went one way or the other. */
-static void know(struct spv_relay *r, const struct spv_msg *msg)
+static void remember_item(struct spv_relay *r, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_INV)
-        know_inv(r, &msg->u.inv);
+        remember_inv(r, &msg->u.inv);
     else if (msg->command == SPV_CMD_HEADERS)
-        know_headers(r, &msg->u.headers);
+        remember_headers(r, &msg->u.headers);
     else if (msg->command == SPV_CMD_BLOCK)
-        know_header(r, &msg->u.block.header);
+        remember_header(r, &msg->u.block.header);
     else if (msg->command == SPV_CMD_MERKLEBLOCK)
-        know_header(r, &msg->u.merkleblock.header);
+        remember_header(r, &msg->u.merkleblock.header);
     else if (msg->command == SPV_CMD_TX)
-        know_tx(r, &msg->u.tx);
+        remember_tx(r, &msg->u.tx);
 }
 
 void spv_relay_on_received(struct spv_relay *r, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS)
         for (size_t i = 0; i < msg->u.getheaders.n; i++)
-            spv_known_inv_add(&r->known, msg->u.getheaders.locator[i].b);
-    know(r, msg);
+            spv_known_inv_add(&r->known_inv, msg->u.getheaders.locator[i].b);
+    remember_item(r, msg);
 }
 
 void spv_relay_on_sent(struct spv_relay *r, const struct spv_msg *msg)
 {
-    know(r, msg);
+    remember_item(r, msg);
 }
 
 void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t n)
@@ -116,13 +117,13 @@ void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t 
     for (size_t i = headers > SPV_ANNOUNCED_HEADERS ? headers - 1 : 0; i < headers; i++) {
         struct spv_blockhash hash;
         spv_header_hash_raw(&hash, at + i * entry, 1);
-        spv_known_inv_add(&r->known, hash.b);
+        spv_known_inv_add(&r->known_inv, hash.b);
     }
 }
 
 bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)
 {
-    return spv_known_inv_has(&p->relay.known, hash->b);
+    return spv_known_inv_has(&p->relay.known_inv, hash->b);
 }
 
 /* -ln(u) of a random u in (0, 1], as whole halvings and a series for what remains. */
@@ -139,27 +140,27 @@ static double exponential(const struct spv_rng *rng)
     return sum + 2 * x * (1 + x2 / 3 + x2 * x2 / 5 + x2 * x2 * x2 / 7);
 }
 
-static void arm(struct spv_peer *p, struct spv_now now)
+static void relay_arm(struct spv_peer *p, struct spv_now now)
 {
     double delay = exponential(&p->cfg.rng) * (double)p->cfg.timeouts.trickle;
-    p->clock[SPV_DEADLINE_TRICKLE] = now.mono_us + 1 + (uint64_t)delay;
+    p->deadline[SPV_DEADLINE_TRICKLE] = now.mono_us + 1 + (uint64_t)delay;
 }
 
 void spv_relay_begin(struct spv_peer *p, struct spv_now now)
 {
     if (p->relay.n > p->relay.head)
-        arm(p, now);
+        relay_arm(p, now);
 }
 
 /* Is the peer, once we know what it asked for, to be told of this transaction? */
-static bool wanted(const struct spv_peer *p, const struct spv_inv *item, uint64_t fee)
+static bool is_wanted(const struct spv_peer *p, const struct spv_inv *item, uint64_t fee)
 {
     const struct spv_peer_stats *s = &p->stats;
     uint32_t type = item->type & ~SPV_INV_WITNESS;
     /* BIP37: no transactions before a filter is loaded. BIP133: none below the fee asked for.
      * BIP339: by wtxid if both sides agreed so, else by txid. */
     return s->relay && fee >= s->fee_filter && (type == SPV_INV_WTX) == s->wtxidrelay &&
-           !spv_known_inv_has(&p->relay.known, item->hash.b);
+           !spv_known_inv_has(&p->relay.known_inv, item->hash.b);
 }
 
 static int make_room(struct spv_relay *r)
@@ -189,7 +190,7 @@ static int make_room(struct spv_relay *r)
 static int push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee, struct spv_now now)
 {
     struct spv_relay *r = &p->relay;
-    if (p->ready && !wanted(p, item, fee))
+    if (p->ready && !is_wanted(p, item, fee))
         return 0;
     if (r->n - r->head == SPV_PEER_INVENTORY)
         return SPV_ERR_QUEUE_FULL;
@@ -198,8 +199,8 @@ static int push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee,
         return rc;
     r->items[r->n] = *item;
     r->fees[r->n++] = fee;
-    if (p->ready && p->clock[SPV_DEADLINE_TRICKLE] == SPV_NEVER)
-        arm(p, now);
+    if (p->ready && p->deadline[SPV_DEADLINE_TRICKLE] == SPV_NEVER)
+        relay_arm(p, now);
     return 1;
 }
 
@@ -219,7 +220,7 @@ int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *item, uint
     case SPV_INV_WTX:
         return push_tx(p, item, fee_rate, now);
     case SPV_INV_BLOCK:
-        if (spv_known_inv_has(&p->relay.known, item->hash.b))
+        if (spv_known_inv_has(&p->relay.known_inv, item->hash.b))
             return 0;
         int rc = send_inv(p, item, 1, now);
         return rc < 0 ? rc : 1;
@@ -229,7 +230,7 @@ int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *item, uint
 }
 
 /* How many items the send queue has room for. */
-static size_t room(const struct spv_peer *p)
+static size_t queue_room(const struct spv_peer *p)
 {
     size_t queued = spv_send_queue_bytes(&p->out) + INV_OVERHEAD;
     if (queued >= p->cfg.max_queue_bytes ||
@@ -242,19 +243,20 @@ static size_t room(const struct spv_peer *p)
 int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
 {
     struct spv_relay *r = &p->relay;
-    size_t max = room(p), first = r->head, n = 0, at = first;
-    p->clock[SPV_DEADLINE_TRICKLE] = SPV_NEVER;
+    size_t max = queue_room(p), first = r->head, n = 0, at = first;
+    p->deadline[SPV_DEADLINE_TRICKLE] = SPV_NEVER;
     for (; at < r->n && n < max; at++)
-        if (wanted(p, &r->items[at], r->fees[at])) {
+        if (is_wanted(p, &r->items[at], r->fees[at])) {
             r->items[first + n++] = r->items[at];
-            spv_known_inv_add(&r->known, r->items[at].hash.b); /* once, if it was queued twice */
+            spv_known_inv_add(&r->known_inv,
+                              r->items[at].hash.b); /* once, if it was queued twice */
         }
     r->head = at;
     int rc = n > 0 ? send_inv(p, r->items + first, n, now) : 0;
     if (r->head == r->n)
         free_queue(r);
     else
-        arm(p, now);
+        relay_arm(p, now);
     return rc;
 }
 
@@ -262,7 +264,7 @@ int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
 static bool as_headers(const struct spv_peer *p, const struct spv_header *headers, size_t n)
 {
     if (!p->ready || !p->stats.send_headers || n > SPV_ANNOUNCED_HEADERS ||
-        !spv_known_inv_has(&p->relay.known, headers[0].prev.b))
+        !spv_known_inv_has(&p->relay.known_inv, headers[0].prev.b))
         return false;
     for (size_t i = 1; i < n; i++) {
         struct spv_blockhash hash;
@@ -282,14 +284,14 @@ int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size
     if (n == 0)
         return 0;
     spv_header_hash(&hash, &headers[n - 1]);
-    if (spv_known_inv_has(&p->relay.known, hash.b))
+    if (spv_known_inv_has(&p->relay.known_inv, hash.b))
         return 0;
     struct spv_inv last = {.type = SPV_INV_BLOCK};
     memcpy(last.hash.b, hash.b, sizeof(hash.b));
     /* Those at the front that the peer has need no word. */
     for (; n > 1; headers++, n--) {
         spv_header_hash(&hash, &headers[0]);
-        if (!spv_known_inv_has(&p->relay.known, hash.b))
+        if (!spv_known_inv_has(&p->relay.known_inv, hash.b))
             break;
     }
     struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};

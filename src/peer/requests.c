@@ -161,7 +161,7 @@ static size_t find_answered(const struct spv_requests *r, const struct answer *a
 }
 
 /* Settles the item with this hash in the oldest getdata that waits for it. */
-static bool settle_item(struct spv_requests *r, const uint8_t hash[32], uint64_t mono_us)
+static bool answer_item(struct spv_requests *r, const uint8_t hash[32], uint64_t mono_us)
 {
     uint64_t key = key_of(hash);
     for (size_t i = 0; i < r->n; i++) {
@@ -230,18 +230,18 @@ void spv_requests_complete(struct spv_requests *r, const struct spv_msg *msg, ui
         struct spv_blockhash hash;
         spv_header_hash(&hash, msg->command == SPV_CMD_BLOCK ? &msg->u.block.header
                                                              : &msg->u.merkleblock.header);
-        settle_item(r, hash.b, mono_us);
+        answer_item(r, hash.b, mono_us);
     } else if (msg->command == SPV_CMD_TX) {
         struct spv_wtxid wtxid; /* asked for by either id; without witness both are one */
         struct spv_txid txid;
         spv_tx_wtxid(&wtxid, &msg->u.tx);
-        if (settle_item(r, wtxid.b, mono_us) || !msg->u.tx.has_witness)
+        if (answer_item(r, wtxid.b, mono_us) || !msg->u.tx.has_witness)
             return;
         spv_tx_txid(&txid, &msg->u.tx);
-        settle_item(r, txid.b, mono_us);
+        answer_item(r, txid.b, mono_us);
     } else if (msg->command == SPV_CMD_NOTFOUND) {
         for (size_t i = 0; i < msg->u.inv.n; i++)
-            settle_item(r, msg->u.inv.items[i].hash.b, mono_us);
+            answer_item(r, msg->u.inv.items[i].hash.b, mono_us);
     }
 }
 

@@ -7,8 +7,8 @@
 #include "spv/error.h"
 
 /* A message now stands at the end of one of the queue's buffers. */
-static void queued(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
-                   const struct spv_buffer *b, struct spv_now now)
+static void after_enqueue(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
+                          const struct spv_buffer *b, struct spv_now now)
 {
     if (p->cfg.observer.on_log != NULL) {
         size_t n = spv_msg_size(msg, version);
@@ -23,7 +23,7 @@ int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version
 {
     int rc = spv_send_queue_put(&p->out, msg, p->cfg.net, version, NULL, NULL);
     if (rc == 0)
-        queued(p, msg, version, &p->out.wire, now);
+        after_enqueue(p, msg, version, &p->out.wire, now);
     return rc;
 }
 
@@ -60,8 +60,8 @@ static int enqueue(struct spv_peer *p, const struct spv_msg *msg, const uint64_t
     int rc = p->ready ? spv_send_queue_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag)
                       : spv_send_queue_defer(&p->out, msg, p->cfg.net, &bound, tag);
     if (rc == 0)
-        queued(p, msg, p->ready ? p->stats.version : SPV_PROTOCOL_VERSION,
-               p->ready ? &p->out.wire : &p->out.held, now);
+        after_enqueue(p, msg, p->ready ? p->stats.version : SPV_PROTOCOL_VERSION,
+                      p->ready ? &p->out.wire : &p->out.deferred, now);
     return rc;
 }
 
@@ -86,13 +86,13 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uin
     spv_relay_on_sent(&p->relay, msg);
     if (p->ready && added > 0) {
         spv_requests_arm(&p->requests, p->out.taken + spv_send_queue_pending(&p->out), now.mono_us);
-        p->clock[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
+        p->deadline[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
     }
     return 0;
 }
 
-static int send(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
-                struct spv_now now)
+static int send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                        struct spv_now now)
 {
     if (p->error < 0)
         return p->error;
@@ -113,13 +113,13 @@ static int send(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *t
 
 int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
 {
-    return send(p, msg, NULL, now);
+    return send_message(p, msg, NULL, now);
 }
 
 int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
                          struct spv_now now)
 {
-    return send(p, msg, &tag, now);
+    return send_message(p, msg, &tag, now);
 }
 
 static void observe_frame(const struct spv_peer *p, const struct spv_shared_frame *frame)
@@ -153,7 +153,7 @@ int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, co
 
 int spv_peer_next_completion(struct spv_peer *p, uint64_t *tag, int *error)
 {
-    return spv_completions_pop(&p->out.dones, tag, error);
+    return spv_completions_pop(&p->out.completions, tag, error);
 }
 
 void spv_peer_close(struct spv_peer *p, int error)
@@ -162,7 +162,7 @@ void spv_peer_close(struct spv_peer *p, int error)
         p->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
     spv_send_queue_drop_all(&p->out, p->error);
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
-        p->clock[i] = SPV_NEVER;
+        p->deadline[i] = SPV_NEVER;
 }
 
 size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes)
@@ -188,5 +188,5 @@ void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now)
     if (p->error == 0)
         spv_peer_timers_on_write(p, n, now);
     else if (n == pending)
-        p->clock[SPV_DEADLINE_FLUSH] = SPV_NEVER;
+        p->deadline[SPV_DEADLINE_FLUSH] = SPV_NEVER;
 }

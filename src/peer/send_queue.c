@@ -26,7 +26,7 @@ void spv_send_queue_init(struct spv_send_queue *q)
 {
     memset(q, 0, sizeof(*q));
     spv_buffer_init(&q->wire);
-    spv_buffer_init(&q->held);
+    spv_buffer_init(&q->deferred);
 }
 
 static void drop_shared(struct spv_send_queue *q)
@@ -42,10 +42,10 @@ void spv_send_queue_free(struct spv_send_queue *q)
 {
     drop_shared(q);
     spv_buffer_free(&q->wire);
-    spv_buffer_free(&q->held);
-    spv_queued_frames_free(&q->tickets);
-    spv_queued_frames_free(&q->held_tickets);
-    spv_completions_free(&q->dones);
+    spv_buffer_free(&q->deferred);
+    spv_queued_frames_free(&q->frames);
+    spv_queued_frames_free(&q->deferred_frames);
+    spv_completions_free(&q->completions);
 }
 
 size_t spv_send_queue_pending(const struct spv_send_queue *q)
@@ -55,11 +55,11 @@ size_t spv_send_queue_pending(const struct spv_send_queue *q)
 
 size_t spv_send_queue_bytes(const struct spv_send_queue *q)
 {
-    return spv_send_queue_pending(q) + q->held.len;
+    return spv_send_queue_pending(q) + q->deferred.len;
 }
 
-static struct spv_queued_frame ticket_for(enum spv_command command, const char *name, uint64_t end,
-                                          const uint64_t *tag)
+static struct spv_queued_frame frame_for(enum spv_command command, const char *name, uint64_t end,
+                                         const uint64_t *tag)
 {
     struct spv_queued_frame t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
     size_t n = strnlen(name, SPV_COMMAND_SIZE);
@@ -70,27 +70,27 @@ static struct spv_queued_frame ticket_for(enum spv_command command, const char *
 }
 
 /* The frame at the end of a buffer, begun at len, counts: its ticket is written. */
-static int write_ticket(struct spv_send_queue *q, struct spv_queued_frames *tickets,
-                        const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
+static int write_frame(struct spv_send_queue *q, struct spv_queued_frames *tickets,
+                       const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
 {
     const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
-    const struct spv_queued_frame queued = ticket_for(msg->command, name, end, tag);
-    int rc = tag != NULL ? spv_completions_reserve(&q->dones) : 0;
+    const struct spv_queued_frame queued = frame_for(msg->command, name, end, tag);
+    int rc = tag != NULL ? spv_completions_reserve(&q->completions) : 0;
     if (rc < 0)
         return rc;
     rc = spv_queued_frames_push(tickets, &queued);
     if (rc < 0 && tag != NULL)
-        spv_completions_unreserve(&q->dones);
+        spv_completions_unreserve(&q->completions);
     return rc;
 }
 
 size_t spv_send_queue_messages(const struct spv_send_queue *q)
 {
-    return spv_queued_frames_open(&q->tickets) + spv_queued_frames_open(&q->held_tickets) +
-           spv_completions_count(&q->dones);
+    return spv_queued_frames_open(&q->frames) + spv_queued_frames_open(&q->deferred_frames) +
+           spv_completions_count(&q->completions);
 }
 
-static bool over(const struct spv_send_queue *q, const struct spv_send_queue_bound *bound)
+static bool is_over_bound(const struct spv_send_queue *q, const struct spv_send_queue_bound *bound)
 {
     return bound != NULL && (spv_send_queue_bytes(q) > bound->bytes ||
                              spv_send_queue_messages(q) >= bound->messages);
@@ -106,10 +106,10 @@ int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
     }
     size_t len = q->wire.len;
     int rc = spv_msg_write(&q->wire, msg, net, version);
-    if (rc == 0 && over(q, bound))
+    if (rc == 0 && is_over_bound(q, bound))
         rc = SPV_ERR_QUEUE_FULL;
     if (rc == 0)
-        rc = write_ticket(q, &q->tickets, msg, q->taken + spv_send_queue_pending(q), tag);
+        rc = write_frame(q, &q->frames, msg, q->taken + spv_send_queue_pending(q), tag);
     if (rc < 0)
         q->wire.len = len;
     else
@@ -146,8 +146,8 @@ int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame 
     if (rc < 0)
         return rc;
     q->shared_bytes += frame->n;
-    rc = over(q, bound) ? SPV_ERR_QUEUE_FULL
-                        : write_ticket(q, &q->tickets, &msg, at + frame->n, tag);
+    rc = is_over_bound(q, bound) ? SPV_ERR_QUEUE_FULL
+                                 : write_frame(q, &q->frames, &msg, at + frame->n, tag);
     if (rc < 0) {
         q->shared_bytes -= frame->n;
         return rc;
@@ -162,44 +162,44 @@ int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
                          const struct spv_netid *net, const struct spv_send_queue_bound *bound,
                          const uint64_t *tag)
 {
-    size_t len = q->held.len;
-    int rc = spv_msg_write(&q->held, msg, net, SPV_PROTOCOL_VERSION);
-    if (rc == 0 && over(q, bound))
+    size_t len = q->deferred.len;
+    int rc = spv_msg_write(&q->deferred, msg, net, SPV_PROTOCOL_VERSION);
+    if (rc == 0 && is_over_bound(q, bound))
         rc = SPV_ERR_QUEUE_FULL;
     if (rc == 0)
-        rc = write_ticket(q, &q->held_tickets, msg, q->held.len, tag);
+        rc = write_frame(q, &q->deferred_frames, msg, q->deferred.len, tag);
     if (rc < 0)
-        q->held.len = len;
+        q->deferred.len = len;
     return rc;
 }
 
 /* The oldest ticket's message has gone (error 0), or never will. */
-static void settle(struct spv_send_queue *q, struct spv_queued_frames *tickets, size_t bytes,
-                   int error)
+static void complete_frame(struct spv_send_queue *q, struct spv_queued_frames *tickets,
+                           size_t bytes, int error)
 {
     const struct spv_queued_frame queued = *spv_queued_frames_front(tickets);
     spv_queued_frames_pop(tickets);
     if (queued.tagged)
-        spv_completions_add(&q->dones, queued.tag, error);
-    if (q->settle != NULL)
-        q->settle(q->ctx, &queued, bytes, error);
+        spv_completions_add(&q->completions, queued.tag, error);
+    if (q->on_frame_done != NULL)
+        q->on_frame_done(q->ctx, &queued, bytes, error);
 }
 
 void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error)
 {
-    while (spv_queued_frames_open(&q->held_tickets) > 0)
-        settle(q, &q->held_tickets, 0, error);
-    spv_buffer_free(&q->held);
-    spv_buffer_init(&q->held);
+    while (spv_queued_frames_open(&q->deferred_frames) > 0)
+        complete_frame(q, &q->deferred_frames, 0, error);
+    spv_buffer_free(&q->deferred);
+    spv_buffer_init(&q->deferred);
 }
 
 void spv_send_queue_drop_all(struct spv_send_queue *q, int error)
 {
-    while (spv_queued_frames_open(&q->tickets) > 0) {
-        uint64_t end = spv_queued_frames_front(&q->tickets)->end;
-        size_t went = q->taken > q->settled ? (size_t)(q->taken - q->settled) : 0;
-        q->settled = end;
-        settle(q, &q->tickets, went, error);
+    while (spv_queued_frames_open(&q->frames) > 0) {
+        uint64_t end = spv_queued_frames_front(&q->frames)->end;
+        size_t went = q->taken > q->completed ? (size_t)(q->taken - q->completed) : 0;
+        q->completed = end;
+        complete_frame(q, &q->frames, went, error);
     }
     spv_send_queue_drop_deferred(q, error);
     drop_shared(q);
@@ -229,14 +229,14 @@ static int release_one(struct spv_send_queue *q, const struct spv_frame *frame,
     int rc = join_wire(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
     if (rc < 0)
         return rc;
-    struct spv_queued_frame queued = *spv_queued_frames_front(&q->held_tickets);
+    struct spv_queued_frame queued = *spv_queued_frames_front(&q->deferred_frames);
     queued.end = q->taken + spv_send_queue_pending(q);
-    rc = spv_queued_frames_push(&q->tickets, &queued);
+    rc = spv_queued_frames_push(&q->frames, &queued);
     if (rc < 0) {
         q->wire.len = len;
         return rc;
     }
-    spv_queued_frames_pop(&q->held_tickets);
+    spv_queued_frames_pop(&q->deferred_frames);
     q->messages++;
     return 0;
 }
@@ -244,7 +244,7 @@ static int release_one(struct spv_send_queue *q, const struct spv_frame *frame,
 int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_netid *net,
                                   uint32_t version, uint64_t services)
 {
-    struct spv_cursor c = spv_cursor_over(q->held.data, q->held.len);
+    struct spv_cursor c = spv_cursor_over(q->deferred.data, q->deferred.len);
     int rc = 0;
     while (rc == 0 && spv_cursor_left(&c) > 0) {
         const uint8_t *at = c.p;
@@ -254,7 +254,7 @@ int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_net
             break;
         spv_cursor_take(&c, frame.length);
         if (spv_command_rules_send(frame.command, version, services) < 0)
-            settle(q, &q->held_tickets, 0, SPV_ERR_UNSUPPORTED);
+            complete_frame(q, &q->deferred_frames, 0, SPV_ERR_UNSUPPORTED);
         else
             rc = release_one(q, &frame, at, net, version);
     }
@@ -316,11 +316,11 @@ void spv_send_queue_sent(struct spv_send_queue *q, size_t n)
         q->off = 0;
     }
     const struct spv_queued_frame *front;
-    while ((front = spv_queued_frames_front(&q->tickets)) != NULL && front->end <= q->taken) {
+    while ((front = spv_queued_frames_front(&q->frames)) != NULL && front->end <= q->taken) {
         uint64_t end = front->end;
-        size_t bytes = (size_t)(end - q->settled);
-        q->settled = end;
-        settle(q, &q->tickets, bytes, 0);
+        size_t bytes = (size_t)(end - q->completed);
+        q->completed = end;
+        complete_frame(q, &q->frames, bytes, 0);
     }
 }
 
@@ -340,7 +340,7 @@ void spv_send_queue_trim(struct spv_send_queue *q)
 
 size_t spv_send_queue_memory(const struct spv_send_queue *q)
 {
-    return q->wire.cap + q->held.cap + q->shared_cap * sizeof(q->shared[0]) +
-           q->dones.cap * sizeof(q->dones.list[0]) +
-           (q->tickets.cap + q->held_tickets.cap) * sizeof(q->tickets.list[0]);
+    return q->wire.cap + q->deferred.cap + q->shared_cap * sizeof(q->shared[0]) +
+           q->completions.cap * sizeof(q->completions.list[0]) +
+           (q->frames.cap + q->deferred_frames.cap) * sizeof(q->frames.list[0]);
 }

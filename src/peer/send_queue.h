@@ -25,14 +25,15 @@ struct spv_send_queue {
     size_t first_shared, n_shared, shared_cap; /* shared[first_shared..first_shared + n_shared) */
     size_t shared_bytes; /* of them that the socket did not take yet */
     uint64_t taken; /* bytes that the socket ever took */
-    uint64_t settled; /* where the last settled frame ended */
-    struct spv_queued_frames tickets; /* of the frames on wire */
-    struct spv_buffer held; /* frames that wait for the handshake */
-    struct spv_queued_frames held_tickets;
-    struct spv_completions dones;
+    uint64_t completed; /* where the last settled frame ended */
+    struct spv_queued_frames frames; /* of the frames on wire */
+    struct spv_buffer deferred; /* frames that wait for the handshake */
+    struct spv_queued_frames deferred_frames;
+    struct spv_completions completions;
     uint64_t messages; /* put on wire so far */
     /* Told of every frame once: bytes of it that went, and 0 or why it did not go. May be NULL. */
-    void (*settle)(void *ctx, const struct spv_queued_frame *queued, size_t bytes, int error);
+    void (*on_frame_done)(void *ctx, const struct spv_queued_frame *queued, size_t bytes,
+                          int error);
     void *ctx;
 };
 

@@ -17,13 +17,13 @@ static uint64_t jittered(struct spv_peer *p, uint64_t interval)
 
 void spv_peer_timers_start(struct spv_peer *p, struct spv_now now)
 {
-    p->clock[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
-    p->clock[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+    p->deadline[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
+    p->deadline[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
 }
 
 static int send_ping(struct spv_peer *p, struct spv_now now)
 {
-    p->clock[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+    p->deadline[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
     if (p->stats.ping_sent_us != 0)
         return 0; /* one in flight is enough */
     struct spv_msg ping = {.command = SPV_CMD_PING};
@@ -33,7 +33,7 @@ static int send_ping(struct spv_peer *p, struct spv_now now)
         ping.u.ping.has_nonce = true;
         ping.u.ping.nonce = p->ping_nonce;
         p->stats.ping_sent_us = now.mono_us > 0 ? now.mono_us : 1;
-        p->clock[SPV_DEADLINE_PONG] = now.mono_us + p->cfg.timeouts.pong;
+        p->deadline[SPV_DEADLINE_PONG] = now.mono_us + p->cfg.timeouts.pong;
     }
     return spv_peer_put(p, &ping, p->stats.version, now);
 }
@@ -63,7 +63,7 @@ static bool take_pong(struct spv_peer *p, const struct spv_msg_ping *pong, struc
     if (s->rtt_min_us == 0 || rtt < s->rtt_min_us)
         s->rtt_min_us = rtt;
     s->ping_sent_us = 0;
-    p->clock[SPV_DEADLINE_PONG] = SPV_NEVER;
+    p->deadline[SPV_DEADLINE_PONG] = SPV_NEVER;
     return true;
 }
 
@@ -76,7 +76,7 @@ int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct 
     else if (msg->command == SPV_CMD_PONG)
         alive = take_pong(p, &msg->u.ping, now);
     if (alive && p->ready)
-        p->clock[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
+        p->deadline[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
     return rc;
 }
 
@@ -84,13 +84,13 @@ int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct 
  * memory. */
 static void trim_later(struct spv_peer *p, bool bulky, struct spv_now now)
 {
-    if (bulky && p->clock[SPV_DEADLINE_TRIM] == SPV_NEVER)
-        p->clock[SPV_DEADLINE_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
+    if (bulky && p->deadline[SPV_DEADLINE_TRIM] == SPV_NEVER)
+        p->deadline[SPV_DEADLINE_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
 }
 
 void spv_peer_timers_on_write(struct spv_peer *p, size_t taken, struct spv_now now)
 {
-    uint64_t *write = &p->clock[SPV_DEADLINE_WRITE];
+    uint64_t *write = &p->deadline[SPV_DEADLINE_WRITE];
     if (spv_send_queue_pending(&p->out) == 0) {
         *write = SPV_NEVER;
         p->pong_bytes = 0;
@@ -102,7 +102,7 @@ void spv_peer_timers_on_write(struct spv_peer *p, size_t taken, struct spv_now n
 
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now)
 {
-    uint64_t *message = &p->clock[SPV_DEADLINE_MESSAGE];
+    uint64_t *message = &p->deadline[SPV_DEADLINE_MESSAGE];
     if (spv_frame_reader_buffered(&p->in) == 0) {
         *message = SPV_NEVER;
         trim_later(p, spv_frame_reader_bulky(&p->in), now);
@@ -111,7 +111,7 @@ void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_n
     }
 }
 
-static int expired(struct spv_peer *p, enum spv_peer_deadline_kind which, struct spv_now now)
+static int is_expired(struct spv_peer *p, enum spv_peer_deadline_kind which, struct spv_now now)
 {
     switch (which) {
     case SPV_DEADLINE_HANDSHAKE:
@@ -131,7 +131,7 @@ static int expired(struct spv_peer *p, enum spv_peer_deadline_kind which, struct
     case SPV_DEADLINE_TRICKLE:
         return spv_relay_trickle(p, now);
     case SPV_DEADLINE_TRIM:
-        p->clock[SPV_DEADLINE_TRIM] = SPV_NEVER;
+        p->deadline[SPV_DEADLINE_TRIM] = SPV_NEVER;
         spv_frame_reader_trim(&p->in);
         spv_send_queue_trim(&p->out);
         return 0;
@@ -146,11 +146,11 @@ int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now)
     for (;;) {
         size_t first = 0;
         for (size_t i = 1; i < SPV_PEER_DEADLINES; i++)
-            if (p->clock[i] < p->clock[first])
+            if (p->deadline[i] < p->deadline[first])
                 first = i;
-        if (p->clock[first] > now.mono_us || p->clock[first] == SPV_NEVER)
+        if (p->deadline[first] > now.mono_us || p->deadline[first] == SPV_NEVER)
             return 0;
-        int rc = expired(p, (enum spv_peer_deadline_kind)first, now);
+        int rc = is_expired(p, (enum spv_peer_deadline_kind)first, now);
         if (rc < 0)
             return rc;
     }

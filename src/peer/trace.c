@@ -23,7 +23,7 @@ void spv_trace_completed(void *ctx, const struct spv_queued_frame *queued, size_
         o->on_any_write(o->ctx, bytes, queued->name, error);
 }
 
-static void dump(const struct spv_peer_observer *o, const uint8_t *body, size_t n)
+static void dump_bytes(const struct spv_peer_observer *o, const uint8_t *body, size_t n)
 {
     static const char digits[] = "0123456789abcdef";
     char line[16 + DUMP_ROW * 4];
@@ -63,5 +63,5 @@ void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction way,
         snprintf(line, sizeof(line), "sending %s to %s", summary, place);
     o->on_log(o->ctx, SPV_LOG_DEBUG, line);
     if (o->log_level == SPV_LOG_TRACE)
-        dump(o, body, n);
+        dump_bytes(o, body, n);
 }

@@ -81,14 +81,14 @@ static bool read_ban(struct spv_ban_entry *out, sqlite3_stmt *st)
     return true;
 }
 
-static int prepare(struct spv_store *s, sqlite3_stmt **st, const char *sql)
+static int prepare_stmt(struct spv_store *s, sqlite3_stmt **st, const char *sql)
 {
     const int code = sqlite3_prepare_v2(s->db, sql, -1, st, NULL);
     return code == SQLITE_OK ? SPV_OK : spv_db_prepare_error(s, code, "read the address book");
 }
 
 /* How many rows to make room for: what the table says it has, up to what the book holds. */
-static int room(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
+static int grow_rows(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
 {
     const int rc = spv_db_integer(s, n, sql, "read the address book");
     if (*n > most)
@@ -100,8 +100,8 @@ static int load_addresses(struct spv_store *s, struct spv_addrman_rows *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
-    int rc = room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
-                  SPV_ADDRMAN_ADDRESSES);
+    int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
+                       SPV_ADDRMAN_ADDRESSES);
     if (rc == SPV_OK && most > 0) {
         out->addresses = sqlite3_malloc64((uint64_t)most * sizeof *out->addresses);
         if (out->addresses == NULL)
@@ -109,9 +109,9 @@ static int load_addresses(struct spv_store *s, struct spv_addrman_rows *out)
     }
     /* What served us before comes first, should a stranger have put more here than we take. */
     if (rc == SPV_OK)
-        rc = prepare(s, &st,
-                     "SELECT " ADDRESS_COLUMNS " FROM peer_address"
-                     " ORDER BY anchor DESC, tried DESC, last_success DESC LIMIT 20480");
+        rc = prepare_stmt(s, &st,
+                          "SELECT " ADDRESS_COLUMNS " FROM peer_address"
+                          " ORDER BY anchor DESC, tried DESC, last_success DESC LIMIT 20480");
     int code = SQLITE_DONE;
     while (rc == SPV_OK && out->n < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
         out->n += read_address(&out->addresses[out->n], st);
@@ -125,17 +125,17 @@ static int load_bans(struct spv_store *s, struct spv_addrman_rows *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
-    int rc = room(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)",
-                  SPV_ADDRMAN_BANS);
+    int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)",
+                       SPV_ADDRMAN_BANS);
     if (rc == SPV_OK && most > 0) {
         out->bans = sqlite3_malloc64((uint64_t)most * sizeof *out->bans);
         if (out->bans == NULL)
             return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the bans");
     }
     if (rc == SPV_OK)
-        rc = prepare(s, &st,
-                     "SELECT address, since, until, code FROM peer_ban"
-                     " ORDER BY until DESC LIMIT 1024");
+        rc = prepare_stmt(s, &st,
+                          "SELECT address, since, until, code FROM peer_ban"
+                          " ORDER BY until DESC LIMIT 1024");
     int code = SQLITE_DONE;
     while (rc == SPV_OK && out->n_bans < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
         out->n_bans += read_ban(&out->bans[out->n_bans], st);
@@ -154,7 +154,7 @@ static int load_key(struct spv_store *s, struct spv_addrman_rows *out)
     return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : SPV_OK;
 }
 
-static int load(struct spv_store *s, struct spv_addrman_rows *out)
+static int load_rows(struct spv_store *s, struct spv_addrman_rows *out)
 {
     memset(out, 0, sizeof *out);
     int rc = spv_db_exec(s, "BEGIN", "read the address book");
@@ -172,7 +172,7 @@ static int load(struct spv_store *s, struct spv_addrman_rows *out)
 }
 
 /* Removes the table or view of this name, if there is one. */
-static int drop(struct spv_store *s, const char *name)
+static int drop_object(struct spv_store *s, const char *name)
 {
     int64_t view = 0;
     char sql[128];
@@ -187,7 +187,7 @@ static int drop(struct spv_store *s, const char *name)
 }
 
 /* Keeps the rows of a table aside: whether that could be done. */
-static bool keep(struct spv_store *s, const char *sql)
+static bool keep_row(struct spv_store *s, const char *sql)
 {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
@@ -195,15 +195,16 @@ static bool keep(struct spv_store *s, const char *sql)
 int spv_addrs_recreate(struct spv_store *s)
 {
     /* only one of them may be broken */
-    const bool addresses = keep(s, "CREATE TEMP TABLE kept_address AS SELECT " ADDRESS_COLUMNS
-                                   " FROM main.peer_address LIMIT 20480");
-    const bool bans = keep(s, "CREATE TEMP TABLE kept_ban AS SELECT address, since, until, code,"
-                              " reason FROM main.peer_ban LIMIT 1024");
-    int rc = drop(s, "peer_address");
+    const bool addresses = keep_row(s, "CREATE TEMP TABLE kept_address AS SELECT " ADDRESS_COLUMNS
+                                       " FROM main.peer_address LIMIT 20480");
+    const bool bans =
+        keep_row(s, "CREATE TEMP TABLE kept_ban AS SELECT address, since, until, code,"
+                    " reason FROM main.peer_ban LIMIT 1024");
+    int rc = drop_object(s, "peer_address");
     if (rc == SPV_OK)
-        rc = drop(s, "peer_ban");
+        rc = drop_object(s, "peer_ban");
     if (rc == SPV_OK)
-        rc = drop(s, "block_header");
+        rc = drop_object(s, "block_header");
     if (rc == SPV_OK) /* the schema's step makes the view anew, too, and wants one to drop */
         rc =
             spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
@@ -223,7 +224,7 @@ int spv_addrs_recreate(struct spv_store *s)
 }
 
 /* Nothing in the book is worth a sync that does not start: it begins anew. */
-static int begin_anew(struct spv_store *s)
+static int reset_tables(struct spv_store *s)
 {
     int rc = spv_db_begin(s);
     if (rc == SPV_OK)
@@ -237,9 +238,9 @@ static int begin_anew(struct spv_store *s)
 
 int spv_store_addrman_load(struct spv_store *s, struct spv_addrman_rows *out)
 {
-    int rc = load(s, out);
-    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && begin_anew(s) == SPV_OK)
-        rc = load(s, out);
+    int rc = load_rows(s, out);
+    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && reset_tables(s) == SPV_OK)
+        rc = load_rows(s, out);
     return rc;
 }
 
@@ -252,7 +253,7 @@ void spv_store_addrman_free(struct spv_addrman_rows *book)
 
 /* Writing. */
 
-static int run(struct spv_store *s, sqlite3_stmt *st, int bound)
+static int run_sql(struct spv_store *s, sqlite3_stmt *st, int bound)
 {
     int code = bound == SQLITE_OK ? sqlite3_step(st) : bound;
     (void)sqlite3_reset(st);
@@ -277,15 +278,15 @@ static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv
     code |= sqlite3_bind_int64(st, 10, a->failure);
     code |= sqlite3_bind_int64(st, 11, a->tried);
     code |= sqlite3_bind_int64(st, 12, a->anchor);
-    return run(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
+    return run_sql(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
 }
 
 static int write_addresses(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     sqlite3_stmt *st = NULL;
-    int rc = prepare(s, &st,
-                     "INSERT OR REPLACE INTO peer_address (" ADDRESS_COLUMNS
-                     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+    int rc = prepare_stmt(s, &st,
+                          "INSERT OR REPLACE INTO peer_address (" ADDRESS_COLUMNS
+                          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
     for (size_t i = 0; rc == SPV_OK && i < c->n_changed; i++)
         rc = write_address(s, st, &c->changed[i]);
     (void)sqlite3_finalize(st);
@@ -296,13 +297,13 @@ static int remove_addresses(struct spv_store *s, const struct spv_addrman_change
 {
     sqlite3_stmt *st = NULL;
     char host[SPV_HOST_MAX];
-    int rc = prepare(s, &st, "DELETE FROM peer_address WHERE host = ?1 AND port = ?2");
+    int rc = prepare_stmt(s, &st, "DELETE FROM peer_address WHERE host = ?1 AND port = ?2");
     for (size_t i = 0; rc == SPV_OK && i < c->n_removed; i++) {
         if (spv_netaddr_to_host(host, &c->removed[i]) != SPV_OK)
             continue;
         int code = sqlite3_bind_text(st, 1, host, -1, SQLITE_STATIC);
         code |= sqlite3_bind_int64(st, 2, c->removed[i].port);
-        rc = run(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
+        rc = run_sql(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
     }
     (void)sqlite3_finalize(st);
     return rc;
@@ -313,9 +314,9 @@ static int write_bans(struct spv_store *s, const struct spv_addrman_changes *c)
     sqlite3_stmt *st = NULL;
     int rc = spv_db_exec(s, "DELETE FROM peer_ban", "write the bans");
     if (rc == SPV_OK)
-        rc = prepare(s, &st,
-                     "INSERT OR REPLACE INTO peer_ban (address, since, until, code, reason)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5)");
+        rc = prepare_stmt(s, &st,
+                          "INSERT OR REPLACE INTO peer_ban (address, since, until, code, reason)"
+                          " VALUES (?1, ?2, ?3, ?4, ?5)");
     for (size_t i = 0; rc == SPV_OK && i < c->n_bans; i++) {
         const struct spv_ban_entry *b = &c->bans[i];
         int code = sqlite3_bind_text(st, 1, b->address, -1, SQLITE_STATIC);
@@ -323,13 +324,13 @@ static int write_bans(struct spv_store *s, const struct spv_addrman_changes *c)
         code |= sqlite3_bind_int64(st, 3, b->until);
         code |= sqlite3_bind_int64(st, 4, b->code);
         code |= sqlite3_bind_text(st, 5, spv_strerror(b->code), -1, SQLITE_STATIC);
-        rc = run(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
+        rc = run_sql(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
     }
     (void)sqlite3_finalize(st);
     return rc;
 }
 
-static int write_book(struct spv_store *s, const struct spv_addrman_changes *c)
+static int write_addrs(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     char hex[2 * SPV_ADDRMAN_KEY + 1];
     spv_hex(hex, c->key, sizeof c->key);
@@ -350,7 +351,7 @@ int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes
     int rc = spv_db_begin(s);
     if (rc != SPV_OK)
         return rc;
-    rc = write_book(s, c);
+    rc = write_addrs(s, c);
     if (rc == SPV_OK)
         rc = spv_db_commit(s);
     if (rc != SPV_OK)

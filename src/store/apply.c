@@ -11,7 +11,7 @@
  */
 #define BRANCH_ROWS SPV_CHAIN_BRANCH_HEADERS
 
-static int misfit(struct spv_store *s, const char *what)
+static int mismatch(struct spv_store *s, const char *what)
 {
     return spv_db_fail(s, SPV_ERR_STATE,
                        "%s: the change does not fit the stored chain (tip %s): %s. Nothing was "
@@ -23,11 +23,11 @@ static int misfit(struct spv_store *s, const char *what)
 static int check_records(struct spv_store *s, const struct spv_chain_update *c)
 {
     for (size_t i = 0; i < c->n; i++) {
-        if (c->records[i].height != (uint64_t)c->fork_height + 1 + i) {
-            return misfit(s, "a record's height is not its place");
+        if (c->headers[i].height != (uint64_t)c->fork_height + 1 + i) {
+            return mismatch(s, "a record's height is not its place");
         }
-        if (i > 0 && !spv_blockhash_eq(&c->records[i].header.prev, &c->records[i - 1].hash)) {
-            return misfit(s, "a record does not follow the one before");
+        if (i > 0 && !spv_blockhash_eq(&c->headers[i].header.prev, &c->headers[i - 1].hash)) {
+            return mismatch(s, "a record does not follow the one before");
         }
     }
     return SPV_OK;
@@ -37,25 +37,25 @@ static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
 {
     struct spv_chain_header fork = s->tip;
     if (c->kind == SPV_UPDATE_APPEND && c->fork_height != s->tip.height) {
-        return misfit(s, "it appends to a height that is not the tip");
+        return mismatch(s, "it appends to a height that is not the tip");
     }
     if (c->kind == SPV_UPDATE_REORG) {
         if (c->fork_height >= s->tip.height || c->removed != s->tip.height - c->fork_height) {
-            return misfit(s, "it removes another number of headers than stand above the fork");
+            return mismatch(s, "it removes another number of headers than stand above the fork");
         }
         int rc = spv_store_by_height(s, &fork, c->fork_height);
         if (rc < 0) {
             return rc;
         }
         if (rc == 0) {
-            return misfit(s, "the header at the fork is not stored");
+            return mismatch(s, "the header at the fork is not stored");
         }
     }
     if (c->kind == SPV_UPDATE_CHECKPOINT_START || c->kind == SPV_UPDATE_BACKFILL) {
         return SPV_OK; /* base.c looks what they follow */
     }
-    if (!spv_blockhash_eq(&c->records[0].header.prev, &fork.hash)) {
-        return misfit(s, "the first record does not follow the header at the fork");
+    if (!spv_blockhash_eq(&c->headers[0].header.prev, &fork.hash)) {
+        return mismatch(s, "the first record does not follow the header at the fork");
     }
     return SPV_OK;
 }
@@ -64,9 +64,9 @@ static int insert_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     int rc = SPV_OK;
     for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
-        rc = spv_db_insert(s, &c->records[i]);
+        rc = spv_db_insert(s, &c->headers[i]);
     }
-    return rc == SPV_OK ? spv_db_set_tip(s, &c->records[c->n - 1]) : rc;
+    return rc == SPV_OK ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
 }
 
 static int prune_branches(struct spv_store *s)
@@ -106,7 +106,7 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
         if (rc != SPV_OK) {
             return rc;
         }
-        int code = spv_row_bind_prev(st, &row, &c->records[i]);
+        int code = spv_row_bind_prev(st, &row, &c->headers[i]);
         if (code != SQLITE_OK) {
             return spv_db_error(s, code, "store a side branch");
         }
@@ -134,7 +134,7 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
         uint8_t hash[32];
         rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_REMOVE);
         if (rc == SPV_OK) {
-            spv_row_reverse(hash, c->records[i].hash.b);
+            spv_row_reverse(hash, c->headers[i].hash.b);
             (void)sqlite3_bind_blob(st, 1, hash, sizeof hash, SQLITE_STATIC);
             rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "take headers off a side branch");
         }
@@ -165,26 +165,26 @@ static int write_change(struct spv_store *s, const struct spv_chain_update *c)
 }
 
 /* Undoes the open transaction, with what was gathered in it. */
-static int undo(struct spv_store *s, int rc)
+static int undo_last(struct spv_store *s, int rc)
 {
     spv_db_rollback(s);
-    if (s->gathered > 0) {
-        s->tip = s->committed;
-        s->gathered = 0;
+    if (s->n_uncommitted > 0) {
+        s->tip = s->committed_tip;
+        s->n_uncommitted = 0;
     }
     return rc;
 }
 
 int spv_store_commit(struct spv_store *s)
 {
-    if (s->gathered == 0) {
+    if (s->n_uncommitted == 0) {
         return SPV_OK;
     }
     int rc = spv_db_commit(s);
     if (rc != SPV_OK) {
-        return undo(s, rc);
+        return undo_last(s, rc);
     }
-    s->gathered = 0;
+    s->n_uncommitted = 0;
     spv_wal_guard_write(s);
     return SPV_OK;
 }
@@ -195,7 +195,7 @@ static int check_change(struct spv_store *s, const struct spv_chain_update *chan
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
-    if (change->n == 0 || change->records == NULL) {
+    if (change->n == 0 || change->headers == NULL) {
         return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
     }
     int rc = check_records(s, change);
@@ -207,7 +207,7 @@ static void note_applied(struct spv_store *s, const struct spv_chain_update *cha
     if (change->kind == SPV_UPDATE_CHECKPOINT_START || change->kind == SPV_UPDATE_BACKFILL) {
         spv_start_applied(s, change);
     } else if (change->kind != SPV_UPDATE_BRANCH) {
-        s->tip = change->records[change->n - 1];
+        s->tip = change->headers[change->n - 1];
     }
 }
 
@@ -228,7 +228,7 @@ int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
         rc = spv_db_commit(s);
     }
     if (rc != SPV_OK) {
-        return undo(s, rc);
+        return undo_last(s, rc);
     }
     note_applied(s, change);
     spv_wal_guard_write(s);
@@ -241,8 +241,8 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
         return spv_store_apply(s, change);
     }
     int rc = check_change(s, change);
-    if (rc == SPV_OK && s->gathered == 0) {
-        s->committed = s->tip;
+    if (rc == SPV_OK && s->n_uncommitted == 0) {
+        s->committed_tip = s->tip;
         rc = spv_db_begin(s);
     }
     if (rc != SPV_OK) {
@@ -250,9 +250,9 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
     }
     rc = write_change(s, change);
     if (rc != SPV_OK) {
-        return undo(s, rc);
+        return undo_last(s, rc);
     }
-    s->gathered += change->n;
+    s->n_uncommitted += change->n;
     note_applied(s, change);
-    return s->gathered >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : SPV_OK;
+    return s->n_uncommitted >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : SPV_OK;
 }

@@ -153,7 +153,7 @@ int spv_db_fail(struct spv_store *s, int err, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(s->problem, sizeof s->problem, format, args);
+    (void)vsnprintf(s->error_text, sizeof s->error_text, format, args);
     va_end(args);
     return err;
 }

@@ -60,13 +60,13 @@ struct spv_store {
     int lock; /* descriptor of the writer's lock, or -1 */
     char *path;
     struct spv_chain_header tip; /* when writing: the last applied tip */
-    struct spv_chain_header committed; /* the tip before what is gathered */
-    size_t gathered; /* records in the open transaction */
-    struct spv_chain_start base; /* where the chain begins; base.c */
-    struct spv_blockhash base_parent; /* hash and work of the header below the base */
-    struct spv_u256 base_work;
+    struct spv_chain_header committed_tip; /* the tip before what is gathered */
+    size_t n_uncommitted; /* records in the open transaction */
+    struct spv_chain_start start; /* where the chain begins; base.c */
+    struct spv_blockhash start_parent; /* hash and work of the header below the base */
+    struct spv_u256 start_work;
     uint32_t rewound;
-    char problem[SPV_ERROR_INFO_TEXT];
+    char error_text[SPV_ERROR_INFO_TEXT];
 };
 
 /* Opens a connection with our limits on it, heeding the stop of w. An SQLite code; *db may be set

@@ -24,7 +24,7 @@ static int count(struct spv_store *s, uint64_t *out, const char *sql)
 }
 
 /* Inside one snapshot. */
-static int gather(struct spv_store *s, struct spv_store_info *out)
+static int collect_info(struct spv_store *s, struct spv_store_info *out)
 {
     char text[24] = "";
     uint64_t free_pages = 0;
@@ -64,7 +64,7 @@ int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
     int rc = own ? spv_db_exec(s, "BEGIN", "read it") : SPV_OK;
     if (rc == SPV_OK) {
         spv_watch_long(&s->watch, true); /* counting is one operation */
-        rc = gather(s, out);
+        rc = collect_info(s, out);
         spv_watch_long(&s->watch, false);
     }
     if (own) {

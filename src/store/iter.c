@@ -41,7 +41,7 @@ static int walk_damaged(struct spv_store_iter *w, const char *what)
 }
 
 /* Steps to the row of height w->next. 1, 0 when nothing is left, negative. */
-static int step(struct spv_store_iter *w, struct spv_chain_header *out)
+static int iter_step(struct spv_store_iter *w, struct spv_chain_header *out)
 {
     int code = sqlite3_step(w->st);
     if (code == SQLITE_DONE) {
@@ -57,7 +57,7 @@ static int step(struct spv_store_iter *w, struct spv_chain_header *out)
 }
 
 /* Where the chain ends and begins at the moment of the snapshot. */
-static int look(struct spv_store_iter *w, int64_t *base)
+static int read_bounds(struct spv_store_iter *w, int64_t *base)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(w->db,
@@ -79,12 +79,12 @@ static int look(struct spv_store_iter *w, int64_t *base)
 }
 
 /* Fixes the snapshot and goes to the first row; the one below only lends its hash. */
-static int begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
+static int iter_begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
 {
     int64_t base = 0;
     int rc = sqlite3_exec(w->db, "BEGIN", NULL, NULL, NULL);
     if (rc == SQLITE_OK) {
-        rc = look(w, &base);
+        rc = read_bounds(w, &base);
     }
     if (rc == SQLITE_OK) {
         rc = sqlite3_prepare_v2(w->db,
@@ -118,7 +118,7 @@ static int begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
     (void)sqlite3_bind_int64(w->st, 2, w->end);
     if (w->next < from) {
         struct spv_chain_header below;
-        int found = step(w, &below);
+        int found = iter_step(w, &below);
         if (found < 0) {
             return found;
         }
@@ -142,7 +142,7 @@ int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32
     w->watch.busy = s->watch.busy;
     w->watch.busy_ctx = s->watch.busy_ctx;
     int code = spv_db_connect(&w->db, &w->watch, s->path, SPV_STORE_READ, s->immutable);
-    int rc = code == SQLITE_OK ? begin(w, from, to) : walk_error(w, code);
+    int rc = code == SQLITE_OK ? iter_begin(w, from, to) : walk_error(w, code);
     if (rc != SPV_OK) {
         spv_store_iter_close(w);
         return rc;
@@ -195,7 +195,7 @@ int spv_store_iter_next(struct spv_store_iter *w, struct spv_chain_header *out)
     if (w->next > w->end) {
         return 0;
     }
-    int rc = step(w, out);
+    int rc = iter_step(w, out);
     if (rc <= 0) {
         return rc;
     }

@@ -21,9 +21,9 @@ static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_chain_head
         if (result == 1 && out->height > 0 &&
             spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != SPV_OK) {
             /* nothing stands below the base; a reader may have missed that it moved */
-            int moved = out->height != s->base.height ? spv_start_moved(s) : 0;
-            result = moved < 0 ? moved : out->height == s->base.height ? 1 : SPV_ERR_DB_DAMAGED;
-            out->header.prev = s->base_parent;
+            int moved = out->height != s->start.height ? spv_start_moved(s) : 0;
+            result = moved < 0 ? moved : out->height == s->start.height ? 1 : SPV_ERR_DB_DAMAGED;
+            out->header.prev = s->start_parent;
         }
         if (result == SPV_ERR_DB_DAMAGED) {
             result = damaged_row(s, sqlite3_column_int64(st, 0));
@@ -43,17 +43,17 @@ int spv_store_tip(struct spv_store *s, struct spv_chain_header *out)
 }
 
 /* Heights between genesis and the base are unknown, also where they are filled. */
-static bool below_base(const struct spv_store *s, uint32_t height)
+static bool below_start(const struct spv_store *s, uint32_t height)
 {
-    return height > 0 && height < s->base.height;
+    return height > 0 && height < s->start.height;
 }
 
 /* The height of the row that lends its hash to the one at `from`; at the base there is none, and
  * *prev is what the metadata says. */
-static int64_t lender(const struct spv_store *s, struct spv_blockhash *prev, uint32_t from)
+static int64_t prev_row(const struct spv_store *s, struct spv_blockhash *prev, uint32_t from)
 {
-    if (from > 0 && from == s->base.height) {
-        *prev = s->base_parent;
+    if (from > 0 && from == s->start.height) {
+        *prev = s->start_parent;
         return from;
     }
     return from > 0 ? (int64_t)from - 1 : 0;
@@ -64,7 +64,7 @@ static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t 
 {
     sqlite3_stmt *st = NULL;
     struct spv_blockhash prev = {{0}};
-    int64_t want = lender(s, &prev, height);
+    int64_t want = prev_row(s, &prev, height);
     int result = 0;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
@@ -93,14 +93,14 @@ static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t 
 
 int spv_store_by_height(struct spv_store *s, struct spv_chain_header *out, uint32_t height)
 {
-    int rc = below_base(s, height) ? 0 : read_row(s, out, height);
+    int rc = below_start(s, height) ? 0 : read_row(s, out, height);
     if (rc == 0 || rc == SPV_ERR_DB_DAMAGED) {
         int moved = spv_start_moved(s);
         if (moved < 0) {
             return moved;
         }
         if (moved > 0) {
-            rc = below_base(s, height) ? 0 : read_row(s, out, height);
+            rc = below_start(s, height) ? 0 : read_row(s, out, height);
         }
     }
     return rc;
@@ -122,7 +122,7 @@ int spv_read_has_index(struct spv_store *s)
 
 /* Whether hashes can be looked up. A reader looks again: the writer may have built the index since.
  */
-static int look_for_index(struct spv_store *s)
+static int find_index(struct spv_store *s)
 {
     if (!s->indexed && s->mode == SPV_STORE_READ) {
         int rc = spv_read_has_index(s);
@@ -146,14 +146,14 @@ static int read_by_hash(struct spv_store *s, struct spv_chain_header *out,
     spv_row_reverse(display, hash->b);
     (void)sqlite3_bind_blob(st, 1, display, sizeof display, SQLITE_STATIC);
     rc = step_one(s, st, out);
-    return rc == 1 && below_base(s, out->height) ? 0 : rc;
+    return rc == 1 && below_start(s, out->height) ? 0 : rc;
 }
 
 int spv_store_by_hash(struct spv_store *s, struct spv_chain_header *out,
                       const struct spv_blockhash *hash)
 {
     /* Without the index this would be a scan of the whole table, which no peer may trigger. */
-    int rc = look_for_index(s);
+    int rc = find_index(s);
     if (rc <= 0) {
         return rc;
     }
@@ -179,7 +179,7 @@ static int read_locate(struct spv_store *s, struct spv_chain_header *out,
         spv_row_reverse(display[i], hashes[i].b);
         (void)sqlite3_bind_blob(st, (int)i + 1, display[i], 32, SQLITE_STATIC);
     }
-    (void)sqlite3_bind_int64(st, SPV_MAX_LOCATOR + 1, s->base.height);
+    (void)sqlite3_bind_int64(st, SPV_MAX_LOCATOR + 1, s->start.height);
     rc = step_one(s, st, out);
     (void)sqlite3_clear_bindings(st);
     return rc;
@@ -191,7 +191,7 @@ int spv_store_locate(struct spv_store *s, struct spv_chain_header *out,
     if (n == 0 || n > SPV_MAX_LOCATOR) {
         return n == 0 ? 0 : SPV_ERR_TOO_LONG;
     }
-    int rc = look_for_index(s);
+    int rc = find_index(s);
     if (rc <= 0) {
         return rc;
     }
@@ -208,7 +208,7 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
 {
     sqlite3_stmt *st = NULL;
     struct spv_blockhash prev = {{0}};
-    int64_t want = lender(s, &prev, from);
+    int64_t want = prev_row(s, &prev, from);
     uint32_t got = 0;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
     if (rc != SPV_OK || n == 0) {
@@ -253,8 +253,8 @@ int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, 
     }
     for (int again = 0;; again++) {
         /* genesis stands alone below a base */
-        const uint32_t most = from == 0 && s->base.height > 0 && n > 1 ? 1 : n;
-        int rc = below_base(s, from) ? 0 : read_range(s, out, from, most);
+        const uint32_t most = from == 0 && s->start.height > 0 && n > 1 ? 1 : n;
+        int rc = below_start(s, from) ? 0 : read_range(s, out, from, most);
         int moved = again == 0 && (rc == 0 || rc == SPV_ERR_DB_DAMAGED) ? spv_start_moved(s) : 0;
         if (moved <= 0) {
             return moved < 0 ? moved : rc;
@@ -314,7 +314,7 @@ static int reader_range(void *ctx, struct spv_header *out, uint32_t from, uint32
 
 /* Only another process changes what a store sees that is open for reading; one that writes sees its
  * own changes alone. */
-static int reader_hold(void *ctx)
+static int reader_begin_read(void *ctx)
 {
     struct spv_store *s = ctx;
     sqlite3_stmt *st = NULL;
@@ -325,7 +325,7 @@ static int reader_hold(void *ctx)
     return rc == SPV_OK ? spv_db_run(s, SPV_STMT_SNAPSHOT, "read it") : rc;
 }
 
-static void reader_release(void *ctx)
+static void reader_end_read(void *ctx)
 {
     struct spv_store *s = ctx;
     if (s->mode == SPV_STORE_READ) {
@@ -339,12 +339,12 @@ static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_ch
     return spv_store_branches(ctx, each, arg);
 }
 
-static int reader_hashes(void *ctx)
+static int reader_has_hash_index(void *ctx)
 {
-    return look_for_index(ctx);
+    return find_index(ctx);
 }
 
-static void reader_base(void *ctx, struct spv_chain_start *out)
+static void reader_start(void *ctx, struct spv_chain_start *out)
 {
     spv_store_get_start(ctx, out);
 }
@@ -357,30 +357,31 @@ struct spv_header_db spv_store_header_db(struct spv_store *s)
         .by_height = reader_by_height,
         .by_hash = reader_by_hash,
         .range = reader_range,
-        .hold = reader_hold,
-        .release = reader_release,
-        .hashes = reader_hashes,
-        .base = reader_base,
+        .begin_read = reader_begin_read,
+        .end_read = reader_end_read,
+        .has_hash_index = reader_has_hash_index,
+        .start = reader_start,
         .branches = reader_branches,
         .locate = reader_locate,
     };
     return reader;
 }
 
-static int fill_tip(void *ctx, struct spv_chain_header *out)
+static int backfill_tip(void *ctx, struct spv_chain_header *out)
 {
     uint32_t height = 0;
     int rc = spv_store_backfill_height(ctx, &height);
     return rc < 0 ? rc : read_row(ctx, out, height);
 }
 
-static int fill_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
+static int backfill_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     const struct spv_store *s = ctx;
-    return height < s->base.height ? read_row(ctx, out, height) : 0;
+    return height < s->start.height ? read_row(ctx, out, height) : 0;
 }
 
-static int fill_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
+static int backfill_by_hash(void *ctx, struct spv_chain_header *out,
+                            const struct spv_blockhash *hash)
 {
     (void)ctx;
     (void)out;
@@ -388,23 +389,23 @@ static int fill_by_hash(void *ctx, struct spv_chain_header *out, const struct sp
     return 0;
 }
 
-static int fill_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+static int backfill_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
     const struct spv_store *s = ctx;
-    if (from >= s->base.height) {
+    if (from >= s->start.height) {
         return 0;
     }
-    return read_range(ctx, out, from, n < s->base.height - from ? n : s->base.height - from);
+    return read_range(ctx, out, from, n < s->start.height - from ? n : s->start.height - from);
 }
 
 struct spv_header_db spv_store_backfill_db(struct spv_store *s)
 {
     struct spv_header_db reader = {
         .ctx = s,
-        .tip = fill_tip,
-        .by_height = fill_by_height,
-        .by_hash = fill_by_hash,
-        .range = fill_range,
+        .tip = backfill_tip,
+        .by_height = backfill_by_height,
+        .by_hash = backfill_by_hash,
+        .range = backfill_range,
     };
     return reader;
 }

@@ -27,8 +27,8 @@ struct repair {
     struct spv_error_info why;
 };
 
-__attribute__((format(printf, 3, 4))) static int problem(struct repair *r, int code,
-                                                         const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int repair_problem(struct repair *r, int code,
+                                                                const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -44,20 +44,21 @@ static int find_place(struct repair *r)
     char *real = realpath(r->cfg->path, NULL);
     if (real == NULL || stat(real, &st) != 0) {
         free(real);
-        return problem(r, SPV_ERR_DB_NONE,
-                       "%s: there is no database. Sync first, or check the path.", r->cfg->path);
+        return repair_problem(r, SPV_ERR_DB_NONE,
+                              "%s: there is no database. Sync first, or check the path.",
+                              r->cfg->path);
     }
     size_t n = strlen(real);
     if (n >= sizeof r->path) {
         free(real);
-        return problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
+        return repair_problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
     }
     memcpy(r->path, real, n + 1);
     free(real);
     if (!S_ISREG(st.st_mode)) {
-        return problem(r, SPV_ERR_DB_DAMAGED,
-                       "%s: is not a database but a folder or a device. Name a file.",
-                       r->cfg->path);
+        return repair_problem(r, SPV_ERR_DB_DAMAGED,
+                              "%s: is not a database but a folder or a device. Name a file.",
+                              r->cfg->path);
     }
     return SPV_OK;
 }
@@ -67,7 +68,7 @@ static int take_lock(struct repair *r)
     return spv_lock_take(&r->lock, r->path, r->cfg->path, &r->why);
 }
 
-static int keep_copy(struct repair *r)
+static int make_backup(struct repair *r)
 {
     int rc = spv_backup_make(r->out->copy, sizeof r->out->copy, r->path);
     if (rc == SPV_OK) {
@@ -78,15 +79,16 @@ static int keep_copy(struct repair *r)
         reason[0] = '\0';
     }
     r->out->copy[0] = '\0';
-    return problem(r, rc,
-                   "%s: no copy can be kept beside it: %s. Nothing was changed; make room in its "
-                   "folder and try again.",
-                   r->cfg->path, reason);
+    return repair_problem(
+        r, rc,
+        "%s: no copy can be kept beside it: %s. Nothing was changed; make room in its "
+        "folder and try again.",
+        r->cfg->path, reason);
 }
 
 /* The transaction of a rewinding. */
-static int cut(struct spv_store *s, const struct spv_verify_report *found,
-               struct spv_chain_header *tip)
+static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
+                    struct spv_chain_header *tip)
 {
     static const struct spv_chain_start whole = {0};
     int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
@@ -95,20 +97,20 @@ static int cut(struct spv_store *s, const struct spv_verify_report *found,
     }
     if (rc == SPV_OK && found->good < 0) { /* not even its first row: begin anew, at genesis */
         rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
-        s->base = whole;
+        s->start = whole;
         rc = rc == SPV_OK ? spv_start_write(s, &whole, NULL, NULL) : rc;
         rc = rc == SPV_OK ? spv_genesis_store(s, tip) : rc;
     } else if (rc == SPV_OK) {
         rc = spv_store_by_height(s, tip, (uint32_t)found->good);
         rc = rc == 1 ? SPV_OK : rc == 0 ? SPV_ERR_DB_DAMAGED : rc;
     }
-    if (rc == SPV_OK && !found->filled_holds && found->good >= 0) {
+    if (rc == SPV_OK && !found->backfill_ok && found->good >= 0) {
         rc = spv_backfill_clear(s);
     }
-    if (rc == SPV_OK && !found->branches_hold) {
+    if (rc == SPV_OK && !found->branches_ok) {
         rc = spv_db_exec(s, "DELETE FROM branch_header", "remove side branches");
     }
-    if (rc == SPV_OK && !found->book_holds) {
+    if (rc == SPV_OK && !found->addrs_ok) {
         rc = spv_addrs_recreate(s);
     }
     return rc == SPV_OK ? spv_db_set_tip(s, tip) : rc;
@@ -134,17 +136,17 @@ static int rewind_in_place(struct repair *r)
     }
     rc = spv_start_load(s);
     if (rc == SPV_ERR_DB_DAMAGED) { /* then the verdict was that of a whole chain */
-        s->base = (struct spv_chain_start){0};
+        s->start = (struct spv_chain_start){0};
         rc = SPV_OK;
     }
     if (rc == SPV_OK) {
         rc = spv_db_begin(s);
     }
-    if (rc == SPV_OK && s->base.height == 0) {
-        rc = spv_start_write(s, &s->base, NULL, NULL);
+    if (rc == SPV_OK && s->start.height == 0) {
+        rc = spv_start_write(s, &s->start, NULL, NULL);
     }
     if (rc == SPV_OK) {
-        rc = cut(s, &r->out->found, &tip);
+        rc = cut_tail(s, &r->out->found, &tip);
     }
     if (rc == SPV_OK) {
         rc = spv_db_commit(s);
@@ -156,7 +158,7 @@ static int rewind_in_place(struct repair *r)
         spv_db_rollback(s);
     }
     if (rc != SPV_OK) {
-        (void)problem(r, rc, "%s", spv_store_last_error(s));
+        (void)repair_problem(r, rc, "%s", spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     r->out->done = SPV_REPAIR_REWOUND;
@@ -164,13 +166,13 @@ static int rewind_in_place(struct repair *r)
     return rc != SPV_OK ? rc : closed;
 }
 
-static int salvage(struct repair *r, const struct spv_params *params, bool readable)
+static int salvage_rows(struct repair *r, const struct spv_params *params, bool readable)
 {
     char fresh[SPV_PATH_TEXT];
     const struct spv_verify_report *found = &r->out->found;
     int n = snprintf(fresh, sizeof fresh, "%s.mending", r->path);
     if (n < 0 || n >= (int)sizeof fresh - 8) {
-        return problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
+        return repair_problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
     }
     spv_backup_remove(fresh); /* of a repair that was interrupted */
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
@@ -180,8 +182,9 @@ static int salvage(struct repair *r, const struct spv_params *params, bool reada
         r->changed = true;
         rc = spv_backup_replace(r->path, fresh);
         if (rc != SPV_OK) {
-            (void)problem(r, rc, "%s: the mended file cannot take its place. Check the folder.",
-                          r->cfg->path);
+            (void)repair_problem(r, rc,
+                                 "%s: the mended file cannot take its place. Check the folder.",
+                                 r->cfg->path);
         }
     }
     spv_backup_remove(fresh);
@@ -192,22 +195,22 @@ static int salvage(struct repair *r, const struct spv_params *params, bool reada
 /* Copies, once it is known that the file is ours to touch. SQLite reads nothing of a file that is
  * shorter than its own head says: a file that was cut short is brought to
  * its length with zeros, which are pages that do not hold, so that the others can be read. */
-static int prepare(struct repair *r, struct spv_params *params, bool *readable)
+static int prepare_repair(struct repair *r, struct spv_params *params, bool *readable)
 {
     struct spv_file_probe_result look;
     spv_file_probe(&look, r->path);
     if (look.kind != SPV_FILE_TRUNCATED || look.application_id != SPV_APPLICATION_ID) {
         int rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
-        return rc == SPV_OK ? keep_copy(r) : rc;
+        return rc == SPV_OK ? make_backup(r) : rc;
     }
-    int rc = keep_copy(r);
+    int rc = make_backup(r);
     if (rc != SPV_OK) {
         return rc;
     }
     if (truncate(r->path, (off_t)look.whole) != 0) {
-        return problem(r, errno == ENOSPC ? SPV_ERR_DB_FULL : SPV_ERR_IO,
-                       "%s: cannot be brought to its full length. Make room and try again.",
-                       r->cfg->path);
+        return repair_problem(r, errno == ENOSPC ? SPV_ERR_DB_FULL : SPV_ERR_IO,
+                              "%s: cannot be brought to its full length. Make room and try again.",
+                              r->cfg->path);
     }
     rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
     if (rc != SPV_OK && truncate(r->path, (off_t)look.size) != 0) {
@@ -216,19 +219,19 @@ static int prepare(struct repair *r, struct spv_params *params, bool *readable)
     return rc;
 }
 
-static int mend(struct repair *r)
+static int repair_pages(struct repair *r)
 {
     struct spv_params params;
     bool readable = false;
     const struct spv_verify_report *found = &r->out->found;
-    int rc = prepare(r, &params, &readable);
+    int rc = prepare_repair(r, &params, &readable);
     if (rc != SPV_OK) {
         return rc;
     }
-    rc = found->pages_hold ? rewind_in_place(r) : salvage(r, &params, readable);
-    if (rc == SPV_ERR_DB_DAMAGED && found->pages_hold) { /* worse than it looked */
+    rc = found->pages_ok ? rewind_in_place(r) : salvage_rows(r, &params, readable);
+    if (rc == SPV_ERR_DB_DAMAGED && found->pages_ok) { /* worse than it looked */
         rc = take_lock(r);
-        rc = rc == SPV_OK ? salvage(r, &params, readable) : rc;
+        rc = rc == SPV_OK ? salvage_rows(r, &params, readable) : rc;
     }
     const int64_t claimed = found->claimed <= UINT32_MAX ? found->claimed : -1;
     const int64_t had = found->tip > claimed ? found->tip : claimed;
@@ -251,7 +254,7 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
         if (rc == SPV_OK) {
             out->height = out->found.tip;
         } else if (rc == SPV_ERR_DB_DAMAGED) {
-            rc = mend(&r);
+            rc = repair_pages(&r);
         }
     }
     if (rc != SPV_OK && !r.changed && out->copy[0] != '\0') {

@@ -12,7 +12,7 @@
 
 #define BATCH 2000 /* rows a transaction, as from the network */
 
-static void tell(struct spv_error_info *why, int code, const char *text)
+static void report_progress(struct spv_error_info *why, int code, const char *text)
 {
     why->code = (enum spv_err)code;
     (void)snprintf(why->text, sizeof why->text, "%s", text);
@@ -48,14 +48,14 @@ static void end_source(struct spv_store *s)
 }
 
 /* Reads the file's marks; what cannot be read is 0. */
-static int64_t mark(struct spv_store *s, const char *sql)
+static int64_t read_pragma(struct spv_store *s, const char *sql)
 {
     int64_t x = 0;
     return spv_db_integer(s, &x, sql, "look at it") == SPV_OK ? x : 0;
 }
 
-static int whose(struct spv_store *s, struct spv_params *params,
-                 const struct spv_verify_config *cfg)
+static int identify_network(struct spv_store *s, struct spv_params *params,
+                            const struct spv_verify_config *cfg)
 {
     if (cfg->params != NULL) {
         s->params = *cfg->params;
@@ -82,20 +82,21 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
     int rc = code == SQLITE_NOMEM ? SPV_ERR_NOMEM : SPV_OK;
     *readable = false;
     if (rc == SPV_OK) {
-        bool ours = mark(&s, "PRAGMA application_id") == SPV_APPLICATION_ID;
-        int64_t tables = mark(&s, "SELECT count(*) FROM sqlite_master");
-        bool named = mark(&s, "SELECT count(*) FROM sqlite_master WHERE name = 'header'") > 0;
+        bool ours = read_pragma(&s, "PRAGMA application_id") == SPV_APPLICATION_ID;
+        int64_t tables = read_pragma(&s, "SELECT count(*) FROM sqlite_master");
+        bool named =
+            read_pragma(&s, "SELECT count(*) FROM sqlite_master WHERE name = 'header'") > 0;
         *readable = spv_schema_is_plain(s.db, "main", "header");
         if (!ours && tables > 0 && !named) {
             rc = spv_db_fail(&s, SPV_ERR_DB_DAMAGED,
                              "%s: is a database of another program, not a headers database, and "
                              "was left alone. Name another file.",
                              path);
-        } else if (ours && mark(&s, "PRAGMA user_version") > SPV_SCHEMA_VERSION) {
+        } else if (ours && read_pragma(&s, "PRAGMA user_version") > SPV_SCHEMA_VERSION) {
             rc = spv_db_fail(&s, SPV_ERR_DB_NEWER,
                              "%s: was written by a newer version. Update this program.", path);
         } else {
-            rc = whose(&s, params, cfg);
+            rc = identify_network(&s, params, cfg);
         }
     }
     if (rc == SPV_OK &&
@@ -103,7 +104,7 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
         rc = stopped(&s);
     }
     if (rc != SPV_OK) {
-        tell(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.problem);
+        report_progress(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.error_text);
     }
     end_source(&s);
     return rc;
@@ -140,15 +141,15 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
 {
     struct spv_chain_header r;
     struct spv_chain_header below = fresh->tip;
-    const int64_t base = fresh->base.height;
+    const int64_t base = fresh->start.height;
     int64_t want = base;
     if (base > 0) {
-        below.hash = fresh->base_parent;
-        below.work = fresh->base_work;
+        below.hash = fresh->start_parent;
+        below.work = fresh->start_work;
     }
     int rc = spv_db_begin(fresh);
     if (rc == SPV_OK && base > 0) {
-        rc = spv_start_write(fresh, &fresh->base, &fresh->base_parent, &fresh->base_work);
+        rc = spv_start_write(fresh, &fresh->start, &fresh->start_parent, &fresh->start_work);
     }
     while (rc == SPV_OK && (limit < 0 || want <= limit) &&
            !spv_interrupt_requested(fresh->watch.stop) &&
@@ -166,7 +167,7 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
     if (rc == SPV_OK && base > 0 && want == base) { /* nothing of it can be read: begin anew */
         static const struct spv_chain_start whole = {0};
         below = fresh->tip;
-        fresh->base = whole;
+        fresh->start = whole;
         rc = spv_start_write(fresh, &whole, NULL, NULL);
     }
     if (rc == SPV_OK) {
@@ -215,7 +216,7 @@ static void copy_others(struct spv_store *fresh, const char *path)
     (void)sqlite3_exec(fresh->db, "DETACH old", NULL, NULL, NULL);
 }
 
-static int fill(struct spv_store *fresh, const char *path, int64_t limit)
+static int rebuild(struct spv_store *fresh, const char *path, int64_t limit)
 {
     struct spv_store source;
     sqlite3_stmt *st = NULL;
@@ -229,8 +230,8 @@ static int fill(struct spv_store *fresh, const char *path, int64_t limit)
     if (code == SQLITE_OK) {
         rc = copy_rows(fresh, st, limit);
     }
-    bool indexed = mark(&source, "SELECT count(*) FROM sqlite_master"
-                                 " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
+    bool indexed = read_pragma(&source, "SELECT count(*) FROM sqlite_master"
+                                        " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
     (void)sqlite3_finalize(st);
     end_source(&source);
     if (rc == SPV_OK) {
@@ -252,7 +253,7 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
         return rc;
     }
     if (readable) {
-        rc = fill(s, path, limit);
+        rc = rebuild(s, path, limit);
     }
     if (rc == SPV_OK &&
         spv_interrupt_requested(stop)) { /* rows may have seemed unreadable for it */
@@ -262,7 +263,7 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
         rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
     }
     if (rc != SPV_OK) {
-        tell(why, rc, spv_store_last_error(s));
+        report_progress(why, rc, spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     *height = tip.height;

@@ -106,8 +106,8 @@ static const char *definition(size_t *n, const struct object *o, int version)
 }
 
 /* Words without anything of what the file says: its names are a stranger's. */
-static int misfit(struct spv_store *s, int version, const char *what, const char *name,
-                  const char *why)
+static int mismatch(struct spv_store *s, int version, const char *what, const char *name,
+                    const char *why)
 {
     return spv_db_fail(
         s, SPV_ERR_DB_DAMAGED,
@@ -143,8 +143,8 @@ static int check_foreign_index(struct spv_store *s, int version, const char *nam
         return spv_db_prepare_error(s, code, "read the schema");
     }
     return plain ? SPV_OK
-                 : misfit(s, version, "table", objects[find_object(table)].name,
-                          "has a foreign index that is unique, partial or computed");
+                 : mismatch(s, version, "table", objects[find_object(table)].name,
+                            "has a foreign index that is unique, partial or computed");
 }
 
 /* One row of sqlite_master: type, name, table, text. */
@@ -166,7 +166,7 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
         const char *want = version >= o->since ? definition(&n, o, version) : NULL;
         if (seen[own] || want == NULL || strcmp(column[0], o->type) != 0 ||
             !same_text(column[3], (size_t)sqlite3_column_bytes(st, 3), want, n)) {
-            return misfit(s, version, o->type, o->name, "is not defined as its schema says");
+            return mismatch(s, version, o->type, o->name, "is not defined as its schema says");
         }
         seen[own] = true;
         return SPV_OK;
@@ -176,7 +176,7 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
     }
     return strcmp(column[0], "index") == 0
                ? check_foreign_index(s, version, column[1], column[2])
-               : misfit(s, version, objects[on].type, objects[on].name, "has a trigger");
+               : mismatch(s, version, objects[on].type, objects[on].name, "has a trigger");
 }
 
 int spv_schema_check(struct spv_store *s, int version)
@@ -196,7 +196,7 @@ int spv_schema_check(struct spv_store *s, int version)
     (void)sqlite3_finalize(st);
     for (size_t i = 0; i < OBJECTS && rc == SPV_OK; i++) {
         if (!seen[i] && !objects[i].optional) {
-            rc = misfit(s, version, objects[i].type, objects[i].name, "is missing");
+            rc = mismatch(s, version, objects[i].type, objects[i].name, "is missing");
         }
     }
     return rc;

@@ -76,7 +76,7 @@ static int remove_meta(struct spv_store *s, const char *key)
                              : spv_db_error(s, code, "write the metadata");
 }
 
-static int load(struct spv_store *s)
+static int load_start(struct spv_store *s)
 {
     char hex[SPV_HASH_HEX + 1];
     struct spv_chain_start base;
@@ -84,7 +84,7 @@ static int load(struct spv_store *s)
     struct spv_u256 work = {{0}};
     int rc = meta_height(s, &base.height, "base");
     if (rc >= 0) {
-        rc = meta_height(s, &base.work_from, "work_from");
+        rc = meta_height(s, &base.work_since, "work_from");
     }
     if (rc >= 0 && base.height > 0) {
         rc = spv_db_meta(s, hex, sizeof hex, "base_parent");
@@ -101,12 +101,12 @@ static int load(struct spv_store *s)
     if (rc < 0) {
         return rc;
     }
-    if (base.height % interval(s) != 0 || base.work_from > base.height) {
+    if (base.height % interval(s) != 0 || base.work_since > base.height) {
         return malformed(s);
     }
-    s->base = base;
-    s->base_parent = parent;
-    s->base_work = work;
+    s->start = base;
+    s->start_parent = parent;
+    s->start_work = work;
     return SPV_OK;
 }
 
@@ -116,7 +116,7 @@ int spv_start_load(struct spv_store *s)
     bool own = sqlite3_get_autocommit(s->db) != 0;
     int rc = own ? spv_db_exec(s, "BEGIN", "read the metadata") : SPV_OK;
     if (rc == SPV_OK) {
-        rc = load(s);
+        rc = load_start(s);
     }
     if (own) {
         spv_db_rollback(s);
@@ -126,12 +126,13 @@ int spv_start_load(struct spv_store *s)
 
 int spv_start_moved(struct spv_store *s)
 {
-    const struct spv_chain_start before = s->base;
+    const struct spv_chain_start before = s->start;
     if (s->mode != SPV_STORE_READ) {
         return 0;
     }
     int rc = spv_start_load(s);
-    return rc < 0 ? rc : s->base.height != before.height || s->base.work_from != before.work_from;
+    return rc < 0 ? rc
+                  : s->start.height != before.height || s->start.work_since != before.work_since;
 }
 
 int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
@@ -158,27 +159,27 @@ int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
         spv_u256_hex(hex, work);
         rc = spv_db_set_meta(s, "base_work", hex);
     }
-    if (rc == SPV_OK && base->work_from > 0) {
-        rc = set_height(s, "work_from", base->work_from);
+    if (rc == SPV_OK && base->work_since > 0) {
+        rc = set_height(s, "work_from", base->work_since);
     }
     return rc;
 }
 
 /* ---- starting at a checkpoint ---- */
 
-static int misfit(struct spv_store *s, const char *what)
+static int mismatch(struct spv_store *s, const char *what)
 {
     return spv_db_fail(s, SPV_ERR_STATE,
                        "%s: the headers do not fit the stored chain (base %s, tip %s): %s. Nothing "
                        "was written.",
-                       s->path, SPV_COUNT(s->base.height), SPV_COUNT(s->tip.height), what);
+                       s->path, SPV_COUNT(s->start.height), SPV_COUNT(s->tip.height), what);
 }
 
 static int insert_all(struct spv_store *s, const struct spv_chain_update *c)
 {
     int rc = SPV_OK;
     for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
-        rc = spv_db_insert(s, &c->records[i]);
+        rc = spv_db_insert(s, &c->headers[i]);
     }
     return rc;
 }
@@ -195,24 +196,24 @@ static int work_below(struct spv_u256 *out, const struct spv_chain_header *recor
 
 int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
 {
-    const struct spv_chain_header *first = &c->records[0];
+    const struct spv_chain_header *first = &c->headers[0];
     struct spv_chain_start base = {.height = first->height};
     struct spv_u256 below = {{0}};
-    if (s->tip.height != 0 || s->base.height != 0) {
-        return misfit(s, "it is not empty");
+    if (s->tip.height != 0 || s->start.height != 0) {
+        return mismatch(s, "it is not empty");
     }
     if (first->height == 0 || first->height % interval(s) != 0) {
-        return misfit(s, "the first one is not the first of a period");
+        return mismatch(s, "the first one is not the first of a period");
     }
     if (work_below(&below, first) != SPV_OK) {
-        return misfit(s, "the first one has impossible bits");
+        return mismatch(s, "the first one has impossible bits");
     }
-    base.work_from = spv_u256_is_zero(&below) ? base.height : 0;
+    base.work_since = spv_u256_is_zero(&below) ? base.height : 0;
     int rc = spv_start_write(s, &base, &first->header.prev, &below);
     if (rc == SPV_OK) {
         rc = insert_all(s, c);
     }
-    return rc == SPV_OK ? spv_db_set_tip(s, &c->records[c->n - 1]) : rc;
+    return rc == SPV_OK ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
 }
 
 /* ---- filling the gap ---- */
@@ -221,14 +222,14 @@ int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
 {
     sqlite3_stmt *st = NULL;
     *height = 0;
-    if (s->base.height == 0) {
+    if (s->start.height == 0) {
         return SPV_OK;
     }
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_HEIGHT);
     if (rc != SPV_OK) {
         return rc;
     }
-    (void)sqlite3_bind_int64(st, 1, s->base.height);
+    (void)sqlite3_bind_int64(st, 1, s->start.height);
     int code = sqlite3_step(st);
     if (code == SQLITE_ROW) {
         const int64_t filled = sqlite3_column_int64(st, 0); /* a foreign row's may be negative */
@@ -248,7 +249,7 @@ static int remove_filled(struct spv_store *s, uint32_t above)
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, above);
-    (void)sqlite3_bind_int64(st, 2, s->base.height);
+    (void)sqlite3_bind_int64(st, 2, s->start.height);
     return spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "remove filled headers");
 }
 
@@ -299,7 +300,7 @@ static int add_to_table(struct spv_store *s, const char *sql, const struct spv_u
     spv_u256_to_be(be, more);
     if (code == SQLITE_OK) {
         (void)sqlite3_bind_blob(st, 1, be, sizeof be, SQLITE_STATIC);
-        (void)sqlite3_bind_int64(st, 2, s->base.height);
+        (void)sqlite3_bind_int64(st, 2, s->start.height);
         code = sqlite3_step(st);
     }
     (void)sqlite3_finalize(st);
@@ -325,26 +326,26 @@ static int add_work(struct spv_store *s, const struct spv_u256 *more)
 }
 
 /* The header that the base follows has come. */
-static int join(struct spv_store *s, const struct spv_chain_header *last)
+static int join_backfill(struct spv_store *s, const struct spv_chain_header *last)
 {
     const struct spv_chain_start whole = {0};
     struct spv_chain_header tip = s->tip;
     int rc = SPV_OK;
-    if (!spv_blockhash_eq(&last->hash, &s->base_parent)) {
-        return misfit(s, "what was filled is not what the base follows");
+    if (!spv_blockhash_eq(&last->hash, &s->start_parent)) {
+        return mismatch(s, "what was filled is not what the base follows");
     }
-    if (s->base.work_from > 0) {
-        const struct spv_u256 more = spv_u256_sub(&last->work, &s->base_work);
+    if (s->start.work_since > 0) {
+        const struct spv_u256 more = spv_u256_sub(&last->work, &s->start_work);
         rc = add_work(s, &more);
         tip.work = spv_u256_add(&tip.work, &more);
         if (rc == SPV_OK) {
             rc = spv_db_set_tip(s, &tip);
         }
-    } else if (spv_u256_cmp(&last->work, &s->base_work) != 0) {
+    } else if (spv_u256_cmp(&last->work, &s->start_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: the database is damaged: the work of the headers below height %s "
                            "is not what their checkpoint has. " SPV_DB_REPAIR_ADVICE,
-                           s->path, SPV_COUNT(s->base.height));
+                           s->path, SPV_COUNT(s->start.height));
     }
     if (rc == SPV_OK) {
         rc = spv_start_write(s, &whole, NULL, NULL);
@@ -361,18 +362,18 @@ static int drop_index(struct spv_store *s)
 
 int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
 {
-    const struct spv_chain_header *last = &c->records[c->n - 1];
+    const struct spv_chain_header *last = &c->headers[c->n - 1];
     struct spv_blockhash below;
     uint32_t filled = 0;
     int rc = spv_store_backfill_height(s, &filled);
     if (rc != SPV_OK) {
         return rc;
     }
-    if (s->base.height == 0 || last->height >= s->base.height) {
-        return misfit(s, "there is no gap where it belongs");
+    if (s->start.height == 0 || last->height >= s->start.height) {
+        return mismatch(s, "there is no gap where it belongs");
     }
     if (c->fork_height > filled) {
-        return misfit(s, "it does not follow what was filled");
+        return mismatch(s, "it does not follow what was filled");
     }
     sqlite3_stmt *st = NULL;
     rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
@@ -383,32 +384,32 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     (void)sqlite3_bind_int64(st, 2, c->fork_height);
     bool there = sqlite3_step(st) == SQLITE_ROW && spv_row_hash(below.b, st, 1) == SPV_OK;
     (void)sqlite3_reset(st);
-    if (!there || !spv_blockhash_eq(&below, &c->records[0].header.prev)) {
-        return misfit(s, "it does not follow what was filled");
+    if (!there || !spv_blockhash_eq(&below, &c->headers[0].header.prev)) {
+        return mismatch(s, "it does not follow what was filled");
     }
     rc = c->fork_height < filled ? remove_filled(s, c->fork_height) : SPV_OK;
-    if (rc == SPV_OK && s->base.height - c->fork_height > WITHOUT_INDEX) {
+    if (rc == SPV_OK && s->start.height - c->fork_height > WITHOUT_INDEX) {
         rc = drop_index(s);
     }
     if (rc == SPV_OK) {
         rc = insert_all(s, c);
     }
-    return rc == SPV_OK && last->height + 1 == s->base.height ? join(s, last) : rc;
+    return rc == SPV_OK && last->height + 1 == s->start.height ? join_backfill(s, last) : rc;
 }
 
 void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c)
 {
-    const struct spv_chain_header *last = &c->records[c->n - 1];
+    const struct spv_chain_header *last = &c->headers[c->n - 1];
     if (c->kind == SPV_UPDATE_CHECKPOINT_START) {
-        s->base.height = c->records[0].height;
-        s->base_parent = c->records[0].header.prev;
-        (void)work_below(&s->base_work, &c->records[0]);
-        s->base.work_from = spv_u256_is_zero(&s->base_work) ? s->base.height : 0;
+        s->start.height = c->headers[0].height;
+        s->start_parent = c->headers[0].header.prev;
+        (void)work_below(&s->start_work, &c->headers[0]);
+        s->start.work_since = spv_u256_is_zero(&s->start_work) ? s->start.height : 0;
         s->tip = *last;
-    } else if (last->height + 1 == s->base.height) {
-        const struct spv_u256 more = spv_u256_sub(&last->work, &s->base_work);
+    } else if (last->height + 1 == s->start.height) {
+        const struct spv_u256 more = spv_u256_sub(&last->work, &s->start_work);
         s->tip.work = spv_u256_add(&s->tip.work, &more); /* nothing where it was known */
-        s->base = (struct spv_chain_start){0};
+        s->start = (struct spv_chain_start){0};
     }
 }
 
@@ -426,11 +427,11 @@ static uint32_t prune_limit(const struct spv_store *s, uint32_t below)
     return below - below % period;
 }
 
-static int prune(struct spv_store *s, const struct spv_chain_start *to,
-                 const struct spv_chain_header *parent)
+static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
+                         const struct spv_chain_header *parent)
 {
     sqlite3_stmt *st = NULL;
-    const bool again = s->indexed && to->height - s->base.height > WITHOUT_INDEX;
+    const bool again = s->indexed && to->height - s->start.height > WITHOUT_INDEX;
     int rc = spv_db_begin(s);
     if (rc == SPV_OK && again) {
         rc = drop_index(s);
@@ -461,7 +462,7 @@ static int prune(struct spv_store *s, const struct spv_chain_start *to,
 int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
 {
     struct spv_chain_header parent;
-    struct spv_chain_start to = s->base;
+    struct spv_chain_start to = s->start;
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
@@ -471,30 +472,30 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     }
     to.height = prune_limit(s, below);
     if (base != NULL) {
-        *base = to.height > s->base.height ? to.height : s->base.height;
+        *base = to.height > s->start.height ? to.height : s->start.height;
     }
-    if (to.height <= s->base.height) {
+    if (to.height <= s->start.height) {
         return SPV_OK;
     }
     rc = spv_store_by_height(s, &parent, to.height - 1);
     if (rc <= 0) {
-        return rc < 0 ? rc : misfit(s, "the header below the new base is not there");
+        return rc < 0 ? rc : mismatch(s, "the header below the new base is not there");
     }
     const bool indexed = s->indexed;
-    rc = prune(s, &to, &parent);
+    rc = prune_headers(s, &to, &parent);
     if (rc != SPV_OK) {
         spv_db_rollback(s);
         s->indexed = indexed;
         return rc;
     }
-    s->base = to;
-    s->base_parent = parent.hash;
-    s->base_work = parent.work;
+    s->start = to;
+    s->start_parent = parent.hash;
+    s->start_work = parent.work;
     return SPV_OK;
 }
 
 void spv_store_get_start(struct spv_store *s, struct spv_chain_start *out)
 {
     (void)spv_start_moved(s);
-    *out = s->base;
+    *out = s->start;
 }

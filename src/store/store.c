@@ -23,7 +23,7 @@
 #include "store/sidecar.h"
 #include "store/wal_guard.h"
 
-static void release(struct spv_store *s)
+static void release_all(struct spv_store *s)
 {
     for (size_t i = 0; i < SPV_STMTS; i++) {
         (void)sqlite3_finalize(s->stmt[i]);
@@ -145,7 +145,7 @@ static int take_lock(struct spv_store *s)
 }
 
 /* Inside the transaction: from whatever version to ours. */
-static int bring_up(struct spv_store *s, int64_t version)
+static int migrate(struct spv_store *s, int64_t version)
 {
     int rc = SPV_OK;
     if (version > 0) { /* another network's file is not touched */
@@ -167,7 +167,7 @@ static int bring_up(struct spv_store *s, int64_t version)
 }
 
 /* A writer cuts its losses: what the log held is fetched again. */
-static int look_for_log(struct spv_store *s, const struct spv_wal_note *note)
+static int find_log(struct spv_store *s, const struct spv_wal_note *note)
 {
     int lost = s->unchecked ? 0 : spv_wal_guard_check(s, note);
     if (lost > 0) {
@@ -207,10 +207,10 @@ static int open_write(struct spv_store *s)
         rc = identify(s, &version);
     }
     if (rc == SPV_OK) {
-        rc = bring_up(s, version);
+        rc = migrate(s, version);
     }
     if (rc == SPV_OK && version > 0) {
-        rc = look_for_log(s, &note);
+        rc = find_log(s, &note);
     }
     if (rc == SPV_OK && version > 0) {
         rc = spv_branches_prune(s);
@@ -297,7 +297,7 @@ static int open_read(struct spv_store *s, bool any_network)
     return rc;
 }
 
-static void tell(struct spv_error_info *why, int code, const char *text)
+static void set_error_info(struct spv_error_info *why, int code, const char *text)
 {
     if (why != NULL) {
         why->code = (enum spv_err)code;
@@ -311,13 +311,14 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
     *out = NULL;
     if (cfg->path == NULL || cfg->path[0] == '\0' ||
         (cfg->params == NULL && cfg->mode != SPV_STORE_READ)) {
-        tell(why, SPV_ERR_INVALID, "A database needs a path, and a network to be written.");
+        set_error_info(why, SPV_ERR_INVALID,
+                       "A database needs a path, and a network to be written.");
         spv_lock_release(how->lock);
         return SPV_ERR_INVALID;
     }
     struct spv_store *s = sqlite3_malloc64(sizeof *s);
     if (s == NULL) {
-        tell(why, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
+        set_error_info(why, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
         spv_lock_release(how->lock);
         return SPV_ERR_NOMEM;
     }
@@ -344,12 +345,12 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
     if (rc != SPV_OK) {
         goto err;
     }
-    s->problem[0] = '\0';
+    s->error_text[0] = '\0';
     *out = s;
     return SPV_OK;
 err:
-    tell(why, rc, s->problem);
-    release(s);
+    set_error_info(why, rc, s->error_text);
+    release_all(s);
     sqlite3_free(s->path);
     sqlite3_free(s);
     return rc;
@@ -390,7 +391,7 @@ int spv_store_close(struct spv_store *s)
     if (rc == SPV_OK) {
         spv_wal_guard_clear(s);
     }
-    release(s);
+    release_all(s);
     sqlite3_free(s->path);
     sqlite3_free(s);
     return rc;
@@ -436,5 +437,5 @@ uint32_t spv_store_rewound(const struct spv_store *s)
 
 const char *spv_store_last_error(const struct spv_store *s)
 {
-    return s->problem;
+    return s->error_text;
 }

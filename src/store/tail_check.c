@@ -79,8 +79,8 @@ const char *spv_genesis_check(const struct spv_store *s, const struct spv_chain_
 static int check_window(struct spv_store *s, struct finding *f, int64_t low, int64_t high)
 {
     sqlite3_stmt *st = NULL;
-    const int64_t bottom = s->base.height;
-    struct spv_chain_header below = {.hash = s->base_parent, .work = s->base_work};
+    const int64_t bottom = s->start.height;
+    struct spv_chain_header below = {.hash = s->start_parent, .work = s->start_work};
     int64_t want = low > bottom ? low - 1 : bottom;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
@@ -159,7 +159,7 @@ static int tip_matches_meta(struct spv_store *s, struct finding *f)
     return rc < 0 ? rc : SPV_OK;
 }
 
-static int find(struct spv_store *s, struct finding *f)
+static int find_tail(struct spv_store *s, struct finding *f)
 {
     int rc = spv_db_integer(s, &f->max, "SELECT coalesce(max(height), -1) FROM header",
                             "read the highest header");
@@ -180,7 +180,7 @@ static int find(struct spv_store *s, struct finding *f)
     bool first = true;
     const char *reason = NULL;
     int64_t height = 0;
-    const int64_t bottom = s->base.height;
+    const int64_t bottom = s->start.height;
     f->height = bottom;
     while (high >= bottom && f->good < 0) {
         int64_t low = high - bottom >= CHECK_ROWS ? high - CHECK_ROWS + 1 : bottom;
@@ -210,7 +210,7 @@ static int find(struct spv_store *s, struct finding *f)
     return f->reason == NULL ? tip_matches_meta(s, f) : SPV_OK;
 }
 
-static int cut(struct spv_store *s, struct finding *f)
+static int cut_tail(struct spv_store *s, struct finding *f)
 {
     /* a height that cannot be is that of no header */
     const int64_t max = f->max <= UINT32_MAX ? f->max : -1;
@@ -218,8 +218,8 @@ static int cut(struct spv_store *s, struct finding *f)
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
     int rc = spv_db_remove_above(s, f->good);
     if (rc == SPV_OK && f->good < 0) { /* nothing is left: begin anew, at genesis */
-        s->base = (struct spv_chain_start){0};
-        rc = spv_start_write(s, &s->base, NULL, NULL);
+        s->start = (struct spv_chain_start){0};
+        rc = spv_start_write(s, &s->start, NULL, NULL);
     }
     if (rc == SPV_OK && f->good < 0) {
         rc = spv_genesis_store(s, &f->tip);
@@ -243,7 +243,7 @@ int spv_tail_check(struct spv_store *s)
     memset(&f, 0, sizeof f);
     int rc = spv_start_load(s);
     if (rc == SPV_OK) {
-        rc = find(s, &f);
+        rc = find_tail(s, &f);
     }
     if (rc != SPV_OK) {
         return rc;
@@ -255,7 +255,7 @@ int spv_tail_check(struct spv_store *s)
                            s->path, SPV_COUNT(f.height), f.reason);
     }
     if (f.reason != NULL) {
-        rc = cut(s, &f);
+        rc = cut_tail(s, &f);
     }
     s->tip = f.tip;
     return rc;

@@ -29,8 +29,8 @@ struct walk {
     struct spv_full full;
 };
 
-__attribute__((format(printf, 3, 0))) static void keep(struct spv_verify *v, int64_t height,
-                                                       const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void keep_finding(struct spv_verify *v, int64_t height,
+                                                               const char *format, va_list args)
 {
     struct spv_verify_report *r = v->report;
     r->total++;
@@ -45,7 +45,7 @@ void spv_verify_found(struct spv_verify *v, int64_t height, const char *format, 
 {
     va_list args;
     va_start(args, format);
-    keep(v, height, format, args);
+    keep_finding(v, height, format, args);
     va_end(args);
 }
 
@@ -53,7 +53,7 @@ void spv_verify_bad(struct spv_verify *v, int64_t height, const char *format, ..
 {
     va_list args;
     va_start(args, format);
-    keep(v, height, format, args);
+    keep_finding(v, height, format, args);
     va_end(args);
     if (height < v->bad) {
         v->bad = height;
@@ -69,7 +69,7 @@ int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char
     if (rc != SPV_ERR_DB_DAMAGED) {
         return rc;
     }
-    v->report->pages_hold = false;
+    v->report->pages_ok = false;
     spv_verify_found(v, height, "%s cannot be read: %s", what, sqlite3_errmsg(v->s->db));
     return SPV_OK;
 }
@@ -101,7 +101,7 @@ static int check_pages(struct spv_verify *v)
         code = sqlite3_step(st);
         const unsigned char *text = code == SQLITE_ROW ? sqlite3_column_text(st, 0) : NULL;
         if (text != NULL && strcmp((const char *)text, "ok") != 0) {
-            v->report->pages_hold = false;
+            v->report->pages_ok = false;
             spv_verify_found(v, -1, "the file's pages or the hash index are damaged: %.180s",
                              (const char *)text);
         }
@@ -116,7 +116,7 @@ static int check_pages(struct spv_verify *v)
 /* A row that is not to be part of the chain: below its first, or filled and not yet joined. */
 static void bad_below(struct walk *w, int64_t height, const char *reason)
 {
-    w->v->report->filled_holds = false;
+    w->v->report->backfill_ok = false;
     spv_verify_found(w->v, height, "the header of height %s, below the chain's base, %s",
                      SPV_COUNT(height), reason);
 }
@@ -125,7 +125,7 @@ static void bad_below(struct walk *w, int64_t height, const char *reason)
 static int see_gap(struct walk *w, int64_t height)
 {
     struct spv_verify *v = w->v;
-    const int64_t base = v->s->base.height;
+    const int64_t base = v->s->start.height;
     int rc = SPV_OK;
     int64_t from = w->want;
     w->linked = false;
@@ -139,8 +139,8 @@ static int see_gap(struct walk *w, int64_t height)
     }
     if (from < base && height >= base) { /* what the base follows stands in the metadata */
         memset(&w->below, 0, sizeof w->below);
-        w->below.hash = v->s->base_parent;
-        w->below.work = v->s->base_work;
+        w->below.hash = v->s->start_parent;
+        w->below.work = v->s->start_work;
         w->linked = height == base;
         from = base;
     }
@@ -193,12 +193,12 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
         r.header.prev = w->below.hash;
         reason = spv_row_check(&w->below, &r);
     }
-    if (reason != NULL && height > 0 && height < (int64_t)v->s->base.height) {
+    if (reason != NULL && height > 0 && height < (int64_t)v->s->start.height) {
         bad_below(w, height, reason);
     } else if (reason != NULL) {
         rc = rc == SPV_OK ? spv_full_end(&w->full) : rc;
         spv_verify_bad(v, height, "the header of height %s %s", SPV_COUNT(height), reason);
-    } else if (rc == SPV_OK && height >= (int64_t)v->s->base.height) {
+    } else if (rc == SPV_OK && height >= (int64_t)v->s->start.height) {
         rc = spv_full_add(&w->full, &r);
     }
     w->linked = r.height == height; /* a malformed row reads as zeros */
@@ -293,15 +293,15 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
     return rc;
 }
 
-static int check_base(struct spv_verify *v)
+static int check_start(struct spv_verify *v)
 {
     int rc = spv_start_load(v->s);
     if (rc == SPV_ERR_DB_DAMAGED) {
-        v->s->base = (struct spv_chain_start){0};
+        v->s->start = (struct spv_chain_start){0};
         spv_verify_found(v, -1, "what the metadata says of the chain's base is malformed");
         return SPV_OK;
     }
-    v->report->base = v->s->base;
+    v->report->start = v->s->start;
     return rc;
 }
 
@@ -313,7 +313,7 @@ static int check_all(struct spv_verify *v)
         rc = check_pages(v);
     }
     if (rc == SPV_OK) {
-        rc = check_base(v);
+        rc = check_start(v);
     }
     if (rc == SPV_OK) {
         int code = spv_db_integer(v->s, &v->report->tip,
@@ -347,10 +347,10 @@ int spv_verify_store(struct spv_verify *v)
     v->bad = INT64_MAX;
     r->tip = -1;
     r->claimed = -1;
-    r->pages_hold = true;
-    r->branches_hold = true;
-    r->filled_holds = true;
-    r->book_holds = true;
+    r->pages_ok = true;
+    r->branches_ok = true;
+    r->backfill_ok = true;
+    r->addrs_ok = true;
     r->indexed = v->s->indexed;
     struct spv_wal_note note;
     spv_wal_guard_read(&note, v->s);
@@ -364,7 +364,7 @@ int spv_verify_store(struct spv_verify *v)
     }
     spv_db_rollback(v->s);
     r->good = v->bad <= r->tip ? v->bad - 1 : r->tip;
-    if (r->good < (int64_t)v->s->base.height) {
+    if (r->good < (int64_t)v->s->start.height) {
         r->good = -1; /* not even the row that the chain begins with */
     }
     if (rc == SPV_OK && r->total > 0) {

@@ -23,7 +23,7 @@ int spv_verify_addrman(struct spv_verify *v)
         int64_t n = 0;
         rc = spv_db_integer(v->s, &n, tables[i].sql, "verify it");
         if (rc == SPV_ERR_DB_DAMAGED) {
-            v->report->book_holds = false;
+            v->report->addrs_ok = false;
             spv_verify_found(v, -1, "the %s (%s) cannot be read: %s", tables[i].what,
                              tables[i].name, sqlite3_errmsg(v->s->db));
             rc = SPV_OK;

@@ -14,7 +14,7 @@ static const char parent_sql[] = "SELECT height, work FROM branch_header WHERE h
                                  " WHERE height = ?2 - 1 AND hash = ?1 LIMIT 1";
 
 /* NULL, or what is wrong; an SQLite code other than DONE and ROW in *code ends it. */
-static const char *judge_parent(sqlite3_stmt *parent, const struct spv_chain_header *r,
+static const char *check_parent(sqlite3_stmt *parent, const struct spv_chain_header *r,
                                 const struct spv_u256 *target, int *code)
 {
     uint8_t prev[32];
@@ -51,14 +51,14 @@ static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *
         spv_blockhash_hex(hex, &r.hash);
         reason = spv_row_check_pow(&target, &r);
         if (reason == NULL) {
-            reason = judge_parent(parent, &r, &target, &code);
+            reason = check_parent(parent, &r, &target, &code);
         }
     }
     if (code != SQLITE_DONE && code != SQLITE_ROW) {
         return spv_verify_unread(v, code, -1, "a side branch");
     }
     if (reason != NULL) {
-        v->report->branches_hold = false;
+        v->report->branches_ok = false;
         spv_verify_found(v, -1, "the side branch's header %s (height %s) %s", hex,
                          SPV_COUNT(sqlite3_column_int64(st, 0)), reason);
     }
@@ -79,7 +79,7 @@ int spv_verify_branches(struct spv_verify *v)
         code = SQLITE_OK;
     }
     if (rc == SPV_OK && code != SQLITE_DONE) {
-        v->report->branches_hold = false;
+        v->report->branches_ok = false;
         rc = spv_verify_unread(v, code, -1, "the table of side branches");
     }
     (void)sqlite3_finalize(parent);

@@ -8,13 +8,13 @@
 
 #define DATE_TEXT 32
 
-static int fail(struct spv_full *f, int rc)
+static int full_fail(struct spv_full *f, int rc)
 {
     return spv_db_fail(f->v->s, rc, "%s: cannot judge the headers: %s. Try again.", f->v->s->path,
                        spv_strerror(rc));
 }
 
-static void stop(struct spv_full *f)
+static void full_stop(struct spv_full *f)
 {
     spv_chain_free(f->chain);
     free(f->feed);
@@ -63,10 +63,10 @@ static int seed_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
     return (int)got;
 }
 
-static void seed_base(void *ctx, struct spv_chain_start *out)
+static void seed_start(void *ctx, struct spv_chain_start *out)
 {
     const struct spv_full *f = ctx;
-    *out = f->v->s->base;
+    *out = f->v->s->start;
 }
 
 static int new_chain(struct spv_full *f)
@@ -78,10 +78,10 @@ static int new_chain(struct spv_full *f)
                                             .by_height = seed_by_height,
                                             .by_hash = seed_by_hash,
                                             .range = seed_range,
-                                            .base = seed_base};
+                                            .start = seed_start};
     }
     int rc = spv_chain_new(&f->chain, &cfg);
-    return rc == SPV_OK ? rc : fail(f, rc);
+    return rc == SPV_OK ? rc : full_fail(f, rc);
 }
 
 int spv_full_start(struct spv_full *f, struct spv_verify *v)
@@ -93,9 +93,9 @@ int spv_full_start(struct spv_full *f, struct spv_verify *v)
     f->v = v;
     f->feed = malloc(SPV_FULL_FEED * sizeof *f->feed);
     if (f->feed == NULL) {
-        return fail(f, SPV_ERR_NOMEM);
+        return full_fail(f, SPV_ERR_NOMEM);
     }
-    return v->s->base.height == 0 ? new_chain(f) : SPV_OK;
+    return v->s->start.height == 0 ? new_chain(f) : SPV_OK;
 }
 
 static const char *date(char out[DATE_TEXT], int64_t unix_s)
@@ -121,7 +121,7 @@ static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, i
                        date(ours, f->v->cfg->now.unix_s));
 }
 
-static int judge(struct spv_full *f)
+static int check_header(struct spv_full *f)
 {
     struct spv_accept_result verdict;
     if (f->fed == 0) {
@@ -130,7 +130,7 @@ static int judge(struct spv_full *f)
     int rc = spv_chain_accept(f->chain, &verdict, f->feed, f->fed, f->v->cfg->now);
     f->fed = 0;
     if (rc != SPV_OK) {
-        return fail(f, rc);
+        return full_fail(f, rc);
     }
     spv_chain_stored(f->chain);
     if (verdict.error != SPV_OK) {
@@ -140,7 +140,7 @@ static int judge(struct spv_full *f)
         }
         spv_verify_bad(f->v, height, "the header of height %s breaks the rules: %s",
                        SPV_COUNT(height), spv_strerror(verdict.error));
-        stop(f);
+        full_stop(f);
     }
     return SPV_OK;
 }
@@ -158,12 +158,12 @@ int spv_full_add(struct spv_full *f, const struct spv_chain_header *r)
         f->first = r->height;
     }
     f->feed[f->fed++] = r->header;
-    return f->fed == SPV_FULL_FEED ? judge(f) : SPV_OK;
+    return f->fed == SPV_FULL_FEED ? check_header(f) : SPV_OK;
 }
 
 int spv_full_end(struct spv_full *f)
 {
-    int rc = f->v != NULL ? judge(f) : SPV_OK;
-    stop(f);
+    int rc = f->v != NULL ? check_header(f) : SPV_OK;
+    full_stop(f);
     return rc;
 }

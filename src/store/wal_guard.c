@@ -69,7 +69,7 @@ int spv_wal_guard_check(struct spv_store *s, const struct spv_wal_note *note)
     char hex[SPV_HASH_HEX];
     char sql[400];
     int64_t found = 0;
-    if (!note->noted || note->height < s->base.height) {
+    if (!note->noted || note->height < s->start.height) {
         return 0;
     }
     spv_blockhash_hex(hex, &note->hash);

@@ -79,7 +79,7 @@ void spv_buffer_put(struct spv_buffer *b, const void *bytes, size_t n)
 }
 
 /* The n low bytes of x, least significant first. */
-static void put_le(struct spv_buffer *b, uint64_t x, size_t n)
+static void append_le(struct spv_buffer *b, uint64_t x, size_t n)
 {
     uint8_t *at = spv_buffer_extend(b, n);
 
@@ -91,27 +91,27 @@ static void put_le(struct spv_buffer *b, uint64_t x, size_t n)
 
 void spv_buffer_u8(struct spv_buffer *b, uint8_t x)
 {
-    put_le(b, x, 1);
+    append_le(b, x, 1);
 }
 
 void spv_buffer_u16(struct spv_buffer *b, uint16_t x)
 {
-    put_le(b, x, 2);
+    append_le(b, x, 2);
 }
 
 void spv_buffer_u16be(struct spv_buffer *b, uint16_t x)
 {
-    put_le(b, (uint16_t)(x << 8 | x >> 8), 2);
+    append_le(b, (uint16_t)(x << 8 | x >> 8), 2);
 }
 
 void spv_buffer_u32(struct spv_buffer *b, uint32_t x)
 {
-    put_le(b, x, 4);
+    append_le(b, x, 4);
 }
 
 void spv_buffer_u64(struct spv_buffer *b, uint64_t x)
 {
-    put_le(b, x, 8);
+    append_le(b, x, 8);
 }
 
 size_t spv_compact_size(uint64_t x)
@@ -125,7 +125,7 @@ void spv_buffer_compact(struct spv_buffer *b, uint64_t x)
 
     if (n > 1)
         spv_buffer_u8(b, n == 3 ? 0xfd : n == 5 ? 0xfe : 0xff);
-    put_le(b, x, n == 1 ? 1 : n - 1);
+    append_le(b, x, n == 1 ? 1 : n - 1);
 }
 
 void spv_buffer_consume(struct spv_buffer *b, size_t n)

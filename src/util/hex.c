@@ -42,38 +42,38 @@ int spv_hex_decode(uint8_t *out, size_t n, const char *hex)
     return hex[2 * n] == '\0' ? SPV_OK : SPV_ERR_MALFORMED;
 }
 
-static void reverse(uint8_t out[32], const uint8_t in[32])
+static void reverse_bytes(uint8_t out[32], const uint8_t in[32])
 {
     for (size_t i = 0; i < 32; i++)
         out[i] = in[31 - i];
 }
 
-static void display(char *out, const uint8_t hash[32])
+static void to_display(char *out, const uint8_t hash[32])
 {
     uint8_t turned[32];
 
-    reverse(turned, hash);
+    reverse_bytes(turned, hash);
     spv_hex(out, turned, sizeof turned);
 }
 
 void spv_blockhash_hex(char *out, const struct spv_blockhash *hash)
 {
-    display(out, hash->b);
+    to_display(out, hash->b);
 }
 
 void spv_hash256_hex(char *out, const struct spv_hash256 *hash)
 {
-    display(out, hash->b);
+    to_display(out, hash->b);
 }
 
 void spv_txid_hex(char *out, const struct spv_txid *id)
 {
-    display(out, id->b);
+    to_display(out, id->b);
 }
 
 void spv_wtxid_hex(char *out, const struct spv_wtxid *id)
 {
-    display(out, id->b);
+    to_display(out, id->b);
 }
 
 static int from_display(uint8_t out[32], const char *hex)
@@ -82,7 +82,7 @@ static int from_display(uint8_t out[32], const char *hex)
     int rc = spv_hex_decode(turned, sizeof turned, hex);
 
     if (rc == SPV_OK)
-        reverse(out, turned);
+        reverse_bytes(out, turned);
     return rc;
 }
 

@@ -15,7 +15,7 @@ static size_t most_flags(uint32_t total)
     return (nodes + 7) / 8;
 }
 
-static int judge(const struct spv_msg_merkleblock *m)
+static int check_shape(const struct spv_msg_merkleblock *m)
 {
     /* No block has more; a tree of none has no root. */
     if (m->total == 0 || m->n_hashes == 0)
@@ -44,13 +44,13 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     m->n_flags = spv_cursor_count(c, most_flags(SPV_MAX_BLOCK_TXS), 1);
     m->flags = spv_cursor_take(c, m->n_flags);
     if (c->error == SPV_OK)
-        spv_cursor_fail(c, judge(m));
+        spv_cursor_fail(c, check_shape(m));
     return SPV_OK;
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)
 {
-    int rc = judge(&msg->u.merkleblock);
+    int rc = check_shape(&msg->u.merkleblock);
 
     (void)version;
     return rc == SPV_ERR_COUNT ? SPV_ERR_TOO_LONG : rc == SPV_OK ? SPV_OK : SPV_ERR_INVALID;

@@ -3,14 +3,16 @@
 
 #include <string.h>
 
-static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}; /* ::ffff:0:0/96 */
-static const uint8_t onioncat[6] = {0xfd, 0x87, 0xd8, 0x7e, 0xeb, 0x43}; /* Tor v2, gone */
-static const uint8_t none[16];
+static const uint8_t ipv4_mapped_prefix[12] = {0, 0, 0, 0, 0,    0,
+                                               0, 0, 0, 0, 0xff, 0xff}; /* ::ffff:0:0/96 */
+static const uint8_t onioncat_prefix[6] = {0xfd, 0x87, 0xd8, 0x7e, 0xeb, 0x43}; /* Tor v2, gone */
+static const uint8_t unspecified[16];
 
 bool spv_ipv6_genuine(const uint8_t ip[16])
 {
-    return memcmp(ip, mapped, sizeof mapped) != 0 && memcmp(ip, none, sizeof none) != 0 &&
-           memcmp(ip, onioncat, sizeof onioncat) != 0;
+    return memcmp(ip, ipv4_mapped_prefix, sizeof ipv4_mapped_prefix) != 0 &&
+           memcmp(ip, unspecified, sizeof unspecified) != 0 &&
+           memcmp(ip, onioncat_prefix, sizeof onioncat_prefix) != 0;
 }
 
 void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c)
@@ -20,10 +22,10 @@ void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c)
     *out = (struct spv_netaddr){0};
     spv_cursor_copy(c, ip, sizeof ip);
     out->port = spv_cursor_u16be(c);
-    if (memcmp(ip, mapped, sizeof mapped) == 0) {
+    if (memcmp(ip, ipv4_mapped_prefix, sizeof ipv4_mapped_prefix) == 0) {
         out->network = SPV_ADDR_IPV4;
         out->len = 4;
-        memcpy(out->bytes, ip + sizeof mapped, 4);
+        memcpy(out->bytes, ip + sizeof ipv4_mapped_prefix, 4);
     } else if (spv_ipv6_genuine(ip)) {
         out->network = SPV_ADDR_IPV6;
         out->len = 16;
@@ -34,10 +36,10 @@ void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c)
 void spv_netaddr_write(struct spv_buffer *b, const struct spv_netaddr *addr)
 {
     if (addr->network == SPV_ADDR_IPV4) {
-        spv_buffer_put(b, mapped, sizeof mapped);
+        spv_buffer_put(b, ipv4_mapped_prefix, sizeof ipv4_mapped_prefix);
         spv_buffer_put(b, addr->bytes, 4);
     } else {
-        spv_buffer_put(b, addr->network == SPV_ADDR_IPV6 ? addr->bytes : none, 16);
+        spv_buffer_put(b, addr->network == SPV_ADDR_IPV6 ? addr->bytes : unspecified, 16);
     }
     spv_buffer_u16be(b, addr->port);
 }

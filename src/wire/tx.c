@@ -152,7 +152,7 @@ static struct spv_tx_iter walk_list(const struct spv_tx *tx, size_t at, size_t e
 }
 
 /* The cursor for the next entry, or a walk that has come to its end. */
-static bool step(struct spv_tx_iter *walk, struct spv_cursor *c)
+static bool next_item(struct spv_tx_iter *walk, struct spv_cursor *c)
 {
     if (walk->left == 0)
         return false;
@@ -170,7 +170,7 @@ bool spv_tx_next_input(struct spv_tx_iter *walk, struct spv_tx_input *out)
 {
     struct spv_cursor c;
 
-    if (!step(walk, &c))
+    if (!next_item(walk, &c))
         return false;
     spv_cursor_copy(&c, out->prev.b, sizeof out->prev.b);
     out->index = spv_cursor_u32(&c);
@@ -189,7 +189,7 @@ bool spv_tx_next_output(struct spv_tx_iter *walk, struct spv_tx_output *out)
 {
     struct spv_cursor c;
 
-    if (!step(walk, &c))
+    if (!next_item(walk, &c))
         return false;
     out->value = (int64_t)spv_cursor_u64(&c);
     out->script = read_bytes(&c);
@@ -210,7 +210,7 @@ bool spv_tx_next_witness(struct spv_tx_iter *walk, struct spv_witness *out)
 {
     struct spv_cursor c;
 
-    if (!step(walk, &c))
+    if (!next_item(walk, &c))
         return false;
     *out = (struct spv_witness){.n_items = 0};
     out->n_items = (size_t)spv_cursor_compact(&c);

@@ -90,18 +90,18 @@ static void look(const struct spv_addrman *b)
         if (!e->used)
             continue;
         used++;
-        FUZZ_CHECK((e->a.tried ? b->tried : b->fresh)[e->slot] == i + 1);
+        FUZZ_CHECK((e->a.tried ? b->tried_tbl : b->new_tbl)[e->slot] == i + 1);
         FUZZ_CHECK(spv_addrman_find(b, &e->a.addr) == (int)i);
         FUZZ_CHECK(spv_netaddr_routable(&e->a.addr));
     }
     for (size_t i = 0; i < SPV_ADDRMAN_NEW; i++)
-        fresh += b->fresh[i] != 0;
+        fresh += b->new_tbl[i] != 0;
     for (size_t i = 0; i < SPV_ADDRMAN_TRIED; i++)
-        tried += b->tried[i] != 0;
+        tried += b->tried_tbl[i] != 0;
     FUZZ_CHECK(fresh == b->n_new && tried == b->n_tried && fresh + tried == used);
-    FUZZ_CHECK(b->n_challenges <= SPV_ADDRMAN_COLLISIONS);
-    for (size_t i = 0; i < b->n_challenges; i++)
-        FUZZ_CHECK(b->at[b->challenge[i].entry].used && !b->at[b->challenge[i].entry].a.tried);
+    FUZZ_CHECK(b->n_collisions <= SPV_ADDRMAN_COLLISIONS);
+    for (size_t i = 0; i < b->n_collisions; i++)
+        FUZZ_CHECK(b->at[b->collision[i].entry].used && !b->at[b->collision[i].entry].a.tried);
 }
 
 /* What is stored is the book: load it into another one with the same key. */
@@ -122,7 +122,7 @@ static unsigned saves; /* of this input */
 
 static void one(struct spv_addrman *b, struct input *in, struct spv_rng rng, struct spv_now *now)
 {
-    const struct spv_pick pick = {.reach = byte(in) & 7u, .only_new = (byte(in) & 1) != 0};
+    const struct spv_pick pick = {.nets = byte(in) & 7u, .only_new = (byte(in) & 1) != 0};
     struct spv_addr_info a;
     struct spv_netaddr addr;
     struct spv_netgroup source;
@@ -144,28 +144,29 @@ static void one(struct spv_addrman *b, struct input *in, struct spv_rng rng, str
         e = spv_addrman_pick(b, &pick, *now);
         if (e < 0)
             break;
-        FUZZ_CHECK(b->at[e].used && !b->at[e].held && spv_addrman_reachable(b, e, pick.reach));
+        FUZZ_CHECK(b->at[e].used && !b->at[e].in_use && spv_addrman_reachable(b, e, pick.nets));
         FUZZ_CHECK(!pick.only_new || !b->at[e].a.tried);
-        FUZZ_CHECK(b->at[e].next_try_us <= now->mono_us && b->at[e].rest_until_us <= now->mono_us);
+        FUZZ_CHECK(b->at[e].next_try_us <= now->mono_us &&
+                   b->at[e].deferred_until_us <= now->mono_us);
         spv_addrman_set_in_use(b, e, *now);
         break;
     case 4:
         addr = address(in);
         e = spv_addrman_find(b, &addr);
-        if (e >= 0 && b->at[e].held)
+        if (e >= 0 && b->at[e].in_use)
             spv_addrman_on_handshake(b, e, byte(in), *now);
         break;
     case 5:
         addr = address(in);
         e = spv_addrman_find(b, &addr);
-        if (e >= 0 && b->at[e].held)
+        if (e >= 0 && b->at[e].in_use)
             spv_addrman_released(b, e, (enum spv_conn_outcome)(byte(in) % 4), SPV_ERR_RESET, *now);
         break;
     case 6:
         now->unix_s += (int64_t)(int32_t)word(in) / 64;
         now->mono_us += (uint64_t)word(in) * 1000;
-        e = spv_addrman_to_test(b, pick.reach, *now);
-        FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].held));
+        e = spv_addrman_to_test(b, pick.nets, *now);
+        FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].in_use));
         break;
     default:
         if (saves++ < 2) /* each costs as much as a hundred others */

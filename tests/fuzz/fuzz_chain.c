@@ -104,7 +104,7 @@ static void apply(struct world *w, const struct spv_chain_update *change)
     }
     FUZZ_CHECK(change->n > 0);
     for (size_t i = 0; i < change->n; i++) {
-        const struct spv_chain_header *r = &change->records[i];
+        const struct spv_chain_header *r = &change->headers[i];
         struct spv_blockhash hash;
         spv_header_hash(&hash, &r->header);
         FUZZ_CHECK(spv_blockhash_eq(&hash, &r->hash));
@@ -118,10 +118,10 @@ static void apply(struct world *w, const struct spv_chain_update *change)
     FUZZ_CHECK(change->fork_height + change->removed + 1 == w->n_store);
     FUZZ_CHECK((change->kind == SPV_UPDATE_REORG) == (change->removed > 0));
     FUZZ_CHECK(
-        spv_blockhash_eq(&change->records[0].header.prev, &w->store[change->fork_height].hash));
+        spv_blockhash_eq(&change->headers[0].header.prev, &w->store[change->fork_height].hash));
     FUZZ_CHECK(change->fork_height + 1 + change->n <= STORE_MAX);
-    memcpy(w->store + change->fork_height + 1, change->records,
-           change->n * sizeof *change->records);
+    memcpy(w->store + change->fork_height + 1, change->headers,
+           change->n * sizeof *change->headers);
     w->n_store = change->fork_height + 1 + change->n;
 }
 
@@ -141,14 +141,14 @@ static void check_chain(const struct world *w)
     FUZZ_CHECK(spv_blockhash_eq(&locator[n - 1], &w->store[0].hash));
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         const struct spv_branch *b = &w->c->branches[i];
-        if (b->span.n == 0)
+        if (b->headers.n == 0)
             continue;
         /* it hangs on the best chain, leaves it at once, and has no more work */
         FUZZ_CHECK(spv_chain_header_at(w->c, &record, b->fork) == 1);
-        FUZZ_CHECK(spv_blockhash_eq(&record.hash, &b->span.records[0].header.prev));
+        FUZZ_CHECK(spv_blockhash_eq(&record.hash, &b->headers.headers[0].header.prev));
         if (spv_chain_header_at(w->c, &record, b->fork + 1) == 1)
-            FUZZ_CHECK(!spv_blockhash_eq(&record.hash, &b->span.records[0].hash));
-        FUZZ_CHECK(spv_u256_cmp(&b->span.records[b->span.n - 1].work, &tip->work) <= 0);
+            FUZZ_CHECK(!spv_blockhash_eq(&record.hash, &b->headers.headers[0].hash));
+        FUZZ_CHECK(spv_u256_cmp(&b->headers.headers[b->headers.n - 1].work, &tip->work) <= 0);
     }
 }
 
@@ -162,11 +162,11 @@ static void give(struct world *w, const struct spv_header *headers, size_t n)
     FUZZ_CHECK(v.error == 0 ? v.accepted + v.known == n : v.accepted + v.known <= v.index);
     FUZZ_CHECK(v.error <= 0 && v.index <= n);
     const int cmp = spv_u256_cmp(&spv_chain_tip(w->c)->work, &before);
-    const bool forward = v.change.kind == SPV_UPDATE_APPEND || v.change.kind == SPV_UPDATE_REORG;
+    const bool forward = v.update.kind == SPV_UPDATE_APPEND || v.update.kind == SPV_UPDATE_REORG;
     FUZZ_CHECK(forward ? cmp > 0 : cmp == 0);
-    FUZZ_CHECK(v.change.kind == SPV_UPDATE_REORG ? v.change.n >= v.accepted
-                                                 : v.change.n == v.accepted);
-    apply(w, &v.change);
+    FUZZ_CHECK(v.update.kind == SPV_UPDATE_REORG ? v.update.n >= v.accepted
+                                                 : v.update.n == v.accepted);
+    apply(w, &v.update);
     spv_chain_stored(w->c);
     check_chain(w);
 }

@@ -75,7 +75,7 @@ static void let_out(struct world *w, size_t n)
     }
     FUZZ_CHECK(w->p.phase == phase);
     if (phase == SPV_PRESYNC_PHASE_REDOWNLOAD && got > 0)
-        FUZZ_CHECK(w->out.parent.height + SPV_PRESYNC_REDOWNLOAD_BUF <= w->p.judge.parent.height);
+        FUZZ_CHECK(w->out.parent.height + SPV_PRESYNC_REDOWNLOAD_BUF <= w->p.ctx.parent.height);
     if (phase == SPV_PRESYNC_PHASE_FINAL && spv_presync_n_ready(&w->p) == 0)
         FUZZ_CHECK(spv_u256_cmp(&w->out.work, &w->p.threshold) >= 0);
 }
@@ -83,7 +83,7 @@ static void let_out(struct world *w, size_t n)
 static void give(struct world *w, size_t n)
 {
     const enum spv_presync_phase before = w->p.phase;
-    const struct spv_u256 work = w->p.judge.work;
+    const struct spv_u256 work = w->p.ctx.work;
     size_t taken = SIZE_MAX;
     const int rc = spv_presync_take(&w->p, &taken, w->message, n, w->now);
     FUZZ_CHECK(taken <= n && rc <= 0);
@@ -92,7 +92,7 @@ static void give(struct world *w, size_t n)
     FUZZ_CHECK(w->p.phase == before || w->p.phase == before + 1);
     FUZZ_CHECK(w->p.phase != SPV_PRESYNC_PHASE_PRESYNC || spv_presync_n_ready(&w->p) == 0);
     if (rc == SPV_ERR_STATE || rc == SPV_ERR_HDR_UNCONNECTING)
-        FUZZ_CHECK(taken == 0 && spv_u256_cmp(&w->p.judge.work, &work) == 0);
+        FUZZ_CHECK(taken == 0 && spv_u256_cmp(&w->p.ctx.work, &work) == 0);
     if (w->p.phase != before)
         FUZZ_CHECK(rc == 0 &&
                    (before == SPV_PRESYNC_PHASE_PRESYNC || before == SPV_PRESYNC_PHASE_REDOWNLOAD));
@@ -105,7 +105,7 @@ static void give(struct world *w, size_t n)
 /* The next headers of a chain, each made from its height and the chain's seed alone. */
 static size_t make(struct world *w, uint64_t seed, size_t n)
 {
-    struct spv_header_ctx j = w->p.judge;
+    struct spv_header_ctx j = w->p.ctx;
     size_t i;
     if (w->p.phase == SPV_PRESYNC_PHASE_OFF)
         return 0; /* it has failed and nothing follows */
@@ -175,7 +175,7 @@ static size_t step(struct world *w, const uint8_t *data, size_t size)
         }
         return 1 + SPV_HEADER_SIZE;
     case 6:
-        w->now.unix_s = (int64_t)w->p.judge.parent.time + 64 * ((int64_t)data[1] - 100);
+        w->now.unix_s = (int64_t)w->p.ctx.parent.time + 64 * ((int64_t)data[1] - 100);
         return 4;
     default:
         let_out(w, n);

@@ -152,11 +152,11 @@ static void take(struct world *w)
     struct spv_segments_batch piece;
     while (spv_segments_next_batch(w->f, &piece, w->now)) {
         FUZZ_CHECK(piece.height == w->tip + 1 && piece.n > 0 && w->tip + piece.n <= LENGTH);
-        FUZZ_CHECK(piece.tail || memcmp(piece.headers, chains[0] + w->tip + 1,
-                                        piece.n * sizeof *piece.headers) == 0);
-        if (!piece.tail)
+        FUZZ_CHECK(piece.post_checkpoint || memcmp(piece.headers, chains[0] + w->tip + 1,
+                                                   piece.n * sizeof *piece.headers) == 0);
+        if (!piece.post_checkpoint)
             w->tip += (uint32_t)piece.n;
-        FUZZ_CHECK(piece.tail || spv_blockhash_eq(&piece.last, &hashes[0][w->tip]));
+        FUZZ_CHECK(piece.post_checkpoint || spv_blockhash_eq(&piece.last, &hashes[0][w->tip]));
         FUZZ_CHECK(spv_segments_consume(w->f, w->now) == 0);
         pull(w);
     }
@@ -207,10 +207,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
     const struct spv_segments_config cfg = {.params = spv_params_get(SPV_REGTEST),
-                                            .marks = marks,
-                                            .n_marks = LENGTH / SPACING,
+                                            .checkpoints = marks,
+                                            .n_checkpoints = LENGTH / SPACING,
                                             .effects = &w.effects,
-                                            .tail = true};
+                                            .post_checkpoint = true};
     if (!marks[0].height)
         mine();
     if (size < 3 || size > 3 * 512)

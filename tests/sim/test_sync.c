@@ -306,7 +306,7 @@ static void a_store_refuses_what_is_no_chain(void **state)
     struct sim_store store;
     sim_store_init(&store, chain.params);
     struct spv_chain_header records[2] = {chain.at[1], chain.at[2]};
-    struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND, .records = records, .n = 2};
+    struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND, .headers = records, .n = 2};
     records[1].header.nonce++;
     assert_non_null(sim_store_apply(&store, &change)); /* hash */
     store.n = 1;

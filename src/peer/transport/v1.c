@@ -36,7 +36,7 @@ static size_t frame_size(const struct spv_frame_reader *in)
 }
 
 /* Room for what has arrived, and for as much again of the message that is arriving. */
-static int grow(struct spv_frame_reader *in, size_t need)
+static int buffer_grow(struct spv_frame_reader *in, size_t need)
 {
     size_t cap = need > in->buf.cap ? need : in->buf.cap;
     if (cap < 2 * in->buf.cap)
@@ -53,7 +53,7 @@ int spv_frame_reader_feed(struct spv_frame_reader *in, const uint8_t *bytes, siz
         in->off = 0;
     }
     if (n > in->buf.cap - in->buf.len) {
-        int rc = grow(in, in->buf.len + n);
+        int rc = buffer_grow(in, in->buf.len + n);
         if (rc < 0)
             return rc;
     }

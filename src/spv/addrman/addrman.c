@@ -64,13 +64,13 @@ struct key {
     size_t n;
 };
 
-static void put(struct key *k, const void *bytes, size_t n)
+static void key_append(struct key *k, const void *bytes, size_t n)
 {
     memcpy(k->bytes + k->n, bytes, n);
     k->n += n;
 }
 
-static uint64_t hash(const struct spv_addrman *b, const struct key *k)
+static uint64_t hash_bytes(const struct spv_addrman *b, const struct key *k)
 {
     return spv_siphash(b->key[0], b->key[1], k->bytes, k->n);
 }
@@ -79,22 +79,22 @@ uint64_t spv_addrman_hash_addr(const struct spv_addrman *b, const struct spv_net
 {
     struct key k = {.n = 0};
     const uint8_t port[2] = {(uint8_t)addr->port, (uint8_t)(addr->port >> 8)};
-    put(&k, &addr->network, 1);
-    put(&k, addr->bytes, addr->len);
-    put(&k, port, sizeof port);
-    return hash(b, &k);
+    key_append(&k, &addr->network, 1);
+    key_append(&k, addr->bytes, addr->len);
+    key_append(&k, port, sizeof port);
+    return hash_bytes(b, &k);
 }
 
 static uint64_t hash_two(const struct spv_addrman *b, char what, const struct spv_netgroup *one,
                          const struct spv_netgroup *two, uint64_t number)
 {
     struct key k = {.n = 0};
-    put(&k, &what, 1);
-    put(&k, one, sizeof *one);
+    key_append(&k, &what, 1);
+    key_append(&k, one, sizeof *one);
     if (two)
-        put(&k, two, sizeof *two);
-    put(&k, &number, sizeof number);
-    return hash(b, &k);
+        key_append(&k, two, sizeof *two);
+    key_append(&k, &number, sizeof number);
+    return hash_bytes(b, &k);
 }
 
 /* The probe-th place for the address in a bucket. */
@@ -129,12 +129,14 @@ static bool same(const struct spv_netaddr *a, const struct spv_netaddr *b)
 
 static uint16_t *head_of(struct spv_addrman *b, const struct spv_netaddr *addr)
 {
-    return &b->heads[spv_addrman_hash_addr(b, addr) % (sizeof b->heads / sizeof b->heads[0])];
+    return &b->hash_heads[spv_addrman_hash_addr(b, addr) %
+                          (sizeof b->hash_heads / sizeof b->hash_heads[0])];
 }
 
 int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr)
 {
-    uint16_t i = b->heads[spv_addrman_hash_addr(b, addr) % (sizeof b->heads / sizeof b->heads[0])];
+    uint16_t i = b->hash_heads[spv_addrman_hash_addr(b, addr) %
+                               (sizeof b->hash_heads / sizeof b->hash_heads[0])];
     while (i && !same(&b->at[i - 1].a.addr, addr))
         i = b->at[i - 1].next;
     return (int)i - 1;
@@ -148,7 +150,7 @@ void spv_addrman_mark_dirty(struct spv_addrman *b, struct spv_addrman_entry *e)
 }
 
 /* A fresh entry, in no table yet; -1 without memory or room. */
-static int take(struct spv_addrman *b, const struct spv_addr_info *a)
+static int new_entry(struct spv_addrman *b, const struct spv_addr_info *a)
 {
     if (!b->unused) {
         const size_t cap = b->cap ? b->cap * 2 : 64;
@@ -187,19 +189,19 @@ static void note_removed(struct spv_addrman *b, const struct spv_netaddr *addr)
 void spv_addrman_remove(struct spv_addrman *b, const struct spv_addrman_entry *e)
 {
     if (e->a.tried) {
-        b->tried[e->slot] = 0;
+        b->tried_tbl[e->slot] = 0;
         b->n_tried--;
     } else {
-        b->fresh[e->slot] = 0;
+        b->new_tbl[e->slot] = 0;
         b->n_new--;
     }
 }
 
 void spv_addrman_remove_collision(struct spv_addrman *b, int entry)
 {
-    for (size_t i = 0; i < b->n_challenges; i++)
-        if (b->challenge[i].entry == entry)
-            b->challenge[i--] = b->challenge[--b->n_challenges];
+    for (size_t i = 0; i < b->n_collisions; i++)
+        if (b->collision[i].entry == entry)
+            b->collision[i--] = b->collision[--b->n_collisions];
 }
 
 void spv_addrman_unlink_entry(struct spv_addrman *b, int entry)
@@ -215,7 +217,7 @@ void spv_addrman_unlink_entry(struct spv_addrman *b, int entry)
     b->unused = (uint16_t)(entry + 1);
 }
 
-static void evict(struct spv_addrman *b, int entry)
+static void evict_new(struct spv_addrman *b, int entry)
 {
     spv_addrman_remove_collision(b, entry);
     spv_addrman_remove(b, &b->at[entry]);
@@ -225,7 +227,7 @@ static void evict(struct spv_addrman *b, int entry)
 bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now)
 {
     const struct spv_addr_info *a = &e->a;
-    if (e->held || (a->last_try && now - a->last_try < JUST_TRIED))
+    if (e->in_use || (a->last_try && now - a->last_try < JUST_TRIED))
         return false;
     if (a->last_seen > now + FUTURE_MAX || now - a->last_seen > HORIZON)
         return true;
@@ -239,12 +241,12 @@ int spv_addrman_new_slot(struct spv_addrman *b, const struct spv_addr_info *a, i
 {
     const uint64_t bucket = new_bucket(b, a), at = spv_addrman_hash_addr(b, &a->addr);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++)
-        if (!b->fresh[spv_addrman_slot_in(bucket, at, i)])
+        if (!b->new_tbl[spv_addrman_slot_in(bucket, at, i)])
             return (int)spv_addrman_slot_in(bucket, at, i);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++) {
         const size_t slot = spv_addrman_slot_in(bucket, at, i);
-        if (spv_addrman_is_terrible(&b->at[b->fresh[slot] - 1], now)) {
-            evict(b, b->fresh[slot] - 1);
+        if (spv_addrman_is_terrible(&b->at[b->new_tbl[slot] - 1], now)) {
+            evict_new(b, b->new_tbl[slot] - 1);
             return (int)slot;
         }
     }
@@ -255,7 +257,7 @@ int spv_addrman_tried_slot(const struct spv_addrman *b, const struct spv_addr_in
 {
     const uint64_t bucket = spv_addrman_tried_bucket(b, a), at = spv_addrman_hash_addr(b, &a->addr);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++)
-        if (!b->tried[spv_addrman_slot_in(bucket, at, i)])
+        if (!b->tried_tbl[spv_addrman_slot_in(bucket, at, i)])
             return (int)spv_addrman_slot_in(bucket, at, i);
     return -1;
 }
@@ -266,10 +268,10 @@ void spv_addrman_insert(struct spv_addrman *b, int entry, int slot, bool tried)
     e->slot = (uint16_t)slot;
     e->a.tried = tried;
     if (tried) {
-        b->tried[slot] = (uint16_t)(entry + 1);
+        b->tried_tbl[slot] = (uint16_t)(entry + 1);
         b->n_tried++;
     } else {
-        b->fresh[slot] = (uint16_t)(entry + 1);
+        b->new_tbl[slot] = (uint16_t)(entry + 1);
         b->n_new++;
     }
 }
@@ -300,7 +302,7 @@ int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint6
     const int slot = spv_addrman_new_slot(b, &a, now.unix_s);
     if (slot < 0)
         return 0;
-    const int entry = take(b, &a);
+    const int entry = new_entry(b, &a);
     if (entry < 0)
         return SPV_ERR_NOMEM;
     spv_addrman_insert(b, entry, slot, false);
@@ -308,7 +310,7 @@ int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint6
     return 1;
 }
 
-static int64_t sane(int64_t time, int64_t now)
+static int64_t is_sane(int64_t time, int64_t now)
 {
     return time > now ? now : time;
 }
@@ -323,9 +325,9 @@ int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, si
             note_removed(b, &a.addr);
             continue;
         }
-        a.last_seen = sane(a.last_seen, now.unix_s);
-        a.last_try = sane(a.last_try, now.unix_s);
-        a.last_success = sane(a.last_success, now.unix_s);
+        a.last_seen = is_sane(a.last_seen, now.unix_s);
+        a.last_try = is_sane(a.last_try, now.unix_s);
+        a.last_success = is_sane(a.last_success, now.unix_s);
         int slot = a.tried && a.last_success ? spv_addrman_tried_slot(b, &a) : -1;
         const bool tried = slot >= 0;
         if (!tried)
@@ -334,7 +336,7 @@ int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, si
             note_removed(b, &a.addr);
             continue;
         }
-        const int entry = take(b, &a);
+        const int entry = new_entry(b, &a);
         if (entry < 0)
             return SPV_ERR_NOMEM;
         spv_addrman_insert(b, entry, slot, tried);

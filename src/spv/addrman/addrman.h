@@ -34,12 +34,12 @@ enum spv_conn_outcome {
 struct spv_addrman_entry {
     struct spv_addr_info a;
     uint64_t next_try_us; /* monotonic */
-    uint64_t rest_until_us; /* likewise */
+    uint64_t deferred_until_us; /* likewise */
     uint16_t next; /* in its hash chain, or the free list; index + 1 */
     uint16_t slot; /* in its table */
     uint8_t failures; /* in a row in this run, any kind: how long to wait */
     bool used; /* false: on the free list */
-    bool held; /* dialled or connected */
+    bool in_use; /* dialled or connected */
     bool dirty; /* differs from what is stored */
     bool stored; /* was saved once, so its going must be, too */
 };
@@ -53,11 +53,11 @@ struct spv_addrman {
     struct spv_addrman_entry *at;
     size_t cap, n_new, n_tried;
     uint16_t unused; /* free list; index + 1 */
-    uint16_t heads[8192]; /* by hash of address and port; index + 1 */
-    uint16_t fresh[SPV_ADDRMAN_NEW]; /* the new table: index + 1 */
-    uint16_t tried[SPV_ADDRMAN_TRIED];
-    struct spv_addrman_collision challenge[SPV_ADDRMAN_COLLISIONS];
-    size_t n_challenges;
+    uint16_t hash_heads[8192]; /* by hash of address and port; index + 1 */
+    uint16_t new_tbl[SPV_ADDRMAN_NEW]; /* the new table: index + 1 */
+    uint16_t tried_tbl[SPV_ADDRMAN_TRIED];
+    struct spv_addrman_collision collision[SPV_ADDRMAN_COLLISIONS];
+    size_t n_collisions;
     uint64_t key[2];
     struct spv_rng rng;
     uint64_t idle_until_us; /* no pick before this finds anything; 0: unknown */
@@ -87,7 +87,7 @@ int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint6
 int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr);
 
 struct spv_pick {
-    unsigned reach; /* SPV_NET_* that can be dialled */
+    unsigned nets; /* SPV_NET_* that can be dialled */
     bool only_new; /* for a feeler */
     const struct spv_netgroup *groups; /* in use: others are preferred (a feeler does not care) */
     size_t n_groups;

@@ -23,7 +23,7 @@ bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned reac
 }
 
 /* Out of 2^16: 0.66 for each failure up to eight, a hundredth when tried minutes ago. */
-static uint32_t chance(const struct spv_addr_info *a, int64_t now)
+static uint32_t selection_chance(const struct spv_addr_info *a, int64_t now)
 {
     uint32_t x = 65536;
     for (uint32_t i = 0; i < a->attempts && i < 8; i++)
@@ -64,9 +64,10 @@ static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
         if (!index)
             continue;
         const struct spv_addrman_entry *e = &b->at[index - 1];
-        if (e->held || !(spv_net_of(&e->a.addr) & pick->reach) || !spv_serves_chain(e->a.services))
+        if (e->in_use || !(spv_net_of(&e->a.addr) & pick->nets) || !spv_serves_chain(e->a.services))
             continue;
-        const uint64_t from = e->rest_until_us > e->next_try_us ? e->rest_until_us : e->next_try_us;
+        const uint64_t from =
+            e->deferred_until_us > e->next_try_us ? e->deferred_until_us : e->next_try_us;
         if (from > now.mono_us) {
             if (from < b->idle_until_us)
                 b->idle_until_us = from;
@@ -74,7 +75,7 @@ static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
         }
         if (!any_group && group_used(&e->a.addr, pick))
             continue;
-        const uint32_t x = chance(&e->a, now.unix_s);
+        const uint32_t x = selection_chance(&e->a, now.unix_s);
         if ((spv_addrman_draw(b) & 0xffff) * 10 < x * scale)
             return index - 1;
         scale += scale / 5 + 1;
@@ -98,9 +99,9 @@ int spv_addrman_pick(struct spv_addrman *b, const struct spv_pick *pick, struct 
         for (int turn = 0; found < 0 && turn < 2; turn++) {
             const bool tried = (turn == 0) == tried_first;
             if (tried && !pick->only_new && b->n_tried)
-                found = pick_from(b, b->tried, SPV_ADDRMAN_TRIED, pick, any_group, now);
+                found = pick_from(b, b->tried_tbl, SPV_ADDRMAN_TRIED, pick, any_group, now);
             else if (!tried && b->n_new)
-                found = pick_from(b, b->fresh, SPV_ADDRMAN_NEW, pick, any_group, now);
+                found = pick_from(b, b->new_tbl, SPV_ADDRMAN_NEW, pick, any_group, now);
         }
     }
     if (pick->only_new)
@@ -120,21 +121,21 @@ uint64_t spv_addrman_deadline(const struct spv_addrman *b)
 void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now)
 {
     struct spv_addrman_entry *e = &b->at[entry];
-    e->held = true;
+    e->in_use = true;
     e->a.last_try = now.unix_s;
     spv_addrman_mark_dirty(b, e);
 }
 
 /* The holder of the first place in the tried bucket that it wants. */
-static int rival(const struct spv_addrman *b, int entry)
+static int incumbent(const struct spv_addrman *b, int entry)
 {
     const struct spv_addr_info *a = &b->at[entry].a;
-    return b->tried[spv_addrman_slot_in(spv_addrman_tried_bucket(b, a),
-                                        spv_addrman_hash_addr(b, &a->addr), 0)] -
+    return b->tried_tbl[spv_addrman_slot_in(spv_addrman_tried_bucket(b, a),
+                                            spv_addrman_hash_addr(b, &a->addr), 0)] -
            1;
 }
 
-static void promote(struct spv_addrman *b, int entry, int slot)
+static void make_tried(struct spv_addrman *b, int entry, int slot)
 {
     spv_addrman_remove_collision(b, entry);
     spv_addrman_remove(b, &b->at[entry]);
@@ -156,14 +157,14 @@ void spv_addrman_on_handshake(struct spv_addrman *b, int entry, uint64_t service
         return;
     const int slot = spv_addrman_tried_slot(b, &e->a);
     if (slot >= 0) {
-        promote(b, entry, slot);
+        make_tried(b, entry, slot);
         return;
     }
-    for (size_t i = 0; i < b->n_challenges; i++)
-        if (b->challenge[i].entry == entry)
+    for (size_t i = 0; i < b->n_collisions; i++)
+        if (b->collision[i].entry == entry)
             return;
-    if (b->n_challenges < SPV_ADDRMAN_COLLISIONS)
-        b->challenge[b->n_challenges++] =
+    if (b->n_collisions < SPV_ADDRMAN_COLLISIONS)
+        b->collision[b->n_collisions++] =
             (struct spv_addrman_collision){.entry = entry, .since = now.unix_s};
 }
 
@@ -177,7 +178,7 @@ void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcom
                           struct spv_now now)
 {
     struct spv_addrman_entry *e = &b->at[entry];
-    e->held = false;
+    e->in_use = false;
     e->a.failure = error;
     if (how != SPV_CONN_OUTCOME_GOOD && e->failures < UINT8_MAX)
         e->failures++;
@@ -201,12 +202,12 @@ void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcom
 
 void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us)
 {
-    b->at[entry].rest_until_us = until_us;
+    b->at[entry].deferred_until_us = until_us;
     b->idle_until_us = 0;
 }
 
 /* The challenger takes the holder's place; the holder is new again, if there it finds one. */
-static void displace(struct spv_addrman *b, int entry, int holder, struct spv_now now)
+static void replace(struct spv_addrman *b, int entry, int holder, struct spv_now now)
 {
     const int slot = b->at[holder].slot;
     spv_addrman_remove(b, &b->at[holder]);
@@ -219,39 +220,40 @@ static void displace(struct spv_addrman *b, int entry, int holder, struct spv_no
         spv_addrman_remove_collision(b, holder);
         spv_addrman_unlink_entry(b, holder);
     }
-    promote(b, entry, slot);
+    make_tried(b, entry, slot);
 }
 
 /* True when the dispute is over. */
-static bool settle(struct spv_addrman *b, const struct spv_addrman_collision *c, struct spv_now now)
+static bool resolve_collision(struct spv_addrman *b, const struct spv_addrman_collision *c,
+                              struct spv_now now)
 {
     const int entry = c->entry;
     const int slot = spv_addrman_tried_slot(b, &b->at[entry].a);
     if (slot >= 0) {
-        promote(b, entry, slot);
+        make_tried(b, entry, slot);
         return true;
     }
-    const int holder = rival(b, entry);
+    const int holder = incumbent(b, entry);
     const struct spv_addr_info *h = &b->at[holder].a;
     if (now.unix_s - h->last_success < REPLACEMENT) {
         spv_addrman_remove_collision(b, entry);
         return true;
     }
     const bool failed = h->last_try >= c->since && h->attempts > 0;
-    if (b->at[holder].held || (!failed && now.unix_s - c->since <= TEST_WINDOW))
+    if (b->at[holder].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
         return false;
-    displace(b, entry, holder, now);
+    replace(b, entry, holder, now);
     return true;
 }
 
 int spv_addrman_to_test(struct spv_addrman *b, unsigned reach, struct spv_now now)
 {
-    for (size_t i = 0; i < b->n_challenges;)
-        i = settle(b, &b->challenge[i], now) ? 0 : i + 1;
-    for (size_t i = 0; i < b->n_challenges; i++) {
-        const int holder = rival(b, b->challenge[i].entry);
+    for (size_t i = 0; i < b->n_collisions;)
+        i = resolve_collision(b, &b->collision[i], now) ? 0 : i + 1;
+    for (size_t i = 0; i < b->n_collisions; i++) {
+        const int holder = incumbent(b, b->collision[i].entry);
         const struct spv_addrman_entry *e = &b->at[holder];
-        if (!e->held && (spv_net_of(&e->a.addr) & reach) && e->a.last_try < b->challenge[i].since)
+        if (!e->in_use && (spv_net_of(&e->a.addr) & reach) && e->a.last_try < b->collision[i].since)
             return holder;
     }
     return -1;

@@ -5,7 +5,7 @@
 
 #include "spv/error.h"
 
-static void drop(struct spv_banman *b, size_t i)
+static void drop_ban(struct spv_banman *b, size_t i)
 {
     b->n--;
     b->at[i] = b->at[b->n];
@@ -14,7 +14,7 @@ static void drop(struct spv_banman *b, size_t i)
 }
 
 /* Where the next one goes: the end, or the place of the one that would end first. */
-static size_t room(struct spv_banman *b)
+static size_t ban_room(struct spv_banman *b)
 {
     if (b->n < SPV_ADDRMAN_BANS)
         return b->n++;
@@ -38,7 +38,7 @@ void spv_banman_load(struct spv_banman *b, const struct spv_ban_entry *rows, siz
         }
         if (left > SPV_BAN_SECONDS) /* written by a clock that was ahead of ours */
             left = SPV_BAN_SECONDS;
-        const size_t at = room(b);
+        const size_t at = ban_room(b);
         b->at[at] = rows[i];
         b->at[at].until = now.unix_s + left;
         b->until_us[at] = now.mono_us + (uint64_t)left * SPV_SECOND;
@@ -51,7 +51,7 @@ void spv_banman_add(struct spv_banman *b, const char *address, int code, struct 
     while (at < b->n && strcmp(b->at[at].address, address) != 0)
         at++;
     if (at == b->n)
-        at = room(b);
+        at = ban_room(b);
     b->at[at] = (struct spv_ban_entry){
         .since = now.unix_s, .until = now.unix_s + SPV_BAN_SECONDS, .code = code};
     strncpy(b->at[at].address, address, sizeof b->at[at].address - 1);
@@ -76,7 +76,7 @@ void spv_banman_expire(struct spv_banman *b, struct spv_now now)
 {
     for (size_t i = 0; i < b->n;)
         if (b->until_us[i] <= now.mono_us)
-            drop(b, i);
+            drop_ban(b, i);
         else
             i++;
 }

@@ -28,7 +28,7 @@ int spv_manual_peers_add(struct spv_manual_peers *l, const struct spv_endpoint *
     return 0;
 }
 
-static uint64_t from(const struct spv_manual_peer *p)
+static uint64_t available_from_us(const struct spv_manual_peer *p)
 {
     return p->banned_until_us > p->next_try_us ? p->banned_until_us : p->next_try_us;
 }
@@ -37,7 +37,7 @@ int spv_manual_peers_pick(const struct spv_manual_peers *l, struct spv_now now)
 {
     int best = -1;
     for (size_t i = 0; i < l->n; i++)
-        if (!l->at[i].held && from(&l->at[i]) <= now.mono_us &&
+        if (!l->at[i].in_use && available_from_us(&l->at[i]) <= now.mono_us &&
             (best < 0 || l->at[i].failures < l->at[best].failures))
             best = (int)i;
     return best;
@@ -47,22 +47,22 @@ void spv_manual_peers_released(struct spv_manual_peers *l, int index, bool healt
                                struct spv_rng rng, struct spv_now now)
 {
     struct spv_manual_peer *p = &l->at[index];
-    p->held = false;
+    p->in_use = false;
     p->failures = healthy ? 0 : p->failures + 1;
     p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_MANUAL, rng);
 }
 
 uint64_t spv_manual_peers_next(const struct spv_manual_peers *l, int index)
 {
-    return from(&l->at[index]);
+    return available_from_us(&l->at[index]);
 }
 
 uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *l)
 {
     uint64_t first = SPV_NEVER;
     for (size_t i = 0; i < l->n; i++)
-        if (!l->at[i].held && from(&l->at[i]) < first)
-            first = from(&l->at[i]);
+        if (!l->at[i].in_use && available_from_us(&l->at[i]) < first)
+            first = available_from_us(&l->at[i]);
     return first;
 }
 

@@ -14,7 +14,7 @@ struct spv_manual_peer {
     uint64_t next_try_us; /* monotonic */
     uint64_t banned_until_us;
     unsigned failures; /* in a row */
-    bool held; /* dialled or connected */
+    bool in_use; /* dialled or connected */
 };
 
 struct spv_manual_peers {

@@ -82,7 +82,7 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
     if (c == NULL)
         return SPV_ERR_NOMEM;
     c->params = cfg->params;
-    c->proven = -1;
+    c->presynced_branch = -1;
     c->reader = cfg->reader;
     c->interval = spv_params_interval(cfg->params);
     if (!cfg->no_checkpoints) {
@@ -104,7 +104,7 @@ void spv_chain_free(struct spv_chain *c)
     if (c == NULL)
         return;
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        spv_header_array_free(&c->branches[i].span);
+        spv_header_array_free(&c->branches[i].headers);
     spv_header_array_free(&c->window);
     free(c);
 }
@@ -146,7 +146,7 @@ struct batch {
 };
 
 /* The first header's parent, or the header itself, must be known. */
-static int place_first(const struct spv_chain *c, struct batch *b, const struct spv_header *header,
+static int find_parent(const struct spv_chain *c, struct batch *b, const struct spv_header *header,
                        const struct spv_blockhash *hash)
 {
     struct spv_chain_header record;
@@ -205,10 +205,10 @@ static int begin_new(struct spv_chain *c, struct batch *b)
 }
 
 /* Judges a new header and stages it. Negative only when the fault is ours. */
-static int judge_new(struct spv_chain *c, struct batch *b, const struct spv_header *header,
+static int check_new(struct spv_chain *c, struct batch *b, const struct spv_header *header,
                      const struct spv_blockhash *hash)
 {
-    struct spv_chain_header *record = &c->window.records[c->window.n + b->n_new];
+    struct spv_chain_header *record = &c->window.headers[c->window.n + b->n_new];
     int rc;
 
     record->header = *header;
@@ -228,14 +228,15 @@ static int judge_new(struct spv_chain *c, struct batch *b, const struct spv_head
         b->result->error = rc;
         return SPV_OK;
     }
-    c->window.real[c->window.n + b->n_new] = spv_header_ctx_connect(&b->ctx, record);
+    c->window.last_non_min_diff_bits[c->window.n + b->n_new] =
+        spv_header_ctx_connect(&b->ctx, record);
     b->n_new++;
     return SPV_OK;
 }
 
 /* One header after the first's parent was found. Fills verdict->error when it is refused. */
-static int take(struct spv_chain *c, struct batch *b, const struct spv_header *header,
-                const struct spv_blockhash *hash)
+static int take_header(struct spv_chain *c, struct batch *b, const struct spv_header *header,
+                       const struct spv_blockhash *hash)
 {
     int rc;
 
@@ -251,7 +252,7 @@ static int take(struct spv_chain *c, struct batch *b, const struct spv_header *h
         if (rc < 0 || b->result->error != 0)
             return rc;
     }
-    return judge_new(c, b, header, hash);
+    return check_new(c, b, header, hash);
 }
 
 /* The hashes of headers from .. from + more, out of n. */
@@ -270,7 +271,7 @@ static void hash_ahead(const struct batch *b, struct spv_blockhash *hashes,
 }
 
 /* Goes through the batch up to the first refused header. */
-static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_header *headers,
+static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_header *headers,
                        size_t n)
 {
     struct spv_blockhash hashes[HASH_AT_ONCE];
@@ -288,13 +289,13 @@ static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_he
         }
         v->index = i;
         if (i == 0) {
-            rc = place_first(c, b, header, &hashes[at]);
+            rc = find_parent(c, b, header, &hashes[at]);
             if (rc == SPV_OK && v->error == 0 && v->known == 0)
-                rc = take(c, b, header, &hashes[at]);
+                rc = take_header(c, b, header, &hashes[at]);
         } else if (!spv_blockhash_eq(&header->prev, &last)) {
             v->error = SPV_ERR_HDR_NONCONTINUOUS;
         } else {
-            rc = take(c, b, header, &hashes[at]);
+            rc = take_header(c, b, header, &hashes[at]);
         }
         if (rc < 0)
             return rc;
@@ -311,16 +312,16 @@ static int judge_batch(struct spv_chain *c, struct batch *b, const struct spv_he
 
 /* ---- keeping what was accepted ---- */
 
-static int keep(struct spv_chain *c, struct batch *b)
+static int store_batch(struct spv_chain *c, struct batch *b)
 {
-    struct spv_chain_update *change = &b->result->change;
+    struct spv_chain_update *change = &b->result->update;
     const struct spv_chain_pos pos = b->pos;
     int rc = SPV_OK;
 
     if (pos.branch == SPV_MAIN_CHAIN && pos.height == c->tip.parent.height) {
         change->kind = SPV_UPDATE_APPEND;
         change->fork_height = pos.height;
-        change->records = c->window.records + c->window.n;
+        change->headers = c->window.headers + c->window.n;
         change->n = b->n_new;
         c->window.n += b->n_new;
     } else if (spv_u256_cmp(&b->ctx.work, &c->tip.work) > 0) {
@@ -364,7 +365,8 @@ static int reserve_window(struct spv_chain *c, size_t n)
     return spv_header_array_reserve(&c->window, need > cap ? need : cap);
 }
 
-static int accept(struct spv_chain *c, struct batch *b, const struct spv_header *headers, size_t n)
+static int accept_batch(struct spv_chain *c, struct batch *b, const struct spv_header *headers,
+                        size_t n)
 {
     int rc;
 
@@ -373,10 +375,10 @@ static int accept(struct spv_chain *c, struct batch *b, const struct spv_header 
     rc = reserve_window(c, n);
     if (rc < 0)
         return rc;
-    rc = judge_batch(c, b, headers, n);
+    rc = check_batch(c, b, headers, n);
     if (rc < 0)
         return rc;
-    return b->n_new == 0 ? SPV_OK : keep(c, b);
+    return b->n_new == 0 ? SPV_OK : store_batch(c, b);
 }
 
 int spv_chain_accept(struct spv_chain *c, struct spv_accept_result *out,
@@ -385,7 +387,7 @@ int spv_chain_accept(struct spv_chain *c, struct spv_accept_result *out,
     struct batch b = {.result = out, .now = now};
 
     *out = (struct spv_accept_result){0};
-    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept_batch(c, &b, headers, n);
 }
 
 int spv_chain_accept_hashed(struct spv_chain *c, struct spv_accept_result *out,
@@ -395,7 +397,7 @@ int spv_chain_accept_hashed(struct spv_chain *c, struct spv_accept_result *out,
     struct batch b = {.result = out, .last = last, .now = now};
 
     *out = (struct spv_accept_result){0};
-    return n > SPV_CHAIN_HASHED_MAX ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+    return n > SPV_CHAIN_HASHED_MAX ? SPV_ERR_TOO_LONG : accept_batch(c, &b, headers, n);
 }
 
 int spv_chain_accept_presynced(struct spv_chain *c, struct spv_accept_result *out,
@@ -404,7 +406,7 @@ int spv_chain_accept_presynced(struct spv_chain *c, struct spv_accept_result *ou
     struct batch b = {.result = out, .now = now, .proven = true};
 
     *out = (struct spv_accept_result){0};
-    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept(c, &b, headers, n);
+    return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept_batch(c, &b, headers, n);
 }
 
 void spv_chain_stored(struct spv_chain *c)
@@ -514,10 +516,10 @@ const struct spv_checkpoint *spv_chain_last_checkpoint(const struct spv_chain *c
 
 size_t spv_chain_memory(const struct spv_chain *c)
 {
-    const size_t each = sizeof *c->window.records + sizeof *c->window.real;
+    const size_t each = sizeof *c->window.headers + sizeof *c->window.last_non_min_diff_bits;
     size_t n = c->window.cap;
 
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        n += c->branches[i].span.cap;
+        n += c->branches[i].headers.cap;
     return sizeof *c + n * each;
 }

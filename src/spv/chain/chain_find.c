@@ -10,12 +10,12 @@
 
 uint32_t spv_chain_window_start(const struct spv_chain *c)
 {
-    return c->window.records[0].height;
+    return c->window.headers[0].height;
 }
 
 const struct spv_chain_header *spv_chain_window_tip(const struct spv_chain *c)
 {
-    return &c->window.records[c->window.n - 1];
+    return &c->window.headers[c->window.n - 1];
 }
 
 /* A record from the reader must be what was asked for. */
@@ -28,7 +28,8 @@ static int check_read(const struct spv_chain_header *record)
 }
 
 /* The best chain's header at a height. */
-static int best_record(const struct spv_chain *c, struct spv_chain_header *out, uint32_t height)
+static int main_chain_header(const struct spv_chain *c, struct spv_chain_header *out,
+                             uint32_t height)
 {
     const uint32_t start = spv_chain_window_start(c);
     int rc;
@@ -36,7 +37,7 @@ static int best_record(const struct spv_chain *c, struct spv_chain_header *out, 
     if (height >= start) {
         if (height - start >= c->window.n)
             return 0;
-        *out = c->window.records[height - start];
+        *out = c->window.headers[height - start];
         return 1;
     }
     if (height == 0) {
@@ -50,17 +51,17 @@ static int best_record(const struct spv_chain *c, struct spv_chain_header *out, 
         return rc;
     if (rc == 0 || out->height != height)
         return SPV_ERR_DB_DAMAGED;
-    if (height == start - 1 && !spv_blockhash_eq(&out->hash, &c->window.records[0].header.prev))
+    if (height == start - 1 && !spv_blockhash_eq(&out->hash, &c->window.headers[0].header.prev))
         return SPV_ERR_DB_DAMAGED;
     return check_read(out);
 }
 
 /* The record of a branch at a height; NULL when it has none there. */
-static const struct spv_chain_header *branch_record(const struct spv_branch *b, uint32_t height)
+static const struct spv_chain_header *branch_header(const struct spv_branch *b, uint32_t height)
 {
-    if (height <= b->fork || height - b->fork > b->span.n)
+    if (height <= b->fork || height - b->fork > b->headers.n)
         return NULL;
-    return &b->span.records[height - b->fork - 1];
+    return &b->headers.headers[height - b->fork - 1];
 }
 
 int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *out,
@@ -68,7 +69,7 @@ int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *
 {
     if (pos.branch != SPV_MAIN_CHAIN) {
         const struct spv_branch *b = &c->branches[pos.branch];
-        const struct spv_chain_header *record = branch_record(b, pos.height);
+        const struct spv_chain_header *record = branch_header(b, pos.height);
         if (record != NULL) {
             *out = *record;
             return 1;
@@ -76,7 +77,7 @@ int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *
         if (pos.height > b->fork)
             return 0;
     }
-    return best_record(c, out, pos.height);
+    return main_chain_header(c, out, pos.height);
 }
 
 static bool same_hash(const struct spv_blockhash *a, const struct spv_blockhash *b)
@@ -90,10 +91,10 @@ static bool same_hash(const struct spv_blockhash *a, const struct spv_blockhash 
 }
 
 /* The index of a hash in a span, from its end; n when it is not there. */
-static size_t scan(const struct spv_header_array *s, const struct spv_blockhash *hash)
+static size_t scan_window(const struct spv_header_array *s, const struct spv_blockhash *hash)
 {
     for (size_t i = s->n; i > 0; i--)
-        if (same_hash(&s->records[i - 1].hash, hash))
+        if (same_hash(&s->headers[i - 1].hash, hash))
             return i - 1;
     return s->n;
 }
@@ -102,20 +103,20 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
                        struct spv_chain_header *record, const struct spv_blockhash *hash)
 {
     const uint32_t start = spv_chain_window_start(c);
-    size_t i = scan(&c->window, hash);
+    size_t i = scan_window(&c->window, hash);
     int rc;
 
     if (i < c->window.n) {
         *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, start + (uint32_t)i};
-        *record = c->window.records[i];
+        *record = c->window.headers[i];
         return 1;
     }
     for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
         const struct spv_branch *branch = &c->branches[b];
-        i = scan(&branch->span, hash);
-        if (i < branch->span.n) {
+        i = scan_window(&branch->headers, hash);
+        if (i < branch->headers.n) {
             *out = (struct spv_chain_pos){b, branch->fork + 1 + (uint32_t)i};
-            *record = branch->span.records[i];
+            *record = branch->headers.headers[i];
             return 1;
         }
     }
@@ -144,14 +145,14 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
     struct spv_chain_header record;
 
     for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
-        const struct spv_chain_header *found = branch_record(&c->branches[b], height);
+        const struct spv_chain_header *found = branch_header(&c->branches[b], height);
         if (found != NULL && same_hash(&found->hash, hash)) {
             *pos = (struct spv_chain_pos){b, height};
             return 1;
         }
     }
     if (pos->branch == SPV_MAIN_CHAIN) {
-        int rc = best_record(c, &record, height);
+        int rc = main_chain_header(c, &record, height);
         if (rc <= 0)
             return rc;
         if (same_hash(&record.hash, hash)) {
@@ -163,23 +164,24 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
 }
 
 /* The real bits of the header at place: kept in memory, else walked back to. */
-static int real_bits(const struct spv_chain *c, uint32_t *out, struct spv_chain_pos pos)
+static int last_non_min_diff_bits_at(const struct spv_chain *c, uint32_t *out,
+                                     struct spv_chain_pos pos)
 {
     const struct spv_params *params = c->params;
     const uint32_t start = spv_chain_window_start(c);
 
     if (pos.branch != SPV_MAIN_CHAIN && pos.height > c->branches[pos.branch].fork) {
         const struct spv_branch *b = &c->branches[pos.branch];
-        *out = b->span.real[pos.height - b->fork - 1];
+        *out = b->headers.last_non_min_diff_bits[pos.height - b->fork - 1];
         return 1;
     }
     if (pos.height >= start) {
-        *out = c->window.real[pos.height - start];
+        *out = c->window.last_non_min_diff_bits[pos.height - start];
         return 1;
     }
     for (;; pos.height--) {
         struct spv_chain_header record;
-        int rc = best_record(c, &record, pos.height);
+        int rc = main_chain_header(c, &record, pos.height);
         if (rc <= 0)
             return rc;
         *out = record.header.bits;
@@ -216,7 +218,7 @@ int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
         spv_median_push(&out->median, record.header.time);
     }
     pos.height = height;
-    rc = real_bits(c, &out->parent.real_bits, pos);
+    rc = last_non_min_diff_bits_at(c, &out->parent.real_bits, pos);
     if (rc <= 0)
         return rc;
     out->parent.height = height;

@@ -11,12 +11,12 @@
 #define READ_AT_ONCE 128 /* headers a call of the reader: 10 KB of stack */
 
 /* Judges a read header as far as it can be judged alone, and appends it. */
-static int append(struct spv_chain *c, struct spv_header_ctx *ctx, const struct spv_header *header,
-                  const struct spv_blockhash *hash)
+static int append_header(struct spv_chain *c, struct spv_header_ctx *ctx,
+                         const struct spv_header *header, const struct spv_blockhash *hash)
 {
     struct spv_header_array *w = &c->window;
-    const struct spv_chain_header *last = &w->records[w->n - 1];
-    struct spv_chain_header *record = &w->records[w->n];
+    const struct spv_chain_header *last = &w->headers[w->n - 1];
+    struct spv_chain_header *record = &w->headers[w->n];
     struct spv_u256 work;
 
     if (!spv_blockhash_eq(&header->prev, &last->hash) ||
@@ -26,14 +26,14 @@ static int append(struct spv_chain *c, struct spv_header_ctx *ctx, const struct 
     record->hash = *hash;
     record->height = last->height + 1;
     record->work = spv_u256_add(&last->work, &work);
-    w->real[w->n] = spv_consensus_last_non_min_diff_bits(c->params, record->height, header->bits,
-                                                         w->real[w->n - 1]);
+    w->last_non_min_diff_bits[w->n] = spv_consensus_last_non_min_diff_bits(
+        c->params, record->height, header->bits, w->last_non_min_diff_bits[w->n - 1]);
     w->n++;
     return SPV_OK;
 }
 
 /* Reads heights from..to behind the window's end. */
-static int read_on(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t from, uint32_t to)
+static int read_window(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t from, uint32_t to)
 {
     struct spv_header headers[READ_AT_ONCE];
 
@@ -49,7 +49,7 @@ static int read_on(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t fro
             struct spv_blockhash hash;
             int rc;
             spv_header_hash(&hash, &headers[i]);
-            rc = append(c, ctx, &headers[i], &hash);
+            rc = append_header(c, ctx, &headers[i], &hash);
             if (rc < 0)
                 return rc;
         }
@@ -59,7 +59,7 @@ static int read_on(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t fro
 }
 
 /* The window's first record: genesis, or a stored one whose work is taken on trust. */
-static int read_base(struct spv_chain *c, struct spv_chain_header *out, uint32_t start)
+static int read_start(struct spv_chain *c, struct spv_chain_header *out, uint32_t start)
 {
     struct spv_blockhash hash;
     int rc;
@@ -107,16 +107,16 @@ int spv_chain_load(struct spv_chain *c)
     if (start > stored.height)
         return SPV_ERR_DB_DAMAGED;
 
-    rc = read_base(c, &base, start);
+    rc = read_start(c, &base, start);
     if (rc < 0)
         return rc;
     rc = spv_header_array_reserve(&c->window, stored.height - start + 1);
     if (rc < 0)
         return rc;
-    c->window.records[0] = base;
-    c->window.real[0] = base.header.bits;
+    c->window.headers[0] = base;
+    c->window.last_non_min_diff_bits[0] = base.header.bits;
     c->window.n = 1;
-    rc = read_on(c, &ctx, start + 1, stored.height);
+    rc = read_window(c, &ctx, start + 1, stored.height);
     if (rc < 0)
         return rc;
     tip = spv_chain_window_tip(c);

@@ -22,14 +22,14 @@ struct loose {
     size_t cap;
 };
 
-static void loose_free(struct loose *l)
+static void stored_headers_free(struct loose *l)
 {
     free(l->headers);
     free(l->hashes);
     free(l->used);
 }
 
-static int loose_grow(struct loose *l)
+static int stored_headers_grow(struct loose *l)
 {
     const size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
     struct spv_header *headers = realloc(l->headers, cap * sizeof *headers);
@@ -51,7 +51,7 @@ static int loose_grow(struct loose *l)
     return SPV_OK;
 }
 
-static int collect(void *arg, const struct spv_chain_header *record)
+static int collect_headers(void *arg, const struct spv_chain_header *record)
 {
     struct loose *l = arg;
     int rc;
@@ -59,7 +59,7 @@ static int collect(void *arg, const struct spv_chain_header *record)
     if (l->n == SPV_CHAIN_BRANCH_HEADERS)
         return SPV_OK;
     if (l->n == l->cap) {
-        rc = loose_grow(l);
+        rc = stored_headers_grow(l);
         if (rc < 0)
             return rc;
     }
@@ -71,7 +71,8 @@ static int collect(void *arg, const struct spv_chain_header *record)
 }
 
 /* How many of headers that follow each other may be taken: good, and not more work than the tip. */
-static int good(const struct spv_chain *c, size_t *out, const struct spv_header *headers, size_t n)
+static int is_valid_next(const struct spv_chain *c, size_t *out, const struct spv_header *headers,
+                         size_t n)
 {
     struct spv_header_ctx ctx;
     struct spv_chain_pos pos;
@@ -94,12 +95,12 @@ static int good(const struct spv_chain *c, size_t *out, const struct spv_header 
     return rc < 0 ? rc : SPV_OK;
 }
 
-static int restore(struct spv_chain *c, const struct spv_header *headers, size_t n)
+static int restore_branch(struct spv_chain *c, const struct spv_header *headers, size_t n)
 {
     const struct spv_now now = {0, UINT32_MAX}; /* they were not in the future when they came */
     struct spv_accept_result v;
     size_t take;
-    int rc = good(c, &take, headers, n);
+    int rc = is_valid_next(c, &take, headers, n);
 
     if (rc < 0 || take == 0)
         return rc;
@@ -111,7 +112,7 @@ static int restore(struct spv_chain *c, const struct spv_header *headers, size_t
 }
 
 /* Strings together what follows record i, up to a message's worth. */
-static size_t follow(struct loose *l, struct spv_header *out, size_t i)
+static size_t follow_branch(struct loose *l, struct spv_header *out, size_t i)
 {
     size_t n = 0;
 
@@ -134,15 +135,15 @@ int spv_chain_reload_branches(struct spv_chain *c)
 
     if (c->reader.branches == NULL)
         return SPV_OK;
-    rc = c->reader.branches(c->reader.ctx, collect, &l);
+    rc = c->reader.branches(c->reader.ctx, collect_headers, &l);
     if (rc == SPV_OK && l.n > 0) {
         run = malloc(SPV_MAX_HEADERS * sizeof *run);
         rc = run == NULL ? SPV_ERR_NOMEM : SPV_OK;
     }
     for (size_t i = 0; rc == SPV_OK && i < l.n; i++)
         if (!l.used[i])
-            rc = restore(c, run, follow(&l, run, i));
+            rc = restore_branch(c, run, follow_branch(&l, run, i));
     free(run);
-    loose_free(&l);
+    stored_headers_free(&l);
     return rc;
 }

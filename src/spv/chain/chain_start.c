@@ -12,8 +12,8 @@ struct spv_chain_start spv_chain_start_point(const struct spv_chain *c)
 {
     struct spv_chain_start base = {0};
 
-    if (c->reader.base != NULL)
-        c->reader.base(c->reader.ctx, &base);
+    if (c->reader.start != NULL)
+        c->reader.start(c->reader.ctx, &base);
     return base;
 }
 
@@ -26,7 +26,7 @@ int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint 
                          const struct spv_u256 *work)
 {
     if (spv_u256_is_zero(&checkpoint->work) || spv_u256_cmp(&checkpoint->work, work) == 0 ||
-        spv_chain_start_point(c).work_from > 0)
+        spv_chain_start_point(c).work_since > 0)
         return SPV_OK;
     return SPV_ERR_DB_DAMAGED;
 }
@@ -75,7 +75,7 @@ int spv_chain_check_stored(const struct spv_chain *c)
 
 bool spv_chain_has_work(const struct spv_chain *c, const struct spv_u256 *work)
 {
-    if (spv_chain_start_point(c).work_from > 0 && c->n_checkpoints > 0 &&
+    if (spv_chain_start_point(c).work_since > 0 && c->n_checkpoints > 0 &&
         c->n_passed == c->n_checkpoints)
         return true;
     return spv_u256_cmp(&c->tip.work, work) >= 0;

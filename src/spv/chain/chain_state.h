@@ -14,8 +14,8 @@
 
 /* Consecutive headers of one path. */
 struct spv_header_array {
-    struct spv_chain_header *records;
-    uint32_t *real; /* real bits of each (spv/rules.h) */
+    struct spv_chain_header *headers;
+    uint32_t *last_non_min_diff_bits; /* real bits of each (spv/rules.h) */
     size_t n;
     size_t cap;
 };
@@ -24,7 +24,7 @@ struct spv_header_array {
  * of it is off the best chain. A free slot has no records. */
 struct spv_branch {
     uint32_t fork;
-    struct spv_header_array span;
+    struct spv_header_array headers;
 };
 
 struct spv_chain {
@@ -38,7 +38,8 @@ struct spv_chain {
     struct spv_branch branches[SPV_CHAIN_BRANCHES];
     struct spv_header_ctx tip; /* judges children of the tip */
     uint32_t interval;
-    int proven; /* the slot of the branch that the bound on headers does not cover, or -1 */
+    int presynced_branch; /* the slot of the branch that the bound on headers does not cover, or -1
+                           */
     bool pending; /* a change was handed out and is not stored yet */
 };
 

@@ -26,7 +26,7 @@ int spv_consensus_target(const struct spv_params *params, struct spv_u256 *targe
 }
 
 /* floor(x * m / d), or more than any target when it does not fit in 256 bits. */
-static struct spv_u256 scale(const struct spv_u256 *x, uint32_t m, uint32_t d)
+static struct spv_u256 scale_target(const struct spv_u256 *x, uint32_t m, uint32_t d)
 {
     struct spv_u256 quotient = spv_u256_div_u32(x, d);
     const struct spv_u256 whole = spv_u256_mul_u32(&quotient, d);
@@ -57,7 +57,7 @@ uint32_t spv_consensus_retarget(const struct spv_params *params, uint32_t base_b
 
     if (spv_target_from_bits(&target, base_bits) < 0)
         return params->pow_limit_bits;
-    target = scale(&target, (uint32_t)actual, params->target_timespan);
+    target = scale_target(&target, (uint32_t)actual, params->target_timespan);
     if (spv_u256_cmp(&target, &params->pow_limit) > 0)
         target = params->pow_limit;
     return spv_bits_from_target(&target); /* truncates to the compact form's 23 bits */

@@ -12,22 +12,22 @@ int spv_header_array_reserve(struct spv_header_array *s, size_t cap)
 
     if (cap <= s->cap)
         return SPV_OK;
-    records = realloc(s->records, cap * sizeof *records);
+    records = realloc(s->headers, cap * sizeof *records);
     if (records == NULL)
         return SPV_ERR_NOMEM;
-    s->records = records;
-    real = realloc(s->real, cap * sizeof *real);
+    s->headers = records;
+    real = realloc(s->last_non_min_diff_bits, cap * sizeof *real);
     if (real == NULL)
         return SPV_ERR_NOMEM;
-    s->real = real;
+    s->last_non_min_diff_bits = real;
     s->cap = cap;
     return SPV_OK;
 }
 
 void spv_header_array_free(struct spv_header_array *s)
 {
-    free(s->records);
-    free(s->real);
+    free(s->headers);
+    free(s->last_non_min_diff_bits);
     *s = (struct spv_header_array){0};
 }
 
@@ -36,8 +36,9 @@ void spv_header_array_copy(struct spv_header_array *dst, size_t at,
 {
     if (n == 0)
         return;
-    memmove(dst->records + at, src->records + from, n * sizeof *dst->records);
-    memmove(dst->real + at, src->real + from, n * sizeof *dst->real);
+    memmove(dst->headers + at, src->headers + from, n * sizeof *dst->headers);
+    memmove(dst->last_non_min_diff_bits + at, src->last_non_min_diff_bits + from,
+            n * sizeof *dst->last_non_min_diff_bits);
 }
 
 void spv_header_array_drop(struct spv_header_array *s, size_t n)

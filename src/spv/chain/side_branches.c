@@ -18,43 +18,43 @@ size_t spv_chain_branch_headers(const struct spv_chain *c)
     size_t n = 0;
 
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        if (i != c->proven)
-            n += c->branches[i].span.n;
+        if (i != c->presynced_branch)
+            n += c->branches[i].headers.n;
     return n;
 }
 
 bool spv_chain_has_presynced_branch(const struct spv_chain *c)
 {
-    return c->proven >= 0;
+    return c->presynced_branch >= 0;
 }
 
 void spv_chain_release_presynced_branch(struct spv_chain *c)
 {
-    const int slot = c->proven;
+    const int slot = c->presynced_branch;
 
-    c->proven = -1;
+    c->presynced_branch = -1;
     if (slot >= 0 && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
-        spv_header_array_free(&c->branches[slot].span);
+        spv_header_array_free(&c->branches[slot].headers);
 }
 
 /* After branches went: the proven one may be among them. */
-static void note_proven(struct spv_chain *c)
+static void note_presynced(struct spv_chain *c)
 {
-    if (c->proven >= 0 && c->branches[c->proven].span.n == 0)
-        c->proven = -1;
+    if (c->presynced_branch >= 0 && c->branches[c->presynced_branch].headers.n == 0)
+        c->presynced_branch = -1;
 }
 
 static const struct spv_u256 *branch_work(const struct spv_branch *b)
 {
-    return &b->span.records[b->span.n - 1].work;
+    return &b->headers.headers[b->headers.n - 1].work;
 }
 
 void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height)
 {
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        if (c->branches[i].span.n > 0 && c->branches[i].fork < height)
-            spv_header_array_free(&c->branches[i].span);
-    note_proven(c);
+        if (c->branches[i].headers.n > 0 && c->branches[i].fork < height)
+            spv_header_array_free(&c->branches[i].headers);
+    note_presynced(c);
 }
 
 /* Makes room for n more headers, and for a branch more when slot is asked for, at the cost of
@@ -68,12 +68,12 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
 
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         const struct spv_branch *b = &c->branches[i];
-        if (b->span.n == 0)
+        if (b->headers.n == 0)
             continue;
-        if (i == c->proven) {
+        if (i == c->presynced_branch) {
             used++;
         } else if (i == spared || spv_u256_cmp(branch_work(b), work) >= 0) {
-            held += b->span.n;
+            held += b->headers.n;
             used++;
         }
     }
@@ -84,9 +84,9 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
         int free_slot = -1;
         for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
             const struct spv_branch *b = &c->branches[i];
-            if (b->span.n == 0)
+            if (b->headers.n == 0)
                 free_slot = i;
-            else if (i != spared && i != c->proven &&
+            else if (i != spared && i != c->presynced_branch &&
                      (weakest < 0 ||
                       spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
                 weakest = i;
@@ -96,43 +96,43 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
                 *slot = free_slot;
             return true;
         }
-        total -= c->branches[weakest].span.n;
-        spv_header_array_free(&c->branches[weakest].span);
+        total -= c->branches[weakest].headers.n;
+        spv_header_array_free(&c->branches[weakest].headers);
     }
 }
 
 /* A slot for a proven branch: a free one, or the weakest's; not the one in `spared`. */
-static int proven_slot(struct spv_chain *c, int spared)
+static int presynced_slot(struct spv_chain *c, int spared)
 {
     int weakest = -1;
 
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         const struct spv_branch *b = &c->branches[i];
-        if (b->span.n == 0)
+        if (b->headers.n == 0)
             return i;
         if (i != spared &&
             (weakest < 0 || spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
             weakest = i;
     }
-    spv_header_array_free(&c->branches[weakest].span);
-    note_proven(c);
+    spv_header_array_free(&c->branches[weakest].headers);
+    note_presynced(c);
     return weakest;
 }
 
 /* The bound does not cover the branch in this slot from now on, and covers the one before it. */
-static void set_proven(struct spv_chain *c, int slot)
+static void set_presynced(struct spv_chain *c, int slot)
 {
-    const int before = c->proven;
+    const int before = c->presynced_branch;
 
-    c->proven = slot;
+    c->presynced_branch = slot;
     if (before >= 0 && before != slot && spv_chain_branch_headers(c) > SPV_CHAIN_BRANCH_HEADERS)
-        spv_header_array_free(&c->branches[before].span);
+        spv_header_array_free(&c->branches[before].headers);
 }
 
 int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
                          struct spv_chain_pos pos, size_t n_new, bool proven)
 {
-    const struct spv_u256 *work = &c->window.records[c->window.n + n_new - 1].work;
+    const struct spv_u256 *work = &c->window.headers[c->window.n + n_new - 1].work;
     const bool on_best = pos.branch == SPV_MAIN_CHAIN;
     const uint32_t fork = on_best ? pos.height : c->branches[pos.branch].fork;
     const size_t shared = pos.height - fork; /* of place's branch */
@@ -140,10 +140,10 @@ int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
     struct spv_header_array *span;
     int rc;
 
-    if (!on_best && shared == c->branches[slot].span.n) {
-        if (!proven && slot != c->proven && !make_room(c, NULL, n_new, work, slot))
+    if (!on_best && shared == c->branches[slot].headers.n) {
+        if (!proven && slot != c->presynced_branch && !make_room(c, NULL, n_new, work, slot))
             return SPV_ERR_CHAIN_BRANCHES;
-        span = &c->branches[slot].span;
+        span = &c->branches[slot].headers;
         /* by halves again, as a branch that grows once grows often; its bound comes before */
         rc = spv_header_array_reserve(span,
                                       shared + n_new > span->cap ? (shared + n_new) * 3 / 2 : 0);
@@ -151,10 +151,10 @@ int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
             return rc;
     } else {
         if (proven)
-            slot = proven_slot(c, pos.branch);
+            slot = presynced_slot(c, pos.branch);
         else if (!make_room(c, &slot, shared + n_new, work, pos.branch))
             return SPV_ERR_CHAIN_BRANCHES;
-        span = &c->branches[slot].span;
+        span = &c->branches[slot].headers;
         rc = spv_header_array_reserve(span, shared + n_new);
         if (rc < 0) {
             spv_header_array_free(span);
@@ -162,27 +162,27 @@ int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
         }
         c->branches[slot].fork = fork;
         if (shared > 0)
-            spv_header_array_copy(span, 0, &c->branches[pos.branch].span, 0, shared);
+            spv_header_array_copy(span, 0, &c->branches[pos.branch].headers, 0, shared);
     }
     spv_header_array_copy(span, shared, &c->window, c->window.n, n_new);
     span->n = shared + n_new;
     if (proven)
-        set_proven(c, slot);
+        set_presynced(c, slot);
 
     change->kind = SPV_UPDATE_BRANCH;
     change->fork_height = pos.height;
-    change->records = span->records + shared;
+    change->headers = span->headers + shared;
     change->n = n_new;
     return SPV_OK;
 }
 
 /* A branch that forked from the displaced part forks below it now. Without room it goes. */
-static void rebase_up(struct spv_chain *c, struct spv_branch *b, uint32_t fork,
-                      const struct spv_header_array *displaced)
+static void extend_branch_down(struct spv_chain *c, struct spv_branch *b, uint32_t fork,
+                               const struct spv_header_array *displaced)
 {
-    const bool bounded = c->proven < 0 || b != &c->branches[c->proven];
+    const bool bounded = c->presynced_branch < 0 || b != &c->branches[c->presynced_branch];
     const size_t more = b->fork - fork;
-    struct spv_header_array *span = &b->span;
+    struct spv_header_array *span = &b->headers;
 
     if (more > displaced->n ||
         (bounded && spv_chain_branch_headers(c) + more > SPV_CHAIN_BRANCH_HEADERS) ||
@@ -197,18 +197,18 @@ static void rebase_up(struct spv_chain *c, struct spv_branch *b, uint32_t fork,
 }
 
 /* A branch with the same fork point may share its beginning with the new best chain. */
-static void rebase_down(struct spv_chain *c, struct spv_branch *b, size_t keep)
+static void trim_shared_prefix(struct spv_chain *c, struct spv_branch *b, size_t keep)
 {
     size_t same = 0;
 
-    while (same < b->span.n && keep + same < c->window.n &&
-           spv_blockhash_eq(&b->span.records[same].hash, &c->window.records[keep + same].hash))
+    while (same < b->headers.n && keep + same < c->window.n &&
+           spv_blockhash_eq(&b->headers.headers[same].hash, &c->window.headers[keep + same].hash))
         same++;
-    if (same == b->span.n) {
-        spv_header_array_free(&b->span);
+    if (same == b->headers.n) {
+        spv_header_array_free(&b->headers);
         return;
     }
-    spv_header_array_drop(&b->span, same);
+    spv_header_array_drop(&b->headers, same);
     b->fork += (uint32_t)same;
 }
 
@@ -237,22 +237,22 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
 
     spv_header_array_copy(&c->window, keep + shared, &c->window, staged, n_new);
     if (shared > 0)
-        spv_header_array_copy(&c->window, keep, &c->branches[pos.branch].span, 0, shared);
+        spv_header_array_copy(&c->window, keep, &c->branches[pos.branch].headers, 0, shared);
     c->window.n = keep + shared + n_new;
 
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         struct spv_branch *b = &c->branches[i];
-        if (b->span.n == 0)
+        if (b->headers.n == 0)
             continue;
         if (b->fork > fork)
-            rebase_up(c, b, fork, &displaced);
+            extend_branch_down(c, b, fork, &displaced);
         else if (b->fork == fork)
-            rebase_down(c, b, keep);
+            trim_shared_prefix(c, b, keep);
     }
-    note_proven(c);
+    note_presynced(c);
     if (displaced.n > 0) {
         int slot = -1;
-        if (make_room(c, &slot, displaced.n, &displaced.records[displaced.n - 1].work, -1))
+        if (make_room(c, &slot, displaced.n, &displaced.headers[displaced.n - 1].work, -1))
             c->branches[slot] = (struct spv_branch){fork, displaced};
         else
             spv_header_array_free(&displaced);
@@ -263,7 +263,7 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
     change->kind = SPV_UPDATE_REORG;
     change->fork_height = fork;
     change->removed = old_tip - fork;
-    change->records = c->window.records + keep;
+    change->headers = c->window.headers + keep;
     change->n = shared + n_new;
     return SPV_OK;
 }

@@ -23,12 +23,12 @@ void spv_effects_free(struct spv_effects *q)
         free(q->head);
         q->head = next;
     }
-    free(q->lent);
+    free(q->popped);
     spv_effects_init(q);
 }
 
-static struct spv_queued_effect *push(struct spv_effects *q, enum spv_effect_kind kind,
-                                      uint64_t peer, size_t n_locator)
+static struct spv_queued_effect *queue_push(struct spv_effects *q, enum spv_effect_kind kind,
+                                            uint64_t peer, size_t n_locator)
 {
     if (q->error)
         return NULL;
@@ -54,7 +54,7 @@ static struct spv_queued_effect *push(struct spv_effects *q, enum spv_effect_kin
 
 struct spv_effect *spv_effects_push(struct spv_effects *q, enum spv_effect_kind kind, uint64_t peer)
 {
-    struct spv_queued_effect *e = push(q, kind, peer, 0);
+    struct spv_queued_effect *e = queue_push(q, kind, peer, 0);
     return e ? &e->effect : NULL;
 }
 
@@ -76,7 +76,7 @@ void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
                                        const struct spv_blockhash *locator, size_t n,
                                        const struct spv_blockhash *stop)
 {
-    struct spv_queued_effect *e = push(q, SPV_EFFECT_SEND, peer, n);
+    struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, n);
     if (!e)
         return;
     memcpy(e->locator, locator, n * sizeof *locator);
@@ -87,15 +87,15 @@ void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
 
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)
 {
-    free(q->lent);
-    q->lent = q->head;
+    free(q->popped);
+    q->popped = q->head;
     if (!q->head)
         return 0;
     q->head = q->head->next;
     if (!q->head)
         q->tail = NULL;
     q->n--;
-    *out = q->lent->effect;
+    *out = q->popped->effect;
     return 1;
 }
 

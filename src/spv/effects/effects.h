@@ -12,7 +12,7 @@ struct spv_queued_effect;
 struct spv_effects {
     struct spv_queued_effect *head;
     struct spv_queued_effect *tail;
-    struct spv_queued_effect *lent; /* the one handed out last */
+    struct spv_queued_effect *popped; /* the one handed out last */
     size_t n;
     int error;
 };

@@ -10,22 +10,22 @@
 #define TEXT_ENOUGH 32 /* printable bytes that no binary header starts with, but by 2^-45 */
 #define MARK "\xef\xbb\xbf" /* UTF-8's byte order mark */
 
-static const char *const names[] = {
+static const char *const format_names[] = {
     [SPV_IMPORT_RAW] = "raw",           [SPV_IMPORT_ELECTRUM] = "electrum",
     [SPV_IMPORT_NEUTRINO] = "neutrino", [SPV_IMPORT_CSV] = "csv",
     [SPV_IMPORT_JSONL] = "jsonl",
 };
-#define NAMES (sizeof names / sizeof names[0])
+#define FORMATS (sizeof format_names / sizeof format_names[0])
 
 const char *spv_import_format_name(enum spv_import_format format)
 {
-    return (size_t)format < NAMES ? names[format] : NULL;
+    return (size_t)format < FORMATS ? format_names[format] : NULL;
 }
 
 int spv_import_format_by_name(enum spv_import_format *out, const char *name)
 {
-    for (size_t i = SPV_IMPORT_RAW; i < NAMES; i++) {
-        if (strcmp(names[i], name) == 0) {
+    for (size_t i = SPV_IMPORT_RAW; i < FORMATS; i++) {
+        if (strcmp(format_names[i], name) == 0) {
             *out = (enum spv_import_format)i;
             return SPV_OK;
         }
@@ -37,7 +37,7 @@ int spv_import_new(struct spv_import **out, const struct spv_params *params,
                    enum spv_import_format format)
 {
     *out = NULL;
-    if ((size_t)format >= NAMES || params == NULL) {
+    if ((size_t)format >= FORMATS || params == NULL) {
         return SPV_ERR_INVALID;
     }
     struct spv_import *d = calloc(1, sizeof *d);
@@ -148,7 +148,7 @@ static bool is_magic(const struct spv_import *d, const uint8_t *p)
     return false;
 }
 
-static enum spv_import_format detect(const struct spv_import *d, size_t mark)
+static enum spv_import_format detect_format(const struct spv_import *d, size_t mark)
 {
     const uint8_t *p = d->buffer + d->at + mark;
     size_t n = d->end - d->at - mark;
@@ -195,7 +195,7 @@ static const char *other_kind(const uint8_t *p, size_t n)
 }
 
 /* The format, when enough is there to tell. 1, 0 or an error. */
-static int begin(struct spv_import *d)
+static int import_begin(struct spv_import *d)
 {
     size_t n = d->end - d->at;
     if (n < SPV_HEADER_SIZE && !d->ended) {
@@ -212,7 +212,7 @@ static int begin(struct spv_import *d)
         return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is no file of headers but %s", other);
     }
     if (d->format == SPV_IMPORT_AUTO) {
-        d->format = detect(d, mark);
+        d->format = detect_format(d, mark);
         d->detected = true;
     }
     if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL) {
@@ -229,7 +229,7 @@ int spv_import_next(struct spv_import *d, struct spv_import_item *out)
         return d->error;
     }
     if (!d->started) {
-        rc = begin(d);
+        rc = import_begin(d);
     }
     if (rc <= 0) {
         return rc;

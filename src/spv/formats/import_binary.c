@@ -98,7 +98,7 @@ static int begin(struct spv_import *d)
 }
 
 /* A zero header: 0 when it is counted, or an error. */
-static int pass_hole(struct spv_import *d)
+static int pass_gap(struct spv_import *d)
 {
     if (d->format == SPV_IMPORT_RAW && d->detected && d->placed) {
         d->format = SPV_IMPORT_ELECTRUM; /* a raw one has no holes */
@@ -116,7 +116,7 @@ static int pass_hole(struct spv_import *d)
     return 0;
 }
 
-static int give_hole(struct spv_import *d, struct spv_import_item *out)
+static int give_gap(struct spv_import *d, struct spv_import_item *out)
 {
     out->kind = SPV_IMPORT_HOLE;
     out->count = d->hole;
@@ -149,14 +149,14 @@ int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
         }
         const uint8_t *p = d->buffer + d->at;
         if (n > 0 && is_zero(p)) {
-            rc = pass_hole(d);
+            rc = pass_gap(d);
             if (rc < 0) {
                 return rc;
             }
             continue;
         }
         if (d->hole > 0) {
-            return give_hole(d, out);
+            return give_gap(d, out);
         }
         if (n == 0) {
             return 0;

@@ -43,7 +43,7 @@ struct reading {
     int error;
 };
 
-static void refuse(struct reading *r, enum spv_import_field field, const char *wanted)
+static void field_error(struct reading *r, enum spv_import_field field, const char *wanted)
 {
     const char *text = r->v->text[field];
     if (r->error == 0) {
@@ -54,7 +54,7 @@ static void refuse(struct reading *r, enum spv_import_field field, const char *w
 
 /* The text of a field that must be there, a string or a plain value in jsonl. NULL after an error.
  */
-static const char *want(struct reading *r, enum spv_import_field field, bool quoted)
+static const char *require(struct reading *r, enum spv_import_field field, bool quoted)
 {
     const char *text = r->v->text[field];
     if (r->error != 0) {
@@ -65,7 +65,7 @@ static const char *want(struct reading *r, enum spv_import_field field, bool quo
         return NULL;
     }
     if (r->d->format == SPV_IMPORT_JSONL && r->v->quoted[field] != quoted) {
-        refuse(r, field, quoted ? "a string" : "a plain value: it stands in quotes");
+        field_error(r, field, quoted ? "a string" : "a plain value: it stands in quotes");
         return NULL;
     }
     return text;
@@ -73,7 +73,7 @@ static const char *want(struct reading *r, enum spv_import_field field, bool quo
 
 static uint32_t number(struct reading *r, enum spv_import_field field)
 {
-    const char *text = want(r, field, false);
+    const char *text = require(r, field, false);
     uint64_t value = 0;
     size_t n = 0;
     if (text == NULL) {
@@ -83,7 +83,7 @@ static uint32_t number(struct reading *r, enum spv_import_field field)
         value = value * 10 + (uint64_t)(text[n] - '0');
     }
     if (n == 0 || text[n] != '\0' || value > UINT32_MAX) {
-        refuse(r, field, "a number from 0 to 4294967295");
+        field_error(r, field, "a number from 0 to 4294967295");
         return 0;
     }
     return (uint32_t)value;
@@ -91,7 +91,7 @@ static uint32_t number(struct reading *r, enum spv_import_field field)
 
 static int32_t signed_number(struct reading *r, enum spv_import_field field)
 {
-    const char *text = want(r, field, false);
+    const char *text = require(r, field, false);
     bool minus = text != NULL && text[0] == '-';
     uint64_t value = 0;
     size_t n = minus;
@@ -102,7 +102,7 @@ static int32_t signed_number(struct reading *r, enum spv_import_field field)
         value = value * 10 + (uint64_t)(text[n] - '0');
     }
     if (n == minus || text[n] != '\0' || value > (uint64_t)INT32_MAX + minus) {
-        refuse(r, field, "a number from -2147483648 to 2147483647");
+        field_error(r, field, "a number from -2147483648 to 2147483647");
         return 0;
     }
     return (int32_t)(minus ? -(int64_t)value : (int64_t)value);
@@ -110,19 +110,19 @@ static int32_t signed_number(struct reading *r, enum spv_import_field field)
 
 static void hash(struct reading *r, struct spv_blockhash *out, enum spv_import_field field)
 {
-    const char *text = want(r, field, true);
+    const char *text = require(r, field, true);
     if (text != NULL &&
         (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != SPV_OK)) {
-        refuse(r, field, "64 hexadecimal digits");
+        field_error(r, field, "64 hexadecimal digits");
     }
 }
 
 static uint32_t bits(struct reading *r)
 {
-    const char *text = want(r, SPV_FIELD_BITS, true);
+    const char *text = require(r, SPV_FIELD_BITS, true);
     uint8_t be[4] = {0};
     if (text != NULL && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != SPV_OK)) {
-        refuse(r, SPV_FIELD_BITS, "8 hexadecimal digits");
+        field_error(r, SPV_FIELD_BITS, "8 hexadecimal digits");
     }
     return (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
 }
@@ -132,9 +132,9 @@ static bool branch(struct reading *r)
     bool json = r->d->format == SPV_IMPORT_JSONL;
     const char *no = json ? "false" : "0";
     const char *yes = json ? "true" : "1";
-    const char *text = want(r, SPV_FIELD_BRANCH, false);
+    const char *text = require(r, SPV_FIELD_BRANCH, false);
     if (text != NULL && strcmp(text, no) != 0 && strcmp(text, yes) != 0) {
-        refuse(r, SPV_FIELD_BRANCH, json ? "true or false" : "0 or 1");
+        field_error(r, SPV_FIELD_BRANCH, json ? "true or false" : "0 or 1");
     }
     return text != NULL && strcmp(text, yes) == 0;
 }
@@ -142,9 +142,9 @@ static bool branch(struct reading *r)
 static int mark(struct reading *r, struct spv_import_item *out)
 {
     struct spv_blockhash fork;
-    const char *event = want(r, SPV_FIELD_EVENT, true);
+    const char *event = require(r, SPV_FIELD_EVENT, true);
     if (event != NULL && strcmp(event, "reorg") != 0) {
-        refuse(r, SPV_FIELD_EVENT, "'reorg'");
+        field_error(r, SPV_FIELD_EVENT, "'reorg'");
     }
     out->kind = SPV_IMPORT_REORG;
     out->height = number(r, SPV_FIELD_FORK_HEIGHT);

@@ -40,7 +40,7 @@ static int next_line(struct spv_import *d, char **out, uint64_t *offset)
 /* csv */
 
 /* The piece up to the next comma, less its quotes; moves *p behind it, NULL after the last one. */
-static const char *next_piece(char **p)
+static const char *next_field(char **p)
 {
     char *piece = *p;
     char *comma = strchr(piece, ',');
@@ -68,7 +68,7 @@ static int csv_columns(struct spv_import *d, char *line)
         return 0;
     }
     for (char *p = line; p != NULL;) {
-        const char *name = next_piece(&p);
+        const char *name = next_field(&p);
         enum spv_import_field field = spv_import_field_by_name(name);
         if (d->n_columns == SPV_IMPORT_COLUMNS_MAX) {
             return spv_import_fail(d, SPV_ERR_TOO_LONG, "has more than %d columns",
@@ -92,7 +92,7 @@ static int csv_row(struct spv_import *d, struct spv_import_values *v, char *line
 {
     size_t i = 0;
     for (char *p = line; p != NULL; i++) {
-        const char *piece = next_piece(&p);
+        const char *piece = next_field(&p);
         if (i < d->n_columns && d->columns[i] < SPV_FIELDS) {
             v->text[d->columns[i]] = piece;
         }
@@ -109,7 +109,7 @@ static int csv_mark(struct spv_import *d, struct spv_import_values *v, char *lin
                                                    SPV_FIELD_FORK_HASH, SPV_FIELD_REMOVED};
     size_t i = 0;
     for (char *p = line + 1; p != NULL; i++) {
-        const char *piece = next_piece(&p);
+        const char *piece = next_field(&p);
         if (i < 4) {
             v->text[fields[i]] = piece;
         }

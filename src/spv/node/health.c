@@ -21,7 +21,7 @@ void spv_health_init(struct spv_health *a, const struct spv_params *params, unsi
     a->fresh_s = params->fresh_peers_s;
     a->stale_s = params->stale_tip_s;
     a->wanted = wanted;
-    a->fresh_us = a->stale_us = a->look_us = a->alone_us = SPV_NEVER;
+    a->fresh_us = a->stale_us = a->check_us = a->no_peers_us = SPV_NEVER;
 }
 
 void spv_health_connected(struct spv_health *a, uint64_t id, int64_t ahead_s, struct spv_now now)
@@ -34,10 +34,10 @@ void spv_health_connected(struct spv_health *a, uint64_t id, int64_t ahead_s, st
         ahead_s = -CLAIM_MAX;
     a->peer[a->peers++] =
         (struct spv_health_peer){.id = id,
-                                 .tells = ahead_s + now.unix_s != 0,
+                                 .has_clock = ahead_s + now.unix_s != 0,
                                  .clock_s = ahead_s + now.unix_s - seconds_of(now)};
-    a->alone_us = SPV_NEVER;
-    a->look_us = now.mono_us;
+    a->no_peers_us = SPV_NEVER;
+    a->check_us = now.mono_us;
 }
 
 void spv_health_closed(struct spv_health *a, uint64_t id, struct spv_now now)
@@ -47,14 +47,14 @@ void spv_health_closed(struct spv_health *a, uint64_t id, struct spv_now now)
             continue;
         a->peer[i] = a->peer[--a->peers];
         if (a->peers == 0) {
-            a->alone_us = now.mono_us + SPV_HEALTH_NO_PEERS_DELAY;
-            a->look_us = SPV_NEVER;
+            a->no_peers_us = now.mono_us + SPV_HEALTH_NO_PEERS_DELAY;
+            a->check_us = SPV_NEVER;
         }
         return;
     }
 }
 
-static uint64_t due(int64_t from_us, uint64_t after_s)
+static uint64_t is_due(int64_t from_us, uint64_t after_s)
 {
     const int64_t at = from_us + (int64_t)(after_s * SPV_SECOND);
     if (after_s == 0)
@@ -65,19 +65,19 @@ static uint64_t due(int64_t from_us, uint64_t after_s)
 bool spv_health_tip(struct spv_health *a, bool synced, const struct spv_chain_header *tip,
                     struct spv_now now)
 {
-    if (a->armed ? spv_blockhash_eq(&a->tip, &tip->hash) : !synced)
+    if (a->started ? spv_blockhash_eq(&a->tip, &tip->hash) : !synced)
         return false;
     int64_t old = 0;
-    if (!a->armed)
+    if (!a->started)
         old = now.unix_s - (int64_t)tip->header.time;
     if (old < 0)
         old = 0; /* a miner's clock may be ahead */
-    a->armed = true;
+    a->started = true;
     a->tip = tip->hash;
     a->moved_us = (int64_t)now.mono_us - old * (int64_t)SPV_SECOND;
-    a->fresh_us = due(a->moved_us, a->fresh_s);
-    a->stale_us = due(a->moved_us, a->stale_s);
-    a->over = a->stale;
+    a->fresh_us = is_due(a->moved_us, a->fresh_s);
+    a->stale_us = is_due(a->moved_us, a->stale_s);
+    a->tip_resumed = a->stale;
     a->stale = false;
     return true;
 }
@@ -85,7 +85,7 @@ bool spv_health_tip(struct spv_health *a, bool synced, const struct spv_chain_he
 uint64_t spv_health_age(const struct spv_health *a, struct spv_now now)
 {
     const int64_t age_us = (int64_t)now.mono_us - a->moved_us;
-    return a->armed && age_us > 0 ? (uint64_t)age_us / SPV_SECOND : 0;
+    return a->started && age_us > 0 ? (uint64_t)age_us / SPV_SECOND : 0;
 }
 
 /* The median of the clocks when more than half of them are off by too much on the same side. */
@@ -95,7 +95,7 @@ static int64_t skew(const struct spv_health *a, struct spv_now now)
     int64_t ahead[SPV_NODE_MAX_PEERS];
     size_t n = 0, early = 0, late = 0;
     for (size_t i = 0; i < a->peers; i++) {
-        if (!a->peer[i].tells)
+        if (!a->peer[i].has_clock)
             continue;
         const int64_t x = a->peer[i].clock_s + seconds_of(now) - now.unix_s;
         size_t at = n++; /* insertion keeps them ascending */
@@ -112,7 +112,7 @@ static int64_t skew(const struct spv_health *a, struct spv_now now)
     return 2 * early > n ? ahead[(n - 1) / 2] : 0;
 }
 
-static int warn(struct spv_health_note *out, enum spv_warning warning, int64_t seconds)
+static int push_warning(struct spv_health_note *out, enum spv_warning warning, int64_t seconds)
 {
     *out = (struct spv_health_note){
         .kind = SPV_HEALTH_WARNING, .warning = warning, .seconds = seconds};
@@ -121,14 +121,14 @@ static int warn(struct spv_health_note *out, enum spv_warning warning, int64_t s
 
 int spv_health_next(struct spv_health *a, struct spv_health_note *out, struct spv_now now)
 {
-    if (a->over) {
-        a->over = false;
+    if (a->tip_resumed) {
+        a->tip_resumed = false;
         *out = (struct spv_health_note){.kind = SPV_HEALTH_TIP_RESUMED};
         return 1;
     }
-    if (a->alone_us <= now.mono_us) {
-        a->alone_us = SPV_NEVER;
-        return warn(out, SPV_WARN_NO_PEERS, 0);
+    if (a->no_peers_us <= now.mono_us) {
+        a->no_peers_us = SPV_NEVER;
+        return push_warning(out, SPV_WARN_NO_PEERS, 0);
     }
     if (a->fresh_us <= now.mono_us) {
         a->fresh_us = now.mono_us + a->fresh_s * SPV_SECOND;
@@ -138,14 +138,14 @@ int spv_health_next(struct spv_health *a, struct spv_health_note *out, struct sp
     }
     if (a->stale_us <= now.mono_us) {
         a->stale_us = now.mono_us + SPV_HEALTH_AGAIN;
-        return warn(out, SPV_WARN_STALE_TIP, (int64_t)spv_health_age(a, now));
+        return push_warning(out, SPV_WARN_STALE_TIP, (int64_t)spv_health_age(a, now));
     }
-    if (a->look_us <= now.mono_us) {
-        a->look_us = now.mono_us + SPV_HEALTH_LOOK;
+    if (a->check_us <= now.mono_us) {
+        a->check_us = now.mono_us + SPV_HEALTH_LOOK;
         a->skew_s = skew(a, now);
         if (a->skew_s != 0 && a->skew_us <= now.mono_us) {
             a->skew_us = now.mono_us + SPV_HEALTH_AGAIN;
-            return warn(out, SPV_WARN_CLOCK, a->skew_s);
+            return push_warning(out, SPV_WARN_CLOCK, a->skew_s);
         }
     }
     return 0;
@@ -153,8 +153,8 @@ int spv_health_next(struct spv_health *a, struct spv_health_note *out, struct sp
 
 uint64_t spv_health_deadline(const struct spv_health *a)
 {
-    const uint64_t at[] = {a->alone_us, a->fresh_us, a->stale_us, a->look_us};
-    uint64_t first = a->over ? 0 : SPV_NEVER;
+    const uint64_t at[] = {a->no_peers_us, a->fresh_us, a->stale_us, a->check_us};
+    uint64_t first = a->tip_resumed ? 0 : SPV_NEVER;
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
         if (at[i] < first)
             first = at[i];

@@ -32,7 +32,7 @@ struct spv_health_note {
 
 struct spv_health_peer {
     uint64_t id;
-    bool tells; /* a time of 0 is no clock */
+    bool has_clock; /* a time of 0 is no clock */
     int64_t clock_s; /* what its clock would have said when our monotonic one began */
 };
 
@@ -41,16 +41,16 @@ struct spv_health {
     unsigned wanted;
     struct spv_health_peer peer[SPV_NODE_MAX_PEERS];
     size_t peers;
-    bool armed; /* a first verdict was made: the tip is expected to move */
+    bool started; /* a first verdict was made: the tip is expected to move */
     struct spv_blockhash tip;
     int64_t moved_us; /* monotonic; before our clock began when the tip is older */
     bool stale; /* fresh peers were asked for */
-    bool over; /* the tip moved after that; to be told */
+    bool tip_resumed; /* the tip moved after that; to be told */
     uint64_t fresh_us, stale_us; /* when each comes next; SPV_NEVER */
-    uint64_t look_us; /* when clocks are compared next */
+    uint64_t check_us; /* when clocks are compared next */
     uint64_t skew_us; /* when a skew may be told again */
     int64_t skew_s; /* 0, or the median by which most clocks are ahead of ours */
-    uint64_t alone_us; /* when the loss of all peers is told */
+    uint64_t no_peers_us; /* when the loss of all peers is told */
 };
 
 void spv_health_init(struct spv_health *a, const struct spv_params *params, unsigned wanted);

@@ -19,24 +19,24 @@
 
 struct spv_node {
     struct spv_effects effects;
-    struct spv_outbound discovery;
+    struct spv_outbound outbound;
     struct spv_chain *chain;
     struct spv_sync sync;
-    struct spv_backfill *origin; /* NULL: the chain begins at genesis and nothing is missing */
-    struct spv_health alarm;
-    struct spv_peer_rates metrics;
+    struct spv_backfill *backfill; /* NULL: the chain begins at genesis and nothing is missing */
+    struct spv_health health;
+    struct spv_peer_rates peer_rates;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
-    unsigned wanted;
-    unsigned extra; /* fresh peers beside them while the tip is stale: those after last_usual */
-    uint64_t last_usual; /* peer id */
-    uint64_t speaker; /* the peer whose message was judged last */
-    uint64_t mover; /* the peer whose message moved the tip last */
+    unsigned target_outbound;
+    unsigned n_extra; /* fresh peers beside them while the tip is stale: those after last_usual */
+    uint64_t last_regular; /* peer id */
+    uint64_t current_peer; /* the peer whose message was judged last */
+    uint64_t tip_peer; /* the peer whose message moved the tip last */
     uint32_t start_height;
     uint64_t bans;
     int error;
 };
 
-static int fail(struct spv_node *n, int error)
+static int node_fail(struct spv_node *n, int error)
 {
     if (!n->error && error < 0)
         n->error = error;
@@ -49,30 +49,31 @@ static int fail(struct spv_node *n, int error)
 static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_conn *x,
                                      struct spv_now now)
 {
-    const struct spv_manual_peers *named = &n->discovery.named;
-    if (n->discovery.on || x->named < 0 || named->n > n->wanted || named->at[x->named].held)
+    const struct spv_manual_peers *named = &n->outbound.manual;
+    if (n->outbound.on || x->manual < 0 || named->n > n->target_outbound ||
+        named->at[x->manual].in_use)
         return 0;
-    const uint64_t at = spv_manual_peers_next(named, x->named);
+    const uint64_t at = spv_manual_peers_next(named, x->manual);
     return at > now.mono_us ? (int64_t)((at - now.mono_us + SPV_SECOND - 1) / SPV_SECOND) : 0;
 }
 
-static void tell(struct spv_node *n, enum spv_event_kind kind, const struct spv_conn *x, int error,
-                 struct spv_now now)
+static void emit_event(struct spv_node *n, enum spv_event_kind kind, const struct spv_conn *x,
+                       int error, struct spv_now now)
 {
     struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, x->id);
     if (!event)
         return;
     event->error = error;
-    event->failures = spv_outbound_failures(&n->discovery, x);
+    event->failures = spv_outbound_failures(&n->outbound, x);
     event->seconds = event->failures ? seconds_until_dialled(n, x, now) : 0;
     spv_endpoint_text(event->address, &x->endpoint);
 }
 
 static void set_quorum(struct spv_node *n, struct spv_now now)
 {
-    size_t groups = n->wanted;
-    if (!n->discovery.on) {
-        const size_t alive = spv_manual_peers_alive(&n->discovery.named, now);
+    size_t groups = n->target_outbound;
+    if (!n->outbound.on) {
+        const size_t alive = spv_manual_peers_alive(&n->outbound.manual, now);
         if (alive < groups)
             groups = alive;
     }
@@ -82,28 +83,29 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
 }
 
 /* The end of a peer, whoever ended it. */
-static void bury(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
+static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
 {
     const struct spv_conn was = *x;
     const uint64_t id = was.id;
     const bool visit = was.kind != SPV_CONN_OUTBOUND; /* of which nobody was told */
     const bool lied =
         spv_err_class_of(error) == SPV_CLASS_MISBEHAVING; /* this class bans, and no other */
-    spv_health_closed(&n->alarm, id, now);
-    spv_peer_rates_remove(&n->metrics, id, &was.endpoint, error);
+    spv_health_closed(&n->health, id, now);
+    spv_peer_rates_remove(&n->peer_rates, id, &was.endpoint, error);
     if (lied) {
         n->bans++;
-        spv_outbound_ban(&n->discovery, x, error, now);
+        spv_outbound_ban(&n->outbound, x, error, now);
     }
     const bool useful = !visit && spv_sync_useful(&n->sync, id);
-    spv_outbound_on_closed(&n->discovery, x, error, useful, now);
+    spv_outbound_on_closed(&n->outbound, x, error, useful, now);
     if (lied)
-        tell(n, SPV_EVENT_BANNED, &was, error, now);
+        emit_event(n, SPV_EVENT_BANNED, &was, error, now);
     else if (!visit)
-        tell(n,
-             was.state == SPV_CONN_STATE_READY ? SPV_EVENT_DISCONNECTED : SPV_EVENT_CONNECT_FAILED,
-             &was, error, now);
-    (void)fail(n, spv_backfill_remove(n->origin, id, now));
+        emit_event(n,
+                   was.state == SPV_CONN_STATE_READY ? SPV_EVENT_DISCONNECTED
+                                                     : SPV_EVENT_CONNECT_FAILED,
+                   &was, error, now);
+    (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
     if (!visit)
         spv_sync_remove(&n->sync, id, now);
     set_quorum(n, now);
@@ -112,48 +114,49 @@ static void bury(struct spv_node *n, struct spv_conn *x, int error, struct spv_n
 static void close_peer(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
 {
     const uint64_t id = x->id;
-    bury(n, x, error, now);
+    remove_peer(n, x, error, now);
     struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_CLOSE, id);
     if (e)
         e->error = error;
 }
 
-static unsigned in_use(const struct spv_node *n)
+static unsigned outbound_count(const struct spv_node *n)
 {
-    return spv_outbound_count(&n->discovery, SPV_CONN_STATE_CONNECTING) +
-           spv_outbound_count(&n->discovery, SPV_CONN_STATE_READY);
+    return spv_outbound_count(&n->outbound, SPV_CONN_STATE_CONNECTING) +
+           spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
 }
 
 /* The extra peers make room: for other ones, or because the tip has moved. Whoever moved it stays.
  */
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
-    for (size_t i = 0; n->extra && i < SPV_CONNS; i++) {
-        struct spv_conn *x = &n->discovery.dialled[i];
+    for (size_t i = 0; n->n_extra && i < SPV_CONNS; i++) {
+        struct spv_conn *x = &n->outbound.conn[i];
         if (x->state != SPV_CONN_STATE_FREE && x->kind == SPV_CONN_OUTBOUND &&
-            x->id > n->last_usual && x->id != n->mover && in_use(n) > n->wanted)
+            x->id > n->last_regular && x->id != n->tip_peer &&
+            outbound_count(n) > n->target_outbound)
             close_peer(n, x, SPV_ERR_DISCONNECTED, now);
     }
-    n->extra = 0;
+    n->n_extra = 0;
 }
 
 /* SYNC.md: "fresh peers when the tip is older than 30 minutes and a warning to the user at 90". */
-static void heed_alarms(struct spv_node *n, struct spv_now now)
+static void handle_health(struct spv_node *n, struct spv_now now)
 {
     struct spv_health_note note;
-    if (spv_health_tip(&n->alarm, n->sync.synced, spv_chain_tip(n->chain), now))
-        n->mover = n->speaker;
-    while (!n->effects.error && spv_health_next(&n->alarm, &note, now)) {
+    if (spv_health_tip(&n->health, n->sync.synced, spv_chain_tip(n->chain), now))
+        n->tip_peer = n->current_peer;
+    while (!n->effects.error && spv_health_next(&n->health, &note, now)) {
         struct spv_event *event;
         switch (note.kind) {
         case SPV_HEALTH_FRESH_PEERS:
-            if (n->extra)
+            if (n->n_extra)
                 close_extra(n, now);
             else
-                n->last_usual = n->discovery.next_id;
-            n->extra = !n->discovery.on ? 0 : SPV_HEALTH_EXTRA;
-            if (n->extra > SPV_NODE_MAX_PEERS - n->wanted)
-                n->extra = SPV_NODE_MAX_PEERS - n->wanted;
+                n->last_regular = n->outbound.next_id;
+            n->n_extra = !n->outbound.on ? 0 : SPV_HEALTH_EXTRA;
+            if (n->n_extra > SPV_NODE_MAX_PEERS - n->target_outbound)
+                n->n_extra = SPV_NODE_MAX_PEERS - n->target_outbound;
             break;
         case SPV_HEALTH_TIP_RESUMED:
             close_extra(n, now);
@@ -175,7 +178,7 @@ static void add_addresses(struct spv_node *n)
 {
     struct spv_event *event;
     while ((event = spv_effects_unaddressed(&n->effects)) != NULL) {
-        const struct spv_conn *x = spv_outbound_of(&n->discovery, event->peer);
+        const struct spv_conn *x = spv_outbound_of(&n->outbound, event->peer);
         if (x)
             spv_endpoint_text(event->address, &x->endpoint);
         else
@@ -187,36 +190,36 @@ static void add_addresses(struct spv_node *n)
  * is ready, banned, or has failed so often that a verdict does not wait for it. */
 static bool is_complete(const struct spv_node *n, struct spv_now now)
 {
-    return !n->discovery.on && !spv_backfill_starting(n->origin) &&
-           (spv_outbound_count(&n->discovery, SPV_CONN_STATE_READY) >= n->wanted ||
-            spv_outbound_unreachable(&n->discovery, now) == 0);
+    return !n->outbound.on && !spv_backfill_starting(n->backfill) &&
+           (spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY) >= n->target_outbound ||
+            spv_outbound_unreachable(&n->outbound, now) == 0);
 }
 
 /* After every input: what sync wants dropped is dropped, free slots are filled. */
-static int settle(struct spv_node *n, int rc, struct spv_now now)
+static int process(struct spv_node *n, int rc, struct spv_now now)
 {
     struct spv_sync_drop drop;
     add_addresses(n);
-    while (!fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
-        struct spv_conn *x = spv_outbound_of(&n->discovery, drop.id);
+    while (!node_fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
+        struct spv_conn *x = spv_outbound_of(&n->outbound, drop.id);
         if (x)
             close_peer(n, x, drop.error, now);
     }
     if (!n->error && !n->sync.storing)
-        (void)fail(n, spv_backfill_run(n->origin, n->sync.synced, now));
+        (void)node_fail(n, spv_backfill_run(n->backfill, n->sync.synced, now));
     struct spv_segments_drop idle;
-    while (!n->error && spv_backfill_next_drop(n->origin, &idle)) {
-        struct spv_conn *x = spv_outbound_of(&n->discovery, idle.id);
+    while (!n->error && spv_backfill_next_drop(n->backfill, &idle)) {
+        struct spv_conn *x = spv_outbound_of(&n->outbound, idle.id);
         if (x)
             close_peer(n, x, idle.error, now);
     }
     if (!n->error) {
-        heed_alarms(n, now);
-        spv_outbound_tick(&n->discovery, n->wanted + n->extra, now);
+        handle_health(n, now);
+        spv_outbound_tick(&n->outbound, n->target_outbound + n->n_extra, now);
         spv_sync_set_complete(&n->sync, is_complete(n, now), now);
         add_addresses(n);
     }
-    return fail(n, 0);
+    return node_fail(n, 0);
 }
 
 static bool checkpoints_ascend(const struct spv_node_config *cfg)
@@ -238,14 +241,14 @@ static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t
 }
 
 /* The user is told why a peer of his choice is not dialled. */
-static void tell_banned(struct spv_node *n, struct spv_now now)
+static void emit_banned(struct spv_node *n, struct spv_now now)
 {
-    for (size_t i = 0; i < n->discovery.named.n; i++) {
-        const struct spv_manual_peer *p = &n->discovery.named.at[i];
+    for (size_t i = 0; i < n->outbound.manual.n; i++) {
+        const struct spv_manual_peer *p = &n->outbound.manual.at[i];
         if (p->banned_until_us)
-            tell(n, SPV_EVENT_CONNECT_FAILED,
-                 &(struct spv_conn){.endpoint = p->endpoint, .named = -1, .entry = -1},
-                 SPV_ERR_BANNED, now);
+            emit_event(n, SPV_EVENT_CONNECT_FAILED,
+                       &(struct spv_conn){.endpoint = p->endpoint, .manual = -1, .entry = -1},
+                       SPV_ERR_BANNED, now);
     }
 }
 
@@ -264,9 +267,9 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         n->params.checkpoints = cfg->checkpoints;
         n->params.n_checkpoints = cfg->n_checkpoints;
     }
-    n->wanted = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
+    n->target_outbound = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
     if (cfg->n_connect && !cfg->peers)
-        n->wanted =
+        n->target_outbound =
             cfg->n_connect < SPV_NODE_MAX_PEERS ? (unsigned)cfg->n_connect : SPV_NODE_MAX_PEERS;
     spv_effects_init(&n->effects);
 
@@ -274,7 +277,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         .params = &n->params, .reader = cfg->reader, .no_checkpoints = cfg->no_checkpoints};
     int rc = spv_chain_new(&n->chain, &chain);
     if (!rc)
-        rc = spv_outbound_init(&n->discovery, cfg, &n->params, &n->effects, now);
+        rc = spv_outbound_init(&n->outbound, cfg, &n->params, &n->effects, now);
     if (rc < 0) {
         spv_node_free(n);
         return rc;
@@ -287,7 +290,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
                                              cfg->min_work ? *cfg->min_work : n->params.min_work,
                                          .request_timeout_us = cfg->request_timeout_us,
                                          .indexed = cfg->indexed,
-                                         .discovers = n->discovery.on,
+                                         .discovers = n->outbound.on,
                                          .rng = cfg->rng};
     rc = spv_sync_init(&n->sync, &sync, now);
     if (rc < 0) {
@@ -298,15 +301,15 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
                                                .effects = &n->effects,
                                                .chain = n->chain,
                                                .start = starts_at(n, cfg->start_height),
-                                               .fill = cfg->backfill,
-                                               .filled = cfg->filled,
+                                               .backfill = cfg->backfill,
+                                               .backfill_db = cfg->backfill_db,
                                                .timeout_us = cfg->request_timeout_us};
-    (void)fail(n, spv_backfill_new(&n->origin, &origin, now));
-    spv_health_init(&n->alarm, &n->params, n->wanted);
+    (void)node_fail(n, spv_backfill_new(&n->backfill, &origin, now));
+    spv_health_init(&n->health, &n->params, n->target_outbound);
     set_quorum(n, now);
-    tell_banned(n, now);
-    spv_outbound_tick(&n->discovery, n->wanted, now);
-    rc = fail(n, 0);
+    emit_banned(n, now);
+    spv_outbound_tick(&n->outbound, n->target_outbound, now);
+    rc = node_fail(n, 0);
     if (rc < 0) {
         spv_node_free(n);
         return rc;
@@ -320,9 +323,9 @@ void spv_node_free(struct spv_node *n)
     if (!n)
         return;
     spv_sync_free(&n->sync);
-    spv_backfill_free(n->origin);
+    spv_backfill_free(n->backfill);
     spv_chain_free(n->chain);
-    spv_outbound_free(&n->discovery);
+    spv_outbound_free(&n->outbound);
     spv_effects_free(&n->effects);
     free(n);
 }
@@ -330,30 +333,30 @@ void spv_node_free(struct spv_node *n)
 int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_stats *info,
                        struct spv_now now)
 {
-    struct spv_conn *x = spv_outbound_of(&n->discovery, peer);
+    struct spv_conn *x = spv_outbound_of(&n->outbound, peer);
     if (n->error)
         return n->error;
     if (!x || x->state != SPV_CONN_STATE_CONNECTING)
         return SPV_ERR_STATE;
     const bool for_chain = x->kind == SPV_CONN_OUTBOUND;
     if (for_chain)
-        tell(n, SPV_EVENT_CONNECTED, x, 0, now);
+        emit_event(n, SPV_EVENT_CONNECTED, x, 0, now);
     const uint64_t group = x->group;
-    const unsigned failures = spv_outbound_failures(&n->discovery, x);
-    spv_outbound_on_handshake(&n->discovery, x, info->services, now);
+    const unsigned failures = spv_outbound_failures(&n->outbound, x);
+    spv_outbound_on_handshake(&n->outbound, x, info->services, now);
     if (!for_chain)
-        return settle(n, 0, now);
+        return process(n, 0, now);
     /* Of strangers we want the chain; a peer that the user named may be a plain header server. */
-    if (x->named < 0 && !spv_serves_chain(info->services)) {
+    if (x->manual < 0 && !spv_serves_chain(info->services)) {
         close_peer(n, x, SPV_ERR_SERVICES, now);
-        return settle(n, 0, now);
+        return process(n, 0, now);
     }
-    spv_peer_rates_add(&n->metrics, peer, now);
-    spv_health_connected(&n->alarm, peer, info->time_offset_s, now);
-    int rc = spv_backfill_add(n->origin, peer, group, info, now);
-    if (!rc && !spv_backfill_starting(n->origin))
+    spv_peer_rates_add(&n->peer_rates, peer, now);
+    spv_health_connected(&n->health, peer, info->time_offset_s, now);
+    int rc = spv_backfill_add(n->backfill, peer, group, info, now);
+    if (!rc && !spv_backfill_starting(n->backfill))
         rc = spv_sync_add(&n->sync, peer, group, info, failures, now);
-    return settle(n, rc, now);
+    return process(n, rc, now);
 }
 
 static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
@@ -362,43 +365,43 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
     /* "An empty headers answers the oldest request only when that request's last byte has left" */
     if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNASKED && msg->n == 0))
         return 0;
-    spv_peer_rates_headers(&n->metrics, peer, msg->n, now);
-    int rc = spv_backfill_headers(n->origin, peer, msg, now);
-    if (rc != 0 || spv_backfill_starting(n->origin))
+    spv_peer_rates_headers(&n->peer_rates, peer, msg->n, now);
+    int rc = spv_backfill_headers(n->backfill, peer, msg, now);
+    if (rc != 0 || spv_backfill_starting(n->backfill))
         return rc < 0 ? rc : 0;
     return spv_sync_headers(&n->sync, peer, msg, now);
 }
 
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
 {
-    struct spv_conn *x = spv_outbound_of(&n->discovery, peer);
+    struct spv_conn *x = spv_outbound_of(&n->outbound, peer);
     if (n->error)
         return n->error;
-    if (n->sync.storing || spv_backfill_storing(n->origin) ||
+    if (n->sync.storing || spv_backfill_storing(n->backfill) ||
         (x && x->state != SPV_CONN_STATE_READY))
         return SPV_ERR_STATE;
     if (!x) /* we have closed it, and this was already on its way */
         return 0;
     int rc = 0;
-    n->speaker = peer;
+    n->current_peer = peer;
     if (msg->command == SPV_CMD_HEADERS)
         rc = take_headers(n, peer, &msg->u.headers, now);
-    else if (msg->command == SPV_CMD_INV && !spv_backfill_starting(n->origin))
+    else if (msg->command == SPV_CMD_INV && !spv_backfill_starting(n->backfill))
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
-        rc = spv_outbound_gossip(&n->discovery, x, &msg->u.addr, now);
-    return settle(n, rc, now);
+        rc = spv_outbound_gossip(&n->outbound, x, &msg->u.addr, now);
+    return process(n, rc, now);
 }
 
 int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now)
 {
-    struct spv_conn *x = spv_outbound_of(&n->discovery, peer);
+    struct spv_conn *x = spv_outbound_of(&n->outbound, peer);
     if (n->error)
         return n->error;
     if (!x)
         return 0;
-    bury(n, x, error, now);
-    return settle(n, 0, now);
+    remove_peer(n, x, error, now);
+    return process(n, 0, now);
 }
 
 int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
@@ -406,20 +409,20 @@ int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, i
 {
     if (n->error)
         return n->error;
-    return settle(n, spv_outbound_resolved(&n->discovery, endpoint, error, addrs, n_addrs, now),
-                  now);
+    return process(n, spv_outbound_resolved(&n->outbound, endpoint, error, addrs, n_addrs, now),
+                   now);
 }
 
 int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out,
                              struct spv_now now)
 {
-    return spv_outbound_changes(&n->discovery, out, now);
+    return spv_outbound_changes(&n->outbound, out, now);
 }
 
 /* The chain begins elsewhere than it did: at the checkpoint, or at genesis again. */
-static int heed_origin(struct spv_node *n, struct spv_now now)
+static int handle_backfill(struct spv_node *n, struct spv_now now)
 {
-    const int news = spv_backfill_stored(n->origin, now);
+    const int news = spv_backfill_stored(n->backfill, now);
     int rc = news > 0 ? spv_chain_reload(n->chain) : news;
     if (rc < 0 || news == SPV_BACKFILL_NONE)
         return rc;
@@ -435,49 +438,49 @@ static int heed_origin(struct spv_node *n, struct spv_now now)
     spv_sync_free(&n->sync);
     rc = spv_sync_init(&n->sync, &sync, now);
     set_quorum(n, now);
-    while (!rc && (p = spv_backfill_waiting(n->origin)) != NULL)
+    while (!rc && (p = spv_backfill_waiting(n->backfill)) != NULL)
         rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, 0, now);
     return rc;
 }
 
 int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
 {
-    if (spv_backfill_storing(n->origin)) {
-        if (fail(n, error))
+    if (spv_backfill_storing(n->backfill)) {
+        if (node_fail(n, error))
             return n->error;
-        return settle(n, heed_origin(n, now), now);
+        return process(n, handle_backfill(n, now), now);
     }
     if (!n->sync.storing)
         return SPV_ERR_STATE;
-    if (fail(n, error))
+    if (node_fail(n, error))
         return n->error;
-    return settle(n, spv_sync_stored(&n->sync, now), now);
+    return process(n, spv_sync_stored(&n->sync, now), now);
 }
 
 int spv_node_indexed(struct spv_node *n, int error, struct spv_now now)
 {
-    if (fail(n, error))
+    if (node_fail(n, error))
         return n->error;
     spv_sync_indexed(&n->sync);
-    return settle(n, 0, now);
+    return process(n, 0, now);
 }
 
 int spv_node_timer(struct spv_node *n, struct spv_now now)
 {
     if (n->error)
         return n->error;
-    const int rc = spv_backfill_timer(n->origin, now);
-    return settle(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
+    const int rc = spv_backfill_timer(n->backfill, now);
+    return process(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }
 
 uint64_t spv_node_deadline(const struct spv_node *n)
 {
     uint64_t first = spv_sync_deadline(&n->sync);
-    if (spv_backfill_deadline(n->origin) < first)
-        first = spv_backfill_deadline(n->origin);
-    if (spv_health_deadline(&n->alarm) < first)
-        first = spv_health_deadline(&n->alarm);
-    const uint64_t next = spv_outbound_deadline(&n->discovery, n->wanted + n->extra);
+    if (spv_backfill_deadline(n->backfill) < first)
+        first = spv_backfill_deadline(n->backfill);
+    if (spv_health_deadline(&n->health) < first)
+        first = spv_health_deadline(&n->health);
+    const uint64_t next = spv_outbound_deadline(&n->outbound, n->target_outbound + n->n_extra);
     return next < first ? next : first;
 }
 
@@ -494,7 +497,7 @@ const struct spv_chain *spv_node_chain(const struct spv_node *n)
 static enum spv_group_kind group_kind(const struct spv_conn *x)
 {
     struct spv_netaddr addr;
-    if (x->named >= 0 || spv_netaddr_from_host(&addr, x->endpoint.host, x->endpoint.port) < 0)
+    if (x->manual >= 0 || spv_netaddr_from_host(&addr, x->endpoint.host, x->endpoint.port) < 0)
         return SPV_GROUP_MANUAL;
     if (addr.network == SPV_ADDR_IPV4)
         return SPV_GROUP_IPV4;
@@ -516,17 +519,17 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
 {
     size_t found = 0;
     for (size_t i = 0; i < SPV_CONNS && found < cap; i++) {
-        const struct spv_conn *x = &n->discovery.dialled[i];
+        const struct spv_conn *x = &n->outbound.conn[i];
         struct spv_node_peer *p = &out[found];
         *p = (struct spv_node_peer){.id = x->id};
         if (x->state != SPV_CONN_STATE_READY || x->kind != SPV_CONN_OUTBOUND ||
-            !spv_peer_rates_of(&n->metrics, p, x->id, &x->endpoint, now))
+            !spv_peer_rates_of(&n->peer_rates, p, x->id, &x->endpoint, now))
             continue;
         spv_endpoint_text(p->address, &x->endpoint);
         p->group = group_kind(x);
         spv_sync_peer_info(&n->sync, p);
-        add_fetch(p, n->sync.fetch);
-        add_fetch(p, spv_backfill_segments(n->origin));
+        add_fetch(p, n->sync.segments);
+        add_fetch(p, spv_backfill_segments(n->backfill));
         found++;
     }
     return found;
@@ -534,34 +537,34 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
 
 void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
 {
-    const unsigned ready = spv_outbound_count(&n->discovery, SPV_CONN_STATE_READY);
+    const unsigned ready = spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
     struct spv_chain_start base;
     spv_chain_get_start(n->chain, &base);
     *out = (struct spv_node_stats){
-        .base = base,
+        .start = base,
         .tip = *spv_chain_tip(n->chain),
         .start_height = n->start_height,
-        .headers_added = n->sync.headers_added + spv_backfill_added(n->origin),
-        .filled = spv_backfill_height(n->origin),
-        .starting = spv_backfill_starting(n->origin),
+        .headers_added = n->sync.headers_added + spv_backfill_added(n->backfill),
+        .backfill_height = spv_backfill_height(n->backfill),
+        .starting = spv_backfill_starting(n->backfill),
         .target_height = spv_sync_target(&n->sync),
         .peers = ready,
-        .peers_connecting = spv_outbound_count(&n->discovery, SPV_CONN_STATE_CONNECTING),
+        .peers_connecting = spv_outbound_count(&n->outbound, SPV_CONN_STATE_CONNECTING),
         .chain_peer = n->sync.chain_peer,
         .synced = n->sync.synced && ready > 0,
-        .stale = n->alarm.stale,
-        .clock_skew_s = n->alarm.skew_s,
+        .stale = n->health.stale,
+        .clock_skew_s = n->health.skew_s,
         .reorgs = n->sync.reorgs,
         .stalls = n->sync.stalls,
         .bans = n->bans,
-        .addresses_new = n->discovery.book.n_new,
-        .addresses_tried = n->discovery.book.n_tried,
-        .banned = n->discovery.bans.n,
-        .feelers = n->discovery.feelers,
+        .addresses_new = n->outbound.addrman.n_new,
+        .addresses_tried = n->outbound.addrman.n_tried,
+        .banned = n->outbound.banman.n,
+        .feelers = n->outbound.feelers,
         .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
-                  spv_outbound_memory(&n->discovery) + spv_backfill_memory(n->origin),
+                  spv_outbound_memory(&n->outbound) + spv_backfill_memory(n->backfill),
     };
-    const struct spv_segments *fetches[] = {n->sync.fetch, spv_backfill_segments(n->origin)};
+    const struct spv_segments *fetches[] = {n->sync.segments, spv_backfill_segments(n->backfill)};
     for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
         struct spv_segments_stats stats;
         if (!fetches[i])

@@ -23,27 +23,27 @@ uint64_t spv_outbound_draw(struct spv_outbound *d, uint64_t bound)
 }
 
 /* Half to one and a half times as long. */
-static uint64_t about(struct spv_outbound *d, uint64_t us)
+static uint64_t jittered(struct spv_outbound *d, uint64_t us)
 {
     return us / 2 + spv_outbound_draw(d, us + 1);
 }
 
 /* Beginning and end. */
 
-static int add_named(struct spv_outbound *d, const struct spv_endpoint *endpoints, size_t n)
+static int add_manual(struct spv_outbound *d, const struct spv_endpoint *endpoints, size_t n)
 {
     int rc = 0;
     for (size_t i = 0; !rc && i < n; i++)
-        rc = spv_manual_peers_add(&d->named, &endpoints[i]);
+        rc = spv_manual_peers_add(&d->manual, &endpoints[i]);
     return rc;
 }
 
 static void find_banned(struct spv_outbound *d, struct spv_now now)
 {
-    for (size_t i = 0; i < d->named.n; i++) {
+    for (size_t i = 0; i < d->manual.n; i++) {
         char text[SPV_ENDPOINT_TEXT];
-        spv_endpoint_text(text, &d->named.at[i].endpoint);
-        (void)spv_banman_find(&d->bans, &d->named.at[i].banned_until_us, text, now);
+        spv_endpoint_text(text, &d->manual.at[i].endpoint);
+        (void)spv_banman_find(&d->banman, &d->manual.at[i].banned_until_us, text, now);
     }
 }
 
@@ -52,8 +52,8 @@ static void find_anchors(struct spv_outbound *d)
     size_t n = 0;
     for (size_t i = 0; i < SPV_ANCHORS; i++)
         d->anchor[i] = -1;
-    for (size_t i = 0; i < d->book.cap && n < SPV_ANCHORS; i++)
-        if (d->book.at[i].used && d->book.at[i].a.anchor)
+    for (size_t i = 0; i < d->addrman.cap && n < SPV_ANCHORS; i++)
+        if (d->addrman.at[i].used && d->addrman.at[i].a.anchor)
             d->anchor[n++] = (int)i;
 }
 
@@ -71,53 +71,53 @@ int spv_outbound_init(struct spv_outbound *d, const struct spv_node_config *cfg,
                       const struct spv_params *params, struct spv_effects *effects,
                       struct spv_now now)
 {
-    const struct spv_addrman_rows *book = cfg->book;
+    const struct spv_addrman_rows *book = cfg->addrman_rows;
     d->params = params;
     d->effects = effects;
     d->rng = cfg->rng;
     d->on = !cfg->n_connect && !cfg->no_discovery;
     d->proxied = cfg->proxied;
-    d->reach = cfg->reach ? cfg->reach : SPV_NET_IPV4 | SPV_NET_IPV6;
+    d->nets = cfg->nets ? cfg->nets : SPV_NET_IPV4 | SPV_NET_IPV6;
     d->rng.fill(d->rng.ctx, d->group_key, sizeof d->group_key);
-    spv_addrman_init(&d->book, book && book->keyed ? book->key : NULL, cfg->rng);
-    int rc = add_named(d, cfg->connect, cfg->n_connect);
+    spv_addrman_init(&d->addrman, book && book->keyed ? book->key : NULL, cfg->rng);
+    int rc = add_manual(d, cfg->connect, cfg->n_connect);
     if (!rc && !cfg->n_connect) /* "--connect (only these)" */
-        rc = add_named(d, cfg->add_peers, cfg->n_add_peers);
+        rc = add_manual(d, cfg->add_peers, cfg->n_add_peers);
     if (!rc && book && d->on)
-        rc = spv_addrman_load(&d->book, book->addresses, book->n, now);
+        rc = spv_addrman_load(&d->addrman, book->addresses, book->n, now);
     if (rc)
         return rc;
-    if (book && !cfg->forget_bans)
-        spv_banman_load(&d->bans, book->bans, book->n_bans, now);
-    d->bans.changed |= cfg->forget_bans;
+    if (book && !cfg->clear_bans)
+        spv_banman_load(&d->banman, book->bans, book->n_bans, now);
+    d->banman.changed |= cfg->clear_bans;
     find_banned(d, now);
     find_anchors(d);
     shuffle_seeds(d);
     /* With a book the seeds are left in peace until it has proven useless. */
-    d->dns_us =
-        now.mono_us + (d->book.n_new + d->book.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP);
+    d->dns_us = now.mono_us +
+                (d->addrman.n_new + d->addrman.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP);
     d->fallback_us = now.mono_us + (d->proxied ? 0 : SPV_FALLBACK_AFTER);
-    d->feeler_us = now.mono_us + about(d, SPV_FEELER_INTERVAL);
+    d->feeler_us = now.mono_us + jittered(d, SPV_FEELER_INTERVAL);
     d->save_us = SPV_NEVER;
     return 0;
 }
 
 void spv_outbound_free(struct spv_outbound *d)
 {
-    spv_manual_peers_free(&d->named);
-    spv_addrman_free(&d->book);
+    spv_manual_peers_free(&d->manual);
+    spv_addrman_free(&d->addrman);
 }
 
 size_t spv_outbound_memory(const struct spv_outbound *d)
 {
-    return spv_addrman_memory(&d->book) - sizeof d->book + d->named.n * sizeof *d->named.at;
+    return spv_addrman_memory(&d->addrman) - sizeof d->addrman + d->manual.n * sizeof *d->manual.at;
 }
 
 struct spv_conn *spv_outbound_of(struct spv_outbound *d, uint64_t id)
 {
     for (size_t i = 0; id && i < SPV_CONNS; i++)
-        if (d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].id == id)
-            return &d->dialled[i];
+        if (d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].id == id)
+            return &d->conn[i];
     return NULL;
 }
 
@@ -125,31 +125,30 @@ unsigned spv_outbound_count(const struct spv_outbound *d, enum spv_conn_state st
 {
     unsigned found = 0;
     for (size_t i = 0; i < SPV_CONNS; i++)
-        found += d->dialled[i].state == state && d->dialled[i].kind == SPV_CONN_OUTBOUND;
+        found += d->conn[i].state == state && d->conn[i].kind == SPV_CONN_OUTBOUND;
     return found;
 }
 
 unsigned spv_outbound_unreachable(const struct spv_outbound *d, struct spv_now now)
 {
     unsigned absent = 0;
-    for (size_t i = 0; i < d->named.n; i++)
-        absent += spv_manual_peers_is_alive(&d->named.at[i], now);
+    for (size_t i = 0; i < d->manual.n; i++)
+        absent += spv_manual_peers_is_alive(&d->manual.at[i], now);
     for (size_t i = 0; i < SPV_CONNS; i++) {
-        const struct spv_conn *x = &d->dialled[i];
+        const struct spv_conn *x = &d->conn[i];
         absent -= x->state == SPV_CONN_STATE_READY && x->kind == SPV_CONN_OUTBOUND &&
-                  x->named >= 0 && spv_manual_peers_is_alive(&d->named.at[x->named], now);
+                  x->manual >= 0 && spv_manual_peers_is_alive(&d->manual.at[x->manual], now);
     }
     return absent;
 }
 
 /* Dialling. */
 
-static bool dialled_already(const struct spv_outbound *d, const struct spv_endpoint *endpoint)
+static bool is_dialled(const struct spv_outbound *d, const struct spv_endpoint *endpoint)
 {
     for (size_t i = 0; i < SPV_CONNS; i++)
-        if (d->dialled[i].state != SPV_CONN_STATE_FREE &&
-            d->dialled[i].endpoint.port == endpoint->port &&
-            strcmp(d->dialled[i].endpoint.host, endpoint->host) == 0)
+        if (d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].endpoint.port == endpoint->port &&
+            strcmp(d->conn[i].endpoint.host, endpoint->host) == 0)
             return true;
     return false;
 }
@@ -159,8 +158,8 @@ struct spv_conn *spv_outbound_connect(struct spv_outbound *d, enum spv_conn_type
 {
     struct spv_conn *x = NULL;
     for (size_t i = 0; !x && i < SPV_CONNS; i++)
-        if (d->dialled[i].state == SPV_CONN_STATE_FREE)
-            x = &d->dialled[i];
+        if (d->conn[i].state == SPV_CONN_STATE_FREE)
+            x = &d->conn[i];
     if (!x)
         return NULL;
     struct spv_effect *e = spv_effects_push(d->effects, SPV_EFFECT_CONNECT, d->next_id + 1);
@@ -171,30 +170,30 @@ struct spv_conn *spv_outbound_connect(struct spv_outbound *d, enum spv_conn_type
                            .kind = kind,
                            .endpoint = *endpoint,
                            .netgroup = spv_netgroup_of_name(endpoint->host),
-                           .named = -1,
+                           .manual = -1,
                            .entry = -1,
                            .deadline_us = SPV_NEVER,
-                           .tokens = SPV_ADDR_BUDGET * 100,
-                           .tokens_us = now.mono_us};
+                           .addr_tokens = SPV_ADDR_BUDGET * 100,
+                           .addr_tokens_us = now.mono_us};
     e->endpoint = *endpoint;
     return x;
 }
 
-static bool dial_named(struct spv_outbound *d, struct spv_now now)
+static bool dial_manual(struct spv_outbound *d, struct spv_now now)
 {
-    const int index = spv_manual_peers_pick(&d->named, now);
+    const int index = spv_manual_peers_pick(&d->manual, now);
     if (index < 0)
         return false;
-    struct spv_manual_peer *p = &d->named.at[index];
+    struct spv_manual_peer *p = &d->manual.at[index];
     struct spv_conn *x = spv_outbound_connect(d, SPV_CONN_OUTBOUND, &p->endpoint, now);
     if (!x)
         return false;
-    x->named = index;
+    x->manual = index;
     /* "Peers named by --connect each count as a group of their own." */
     x->group =
         spv_siphash(d->group_key[0], d->group_key[1], p->endpoint.host, strlen(p->endpoint.host)) +
         p->endpoint.port;
-    p->held = true;
+    p->in_use = true;
     return true;
 }
 
@@ -202,18 +201,18 @@ static bool dial_named(struct spv_outbound *d, struct spv_now now)
 static bool dial_entry(struct spv_outbound *d, int entry, enum spv_conn_type kind,
                        struct spv_now now)
 {
-    const struct spv_netaddr addr = d->book.at[entry].a.addr;
+    const struct spv_netaddr addr = d->addrman.at[entry].a.addr;
     struct spv_endpoint endpoint = {.port = addr.port};
     char text[SPV_ENDPOINT_TEXT];
     uint64_t until = now.mono_us + SPV_BACKOFF_MAX;
     if (spv_netaddr_to_host(endpoint.host, &addr) < 0) {
-        spv_addrman_defer(&d->book, entry, until);
+        spv_addrman_defer(&d->addrman, entry, until);
         return false;
     }
     spv_endpoint_text(text, &endpoint);
-    if (dialled_already(d, &endpoint) || spv_banman_find(&d->bans, &until, endpoint.host, now) ||
-        spv_banman_find(&d->bans, &until, text, now)) {
-        spv_addrman_defer(&d->book, entry, until);
+    if (is_dialled(d, &endpoint) || spv_banman_find(&d->banman, &until, endpoint.host, now) ||
+        spv_banman_find(&d->banman, &until, text, now)) {
+        spv_addrman_defer(&d->addrman, entry, until);
         return false;
     }
     struct spv_conn *x = spv_outbound_connect(d, kind, &endpoint, now);
@@ -224,7 +223,7 @@ static bool dial_entry(struct spv_outbound *d, int entry, enum spv_conn_type kin
         x->deadline_us = now.mono_us + (d->proxied ? SPV_PROXY_TIMEOUT : SPV_FEELER_TIMEOUT);
     x->netgroup = spv_netgroup_of(&addr);
     x->group = spv_siphash(d->group_key[0], d->group_key[1], x->netgroup.b, x->netgroup.len);
-    spv_addrman_set_in_use(&d->book, entry, now);
+    spv_addrman_set_in_use(&d->addrman, entry, now);
     return true;
 }
 
@@ -233,25 +232,24 @@ static bool dial_anchor(struct spv_outbound *d, struct spv_now now)
     for (size_t i = 0; i < SPV_ANCHORS; i++) {
         const int entry = d->anchor[i];
         d->anchor[i] = -1;
-        if (entry >= 0 && d->book.at[entry].used && !d->book.at[entry].held &&
-            spv_addrman_reachable(&d->book, entry, d->reach) &&
+        if (entry >= 0 && d->addrman.at[entry].used && !d->addrman.at[entry].in_use &&
+            spv_addrman_reachable(&d->addrman, entry, d->nets) &&
             dial_entry(d, entry, SPV_CONN_OUTBOUND, now))
             return true;
     }
     return false;
 }
 
-static bool dial_book(struct spv_outbound *d, enum spv_conn_type kind, struct spv_now now)
+static bool dial_addrman(struct spv_outbound *d, enum spv_conn_type kind, struct spv_now now)
 {
     struct spv_netgroup groups[SPV_CONNS];
-    struct spv_pick pick = {
-        .reach = d->reach, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
+    struct spv_pick pick = {.nets = d->nets, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
     for (size_t i = 0; kind == SPV_CONN_OUTBOUND && i < SPV_CONNS; i++)
-        if (d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].kind == SPV_CONN_OUTBOUND &&
-            d->dialled[i].entry >= 0)
-            groups[pick.n_groups++] = d->dialled[i].netgroup;
+        if (d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].kind == SPV_CONN_OUTBOUND &&
+            d->conn[i].entry >= 0)
+            groups[pick.n_groups++] = d->conn[i].netgroup;
     for (int tries = 0; tries < SPV_ADDRMAN_BANS; tries++) {
-        const int entry = spv_addrman_pick(&d->book, &pick, now);
+        const int entry = spv_addrman_pick(&d->addrman, &pick, now);
         if (entry < 0)
             return false;
         if (dial_entry(d, entry, kind, now))
@@ -262,11 +260,11 @@ static bool dial_book(struct spv_outbound *d, enum spv_conn_type kind, struct sp
     return false;
 }
 
-static bool feel(struct spv_outbound *d, struct spv_now now)
+static bool open_feeler(struct spv_outbound *d, struct spv_now now)
 {
-    const int entry = spv_addrman_to_test(&d->book, d->reach, now);
+    const int entry = spv_addrman_to_test(&d->addrman, d->nets, now);
     return entry >= 0 ? dial_entry(d, entry, SPV_CONN_FEELER, now)
-                      : dial_book(d, SPV_CONN_FEELER, now);
+                      : dial_addrman(d, SPV_CONN_FEELER, now);
 }
 
 /* A visit that is not a peer's ends: the node hears nothing of it. */
@@ -279,15 +277,15 @@ void spv_outbound_close(struct spv_outbound *d, struct spv_conn *x, int error, s
     spv_outbound_on_closed(d, x, error, false, now);
 }
 
-static unsigned visits(const struct spv_outbound *d, enum spv_conn_type kind)
+static unsigned count_kind(const struct spv_outbound *d, enum spv_conn_type kind)
 {
     unsigned n = 0;
     for (size_t i = 0; i < SPV_CONNS; i++)
-        n += d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].kind == kind;
+        n += d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].kind == kind;
     return n;
 }
 
-static unsigned in_use(const struct spv_outbound *d)
+static unsigned is_connected_to(const struct spv_outbound *d)
 {
     return spv_outbound_count(d, SPV_CONN_STATE_CONNECTING) +
            spv_outbound_count(d, SPV_CONN_STATE_READY);
@@ -296,7 +294,7 @@ static unsigned in_use(const struct spv_outbound *d)
 void spv_outbound_tick(struct spv_outbound *d, unsigned wanted, struct spv_now now)
 {
     for (size_t i = 0; i < SPV_CONNS; i++) {
-        struct spv_conn *x = &d->dialled[i];
+        struct spv_conn *x = &d->conn[i];
         if (x->state != SPV_CONN_STATE_FREE && x->deadline_us <= now.mono_us)
             spv_outbound_close(
                 d, x, x->state == SPV_CONN_STATE_READY ? SPV_ERR_STALL : SPV_ERR_HANDSHAKE_TIMEOUT,
@@ -304,15 +302,15 @@ void spv_outbound_tick(struct spv_outbound *d, unsigned wanted, struct spv_now n
     }
     if (d->on)
         spv_outbound_replenish(d, wanted, now);
-    while (!d->effects->error && in_use(d) < wanted)
-        if (!dial_named(d, now) &&
-            (!d->on || (!dial_anchor(d, now) && !dial_book(d, SPV_CONN_OUTBOUND, now))))
+    while (!d->effects->error && is_connected_to(d) < wanted)
+        if (!dial_manual(d, now) &&
+            (!d->on || (!dial_anchor(d, now) && !dial_addrman(d, SPV_CONN_OUTBOUND, now))))
             break;
     if (d->on && d->feeler_us <= now.mono_us) {
         /* Only once the slots are full: before that, dials test addresses anyway. */
-        if (in_use(d) >= wanted && !visits(d, SPV_CONN_FEELER))
-            d->feelers += feel(d, now);
-        d->feeler_us = now.mono_us + about(d, SPV_FEELER_INTERVAL);
+        if (is_connected_to(d) >= wanted && !count_kind(d, SPV_CONN_FEELER))
+            d->feelers += open_feeler(d, now);
+        d->feeler_us = now.mono_us + jittered(d, SPV_FEELER_INTERVAL);
     }
     spv_outbound_plan_save(d, now);
 }
@@ -321,11 +319,11 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *d, unsigned wanted)
 {
     uint64_t first = spv_outbound_sources_deadline(d, wanted);
     for (size_t i = 0; i < SPV_CONNS; i++)
-        if (d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].deadline_us < first)
-            first = d->dialled[i].deadline_us;
-    if (in_use(d) < wanted) {
-        const uint64_t named = spv_manual_peers_deadline(&d->named);
-        const uint64_t book = d->on ? spv_addrman_deadline(&d->book) : SPV_NEVER;
+        if (d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].deadline_us < first)
+            first = d->conn[i].deadline_us;
+    if (is_connected_to(d) < wanted) {
+        const uint64_t named = spv_manual_peers_deadline(&d->manual);
+        const uint64_t book = d->on ? spv_addrman_deadline(&d->addrman) : SPV_NEVER;
         if (named < first)
             first = named;
         if (book < first)
@@ -344,9 +342,9 @@ void spv_outbound_on_handshake(struct spv_outbound *d, struct spv_conn *x, uint6
     x->state = SPV_CONN_STATE_READY;
     x->ready_us = now.mono_us;
     if (x->entry >= 0 && spv_serves_chain(services))
-        spv_addrman_on_handshake(&d->book, x->entry, services, now);
+        spv_addrman_on_handshake(&d->addrman, x->entry, services, now);
     else if (x->entry >= 0)
-        spv_addrman_serves(&d->book, x->entry, services);
+        spv_addrman_serves(&d->addrman, x->entry, services);
     switch (x->kind) {
     case SPV_CONN_OUTBOUND:
         if (d->on)
@@ -364,9 +362,9 @@ void spv_outbound_on_handshake(struct spv_outbound *d, struct spv_conn *x, uint6
 
 unsigned spv_outbound_failures(const struct spv_outbound *d, const struct spv_conn *x)
 {
-    if (x->named >= 0)
-        return d->named.at[x->named].failures;
-    return x->entry >= 0 ? d->book.at[x->entry].failures : 0;
+    if (x->manual >= 0)
+        return d->manual.at[x->manual].failures;
+    return x->entry >= 0 ? d->addrman.at[x->entry].failures : 0;
 }
 
 void spv_outbound_ban(struct spv_outbound *d, const struct spv_conn *x, int code,
@@ -375,14 +373,14 @@ void spv_outbound_ban(struct spv_outbound *d, const struct spv_conn *x, int code
     char text[SPV_ENDPOINT_TEXT];
     const uint64_t until = now.mono_us + SPV_BAN_SECONDS * SPV_SECOND;
     spv_endpoint_text(text, &x->endpoint);
-    spv_banman_add(&d->bans, x->named >= 0 ? text : x->endpoint.host, code, now);
-    if (x->named >= 0)
-        d->named.at[x->named].banned_until_us = until;
+    spv_banman_add(&d->banman, x->manual >= 0 ? text : x->endpoint.host, code, now);
+    if (x->manual >= 0)
+        d->manual.at[x->manual].banned_until_us = until;
     if (x->entry >= 0)
-        spv_addrman_defer(&d->book, x->entry, until);
+        spv_addrman_defer(&d->addrman, x->entry, until);
 }
 
-static enum spv_conn_outcome how_it_ended(const struct spv_outbound *d, const struct spv_conn *x,
+static enum spv_conn_outcome conn_outcome(const struct spv_outbound *d, const struct spv_conn *x,
                                           int error, bool useful)
 {
     const enum spv_err_class fault = spv_err_class_of(error);
@@ -399,11 +397,11 @@ static enum spv_conn_outcome how_it_ended(const struct spv_outbound *d, const st
 void spv_outbound_on_closed(struct spv_outbound *d, struct spv_conn *x, int error, bool useful,
                             struct spv_now now)
 {
-    const enum spv_conn_outcome how = how_it_ended(d, x, error, useful);
-    if (x->named >= 0)
-        spv_manual_peers_released(&d->named, x->named, how == SPV_CONN_OUTCOME_GOOD, d->rng, now);
+    const enum spv_conn_outcome how = conn_outcome(d, x, error, useful);
+    if (x->manual >= 0)
+        spv_manual_peers_released(&d->manual, x->manual, how == SPV_CONN_OUTCOME_GOOD, d->rng, now);
     if (x->entry >= 0)
-        spv_addrman_released(&d->book, x->entry, how, how == SPV_CONN_OUTCOME_GOOD ? 0 : error,
+        spv_addrman_released(&d->addrman, x->entry, how, how == SPV_CONN_OUTCOME_GOOD ? 0 : error,
                              now);
     *x = (struct spv_conn){0};
 }

@@ -45,24 +45,25 @@ struct spv_conn {
     struct spv_endpoint endpoint;
     struct spv_netgroup netgroup; /* where its gossip comes from */
     uint64_t group; /* a number for the network group; its own when named */
-    int named; /* index, or -1 */
+    int manual; /* index, or -1 */
     int entry; /* in the book, or -1 */
     uint64_t ready_us;
     uint64_t deadline_us; /* feelers and seeds */
-    uint64_t tokens, tokens_us; /* hundredths of an address that it may tell; when last counted */
+    uint64_t addr_tokens,
+        addr_tokens_us; /* hundredths of an address that it may tell; when last counted */
 };
 
 struct spv_outbound {
-    struct spv_manual_peers named;
-    struct spv_addrman book;
-    struct spv_banman bans;
-    struct spv_conn dialled[SPV_CONNS];
+    struct spv_manual_peers manual;
+    struct spv_addrman addrman;
+    struct spv_banman banman;
+    struct spv_conn conn[SPV_CONNS];
     const struct spv_params *params;
     struct spv_effects *effects;
     struct spv_rng rng;
     bool on; /* peers are looked for */
     bool proxied; /* no look-up of names here, ever */
-    unsigned reach; /* SPV_NET_* */
+    unsigned nets; /* SPV_NET_* */
     uint64_t next_id;
     uint64_t group_key[2];
     int anchor[SPV_ANCHORS]; /* entries to dial first; -1 */

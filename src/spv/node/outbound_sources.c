@@ -16,9 +16,9 @@
 #define LOWEST_PORT 1024
 #define SEED_VISITS 2 /* ours: seeds dialled at once through a proxy */
 
-static size_t in_book(const struct spv_outbound *d)
+static size_t is_in_addrman(const struct spv_outbound *d)
 {
-    return d->book.n_new + d->book.n_tried;
+    return d->addrman.n_new + d->addrman.n_tried;
 }
 
 /* Whom we can trust least is asked least: while peers answer, gossip does. */
@@ -26,8 +26,8 @@ static bool wants_seeds(const struct spv_outbound *d, unsigned wanted)
 {
     const unsigned ready = spv_outbound_count(d, SPV_CONN_STATE_READY);
     return d->on && d->n_seeds && ready < wanted &&
-           (in_book(d) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
-           (!d->proxied || (d->reach & SPV_NET_IPV4)); /* their names lead to the clearnet */
+           (is_in_addrman(d) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
+           (!d->proxied || (d->nets & SPV_NET_IPV4)); /* their names lead to the clearnet */
 }
 
 static void resolve(struct spv_outbound *d, const char *prefix, const char *name)
@@ -41,13 +41,12 @@ static void resolve(struct spv_outbound *d, const char *prefix, const char *name
     strncpy(e->endpoint.host + n, name, sizeof e->endpoint.host - n - 1);
 }
 
-static void visit(struct spv_outbound *d, const char *name, struct spv_now now)
+static void fetch_addrs_from(struct spv_outbound *d, const char *name, struct spv_now now)
 {
     struct spv_endpoint endpoint = {.port = d->params->net.port};
     unsigned visits = 0;
     for (size_t i = 0; i < SPV_CONNS; i++)
-        visits +=
-            d->dialled[i].state != SPV_CONN_STATE_FREE && d->dialled[i].kind == SPV_CONN_ADDR_FETCH;
+        visits += d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].kind == SPV_CONN_ADDR_FETCH;
     if (visits >= SEED_VISITS)
         return;
     strncpy(endpoint.host, name, sizeof endpoint.host - 1);
@@ -64,7 +63,7 @@ static void ask_seeds(struct spv_outbound *d, struct spv_now now)
         const struct spv_dns_seed *seed = &d->params->dns_seeds[d->seed_order[d->next_seed++]];
         /* "With a proxy no local DNS at all: the bare seed name is dialled through it" */
         if (d->proxied)
-            visit(d, seed->name, now);
+            fetch_addrs_from(d, seed->name, now);
         else
             resolve(d, seed->prefixes & SPV_SEED_X9 ? "x9." : "", seed->name);
     }
@@ -78,7 +77,7 @@ static void ask_seeds(struct spv_outbound *d, struct spv_now now)
 static bool wants_fallback(const struct spv_outbound *d)
 {
     return d->on && !d->fallback_used && d->params->fallback && !d->dns_gave &&
-           (d->proxied ? in_book(d) < SPV_ADDRMAN_ENOUGH
+           (d->proxied ? is_in_addrman(d) < SPV_ADDRMAN_ENOUGH
                        : spv_outbound_count(d, SPV_CONN_STATE_READY) == 0);
 }
 
@@ -89,8 +88,8 @@ static void use_fallback(struct spv_outbound *d, struct spv_now now)
         const struct spv_netaddr *addr = &d->params->fallback->at[i];
         /* one to two weeks old, as the reference node says of its own */
         const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_outbound_draw(d, 7 * DAY);
-        if (spv_net_of(addr) & d->reach)
-            (void)spv_addrman_add(&d->book, addr, SERVICES_X9, seen, &source, now);
+        if (spv_net_of(addr) & d->nets)
+            (void)spv_addrman_add(&d->addrman, addr, SERVICES_X9, seen, &source, now);
     }
     d->fallback_used = true;
 }
@@ -125,23 +124,23 @@ int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *see
     for (size_t i = 0; rc >= 0 && i < n; i++) {
         /* three to seven days old, as the reference node says of them */
         const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_outbound_draw(d, 4 * DAY);
-        if (!(spv_net_of(&addrs[i]) & d->reach))
+        if (!(spv_net_of(&addrs[i]) & d->nets))
             continue;
         d->dns_gave = true;
-        rc = spv_addrman_add(&d->book, &addrs[i], services, seen, &source, now);
+        rc = spv_addrman_add(&d->addrman, &addrs[i], services, seen, &source, now);
     }
     return rc < 0 ? rc : 0;
 }
 
 /* What it may tell now, in hundredths of an address. */
-static void earn(struct spv_conn *x, struct spv_now now)
+static void refill_tokens(struct spv_conn *x, struct spv_now now)
 {
     const uint64_t most = SPV_ADDR_BUDGET * 100;
-    const uint64_t earned = (now.mono_us - x->tokens_us) / (SPV_SECOND / SPV_ADDR_PER_SECOND);
+    const uint64_t earned = (now.mono_us - x->addr_tokens_us) / (SPV_SECOND / SPV_ADDR_PER_SECOND);
     if (!earned)
         return;
-    x->tokens = x->tokens + earned < most ? x->tokens + earned : most;
-    x->tokens_us = now.mono_us;
+    x->addr_tokens = x->addr_tokens + earned < most ? x->addr_tokens + earned : most;
+    x->addr_tokens_us = now.mono_us;
 }
 
 static int64_t sane_time(uint32_t told, int64_t now)
@@ -158,13 +157,13 @@ int spv_outbound_gossip(struct spv_outbound *d, struct spv_conn *x, const struct
     if (!d->on || x->state != SPV_CONN_STATE_READY)
         return 0;
     int rc = 0;
-    earn(x, now);
-    for (size_t i = 0; rc >= 0 && i < msg->n && x->tokens >= 100; i++) {
+    refill_tokens(x, now);
+    for (size_t i = 0; rc >= 0 && i < msg->n && x->addr_tokens >= 100; i++) {
         const struct spv_addr_entry *e = &msg->entries[i];
-        x->tokens -= 100;
-        if (e->addr.network && (spv_net_of(&e->addr) & d->reach) && e->addr.port >= LOWEST_PORT &&
+        x->addr_tokens -= 100;
+        if (e->addr.network && (spv_net_of(&e->addr) & d->nets) && e->addr.port >= LOWEST_PORT &&
             spv_serves_chain(e->services))
-            rc = spv_addrman_add(&d->book, &e->addr, e->services, sane_time(e->time, now.unix_s),
+            rc = spv_addrman_add(&d->addrman, &e->addr, e->services, sane_time(e->time, now.unix_s),
                                  &x->netgroup, now);
     }
     /* One alone is how a peer tells of itself. */
@@ -178,9 +177,9 @@ int spv_outbound_gossip(struct spv_outbound *d, struct spv_conn *x, const struct
 void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
 {
     uint64_t at = SPV_NEVER;
-    if (d->on && d->book.changed)
-        at = now.mono_us + (d->book.changed_much ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
-    if (d->bans.changed)
+    if (d->on && d->addrman.changed)
+        at = now.mono_us + (d->addrman.changed_much ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
+    if (d->banman.changed)
         at = now.mono_us;
     if (at < d->save_us)
         d->save_us = at;
@@ -188,8 +187,8 @@ void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
         return;
     (void)spv_effects_push(d->effects, SPV_EFFECT_SAVE_ADDRMAN, 0);
     d->save_us = SPV_NEVER;
-    d->bans_unsaved |= d->bans.changed; /* said once; what is asked for then has them */
-    d->bans.changed = false;
+    d->bans_unsaved |= d->banman.changed; /* said once; what is asked for then has them */
+    d->banman.changed = false;
 }
 
 /* The peers that have been with us longest; without any, those of before stay. */
@@ -200,7 +199,7 @@ static void choose_anchors(struct spv_outbound *d)
     while (n < SPV_ANCHORS) {
         const struct spv_conn *oldest = NULL;
         for (size_t i = 0; i < SPV_CONNS; i++) {
-            const struct spv_conn *x = &d->dialled[i];
+            const struct spv_conn *x = &d->conn[i];
             bool taken =
                 x->state != SPV_CONN_STATE_READY || x->kind != SPV_CONN_OUTBOUND || x->entry < 0;
             for (size_t j = 0; !taken && j < n; j++)
@@ -213,25 +212,25 @@ static void choose_anchors(struct spv_outbound *d)
         best[n++] = oldest->entry;
     }
     if (n)
-        spv_addrman_set_anchors(&d->book, best, n);
+        spv_addrman_set_anchors(&d->addrman, best, n);
 }
 
 int spv_outbound_changes(struct spv_outbound *d, struct spv_addrman_changes *out,
                          struct spv_now now)
 {
     *out = (struct spv_addrman_changes){0};
-    memcpy(out->key, d->book.key, sizeof out->key);
+    memcpy(out->key, d->addrman.key, sizeof out->key);
     if (d->on) {
         choose_anchors(d);
-        const int rc = spv_addrman_get_changes(&d->book, out);
+        const int rc = spv_addrman_get_changes(&d->addrman, out);
         if (rc < 0)
             return rc;
     }
-    spv_banman_expire(&d->bans, now);
-    out->bans_changed = d->bans.changed || d->bans_unsaved;
-    out->bans = d->bans.at;
-    out->n_bans = d->bans.n;
-    d->bans.changed = d->bans_unsaved = false;
+    spv_banman_expire(&d->banman, now);
+    out->bans_changed = d->banman.changed || d->bans_unsaved;
+    out->bans = d->banman.at;
+    out->n_bans = d->banman.n;
+    d->banman.changed = d->bans_unsaved = false;
     d->save_us = SPV_NEVER;
     return 0;
 }

@@ -6,7 +6,7 @@
 
 #define HALF (SPV_PEER_RATES_SPAN / 2)
 
-static const struct spv_peer_rate *find(const struct spv_peer_rates *m, uint64_t id)
+static const struct spv_peer_rate *find_peer(const struct spv_peer_rates *m, uint64_t id)
 {
     for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
         if (m->peer[i].id == id)
@@ -40,7 +40,7 @@ static struct spv_peer_rate advanced(const struct spv_peer_rate *p, struct spv_n
 
 void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now)
 {
-    const struct spv_peer_rate *p = find(m, id);
+    const struct spv_peer_rate *p = find_peer(m, id);
     if (!p)
         return;
     struct spv_peer_rate x = advanced(p, now);
@@ -73,7 +73,7 @@ static void count_stall(struct spv_peer_rates *m, const struct spv_endpoint *end
 void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
                            const struct spv_endpoint *endpoint, int error)
 {
-    const struct spv_peer_rate *p = find(m, id);
+    const struct spv_peer_rate *p = find_peer(m, id);
     if (!p)
         return;
     m->peer[p - m->peer] = (struct spv_peer_rate){0};
@@ -84,7 +84,7 @@ void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
 bool spv_peer_rates_of(const struct spv_peer_rates *m, struct spv_node_peer *out, uint64_t id,
                        const struct spv_endpoint *endpoint, struct spv_now now)
 {
-    const struct spv_peer_rate *p = find(m, id);
+    const struct spv_peer_rate *p = find_peer(m, id);
     if (!p)
         return false;
     const struct spv_peer_rate x = advanced(p, now);

@@ -5,7 +5,8 @@
 #include "spv/params/interval.h"
 
 /* list[i] ends a period, and the period before ends in a checkpoint. */
-static bool possible(const struct spv_params *params, const struct spv_checkpoint *list, size_t i)
+static bool is_possible(const struct spv_params *params, const struct spv_checkpoint *list,
+                        size_t i)
 {
     const uint32_t interval = spv_params_interval(params);
     const uint32_t height = list[i].height;
@@ -23,7 +24,7 @@ const struct spv_checkpoint *spv_params_start(const struct spv_params *params,
                                               uint32_t height)
 {
     for (size_t i = n; i-- > 0;)
-        if (list[i].height <= height && possible(params, list, i))
+        if (list[i].height <= height && is_possible(params, list, i))
             return &list[i];
     return NULL;
 }
@@ -35,7 +36,7 @@ const struct spv_checkpoint *spv_params_birthday(const struct spv_params *params
     for (size_t i = n; i-- > 0;)
         if (list[i].next_time != 0 &&
             (int64_t)list[i].next_time + SPV_BIRTHDAY_MARGIN <= birthday &&
-            possible(params, list, i))
+            is_possible(params, list, i))
             return &list[i];
     return NULL;
 }

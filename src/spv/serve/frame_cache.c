@@ -64,7 +64,7 @@ int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cac
 }
 
 /* The last one takes its place. */
-static void drop(struct spv_serve_cache *c, size_t i)
+static void drop_block(struct spv_serve_cache *c, size_t i)
 {
     spv_shared_frame_unref(c->blocks[i].frame);
     c->blocks[i] = c->blocks[--c->n_blocks];
@@ -75,7 +75,7 @@ void spv_serve_cache_free(struct spv_serve_cache *c)
     if (c == NULL)
         return;
     while (c->n_blocks > 0)
-        drop(c, c->n_blocks - 1);
+        drop_block(c, c->n_blocks - 1);
     free(c->blocks);
     free(c);
 }
@@ -107,7 +107,7 @@ static int read_entries(struct spv_serve_cache *c, uint8_t *out, uint32_t from, 
 }
 
 /* Appends what the chain has behind the block's headers: 0 or negative. */
-static int extend(struct spv_serve_cache *c, struct block *b)
+static int extend_block(struct spv_serve_cache *c, struct block *b)
 {
     uint8_t *at = entries_of(b) + (size_t)b->n * ENTRY;
     const int got = read_entries(c, at, b->number * BLOCK + 1 + b->n, BLOCK - b->n);
@@ -138,7 +138,7 @@ static void drop_from(struct spv_serve_cache *c, uint32_t number)
 {
     for (size_t i = c->n_blocks; i-- > 0;)
         if (c->blocks[i].number >= number)
-            drop(c, i);
+            drop_block(c, i);
 }
 
 /* A place for one more block: a random one's when there is no other. */
@@ -147,13 +147,13 @@ static struct block *make_room(struct spv_serve_cache *c)
     if (c->n_blocks == c->max_blocks) {
         uint64_t r;
         c->cfg.rng.fill(c->cfg.rng.ctx, &r, sizeof r);
-        drop(c, (size_t)(r % c->n_blocks));
+        drop_block(c, (size_t)(r % c->n_blocks));
     }
     return &c->blocks[c->n_blocks];
 }
 
 /* Reads a block and keeps it; *out is NULL when the chain has none of it. */
-static int load(struct spv_serve_cache *c, struct block **out, uint32_t number)
+static int load_block(struct spv_serve_cache *c, struct block **out, uint32_t number)
 {
     struct block *b = make_room(c);
 
@@ -161,7 +161,7 @@ static int load(struct spv_serve_cache *c, struct block **out, uint32_t number)
     *b = (struct block){.number = number, .frame = spv_shared_frame_new(BLOCK_PAYLOAD)};
     if (b->frame == NULL)
         return SPV_ERR_NOMEM;
-    int rc = extend(c, b);
+    int rc = extend_block(c, b);
     if (rc < 0 || b->n == 0) {
         spv_shared_frame_unref(b->frame);
         return rc;
@@ -184,14 +184,14 @@ static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
         int rc = on_chain(c, b);
         if (rc == 1) {
             *out = b;
-            return b->n < BLOCK ? extend(c, b) : SPV_OK;
+            return b->n < BLOCK ? extend_block(c, b) : SPV_OK;
         }
         if (rc < 0)
             return rc;
         drop_from(c, number);
         break;
     }
-    return wanted >= BLOCK / 2 && c->max_blocks > 0 ? load(c, out, number) : SPV_OK;
+    return wanted >= BLOCK / 2 && c->max_blocks > 0 ? load_block(c, out, number) : SPV_OK;
 }
 
 /* Part of an answer: n entries. */
@@ -203,8 +203,8 @@ struct piece {
 
 /* n headers at `from`, all of one block. What has to be read for this answer alone goes to `room`.
  */
-static int get_piece(struct spv_serve_cache *c, struct piece *out, uint8_t *room, uint32_t from,
-                     uint32_t n)
+static int get_run(struct spv_serve_cache *c, struct piece *out, uint8_t *room, uint32_t from,
+                   uint32_t n)
 {
     const uint32_t first = (from - 1) % BLOCK;
     struct block *b;
@@ -241,8 +241,8 @@ static uint32_t up_to(const struct piece p[2], uint32_t n, const struct spv_bloc
 }
 
 /* A frame of its own for the first n entries. */
-static struct spv_shared_frame *join(const struct spv_serve_cache *c, const struct piece p[2],
-                                     uint32_t n)
+static struct spv_shared_frame *join_frames(const struct spv_serve_cache *c,
+                                            const struct piece p[2], uint32_t n)
 {
     const size_t count = n < 0xfd ? 1 : COUNT_3;
     const uint32_t n0 = n < p[0].n ? n : p[0].n;
@@ -265,8 +265,8 @@ static struct spv_shared_frame *join(const struct spv_serve_cache *c, const stru
     return f;
 }
 
-static int finish(struct spv_serve_cache *c, struct spv_shared_frame **out, const struct piece p[2],
-                  const struct spv_blockhash *stop)
+static int finish_frame(struct spv_serve_cache *c, struct spv_shared_frame **out,
+                        const struct piece p[2], const struct spv_blockhash *stop)
 {
     const uint32_t n = up_to(p, p[0].n + p[1].n, stop);
 
@@ -274,13 +274,13 @@ static int finish(struct spv_serve_cache *c, struct spv_shared_frame **out, cons
         *out = spv_shared_frame_ref(p[0].kept);
         c->stats.whole++;
     } else {
-        *out = join(c, p, n);
+        *out = join_frames(c, p, n);
     }
     return *out != NULL ? (int)n : SPV_ERR_NOMEM;
 }
 
-static int answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
-                  const struct spv_msg_getheaders *request)
+static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
+                        const struct spv_msg_getheaders *request)
 {
     struct spv_serve_range range;
     struct piece p[2] = {{0}};
@@ -289,18 +289,18 @@ static int answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
     if (rc < 0)
         return rc;
     if (range.from == 0) { /* genesis, which is in no block; or nothing at all */
-        rc = read_entries(c, c->entries, 0, range.most);
+        rc = read_entries(c, c->entries, 0, range.max);
         p[0] = (struct piece){.entries = c->entries, .n = rc > 0 ? (uint32_t)rc : 0};
     } else {
         const uint32_t rest = BLOCK - (range.from - 1) % BLOCK;
-        const uint32_t n0 = range.most < rest ? range.most : rest;
-        rc = get_piece(c, &p[0], c->entries, range.from, n0);
-        if (rc == 0 && p[0].n == n0 && n0 < range.most)
-            rc = get_piece(c, &p[1], c->entries + (size_t)n0 * ENTRY, range.from + n0,
-                           range.most - n0);
+        const uint32_t n0 = range.max < rest ? range.max : rest;
+        rc = get_run(c, &p[0], c->entries, range.from, n0);
+        if (rc == 0 && p[0].n == n0 && n0 < range.max)
+            rc =
+                get_run(c, &p[1], c->entries + (size_t)n0 * ENTRY, range.from + n0, range.max - n0);
     }
     if (rc >= 0)
-        rc = finish(c, out, p, range.seek);
+        rc = finish_frame(c, out, p, range.seek);
     spv_shared_frame_unref(p[0].kept);
     spv_shared_frame_unref(p[1].kept);
     return rc;
@@ -310,13 +310,13 @@ int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **
                            const struct spv_msg_getheaders *request)
 {
     const struct spv_header_db *r = &c->cfg.reader;
-    int rc = r->hold != NULL ? r->hold(r->ctx) : SPV_OK;
+    int rc = r->begin_read != NULL ? r->begin_read(r->ctx) : SPV_OK;
 
     *out = NULL;
     if (rc < 0)
         return rc;
-    rc = answer(c, out, request);
-    if (r->release != NULL)
-        r->release(r->ctx);
+    rc = cache_answer(c, out, request);
+    if (r->end_read != NULL)
+        r->end_read(r->ctx);
     return rc;
 }

@@ -25,13 +25,13 @@ int spv_serve_range(const struct spv_header_db *reader, struct spv_serve_range *
     struct spv_chain_header record;
     int rc;
 
-    *out = (struct spv_serve_range){.from = 1, .most = SPV_MAX_HEADERS};
+    *out = (struct spv_serve_range){.from = 1, .max = SPV_MAX_HEADERS};
     if (request->n == 0) {
         /* "If locator is null, return the hashStop block" */
         rc = reader->by_hash(reader->ctx, &record, &request->stop);
         if (rc < 0)
             return rc;
-        *out = (struct spv_serve_range){.from = rc == 1 ? record.height : 0, .most = (uint32_t)rc};
+        *out = (struct spv_serve_range){.from = rc == 1 ? record.height : 0, .max = (uint32_t)rc};
         return SPV_OK;
     }
     rc = spv_serve_locate(reader, &record, request->locator, request->n);
@@ -44,20 +44,20 @@ int spv_serve_range(const struct spv_header_db *reader, struct spv_serve_range *
         return SPV_OK;
     if (reader->by_hash(reader->ctx, &record, &request->stop) != 1)
         out->seek = &request->stop;
-    else if (record.height >= out->from && record.height - out->from < out->most)
-        out->most = record.height - out->from + 1;
+    else if (record.height >= out->from && record.height - out->from < out->max)
+        out->max = record.height - out->from + 1;
     return SPV_OK;
 }
 
-static int answer(const struct spv_header_db *reader, struct spv_header *out,
-                  const struct spv_msg_getheaders *request)
+static int answer_range(const struct spv_header_db *reader, struct spv_header *out,
+                        const struct spv_msg_getheaders *request)
 {
     struct spv_serve_range range;
     int rc = spv_serve_range(reader, &range, request);
 
-    if (rc < 0 || range.most == 0)
+    if (rc < 0 || range.max == 0)
         return rc;
-    rc = reader->range(reader->ctx, out, range.from, range.most);
+    rc = reader->range(reader->ctx, out, range.from, range.max);
     if (rc <= 0 || range.seek == NULL)
         return rc;
     for (int i = 1; i < rc; i++)
@@ -70,13 +70,13 @@ static int answer(const struct spv_header_db *reader, struct spv_header *out,
 int spv_serve_headers(const struct spv_header_db *reader, struct spv_header *out,
                       const struct spv_msg_getheaders *request)
 {
-    int rc = reader->hold != NULL ? reader->hold(reader->ctx) : SPV_OK;
+    int rc = reader->begin_read != NULL ? reader->begin_read(reader->ctx) : SPV_OK;
 
     if (rc < 0)
         return rc;
-    rc = answer(reader, out, request);
-    if (reader->release != NULL)
-        reader->release(reader->ctx);
+    rc = answer_range(reader, out, request);
+    if (reader->end_read != NULL)
+        reader->end_read(reader->ctx);
     return rc;
 }
 

@@ -7,7 +7,7 @@
 
 struct spv_serve_range {
     uint32_t from;
-    uint32_t most; /* headers; 0: none */
+    uint32_t max; /* headers; 0: none */
     /* A stop hash that the reader did not find: the header whose hash this is ends the answer, if
      * it is there after all. NULL: none. Lent by the request. */
     const struct spv_blockhash *seek;

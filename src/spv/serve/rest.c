@@ -15,8 +15,8 @@
 
 #define LINE 256 /* the longest piece that print writes at once, with room */
 
-__attribute__((format(printf, 2, 3))) static void print(struct spv_buffer *b, const char *format,
-                                                        ...)
+__attribute__((format(printf, 2, 3))) static void append(struct spv_buffer *b, const char *format,
+                                                         ...)
 {
     char line[LINE];
     va_list args;
@@ -41,7 +41,7 @@ static void print_hash(struct spv_buffer *b, const char *key, const uint8_t byte
 
     memcpy(hash.b, bytes, sizeof hash.b);
     spv_hash256_hex(hex, &hash);
-    print(b, "\"%s\":\"%s\",", key, hex);
+    append(b, "\"%s\":\"%s\",", key, hex);
 }
 
 /* Left out where it is not known: in a chain that is stored from a later start on, whose work
@@ -52,12 +52,12 @@ static void print_work(struct spv_buffer *b, const struct spv_header_db *reader,
     struct spv_chain_start base = {0};
     char hex[SPV_HASH_HEX];
 
-    if (reader->base != NULL)
-        reader->base(reader->ctx, &base);
-    if (base.work_from > 0 && height > 0)
+    if (reader->start != NULL)
+        reader->start(reader->ctx, &base);
+    if (base.work_since > 0 && height > 0)
         return;
     spv_u256_hex(hex, work);
-    print(b, "\"chainwork\":\"%s\",", hex);
+    append(b, "\"chainwork\":\"%s\",", hex);
 }
 
 /* How many times harder than bits 0x1d00ffff (Bitcoin Core's GetDifficulty); 16 digits, and a point
@@ -76,7 +76,7 @@ static void print_difficulty(struct spv_buffer *b, uint32_t bits)
     for (char *p = text; *p != '\0'; p++)
         if (*p == ',')
             *p = '.';
-    print(b, "\"difficulty\":%s,", text);
+    append(b, "\"difficulty\":%s,", text);
 }
 
 /* Takes the comma off that follows the last member. */
@@ -119,7 +119,7 @@ static int load_median(struct spv_median *m, const struct spv_header_db *reader,
 static void print_median(struct spv_buffer *b, const struct spv_median *m, uint32_t height)
 {
     if (m->n == SPV_MEDIAN_SPAN || m->n == height + 1)
-        print(b, "\"mediantime\":%lu,", (unsigned long)spv_median_time(m));
+        append(b, "\"mediantime\":%lu,", (unsigned long)spv_median_time(m));
 }
 
 /* ---- headers ---- */
@@ -187,14 +187,14 @@ static int print_run(struct spv_buffer *b, const struct run *run,
         }
         put_text(b, i > 0 ? ",{" : "{");
         print_hash(b, "hash", hash.b);
-        print(b, "\"confirmations\":%lu,\"height\":%lu,\"version\":%ld,\"versionHex\":\"%08lx\",",
-              (unsigned long)confirmations, (unsigned long)height, (long)h->version,
-              (unsigned long)(uint32_t)h->version);
+        append(b, "\"confirmations\":%lu,\"height\":%lu,\"version\":%ld,\"versionHex\":\"%08lx\",",
+               (unsigned long)confirmations, (unsigned long)height, (long)h->version,
+               (unsigned long)(uint32_t)h->version);
         print_hash(b, "merkleroot", h->merkle_root.b);
-        print(b, "\"time\":%lu,", (unsigned long)h->time);
+        append(b, "\"time\":%lu,", (unsigned long)h->time);
         print_median(b, &median, height);
-        print(b, "\"nonce\":%lu,\"bits\":\"%08lx\",", (unsigned long)h->nonce,
-              (unsigned long)h->bits);
+        append(b, "\"nonce\":%lu,\"bits\":\"%08lx\",", (unsigned long)h->nonce,
+               (unsigned long)h->bits);
         print_difficulty(b, h->bits);
         print_work(b, reader, height, &work);
         if (height > 0)
@@ -265,10 +265,10 @@ static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *re
         spv_buffer_put(b, record.hash.b, sizeof record.hash.b);
         break;
     case SPV_REST_HEX:
-        print(b, "%s\n", hex);
+        append(b, "%s\n", hex);
         break;
     case SPV_REST_JSON:
-        print(b, "{\"blockhash\":\"%s\"}\n", hex);
+        append(b, "{\"blockhash\":\"%s\"}\n", hex);
         break;
     }
     return SPV_REST_OK;
@@ -310,12 +310,12 @@ static int answer_chaininfo(struct spv_buffer *b, const struct spv_header_db *re
     if (rc < 0)
         return rc;
     spv_median_push(&median, tip.header.time);
-    print(b, "{\"chain\":\"%s\",\"blocks\":%lu,\"headers\":%lu,", chain_name(params->net.network),
-          (unsigned long)tip.height, (unsigned long)tip.height);
+    append(b, "{\"chain\":\"%s\",\"blocks\":%lu,\"headers\":%lu,", chain_name(params->net.network),
+           (unsigned long)tip.height, (unsigned long)tip.height);
     print_hash(b, "bestblockhash", tip.hash.b);
-    print(b, "\"bits\":\"%08lx\",", (unsigned long)tip.header.bits);
+    append(b, "\"bits\":\"%08lx\",", (unsigned long)tip.header.bits);
     print_difficulty(b, tip.header.bits);
-    print(b, "\"time\":%lu,", (unsigned long)tip.header.time);
+    append(b, "\"time\":%lu,", (unsigned long)tip.header.time);
     print_median(b, &median, tip.height);
     print_work(b, reader, tip.height, &tip.work);
     end_object(b);
@@ -332,7 +332,7 @@ static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reade
     switch (request->kind) {
     case SPV_REST_HEADERS:
         /* never a table scan that a client can trigger */
-        rc = reader->hashes != NULL ? reader->hashes(reader->ctx) : 1;
+        rc = reader->has_hash_index != NULL ? reader->has_hash_index(reader->ctx) : 1;
         if (rc == 0) {
             put_text(b,
                      "There is no index of hashes until the first sync has ended; ask by height");
@@ -370,15 +370,15 @@ int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *read
     spv_buffer_init(&out->body);
     out->status = spv_rest_parse(&request, why, target);
     if (out->status == SPV_REST_OK) {
-        rc = reader->hold != NULL ? reader->hold(reader->ctx) : SPV_OK;
+        rc = reader->begin_read != NULL ? reader->begin_read(reader->ctx) : SPV_OK;
         if (rc == SPV_OK) {
             rc = answer_parsed(&out->body, reader, params, &request);
-            if (reader->release != NULL)
-                reader->release(reader->ctx);
+            if (reader->end_read != NULL)
+                reader->end_read(reader->ctx);
         }
         if (rc < 0) {
             out->body.len = 0;
-            print(&out->body, "The headers cannot be read: %s", spv_strerror(rc));
+            append(&out->body, "The headers cannot be read: %s", spv_strerror(rc));
             rc = SPV_REST_INTERNAL;
         }
         out->status = (enum spv_rest_status)rc;

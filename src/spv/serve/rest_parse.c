@@ -11,14 +11,14 @@ struct text { /* part of the target; not terminated */
     size_t n;
 };
 
-static bool is(struct text t, const char *word)
+static bool is_word(struct text t, const char *word)
 {
     return t.n == strlen(word) && memcmp(t.at, word, t.n) == 0;
 }
 
 /* The reason, with what the client said; anything unprintable in that is a question mark. */
-static enum spv_rest_status refuse(char *why, enum spv_rest_status status, const char *reason,
-                                   struct text said)
+static enum spv_rest_status refuse_request(char *why, enum spv_rest_status status,
+                                           const char *reason, struct text said)
 {
     size_t n = (size_t)snprintf(why, SPV_REST_WHY, "%s", reason);
 
@@ -49,7 +49,7 @@ static bool take_format(struct text *t, enum spv_rest_format *format)
     while (dot > 0 && t->at[dot - 1] != '.')
         dot--;
     for (size_t i = 0; dot > 0 && i < sizeof names / sizeof names[0]; i++) {
-        if (is((struct text){t->at + dot, t->n - dot}, names[i])) {
+        if (is_word((struct text){t->at + dot, t->n - dot}, names[i])) {
             *format = (enum spv_rest_format)i;
             t->n = dot - 1;
             return true;
@@ -97,7 +97,7 @@ static bool find_parameter(struct text *out, struct text query, const char *name
 
 static enum spv_rest_status no_format(char *why, const char *available)
 {
-    return refuse(why, SPV_REST_NOT_FOUND, available, (struct text){NULL, 0});
+    return refuse_request(why, SPV_REST_NOT_FOUND, available, (struct text){NULL, 0});
 }
 
 static enum spv_rest_status parse_headers(struct spv_rest_request *out, char *why,
@@ -112,19 +112,21 @@ static enum spv_rest_status parse_headers(struct spv_rest_request *out, char *wh
         count = (struct text){param.at, (size_t)(slash - param.at)};
         hash = (struct text){slash + 1, param.n - count.n - 1};
         if (memchr(hash.at, '/', hash.n) != NULL)
-            return refuse(why, SPV_REST_BAD_REQUEST,
-                          "Invalid URI format. Expected /rest/headers/<hash>.<ext>?count=<count>",
-                          (struct text){NULL, 0});
+            return refuse_request(
+                why, SPV_REST_BAD_REQUEST,
+                "Invalid URI format. Expected /rest/headers/<hash>.<ext>?count=<count>",
+                (struct text){NULL, 0});
     } else {
         (void)find_parameter(&count, query, "count");
     }
     if (!read_number(&out->count, count, SPV_REST_MAX_HEADERS) || out->count == 0)
-        return refuse(why, SPV_REST_BAD_REQUEST,
-                      "Header count is invalid or out of acceptable range (1-2000): ", count);
+        return refuse_request(
+            why, SPV_REST_BAD_REQUEST,
+            "Header count is invalid or out of acceptable range (1-2000): ", count);
     if (hash.n == sizeof hex - 1)
         memcpy(hex, hash.at, hash.n);
     if (spv_blockhash_from_hex(&out->hash, hex) < 0)
-        return refuse(why, SPV_REST_BAD_REQUEST, "Invalid hash: ", hash);
+        return refuse_request(why, SPV_REST_BAD_REQUEST, "Invalid hash: ", hash);
     return known ? SPV_REST_OK
                  : no_format(why, "output format not found (available: .bin, .hex, .json)");
 }
@@ -135,7 +137,7 @@ static enum spv_rest_status parse_blockhash(struct spv_rest_request *out, char *
     const bool known = take_format(&param, &out->format);
 
     if (!read_number(&out->height, param, INT32_MAX))
-        return refuse(why, SPV_REST_BAD_REQUEST, "Invalid height: ", param);
+        return refuse_request(why, SPV_REST_BAD_REQUEST, "Invalid height: ", param);
     return known ? SPV_REST_OK
                  : no_format(why, "output format not found (available: .bin, .hex, .json)");
 }
@@ -149,7 +151,7 @@ enum spv_rest_status spv_rest_parse(struct spv_rest_request *out, char *why, con
     *out = (struct spv_rest_request){0};
     why[0] = '\0';
     if (strnlen(target, SPV_REST_MAX_TARGET + 1) > SPV_REST_MAX_TARGET)
-        return refuse(why, SPV_REST_TOO_LONG, "The target is too long", nothing);
+        return refuse_request(why, SPV_REST_TOO_LONG, "The target is too long", nothing);
     if (target[path.n] == '?')
         query = (struct text){target + path.n + 1, strlen(target + path.n + 1)};
     if (take_prefix(&path, "/rest/headers/")) {
@@ -166,8 +168,8 @@ enum spv_rest_status spv_rest_parse(struct spv_rest_request *out, char *why, con
             return SPV_REST_OK;
         return no_format(why, "output format not found (available: json)");
     }
-    return refuse(why, SPV_REST_NOT_FOUND,
-                  "Not found. There are /rest/headers/<hash>.<ext>?count=<count>,"
-                  " /rest/blockhashbyheight/<height>.<ext> and /rest/chaininfo.json",
-                  nothing);
+    return refuse_request(why, SPV_REST_NOT_FOUND,
+                          "Not found. There are /rest/headers/<hash>.<ext>?count=<count>,"
+                          " /rest/blockhashbyheight/<height>.<ext> and /rest/chaininfo.json",
+                          nothing);
 }

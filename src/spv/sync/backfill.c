@@ -24,18 +24,18 @@ struct spv_backfill {
     struct spv_backfill_config cfg;
     enum phase phase;
     struct spv_backfill_peer peers[SPV_NODE_MAX_PEERS];
-    struct spv_segments *fetch; /* of the phase; NULL when idle */
+    struct spv_segments *segments; /* of the phase; NULL when idle */
     bool storing;
     uint64_t added;
     struct spv_segments_drop drop; /* a peer whose headers the fill's chain refused; id 0: none */
     /* start */
-    struct spv_chain_header *records;
-    size_t n_records;
-    struct spv_header_ctx judge;
+    struct spv_chain_header *headers;
+    size_t n_headers;
+    struct spv_header_ctx ctx;
     /* fill */
     struct spv_chain *chain;
-    struct spv_checkpoint *marks; /* the last one is what the base follows */
-    size_t n_marks;
+    struct spv_checkpoint *checkpoints; /* the last one is what the base follows */
+    size_t n_checkpoints;
     bool own_end; /* it is our own header, and no checkpoint */
     size_t n_storing; /* headers in the change that is being stored */
 };
@@ -50,17 +50,17 @@ static int begin_fetch(struct spv_backfill *o, const struct spv_checkpoint *mark
                        const struct spv_checkpoint *from, uint32_t to, struct spv_now now)
 {
     const struct spv_segments_config cfg = {.params = o->cfg.params,
-                                            .marks = marks,
-                                            .n_marks = n_marks,
+                                            .checkpoints = marks,
+                                            .n_checkpoints = n_marks,
                                             .effects = o->cfg.effects,
                                             .timeout_us = o->cfg.timeout_us,
                                             .own_end = o->own_end};
-    int rc = spv_segments_new(&o->fetch, &cfg);
+    int rc = spv_segments_new(&o->segments, &cfg);
 
     for (size_t i = 0; rc == 0 && i < SPV_NODE_MAX_PEERS; i++)
         if (o->peers[i].id != 0)
-            rc = spv_segments_add(o->fetch, o->peers[i].id, now);
-    return rc < 0 ? rc : spv_segments_begin(o->fetch, from, to, now);
+            rc = spv_segments_add(o->segments, o->peers[i].id, now);
+    return rc < 0 ? rc : spv_segments_begin(o->segments, from, to, now);
 }
 
 /* ---- starting ---- */
@@ -73,34 +73,34 @@ static int begin_start(struct spv_backfill *o, struct spv_now now)
 
     while (before > p->checkpoints && before->height + interval(o) > end->height)
         before--;
-    o->records = calloc(interval(o), sizeof *o->records);
-    if (o->records == NULL)
+    o->headers = calloc(interval(o), sizeof *o->headers);
+    if (o->headers == NULL)
         return SPV_ERR_NOMEM;
     o->phase = PHASE_START;
-    o->judge.params = p;
-    o->judge.work = before->work;
+    o->ctx.params = p;
+    o->ctx.work = before->work;
     return begin_fetch(o, p->checkpoints, p->n_checkpoints, before, end->height, now);
 }
 
 /* What a header of the period can be judged by alone. */
-static int take_start(struct spv_backfill *o, const struct spv_header *header, uint32_t height)
+static int accept_start(struct spv_backfill *o, const struct spv_header *header, uint32_t height)
 {
-    struct spv_chain_header *r = &o->records[o->n_records];
+    struct spv_chain_header *r = &o->headers[o->n_headers];
     struct spv_u256 work;
 
-    if (o->n_records == interval(o))
+    if (o->n_headers == interval(o))
         return SPV_ERR_INVALID;
     r->header = *header;
     r->height = height;
     spv_header_hash(&r->hash, header);
-    if (spv_header_ctx_check_pow(&o->judge, &work, header, &r->hash) < 0)
+    if (spv_header_ctx_check_pow(&o->ctx, &work, header, &r->hash) < 0)
         return SPV_ERR_INVALID;
     /* "bits inside the period": they change at its first block only, but on test networks */
-    if (!o->cfg.params->min_difficulty && header->bits != o->records[0].header.bits)
+    if (!o->cfg.params->min_difficulty && header->bits != o->headers[0].header.bits)
         return SPV_ERR_INVALID;
-    o->judge.work = spv_u256_add(&o->judge.work, &work);
-    r->work = o->judge.work;
-    o->n_records++;
+    o->ctx.work = spv_u256_add(&o->ctx.work, &work);
+    r->work = o->ctx.work;
+    o->n_headers++;
     return SPV_OK;
 }
 
@@ -108,19 +108,19 @@ static int take_start(struct spv_backfill *o, const struct spv_header *header, u
 static int publish_start(struct spv_backfill *o)
 {
     const struct spv_checkpoint *end = o->cfg.start;
-    const struct spv_chain_header *last = &o->records[o->n_records - 1];
+    const struct spv_chain_header *last = &o->headers[o->n_headers - 1];
     struct spv_effect *e;
 
-    if (o->n_records != interval(o) || last->height != end->height ||
+    if (o->n_headers != interval(o) || last->height != end->height ||
         !spv_blockhash_eq(&last->hash, &end->hash))
         return SPV_ERR_INVALID;
     e = spv_effects_push(o->cfg.effects, SPV_EFFECT_STORE, 0);
     if (e == NULL)
         return o->cfg.effects->error;
-    e->change = (struct spv_chain_update){.kind = SPV_UPDATE_CHECKPOINT_START,
-                                          .fork_height = o->records[0].height - 1,
-                                          .records = o->records,
-                                          .n = o->n_records};
+    e->update = (struct spv_chain_update){.kind = SPV_UPDATE_CHECKPOINT_START,
+                                          .fork_height = o->headers[0].height - 1,
+                                          .headers = o->headers,
+                                          .n = o->n_headers};
     o->storing = true;
     return SPV_OK;
 }
@@ -130,13 +130,13 @@ static int run_start(struct spv_backfill *o, struct spv_now now)
     struct spv_segments_batch batch;
     int rc = SPV_OK;
 
-    while (rc == SPV_OK && spv_segments_next_batch(o->fetch, &batch, now)) {
+    while (rc == SPV_OK && spv_segments_next_batch(o->segments, &batch, now)) {
         for (size_t i = 0; rc == SPV_OK && i < batch.n; i++)
-            rc = take_start(o, &batch.headers[i], batch.height + (uint32_t)i);
+            rc = accept_start(o, &batch.headers[i], batch.height + (uint32_t)i);
         if (rc == SPV_OK)
-            rc = spv_segments_consume(o->fetch, now);
+            rc = spv_segments_consume(o->segments, now);
     }
-    if (rc == SPV_OK && spv_segments_done(o->fetch))
+    if (rc == SPV_OK && spv_segments_done(o->segments))
         rc = publish_start(o);
     return rc;
 }
@@ -144,7 +144,7 @@ static int run_start(struct spv_backfill *o, struct spv_now now)
 /* ---- filling ---- */
 
 /* The checkpoints below the base, and what the base follows. */
-static int make_marks(struct spv_backfill *o, const struct spv_chain_start *base)
+static int make_checkpoints(struct spv_backfill *o, const struct spv_chain_start *base)
 {
     const struct spv_params *p = o->cfg.params;
     struct spv_chain_header first;
@@ -155,16 +155,16 @@ static int make_marks(struct spv_backfill *o, const struct spv_chain_start *base
         return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
     while (n < p->n_checkpoints && p->checkpoints[n].height < base->height)
         n++;
-    o->marks = calloc(n + 1, sizeof *o->marks);
-    if (o->marks == NULL)
+    o->checkpoints = calloc(n + 1, sizeof *o->checkpoints);
+    if (o->checkpoints == NULL)
         return SPV_ERR_NOMEM;
     if (n > 0)
-        memcpy(o->marks, p->checkpoints, n * sizeof *o->marks);
-    o->own_end = n == 0 || o->marks[n - 1].height + 1 < base->height;
+        memcpy(o->checkpoints, p->checkpoints, n * sizeof *o->checkpoints);
+    o->own_end = n == 0 || o->checkpoints[n - 1].height + 1 < base->height;
     if (o->own_end)
-        o->marks[n++] =
+        o->checkpoints[n++] =
             (struct spv_checkpoint){.height = base->height - 1, .hash = first.header.prev};
-    o->n_marks = n;
+    o->n_checkpoints = n;
     return SPV_OK;
 }
 
@@ -172,24 +172,24 @@ static int make_marks(struct spv_backfill *o, const struct spv_chain_start *base
 static int open_fill(struct spv_backfill *o, bool anew)
 {
     struct spv_chain_config cfg = {
-        .params = o->cfg.params, .checkpoints = o->marks, .n_checkpoints = o->n_marks};
+        .params = o->cfg.params, .checkpoints = o->checkpoints, .n_checkpoints = o->n_checkpoints};
 
     if (!anew)
-        cfg.reader = o->cfg.filled;
+        cfg.reader = o->cfg.backfill_db;
     spv_chain_free(o->chain);
     o->chain = NULL;
     return spv_chain_new(&o->chain, &cfg);
 }
 
 /* Fetches on from the fill's tip. */
-static int fetch_on(struct spv_backfill *o, struct spv_now now)
+static int fetch_next(struct spv_backfill *o, struct spv_now now)
 {
     const struct spv_chain_header *tip = spv_chain_tip(o->chain);
     const struct spv_checkpoint from = {.height = tip->height, .hash = tip->hash};
-    const uint32_t to = o->marks[o->n_marks - 1].height;
+    const uint32_t to = o->checkpoints[o->n_checkpoints - 1].height;
 
-    return o->fetch == NULL ? begin_fetch(o, o->marks, o->n_marks, &from, to, now)
-                            : spv_segments_begin(o->fetch, &from, to, now);
+    return o->segments == NULL ? begin_fetch(o, o->checkpoints, o->n_checkpoints, &from, to, now)
+                               : spv_segments_begin(o->segments, &from, to, now);
 }
 
 static int begin_fill(struct spv_backfill *o, struct spv_now now)
@@ -202,7 +202,7 @@ static int begin_fill(struct spv_backfill *o, struct spv_now now)
         o->phase = PHASE_WHOLE;
         return SPV_OK;
     }
-    rc = make_marks(o, &base);
+    rc = make_checkpoints(o, &base);
     if (rc == SPV_OK)
         rc = open_fill(o, false);
     if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_DB_CHECKPOINT)
@@ -210,18 +210,18 @@ static int begin_fill(struct spv_backfill *o, struct spv_now now)
     if (rc < 0)
         return rc;
     o->phase = PHASE_FILL;
-    return fetch_on(o, now);
+    return fetch_next(o, now);
 }
 
 /* Nobody knows what was filled last, and no checkpoint proves it. */
-static bool astray(const struct spv_backfill *o)
+static bool backfill_diverged(const struct spv_backfill *o)
 {
     const uint32_t tip = spv_chain_tip(o->chain)->height;
 
-    if (tip == 0 || !spv_segments_all_behind(o->fetch))
+    if (tip == 0 || !spv_segments_all_behind(o->segments))
         return false;
-    for (size_t i = 0; i < o->n_marks; i++)
-        if (o->marks[i].height == tip)
+    for (size_t i = 0; i < o->n_checkpoints; i++)
+        if (o->checkpoints[i].height == tip)
             return false;
     return true;
 }
@@ -231,12 +231,12 @@ static bool astray(const struct spv_backfill *o)
 static int error_of(const struct spv_backfill *o, const struct spv_accept_result *v)
 {
     const bool other = v->error == SPV_ERR_HDR_CHECKPOINT && o->own_end &&
-                       v->height == o->marks[o->n_marks - 1].height;
+                       v->height == o->checkpoints[o->n_checkpoints - 1].height;
 
     return other ? SPV_ERR_CHAIN_BASE : v->error;
 }
 
-static int judge_piece(struct spv_backfill *o, const struct spv_segments_batch *batch)
+static int check_batch(struct spv_backfill *o, const struct spv_segments_batch *batch)
 {
     /* The stored base commits to every header below it, so no clock is asked about them. */
     const struct spv_now any = {.unix_s = UINT32_MAX};
@@ -250,18 +250,18 @@ static int judge_piece(struct spv_backfill *o, const struct spv_segments_batch *
         return SPV_ERR_INVALID; /* the checkpoints themselves break the rules */
     if (v.error != 0)
         o->drop = (struct spv_segments_drop){.id = batch->peer, .error = error_of(o, &v)};
-    if (v.change.kind == SPV_UPDATE_NONE)
+    if (v.update.kind == SPV_UPDATE_NONE)
         return SPV_OK;
-    if (v.change.kind == SPV_UPDATE_BRANCH) {
+    if (v.update.kind == SPV_UPDATE_BRANCH) {
         spv_chain_stored(o->chain); /* a branch of the gap is nothing to keep */
         return SPV_OK;
     }
     e = spv_effects_push(o->cfg.effects, SPV_EFFECT_STORE, 0);
     if (e == NULL)
         return o->cfg.effects->error;
-    e->change = v.change;
-    e->change.kind = SPV_UPDATE_BACKFILL;
-    o->n_storing = v.change.n;
+    e->update = v.update;
+    e->update.kind = SPV_UPDATE_BACKFILL;
+    o->n_storing = v.update.n;
     o->storing = true;
     return SPV_OK;
 }
@@ -271,15 +271,15 @@ static int run_fill(struct spv_backfill *o, struct spv_now now)
     struct spv_segments_batch batch;
     int rc = SPV_OK;
 
-    if (astray(o)) {
+    if (backfill_diverged(o)) {
         rc = open_fill(o, true);
-        return rc < 0 ? rc : fetch_on(o, now);
+        return rc < 0 ? rc : fetch_next(o, now);
     }
-    while (rc == SPV_OK && !o->storing && spv_segments_next_batch(o->fetch, &batch, now)) {
-        rc = judge_piece(o, &batch);
+    while (rc == SPV_OK && !o->storing && spv_segments_next_batch(o->segments, &batch, now)) {
+        rc = check_batch(o, &batch);
         /* what was refused is asked of others, from what was taken on */
         if (rc == SPV_OK)
-            rc = o->drop.id != 0 ? fetch_on(o, now) : spv_segments_consume(o->fetch, now);
+            rc = o->drop.id != 0 ? fetch_next(o, now) : spv_segments_consume(o->segments, now);
     }
     return rc;
 }
@@ -293,7 +293,7 @@ int spv_backfill_new(struct spv_backfill **out, const struct spv_backfill_config
     int rc = SPV_OK;
 
     *out = NULL;
-    if (cfg->start == NULL && !cfg->fill)
+    if (cfg->start == NULL && !cfg->backfill)
         return SPV_OK;
     o = calloc(1, sizeof *o);
     if (o == NULL)
@@ -311,14 +311,14 @@ int spv_backfill_new(struct spv_backfill **out, const struct spv_backfill_config
 
 static void end_phase(struct spv_backfill *o, enum phase next)
 {
-    spv_segments_free(o->fetch);
-    o->fetch = NULL;
+    spv_segments_free(o->segments);
+    o->segments = NULL;
     spv_chain_free(o->chain);
     o->chain = NULL;
-    free(o->records);
-    o->records = NULL;
-    free(o->marks);
-    o->marks = NULL;
+    free(o->headers);
+    o->headers = NULL;
+    free(o->checkpoints);
+    o->checkpoints = NULL;
     o->phase = next;
 }
 
@@ -342,7 +342,7 @@ bool spv_backfill_storing(const struct spv_backfill *o)
 
 const struct spv_segments *spv_backfill_segments(const struct spv_backfill *o)
 {
-    return o != NULL ? o->fetch : NULL;
+    return o != NULL ? o->segments : NULL;
 }
 
 uint64_t spv_backfill_added(const struct spv_backfill *o)
@@ -362,10 +362,10 @@ size_t spv_backfill_memory(const struct spv_backfill *o)
 
     if (o == NULL)
         return 0;
-    if (o->fetch != NULL)
-        spv_segments_get_stats(o->fetch, &stats);
-    n = sizeof *o + stats.memory + o->n_marks * sizeof *o->marks;
-    n += o->records != NULL ? interval(o) * sizeof *o->records : 0;
+    if (o->segments != NULL)
+        spv_segments_get_stats(o->segments, &stats);
+    n = sizeof *o + stats.memory + o->n_checkpoints * sizeof *o->checkpoints;
+    n += o->headers != NULL ? interval(o) * sizeof *o->headers : 0;
     return n + (o->chain != NULL ? spv_chain_memory(o->chain) : 0);
 }
 
@@ -379,7 +379,7 @@ int spv_backfill_add(struct spv_backfill *o, uint64_t id, uint64_t group,
             continue;
         o->peers[i] = (struct spv_backfill_peer){
             .id = id, .group = group, .info = *info, .waits = o->phase == PHASE_START};
-        return o->fetch != NULL ? spv_segments_add(o->fetch, id, now) : SPV_OK;
+        return o->segments != NULL ? spv_segments_add(o->segments, id, now) : SPV_OK;
     }
     return SPV_ERR_FULL;
 }
@@ -394,7 +394,7 @@ int spv_backfill_remove(struct spv_backfill *o, uint64_t id, struct spv_now now)
         if (o->peers[i].id != id)
             continue;
         o->peers[i] = (struct spv_backfill_peer){0};
-        return o->fetch != NULL ? spv_segments_remove(o->fetch, id, now) : SPV_OK;
+        return o->segments != NULL ? spv_segments_remove(o->segments, id, now) : SPV_OK;
     }
     return SPV_OK;
 }
@@ -413,17 +413,17 @@ const struct spv_backfill_peer *spv_backfill_waiting(struct spv_backfill *o)
 int spv_backfill_headers(struct spv_backfill *o, uint64_t id, const struct spv_msg_headers *msg,
                          struct spv_now now)
 {
-    return o != NULL && o->fetch != NULL ? spv_segments_headers(o->fetch, id, msg, now) : 0;
+    return o != NULL && o->segments != NULL ? spv_segments_headers(o->segments, id, msg, now) : 0;
 }
 
 int spv_backfill_timer(struct spv_backfill *o, struct spv_now now)
 {
-    return o != NULL && o->fetch != NULL ? spv_segments_timer(o->fetch, now) : SPV_OK;
+    return o != NULL && o->segments != NULL ? spv_segments_timer(o->segments, now) : SPV_OK;
 }
 
 uint64_t spv_backfill_deadline(const struct spv_backfill *o)
 {
-    return o != NULL && o->fetch != NULL ? spv_segments_deadline(o->fetch) : SPV_NEVER;
+    return o != NULL && o->segments != NULL ? spv_segments_deadline(o->segments) : SPV_NEVER;
 }
 
 int spv_backfill_next_drop(struct spv_backfill *o, struct spv_segments_drop *out)
@@ -435,7 +435,7 @@ int spv_backfill_next_drop(struct spv_backfill *o, struct spv_segments_drop *out
         o->drop.id = 0;
         return 1;
     }
-    return o->fetch != NULL ? spv_segments_next_drop(o->fetch, out) : 0;
+    return o->segments != NULL ? spv_segments_next_drop(o->segments, out) : 0;
 }
 
 int spv_backfill_run(struct spv_backfill *o, bool synced, struct spv_now now)
@@ -446,7 +446,7 @@ int spv_backfill_run(struct spv_backfill *o, bool synced, struct spv_now now)
     case PHASE_START:
         return run_start(o, now);
     case PHASE_IDLE:
-        return o->cfg.fill && synced ? begin_fill(o, now) : SPV_OK;
+        return o->cfg.backfill && synced ? begin_fill(o, now) : SPV_OK;
     case PHASE_FILL:
         return run_fill(o, now);
     case PHASE_WHOLE:
@@ -462,13 +462,13 @@ int spv_backfill_stored(struct spv_backfill *o, struct spv_now now)
         return SPV_ERR_STATE;
     o->storing = false;
     if (o->phase == PHASE_START) {
-        o->added += o->n_records;
+        o->added += o->n_headers;
         end_phase(o, PHASE_IDLE);
         return SPV_BACKFILL_STARTED;
     }
     o->added += o->n_storing;
     spv_chain_stored(o->chain);
-    if (spv_chain_tip(o->chain)->height < o->marks[o->n_marks - 1].height)
+    if (spv_chain_tip(o->chain)->height < o->checkpoints[o->n_checkpoints - 1].height)
         return SPV_BACKFILL_NONE;
     end_phase(o, PHASE_WHOLE);
     return SPV_BACKFILL_COMPLETE;

@@ -14,8 +14,8 @@ struct spv_backfill_config {
     struct spv_effects *effects; /* lent */
     const struct spv_chain *chain; /* the node's; lent */
     const struct spv_checkpoint *start; /* an empty chain starts here; NULL: at genesis */
-    bool fill;
-    struct spv_header_db filled; /* what was filled so far; zeroed: nothing */
+    bool backfill;
+    struct spv_header_db backfill_db; /* what was filled so far; zeroed: nothing */
     uint64_t timeout_us; /* of a request; 0: fetch's own */
 };
 

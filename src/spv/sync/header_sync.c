@@ -25,8 +25,8 @@ int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct 
 void spv_sync_free(struct spv_sync *s)
 {
     spv_presync_peers_free(s);
-    spv_segments_free(s->fetch);
-    s->fetch = NULL;
+    spv_segments_free(s->segments);
+    s->segments = NULL;
 }
 
 struct spv_event *spv_sync_event(struct spv_effects *q, const struct spv_chain *chain,
@@ -78,7 +78,7 @@ void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now 
 {
     p->asked_us = now.mono_us;
     p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
-    p->withheld = SPV_WARN_NONE;
+    p->excluded = SPV_WARN_NONE;
     if (!p->since_us)
         p->since_us = now.mono_us ? now.mono_us : 1;
 }
@@ -104,7 +104,7 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
     spv_sync_asked(s, p, now);
     p->asked_tip = spv_chain_tip(s->cfg.chain)->hash;
     p->recheck = false;
-    p->withheld = SPV_WARN_NONE;
+    p->excluded = SPV_WARN_NONE;
     return s->cfg.effects->error;
 }
 
@@ -114,12 +114,12 @@ bool spv_sync_enough_work(const struct spv_sync *s)
 }
 
 /* Known to be several times slower than the quickest peer that is not done. */
-static bool slow(const struct spv_sync *s, const struct spv_sync_peer *p)
+static bool is_slow(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
-    const uint64_t mine = s->fetch ? spv_segments_time(s->fetch, p->id) : 0;
+    const uint64_t mine = s->segments ? spv_segments_time(s->segments, p->id) : 0;
     for (size_t i = 0; mine && i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *q = &s->peer[i];
-        const uint64_t time = q->id && !q->done ? spv_segments_time(s->fetch, q->id) : 0;
+        const uint64_t time = q->id && !q->at_tip ? spv_segments_time(s->segments, q->id) : 0;
         if (time && mine / SPV_SYNC_SLOW > time)
             return true;
     }
@@ -139,11 +139,12 @@ static struct spv_sync_peer *best_untried(struct spv_sync *s)
         struct spv_sync_peer *p = &s->peer[i];
         if (!p->id || spv_sync_answered(p) || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
             continue;
-        const unsigned last = 2u * p->failing + slow(s, p);
-        const bool better = !best                                   ? true
-                            : last != best_last                     ? last < best_last
-                            : !s->stalls && p->claim != best->claim ? p->claim > best->claim
-                                                                    : p->id < best->id;
+        const unsigned last = 2u * p->failing + is_slow(s, p);
+        const bool better = !best               ? true
+                            : last != best_last ? last < best_last
+                            : !s->stalls && p->claimed_height != best->claimed_height
+                                ? p->claimed_height > best->claimed_height
+                                : p->id < best->id;
         if (better) {
             best = p;
             best_last = last;
@@ -156,12 +157,12 @@ static struct spv_sync_peer *best_untried(struct spv_sync *s)
 int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
 {
     int rc = 0;
-    if (s->fetching)
+    if (s->fetching_segments)
         return s->cfg.effects->error;
     if (!s->chain_peer && !spv_sync_done_groups(s)) {
         bool asking = false;
         for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-            asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].proving &&
+            asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].in_presync &&
                       !s->peer[i].overdue && !s->peer[i].brief &&
                       !spv_sync_dropping(s, s->peer[i].id);
         struct spv_sync_peer *p = asking ? NULL : best_untried(s);
@@ -191,12 +192,12 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
         return SPV_ERR_FULL;
     *p = (struct spv_sync_peer){
         .id = id, .group = group, .version = info->version, .failing = failures > 0};
-    p->claim = info->start_height > 0 ? (uint32_t)info->start_height : 0;
-    p->said = p->claim;
-    p->claims = true;
+    p->claimed_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;
+    p->said = p->claimed_height;
+    p->claim_stands = true;
     if (s->synced && p->version >= SPV_VERSION_SENDHEADERS) {
         spv_effects_send_empty(s->cfg.effects, id, SPV_CMD_SENDHEADERS);
-        p->told = true;
+        p->sendheaders_sent = true;
     }
     const int rc = spv_sync_segments_add(s, id, now);
     return rc < 0 ? rc : spv_sync_schedule(s, now);
@@ -205,7 +206,7 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
 bool spv_sync_useful(struct spv_sync *s, uint64_t id)
 {
     const struct spv_sync_peer *p = spv_sync_find(s, id);
-    return (p && p->useful) || spv_sync_segments_useful(s, id);
+    return (p && p->was_useful) || spv_sync_segments_useful(s, id);
 }
 
 void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
@@ -253,7 +254,7 @@ void spv_sync_indexed(struct spv_sync *s)
     s->cfg.indexed = true;
 }
 
-static bool others(const struct spv_sync *s, uint64_t id)
+static bool has_other_peers(const struct spv_sync *s, uint64_t id)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
         if (s->peer[i].id && s->peer[i].id != id && !spv_sync_dropping(s, s->peer[i].id))
@@ -262,10 +263,11 @@ static bool others(const struct spv_sync *s, uint64_t id)
 }
 
 /* With nobody else to ask, patience costs nothing. */
-static uint64_t patience(const struct spv_sync *s, const struct spv_sync_peer *p)
+static uint64_t effective_deadline(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
-    return others(s, p->id) ? p->deadline_us
-                            : p->asked_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
+    return has_other_peers(s, p->id)
+               ? p->deadline_us
+               : p->asked_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
 }
 
 int spv_sync_timer(struct spv_sync *s, struct spv_now now)
@@ -273,14 +275,14 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
         if (!p->id || !p->deadline_us || spv_sync_dropping(s, p->id) ||
-            patience(s, p) > now.mono_us)
+            effective_deadline(s, p) > now.mono_us)
             continue;
         s->stalls++;
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
     spv_presync_peers_timer(s, now);
     spv_sync_synced_timer(s, now);
-    int rc = s->fetch ? spv_segments_timer(s->fetch, now) : 0;
+    int rc = s->segments ? spv_segments_timer(s->segments, now) : 0;
     if (!rc)
         rc = spv_sync_segments_process(s, now);
     const bool retry = s->retry_us <= now.mono_us;
@@ -294,10 +296,10 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
     for (size_t i = 0; !rc && (retry || recheck) && i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
         if (p->id && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id) && !s->chain_peer &&
-            !s->fetching)
+            !s->fetching_segments)
             rc = spv_sync_ask(s, p, NULL, now);
     }
-    if (!rc && !s->fetching)
+    if (!rc && !s->fetching_segments)
         rc = spv_sync_schedule(s, now);
     return rc ? rc : s->cfg.effects->error;
 }
@@ -307,8 +309,8 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
     uint64_t first = s->retry_us < s->recheck_us ? s->retry_us : s->recheck_us;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && p->deadline_us && patience(s, p) < first)
-            first = patience(s, p);
+        if (p->id && p->deadline_us && effective_deadline(s, p) < first)
+            first = effective_deadline(s, p);
     }
     const uint64_t result = spv_sync_synced_deadline(s);
     if (result < first)
@@ -316,24 +318,24 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
     const uint64_t lowwork = spv_presync_peers_deadline(s);
     if (lowwork < first)
         first = lowwork;
-    const uint64_t fetch = s->fetch ? spv_segments_deadline(s->fetch) : SPV_NEVER;
+    const uint64_t fetch = s->segments ? spv_segments_deadline(s->segments) : SPV_NEVER;
     return fetch < first ? fetch : first;
 }
 
 void spv_sync_presync_info(const struct spv_sync *s, struct spv_node_stats *out)
 {
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
-        const struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
+        const struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         const unsigned pass = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC ? 1 : 2;
         if (!slot->peer || slot->presync.phase == SPV_PRESYNC_PHASE_OFF)
             continue;
-        out->proving++;
-        if (pass < out->proving_pass ||
-            (pass == out->proving_pass && slot->presync.n <= out->proving_headers))
+        out->presync_peers++;
+        if (pass < out->presync_pass ||
+            (pass == out->presync_pass && slot->presync.n <= out->presync_headers))
             continue;
-        out->proving_pass = pass;
-        out->proving_headers = slot->presync.n;
-        out->proving_length = pass == 2 ? slot->presync.length : 0;
+        out->presync_pass = pass;
+        out->presync_headers = slot->presync.n;
+        out->presync_length = pass == 2 ? slot->presync.length : 0;
     }
 }
 
@@ -352,8 +354,8 @@ void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out)
         if (p->id != out->id)
             continue;
         out->chain = s->chain_peer == p->id;
-        out->done = p->done;
-        out->claim = p->claim;
+        out->at_tip = p->at_tip;
+        out->claimed_height = p->claimed_height;
         out->requests = p->deadline_us != 0;
     }
 }
@@ -364,12 +366,12 @@ uint32_t spv_sync_target(const struct spv_sync *s)
     size_t n = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || !p->claims)
+        if (!p->id || !p->claim_stands)
             continue;
         size_t at = n++; /* insertion keeps them ascending */
-        for (; at && claims[at - 1] > p->claim; at--)
+        for (; at && claims[at - 1] > p->claimed_height; at--)
             claims[at] = claims[at - 1];
-        claims[at] = p->claim;
+        claims[at] = p->claimed_height;
     }
     const struct spv_params *params = s->cfg.params;
     uint32_t target = spv_chain_tip(s->cfg.chain)->height;
@@ -382,7 +384,7 @@ uint32_t spv_sync_target(const struct spv_sync *s)
 size_t spv_sync_memory(const struct spv_sync *s)
 {
     struct spv_segments_stats stats = {0};
-    if (s->fetch)
-        spv_segments_get_stats(s->fetch, &stats);
+    if (s->segments)
+        spv_segments_get_stats(s->segments, &stats);
     return stats.memory + spv_presync_peers_memory(s);
 }

@@ -43,26 +43,26 @@ struct spv_sync_peer {
     uint64_t id; /* 0: free slot */
     uint64_t group;
     uint32_t version;
-    uint32_t claim; /* the height it says it has, until shown otherwise */
+    uint32_t claimed_height; /* the height it says it has, until shown otherwise */
     uint32_t said; /* the height it said at first */
-    bool claims; /* the claim still stands */
-    bool done; /* has shown that it knows no better chain than ours */
-    enum spv_warning withheld; /* not NONE: it has answered, but does not count for a verdict */
+    bool claim_stands; /* the claim still stands */
+    bool at_tip; /* has shown that it knows no better chain than ours */
+    enum spv_warning excluded; /* not NONE: it has answered, but does not count for a verdict */
     enum spv_warning warned; /* of it, at this tip: not said again */
     struct spv_blockhash warned_tip;
     uint32_t given; /* where its answers ended */
     int64_t given_s; /* FUTURE_HEADERS: how far ahead of our clock the refused header is */
     struct spv_u256 given_work; /* LOW_WORK: what its chain shows */
-    bool proving; /* its chain goes through two passes: it has a slot of the gate's */
-    bool parked; /* waits for such a slot */
+    bool in_presync; /* its chain goes through two passes: it has a slot of the gate's */
+    bool presync_waiting; /* waits for such a slot */
     bool recheck; /* an announcement came while a request was open: ask again */
-    bool told; /* sendheaders sent */
+    bool sendheaders_sent; /* sendheaders sent */
     bool failing; /* it failed the last time we had it: asked after others */
-    bool useful; /* has given us headers or a verdict */
+    bool was_useful; /* has given us headers or a verdict */
     bool below; /* done, and its chain ends below our tip with less work */
     struct spv_u256 shown; /* the work of its chain as far as its last answer showed it; 0: empty */
     unsigned unlinked; /* in a row */
-    unsigned useless; /* in a row */
+    unsigned n_no_new; /* in a row */
     uint32_t known_branch; /* the highest header of a side branch that it led us along */
     uint64_t deadline_us; /* of its open getheaders; 0: none open */
     uint64_t asked_us;
@@ -87,21 +87,21 @@ struct spv_sync {
     bool complete; /* no further peer is to come */
     enum spv_warning unresolved; /* UNRESOLVED was said for this reason, at this tip */
     struct spv_blockhash unresolved_tip;
-    struct spv_segments *fetch; /* NULL: no checkpoint lies ahead */
-    bool fetching; /* segments are being fetched: nobody is asked for anything else */
-    bool fetch_useless; /* the checkpoints contradict the rules */
-    struct spv_presync_peers lowwork;
+    struct spv_segments *segments; /* NULL: no checkpoint lies ahead */
+    bool fetching_segments; /* segments are being fetched: nobody is asked for anything else */
+    bool segments_useless; /* the checkpoints contradict the rules */
+    struct spv_presync_peers presync_peers;
     bool synced;
     struct spv_blockhash future_tip; /* where headers from the future were told of last */
-    unsigned told_apart; /* peers whose chain leaves ours below the base */
-    struct spv_u256 told_work; /* of the last peer that showed too little */
+    unsigned warned_fork_below_start; /* peers whose chain leaves ours below the base */
+    struct spv_u256 warned_work; /* of the last peer that showed too little */
     bool index_asked;
     bool storing; /* a change waits for its acknowledgement */
     uint64_t retry_us; /* when headers from the future are asked for again */
     uint64_t recheck_us;
     struct spv_sync_drop drop[SPV_NODE_MAX_PEERS];
     size_t n_drop;
-    uint64_t headers_added, reorgs, stalls, lies;
+    uint64_t headers_added, reorgs, stalls, n_misbehaving;
 };
 
 /* SPV_ERR_NOMEM or the effect queue's error. */

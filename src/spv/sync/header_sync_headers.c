@@ -11,13 +11,13 @@
 void spv_sync_peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
 {
     spv_presync_peers_forget(s, p->id);
-    p->done = true;
-    p->withheld = SPV_WARN_NONE;
+    p->at_tip = true;
+    p->excluded = SPV_WARN_NONE;
     p->below = spv_sync_below(s, p);
     if (spv_u256_is_zero(&p->shown))
-        p->given = p->claim;
-    p->claims = false;
-    p->useful = true;
+        p->given = p->claimed_height;
+    p->claim_stands = false;
+    p->was_useful = true;
     p->brief = false;
     p->since_us = 0;
     p->overdue = false;
@@ -32,19 +32,20 @@ void spv_sync_peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
 
 int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
 {
-    const bool claims_more = p->claims && p->claim > spv_chain_tip(s->cfg.chain)->height;
+    const bool claims_more =
+        p->claim_stands && p->claimed_height > spv_chain_tip(s->cfg.chain)->height;
     if (!claims_more && !p->recheck) {
         spv_sync_peer_at_tip(s, p);
         return 0;
     }
     if (claims_more)
-        p->claims = false; /* it has had its second chance then */
+        p->claim_stands = false; /* it has had its second chance then */
     return spv_sync_ask(s, p, NULL, now);
 }
 
 bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
 {
-    const bool moved = v->change.kind == SPV_UPDATE_APPEND || v->change.kind == SPV_UPDATE_REORG;
+    const bool moved = v->update.kind == SPV_UPDATE_APPEND || v->update.kind == SPV_UPDATE_REORG;
     if (moved) {
         p->since_us = 0;
         p->overdue = false;
@@ -54,7 +55,7 @@ bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
 
 void spv_sync_drop_and_count(struct spv_sync *s, const struct spv_sync_peer *p, int error)
 {
-    s->lies += spv_err_class_of(error) == SPV_CLASS_MISBEHAVING;
+    s->n_misbehaving += spv_err_class_of(error) == SPV_CLASS_MISBEHAVING;
     s->stalls += error == SPV_ERR_STALL;
     spv_sync_drop_peer(s, p, error);
 }
@@ -63,32 +64,32 @@ void spv_sync_drop_and_count(struct spv_sync *s, const struct spv_sync_peer *p, 
  * after the next request, so that the answer is under way while the disk works. */
 void spv_sync_emit_update(struct spv_sync *s, uint64_t peer, const struct spv_accept_result *v)
 {
-    if (v->change.kind == SPV_UPDATE_NONE)
+    if (v->update.kind == SPV_UPDATE_NONE)
         return;
     struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_STORE, peer);
     if (!e)
         return;
-    e->change = v->change;
+    e->update = v->update;
     s->storing = true;
-    if (v->change.kind == SPV_UPDATE_BRANCH)
+    if (v->update.kind == SPV_UPDATE_BRANCH)
         return;
-    const bool reorg = v->change.kind == SPV_UPDATE_REORG;
-    s->headers_added += v->change.n;
+    const bool reorg = v->update.kind == SPV_UPDATE_REORG;
+    s->headers_added += v->update.n;
     s->reorgs += reorg;
     struct spv_event *event = spv_sync_event(s->cfg.effects, s->cfg.chain,
                                              reorg ? SPV_EVENT_REORG : SPV_EVENT_PROGRESS, peer);
     if (event) {
-        event->fork_height = v->change.fork_height;
-        event->removed = v->change.removed;
-        event->added = (uint32_t)v->change.n;
+        event->fork_height = v->update.fork_height;
+        event->removed = v->update.removed;
+        event->added = (uint32_t)v->update.n;
     }
 }
 
 /* A batch without news still leads on when it ends higher on a side branch than any before: after a
  * restart the branch was read back from the store, and what makes it the best comes behind it. The
  * heights only rise and branches are bounded, so this ends. 1, 0 or negative. */
-static int leads_on(const struct spv_sync *s, struct spv_sync_peer *p,
-                    const struct spv_blockhash *last)
+static int extends_branch(const struct spv_sync *s, struct spv_sync_peer *p,
+                          const struct spv_blockhash *last)
 {
     struct spv_chain_header r;
     bool best = false;
@@ -112,10 +113,10 @@ static int reaches_claim(const struct spv_sync *s, const struct spv_sync_peer *p
 /* The peer may have more behind `last`. It is asked on when it is the chain peer or becomes it, or
  * when it has held up the others for too long to be that. A peer whose answers are not full may
  * need many, so it is asked on beside the others, which may have more in one. */
-static int go_on(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *last,
-                 bool full, struct spv_now now)
+static int request_next(struct spv_sync *s, struct spv_sync_peer *p,
+                        const struct spv_blockhash *last, bool full, struct spv_now now)
 {
-    p->done = false;
+    p->at_tip = false;
     p->brief = !full;
     if (p->brief && s->chain_peer == p->id)
         s->chain_peer = 0;
@@ -136,7 +137,7 @@ int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
         spv_sync_drop_and_count(s, p, v->error);
         return 0;
     }
-    p->useful |= v->accepted > 0;
+    p->was_useful |= v->accepted > 0;
     const bool moved = spv_sync_moved(p, v);
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
@@ -144,17 +145,17 @@ int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
     if (rc < 0)
         return rc;
     if (msg->role == SPV_HEADERS_UNASKED && msg->n <= SPV_SYNC_ANNOUNCED) {
-        p->below = p->done && spv_sync_below(s, p);
+        p->below = p->at_tip && spv_sync_below(s, p);
         return 0; /* an announcement: it answers nothing */
     }
     const bool full = msg->n == SPV_MAX_HEADERS;
-    const int onward = v->accepted ? 1 : leads_on(s, p, &last);
+    const int onward = v->accepted ? 1 : extends_branch(s, p, &last);
     const int reached = onward > 0 && !full ? reaches_claim(s, p, &last) : 0;
     if (onward < 0 || reached < 0)
         return onward < 0 ? onward : reached;
-    p->useless = onward ? 0 : p->useless + 1;
+    p->n_no_new = onward ? 0 : p->n_no_new + 1;
     /* "Done when an answer brings nothing new, or a short answer reaches the height it claimed" */
-    if (full ? p->useless > SPV_SYNC_MAX_NO_NEW : !onward || reached) {
+    if (full ? p->n_no_new > SPV_SYNC_MAX_NO_NEW : !onward || reached) {
         /* our tip has moved since it was asked: that it gave what we have by now shows nothing */
         const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
         if (!onward && !full && !spv_blockhash_eq(&p->asked_tip, tip))
@@ -169,11 +170,11 @@ int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
     if (full && moved) {
         rc = spv_sync_segments_resume(s, p, now);
         if (rc) {
-            p->done = false;
+            p->at_tip = false;
             return rc < 0 ? rc : 0;
         }
     }
-    return go_on(s, p, &last, full, now);
+    return request_next(s, p, &last, full, now);
 }
 
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
@@ -216,7 +217,7 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
             spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
             return 0;
         }
-        p->done = false;
+        p->at_tip = false;
         p->recheck = p->deadline_us != 0;
         return p->deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
     }
@@ -243,9 +244,11 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
         const int rc = spv_chain_find(s->cfg.chain, &known, NULL, &hash);
         if (rc)
             return rc < 0 ? rc : 0;
-        p->done = false;
+        p->at_tip = false;
         p->recheck = p->deadline_us != 0;
-        return spv_sync_busy(p) || s->chain_peer || s->fetching ? 0 : spv_sync_ask(s, p, NULL, now);
+        return spv_sync_busy(p) || s->chain_peer || s->fetching_segments
+                   ? 0
+                   : spv_sync_ask(s, p, NULL, now);
     }
     return 0;
 }

@@ -45,7 +45,7 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
     rng.fill(rng.ctx, random, sizeof random);
     p->phase = SPV_PRESYNC_PHASE_PRESYNC;
     p->start = *start;
-    p->judge = *start;
+    p->ctx = *start;
     p->threshold = *threshold;
     /* times exceed the median of eleven, so six headers move it by a second, and none may be later
      * than two hours from now */
@@ -58,7 +58,7 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
 void spv_presync_end(struct spv_presync *p)
 {
     free(p->bits);
-    free(p->held);
+    free(p->redownload_buf);
     *p = (struct spv_presync){0};
 }
 
@@ -69,12 +69,12 @@ static unsigned commitment(const struct spv_presync *p, const struct spv_blockha
     return (unsigned)(spv_siphash(p->key[0], p->key[1], hash->b, sizeof hash->b) & 1);
 }
 
-static bool commits(const struct spv_presync *p, uint32_t height)
+static bool commits_at(const struct spv_presync *p, uint32_t height)
 {
     return height % SPV_PRESYNC_PERIOD == p->offset;
 }
 
-static int keep_bit(struct spv_presync *p, const struct spv_blockhash *hash)
+static int store_commitment(struct spv_presync *p, const struct spv_blockhash *hash)
 {
     const size_t byte = (size_t)(p->n_bits / 8);
 
@@ -96,7 +96,7 @@ static int keep_bit(struct spv_presync *p, const struct spv_blockhash *hash)
     return SPV_OK;
 }
 
-static int compare_bit(struct spv_presync *p, const struct spv_blockhash *hash)
+static int check_commitment(struct spv_presync *p, const struct spv_blockhash *hash)
 {
     const uint64_t i = p->next_bit++;
     unsigned bit;
@@ -109,31 +109,33 @@ static int compare_bit(struct spv_presync *p, const struct spv_blockhash *hash)
 
 /* ---- the second pass's buffer ---- */
 
-static int hold(struct spv_presync *p, const struct spv_header *h)
+static int buffer_header(struct spv_presync *p, const struct spv_header *h)
 {
     struct spv_compressed_header *kept;
 
-    if (p->held == NULL) {
-        p->held_cap = p->length < HELD_CAP ? (size_t)p->length : HELD_CAP;
-        p->held = malloc(p->held_cap * sizeof *p->held);
-        if (p->held == NULL)
+    if (p->redownload_buf == NULL) {
+        p->redownload_cap = p->length < HELD_CAP ? (size_t)p->length : HELD_CAP;
+        p->redownload_buf = malloc(p->redownload_cap * sizeof *p->redownload_buf);
+        if (p->redownload_buf == NULL)
             return SPV_ERR_NOMEM;
     }
-    kept = &p->held[(p->held_at + p->n_held) % p->held_cap];
+    kept = &p->redownload_buf[(p->redownload_at + p->n_redownload) % p->redownload_cap];
     kept->version = h->version;
     kept->merkle_root = h->merkle_root;
     kept->time = h->time;
     kept->bits = h->bits;
     kept->nonce = h->nonce;
-    p->n_held++;
+    p->n_redownload++;
     return SPV_OK;
 }
 
 size_t spv_presync_n_ready(const struct spv_presync *p)
 {
     if (p->phase == SPV_PRESYNC_PHASE_FINAL)
-        return p->n_held;
-    return p->n_held > SPV_PRESYNC_REDOWNLOAD_BUF ? p->n_held - SPV_PRESYNC_REDOWNLOAD_BUF : 0;
+        return p->n_redownload;
+    return p->n_redownload > SPV_PRESYNC_REDOWNLOAD_BUF
+               ? p->n_redownload - SPV_PRESYNC_REDOWNLOAD_BUF
+               : 0;
 }
 
 size_t spv_presync_pop_ready(struct spv_presync *p, struct spv_header *out, size_t cap)
@@ -142,7 +144,7 @@ size_t spv_presync_pop_ready(struct spv_presync *p, struct spv_header *out, size
     const size_t n = ready < cap ? ready : cap;
 
     for (size_t i = 0; i < n; i++) {
-        const struct spv_compressed_header *kept = &p->held[p->held_at];
+        const struct spv_compressed_header *kept = &p->redownload_buf[p->redownload_at];
         out[i] = (struct spv_header){.version = kept->version,
                                      .prev = p->prev,
                                      .merkle_root = kept->merkle_root,
@@ -150,31 +152,31 @@ size_t spv_presync_pop_ready(struct spv_presync *p, struct spv_header *out, size
                                      .bits = kept->bits,
                                      .nonce = kept->nonce};
         spv_header_hash(&p->prev, &out[i]);
-        p->held_at = (p->held_at + 1) % p->held_cap;
-        p->n_held--;
+        p->redownload_at = (p->redownload_at + 1) % p->redownload_cap;
+        p->n_redownload--;
     }
     return n;
 }
 
 /* ---- the passes ---- */
 
-static bool reached(const struct spv_presync *p)
+static bool has_reached_threshold(const struct spv_presync *p)
 {
-    return spv_u256_cmp(&p->judge.work, &p->threshold) >= 0;
+    return spv_u256_cmp(&p->ctx.work, &p->threshold) >= 0;
 }
 
 static void next_pass(struct spv_presync *p)
 {
     p->length = p->n;
     p->n = 0;
-    p->judge = p->start;
+    p->ctx = p->start;
     p->prev = p->start.hash;
     p->phase = SPV_PRESYNC_PHASE_REDOWNLOAD;
 }
 
 /* One header that follows: every rule, then what this pass does with it. */
-static int pass(struct spv_presync *p, const struct spv_header *header,
-                const struct spv_blockhash *hash, struct spv_now now)
+static int process_pass(struct spv_presync *p, const struct spv_header *header,
+                        const struct spv_blockhash *hash, struct spv_now now)
 {
     struct spv_chain_header record = {.header = *header, .hash = *hash};
     const bool first = p->phase == SPV_PRESYNC_PHASE_PRESYNC;
@@ -183,19 +185,19 @@ static int pass(struct spv_presync *p, const struct spv_header *header,
     /* its end was proven, so the same chain is exactly as long */
     if (!first && p->n >= p->length)
         return SPV_ERR_REDOWNLOAD_MISMATCH;
-    rc = spv_header_ctx_check(&p->judge, &record);
+    rc = spv_header_ctx_check(&p->ctx, &record);
     if (rc == SPV_OK)
         rc = spv_consensus_future(header->time, now);
     /* after the clock: one that is years behind makes the bound 0, and says nothing of the chain */
     if (rc == SPV_OK && first && p->n >= p->max)
         rc = SPV_ERR_LOW_WORK;
-    if (rc == SPV_OK && commits(p, record.height))
-        rc = first ? keep_bit(p, hash) : compare_bit(p, hash);
+    if (rc == SPV_OK && commits_at(p, record.height))
+        rc = first ? store_commitment(p, hash) : check_commitment(p, hash);
     if (rc == SPV_OK && !first)
-        rc = hold(p, header);
+        rc = buffer_header(p, header);
     if (rc < 0)
         return rc;
-    (void)spv_header_ctx_connect(&p->judge, &record);
+    (void)spv_header_ctx_connect(&p->ctx, &record);
     p->n++;
     return SPV_OK;
 }
@@ -220,13 +222,13 @@ int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_head
                 spv_header_encode(raw + k * SPV_HEADER_SIZE, headers + i + k);
             spv_header_hash_raw(hashes, raw, more);
         }
-        if (!spv_blockhash_eq(&headers[i].prev, &p->judge.hash))
+        if (!spv_blockhash_eq(&headers[i].prev, &p->ctx.hash))
             return i == 0 ? SPV_ERR_HDR_UNCONNECTING : SPV_ERR_HDR_NONCONTINUOUS;
-        rc = pass(p, &headers[i], &hashes[at], now);
+        rc = process_pass(p, &headers[i], &hashes[at], now);
         if (rc < 0)
             return rc;
         *taken = i + 1;
-        if (reached(p)) {
+        if (has_reached_threshold(p)) {
             if (p->phase == SPV_PRESYNC_PHASE_PRESYNC)
                 next_pass(p);
             else
@@ -239,10 +241,10 @@ int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_head
 
 const struct spv_blockhash *spv_presync_last(const struct spv_presync *p)
 {
-    return &p->judge.hash;
+    return &p->ctx.hash;
 }
 
 size_t spv_presync_memory(const struct spv_presync *p)
 {
-    return p->bits_cap + p->held_cap * sizeof *p->held;
+    return p->bits_cap + p->redownload_cap * sizeof *p->redownload_buf;
 }

@@ -28,7 +28,7 @@ struct spv_compressed_header; /* a header without its previous hash: 48 bytes */
 struct spv_presync {
     enum spv_presync_phase phase;
     struct spv_header_ctx start; /* judges the chain's first header */
-    struct spv_header_ctx judge; /* judges the next header of this pass */
+    struct spv_header_ctx ctx; /* judges the next header of this pass */
     struct spv_u256 threshold;
     uint64_t max; /* headers that fit into the time since the start */
     uint64_t length; /* of the chain, where the first pass reached the threshold */
@@ -39,8 +39,8 @@ struct spv_presync {
     size_t bits_cap; /* bytes */
     uint64_t n_bits;
     uint64_t next_bit; /* second pass */
-    struct spv_compressed_header *held; /* a ring */
-    size_t held_cap, held_at, n_held;
+    struct spv_compressed_header *redownload_buf; /* a ring */
+    size_t redownload_cap, redownload_at, n_redownload;
     struct spv_blockhash prev; /* of the first one held */
 };
 

@@ -22,35 +22,35 @@
 static struct spv_presync_peers_slot *slot_of(struct spv_sync *s, uint64_t peer)
 {
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
-        if (s->lowwork.slot[i].peer == peer)
-            return &s->lowwork.slot[i];
+        if (s->presync_peers.slot[i].peer == peer)
+            return &s->presync_peers.slot[i];
     return NULL;
 }
 
 /* The slot is free: whoever waited for one may be asked again. */
-static void clear(struct spv_sync *s, struct spv_presync_peers_slot *slot)
+static void clear_slot(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
     struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
     bool used = false;
 
     if (p != NULL)
-        p->proving = false;
+        p->in_presync = false;
     spv_presync_end(&slot->presync);
     *slot = (struct spv_presync_peers_slot){0};
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        s->peer[i].parked = false;
+        s->peer[i].presync_waiting = false;
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
-        used |= s->lowwork.slot[i].peer != 0;
+        used |= s->presync_peers.slot[i].peer != 0;
     if (!used) {
-        free(s->lowwork.out);
-        s->lowwork.out = NULL;
+        free(s->presync_peers.out);
+        s->presync_peers.out = NULL;
     }
 }
 
 void spv_presync_peers_free(struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
-        clear(s, &s->lowwork.slot[i]);
+        clear_slot(s, &s->presync_peers.slot[i]);
 }
 
 /* Asks for what follows the last header of the running pass. */
@@ -78,17 +78,17 @@ static int ask_on(struct spv_sync *s, struct spv_sync_peer *p,
 /* ---- what comes out ---- */
 
 /* The chain is proven and taken: the peer may have more. */
-static int finished(struct spv_sync *s, struct spv_sync_peer *p,
-                    struct spv_presync_peers_slot *slot, struct spv_now now)
+static int presync_finished(struct spv_sync *s, struct spv_sync_peer *p,
+                            struct spv_presync_peers_slot *slot, struct spv_now now)
 {
     const struct spv_blockhash last = *spv_presync_last(&slot->presync);
     struct spv_chain_header record;
     int rc = spv_chain_find(s->cfg.chain, &record, NULL, &last);
 
-    clear(s, slot);
+    clear_slot(s, slot);
     if (rc < 0)
         return rc;
-    p->done = false;
+    p->at_tip = false;
     const int noted = spv_sync_note_shown(s, p, &last);
     if (noted < 0)
         return noted;
@@ -98,10 +98,10 @@ static int finished(struct spv_sync *s, struct spv_sync_peer *p,
 }
 
 /* Gives the chain the next message of what may come out. */
-static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
-                   struct spv_now now)
+static int release_slot(struct spv_sync *s, struct spv_sync_peer *p,
+                        struct spv_presync_peers_slot *slot, struct spv_now now)
 {
-    struct spv_header **out = &s->lowwork.out;
+    struct spv_header **out = &s->presync_peers.out;
     size_t n;
 
     if (*out == NULL)
@@ -113,14 +113,14 @@ static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presy
         const int rc = spv_chain_accept_presynced(s->cfg.chain, &v, *out, n, now);
         if (rc < 0)
             return rc;
-        p->useful |= v.accepted > 0;
+        p->was_useful |= v.accepted > 0;
         spv_sync_moved(p, &v);
         spv_sync_emit_update(s, p->id, &v);
-        s->lowwork.proven_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
+        s->presync_peers.presynced_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
         if (v.error != 0) {
             /* a checkpoint stood in the way, or our chain moved on */
             const struct spv_header header = (*out)[v.index];
-            clear(s, slot);
+            clear_slot(s, slot);
             if (v.error == SPV_ERR_HDR_TIME_FUTURE)
                 spv_sync_future(s, p, &header, now);
             else
@@ -130,7 +130,8 @@ static int release(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presy
         if (s->storing)
             return s->cfg.effects->error;
     }
-    return slot->presync.phase == SPV_PRESYNC_PHASE_FINAL ? finished(s, p, slot, now) : SPV_OK;
+    return slot->presync.phase == SPV_PRESYNC_PHASE_FINAL ? presync_finished(s, p, slot, now)
+                                                          : SPV_OK;
 }
 
 int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now)
@@ -138,12 +139,12 @@ int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now)
     int ended = 0;
 
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS && !s->storing; i++) {
-        struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
+        struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
         if (p == NULL || (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL &&
                           spv_presync_n_ready(&slot->presync) == 0))
             continue;
-        const int rc = release(s, p, slot, now);
+        const int rc = release_slot(s, p, slot, now);
         if (rc < 0)
             return rc;
         ended |= slot->peer == 0;
@@ -154,14 +155,15 @@ int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now)
 /* ---- what comes in ---- */
 
 /* Why the header was refused, and what that says about its peer. */
-static int refused(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
-                   const struct spv_header *header, int error, struct spv_now now)
+static int on_invalid(struct spv_sync *s, struct spv_sync_peer *p,
+                      struct spv_presync_peers_slot *slot, const struct spv_header *header,
+                      int error, struct spv_now now)
 {
     if (spv_err_class_of(error) == SPV_CLASS_LOCAL || spv_err_class_of(error) == SPV_CLASS_CALLER)
         return error;
-    const uint32_t height = slot->presync.judge.parent.height;
-    const struct spv_u256 work = slot->presync.judge.work;
-    clear(s, slot);
+    const uint32_t height = slot->presync.ctx.parent.height;
+    const struct spv_u256 work = slot->presync.ctx.work;
+    clear_slot(s, slot);
     spv_sync_request_done(p, now);
     if (error == SPV_ERR_LOW_WORK) {
         spv_sync_low_work(s, p, height, &work);
@@ -174,15 +176,16 @@ static int refused(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presy
 }
 
 /* Headers that follow in the running pass. */
-static int go_on(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
-                 const struct spv_header *headers, size_t n, struct spv_now now)
+static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
+                         struct spv_presync_peers_slot *slot, const struct spv_header *headers,
+                         size_t n, struct spv_now now)
 {
     const struct spv_presync *presync = &slot->presync;
     size_t taken;
     int rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
 
     if (rc < 0)
-        return refused(s, p, slot, &headers[taken], rc, now);
+        return on_invalid(s, p, slot, &headers[taken], rc, now);
     p->unlinked = 0;
     spv_sync_request_done(p, now);
     /* an answer that is not full does not end a chain, an empty one does */
@@ -190,37 +193,37 @@ static int go_on(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync
         rc = ask_on(s, p, slot, now);
     if (rc == SPV_OK &&
         (presync->phase == SPV_PRESYNC_PHASE_FINAL || spv_presync_n_ready(presync) > 0))
-        rc = release(s, p, slot, now);
+        rc = release_slot(s, p, slot, now);
     return rc < 0 ? rc : 1;
 }
 
 /* Gives the peer a slot and begins. 1; 0 with *proven when this message proves itself; negative. */
-static int begin(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
-                 const struct spv_header_ctx *start, const struct spv_u256 *threshold,
-                 const struct spv_header *headers, size_t n, struct spv_now now)
+static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+                         const struct spv_header_ctx *start, const struct spv_u256 *threshold,
+                         const struct spv_header *headers, size_t n, struct spv_now now)
 {
     struct spv_presync_peers_slot *slot = slot_of(s, 0);
     size_t taken;
     int rc;
 
-    p->done = false;
+    p->at_tip = false;
     spv_sync_request_done(p, now);
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     if (slot == NULL) {
-        p->parked = true;
+        p->presync_waiting = true;
         return 1;
     }
     slot->peer = p->id;
     slot->begun_us = now.mono_us;
-    p->proving = true;
+    p->in_presync = true;
     spv_presync_begin(&slot->presync, start, threshold, s->cfg.rng, now);
     rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
     if (rc < 0)
-        return refused(s, p, slot, &headers[taken], rc, now);
+        return on_invalid(s, p, slot, &headers[taken], rc, now);
     if (slot->presync.phase == SPV_PRESYNC_PHASE_REDOWNLOAD) {
         /* all of it is at hand: there is nothing to ask for again */
-        clear(s, slot);
+        clear_slot(s, slot);
         *proven = true;
         return 0;
     }
@@ -230,7 +233,7 @@ static int begin(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
 }
 
 /* More than the best chain has. */
-static struct spv_u256 winning(const struct spv_sync *s)
+static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
 {
     const struct spv_u256 one = spv_u256_from_u64(1);
 
@@ -238,8 +241,8 @@ static struct spv_u256 winning(const struct spv_sync *s)
 }
 
 /* Headers of a peer without a slot: must they prove themselves? */
-static int look(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
-                const struct spv_msg_headers *msg, struct spv_now now)
+static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+                         const struct spv_msg_headers *msg, struct spv_now now)
 {
     const struct spv_chain *c = s->cfg.chain;
     const struct spv_chain_header *tip = spv_chain_tip(c);
@@ -266,23 +269,24 @@ static int look(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
     if (place.branch == SPV_MAIN_CHAIN && place.height + 1 < base.height)
         return 0; /* there nothing can be compared: the chain says so */
     if (spv_u256_cmp(&parent.work, &s->cfg.min_work) >= 0 ||
-        (base.work_from > 0 && spv_sync_enough_work(s)))
+        (base.work_since > 0 && spv_sync_enough_work(s)))
         return 0; /* work that counts from a checkpoint is proven by the last one */
     if (place.branch == SPV_MAIN_CHAIN && place.height == tip->height) {
         if (spv_sync_enough_work(s))
             return 0;
     } else {
-        const struct spv_u256 more = winning(s);
+        const struct spv_u256 more = best_work_plus_one(s);
         if (spv_u256_cmp(&more, &threshold) > 0)
             threshold = more;
     }
-    return begin(s, p, proven, &start, &threshold, msg->headers + known, msg->n - known, now);
+    return begin_presync(s, p, proven, &start, &threshold, msg->headers + known, msg->n - known,
+                         now);
 }
 
 int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
                              const struct spv_msg_headers *msg, struct spv_now now)
 {
-    const struct spv_u256 threshold = winning(s);
+    const struct spv_u256 threshold = best_work_plus_one(s);
     struct spv_header_ctx start;
     struct spv_chain_pos place;
     bool proven = false;
@@ -294,13 +298,14 @@ int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : 0;
     /* one that wins at once was taken by the chain */
-    rc = begin(s, p, &proven, &start, &threshold, msg->headers + known, msg->n - known, now);
+    rc =
+        begin_presync(s, p, &proven, &start, &threshold, msg->headers + known, msg->n - known, now);
     return rc < 0 ? rc : 0;
 }
 
 /* Our chain may have got there by another peer's help meanwhile. True when this one has nothing to
  * prove any more. */
-static int overtaken(struct spv_sync *s, struct spv_presync_peers_slot *slot)
+static int chain_caught_up(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
     struct spv_presync *presync = &slot->presync;
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
@@ -309,19 +314,20 @@ static int overtaken(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 
     if (presync->phase != SPV_PRESYNC_PHASE_PRESYNC ||
         spv_u256_cmp(&tip->work, &presync->threshold) < 0 ||
-        spv_u256_cmp(&tip->work, &presync->judge.work) < 0)
+        spv_u256_cmp(&tip->work, &presync->ctx.work) < 0)
         return 0;
-    rc = spv_chain_header_at(s->cfg.chain, &ours, presync->judge.parent.height);
-    if (rc == 1 && spv_blockhash_eq(&ours.hash, &presync->judge.hash))
+    rc = spv_chain_header_at(s->cfg.chain, &ours, presync->ctx.parent.height);
+    if (rc == 1 && spv_blockhash_eq(&ours.hash, &presync->ctx.hash))
         return 1;
-    presync->threshold = winning(s);
+    presync->threshold = best_work_plus_one(s);
     return rc < 0 ? rc : 0;
 }
 
 /* Headers of a peer with a slot that do not follow its last ones: a piece of news, or the answer to
  * our request, whose chain has changed. 1 when that is all, 0 when it begins anew, negative. */
-static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_peers_slot *slot,
-                 const struct spv_msg_headers *msg, struct spv_now now)
+static int handle_noncontinuing(struct spv_sync *s, struct spv_sync_peer *p,
+                                struct spv_presync_peers_slot *slot,
+                                const struct spv_msg_headers *msg, struct spv_now now)
 {
     struct spv_chain_pos place;
     size_t known;
@@ -331,7 +337,7 @@ static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync
         return rc < 0 ? rc : 1;
     spv_sync_request_done(p, now);
     if (slot->restarts == SPV_PRESYNC_PEERS_RESTARTS) {
-        clear(s, slot);
+        clear_slot(s, slot);
         spv_sync_drop_peer(s, p, SPV_ERR_REDOWNLOAD_MISMATCH);
         return 1;
     }
@@ -341,30 +347,30 @@ static int aside(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync
 int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
                               const struct spv_msg_headers *msg, struct spv_now now)
 {
-    struct spv_presync_peers_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
+    struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
     unsigned restarts;
     int rc;
 
     *proven = false;
     if (slot == NULL)
-        return look(s, p, proven, msg, now);
-    rc = overtaken(s, slot);
+        return needs_presync(s, p, proven, msg, now);
+    rc = chain_caught_up(s, slot);
     if (rc < 0)
         return rc;
     if (rc == 1) {
-        clear(s, slot);
+        clear_slot(s, slot);
         rc = spv_sync_ask(s, p, NULL, now);
         return rc < 0 ? rc : 1;
     }
     if (spv_blockhash_eq(&msg->headers[0].prev, spv_presync_last(&slot->presync)))
-        return go_on(s, p, slot, msg->headers, msg->n, now);
-    rc = aside(s, p, slot, msg, now);
+        return continue_pass(s, p, slot, msg->headers, msg->n, now);
+    rc = handle_noncontinuing(s, p, slot, msg, now);
     if (rc != 0)
         return rc;
     restarts = slot->restarts + 1;
-    clear(s, slot);
-    rc = look(s, p, proven, msg, now);
-    slot = p->proving ? slot_of(s, p->id) : NULL;
+    clear_slot(s, slot);
+    rc = needs_presync(s, p, proven, msg, now);
+    slot = p->in_presync ? slot_of(s, p->id) : NULL;
     if (slot != NULL)
         slot->restarts = restarts;
     return rc;
@@ -372,16 +378,16 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p, bool 
 
 int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p)
 {
-    struct spv_presync_peers_slot *slot = p->proving ? slot_of(s, p->id) : NULL;
+    struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
 
     if (slot == NULL)
         return 0;
     const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
-    const bool enough = spv_u256_cmp(&slot->presync.judge.work, &s->cfg.min_work) >= 0;
-    const uint32_t height = slot->presync.judge.parent.height;
-    p->shown = slot->presync.judge.work;
+    const bool enough = spv_u256_cmp(&slot->presync.ctx.work, &s->cfg.min_work) >= 0;
+    const uint32_t height = slot->presync.ctx.parent.height;
+    p->shown = slot->presync.ctx.work;
     p->given = height;
-    clear(s, slot);
+    clear_slot(s, slot);
     /* "a peer that cannot show enough work is dropped"; one that only has no better chain is not */
     if (!first)
         spv_sync_drop_peer(s, p, SPV_ERR_REDOWNLOAD_MISMATCH);
@@ -397,19 +403,19 @@ void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer)
     struct spv_presync_peers_slot *slot = peer ? slot_of(s, peer) : NULL;
 
     if (slot != NULL)
-        clear(s, slot);
-    if (peer && s->lowwork.proven_by == peer) {
-        s->lowwork.proven_by = 0;
+        clear_slot(s, slot);
+    if (peer && s->presync_peers.presynced_by == peer) {
+        s->presync_peers.presynced_by = 0;
         spv_chain_release_presynced_branch(s->cfg.chain);
     }
 }
 
 /* ---- time and memory ---- */
 
-static bool somebody_waits(const struct spv_sync *s)
+static bool any_peer_waits(const struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].id && s->peer[i].parked && !spv_sync_dropping(s, s->peer[i].id))
+        if (s->peer[i].id && s->peer[i].presync_waiting && !spv_sync_dropping(s, s->peer[i].id))
             return true;
     return false;
 }
@@ -419,25 +425,25 @@ uint64_t spv_presync_peers_deadline(const struct spv_sync *s)
     uint64_t first = SPV_NEVER;
 
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
-        const struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
+        const struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         if (slot->peer && slot->begun_us + SPV_PRESYNC_PEERS_TIME < first)
             first = slot->begun_us + SPV_PRESYNC_PEERS_TIME;
     }
-    return first != SPV_NEVER && somebody_waits(s) ? first : SPV_NEVER;
+    return first != SPV_NEVER && any_peer_waits(s) ? first : SPV_NEVER;
 }
 
 void spv_presync_peers_timer(struct spv_sync *s, struct spv_now now)
 {
-    if (!somebody_waits(s))
+    if (!any_peer_waits(s))
         return;
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
-        struct spv_presync_peers_slot *slot = &s->lowwork.slot[i];
+        struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
         if (p == NULL || slot->begun_us + SPV_PRESYNC_PEERS_TIME > now.mono_us)
             continue;
-        const uint32_t height = slot->presync.judge.parent.height;
-        const struct spv_u256 work = slot->presync.judge.work;
-        clear(s, slot);
+        const uint32_t height = slot->presync.ctx.parent.height;
+        const struct spv_u256 work = slot->presync.ctx.work;
+        clear_slot(s, slot);
         spv_sync_low_work(s, p, height, &work);
         return; /* one slot for who waits; the other keeps its own, unless somebody still does */
     }
@@ -445,9 +451,9 @@ void spv_presync_peers_timer(struct spv_sync *s, struct spv_now now)
 
 size_t spv_presync_peers_memory(const struct spv_sync *s)
 {
-    size_t n = s->lowwork.out != NULL ? SPV_MAX_HEADERS * sizeof *s->lowwork.out : 0;
+    size_t n = s->presync_peers.out != NULL ? SPV_MAX_HEADERS * sizeof *s->presync_peers.out : 0;
 
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
-        n += spv_presync_memory(&s->lowwork.slot[i].presync);
+        n += spv_presync_memory(&s->presync_peers.slot[i].presync);
     return n;
 }

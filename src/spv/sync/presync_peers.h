@@ -30,7 +30,7 @@ struct spv_presync_peers_slot {
 struct spv_presync_peers {
     struct spv_presync_peers_slot slot[SPV_PRESYNC_PEERS_SLOTS];
     struct spv_header *out; /* a message of what comes out of a second pass, or NULL */
-    uint64_t proven_by; /* who brought the chain's proven branch; 0: nobody */
+    uint64_t presynced_by; /* who brought the chain's proven branch; 0: nobody */
 };
 
 void spv_presync_peers_free(struct spv_sync *s);

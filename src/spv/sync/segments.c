@@ -18,7 +18,7 @@
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg)
 {
     *out = NULL;
-    if (!cfg->params || !cfg->effects || (cfg->n_marks && !cfg->marks))
+    if (!cfg->params || !cfg->effects || (cfg->n_checkpoints && !cfg->checkpoints))
         return SPV_ERR_INVALID;
     struct spv_segments *f = calloc(1, sizeof *f);
     if (!f)
@@ -26,15 +26,15 @@ int spv_segments_new(struct spv_segments **out, const struct spv_segments_config
     f->cfg = *cfg;
     if (!f->cfg.timeout_us)
         f->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
-    f->stage = malloc(SPV_SEGMENTS_BATCH * sizeof *f->stage);
-    if (!f->stage) {
+    f->batch_buf = malloc(SPV_SEGMENTS_BATCH * sizeof *f->batch_buf);
+    if (!f->batch_buf) {
         free(f);
         return SPV_ERR_NOMEM;
     }
     spv_header_hash(&f->genesis, &cfg->params->genesis);
     f->interval = spv_params_interval(cfg->params);
     f->serial = 1;
-    f->plan_us = SPV_NEVER;
+    f->sched_us = SPV_NEVER;
     *out = f;
     return 0;
 }
@@ -46,7 +46,7 @@ static void forget_segments(struct spv_segments *f)
     f->n = 0;
     f->active = false;
     f->ready_us = 0;
-    f->plan_us = SPV_NEVER;
+    f->sched_us = SPV_NEVER;
 }
 
 void spv_segments_free(struct spv_segments *f)
@@ -55,8 +55,8 @@ void spv_segments_free(struct spv_segments *f)
         return;
     forget_segments(f);
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        free(f->peer[i].open);
-    free(f->stage);
+        free(f->peer[i].requests);
+    free(f->batch_buf);
     free(f);
 }
 
@@ -75,32 +75,32 @@ static void fill_window(struct spv_segments *f)
     size_t held = 0;
     for (size_t i = 0; i < f->n; i++)
         held += f->segment[i].end - f->segment[i].from;
-    while (f->mark < f->end && f->n < SPV_SEGMENTS_MAX_SEGMENTS) {
-        size_t mark = f->mark;
-        while (mark + 1 < f->end &&
-               f->cfg.marks[mark + 1].height - f->top.height <= SPV_SEGMENTS_PERIOD)
+    while (f->next_checkpoint < f->end_checkpoint && f->n < SPV_SEGMENTS_MAX_SEGMENTS) {
+        size_t mark = f->next_checkpoint;
+        while (mark + 1 < f->end_checkpoint &&
+               f->cfg.checkpoints[mark + 1].height - f->top.height <= SPV_SEGMENTS_PERIOD)
             mark++;
-        const size_t size = f->cfg.marks[mark].height - f->top.height;
+        const size_t size = f->cfg.checkpoints[mark].height - f->top.height;
         if (f->n && held + size > SPV_SEGMENTS_MAX_HEADERS)
             return;
         f->segment[f->n++] = (struct spv_segment){.serial = f->serial++,
                                                   .from = f->top.height,
-                                                  .end = f->cfg.marks[mark].height,
+                                                  .end = f->cfg.checkpoints[mark].height,
                                                   .start = f->top.hash,
-                                                  .stop = f->cfg.marks[mark].hash,
+                                                  .stop = f->cfg.checkpoints[mark].hash,
                                                   .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
         held += size;
-        f->top = f->cfg.marks[mark];
-        f->mark = mark + 1;
+        f->top = f->cfg.checkpoints[mark];
+        f->next_checkpoint = mark + 1;
     }
-    if (f->tail && f->mark == f->end && f->n < SPV_SEGMENTS_MAX_SEGMENTS &&
-        held + SPV_MAX_HEADERS <= SPV_SEGMENTS_MAX_HEADERS) {
+    if (f->post_checkpoint && f->next_checkpoint == f->end_checkpoint &&
+        f->n < SPV_SEGMENTS_MAX_SEGMENTS && held + SPV_MAX_HEADERS <= SPV_SEGMENTS_MAX_HEADERS) {
         f->segment[f->n++] = (struct spv_segment){.serial = f->serial++,
                                                   .from = f->top.height,
                                                   .end = f->top.height + SPV_MAX_HEADERS,
                                                   .start = f->top.hash,
-                                                  .is_tail = true};
-        f->tail = false;
+                                                  .is_post_checkpoint = true};
+        f->post_checkpoint = false;
     }
 }
 
@@ -108,7 +108,7 @@ static void fill_window(struct spv_segments *f)
 static void next_segment(struct spv_segments *f)
 {
     free(f->segment[0].headers);
-    f->done += !f->segment[0].is_tail;
+    f->done += !f->segment[0].is_post_checkpoint;
     f->n--;
     memmove(f->segment, f->segment + 1, f->n * sizeof f->segment[0]);
     fill_window(f);
@@ -127,14 +127,17 @@ int spv_segments_begin(struct spv_segments *f, const struct spv_checkpoint *from
 {
     forget_segments(f);
     f->top = *from;
-    f->mark = 0;
-    while (f->mark < f->cfg.n_marks && f->cfg.marks[f->mark].height <= from->height)
-        f->mark++;
-    f->end = f->mark;
-    while (f->end < f->cfg.n_marks && f->cfg.marks[f->end].height <= to)
-        f->end++;
-    f->active = f->mark < f->end;
-    f->tail = f->active && f->cfg.tail && f->end == f->cfg.n_marks;
+    f->next_checkpoint = 0;
+    while (f->next_checkpoint < f->cfg.n_checkpoints &&
+           f->cfg.checkpoints[f->next_checkpoint].height <= from->height)
+        f->next_checkpoint++;
+    f->end_checkpoint = f->next_checkpoint;
+    while (f->end_checkpoint < f->cfg.n_checkpoints &&
+           f->cfg.checkpoints[f->end_checkpoint].height <= to)
+        f->end_checkpoint++;
+    f->active = f->next_checkpoint < f->end_checkpoint;
+    f->post_checkpoint =
+        f->active && f->cfg.post_checkpoint && f->end_checkpoint == f->cfg.n_checkpoints;
     fill_window(f);
     return spv_segments_schedule(f, now);
 }
@@ -152,19 +155,19 @@ bool spv_segments_done(const struct spv_segments *f)
 /* ---- what the owner takes ---- */
 
 /* Several small segments that have come make one piece; it is as if they had been one. */
-static void gather(struct spv_segments *f, struct spv_segments_batch *out)
+static void merge_small(struct spv_segments *f, struct spv_segments_batch *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < f->n && spv_segments_complete(&f->segment[i]); i++) {
         const struct spv_segment *s = &f->segment[i];
-        const size_t more = s->have - s->taken;
-        if (s->is_tail || s->is_long || n + more > SPV_SEGMENTS_BATCH)
+        const size_t more = s->have - s->n_consumed;
+        if (s->is_post_checkpoint || s->is_long || n + more > SPV_SEGMENTS_BATCH)
             break;
-        memcpy(f->stage + n, s->headers + s->taken, more * sizeof *s->headers);
+        memcpy(f->batch_buf + n, s->headers + s->n_consumed, more * sizeof *s->headers);
         n += more;
         out->last = s->last;
     }
-    out->headers = f->stage;
+    out->headers = f->batch_buf;
     out->n = n;
 }
 
@@ -181,60 +184,60 @@ static bool may_grow(const struct spv_segments *f, struct spv_now now)
 {
     size_t n = 0, i = 0;
     for (; i < f->n && spv_segments_complete(&f->segment[i]); i++)
-        n += f->segment[i].have - f->segment[i].taken;
-    return i < f->n && n < SPV_SEGMENTS_BATCH && f->segment[0].taken == 0 &&
+        n += f->segment[i].have - f->segment[i].n_consumed;
+    return i < f->n && n < SPV_SEGMENTS_BATCH && f->segment[0].n_consumed == 0 &&
            now.mono_us < f->ready_us + SPV_SEGMENTS_BATCH_DELAY;
 }
 
-static bool next_piece(struct spv_segments *f, struct spv_segments_batch *out)
+static bool next_batch(struct spv_segments *f, struct spv_segments_batch *out)
 {
     if (!f->n)
         return false;
     const struct spv_segment *s = &f->segment[0];
     const bool whole = spv_segments_complete(s);
-    size_t n = s->have - s->taken;
+    size_t n = s->have - s->n_consumed;
     if (!n || (!whole && !s->is_long))
         return false;
     const bool all = n <= SPV_SEGMENTS_BATCH;
     if (!all)
         n = SPV_SEGMENTS_BATCH;
-    const struct spv_header *headers = s->headers + (s->taken - s->base);
+    const struct spv_header *headers = s->headers + (s->n_consumed - s->base);
     *out = (struct spv_segments_batch){.headers = headers,
                                        .n = n,
-                                       .height = s->from + s->taken + 1,
+                                       .height = s->from + s->n_consumed + 1,
                                        .last = all ? s->last : headers[n].prev,
                                        .peer = s->peer,
-                                       .proven = !s->is_long && !s->is_tail,
-                                       .tail = s->is_tail};
+                                       .proven = !s->is_long && !s->is_post_checkpoint,
+                                       .post_checkpoint = s->is_post_checkpoint};
     if (out->proven && all && f->n > 1 && spv_segments_complete(&f->segment[1]))
-        gather(f, out);
+        merge_small(f, out);
     return true;
 }
 
 bool spv_segments_next_batch(struct spv_segments *f, struct spv_segments_batch *out,
                              struct spv_now now)
 {
-    return next_piece(f, out) && !(out->proven && may_grow(f, now));
+    return next_batch(f, out) && !(out->proven && may_grow(f, now));
 }
 
 int spv_segments_consume(struct spv_segments *f, struct spv_now now)
 {
     struct spv_segments_batch batch;
     bool room = false;
-    if (!next_piece(f, &batch))
+    if (!next_batch(f, &batch))
         return SPV_ERR_STATE;
     for (size_t left = batch.n; left;) {
         struct spv_segment *s = &f->segment[0];
-        const size_t n = left < s->have - s->taken ? left : s->have - s->taken;
+        const size_t n = left < s->have - s->n_consumed ? left : s->have - s->n_consumed;
         left -= n;
-        s->taken += (uint32_t)n;
-        if (s->taken == s->end - s->from) {
+        s->n_consumed += (uint32_t)n;
+        if (s->n_consumed == s->end - s->from) {
             next_segment(f);
             room = true;
         } else if (s->is_long) {
-            memmove(s->headers, s->headers + (s->taken - s->base),
-                    (s->have - s->taken) * sizeof s->headers[0]);
-            s->base = s->taken;
+            memmove(s->headers, s->headers + (s->n_consumed - s->base),
+                    (s->have - s->n_consumed) * sizeof s->headers[0]);
+            s->base = s->n_consumed;
             room = true;
         }
     }
@@ -246,7 +249,7 @@ int spv_segments_consume(struct spv_segments *f, struct spv_now now)
 
 /* ---- peers ---- */
 
-static struct spv_segments_peer *find(struct spv_segments *f, uint64_t id)
+static struct spv_segments_peer *find_peer(struct spv_segments *f, uint64_t id)
 {
     for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
         if (f->peer[i].id == id)
@@ -265,23 +268,23 @@ int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now)
     struct spv_segment_request *open = calloc(SPV_SEGMENTS_MAX_OPEN, sizeof *open);
     if (!open)
         return SPV_ERR_NOMEM;
-    *p = (struct spv_segments_peer){.id = id, .open = open, .window = SPV_SEGMENTS_FIRST_OPEN};
+    *p = (struct spv_segments_peer){.id = id, .requests = open, .window = SPV_SEGMENTS_FIRST_OPEN};
     return spv_segments_schedule(f, now);
 }
 
 int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now)
 {
-    struct spv_segments_peer *p = find(f, id);
+    struct spv_segments_peer *p = find_peer(f, id);
     if (!p)
         return 0;
-    free(p->open);
+    free(p->requests);
     *p = (struct spv_segments_peer){0};
     return spv_segments_schedule(f, now);
 }
 
 void spv_segments_clear_behind(struct spv_segments *f, uint64_t id)
 {
-    struct spv_segments_peer *p = find(f, id);
+    struct spv_segments_peer *p = find_peer(f, id);
     if (p)
         p->behind_until_us = 0;
 }
@@ -290,9 +293,9 @@ int spv_segments_next_drop(struct spv_segments *f, struct spv_segments_drop *out
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_segments_peer *p = &f->peer[i];
-        if (!p->id || !p->drop || p->told)
+        if (!p->id || !p->drop || p->reported)
             continue;
-        p->told = true;
+        p->reported = true;
         *out = (struct spv_segments_drop){.id = p->id, .error = p->drop};
         return 1;
     }
@@ -324,7 +327,7 @@ bool spv_segments_all_behind(const struct spv_segments *f)
 
 /* ---- time ---- */
 
-static bool others(const struct spv_segments *f, const struct spv_segments_peer *p)
+static bool has_other_peers(const struct spv_segments *f, const struct spv_segments_peer *p)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
         if (f->peer[i].id && &f->peer[i] != p && !f->peer[i].drop)
@@ -338,8 +341,9 @@ uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_se
 {
     if (!p->id || p->drop || !p->n_open)
         return SPV_NEVER;
-    const uint64_t since = p->last_us > p->open[0].asked_us ? p->last_us : p->open[0].asked_us;
-    return since + (others(f, p) ? 1 : SPV_SEGMENTS_LONE_PEER_FACTOR) * f->cfg.timeout_us;
+    const uint64_t since =
+        p->last_us > p->requests[0].asked_us ? p->last_us : p->requests[0].asked_us;
+    return since + (has_other_peers(f, p) ? 1 : SPV_SEGMENTS_LONE_PEER_FACTOR) * f->cfg.timeout_us;
 }
 
 int spv_segments_timer(struct spv_segments *f, struct spv_now now)
@@ -356,7 +360,7 @@ int spv_segments_timer(struct spv_segments *f, struct spv_now now)
 
 uint64_t spv_segments_deadline(const struct spv_segments *f)
 {
-    uint64_t first = f->plan_us;
+    uint64_t first = f->sched_us;
     if (f->ready_us && f->ready_us + SPV_SEGMENTS_BATCH_DELAY < first)
         first = f->ready_us + SPV_SEGMENTS_BATCH_DELAY;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
@@ -380,7 +384,7 @@ uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id)
             continue;
         double headers = SPV_MAX_HEADERS;
         for (unsigned k = 0; k < p->n_open; k++)
-            headers += p->open[k].n;
+            headers += p->requests[k].n;
         const double us = headers * (double)SPV_SECOND / spv_segments_rate(p);
         return p->rtt_us + (uint64_t)(us < 1e15 ? us : 1e15);
     }
@@ -407,16 +411,17 @@ void spv_segments_get_stats(const struct spv_segments *f, struct spv_segments_st
 {
     *out = (struct spv_segments_stats){.hedges = f->hedges,
                                        .done = f->done,
-                                       .memory = sizeof *f + SPV_SEGMENTS_BATCH * sizeof *f->stage};
+                                       .memory =
+                                           sizeof *f + SPV_SEGMENTS_BATCH * sizeof *f->batch_buf};
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         out->in_flight += f->peer[i].n_open;
-        if (f->peer[i].open)
-            out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof f->peer[i].open[0];
+        if (f->peer[i].requests)
+            out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof f->peer[i].requests[0];
     }
     for (size_t i = 0; i < f->n; i++) {
         const struct spv_segment *s = &f->segment[i];
-        out->segments += s->holders || s->have;
-        out->waiting += s->have - s->taken;
+        out->segments += s->inflight || s->have;
+        out->waiting += s->have - s->n_consumed;
         if (s->headers)
             out->memory +=
                 (s->is_long ? SPV_SEGMENTS_LONG_ROOM : s->end - s->from) * sizeof s->headers[0];

@@ -35,11 +35,11 @@
 
 struct spv_segments_config {
     const struct spv_params *params;
-    const struct spv_checkpoint *marks; /* ascending; lent for the fetch's life */
-    size_t n_marks;
+    const struct spv_checkpoint *checkpoints; /* ascending; lent for the fetch's life */
+    size_t n_checkpoints;
     struct spv_effects *effects; /* takes the getheaders; lent */
     uint64_t timeout_us; /* 0: SPV_SEGMENTS_TIMEOUT */
-    bool tail; /* one message of what follows the last mark is wanted, too */
+    bool post_checkpoint; /* one message of what follows the last mark is wanted, too */
     bool own_end; /* the last mark is a header of ours and no checkpoint: another chain is no lie */
 };
 
@@ -55,7 +55,7 @@ struct spv_segments_batch {
     bool
         proven; /* its links end in a mark. Not so where marks are further apart than
                    SPV_SEGMENTS_MAX_HEADERS: then pieces are given as they come; and not the tail */
-    bool tail; /* what follows the last mark: one answer, whole; the last piece */
+    bool post_checkpoint; /* what follows the last mark: one answer, whole; the last piece */
 };
 
 struct spv_segments_drop {

@@ -29,8 +29,8 @@ enum fit {
     FIT_BEHIND, /* the peer lacks its start */
 };
 
-static enum fit match(const struct spv_segments *f, const struct spv_segments_peer *p, unsigned *at,
-                      const struct spv_msg_headers *msg)
+static enum fit match_request(const struct spv_segments *f, const struct spv_segments_peer *p,
+                              unsigned *at, const struct spv_msg_headers *msg)
 {
     *at = 0;
     if (!p->n_open)
@@ -39,11 +39,11 @@ static enum fit match(const struct spv_segments *f, const struct spv_segments_pe
         return FIT_BEHIND;
     const struct spv_blockhash *prev = &msg->headers[0].prev;
     for (unsigned i = 0; i < p->n_open; i++)
-        if (spv_blockhash_eq(prev, &p->open[i].first)) {
+        if (spv_blockhash_eq(prev, &p->requests[i].first)) {
             *at = i;
             return FIT_START;
         }
-    if (spv_blockhash_eq(prev, &p->open[0].base))
+    if (spv_blockhash_eq(prev, &p->requests[0].base))
         return FIT_BASE;
     if (msg->n > ANNOUNCED || spv_blockhash_eq(prev, &f->genesis))
         return FIT_BEHIND;
@@ -53,13 +53,13 @@ static enum fit match(const struct spv_segments *f, const struct spv_segments_pe
 /* The segment ends at a header that only our own chain vouches for. */
 static bool is_own_end(const struct spv_segments *f, const struct spv_segment *s)
 {
-    return f->cfg.own_end && s->end == f->cfg.marks[f->cfg.n_marks - 1].height;
+    return f->cfg.own_end && s->end == f->cfg.checkpoints[f->cfg.n_checkpoints - 1].height;
 }
 
 /* Checks n headers that follow number `offset` and puts them into the segment's place. 0, or what
  * is wrong with the first bad one. */
-static int verify(const struct spv_segments *f, struct spv_segment *s, uint32_t offset,
-                  struct spv_blockhash *last, const struct spv_header *headers, uint32_t n)
+static int verify_segment(const struct spv_segments *f, struct spv_segment *s, uint32_t offset,
+                          struct spv_blockhash *last, const struct spv_header *headers, uint32_t n)
 {
     const struct spv_params *params = f->cfg.params;
     uint8_t raw[AT_ONCE * SPV_HEADER_SIZE];
@@ -100,7 +100,8 @@ static int verify(const struct spv_segments *f, struct spv_segment *s, uint32_t 
         before = true;
         *last = hashes[i % AT_ONCE];
     }
-    if (!s->is_tail && offset + n == s->end - s->from && !spv_blockhash_eq(last, &s->stop))
+    if (!s->is_post_checkpoint && offset + n == s->end - s->from &&
+        !spv_blockhash_eq(last, &s->stop))
         return is_own_end(f, s) ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_CHECKPOINT;
     if (n)
         memcpy(room, headers, n * sizeof *headers);
@@ -115,13 +116,13 @@ static int make_room(struct spv_segment *s)
     return s->headers ? 0 : SPV_ERR_NOMEM;
 }
 
-static void settle(struct spv_segments_peer *p, unsigned at)
+static void finish_request(struct spv_segments_peer *p, unsigned at)
 {
     p->n_open--;
-    memmove(p->open + at, p->open + at + 1, (p->n_open - at) * sizeof p->open[0]);
+    memmove(p->requests + at, p->requests + at + 1, (p->n_open - at) * sizeof p->requests[0]);
 }
 
-static void behind(struct spv_segments_peer *p, const struct spv_segment *s, struct spv_now now)
+static void is_behind(struct spv_segments_peer *p, const struct spv_segment *s, struct spv_now now)
 {
     if (!p->behind_until_us || s->from < p->behind_from)
         p->behind_from = s->from;
@@ -129,31 +130,31 @@ static void behind(struct spv_segments_peer *p, const struct spv_segment *s, str
 }
 
 /* Headers from `offset` on, by a peer that was asked for them. */
-static void take(struct spv_segments *f, struct spv_segments_peer *p, struct spv_segment *s,
-                 uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
+static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct spv_segment *s,
+                    uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
 {
     const uint32_t left = s->end - s->from - offset;
     uint32_t due = left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
     struct spv_blockhash last;
-    if (s->is_tail && msg->n < due)
+    if (s->is_post_checkpoint && msg->n < due)
         due = (uint32_t)msg->n;
     if (msg->n < due) { /* its chain ends here */
-        behind(p, s, now);
+        is_behind(p, s, now);
         return;
     }
-    const int rc = verify(f, s, offset, &last, msg->headers, due);
+    const int rc = verify_segment(f, s, offset, &last, msg->headers, due);
     if (rc < 0) {
         p->drop = rc;
         return;
     }
-    if (s->is_tail)
+    if (s->is_post_checkpoint)
         s->end = s->from + due;
     s->have = offset + due;
     s->last = last;
     s->peer = p->id;
     p->stats.headers += due;
     if (spv_segments_complete(s))
-        p->stats.segments += !s->is_tail;
+        p->stats.segments += !s->is_post_checkpoint;
     else
         spv_segments_request(f, p, s, now);
     spv_segments_skip_empty(f);
@@ -168,22 +169,22 @@ int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_m
         if (f->peer[i].id == id)
             p = &f->peer[i];
     unsigned at;
-    enum fit fit = p ? match(f, p, &at, msg) : FIT_NONE;
+    enum fit fit = p ? match_request(f, p, &at, msg) : FIT_NONE;
     if (fit == FIT_NONE)
         return 0;
-    const struct spv_segment_request o = p->open[at];
+    const struct spv_segment_request o = p->requests[at];
     struct spv_segment *s = spv_segments_find(f, o.serial);
-    if (!msg->n && s && s->is_tail)
+    if (!msg->n && s && s->is_post_checkpoint)
         fit = FIT_START; /* the last mark is its tip */
     const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
     if (wanted && fit != FIT_BEHIND && make_room(s) < 0)
         return SPV_ERR_NOMEM;
-    settle(p, at);
+    finish_request(p, at);
     spv_segments_measure(p, &o, fit == FIT_BEHIND ? 0 : msg->n, now);
     if (fit == FIT_BEHIND && s && !p->drop)
-        behind(p, s, now);
+        is_behind(p, s, now);
     else if (wanted)
-        take(f, p, s, fit == FIT_START ? o.offset : 0, msg, now);
+        consume(f, p, s, fit == FIT_START ? o.offset : 0, msg, now);
     if (!wanted || fit == FIT_BEHIND)
         p->stats.wasted += msg->n;
     const int rc = spv_segments_schedule(f, now);

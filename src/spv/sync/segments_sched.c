@@ -76,14 +76,15 @@ static uint64_t in_time(double headers, double per_second)
 }
 
 /* When open request number `at` should be answered. */
-static uint64_t expected(const struct pass *x, const struct spv_segments_peer *p, unsigned at)
+static uint64_t arrival_us(const struct pass *x, const struct spv_segments_peer *p, unsigned at)
 {
     double ahead = 0;
     for (unsigned i = 0; i <= at; i++)
-        ahead += p->open[i].n;
-    const uint64_t busy = p->last_us > p->open[0].asked_us ? p->last_us : p->open[0].asked_us;
+        ahead += p->requests[i].n;
+    const uint64_t busy =
+        p->last_us > p->requests[0].asked_us ? p->last_us : p->requests[0].asked_us;
     const uint64_t by_rate = busy + in_time(ahead, rate(x, p));
-    const uint64_t by_way = p->open[at].asked_us + rtt(x, p);
+    const uint64_t by_way = p->requests[at].asked_us + rtt(x, p);
     return by_rate > by_way ? by_rate : by_way;
 }
 
@@ -99,9 +100,9 @@ static uint64_t time_for(const struct pass *x, const struct spv_segments_peer *p
     double n = more;
     uint64_t late = 0;
     for (unsigned i = 0; i < p->n_open; i++)
-        n += p->open[i].n;
+        n += p->requests[i].n;
     if (p->n_open) {
-        const uint64_t first = expected(x, p, 0);
+        const uint64_t first = arrival_us(x, p, 0);
         late = x->now_us > first ? x->now_us - first : 0;
     }
     return rtt(x, p) + in_time(n, rate(x, p)) + late;
@@ -125,7 +126,7 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
     if (s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_ROOM - SPV_MAX_HEADERS)
         return; /* when the owner has taken what there is */
     for (unsigned i = 0; i < p->n_open; i++) {
-        struct spv_segment_request *o = &p->open[i];
+        struct spv_segment_request *o = &p->requests[i];
         if (spv_blockhash_eq(&o->first, first) && spv_blockhash_eq(&o->stop, &s->stop)) {
             o->serial = s->serial; /* asked before the range was begun anew: it will do */
             o->offset = s->have;
@@ -135,26 +136,26 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
     if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
         return;
     spv_effects_send_getheaders_until(f->cfg.effects, p->id, locator, n, &s->stop);
-    p->open[p->n_open++] = (struct spv_segment_request){.serial = s->serial,
-                                                        .offset = s->have,
-                                                        .n = next_of(s),
-                                                        .first = *first,
-                                                        .base = locator[n - 1],
-                                                        .stop = s->stop,
-                                                        .asked_us = now.mono_us};
+    p->requests[p->n_open++] = (struct spv_segment_request){.serial = s->serial,
+                                                            .offset = s->have,
+                                                            .n = next_of(s),
+                                                            .first = *first,
+                                                            .base = locator[n - 1],
+                                                            .stop = s->stop,
+                                                            .asked_us = now.mono_us};
 }
 
 /* ---- looking ---- */
 
-static void survey_peers(struct pass *x)
+static void scan_peers(struct pass *x)
 {
     x->guess_rate = 0;
     x->guess_rtt_us = 0;
     x->all_rates = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_segments_peer *p = &x->f->peer[i];
-        p->resting = !p->id || p->drop;
-        if (p->resting)
+        p->idle = !p->id || p->drop;
+        if (p->idle)
             continue;
         const double r = spv_segments_rate(p);
         x->all_rates += r;
@@ -167,30 +168,30 @@ static void survey_peers(struct pass *x)
         x->guess_rate = GUESS_RATE;
 }
 
-static void note_holder(const struct pass *x, struct spv_segment *s,
-                        const struct spv_segments_peer *p, unsigned at)
+static void add_inflight(const struct pass *x, struct spv_segment *s,
+                         const struct spv_segments_peer *p, unsigned at)
 {
-    const uint64_t expected_us = expected(x, p, at);
+    const uint64_t expected_us = arrival_us(x, p, at);
     /* Of a peer that is not known yet nothing is taken before it is late. */
     const uint64_t wait = p->rtt_us || expected_us <= x->now_us ? eta(expected_us, x->now_us) : 0;
-    if (!s->holders || wait < s->eta_us)
+    if (!s->inflight || wait < s->eta_us)
         s->eta_us = wait;
-    if (!s->holders || expected_us > s->expected_us)
+    if (!s->inflight || expected_us > s->expected_us)
         s->expected_us = expected_us;
-    s->holders++;
+    s->inflight++;
 }
 
-static void survey_segments(const struct pass *x)
+static void scan_segments(const struct pass *x)
 {
     for (size_t i = 0; i < x->f->n; i++)
-        x->f->segment[i].holders = 0;
+        x->f->segment[i].inflight = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_segments_peer *p = &x->f->peer[i];
         for (unsigned at = 0; p->id && !p->drop && at < p->n_open; at++) {
-            const struct spv_segment_request *o = &p->open[at];
+            const struct spv_segment_request *o = &p->requests[at];
             struct spv_segment *s = spv_segments_find(x->f, o->serial);
             if (s && spv_segments_asks_next(o, s) && !spv_segments_is_behind(p, s, x->now_us))
-                note_holder(x, s, p, at);
+                add_inflight(x, s, p, at);
         }
     }
 }
@@ -202,14 +203,14 @@ static bool has_room(const struct spv_segments_peer *p)
 {
     unsigned begun = 0;
     for (unsigned i = 0; i < p->n_open; i++)
-        begun += p->open[i].offset == 0;
+        begun += p->requests[i].offset == 0;
     return p->n_open < SPV_SEGMENTS_MAX_OPEN && begun < p->window;
 }
 
-static bool holds(const struct spv_segments_peer *p, const struct spv_segment *s)
+static bool is_requested_from(const struct spv_segments_peer *p, const struct spv_segment *s)
 {
     for (unsigned i = 0; i < p->n_open; i++)
-        if (spv_segments_asks_next(&p->open[i], s))
+        if (spv_segments_asks_next(&p->requests[i], s))
             return true;
     return false;
 }
@@ -222,7 +223,7 @@ static bool may_have(const struct pass *x, const struct spv_segments_peer *p,
 }
 
 /* How much later than the last holder's time a peer may hedge. */
-static uint64_t hedge_after(const struct pass *x, const struct spv_segments_peer *p,
+static uint64_t hedge_delay(const struct pass *x, const struct spv_segments_peer *p,
                             const struct spv_segment *s)
 {
     return 2 * time_for(x, p, next_of(s)) + SLACK;
@@ -231,8 +232,8 @@ static uint64_t hedge_after(const struct pass *x, const struct spv_segments_peer
 static bool worth_hedging(const struct pass *x, const struct spv_segments_peer *p,
                           const struct spv_segment *s)
 {
-    return s->holders && s->holders < SPV_SEGMENTS_MAX_INFLIGHT && may_have(x, p, s) &&
-           !holds(p, s) && s->eta_us > hedge_after(x, p, s);
+    return s->inflight && s->inflight < SPV_SEGMENTS_MAX_INFLIGHT && may_have(x, p, s) &&
+           !is_requested_from(p, s) && s->eta_us > hedge_delay(x, p, s);
 }
 
 /* Would a peer that is not slow bring it much sooner? */
@@ -253,7 +254,7 @@ static bool too_slow_for(const struct pass *x, const struct spv_segments_peer *p
     return false;
 }
 
-static struct spv_segment *choose(const struct pass *x, const struct spv_segments_peer *p)
+static struct spv_segment *pick_segment(const struct pass *x, const struct spv_segments_peer *p)
 {
     struct spv_segments *f = x->f;
     size_t lowest = 0;
@@ -263,7 +264,7 @@ static struct spv_segment *choose(const struct pass *x, const struct spv_segment
         return &f->segment[lowest]; /* everything waits for it */
     for (size_t i = lowest; i < f->n; i++) {
         struct spv_segment *s = &f->segment[i];
-        if (!s->holders && may_have(x, p, s) && !too_slow_for(x, p, s))
+        if (!s->inflight && may_have(x, p, s) && !too_slow_for(x, p, s))
             return s;
     }
     for (size_t i = lowest; i < f->n; i++)
@@ -278,7 +279,7 @@ static void hedged(struct spv_segments *f, const struct spv_segment *s)
     f->hedges++;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_segments_peer *p = &f->peer[i];
-        if (!p->id || !holds(p, s))
+        if (!p->id || !is_requested_from(p, s))
             continue;
         p->stats.hedged++;
         p->window = p->window / 2 > LEAST_WINDOW ? p->window / 2 : LEAST_WINDOW;
@@ -286,13 +287,13 @@ static void hedged(struct spv_segments *f, const struct spv_segment *s)
 }
 
 /* The peer with room that would answer soonest. */
-static struct spv_segments_peer *soonest(const struct pass *x)
+static struct spv_segments_peer *fastest_peer(const struct pass *x)
 {
     struct spv_segments_peer *best = NULL;
     uint64_t best_us = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_segments_peer *p = &x->f->peer[i];
-        if (p->resting || !has_room(p))
+        if (p->idle || !has_room(p))
             continue;
         const uint64_t us = time_for(x, p, SPV_MAX_HEADERS);
         if (!best || us < best_us) {
@@ -304,7 +305,7 @@ static struct spv_segments_peer *soonest(const struct pass *x)
 }
 
 /* When a segment that is asked of somebody becomes worth hedging. */
-static uint64_t next_look(const struct pass *x)
+static uint64_t next_check(const struct pass *x)
 {
     uint64_t first = SPV_NEVER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
@@ -313,10 +314,10 @@ static uint64_t next_look(const struct pass *x)
             continue;
         for (size_t k = 0; k < x->f->n; k++) {
             const struct spv_segment *s = &x->f->segment[k];
-            if (!s->holders || s->holders >= SPV_SEGMENTS_MAX_INFLIGHT || !may_have(x, p, s) ||
-                holds(p, s))
+            if (!s->inflight || s->inflight >= SPV_SEGMENTS_MAX_INFLIGHT || !may_have(x, p, s) ||
+                is_requested_from(p, s))
                 continue;
-            const uint64_t at = s->expected_us + hedge_after(x, p, s) + 1;
+            const uint64_t at = s->expected_us + hedge_delay(x, p, s) + 1;
             if (at > x->now_us && at < first)
                 first = at;
         }
@@ -328,22 +329,22 @@ int spv_segments_schedule(struct spv_segments *f, struct spv_now now)
 {
     struct pass x = {.f = f, .now_us = now.mono_us};
     struct spv_segments_peer *p;
-    f->plan_us = SPV_NEVER;
+    f->sched_us = SPV_NEVER;
     if (!f->active)
         return f->cfg.effects->error;
-    survey_peers(&x);
-    survey_segments(&x);
-    while ((p = soonest(&x)) != NULL) {
-        struct spv_segment *s = choose(&x, p);
+    scan_peers(&x);
+    scan_segments(&x);
+    while ((p = fastest_peer(&x)) != NULL) {
+        struct spv_segment *s = pick_segment(&x, p);
         if (!s) {
-            p->resting = true;
+            p->idle = true;
             continue;
         }
-        if (s->holders)
+        if (s->inflight)
             hedged(f, s);
         spv_segments_request(f, p, s, now);
-        note_holder(&x, s, p, p->n_open - 1);
+        add_inflight(&x, s, p, p->n_open - 1);
     }
-    f->plan_us = next_look(&x);
+    f->sched_us = next_check(&x);
     return f->cfg.effects->error;
 }

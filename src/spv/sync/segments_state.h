@@ -19,15 +19,15 @@ struct spv_segment {
     struct spv_blockhash start; /* the known header's hash */
     struct spv_blockhash stop; /* the mark's */
     bool is_long; /* given as it comes: unproven */
-    bool is_tail; /* ends where the first answer to it ends */
+    bool is_post_checkpoint; /* ends where the first answer to it ends */
     struct spv_header *headers; /* number base on; NULL: none yet */
     uint32_t base; /* 0 unless long: those before it were taken and are gone */
-    uint32_t taken; /* by the owner */
+    uint32_t n_consumed; /* by the owner */
     uint32_t have; /* verified as far as they can be alone */
     struct spv_blockhash last; /* hash of number have - 1 */
     uint64_t peer; /* who gave that one */
     /* as the planner sees it now */
-    unsigned holders; /* peers that are asked for the next of it */
+    unsigned inflight; /* peers that are asked for the next of it */
     uint64_t eta_us; /* until the first of them should answer */
     uint64_t expected_us; /* when the last of them should have answered */
 };
@@ -45,12 +45,13 @@ struct spv_segment_request {
 
 struct spv_segments_peer {
     uint64_t id; /* 0: free slot */
-    struct spv_segment_request *open; /* in the order of asking: room for SPV_SEGMENTS_MAX_OPEN */
+    struct spv_segment_request
+        *requests; /* in the order of asking: room for SPV_SEGMENTS_MAX_OPEN */
     unsigned n_open;
     unsigned window;
     int drop; /* why it is to be dropped; 0: it is not */
-    bool told; /* its drop was pulled */
-    bool resting; /* the planner has nothing for it now */
+    bool reported; /* its drop was pulled */
+    bool idle; /* the planner has nothing for it now */
     uint32_t behind_from; /* it lacks this height, ... */
     uint64_t behind_until_us; /* ... or did; 0: not known to be behind */
     uint64_t last_us; /* its last answer */
@@ -64,16 +65,17 @@ struct spv_segments {
     struct spv_blockhash genesis;
     uint32_t interval;
     bool active;
-    bool tail; /* it is still to be made a segment of */
-    size_t mark, end; /* the next one to make a segment of, and one past the last */
+    bool post_checkpoint; /* it is still to be made a segment of */
+    size_t next_checkpoint,
+        end_checkpoint; /* the next one to make a segment of, and one past the last */
     struct spv_checkpoint top; /* where the next segment starts */
     uint64_t serial; /* the next segment's */
     uint64_t ready_us; /* since when the lowest segment waits to be taken; 0: it does not */
-    struct spv_header *stage; /* room for a piece made of several segments */
+    struct spv_header *batch_buf; /* room for a piece made of several segments */
     struct spv_segment segment[SPV_SEGMENTS_MAX_SEGMENTS]; /* lowest first */
     size_t n;
     struct spv_segments_peer peer[SPV_NODE_MAX_PEERS];
-    uint64_t plan_us; /* when the planner wants to look again */
+    uint64_t sched_us; /* when the planner wants to look again */
     uint64_t hedges, done;
 };
 

@@ -19,67 +19,69 @@ static uint32_t last_checkpoint(const struct spv_sync *s)
 int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now)
 {
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
-    if (!s->fetch || s->fetch_useless || s->fetching || tip->height >= last_checkpoint(s))
+    if (!s->segments || s->segments_useless || s->fetching_segments ||
+        tip->height >= last_checkpoint(s))
         return 0;
     const struct spv_checkpoint from = {.height = tip->height, .hash = tip->hash};
-    const int rc = spv_segments_begin(s->fetch, &from, UINT32_MAX, now);
-    s->fetching = !spv_segments_done(s->fetch) && !spv_segments_all_behind(s->fetch);
-    if (s->fetching)
+    const int rc = spv_segments_begin(s->segments, &from, UINT32_MAX, now);
+    s->fetching_segments = !spv_segments_done(s->segments) && !spv_segments_all_behind(s->segments);
+    if (s->fetching_segments)
         s->chain_peer = 0;
     else
-        spv_segments_stop(s->fetch);
+        spv_segments_stop(s->segments);
     return rc;
 }
 
 int spv_sync_segments_new(struct spv_sync *s, struct spv_now now)
 {
     const struct spv_segments_config cfg = {.params = s->cfg.params,
-                                            .marks = s->cfg.params->checkpoints,
-                                            .n_marks = s->cfg.params->n_checkpoints,
+                                            .checkpoints = s->cfg.params->checkpoints,
+                                            .n_checkpoints = s->cfg.params->n_checkpoints,
                                             .effects = s->cfg.effects,
                                             .timeout_us = s->cfg.request_timeout_us,
-                                            .tail = true};
+                                            .post_checkpoint = true};
     if (spv_chain_tip(s->cfg.chain)->height >= last_checkpoint(s))
         return 0;
-    const int rc = spv_segments_new(&s->fetch, &cfg);
+    const int rc = spv_segments_new(&s->segments, &cfg);
     return rc < 0 ? rc : spv_sync_segments_begin(s, now);
 }
 
-static void stop(struct spv_sync *s)
+static void stop_segments(struct spv_sync *s)
 {
-    s->fetching = false;
-    spv_segments_stop(s->fetch);
+    s->fetching_segments = false;
+    spv_segments_stop(s->segments);
 }
 
 /* Hands one piece to the chain. */
-static int accept(struct spv_sync *s, const struct spv_segments_batch *batch, struct spv_now now)
+static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *batch,
+                          struct spv_now now)
 {
     struct spv_accept_result v;
     int rc = spv_chain_accept_hashed(s->cfg.chain, &v, batch->headers, batch->n, &batch->last, now);
     if (rc < 0)
         return rc;
-    if (batch->tail) { /* as if it had come past the last checkpoint */
+    if (batch->post_checkpoint) { /* as if it had come past the last checkpoint */
         const struct spv_msg_headers msg = {.headers = batch->headers, .n = batch->n};
         struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
-        s->fetching = false;
+        s->fetching_segments = false;
         if (p)
             rc = spv_sync_after_headers(s, p, &msg, &v, now);
         spv_sync_emit_update(s, batch->peer, &v);
-        stop(s);
+        stop_segments(s);
         return rc;
     }
     if (!v.error) {
         spv_sync_emit_update(s, batch->peer, &v);
-        return spv_segments_consume(s->fetch, now);
+        return spv_segments_consume(s->segments, now);
     }
     struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
     if (v.error == SPV_ERR_HDR_TIME_FUTURE)
         spv_sync_future(s, NULL, &batch->headers[v.index], now);
     else if (batch->proven) /* the checkpoints themselves break the rules: do without */
-        s->fetch_useless = true;
+        s->segments_useless = true;
     else if (p)
         spv_sync_drop_and_count(s, p, v.error);
-    stop(s);
+    stop_segments(s);
     spv_sync_emit_update(s, batch->peer, &v);
     return 0;
 }
@@ -89,37 +91,39 @@ int spv_sync_segments_process(struct spv_sync *s, struct spv_now now)
     struct spv_segments_drop drop;
     struct spv_segments_batch batch;
     int rc = 0;
-    if (!s->fetch)
+    if (!s->segments)
         return 0;
-    while (spv_segments_next_drop(s->fetch, &drop)) {
+    while (spv_segments_next_drop(s->segments, &drop)) {
         const struct spv_sync_peer *p = spv_sync_find(s, drop.id);
         if (p)
             spv_sync_drop_and_count(s, p, drop.error);
     }
-    if (!s->fetching)
+    if (!s->fetching_segments)
         return 0;
-    while (!rc && s->fetching && !s->storing && spv_segments_next_batch(s->fetch, &batch, now))
-        rc = accept(s, &batch, now);
+    while (!rc && s->fetching_segments && !s->storing &&
+           spv_segments_next_batch(s->segments, &batch, now))
+        rc = accept_segment(s, &batch, now);
     if (rc < 0)
         return rc;
-    if (s->fetching && (spv_segments_done(s->fetch) || spv_segments_all_behind(s->fetch)))
-        stop(s);
-    return s->fetching ? 0 : spv_sync_schedule(s, now);
+    if (s->fetching_segments &&
+        (spv_segments_done(s->segments) || spv_segments_all_behind(s->segments)))
+        stop_segments(s);
+    return s->fetching_segments ? 0 : spv_sync_schedule(s, now);
 }
 
 int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
                               const struct spv_msg_headers *msg, struct spv_now now)
 {
-    if (!s->fetch)
+    if (!s->segments)
         return 0;
-    int rc = spv_segments_headers(s->fetch, p->id, msg, now);
-    if (rc == 0 && s->fetching && !p->proving) {
+    int rc = spv_segments_headers(s->segments, p->id, msg, now);
+    if (rc == 0 && s->fetching_segments && !p->in_presync) {
         /* An announcement, or the answer to what was asked before: in time fetch gets there. */
-        if (!p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->useless > SPV_SYNC_MAX_NO_NEW)
+        if (!p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->n_no_new > SPV_SYNC_MAX_NO_NEW)
             spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
         if (msg->role == SPV_HEADERS_ANSWER)
             spv_sync_request_done(p, now);
-        p->done = false;
+        p->at_tip = false;
         return 1;
     }
     if (rc <= 0)
@@ -132,29 +136,29 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
 
 int spv_sync_segments_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now)
 {
-    if (!s->fetch)
+    if (!s->segments)
         return 0;
-    spv_segments_clear_behind(s->fetch, p->id);
+    spv_segments_clear_behind(s->segments, p->id);
     const int rc = spv_sync_segments_begin(s, now);
-    return rc < 0 ? rc : s->fetching;
+    return rc < 0 ? rc : s->fetching_segments;
 }
 
 int spv_sync_segments_add(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
-    if (!s->fetch)
+    if (!s->segments)
         return 0;
-    const int rc = spv_segments_add(s->fetch, id, now);
+    const int rc = spv_segments_add(s->segments, id, now);
     return rc < 0 ? rc : spv_sync_segments_begin(s, now);
 }
 
 bool spv_sync_segments_useful(const struct spv_sync *s, uint64_t id)
 {
     struct spv_segments_peer_stats stats;
-    return s->fetch && spv_segments_get_peer(s->fetch, &stats, id) && stats.segments > 0;
+    return s->segments && spv_segments_get_peer(s->segments, &stats, id) && stats.segments > 0;
 }
 
 void spv_sync_segments_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
-    if (s->fetch)
-        (void)spv_segments_remove(s->fetch, id, now); /* the queue keeps its error */
+    if (s->segments)
+        (void)spv_segments_remove(s->segments, id, now); /* the queue keeps its error */
 }

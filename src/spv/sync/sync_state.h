@@ -10,7 +10,7 @@
 /* An answer of it is waited for, or it has a business of its own. */
 static inline bool spv_sync_busy(const struct spv_sync_peer *p)
 {
-    return p->deadline_us != 0 || p->proving || p->parked;
+    return p->deadline_us != 0 || p->in_presync || p->presync_waiting;
 }
 
 /* sync.c */
@@ -65,7 +65,7 @@ void spv_sync_drop_and_count(struct spv_sync *s, const struct spv_sync_peer *p, 
 /* Nothing more is asked of it now: it knows no better chain, or one that cannot be taken. */
 static inline bool spv_sync_answered(const struct spv_sync_peer *p)
 {
-    return p->done || p->withheld;
+    return p->at_tip || p->excluded;
 }
 /* Its answer leaves our chain where the database cannot judge it (SPV_ERR_CHAIN_BASE). 0 or
  * negative. */

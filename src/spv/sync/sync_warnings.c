@@ -9,7 +9,7 @@
 #include "util/u256.h"
 
 /* Its answer is settled, and it does not count. */
-static void set_apart(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+static void warn_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
 {
     spv_presync_peers_forget(s, p->id);
     p->deadline_us = 0;
@@ -25,7 +25,7 @@ static bool is_behind(const struct spv_sync_peer *p, const struct spv_msg_header
                       const struct spv_chain_header *genesis, uint32_t base)
 {
     return spv_blockhash_eq(&msg->headers[0].prev, &genesis->hash) && msg->n < base &&
-           (msg->n < SPV_MAX_HEADERS || p->claim < base);
+           (msg->n < SPV_MAX_HEADERS || p->claimed_height < base);
 }
 
 int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
@@ -39,18 +39,18 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
         return rc;
     spv_chain_get_start(s->cfg.chain, &base);
     if (is_behind(p, msg, &genesis, base.height)) {
-        const bool useful = p->useful;
+        const bool useful = p->was_useful;
         p->deadline_us = 0;
         p->shown = genesis.work;
         p->given = (uint32_t)msg->n;
         spv_sync_peer_at_tip(s, p);
-        p->useful = useful;
+        p->was_useful = useful;
         return 0;
     }
-    set_apart(s, p, SPV_WARN_FORK_BELOW_START);
+    warn_fork_below_start(s, p, SPV_WARN_FORK_BELOW_START);
     p->given = base.height;
     if (s->cfg.discovers) { /* there are others to be found */
-        if (s->told_apart++ < SPV_SYNC_TOLD)
+        if (s->warned_fork_below_start++ < SPV_SYNC_TOLD)
             spv_sync_warn(s, p, SPV_WARN_FORK_BELOW_START);
         spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_BASE);
     }
@@ -64,7 +64,7 @@ void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, const struct s
 {
     int64_t wait = (int64_t)header->time - SPV_MAX_FUTURE - now.unix_s;
     if (p) {
-        set_apart(s, p, SPV_WARN_FUTURE_HEADERS);
+        warn_fork_below_start(s, p, SPV_WARN_FUTURE_HEADERS);
         p->given = spv_chain_tip(s->cfg.chain)->height;
         p->given_s = (int64_t)header->time - now.unix_s;
     }
@@ -80,7 +80,7 @@ void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, const struct s
 bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     (void)s;
-    return p->withheld == SPV_WARN_FUTURE_HEADERS &&
+    return p->excluded == SPV_WARN_FUTURE_HEADERS &&
            p->given_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
 }
 
@@ -88,8 +88,8 @@ void spv_sync_retry(struct spv_sync *s)
 {
     s->retry_us = SPV_NEVER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].withheld == SPV_WARN_FUTURE_HEADERS)
-            s->peer[i].withheld = SPV_WARN_NONE;
+        if (s->peer[i].excluded == SPV_WARN_FUTURE_HEADERS)
+            s->peer[i].excluded = SPV_WARN_NONE;
 }
 
 /* ---- less work than ours ---- */
@@ -102,8 +102,8 @@ int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
     if (rc == 1) {
         p->shown = r.work;
         p->given = r.height;
-        if (r.height > p->claim)
-            p->claim = r.height;
+        if (r.height > p->claimed_height)
+            p->claimed_height = r.height;
     }
     return rc < 0 ? rc : 0;
 }
@@ -113,7 +113,7 @@ int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
 bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
-    return spv_u256_is_zero(&p->shown) ? p->claim < tip->height
+    return spv_u256_is_zero(&p->shown) ? p->claimed_height < tip->height
                                        : spv_u256_cmp(&p->shown, &tip->work) < 0;
 }
 
@@ -125,8 +125,8 @@ void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t hei
     p->given = height;
     p->given_work = *work;
     /* it comes again and again, and may have more each time */
-    if (spv_u256_cmp(work, &s->told_work) != 0)
+    if (spv_u256_cmp(work, &s->warned_work) != 0)
         spv_sync_warn(s, p, SPV_WARN_LOW_WORK);
-    s->told_work = *work;
+    s->warned_work = *work;
     spv_sync_drop_peer(s, p, SPV_ERR_LOW_WORK);
 }

@@ -16,9 +16,9 @@ unsigned spv_sync_done_groups(const struct spv_sync *s)
     unsigned groups = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        bool first = p->id && p->done;
+        bool first = p->id && p->at_tip;
         for (size_t j = 0; first && j < i; j++)
-            first = !(s->peer[j].id && s->peer[j].done && s->peer[j].group == p->group);
+            first = !(s->peer[j].id && s->peer[j].at_tip && s->peer[j].group == p->group);
         groups += first;
     }
     return groups;
@@ -26,8 +26,8 @@ unsigned spv_sync_done_groups(const struct spv_sync *s)
 
 void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
 {
-    p->done = false;
-    p->withheld = why;
+    p->at_tip = false;
+    p->excluded = why;
     p->since_us = 0;
     p->overdue = false;
     if (s->chain_peer == p->id)
@@ -35,13 +35,13 @@ void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warn
 }
 
 /* Figures of a warning about this peer. */
-static void describe(const struct spv_sync *s, struct spv_event *event,
-                     const struct spv_sync_peer *p, enum spv_warning why)
+static void describe_warning(const struct spv_sync *s, struct spv_event *event,
+                             const struct spv_sync_peer *p, enum spv_warning why)
 {
     event->warning = why;
     event->text = spv_warning_text(why);
     event->seconds = p->given_s;
-    event->claimed_height = p->claim;
+    event->claimed_height = p->claimed_height;
     event->given_height = p->given;
     event->work = p->given_work;
     event->wanted_work = s->cfg.min_work;
@@ -64,17 +64,17 @@ void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning
     struct spv_event *event =
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_WARNING, p->id);
     if (event)
-        describe(s, event, p, why);
+        describe_warning(s, event, p, why);
 }
 
-static bool counts(const struct spv_sync *s, const struct spv_sync_peer *p)
+static bool is_counted(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     return p->id && !spv_sync_dropping(s, p->id);
 }
 
 /* How long a verdict waits for an answer, counted from when the peer was first asked since it last
  * moved the best chain: a peer that is slow, mute or full of other news holds it up no longer. */
-static uint64_t wait_for(const struct spv_sync *s)
+static uint64_t answer_patience(const struct spv_sync *s)
 {
     const uint64_t most = s->cfg.request_timeout_us;
     uint64_t slowest = 0;
@@ -82,7 +82,7 @@ static uint64_t wait_for(const struct spv_sync *s)
         return most;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && p->done && p->answer_us > slowest)
+        if (p->id && p->at_tip && p->answer_us > slowest)
             slowest = p->answer_us;
     }
     const uint64_t wait = SPV_SYNC_WAIT_TIMES * slowest;
@@ -92,20 +92,20 @@ static uint64_t wait_for(const struct spv_sync *s)
 }
 
 /* A verdict waits for it. */
-static bool waited_for(const struct spv_sync *s, const struct spv_sync_peer *p)
+static bool is_waited_for(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
-    return counts(s, p) && p->deadline_us && !p->overdue;
+    return is_counted(s, p) && p->deadline_us && !p->overdue;
 }
 
-static bool waits(const struct spv_sync *s)
+static bool any_waited_for(const struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (waited_for(s, &s->peer[i]))
+        if (is_waited_for(s, &s->peer[i]))
             return true;
     return false;
 }
 
-static uint64_t since(const struct spv_sync_peer *p)
+static uint64_t waiting_since(const struct spv_sync_peer *p)
 {
     return p->since_us ? p->since_us : p->asked_us;
 }
@@ -113,25 +113,25 @@ static uint64_t since(const struct spv_sync_peer *p)
 uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
 {
     uint64_t first = SPV_NEVER;
-    const uint64_t wait = wait_for(s);
-    if (s->synced || s->fetching)
+    const uint64_t wait = answer_patience(s);
+    if (s->synced || s->fetching_segments)
         return SPV_NEVER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (waited_for(s, p) && since(p) + wait < first)
-            first = since(p) + wait;
+        if (is_waited_for(s, p) && waiting_since(p) + wait < first)
+            first = waiting_since(p) + wait;
     }
     return first;
 }
 
 void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
 {
-    const uint64_t wait = wait_for(s);
+    const uint64_t wait = answer_patience(s);
     if (spv_sync_synced_deadline(s) > now.mono_us)
         return;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (!waited_for(s, p) || since(p) + wait > now.mono_us)
+        if (!is_waited_for(s, p) || waiting_since(p) + wait > now.mono_us)
             continue;
         p->overdue = true;
         if (s->chain_peer == p->id)
@@ -145,9 +145,9 @@ static bool all_answered(const struct spv_sync *s)
     size_t n = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (!counts(s, p))
+        if (!is_counted(s, p))
             continue;
-        if (!p->done && !p->withheld && !p->overdue)
+        if (!p->at_tip && !p->excluded && !p->overdue)
             return false;
         n++;
     }
@@ -159,7 +159,7 @@ static bool claim_met(const struct spv_sync *s)
 {
     const uint32_t height = spv_chain_tip(s->cfg.chain)->height;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (counts(s, &s->peer[i]) && s->peer[i].done && s->peer[i].claim <= height)
+        if (is_counted(s, &s->peer[i]) && s->peer[i].at_tip && s->peer[i].claimed_height <= height)
             return true;
     return false;
 }
@@ -170,21 +170,21 @@ static bool tip_unknown(const struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (!counts(s, p))
+        if (!is_counted(s, p))
             continue;
-        if ((p->done && !p->below) || (p->overdue && !spv_sync_below(s, p)))
+        if ((p->at_tip && !p->below) || (p->overdue && !spv_sync_below(s, p)))
             return false;
     }
     return true;
 }
 
 /* Of those, the one whose chain is the highest. */
-static struct spv_sync_peer *highest(struct spv_sync *s)
+static struct spv_sync_peer *highest_claim(struct spv_sync *s)
 {
     struct spv_sync_peer *best = NULL;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (counts(s, p) && p->done && (!best || p->given > best->given))
+        if (is_counted(s, p) && p->at_tip && (!best || p->given > best->given))
             best = p;
     }
     return best;
@@ -197,7 +197,7 @@ static bool work_vouches(const struct spv_sync *s)
     return spv_u256_cmp(&s->cfg.min_work, &zero) > 0 && spv_sync_enough_work(s);
 }
 
-static void say_synced(struct spv_sync *s, struct spv_now now)
+static void emit_synced(struct spv_sync *s, struct spv_now now)
 {
     if (!s->cfg.indexed && !s->index_asked) {
         spv_effects_push(s->cfg.effects, SPV_EFFECT_INDEX, 0);
@@ -209,15 +209,15 @@ static void say_synced(struct spv_sync *s, struct spv_now now)
     spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_SYNCED, 0);
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && !p->told && p->version >= SPV_VERSION_SENDHEADERS) {
+        if (p->id && !p->sendheaders_sent && p->version >= SPV_VERSION_SENDHEADERS) {
             spv_effects_send_empty(s->cfg.effects, p->id, SPV_CMD_SENDHEADERS);
-            p->told = true;
+            p->sendheaders_sent = true;
         }
     }
 }
 
-static void say_unresolved(struct spv_sync *s, const struct spv_sync_peer *p, enum spv_warning why,
-                           struct spv_now now)
+static void emit_unresolved(struct spv_sync *s, const struct spv_sync_peer *p, enum spv_warning why,
+                            struct spv_now now)
 {
     const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
     if (s->unresolved == why && spv_blockhash_eq(&s->unresolved_tip, tip))
@@ -228,14 +228,14 @@ static void say_unresolved(struct spv_sync *s, const struct spv_sync_peer *p, en
     struct spv_event *event =
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_UNRESOLVED, p->id);
     if (event)
-        describe(s, event, p, why);
+        describe_warning(s, event, p, why);
 }
 
 /* "Synced is said only when at least two peers of different network groups (or every peer there is,
  * when fewer were asked for) have no better chain, judged by proven work." */
 void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 {
-    if (s->synced || s->fetching || s->chain_peer || waits(s))
+    if (s->synced || s->fetching_segments || s->chain_peer || any_waited_for(s))
         return;
     const struct spv_sync_peer *against = NULL;
     enum spv_warning why = SPV_WARN_NONE;
@@ -252,15 +252,15 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (!counts(s, p))
+        if (!is_counted(s, p))
             continue;
         if (spv_sync_soon_valid(s, p)) {
             soon = true;
             continue;
         }
-        const enum spv_warning reason = p->withheld                 ? p->withheld
-                                        : p->done && unmet && final ? SPV_WARN_UNMET_CLAIM
-                                                                    : SPV_WARN_NONE;
+        const enum spv_warning reason = p->excluded                   ? p->excluded
+                                        : p->at_tip && unmet && final ? SPV_WARN_UNMET_CLAIM
+                                                                      : SPV_WARN_NONE;
         if (!reason)
             continue;
         if (reason == SPV_WARN_UNMET_CLAIM)
@@ -272,13 +272,13 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
         }
     }
     if (unknown && all && final) {
-        struct spv_sync_peer *p = highest(s);
+        struct spv_sync_peer *p = highest_claim(s);
         spv_sync_warn(s, p, SPV_WARN_TIP_UNKNOWN);
         against = p;
         why = SPV_WARN_TIP_UNKNOWN;
     }
     if (quorum && !unknown && (!unmet || work_vouches(s)))
-        say_synced(s, now);
+        emit_synced(s, now);
     else if (s->complete && all && against && !soon)
-        say_unresolved(s, against, why, now);
+        emit_unresolved(s, against, why, now);
 }

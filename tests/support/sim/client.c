@@ -37,7 +37,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .checkpoints = c->cfg.checkpoints,
         .n_checkpoints = c->cfg.n_checkpoints,
     };
-    cfg.book = &c->book;
+    cfg.addrman_rows = &c->book;
     cfg.proxied = c->cfg.proxied;
     struct spv_endpoint hub = {.port = sim->cfg.params->net.port};
     if (c->cfg.hub != NULL) {
@@ -109,9 +109,9 @@ static void close_effect(struct sim *sim, struct sim_client *c, const struct spv
 
 static void store_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
 {
-    const char *wrong = sim_store_apply(&c->store, &effect->change);
-    sim_note(sim, "client %zu stores %d fork %lu n %zu", c->index, (int)effect->change.kind,
-             (unsigned long)effect->change.fork_height, effect->change.n);
+    const char *wrong = sim_store_apply(&c->store, &effect->update);
+    sim_note(sim, "client %zu stores %d fork %lu n %zu", c->index, (int)effect->update.kind,
+             (unsigned long)effect->update.fork_height, effect->update.n);
     if (wrong != NULL)
         sim_break(sim, wrong);
     if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)

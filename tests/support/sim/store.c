@@ -97,7 +97,7 @@ struct spv_header_db sim_store_reader(struct sim_store *s)
                                   .by_height = read_height,
                                   .by_hash = read_hash,
                                   .range = read_range,
-                                  .base = read_base};
+                                  .start = read_base};
 }
 
 /* What a record must be on top of another, judged without the chain's own code. */
@@ -125,17 +125,17 @@ static const char *judge(const struct spv_chain_header *parent,
 /* The first record's parent is not stored: the checkpoint's hash and work vouch for it. */
 static const char *start(struct sim_store *s, const struct spv_chain_update *change)
 {
-    if (s->n != 1 || change->n == 0 || change->records[0].height != change->fork_height + 1)
+    if (s->n != 1 || change->n == 0 || change->headers[0].height != change->fork_height + 1)
         return "a start in the middle of a chain";
-    s->base = change->records[0].height;
+    s->base = change->headers[0].height;
     while (s->n < s->base)
         append(s, &(struct spv_chain_header){0});
-    append(s, &change->records[0]);
+    append(s, &change->headers[0]);
     for (size_t i = 1; i < change->n; i++) {
-        const char *wrong = judge(sim_store_tip(s), &change->records[i]);
+        const char *wrong = judge(sim_store_tip(s), &change->headers[i]);
         if (wrong != NULL)
             return wrong;
-        append(s, &change->records[i]);
+        append(s, &change->headers[i]);
     }
     return NULL;
 }
@@ -160,10 +160,10 @@ const char *sim_store_apply(struct sim_store *s, const struct spv_chain_update *
         s->n = change->fork_height + 1;
     }
     for (size_t i = 0; i < change->n; i++) {
-        const char *wrong = judge(sim_store_tip(s), &change->records[i]);
+        const char *wrong = judge(sim_store_tip(s), &change->headers[i]);
         if (wrong != NULL)
             return wrong;
-        append(s, &change->records[i]);
+        append(s, &change->headers[i]);
     }
     return NULL;
 }

@@ -155,7 +155,7 @@ static void syncs_to_the_tip_then_resumes(void **state)
     assert_int_equal(r.node_peers, 1);
     assert_int_equal(r.node_peer.headers, 3000);
     assert_int_equal(r.node_peer.group, SPV_GROUP_MANUAL);
-    assert_true(r.node_peer.done);
+    assert_true(r.node_peer.at_tip);
     assert_true(r.node_peer.rate > 0);
     assert_int_equal(r.node_peer.latency_us, r.peer.answer_us);
     assert_true(r.node_peer.latency_us > 0);

@@ -251,7 +251,7 @@ static void inventory_is_pushed_from_the_reactors_thread(void **state)
 static void push_from_outside(struct end *e)
 {
     struct tally *t = e->ctx;
-    spv_task_queue_clear_loop_thread(t->a.link->inbox); /* play the stranger */
+    spv_task_queue_clear_loop_thread(t->a.link->task_queue); /* play the stranger */
     assert_int_equal(spv_link_push_inventory(t->a.link, &block, 0), 1);
     assert_int_equal(t->b.messages[SPV_CMD_INV], 0);
 }

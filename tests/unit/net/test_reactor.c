@@ -151,7 +151,7 @@ static void *write_letters(void *ctx)
 {
     struct letter *mine = ctx;
     for (unsigned i = 0; i < POSTS; i++)
-        assert_true(spv_task_queue_push(addressee->inbox, &mine[i].post));
+        assert_true(spv_task_queue_push(addressee->task_queue, &mine[i].post));
     return NULL;
 }
 

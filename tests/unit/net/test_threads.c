@@ -255,7 +255,7 @@ static void *race_main(void *ctx)
         if (!last)
             continue;
         assert_int_equal(atomic_load(&race->told), atomic_load(&race->taken));
-        assert_true(spv_task_queue_push(race->net_fixture->r->inbox, &race->next));
+        assert_true(spv_task_queue_push(race->net_fixture->r->task_queue, &race->next));
     }
     return NULL;
 }

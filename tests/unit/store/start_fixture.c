@@ -67,7 +67,7 @@ void base_holds(struct spv_store *s, uint32_t base, uint32_t to)
 
     spv_store_get_start(s, &begins);
     assert_int_equal(begins.height, base);
-    assert_int_equal(begins.work_from, 0);
+    assert_int_equal(begins.work_since, 0);
     assert_int_equal(spv_store_tip(s, &got), 1);
     base_same(&got, &base_chain[to]);
     assert_int_equal(spv_store_by_height(s, &got, 0), 1);

@@ -134,7 +134,7 @@ int apply(struct spv_store *s, enum spv_chain_update_kind kind, uint32_t fork, u
           const struct spv_chain_header *records, size_t n)
 {
     struct spv_chain_update change = {
-        .kind = kind, .fork_height = fork, .removed = removed, .records = records, .n = n};
+        .kind = kind, .fork_height = fork, .removed = removed, .headers = records, .n = n};
     return spv_store_apply(s, &change);
 }
 

@@ -56,7 +56,7 @@ static int gather(struct spv_store *s)
     for (uint32_t from = 0; from < 900 && rc == 0; from += 300) {
         const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
                                                 .fork_height = OLD + from,
-                                                .records = longer + from,
+                                                .headers = longer + from,
                                                 .n = 300};
         rc = spv_store_apply_deferred(s, &change);
     }

@@ -263,10 +263,10 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
             /* the one that failed may be there, one that was reported done must be */
             assert_true((int)now == done || (int)now == done + 1);
             seen[now]++;
-            if (base.work_from == 0) {
+            if (base.work_since == 0) {
                 base_holds(s, states[now].base, states[now].tip);
             } else {
-                assert_int_equal(base.work_from, BASE);
+                assert_int_equal(base.work_since, BASE);
                 const struct spv_u256 want =
                     spv_u256_sub(&base_chain[got.height].work, &base_chain[BASE - 1].work);
                 assert_int_equal(spv_u256_cmp(&got.work, &want), 0);

@@ -9,7 +9,7 @@ static struct spv_chain_header best[N]; /* best[i] has height i + 1 */
 static int gather(struct spv_store *s, uint32_t from, size_t n)
 {
     const struct spv_chain_update change = {
-        .kind = SPV_UPDATE_APPEND, .fork_height = from, .records = &best[from], .n = n};
+        .kind = SPV_UPDATE_APPEND, .fork_height = from, .headers = &best[from], .n = n};
     return spv_store_apply_deferred(s, &change);
 }
 
@@ -98,7 +98,7 @@ static void commits_by_itself_when_much_is_gathered(void **state)
     for (uint32_t i = 0; i < 10; i++) {
         const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
                                                 .fork_height = (uint32_t)(i * n),
-                                                .records = many + i * n,
+                                                .headers = many + i * n,
                                                 .n = n};
         assert_int_equal(height_of(other), 0);
         assert_int_equal(spv_store_apply_deferred(s, &change), 0);

@@ -150,13 +150,13 @@ static void what_came_is_stored_after_a_stop(void **state)
     const char *path = in_folder(state, "h.db");
     struct spv_interrupt *stop = spv_interrupt_new();
     struct spv_chain_header genesis = first_record(regtest());
-    struct spv_chain_update c = {.kind = SPV_UPDATE_APPEND, .records = r, .n = HALF};
+    struct spv_chain_update c = {.kind = SPV_UPDATE_APPEND, .headers = r, .n = HALF};
     grow(r, &genesis, N, 0);
     struct spv_store *s = open_stopping(path, stop);
     assert_int_equal(spv_store_apply_deferred(s, &c), 0);
     spv_interrupt_request(stop);
     c = (struct spv_chain_update){
-        .kind = SPV_UPDATE_APPEND, .fork_height = HALF, .records = r + HALF, .n = N - HALF};
+        .kind = SPV_UPDATE_APPEND, .fork_height = HALF, .headers = r + HALF, .n = N - HALF};
     assert_int_equal(spv_store_apply_deferred(s, &c), 0);
     assert_int_equal(spv_store_close(s), 0);
     spv_interrupt_free(stop);

@@ -19,7 +19,7 @@ static void what_is_held_stays_while_the_chain_grows_and_reorganises(void **stat
     struct spv_store *store = must_open(path, SPV_STORE_READ);
     const struct spv_header_db reader = spv_store_header_db(store);
 
-    assert_int_equal(reader.hold(reader.ctx), 0);
+    assert_int_equal(reader.begin_read(reader.ctx), 0);
     assert_int_equal(reader.tip(reader.ctx, &r), 1);
     assert_int_equal(r.height, N);
     assert_int_equal(apply(writer, SPV_UPDATE_REORG, N - 5, 5, other, 8), 0);
@@ -27,13 +27,13 @@ static void what_is_held_stays_while_the_chain_grows_and_reorganises(void **stat
     assert_memory_equal(r.hash.b, best[N - 1].hash.b, 32);
     assert_int_equal(reader.by_hash(reader.ctx, &r, &best[N - 1].hash), 1);
     assert_int_equal(reader.by_hash(reader.ctx, &r, &other[7].hash), 0);
-    reader.release(reader.ctx);
+    reader.end_read(reader.ctx);
 
-    assert_int_equal(reader.hold(reader.ctx), 0);
+    assert_int_equal(reader.begin_read(reader.ctx), 0);
     assert_int_equal(reader.tip(reader.ctx, &r), 1);
     assert_memory_equal(r.hash.b, other[7].hash.b, 32);
     assert_int_equal(reader.by_hash(reader.ctx, &r, &best[N - 1].hash), 0);
-    reader.release(reader.ctx);
+    reader.end_read(reader.ctx);
     assert_int_equal(spv_store_close(store), 0);
     assert_int_equal(spv_store_close(writer), 0);
 }
@@ -45,12 +45,12 @@ static void a_reader_sees_the_index_once_the_writer_has_built_it(void **state)
     make_chain(path, best, N);
     struct spv_store *store = must_open(path, SPV_STORE_READ);
     const struct spv_header_db reader = spv_store_header_db(store);
-    assert_int_equal(reader.hashes(reader.ctx), 0);
+    assert_int_equal(reader.has_hash_index(reader.ctx), 0);
     assert_int_equal(reader.by_hash(reader.ctx, &r, &best[3].hash), 0);
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_build_index(writer), 0);
     assert_int_equal(spv_store_close(writer), 0);
-    assert_int_equal(reader.hashes(reader.ctx), 1);
+    assert_int_equal(reader.has_hash_index(reader.ctx), 1);
     assert_int_equal(reader.by_hash(reader.ctx, &r, &best[3].hash), 1);
     assert_int_equal(r.height, 4);
     assert_int_equal(spv_store_close(store), 0);

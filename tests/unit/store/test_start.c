@@ -127,7 +127,7 @@ static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
         } while (!spv_hash_meets(next.hash.b, &target));
         assert_int_equal(spv_chain_accept(c, &v, &next.header, 1, now), 0);
         assert_int_equal(v.error, cases[i].error);
-        assert_int_equal(v.change.kind, cases[i].kind);
+        assert_int_equal(v.update.kind, cases[i].kind);
         spv_chain_free(c);
     }
     assert_int_equal(spv_store_close(s), 0);
@@ -147,7 +147,7 @@ static void work_that_counts_from_the_base_is_compared_with_nothing(void **state
     struct spv_chain *c;
 
     spv_store_get_start(s, &base);
-    assert_int_equal(base.work_from, BASE);
+    assert_int_equal(base.work_since, BASE);
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     /* the last checkpoint proves all the work below it; without one there is only what was seen */
     assert_true(spv_chain_has_work(c, &base_chain[80].work));

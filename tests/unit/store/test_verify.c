@@ -83,7 +83,7 @@ static void a_sound_database_passes(void **state)
         assert_int_equal(r.branch_headers, 20);
         assert_int_equal(r.tip, N);
         assert_int_equal(r.good, N);
-        assert_true(r.indexed && r.pages_hold && r.branches_hold);
+        assert_true(r.indexed && r.pages_ok && r.branches_ok);
     }
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -164,7 +164,7 @@ static void each_damage_is_told_with_its_place(void **state)
             fail_msg("%s: %s, good %lld", cases[i].sql, spv_err_name(rc), (long long)r.good);
         }
         assert_true(r.total > 0 && r.total <= 4); /* one cause, not a million findings */
-        assert_true(r.pages_hold);
+        assert_true(r.pages_ok);
         assert_non_null(strstr(why.text, copy));
         assert_non_null(strstr(why.text, "spv-db repair"));
     }
@@ -242,7 +242,7 @@ static void damaged_pages_are_told(void **state)
         }
         assert_int_equal(fclose(f), 0);
         assert_int_equal(verify(&r, copy, false, &why), SPV_ERR_DB_DAMAGED);
-        assert_false(r.pages_hold);
+        assert_false(r.pages_ok);
         assert_true(r.good < N || r.total > 0);
     }
 }
@@ -262,7 +262,7 @@ static void an_index_that_lost_a_row_is_told(void **state)
     show(&r);
     assert_true(told(&r, "header_by_hash"));
     assert_int_equal(r.good, 100);
-    assert_false(r.pages_hold);
+    assert_false(r.pages_ok);
 }
 
 static int stop_in_the_rows(void *ctx, uint64_t done, uint64_t total)

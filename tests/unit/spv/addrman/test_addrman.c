@@ -75,7 +75,7 @@ static int must_add(uint32_t number)
     return spv_addrman_find(book, &a);
 }
 
-static const struct spv_pick anyone = {.reach = SPV_NET_IPV4 | SPV_NET_IPV6};
+static const struct spv_pick anyone = {.nets = SPV_NET_IPV4 | SPV_NET_IPV6};
 
 /* 100,000 addresses from one peer, of one group and of all, against those that others told of. */
 static void a_flood_from_one_source_fills_a_bounded_share(void **state)
@@ -167,7 +167,7 @@ static void the_terrible_give_way_and_the_others_do_not(void **state)
         struct spv_addrman_entry e = {.a = rows[i].a};
         if (spv_addrman_is_terrible(&e, NOW) != rows[i].terrible)
             fail_msg("row %zu", i);
-        e.held = true;
+        e.in_use = true;
         assert_false(spv_addrman_is_terrible(&e, NOW));
     }
     /* one bucket, full of good ones: nobody more; after a month unseen: everybody */
@@ -242,7 +242,7 @@ static void prefers_groups_that_are_not_in_use(void **state)
         (void)add_from(0x08080001 + i, 0x30000000 + (i << 16));
     must_add(0x09090001);
     const struct spv_netgroup used = source(0x08080001);
-    const struct spv_pick pick = {.reach = anyone.reach, .groups = &used, .n_groups = 1};
+    const struct spv_pick pick = {.nets = anyone.nets, .groups = &used, .n_groups = 1};
     for (int i = 0; i < 50; i++)
         assert_int_equal(book->at[spv_addrman_pick(book, &pick, now)].a.addr.bytes[0], 9);
     const struct spv_netaddr only = ip(0x09090001);
@@ -254,7 +254,7 @@ static void picks_only_what_can_be_dialled(void **state)
 {
     const struct spv_netaddr onion = {SPV_ADDR_TORV3, 32, 8333, {7}};
     const struct spv_netgroup g = source(1);
-    const struct spv_pick tor = {.reach = SPV_NET_ONION};
+    const struct spv_pick tor = {.nets = SPV_NET_ONION};
     (void)state;
     const int v4 = must_add(0x09090001);
     assert_int_equal(spv_addrman_pick(book, &tor, now), -1);
@@ -328,7 +328,7 @@ static void one_that_answers_is_promoted(void **state)
 {
     (void)state;
     const int e = must_add(0x09090001);
-    const struct spv_pick feeler = {.reach = anyone.reach, .only_new = true};
+    const struct spv_pick feeler = {.nets = anyone.nets, .only_new = true};
     assert_int_equal(spv_addrman_pick(book, &feeler, now), e);
     spv_addrman_set_in_use(book, e, now);
     spv_addrman_on_handshake(book, e, SPV_NODE_NETWORK, now);
@@ -385,19 +385,19 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
 {
     (void)state;
     const int e = dispute();
-    assert_int_equal(book->n_challenges, 1);
+    assert_int_equal(book->n_collisions, 1);
     pass(5 * 3600); /* the holder's answer is not fresh any more */
-    book->challenge[0].since = now.unix_s;
-    const int holder = spv_addrman_to_test(book, anyone.reach, now);
+    book->collision[0].since = now.unix_s;
+    const int holder = spv_addrman_to_test(book, anyone.nets, now);
     assert_true(holder >= 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
     spv_addrman_set_in_use(book, holder, now);
-    assert_int_equal(spv_addrman_to_test(book, anyone.reach, now), -1); /* under way */
+    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1); /* under way */
     spv_addrman_on_handshake(book, holder, SERVICES, now);
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_GOOD, 0, now);
-    assert_int_equal(spv_addrman_to_test(book, anyone.reach, now), -1);
-    assert_int_equal(book->n_challenges, 0);
+    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1);
+    assert_int_equal(book->n_collisions, 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
 }
@@ -407,13 +407,13 @@ static void a_tried_one_that_fails_its_test_gives_way(void **state)
     (void)state;
     const int e = dispute();
     pass(5 * 3600);
-    book->challenge[0].since = now.unix_s;
-    const int holder = spv_addrman_to_test(book, anyone.reach, now);
+    book->collision[0].since = now.unix_s;
+    const int holder = spv_addrman_to_test(book, anyone.nets, now);
     assert_true(holder >= 0);
     const size_t tried = book->n_tried;
     spv_addrman_set_in_use(book, holder, now);
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
-    assert_int_equal(spv_addrman_to_test(book, anyone.reach, now), -1);
+    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1);
     assert_true(book->at[e].a.tried);
     assert_false(book->at[holder].a.tried); /* new again */
     assert_int_equal(book->n_tried, tried);
@@ -424,13 +424,13 @@ static void a_dispute_that_cannot_be_tested_ends(void **state)
     (void)state;
     const int e = dispute();
     pass(5 * 3600);
-    book->challenge[0].since = now.unix_s;
+    book->collision[0].since = now.unix_s;
     assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
     assert_false(book->at[e].a.tried);
     pass(40 * 60 + 1);
     assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
     assert_true(book->at[e].a.tried);
-    assert_int_equal(book->n_challenges, 0);
+    assert_int_equal(book->n_collisions, 0);
 }
 
 static void a_banned_one_is_not_picked(void **state)

@@ -158,7 +158,7 @@ static void feed(struct spv_chain *c, struct chain_fixture_store *s,
         assert_int_equal(v.error, 0);
         assert_int_equal(v.accepted + v.known, n);
         if (s != NULL)
-            chain_fixture_store_apply(s, &v.change);
+            chain_fixture_store_apply(s, &v.update);
         spv_chain_stored(c);
         from += n;
     }
@@ -218,10 +218,10 @@ void chain_fixture_store_apply(struct chain_fixture_store *s, const struct spv_c
     if (change->kind == SPV_UPDATE_NONE)
         return;
     for (size_t i = 0; s->n_side > 0 && i < change->n; i++)
-        side_remove(s, &change->records[i].hash);
+        side_remove(s, &change->headers[i].hash);
     if (change->kind == SPV_UPDATE_BRANCH) {
         for (size_t i = 0; i < change->n; i++)
-            side_put(s, &change->records[i]);
+            side_put(s, &change->headers[i]);
         return;
     }
     assert_int_equal(change->fork_height + change->removed, s->n - 1);
@@ -229,7 +229,7 @@ void chain_fixture_store_apply(struct chain_fixture_store *s, const struct spv_c
         side_put(s, &s->records[i]);
     s->n = change->fork_height + 1;
     for (size_t i = 0; i < change->n; i++)
-        store_put(s, &change->records[i]);
+        store_put(s, &change->headers[i]);
 }
 
 void chain_fixture_store_free(struct chain_fixture_store *s)

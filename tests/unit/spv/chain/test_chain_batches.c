@@ -45,8 +45,8 @@ static void headers_of_one_message_must_link(void **state)
     assert_int_equal(v.error, SPV_ERR_HDR_NONCONTINUOUS);
     assert_int_equal(v.index, 6);
     assert_int_equal(v.accepted, 6);
-    assert_int_equal(v.change.kind, SPV_UPDATE_APPEND);
-    assert_int_equal(v.change.n, 6);
+    assert_int_equal(v.update.kind, SPV_UPDATE_APPEND);
+    assert_int_equal(v.update.n, 6);
     spv_chain_free(c);
     chain_fixture_headers_free(&h);
 }
@@ -64,15 +64,15 @@ static void what_is_known_is_recognised(void **state)
     assert_int_equal(spv_chain_accept(c, &v, h.headers, 150, chain_fixture_late), 0);
     assert_int_equal(v.known, 150);
     assert_int_equal(v.accepted, 0);
-    assert_int_equal(v.change.kind, SPV_UPDATE_NONE);
+    assert_int_equal(v.update.kind, SPV_UPDATE_NONE);
     /* known ones first, then new ones */
     assert_int_equal(spv_chain_accept(c, &v, h.headers + 100, 100, chain_fixture_late), 0);
     assert_int_equal(v.known, 50);
     assert_int_equal(v.accepted, 50);
-    assert_int_equal(v.change.kind, SPV_UPDATE_APPEND);
-    assert_int_equal(v.change.fork_height, 150);
-    assert_int_equal(v.change.n, 50);
-    assert_int_equal(v.change.records[0].height, 151);
+    assert_int_equal(v.update.kind, SPV_UPDATE_APPEND);
+    assert_int_equal(v.update.fork_height, 150);
+    assert_int_equal(v.update.n, 50);
+    assert_int_equal(v.update.headers[0].height, 151);
     spv_chain_free(c);
     chain_fixture_headers_free(&h);
 }

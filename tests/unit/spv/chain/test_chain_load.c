@@ -68,7 +68,7 @@ static void goes_on_as_if_it_had_never_stopped(void **state)
                                  spv_chain_next_bits(whole, spv_chain_tip(whole)->header.time + t));
             assert_int_equal(spv_chain_accept(c, &v, &s.headers.headers[i], 1, now), 0);
             assert_int_equal(v.error, 0);
-            chain_fixture_store_apply(&s.store, &v.change);
+            chain_fixture_store_apply(&s.store, &v.update);
             chain_fixture_feed(whole, &s.headers, i, i + 1);
             assert_memory_equal(&spv_chain_tip(c)->hash, &spv_chain_tip(whole)->hash, 32);
             assert_memory_equal(&spv_chain_tip(c)->work, &spv_chain_tip(whole)->work, 32);

@@ -70,11 +70,11 @@ static void a_branch_goes_on_after_a_restart(void **state)
     /* one header more and it wins, in one change */
     assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 300, 1, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
-    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
-    assert_int_equal(v.change.fork_height, 250);
-    assert_int_equal(v.change.removed, 50);
-    assert_int_equal(v.change.n, 51);
-    chain_fixture_store_apply(&s.store, &v.change);
+    assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
+    assert_int_equal(v.update.fork_height, 250);
+    assert_int_equal(v.update.removed, 50);
+    assert_int_equal(v.update.n, 51);
+    chain_fixture_store_apply(&s.store, &v.update);
     spv_chain_free(c);
     /* and what it displaced is a branch after the next one */
     c = opened(&s);
@@ -131,9 +131,9 @@ static void a_branch_with_more_work_waits_for_its_next_header(void **state)
     assert_false(knows(c, &s.rival.headers[280]));
     assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 280, 15, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
-    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
-    assert_int_equal(v.change.fork_height, 250);
-    assert_int_equal(v.change.n, 45);
+    assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
+    assert_int_equal(v.update.fork_height, 250);
+    assert_int_equal(v.update.n, 45);
     spv_chain_free(c);
     clear_scene(&s);
 }
@@ -214,7 +214,7 @@ static void the_weakest_are_let_go(void **state)
         struct chain_fixture_headers b =
             chain_fixture_mined(&s.params, &s.best, 200, 10 + i, 600, 100 + i);
         assert_int_equal(spv_chain_accept(c, &v, b.headers + 200, 10 + i, chain_fixture_late), 0);
-        chain_fixture_store_apply(&s.store, &v.change);
+        chain_fixture_store_apply(&s.store, &v.update);
         spv_chain_stored(c);
         chain_fixture_headers_free(&b);
     }
@@ -222,7 +222,7 @@ static void the_weakest_are_let_go(void **state)
     c = opened(&s);
     size_t branches = 0;
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        branches += c->branches[i].span.n > 0;
+        branches += c->branches[i].headers.n > 0;
     assert_int_equal(branches, SPV_CHAIN_BRANCHES);
     for (size_t i = 0; i < s.store.n_side; i++) {
         const struct spv_chain_header *r = &s.store.side[i];

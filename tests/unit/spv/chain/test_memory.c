@@ -56,7 +56,7 @@ static void insist(struct spv_chain *c, struct chain_fixture_store *s,
     assert_int_equal(rc, 0);
     assert_int_equal(v.error, 0);
     until_failure = 0; /* the test's own memory is not meant */
-    chain_fixture_store_apply(s, &v.change);
+    chain_fixture_store_apply(s, &v.update);
     until_failure = left > 0 && rc == 0 ? left : 0;
     spv_chain_stored(c);
 }

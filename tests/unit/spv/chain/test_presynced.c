@@ -56,8 +56,8 @@ static struct spv_accept_result give(struct spv_chain *c, struct chain_fixture_s
         assert_int_equal(v.accepted, n);
         from += n;
         if (from < to) {
-            assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH);
-            chain_fixture_store_apply(s, &v.change);
+            assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH);
+            chain_fixture_store_apply(s, &v.update);
             spv_chain_stored(c);
         }
     }
@@ -72,17 +72,17 @@ static void a_reorganisation_20000_deep_is_one_change(void **state)
     struct spv_accept_result v = give(c, &s, &rival, FORK, FORK + DEEP);
     (void)state;
 
-    assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH); /* a tie */
+    assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH); /* a tie */
     spv_chain_stored(c);
     assert_true(spv_chain_has_presynced_branch(c));
     assert_int_equal(spv_chain_branch_headers(c), 0); /* that the bound covers */
     v = give(c, &s, &rival, FORK + DEEP, FORK + DEEP + 1);
-    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
-    assert_int_equal(v.change.fork_height, FORK);
-    assert_int_equal(v.change.removed, DEEP);
-    assert_int_equal(v.change.n, DEEP + 1);
+    assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
+    assert_int_equal(v.update.fork_height, FORK);
+    assert_int_equal(v.update.removed, DEEP);
+    assert_int_equal(v.update.n, DEEP + 1);
     assert_false(spv_chain_has_presynced_branch(c));
-    chain_fixture_store_apply(&s, &v.change);
+    chain_fixture_store_apply(&s, &v.update);
     spv_chain_stored(c);
     /* and what it took is given back */
     assert_int_equal(spv_chain_branch_headers(c), 0);
@@ -112,7 +112,7 @@ static void what_is_not_proven_stays_bounded(void **state)
     assert_int_equal(spv_chain_branch_headers(c), 16000);
     /* proven, it goes on from where it is */
     v = give(c, &s, &rival, FORK + 16000, FORK + DEEP + 1);
-    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
+    assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     spv_chain_free(c);
     chain_fixture_store_free(&s);
 }

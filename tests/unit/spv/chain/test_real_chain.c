@@ -247,7 +247,7 @@ static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
                                                     .tip = base_tip,
                                                     .by_height = base_by_height,
                                                     .range = base_range,
-                                                    .base = base_begins}};
+                                                    .start = base_begins}};
     struct chain_fixture_headers h;
     struct spv_header easy;
     struct spv_accept_result v;

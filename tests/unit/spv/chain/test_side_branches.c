@@ -36,19 +36,19 @@ static void more_work_wins_and_a_tie_does_not(void **state)
     chain_fixture_feed(c, &a, 0, 10);
     v = take(c, &b, 6, 10); /* as long as a */
     assert_int_equal(v.accepted, 4);
-    assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH);
-    assert_int_equal(v.change.fork_height, 6);
-    assert_int_equal(v.change.n, 4);
+    assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH);
+    assert_int_equal(v.update.fork_height, 6);
+    assert_int_equal(v.update.n, 4);
     assert_tip(c, &a);
     spv_chain_stored(c);
     v = take(c, &b, 10, 11);
-    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
-    assert_int_equal(v.change.fork_height, 6);
-    assert_int_equal(v.change.removed, 4);
-    assert_int_equal(v.change.n, 5);
+    assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
+    assert_int_equal(v.update.fork_height, 6);
+    assert_int_equal(v.update.removed, 4);
+    assert_int_equal(v.update.n, 5);
     for (uint32_t i = 0; i < 5; i++) {
-        assert_int_equal(v.change.records[i].height, 7 + i);
-        assert_memory_equal(&v.change.records[i].header, &b.headers[6 + i],
+        assert_int_equal(v.update.headers[i].height, 7 + i);
+        assert_memory_equal(&v.update.headers[i].header, &b.headers[6 + i],
                             sizeof(struct spv_header));
     }
     spv_chain_stored(c);
@@ -89,8 +89,8 @@ static void a_branch_gathers_over_many_messages(void **state)
     chain_fixture_feed(c, &a, 0, 300);
     for (size_t i = 20; i < 300; i++) {
         const struct spv_accept_result v = take(c, &b, i, i + 1);
-        assert_int_equal(v.change.kind, SPV_UPDATE_BRANCH);
-        assert_int_equal(v.change.fork_height, i);
+        assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH);
+        assert_int_equal(v.update.fork_height, i);
         spv_chain_stored(c);
     }
     const struct spv_blockhash end = chain_fixture_hash(&b.headers[299]);
@@ -105,10 +105,10 @@ static void a_branch_gathers_over_many_messages(void **state)
     assert_false(best);
     struct chain_fixture_headers a2 = chain_fixture_mined(params, &a, 300, 2, 600, 3);
     const struct spv_accept_result v = take(c, &a2, 300, 302);
-    assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
-    assert_int_equal(v.change.fork_height, 20);
-    assert_int_equal(v.change.removed, 281);
-    assert_int_equal(v.change.n, 282);
+    assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
+    assert_int_equal(v.update.fork_height, 20);
+    assert_int_equal(v.update.removed, 281);
+    assert_int_equal(v.update.n, 282);
     assert_tip(c, &a2);
     spv_chain_free(c);
     chain_fixture_headers_free(&a);
@@ -155,7 +155,7 @@ static void what_is_known_in_a_branch_is_recognised(void **state)
     assert_int_equal(v.known, b.n);
     v = take(c, &d, 0, d.n);
     assert_int_equal(v.known, d.n);
-    assert_int_equal(v.change.kind, SPV_UPDATE_NONE);
+    assert_int_equal(v.update.kind, SPV_UPDATE_NONE);
     assert_int_equal(spv_chain_branch_headers(c), 10 + 13);
     spv_chain_free(c);
     chain_fixture_headers_free(&a);
@@ -236,14 +236,14 @@ static void reorganises_below_the_window_through_the_store(void **state)
             chain_fixture_feed_stored(c, &s, &b, fork, fork + 20);
             assert_tip(c, &a);
             v = take(c, &b, fork + 20, b.n);
-            assert_int_equal(v.change.kind, SPV_UPDATE_REORG);
-            assert_int_equal(v.change.fork_height, fork);
-            assert_int_equal(v.change.removed, 200 - fork);
+            assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
+            assert_int_equal(v.update.fork_height, fork);
+            assert_int_equal(v.update.removed, 200 - fork);
             /* before the store has it, memory already answers */
             assert_tip(c, &b);
             assert_int_equal(spv_chain_header_at(c, &record, fork + 1), 1);
             assert_memory_equal(&record.header, &b.headers[fork], sizeof record.header);
-            chain_fixture_store_apply(&s, &v.change);
+            chain_fixture_store_apply(&s, &v.update);
             spv_chain_stored(c);
             for (uint32_t i = 0; i < b.n; i++) {
                 assert_int_equal(spv_chain_header_at(c, &record, i + 1), 1);
@@ -473,7 +473,7 @@ static void grow_tree(uint64_t seed)
         assert_int_equal(spv_chain_accept(c, &v, batch, made, chain_fixture_late), 0);
         assert_int_equal(v.error, 0);
         assert_int_equal(v.accepted, made);
-        chain_fixture_store_apply(&s, &v.change);
+        chain_fixture_store_apply(&s, &v.update);
         spv_chain_stored(c);
         /* the tip is the first of the highest */
         assert_memory_equal(&spv_chain_tip(c)->hash, &nodes[best].hash, 32);
@@ -495,13 +495,13 @@ static void grow_tree(uint64_t seed)
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         const struct spv_branch *b = &c->branches[i];
         struct spv_chain_header record;
-        if (b->span.n == 0)
+        if (b->headers.n == 0)
             continue;
         assert_int_equal(spv_chain_header_at(c, &record, b->fork), 1);
-        assert_memory_equal(&record.hash, &b->span.records[0].header.prev, 32);
-        assert_int_equal(b->span.records[0].height, b->fork + 1);
+        assert_memory_equal(&record.hash, &b->headers.headers[0].header.prev, 32);
+        assert_int_equal(b->headers.headers[0].height, b->fork + 1);
         if (spv_chain_header_at(c, &record, b->fork + 1) == 1)
-            assert_memory_not_equal(&record.hash, &b->span.records[0].hash, 32);
+            assert_memory_not_equal(&record.hash, &b->headers.headers[0].hash, 32);
     }
     spv_chain_free(c);
     chain_fixture_store_free(&s);

@@ -129,7 +129,7 @@ void node_fixture_pull(struct node_fixture *s)
         if (e.kind == SPV_EFFECT_SEND && e.message.command == SPV_CMD_GETHEADERS)
             note_request(&e);
         if (e.kind == SPV_EFFECT_STORE) {
-            s->tip = e.change.records[e.change.n - 1];
+            s->tip = e.update.headers[e.update.n - 1];
             (void)spv_node_stored(s->node, s->store_error, s->now);
         }
         if (e.kind == SPV_EFFECT_INDEX)

@@ -72,7 +72,7 @@ static void asks_for_more_before_it_stores(void **state)
     node_fixture_headers(s, a, main_chain.headers + 1, 2000);
     assert_int_equal(s->log[s->seen].kind, SPV_EFFECT_SEND);
     assert_int_equal(s->log[s->seen + 1].kind, SPV_EFFECT_STORE);
-    assert_int_equal(s->log[s->seen + 1].change.n, 2000);
+    assert_int_equal(s->log[s->seen + 1].update.n, 2000);
     node_fixture_free(s);
 }
 

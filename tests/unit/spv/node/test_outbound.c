@@ -70,7 +70,7 @@ static void the_list_is_not_used_when_dns_helped(void **state)
 static void through_a_proxy_no_name_is_ever_looked_up(void **state)
 {
     struct spv_node_config cfg = {
-        .proxied = true, .peers = 2, .reach = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION};
+        .proxied = true, .peers = 2, .nets = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     uint64_t seed = 0;
     (void)state;
@@ -104,7 +104,7 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
 
 static void a_seed_that_says_nothing_is_left(void **state)
 {
-    struct spv_node_config cfg = {.proxied = true, .reach = SPV_NET_IPV4};
+    struct spv_node_config cfg = {.proxied = true, .nets = SPV_NET_IPV4};
     struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
     (void)state;
     const struct spv_effect *e;
@@ -121,7 +121,7 @@ static void a_seed_that_says_nothing_is_left(void **state)
 
 static void onion_only_dials_nothing_else(void **state)
 {
-    struct spv_node_config cfg = {.proxied = true, .reach = SPV_NET_ONION, .peers = 8};
+    struct spv_node_config cfg = {.proxied = true, .nets = SPV_NET_ONION, .peers = 8};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
     know(s, 10, 20); /* clearnet addresses, from wherever */

@@ -104,7 +104,7 @@ static void anchors_are_dialled_first(void **state)
     for (uint8_t i = 0; i < 60; i++)
         rows[i] = row((uint8_t)(20 + i), i % 2 == 0, i == 17 || i == 30);
     struct spv_addrman_rows book = {.keyed = true, .addresses = rows, .n = 60};
-    struct spv_node_config cfg = {.peers = 2, .book = &book};
+    struct spv_node_config cfg = {.peers = 2, .addrman_rows = &book};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     const char *one = node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
     const char *two = node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
@@ -147,7 +147,7 @@ static void a_book_that_helps_nobody_is_helped_by_the_seeds(void **state)
     for (uint8_t i = 0; i < 20; i++)
         rows[i] = row((uint8_t)(20 + i), true, false);
     struct spv_addrman_rows book = {.keyed = true, .addresses = rows, .n = 20};
-    struct spv_node_config cfg = {.book = &book};
+    struct spv_node_config cfg = {.addrman_rows = &book};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
     pass(s, SPV_DNS_STEP);
@@ -163,7 +163,7 @@ static void stored_bans_hold_for_found_and_for_named_peers(void **state)
         {.address = "a:1", .since = 1799999000, .until = 1800000060, .code = SPV_ERR_HDR_POW}};
     struct spv_addrman_rows book = {
         .keyed = true, .addresses = rows, .n = 1, .bans = bans, .n_bans = 2};
-    struct spv_node_config cfg = {.book = &book};
+    struct spv_node_config cfg = {.addrman_rows = &book};
     (void)state;
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
@@ -172,7 +172,7 @@ static void stored_bans_hold_for_found_and_for_named_peers(void **state)
     assert_string_equal(node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host, "20.1.1.1");
     node_fixture_free(s);
 
-    struct spv_node_config named = {.book = &book};
+    struct spv_node_config named = {.addrman_rows = &book};
     s = node_fixture_new(&named, 1); /* "a" port 1 */
     const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_CONNECT_FAILED);
     assert_non_null(e);
@@ -183,7 +183,7 @@ static void stored_bans_hold_for_found_and_for_named_peers(void **state)
     assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     node_fixture_free(s);
 
-    struct spv_node_config forgiving = {.book = &book, .forget_bans = true};
+    struct spv_node_config forgiving = {.addrman_rows = &book, .clear_bans = true};
     s = node_fixture_new(&forgiving, 1);
     assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     struct spv_addrman_changes c;

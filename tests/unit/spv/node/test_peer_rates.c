@@ -98,20 +98,20 @@ static void a_node_tells_of_its_peers(void **state)
     assert_int_equal(peers[0].group, SPV_GROUP_MANUAL);
     assert_true(peers[0].chain);
     assert_int_equal(peers[0].requests, 1);
-    assert_int_equal(peers[0].claim, 3000);
+    assert_int_equal(peers[0].claimed_height, 3000);
     const uint64_t b = node_fixture_connect(s, 10, 0);
     s->now.mono_us += 2 * SPV_SECOND;
     node_fixture_serve(s, a, &chain);
     assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 2);
     assert_int_equal(peers[0].headers, 3000);
     assert_true(peers[0].rate > 1499 && peers[0].rate < 1501);
-    assert_true(peers[0].done);
+    assert_true(peers[0].at_tip);
     assert_false(peers[0].chain);
     assert_int_equal(peers[0].requests, 0);
     assert_int_equal(peers[1].id, b);
     assert_int_equal(peers[1].headers, 0);
     assert_int_equal(peers[1].requests, 1); /* asked for its tip */
-    assert_false(peers[1].done);
+    assert_false(peers[1].at_tip);
     assert_int_equal(spv_node_peers(s->node, peers, 1, s->now), 1);
     node_fixture_close(s, a, SPV_ERR_STALL);
     assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 1);

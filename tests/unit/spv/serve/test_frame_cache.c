@@ -92,8 +92,8 @@ static struct spv_header_db reader_of(struct scene *s)
                                   .by_height = scene_by_height,
                                   .by_hash = scene_by_hash,
                                   .range = scene_range,
-                                  .hold = scene_hold,
-                                  .release = scene_release};
+                                  .begin_read = scene_hold,
+                                  .end_read = scene_release};
 }
 
 static struct scene *begin(size_t max_bytes)

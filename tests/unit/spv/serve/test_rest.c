@@ -81,8 +81,8 @@ static int set_up(void **state)
                                           .by_height = by_height,
                                           .by_hash = by_hash,
                                           .range = range,
-                                          .hold = hold,
-                                          .release = release};
+                                          .begin_read = hold,
+                                          .end_read = release};
     return 0;
 }
 
@@ -356,7 +356,7 @@ static void never_looks_for_a_hash_without_an_index(void **state)
     struct spv_header_db whole = scene.reader;
     (void)state;
 
-    scene.reader.hashes = unindexed;
+    scene.reader.has_hash_index = unindexed;
     scene.reader.by_hash = NULL; /* would crash */
     assert_int_equal(ask(&reply, "/rest/headers/#.json", 10), SPV_REST_UNAVAILABLE);
     assert_non_null(strstr(text(&reply), "index"));

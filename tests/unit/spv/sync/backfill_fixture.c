@@ -74,7 +74,7 @@ static int fill_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
 
 static void apply(struct store *s, const struct spv_chain_update *c)
 {
-    const struct spv_chain_header *last = &c->records[c->n - 1];
+    const struct spv_chain_header *last = &c->headers[c->n - 1];
     switch (c->kind) {
     case SPV_UPDATE_NONE:
     case SPV_UPDATE_BRANCH:
@@ -83,12 +83,12 @@ static void apply(struct store *s, const struct spv_chain_update *c)
         assert_int_equal(s->tip, 0);
         assert_int_equal(c->n, PERIOD);
         s->starts++;
-        s->base.height = c->records[0].height;
-        s->base.work_from = s->starts_relative ? s->base.height : 0;
+        s->base.height = c->headers[0].height;
+        s->base.work_since = s->starts_relative ? s->base.height : 0;
         break;
     case SPV_UPDATE_BACKFILL:
         assert_true(last->height < s->base.height);
-        assert_memory_equal(&c->records[0].header.prev, &s->at[c->fork_height].hash, 32);
+        assert_memory_equal(&c->headers[0].header.prev, &s->at[c->fork_height].hash, 32);
         for (uint32_t h = c->fork_height + 1; h < s->base.height; h++)
             s->there[h] = false;
         if (s->fills++ == 0 || c->fork_height < s->filled_from)
@@ -99,14 +99,14 @@ static void apply(struct store *s, const struct spv_chain_update *c)
         break;
     }
     for (size_t i = 0; i < c->n; i++) {
-        s->at[c->records[i].height] = c->records[i];
-        s->there[c->records[i].height] = true;
+        s->at[c->headers[i].height] = c->headers[i];
+        s->there[c->headers[i].height] = true;
     }
     if (c->kind != SPV_UPDATE_BACKFILL)
         s->tip = last->height;
     else if (last->height + 1 == s->base.height) {
         assert_memory_equal(&last->hash, &s->at[s->base.height].header.prev, 32);
-        for (uint32_t h = s->base.height; s->base.work_from > 0 && h <= s->tip; h++)
+        for (uint32_t h = s->base.height; s->base.work_since > 0 && h <= s->tip; h++)
             s->at[h].work = spv_u256_add(&s->at[h].work, &last->work);
         s->base = (struct spv_chain_start){0};
     }
@@ -145,7 +145,7 @@ void backfill_fixture_pull(struct backfill_fixture *r)
             break;
         case SPV_EFFECT_STORE:
             if (r->store_error == 0)
-                apply(&r->store, &e.change);
+                apply(&r->store, &e.update);
             (void)spv_node_stored(r->node, r->store_error, r->now);
             break;
         case SPV_EFFECT_INDEX:
@@ -205,12 +205,12 @@ struct spv_node_config backfill_fixture_config(struct backfill_fixture *r)
                    .by_height = store_by_height,
                    .by_hash = store_by_hash,
                    .range = store_range,
-                   .base = store_base},
-        .filled = {.ctx = &r->store,
-                   .tip = fill_tip,
-                   .by_height = fill_by_height,
-                   .by_hash = store_by_hash,
-                   .range = fill_range},
+                   .start = store_base},
+        .backfill_db = {.ctx = &r->store,
+                        .tip = fill_tip,
+                        .by_height = fill_by_height,
+                        .by_hash = store_by_hash,
+                        .range = fill_range},
         .connect = names,
         .n_connect = 2,
         .checkpoints = r->marks,

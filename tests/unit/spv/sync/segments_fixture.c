@@ -46,8 +46,11 @@ void open_with(struct segments_fixture *k, const struct spv_checkpoint *m, size_
 {
     strict = *spv_params_get(SPV_REGTEST);
     strict.min_difficulty = false;
-    const struct spv_segments_config cfg = {
-        .params = &strict, .marks = m, .n_marks = n, .effects = &k->effects, .tail = tail};
+    const struct spv_segments_config cfg = {.params = &strict,
+                                            .checkpoints = m,
+                                            .n_checkpoints = n,
+                                            .effects = &k->effects,
+                                            .post_checkpoint = tail};
     memset(k, 0, sizeof *k);
     k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = 1800000000};
     spv_effects_init(&k->effects);

@@ -44,7 +44,7 @@ static void start_first(struct backfill_fixture *r)
     backfill_fixture_open(r, &cfg);
     backfill_fixture_serve(r, backfill_fixture_come(r, 0), &r->chain);
     backfill_fixture_holds(r, BASE, false);
-    r->store.base.work_from = BASE;
+    r->store.base.work_since = BASE;
 }
 
 static void fills_once_synced_and_puts_the_work_right(void **state)
@@ -64,7 +64,7 @@ static void fills_once_synced_and_puts_the_work_right(void **state)
     assert_true(r.store.fills > 0);
     backfill_fixture_holds(&r, 0, true);
     spv_node_get_stats(r.node, &stats);
-    assert_int_equal(stats.base.height, 0);
+    assert_int_equal(stats.start.height, 0);
     /* the node's own chain has the right work, too */
     assert_int_equal(spv_u256_cmp(&stats.tip.work, &r.store.at[TOP].work), 0);
     /* nothing left to do: the option does no harm */
@@ -305,11 +305,11 @@ static void each_failing_allocation_is_survived(void **state)
         live(&r);
         allocation = -1;
         /* whatever was lost: the next run ends well */
-        r.store.base.work_from = r.store.base.height;
+        r.store.base.work_since = r.store.base.height;
         if (r.store.tip < TOP || r.store.base.height > 0)
             live(&r);
         if (r.store.base.height > 0) { /* where the works of a start had not been told apart */
-            r.store.base.work_from = r.store.base.height;
+            r.store.base.work_since = r.store.base.height;
             live(&r);
         }
         assert_int_equal(r.store.tip, TOP);

@@ -31,7 +31,7 @@ static void starts_with_the_period_before_and_goes_on_from_there(void **state)
     backfill_fixture_holds(&r, BASE, false);
     spv_node_get_stats(r.node, &stats);
     assert_false(stats.starting);
-    assert_int_equal(stats.base.height, BASE);
+    assert_int_equal(stats.start.height, BASE);
     assert_int_equal(stats.headers_added, TOP - BASE + 1);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 1);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);

@@ -143,7 +143,7 @@ static void the_tail_is_one_message_of_what_follows_the_last_mark(void **state)
         assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
         assert_int_equal(spv_segments_next_batch(k.fetch, &piece, k.now), n > 0);
         if (n) {
-            assert_true(piece.tail);
+            assert_true(piece.post_checkpoint);
             assert_false(piece.proven);
             assert_int_equal(piece.n, n);
             assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);

@@ -60,8 +60,10 @@ static bool fetch_all(void)
     const struct spv_checkpoint marks[2] = {{2015, chain.hashes[2015], 0, {{0}}},
                                             {4031, chain.hashes[4031], 0, {{0}}}};
     const struct spv_checkpoint start = {0, chain.hashes[0], 0, {{0}}};
-    const struct spv_segments_config cfg = {
-        .params = spv_params_get(SPV_REGTEST), .marks = marks, .n_marks = 2, .effects = &effects};
+    const struct spv_segments_config cfg = {.params = spv_params_get(SPV_REGTEST),
+                                            .checkpoints = marks,
+                                            .n_checkpoints = 2,
+                                            .effects = &effects};
     static const struct {
         uint32_t from, n;
     } answers[] = {{2015, 2000}, {4015, 16}, {0, 2000}, {2000, 15}};
