@@ -63,7 +63,7 @@ static int put_checkpoint(struct checkpoint_list *list, const struct spv_checkpo
         size_t cap = list->cap == 0 ? 64 : 2 * list->cap;
         struct spv_checkpoint *at = realloc(list->at, cap * sizeof *at);
 
-        if (at == NULL)
+        if (!at)
             return -1;
         list->at = at;
         list->cap = cap;
@@ -98,7 +98,7 @@ static int read_line(struct checkpoint_list *list, const char *line, const char 
     struct spv_checkpoint checkpoint;
     const char *wrong = parse(&checkpoint, line);
 
-    if (wrong != NULL)
+    if (wrong)
         return cli_usage("%s: '%.*s' %s.", where, (int)strcspn(line, "\r\n"), line, wrong);
     if (checkpoint.height <= *last)
         return cli_usage("%s: height %s does not ascend, it comes after %s.", where,
@@ -115,10 +115,10 @@ static int read_file(struct checkpoint_list *list, const char *path)
     int rc = CLI_DONE;
     FILE *f = cli_fopen_input(path);
 
-    if (f == NULL)
+    if (!f)
         return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path,
                         strerror(errno));
-    while (rc == CLI_DONE && fgets(line, sizeof line, f) != NULL) {
+    while (rc == CLI_DONE && fgets(line, sizeof line, f)) {
         snprintf(where, sizeof where, "%.256s: line %lu", path, ++number);
         if (strlen(line) == sizeof line - 1 && line[sizeof line - 2] != '\n')
             rc = cli_usage("%s: is longer than %d bytes.", where, LINE - 2);
@@ -147,10 +147,10 @@ int checkpoint_list_make(struct checkpoint_list *out, const struct spv_checkpoin
         struct spv_checkpoint checkpoint;
         const char *wrong = parse(&checkpoint, items->item[i]);
 
-        rc = wrong != NULL ? cli_usage("--checkpoint: '%s' %s.", items->item[i], wrong)
-                           : take_line(out, &checkpoint, "--checkpoint");
+        rc = wrong ? cli_usage("--checkpoint: '%s' %s.", items->item[i], wrong)
+                   : take_line(out, &checkpoint, "--checkpoint");
     }
-    if (file != NULL && rc == CLI_DONE)
+    if (file && rc == CLI_DONE)
         rc = read_file(out, file);
     return rc;
 }

@@ -38,7 +38,7 @@ static void cli_error_line(const char *kind, int err, const char *format, va_lis
     cli_clean(text);
     cli_status_line_clear();
     fprintf(stderr, "%s: %s\n", program, text);
-    if (kind != NULL && cli_json_on())
+    if (kind && cli_json_on())
         cli_json(
             json_pack("{s:s, s:s, s:s}", "event", kind, "code", spv_err_name(err), "text", text));
 }
@@ -84,13 +84,13 @@ void cli_warn(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    cli_error_line("warning", SPV_OK, format, args);
+    cli_error_line("warning", 0, format, args);
     va_end(args);
 }
 
 enum cli_exit cli_exit_of(int err)
 {
-    if (err == SPV_OK)
+    if (err == 0)
         return CLI_DONE;
     if (err == SPV_ERR_DB_DAMAGED || err == SPV_ERR_DB_NEWER || err == SPV_ERR_DB_NETWORK ||
         err == SPV_ERR_DB_CHECKPOINT)
@@ -139,8 +139,8 @@ static void help_option(const struct cli_option *o)
         letter[1] = o->letter;
         letter[2] = ',';
     }
-    n = snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->value != NULL ? " " : "",
-                 o->value != NULL ? o->value : "");
+    n = snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
     fputs(left, stdout);
     if (n + 2 > HELP_COLUMN)
         printf("\n%*s", HELP_COLUMN, "");
@@ -179,8 +179,8 @@ static int help(const struct cli_app *app)
     const struct cli_option *o;
 
     printf("Usage: %s %s\n\n%s\n", app->name, app->usage, app->summary);
-    for (o = app->options; o->name != NULL || o->group != NULL; o++) {
-        if (o->name == NULL)
+    for (o = app->options; o->name || o->group; o++) {
+        if (!o->name)
             printf("\n%s:\n", o->group);
         else
             help_option(o);
@@ -191,7 +191,7 @@ static int help(const struct cli_app *app)
     printf("\nExit codes:\n");
     for (i = 0; i < app->n_exits; i++)
         printf("  %-5d%s\n", (int)app->exits[i], exit_meaning(app->exits[i]));
-    if (app->notes != NULL)
+    if (app->notes)
         printf("\n%s", app->notes);
     return cli_finish_output();
 }
@@ -231,7 +231,7 @@ static const char *nearest(const struct option *table, const char *wanted)
     const char *best = NULL;
     unsigned best_distance = 4; /* further away is no likely slip */
 
-    for (; table->name != NULL; table++) {
+    for (; table->name; table++) {
         unsigned d = distance(wanted, table->name);
 
         if (strlen(wanted) >= 3 && strncmp(table->name, wanted, strlen(wanted)) == 0)
@@ -255,7 +255,7 @@ static int unknown_option(const struct option *table, const char *arg, int lette
     if (letter >= CLI_VERSION) /* getopt knows the option, so the value is too many */
         return cli_usage("--%s: takes no value.", name);
     near = nearest(table, name);
-    if (near != NULL)
+    if (near)
         return cli_usage("--%s: unknown option; did you mean --%s?", name, near);
     return cli_usage("--%s: unknown option.", name);
 }
@@ -294,7 +294,7 @@ static const char *near_network(const char *text)
 
     for (i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (strcasecmp(text, others[i][0]) == 0)
-            return others[i][1] != NULL ? others[i][1] : "testnet4 (or testnet3)";
+            return others[i][1] ? others[i][1] : "testnet4 (or testnet3)";
     }
     for (i = 0; i < SPV_NETWORKS; i++) {
         const char *name = spv_netid_get((enum spv_network)i)->name;
@@ -316,7 +316,7 @@ static int read_network(const struct cli_option *o, const char *text)
     const char *near;
     int i;
 
-    if (net != NULL) {
+    if (net) {
         *(const struct spv_params **)o->into = spv_params_get(net->network);
         return CLI_PROCEED;
     }
@@ -324,7 +324,7 @@ static int read_network(const struct cli_option *o, const char *text)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
                                  spv_netid_get((enum spv_network)i)->name);
     near = near_network(text);
-    if (near != NULL)
+    if (near)
         return cli_usage("--%s: '%s' is not a network; did you mean %s?", o->name, text, near);
     return cli_usage("--%s: '%s' is not a network. Use one of: %s.", o->name, text, names);
 }
@@ -367,10 +367,10 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of a write, not the end of a sync */
     signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow (ulimit -f) */
     memset(table, 0, sizeof table);
-    for (i = 0; app->options[i].name != NULL || app->options[i].group != NULL; i++) {
+    for (i = 0; app->options[i].name || app->options[i].group; i++) {
         const struct cli_option *o = &app->options[i];
 
-        if (o->name == NULL)
+        if (!o->name)
             continue;
         if (n == CLI_OPTIONS_MAX)
             return cli_usage("the table of options is too long.");
@@ -411,14 +411,14 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
             return unknown_option(
                 table, argv[optopt != 0 && optopt < CLI_VERSION ? at : optind - 1], optopt);
         for (i = 0; code < CLI_FIRST; i++) {
-            if (app->options[i].name != NULL && app->options[i].letter == code)
+            if (app->options[i].name && app->options[i].letter == code)
                 code = CLI_FIRST + (int)i;
         }
         code = read_option(&app->options[code - CLI_FIRST], optarg);
         if (code != CLI_PROCEED)
             return code;
     }
-    for (; app->operands != NULL && optind < argc; optind++) {
+    for (; app->operands && optind < argc; optind++) {
         if (app->operands->n == CLI_LIST_MAX)
             return cli_usage("more than %d arguments.", CLI_LIST_MAX);
         app->operands->item[app->operands->n++] = argv[optind];
@@ -446,7 +446,7 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
                  uint16_t default_port)
 {
     const char *colon = strrchr(text, ':');
-    const bool bare = text[0] != '[' && colon != NULL && strchr(text, ':') != colon;
+    const bool bare = text[0] != '[' && colon && strchr(text, ':') != colon;
 
     if (spv_endpoint_parse(out, text, default_port) != 0)
         return bare ? cli_usage("--%s: '%s' is not an IPv6 address. One with a port is written "
@@ -481,8 +481,8 @@ int cli_target_network(struct cli_target *place)
     uint8_t script[CHALLENGE_MAX];
     int n;
 
-    if (place->challenge != NULL) {
-        if (place->network != NULL && place->network->net.network != SPV_SIGNET)
+    if (place->challenge) {
+        if (place->network && place->network->net.network != SPV_SIGNET)
             return cli_usage("--signet-challenge: means a signet, not %s. Leave --network out.",
                              place->network->net.name);
         n = read_hex(script, sizeof script, place->challenge);
@@ -493,7 +493,7 @@ int cli_target_network(struct cli_target *place)
                              CHALLENGE_MAX);
         place->network = &place->custom;
     }
-    place->params = place->network != NULL ? place->network : spv_params_get(SPV_MAINNET);
+    place->params = place->network ? place->network : spv_params_get(SPV_MAINNET);
     return CLI_DONE;
 }
 
@@ -506,8 +506,8 @@ int cli_target_resolve(struct cli_target *place)
     rc = spv_store_default_path(place->path, sizeof place->path, &place->params->net,
                                 place->datadir, place->db);
     if (rc == SPV_ERR_TOO_LONG)
-        return cli_usage("%s: the path is longer than %d bytes.",
-                         place->db != NULL ? "--db" : "--datadir", CLI_PATH_MAX - 1);
+        return cli_usage("%s: the path is longer than %d bytes.", place->db ? "--db" : "--datadir",
+                         CLI_PATH_MAX - 1);
     if (rc != 0)
         return cli_usage("no place for the database: HOME and XDG_DATA_HOME are not set. "
                          "Use --datadir DIR or --db FILE.");

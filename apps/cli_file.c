@@ -55,7 +55,7 @@ FILE *cli_fopen_input(const char *path)
     if (fd < 0)
         return NULL;
     f = fopencookie((void *)(intptr_t)fd, "r", functions);
-    if (f == NULL) {
+    if (!f) {
         int saved = errno;
 
         close(fd);

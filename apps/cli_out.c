@@ -44,10 +44,10 @@ bool cli_json_on(void)
 void cli_json(json_t *object)
 {
     const size_t flags = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6);
-    char *dump = object != NULL ? json_dumps(object, flags) : NULL;
-    char *line = dump != NULL ? cli_json_escape(dump) : NULL;
+    char *dump = object ? json_dumps(object, flags) : NULL;
+    char *line = dump ? cli_json_escape(dump) : NULL;
 
-    if (line != NULL) {
+    if (line) {
         fputs(line, stdout);
         putchar('\n');
         flush_output();
@@ -119,7 +119,7 @@ bool cli_live(void)
 {
     const char *term = getenv("TERM");
 
-    return !json_mode && isatty(STDOUT_FILENO) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+    return !json_mode && isatty(STDOUT_FILENO) == 1 && (!term || strcmp(term, "dumb") != 0);
 }
 
 static int columns(void)
@@ -223,7 +223,7 @@ const char *cli_time(char *out, int64_t unix_s)
     time_t t = (time_t)unix_s;
     struct tm tm;
 
-    if (gmtime_r(&t, &tm) == NULL || strftime(out, CLI_FIGURE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+    if (!gmtime_r(&t, &tm) || strftime(out, CLI_FIGURE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
         snprintf(out, CLI_FIGURE, "%" PRId64, unix_s);
     return out;
 }

@@ -64,9 +64,9 @@ static void on_stop(int number)
     if (stop_signal == 0) {
         stop_signal = number;
         start_timer();
-        if (stop_stores != NULL)
+        if (stop_stores)
             spv_interrupt_request(stop_stores);
-        if (stop_hook != NULL)
+        if (stop_hook)
             stop_hook(stop_ctx);
     }
     errno = saved;
@@ -123,7 +123,7 @@ void cli_stop_hook(void (*hook)(void *ctx), void *ctx)
     stop_hook = NULL;
     stop_ctx = ctx;
     stop_hook = hook;
-    if (hook != NULL && stop_signal != 0)
+    if (hook && stop_signal != 0)
         hook(ctx); /* stopping twice is harmless */
 }
 

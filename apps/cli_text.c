@@ -81,7 +81,7 @@ char *cli_json_escape(const char *json)
     char *out = malloc(6 * strlen(json) + 1); /* a byte gives \uXXXX at the most */
     char *to = out;
 
-    while (out != NULL && *json != '\0') {
+    while (out && *json != '\0') {
         uint32_t c = 0;
         size_t n = decode(&c, (const unsigned char *)json);
 
@@ -99,7 +99,7 @@ char *cli_json_escape(const char *json)
         }
         json += n;
     }
-    if (out != NULL)
+    if (out)
         *to = '\0';
     return out;
 }
@@ -108,10 +108,10 @@ char *cli_json_escape(const char *json)
 
 json_t *cli_json_string(const char *text)
 {
-    char *copy = text != NULL ? strdup(text) : NULL;
+    char *copy = text ? strdup(text) : NULL;
     json_t *string;
 
-    if (copy == NULL)
+    if (!copy)
         return NULL;
     replace_unsafe(copy, false);
     string = json_stringn(copy, strlen(copy));
@@ -128,7 +128,7 @@ static json_t *next_value(char type, bool optional, va_list *args)
     switch (type) {
     case 's':
         text = va_arg(*args, const char *);
-        return text == NULL && optional ? json_null() : cli_json_string(text);
+        return !text && optional ? json_null() : cli_json_string(text);
     case 'i':
         return json_integer(va_arg(*args, int));
     case 'I':
@@ -139,7 +139,7 @@ static json_t *next_value(char type, bool optional, va_list *args)
         return json_real(va_arg(*args, double));
     case 'o':
         value = va_arg(*args, json_t *);
-        return value == NULL && optional ? json_null() : value;
+        return !value && optional ? json_null() : value;
     default: /* a letter of Jansson's, not an enum of ours */
         return NULL;
     }
@@ -148,7 +148,7 @@ static json_t *next_value(char type, bool optional, va_list *args)
 json_t *cli_json_pack(const char *format, ...)
 {
     json_t *object = json_object();
-    bool failed = object == NULL;
+    bool failed = !object;
     const char *p = format;
     va_list args;
 
@@ -160,7 +160,7 @@ json_t *cli_json_pack(const char *format, ...)
         json_t *value = next_value(type, optional, &args);
 
         failed = json_object_set_new(object, key, value) != 0 || failed;
-        if (type == '\0' || strchr("siIbfo", type) == NULL)
+        if (type == '\0' || !strchr("siIbfo", type))
             break;
         p += optional ? 4 : 3;
     }

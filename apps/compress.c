@@ -28,11 +28,11 @@ struct pack {
 
 enum pack_kind pack_of_name(const char *name)
 {
-    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
-    if (dot != NULL && strcmp(dot, ".gz") == 0) {
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    if (dot && strcmp(dot, ".gz") == 0) {
         return PACK_GZIP;
     }
-    if (dot != NULL && strcmp(dot, ".zst") == 0) {
+    if (dot && strcmp(dot, ".zst") == 0) {
         return PACK_ZSTD;
     }
     return PACK_NONE;
@@ -42,8 +42,8 @@ const char *pack_refused(const char *name)
 {
     static const char *const others[] = {".bz2", ".xz",  ".lzma", ".lz4", ".br", ".zip",
                                          ".7z",  ".rar", ".Z",    ".tgz", ".tar"};
-    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
-    for (size_t i = 0; dot != NULL && i < sizeof others / sizeof others[0]; i++) {
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    for (size_t i = 0; dot && i < sizeof others / sizeof others[0]; i++) {
         if (strcasecmp(dot, others[i]) == 0) {
             return dot;
         }
@@ -63,7 +63,7 @@ static int compress_start(struct pack *p)
                    : SPV_ERR_NOMEM;
     case PACK_ZSTD:
         p->zstd = ZSTD_createCCtx();
-        if (p->zstd == NULL ||
+        if (!p->zstd ||
             ZSTD_isError(ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)) ||
             ZSTD_isError(ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_checksumFlag, 1))) {
             return SPV_ERR_NOMEM;
@@ -77,7 +77,7 @@ int pack_new(struct pack **out, enum pack_kind kind, pack_out to, void *ctx)
 {
     struct pack *p = calloc(1, sizeof *p);
     *out = NULL;
-    if (p == NULL) {
+    if (!p) {
         return SPV_ERR_NOMEM;
     }
     p->kind = kind;
@@ -152,7 +152,7 @@ int pack_finish(struct pack *p)
 
 void pack_free(struct pack *p)
 {
-    if (p == NULL) {
+    if (!p) {
         return;
     }
     if (p->kind == PACK_GZIP) {

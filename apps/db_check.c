@@ -45,7 +45,7 @@ static void print_findings(const struct spv_verify_report *r)
 
 int db_verify(struct db_job *j)
 {
-    struct spv_error_info why = {.code = SPV_OK};
+    struct spv_error_info why = {.code = 0};
     struct spv_verify_report r;
     char count[CLI_FIGURE];
     char height[CLI_FIGURE];
@@ -56,10 +56,10 @@ int db_verify(struct db_job *j)
     if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_HDR_TIME_FUTURE) {
         print_findings(&r);
     }
-    if (cli_json_on() && (rc == SPV_OK || rc == SPV_ERR_DB_DAMAGED)) {
+    if (cli_json_on() && (rc == 0 || rc == SPV_ERR_DB_DAMAGED)) {
         cli_json(json_pack(
             "{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event", "verify", "ok",
-            rc == SPV_OK, "full", j->full, "headers", (json_int_t)r.headers, "branch_headers",
+            rc == 0, "full", j->full, "headers", (json_int_t)r.headers, "branch_headers",
             (json_int_t)r.branch_headers, "height", (json_int_t)r.tip, "good_height",
             (json_int_t)r.good, "hash_index", r.indexed, "pages_hold", r.pages_ok, "branches_hold",
             r.branches_ok, "book_holds", r.addrs_ok, "findings", (json_int_t)r.total));
@@ -67,7 +67,7 @@ int db_verify(struct db_job *j)
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return cli_print_error_info(&why);
     }
     if (!j->quiet) {
@@ -123,7 +123,7 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
 
 int db_repair(struct db_job *j)
 {
-    struct spv_error_info why = {.code = SPV_OK};
+    struct spv_error_info why = {.code = 0};
     static struct spv_repair_report r; /* 8 KB */
     const struct spv_verify_config cfg = config(j);
     int rc = spv_store_repair(&r, &cfg, &why);
@@ -134,7 +134,7 @@ int db_repair(struct db_job *j)
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return cli_print_error_info(&why);
     }
     print_repair(j, &r);

@@ -15,7 +15,7 @@ static int sizes(struct db_job *j, uint64_t *bytes)
     struct spv_store_info info;
     int rc = spv_store_get_info(j->store, &info);
     *bytes = info.file_bytes + info.log_bytes;
-    return rc == SPV_OK ? CLI_DONE : db_failed(j, rc);
+    return rc == 0 ? CLI_DONE : db_failed(j, rc);
 }
 
 int db_compact(struct db_job *j)
@@ -35,7 +35,7 @@ int db_compact(struct db_job *j)
     if (err == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
     }
-    if (err != SPV_OK) {
+    if (err != 0) {
         return db_failed(j, err);
     }
     rc = sizes(j, &after);
@@ -69,7 +69,7 @@ int db_prune(struct db_job *j)
     }
     spv_store_get_start(j->store, &before);
     int err = spv_store_prune(j->store, (uint32_t)j->below, &base);
-    if (err != SPV_OK) {
+    if (err != 0) {
         return db_failed(j, err);
     }
     if (cli_json_on()) {

@@ -135,7 +135,7 @@ int db_header(struct db_job *j)
     const char *word = j->words.item[1];
     char *end = NULL;
     bool best = true;
-    bool by_hash = spv_blockhash_from_hex(&hash, word) == SPV_OK;
+    bool by_hash = spv_blockhash_from_hex(&hash, word) == 0;
     unsigned long long height = by_hash ? 0 : strtoull(word, &end, 10);
     if (!by_hash && (word[0] < '0' || word[0] > '9' || *end != '\0' || height > UINT32_MAX)) {
         return cli_usage("header: '%s' is neither a height nor a hash of 64 hexadecimal digits.",
@@ -202,7 +202,7 @@ int db_info(struct db_job *j)
         return rc;
     }
     rc = spv_store_get_info(j->store, &info);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return db_failed(j, rc);
     }
     spv_store_get_start(j->store, &base);

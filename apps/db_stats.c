@@ -17,7 +17,7 @@ static unsigned year_of(uint32_t unix_s)
 {
     time_t t = (time_t)unix_s;
     struct tm tm;
-    return gmtime_r(&t, &tm) != NULL ? (unsigned)(tm.tm_year + 1900 - FIRST_YEAR) : 0;
+    return gmtime_r(&t, &tm) ? (unsigned)(tm.tm_year + 1900 - FIRST_YEAR) : 0;
 }
 
 struct gathering {
@@ -145,9 +145,9 @@ static int check_svg(const char *name)
 {
     static const char *const others[] = {".png", ".jpg", ".jpeg", ".gif",  ".pdf", ".webp",
                                          ".bmp", ".tif", ".tiff", ".avif", ".eps", ".html"};
-    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
-    bool other = dot != NULL && pack_refused(name) != NULL;
-    for (size_t i = 0; dot != NULL && i < sizeof others / sizeof others[0]; i++) {
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    bool other = dot && pack_refused(name);
+    for (size_t i = 0; dot && i < sizeof others / sizeof others[0]; i++) {
         other = other || strcasecmp(dot, others[i]) == 0;
     }
     return other
@@ -182,5 +182,5 @@ int db_stats(struct db_job *j)
     if (rc == CLI_DONE) {
         print_stats(&f);
     }
-    return rc == CLI_DONE && j->svg != NULL ? draw_svg(j, &f) : rc;
+    return rc == CLI_DONE && j->svg ? draw_svg(j, &f) : rc;
 }

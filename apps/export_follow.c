@@ -27,7 +27,7 @@ struct follow *follow_new(struct spv_store *store, const struct export_format *f
                           const struct rows *rows, bool quiet)
 {
     struct follow *f = calloc(1, sizeof *f);
-    if (f == NULL) {
+    if (!f) {
         return NULL;
     }
     f->store = store;
@@ -98,9 +98,9 @@ static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhas
     if (!f->quiet) {
         cli_warn("%s: reorganisation: %s headers above height %s %s.", f->rows->sink->name,
                  CLI_COUNT(removed), CLI_COUNT(fork_height),
-                 f->format->end_of != NULL ? "are taken back" : "are marked as left");
+                 f->format->end_of ? "are taken back" : "are marked as left");
     }
-    if (f->format->end_of != NULL) {
+    if (f->format->end_of) {
         uint64_t end = above == f->rows->from ? f->format->end_of(f->rows, above) - SPV_HEADER_SIZE
                                               : f->format->end_of(f->rows, above - 1);
         return sink_cut(f->rows->sink, end);

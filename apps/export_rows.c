@@ -152,7 +152,7 @@ static const struct export_format formats[] = {
 
 const struct export_format *export_format(const char *name)
 {
-    if (name == NULL) {
+    if (!name) {
         return &formats[0];
     }
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {

@@ -57,18 +57,18 @@ static void remove_left(int folder, const char *name)
 static void remove_all_left(const char *target)
 {
     const char *slash = strrchr(target, '/');
-    const char *base = slash != NULL ? slash + 1 : target;
-    char *path = slash == NULL     ? strdup(".")
+    const char *base = slash ? slash + 1 : target;
+    char *path = !slash            ? strdup(".")
                  : slash == target ? strdup("/")
                                    : strndup(target, (size_t)(slash - target));
-    DIR *folder = path != NULL ? opendir(path) : NULL;
+    DIR *folder = path ? opendir(path) : NULL;
     const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+    while (folder && (entry = readdir(folder))) {
         if (is_temporary(entry->d_name, base)) {
             remove_left(dirfd(folder), entry->d_name);
         }
     }
-    if (folder != NULL) {
+    if (folder) {
         (void)closedir(folder);
     }
     free(path);
@@ -88,7 +88,7 @@ int temporary_make(char **name, const char *target)
 {
     size_t room = strlen(target) + sizeof MARK + RANDOM;
     *name = malloc(room);
-    if (*name == NULL) {
+    if (!*name) {
         errno = ENOMEM;
         return -1;
     }

@@ -97,7 +97,7 @@ static int grow_slots(struct header_set *set)
     if (old > UINT32_MAX / 2)
         return SPV_ERR_FULL;
     bigger = calloc((size_t)old * 2, sizeof *bigger);
-    if (bigger == NULL)
+    if (!bigger)
         return SPV_ERR_NOMEM;
     free(set->slots);
     set->slots = bigger;
@@ -115,11 +115,11 @@ static int grow_headers(struct header_set *set)
     if (cap <= set->cap)
         return SPV_ERR_FULL;
     raw = realloc(set->raw, (size_t)cap * SPV_HEADER_SIZE);
-    if (raw == NULL)
+    if (!raw)
         return SPV_ERR_NOMEM;
     set->raw = raw;
     marks = realloc(set->marks, ((size_t)cap / WORK_SPAN + 1) * sizeof *marks);
-    if (marks == NULL)
+    if (!marks)
         return SPV_ERR_NOMEM;
     set->marks = marks;
     set->cap = cap;
@@ -153,7 +153,7 @@ static int add_step(struct header_set *set, const struct spv_chain_header *recor
         size_t cap = set->cap_steps == 0 ? 16 : set->cap_steps * 2;
         struct step *steps = realloc(set->steps, cap * sizeof *steps);
 
-        if (steps == NULL)
+        if (!steps)
             return SPV_ERR_NOMEM;
         set->steps = steps;
         set->cap_steps = cap;
@@ -273,11 +273,11 @@ int header_set_new(struct header_set **out)
 {
     struct header_set *set = calloc(1, sizeof *set);
 
-    if (set == NULL)
+    if (!set)
         return SPV_ERR_NOMEM;
     set->n_slots = FIRST_SLOTS;
     set->slots = calloc(set->n_slots, sizeof *set->slots);
-    if (set->slots == NULL) {
+    if (!set->slots) {
         free(set);
         return SPV_ERR_NOMEM;
     }
@@ -287,7 +287,7 @@ int header_set_new(struct header_set **out)
 
 void header_set_free(struct header_set *set)
 {
-    if (set == NULL)
+    if (!set)
         return;
     free(set->raw);
     free(set->slots);

@@ -58,10 +58,10 @@ int input_open(struct input **out, const char *path)
     struct stat st;
     struct input *in = calloc(1, sizeof *in);
     *out = NULL;
-    if (in == NULL) {
+    if (!in) {
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
     }
-    bool standard = path == NULL || strcmp(path, "-") == 0;
+    bool standard = !path || strcmp(path, "-") == 0;
     in->name = standard ? "standard input" : path;
     in->fd = standard ? STDIN_FILENO : cli_open_input(path);
     if (in->fd < 0 || fstat(in->fd, &st) != 0) {
@@ -86,7 +86,7 @@ int input_open(struct input **out, const char *path)
 
 void input_close(struct input *in)
 {
-    if (in == NULL) {
+    if (!in) {
         return;
     }
     if (in->packing == PACKING_GZIP) {
@@ -170,7 +170,7 @@ static int begin_input(struct input *in)
         in->inside = true;
     } else if (begins_with(in, zstd_magic, sizeof zstd_magic)) {
         in->zstd = ZSTD_createDCtx();
-        if (in->zstd == NULL ||
+        if (!in->zstd ||
             ZSTD_isError(ZSTD_DCtx_setParameter(in->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG))) {
             return is_corrupt(in, "out of memory");
         }
@@ -218,7 +218,7 @@ static int read_gzip(struct input *in, uint8_t *bytes, size_t n, size_t *got)
         } else if (code == Z_BUF_ERROR && in->ended && *got == 0) {
             return is_corrupt(in, "it ends too early");
         } else if (code != Z_OK && code != Z_BUF_ERROR) {
-            return is_corrupt(in, in->gzip.msg != NULL ? in->gzip.msg : "it is no gzip data");
+            return is_corrupt(in, in->gzip.msg ? in->gzip.msg : "it is no gzip data");
         }
     }
     return CLI_DONE;

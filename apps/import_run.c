@@ -119,7 +119,7 @@ static int store_change(struct work *w, const struct spv_chain_update *change)
     }
     if (change->kind == SPV_UPDATE_REORG) {
         i->counts.reorgs++;
-        if (i->reorganised != NULL) {
+        if (i->reorganised) {
             i->reorganised(i->ctx, change);
         }
     }
@@ -193,7 +193,7 @@ static int flush(struct work *w)
         rc = accept_part(w, &at);
     }
     w->n = 0;
-    if (rc == CLI_DONE && w->i->progress != NULL) {
+    if (rc == CLI_DONE && w->i->progress) {
         w->i->progress(w->i->ctx, spv_chain_tip(w->i->chain), &w->i->counts);
     }
     return rc;
@@ -232,7 +232,7 @@ static const struct spv_header *stored_at(struct work *w, uint32_t height, int *
                                      spv_store_path(w->i->store), CLI_COUNT(height));
             return NULL;
         }
-        if (w->i->progress != NULL) {
+        if (w->i->progress) {
             w->i->progress(w->i->ctx, spv_chain_tip(w->i->chain), &w->i->counts);
         }
     }
@@ -326,7 +326,7 @@ static int take_header(struct work *w, const struct spv_import_item *item)
         return CLI_DONE;
     }
     const struct spv_header *stored = stored_at(w, p.height, &rc);
-    if (stored == NULL) {
+    if (!stored) {
         return rc;
     }
     if (same_header(stored, &item->header)) {
@@ -399,10 +399,10 @@ static int take_item(struct work *w, const struct spv_import_item *item, bool *e
             rc = flush(w);
             w->side = false;
         }
-        if (w->period != NULL && w->n_period < SPV_RETARGET_INTERVAL) {
+        if (w->period && w->n_period < SPV_RETARGET_INTERVAL) {
             return import_start_take(w, item);
         }
-        if (w->period != NULL) {
+        if (w->period) {
             rc = import_start(w);
         }
         return rc == CLI_DONE ? take_header(w, item) : rc;
@@ -516,7 +516,7 @@ int import_run(struct import *i)
 {
     struct spv_chain_start base;
     struct work *w = calloc(1, sizeof *w);
-    if (w == NULL) {
+    if (!w) {
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
     }
     w->i = i;
@@ -525,7 +525,7 @@ int import_run(struct import *i)
     spv_store_get_start(i->store, &base);
     w->base = base.height;
     int rc = read_all(w);
-    if (rc == CLI_DONE && w->period != NULL) {
+    if (rc == CLI_DONE && w->period) {
         if (w->n_period == SPV_RETARGET_INTERVAL) {
             rc = import_start(w);
         } else {

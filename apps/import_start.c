@@ -24,7 +24,7 @@ bool import_start_wanted(struct work *w, uint32_t last)
 {
     w->before = checkpoint_at(w, last);
     w->ending = checkpoint_at(w, (uint64_t)last + SPV_RETARGET_INTERVAL);
-    if (w->tip > 0 || w->base > 0 || w->before == NULL || w->ending == NULL) {
+    if (w->tip > 0 || w->base > 0 || !w->before || !w->ending) {
         return false;
     }
     w->n_period = 0;
@@ -95,7 +95,7 @@ int import_start(struct work *w)
     char a[CLI_FIGURE];
     size_t bad = 0;
     struct spv_chain_header *records = calloc(SPV_RETARGET_INTERVAL, sizeof *records);
-    if (records == NULL) {
+    if (!records) {
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
     }
     int rc =

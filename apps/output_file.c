@@ -54,8 +54,8 @@ static void remove_temporary(void *ctx)
 static int open_temporary(struct sink *s, const char *path)
 {
     char *resolved = realpath(path, NULL); /* a link stays; what it leads to is replaced */
-    s->target = resolved != NULL ? resolved : strdup(path);
-    if (s->target == NULL) {
+    s->target = resolved ? resolved : strdup(path);
+    if (!s->target) {
         return ENOMEM;
     }
     s->fd = temporary_make(&s->temporary, s->target);
@@ -106,7 +106,7 @@ static int open_place(struct sink *s, const char *path, const char *database)
 {
     struct stat st;
     int error = 0;
-    if (path == NULL || strcmp(path, "-") == 0) {
+    if (!path || strcmp(path, "-") == 0) {
         s->name = "standard output";
         s->fd = STDOUT_FILENO;
         s->waits = fstat(s->fd, &st) != 0 || !S_ISREG(st.st_mode);
@@ -150,7 +150,7 @@ static void write_all(void *ctx, const uint8_t *bytes, size_t n)
     if (s->error != 0) {
         return;
     }
-    if (s->sum != NULL && EVP_DigestUpdate(s->sum, bytes, n) != 1) {
+    if (s->sum && EVP_DigestUpdate(s->sum, bytes, n) != 1) {
         s->error = EIO;
         return;
     }
@@ -179,12 +179,12 @@ int sink_open(struct sink *s, const char *path, const char *database, bool check
         return rc;
     }
     s->buffer = malloc(WRITE_BUFFER);
-    if (s->buffer == NULL || pack_new(&s->pack, pack_of_name(path), write_all, s) != 0) {
+    if (!s->buffer || pack_new(&s->pack, pack_of_name(path), write_all, s) != 0) {
         return output_fail(s, ENOMEM);
     }
     if (checksum) {
         s->sum = EVP_MD_CTX_new();
-        if (s->sum == NULL || EVP_DigestInit_ex(s->sum, EVP_sha256(), NULL) != 1) {
+        if (!s->sum || EVP_DigestInit_ex(s->sum, EVP_sha256(), NULL) != 1) {
             return output_fail(s, ENOMEM);
         }
     }
@@ -238,10 +238,10 @@ void sink_zeros(struct sink *s, uint64_t n)
 static void sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL   ? strdup(".")
+    char *folder = !slash          ? strdup(".")
                    : slash == path ? strdup("/")
                                    : strndup(path, (size_t)(slash - path));
-    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         (void)fsync(fd);
         (void)close(fd);
@@ -285,7 +285,7 @@ static int write_sidecar(struct sink *s, const char *line)
     char *temporary = NULL;
     int fd = -1;
     int error = ENOMEM;
-    if (path != NULL) {
+    if (path) {
         (void)snprintf(path, room, "%s.sha256", s->target);
         fd = temporary_make(&temporary, path);
         error = fd < 0 ? errno : 0;
@@ -310,13 +310,13 @@ static int write_sidecar(struct sink *s, const char *line)
 static int write_sum(struct sink *s)
 {
     char line[2 * SUM_BYTES + NAME_MAX + 8];
-    const char *slash = s->target != NULL ? strrchr(s->target, '/') : NULL;
-    const char *name = s->target == NULL ? "-" : slash != NULL ? slash + 1 : s->target;
+    const char *slash = s->target ? strrchr(s->target, '/') : NULL;
+    const char *name = !s->target ? "-" : slash ? slash + 1 : s->target;
     int rc = sum_line(s, line, sizeof line, name);
     if (rc != CLI_DONE) {
         return rc;
     }
-    if (s->target != NULL) {
+    if (s->target) {
         return write_sidecar(s, line);
     }
     (void)fputs(line, stderr);
@@ -333,8 +333,8 @@ int sink_finish(struct sink *s)
     if (s->error != 0) {
         return sink_failed(s);
     }
-    rc = s->temporary != NULL ? make_visible(s) : CLI_DONE;
-    return rc == CLI_DONE && s->sum != NULL ? write_sum(s) : rc;
+    rc = s->temporary ? make_visible(s) : CLI_DONE;
+    return rc == CLI_DONE && s->sum ? write_sum(s) : rc;
 }
 
 int sink_publish(struct sink *s)
@@ -343,7 +343,7 @@ int sink_publish(struct sink *s)
     if (s->error != 0) {
         return sink_failed(s);
     }
-    if (s->temporary != NULL) {
+    if (s->temporary) {
         return make_visible(s);
     }
     if (s->is_file && fsync(s->fd) != 0) {
@@ -370,7 +370,7 @@ void sink_close(struct sink *s)
     if (s->fd >= 0 && s->fd != STDOUT_FILENO) {
         (void)close(s->fd);
     }
-    if (s->temporary != NULL) {
+    if (s->temporary) {
         (void)unlink(s->temporary);
         cli_stop_hook(NULL, NULL);
         free(s->temporary);

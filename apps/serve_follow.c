@@ -7,7 +7,7 @@
 
 static struct spv_header_db current(const struct follow *f)
 {
-    return f->set != NULL ? header_set_db(f->set) : f->stored;
+    return f->set ? header_set_db(f->set) : f->stored;
 }
 
 /* The last height at which both have the same hash: 0 and up, or negative. */
@@ -43,12 +43,12 @@ static int catch_up(struct follow *f)
     if (rc <= 0)
         return rc;
     if (spv_blockhash_eq(&ours.hash, &tip.hash))
-        return SPV_OK;
+        return 0;
     h = common_height(f, ours.height < tip.height ? ours.height : tip.height);
     if (h < 0)
         return (int)h;
     header_set_truncate(f->set, (uint32_t)h + 1);
-    for (rc = SPV_OK, h++; rc == SPV_OK && h <= tip.height; h++) {
+    for (rc = 0, h++; rc == 0 && h <= tip.height; h++) {
         rc = f->stored.by_height(f->stored.ctx, &record, (uint32_t)h);
         if (rc >= 0)
             rc = rc == 1 ? header_set_add(f->set, &record) : SPV_ERR_DB_DAMAGED;
@@ -63,13 +63,13 @@ static int begin_read(void *ctx)
     struct follow *f = ctx;
     int rc = f->stored.begin_read(f->stored.ctx);
 
-    if (rc < 0 || f->set == NULL)
+    if (rc < 0 || !f->set)
         return rc;
     rc = f->stored.has_hash_index(f->stored.ctx);
     if (rc == 1) {
         header_set_free(f->set);
         f->set = NULL;
-        return SPV_OK; /* held */
+        return 0; /* held */
     }
     if (rc == 0)
         rc = catch_up(f);
@@ -81,7 +81,7 @@ static void end_read(void *ctx)
 {
     const struct follow *f = ctx;
 
-    if (f->set == NULL)
+    if (!f->set)
         f->stored.end_read(f->stored.ctx);
 }
 

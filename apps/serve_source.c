@@ -206,16 +206,16 @@ static int load_source(struct source *s)
     FILE *f = cli_fopen_input(s->headers);
     int rc;
 
-    if (f == NULL)
+    if (!f)
         rc = cli_fail(SPV_ERR_IO, "%s: cannot be opened: %s. Check the path.", s->headers,
                       strerror(errno));
-    else if (raw == NULL || headers == NULL)
+    else if (!raw || !headers)
         rc = cli_fail(SPV_ERR_NOMEM, "%s: %s. Free some memory.", s->headers,
                       spv_strerror(SPV_ERR_NOMEM));
     else
         rc = load_file(s, f, raw, headers);
     cli_status_line_clear();
-    if (f != NULL)
+    if (f)
         fclose(f);
     free(headers);
     free(raw);
@@ -289,7 +289,7 @@ int source_judged(struct source *s, const char *headers, uint64_t count, uint64_
     s->headers = headers;
     s->mine = count;
     s->seed = seed;
-    if (rc == 0 && headers != NULL)
+    if (rc == 0 && headers)
         rc = load_source(s);
     if (rc == 0 && count > 0)
         rc = mine_chain(s);

@@ -32,7 +32,7 @@ static const struct command commands[] = {
 const struct spv_params *db_params(const struct db_job *j)
 {
     /* a named file tells its network by itself */
-    return j->place.db != NULL ? j->place.network : j->place.params;
+    return j->place.db ? j->place.network : j->place.params;
 }
 
 int db_open(struct db_job *j, enum spv_store_mode mode)
@@ -41,7 +41,7 @@ int db_open(struct db_job *j, enum spv_store_mode mode)
     struct spv_params params;
     struct spv_store_config cfg = {
         .path = j->place.path, .params = db_params(j), .mode = SPV_STORE_READ, .stop = cli_stop()};
-    if (mode != SPV_STORE_READ && cfg.params == NULL) {
+    if (mode != SPV_STORE_READ && !cfg.params) {
         if (spv_store_open(&j->store, &cfg, &why) != 0) {
             return cli_print_error_info(&why);
         }
@@ -103,7 +103,7 @@ static int run(struct db_job *j)
             c = &commands[i];
         }
     }
-    if (c == NULL) {
+    if (!c) {
         return cli_usage("'%s' is no command; use info, tip, header, verify, repair, stats, "
                          "compact or prune.",
                          j->words.item[0]);
@@ -118,7 +118,7 @@ static int run(struct db_job *j)
     if (j->full && c->run != db_verify && c->run != db_repair) {
         return cli_usage("--full belongs to verify and repair.");
     }
-    if (j->svg != NULL && c->run != db_stats) {
+    if (j->svg && c->run != db_stats) {
         return cli_usage("--svg belongs to stats.");
     }
     if ((j->below != DB_NO_HEIGHT) != (c->run == db_prune)) {

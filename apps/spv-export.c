@@ -34,9 +34,9 @@ struct job {
 static int check_options(struct job *e)
 {
     bool packed = pack_of_name(e->output) != PACK_NONE;
-    bool to_stdout = e->output == NULL || strcmp(e->output, "-") == 0;
+    bool to_stdout = !e->output || strcmp(e->output, "-") == 0;
     const struct export_format *format = export_format(e->format_name);
-    if (format == NULL) {
+    if (!format) {
         return cli_usage("--format: '%s' is not " EXPORT_FORMATS ".", e->format_name);
     }
     e->format = format;
@@ -48,12 +48,12 @@ static int check_options(struct job *e)
                          "postgres.",
                          format->name);
     }
-    if (pack_refused(e->output) != NULL) {
+    if (pack_refused(e->output)) {
         return cli_usage("--output: %s: %s is no packing of ours. Name a file that ends in .gz or "
                          ".zst, or pack what goes to standard output.",
                          e->output, pack_refused(e->output));
     }
-    if (format->end_of != NULL && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
+    if (format->end_of && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
         return cli_usage("--format: %s is binary, and standard output is a terminal. Name a file "
                          "with --output, or add --force.",
                          format->name);
@@ -61,12 +61,12 @@ static int check_options(struct job *e)
     if (!e->follow) {
         return CLI_DONE;
     }
-    if (format->end_of == NULL && format->mark == NULL) {
+    if (!format->end_of && !format->mark) {
         return cli_usage("--follow: the format %s has an end and cannot grow. Use csv, jsonl, raw, "
                          "electrum or neutrino.",
                          format->name);
     }
-    if (format->end_of != NULL && to_stdout) {
+    if (format->end_of && to_stdout) {
         return cli_usage("--follow: in the format %s a reorganisation cuts the file back, which "
                          "standard output cannot. Name a file, or use csv or jsonl.",
                          format->name);
@@ -123,7 +123,7 @@ static int write_walk(struct job *e, struct spv_store_iter *walk, const struct r
             span->first = p->done == 0 ? r : span->first;
             span->last = r;
         }
-        if (e->follower != NULL) {
+        if (e->follower) {
             follow_wrote(e->follower, &r);
         }
         p->done++;
@@ -157,26 +157,26 @@ static int write_rows(struct job *e, struct spv_store_iter *walk, struct progres
     int rc = CLI_DONE;
     if (e->follow) {
         e->follower = follow_new(e->store, e->format, &rows, e->quiet);
-        if (e->follower == NULL) {
+        if (!e->follower) {
             spv_store_iter_close(walk);
             return cli_fail(SPV_ERR_NOMEM, "--follow: %s. Free some memory.",
                             spv_strerror(SPV_ERR_NOMEM));
         }
     }
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): check_options went before */
-    if (e->format->head != NULL) {
+    if (e->format->head) {
         e->format->head(&rows);
     }
     rc = write_walk(e, walk, &rows, false, &span, p);
     if (rc == CLI_DONE && e->branches) {
-        if (e->format->between != NULL) {
+        if (e->format->between) {
             e->format->between(&rows);
         }
         int err = spv_store_iter_branches(walk);
         rc = err != 0 ? cli_fail(err, "%s", spv_store_last_error(e->store))
                       : write_walk(e, walk, &rows, true, &span, p);
     }
-    if (rc == CLI_DONE && e->format->tail != NULL) {
+    if (rc == CLI_DONE && e->format->tail) {
         e->format->tail(&rows, &span.first, &span.last);
     }
     spv_store_iter_close(walk); /* its snapshot would hold back the writer's checkpoints */
@@ -269,7 +269,7 @@ static int run(struct job *e)
     struct spv_store_config cfg = {
         .path = e->place.path,
         /* a named file tells its network by itself */
-        .params = e->place.db != NULL ? e->place.network : e->place.params,
+        .params = e->place.db ? e->place.network : e->place.params,
         .mode = SPV_STORE_READ,
         .stop = cli_stop(),
         .busy = e->follow ? cli_busy : NULL,

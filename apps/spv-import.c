@@ -62,7 +62,7 @@ static void progress(void *ctx, const struct spv_chain_header *tip, const struct
     double share = input_done(j->import.in);
     if (cli_json_on()) {
         json_t *o = object(j, "progress", tip, c);
-        if (o != NULL) {
+        if (o) {
             json_object_set_new(o, "percent", share < 0 ? json_null() : json_real(100 * share));
         }
         cli_json(o);
@@ -91,7 +91,7 @@ static void reorganised(void *ctx, const struct spv_chain_update *change)
     char c[CLI_FIGURE];
     if (cli_json_on()) {
         json_t *o = object(j, "reorg", &change->headers[change->n - 1], &j->import.counts);
-        if (o != NULL) {
+        if (o) {
             json_object_set_new(o, "fork_height", json_integer(change->fork_height));
             json_object_set_new(o, "removed", json_integer(change->removed));
         }
@@ -113,7 +113,7 @@ static void summary_json(const struct job *j, const char *event, const struct sp
         (json_int_t)c->left_out, "reorgs", (json_int_t)c->reorgs, "missing", (json_int_t)c->missing,
         "below", (json_int_t)c->below, "seconds", cli_clock() - j->started, "format", format,
         "packing", input_packing(j->import.in), "database", json_string(j->place.path));
-    if (o != NULL && more != NULL) {
+    if (o && more) {
         json_object_update(o, more);
     }
     json_decref(more);
@@ -167,8 +167,7 @@ static void learn_network(struct job *j)
         .path = j->place.path, .mode = SPV_STORE_READ, .stop = cli_stop()};
     struct spv_store *store = NULL;
     j->params = *j->place.params;
-    if (j->place.db != NULL && j->place.network == NULL &&
-        spv_store_open(&store, &cfg, NULL) == 0) {
+    if (j->place.db && !j->place.network && spv_store_open(&store, &cfg, NULL) == 0) {
         j->params = *spv_store_params(store);
         (void)spv_store_close(store);
     }
@@ -225,9 +224,9 @@ static int import_all(struct job *j)
 
 static int run(struct job *j)
 {
-    bool standard = j->input_name == NULL || strcmp(j->input_name, "-") == 0;
+    bool standard = !j->input_name || strcmp(j->input_name, "-") == 0;
     int rc = CLI_DONE;
-    if (j->format_name != NULL && spv_import_format_by_name(&j->format, j->format_name) != 0) {
+    if (j->format_name && spv_import_format_by_name(&j->format, j->format_name) != 0) {
         return cli_usage("--format: '%s' is not raw, electrum, neutrino, csv or jsonl.",
                          j->format_name);
     }

@@ -177,7 +177,7 @@ static void print_stopped(const struct serve *s, const struct spv_server *server
     if (s->quiet)
         return;
     spv_server_get_stats(server, &stats);
-    if (http != NULL)
+    if (http)
         spv_http_get_stats(http, &web);
     if (cli_json_on())
         cli_json(json_pack(
@@ -217,7 +217,7 @@ static int serve(struct serve *s)
                                     .max_clients = (unsigned)s->max_clients,
                                     .on_client = on_client,
                                     .on_refused = on_refused,
-                                    .watch_us = s->source.store != NULL ? WATCH_US : 0,
+                                    .watch_us = s->source.store ? WATCH_US : 0,
                                     .on_tip = on_tip,
                                     .ctx = s};
     struct spv_server *server = NULL;
@@ -227,7 +227,7 @@ static int serve(struct serve *s)
 
     if (rc != 0)
         return cli_print_error_info(&why);
-    if (s->http_text != NULL)
+    if (s->http_text)
         rc = start_http(s, &http, server);
     if (rc == 0) {
         cli_stop_hook(stop_server, server);
@@ -258,13 +258,13 @@ static int check_options(struct serve *s)
 
     if (s->quiet && s->verbose)
         return cli_usage("--quiet, --verbose: contradict each other.");
-    if (s->headers != NULL && (s->place.db != NULL || s->place.datadir != NULL))
+    if (s->headers && (s->place.db || s->place.datadir))
         return cli_usage("--headers, %s: only one source of headers can be served.",
-                         s->place.db != NULL ? "--db" : "--datadir");
-    if (s->mine > 0 && (s->place.db != NULL || s->place.datadir != NULL))
+                         s->place.db ? "--db" : "--datadir");
+    if (s->mine > 0 && (s->place.db || s->place.datadir))
         return cli_usage("--mine: never writes to a database. Leave %s out.",
-                         s->place.db != NULL ? "--db" : "--datadir");
-    if (s->headers != NULL || s->mine > 0)
+                         s->place.db ? "--db" : "--datadir");
+    if (s->headers || s->mine > 0)
         rc = cli_target_network(&s->place);
     else
         rc = cli_target_resolve(&s->place);
@@ -273,7 +273,7 @@ static int check_options(struct serve *s)
         p->net.network != SPV_SIMNET)
         rc = cli_usage("--mine: %s is too hard to mine. Add --network regtest or simnet.",
                        p->net.name);
-    if (rc == CLI_DONE && s->services_text != NULL)
+    if (rc == CLI_DONE && s->services_text)
         rc = read_services(&s->services, s->services_text);
     return rc;
 }
@@ -287,18 +287,18 @@ static int run(struct serve *s)
     s->source.params = s->place.params;
     s->source.quiet = s->quiet;
     s->source.verbose = s->verbose;
-    if (s->headers != NULL || s->mine > 0)
+    if (s->headers || s->mine > 0)
         rc = source_judged(&s->source, s->headers, s->mine, s->seed);
     else /* a named file tells its network by itself */
         rc = source_database(&s->source, s->place.path,
-                             s->place.db != NULL ? s->place.network : s->place.params);
+                             s->place.db ? s->place.network : s->place.params);
     if (rc == CLI_INTERRUPTED)
         return CLI_DONE; /* stopped on request */
     if (rc != CLI_DONE)
         return rc;
-    rc = cli_endpoint(&s->endpoint, "listen", s->listen != NULL ? s->listen : "127.0.0.1",
+    rc = cli_endpoint(&s->endpoint, "listen", s->listen ? s->listen : "127.0.0.1",
                       s->source.params->net.port);
-    if (rc == CLI_DONE && s->http_text != NULL)
+    if (rc == CLI_DONE && s->http_text)
         rc = cli_endpoint(&s->http, "http", s->http_text, http_port(s->source.params));
     return rc == CLI_DONE ? serve(s) : rc;
 }

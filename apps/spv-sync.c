@@ -290,8 +290,8 @@ static bool must_name_peer(const struct sync *s)
 {
     const struct spv_params *p = s->place.params;
 
-    return s->connect.n == 0 && s->add_peers.n == 0 &&
-           (p->dns_seeds == NULL || p->dns_seeds[0].name == NULL) && p->fallback == NULL;
+    return s->connect.n == 0 && s->add_peers.n == 0 && (!p->dns_seeds || !p->dns_seeds[0].name) &&
+           !p->fallback;
 }
 
 static int name_peer(const struct sync *s)
@@ -310,7 +310,7 @@ static int run_loop(struct sync *s)
                  .add_peers = s->endpoints + s->connect.n,
                  .n_add_peers = s->add_peers.n,
                  .peers = (unsigned)s->peers,
-                 .min_work = s->min_work_text != NULL ? &s->min_work : NULL,
+                 .min_work = s->min_work_text ? &s->min_work : NULL,
                  .checkpoints = s->checkpoints.at,
                  .n_checkpoints = s->checkpoints.n,
                  .no_checkpoints = s->checkpoints.n == 0,
@@ -395,7 +395,7 @@ static int check_options(struct sync *s)
         rc = read_endpoints(s, s->endpoints, &s->connect, "connect");
     if (rc == CLI_DONE)
         rc = read_endpoints(s, s->endpoints + s->connect.n, &s->add_peers, "add-peer");
-    if (rc == CLI_DONE && s->min_work_text != NULL &&
+    if (rc == CLI_DONE && s->min_work_text &&
         spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
         rc = cli_usage("--min-chain-work: '%s' is not 1 to 64 hex digits.", s->min_work_text);
     if (rc == CLI_DONE)

@@ -116,7 +116,7 @@ int sync_end_failed(struct spv_store *store, int rc)
     char height[CLI_FIGURE];
 
     /* the store's own problem names the file, the cause and what to do */
-    if (spv_store_last_error(store) != NULL)
+    if (spv_store_last_error(store))
         snprintf(why.text, sizeof why.text, "%s", spv_store_last_error(store));
     /* what is stored, not what was judged: the last headers may have been given up */
     cli_count(height, spv_store_tip(store, &tip) > 0 ? tip.height : 0);

@@ -18,7 +18,7 @@ void metrics_totals(json_t *object, const struct spv_node_stats *stats)
         {"reorgs", stats->reorgs},
         {"bans", stats->bans},
     };
-    for (size_t i = 0; object != NULL && i < sizeof totals / sizeof totals[0]; i++)
+    for (size_t i = 0; object && i < sizeof totals / sizeof totals[0]; i++)
         json_object_set_new(object, totals[i].name, json_integer((json_int_t)totals[i].value));
 }
 
@@ -53,9 +53,9 @@ void metrics_peers(json_t *object, const struct spv_node_peer *peers, size_t n)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; list != NULL && i < n; i++)
+    for (size_t i = 0; list && i < n; i++)
         json_array_append_new(list, peer_object(&peers[i]));
-    if (object != NULL && list != NULL)
+    if (object && list)
         json_object_set(object, "peer_list", list);
     json_decref(list);
 }

@@ -9,11 +9,11 @@
 
 int sync_proxy_read(struct sync_proxy *p)
 {
-    const char *text = p->text != NULL ? p->text : p->onion ? "127.0.0.1" : NULL;
+    const char *text = p->text ? p->text : p->onion ? "127.0.0.1" : NULL;
 
-    const int rc = text != NULL ? cli_endpoint(&p->endpoint, "proxy", text, TOR_PORT) : CLI_DONE;
+    const int rc = text ? cli_endpoint(&p->endpoint, "proxy", text, TOR_PORT) : CLI_DONE;
 
-    if (rc == CLI_DONE && text != NULL && p->endpoint.port == 0)
+    if (rc == CLI_DONE && text && p->endpoint.port == 0)
         return cli_usage("--proxy: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", text);
     return rc;
 }

@@ -145,7 +145,7 @@ static json_t *object(const struct report *r, const char *event, const struct sp
 /* Adds fields and prints. Releases both. */
 static void print_object(json_t *base, json_t *more)
 {
-    if (base != NULL && more != NULL)
+    if (base && more)
         json_object_update(base, more);
     json_decref(more);
     cli_json(base);
@@ -213,21 +213,21 @@ static void json_event(const struct report *r, const struct spv_event *e)
 {
     json_t *more = json_pack("{s:s, s:I}", "peer", e->address, "peer_id", (json_int_t)e->peer);
 
-    if (more != NULL && e->error != 0) {
+    if (more && e->error != 0) {
         json_object_set_new(more, "code", json_string(spv_err_name(e->error)));
         json_object_set_new(more, "text", json_string(spv_strerror(e->error)));
     }
-    if (more != NULL && e->seconds > 0 &&
+    if (more && e->seconds > 0 &&
         (e->kind == SPV_EVENT_DISCONNECTED || e->kind == SPV_EVENT_CONNECT_FAILED))
         json_object_set_new(more, "again_in", json_integer(e->seconds));
-    if (more != NULL && e->kind == SPV_EVENT_REORG) {
+    if (more && e->kind == SPV_EVENT_REORG) {
         json_object_set_new(more, "fork_height", json_integer(e->fork_height));
         json_object_set_new(more, "removed", json_integer(e->removed));
         json_object_set_new(more, "added", json_integer(e->added));
     }
-    if (more != NULL && e->text != NULL)
+    if (more && e->text)
         json_object_set_new(more, "text", json_string(e->text));
-    if (more != NULL && (e->kind == SPV_EVENT_WARNING || e->kind == SPV_EVENT_UNRESOLVED))
+    if (more && (e->kind == SPV_EVENT_WARNING || e->kind == SPV_EVENT_UNRESOLVED))
         add_warning(more, e);
     print_object(object(r, event_name(e->kind), &e->tip), more);
 }
@@ -366,7 +366,7 @@ static void print_warning(const struct spv_event *e)
         break;
     case SPV_WARN_NO_PEERS:
     case SPV_WARN_NONE:
-        cli_print("warning: %s", e->text != NULL ? e->text : spv_strerror(e->error));
+        cli_print("warning: %s", e->text ? e->text : spv_strerror(e->error));
         break;
     }
 }

@@ -5,7 +5,7 @@
 
 int start_check(struct start_options *o)
 {
-    if (o->birthday == NULL)
+    if (!o->birthday)
         return CLI_DONE;
     if (o->height > 0)
         return cli_usage("--start-height, --birthday: only one of them can be followed.");
@@ -21,7 +21,7 @@ static int keep_stored(const struct start_options *o, const char *option, struct
                        const struct spv_checkpoint *start)
 {
     struct spv_chain_start base;
-    const uint32_t wanted = start != NULL ? start->height : 0;
+    const uint32_t wanted = start ? start->height : 0;
 
     spv_store_get_start(store, &base);
     if (o->quiet)
@@ -39,29 +39,29 @@ static int keep_stored(const struct start_options *o, const char *option, struct
 int start_choose(uint32_t *out, const struct start_options *o, const struct spv_params *params,
                  const struct checkpoint_list *list, struct spv_store *store)
 {
-    const char *option = o->birthday != NULL ? "--birthday" : "--start-height";
+    const char *option = o->birthday ? "--birthday" : "--start-height";
     const struct spv_checkpoint *start;
     struct spv_chain_header tip;
     size_t i, timed = 0;
     int rc;
 
     *out = 0;
-    if (o->birthday == NULL && o->height == 0)
+    if (!o->birthday && o->height == 0)
         return CLI_DONE;
     for (i = 0; i < list->n; i++)
         timed += list->at[i].next_time != 0;
-    if (o->birthday != NULL && timed == 0)
+    if (o->birthday && timed == 0)
         return cli_usage("--birthday: no block's time is known beforehand on %s. Use "
                          "--start-height.",
                          params->net.name);
-    start = o->birthday != NULL ? spv_params_birthday(params, list->at, list->n, o->day)
-                                : spv_params_start(params, list->at, list->n, (uint32_t)o->height);
+    start = o->birthday ? spv_params_birthday(params, list->at, list->n, o->day)
+                        : spv_params_start(params, list->at, list->n, (uint32_t)o->height);
     rc = spv_store_tip(store, &tip);
     if (rc < 0)
         return cli_fail(rc, "%s", spv_store_last_error(store));
     if (rc > 0 && tip.height > 0)
         return keep_stored(o, option, store, start);
-    if (start == NULL) {
+    if (!start) {
         if (!o->quiet)
             cli_warn("%s: there are no two checkpoints a period apart at or below it on %s. Starts "
                      "at genesis.",

@@ -33,7 +33,7 @@ static void room(struct load *l, size_t n)
 {
     l->headers = calloc(n, sizeof *l->headers);
     l->raw = malloc(n * SPV_HEADER_SIZE);
-    if (l->headers == NULL || l->raw == NULL)
+    if (!l->headers || !l->raw)
         die("out of memory");
     l->cap = n;
     l->n = 0;
@@ -144,13 +144,13 @@ static void real(void)
     struct load l;
     FILE *f;
 
-    if (folder == NULL) {
+    if (!folder) {
         puts("mainnet: skipped, SPV_TEST_DATA is not set");
         return;
     }
     snprintf(path, sizeof path, "%s/%s", folder, REAL_FILE);
     f = fopen(path, "rb");
-    if (f == NULL) {
+    if (!f) {
         printf("mainnet: skipped, there is no %s\n", path);
         return;
     }

@@ -102,7 +102,7 @@ int main(void)
     _Static_assert(sizeof ways / sizeof ways[0] == WAYS, "a figure for each way");
     evp = EVP_MD_CTX_new();
     evp_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (evp == NULL || evp_sha256 == NULL)
+    if (!evp || !evp_sha256)
         return 1;
     for (size_t i = 0; i < sizeof raw; i++)
         raw[i] = (uint8_t)(i * 131 + (i >> 7));

@@ -126,7 +126,7 @@ static double run(const char *bin, const char *const args[], struct rusage *usag
     char program[PATH_SIZE];
     char *copies[16] = {NULL};
     int status = 0;
-    for (size_t i = 0; args[i] != NULL && i + 1 < sizeof copies / sizeof copies[0]; i++) {
+    for (size_t i = 0; args[i] && i + 1 < sizeof copies / sizeof copies[0]; i++) {
         copies[i] = strdup(args[i]);
         if (!copies[i])
             die("memory");
@@ -145,7 +145,7 @@ static double run(const char *bin, const char *const args[], struct rusage *usag
         exit(1);
     }
     const double seconds = (double)(bench_now_ns() - start) / 1e9;
-    for (size_t i = 0; copies[i] != NULL; i++)
+    for (size_t i = 0; copies[i]; i++)
         free(copies[i]);
     return seconds;
 }

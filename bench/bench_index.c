@@ -32,7 +32,7 @@ static void die(const char *what)
 
 static void sql(sqlite3 *db, const char *text)
 {
-    if (text != NULL && sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK) {
+    if (text && sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK) {
         die(sqlite3_errmsg(db));
     }
 }
@@ -135,7 +135,7 @@ static void try_way(const struct way *way, const char *path, uint32_t n, double 
         *floor = spent;
     }
     bench_cost(way->name, spent, *floor, "s");
-    if (way->look != NULL) {
+    if (way->look) {
         bench_cost("  a look-up", look(db, way->look, n), 0, "us");
     }
     (void)sqlite3_close(db);
@@ -265,7 +265,7 @@ int main(int argc, char **argv)
     char path[PATH_LEN];
     double floor = 0;
     (void)snprintf(folder, sizeof folder, "%s/spv-bench-XXXXXX", argc > 2 ? argv[2] : "/tmp");
-    if (n < BATCH || mkdtemp(folder) == NULL) {
+    if (n < BATCH || !mkdtemp(folder)) {
         die("usage: bench_index [ROWS [FOLDER]], at least 2000 rows");
     }
     (void)printf("%lu rows, %d a transaction, checkpoint and sync included\n", (unsigned long)n,

@@ -92,7 +92,7 @@ static void bench_many(void)
 {
     struct bench *b = calloc(1, sizeof *b);
     struct rlimit limit;
-    if (b == NULL || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (!b || getrlimit(RLIMIT_NOFILE, &limit) != 0)
         must(SPV_ERR_NOMEM);
     if (limit.rlim_cur < 2 * CONNECTIONS + FEW) {
         limit.rlim_cur = 2 * CONNECTIONS + FEW;
@@ -154,7 +154,7 @@ static void bench_threads(void)
     pthread_t thread;
     uint8_t frame[2][SPV_FRAME_HEADER] = {{0}};
     uint8_t hash[32];
-    if (b == NULL)
+    if (!b)
         must(SPV_ERR_NOMEM);
     uint64_t start = bench_now_ns();
     for (unsigned i = 0; i < SENDS; i++) {

@@ -91,7 +91,7 @@ static struct spv_blockhash *fill(const char *path, uint32_t n)
     if (spv_store_open(&f.store, &store, &why) != 0)
         die(why.text);
     f.hashes = calloc((size_t)n + 1, sizeof *f.hashes);
-    if (f.hashes == NULL)
+    if (!f.hashes)
         die("no memory");
     must(spv_chain_new(&chain, &cfg));
     f.hashes[0] = spv_chain_tip(chain)->hash;
@@ -233,7 +233,7 @@ static void *serve_bare(void *ctx)
         write_all(fd, b->bytes, b->answer);
     }
     double *us = malloc(sizeof *us);
-    if (us != NULL)
+    if (us)
         *us = cpu_us(CLOCK_THREAD_CPUTIME_ID) / ROUNDS;
     (void)close(fd);
     return us;
@@ -259,7 +259,7 @@ static double floor_sending(size_t request, size_t answer)
         read_all(fd, in, answer);
     }
     (void)pthread_join(thread, &us);
-    if (us == NULL)
+    if (!us)
         die("no memory");
     const double result = *(double *)us;
     free(us);

@@ -202,7 +202,7 @@ static void look_up_held(struct spv_store *s, const struct spv_blockhash *hashes
     struct spv_header_db reader = spv_store_header_db(s);
     struct spv_chain_header r;
     uint64_t seed = 1;
-    if (hashes == NULL || reader.begin_read(reader.ctx) != 0) {
+    if (!hashes || reader.begin_read(reader.ctx) != 0) {
         die("hold");
     }
     double start = seconds();
@@ -230,7 +230,7 @@ static void look_up(struct spv_store *s, uint32_t n)
     struct spv_chain_header r;
     uint64_t seed = 1;
     double start = seconds();
-    for (uint32_t i = 0; hashes != NULL && i < LOOKUPS; i++) {
+    for (uint32_t i = 0; hashes && i < LOOKUPS; i++) {
         if (spv_store_by_height(s, &r, next_random(&seed) % n) != 1) {
             die("by height");
         }
@@ -246,7 +246,7 @@ static void look_up(struct spv_store *s, uint32_t n)
     bench_cost("look-up by height, recent (target 5)", (seconds() - start) * 1e6 / LOOKUPS, 0,
                "us");
     start = seconds();
-    for (uint32_t i = 0; hashes != NULL && i < LOOKUPS; i++) {
+    for (uint32_t i = 0; hashes && i < LOOKUPS; i++) {
         if (spv_store_by_hash(s, &r, &hashes[i]) != 1) {
             die("by hash");
         }
@@ -254,7 +254,7 @@ static void look_up(struct spv_store *s, uint32_t n)
     bench_cost("look-up by hash, random (target 10)", (seconds() - start) * 1e6 / LOOKUPS, 0, "us");
     look_up_held(s, hashes, n);
     start = seconds();
-    for (uint32_t i = 0; hashes != NULL && i < LOOKUPS; i++) {
+    for (uint32_t i = 0; hashes && i < LOOKUPS; i++) {
         hashes[i].b[0] ^= 1;
         if (spv_store_by_hash(s, &r, &hashes[i]) != 0) {
             die("absent hash");
@@ -300,7 +300,7 @@ int main(int argc, char **argv)
     char path[PATH_LEN];
     struct spv_store *s = NULL;
     (void)snprintf(folder, sizeof folder, "%s/spv-bench-XXXXXX", argc > 2 ? argv[2] : "/tmp");
-    if (n == 0 || mkdtemp(folder) == NULL) {
+    if (n == 0 || !mkdtemp(folder)) {
         die("usage: bench_store [HEADERS [FOLDER]]");
     }
     (void)snprintf(path, sizeof path, "%s/headers.db", folder);

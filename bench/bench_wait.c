@@ -47,10 +47,10 @@ static pid_t start_server(const char *folder, uint16_t *port, uint16_t *http)
     }
     (void)close(fds[1]);
     FILE *out = fdopen(fds[0], "r");
-    while (pid > 0 && out != NULL && *port == 0 && fgets(line, sizeof line, out) != NULL) {
+    while (pid > 0 && out && *port == 0 && fgets(line, sizeof line, out)) {
         const char *at = strstr(line, "\"port\":");
-        if (at != NULL)
-            *(strstr(line, "\"http\"") != NULL ? http : port) = (uint16_t)strtoul(at + 7, NULL, 10);
+        if (at)
+            *(strstr(line, "\"http\"") ? http : port) = (uint16_t)strtoul(at + 7, NULL, 10);
     }
     if (*port == 0 || *http == 0)
         die("the server did not start");

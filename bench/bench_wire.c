@@ -32,7 +32,7 @@ static void must(int rc)
 static void noise(struct spv_buffer *b, struct test_random *random, size_t n)
 {
     uint8_t *at = spv_buffer_extend(b, n);
-    if (at == NULL)
+    if (!at)
         must(SPV_ERR_NOMEM);
     test_random_fill(random, at, n);
 }
@@ -177,7 +177,7 @@ int main(void)
 
     net = spv_netid_get(SPV_MAINNET);
     room = malloc(SPV_FRAME_HEADER + SPV_MAX_PAYLOAD);
-    if (room == NULL)
+    if (!room)
         must(SPV_ERR_NOMEM);
     spv_buffer_init(&headers);
     spv_buffer_init(&block);

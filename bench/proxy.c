@@ -93,7 +93,7 @@ static void receive(struct direction *d, int from, const struct proxy_line *line
 {
     while (!d->eof && room(d, rate) > 0) {
         struct piece *p = malloc(sizeof *p);
-        if (p == NULL)
+        if (!p)
             abort();
         const ssize_t n = recv(from, p->bytes, sizeof p->bytes, 0);
         if (n <= 0) {
@@ -110,7 +110,7 @@ static void receive(struct direction *d, int from, const struct proxy_line *line
         p->n = (size_t)n;
         p->sent = 0;
         p->at_ns = d->free_ns + (uint64_t)line->delay_ms * 1000000;
-        if (d->tail != NULL)
+        if (d->tail)
             d->tail->next = p;
         else
             d->head = p;
@@ -122,7 +122,7 @@ static void receive(struct direction *d, int from, const struct proxy_line *line
 /* Sends what has come out of the line. True when the socket took all of it. */
 static bool deliver(struct direction *d, int to)
 {
-    while (d->head != NULL && d->head->at_ns <= bench_now_ns()) {
+    while (d->head && d->head->at_ns <= bench_now_ns()) {
         struct piece *p = d->head;
         const ssize_t n = send(to, p->bytes + p->sent, p->n - p->sent, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -137,11 +137,11 @@ static bool deliver(struct direction *d, int to)
             return false;
         d->queued -= p->n;
         d->head = p->next;
-        if (d->head == NULL)
+        if (!d->head)
             d->tail = NULL;
         free(p);
     }
-    if (d->head == NULL && d->eof && !d->shut) {
+    if (!d->head && d->eof && !d->shut) {
         (void)shutdown(to, SHUT_WR);
         d->shut = true;
     }
@@ -165,9 +165,9 @@ static _Noreturn void run(int listener, uint16_t upstream, const struct proxy_li
                 const struct direction *out = &p->to[side], *in = &p->to[1 - side];
                 if (!in->eof && room(in, rates[1 - side]) > 0)
                     f->events |= POLLIN;
-                if (out->head != NULL && out->head->at_ns <= bench_now_ns())
+                if (out->head && out->head->at_ns <= bench_now_ns())
                     f->events |= POLLOUT;
-                else if (out->head != NULL && out->head->at_ns < first)
+                else if (out->head && out->head->at_ns < first)
                     first = out->head->at_ns;
                 if (f->events == 0)
                     f->fd = -1; /* a closed one would else keep us awake */

@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     int rc;
 
     app.net = argc == 3 || argc == 4 ? spv_netid_by_name(argv[1]) : NULL;
-    if (app.net == NULL || spv_endpoint_parse(&at, argv[2], app.net->port) < 0) {
+    if (!app.net || spv_endpoint_parse(&at, argv[2], app.net->port) < 0) {
         fprintf(stderr, "usage: %s NETWORK HOST:PORT [CLIENTS]\n", argv[0]);
         return 2;
     }

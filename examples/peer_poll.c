@@ -30,7 +30,7 @@ static int dial(const struct spv_endpoint *peer)
     snprintf(port, sizeof port, "%u", (unsigned)peer->port);
     if (getaddrinfo(peer->host, port, &hints, &list) != 0)
         return -1;
-    for (const struct addrinfo *ai = list; ai != NULL && fd < 0; ai = ai->ai_next) {
+    for (const struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next) {
         fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
         if (fd >= 0 && connect(fd, ai->ai_addr, ai->ai_addrlen) < 0) {
             close(fd);
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
     struct spv_endpoint peer;
     struct spv_peer *p;
 
-    if (net == NULL || spv_endpoint_parse(&peer, argv[2], net->port) < 0) {
+    if (!net || spv_endpoint_parse(&peer, argv[2], net->port) < 0) {
         fprintf(stderr, "usage: %s NETWORK HOST[:PORT]\n", argv[0]);
         return 2;
     }

@@ -35,7 +35,7 @@ static void end_pair(struct pair *pair)
 {
     struct app *app = pair->app;
 
-    if (pair->side[CLIENT].link != NULL || pair->side[UPSTREAM].link != NULL)
+    if (pair->side[CLIENT].link || pair->side[UPSTREAM].link)
         return; /* the other side's on_closed comes, too */
     if (!app->stopping)
         spv_dial_cancel(pair->dial);
@@ -63,7 +63,7 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
 
     printf("%s %s\n", is_client ? "->" : "<-", spv_msg_format(line, sizeof line, msg));
     fflush(stdout);
-    if (is_ours(msg->command) || to == NULL)
+    if (is_ours(msg->command) || !to)
         return;
     /* Sent before the other handshake is through, it waits there and follows. */
     int rc = spv_link_send(to, msg);
@@ -82,7 +82,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     printf("%s gone: %s\n", is_client ? "client" : "upstream", spv_strerror(error));
     fflush(stdout);
     side->link = NULL;
-    if (other != NULL)
+    if (other)
         spv_link_close(other, SPV_ERR_DISCONNECTED);
     end_pair(pair);
 }
@@ -109,7 +109,7 @@ static void on_dialled(void *ctx, int fd, int error)
     if (error < 0) {
         printf("upstream: %s\n", spv_strerror(error));
         fflush(stdout);
-        if (pair->side[CLIENT].link != NULL)
+        if (pair->side[CLIENT].link)
             spv_link_close(pair->side[CLIENT].link, SPV_ERR_DISCONNECTED);
     }
 }
@@ -120,7 +120,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     struct pair *pair = calloc(1, sizeof *pair);
 
     (void)from;
-    if (pair == NULL) {
+    if (!pair) {
         close(fd);
         spv_listener_conn_closed(app->listener);
         return;
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
     struct spv_error_info why;
 
     app.net = argc == 4 || argc == 5 ? spv_netid_by_name(argv[1]) : NULL;
-    if (app.net == NULL || spv_endpoint_parse(&at, argv[2], app.net->port) < 0 ||
+    if (!app.net || spv_endpoint_parse(&at, argv[2], app.net->port) < 0 ||
         spv_endpoint_parse(&app.upstream, argv[3], app.net->port) < 0) {
         fprintf(stderr, "usage: %s NETWORK LISTEN:PORT UPSTREAM[:PORT] [CLIENTS]\n", argv[0]);
         return 2;

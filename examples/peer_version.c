@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     struct spv_dial *dial;
 
     app.net = argc == 3 ? spv_netid_by_name(argv[1]) : NULL;
-    if (app.net == NULL || spv_endpoint_parse(&peer, argv[2], app.net->port) < 0) {
+    if (!app.net || spv_endpoint_parse(&peer, argv[2], app.net->port) < 0) {
         fprintf(stderr, "usage: %s NETWORK HOST[:PORT]\n", argv[0]);
         return 2;
     }

@@ -84,13 +84,13 @@ static void protect_groups(struct spv_conn_slot *clients, size_t n)
     for (unsigned round = 0; round < SPV_CONN_SLOTS_KEYED_GROUPS; round++) {
         struct spv_conn_slot *best = NULL;
         for (struct spv_conn_slot *c = clients; c < clients + n; c++) {
-            if (last != NULL && c->group_hash <= last->group_hash)
+            if (last && c->group_hash <= last->group_hash)
                 continue;
-            if (best == NULL || c->group_hash < best->group_hash ||
+            if (!best || c->group_hash < best->group_hash ||
                 (c->group_hash == best->group_hash && c->connected_us < best->connected_us))
                 best = c;
         }
-        if (best == NULL)
+        if (!best)
             return;
         best->is_protected = true;
         last = best;
@@ -102,9 +102,9 @@ static void protect_low_pings(struct spv_conn_slot *clients, size_t n)
     for (unsigned round = 0; round < SPV_CONN_SLOTS_LOW_PINGS; round++) {
         struct spv_conn_slot *best = NULL;
         for (struct spv_conn_slot *c = clients; c < clients + n; c++)
-            if (!c->is_protected && c->ping_us > 0 && (best == NULL || c->ping_us < best->ping_us))
+            if (!c->is_protected && c->ping_us > 0 && (!best || c->ping_us < best->ping_us))
                 best = c;
-        if (best == NULL)
+        if (!best)
             return;
         best->is_protected = true;
     }

@@ -13,7 +13,7 @@
 
 static struct spv_loop_conn *find_conn(const struct spv_evloop *l, uint64_t id)
 {
-    for (struct spv_loop_conn *s = l->conns; s != NULL; s = s->next) {
+    for (struct spv_loop_conn *s = l->conns; s; s = s->next) {
         if (s->id == id && !s->dropped)
             return s;
     }
@@ -103,7 +103,7 @@ static void on_dialled(void *ctx, int fd, int error)
 static int begin_conn(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
 {
     struct spv_loop_conn *slot = calloc(1, sizeof *slot);
-    if (slot == NULL)
+    if (!slot)
         return SPV_ERR_NOMEM;
     slot->loop = l;
     slot->id = id;
@@ -134,7 +134,7 @@ void spv_connections_connect(struct spv_evloop *l, uint64_t id, const struct spv
 void spv_connections_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg)
 {
     const struct spv_loop_conn *slot = find_conn(l, id);
-    if (slot == NULL || slot->link == NULL)
+    if (!slot || !slot->link)
         return; /* gone meanwhile: the node will hear, or has said so itself */
     int rc = spv_link_send(slot->link, msg);
     /* What the peer's version does not know is not sent; anything else breaks the conversation. */
@@ -145,10 +145,10 @@ void spv_connections_send(struct spv_evloop *l, uint64_t id, const struct spv_ms
 void spv_connections_drop(struct spv_evloop *l, uint64_t id, int error)
 {
     struct spv_loop_conn *slot = find_conn(l, id);
-    if (slot == NULL)
+    if (!slot)
         return;
     slot->dropped = true;
-    if (slot->dial != NULL) {
+    if (slot->dial) {
         spv_dial_cancel(slot->dial);
         free_conn(slot);
     } else {
@@ -178,7 +178,7 @@ static void on_resolved(void *ctx, int error, const struct spv_netaddr *addrs, s
 static int begin_dns(struct spv_evloop *l, const struct spv_endpoint *endpoint)
 {
     struct spv_loop_dns *query = calloc(1, sizeof *query);
-    if (query == NULL)
+    if (!query)
         return SPV_ERR_NOMEM;
     query->loop = l;
     query->endpoint = *endpoint;
@@ -208,16 +208,16 @@ void spv_connections_resolve(struct spv_evloop *l, const struct spv_endpoint *en
 void spv_connections_end(struct spv_evloop *l)
 {
     l->stopping = true;
-    for (struct spv_loop_dns *query = l->dns; query != NULL;) {
+    for (struct spv_loop_dns *query = l->dns; query;) {
         struct spv_loop_dns *next = query->next;
         spv_resolve_cancel(query->resolve);
         free(query);
         query = next;
     }
     l->dns = NULL;
-    for (struct spv_loop_conn *slot = l->conns; slot != NULL;) {
+    for (struct spv_loop_conn *slot = l->conns; slot;) {
         struct spv_loop_conn *next = slot->next;
-        if (slot->dial != NULL) {
+        if (slot->dial) {
             spv_dial_cancel(slot->dial);
             free_conn(slot);
         }

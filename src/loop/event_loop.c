@@ -98,7 +98,7 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
         return save_addrman(l);
     case SPV_EFFECT_EVENT:
         rc = take_event(l, &effect->event);
-        if (rc == 0 && l->cfg.on_event != NULL)
+        if (rc == 0 && l->cfg.on_event)
             l->cfg.on_event(l->cfg.ctx, &effect->event);
         return rc;
     }
@@ -143,7 +143,7 @@ static void on_tick(void *ctx)
 
 static int error_text(struct spv_error_info *why, int code, const struct spv_evloop_config *cfg)
 {
-    if (why == NULL)
+    if (!why)
         return code;
     why->code = (enum spv_err)code;
     if (code == SPV_ERR_DB_CHECKPOINT) {
@@ -201,18 +201,18 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
                    struct spv_error_info *why)
 {
     int rc = SPV_ERR_INVALID;
-    if (cfg->store == NULL || cfg->node.params == NULL)
+    if (!cfg->store || !cfg->node.params)
         return error_text(why, rc, cfg);
     rc = SPV_ERR_NOMEM;
     struct spv_evloop *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (!l)
         goto err0;
     l->cfg = *cfg;
     l->cfg.node.reader = spv_store_header_db(cfg->store);
     l->cfg.node.backfill_db = spv_store_backfill_db(cfg->store);
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
-    if (cfg->proxy != NULL)
+    if (cfg->proxy)
         use_proxy(l, cfg->proxy);
     rc = spv_reactor_new(&l->reactor, NULL);
     if (rc < 0)
@@ -249,7 +249,7 @@ int spv_evloop_run(struct spv_evloop *l)
 {
     if (l->stopping)
         return SPV_ERR_STATE; /* it runs once */
-    if (l->cfg.on_tick != NULL && l->cfg.tick_us != 0)
+    if (l->cfg.on_tick && l->cfg.tick_us != 0)
         spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
     spv_evloop_process_effects(l, 0);
     int rc = spv_reactor_run(l->reactor);
@@ -276,11 +276,11 @@ size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, 
                         size_t cap)
 {
     size_t n = 0;
-    for (const struct spv_loop_conn *s = l->conns; s != NULL && n < cap; s = s->next) {
+    for (const struct spv_loop_conn *s = l->conns; s && n < cap; s = s->next) {
         if (!s->ready || s->dropped)
             continue;
         spv_link_stats(s->link, &out[n]);
-        if (ids != NULL)
+        if (ids)
             ids[n] = s->id;
         n++;
     }
@@ -293,9 +293,9 @@ size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *o
     size_t alive = 0;
     for (size_t i = 0; i < n; i++) {
         const struct spv_loop_conn *s = l->conns;
-        while (s != NULL && (s->id != out[i].id || !s->ready || s->dropped))
+        while (s && (s->id != out[i].id || !s->ready || s->dropped))
             s = s->next;
-        if (s == NULL) /* the loop is over */
+        if (!s) /* the loop is over */
             continue;
         struct spv_peer_stats stats;
         spv_link_stats(s->link, &stats);
@@ -307,7 +307,7 @@ size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *o
 
 void spv_evloop_free(struct spv_evloop *l)
 {
-    if (l == NULL)
+    if (!l)
         return;
     spv_connections_end(l);
     spv_node_free(l->node);

@@ -59,7 +59,7 @@ static void put_date(struct spv_buffer *out, int64_t unix_s)
     const time_t when = (time_t)unix_s;
     struct tm t;
 
-    if (gmtime_r(&when, &t) != NULL)
+    if (gmtime_r(&when, &t))
         put_line(out, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday,
                  months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }

@@ -28,7 +28,7 @@ static size_t skip_empty_lines(const char *bytes, size_t n)
 static size_t head_end(const char *bytes, size_t from, size_t n)
 {
     const char *lf = bytes + from;
-    while ((lf = memchr(lf, '\n', n - (size_t)(lf - bytes))) != NULL) {
+    while ((lf = memchr(lf, '\n', n - (size_t)(lf - bytes)))) {
         lf++;
         const size_t left = n - (size_t)(lf - bytes);
         if (left >= 1 && lf[0] == '\n')
@@ -44,7 +44,7 @@ static char *next_line(char **at)
 {
     char *line = *at;
     char *lf = strchr(line, '\n'); /* a NUL ends the search early */
-    if (lf == NULL)
+    if (!lf)
         return NULL;
     *at = lf + 1;
     if (lf > line && lf[-1] == '\r')
@@ -80,9 +80,9 @@ static enum spv_http_parse read_request_line(struct spv_http_request *out, const
                                              char *line)
 {
     char *target = strchr(line, ' ');
-    char *version = target != NULL ? strchr(target + 1, ' ') : NULL;
+    char *version = target ? strchr(target + 1, ' ') : NULL;
     out->why = "Malformed request line";
-    if (version == NULL)
+    if (!version)
         return SPV_HTTP_BAD_REQUEST;
     *target++ = '\0';
     *version++ = '\0';
@@ -101,7 +101,7 @@ static enum spv_http_parse read_request_line(struct spv_http_request *out, const
                   : strcmp(line, "HEAD") == 0 ? SPV_HTTP_HEAD
                                               : SPV_HTTP_OTHER;
     out->target = origin_form(target);
-    if (out->target == NULL && out->method != SPV_HTTP_OTHER)
+    if (!out->target && out->method != SPV_HTTP_OTHER)
         return SPV_HTTP_BAD_REQUEST;
     return SPV_HTTP_COMPLETE;
 }
@@ -126,7 +126,7 @@ static const char *read_field(struct fields *f, char *line)
     char *colon = strchr(line, ':');
     if (line[0] == ' ' || line[0] == '\t')
         return "A header field goes on in another line";
-    if (colon == NULL)
+    if (!colon)
         return "A header field has no colon";
     *colon = '\0';
     if (!is_token(line))
@@ -191,17 +191,17 @@ enum spv_http_parse spv_http_request_parse(struct spv_http_request *out, char *b
     char *at = bytes + from;
     char *line = next_line(&at);
     out->why = "A line of the head holds a control character";
-    if (line == NULL)
+    if (!line)
         return SPV_HTTP_BAD_REQUEST;
     const enum spv_http_parse first = read_request_line(out, &method, line);
     if (first != SPV_HTTP_COMPLETE)
         return first;
     while (at < bytes + end) {
         line = next_line(&at);
-        out->why = line != NULL && line[0] != '\0' ? read_field(&f, line)
-                   : line != NULL                  ? NULL
-                                                   : "A line of the head holds a control character";
-        if (out->why != NULL)
+        out->why = line && line[0] != '\0' ? read_field(&f, line)
+                   : line                  ? NULL
+                                           : "A line of the head holds a control character";
+        if (out->why)
             return SPV_HTTP_BAD_REQUEST;
     }
     const enum spv_http_parse parsed = check_fields(out, &f, method);

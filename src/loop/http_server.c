@@ -74,8 +74,8 @@ static uint64_t now_us(void)
 static void close_connection(struct connection *c)
 {
     struct spv_http *h = c->http;
-    *(c->prev != NULL ? &c->prev->next : &h->first) = c->next;
-    if (c->next != NULL)
+    *(c->prev ? &c->prev->next : &h->first) = c->next;
+    if (c->next)
         c->next->prev = c->prev;
     h->n--;
     c->carrier->ops->free(c->carrier);
@@ -107,7 +107,7 @@ static void on_sweep(void *ctx)
 {
     struct spv_http *h = ctx;
     const uint64_t now = now_us();
-    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+    for (struct connection *c = h->first, *next; c; c = next) {
         next = c->next;
         if (c->deadline > now)
             continue;
@@ -116,7 +116,7 @@ static void on_sweep(void *ctx)
         else
             drop_connection(c);
     }
-    if (h->first != NULL)
+    if (h->first)
         spv_timer_set(h->sweep_timer, now + SWEEP_US);
 }
 
@@ -124,10 +124,10 @@ static void on_sweep(void *ctx)
 static void make_room(struct spv_http *h)
 {
     struct connection *found = h->first;
-    for (struct connection *c = h->first; c != NULL; c = c->next)
+    for (struct connection *c = h->first; c; c = c->next)
         if (c->stage < found->stage || (c->stage == found->stage && c->since_us < found->since_us))
             found = c;
-    if (found != NULL)
+    if (found)
         drop_connection(found);
 }
 
@@ -258,7 +258,7 @@ static void take_request(struct connection *c)
 static void on_deferred(void *ctx)
 {
     const struct spv_http *h = ctx;
-    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+    for (struct connection *c = h->first, *next; c; c = next) {
         next = c->next;
         if (c->has_more && c->stage == WAITING)
             take_request(c);
@@ -304,7 +304,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     if (h->n >= h->cfg.max_connections)
         make_room(h);
     struct connection *c = calloc(1, sizeof *c);
-    if (c == NULL)
+    if (!c)
         goto err0;
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
@@ -319,7 +319,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     spv_buffer_init(&c->out);
     begin_waiting(c);
     c->next = h->first;
-    if (c->next != NULL)
+    if (c->next)
         c->next->prev = c;
     else
         spv_timer_set(h->sweep_timer, c->since_us + SWEEP_US);
@@ -341,7 +341,7 @@ int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_http *h = calloc(1, sizeof *h);
-    if (h == NULL)
+    if (!h)
         goto err0;
     h->cfg = *cfg;
     h->reactor = r;
@@ -370,7 +370,7 @@ err2:
 err1:
     free(h);
 err0:
-    if (why != NULL) {
+    if (why) {
         why->code = (enum spv_err)rc;
         (void)snprintf(why->text, sizeof why->text, "cannot start the HTTP server: %s",
                        spv_strerror(rc));
@@ -391,10 +391,10 @@ void spv_http_get_stats(const struct spv_http *h, struct spv_http_stats *out)
 
 void spv_http_free(struct spv_http *h)
 {
-    if (h == NULL)
+    if (!h)
         return;
     spv_listener_free(h->listener);
-    for (struct connection *c = h->first, *next; c != NULL; c = next) {
+    for (struct connection *c = h->first, *next; c; c = next) {
         next = c->next;
         close_connection(c);
     }

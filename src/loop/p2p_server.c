@@ -59,7 +59,7 @@ struct spv_server {
 static void notify_client(const struct spv_server *s, const struct spv_endpoint *from,
                           bool connected, int error)
 {
-    if (s->cfg.on_client != NULL)
+    if (s->cfg.on_client)
         s->cfg.on_client(s->cfg.ctx, from, connected, error, s->stats.clients);
 }
 
@@ -100,9 +100,9 @@ static void on_deferred(void *ctx)
 {
     struct spv_server *s = ctx;
     size_t all = 0;
-    for (const struct client *c = s->clients; c != NULL; c = c->next)
+    for (const struct client *c = s->clients; c; c = c->next)
         all += spv_link_pending(c->link);
-    for (struct client *c = s->clients; c != NULL; c = c->next) {
+    for (struct client *c = s->clients; c; c = c->next) {
         const size_t mine = c->answered ? spv_link_pending(c->link) : 0;
         if (!c->answered || (mine > 0 && (mine > MAX_WAITING || all > MAX_ALL_WAITING)))
             continue;
@@ -129,7 +129,7 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
 static int read_new_tip(struct spv_server *s, struct spv_chain_header *tip, struct spv_header *out)
 {
     const struct spv_header_db *r = &s->cfg.reader;
-    int rc = r->begin_read != NULL ? r->begin_read(r->ctx) : 0;
+    int rc = r->begin_read ? r->begin_read(r->ctx) : 0;
     if (rc < 0)
         return rc;
     rc = r->tip(r->ctx, tip);
@@ -137,7 +137,7 @@ static int read_new_tip(struct spv_server *s, struct spv_chain_header *tip, stru
         const uint32_t from = tip->height > ANNOUNCED ? tip->height - ANNOUNCED + 1 : 1;
         rc = spv_blockhash_eq(&tip->hash, &s->tip) ? 0 : r->range(r->ctx, out, from, ANNOUNCED);
     }
-    if (r->end_read != NULL)
+    if (r->end_read)
         r->end_read(r->ctx);
     return rc;
 }
@@ -153,7 +153,7 @@ static void announce_tip(void *ctx, struct spv_peer *peer, struct spv_now now)
     const struct news *news = ctx;
     size_t first = news->n;
     struct spv_hash256 prev;
-    if (peer == NULL)
+    if (!peer)
         return;
     do {
         first--;
@@ -174,10 +174,10 @@ static void on_watch(void *ctx)
     if (n > 0) {
         struct news news = {headers, (size_t)n};
         s->tip = tip.hash;
-        for (const struct client *c = s->clients; c != NULL; c = c->next)
+        for (const struct client *c = s->clients; c; c = c->next)
             if (c->ready)
                 (void)spv_link_exec(c->link, announce_tip, &news);
-        if (s->cfg.on_tip != NULL)
+        if (s->cfg.on_tip)
             s->cfg.on_tip(s->cfg.ctx, &tip);
     }
     spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
@@ -201,7 +201,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 static int check_share(const struct spv_server *s, const struct spv_netaddr *newcomer)
 {
     struct spv_conn_slots_count count = {0};
-    for (const struct client *c = s->clients; c != NULL; c = c->next)
+    for (const struct client *c = s->clients; c; c = c->next)
         if (!c->evicted)
             spv_conn_slots_count(&count, newcomer, &c->addr);
     return spv_conn_slots_share_taken(&count, newcomer, s->cfg.max_clients) ? SPV_ERR_CONN_SHARE
@@ -224,9 +224,9 @@ static int evict_one(struct spv_server *s)
 {
     struct spv_conn_slot *slots = calloc(s->stats.clients, sizeof *slots);
     size_t n = 0;
-    if (slots == NULL)
+    if (!slots)
         return SPV_ERR_NOMEM;
-    for (const struct client *c = s->clients; c != NULL; c = c->next)
+    for (const struct client *c = s->clients; c; c = c->next)
         if (!c->evicted)
             slots[n++] = slot_of(c);
     size_t victim = spv_conn_slots_victim(slots, n, s->slots_key);
@@ -234,9 +234,9 @@ static int evict_one(struct spv_server *s)
     if (victim == SPV_CONN_SLOTS_NONE)
         return SPV_ERR_CONNS_TAKEN;
     struct client *c = s->clients;
-    while (c != NULL && (c->evicted || victim-- > 0))
+    while (c && (c->evicted || victim-- > 0))
         c = c->next;
-    if (c == NULL)
+    if (!c)
         return SPV_ERR_CONNS_TAKEN;
     c->evicted = true;
     s->n_evicted++;
@@ -263,7 +263,7 @@ static int admit_client(struct spv_server *s, int fd)
         (void)spv_sock_to_netaddr(&remote, (const struct sockaddr *)&sa);
     int rc = find_slot(s, &remote);
     struct client *c = rc == 0 ? calloc(1, sizeof *c) : NULL;
-    if (c == NULL) {
+    if (!c) {
         (void)close(fd);
         return rc < 0 ? rc : SPV_ERR_NOMEM;
     }
@@ -298,7 +298,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     const int rc = admit_client(s, fd);
     if (rc < 0) {
         s->stats.refused++;
-        if (s->cfg.on_refused != NULL)
+        if (s->cfg.on_refused)
             s->cfg.on_refused(s->cfg.ctx, from, rc, s->stats.clients);
         return;
     }
@@ -333,7 +333,7 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_server *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    if (!s)
         goto err0;
     s->cfg = *cfg;
     if (s->cfg.max_clients == 0)
@@ -371,7 +371,7 @@ err2:
 err1:
     free(s);
 err0:
-    if (why != NULL) {
+    if (why) {
         why->code = (enum spv_err)rc;
         (void)snprintf(why->text, sizeof why->text, "cannot start the server: %s%s",
                        spv_strerror(rc),
@@ -407,7 +407,7 @@ void spv_server_get_stats(const struct spv_server *s, struct spv_server_stats *o
 
 void spv_server_free(struct spv_server *s)
 {
-    if (s == NULL)
+    if (!s)
         return;
     spv_listener_free(s->listener);
     spv_timer_free(s->deferred);

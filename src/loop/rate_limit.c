@@ -34,7 +34,7 @@ static struct spv_http_bucket *make_room(struct spv_rate_limit *l)
     if (l->n == l->cap && l->cap < SPV_HTTP_ADDRESSES) {
         const size_t cap = l->cap == 0 ? FIRST_BUCKETS : l->cap * 2;
         struct spv_http_bucket *buckets = realloc(l->buckets, cap * sizeof *buckets);
-        if (buckets != NULL) {
+        if (buckets) {
             l->buckets = buckets;
             l->cap = cap;
         }
@@ -72,9 +72,9 @@ unsigned spv_rate_limit_take(struct spv_rate_limit *l, const struct spv_netaddr 
         return 0;
     make_key(key, from);
     struct spv_http_bucket *b = find_bucket(l, key);
-    if (b == NULL) {
+    if (!b) {
         b = make_room(l);
-        if (b == NULL)
+        if (!b)
             return 0;
         *b = (struct spv_http_bucket){.seen_us = now_us, .tokens = l->burst};
         memcpy(b->key, key, sizeof b->key);

@@ -47,7 +47,7 @@ struct spv_dial {
 
 static void drop_attempt(struct attempt *a)
 {
-    if (a->event == NULL)
+    if (!a->event)
         return;
     event_free(a->event);
     a->event = NULL;
@@ -77,8 +77,7 @@ static void dial_finish(struct spv_dial *d, int fd, int error)
     void (*done)(void *, int, int) = d->done;
     void *ctx = d->ctx;
     const enum spv_err_class whose = spv_err_class_of(error);
-    if (d->conn != NULL && !d->negotiating &&
-        (whose == SPV_CLASS_CONNECTION || whose == SPV_CLASS_TIMEOUT))
+    if (d->conn && !d->negotiating && (whose == SPV_CLASS_CONNECTION || whose == SPV_CLASS_TIMEOUT))
         error = SPV_ERR_PROXY;
     dial_release(d);
     done(ctx, fd, error);
@@ -94,7 +93,7 @@ static void keep_error(struct spv_dial *d, int error)
 static bool has_open_attempt(const struct spv_dial *d)
 {
     for (size_t i = 0; i < d->next; i++) {
-        if (d->attempts[i].event != NULL)
+        if (d->attempts[i].event)
             return true;
     }
     return false;
@@ -157,7 +156,7 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     a->fd = -1; /* somebody else's from here on */
-    if (d->conn == NULL)
+    if (!d->conn)
         dial_finish(d, fd, 0);
     else
         begin_socks5(d, fd);
@@ -184,7 +183,7 @@ static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv
     rc = SPV_ERR_NOMEM;
     *a = (struct attempt){.dial = d, .fd = fd};
     a->event = event_new(d->handle.reactor->base, fd, EV_WRITE, on_outcome, a);
-    if (a->event == NULL)
+    if (!a->event)
         goto err1;
     if (event_add(a->event, NULL) != 0)
         goto err2;
@@ -250,7 +249,7 @@ static void on_stagger(void *ctx)
 static void on_deadline(void *ctx)
 {
     struct spv_dial *d = ctx;
-    dial_finish(d, -1, d->resolve != NULL ? SPV_ERR_RESOLVE : SPV_ERR_CONNECT_TIMEOUT);
+    dial_finish(d, -1, d->resolve ? SPV_ERR_RESOLVE : SPV_ERR_CONNECT_TIMEOUT);
 }
 
 static void handle_close(struct spv_handle *handle)
@@ -266,7 +265,7 @@ static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_dial *d = calloc(1, sizeof *d);
-    if (d == NULL)
+    if (!d)
         goto err0;
     d->endpoint = *endpoint;
     d->conn = conn;
@@ -284,7 +283,7 @@ static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_
     rc = spv_resolve_start(&d->resolve, r, d->endpoint.host, d->endpoint.port, on_resolved, d);
     if (rc < 0)
         goto err4;
-    if (conn != NULL)
+    if (conn)
         spv_socks5_conn_set_callback(conn, on_socks5_done, d);
     spv_timer_set(d->deadline,
                   spv_system_now().mono_us + (timeout_us != 0 ? timeout_us : DEFAULT_TIMEOUT));
@@ -321,6 +320,6 @@ int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
 
 void spv_dial_cancel(struct spv_dial *d)
 {
-    if (d != NULL)
+    if (d)
         dial_release(d);
 }

@@ -123,7 +123,7 @@ static void notify_ready(struct spv_link *l)
         return;
     l->ready = true;
     spv_link_update_stats(l);
-    if (l->callbacks.on_ready != NULL)
+    if (l->callbacks.on_ready)
         l->callbacks.on_ready(l, l->callbacks.ctx);
 }
 
@@ -141,7 +141,7 @@ static void dispatch_messages(struct spv_link *l)
             begin_close(l, rc);
         if (rc <= 0)
             break;
-        if (l->callbacks.on_message != NULL)
+        if (l->callbacks.on_message)
             l->callbacks.on_message(l, &msg, l->callbacks.ctx);
         notify_ready(l);
     }
@@ -187,7 +187,7 @@ static void run_completions(struct spv_link *l)
         l->n_pending--;
         spv_link_completion_fire(completion, error);
     }
-    while ((completion = l->failed) != NULL) {
+    while ((completion = l->failed)) {
         l->failed = completion->next;
         spv_link_completion_fire(completion, completion->error);
     }
@@ -261,7 +261,7 @@ static void fail_completions(struct spv_link *l)
     spv_peer_close(l->peer, l->error);
     run_completions(l); /* all of them now: nothing is sent on a link that is done */
     struct spv_link_cmd *cmd;
-    while ((cmd = spv_link_cmd_pop(&l->backlog)) != NULL)
+    while ((cmd = spv_link_cmd_pop(&l->backlog)))
         spv_link_cmd_fail(cmd, l->error, spv_system_now());
 }
 
@@ -271,7 +271,7 @@ static void finalize(struct spv_link *l)
     spv_link_mailbox_close(l);
     spv_link_update_stats(l);
     fail_completions(l);
-    if (l->callbacks.on_closed != NULL)
+    if (l->callbacks.on_closed)
         l->callbacks.on_closed(l, l->error, l->callbacks.ctx);
     spv_handle_unregister(&l->handle);
     spv_timer_free(l->timer);
@@ -327,7 +327,7 @@ static bool must_stay_queued(const struct spv_link *l, const struct spv_link_cmd
 /* A letter that the machine did not take: its sender is told from the loop, like all others. */
 static void fail_cmd(struct spv_link *l, struct spv_link_completion *completion, int error)
 {
-    if (completion == NULL)
+    if (!completion)
         return;
     completion->error = error;
     completion->next = l->failed;
@@ -338,13 +338,13 @@ static void fail_cmd(struct spv_link *l, struct spv_link_completion *completion,
 void spv_link_exec_queued(struct spv_link *l)
 {
     bool knocked = atomic_load_explicit(&l->mailbox.has_pending, memory_order_acquire);
-    if (l->state != SPV_LINK_OPEN || (!knocked && l->backlog.head == NULL))
+    if (l->state != SPV_LINK_OPEN || (!knocked && !l->backlog.head))
         return;
     struct spv_arena arena = {0};
     int close_error = spv_link_mailbox_take(l);
     size_t n = 0;
     size_t bytes = 0;
-    while (l->backlog.head != NULL) {
+    while (l->backlog.head) {
         const struct spv_link_cmd *first = l->backlog.head;
         int rc = spv_link_cmd_exec(first, l->peer, &arena, spv_system_now());
         if (must_stay_queued(l, first, rc))
@@ -354,7 +354,7 @@ void spv_link_exec_queued(struct spv_link *l)
         bytes += spv_link_cmd_size(cmd);
         if (rc < 0)
             fail_cmd(l, cmd->completion, rc);
-        else if (cmd->completion != NULL)
+        else if (cmd->completion)
             l->n_pending++;
         spv_link_cmd_free(cmd);
     }
@@ -377,7 +377,7 @@ int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
     int rc = spv_link_completion_send(completion, l->peer, msg, spv_system_now());
     if (rc < 0)
         return rc;
-    if (completion != NULL)
+    if (completion)
         l->n_pending++;
     flush_output(l);
     arm_timer(l);
@@ -411,7 +411,7 @@ int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
     struct spv_link_completion *completion = spv_link_completion_new(done, ctx);
-    if (completion == NULL)
+    if (!completion)
         return SPV_ERR_NOMEM;
     const uint64_t tag = (uint64_t)(uintptr_t)completion;
     int rc = spv_peer_send_headers(l->peer, frame, &tag, spv_system_now());
@@ -456,7 +456,7 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_link *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (!l)
         goto err0;
     l->callbacks = *callbacks;
     l->read_size = cfg->trim_at_once ? SMALL_PIECE : SPV_SCRATCH;
@@ -476,7 +476,7 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
         goto err2;
     rc = SPV_ERR_NOMEM;
     l->deferred_event = event_new(r->base, -1, 0, on_deferred, l);
-    if (l->deferred_event == NULL)
+    if (!l->deferred_event)
         goto err3;
     rc = spv_timer_new(&l->timer, r, on_timer, l);
     if (rc < 0)

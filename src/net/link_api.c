@@ -48,8 +48,7 @@ struct spv_link *spv_link_ref(struct spv_link *link)
 
 void spv_link_unref(struct spv_link *link)
 {
-    if (link == NULL ||
-        atomic_fetch_sub_explicit(&link->mailbox.refs, 1, memory_order_acq_rel) != 1)
+    if (!link || atomic_fetch_sub_explicit(&link->mailbox.refs, 1, memory_order_acq_rel) != 1)
         return;
     spv_link_mailbox_destroy(link);
     spv_task_queue_unref(link->task_queue);
@@ -68,7 +67,7 @@ int spv_link_mailbox_take(struct spv_link *l)
     struct spv_link_mailbox *d = &l->mailbox;
     struct spv_link_cmd *cmd;
     (void)pthread_mutex_lock(&d->lock);
-    while ((cmd = spv_link_cmd_pop(&d->cmds)) != NULL)
+    while ((cmd = spv_link_cmd_pop(&d->cmds)))
         spv_link_cmd_push(&l->backlog, cmd);
     int error = d->close_wanted ? d->close_error : 0;
     atomic_store_explicit(&d->has_pending, false, memory_order_relaxed);
@@ -178,7 +177,7 @@ int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *msg,
                           void (*done)(void *ctx, int error), void *ctx)
 {
     struct spv_link_completion *completion = spv_link_completion_new(done, ctx);
-    if (completion == NULL)
+    if (!completion)
         return SPV_ERR_NOMEM;
     int rc = push_message(link, msg, completion);
     if (rc < 0)
@@ -210,7 +209,7 @@ struct inventory {
 static void push_inventory(void *ctx, struct spv_peer *peer, struct spv_now now)
 {
     struct inventory *inv = ctx;
-    if (peer != NULL)
+    if (peer)
         inv->result = spv_peer_push_inventory(peer, &inv->item, inv->fee_rate, now);
 }
 
@@ -228,7 +227,7 @@ int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item, u
         return rc < 0 ? rc : inv.result;
     }
     struct inventory *copy = malloc(sizeof *copy);
-    if (copy == NULL)
+    if (!copy)
         return SPV_ERR_NOMEM;
     *copy = inv;
     int rc = spv_link_exec(link, push_and_free, copy);
@@ -268,7 +267,7 @@ int spv_link_wait(struct spv_link *link)
 
 void spv_link_stats(struct spv_link *link, struct spv_peer_stats *out)
 {
-    if (spv_task_queue_on_loop_thread(link->task_queue) && link->peer != NULL) {
+    if (spv_task_queue_on_loop_thread(link->task_queue) && link->peer) {
         spv_peer_get_stats(link->peer, out);
         return;
     }

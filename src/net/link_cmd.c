@@ -11,14 +11,14 @@
 struct spv_link_completion *spv_link_completion_new(void (*done)(void *ctx, int error), void *ctx)
 {
     struct spv_link_completion *p = malloc(sizeof *p);
-    if (p != NULL)
+    if (p)
         *p = (struct spv_link_completion){.done = done, .ctx = ctx};
     return p;
 }
 
 void spv_link_completion_fire(struct spv_link_completion *completion, int error)
 {
-    if (completion == NULL)
+    if (!completion)
         return;
     completion->done(completion->ctx, error);
     free(completion);
@@ -27,9 +27,8 @@ void spv_link_completion_fire(struct spv_link_completion *completion, int error)
 int spv_link_completion_send(struct spv_link_completion *completion, struct spv_peer *peer,
                              const struct spv_msg *msg, struct spv_now now)
 {
-    return completion == NULL
-               ? spv_peer_send(peer, msg, now)
-               : spv_peer_send_tagged(peer, msg, (uint64_t)(uintptr_t)completion, now);
+    return !completion ? spv_peer_send(peer, msg, now)
+                       : spv_peer_send_tagged(peer, msg, (uint64_t)(uintptr_t)completion, now);
 }
 
 struct spv_link_completion *spv_link_completion_next(struct spv_peer *peer, int *error)
@@ -50,7 +49,7 @@ int spv_link_cmd_encode(struct spv_link_cmd **out, const struct spv_msg *msg)
     if (is_negotiation(msg->command))
         return SPV_ERR_INVALID;
     struct spv_link_cmd *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (!l)
         return SPV_ERR_NOMEM;
     l->command = msg->command;
     memcpy(l->name, msg->name, sizeof l->name);
@@ -69,7 +68,7 @@ int spv_link_cmd_new_run(struct spv_link_cmd **out,
                          void *ctx)
 {
     struct spv_link_cmd *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (!l)
         return SPV_ERR_NOMEM;
     l->exec = call;
     l->ctx = ctx;
@@ -80,7 +79,7 @@ int spv_link_cmd_new_run(struct spv_link_cmd **out,
 void spv_link_cmd_fail(struct spv_link_cmd *cmd, int error, struct spv_now now)
 {
     struct spv_link_completion *completion = cmd->completion;
-    if (cmd->exec != NULL)
+    if (cmd->exec)
         cmd->exec(cmd->ctx, NULL, now);
     spv_link_cmd_free(cmd);
     spv_link_completion_fire(completion, error);
@@ -88,7 +87,7 @@ void spv_link_cmd_fail(struct spv_link_cmd *cmd, int error, struct spv_now now)
 
 void spv_link_cmd_free(struct spv_link_cmd *cmd)
 {
-    if (cmd == NULL)
+    if (!cmd)
         return;
     spv_buffer_free(&cmd->body);
     free(cmd);
@@ -102,7 +101,7 @@ size_t spv_link_cmd_size(const struct spv_link_cmd *cmd)
 void spv_link_cmd_push(struct spv_link_cmd_queue *all, struct spv_link_cmd *cmd)
 {
     cmd->next = NULL;
-    if (all->tail != NULL)
+    if (all->tail)
         all->tail->next = cmd;
     else
         all->head = cmd;
@@ -112,10 +111,10 @@ void spv_link_cmd_push(struct spv_link_cmd_queue *all, struct spv_link_cmd *cmd)
 struct spv_link_cmd *spv_link_cmd_pop(struct spv_link_cmd_queue *all)
 {
     struct spv_link_cmd *l = all->head;
-    if (l == NULL)
+    if (!l)
         return NULL;
     all->head = l->next;
-    if (all->head == NULL)
+    if (!all->head)
         all->tail = NULL;
     return l;
 }
@@ -123,7 +122,7 @@ struct spv_link_cmd *spv_link_cmd_pop(struct spv_link_cmd_queue *all)
 int spv_link_cmd_exec(const struct spv_link_cmd *cmd, struct spv_peer *peer,
                       struct spv_arena *arena, struct spv_now now)
 {
-    if (cmd->exec != NULL) {
+    if (cmd->exec) {
         cmd->exec(cmd->ctx, peer, now);
         return 0;
     }

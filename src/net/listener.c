@@ -68,7 +68,7 @@ static void on_pause_over(void *ctx)
 static int accept_error_text(struct spv_error_info *why, int code, const struct spv_endpoint *at,
                              const char *reason, const char *advice)
 {
-    if (why == NULL)
+    if (!why)
         return code;
     char text[SPV_ENDPOINT_TEXT];
     spv_endpoint_text(text, at);
@@ -98,7 +98,7 @@ static int bind_problem(struct spv_error_info *why, const struct spv_endpoint *a
 /* A bound socket on the first of the addresses that can be bound; -1 and *errnum. */
 static int bind_first(const struct addrinfo *list, uint16_t port, int *errnum)
 {
-    for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+    for (const struct addrinfo *ai = list; ai; ai = ai->ai_next) {
         struct spv_netaddr addr;
         struct sockaddr_storage sa;
         socklen_t len;
@@ -157,7 +157,7 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
     int rc = SPV_ERR_NOMEM;
     int fd = -1;
     struct spv_listener *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (!l)
         return accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
     l->accepted = accepted;
     l->ctx = ctx;
@@ -173,7 +173,7 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
     /* Backlog 0: it listens already. */
     l->ev = evconnlistener_new(r->base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
                                0, fd);
-    if (l->ev == NULL) {
+    if (!l->ev) {
         rc = accept_error_text(why, SPV_ERR_NOMEM, endpoint, spv_strerror(SPV_ERR_NOMEM), memory);
         goto err3;
     }
@@ -201,7 +201,7 @@ void spv_listener_set_max_conns(struct spv_listener *l, unsigned slots)
 
 void spv_listener_conn_closed(struct spv_listener *l)
 {
-    if (l != NULL && l->n_conns > 0)
+    if (l && l->n_conns > 0)
         l->n_conns--;
 }
 
@@ -212,7 +212,7 @@ unsigned spv_listener_conn_count(const struct spv_listener *l)
 
 void spv_listener_free(struct spv_listener *l)
 {
-    if (l == NULL)
+    if (!l)
         return;
     evconnlistener_free(l->ev);
     spv_timer_free(l->pause);

@@ -43,7 +43,7 @@ static bool has_descriptors(void)
 static struct event_base *new_base(void)
 {
     struct event_config *cfg = event_config_new();
-    if (cfg == NULL)
+    if (!cfg)
         return NULL;
     (void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
     struct event_base *base = event_base_new_with_config(cfg);
@@ -55,19 +55,19 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_reactor *r = calloc(1, sizeof *r);
-    if (r == NULL)
+    if (!r)
         goto err0;
     atomic_init(&r->stopped, false);
     r->scratch = malloc(SPV_SCRATCH);
-    if (r->scratch == NULL)
+    if (!r->scratch)
         goto err1;
-    r->own_base = base == NULL;
+    r->own_base = !base;
     if (r->own_base && !has_descriptors()) {
         rc = SPV_ERR_NO_DESCRIPTOR;
         goto err2;
     }
     r->base = r->own_base ? new_base() : base;
-    if (r->base == NULL)
+    if (!r->base)
         goto err2;
     rc = spv_task_queue_new(&r->task_queue);
     if (rc < 0)
@@ -75,7 +75,7 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
     rc = SPV_ERR_NOMEM;
     r->wake =
         event_new(r->base, spv_task_queue_fd(r->task_queue), EV_READ | EV_PERSIST, on_wake, r);
-    if (r->wake == NULL)
+    if (!r->wake)
         goto err4;
     if (event_add(r->wake, NULL) != 0) {
         rc = SPV_ERR_IO;
@@ -101,7 +101,7 @@ err0:
 void spv_reactor_close_handles(struct spv_reactor *r)
 {
     spv_task_queue_set_loop_thread(r->task_queue);
-    while (r->handles != NULL)
+    while (r->handles)
         r->handles->close(r->handles);
     if (!r->running)
         spv_task_queue_clear_loop_thread(r->task_queue);
@@ -109,7 +109,7 @@ void spv_reactor_close_handles(struct spv_reactor *r)
 
 void spv_reactor_free(struct spv_reactor *r)
 {
-    if (r == NULL)
+    if (!r)
         return;
     r->closing = true;
     spv_reactor_close_handles(r);
@@ -157,7 +157,7 @@ int spv_handle_register(struct spv_reactor *r, struct spv_handle *handle,
     handle->close = evict;
     handle->next = NULL;
     handle->prev = r->newest;
-    if (r->newest != NULL)
+    if (r->newest)
         r->newest->next = handle;
     else
         r->handles = handle;
@@ -168,11 +168,11 @@ int spv_handle_register(struct spv_reactor *r, struct spv_handle *handle,
 void spv_handle_unregister(struct spv_handle *handle)
 {
     struct spv_reactor *r = handle->reactor;
-    if (handle->prev != NULL)
+    if (handle->prev)
         handle->prev->next = handle->next;
     else
         r->handles = handle->next;
-    if (handle->next != NULL)
+    if (handle->next)
         handle->next->prev = handle->prev;
     else
         r->newest = handle->prev;

@@ -49,7 +49,7 @@ struct spv_resolve_pool {
 static int pool_new(struct spv_resolve_pool **out, struct spv_task_queue *inbox)
 {
     struct spv_resolve_pool *pool = calloc(1, sizeof *pool);
-    if (pool == NULL)
+    if (!pool)
         return SPV_ERR_NOMEM;
     if (pthread_mutex_init(&pool->lock, NULL) != 0) {
         free(pool);
@@ -76,7 +76,7 @@ static void pool_unref(struct spv_resolve_pool *pool)
 
 void spv_resolve_pool_close(struct spv_resolve_pool *pool)
 {
-    if (pool == NULL)
+    if (!pool)
         return;
     /* Jobs still queued were cancelled with their look-ups; the queue's worker, if there is one,
      * would free them as well, but need not wake for that. */
@@ -85,7 +85,7 @@ void spv_resolve_pool_close(struct spv_resolve_pool *pool)
     pool->head = NULL;
     pool->tail = &pool->head;
     (void)pthread_mutex_unlock(&pool->lock);
-    while (job != NULL) {
+    while (job) {
         struct job *next = job->next;
         free(job);
         job = next;
@@ -118,8 +118,7 @@ static void resolve(struct job *job)
         job->error = resolve_error(gai);
         return;
     }
-    for (const struct addrinfo *ai = list; ai != NULL && job->n < SPV_RESOLVE_MAX;
-         ai = ai->ai_next) {
+    for (const struct addrinfo *ai = list; ai && job->n < SPV_RESOLVE_MAX; ai = ai->ai_next) {
         struct spv_netaddr addr;
         if (spv_sock_to_netaddr(&addr, ai->ai_addr) < 0 || has_addr(job, &addr))
             continue;
@@ -135,9 +134,9 @@ static struct job *pool_take(struct spv_resolve_pool *pool)
 {
     (void)pthread_mutex_lock(&pool->lock);
     struct job *job = pool->head;
-    if (job != NULL) {
+    if (job) {
         pool->head = job->next;
-        if (pool->head == NULL)
+        if (!pool->head)
             pool->tail = &pool->head;
     } else {
         pool->workers--; /* under the same lock: a job put from now on starts another worker */
@@ -150,7 +149,7 @@ static void *worker(void *ctx)
 {
     struct spv_resolve_pool *pool = ctx;
     struct job *job;
-    while ((job = pool_take(pool)) != NULL) {
+    while ((job = pool_take(pool))) {
         if (!atomic_load(&job->cancelled))
             resolve(job);
         if (!spv_task_queue_push(pool->task_queue, &job->post))
@@ -212,7 +211,7 @@ static void on_task(struct spv_task *post)
 {
     struct job *job = (struct job *)post;
     struct spv_resolve *l = job->owner;
-    if (l != NULL) {
+    if (l) {
         void (*done)(void *, int, const struct spv_netaddr *, size_t) = l->done;
         void *ctx = l->ctx;
         resolve_free(l);
@@ -223,7 +222,7 @@ static void on_task(struct spv_task *post)
 
 void spv_resolve_cancel(struct spv_resolve *l)
 {
-    if (l == NULL)
+    if (!l)
         return;
     struct job *job = l->job;
     job->owner = NULL;
@@ -243,7 +242,7 @@ static int submit_job(struct spv_reactor *r, struct job *job)
         job->n = 1;
         return spv_task_queue_push(r->task_queue, &job->post) ? 0 : SPV_ERR_STATE;
     }
-    if (r->resolve_pool == NULL) {
+    if (!r->resolve_pool) {
         int rc = pool_new(&r->resolve_pool, r->task_queue);
         if (rc < 0)
             return rc;
@@ -261,10 +260,10 @@ int spv_resolve_start(struct spv_resolve **out, struct spv_reactor *r, const cha
         return SPV_ERR_INVALID;
     int rc = SPV_ERR_NOMEM;
     struct spv_resolve *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (!l)
         goto err0;
     struct job *job = calloc(1, sizeof *job);
-    if (job == NULL)
+    if (!job)
         goto err1;
     atomic_init(&job->cancelled, false);
     job->post.run = on_task;

@@ -60,8 +60,7 @@ void spv_sock_to_endpoint(struct spv_endpoint *out, const struct sockaddr *sa)
     struct spv_netaddr addr;
     memset(out, 0, sizeof *out);
     if (spv_sock_to_netaddr(&addr, sa) < 0 ||
-        inet_ntop(addr.len == 4 ? AF_INET : AF_INET6, addr.bytes, out->host, sizeof out->host) ==
-            NULL) {
+        !inet_ntop(addr.len == 4 ? AF_INET : AF_INET6, addr.bytes, out->host, sizeof out->host)) {
         (void)snprintf(out->host, sizeof out->host, "local");
         return;
     }

@@ -87,13 +87,12 @@ int spv_socks5_begin(struct spv_socks5 *s, const struct spv_endpoint *target, co
     size_t host = strnlen(target->host, sizeof target->host);
     if (host == 0 || host >= sizeof target->host || target->port == 0)
         return SPV_ERR_INVALID;
-    if ((user == NULL) != (password == NULL))
+    if ((!user) != (password == NULL))
         return SPV_ERR_INVALID;
-    if (user != NULL &&
-        (set_credential(s->user, user) < 0 || set_credential(s->password, password) < 0))
+    if (user && (set_credential(s->user, user) < 0 || set_credential(s->password, password) < 0))
         return SPV_ERR_INVALID;
     enter_state(s, SPV_SOCKS5_METHOD);
-    put_bytes(s, (const uint8_t[]){VERSION, 1, user != NULL ? USER_PASSWORD : NO_AUTH}, 3);
+    put_bytes(s, (const uint8_t[]){VERSION, 1, user ? USER_PASSWORD : NO_AUTH}, 3);
     return 0;
 }
 

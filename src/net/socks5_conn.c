@@ -79,14 +79,14 @@ int spv_socks5_conn_new(struct spv_socks5_conn **out, struct spv_reactor *r,
                         const struct spv_proxy *proxy, const struct spv_endpoint *endpoint)
 {
     struct spv_socks5_conn *t = calloc(1, sizeof *t);
-    if (t == NULL)
+    if (!t)
         return SPV_ERR_NOMEM;
     t->reactor = r;
     t->fd = -1;
     char drawn[2 * SECRET + 1];
     const char *user = proxy->user;
     const char *password = proxy->password;
-    if (user == NULL && password == NULL && proxy->isolate) {
+    if (!user && !password && proxy->isolate) {
         random_credentials(drawn);
         user = drawn;
         password = drawn;
@@ -112,7 +112,7 @@ int spv_socks5_conn_start(struct spv_socks5_conn *t, int fd)
     t->fd = fd;
     t->readable = event_new(t->reactor->base, fd, EV_READ, on_event, t);
     t->writable = event_new(t->reactor->base, fd, EV_WRITE, on_event, t);
-    if (t->readable == NULL || t->writable == NULL)
+    if (!t->readable || !t->writable)
         return SPV_ERR_NOMEM;
     /* The proxy cannot have said anything yet, so this only begins. */
     return event_add(t->writable, NULL) == 0 ? 0 : SPV_ERR_NOMEM;
@@ -120,9 +120,9 @@ int spv_socks5_conn_start(struct spv_socks5_conn *t, int fd)
 
 static void drop_events(struct spv_socks5_conn *t)
 {
-    if (t->readable != NULL)
+    if (t->readable)
         event_free(t->readable);
-    if (t->writable != NULL)
+    if (t->writable)
         event_free(t->writable);
     t->readable = NULL;
     t->writable = NULL;
@@ -138,7 +138,7 @@ int spv_socks5_conn_release_fd(struct spv_socks5_conn *t)
 
 void spv_socks5_conn_free(struct spv_socks5_conn *t)
 {
-    if (t == NULL)
+    if (!t)
         return;
     drop_events(t);
     if (t->fd >= 0)

@@ -135,13 +135,13 @@ int spv_stream_new_bufferevent(struct spv_stream **out, struct bufferevent *bev,
 {
     int rc = SPV_ERR_NOMEM;
     struct stream *c = calloc(1, sizeof *c);
-    if (c == NULL)
+    if (!c)
         goto err0;
     c->base = *callbacks;
     c->base.ops = &ops;
     c->bev = bev;
     c->kick = event_new(bufferevent_get_base(bev), -1, 0, on_kick, c);
-    if (c->kick == NULL)
+    if (!c->kick)
         goto err1;
     bufferevent_setcb(bev, on_read, on_write, on_event, c);
     bufferevent_setwatermark(bev, EV_READ, 0, INPUT);

@@ -119,7 +119,7 @@ int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd
                           const struct spv_stream *callbacks)
 {
     struct stream *c = calloc(1, sizeof *c);
-    if (c == NULL)
+    if (!c)
         goto err0;
     c->base = *callbacks;
     c->base.ops = &ops;
@@ -129,10 +129,10 @@ int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)evutil_make_socket_nonblocking(fd);
     c->readable = event_new(r->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-    if (c->readable == NULL)
+    if (!c->readable)
         goto err1;
     c->writable = event_new(r->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
-    if (c->writable == NULL)
+    if (!c->writable)
         goto err2;
     if (event_add(c->readable, NULL) != 0)
         goto err3;

@@ -33,7 +33,7 @@ int spv_task_queue_new(struct spv_task_queue **out)
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_task_queue *in = calloc(1, sizeof *in);
-    if (in == NULL)
+    if (!in)
         goto err0;
     in->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (in->fd < 0) {
@@ -65,7 +65,7 @@ struct spv_task_queue *spv_task_queue_ref(struct spv_task_queue *in)
 
 void spv_task_queue_unref(struct spv_task_queue *in)
 {
-    if (in == NULL)
+    if (!in)
         return;
     (void)pthread_mutex_lock(&in->lock);
     bool last = --in->refs == 0;
@@ -92,7 +92,7 @@ bool spv_task_queue_push(struct spv_task_queue *in, struct spv_task *post)
     post->next = NULL;
     (void)pthread_mutex_lock(&in->lock);
     bool closed = in->closed;
-    bool first = in->head == NULL;
+    bool first = !in->head;
     if (!closed) {
         *in->tail = post;
         in->tail = &post->next;
@@ -132,7 +132,7 @@ static void run_all(struct spv_task_queue *in, bool close_it)
     if (close_it)
         in->closed = true;
     (void)pthread_mutex_unlock(&in->lock);
-    while (post != NULL) {
+    while (post) {
         struct spv_task *next = post->next;
         post->run(post);
         post = next;

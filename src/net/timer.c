@@ -48,11 +48,11 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
 int spv_timer_new(struct spv_timer **out, struct spv_reactor *r, void (*fire)(void *ctx), void *ctx)
 {
     struct spv_timer *t = calloc(1, sizeof *t);
-    if (t == NULL)
+    if (!t)
         return SPV_ERR_NOMEM;
     *t = (struct spv_timer){.fire = fire, .ctx = ctx, .at = SPV_NEVER, .armed = SPV_NEVER};
     t->event = evtimer_new(r->base, on_event, t);
-    if (t->event == NULL) {
+    if (!t->event) {
         free(t);
         return SPV_ERR_NOMEM;
     }
@@ -69,7 +69,7 @@ void spv_timer_set(struct spv_timer *t, uint64_t at_us)
 
 void spv_timer_free(struct spv_timer *t)
 {
-    if (t == NULL)
+    if (!t)
         return;
     event_free(t->event);
     free(t);

@@ -28,7 +28,7 @@ static int make_room(void **list, size_t size, size_t *head, size_t *n, size_t *
     while (want < *n + more)
         want *= 2;
     void *grown = realloc(*list, want * size);
-    if (grown == NULL)
+    if (!grown)
         return SPV_ERR_NOMEM;
     *list = grown;
     *cap = want;

@@ -26,8 +26,7 @@ static int send_version(struct spv_peer *p, struct spv_now now)
     v->nonce = p->nonce;
     v->user_agent_len = strlen(p->user_agent);
     memcpy(v->user_agent, p->user_agent, v->user_agent_len + 1);
-    v->height =
-        p->cfg.newest_height != NULL ? p->cfg.newest_height(p->cfg.newest_ctx) : p->cfg.height;
+    v->height = p->cfg.newest_height ? p->cfg.newest_height(p->cfg.newest_ctx) : p->cfg.height;
     v->relay = p->cfg.relay;
     p->version_sent = true;
     return spv_peer_put(p, &msg, p->cfg.max_version, now);

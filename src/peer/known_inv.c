@@ -45,7 +45,7 @@ static bool make_room(struct spv_known_inv_half *h)
         return true;
     struct spv_known_inv_half grown = {.n = h->n, .cap = h->cap == 0 ? FIRST_CAP : h->cap * 2};
     grown.slots = calloc(grown.cap, sizeof(grown.slots[0]));
-    if (grown.slots == NULL)
+    if (!grown.slots)
         return false;
     for (size_t i = 0; i < h->cap; i++)
         if (h->slots[i] != 0)

@@ -32,7 +32,7 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
 
 static int check_config(struct spv_peer *p, const struct spv_peer_config *cfg)
 {
-    if (cfg->net == NULL || cfg->rng.fill == NULL)
+    if (!cfg->net || !cfg->rng.fill)
         return SPV_ERR_INVALID;
     p->cfg = *cfg;
     struct spv_peer_config *c = &p->cfg;
@@ -40,7 +40,7 @@ static int check_config(struct spv_peer *p, const struct spv_peer_config *cfg)
         c->max_version = SPV_PROTOCOL_VERSION;
     if (c->max_version < SPV_MIN_PROTOCOL_VERSION || c->max_version > SPV_PROTOCOL_VERSION)
         return SPV_ERR_INVALID;
-    const char *agent = c->user_agent != NULL ? c->user_agent : "/libspv:" SPV_VERSION "/";
+    const char *agent = c->user_agent ? c->user_agent : "/libspv:" SPV_VERSION "/";
     size_t n = strlen(agent);
     if (n > SPV_MAX_USER_AGENT)
         return SPV_ERR_INVALID;
@@ -72,7 +72,7 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
 {
     *out = NULL;
     struct spv_peer *p = calloc(1, sizeof(*p));
-    if (p == NULL)
+    if (!p)
         return SPV_ERR_NOMEM;
     p->dir = dir;
     spv_frame_reader_init(&p->in);
@@ -103,7 +103,7 @@ err:
 
 void spv_peer_free(struct spv_peer *p)
 {
-    if (p == NULL)
+    if (!p)
         return;
     spv_relay_free(&p->relay);
     spv_requests_free(&p->requests);

@@ -61,7 +61,7 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
     if (count == 0)
         return 0;
     struct spv_addr_entry *list = malloc(count * sizeof(list[0]));
-    if (list == NULL)
+    if (!list)
         return SPV_ERR_NOMEM;
     for (size_t i = 0; i < count; i++)
         list[i] = entries[chosen[i]];
@@ -71,7 +71,7 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
     free(list);
     if (rc < 0)
         return rc;
-    if (sent != NULL)
+    if (sent)
         memcpy(sent, chosen, count * sizeof(sent[0]));
     return (int)count;
 }
@@ -82,7 +82,7 @@ static struct spv_msg locator_msg(enum spv_command command, const struct spv_blo
     struct spv_msg msg = {.command = command};
     msg.u.getheaders.locator = locator;
     msg.u.getheaders.n = n;
-    if (stop != NULL)
+    if (stop)
         msg.u.getheaders.stop = *stop;
     return msg;
 }
@@ -125,7 +125,7 @@ int spv_peer_push_reject(struct spv_peer *p, const char *command, uint8_t code, 
         return SPV_ERR_INVALID;
     memcpy(r->command, command, n);
     memcpy(r->reason, reason, strnlen(reason, SPV_MAX_REJECT_REASON)); /* longer ones are cut */
-    if (hash != NULL) {
+    if (hash) {
         r->has_hash = true;
         r->hash = *hash;
     }

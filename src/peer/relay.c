@@ -176,11 +176,11 @@ static int make_room(struct spv_relay *r)
     }
     size_t cap = r->cap == 0 ? FIRST_CAP : r->cap * 2;
     void *items = realloc(r->items, cap * sizeof(r->items[0]));
-    if (items == NULL)
+    if (!items)
         return SPV_ERR_NOMEM;
     r->items = items;
     void *fees = realloc(r->fees, cap * sizeof(r->fees[0]));
-    if (fees == NULL)
+    if (!fees)
         return SPV_ERR_NOMEM;
     r->fees = fees;
     r->cap = cap;

@@ -64,7 +64,7 @@ int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t
     if (r->n == SPV_PEER_REQUESTS || q.n > SPV_REQUEST_KEYS - r->keys)
         return SPV_ERR_QUEUE_FULL;
     q.keys = malloc(q.n * sizeof(q.keys[0]));
-    if (q.keys == NULL)
+    if (!q.keys)
         return SPV_ERR_NOMEM;
     for (size_t i = 0; i < q.n; i++)
         q.keys[i] = key_of(data        ? msg->u.inv.items[i].hash.b

@@ -8,7 +8,7 @@ uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *
     rng->fill(rng->ctx, &nonce, sizeof(nonce));
     if (nonce == 0)
         nonce = 1; /* 0 marks an empty place of the ring */
-    if (set != NULL) {
+    if (set) {
         set->nonce[set->next % SPV_SELF_NONCES] = nonce;
         set->next = (set->next + 1) % SPV_SELF_NONCES;
     }
@@ -17,7 +17,7 @@ uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *
 
 bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce)
 {
-    if (set == NULL || nonce == 0)
+    if (!set || nonce == 0)
         return false;
     for (size_t i = 0; i < SPV_SELF_NONCES; i++)
         if (set->nonce[i] == nonce)

@@ -10,7 +10,7 @@
 static void after_enqueue(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
                           const struct spv_buffer *b, struct spv_now now)
 {
-    if (p->cfg.observer.on_log != NULL) {
+    if (p->cfg.observer.on_log) {
         size_t n = spv_msg_size(msg, version);
         spv_trace_message(p, SPV_TRACE_OUT, msg, b->data + b->len - n, n);
     }
@@ -144,7 +144,7 @@ int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, co
     int rc = spv_send_queue_put_shared(&p->out, frame, SPV_CMD_HEADERS, &bound, tag);
     if (rc < 0)
         return rc;
-    if (p->cfg.observer.on_log != NULL)
+    if (p->cfg.observer.on_log)
         observe_frame(p, frame);
     spv_peer_timers_on_write(p, 0, now);
     spv_relay_said_headers(&p->relay, frame->bytes + SPV_FRAME_HEADER, frame->n - SPV_FRAME_HEADER);

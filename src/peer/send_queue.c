@@ -64,7 +64,7 @@ static struct spv_queued_frame frame_for(enum spv_command command, const char *n
     struct spv_queued_frame t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
     size_t n = strnlen(name, SPV_COMMAND_SIZE);
     memcpy(t.name, name, n);
-    if (tag != NULL)
+    if (tag)
         t.tag = *tag;
     return t;
 }
@@ -75,11 +75,11 @@ static int write_frame(struct spv_send_queue *q, struct spv_queued_frames *ticke
 {
     const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
     const struct spv_queued_frame queued = frame_for(msg->command, name, end, tag);
-    int rc = tag != NULL ? spv_completions_reserve(&q->completions) : 0;
+    int rc = tag ? spv_completions_reserve(&q->completions) : 0;
     if (rc < 0)
         return rc;
     rc = spv_queued_frames_push(tickets, &queued);
-    if (rc < 0 && tag != NULL)
+    if (rc < 0 && tag)
         spv_completions_unreserve(&q->completions);
     return rc;
 }
@@ -92,8 +92,8 @@ size_t spv_send_queue_messages(const struct spv_send_queue *q)
 
 static bool is_over_bound(const struct spv_send_queue *q, const struct spv_send_queue_bound *bound)
 {
-    return bound != NULL && (spv_send_queue_bytes(q) > bound->bytes ||
-                             spv_send_queue_messages(q) >= bound->messages);
+    return bound && (spv_send_queue_bytes(q) > bound->bytes ||
+                     spv_send_queue_messages(q) >= bound->messages);
 }
 
 int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
@@ -129,7 +129,7 @@ static int make_room(struct spv_send_queue *q)
     }
     size_t cap = q->shared_cap == 0 ? FIRST_SHARED : 2 * q->shared_cap;
     void *shared = realloc(q->shared, cap * sizeof(q->shared[0]));
-    if (shared == NULL)
+    if (!shared)
         return SPV_ERR_NOMEM;
     q->shared = shared;
     q->shared_cap = cap;
@@ -181,7 +181,7 @@ static void complete_frame(struct spv_send_queue *q, struct spv_queued_frames *t
     spv_queued_frames_pop(tickets);
     if (queued.tagged)
         spv_completions_add(&q->completions, queued.tag, error);
-    if (q->on_frame_done != NULL)
+    if (q->on_frame_done)
         q->on_frame_done(q->ctx, &queued, bytes, error);
 }
 
@@ -250,7 +250,7 @@ int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_net
         const uint8_t *at = c.p;
         const uint8_t *head = spv_cursor_take(&c, SPV_FRAME_HEADER);
         struct spv_frame frame;
-        if (head == NULL || spv_frame_read(&frame, head, net, SPV_MAX_PAYLOAD) < 0)
+        if (!head || spv_frame_read(&frame, head, net, SPV_MAX_PAYLOAD) < 0)
             break;
         spv_cursor_take(&c, frame.length);
         if (spv_command_rules_send(frame.command, version, services) < 0)
@@ -266,13 +266,13 @@ int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_net
 static struct spv_send_queue_shared *front_shared(const struct spv_send_queue *q)
 {
     struct spv_send_queue_shared *s = q->n_shared > 0 ? &q->shared[q->first_shared] : NULL;
-    return s != NULL && s->at <= q->taken ? s : NULL;
+    return s && s->at <= q->taken ? s : NULL;
 }
 
 size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **bytes)
 {
     const struct spv_send_queue_shared *s = front_shared(q);
-    if (s != NULL) {
+    if (s) {
         const size_t went = (size_t)(q->taken - s->at);
         *bytes = s->frame->bytes + went;
         return s->frame->n - went;
@@ -289,7 +289,7 @@ static void take_front(struct spv_send_queue *q, size_t n)
 {
     struct spv_send_queue_shared *s = front_shared(q);
     q->taken += n;
-    if (s == NULL) {
+    if (!s) {
         q->off += n;
         return;
     }
@@ -316,7 +316,7 @@ void spv_send_queue_sent(struct spv_send_queue *q, size_t n)
         q->off = 0;
     }
     const struct spv_queued_frame *front;
-    while ((front = spv_queued_frames_front(&q->frames)) != NULL && front->end <= q->taken) {
+    while ((front = spv_queued_frames_front(&q->frames)) && front->end <= q->taken) {
         uint64_t end = front->end;
         size_t bytes = (size_t)(end - q->completed);
         q->completed = end;

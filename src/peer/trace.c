@@ -11,7 +11,7 @@
 void spv_trace_read(const struct spv_peer *p, size_t bytes, const char *command, int error)
 {
     const struct spv_peer_observer *o = &p->cfg.observer;
-    if (o->on_any_read != NULL)
+    if (o->on_any_read)
         o->on_any_read(o->ctx, bytes, command, error);
 }
 
@@ -19,7 +19,7 @@ void spv_trace_completed(void *ctx, const struct spv_queued_frame *queued, size_
 {
     const struct spv_peer *p = ctx;
     const struct spv_peer_observer *o = &p->cfg.observer;
-    if (o->on_any_write != NULL)
+    if (o->on_any_write)
         o->on_any_write(o->ctx, bytes, queued->name, error);
 }
 
@@ -52,7 +52,7 @@ void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction way,
                        const struct spv_msg *msg, const uint8_t *body, size_t n)
 {
     const struct spv_peer_observer *o = &p->cfg.observer;
-    if (o->on_log == NULL || o->log_level == SPV_LOG_OFF)
+    if (!o->on_log || o->log_level == SPV_LOG_OFF)
         return;
     char line[LINE_MAX_BYTES], summary[SPV_MSG_FORMAT_MAX], place[SPV_ENDPOINT_TEXT];
     spv_endpoint_text(place, &p->cfg.endpoint);

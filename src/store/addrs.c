@@ -33,7 +33,7 @@ static bool text(char *out, size_t cap, sqlite3_stmt *st, int column)
         return false;
     const char *at = (const char *)sqlite3_column_text(st, column);
     const size_t n = (size_t)sqlite3_column_bytes(st, column);
-    if (at == NULL || n == 0 || n >= cap || strlen(at) != n)
+    if (!at || n == 0 || n >= cap || strlen(at) != n)
         return false;
     memcpy(out, at, n + 1);
     return true;
@@ -56,7 +56,7 @@ static bool read_address(struct spv_addr_info *out, sqlite3_stmt *st)
     const int source = sqlite3_column_bytes(st, 3);
     if (sqlite3_column_type(st, 3) != SQLITE_BLOB || source < 1 || source > SPV_ADDRMAN_SOURCE)
         return false;
-    if (spv_netaddr_from_host(&out->addr, host, (uint16_t)port) != SPV_OK)
+    if (spv_netaddr_from_host(&out->addr, host, (uint16_t)port) != 0)
         return false;
     memcpy(out->source, sqlite3_column_blob(st, 3), (size_t)source);
     out->source_len = (uint8_t)source;
@@ -84,7 +84,7 @@ static bool read_ban(struct spv_ban_entry *out, sqlite3_stmt *st)
 static int prepare_stmt(struct spv_store *s, sqlite3_stmt **st, const char *sql)
 {
     const int code = sqlite3_prepare_v2(s->db, sql, -1, st, NULL);
-    return code == SQLITE_OK ? SPV_OK : spv_db_prepare_error(s, code, "read the address book");
+    return code == SQLITE_OK ? 0 : spv_db_prepare_error(s, code, "read the address book");
 }
 
 /* How many rows to make room for: what the table says it has, up to what the book holds. */
@@ -102,18 +102,18 @@ static int load_addresses(struct spv_store *s, struct spv_addrman_rows *out)
     int64_t most = 0;
     int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
                        SPV_ADDRMAN_ADDRESSES);
-    if (rc == SPV_OK && most > 0) {
+    if (rc == 0 && most > 0) {
         out->addresses = sqlite3_malloc64((uint64_t)most * sizeof *out->addresses);
-        if (out->addresses == NULL)
+        if (!out->addresses)
             return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the address book");
     }
     /* What served us before comes first, should a stranger have put more here than we take. */
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = prepare_stmt(s, &st,
                           "SELECT " ADDRESS_COLUMNS " FROM peer_address"
                           " ORDER BY anchor DESC, tried DESC, last_success DESC LIMIT 20480");
     int code = SQLITE_DONE;
-    while (rc == SPV_OK && out->n < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
+    while (rc == 0 && out->n < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
         out->n += read_address(&out->addresses[out->n], st);
     if (code != SQLITE_DONE && code != SQLITE_ROW)
         rc = spv_db_error(s, code, "read the address book");
@@ -127,17 +127,17 @@ static int load_bans(struct spv_store *s, struct spv_addrman_rows *out)
     int64_t most = 0;
     int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)",
                        SPV_ADDRMAN_BANS);
-    if (rc == SPV_OK && most > 0) {
+    if (rc == 0 && most > 0) {
         out->bans = sqlite3_malloc64((uint64_t)most * sizeof *out->bans);
-        if (out->bans == NULL)
+        if (!out->bans)
             return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the bans");
     }
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = prepare_stmt(s, &st,
                           "SELECT address, since, until, code FROM peer_ban"
                           " ORDER BY until DESC LIMIT 1024");
     int code = SQLITE_DONE;
-    while (rc == SPV_OK && out->n_bans < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
+    while (rc == 0 && out->n_bans < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
         out->n_bans += read_ban(&out->bans[out->n_bans], st);
     if (code != SQLITE_DONE && code != SQLITE_ROW)
         rc = spv_db_error(s, code, "read the bans");
@@ -150,23 +150,23 @@ static int load_key(struct spv_store *s, struct spv_addrman_rows *out)
     char hex[2 * SPV_ADDRMAN_KEY + 1];
     const int rc = spv_db_meta(s, hex, sizeof hex, KEY);
     /* One that cannot be read is drawn anew: addresses then change their buckets, no more. */
-    out->keyed = rc > 0 && spv_hex_decode(out->key, sizeof out->key, hex) == SPV_OK;
-    return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : SPV_OK;
+    out->keyed = rc > 0 && spv_hex_decode(out->key, sizeof out->key, hex) == 0;
+    return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : 0;
 }
 
 static int load_rows(struct spv_store *s, struct spv_addrman_rows *out)
 {
     memset(out, 0, sizeof *out);
     int rc = spv_db_exec(s, "BEGIN", "read the address book");
-    if (rc != SPV_OK)
+    if (rc != 0)
         return rc;
     rc = load_key(s, out);
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = load_addresses(s, out);
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = load_bans(s, out);
     spv_db_rollback(s);
-    if (rc != SPV_OK)
+    if (rc != 0)
         spv_store_addrman_free(out);
     return rc;
 }
@@ -183,7 +183,7 @@ static int drop_object(struct spv_store *s, const char *name)
     int rc = spv_db_integer(s, &view, sql, "begin a new address book");
     (void)sqlite3_snprintf(sizeof sql, sql, "DROP %s IF EXISTS %s", view > 0 ? "VIEW" : "TABLE",
                            name);
-    return rc == SPV_OK ? spv_db_exec(s, sql, "begin a new address book") : rc;
+    return rc == 0 ? spv_db_exec(s, sql, "begin a new address book") : rc;
 }
 
 /* Keeps the rows of a table aside: whether that could be done. */
@@ -201,21 +201,21 @@ int spv_addrs_recreate(struct spv_store *s)
         keep_row(s, "CREATE TEMP TABLE kept_ban AS SELECT address, since, until, code,"
                     " reason FROM main.peer_ban LIMIT 1024");
     int rc = drop_object(s, "peer_address");
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = drop_object(s, "peer_ban");
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = drop_object(s, "block_header");
-    if (rc == SPV_OK) /* the schema's step makes the view anew, too, and wants one to drop */
+    if (rc == 0) /* the schema's step makes the view anew, too, and wants one to drop */
         rc =
             spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = spv_db_exec(s, spv_schema_addrman, "begin a new address book");
-    if (rc == SPV_OK && addresses)
+    if (rc == 0 && addresses)
         rc = spv_db_exec(s,
                          "INSERT OR IGNORE INTO main.peer_address SELECT * FROM kept_address;"
                          "DROP TABLE kept_address",
                          "keep the address book");
-    if (rc == SPV_OK && bans)
+    if (rc == 0 && bans)
         rc = spv_db_exec(s,
                          "INSERT OR IGNORE INTO main.peer_ban SELECT * FROM kept_ban;"
                          "DROP TABLE kept_ban",
@@ -227,11 +227,11 @@ int spv_addrs_recreate(struct spv_store *s)
 static int reset_tables(struct spv_store *s)
 {
     int rc = spv_db_begin(s);
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = spv_addrs_recreate(s);
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = spv_db_commit(s);
-    if (rc != SPV_OK)
+    if (rc != 0)
         spv_db_rollback(s);
     return rc;
 }
@@ -239,7 +239,7 @@ static int reset_tables(struct spv_store *s)
 int spv_store_addrman_load(struct spv_store *s, struct spv_addrman_rows *out)
 {
     int rc = load_rows(s, out);
-    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && reset_tables(s) == SPV_OK)
+    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && reset_tables(s) == 0)
         rc = load_rows(s, out);
     return rc;
 }
@@ -257,7 +257,7 @@ static int run_sql(struct spv_store *s, sqlite3_stmt *st, int bound)
 {
     int code = bound == SQLITE_OK ? sqlite3_step(st) : bound;
     (void)sqlite3_reset(st);
-    return code == SQLITE_DONE ? SPV_OK : spv_db_error(s, code, "write the address book");
+    return code == SQLITE_DONE ? 0 : spv_db_error(s, code, "write the address book");
 }
 
 static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv_addr_info *a)
@@ -287,7 +287,7 @@ static int write_addresses(struct spv_store *s, const struct spv_addrman_changes
     int rc = prepare_stmt(s, &st,
                           "INSERT OR REPLACE INTO peer_address (" ADDRESS_COLUMNS
                           ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
-    for (size_t i = 0; rc == SPV_OK && i < c->n_changed; i++)
+    for (size_t i = 0; rc == 0 && i < c->n_changed; i++)
         rc = write_address(s, st, &c->changed[i]);
     (void)sqlite3_finalize(st);
     return rc;
@@ -298,8 +298,8 @@ static int remove_addresses(struct spv_store *s, const struct spv_addrman_change
     sqlite3_stmt *st = NULL;
     char host[SPV_HOST_MAX];
     int rc = prepare_stmt(s, &st, "DELETE FROM peer_address WHERE host = ?1 AND port = ?2");
-    for (size_t i = 0; rc == SPV_OK && i < c->n_removed; i++) {
-        if (spv_netaddr_to_host(host, &c->removed[i]) != SPV_OK)
+    for (size_t i = 0; rc == 0 && i < c->n_removed; i++) {
+        if (spv_netaddr_to_host(host, &c->removed[i]) != 0)
             continue;
         int code = sqlite3_bind_text(st, 1, host, -1, SQLITE_STATIC);
         code |= sqlite3_bind_int64(st, 2, c->removed[i].port);
@@ -313,11 +313,11 @@ static int write_bans(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_exec(s, "DELETE FROM peer_ban", "write the bans");
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = prepare_stmt(s, &st,
                           "INSERT OR REPLACE INTO peer_ban (address, since, until, code, reason)"
                           " VALUES (?1, ?2, ?3, ?4, ?5)");
-    for (size_t i = 0; rc == SPV_OK && i < c->n_bans; i++) {
+    for (size_t i = 0; rc == 0 && i < c->n_bans; i++) {
         const struct spv_ban_entry *b = &c->bans[i];
         int code = sqlite3_bind_text(st, 1, b->address, -1, SQLITE_STATIC);
         code |= sqlite3_bind_int64(st, 2, b->since);
@@ -335,13 +335,13 @@ static int write_addrs(struct spv_store *s, const struct spv_addrman_changes *c)
     char hex[2 * SPV_ADDRMAN_KEY + 1];
     spv_hex(hex, c->key, sizeof c->key);
     int rc = spv_db_set_meta(s, KEY, hex);
-    if (rc == SPV_OK && c->all)
+    if (rc == 0 && c->all)
         rc = spv_db_exec(s, "DELETE FROM peer_address", "write the address book");
-    if (rc == SPV_OK && c->n_removed > 0)
+    if (rc == 0 && c->n_removed > 0)
         rc = remove_addresses(s, c);
-    if (rc == SPV_OK && c->n_changed > 0)
+    if (rc == 0 && c->n_changed > 0)
         rc = write_addresses(s, c);
-    return rc == SPV_OK && c->bans_changed ? write_bans(s, c) : rc;
+    return rc == 0 && c->bans_changed ? write_bans(s, c) : rc;
 }
 
 int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes *c)
@@ -349,12 +349,12 @@ int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     int rc = spv_db_begin(s);
-    if (rc != SPV_OK)
+    if (rc != 0)
         return rc;
     rc = write_addrs(s, c);
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = spv_db_commit(s);
-    if (rc != SPV_OK)
+    if (rc != 0)
         spv_db_rollback(s);
     return rc;
 }

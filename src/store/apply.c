@@ -30,7 +30,7 @@ static int check_records(struct spv_store *s, const struct spv_chain_update *c)
             return mismatch(s, "a record does not follow the one before");
         }
     }
-    return SPV_OK;
+    return 0;
 }
 
 static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
@@ -52,28 +52,28 @@ static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
         }
     }
     if (c->kind == SPV_UPDATE_CHECKPOINT_START || c->kind == SPV_UPDATE_BACKFILL) {
-        return SPV_OK; /* base.c looks what they follow */
+        return 0; /* base.c looks what they follow */
     }
     if (!spv_blockhash_eq(&c->headers[0].header.prev, &fork.hash)) {
         return mismatch(s, "the first record does not follow the header at the fork");
     }
-    return SPV_OK;
+    return 0;
 }
 
 static int insert_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
-    int rc = SPV_OK;
-    for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
+    int rc = 0;
+    for (size_t i = 0; i < c->n && rc == 0; i++) {
         rc = spv_db_insert(s, &c->headers[i]);
     }
-    return rc == SPV_OK ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
+    return rc == 0 ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
 }
 
 static int prune_branches(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_PRUNE);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, BRANCH_ROWS);
@@ -84,7 +84,7 @@ int spv_branches_prune(struct spv_store *s)
 {
     int64_t rows = 0;
     int rc = spv_db_integer(s, &rows, "SELECT count(*) FROM branch_header", "count side branches");
-    if (rc != SPV_OK || rows <= BRANCH_ROWS) {
+    if (rc != 0 || rows <= BRANCH_ROWS) {
         return rc;
     }
     /* junk first, or rows of impossible heights would be the ones that stay */
@@ -94,7 +94,7 @@ int spv_branches_prune(struct spv_store *s)
                      " length(hash) <> 32 OR typeof(work) <> 'blob' OR length(work) <> 32 OR"
                      " typeof(previous_hash) <> 'blob' OR length(previous_hash) <> 32",
                      "prune side branches");
-    return rc == SPV_OK ? prune_branches(s) : rc;
+    return rc == 0 ? prune_branches(s) : rc;
 }
 
 static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
@@ -103,7 +103,7 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
     for (size_t i = 0; i < c->n; i++) {
         struct spv_row row;
         int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_INSERT);
-        if (rc != SPV_OK) {
+        if (rc != 0) {
             return rc;
         }
         int code = spv_row_bind_prev(st, &row, &c->headers[i]);
@@ -111,7 +111,7 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
             return spv_db_error(s, code, "store a side branch");
         }
         rc = spv_db_run(s, SPV_STMT_BRANCH_INSERT, "store a side branch");
-        if (rc != SPV_OK) {
+        if (rc != 0) {
             return rc;
         }
     }
@@ -123,33 +123,33 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_MOVE_TO_BRANCH);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         (void)sqlite3_bind_int64(st, 1, c->fork_height);
         rc = spv_db_run(s, SPV_STMT_MOVE_TO_BRANCH, "move headers to a side branch");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_remove_above(s, c->fork_height);
     }
-    for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
+    for (size_t i = 0; i < c->n && rc == 0; i++) {
         uint8_t hash[32];
         rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_REMOVE);
-        if (rc == SPV_OK) {
+        if (rc == 0) {
             spv_row_reverse(hash, c->headers[i].hash.b);
             (void)sqlite3_bind_blob(st, 1, hash, sizeof hash, SQLITE_STATIC);
             rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "take headers off a side branch");
         }
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = prune_branches(s);
     }
-    return rc == SPV_OK ? insert_rows(s, c) : rc;
+    return rc == 0 ? insert_rows(s, c) : rc;
 }
 
 static int write_change(struct spv_store *s, const struct spv_chain_update *c)
 {
     switch (c->kind) {
     case SPV_UPDATE_NONE:
-        return SPV_OK;
+        return 0;
     case SPV_UPDATE_APPEND:
         return insert_rows(s, c);
     case SPV_UPDATE_REORG:
@@ -178,15 +178,15 @@ static int undo_last(struct spv_store *s, int rc)
 int spv_store_commit(struct spv_store *s)
 {
     if (s->n_uncommitted == 0) {
-        return SPV_OK;
+        return 0;
     }
     int rc = spv_db_commit(s);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return undo_last(s, rc);
     }
     s->n_uncommitted = 0;
     spv_wal_guard_write(s);
-    return SPV_OK;
+    return 0;
 }
 
 /* May the change be tried at all? */
@@ -195,11 +195,11 @@ static int check_change(struct spv_store *s, const struct spv_chain_update *chan
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
-    if (change->n == 0 || change->headers == NULL) {
+    if (change->n == 0 || !change->headers) {
         return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
     }
     int rc = check_records(s, change);
-    return rc == SPV_OK && change->kind != SPV_UPDATE_BRANCH ? check_fork(s, change) : rc;
+    return rc == 0 && change->kind != SPV_UPDATE_BRANCH ? check_fork(s, change) : rc;
 }
 
 static void note_applied(struct spv_store *s, const struct spv_chain_update *change)
@@ -214,25 +214,25 @@ static void note_applied(struct spv_store *s, const struct spv_chain_update *cha
 int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
 {
     if (change->kind == SPV_UPDATE_NONE) {
-        return SPV_OK;
+        return 0;
     }
     int rc = check_change(s, change);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_begin(s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     rc = write_change(s, change);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_commit(s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return undo_last(s, rc);
     }
     note_applied(s, change);
     spv_wal_guard_write(s);
-    return SPV_OK;
+    return 0;
 }
 
 int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change)
@@ -241,18 +241,18 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
         return spv_store_apply(s, change);
     }
     int rc = check_change(s, change);
-    if (rc == SPV_OK && s->n_uncommitted == 0) {
+    if (rc == 0 && s->n_uncommitted == 0) {
         s->committed_tip = s->tip;
         rc = spv_db_begin(s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     rc = write_change(s, change);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return undo_last(s, rc);
     }
     s->n_uncommitted += change->n;
     note_applied(s, change);
-    return s->n_uncommitted >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : SPV_OK;
+    return s->n_uncommitted >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : 0;
 }

@@ -25,7 +25,7 @@ static int error_of(int e)
 static int with_suffix(char *out, const char *path, const char *suffix)
 {
     int n = snprintf(out, SPV_PATH_TEXT, "%s%s", path, suffix);
-    return n >= 0 && n < SPV_PATH_TEXT ? SPV_OK : SPV_ERR_TOO_LONG;
+    return n >= 0 && n < SPV_PATH_TEXT ? 0 : SPV_ERR_TOO_LONG;
 }
 
 static int copy_bytes(int from, int to)
@@ -41,14 +41,14 @@ static int copy_bytes(int from, int to)
             done += w > 0 ? w : 0;
         }
     }
-    return n < 0 ? SPV_ERR_IO : fsync(to) != 0 ? error_of(errno) : SPV_OK;
+    return n < 0 ? SPV_ERR_IO : fsync(to) != 0 ? error_of(errno) : 0;
 }
 
 /* SPV_ERR_FULL when the target is there already. */
 static int copy_file(const char *from, const char *to)
 {
     struct stat st;
-    int rc = SPV_OK;
+    int rc = 0;
     /* the path is resolved: a link or a pipe was put there since */
     int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (in < 0) {
@@ -62,11 +62,11 @@ static int copy_file(const char *from, const char *to)
     }
     rc = copy_bytes(in, out);
     int e = errno;
-    if (close(out) != 0 && rc == SPV_OK) {
+    if (close(out) != 0 && rc == 0) {
         e = errno;
         rc = error_of(e);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         (void)unlink(to);
     }
     errno = e;
@@ -79,11 +79,11 @@ static int sync_folder(const char *path)
 {
     char folder[SPV_PATH_TEXT];
     int rc = with_suffix(folder, path, "");
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     char *slash = strrchr(folder, '/');
-    if (slash == NULL) {
+    if (!slash) {
         memcpy(folder, ".", 2);
     } else {
         slash[slash == folder] = '\0';
@@ -92,7 +92,7 @@ static int sync_folder(const char *path)
     if (f < 0) {
         return error_of(errno);
     }
-    rc = fsync(f) == 0 ? SPV_OK : error_of(errno);
+    rc = fsync(f) == 0 ? 0 : error_of(errno);
     (void)close(f);
     return rc;
 }
@@ -106,23 +106,22 @@ int spv_backup_make(char *out, size_t cap, const char *path)
     for (int n = 1; n <= COPIES_MAX && rc == SPV_ERR_FULL; n++) {
         char suffix[32];
         (void)snprintf(suffix, sizeof suffix, ".damaged-%d", n);
-        if (with_suffix(copy, path, suffix) != SPV_OK || strlen(copy) >= cap ||
-            with_suffix(copy_log, copy, "-wal") != SPV_OK ||
-            with_suffix(log, path, "-wal") != SPV_OK) {
+        if (with_suffix(copy, path, suffix) != 0 || strlen(copy) >= cap ||
+            with_suffix(copy_log, copy, "-wal") != 0 || with_suffix(log, path, "-wal") != 0) {
             return SPV_ERR_TOO_LONG;
         }
         rc = copy_file(path, copy);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
     }
     if (access(log, F_OK) == 0) {
         rc = copy_file(log, copy_log);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = sync_folder(path);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         int e = errno;
         (void)unlink(copy);
         if (rc != SPV_ERR_FULL) {
@@ -132,7 +131,7 @@ int spv_backup_make(char *out, size_t cap, const char *path)
         return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
     }
     memcpy(out, copy, strlen(copy) + 1);
-    return SPV_OK;
+    return 0;
 }
 
 int spv_backup_replace(const char *path, const char *fresh)
@@ -140,7 +139,7 @@ int spv_backup_replace(const char *path, const char *fresh)
     char name[SPV_PATH_TEXT];
     static const char *const suffixes[] = {"-wal", "-shm"};
     for (size_t i = 0; i < 2; i++) {
-        if (with_suffix(name, path, suffixes[i]) != SPV_OK) {
+        if (with_suffix(name, path, suffixes[i]) != 0) {
             return SPV_ERR_TOO_LONG;
         }
         if (unlink(name) != 0 && errno != ENOENT) {
@@ -158,7 +157,7 @@ void spv_backup_remove(const char *path)
     char name[SPV_PATH_TEXT];
     static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        if (with_suffix(name, path, suffixes[i]) == SPV_OK) {
+        if (with_suffix(name, path, suffixes[i]) == 0) {
             (void)unlink(name);
         }
     }

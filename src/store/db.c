@@ -79,13 +79,13 @@ static char *immutable_uri(const char *path)
     static const char digits[] = "0123456789abcdef";
     size_t n = strlen(path);
     char *uri = sqlite3_malloc64(3 * n + sizeof "file:?immutable=1");
-    if (uri == NULL) {
+    if (!uri) {
         return NULL;
     }
     char *p = uri + sizeof "file:" - 1;
     memcpy(uri, "file:", sizeof "file:" - 1);
     for (size_t i = 0; i < n; i++) {
-        if (strchr("%?#", path[i]) != NULL) {
+        if (strchr("%?#", path[i])) {
             *p++ = '%';
             *p++ = digits[(unsigned char)path[i] >> 4];
             *p++ = digits[(unsigned char)path[i] & 15];
@@ -117,7 +117,7 @@ int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv
     /* A leading "./" keeps SQLite from giving names such as ":memory:" or "file:x" a meaning. */
     char *name =
         immutable ? immutable_uri(path) : sqlite3_mprintf(path[0] == '/' ? "%s" : "./%s", path);
-    if (name == NULL) {
+    if (!name) {
         return SQLITE_NOMEM;
     }
     int rc = sqlite3_open_v2(name, db, open_flags(mode) | (immutable ? SQLITE_OPEN_URI : 0), NULL);
@@ -262,8 +262,8 @@ static int errno_of(sqlite3 *db, int code)
     int e = sqlite3_system_errno(db);
     int last = 0;
     if ((code & 0xff) == SQLITE_IOERR && e != EFBIG &&
-        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
-        log != NULL && log->pMethods != NULL &&
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log &&
+        log->pMethods &&
         log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &last) == SQLITE_OK &&
         last == EFBIG) {
         e = last;
@@ -273,9 +273,9 @@ static int errno_of(sqlite3 *db, int code)
 
 int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried)
 {
-    int e = db != NULL ? errno_of(db, code) : 0;
+    int e = db ? errno_of(db, code) : 0;
     int err = error_for(code, e);
-    const char *reason = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+    const char *reason = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
         return damaged(s, code, tried, reason);
     }
@@ -294,7 +294,7 @@ int spv_db_error(struct spv_store *s, int code, const char *tried)
 int spv_db_exec(struct spv_store *s, const char *sql, const char *tried)
 {
     int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? SPV_OK : spv_db_error(s, rc, tried);
+    return rc == SQLITE_OK ? 0 : spv_db_error(s, rc, tried);
 }
 
 int spv_db_prepare_error(struct spv_store *s, int code, const char *tried)
@@ -315,15 +315,14 @@ int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const cha
         rc = sqlite3_step(st);
     }
     *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-    int result =
-        rc == SQLITE_ROW || rc == SQLITE_DONE ? SPV_OK : spv_db_prepare_error(s, rc, tried);
+    int result = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : spv_db_prepare_error(s, rc, tried);
     (void)sqlite3_finalize(st);
     return result;
 }
 
 int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which)
 {
-    if (s->stmt[which] == NULL) {
+    if (!s->stmt[which]) {
         int rc = sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT,
                                     &s->stmt[which], NULL);
         if (rc != SQLITE_OK) {
@@ -332,13 +331,13 @@ int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which)
     }
     (void)sqlite3_reset(s->stmt[which]);
     *out = s->stmt[which];
-    return SPV_OK;
+    return 0;
 }
 
 int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried)
 {
     int rc = sqlite3_step(s->stmt[which]);
-    int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? SPV_OK : spv_db_error(s, rc, tried);
+    int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : spv_db_error(s, rc, tried);
     (void)sqlite3_reset(s->stmt[which]);
     return result;
 }
@@ -347,17 +346,17 @@ int spv_db_begin(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_store_commit(s);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_stmt(s, &st, SPV_STMT_BEGIN);
     }
-    return rc == SPV_OK ? spv_db_run(s, SPV_STMT_BEGIN, "begin a transaction") : rc;
+    return rc == 0 ? spv_db_run(s, SPV_STMT_BEGIN, "begin a transaction") : rc;
 }
 
 int spv_db_commit(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_COMMIT);
-    return rc == SPV_OK ? spv_db_run(s, SPV_STMT_COMMIT, "commit") : rc;
+    return rc == 0 ? spv_db_run(s, SPV_STMT_COMMIT, "commit") : rc;
 }
 
 void spv_db_rollback(struct spv_store *s)
@@ -372,7 +371,7 @@ int spv_db_insert(struct spv_store *s, const struct spv_chain_header *record)
     struct spv_row row;
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_INSERT);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     int code = spv_row_bind(st, &row, record);
@@ -384,7 +383,7 @@ int spv_db_remove_above(struct spv_store *s, int64_t height)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_REMOVE_ABOVE);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, height);
@@ -402,7 +401,7 @@ int spv_db_set_meta(struct spv_store *s, const char *key, const char *text)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     int code = sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
@@ -413,7 +412,7 @@ int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_GET);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
@@ -423,7 +422,7 @@ int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key)
     if (code == SQLITE_ROW) {
         const unsigned char *text = sqlite3_column_text(st, 0);
         size_t n = (size_t)sqlite3_column_bytes(st, 0);
-        if (text == NULL) {
+        if (!text) {
             rc = spv_db_error(s, SQLITE_NOMEM, "read the metadata");
         } else if (n >= cap || strlen((const char *)text) != n) {
             rc = spv_db_fail(s, SPV_ERR_DB_DAMAGED,
@@ -445,15 +444,15 @@ int spv_db_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
     char hex[SPV_HASH_HEX];
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         (void)sqlite3_bind_int64(st, 2, tip->height);
         rc = set_meta(s, st, "tip_height");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         spv_blockhash_hex(hex, &tip->hash);
         rc = spv_db_set_meta(s, "tip_hash", hex);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         spv_u256_hex(hex, &tip->work);
         rc = spv_db_set_meta(s, "tip_work", hex);
     }

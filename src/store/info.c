@@ -10,7 +10,7 @@ static uint64_t size_of(const char *path, const char *suffix)
 {
     struct stat st;
     char *name = sqlite3_mprintf("%s%s", path, suffix);
-    uint64_t size = name != NULL && stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+    uint64_t size = name && stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
     sqlite3_free(name);
     return size;
 }
@@ -32,19 +32,19 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
     uint64_t schema = 0;
     int rc = count(s, &schema, "PRAGMA user_version");
     out->schema = (int)schema;
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = count(s, &out->headers, "SELECT count(*) FROM header");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = count(s, &out->branch_headers, "SELECT count(*) FROM branch_header");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = count(s, &free_pages, "PRAGMA freelist_count");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = count(s, &page, "PRAGMA page_size");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_meta(s, out->created_by, sizeof out->created_by, "created_by");
     }
     if (rc >= 0) {
@@ -52,7 +52,7 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
     }
     out->free_bytes = free_pages * page;
     out->last_sync = rc > 0 ? (int64_t)strtoll(text, NULL, 10) : 0;
-    return rc < 0 ? rc : SPV_OK;
+    return rc < 0 ? rc : 0;
 }
 
 int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
@@ -61,8 +61,8 @@ int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
     out->file_bytes = size_of(s->path, "");
     out->log_bytes = size_of(s->path, "-wal");
     bool own = sqlite3_get_autocommit(s->db) != 0;
-    int rc = own ? spv_db_exec(s, "BEGIN", "read it") : SPV_OK;
-    if (rc == SPV_OK) {
+    int rc = own ? spv_db_exec(s, "BEGIN", "read it") : 0;
+    if (rc == 0) {
         spv_watch_long(&s->watch, true); /* counting is one operation */
         rc = collect_info(s, out);
         spv_watch_long(&s->watch, false);
@@ -89,11 +89,11 @@ int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
     int rc = spv_store_commit(s);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     spv_watch_progress(&s->watch, progress, ctx);
     rc = spv_db_exec(s, "VACUUM", "compact it");
     spv_watch_progress(&s->watch, NULL, NULL);
-    return rc == SPV_OK ? spv_store_flush(s) : rc;
+    return rc == 0 ? spv_store_flush(s) : rc;
 }

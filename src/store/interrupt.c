@@ -26,7 +26,7 @@ struct spv_interrupt {
 struct spv_interrupt *spv_interrupt_new(void)
 {
     struct spv_interrupt *stop = sqlite3_malloc64(sizeof *stop);
-    if (stop != NULL) {
+    if (stop) {
         atomic_init(&stop->asked, false);
         atomic_init(&stop->using, 0);
         for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -47,7 +47,7 @@ void spv_interrupt_request(struct spv_interrupt *stop)
     atomic_fetch_add(&stop->using, 1);
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct spv_watch *w = atomic_load(&stop->at[i]);
-        if (w != NULL && atomic_load(&w->long_step)) {
+        if (w && atomic_load(&w->long_step)) {
             sqlite3_interrupt(w->db);
         }
     }
@@ -56,14 +56,14 @@ void spv_interrupt_request(struct spv_interrupt *stop)
 
 bool spv_interrupt_requested(const struct spv_interrupt *stop)
 {
-    return stop != NULL && atomic_load(&stop->asked);
+    return stop && atomic_load(&stop->asked);
 }
 
 /* SQLite's: non-zero ends the statement with SQLITE_INTERRUPT. */
 static int on_operations(void *ctx)
 {
     struct spv_watch *w = ctx;
-    if (w->progress != NULL && w->progress(w->ctx) != 0) {
+    if (w->progress && w->progress(w->ctx) != 0) {
         return 1;
     }
     if (!spv_interrupt_requested(w->stop)) {
@@ -80,7 +80,7 @@ static int on_busy(void *ctx, int tries)
     if (w->wait_ms == 0 || spv_interrupt_requested(w->stop)) {
         return 0;
     }
-    if (w->busy != NULL ? w->busy(w->busy_ctx, waited) == 0 : waited >= (uint32_t)w->wait_ms) {
+    if (w->busy ? w->busy(w->busy_ctx, waited) == 0 : waited >= (uint32_t)w->wait_ms) {
         return 0;
     }
     (void)sqlite3_sleep(WAIT_STEP_MS);
@@ -92,7 +92,7 @@ void spv_watch_begin(struct spv_watch *w, sqlite3 *db)
     w->db = db;
     (void)sqlite3_busy_handler(db, on_busy, w);
     sqlite3_progress_handler(db, SPV_WATCH_OPERATIONS, on_operations, w);
-    for (size_t i = 0; w->stop != NULL && i < CONNECTIONS; i++) {
+    for (size_t i = 0; w->stop && i < CONNECTIONS; i++) {
         struct spv_watch *none = NULL;
         if (atomic_compare_exchange_strong(&w->stop->at[i], &none, w)) {
             break;
@@ -102,7 +102,7 @@ void spv_watch_begin(struct spv_watch *w, sqlite3 *db)
 
 void spv_watch_end(struct spv_watch *w)
 {
-    if (w->db == NULL || w->stop == NULL) {
+    if (!w->db || !w->stop) {
         return;
     }
     for (size_t i = 0; i < CONNECTIONS; i++) {

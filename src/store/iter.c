@@ -20,7 +20,7 @@ struct spv_store_iter {
 
 void spv_store_iter_close(struct spv_store_iter *w)
 {
-    if (w != NULL) {
+    if (w) {
         (void)sqlite3_finalize(w->st);
         spv_db_disconnect(&w->db, &w->watch);
         sqlite3_free(w);
@@ -53,7 +53,7 @@ static int iter_step(struct spv_store_iter *w, struct spv_chain_header *out)
     if (sqlite3_column_int64(w->st, 0) != w->next) {
         return walk_damaged(w, "is missing");
     }
-    return spv_row_read(out, w->st) == SPV_OK ? 1 : walk_damaged(w, "is malformed");
+    return spv_row_read(out, w->st) == 0 ? 1 : walk_damaged(w, "is malformed");
 }
 
 /* Where the chain ends and begins at the moment of the snapshot. */
@@ -69,8 +69,7 @@ static int read_bounds(struct spv_store_iter *w, int64_t *base)
         const unsigned char *parent = sqlite3_column_text(st, 2);
         w->end = sqlite3_column_int64(st, 0);
         *base = sqlite3_column_int64(st, 1);
-        rc = *base > 0 && (parent == NULL ||
-                           spv_blockhash_from_hex(&w->prev, (const char *)parent) != SPV_OK)
+        rc = *base > 0 && (!parent || spv_blockhash_from_hex(&w->prev, (const char *)parent) != 0)
                  ? SQLITE_CORRUPT
                  : SQLITE_OK;
     }
@@ -102,7 +101,7 @@ static int iter_begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
     w->to = to;
     w->next = from;
     if (from > w->end) {
-        return SPV_OK;
+        return 0;
     }
     if (base > 0 && from < base && (from > 0 || w->end > 0)) {
         return spv_db_fail(w->store, SPV_ERR_NOT_FOUND,
@@ -125,7 +124,7 @@ static int iter_begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
         w->prev = below.hash;
         w->next = from;
     }
-    return SPV_OK;
+    return 0;
 }
 
 int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32_t from,
@@ -133,7 +132,7 @@ int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32
 {
     *out = NULL;
     struct spv_store_iter *w = sqlite3_malloc64(sizeof *w);
-    if (w == NULL) {
+    if (!w) {
         return spv_db_error_of(s, NULL, SQLITE_NOMEM, "walk over headers");
     }
     memset(w, 0, sizeof *w);
@@ -143,12 +142,12 @@ int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32
     w->watch.busy_ctx = s->watch.busy_ctx;
     int code = spv_db_connect(&w->db, &w->watch, s->path, SPV_STORE_READ, s->immutable);
     int rc = code == SQLITE_OK ? iter_begin(w, from, to) : walk_error(w, code);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         spv_store_iter_close(w);
         return rc;
     }
     *out = w;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_store_iter_branches(struct spv_store_iter *w)
@@ -165,7 +164,7 @@ int spv_store_iter_branches(struct spv_store_iter *w)
     }
     (void)sqlite3_bind_int64(w->st, 1, w->from);
     (void)sqlite3_bind_int64(w->st, 2, w->to);
-    return SPV_OK;
+    return 0;
 }
 
 /* A side branch's row tells its previous hash itself. */
@@ -177,8 +176,7 @@ static int next_branch(struct spv_store_iter *w, struct spv_chain_header *out)
         return code == SQLITE_DONE ? 0 : walk_error(w, code);
     }
     w->next = sqlite3_column_int64(w->st, 0);
-    if (spv_row_read(out, w->st) != SPV_OK ||
-        spv_row_hash(out->header.prev.b, w->st, SPV_ROW_N) != SPV_OK) {
+    if (spv_row_read(out, w->st) != 0 || spv_row_hash(out->header.prev.b, w->st, SPV_ROW_N) != 0) {
         return walk_damaged(w, "on a side branch is malformed");
     }
     spv_header_hash(&hash, &out->header);

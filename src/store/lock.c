@@ -78,12 +78,12 @@ int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error
                        shown, (unsigned long)st.st_nlink);
     }
     char *name = sqlite3_mprintf("%s-lock", path);
-    if (name == NULL) {
+    if (!name) {
         return problem(why, SPV_ERR_NOMEM, "%s: out of memory. Free some memory and try again.",
                        shown);
     }
     int f = spv_sidecar_open(name, O_RDWR | O_CREAT, 0644);
-    int rc = f < 0 ? open_failed(why, shown) : SPV_OK;
+    int rc = f < 0 ? open_failed(why, shown) : 0;
     sqlite3_free(name);
     if (f >= 0 && flock(f, LOCK_EX | LOCK_NB) != 0) {
         rc = errno != EWOULDBLOCK
@@ -94,7 +94,7 @@ int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error
                            shown, holder_of(f));
         (void)close(f);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         write_holder(f);
         *fd = f;
     }

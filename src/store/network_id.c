@@ -38,16 +38,16 @@ int spv_network_id_write(struct spv_store *s)
     identity_of(&id, &s->params);
     (void)snprintf(created_by, sizeof created_by, "libspv %s", spv_version());
     int rc = spv_db_set_meta(s, "network", id.name);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_set_meta(s, "magic", id.magic);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_set_meta(s, "genesis", id.genesis);
     }
-    if (rc == SPV_OK && id.challenge[0] != '\0') {
+    if (rc == 0 && id.challenge[0] != '\0') {
         rc = spv_db_set_meta(s, "challenge_hash", id.challenge);
     }
-    return rc == SPV_OK ? spv_db_set_meta(s, "created_by", created_by) : rc;
+    return rc == 0 ? spv_db_set_meta(s, "created_by", created_by) : rc;
 }
 
 static int read_identity(struct spv_store *s, struct identity *id)
@@ -68,7 +68,7 @@ static int read_identity(struct spv_store *s, struct identity *id)
     if (rc > 0) {
         rc = spv_db_meta(s, id->challenge, sizeof id->challenge, "challenge_hash");
     }
-    return rc < 0 ? rc : SPV_OK;
+    return rc < 0 ? rc : 0;
 }
 
 int spv_network_id_check(struct spv_store *s)
@@ -77,7 +77,7 @@ int spv_network_id_check(struct spv_store *s)
     struct identity have;
     identity_of(&want, &s->params);
     int rc = read_identity(s, &have);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     if (strcmp(want.name, have.name) != 0) {
@@ -90,20 +90,20 @@ int spv_network_id_check(struct spv_store *s)
                         : strcmp(want.genesis, have.genesis) != 0     ? "genesis"
                         : strcmp(want.challenge, have.challenge) != 0 ? "signet challenge"
                                                                       : NULL;
-    if (other != NULL) {
+    if (other) {
         return spv_db_fail(s, SPV_ERR_DB_NETWORK,
                            "%s: holds headers of another network that is called %s as well: its %s "
                            "differs. Name another database.",
                            s->path, have.name, other);
     }
-    return SPV_OK;
+    return 0;
 }
 
 /* A custom signet's script is not in the file, and rules need none of it. */
 static int custom_signet(struct spv_params *out, const struct identity *id)
 {
     const struct spv_params *signet = spv_params_get(SPV_SIGNET);
-    if (signet == NULL || strncmp(id->name, "signet-", 7) != 0) {
+    if (!signet || strncmp(id->name, "signet-", 7) != 0) {
         return SPV_ERR_DB_NETWORK;
     }
     *out = *signet;
@@ -117,25 +117,25 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     if (strcmp(id->name + 7, id->magic) != 0) {
         return SPV_ERR_DB_NETWORK;
     }
-    if (spv_hex_decode(out->net.magic, sizeof out->net.magic, id->magic) != SPV_OK ||
-        spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != SPV_OK) {
+    if (spv_hex_decode(out->net.magic, sizeof out->net.magic, id->magic) != 0 ||
+        spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != 0) {
         return SPV_ERR_DB_NETWORK;
     }
-    return SPV_OK;
+    return 0;
 }
 
 int spv_network_id_load(struct spv_store *s)
 {
     struct identity id;
     int rc = read_identity(s, &id);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     const struct spv_netid *net = spv_netid_by_name(id.name);
-    const struct spv_params *known = net != NULL ? spv_params_get(net->network) : NULL;
-    if (known != NULL) {
+    const struct spv_params *known = net ? spv_params_get(net->network) : NULL;
+    if (known) {
         s->params = *known;
-    } else if (custom_signet(&s->params, &id) != SPV_OK) {
+    } else if (custom_signet(&s->params, &id) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_NETWORK,
                            "%s: holds headers of '%s', a network that this version does not know.",
                            s->path, id.name);

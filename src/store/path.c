@@ -17,34 +17,34 @@ int spv_store_default_path(char *out, size_t cap, const struct spv_netid *net, c
     int n = 0;
     const char *xdg = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
-    if (out == NULL || cap == 0 || (net == NULL && file == NULL)) {
+    if (!out || cap == 0 || (!net && !file)) {
         return SPV_ERR_INVALID;
     }
-    if (file != NULL) {
+    if (file) {
         n = snprintf(out, cap, "%s", file);
-    } else if (datadir != NULL) {
+    } else if (datadir) {
         n = snprintf(out, cap, "%s/%s/headers.db", datadir, net->name);
-    } else if (xdg != NULL && xdg[0] == '/') { /* XDG: a relative path is to be ignored */
+    } else if (xdg && xdg[0] == '/') { /* XDG: a relative path is to be ignored */
         n = snprintf(out, cap, "%s/spv/%s/headers.db", xdg, net->name);
-    } else if (home != NULL && home[0] != '\0') {
+    } else if (home && home[0] != '\0') {
         n = snprintf(out, cap, "%s/.local/share/spv/%s/headers.db", home, net->name);
     } else {
         out[0] = '\0';
         return SPV_ERR_NOT_FOUND;
     }
-    return n >= 0 && (size_t)n < cap ? SPV_OK : SPV_ERR_TOO_LONG;
+    return n >= 0 && (size_t)n < cap ? 0 : SPV_ERR_TOO_LONG;
 }
 
 int spv_path_make_folders(const char *path)
 {
     char *folder = sqlite3_mprintf("%s", path);
-    if (folder == NULL) {
+    if (!folder) {
         return SPV_ERR_NOMEM;
     }
-    int rc = SPV_OK;
-    for (char *p = folder + 1; folder[0] != '\0' && rc == SPV_OK; p++) {
+    int rc = 0;
+    for (char *p = folder + 1; folder[0] != '\0' && rc == 0; p++) {
         p = strchr(p, '/');
-        if (p == NULL) {
+        if (!p) {
             break;
         }
         *p = '\0';

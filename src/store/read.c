@@ -17,9 +17,9 @@ static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_chain_head
     int result = 0;
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
-        result = spv_row_read(out, st) == SPV_OK ? 1 : SPV_ERR_DB_DAMAGED;
+        result = spv_row_read(out, st) == 0 ? 1 : SPV_ERR_DB_DAMAGED;
         if (result == 1 && out->height > 0 &&
-            spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != SPV_OK) {
+            spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != 0) {
             /* nothing stands below the base; a reader may have missed that it moved */
             int moved = out->height != s->start.height ? spv_start_moved(s) : 0;
             result = moved < 0 ? moved : out->height == s->start.height ? 1 : SPV_ERR_DB_DAMAGED;
@@ -39,7 +39,7 @@ int spv_store_tip(struct spv_store *s, struct spv_chain_header *out)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_TIP);
-    return rc == SPV_OK ? step_one(s, st, out) : rc;
+    return rc == 0 ? step_one(s, st, out) : rc;
 }
 
 /* Heights between genesis and the base are unknown, also where they are filled. */
@@ -68,7 +68,7 @@ static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t 
     int result = 0;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, want);
@@ -77,10 +77,10 @@ static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t 
         if (sqlite3_column_int64(st, 0) != want) {
             result = damaged_row(s, want);
         } else if (want < height) {
-            result = spv_row_hash(prev.b, st, 1) == SPV_OK ? 0 : damaged_row(s, want);
+            result = spv_row_hash(prev.b, st, 1) == 0 ? 0 : damaged_row(s, want);
             want++;
         } else {
-            result = spv_row_read(out, st) == SPV_OK ? 1 : damaged_row(s, want);
+            result = spv_row_read(out, st) == 0 ? 1 : damaged_row(s, want);
             out->header.prev = prev;
         }
     }
@@ -110,7 +110,7 @@ int spv_read_has_index(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_HAS_INDEX);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     int code = sqlite3_step(st);
@@ -140,7 +140,7 @@ static int read_by_hash(struct spv_store *s, struct spv_chain_header *out,
     sqlite3_stmt *st = NULL;
     uint8_t display[32];
     int rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     spv_row_reverse(display, hash->b);
@@ -171,7 +171,7 @@ static int read_locate(struct spv_store *s, struct spv_chain_header *out,
     sqlite3_stmt *st = NULL;
     uint8_t display[SPV_MAX_LOCATOR][32];
     int rc = spv_db_stmt(s, &st, SPV_STMT_LOCATE);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_clear_bindings(st);
@@ -211,15 +211,15 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
     int64_t want = prev_row(s, &prev, from);
     uint32_t got = 0;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != SPV_OK || n == 0) {
+    if (rc != 0 || n == 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, (int64_t)from + n - 1);
     int code = SQLITE_DONE;
-    while (rc == SPV_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc == 0 && (code = sqlite3_step(st)) == SQLITE_ROW) {
         struct spv_chain_header r;
-        if (spv_row_read_header(&r, st) != SPV_OK || r.height != want) {
+        if (spv_row_read_header(&r, st) != 0 || r.height != want) {
             rc = damaged_row(s, want);
             break;
         }
@@ -231,11 +231,11 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
         prev = r.hash;
         want++;
     }
-    if (rc == SPV_OK && code != SQLITE_DONE) {
+    if (rc == 0 && code != SQLITE_DONE) {
         rc = spv_db_error(s, code, "read headers");
     }
     (void)sqlite3_reset(st);
-    return rc == SPV_OK ? (int)got : rc;
+    return rc == 0 ? (int)got : rc;
 }
 
 int spv_store_data_version(struct spv_store *s, uint32_t *out)
@@ -268,18 +268,17 @@ int spv_store_branches(struct spv_store *s,
     sqlite3_stmt *st = NULL;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCHES);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, SPV_CHAIN_BRANCH_HEADERS);
-    while (rc == SPV_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc == 0 && (code = sqlite3_step(st)) == SQLITE_ROW) {
         struct spv_chain_header r;
-        if (spv_row_read(&r, st) == SPV_OK &&
-            spv_row_hash(r.header.prev.b, st, SPV_ROW_N) == SPV_OK) {
+        if (spv_row_read(&r, st) == 0 && spv_row_hash(r.header.prev.b, st, SPV_ROW_N) == 0) {
             rc = each(arg, &r);
         }
     }
-    if (rc == SPV_OK && code != SQLITE_DONE) {
+    if (rc == 0 && code != SQLITE_DONE) {
         rc = spv_db_error(s, code, "read side branches");
     }
     (void)sqlite3_reset(st);
@@ -319,10 +318,10 @@ static int reader_begin_read(void *ctx)
     struct spv_store *s = ctx;
     sqlite3_stmt *st = NULL;
     if (s->mode != SPV_STORE_READ) {
-        return SPV_OK;
+        return 0;
     }
     int rc = spv_db_stmt(s, &st, SPV_STMT_SNAPSHOT);
-    return rc == SPV_OK ? spv_db_run(s, SPV_STMT_SNAPSHOT, "read it") : rc;
+    return rc == 0 ? spv_db_run(s, SPV_STMT_SNAPSHOT, "read it") : rc;
 }
 
 static void reader_end_read(void *ctx)

@@ -42,7 +42,7 @@ static int find_place(struct repair *r)
 {
     struct stat st;
     char *real = realpath(r->cfg->path, NULL);
-    if (real == NULL || stat(real, &st) != 0) {
+    if (!real || stat(real, &st) != 0) {
         free(real);
         return repair_problem(r, SPV_ERR_DB_NONE,
                               "%s: there is no database. Sync first, or check the path.",
@@ -60,7 +60,7 @@ static int find_place(struct repair *r)
                               "%s: is not a database but a folder or a device. Name a file.",
                               r->cfg->path);
     }
-    return SPV_OK;
+    return 0;
 }
 
 static int take_lock(struct repair *r)
@@ -71,7 +71,7 @@ static int take_lock(struct repair *r)
 static int make_backup(struct repair *r)
 {
     int rc = spv_backup_make(r->out->copy, sizeof r->out->copy, r->path);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         return rc;
     }
     char reason[96];
@@ -92,28 +92,28 @@ static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
 {
     static const struct spv_chain_start whole = {0};
     int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_remove_above(s, found->good);
     }
-    if (rc == SPV_OK && found->good < 0) { /* not even its first row: begin anew, at genesis */
+    if (rc == 0 && found->good < 0) { /* not even its first row: begin anew, at genesis */
         rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
         s->start = whole;
-        rc = rc == SPV_OK ? spv_start_write(s, &whole, NULL, NULL) : rc;
-        rc = rc == SPV_OK ? spv_genesis_store(s, tip) : rc;
-    } else if (rc == SPV_OK) {
+        rc = rc == 0 ? spv_start_write(s, &whole, NULL, NULL) : rc;
+        rc = rc == 0 ? spv_genesis_store(s, tip) : rc;
+    } else if (rc == 0) {
         rc = spv_store_by_height(s, tip, (uint32_t)found->good);
-        rc = rc == 1 ? SPV_OK : rc == 0 ? SPV_ERR_DB_DAMAGED : rc;
+        rc = rc == 1 ? 0 : rc == 0 ? SPV_ERR_DB_DAMAGED : rc;
     }
-    if (rc == SPV_OK && !found->backfill_ok && found->good >= 0) {
+    if (rc == 0 && !found->backfill_ok && found->good >= 0) {
         rc = spv_backfill_clear(s);
     }
-    if (rc == SPV_OK && !found->branches_ok) {
+    if (rc == 0 && !found->branches_ok) {
         rc = spv_db_exec(s, "DELETE FROM branch_header", "remove side branches");
     }
-    if (rc == SPV_OK && !found->addrs_ok) {
+    if (rc == 0 && !found->addrs_ok) {
         rc = spv_addrs_recreate(s);
     }
-    return rc == SPV_OK ? spv_db_set_tip(s, tip) : rc;
+    return rc == 0 ? spv_db_set_tip(s, tip) : rc;
 }
 
 static int rewind_in_place(struct repair *r)
@@ -123,7 +123,7 @@ static int rewind_in_place(struct repair *r)
     struct spv_params params;
     bool readable = false;
     int rc = spv_salvage_probe(&params, &readable, r->cfg, r->path, &r->why);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     const struct spv_store_config cfg = {
@@ -131,39 +131,39 @@ static int rewind_in_place(struct repair *r)
     const struct spv_open_options how = {.unchecked = true, .lock = r->lock};
     r->lock = -1; /* the store's now, also when it does not open */
     rc = spv_store_open_as(&s, &cfg, &how, &r->why);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     rc = spv_start_load(s);
     if (rc == SPV_ERR_DB_DAMAGED) { /* then the verdict was that of a whole chain */
         s->start = (struct spv_chain_start){0};
-        rc = SPV_OK;
+        rc = 0;
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_begin(s);
     }
-    if (rc == SPV_OK && s->start.height == 0) {
+    if (rc == 0 && s->start.height == 0) {
         rc = spv_start_write(s, &s->start, NULL, NULL);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = cut_tail(s, &r->out->found, &tip);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_commit(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         r->changed = true;
         rc = spv_store_flush(s);
     } else {
         spv_db_rollback(s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         (void)repair_problem(r, rc, "%s", spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     r->out->done = SPV_REPAIR_REWOUND;
     r->out->height = tip.height;
-    return rc != SPV_OK ? rc : closed;
+    return rc != 0 ? rc : closed;
 }
 
 static int salvage_rows(struct repair *r, const struct spv_params *params, bool readable)
@@ -178,10 +178,10 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
                               r->cfg->stop, &r->why);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         r->changed = true;
         rc = spv_backup_replace(r->path, fresh);
-        if (rc != SPV_OK) {
+        if (rc != 0) {
             (void)repair_problem(r, rc,
                                  "%s: the mended file cannot take its place. Check the folder.",
                                  r->cfg->path);
@@ -201,10 +201,10 @@ static int prepare_repair(struct repair *r, struct spv_params *params, bool *rea
     spv_file_probe(&look, r->path);
     if (look.kind != SPV_FILE_TRUNCATED || look.application_id != SPV_APPLICATION_ID) {
         int rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
-        return rc == SPV_OK ? make_backup(r) : rc;
+        return rc == 0 ? make_backup(r) : rc;
     }
     int rc = make_backup(r);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     if (truncate(r->path, (off_t)look.whole) != 0) {
@@ -213,7 +213,7 @@ static int prepare_repair(struct repair *r, struct spv_params *params, bool *rea
                               r->cfg->path);
     }
     rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
-    if (rc != SPV_OK && truncate(r->path, (off_t)look.size) != 0) {
+    if (rc != 0 && truncate(r->path, (off_t)look.size) != 0) {
         errno = 0; /* the zeros say no more than their absence did */
     }
     return rc;
@@ -225,13 +225,13 @@ static int repair_pages(struct repair *r)
     bool readable = false;
     const struct spv_verify_report *found = &r->out->found;
     int rc = prepare_repair(r, &params, &readable);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     rc = found->pages_ok ? rewind_in_place(r) : salvage_rows(r, &params, readable);
     if (rc == SPV_ERR_DB_DAMAGED && found->pages_ok) { /* worse than it looked */
         rc = take_lock(r);
-        rc = rc == SPV_OK ? salvage_rows(r, &params, readable) : rc;
+        rc = rc == 0 ? salvage_rows(r, &params, readable) : rc;
     }
     const int64_t claimed = found->claimed <= UINT32_MAX ? found->claimed : -1;
     const int64_t had = found->tip > claimed ? found->tip : claimed;
@@ -246,23 +246,23 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
     memset(out, 0, sizeof *out);
     out->height = -1;
     int rc = find_place(&r);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = take_lock(&r);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_store_verify(&out->found, cfg, &r.why);
-        if (rc == SPV_OK) {
+        if (rc == 0) {
             out->height = out->found.tip;
         } else if (rc == SPV_ERR_DB_DAMAGED) {
             rc = repair_pages(&r);
         }
     }
-    if (rc != SPV_OK && !r.changed && out->copy[0] != '\0') {
+    if (rc != 0 && !r.changed && out->copy[0] != '\0') {
         spv_backup_remove(out->copy); /* or each attempt would leave one more */
         out->copy[0] = '\0';
     }
     spv_lock_release(r.lock);
-    if (why != NULL && rc != SPV_OK) {
+    if (why && rc != 0) {
         *why = r.why;
     }
     return rc;

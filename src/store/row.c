@@ -51,14 +51,14 @@ static int read_int(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int
         return SPV_ERR_DB_DAMAGED;
     }
     *out = sqlite3_value_int64(value);
-    return *out >= min && *out <= max ? SPV_OK : SPV_ERR_DB_DAMAGED;
+    return *out >= min && *out <= max ? 0 : SPV_ERR_DB_DAMAGED;
 }
 
 static int read_u32(uint32_t *out, sqlite3_stmt *st, int column)
 {
     int64_t x = 0;
     int rc = read_int(&x, st, column, 0, UINT32_MAX);
-    *out = rc == SPV_OK ? (uint32_t)x : 0;
+    *out = rc == 0 ? (uint32_t)x : 0;
     return rc;
 }
 
@@ -74,11 +74,11 @@ static const uint8_t *read_blob(sqlite3_stmt *st, int column)
 int spv_row_hash(uint8_t out[32], sqlite3_stmt *st, int column)
 {
     const uint8_t *blob = read_blob(st, column);
-    if (blob == NULL) {
+    if (!blob) {
         return SPV_ERR_DB_DAMAGED;
     }
     spv_row_reverse(out, blob);
-    return SPV_OK;
+    return 0;
 }
 
 int spv_row_read_header(struct spv_chain_header *out, sqlite3_stmt *st)
@@ -86,22 +86,22 @@ int spv_row_read_header(struct spv_chain_header *out, sqlite3_stmt *st)
     memset(out, 0, sizeof *out);
     struct spv_header *h = &out->header;
     int64_t version = 0;
-    if (read_blob(st, 7) == NULL || read_u32(&out->height, st, 0) != SPV_OK ||
-        spv_row_hash(out->hash.b, st, 1) != SPV_OK ||
-        read_int(&version, st, 2, INT32_MIN, INT32_MAX) != SPV_OK ||
-        spv_row_hash(h->merkle_root.b, st, 3) != SPV_OK || read_u32(&h->time, st, 4) != SPV_OK ||
-        read_u32(&h->bits, st, 5) != SPV_OK || read_u32(&h->nonce, st, 6) != SPV_OK) {
+    if (!read_blob(st, 7) || read_u32(&out->height, st, 0) != 0 ||
+        spv_row_hash(out->hash.b, st, 1) != 0 ||
+        read_int(&version, st, 2, INT32_MIN, INT32_MAX) != 0 ||
+        spv_row_hash(h->merkle_root.b, st, 3) != 0 || read_u32(&h->time, st, 4) != 0 ||
+        read_u32(&h->bits, st, 5) != 0 || read_u32(&h->nonce, st, 6) != 0) {
         return SPV_ERR_DB_DAMAGED;
     }
     h->version = (int32_t)version;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_row_read(struct spv_chain_header *out, sqlite3_stmt *st)
 {
-    if (spv_row_read_header(out, st) != SPV_OK) {
+    if (spv_row_read_header(out, st) != 0) {
         return SPV_ERR_DB_DAMAGED;
     }
     out->work = spv_u256_from_be(read_blob(st, 7));
-    return SPV_OK;
+    return 0;
 }

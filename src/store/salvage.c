@@ -32,7 +32,7 @@ static int begin_source(struct spv_store *s, const char *path, struct spv_interr
     s->unchecked = true;
     s->watch.stop = stop;
     s->path = sqlite3_mprintf("%s", path);
-    if (s->path == NULL) {
+    if (!s->path) {
         return SQLITE_NOMEM;
     }
     return spv_db_connect(&s->db, &s->watch, path, SPV_STORE_READ, false);
@@ -51,26 +51,26 @@ static void end_source(struct spv_store *s)
 static int64_t read_pragma(struct spv_store *s, const char *sql)
 {
     int64_t x = 0;
-    return spv_db_integer(s, &x, sql, "look at it") == SPV_OK ? x : 0;
+    return spv_db_integer(s, &x, sql, "look at it") == 0 ? x : 0;
 }
 
 static int identify_network(struct spv_store *s, struct spv_params *params,
                             const struct spv_verify_config *cfg)
 {
-    if (cfg->params != NULL) {
+    if (cfg->params) {
         s->params = *cfg->params;
     }
     int rc = SPV_ERR_DB_DAMAGED;
     if (spv_schema_is_plain(s->db, "main", "meta")) {
-        rc = cfg->params != NULL ? spv_network_id_check(s) : spv_network_id_load(s);
+        rc = cfg->params ? spv_network_id_check(s) : spv_network_id_load(s);
     }
     *params = s->params;
-    if (rc == SPV_ERR_DB_DAMAGED && cfg->params == NULL) {
+    if (rc == SPV_ERR_DB_DAMAGED && !cfg->params) {
         return spv_db_fail(s, SPV_ERR_INVALID,
                            "%s: is too damaged to say whose headers it holds. Name the network.",
                            s->path);
     }
-    return rc == SPV_ERR_DB_DAMAGED ? SPV_OK : rc;
+    return rc == SPV_ERR_DB_DAMAGED ? 0 : rc;
 }
 
 int spv_salvage_probe(struct spv_params *params, bool *readable,
@@ -79,9 +79,9 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
 {
     struct spv_store s;
     int code = begin_source(&s, path, cfg->stop);
-    int rc = code == SQLITE_NOMEM ? SPV_ERR_NOMEM : SPV_OK;
+    int rc = code == SQLITE_NOMEM ? SPV_ERR_NOMEM : 0;
     *readable = false;
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         bool ours = read_pragma(&s, "PRAGMA application_id") == SPV_APPLICATION_ID;
         int64_t tables = read_pragma(&s, "SELECT count(*) FROM sqlite_master");
         bool named =
@@ -99,11 +99,10 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
             rc = identify_network(&s, params, cfg);
         }
     }
-    if (rc == SPV_OK &&
-        spv_interrupt_requested(cfg->stop)) { /* what seemed unreadable may be sound */
+    if (rc == 0 && spv_interrupt_requested(cfg->stop)) { /* what seemed unreadable may be sound */
         rc = stopped(&s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         report_progress(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.error_text);
     }
     end_source(&s);
@@ -115,7 +114,7 @@ static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct
                     const struct spv_chain_header *below, int64_t want)
 {
     if (sqlite3_step(st) != SQLITE_ROW || sqlite3_column_int64(st, 0) != want ||
-        spv_row_read(out, st) != SPV_OK) {
+        spv_row_read(out, st) != 0) {
         return 0;
     }
     if (want == 0) {
@@ -129,7 +128,7 @@ static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct
 static int commit_tip(struct spv_store *fresh, const struct spv_chain_header *tip)
 {
     int rc = spv_db_set_tip(fresh, tip);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_commit(fresh);
     }
     fresh->tip = *tip;
@@ -148,32 +147,31 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
         below.work = fresh->start_work;
     }
     int rc = spv_db_begin(fresh);
-    if (rc == SPV_OK && base > 0) {
+    if (rc == 0 && base > 0) {
         rc = spv_start_write(fresh, &fresh->start, &fresh->start_parent, &fresh->start_work);
     }
-    while (rc == SPV_OK && (limit < 0 || want <= limit) &&
-           !spv_interrupt_requested(fresh->watch.stop) &&
+    while (rc == 0 && (limit < 0 || want <= limit) && !spv_interrupt_requested(fresh->watch.stop) &&
            next_row(&r, st, fresh, &below, want) > 0) {
         if (want > 0) {
             rc = spv_db_insert(fresh, &r);
         }
-        if (rc == SPV_OK && want % BATCH == BATCH - 1) {
+        if (rc == 0 && want % BATCH == BATCH - 1) {
             rc = commit_tip(fresh, &r);
-            rc = rc == SPV_OK ? spv_db_begin(fresh) : rc;
+            rc = rc == 0 ? spv_db_begin(fresh) : rc;
         }
         below = r;
         want++;
     }
-    if (rc == SPV_OK && base > 0 && want == base) { /* nothing of it can be read: begin anew */
+    if (rc == 0 && base > 0 && want == base) { /* nothing of it can be read: begin anew */
         static const struct spv_chain_start whole = {0};
         below = fresh->tip;
         fresh->start = whole;
         rc = spv_start_write(fresh, &whole, NULL, NULL);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = commit_tip(fresh, &below);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         spv_db_rollback(fresh);
     }
     return rc;
@@ -184,7 +182,7 @@ static void copy_others(struct spv_store *fresh, const char *path)
 {
     sqlite3_stmt *st = NULL;
     char *sql = sqlite3_mprintf("ATTACH %Q AS old", path);
-    if (sql == NULL || sqlite3_exec(fresh->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+    if (!sql || sqlite3_exec(fresh->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
         sqlite3_free(sql);
         return;
     }
@@ -196,12 +194,12 @@ static void copy_others(struct spv_store *fresh, const char *path)
         -1, &st, NULL);
     while (code == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(st, 0);
-        if (name == NULL || !spv_schema_is_plain(fresh->db, "old", name)) {
+        if (!name || !spv_schema_is_plain(fresh->db, "old", name)) {
             continue;
         }
         sql = sqlite3_mprintf("INSERT OR IGNORE INTO main.\"%w\" SELECT * FROM old.\"%w\"", name,
                               name);
-        if (sql != NULL) {
+        if (sql) {
             (void)sqlite3_exec(fresh->db, sql, NULL, NULL, NULL);
         }
         sqlite3_free(sql);
@@ -220,7 +218,7 @@ static int rebuild(struct spv_store *fresh, const char *path, int64_t limit)
 {
     struct spv_store source;
     sqlite3_stmt *st = NULL;
-    int rc = SPV_OK;
+    int rc = 0;
     int code = begin_source(&source, path, fresh->watch.stop);
     if (code == SQLITE_OK) {
         code = sqlite3_prepare_v2(
@@ -234,10 +232,10 @@ static int rebuild(struct spv_store *fresh, const char *path, int64_t limit)
                                         " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
     (void)sqlite3_finalize(st);
     end_source(&source);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         copy_others(fresh, path);
     }
-    return rc == SPV_OK && indexed ? spv_store_build_index(fresh) : rc;
+    return rc == 0 && indexed ? spv_store_build_index(fresh) : rc;
 }
 
 int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
@@ -249,23 +247,22 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     const struct spv_store_config cfg = {
         .path = fresh, .params = params, .mode = SPV_STORE_CREATE, .stop = stop};
     int rc = spv_store_open(&s, &cfg, why);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     if (readable) {
         rc = rebuild(s, path, limit);
     }
-    if (rc == SPV_OK &&
-        spv_interrupt_requested(stop)) { /* rows may have seemed unreadable for it */
+    if (rc == 0 && spv_interrupt_requested(stop)) { /* rows may have seemed unreadable for it */
         rc = stopped(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         report_progress(why, rc, spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     *height = tip.height;
-    return rc != SPV_OK ? rc : closed;
+    return rc != 0 ? rc : closed;
 }

@@ -109,7 +109,7 @@ int spv_schema_migrate(sqlite3 *db, int version, int target, const struct spv_mi
 {
     for (; version < target; version++) {
         const struct spv_migration *step = step_from(list, n, version);
-        if (step == NULL) {
+        if (!step) {
             return SQLITE_MISMATCH;
         }
         int rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);

@@ -96,12 +96,12 @@ static const char *definition(size_t *n, const struct object *o, int version)
                            strcmp(o->type, "view") == 0 ? "VIEW" : "TABLE", o->name);
     for (size_t i = 0; i < spv_n_migrations; i++) {
         const char *at = spv_migrations[i].from < version ? spv_migrations[i].sql : NULL;
-        while (at != NULL && (at = strstr(at, begin)) != NULL) {
+        while (at && (at = strstr(at, begin))) {
             found = at;
             at++;
         }
     }
-    *n = found != NULL ? strcspn(found, ";") : 0;
+    *n = found ? strcspn(found, ";") : 0;
     return found;
 }
 
@@ -142,7 +142,7 @@ static int check_foreign_index(struct spv_store *s, int version, const char *nam
     if (code != SQLITE_ROW) {
         return spv_db_prepare_error(s, code, "read the schema");
     }
-    return plain ? SPV_OK
+    return plain ? 0
                  : mismatch(s, version, "table", objects[find_object(table)].name,
                             "has a foreign index that is unique, partial or computed");
 }
@@ -154,25 +154,25 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
     size_t n = 0;
     for (int i = 0; i < 4; i++) {
         column[i] = (const char *)sqlite3_column_text(st, i);
-        if (column[i] == NULL && sqlite3_column_type(st, i) != SQLITE_NULL) {
+        if (!column[i] && sqlite3_column_type(st, i) != SQLITE_NULL) {
             return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the schema");
         }
-        column[i] = column[i] != NULL ? column[i] : "";
+        column[i] = column[i] ? column[i] : "";
     }
     const size_t own = find_object(column[1]);
     const size_t on = find_object(column[2]);
     if (own < OBJECTS) {
         const struct object *o = &objects[own];
         const char *want = version >= o->since ? definition(&n, o, version) : NULL;
-        if (seen[own] || want == NULL || strcmp(column[0], o->type) != 0 ||
+        if (seen[own] || !want || strcmp(column[0], o->type) != 0 ||
             !same_text(column[3], (size_t)sqlite3_column_bytes(st, 3), want, n)) {
             return mismatch(s, version, o->type, o->name, "is not defined as its schema says");
         }
         seen[own] = true;
-        return SPV_OK;
+        return 0;
     }
     if (on == OBJECTS) {
-        return SPV_OK;
+        return 0;
     }
     return strcmp(column[0], "index") == 0
                ? check_foreign_index(s, version, column[1], column[2])
@@ -183,18 +183,18 @@ int spv_schema_check(struct spv_store *s, int version)
 {
     sqlite3_stmt *st = NULL;
     bool seen[OBJECTS] = {false};
-    int rc = SPV_OK;
+    int rc = 0;
     int code = sqlite3_prepare_v2(s->db, "SELECT type, name, tbl_name, sql FROM sqlite_master", -1,
                                   &st, NULL);
-    while (rc == SPV_OK && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc == 0 && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         rc = check_row(s, st, version, seen);
         code = SQLITE_OK;
     }
-    if (rc == SPV_OK && code != SQLITE_DONE) {
+    if (rc == 0 && code != SQLITE_DONE) {
         rc = spv_db_prepare_error(s, code, "read the schema");
     }
     (void)sqlite3_finalize(st);
-    for (size_t i = 0; i < OBJECTS && rc == SPV_OK; i++) {
+    for (size_t i = 0; i < OBJECTS && rc == 0; i++) {
         if (!seen[i] && !objects[i].optional) {
             rc = mismatch(s, version, objects[i].type, objects[i].name, "is missing");
         }
@@ -210,7 +210,7 @@ bool spv_schema_is_plain(sqlite3 *db, const char *schema, const char *name)
         " AND name = %Q AND sql LIKE 'CREATE TABLE%%')"
         " AND (SELECT count(*) > 0 AND max(hidden) = 0 FROM pragma_table_xinfo(%Q, %Q))",
         schema, name, name, schema);
-    bool plain = sql != NULL && sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+    bool plain = sql && sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
                  sqlite3_step(st) == SQLITE_ROW && sqlite3_column_int(st, 0) == 1;
     (void)sqlite3_finalize(st);
     sqlite3_free(sql);

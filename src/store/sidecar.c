@@ -38,10 +38,10 @@ const char *spv_sidecar_check(const char *path)
     static const char *const suffixes[] = {"-lock", "-wal", "-shm", "-journal"};
     const char *bad = NULL;
     char *real = realpath(path, NULL);
-    for (size_t i = 0; bad == NULL && i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    for (size_t i = 0; !bad && i < sizeof suffixes / sizeof suffixes[0]; i++) {
         struct stat st;
-        char *name = sqlite3_mprintf("%s%s", real != NULL ? real : path, suffixes[i]);
-        if (name != NULL && lstat(name, &st) == 0 && !is_own(&st)) {
+        char *name = sqlite3_mprintf("%s%s", real ? real : path, suffixes[i]);
+        if (name && lstat(name, &st) == 0 && !is_own(&st)) {
             bad = suffixes[i];
         }
         sqlite3_free(name);

@@ -68,7 +68,7 @@ static int remove_meta(struct spv_store *s, const char *key)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_REMOVE);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
@@ -88,13 +88,13 @@ static int load_start(struct spv_store *s)
     }
     if (rc >= 0 && base.height > 0) {
         rc = spv_db_meta(s, hex, sizeof hex, "base_parent");
-        if (rc == 0 || (rc > 0 && spv_blockhash_from_hex(&parent, hex) != SPV_OK)) {
+        if (rc == 0 || (rc > 0 && spv_blockhash_from_hex(&parent, hex) != 0)) {
             return malformed(s);
         }
         if (rc > 0) {
             rc = spv_db_meta(s, hex, sizeof hex, "base_work");
         }
-        if (rc == 0 || (rc > 0 && spv_u256_from_hex(&work, hex) != SPV_OK)) {
+        if (rc == 0 || (rc > 0 && spv_u256_from_hex(&work, hex) != 0)) {
             return malformed(s);
         }
     }
@@ -107,15 +107,15 @@ static int load_start(struct spv_store *s)
     s->start = base;
     s->start_parent = parent;
     s->start_work = work;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_start_load(struct spv_store *s)
 {
     /* several rows of one moment */
     bool own = sqlite3_get_autocommit(s->db) != 0;
-    int rc = own ? spv_db_exec(s, "BEGIN", "read the metadata") : SPV_OK;
-    if (rc == SPV_OK) {
+    int rc = own ? spv_db_exec(s, "BEGIN", "read the metadata") : 0;
+    if (rc == 0) {
         rc = load_start(s);
     }
     if (own) {
@@ -142,24 +142,24 @@ int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
     int rc;
     if (base->height == 0) {
         rc = remove_meta(s, "base");
-        if (rc == SPV_OK) {
+        if (rc == 0) {
             rc = remove_meta(s, "base_parent");
         }
-        if (rc == SPV_OK) {
+        if (rc == 0) {
             rc = remove_meta(s, "base_work");
         }
-        return rc == SPV_OK ? remove_meta(s, "work_from") : rc;
+        return rc == 0 ? remove_meta(s, "work_from") : rc;
     }
     rc = set_height(s, "base", base->height);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         spv_blockhash_hex(hex, parent);
         rc = spv_db_set_meta(s, "base_parent", hex);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         spv_u256_hex(hex, work);
         rc = spv_db_set_meta(s, "base_work", hex);
     }
-    if (rc == SPV_OK && base->work_since > 0) {
+    if (rc == 0 && base->work_since > 0) {
         rc = set_height(s, "work_from", base->work_since);
     }
     return rc;
@@ -177,8 +177,8 @@ static int mismatch(struct spv_store *s, const char *what)
 
 static int insert_all(struct spv_store *s, const struct spv_chain_update *c)
 {
-    int rc = SPV_OK;
-    for (size_t i = 0; i < c->n && rc == SPV_OK; i++) {
+    int rc = 0;
+    for (size_t i = 0; i < c->n && rc == 0; i++) {
         rc = spv_db_insert(s, &c->headers[i]);
     }
     return rc;
@@ -205,15 +205,15 @@ int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
     if (first->height == 0 || first->height % interval(s) != 0) {
         return mismatch(s, "the first one is not the first of a period");
     }
-    if (work_below(&below, first) != SPV_OK) {
+    if (work_below(&below, first) != 0) {
         return mismatch(s, "the first one has impossible bits");
     }
     base.work_since = spv_u256_is_zero(&below) ? base.height : 0;
     int rc = spv_start_write(s, &base, &first->header.prev, &below);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = insert_all(s, c);
     }
-    return rc == SPV_OK ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
+    return rc == 0 ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
 }
 
 /* ---- filling the gap ---- */
@@ -223,10 +223,10 @@ int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
     sqlite3_stmt *st = NULL;
     *height = 0;
     if (s->start.height == 0) {
-        return SPV_OK;
+        return 0;
     }
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_HEIGHT);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, s->start.height);
@@ -245,7 +245,7 @@ static int remove_filled(struct spv_store *s, uint32_t above)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, above);
@@ -264,13 +264,13 @@ int spv_store_backfill_reset(struct spv_store *s)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
     int rc = spv_db_begin(s);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = remove_filled(s, 0);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_commit(s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         spv_db_rollback(s);
     }
     return rc;
@@ -304,7 +304,7 @@ static int add_to_table(struct spv_store *s, const char *sql, const struct spv_u
         code = sqlite3_step(st);
     }
     (void)sqlite3_finalize(st);
-    return code == SQLITE_DONE ? SPV_OK : spv_db_error(s, code, "put the sums of work right");
+    return code == SQLITE_DONE ? 0 : spv_db_error(s, code, "put the sums of work right");
 }
 
 /* One statement over all rows: SQLite writes as it goes, so memory stays flat. */
@@ -318,7 +318,7 @@ static int add_work(struct spv_store *s, const struct spv_u256 *more)
     }
     int rc =
         add_to_table(s, "UPDATE header SET work = spv_add_work(work, ?1) WHERE height >= ?2", more);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     return add_to_table(
@@ -330,7 +330,7 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
 {
     const struct spv_chain_start whole = {0};
     struct spv_chain_header tip = s->tip;
-    int rc = SPV_OK;
+    int rc = 0;
     if (!spv_blockhash_eq(&last->hash, &s->start_parent)) {
         return mismatch(s, "what was filled is not what the base follows");
     }
@@ -338,7 +338,7 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
         const struct spv_u256 more = spv_u256_sub(&last->work, &s->start_work);
         rc = add_work(s, &more);
         tip.work = spv_u256_add(&tip.work, &more);
-        if (rc == SPV_OK) {
+        if (rc == 0) {
             rc = spv_db_set_tip(s, &tip);
         }
     } else if (spv_u256_cmp(&last->work, &s->start_work) != 0) {
@@ -347,7 +347,7 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
                            "is not what their checkpoint has. " SPV_DB_REPAIR_ADVICE,
                            s->path, SPV_COUNT(s->start.height));
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_start_write(s, &whole, NULL, NULL);
     }
     return rc;
@@ -356,7 +356,7 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
 static int drop_index(struct spv_store *s)
 {
     int rc = spv_db_exec(s, "DROP INDEX IF EXISTS header_by_hash", "drop the hash index");
-    s->indexed = s->indexed && rc != SPV_OK;
+    s->indexed = s->indexed && rc != 0;
     return rc;
 }
 
@@ -366,7 +366,7 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     struct spv_blockhash below;
     uint32_t filled = 0;
     int rc = spv_store_backfill_height(s, &filled);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     if (s->start.height == 0 || last->height >= s->start.height) {
@@ -377,24 +377,24 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     }
     sqlite3_stmt *st = NULL;
     rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, c->fork_height);
     (void)sqlite3_bind_int64(st, 2, c->fork_height);
-    bool there = sqlite3_step(st) == SQLITE_ROW && spv_row_hash(below.b, st, 1) == SPV_OK;
+    bool there = sqlite3_step(st) == SQLITE_ROW && spv_row_hash(below.b, st, 1) == 0;
     (void)sqlite3_reset(st);
     if (!there || !spv_blockhash_eq(&below, &c->headers[0].header.prev)) {
         return mismatch(s, "it does not follow what was filled");
     }
-    rc = c->fork_height < filled ? remove_filled(s, c->fork_height) : SPV_OK;
-    if (rc == SPV_OK && s->start.height - c->fork_height > WITHOUT_INDEX) {
+    rc = c->fork_height < filled ? remove_filled(s, c->fork_height) : 0;
+    if (rc == 0 && s->start.height - c->fork_height > WITHOUT_INDEX) {
         rc = drop_index(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = insert_all(s, c);
     }
-    return rc == SPV_OK && last->height + 1 == s->start.height ? join_backfill(s, last) : rc;
+    return rc == 0 && last->height + 1 == s->start.height ? join_backfill(s, last) : rc;
 }
 
 void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c)
@@ -433,30 +433,30 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     sqlite3_stmt *st = NULL;
     const bool again = s->indexed && to->height - s->start.height > WITHOUT_INDEX;
     int rc = spv_db_begin(s);
-    if (rc == SPV_OK && again) {
+    if (rc == 0 && again) {
         rc = drop_index(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         (void)sqlite3_bind_int64(st, 1, 0);
         (void)sqlite3_bind_int64(st, 2, to->height);
         rc = spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "prune headers");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         char sql[80];
         (void)sqlite3_snprintf(sizeof sql, sql, "DELETE FROM branch_header WHERE height <= %u",
                                (unsigned)to->height);
         rc = spv_db_exec(s, sql, "prune side branches");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_start_write(s, to, &parent->hash, &parent->work);
     }
-    if (rc == SPV_OK && again) {
+    if (rc == 0 && again) {
         rc = spv_store_build_index(s);
     }
-    return rc == SPV_OK ? spv_db_commit(s) : rc;
+    return rc == 0 ? spv_db_commit(s) : rc;
 }
 
 int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
@@ -467,15 +467,15 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
     int rc = spv_store_commit(s);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     to.height = prune_limit(s, below);
-    if (base != NULL) {
+    if (base) {
         *base = to.height > s->start.height ? to.height : s->start.height;
     }
     if (to.height <= s->start.height) {
-        return SPV_OK;
+        return 0;
     }
     rc = spv_store_by_height(s, &parent, to.height - 1);
     if (rc <= 0) {
@@ -483,7 +483,7 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     }
     const bool indexed = s->indexed;
     rc = prune_headers(s, &to, &parent);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         spv_db_rollback(s);
         s->indexed = indexed;
         return rc;
@@ -491,7 +491,7 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     s->start = to;
     s->start_parent = parent.hash;
     s->start_work = parent.work;
-    return SPV_OK;
+    return 0;
 }
 
 void spv_store_get_start(struct spv_store *s, struct spv_chain_start *out)

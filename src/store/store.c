@@ -42,14 +42,13 @@ static const char *errno_text(char *buffer, size_t cap)
 static int check_beside(struct spv_store *s)
 {
     const char *suffix = spv_sidecar_check(s->path);
-    return suffix == NULL
-               ? SPV_OK
-               : spv_db_fail(
-                     s, SPV_ERR_IO,
-                     "%s: the file beside it with the ending %s is a link, a pipe, a folder "
-                     "or a device, or has another name as well, and was left alone. Remove "
-                     "it.",
-                     s->path, suffix);
+    return !suffix ? 0
+                   : spv_db_fail(
+                         s, SPV_ERR_IO,
+                         "%s: the file beside it with the ending %s is a link, a pipe, a folder "
+                         "or a device, or has another name as well, and was left alone. Remove "
+                         "it.",
+                         s->path, suffix);
 }
 
 /* The path leads to a file, or to where one may be made. */
@@ -78,7 +77,7 @@ static int check_place(struct spv_store *s)
     if (rc == SPV_ERR_NOMEM) {
         return spv_db_error_of(s, NULL, SQLITE_NOMEM, "make its folder");
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         int code = errno == EACCES || errno == EROFS || errno == EPERM ? SPV_ERR_DB_READONLY
                    : errno == ENOSPC || errno == EDQUOT                ? SPV_ERR_DB_FULL
                                                                        : SPV_ERR_IO;
@@ -95,18 +94,18 @@ static int identify(struct spv_store *s, int64_t *version)
     int64_t id = 0;
     int64_t tables = 0;
     int rc = spv_db_integer(s, &id, "PRAGMA application_id", "open it");
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_integer(s, version, "PRAGMA user_version", "open it");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_integer(s, &tables, "SELECT count(*) FROM sqlite_master", "open it");
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     if (id == 0 && *version == 0 && tables == 0) {
         return s->mode == SPV_STORE_CREATE
-                   ? SPV_OK
+                   ? 0
                    : spv_db_fail(s, SPV_ERR_DB_NONE,
                                  "%s: is empty, no headers were stored yet. Sync first.", s->path);
     }
@@ -141,29 +140,29 @@ static int take_lock(struct spv_store *s)
     struct spv_error_info why;
     /* SQLite's name of the file: absolute, links resolved, the same for every way to it. */
     int rc = spv_lock_take(&s->lock, sqlite3_db_filename(s->db, "main"), s->path, &why);
-    return rc == SPV_OK ? rc : spv_db_fail(s, rc, "%s", why.text);
+    return rc == 0 ? rc : spv_db_fail(s, rc, "%s", why.text);
 }
 
 /* Inside the transaction: from whatever version to ours. */
 static int migrate(struct spv_store *s, int64_t version)
 {
-    int rc = SPV_OK;
+    int rc = 0;
     if (version > 0) { /* another network's file is not touched */
         rc = spv_network_id_check(s);
     }
-    if (rc == SPV_OK && version < SPV_SCHEMA_VERSION) {
+    if (rc == 0 && version < SPV_SCHEMA_VERSION) {
         int code = spv_schema_migrate(s->db, (int)version, SPV_SCHEMA_VERSION, spv_migrations,
                                       spv_n_migrations);
-        rc = code == SQLITE_OK ? SPV_OK : spv_db_error(s, code, "bring up the schema");
+        rc = code == SQLITE_OK ? 0 : spv_db_error(s, code, "bring up the schema");
     }
-    if (rc == SPV_OK && version == 0) {
+    if (rc == 0 && version == 0) {
         rc = spv_network_id_write(s);
-        if (rc == SPV_OK) {
+        if (rc == 0) {
             rc = spv_genesis_store(s, &s->tip);
         }
-        return rc == SPV_OK ? spv_db_set_tip(s, &s->tip) : rc;
+        return rc == 0 ? spv_db_set_tip(s, &s->tip) : rc;
     }
-    return rc == SPV_OK && !s->unchecked ? spv_tail_check(s) : rc;
+    return rc == 0 && !s->unchecked ? spv_tail_check(s) : rc;
 }
 
 /* A writer cuts its losses: what the log held is fetched again. */
@@ -174,7 +173,7 @@ static int find_log(struct spv_store *s, const struct spv_wal_note *note)
         uint32_t n = note->height > s->tip.height ? note->height - s->tip.height : 1;
         s->rewound = n > s->rewound ? n : s->rewound;
     }
-    return lost < 0 ? lost : SPV_OK;
+    return lost < 0 ? lost : 0;
 }
 
 static int open_write(struct spv_store *s)
@@ -186,52 +185,52 @@ static int open_write(struct spv_store *s)
         return spv_db_error(s, code, "open it");
     }
     int rc = identify(s, &version);
-    if (rc == SPV_OK && sqlite3_db_readonly(s->db, "main") != 0) {
+    if (rc == 0 && sqlite3_db_readonly(s->db, "main") != 0) {
         rc = spv_db_fail(s, SPV_ERR_DB_READONLY,
                          "%s: cannot be written. Check the permissions of the file.", s->path);
     }
     spv_wal_guard_read(&note, s);
-    if (rc == SPV_OK && s->lock < 0) {
+    if (rc == 0 && s->lock < 0) {
         rc = take_lock(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_exec(s,
                          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                          "PRAGMA wal_autocheckpoint = 4000", /* pages: 16 MB between two foldings */
                          "set up the write-ahead log");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_begin(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = identify(s, &version);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = migrate(s, version);
     }
-    if (rc == SPV_OK && version > 0) {
+    if (rc == 0 && version > 0) {
         rc = find_log(s, &note);
     }
-    if (rc == SPV_OK && version > 0) {
+    if (rc == 0 && version > 0) {
         rc = spv_branches_prune(s);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_commit(s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         spv_db_rollback(s);
         return rc;
     }
     int indexed = spv_read_has_index(s);
     s->indexed = indexed > 0;
-    return indexed < 0 ? indexed : SPV_OK;
+    return indexed < 0 ? indexed : 0;
 }
 
 static bool has_wal(const struct spv_store *s)
 {
     struct stat st;
     char *name = sqlite3_mprintf("%s-wal", s->path);
-    bool has = name == NULL || (stat(name, &st) == 0 && st.st_size > 0);
+    bool has = !name || (stat(name, &st) == 0 && st.st_size > 0);
     sqlite3_free(name);
     return has;
 }
@@ -245,7 +244,7 @@ static int connect_read(struct spv_store *s, bool immutable)
     int rc = code == SQLITE_OK
                  ? spv_db_integer(s, &probe, "SELECT count(*) FROM sqlite_master", "open it")
                  : spv_db_error(s, code, "open it");
-    if (rc == SPV_OK || immutable) {
+    if (rc == 0 || immutable) {
         s->immutable = immutable;
         return rc;
     }
@@ -269,29 +268,29 @@ static int open_read(struct spv_store *s, bool any_network)
     int64_t version = 0;
     struct spv_wal_note note = {.noted = false};
     int rc = connect_read(s, false);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         spv_wal_guard_read(&note, s);
         rc = spv_db_exec(s, "BEGIN", "read it");
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = identify(s, &version);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = any_network ? spv_network_id_load(s) : spv_network_id_check(s);
     }
-    if (rc == SPV_OK && !s->unchecked) {
+    if (rc == 0 && !s->unchecked) {
         rc = spv_tail_check(s);
     }
-    if (rc == SPV_OK && !s->unchecked) {
+    if (rc == 0 && !s->unchecked) {
         rc = spv_wal_guard_check(s, &note);
         rc = rc > 0 ? SPV_ERR_DB_DAMAGED : rc;
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         int indexed = spv_read_has_index(s);
         s->indexed = indexed > 0;
-        rc = indexed < 0 ? indexed : SPV_OK;
+        rc = indexed < 0 ? indexed : 0;
     }
-    if (s->db != NULL) {
+    if (s->db) {
         spv_db_rollback(s);
     }
     return rc;
@@ -299,7 +298,7 @@ static int open_read(struct spv_store *s, bool any_network)
 
 static void set_error_info(struct spv_error_info *why, int code, const char *text)
 {
-    if (why != NULL) {
+    if (why) {
         why->code = (enum spv_err)code;
         (void)sqlite3_snprintf((int)sizeof why->text, why->text, "%s", text);
     }
@@ -309,15 +308,14 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
                       const struct spv_open_options *how, struct spv_error_info *why)
 {
     *out = NULL;
-    if (cfg->path == NULL || cfg->path[0] == '\0' ||
-        (cfg->params == NULL && cfg->mode != SPV_STORE_READ)) {
+    if (!cfg->path || cfg->path[0] == '\0' || (!cfg->params && cfg->mode != SPV_STORE_READ)) {
         set_error_info(why, SPV_ERR_INVALID,
                        "A database needs a path, and a network to be written.");
         spv_lock_release(how->lock);
         return SPV_ERR_INVALID;
     }
     struct spv_store *s = sqlite3_malloc64(sizeof *s);
-    if (s == NULL) {
+    if (!s) {
         set_error_info(why, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
         spv_lock_release(how->lock);
         return SPV_ERR_NOMEM;
@@ -329,25 +327,25 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
     s->watch.stop = cfg->stop;
     s->watch.busy = cfg->busy;
     s->watch.busy_ctx = cfg->busy_ctx;
-    if (cfg->params != NULL) {
+    if (cfg->params) {
         s->params = *cfg->params;
     }
-    int rc = SPV_OK;
+    int rc = 0;
     s->path = sqlite3_mprintf("%s", cfg->path);
-    if (s->path == NULL) {
+    if (!s->path) {
         rc = spv_db_fail(s, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
         goto err;
     }
     rc = check_place(s);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = cfg->mode == SPV_STORE_READ ? open_read(s, cfg->params == NULL) : open_write(s);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         goto err;
     }
     s->error_text[0] = '\0';
     *out = s;
-    return SPV_OK;
+    return 0;
 err:
     set_error_info(why, rc, s->error_text);
     release_all(s);
@@ -366,10 +364,10 @@ int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
 int spv_store_flush(struct spv_store *s)
 {
     if (s->mode == SPV_STORE_READ) {
-        return SPV_OK;
+        return 0;
     }
     int rc = spv_store_commit(s);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     /* A reader in the middle of its snapshot keeps the log from being folded completely. Commits
@@ -378,17 +376,17 @@ int spv_store_flush(struct spv_store *s)
     rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     s->watch.wait_ms = SPV_DB_WAIT_WRITE;
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY
-               ? SPV_OK
+               ? 0
                : spv_db_error(s, rc, "fold the write-ahead log into the file");
 }
 
 int spv_store_close(struct spv_store *s)
 {
-    if (s == NULL) {
-        return SPV_OK;
+    if (!s) {
+        return 0;
     }
     int rc = spv_store_flush(s);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         spv_wal_guard_clear(s);
     }
     release_all(s);
@@ -400,7 +398,7 @@ int spv_store_close(struct spv_store *s)
 int spv_store_build_index(struct spv_store *s)
 {
     if (s->indexed) {
-        return SPV_OK;
+        return 0;
     }
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
@@ -408,10 +406,10 @@ int spv_store_build_index(struct spv_store *s)
     /* The hash's last 8 bytes in display order are as good as random: an index over all 32 would be
      * three times the size and find nothing more. */
     int rc = spv_store_commit(s);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_exec(s, "CREATE INDEX IF NOT EXISTS " SPV_SCHEMA_INDEX, "build the hash index");
     }
-    s->indexed = rc == SPV_OK;
+    s->indexed = rc == 0;
     return rc;
 }
 

@@ -32,7 +32,7 @@ const char *spv_row_check_pow(struct spv_u256 *target, const struct spv_chain_he
     if (!spv_blockhash_eq(&hash, &r->hash)) {
         return "does not hash to its stored hash";
     }
-    if (spv_target_from_bits(target, r->header.bits) != SPV_OK || !spv_hash_meets(hash.b, target)) {
+    if (spv_target_from_bits(target, r->header.bits) != 0 || !spv_hash_meets(hash.b, target)) {
         return "does not meet its own target";
     }
     return NULL;
@@ -42,7 +42,7 @@ const char *spv_row_check(const struct spv_chain_header *below, const struct spv
 {
     struct spv_u256 target;
     const char *reason = spv_row_check_pow(&target, r);
-    if (reason != NULL) {
+    if (reason) {
         return reason;
     }
     struct spv_u256 own = spv_work_from_target(&target);
@@ -56,7 +56,7 @@ void spv_genesis_header(const struct spv_store *s, struct spv_chain_header *out)
     memset(out, 0, sizeof *out);
     out->header = s->params.genesis;
     spv_header_hash(&out->hash, &out->header);
-    if (spv_target_from_bits(&target, out->header.bits) == SPV_OK) {
+    if (spv_target_from_bits(&target, out->header.bits) == 0) {
         out->work = spv_work_from_target(&target);
     }
 }
@@ -84,19 +84,19 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     int64_t want = low > bottom ? low - 1 : bottom;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     f->good = -1;
     f->reason = NULL;
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, high);
-    while (f->reason == NULL && want <= high && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (!f->reason && want <= high && (code = sqlite3_step(st)) == SQLITE_ROW) {
         struct spv_chain_header r = {.height = 0};
         f->height = want;
         if (sqlite3_column_int64(st, 0) != want) {
             f->reason = "is missing";
-        } else if (spv_row_read(&r, st) != SPV_OK) {
+        } else if (spv_row_read(&r, st) != 0) {
             f->reason = "is malformed";
         } else if (want == 0) {
             r.header.prev = s->params.genesis.prev;
@@ -105,7 +105,7 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
             r.header.prev = below.hash;
             f->reason = spv_row_check(&below, &r);
         }
-        if (f->reason == NULL) {
+        if (!f->reason) {
             if (want >= low) {
                 f->good = want;
                 f->tip = r;
@@ -114,9 +114,9 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
             want++;
         }
     }
-    if (f->reason == NULL && code != SQLITE_ROW && code != SQLITE_DONE) {
+    if (!f->reason && code != SQLITE_ROW && code != SQLITE_DONE) {
         rc = spv_db_error(s, code, "read the last headers");
-    } else if (f->reason == NULL && want <= high) {
+    } else if (!f->reason && want <= high) {
         f->reason = "is missing";
         f->height = want;
     }
@@ -156,20 +156,20 @@ static int tip_matches_meta(struct spv_store *s, struct finding *f)
         f->reason = "is not the tip that the metadata names";
         f->height = f->good;
     }
-    return rc < 0 ? rc : SPV_OK;
+    return rc < 0 ? rc : 0;
 }
 
 static int find_tail(struct spv_store *s, struct finding *f)
 {
     int rc = spv_db_integer(s, &f->max, "SELECT coalesce(max(height), -1) FROM header",
                             "read the highest header");
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_integer(s, &f->claimed,
                             "SELECT coalesce(max(CASE WHEN typeof(value) = 'integer' THEN value "
                             "END), -1) FROM meta WHERE key = 'tip_height'",
                             "read the tip");
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     /* Rows above the tip were not written by us; a tip above the rows lost them. */
@@ -185,7 +185,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
     while (high >= bottom && f->good < 0) {
         int64_t low = high - bottom >= CHECK_ROWS ? high - CHECK_ROWS + 1 : bottom;
         rc = check_window(s, f, low, high);
-        if (rc != SPV_OK) {
+        if (rc != 0) {
             return rc;
         }
         if (first) { /* tell of the finding nearest the tip */
@@ -194,8 +194,8 @@ static int find_tail(struct spv_store *s, struct finding *f)
             first = false;
         }
         high = low - 1;
-        rc = f->good < 0 ? highest_row(s, &high, high) : SPV_OK;
-        if (rc != SPV_OK) {
+        rc = f->good < 0 ? highest_row(s, &high, high) : 0;
+        if (rc != 0) {
             return rc;
         }
     }
@@ -203,11 +203,11 @@ static int find_tail(struct spv_store *s, struct finding *f)
         f->reason = reason;
         f->height = height;
     }
-    if (f->reason == NULL && (f->good != f->max || f->good != f->claimed)) {
+    if (!f->reason && (f->good != f->max || f->good != f->claimed)) {
         f->reason = f->claimed > f->max ? "is missing" : "stands above the tip";
         f->height = f->good + 1;
     }
-    return f->reason == NULL ? tip_matches_meta(s, f) : SPV_OK;
+    return !f->reason ? tip_matches_meta(s, f) : 0;
 }
 
 static int cut_tail(struct spv_store *s, struct finding *f)
@@ -217,14 +217,14 @@ static int cut_tail(struct spv_store *s, struct finding *f)
     const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
     int rc = spv_db_remove_above(s, f->good);
-    if (rc == SPV_OK && f->good < 0) { /* nothing is left: begin anew, at genesis */
+    if (rc == 0 && f->good < 0) { /* nothing is left: begin anew, at genesis */
         s->start = (struct spv_chain_start){0};
         rc = spv_start_write(s, &s->start, NULL, NULL);
     }
-    if (rc == SPV_OK && f->good < 0) {
+    if (rc == 0 && f->good < 0) {
         rc = spv_genesis_store(s, &f->tip);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_db_set_tip(s, &f->tip);
     }
     s->rewound = lost > 0 ? (uint32_t)lost : 0;
@@ -242,19 +242,19 @@ int spv_tail_check(struct spv_store *s)
     struct finding f;
     memset(&f, 0, sizeof f);
     int rc = spv_start_load(s);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = find_tail(s, &f);
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
-    if (f.reason != NULL && s->mode == SPV_STORE_READ) {
+    if (f.reason && s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: the database is damaged: the header of height %s %s. Sync again: "
                            "the damaged tail is cut off and fetched anew.",
                            s->path, SPV_COUNT(f.height), f.reason);
     }
-    if (f.reason != NULL) {
+    if (f.reason) {
         rc = cut_tail(s, &f);
     }
     s->tip = f.tip;

@@ -71,22 +71,22 @@ int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char
     }
     v->report->pages_ok = false;
     spv_verify_found(v, height, "%s cannot be read: %s", what, sqlite3_errmsg(v->s->db));
-    return SPV_OK;
+    return 0;
 }
 
 int spv_verify_progress(struct spv_verify *v, uint64_t done)
 {
-    if (v->cfg->progress != NULL && done % SPV_VERIFY_STEP == 0 &&
+    if (v->cfg->progress && done % SPV_VERIFY_STEP == 0 &&
         v->cfg->progress(v->cfg->ctx, done,
                          v->report->tip < 0 ? 0 : (uint64_t)v->report->tip + 1) != 0) {
         return SPV_ERR_INTERRUPTED;
     }
-    return SPV_OK;
+    return 0;
 }
 
 static int on_operations(void *ctx)
 {
-    return spv_verify_progress(ctx, 0) != SPV_OK;
+    return spv_verify_progress(ctx, 0) != 0;
 }
 
 static int check_pages(struct spv_verify *v)
@@ -100,13 +100,13 @@ static int check_pages(struct spv_verify *v)
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         code = sqlite3_step(st);
         const unsigned char *text = code == SQLITE_ROW ? sqlite3_column_text(st, 0) : NULL;
-        if (text != NULL && strcmp((const char *)text, "ok") != 0) {
+        if (text && strcmp((const char *)text, "ok") != 0) {
             v->report->pages_ok = false;
             spv_verify_found(v, -1, "the file's pages or the hash index are damaged: %.180s",
                              (const char *)text);
         }
     }
-    int rc = code == SQLITE_DONE ? SPV_OK : spv_verify_unread(v, code, -1, "the file");
+    int rc = code == SQLITE_DONE ? 0 : spv_verify_unread(v, code, -1, "the file");
     (void)sqlite3_finalize(st);
     spv_watch_long(&v->s->watch, false);
     spv_watch_progress(&v->s->watch, NULL, NULL);
@@ -126,13 +126,13 @@ static int see_gap(struct walk *w, int64_t height)
 {
     struct spv_verify *v = w->v;
     const int64_t base = v->s->start.height;
-    int rc = SPV_OK;
+    int rc = 0;
     int64_t from = w->want;
     w->linked = false;
     w->want = height;
     if (from < base && height < base) {
         bad_below(w, height, "follows nothing");
-        return SPV_OK;
+        return 0;
     }
     if (from == 0 && base > 0) {
         spv_verify_bad(v, 0, "the genesis is missing");
@@ -176,7 +176,7 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     struct spv_verify *v = w->v;
     struct spv_chain_header r = {.height = 0};
     const char *reason = NULL;
-    int rc = SPV_OK;
+    int rc = 0;
     int64_t height = sqlite3_column_int64(st, 0);
     if (height < 0 || height > UINT32_MAX) { /* no part of the chain: repair takes it out */
         return see_stray(w, height);
@@ -184,7 +184,7 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     if (height > w->want) {
         rc = see_gap(w, height);
     }
-    if (spv_row_read(&r, st) != SPV_OK) {
+    if (spv_row_read(&r, st) != 0) {
         reason = "is malformed";
     } else if (height == 0) {
         r.header.prev = v->s->params.genesis.prev;
@@ -193,40 +193,40 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
         r.header.prev = w->below.hash;
         reason = spv_row_check(&w->below, &r);
     }
-    if (reason != NULL && height > 0 && height < (int64_t)v->s->start.height) {
+    if (reason && height > 0 && height < (int64_t)v->s->start.height) {
         bad_below(w, height, reason);
-    } else if (reason != NULL) {
-        rc = rc == SPV_OK ? spv_full_end(&w->full) : rc;
+    } else if (reason) {
+        rc = rc == 0 ? spv_full_end(&w->full) : rc;
         spv_verify_bad(v, height, "the header of height %s %s", SPV_COUNT(height), reason);
-    } else if (rc == SPV_OK && height >= (int64_t)v->s->start.height) {
+    } else if (rc == 0 && height >= (int64_t)v->s->start.height) {
         rc = spv_full_add(&w->full, &r);
     }
     w->linked = r.height == height; /* a malformed row reads as zeros */
     w->below = r;
     w->want = height + 1;
     v->report->headers++;
-    return rc == SPV_OK ? spv_verify_progress(v, v->report->headers) : rc;
+    return rc == 0 ? spv_verify_progress(v, v->report->headers) : rc;
 }
 
 static int check_rows(struct walk *w)
 {
     struct spv_verify *v = w->v;
     sqlite3_stmt *st = NULL;
-    int rc = SPV_OK;
+    int rc = 0;
     int code = sqlite3_prepare_v2(
         v->s->db, "SELECT " SPV_ROW_COLUMNS " FROM header ORDER BY height", -1, &st, NULL);
-    while (rc == SPV_OK && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc == 0 && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         rc = see_row(w, st);
         code = SQLITE_OK;
     }
-    if (rc == SPV_OK && code != SQLITE_DONE) {
+    if (rc == 0 && code != SQLITE_DONE) {
         rc = spv_verify_unread(v, code, w->want, "the header of the next height");
         v->bad = w->want < v->bad ? w->want : v->bad;
-    } else if (rc == SPV_OK && w->want == 0) {
+    } else if (rc == 0 && w->want == 0) {
         spv_verify_bad(v, 0, "no header is there, not even the genesis");
     }
     (void)sqlite3_finalize(st);
-    return rc == SPV_OK ? spv_full_end(&w->full) : rc;
+    return rc == 0 ? spv_full_end(&w->full) : rc;
 }
 
 /* A text value of the metadata, compared. */
@@ -241,7 +241,7 @@ static int compare_meta(struct spv_verify *v, const char *key, const char *want)
         spv_verify_found(v, -1, "the metadata's %s is %s, the last header's is %s", key,
                          rc > 0 ? value : "absent or malformed", want);
     }
-    return SPV_OK;
+    return 0;
 }
 
 /* The tip that the metadata names is the highest row. */
@@ -256,21 +256,21 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
                             "read the tip");
     if (rc == SPV_ERR_DB_DAMAGED) {
         spv_verify_found(v, -1, "the metadata cannot be read");
-        return SPV_OK;
+        return 0;
     }
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return rc;
     }
     v->report->claimed = claimed;
     if (claimed < 0) {
         spv_verify_found(v, -1, "the metadata names no tip");
-        return SPV_OK;
+        return 0;
     }
     if (claimed < max) {
         spv_verify_bad(v, claimed + 1,
                        "the header of height %s stands above the tip that the metadata names",
                        SPV_COUNT(claimed + 1));
-        return SPV_OK;
+        return 0;
     }
     if (claimed > max) {
         spv_verify_bad(v, max + 1,
@@ -279,14 +279,14 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
                                           : "the headers of heights %s to %s are missing: the "
                                             "metadata's tip is higher than the last row",
                        SPV_COUNT(max + 1), SPV_COUNT(claimed));
-        return SPV_OK;
+        return 0;
     }
     if (!w->linked) {
-        return SPV_OK; /* the last row itself was told */
+        return 0; /* the last row itself was told */
     }
     spv_blockhash_hex(hex, &w->below.hash);
     rc = compare_meta(v, "tip_hash", hex);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         spv_u256_hex(hex, &w->below.work);
         rc = compare_meta(v, "tip_work", hex);
     }
@@ -299,7 +299,7 @@ static int check_start(struct spv_verify *v)
     if (rc == SPV_ERR_DB_DAMAGED) {
         v->s->start = (struct spv_chain_start){0};
         spv_verify_found(v, -1, "what the metadata says of the chain's base is malformed");
-        return SPV_OK;
+        return 0;
     }
     v->report->start = v->s->start;
     return rc;
@@ -309,36 +309,36 @@ static int check_all(struct spv_verify *v)
 {
     struct walk w = {.v = v};
     int rc = spv_verify_progress(v, 0); /* a page check may be silent for long */
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = check_pages(v);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = check_start(v);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         int code = spv_db_integer(v->s, &v->report->tip,
                                   "SELECT coalesce(max(height), -1) FROM header"
                                   " WHERE height BETWEEN 0 AND 4294967295",
                                   "verify it");
-        rc = code == SPV_ERR_DB_DAMAGED ? SPV_OK : code;
+        rc = code == SPV_ERR_DB_DAMAGED ? 0 : code;
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_full_start(&w.full, v);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = check_rows(&w);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = check_tip(v, &w);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_verify_branches(v);
     }
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = spv_verify_addrman(v);
     }
     int ended = spv_full_end(&w.full);
-    return rc == SPV_OK ? ended : rc;
+    return rc == 0 ? ended : rc;
 }
 
 int spv_verify_store(struct spv_verify *v)
@@ -355,10 +355,10 @@ int spv_verify_store(struct spv_verify *v)
     struct spv_wal_note note;
     spv_wal_guard_read(&note, v->s);
     int rc = spv_db_exec(v->s, "BEGIN", "read it");
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         rc = check_all(v);
     }
-    if (rc == SPV_OK && spv_wal_guard_check(v->s, &note) > 0) {
+    if (rc == 0 && spv_wal_guard_check(v->s, &note) > 0) {
         spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %s",
                          SPV_COUNT(note.height));
     }
@@ -367,7 +367,7 @@ int spv_verify_store(struct spv_verify *v)
     if (r->good < (int64_t)v->s->start.height) {
         r->good = -1; /* not even the row that the chain begins with */
     }
-    if (rc == SPV_OK && r->total > 0) {
+    if (rc == 0 && r->total > 0) {
         rc = spv_db_fail(v->s, SPV_ERR_DB_DAMAGED,
                          "%s: the database is damaged: %s. Repair it with spv-db repair (a copy is "
                          "kept), then sync again.",
@@ -383,7 +383,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
                      struct spv_error_info *why)
 {
     struct spv_store *s = NULL;
-    struct spv_error_info problem = {.code = SPV_OK};
+    struct spv_error_info problem = {.code = 0};
     const struct spv_open_options how = {.unchecked = true, .lock = -1};
     const struct spv_store_config place = {
         .path = cfg->path, .params = cfg->params, .mode = SPV_STORE_READ, .stop = cfg->stop};
@@ -392,7 +392,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
     out->claimed = -1;
     out->good = -1;
     int rc = spv_store_open_as(&s, &place, &how, &problem);
-    if (rc == SPV_OK) {
+    if (rc == 0) {
         struct spv_verify v = {.s = s, .cfg = cfg, .report = out};
         rc = spv_verify_store(&v);
         problem.code = (enum spv_err)rc;
@@ -405,7 +405,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
         (void)snprintf(out->findings[0].text, sizeof out->findings[0].text, "%.*s",
                        SPV_FINDING_TEXT - 1, problem.text);
     }
-    if (why != NULL && rc != SPV_OK) {
+    if (why && rc != 0) {
         *why = problem;
     }
     return rc;

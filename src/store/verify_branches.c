@@ -45,40 +45,40 @@ static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *
     const char *reason = NULL;
     int code = SQLITE_DONE;
     v->report->branch_headers++;
-    if (spv_row_read(&r, st) != SPV_OK || spv_row_hash(r.header.prev.b, st, SPV_ROW_N) != SPV_OK) {
+    if (spv_row_read(&r, st) != 0 || spv_row_hash(r.header.prev.b, st, SPV_ROW_N) != 0) {
         reason = "is malformed";
     } else {
         spv_blockhash_hex(hex, &r.hash);
         reason = spv_row_check_pow(&target, &r);
-        if (reason == NULL) {
+        if (!reason) {
             reason = check_parent(parent, &r, &target, &code);
         }
     }
     if (code != SQLITE_DONE && code != SQLITE_ROW) {
         return spv_verify_unread(v, code, -1, "a side branch");
     }
-    if (reason != NULL) {
+    if (reason) {
         v->report->branches_ok = false;
         spv_verify_found(v, -1, "the side branch's header %s (height %s) %s", hex,
                          SPV_COUNT(sqlite3_column_int64(st, 0)), reason);
     }
-    return SPV_OK;
+    return 0;
 }
 
 int spv_verify_branches(struct spv_verify *v)
 {
     sqlite3_stmt *st = NULL;
     sqlite3_stmt *parent = NULL;
-    int rc = SPV_OK;
+    int rc = 0;
     int code = sqlite3_prepare_v2(v->s->db, all_sql, -1, &st, NULL);
     if (code == SQLITE_OK) {
         code = sqlite3_prepare_v2(v->s->db, parent_sql, -1, &parent, NULL);
     }
-    while (rc == SPV_OK && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc == 0 && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         rc = see_branch_row(v, st, parent);
         code = SQLITE_OK;
     }
-    if (rc == SPV_OK && code != SQLITE_DONE) {
+    if (rc == 0 && code != SQLITE_DONE) {
         v->report->branches_ok = false;
         rc = spv_verify_unread(v, code, -1, "the table of side branches");
     }

@@ -81,28 +81,28 @@ static int new_chain(struct spv_full *f)
                                             .start = seed_start};
     }
     int rc = spv_chain_new(&f->chain, &cfg);
-    return rc == SPV_OK ? rc : full_fail(f, rc);
+    return rc == 0 ? rc : full_fail(f, rc);
 }
 
 int spv_full_start(struct spv_full *f, struct spv_verify *v)
 {
     memset(f, 0, sizeof *f);
     if (!v->cfg->full) {
-        return SPV_OK;
+        return 0;
     }
     f->v = v;
     f->feed = malloc(SPV_FULL_FEED * sizeof *f->feed);
-    if (f->feed == NULL) {
+    if (!f->feed) {
         return full_fail(f, SPV_ERR_NOMEM);
     }
-    return v->s->start.height == 0 ? new_chain(f) : SPV_OK;
+    return v->s->start.height == 0 ? new_chain(f) : 0;
 }
 
 static const char *date(char out[DATE_TEXT], int64_t unix_s)
 {
     const time_t t = (time_t)unix_s;
     struct tm tm;
-    if (gmtime_r(&t, &tm) == NULL || strftime(out, DATE_TEXT, "%Y-%m-%d %H:%M", &tm) == 0) {
+    if (!gmtime_r(&t, &tm) || strftime(out, DATE_TEXT, "%Y-%m-%d %H:%M", &tm) == 0) {
         out[0] = '\0';
     }
     return out;
@@ -125,15 +125,15 @@ static int check_header(struct spv_full *f)
 {
     struct spv_accept_result verdict;
     if (f->fed == 0) {
-        return SPV_OK;
+        return 0;
     }
     int rc = spv_chain_accept(f->chain, &verdict, f->feed, f->fed, f->v->cfg->now);
     f->fed = 0;
-    if (rc != SPV_OK) {
+    if (rc != 0) {
         return full_fail(f, rc);
     }
     spv_chain_stored(f->chain);
-    if (verdict.error != SPV_OK) {
+    if (verdict.error != 0) {
         int64_t height = f->first + (int64_t)verdict.index;
         if (verdict.error == SPV_ERR_HDR_TIME_FUTURE) {
             return ahead_of_clock(f, &f->feed[verdict.index], height);
@@ -142,28 +142,28 @@ static int check_header(struct spv_full *f)
                        SPV_COUNT(height), spv_strerror(verdict.error));
         full_stop(f);
     }
-    return SPV_OK;
+    return 0;
 }
 
 int spv_full_add(struct spv_full *f, const struct spv_chain_header *r)
 {
-    if (f->v == NULL || r->height == 0) {
-        return SPV_OK;
+    if (!f->v || r->height == 0) {
+        return 0;
     }
-    if (f->chain == NULL) {
+    if (!f->chain) {
         f->seed[f->n_seed++] = *r;
-        return f->n_seed == SPV_FULL_SEED ? new_chain(f) : SPV_OK;
+        return f->n_seed == SPV_FULL_SEED ? new_chain(f) : 0;
     }
     if (f->fed == 0) {
         f->first = r->height;
     }
     f->feed[f->fed++] = r->header;
-    return f->fed == SPV_FULL_FEED ? check_header(f) : SPV_OK;
+    return f->fed == SPV_FULL_FEED ? check_header(f) : 0;
 }
 
 int spv_full_end(struct spv_full *f)
 {
-    int rc = f->v != NULL ? check_header(f) : SPV_OK;
+    int rc = f->v ? check_header(f) : 0;
     full_stop(f);
     return rc;
 }

@@ -23,7 +23,7 @@ static int64_t size_beside(const char *path, const char *suffix)
 {
     struct stat st;
     char *name = sqlite3_mprintf("%s%s", path, suffix);
-    int64_t size = name != NULL && stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
+    int64_t size = name && stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
     sqlite3_free(name);
     return size;
 }
@@ -34,7 +34,7 @@ static bool read_note(struct spv_wal_note *out, const char *text)
     const char *line = strchr(text, '\n');
     char *end = NULL;
     char hex[SPV_HASH_HEX] = "";
-    if (line == NULL || line[1] < '0' || line[1] > '9') {
+    if (!line || line[1] < '0' || line[1] > '9') {
         return false;
     }
     errno = 0;
@@ -45,7 +45,7 @@ static bool read_note(struct spv_wal_note *out, const char *text)
     }
     memcpy(hex, end + 1, SPV_HASH_HEX - 1);
     out->height = (uint32_t)height;
-    return spv_blockhash_from_hex(&out->hash, hex) == SPV_OK;
+    return spv_blockhash_from_hex(&out->hash, hex) == 0;
 }
 
 void spv_wal_guard_read(struct spv_wal_note *out, struct spv_store *s)
@@ -54,7 +54,7 @@ void spv_wal_guard_read(struct spv_wal_note *out, struct spv_store *s)
     memset(out, 0, sizeof *out);
     const char *path = sqlite3_db_filename(s->db, "main"); /* links resolved */
     char *name = sqlite3_mprintf("%s-lock", path);
-    int f = name != NULL ? spv_sidecar_open(name, O_RDONLY, 0) : -1;
+    int f = name ? spv_sidecar_open(name, O_RDONLY, 0) : -1;
     sqlite3_free(name);
     if (f < 0) {
         return;
@@ -78,7 +78,7 @@ int spv_wal_guard_check(struct spv_store *s, const struct spv_wal_note *note)
                    " (SELECT count(*) FROM branch_header WHERE hash = x'%s')",
                    (unsigned)note->height, hex, hex);
     int rc = spv_db_integer(s, &found, sql, "look for the last header");
-    if (rc != SPV_OK || found > 0) {
+    if (rc != 0 || found > 0) {
         return rc;
     }
     (void)spv_db_fail(

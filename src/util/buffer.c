@@ -22,26 +22,26 @@ void spv_buffer_free(struct spv_buffer *b)
 
 int spv_buffer_resize(struct spv_buffer *b, size_t cap)
 {
-    if (b->error != SPV_OK)
+    if (b->error != 0)
         return b->error;
     if (cap == 0) {
         spv_buffer_free(b);
-        return SPV_OK;
+        return 0;
     }
     uint8_t *data = realloc(b->data, cap);
-    if (data == NULL)
+    if (!data)
         return b->error = SPV_ERR_NOMEM;
     b->data = data;
     b->cap = cap;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_buffer_reserve(struct spv_buffer *b, size_t more)
 {
-    if (b->error != SPV_OK)
+    if (b->error != 0)
         return b->error;
     if (more <= b->cap - b->len)
-        return SPV_OK;
+        return 0;
     if (more > SIZE_MAX - b->len)
         return b->error = SPV_ERR_NOMEM;
 
@@ -58,11 +58,11 @@ uint8_t *spv_buffer_extend(struct spv_buffer *b, size_t n)
 {
     static uint8_t nothing[1];
 
-    if (b->error != SPV_OK)
+    if (b->error != 0)
         return NULL;
     if (n == 0)
-        return b->data == NULL ? nothing : b->data + b->len;
-    if (spv_buffer_reserve(b, n) != SPV_OK)
+        return !b->data ? nothing : b->data + b->len;
+    if (spv_buffer_reserve(b, n) != 0)
         return NULL;
     uint8_t *at = b->data + b->len;
     b->len += n;
@@ -74,7 +74,7 @@ void spv_buffer_put(struct spv_buffer *b, const void *bytes, size_t n)
     if (n == 0)
         return;
     uint8_t *at = spv_buffer_extend(b, n);
-    if (at != NULL)
+    if (at)
         memcpy(at, bytes, n);
 }
 
@@ -83,7 +83,7 @@ static void append_le(struct spv_buffer *b, uint64_t x, size_t n)
 {
     uint8_t *at = spv_buffer_extend(b, n);
 
-    if (at == NULL)
+    if (!at)
         return;
     for (size_t i = 0; i < n; i++)
         at[i] = (uint8_t)(x >> (8 * i));

@@ -10,17 +10,17 @@
 struct spv_cursor spv_cursor_over(const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
-    return (struct spv_cursor){.p = p, .end = n == 0 ? p : p + n, .error = SPV_OK};
+    return (struct spv_cursor){.p = p, .end = n == 0 ? p : p + n, .error = 0};
 }
 
 size_t spv_cursor_left(const struct spv_cursor *c)
 {
-    return c->error != SPV_OK || c->p == c->end ? 0 : (size_t)(c->end - c->p);
+    return c->error != 0 || c->p == c->end ? 0 : (size_t)(c->end - c->p);
 }
 
 void spv_cursor_fail(struct spv_cursor *c, int error)
 {
-    if (c->error == SPV_OK)
+    if (c->error == 0)
         c->error = error;
 }
 
@@ -28,10 +28,10 @@ const uint8_t *spv_cursor_take(struct spv_cursor *c, size_t n)
 {
     static const uint8_t nothing[1];
 
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return NULL;
     if (n == 0)
-        return c->p == NULL ? nothing : c->p;
+        return !c->p ? nothing : c->p;
     if (n > spv_cursor_left(c)) {
         c->error = SPV_ERR_SHORT;
         return NULL;
@@ -46,7 +46,7 @@ void spv_cursor_copy(struct spv_cursor *c, void *out, size_t n)
     if (n == 0)
         return;
     const uint8_t *at = spv_cursor_take(c, n);
-    if (at == NULL)
+    if (!at)
         memset(out, 0, n);
     else
         memcpy(out, at, n);
@@ -58,7 +58,7 @@ static uint64_t read_le(struct spv_cursor *c, size_t n)
     const uint8_t *at = spv_cursor_take(c, n);
     uint64_t x = 0;
 
-    if (at == NULL)
+    if (!at)
         return 0;
     for (size_t i = n; i > 0; i--)
         x = x << 8 | at[i - 1];
@@ -95,14 +95,14 @@ uint64_t spv_cursor_compact(struct spv_cursor *c)
 {
     uint8_t first = spv_cursor_u8(c);
 
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return 0;
     if (first < 0xfd)
         return first;
 
     size_t n = first == 0xfd ? 2 : first == 0xfe ? 4 : 8;
     uint64_t x = read_le(c, n);
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return 0;
     if (spv_compact_size(x) != n + 1) { /* every number has one form, the shortest */
         c->error = SPV_ERR_COMPACT_SIZE;
@@ -115,18 +115,18 @@ size_t spv_cursor_count(struct spv_cursor *c, size_t max, size_t each)
 {
     uint64_t n = spv_cursor_compact(c);
 
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return 0;
     if (n > max)
         spv_cursor_fail(c, SPV_ERR_COUNT);
     else if (each > 0 && n > spv_cursor_left(c) / each)
         spv_cursor_fail(c, SPV_ERR_SHORT);
-    return c->error != SPV_OK ? 0 : (size_t)n;
+    return c->error != 0 ? 0 : (size_t)n;
 }
 
 int spv_cursor_finish(const struct spv_cursor *c)
 {
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return c->error;
-    return c->p == c->end ? SPV_OK : SPV_ERR_TRAILING;
+    return c->p == c->end ? 0 : SPV_ERR_TRAILING;
 }

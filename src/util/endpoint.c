@@ -23,7 +23,7 @@ static int parse_port(const char *text)
 
 static bool host_char(char c)
 {
-    return c > ' ' && c < 0x7f && strchr("[]/@?#\"'\\<>", c) == NULL;
+    return c > ' ' && c < 0x7f && !strchr("[]/@?#\"'\\<>", c);
 }
 
 static bool ipv6_char(char c)
@@ -65,7 +65,7 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
 
     if (text[0] == '[') {
         const char *close = strchr(text, ']');
-        if (close == NULL || (close[1] != '\0' && close[1] != ':'))
+        if (!close || (close[1] != '\0' && close[1] != ':'))
             return SPV_ERR_MALFORMED;
         host = text + 1;
         n = (size_t)(close - host);
@@ -73,10 +73,10 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
             return SPV_ERR_MALFORMED;
         if (close[1] == ':')
             port = close + 2;
-    } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
+    } else if (colon && strchr(colon + 1, ':')) {
         if (!ipv6_form(host, n))
             return SPV_ERR_MALFORMED;
-    } else if (colon != NULL) {
+    } else if (colon) {
         n = (size_t)(colon - text);
         port = colon + 1;
     }
@@ -87,12 +87,12 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
         if (!host_char(host[i]))
             return SPV_ERR_MALFORMED;
     int number = default_port;
-    if (port != NULL && (number = parse_port(port)) < 0)
+    if (port && (number = parse_port(port)) < 0)
         return SPV_ERR_MALFORMED;
     memcpy(out->host, host, n);
     out->host[n] = '\0';
     out->port = (uint16_t)number;
-    return SPV_OK;
+    return 0;
 }
 
 void spv_endpoint_text(char *out, const struct spv_endpoint *endpoint)

@@ -39,7 +39,7 @@ int spv_hex_decode(uint8_t *out, size_t n, const char *hex)
             return SPV_ERR_MALFORMED;
         out[i] = (uint8_t)(high << 4 | low);
     }
-    return hex[2 * n] == '\0' ? SPV_OK : SPV_ERR_MALFORMED;
+    return hex[2 * n] == '\0' ? 0 : SPV_ERR_MALFORMED;
 }
 
 static void reverse_bytes(uint8_t out[32], const uint8_t in[32])
@@ -81,7 +81,7 @@ static int from_display(uint8_t out[32], const char *hex)
     uint8_t turned[32];
     int rc = spv_hex_decode(turned, sizeof turned, hex);
 
-    if (rc == SPV_OK)
+    if (rc == 0)
         reverse_bytes(out, turned);
     return rc;
 }
@@ -128,8 +128,8 @@ int spv_u256_from_hex(struct spv_u256 *out, const char *hex)
         return SPV_ERR_MALFORMED;
     memset(padded, '0', 64 - n);
     memcpy(padded + 64 - n, hex, n + 1);
-    if (spv_hex_decode(bytes, sizeof bytes, padded) != SPV_OK)
+    if (spv_hex_decode(bytes, sizeof bytes, padded) != 0)
         return SPV_ERR_MALFORMED;
     *out = spv_u256_from_be(bytes);
-    return SPV_OK;
+    return 0;
 }

@@ -28,7 +28,7 @@ static int onion_checksum(uint8_t out[2], const uint8_t key[32])
     if (rc < 0)
         return rc;
     memcpy(out, hash, 2);
-    return SPV_OK;
+    return 0;
 }
 
 static int onion_text(char *out, const uint8_t key[32])
@@ -46,7 +46,7 @@ static int onion_text(char *out, const uint8_t key[32])
         out[i] = base32[two >> (11 - bit % 8) & 31];
     }
     memcpy(out + ONION_LETTERS, ".onion", 7);
-    return SPV_OK;
+    return 0;
 }
 
 static int base32_value(char c)
@@ -95,7 +95,7 @@ static int onion_parse(struct spv_netaddr *out, const char *host)
     out->network = SPV_ADDR_TORV3;
     out->len = 32;
     memcpy(out->bytes, bytes, 32);
-    return SPV_OK;
+    return 0;
 }
 
 /* RFC 5952: the longest run of two or more zero groups, the first of equals, becomes "::". */
@@ -140,7 +140,7 @@ static int ipv4_parse(uint8_t out[4], const char *text)
             return SPV_ERR_MALFORMED;
         out[i] = (uint8_t)value;
     }
-    return SPV_OK;
+    return 0;
 }
 
 static int hex_value(char c)
@@ -171,8 +171,8 @@ static int ipv6_parse(uint8_t out[16], const char *text)
             return SPV_ERR_MALFORMED;
         text += text[0] == ':';
         const size_t word = strcspn(text, ":");
-        if (memchr(text, '.', word) != NULL) {
-            if (text[word] != '\0' || n > 12 || ipv4_parse(bytes + n, text) != SPV_OK)
+        if (memchr(text, '.', word)) {
+            if (text[word] != '\0' || n > 12 || ipv4_parse(bytes + n, text) != 0)
                 return SPV_ERR_MALFORMED;
             n += 4;
             break;
@@ -196,7 +196,7 @@ static int ipv6_parse(uint8_t out[16], const char *text)
     memcpy(out, bytes, gap == 17 ? n : gap);
     if (gap < n)
         memcpy(out + 16 - (n - gap), bytes + gap, n - gap);
-    return SPV_OK;
+    return 0;
 }
 
 int spv_netaddr_to_host(char *out, const struct spv_netaddr *addr)
@@ -205,11 +205,11 @@ int spv_netaddr_to_host(char *out, const struct spv_netaddr *addr)
     if (addr->network == SPV_ADDR_IPV4 && addr->len == 4) {
         (void)snprintf(out, SPV_HOST_MAX, "%u.%u.%u.%u", (unsigned)b[0], (unsigned)b[1],
                        (unsigned)b[2], (unsigned)b[3]);
-        return SPV_OK;
+        return 0;
     }
     if (addr->network == SPV_ADDR_IPV6 && addr->len == 16) {
         ipv6_text(out, b);
-        return SPV_OK;
+        return 0;
     }
     if (addr->network == SPV_ADDR_TORV3 && addr->len == 32)
         return onion_text(out, b);
@@ -222,17 +222,17 @@ int spv_netaddr_from_host(struct spv_netaddr *out, const char *host, uint16_t po
     *out = (struct spv_netaddr){.port = port};
     if (ends_in_onion(host))
         return onion_parse(out, host);
-    if (ipv4_parse(ip, host) == SPV_OK) {
+    if (ipv4_parse(ip, host) == 0) {
         out->network = SPV_ADDR_IPV4;
         out->len = 4;
         memcpy(out->bytes, ip, 4);
-        return SPV_OK;
+        return 0;
     }
-    if (ipv6_parse(ip, host) != SPV_OK)
+    if (ipv6_parse(ip, host) != 0)
         return SPV_ERR_MALFORMED;
     const bool ipv4 = memcmp(ip, mapped, sizeof mapped) == 0;
     out->network = ipv4 ? SPV_ADDR_IPV4 : SPV_ADDR_IPV6;
     out->len = ipv4 ? 4 : 16;
     memcpy(out->bytes, ipv4 ? ip + 12 : ip, out->len);
-    return SPV_OK;
+    return 0;
 }

@@ -58,9 +58,9 @@ int spv_netid_signet(struct spv_netid *out, const uint8_t *challenge, size_t n)
 
     *out = *signet;
     if (memcmp(hash, signet->magic, sizeof out->magic) == 0)
-        return SPV_OK;
+        return 0;
     memcpy(out->magic, hash, sizeof out->magic);
     memcpy(out->name, "signet-", 7);
     spv_hex(out->name + 7, out->magic, sizeof out->magic);
-    return SPV_OK;
+    return 0;
 }

@@ -7,5 +7,5 @@
 
 int spv_sha3_256(uint8_t out[32], const void *in, size_t n)
 {
-    return EVP_Digest(in, n, out, NULL, EVP_sha3_256(), NULL) == 1 ? SPV_OK : SPV_ERR_CRYPTO;
+    return EVP_Digest(in, n, out, NULL, EVP_sha3_256(), NULL) == 1 ? 0 : SPV_ERR_CRYPTO;
 }

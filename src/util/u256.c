@@ -189,7 +189,7 @@ int spv_target_from_bits(struct spv_u256 *out, uint32_t bits)
     *out = spv_u256_from_u64(mantissa);
     if (size > 3)
         *out = spv_u256_shl(out, 8 * (size - 3));
-    return SPV_OK;
+    return 0;
 }
 
 uint32_t spv_bits_from_target(const struct spv_u256 *target)

@@ -15,18 +15,18 @@ void spv_block_read(struct spv_block *out, struct spv_cursor *c)
     *out = (struct spv_block){.bytes = start, .n_txs = spv_cursor_count(c, SIZE_MAX, TX_LEAST)};
     if (out->n_txs == 0) /* consensus: a block has a coinbase */
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return;
     spv_header_decode(&out->header, header);
     out->txs_at = (size_t)(c->p - start);
     out->stripped_size = out->txs_at;
-    for (size_t i = 0; i < out->n_txs && c->error == SPV_OK; i++) {
+    for (size_t i = 0; i < out->n_txs && c->error == 0; i++) {
         struct spv_tx tx;
         spv_tx_read(&tx, c);
         out->stripped_size += tx.stripped_size;
         out->has_witness = out->has_witness || tx.has_witness;
     }
-    if (c->error == SPV_OK)
+    if (c->error == 0)
         out->n = (size_t)(c->p - start);
 }
 

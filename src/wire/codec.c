@@ -25,11 +25,11 @@ void *spv_arena_take(struct spv_arena *a, size_t n, size_t size)
 {
     if (n > SIZE_MAX / size)
         return NULL;
-    if (a->mem == NULL || n * size > a->cap) {
+    if (!a->mem || n * size > a->cap) {
         size_t cap = n == 0 ? size : n * size;
         spv_arena_free(a); /* the previous message's; not worth copying */
         a->mem = malloc(cap);
-        if (a->mem == NULL)
+        if (!a->mem)
             return NULL;
         a->cap = cap;
     }
@@ -44,10 +44,10 @@ int spv_msg_decode(struct spv_msg *out, const uint8_t *payload, size_t n, uint32
 
     memset(&out->u, 0, sizeof out->u);
     int rc = codec->decode(out, &c, version, arena);
-    if (rc != SPV_OK)
+    if (rc != 0)
         return rc;
     rc = spv_cursor_finish(&c);
-    return rc == SPV_ERR_TRAILING && codec->open_ended ? SPV_OK : rc;
+    return rc == SPV_ERR_TRAILING && codec->open_ended ? 0 : rc;
 }
 
 size_t spv_msg_size(const struct spv_msg *msg, uint32_t version)
@@ -61,20 +61,20 @@ static int prepare(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 {
     const struct spv_command_row *row = spv_command_lookup(msg->command);
 
-    if (b->error != SPV_OK)
+    if (b->error != 0)
         return b->error;
     if (version != 0 && version < row->since)
         return SPV_ERR_UNSUPPORTED;
-    if (row->codec->check != NULL) {
+    if (row->codec->check) {
         int rc = row->codec->check(msg, version);
-        if (rc != SPV_OK)
+        if (rc != 0)
             return rc;
     }
     size_t size = row->codec->size(msg, version);
     if (size > row->cap)
         return SPV_ERR_TOO_LONG;
     int rc = spv_buffer_reserve(b, before + size);
-    b->error = SPV_OK; /* a message that found no room does not spoil those before it */
+    b->error = 0; /* a message that found no room does not spoil those before it */
     return rc;
 }
 
@@ -82,7 +82,7 @@ int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 {
     int rc = prepare(b, msg, version, 0);
 
-    if (rc == SPV_OK)
+    if (rc == 0)
         spv_command_lookup(msg->command)->codec->encode(b, msg, version);
     return rc;
 }
@@ -93,7 +93,7 @@ static int command_bytes(uint8_t out[SPV_COMMAND_SIZE], const struct spv_msg *ms
     const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
     const char *end = memchr(name, '\0', SPV_COMMAND_SIZE + 1);
 
-    if (end == NULL || end == name)
+    if (!end || end == name)
         return SPV_ERR_INVALID;
     memset(out, 0, SPV_COMMAND_SIZE);
     for (size_t i = 0; i < (size_t)(end - name); i++) {
@@ -101,7 +101,7 @@ static int command_bytes(uint8_t out[SPV_COMMAND_SIZE], const struct spv_msg *ms
             return SPV_ERR_INVALID;
         out[i] = (uint8_t)name[i];
     }
-    return SPV_OK;
+    return 0;
 }
 
 int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct spv_netid *net,
@@ -111,10 +111,10 @@ int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct 
     uint8_t hash[32];
 
     int rc = command_bytes(command, msg);
-    if (rc != SPV_OK)
+    if (rc != 0)
         return rc;
     rc = prepare(b, msg, version, SPV_FRAME_HEADER);
-    if (rc != SPV_OK)
+    if (rc != 0)
         return rc;
 
     size_t at = b->len;
@@ -126,5 +126,5 @@ int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct 
     uint8_t *frame = b->data + at;
     spv_sha256d(hash, frame + SPV_FRAME_HEADER, b->len - at - SPV_FRAME_HEADER);
     memcpy(frame + SPV_FRAME_HEADER - 4, hash, 4);
-    return SPV_OK;
+    return 0;
 }

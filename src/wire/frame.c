@@ -38,7 +38,7 @@ int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
     spv_cursor_copy(&c, out->checksum, sizeof out->checksum);
     if (out->length > cap || out->length > spv_command_cap(out->command))
         return SPV_ERR_LENGTH;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_frame_check(const struct spv_frame *frame, const uint8_t *payload)
@@ -46,5 +46,5 @@ int spv_frame_check(const struct spv_frame *frame, const uint8_t *payload)
     uint8_t hash[32];
 
     spv_sha256d(hash, payload, frame->length);
-    return memcmp(hash, frame->checksum, sizeof frame->checksum) == 0 ? SPV_OK : SPV_ERR_CHECKSUM;
+    return memcmp(hash, frame->checksum, sizeof frame->checksum) == 0 ? 0 : SPV_ERR_CHECKSUM;
 }

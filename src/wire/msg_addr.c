@@ -12,7 +12,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     struct spv_addr_entry *entries = spv_arena_take(arena, n, sizeof *entries);
 
     (void)version;
-    if (entries == NULL)
+    if (!entries)
         return SPV_ERR_NOMEM;
     for (size_t i = 0; i < n; i++) {
         entries[i].time = spv_cursor_u32(c);
@@ -21,7 +21,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     }
     out->u.addr.entries = entries;
     out->u.addr.n = n;
-    return SPV_OK;
+    return 0;
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)
@@ -34,7 +34,7 @@ static int check(const struct spv_msg *msg, uint32_t version)
     for (size_t i = 0; i < addr->n; i++)
         if (!spv_netaddr_fits(&addr->entries[i].addr))
             return SPV_ERR_INVALID;
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

@@ -33,7 +33,7 @@ static void read_address(struct spv_netaddr *out, struct spv_cursor *c)
     const uint8_t *bytes = spv_cursor_take(c, n);
     size_t proper = length_of(out->network);
     out->port = spv_cursor_u16be(c);
-    if (bytes == NULL || proper == 0)
+    if (!bytes || proper == 0)
         return;
     if (n != proper) { /* BIP155: a wrong length for a known network refuses the whole message */
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
@@ -54,16 +54,16 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     struct spv_addr_entry *entries = spv_arena_take(arena, n, sizeof *entries);
 
     (void)version;
-    if (entries == NULL)
+    if (!entries)
         return SPV_ERR_NOMEM;
-    for (size_t i = 0; i < n && c->error == SPV_OK; i++) {
+    for (size_t i = 0; i < n && c->error == 0; i++) {
         entries[i].time = spv_cursor_u32(c);
         entries[i].services = spv_cursor_compact(c); /* BIP155: any 64-bit value */
         read_address(&entries[i].addr, c);
     }
     out->u.addr.entries = entries;
     out->u.addr.n = n;
-    return SPV_OK;
+    return 0;
 }
 
 /* What may be relayed: a whole address of a network that we know. */
@@ -83,7 +83,7 @@ static int check(const struct spv_msg *msg, uint32_t version)
     for (size_t i = 0; i < addr->n; i++)
         if (!spv_netaddr_relayable(&addr->entries[i].addr))
             return SPV_ERR_INVALID;
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

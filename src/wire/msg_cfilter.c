@@ -31,7 +31,7 @@ static int decode_get(struct spv_msg *out, struct spv_cursor *c, uint32_t versio
     get->type = spv_cursor_u8(c);
     get->start = spv_cursor_u32(c);
     spv_cursor_copy(c, get->stop.b, HASH);
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size_get(const struct spv_msg *msg, uint32_t version)
@@ -62,13 +62,13 @@ static int decode_filter(struct spv_msg *out, struct spv_cursor *c, uint32_t ver
     spv_cursor_copy(c, f->block.b, HASH);
     f->n = spv_cursor_count(c, SPV_MAX_CFILTER, 1);
     f->filter = spv_cursor_take(c, f->n);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_filter(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.cfilter.n > SPV_MAX_CFILTER ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.cfilter.n > SPV_MAX_CFILTER ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size_filter(const struct spv_msg *msg, uint32_t version)
@@ -99,13 +99,13 @@ static int decode_headers(struct spv_msg *out, struct spv_cursor *c, uint32_t ve
     spv_cursor_copy(c, h->stop.b, HASH);
     spv_cursor_copy(c, h->prev.b, HASH);
     h->hashes = take_hashes(c, &h->n, SPV_MAX_CFHEADERS);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_headers(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.cfheaders.n > SPV_MAX_CFHEADERS ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.cfheaders.n > SPV_MAX_CFHEADERS ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size_headers(const struct spv_msg *msg, uint32_t version)
@@ -134,7 +134,7 @@ static int decode_get_checkpoints(struct spv_msg *out, struct spv_cursor *c, uin
     (void)arena;
     out->u.getcfcheckpt.type = spv_cursor_u8(c);
     spv_cursor_copy(c, out->u.getcfcheckpt.stop.b, HASH);
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size_get_checkpoints(const struct spv_msg *msg, uint32_t version)
@@ -162,13 +162,13 @@ static int decode_checkpoints(struct spv_msg *out, struct spv_cursor *c, uint32_
     p->type = spv_cursor_u8(c);
     spv_cursor_copy(c, p->stop.b, HASH);
     p->headers = take_hashes(c, &p->n, SPV_MAX_CFCHECKPT);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_checkpoints(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.cfcheckpt.n > SPV_MAX_CFCHECKPT ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.cfcheckpt.n > SPV_MAX_CFCHECKPT ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size_checkpoints(const struct spv_msg *msg, uint32_t version)

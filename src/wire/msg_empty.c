@@ -10,7 +10,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     (void)c;
     (void)version;
     (void)arena;
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

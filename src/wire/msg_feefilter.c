@@ -9,7 +9,7 @@ static int decode_fee(struct spv_msg *out, struct spv_cursor *c, uint32_t versio
     (void)version;
     (void)arena;
     out->u.feefilter.rate = spv_cursor_u64(c);
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size_fee(const struct spv_msg *msg, uint32_t version)
@@ -36,7 +36,7 @@ static int decode_cmpct(struct spv_msg *out, struct spv_cursor *c, uint32_t vers
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
     out->u.sendcmpct.announce = announce == 1;
     out->u.sendcmpct.version = spv_cursor_u64(c);
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size_cmpct(const struct spv_msg *msg, uint32_t version)

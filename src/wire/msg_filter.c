@@ -25,7 +25,7 @@ static int decode_load(struct spv_msg *out, struct spv_cursor *c, uint32_t versi
     load->update = spv_cursor_u8(c);
     if (!known_update(load->update))
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_load(const struct spv_msg *msg, uint32_t version)
@@ -35,7 +35,7 @@ static int check_load(const struct spv_msg *msg, uint32_t version)
     (void)version;
     if (load->n > SPV_MAX_FILTER_LOAD || load->functions > SPV_MAX_FILTER_FUNCTIONS)
         return SPV_ERR_TOO_LONG;
-    return known_update(load->update) ? SPV_OK : SPV_ERR_INVALID;
+    return known_update(load->update) ? 0 : SPV_ERR_INVALID;
 }
 
 static size_t size_load(const struct spv_msg *msg, uint32_t version)
@@ -63,13 +63,13 @@ static int decode_add(struct spv_msg *out, struct spv_cursor *c, uint32_t versio
     (void)arena;
     out->u.filteradd.n = spv_cursor_count(c, SPV_MAX_FILTER_ADD, 1);
     out->u.filteradd.element = spv_cursor_take(c, out->u.filteradd.n);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_add(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.filteradd.n > SPV_MAX_FILTER_ADD ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.filteradd.n > SPV_MAX_FILTER_ADD ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size_add(const struct spv_msg *msg, uint32_t version)

@@ -13,19 +13,19 @@ static int decode_getheaders(struct spv_msg *out, struct spv_cursor *c, uint32_t
     get->version = spv_cursor_u32(c);
     size_t n = spv_cursor_count(c, SPV_MAX_LOCATOR, sizeof *get->locator);
     struct spv_blockhash *locator = spv_arena_take(arena, n, sizeof *locator);
-    if (locator == NULL)
+    if (!locator)
         return SPV_ERR_NOMEM;
     spv_cursor_copy(c, locator, n * sizeof *locator);
     spv_cursor_copy(c, get->stop.b, sizeof get->stop.b);
     get->locator = locator;
     get->n = n;
-    return SPV_OK;
+    return 0;
 }
 
 static int check_getheaders(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.getheaders.n > SPV_MAX_LOCATOR ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.getheaders.n > SPV_MAX_LOCATOR ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size_getheaders(const struct spv_msg *msg, uint32_t version)
@@ -54,11 +54,11 @@ static int decode_headers(struct spv_msg *out, struct spv_cursor *c, uint32_t ve
     struct spv_header *headers = spv_arena_take(arena, n, sizeof *headers);
 
     (void)version;
-    if (headers == NULL)
+    if (!headers)
         return SPV_ERR_NOMEM;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *raw = spv_cursor_take(c, SPV_HEADER_SIZE);
-        if (raw == NULL)
+        if (!raw)
             break;
         spv_header_decode(&headers[i], raw);
         (void)spv_cursor_compact(c); /* the transaction count: ignored, as Bitcoin Core does */
@@ -66,13 +66,13 @@ static int decode_headers(struct spv_msg *out, struct spv_cursor *c, uint32_t ve
     out->u.headers.headers = headers;
     out->u.headers.n = n;
     out->u.headers.role = SPV_HEADERS_ANSWER;
-    return SPV_OK;
+    return 0;
 }
 
 static int check_headers(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.headers.n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.headers.n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size_headers(const struct spv_msg *msg, uint32_t version)
@@ -91,7 +91,7 @@ static void encode_headers(struct spv_buffer *b, const struct spv_msg *msg, uint
     spv_buffer_compact(b, headers->n);
     for (size_t i = 0; i < headers->n; i++) {
         uint8_t *raw = spv_buffer_extend(b, ENTRY);
-        if (raw == NULL)
+        if (!raw)
             return;
         spv_header_encode(raw, &headers->headers[i]);
         raw[SPV_HEADER_SIZE] = 0;

@@ -11,7 +11,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     struct spv_inv *items = spv_arena_take(arena, n, sizeof *items);
 
     (void)version;
-    if (items == NULL)
+    if (!items)
         return SPV_ERR_NOMEM;
     for (size_t i = 0; i < n; i++) {
         items[i].type = spv_cursor_u32(c);
@@ -19,13 +19,13 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     }
     out->u.inv.items = items;
     out->u.inv.n = n;
-    return SPV_OK;
+    return 0;
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.inv.n > SPV_MAX_INV ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.inv.n > SPV_MAX_INV ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

@@ -25,7 +25,7 @@ static int check_shape(const struct spv_msg_merkleblock *m)
     /* The walk takes a bit at each node, and a hash only where it took a bit. */
     if (m->n_flags > most_flags(m->total))
         return SPV_ERR_COUNT;
-    return m->n_flags * 8 < m->n_hashes ? SPV_ERR_MALFORMED : SPV_OK;
+    return m->n_flags * 8 < m->n_hashes ? SPV_ERR_MALFORMED : 0;
 }
 
 static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
@@ -43,9 +43,9 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     m->hashes = (const struct spv_hash256 *)spv_cursor_take(c, m->n_hashes * sizeof *m->hashes);
     m->n_flags = spv_cursor_count(c, most_flags(SPV_MAX_BLOCK_TXS), 1);
     m->flags = spv_cursor_take(c, m->n_flags);
-    if (c->error == SPV_OK)
+    if (c->error == 0)
         spv_cursor_fail(c, check_shape(m));
-    return SPV_OK;
+    return 0;
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)
@@ -53,7 +53,7 @@ static int check(const struct spv_msg *msg, uint32_t version)
     int rc = check_shape(&msg->u.merkleblock);
 
     (void)version;
-    return rc == SPV_ERR_COUNT ? SPV_ERR_TOO_LONG : rc == SPV_OK ? SPV_OK : SPV_ERR_INVALID;
+    return rc == SPV_ERR_COUNT ? SPV_ERR_TOO_LONG : rc == 0 ? 0 : SPV_ERR_INVALID;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

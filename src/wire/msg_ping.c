@@ -11,7 +11,7 @@ static int decode_ping(struct spv_msg *out, struct spv_cursor *c, uint32_t versi
         out->u.ping.has_nonce = true;
         out->u.ping.nonce = spv_cursor_u64(c);
     }
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size_ping(const struct spv_msg *msg, uint32_t version)
@@ -22,7 +22,7 @@ static size_t size_ping(const struct spv_msg *msg, uint32_t version)
 
 static int check_ping(const struct spv_msg *msg, uint32_t version)
 {
-    return version >= SPV_VERSION_PING_NONCE && !msg->u.ping.has_nonce ? SPV_ERR_INVALID : SPV_OK;
+    return version >= SPV_VERSION_PING_NONCE && !msg->u.ping.has_nonce ? SPV_ERR_INVALID : 0;
 }
 
 static void encode_ping(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
@@ -38,13 +38,13 @@ static int decode_pong(struct spv_msg *out, struct spv_cursor *c, uint32_t versi
     (void)arena;
     out->u.ping.has_nonce = true;
     out->u.ping.nonce = spv_cursor_u64(c);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_pong(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.ping.has_nonce ? SPV_OK : SPV_ERR_INVALID;
+    return msg->u.ping.has_nonce ? 0 : SPV_ERR_INVALID;
 }
 
 static size_t size_pong(const struct spv_msg *msg, uint32_t version)

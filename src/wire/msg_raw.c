@@ -10,7 +10,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     (void)arena;
     out->u.raw.n = spv_cursor_left(c);
     out->u.raw.bytes = spv_cursor_take(c, out->u.raw.n);
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

@@ -13,7 +13,7 @@ static void read_text(char *out, struct spv_cursor *c, size_t max, size_t keep)
     size_t n = spv_cursor_count(c, max, 1);
     const uint8_t *text = spv_cursor_take(c, n);
 
-    if (text == NULL)
+    if (!text)
         return;
     for (size_t i = 0; i < n && i < keep && text[i] != '\0'; i++)
         out[i] = (char)text[i];
@@ -33,7 +33,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
         reject->has_hash = true;
         spv_cursor_copy(c, reject->hash.b, HASH);
     }
-    return SPV_OK;
+    return 0;
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)
@@ -41,10 +41,10 @@ static int check(const struct spv_msg *msg, uint32_t version)
     const struct spv_msg_reject *reject = &msg->u.reject;
 
     (void)version;
-    if (memchr(reject->command, '\0', sizeof reject->command) == NULL ||
-        memchr(reject->reason, '\0', sizeof reject->reason) == NULL)
+    if (!memchr(reject->command, '\0', sizeof reject->command) ||
+        !memchr(reject->reason, '\0', sizeof reject->reason))
         return SPV_ERR_TOO_LONG;
-    return SPV_OK;
+    return 0;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

@@ -9,7 +9,7 @@ static int decode_tx(struct spv_msg *out, struct spv_cursor *c, uint32_t version
     (void)version;
     (void)arena;
     spv_tx_read(&out->u.tx, c);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_tx(const struct spv_msg *msg, uint32_t version)
@@ -19,7 +19,7 @@ static int check_tx(const struct spv_msg *msg, uint32_t version)
     (void)version;
     if (msg->u.tx.n > SPV_MAX_PAYLOAD)
         return SPV_ERR_TOO_LONG;
-    return spv_tx_parse(&again, msg->u.tx.bytes, msg->u.tx.n) == SPV_OK ? SPV_OK : SPV_ERR_INVALID;
+    return spv_tx_parse(&again, msg->u.tx.bytes, msg->u.tx.n) == 0 ? 0 : SPV_ERR_INVALID;
 }
 
 static size_t size_tx(const struct spv_msg *msg, uint32_t version)
@@ -40,7 +40,7 @@ static int decode_block(struct spv_msg *out, struct spv_cursor *c, uint32_t vers
     (void)version;
     (void)arena;
     spv_block_read(&out->u.block, c);
-    return SPV_OK;
+    return 0;
 }
 
 static int check_block(const struct spv_msg *msg, uint32_t version)
@@ -51,7 +51,7 @@ static int check_block(const struct spv_msg *msg, uint32_t version)
     (void)version;
     if (block->n > SPV_MAX_PAYLOAD)
         return SPV_ERR_TOO_LONG;
-    return spv_block_parse(&again, block->bytes, block->n) == SPV_OK ? SPV_OK : SPV_ERR_INVALID;
+    return spv_block_parse(&again, block->bytes, block->n) == 0 ? 0 : SPV_ERR_INVALID;
 }
 
 static size_t size_block(const struct spv_msg *msg, uint32_t version)

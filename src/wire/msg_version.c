@@ -26,28 +26,28 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     v->recv_services = spv_cursor_u64(c);
     spv_netaddr_read(&v->recv, c);
     if (spv_cursor_left(c) == 0)
-        return SPV_OK;
+        return 0;
     v->from_services = spv_cursor_u64(c);
     spv_netaddr_read(&v->from, c);
     v->nonce = spv_cursor_u64(c);
     if (spv_cursor_left(c) == 0)
-        return SPV_OK;
+        return 0;
     const size_t said = spv_cursor_count(c, SIZE_MAX, 1);
     v->user_agent_len = said < SPV_MAX_USER_AGENT ? said : SPV_MAX_USER_AGENT;
     spv_cursor_copy(c, v->user_agent, v->user_agent_len);
     (void)spv_cursor_take(c, said - v->user_agent_len); /* a longer one is cut */
     if (spv_cursor_left(c) == 0)
-        return SPV_OK;
+        return 0;
     v->height = (int32_t)spv_cursor_u32(c);
     if (spv_cursor_left(c) > 0 && has_relay(v))
         v->relay = spv_cursor_u8(c) != 0;
-    return SPV_OK;
+    return 0;
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
-    return msg->u.version.user_agent_len > SPV_MAX_USER_AGENT ? SPV_ERR_TOO_LONG : SPV_OK;
+    return msg->u.version.user_agent_len > SPV_MAX_USER_AGENT ? SPV_ERR_TOO_LONG : 0;
 }
 
 static size_t size(const struct spv_msg *msg, uint32_t version)

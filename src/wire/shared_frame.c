@@ -9,7 +9,7 @@
 struct spv_shared_frame *spv_shared_frame_new(size_t payload)
 {
     struct spv_shared_frame *f = malloc(sizeof *f + SPV_FRAME_HEADER + payload);
-    if (f != NULL)
+    if (f)
         *f = (struct spv_shared_frame){.refs = 1, .n = SPV_FRAME_HEADER + payload};
     return f;
 }
@@ -40,6 +40,6 @@ struct spv_shared_frame *spv_shared_frame_ref(struct spv_shared_frame *f)
 
 void spv_shared_frame_unref(struct spv_shared_frame *f)
 {
-    if (f != NULL && --f->refs == 0)
+    if (f && --f->refs == 0)
         free(f);
 }

@@ -29,7 +29,7 @@ static size_t skip_inputs(struct spv_cursor *c)
 {
     size_t n = spv_cursor_count(c, SIZE_MAX, INPUT_LEAST);
 
-    for (size_t i = 0; i < n && c->error == SPV_OK; i++) {
+    for (size_t i = 0; i < n && c->error == 0; i++) {
         spv_cursor_take(c, OUTPOINT);
         read_bytes(c);
         spv_cursor_take(c, 4);
@@ -41,7 +41,7 @@ static size_t skip_outputs(struct spv_cursor *c)
 {
     size_t n = spv_cursor_count(c, SIZE_MAX, OUTPUT_LEAST);
 
-    for (size_t i = 0; i < n && c->error == SPV_OK; i++) {
+    for (size_t i = 0; i < n && c->error == 0; i++) {
         spv_cursor_take(c, 8);
         read_bytes(c);
     }
@@ -53,7 +53,7 @@ static size_t skip_witness(struct spv_cursor *c)
 {
     size_t n = spv_cursor_count(c, SIZE_MAX, 1);
 
-    for (size_t i = 0; i < n && c->error == SPV_OK; i++)
+    for (size_t i = 0; i < n && c->error == 0; i++)
         read_bytes(c);
     return n;
 }
@@ -70,7 +70,7 @@ void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
         if (spv_cursor_u8(c) != 1) /* BIP144: the flag is 1; no other was ever given a meaning */
             spv_cursor_fail(c, SPV_ERR_MALFORMED);
     }
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return;
     out->inputs_at = (size_t)(c->p - start);
     out->n_inputs = skip_inputs(c);
@@ -82,17 +82,17 @@ void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
     if (out->n_outputs == 0)
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
     if (out->has_witness) {
-        for (size_t i = 0; i < out->n_inputs && c->error == SPV_OK; i++)
+        for (size_t i = 0; i < out->n_inputs && c->error == 0; i++)
             items += skip_witness(c);
         /* BIP144: "If the witness is empty, the old serialization format must be used." */
         if (items == 0)
             spv_cursor_fail(c, SPV_ERR_MALFORMED);
     }
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return;
     size_t witness = (size_t)(c->p - start) - out->witness_at;
     out->lock_time = spv_cursor_u32(c);
-    if (c->error != SPV_OK)
+    if (c->error != 0)
         return;
     out->n = (size_t)(c->p - start);
     out->stripped_size = out->has_witness ? out->n - MARKER_AND_FLAG - witness : out->n;

@@ -277,7 +277,7 @@ static void set_up(struct world *w, uint8_t kind)
     w->indexed = (kind & 8) == 0;
     w->store = calloc(STORE_MAX, sizeof *w->store);
     w->made = calloc(MADE_MAX, sizeof *w->made);
-    FUZZ_CHECK(w->store != NULL && w->made != NULL);
+    FUZZ_CHECK(w->store && w->made);
     w->store[0].header = w->params.genesis;
     spv_header_hash(&w->store[0].hash, &w->params.genesis);
     w->store[0].work = spv_u256_from_u64(2); /* 2^256 / (0x7fffff * 2^232 + 1) */

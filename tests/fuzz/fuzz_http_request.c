@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             FUZZ_CHECK(whole.target[0] == '/' && strlen(whole.target) < whole.len);
         }
     } else if (result != SPV_HTTP_INCOMPLETE) {
-        FUZZ_CHECK(whole.why != NULL && !whole.keep_alive);
+        FUZZ_CHECK(whole.why && !whole.keep_alive);
     }
     for (size_t n = 0; n <= size && size <= 512; n++) {
         const enum spv_http_parse now = parse(&part, &prefix, data, n);

@@ -96,7 +96,7 @@ static void codec(const uint8_t *data, size_t size)
     if (version != 0 && version < spv_command_since(msg.command))
         version = spv_command_since(msg.command);
     if (size > spv_command_cap(msg.command) ||
-        spv_msg_decode(&msg, data, size, version, &arena) != SPV_OK)
+        spv_msg_decode(&msg, data, size, version, &arena) != 0)
         goto out;
     if (msg.command == SPV_CMD_PING && !msg.u.ping.has_nonce)
         FUZZ_CHECK(version < SPV_VERSION_PING_NONCE && size == 0);
@@ -108,12 +108,12 @@ static void codec(const uint8_t *data, size_t size)
         FUZZ_CHECK(spv_msg_encode(&once, &msg, version) == SPV_ERR_INVALID && once.len == 0);
         goto out;
     }
-    FUZZ_CHECK(spv_msg_encode(&once, &msg, version) == SPV_OK);
+    FUZZ_CHECK(spv_msg_encode(&once, &msg, version) == 0);
     FUZZ_CHECK(once.len == spv_msg_size(&msg, version));
     if (!has_many_forms(msg.command))
         FUZZ_CHECK(once.len == size && (size == 0 || memcmp(once.data, data, size) == 0));
-    FUZZ_CHECK(spv_msg_decode(&msg, once.data, once.len, version, &arena) == SPV_OK);
-    FUZZ_CHECK(spv_msg_encode(&twice, &msg, version) == SPV_OK);
+    FUZZ_CHECK(spv_msg_decode(&msg, once.data, once.len, version, &arena) == 0);
+    FUZZ_CHECK(spv_msg_encode(&twice, &msg, version) == 0);
     FUZZ_CHECK(once.len == twice.len);
     FUZZ_CHECK(once.len == 0 || memcmp(once.data, twice.data, once.len) == 0);
 out:
@@ -127,7 +127,7 @@ static void frame(const uint8_t *data, size_t size)
     const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
     struct spv_frame frame;
 
-    if (size < SPV_FRAME_HEADER || spv_frame_read(&frame, data, net, SPV_MAX_PAYLOAD) != SPV_OK)
+    if (size < SPV_FRAME_HEADER || spv_frame_read(&frame, data, net, SPV_MAX_PAYLOAD) != 0)
         return;
     FUZZ_CHECK(memcmp(data, net->magic, 4) == 0);
     FUZZ_CHECK(strlen(frame.name) <= SPV_COMMAND_SIZE);

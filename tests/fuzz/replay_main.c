@@ -18,15 +18,15 @@ static int replay_file(const char *path)
     FILE *file = fopen(path, "rb");
     struct stat st;
 
-    if (file == NULL || fstat(fileno(file), &st) != 0) {
+    if (!file || fstat(fileno(file), &st) != 0) {
         perror(path);
-        if (file != NULL)
+        if (file)
             fclose(file);
         return 1;
     }
     size_t n = (size_t)st.st_size;
     uint8_t *bytes = malloc(n > 0 ? n : 1);
-    int rc = bytes == NULL || fread(bytes, 1, n, file) != n;
+    int rc = !bytes || fread(bytes, 1, n, file) != n;
     fclose(file);
     if (rc == 0) {
         LLVMFuzzerTestOneInput(bytes, n);
@@ -42,11 +42,11 @@ static int replay_folder(const char *path)
     struct dirent *entry;
     int rc = 0;
 
-    if (dir == NULL) {
+    if (!dir) {
         perror(path);
         return 1;
     }
-    while (rc == 0 && (entry = readdir(dir)) != NULL) {
+    while (rc == 0 && (entry = readdir(dir))) {
         char file[PATH_ROOM];
         if (entry->d_name[0] == '.')
             continue;

@@ -94,7 +94,7 @@ static void on_dialled(void *ctx, int fd, int error)
 static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 {
     struct tool *t = ctx;
-    if (t->link != NULL) {
+    if (t->link) {
         (void)close(fd);
         return;
     }
@@ -162,15 +162,15 @@ static void *read_lines(void *arg)
     size_t cap = 0;
 
     (void)pthread_mutex_lock(&t->lock);
-    while (t->link == NULL && !t->failed)
+    while (!t->link && !t->failed)
         (void)pthread_cond_wait(&t->changed, &t->lock);
     (void)pthread_mutex_unlock(&t->lock);
 
     while (getline(&text, &cap, stdin) >= 0)
-        if (t->link != NULL)
+        if (t->link)
             do_line(t, text);
     free(text);
-    if (t->link != NULL) {
+    if (t->link) {
         spv_link_close(t->link, 0);
         (void)spv_link_wait(t->link);
         tool_say_stats("over", t->link);
@@ -185,7 +185,7 @@ static void *read_lines(void *arg)
 static bool take_option(struct tool *t, const char *text)
 {
     const char *value = strchr(text, '=');
-    if (value == NULL)
+    if (!value)
         return false;
     const size_t n = (size_t)(value++ - text);
     const uint64_t number = strtoull(value, NULL, 0);

@@ -17,7 +17,7 @@
 static void say(json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT);
-    if (text != NULL) {
+    if (text) {
         (void)printf("%s\n", text);
         (void)fflush(stdout);
     }
@@ -45,7 +45,7 @@ static void put_int(json_t *object, const char *key, int64_t value)
 static void put_hex(json_t *object, const char *key, const uint8_t *bytes, size_t n)
 {
     char *text = malloc(2 * n + 1);
-    if (text == NULL)
+    if (!text)
         return;
     text[0] = '\0';
     for (size_t i = 0; i < n; i++)
@@ -251,7 +251,7 @@ void tool_say_port(uint16_t port)
 void tool_say_error(const char *event, const char *command, int error)
 {
     json_t *o = event_new(event);
-    if (command != NULL)
+    if (command)
         (void)json_object_set_new(o, "command", json_string(command));
     (void)json_object_set_new(o, "error", json_string(error == 0 ? "OK" : spv_err_name(error)));
     say(o);
@@ -301,7 +301,7 @@ static const char *next_word(char **rest)
 static bool next_number(char **rest, uint64_t *out)
 {
     const char *word = next_word(rest);
-    if (word != NULL)
+    if (word)
         *out = strtoull(word, NULL, 0);
     return word != NULL;
 }
@@ -309,11 +309,11 @@ static bool next_number(char **rest, uint64_t *out)
 static bool next_bytes(char **rest, struct tool_line *out)
 {
     const char *word = next_word(rest);
-    if (word == NULL)
+    if (!word)
         return false;
     out->n_bytes = strlen(word) / 2;
     out->bytes = malloc(out->n_bytes + 1);
-    if (out->bytes == NULL)
+    if (!out->bytes)
         return false;
     for (size_t i = 0; i < out->n_bytes; i++) {
         const char pair[3] = {word[2 * i], word[2 * i + 1], '\0'};
@@ -327,7 +327,7 @@ static int read_hashes(char **rest, struct spv_blockhash *out)
 {
     const char *word;
     int n = 0;
-    while ((word = next_word(rest)) != NULL) {
+    while ((word = next_word(rest))) {
         if (n == TOOL_ITEMS || spv_blockhash_from_hex(&out[n], word) < 0)
             return SPV_ERR_MALFORMED;
         n++;
@@ -354,8 +354,8 @@ static bool read_address(char **rest, struct tool_line *out)
     struct spv_addr_entry *entry = &out->address;
     uint64_t port;
     const char *host = next_word(rest);
-    if (host == NULL || inet_pton(AF_INET, host, entry->addr.bytes) != 1 ||
-        !next_number(rest, &port) || !next_number(rest, &entry->services))
+    if (!host || inet_pton(AF_INET, host, entry->addr.bytes) != 1 || !next_number(rest, &port) ||
+        !next_number(rest, &entry->services))
         return false;
     entry->addr.network = SPV_ADDR_IPV4;
     entry->addr.len = 4;
@@ -436,16 +436,16 @@ bool tool_parse(struct tool_line *out, const char *text)
     };
     char *copy = strdup(text);
     char *rest = NULL;
-    const char *word = copy == NULL ? NULL : strtok_r(copy, " \n", &rest);
+    const char *word = !copy ? NULL : strtok_r(copy, " \n", &rest);
     bool good = false;
 
     memset(out, 0, sizeof *out);
-    for (size_t i = 0; word != NULL && i < sizeof words / sizeof words[0]; i++) {
+    for (size_t i = 0; word && i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(word, words[i].word) != 0)
             continue;
         out->deed = words[i].deed;
         out->msg.command = words[i].command;
-        good = words[i].read == NULL || words[i].read(&rest, out);
+        good = !words[i].read || words[i].read(&rest, out);
         break;
     }
     free(copy);

@@ -17,10 +17,10 @@ static void tell(catalogue_story *play, const struct spv_params *params, uint64_
     const struct spv_buffer *told = sim_trace(sim);
     spv_buffer_init(trace);
     spv_buffer_put(trace, told->data, told->len);
-    if (getenv("SPV_SIM_SEED") != NULL)
+    if (getenv("SPV_SIM_SEED"))
         fwrite(told->data, 1, told->len, stderr);
     sim_free(sim);
-    if (broken != NULL) {
+    if (broken) {
         spv_buffer_free(trace);
         print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
                     (unsigned long long)seed, broken, (unsigned long long)seed);
@@ -31,8 +31,8 @@ static void tell(catalogue_story *play, const struct spv_params *params, uint64_
 void catalogue_tell(catalogue_story *play, const struct spv_params *params)
 {
     const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
-    uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
-    uint64_t n = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : SEEDS;
+    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
+    uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS;
     print_message("seeds %llu..%llu\n", (unsigned long long)first,
                   (unsigned long long)(first + n - 1));
     for (uint64_t seed = first; seed < first + n; seed++) {
@@ -53,7 +53,7 @@ void catalogue_tell(catalogue_story *play, const struct spv_params *params)
 void catalogue_pin(catalogue_story *play, const struct spv_params *params, uint64_t seed)
 {
     struct spv_buffer trace;
-    if (getenv("SPV_SIM_SEED") == NULL) {
+    if (!getenv("SPV_SIM_SEED")) {
         tell(play, params, seed, &trace);
         spv_buffer_free(&trace);
     }
@@ -61,7 +61,7 @@ void catalogue_pin(catalogue_story *play, const struct spv_params *params, uint6
 
 void catalogue_choose(void)
 {
-    if (getenv("SPV_SIM_TEST") != NULL)
+    if (getenv("SPV_SIM_TEST"))
         cmocka_set_test_filter(getenv("SPV_SIM_TEST"));
 }
 
@@ -102,9 +102,9 @@ void catalogue_end(struct sim *sim, const struct catalogue_ending *e)
     const uint64_t seconds = e->seconds != 0 ? e->seconds : 1800;
     if (sim_run(sim, seconds * SPV_SECOND, there, &copy) == 0)
         sim_break(sim, "the best chain that an honest server offered was not reached in time");
-    if (sim_broken(sim) == NULL)
+    if (!sim_broken(sim))
         sim_run(sim, AFTERWARDS, NULL, NULL);
-    if (sim_broken(sim) == NULL)
+    if (!sim_broken(sim))
         look(sim, e);
 }
 

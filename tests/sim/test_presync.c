@@ -215,7 +215,7 @@ static void slots_taken(struct sim *sim)
     catalogue_servers(sim, 1, &(struct sim_server_config){.chain = &hard, .think_us = SPV_SECOND});
     struct sim_client *client = client_of(sim, &hard_work);
     const struct spv_now begun = sim_now(sim);
-    while (sim_broken(sim) == NULL && !catalogue_on(client, &hard) &&
+    while (!sim_broken(sim) && !catalogue_on(client, &hard) &&
            sim_now(sim).mono_us - begun.mono_us < SPV_PRESYNC_PEERS_TIME + 300 * SPV_SECOND)
         sim_run(sim, 10 * SPV_SECOND, NULL, NULL);
     if (!catalogue_on(client, &hard))
@@ -481,7 +481,7 @@ static bool poured(struct sim *sim, void *ctx)
 static void a_flood_of_worthless_headers_costs_less_than_8_mib(void **state)
 {
     const char *many = getenv("SPV_SIM_FLOOD");
-    struct spring spring = {.wanted = many != NULL ? strtoull(many, NULL, 10) : 1000000};
+    struct spring spring = {.wanted = many ? strtoull(many, NULL, 10) : 1000000};
     const struct spv_u256 much = {{0, 1, 0, 0}}; /* 2^64: nobody has so much */
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = 1, .latency_min_us = 100, .latency_max_us = 200, .fragment_max = 200000});

@@ -16,7 +16,7 @@ static int mine_chains(void **state)
     const struct spv_params *regtest = spv_params_get(SPV_REGTEST);
     const char *seeds = getenv("SPV_SIM_DEEP_SEEDS");
     (void)state;
-    setenv("SPV_SIM_SEEDS", seeds != NULL ? seeds : "2", 1);
+    setenv("SPV_SIM_SEEDS", seeds ? seeds : "2", 1);
     sim_store_mine(&best, regtest, TRUNK + DEEP, 1);
     sim_store_fork(&rival, &best, TRUNK, DEEP + 1, 2);
     sim_store_fork(&equal, &best, TRUNK, DEEP, 3);
@@ -71,7 +71,7 @@ static void replaced(struct sim *sim, struct sim_store *from, struct sim_store *
     }
     if (sim_run(sim, 1800 * SPV_SECOND, there, &target) == 0)
         sim_break(sim, "the better branch was not taken");
-    if (sim_broken(sim) == NULL)
+    if (!sim_broken(sim))
         sim_run(sim, 1800 * SPV_SECOND, NULL, NULL);
     if (!there(sim, &target))
         sim_break(sim, "the better branch was left");
@@ -126,7 +126,7 @@ static void a_restart_in_the_middle_of_a_reorganisation_loses_nothing(void **sta
 static void flapping(struct sim *sim)
 {
     struct sim_client *client = synced_on(sim, &best);
-    for (unsigned i = 0; i < 6 && sim_broken(sim) == NULL; i++) {
+    for (unsigned i = 0; i < 6 && !sim_broken(sim); i++) {
         sim_server_announce(sim, i % 2, i % 4 < 2 ? &equal : &best);
         sim_run(sim, 20 * SPV_SECOND, NULL, NULL);
     }

@@ -49,7 +49,7 @@ static void late_winner(struct sim *sim)
         sim_break(sim, "not synced in time");
     sim_server(sim, at)->door = SIM_OPEN;
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &rival});
-    if (sim_broken(sim) == NULL && sim_client_events(client, SPV_EVENT_REORG) != 1)
+    if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 1)
         sim_break(sim, "not exactly one reorganisation was told");
     sim_store_free(&rival);
 }
@@ -88,7 +88,7 @@ static void equals(struct sim *sim)
     const struct sim_store *first = catalogue_on(client, &f.left) ? &f.left : &f.right;
     sim_after(sim, SPV_SECOND, flap, &f);
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = first});
-    if (sim_broken(sim) == NULL && sim_client_events(client, SPV_EVENT_REORG) != 0)
+    if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 0)
         sim_break(sim, "a branch of equal work took the place of the first seen");
     sim_store_free(&f.left);
     sim_store_free(&f.right);
@@ -146,7 +146,7 @@ static void flooded(struct sim *sim, void (*wave)(struct sim *sim, const struct 
     struct sim_client *client = add_client(sim);
     sim_after(sim, catalogue_pick(sim, 0, 2000) * (SPV_SECOND / 1000), keep_flooding, &f);
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain});
-    if (sim_broken(sim) == NULL && f.left_to_go + 1 != 0)
+    if (!sim_broken(sim) && f.left_to_go + 1 != 0)
         sim_break(sim, "the flood did not come to its end");
 }
 
@@ -270,7 +270,7 @@ static void headers_out_of_order_are_a_lie(void **state)
     (void)state;
     bans = 0;
     catalogue_tell(out_of_order, NULL);
-    if (getenv("SPV_SIM_SEED") == NULL)
+    if (!getenv("SPV_SIM_SEED"))
         assert_true(bans > 0);
 }
 

@@ -227,7 +227,7 @@ static void future(struct sim *sim)
     /* Its time is not come, and nobody is to blame. */
     if (sim_run(sim, 3000 * SPV_SECOND, NULL, NULL) == 0 && !catalogue_on(client, &steep_chain))
         sim_break(sim, "a header from the future was taken, or the honest chain was not");
-    if (sim_broken(sim) == NULL && !sim_client_synced(sim, client))
+    if (!sim_broken(sim) && !sim_client_synced(sim, client))
         sim_break(sim, "a header from the future held the verdict up");
     /* Two hours before its time it is valid, and the best there is; its followers take ten minutes
      * each. */
@@ -279,9 +279,9 @@ static void drop_after_start(struct sim *sim)
                   &(struct catalogue_ending){
                       .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
     const struct sim_store *stored = sim_client_store(client);
-    if (sim_broken(sim) == NULL && stored->base != start + 1 - CATALOGUE_INTERVAL)
+    if (!sim_broken(sim) && stored->base != start + 1 - CATALOGUE_INTERVAL)
         sim_break(sim, "the chain did not start a period below the checkpoint");
-    if (sim_broken(sim) == NULL &&
+    if (!sim_broken(sim) &&
         spv_u256_cmp(&sim_store_tip(stored)->work, &sim_store_tip(&steep_chain)->work) != 0)
         sim_break(sim, "the work below the start is not counted");
     sim_store_free(&forged);

@@ -87,11 +87,11 @@ static void partition(struct sim *sim)
     for (size_t i = 0; i < 2; i++)
         sim_server_announce(sim, i, &news[t.next]);
     sim_run(sim, catalogue_pick(sim, 1, 7200) * SPV_SECOND, NULL, NULL);
-    if (sim_broken(sim) == NULL && !catalogue_on(client, &news[t.next]))
+    if (!sim_broken(sim) && !catalogue_on(client, &news[t.next]))
         sim_break(sim, "the client did not follow its half of the network");
     cut(sim, 2, SERVERS, false);
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &rival});
-    if (sim_broken(sim) == NULL && sim_client_events(client, SPV_EVENT_REORG) != 1)
+    if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 1)
         sim_break(sim, "not exactly one reorganisation was told");
 }
 
@@ -113,16 +113,16 @@ static void lonely_hour(struct sim *sim)
         sim_server(sim, i)->chain = &news[last];
     struct spv_node_stats stats;
     spv_node_get_stats(sim_client_node(client), &stats);
-    if (sim_broken(sim) == NULL && stats.peers != 0)
+    if (!sim_broken(sim) && stats.peers != 0)
         sim_break(sim, "a peer that was gone for an hour counts as one");
-    if (sim_broken(sim) == NULL && stats.synced)
+    if (!sim_broken(sim) && stats.synced)
         sim_break(sim, "a client without a peer says that it is synced");
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_NO_PEERS) != 1)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_NO_PEERS) != 1)
         sim_break(sim, "the loss of all peers was not told exactly once");
     cut(sim, 0, SERVERS, false);
     catalogue_end(
         sim, &(struct catalogue_ending){.client = client, .want = &news[last], .seconds = 120});
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_NO_PEERS) != 1)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_NO_PEERS) != 1)
         sim_break(sim, "the loss of all peers was told again");
 }
 
@@ -183,9 +183,9 @@ static void disagreeing_clocks(struct sim *sim)
     const uint64_t told = sim_client_warnings(client, SPV_WARN_CLOCK);
     struct spv_node_stats stats;
     spv_node_get_stats(sim_client_node(client), &stats);
-    if (sim_broken(sim) == NULL && (told > 0) != (2 * wrong > SERVERS))
+    if (!sim_broken(sim) && (told > 0) != (2 * wrong > SERVERS))
         sim_break(sim, "a clock warning that is not called for, or none where it is");
-    if (sim_broken(sim) == NULL && told > 0 && llabs(stats.clock_skew_s - by) > 5)
+    if (!sim_broken(sim) && told > 0 && llabs(stats.clock_skew_s - by) > 5)
         sim_break(sim, "the warning has a wrong figure");
 }
 
@@ -210,18 +210,18 @@ static void fresh_peers(struct sim *sim)
         sim_add_client(sim, &(struct sim_client_config){.discover = true, .peers = 4});
     run_to_sync(sim, client);
     sim_run(sim, 5 * MINUTES, NULL, NULL); /* every slot is taken */
-    if (sim_broken(sim) == NULL && !catalogue_on(client, &present))
+    if (!sim_broken(sim) && !catalogue_on(client, &present))
         sim_break(sim, "the client knows more than its peers");
     for (size_t i = old; i < old + fresh; i++)
         sim_server(sim, i)->door = SIM_OPEN;
     sim_run(sim, 10 * MINUTES, NULL, NULL);
-    if (sim_broken(sim) == NULL && !catalogue_on(client, &present))
+    if (!sim_broken(sim) && !catalogue_on(client, &present))
         sim_break(sim, "fresh peers were asked before the tip was stale");
     catalogue_end(sim, &(struct catalogue_ending){
                            .client = client, .want = &news[last], .seconds = 12 * 3600});
     struct spv_node_stats stats;
     spv_node_get_stats(sim_client_node(client), &stats);
-    if (sim_broken(sim) == NULL && stats.peers > 4 + 2)
+    if (!sim_broken(sim) && stats.peers > 4 + 2)
         sim_break(sim, "there are more peers than the alarm allows");
 }
 
@@ -240,14 +240,13 @@ static void stale_tip(struct sim *sim)
     const uint64_t minutes[] = {80, 20, 60, 60}, warnings[] = {0, 1, 2, 3};
     for (size_t i = 0; i < COUNT(minutes); i++) {
         sim_run(sim, minutes[i] * MINUTES, NULL, NULL);
-        if (sim_broken(sim) == NULL &&
-            sim_client_warnings(client, SPV_WARN_STALE_TIP) != warnings[i])
+        if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_STALE_TIP) != warnings[i])
             sim_break(sim, "a stale tip is not told at 90 minutes and then each hour");
     }
     for (size_t i = 0; i < SERVERS; i++)
         sim_server_announce(sim, i, &news[0]);
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &news[0]});
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_STALE_TIP) != 3)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_STALE_TIP) != 3)
         sim_break(sim, "a tip that moved is still called stale");
 }
 

@@ -59,9 +59,9 @@ static void tell(story *play, uint64_t seed, unsigned resets, struct spv_buffer 
     const struct spv_buffer *told = sim_trace(sim);
     spv_buffer_init(trace);
     spv_buffer_put(trace, told->data, told->len);
-    if (getenv("SPV_SIM_SEED") != NULL)
+    if (getenv("SPV_SIM_SEED"))
         fwrite(told->data, 1, told->len, stderr);
-    if (broken != NULL) {
+    if (broken) {
         print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
                     (unsigned long long)seed, broken, (unsigned long long)seed);
         fail();
@@ -72,9 +72,9 @@ static void tell(story *play, uint64_t seed, unsigned resets, struct spv_buffer 
 static void on_many_seeds(story *play, uint64_t share, unsigned resets)
 {
     const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
-    uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
-    uint64_t n = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : SEEDS;
-    n = one != NULL || n < share ? n : n / share;
+    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
+    uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS;
+    n = one || n < share ? n : n / share;
     print_message("seeds %llu..%llu\n", (unsigned long long)first,
                   (unsigned long long)(first + n - 1));
     for (uint64_t seed = first; seed < first + n; seed++) {
@@ -121,7 +121,7 @@ static void the_tip_is_reached_with_two_honest_nodes_and_a_mute_one(void **state
     (void)state;
     stalls = 0;
     on_many_seeds(honest_honest_mute, 1, 0);
-    if (getenv("SPV_SIM_SEED") == NULL)
+    if (!getenv("SPV_SIM_SEED"))
         assert_true(stalls > 0);
 }
 
@@ -192,7 +192,7 @@ static void the_tip_is_reached_though_one_lies(void **state)
     (void)state;
     bans = 0;
     on_many_seeds(liar, 4, 0);
-    if (getenv("SPV_SIM_SEED") == NULL)
+    if (!getenv("SPV_SIM_SEED"))
         assert_true(bans > 0);
 }
 
@@ -236,7 +236,7 @@ static void news(struct sim *sim)
     sim_after(sim, 30 * SPV_SECOND, replace, NULL);
     if (sim_run(sim, 600 * SPV_SECOND, on_rival, client) == 0)
         sim_break(sim, "the branch with more work was not followed");
-    if (sim_broken(sim) == NULL && sim_client_events(client, SPV_EVENT_REORG) != 1)
+    if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 1)
         sim_break(sim, "not exactly one reorganisation was told");
 }
 
@@ -334,7 +334,7 @@ static void all_mute(struct sim *sim)
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     if (sim_run(sim, 1800 * SPV_SECOND, sim_client_synced, client) != 0)
         sim_break(sim, "synced without an answer");
-    if (sim_broken(sim) == NULL && sim_store_tip(sim_client_store(client))->height != 0)
+    if (!sim_broken(sim) && sim_store_tip(sim_client_store(client))->height != 0)
         sim_break(sim, "headers out of nowhere");
 }
 

@@ -62,7 +62,7 @@ static int free_chains(void **state)
 static void never_synced(struct sim *sim, struct sim_client *client, enum spv_warning warning)
 {
     sim_run(sim, 30 * MINUTES, NULL, NULL);
-    if (sim_broken(sim) != NULL)
+    if (sim_broken(sim))
         return;
     if (sim_client_events(client, SPV_EVENT_SYNCED) != 0)
         sim_break(sim, "the client says that it is synced, and no peer vouches for its chain");
@@ -94,7 +94,7 @@ static void apart_and_honest(struct sim *sim, struct sim_store *apart)
     /* an answer settles its request, so the honest one is asked at once */
     catalogue_end(sim,
                   &(struct catalogue_ending){.client = client, .want = &longer, .seconds = 15});
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_FORK_BELOW_START) != 1)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_FORK_BELOW_START) != 1)
         sim_break(sim, "a chain that leaves below the base is not told exactly once");
 }
 
@@ -160,9 +160,9 @@ static void clock_of_long_ago(struct sim *sim)
         &(struct sim_client_config){.min_work = proving ? &sim_store_tip(&present)->work : NULL});
     sim_client_step_clock(sim, client, YEARS_BACK);
     never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 1)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 1)
         sim_break(sim, "the wrong clock is not told exactly once");
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_LOW_WORK) != 0)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_LOW_WORK) != 0)
         sim_break(sim, "a wrong clock is called too little work");
     sim_client_step_clock(sim, client, -YEARS_BACK);
     catalogue_end(sim,
@@ -185,8 +185,8 @@ static void soon_valid(struct sim *sim)
     catalogue_servers(sim, 2, &(struct sim_server_config){.chain = &soon});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &soon, .seconds = 120});
-    if (sim_broken(sim) == NULL && (sim_client_events(client, SPV_EVENT_UNRESOLVED) != 0 ||
-                                    sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 0))
+    if (!sim_broken(sim) && (sim_client_events(client, SPV_EVENT_UNRESOLVED) != 0 ||
+                             sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 0))
         sim_break(sim, "headers that are valid in half a minute are called a wrong clock");
 }
 
@@ -228,7 +228,7 @@ static void one_has_the_tip(struct sim *sim)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &held : &reset});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.stored = &held});
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held, .seconds = 15});
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
         sim_break(sim, "a tip that a peer has is called unknown");
 }
 
@@ -241,7 +241,7 @@ static void silent_one_has_the_tip(struct sim *sim)
             sim, &(struct sim_server_config){.chain = i == at ? &held : &reset, .mute = i == at});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.stored = &held});
     catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held, .seconds = 60});
-    if (sim_broken(sim) == NULL && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
         sim_break(sim, "a tip that a silent peer claims is called unknown");
 }
 
@@ -274,7 +274,7 @@ static void syncing_peer(struct sim *sim)
         sim_add_client(sim, &(struct sim_client_config){.stored = NULL, .min_work = work});
     sim_run(sim, 30 * MINUTES, NULL, NULL);
     const struct spv_event *e = sim_client_warned(client, SPV_WARN_LOW_WORK);
-    if (sim_broken(sim) != NULL)
+    if (sim_broken(sim))
         return;
     if (sim_server_connections(sim, 0) < 2)
         sim_break(sim, "a peer with too little work is not tried again");

@@ -99,7 +99,7 @@ static void put(struct image *image, sqlite3_int64 at, const uint8_t *bytes, int
 
 static void forget(struct tracked *t)
 {
-    while (t->first != NULL) {
+    while (t->first) {
         struct operation *op = t->first;
         t->first = op->next;
         free(op);
@@ -118,7 +118,7 @@ static void perform(struct image *image, const struct operation *op)
 
 static void make_durable(struct tracked *t)
 {
-    for (const struct operation *op = t->first; op != NULL; op = op->next) {
+    for (const struct operation *op = t->first; op; op = op->next) {
         perform(&t->image, op);
     }
     forget(t);
@@ -130,7 +130,7 @@ static void make_durable(struct tracked *t)
 
 static void remember(struct tracked *t, bool truncation, sqlite3_int64 at, const void *bytes, int n)
 {
-    if (t == NULL) {
+    if (!t) {
         return;
     }
     struct operation *op = malloc(sizeof *op + (size_t)n);
@@ -146,7 +146,7 @@ static void read_image(struct image *image, const char *path)
 {
     FILE *f = fopen(path, "rb");
     image->size = 0;
-    if (f != NULL) {
+    if (f) {
         (void)fseek(f, 0, SEEK_END);
         grow_image(image, ftell(f));
         rewind(f);
@@ -160,10 +160,10 @@ static void read_image(struct image *image, const char *path)
 static struct tracked *track(const char *path)
 {
     struct tracked *t = NULL;
-    for (size_t i = 0; i < it.n_tracked && t == NULL; i++) {
+    for (size_t i = 0; i < it.n_tracked && !t; i++) {
         t = strcmp(it.tracked[i].path, path) == 0 ? &it.tracked[i] : NULL;
     }
-    if (t == NULL && it.n_tracked < TRACKED_MAX) {
+    if (!t && it.n_tracked < TRACKED_MAX) {
         t = &it.tracked[it.n_tracked++];
         memset(t, 0, sizeof *t);
         (void)snprintf(t->path, sizeof t->path, "%s", path);
@@ -195,7 +195,7 @@ static void settle(struct tracked *t)
     if (draws && t->durable != t->there) {
         there = draw() % 2 == 0;
     }
-    for (const struct operation *op = t->first; op != NULL && !drops; op = op->next) {
+    for (const struct operation *op = t->first; op && !drops; op = op->next) {
         if (it.fault != FAULT_CUT_TEARS || op->truncation) {
             if (!draws || draw() % 2 == 0) {
                 perform(&t->image, op);
@@ -216,8 +216,7 @@ static void settle(struct tracked *t)
         return;
     }
     FILE *f = fopen(t->path, "wb");
-    if (f == NULL ||
-        (t->image.size > 0 && fwrite(t->image.bytes, 1, (size_t)t->image.size, f) == 0)) {
+    if (!f || (t->image.size > 0 && fwrite(t->image.bytes, 1, (size_t)t->image.size, f) == 0)) {
         abort();
     }
     (void)fclose(f);
@@ -321,7 +320,7 @@ static int f_sync(sqlite3_file *f, int flags)
     if (fails()) {
         return SQLITE_IOERR_FSYNC;
     }
-    if (tracked_of(f) != NULL) {
+    if (tracked_of(f)) {
         make_durable(tracked_of(f));
     }
     return SQLITE_OK;
@@ -403,14 +402,14 @@ static int f_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags
     file->real = (void *)(file + 1);
     file->tracked = NULL;
     const int made = SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL;
-    bool named = it.fault != FAULT_NONE && name != NULL && (flags & made) != 0;
+    bool named = it.fault != FAULT_NONE && name && (flags & made) != 0;
     bool fresh = named && access(name, F_OK) != 0;
     struct tracked *t = named ? track(name) : NULL;
     int rc = it.real->xOpen(it.real, name, file->real, flags, out);
     if (rc == SQLITE_OK) {
         file->base.pMethods = &methods;
         file->tracked = t;
-        if (t != NULL && fresh) {
+        if (t && fresh) {
             made_anew(t, (flags & SQLITE_OPEN_MAIN_DB) == 0);
         }
     }
@@ -424,7 +423,7 @@ static int f_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
         return SQLITE_IOERR_DELETE;
     }
     struct tracked *t = it.fault != FAULT_NONE ? track(name) : NULL;
-    if (t != NULL) {
+    if (t) {
         t->there = false;
         t->durable = t->durable && sync_folder == 0;
         forget(t);

@@ -13,7 +13,7 @@ static void stall_if(const char *call)
 {
     const char *wanted = getenv("SPV_STALL");
     const char *sign = getenv("SPV_STALLED");
-    if (wanted == NULL || sign == NULL || strcmp(wanted, call) != 0)
+    if (!wanted || !sign || strcmp(wanted, call) != 0)
         return;
     const int fd = open(sign, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd >= 0)

@@ -111,7 +111,7 @@ void spv_frame_reader_trim(struct spv_frame_reader *in)
     spv_buffer_consume(&in->buf, in->off);
     in->off = 0;
     (void)spv_buffer_resize(&in->buf, in->buf.len);
-    in->buf.error = SPV_OK; /* without memory to shrink into it stays as it is */
+    in->buf.error = 0; /* without memory to shrink into it stays as it is */
 }
 
 size_t spv_frame_reader_memory(const struct spv_frame_reader *in)

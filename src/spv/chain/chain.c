@@ -79,7 +79,7 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
     int rc;
 
     *out = NULL;
-    if (c == NULL)
+    if (!c)
         return SPV_ERR_NOMEM;
     c->params = cfg->params;
     c->presynced_branch = -1;
@@ -96,12 +96,12 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
         return rc;
     }
     *out = c;
-    return SPV_OK;
+    return 0;
 }
 
 void spv_chain_free(struct spv_chain *c)
 {
-    if (c == NULL)
+    if (!c)
         return;
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
         spv_header_array_free(&c->branches[i].headers);
@@ -126,7 +126,7 @@ int spv_chain_reload(struct spv_chain *c)
     *c = *fresh;
     *fresh = old;
     spv_chain_free(fresh);
-    return SPV_OK;
+    return 0;
 }
 
 /* ---- judging a batch ---- */
@@ -156,18 +156,18 @@ static int find_parent(const struct spv_chain *c, struct batch *b, const struct 
         return rc;
     b->placed = rc == 1;
     if (b->placed)
-        return SPV_OK;
+        return 0;
     rc = spv_chain_find_pos(c, &b->pos, &record, hash);
     if (rc < 0)
         return rc;
     if (rc == 1) {
         b->placed = true;
         b->result->known = 1;
-        return SPV_OK;
+        return 0;
     }
     b->result->error =
         spv_blockhash_is_zero(&header->prev) ? SPV_ERR_HDR_GENESIS : SPV_ERR_HDR_UNCONNECTING;
-    return SPV_OK;
+    return 0;
 }
 
 /* The first new header: may there be one here, and how are it and its followers judged? */
@@ -181,27 +181,27 @@ static int begin_new(struct spv_chain *c, struct batch *b)
     /* between genesis and the base nobody can tell what is known and what is a fork */
     if (on_best && b->pos.height + 1 < base) {
         b->result->error = SPV_ERR_CHAIN_BASE;
-        return SPV_OK;
+        return 0;
     }
     /* "forked chain older than last checkpoint" */
     if (c->n_passed > 0 && fork < c->checkpoints[c->n_passed - 1].height) {
         b->result->error = SPV_ERR_HDR_FORK_DEPTH;
-        return SPV_OK;
+        return 0;
     }
     /* below the window and nothing stored: it may well be known, but nobody can tell */
-    if (on_best && b->pos.height + 1 < spv_chain_window_start(c) && c->reader.by_height == NULL) {
+    if (on_best && b->pos.height + 1 < spv_chain_window_start(c) && !c->reader.by_height) {
         b->result->error = SPV_ERR_HDR_UNCONNECTING;
-        return SPV_OK;
+        return 0;
     }
     b->checkpoint = checkpoint_from(c, b->pos.height + 1);
     if (on_best && b->pos.height == c->tip.parent.height) {
         b->ctx = c->tip;
-        return SPV_OK;
+        return 0;
     }
     rc = spv_chain_ctx_at(c, &b->ctx, b->pos);
     if (rc == 0) /* the headers that judge it are neither in memory nor stored */
         b->result->error = base > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNCONNECTING;
-    return rc < 0 ? rc : SPV_OK;
+    return rc < 0 ? rc : 0;
 }
 
 /* Judges a new header and stages it. Negative only when the fault is ours. */
@@ -214,7 +214,7 @@ static int check_new(struct spv_chain *c, struct batch *b, const struct spv_head
     record->header = *header;
     record->hash = *hash;
     rc = spv_header_ctx_check(&b->ctx, record);
-    if (rc == SPV_OK && b->checkpoint < c->n_checkpoints &&
+    if (rc == 0 && b->checkpoint < c->n_checkpoints &&
         c->checkpoints[b->checkpoint].height == record->height) {
         if (!spv_blockhash_eq(&c->checkpoints[b->checkpoint].hash, hash))
             rc = SPV_ERR_HDR_CHECKPOINT;
@@ -222,16 +222,16 @@ static int check_new(struct spv_chain *c, struct batch *b, const struct spv_head
             return SPV_ERR_DB_DAMAGED;
         b->checkpoint++;
     }
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = spv_consensus_future(header->time, b->now);
     if (rc < 0) {
         b->result->error = rc;
-        return SPV_OK;
+        return 0;
     }
     c->window.last_non_min_diff_bits[c->window.n + b->n_new] =
         spv_header_ctx_connect(&b->ctx, record);
     b->n_new++;
-    return SPV_OK;
+    return 0;
 }
 
 /* One header after the first's parent was found. Fills verdict->error when it is refused. */
@@ -246,7 +246,7 @@ static int take_header(struct spv_chain *c, struct batch *b, const struct spv_he
             return rc;
         if (rc == 1) {
             b->result->known++;
-            return SPV_OK;
+            return 0;
         }
         rc = begin_new(c, b);
         if (rc < 0 || b->result->error != 0)
@@ -261,9 +261,9 @@ static void hash_ahead(const struct batch *b, struct spv_blockhash *hashes,
 {
     uint8_t raw[HASH_AT_ONCE * SPV_HEADER_SIZE];
 
-    for (size_t k = 0; b->last != NULL && k < more; k++)
+    for (size_t k = 0; b->last && k < more; k++)
         hashes[k] = from + k + 1 < n ? headers[from + k + 1].prev : *b->last;
-    if (b->last != NULL)
+    if (b->last)
         return;
     for (size_t k = 0; k < more; k++)
         spv_header_encode(raw + k * SPV_HEADER_SIZE, &headers[from + k]);
@@ -281,7 +281,7 @@ static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_he
     for (size_t i = 0; i < n; i++) {
         const size_t at = i % HASH_AT_ONCE;
         const struct spv_header *header = &headers[i];
-        int rc = SPV_OK;
+        int rc = 0;
 
         if (at == 0) {
             const size_t more = n - i < HASH_AT_ONCE ? n - i : HASH_AT_ONCE;
@@ -290,7 +290,7 @@ static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_he
         v->index = i;
         if (i == 0) {
             rc = find_parent(c, b, header, &hashes[at]);
-            if (rc == SPV_OK && v->error == 0 && v->known == 0)
+            if (rc == 0 && v->error == 0 && v->known == 0)
                 rc = take_header(c, b, header, &hashes[at]);
         } else if (!spv_blockhash_eq(&header->prev, &last)) {
             v->error = SPV_ERR_HDR_NONCONTINUOUS;
@@ -302,12 +302,12 @@ static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_he
         if (v->error != 0) {
             if (b->placed)
                 v->height = b->pos.height + (uint32_t)b->n_new + 1;
-            return SPV_OK;
+            return 0;
         }
         last = hashes[at];
     }
     v->index = n;
-    return SPV_OK;
+    return 0;
 }
 
 /* ---- keeping what was accepted ---- */
@@ -316,7 +316,7 @@ static int store_batch(struct spv_chain *c, struct batch *b)
 {
     struct spv_chain_update *change = &b->result->update;
     const struct spv_chain_pos pos = b->pos;
-    int rc = SPV_OK;
+    int rc = 0;
 
     if (pos.branch == SPV_MAIN_CHAIN && pos.height == c->tip.parent.height) {
         change->kind = SPV_UPDATE_APPEND;
@@ -336,7 +336,7 @@ static int store_batch(struct spv_chain *c, struct batch *b)
             b->result->index = b->result->known;
             b->result->height = pos.height + 1;
         }
-        return SPV_OK;
+        return 0;
     }
     if (rc < 0)
         return rc;
@@ -348,7 +348,7 @@ static int store_batch(struct spv_chain *c, struct batch *b)
     }
     b->result->accepted = b->n_new;
     c->pending = true;
-    return SPV_OK;
+    return 0;
 }
 
 /* Room for n more headers in the window, growing in steps up to its usual size. */
@@ -359,7 +359,7 @@ static int reserve_window(struct spv_chain *c, size_t n)
     size_t cap = c->window.cap * 2;
 
     if (need <= c->window.cap)
-        return SPV_OK;
+        return 0;
     if (cap > usual)
         cap = usual;
     return spv_header_array_reserve(&c->window, need > cap ? need : cap);
@@ -378,7 +378,7 @@ static int accept_batch(struct spv_chain *c, struct batch *b, const struct spv_h
     rc = check_batch(c, b, headers, n);
     if (rc < 0)
         return rc;
-    return b->n_new == 0 ? SPV_OK : store_batch(c, b);
+    return b->n_new == 0 ? 0 : store_batch(c, b);
 }
 
 int spv_chain_accept(struct spv_chain *c, struct spv_accept_result *out,
@@ -427,7 +427,7 @@ void spv_chain_stored(struct spv_chain *c)
     if (c->window.cap > usual) {
         /* a deep reorganisation had made it larger */
         struct spv_header_array fit = {0};
-        if (spv_header_array_reserve(&fit, usual) == SPV_OK) {
+        if (spv_header_array_reserve(&fit, usual) == 0) {
             spv_header_array_copy(&fit, 0, &c->window, 0, c->window.n);
             fit.n = c->window.n;
             spv_header_array_free(&c->window);
@@ -456,7 +456,7 @@ int spv_chain_find(const struct spv_chain *c, struct spv_chain_header *out, bool
     struct spv_chain_pos pos;
     int rc = spv_chain_find_pos(c, &pos, out, hash);
 
-    if (rc == 1 && on_best != NULL)
+    if (rc == 1 && on_best)
         *on_best = pos.branch == SPV_MAIN_CHAIN;
     return rc;
 }
@@ -475,7 +475,7 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
         return SPV_ERR_INVALID;
     if (cap > SPV_MAX_LOCATOR)
         cap = SPV_MAX_LOCATOR;
-    if (tip != NULL) {
+    if (tip) {
         rc = spv_chain_find_pos(c, &pos, &record, tip);
         if (rc <= 0)
             return rc < 0 ? rc : SPV_ERR_UNKNOWN_HASH;

@@ -44,7 +44,7 @@ static int main_chain_header(const struct spv_chain *c, struct spv_chain_header 
         *out = c->genesis;
         return 1;
     }
-    if (c->reader.by_height == NULL || height < spv_chain_start_point(c).height)
+    if (!c->reader.by_height || height < spv_chain_start_point(c).height)
         return 0; /* not knowable */
     rc = c->reader.by_height(c->reader.ctx, out, height);
     if (rc < 0)
@@ -70,7 +70,7 @@ int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *
     if (pos.branch != SPV_MAIN_CHAIN) {
         const struct spv_branch *b = &c->branches[pos.branch];
         const struct spv_chain_header *record = branch_header(b, pos.height);
-        if (record != NULL) {
+        if (record) {
             *out = *record;
             return 1;
         }
@@ -125,7 +125,7 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
         *record = c->genesis;
         return 1;
     }
-    if (start == 0 || c->reader.by_hash == NULL)
+    if (start == 0 || !c->reader.by_hash)
         return 0;
     rc = c->reader.by_hash(c->reader.ctx, record, hash);
     if (rc <= 0)
@@ -146,7 +146,7 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
 
     for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
         const struct spv_chain_header *found = branch_header(&c->branches[b], height);
-        if (found != NULL && same_hash(&found->hash, hash)) {
+        if (found && same_hash(&found->hash, hash)) {
             *pos = (struct spv_chain_pos){b, height};
             return 1;
         }

@@ -29,7 +29,7 @@ static int append_header(struct spv_chain *c, struct spv_header_ctx *ctx,
     w->last_non_min_diff_bits[w->n] = spv_consensus_last_non_min_diff_bits(
         c->params, record->height, header->bits, w->last_non_min_diff_bits[w->n - 1]);
     w->n++;
-    return SPV_OK;
+    return 0;
 }
 
 /* Reads heights from..to behind the window's end. */
@@ -55,7 +55,7 @@ static int read_window(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t
         }
         from += ask;
     }
-    return SPV_OK;
+    return 0;
 }
 
 /* The window's first record: genesis, or a stored one whose work is taken on trust. */
@@ -66,7 +66,7 @@ static int read_start(struct spv_chain *c, struct spv_chain_header *out, uint32_
 
     if (start == 0) {
         *out = c->genesis;
-        return SPV_OK;
+        return 0;
     }
     rc = c->reader.by_height(c->reader.ctx, out, 0);
     if (rc < 0)
@@ -79,7 +79,7 @@ static int read_start(struct spv_chain *c, struct spv_chain_header *out, uint32_
     spv_header_hash(&hash, &out->header);
     if (rc == 0 || out->height != start || !spv_blockhash_eq(&hash, &out->hash))
         return SPV_ERR_DB_DAMAGED;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_chain_load(struct spv_chain *c)
@@ -91,7 +91,7 @@ int spv_chain_load(struct spv_chain *c)
     uint32_t start;
     int rc;
 
-    if (c->reader.tip != NULL) {
+    if (c->reader.tip) {
         rc = c->reader.tip(c->reader.ctx, &stored);
         if (rc < 0)
             return rc;
@@ -122,5 +122,5 @@ int spv_chain_load(struct spv_chain *c)
     tip = spv_chain_window_tip(c);
     if (!spv_blockhash_eq(&tip->hash, &stored.hash) || spv_u256_cmp(&tip->work, &stored.work) != 0)
         return SPV_ERR_DB_DAMAGED;
-    return SPV_OK;
+    return 0;
 }

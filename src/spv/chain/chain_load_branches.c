@@ -36,19 +36,19 @@ static int stored_headers_grow(struct loose *l)
     struct spv_blockhash *hashes;
     bool *used;
 
-    if (headers == NULL)
+    if (!headers)
         return SPV_ERR_NOMEM;
     l->headers = headers;
     hashes = realloc(l->hashes, cap * sizeof *hashes);
-    if (hashes == NULL)
+    if (!hashes)
         return SPV_ERR_NOMEM;
     l->hashes = hashes;
     used = realloc(l->used, cap * sizeof *used);
-    if (used == NULL)
+    if (!used)
         return SPV_ERR_NOMEM;
     l->used = used;
     l->cap = cap;
-    return SPV_OK;
+    return 0;
 }
 
 static int collect_headers(void *arg, const struct spv_chain_header *record)
@@ -57,7 +57,7 @@ static int collect_headers(void *arg, const struct spv_chain_header *record)
     int rc;
 
     if (l->n == SPV_CHAIN_BRANCH_HEADERS)
-        return SPV_OK;
+        return 0;
     if (l->n == l->cap) {
         rc = stored_headers_grow(l);
         if (rc < 0)
@@ -67,7 +67,7 @@ static int collect_headers(void *arg, const struct spv_chain_header *record)
     spv_header_hash(&l->hashes[l->n], &record->header);
     l->used[l->n] = false;
     l->n++;
-    return SPV_OK;
+    return 0;
 }
 
 /* How many of headers that follow each other may be taken: good, and not more work than the tip. */
@@ -92,7 +92,7 @@ static int is_valid_next(const struct spv_chain *c, size_t *out, const struct sp
     }
     if (rc == 1)
         *out = i;
-    return rc < 0 ? rc : SPV_OK;
+    return rc < 0 ? rc : 0;
 }
 
 static int restore_branch(struct spv_chain *c, const struct spv_header *headers, size_t n)
@@ -108,7 +108,7 @@ static int restore_branch(struct spv_chain *c, const struct spv_header *headers,
     if (rc < 0)
         return rc;
     spv_chain_stored(c); /* it is */
-    return SPV_OK;
+    return 0;
 }
 
 /* Strings together what follows record i, up to a message's worth. */
@@ -133,14 +133,14 @@ int spv_chain_reload_branches(struct spv_chain *c)
     struct spv_header *run = NULL;
     int rc;
 
-    if (c->reader.branches == NULL)
-        return SPV_OK;
+    if (!c->reader.branches)
+        return 0;
     rc = c->reader.branches(c->reader.ctx, collect_headers, &l);
-    if (rc == SPV_OK && l.n > 0) {
+    if (rc == 0 && l.n > 0) {
         run = malloc(SPV_MAX_HEADERS * sizeof *run);
-        rc = run == NULL ? SPV_ERR_NOMEM : SPV_OK;
+        rc = !run ? SPV_ERR_NOMEM : 0;
     }
-    for (size_t i = 0; rc == SPV_OK && i < l.n; i++)
+    for (size_t i = 0; rc == 0 && i < l.n; i++)
         if (!l.used[i])
             rc = restore_branch(c, run, follow_branch(&l, run, i));
     free(run);

@@ -12,7 +12,7 @@ struct spv_chain_start spv_chain_start_point(const struct spv_chain *c)
 {
     struct spv_chain_start base = {0};
 
-    if (c->reader.start != NULL)
+    if (c->reader.start)
         c->reader.start(c->reader.ctx, &base);
     return base;
 }
@@ -27,7 +27,7 @@ int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint 
 {
     if (spv_u256_is_zero(&checkpoint->work) || spv_u256_cmp(&checkpoint->work, work) == 0 ||
         spv_chain_start_point(c).work_since > 0)
-        return SPV_OK;
+        return 0;
     return SPV_ERR_DB_DAMAGED;
 }
 
@@ -41,7 +41,7 @@ static int check_below(const struct spv_chain *c, const struct spv_checkpoint *c
         return rc;
     if (rc == 0)
         return SPV_ERR_DB_DAMAGED;
-    return spv_blockhash_eq(&first.header.prev, &checkpoint->hash) ? SPV_OK : SPV_ERR_DB_CHECKPOINT;
+    return spv_blockhash_eq(&first.header.prev, &checkpoint->hash) ? 0 : SPV_ERR_DB_CHECKPOINT;
 }
 
 int spv_chain_check_stored(const struct spv_chain *c)
@@ -70,7 +70,7 @@ int spv_chain_check_stored(const struct spv_chain *c)
         if (rc < 0)
             return rc;
     }
-    return SPV_OK;
+    return 0;
 }
 
 bool spv_chain_has_work(const struct spv_chain *c, const struct spv_u256 *work)

@@ -68,7 +68,7 @@ void spv_header_array_copy(struct spv_header_array *dst, size_t at,
 void spv_header_array_drop(struct spv_header_array *s, size_t n);
 
 /* chain_base.c: where the reader's chain begins, and whether all that is stored agrees with the
- * checkpoints: SPV_OK, SPV_ERR_DB_CHECKPOINT, SPV_ERR_DB_DAMAGED (a wrong sum of work) or the
+ * checkpoints: 0, SPV_ERR_DB_CHECKPOINT, SPV_ERR_DB_DAMAGED (a wrong sum of work) or the
  * reader's error. */
 struct spv_chain_start spv_chain_start_point(const struct spv_chain *c);
 int spv_chain_check_stored(const struct spv_chain *c);
@@ -110,7 +110,7 @@ void spv_chain_release_presynced_branch(struct spv_chain *c);
 
 /* branches: branches.c. The new headers stand behind the window's end, n_new of them, judged, and
  * follow the header at place, which is not the tip. */
-/* Keeps them in a side branch: SPV_OK, SPV_ERR_CHAIN_BRANCHES (never when proven), SPV_ERR_NOMEM.
+/* Keeps them in a side branch: 0, SPV_ERR_CHAIN_BRANCHES (never when proven), SPV_ERR_NOMEM.
  */
 int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
                          struct spv_chain_pos pos, size_t n_new, bool proven);

@@ -39,5 +39,5 @@ int spv_chain_period(struct spv_chain_header *out, const struct spv_params *para
         r->work = ctx.work;
         prev = r->hash;
     }
-    return spv_blockhash_eq(&prev, &end->hash) ? SPV_OK : SPV_ERR_HDR_CHECKPOINT;
+    return spv_blockhash_eq(&prev, &end->hash) ? 0 : SPV_ERR_HDR_CHECKPOINT;
 }

@@ -22,7 +22,7 @@ int spv_consensus_target(const struct spv_params *params, struct spv_u256 *targe
         return rc;
     if (spv_u256_cmp(target, &params->pow_limit) > 0)
         return SPV_ERR_HDR_BITS_LIMIT;
-    return SPV_OK;
+    return 0;
 }
 
 /* floor(x * m / d), or more than any target when it does not fit in 256 bits. */
@@ -104,7 +104,7 @@ int spv_consensus_version(const struct spv_params *params, uint32_t height, int3
         return SPV_ERR_HDR_VERSION;
     if (version < 4 && height >= params->bip65_height)
         return SPV_ERR_HDR_VERSION;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_t time,
@@ -118,13 +118,13 @@ int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_
     if (params->bip94 && height % spv_params_interval(params) == 0 &&
         (int64_t)time < (int64_t)parent_time - MAX_TIMEWARP)
         return SPV_ERR_HDR_TIME_WARP;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_consensus_future(uint32_t time, struct spv_now now)
 {
     /* "time-too-new": MAX_FUTURE_BLOCK_TIME, two hours */
-    return (int64_t)time > now.unix_s + SPV_MAX_FUTURE ? SPV_ERR_HDR_TIME_FUTURE : SPV_OK;
+    return (int64_t)time > now.unix_s + SPV_MAX_FUTURE ? SPV_ERR_HDR_TIME_FUTURE : 0;
 }
 
 void spv_median_push(struct spv_median *m, uint32_t time)

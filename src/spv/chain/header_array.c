@@ -11,17 +11,17 @@ int spv_header_array_reserve(struct spv_header_array *s, size_t cap)
     uint32_t *real;
 
     if (cap <= s->cap)
-        return SPV_OK;
+        return 0;
     records = realloc(s->headers, cap * sizeof *records);
-    if (records == NULL)
+    if (!records)
         return SPV_ERR_NOMEM;
     s->headers = records;
     real = realloc(s->last_non_min_diff_bits, cap * sizeof *real);
-    if (real == NULL)
+    if (!real)
         return SPV_ERR_NOMEM;
     s->last_non_min_diff_bits = real;
     s->cap = cap;
-    return SPV_OK;
+    return 0;
 }
 
 void spv_header_array_free(struct spv_header_array *s)

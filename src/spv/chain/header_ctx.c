@@ -15,7 +15,7 @@ static int decoded(struct spv_header_ctx *j, const struct spv_target **out, uint
     for (size_t i = 0; i < SPV_HEADER_CTX_TARGETS; i++)
         if (j->targets[i].bits == bits && bits != 0) {
             *out = &j->targets[i];
-            return SPV_OK;
+            return 0;
         }
     slot = &j->targets[j->next_target];
     slot->bits = 0;
@@ -26,7 +26,7 @@ static int decoded(struct spv_header_ctx *j, const struct spv_target **out, uint
     slot->bits = bits;
     j->next_target = (j->next_target + 1) % SPV_HEADER_CTX_TARGETS;
     *out = slot;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_header_ctx_check_pow(struct spv_header_ctx *j, struct spv_u256 *work,
@@ -41,7 +41,7 @@ int spv_header_ctx_check_pow(struct spv_header_ctx *j, struct spv_u256 *work,
     if (!spv_hash_meets(hash->b, &t->target))
         return SPV_ERR_HDR_POW;
     *work = t->work;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_header_ctx_check(struct spv_header_ctx *j, struct spv_chain_header *record)
@@ -70,7 +70,7 @@ int spv_header_ctx_check(struct spv_header_ctx *j, struct spv_chain_header *reco
     record->height = height;
     /* the chain's work is the sum of its blocks' work */
     record->work = spv_u256_add(&j->work, &work);
-    return SPV_OK;
+    return 0;
 }
 
 uint32_t spv_header_ctx_connect(struct spv_header_ctx *j, const struct spv_chain_header *record)

@@ -26,7 +26,7 @@ int spv_mine_header(struct spv_header *header, struct spv_blockhash *hash)
     for (;;) {
         spv_header_hash_raw(hash, raw, 1);
         if (spv_hash_meets(hash->b, &target))
-            return SPV_OK;
+            return 0;
         if (header->nonce == UINT32_MAX)
             return SPV_ERR_NOT_FOUND;
         header->nonce++;
@@ -55,7 +55,7 @@ static int next_header(const struct spv_chain *c, struct spv_header *out,
         out->time = median + 1;
     out->bits = spv_chain_next_bits(c, out->time);
     out->nonce = 0;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan)
@@ -78,12 +78,12 @@ int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan)
             return rc;
         if (result.error != 0)
             return result.error;
-        if (plan->sink != NULL) {
+        if (plan->sink) {
             rc = plan->sink(plan->ctx, spv_chain_tip(c));
             if (rc != 0)
                 return rc;
         }
         spv_chain_stored(c);
     }
-    return SPV_OK;
+    return 0;
 }

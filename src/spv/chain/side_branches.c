@@ -77,7 +77,7 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
             used++;
         }
     }
-    if (held + n > SPV_CHAIN_BRANCH_HEADERS || (slot != NULL && used == SPV_CHAIN_BRANCHES))
+    if (held + n > SPV_CHAIN_BRANCH_HEADERS || (slot && used == SPV_CHAIN_BRANCHES))
         return false;
     for (;;) {
         int weakest = -1;
@@ -91,8 +91,8 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
                       spv_u256_cmp(branch_work(b), branch_work(&c->branches[weakest])) < 0))
                 weakest = i;
         }
-        if (total + n <= SPV_CHAIN_BRANCH_HEADERS && (slot == NULL || free_slot >= 0)) {
-            if (slot != NULL)
+        if (total + n <= SPV_CHAIN_BRANCH_HEADERS && (!slot || free_slot >= 0)) {
+            if (slot)
                 *slot = free_slot;
             return true;
         }
@@ -173,7 +173,7 @@ int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
     change->fork_height = pos.height;
     change->headers = span->headers + shared;
     change->n = n_new;
-    return SPV_OK;
+    return 0;
 }
 
 /* A branch that forked from the displaced part forks below it now. Without room it goes. */
@@ -230,7 +230,7 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
         return rc;
     /* what is displaced is a help, not a duty: too much of it, or no memory, and it is let go */
     if (fork + 1 >= start && staged - keep <= SPV_CHAIN_BRANCH_HEADERS &&
-        spv_header_array_reserve(&displaced, staged - keep) == SPV_OK) {
+        spv_header_array_reserve(&displaced, staged - keep) == 0) {
         displaced.n = staged - keep;
         spv_header_array_copy(&displaced, 0, &c->window, keep, displaced.n);
     }
@@ -265,5 +265,5 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
     change->removed = old_tip - fork;
     change->headers = c->window.headers + keep;
     change->n = shared + n_new;
-    return SPV_OK;
+    return 0;
 }

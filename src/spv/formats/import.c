@@ -27,7 +27,7 @@ int spv_import_format_by_name(enum spv_import_format *out, const char *name)
     for (size_t i = SPV_IMPORT_RAW; i < FORMATS; i++) {
         if (strcmp(format_names[i], name) == 0) {
             *out = (enum spv_import_format)i;
-            return SPV_OK;
+            return 0;
         }
     }
     return SPV_ERR_NOT_FOUND;
@@ -37,17 +37,17 @@ int spv_import_new(struct spv_import **out, const struct spv_params *params,
                    enum spv_import_format format)
 {
     *out = NULL;
-    if ((size_t)format >= FORMATS || params == NULL) {
+    if ((size_t)format >= FORMATS || !params) {
         return SPV_ERR_INVALID;
     }
     struct spv_import *d = calloc(1, sizeof *d);
-    if (d == NULL) {
+    if (!d) {
         return SPV_ERR_NOMEM;
     }
     d->params = params;
     d->format = format;
     *out = d;
-    return SPV_OK;
+    return 0;
 }
 
 void spv_import_free(struct spv_import *d)
@@ -208,7 +208,7 @@ static int import_begin(struct spv_import *d)
                       ? sizeof MARK - 1
                       : 0;
     const char *other = other_kind(d->buffer + d->at, n);
-    if (other != NULL) {
+    if (other) {
         return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is no file of headers but %s", other);
     }
     if (d->format == SPV_IMPORT_AUTO) {

@@ -36,10 +36,9 @@ static int neutrino_head(struct spv_import *d)
     uint8_t version = spv_cursor_u8(&c);
     uint8_t type = spv_cursor_u8(&c);
     uint32_t height = spv_cursor_u32(&c);
-    if (magic == NULL || memcmp(magic, d->params->net.magic, 4) != 0) {
+    if (!magic || memcmp(magic, d->params->net.magic, 4) != 0) {
         return spv_import_fail(d, SPV_ERR_MAGIC, "the headers are of %s, not of %s",
-                               magic != NULL ? network_of(magic) : "no network",
-                               d->params->net.name);
+                               magic ? network_of(magic) : "no network", d->params->net.name);
     }
     if (version != 0) {
         return spv_import_fail(d, SPV_ERR_UNSUPPORTED,
@@ -68,7 +67,7 @@ static bool proves_work(const struct spv_header *h)
     struct spv_blockhash hash;
     struct spv_u256 target;
     spv_header_hash(&hash, h);
-    return spv_target_from_bits(&target, h->bits) == SPV_OK && spv_hash_meets(hash.b, &target);
+    return spv_target_from_bits(&target, h->bits) == 0 && spv_hash_meets(hash.b, &target);
 }
 
 /* What stands before the headers, and the height of the first. 1, 0 or an error. */

@@ -60,7 +60,7 @@ static const char *require(struct reading *r, enum spv_import_field field, bool 
     if (r->error != 0) {
         return NULL;
     }
-    if (text == NULL) {
+    if (!text) {
         r->error = spv_import_fail(r->d, SPV_ERR_MALFORMED, "%s is missing", names[field]);
         return NULL;
     }
@@ -76,7 +76,7 @@ static uint32_t number(struct reading *r, enum spv_import_field field)
     const char *text = require(r, field, false);
     uint64_t value = 0;
     size_t n = 0;
-    if (text == NULL) {
+    if (!text) {
         return 0;
     }
     for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++) {
@@ -92,10 +92,10 @@ static uint32_t number(struct reading *r, enum spv_import_field field)
 static int32_t signed_number(struct reading *r, enum spv_import_field field)
 {
     const char *text = require(r, field, false);
-    bool minus = text != NULL && text[0] == '-';
+    bool minus = text && text[0] == '-';
     uint64_t value = 0;
     size_t n = minus;
-    if (text == NULL) {
+    if (!text) {
         return 0;
     }
     for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++) {
@@ -111,8 +111,7 @@ static int32_t signed_number(struct reading *r, enum spv_import_field field)
 static void hash(struct reading *r, struct spv_blockhash *out, enum spv_import_field field)
 {
     const char *text = require(r, field, true);
-    if (text != NULL &&
-        (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != SPV_OK)) {
+    if (text && (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != 0)) {
         field_error(r, field, "64 hexadecimal digits");
     }
 }
@@ -121,7 +120,7 @@ static uint32_t bits(struct reading *r)
 {
     const char *text = require(r, SPV_FIELD_BITS, true);
     uint8_t be[4] = {0};
-    if (text != NULL && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != SPV_OK)) {
+    if (text && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != 0)) {
         field_error(r, SPV_FIELD_BITS, "8 hexadecimal digits");
     }
     return (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
@@ -133,17 +132,17 @@ static bool branch(struct reading *r)
     const char *no = json ? "false" : "0";
     const char *yes = json ? "true" : "1";
     const char *text = require(r, SPV_FIELD_BRANCH, false);
-    if (text != NULL && strcmp(text, no) != 0 && strcmp(text, yes) != 0) {
+    if (text && strcmp(text, no) != 0 && strcmp(text, yes) != 0) {
         field_error(r, SPV_FIELD_BRANCH, json ? "true or false" : "0 or 1");
     }
-    return text != NULL && strcmp(text, yes) == 0;
+    return text && strcmp(text, yes) == 0;
 }
 
 static int mark(struct reading *r, struct spv_import_item *out)
 {
     struct spv_blockhash fork;
     const char *event = require(r, SPV_FIELD_EVENT, true);
-    if (event != NULL && strcmp(event, "reorg") != 0) {
+    if (event && strcmp(event, "reorg") != 0) {
         field_error(r, SPV_FIELD_EVENT, "'reorg'");
     }
     out->kind = SPV_IMPORT_REORG;
@@ -164,7 +163,7 @@ int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
     struct spv_header *h = &out->header;
     struct spv_blockhash own;
     struct spv_blockhash root = {{0}};
-    if (v->text[SPV_FIELD_EVENT] != NULL) {
+    if (v->text[SPV_FIELD_EVENT]) {
         return mark(&r, out);
     }
     out->kind = SPV_IMPORT_HEADER;
@@ -177,13 +176,13 @@ int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
     h->time = number(&r, SPV_FIELD_TIME);
     h->bits = bits(&r);
     h->nonce = number(&r, SPV_FIELD_NONCE);
-    if (v->text[SPV_FIELD_CHAIN_WORK] != NULL) { /* its form only: the chain adds up its own */
+    if (v->text[SPV_FIELD_CHAIN_WORK]) { /* its form only: the chain adds up its own */
         hash(&r, &root, SPV_FIELD_CHAIN_WORK);
     }
-    if (v->text[SPV_FIELD_BRANCH] != NULL) {
+    if (v->text[SPV_FIELD_BRANCH]) {
         out->branch = branch(&r);
     }
-    if (r.error == 0 && v->text[SPV_FIELD_HASH] != NULL) {
+    if (r.error == 0 && v->text[SPV_FIELD_HASH]) {
         struct spv_blockhash said = {{0}};
         hash(&r, &said, SPV_FIELD_HASH);
         spv_header_hash(&own, h);

@@ -62,7 +62,7 @@ static int follows(struct spv_import *d, char *end, char **p)
 static int read_pair(struct spv_import *d, struct spv_import_values *out, char **p)
 {
     char *name = **p == '"' ? read_string(p) : NULL;
-    if (name == NULL) {
+    if (!name) {
         return bad(d, "a name is missing");
     }
     char *at = blanks(*p);
@@ -72,13 +72,13 @@ static int read_pair(struct spv_import *d, struct spv_import_values *out, char *
     at = blanks(at + 1);
     bool quoted = *at == '"';
     char *value = quoted ? read_string(&at) : read_word(&at);
-    if (value == NULL) {
+    if (!value) {
         return bad(d, "a value is missing or no plain one");
     }
     enum spv_import_field field =
         strlen(name) <= NAME_MAX_LEN ? spv_import_field_by_name(name) : SPV_FIELD_OTHER;
     if (field < SPV_FIELDS) {
-        if (out->text[field] != NULL) {
+        if (out->text[field]) {
             return spv_import_fail(d, SPV_ERR_MALFORMED, "%s is there twice", name);
         }
         out->text[field] = value;

@@ -10,8 +10,8 @@ static int next_line(struct spv_import *d, char **out, uint64_t *offset)
     char *p = (char *)d->buffer + d->at;
     size_t n = d->end - d->at;
     char *nl = n > 0 ? memchr(p, '\n', n) : NULL;
-    size_t length = nl != NULL ? (size_t)(nl - p) : n;
-    if (nl == NULL && !d->ended && n <= SPV_IMPORT_LINE_MAX) {
+    size_t length = nl ? (size_t)(nl - p) : n;
+    if (!nl && !d->ended && n <= SPV_IMPORT_LINE_MAX) {
         return 0;
     }
     if (n == 0) {
@@ -27,7 +27,7 @@ static int next_line(struct spv_import *d, char **out, uint64_t *offset)
     if (length > 0 && p[length - 1] == '\r') {
         p[--length] = '\0';
     }
-    if (memchr(p, '\0', length) != NULL) {
+    if (memchr(p, '\0', length)) {
         return spv_import_fail(d, SPV_ERR_MALFORMED, "holds a zero byte");
     }
     if (length == 0) {
@@ -44,9 +44,9 @@ static const char *next_field(char **p)
 {
     char *piece = *p;
     char *comma = strchr(piece, ',');
-    size_t n = comma != NULL ? (size_t)(comma - piece) : strlen(piece);
+    size_t n = comma ? (size_t)(comma - piece) : strlen(piece);
     piece[n] = '\0';
-    *p = comma != NULL ? comma + 1 : NULL;
+    *p = comma ? comma + 1 : NULL;
     if (n >= 2 && piece[0] == '"' && piece[n - 1] == '"') {
         piece[n - 1] = '\0';
         piece++;
@@ -67,7 +67,7 @@ static int csv_columns(struct spv_import *d, char *line)
         d->n_columns = SPV_FIELD_BRANCH;
         return 0;
     }
-    for (char *p = line; p != NULL;) {
+    for (char *p = line; p;) {
         const char *name = next_field(&p);
         enum spv_import_field field = spv_import_field_by_name(name);
         if (d->n_columns == SPV_IMPORT_COLUMNS_MAX) {
@@ -91,14 +91,14 @@ static int csv_columns(struct spv_import *d, char *line)
 static int csv_row(struct spv_import *d, struct spv_import_values *v, char *line)
 {
     size_t i = 0;
-    for (char *p = line; p != NULL; i++) {
+    for (char *p = line; p; i++) {
         const char *piece = next_field(&p);
         if (i < d->n_columns && d->columns[i] < SPV_FIELDS) {
             v->text[d->columns[i]] = piece;
         }
     }
     return i == d->n_columns
-               ? SPV_OK
+               ? 0
                : spv_import_fail(d, SPV_ERR_MALFORMED, "has %zu values, not %zu", i, d->n_columns);
 }
 
@@ -108,14 +108,13 @@ static int csv_mark(struct spv_import *d, struct spv_import_values *v, char *lin
     static const enum spv_import_field fields[] = {SPV_FIELD_EVENT, SPV_FIELD_FORK_HEIGHT,
                                                    SPV_FIELD_FORK_HASH, SPV_FIELD_REMOVED};
     size_t i = 0;
-    for (char *p = line + 1; p != NULL; i++) {
+    for (char *p = line + 1; p; i++) {
         const char *piece = next_field(&p);
         if (i < 4) {
             v->text[fields[i]] = piece;
         }
     }
-    return i == 4 ? SPV_OK
-                  : spv_import_fail(d, SPV_ERR_MALFORMED, "is no mark of a reorganisation");
+    return i == 4 ? 0 : spv_import_fail(d, SPV_ERR_MALFORMED, "is no mark of a reorganisation");
 }
 
 static int csv_line(struct spv_import *d, struct spv_import_values *v, char *line, bool *passed)
@@ -124,7 +123,7 @@ static int csv_line(struct spv_import *d, struct spv_import_values *v, char *lin
         int rc = csv_columns(d, line);
         *passed = rc == 1;
         if (rc != 0) {
-            return rc < 0 ? rc : SPV_OK;
+            return rc < 0 ? rc : 0;
         }
     }
     return line[0] == '#' ? csv_mark(d, v, line) : csv_row(d, v, line);
@@ -137,17 +136,17 @@ int spv_import_text(struct spv_import *d, struct spv_import_item *out)
         struct spv_import_values v = {.text = {NULL}};
         char *line = NULL;
         int rc = next_line(d, &line, &out->offset);
-        if (rc <= 0 || line == NULL) {
+        if (rc <= 0 || !line) {
             return rc;
         }
         passed = false;
         out->line = d->line;
         rc = d->format == SPV_IMPORT_CSV ? csv_line(d, &v, line, &passed)
                                          : spv_import_json(d, &v, line);
-        if (rc == SPV_OK && !passed) {
+        if (rc == 0 && !passed) {
             rc = spv_import_get_values(d, out, &v);
         }
-        if (rc != SPV_OK) {
+        if (rc != 0) {
             return rc;
         }
     }

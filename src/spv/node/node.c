@@ -177,7 +177,7 @@ static void handle_health(struct spv_node *n, struct spv_now now)
 static void add_addresses(struct spv_node *n)
 {
     struct spv_event *event;
-    while ((event = spv_effects_unaddressed(&n->effects)) != NULL) {
+    while ((event = spv_effects_unaddressed(&n->effects))) {
         const struct spv_conn *x = spv_outbound_of(&n->outbound, event->peer);
         if (x)
             spv_endpoint_text(event->address, &x->endpoint);
@@ -438,7 +438,7 @@ static int handle_backfill(struct spv_node *n, struct spv_now now)
     spv_sync_free(&n->sync);
     rc = spv_sync_init(&n->sync, &sync, now);
     set_quorum(n, now);
-    while (!rc && (p = spv_backfill_waiting(n->backfill)) != NULL)
+    while (!rc && (p = spv_backfill_waiting(n->backfill)))
         rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, 0, now);
     return rc;
 }

@@ -196,12 +196,12 @@ int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n
     *out = *spv_params_get(SPV_SIGNET);
     spv_sha256d(out->challenge_hash, challenge, n);
     if (memcmp(out->challenge_hash, spv_params_get(SPV_SIGNET)->challenge_hash, 32) == 0)
-        return SPV_OK;
+        return 0;
     out->net = net;
     out->checkpoints = NULL;
     out->n_checkpoints = 0;
     out->min_work = (struct spv_u256){{0}};
     out->dns_seeds = no_seeds;
     out->fallback = NULL;
-    return SPV_OK;
+    return 0;
 }

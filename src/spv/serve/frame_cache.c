@@ -48,19 +48,19 @@ int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cac
     const size_t bytes = cfg->max_bytes == 0 ? SPV_SERVE_CACHE_BYTES : cfg->max_bytes;
     struct spv_serve_cache *c = malloc(sizeof *c);
 
-    if (c == NULL)
+    if (!c)
         return SPV_ERR_NOMEM;
     c->cfg = *cfg;
     c->n_blocks = 0;
     c->max_blocks = bytes / BLOCK_BYTES;
     c->stats = (struct spv_serve_cache_stats){0};
     c->blocks = calloc(c->max_blocks + 1, sizeof *c->blocks);
-    if (c->blocks == NULL) {
+    if (!c->blocks) {
         free(c);
         return SPV_ERR_NOMEM;
     }
     *out = c;
-    return SPV_OK;
+    return 0;
 }
 
 /* The last one takes its place. */
@@ -72,7 +72,7 @@ static void drop_block(struct spv_serve_cache *c, size_t i)
 
 void spv_serve_cache_free(struct spv_serve_cache *c)
 {
-    if (c == NULL)
+    if (!c)
         return;
     while (c->n_blocks > 0)
         drop_block(c, c->n_blocks - 1);
@@ -121,7 +121,7 @@ static int extend_block(struct spv_serve_cache *c, struct block *b)
         memcpy(b->frame->bytes + SPV_FRAME_HEADER, count, sizeof count);
         spv_shared_frame_seal(b->frame, c->cfg.net, SPV_CMD_HEADERS);
     }
-    return SPV_OK;
+    return 0;
 }
 
 /* Is the block's last header on the best chain? */
@@ -159,7 +159,7 @@ static int load_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
 
     *out = NULL;
     *b = (struct block){.number = number, .frame = spv_shared_frame_new(BLOCK_PAYLOAD)};
-    if (b->frame == NULL)
+    if (!b->frame)
         return SPV_ERR_NOMEM;
     int rc = extend_block(c, b);
     if (rc < 0 || b->n == 0) {
@@ -168,7 +168,7 @@ static int load_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
     }
     c->n_blocks++;
     *out = b;
-    return SPV_OK;
+    return 0;
 }
 
 /* The block of this number, as it is on the best chain now; NULL when it is not kept and too little
@@ -184,14 +184,14 @@ static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
         int rc = on_chain(c, b);
         if (rc == 1) {
             *out = b;
-            return b->n < BLOCK ? extend_block(c, b) : SPV_OK;
+            return b->n < BLOCK ? extend_block(c, b) : 0;
         }
         if (rc < 0)
             return rc;
         drop_from(c, number);
         break;
     }
-    return wanted >= BLOCK / 2 && c->max_blocks > 0 ? load_block(c, out, number) : SPV_OK;
+    return wanted >= BLOCK / 2 && c->max_blocks > 0 ? load_block(c, out, number) : 0;
 }
 
 /* Part of an answer: n entries. */
@@ -213,16 +213,16 @@ static int get_run(struct spv_serve_cache *c, struct piece *out, uint8_t *room, 
     *out = (struct piece){.entries = room};
     if (rc < 0)
         return rc;
-    if (b == NULL) {
+    if (!b) {
         rc = read_entries(c, room, from, n);
         out->n = rc > 0 ? (uint32_t)rc : 0;
-        return rc < 0 ? rc : SPV_OK;
+        return rc < 0 ? rc : 0;
     }
     if (b->n > first)
         out->n = b->n - first < n ? b->n - first : n;
     out->entries = entries_of(b) + (size_t)first * ENTRY;
     out->kept = spv_shared_frame_ref(b->frame);
-    return SPV_OK;
+    return 0;
 }
 
 static const uint8_t *entry_at(const struct piece p[2], uint32_t i)
@@ -234,7 +234,7 @@ static const uint8_t *entry_at(const struct piece p[2], uint32_t i)
 /* How many of the entries go up to the header of this hash. */
 static uint32_t up_to(const struct piece p[2], uint32_t n, const struct spv_blockhash *stop)
 {
-    for (uint32_t i = 1; stop != NULL && i < n; i++)
+    for (uint32_t i = 1; stop && i < n; i++)
         if (memcmp(entry_at(p, i) + 4, stop->b, sizeof stop->b) == 0) /* its child's prev */
             return i;
     return n;
@@ -248,7 +248,7 @@ static struct spv_shared_frame *join_frames(const struct spv_serve_cache *c,
     const uint32_t n0 = n < p[0].n ? n : p[0].n;
     struct spv_shared_frame *f = spv_shared_frame_new(count + (size_t)n * ENTRY);
 
-    if (f == NULL)
+    if (!f)
         return NULL;
     uint8_t *at = f->bytes + SPV_FRAME_HEADER;
     at[0] = count == 1 ? (uint8_t)n : 0xfd;
@@ -270,13 +270,13 @@ static int finish_frame(struct spv_serve_cache *c, struct spv_shared_frame **out
 {
     const uint32_t n = up_to(p, p[0].n + p[1].n, stop);
 
-    if (p[0].n == BLOCK && n == BLOCK && p[0].kept != NULL) {
+    if (p[0].n == BLOCK && n == BLOCK && p[0].kept) {
         *out = spv_shared_frame_ref(p[0].kept);
         c->stats.whole++;
     } else {
         *out = join_frames(c, p, n);
     }
-    return *out != NULL ? (int)n : SPV_ERR_NOMEM;
+    return *out ? (int)n : SPV_ERR_NOMEM;
 }
 
 static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
@@ -310,13 +310,13 @@ int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **
                            const struct spv_msg_getheaders *request)
 {
     const struct spv_header_db *r = &c->cfg.reader;
-    int rc = r->begin_read != NULL ? r->begin_read(r->ctx) : SPV_OK;
+    int rc = r->begin_read ? r->begin_read(r->ctx) : 0;
 
     *out = NULL;
     if (rc < 0)
         return rc;
     rc = cache_answer(c, out, request);
-    if (r->end_read != NULL)
+    if (r->end_read)
         r->end_read(r->ctx);
     return rc;
 }

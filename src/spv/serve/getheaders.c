@@ -9,7 +9,7 @@
 int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header *out,
                      const struct spv_blockhash *locator, size_t n)
 {
-    if (reader->locate != NULL)
+    if (reader->locate)
         return n > 0 ? reader->locate(reader->ctx, out, locator, n) : 0;
     for (size_t i = 0; i < n; i++) {
         int rc = reader->by_hash(reader->ctx, out, &locator[i]);
@@ -32,7 +32,7 @@ int spv_serve_range(const struct spv_header_db *reader, struct spv_serve_range *
         if (rc < 0)
             return rc;
         *out = (struct spv_serve_range){.from = rc == 1 ? record.height : 0, .max = (uint32_t)rc};
-        return SPV_OK;
+        return 0;
     }
     rc = spv_serve_locate(reader, &record, request->locator, request->n);
     if (rc < 0)
@@ -41,12 +41,12 @@ int spv_serve_range(const struct spv_header_db *reader, struct spv_serve_range *
     if (rc == 1)
         out->from = record.height + 1;
     if (spv_blockhash_is_zero(&request->stop))
-        return SPV_OK;
+        return 0;
     if (reader->by_hash(reader->ctx, &record, &request->stop) != 1)
         out->seek = &request->stop;
     else if (record.height >= out->from && record.height - out->from < out->max)
         out->max = record.height - out->from + 1;
-    return SPV_OK;
+    return 0;
 }
 
 static int answer_range(const struct spv_header_db *reader, struct spv_header *out,
@@ -58,7 +58,7 @@ static int answer_range(const struct spv_header_db *reader, struct spv_header *o
     if (rc < 0 || range.max == 0)
         return rc;
     rc = reader->range(reader->ctx, out, range.from, range.max);
-    if (rc <= 0 || range.seek == NULL)
+    if (rc <= 0 || !range.seek)
         return rc;
     for (int i = 1; i < rc; i++)
         if (spv_blockhash_eq(&out[i].prev, range.seek))
@@ -70,12 +70,12 @@ static int answer_range(const struct spv_header_db *reader, struct spv_header *o
 int spv_serve_headers(const struct spv_header_db *reader, struct spv_header *out,
                       const struct spv_msg_getheaders *request)
 {
-    int rc = reader->begin_read != NULL ? reader->begin_read(reader->ctx) : SPV_OK;
+    int rc = reader->begin_read ? reader->begin_read(reader->ctx) : 0;
 
     if (rc < 0)
         return rc;
     rc = answer_range(reader, out, request);
-    if (reader->end_read != NULL)
+    if (reader->end_read)
         reader->end_read(reader->ctx);
     return rc;
 }

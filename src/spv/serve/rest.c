@@ -52,7 +52,7 @@ static void print_work(struct spv_buffer *b, const struct spv_header_db *reader,
     struct spv_chain_start base = {0};
     char hex[SPV_HASH_HEX];
 
-    if (reader->start != NULL)
+    if (reader->start)
         reader->start(reader->ctx, &base);
     if (base.work_since > 0 && height > 0)
         return;
@@ -112,7 +112,7 @@ static int load_median(struct spv_median *m, const struct spv_header_db *reader,
         else
             spv_median_push(m, record.header.time);
     }
-    return SPV_OK;
+    return 0;
 }
 
 /* With fewer than eleven times the median of a later header is not known. */
@@ -144,7 +144,7 @@ static int read_run(struct run *run, const struct spv_header_db *reader,
     if (run->n > request->count)
         run->n = request->count;
     run->headers = malloc(((size_t)run->n + 1) * sizeof *run->headers);
-    if (run->headers == NULL)
+    if (!run->headers)
         return SPV_ERR_NOMEM;
     run->headers[0] = run->first.header;
     rc = reader->range(reader->ctx, run->headers + 1, run->first.height + 1, run->n);
@@ -153,7 +153,7 @@ static int read_run(struct run *run, const struct spv_header_db *reader,
     run->got = (uint32_t)rc + 1;
     if (run->n > run->got)
         run->n = run->got;
-    return SPV_OK;
+    return 0;
 }
 
 static struct spv_blockhash hash_in(const struct run *run, uint32_t i)
@@ -174,7 +174,7 @@ static int print_run(struct spv_buffer *b, const struct run *run,
     struct spv_u256 work = run->first.work;
     int rc = load_median(&median, reader, run->first.height);
 
-    for (uint32_t i = 0; rc == SPV_OK && i < run->n; i++) {
+    for (uint32_t i = 0; rc == 0 && i < run->n; i++) {
         const struct spv_header *h = &run->headers[i];
         const uint32_t height = run->first.height + i;
         const uint32_t confirmations = run->tip.height - height + 1;
@@ -231,11 +231,11 @@ static int answer_headers(struct spv_buffer *b, const struct spv_header_db *read
     struct run run = {0};
     int rc = read_run(&run, reader, request);
 
-    if (rc == SPV_OK && request->format == SPV_REST_JSON) {
+    if (rc == 0 && request->format == SPV_REST_JSON) {
         put_text(b, "[");
         rc = print_run(b, &run, reader);
         put_text(b, "]\n");
-    } else if (rc == SPV_OK) {
+    } else if (rc == 0) {
         encode_run(b, &run, request->format);
         if (request->format == SPV_REST_HEX)
             put_text(b, "\n");
@@ -332,7 +332,7 @@ static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reade
     switch (request->kind) {
     case SPV_REST_HEADERS:
         /* never a table scan that a client can trigger */
-        rc = reader->has_hash_index != NULL ? reader->has_hash_index(reader->ctx) : 1;
+        rc = reader->has_hash_index ? reader->has_hash_index(reader->ctx) : 1;
         if (rc == 0) {
             put_text(b,
                      "There is no index of hashes until the first sync has ended; ask by height");
@@ -370,10 +370,10 @@ int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *read
     spv_buffer_init(&out->body);
     out->status = spv_rest_parse(&request, why, target);
     if (out->status == SPV_REST_OK) {
-        rc = reader->begin_read != NULL ? reader->begin_read(reader->ctx) : SPV_OK;
-        if (rc == SPV_OK) {
+        rc = reader->begin_read ? reader->begin_read(reader->ctx) : 0;
+        if (rc == 0) {
             rc = answer_parsed(&out->body, reader, params, &request);
-            if (reader->end_read != NULL)
+            if (reader->end_read)
                 reader->end_read(reader->ctx);
         }
         if (rc < 0) {

@@ -81,13 +81,13 @@ static bool find_parameter(struct text *out, struct text query, const char *name
 
     while (query.n > 0) {
         const char *end = memchr(query.at, '&', query.n);
-        const size_t n = end != NULL ? (size_t)(end - query.at) : query.n;
+        const size_t n = end ? (size_t)(end - query.at) : query.n;
 
         if (n > len && memcmp(query.at, name, len) == 0 && query.at[len] == '=') {
             *out = (struct text){query.at + len + 1, n - len - 1};
             return true;
         }
-        if (end == NULL)
+        if (!end)
             break;
         query.at += n + 1;
         query.n -= n + 1;
@@ -108,10 +108,10 @@ static enum spv_rest_status parse_headers(struct spv_rest_request *out, char *wh
     struct text count = {"5", 1}, hash = param;
     char hex[SPV_HASH_HEX] = "";
 
-    if (slash != NULL) { /* the older form */
+    if (slash) { /* the older form */
         count = (struct text){param.at, (size_t)(slash - param.at)};
         hash = (struct text){slash + 1, param.n - count.n - 1};
-        if (memchr(hash.at, '/', hash.n) != NULL)
+        if (memchr(hash.at, '/', hash.n))
             return refuse_request(
                 why, SPV_REST_BAD_REQUEST,
                 "Invalid URI format. Expected /rest/headers/<hash>.<ext>?count=<count>",

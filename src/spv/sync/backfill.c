@@ -74,7 +74,7 @@ static int begin_start(struct spv_backfill *o, struct spv_now now)
     while (before > p->checkpoints && before->height + interval(o) > end->height)
         before--;
     o->headers = calloc(interval(o), sizeof *o->headers);
-    if (o->headers == NULL)
+    if (!o->headers)
         return SPV_ERR_NOMEM;
     o->phase = PHASE_START;
     o->ctx.params = p;
@@ -101,7 +101,7 @@ static int accept_start(struct spv_backfill *o, const struct spv_header *header,
     o->ctx.work = spv_u256_add(&o->ctx.work, &work);
     r->work = o->ctx.work;
     o->n_headers++;
-    return SPV_OK;
+    return 0;
 }
 
 /* All of the period is there. */
@@ -115,28 +115,28 @@ static int publish_start(struct spv_backfill *o)
         !spv_blockhash_eq(&last->hash, &end->hash))
         return SPV_ERR_INVALID;
     e = spv_effects_push(o->cfg.effects, SPV_EFFECT_STORE, 0);
-    if (e == NULL)
+    if (!e)
         return o->cfg.effects->error;
     e->update = (struct spv_chain_update){.kind = SPV_UPDATE_CHECKPOINT_START,
                                           .fork_height = o->headers[0].height - 1,
                                           .headers = o->headers,
                                           .n = o->n_headers};
     o->storing = true;
-    return SPV_OK;
+    return 0;
 }
 
 static int run_start(struct spv_backfill *o, struct spv_now now)
 {
     struct spv_segments_batch batch;
-    int rc = SPV_OK;
+    int rc = 0;
 
-    while (rc == SPV_OK && spv_segments_next_batch(o->segments, &batch, now)) {
-        for (size_t i = 0; rc == SPV_OK && i < batch.n; i++)
+    while (rc == 0 && spv_segments_next_batch(o->segments, &batch, now)) {
+        for (size_t i = 0; rc == 0 && i < batch.n; i++)
             rc = accept_start(o, &batch.headers[i], batch.height + (uint32_t)i);
-        if (rc == SPV_OK)
+        if (rc == 0)
             rc = spv_segments_consume(o->segments, now);
     }
-    if (rc == SPV_OK && spv_segments_done(o->segments))
+    if (rc == 0 && spv_segments_done(o->segments))
         rc = publish_start(o);
     return rc;
 }
@@ -156,7 +156,7 @@ static int make_checkpoints(struct spv_backfill *o, const struct spv_chain_start
     while (n < p->n_checkpoints && p->checkpoints[n].height < base->height)
         n++;
     o->checkpoints = calloc(n + 1, sizeof *o->checkpoints);
-    if (o->checkpoints == NULL)
+    if (!o->checkpoints)
         return SPV_ERR_NOMEM;
     if (n > 0)
         memcpy(o->checkpoints, p->checkpoints, n * sizeof *o->checkpoints);
@@ -165,7 +165,7 @@ static int make_checkpoints(struct spv_backfill *o, const struct spv_chain_start
         o->checkpoints[n++] =
             (struct spv_checkpoint){.height = base->height - 1, .hash = first.header.prev};
     o->n_checkpoints = n;
-    return SPV_OK;
+    return 0;
 }
 
 /* The chain that judges the gap: above what is filled, or from genesis. */
@@ -188,8 +188,8 @@ static int fetch_next(struct spv_backfill *o, struct spv_now now)
     const struct spv_checkpoint from = {.height = tip->height, .hash = tip->hash};
     const uint32_t to = o->checkpoints[o->n_checkpoints - 1].height;
 
-    return o->segments == NULL ? begin_fetch(o, o->checkpoints, o->n_checkpoints, &from, to, now)
-                               : spv_segments_begin(o->segments, &from, to, now);
+    return !o->segments ? begin_fetch(o, o->checkpoints, o->n_checkpoints, &from, to, now)
+                        : spv_segments_begin(o->segments, &from, to, now);
 }
 
 static int begin_fill(struct spv_backfill *o, struct spv_now now)
@@ -200,10 +200,10 @@ static int begin_fill(struct spv_backfill *o, struct spv_now now)
     spv_chain_get_start(o->cfg.chain, &base);
     if (base.height == 0) {
         o->phase = PHASE_WHOLE;
-        return SPV_OK;
+        return 0;
     }
     rc = make_checkpoints(o, &base);
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = open_fill(o, false);
     if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_DB_CHECKPOINT)
         rc = open_fill(o, true); /* what was filled is of no use; it will be replaced */
@@ -251,34 +251,34 @@ static int check_batch(struct spv_backfill *o, const struct spv_segments_batch *
     if (v.error != 0)
         o->drop = (struct spv_segments_drop){.id = batch->peer, .error = error_of(o, &v)};
     if (v.update.kind == SPV_UPDATE_NONE)
-        return SPV_OK;
+        return 0;
     if (v.update.kind == SPV_UPDATE_BRANCH) {
         spv_chain_stored(o->chain); /* a branch of the gap is nothing to keep */
-        return SPV_OK;
+        return 0;
     }
     e = spv_effects_push(o->cfg.effects, SPV_EFFECT_STORE, 0);
-    if (e == NULL)
+    if (!e)
         return o->cfg.effects->error;
     e->update = v.update;
     e->update.kind = SPV_UPDATE_BACKFILL;
     o->n_storing = v.update.n;
     o->storing = true;
-    return SPV_OK;
+    return 0;
 }
 
 static int run_fill(struct spv_backfill *o, struct spv_now now)
 {
     struct spv_segments_batch batch;
-    int rc = SPV_OK;
+    int rc = 0;
 
     if (backfill_diverged(o)) {
         rc = open_fill(o, true);
         return rc < 0 ? rc : fetch_next(o, now);
     }
-    while (rc == SPV_OK && !o->storing && spv_segments_next_batch(o->segments, &batch, now)) {
+    while (rc == 0 && !o->storing && spv_segments_next_batch(o->segments, &batch, now)) {
         rc = check_batch(o, &batch);
         /* what was refused is asked of others, from what was taken on */
-        if (rc == SPV_OK)
+        if (rc == 0)
             rc = o->drop.id != 0 ? fetch_next(o, now) : spv_segments_consume(o->segments, now);
     }
     return rc;
@@ -290,23 +290,23 @@ int spv_backfill_new(struct spv_backfill **out, const struct spv_backfill_config
                      struct spv_now now)
 {
     struct spv_backfill *o;
-    int rc = SPV_OK;
+    int rc = 0;
 
     *out = NULL;
-    if (cfg->start == NULL && !cfg->backfill)
-        return SPV_OK;
+    if (!cfg->start && !cfg->backfill)
+        return 0;
     o = calloc(1, sizeof *o);
-    if (o == NULL)
+    if (!o)
         return SPV_ERR_NOMEM;
     o->cfg = *cfg;
-    if (cfg->start != NULL)
+    if (cfg->start)
         rc = begin_start(o, now);
     if (rc < 0) {
         spv_backfill_free(o);
         return rc;
     }
     *out = o;
-    return SPV_OK;
+    return 0;
 }
 
 static void end_phase(struct spv_backfill *o, enum phase next)
@@ -324,7 +324,7 @@ static void end_phase(struct spv_backfill *o, enum phase next)
 
 void spv_backfill_free(struct spv_backfill *o)
 {
-    if (o == NULL)
+    if (!o)
         return;
     end_phase(o, PHASE_IDLE);
     free(o);
@@ -332,27 +332,27 @@ void spv_backfill_free(struct spv_backfill *o)
 
 bool spv_backfill_starting(const struct spv_backfill *o)
 {
-    return o != NULL && o->phase == PHASE_START;
+    return o && o->phase == PHASE_START;
 }
 
 bool spv_backfill_storing(const struct spv_backfill *o)
 {
-    return o != NULL && o->storing;
+    return o && o->storing;
 }
 
 const struct spv_segments *spv_backfill_segments(const struct spv_backfill *o)
 {
-    return o != NULL ? o->segments : NULL;
+    return o ? o->segments : NULL;
 }
 
 uint64_t spv_backfill_added(const struct spv_backfill *o)
 {
-    return o != NULL ? o->added : 0;
+    return o ? o->added : 0;
 }
 
 uint32_t spv_backfill_height(const struct spv_backfill *o)
 {
-    return o != NULL && o->chain != NULL ? spv_chain_tip(o->chain)->height : 0;
+    return o && o->chain ? spv_chain_tip(o->chain)->height : 0;
 }
 
 size_t spv_backfill_memory(const struct spv_backfill *o)
@@ -360,48 +360,48 @@ size_t spv_backfill_memory(const struct spv_backfill *o)
     struct spv_segments_stats stats = {0};
     size_t n;
 
-    if (o == NULL)
+    if (!o)
         return 0;
-    if (o->segments != NULL)
+    if (o->segments)
         spv_segments_get_stats(o->segments, &stats);
     n = sizeof *o + stats.memory + o->n_checkpoints * sizeof *o->checkpoints;
     n += o->headers != NULL ? interval(o) * sizeof *o->headers : 0;
-    return n + (o->chain != NULL ? spv_chain_memory(o->chain) : 0);
+    return n + (o->chain ? spv_chain_memory(o->chain) : 0);
 }
 
 int spv_backfill_add(struct spv_backfill *o, uint64_t id, uint64_t group,
                      const struct spv_peer_stats *info, struct spv_now now)
 {
-    if (o == NULL || o->phase == PHASE_WHOLE)
-        return SPV_OK;
+    if (!o || o->phase == PHASE_WHOLE)
+        return 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         if (o->peers[i].id != 0)
             continue;
         o->peers[i] = (struct spv_backfill_peer){
             .id = id, .group = group, .info = *info, .waits = o->phase == PHASE_START};
-        return o->segments != NULL ? spv_segments_add(o->segments, id, now) : SPV_OK;
+        return o->segments ? spv_segments_add(o->segments, id, now) : 0;
     }
     return SPV_ERR_FULL;
 }
 
 int spv_backfill_remove(struct spv_backfill *o, uint64_t id, struct spv_now now)
 {
-    if (o == NULL)
-        return SPV_OK;
+    if (!o)
+        return 0;
     if (o->drop.id == id)
         o->drop.id = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         if (o->peers[i].id != id)
             continue;
         o->peers[i] = (struct spv_backfill_peer){0};
-        return o->segments != NULL ? spv_segments_remove(o->segments, id, now) : SPV_OK;
+        return o->segments ? spv_segments_remove(o->segments, id, now) : 0;
     }
-    return SPV_OK;
+    return 0;
 }
 
 const struct spv_backfill_peer *spv_backfill_waiting(struct spv_backfill *o)
 {
-    for (size_t i = 0; o != NULL && i < SPV_NODE_MAX_PEERS; i++) {
+    for (size_t i = 0; o && i < SPV_NODE_MAX_PEERS; i++) {
         if (!o->peers[i].waits)
             continue;
         o->peers[i].waits = false;
@@ -413,52 +413,52 @@ const struct spv_backfill_peer *spv_backfill_waiting(struct spv_backfill *o)
 int spv_backfill_headers(struct spv_backfill *o, uint64_t id, const struct spv_msg_headers *msg,
                          struct spv_now now)
 {
-    return o != NULL && o->segments != NULL ? spv_segments_headers(o->segments, id, msg, now) : 0;
+    return o && o->segments ? spv_segments_headers(o->segments, id, msg, now) : 0;
 }
 
 int spv_backfill_timer(struct spv_backfill *o, struct spv_now now)
 {
-    return o != NULL && o->segments != NULL ? spv_segments_timer(o->segments, now) : SPV_OK;
+    return o && o->segments ? spv_segments_timer(o->segments, now) : 0;
 }
 
 uint64_t spv_backfill_deadline(const struct spv_backfill *o)
 {
-    return o != NULL && o->segments != NULL ? spv_segments_deadline(o->segments) : SPV_NEVER;
+    return o && o->segments ? spv_segments_deadline(o->segments) : SPV_NEVER;
 }
 
 int spv_backfill_next_drop(struct spv_backfill *o, struct spv_segments_drop *out)
 {
-    if (o == NULL)
+    if (!o)
         return 0;
     if (o->drop.id != 0) {
         *out = o->drop;
         o->drop.id = 0;
         return 1;
     }
-    return o->segments != NULL ? spv_segments_next_drop(o->segments, out) : 0;
+    return o->segments ? spv_segments_next_drop(o->segments, out) : 0;
 }
 
 int spv_backfill_run(struct spv_backfill *o, bool synced, struct spv_now now)
 {
-    if (o == NULL || o->storing)
-        return SPV_OK;
+    if (!o || o->storing)
+        return 0;
     switch (o->phase) {
     case PHASE_START:
         return run_start(o, now);
     case PHASE_IDLE:
-        return o->cfg.backfill && synced ? begin_fill(o, now) : SPV_OK;
+        return o->cfg.backfill && synced ? begin_fill(o, now) : 0;
     case PHASE_FILL:
         return run_fill(o, now);
     case PHASE_WHOLE:
-        return SPV_OK;
+        return 0;
     }
-    return SPV_OK;
+    return 0;
 }
 
 int spv_backfill_stored(struct spv_backfill *o, struct spv_now now)
 {
     (void)now;
-    if (o == NULL || !o->storing)
+    if (!o || !o->storing)
         return SPV_ERR_STATE;
     o->storing = false;
     if (o->phase == PHASE_START) {

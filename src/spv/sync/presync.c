@@ -84,7 +84,7 @@ static int store_commitment(struct spv_presync *p, const struct spv_blockhash *h
         if (cap > most && most > byte)
             cap = most;
         uint8_t *bits = realloc(p->bits, cap);
-        if (bits == NULL)
+        if (!bits)
             return SPV_ERR_NOMEM;
         p->bits = bits;
         p->bits_cap = cap;
@@ -93,7 +93,7 @@ static int store_commitment(struct spv_presync *p, const struct spv_blockhash *h
         p->bits[byte] = 0;
     p->bits[byte] |= (uint8_t)(commitment(p, hash) << (p->n_bits % 8));
     p->n_bits++;
-    return SPV_OK;
+    return 0;
 }
 
 static int check_commitment(struct spv_presync *p, const struct spv_blockhash *hash)
@@ -104,7 +104,7 @@ static int check_commitment(struct spv_presync *p, const struct spv_blockhash *h
     if (i >= p->n_bits)
         return SPV_ERR_REDOWNLOAD_MISMATCH;
     bit = (unsigned)p->bits[i / 8] >> (i % 8) & 1;
-    return bit == commitment(p, hash) ? SPV_OK : SPV_ERR_REDOWNLOAD_MISMATCH;
+    return bit == commitment(p, hash) ? 0 : SPV_ERR_REDOWNLOAD_MISMATCH;
 }
 
 /* ---- the second pass's buffer ---- */
@@ -113,10 +113,10 @@ static int buffer_header(struct spv_presync *p, const struct spv_header *h)
 {
     struct spv_compressed_header *kept;
 
-    if (p->redownload_buf == NULL) {
+    if (!p->redownload_buf) {
         p->redownload_cap = p->length < HELD_CAP ? (size_t)p->length : HELD_CAP;
         p->redownload_buf = malloc(p->redownload_cap * sizeof *p->redownload_buf);
-        if (p->redownload_buf == NULL)
+        if (!p->redownload_buf)
             return SPV_ERR_NOMEM;
     }
     kept = &p->redownload_buf[(p->redownload_at + p->n_redownload) % p->redownload_cap];
@@ -126,7 +126,7 @@ static int buffer_header(struct spv_presync *p, const struct spv_header *h)
     kept->bits = h->bits;
     kept->nonce = h->nonce;
     p->n_redownload++;
-    return SPV_OK;
+    return 0;
 }
 
 size_t spv_presync_n_ready(const struct spv_presync *p)
@@ -186,20 +186,20 @@ static int process_pass(struct spv_presync *p, const struct spv_header *header,
     if (!first && p->n >= p->length)
         return SPV_ERR_REDOWNLOAD_MISMATCH;
     rc = spv_header_ctx_check(&p->ctx, &record);
-    if (rc == SPV_OK)
+    if (rc == 0)
         rc = spv_consensus_future(header->time, now);
     /* after the clock: one that is years behind makes the bound 0, and says nothing of the chain */
-    if (rc == SPV_OK && first && p->n >= p->max)
+    if (rc == 0 && first && p->n >= p->max)
         rc = SPV_ERR_LOW_WORK;
-    if (rc == SPV_OK && commits_at(p, record.height))
+    if (rc == 0 && commits_at(p, record.height))
         rc = first ? store_commitment(p, hash) : check_commitment(p, hash);
-    if (rc == SPV_OK && !first)
+    if (rc == 0 && !first)
         rc = buffer_header(p, header);
     if (rc < 0)
         return rc;
     (void)spv_header_ctx_connect(&p->ctx, &record);
     p->n++;
-    return SPV_OK;
+    return 0;
 }
 
 int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_header *headers,
@@ -233,10 +233,10 @@ int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_head
                 next_pass(p);
             else
                 p->phase = SPV_PRESYNC_PHASE_FINAL;
-            return SPV_OK;
+            return 0;
         }
     }
-    return SPV_OK;
+    return 0;
 }
 
 const struct spv_blockhash *spv_presync_last(const struct spv_presync *p)

@@ -33,7 +33,7 @@ static void clear_slot(struct spv_sync *s, struct spv_presync_peers_slot *slot)
     struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
     bool used = false;
 
-    if (p != NULL)
+    if (p)
         p->in_presync = false;
     spv_presync_end(&slot->presync);
     *slot = (struct spv_presync_peers_slot){0};
@@ -104,9 +104,9 @@ static int release_slot(struct spv_sync *s, struct spv_sync_peer *p,
     struct spv_header **out = &s->presync_peers.out;
     size_t n;
 
-    if (*out == NULL)
+    if (!*out)
         *out = malloc(SPV_MAX_HEADERS * sizeof **out);
-    if (*out == NULL)
+    if (!*out)
         return SPV_ERR_NOMEM;
     while ((n = spv_presync_pop_ready(&slot->presync, *out, SPV_MAX_HEADERS)) > 0) {
         struct spv_accept_result v;
@@ -130,8 +130,7 @@ static int release_slot(struct spv_sync *s, struct spv_sync_peer *p,
         if (s->storing)
             return s->cfg.effects->error;
     }
-    return slot->presync.phase == SPV_PRESYNC_PHASE_FINAL ? presync_finished(s, p, slot, now)
-                                                          : SPV_OK;
+    return slot->presync.phase == SPV_PRESYNC_PHASE_FINAL ? presync_finished(s, p, slot, now) : 0;
 }
 
 int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now)
@@ -141,8 +140,8 @@ int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now)
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS && !s->storing; i++) {
         struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
-        if (p == NULL || (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL &&
-                          spv_presync_n_ready(&slot->presync) == 0))
+        if (!p || (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL &&
+                   spv_presync_n_ready(&slot->presync) == 0))
             continue;
         const int rc = release_slot(s, p, slot, now);
         if (rc < 0)
@@ -191,8 +190,7 @@ static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
     /* an answer that is not full does not end a chain, an empty one does */
     if (presync->phase != SPV_PRESYNC_PHASE_FINAL)
         rc = ask_on(s, p, slot, now);
-    if (rc == SPV_OK &&
-        (presync->phase == SPV_PRESYNC_PHASE_FINAL || spv_presync_n_ready(presync) > 0))
+    if (rc == 0 && (presync->phase == SPV_PRESYNC_PHASE_FINAL || spv_presync_n_ready(presync) > 0))
         rc = release_slot(s, p, slot, now);
     return rc < 0 ? rc : 1;
 }
@@ -210,7 +208,7 @@ static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *prov
     spv_sync_request_done(p, now);
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
-    if (slot == NULL) {
+    if (!slot) {
         p->presync_waiting = true;
         return 1;
     }
@@ -352,7 +350,7 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p, bool 
     int rc;
 
     *proven = false;
-    if (slot == NULL)
+    if (!slot)
         return needs_presync(s, p, proven, msg, now);
     rc = chain_caught_up(s, slot);
     if (rc < 0)
@@ -371,7 +369,7 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p, bool 
     clear_slot(s, slot);
     rc = needs_presync(s, p, proven, msg, now);
     slot = p->in_presync ? slot_of(s, p->id) : NULL;
-    if (slot != NULL)
+    if (slot)
         slot->restarts = restarts;
     return rc;
 }
@@ -380,7 +378,7 @@ int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p)
 {
     struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
 
-    if (slot == NULL)
+    if (!slot)
         return 0;
     const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
     const bool enough = spv_u256_cmp(&slot->presync.ctx.work, &s->cfg.min_work) >= 0;
@@ -402,7 +400,7 @@ void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer)
 {
     struct spv_presync_peers_slot *slot = peer ? slot_of(s, peer) : NULL;
 
-    if (slot != NULL)
+    if (slot)
         clear_slot(s, slot);
     if (peer && s->presync_peers.presynced_by == peer) {
         s->presync_peers.presynced_by = 0;
@@ -439,7 +437,7 @@ void spv_presync_peers_timer(struct spv_sync *s, struct spv_now now)
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
-        if (p == NULL || slot->begun_us + SPV_PRESYNC_PEERS_TIME > now.mono_us)
+        if (!p || slot->begun_us + SPV_PRESYNC_PEERS_TIME > now.mono_us)
             continue;
         const uint32_t height = slot->presync.ctx.parent.height;
         const struct spv_u256 work = slot->presync.ctx.work;
@@ -451,7 +449,7 @@ void spv_presync_peers_timer(struct spv_sync *s, struct spv_now now)
 
 size_t spv_presync_peers_memory(const struct spv_sync *s)
 {
-    size_t n = s->presync_peers.out != NULL ? SPV_MAX_HEADERS * sizeof *s->presync_peers.out : 0;
+    size_t n = s->presync_peers.out ? SPV_MAX_HEADERS * sizeof *s->presync_peers.out : 0;
 
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
         n += spv_presync_memory(&s->presync_peers.slot[i].presync);

@@ -334,7 +334,7 @@ int spv_segments_schedule(struct spv_segments *f, struct spv_now now)
         return f->cfg.effects->error;
     scan_peers(&x);
     scan_segments(&x);
-    while ((p = fastest_peer(&x)) != NULL) {
+    while ((p = fastest_peer(&x))) {
         struct spv_segment *s = pick_segment(&x, p);
         if (!s) {
             p->idle = true;

@@ -25,7 +25,7 @@ void sim_book_save(struct spv_addrman_rows *book, const struct spv_addrman_chang
     if (changes->n_changed > 0) {
         book->addresses =
             realloc(book->addresses, (book->n + changes->n_changed) * sizeof(book->addresses[0]));
-        if (book->addresses == NULL)
+        if (!book->addresses)
             abort();
     }
     for (size_t i = 0; i < changes->n_changed; i++) {
@@ -37,7 +37,7 @@ void sim_book_save(struct spv_addrman_rows *book, const struct spv_addrman_chang
         return;
     free(book->bans);
     book->bans = calloc(changes->n_bans + 1, sizeof(book->bans[0]));
-    if (book->bans == NULL)
+    if (!book->bans)
         abort();
     memcpy(book->bans, changes->bans, changes->n_bans * sizeof(book->bans[0]));
     book->n_bans = changes->n_bans;

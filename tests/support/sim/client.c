@@ -40,7 +40,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
     cfg.addrman_rows = &c->book;
     cfg.proxied = c->cfg.proxied;
     struct spv_endpoint hub = {.port = sim->cfg.params->net.port};
-    if (c->cfg.hub != NULL) {
+    if (c->cfg.hub) {
         strncpy(hub.host, c->cfg.hub, sizeof(hub.host) - 1);
         cfg.add_peers = &hub;
         cfg.n_add_peers = 1;
@@ -83,7 +83,7 @@ static void connect_effect(struct sim *sim, struct sim_client *c, const struct s
 static void send_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
 {
     struct sim_conn *conn = sim_conn_of(sim, c->index, effect->peer);
-    if (*state_of(c, effect->peer) != SIM_PEER_OPEN || conn == NULL) {
+    if (*state_of(c, effect->peer) != SIM_PEER_OPEN || !conn) {
         sim_break(sim, "the node sends to a peer that is not there");
         return;
     }
@@ -103,7 +103,7 @@ static void close_effect(struct sim *sim, struct sim_client *c, const struct spv
     if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
         sim_break(sim, "the node closes a peer that is not there");
     *state = SIM_PEER_DONE;
-    if (conn != NULL)
+    if (conn)
         sim_conn_close(sim, conn, SIM_CLIENT_END);
 }
 
@@ -112,7 +112,7 @@ static void store_effect(struct sim *sim, struct sim_client *c, const struct spv
     const char *wrong = sim_store_apply(&c->store, &effect->update);
     sim_note(sim, "client %zu stores %d fork %lu n %zu", c->index, (int)effect->update.kind,
              (unsigned long)effect->update.fork_height, effect->update.n);
-    if (wrong != NULL)
+    if (wrong)
         sim_break(sim, wrong);
     if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
         sim_break(sim, "the node failed after storing");
@@ -154,7 +154,7 @@ static void sim_client_save_book(struct sim_client *c)
 static void pump(struct sim *sim, struct sim_client *c)
 {
     struct spv_effect effect;
-    while (sim->broken == NULL && spv_node_poll(c->node, &effect) == 1) {
+    while (!sim->broken && spv_node_poll(c->node, &effect) == 1) {
         switch (effect.kind) {
         case SPV_EFFECT_CONNECT:
             connect_effect(sim, c, &effect);
@@ -198,13 +198,13 @@ static void settle(struct sim *sim, struct sim_client *c, int rc)
 struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg)
 {
     struct sim_client *c = calloc(1, sizeof(*c));
-    if (c == NULL || sim->clients == SIM_CLIENTS)
+    if (!c || sim->clients == SIM_CLIENTS)
         abort();
     c->sim = sim;
     c->index = sim->clients;
     c->cfg = *cfg;
     c->random.state = test_random_next(&sim->random);
-    if (cfg->stored != NULL)
+    if (cfg->stored)
         sim_store_copy(&c->store, cfg->stored, cfg->base);
     else
         sim_store_init(&c->store, sim->cfg.params);

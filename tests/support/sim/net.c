@@ -31,7 +31,7 @@ struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer)
 void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer)
 {
     struct sim_conn *conn = calloc(1, sizeof(*conn));
-    if (conn == NULL)
+    if (!conn)
         abort();
     conn->id = ++sim->next_conn;
     conn->client = client;
@@ -83,7 +83,7 @@ void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end)
     struct sim_end *from = &conn->end[end];
     const uint8_t *bytes;
     size_t n;
-    while (from->peer != NULL && (n = spv_peer_pending(from->peer, &bytes)) > 0 &&
+    while (from->peer && (n = spv_peer_pending(from->peer, &bytes)) > 0 &&
            from->under_way < sim_pipe(sim)) {
         size_t size = fragment(sim);
         if (size > n)
@@ -95,7 +95,7 @@ void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end)
             us = from->last_arrival - sim->now.mono_us;
         from->last_arrival = sim->now.mono_us + us;
         uint8_t *copy = malloc(size);
-        if (copy == NULL)
+        if (!copy)
             abort();
         memcpy(copy, bytes, size);
         struct sim_event *e = sim_push(sim, us, SIM_BYTES);
@@ -183,7 +183,7 @@ static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8
 void sim_conn_bytes(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
-    if (conn == NULL)
+    if (!conn)
         return;
     const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
     struct sim_end *from = &conn->end[1 - e->end], *to = &conn->end[e->end];
@@ -205,7 +205,7 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
         sim_conn_reset(sim, conn);
         return;
     }
-    if (to->peer != NULL)
+    if (to->peer)
         receive(sim, conn, e->end, e->bytes, e->n);
     if (!from->gone)
         sim_conn_flush(sim, conn, 1 - e->end); /* the pipe has room again */
@@ -214,7 +214,7 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
 void sim_conn_eof(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
-    if (conn == NULL || conn->end[e->end].gone)
+    if (!conn || conn->end[e->end].gone)
         return;
     if (e->error == SPV_ERR_CLOSED &&
         (sim->host[conn->server].cfg.cut_off || conn->end[1 - e->end].under_way > 0)) {

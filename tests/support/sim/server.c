@@ -43,8 +43,8 @@ size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoin
     for (size_t i = 0; i < sim->hosts; i++) {
         struct spv_endpoint own = sim_server_endpoint(sim, i);
         const char *name = sim->host[i].cfg.name;
-        if (own.port == endpoint->port && (strcmp(own.host, endpoint->host) == 0 ||
-                                           (name != NULL && strcmp(name, endpoint->host) == 0)))
+        if (own.port == endpoint->port &&
+            (strcmp(own.host, endpoint->host) == 0 || (name && strcmp(name, endpoint->host) == 0)))
             return i;
     }
     return sim->hosts;
@@ -73,7 +73,7 @@ int sim_server_attach(struct sim *sim, struct sim_conn *conn)
     if (host->cfg.door == SIM_HANG)
         return 0;
     struct spv_peer_config cfg = {
-        .net = host->cfg.net != NULL ? host->cfg.net : &sim->cfg.params->net,
+        .net = host->cfg.net ? host->cfg.net : &sim->cfg.params->net,
         .services = host->cfg.services,
         .user_agent = "/sim:1/",
         .height = host->cfg.claim != 0 ? host->cfg.claim
@@ -145,13 +145,13 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
 {
     struct sim_host *host = &sim->host[conn->server];
     struct spv_header *headers = calloc(SPV_MAX_HEADERS, sizeof(*headers));
-    if (headers == NULL)
+    if (!headers)
         abort();
     struct spv_header_db reader = sim_store_reader(host->cfg.chain);
     int n = spv_serve_headers(&reader, headers, request);
     if (host->cfg.answer_max > 0 && n > (int)host->cfg.answer_max)
         n = (int)host->cfg.answer_max;
-    if (n >= 0 && host->cfg.answer != NULL)
+    if (n >= 0 && host->cfg.answer)
         n = host->cfg.answer(host->cfg.ctx, headers, n, request);
     if (n < 0) {
         free(headers);
@@ -169,7 +169,7 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
 void sim_server_answer(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
-    if (conn == NULL || conn->end[SIM_SERVER_END].gone)
+    if (!conn || conn->end[SIM_SERVER_END].gone)
         return;
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     const uint8_t *bytes;
@@ -201,7 +201,7 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
 {
     sim_note(sim, "server %zu got %s", conn->server, msg->name);
     const struct sim_raw *raw = sim->host[conn->server].cfg.raw;
-    if (msg->command == SPV_CMD_GETHEADERS && raw != NULL) {
+    if (msg->command == SPV_CMD_GETHEADERS && raw) {
         if (send_raw(sim, conn, raw) < 0)
             sim_break(sim, "a server could not send");
         sim_conn_flush(sim, conn, SIM_SERVER_END);
@@ -211,7 +211,7 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
     sim->host[conn->server].asked += msg->command == SPV_CMD_GETHEADERS;
     if (msg->command == SPV_CMD_GETHEADERS && !sim->host[conn->server].cfg.mute)
         think(sim, conn, &msg->u.getheaders);
-    if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip != NULL)
+    if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip)
         tell_addresses(sim, conn);
 }
 
@@ -220,7 +220,7 @@ void sim_server_push(struct sim *sim, size_t server, const struct spv_header *he
     for (size_t i = 0; i < sim->conns; i++) {
         struct sim_conn *conn = sim->conn[i];
         struct sim_end *end = &conn->end[SIM_SERVER_END];
-        if (conn->server == server && end->peer != NULL && !end->gone && spv_peer_ready(end->peer))
+        if (conn->server == server && end->peer && !end->gone && spv_peer_ready(end->peer))
             send_headers(sim, conn, headers, n);
     }
 }
@@ -232,7 +232,7 @@ static void announce(struct sim *sim, struct sim_conn *conn, const struct sim_st
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     struct spv_peer_stats stats;
     struct spv_header headers[8];
-    if (end->peer == NULL || end->gone || !spv_peer_ready(end->peer))
+    if (!end->peer || end->gone || !spv_peer_ready(end->peer))
         return;
     size_t fork = old->n < chain->n ? old->n : chain->n;
     while (fork > 0 && !spv_blockhash_eq(&old->at[fork - 1].hash, &chain->at[fork - 1].hash))

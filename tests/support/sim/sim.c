@@ -17,7 +17,7 @@ void *sim_grow(void *array, size_t *cap, size_t n, size_t each)
         return array;
     *cap = *cap != 0 ? *cap * 2 : 16;
     array = realloc(array, *cap * each);
-    if (array == NULL)
+    if (!array)
         abort();
     return array;
 }
@@ -100,10 +100,10 @@ size_t sim_pipe(const struct sim *sim)
 struct sim *sim_new(const struct sim_config *cfg)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
-    if (sim == NULL)
+    if (!sim)
         abort();
     sim->cfg = *cfg;
-    if (sim->cfg.params == NULL)
+    if (!sim->cfg.params)
         sim->cfg.params = spv_params_get(SPV_REGTEST);
     if (sim->cfg.latency_max_us == 0) {
         sim->cfg.latency_min_us = 5000;
@@ -119,7 +119,7 @@ struct sim *sim_new(const struct sim_config *cfg)
 
 void sim_free(struct sim *sim)
 {
-    if (sim == NULL)
+    if (!sim)
         return;
     for (size_t i = 0; i < sim->conns; i++) {
         spv_peer_free(sim->conn[i]->end[0].peer);
@@ -198,7 +198,7 @@ static struct due next_due(const struct sim *sim)
     for (size_t i = 0; i < sim->conns; i++)
         for (int end = 0; end < 2; end++) {
             const struct sim_end *x = &sim->conn[i]->end[end];
-            uint64_t at = x->peer != NULL && !x->gone ? spv_peer_deadline(x->peer) : SPV_NEVER;
+            uint64_t at = x->peer && !x->gone ? spv_peer_deadline(x->peer) : SPV_NEVER;
             if (at < due.at)
                 due = (struct due){.at = at, .conn = sim->conn[i], .end = end};
         }
@@ -228,7 +228,7 @@ static bool step(struct sim *sim, uint64_t until)
         return true;
     }
     move_clock(sim, due.at);
-    if (due.client != NULL)
+    if (due.client)
         sim_client_timer(sim, due.client);
     else
         sim_conn_timer(sim, due.conn, due.end);
@@ -242,7 +242,7 @@ static void check(struct sim *sim)
     for (size_t i = 0; i < sim->conns; i++)
         for (int end = 0; end < 2; end++) {
             const struct sim_end *x = &sim->conn[i]->end[end];
-            if (x->peer != NULL && spv_peer_memory(x->peer) > SIM_PEER_MEMORY)
+            if (x->peer && spv_peer_memory(x->peer) > SIM_PEER_MEMORY)
                 sim_break(sim, "a peer machine's memory is out of bounds");
             if (x->under_way > sim_pipe(sim))
                 sim_break(sim, "more bytes are under way than a pipe holds");
@@ -255,8 +255,8 @@ int sim_run(struct sim *sim, uint64_t us, bool (*done)(struct sim *sim, void *ct
 {
     uint64_t until = sim->now.mono_us + us, moment = 0;
     unsigned busy = 0;
-    while (sim->broken == NULL) {
-        if (done != NULL && done(sim, ctx))
+    while (!sim->broken) {
+        if (done && done(sim, ctx))
             return 1;
         if (!step(sim, until)) {
             move_clock(sim, until);
@@ -279,7 +279,7 @@ const char *sim_broken(const struct sim *sim)
 
 void sim_break(struct sim *sim, const char *what)
 {
-    if (sim->broken == NULL) {
+    if (!sim->broken) {
         sim->broken = what;
         sim_note(sim, "BROKEN %s", what);
     }

@@ -133,7 +133,7 @@ static const char *start(struct sim_store *s, const struct spv_chain_update *cha
     append(s, &change->headers[0]);
     for (size_t i = 1; i < change->n; i++) {
         const char *wrong = judge(sim_store_tip(s), &change->headers[i]);
-        if (wrong != NULL)
+        if (wrong)
             return wrong;
         append(s, &change->headers[i]);
     }
@@ -161,7 +161,7 @@ const char *sim_store_apply(struct sim_store *s, const struct spv_chain_update *
     }
     for (size_t i = 0; i < change->n; i++) {
         const char *wrong = judge(sim_store_tip(s), &change->headers[i]);
-        if (wrong != NULL)
+        if (wrong)
             return wrong;
         append(s, &change->headers[i]);
     }
@@ -243,7 +243,7 @@ void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
                                  .time = tip->header.time + s->params->target_spacing};
         test_random_fill(&random, h->merkle_root.b, sizeof(h->merkle_root.b));
         h->bits = next_bits(s, h->time);
-        if (spoil != NULL)
+        if (spoil)
             spoil(ctx, h, i);
         if (spv_mine_header(h, &record.hash) < 0) /* no target: no proof of work */
             spv_header_hash(&record.hash, h);

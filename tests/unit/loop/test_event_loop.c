@@ -80,7 +80,7 @@ static void on_event(void *ctx, const struct spv_event *event)
         r->peers = spv_evloop_peers(r->loop, &r->peer, NULL, 1);
         r->node_peers = spv_evloop_node_peers(r->loop, &r->node_peer, 1);
     }
-    if (r->on_event != NULL)
+    if (r->on_event)
         r->on_event(r, event);
     else if (event->kind == SPV_EVENT_SYNCED)
         spv_evloop_stop(r->loop);
@@ -90,7 +90,7 @@ static void on_tick(void *ctx)
 {
     struct run *r = ctx;
     r->ticks++;
-    if (r->on_tick != NULL)
+    if (r->on_tick)
         r->on_tick(r);
 }
 
@@ -287,7 +287,7 @@ static void liar_is_banned_and_its_good_headers_stay(void **state)
 static void stop_server(struct run *r, const struct spv_event *event)
 {
     struct server_fixture *s = r->ctx;
-    if (event->kind == SPV_EVENT_PROGRESS && s->server != NULL) {
+    if (event->kind == SPV_EVENT_PROGRESS && s->server) {
         server_fixture_stop(s);
         s->server = NULL;
     }

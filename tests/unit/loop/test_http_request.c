@@ -20,7 +20,7 @@ static enum spv_http_parse parse(struct spv_http_request *out, const char *text)
     memcpy(exact, text, n);
     const enum spv_http_parse parsed = spv_http_request_parse(out, exact, n);
     memcpy(bytes, exact, n);
-    if (out->target != NULL)
+    if (out->target)
         out->target = bytes + (out->target - exact);
     free(exact);
     return parsed;

@@ -49,7 +49,7 @@ static void on_ready(struct spv_link *link, void *ctx)
     struct end *e = ctx;
     assert_ptr_equal(link, e->link);
     e->readies++;
-    if (e->on_ready != NULL)
+    if (e->on_ready)
         e->on_ready(e);
 }
 
@@ -62,7 +62,7 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
         e->headers += msg->u.headers.n;
         e->nonces = msg->u.headers.headers[msg->u.headers.n - 1].nonce;
     }
-    if (e->on_message != NULL)
+    if (e->on_message)
         e->on_message(e, msg);
 }
 
@@ -72,7 +72,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     assert_ptr_equal(link, e->link);
     e->closings++;
     e->error = error;
-    if (e->on_closed != NULL)
+    if (e->on_closed)
         e->on_closed(e);
     e->link = NULL;
 }

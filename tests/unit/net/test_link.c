@@ -199,7 +199,7 @@ static void note_memory(void *ctx, struct spv_peer *peer, struct spv_now now)
 {
     size_t *most = ctx;
     (void)now;
-    if (peer != NULL && spv_peer_memory(peer) > *most)
+    if (peer && spv_peer_memory(peer) > *most)
         *most = spv_peer_memory(peer);
 }
 

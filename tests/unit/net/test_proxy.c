@@ -66,7 +66,7 @@ static struct proxy dial(struct net_fixture *net_fixture, const struct spv_proxy
     struct spv_dial *d;
     const struct spv_endpoint target = {.host = "x.example", .port = 7};
     assert_int_equal(spv_listener_new(&p.listener, net_fixture->r, &at, on_accepted, &p, &why), 0);
-    struct spv_proxy proxy = how != NULL ? *how : (struct spv_proxy){0};
+    struct spv_proxy proxy = how ? *how : (struct spv_proxy){0};
     (void)snprintf(proxy.endpoint.host, sizeof proxy.endpoint.host, "127.0.0.1");
     proxy.endpoint.port = spv_listener_port(p.listener);
     assert_int_equal(

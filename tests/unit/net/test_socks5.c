@@ -145,7 +145,7 @@ static void answers_that_make_no_sense_are_the_proxys_failing(void **state)
         assert_int_equal(spv_socks5_begin(&s, &e, NULL, NULL), 0);
         says(&s, "050100");
         int rc = hears(&s, table[i].methods);
-        if (table[i].reply != NULL) {
+        if (table[i].reply) {
             uint8_t bytes[8];
             size_t n = unhex(bytes, sizeof bytes, table[i].reply);
             assert_int_equal(rc, 0);

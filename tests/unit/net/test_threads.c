@@ -203,7 +203,7 @@ static void on_next(struct spv_task *post)
 {
     struct race *race = (void *)((char *)post - offsetof(struct race, next));
     spv_link_unref(race->link);
-    if (race->b.link != NULL)
+    if (race->b.link)
         net_fixture_part(race->net_fixture);
     assert_int_equal(race->b.closings, 1);
     if (race->round == ROUNDS)

@@ -15,7 +15,7 @@ int folder_setup(void **state)
 {
     char *folder = malloc(PATH_LEN);
     (void)snprintf(folder, PATH_LEN, "/tmp/spv-store-XXXXXX");
-    if (mkdtemp(folder) == NULL) {
+    if (!mkdtemp(folder)) {
         return -1;
     }
     *state = folder;
@@ -26,14 +26,14 @@ static void remove_tree(const char *path)
 {
     DIR *d = opendir(path);
     struct dirent *e = NULL;
-    while (d != NULL && (e = readdir(d)) != NULL) {
+    while (d && (e = readdir(d))) {
         char inner[2 * PATH_LEN];
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
             (void)snprintf(inner, sizeof inner, "%.299s/%.255s", path, e->d_name);
             remove_tree(inner);
         }
     }
-    if (d != NULL) {
+    if (d) {
         (void)closedir(d);
     }
     (void)remove(path);
@@ -125,7 +125,7 @@ void must_refuse(const char *path, enum spv_store_mode mode, const struct spv_pa
     }
     assert_null(s);
     assert_int_equal(why.code, err);
-    if (strstr(why.text, path) == NULL || strstr(why.text, word) == NULL) {
+    if (!strstr(why.text, path) || !strstr(why.text, word)) {
         fail_msg("the problem '%s' names not both %s and '%s'", why.text, path, word);
     }
 }

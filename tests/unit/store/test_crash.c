@@ -129,7 +129,7 @@ static const struct story stories[] = {
 static size_t steps_of(const struct story *story)
 {
     size_t n = 0;
-    while (story->steps[n] != NULL) {
+    while (story->steps[n]) {
         n++;
     }
     return n;
@@ -169,7 +169,7 @@ static uint64_t state_of(const char *path)
         while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
             for (int c = 0; c < sqlite3_column_count(st); c++) {
                 const char *text = (const char *)sqlite3_column_text(st, c);
-                h = mix(h, text != NULL ? text : "-");
+                h = mix(h, text ? text : "-");
             }
         }
         assert_int_equal(rc, SQLITE_DONE);
@@ -193,7 +193,7 @@ static size_t run(const struct story *story, const char *path, size_t from, uint
         return 0;
     }
     done = from > 1 ? from : 1;
-    if (states != NULL) {
+    if (states) {
         states[0] = state_of(path);
     }
     for (; done <= steps_of(story); done++) {
@@ -201,7 +201,7 @@ static size_t run(const struct story *story, const char *path, size_t from, uint
         if (*error != 0) {
             break;
         }
-        if (states != NULL) {
+        if (states) {
             states[done] = state_of(path);
         }
     }
@@ -284,7 +284,7 @@ static void run_story(void **state, const struct story *story)
     struct spv_store *s = must_open(from, SPV_STORE_CREATE);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, best, OLD), 0);
     assert_int_equal(spv_store_close(s), 0);
-    if (story->before != NULL) {
+    if (story->before) {
         meddle(from, story->before);
     }
     start_over(story, from, path);
@@ -387,10 +387,10 @@ static int prepare(void **state)
 int main(void)
 {
     const char *text = getenv("SPV_FAULT_STRIDE");
-    stride = text != NULL ? (unsigned)strtoul(text, NULL, 10) : STRIDE;
+    stride = text ? (unsigned)strtoul(text, NULL, 10) : STRIDE;
     stride = stride > 0 ? stride : 1;
     text = getenv("SPV_SEED");
-    seed = text != NULL ? (uint64_t)strtoull(text, NULL, 10) : (uint64_t)getpid();
+    seed = text ? (uint64_t)strtoull(text, NULL, 10) : (uint64_t)getpid();
     print_message("SPV_SEED=%" PRIu64 " SPV_FAULT_STRIDE=%u\n", seed, stride);
     faultvfs_install();
     const struct CMUnitTest tests[] = {

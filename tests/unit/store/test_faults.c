@@ -113,7 +113,7 @@ static void a_failing_disk_leaves_a_whole_chain(void **state)
                 failed++;
                 assert_true(rc == SPV_ERR_DB_FULL || rc == SPV_ERR_IO);
                 assert_true(codes[i] == SQLITE_FULL || rc == SPV_ERR_IO);
-                assert_true(why.text[0] == '\0' || strstr(why.text, path) != NULL);
+                assert_true(why.text[0] == '\0' || strstr(why.text, path));
             } else if (!hit) {
                 assert_true(applied);
             }

@@ -160,8 +160,8 @@ static void a_repair_of_hostile_tables_ends(void **state)
         if (spv_store_repair(&report, &cfg, &why) != 0) {
             fail_msg("%s: %s", refused[i].sql, why.text);
         }
-        const bool kept = strstr(refused[i].sql, "TABLE header") == NULL &&
-                          strncmp(refused[i].sql, "PRAGMA", 6) != 0;
+        const bool kept =
+            !strstr(refused[i].sql, "TABLE header") && strncmp(refused[i].sql, "PRAGMA", 6) != 0;
         struct spv_store *s = must_open(path, SPV_STORE_WRITE);
         if (kept) {
             holds(s, r, ROWS);

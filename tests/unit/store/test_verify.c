@@ -23,7 +23,7 @@ static int verify(struct spv_verify_report *out, const char *path, bool full,
 static bool told(const struct spv_verify_report *r, const char *words)
 {
     for (size_t i = 0; i < r->n; i++) {
-        if (strstr(r->findings[i].text, words) != NULL) {
+        if (strstr(r->findings[i].text, words)) {
             return true;
         }
     }
@@ -212,7 +212,7 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state
             .path = path, .params = regtest(), .full = true, .now = {.unix_s = cases[i].clock}};
         int rc = spv_store_verify(&r, &cfg, &why);
         assert_int_equal(r.total, 0);
-        if (cases[i].height == NULL) {
+        if (!cases[i].height) {
             assert_int_equal(rc, 0);
             continue;
         }

@@ -18,11 +18,11 @@ void golden_decode_and_encode(const struct golden *golden, size_t n)
         struct spv_buffer b;
 
         memset(&msg.u, 0xa5, sizeof msg.u); /* decode must not rely on what was there */
-        assert_int_equal(spv_msg_decode(&msg, body, len, golden[i].version, &arena), SPV_OK);
+        assert_int_equal(spv_msg_decode(&msg, body, len, golden[i].version, &arena), 0);
         golden[i].check(&msg);
         spv_buffer_init(&b);
         assert_int_equal(spv_msg_size(&msg, golden[i].version), len);
-        assert_int_equal(spv_msg_encode(&b, &msg, golden[i].version), SPV_OK);
+        assert_int_equal(spv_msg_encode(&b, &msg, golden[i].version), 0);
         assert_int_equal(b.len, len);
         if (len > 0)
             assert_memory_equal(b.data, body, len);

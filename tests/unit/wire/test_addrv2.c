@@ -120,7 +120,7 @@ static void a_wrong_length_for_a_known_network_refuses_the_message(void **state)
 
             memset(body + 8, 0x20, len);
             assert_int_equal(spv_msg_decode(&msg, body, 8u + len + 2, 70016, &arena),
-                             len == known[i].len ? SPV_OK : SPV_ERR_MALFORMED);
+                             len == known[i].len ? 0 : SPV_ERR_MALFORMED);
         }
     spv_arena_free(&arena);
 }
@@ -175,7 +175,7 @@ static void what_is_ignored_has_no_bytes_and_is_never_sent_on(void **state)
                               "01"
                               "04"
                               "7f000001" PORT); /* and one that counts */
-        assert_int_equal(decode_hex(&msg, SPV_CMD_ADDRV2, hex, &arena), SPV_OK);
+        assert_int_equal(decode_hex(&msg, SPV_CMD_ADDRV2, hex, &arena), 0);
         const struct spv_addr_entry *e = msg.u.addr.entries;
         assert_int_equal(e[0].addr.network, cases[i].network);
         assert_int_equal(e[0].addr.len, 0);
@@ -185,7 +185,7 @@ static void what_is_ignored_has_no_bytes_and_is_never_sent_on(void **state)
         assert_int_equal(spv_msg_encode(&b, &msg, 70016), SPV_ERR_INVALID);
         assert_int_equal(b.len, 0);
         msg.u.addr = (struct spv_msg_addr){&e[1], 1};
-        assert_int_equal(spv_msg_encode(&b, &msg, 70016), SPV_OK);
+        assert_int_equal(spv_msg_encode(&b, &msg, 70016), 0);
         b.len = 0;
     }
     spv_buffer_free(&b);
@@ -241,7 +241,7 @@ static void takes_a_thousand_entries_of_512_bytes_and_no_more(void **state)
     spv_buffer_init(&b);
     build(&b, SPV_MAX_ADDR, SPV_MAX_ADDR, 512);
     assert_int_equal(b.len, spv_command_cap(SPV_CMD_ADDRV2)); /* the cap is exact */
-    assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_OK);
+    assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), 0);
     assert_int_equal(msg.u.addr.n, SPV_MAX_ADDR);
     build(&b, SPV_MAX_ADDR + 1, SPV_MAX_ADDR + 1, 0);
     assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_ERR_COUNT);

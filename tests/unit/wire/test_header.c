@@ -102,7 +102,7 @@ static void real_headers_link(void **state)
     size_t n = 0;
 
     (void)state;
-    if (folder == NULL) {
+    if (!folder) {
         print_message("SPV_TEST_DATA is not set: no file of real headers to hash\n");
         skip();
     }

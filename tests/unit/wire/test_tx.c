@@ -68,11 +68,11 @@ static void knows_ids_sizes_and_weights(void **state)
         struct spv_wtxid wtxid;
         char text[SPV_HASH_HEX];
 
-        assert_int_equal(parse(&tx, known[i].hex), SPV_OK);
+        assert_int_equal(parse(&tx, known[i].hex), 0);
         spv_tx_txid(&txid, &tx);
         spv_txid_hex(text, &txid);
         assert_string_equal(text, known[i].txid);
-        assert_int_equal(spv_txid_from_hex(&read, text), SPV_OK);
+        assert_int_equal(spv_txid_from_hex(&read, text), 0);
         assert_memory_equal(read.b, txid.b, sizeof txid.b);
         spv_tx_wtxid(&wtxid, &tx);
         spv_wtxid_hex(text, &wtxid);
@@ -95,7 +95,7 @@ static void walks_over_inputs_outputs_and_witnesses(void **state)
     char text[SPV_HASH_HEX];
 
     (void)state;
-    assert_int_equal(parse(&tx, NATIVE), SPV_OK);
+    assert_int_equal(parse(&tx, NATIVE), 0);
     assert_int_equal(tx.version, 1);
     assert_int_equal(tx.lock_time, 17);
     assert_int_equal(tx.n_inputs, 2);
@@ -151,7 +151,7 @@ static void an_input_without_witness_has_an_empty_one(void **state)
     struct spv_bytes item;
 
     (void)state;
-    assert_int_equal(parse(&tx, VERSION "02" INPUT INPUT "01" OUTPUT LOCK), SPV_OK);
+    assert_int_equal(parse(&tx, VERSION "02" INPUT INPUT "01" OUTPUT LOCK), 0);
     assert_false(tx.has_witness);
     struct spv_tx_iter walk = spv_tx_witnesses(&tx);
     for (size_t i = 0; i < tx.n_inputs; i++) {
@@ -166,7 +166,7 @@ static void an_input_without_witness_has_an_empty_one(void **state)
     assert_int_equal(parse(&tx, VERSION "0001"
                                         "01" INPUT "01" OUTPUT "0200"
                                         "0142" LOCK),
-                     SPV_OK);
+                     0);
     walk = spv_tx_witnesses(&tx);
     assert_true(spv_tx_next_witness(&walk, &witness));
     assert_int_equal(witness.n_items, 2);
@@ -205,7 +205,7 @@ static void tells_a_coinbase(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct spv_tx tx;
-        assert_int_equal(parse(&tx, cases[i].hex), SPV_OK);
+        assert_int_equal(parse(&tx, cases[i].hex), 0);
         assert_int_equal(spv_tx_is_coinbase(&tx), cases[i].coinbase);
     }
 }
@@ -216,10 +216,10 @@ static void refuses_what_has_no_proper_form(void **state)
         const char *hex;
         int rc;
     } cases[] = {
-        {VERSION "01" INPUT "01" OUTPUT LOCK, SPV_OK},
+        {VERSION "01" INPUT "01" OUTPUT LOCK, 0},
         {VERSION "0001"
                  "01" INPUT "01" OUTPUT "0100" LOCK,
-         SPV_OK},
+         0},
         {"", SPV_ERR_SHORT},
         {VERSION "00"
                  "00" LOCK,
@@ -240,7 +240,7 @@ static void refuses_what_has_no_proper_form(void **state)
          SPV_ERR_MALFORMED},
         {VERSION "0001"
                  "02" INPUT INPUT "01" OUTPUT "000100" LOCK,
-         SPV_OK},
+         0},
         {VERSION "0002"
                  "01" INPUT "01" OUTPUT "0100" LOCK,
          SPV_ERR_MALFORMED}, /* flags */
@@ -317,7 +317,7 @@ static void lends_the_bytes_in_place(void **state)
     struct spv_msg msg = {.command = SPV_CMD_TX};
 
     (void)state;
-    assert_int_equal(spv_msg_decode(&msg, bytes, n, 70016, &arena), SPV_OK);
+    assert_int_equal(spv_msg_decode(&msg, bytes, n, 70016, &arena), 0);
     assert_ptr_equal(msg.u.tx.bytes, bytes);
     assert_null(arena.mem);
 }
@@ -333,7 +333,7 @@ static void sends_only_what_others_can_read(void **state)
     assert_int_equal(spv_msg_encode(&b, &msg, 70016), SPV_ERR_INVALID);
     msg.u.tx.bytes = bytes;
     msg.u.tx.n = unhex(bytes, sizeof bytes, NESTED);
-    assert_int_equal(spv_msg_encode(&b, &msg, 70016), SPV_OK);
+    assert_int_equal(spv_msg_encode(&b, &msg, 70016), 0);
     msg.u.tx.n--;
     assert_int_equal(spv_msg_encode(&b, &msg, 70016), SPV_ERR_INVALID);
     assert_int_equal(b.len, msg.u.tx.n + 1);

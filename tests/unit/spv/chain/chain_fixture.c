@@ -62,7 +62,7 @@ struct chain_fixture_headers chain_fixture_mined(const struct spv_params *params
         .n = n, .spacing = spacing, .seed = seed, .sink = push_record, .ctx = &out};
     struct spv_chain *c = chain_fixture_chain(params);
 
-    if (base != NULL) {
+    if (base) {
         chain_fixture_feed(c, base, 0, fork);
         for (uint32_t i = 0; i < fork; i++)
             chain_fixture_push(&out, &base->headers[i]);
@@ -82,7 +82,7 @@ struct chain_fixture_headers chain_fixture_uneven(const struct spv_params *param
     struct spv_chain *c = chain_fixture_chain(params);
     uint64_t random = seed;
 
-    if (base != NULL) {
+    if (base) {
         chain_fixture_feed(c, base, 0, fork);
         for (uint32_t i = 0; i < fork; i++)
             chain_fixture_push(&out, &base->headers[i]);
@@ -157,7 +157,7 @@ static void feed(struct spv_chain *c, struct chain_fixture_store *s,
         assert_int_equal(spv_chain_accept(c, &v, h->headers + from, n, chain_fixture_late), 0);
         assert_int_equal(v.error, 0);
         assert_int_equal(v.accepted + v.known, n);
-        if (s != NULL)
+        if (s)
             chain_fixture_store_apply(s, &v.update);
         spv_chain_stored(c);
         from += n;
@@ -320,13 +320,13 @@ bool chain_fixture_real(struct chain_fixture_headers *out, const char *name)
     FILE *f;
 
     *out = (struct chain_fixture_headers){0};
-    if (folder == NULL) {
+    if (!folder) {
         print_message("skipped: SPV_TEST_DATA is not set\n");
         return false;
     }
     snprintf(path, sizeof path, "%s/%s", folder, name);
     f = fopen(path, "rb");
-    if (f == NULL) {
+    if (!f) {
         print_message("skipped: there is no %s\n", path);
         return false;
     }

@@ -9,11 +9,10 @@
 /* The network after p; the first for NULL, NULL after the last. */
 static const struct spv_params *next_network(const struct spv_params *p)
 {
-    return spv_params_get(p == NULL ? SPV_MAINNET : (enum spv_network)(p->net.network + 1));
+    return spv_params_get(!p ? SPV_MAINNET : (enum spv_network)(p->net.network + 1));
 }
 
-#define ALL_NETWORKS                                                                               \
-    for (const struct spv_params *p = next_network(NULL); p != NULL; p = next_network(p))
+#define ALL_NETWORKS for (const struct spv_params *p = next_network(NULL); p; p = next_network(p))
 
 static void refuses_malformed_bits_on_every_network(void **state)
 {

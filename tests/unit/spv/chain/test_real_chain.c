@@ -88,7 +88,7 @@ static bool next_first(FILE *f, struct first *out)
     char hex[200];
     char *end;
 
-    if (fgets(line, sizeof line, f) == NULL)
+    if (!fgets(line, sizeof line, f))
         return false;
     out->height = (uint32_t)strtoul(line, &end, 10);
     assert_int_equal(sscanf(end, ",%79[0-9a-f],%199[0-9a-f]", work, hex), 2);
@@ -107,13 +107,13 @@ static FILE *open_firsts(const struct spv_params *params)
     char line[128];
     FILE *f;
 
-    if (folder == NULL) {
+    if (!folder) {
         print_message("skipped: SPV_TEST_DATA is not set\n");
         return NULL;
     }
     snprintf(path, sizeof path, "%s/checkpoints/%s-headers.csv", folder, params->net.name);
     f = fopen(path, "r");
-    if (f == NULL)
+    if (!f)
         print_message("skipped: there is no %s\n", path);
     else
         assert_non_null(fgets(line, sizeof line, f));
@@ -133,7 +133,7 @@ static void real_headers_follow_their_checkpoints(void **state)
         FILE *f = open_firsts(params);
         struct first first;
         size_t n = 0;
-        if (f == NULL)
+        if (!f)
             continue;
         for (; next_first(f, &first); n++) {
             const size_t k = first.height / SPV_RETARGET_INTERVAL - 1;
@@ -163,7 +163,7 @@ static void work_of_real_periods_adds_up(void **state)
         struct spv_u256 target;
         struct first last = {.header = params->genesis};
         struct first next;
-        if (f == NULL)
+        if (!f)
             continue;
         assert_int_equal(spv_target_from_bits(&target, last.header.bits), 0);
         last.work = spv_work_from_target(&target);

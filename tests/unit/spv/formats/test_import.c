@@ -86,7 +86,7 @@ static struct outcome read_text(const char *text)
 
 static void assert_problem(const struct outcome *o, int rc, const char *words)
 {
-    if (o->rc != rc || strstr(o->problem, words) == NULL) {
+    if (o->rc != rc || !strstr(o->problem, words)) {
         fail_msg("%d '%s', wanted %d '%s'", o->rc, o->problem, rc, words);
     }
 }

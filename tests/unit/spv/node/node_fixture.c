@@ -148,7 +148,7 @@ const struct spv_effect *node_fixture_next(struct node_fixture *s, enum spv_effe
 const struct spv_effect *node_fixture_next_event(struct node_fixture *s, enum spv_event_kind kind)
 {
     const struct spv_effect *e;
-    while ((e = node_fixture_next(s, SPV_EFFECT_EVENT)) != NULL)
+    while ((e = node_fixture_next(s, SPV_EFFECT_EVENT)))
         if (e->event.kind == kind)
             return e;
     return NULL;
@@ -166,7 +166,7 @@ uint64_t node_fixture_connect(struct node_fixture *s, int32_t height, uint64_t s
 {
     const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
-    const uint64_t id = dial != NULL ? dial->peer : 0; /* gcc does not know that asserts end */
+    const uint64_t id = dial ? dial->peer : 0; /* gcc does not know that asserts end */
     const struct spv_peer_stats info = {
         .ready = true, .version = 70016, .services = services, .start_height = height};
     assert_int_equal(spv_node_connected(s->node, id, &info, s->now), 0);

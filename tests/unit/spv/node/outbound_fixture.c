@@ -67,7 +67,7 @@ uint64_t connect_all(struct node_fixture *s)
 {
     uint64_t last = 0;
     const struct spv_effect *e;
-    while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT)) != NULL) {
+    while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT))) {
         const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
         last = e->peer;
         assert_int_equal(spv_node_connected(s->node, last, &info, s->now), 0);

@@ -52,7 +52,7 @@ static void a_peer_that_closes_again_and_again_is_dialled_after_longer_waits(voi
 static uint64_t next_asked(struct node_fixture *s)
 {
     const struct spv_effect *e;
-    while ((e = node_fixture_next(s, SPV_EFFECT_SEND)) != NULL)
+    while ((e = node_fixture_next(s, SPV_EFFECT_SEND)))
         if (e->message.command == SPV_CMD_GETHEADERS)
             return e->peer;
     return 0;

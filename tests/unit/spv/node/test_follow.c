@@ -65,7 +65,7 @@ static void a_peer_too_old_for_it_is_not_asked(void **state)
     struct node_fixture *s = node_fixture_new(&cfg, 1);
     const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
-    const uint64_t old = dial != NULL ? dial->peer : 0;
+    const uint64_t old = dial ? dial->peer : 0;
     const struct spv_peer_stats info = {
         .ready = true, .version = 70011, .services = SPV_NODE_NETWORK, .start_height = 100};
     assert_int_equal(spv_node_connected(s->node, old, &info, s->now), 0);

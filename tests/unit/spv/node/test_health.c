@@ -33,7 +33,7 @@ static int next(struct spv_health *a, struct spv_now now, int64_t *seconds)
     struct spv_health_note note;
     if (!spv_health_next(a, &note, now))
         return 0;
-    if (seconds != NULL)
+    if (seconds)
         *seconds = note.seconds;
     return note.kind == SPV_HEALTH_WARNING ? (int)note.warning : -1 - (int)note.kind;
 }

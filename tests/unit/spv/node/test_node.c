@@ -154,7 +154,7 @@ static void a_named_peer_that_stays_dead_does_not_hold_up_the_verdict(void **sta
     for (int i = 0; i < SPV_MANUAL_PEERS_TRIES; i++) {
         assert_false(stats_of(s).synced);
         const struct spv_effect *dial;
-        while ((dial = node_fixture_next(s, SPV_EFFECT_CONNECT)) == NULL)
+        while (!(dial = node_fixture_next(s, SPV_EFFECT_CONNECT)))
             node_fixture_sleep_until_deadline(s);
         node_fixture_close(s, dial->peer, SPV_ERR_REFUSED);
     }
@@ -278,7 +278,7 @@ static void asks_again_for_headers_from_the_future_and_bans_nobody(void **state)
     assert_int_equal(stats_of(s).bans, 0);
     assert_int_equal(stats_of(s).peers, 1);
     /* a second before its time nobody is asked, and it would still be refused */
-    while (node_fixture_next(s, SPV_EFFECT_SEND) != NULL)
+    while (node_fixture_next(s, SPV_EFFECT_SEND))
         ;
     s->now.unix_s += 59;
     s->now.mono_us += 59 * SPV_SECOND;
@@ -290,7 +290,7 @@ static void asks_again_for_headers_from_the_future_and_bans_nobody(void **state)
     node_fixture_sleep_until_deadline(s);
     assert_int_equal(s->now.unix_s, (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE);
     const struct spv_effect *send = NULL, *e;
-    while ((e = node_fixture_next(s, SPV_EFFECT_SEND)) != NULL)
+    while ((e = node_fixture_next(s, SPV_EFFECT_SEND)))
         if (e->message.command == SPV_CMD_GETHEADERS)
             send = e;
     assert_non_null(send);

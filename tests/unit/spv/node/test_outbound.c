@@ -108,11 +108,10 @@ static void a_seed_that_says_nothing_is_left(void **state)
     struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
     (void)state;
     const struct spv_effect *e;
-    while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT)) != NULL &&
-           strstr(e->endpoint.host, "seed") == NULL)
+    while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT)) && !strstr(e->endpoint.host, "seed"))
         ;
     assert_non_null(e);
-    const uint64_t seed = e != NULL ? e->peer : 0; /* the analyser does not know that asserts end */
+    const uint64_t seed = e ? e->peer : 0; /* the analyser does not know that asserts end */
     pass(s, SPV_ADDR_FETCH_TIMEOUT);
     assert_non_null(closing(s, seed));
     assert_int_equal(spv_node_closed(s->node, seed, SPV_ERR_CLOSED, s->now), 0); /* too late */

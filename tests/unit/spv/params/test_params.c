@@ -90,7 +90,7 @@ static void seeds_are_bare_names(void **state)
     for (size_t i = 0; i < N_FACTS; i++) {
         const struct spv_params *p = spv_params_get(facts[i].network);
         size_t n = 0;
-        for (; p->dns_seeds[n].name != NULL; n++) {
+        for (; p->dns_seeds[n].name; n++) {
             assert_non_null(strchr(p->dns_seeds[n].name, '.'));
             assert_int_not_equal(p->dns_seeds[n].name[strlen(p->dns_seeds[n].name) - 1], '.');
         }
@@ -166,7 +166,7 @@ static void works_and_times_are_those_of_the_published_headers(void **state)
     size_t facts_seen = 0;
     (void)state;
 
-    if (folder == NULL) {
+    if (!folder) {
         print_message("skipped: SPV_TEST_DATA is not set\n");
         skip();
     }
@@ -177,10 +177,10 @@ static void works_and_times_are_those_of_the_published_headers(void **state)
         FILE *f;
         snprintf(path, sizeof path, "%s/checkpoints/%s-headers.csv", folder, p->net.name);
         f = p->n_checkpoints == 0 ? NULL : fopen(path, "r");
-        if (f == NULL)
+        if (!f)
             continue;
         assert_non_null(fgets(line, sizeof line, f));
-        while (fgets(line, sizeof line, f) != NULL) {
+        while (fgets(line, sizeof line, f)) {
             char *end;
             const size_t k = strtoul(line, &end, 10) / SPV_RETARGET_INTERVAL - 1;
             char *comma = strchr(end + 1, ',');
@@ -218,7 +218,7 @@ static void checkpoints_are_those_of_the_published_files(void **state)
     const char *folder = getenv("SPV_TEST_DATA");
     (void)state;
 
-    if (folder == NULL) {
+    if (!folder) {
         print_message("skipped: SPV_TEST_DATA is not set\n");
         skip();
     }
@@ -232,12 +232,12 @@ static void checkpoints_are_those_of_the_published_files(void **state)
             continue;
         snprintf(path, sizeof path, "%s/checkpoints/%s.csv", folder, p->net.name);
         f = fopen(path, "r");
-        if (f == NULL) {
+        if (!f) {
             print_message("skipped: there is no %s\n", path);
             continue;
         }
         assert_non_null(fgets(line, sizeof line, f));
-        while (fgets(line, sizeof line, f) != NULL) {
+        while (fgets(line, sizeof line, f)) {
             struct spv_blockhash hash;
             char *end;
             const unsigned long height = strtoul(line, &end, 10);
@@ -275,7 +275,7 @@ static void a_chain_starts_at_the_last_checkpoint_that_another_one_precedes(void
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct spv_checkpoint *start = spv_params_start(p, list, 7, cases[i].height);
-        assert_int_equal(start == NULL ? 0 : start->height, cases[i].start);
+        assert_int_equal(!start ? 0 : start->height, cases[i].start);
     }
     p = spv_params_get(SPV_MAINNET);
     assert_int_equal(spv_params_start(p, p->checkpoints, p->n_checkpoints, 800000)->height, 798335);

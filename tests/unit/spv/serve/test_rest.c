@@ -321,7 +321,7 @@ static void refuses_in_the_reference_nodes_words(void **state)
 
         assert_int_equal(ask(&reply, cases[i].target, 10), cases[i].status);
         assert_string_equal(reply.type, "text/plain");
-        if (cases[i].words != NULL) {
+        if (cases[i].words) {
             (void)snprintf(want, sizeof want, "%s\r\n", cases[i].words);
             assert_string_equal(text(&reply), want);
         }
