@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
+
 #define FIRST_BUCKETS 16
 
 void spv_rate_limit_init(struct spv_rate_limit *l, unsigned rate, unsigned burst)
@@ -32,7 +34,8 @@ static void make_key(uint8_t key[16], const struct spv_netaddr *from)
 static struct spv_http_bucket *make_room(struct spv_rate_limit *l)
 {
     if (l->n == l->cap && l->cap < SPV_HTTP_ADDRESSES) {
-        const size_t cap = l->cap == 0 ? FIRST_BUCKETS : l->cap * 2;
+        const size_t cap =
+            spv_array_next_cap(l->cap, l->cap + 1, FIRST_BUCKETS, SPV_HTTP_ADDRESSES);
         struct spv_http_bucket *buckets = realloc(l->buckets, cap * sizeof *buckets);
         if (buckets) {
             l->buckets = buckets;

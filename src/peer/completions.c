@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "util/array.h"
 
 #define FIRST_CAP 8 /* a connection seldom queues more messages at once */
 #define KEEP_CAP                                                                                   \
@@ -24,14 +25,10 @@ static int make_room(void **list, size_t size, size_t *head, size_t *n, size_t *
         *n = used;
         return 0;
     }
-    size_t want = *cap == 0 ? FIRST_CAP : *cap * 2;
-    while (want < *n + more)
-        want *= 2;
-    void *grown = realloc(*list, want * size);
+    void *grown = spv_array_grow(*list, cap, *n + more, FIRST_CAP, size);
     if (!grown)
         return SPV_ERR_NOMEM;
     *list = grown;
-    *cap = want;
     return 0;
 }
 

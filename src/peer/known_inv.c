@@ -7,14 +7,15 @@
 #include <stdlib.h>
 
 #include "util/hash.h"
+#include "util/rng.h"
 
 #define FIRST_CAP 64
 
 void spv_known_inv_init(struct spv_known_inv *k, const struct spv_rng *rng, size_t max)
 {
     *k = (struct spv_known_inv){.max = max};
-    rng->fill(rng->ctx, &k->k0, sizeof(k->k0));
-    rng->fill(rng->ctx, &k->k1, sizeof(k->k1));
+    k->k0 = spv_rng_u64(rng);
+    k->k1 = spv_rng_u64(rng);
 }
 
 void spv_known_inv_free(struct spv_known_inv *k)

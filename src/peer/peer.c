@@ -12,6 +12,7 @@
 
 #include "spv/error.h"
 #include "spv/version.h"
+#include "util/deadline.h"
 
 static const struct spv_peer_timeouts default_timeouts = {
     .handshake = 30 * SPV_SECOND,
@@ -274,8 +275,7 @@ uint64_t spv_peer_deadline(const struct spv_peer *p)
 {
     uint64_t earliest = SPV_NEVER;
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
-        if (p->deadline[i] < earliest)
-            earliest = p->deadline[i];
+        earliest = spv_min_deadline(earliest, p->deadline[i]);
     return earliest;
 }
 

@@ -6,17 +6,8 @@
 
 #include "peer/peer_state.h"
 #include "spv/error.h"
+#include "util/rng.h"
 #include "wire/netaddr.h"
-
-/* A fair draw from 0..n-1: numbers beyond the last whole multiple of n are thrown away. */
-static uint64_t is_below(const struct spv_rng *rng, uint64_t n)
-{
-    uint64_t r, rest = (UINT64_MAX % n + 1) % n;
-    do {
-        rng->fill(rng->ctx, &r, sizeof(r));
-    } while (rest != 0 && r >= 0 - rest);
-    return r % n;
-}
 
 /* Can the form that this peer reads carry the address? */
 static bool can_carry(const struct spv_peer *p, const struct spv_netaddr *addr)
@@ -35,14 +26,14 @@ static size_t choose_items(const struct spv_peer *p, size_t *chosen,
     for (size_t i = 0; i < n; i++) {
         if (!can_carry(p, &entries[i].addr))
             continue;
-        size_t at = seen < SPV_MAX_ADDR ? seen : (size_t)is_below(rng, seen + 1);
+        size_t at = seen < SPV_MAX_ADDR ? seen : (size_t)spv_rng_below(rng, seen + 1);
         if (at < SPV_MAX_ADDR)
             chosen[at] = i;
         seen++;
     }
     size_t count = seen < SPV_MAX_ADDR ? seen : SPV_MAX_ADDR;
     for (size_t left = count; left > 1; left--) {
-        size_t at = (size_t)is_below(rng, left), swap = chosen[at];
+        size_t at = (size_t)spv_rng_below(rng, left), swap = chosen[at];
         chosen[at] = chosen[left - 1];
         chosen[left - 1] = swap;
     }

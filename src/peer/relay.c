@@ -14,6 +14,8 @@
 
 #include "peer/peer_state.h"
 #include "spv/error.h"
+#include "util/array.h"
+#include "util/rng.h"
 
 #define FIRST_CAP 16
 #define INV_OVERHEAD (SPV_FRAME_HEADER + 3) /* and a count of up to 1,000 */
@@ -129,12 +131,11 @@ bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)
 /* -ln(u) of a random u in (0, 1], as whole halvings and a series for what remains. */
 static double exponential(const struct spv_rng *rng)
 {
-    uint64_t r;
+    uint64_t r = spv_rng_u64(rng);
     double sum = 0;
-    rng->fill(rng->ctx, &r, sizeof(r));
     for (; (r & 1) != 0 && sum < 40; r >>= 1)
         sum += 0.6931471805599453; /* ln 2: this half of the interval, and on within it */
-    rng->fill(rng->ctx, &r, sizeof(r));
+    r = spv_rng_u64(rng);
     double u = 1.0 - (double)(r >> 11) * 0x1p-54; /* in (1/2, 1] */
     double x = (1.0 - u) / (1.0 + u), x2 = x * x;
     return sum + 2 * x * (1 + x2 / 3 + x2 * x2 / 5 + x2 * x2 * x2 / 7);
@@ -174,7 +175,7 @@ static int make_room(struct spv_relay *r)
         r->head = 0;
         return 0;
     }
-    size_t cap = r->cap == 0 ? FIRST_CAP : r->cap * 2;
+    const size_t cap = spv_array_next_cap(r->cap, r->cap + 1, FIRST_CAP, SIZE_MAX);
     void *items = realloc(r->items, cap * sizeof(r->items[0]));
     if (!items)
         return SPV_ERR_NOMEM;

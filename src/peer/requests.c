@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "util/deadline.h"
 
 static uint64_t key_of(const uint8_t hash[32])
 {
@@ -249,8 +250,7 @@ uint64_t spv_requests_deadline(const struct spv_requests *r)
 {
     uint64_t earliest = SPV_NEVER;
     for (size_t i = 0; i < r->n; i++)
-        if (r->list[i].deadline < earliest)
-            earliest = r->list[i].deadline;
+        earliest = spv_min_deadline(earliest, r->list[i].deadline);
     return earliest;
 }
 

@@ -1,11 +1,11 @@
 /* How a node knows itself: it remembers the nonces of its own handshakes in a ring, and a version
  * message that carries one of them came from us. */
 #include "peer/peer_state.h"
+#include "util/rng.h"
 
 uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *rng)
 {
-    uint64_t nonce;
-    rng->fill(rng->ctx, &nonce, sizeof(nonce));
+    uint64_t nonce = spv_rng_u64(rng);
     if (nonce == 0)
         nonce = 1; /* 0 marks an empty place of the ring */
     if (set) {

@@ -16,6 +16,7 @@
 
 #include "peer/command_rules.h"
 #include "spv/error.h"
+#include "util/array.h"
 #include "util/cursor.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -127,12 +128,11 @@ static int make_room(struct spv_send_queue *q)
         q->first_shared = 0;
         return 0;
     }
-    size_t cap = q->shared_cap == 0 ? FIRST_SHARED : 2 * q->shared_cap;
-    void *shared = realloc(q->shared, cap * sizeof(q->shared[0]));
+    void *shared = spv_array_grow(q->shared, &q->shared_cap, q->shared_cap + 1, FIRST_SHARED,
+                                  sizeof(q->shared[0]));
     if (!shared)
         return SPV_ERR_NOMEM;
     q->shared = shared;
-    q->shared_cap = cap;
     return 0;
 }
 

@@ -6,13 +6,12 @@
  * several deadlines have passed, the one that passed first is the reason. */
 #include "peer/peer_state.h"
 #include "spv/error.h"
+#include "util/rng.h"
 
 /* The interval, up to a quarter shorter or longer: many connections shall not beat together. */
 static uint64_t jittered(struct spv_peer *p, uint64_t interval)
 {
-    uint64_t r;
-    p->cfg.rng.fill(p->cfg.rng.ctx, &r, sizeof(r));
-    return interval - interval / 4 + r % (interval / 2 + 1);
+    return spv_rng_jitter(&p->cfg.rng, interval, interval / 4);
 }
 
 void spv_peer_timers_start(struct spv_peer *p, struct spv_now now)
@@ -29,7 +28,7 @@ static int send_ping(struct spv_peer *p, struct spv_now now)
     struct spv_msg ping = {.command = SPV_CMD_PING};
     /* BIP31: a nonce, and with it an answer, only above version 60000. */
     if (p->stats.version >= SPV_VERSION_PING_NONCE) {
-        p->cfg.rng.fill(p->cfg.rng.ctx, &p->ping_nonce, sizeof(p->ping_nonce));
+        p->ping_nonce = spv_rng_u64(&p->cfg.rng);
         ping.u.ping.has_nonce = true;
         ping.u.ping.nonce = p->ping_nonce;
         p->stats.ping_sent_us = now.mono_us > 0 ? now.mono_us : 1;

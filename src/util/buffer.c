@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "util/array.h"
 
 #define FIRST_CAP 64 /* most small messages fit */
 
@@ -45,13 +46,7 @@ int spv_buffer_reserve(struct spv_buffer *b, size_t more)
     if (more > SIZE_MAX - b->len)
         return b->error = SPV_ERR_NOMEM;
 
-    size_t need = b->len + more;
-    size_t cap = b->cap > SIZE_MAX / 2 ? SIZE_MAX : b->cap * 2;
-    if (cap < need)
-        cap = need;
-    if (cap < FIRST_CAP)
-        cap = FIRST_CAP;
-    return spv_buffer_resize(b, cap);
+    return spv_buffer_resize(b, spv_array_next_cap(b->cap, b->len + more, FIRST_CAP, SIZE_MAX));
 }
 
 uint8_t *spv_buffer_extend(struct spv_buffer *b, size_t n)

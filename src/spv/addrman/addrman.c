@@ -14,22 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
 #include "util/hash.h"
 
 #define DAY 86400
+#define FIRST_CAP 64 /* entries allocated at first */
 #define FUTURE_MAX 600 /* seconds: a time further ahead is a lie or a wrong clock */
 #define HORIZON (30 * DAY) /* not seen for so long: gone (as the reference node) */
 #define NEVER_WORKED 3 /* attempts after which one that never answered is terrible */
 #define NO_MORE 10 /* attempts after which one that answered long ago is */
 #define NO_MORE_AFTER (7 * DAY)
 #define JUST_TRIED 60 /* seconds: no verdict while the attempt may be under way */
-
-uint64_t spv_addrman_draw(struct spv_addrman *b)
-{
-    uint64_t x = 0;
-    b->rng.fill(b->rng.ctx, &x, sizeof x);
-    return x;
-}
 
 void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng rng)
 {
@@ -153,9 +148,9 @@ void spv_addrman_mark_dirty(struct spv_addrman *b, struct spv_addrman_entry *e)
 static int new_entry(struct spv_addrman *b, const struct spv_addr_info *a)
 {
     if (!b->unused) {
-        const size_t cap = b->cap ? b->cap * 2 : 64;
-        const size_t most = SPV_ADDRMAN_ADDRESSES, want = cap < most ? cap : most;
-        struct spv_addrman_entry *at = want > b->cap ? realloc(b->at, want * sizeof *at) : NULL;
+        const size_t want =
+            spv_array_next_cap(b->cap, b->cap + 1, FIRST_CAP, SPV_ADDRMAN_ADDRESSES);
+        struct spv_addrman_entry *at = want > 0 ? realloc(b->at, want * sizeof *at) : NULL;
         if (!at)
             return -1;
         memset(at + b->cap, 0, (want - b->cap) * sizeof *at);

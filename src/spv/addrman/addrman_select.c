@@ -5,6 +5,8 @@
  * in a row, and none is given up while it has its place. */
 #include "spv/addrman/addrman_state.h"
 #include "spv/addrman/backoff.h"
+#include "util/deadline.h"
+#include "util/rng.h"
 
 #define TRIED_RECENTLY 600 /* seconds: then something else is far better */
 #define REPLACEMENT (4 * 3600) /* a holder that answered within this keeps its place */
@@ -54,8 +56,8 @@ bool spv_serves_chain(uint64_t services)
 static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
                      const struct spv_pick *pick, bool any_group, struct spv_now now)
 {
-    const size_t stride = (size_t)spv_addrman_draw(b) | 1;
-    size_t at = (size_t)spv_addrman_draw(b);
+    const size_t stride = (size_t)spv_rng_u64(&b->rng) | 1;
+    size_t at = (size_t)spv_rng_u64(&b->rng);
     uint64_t scale = 10; /* tenths: grows with each one passed over, so the search ends soon */
     int best = -1;
     uint32_t best_chance = 0;
@@ -69,14 +71,13 @@ static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
         const uint64_t from =
             e->deferred_until_us > e->next_try_us ? e->deferred_until_us : e->next_try_us;
         if (from > now.mono_us) {
-            if (from < b->idle_until_us)
-                b->idle_until_us = from;
+            b->idle_until_us = spv_min_deadline(b->idle_until_us, from);
             continue;
         }
         if (!any_group && group_used(&e->a.addr, pick))
             continue;
         const uint32_t x = selection_chance(&e->a, now.unix_s);
-        if ((spv_addrman_draw(b) & 0xffff) * 10 < x * scale)
+        if ((spv_rng_u64(&b->rng) & 0xffff) * 10 < x * scale)
             return index - 1;
         scale += scale / 5 + 1;
         if (x > best_chance) {
@@ -94,7 +95,7 @@ int spv_addrman_pick(struct spv_addrman *b, const struct spv_pick *pick, struct 
     const uint64_t before = b->idle_until_us;
     b->idle_until_us = SPV_NEVER;
     int found = -1;
-    const bool tried_first = b->n_tried && (!b->n_new || (spv_addrman_draw(b) & 1));
+    const bool tried_first = b->n_tried && (!b->n_new || (spv_rng_u64(&b->rng) & 1));
     for (int any_group = pick->n_groups == 0; found < 0 && any_group < 2; any_group++) {
         for (int turn = 0; found < 0 && turn < 2; turn++) {
             const bool tried = (turn == 0) == tried_first;

@@ -4,7 +4,6 @@
 
 #include "spv/addrman/addrman.h"
 
-uint64_t spv_addrman_draw(struct spv_addrman *b);
 uint64_t spv_addrman_hash_addr(const struct spv_addrman *b, const struct spv_netaddr *addr);
 uint64_t spv_addrman_tried_bucket(const struct spv_addrman *b, const struct spv_addr_info *a);
 /* The probe-th place for the address in a bucket. */

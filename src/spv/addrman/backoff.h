@@ -3,6 +3,7 @@
 #define SPV_SPV_ADDRMAN_BACKOFF_H
 
 #include "spv/types.h"
+#include "util/rng.h"
 
 #define SPV_BACKOFF_FIRST (SPV_SECOND / 2) /* ours: a restarting peer is back in a second */
 #define SPV_BACKOFF_MANUAL (30 * SPV_SECOND) /* ours: the user asked for this very peer */
@@ -11,13 +12,12 @@
 /* Doubles with each failure in a row (0 counts as 1), up to most; half of it is chance. */
 static inline uint64_t spv_backoff(unsigned failures, uint64_t most, struct spv_rng rng)
 {
-    uint64_t wait = SPV_BACKOFF_FIRST, x = 0;
+    uint64_t wait = SPV_BACKOFF_FIRST;
     for (unsigned i = 1; i < failures && wait < most; i++)
         wait *= 2;
     if (wait > most)
         wait = most;
-    rng.fill(rng.ctx, &x, sizeof x);
-    return wait / 2 + x % (wait / 2 + 1);
+    return wait / 2 + spv_rng_below(&rng, wait / 2 + 1);
 }
 
 #endif

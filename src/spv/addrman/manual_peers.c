@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/deadline.h"
+
 void spv_manual_peers_free(struct spv_manual_peers *l)
 {
     free(l->at);
@@ -61,8 +63,8 @@ uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *l)
 {
     uint64_t first = SPV_NEVER;
     for (size_t i = 0; i < l->n; i++)
-        if (!l->at[i].in_use && available_from_us(&l->at[i]) < first)
-            first = available_from_us(&l->at[i]);
+        if (!l->at[i].in_use)
+            first = spv_min_deadline(first, available_from_us(&l->at[i]));
     return first;
 }
 

@@ -11,7 +11,10 @@
 #include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "spv/message.h"
+#include "util/array.h"
 #include "util/u256.h"
+
+#define FIRST_STORED 64 /* headers allocated at first */
 
 /* What the reader handed out, by height. */
 struct loose {
@@ -31,7 +34,8 @@ static void stored_headers_free(struct loose *l)
 
 static int stored_headers_grow(struct loose *l)
 {
-    const size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+    const size_t cap =
+        spv_array_next_cap(l->cap, l->cap + 1, FIRST_STORED, SPV_CHAIN_BRANCH_HEADERS);
     struct spv_header *headers = realloc(l->headers, cap * sizeof *headers);
     struct spv_blockhash *hashes;
     bool *used;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "util/deadline.h"
+
 #define CLAIM_MAX (INT64_C(1) << 40) /* an offset beyond any date: a peer may claim all 64 bits */
 
 static int64_t seconds_of(struct spv_now now)
@@ -156,7 +158,6 @@ uint64_t spv_health_deadline(const struct spv_health *a)
     const uint64_t at[] = {a->no_peers_us, a->fresh_us, a->stale_us, a->check_us};
     uint64_t first = a->tip_resumed ? 0 : SPV_NEVER;
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
-        if (at[i] < first)
-            first = at[i];
+        first = spv_min_deadline(first, at[i]);
     return first;
 }

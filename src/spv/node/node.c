@@ -14,6 +14,7 @@
 #include "spv/node/peer_rates.h"
 #include "spv/sync/backfill.h"
 #include "spv/sync/header_sync.h"
+#include "util/deadline.h"
 
 #define NODE_DEFAULT_PEERS 4 /* ours: two groups for a verdict and two in reserve */
 
@@ -476,12 +477,10 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
 uint64_t spv_node_deadline(const struct spv_node *n)
 {
     uint64_t first = spv_sync_deadline(&n->sync);
-    if (spv_backfill_deadline(n->backfill) < first)
-        first = spv_backfill_deadline(n->backfill);
-    if (spv_health_deadline(&n->health) < first)
-        first = spv_health_deadline(&n->health);
-    const uint64_t next = spv_outbound_deadline(&n->outbound, n->target_outbound + n->n_extra);
-    return next < first ? next : first;
+    first = spv_min_deadline(first, spv_backfill_deadline(n->backfill));
+    first = spv_min_deadline(first, spv_health_deadline(&n->health));
+    return spv_min_deadline(first,
+                            spv_outbound_deadline(&n->outbound, n->target_outbound + n->n_extra));
 }
 
 int spv_node_poll(struct spv_node *n, struct spv_effect *out)

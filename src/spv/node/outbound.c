@@ -13,19 +13,14 @@
 #include <string.h>
 
 #include "spv/node/outbound_sources.h"
+#include "util/deadline.h"
 #include "util/hash.h"
-
-uint64_t spv_outbound_draw(struct spv_outbound *d, uint64_t bound)
-{
-    uint64_t x = 0;
-    d->rng.fill(d->rng.ctx, &x, sizeof x);
-    return bound ? x % bound : 0; /* the bias of 64 bits over small bounds does not matter here */
-}
+#include "util/rng.h"
 
 /* Half to one and a half times as long. */
 static uint64_t jittered(struct spv_outbound *d, uint64_t us)
 {
-    return us / 2 + spv_outbound_draw(d, us + 1);
+    return spv_rng_jitter(&d->rng, us, us / 2);
 }
 
 /* Beginning and end. */
@@ -61,7 +56,7 @@ static void shuffle_seeds(struct spv_outbound *d)
 {
     const struct spv_dns_seed *seed = d->params->dns_seeds;
     while (seed && seed[d->n_seeds].name && d->n_seeds < SPV_DNS_SEEDS) {
-        const size_t at = (size_t)spv_outbound_draw(d, d->n_seeds + 1);
+        const size_t at = (size_t)spv_rng_below(&d->rng, d->n_seeds + 1);
         d->seed_order[d->n_seeds] = d->seed_order[at];
         d->seed_order[at] = (uint8_t)d->n_seeds++;
     }
@@ -319,19 +314,16 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *d, unsigned wanted)
 {
     uint64_t first = spv_outbound_sources_deadline(d, wanted);
     for (size_t i = 0; i < SPV_CONNS; i++)
-        if (d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].deadline_us < first)
-            first = d->conn[i].deadline_us;
+        if (d->conn[i].state != SPV_CONN_STATE_FREE)
+            first = spv_min_deadline(first, d->conn[i].deadline_us);
     if (is_connected_to(d) < wanted) {
-        const uint64_t named = spv_manual_peers_deadline(&d->manual);
-        const uint64_t book = d->on ? spv_addrman_deadline(&d->addrman) : SPV_NEVER;
-        if (named < first)
-            first = named;
-        if (book < first)
-            first = book;
+        first = spv_min_deadline(first, spv_manual_peers_deadline(&d->manual));
+        if (d->on)
+            first = spv_min_deadline(first, spv_addrman_deadline(&d->addrman));
     }
-    if (d->on && d->feeler_us < first)
-        first = d->feeler_us;
-    return first < d->save_us ? first : d->save_us;
+    if (d->on)
+        first = spv_min_deadline(first, d->feeler_us);
+    return spv_min_deadline(first, d->save_us);
 }
 
 /* What became of it. */

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#include "util/deadline.h"
+#include "util/rng.h"
+
 #define DAY 86400
 #define OLDEST_TIME 100000000 /* gossip with an earlier time has none; as the reference node */
 #define TIME_PENALTY 7200 /* seconds: what others say is older than they say; likewise */
@@ -87,7 +90,7 @@ static void use_fallback(struct spv_outbound *d, struct spv_now now)
     for (size_t i = 0; i < d->params->fallback->n; i++) {
         const struct spv_netaddr *addr = &d->params->fallback->at[i];
         /* one to two weeks old, as the reference node says of its own */
-        const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_outbound_draw(d, 7 * DAY);
+        const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_rng_below(&d->rng, 7 * DAY);
         if (spv_net_of(addr) & d->nets)
             (void)spv_addrman_add(&d->addrman, addr, SERVICES_X9, seen, &source, now);
     }
@@ -105,7 +108,7 @@ void spv_outbound_replenish(struct spv_outbound *d, unsigned wanted, struct spv_
 uint64_t spv_outbound_sources_deadline(const struct spv_outbound *d, unsigned wanted)
 {
     uint64_t first = wants_seeds(d, wanted) ? d->dns_us : SPV_NEVER;
-    return wants_fallback(d) && d->fallback_us < first ? d->fallback_us : first;
+    return wants_fallback(d) ? spv_min_deadline(first, d->fallback_us) : first;
 }
 
 int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *seed, int error,
@@ -123,7 +126,7 @@ int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *see
     }
     for (size_t i = 0; rc >= 0 && i < n; i++) {
         /* three to seven days old, as the reference node says of them */
-        const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_outbound_draw(d, 4 * DAY);
+        const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_rng_below(&d->rng, 4 * DAY);
         if (!(spv_net_of(&addrs[i]) & d->nets))
             continue;
         d->dns_gave = true;
@@ -181,8 +184,7 @@ void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
         at = now.mono_us + (d->addrman.changed_much ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
     if (d->banman.changed)
         at = now.mono_us;
-    if (at < d->save_us)
-        d->save_us = at;
+    d->save_us = spv_min_deadline(d->save_us, at);
     if (d->save_us > now.mono_us)
         return;
     (void)spv_effects_push(d->effects, SPV_EFFECT_SAVE_ADDRMAN, 0);

@@ -6,7 +6,6 @@
 #include "spv/node/outbound.h"
 
 /* discovery.c */
-uint64_t spv_outbound_draw(struct spv_outbound *d, uint64_t bound);
 /* A free place with this dial, its effect queued; NULL: no place. */
 struct spv_conn *spv_outbound_connect(struct spv_outbound *d, enum spv_conn_type kind,
                                       const struct spv_endpoint *endpoint, struct spv_now now);

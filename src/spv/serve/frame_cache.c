@@ -17,7 +17,7 @@
 
 #include "spv/error.h"
 #include "spv/serve/header_range.h"
-#include "util/hash.h"
+#include "util/rng.h"
 
 #define BLOCK SPV_MAX_HEADERS /* the most that one answer has */
 #define ENTRY (SPV_HEADER_SIZE + 1) /* a header and its transaction count */
@@ -144,11 +144,8 @@ static void drop_from(struct spv_serve_cache *c, uint32_t number)
 /* A place for one more block: a random one's when there is no other. */
 static struct block *make_room(struct spv_serve_cache *c)
 {
-    if (c->n_blocks == c->max_blocks) {
-        uint64_t r;
-        c->cfg.rng.fill(c->cfg.rng.ctx, &r, sizeof r);
-        drop_block(c, (size_t)(r % c->n_blocks));
-    }
+    if (c->n_blocks == c->max_blocks)
+        drop_block(c, (size_t)spv_rng_below(&c->cfg.rng, c->n_blocks));
     return &c->blocks[c->n_blocks];
 }
 

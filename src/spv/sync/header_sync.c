@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "spv/sync/sync_state.h"
+#include "util/deadline.h"
 
 int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct spv_now now)
 {
@@ -306,20 +307,15 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
 
 uint64_t spv_sync_deadline(const struct spv_sync *s)
 {
-    uint64_t first = s->retry_us < s->recheck_us ? s->retry_us : s->recheck_us;
+    uint64_t first = spv_min_deadline(s->retry_us, s->recheck_us);
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && p->deadline_us && effective_deadline(s, p) < first)
-            first = effective_deadline(s, p);
+        if (p->id && p->deadline_us)
+            first = spv_min_deadline(first, effective_deadline(s, p));
     }
-    const uint64_t result = spv_sync_synced_deadline(s);
-    if (result < first)
-        first = result;
-    const uint64_t lowwork = spv_presync_peers_deadline(s);
-    if (lowwork < first)
-        first = lowwork;
-    const uint64_t fetch = s->segments ? spv_segments_deadline(s->segments) : SPV_NEVER;
-    return fetch < first ? fetch : first;
+    first = spv_min_deadline(first, spv_sync_synced_deadline(s));
+    first = spv_min_deadline(first, spv_presync_peers_deadline(s));
+    return s->segments ? spv_min_deadline(first, spv_segments_deadline(s->segments)) : first;
 }
 
 void spv_sync_presync_info(const struct spv_sync *s, struct spv_node_stats *out)

@@ -18,7 +18,9 @@
 
 #include "spv/error.h"
 #include "spv/message.h"
+#include "util/array.h"
 #include "util/hash.h"
+#include "util/rng.h"
 #include "util/u256.h"
 
 #define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
@@ -39,10 +41,8 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
                        const struct spv_u256 *threshold, struct spv_rng rng, struct spv_now now)
 {
     const int64_t seconds = now.unix_s + SPV_MAX_FUTURE - (int64_t)spv_median_time(&start->median);
-    uint64_t random[3];
 
     spv_presync_end(p);
-    rng.fill(rng.ctx, random, sizeof random);
     p->phase = SPV_PRESYNC_PHASE_PRESYNC;
     p->start = *start;
     p->ctx = *start;
@@ -50,9 +50,9 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
     /* times exceed the median of eleven, so six headers move it by a second, and none may be later
      * than two hours from now */
     p->max = seconds > 0 ? SPV_PRESYNC_PER_SECOND * (uint64_t)seconds : 0;
-    p->key[0] = random[0];
-    p->key[1] = random[1];
-    p->offset = (uint32_t)(random[2] % SPV_PRESYNC_PERIOD);
+    p->key[0] = spv_rng_u64(&rng);
+    p->key[1] = spv_rng_u64(&rng);
+    p->offset = (uint32_t)spv_rng_below(&rng, SPV_PRESYNC_PERIOD);
 }
 
 void spv_presync_end(struct spv_presync *p)
@@ -80,10 +80,8 @@ static int store_commitment(struct spv_presync *p, const struct spv_blockhash *h
 
     if (byte == p->bits_cap) {
         const size_t most = (size_t)(p->max / SPV_PRESYNC_PERIOD / 8) + 1;
-        size_t cap = p->bits_cap == 0 ? BITS_FIRST : 2 * p->bits_cap;
-        if (cap > most && most > byte)
-            cap = most;
-        uint8_t *bits = realloc(p->bits, cap);
+        const size_t cap = spv_array_next_cap(p->bits_cap, byte + 1, BITS_FIRST, most);
+        uint8_t *bits = cap > 0 ? realloc(p->bits, cap) : NULL;
         if (!bits)
             return SPV_ERR_NOMEM;
         p->bits = bits;

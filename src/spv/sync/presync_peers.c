@@ -17,6 +17,7 @@
 
 #include "spv/chain/chain_state.h"
 #include "spv/sync/sync_state.h"
+#include "util/deadline.h"
 #include "util/u256.h"
 
 static struct spv_presync_peers_slot *slot_of(struct spv_sync *s, uint64_t peer)
@@ -424,8 +425,8 @@ uint64_t spv_presync_peers_deadline(const struct spv_sync *s)
 
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         const struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
-        if (slot->peer && slot->begun_us + SPV_PRESYNC_PEERS_TIME < first)
-            first = slot->begun_us + SPV_PRESYNC_PEERS_TIME;
+        if (slot->peer)
+            first = spv_min_deadline(first, slot->begun_us + SPV_PRESYNC_PEERS_TIME);
     }
     return first != SPV_NEVER && any_peer_waits(s) ? first : SPV_NEVER;
 }

@@ -14,6 +14,7 @@
 #include "spv/chain/consensus.h"
 #include "spv/params/interval.h"
 #include "spv/sync/segments_state.h"
+#include "util/deadline.h"
 
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg)
 {
@@ -361,8 +362,8 @@ int spv_segments_timer(struct spv_segments *f, struct spv_now now)
 uint64_t spv_segments_deadline(const struct spv_segments *f)
 {
     uint64_t first = f->sched_us;
-    if (f->ready_us && f->ready_us + SPV_SEGMENTS_BATCH_DELAY < first)
-        first = f->ready_us + SPV_SEGMENTS_BATCH_DELAY;
+    if (f->ready_us)
+        first = spv_min_deadline(first, f->ready_us + SPV_SEGMENTS_BATCH_DELAY);
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_segments_peer *p = &f->peer[i];
         const uint64_t stall = spv_segments_stall_us(f, p);

@@ -12,6 +12,7 @@
  * late: as long again as it is late already is the guess. So with an honest estimate a peer that is
  * silent is hedged after three times the time that the best one would have taken. */
 #include "spv/sync/segments_state.h"
+#include "util/deadline.h"
 
 #define GUESS_RATE 2000.0 /* ours: headers a second while nobody's speed is known */
 #define GOOD_TIME (SPV_SECOND / 2) /* ours: an answer may wait so long behind others */
@@ -318,8 +319,8 @@ static uint64_t next_check(const struct pass *x)
                 is_requested_from(p, s))
                 continue;
             const uint64_t at = s->expected_us + hedge_delay(x, p, s) + 1;
-            if (at > x->now_us && at < first)
-                first = at;
+            if (at > x->now_us)
+                first = spv_min_deadline(first, at);
         }
     }
     return first;

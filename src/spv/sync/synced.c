@@ -9,6 +9,7 @@
  * peer whose claim was met does, or the network's minimum work, where it has one. */
 #include "spv/effects/warning_text.h"
 #include "spv/sync/sync_state.h"
+#include "util/deadline.h"
 #include "util/u256.h"
 
 unsigned spv_sync_done_groups(const struct spv_sync *s)
@@ -118,8 +119,8 @@ uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
         return SPV_NEVER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (is_waited_for(s, p) && waiting_since(p) + wait < first)
-            first = waiting_since(p) + wait;
+        if (is_waited_for(s, p))
+            first = spv_min_deadline(first, waiting_since(p) + wait);
     }
     return first;
 }

@@ -13,15 +13,19 @@
 
 #define LONG 40000 /* headers: some 40 periods over what is held */
 
-/* A source of "randomness" that a test chooses: two keys and the offset. */
+/* A generator whose words a test chooses: two keys and the offset, again and again. */
 struct fixed {
     uint64_t values[3];
+    unsigned next;
 };
 
 static void fixed_fill(void *ctx, void *out, size_t n)
 {
-    assert_int_equal(n, sizeof(struct fixed));
-    memcpy(out, ctx, n);
+    struct fixed *f = ctx;
+
+    assert_int_equal(n, sizeof f->values[0]);
+    memcpy(out, &f->values[f->next], n);
+    f->next = (f->next + 1) % 3;
 }
 
 static struct spv_params params;
@@ -59,7 +63,7 @@ static struct spv_u256 work_of(uint32_t n)
 
 static void begin_fixed(struct spv_presync *p, uint32_t n, uint32_t offset, uint64_t key)
 {
-    struct fixed f = {{key, 7, offset}};
+    struct fixed f = {.values = {key, 7, offset}};
     const struct spv_u256 threshold = work_of(n);
 
     spv_presync_begin(p, &genesis, &threshold, (struct spv_rng){fixed_fill, &f},
@@ -245,7 +249,7 @@ static void a_longer_second_chain_is_another_one(void **state)
     struct chain_fixture_headers fast =
         chain_fixture_mined(&plain, NULL, 0, 40, 100, 1); /* harder and harder */
     struct chain_fixture_headers slow = chain_fixture_mined(&plain, NULL, 0, 300, 600, 2);
-    struct fixed f = {{1, 2, 599}};
+    struct fixed f = {.values = {1, 2, 599}};
     struct spv_chain *c = chain_fixture_chain(&plain);
     const struct spv_header_ctx start = c->tip;
     struct spv_presync p = {0};
@@ -398,7 +402,7 @@ static void time_bounds_the_length(void **state)
     const uint32_t born = spv_chain_median_time(c);
     const struct spv_u256 threshold = work_of(LONG);
     struct chain_fixture_headers quick = {0};
-    struct fixed f = {{1, 2, 0}};
+    struct fixed f = {.values = {1, 2, 0}};
     struct spv_presync p = {0};
     size_t taken;
     (void)state;
@@ -443,7 +447,7 @@ static void a_chain_may_begin_at_a_fork(void **state)
     struct chain_fixture_headers fork = chain_fixture_uneven(&plain, &trunk, 83, 2000, 2);
     struct spv_chain *c = chain_fixture_chain(&plain);
     struct spv_chain *whole = chain_fixture_chain(&plain);
-    struct fixed f = {{1, 2, 90}};
+    struct fixed f = {.values = {1, 2, 90}};
     struct chain_fixture_headers out = {0};
     struct spv_presync p = {0};
     struct spv_header_ctx start;
@@ -474,7 +478,7 @@ static void the_bits_of_the_longest_chain_are_bounded(void **state)
 {
     const struct spv_u256 threshold = work_of(1);
     const struct spv_now now = {0, INT64_C(1800000000)}; /* the year 2027 */
-    struct fixed f = {{1, 2, 0}};
+    struct fixed f = {.values = {1, 2, 0}};
     struct spv_presync p = {0};
     struct spv_header_ctx start = genesis;
     (void)state;
