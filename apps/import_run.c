@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "spv/link.h"
+#include "spv/reactor.h"
 
 /* Words. */
 

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "cli.h"
-#include "spv/link.h"
 #include "spv/message.h"
 #include "spv/mine.h"
+#include "spv/reactor.h"
 
 #define BATCH SPV_MAX_HEADERS /* headers judged at once */
 #define PAINT_EVERY 0.2 /* seconds */

@@ -1,7 +1,7 @@
 /* A database that holds headers keeps its beginning: the options then only explain themselves. */
 #include "sync_start.h"
 
-#include "spv/link.h"
+#include "spv/reactor.h"
 
 int start_check(struct start_options *o)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include <spv/link.h>
+#include <spv/listener.h>
 
 #define SLOTS 100 /* inbound connections at once */
 

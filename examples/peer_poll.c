@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include <spv/endpoint.h>
-#include <spv/link.h> /* for the system's clock and randomness only */
 #include <spv/peer.h>
+#include <spv/reactor.h> /* for the system's clock and randomness only */
 
 #define LONGEST_POLL 60000 /* ms; then it looks at the deadline again */
 

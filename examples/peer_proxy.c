@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <spv/dial.h>
 #include <spv/link.h>
+#include <spv/listener.h>
 
 struct app {
     struct spv_reactor *reactor;

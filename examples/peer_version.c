@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include <spv/dial.h>
 #include <spv/link.h>
 
 struct app {

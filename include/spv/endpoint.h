@@ -1,4 +1,4 @@
-/* Places to dial or to listen at, as people write them. */
+/* Endpoints, a host and a port, as users write them. */
 #ifndef SPV_ENDPOINT_H
 #define SPV_ENDPOINT_H
 
@@ -6,30 +6,30 @@
 
 #include "spv/export.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_HOST_MAX 256 /* a DNS name of 253 bytes, NUL-terminated */
 
-/* A place to dial: a name or a literal address (no brackets), and a port in host order. */
+/* Where to connect to or listen. */
 struct spv_endpoint {
-    char host[SPV_HOST_MAX];
-    uint16_t port;
+    char host[SPV_HOST_MAX]; /* a name or a literal address without brackets, NUL-terminated */
+    uint16_t port; /* host order; 0 lets a listener take any free port */
 };
 
-/* Parses "host", "host:port", "1.2.3.4:port", "[::1]:port", "::1". default_port is used when none
- * is given. Port 0 is taken, too: any free
- * one to a listener, nothing to a dialler. SPV_ERR_MALFORMED. Any thread. */
+/* Parses "host", "host:port", "1.2.3.4:port", "[::1]:port" or "::1"; default_port (host order) is
+ * used when text has no port. Port 0 is accepted.
+ * Returns 0 or SPV_ERR_MALFORMED. Any thread. */
 SPV_API int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t default_port);
-/* "host:port", IPv6 in brackets. out holds at least SPV_HOST_MAX + 8 bytes. Any thread. */
-#define SPV_ENDPOINT_TEXT (SPV_HOST_MAX + 8)
+
+#define SPV_ENDPOINT_TEXT (SPV_HOST_MAX + 8) /* brackets, colon, 5 digits, NUL */
+
+/* Writes "host:port" into out, SPV_ENDPOINT_TEXT bytes; IPv6 addresses in brackets. Any thread. */
 SPV_API void spv_endpoint_text(char *out, const struct spv_endpoint *endpoint);
 
-/* Literal addresses. IPv4 dotted, IPv6 as RFC 5952 writes it, Tor v3 as 56 letters and ".onion".
- *
- * to_host: out holds SPV_HOST_MAX bytes. SPV_ERR_UNSUPPORTED for other networks, SPV_ERR_CRYPTO.
- * from_host reads the same, IPv6 in any of its spellings (::ffff:1.2.3.4 is the IPv4 address),
- * onion names with a good checksum and in either case. SPV_ERR_MALFORMED: no literal address;
- * SPV_ERR_CRYPTO. Any thread. */
-struct spv_netaddr;
-SPV_API int spv_netaddr_to_host(char *out, const struct spv_netaddr *addr);
-SPV_API int spv_netaddr_from_host(struct spv_netaddr *out, const char *host, uint16_t port);
+#ifdef __cplusplus
+}
+#endif
 
 #endif

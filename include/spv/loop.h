@@ -2,8 +2,8 @@
 #ifndef SPV_LOOP_H
 #define SPV_LOOP_H
 
-#include "spv/link.h"
 #include "spv/node.h"
+#include "spv/reactor.h"
 #include "spv/store.h"
 
 struct spv_evloop_config {

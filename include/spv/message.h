@@ -12,6 +12,7 @@
 #include "spv/block.h"
 #include "spv/export.h"
 #include "spv/header.h"
+#include "spv/netaddr.h"
 #include "spv/tx.h"
 #include "spv/types.h"
 
@@ -110,30 +111,6 @@ enum spv_command {
 
 /* The command's text; "unknown" for SPV_CMD_UNKNOWN. Static. Any thread. */
 SPV_API const char *spv_command_name(enum spv_command command);
-
-/* A network address. network is the BIP155 id; an address of an unknown network has len 0 and is
- * never stored or relayed, nor is no address (network 0): what an old form has no room for, or what
- * is to be ignored. bytes holds len bytes in network order. */
-enum spv_addr_network {
-    SPV_ADDR_IPV4 = 1,
-    SPV_ADDR_IPV6 = 2,
-    SPV_ADDR_TORV3 = 4,
-    SPV_ADDR_I2P = 5,
-    SPV_ADDR_CJDNS = 6,
-    SPV_ADDR_YGGDRASIL = 7,
-};
-#define SPV_ADDR_BYTES 32 /* the longest known: Tor v3, I2P */
-struct spv_netaddr {
-    uint8_t network;
-    uint8_t len;
-    uint16_t port; /* host order */
-    uint8_t bytes[SPV_ADDR_BYTES];
-};
-struct spv_addr_entry {
-    uint32_t time; /* unix seconds, last seen */
-    uint64_t services;
-    struct spv_netaddr addr;
-};
 
 #define SPV_INV_TX 1
 #define SPV_INV_BLOCK 2

@@ -1,23 +1,29 @@
-/* libspv: everything. The peer package alone is spv/peer.h and spv/link.h. */
+/* libspv: everything. The peer package alone: spv/peer.h, spv/link.h, spv/dial.h, spv/listener.h,
+ * spv/resolve.h. */
 #ifndef SPV_SPV_H
 #define SPV_SPV_H
 
 #include "spv/addrman.h"
 #include "spv/block.h"
 #include "spv/chain.h"
+#include "spv/dial.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/header.h"
 #include "spv/import.h"
 #include "spv/link.h"
+#include "spv/listener.h"
 #include "spv/loop.h"
 #include "spv/message.h"
 #include "spv/mine.h"
+#include "spv/netaddr.h"
 #include "spv/network.h"
 #include "spv/node.h"
 #include "spv/params.h"
 #include "spv/peer.h"
 #include "spv/push.h"
+#include "spv/reactor.h"
+#include "spv/resolve.h"
 #include "spv/serve.h"
 #include "spv/store.h"
 #include "spv/tx.h"

@@ -10,6 +10,7 @@
 #include "loop/event_loop.h"
 #include "net/reactor.h"
 #include "net/sockaddr.h"
+#include "spv/resolve.h"
 
 static struct spv_loop_conn *find_conn(const struct spv_evloop *l, uint64_t id)
 {
@@ -223,5 +224,5 @@ void spv_connections_end(struct spv_evloop *l)
         }
         slot = next;
     }
-    spv_reactor_close_handles(l->reactor); /* links say on_closed, which frees their slots */
+    spv_reactor_close_connections(l->reactor); /* links say on_closed, which frees their slots */
 }

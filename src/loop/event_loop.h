@@ -3,6 +3,8 @@
 #ifndef SPV_LOOP_EVENT_LOOP_H
 #define SPV_LOOP_EVENT_LOOP_H
 
+#include "spv/dial.h"
+#include "spv/link.h"
 #include "spv/loop.h"
 
 /* One peer id: first a dial, then a link. */

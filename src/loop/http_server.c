@@ -20,6 +20,7 @@
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 #include "net/stream.h"
+#include "spv/listener.h"
 #include "spv/loop.h"
 #include "spv/serve/rest.h"
 
@@ -269,7 +270,6 @@ static void on_readable(void *ctx)
 {
     struct connection *c = ctx;
     struct spv_reactor *r = c->http->reactor;
-    spv_task_queue_set_loop_thread(r->task_queue);
     size_t room = SPV_SCRATCH;
     if (c->stage != LINGERING)
         room = SPV_HTTP_MAX_HEAD > c->in.len ? SPV_HTTP_MAX_HEAD - c->in.len : 0;
@@ -292,7 +292,6 @@ static void on_readable(void *ctx)
 static void on_writable(void *ctx)
 {
     struct connection *c = ctx;
-    spv_task_queue_set_loop_thread(c->http->reactor->task_queue);
     if (c->stage == REPLYING)
         push_output(c);
 }

@@ -18,6 +18,7 @@
 #include "net/link.h"
 #include "net/reactor.h"
 #include "net/sockaddr.h"
+#include "spv/listener.h"
 #include "spv/loop.h"
 #include "spv/push.h"
 #include "spv/serve.h"

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "spv/link.h"
+#include "spv/reactor.h"
 
 struct spv_now spv_system_now(void)
 {

@@ -17,6 +17,8 @@
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 #include "net/socks5_conn.h"
+#include "spv/dial.h"
+#include "spv/resolve.h"
 
 #define DEFAULT_TIMEOUT (10 * SPV_SECOND)
 #define STAGGER (SPV_SECOND / 4) /* RFC 8305 advises 250 ms */
@@ -146,20 +148,22 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
 {
     struct attempt *a = ctx;
     struct spv_dial *d = a->dial;
+    struct spv_reactor *r = d->handle.reactor;
     (void)what;
-    spv_task_queue_set_loop_thread(d->handle.reactor->task_queue);
+    spv_reactor_enter(r);
     int error = connect_result(fd);
     if (error < 0) {
         keep_error(d, error);
         drop_attempt(a);
         try_next(d);
-        return;
+    } else {
+        a->fd = -1; /* the caller's or the SOCKS5 connection's from here on */
+        if (d->conn)
+            begin_socks5(d, fd);
+        else
+            dial_finish(d, fd, 0);
     }
-    a->fd = -1; /* somebody else's from here on */
-    if (!d->conn)
-        dial_finish(d, fd, 0);
-    else
-        begin_socks5(d, fd);
+    spv_reactor_leave(r);
 }
 
 static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv_netaddr *addr)
@@ -277,7 +281,7 @@ static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_
     rc = spv_timer_new(&d->stagger, r, on_stagger, d);
     if (rc < 0)
         goto err2;
-    rc = spv_handle_register(r, &d->handle, handle_close);
+    rc = spv_handle_register(r, &d->handle, SPV_HANDLE_CONNECTION, handle_close);
     if (rc < 0)
         goto err3;
     rc = spv_resolve_start(&d->resolve, r, d->endpoint.host, d->endpoint.port, on_resolved, d);

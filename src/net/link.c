@@ -203,7 +203,6 @@ void spv_link_end_of_event(struct spv_link *l)
 static void on_readable(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_task_queue_set_loop_thread(l->task_queue);
     read_input(l, READ_BUDGET);
     spv_link_end_of_event(l);
 }
@@ -211,7 +210,6 @@ static void on_readable(void *ctx)
 static void on_writable(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_task_queue_set_loop_thread(l->task_queue);
     if (l->state == SPV_LINK_DONE)
         return;
     flush_output(l);
@@ -246,7 +244,6 @@ static void on_deadline(struct spv_link *l)
 static void on_timer(void *ctx)
 {
     struct spv_link *l = ctx;
-    spv_task_queue_set_loop_thread(l->task_queue);
     if (l->state == SPV_LINK_FLUSHING)
         begin_finalize(l);
     else
@@ -283,12 +280,8 @@ static void finalize(struct spv_link *l)
     spv_link_unref(l);
 }
 
-static void on_deferred(evutil_socket_t fd, short what, void *ctx)
+static void run_deferred(struct spv_link *l)
 {
-    struct spv_link *l = ctx;
-    (void)fd;
-    (void)what;
-    spv_task_queue_set_loop_thread(l->task_queue);
     if (l->state == SPV_LINK_DONE) {
         finalize(l);
         return;
@@ -300,9 +293,20 @@ static void on_deferred(evutil_socket_t fd, short what, void *ctx)
     }
     if (l->state == SPV_LINK_OPEN && l->write_dead) {
         read_input(l, readable_bytes(l));
-        begin_close(l, SPV_ERR_RESET); /* which comes back here */
+        begin_close(l, SPV_ERR_RESET); /* schedules another deferred event */
     }
     spv_link_end_of_event(l);
+}
+
+static void on_deferred(evutil_socket_t fd, short what, void *ctx)
+{
+    struct spv_link *l = ctx;
+    struct spv_reactor *r = l->handle.reactor;
+    (void)fd;
+    (void)what;
+    spv_reactor_enter(r);
+    run_deferred(l); /* may free the link */
+    spv_reactor_leave(r);
 }
 
 static void handle_close(struct spv_handle *handle)
@@ -340,6 +344,7 @@ void spv_link_exec_queued(struct spv_link *l)
     bool knocked = atomic_load_explicit(&l->mailbox.has_pending, memory_order_acquire);
     if (l->state != SPV_LINK_OPEN || (!knocked && !l->backlog.head))
         return;
+    spv_reactor_enter(l->handle.reactor);
     struct spv_arena arena = {0};
     int close_error = spv_link_mailbox_take(l);
     size_t n = 0;
@@ -366,6 +371,27 @@ void spv_link_exec_queued(struct spv_link *l)
     }
     if (close_error < 0)
         begin_close(l, close_error);
+    spv_reactor_leave(l->handle.reactor);
+}
+
+/* After something was queued outside an event of the link. */
+static void flush_and_publish(struct spv_link *l)
+{
+    flush_output(l);
+    arm_timer(l);
+    spv_link_update_stats(l);
+}
+
+static int send_here(struct spv_link *l, const struct spv_msg *msg,
+                     struct spv_link_completion *completion)
+{
+    int rc = spv_link_completion_send(completion, l->peer, msg, spv_system_now());
+    if (rc < 0)
+        return rc;
+    if (completion)
+        l->n_pending++;
+    flush_and_publish(l);
+    return 0;
 }
 
 int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
@@ -374,15 +400,10 @@ int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
     spv_link_exec_queued(l); /* what came before goes before */
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
-    int rc = spv_link_completion_send(completion, l->peer, msg, spv_system_now());
-    if (rc < 0)
-        return rc;
-    if (completion)
-        l->n_pending++;
-    flush_output(l);
-    arm_timer(l);
-    spv_link_update_stats(l);
-    return 0;
+    spv_reactor_enter(l->handle.reactor);
+    int rc = send_here(l, msg, completion);
+    spv_reactor_leave(l->handle.reactor);
+    return rc;
 }
 
 int spv_link_exec_here(struct spv_link *l,
@@ -391,17 +412,21 @@ int spv_link_exec_here(struct spv_link *l,
     spv_link_exec_queued(l);
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
+    spv_reactor_enter(l->handle.reactor);
     fn(ctx, l->peer, spv_system_now());
-    flush_output(l);
-    arm_timer(l);
-    spv_link_update_stats(l);
+    flush_and_publish(l);
+    spv_reactor_leave(l->handle.reactor);
     return 0;
 }
 
 void spv_link_close_here(struct spv_link *l, int error)
 {
     spv_link_exec_queued(l);
+    if (l->state != SPV_LINK_OPEN)
+        return;
+    spv_reactor_enter(l->handle.reactor);
     begin_close(l, error);
+    spv_reactor_leave(l->handle.reactor);
 }
 
 int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
@@ -420,9 +445,7 @@ int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
         return rc;
     }
     l->n_pending++;
-    flush_output(l);
-    arm_timer(l);
-    spv_link_update_stats(l);
+    flush_and_publish(l);
     return 0;
 }
 
@@ -481,7 +504,7 @@ static int new_link(struct spv_link **out, struct spv_reactor *r, const struct s
     rc = spv_timer_new(&l->timer, r, on_timer, l);
     if (rc < 0)
         goto err4;
-    rc = spv_handle_register(r, &l->handle, handle_close);
+    rc = spv_handle_register(r, &l->handle, SPV_HANDLE_CONNECTION, handle_close);
     if (rc < 0)
         goto err5;
     *out = l;
@@ -512,18 +535,12 @@ static void drop_link(struct spv_link *l)
     spv_link_unref(l);
 }
 
-static void link_start(struct spv_link *l)
-{
-    flush_output(l);
-    arm_timer(l);
-    spv_link_update_stats(l);
-}
-
 int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
                     const struct spv_peer_config *cfg, enum spv_direction dir,
                     const struct spv_link_callbacks *callbacks)
 {
     struct spv_link *l;
+    r->callbacks++; /* the observer may be called */
     int rc = new_link(&l, r, cfg, dir, callbacks, fd);
     if (rc < 0)
         goto err0;
@@ -531,12 +548,14 @@ int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
     rc = spv_stream_new_socket(&l->stream, r, fd, &up);
     if (rc < 0)
         goto err1;
-    link_start(l);
+    flush_and_publish(l);
+    r->callbacks--;
     *out = l;
     return 0;
 err1:
     drop_link(l);
 err0:
+    r->callbacks--;
     (void)close(fd);
     return rc;
 }
@@ -547,21 +566,24 @@ int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
 {
     struct spv_link *l;
     int rc = SPV_ERR_INVALID;
+    r->callbacks++; /* the observer may be called */
     if (bufferevent_get_base(bev) != r->base)
         goto err0;
     rc = new_link(&l, r, cfg, dir, callbacks, bufferevent_getfd(bev));
     if (rc < 0)
         goto err0;
     const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = l};
-    rc = spv_stream_new_bufferevent(&l->stream, bev, &up);
+    rc = spv_stream_new_bufferevent(&l->stream, r, bev, &up);
     if (rc < 0)
         goto err1;
-    link_start(l);
+    flush_and_publish(l);
+    r->callbacks--;
     *out = l;
     return 0;
 err1:
     drop_link(l);
 err0:
+    r->callbacks--;
     bufferevent_free(bev);
     return rc;
 }

@@ -9,6 +9,7 @@
 #include "net/link_cmd.h"
 #include "net/reactor.h"
 #include "net/stream.h"
+#include "spv/link.h"
 
 enum spv_link_state {
     SPV_LINK_OPEN,

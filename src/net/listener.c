@@ -13,6 +13,7 @@
 #include "net/listener.h"
 #include "net/reactor.h"
 #include "net/sockaddr.h"
+#include "spv/listener.h"
 
 #define PAUSE SPV_SECOND
 #define BACKLOG 128 /* connections that wait while we are busy */
@@ -21,7 +22,8 @@
           on while there is anything to accept */
 
 struct spv_listener {
-    struct evconnlistener *ev;
+    struct spv_handle handle; /* first */
+    struct evconnlistener *ev; /* NULL: the reactor was freed */
     struct spv_timer *pause;
     uint16_t port;
     unsigned max_conns; /* 0: as many as come */
@@ -48,7 +50,10 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
     l->n_conns++;
     struct spv_endpoint from;
     spv_sock_to_endpoint(&from, sa);
-    l->accepted(l->ctx, fd, &from);
+    struct spv_reactor *r = l->handle.reactor;
+    spv_reactor_enter(r);
+    l->accepted(l->ctx, fd, &from); /* may free the listener */
+    spv_reactor_leave(r);
 }
 
 static void on_error(struct evconnlistener *ev, void *ctx)
@@ -148,6 +153,15 @@ uint16_t spv_listen_port(int fd)
     return addr.port;
 }
 
+/* The socket and its events go; the memory is the owner's to free. */
+static void listener_close(struct spv_handle *handle)
+{
+    struct spv_listener *l = (struct spv_listener *)handle;
+    spv_handle_unregister(handle);
+    evconnlistener_free(l->ev);
+    l->ev = NULL;
+}
+
 int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
                      const struct spv_endpoint *endpoint,
                      void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from),
@@ -177,13 +191,22 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
         rc = accept_error_text(why, SPV_ERR_NOMEM, endpoint, spv_strerror(SPV_ERR_NOMEM), memory);
         goto err3;
     }
+    fd = -1; /* now the evconnlistener's */
+    rc = spv_handle_register(r, &l->handle, SPV_HANDLE_OWNED, listener_close);
+    if (rc < 0) {
+        (void)accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
+        goto err4;
+    }
     evconnlistener_set_error_cb(l->ev, on_error);
     *out = l;
     return 0;
+err4:
+    evconnlistener_free(l->ev);
 err3:
     spv_timer_free(l->pause);
 err2:
-    (void)close(fd);
+    if (fd >= 0)
+        (void)close(fd);
 err1:
     free(l);
     return rc;
@@ -194,9 +217,9 @@ uint16_t spv_listener_port(const struct spv_listener *l)
     return l->port;
 }
 
-void spv_listener_set_max_conns(struct spv_listener *l, unsigned slots)
+void spv_listener_set_max_conns(struct spv_listener *l, unsigned max_conns)
 {
-    l->max_conns = slots;
+    l->max_conns = max_conns;
 }
 
 void spv_listener_conn_closed(struct spv_listener *l)
@@ -214,7 +237,8 @@ void spv_listener_free(struct spv_listener *l)
 {
     if (!l)
         return;
-    evconnlistener_free(l->ev);
+    if (l->ev)
+        listener_close(&l->handle);
     spv_timer_free(l->pause);
     free(l);
 }

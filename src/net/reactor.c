@@ -1,8 +1,10 @@
-/* An event base with a persistent event on the inbox's eventfd. A stop from any thread or signal
- * handler is a flag and a write to that eventfd: the wake-up callback sees the flag and breaks the
- * loop. Residents (links, dials, look-ups) are kept in a list; whoever is still there when the
- * reactor is freed is evicted first, while the base still lives: the oldest first, so that a dial
- * goes before the look-up that it owns. */
+/* An event base with a persistent event on the task queue's eventfd. A stop from any thread or
+ * signal handler is a flag and a write to that eventfd; the wake-up event sees the flag and breaks
+ * the loop.
+ *
+ * Open handles are kept in two lists. Freeing the reactor closes connections first, the oldest
+ * first, so that a dial is closed before the look-up that it owns; then timers, listeners and the
+ * resolver pool. */
 #include "net/reactor.h"
 
 #include <event2/event.h>
@@ -12,14 +14,31 @@
 
 #define BASE_DESCRIPTORS 4 /* epoll, libevent's pair for signals, our wake-up */
 
+void spv_reactor_enter(struct spv_reactor *r)
+{
+    spv_task_queue_set_loop_thread(r->task_queue);
+    r->callbacks++;
+}
+
+void spv_reactor_leave(struct spv_reactor *r)
+{
+    r->callbacks--;
+}
+
+bool spv_reactor_busy(const struct spv_reactor *r)
+{
+    return atomic_load(&r->running) || r->callbacks > 0 || r->closing;
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
 {
     struct spv_reactor *r = ctx;
     (void)fd;
     (void)what;
-    spv_task_queue_set_loop_thread(r->task_queue);
+    spv_reactor_enter(r);
     spv_task_queue_run(r->task_queue);
-    if (atomic_load(&r->stopped) && r->running)
+    spv_reactor_leave(r);
+    if (atomic_load(&r->stopped) && atomic_load(&r->running))
         (void)event_base_loopbreak(r->base);
 }
 
@@ -58,6 +77,7 @@ int spv_reactor_new(struct spv_reactor **out, struct event_base *base)
     if (!r)
         goto err0;
     atomic_init(&r->stopped, false);
+    atomic_init(&r->running, false);
     r->scratch = malloc(SPV_SCRATCH);
     if (!r->scratch)
         goto err1;
@@ -98,22 +118,31 @@ err0:
     return rc;
 }
 
-void spv_reactor_close_handles(struct spv_reactor *r)
+static void close_handles(struct spv_reactor *r, enum spv_handle_kind kind)
 {
-    spv_task_queue_set_loop_thread(r->task_queue);
-    while (r->handles)
-        r->handles->close(r->handles);
-    if (!r->running)
+    struct spv_handle *handle;
+    while ((handle = r->handles[kind].oldest))
+        handle->close(handle);
+}
+
+void spv_reactor_close_connections(struct spv_reactor *r)
+{
+    spv_reactor_enter(r);
+    close_handles(r, SPV_HANDLE_CONNECTION);
+    spv_reactor_leave(r);
+    if (!spv_reactor_busy(r))
         spv_task_queue_clear_loop_thread(r->task_queue);
 }
 
-void spv_reactor_free(struct spv_reactor *r)
+int spv_reactor_free(struct spv_reactor *r)
 {
     if (!r)
-        return;
+        return 0;
+    if (spv_reactor_busy(r))
+        return SPV_ERR_STATE;
     r->closing = true;
-    spv_reactor_close_handles(r);
-    spv_resolve_pool_close(r->resolve_pool);
+    spv_reactor_close_connections(r);
+    close_handles(r, SPV_HANDLE_OWNED);
     spv_task_queue_close(r->task_queue);
     event_free(r->wake);
     spv_task_queue_unref(r->task_queue);
@@ -121,19 +150,20 @@ void spv_reactor_free(struct spv_reactor *r)
         event_base_free(r->base);
     free(r->scratch);
     free(r);
+    return 0;
 }
 
 int spv_reactor_run(struct spv_reactor *r)
 {
-    if (r->running)
+    if (spv_reactor_busy(r))
         return SPV_ERR_STATE;
     int rc = 0;
-    r->running = true;
+    atomic_store(&r->running, true);
     spv_task_queue_set_loop_thread(r->task_queue);
     if (!atomic_load(&r->stopped) && event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
         rc = SPV_ERR_IO;
     spv_task_queue_clear_loop_thread(r->task_queue);
-    r->running = false;
+    atomic_store(&r->running, false);
     return rc;
 }
 
@@ -148,32 +178,33 @@ bool spv_reactor_stopped(const struct spv_reactor *r)
     return atomic_load(&r->stopped);
 }
 
-int spv_handle_register(struct spv_reactor *r, struct spv_handle *handle,
-                        void (*evict)(struct spv_handle *handle))
+int spv_handle_register(struct spv_reactor *r, struct spv_handle *handle, enum spv_handle_kind kind,
+                        void (*close)(struct spv_handle *handle))
 {
     if (r->closing)
         return SPV_ERR_STATE;
-    handle->reactor = r;
-    handle->close = evict;
-    handle->next = NULL;
-    handle->prev = r->newest;
-    if (r->newest)
-        r->newest->next = handle;
+    struct spv_handle_list *list = &r->handles[kind];
+    *handle = (struct spv_handle){.reactor = r, .kind = kind, .close = close, .prev = list->newest};
+    if (list->newest)
+        list->newest->next = handle;
     else
-        r->handles = handle;
-    r->newest = handle;
+        list->oldest = handle;
+    list->newest = handle;
     return 0;
 }
 
 void spv_handle_unregister(struct spv_handle *handle)
 {
-    struct spv_reactor *r = handle->reactor;
+    if (!handle->reactor)
+        return;
+    struct spv_handle_list *list = &handle->reactor->handles[handle->kind];
     if (handle->prev)
         handle->prev->next = handle->next;
     else
-        r->handles = handle->next;
+        list->oldest = handle->next;
     if (handle->next)
         handle->next->prev = handle->prev;
     else
-        r->newest = handle->prev;
+        list->newest = handle->prev;
+    handle->reactor = NULL;
 }

@@ -15,6 +15,7 @@
 
 #include "net/reactor.h"
 #include "net/sockaddr.h"
+#include "spv/resolve.h"
 
 #define WORKERS 4 /* names at once: a few seeds, and one slow server must not hold up the rest */
 
@@ -37,30 +38,16 @@ struct spv_resolve {
     void *ctx;
 };
 
+/* It is freed when neither the reactor nor a worker uses it. */
 struct spv_resolve_pool {
-    pthread_mutex_t lock; /* guards all but inbox */
+    struct spv_handle handle; /* first; the reactor's thread only */
+    pthread_mutex_t lock; /* guards all but the handle and task_queue */
     struct job *head;
     struct job **tail;
     unsigned workers;
     unsigned refs; /* the reactor and the workers */
     struct spv_task_queue *task_queue;
 };
-
-static int pool_new(struct spv_resolve_pool **out, struct spv_task_queue *inbox)
-{
-    struct spv_resolve_pool *pool = calloc(1, sizeof *pool);
-    if (!pool)
-        return SPV_ERR_NOMEM;
-    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
-        free(pool);
-        return SPV_ERR_NOMEM;
-    }
-    pool->tail = &pool->head;
-    pool->refs = 1;
-    pool->task_queue = spv_task_queue_ref(inbox);
-    *out = pool;
-    return 0;
-}
 
 static void pool_unref(struct spv_resolve_pool *pool)
 {
@@ -74,12 +61,13 @@ static void pool_unref(struct spv_resolve_pool *pool)
     free(pool);
 }
 
-void spv_resolve_pool_close(struct spv_resolve_pool *pool)
+/* Every look-up is closed before, so queued jobs have no owner. A worker would free them as well,
+ * but need not be waited for. */
+static void pool_close(struct spv_handle *handle)
 {
-    if (!pool)
-        return;
-    /* Jobs still queued were cancelled with their look-ups; the queue's worker, if there is one,
-     * would free them as well, but need not wake for that. */
+    struct spv_resolve_pool *pool = (struct spv_resolve_pool *)handle;
+    handle->reactor->resolve_pool = NULL;
+    spv_handle_unregister(handle);
     (void)pthread_mutex_lock(&pool->lock);
     struct job *job = pool->head;
     pool->head = NULL;
@@ -91,6 +79,30 @@ void spv_resolve_pool_close(struct spv_resolve_pool *pool)
         job = next;
     }
     pool_unref(pool);
+}
+
+static int pool_new(struct spv_reactor *r)
+{
+    int rc = SPV_ERR_NOMEM;
+    struct spv_resolve_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        goto err0;
+    if (pthread_mutex_init(&pool->lock, NULL) != 0)
+        goto err1;
+    rc = spv_handle_register(r, &pool->handle, SPV_HANDLE_OWNED, pool_close);
+    if (rc < 0)
+        goto err2;
+    pool->tail = &pool->head;
+    pool->refs = 1;
+    pool->task_queue = spv_task_queue_ref(r->task_queue);
+    r->resolve_pool = pool;
+    return 0;
+err2:
+    (void)pthread_mutex_destroy(&pool->lock);
+err1:
+    free(pool);
+err0:
+    return rc;
 }
 
 static int resolve_error(int gai)
@@ -243,7 +255,7 @@ static int submit_job(struct spv_reactor *r, struct job *job)
         return spv_task_queue_push(r->task_queue, &job->post) ? 0 : SPV_ERR_STATE;
     }
     if (!r->resolve_pool) {
-        int rc = pool_new(&r->resolve_pool, r->task_queue);
+        int rc = pool_new(r);
         if (rc < 0)
             return rc;
     }
@@ -273,7 +285,7 @@ int spv_resolve_start(struct spv_resolve **out, struct spv_reactor *r, const cha
     l->job = job;
     l->done = done;
     l->ctx = ctx;
-    rc = spv_handle_register(r, &l->handle, handle_close);
+    rc = spv_handle_register(r, &l->handle, SPV_HANDLE_CONNECTION, handle_close);
     if (rc < 0)
         goto err2;
     rc = submit_job(r, job);

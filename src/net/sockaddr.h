@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "spv/endpoint.h"
-#include "spv/message.h"
+#include "spv/netaddr.h"
 
 /* SPV_ERR_UNSUPPORTED unless IPv4 or IPv6. */
 int spv_sock_from_netaddr(struct sockaddr_storage *out, socklen_t *len,

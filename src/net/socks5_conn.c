@@ -60,10 +60,12 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
     struct spv_socks5_conn *t = ctx;
     (void)fd;
     (void)what;
-    spv_task_queue_set_loop_thread(t->reactor->task_queue);
+    struct spv_reactor *r = t->reactor;
+    spv_reactor_enter(r);
     int rc = socks5_step(t);
     if (rc != 0)
-        t->done(t->ctx, rc < 0 ? rc : 0);
+        t->done(t->ctx, rc < 0 ? rc : 0); /* may free the connection */
+    spv_reactor_leave(r);
 }
 
 /* A name that nobody else has; the proxy makes nothing of it. */

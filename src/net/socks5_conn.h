@@ -2,7 +2,7 @@
 #ifndef SPV_NET_SOCKS5_CONN_H
 #define SPV_NET_SOCKS5_CONN_H
 
-#include "spv/link.h"
+#include "spv/dial.h"
 
 struct spv_socks5_conn;
 

@@ -38,8 +38,8 @@ struct spv_stream {
 /* The callbacks come from the loop only, from now on. A failure leaves fd or bev to the caller. */
 int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd,
                           const struct spv_stream *callbacks);
-int spv_stream_new_bufferevent(struct spv_stream **out, struct bufferevent *bev,
-                               const struct spv_stream *callbacks);
+int spv_stream_new_bufferevent(struct spv_stream **out, struct spv_reactor *r,
+                               struct bufferevent *bev, const struct spv_stream *callbacks);
 
 /* The error of a connection that ends in the middle. */
 int spv_stream_end_error(int errnum);

@@ -13,6 +13,7 @@
 #include <event2/util.h>
 #include <stdlib.h>
 
+#include "net/reactor.h"
 #include "spv/error.h"
 
 #define PIECE 65536u /* in the bufferevent's hands at once: what a socket buffer takes */
@@ -20,6 +21,7 @@
 
 struct stream {
     struct spv_stream base; /* first */
+    struct spv_reactor *reactor;
     struct bufferevent *bev;
     size_t piece; /* the first bytes of what write() was offered lie in bev's output */
     int ended; /* why nothing more comes */
@@ -97,12 +99,15 @@ static const struct spv_stream_ops ops = {.read = do_read,
 
 static void on_kick(evutil_socket_t fd, short what, void *ctx)
 {
-    const struct spv_stream *c = ctx;
+    const struct stream *c = ctx;
+    struct spv_reactor *r = c->reactor;
     (void)fd;
+    spv_reactor_enter(r);
     if (what & EV_WRITE)
-        c->on_writable(c->ctx);
+        c->base.on_writable(c->base.ctx);
     if (what & EV_READ)
-        c->on_readable(c->ctx);
+        c->base.on_readable(c->base.ctx);
+    spv_reactor_leave(r);
 }
 
 static void on_read(struct bufferevent *bev, void *ctx)
@@ -130,8 +135,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
     event_active(c->kick, EV_READ, 0);
 }
 
-int spv_stream_new_bufferevent(struct spv_stream **out, struct bufferevent *bev,
-                               const struct spv_stream *callbacks)
+int spv_stream_new_bufferevent(struct spv_stream **out, struct spv_reactor *r,
+                               struct bufferevent *bev, const struct spv_stream *callbacks)
 {
     int rc = SPV_ERR_NOMEM;
     struct stream *c = calloc(1, sizeof *c);
@@ -139,6 +144,7 @@ int spv_stream_new_bufferevent(struct spv_stream **out, struct bufferevent *bev,
         goto err0;
     c->base = *callbacks;
     c->base.ops = &ops;
+    c->reactor = r;
     c->bev = bev;
     c->kick = event_new(bufferevent_get_base(bev), -1, 0, on_kick, c);
     if (!c->kick)

@@ -15,6 +15,7 @@
 
 struct stream {
     struct spv_stream base; /* first */
+    struct spv_reactor *reactor;
     int fd;
     struct event *readable;
     struct event *writable;
@@ -101,18 +102,24 @@ static const struct spv_stream_ops ops = {.read = do_read,
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
-    const struct spv_stream *c = ctx;
+    const struct stream *c = ctx;
+    struct spv_reactor *r = c->reactor;
     (void)fd;
     (void)what;
-    c->on_readable(c->ctx);
+    spv_reactor_enter(r);
+    c->base.on_readable(c->base.ctx); /* may free the stream */
+    spv_reactor_leave(r);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
-    const struct spv_stream *c = ctx;
+    const struct stream *c = ctx;
+    struct spv_reactor *r = c->reactor;
     (void)fd;
     (void)what;
-    c->on_writable(c->ctx);
+    spv_reactor_enter(r);
+    c->base.on_writable(c->base.ctx); /* may free the stream */
+    spv_reactor_leave(r);
 }
 
 int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd,
@@ -123,6 +130,7 @@ int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd
         goto err0;
     c->base = *callbacks;
     c->base.ops = &ops;
+    c->reactor = r;
     c->fd = fd;
     /* Requests are small and awaited; a unix socket says no, which is fine. */
     const int on = 1;

@@ -1,21 +1,22 @@
-/* A deadline on top of a libevent timer. Deadlines of machines move away with nearly every message
- * and hardly ever strike, so moving one away is free: the event stays armed for the earlier time,
- * and striking early it is armed anew. The same covers libevent's coarse clock. */
+/* A deadline on top of a libevent timer. Deadlines of the state machines move later with nearly
+ * every message and hardly ever expire, so moving one later costs nothing: the event stays armed
+ * for the earlier time, and when it fires early it is armed again. The same covers libevent's
+ * coarse clock. */
 #include <event2/event.h>
 #include <stdlib.h>
 
 #include "net/reactor.h"
 
-#define LONGEST_WAIT                                                                               \
-    (SPV_SECOND * 86400) /* then it looks again; keeps timeval far from overflow                   \
-                          */
+/* then it is armed again; keeps struct timeval far from overflow */
+#define LONGEST_WAIT (SPV_SECOND * 86400)
 
 struct spv_timer {
-    struct event *event;
+    struct spv_handle handle; /* first */
+    struct event *event; /* NULL: the reactor was freed */
     void (*fire)(void *ctx);
     void *ctx;
-    uint64_t at; /* what the caller wants; SPV_NEVER: nothing */
-    uint64_t armed; /* when the event strikes; SPV_NEVER: not armed */
+    uint64_t at; /* when the caller's timer expires; SPV_NEVER: disarmed */
+    uint64_t armed; /* when the event fires; SPV_NEVER: not armed */
 };
 
 static void timer_arm(struct spv_timer *t, uint64_t now)
@@ -31,6 +32,7 @@ static void timer_arm(struct spv_timer *t, uint64_t now)
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
     struct spv_timer *t = ctx;
+    struct spv_reactor *r = t->handle.reactor;
     (void)fd;
     (void)what;
     t->armed = SPV_NEVER;
@@ -42,26 +44,47 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     t->at = SPV_NEVER;
+    spv_reactor_enter(r);
     t->fire(t->ctx); /* may free the timer */
+    spv_reactor_leave(r);
+}
+
+/* The event goes; the memory is the owner's to free. */
+static void timer_close(struct spv_handle *handle)
+{
+    struct spv_timer *t = (struct spv_timer *)handle;
+    spv_handle_unregister(handle);
+    event_free(t->event);
+    t->event = NULL;
 }
 
 int spv_timer_new(struct spv_timer **out, struct spv_reactor *r, void (*fire)(void *ctx), void *ctx)
 {
+    int rc = SPV_ERR_NOMEM;
     struct spv_timer *t = calloc(1, sizeof *t);
     if (!t)
-        return SPV_ERR_NOMEM;
+        goto err0;
     *t = (struct spv_timer){.fire = fire, .ctx = ctx, .at = SPV_NEVER, .armed = SPV_NEVER};
     t->event = evtimer_new(r->base, on_event, t);
-    if (!t->event) {
-        free(t);
-        return SPV_ERR_NOMEM;
-    }
+    if (!t->event)
+        goto err1;
+    rc = spv_handle_register(r, &t->handle, SPV_HANDLE_OWNED, timer_close);
+    if (rc < 0)
+        goto err2;
     *out = t;
     return 0;
+err2:
+    event_free(t->event);
+err1:
+    free(t);
+err0:
+    return rc;
 }
 
 void spv_timer_set(struct spv_timer *t, uint64_t at_us)
 {
+    if (!t->event)
+        return;
     t->at = at_us;
     if (at_us < t->armed)
         timer_arm(t, spv_system_now().mono_us);
@@ -71,6 +94,7 @@ void spv_timer_free(struct spv_timer *t)
 {
     if (!t)
         return;
-    event_free(t->event);
+    if (t->event)
+        timer_close(&t->handle);
     free(t);
 }

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "spv/endpoint.h"
 #include "spv/error.h"
-#include "spv/message.h"
+#include "spv/netaddr.h"
 #include "util/hash.h"
 
 #define ONION_BYTES 35 /* 32 + 2 + 1 */

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "peer_tool.h"
+#include "spv/dial.h"
 #include "spv/link.h"
+#include "spv/listener.h"
 
 struct tool {
     struct spv_reactor *reactor;

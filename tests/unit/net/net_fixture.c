@@ -117,5 +117,5 @@ void net_fixture_stop(struct end *e)
 
 void net_fixture_part(struct net_fixture *net_fixture)
 {
-    spv_reactor_close_handles(net_fixture->r);
+    spv_reactor_close_connections(net_fixture->r);
 }

@@ -3,7 +3,9 @@
 #ifndef SPV_TESTS_UNIT_NET_NET_FIXTURE_H
 #define SPV_TESTS_UNIT_NET_NET_FIXTURE_H
 
+#include "spv/dial.h"
 #include "spv/link.h"
+#include "spv/listener.h"
 
 #define RIG_GUARD (20 * SPV_SECOND) /* a test that hangs fails then */
 /* For tests of many threads, which a busy machine makes wait for each other. */

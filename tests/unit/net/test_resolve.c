@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "spv/link.h"
+#include "spv/resolve.h"
 
 /* A label of more than 63 bytes is no name: it fails without asking any server. */
 #define IMPOSSIBLE "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
