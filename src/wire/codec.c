@@ -1,40 +1,12 @@
-/* What is common to all messages: the arena, the order check - reserve - encode, the refusal of
- * trailing bytes, and the frame around a body. What differs is in the rows of table.c. */
+/* What is common to all messages: check, reserve, encode in this order, the refusal of trailing
+ * bytes, and the frame around a body. What differs is in the rows of commands.c. */
 #include "wire/codec.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "spv/error.h"
 #include "util/hash.h"
 #include "wire/commands.h"
-
-void spv_arena_free(struct spv_arena *a)
-{
-    free(a->mem);
-    *a = (struct spv_arena){0};
-}
-
-void spv_arena_trim(struct spv_arena *a, size_t keep)
-{
-    if (a->cap > keep)
-        spv_arena_free(a);
-}
-
-void *spv_arena_take(struct spv_arena *a, size_t n, size_t size)
-{
-    if (n > SIZE_MAX / size)
-        return NULL;
-    if (!a->mem || n * size > a->cap) {
-        size_t cap = n == 0 ? size : n * size;
-        spv_arena_free(a); /* the previous message's; not worth copying */
-        a->mem = malloc(cap);
-        if (!a->mem)
-            return NULL;
-        a->cap = cap;
-    }
-    return a->mem;
-}
 
 int spv_msg_decode(struct spv_msg *out, const uint8_t *payload, size_t n, uint32_t version,
                    struct spv_arena *arena)
@@ -55,7 +27,7 @@ size_t spv_msg_size(const struct spv_msg *msg, uint32_t version)
     return spv_command_lookup(msg->command)->codec->size(msg, version);
 }
 
-/* Everything that can fail about encoding; afterwards b has room for the body and `before` bytes.
+/* Everything about encoding that can fail; afterwards b has space for `before` bytes and the body.
  */
 static int prepare(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version, size_t before)
 {
@@ -74,7 +46,7 @@ static int prepare(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
     if (size > row->cap)
         return SPV_ERR_TOO_LONG;
     int rc = spv_buffer_reserve(b, before + size);
-    b->error = 0; /* a message that found no room does not spoil those before it */
+    b->error = 0; /* the messages already in b stay valid */
     return rc;
 }
 
@@ -87,7 +59,7 @@ int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
     return rc;
 }
 
-/* The 12 bytes of a command: the table's name, or the caller's for one that we do not know. */
+/* The 12 bytes of a command: the table's name, or the caller's for an unknown command. */
 static int command_bytes(uint8_t out[SPV_COMMAND_SIZE], const struct spv_msg *msg)
 {
     const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
@@ -121,7 +93,7 @@ int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct 
     spv_buffer_put(b, net->magic, sizeof net->magic);
     spv_buffer_put(b, command, sizeof command);
     spv_buffer_u32(b, (uint32_t)spv_msg_size(msg, version));
-    spv_buffer_u32(b, 0); /* checksum, when the body is there */
+    spv_buffer_u32(b, 0); /* the checksum, once the body is written */
     spv_command_lookup(msg->command)->codec->encode(b, msg, version);
     uint8_t *frame = b->data + at;
     spv_sha256d(hash, frame + SPV_FRAME_HEADER, b->len - at - SPV_FRAME_HEADER);

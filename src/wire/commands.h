@@ -1,22 +1,24 @@
-/* The table behind frame.h and codec.h: one row a command. A new message is a file msg_<x>.c with
- * its struct spv_codec, a declaration here and a row in table.c. */
+/* The table of commands behind frame.h and codec.h, one row each. A new message is a file msg_<x>.c
+ * with its struct spv_codec, a declaration here and a row in commands.c. */
 #ifndef SPV_WIRE_COMMANDS_H
 #define SPV_WIRE_COMMANDS_H
 
+#include "spv/message.h"
 #include "util/buffer.h"
 #include "util/cursor.h"
-#include "wire/codec.h"
+#include "wire/arena.h"
 
-/* How the bodies of one shape are read and written. */
+/* How bodies of one format are decoded and encoded. */
 struct spv_codec {
-    /* Reads the body; errors of form go to the cursor, which the caller finishes. Returns 0 or
-     * SPV_ERR_NOMEM. out->u is zero before. */
+    /* Decodes the body into out->u, which is zero before. Returns 0 or SPV_ERR_NOMEM; errors of the
+     * wire format are the cursor's, and the caller checks for trailing bytes. */
     int (*decode)(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
                   struct spv_arena *arena);
-    /* What the caller may have got wrong: SPV_ERR_TOO_LONG, SPV_ERR_INVALID. NULL: nothing. */
+    /* Checks a message of the caller's. Returns 0, SPV_ERR_TOO_LONG or SPV_ERR_INVALID. NULL: every
+     * message is valid. */
     int (*check)(const struct spv_msg *msg, uint32_t version);
     size_t (*size)(const struct spv_msg *msg, uint32_t version);
-    /* Writes a checked message into reserved room. */
+    /* Appends a checked message; the space is reserved. */
     void (*encode)(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version);
     bool open_ended; /* bytes after the known fields are ignored */
 };
@@ -31,11 +33,7 @@ struct spv_command_row {
 /* The row of a command; the row of SPV_CMD_UNKNOWN for values outside the enum. */
 const struct spv_command_row *spv_command_lookup(enum spv_command command);
 
-/* Room for n elements of the given size in place of what the arena held; NULL when out of memory.
- */
-void *spv_arena_take(struct spv_arena *a, size_t n, size_t size);
-
-extern const struct spv_codec spv_codec_raw; /* handed out as bytes */
+extern const struct spv_codec spv_codec_raw; /* as bytes */
 extern const struct spv_codec spv_codec_empty; /* no body */
 extern const struct spv_codec spv_codec_version;
 extern const struct spv_codec spv_codec_addr;
