@@ -1,36 +1,28 @@
-/* A carrier of bytes and its peer machine.
+/* The state machine of a link: a stream of bytes and its peer state machine.
  *
- * Bytes are read into the reactor's scratch memory and from there into the machine, and written
- * straight from the machine's queue: what the carrier has not taken stays in the machine, whose
- * bound and write deadline therefore see everything (docs/decisions.md says why a socket of ours is
- * no bufferevent).
+ * Bytes are read into the reactor's receive buffer, fed to the peer state machine, and written
+ * straight from its send queue. What the stream has not accepted stays in the send queue, so the
+ * queue's limit and the write deadline cover all of it (docs/decisions.md says why a socket is not
+ * wrapped in a bufferevent).
  *
- * One wake-up reads at most READ_BUDGET bytes, then the other sockets have their turn. A deadline
- * that strikes first reads what the socket holds, so that our own slowness is not the peer's fault.
+ * One event reads at most READ_BUDGET bytes, then other sockets have their turn. An expired
+ * deadline first reads what the socket has received: a delay of ours is not the peer's fault.
  *
- * A link is open, then flushing (a last reject on its way, for FLUSH_TIME at most), then done: from
- * there the loop keeps the promises that are left, calls on_closed and gives up the link. No call
- * of the user's ever frees or calls back synchronously, so callbacks may send to and close any
- * link, their own included.
- */
+ * A link is open, then flushing (a last reject is written, for FLUSH_TIME at most), then done: from
+ * then on the loop calls the remaining completions and on_closed and drops the reactor's reference.
+ * Calls on a link never free it and never call back, so callbacks may send to and close any link,
+ * their own included. */
 #include "net/link.h"
 
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "net/sockaddr.h"
 #include "peer/send_frame.h"
 
-#define READ_BUDGET (4u * SPV_SCRATCH) /* bytes a wake-up: more than one full headers message */
-/* bytes of one read where each connection shall hold little: messages behind one at which the
- * reader stops wait in the machine */
-#define SMALL_PIECE 8192
+#define READ_BUDGET (4u * SPV_SCRATCH) /* bytes an event: more than one full headers message */
 #define FLUSH_TIME SPV_SECOND /* for the last bytes of a closing link */
-#define SLOW_DRAIN (SPV_SECOND / 20) /* a drain this long lets more bytes arrive: drain again */
-#define MAX_DRAINS 4 /* but not for ever */
+#define SLOW_READ (SPV_SECOND / 20) /* more bytes arrive during a read this long: read again */
+#define MAX_READS 4 /* at one expired deadline */
 
 static size_t output_pending(const struct spv_link *l)
 {
@@ -52,32 +44,33 @@ static void begin_finalize(struct spv_link *l)
     schedule_deferred(l);
 }
 
-/* Hands pending bytes to the carrier; waits for writability when it takes no more. A socket that is
- * reset may still hold bytes to read (a reject that tells why): on_later reads them, then closes.
- */
+/* Writes pending bytes; waits for writability when the stream accepts no more. A socket that was
+ * reset may still have bytes to read (a reject with the reason): the deferred event reads them,
+ * then closes. */
 static void flush_output(struct spv_link *l)
 {
     const uint8_t *bytes;
     size_t n;
     while (!l->write_dead && (n = spv_peer_pending(l->peer, &bytes)) > 0) {
-        ssize_t took = l->stream->ops->write(l->stream, bytes, n);
-        if (took == 0) {
+        ssize_t written = l->stream->ops->write(l->stream, bytes, n);
+        if (written == 0) {
             l->stream->ops->want_write(l->stream, true);
             return;
         }
-        if (took < 0) {
+        if (written < 0) {
             l->write_dead = true;
             schedule_deferred(l);
             break;
         }
-        spv_peer_sent(l->peer, (size_t)took, spv_system_now());
+        spv_peer_sent(l->peer, (size_t)written, spv_system_now());
         if (l->n_pending > 0)
             schedule_deferred(l);
     }
     l->stream->ops->want_write(l->stream, false);
 }
 
-/* Are queued bytes worth waiting for? A peer that is slow or gone won't take them. */
+/* Returns true when queued bytes should be written before closing. A slow or lost peer does not
+ * read them. */
 static bool worth_flushing(int error)
 {
     switch (spv_err_class_of(error)) {
@@ -88,7 +81,7 @@ static bool worth_flushing(int error)
     case SPV_CLASS_CALLER:
         return true;
     case SPV_CLASS_CONNECTION:
-        return error == SPV_ERR_DISCONNECTED; /* our own wish: what was sent before goes first */
+        return error == SPV_ERR_DISCONNECTED; /* requested by us: what was sent before is written */
     case SPV_CLASS_TIMEOUT:
         return false;
     }
@@ -101,7 +94,7 @@ static void begin_close(struct spv_link *l, int error)
         return;
     l->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
     l->state = SPV_LINK_FLUSHING;
-    spv_link_mailbox_close(l);
+    spv_mailbox_close(&l->mailbox, &l->backlog);
     l->stream->ops->want_read(l->stream, false);
     flush_output(l);
     if (l->write_dead || output_pending(l) == 0 || !worth_flushing(error)) {
@@ -122,7 +115,7 @@ static void notify_ready(struct spv_link *l)
     if (l->state != SPV_LINK_OPEN || l->ready || !spv_peer_ready(l->peer))
         return;
     l->ready = true;
-    spv_link_update_stats(l);
+    spv_link_publish_stats(l);
     if (l->callbacks.on_ready)
         l->callbacks.on_ready(l, l->callbacks.ctx);
 }
@@ -147,7 +140,7 @@ static void dispatch_messages(struct spv_link *l)
     }
 }
 
-/* Reads at most budget bytes, or until the carrier has no more. */
+/* Reads at most budget bytes, or until the stream has no more. */
 static void read_input(struct spv_link *l, size_t budget)
 {
     uint8_t *scratch = l->handle.reactor->scratch;
@@ -176,38 +169,27 @@ static size_t readable_bytes(const struct spv_link *l)
     return l->stream->ops->readable(l->stream);
 }
 
-/* Tells the senders whose messages have gone, or could not. Those that are sent meanwhile have
- * their own turn. */
 static void run_completions(struct spv_link *l)
 {
-    struct spv_link_completion *completion;
-    int error;
-    for (size_t n = l->n_pending; n > 0 && (completion = spv_link_completion_next(l->peer, &error));
-         n--) {
-        l->n_pending--;
-        spv_link_completion_fire(completion, error);
-    }
-    while ((completion = l->failed)) {
-        l->failed = completion->next;
-        spv_link_completion_fire(completion, completion->error);
-    }
+    l->n_pending -= spv_link_completion_collect(&l->finished, l->peer, l->n_pending);
+    spv_link_completion_run(&l->finished);
 }
 
 void spv_link_end_of_event(struct spv_link *l)
 {
     spv_link_exec_queued(l);
-    spv_link_update_stats(l);
+    spv_link_publish_stats(l);
     run_completions(l);
 }
 
-static void on_readable(void *ctx)
+void spv_link_on_readable(void *ctx)
 {
     struct spv_link *l = ctx;
     read_input(l, READ_BUDGET);
     spv_link_end_of_event(l);
 }
 
-static void on_writable(void *ctx)
+void spv_link_on_writable(void *ctx)
 {
     struct spv_link *l = ctx;
     if (l->state == SPV_LINK_DONE)
@@ -219,17 +201,17 @@ static void on_writable(void *ctx)
     spv_link_end_of_event(l);
 }
 
-/* Reads what waits, then judges. */
+/* Reads what has been received, then checks the deadlines. */
 static void on_deadline(struct spv_link *l)
 {
     uint64_t start;
     uint64_t end = spv_system_now().mono_us;
-    unsigned rounds = 0;
+    unsigned reads = 0;
     do {
         start = end;
         read_input(l, readable_bytes(l));
         end = spv_system_now().mono_us;
-    } while (wants_input(l) && end - start > SLOW_DRAIN && ++rounds < MAX_DRAINS);
+    } while (wants_input(l) && end - start > SLOW_READ && ++reads < MAX_READS);
     if (!wants_input(l))
         return;
     int rc = spv_peer_timer(l->peer, spv_system_now());
@@ -241,7 +223,7 @@ static void on_deadline(struct spv_link *l)
     arm_timer(l);
 }
 
-static void on_timer(void *ctx)
+void spv_link_on_timer(void *ctx)
 {
     struct spv_link *l = ctx;
     if (l->state == SPV_LINK_FLUSHING)
@@ -251,22 +233,24 @@ static void on_timer(void *ctx)
     spv_link_end_of_event(l);
 }
 
-/* Tells all others that it won't be. */
+/* Ends every message that was not sent, in order: those in the send queue, then the backlog. */
 static void fail_completions(struct spv_link *l)
 {
+    struct spv_link_cmd *cmd;
     l->unsent = spv_peer_queued(l->peer);
     spv_peer_close(l->peer, l->error);
-    run_completions(l); /* all of them now: nothing is sent on a link that is done */
-    struct spv_link_cmd *cmd;
-    while ((cmd = spv_link_cmd_pop(&l->backlog)))
-        spv_link_cmd_fail(cmd, l->error, spv_system_now());
+    run_completions(l); /* all of them: nothing is sent on a link that is done */
+    while ((cmd = spv_link_cmd_pop(&l->backlog))) {
+        spv_link_cmd_fail(cmd, &l->finished, l->error, spv_system_now());
+        run_completions(l);
+    }
 }
 
 static void finalize(struct spv_link *l)
 {
     l->state = SPV_LINK_DONE;
-    spv_link_mailbox_close(l);
-    spv_link_update_stats(l);
+    spv_mailbox_close(&l->mailbox, &l->backlog);
+    spv_link_publish_stats(l);
     fail_completions(l);
     if (l->callbacks.on_closed)
         l->callbacks.on_closed(l, l->error, l->callbacks.ctx);
@@ -298,7 +282,7 @@ static void run_deferred(struct spv_link *l)
     spv_link_end_of_event(l);
 }
 
-static void on_deferred(evutil_socket_t fd, short what, void *ctx)
+void spv_link_on_deferred(int fd, short what, void *ctx)
 {
     struct spv_link *l = ctx;
     struct spv_reactor *r = l->handle.reactor;
@@ -309,7 +293,7 @@ static void on_deferred(evutil_socket_t fd, short what, void *ctx)
     spv_reactor_leave(r);
 }
 
-static void handle_close(struct spv_handle *handle)
+void spv_link_on_handle_close(struct spv_handle *handle)
 {
     struct spv_link *l = (struct spv_link *)handle;
     spv_link_exec_queued(l);
@@ -318,8 +302,17 @@ static void handle_close(struct spv_handle *handle)
     finalize(l);
 }
 
-/* Room again only when bytes go, or answers come: until then the letter waits. Told at once is what
- * would never fit. */
+void spv_link_on_wakeup(struct spv_task *task)
+{
+    struct spv_link *l = (void *)((char *)task - offsetof(struct spv_link, wakeup));
+    spv_mailbox_woken(&l->mailbox);
+    if (!l->shared.closed)
+        spv_link_end_of_event(l);
+    spv_link_unref(l);
+}
+
+/* The send queue may get space later: the command stays queued. When nothing is in flight it never
+ * fits and fails now. */
 static bool must_stay_queued(const struct spv_link *l, const struct spv_link_cmd *cmd, int rc)
 {
     if (rc != SPV_ERR_QUEUE_FULL)
@@ -328,61 +321,62 @@ static bool must_stay_queued(const struct spv_link *l, const struct spv_link_cmd
            cmd->command == SPV_CMD_GETHEADERS || cmd->command == SPV_CMD_GETDATA;
 }
 
-/* A letter that the machine did not take: its sender is told from the loop, like all others. */
-static void fail_cmd(struct spv_link *l, struct spv_link_completion *completion, int error)
+/* A command was executed with the given result. */
+static void cmd_done(struct spv_link *l, struct spv_link_cmd *cmd, int rc)
 {
-    if (!completion)
-        return;
-    completion->error = error;
-    completion->next = l->failed;
-    l->failed = completion;
-    schedule_deferred(l);
+    if (cmd->completion && rc < 0) {
+        spv_link_completion_push(&l->finished, cmd->completion, rc);
+        schedule_deferred(l);
+    } else if (cmd->completion) {
+        l->n_pending++;
+    }
+    spv_link_cmd_free(cmd);
 }
 
-void spv_link_exec_queued(struct spv_link *l)
+static void exec_backlog(struct spv_link *l)
 {
-    bool knocked = atomic_load_explicit(&l->mailbox.has_pending, memory_order_acquire);
-    if (l->state != SPV_LINK_OPEN || (!knocked && !l->backlog.head))
-        return;
-    spv_reactor_enter(l->handle.reactor);
     struct spv_arena arena = {0};
-    int close_error = spv_link_mailbox_take(l);
     size_t n = 0;
     size_t bytes = 0;
     while (l->backlog.head) {
-        const struct spv_link_cmd *first = l->backlog.head;
-        int rc = spv_link_cmd_exec(first, l->peer, &arena, spv_system_now());
-        if (must_stay_queued(l, first, rc))
+        int rc = spv_link_cmd_exec(l->backlog.head, l->peer, &arena, spv_system_now());
+        if (must_stay_queued(l, l->backlog.head, rc))
             break;
         struct spv_link_cmd *cmd = spv_link_cmd_pop(&l->backlog);
         n++;
         bytes += spv_link_cmd_size(cmd);
-        if (rc < 0)
-            fail_cmd(l, cmd->completion, rc);
-        else if (cmd->completion)
-            l->n_pending++;
-        spv_link_cmd_free(cmd);
+        cmd_done(l, cmd, rc);
     }
     spv_arena_free(&arena);
-    spv_link_mailbox_release(l, n, bytes);
-    if (n > 0) {
-        flush_output(l);
-        arm_timer(l);
-    }
+    if (n == 0)
+        return;
+    spv_mailbox_release(&l->mailbox, n, bytes);
+    flush_output(l);
+    arm_timer(l);
+}
+
+void spv_link_exec_queued(struct spv_link *l)
+{
+    if (l->state != SPV_LINK_OPEN)
+        return;
+    if (!spv_mailbox_has_pending(&l->mailbox) && !l->backlog.head)
+        return;
+    spv_reactor_enter(l->handle.reactor);
+    int close_error = spv_mailbox_take(&l->mailbox, &l->backlog);
+    exec_backlog(l);
     if (close_error < 0)
         begin_close(l, close_error);
     spv_reactor_leave(l->handle.reactor);
 }
 
-/* After something was queued outside an event of the link. */
-static void flush_and_publish(struct spv_link *l)
+void spv_link_flush(struct spv_link *l)
 {
     flush_output(l);
     arm_timer(l);
-    spv_link_update_stats(l);
+    spv_link_publish_stats(l);
 }
 
-static int send_here(struct spv_link *l, const struct spv_msg *msg,
+static int send_open(struct spv_link *l, const struct spv_msg *msg,
                      struct spv_link_completion *completion)
 {
     int rc = spv_link_completion_send(completion, l->peer, msg, spv_system_now());
@@ -390,18 +384,18 @@ static int send_here(struct spv_link *l, const struct spv_msg *msg,
         return rc;
     if (completion)
         l->n_pending++;
-    flush_and_publish(l);
+    spv_link_flush(l);
     return 0;
 }
 
 int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
                        struct spv_link_completion *completion)
 {
-    spv_link_exec_queued(l); /* what came before goes before */
+    spv_link_exec_queued(l); /* keeps the order */
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
     spv_reactor_enter(l->handle.reactor);
-    int rc = send_here(l, msg, completion);
+    int rc = send_open(l, msg, completion);
     spv_reactor_leave(l->handle.reactor);
     return rc;
 }
@@ -414,7 +408,7 @@ int spv_link_exec_here(struct spv_link *l,
         return SPV_ERR_STATE;
     spv_reactor_enter(l->handle.reactor);
     fn(ctx, l->peer, spv_system_now());
-    flush_and_publish(l);
+    spv_link_flush(l);
     spv_reactor_leave(l->handle.reactor);
     return 0;
 }
@@ -438,15 +432,17 @@ int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
     struct spv_link_completion *completion = spv_link_completion_new(done, ctx);
     if (!completion)
         return SPV_ERR_NOMEM;
-    const uint64_t tag = (uint64_t)(uintptr_t)completion;
+    const uint64_t tag = spv_link_completion_tag(completion);
+    spv_reactor_enter(l->handle.reactor);
     int rc = spv_peer_send_headers(l->peer, frame, &tag, spv_system_now());
-    if (rc < 0) {
-        free(completion);
-        return rc;
+    if (rc == 0) {
+        l->n_pending++;
+        spv_link_flush(l);
     }
-    l->n_pending++;
-    flush_and_publish(l);
-    return 0;
+    spv_reactor_leave(l->handle.reactor);
+    if (rc < 0)
+        free(completion);
+    return rc;
 }
 
 void spv_link_read_stop(struct spv_link *l)
@@ -471,119 +467,4 @@ void spv_link_read_start(struct spv_link *l)
 size_t spv_link_pending(const struct spv_link *link)
 {
     return link->state == SPV_LINK_DONE ? link->unsent : spv_peer_queued(link->peer);
-}
-
-/* Everything but the carrier. */
-static int new_link(struct spv_link **out, struct spv_reactor *r, const struct spv_peer_config *cfg,
-                    enum spv_direction dir, const struct spv_link_callbacks *callbacks, int fd)
-{
-    int rc = SPV_ERR_NOMEM;
-    struct spv_link *l = calloc(1, sizeof *l);
-    if (!l)
-        goto err0;
-    l->callbacks = *callbacks;
-    l->read_size = cfg->trim_at_once ? SMALL_PIECE : SPV_SCRATCH;
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-    (void)getpeername(fd, (struct sockaddr *)&sa, &len);
-    spv_sock_to_endpoint(&l->endpoint, (const struct sockaddr *)&sa);
-    l->task_queue = spv_task_queue_ref(r->task_queue);
-    rc = spv_link_mailbox_init(l);
-    if (rc < 0)
-        goto err1;
-    struct spv_peer_config own = *cfg;
-    if (own.endpoint.host[0] == '\0')
-        own.endpoint = l->endpoint;
-    rc = spv_peer_new(&l->peer, &own, dir, spv_system_now());
-    if (rc < 0)
-        goto err2;
-    rc = SPV_ERR_NOMEM;
-    l->deferred_event = event_new(r->base, -1, 0, on_deferred, l);
-    if (!l->deferred_event)
-        goto err3;
-    rc = spv_timer_new(&l->timer, r, on_timer, l);
-    if (rc < 0)
-        goto err4;
-    rc = spv_handle_register(r, &l->handle, SPV_HANDLE_CONNECTION, handle_close);
-    if (rc < 0)
-        goto err5;
-    *out = l;
-    return 0;
-err5:
-    spv_timer_free(l->timer);
-err4:
-    event_free(l->deferred_event);
-err3:
-    spv_peer_free(l->peer);
-err2:
-    spv_link_mailbox_destroy(l);
-err1:
-    spv_task_queue_unref(l->task_queue);
-    free(l);
-err0:
-    return rc;
-}
-
-/* Undoes new_link. */
-static void drop_link(struct spv_link *l)
-{
-    spv_handle_unregister(&l->handle);
-    spv_timer_free(l->timer);
-    event_free(l->deferred_event);
-    spv_peer_free(l->peer);
-    l->peer = NULL;
-    spv_link_unref(l);
-}
-
-int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
-                    const struct spv_peer_config *cfg, enum spv_direction dir,
-                    const struct spv_link_callbacks *callbacks)
-{
-    struct spv_link *l;
-    r->callbacks++; /* the observer may be called */
-    int rc = new_link(&l, r, cfg, dir, callbacks, fd);
-    if (rc < 0)
-        goto err0;
-    const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = l};
-    rc = spv_stream_new_socket(&l->stream, r, fd, &up);
-    if (rc < 0)
-        goto err1;
-    flush_and_publish(l);
-    r->callbacks--;
-    *out = l;
-    return 0;
-err1:
-    drop_link(l);
-err0:
-    r->callbacks--;
-    (void)close(fd);
-    return rc;
-}
-
-int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
-                                struct bufferevent *bev, const struct spv_peer_config *cfg,
-                                enum spv_direction dir, const struct spv_link_callbacks *callbacks)
-{
-    struct spv_link *l;
-    int rc = SPV_ERR_INVALID;
-    r->callbacks++; /* the observer may be called */
-    if (bufferevent_get_base(bev) != r->base)
-        goto err0;
-    rc = new_link(&l, r, cfg, dir, callbacks, bufferevent_getfd(bev));
-    if (rc < 0)
-        goto err0;
-    const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = l};
-    rc = spv_stream_new_bufferevent(&l->stream, r, bev, &up);
-    if (rc < 0)
-        goto err1;
-    flush_and_publish(l);
-    r->callbacks--;
-    *out = l;
-    return 0;
-err1:
-    drop_link(l);
-err0:
-    r->callbacks--;
-    bufferevent_free(bev);
-    return rc;
 }

@@ -1,43 +1,15 @@
-/* A letter is the message's body in wire form: one copy however deep the message's pointers go, and
- * every message that can be sent at all can be one. It is decoded again on the reactor's thread,
- * where the machine gives it the form of the negotiated version. */
+/* A message is queued as its encoded body: one copy however deep the message's pointers go. It is
+ * decoded again on the reactor's thread, where the peer state machine encodes it for the negotiated
+ * version. */
 #include "net/link_cmd.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/error.h"
+#include "wire/codec.h"
 
-struct spv_link_completion *spv_link_completion_new(void (*done)(void *ctx, int error), void *ctx)
-{
-    struct spv_link_completion *p = malloc(sizeof *p);
-    if (p)
-        *p = (struct spv_link_completion){.done = done, .ctx = ctx};
-    return p;
-}
-
-void spv_link_completion_fire(struct spv_link_completion *completion, int error)
-{
-    if (!completion)
-        return;
-    completion->done(completion->ctx, error);
-    free(completion);
-}
-
-int spv_link_completion_send(struct spv_link_completion *completion, struct spv_peer *peer,
-                             const struct spv_msg *msg, struct spv_now now)
-{
-    return !completion ? spv_peer_send(peer, msg, now)
-                       : spv_peer_send_tagged(peer, msg, (uint64_t)(uintptr_t)completion, now);
-}
-
-struct spv_link_completion *spv_link_completion_next(struct spv_peer *peer, int *error)
-{
-    uint64_t tag;
-    return spv_peer_next_completion(peer, &tag, error) == 1 ? (void *)(uintptr_t)tag : NULL;
-}
-
-/* What the machine would refuse whatever its state is refused before it is on its way. */
+/* What spv_peer_send refuses in every state is refused before it is queued. */
 static bool is_negotiation(enum spv_command command)
 {
     return command == SPV_CMD_VERSION || command == SPV_CMD_VERACK ||
@@ -48,41 +20,56 @@ int spv_link_cmd_encode(struct spv_link_cmd **out, const struct spv_msg *msg)
 {
     if (is_negotiation(msg->command))
         return SPV_ERR_INVALID;
-    struct spv_link_cmd *l = calloc(1, sizeof *l);
-    if (!l)
+    struct spv_link_cmd *cmd = calloc(1, sizeof *cmd);
+    if (!cmd)
         return SPV_ERR_NOMEM;
-    l->command = msg->command;
-    memcpy(l->name, msg->name, sizeof l->name);
-    spv_buffer_init(&l->body);
-    int rc = spv_msg_encode(&l->body, msg, SPV_PROTOCOL_VERSION);
+    cmd->command = msg->command;
+    memcpy(cmd->name, msg->name, sizeof cmd->name);
+    spv_buffer_init(&cmd->body);
+    int rc = spv_msg_encode(&cmd->body, msg, SPV_PROTOCOL_VERSION);
     if (rc < 0) {
-        spv_link_cmd_free(l);
+        spv_link_cmd_free(cmd);
         return rc;
     }
-    *out = l;
+    *out = cmd;
     return 0;
 }
 
-int spv_link_cmd_new_run(struct spv_link_cmd **out,
-                         void (*call)(void *ctx, struct spv_peer *peer, struct spv_now now),
-                         void *ctx)
+int spv_link_cmd_new_exec(struct spv_link_cmd **out,
+                          void (*exec)(void *ctx, struct spv_peer *peer, struct spv_now now),
+                          void *ctx)
 {
-    struct spv_link_cmd *l = calloc(1, sizeof *l);
-    if (!l)
+    struct spv_link_cmd *cmd = calloc(1, sizeof *cmd);
+    if (!cmd)
         return SPV_ERR_NOMEM;
-    l->exec = call;
-    l->ctx = ctx;
-    *out = l;
+    cmd->exec = exec;
+    cmd->ctx = ctx;
+    *out = cmd;
     return 0;
 }
 
-void spv_link_cmd_fail(struct spv_link_cmd *cmd, int error, struct spv_now now)
+int spv_link_cmd_exec(const struct spv_link_cmd *cmd, struct spv_peer *peer,
+                      struct spv_arena *arena, struct spv_now now)
 {
-    struct spv_link_completion *completion = cmd->completion;
+    if (cmd->exec) {
+        cmd->exec(cmd->ctx, peer, now);
+        return 0;
+    }
+    struct spv_msg msg = {.command = cmd->command};
+    memcpy(msg.name, cmd->name, sizeof msg.name);
+    int rc = spv_msg_decode(&msg, cmd->body.data, cmd->body.len, SPV_PROTOCOL_VERSION, arena);
+    if (rc < 0)
+        return rc;
+    return spv_link_completion_send(cmd->completion, peer, &msg, now);
+}
+
+void spv_link_cmd_fail(struct spv_link_cmd *cmd, struct spv_link_completion_list *finished,
+                       int error, struct spv_now now)
+{
     if (cmd->exec)
         cmd->exec(cmd->ctx, NULL, now);
+    spv_link_completion_push(finished, cmd->completion, error);
     spv_link_cmd_free(cmd);
-    spv_link_completion_fire(completion, error);
 }
 
 void spv_link_cmd_free(struct spv_link_cmd *cmd)
@@ -98,36 +85,23 @@ size_t spv_link_cmd_size(const struct spv_link_cmd *cmd)
     return SPV_FRAME_HEADER + cmd->body.len;
 }
 
-void spv_link_cmd_push(struct spv_link_cmd_queue *all, struct spv_link_cmd *cmd)
+void spv_link_cmd_push(struct spv_link_cmd_queue *queue, struct spv_link_cmd *cmd)
 {
     cmd->next = NULL;
-    if (all->tail)
-        all->tail->next = cmd;
+    if (queue->tail)
+        queue->tail->next = cmd;
     else
-        all->head = cmd;
-    all->tail = cmd;
+        queue->head = cmd;
+    queue->tail = cmd;
 }
 
-struct spv_link_cmd *spv_link_cmd_pop(struct spv_link_cmd_queue *all)
+struct spv_link_cmd *spv_link_cmd_pop(struct spv_link_cmd_queue *queue)
 {
-    struct spv_link_cmd *l = all->head;
-    if (!l)
+    struct spv_link_cmd *cmd = queue->head;
+    if (!cmd)
         return NULL;
-    all->head = l->next;
-    if (!all->head)
-        all->tail = NULL;
-    return l;
-}
-
-int spv_link_cmd_exec(const struct spv_link_cmd *cmd, struct spv_peer *peer,
-                      struct spv_arena *arena, struct spv_now now)
-{
-    if (cmd->exec) {
-        cmd->exec(cmd->ctx, peer, now);
-        return 0;
-    }
-    struct spv_msg msg = {.command = cmd->command};
-    memcpy(msg.name, cmd->name, sizeof msg.name);
-    int rc = spv_msg_decode(&msg, cmd->body.data, cmd->body.len, SPV_PROTOCOL_VERSION, arena);
-    return rc < 0 ? rc : spv_link_completion_send(cmd->completion, peer, &msg, now);
+    queue->head = cmd->next;
+    if (!queue->head)
+        queue->tail = NULL;
+    return cmd;
 }
