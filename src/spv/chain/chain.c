@@ -8,128 +8,29 @@
  * a period's start, rarely enough that moving memory does not matter. */
 #include "spv/chain.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "spv/chain/chain_state.h"
 #include "spv/error.h"
-#include "spv/params/interval.h"
 #include "util/u256.h"
 
 #define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
-
-/* ---- starting ---- */
-
-/* The index of the first checkpoint at or above a height. */
-static size_t checkpoint_from(const struct spv_chain *c, uint32_t height)
-{
-    size_t low = 0;
-    size_t high = c->n_checkpoints;
-
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (c->checkpoints[middle].height < height)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
 
 static size_t window_limit(const struct spv_chain *c)
 {
     return (size_t)SPV_WINDOW_MAX_PERIODS * c->interval;
 }
 
-static int start_from_genesis_or_reader(struct spv_chain *c)
-{
-    struct spv_header_ctx ctx = {.params = c->params};
-    struct spv_chain_header *genesis = &c->genesis;
-    uint32_t height;
-    int rc;
-
-    genesis->header = c->params->genesis;
-    spv_header_hash(&genesis->hash, &genesis->header);
-    /* genesis is valid by definition; its bits give its work */
-    rc = spv_consensus_target(c->params, &genesis->work, genesis->header.bits);
-    if (rc < 0)
-        return SPV_ERR_INVALID;
-    genesis->work = spv_work_from_target(&genesis->work);
-
-    rc = spv_chain_load(c);
-    if (rc < 0)
-        return rc;
-    height = spv_chain_window_tip(c)->height;
-    c->n_passed = checkpoint_from(c, height + 1);
-    rc = spv_chain_check_stored(c);
-    if (rc < 0)
-        return rc;
-    rc = spv_chain_ctx_at(c, &ctx, (struct spv_chain_pos){SPV_MAIN_CHAIN, height});
-    if (rc < 0)
-        return rc;
-    if (rc == 0)
-        return SPV_ERR_DB_DAMAGED;
-    c->tip = ctx;
-    return spv_chain_reload_branches(c);
-}
-
-int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
-{
-    struct spv_chain *c = calloc(1, sizeof *c);
-    int rc;
-
-    *out = NULL;
-    if (!c)
-        return SPV_ERR_NOMEM;
-    c->params = cfg->params;
-    c->presynced_branch = -1;
-    c->reader = cfg->reader;
-    c->interval = spv_params_interval(cfg->params);
-    if (!cfg->no_checkpoints) {
-        const bool own = cfg->checkpoints != NULL;
-        c->checkpoints = own ? cfg->checkpoints : cfg->params->checkpoints;
-        c->n_checkpoints = own ? cfg->n_checkpoints : cfg->params->n_checkpoints;
-    }
-    rc = start_from_genesis_or_reader(c);
-    if (rc < 0) {
-        spv_chain_free(c);
-        return rc;
-    }
-    *out = c;
-    return 0;
-}
-
-void spv_chain_free(struct spv_chain *c)
-{
-    if (!c)
-        return;
-    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
-        spv_header_array_free(&c->branches[i].headers);
-    spv_header_array_free(&c->window);
-    free(c);
-}
-
-int spv_chain_reload(struct spv_chain *c)
-{
-    const struct spv_chain_config cfg = {.params = c->params,
-                                         .reader = c->reader,
-                                         .checkpoints = c->checkpoints,
-                                         .n_checkpoints = c->n_checkpoints,
-                                         .no_checkpoints = c->n_checkpoints == 0};
-    struct spv_chain *fresh;
-    struct spv_chain old;
-    int rc = c->pending ? SPV_ERR_STATE : spv_chain_new(&fresh, &cfg);
-
-    if (rc < 0)
-        return rc;
-    old = *c;
-    *c = *fresh;
-    *fresh = old;
-    spv_chain_free(fresh);
-    return 0;
-}
-
 /* ---- judging a batch ---- */
+
+int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint *checkpoint,
+                         const struct spv_u256 *work)
+{
+    if (spv_u256_is_zero(&checkpoint->work) || spv_u256_cmp(&checkpoint->work, work) == 0 ||
+        spv_chain_start_point(c).work_since > 0)
+        return 0;
+    return SPV_ERR_DB_DAMAGED;
+}
 
 /* One accept in progress. */
 struct batch {
@@ -193,7 +94,7 @@ static int begin_new(struct spv_chain *c, struct batch *b)
         b->result->error = SPV_ERR_HDR_UNCONNECTING;
         return 0;
     }
-    b->checkpoint = checkpoint_from(c, b->pos.height + 1);
+    b->checkpoint = spv_chain_next_checkpoint(c, b->pos.height + 1);
     if (on_best && b->pos.height == c->tip.parent.height) {
         b->ctx = c->tip;
         return 0;
@@ -512,6 +413,19 @@ uint32_t spv_chain_median_time(const struct spv_chain *c)
 const struct spv_checkpoint *spv_chain_last_checkpoint(const struct spv_chain *c)
 {
     return c->n_passed == 0 ? NULL : &c->checkpoints[c->n_passed - 1];
+}
+
+void spv_chain_get_start(const struct spv_chain *c, struct spv_chain_start *out)
+{
+    *out = spv_chain_start_point(c);
+}
+
+bool spv_chain_has_work(const struct spv_chain *c, const struct spv_u256 *work)
+{
+    if (spv_chain_start_point(c).work_since > 0 && c->n_checkpoints > 0 &&
+        c->n_passed == c->n_checkpoints)
+        return true;
+    return spv_u256_cmp(&c->tip.work, work) >= 0;
 }
 
 size_t spv_chain_memory(const struct spv_chain *c)

@@ -18,6 +18,15 @@ const struct spv_chain_header *spv_chain_window_tip(const struct spv_chain *c)
     return &c->window.headers[c->window.n - 1];
 }
 
+struct spv_chain_start spv_chain_start_point(const struct spv_chain *c)
+{
+    struct spv_chain_start base = {0};
+
+    if (c->reader.start)
+        c->reader.start(c->reader.ctx, &base);
+    return base;
+}
+
 /* A record from the reader must be what was asked for. */
 static int check_read(const struct spv_chain_header *record)
 {
@@ -163,6 +172,34 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
     return 0;
 }
 
+int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *pos, size_t *known,
+                              const struct spv_header *headers, size_t n)
+{
+    struct spv_blockhash last = headers[0].prev;
+    struct spv_chain_header record;
+    int rc;
+
+    *known = 0;
+    rc = spv_chain_find_pos(c, pos, &record, &last);
+    if (rc == 0) { /* the parent is not known, or not knowable; the header itself may be */
+        spv_header_hash(&last, &headers[0]);
+        rc = spv_chain_find_pos(c, pos, &record, &last);
+        *known = rc == 1;
+    }
+    if (rc <= 0)
+        return rc;
+    while (*known < n && spv_blockhash_eq(&headers[*known].prev, &last)) {
+        spv_header_hash(&last, &headers[*known]);
+        rc = spv_chain_find_child(c, pos, &last);
+        if (rc < 0)
+            return rc;
+        if (rc == 0)
+            break;
+        ++*known;
+    }
+    return 1;
+}
+
 /* The real bits of the header at place: kept in memory, else walked back to. */
 static int last_non_min_diff_bits_at(const struct spv_chain *c, uint32_t *out,
                                      struct spv_chain_pos pos)
@@ -227,4 +264,25 @@ int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
     out->hash = record.hash;
     out->work = record.work;
     return 1;
+}
+
+/* The index of the first checkpoint at or above a height. */
+size_t spv_chain_next_checkpoint(const struct spv_chain *c, uint32_t height)
+{
+    size_t low = 0;
+    size_t high = c->n_checkpoints;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (c->checkpoints[middle].height < height)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool spv_chain_covered(const struct spv_chain *c, uint32_t height)
+{
+    return c->n_checkpoints > 0 && height < c->checkpoints[c->n_checkpoints - 1].height;
 }

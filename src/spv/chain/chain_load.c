@@ -1,14 +1,30 @@
-/* Starting from what the reader holds: the window is read back in order, re-hashed and re-linked,
- * and its work is summed up again, from the stored work below it to that of the stored tip. What
- * lies below the window was proven by the same chain once; its end is tied to the window by a hash.
- */
+/* Making a chain from what is stored, or from genesis.
+ *
+ * The window is read back in order, re-hashed and re-linked, and its work is summed up again, from
+ * the stored work below it to that of the stored tip. Headers below the window were validated when
+ * they were stored; the window's first header commits to them by its prev hash.
+ *
+ * All checkpoints are compared with what is stored: the database may have been written by a version
+ * with fewer of them.
+ *
+ * Stored side branches pass through spv_chain_accept like headers from a peer, so every rule and
+ * bound applies, and those that do not connect or are invalid are skipped. A branch with more work
+ * than the stored tip (the end of the best chain was truncated) is restored only up to the tip's
+ * work: the reorganisation happens, and is stored, when a peer sends its next header. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "spv/chain/chain_state.h"
 #include "spv/error.h"
+#include "spv/message.h"
+#include "spv/params/interval.h"
+#include "util/array.h"
 #include "util/u256.h"
 
 #define READ_AT_ONCE 128 /* headers a call of the reader: 10 KB of stack */
+#define FIRST_STORED 64 /* side branch headers allocated at first */
+
+/* ---- the window ---- */
 
 /* Judges a read header as far as it can be judged alone, and appends it. */
 static int append_header(struct spv_chain *c, struct spv_header_ctx *ctx,
@@ -82,7 +98,7 @@ static int read_start(struct spv_chain *c, struct spv_chain_header *out, uint32_
     return 0;
 }
 
-int spv_chain_load(struct spv_chain *c)
+static int load_window(struct spv_chain *c)
 {
     struct spv_header_ctx ctx = {.params = c->params};
     struct spv_chain_header stored = c->genesis;
@@ -122,5 +138,277 @@ int spv_chain_load(struct spv_chain *c)
     tip = spv_chain_window_tip(c);
     if (!spv_blockhash_eq(&tip->hash, &stored.hash) || spv_u256_cmp(&tip->work, &stored.work) != 0)
         return SPV_ERR_DB_DAMAGED;
+    return 0;
+}
+
+/* ---- checkpoints ---- */
+
+/* The checkpoint that the base follows is not stored itself. */
+static int check_below(const struct spv_chain *c, const struct spv_checkpoint *checkpoint)
+{
+    struct spv_chain_header first;
+    int rc = c->reader.by_height(c->reader.ctx, &first, checkpoint->height + 1);
+
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return SPV_ERR_DB_DAMAGED;
+    return spv_blockhash_eq(&first.header.prev, &checkpoint->hash) ? 0 : SPV_ERR_DB_CHECKPOINT;
+}
+
+static int check_stored(const struct spv_chain *c)
+{
+    const uint32_t base = spv_chain_start_point(c).height;
+
+    for (size_t i = 0; i < c->n_passed; i++) {
+        const struct spv_checkpoint *checkpoint = &c->checkpoints[i];
+        struct spv_chain_header record;
+        int rc;
+
+        if (checkpoint->height + 1 < base)
+            continue;
+        if (checkpoint->height + 1 == base) {
+            rc = check_below(c, checkpoint);
+        } else {
+            rc = spv_chain_header_at_pos(
+                c, &record, (struct spv_chain_pos){SPV_MAIN_CHAIN, checkpoint->height});
+            if (rc == 0) /* nothing is stored below the window */
+                continue;
+            if (rc == 1 && !spv_blockhash_eq(&record.hash, &checkpoint->hash))
+                rc = SPV_ERR_DB_CHECKPOINT;
+            if (rc == 1)
+                rc = spv_chain_check_work(c, checkpoint, &record.work);
+        }
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* ---- side branches ---- */
+
+/* What the reader handed out, by height. */
+struct loose {
+    struct spv_header *headers;
+    struct spv_blockhash *hashes;
+    bool *used;
+    size_t n;
+    size_t cap;
+};
+
+static void stored_headers_free(struct loose *l)
+{
+    free(l->headers);
+    free(l->hashes);
+    free(l->used);
+}
+
+static int stored_headers_grow(struct loose *l)
+{
+    const size_t cap =
+        spv_array_next_cap(l->cap, l->cap + 1, FIRST_STORED, SPV_CHAIN_BRANCH_HEADERS);
+    struct spv_header *headers = realloc(l->headers, cap * sizeof *headers);
+    struct spv_blockhash *hashes;
+    bool *used;
+
+    if (!headers)
+        return SPV_ERR_NOMEM;
+    l->headers = headers;
+    hashes = realloc(l->hashes, cap * sizeof *hashes);
+    if (!hashes)
+        return SPV_ERR_NOMEM;
+    l->hashes = hashes;
+    used = realloc(l->used, cap * sizeof *used);
+    if (!used)
+        return SPV_ERR_NOMEM;
+    l->used = used;
+    l->cap = cap;
+    return 0;
+}
+
+static int collect_headers(void *arg, const struct spv_chain_header *record)
+{
+    struct loose *l = arg;
+    int rc;
+
+    if (l->n == SPV_CHAIN_BRANCH_HEADERS)
+        return 0;
+    if (l->n == l->cap) {
+        rc = stored_headers_grow(l);
+        if (rc < 0)
+            return rc;
+    }
+    l->headers[l->n] = record->header;
+    spv_header_hash(&l->hashes[l->n], &record->header);
+    l->used[l->n] = false;
+    l->n++;
+    return 0;
+}
+
+/* How many of headers that follow each other may be taken: good, and not more work than the tip. */
+static int is_valid_next(const struct spv_chain *c, size_t *out, const struct spv_header *headers,
+                         size_t n)
+{
+    struct spv_header_ctx ctx;
+    struct spv_chain_pos pos;
+    size_t i;
+    int rc = spv_chain_find_fork_point(c, &pos, &i, headers, n);
+
+    *out = 0;
+    if (rc <= 0)
+        return rc;
+    rc = spv_chain_ctx_at(c, &ctx, pos);
+    for (; rc == 1 && i < n; i++) {
+        struct spv_chain_header record = {.header = headers[i]};
+        spv_header_hash(&record.hash, &record.header);
+        if (spv_header_ctx_check(&ctx, &record) < 0 || spv_u256_cmp(&record.work, &c->tip.work) > 0)
+            break;
+        (void)spv_header_ctx_connect(&ctx, &record);
+    }
+    if (rc == 1)
+        *out = i;
+    return rc < 0 ? rc : 0;
+}
+
+static int restore_branch(struct spv_chain *c, const struct spv_header *headers, size_t n)
+{
+    const struct spv_now now = {0, UINT32_MAX}; /* they were not in the future when they came */
+    struct spv_accept_result v;
+    size_t take;
+    int rc = is_valid_next(c, &take, headers, n);
+
+    if (rc < 0 || take == 0)
+        return rc;
+    rc = spv_chain_accept(c, &v, headers, take, now);
+    if (rc < 0)
+        return rc;
+    spv_chain_stored(c); /* it is */
+    return 0;
+}
+
+/* Strings together what follows record i, up to a message's worth. */
+static size_t follow_branch(struct loose *l, struct spv_header *out, size_t i)
+{
+    size_t n = 0;
+
+    for (size_t last = i;; i++) {
+        if (i == l->n || n == SPV_MAX_HEADERS)
+            return n;
+        if (n > 0 && (l->used[i] || !spv_blockhash_eq(&l->headers[i].prev, &l->hashes[last])))
+            continue;
+        l->used[i] = true;
+        out[n++] = l->headers[i];
+        last = i;
+    }
+}
+
+static int load_branches(struct spv_chain *c)
+{
+    struct loose l = {0};
+    struct spv_header *run = NULL;
+    int rc;
+
+    if (!c->reader.branches)
+        return 0;
+    rc = c->reader.branches(c->reader.ctx, collect_headers, &l);
+    if (rc == 0 && l.n > 0) {
+        run = malloc(SPV_MAX_HEADERS * sizeof *run);
+        rc = !run ? SPV_ERR_NOMEM : 0;
+    }
+    for (size_t i = 0; rc == 0 && i < l.n; i++)
+        if (!l.used[i])
+            rc = restore_branch(c, run, follow_branch(&l, run, i));
+    free(run);
+    stored_headers_free(&l);
+    return rc;
+}
+
+/* ---- making ---- */
+
+static int start_from_genesis_or_reader(struct spv_chain *c)
+{
+    struct spv_header_ctx ctx = {.params = c->params};
+    struct spv_chain_header *genesis = &c->genesis;
+    uint32_t height;
+    int rc;
+
+    genesis->header = c->params->genesis;
+    spv_header_hash(&genesis->hash, &genesis->header);
+    /* genesis is valid by definition; its bits give its work */
+    rc = spv_consensus_target(c->params, &genesis->work, genesis->header.bits);
+    if (rc < 0)
+        return SPV_ERR_INVALID;
+    genesis->work = spv_work_from_target(&genesis->work);
+
+    rc = load_window(c);
+    if (rc < 0)
+        return rc;
+    height = spv_chain_window_tip(c)->height;
+    c->n_passed = spv_chain_next_checkpoint(c, height + 1);
+    rc = check_stored(c);
+    if (rc < 0)
+        return rc;
+    rc = spv_chain_ctx_at(c, &ctx, (struct spv_chain_pos){SPV_MAIN_CHAIN, height});
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return SPV_ERR_DB_DAMAGED;
+    c->tip = ctx;
+    return load_branches(c);
+}
+
+int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
+{
+    struct spv_chain *c = calloc(1, sizeof *c);
+    int rc;
+
+    *out = NULL;
+    if (!c)
+        return SPV_ERR_NOMEM;
+    c->params = cfg->params;
+    c->presynced_branch = -1;
+    c->reader = cfg->reader;
+    c->interval = spv_params_interval(cfg->params);
+    if (!cfg->no_checkpoints) {
+        const bool own = cfg->checkpoints != NULL;
+        c->checkpoints = own ? cfg->checkpoints : cfg->params->checkpoints;
+        c->n_checkpoints = own ? cfg->n_checkpoints : cfg->params->n_checkpoints;
+    }
+    rc = start_from_genesis_or_reader(c);
+    if (rc < 0) {
+        spv_chain_free(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+void spv_chain_free(struct spv_chain *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
+        spv_header_array_free(&c->branches[i].headers);
+    spv_header_array_free(&c->window);
+    free(c);
+}
+
+int spv_chain_reload(struct spv_chain *c)
+{
+    const struct spv_chain_config cfg = {.params = c->params,
+                                         .reader = c->reader,
+                                         .checkpoints = c->checkpoints,
+                                         .n_checkpoints = c->n_checkpoints,
+                                         .no_checkpoints = c->n_checkpoints == 0};
+    struct spv_chain *fresh;
+    struct spv_chain old;
+    int rc = c->pending ? SPV_ERR_STATE : spv_chain_new(&fresh, &cfg);
+
+    if (rc < 0)
+        return rc;
+    old = *c;
+    *c = *fresh;
+    *fresh = old;
+    spv_chain_free(fresh);
     return 0;
 }

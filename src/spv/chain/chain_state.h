@@ -67,16 +67,15 @@ void spv_header_array_copy(struct spv_header_array *dst, size_t at,
 /* Drops the first n entries. */
 void spv_header_array_drop(struct spv_header_array *s, size_t n);
 
-/* chain_base.c: where the reader's chain begins, and whether all that is stored agrees with the
- * checkpoints: 0, SPV_ERR_DB_CHECKPOINT, SPV_ERR_DB_DAMAGED (a wrong sum of work) or the
- * reader's error. */
-struct spv_chain_start spv_chain_start_point(const struct spv_chain *c);
-int spv_chain_check_stored(const struct spv_chain *c);
-/* SPV_ERR_DB_DAMAGED when a header at a checkpoint has another work than is known. */
+/* chain.c: SPV_ERR_DB_DAMAGED when a header at a checkpoint has another work than is known. */
 int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint *checkpoint,
                          const struct spv_u256 *work);
 
-/* look-ups: chain_lookup.c; 1 found, 0 not there or not knowable, negative on failure */
+/* chain_find.c. Where the stored chain begins; zeros when nothing is stored. */
+struct spv_chain_start spv_chain_start_point(const struct spv_chain *c);
+/* The index of the first checkpoint at or above a height. */
+size_t spv_chain_next_checkpoint(const struct spv_chain *c, uint32_t height);
+/* Look-ups: 1 found, 0 not there or not knowable, negative on failure. */
 uint32_t spv_chain_window_start(const struct spv_chain *c);
 const struct spv_chain_header *spv_chain_window_tip(const struct spv_chain *c);
 int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *out,
@@ -88,7 +87,7 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
                          const struct spv_blockhash *hash);
 /* Where headers (at least one) would attach: the last known header before the new ones goes to
  * *place, and how many of the first ones are known to *known: 1, 0 when they link to nothing known,
- * or negative. chain_attach.c */
+ * or negative. */
 int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *pos, size_t *known,
                               const struct spv_header *headers, size_t n);
 /* A checkpoint in force stands above this height. */
@@ -120,10 +119,5 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
 void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height);
 /* In branches that the bound covers. */
 size_t spv_chain_branch_headers(const struct spv_chain *c);
-
-/* chain_load.c: fills the window from the reader, or with genesis. */
-int spv_chain_load(struct spv_chain *c);
-/* chain_reload.c: the side branches that the reader holds. The chain's tip is set. */
-int spv_chain_reload_branches(struct spv_chain *c);
 
 #endif
