@@ -4,7 +4,7 @@
  *
  * Gossip is taken for what it is: a claim. Its time is bent to something sane, its number bounded
  * by a budget a peer, its place in the book by the group of who told it. */
-#include "spv/node/outbound_sources.h"
+#include "spv/node/outbound_state.h"
 
 #include <string.h>
 

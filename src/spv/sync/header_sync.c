@@ -30,158 +30,6 @@ void spv_sync_free(struct spv_sync *s)
     s->segments = NULL;
 }
 
-struct spv_event *spv_sync_event(struct spv_effects *q, const struct spv_chain *chain,
-                                 enum spv_event_kind kind, uint64_t peer)
-{
-    struct spv_effect *e = spv_effects_push(q, SPV_EFFECT_EVENT, peer);
-    if (!e)
-        return NULL;
-    e->event.kind = kind;
-    e->event.peer = peer;
-    e->event.tip = *spv_chain_tip(chain);
-    return &e->event;
-}
-
-struct spv_sync_peer *spv_sync_find(struct spv_sync *s, uint64_t id)
-{
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].id == id)
-            return &s->peer[i];
-    return NULL;
-}
-
-void spv_sync_drop_peer(struct spv_sync *s, const struct spv_sync_peer *p, int error)
-{
-    for (size_t i = 0; i < s->n_drop; i++)
-        if (s->drop[i].id == p->id)
-            return;
-    if (s->n_drop < SPV_NODE_MAX_PEERS)
-        s->drop[s->n_drop++] = (struct spv_sync_drop){.id = p->id, .error = error};
-}
-
-bool spv_sync_dropping(const struct spv_sync *s, uint64_t id)
-{
-    for (size_t i = 0; i < s->n_drop; i++)
-        if (s->drop[i].id == id)
-            return true;
-    return false;
-}
-
-int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out)
-{
-    if (!s->n_drop)
-        return 0;
-    *out = s->drop[--s->n_drop];
-    return 1;
-}
-
-void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
-{
-    p->asked_us = now.mono_us;
-    p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
-    p->excluded = SPV_WARN_NONE;
-    if (!p->since_us)
-        p->since_us = now.mono_us ? now.mono_us : 1;
-}
-
-void spv_sync_request_done(struct spv_sync_peer *p, struct spv_now now)
-{
-    if (p->deadline_us)
-        p->answer_us = now.mono_us - p->asked_us + 1;
-    p->deadline_us = 0;
-}
-
-/* Sends getheaders from `from`, or from our tip when it is NULL. */
-int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *from,
-                 struct spv_now now)
-{
-    struct spv_blockhash locator[SPV_MAX_LOCATOR];
-    const int n = spv_chain_locator(s->cfg.chain, locator, SPV_MAX_LOCATOR, from);
-    if (n < 0)
-        return n;
-    if (!from)
-        p->shown = (struct spv_u256){{0}};
-    spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n);
-    spv_sync_asked(s, p, now);
-    p->asked_tip = spv_chain_tip(s->cfg.chain)->hash;
-    p->recheck = false;
-    p->excluded = SPV_WARN_NONE;
-    return s->cfg.effects->error;
-}
-
-bool spv_sync_enough_work(const struct spv_sync *s)
-{
-    return spv_chain_has_work(s->cfg.chain, &s->cfg.min_work);
-}
-
-/* Known to be several times slower than the quickest peer that is not done. */
-static bool is_slow(const struct spv_sync *s, const struct spv_sync_peer *p)
-{
-    const uint64_t mine = s->segments ? spv_segments_time(s->segments, p->id) : 0;
-    for (size_t i = 0; mine && i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *q = &s->peer[i];
-        const uint64_t time = q->id && !q->at_tip ? spv_segments_time(s->segments, q->id) : 0;
-        if (time && mine / SPV_SYNC_SLOW > time)
-            return true;
-    }
-    return false;
-}
-
-/* Who is asked first: one that has not just failed before one that has, one that is not slow before
- * one that is, then the one whose claim is highest,
- * then the one that came first. Once somebody has stalled, claims count for nothing: mute peers
- * that come back with great claims would else be asked again and again while those with headers
- * wait. */
-static struct spv_sync_peer *best_untried(struct spv_sync *s)
-{
-    struct spv_sync_peer *best = NULL;
-    unsigned best_last = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || spv_sync_answered(p) || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
-            continue;
-        const unsigned last = 2u * p->failing + is_slow(s, p);
-        const bool better = !best               ? true
-                            : last != best_last ? last < best_last
-                            : !s->stalls && p->claimed_height != best->claimed_height
-                                ? p->claimed_height > best->claimed_height
-                                : p->id < best->id;
-        if (better) {
-            best = p;
-            best_last = last;
-        }
-    }
-    return best;
-}
-
-/* Hands out what is to be asked now. */
-int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
-{
-    int rc = 0;
-    if (s->fetching_segments)
-        return s->cfg.effects->error;
-    if (!s->chain_peer && !spv_sync_done_groups(s)) {
-        bool asking = false;
-        for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-            asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].in_presync &&
-                      !s->peer[i].overdue && !s->peer[i].brief &&
-                      !spv_sync_dropping(s, s->peer[i].id);
-        struct spv_sync_peer *p = asking ? NULL : best_untried(s);
-        if (p) {
-            s->chain_peer = p->id;
-            rc = spv_sync_ask(s, p, NULL, now);
-        }
-    } else if (!s->chain_peer) {
-        for (size_t i = 0; !rc && i < SPV_NODE_MAX_PEERS; i++) {
-            struct spv_sync_peer *p = &s->peer[i];
-            if (p->id && !spv_sync_answered(p) && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id))
-                rc = spv_sync_ask(s, p, NULL, now);
-        }
-    }
-    spv_sync_update_synced(s, now);
-    return rc ? rc : s->cfg.effects->error;
-}
-
 int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
                  unsigned failures, struct spv_now now)
 {
@@ -220,7 +68,7 @@ void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
     if (s->chain_peer == id)
         s->chain_peer = 0;
     spv_effects_forget(s->cfg.effects, id);
-    (void)spv_sync_segments_process(s, now); /* the queue keeps its error */
+    (void)spv_sync_accept_segments(s, now); /* the queue keeps its error */
     (void)spv_sync_schedule(s, now);
 }
 
@@ -244,10 +92,10 @@ int spv_sync_stored(struct spv_sync *s, struct spv_now now)
 {
     s->storing = false;
     spv_chain_stored(s->cfg.chain);
-    int rc = spv_presync_peers_stored(s, now);
+    int rc = spv_sync_accept_presynced(s, now);
     if (rc == 1)
         rc = spv_sync_schedule(s, now);
-    return rc < 0 ? rc : spv_sync_segments_process(s, now);
+    return rc < 0 ? rc : spv_sync_accept_segments(s, now);
 }
 
 void spv_sync_indexed(struct spv_sync *s)
@@ -255,18 +103,10 @@ void spv_sync_indexed(struct spv_sync *s)
     s->cfg.indexed = true;
 }
 
-static bool has_other_peers(const struct spv_sync *s, uint64_t id)
-{
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].id && s->peer[i].id != id && !spv_sync_dropping(s, s->peer[i].id))
-            return true;
-    return false;
-}
-
 /* With nobody else to ask, patience costs nothing. */
 static uint64_t effective_deadline(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
-    return has_other_peers(s, p->id)
+    return spv_sync_has_other_peers(s, p->id)
                ? p->deadline_us
                : p->asked_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
 }
@@ -278,14 +118,13 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         if (!p->id || !p->deadline_us || spv_sync_dropping(s, p->id) ||
             effective_deadline(s, p) > now.mono_us)
             continue;
-        s->stalls++;
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
-    spv_presync_peers_timer(s, now);
+    spv_sync_presync_timer(s, now);
     spv_sync_synced_timer(s, now);
     int rc = s->segments ? spv_segments_timer(s->segments, now) : 0;
     if (!rc)
-        rc = spv_sync_segments_process(s, now);
+        rc = spv_sync_accept_segments(s, now);
     const bool retry = s->retry_us <= now.mono_us;
     const bool recheck = s->recheck_us <= now.mono_us;
     if (retry)

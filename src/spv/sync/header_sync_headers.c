@@ -1,14 +1,15 @@
-/* What peers send, and what it says about them. A batch goes to the chain; its verdict decides
- * whether the peer is asked for more, is done, or is dropped. The request for more is queued before
- * the STORE effect, so that the answer is under way while the disk works. */
+/* Headers from peers, and what they show about the peer. This is the only file of sync that hands
+ * headers to the chain: those that a peer sent, those that have passed presync, and the segments
+ * below the last checkpoint. The request for more is queued before the STORE effect, so that the
+ * answer is on its way while the disk works. */
 #include <string.h>
 
 #include "spv/chain/chain_state.h"
 #include "spv/sync/sync_state.h"
 #include "util/u256.h"
 
-/* The peer has no more: its claim falls, and somebody else may be asked. */
-void spv_sync_peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
+/* The peer has no more headers: its claim is void, and other peers may be asked. */
+static void peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
 {
     spv_presync_peers_forget(s, p->id);
     p->at_tip = true;
@@ -30,12 +31,14 @@ void spv_sync_peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
     }
 }
 
-int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+/* An answer of it brought nothing new: it is asked once more when it claims more than our tip or
+ * has announced something meanwhile, else it is at its tip. */
+static int no_more_headers(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
 {
     const bool claims_more =
         p->claim_stands && p->claimed_height > spv_chain_tip(s->cfg.chain)->height;
     if (!claims_more && !p->recheck) {
-        spv_sync_peer_at_tip(s, p);
+        peer_at_tip(s, p);
         return 0;
     }
     if (claims_more)
@@ -43,7 +46,8 @@ int spv_sync_no_more(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now
     return spv_sync_ask(s, p, NULL, now);
 }
 
-bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
+/* Did these headers of its move the best chain? Then it is waited for anew. */
+static bool tip_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
 {
     const bool moved = v->update.kind == SPV_UPDATE_APPEND || v->update.kind == SPV_UPDATE_REORG;
     if (moved) {
@@ -53,16 +57,9 @@ bool spv_sync_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
     return moved;
 }
 
-void spv_sync_drop_and_count(struct spv_sync *s, const struct spv_sync_peer *p, int error)
-{
-    s->n_misbehaving += spv_err_class_of(error) == SPV_CLASS_MISBEHAVING;
-    s->stalls += error == SPV_ERR_STALL;
-    spv_sync_drop_peer(s, p, error);
-}
-
-/* What a change of the chain means to the store and to the application. The STORE effect comes
- * after the next request, so that the answer is under way while the disk works. */
-void spv_sync_emit_update(struct spv_sync *s, uint64_t peer, const struct spv_accept_result *v)
+/* The effects of a change of the chain: STORE, and an event for the application. Queue the next
+ * request first. */
+static void emit_update(struct spv_sync *s, uint64_t peer, const struct spv_accept_result *v)
 {
     if (v->update.kind == SPV_UPDATE_NONE)
         return;
@@ -125,20 +122,21 @@ static int request_next(struct spv_sync *s, struct spv_sync_peer *p,
     return s->chain_peer == p->id || p->brief || p->overdue ? spv_sync_ask(s, p, last, now) : 0;
 }
 
-int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
-                           const struct spv_msg_headers *msg, const struct spv_accept_result *v,
-                           struct spv_now now)
+/* What the chain's result for a message shows about its peer. Requests more where there is more. */
+static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                         const struct spv_msg_headers *msg, const struct spv_accept_result *v,
+                         struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
-        spv_sync_future(s, p, &msg->headers[v->index], now);
+        spv_sync_future(s, p, msg->headers[v->index].time, now);
         return 0;
     }
     if (v->error) {
-        spv_sync_drop_and_count(s, p, v->error);
+        spv_sync_drop_peer(s, p, v->error);
         return 0;
     }
     p->was_useful |= v->accepted > 0;
-    const bool moved = spv_sync_moved(p, v);
+    const bool moved = tip_moved(p, v);
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
     int rc = spv_sync_note_shown(s, p, &last);
@@ -160,7 +158,7 @@ int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
         const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
         if (!onward && !full && !spv_blockhash_eq(&p->asked_tip, tip))
             return spv_sync_ask(s, p, NULL, now);
-        return spv_sync_no_more(s, p, now);
+        return no_more_headers(s, p, now);
     }
     /* a branch that loses does not end the verdict, nor do a few headers */
     if (s->synced && moved && msg->n > SPV_SYNC_ANNOUNCED) {
@@ -177,56 +175,241 @@ int spv_sync_after_headers(struct spv_sync *s, struct spv_sync_peer *p,
     return request_next(s, p, &last, full, now);
 }
 
+/* ---- presync ---- */
+
+static void drop_in_presync(struct spv_sync *s, struct spv_sync_peer *p,
+                            const struct spv_presync_drop *drop, struct spv_now now)
+{
+    if (drop->error == SPV_ERR_LOW_WORK)
+        spv_sync_low_work(s, p, drop->height, &drop->work);
+    else if (drop->error == SPV_ERR_HDR_TIME_FUTURE)
+        spv_sync_future(s, p, drop->time, now);
+    else
+        spv_sync_drop_peer(s, p, drop->error);
+}
+
+void spv_sync_presync_timer(struct spv_sync *s, struct spv_now now)
+{
+    struct spv_presync_drop drop;
+    struct spv_sync_peer *p = spv_presync_peers_timer(s, &drop, now);
+    if (p)
+        drop_in_presync(s, p, &drop, now);
+}
+
+/* The chain has accepted all of the peer's presynced headers: it may have more. */
+static int presync_finished(struct spv_sync *s, struct spv_sync_peer *p,
+                            const struct spv_blockhash *last, struct spv_now now)
+{
+    struct spv_chain_header r;
+    const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
+    if (rc < 0)
+        return rc;
+    p->at_tip = false;
+    const int noted = spv_sync_note_shown(s, p, last);
+    if (noted < 0)
+        return noted;
+    if (!s->chain_peer)
+        s->chain_peer = p->id;
+    return spv_sync_ask(s, p, rc == 1 ? last : NULL, now);
+}
+
+static int accept_presync_batch(struct spv_sync *s, const struct spv_presync_batch *batch,
+                                struct spv_now now)
+{
+    struct spv_sync_peer *p = batch->peer;
+    struct spv_accept_result v;
+    const int rc = spv_chain_accept_presynced(s->cfg.chain, &v, batch->headers, batch->n, now);
+    if (rc < 0)
+        return rc;
+    p->was_useful |= v.accepted > 0;
+    tip_moved(p, &v);
+    emit_update(s, p->id, &v);
+    s->presync_peers.presynced_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
+    if (v.error) { /* a checkpoint refuses it, or our chain has changed */
+        const uint32_t time = batch->headers[v.index].time;
+        spv_presync_peers_abort(s, p);
+        if (v.error == SPV_ERR_HDR_TIME_FUTURE)
+            spv_sync_future(s, p, time, now);
+        else
+            spv_sync_drop_peer(s, p, v.error);
+    }
+    return s->cfg.effects->error;
+}
+
+int spv_sync_accept_presynced(struct spv_sync *s, struct spv_now now)
+{
+    struct spv_presync_batch batch;
+    int rc = 0, ended = 0;
+    while (!s->storing && (rc = spv_presync_peers_next_batch(s, &batch)) > 0) {
+        rc = batch.n ? accept_presync_batch(s, &batch, now)
+                     : presync_finished(s, batch.peer, &batch.last, now);
+        if (rc < 0)
+            break;
+        ended |= !batch.peer->in_presync;
+    }
+    return rc < 0 ? rc : ended;
+}
+
+/* ---- segments ---- */
+
+/* Hands one batch to the chain. */
+static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *batch,
+                          struct spv_now now)
+{
+    struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
+    struct spv_accept_result v;
+    int rc = spv_chain_accept_hashed(s->cfg.chain, &v, batch->headers, batch->n, &batch->last, now);
+    if (rc < 0)
+        return rc;
+    if (batch->post_checkpoint) { /* as any message past the last checkpoint */
+        const struct spv_msg_headers msg = {.headers = batch->headers, .n = batch->n};
+        s->fetching_segments = false;
+        if (p)
+            rc = after_headers(s, p, &msg, &v, now);
+        emit_update(s, batch->peer, &v);
+        spv_sync_segments_stop(s);
+        return rc;
+    }
+    if (!v.error) {
+        emit_update(s, batch->peer, &v);
+        return spv_segments_consume(s->segments, now);
+    }
+    if (v.error == SPV_ERR_HDR_TIME_FUTURE)
+        spv_sync_future(s, NULL, batch->headers[v.index].time, now);
+    else if (batch->proven) /* the checkpoints themselves break the rules: do without */
+        s->segments_useless = true;
+    else if (p)
+        spv_sync_drop_peer(s, p, v.error);
+    spv_sync_segments_stop(s);
+    emit_update(s, batch->peer, &v);
+    return 0;
+}
+
+int spv_sync_accept_segments(struct spv_sync *s, struct spv_now now)
+{
+    struct spv_segments_drop drop;
+    struct spv_segments_batch batch;
+    int rc = 0;
+    if (!s->segments)
+        return 0;
+    while (spv_segments_next_drop(s->segments, &drop)) {
+        const struct spv_sync_peer *p = spv_sync_find(s, drop.id);
+        if (p)
+            spv_sync_drop_peer(s, p, drop.error);
+    }
+    if (!s->fetching_segments)
+        return 0;
+    while (!rc && s->fetching_segments && !s->storing &&
+           spv_segments_next_batch(s->segments, &batch, now))
+        rc = accept_segment(s, &batch, now);
+    if (rc < 0)
+        return rc;
+    if (s->fetching_segments &&
+        (spv_segments_done(s->segments) || spv_segments_all_behind(s->segments)))
+        spv_sync_segments_stop(s);
+    return s->fetching_segments ? 0 : spv_sync_schedule(s, now);
+}
+
+/* ---- messages ---- */
+
+/* The peer's best chain leaves ours where the database cannot judge it. */
+static int handle_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
+                                   const struct spv_msg_headers *msg)
+{
+    const bool useful = p->was_useful;
+    const int behind = spv_sync_on_fork_below_start(s, p, msg);
+    if (behind == 1) {
+        peer_at_tip(s, p);
+        p->was_useful = useful;
+    }
+    return behind < 0 ? behind : 0;
+}
+
+/* An announcement from ahead of our tip; it answers no request. */
+static int handle_unconnecting(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+{
+    if (++p->unlinked > SPV_SYNC_MAX_UNCONNECTING) {
+        spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
+        return 0;
+    }
+    p->at_tip = false;
+    p->recheck = p->deadline_us != 0;
+    return p->deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
+}
+
+/* "An empty one settles the oldest". */
+static int handle_empty(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+{
+    struct spv_presync_drop drop;
+    if (!p->deadline_us)
+        return 0;
+    spv_sync_request_done(p, now);
+    int rc = spv_presync_peers_empty(s, p, &drop);
+    if (rc == SPV_SYNC_NOT_MINE)
+        rc = no_more_headers(s, p, now);
+    else if (rc == SPV_SYNC_CONSUMED)
+        peer_at_tip(s, p);
+    else
+        drop_in_presync(s, p, &drop, now);
+    return rc < 0 ? rc : spv_sync_schedule(s, now);
+}
+
+/* Headers that neither segments nor presync keep to themselves. */
+static int accept_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                          const struct spv_msg_headers *msg, bool presynced, struct spv_now now)
+{
+    struct spv_presync_drop drop;
+    struct spv_accept_result v;
+    int rc = presynced ? spv_chain_accept_presynced(s->cfg.chain, &v, msg->headers, msg->n, now)
+                       : spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
+    if (rc < 0)
+        return rc;
+    if (v.error == SPV_ERR_CHAIN_BRANCHES) {
+        rc = spv_presync_peers_branch(s, p, &drop, msg, now);
+        if (rc == SPV_SYNC_DROP)
+            drop_in_presync(s, p, &drop, now);
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
+    }
+    if (v.error == SPV_ERR_CHAIN_BASE && p->deadline_us) {
+        rc = handle_fork_below_start(s, p, msg);
+        return rc < 0 ? rc : spv_sync_schedule(s, now);
+    }
+    if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE)
+        return handle_unconnecting(s, p, now);
+    p->unlinked = 0;
+    if (msg->role == SPV_HEADERS_ANSWER)
+        spv_sync_request_done(p, now);
+    rc = after_headers(s, p, msg, &v, now);
+    emit_update(s, p->id, &v);
+    return rc ? rc : spv_sync_schedule(s, now);
+}
+
+static int handle_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                          const struct spv_msg_headers *msg, struct spv_now now)
+{
+    struct spv_presync_drop drop;
+    int rc = spv_presync_peers_headers(s, p, &drop, msg, now);
+    if (rc == SPV_SYNC_NOT_MINE || rc == SPV_SYNC_ACCEPT)
+        return accept_headers(s, p, msg, rc == SPV_SYNC_ACCEPT, now);
+    if (rc == SPV_SYNC_DROP)
+        drop_in_presync(s, p, &drop, now);
+    if (rc == SPV_SYNC_CONSUMED)
+        rc = spv_sync_accept_presynced(s, now);
+    return rc < 0 ? rc : spv_sync_schedule(s, now);
+}
+
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
                      struct spv_now now)
 {
     struct spv_sync_peer *p = spv_sync_find(s, id);
     if (!p || spv_sync_dropping(s, id))
         return 0;
-    int rc = spv_sync_segments_headers(s, p, msg, now);
-    if (rc)
-        return rc < 0 ? rc : 0;
-    if (msg->n == 0) { /* "an empty one settles the oldest" */
-        if (!p->deadline_us)
-            return 0;
-        spv_sync_request_done(p, now);
-        if (!spv_presync_peers_empty(s, p))
-            rc = spv_sync_no_more(s, p, now);
-        return rc ? rc : spv_sync_schedule(s, now);
-    }
-    bool proven;
-    rc = spv_presync_peers_headers(s, p, &proven, msg, now);
-    if (rc)
-        return rc < 0 ? rc : spv_sync_schedule(s, now);
-    struct spv_accept_result v;
-    rc = proven ? spv_chain_accept_presynced(s->cfg.chain, &v, msg->headers, msg->n, now)
-                : spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
-    if (rc < 0)
-        return rc;
-    if (v.error == SPV_ERR_CHAIN_BRANCHES) {
-        rc = spv_presync_peers_branch(s, p, msg, now);
-        return rc < 0 ? rc : spv_sync_schedule(s, now);
-    }
-    if (v.error == SPV_ERR_CHAIN_BASE && p->deadline_us) {
-        rc = spv_sync_on_fork_below_start(s, p, msg);
-        return rc < 0 ? rc : spv_sync_schedule(s, now);
-    }
-    if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE) {
-        /* An announcement from ahead of us; it settles no request. */
-        if (++p->unlinked > SPV_SYNC_MAX_UNCONNECTING) {
-            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
-            return 0;
-        }
-        p->at_tip = false;
-        p->recheck = p->deadline_us != 0;
-        return p->deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
-    }
-    p->unlinked = 0;
-    if (msg->role == SPV_HEADERS_ANSWER)
-        spv_sync_request_done(p, now);
-    rc = spv_sync_after_headers(s, p, msg, &v, now);
-    spv_sync_emit_update(s, p->id, &v);
-    return rc ? rc : spv_sync_schedule(s, now);
+    const int rc = spv_sync_segments_headers(s, p, msg, now);
+    if (rc == SPV_SYNC_NOT_MINE)
+        return msg->n ? handle_headers(s, p, msg, now) : handle_empty(s, p, now);
+    if (rc == SPV_SYNC_DROP)
+        spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
+    return rc == SPV_SYNC_ACCEPT ? spv_sync_accept_segments(s, now) : rc < 0 ? rc : 0;
 }
 
 int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg, struct spv_now now)

@@ -76,128 +76,77 @@ static int ask_on(struct spv_sync *s, struct spv_sync_peer *p,
     return s->cfg.effects->error;
 }
 
-/* ---- what comes out ---- */
+/* ---- headers for the chain ---- */
 
-/* The chain is proven and taken: the peer may have more. */
-static int presync_finished(struct spv_sync *s, struct spv_sync_peer *p,
-                            struct spv_presync_peers_slot *slot, struct spv_now now)
+int spv_presync_peers_next_batch(struct spv_sync *s, struct spv_presync_batch *out)
 {
-    const struct spv_blockhash last = *spv_presync_last(&slot->presync);
-    struct spv_chain_header record;
-    int rc = spv_chain_find(s->cfg.chain, &record, NULL, &last);
-
-    clear_slot(s, slot);
-    if (rc < 0)
-        return rc;
-    p->at_tip = false;
-    const int noted = spv_sync_note_shown(s, p, &last);
-    if (noted < 0)
-        return noted;
-    if (!s->chain_peer)
-        s->chain_peer = p->id;
-    return spv_sync_ask(s, p, rc == 1 ? &last : NULL, now);
-}
-
-/* Gives the chain the next message of what may come out. */
-static int release_slot(struct spv_sync *s, struct spv_sync_peer *p,
-                        struct spv_presync_peers_slot *slot, struct spv_now now)
-{
-    struct spv_header **out = &s->presync_peers.out;
-    size_t n;
-
-    if (!*out)
-        *out = malloc(SPV_MAX_HEADERS * sizeof **out);
-    if (!*out)
-        return SPV_ERR_NOMEM;
-    while ((n = spv_presync_pop_ready(&slot->presync, *out, SPV_MAX_HEADERS)) > 0) {
-        struct spv_accept_result v;
-        const int rc = spv_chain_accept_presynced(s->cfg.chain, &v, *out, n, now);
-        if (rc < 0)
-            return rc;
-        p->was_useful |= v.accepted > 0;
-        spv_sync_moved(p, &v);
-        spv_sync_emit_update(s, p->id, &v);
-        s->presync_peers.presynced_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
-        if (v.error != 0) {
-            /* a checkpoint stood in the way, or our chain moved on */
-            const struct spv_header header = (*out)[v.index];
-            clear_slot(s, slot);
-            if (v.error == SPV_ERR_HDR_TIME_FUTURE)
-                spv_sync_future(s, p, &header, now);
-            else
-                spv_sync_drop_and_count(s, p, v.error);
-            return s->cfg.effects->error;
-        }
-        if (s->storing)
-            return s->cfg.effects->error;
-    }
-    return slot->presync.phase == SPV_PRESYNC_PHASE_FINAL ? presync_finished(s, p, slot, now) : 0;
-}
-
-int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now)
-{
-    int ended = 0;
-
-    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS && !s->storing; i++) {
+    for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
         if (!p || (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL &&
                    spv_presync_n_ready(&slot->presync) == 0))
             continue;
-        const int rc = release_slot(s, p, slot, now);
-        if (rc < 0)
-            return rc;
-        ended |= slot->peer == 0;
+        if (!s->presync_peers.out)
+            s->presync_peers.out = malloc(SPV_MAX_HEADERS * sizeof *s->presync_peers.out);
+        if (!s->presync_peers.out)
+            return SPV_ERR_NOMEM;
+        *out = (struct spv_presync_batch){.peer = p, .headers = s->presync_peers.out};
+        out->n = spv_presync_pop_ready(&slot->presync, s->presync_peers.out, SPV_MAX_HEADERS);
+        if (!out->n) {
+            out->last = *spv_presync_last(&slot->presync);
+            clear_slot(s, slot);
+        }
+        return 1;
     }
-    return ended;
+    return 0;
 }
 
-/* ---- what comes in ---- */
+void spv_presync_peers_abort(struct spv_sync *s, const struct spv_sync_peer *p)
+{
+    struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
 
-/* Why the header was refused, and what that says about its peer. */
+    if (slot)
+        clear_slot(s, slot);
+}
+
+/* ---- headers from peers ---- */
+
+/* The header was refused. */
 static int on_invalid(struct spv_sync *s, struct spv_sync_peer *p,
-                      struct spv_presync_peers_slot *slot, const struct spv_header *header,
-                      int error, struct spv_now now)
+                      struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
+                      const struct spv_header *header, int error, struct spv_now now)
 {
     if (spv_err_class_of(error) == SPV_CLASS_LOCAL || spv_err_class_of(error) == SPV_CLASS_CALLER)
         return error;
-    const uint32_t height = slot->presync.ctx.parent.height;
-    const struct spv_u256 work = slot->presync.ctx.work;
+    *drop = (struct spv_presync_drop){.error = error,
+                                      .time = header->time,
+                                      .height = slot->presync.ctx.parent.height,
+                                      .work = slot->presync.ctx.work};
     clear_slot(s, slot);
     spv_sync_request_done(p, now);
-    if (error == SPV_ERR_LOW_WORK) {
-        spv_sync_low_work(s, p, height, &work);
-    } else if (error == SPV_ERR_HDR_TIME_FUTURE) {
-        spv_sync_future(s, p, header, now);
-    } else {
-        spv_sync_drop_and_count(s, p, error);
-    }
-    return 1;
+    return SPV_SYNC_DROP;
 }
 
 /* Headers that follow in the running pass. */
 static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
-                         struct spv_presync_peers_slot *slot, const struct spv_header *headers,
-                         size_t n, struct spv_now now)
+                         struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
+                         const struct spv_header *headers, size_t n, struct spv_now now)
 {
-    const struct spv_presync *presync = &slot->presync;
     size_t taken;
     int rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
 
     if (rc < 0)
-        return on_invalid(s, p, slot, &headers[taken], rc, now);
+        return on_invalid(s, p, slot, drop, &headers[taken], rc, now);
     p->unlinked = 0;
     spv_sync_request_done(p, now);
     /* an answer that is not full does not end a chain, an empty one does */
-    if (presync->phase != SPV_PRESYNC_PHASE_FINAL)
+    if (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL)
         rc = ask_on(s, p, slot, now);
-    if (rc == 0 && (presync->phase == SPV_PRESYNC_PHASE_FINAL || spv_presync_n_ready(presync) > 0))
-        rc = release_slot(s, p, slot, now);
-    return rc < 0 ? rc : 1;
+    return rc < 0 ? rc : SPV_SYNC_CONSUMED;
 }
 
-/* Gives the peer a slot and begins. 1; 0 with *proven when this message proves itself; negative. */
-static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+/* Assigns a slot to the peer and begins the first pass. ACCEPT: this message shows enough work. */
+static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_drop *drop,
                          const struct spv_header_ctx *start, const struct spv_u256 *threshold,
                          const struct spv_header *headers, size_t n, struct spv_now now)
 {
@@ -211,7 +160,7 @@ static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *prov
         s->chain_peer = 0;
     if (!slot) {
         p->presync_waiting = true;
-        return 1;
+        return SPV_SYNC_CONSUMED;
     }
     slot->peer = p->id;
     slot->begun_us = now.mono_us;
@@ -219,16 +168,15 @@ static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *prov
     spv_presync_begin(&slot->presync, start, threshold, s->cfg.rng, now);
     rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
     if (rc < 0)
-        return on_invalid(s, p, slot, &headers[taken], rc, now);
+        return on_invalid(s, p, slot, drop, &headers[taken], rc, now);
     if (slot->presync.phase == SPV_PRESYNC_PHASE_REDOWNLOAD) {
-        /* all of it is at hand: there is nothing to ask for again */
+        /* the whole chain is in this message: nothing has to be requested again */
         clear_slot(s, slot);
-        *proven = true;
-        return 0;
+        return SPV_SYNC_ACCEPT;
     }
     p->unlinked = 0;
     rc = ask_on(s, p, slot, now);
-    return rc < 0 ? rc : 1;
+    return rc < 0 ? rc : SPV_SYNC_CONSUMED;
 }
 
 /* More than the best chain has. */
@@ -240,7 +188,7 @@ static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
 }
 
 /* Headers of a peer without a slot: must they prove themselves? */
-static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
+static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_drop *drop,
                          const struct spv_msg_headers *msg, struct spv_now now)
 {
     const struct spv_chain *c = s->cfg.chain;
@@ -278,28 +226,26 @@ static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, bool *prov
         if (spv_u256_cmp(&more, &threshold) > 0)
             threshold = more;
     }
-    return begin_presync(s, p, proven, &start, &threshold, msg->headers + known, msg->n - known,
-                         now);
+    return begin_presync(s, p, drop, &start, &threshold, msg->headers + known, msg->n - known, now);
 }
 
 int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
-                             const struct spv_msg_headers *msg, struct spv_now now)
+                             struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
+                             struct spv_now now)
 {
     const struct spv_u256 threshold = best_work_plus_one(s);
     struct spv_header_ctx start;
     struct spv_chain_pos place;
-    bool proven = false;
     size_t known;
     int rc = spv_chain_find_fork_point(s->cfg.chain, &place, &known, msg->headers, msg->n);
 
     if (rc == 1 && known < msg->n)
         rc = spv_chain_ctx_at(s->cfg.chain, &start, place);
     if (rc <= 0 || known == msg->n)
-        return rc < 0 ? rc : 0;
-    /* one that wins at once was taken by the chain */
-    rc =
-        begin_presync(s, p, &proven, &start, &threshold, msg->headers + known, msg->n - known, now);
-    return rc < 0 ? rc : 0;
+        return rc < 0 ? rc : SPV_SYNC_CONSUMED;
+    rc = begin_presync(s, p, drop, &start, &threshold, msg->headers + known, msg->n - known, now);
+    /* the chain has taken a branch that wins with this message */
+    return rc == SPV_SYNC_ACCEPT ? SPV_SYNC_CONSUMED : rc;
 }
 
 /* Our chain may have got there by another peer's help meanwhile. True when this one has nothing to
@@ -322,10 +268,10 @@ static int chain_caught_up(struct spv_sync *s, struct spv_presync_peers_slot *sl
     return rc < 0 ? rc : 0;
 }
 
-/* Headers of a peer with a slot that do not follow its last ones: a piece of news, or the answer to
- * our request, whose chain has changed. 1 when that is all, 0 when it begins anew, negative. */
+/* Headers of a peer with a slot that do not follow its last ones: an announcement, or the answer to
+ * our request, whose chain has changed. NOT_MINE: the pass begins anew. */
 static int handle_noncontinuing(struct spv_sync *s, struct spv_sync_peer *p,
-                                struct spv_presync_peers_slot *slot,
+                                struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
                                 const struct spv_msg_headers *msg, struct spv_now now)
 {
     struct spv_chain_pos place;
@@ -333,68 +279,68 @@ static int handle_noncontinuing(struct spv_sync *s, struct spv_sync_peer *p,
     int rc = spv_chain_find_fork_point(s->cfg.chain, &place, &known, msg->headers, msg->n);
 
     if (rc <= 0 || known == msg->n)
-        return rc < 0 ? rc : 1;
+        return rc < 0 ? rc : SPV_SYNC_CONSUMED;
     spv_sync_request_done(p, now);
     if (slot->restarts == SPV_PRESYNC_PEERS_RESTARTS) {
         clear_slot(s, slot);
-        spv_sync_drop_peer(s, p, SPV_ERR_REDOWNLOAD_MISMATCH);
-        return 1;
+        *drop = (struct spv_presync_drop){.error = SPV_ERR_REDOWNLOAD_MISMATCH};
+        return SPV_SYNC_DROP;
     }
-    return 0;
+    return SPV_SYNC_NOT_MINE;
 }
 
-int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
-                              const struct spv_msg_headers *msg, struct spv_now now)
+int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                              struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
+                              struct spv_now now)
 {
     struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
     unsigned restarts;
     int rc;
 
-    *proven = false;
     if (!slot)
-        return needs_presync(s, p, proven, msg, now);
+        return needs_presync(s, p, drop, msg, now);
     rc = chain_caught_up(s, slot);
     if (rc < 0)
         return rc;
     if (rc == 1) {
         clear_slot(s, slot);
         rc = spv_sync_ask(s, p, NULL, now);
-        return rc < 0 ? rc : 1;
+        return rc < 0 ? rc : SPV_SYNC_CONSUMED;
     }
     if (spv_blockhash_eq(&msg->headers[0].prev, spv_presync_last(&slot->presync)))
-        return continue_pass(s, p, slot, msg->headers, msg->n, now);
-    rc = handle_noncontinuing(s, p, slot, msg, now);
-    if (rc != 0)
+        return continue_pass(s, p, slot, drop, msg->headers, msg->n, now);
+    rc = handle_noncontinuing(s, p, slot, drop, msg, now);
+    if (rc != SPV_SYNC_NOT_MINE)
         return rc;
     restarts = slot->restarts + 1;
     clear_slot(s, slot);
-    rc = needs_presync(s, p, proven, msg, now);
+    rc = needs_presync(s, p, drop, msg, now);
     slot = p->in_presync ? slot_of(s, p->id) : NULL;
     if (slot)
         slot->restarts = restarts;
     return rc;
 }
 
-int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p)
+int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p,
+                            struct spv_presync_drop *drop)
 {
     struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
 
     if (!slot)
-        return 0;
+        return SPV_SYNC_NOT_MINE;
     const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
     const bool enough = spv_u256_cmp(&slot->presync.ctx.work, &s->cfg.min_work) >= 0;
-    const uint32_t height = slot->presync.ctx.parent.height;
     p->shown = slot->presync.ctx.work;
-    p->given = height;
+    p->given = slot->presync.ctx.parent.height;
     clear_slot(s, slot);
     /* "a peer that cannot show enough work is dropped"; one that only has no better chain is not */
-    if (!first)
-        spv_sync_drop_peer(s, p, SPV_ERR_REDOWNLOAD_MISMATCH);
-    else if (!enough)
-        spv_sync_low_work(s, p, height, &p->shown);
-    else
-        spv_sync_peer_at_tip(s, p);
-    return 1;
+    if (first && enough)
+        return SPV_SYNC_CONSUMED;
+    *drop =
+        (struct spv_presync_drop){.error = first ? SPV_ERR_LOW_WORK : SPV_ERR_REDOWNLOAD_MISMATCH,
+                                  .height = p->given,
+                                  .work = p->shown};
+    return SPV_SYNC_DROP;
 }
 
 void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer)
@@ -431,21 +377,23 @@ uint64_t spv_presync_peers_deadline(const struct spv_sync *s)
     return first != SPV_NEVER && any_peer_waits(s) ? first : SPV_NEVER;
 }
 
-void spv_presync_peers_timer(struct spv_sync *s, struct spv_now now)
+struct spv_sync_peer *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
+                                              struct spv_now now)
 {
     if (!any_peer_waits(s))
-        return;
+        return NULL;
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
         if (!p || slot->begun_us + SPV_PRESYNC_PEERS_TIME > now.mono_us)
             continue;
-        const uint32_t height = slot->presync.ctx.parent.height;
-        const struct spv_u256 work = slot->presync.ctx.work;
+        *drop = (struct spv_presync_drop){.error = SPV_ERR_LOW_WORK,
+                                          .height = slot->presync.ctx.parent.height,
+                                          .work = slot->presync.ctx.work};
         clear_slot(s, slot);
-        spv_sync_low_work(s, p, height, &work);
-        return; /* one slot for who waits; the other keeps its own, unless somebody still does */
+        return p; /* one slot is enough, unless a peer still waits at the next timer */
     }
+    return NULL;
 }
 
 size_t spv_presync_peers_memory(const struct spv_sync *s)

@@ -33,23 +33,55 @@ struct spv_presync_peers {
     uint64_t presynced_by; /* who brought the chain's proven branch; 0: nobody */
 };
 
+/* What a module of sync has done with a peer's message. */
+enum spv_sync_result {
+    SPV_SYNC_NOT_MINE, /* nothing: the message is for the next module, or for the chain */
+    SPV_SYNC_CONSUMED, /* it is dealt with */
+    SPV_SYNC_ACCEPT, /* there are headers that the chain shall accept */
+    SPV_SYNC_DROP, /* the peer must be disconnected */
+};
+
+/* Why a peer in presync is to be dropped. */
+struct spv_presync_drop {
+    int error;
+    uint32_t time; /* of the refused header */
+    uint32_t height; /* where its chain ends, as far as it was shown */
+    struct spv_u256 work; /* of that chain */
+};
+
+/* Headers of a second pass, for the chain; valid until the next call on presync_peers. */
+struct spv_presync_batch {
+    struct spv_sync_peer *peer;
+    const struct spv_header *headers;
+    size_t n; /* 0: the pass is complete, and the peer's slot is free */
+    struct spv_blockhash last; /* the chain's last header, when n is 0 */
+};
+
 void spv_presync_peers_free(struct spv_sync *s);
 
-/* A peer's headers, at least one. 1: they are dealt with. 0: the chain may take them; as proven
- * ones (spv_chain_accept_presynced) when *proven says so. Negative: a failure of ours. */
-int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p, bool *proven,
-                              const struct spv_msg_headers *msg, struct spv_now now);
-/* The chain found no room for them (SPV_ERR_CHAIN_BRANCHES): 0 or negative. */
+/* A peer's headers, at least one. Returns an enum spv_sync_result: NOT_MINE: the chain may accept
+ * them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DROP: *drop says why.
+ * Negative: a failure of ours. */
+int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p,
+                              struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
+                              struct spv_now now);
+/* The chain has no space for this branch (SPV_ERR_CHAIN_BRANCHES). CONSUMED, DROP or negative. */
 int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
-                             const struct spv_msg_headers *msg, struct spv_now now);
-/* An empty answer: 1 when it was one to a request of the gate's. */
-int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p);
-/* A change was stored: more may come out. 1 when that was all of a chain, else 0 or negative. */
-int spv_presync_peers_stored(struct spv_sync *s, struct spv_now now);
-/* The peer is gone, or has shown all it has. */
+                             struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
+                             struct spv_now now);
+/* An empty answer. NOT_MINE; CONSUMED: the peer's chain has ended, and its work is enough; DROP. */
+int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p,
+                            struct spv_presync_drop *drop);
+/* The next headers that have passed both passes: 1 and *out, or 0. SPV_ERR_NOMEM. */
+int spv_presync_peers_next_batch(struct spv_sync *s, struct spv_presync_batch *out);
+/* The chain refused the peer's batch: its passes end. */
+void spv_presync_peers_abort(struct spv_sync *s, const struct spv_sync_peer *p);
+/* The peer is disconnected, or has no more headers. */
 void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer);
 
-void spv_presync_peers_timer(struct spv_sync *s, struct spv_now now);
+/* The peer whose slot is taken away for one that waits, and *drop; NULL: none. */
+struct spv_sync_peer *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
+                                              struct spv_now now);
 uint64_t spv_presync_peers_deadline(const struct spv_sync *s);
 size_t spv_presync_peers_memory(const struct spv_sync *s);
 

@@ -63,13 +63,6 @@ void spv_segments_free(struct spv_segments *f)
 
 /* ---- the window ---- */
 
-struct spv_segment *spv_segments_find(struct spv_segments *f, uint64_t serial)
-{
-    if (!f->n || serial < f->segment[0].serial || serial - f->segment[0].serial >= f->n)
-        return NULL;
-    return &f->segment[serial - f->segment[0].serial];
-}
-
 /* Cuts as many segments as the window has room for. */
 static void fill_window(struct spv_segments *f)
 {
@@ -250,14 +243,6 @@ int spv_segments_consume(struct spv_segments *f, struct spv_now now)
 
 /* ---- peers ---- */
 
-static struct spv_segments_peer *find_peer(struct spv_segments *f, uint64_t id)
-{
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
-        if (f->peer[i].id == id)
-            return &f->peer[i];
-    return NULL;
-}
-
 int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now)
 {
     struct spv_segments_peer *p = NULL;
@@ -275,7 +260,7 @@ int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now)
 
 int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now)
 {
-    struct spv_segments_peer *p = find_peer(f, id);
+    struct spv_segments_peer *p = spv_segments_find_peer(f, id);
     if (!p)
         return 0;
     free(p->requests);
@@ -285,7 +270,7 @@ int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now)
 
 void spv_segments_clear_behind(struct spv_segments *f, uint64_t id)
 {
-    struct spv_segments_peer *p = find_peer(f, id);
+    struct spv_segments_peer *p = spv_segments_find_peer(f, id);
     if (p)
         p->behind_until_us = 0;
 }
@@ -301,12 +286,6 @@ int spv_segments_next_drop(struct spv_segments *f, struct spv_segments_drop *out
         return 1;
     }
     return 0;
-}
-
-bool spv_segments_is_behind(const struct spv_segments_peer *p, const struct spv_segment *s,
-                            uint64_t mono_us)
-{
-    return p->behind_until_us > mono_us && s->from >= p->behind_from;
 }
 
 bool spv_segments_all_behind(const struct spv_segments *f)

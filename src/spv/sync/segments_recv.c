@@ -164,10 +164,7 @@ static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct 
 int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_msg_headers *msg,
                          struct spv_now now)
 {
-    struct spv_segments_peer *p = NULL;
-    for (size_t i = 0; id && !p && i < SPV_NODE_MAX_PEERS; i++)
-        if (f->peer[i].id == id)
-            p = &f->peer[i];
+    struct spv_segments_peer *p = spv_segments_find_peer(f, id);
     unsigned at;
     enum fit fit = p ? match_request(f, p, &at, msg) : FIT_NONE;
     if (fit == FIT_NONE)

@@ -1,5 +1,6 @@
-/* The insides of fetch, shared by its source files: fetch.c (the range, its segments, time),
- * fetch_answers.c (what peers send), fetch_plan.c (who is asked for what). */
+/* The internals of the segments, shared by its source files. Each calls only those above it:
+ * segments_sched.c (requests), segments.c (the range, its segments, time), segments_recv.c
+ * (answers). */
 #ifndef SPV_SPV_SYNC_SEGMENTS_STATE_H
 #define SPV_SPV_SYNC_SEGMENTS_STATE_H
 
@@ -93,26 +94,45 @@ static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
            spv_blockhash_eq(&o->first, s->have ? &s->last : &s->start);
 }
 
-/* fetch.c */
-struct spv_segment *spv_segments_find(struct spv_segments *f, uint64_t serial);
-bool spv_segments_is_behind(const struct spv_segments_peer *p, const struct spv_segment *s,
-                            uint64_t mono_us);
+/* NULL: all of it was consumed, or the range was begun anew. */
+static inline struct spv_segment *spv_segments_find(struct spv_segments *f, uint64_t serial)
+{
+    if (!f->n || serial < f->segment[0].serial || serial - f->segment[0].serial >= f->n)
+        return NULL;
+    return &f->segment[serial - f->segment[0].serial];
+}
+
+static inline struct spv_segments_peer *spv_segments_find_peer(struct spv_segments *f, uint64_t id)
+{
+    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
+        if (f->peer[i].id == id)
+            return &f->peer[i];
+    return NULL;
+}
+
+static inline bool spv_segments_is_behind(const struct spv_segments_peer *p,
+                                          const struct spv_segment *s, uint64_t mono_us)
+{
+    return p->behind_until_us > mono_us && s->from >= p->behind_from;
+}
+
+/* segments_sched.c */
+/* Sends the requests that are due now. Returns the effect queue's error. */
+int spv_segments_schedule(struct spv_segments *f, struct spv_now now);
+/* Asks a peer for what follows in a segment. */
+void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
+                          struct spv_segment *s, struct spv_now now);
+/* An answer of n headers came: updates the peer's rate. */
+void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
+                          size_t n, struct spv_now now);
+double spv_segments_rate(const struct spv_segments_peer *p); /* headers a second; 0: not known */
+
+/* segments.c */
 /* After the lowest segment may have changed. */
 void spv_segments_note_ready(struct spv_segments *f, struct spv_now now);
 /* Passes over the tail when there is none. */
 void spv_segments_skip_empty(struct spv_segments *f);
 /* When a peer that is asked must have answered; SPV_NEVER when it is not asked. */
 uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p);
-
-/* fetch_plan.c */
-/* Hands out what is to be asked now. Returns the effect queue's error. */
-int spv_segments_schedule(struct spv_segments *f, struct spv_now now);
-/* Asks a peer for what comes next of a segment. */
-void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
-                          struct spv_segment *s, struct spv_now now);
-/* An answer came: how fast is the peer? */
-void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
-                          size_t n, struct spv_now now);
-double spv_segments_rate(const struct spv_segments_peer *p); /* headers a second; 0: not known */
 
 #endif

@@ -46,92 +46,34 @@ int spv_sync_segments_new(struct spv_sync *s, struct spv_now now)
     return rc < 0 ? rc : spv_sync_segments_begin(s, now);
 }
 
-static void stop_segments(struct spv_sync *s)
+void spv_sync_segments_stop(struct spv_sync *s)
 {
     s->fetching_segments = false;
     spv_segments_stop(s->segments);
-}
-
-/* Hands one piece to the chain. */
-static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *batch,
-                          struct spv_now now)
-{
-    struct spv_accept_result v;
-    int rc = spv_chain_accept_hashed(s->cfg.chain, &v, batch->headers, batch->n, &batch->last, now);
-    if (rc < 0)
-        return rc;
-    if (batch->post_checkpoint) { /* as if it had come past the last checkpoint */
-        const struct spv_msg_headers msg = {.headers = batch->headers, .n = batch->n};
-        struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
-        s->fetching_segments = false;
-        if (p)
-            rc = spv_sync_after_headers(s, p, &msg, &v, now);
-        spv_sync_emit_update(s, batch->peer, &v);
-        stop_segments(s);
-        return rc;
-    }
-    if (!v.error) {
-        spv_sync_emit_update(s, batch->peer, &v);
-        return spv_segments_consume(s->segments, now);
-    }
-    struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
-    if (v.error == SPV_ERR_HDR_TIME_FUTURE)
-        spv_sync_future(s, NULL, &batch->headers[v.index], now);
-    else if (batch->proven) /* the checkpoints themselves break the rules: do without */
-        s->segments_useless = true;
-    else if (p)
-        spv_sync_drop_and_count(s, p, v.error);
-    stop_segments(s);
-    spv_sync_emit_update(s, batch->peer, &v);
-    return 0;
-}
-
-int spv_sync_segments_process(struct spv_sync *s, struct spv_now now)
-{
-    struct spv_segments_drop drop;
-    struct spv_segments_batch batch;
-    int rc = 0;
-    if (!s->segments)
-        return 0;
-    while (spv_segments_next_drop(s->segments, &drop)) {
-        const struct spv_sync_peer *p = spv_sync_find(s, drop.id);
-        if (p)
-            spv_sync_drop_and_count(s, p, drop.error);
-    }
-    if (!s->fetching_segments)
-        return 0;
-    while (!rc && s->fetching_segments && !s->storing &&
-           spv_segments_next_batch(s->segments, &batch, now))
-        rc = accept_segment(s, &batch, now);
-    if (rc < 0)
-        return rc;
-    if (s->fetching_segments &&
-        (spv_segments_done(s->segments) || spv_segments_all_behind(s->segments)))
-        stop_segments(s);
-    return s->fetching_segments ? 0 : spv_sync_schedule(s, now);
 }
 
 int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
                               const struct spv_msg_headers *msg, struct spv_now now)
 {
     if (!s->segments)
-        return 0;
-    int rc = spv_segments_headers(s->segments, p->id, msg, now);
-    if (rc == 0 && s->fetching_segments && !p->in_presync) {
-        /* An announcement, or the answer to what was asked before: in time fetch gets there. */
-        if (!p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->n_no_new > SPV_SYNC_MAX_NO_NEW)
-            spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
-        if (msg->role == SPV_HEADERS_ANSWER)
-            spv_sync_request_done(p, now);
-        p->at_tip = false;
-        return 1;
-    }
-    if (rc <= 0)
+        return SPV_SYNC_NOT_MINE;
+    const int rc = spv_segments_headers(s->segments, p->id, msg, now);
+    if (rc < 0)
         return rc;
-    if (p->deadline_us) /* what it was asked later cannot have been answered yet */
-        p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
-    rc = spv_sync_segments_process(s, now);
-    return rc < 0 ? rc : 1;
+    if (rc == 1) {
+        if (p->deadline_us) /* what it was asked later cannot have been answered yet */
+            p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
+        return SPV_SYNC_ACCEPT;
+    }
+    if (!s->fetching_segments || p->in_presync)
+        return SPV_SYNC_NOT_MINE;
+    /* An announcement, or the answer to an earlier request: segments get there in time. */
+    const bool useless =
+        !p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->n_no_new > SPV_SYNC_MAX_NO_NEW;
+    if (msg->role == SPV_HEADERS_ANSWER)
+        spv_sync_request_done(p, now);
+    p->at_tip = false;
+    return useless ? SPV_SYNC_DROP : SPV_SYNC_CONSUMED;
 }
 
 int spv_sync_segments_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now)

@@ -5,8 +5,42 @@
  * Such a peer has answered, so its request is settled and the others are asked. It vouches for
  * nothing, and it cannot keep a peer that has our tip from doing so. */
 #include "spv/chain/chain_state.h"
+#include "spv/effects/warning_text.h"
 #include "spv/sync/sync_state.h"
 #include "util/u256.h"
+
+/* Figures of a warning about this peer. */
+void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event,
+                               const struct spv_sync_peer *p, enum spv_warning why)
+{
+    event->warning = why;
+    event->text = spv_warning_text(why);
+    event->seconds = p->given_s;
+    event->claimed_height = p->claimed_height;
+    event->given_height = p->given;
+    event->work = p->given_work;
+    event->wanted_work = s->cfg.min_work;
+}
+
+void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+{
+    const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
+    /* where the database begins does not change with the tip */
+    if (p->warned == why &&
+        (why == SPV_WARN_FORK_BELOW_START || spv_blockhash_eq(&p->warned_tip, tip)))
+        return;
+    if (why == SPV_WARN_FUTURE_HEADERS) { /* of whichever peer: our clock is to be looked at */
+        if (spv_blockhash_eq(&s->future_tip, tip))
+            return;
+        s->future_tip = *tip;
+    }
+    p->warned = why;
+    p->warned_tip = *tip;
+    struct spv_event *event =
+        spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_WARNING, p->id);
+    if (event)
+        spv_sync_describe_warning(s, event, p, why);
+}
 
 /* Its answer is settled, and it does not count. */
 static void warn_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
@@ -39,13 +73,10 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
         return rc;
     spv_chain_get_start(s->cfg.chain, &base);
     if (is_behind(p, msg, &genesis, base.height)) {
-        const bool useful = p->was_useful;
         p->deadline_us = 0;
         p->shown = genesis.work;
         p->given = (uint32_t)msg->n;
-        spv_sync_peer_at_tip(s, p);
-        p->was_useful = useful;
-        return 0;
+        return 1;
     }
     warn_fork_below_start(s, p, SPV_WARN_FORK_BELOW_START);
     p->given = base.height;
@@ -59,14 +90,13 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
 
 /* ---- headers from the future ---- */
 
-void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_header *header,
-                     struct spv_now now)
+void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, uint32_t time, struct spv_now now)
 {
-    int64_t wait = (int64_t)header->time - SPV_MAX_FUTURE - now.unix_s;
+    int64_t wait = (int64_t)time - SPV_MAX_FUTURE - now.unix_s;
     if (p) {
         warn_fork_below_start(s, p, SPV_WARN_FUTURE_HEADERS);
         p->given = spv_chain_tip(s->cfg.chain)->height;
-        p->given_s = (int64_t)header->time - now.unix_s;
+        p->given_s = (int64_t)time - now.unix_s;
     }
     if (wait < 1)
         wait = 1;
@@ -93,20 +123,6 @@ void spv_sync_retry(struct spv_sync *s)
 }
 
 /* ---- less work than ours ---- */
-
-int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
-                        const struct spv_blockhash *last)
-{
-    struct spv_chain_header r;
-    const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
-    if (rc == 1) {
-        p->shown = r.work;
-        p->given = r.height;
-        if (r.height > p->claimed_height)
-            p->claimed_height = r.height;
-    }
-    return rc < 0 ? rc : 0;
-}
 
 /* An empty answer says that its chain ends at a header of our locator, near our tip or at it: then
  * its claim decides. */

@@ -7,7 +7,6 @@
  *
  * A claim of height that no peer kept is such a reason where nothing else vouches for the tip: one
  * peer whose claim was met does, or the network's minimum work, where it has one. */
-#include "spv/effects/warning_text.h"
 #include "spv/sync/sync_state.h"
 #include "util/deadline.h"
 #include "util/u256.h"
@@ -23,49 +22,6 @@ unsigned spv_sync_done_groups(const struct spv_sync *s)
         groups += first;
     }
     return groups;
-}
-
-void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
-{
-    p->at_tip = false;
-    p->excluded = why;
-    p->since_us = 0;
-    p->overdue = false;
-    if (s->chain_peer == p->id)
-        s->chain_peer = 0;
-}
-
-/* Figures of a warning about this peer. */
-static void describe_warning(const struct spv_sync *s, struct spv_event *event,
-                             const struct spv_sync_peer *p, enum spv_warning why)
-{
-    event->warning = why;
-    event->text = spv_warning_text(why);
-    event->seconds = p->given_s;
-    event->claimed_height = p->claimed_height;
-    event->given_height = p->given;
-    event->work = p->given_work;
-    event->wanted_work = s->cfg.min_work;
-}
-
-void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
-{
-    const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
-    /* where the database begins does not change with the tip */
-    if (p->warned == why &&
-        (why == SPV_WARN_FORK_BELOW_START || spv_blockhash_eq(&p->warned_tip, tip)))
-        return;
-    if (why == SPV_WARN_FUTURE_HEADERS) { /* of whichever peer: our clock is to be looked at */
-        if (spv_blockhash_eq(&s->future_tip, tip))
-            return;
-        s->future_tip = *tip;
-    }
-    p->warned = why;
-    p->warned_tip = *tip;
-    struct spv_event *event =
-        spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_WARNING, p->id);
-    if (event)
-        describe_warning(s, event, p, why);
 }
 
 static bool is_counted(const struct spv_sync *s, const struct spv_sync_peer *p)
@@ -229,7 +185,7 @@ static void emit_unresolved(struct spv_sync *s, const struct spv_sync_peer *p, e
     struct spv_event *event =
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_UNRESOLVED, p->id);
     if (event)
-        describe_warning(s, event, p, why);
+        spv_sync_describe_warning(s, event, p, why);
 }
 
 /* "Synced is said only when at least two peers of different network groups (or every peer there is,
