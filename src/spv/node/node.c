@@ -7,35 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spv/effects/effects.h"
 #include "spv/effects/warning_text.h"
-#include "spv/node/health.h"
-#include "spv/node/outbound.h"
-#include "spv/node/peer_rates.h"
-#include "spv/sync/backfill.h"
-#include "spv/sync/header_sync.h"
+#include "spv/node/node_state.h"
 #include "util/deadline.h"
 
 #define NODE_DEFAULT_PEERS 4 /* ours: two groups for a verdict and two in reserve */
-
-struct spv_node {
-    struct spv_effects effects;
-    struct spv_outbound outbound;
-    struct spv_chain *chain;
-    struct spv_sync sync;
-    struct spv_backfill *backfill; /* NULL: the chain begins at genesis and nothing is missing */
-    struct spv_health health;
-    struct spv_peer_rates peer_rates;
-    struct spv_params params; /* the caller's, with the checkpoints that are in force */
-    unsigned target_outbound;
-    unsigned n_extra; /* fresh peers beside them while the tip is stale: those after last_usual */
-    uint64_t last_regular; /* peer id */
-    uint64_t current_peer; /* the peer whose message was judged last */
-    uint64_t tip_peer; /* the peer whose message moved the tip last */
-    uint32_t start_height;
-    uint64_t bans;
-    int error;
-};
 
 static int node_fail(struct spv_node *n, int error)
 {
@@ -106,6 +82,7 @@ static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struc
                    was.state == SPV_CONN_STATE_READY ? SPV_EVENT_DISCONNECTED
                                                      : SPV_EVENT_CONNECT_FAILED,
                    &was, error, now);
+    (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
     if (!visit)
         spv_sync_remove(&n->sync, id, now);
@@ -191,7 +168,7 @@ static void add_addresses(struct spv_node *n)
  * is ready, banned, or has failed so often that a verdict does not wait for it. */
 static bool is_complete(const struct spv_node *n, struct spv_now now)
 {
-    return !n->outbound.on && !spv_backfill_starting(n->backfill) &&
+    return !n->outbound.on && !spv_checkpoint_start_running(n->start) &&
            (spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY) >= n->target_outbound ||
             spv_outbound_unreachable(&n->outbound, now) == 0);
 }
@@ -200,6 +177,7 @@ static bool is_complete(const struct spv_node *n, struct spv_now now)
 static int process(struct spv_node *n, int rc, struct spv_now now)
 {
     struct spv_sync_drop drop;
+    struct spv_segments_drop other;
     add_addresses(n);
     while (!node_fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
         struct spv_conn *x = spv_outbound_of(&n->outbound, drop.id);
@@ -207,12 +185,14 @@ static int process(struct spv_node *n, int rc, struct spv_now now)
             close_peer(n, x, drop.error, now);
     }
     if (!n->error && !n->sync.storing)
-        (void)node_fail(n, spv_backfill_run(n->backfill, n->sync.synced, now));
-    struct spv_segments_drop idle;
-    while (!n->error && spv_backfill_next_drop(n->backfill, &idle)) {
-        struct spv_conn *x = spv_outbound_of(&n->outbound, idle.id);
+        (void)node_fail(n, spv_checkpoint_start_running(n->start)
+                               ? spv_checkpoint_start_run(n->start, now)
+                               : spv_backfill_run(n->backfill, n->sync.synced, now));
+    while (!n->error && (spv_checkpoint_start_next_drop(n->start, &other) ||
+                         spv_backfill_next_drop(n->backfill, &other))) {
+        struct spv_conn *x = spv_outbound_of(&n->outbound, other.id);
         if (x)
-            close_peer(n, x, idle.error, now);
+            close_peer(n, x, other.error, now);
     }
     if (!n->error) {
         handle_health(n, now);
@@ -251,6 +231,22 @@ static void emit_banned(struct spv_node *n, struct spv_now now)
                        &(struct spv_conn){.endpoint = p->endpoint, .manual = -1, .entry = -1},
                        SPV_ERR_BANNED, now);
     }
+}
+
+static int new_start_and_backfill(struct spv_node *n, const struct spv_node_config *cfg,
+                                  struct spv_now now)
+{
+    const struct spv_checkpoint_start_config start = {.params = &n->params,
+                                                      .effects = &n->effects,
+                                                      .start = starts_at(n, cfg->start_height),
+                                                      .timeout_us = cfg->request_timeout_us};
+    const struct spv_backfill_config backfill = {.params = &n->params,
+                                                 .effects = &n->effects,
+                                                 .chain = n->chain,
+                                                 .backfill_db = cfg->backfill_db,
+                                                 .timeout_us = cfg->request_timeout_us};
+    const int rc = start.start ? spv_checkpoint_start_new(&n->start, &start, now) : 0;
+    return rc < 0 || !cfg->backfill ? rc : spv_backfill_new(&n->backfill, &backfill);
 }
 
 int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struct spv_now now)
@@ -298,14 +294,11 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         spv_node_free(n);
         return rc;
     }
-    const struct spv_backfill_config origin = {.params = &n->params,
-                                               .effects = &n->effects,
-                                               .chain = n->chain,
-                                               .start = starts_at(n, cfg->start_height),
-                                               .backfill = cfg->backfill,
-                                               .backfill_db = cfg->backfill_db,
-                                               .timeout_us = cfg->request_timeout_us};
-    (void)node_fail(n, spv_backfill_new(&n->backfill, &origin, now));
+    rc = new_start_and_backfill(n, cfg, now);
+    if (rc < 0) {
+        spv_node_free(n);
+        return rc;
+    }
     spv_health_init(&n->health, &n->params, n->target_outbound);
     set_quorum(n, now);
     emit_banned(n, now);
@@ -324,6 +317,7 @@ void spv_node_free(struct spv_node *n)
     if (!n)
         return;
     spv_sync_free(&n->sync);
+    spv_checkpoint_start_free(n->start);
     spv_backfill_free(n->backfill);
     spv_chain_free(n->chain);
     spv_outbound_free(&n->outbound);
@@ -354,8 +348,10 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     }
     spv_peer_rates_add(&n->peer_rates, peer, now);
     spv_health_connected(&n->health, peer, info->time_offset_s, now);
-    int rc = spv_backfill_add(n->backfill, peer, group, info, now);
-    if (!rc && !spv_backfill_starting(n->backfill))
+    int rc = spv_checkpoint_start_add(n->start, peer, group, info, now);
+    if (!rc)
+        rc = spv_backfill_add(n->backfill, peer, now);
+    if (!rc && !spv_checkpoint_start_running(n->start))
         rc = spv_sync_add(&n->sync, peer, group, info, failures, now);
     return process(n, rc, now);
 }
@@ -367,8 +363,10 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
     if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNASKED && msg->n == 0))
         return 0;
     spv_peer_rates_headers(&n->peer_rates, peer, msg->n, now);
-    int rc = spv_backfill_headers(n->backfill, peer, msg, now);
-    if (rc != 0 || spv_backfill_starting(n->backfill))
+    int rc = spv_checkpoint_start_running(n->start)
+                 ? spv_checkpoint_start_headers(n->start, peer, msg, now)
+                 : spv_backfill_headers(n->backfill, peer, msg, now);
+    if (rc || spv_checkpoint_start_running(n->start))
         return rc < 0 ? rc : 0;
     return spv_sync_headers(&n->sync, peer, msg, now);
 }
@@ -378,8 +376,8 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
     struct spv_conn *x = spv_outbound_of(&n->outbound, peer);
     if (n->error)
         return n->error;
-    if (n->sync.storing || spv_backfill_storing(n->backfill) ||
-        (x && x->state != SPV_CONN_STATE_READY))
+    if (n->sync.storing || spv_checkpoint_start_storing(n->start) ||
+        spv_backfill_storing(n->backfill) || (x && x->state != SPV_CONN_STATE_READY))
         return SPV_ERR_STATE;
     if (!x) /* we have closed it, and this was already on its way */
         return 0;
@@ -387,7 +385,7 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
     n->current_peer = peer;
     if (msg->command == SPV_CMD_HEADERS)
         rc = take_headers(n, peer, &msg->u.headers, now);
-    else if (msg->command == SPV_CMD_INV && !spv_backfill_starting(n->backfill))
+    else if (msg->command == SPV_CMD_INV && !spv_checkpoint_start_running(n->start))
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
         rc = spv_outbound_gossip(&n->outbound, x, &msg->u.addr, now);
@@ -420,42 +418,49 @@ int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out
     return spv_outbound_changes(&n->outbound, out, now);
 }
 
-/* The chain begins elsewhere than it did: at the checkpoint, or at genesis again. */
-static int handle_backfill(struct spv_node *n, struct spv_now now)
+/* The chain begins at the checkpoint now: header sync begins, with the peers that are ready. */
+static int handle_start_stored(struct spv_node *n, struct spv_now now)
 {
-    const int news = spv_backfill_stored(n->backfill, now);
-    int rc = news > 0 ? spv_chain_reload(n->chain) : news;
-    if (rc < 0 || news == SPV_BACKFILL_NONE)
-        return rc;
-    if (news == SPV_BACKFILL_COMPLETE) /* filling may have dropped it */
-        spv_effects_push(&n->effects, SPV_EFFECT_INDEX, 0);
-    spv_sync_event(&n->effects, n->chain,
-                   news == SPV_BACKFILL_STARTED ? SPV_EVENT_PROGRESS : SPV_EVENT_BACKFILL_DONE, 0);
-    if (news == SPV_BACKFILL_COMPLETE)
-        return 0;
-    /* sync begins only now, with a tip of its own and the peers that are there */
     const struct spv_sync_config sync = n->sync.cfg;
-    const struct spv_backfill_peer *p;
+    const struct spv_waiting_peer *p = NULL;
+    int rc = spv_checkpoint_start_stored(n->start);
+    if (!rc)
+        rc = spv_chain_reload(n->chain);
+    if (rc < 0)
+        return rc;
+    spv_sync_event(&n->effects, n->chain, SPV_EVENT_PROGRESS, 0);
     spv_sync_free(&n->sync);
     rc = spv_sync_init(&n->sync, &sync, now);
     set_quorum(n, now);
-    while (!rc && (p = spv_backfill_waiting(n->backfill)))
+    while (!rc && (p = spv_checkpoint_start_next_peer(n->start, p)))
         rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, 0, now);
     return rc;
 }
 
+static int handle_backfill_stored(struct spv_node *n)
+{
+    const int complete = spv_backfill_stored(n->backfill);
+    const int rc = complete > 0 ? spv_chain_reload(n->chain) : complete;
+    if (rc < 0 || !complete)
+        return rc;
+    spv_effects_push(&n->effects, SPV_EFFECT_INDEX, 0); /* the backfill may have dropped it */
+    spv_sync_event(&n->effects, n->chain, SPV_EVENT_BACKFILL_DONE, 0);
+    return 0;
+}
+
 int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
 {
-    if (spv_backfill_storing(n->backfill)) {
-        if (node_fail(n, error))
-            return n->error;
-        return process(n, handle_backfill(n, now), now);
-    }
-    if (!n->sync.storing)
+    const bool start = spv_checkpoint_start_storing(n->start);
+    const bool backfill = spv_backfill_storing(n->backfill);
+    if (!start && !backfill && !n->sync.storing)
         return SPV_ERR_STATE;
     if (node_fail(n, error))
         return n->error;
-    return process(n, spv_sync_stored(&n->sync, now), now);
+    return process(n,
+                   start      ? handle_start_stored(n, now)
+                   : backfill ? handle_backfill_stored(n)
+                              : spv_sync_stored(&n->sync, now),
+                   now);
 }
 
 int spv_node_indexed(struct spv_node *n, int error, struct spv_now now)
@@ -470,13 +475,16 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
 {
     if (n->error)
         return n->error;
-    const int rc = spv_backfill_timer(n->backfill, now);
+    int rc = spv_checkpoint_start_timer(n->start, now);
+    if (!rc)
+        rc = spv_backfill_timer(n->backfill, now);
     return process(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }
 
 uint64_t spv_node_deadline(const struct spv_node *n)
 {
     uint64_t first = spv_sync_deadline(&n->sync);
+    first = spv_min_deadline(first, spv_checkpoint_start_deadline(n->start));
     first = spv_min_deadline(first, spv_backfill_deadline(n->backfill));
     first = spv_min_deadline(first, spv_health_deadline(&n->health));
     return spv_min_deadline(first,
@@ -491,90 +499,4 @@ int spv_node_poll(struct spv_node *n, struct spv_effect *out)
 const struct spv_chain *spv_node_chain(const struct spv_node *n)
 {
     return n->chain;
-}
-
-static enum spv_group_kind group_kind(const struct spv_conn *x)
-{
-    struct spv_netaddr addr;
-    if (x->manual >= 0 || spv_netaddr_from_host(&addr, x->endpoint.host, x->endpoint.port) < 0)
-        return SPV_GROUP_MANUAL;
-    if (addr.network == SPV_ADDR_IPV4)
-        return SPV_GROUP_IPV4;
-    return addr.network == SPV_ADDR_IPV6 ? SPV_GROUP_IPV6 : SPV_GROUP_ONION;
-}
-
-static void add_fetch(struct spv_node_peer *p, const struct spv_segments *fetch)
-{
-    struct spv_segments_peer_stats stats;
-    if (!fetch || !spv_segments_get_peer(fetch, &stats, p->id))
-        return;
-    p->requests += stats.in_flight;
-    p->segments_done += stats.segments;
-    p->hedges += stats.hedged;
-}
-
-size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_t cap,
-                      struct spv_now now)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < SPV_CONNS && found < cap; i++) {
-        const struct spv_conn *x = &n->outbound.conn[i];
-        struct spv_node_peer *p = &out[found];
-        *p = (struct spv_node_peer){.id = x->id};
-        if (x->state != SPV_CONN_STATE_READY || x->kind != SPV_CONN_OUTBOUND ||
-            !spv_peer_rates_of(&n->peer_rates, p, x->id, &x->endpoint, now))
-            continue;
-        spv_endpoint_text(p->address, &x->endpoint);
-        p->group = group_kind(x);
-        spv_sync_peer_info(&n->sync, p);
-        add_fetch(p, n->sync.segments);
-        add_fetch(p, spv_backfill_segments(n->backfill));
-        found++;
-    }
-    return found;
-}
-
-void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
-{
-    const unsigned ready = spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
-    struct spv_chain_start base;
-    spv_chain_get_start(n->chain, &base);
-    *out = (struct spv_node_stats){
-        .start = base,
-        .tip = *spv_chain_tip(n->chain),
-        .start_height = n->start_height,
-        .headers_added = n->sync.headers_added + spv_backfill_added(n->backfill),
-        .backfill_height = spv_backfill_height(n->backfill),
-        .starting = spv_backfill_starting(n->backfill),
-        .target_height = spv_sync_target(&n->sync),
-        .peers = ready,
-        .peers_connecting = spv_outbound_count(&n->outbound, SPV_CONN_STATE_CONNECTING),
-        .chain_peer = n->sync.chain_peer,
-        .synced = n->sync.synced && ready > 0,
-        .stale = n->health.stale,
-        .clock_skew_s = n->health.skew_s,
-        .reorgs = n->sync.reorgs,
-        .stalls = n->sync.stalls,
-        .bans = n->bans,
-        .addresses_new = n->outbound.addrman.n_new,
-        .addresses_tried = n->outbound.addrman.n_tried,
-        .banned = n->outbound.banman.n,
-        .feelers = n->outbound.feelers,
-        .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
-                  spv_outbound_memory(&n->outbound) + spv_backfill_memory(n->backfill),
-    };
-    const struct spv_segments *fetches[] = {n->sync.segments, spv_backfill_segments(n->backfill)};
-    for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
-        struct spv_segments_stats stats;
-        if (!fetches[i])
-            continue;
-        spv_segments_get_stats(fetches[i], &stats);
-        out->requests += stats.in_flight;
-        out->segments += stats.segments;
-        out->headers_waiting += stats.waiting;
-        out->segments_done += stats.done;
-        out->hedges += stats.hedges;
-    }
-    out->requests += spv_sync_open(&n->sync);
-    spv_sync_presync_info(&n->sync, out);
 }

@@ -1,0 +1,34 @@
+/* The internals of the node, shared by node.c (inputs and effects) and node_stats.c (statistics).
+ */
+#ifndef SPV_SPV_NODE_NODE_STATE_H
+#define SPV_SPV_NODE_NODE_STATE_H
+
+#include "spv/effects/effects.h"
+#include "spv/node/health.h"
+#include "spv/node/outbound.h"
+#include "spv/node/peer_rates.h"
+#include "spv/sync/backfill.h"
+#include "spv/sync/checkpoint_start.h"
+#include "spv/sync/header_sync.h"
+
+struct spv_node {
+    struct spv_effects effects;
+    struct spv_outbound outbound;
+    struct spv_chain *chain;
+    struct spv_sync sync;
+    struct spv_checkpoint_start *start; /* NULL: the database is not empty, or starts at genesis */
+    struct spv_backfill *backfill; /* NULL: not wanted */
+    struct spv_health health;
+    struct spv_peer_rates peer_rates;
+    struct spv_params params; /* the caller's, with the checkpoints that are in force */
+    unsigned target_outbound;
+    unsigned n_extra; /* peers beside them while the tip is stale: those after last_regular */
+    uint64_t last_regular; /* peer id */
+    uint64_t current_peer; /* the peer of the last message */
+    uint64_t tip_peer; /* the peer whose message last moved the tip */
+    uint32_t start_height;
+    uint64_t bans;
+    int error;
+};
+
+#endif
