@@ -29,7 +29,7 @@ static int send_version(struct spv_peer *p, struct spv_now now)
     v->height = p->cfg.newest_height ? p->cfg.newest_height(p->cfg.newest_ctx) : p->cfg.height;
     v->relay = p->cfg.relay;
     p->version_sent = true;
-    return spv_peer_put(p, &msg, p->cfg.max_version, now);
+    return spv_send_control(p, &msg, p->cfg.max_version);
 }
 
 int spv_handshake_begin(struct spv_peer *p, struct spv_now now)
@@ -68,10 +68,10 @@ static void note_version(struct spv_peer *p, const struct spv_msg_version *v, st
     s->user_agent[n] = '\0';
 }
 
-static int send_plain(struct spv_peer *p, enum spv_command command, struct spv_now now)
+static int send_plain(struct spv_peer *p, enum spv_command command)
 {
     struct spv_msg msg = {.command = command};
-    return spv_peer_put(p, &msg, p->stats.version, now);
+    return spv_send_control(p, &msg, p->stats.version);
 }
 
 static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
@@ -88,37 +88,29 @@ static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struc
     int rc = p->version_sent ? 0 : send_version(p, now);
     if (rc == 0 && p->stats.version >= SPV_VERSION_ADDRV2) {
         if (p->cfg.wtxidrelay)
-            rc = send_plain(p, SPV_CMD_WTXIDRELAY, now);
+            rc = send_plain(p, SPV_CMD_WTXIDRELAY);
         if (rc == 0)
-            rc = send_plain(p, SPV_CMD_SENDADDRV2, now);
+            rc = send_plain(p, SPV_CMD_SENDADDRV2);
     }
-    return rc == 0 ? send_plain(p, SPV_CMD_VERACK, now) : rc;
+    return rc == 0 ? send_plain(p, SPV_CMD_VERACK) : rc;
 }
 
-static int on_verack(struct spv_peer *p, struct spv_now now)
+static void on_verack(struct spv_peer *p)
 {
     p->verack_got = true;
     p->ready = true;
     p->stats.ready = true;
     p->deadline[SPV_DEADLINE_HANDSHAKE] = SPV_NEVER;
-    int rc =
-        spv_send_queue_flush_deferred(&p->out, p->cfg.net, p->stats.version, p->stats.services);
-    if (rc < 0)
-        return rc;
-    spv_requests_arm(&p->requests, p->out.taken + spv_send_queue_pending(&p->out), now.mono_us);
-    p->deadline[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
-    spv_peer_timers_on_write(p, 0, now);
-    spv_peer_timers_start(p, now);
-    spv_relay_begin(p, now);
-    return 0;
 }
 
 int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
 {
     if (msg->command == SPV_CMD_VERSION)
         return on_version(p, &msg->u.version, now);
-    if (msg->command == SPV_CMD_VERACK)
-        return on_verack(p, now);
+    if (msg->command == SPV_CMD_VERACK) {
+        on_verack(p);
+        return 1;
+    }
     if (msg->command == SPV_CMD_SENDADDRV2)
         p->stats.addrv2 = true;
     else if (msg->command == SPV_CMD_WTXIDRELAY)

@@ -1,15 +1,19 @@
-/* A machine's life, and the way of a message into it.
+/* The calls of the public API, each of which drives the modules of this folder.
  *
- * feed only stores bytes; next takes the first whole frame, asks the handshake whether it may come
- * now, decodes it in place, lets handshake, keep-alive and requests act on it, and hands it out. So
- * everything happens once a message, in order, however the bytes were cut. The first error sticks:
- * every later input returns it, while bytes already pending (a last reject) may still be written.
- */
+ * spv_peer_feed only stores bytes. spv_peer_next takes the first whole frame, checks that the
+ * handshake allows its command now, decodes it in place, passes it to relay, requests, handshake
+ * and timers, and returns it. Every message is thus processed once and in order, whatever the
+ * chunking of the input. The first error is sticky: every later input returns it, while bytes that
+ * are already queued (a last reject) may still be written.
+ *
+ * send.c and handshake.c queue messages but update neither relay state nor the write deadline: this
+ * file calls relay.c and timers.c after them, so that no two files call each other in a circle. */
 #include "peer/peer_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "peer/send_frame.h"
 #include "spv/error.h"
 #include "spv/version.h"
 #include "util/deadline.h"
@@ -95,6 +99,7 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     rc = spv_handshake_begin(p, now);
     if (rc < 0)
         goto err;
+    spv_peer_timers_on_queued(p, now);
     *out = p;
     return 0;
 err:
@@ -113,7 +118,8 @@ void spv_peer_free(struct spv_peer *p)
     free(p);
 }
 
-int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now)
+/* Ends the connection for this reason, which is returned. */
+static int fail(struct spv_peer *p, int error, struct spv_now now)
 {
     p->error = error;
     spv_send_queue_drop_deferred(&p->out, error);
@@ -133,7 +139,7 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
         return 0;
     int rc = spv_frame_reader_feed(&p->in, in, n);
     if (rc < 0)
-        return spv_peer_fail(p, rc, now);
+        return fail(p, rc, now);
     p->stats.bytes_in += n;
     p->stats.last_in_us = now.mono_us;
     spv_peer_timers_on_read(p, false, now);
@@ -168,6 +174,17 @@ static void note_blocks(struct spv_peer *p, const struct spv_msg_inv *inv)
             p->asked_blocks.until = 0;
 }
 
+/* The handshake is complete: what waited for it starts. */
+static int on_ready(struct spv_peer *p, struct spv_now now)
+{
+    int rc = spv_send_deferred(p, now);
+    if (rc < 0)
+        return rc;
+    spv_peer_timers_start(p, now);
+    spv_relay_begin(p, now);
+    return 0;
+}
+
 /* 1 to hand it out, 0 to pass over it, or what is wrong with it. */
 static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
                         struct spv_now now)
@@ -198,13 +215,15 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
         spv_requests_complete(&p->requests, out, now.mono_us);
     p->deadline[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
     rc = spv_handshake_input(p, out, now);
+    if (rc > 0)
+        rc = on_ready(p, now);
     if (rc == 0)
         rc = spv_peer_timers_input(p, out, now);
     return rc < 0 ? rc : 1;
 }
 
 /* A message is refused: 0 to pass over it, or the error. */
-static int refuse_message(struct spv_peer *p, int error, struct spv_now now)
+static int refuse_message(struct spv_peer *p, int error)
 {
     if (!spv_command_rules_malformed(error))
         return error;
@@ -212,8 +231,7 @@ static int refuse_message(struct spv_peer *p, int error, struct spv_now now)
         p->stats.malformed_in++;
         return 0;
     }
-    spv_peer_send_reject_before_close(p, p->in.frame.name, SPV_REJECT_MALFORMED,
-                                      spv_strerror(error), now);
+    spv_send_reject_before_close(p, p->in.frame.name, SPV_REJECT_MALFORMED, spv_strerror(error));
     return error;
 }
 
@@ -239,7 +257,7 @@ static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct
     if (rc > 0)
         rc = take_message(p, out, payload, now);
     spv_trace_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
-    return rc < 0 ? refuse_message(p, rc, now) : rc;
+    return rc < 0 ? refuse_message(p, rc) : rc;
 }
 
 int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
@@ -250,15 +268,94 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
     while (any) {
         int rc = take_frame(p, out, &any, now);
         if (rc < 0)
-            return spv_peer_fail(p, rc, now);
-        if (any)
+            return fail(p, rc, now);
+        if (any) {
             spv_peer_timers_on_read(p, true, now);
+            spv_peer_timers_on_queued(p, now);
+        }
         if (rc > 0)
             return 1;
     }
     if (p->cfg.trim_at_once && spv_frame_reader_bulky(&p->in))
         spv_frame_reader_trim(&p->in);
     return 0;
+}
+
+static int send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                        struct spv_now now)
+{
+    if (p->error < 0)
+        return p->error;
+    int rc = spv_send_message(p, msg, tag, now);
+    if (rc < 0)
+        return rc;
+    spv_relay_on_sent(&p->relay, msg);
+    spv_peer_timers_on_queued(p, now);
+    return 0;
+}
+
+int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
+{
+    return send_message(p, msg, NULL, now);
+}
+
+int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
+                         struct spv_now now)
+{
+    return send_message(p, msg, &tag, now);
+}
+
+int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, const uint64_t *tag,
+                          struct spv_now now)
+{
+    if (p->error < 0)
+        return p->error;
+    int rc = spv_send_headers_frame(p, frame, tag);
+    if (rc < 0)
+        return rc;
+    spv_relay_said_headers(&p->relay, frame->bytes + SPV_FRAME_HEADER, frame->n - SPV_FRAME_HEADER);
+    spv_peer_timers_on_queued(p, now);
+    return 0;
+}
+
+int spv_peer_next_completion(struct spv_peer *p, uint64_t *tag, int *error)
+{
+    return spv_completions_pop(&p->out.completions, tag, error);
+}
+
+void spv_peer_close(struct spv_peer *p, int error)
+{
+    if (p->error == 0)
+        p->error = error < 0 ? error : SPV_ERR_DISCONNECTED;
+    spv_send_queue_drop_all(&p->out, p->error);
+    for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
+        p->deadline[i] = SPV_NEVER;
+}
+
+size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes)
+{
+    return spv_send_queue_front(&p->out, bytes);
+}
+
+size_t spv_peer_queued(const struct spv_peer *p)
+{
+    return spv_send_queue_pending(&p->out);
+}
+
+void spv_peer_sent(struct spv_peer *p, size_t n, struct spv_now now)
+{
+    size_t pending = spv_send_queue_pending(&p->out);
+    if (n > pending)
+        n = pending;
+    if (n == 0)
+        return;
+    spv_send_queue_sent(&p->out, n);
+    p->stats.bytes_out += n;
+    p->stats.last_out_us = now.mono_us;
+    if (p->error == 0)
+        spv_peer_timers_on_sent(p, now);
+    else if (n == pending)
+        p->deadline[SPV_DEADLINE_FLUSH] = SPV_NEVER;
 }
 
 int spv_peer_timer(struct spv_peer *p, struct spv_now now)
@@ -268,7 +365,7 @@ int spv_peer_timer(struct spv_peer *p, struct spv_now now)
     if (p->error < 0)
         return p->error;
     int rc = spv_peer_timers_expire(p, now);
-    return rc < 0 ? spv_peer_fail(p, rc, now) : 0;
+    return rc < 0 ? fail(p, rc, now) : 0;
 }
 
 uint64_t spv_peer_deadline(const struct spv_peer *p)

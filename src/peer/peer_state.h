@@ -1,7 +1,7 @@
-/* The insides of struct spv_peer, shared by the files of this folder: machine.c (the way in),
- * send.c (the way out), handshake.c (version negotiation), keepalive.c (pings and every deadline),
- * relay.c (what the peer is told of), push.c (helpers), policy.c (what may be said), observe.c
- * (observers and logs). */
+/* The insides of struct spv_peer, shared by the files of this folder: peer.c (public API,
+ * receiving), send.c (sending), handshake.c (version negotiation), timers.c (pings and every
+ * deadline), relay.c (announcements), push.c (helpers), command_rules.c (which commands are
+ * allowed), trace.c (observer callbacks and logs). */
 #ifndef SPV_PEER_PEER_STATE_H
 #define SPV_PEER_PEER_STATE_H
 
@@ -63,21 +63,29 @@ struct spv_peer {
     struct spv_peer_stats stats;
 };
 
-/* machine.c: the end, for this reason. Returns it. */
-int spv_peer_fail(struct spv_peer *p, int error, struct spv_now now);
-
 /* selfnonce.c: a fresh nonce, never 0, remembered in the set (which may be NULL). */
 uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *rng);
 bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce);
 
-/* Encodes a message of our own onto the wire, whatever the bound: there are few of these. */
-int spv_peer_put(struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
-                 struct spv_now now);
-/* BIP61: tells the peer why it is dropped, where reject is spoken. Best effort. */
-void spv_peer_send_reject_before_close(struct spv_peer *p, const char *command, uint8_t code,
-                                       const char *reason, struct spv_now now);
+/* send.c. None of these updates relay state or the write deadline; peer.c does. */
+struct spv_shared_frame;
+/* Queues a negotiation message, ping, pong or reject on the wire, without the bound on queued
+ * messages: their number is limited by the protocol. Returns 0, SPV_ERR_NOMEM. */
+int spv_send_control(struct spv_peer *p, const struct spv_msg *msg, uint32_t version);
+/* BIP61: queues a reject with the reason for which the connection is about to be closed, when the
+ * negotiated version has reject. Best effort. */
+void spv_send_reject_before_close(struct spv_peer *p, const char *command, uint8_t code,
+                                  const char *reason);
+/* Queues a caller's message, on the wire or, before the handshake is complete, with the deferred
+ * ones. Returns 0 or an error as of spv_peer_send; tag may be NULL. */
+int spv_send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                     struct spv_now now);
+int spv_send_headers_frame(struct spv_peer *p, struct spv_shared_frame *frame, const uint64_t *tag);
+/* Moves the deferred messages to the wire and starts the deadlines of their requests. Returns 0,
+ * SPV_ERR_NOMEM. */
+int spv_send_deferred(struct spv_peer *p, struct spv_now now);
 
-/* observe.c */
+/* trace.c */
 void spv_trace_read(const struct spv_peer *p, size_t bytes, const char *command, int error);
 /* The settle hook of the send queue; ctx is the machine. */
 void spv_trace_completed(void *ctx, const struct spv_queued_frame *queued, size_t bytes, int error);
@@ -94,19 +102,28 @@ int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
  * decoded.
  */
 int spv_handshake_check(const struct spv_peer *p, enum spv_command command);
-/* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. */
+/* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. Returns 1 when the message completed
+ * the handshake, 0 otherwise, or an error. */
 int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
 /* relay.c */
-void spv_relay_begin(struct spv_peer *p, struct spv_now now); /* the handshake is through */
+void spv_relay_begin(struct spv_peer *p, struct spv_now now); /* the handshake is complete */
+/* Queues a transaction for a later trickle. Returns 1 queued, 0 not wanted by the peer,
+ * SPV_ERR_QUEUE_FULL, SPV_ERR_NOMEM. */
+int spv_relay_push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee,
+                      struct spv_now now);
 int spv_relay_trickle(struct spv_peer *p, struct spv_now now);
+/* True when these blocks are announced to the peer by their headers (BIP130). */
+bool spv_relay_as_headers(const struct spv_peer *p, const struct spv_header *headers, size_t n);
 
-/* keepalive.c */
+/* timers.c */
 void spv_peer_timers_start(struct spv_peer *p, struct spv_now now); /* the handshake is through */
 int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now);
-/* Bytes were put on the wire, or taken from it (taken > 0). */
-void spv_peer_timers_on_write(struct spv_peer *p, size_t taken, struct spv_now now);
+/* Bytes may have been queued on the wire. */
+void spv_peer_timers_on_queued(struct spv_peer *p, struct spv_now now);
+/* The socket has taken bytes of the wire. */
+void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now);
 /* Bytes came, or a message was taken out of what had come. */
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now);
 

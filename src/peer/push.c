@@ -67,6 +67,61 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
     return (int)count;
 }
 
+bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)
+{
+    return spv_known_inv_has(&p->relay.known_inv, hash->b);
+}
+
+static int send_inv(struct spv_peer *p, const struct spv_inv *item, struct spv_now now)
+{
+    struct spv_msg msg = {.command = SPV_CMD_INV, .u.inv = {item, 1}};
+    return spv_peer_send(p, &msg, now);
+}
+
+int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *item, uint64_t fee_rate,
+                            struct spv_now now)
+{
+    if (p->error < 0)
+        return p->error;
+    switch (item->type & ~SPV_INV_WITNESS) {
+    case SPV_INV_TX:
+    case SPV_INV_WTX:
+        return spv_relay_push_tx(p, item, fee_rate, now);
+    case SPV_INV_BLOCK:
+        if (spv_known_inv_has(&p->relay.known_inv, item->hash.b))
+            return 0;
+        int rc = send_inv(p, item, now);
+        return rc < 0 ? rc : 1;
+    default:
+        return SPV_ERR_INVALID;
+    }
+}
+
+int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size_t n,
+                      struct spv_now now)
+{
+    struct spv_blockhash hash;
+    if (p->error < 0)
+        return p->error;
+    if (n == 0)
+        return 0;
+    spv_header_hash(&hash, &headers[n - 1]);
+    if (spv_known_inv_has(&p->relay.known_inv, hash.b))
+        return 0;
+    struct spv_inv last = {.type = SPV_INV_BLOCK};
+    memcpy(last.hash.b, hash.b, sizeof(hash.b));
+    /* Those at the front that the peer has need no word. */
+    for (; n > 1; headers++, n--) {
+        spv_header_hash(&hash, &headers[0]);
+        if (!spv_known_inv_has(&p->relay.known_inv, hash.b))
+            break;
+    }
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
+    int rc =
+        spv_relay_as_headers(p, headers, n) ? spv_peer_send(p, &msg, now) : send_inv(p, &last, now);
+    return rc < 0 ? rc : 1;
+}
+
 static struct spv_msg locator_msg(enum spv_command command, const struct spv_blockhash *locator,
                                   size_t n, const struct spv_blockhash *stop)
 {

@@ -123,11 +123,6 @@ void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t 
     }
 }
 
-bool spv_peer_knows(const struct spv_peer *p, const struct spv_hash256 *hash)
-{
-    return spv_known_inv_has(&p->relay.known_inv, hash->b);
-}
-
 /* -ln(u) of a random u in (0, 1], as whole halvings and a series for what remains. */
 static double exponential(const struct spv_rng *rng)
 {
@@ -188,7 +183,8 @@ static int make_room(struct spv_relay *r)
     return 0;
 }
 
-static int push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee, struct spv_now now)
+int spv_relay_push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee,
+                      struct spv_now now)
 {
     struct spv_relay *r = &p->relay;
     if (p->ready && !is_wanted(p, item, fee))
@@ -208,26 +204,11 @@ static int push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t fee,
 static int send_inv(struct spv_peer *p, const struct spv_inv *items, size_t n, struct spv_now now)
 {
     struct spv_msg msg = {.command = SPV_CMD_INV, .u.inv = {items, n}};
-    return spv_peer_send(p, &msg, now); /* what was sent becomes known there */
-}
-
-int spv_peer_push_inventory(struct spv_peer *p, const struct spv_inv *item, uint64_t fee_rate,
-                            struct spv_now now)
-{
-    if (p->error < 0)
-        return p->error;
-    switch (item->type & ~SPV_INV_WITNESS) {
-    case SPV_INV_TX:
-    case SPV_INV_WTX:
-        return push_tx(p, item, fee_rate, now);
-    case SPV_INV_BLOCK:
-        if (spv_known_inv_has(&p->relay.known_inv, item->hash.b))
-            return 0;
-        int rc = send_inv(p, item, 1, now);
-        return rc < 0 ? rc : 1;
-    default:
-        return SPV_ERR_INVALID;
-    }
+    int rc = spv_send_message(p, &msg, NULL, now);
+    if (rc < 0)
+        return rc;
+    spv_relay_on_sent(&p->relay, &msg);
+    return 0;
 }
 
 /* How many items the send queue has room for. */
@@ -261,8 +242,7 @@ int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
     return rc;
 }
 
-/* Does the peer get these by their headers? */
-static bool as_headers(const struct spv_peer *p, const struct spv_header *headers, size_t n)
+bool spv_relay_as_headers(const struct spv_peer *p, const struct spv_header *headers, size_t n)
 {
     if (!p->ready || !p->stats.send_headers || n > SPV_ANNOUNCED_HEADERS ||
         !spv_known_inv_has(&p->relay.known_inv, headers[0].prev.b))
@@ -274,28 +254,4 @@ static bool as_headers(const struct spv_peer *p, const struct spv_header *header
             return false;
     }
     return true;
-}
-
-int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size_t n,
-                      struct spv_now now)
-{
-    struct spv_blockhash hash;
-    if (p->error < 0)
-        return p->error;
-    if (n == 0)
-        return 0;
-    spv_header_hash(&hash, &headers[n - 1]);
-    if (spv_known_inv_has(&p->relay.known_inv, hash.b))
-        return 0;
-    struct spv_inv last = {.type = SPV_INV_BLOCK};
-    memcpy(last.hash.b, hash.b, sizeof(hash.b));
-    /* Those at the front that the peer has need no word. */
-    for (; n > 1; headers++, n--) {
-        spv_header_hash(&hash, &headers[0]);
-        if (!spv_known_inv_has(&p->relay.known_inv, hash.b))
-            break;
-    }
-    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
-    int rc = as_headers(p, headers, n) ? spv_peer_send(p, &msg, now) : send_inv(p, &last, 1, now);
-    return rc < 0 ? rc : 1;
 }

@@ -34,10 +34,10 @@ static int send_ping(struct spv_peer *p, struct spv_now now)
         p->stats.ping_sent_us = now.mono_us > 0 ? now.mono_us : 1;
         p->deadline[SPV_DEADLINE_PONG] = now.mono_us + p->cfg.timeouts.pong;
     }
-    return spv_peer_put(p, &ping, p->stats.version, now);
+    return spv_send_control(p, &ping, p->stats.version);
 }
 
-static int answer_ping(struct spv_peer *p, const struct spv_msg_ping *ping, struct spv_now now)
+static int answer_ping(struct spv_peer *p, const struct spv_msg_ping *ping)
 {
     if (!ping->has_nonce || p->stats.version < SPV_VERSION_PING_NONCE)
         return 0; /* the old form wants no answer */
@@ -45,7 +45,7 @@ static int answer_ping(struct spv_peer *p, const struct spv_msg_ping *ping, stru
         return 0;
     struct spv_msg pong = {.command = SPV_CMD_PONG, .u.ping = *ping};
     size_t before = spv_send_queue_pending(&p->out);
-    int rc = spv_peer_put(p, &pong, p->stats.version, now);
+    int rc = spv_send_control(p, &pong, p->stats.version);
     if (rc == 0)
         p->pong_bytes += spv_send_queue_pending(&p->out) - before;
     return rc;
@@ -71,7 +71,7 @@ int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct 
     int rc = 0;
     bool alive = true;
     if (msg->command == SPV_CMD_PING)
-        rc = answer_ping(p, &msg->u.ping, now);
+        rc = answer_ping(p, &msg->u.ping);
     else if (msg->command == SPV_CMD_PONG)
         alive = take_pong(p, &msg->u.ping, now);
     if (alive && p->ready)
@@ -87,16 +87,23 @@ static void trim_later(struct spv_peer *p, bool bulky, struct spv_now now)
         p->deadline[SPV_DEADLINE_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
 }
 
-void spv_peer_timers_on_write(struct spv_peer *p, size_t taken, struct spv_now now)
+void spv_peer_timers_on_queued(struct spv_peer *p, struct spv_now now)
 {
     uint64_t *write = &p->deadline[SPV_DEADLINE_WRITE];
-    if (spv_send_queue_pending(&p->out) == 0) {
-        *write = SPV_NEVER;
-        p->pong_bytes = 0;
-        trim_later(p, spv_send_queue_bulky(&p->out), now);
-    } else if (taken > 0 || *write == SPV_NEVER) {
+    if (*write == SPV_NEVER && spv_send_queue_pending(&p->out) > 0)
         *write = now.mono_us + p->cfg.timeouts.write;
+}
+
+void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now)
+{
+    uint64_t *write = &p->deadline[SPV_DEADLINE_WRITE];
+    if (spv_send_queue_pending(&p->out) > 0) {
+        *write = now.mono_us + p->cfg.timeouts.write;
+        return;
     }
+    *write = SPV_NEVER;
+    p->pong_bytes = 0;
+    trim_later(p, spv_send_queue_bulky(&p->out), now);
 }
 
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now)
@@ -110,7 +117,7 @@ void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_n
     }
 }
 
-static int is_expired(struct spv_peer *p, enum spv_peer_deadline_kind which, struct spv_now now)
+static int on_deadline(struct spv_peer *p, enum spv_peer_deadline_kind which, struct spv_now now)
 {
     switch (which) {
     case SPV_DEADLINE_HANDSHAKE:
@@ -149,8 +156,9 @@ int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now)
                 first = i;
         if (p->deadline[first] > now.mono_us || p->deadline[first] == SPV_NEVER)
             return 0;
-        int rc = is_expired(p, (enum spv_peer_deadline_kind)first, now);
+        int rc = on_deadline(p, (enum spv_peer_deadline_kind)first, now);
         if (rc < 0)
             return rc;
+        spv_peer_timers_on_queued(p, now);
     }
 }

@@ -297,6 +297,26 @@ static void the_write_deadline_holds_during_the_handshake_too(void **state)
     peer_fixture_close(&k);
 }
 
+static void sent_messages_and_pings_start_the_write_deadline(void **state)
+{
+    (void)state;
+    for (int ping = 0; ping < 2; ping++) {
+        const struct spv_msg getaddr = {.command = SPV_CMD_GETADDR};
+        struct peer_fixture k;
+        peer_fixture_init(&k);
+        k.cfg.timeouts.write = 10 * SPV_SECOND;
+        peer_fixture_ready(&k, SPV_OUTBOUND);
+        if (ping)
+            assert_int_equal(peer_fixture_wait_us(&k, spv_peer_deadline(k.p) - k.now.mono_us), 0);
+        else
+            assert_int_equal(spv_peer_send(k.p, &getaddr, k.now), 0);
+        assert_true(spv_peer_queued(k.p) > 0);
+        assert_int_equal(peer_fixture_wait_us(&k, 10 * SPV_SECOND - 1), 0);
+        assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_WRITE_TIMEOUT);
+        peer_fixture_close(&k);
+    }
+}
+
 static void pongs_for_a_peer_that_does_not_read_are_bounded(void **state)
 {
     (void)state;
@@ -397,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_read_is_closed),
         cmocka_unit_test(each_byte_taken_renews_the_write_deadline),
         cmocka_unit_test(the_write_deadline_holds_during_the_handshake_too),
+        cmocka_unit_test(sent_messages_and_pings_start_the_write_deadline),
         cmocka_unit_test(pongs_for_a_peer_that_does_not_read_are_bounded),
         cmocka_unit_test(the_reason_is_the_deadline_that_passed_first),
         cmocka_unit_test(the_timer_called_early_does_nothing),
