@@ -3,13 +3,13 @@
 One file a source file, tests/mutants/<room>/<file>.mutants:
 
     == fetch-window-bound
-    kills: unit_fetch sim_fetch
-    why: a window that counts only what it has
-    file: src/spv/fetch.c
+    kills: unit_sync_segments sim_segments
+    why: the window counts only what is there, not what is requested
+    file: src/spv/sync/segments.c
     --- old
-            if (f->n && held + size > SPV_FETCH_MAX_HEADERS)
+            if (f->n && buffered + size > SPV_SEGMENTS_MAX_HEADERS)
     --- new
-            if (f->n && held > SPV_FETCH_MAX_HEADERS)
+            if (f->n && buffered > SPV_SEGMENTS_MAX_HEADERS)
     --- end
 
 kills: targets of which one must fail. why: optional. old: whole lines, found as they stand, else as a
@@ -43,7 +43,7 @@ class Mutant:
         """{file: mutated text}; text_of gives a file's text. Malformed when an edit does not fit."""
         changed = {}
         for edit in self.edits:
-            text = changed.get(edit.file) or text_of(edit.file)
+            text = changed[edit.file] if edit.file in changed else text_of(edit.file)
             try:
                 begin, end = find(text, edit.old)
             except Malformed as why:
@@ -88,15 +88,15 @@ def parse(text):
                 into = None
             else:
                 into.append(line)
-        elif line.startswith("== "):
+        elif line.startswith("== ") and line[3:].strip():
             mutants.append(Mutant(line[3:]))
         elif not line:
             continue
         elif not mutants:
             raise Malformed(f"line {number}: no mutant has begun: {line}")
-        elif line.startswith("kills: "):
+        elif line.startswith("kills: ") and not mutants[-1].kills:
             mutants[-1].kills = line[7:].split()
-        elif line.startswith("why: "):
+        elif line.startswith("why: ") and not mutants[-1].why:
             mutants[-1].why = line[5:]
         elif line.startswith("file: "):
             mutants[-1].edits.append(Edit(line[6:]))
