@@ -7,6 +7,10 @@
 #include "spv/endpoint.h"
 #include "spv/message.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_ADDRMAN_NEW                                                                            \
     16384 /* places for addresses that were only heard of: 256 buckets of 64                       \
            */
@@ -65,5 +69,9 @@ struct spv_addrman_changes {
     const struct spv_ban_entry *bans;
     size_t n_bans;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

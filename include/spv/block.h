@@ -11,6 +11,10 @@
 #include "spv/header.h"
 #include "spv/tx.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Filled by spv_block_parse; read only. */
 struct spv_block {
     const uint8_t *bytes; /* the whole block in the form it came in; the header comes first */
@@ -42,5 +46,9 @@ SPV_API size_t spv_block_weight(const struct spv_block *block);
  * was. Each view lends the block's bytes. Any thread, each walk in one. */
 SPV_API struct spv_block_iter spv_block_txs(const struct spv_block *block);
 SPV_API bool spv_block_next(struct spv_block_iter *walk, struct spv_tx *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include "spv/header.h"
 #include "spv/params.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Bounds. */
 #define SPV_CHAIN_BRANCHES 32 /* side branches at once; the weakest gives way */
 #define SPV_CHAIN_BRANCH_HEADERS 16384 /* headers in all side branches together: 2.3 MB */
@@ -128,5 +132,9 @@ SPV_API int spv_chain_period(struct spv_chain_header *out, const struct spv_para
 
 /* Bytes of memory that the chain holds; bounded. */
 SPV_API size_t spv_chain_memory(const struct spv_chain *c);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include "spv/export.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Whose fault it is. */
 enum spv_err_class {
     SPV_CLASS_NONE, /* no error */
@@ -125,5 +129,9 @@ SPV_API const char *spv_err_name(int err);
 
 /* The class of an error code; 0 is SPV_CLASS_NONE, an unknown code SPV_CLASS_CALLER. Any thread. */
 SPV_API enum spv_err_class spv_err_class_of(int err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

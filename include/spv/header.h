@@ -7,6 +7,10 @@
 #include "spv/export.h"
 #include "spv/types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_HEADER_SIZE 80
 
 struct spv_header {
@@ -70,5 +74,9 @@ struct spv_header_db {
     int (*locate)(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hashes,
                   size_t n);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 #define SPV_IMPORT_LINE_MAX 4096 /* bytes of a line; ours have at most 500 */
 #define SPV_IMPORT_COLUMNS_MAX 32 /* of a csv file; ours have at most 10 */
 #define SPV_IMPORT_HOLE_MAX 8000000 /* zero headers in a row: longer than any network's chain */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 #define SPV_IMPORT_REORGS_MAX 100000 /* reorganisations that a followed file tells of */
 
 enum spv_import_format {
@@ -72,5 +76,9 @@ SPV_API enum spv_import_format spv_import_format_of(const struct spv_import *d);
 /* What the error was about, for a person: "line 17: time: '12x' is not a number from 0 to
  * 4294967295". Lent. */
 SPV_API const char *spv_import_error_text(const struct spv_import *d);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

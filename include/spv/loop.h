@@ -6,6 +6,10 @@
 #include "spv/reactor.h"
 #include "spv/store.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct spv_evloop_config {
     struct spv_node_config node; /* reader, indexed, rng, book and proxied are filled in by the
                                     loop; reach, too, with a proxy, when it is 0: everything */
@@ -113,5 +117,9 @@ SPV_API int spv_http_new(struct spv_http **out, struct spv_reactor *r,
 SPV_API uint16_t spv_http_port(const struct spv_http *h);
 SPV_API void spv_http_get_stats(const struct spv_http *h, struct spv_http_stats *out);
 SPV_API void spv_http_free(struct spv_http *h);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

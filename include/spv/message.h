@@ -16,6 +16,10 @@
 #include "spv/tx.h"
 #include "spv/types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_FRAME_HEADER 24 /* magic 4, command 12, length 4, checksum 4 */
 #define SPV_MAX_PAYLOAD 4000000 /* protocol limit per message */
 #define SPV_MAX_EARLY_PAYLOAD 1024 /* ours: before the handshake completes */
@@ -276,5 +280,9 @@ struct spv_msg {
         struct spv_msg_raw raw; /* SPV_CMD_UNKNOWN */
     } u;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "spv/chain.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Finds a nonce (from header->nonce up) whose hash is at or below the target of the header's bits.
  * Fills *hash. SPV_ERR_NOT_FOUND when the nonces are exhausted, SPV_ERR_INVALID on bad bits. */
 SPV_API int spv_mine_header(struct spv_header *header, struct spv_blockhash *hash);
@@ -19,5 +23,9 @@ struct spv_mine_plan {
     void *ctx;
 };
 SPV_API int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "spv/export.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum spv_network {
     SPV_MAINNET,
     SPV_TESTNET3,
@@ -38,5 +42,9 @@ SPV_API const struct spv_netid *spv_netid_by_name(const char *name);
  * default signet. SPV_ERR_INVALID when the script is empty or longer than 10,000 bytes. Any thread.
  */
 SPV_API int spv_netid_signet(struct spv_netid *out, const uint8_t *challenge, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

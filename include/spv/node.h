@@ -12,6 +12,10 @@
 #include "spv/endpoint.h"
 #include "spv/peer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_NODE_MAX_PEERS 64 /* outbound slots at most */
 #define SPV_NODE_MAX_ENDPOINTS 256 /* --connect and --add-peer together */
 #define SPV_NODE_MAX_CHECKPOINTS 8192 /* one a period: three centuries of blocks */
@@ -228,5 +232,9 @@ SPV_API const struct spv_chain *spv_node_chain(const struct spv_node *n);
 SPV_API size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_t cap,
                               struct spv_now now);
 SPV_API void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include "spv/header.h"
 #include "spv/network.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_RETARGET_INTERVAL 2016
 #define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: two weeks; clocks of wallets and blocks differ */
 
@@ -74,5 +78,9 @@ SPV_API const struct spv_checkpoint *spv_params_start(const struct spv_params *p
 SPV_API const struct spv_checkpoint *spv_params_birthday(const struct spv_params *params,
                                                          const struct spv_checkpoint *list,
                                                          size_t n, int64_t birthday);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

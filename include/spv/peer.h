@@ -12,6 +12,10 @@
 #include "spv/network.h"
 #include "spv/types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum spv_direction {
     SPV_OUTBOUND, /* we dialled */
     SPV_INBOUND, /* they dialled */
@@ -228,5 +232,9 @@ SPV_API char *spv_msg_format(char *out, size_t cap, const struct spv_msg *msg);
  * older half, unless max_known says less), transactions that wait to be announced and requests that
  * wait for an answer. */
 SPV_API size_t spv_peer_memory(const struct spv_peer *p);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include "spv/message.h"
 #include "spv/peer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_PEER_KNOWN 50000 /* ours: hashes that a peer is known to have, at least so many */
 #define SPV_PEER_INVENTORY                                                                         \
     50000 /* ours: transactions that wait to be announced; an inv's worth                          \
@@ -63,5 +67,9 @@ SPV_API int spv_peer_push_filterload(struct spv_peer *p, const struct spv_msg_fi
 SPV_API int spv_peer_push_filteradd(struct spv_peer *p, const uint8_t *element, size_t n,
                                     struct spv_now now);
 SPV_API int spv_peer_push_filterclear(struct spv_peer *p, struct spv_now now);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include "spv/message.h"
 #include "spv/peer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The headers after the first locator hash that is on the reader's best chain (or after genesis
  * when none is), up to the stop hash (included), at most SPV_MAX_HEADERS. An empty locator asks for
  * the stop hash alone. Returns how many were written to out, which holds SPV_MAX_HEADERS, or
@@ -19,5 +23,9 @@ SPV_API int spv_serve_headers(const struct spv_header_db *reader, struct spv_hea
 #define SPV_SERVE_PAYLOAD 32768 /* ours: an addr of 1,000 entries, the most that comes unasked */
 #define SPV_SERVE_KNOWN 128 /* ours: the longest locator and a few headers */
 SPV_API void spv_serve_limits(struct spv_peer_config *cfg);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

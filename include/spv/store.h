@@ -12,6 +12,10 @@
 #include "spv/header.h"
 #include "spv/params.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_SCHEMA_VERSION 2
 
 enum spv_store_mode {
@@ -251,5 +255,9 @@ SPV_API int spv_store_repair(struct spv_repair_report *out, const struct spv_ver
  * $HOME/.local/share/spv/<network>/headers.db. SPV_ERR_TOO_LONG, SPV_ERR_NOT_FOUND (no HOME). */
 SPV_API int spv_store_default_path(char *out, size_t cap, const struct spv_netid *net,
                                    const char *datadir, const char *file);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "spv/export.h"
 #include "spv/types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPV_WITNESS_SCALE 4 /* BIP141: a byte outside the witness weighs four */
 
 /* Bytes lent by their owner. */
@@ -89,5 +93,9 @@ SPV_API struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx);
 SPV_API bool spv_tx_next_witness(struct spv_tx_iter *walk, struct spv_witness *out);
 /* Takes the next item off a witness, bottom of the stack first. */
 SPV_API bool spv_witness_next(struct spv_witness *witness, struct spv_bytes *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

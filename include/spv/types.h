@@ -11,6 +11,10 @@
 
 #include "spv/export.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Time as an argument: a machine never reads a clock. mono_us never steps back (timers, deadlines);
  * unix_s is the system's idea of UTC and may step. */
 struct spv_now {
@@ -70,5 +74,9 @@ SPV_API void spv_u256_hex(char *out, const struct spv_u256 *x);
 
 /* Reads 1 to 64 hex digits, optional 0x, most significant first. SPV_ERR_MALFORMED otherwise. */
 SPV_API int spv_u256_from_hex(struct spv_u256 *out, const char *hex);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

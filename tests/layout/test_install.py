@@ -2,9 +2,10 @@
 """An outside program finds, builds on and runs with what `cmake --install` lays down.
 
 The build is installed into a folder that is then moved, so nothing may remember where it was.
-examples/sync_tip.c is built there with CMake's find_package and with pkg-config, each against the
-shared and the static library, and syncs from the installed spv-serve. Arguments: cmake, C compiler,
-source folder, build folder, instrumentation flags (may be empty)."""
+examples/sync_tip.c and, in C++17, outside.cpp are built there with CMake's find_package and with
+pkg-config, each against the shared and the static library, and sync from the installed spv-serve.
+Arguments: cmake, C compiler, C++ compiler (empty: there is none), source folder, build folder,
+instrumentation flags (may be empty)."""
 
 import json
 import os
@@ -14,8 +15,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-CMAKE, CC, SOURCE, BUILD = sys.argv[1:5]
-FLAGS = sys.argv[5].split() if len(sys.argv) > 5 else []
+import exports
+
+CMAKE, CC, CXX, SOURCE, BUILD = sys.argv[1:6]
+FLAGS = sys.argv[6].split() if len(sys.argv) > 6 else []
+CXX_FLAGS = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 HEIGHT = 2500  # two messages of headers
 
 PROJECT = """cmake_minimum_required(VERSION 3.25)
@@ -67,6 +71,7 @@ class Install(unittest.TestCase):
         cls.work = cls.dir / "outside"
         cls.work.mkdir()
         (cls.work / "sync_tip.c").write_bytes(Path(SOURCE, "examples/sync_tip.c").read_bytes())
+        (cls.work / "outside.cpp").write_bytes(Path(SOURCE, "tests/layout/outside.cpp").read_bytes())
         (cls.work / "peer.c").write_text(PEER)
         (cls.work / "CMakeLists.txt").write_text(PROJECT)
 
@@ -132,15 +137,36 @@ class Install(unittest.TestCase):
         version = self.pkg_config("--modversion", "spv-peer")[0]
         self.assertEqual(run(peer, env=env).strip(), version)
 
-    def test_each_header_stands_alone(self):
+    @unittest.skipUnless(CXX, "no C++ compiler")
+    def test_cxx17_program_syncs(self):
+        env = {**os.environ, "LD_LIBRARY_PATH": str(self.lib)}
+        cflags = self.pkg_config("--cflags", "spv")
+        shared = self.work / "cxx_shared"
+        run(CXX, *CXX_FLAGS, *FLAGS, *cflags, self.work / "outside.cpp", *self.pkg_config("--libs", "spv"),
+            "-o", shared)
+        self.assertEqual(self.needed(shared), ["libspv.so.0"])
+        self.assert_syncs(shared, env=env)
+
+        static = self.work / "cxx_static"
+        libs = [arg.replace("-lspv", "-l:libspv.a") for arg in self.pkg_config("--libs", "--static", "spv")]
+        run(CXX, *CXX_FLAGS, *FLAGS, *cflags, self.work / "outside.cpp", *libs, "-o", static)
+        self.assert_syncs(static)
+
+    @unittest.skipUnless(CXX, "no C++ compiler")
+    def test_cxx17_links_every_public_function(self):
         headers = sorted((self.prefix / "include/spv").glob("*.h"))
-        self.assertGreater(len(headers), 10)
-        for header in headers:
-            one = self.work / "one.c"
-            one.write_text(f"#include <spv/{header.name}>\n#include <spv/{header.name}>\n"
-                           "typedef int nothing_else;\n")
-            run(CC, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
-                f"-I{self.prefix}/include", one)
+        names = sorted(set().union(*(exports.declared(header) for header in headers)))
+        self.assertGreater(len(names), 100)
+        source = self.work / "all.cpp"
+        source.write_text("#include <spv/spv.h>\n#include <spv/version.h>\n#include <cstdio>\n"
+                          "static const void *const all[] = {\n"
+                          + "".join(f"    reinterpret_cast<const void *>(&{name}),\n" for name in names)
+                          + "};\nint main()\n{\n    for (const void *one : all)\n"
+                          "        std::printf(\"%d\\n\", one != nullptr);\n}\n")
+        program = self.work / "all"
+        run(CXX, *CXX_FLAGS, *FLAGS, source, *self.pkg_config("--cflags", "--libs", "spv"), "-o", program)
+        out = run(program, env={**os.environ, "LD_LIBRARY_PATH": str(self.lib)})
+        self.assertEqual(out, "1\n" * len(names))
 
     def test_installs_apps_and_their_pages(self):
         for app in ("spv-sync", "spv-export", "spv-serve", "spv-db"):
