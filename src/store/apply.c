@@ -4,7 +4,8 @@
  * Whether a header is good is the chain's business. Here it is only asked whether the change fits
  * what is stored: that the records follow each other and the header at the fork, and that the
  * chain and the store speak of the same tip. */
-#include "store/db.h"
+#include "store/backfill.h"
+#include "store/start.h"
 #include "store/wal_guard.h"
 
 /* At most this many side-branch rows are kept, the highest ones: what the chain itself would hold.
@@ -52,7 +53,7 @@ static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
         }
     }
     if (c->kind == SPV_UPDATE_CHECKPOINT_START || c->kind == SPV_UPDATE_BACKFILL) {
-        return 0; /* base.c looks what they follow */
+        return 0; /* backfill.c and start.c look what they follow */
     }
     if (!spv_blockhash_eq(&c->headers[0].header.prev, &fork.hash)) {
         return mismatch(s, "the first record does not follow the header at the fork");
@@ -62,10 +63,7 @@ static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
 
 static int insert_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
-    int rc = 0;
-    for (size_t i = 0; i < c->n && rc == 0; i++) {
-        rc = spv_db_insert(s, &c->headers[i]);
-    }
+    int rc = spv_db_insert_all(s, c->headers, c->n);
     return rc == 0 ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
 }
 

@@ -379,6 +379,15 @@ int spv_db_insert(struct spv_store *s, const struct spv_chain_header *record)
                              : spv_db_error(s, code, "store a header");
 }
 
+int spv_db_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        rc = spv_db_insert(s, &headers[i]);
+    }
+    return rc;
+}
+
 int spv_db_remove_above(struct spv_store *s, int64_t height)
 {
     sqlite3_stmt *st = NULL;

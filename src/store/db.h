@@ -62,7 +62,7 @@ struct spv_store {
     struct spv_chain_header tip; /* when writing: the last applied tip */
     struct spv_chain_header committed_tip; /* the tip before what is gathered */
     size_t n_uncommitted; /* records in the open transaction */
-    struct spv_chain_start start; /* where the chain begins; base.c */
+    struct spv_chain_start start; /* where the chain begins: start.h */
     struct spv_blockhash start_parent; /* hash and work of the header below the base */
     struct spv_u256 start_work;
     uint32_t rewound;
@@ -104,6 +104,7 @@ void spv_db_rollback(struct spv_store *s);
 
 /* Inserts one row of the best chain. */
 int spv_db_insert(struct spv_store *s, const struct spv_chain_header *record);
+int spv_db_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n);
 /* Removes the best chain's rows above a height. */
 int spv_db_remove_above(struct spv_store *s, int64_t height);
 /* Writes the tip into the meta table, inside the transaction that changes the rows. */
@@ -113,21 +114,6 @@ int spv_db_set_meta(struct spv_store *s, const char *key, const char *text);
 /* The value of a meta key as text: 1, 0 when absent, or negative. A value that does not fit is
  * SPV_ERR_DB_DAMAGED. */
 int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key);
-
-/* base.c: reads where the chain begins. A reader looks again when it misses a row, as the writer
- * may have moved the base: 1 when it had, 0 or negative. */
-int spv_start_load(struct spv_store *s);
-int spv_start_moved(struct spv_store *s);
-/* Writes it, inside the caller's transaction; a base of 0 removes it. */
-int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
-                    const struct spv_blockhash *parent, const struct spv_u256 *work);
-/* Forgets what was filled, inside the caller's transaction. */
-int spv_backfill_clear(struct spv_store *s);
-/* The rows of a START or FILL change, inside the caller's transaction. */
-int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c);
-int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c);
-/* The change is committed. */
-void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c);
 
 /* store.c: opens in ways that are not the public's. */
 struct spv_open_options {
@@ -162,8 +148,5 @@ int spv_genesis_store(struct spv_store *s, struct spv_chain_header *out);
 int spv_network_id_write(struct spv_store *s);
 int spv_network_id_check(struct spv_store *s);
 int spv_network_id_load(struct spv_store *s);
-
-/* read.c: whether the hash index is there, from the file. */
-int spv_read_has_index(struct spv_store *s);
 
 #endif

@@ -1,5 +1,7 @@
 /* Look-ups, each a kept statement. A header's previous hash is the hash of the row below. */
-#include "store/db.h"
+#include "store/backfill.h"
+#include "store/hash_index.h"
+#include "store/start.h"
 
 #include <string.h>
 
@@ -106,34 +108,6 @@ int spv_store_by_height(struct spv_store *s, struct spv_chain_header *out, uint3
     return rc;
 }
 
-int spv_read_has_index(struct spv_store *s)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_HAS_INDEX);
-    if (rc != 0) {
-        return rc;
-    }
-    int code = sqlite3_step(st);
-    int result = code == SQLITE_ROW ? sqlite3_column_int(st, 0) > 0
-                                    : spv_db_error(s, code, "read the schema");
-    (void)sqlite3_reset(st);
-    return result;
-}
-
-/* Whether hashes can be looked up. A reader looks again: the writer may have built the index since.
- */
-static int find_index(struct spv_store *s)
-{
-    if (!s->indexed && s->mode == SPV_STORE_READ) {
-        int rc = spv_read_has_index(s);
-        if (rc < 0) {
-            return rc;
-        }
-        s->indexed = rc > 0;
-    }
-    return s->indexed ? 1 : 0;
-}
-
 static int read_by_hash(struct spv_store *s, struct spv_chain_header *out,
                         const struct spv_blockhash *hash)
 {
@@ -153,12 +127,12 @@ int spv_store_by_hash(struct spv_store *s, struct spv_chain_header *out,
                       const struct spv_blockhash *hash)
 {
     /* Without the index this would be a scan of the whole table, which no peer may trigger. */
-    int rc = find_index(s);
+    int rc = spv_hash_index_find(s);
     if (rc <= 0) {
         return rc;
     }
     rc = read_by_hash(s, out, hash);
-    if (rc < 0 && spv_read_has_index(s) == 0) {
+    if (rc < 0 && spv_hash_index_exists(s) == 0) {
         s->indexed = false; /* the writer has dropped it, to fill in many rows */
         return 0;
     }
@@ -191,12 +165,12 @@ int spv_store_locate(struct spv_store *s, struct spv_chain_header *out,
     if (n == 0 || n > SPV_MAX_LOCATOR) {
         return n == 0 ? 0 : SPV_ERR_TOO_LONG;
     }
-    int rc = find_index(s);
+    int rc = spv_hash_index_find(s);
     if (rc <= 0) {
         return rc;
     }
     rc = read_locate(s, out, hashes, n);
-    if (rc < 0 && spv_read_has_index(s) == 0) {
+    if (rc < 0 && spv_hash_index_exists(s) == 0) {
         s->indexed = false;
         return 0;
     }
@@ -340,7 +314,7 @@ static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_ch
 
 static int reader_has_hash_index(void *ctx)
 {
-    return find_index(ctx);
+    return spv_hash_index_find(ctx);
 }
 
 static void reader_start(void *ctx, struct spv_chain_start *out)

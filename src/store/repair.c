@@ -11,12 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/backfill.h"
 #include "store/backup.h"
-#include "store/db.h"
 #include "store/file_probe.h"
 #include "store/lock.h"
 #include "store/salvage.h"
 #include "store/schema.h"
+#include "store/start.h"
 
 struct repair {
     struct spv_repair_report *out;

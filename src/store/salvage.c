@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/db.h"
 #include "store/schema.h"
 #include "store/schema_check.h"
+#include "store/start.h"
 
 #define BATCH 2000 /* rows a transaction, as from the network */
 

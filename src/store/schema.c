@@ -70,7 +70,7 @@ const char spv_schema_addrman[] = "CREATE TABLE peer_address ("
                                   " code INTEGER NOT NULL,"
                                   " reason TEXT NOT NULL) WITHOUT ROWID;"
 
-                                  /* the base's row follows what the metadata says (base.c) */
+                                  /* the base's row follows what the metadata says (start.c) */
                                   "DROP VIEW block_header;"
                                   "CREATE VIEW block_header AS SELECT"
                                   " h.height AS height,"

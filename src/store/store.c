@@ -10,7 +10,7 @@
  *
  * synchronous is FULL: each commit is on disk when it returns, and at 2,000 rows a commit that
  * costs nothing that can be measured. */
-#include "store/db.h"
+#include "store/hash_index.h"
 
 #include <errno.h>
 #include <string.h>
@@ -221,7 +221,7 @@ static int open_write(struct spv_store *s)
         spv_db_rollback(s);
         return rc;
     }
-    int indexed = spv_read_has_index(s);
+    int indexed = spv_hash_index_exists(s);
     s->indexed = indexed > 0;
     return indexed < 0 ? indexed : 0;
 }
@@ -286,7 +286,7 @@ static int open_read(struct spv_store *s, bool any_network)
         rc = rc > 0 ? SPV_ERR_DB_DAMAGED : rc;
     }
     if (rc == 0) {
-        int indexed = spv_read_has_index(s);
+        int indexed = spv_hash_index_exists(s);
         s->indexed = indexed > 0;
         rc = indexed < 0 ? indexed : 0;
     }
@@ -393,29 +393,6 @@ int spv_store_close(struct spv_store *s)
     sqlite3_free(s->path);
     sqlite3_free(s);
     return rc;
-}
-
-int spv_store_build_index(struct spv_store *s)
-{
-    if (s->indexed) {
-        return 0;
-    }
-    if (s->mode == SPV_STORE_READ) {
-        return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
-    /* The hash's last 8 bytes in display order are as good as random: an index over all 32 would be
-     * three times the size and find nothing more. */
-    int rc = spv_store_commit(s);
-    if (rc == 0) {
-        rc = spv_db_exec(s, "CREATE INDEX IF NOT EXISTS " SPV_SCHEMA_INDEX, "build the hash index");
-    }
-    s->indexed = rc == 0;
-    return rc;
-}
-
-bool spv_store_indexed(const struct spv_store *s)
-{
-    return s->indexed;
 }
 
 const struct spv_params *spv_store_params(const struct spv_store *s)

@@ -4,9 +4,9 @@
  * Each row of the window must be there, hash to its stored hash over the hash of the row below,
  * meet its own target and add its work. Rows that hold are counted upwards from an anchor below the
  * window; when not even the window's first row holds, the window moves down, at worst to genesis or
- * the base (base.c). What stands above the last good row is the damaged tail. Rows further down are
- * spv-verify's business (and reading one checks its shape). */
-#include "store/db.h"
+ * the base (start.c). What stands above the last good row is the damaged tail. Rows further down
+ * are spv-verify's business (and reading one checks its shape). */
+#include "store/start.h"
 
 #include <string.h>
 

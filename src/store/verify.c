@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/start.h"
 #include "store/wal_guard.h"
 #include "util/u256.h"
 

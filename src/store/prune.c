@@ -1,0 +1,85 @@
+/* Pruning moves the start of the chain up and deletes the headers below it, in one transaction. */
+#include "store/hash_index.h"
+#include "store/start.h"
+
+/* Blocks that stay below the tip whatever is pruned, apart from two periods: a median's. */
+#define KEEP_MEDIAN SPV_MEDIAN_SPAN
+
+/* The highest base that leaves what the chain needs. */
+static uint32_t prune_limit(const struct spv_store *s, uint32_t below)
+{
+    const uint32_t period = spv_start_interval(s);
+    const uint32_t keep = 2 * period + KEEP_MEDIAN;
+    const uint32_t most = s->tip.height > keep ? s->tip.height - keep : 0;
+    if (below > most) {
+        below = most;
+    }
+    return below - below % period;
+}
+
+static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
+                         const struct spv_chain_header *parent)
+{
+    sqlite3_stmt *st = NULL;
+    const bool again = s->indexed && to->height - s->start.height > SPV_HASH_INDEX_BULK;
+    int rc = spv_db_begin(s);
+    if (rc == 0 && again) {
+        rc = spv_hash_index_drop(s);
+    }
+    if (rc == 0) {
+        rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
+    }
+    if (rc == 0) {
+        (void)sqlite3_bind_int64(st, 1, 0);
+        (void)sqlite3_bind_int64(st, 2, to->height);
+        rc = spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "prune headers");
+    }
+    if (rc == 0) {
+        char sql[80];
+        (void)sqlite3_snprintf(sizeof sql, sql, "DELETE FROM branch_header WHERE height <= %u",
+                               (unsigned)to->height);
+        rc = spv_db_exec(s, sql, "prune side branches");
+    }
+    if (rc == 0) {
+        rc = spv_start_write(s, to, &parent->hash, &parent->work);
+    }
+    if (rc == 0 && again) {
+        rc = spv_store_build_index(s);
+    }
+    return rc == 0 ? spv_db_commit(s) : rc;
+}
+
+int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
+{
+    struct spv_chain_header parent;
+    struct spv_chain_start to = s->start;
+    if (s->mode == SPV_STORE_READ) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
+    }
+    int rc = spv_store_commit(s);
+    if (rc != 0) {
+        return rc;
+    }
+    to.height = prune_limit(s, below);
+    if (base) {
+        *base = to.height > s->start.height ? to.height : s->start.height;
+    }
+    if (to.height <= s->start.height) {
+        return 0;
+    }
+    rc = spv_store_by_height(s, &parent, to.height - 1);
+    if (rc <= 0) {
+        return rc < 0 ? rc : spv_start_mismatch(s, "the header below the new base is not there");
+    }
+    const bool indexed = s->indexed;
+    rc = prune_headers(s, &to, &parent);
+    if (rc != 0) {
+        spv_db_rollback(s);
+        s->indexed = indexed;
+        return rc;
+    }
+    s->start = to;
+    s->start_parent = parent.hash;
+    s->start_work = parent.work;
+    return 0;
+}
