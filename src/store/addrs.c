@@ -4,11 +4,13 @@
  * that lead nowhere.
  *
  * Statements are prepared for each call: a save comes every few minutes. */
-#include "store/db.h"
+#include "store/addrs.h"
 
 #include <string.h>
 
+#include "store/meta.h"
 #include "store/schema.h"
+#include "store/transaction.h"
 #include "util/hex.h"
 
 #define ADDRESS_COLUMNS                                                                            \
@@ -148,7 +150,7 @@ static int load_bans(struct spv_store *s, struct spv_addrman_rows *out)
 static int load_key(struct spv_store *s, struct spv_addrman_rows *out)
 {
     char hex[2 * SPV_ADDRMAN_KEY + 1];
-    const int rc = spv_db_meta(s, hex, sizeof hex, KEY);
+    const int rc = spv_meta_get(s, hex, sizeof hex, KEY);
     /* One that cannot be read is drawn anew: addresses then change their buckets, no more. */
     out->keyed = rc > 0 && spv_hex_decode(out->key, sizeof out->key, hex) == 0;
     return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : 0;
@@ -226,7 +228,7 @@ int spv_addrs_recreate(struct spv_store *s)
 /* Nothing in the book is worth a sync that does not start: it begins anew. */
 static int reset_tables(struct spv_store *s)
 {
-    int rc = spv_db_begin(s);
+    int rc = spv_transaction_begin(s);
     if (rc == 0)
         rc = spv_addrs_recreate(s);
     if (rc == 0)
@@ -334,7 +336,7 @@ static int write_addrs(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     char hex[2 * SPV_ADDRMAN_KEY + 1];
     spv_hex(hex, c->key, sizeof c->key);
-    int rc = spv_db_set_meta(s, KEY, hex);
+    int rc = spv_meta_set(s, KEY, hex);
     if (rc == 0 && c->all)
         rc = spv_db_exec(s, "DELETE FROM peer_address", "write the address book");
     if (rc == 0 && c->n_removed > 0)
@@ -348,7 +350,7 @@ int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes
 {
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    int rc = spv_db_begin(s);
+    int rc = spv_transaction_begin(s);
     if (rc != 0)
         return rc;
     rc = write_addrs(s, c);

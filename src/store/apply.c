@@ -4,8 +4,12 @@
  * Whether a header is good is the chain's business. Here it is only asked whether the change fits
  * what is stored: that the records follow each other and the header at the fork, and that the
  * chain and the store speak of the same tip. */
+#include "store/apply.h"
 #include "store/backfill.h"
+#include "store/meta.h"
+#include "store/rows.h"
 #include "store/start.h"
+#include "store/transaction.h"
 #include "store/wal_guard.h"
 
 /* At most this many side-branch rows are kept, the highest ones: what the chain itself would hold.
@@ -63,8 +67,8 @@ static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
 
 static int insert_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
-    int rc = spv_db_insert_all(s, c->headers, c->n);
-    return rc == 0 ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
+    int rc = spv_rows_insert_all(s, c->headers, c->n);
+    return rc == 0 ? spv_meta_set_tip(s, &c->headers[c->n - 1]) : rc;
 }
 
 static int prune_branches(struct spv_store *s)
@@ -126,7 +130,7 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
         rc = spv_db_run(s, SPV_STMT_MOVE_TO_BRANCH, "move headers to a side branch");
     }
     if (rc == 0) {
-        rc = spv_db_remove_above(s, c->fork_height);
+        rc = spv_rows_remove_above(s, c->fork_height);
     }
     for (size_t i = 0; i < c->n && rc == 0; i++) {
         uint8_t hash[32];
@@ -162,31 +166,6 @@ static int write_change(struct spv_store *s, const struct spv_chain_update *c)
     return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of change", s->path);
 }
 
-/* Undoes the open transaction, with what was gathered in it. */
-static int undo_last(struct spv_store *s, int rc)
-{
-    spv_db_rollback(s);
-    if (s->n_uncommitted > 0) {
-        s->tip = s->committed_tip;
-        s->n_uncommitted = 0;
-    }
-    return rc;
-}
-
-int spv_store_commit(struct spv_store *s)
-{
-    if (s->n_uncommitted == 0) {
-        return 0;
-    }
-    int rc = spv_db_commit(s);
-    if (rc != 0) {
-        return undo_last(s, rc);
-    }
-    s->n_uncommitted = 0;
-    spv_wal_guard_write(s);
-    return 0;
-}
-
 /* May the change be tried at all? */
 static int check_change(struct spv_store *s, const struct spv_chain_update *change)
 {
@@ -216,7 +195,7 @@ int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
     }
     int rc = check_change(s, change);
     if (rc == 0) {
-        rc = spv_db_begin(s);
+        rc = spv_transaction_begin(s);
     }
     if (rc != 0) {
         return rc;
@@ -226,7 +205,7 @@ int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
         rc = spv_db_commit(s);
     }
     if (rc != 0) {
-        return undo_last(s, rc);
+        return spv_transaction_undo(s, rc);
     }
     note_applied(s, change);
     spv_wal_guard_write(s);
@@ -248,7 +227,7 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
     }
     rc = write_change(s, change);
     if (rc != 0) {
-        return undo_last(s, rc);
+        return spv_transaction_undo(s, rc);
     }
     s->n_uncommitted += change->n;
     note_applied(s, change);

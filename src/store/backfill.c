@@ -4,7 +4,10 @@
 #include "store/backfill.h"
 
 #include "store/hash_index.h"
+#include "store/meta.h"
+#include "store/rows.h"
 #include "store/start.h"
+#include "store/transaction.h"
 #include "util/u256.h"
 
 int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
@@ -52,7 +55,7 @@ int spv_store_backfill_reset(struct spv_store *s)
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
-    int rc = spv_db_begin(s);
+    int rc = spv_transaction_begin(s);
     if (rc == 0) {
         rc = remove_filled(s, 0);
     }
@@ -128,7 +131,7 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
         rc = add_work(s, &more);
         tip.work = spv_u256_add(&tip.work, &more);
         if (rc == 0) {
-            rc = spv_db_set_tip(s, &tip);
+            rc = spv_meta_set_tip(s, &tip);
         }
     } else if (spv_u256_cmp(&last->work, &s->start_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
@@ -174,7 +177,7 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
         rc = spv_hash_index_drop(s);
     }
     if (rc == 0) {
-        rc = spv_db_insert_all(s, c->headers, c->n);
+        rc = spv_rows_insert_all(s, c->headers, c->n);
     }
     return rc == 0 && last->height + 1 == s->start.height ? join_backfill(s, last) : rc;
 }

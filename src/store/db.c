@@ -345,10 +345,7 @@ int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried)
 int spv_db_begin(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
-    int rc = spv_store_commit(s);
-    if (rc == 0) {
-        rc = spv_db_stmt(s, &st, SPV_STMT_BEGIN);
-    }
+    int rc = spv_db_stmt(s, &st, SPV_STMT_BEGIN);
     return rc == 0 ? spv_db_run(s, SPV_STMT_BEGIN, "begin a transaction") : rc;
 }
 
@@ -364,106 +361,4 @@ void spv_db_rollback(struct spv_store *s)
     if (sqlite3_get_autocommit(s->db) == 0) {
         (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     }
-}
-
-int spv_db_insert(struct spv_store *s, const struct spv_chain_header *record)
-{
-    struct spv_row row;
-    sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_INSERT);
-    if (rc != 0) {
-        return rc;
-    }
-    int code = spv_row_bind(st, &row, record);
-    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_INSERT, "store a header")
-                             : spv_db_error(s, code, "store a header");
-}
-
-int spv_db_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n)
-{
-    int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        rc = spv_db_insert(s, &headers[i]);
-    }
-    return rc;
-}
-
-int spv_db_remove_above(struct spv_store *s, int64_t height)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_REMOVE_ABOVE);
-    if (rc != 0) {
-        return rc;
-    }
-    (void)sqlite3_bind_int64(st, 1, height);
-    return spv_db_run(s, SPV_STMT_REMOVE_ABOVE, "remove headers");
-}
-
-static int set_meta(struct spv_store *s, sqlite3_stmt *st, const char *key)
-{
-    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
-    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_META_SET, "write the metadata")
-                             : spv_db_error(s, code, "write the metadata");
-}
-
-int spv_db_set_meta(struct spv_store *s, const char *key, const char *text)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc != 0) {
-        return rc;
-    }
-    int code = sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
-    return code == SQLITE_OK ? set_meta(s, st, key) : spv_db_error(s, code, "write the metadata");
-}
-
-int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_META_GET);
-    if (rc != 0) {
-        return rc;
-    }
-    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
-    if (code == SQLITE_OK) {
-        code = sqlite3_step(st);
-    }
-    if (code == SQLITE_ROW) {
-        const unsigned char *text = sqlite3_column_text(st, 0);
-        size_t n = (size_t)sqlite3_column_bytes(st, 0);
-        if (!text) {
-            rc = spv_db_error(s, SQLITE_NOMEM, "read the metadata");
-        } else if (n >= cap || strlen((const char *)text) != n) {
-            rc = spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                             "%s: the metadata's %s is malformed. " SPV_DB_REPAIR_ADVICE, s->path,
-                             key);
-        } else {
-            memcpy(out, text, n + 1);
-            rc = 1;
-        }
-    } else if (code != SQLITE_DONE) {
-        rc = spv_db_error(s, code, "read the metadata");
-    }
-    (void)sqlite3_reset(st);
-    return rc;
-}
-
-int spv_db_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
-{
-    char hex[SPV_HASH_HEX];
-    sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc == 0) {
-        (void)sqlite3_bind_int64(st, 2, tip->height);
-        rc = set_meta(s, st, "tip_height");
-    }
-    if (rc == 0) {
-        spv_blockhash_hex(hex, &tip->hash);
-        rc = spv_db_set_meta(s, "tip_hash", hex);
-    }
-    if (rc == 0) {
-        spv_u256_hex(hex, &tip->work);
-        rc = spv_db_set_meta(s, "tip_work", hex);
-    }
-    return rc;
 }

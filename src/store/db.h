@@ -97,56 +97,9 @@ int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which);
 /* Steps a statement that gives no rows, and resets it. */
 int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried);
 
-/* Transactions; begin commits what was gathered first; rollback is harmless outside one. */
+/* Transactions. rollback does nothing outside one. */
 int spv_db_begin(struct spv_store *s);
 int spv_db_commit(struct spv_store *s);
 void spv_db_rollback(struct spv_store *s);
-
-/* Inserts one row of the best chain. */
-int spv_db_insert(struct spv_store *s, const struct spv_chain_header *record);
-int spv_db_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n);
-/* Removes the best chain's rows above a height. */
-int spv_db_remove_above(struct spv_store *s, int64_t height);
-/* Writes the tip into the meta table, inside the transaction that changes the rows. */
-int spv_db_set_tip(struct spv_store *s, const struct spv_chain_header *tip);
-int spv_db_set_meta(struct spv_store *s, const char *key, const char *text);
-
-/* The value of a meta key as text: 1, 0 when absent, or negative. A value that does not fit is
- * SPV_ERR_DB_DAMAGED. */
-int spv_db_meta(struct spv_store *s, char *out, size_t cap, const char *key);
-
-/* store.c: opens in ways that are not the public's. */
-struct spv_open_options {
-    bool unchecked; /* the last rows are not judged; an older schema may be read */
-    int lock; /* the writer's lock, already held; -1: take it. Released by close all the same */
-};
-int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
-                      const struct spv_open_options *how, struct spv_error_info *why);
-
-/* apply.c: removes side-branch rows that are none, and those beyond the bound, inside the caller's
- * transaction: a file may bring any number of them. */
-int spv_branches_prune(struct spv_store *s);
-
-/* peers.c: drops the address book and the bans, whatever stands under their names, and makes new
- * ones with the rows that can be read, inside the caller's transaction. */
-int spv_addrs_recreate(struct spv_store *s);
-
-/* check.c: the last rows of an open store; also loads the tip. Cuts a bad tail when writing, inside
- * the caller's transaction. */
-int spv_tail_check(struct spv_store *s);
-/* NULL, or what is wrong with a row, whose previous hash is filled in: by itself (its target is
- * handed out), on top of the row below, or as row 0. */
-const char *spv_row_check_pow(struct spv_u256 *target, const struct spv_chain_header *r);
-const char *spv_row_check(const struct spv_chain_header *below, const struct spv_chain_header *r);
-const char *spv_genesis_check(const struct spv_store *s, const struct spv_chain_header *r);
-void spv_genesis_header(const struct spv_store *s, struct spv_chain_header *out);
-/* Stores the network's genesis as row 0 and hands out its record. */
-int spv_genesis_store(struct spv_store *s, struct spv_chain_header *out);
-
-/* guard.c: whose headers these are. Writes it into a new database; compares it with what the store
- * was opened for; or takes it from the file. */
-int spv_network_id_write(struct spv_store *s);
-int spv_network_id_check(struct spv_store *s);
-int spv_network_id_load(struct spv_store *s);
 
 #endif

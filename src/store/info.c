@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "store/db.h"
+#include "store/meta.h"
 
 static uint64_t size_of(const char *path, const char *suffix)
 {
@@ -45,10 +46,10 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
         rc = count(s, &page, "PRAGMA page_size");
     }
     if (rc == 0) {
-        rc = spv_db_meta(s, out->created_by, sizeof out->created_by, "created_by");
+        rc = spv_meta_get(s, out->created_by, sizeof out->created_by, "created_by");
     }
     if (rc >= 0) {
-        rc = spv_db_meta(s, text, sizeof text, "last_sync");
+        rc = spv_meta_get(s, text, sizeof text, "last_sync");
     }
     out->free_bytes = free_pages * page;
     out->last_sync = rc > 0 ? (int64_t)strtoll(text, NULL, 10) : 0;
@@ -80,7 +81,7 @@ int spv_store_synced(struct spv_store *s, int64_t unix_s)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
     (void)sqlite3_snprintf(sizeof text, text, "%lld", (long long)unix_s);
-    return spv_db_set_meta(s, "last_sync", text);
+    return spv_meta_set(s, "last_sync", text);
 }
 
 int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx)

@@ -1,11 +1,12 @@
 /* The network guard: a database belongs to one chain, named four ways: name, magic, genesis, and on
  * a signet the challenge's hash (custom signets share the genesis). */
-#include "store/db.h"
+#include "store/network_id.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "spv/version.h"
+#include "store/meta.h"
 #include "util/hex.h"
 
 static const struct spv_dns_seed no_seeds[] = {{NULL, 0}};
@@ -37,28 +38,28 @@ int spv_network_id_write(struct spv_store *s)
     char created_by[48];
     identity_of(&id, &s->params);
     (void)snprintf(created_by, sizeof created_by, "libspv %s", spv_version());
-    int rc = spv_db_set_meta(s, "network", id.name);
+    int rc = spv_meta_set(s, "network", id.name);
     if (rc == 0) {
-        rc = spv_db_set_meta(s, "magic", id.magic);
+        rc = spv_meta_set(s, "magic", id.magic);
     }
     if (rc == 0) {
-        rc = spv_db_set_meta(s, "genesis", id.genesis);
+        rc = spv_meta_set(s, "genesis", id.genesis);
     }
     if (rc == 0 && id.challenge[0] != '\0') {
-        rc = spv_db_set_meta(s, "challenge_hash", id.challenge);
+        rc = spv_meta_set(s, "challenge_hash", id.challenge);
     }
-    return rc == 0 ? spv_db_set_meta(s, "created_by", created_by) : rc;
+    return rc == 0 ? spv_meta_set(s, "created_by", created_by) : rc;
 }
 
 static int read_identity(struct spv_store *s, struct identity *id)
 {
     memset(id, 0, sizeof *id);
-    int rc = spv_db_meta(s, id->name, sizeof id->name, "network");
+    int rc = spv_meta_get(s, id->name, sizeof id->name, "network");
     if (rc > 0) {
-        rc = spv_db_meta(s, id->magic, sizeof id->magic, "magic");
+        rc = spv_meta_get(s, id->magic, sizeof id->magic, "magic");
     }
     if (rc > 0) {
-        rc = spv_db_meta(s, id->genesis, sizeof id->genesis, "genesis");
+        rc = spv_meta_get(s, id->genesis, sizeof id->genesis, "genesis");
     }
     if (rc == 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
@@ -66,7 +67,7 @@ static int read_identity(struct spv_store *s, struct identity *id)
                            s->path);
     }
     if (rc > 0) {
-        rc = spv_db_meta(s, id->challenge, sizeof id->challenge, "challenge_hash");
+        rc = spv_meta_get(s, id->challenge, sizeof id->challenge, "challenge_hash");
     }
     return rc < 0 ? rc : 0;
 }

@@ -11,10 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/addrs.h"
 #include "store/backfill.h"
 #include "store/backup.h"
 #include "store/file_probe.h"
 #include "store/lock.h"
+#include "store/meta.h"
+#include "store/open.h"
+#include "store/row_check.h"
+#include "store/rows.h"
 #include "store/salvage.h"
 #include "store/schema.h"
 #include "store/start.h"
@@ -94,7 +99,7 @@ static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
     static const struct spv_chain_start whole = {0};
     int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
     if (rc == 0) {
-        rc = spv_db_remove_above(s, found->good);
+        rc = spv_rows_remove_above(s, found->good);
     }
     if (rc == 0 && found->good < 0) { /* not even its first row: begin anew, at genesis */
         rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
@@ -114,7 +119,7 @@ static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
     if (rc == 0 && !found->addrs_ok) {
         rc = spv_addrs_recreate(s);
     }
-    return rc == 0 ? spv_db_set_tip(s, tip) : rc;
+    return rc == 0 ? spv_meta_set_tip(s, tip) : rc;
 }
 
 static int rewind_in_place(struct repair *r)

@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/meta.h"
+#include "store/network_id.h"
+#include "store/row_check.h"
+#include "store/rows.h"
 #include "store/schema.h"
 #include "store/schema_check.h"
 #include "store/start.h"
@@ -127,7 +131,7 @@ static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct
 
 static int commit_tip(struct spv_store *fresh, const struct spv_chain_header *tip)
 {
-    int rc = spv_db_set_tip(fresh, tip);
+    int rc = spv_meta_set_tip(fresh, tip);
     if (rc == 0) {
         rc = spv_db_commit(fresh);
     }
@@ -153,7 +157,7 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
     while (rc == 0 && (limit < 0 || want <= limit) && !spv_interrupt_requested(fresh->watch.stop) &&
            next_row(&r, st, fresh, &below, want) > 0) {
         if (want > 0) {
-            rc = spv_db_insert(fresh, &r);
+            rc = spv_rows_insert(fresh, &r);
         }
         if (rc == 0 && want % BATCH == BATCH - 1) {
             rc = commit_tip(fresh, &r);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/meta.h"
+#include "store/rows.h"
 #include "util/u256.h"
 
 uint32_t spv_start_interval(const struct spv_store *s)
@@ -33,7 +35,7 @@ static int meta_height(struct spv_store *s, uint32_t *out, const char *key)
     char text[16];
     char *end;
     unsigned long long x;
-    int rc = spv_db_meta(s, text, sizeof text, key);
+    int rc = spv_meta_get(s, text, sizeof text, key);
     *out = 0;
     if (rc <= 0) {
         return rc;
@@ -50,19 +52,7 @@ static int set_height(struct spv_store *s, const char *key, uint32_t height)
 {
     char text[16];
     (void)sqlite3_snprintf(sizeof text, text, "%u", (unsigned)height);
-    return spv_db_set_meta(s, key, text);
-}
-
-static int remove_meta(struct spv_store *s, const char *key)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_META_REMOVE);
-    if (rc != 0) {
-        return rc;
-    }
-    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
-    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_META_REMOVE, "write the metadata")
-                             : spv_db_error(s, code, "write the metadata");
+    return spv_meta_set(s, key, text);
 }
 
 static int load_start(struct spv_store *s)
@@ -76,12 +66,12 @@ static int load_start(struct spv_store *s)
         rc = meta_height(s, &base.work_since, "work_from");
     }
     if (rc >= 0 && base.height > 0) {
-        rc = spv_db_meta(s, hex, sizeof hex, "base_parent");
+        rc = spv_meta_get(s, hex, sizeof hex, "base_parent");
         if (rc == 0 || (rc > 0 && spv_blockhash_from_hex(&parent, hex) != 0)) {
             return malformed(s);
         }
         if (rc > 0) {
-            rc = spv_db_meta(s, hex, sizeof hex, "base_work");
+            rc = spv_meta_get(s, hex, sizeof hex, "base_work");
         }
         if (rc == 0 || (rc > 0 && spv_u256_from_hex(&work, hex) != 0)) {
             return malformed(s);
@@ -130,23 +120,23 @@ int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
     char hex[SPV_HASH_HEX];
     int rc;
     if (base->height == 0) {
-        rc = remove_meta(s, "base");
+        rc = spv_meta_remove(s, "base");
         if (rc == 0) {
-            rc = remove_meta(s, "base_parent");
+            rc = spv_meta_remove(s, "base_parent");
         }
         if (rc == 0) {
-            rc = remove_meta(s, "base_work");
+            rc = spv_meta_remove(s, "base_work");
         }
-        return rc == 0 ? remove_meta(s, "work_from") : rc;
+        return rc == 0 ? spv_meta_remove(s, "work_from") : rc;
     }
     rc = set_height(s, "base", base->height);
     if (rc == 0) {
         spv_blockhash_hex(hex, parent);
-        rc = spv_db_set_meta(s, "base_parent", hex);
+        rc = spv_meta_set(s, "base_parent", hex);
     }
     if (rc == 0) {
         spv_u256_hex(hex, work);
-        rc = spv_db_set_meta(s, "base_work", hex);
+        rc = spv_meta_set(s, "base_work", hex);
     }
     if (rc == 0 && base->work_since > 0) {
         rc = set_height(s, "work_from", base->work_since);
@@ -191,9 +181,9 @@ int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
     base.work_since = spv_u256_is_zero(&below) ? base.height : 0;
     int rc = spv_start_write(s, &base, &first->header.prev, &below);
     if (rc == 0) {
-        rc = spv_db_insert_all(s, c->headers, c->n);
+        rc = spv_rows_insert_all(s, c->headers, c->n);
     }
-    return rc == 0 ? spv_db_set_tip(s, &c->headers[c->n - 1]) : rc;
+    return rc == 0 ? spv_meta_set_tip(s, &c->headers[c->n - 1]) : rc;
 }
 
 void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c)

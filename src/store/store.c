@@ -10,17 +10,23 @@
  *
  * synchronous is FULL: each commit is on disk when it returns, and at 2,000 rows a commit that
  * costs nothing that can be measured. */
-#include "store/hash_index.h"
+#include "store/open.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/apply.h"
+#include "store/hash_index.h"
 #include "store/lock.h"
+#include "store/meta.h"
+#include "store/network_id.h"
 #include "store/path.h"
+#include "store/row_check.h"
 #include "store/schema.h"
 #include "store/schema_check.h"
 #include "store/sidecar.h"
+#include "store/tail_check.h"
 #include "store/wal_guard.h"
 
 static void release_all(struct spv_store *s)
@@ -160,7 +166,7 @@ static int migrate(struct spv_store *s, int64_t version)
         if (rc == 0) {
             rc = spv_genesis_store(s, &s->tip);
         }
-        return rc == 0 ? spv_db_set_tip(s, &s->tip) : rc;
+        return rc == 0 ? spv_meta_set_tip(s, &s->tip) : rc;
     }
     return rc == 0 && !s->unchecked ? spv_tail_check(s) : rc;
 }

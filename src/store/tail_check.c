@@ -6,10 +6,14 @@
  * window; when not even the window's first row holds, the window moves down, at worst to genesis or
  * the base (start.c). What stands above the last good row is the damaged tail. Rows further down
  * are spv-verify's business (and reading one checks its shape). */
-#include "store/start.h"
+#include "store/tail_check.h"
 
 #include <string.h>
 
+#include "store/meta.h"
+#include "store/row_check.h"
+#include "store/rows.h"
+#include "store/start.h"
 #include "util/u256.h"
 
 /* Rows looked at first: one retarget period and what a median needs, so the headers that the next
@@ -24,55 +28,6 @@ struct finding {
     const char *reason; /* NULL: all holds */
     int64_t height; /* of the first row that does not hold */
 };
-
-const char *spv_row_check_pow(struct spv_u256 *target, const struct spv_chain_header *r)
-{
-    struct spv_blockhash hash;
-    spv_header_hash(&hash, &r->header);
-    if (!spv_blockhash_eq(&hash, &r->hash)) {
-        return "does not hash to its stored hash";
-    }
-    if (spv_target_from_bits(target, r->header.bits) != 0 || !spv_hash_meets(hash.b, target)) {
-        return "does not meet its own target";
-    }
-    return NULL;
-}
-
-const char *spv_row_check(const struct spv_chain_header *below, const struct spv_chain_header *r)
-{
-    struct spv_u256 target;
-    const char *reason = spv_row_check_pow(&target, r);
-    if (reason) {
-        return reason;
-    }
-    struct spv_u256 own = spv_work_from_target(&target);
-    struct spv_u256 work = spv_u256_add(&below->work, &own);
-    return spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
-}
-
-void spv_genesis_header(const struct spv_store *s, struct spv_chain_header *out)
-{
-    struct spv_u256 target;
-    memset(out, 0, sizeof *out);
-    out->header = s->params.genesis;
-    spv_header_hash(&out->hash, &out->header);
-    if (spv_target_from_bits(&target, out->header.bits) == 0) {
-        out->work = spv_work_from_target(&target);
-    }
-}
-
-const char *spv_genesis_check(const struct spv_store *s, const struct spv_chain_header *r)
-{
-    struct spv_chain_header genesis;
-    spv_genesis_header(s, &genesis);
-    struct spv_blockhash hash;
-    spv_header_hash(&hash, &r->header);
-    if (!spv_blockhash_eq(&genesis.hash, &r->hash) || !spv_blockhash_eq(&genesis.hash, &hash) ||
-        spv_u256_cmp(&genesis.work, &r->work) != 0) {
-        return "is not the network's genesis";
-    }
-    return NULL;
-}
 
 /* Judges rows low..high upwards, none of them below the base: sets good, tip, reason. 0, or
  * negative when SQLite fails. */
@@ -139,7 +94,7 @@ static int highest_row(struct spv_store *s, int64_t *out, int64_t height)
 static int meta_is(struct spv_store *s, const char *key, const char *text)
 {
     char value[SPV_HASH_HEX + 1];
-    int rc = spv_db_meta(s, value, sizeof value, key);
+    int rc = spv_meta_get(s, value, sizeof value, key);
     return rc > 0 ? strcmp(value, text) == 0 : rc;
 }
 
@@ -216,7 +171,7 @@ static int cut_tail(struct spv_store *s, struct finding *f)
     const int64_t max = f->max <= UINT32_MAX ? f->max : -1;
     const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
-    int rc = spv_db_remove_above(s, f->good);
+    int rc = spv_rows_remove_above(s, f->good);
     if (rc == 0 && f->good < 0) { /* nothing is left: begin anew, at genesis */
         s->start = (struct spv_chain_start){0};
         rc = spv_start_write(s, &s->start, NULL, NULL);
@@ -225,16 +180,10 @@ static int cut_tail(struct spv_store *s, struct finding *f)
         rc = spv_genesis_store(s, &f->tip);
     }
     if (rc == 0) {
-        rc = spv_db_set_tip(s, &f->tip);
+        rc = spv_meta_set_tip(s, &f->tip);
     }
     s->rewound = lost > 0 ? (uint32_t)lost : 0;
     return rc;
-}
-
-int spv_genesis_store(struct spv_store *s, struct spv_chain_header *out)
-{
-    spv_genesis_header(s, out);
-    return spv_db_insert(s, out);
 }
 
 int spv_tail_check(struct spv_store *s)

@@ -9,11 +9,13 @@
  * The full verdict (verify_full.c) goes along with the same walk. */
 #include "store/verify_full.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/meta.h"
+#include "store/open.h"
+#include "store/row_check.h"
 #include "store/start.h"
 #include "store/wal_guard.h"
 #include "util/u256.h"
@@ -29,61 +31,6 @@ struct walk {
     bool linked; /* below is the row under `want`, well-formed */
     struct spv_full full;
 };
-
-__attribute__((format(printf, 3, 0))) static void keep_finding(struct spv_verify *v, int64_t height,
-                                                               const char *format, va_list args)
-{
-    struct spv_verify_report *r = v->report;
-    r->total++;
-    if (r->n < SPV_FINDINGS) {
-        struct spv_finding *f = &r->findings[r->n++];
-        f->height = height;
-        (void)vsnprintf(f->text, sizeof f->text, format, args);
-    }
-}
-
-void spv_verify_found(struct spv_verify *v, int64_t height, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    keep_finding(v, height, format, args);
-    va_end(args);
-}
-
-void spv_verify_bad(struct spv_verify *v, int64_t height, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    keep_finding(v, height, format, args);
-    va_end(args);
-    if (height < v->bad) {
-        v->bad = height;
-    }
-}
-
-int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char *what)
-{
-    int rc = spv_db_error(v->s, code, "verify it");
-    if (rc == SPV_ERR_INTERRUPTED) {
-        return rc;
-    }
-    if (rc != SPV_ERR_DB_DAMAGED) {
-        return rc;
-    }
-    v->report->pages_ok = false;
-    spv_verify_found(v, height, "%s cannot be read: %s", what, sqlite3_errmsg(v->s->db));
-    return 0;
-}
-
-int spv_verify_progress(struct spv_verify *v, uint64_t done)
-{
-    if (v->cfg->progress && done % SPV_VERIFY_STEP == 0 &&
-        v->cfg->progress(v->cfg->ctx, done,
-                         v->report->tip < 0 ? 0 : (uint64_t)v->report->tip + 1) != 0) {
-        return SPV_ERR_INTERRUPTED;
-    }
-    return 0;
-}
 
 static int on_operations(void *ctx)
 {
@@ -234,7 +181,7 @@ static int check_rows(struct walk *w)
 static int compare_meta(struct spv_verify *v, const char *key, const char *want)
 {
     char value[SPV_HASH_HEX + 1] = "";
-    int rc = spv_db_meta(v->s, value, sizeof value, key);
+    int rc = spv_meta_get(v->s, value, sizeof value, key);
     if (rc < 0 && rc != SPV_ERR_DB_DAMAGED) {
         return rc;
     }
@@ -342,7 +289,7 @@ static int check_all(struct spv_verify *v)
     return rc == 0 ? ended : rc;
 }
 
-int spv_verify_store(struct spv_verify *v)
+static int verify_store(struct spv_verify *v)
 {
     struct spv_verify_report *r = v->report;
     v->bad = INT64_MAX;
@@ -395,7 +342,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
     int rc = spv_store_open_as(&s, &place, &how, &problem);
     if (rc == 0) {
         struct spv_verify v = {.s = s, .cfg = cfg, .report = out};
-        rc = spv_verify_store(&v);
+        rc = verify_store(&v);
         problem.code = (enum spv_err)rc;
         (void)snprintf(problem.text, sizeof problem.text, "%s", spv_store_last_error(s));
         (void)spv_store_close(s);

@@ -28,10 +28,7 @@ int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char
 /* Tells how far it is, when it is time. SPV_ERR_INTERRUPTED or 0. */
 int spv_verify_progress(struct spv_verify *v, uint64_t done);
 
-/* Verifies an open store (unchecked), inside a snapshot of its own. As spv_store_verify. */
-int spv_verify_store(struct spv_verify *v);
-
-/* verify_branches.c, verify_book.c */
+/* verify_branches.c, verify_addrs.c */
 int spv_verify_branches(struct spv_verify *v);
 int spv_verify_addrman(struct spv_verify *v);
 

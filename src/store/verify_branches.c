@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/row_check.h"
 #include "store/verify.h"
 #include "util/u256.h"
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/row_check.h"
+
 #define DATE_TEXT 32
 
 static int full_fail(struct spv_full *f, int rc)

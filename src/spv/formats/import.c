@@ -2,8 +2,6 @@
  * first bytes: text by being text, neutrino's by a network's magic, and what is left is raw. */
 #include "spv/formats/import.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,48 +82,6 @@ enum spv_import_format spv_import_format_of(const struct spv_import *d)
 const char *spv_import_error_text(const struct spv_import *d)
 {
     return d->problem;
-}
-
-/* Adds the words behind the first `used` bytes. */
-__attribute__((format(printf, 4, 0))) static int fail_with(struct spv_import *d, int used, int err,
-                                                           const char *format, va_list args)
-{
-    (void)vsnprintf(d->problem + used, sizeof d->problem - (size_t)used, format, args);
-    for (char *c = d->problem; *c != '\0'; c++) { /* the file's words may steer terminals */
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            *c = '?';
-        }
-    }
-    d->error = err;
-    return err;
-}
-
-int spv_import_fail(struct spv_import *d, int err, const char *format, ...)
-{
-    va_list args;
-    int used =
-        d->line > 0
-            ? snprintf(d->problem, sizeof d->problem, "line %llu: ", (unsigned long long)d->line)
-            : snprintf(d->problem, sizeof d->problem, "byte %llu: ", (unsigned long long)d->offset);
-    va_start(args, format);
-    (void)fail_with(d, used, err, format, args);
-    va_end(args);
-    return err;
-}
-
-int spv_import_fail_whole(struct spv_import *d, int err, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)fail_with(d, 0, err, format, args);
-    va_end(args);
-    return err;
-}
-
-void spv_import_skip(struct spv_import *d, size_t n)
-{
-    d->at += n;
-    d->offset += n;
 }
 
 /* Detection. */

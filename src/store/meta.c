@@ -1,0 +1,87 @@
+/* The meta table: keys and values that are text, but for tip_height, which is an integer. */
+#include "store/meta.h"
+
+#include <string.h>
+
+#include "util/u256.h"
+
+static int run_set(struct spv_store *s, sqlite3_stmt *st, const char *key)
+{
+    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_META_SET, "write the metadata")
+                             : spv_db_error(s, code, "write the metadata");
+}
+
+int spv_meta_set(struct spv_store *s, const char *key, const char *text)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
+    if (rc != 0) {
+        return rc;
+    }
+    int code = sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
+    return code == SQLITE_OK ? run_set(s, st, key) : spv_db_error(s, code, "write the metadata");
+}
+
+int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_META_GET);
+    if (rc != 0) {
+        return rc;
+    }
+    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(st);
+    }
+    if (code == SQLITE_ROW) {
+        const unsigned char *text = sqlite3_column_text(st, 0);
+        size_t n = (size_t)sqlite3_column_bytes(st, 0);
+        if (!text) {
+            rc = spv_db_error(s, SQLITE_NOMEM, "read the metadata");
+        } else if (n >= cap || strlen((const char *)text) != n) {
+            rc = spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                             "%s: the metadata's %s is malformed. " SPV_DB_REPAIR_ADVICE, s->path,
+                             key);
+        } else {
+            memcpy(out, text, n + 1);
+            rc = 1;
+        }
+    } else if (code != SQLITE_DONE) {
+        rc = spv_db_error(s, code, "read the metadata");
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+int spv_meta_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
+{
+    char hex[SPV_HASH_HEX];
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
+    if (rc == 0) {
+        (void)sqlite3_bind_int64(st, 2, tip->height);
+        rc = run_set(s, st, "tip_height");
+    }
+    if (rc == 0) {
+        spv_blockhash_hex(hex, &tip->hash);
+        rc = spv_meta_set(s, "tip_hash", hex);
+    }
+    if (rc == 0) {
+        spv_u256_hex(hex, &tip->work);
+        rc = spv_meta_set(s, "tip_work", hex);
+    }
+    return rc;
+}
+
+int spv_meta_remove(struct spv_store *s, const char *key)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_META_REMOVE);
+    if (rc != 0) {
+        return rc;
+    }
+    int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_META_REMOVE, "write the metadata")
+                             : spv_db_error(s, code, "write the metadata");
+}

@@ -1,0 +1,35 @@
+/* Writing the rows of the header table. */
+#include "store/rows.h"
+
+int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *record)
+{
+    struct spv_row row;
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_INSERT);
+    if (rc != 0) {
+        return rc;
+    }
+    int code = spv_row_bind(st, &row, record);
+    return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_INSERT, "store a header")
+                             : spv_db_error(s, code, "store a header");
+}
+
+int spv_rows_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        rc = spv_rows_insert(s, &headers[i]);
+    }
+    return rc;
+}
+
+int spv_rows_remove_above(struct spv_store *s, int64_t height)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = spv_db_stmt(s, &st, SPV_STMT_REMOVE_ABOVE);
+    if (rc != 0) {
+        return rc;
+    }
+    (void)sqlite3_bind_int64(st, 1, height);
+    return spv_db_run(s, SPV_STMT_REMOVE_ABOVE, "remove headers");
+}

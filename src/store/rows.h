@@ -1,0 +1,13 @@
+/* Writing the rows of the header table, inside the caller's transaction. */
+#ifndef SPV_STORE_ROWS_H
+#define SPV_STORE_ROWS_H
+
+#include "store/db.h"
+
+/* Each returns 0 or an error of the database. */
+int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *header);
+int spv_rows_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n);
+/* Deletes the rows above a height. */
+int spv_rows_remove_above(struct spv_store *s, int64_t height);
+
+#endif

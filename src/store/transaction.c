@@ -1,0 +1,35 @@
+/* A deferred update leaves its transaction open for the next one (spv_store_apply_deferred), so
+ * whatever else writes commits that one first. */
+#include "store/transaction.h"
+
+#include "store/wal_guard.h"
+
+int spv_transaction_undo(struct spv_store *s, int rc)
+{
+    spv_db_rollback(s);
+    if (s->n_uncommitted > 0) {
+        s->tip = s->committed_tip;
+        s->n_uncommitted = 0;
+    }
+    return rc;
+}
+
+int spv_store_commit(struct spv_store *s)
+{
+    if (s->n_uncommitted == 0) {
+        return 0;
+    }
+    int rc = spv_db_commit(s);
+    if (rc != 0) {
+        return spv_transaction_undo(s, rc);
+    }
+    s->n_uncommitted = 0;
+    spv_wal_guard_write(s);
+    return 0;
+}
+
+int spv_transaction_begin(struct spv_store *s)
+{
+    int rc = spv_store_commit(s);
+    return rc == 0 ? spv_db_begin(s) : rc;
+}

@@ -1,0 +1,14 @@
+/* The open transaction of deferred updates. */
+#ifndef SPV_STORE_TRANSACTION_H
+#define SPV_STORE_TRANSACTION_H
+
+#include "store/db.h"
+
+/* Commits the deferred updates, if there are any, and begins a transaction. 0 or an error of the
+ * database. */
+int spv_transaction_begin(struct spv_store *s);
+
+/* Rolls back the open transaction with all deferred updates in it. Returns err. */
+int spv_transaction_undo(struct spv_store *s, int err);
+
+#endif
