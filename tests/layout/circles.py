@@ -14,8 +14,9 @@ suffix. It is for registries: a table that names its members, which call what th
 
 import argparse
 import pathlib
-import subprocess
 import sys
+
+from purity import symbols
 
 UNTIED = "being untied"  # the only reason that may name files that are out of the circle already
 
@@ -26,18 +27,6 @@ class Malformed(Exception):
 
 def short(file):
     return pathlib.Path(file).name.split(".")[0]
-
-
-def symbols(nm, files):
-    """{file: (defined, undefined)}: the global symbols of object files."""
-    text = subprocess.run([nm, "-A", "-P", "-g", *files], check=True, capture_output=True, text=True).stdout
-    found = {file: (set(), set()) for file in files}
-    for line in text.splitlines():
-        file, _, rest = line.partition(": ")
-        name, kind = rest.split()[:2]
-        defined, undefined = found[file]
-        (undefined if kind in "Uwv" else defined).add(name)
-    return found
 
 
 def edges(nm, files):

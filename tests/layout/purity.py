@@ -35,17 +35,16 @@ def read_rules(path):
 
 
 def symbols(nm, files):
-    """{file: (defined, undefined)}; names lose their version suffix."""
-    out = {}
-    for file in files:
-        text = subprocess.run([nm, "-P", file], check=True, capture_output=True, text=True).stdout
-        defined, undefined = set(), set()
-        for line in text.splitlines():
-            fields = line.split()
-            name = fields[0].split("@")[0]
-            (undefined if fields[1] in "Uwv" else defined).add(name)
-        out[file] = (defined, undefined)
-    return out
+    """{file: (defined, undefined)}: the global symbols of object files; names lose their version suffix."""
+    files = [str(file) for file in files]
+    text = subprocess.run([nm, "-A", "-P", "-g", *files], check=True, capture_output=True, text=True).stdout
+    found = {file: (set(), set()) for file in files}
+    for line in text.splitlines():
+        file, _, rest = line.partition(": ")
+        name, kind = rest.split()[:2]
+        defined, undefined = found[file]
+        (undefined if kind in "Uwv" else defined).add(name.split("@")[0])
+    return found
 
 
 def matches(name, patterns):
