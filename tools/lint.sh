@@ -1,13 +1,15 @@
 #!/bin/sh
 # Everything that judges the sources without running them. Usage: tools/lint.sh [BUILD_FOLDER] [STEP...]
-# Steps: format greps cppcheck tidy man scripts (default: all). BUILD_FOLDER holds compile_commands.json
-# (default build/dev). Prints each finding and a verdict a step; exits 1 when any step found something.
+# Steps: format greps commits cppcheck tidy man scripts (default: all). BUILD_FOLDER holds
+# compile_commands.json (default build/dev). Prints each finding and a verdict a step; exits 1 when any step found something.
 # A missing tool is a skipped step, said so; with LINT_STRICT=1 it fails.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 build=${1:-build/dev}
 [ $# -gt 0 ] && shift
-steps=${*:-format greps cppcheck tidy man scripts}
+steps=${*:-format greps commits cppcheck tidy man scripts}
+# Commits after this one have a subject of at most 72 characters and a body; older ones are exempt.
+commits_since=${LINT_COMMITS_SINCE:-668971d21762a0ffd1d1a98e6d18b6fa4e980064}
 jobs=$(nproc 2>/dev/null || echo 2)
 failed=0
 skipped=0
@@ -78,7 +80,30 @@ step_greps() {
         echo "$long"
         rc=1
     fi
+    python3 tools/old_words.py || rc=1
     verdict greps $rc
+}
+
+step_commits() {
+    if ! git merge-base --is-ancestor "$commits_since" HEAD 2>/dev/null; then
+        echo "lint: commits not judged: $commits_since is not in this history"
+        return 0
+    fi
+    rc=0
+    for commit in $(git rev-list --no-merges "$commits_since..HEAD"); do
+        subject=$(git log -1 --format=%s "$commit")
+        body=$(git log -1 --format=%b "$commit")
+        length=$(printf %s "$subject" | wc -m)
+        if [ "$length" -gt 72 ]; then
+            echo "commit $commit has a subject of $length characters, more than 72: $subject"
+            rc=1
+        fi
+        if [ -z "$body" ]; then
+            echo "commit $commit has no body that says why and how it was tested: $subject"
+            rc=1
+        fi
+    done
+    verdict commits $rc
 }
 
 step_cppcheck() {
