@@ -1,7 +1,7 @@
-/* Every error that the library can return, in one table, each with its class and message.
+/* All errors of the library in one table, each with its class and message.
  *
- * Functions return 0 (or a count) for success and a negative enum spv_err otherwise. Policy (ban,
- * retry, fail) reads the class; people read the message. */
+ * Functions return 0 (or a count) on success and a negative enum spv_err otherwise. The class is
+ * for decisions (ban, retry, fail), the message for users. */
 #ifndef SPV_ERROR_H
 #define SPV_ERROR_H
 
@@ -11,17 +11,17 @@
 extern "C" {
 #endif
 
-/* Whose fault it is. */
+/* The cause of an error. */
 enum spv_err_class {
-    SPV_CLASS_NONE, /* no error */
-    SPV_CLASS_MISBEHAVING, /* a header that no honest node can have sent: the only class that bans
-                            */
-    SPV_CLASS_TIMEOUT, /* the peer is late; lowers preference, never bans */
-    SPV_CLASS_CONNECTION, /* the peer or the way to it is gone; try again or another */
-    SPV_CLASS_PEER, /* the peer's data is unusable, but proves no lie (malformed message, other
-                       network): closes, with back-off */
-    SPV_CLASS_LOCAL, /* this system: memory, disk, descriptors, a damaged file */
-    SPV_CLASS_CALLER, /* the caller's bug: wrong argument or wrong state */
+    SPV_CLASS_NONE = 0, /* no error */
+    SPV_CLASS_MISBEHAVING = 1, /* an invalid header that no honest node sends: the only class that
+                                  bans */
+    SPV_CLASS_TIMEOUT = 2, /* the peer is too slow: it is deprioritised, never banned */
+    SPV_CLASS_CONNECTION = 3, /* the connection is lost or cannot be made: try again or another */
+    SPV_CLASS_PEER = 4, /* the peer's data is unusable (malformed message, other network), though
+                           it may be honest: it is disconnected and tried again after a back-off */
+    SPV_CLASS_LOCAL = 5, /* this system: memory, disk, descriptors, a damaged file */
+    SPV_CLASS_CALLER = 6, /* a bug of the caller: invalid argument or state */
 };
 
 /* X(name, value, class, message) */
@@ -35,7 +35,7 @@ enum spv_err_class {
     X(NOMEM, -10, LOCAL, "out of memory")                                                          \
     X(CRYPTO, -11, LOCAL, "the crypto library failed")                                             \
     X(IO, -12, LOCAL, "input/output error")                                                        \
-    X(FULL, -13, LOCAL, "no room left")                                                            \
+    X(FULL, -13, LOCAL, "no space left")                                                           \
     X(DB, -14, LOCAL, "database error")                                                            \
     X(DB_BUSY, -15, LOCAL, "the database is in use by another writer")                             \
     X(DB_DAMAGED, -16, LOCAL, "the database is damaged")                                           \
@@ -81,11 +81,11 @@ enum spv_err_class {
     X(BLOOM_UNOFFERED, -80, PEER, "bloom command, but we do not offer NODE_BLOOM")                 \
     X(QUEUE_FULL, -81, LOCAL, "send queue is full")                                                \
     X(PROXY, -82, CONNECTION, "proxy refused or failed")                                           \
-    X(EVICTED, -84, CONNECTION, "closed to make room for another client")                          \
+    X(EVICTED, -84, CONNECTION, "closed in favour of another client")                              \
     X(CONNS_TAKEN, -85, LOCAL, "no slot is free and no client can be evicted")                     \
     X(CONN_SHARE, -86, LOCAL, "its address or group has its share of the slots")                   \
     X(FILTERS_UNOFFERED, -87, PEER, "filter request, but we do not offer NODE_COMPACT_FILTERS")    \
-    X(BANNED, -83, PEER, "banned: it lied within the last 24 hours")                               \
+    X(BANNED, -83, PEER, "banned for invalid data within the last 24 hours")                       \
     /* headers */                                                                                  \
     X(HDR_UNCONNECTING, -100, PEER, "header does not link to a known header")                      \
     X(HDR_NONCONTINUOUS, -101, MISBEHAVING, "headers of one message do not link to each other")    \
@@ -101,8 +101,8 @@ enum spv_err_class {
     X(HDR_FORK_DEPTH, -111, MISBEHAVING, "forks below the last checkpoint")                        \
     X(HDR_GENESIS, -112, PEER, "is not this network's genesis")                                    \
     X(LOW_WORK, -113, PEER, "chain shows too little work")                                         \
-    X(CHAIN_BRANCHES, -114, LOCAL, "no room for another side branch")                              \
-    X(REDOWNLOAD_MISMATCH, -115, PEER, "chain is not the one that was shown first")                \
+    X(CHAIN_BRANCHES, -114, LOCAL, "too many side branches")                                       \
+    X(REDOWNLOAD_MISMATCH, -115, PEER, "redownloaded chain differs from the presynced one")        \
     X(CHAIN_BASE, -116, PEER, "chain leaves ours below the database's base")
 
 enum spv_err {
@@ -112,22 +112,24 @@ enum spv_err {
 #undef SPV_ERR_ENUM
 };
 
-/* What went wrong, told to a person: what was tried, on what, why it failed, what to do. Filled by
- * calls that take one when they return an error; the text is always NUL-terminated. */
+/* An error with a text for users: what was tried, on what, why it failed, what to do. Functions
+ * that take one fill it when they return an error; the text is NUL-terminated. */
 #define SPV_ERROR_INFO_TEXT 512 /* a path of 255 bytes and two sentences */
 struct spv_error_info {
     enum spv_err code;
     char text[SPV_ERROR_INFO_TEXT];
 };
 
-/* The message of an error code (0 gives "success", an unknown code "unknown error"). Static string;
- * any thread. */
+/* Returns the message of an error code, a static string; "success" for 0, "unknown error" for an
+ * unknown code. Any thread. */
 SPV_API const char *spv_strerror(int err);
 
-/* The code's name without prefix, e.g. "HDR_POW"; for logs and JSON. Static string; any thread. */
+/* Returns the name of an error code without its prefix, a static string, for logs and JSON:
+ * "HDR_POW"; "OK" for 0, "UNKNOWN" for an unknown code. Any thread. */
 SPV_API const char *spv_err_name(int err);
 
-/* The class of an error code; 0 is SPV_CLASS_NONE, an unknown code SPV_CLASS_CALLER. Any thread. */
+/* Returns the class of an error code: SPV_CLASS_NONE for 0, SPV_CLASS_CALLER for an unknown code.
+ * Any thread. */
 SPV_API enum spv_err_class spv_err_class_of(int err);
 
 #ifdef __cplusplus

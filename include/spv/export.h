@@ -1,5 +1,5 @@
-/* The export macro. Only what carries SPV_API is visible in the shared libraries; everything else
- * in libspv is hidden. Static builds and in-tree users define SPV_STATIC. */
+/* The export macro. Only functions with SPV_API are visible in the shared libraries. Static builds
+ * and sources inside the tree define SPV_STATIC. */
 #ifndef SPV_EXPORT_H
 #define SPV_EXPORT_H
 

@@ -1,7 +1,8 @@
-/* The messages of the Bitcoin wire protocol as C structures, and the frame around them.
+/* The messages of the Bitcoin P2P protocol as C structures, and the frame around them.
  *
- * A decoded message lends its arrays from the decoder's memory; how long is said where it is handed
- * out. A message to be sent lends them from the caller for the length of the call. */
+ * The arrays of a received message belong to the decoder; the function that returns it says how
+ * long they are valid. The arrays of a message to send belong to the caller and are used during the
+ * call only. Integers are in host order, hashes in internal byte order. */
 #ifndef SPV_MESSAGE_H
 #define SPV_MESSAGE_H
 
@@ -26,18 +27,20 @@ extern "C" {
 #define SPV_MAX_HEADERS 2000 /* protocol limit per headers message */
 #define SPV_MAX_INV 50000 /* protocol limit per inv, getdata, notfound */
 #define SPV_MAX_ADDR 1000 /* protocol limit per addr, addrv2 */
-#define SPV_MAX_LOCATOR 101 /* protocol limit; a peer that gets more drops us */
+#define SPV_MAX_LOCATOR 101 /* protocol limit; peers disconnect beyond it */
 #define SPV_MAX_USER_AGENT 256 /* BIP14, protocol limit */
 #define SPV_MAX_REJECT_REASON 111 /* protocol limit */
-#define SPV_MAX_BLOCK_TXS 16666 /* protocol limit: a weight of 4,000,000, each 240 or more */
+#define SPV_MAX_BLOCK_TXS                                                                          \
+    16666 /* protocol limit: a block weighs 4,000,000, each transaction 240 or more */
 #define SPV_MAX_FILTER_LOAD 36000 /* BIP37: bytes of a bloom filter */
 #define SPV_MAX_FILTER_FUNCTIONS 50 /* BIP37 */
-#define SPV_MAX_FILTER_ADD 520 /* BIP37: bytes of an element, as many as a script can push */
-#define SPV_MAX_CFILTER (262144 - 38) /* ours: 256 KiB a message; a full block needs a tenth */
+#define SPV_MAX_FILTER_ADD 520 /* BIP37: bytes of an element, the limit of a script push */
+#define SPV_MAX_CFILTER                                                                            \
+    (262144 - 38) /* ours: 256 KiB a message; a full block needs a tenth of it */
 #define SPV_MAX_CFHEADERS 2000 /* BIP157 */
-#define SPV_MAX_CFCHECKPT 100000 /* ours: one each 1,000 blocks, good until height 100,000,000 */
+#define SPV_MAX_CFCHECKPT 100000 /* ours: one for 1,000 blocks, up to height 100,000,000 */
 #define SPV_COMMAND_SIZE 12
-#define SPV_MAX_MONEY UINT64_C(2100000000000000) /* satoshis; a fee filter above it is ignored */
+#define SPV_MAX_MONEY UINT64_C(2100000000000000) /* satoshis; a feefilter above it is ignored */
 
 /* Codes of a reject message (BIP61). */
 #define SPV_REJECT_MALFORMED 0x01
@@ -71,7 +74,7 @@ extern "C" {
 #define SPV_VERSION_SENDCMPCT 70014 /* BIP152 */
 #define SPV_VERSION_ADDRV2 70016 /* BIP155; also wtxidrelay, BIP339 */
 
-/* X(NAME, "command"): every command that the library knows by name. */
+/* X(NAME, "command"): every command that the library knows. */
 #define SPV_COMMANDS(X)                                                                            \
     X(VERSION, "version")                                                                          \
     X(VERACK, "verack")                                                                            \
@@ -113,36 +116,39 @@ enum spv_command {
 #undef SPV_CMD_ENUM
 };
 
-/* The command's text; "unknown" for SPV_CMD_UNKNOWN. Static. Any thread. */
+/* Returns the command as on the wire, a static string; "unknown" for SPV_CMD_UNKNOWN and for values
+ * outside the enum. Any thread. */
 SPV_API const char *spv_command_name(enum spv_command command);
 
+/* Types of inventory vectors. */
 #define SPV_INV_TX 1
 #define SPV_INV_BLOCK 2
 #define SPV_INV_FILTERED_BLOCK 3
-#define SPV_INV_COMPACT_BLOCK 4
-#define SPV_INV_WTX 5
-#define SPV_INV_WITNESS (UINT32_C(1) << 30)
+#define SPV_INV_COMPACT_BLOCK 4 /* BIP152 */
+#define SPV_INV_WTX 5 /* BIP339 */
+#define SPV_INV_WITNESS (UINT32_C(1) << 30) /* BIP144: flag of a type */
 struct spv_inv {
-    uint32_t type; /* unknown types are preserved */
+    uint32_t type; /* SPV_INV_*; unknown types are kept */
     struct spv_hash256 hash;
 };
 
 struct spv_msg_version {
     uint32_t version;
     uint64_t services;
-    int64_t time;
+    int64_t time; /* unix seconds */
     uint64_t recv_services;
     struct spv_netaddr recv;
     uint64_t from_services;
     struct spv_netaddr from;
     uint64_t nonce;
-    char user_agent[SPV_MAX_USER_AGENT + 1]; /* NUL-terminated; may hold any other byte */
-    size_t user_agent_len;
+    char user_agent[SPV_MAX_USER_AGENT + 1]; /* NUL-terminated; any other bytes are possible */
+    size_t user_agent_len; /* bytes before the NUL */
     int32_t height;
-    bool relay; /* from 70001; absent means true */
+    bool relay; /* BIP37, from version 70001 on; true when absent */
 };
-/* addr, addrv2. addr sends IPv4, IPv6 and no address; addrv2 sends only addresses, each of a known
- * network with its proper length, IPv6 without IPv4 or Tor v2 inside: SPV_ERR_INVALID otherwise. */
+/* addr, addrv2 (BIP155). An addr to send may have IPv4, IPv6 and empty addresses; an addrv2 only
+ * addresses of known networks in their length, and no IPv6 address that embeds IPv4 or Tor v2:
+ * SPV_ERR_INVALID otherwise. */
 struct spv_msg_addr {
     const struct spv_addr_entry *entries;
     size_t n;
@@ -153,73 +159,69 @@ struct spv_msg_inv { /* inv, getdata, notfound */
 };
 struct spv_msg_getheaders { /* getheaders, getblocks */
     uint32_t version;
-    const struct spv_blockhash *locator;
+    const struct spv_blockhash *locator; /* newest first */
     size_t n;
-    struct spv_blockhash stop; /* zero: as many as you can */
+    struct spv_blockhash stop; /* the last one wanted; zero: as many as the limit allows */
 };
-/* What a received headers message is to the getheaders that were sent (the peer machine says so).
- */
+/* How a received headers message relates to the getheaders that were sent. */
 enum spv_headers_role {
-    SPV_HEADERS_ANSWER, /* the answer to one of them; also what no peer machine has looked at */
-    SPV_HEADERS_UNASKED, /* it fits none: an announcement, or an empty one before our request left
-                          */
-    SPV_HEADERS_REPEATED, /* the last answer once more */
+    SPV_HEADERS_ANSWER = 0, /* answers one of them; also the value before spv_peer decides */
+    SPV_HEADERS_UNASKED = 1, /* answers none: an announcement, or an empty message */
+    SPV_HEADERS_REPEATED = 2, /* the last answer again */
 };
 struct spv_msg_headers {
     const struct spv_header *headers;
     size_t n;
-    enum spv_headers_role role; /* received ones; not on the wire */
+    enum spv_headers_role role; /* of a received message; not on the wire */
 };
 struct spv_msg_ping { /* ping, pong */
-    bool has_nonce; /* false: the old form of versions up to 60000 */
+    bool has_nonce; /* BIP31; false up to version 60000 */
     uint64_t nonce;
 };
-struct spv_msg_reject {
-    char command[SPV_COMMAND_SIZE + 1];
-    uint8_t code;
+struct spv_msg_reject { /* BIP61 */
+    char command[SPV_COMMAND_SIZE + 1]; /* of the rejected message */
+    uint8_t code; /* SPV_REJECT_* */
     char reason[SPV_MAX_REJECT_REASON + 1];
-    bool has_hash;
+    bool has_hash; /* of the rejected block or transaction */
     struct spv_hash256 hash;
 };
-/* merkleblock (BIP37): a header and the part of its merkle tree that leads to what matched.
- * Decoding holds the counts against each other; whether tree and header fit is for its reader to
- * judge. */
+/* merkleblock (BIP37): a header and the part of its merkle tree that proves the matched
+ * transactions. Decoding compares the counts with each other; it does not verify the proof. */
 struct spv_msg_merkleblock {
     struct spv_header header;
     uint32_t total; /* transactions in the block, 1..SPV_MAX_BLOCK_TXS */
     const struct spv_hash256 *hashes; /* in depth-first order */
     size_t n_hashes; /* 1..total */
-    const uint8_t *flags; /* a bit a visited node, least significant first, padded with zeros */
-    size_t n_flags; /* bytes; no more than the whole tree has nodes for */
+    const uint8_t *flags; /* a bit for each visited node, least significant first, zero-padded */
+    size_t n_flags; /* bytes, enough for all nodes of the tree at most */
 };
-/* How a filter learns of outputs that matched (BIP37). */
+/* Which matched outputs are added to a filter (BIP37). */
 enum spv_bloom_update {
     SPV_BLOOM_UPDATE_NONE = 0,
     SPV_BLOOM_UPDATE_ALL = 1,
-    SPV_BLOOM_UPDATE_P2PUBKEY_ONLY = 2, /* only those that pay to a key or to bare multisig */
+    SPV_BLOOM_UPDATE_P2PUBKEY_ONLY = 2, /* those that pay to a public key or to bare multisig */
 };
 struct spv_msg_filterload {
     const uint8_t *filter;
     size_t n; /* up to SPV_MAX_FILTER_LOAD */
     uint32_t functions; /* up to SPV_MAX_FILTER_FUNCTIONS */
     uint32_t tweak;
-    uint8_t update; /* one of enum spv_bloom_update; anything else is refused */
+    uint8_t update; /* enum spv_bloom_update; other values are refused */
 };
 struct spv_msg_filteradd {
     const uint8_t *element;
     size_t n; /* up to SPV_MAX_FILTER_ADD */
 };
 struct spv_msg_feefilter {
-    uint64_t rate; /* BIP133: satoshis per 1,000 virtual bytes; senseless above 21e14: ignore it */
+    uint64_t rate; /* BIP133: satoshis per 1,000 virtual bytes; ignored above SPV_MAX_MONEY */
 };
 struct spv_msg_sendcmpct {
-    bool announce; /* BIP152: blocks are to be announced by cmpctblock */
+    bool announce; /* BIP152: announce blocks by cmpctblock */
     uint64_t version; /* 1 without, 2 with witness */
 };
-/* BIP157: requests by range, from a height to the block with the hash `stop`, in two commands of
- * one shape. */
-#define SPV_FILTER_BASIC 0 /* BIP158; other types pass through */
-struct spv_msg_getcfilters { /* getcfilters, getcfheaders */
+#define SPV_FILTER_BASIC 0 /* BIP158; other types are passed through */
+/* getcfilters, getcfheaders (BIP157): a range from a height to the block with the hash `stop`. */
+struct spv_msg_getcfilters {
     uint8_t type;
     uint32_t start; /* height */
     struct spv_blockhash stop;
@@ -234,7 +236,7 @@ struct spv_msg_cfheaders {
     uint8_t type;
     struct spv_blockhash stop;
     struct spv_hash256 prev; /* filter header of the block before the first */
-    const struct spv_hash256 *hashes; /* filter hashes, not headers */
+    const struct spv_hash256 *hashes; /* filter hashes, not filter headers */
     size_t n; /* up to SPV_MAX_CFHEADERS */
 };
 struct spv_msg_getcfcheckpt {
@@ -255,7 +257,7 @@ struct spv_msg_raw {
 
 struct spv_msg {
     enum spv_command command;
-    char name[SPV_COMMAND_SIZE + 1]; /* as on the wire; filled when decoding */
+    char name[SPV_COMMAND_SIZE + 1]; /* as on the wire; to send, for SPV_CMD_UNKNOWN only */
     union {
         struct spv_msg_version version;
         struct spv_msg_addr addr;
@@ -264,7 +266,7 @@ struct spv_msg {
         struct spv_msg_headers headers;
         struct spv_msg_ping ping; /* and pong */
         struct spv_msg_reject reject;
-        /* To send one, fill it with spv_tx_parse or spv_block_parse. */
+        /* To send one, parse it with spv_tx_parse or spv_block_parse. */
         struct spv_tx tx;
         struct spv_block block;
         struct spv_msg_merkleblock merkleblock;

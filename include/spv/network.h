@@ -1,5 +1,5 @@
-/* The networks' identities on the wire: name, magic, port. The chain's rules of each network are in
- * spv/params.h; this part is all that the peer core needs. */
+/* How networks differ on the wire: name, magic and port. Their consensus rules are in spv/params.h;
+ * a peer needs only this part. */
 #ifndef SPV_NETWORK_H
 #define SPV_NETWORK_H
 
@@ -13,34 +13,36 @@ extern "C" {
 #endif
 
 enum spv_network {
-    SPV_MAINNET,
-    SPV_TESTNET3,
-    SPV_TESTNET4, /* BIP94 */
-    SPV_SIGNET, /* BIP325 */
-    SPV_REGTEST,
-    SPV_SIMNET, /* btcd's private test network */
+    SPV_MAINNET = 0,
+    SPV_TESTNET3 = 1,
+    SPV_TESTNET4 = 2, /* BIP94 */
+    SPV_SIGNET = 3, /* BIP325 */
+    SPV_REGTEST = 4,
+    SPV_SIMNET = 5, /* btcd's private test network */
 };
 #define SPV_NETWORKS 6
 
-#define SPV_NETNAME_MAX 24 /* "signet-" and 8 hex digits, and room */
+#define SPV_NETNAME_MAX 24 /* "signet-", 8 hex digits, NUL, and some spare bytes */
 
 struct spv_netid {
     enum spv_network network;
     char name[SPV_NETNAME_MAX]; /* "mainnet", ..., "signet-1a2b3c4d" for a custom signet */
-    uint8_t magic[4]; /* in the order of the wire */
+    uint8_t magic[4]; /* in wire order */
     uint16_t port; /* default P2P port, host order */
 };
 
-/* The identity of a network. Static; NULL for a value outside the enum. Any thread. */
+/* Returns the identity of a network, which is static, or NULL for a value outside the enum. Any
+ * thread. */
 SPV_API const struct spv_netid *spv_netid_get(enum spv_network network);
 
-/* By name ("mainnet", "testnet3", "testnet4", "signet", "regtest", "simnet"); NULL when unknown. */
+/* Finds a network by name: "mainnet", "testnet3", "testnet4", "signet", "regtest" or "simnet".
+ * Returns its identity, which is static, or NULL. Any thread. */
 SPV_API const struct spv_netid *spv_netid_by_name(const char *name);
 
-/* A signet with its own challenge script (BIP325): magic is the first 4 bytes of the double SHA-256
- * of the serialised challenge, the name is "signet-<magic>"; the default challenge gives the
- * default signet. SPV_ERR_INVALID when the script is empty or longer than 10,000 bytes. Any thread.
- */
+/* Computes the identity of the signet with the given challenge script of n bytes (BIP325): magic is
+ * the first 4 bytes of the double SHA-256 of the serialised challenge, the name "signet-<magic>";
+ * the default challenge results in the default signet. challenge is not kept.
+ * Returns 0, or SPV_ERR_INVALID when n is 0 or above 10,000. Any thread. */
 SPV_API int spv_netid_signet(struct spv_netid *out, const uint8_t *challenge, size_t n);
 
 #ifdef __cplusplus

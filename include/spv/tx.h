@@ -1,7 +1,7 @@
-/* Transactions as views over their bytes: nothing is copied or allocated. Parsing walks through all
- * of the bytes once; afterwards the walks over inputs, outputs and witnesses cannot fail.
+/* Transactions as views over their bytes: nothing is copied or allocated. Parsing reads all bytes
+ * once; iterating over inputs, outputs and witnesses afterwards cannot fail.
  *
- * A view lends the bytes that it was parsed from and is good for as long as they are. */
+ * A view points into the bytes that it was parsed from and is valid as long as they are. */
 #ifndef SPV_TX_H
 #define SPV_TX_H
 
@@ -16,23 +16,23 @@
 extern "C" {
 #endif
 
-#define SPV_WITNESS_SCALE 4 /* BIP141: a byte outside the witness weighs four */
+#define SPV_WITNESS_SCALE 4 /* BIP141 (WITNESS_SCALE_FACTOR): a non-witness byte weighs four */
 
-/* Bytes lent by their owner. */
+/* Bytes of another owner. */
 struct spv_bytes {
     const uint8_t *bytes;
     size_t n;
 };
 
-/* Filled by spv_tx_parse; read only. The places are offsets into bytes. */
+/* Filled by spv_tx_parse; read only. The _at fields are offsets into bytes. */
 struct spv_tx {
-    const uint8_t *bytes; /* the whole transaction in the form it came in, with witness if any */
+    const uint8_t *bytes; /* the whole serialised transaction, with its witness if there is one */
     size_t n;
     uint32_t version;
     uint32_t lock_time; /* below 500,000,000 a height, else unix seconds */
     size_t n_inputs; /* at least 1 */
     size_t n_outputs; /* at least 1 */
-    bool has_witness; /* BIP144 form, with marker and flag */
+    bool has_witness; /* serialised with marker and flag (BIP144) */
     size_t stripped_size; /* bytes without marker, flag and witness */
     size_t inputs_at; /* the count of inputs */
     size_t outputs_at; /* the count of outputs */
@@ -46,52 +46,58 @@ struct spv_tx_input {
     uint32_t sequence;
 };
 struct spv_tx_output {
-    int64_t value; /* satoshis, as on the wire: anybody may write what is out of range */
+    int64_t value; /* satoshis, as serialised: may be out of range */
     struct spv_bytes script; /* scriptPubKey */
 };
-/* What one input's witness holds; empty for an input without. */
+/* The witness of one input; empty for an input without one. */
 struct spv_witness {
-    size_t n_items; /* still to come */
-    struct spv_bytes rest; /* the items with their lengths */
+    size_t n_items; /* not read yet */
+    struct spv_bytes rest; /* these items, each with its length */
 };
 
-/* Where a walk over inputs, outputs or witnesses stands. A copy walks on its own. */
+/* An iterator over inputs, outputs or witnesses. A copy iterates independently. */
 struct spv_tx_iter {
     const uint8_t *at;
     const uint8_t *end;
     size_t left;
 };
 
-/* Reads one whole transaction, in the old form or with witness (BIP144), and checks its form: at
- * least one input and one output, flag 1, a witness that is not empty throughout, canonical
- * CompactSizes, no bytes after the end. Values and scripts are not judged. Keeps no reference to
- * out; out lends `bytes`. 0, SPV_ERR_SHORT, SPV_ERR_TRAILING, SPV_ERR_COMPACT_SIZE or
- * SPV_ERR_MALFORMED; out is meaningless after an error. Any thread. */
+/* Parses one whole serialised transaction, with or without witness (BIP144), and checks its form:
+ * at least one input and one output, flag 1, at least one witness item in the witness form,
+ * canonical CompactSizes, no bytes after the end. Values and scripts are not checked. out points
+ * into bytes and is valid as long as they are.
+ * Returns 0, SPV_ERR_SHORT, SPV_ERR_TRAILING, SPV_ERR_COMPACT_SIZE or SPV_ERR_MALFORMED; out is
+ * undefined after an error. Any thread. */
 SPV_API int spv_tx_parse(struct spv_tx *out, const uint8_t *bytes, size_t n);
 
-/* Double SHA-256 without marker, flag and witness. Any thread. */
+/* Computes the txid: double SHA-256 without marker, flag and witness. Any thread. */
 SPV_API void spv_tx_txid(struct spv_txid *out, const struct spv_tx *tx);
-/* Double SHA-256 of all bytes (BIP141); equals the txid when there is no witness. (A coinbase's
- * counts as zero in the witness commitment; this gives its real hash.) Any thread. */
+/* Computes the wtxid (BIP141): double SHA-256 of all bytes; equal to the txid when there is no
+ * witness. For a coinbase it is the hash, too, though the witness commitment counts it as zero. Any
+ * thread. */
 SPV_API void spv_tx_wtxid(struct spv_wtxid *out, const struct spv_tx *tx);
 
-/* BIP141: three times the stripped size plus the whole size. Any thread. */
+/* Returns the weight (BIP141): three times the stripped size plus the whole size. Any thread. */
 SPV_API size_t spv_tx_weight(const struct spv_tx *tx);
-/* BIP141: a fourth of the weight, rounded up; fee rates are per these. Any thread. */
+/* Returns the virtual size (BIP141), the unit of fee rates: a fourth of the weight, rounded up. Any
+ * thread. */
 SPV_API size_t spv_tx_vsize(const struct spv_tx *tx);
-/* One input, which spends nothing. Any thread. */
+/* Returns true for a coinbase: one input, which spends nothing. Any thread. */
 SPV_API bool spv_tx_is_coinbase(const struct spv_tx *tx);
 
-/* Walks: begin with the first call, then take one after the other until false, which leaves *out as
- * it was. n_inputs inputs and as many witnesses (empty ones for an input, or a transaction,
- * without) and n_outputs outputs come out, in order. Any thread, each walk in one. */
+/* Iterators over the inputs, the outputs, and the witnesses of the inputs in order (empty ones when
+ * the transaction has none); valid as long as the transaction's bytes. Any thread. */
 SPV_API struct spv_tx_iter spv_tx_inputs(const struct spv_tx *tx);
-SPV_API bool spv_tx_next_input(struct spv_tx_iter *walk, struct spv_tx_input *out);
 SPV_API struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx);
-SPV_API bool spv_tx_next_output(struct spv_tx_iter *walk, struct spv_tx_output *out);
 SPV_API struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx);
-SPV_API bool spv_tx_next_witness(struct spv_tx_iter *walk, struct spv_witness *out);
-/* Takes the next item off a witness, bottom of the stack first. */
+
+/* Read the next entry into out, which points into the transaction's bytes. Return true, or false at
+ * the end with out unchanged. One thread an iterator. */
+SPV_API bool spv_tx_next_input(struct spv_tx_iter *iter, struct spv_tx_input *out);
+SPV_API bool spv_tx_next_output(struct spv_tx_iter *iter, struct spv_tx_output *out);
+SPV_API bool spv_tx_next_witness(struct spv_tx_iter *iter, struct spv_witness *out);
+/* Removes the next item from a witness, the bottom of the stack first. Returns true, or false when
+ * it is empty with out unchanged. One thread a witness. */
 SPV_API bool spv_witness_next(struct spv_witness *witness, struct spv_bytes *out);
 
 #ifdef __cplusplus

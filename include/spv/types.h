@@ -1,7 +1,7 @@
-/* The small types that every module shares: hashes, 256-bit integers, injected time and randomness.
+/* Small types that every module uses: hashes, 256-bit integers, time and randomness as arguments.
  *
  * Hashes are kept in internal byte order, the order on the wire and of the hash function's output.
- * People read and write them reversed ("display order"): only the hex functions here turn them. */
+ * Users read and write them reversed ("display order"); only the hex functions here reverse. */
 #ifndef SPV_TYPES_H
 #define SPV_TYPES_H
 
@@ -15,24 +15,23 @@
 extern "C" {
 #endif
 
-/* Time as an argument: a machine never reads a clock. mono_us never steps back (timers, deadlines);
- * unix_s is the system's idea of UTC and may step. */
+/* The current time, passed in by the caller: state machines read no clock. */
 struct spv_now {
-    uint64_t mono_us;
-    int64_t unix_s;
+    uint64_t mono_us; /* monotonic clock in microseconds: timers, deadlines */
+    int64_t unix_s; /* the system's UTC in unix seconds, which may be set back */
 };
 
-/* A deadline that never comes. */
-#define SPV_NEVER UINT64_MAX
+#define SPV_NEVER UINT64_MAX /* a deadline that does not expire */
 #define SPV_SECOND UINT64_C(1000000) /* in microseconds */
 
-/* Randomness as an argument. fill() writes n unpredictable bytes and cannot fail; the shell gives
- * the system's generator, tests a seeded one. */
+/* A random generator, passed in by the caller. fill() writes n unpredictable bytes to out and must
+ * not fail. Programs pass spv_system_rng(), tests a seeded one. */
 struct spv_rng {
     void (*fill)(void *ctx, void *out, size_t n);
     void *ctx;
 };
 
+/* Hashes of different meaning have different types. All in internal byte order. */
 struct spv_hash256 {
     uint8_t b[32];
 };
@@ -46,33 +45,39 @@ struct spv_wtxid {
     uint8_t b[32];
 };
 
-/* 256-bit unsigned integer, least significant word first. Targets and chain work. */
+/* A 256-bit unsigned integer, least significant word first. Targets and chain work. */
 struct spv_u256 {
     uint64_t w[4];
 };
 
 #define SPV_HASH_HEX 65 /* 64 digits and NUL */
 
-/* Hash as 64 lower-case hex digits in display order. out holds SPV_HASH_HEX bytes. Any thread. */
+/* Writes a hash as 64 lower-case hex digits in display order into out, SPV_HASH_HEX bytes. Any
+ * thread. */
 SPV_API void spv_blockhash_hex(char *out, const struct spv_blockhash *hash);
 SPV_API void spv_hash256_hex(char *out, const struct spv_hash256 *hash);
 SPV_API void spv_txid_hex(char *out, const struct spv_txid *id);
 SPV_API void spv_wtxid_hex(char *out, const struct spv_wtxid *id);
 
-/* Reads exactly 64 hex digits in display order. SPV_ERR_MALFORMED otherwise. Any thread. */
+/* Reads exactly 64 hex digits of either case in display order. Returns 0, or SPV_ERR_MALFORMED with
+ * out unchanged. Any thread. */
 SPV_API int spv_blockhash_from_hex(struct spv_blockhash *out, const char *hex);
 SPV_API int spv_txid_from_hex(struct spv_txid *out, const char *hex);
 
+/* Returns true when both hashes are equal. Any thread. */
 SPV_API bool spv_blockhash_eq(const struct spv_blockhash *a, const struct spv_blockhash *b);
+/* Returns true when all bytes are zero. Any thread. */
 SPV_API bool spv_blockhash_is_zero(const struct spv_blockhash *hash);
 
-/* -1, 0 or 1. Any thread. */
+/* Compares two integers. Returns -1, 0 or 1. Any thread. */
 SPV_API int spv_u256_cmp(const struct spv_u256 *a, const struct spv_u256 *b);
 
-/* As 64 lower-case hex digits, most significant first (Bitcoin Core's "chainwork" form). */
+/* Writes an integer as 64 lower-case hex digits, most significant first (the form of Bitcoin Core's
+ * "chainwork"), into out, SPV_HASH_HEX bytes. Any thread. */
 SPV_API void spv_u256_hex(char *out, const struct spv_u256 *x);
 
-/* Reads 1 to 64 hex digits, optional 0x, most significant first. SPV_ERR_MALFORMED otherwise. */
+/* Reads 1 to 64 hex digits, most significant first, with or without "0x". Returns 0, or
+ * SPV_ERR_MALFORMED with out unchanged. Any thread. */
 SPV_API int spv_u256_from_hex(struct spv_u256 *out, const char *hex);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* The system's clocks and random generator: the only place in the library that reads them. */
+/* The system's clocks and random generator. No other file of the library reads them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
@@ -11,7 +11,7 @@ struct spv_now spv_system_now(void)
 {
     struct timespec mono = {0};
     struct timespec real = {0};
-    /* These clocks exist on every system that we build for; the calls cannot fail then. */
+    /* Both clocks exist on every supported system, so the calls cannot fail. */
     (void)clock_gettime(CLOCK_MONOTONIC, &mono);
     (void)clock_gettime(CLOCK_REALTIME, &real);
     return (struct spv_now){
@@ -21,7 +21,7 @@ struct spv_now spv_system_now(void)
 }
 
 /* For kernels and sandboxes without getrandom(2). */
-static size_t from_device(uint8_t *out, size_t n)
+static size_t read_urandom(uint8_t *out, size_t n)
 {
     int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -31,8 +31,8 @@ static size_t from_device(uint8_t *out, size_t n)
     return got > 0 ? (size_t)got : 0;
 }
 
-/* Cannot fail, as struct spv_rng demands: it never returns before all bytes are unpredictable. */
-static void clock_random(void *ctx, void *out, size_t n)
+/* Does not fail, as struct spv_rng requires: it returns when all bytes are random. */
+static void fill_random(void *ctx, void *out, size_t n)
 {
     (void)ctx;
     uint8_t *p = out;
@@ -40,7 +40,7 @@ static void clock_random(void *ctx, void *out, size_t n)
         ssize_t got = getrandom(p, n, 0);
         size_t done = got > 0 ? (size_t)got : 0;
         if (got < 0 && errno != EINTR) {
-            done = from_device(p, n);
+            done = read_urandom(p, n);
             if (done == 0) {
                 const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000}; /* then try again */
                 (void)nanosleep(&pause, NULL);
@@ -53,5 +53,5 @@ static void clock_random(void *ctx, void *out, size_t n)
 
 struct spv_rng spv_system_rng(void)
 {
-    return (struct spv_rng){.fill = clock_random};
+    return (struct spv_rng){.fill = fill_random};
 }

@@ -1,12 +1,10 @@
-/* Happy eyeballs in its first form (RFC 8305): the addresses, IPv6 and IPv4 taking turns, are tried
- * one after the other; the next one starts when one fails, or after STAGGER when none has answered.
- * The first connection wins, the others are closed, and one deadline bounds the whole. Everything,
- * the first attempt included, happens from the loop, so `done` never comes inside
- * spv_dial_start.
+/* Happy eyeballs (RFC 8305) without parallel look-ups: the addresses, with IPv6 and IPv4
+ * alternating, are tried in turn; the next attempt starts when one fails, or after STAGGER. The
+ * first connection is used, the others are closed, and one deadline bounds all of it. Everything,
+ * the first attempt included, happens in the loop, so done is never called inside spv_dial_start.
  *
- * Through a proxy it is the proxy that is dialled like this; the talk with it (talk.c) goes on
- * under the same deadline. What goes wrong before that talk is the proxy's failing, not the peer's.
- */
+ * With a proxy, the proxy is dialled like this, and the SOCKS5 negotiation (socks5_conn.c) follows
+ * under the same deadline. Errors before the negotiation are the proxy's, not the destination's. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -21,27 +19,27 @@
 #include "spv/resolve.h"
 
 #define DEFAULT_TIMEOUT (10 * SPV_SECOND)
-#define STAGGER (SPV_SECOND / 4) /* RFC 8305 advises 250 ms */
-#define ATTEMPTS 16 /* addresses tried a dial: a name with more hosts is a seed, not a peer */
+#define STAGGER (SPV_SECOND / 4) /* RFC 8305 recommends 250 ms */
+#define ATTEMPTS 16 /* addresses tried: a name with more of them is a DNS seed, not a peer */
 
 struct attempt {
     struct spv_dial *dial;
-    struct event *event; /* NULL: over */
+    struct event *event; /* NULL: ended */
     int fd;
 };
 
 struct spv_dial {
     struct spv_handle handle; /* first */
-    struct spv_resolve *resolve; /* NULL when not looking up */
+    struct spv_resolve *resolve; /* NULL once it has ended */
     struct spv_socks5_conn *conn; /* NULL without a proxy */
-    bool negotiating;
+    bool negotiating; /* the proxy is connected */
     struct spv_timer *deadline;
     struct spv_timer *stagger;
     struct spv_netaddr addrs[ATTEMPTS];
     struct attempt attempts[ATTEMPTS];
     size_t n;
     size_t next;
-    int error; /* the most telling failure so far */
+    int error; /* the most specific one so far */
     struct spv_endpoint endpoint;
     void (*done)(void *ctx, int fd, int error);
     void *ctx;
@@ -78,14 +76,14 @@ static void dial_finish(struct spv_dial *d, int fd, int error)
 {
     void (*done)(void *, int, int) = d->done;
     void *ctx = d->ctx;
-    const enum spv_err_class whose = spv_err_class_of(error);
-    if (d->conn && !d->negotiating && (whose == SPV_CLASS_CONNECTION || whose == SPV_CLASS_TIMEOUT))
+    const enum spv_err_class class = spv_err_class_of(error);
+    if (d->conn && !d->negotiating && (class == SPV_CLASS_CONNECTION || class == SPV_CLASS_TIMEOUT))
         error = SPV_ERR_PROXY;
     dial_release(d);
     done(ctx, fd, error);
 }
 
-/* A refusal tells more than a missing route (of the other family, say). */
+/* A refused connection is more specific than a missing route, for example of the other family. */
 static void keep_error(struct spv_dial *d, int error)
 {
     if (d->error == 0 || d->error == SPV_ERR_UNREACHABLE || error == SPV_ERR_REFUSED)
@@ -101,7 +99,8 @@ static bool has_open_attempt(const struct spv_dial *d)
     return false;
 }
 
-/* A closed local port of the ephemeral range can end up connected to itself: nobody listens. */
+/* A socket can connect to itself when its destination is a closed local port of the ephemeral
+ * range. */
 static bool is_self_connected(int fd)
 {
     struct sockaddr_storage here = {0};
@@ -113,7 +112,7 @@ static bool is_self_connected(int fd)
            memcmp(&here, &there, here_len) == 0;
 }
 
-/* Whether the socket, writable now, is connected: 0 or why not. */
+/* The result of a connect, once the socket is writable. */
 static int connect_result(int fd)
 {
     int err = 0;
@@ -133,7 +132,7 @@ static void on_socks5_done(void *ctx, int error)
     dial_finish(d, error < 0 ? -1 : spv_socks5_conn_release_fd(d->conn), error);
 }
 
-/* The proxy is there: nobody else is needed. */
+/* The proxy is connected: other attempts are dropped. */
 static void begin_socks5(struct spv_dial *d, int fd)
 {
     drop_attempts(d);
@@ -178,7 +177,7 @@ static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv
         rc = spv_sock_error(errno);
         goto err0;
     }
-    /* EINTR: the connecting goes on in the background like EINPROGRESS. */
+    /* EINTR: connecting continues in the background as after EINPROGRESS. */
     if (connect(fd, (const struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS &&
         errno != EINTR) {
         rc = spv_sock_error(errno);
@@ -201,7 +200,7 @@ err0:
     return rc;
 }
 
-/* Starts the next attempt that can be started; ends the dial when there is none and none waits. */
+/* Starts the next attempt; ends the dial when no attempt can be started and none is open. */
 static void try_next(struct spv_dial *d)
 {
     while (d->next < d->n) {
@@ -218,7 +217,7 @@ static void try_next(struct spv_dial *d)
         dial_finish(d, -1, d->error);
 }
 
-/* The families take turns, each in the resolver's order, the resolver's first one first. */
+/* The families alternate, each in the resolver's order, beginning with the resolver's first one. */
 static void interleave_families(struct spv_dial *d, const struct spv_netaddr *addrs, size_t n)
 {
     size_t at[2] = {0, 0};
@@ -261,11 +260,10 @@ static void handle_close(struct spv_handle *handle)
     dial_release((struct spv_dial *)handle);
 }
 
-/* endpoint is what is connected to: the proxy where there is one (talk is then the dial's, also on
- * failure). */
-static int start(struct spv_dial **out, struct spv_reactor *r, const struct spv_endpoint *endpoint,
-                 struct spv_socks5_conn *conn, uint64_t timeout_us,
-                 void (*done)(void *ctx, int fd, int error), void *ctx)
+/* endpoint is the proxy where there is one; conn is then the dial's, also on failure. */
+static int dial_start(struct spv_dial **out, struct spv_reactor *r,
+                      const struct spv_endpoint *endpoint, struct spv_socks5_conn *conn,
+                      uint64_t timeout_us, void (*done)(void *ctx, int fd, int error), void *ctx)
 {
     int rc = SPV_ERR_NOMEM;
     struct spv_dial *d = calloc(1, sizeof *d);
@@ -310,7 +308,7 @@ int spv_dial_start(struct spv_dial **out, struct spv_reactor *r,
                    const struct spv_endpoint *endpoint, uint64_t timeout_us,
                    void (*done)(void *ctx, int fd, int error), void *ctx)
 {
-    return start(out, r, endpoint, NULL, timeout_us, done, ctx);
+    return dial_start(out, r, endpoint, NULL, timeout_us, done, ctx);
 }
 
 int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
@@ -319,7 +317,7 @@ int spv_dial_proxy_start(struct spv_dial **out, struct spv_reactor *r,
 {
     struct spv_socks5_conn *conn;
     int rc = spv_socks5_conn_new(&conn, r, proxy, endpoint);
-    return rc < 0 ? rc : start(out, r, &proxy->endpoint, conn, timeout_us, done, ctx);
+    return rc < 0 ? rc : dial_start(out, r, &proxy->endpoint, conn, timeout_us, done, ctx);
 }
 
 void spv_dial_cancel(struct spv_dial *d)

@@ -12,7 +12,7 @@
  * one at which reading stops wait in the peer state machine. */
 #define SMALL_READ 8192
 
-/* fd only tells the peer's address. */
+/* fd is used for the peer's address only. */
 static void init_endpoint(struct spv_link *l, int fd)
 {
     struct sockaddr_storage sa = {0};

@@ -1,6 +1,6 @@
-/* A listening socket: libevent accepts, we hand out. Accepting fails for good reasons that pass
- * (no descriptors, no memory): then it pauses, for the kernel would report the same waiting
- * connection again at once and for ever. */
+/* A listening socket on libevent's evconnlistener. Accepting may fail temporarily (no descriptors,
+ * no memory): then it pauses, because the kernel would report the same pending connection again in
+ * every turn of the loop. */
 #include <errno.h>
 #include <event2/listener.h>
 #include <netdb.h>
@@ -16,19 +16,18 @@
 #include "spv/listener.h"
 
 #define PAUSE SPV_SECOND
-#define BACKLOG 128 /* connections that wait while we are busy */
-#define ACCEPTS                                                                                    \
-    32 /* then the connections that there are have their turn: libevent accepts on and             \
-          on while there is anything to accept */
+#define BACKLOG 128 /* connections not accepted yet */
+/* then other sockets have their turn: libevent accepts as long as there are connections */
+#define MAX_ACCEPTS 32
 
 struct spv_listener {
     struct spv_handle handle; /* first */
     struct evconnlistener *ev; /* NULL: the reactor was freed */
     struct spv_timer *pause;
     uint16_t port;
-    unsigned max_conns; /* 0: as many as come */
+    unsigned max_conns; /* 0: no limit */
     unsigned n_conns;
-    unsigned accepts; /* since it last paused */
+    unsigned accepts; /* since the last pause */
     void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from);
     void *ctx;
 };
@@ -38,13 +37,13 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
 {
     struct spv_listener *l = ctx;
     (void)len;
-    if (++l->accepts >= ACCEPTS) {
+    if (++l->accepts >= MAX_ACCEPTS) {
         l->accepts = 0;
         (void)evconnlistener_disable(ev);
-        spv_timer_set(l->pause, 0); /* the next turn of the loop */
+        spv_timer_set(l->pause, 0); /* in the next turn of the loop */
     }
     if (l->max_conns > 0 && l->n_conns >= l->max_conns) {
-        (void)close(fd); /* at once: the caller need not wait for an answer that will not come */
+        (void)close(fd); /* at once, so that the client does not wait for a reply */
         return;
     }
     l->n_conns++;
@@ -117,7 +116,7 @@ static int bind_first(const struct addrinfo *list, uint16_t port, int *errnum)
             *errnum = errno;
             continue;
         }
-        /* A server that comes back finds old connections in TIME_WAIT on its port. */
+        /* After a restart, old connections on this port are in TIME_WAIT. */
         const int on = 1;
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
         if (bind(fd, (const struct sockaddr *)&sa, len) == 0 && listen(fd, BACKLOG) == 0)
@@ -153,7 +152,7 @@ uint16_t spv_listen_port(int fd)
     return addr.port;
 }
 
-/* The socket and its events go; the memory is the owner's to free. */
+/* Closes the socket; the owner frees the memory. */
 static void listener_close(struct spv_handle *handle)
 {
     struct spv_listener *l = (struct spv_listener *)handle;
@@ -184,7 +183,7 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
         (void)accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
         goto err2;
     }
-    /* Backlog 0: it listens already. */
+    /* Backlog 0: the socket listens already. */
     l->ev = evconnlistener_new(r->base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
                                0, fd);
     if (!l->ev) {

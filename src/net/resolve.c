@@ -1,11 +1,11 @@
-/* Names to addresses without blocking the loop. A job goes into the pool's queue; up to WORKERS
- * detached threads each take jobs until none is left, and end. The result comes back as a post in
- * the reactor's inbox.
+/* Name look-ups that do not block the loop. A job is queued in the pool; up to WORKERS detached
+ * threads each take jobs until the queue is empty, and end. The result is a task in the reactor's
+ * task queue.
  *
- * getaddrinfo can block for a long time and cannot be interrupted, so nothing ever joins a worker:
- * the pool is held by the reactor and by each worker, the last one frees it; a job belongs to the
- * pool, then to the worker, then to the inbox (or, when that is closed, to the worker to free). A
- * cancelled look-up only cuts the tie between the job and the handle. */
+ * getaddrinfo can block for a long time and cannot be interrupted, so workers are never joined. The
+ * reactor and each worker have a reference to the pool. A job belongs to the pool, then to the
+ * worker, then to the task queue (when that is closed, the worker frees it). Cancelling a look-up
+ * separates its job from its handle. */
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,12 +17,14 @@
 #include "net/sockaddr.h"
 #include "spv/resolve.h"
 
-#define WORKERS 4 /* names at once: a few seeds, and one slow server must not hold up the rest */
+#define WORKERS                                                                                    \
+    4 /* look-ups at a time: a slow DNS server delays no other look-up of a few seeds              \
+       */
 
 struct job {
-    struct spv_task post; /* first */
+    struct spv_task task; /* first */
     struct job *next; /* in the pool's queue */
-    struct spv_resolve *owner; /* NULL once cancelled; the reactor's thread only */
+    struct spv_resolve *owner; /* NULL once cancelled; reactor's thread only */
     atomic_bool cancelled;
     char host[SPV_HOST_MAX];
     uint16_t port;
@@ -38,9 +40,8 @@ struct spv_resolve {
     void *ctx;
 };
 
-/* It is freed when neither the reactor nor a worker uses it. */
 struct spv_resolve_pool {
-    struct spv_handle handle; /* first; the reactor's thread only */
+    struct spv_handle handle; /* first; reactor's thread only */
     pthread_mutex_t lock; /* guards all but the handle and task_queue */
     struct job *head;
     struct job **tail;
@@ -61,8 +62,7 @@ static void pool_unref(struct spv_resolve_pool *pool)
     free(pool);
 }
 
-/* Every look-up is closed before, so queued jobs have no owner. A worker would free them as well,
- * but need not be waited for. */
+/* All look-ups were closed before, so queued jobs have no owner. */
 static void pool_close(struct spv_handle *handle)
 {
     struct spv_resolve_pool *pool = (struct spv_resolve_pool *)handle;
@@ -120,7 +120,7 @@ static bool has_addr(const struct job *job, const struct spv_netaddr *addr)
     return false;
 }
 
-/* In the system's order of preference (RFC 6724), each once. */
+/* Without duplicates, in the system's order of preference (RFC 6724). */
 static void resolve(struct job *job)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -151,7 +151,7 @@ static struct job *pool_take(struct spv_resolve_pool *pool)
         if (!pool->head)
             pool->tail = &pool->head;
     } else {
-        pool->workers--; /* under the same lock: a job put from now on starts another worker */
+        pool->workers--; /* with the lock held: a job queued from now on starts another worker */
     }
     (void)pthread_mutex_unlock(&pool->lock);
     return job;
@@ -164,14 +164,14 @@ static void *worker(void *ctx)
     while ((job = pool_take(pool))) {
         if (!atomic_load(&job->cancelled))
             resolve(job);
-        if (!spv_task_queue_push(pool->task_queue, &job->post))
+        if (!spv_task_queue_push(pool->task_queue, &job->task))
             free(job);
     }
     pool_unref(pool);
     return NULL;
 }
 
-/* Signals are for the program's own threads, not for one that it does not know of. */
+/* All signals are blocked: they are for the program's own threads. */
 static int start_worker(struct spv_resolve_pool *pool)
 {
     pthread_attr_t attr;
@@ -189,8 +189,8 @@ static int start_worker(struct spv_resolve_pool *pool)
     return failed ? SPV_ERR_NOMEM : 0;
 }
 
-/* Queues the job and sees to a worker. With the lock held nobody can take the job before it is
- * clear that there is a worker for it. */
+/* Queues the job and starts a worker if needed. The lock is held throughout, so no worker takes the
+ * job before it is certain that there is one. */
 static int pool_put(struct spv_resolve_pool *pool, struct job *job)
 {
     int rc = 0;
@@ -219,9 +219,9 @@ static void resolve_free(struct spv_resolve *l)
     free(l);
 }
 
-static void on_task(struct spv_task *post)
+static void on_task(struct spv_task *task)
 {
-    struct job *job = (struct job *)post;
+    struct job *job = (struct job *)task;
     struct spv_resolve *l = job->owner;
     if (l) {
         void (*done)(void *, int, const struct spv_netaddr *, size_t) = l->done;
@@ -247,12 +247,12 @@ static void handle_close(struct spv_handle *handle)
     spv_resolve_cancel((struct spv_resolve *)handle);
 }
 
-/* A literal address needs no thread, yet is answered from the loop like all others. */
+/* A literal address needs no thread, but done is called from the loop for it as well. */
 static int submit_job(struct spv_reactor *r, struct job *job)
 {
     if (spv_sock_literal(&job->addrs[0], job->host, job->port) == 0) {
         job->n = 1;
-        return spv_task_queue_push(r->task_queue, &job->post) ? 0 : SPV_ERR_STATE;
+        return spv_task_queue_push(r->task_queue, &job->task) ? 0 : SPV_ERR_STATE;
     }
     if (!r->resolve_pool) {
         int rc = pool_new(r);
@@ -278,7 +278,7 @@ int spv_resolve_start(struct spv_resolve **out, struct spv_reactor *r, const cha
     if (!job)
         goto err1;
     atomic_init(&job->cancelled, false);
-    job->post.run = on_task;
+    job->task.run = on_task;
     job->owner = l;
     job->port = port;
     memcpy(job->host, host, len + 1);

@@ -1,4 +1,4 @@
-/* Plain conversions, no state. */
+/* IPv4 and IPv6 only: socket addresses of other families are local ones. */
 #include "net/sockaddr.h"
 
 #include <arpa/inet.h>
@@ -98,7 +98,7 @@ int spv_sock_error(int errnum)
         return SPV_ERR_CONNECT_TIMEOUT;
     case EMFILE:
     case ENFILE:
-        return SPV_ERR_NO_DESCRIPTOR; /* ours, not the peer's */
+        return SPV_ERR_NO_DESCRIPTOR; /* of this process */
     case ENOBUFS:
     case ENOMEM:
         return SPV_ERR_NOMEM;

@@ -1,6 +1,6 @@
-/* Three turns at most: methods, credentials, request. An answer's verdict is judged as soon as its
- * first two bytes are there, because some proxies cut a refusal short; only the good answer to the
- * request is read to its end, which the address type in it tells. */
+/* Three round trips at most: methods, credentials, request. A reply is checked as soon as its first
+ * two bytes are there, because some proxies truncate a refusal; only a successful reply to the
+ * request is read to its end, which its address type determines. */
 #include "net/socks5.h"
 
 #include <stdbool.h>
@@ -10,14 +10,14 @@
 #include "spv/error.h"
 
 #define VERSION 5
-#define AUTH_VERSION 1 /* RFC 1929's own */
+#define AUTH_VERSION 1 /* of RFC 1929 */
 #define NO_AUTH 0
 #define USER_PASSWORD 2
 #define CONNECT 1
 #define ATYP_IPV4 1
 #define ATYP_NAME 3
 #define ATYP_IPV6 4
-#define SHORTEST 5 /* bytes that every good reply has, and with which its length is known */
+#define MIN_REPLY 5 /* bytes of every successful reply, enough to know its length */
 
 static void put_bytes(struct spv_socks5 *s, const void *bytes, size_t n)
 {
@@ -53,7 +53,7 @@ static void put_credentials(struct spv_socks5 *s)
     put_credential(s, s->password);
 }
 
-/* A literal address goes as one; a name goes as it is, for the proxy to resolve. */
+/* A literal address is sent as such, a name for the proxy to resolve. */
 static void put_request(struct spv_socks5 *s)
 {
     struct spv_netaddr addr;
@@ -108,11 +108,11 @@ void spv_socks5_sent(struct spv_socks5 *s, size_t n)
     s->out_off += n < left ? n : left;
 }
 
-/* How long the reply is that begins like this; SHORTEST until that can be known, 0 for nonsense. */
+/* The length of the reply; MIN_REPLY until it is known, 0 for an unknown address type. */
 static size_t reply_length(const struct spv_socks5 *s)
 {
-    if (s->in_len < SHORTEST)
-        return SHORTEST;
+    if (s->in_len < MIN_REPLY)
+        return MIN_REPLY;
     switch (s->in[3]) {
     case ATYP_IPV4:
         return 4 + 4 + 2;
@@ -155,7 +155,7 @@ int spv_socks5_reply_error(uint8_t code)
         return SPV_ERR_UNREACHABLE;
     case 5:
         return SPV_ERR_REFUSED;
-    case 6: /* TTL expired: Tor says so when the circuit took too long */
+    case 6: /* TTL expired: Tor's code for a circuit that took too long */
     case 0xf7: /* introduction timed out */
         return SPV_ERR_CONNECT_TIMEOUT;
     case 0xf6: /* no onion address */
@@ -176,7 +176,7 @@ static int check_method(struct spv_socks5 *s)
 {
     uint8_t offered = s->user[0] != '\0' ? USER_PASSWORD : NO_AUTH;
     if (s->in[0] != VERSION || s->in[1] != offered)
-        return socks5_fail(s, SPV_ERR_PROXY); /* 255: none that we offered */
+        return socks5_fail(s, SPV_ERR_PROXY); /* 255: no acceptable method */
     if (offered == USER_PASSWORD)
         put_credentials(s);
     else
@@ -186,7 +186,7 @@ static int check_method(struct spv_socks5 *s)
 
 static int check_auth(struct spv_socks5 *s)
 {
-    /* RFC 1929: any status but 0 is a refusal. The version is not looked at: some say 5. */
+    /* RFC 1929: any status but 0 is a refusal. The version is ignored: some proxies send 5. */
     if (s->in[1] != 0)
         return socks5_fail(s, SPV_ERR_PROXY);
     put_request(s);
@@ -217,14 +217,14 @@ int spv_socks5_feed(struct spv_socks5 *s, const uint8_t *bytes, size_t n)
     if (n > 0)
         memcpy(s->in + s->in_len, bytes, n);
     s->in_len += n;
-    const bool verdict = s->in_len >= 2;
+    const bool has_status = s->in_len >= 2;
     switch (s->state) {
     case SPV_SOCKS5_METHOD:
-        return verdict ? check_method(s) : 0;
+        return has_status ? check_method(s) : 0;
     case SPV_SOCKS5_AUTH:
-        return verdict ? check_auth(s) : 0;
+        return has_status ? check_auth(s) : 0;
     case SPV_SOCKS5_REPLY:
-        return verdict ? check_reply(s) : 0;
+        return has_status ? check_reply(s) : 0;
     case SPV_SOCKS5_CONNECTED:
         return 1;
     case SPV_SOCKS5_FAILED:

@@ -1,6 +1,6 @@
-/* The SOCKS5 conversation of a client (RFC 1928, RFC 1929) as a pure machine: bytes to send come
- * out, the proxy's bytes go in. It never asks for more bytes than the proxy owes, so what the
- * destination says first stays unread for whoever takes the connection over. */
+/* The client side of SOCKS5 (RFC 1928, RFC 1929) as a state machine without I/O: it returns bytes
+ * to send and is fed with the proxy's bytes. It never reads beyond the proxy's reply, so the first
+ * bytes of the destination stay unread for the connection's next owner. */
 #ifndef SPV_NET_SOCKS5_H
 #define SPV_NET_SOCKS5_H
 
@@ -10,14 +10,14 @@
 #include "spv/endpoint.h"
 
 #define SPV_SOCKS5_CREDENTIAL 255 /* RFC 1929: bytes of a user name, of a password */
-#define SPV_SOCKS5_OUT 520 /* the longest we say at once: user name and password */
-#define SPV_SOCKS5_IN 262 /* the longest answer: 4, a name of 1 + 255, port 2 */
+#define SPV_SOCKS5_OUT 520 /* the longest request: user name and password */
+#define SPV_SOCKS5_IN 262 /* the longest reply: 4, a name of 1 + 255, port 2 */
 
 enum spv_socks5_state {
-    SPV_SOCKS5_METHOD, /* waits for the proxy's choice of method */
-    SPV_SOCKS5_AUTH, /* for its verdict on user name and password */
-    SPV_SOCKS5_REPLY, /* for its answer to the request */
-    SPV_SOCKS5_CONNECTED, /* connected */
+    SPV_SOCKS5_METHOD, /* waiting for the proxy's choice of method */
+    SPV_SOCKS5_AUTH, /* waiting for its answer to user name and password */
+    SPV_SOCKS5_REPLY, /* waiting for its reply to the request */
+    SPV_SOCKS5_CONNECTED,
     SPV_SOCKS5_FAILED,
 };
 
@@ -33,20 +33,23 @@ struct spv_socks5 {
     int error; /* why it failed */
 };
 
-/* Begins; user and password NULL: none is offered. With them nothing else is offered, because a
- * proxy that ignored them would not isolate streams. SPV_ERR_INVALID: no host, no port, or an empty
- * or endless credential. */
+/* Starts a request for target, which is copied. user and password NULL: authentication is not
+ * offered. With them nothing else is offered, because a proxy that ignored them would not isolate
+ * streams. Returns 0, or SPV_ERR_INVALID without host or port or for credentials that are not 1 to
+ * 255 bytes. */
 int spv_socks5_begin(struct spv_socks5 *s, const struct spv_endpoint *target, const char *user,
                      const char *password);
-/* Bytes to send, and that n of them are sent. */
+/* Returns the number of bytes to send and sets *bytes, which are valid until the next call. */
 size_t spv_socks5_pending(const struct spv_socks5 *s, const uint8_t **bytes);
+/* n of the pending bytes were sent. */
 void spv_socks5_sent(struct spv_socks5 *s, size_t n);
-/* Bytes that may be read now; 0 when it is our turn, or over. */
+/* Returns how many bytes to read now; 0 while bytes are pending and at the end. */
 size_t spv_socks5_wants(const struct spv_socks5 *s);
-/* Takes at most that many. 1: through; 0: go on; else why not: SPV_ERR_PROXY when the proxy refused
- * or makes no sense, or what it says of the destination. The first error sticks. */
+/* Feeds n received bytes, at most spv_socks5_wants(). Returns 1 when connected, 0 to continue, or
+ * SPV_ERR_PROXY when the proxy refuses or violates the protocol, or the error that it reports about
+ * the destination. The first error is sticky. */
 int spv_socks5_feed(struct spv_socks5 *s, const uint8_t *bytes, size_t n);
-/* What a reply code means: 0 for success. */
+/* Returns the error for a reply code; 0 for success. */
 int spv_socks5_reply_error(uint8_t code);
 
 #endif

@@ -1,5 +1,5 @@
-/* What carries a link's bytes: a socket of ours, or a caller's bufferevent. It knows nothing of
- * peers; it reads, writes, and says when either is worth trying. All on the reactor's thread. */
+/* A stream of bytes under a link: a socket, or a bufferevent of the caller's. It knows nothing of
+ * peers; it reads, writes, and calls back when either is possible. Reactor's thread only. */
 #ifndef SPV_NET_STREAM_H
 #define SPV_NET_STREAM_H
 
@@ -14,20 +14,20 @@ struct spv_endpoint;
 struct spv_reactor;
 
 struct spv_stream_ops {
-    /* Bytes read, 0 when there are none now, or why there will be no more (SPV_ERR_CLOSED when the
-     * other side has said goodbye). */
-    ssize_t (*read)(struct spv_stream *c, uint8_t *out, size_t room);
-    /* Bytes that the other side's way has taken for good, 0 when it takes none now: offer the same
-     * ones again once on_writable was called. Negative: it will take no more. */
-    ssize_t (*write)(struct spv_stream *c, const uint8_t *bytes, size_t n);
-    /* How much is waiting to be read; at least 1, so that a read finds out what else there is. */
-    size_t (*readable)(const struct spv_stream *c);
-    void (*want_write)(struct spv_stream *c, bool on);
-    void (*want_read)(struct spv_stream *c, bool on); /* on from the start */
-    void (*free)(struct spv_stream *c);
+    /* Returns the number of bytes read, 0 when there are none now, or an error when there will be
+     * no more: SPV_ERR_CLOSED when the peer has closed the connection. */
+    ssize_t (*read)(struct spv_stream *s, uint8_t *out, size_t size);
+    /* Returns the number of bytes accepted for good, or 0 when none are accepted now: the same
+     * bytes must be written again after on_writable. An error when no more will be accepted. */
+    ssize_t (*write)(struct spv_stream *s, const uint8_t *bytes, size_t n);
+    /* Returns the number of bytes to read; at least 1, so that a read is tried. */
+    size_t (*readable)(const struct spv_stream *s);
+    void (*want_write)(struct spv_stream *s, bool on);
+    void (*want_read)(struct spv_stream *s, bool on); /* initially on */
+    void (*free)(struct spv_stream *s);
 };
 
-/* Embedded first in what implements it. */
+/* Embedded first in an implementation. */
 struct spv_stream {
     const struct spv_stream_ops *ops;
     void (*on_readable)(void *ctx);
@@ -35,13 +35,14 @@ struct spv_stream {
     void *ctx;
 };
 
-/* The callbacks come from the loop only, from now on. A failure leaves fd or bev to the caller. */
+/* The callbacks are called from the loop only. fd or bev is the stream's on success. Return 0,
+ * SPV_ERR_NOMEM or SPV_ERR_IO. */
 int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd,
                           const struct spv_stream *callbacks);
 int spv_stream_new_bufferevent(struct spv_stream **out, struct spv_reactor *r,
                                struct bufferevent *bev, const struct spv_stream *callbacks);
 
-/* The error of a connection that ends in the middle. */
+/* Returns the error for the errno of an established connection. */
 int spv_stream_end_error(int errnum);
 
 #endif

@@ -1,9 +1,9 @@
-/* A caller's bufferevent: TLS, a filter, a pair, a connection through some other proxy.
+/* A bufferevent of the caller's: TLS, a filter, a pair, a connection through another proxy.
  *
- * Bytes are not simply poured into its output, where they would count as sent and wait without a
- * bound. One piece at a time is copied there while the machine still holds it; once the output has
- * run empty, the next write() says of that piece that it was taken, and hands over the next. So
- * the machine's bound, its write deadline and the completions see what really went. */
+ * Bytes are not all copied to its output buffer, where they would count as sent without a limit.
+ * One chunk at a time is copied and stays in the peer's send queue; when the output buffer is
+ * empty, the next write() reports that chunk as accepted and copies the next one. So the limit
+ * of the send queue, the write deadline and the completions cover what was really sent. */
 #include "net/stream.h"
 
 #include <errno.h>
@@ -16,78 +16,78 @@
 #include "net/reactor.h"
 #include "spv/error.h"
 
-#define PIECE 65536u /* in the bufferevent's hands at once: what a socket buffer takes */
-#define INPUT (256u * 1024) /* that it may read ahead; every call drains it */
+#define CHUNK 65536u /* bytes in its output buffer: about one socket buffer */
+#define MAX_INPUT (256u * 1024) /* bytes that it may read ahead; every read drains it */
 
 struct stream {
     struct spv_stream base; /* first */
     struct spv_reactor *reactor;
     struct bufferevent *bev;
-    size_t piece; /* the first bytes of what write() was offered lie in bev's output */
-    int ended; /* why nothing more comes */
-    struct event *kick; /* carries bev's callbacks to the loop */
+    size_t chunk; /* the first so many bytes given to write() are in bev's output buffer */
+    int ended; /* the error with which it ended; 0: open */
+    struct event *deferred; /* calls back from the loop instead of from bev's callbacks */
 };
 
-static struct stream *of(struct spv_stream *c)
+static struct stream *stream_of(struct spv_stream *s)
 {
-    return (struct stream *)c;
+    return (struct stream *)s;
 }
 
-static ssize_t do_read(struct spv_stream *c, uint8_t *out, size_t room)
+static ssize_t do_read(struct spv_stream *s, uint8_t *out, size_t size)
 {
-    size_t got = bufferevent_read(of(c)->bev, out, room);
-    return got > 0 ? (ssize_t)got : of(c)->ended;
+    size_t got = bufferevent_read(stream_of(s)->bev, out, size);
+    return got > 0 ? (ssize_t)got : stream_of(s)->ended;
 }
 
-static ssize_t do_write(struct spv_stream *c, const uint8_t *bytes, size_t n)
+static ssize_t do_write(struct spv_stream *base, const uint8_t *bytes, size_t n)
 {
-    struct stream *b = of(c);
-    if (b->piece > 0) {
-        if (evbuffer_get_length(bufferevent_get_output(b->bev)) > 0)
-            return b->ended;
-        size_t took = b->piece;
-        b->piece = 0;
-        return (ssize_t)took;
+    struct stream *s = stream_of(base);
+    if (s->chunk > 0) {
+        if (evbuffer_get_length(bufferevent_get_output(s->bev)) > 0)
+            return s->ended;
+        size_t accepted = s->chunk;
+        s->chunk = 0;
+        return (ssize_t)accepted;
     }
-    if (b->ended < 0)
-        return b->ended;
-    b->piece = n < PIECE ? n : PIECE;
-    if (bufferevent_write(b->bev, bytes, b->piece) == 0)
+    if (s->ended < 0)
+        return s->ended;
+    s->chunk = n < CHUNK ? n : CHUNK;
+    if (bufferevent_write(s->bev, bytes, s->chunk) == 0)
         return 0;
-    b->piece = 0;
+    s->chunk = 0;
     return SPV_ERR_NOMEM;
 }
 
-static size_t do_readable(const struct spv_stream *c)
+static size_t do_readable(const struct spv_stream *s)
 {
-    struct bufferevent *bev = ((const struct stream *)c)->bev;
+    struct bufferevent *bev = ((const struct stream *)s)->bev;
     size_t n = evbuffer_get_length(bufferevent_get_input(bev));
     return n > 0 ? n : 1;
 }
 
-static void do_want_write(struct spv_stream *c, bool on)
+static void do_want_write(struct spv_stream *s, bool on)
 {
-    (void)c; /* it calls whenever its output has run empty */
+    (void)s; /* bev calls on_write whenever its output buffer is empty */
     (void)on;
 }
 
-/* What it has read already is offered again. */
-static void do_want_read(struct spv_stream *c, bool on)
+/* Bytes that bev has read already are reported again. */
+static void do_want_read(struct spv_stream *s, bool on)
 {
     if (!on) {
-        (void)bufferevent_disable(of(c)->bev, EV_READ);
+        (void)bufferevent_disable(stream_of(s)->bev, EV_READ);
         return;
     }
-    (void)bufferevent_enable(of(c)->bev, EV_READ);
-    event_active(of(c)->kick, EV_READ, 0);
+    (void)bufferevent_enable(stream_of(s)->bev, EV_READ);
+    event_active(stream_of(s)->deferred, EV_READ, 0);
 }
 
-static void do_free(struct spv_stream *c)
+static void do_free(struct spv_stream *s)
 {
-    bufferevent_setcb(of(c)->bev, NULL, NULL, NULL, NULL);
-    bufferevent_free(of(c)->bev);
-    event_free(of(c)->kick);
-    free(c);
+    bufferevent_setcb(stream_of(s)->bev, NULL, NULL, NULL, NULL);
+    bufferevent_free(stream_of(s)->bev);
+    event_free(stream_of(s)->deferred);
+    free(s);
 }
 
 static const struct spv_stream_ops ops = {.read = do_read,
@@ -97,73 +97,73 @@ static const struct spv_stream_ops ops = {.read = do_read,
                                           .want_read = do_want_read,
                                           .free = do_free};
 
-static void on_kick(evutil_socket_t fd, short what, void *ctx)
+static void on_deferred(evutil_socket_t fd, short what, void *ctx)
 {
-    const struct stream *c = ctx;
-    struct spv_reactor *r = c->reactor;
+    const struct stream *s = ctx;
+    struct spv_reactor *r = s->reactor;
     (void)fd;
     spv_reactor_enter(r);
     if (what & EV_WRITE)
-        c->base.on_writable(c->base.ctx);
+        s->base.on_writable(s->base.ctx);
     if (what & EV_READ)
-        c->base.on_readable(c->base.ctx);
+        s->base.on_readable(s->base.ctx);
     spv_reactor_leave(r);
 }
 
 static void on_read(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
-    event_active(of(ctx)->kick, EV_READ, 0);
+    event_active(stream_of(ctx)->deferred, EV_READ, 0);
 }
 
 static void on_write(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
-    event_active(of(ctx)->kick, EV_WRITE, 0);
+    event_active(stream_of(ctx)->deferred, EV_WRITE, 0);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
-    struct stream *c = ctx;
+    struct stream *s = ctx;
     (void)bev;
     if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
-        return; /* connected at last, or a timeout that the caller had set: ours are elsewhere */
+        return; /* connected, or a timeout that the caller has set */
     int errnum = EVUTIL_SOCKET_ERROR();
-    c->ended = SPV_ERR_CLOSED;
+    s->ended = SPV_ERR_CLOSED;
     if (what & BEV_EVENT_ERROR)
-        c->ended = errnum != 0 ? spv_stream_end_error(errnum) : SPV_ERR_RESET;
-    event_active(c->kick, EV_READ, 0);
+        s->ended = errnum != 0 ? spv_stream_end_error(errnum) : SPV_ERR_RESET;
+    event_active(s->deferred, EV_READ, 0);
 }
 
 int spv_stream_new_bufferevent(struct spv_stream **out, struct spv_reactor *r,
                                struct bufferevent *bev, const struct spv_stream *callbacks)
 {
     int rc = SPV_ERR_NOMEM;
-    struct stream *c = calloc(1, sizeof *c);
-    if (!c)
+    struct stream *s = calloc(1, sizeof *s);
+    if (!s)
         goto err0;
-    c->base = *callbacks;
-    c->base.ops = &ops;
-    c->reactor = r;
-    c->bev = bev;
-    c->kick = event_new(bufferevent_get_base(bev), -1, 0, on_kick, c);
-    if (!c->kick)
+    s->base = *callbacks;
+    s->base.ops = &ops;
+    s->reactor = r;
+    s->bev = bev;
+    s->deferred = event_new(bufferevent_get_base(bev), -1, 0, on_deferred, s);
+    if (!s->deferred)
         goto err1;
-    bufferevent_setcb(bev, on_read, on_write, on_event, c);
-    bufferevent_setwatermark(bev, EV_READ, 0, INPUT);
+    bufferevent_setcb(bev, on_read, on_write, on_event, s);
+    bufferevent_setwatermark(bev, EV_READ, 0, MAX_INPUT);
     bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
     if (bufferevent_enable(bev, EV_READ | EV_WRITE) != 0) {
         rc = SPV_ERR_IO;
         goto err2;
     }
-    event_active(c->kick, EV_READ, 0); /* what it had read before it came to us */
-    *out = &c->base;
+    event_active(s->deferred, EV_READ, 0); /* bytes that it has read before */
+    *out = &s->base;
     return 0;
 err2:
     bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
-    event_free(c->kick);
+    event_free(s->deferred);
 err1:
-    free(c);
+    free(s);
 err0:
     return rc;
 }

@@ -49,7 +49,7 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
     spv_reactor_leave(r);
 }
 
-/* The event goes; the memory is the owner's to free. */
+/* Frees the event; the owner frees the memory. */
 static void timer_close(struct spv_handle *handle)
 {
     struct spv_timer *t = (struct spv_timer *)handle;

@@ -1,5 +1,5 @@
-/* Room grows by doubling, so that n single bytes cost O(n). Everything that writes goes through
- * spv_buffer_extend, which gives room or nothing. */
+/* The capacity doubles, so that n appends cost O(n). All writing goes through spv_buffer_extend,
+ * which extends the buffer or fails. */
 #include "util/buffer.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Every read goes through one gate, spv_cursor_take: it alone compares what is wanted with what is
- * left and turns the cursor sick. The readers above it see either enough bytes or NULL. */
+/* All reading goes through spv_cursor_take, the only function that compares lengths with the bytes
+ * left. Its callers get enough bytes or NULL. */
 #include "util/cursor.h"
 
 #include <string.h>
@@ -104,7 +104,7 @@ uint64_t spv_cursor_compact(struct spv_cursor *c)
     uint64_t x = read_le(c, n);
     if (c->error != 0)
         return 0;
-    if (spv_compact_size(x) != n + 1) { /* every number has one form, the shortest */
+    if (spv_compact_size(x) != n + 1) { /* only the shortest form is canonical */
         c->error = SPV_ERR_COMPACT_SIZE;
         return 0;
     }

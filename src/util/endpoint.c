@@ -1,6 +1,6 @@
-/* A colon is the port's mark unless there are several: then the text is a bare IPv6 address, and
- * one with a port must wear brackets. Hosts are taken as names of printable characters; whether
- * they exist is for the resolver to say. */
+/* A single colon separates the port; with several, the text is an IPv6 address, and one with a port
+ * needs brackets. A host may be any name of printable characters: the resolver decides whether it
+ * exists. */
 #include "spv/endpoint.h"
 
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "spv/error.h"
 
-/* Takes one to five digits up to NUL; -1 when they are no port. */
+/* Parses one to five digits up to NUL; -1 when they are no port. */
 static int parse_port(const char *text)
 {
     uint32_t port = 0;
@@ -21,21 +21,21 @@ static int parse_port(const char *text)
     return i == 0 || text[i] != '\0' || port > UINT16_MAX ? -1 : (int)port;
 }
 
-static bool host_char(char c)
+static bool is_host_char(char c)
 {
     return c > ' ' && c < 0x7f && !strchr("[]/@?#\"'\\<>", c);
 }
 
-static bool ipv6_char(char c)
+static bool is_ipv6_char(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' ||
            c == '.';
 }
 
-/* Eight groups of at most four digits, or fewer around a "::", the last perhaps an IPv4 address;
- * then perhaps a zone
- * ("%eth0"). Enough to tell an address from a slip of the pen; the resolver reads it for good. */
-static bool ipv6_form(const char *host, size_t n)
+/* Eight groups of at most four digits, or fewer around a "::", the last one possibly an IPv4
+ * address, then possibly a zone ("%eth0"). This catches typing errors; the resolver parses the
+ * address. */
+static bool looks_like_ipv6(const char *host, size_t n)
 {
     size_t colons = 0;
     bool gap = false;
@@ -43,7 +43,7 @@ static bool ipv6_form(const char *host, size_t n)
     size_t i = 0;
     size_t digits = 0;
 
-    for (; i < n && ipv6_char(host[i]); i++) {
+    for (; i < n && is_ipv6_char(host[i]); i++) {
         digits = host[i] == ':' || host[i] == '.' ? 0 : digits + 1;
         if (digits > 4)
             return false;
@@ -69,12 +69,12 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
             return SPV_ERR_MALFORMED;
         host = text + 1;
         n = (size_t)(close - host);
-        if (!ipv6_form(host, n))
+        if (!looks_like_ipv6(host, n))
             return SPV_ERR_MALFORMED;
         if (close[1] == ':')
             port = close + 2;
     } else if (colon && strchr(colon + 1, ':')) {
-        if (!ipv6_form(host, n))
+        if (!looks_like_ipv6(host, n))
             return SPV_ERR_MALFORMED;
     } else if (colon) {
         n = (size_t)(colon - text);
@@ -84,7 +84,7 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
     if (n == 0 || n >= SPV_HOST_MAX)
         return SPV_ERR_MALFORMED;
     for (size_t i = 0; i < n; i++)
-        if (!host_char(host[i]))
+        if (!is_host_char(host[i]))
             return SPV_ERR_MALFORMED;
     int number = default_port;
     if (port && (number = parse_port(port)) < 0)

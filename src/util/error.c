@@ -1,4 +1,4 @@
-/* The error table of spv/error.h unrolled three ways. */
+/* Message, name and class of each error, from the table of spv/error.h. */
 #include "spv/error.h"
 
 #include "spv/version.h"

@@ -1,5 +1,5 @@
-/* Hex in memory order, and the display order of hashes: people write a block's hash with its last
- * byte first, so that proof of work shows as leading zeros. */
+/* Hex in memory order, and the display order of hashes: a block hash is written with its last byte
+ * first, so that its proof of work appears as leading zeros. */
 #include "util/hex.h"
 
 #include <string.h>
@@ -50,10 +50,10 @@ static void reverse_bytes(uint8_t out[32], const uint8_t in[32])
 
 static void to_display(char *out, const uint8_t hash[32])
 {
-    uint8_t turned[32];
+    uint8_t reversed[32];
 
-    reverse_bytes(turned, hash);
-    spv_hex(out, turned, sizeof turned);
+    reverse_bytes(reversed, hash);
+    spv_hex(out, reversed, sizeof reversed);
 }
 
 void spv_blockhash_hex(char *out, const struct spv_blockhash *hash)
@@ -78,11 +78,11 @@ void spv_wtxid_hex(char *out, const struct spv_wtxid *id)
 
 static int from_display(uint8_t out[32], const char *hex)
 {
-    uint8_t turned[32];
-    int rc = spv_hex_decode(turned, sizeof turned, hex);
+    uint8_t reversed[32];
+    int rc = spv_hex_decode(reversed, sizeof reversed, hex);
 
     if (rc == 0)
-        reverse_bytes(out, turned);
+        reverse_bytes(out, reversed);
     return rc;
 }
 

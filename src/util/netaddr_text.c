@@ -1,6 +1,5 @@
-/* An onion name (Tor's rend-spec-v3, 6): base32 of 32 bytes of key, 2 of checksum and the version
- * 3, where the checksum begins SHA3-256(".onion checksum" | key | version). The checksum catches
- * slips of the pen; whether anybody holds the key is for Tor to find out. */
+/* An onion name (Tor's rend-spec-v3, 6) is the base32 of a 32-byte key, a 2-byte checksum and the
+ * version 3; the checksum is the start of SHA3-256(".onion checksum" | key | version). */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,11 +9,11 @@
 #include "util/hash.h"
 
 #define ONION_BYTES 35 /* 32 + 2 + 1 */
-#define ONION_LETTERS 56 /* 8 letters for each 5 bytes */
+#define ONION_CHARS 56 /* 8 characters for each 5 bytes */
 #define ONION_VERSION 3
 
 static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+static const uint8_t ipv4_mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 static int onion_checksum(uint8_t out[2], const uint8_t key[32])
 {
@@ -38,13 +37,13 @@ static int onion_text(char *out, const uint8_t key[32])
     if (rc < 0)
         return rc;
     bytes[34] = ONION_VERSION;
-    for (size_t i = 0; i < ONION_LETTERS; i++) {
+    for (size_t i = 0; i < ONION_CHARS; i++) {
         const size_t bit = 5 * i;
         const unsigned two =
             (unsigned)bytes[bit / 8] << 8 | (bit / 8 + 1 < sizeof bytes ? bytes[bit / 8 + 1] : 0U);
         out[i] = base32[two >> (11 - bit % 8) & 31];
     }
-    memcpy(out + ONION_LETTERS, ".onion", 7);
+    memcpy(out + ONION_CHARS, ".onion", 7);
     return 0;
 }
 
@@ -61,10 +60,10 @@ static bool ends_in_onion(const char *host)
 {
     static const char suffix[] = ".onion";
     const size_t n = strlen(host);
-    if (n != ONION_LETTERS + 6)
+    if (n != ONION_CHARS + 6)
         return false;
     for (size_t i = 0; i < 6; i++) {
-        const char c = host[ONION_LETTERS + i];
+        const char c = host[ONION_CHARS + i];
         if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != suffix[i])
             return false;
     }
@@ -74,7 +73,7 @@ static bool ends_in_onion(const char *host)
 static int onion_parse(struct spv_netaddr *out, const char *host)
 {
     uint8_t bytes[ONION_BYTES] = {0}, checksum[2];
-    for (size_t i = 0; i < ONION_LETTERS; i++) {
+    for (size_t i = 0; i < ONION_CHARS; i++) {
         const int value = base32_value(host[i]);
         if (value < 0)
             return SPV_ERR_MALFORMED;
@@ -151,11 +150,11 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* RFC 4291, 2.2: groups of up to four digits, at most one "::", perhaps IPv4 at the end. */
+/* RFC 4291, 2.2: groups of up to four digits, at most one "::", possibly IPv4 at the end. */
 static int ipv6_parse(uint8_t out[16], const char *text)
 {
     uint8_t bytes[16] = {0};
-    size_t n = 0, gap = 17; /* gap: where the zeros of "::" go; 17 none yet */
+    size_t n = 0, gap = 17; /* gap: offset of the zeros of "::"; 17: none yet */
     if (text[0] == ':' && text[1] != ':')
         return SPV_ERR_MALFORMED;
     while (*text != '\0') {
@@ -229,7 +228,7 @@ int spv_netaddr_from_host(struct spv_netaddr *out, const char *host, uint16_t po
     }
     if (ipv6_parse(ip, host) != 0)
         return SPV_ERR_MALFORMED;
-    const bool ipv4 = memcmp(ip, mapped, sizeof mapped) == 0;
+    const bool ipv4 = memcmp(ip, ipv4_mapped_prefix, sizeof ipv4_mapped_prefix) == 0;
     out->network = ipv4 ? SPV_ADDR_IPV4 : SPV_ADDR_IPV6;
     out->len = ipv4 ? 4 : 16;
     memcpy(out->bytes, ipv4 ? ip + 12 : ip, out->len);

@@ -1,5 +1,5 @@
-/* The table of networks. A custom signet differs in magic and name only: BIP325 takes the magic
- * from the challenge script, serialised with its CompactSize length and hashed twice. */
+/* The table of networks. A custom signet differs in magic and name only: BIP325 derives the magic
+ * from the double hash of the challenge script, serialised with its CompactSize length. */
 #include "spv/network.h"
 
 #include <string.h>

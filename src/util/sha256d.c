@@ -1,4 +1,4 @@
-/* The SHA-256 forms of hash.h, with OpenSSL's SHA256_Init/Update/Final.
+/* The functions of hash.h based on SHA-256, with OpenSSL's SHA256_Init/Update/Final.
  *
  * Hashing 80-byte headers is the hot path of header sync. bench/bench_hash.c, release preset, best
  * of 25 rounds (AMD EPYC with SHA-NI, OpenSSL 3.0.22, gcc 12), nanoseconds per double hash of 80
@@ -10,12 +10,12 @@
  *     SHA256_Init/Update/Final twice                    122
  *     spv_sha256d_headers, for many at once             109
  *
- * The plain form serves messages and single headers. For many headers the padding, which never
- * changes, is laid out once, and whole blocks go straight to the compression; aligned to a cache
- * line they cost 109 always, unaligned up to 139.
+ * The plain form is for messages and single headers. For many headers the constant padding is
+ * written once and whole blocks are compressed; aligned to a cache line they always take 109,
+ * unaligned up to 139.
  *
- * These calls are deprecated in OpenSSL 3 for EVP, which allocates and may fail; these do neither.
- * The compatibility level is lowered in this file and no other. */
+ * OpenSSL 3 deprecates these calls in favour of EVP, which allocates and may fail; these do
+ * neither. Only this file lowers the compatibility level. */
 #define OPENSSL_API_COMPAT 10100
 #include <openssl/ripemd.h>
 #include <openssl/sha.h>
@@ -44,14 +44,14 @@ void spv_sha256d(uint8_t out[32], const void *in, size_t n)
     spv_sha256(out, once, sizeof once);
 }
 
-void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *pieces, size_t n)
+void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t n)
 {
     uint8_t once[32];
     SHA256_CTX c;
 
     SHA256_Init(&c);
     for (size_t i = 0; i < n; i++)
-        SHA256_Update(&c, pieces[i].bytes, pieces[i].n);
+        SHA256_Update(&c, chunks[i].bytes, chunks[i].n);
     SHA256_Final(once, &c);
     spv_sha256(out, once, sizeof once);
 }
@@ -91,7 +91,7 @@ void spv_sha256d_headers(uint8_t *out, const uint8_t *raw, size_t n)
     for (size_t i = 0; i < n; i++) {
         memcpy(first, raw + i * HEADER, HEADER);
         memcpy(c.h, start, sizeof start);
-        SHA256_Update(&c, first, sizeof first); /* whole blocks: nothing is left in c's buffer */
+        SHA256_Update(&c, first, sizeof first); /* whole blocks: c's buffer stays empty */
         store_state(second, c.h);
         memcpy(c.h, start, sizeof start);
         SHA256_Transform(&c, second);

@@ -1,5 +1,5 @@
-/* SHA3-256 (FIPS 202), from OpenSSL. Only names of onion services need it, a few at a time, so the
- * call that allocates will do. */
+/* SHA3-256 (FIPS 202), by OpenSSL. Only onion names need it, a few at a time, so a call that
+ * allocates is fast enough. */
 #include <openssl/evp.h>
 
 #include "spv/error.h"

@@ -51,7 +51,7 @@ uint64_t spv_siphash(uint64_t k0, uint64_t k1, const void *in, size_t n)
             m = 0;
         }
     }
-    sip_word(&s, m | (uint64_t)(n & 0xff) << 56); /* the last word carries the length */
+    sip_word(&s, m | (uint64_t)(n & 0xff) << 56); /* the last word contains the length */
     s.v2 ^= 0xff;
     for (int i = 0; i < 4; i++)
         sip_round(&s);

@@ -12,7 +12,7 @@ struct spv_u256 spv_u256_from_u64(uint64_t x)
     return (struct spv_u256){{x, 0, 0, 0}};
 }
 
-/* Written out, so that compilers see one load in it: every header's hash passes here. */
+/* Written so that compilers recognise one load: this is called for every header hash. */
 static uint64_t word_le(const uint8_t b[8])
 {
     return (uint64_t)b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24 |
@@ -181,7 +181,7 @@ int spv_target_from_bits(struct spv_u256 *out, uint32_t bits)
 
     if (size <= 3)
         mantissa >>= 8 * (3 - size);
-    /* A zero mantissa is zero whatever size and sign say. */
+    /* A zero mantissa is zero for every size and sign. */
     if (mantissa == 0 || (bits & COMPACT_SIGN) != 0)
         return SPV_ERR_HDR_BITS_MALFORMED;
     if (size > 34 || (mantissa > 0xff && size > 33) || (mantissa > 0xffff && size > 32))
@@ -203,7 +203,7 @@ uint32_t spv_bits_from_target(const struct spv_u256 *target)
         const struct spv_u256 top = spv_u256_shr(target, 8 * (size - 3));
         mantissa = (uint32_t)top.w[0];
     }
-    if ((mantissa & COMPACT_SIGN) != 0) { /* keep the sign bit free */
+    if ((mantissa & COMPACT_SIGN) != 0) { /* keep the sign bit clear */
         mantissa >>= 8;
         size++;
     }

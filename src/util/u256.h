@@ -1,5 +1,4 @@
-/* 256-bit unsigned arithmetic, as much as targets and work need, and the compact form of targets.
- */
+/* The 256-bit unsigned arithmetic that targets and work need, and the compact form of targets. */
 #ifndef SPV_UTIL_U256_H
 #define SPV_UTIL_U256_H
 
@@ -24,14 +23,14 @@ struct spv_u256 spv_u256_mul_u32(const struct spv_u256 *x, uint32_t m); /* mod 2
 struct spv_u256 spv_u256_div_u32(const struct spv_u256 *x, uint32_t d); /* d > 0 */
 struct spv_u256 spv_u256_div(const struct spv_u256 *a, const struct spv_u256 *b); /* b > 0 */
 
-/* Compact bits to target. 0, or SPV_ERR_HDR_BITS_MALFORMED when negative, zero or overflowing (the
- * checks of Bitcoin Core's DeriveTarget / arith_uint256::SetCompact). */
+/* Compact bits to target. Returns 0, or SPV_ERR_HDR_BITS_MALFORMED when it is negative, zero or
+ * overflows, as Bitcoin Core's DeriveTarget (arith_uint256::SetCompact) checks. */
 int spv_target_from_bits(struct spv_u256 *out, uint32_t bits);
 /* Target to compact bits (arith_uint256::GetCompact). */
 uint32_t spv_bits_from_target(const struct spv_u256 *target);
 /* floor(2^256 / (target + 1)), as (~target / (target + 1)) + 1. */
 struct spv_u256 spv_work_from_target(const struct spv_u256 *target);
-/* hash, read little-endian, <= target. */
+/* Returns true when hash, read little-endian, is at most target. */
 bool spv_hash_meets(const uint8_t hash[32], const struct spv_u256 *target);
 
 #endif

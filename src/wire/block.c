@@ -1,18 +1,18 @@
-/* A block is its header, a count and so many transactions. Parsing reads them all once, to know
- * that the walk later cannot fail; the walk reads each again when it is asked for. */
+/* A block is its header, a count and as many transactions. Parsing reads all of them once, so that
+ * iterating later cannot fail; the iterator parses each again. */
 #include "spv/block.h"
 
 #include "spv/error.h"
 #include "wire/tx.h"
 
-#define TX_LEAST 60 /* one input and one output, both scripts empty */
+#define MIN_TX 60 /* bytes: one input and one output, both scripts empty */
 
 void spv_block_read(struct spv_block *out, struct spv_cursor *c)
 {
     const uint8_t *start = c->p;
     const uint8_t *header = spv_cursor_take(c, SPV_HEADER_SIZE);
 
-    *out = (struct spv_block){.bytes = start, .n_txs = spv_cursor_count(c, SIZE_MAX, TX_LEAST)};
+    *out = (struct spv_block){.bytes = start, .n_txs = spv_cursor_count(c, SIZE_MAX, MIN_TX)};
     if (out->n_txs == 0) /* consensus: a block has a coinbase */
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
     if (c->error != 0)
@@ -49,13 +49,13 @@ struct spv_block_iter spv_block_txs(const struct spv_block *block)
         .at = block->bytes + block->txs_at, .end = block->bytes + block->n, .left = block->n_txs};
 }
 
-bool spv_block_next(struct spv_block_iter *walk, struct spv_tx *out)
+bool spv_block_next(struct spv_block_iter *iter, struct spv_tx *out)
 {
-    if (walk->left == 0)
+    if (iter->left == 0)
         return false;
-    struct spv_cursor c = spv_cursor_over(walk->at, (size_t)(walk->end - walk->at));
-    walk->left--;
+    struct spv_cursor c = spv_cursor_over(iter->at, (size_t)(iter->end - iter->at));
+    iter->left--;
     spv_tx_read(out, &c);
-    walk->at = c.p;
+    iter->at = c.p;
     return true;
 }

@@ -1,5 +1,6 @@
-/* Every command with its codec, cap and first version. The caps are the exact sizes of the largest
- * valid bodies, so that a frame that cannot be valid is refused before its payload is awaited. */
+/* Every command with its codec, payload limit and first version. The limits are the exact sizes of
+ * the largest valid bodies, so that a frame that cannot be valid is refused before its payload is
+ * read. */
 #include "wire/commands.h"
 
 #include <string.h>
@@ -11,19 +12,20 @@
 #define COUNT_9 9 /* CompactSize of any number */
 #define HASH 32
 
-#define CAP_VERSION SPV_MAX_EARLY_PAYLOAD /* 344 bytes of known fields, and room for later ones */
+#define CAP_VERSION SPV_MAX_EARLY_PAYLOAD /* 344 bytes of known fields, the rest for later ones */
 #define CAP_ADDR (COUNT_3 + SPV_MAX_ADDR * (4 + 8 + 16 + 2))
 #define CAP_ADDRV2 (COUNT_3 + SPV_MAX_ADDR * (4 + 9 + 1 + 3 + 512 + 2)) /* BIP155 */
 #define CAP_INV (COUNT_3 + SPV_MAX_INV * (4 + HASH))
 #define CAP_LOCATOR (4 + 1 + SPV_MAX_LOCATOR * HASH + HASH)
-/* any transaction count behind each header */
+/* with any transaction count behind each header */
 #define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + COUNT_9))
-#define MERKLE_FLAGS 4168 /* a bit for each of the 33,341 nodes over SPV_MAX_BLOCK_TXS */
+#define MERKLE_FLAGS                                                                               \
+    4168 /* a bit for each of the 33,341 nodes of a tree of SPV_MAX_BLOCK_TXS leaves */
 #define CAP_MERKLEBLOCK                                                                            \
     (SPV_HEADER_SIZE + 4 + COUNT_3 + SPV_MAX_BLOCK_TXS * HASH + COUNT_3 + MERKLE_FLAGS)
 #define CAP_FILTERLOAD (COUNT_3 + SPV_MAX_FILTER_LOAD + 4 + 4 + 1)
 #define CAP_FILTERADD (COUNT_3 + SPV_MAX_FILTER_ADD)
-#define CAP_REJECT 1024 /* ours: a reason of any sensible length is shortened, not refused */
+#define CAP_REJECT 1024 /* ours: a long reason is truncated, not refused */
 #define CAP_FEEFILTER 8
 #define CAP_SENDCMPCT (1 + 8)
 #define CAP_GETCFILTERS (1 + 4 + HASH)
@@ -61,7 +63,7 @@ static const struct spv_command_row rows[] = {
     [SPV_CMD_SENDHEADERS] = {"sendheaders", &spv_codec_empty, 0, SPV_VERSION_SENDHEADERS},
     [SPV_CMD_FEEFILTER] = {"feefilter", &spv_codec_feefilter, CAP_FEEFILTER, SPV_VERSION_FEEFILTER},
     [SPV_CMD_SENDCMPCT] = {"sendcmpct", &spv_codec_sendcmpct, CAP_SENDCMPCT, SPV_VERSION_SENDCMPCT},
-    /* BIP157 goes by a service bit, not by version. */
+    /* BIP157 is negotiated by a service bit, not by version. */
     [SPV_CMD_GETCFILTERS] = {"getcfilters", &spv_codec_getcfilters, CAP_GETCFILTERS, 0},
     [SPV_CMD_CFILTER] = {"cfilter", &spv_codec_cfilter, CAP_CFILTER, 0},
     [SPV_CMD_GETCFHEADERS] = {"getcfheaders", &spv_codec_getcfilters, CAP_GETCFILTERS, 0},
@@ -71,9 +73,9 @@ static const struct spv_command_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
-#define PLACE(name, text) PLACE_##name,
-enum { PLACE_UNKNOWN, SPV_COMMANDS(PLACE) PLACES };
-_Static_assert(ROWS == PLACES, "every command of spv/message.h has its row");
+#define ROW(name, text) ROW_##name,
+enum { ROW_UNKNOWN, SPV_COMMANDS(ROW) N_COMMANDS };
+_Static_assert(ROWS == N_COMMANDS, "every command of spv/message.h has its row");
 
 const struct spv_command_row *spv_command_lookup(enum spv_command command)
 {

@@ -1,5 +1,5 @@
-/* Frames are judged by their 24 bytes alone, cheapest and most telling check first, so that nobody
- * waits for, or stores, a payload that will be refused. */
+/* A frame is checked by its 24-byte header alone, the cheapest check first, so that a payload that
+ * will be refused is neither awaited nor stored. */
 #include "wire/frame.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "util/hash.h"
 
 /* Printable ASCII, then NULs to the end. */
-static bool command_form(const uint8_t command[SPV_COMMAND_SIZE])
+static bool is_command(const uint8_t command[SPV_COMMAND_SIZE])
 {
     size_t i = 0;
 
@@ -29,7 +29,7 @@ int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
 
     if (memcmp(magic, net->magic, sizeof net->magic) != 0)
         return SPV_ERR_MAGIC;
-    if (!command_form(command))
+    if (!is_command(command))
         return SPV_ERR_COMMAND;
     memcpy(out->name, command, SPV_COMMAND_SIZE);
     out->name[SPV_COMMAND_SIZE] = '\0';

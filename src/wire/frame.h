@@ -12,17 +12,19 @@ struct spv_frame {
     uint8_t checksum[4];
 };
 
-/* Reads a 24-byte frame header. Checks in this order: magic (SPV_ERR_MAGIC), command form
- * (SPV_ERR_COMMAND: printable ASCII, nothing after the first NUL), length against cap and against
- * the command's own cap (SPV_ERR_LENGTH). */
+/* Parses a 24-byte frame header. Returns 0 or the first of: SPV_ERR_MAGIC; SPV_ERR_COMMAND when the
+ * command is not printable ASCII padded with NULs; SPV_ERR_LENGTH when the payload is longer than
+ * cap or than the command's own limit. */
 int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
                    const struct spv_netid *net, uint32_t cap);
-/* SPV_ERR_CHECKSUM unless the payload's double SHA-256 begins with the frame's checksum. */
+/* Returns 0, or SPV_ERR_CHECKSUM unless the payload's double SHA-256 begins with the frame's
+ * checksum. */
 int spv_frame_check(const struct spv_frame *frame, const uint8_t *payload);
-/* The cap of a command's payload in bytes (PEER.md's table); SPV_MAX_PAYLOAD for unknown ones. */
+/* Returns the limit of a command's payload in bytes; SPV_MAX_PAYLOAD for SPV_CMD_UNKNOWN. */
 uint32_t spv_command_cap(enum spv_command command);
+/* Returns the command of that name, or SPV_CMD_UNKNOWN. */
 enum spv_command spv_command_find(const char *name);
-/* The first protocol version at which a command may be used; 0: always. */
+/* Returns the first protocol version at which a command may be used; 0: any. */
 uint32_t spv_command_since(enum spv_command command);
 
 #endif

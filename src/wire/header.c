@@ -5,8 +5,8 @@
 
 #include "util/hash.h"
 
-/* Hashes go out through an array of bytes. */
-_Static_assert(sizeof(struct spv_blockhash) == 32, "an array of hashes has no gaps");
+/* Arrays of hashes are written as bytes. */
+_Static_assert(sizeof(struct spv_blockhash) == 32, "an array of hashes has no padding");
 
 static void put32(uint8_t *out, uint32_t x)
 {
@@ -52,7 +52,7 @@ void spv_header_hash(struct spv_blockhash *out, const struct spv_header *header)
 void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n)
 {
     if (n == 1)
-        spv_sha256d(out->b, raw, SPV_HEADER_SIZE); /* the quicker way for one, see base/sha256d.c */
+        spv_sha256d(out->b, raw, SPV_HEADER_SIZE); /* faster for one: see util/sha256d.c */
     else if (n > 0)
         spv_sha256d_headers(out->b, raw, n);
 }

@@ -1,4 +1,4 @@
-/* addr: where other nodes may be found, in the old form that knows IPv4 and IPv6 only. */
+/* addr: addresses of other nodes in the old format, IPv4 and IPv6 only. */
 #include "spv/error.h"
 #include "wire/commands.h"
 #include "wire/netaddr.h"

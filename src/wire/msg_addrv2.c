@@ -1,15 +1,15 @@
-/* addrv2 (BIP155): where other nodes may be found, in a form that names the network. */
+/* addrv2 (BIP155): addresses of other nodes, each with its network id. */
 #include <string.h>
 
 #include "spv/error.h"
 #include "wire/commands.h"
 #include "wire/netaddr.h"
 
-#define MAX_ADDRESS 512 /* BIP155: of a network yet to come */
-#define ENTRY_LEAST (4 + 1 + 1 + 1 + 2) /* an empty address of an unknown network */
+#define MAX_ADDRESS 512 /* BIP155: bytes, of any network */
+#define MIN_ENTRY (4 + 1 + 1 + 1 + 2) /* an empty address of an unknown network */
 
-/* The bytes of a network's addresses, 0 when we do not know it (Tor v2, id 3, is gone). */
-static uint8_t length_of(uint8_t network)
+/* The length of a network's addresses in bytes, 0 for an unknown network and for Tor v2 (id 3). */
+static uint8_t address_length(uint8_t network)
 {
     switch (network) {
     case SPV_ADDR_IPV4:
@@ -31,11 +31,11 @@ static void read_address(struct spv_netaddr *out, struct spv_cursor *c)
     *out = (struct spv_netaddr){.network = spv_cursor_u8(c)};
     size_t n = spv_cursor_count(c, MAX_ADDRESS, 1);
     const uint8_t *bytes = spv_cursor_take(c, n);
-    size_t proper = length_of(out->network);
+    size_t expected = address_length(out->network);
     out->port = spv_cursor_u16be(c);
-    if (!bytes || proper == 0)
+    if (!bytes || expected == 0)
         return;
-    if (n != proper) { /* BIP155: a wrong length for a known network refuses the whole message */
+    if (n != expected) { /* BIP155: a wrong length for a known network makes the message invalid */
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
         return;
     }
@@ -50,7 +50,7 @@ static void read_address(struct spv_netaddr *out, struct spv_cursor *c)
 static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
                   struct spv_arena *arena)
 {
-    size_t n = spv_cursor_count(c, SPV_MAX_ADDR, ENTRY_LEAST);
+    size_t n = spv_cursor_count(c, SPV_MAX_ADDR, MIN_ENTRY);
     struct spv_addr_entry *entries = spv_arena_take(arena, n, sizeof *entries);
 
     (void)version;
@@ -66,10 +66,9 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-/* What may be relayed: a whole address of a network that we know. */
 bool spv_netaddr_relayable(const struct spv_netaddr *addr)
 {
-    return addr->len != 0 && addr->len == length_of(addr->network) &&
+    return addr->len != 0 && addr->len == address_length(addr->network) &&
            (addr->network != SPV_ADDR_IPV6 || spv_ipv6_genuine(addr->bytes));
 }
 

@@ -1,13 +1,13 @@
 /* Compact block filters (BIP157): getcfilters and getcfheaders, cfilter, cfheaders, getcfcheckpt,
  * cfcheckpt. Each begins with the filter type and a block hash (the requests by range have the
- * height of their first block between the two); lists of hashes are lent in place. */
+ * height of their first block between the two). Lists of hashes are not copied. */
 #include "spv/error.h"
 #include "wire/commands.h"
 
 #define HASH 32
 #define HEAD (1 + HASH) /* type, block hash */
 
-_Static_assert(sizeof(struct spv_hash256) == HASH, "hashes are lent in place");
+_Static_assert(sizeof(struct spv_hash256) == HASH, "hashes are used in place");
 
 static const struct spv_hash256 *take_hashes(struct spv_cursor *c, size_t *n, size_t max)
 {

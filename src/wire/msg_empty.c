@@ -1,4 +1,4 @@
-/* Messages that say all by their name: verack, getaddr, mempool, filterclear, sendheaders,
+/* Messages without a body: verack, getaddr, mempool, filterclear, sendheaders,
  * sendaddrv2, wtxidrelay. */
 #include "spv/error.h"
 #include "wire/commands.h"

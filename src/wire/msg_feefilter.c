@@ -1,5 +1,5 @@
-/* What a node would rather get: feefilter (BIP133), no transactions below a fee rate, and sendcmpct
- * (BIP152), blocks in compact form. */
+/* feefilter (BIP133): announce no transactions below a fee rate; sendcmpct (BIP152): announce
+ * blocks in compact form. */
 #include "spv/error.h"
 #include "wire/commands.h"
 

@@ -1,5 +1,5 @@
-/* filterload and filteradd (BIP37): a bloom filter to be loaded, an element to be added to it. The
- * bits and the element are lent in place. */
+/* filterload and filteradd (BIP37): load a bloom filter, add an element to it. The bits and the
+ * element are not copied. */
 #include "spv/error.h"
 #include "wire/commands.h"
 

@@ -2,7 +2,7 @@
 #include "spv/error.h"
 #include "wire/commands.h"
 
-#define ENTRY (SPV_HEADER_SIZE + 1) /* a header and its transaction count, which is 0 in ours */
+#define ENTRY (SPV_HEADER_SIZE + 1) /* a header and a transaction count of 0 */
 
 static int decode_getheaders(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
                              struct spv_arena *arena)

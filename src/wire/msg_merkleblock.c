@@ -1,12 +1,12 @@
-/* merkleblock (BIP37). The hashes and flag bits tell a walk through the merkle tree, depth first;
- * here their numbers are held against the tree's size, so that the walk has bounds. */
+/* merkleblock (BIP37). The hashes and flag bits describe a depth-first traversal of the merkle
+ * tree; here their counts are compared with the size of the tree, which bounds the traversal. */
 #include "spv/error.h"
 #include "wire/commands.h"
 
-_Static_assert(sizeof(struct spv_hash256) == 32, "hashes are lent in place");
+_Static_assert(sizeof(struct spv_hash256) == 32, "hashes are used in place");
 
-/* Bytes for a bit of every node of the tree over `total` leaves. */
-static size_t most_flags(uint32_t total)
+/* Bytes for a bit of every node of a tree of `total` leaves. */
+static size_t max_flag_bytes(uint32_t total)
 {
     size_t nodes = 1;
 
@@ -15,15 +15,15 @@ static size_t most_flags(uint32_t total)
     return (nodes + 7) / 8;
 }
 
-static int check_shape(const struct spv_msg_merkleblock *m)
+static int check_counts(const struct spv_msg_merkleblock *m)
 {
-    /* No block has more; a tree of none has no root. */
+    /* An empty tree has no root. */
     if (m->total == 0 || m->n_hashes == 0)
         return SPV_ERR_MALFORMED;
     if (m->total > SPV_MAX_BLOCK_TXS || m->n_hashes > m->total)
         return SPV_ERR_COUNT;
-    /* The walk takes a bit at each node, and a hash only where it took a bit. */
-    if (m->n_flags > most_flags(m->total))
+    /* The traversal reads a bit at each node, and a hash only where it reads a bit. */
+    if (m->n_flags > max_flag_bytes(m->total))
         return SPV_ERR_COUNT;
     return m->n_flags * 8 < m->n_hashes ? SPV_ERR_MALFORMED : 0;
 }
@@ -41,16 +41,16 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     m->total = spv_cursor_u32(c);
     m->n_hashes = spv_cursor_count(c, SPV_MAX_BLOCK_TXS, sizeof *m->hashes);
     m->hashes = (const struct spv_hash256 *)spv_cursor_take(c, m->n_hashes * sizeof *m->hashes);
-    m->n_flags = spv_cursor_count(c, most_flags(SPV_MAX_BLOCK_TXS), 1);
+    m->n_flags = spv_cursor_count(c, max_flag_bytes(SPV_MAX_BLOCK_TXS), 1);
     m->flags = spv_cursor_take(c, m->n_flags);
     if (c->error == 0)
-        spv_cursor_fail(c, check_shape(m));
+        spv_cursor_fail(c, check_counts(m));
     return 0;
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)
 {
-    int rc = check_shape(&msg->u.merkleblock);
+    int rc = check_counts(&msg->u.merkleblock);
 
     (void)version;
     return rc == SPV_ERR_COUNT ? SPV_ERR_TOO_LONG : rc == 0 ? 0 : SPV_ERR_INVALID;

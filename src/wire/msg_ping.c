@@ -1,5 +1,5 @@
-/* ping and pong. BIP31: above version 60000 a ping carries a nonce and asks for a pong with the
- * same; before, it was empty and unanswered. */
+/* ping and pong. BIP31: above version 60000 a ping has a nonce, and a pong answers with the same;
+ * before, a ping is empty and has no answer. */
 #include "spv/error.h"
 #include "wire/commands.h"
 

@@ -1,5 +1,4 @@
-/* Bodies that are handed out and taken as bytes: unknown commands, and those with a view of their
- * own. What is decoded lends the payload itself. */
+/* Bodies of unknown commands, as bytes. A decoded message points into the payload. */
 #include "spv/error.h"
 #include "wire/commands.h"
 

@@ -1,5 +1,5 @@
-/* reject (BIP61): why a message was refused. Its texts are for people, so a reason longer than ours
- * is shortened and both end at a NUL. What may follow is the hash of a block or transaction. */
+/* reject (BIP61): why a message was refused. Its texts are for users: a long reason is truncated,
+ * and both end at a NUL. The hash of a block or transaction may follow. */
 #include <string.h>
 
 #include "spv/error.h"
@@ -7,7 +7,7 @@
 
 #define HASH 32
 
-/* A string of at most `max` bytes, of which `keep` fit into out. */
+/* A string of at most `max` bytes, truncated to `keep`. */
 static void read_text(char *out, struct spv_cursor *c, size_t max, size_t keep)
 {
     size_t n = spv_cursor_count(c, max, 1);

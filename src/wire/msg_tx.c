@@ -1,4 +1,4 @@
-/* tx and block: the bytes are lent as they came, with a view over them; what is sent must parse. */
+/* tx and block: a view over the received bytes. A message to send must parse. */
 #include "spv/error.h"
 #include "wire/commands.h"
 #include "wire/tx.h"
@@ -14,12 +14,12 @@ static int decode_tx(struct spv_msg *out, struct spv_cursor *c, uint32_t version
 
 static int check_tx(const struct spv_msg *msg, uint32_t version)
 {
-    struct spv_tx again;
+    struct spv_tx parsed;
 
     (void)version;
     if (msg->u.tx.n > SPV_MAX_PAYLOAD)
         return SPV_ERR_TOO_LONG;
-    return spv_tx_parse(&again, msg->u.tx.bytes, msg->u.tx.n) == 0 ? 0 : SPV_ERR_INVALID;
+    return spv_tx_parse(&parsed, msg->u.tx.bytes, msg->u.tx.n) == 0 ? 0 : SPV_ERR_INVALID;
 }
 
 static size_t size_tx(const struct spv_msg *msg, uint32_t version)
@@ -46,12 +46,12 @@ static int decode_block(struct spv_msg *out, struct spv_cursor *c, uint32_t vers
 static int check_block(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_block *block = &msg->u.block;
-    struct spv_block again;
+    struct spv_block parsed;
 
     (void)version;
     if (block->n > SPV_MAX_PAYLOAD)
         return SPV_ERR_TOO_LONG;
-    return spv_block_parse(&again, block->bytes, block->n) == 0 ? 0 : SPV_ERR_INVALID;
+    return spv_block_parse(&parsed, block->bytes, block->n) == 0 ? 0 : SPV_ERR_INVALID;
 }
 
 static size_t size_block(const struct spv_msg *msg, uint32_t version)

@@ -1,6 +1,6 @@
-/* version, the greeting. It grew field by field, so an old one ends early: after addr_recv (before
- * 106), nonce, user agent or height. Fields that come after those known here are ignored, that it
- * may grow further. The relay byte (BIP37) counts from 70001 of the *sender's* version. */
+/* version. Fields were added over time, so one of an old version ends early: after addr_recv
+ * (before 106), nonce, user agent or height. Fields behind the known ones are ignored. The relay
+ * byte (BIP37) is read from version 70001 of the *sender* on. */
 #include <string.h>
 
 #include "spv/error.h"
@@ -32,10 +32,10 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     v->nonce = spv_cursor_u64(c);
     if (spv_cursor_left(c) == 0)
         return 0;
-    const size_t said = spv_cursor_count(c, SIZE_MAX, 1);
-    v->user_agent_len = said < SPV_MAX_USER_AGENT ? said : SPV_MAX_USER_AGENT;
+    const size_t length = spv_cursor_count(c, SIZE_MAX, 1);
+    v->user_agent_len = length < SPV_MAX_USER_AGENT ? length : SPV_MAX_USER_AGENT;
     spv_cursor_copy(c, v->user_agent, v->user_agent_len);
-    (void)spv_cursor_take(c, said - v->user_agent_len); /* a longer one is cut */
+    (void)spv_cursor_take(c, length - v->user_agent_len); /* a longer one is truncated */
     if (spv_cursor_left(c) == 0)
         return 0;
     v->height = (int32_t)spv_cursor_u32(c);

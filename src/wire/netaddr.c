@@ -1,11 +1,12 @@
-/* Which network an old-form address belongs to is told by its prefix. */
+/* The prefix of an address in the old format determines its network. */
 #include "wire/netaddr.h"
 
 #include <string.h>
 
 static const uint8_t ipv4_mapped_prefix[12] = {0, 0, 0, 0, 0,    0,
                                                0, 0, 0, 0, 0xff, 0xff}; /* ::ffff:0:0/96 */
-static const uint8_t onioncat_prefix[6] = {0xfd, 0x87, 0xd8, 0x7e, 0xeb, 0x43}; /* Tor v2, gone */
+static const uint8_t onioncat_prefix[6] = {0xfd, 0x87, 0xd8,
+                                           0x7e, 0xeb, 0x43}; /* Tor v2 (obsolete) */
 static const uint8_t unspecified[16];
 
 bool spv_ipv6_genuine(const uint8_t ip[16])

@@ -1,5 +1,5 @@
-/* Network addresses in the old form of version and addr: 16 bytes of IPv6 (IPv4 mapped into it) and
- * the port, big-endian. Networks that do not fit are all zeros, as is no address. */
+/* Network addresses in the old format of version and addr: 16 bytes of IPv6 (IPv4-mapped for IPv4)
+ * and the port, big-endian. Other networks, and no address, are written as zeros. */
 #ifndef SPV_WIRE_NETADDR_H
 #define SPV_WIRE_NETADDR_H
 
@@ -11,15 +11,17 @@
 
 #define SPV_NETADDR_V1 18
 
-/* The zero address and OnionCat (Tor v2) become network 0 with len 0: never stored or relayed. */
+/* Decodes 18 bytes. The zero address and OnionCat (Tor v2) become network 0 with len 0. */
 void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c);
+/* Appends 18 bytes. */
 void spv_netaddr_write(struct spv_buffer *b, const struct spv_netaddr *addr);
-/* 16 bytes that are an IPv6 address and nothing else inside one: not zero, no mapped IPv4, no
+/* Returns true for an IPv6 address that embeds no other one: not zero, not IPv4-mapped, not
  * OnionCat. */
 bool spv_ipv6_genuine(const uint8_t ip[16]);
-/* An address that addrv2 sends: of a known network, in its length, genuine. (msg_addrv2.c) */
+/* Returns true for an address that addrv2 can carry: of a known network, with its length, and not
+ * embedded in IPv6. (msg_addrv2.c) */
 bool spv_netaddr_relayable(const struct spv_netaddr *addr);
-/* IPv4, IPv6 or none, each with its right length. */
+/* Returns true for an address that addr can carry: IPv4, IPv6 or none, each with its length. */
 bool spv_netaddr_fits(const struct spv_netaddr *addr);
 
 #endif

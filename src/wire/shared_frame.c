@@ -1,4 +1,4 @@
-/* The frame's bytes stand behind its count of references, in one piece of memory. */
+/* The frame's bytes follow its reference count in one allocation. */
 #include "wire/shared_frame.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* A finished frame that several connections send without copying it. References are counted; all of
- * them belong to one thread. */
+/* An encoded frame that several connections send without copying it. It is reference-counted; all
+ * references belong to one thread. */
 #ifndef SPV_WIRE_SHARED_FRAME_H
 #define SPV_WIRE_SHARED_FRAME_H
 
@@ -7,12 +7,13 @@
 
 struct spv_shared_frame {
     unsigned refs;
-    size_t n; /* bytes, the header among them */
+    size_t n; /* bytes, the frame header included */
     uint8_t bytes[];
 };
 
-/* A frame for that much payload, which the caller writes behind the first SPV_FRAME_HEADER bytes
- * and then seals. One reference, the caller's; NULL without memory. */
+/* Allocates a frame for a payload of so many bytes, which the caller writes behind the first
+ * SPV_FRAME_HEADER bytes before sealing the frame. The reference is the caller's. NULL when out of
+ * memory. */
 struct spv_shared_frame *spv_shared_frame_new(size_t payload);
 /* Writes the header: magic, command, length and checksum. */
 void spv_shared_frame_seal(struct spv_shared_frame *f, const struct spv_netid *net,

@@ -1,9 +1,9 @@
-/* One pass finds where inputs, outputs and witness lie and that every length inside fits; the walks
- * then read the same fields again with the same cursor and need no errors of their own.
+/* One pass finds the offsets of inputs, outputs and witness and checks every length inside; the
+ * iterators then read the same fields again with the same cursor and cannot fail.
  *
- * Layout (BIP144): version 4, [marker 0, flag 1], inputs, outputs, [a witness an input], lock
- * time 4. An old transaction cannot be mistaken for one with a marker: it would have no inputs, and
- * a transaction without inputs is valid nowhere. */
+ * Layout (BIP144): version 4, [marker 0, flag 1], inputs, outputs, [a witness for each input], lock
+ * time 4. A transaction without witness cannot be mistaken for one with a marker: it would have no
+ * inputs, which consensus forbids. */
 #include "wire/tx.h"
 
 #include <string.h>
@@ -12,8 +12,8 @@
 #include "util/hash.h"
 
 #define OUTPOINT 36
-#define INPUT_LEAST (OUTPOINT + 1 + 4) /* with an empty script */
-#define OUTPUT_LEAST (8 + 1)
+#define MIN_INPUT (OUTPOINT + 1 + 4) /* with an empty script */
+#define MIN_OUTPUT (8 + 1)
 #define MARKER_AND_FLAG 2
 
 /* A CompactSize length and as many bytes. */
@@ -27,7 +27,7 @@ static struct spv_bytes read_bytes(struct spv_cursor *c)
 
 static size_t skip_inputs(struct spv_cursor *c)
 {
-    size_t n = spv_cursor_count(c, SIZE_MAX, INPUT_LEAST);
+    size_t n = spv_cursor_count(c, SIZE_MAX, MIN_INPUT);
 
     for (size_t i = 0; i < n && c->error == 0; i++) {
         spv_cursor_take(c, OUTPOINT);
@@ -39,7 +39,7 @@ static size_t skip_inputs(struct spv_cursor *c)
 
 static size_t skip_outputs(struct spv_cursor *c)
 {
-    size_t n = spv_cursor_count(c, SIZE_MAX, OUTPUT_LEAST);
+    size_t n = spv_cursor_count(c, SIZE_MAX, MIN_OUTPUT);
 
     for (size_t i = 0; i < n && c->error == 0; i++) {
         spv_cursor_take(c, 8);
@@ -48,7 +48,7 @@ static size_t skip_outputs(struct spv_cursor *c)
     return n;
 }
 
-/* Returns the items of one input. */
+/* Returns the number of items. */
 static size_t skip_witness(struct spv_cursor *c)
 {
     size_t n = spv_cursor_count(c, SIZE_MAX, 1);
@@ -67,7 +67,7 @@ void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
     out->has_witness = spv_cursor_left(c) > 0 && *c->p == 0;
     if (out->has_witness) {
         spv_cursor_u8(c);
-        if (spv_cursor_u8(c) != 1) /* BIP144: the flag is 1; no other was ever given a meaning */
+        if (spv_cursor_u8(c) != 1) /* BIP144: the flag is 1; no other value is defined */
             spv_cursor_fail(c, SPV_ERR_MALFORMED);
     }
     if (c->error != 0)
@@ -77,8 +77,8 @@ void spv_tx_read(struct spv_tx *out, struct spv_cursor *c)
     out->outputs_at = (size_t)(c->p - start);
     out->n_outputs = skip_outputs(c);
     out->witness_at = (size_t)(c->p - start);
-    /* Consensus: a transaction has at least one output. Of one without inputs the count of zero was
-     * taken for the marker; of one that has the marker as well, the witness is empty. */
+    /* Consensus: a transaction has at least one output. Without inputs, the count of zero was read
+     * as the marker; without inputs but with a marker, the witness is empty. */
     if (out->n_outputs == 0)
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
     if (out->has_witness) {
@@ -135,15 +135,15 @@ size_t spv_tx_vsize(const struct spv_tx *tx)
 bool spv_tx_is_coinbase(const struct spv_tx *tx)
 {
     static const struct spv_txid none;
-    struct spv_tx_iter walk = spv_tx_inputs(tx);
+    struct spv_tx_iter iter = spv_tx_inputs(tx);
     struct spv_tx_input first;
 
-    return tx->n_inputs == 1 && spv_tx_next_input(&walk, &first) && first.index == UINT32_MAX &&
+    return tx->n_inputs == 1 && spv_tx_next_input(&iter, &first) && first.index == UINT32_MAX &&
            memcmp(&first.prev, &none, sizeof none) == 0;
 }
 
-/* A walk that begins at a count. */
-static struct spv_tx_iter walk_list(const struct spv_tx *tx, size_t at, size_t end)
+/* An iterator over a list that begins with its count. */
+static struct spv_tx_iter list_iter(const struct spv_tx *tx, size_t at, size_t end)
 {
     struct spv_cursor c = spv_cursor_over(tx->bytes + at, end - at);
     size_t n = (size_t)spv_cursor_compact(&c);
@@ -151,66 +151,66 @@ static struct spv_tx_iter walk_list(const struct spv_tx *tx, size_t at, size_t e
     return (struct spv_tx_iter){.at = c.p, .end = c.end, .left = n};
 }
 
-/* The cursor for the next entry, or a walk that has come to its end. */
-static bool next_item(struct spv_tx_iter *walk, struct spv_cursor *c)
+/* Sets the cursor to the next entry; false at the end. */
+static bool next_item(struct spv_tx_iter *iter, struct spv_cursor *c)
 {
-    if (walk->left == 0)
+    if (iter->left == 0)
         return false;
-    walk->left--;
-    *c = spv_cursor_over(walk->at, (size_t)(walk->end - walk->at));
+    iter->left--;
+    *c = spv_cursor_over(iter->at, (size_t)(iter->end - iter->at));
     return true;
 }
 
 struct spv_tx_iter spv_tx_inputs(const struct spv_tx *tx)
 {
-    return walk_list(tx, tx->inputs_at, tx->outputs_at);
+    return list_iter(tx, tx->inputs_at, tx->outputs_at);
 }
 
-bool spv_tx_next_input(struct spv_tx_iter *walk, struct spv_tx_input *out)
+bool spv_tx_next_input(struct spv_tx_iter *iter, struct spv_tx_input *out)
 {
     struct spv_cursor c;
 
-    if (!next_item(walk, &c))
+    if (!next_item(iter, &c))
         return false;
     spv_cursor_copy(&c, out->prev.b, sizeof out->prev.b);
     out->index = spv_cursor_u32(&c);
     out->script = read_bytes(&c);
     out->sequence = spv_cursor_u32(&c);
-    walk->at = c.p;
+    iter->at = c.p;
     return true;
 }
 
 struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx)
 {
-    return walk_list(tx, tx->outputs_at, tx->witness_at);
+    return list_iter(tx, tx->outputs_at, tx->witness_at);
 }
 
-bool spv_tx_next_output(struct spv_tx_iter *walk, struct spv_tx_output *out)
+bool spv_tx_next_output(struct spv_tx_iter *iter, struct spv_tx_output *out)
 {
     struct spv_cursor c;
 
-    if (!next_item(walk, &c))
+    if (!next_item(iter, &c))
         return false;
     out->value = (int64_t)spv_cursor_u64(&c);
     out->script = read_bytes(&c);
-    walk->at = c.p;
+    iter->at = c.p;
     return true;
 }
 
 struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx)
 {
-    struct spv_tx_iter walk = {.at = tx->bytes + tx->witness_at, .left = tx->n_inputs};
+    struct spv_tx_iter iter = {.at = tx->bytes + tx->witness_at, .left = tx->n_inputs};
 
-    /* Of the old form there are no bytes, which read as so many counts of zero. */
-    walk.end = tx->has_witness ? tx->bytes + tx->n - 4 : walk.at;
-    return walk;
+    /* Without witness there are no bytes, which are read as counts of zero. */
+    iter.end = tx->has_witness ? tx->bytes + tx->n - 4 : iter.at;
+    return iter;
 }
 
-bool spv_tx_next_witness(struct spv_tx_iter *walk, struct spv_witness *out)
+bool spv_tx_next_witness(struct spv_tx_iter *iter, struct spv_witness *out)
 {
     struct spv_cursor c;
 
-    if (!next_item(walk, &c))
+    if (!next_item(iter, &c))
         return false;
     *out = (struct spv_witness){.n_items = 0};
     out->n_items = (size_t)spv_cursor_compact(&c);
@@ -218,7 +218,7 @@ bool spv_tx_next_witness(struct spv_tx_iter *walk, struct spv_witness *out)
     for (size_t i = 0; i < out->n_items; i++)
         read_bytes(&c);
     out->rest.n = (size_t)(c.p - out->rest.bytes);
-    walk->at = c.p;
+    iter->at = c.p;
     return true;
 }
 

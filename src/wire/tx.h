@@ -1,4 +1,4 @@
-/* Transactions in the middle of other bytes: what blocks and codecs share with spv/tx.h. */
+/* Parsing of transactions and blocks from a cursor, for codecs and blocks. */
 #ifndef SPV_WIRE_TX_H
 #define SPV_WIRE_TX_H
 
@@ -6,8 +6,8 @@
 #include "spv/tx.h"
 #include "util/cursor.h"
 
-/* Reads one transaction and leaves the cursor behind it; errors go to the cursor, and out is then
- * meaningless. */
+/* Parse one transaction or block and leave the cursor behind it. Errors are the cursor's; out is
+ * then undefined. */
 void spv_tx_read(struct spv_tx *out, struct spv_cursor *c);
 void spv_block_read(struct spv_block *out, struct spv_cursor *c);
 

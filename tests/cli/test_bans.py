@@ -73,13 +73,13 @@ class Bans(TestCase):
 
         result = self.sync(*peers, "--verbose")
         self.ends(result, DONE)
-        self.assertIn(f"{liar.address}: banned: it lied within the last 24 hours", result.stdout)
+        self.assertIn(f"{liar.address}: banned for invalid data within the last 24 hours", result.stdout)
         self.assertEqual(liar.dialled, 1)
 
         result = self.sync("--connect", liar.address)  # and no waiting for what cannot come
         self.ends(result, NO_PEER)
         self.assertIn("every --connect peer is banned", result.stderr)
-        self.assertIn("banned: it lied within the last 24 hours", result.stderr)
+        self.assertIn("banned for invalid data within the last 24 hours", result.stderr)
         self.assertIn("--forget-bans", result.stderr)
         self.assertEqual(liar.dialled, 1)
 
