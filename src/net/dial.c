@@ -149,7 +149,7 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
     struct spv_dial *d = a->dial;
     struct spv_reactor *r = d->handle.reactor;
     (void)what;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     int error = connect_result(fd);
     if (error < 0) {
         keep_error(d, error);
@@ -162,7 +162,7 @@ static void on_outcome(evutil_socket_t fd, short what, void *ctx)
         else
             dial_finish(d, fd, 0);
     }
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 static int begin_attempt(struct spv_dial *d, struct attempt *a, const struct spv_netaddr *addr)

@@ -288,9 +288,9 @@ void spv_link_on_deferred(int fd, short what, void *ctx)
     struct spv_reactor *r = l->handle.reactor;
     (void)fd;
     (void)what;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     run_deferred(l); /* may free the link */
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 void spv_link_on_handle_close(struct spv_handle *handle)
@@ -361,12 +361,12 @@ void spv_link_exec_queued(struct spv_link *l)
         return;
     if (!spv_mailbox_has_pending(&l->mailbox) && !l->backlog.head)
         return;
-    spv_reactor_enter(l->handle.reactor);
+    spv_reactor_begin_callback(l->handle.reactor);
     int close_error = spv_mailbox_take(&l->mailbox, &l->backlog);
     exec_backlog(l);
     if (close_error < 0)
         begin_close(l, close_error);
-    spv_reactor_leave(l->handle.reactor);
+    spv_reactor_end_callback(l->handle.reactor);
 }
 
 void spv_link_flush(struct spv_link *l)
@@ -394,9 +394,9 @@ int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
     spv_link_exec_queued(l); /* keeps the order */
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
-    spv_reactor_enter(l->handle.reactor);
+    spv_reactor_begin_callback(l->handle.reactor);
     int rc = send_open(l, msg, completion);
-    spv_reactor_leave(l->handle.reactor);
+    spv_reactor_end_callback(l->handle.reactor);
     return rc;
 }
 
@@ -406,10 +406,10 @@ int spv_link_exec_here(struct spv_link *l,
     spv_link_exec_queued(l);
     if (l->state != SPV_LINK_OPEN)
         return SPV_ERR_STATE;
-    spv_reactor_enter(l->handle.reactor);
+    spv_reactor_begin_callback(l->handle.reactor);
     fn(ctx, l->peer, spv_system_now());
     spv_link_flush(l);
-    spv_reactor_leave(l->handle.reactor);
+    spv_reactor_end_callback(l->handle.reactor);
     return 0;
 }
 
@@ -418,9 +418,9 @@ void spv_link_close_here(struct spv_link *l, int error)
     spv_link_exec_queued(l);
     if (l->state != SPV_LINK_OPEN)
         return;
-    spv_reactor_enter(l->handle.reactor);
+    spv_reactor_begin_callback(l->handle.reactor);
     begin_close(l, error);
-    spv_reactor_leave(l->handle.reactor);
+    spv_reactor_end_callback(l->handle.reactor);
 }
 
 int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
@@ -433,13 +433,13 @@ int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
     if (!completion)
         return SPV_ERR_NOMEM;
     const uint64_t tag = spv_link_completion_tag(completion);
-    spv_reactor_enter(l->handle.reactor);
+    spv_reactor_begin_callback(l->handle.reactor);
     int rc = spv_peer_send_headers(l->peer, frame, &tag, spv_system_now());
     if (rc == 0) {
         l->n_pending++;
         spv_link_flush(l);
     }
-    spv_reactor_leave(l->handle.reactor);
+    spv_reactor_end_callback(l->handle.reactor);
     if (rc < 0)
         free(completion);
     return rc;

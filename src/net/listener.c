@@ -50,9 +50,9 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
     struct spv_endpoint from;
     spv_sock_to_endpoint(&from, sa);
     struct spv_reactor *r = l->handle.reactor;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     l->accepted(l->ctx, fd, &from); /* may free the listener */
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 static void on_error(struct evconnlistener *ev, void *ctx)

@@ -14,13 +14,13 @@
 
 #define BASE_DESCRIPTORS 4 /* epoll, libevent's pair for signals, our wake-up */
 
-void spv_reactor_enter(struct spv_reactor *r)
+void spv_reactor_begin_callback(struct spv_reactor *r)
 {
     spv_task_queue_set_loop_thread(r->task_queue);
     r->callbacks++;
 }
 
-void spv_reactor_leave(struct spv_reactor *r)
+void spv_reactor_end_callback(struct spv_reactor *r)
 {
     r->callbacks--;
 }
@@ -35,9 +35,9 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
     struct spv_reactor *r = ctx;
     (void)fd;
     (void)what;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     spv_task_queue_run(r->task_queue);
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
     if (atomic_load(&r->stopped) && atomic_load(&r->running))
         (void)event_base_loopbreak(r->base);
 }
@@ -127,9 +127,9 @@ static void close_handles(struct spv_reactor *r, enum spv_handle_kind kind)
 
 void spv_reactor_close_connections(struct spv_reactor *r)
 {
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     close_handles(r, SPV_HANDLE_CONNECTION);
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
     if (!spv_reactor_busy(r))
         spv_task_queue_clear_loop_thread(r->task_queue);
 }

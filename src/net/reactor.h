@@ -43,7 +43,7 @@ struct spv_reactor {
     struct event_base *base;
     bool own_base;
     atomic_bool running; /* within spv_reactor_run */
-    unsigned callbacks; /* of ours on the stack: spv_reactor_enter without _leave */
+    unsigned callbacks; /* of ours on the stack */
     bool closing; /* being freed: no handle can be registered */
     struct spv_task_queue *task_queue;
     struct event *wake;
@@ -55,8 +55,8 @@ struct spv_reactor {
 
 /* Around everything that an event of the loop calls, and around every other callback of the user:
  * the calling thread is the reactor's, which can't be freed or run until the matching leave. */
-void spv_reactor_enter(struct spv_reactor *r);
-void spv_reactor_leave(struct spv_reactor *r);
+void spv_reactor_begin_callback(struct spv_reactor *r);
+void spv_reactor_end_callback(struct spv_reactor *r);
 /* True while the reactor runs, is being freed, or one of its callbacks is on the stack: it can't be
  * freed now. */
 bool spv_reactor_busy(const struct spv_reactor *r);

@@ -87,7 +87,7 @@ int spv_socks5_begin(struct spv_socks5 *s, const struct spv_endpoint *target, co
     size_t host = strnlen(target->host, sizeof target->host);
     if (host == 0 || host >= sizeof target->host || target->port == 0)
         return SPV_ERR_INVALID;
-    if ((!user) != (password == NULL))
+    if (!user != !password)
         return SPV_ERR_INVALID;
     if (user && (set_credential(s->user, user) < 0 || set_credential(s->password, password) < 0))
         return SPV_ERR_INVALID;

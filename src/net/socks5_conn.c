@@ -62,11 +62,11 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     struct spv_reactor *r = conn->reactor;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     int rc = socks5_step(conn);
     if (rc != 0)
         conn->done(conn->ctx, rc < 0 ? rc : 0); /* may free the connection */
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 /* The proxy does not check them: they only have to be unique. */

@@ -102,12 +102,12 @@ static void on_deferred(evutil_socket_t fd, short what, void *ctx)
     const struct stream *s = ctx;
     struct spv_reactor *r = s->reactor;
     (void)fd;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     if (what & EV_WRITE)
         s->base.on_writable(s->base.ctx);
     if (what & EV_READ)
         s->base.on_readable(s->base.ctx);
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 static void on_read(struct bufferevent *bev, void *ctx)

@@ -106,9 +106,9 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
     struct spv_reactor *r = s->reactor;
     (void)fd;
     (void)what;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     s->base.on_readable(s->base.ctx); /* may free the stream */
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
@@ -117,9 +117,9 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
     struct spv_reactor *r = s->reactor;
     (void)fd;
     (void)what;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     s->base.on_writable(s->base.ctx); /* may free the stream */
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 int spv_stream_new_socket(struct spv_stream **out, struct spv_reactor *r, int fd,

@@ -44,9 +44,9 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     t->at = SPV_NEVER;
-    spv_reactor_enter(r);
+    spv_reactor_begin_callback(r);
     t->fire(t->ctx); /* may free the timer */
-    spv_reactor_leave(r);
+    spv_reactor_end_callback(r);
 }
 
 /* Frees the event; the owner frees the memory. */

@@ -81,9 +81,10 @@ static int from_display(uint8_t out[32], const char *hex)
     uint8_t reversed[32];
     int rc = spv_hex_decode(reversed, sizeof reversed, hex);
 
-    if (rc == 0)
-        reverse_bytes(out, reversed);
-    return rc;
+    if (rc < 0)
+        return rc;
+    reverse_bytes(out, reversed);
+    return 0;
 }
 
 int spv_blockhash_from_hex(struct spv_blockhash *out, const char *hex)

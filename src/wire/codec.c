@@ -54,9 +54,10 @@ int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 {
     int rc = prepare(b, msg, version, 0);
 
-    if (rc == 0)
-        spv_command_lookup(msg->command)->codec->encode(b, msg, version);
-    return rc;
+    if (rc < 0)
+        return rc;
+    spv_command_lookup(msg->command)->codec->encode(b, msg, version);
+    return 0;
 }
 
 /* The 12 bytes of a command: the table's name, or the caller's for an unknown command. */
