@@ -1,10 +1,9 @@
-/* A SOCKS5 conversation in which the proxy says anything: the first byte chooses the target (bits
- * 0, 1) and the credentials (bit 2), the second how the bytes are cut, the rest is what the proxy
- * says.
+/* A SOCKS5 negotiation with an arbitrary proxy: the first byte chooses the target (bits 0, 1) and
+ * the credentials (bit 2), the second the size of the chunks, the rest is sent by the proxy.
  *
- * Promises: no more is asked for than it takes, the first verdict sticks, "through" comes only
- * after a whole good reply and leaves what follows alone, and what we say is a whole message each
- * time. */
+ * Invariants: no more bytes are wanted than accepted, the first error is sticky, the result is
+ * "connected" only after a whole successful reply, bytes behind it are not read, and each request
+ * is complete. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -49,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (rc == 1) {
         FUZZ_CHECK(s.state == SPV_SOCKS5_CONNECTED);
-        FUZZ_CHECK(at - 2 >= (secret ? 2u + 2 : 2u) + 7); /* the shortest good answers */
+        FUZZ_CHECK(at - 2 >= (secret ? 2u + 2 : 2u) + 7); /* the shortest successful replies */
     }
     if (rc != 0) {
         FUZZ_CHECK(spv_socks5_wants(&s) == 0);

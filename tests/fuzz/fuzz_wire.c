@@ -1,7 +1,6 @@
 /* Input: one byte command, one byte protocol version, then the payload. What decodes must encode to
- * exactly spv_msg_size bytes; where a message has one form only, to the payload itself; and what
- * was encoded must decode and encode to the same bytes again. The same input, read as a frame,
- * must be judged without a fault. */
+ * exactly spv_msg_size bytes, which are the payload where a message has only one encoding, and the
+ * result must decode and encode to the same bytes again. The same input is parsed as a frame. */
 #include <string.h>
 
 #include "fuzz/fuzz.h"
@@ -11,8 +10,8 @@
 
 static const uint32_t versions[] = {0, 31800, 60000, 60001, 70001, 70002, 70012, 70016, UINT32_MAX};
 
-/* An entry of addrv2 that is to be ignored: decoded for nobody to send on. */
-static bool holds_ignored(const struct spv_msg *msg)
+/* An ignored entry of addrv2 is decoded but cannot be sent. */
+static bool has_ignored_entry(const struct spv_msg *msg)
 {
     bool ignored = false;
     for (size_t i = 0; msg->command == SPV_CMD_ADDRV2 && i < msg->u.addr.n; i++)
@@ -20,8 +19,8 @@ static bool holds_ignored(const struct spv_msg *msg)
     return ignored;
 }
 
-/* What the walks give adds up to the transaction. Returns its size. */
-static size_t walk_tx(const struct spv_tx *tx)
+/* The iterators cover the whole transaction. Returns its size. */
+static size_t check_tx(const struct spv_tx *tx)
 {
     size_t stripped = 4 + spv_compact_size(tx->n_inputs) + spv_compact_size(tx->n_outputs) + 4;
     size_t witness = tx->has_witness ? 2 : 0, n = 0, items = 0;
@@ -57,19 +56,19 @@ static size_t walk_tx(const struct spv_tx *tx)
     return tx->n;
 }
 
-static void walk_block(const struct spv_block *block)
+static void check_block(const struct spv_block *block)
 {
     struct spv_block_iter walk = spv_block_txs(block);
     struct spv_tx tx;
     size_t n = 0, size = SPV_HEADER_SIZE + spv_compact_size(block->n_txs);
 
     for (; spv_block_next(&walk, &tx); n++)
-        size += walk_tx(&tx);
+        size += check_tx(&tx);
     FUZZ_CHECK(n == block->n_txs && n > 0 && size == block->n);
 }
 
-/* Messages in which different payloads may mean the same (headers: the transaction counts). */
-static bool has_many_forms(enum spv_command command)
+/* Messages with different payloads of the same meaning (headers: the transaction counts). */
+static bool has_many_encodings(enum spv_command command)
 {
     return command == SPV_CMD_VERSION || command == SPV_CMD_REJECT || command == SPV_CMD_ADDR ||
            command == SPV_CMD_HEADERS;
@@ -101,16 +100,16 @@ static void codec(const uint8_t *data, size_t size)
     if (msg.command == SPV_CMD_PING && !msg.u.ping.has_nonce)
         FUZZ_CHECK(version < SPV_VERSION_PING_NONCE && size == 0);
     if (msg.command == SPV_CMD_TX)
-        walk_tx(&msg.u.tx);
+        check_tx(&msg.u.tx);
     if (msg.command == SPV_CMD_BLOCK)
-        walk_block(&msg.u.block);
-    if (holds_ignored(&msg)) {
+        check_block(&msg.u.block);
+    if (has_ignored_entry(&msg)) {
         FUZZ_CHECK(spv_msg_encode(&once, &msg, version) == SPV_ERR_INVALID && once.len == 0);
         goto out;
     }
     FUZZ_CHECK(spv_msg_encode(&once, &msg, version) == 0);
     FUZZ_CHECK(once.len == spv_msg_size(&msg, version));
-    if (!has_many_forms(msg.command))
+    if (!has_many_encodings(msg.command))
         FUZZ_CHECK(once.len == size && (size == 0 || memcmp(once.data, data, size) == 0));
     FUZZ_CHECK(spv_msg_decode(&msg, once.data, once.len, version, &arena) == 0);
     FUZZ_CHECK(spv_msg_encode(&twice, &msg, version) == 0);

@@ -127,7 +127,7 @@ static void serves_many_clients_at_once(void **state)
     spv_link_stats(c.ends[0].link, &stats);
     assert_int_equal(stats.start_height, HEADERS);
     assert_int_equal(stats.services, 0);
-    net_fixture_part(*state);
+    net_fixture_close(*state);
     server_fixture_stop(&s);
     assert_int_equal(s.stats.accepted, CLIENTS);
     assert_int_equal(s.stats.refused, 0);
@@ -165,7 +165,7 @@ static void silent_connections_keep_no_peer_out(void **state)
     }
     net_fixture_run(*state);
     server_fixture_stop(&s);
-    net_fixture_part(*state);
+    net_fixture_close(*state);
     assert_int_equal(s.stats.accepted, 3 * SLOTS);
     assert_int_equal(s.stats.evicted, 2 * SLOTS);
     assert_int_equal(s.stats.refused, 0);
@@ -194,7 +194,7 @@ static void newcomer_is_refused_when_every_client_is_protected(void **state)
     c.ends[1] = (struct end){.net_fixture = *state, .ctx = &c, .on_closed = gone};
     net_fixture_run(*state);
     server_fixture_stop(&s);
-    net_fixture_part(*state);
+    net_fixture_close(*state);
     assert_int_equal(s.stats.accepted, 1);
     assert_int_equal(s.stats.refused, 1);
     assert_int_equal(s.stats.evicted, 0);
@@ -257,7 +257,7 @@ static void grow(struct net_fixture *net_fixture, struct growth *g)
     struct spv_dial *d;
     assert_int_equal(spv_dial_start(&d, net_fixture->r, &at, 0, on_dialled, &e), 0);
     net_fixture_run(net_fixture);
-    net_fixture_part(net_fixture);
+    net_fixture_close(net_fixture);
     server_fixture_stop(&g->server_fixture);
     assert_memory_equal(g->last.b, chain.records[g->to].hash.b, 32);
     assert_int_equal(g->messages, 2);
@@ -311,8 +311,8 @@ static void other_messages_are_heard_and_ignored(void **state)
     c.ends[0].on_message = ask_until_empty;
     net_fixture_run(*state);
     assert_int_equal(c.ends[0].messages[SPV_CMD_ADDR], 0);
-    assert_int_equal(c.ends[0].closings, 0);
-    net_fixture_part(*state);
+    assert_int_equal(c.ends[0].n_closed, 0);
+    net_fixture_close(*state);
     server_fixture_stop(&s);
 }
 
@@ -357,7 +357,7 @@ static void client_that_does_not_read_holds_up_nobody(void **state)
     net_fixture_run(*state);
     assert_memory_equal(c.from[0].b, chain.records[HEADERS].hash.b, 32);
     server_fixture_stop(&s);
-    net_fixture_part(*state);
+    net_fixture_close(*state);
     assert_int_equal(s.stats.clients, 2); /* neither was closed */
     /* What the sockets took and 4 MiB, not all of it; no further request was read. */
     const uint64_t others = 4 * (ROUNDS + 1);
@@ -394,7 +394,7 @@ static void requests_wait_until_the_client_has_read_what_it_asked_for_before(voi
     net_fixture_run(*state);
     read_answers(fd, PIPELINED);
     server_fixture_stop(&s);
-    net_fixture_part(*state);
+    net_fixture_close(*state);
     assert_int_equal(s.stats.clients, 2); /* neither was closed */
     assert_int_equal(s.stats.headers_sent, HEADERS + PIPELINED * SPV_MAX_HEADERS);
     (void)close(fd);

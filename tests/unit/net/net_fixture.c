@@ -10,10 +10,10 @@
 
 #include "net/reactor.h"
 
-static void on_guard(void *ctx)
+static void on_watchdog(void *ctx)
 {
     struct net_fixture *net_fixture = ctx;
-    net_fixture->hung = true;
+    net_fixture->timed_out = true;
     spv_reactor_stop(net_fixture->r);
 }
 
@@ -21,9 +21,10 @@ int net_fixture_setup(void **state)
 {
     struct net_fixture *net_fixture = calloc(1, sizeof *net_fixture);
     assert_non_null(net_fixture);
-    net_fixture->guard_us = RIG_GUARD;
+    net_fixture->timeout_us = NET_FIXTURE_TIMEOUT;
     assert_int_equal(spv_reactor_new(&net_fixture->r, NULL), 0);
-    assert_int_equal(spv_timer_new(&net_fixture->guard, net_fixture->r, on_guard, net_fixture), 0);
+    assert_int_equal(
+        spv_timer_new(&net_fixture->watchdog, net_fixture->r, on_watchdog, net_fixture), 0);
     *state = net_fixture;
     return 0;
 }
@@ -31,7 +32,7 @@ int net_fixture_setup(void **state)
 int net_fixture_teardown(void **state)
 {
     struct net_fixture *net_fixture = *state;
-    spv_timer_free(net_fixture->guard);
+    spv_timer_free(net_fixture->watchdog);
     spv_reactor_free(net_fixture->r);
     free(net_fixture);
     return 0;
@@ -39,16 +40,16 @@ int net_fixture_teardown(void **state)
 
 void net_fixture_run(struct net_fixture *net_fixture)
 {
-    spv_timer_set(net_fixture->guard, spv_system_now().mono_us + net_fixture->guard_us);
+    spv_timer_set(net_fixture->watchdog, spv_system_now().mono_us + net_fixture->timeout_us);
     assert_int_equal(spv_reactor_run(net_fixture->r), 0);
-    assert_false(net_fixture->hung);
+    assert_false(net_fixture->timed_out);
 }
 
 static void on_ready(struct spv_link *link, void *ctx)
 {
     struct end *e = ctx;
     assert_ptr_equal(link, e->link);
-    e->readies++;
+    e->n_ready++;
     if (e->on_ready)
         e->on_ready(e);
 }
@@ -70,7 +71,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 {
     struct end *e = ctx;
     assert_ptr_equal(link, e->link);
-    e->closings++;
+    e->n_closed++;
     e->error = error;
     if (e->on_closed)
         e->on_closed(e);
@@ -115,7 +116,7 @@ void net_fixture_stop(struct end *e)
     spv_reactor_stop(e->net_fixture->r);
 }
 
-void net_fixture_part(struct net_fixture *net_fixture)
+void net_fixture_close(struct net_fixture *net_fixture)
 {
     spv_reactor_close_connections(net_fixture->r);
 }

@@ -58,7 +58,7 @@ static struct result dial(struct net_fixture *net_fixture, const char *host, uin
     struct spv_dial *d;
     const struct spv_endpoint e = at(host, port);
     assert_int_equal(spv_dial_start(&d, net_fixture->r, &e, timeout, on_done, &res), 0);
-    assert_int_equal(res.n, 0); /* never inside the start */
+    assert_int_equal(res.n, 0); /* not inside spv_dial_start */
     net_fixture_run(net_fixture);
     assert_int_equal(res.n, 1);
     return res;
@@ -96,7 +96,7 @@ static void connects_by_name(void **state)
     (void)close(listening);
 }
 
-static void refused_port_says_so(void **state)
+static void refused_port_is_reported_as_refused(void **state)
 {
     uint16_t port;
     int fd = bound_socket(&port);
@@ -106,7 +106,7 @@ static void refused_port_says_so(void **state)
     (void)close(fd);
 }
 
-static void refused_name_says_so_whatever_other_addresses_say(void **state)
+static void refused_address_outweighs_unreachable_ones_of_the_name(void **state)
 {
     uint16_t port;
     int fd = bound_socket(&port);
@@ -122,7 +122,7 @@ static void unknown_name_is_not_resolved(void **state)
     assert_int_equal(res.fd, -1);
 }
 
-static void deadline_ends_a_dial_in_mid_connect(void **state)
+static void deadline_ends_a_dial_while_connecting(void **state)
 {
     /* The literal's answer and the deadline are both due when the loop starts: the connecting
      * begins, and the deadline strikes before its outcome is looked at. */
@@ -150,7 +150,7 @@ static void on_stop(void *ctx)
     spv_reactor_stop(net_fixture->r);
 }
 
-static void cancelled_dial_is_silent(void **state)
+static void cancelled_dial_does_not_call_done(void **state)
 {
     struct net_fixture *net_fixture = *state;
     struct result res = {.net_fixture = net_fixture};
@@ -172,7 +172,7 @@ static void cancelled_dial_is_silent(void **state)
     (void)close(fd);
 }
 
-static void reactor_goes_while_dials_are_under_way(void **state)
+static void reactor_is_freed_while_dials_are_in_progress(void **state)
 {
     struct net_fixture *net_fixture = *state;
     struct result res = {.net_fixture = net_fixture};
@@ -192,10 +192,14 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T(connects_to_a_listening_port), T(connects_by_name),
-        T(refused_port_says_so),         T(refused_name_says_so_whatever_other_addresses_say),
-        T(unknown_name_is_not_resolved), T(deadline_ends_a_dial_in_mid_connect),
-        T(cancelled_dial_is_silent),     T(reactor_goes_while_dials_are_under_way),
+        T(connects_to_a_listening_port),
+        T(connects_by_name),
+        T(refused_port_is_reported_as_refused),
+        T(refused_address_outweighs_unreachable_ones_of_the_name),
+        T(unknown_name_is_not_resolved),
+        T(deadline_ends_a_dial_while_connecting),
+        T(cancelled_dial_does_not_call_done),
+        T(reactor_is_freed_while_dials_are_in_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

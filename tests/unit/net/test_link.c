@@ -1,4 +1,4 @@
-/* Links over socket pairs: two links with each other, or one link and bytes of our own making. */
+/* Links over socket pairs: two links, or one link and a test that writes bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,33 +31,33 @@ static struct spv_msg ping_message(void)
     return (struct spv_msg){.command = SPV_CMD_PING, .u.ping = {.has_nonce = true, .nonce = 7}};
 }
 
-static void close_it(struct end *e)
+static void close_link(struct end *e)
 {
     spv_link_close(e->link, SPV_ERR_DISCONNECTED);
-    assert_int_equal(e->closings, 0); /* never inside the call */
+    assert_int_equal(e->n_closed, 0); /* not inside the call */
 }
 
 /* Stops the loop once both ends of a pair are closed. */
 static void stop_after_both(struct end *e)
 {
     const struct end *other = e->ctx;
-    if (other->closings > 0)
+    if (other->n_closed > 0)
         net_fixture_stop(e);
 }
 
-static void two_links_shake_hands_and_part(void **state)
+static void two_links_complete_the_handshake_and_close(void **state)
 {
-    struct end a = {.on_ready = close_it, .on_closed = stop_after_both};
+    struct end a = {.on_ready = close_link, .on_closed = stop_after_both};
     struct end b = {.on_closed = stop_after_both, .ctx = &a};
     a.ctx = &b;
     net_fixture_connect(*state, &a, &b);
-    assert_int_equal(a.readies, 0);
+    assert_int_equal(a.n_ready, 0);
     net_fixture_run(*state);
-    assert_int_equal(a.readies, 1);
-    assert_int_equal(b.readies, 1);
-    assert_int_equal(a.closings, 1);
+    assert_int_equal(a.n_ready, 1);
+    assert_int_equal(b.n_ready, 1);
+    assert_int_equal(a.n_closed, 1);
     assert_int_equal(a.error, SPV_ERR_DISCONNECTED);
-    assert_int_equal(b.closings, 1);
+    assert_int_equal(b.n_closed, 1);
     assert_int_equal(b.error, SPV_ERR_CLOSED);
     assert_int_equal(a.messages[SPV_CMD_VERSION], 1);
     assert_int_equal(b.messages[SPV_CMD_VERACK], 1);
@@ -70,7 +70,7 @@ static void send_headers(struct end *e)
         assert_int_equal(spv_link_send(e->link, &msg), 0);
 }
 
-static void stop_when_all_came(struct end *e, const struct spv_msg *msg)
+static void stop_after_all_headers(struct end *e, const struct spv_msg *msg)
 {
     const struct end *other = e->ctx;
     (void)msg;
@@ -79,10 +79,10 @@ static void stop_when_all_came(struct end *e, const struct spv_msg *msg)
         net_fixture_stop(e);
 }
 
-static void large_messages_go_both_ways(void **state)
+static void large_messages_are_sent_both_ways(void **state)
 {
-    struct end a = {.on_ready = send_headers, .on_message = stop_when_all_came};
-    struct end b = {.on_ready = send_headers, .on_message = stop_when_all_came, .ctx = &a};
+    struct end a = {.on_ready = send_headers, .on_message = stop_after_all_headers};
+    struct end b = {.on_ready = send_headers, .on_message = stop_after_all_headers, .ctx = &a};
     a.ctx = &b;
     net_fixture_connect(*state, &a, &b);
     net_fixture_run(*state);
@@ -94,13 +94,13 @@ static void large_messages_go_both_ways(void **state)
     assert_true(s.bytes_in > (uint64_t)5 * MANY_HEADERS * 81);
     assert_true(s.bytes_out > (uint64_t)5 * MANY_HEADERS * 81);
     assert_string_equal(spv_link_endpoint(a.link)->host, "local");
-    net_fixture_part(*state);
-    assert_int_equal(a.closings, 1);
+    net_fixture_close(*state);
+    assert_int_equal(a.n_closed, 1);
     assert_int_equal(b.error, SPV_ERR_INTERRUPTED);
 }
 
-/* A link may be sent to and closed from within its own callback. */
-static void answer_and_close(struct end *e, const struct spv_msg *msg)
+/* A callback may send on its link and close it. */
+static void reply_and_close(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command != SPV_CMD_HEADERS)
         return;
@@ -108,7 +108,7 @@ static void answer_and_close(struct end *e, const struct spv_msg *msg)
     assert_int_equal(msg->u.headers.n, MANY_HEADERS);
     assert_int_equal(spv_link_send(e->link, &ping), 0);
     assert_int_equal(msg->u.headers.headers[MANY_HEADERS - 1].nonce, MANY_HEADERS);
-    close_it(e);
+    close_link(e);
     spv_link_close(e->link, SPV_ERR_STALL); /* too late, changes nothing */
     assert_int_equal(spv_link_send(e->link, &ping), SPV_ERR_STATE);
 }
@@ -116,17 +116,17 @@ static void answer_and_close(struct end *e, const struct spv_msg *msg)
 static void callbacks_may_send_and_close(void **state)
 {
     struct end a = {.on_ready = send_headers, .on_closed = stop_after_both};
-    struct end b = {.on_message = answer_and_close, .on_closed = stop_after_both, .ctx = &a};
+    struct end b = {.on_message = reply_and_close, .on_closed = stop_after_both, .ctx = &a};
     a.ctx = &b;
     net_fixture_connect(*state, &a, &b);
     net_fixture_run(*state);
     assert_int_equal(b.messages[SPV_CMD_HEADERS], 1); /* nothing after the close */
     assert_int_equal(b.error, SPV_ERR_DISCONNECTED);
-    assert_int_equal(b.closings, 1);
-    assert_int_equal(a.closings, 1);
+    assert_int_equal(b.n_closed, 1);
+    assert_int_equal(a.n_closed, 1);
 }
 
-/* One link, and a socket of our own. */
+/* One link, and a socket of the test. */
 static int half_connect(struct net_fixture *net_fixture, struct end *e, enum spv_direction dir,
                         const struct spv_peer_config *cfg)
 {
@@ -136,7 +136,7 @@ static int half_connect(struct net_fixture *net_fixture, struct end *e, enum spv
     return fds[1];
 }
 
-static void put(int fd, const struct spv_msg *msg, uint32_t version)
+static void send_raw(int fd, const struct spv_msg *msg, uint32_t version)
 {
     struct spv_buffer b;
     spv_buffer_init(&b);
@@ -145,54 +145,54 @@ static void put(int fd, const struct spv_msg *msg, uint32_t version)
     spv_buffer_free(&b);
 }
 
-static void put_version(int fd, uint32_t version)
+static void send_version(int fd, uint32_t version)
 {
     const struct spv_msg msg = {.command = SPV_CMD_VERSION,
                                 .u.version = {.version = version, .nonce = 99}};
-    put(fd, &msg, version);
+    send_raw(fd, &msg, version);
 }
 
-static void put_verack(int fd)
+static void send_verack(int fd)
 {
     const struct spv_msg msg = {.command = SPV_CMD_VERACK};
-    put(fd, &msg, SPV_PROTOCOL_VERSION);
+    send_raw(fd, &msg, SPV_PROTOCOL_VERSION);
 }
 
-/* An inv that claims an entry and ends: what closes a connection, and at 70015 earns a reject. */
-static void put_malformed(int fd)
+/* An inv with a count of 1 and no entry: closes the connection, at 70015 with a reject. */
+static void send_malformed(int fd)
 {
     struct spv_msg msg = {
         .command = SPV_CMD_UNKNOWN, .name = "inv", .u.raw = {(const uint8_t *)"\1", 1}};
-    put(fd, &msg, SPV_PROTOCOL_VERSION);
+    send_raw(fd, &msg, SPV_PROTOCOL_VERSION);
 }
 
-static void peer_that_goes_closes_the_link_once(void **state)
+static void peer_that_disconnects_closes_the_link_once(void **state)
 {
     struct end e = {.on_closed = net_fixture_stop};
     const struct spv_peer_config cfg = net_fixture_config();
     int fd = half_connect(*state, &e, SPV_OUTBOUND, &cfg);
     (void)close(fd);
     net_fixture_run(*state);
-    assert_int_equal(e.closings, 1);
+    assert_int_equal(e.n_closed, 1);
     assert_in_range((unsigned)-e.error, (unsigned)-SPV_ERR_RESET, (unsigned)-SPV_ERR_CLOSED);
-    assert_int_equal(e.readies, 0);
+    assert_int_equal(e.n_ready, 0);
 }
 
-static void last_words_of_a_peer_are_heard(void **state)
+static void last_message_of_a_disconnected_peer_is_read(void **state)
 {
     struct end e = {.on_closed = net_fixture_stop};
     const struct spv_peer_config cfg = net_fixture_config();
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
-    put_version(fd, SPV_PROTOCOL_VERSION);
-    put_verack(fd);
+    send_version(fd, SPV_PROTOCOL_VERSION);
+    send_verack(fd);
     const struct spv_msg msg = headers_message();
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
-    put(fd, &msg, SPV_PROTOCOL_VERSION);
-    (void)close(fd); /* our answers meet a closed socket, the bytes still wait to be read */
+    send_raw(fd, &msg, SPV_PROTOCOL_VERSION);
+    (void)close(fd); /* replies fail on a closed socket, the received bytes are still unread */
     net_fixture_run(*state);
-    assert_int_equal(e.readies, 1);
+    assert_int_equal(e.n_ready, 1);
     assert_int_equal(e.headers, MANY_HEADERS);
-    assert_int_equal(e.closings, 1);
+    assert_int_equal(e.n_closed, 1);
 }
 
 static void note_memory(void *ctx, struct spv_peer *peer, struct spv_now now)
@@ -203,7 +203,7 @@ static void note_memory(void *ctx, struct spv_peer *peer, struct spv_now now)
         *most = spv_peer_memory(peer);
 }
 
-static void weigh(struct end *e, const struct spv_msg *msg)
+static void measure(struct end *e, const struct spv_msg *msg)
 {
     if (msg->command != SPV_CMD_GETADDR)
         return;
@@ -212,17 +212,17 @@ static void weigh(struct end *e, const struct spv_msg *msg)
         net_fixture_stop(e);
 }
 
-static void connection_that_shall_hold_little_reads_little_at_once(void **state)
+static void trim_at_once_link_reads_in_small_pieces(void **state)
 {
     size_t most = 0;
-    struct end e = {.on_message = weigh, .ctx = &most};
+    struct end e = {.on_message = measure, .ctx = &most};
     const struct spv_msg msg = {.command = SPV_CMD_GETADDR};
     struct spv_peer_config cfg = net_fixture_config();
     struct spv_buffer b;
     cfg.trim_at_once = true;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
-    put_version(fd, SPV_PROTOCOL_VERSION);
-    put_verack(fd);
+    send_version(fd, SPV_PROTOCOL_VERSION);
+    send_verack(fd);
     spv_buffer_init(&b);
     for (size_t i = 0; i < 2000; i++)
         assert_int_equal(spv_msg_write(&b, &msg, cfg.net, SPV_PROTOCOL_VERSION), 0);
@@ -231,7 +231,7 @@ static void connection_that_shall_hold_little_reads_little_at_once(void **state)
     net_fixture_run(*state);
     assert_in_range(most, 1, 32 * 1024);
     spv_buffer_free(&b);
-    net_fixture_part(*state);
+    net_fixture_close(*state);
     (void)close(fd);
 }
 
@@ -243,11 +243,11 @@ static void foreign_magic_closes_with_its_own_error(void **state)
     assert_int_equal(write(fd, "GET / HTTP/1.1\r\nHost: nobody\r\n", 30), 30);
     net_fixture_run(*state);
     assert_int_equal(e.error, SPV_ERR_MAGIC);
-    assert_int_equal(e.closings, 1);
+    assert_int_equal(e.n_closed, 1);
     (void)close(fd);
 }
 
-static void silent_peer_meets_the_handshake_deadline(void **state)
+static void silent_peer_is_closed_at_the_handshake_deadline(void **state)
 {
     struct end e = {.on_closed = net_fixture_stop};
     struct spv_peer_config cfg = net_fixture_config();
@@ -260,45 +260,45 @@ static void silent_peer_meets_the_handshake_deadline(void **state)
 
 static int late_fd;
 
-static void write_at_last(void *ctx)
+static void write_late(void *ctx)
 {
     (void)ctx;
-    put_version(late_fd, SPV_PROTOCOL_VERSION);
-    put_verack(late_fd);
+    send_version(late_fd, SPV_PROTOCOL_VERSION);
+    send_verack(late_fd);
 }
 
-static void deadline_reads_what_waits_before_it_judges(void **state)
+static void expired_deadline_reads_received_bytes_first(void **state)
 {
-    /* A timer that strikes just before the deadline, in the same turn of the loop, brings the
+    /* A timer that fires just before the deadline, in the same turn of the loop, sends the
      * bytes: the loop has not seen them when the deadline's turn comes. */
     struct net_fixture *net_fixture = *state;
     struct end e = {.on_ready = net_fixture_stop, .on_closed = net_fixture_stop};
     struct spv_peer_config cfg = net_fixture_config();
     cfg.timeouts.handshake = 1000;
     struct spv_timer *t;
-    assert_int_equal(spv_timer_new(&t, net_fixture->r, write_at_last, NULL), 0);
+    assert_int_equal(spv_timer_new(&t, net_fixture->r, write_late, NULL), 0);
     const uint64_t start = spv_system_now().mono_us;
     spv_timer_set(t, start);
     late_fd = half_connect(net_fixture, &e, SPV_INBOUND, &cfg);
     while (spv_system_now().mono_us < start + 20000)
         ; /* past the tick of libevent's coarse clock */
     net_fixture_run(net_fixture);
-    assert_int_equal(e.readies, 1);
-    assert_int_equal(e.closings, 0);
+    assert_int_equal(e.n_ready, 1);
+    assert_int_equal(e.n_closed, 0);
     spv_timer_free(t);
-    net_fixture_part(net_fixture);
+    net_fixture_close(net_fixture);
     (void)close(late_fd);
 }
 
 static void last_reject_is_flushed_before_closing(void **state)
 {
-    /* A malformed message at 70015 earns a reject before the link goes. */
+    /* A malformed message at 70015 is answered by a reject before the link closes. */
     struct end e = {.on_closed = net_fixture_stop};
     struct spv_peer_config cfg = net_fixture_config();
     cfg.max_version = 70015;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
-    put_version(fd, 70015);
-    put_malformed(fd);
+    send_version(fd, 70015);
+    send_malformed(fd);
     net_fixture_run(*state);
     assert_int_equal(e.error, SPV_ERR_SHORT);
     uint8_t bytes[4096];
@@ -330,11 +330,11 @@ static void peer_that_does_not_read_is_closed_and_memory_is_bounded(void **state
     cfg.max_queue_bytes = 1 << 20;
     cfg.timeouts.write = 20000;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
-    put_version(fd, SPV_PROTOCOL_VERSION);
-    put_verack(fd);
+    send_version(fd, SPV_PROTOCOL_VERSION);
+    send_verack(fd);
     net_fixture_run(*state);
-    assert_int_equal(e.readies, 1);
-    assert_in_range((uintptr_t)e.ctx, 6, 60); /* the queue, and what the socket took */
+    assert_int_equal(e.n_ready, 1);
+    assert_in_range((uintptr_t)e.ctx, 6, 60); /* the queue and the socket buffer */
     assert_int_equal(e.error, SPV_ERR_WRITE_TIMEOUT);
     (void)close(fd);
 }
@@ -358,16 +358,16 @@ static void read_some(void *ctx)
         spv_timer_set(r->timer, spv_system_now().mono_us + 1000);
 }
 
-static void fill_and_lie(struct end *e)
+static void fill_and_send_malformed(struct end *e)
 {
     struct slow_reader *r = e->ctx;
     fill_queue(e);
     e->ctx = r;
-    put_malformed(r->fd);
+    send_malformed(r->fd);
     spv_timer_set(r->timer, spv_system_now().mono_us + 20000);
 }
 
-static void fill_and_leave(struct end *e)
+static void fill_and_close(struct end *e)
 {
     struct slow_reader *r = e->ctx;
     fill_queue(e);
@@ -395,8 +395,8 @@ static void close_on_a_slow_reader(struct net_fixture *net_fixture, void (*on_re
     cfg.max_queue_bytes = 1 << 20;
     assert_int_equal(spv_timer_new(&r.timer, net_fixture->r, read_some, &r), 0);
     r.fd = half_connect(net_fixture, &e, SPV_INBOUND, &cfg);
-    put_version(r.fd, SPV_PROTOCOL_VERSION);
-    put_verack(r.fd);
+    send_version(r.fd, SPV_PROTOCOL_VERSION);
+    send_verack(r.fd);
     net_fixture_run(net_fixture);
     assert_int_equal(e.error, error);
     assert_int_equal(r.waiting, 0);
@@ -407,41 +407,41 @@ static void close_on_a_slow_reader(struct net_fixture *net_fixture, void (*on_re
     (void)close(r.fd);
 }
 
-static void closing_link_waits_for_a_slow_reader_to_take_its_queue(void **state)
+static void closing_link_flushes_its_queue_to_a_slow_reader(void **state)
 {
-    close_on_a_slow_reader(*state, fill_and_lie, SPV_ERR_SHORT);
+    close_on_a_slow_reader(*state, fill_and_send_malformed, SPV_ERR_SHORT);
 }
 
-static void what_was_sent_before_a_disconnect_goes_first(void **state)
+static void queued_messages_are_written_before_a_disconnect(void **state)
 {
-    close_on_a_slow_reader(*state, fill_and_leave, SPV_ERR_DISCONNECTED);
+    close_on_a_slow_reader(*state, fill_and_close, SPV_ERR_DISCONNECTED);
 }
 
-static void closing_does_not_wait_for_ever_for_a_peer_that_does_not_read(void **state)
+static void flush_of_a_closing_link_ends_after_a_second(void **state)
 {
     struct end e = {.on_ready = fill_queue, .on_closed = net_fixture_stop};
     struct spv_peer_config cfg = net_fixture_config();
     cfg.max_queue_bytes = 1 << 20;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
-    put_version(fd, SPV_PROTOCOL_VERSION);
-    put_verack(fd);
-    put_malformed(fd);
-    net_fixture_run(*state); /* that closes; the queue cannot be flushed */
+    send_version(fd, SPV_PROTOCOL_VERSION);
+    send_verack(fd);
+    send_malformed(fd);
+    net_fixture_run(*state); /* ends by closing; the queue cannot be flushed */
     assert_int_equal(e.error, SPV_ERR_SHORT);
-    assert_int_equal(e.closings, 1);
+    assert_int_equal(e.n_closed, 1);
     (void)close(fd);
 }
 
-static void links_left_on_a_reactor_are_closed_with_it(void **state)
+static void links_on_a_reactor_are_closed_when_it_is_freed(void **state)
 {
     struct end a = {0};
     struct end b = {0};
     net_fixture_connect(*state, &a, &b);
     spv_link_close(a.link, SPV_ERR_DISCONNECTED);
     assert_int_equal(net_fixture_teardown(state), 0);
-    assert_int_equal(a.closings, 1);
+    assert_int_equal(a.n_closed, 1);
     assert_int_equal(a.error, SPV_ERR_DISCONNECTED);
-    assert_int_equal(b.closings, 1);
+    assert_int_equal(b.n_closed, 1);
     assert_int_equal(b.error, SPV_ERR_INTERRUPTED);
     assert_int_equal(net_fixture_setup(state), 0);
 }
@@ -466,21 +466,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T(two_links_shake_hands_and_part),
-        T(large_messages_go_both_ways),
+        T(two_links_complete_the_handshake_and_close),
+        T(large_messages_are_sent_both_ways),
         T(callbacks_may_send_and_close),
-        T(peer_that_goes_closes_the_link_once),
-        T(last_words_of_a_peer_are_heard),
-        T(connection_that_shall_hold_little_reads_little_at_once),
+        T(peer_that_disconnects_closes_the_link_once),
+        T(last_message_of_a_disconnected_peer_is_read),
+        T(trim_at_once_link_reads_in_small_pieces),
         T(foreign_magic_closes_with_its_own_error),
-        T(silent_peer_meets_the_handshake_deadline),
-        T(deadline_reads_what_waits_before_it_judges),
+        T(silent_peer_is_closed_at_the_handshake_deadline),
+        T(expired_deadline_reads_received_bytes_first),
         T(last_reject_is_flushed_before_closing),
         T(peer_that_does_not_read_is_closed_and_memory_is_bounded),
-        T(closing_link_waits_for_a_slow_reader_to_take_its_queue),
-        T(what_was_sent_before_a_disconnect_goes_first),
-        T(closing_does_not_wait_for_ever_for_a_peer_that_does_not_read),
-        T(links_left_on_a_reactor_are_closed_with_it),
+        T(closing_link_flushes_its_queue_to_a_slow_reader),
+        T(queued_messages_are_written_before_a_disconnect),
+        T(flush_of_a_closing_link_ends_after_a_second),
+        T(links_on_a_reactor_are_closed_when_it_is_freed),
         T(bad_configuration_closes_the_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

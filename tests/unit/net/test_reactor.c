@@ -1,4 +1,4 @@
-/* The reactor, its inbox and its timers. */
+/* The reactor, its task queue and its timers. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -26,7 +26,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void *stop_it(void *ctx)
+static void *stop_reactor(void *ctx)
 {
     spv_reactor_stop(ctx);
     return NULL;
@@ -35,7 +35,7 @@ static void *stop_it(void *ctx)
 static void stops_from_another_thread(void **state)
 {
     pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, stop_it, *state), 0);
+    assert_int_equal(pthread_create(&thread, NULL, stop_reactor, *state), 0);
     assert_int_equal(spv_reactor_run(*state), 0);
     assert_true(spv_reactor_stopped(*state));
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -49,7 +49,7 @@ static void on_signal(int sig)
     spv_reactor_stop(signalled);
 }
 
-static void raise_it(void *ctx)
+static void raise_signal(void *ctx)
 {
     (void)ctx;
     assert_int_equal(raise(SIGUSR1), 0);
@@ -62,7 +62,7 @@ static void stops_from_a_signal_handler(void **state)
     struct sigaction before;
     assert_int_equal(sigaction(SIGUSR1, &act, &before), 0);
     struct spv_timer *t;
-    assert_int_equal(spv_timer_new(&t, *state, raise_it, NULL), 0);
+    assert_int_equal(spv_timer_new(&t, *state, raise_signal, NULL), 0);
     spv_timer_set(t, 0);
     assert_int_equal(spv_reactor_run(*state), 0);
     spv_timer_free(t);
@@ -77,47 +77,47 @@ static void does_not_run_after_a_stop(void **state)
 }
 
 /* Timers. */
-struct strikes {
+struct firings {
     struct spv_reactor *r;
     char order[8];
     size_t n;
 };
-struct strike {
-    struct strikes *all;
+struct firing {
+    struct firings *all;
     struct spv_timer *timer;
     uint64_t at;
     char name;
 };
 
-static void on_strike(void *ctx)
+static void on_fire(void *ctx)
 {
-    struct strike *s = ctx;
+    struct firing *s = ctx;
     assert_true(spv_system_now().mono_us >= s->at);
     s->all->order[s->all->n++] = s->name;
     if (s->name == 'z')
         spv_reactor_stop(s->all->r);
 }
 
-static void set(struct strike *s, uint64_t at)
+static void set(struct firing *s, uint64_t at)
 {
     s->at = at;
     spv_timer_set(s->timer, at);
 }
 
-static void timers_strike_in_order_and_never_early(void **state)
+static void timers_fire_in_order_and_never_early(void **state)
 {
-    struct strikes all = {.r = *state};
-    struct strike s[] = {{.name = 'a'}, {.name = 'b'}, {.name = 'c'}, {.name = 'd'}, {.name = 'z'}};
+    struct firings all = {.r = *state};
+    struct firing s[] = {{.name = 'a'}, {.name = 'b'}, {.name = 'c'}, {.name = 'd'}, {.name = 'z'}};
     const uint64_t t0 = spv_system_now().mono_us;
     for (size_t i = 0; i < 5; i++) {
         s[i].all = &all;
-        assert_int_equal(spv_timer_new(&s[i].timer, *state, on_strike, &s[i]), 0);
+        assert_int_equal(spv_timer_new(&s[i].timer, *state, on_fire, &s[i]), 0);
     }
     set(&s[4], t0 + 60000);
     set(&s[0], t0 + 5000);
-    set(&s[0], t0 + 40000); /* moved away: free, and it must not strike at 5 ms */
+    set(&s[0], t0 + 40000); /* moved later: does not fire at 5 ms */
     set(&s[1], t0 + 50000);
-    set(&s[1], t0 + 20000); /* moved nearer */
+    set(&s[1], t0 + 20000); /* moved earlier */
     set(&s[2], t0 + 10000);
     set(&s[2], SPV_NEVER); /* disarmed */
     set(&s[3], 0); /* at once */
@@ -127,70 +127,70 @@ static void timers_strike_in_order_and_never_early(void **state)
         spv_timer_free(s[i].timer);
 }
 
-/* The inbox: two threads post, each in its own order. */
-#define POSTS 500
-struct letter {
-    struct spv_task post; /* first */
+/* The task queue: two threads push, each in its own order. */
+#define TASKS 500
+struct numbered_task {
+    struct spv_task task; /* first */
     unsigned from;
     unsigned number;
 };
-static struct letter letters[2][POSTS];
-static unsigned came[2];
-static struct spv_reactor *addressee;
+static struct numbered_task tasks[2][TASKS];
+static unsigned n_run[2];
+static struct spv_reactor *reactor;
 
-static void on_letter(struct spv_task *post)
+static void on_task(struct spv_task *task)
 {
-    const struct letter *l = (const struct letter *)post;
-    assert_int_equal(l->number, came[l->from]);
-    came[l->from]++;
-    if (came[0] == POSTS && came[1] == POSTS)
-        spv_reactor_stop(addressee);
+    const struct numbered_task *l = (const struct numbered_task *)task;
+    assert_int_equal(l->number, n_run[l->from]);
+    n_run[l->from]++;
+    if (n_run[0] == TASKS && n_run[1] == TASKS)
+        spv_reactor_stop(reactor);
 }
 
-static void *write_letters(void *ctx)
+static void *push_tasks(void *ctx)
 {
-    struct letter *mine = ctx;
-    for (unsigned i = 0; i < POSTS; i++)
-        assert_true(spv_task_queue_push(addressee->task_queue, &mine[i].post));
+    struct numbered_task *mine = ctx;
+    for (unsigned i = 0; i < TASKS; i++)
+        assert_true(spv_task_queue_push(reactor->task_queue, &mine[i].task));
     return NULL;
 }
 
-static void posts_of_other_threads_run_here_in_order(void **state)
+static void tasks_of_other_threads_run_on_the_reactors_in_order(void **state)
 {
-    addressee = *state;
+    reactor = *state;
     pthread_t threads[2];
     for (unsigned t = 0; t < 2; t++) {
-        came[t] = 0;
-        for (unsigned i = 0; i < POSTS; i++)
-            letters[t][i] = (struct letter){.post.run = on_letter, .from = t, .number = i};
-        assert_int_equal(pthread_create(&threads[t], NULL, write_letters, letters[t]), 0);
+        n_run[t] = 0;
+        for (unsigned i = 0; i < TASKS; i++)
+            tasks[t][i] = (struct numbered_task){.task.run = on_task, .from = t, .number = i};
+        assert_int_equal(pthread_create(&threads[t], NULL, push_tasks, tasks[t]), 0);
     }
     assert_int_equal(spv_reactor_run(*state), 0);
     for (unsigned t = 0; t < 2; t++)
         assert_int_equal(pthread_join(threads[t], NULL), 0);
-    assert_int_equal(came[0], POSTS);
-    assert_int_equal(came[1], POSTS);
+    assert_int_equal(n_run[0], TASKS);
+    assert_int_equal(n_run[1], TASKS);
 }
 
-static void on_late_letter(struct spv_task *post)
+static void count_run(struct spv_task *task)
 {
-    (void)post;
-    came[0]++;
+    (void)task;
+    n_run[0]++;
 }
 
-static void closed_inbox_runs_what_came_and_takes_no_more(void **state)
+static void closed_task_queue_runs_what_is_queued_and_accepts_no_more(void **state)
 {
     (void)state;
-    struct spv_task_queue *in;
-    struct spv_task posts[2] = {{.run = on_late_letter}, {.run = on_late_letter}};
-    came[0] = 0;
-    assert_int_equal(spv_task_queue_new(&in), 0);
-    assert_true(spv_task_queue_push(in, &posts[0]));
-    spv_task_queue_close(in);
-    assert_int_equal(came[0], 1);
-    assert_false(spv_task_queue_push(in, &posts[1]));
-    spv_task_queue_unref(in);
-    assert_int_equal(came[0], 1);
+    struct spv_task_queue *queue;
+    struct spv_task two[2] = {{.run = count_run}, {.run = count_run}};
+    n_run[0] = 0;
+    assert_int_equal(spv_task_queue_new(&queue), 0);
+    assert_true(spv_task_queue_push(queue, &two[0]));
+    spv_task_queue_close(queue);
+    assert_int_equal(n_run[0], 1);
+    assert_false(spv_task_queue_push(queue, &two[1]));
+    spv_task_queue_unref(queue);
+    assert_int_equal(n_run[0], 1);
 }
 
 static void randomness_fills_every_length(void **state)
@@ -202,13 +202,13 @@ static void randomness_fills_every_length(void **state)
     rng.fill(rng.ctx, a, sizeof a);
     rng.fill(rng.ctx, b, sizeof b);
     assert_memory_not_equal(a, b, sizeof a);
-    assert_memory_not_equal(a + 268, b + 268, 32); /* the end of it, too */
-    uint8_t guard[3] = {7, 7, 7};
-    rng.fill(rng.ctx, guard + 1, 0);
-    assert_int_equal(guard[1], 7);
+    assert_memory_not_equal(a + 268, b + 268, 32); /* the end as well */
+    uint8_t watchdog[3] = {7, 7, 7};
+    rng.fill(rng.ctx, watchdog + 1, 0);
+    assert_int_equal(watchdog[1], 7);
 }
 
-/* The next descriptor is `lowest` from here on, and there are `spare` of them. */
+/* Leaves `spare` descriptors, beginning with `lowest`. */
 static void leave_descriptors(int lowest, rlim_t spare)
 {
     struct rlimit limit;
@@ -231,7 +231,7 @@ static void reactor_without_descriptors_is_an_error_and_not_an_exit(void **state
         assert_int_equal(spv_reactor_new(&r, NULL), SPV_ERR_NO_DESCRIPTOR);
     }
     leave_descriptors(lowest, 4);
-    assert_int_equal(spv_reactor_new(&r, NULL), 0); /* none of the failures kept one */
+    assert_int_equal(spv_reactor_new(&r, NULL), 0); /* the failed calls have kept none */
     spv_reactor_free(r);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
@@ -242,9 +242,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(stops_from_another_thread, setup, teardown),
         cmocka_unit_test_setup_teardown(stops_from_a_signal_handler, setup, teardown),
         cmocka_unit_test_setup_teardown(does_not_run_after_a_stop, setup, teardown),
-        cmocka_unit_test_setup_teardown(timers_strike_in_order_and_never_early, setup, teardown),
-        cmocka_unit_test_setup_teardown(posts_of_other_threads_run_here_in_order, setup, teardown),
-        cmocka_unit_test(closed_inbox_runs_what_came_and_takes_no_more),
+        cmocka_unit_test_setup_teardown(timers_fire_in_order_and_never_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(tasks_of_other_threads_run_on_the_reactors_in_order, setup,
+                                        teardown),
+        cmocka_unit_test(closed_task_queue_runs_what_is_queued_and_accepts_no_more),
         cmocka_unit_test(randomness_fills_every_length),
         cmocka_unit_test(reactor_without_descriptors_is_an_error_and_not_an_exit),
     };

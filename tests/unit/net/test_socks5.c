@@ -1,4 +1,4 @@
-/* The SOCKS5 machine: bytes in, bytes out. */
+/* The SOCKS5 state machine: bytes in, bytes out. */
 #include "support/unit.h"
 
 #include "net/socks5.h"
@@ -11,29 +11,29 @@ static struct spv_endpoint at(const char *host, uint16_t port)
     return e;
 }
 
-static void says(struct spv_socks5 *s, const char *hex)
+static void expect_sent(struct spv_socks5 *s, const char *hex)
 {
     uint8_t want[SPV_SOCKS5_OUT];
     const uint8_t *bytes;
     size_t n = unhex(want, sizeof want, hex);
-    assert_int_equal(spv_socks5_wants(s), 0); /* it is our turn */
+    assert_int_equal(spv_socks5_wants(s), 0); /* bytes are pending */
     assert_int_equal(spv_socks5_pending(s, &bytes), n);
     assert_memory_equal(bytes, want, n);
-    for (size_t i = 0; i < n; i++) /* the socket may take it byte by byte */
+    for (size_t i = 0; i < n; i++) /* a socket may accept it byte by byte */
         spv_socks5_sent(s, 1);
     assert_int_equal(spv_socks5_pending(s, &bytes), 0);
 }
 
-/* Feeds byte by byte; the answer to the last one. */
-static int hears(struct spv_socks5 *s, const char *hex)
+/* Feeds byte by byte. Returns the result of the last one. */
+static int feed_hex(struct spv_socks5 *s, const char *hex)
 {
     uint8_t bytes[SPV_SOCKS5_IN];
     size_t n = unhex(bytes, sizeof bytes, hex);
     int rc = 0;
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(rc, 0); /* nothing is judged too early */
+        assert_int_equal(rc, 0); /* not decided before the last byte */
         assert_true(spv_socks5_wants(s) >= 1);
-        assert_true(spv_socks5_wants(s) <= (n - i > 2 ? n - i : 2)); /* never more than is owed */
+        assert_true(spv_socks5_wants(s) <= (n - i > 2 ? n - i : 2)); /* never beyond the reply */
         rc = spv_socks5_feed(s, &bytes[i], 1);
     }
     return rc;
@@ -44,12 +44,12 @@ static struct spv_socks5 asked(const char *host, uint16_t port)
     struct spv_socks5 s;
     const struct spv_endpoint e = at(host, port);
     assert_int_equal(spv_socks5_begin(&s, &e, NULL, NULL), 0);
-    says(&s, "050100");
-    assert_int_equal(hears(&s, "0500"), 0);
+    expect_sent(&s, "050100");
+    assert_int_equal(feed_hex(&s, "0500"), 0);
     return s;
 }
 
-static void names_and_addresses_are_asked_for_in_their_own_form(void **state)
+static void names_and_addresses_are_requested_by_their_type(void **state)
 {
     static const struct {
         const char *host;
@@ -64,8 +64,8 @@ static void names_and_addresses_are_asked_for_in_their_own_form(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(table); i++) {
         struct spv_socks5 s = asked(table[i].host, table[i].port);
-        says(&s, table[i].request);
-        assert_int_equal(hears(&s, "05000001000000000000"), 1);
+        expect_sent(&s, table[i].request);
+        assert_int_equal(feed_hex(&s, "05000001000000000000"), 1);
         assert_int_equal(spv_socks5_wants(&s), 0);
     }
 }
@@ -81,8 +81,8 @@ static void every_kind_of_address_in_the_reply_is_read_to_its_end(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(replies); i++) {
         struct spv_socks5 s = asked("x", 1);
-        says(&s, "0501000301780001");
-        assert_int_equal(hears(&s, replies[i]), 1); /* and not a byte sooner */
+        expect_sent(&s, "0501000301780001");
+        assert_int_equal(feed_hex(&s, replies[i]), 1); /* with the last byte only */
         assert_int_equal(spv_socks5_feed(&s, NULL, 0), 1);
     }
     char longest[2 * SPV_SOCKS5_IN + 1];
@@ -90,8 +90,8 @@ static void every_kind_of_address_in_the_reply_is_read_to_its_end(void **state)
     longest[sizeof longest - 1] = '\0';
     memcpy(longest, "05000003ff", 10);
     struct spv_socks5 s = asked("x", 1);
-    says(&s, "0501000301780001");
-    assert_int_equal(hears(&s, longest), 1);
+    expect_sent(&s, "0501000301780001");
+    assert_int_equal(feed_hex(&s, longest), 1);
 }
 
 static void every_reply_code_has_its_error(void **state)
@@ -111,28 +111,28 @@ static void every_reply_code_has_its_error(void **state)
             want = SPV_ERR_RESOLVE;
         const uint8_t reply[] = {5, (uint8_t)code, 0, 1, 0, 0, 0, 0, 0, 0};
         struct spv_socks5 s = asked("x", 1);
-        says(&s, "0501000301780001");
+        expect_sent(&s, "0501000301780001");
         int rc = spv_socks5_feed(&s, reply, 5);
         if (rc == 0)
             rc = spv_socks5_feed(&s, reply + 5, 5);
         assert_int_equal(rc, want);
         assert_int_equal(spv_socks5_reply_error((uint8_t)code), want == 1 ? 0 : want);
-        /* A refusal is known from its first two bytes, and sticks. */
+        /* A refusal is known from its first two bytes and is sticky. */
         if (code == 0)
             continue;
         s = asked("x", 1);
-        says(&s, "0501000301780001");
+        expect_sent(&s, "0501000301780001");
         assert_int_equal(spv_socks5_feed(&s, reply, 2), want);
         assert_int_equal(spv_socks5_wants(&s), 0);
         assert_int_equal(spv_socks5_feed(&s, reply, 0), want);
     }
 }
 
-static void answers_that_make_no_sense_are_the_proxys_failing(void **state)
+static void malformed_replies_are_proxy_errors(void **state)
 {
     static const struct {
-        const char *methods; /* the answer to our methods */
-        const char *reply; /* and to the request */
+        const char *methods; /* the reply to the methods */
+        const char *reply; /* the reply to the request */
     } table[] = {
         {"0400", NULL},         {"0501", NULL},         {"0502", NULL},
         {"05ff", NULL},         {"4854", NULL},         {"0500", "04000001"},
@@ -143,44 +143,44 @@ static void answers_that_make_no_sense_are_the_proxys_failing(void **state)
         struct spv_socks5 s;
         const struct spv_endpoint e = at("x", 1);
         assert_int_equal(spv_socks5_begin(&s, &e, NULL, NULL), 0);
-        says(&s, "050100");
-        int rc = hears(&s, table[i].methods);
+        expect_sent(&s, "050100");
+        int rc = feed_hex(&s, table[i].methods);
         if (table[i].reply) {
             uint8_t bytes[8];
             size_t n = unhex(bytes, sizeof bytes, table[i].reply);
             assert_int_equal(rc, 0);
-            says(&s, "0501000301780001");
+            expect_sent(&s, "0501000301780001");
             rc = spv_socks5_feed(&s, bytes, n);
         }
         assert_int_equal(rc, SPV_ERR_PROXY);
     }
 }
 
-static void credentials_are_the_only_method_when_there_are_any(void **state)
+static void only_authentication_is_offered_with_credentials(void **state)
 {
     struct spv_socks5 s;
     const struct spv_endpoint e = at("x", 1);
     (void)state;
     assert_int_equal(spv_socks5_begin(&s, &e, "me", "pass"), 0);
-    says(&s, "050102");
-    assert_int_equal(hears(&s, "0502"), 0);
-    says(&s, "01026d650470617373");
-    assert_int_equal(hears(&s, "0100"), 0);
-    says(&s, "0501000301780001");
-    assert_int_equal(hears(&s, "05000001000000000000"), 1);
+    expect_sent(&s, "050102");
+    assert_int_equal(feed_hex(&s, "0502"), 0);
+    expect_sent(&s, "01026d650470617373");
+    assert_int_equal(feed_hex(&s, "0100"), 0);
+    expect_sent(&s, "0501000301780001");
+    assert_int_equal(feed_hex(&s, "05000001000000000000"), 1);
 
     assert_int_equal(spv_socks5_begin(&s, &e, "me", "pass"), 0);
-    says(&s, "050102");
-    assert_int_equal(hears(&s, "0500"), SPV_ERR_PROXY); /* it would not isolate */
+    expect_sent(&s, "050102");
+    assert_int_equal(feed_hex(&s, "0500"), SPV_ERR_PROXY); /* it does not isolate */
 
     assert_int_equal(spv_socks5_begin(&s, &e, "me", "pass"), 0);
-    says(&s, "050102");
-    assert_int_equal(hears(&s, "0502"), 0);
-    says(&s, "01026d650470617373");
-    assert_int_equal(hears(&s, "0101"), SPV_ERR_PROXY);
+    expect_sent(&s, "050102");
+    assert_int_equal(feed_hex(&s, "0502"), 0);
+    expect_sent(&s, "01026d650470617373");
+    assert_int_equal(feed_hex(&s, "0101"), SPV_ERR_PROXY);
 }
 
-static void what_socks_cannot_say_is_refused_at_the_call(void **state)
+static void targets_and_credentials_that_socks5_cannot_encode_are_refused(void **state)
 {
     char endless[SPV_SOCKS5_CREDENTIAL + 2];
     struct spv_socks5 s;
@@ -199,33 +199,33 @@ static void what_socks_cannot_say_is_refused_at_the_call(void **state)
     assert_int_equal(spv_socks5_begin(&s, &e, NULL, NULL), SPV_ERR_INVALID);
     e = at("", 1);
     assert_int_equal(spv_socks5_begin(&s, &e, NULL, NULL), SPV_ERR_INVALID);
-    memset(&e, 'a', sizeof e); /* a host without an end */
+    memset(&e, 'a', sizeof e); /* a host without NUL */
     assert_int_equal(spv_socks5_begin(&s, &e, NULL, NULL), SPV_ERR_INVALID);
 }
 
-static void more_bytes_than_asked_for_are_the_callers_bug(void **state)
+static void more_bytes_than_wanted_are_an_invalid_argument(void **state)
 {
     const uint8_t bytes[12] = {5};
     struct spv_socks5 s;
     const struct spv_endpoint e = at("x", 1);
     (void)state;
     assert_int_equal(spv_socks5_begin(&s, &e, NULL, NULL), 0);
-    assert_int_equal(spv_socks5_feed(&s, bytes, 1), SPV_ERR_INVALID); /* not the proxy's turn */
+    assert_int_equal(spv_socks5_feed(&s, bytes, 1), SPV_ERR_INVALID); /* bytes are pending */
     s = asked("x", 1);
-    says(&s, "0501000301780001");
+    expect_sent(&s, "0501000301780001");
     assert_int_equal(spv_socks5_feed(&s, bytes, 6), SPV_ERR_INVALID);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_and_addresses_are_asked_for_in_their_own_form),
+        cmocka_unit_test(names_and_addresses_are_requested_by_their_type),
         cmocka_unit_test(every_kind_of_address_in_the_reply_is_read_to_its_end),
         cmocka_unit_test(every_reply_code_has_its_error),
-        cmocka_unit_test(answers_that_make_no_sense_are_the_proxys_failing),
-        cmocka_unit_test(credentials_are_the_only_method_when_there_are_any),
-        cmocka_unit_test(what_socks_cannot_say_is_refused_at_the_call),
-        cmocka_unit_test(more_bytes_than_asked_for_are_the_callers_bug),
+        cmocka_unit_test(malformed_replies_are_proxy_errors),
+        cmocka_unit_test(only_authentication_is_offered_with_credentials),
+        cmocka_unit_test(targets_and_credentials_that_socks5_cannot_encode_are_refused),
+        cmocka_unit_test(more_bytes_than_wanted_are_an_invalid_argument),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
-/* Cursor and buffer: what one writes the other reads, and neither passes its end. */
+/* Cursor and buffer: what the buffer writes the cursor reads, and neither passes its end. */
 #include "support/unit.h"
 
 #include "spv/error.h"
 #include "util/buffer.h"
 #include "util/cursor.h"
 
-static void reads_what_the_buffer_wrote(void **state)
+static void cursor_reads_what_the_buffer_wrote(void **state)
 {
     struct spv_buffer b;
 
@@ -36,7 +36,7 @@ static void reads_what_the_buffer_wrote(void **state)
     spv_buffer_free(&b);
 }
 
-static void stays_sick_after_the_first_short_read(void **state)
+static void first_error_is_sticky(void **state)
 {
     static const uint8_t three[] = {1, 2, 3};
     struct spv_cursor c = spv_cursor_over(three, sizeof three);
@@ -44,16 +44,16 @@ static void stays_sick_after_the_first_short_read(void **state)
 
     (void)state;
     assert_int_equal(spv_cursor_u32(&c), 0);
-    assert_int_equal(spv_cursor_u8(&c), 0); /* though three bytes are there */
+    assert_int_equal(spv_cursor_u8(&c), 0); /* though three bytes are left */
     assert_int_equal(spv_cursor_left(&c), 0);
     assert_null(spv_cursor_take(&c, 1));
     spv_cursor_copy(&c, copy, 2);
     assert_int_equal(copy[0] | copy[1], 0);
-    spv_cursor_fail(&c, SPV_ERR_MALFORMED); /* the first error is the one that counts */
+    spv_cursor_fail(&c, SPV_ERR_MALFORMED); /* the first error is kept */
     assert_int_equal(spv_cursor_finish(&c), SPV_ERR_SHORT);
 }
 
-static void reads_nothing_over_nothing(void **state)
+static void empty_input_has_no_bytes_to_read(void **state)
 {
     struct spv_cursor c = spv_cursor_over(NULL, 0);
 
@@ -78,7 +78,7 @@ static const struct {
     {UINT64_MAX, "ffffffffffffffffff"},
 };
 
-static void compact_size_has_one_form(void **state)
+static void compact_size_is_read_and_written_in_its_shortest_form(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(compact); i++) {
@@ -104,7 +104,7 @@ static void compact_size_has_one_form(void **state)
     }
 }
 
-static void refuses_longer_forms_of_compact_size(void **state)
+static void non_canonical_compact_size_is_refused(void **state)
 {
     static const char *const longer[] = {
         "fd0000", "fdfc00", "fe00000000", "feffff0000", "ff0000000000000000", "ffffffffff00000000"};
@@ -118,7 +118,7 @@ static void refuses_longer_forms_of_compact_size(void **state)
     }
 }
 
-static void bounds_a_count_by_its_limit_and_by_what_is_left(void **state)
+static void count_is_bounded_by_its_limit_and_the_bytes_left(void **state)
 {
     static const struct {
         const char *hex;
@@ -144,7 +144,7 @@ static void bounds_a_count_by_its_limit_and_by_what_is_left(void **state)
     }
 }
 
-static void buffer_grows_and_drops_from_the_front(void **state)
+static void buffer_grows_and_consumes_from_the_front(void **state)
 {
     struct spv_buffer b;
 
@@ -161,10 +161,10 @@ static void buffer_grows_and_drops_from_the_front(void **state)
     spv_buffer_consume(&b, 11);
     assert_int_equal(b.len, 0);
     spv_buffer_free(&b);
-    spv_buffer_free(&b); /* harmless */
+    spv_buffer_free(&b); /* has no effect */
 }
 
-static void buffer_is_sick_after_an_impossible_wish(void **state)
+static void failed_allocation_is_a_sticky_error_of_the_buffer(void **state)
 {
     struct spv_buffer b;
 
@@ -182,14 +182,14 @@ static void buffer_is_sick_after_an_impossible_wish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_the_buffer_wrote),
-        cmocka_unit_test(stays_sick_after_the_first_short_read),
-        cmocka_unit_test(reads_nothing_over_nothing),
-        cmocka_unit_test(compact_size_has_one_form),
-        cmocka_unit_test(refuses_longer_forms_of_compact_size),
-        cmocka_unit_test(bounds_a_count_by_its_limit_and_by_what_is_left),
-        cmocka_unit_test(buffer_grows_and_drops_from_the_front),
-        cmocka_unit_test(buffer_is_sick_after_an_impossible_wish),
+        cmocka_unit_test(cursor_reads_what_the_buffer_wrote),
+        cmocka_unit_test(first_error_is_sticky),
+        cmocka_unit_test(empty_input_has_no_bytes_to_read),
+        cmocka_unit_test(compact_size_is_read_and_written_in_its_shortest_form),
+        cmocka_unit_test(non_canonical_compact_size_is_refused),
+        cmocka_unit_test(count_is_bounded_by_its_limit_and_the_bytes_left),
+        cmocka_unit_test(buffer_grows_and_consumes_from_the_front),
+        cmocka_unit_test(failed_allocation_is_a_sticky_error_of_the_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
-/* Endpoints as people write them. */
+/* Endpoints as text. */
 #include "support/unit.h"
 
 #include "spv/endpoint.h"
 #include "spv/error.h"
 
-static void reads_every_way_to_write_a_place(void **state)
+static void every_notation_of_an_endpoint_is_parsed(void **state)
 {
     static const struct {
         const char *text, *host;
@@ -45,7 +45,7 @@ static void reads_every_way_to_write_a_place(void **state)
     }
 }
 
-static void refuses_what_is_no_place(void **state)
+static void malformed_endpoints_are_refused(void **state)
 {
     static const char *const cases[] = {
         "",
@@ -89,7 +89,7 @@ static void refuses_what_is_no_place(void **state)
     }
 }
 
-static void takes_a_host_of_255_bytes_and_none_of_256(void **state)
+static void host_of_255_bytes_is_accepted_and_of_256_refused(void **state)
 {
     struct spv_endpoint endpoint;
     char host[SPV_HOST_MAX + 1];
@@ -109,9 +109,9 @@ static void takes_a_host_of_255_bytes_and_none_of_256(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_every_way_to_write_a_place),
-        cmocka_unit_test(refuses_what_is_no_place),
-        cmocka_unit_test(takes_a_host_of_255_bytes_and_none_of_256),
+        cmocka_unit_test(every_notation_of_an_endpoint_is_parsed),
+        cmocka_unit_test(malformed_endpoints_are_refused),
+        cmocka_unit_test(host_of_255_bytes_is_accepted_and_of_256_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

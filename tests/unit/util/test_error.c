@@ -1,4 +1,4 @@
-/* The error table: every code is its own, has a text, a name and somebody at fault. */
+/* The error table: every code is unique and has a message, a name and a class. */
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -14,7 +14,7 @@ static const struct {
 #undef ROW
 };
 
-static void every_code_is_negative_and_its_own(void **state)
+static void every_code_is_negative_and_unique(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(table); i++) {
@@ -38,7 +38,7 @@ static void every_code_has_its_message_name_and_class(void **state)
     }
 }
 
-static void success_and_strangers_are_named_too(void **state)
+static void success_and_unknown_codes_have_names(void **state)
 {
     (void)state;
     assert_string_equal(spv_strerror(0), "success");
@@ -55,7 +55,7 @@ static const struct {
     int error;
     enum spv_err_class class;
 } classes[] = {
-    /* a header that no honest node can have sent: these and no others ban */
+    /* an invalid header that no honest node sends: only these ban */
     {SPV_ERR_HDR_NONCONTINUOUS, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_HDR_BITS_MALFORMED, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_HDR_BITS_LIMIT, SPV_CLASS_MISBEHAVING},
@@ -66,7 +66,7 @@ static const struct {
     {SPV_ERR_HDR_VERSION, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_HDR_CHECKPOINT, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_HDR_FORK_DEPTH, SPV_CLASS_MISBEHAVING},
-    /* unusable, but no lie: closes, with back-off */
+    /* unusable data: disconnects, with a back-off */
     {SPV_ERR_MAGIC, SPV_CLASS_PEER},
     {SPV_ERR_COMMAND, SPV_CLASS_PEER},
     {SPV_ERR_LENGTH, SPV_CLASS_PEER},
@@ -90,7 +90,7 @@ static const struct {
     {SPV_ERR_LOW_WORK, SPV_CLASS_PEER},
     {SPV_ERR_REDOWNLOAD_MISMATCH, SPV_CLASS_PEER},
     {SPV_ERR_CHAIN_BASE, SPV_CLASS_PEER},
-    /* late */
+    /* timeouts */
     {SPV_ERR_HANDSHAKE_TIMEOUT, SPV_CLASS_TIMEOUT},
     {SPV_ERR_PONG_TIMEOUT, SPV_CLASS_TIMEOUT},
     {SPV_ERR_IDLE, SPV_CLASS_TIMEOUT},
@@ -98,7 +98,7 @@ static const struct {
     {SPV_ERR_WRITE_TIMEOUT, SPV_CLASS_TIMEOUT},
     {SPV_ERR_MESSAGE_TIMEOUT, SPV_CLASS_TIMEOUT},
     {SPV_ERR_CONNECT_TIMEOUT, SPV_CLASS_TIMEOUT},
-    /* the way to it */
+    /* the connection */
     {SPV_ERR_REFUSED, SPV_CLASS_CONNECTION},
     {SPV_ERR_RESET, SPV_CLASS_CONNECTION},
     {SPV_ERR_CLOSED, SPV_CLASS_CONNECTION},
@@ -154,19 +154,19 @@ static void every_code_has_the_class_that_it_should_have(void **state)
     assert_int_equal(COUNT(classes), COUNT(table));
 }
 
-/* Codes that stood in the table once; they must not come back with another meaning. */
-static void codes_that_left_the_table_are_unknown(void **state)
+/* Codes that were removed from the table are not used again with another meaning. */
+static void removed_codes_are_unknown(void **state)
 {
-    static const int gone[] = {-61, -62}; /* a second version, a second verack */
+    static const int removed[] = {-61, -62}; /* a second version, a second verack */
 
     (void)state;
-    for (size_t i = 0; i < COUNT(gone); i++) {
-        assert_string_equal(spv_err_name(gone[i]), "UNKNOWN");
-        assert_int_equal(spv_err_class_of(gone[i]), SPV_CLASS_CALLER);
+    for (size_t i = 0; i < COUNT(removed); i++) {
+        assert_string_equal(spv_err_name(removed[i]), "UNKNOWN");
+        assert_int_equal(spv_err_class_of(removed[i]), SPV_CLASS_CALLER);
     }
 }
 
-static void the_library_knows_its_version(void **state)
+static void version_is_that_of_the_headers(void **state)
 {
     (void)state;
     assert_string_equal(spv_version(), SPV_VERSION);
@@ -175,12 +175,12 @@ static void the_library_knows_its_version(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_code_is_negative_and_its_own),
+        cmocka_unit_test(every_code_is_negative_and_unique),
         cmocka_unit_test(every_code_has_its_message_name_and_class),
-        cmocka_unit_test(success_and_strangers_are_named_too),
+        cmocka_unit_test(success_and_unknown_codes_have_names),
         cmocka_unit_test(every_code_has_the_class_that_it_should_have),
-        cmocka_unit_test(codes_that_left_the_table_are_unknown),
-        cmocka_unit_test(the_library_knows_its_version),
+        cmocka_unit_test(removed_codes_are_unknown),
+        cmocka_unit_test(version_is_that_of_the_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

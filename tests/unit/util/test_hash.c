@@ -11,7 +11,7 @@ static void equals(const uint8_t *got, size_t n, const char *hex)
     assert_string_equal(text, hex);
 }
 
-static void sha256_gives_the_vectors_of_fips_180(void **state)
+static void sha256_matches_the_vectors_of_fips_180(void **state)
 {
     uint8_t out[32];
 
@@ -35,7 +35,7 @@ static void sha256d_hashes_twice(void **state)
     equals(out, 32, "9595c9df90075148eb06860365df33584b75bff782a510c6cd4883a419833d50");
 }
 
-static void hash160_gives_the_key_hash_of_bip173(void **state)
+static void hash160_matches_the_key_hash_of_bip173(void **state)
 {
     uint8_t key[33];
     uint8_t out[20];
@@ -70,7 +70,7 @@ static void header_path_equals_the_plain_double_hash(void **state)
 
 /* The first of the paper's and the reference implementation's vectors: key 00..0f, input 00..n-1.
  */
-static void siphash_gives_the_vectors_of_its_paper(void **state)
+static void siphash_matches_the_vectors_of_its_paper(void **state)
 {
     static const uint64_t vectors[] = {
         UINT64_C(0x726fdb47dd0e0e31), UINT64_C(0x74f839c593dc67fd), UINT64_C(0x0d6c8009d9a94f5a),
@@ -91,7 +91,7 @@ static void siphash_gives_the_vectors_of_its_paper(void **state)
     }
 }
 
-static void hashes_pieces_as_if_they_lay_together(void **state)
+static void chunks_are_hashed_as_if_concatenated(void **state)
 {
     uint8_t bytes[200], whole[32], out[32];
 
@@ -110,12 +110,12 @@ static void hashes_pieces_as_if_they_lay_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sha256_gives_the_vectors_of_fips_180),
+        cmocka_unit_test(sha256_matches_the_vectors_of_fips_180),
         cmocka_unit_test(sha256d_hashes_twice),
-        cmocka_unit_test(hashes_pieces_as_if_they_lay_together),
-        cmocka_unit_test(hash160_gives_the_key_hash_of_bip173),
+        cmocka_unit_test(chunks_are_hashed_as_if_concatenated),
+        cmocka_unit_test(hash160_matches_the_key_hash_of_bip173),
         cmocka_unit_test(header_path_equals_the_plain_double_hash),
-        cmocka_unit_test(siphash_gives_the_vectors_of_its_paper),
+        cmocka_unit_test(siphash_matches_the_vectors_of_its_paper),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

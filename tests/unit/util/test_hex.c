@@ -1,4 +1,4 @@
-/* Hex, and the turn between internal and display order. */
+/* Hex, and the conversion between internal and display order. */
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -6,7 +6,7 @@
 
 #define GENESIS "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
 
-static void shows_hashes_last_byte_first(void **state)
+static void hashes_are_displayed_last_byte_first(void **state)
 {
     struct spv_blockhash hash;
     struct spv_hash256 root = {{0}};
@@ -49,10 +49,10 @@ static void reads_both_cases_and_exactly_64_digits(void **state)
             assert_int_equal(spv_blockhash_from_hex(&hash, text), SPV_ERR_MALFORMED);
         }
     }
-    assert_true(spv_blockhash_eq(&hash, &upper)); /* a refusal leaves the output alone */
+    assert_true(spv_blockhash_eq(&hash, &upper)); /* an error leaves the output unchanged */
 }
 
-static void tells_hashes_apart(void **state)
+static void different_hashes_are_not_equal(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 32; i++) {
@@ -99,9 +99,9 @@ static void reads_and_writes_numbers_most_significant_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shows_hashes_last_byte_first),
+        cmocka_unit_test(hashes_are_displayed_last_byte_first),
         cmocka_unit_test(reads_both_cases_and_exactly_64_digits),
-        cmocka_unit_test(tells_hashes_apart),
+        cmocka_unit_test(different_hashes_are_not_equal),
         cmocka_unit_test(reads_and_writes_numbers_most_significant_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

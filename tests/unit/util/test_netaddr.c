@@ -60,7 +60,7 @@ static void addresses_are_read_and_written_canonically(void **state)
     }
 }
 
-static void what_is_no_literal_address_is_refused(void **state)
+static void names_and_malformed_addresses_are_refused(void **state)
 {
     static const char *const rows[] = {
         "",
@@ -120,7 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha3_is_that_of_fips_202),
         cmocka_unit_test(addresses_are_read_and_written_canonically),
-        cmocka_unit_test(what_is_no_literal_address_is_refused),
+        cmocka_unit_test(names_and_malformed_addresses_are_refused),
         cmocka_unit_test(networks_without_a_text_form_are_unsupported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
-/* The networks' identities. */
+/* Names, magics and ports of the networks. */
 #include "support/unit.h"
 
 #include "spv/error.h"
 #include "spv/network.h"
 
-static void knows_every_network_by_value_and_name(void **state)
+static void every_network_is_found_by_value_and_name(void **state)
 {
     static const struct {
         enum spv_network network;
@@ -43,7 +43,7 @@ static void knows_every_network_by_value_and_name(void **state)
     "512103ad5e0edad18cb1f0fc0d28a3d4f1f3e445640337489abb10404f2d1e086be43021"                     \
     "0359ef5021964fe22d6f8e05b2463c9540ce96883fe3b278760f048f5189f2e6c452ae"
 
-static void the_default_challenge_gives_the_default_signet(void **state)
+static void default_challenge_is_the_default_signet(void **state)
 {
     struct spv_netid net;
     uint8_t challenge[71];
@@ -54,7 +54,7 @@ static void the_default_challenge_gives_the_default_signet(void **state)
     assert_memory_equal(&net, spv_netid_get(SPV_SIGNET), sizeof net);
 }
 
-static void another_challenge_gives_its_own_magic_and_name(void **state)
+static void another_challenge_has_another_magic_and_name(void **state)
 {
     static const struct {
         size_t n; /* so many times OP_TRUE */
@@ -77,7 +77,7 @@ static void another_challenge_gives_its_own_magic_and_name(void **state)
     }
 }
 
-static void refuses_a_challenge_that_cannot_be_a_script(void **state)
+static void challenge_of_invalid_length_is_refused(void **state)
 {
     static uint8_t script[10001];
     struct spv_netid net;
@@ -90,10 +90,10 @@ static void refuses_a_challenge_that_cannot_be_a_script(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_every_network_by_value_and_name),
-        cmocka_unit_test(the_default_challenge_gives_the_default_signet),
-        cmocka_unit_test(another_challenge_gives_its_own_magic_and_name),
-        cmocka_unit_test(refuses_a_challenge_that_cannot_be_a_script),
+        cmocka_unit_test(every_network_is_found_by_value_and_name),
+        cmocka_unit_test(default_challenge_is_the_default_signet),
+        cmocka_unit_test(another_challenge_has_another_magic_and_name),
+        cmocka_unit_test(challenge_of_invalid_length_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

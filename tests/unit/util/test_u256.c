@@ -107,7 +107,7 @@ static void divides_numbers_of_any_length(void **state)
     }
 }
 
-static void shifts_every_distance_there_and_back(void **state)
+static void shifts_by_every_distance_are_reversible(void **state)
 {
     (void)state;
     for (unsigned n = 0; n < 256; n++) {
@@ -161,7 +161,7 @@ static void reads_and_writes_bytes_in_both_orders(void **state)
            "201f1e1d1c1b1a191817161514131211100f0e0d0c0b0a090807060504030201");
 }
 
-static void reads_compact_bits_as_the_reference_does(void **state)
+static void compact_bits_are_decoded_as_by_bitcoin_core(void **state)
 {
     static const struct {
         uint32_t bits;
@@ -218,7 +218,7 @@ static void reads_compact_bits_as_the_reference_does(void **state)
     }
 }
 
-static void keeps_the_sign_bit_free_when_writing_compact_bits(void **state)
+static void sign_bit_of_encoded_compact_bits_is_clear(void **state)
 {
     struct spv_u256 x = spv_u256_from_u64(0x80);
 
@@ -263,7 +263,7 @@ static void work_is_the_expected_number_of_hashes(void **state)
 
 /* 2,016 blocks at the first difficulty, then 14 more periods of it: the sums at real checkpoints.
  */
-static void sums_of_work_give_the_chain_work_at_checkpoints(void **state)
+static void sums_of_work_equal_the_chain_work_at_checkpoints(void **state)
 {
     struct spv_u256 target, each, sum;
 
@@ -281,7 +281,7 @@ static void sums_of_work_give_the_chain_work_at_checkpoints(void **state)
 }
 
 /* The first real retarget, at height 32256: 2,015 intervals took less than twelve days. */
-static void retarget_arithmetic_gives_the_bits_of_height_32256(void **state)
+static void retarget_arithmetic_matches_the_bits_of_height_32256(void **state)
 {
     const uint32_t first = 1261130161, last = 1262152739; /* times of 30240 and 32255 */
     struct spv_u256 target;
@@ -302,7 +302,7 @@ static void a_hash_meets_its_target_up_to_equality(void **state)
     assert_true(spv_hash_meets(hash, &target));
     assert_true(spv_hash_meets(hash, &more));
     assert_false(spv_hash_meets(hash, &less));
-    hash[31] = 1; /* the last byte weighs most */
+    hash[31] = 1; /* the last byte is the most significant */
     assert_false(spv_hash_meets(hash, &target));
 }
 
@@ -358,14 +358,14 @@ int main(void)
         cmocka_unit_test(adds_and_subtracts_modulo_two_to_256),
         cmocka_unit_test(multiplies_and_divides_by_32_bits),
         cmocka_unit_test(divides_numbers_of_any_length),
-        cmocka_unit_test(shifts_every_distance_there_and_back),
+        cmocka_unit_test(shifts_by_every_distance_are_reversible),
         cmocka_unit_test(compares_by_the_highest_word_that_differs),
         cmocka_unit_test(reads_and_writes_bytes_in_both_orders),
-        cmocka_unit_test(reads_compact_bits_as_the_reference_does),
-        cmocka_unit_test(keeps_the_sign_bit_free_when_writing_compact_bits),
+        cmocka_unit_test(compact_bits_are_decoded_as_by_bitcoin_core),
+        cmocka_unit_test(sign_bit_of_encoded_compact_bits_is_clear),
         cmocka_unit_test(work_is_the_expected_number_of_hashes),
-        cmocka_unit_test(sums_of_work_give_the_chain_work_at_checkpoints),
-        cmocka_unit_test(retarget_arithmetic_gives_the_bits_of_height_32256),
+        cmocka_unit_test(sums_of_work_equal_the_chain_work_at_checkpoints),
+        cmocka_unit_test(retarget_arithmetic_matches_the_bits_of_height_32256),
         cmocka_unit_test(a_hash_meets_its_target_up_to_equality),
         cmocka_unit_test(chain_work_of_the_published_list_adds_up),
     };

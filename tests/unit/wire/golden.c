@@ -4,7 +4,7 @@
 
 static size_t body_of(uint8_t *out, const struct golden *golden)
 {
-    return unhex(out, GOLDEN_ROOM, golden->body);
+    return unhex(out, GOLDEN_MAX, golden->body);
 }
 
 void golden_decode_and_encode(const struct golden *golden, size_t n)
@@ -12,7 +12,7 @@ void golden_decode_and_encode(const struct golden *golden, size_t n)
     struct spv_arena arena = {0};
 
     for (size_t i = 0; i < n; i++) {
-        uint8_t body[GOLDEN_ROOM];
+        uint8_t body[GOLDEN_MAX];
         size_t len = body_of(body, &golden[i]);
         struct spv_msg msg = {.command = golden[i].command};
         struct spv_buffer b;
@@ -36,7 +36,7 @@ void golden_refuse_truncations(const struct golden *golden, size_t n)
     struct spv_arena arena = {0};
 
     for (size_t i = 0; i < n; i++) {
-        uint8_t body[GOLDEN_ROOM];
+        uint8_t body[GOLDEN_MAX];
         size_t len = body_of(body, &golden[i]);
 
         for (size_t cut = 0; cut < len; cut++) {
@@ -57,7 +57,7 @@ void golden_refuse_trailing(const struct golden *golden, size_t n)
     struct spv_arena arena = {0};
 
     for (size_t i = 0; i < n; i++) {
-        uint8_t body[GOLDEN_ROOM + 1];
+        uint8_t body[GOLDEN_MAX + 1];
         size_t len = body_of(body, &golden[i]);
         struct spv_msg msg = {.command = golden[i].command};
         /* After a reject's texts, what follows is taken for a hash that ends too early. */
@@ -72,7 +72,7 @@ void golden_refuse_trailing(const struct golden *golden, size_t n)
 int decode_hex(struct spv_msg *out, enum spv_command command, const char *hex,
                struct spv_arena *arena)
 {
-    static uint8_t body[GOLDEN_ROOM];
+    static uint8_t body[GOLDEN_MAX];
     size_t n = unhex(body, sizeof body, hex);
 
     *out = (struct spv_msg){.command = command};

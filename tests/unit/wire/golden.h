@@ -1,5 +1,5 @@
-/* Bodies of messages known byte for byte, and what holds for each of them: decoding gives the
- * fields, encoding gives the bytes back, every truncation and every byte too many is refused. */
+/* Known message bodies and the checks for each: decoding returns the fields, encoding returns the
+ * bytes, every truncation and every extra byte is refused. */
 #ifndef SPV_TESTS_UNIT_WIRE_GOLDEN_H
 #define SPV_TESTS_UNIT_WIRE_GOLDEN_H
 
@@ -9,7 +9,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define GOLDEN_ROOM 1024 /* bytes; more than the longest */
+#define GOLDEN_MAX 1024 /* bytes; more than the longest */
 
 #define HASH_1 "1111111111111111111111111111111111111111111111111111111111111111"
 #define HASH_2 "2222222222222222222222222222222222222222222222222222222222222222"

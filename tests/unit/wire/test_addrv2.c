@@ -1,4 +1,4 @@
-/* addrv2 (BIP155): the networks, what is ignored, what refuses the message. */
+/* addrv2 (BIP155): networks, ignored addresses, invalid messages. */
 #include "unit/wire/golden.h"
 
 #define ONION "79bcc625184b05194975c28b66b66b0469f7f6556fb1ac3189a79b40dda32f1f"
@@ -105,7 +105,7 @@ static void refuses_bytes_after_the_end(void **state)
     golden_refuse_trailing(golden, COUNT(golden));
 }
 
-static void a_wrong_length_for_a_known_network_refuses_the_message(void **state)
+static void wrong_length_for_a_known_network_makes_the_message_invalid(void **state)
 {
     static const struct {
         uint8_t network, len;
@@ -125,7 +125,7 @@ static void a_wrong_length_for_a_known_network_refuses_the_message(void **state)
     spv_arena_free(&arena);
 }
 
-static void what_is_ignored_has_no_bytes_and_is_never_sent_on(void **state)
+static void ignored_addresses_have_no_bytes_and_are_not_relayed(void **state)
 {
     static const struct {
         const char *address;
@@ -150,7 +150,7 @@ static void what_is_ignored_has_no_bytes_and_is_never_sent_on(void **state)
         {"08"
          "04"
          "01020304",
-         8}, /* networks yet to come */
+         8}, /* unassigned networks */
         {"00"
          "00",
          0},
@@ -167,14 +167,14 @@ static void what_is_ignored_has_no_bytes_and_is_never_sent_on(void **state)
     (void)state;
     spv_buffer_init(&b);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char hex[GOLDEN_ROOM] = "02" TIME "09";
+        char hex[GOLDEN_MAX] = "02" TIME "09";
         struct spv_msg msg;
 
         strcat(hex, cases[i].address);
         strcat(hex, PORT TIME "01"
                               "01"
                               "04"
-                              "7f000001" PORT); /* and one that counts */
+                              "7f000001" PORT); /* and a valid one */
         assert_int_equal(decode_hex(&msg, SPV_CMD_ADDRV2, hex, &arena), 0);
         const struct spv_addr_entry *e = msg.u.addr.entries;
         assert_int_equal(e[0].addr.network, cases[i].network);
@@ -192,7 +192,7 @@ static void what_is_ignored_has_no_bytes_and_is_never_sent_on(void **state)
     spv_arena_free(&arena);
 }
 
-static void sends_only_whole_addresses_of_known_networks(void **state)
+static void sends_only_complete_addresses_of_known_networks(void **state)
 {
     static const struct spv_netaddr addrs[] = {
         {.network = SPV_ADDR_IPV4, .len = 16},
@@ -231,7 +231,7 @@ static void build(struct spv_buffer *b, uint64_t claimed, size_t n, size_t len)
     }
 }
 
-static void takes_a_thousand_entries_of_512_bytes_and_no_more(void **state)
+static void accepts_a_thousand_entries_of_512_bytes_and_no_more(void **state)
 {
     struct spv_arena arena = {0};
     struct spv_msg msg = {.command = SPV_CMD_ADDRV2};
@@ -249,7 +249,7 @@ static void takes_a_thousand_entries_of_512_bytes_and_no_more(void **state)
     assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_ERR_COUNT);
     spv_arena_free(&arena);
 
-    build(&b, UINT64_MAX, 1, 4); /* nothing is allocated for a count that cannot be */
+    build(&b, UINT64_MAX, 1, 4); /* nothing is allocated for an impossible count */
     assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), SPV_ERR_COUNT);
     assert_true(arena.cap < 128);
     build(&b, SPV_MAX_ADDR, 1, 4);
@@ -290,10 +290,10 @@ int main(void)
         cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_bytes_after_the_end),
-        cmocka_unit_test(a_wrong_length_for_a_known_network_refuses_the_message),
-        cmocka_unit_test(what_is_ignored_has_no_bytes_and_is_never_sent_on),
-        cmocka_unit_test(sends_only_whole_addresses_of_known_networks),
-        cmocka_unit_test(takes_a_thousand_entries_of_512_bytes_and_no_more),
+        cmocka_unit_test(wrong_length_for_a_known_network_makes_the_message_invalid),
+        cmocka_unit_test(ignored_addresses_have_no_bytes_and_are_not_relayed),
+        cmocka_unit_test(sends_only_complete_addresses_of_known_networks),
+        cmocka_unit_test(accepts_a_thousand_entries_of_512_bytes_and_no_more),
         cmocka_unit_test(compact_sizes_are_canonical),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Blocks as views: known ones, the walk over their transactions, and what is refused. */
+/* Blocks as views: known ones, iterating over their transactions, and malformed ones. */
 #include "unit/wire/golden.h"
 
 #include <stdio.h>
@@ -33,7 +33,7 @@
 
 static int parse(struct spv_block *out, const char *hex)
 {
-    static uint8_t bytes[GOLDEN_ROOM];
+    static uint8_t bytes[GOLDEN_MAX];
     return spv_block_parse(out, bytes, unhex(bytes, sizeof bytes, hex));
 }
 
@@ -134,7 +134,7 @@ static void refuses_bytes_after_the_end(void **state)
     golden_refuse_trailing(golden, COUNT(golden));
 }
 
-static void refuses_counts_that_cannot_be(void **state)
+static void impossible_transaction_counts_are_refused(void **state)
 {
     static const struct {
         const char *count; /* in place of the genesis block's 01 */
@@ -143,7 +143,7 @@ static void refuses_counts_that_cannot_be(void **state)
         {"01", 0},
         {"00", SPV_ERR_MALFORMED}, /* no coinbase */
         {"02", SPV_ERR_SHORT},
-        {"03", SPV_ERR_SHORT}, /* 204 bytes might hold three */
+        {"03", SPV_ERR_SHORT}, /* 204 bytes have space for three */
         {"ffffffffffffffffff", SPV_ERR_SHORT},
         {"feffffffff", SPV_ERR_SHORT},
         {"fd0100", SPV_ERR_COMPACT_SIZE},
@@ -151,7 +151,7 @@ static void refuses_counts_that_cannot_be(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        uint8_t genesis[GOLDEN_ROOM], bytes[GOLDEN_ROOM];
+        uint8_t genesis[GOLDEN_MAX], bytes[GOLDEN_MAX];
         struct spv_block block;
         size_t all = unhex(genesis, sizeof genesis, GENESIS);
 
@@ -163,9 +163,9 @@ static void refuses_counts_that_cannot_be(void **state)
     }
 }
 
-static void a_malformed_transaction_spoils_the_block(void **state)
+static void malformed_transaction_makes_the_block_malformed(void **state)
 {
-    uint8_t bytes[GOLDEN_ROOM];
+    uint8_t bytes[GOLDEN_MAX];
     size_t n = unhex(bytes, sizeof bytes, SEGWIT);
     struct spv_block block;
 
@@ -179,7 +179,7 @@ static void a_malformed_transaction_spoils_the_block(void **state)
     assert_int_equal(spv_block_parse(&block, bytes, n), SPV_ERR_MALFORMED);
 }
 
-static void sends_only_what_others_can_read(void **state)
+static void sends_only_blocks_that_parse(void **state)
 {
     struct spv_msg msg = {.command = SPV_CMD_BLOCK};
     struct spv_buffer b;
@@ -196,7 +196,7 @@ static void sends_only_what_others_can_read(void **state)
 }
 
 /* Every string of hex that is long enough in BIP158's vectors, which hold ten blocks of testnet. */
-static void reads_the_blocks_of_the_vectors(void **state)
+static void parses_the_blocks_of_the_bip158_vectors(void **state)
 {
     static char line[16384];
     const char *folder = getenv("SPV_TEST_DATA");
@@ -233,10 +233,10 @@ int main(void)
         cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_bytes_after_the_end),
-        cmocka_unit_test(refuses_counts_that_cannot_be),
-        cmocka_unit_test(a_malformed_transaction_spoils_the_block),
-        cmocka_unit_test(sends_only_what_others_can_read),
-        cmocka_unit_test(reads_the_blocks_of_the_vectors),
+        cmocka_unit_test(impossible_transaction_counts_are_refused),
+        cmocka_unit_test(malformed_transaction_makes_the_block_malformed),
+        cmocka_unit_test(sends_only_blocks_that_parse),
+        cmocka_unit_test(parses_the_blocks_of_the_bip158_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,7 @@ static void refuses_bytes_after_the_end(void **state)
     golden_refuse_trailing(golden, COUNT(golden));
 }
 
-static void hands_unknown_bodies_out_as_bytes(void **state)
+static void unknown_bodies_are_returned_as_bytes(void **state)
 {
     static const uint8_t body[] = {0xde, 0xad, 0xbe, 0xef};
     struct spv_arena arena = {0};
@@ -168,7 +168,7 @@ static void hands_unknown_bodies_out_as_bytes(void **state)
     (void)state;
     assert_int_equal(spv_msg_decode(&msg, body, sizeof body, 70016, &arena), 0);
     assert_int_equal(msg.u.raw.n, sizeof body);
-    assert_ptr_equal(msg.u.raw.bytes, body); /* lent, not copied */
+    assert_ptr_equal(msg.u.raw.bytes, body); /* not copied */
     assert_string_equal(msg.name, "kept");
     spv_buffer_init(&b);
     assert_int_equal(spv_msg_encode(&b, &msg, 70016), 0);
@@ -178,8 +178,8 @@ static void hands_unknown_bodies_out_as_bytes(void **state)
     spv_arena_free(&arena);
 }
 
-/* As Bitcoin Core does: it is read, and not looked at. */
-static void a_transaction_count_behind_a_header_is_ignored(void **state)
+/* As by Bitcoin Core: it is read, not checked. */
+static void transaction_count_behind_a_header_is_ignored(void **state)
 {
     static const struct {
         const char *count;
@@ -204,7 +204,7 @@ static void a_transaction_count_behind_a_header_is_ignored(void **state)
     spv_arena_free(&arena);
 }
 
-static void old_addresses_of_dead_networks_become_no_address(void **state)
+static void addresses_of_obsolete_networks_become_no_address(void **state)
 {
     static const struct {
         const char *ip;
@@ -232,7 +232,7 @@ static void old_addresses_of_dead_networks_become_no_address(void **state)
     spv_arena_free(&arena);
 }
 
-static void addr_refuses_to_send_what_does_not_fit_its_form(void **state)
+static void addr_refuses_to_send_other_networks(void **state)
 {
     static const struct spv_netaddr addrs[] = {
         {.network = SPV_ADDR_TORV3, .len = 32},
@@ -259,10 +259,10 @@ int main(void)
         cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_bytes_after_the_end),
-        cmocka_unit_test(hands_unknown_bodies_out_as_bytes),
-        cmocka_unit_test(a_transaction_count_behind_a_header_is_ignored),
-        cmocka_unit_test(old_addresses_of_dead_networks_become_no_address),
-        cmocka_unit_test(addr_refuses_to_send_what_does_not_fit_its_form),
+        cmocka_unit_test(unknown_bodies_are_returned_as_bytes),
+        cmocka_unit_test(transaction_count_behind_a_header_is_ignored),
+        cmocka_unit_test(addresses_of_obsolete_networks_become_no_address),
+        cmocka_unit_test(addr_refuses_to_send_other_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

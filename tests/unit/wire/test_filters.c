@@ -99,7 +99,7 @@ static void check_cfilter(const struct spv_msg *m)
 
 static void check_cfheaders(const struct spv_msg *m)
 {
-    assert_int_equal(m->u.cfheaders.type, 7); /* unknown types pass through */
+    assert_int_equal(m->u.cfheaders.type, 7); /* unknown types are passed through */
     assert_int_equal(m->u.cfheaders.stop.b[31], 0x11);
     assert_int_equal(m->u.cfheaders.prev.b[0], 0x50);
     assert_int_equal(m->u.cfheaders.n, 2);
@@ -183,7 +183,7 @@ static void refuses_bytes_after_the_end(void **state)
     golden_refuse_trailing(golden, COUNT(golden));
 }
 
-static void messages_of_one_size_have_it_for_a_cap(void **state)
+static void limit_of_fixed_size_messages_is_their_size(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(golden); i++)
@@ -197,7 +197,7 @@ static void messages_of_one_size_have_it_for_a_cap(void **state)
         }
 }
 
-static void refuses_what_has_no_proper_form(void **state)
+static void malformed_bodies_are_refused(void **state)
 {
     static const struct {
         enum spv_command command;
@@ -346,7 +346,7 @@ static void refuses_what_has_no_proper_form(void **state)
     spv_arena_free(&arena);
 }
 
-static void a_merkle_block_of_the_largest_block_fills_its_cap(void **state)
+static void merkleblock_of_the_largest_block_fills_its_limit(void **state)
 {
     static struct spv_hash256 hashes[SPV_MAX_BLOCK_TXS];
     static uint8_t flags[4168];
@@ -365,11 +365,11 @@ static void a_merkle_block_of_the_largest_block_fills_its_cap(void **state)
     assert_int_equal(b.len, spv_command_cap(SPV_CMD_MERKLEBLOCK));
     assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), 0);
     assert_int_equal(msg.u.merkleblock.n_hashes, COUNT(hashes));
-    assert_null(arena.mem); /* lent in place */
+    assert_null(arena.mem); /* nothing is copied */
     spv_buffer_free(&b);
 }
 
-static void sends_nothing_that_others_refuse(void **state)
+static void does_not_send_what_it_refuses_to_read(void **state)
 {
     static const struct spv_hash256 hash;
     static const uint8_t flags[2];
@@ -395,10 +395,10 @@ int main(void)
         cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_bytes_after_the_end),
-        cmocka_unit_test(messages_of_one_size_have_it_for_a_cap),
-        cmocka_unit_test(refuses_what_has_no_proper_form),
-        cmocka_unit_test(a_merkle_block_of_the_largest_block_fills_its_cap),
-        cmocka_unit_test(sends_nothing_that_others_refuse),
+        cmocka_unit_test(limit_of_fixed_size_messages_is_their_size),
+        cmocka_unit_test(malformed_bodies_are_refused),
+        cmocka_unit_test(merkleblock_of_the_largest_block_fills_its_limit),
+        cmocka_unit_test(does_not_send_what_it_refuses_to_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

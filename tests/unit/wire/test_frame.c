@@ -1,4 +1,4 @@
-/* Frames: what is read, what is refused and in which order, what is written. */
+/* Frames: reading, errors and their order, writing. */
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -6,7 +6,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-/* A frame header of mainnet for an empty body; tests spoil it. */
+/* A frame header of mainnet for an empty body, which tests modify. */
 static void make(uint8_t out[SPV_FRAME_HEADER], const char *command, uint32_t length)
 {
     memset(out, 0, SPV_FRAME_HEADER);
@@ -37,7 +37,7 @@ static void reads_the_fields_of_a_frame(void **state)
     assert_int_equal(frame.command, SPV_CMD_UNKNOWN);
 }
 
-static void gives_the_earliest_of_several_faults(void **state)
+static void first_of_several_errors_is_returned(void **state)
 {
     enum { GOOD_MAGIC = 1, GOOD_COMMAND = 2, GOOD_LENGTH = 4, ALL = 7 };
     const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
@@ -57,7 +57,7 @@ static void gives_the_earliest_of_several_faults(void **state)
     }
 }
 
-static void compares_every_byte_of_the_magic(void **state)
+static void every_byte_of_the_magic_is_compared(void **state)
 {
     (void)state;
     for (int n = 0; n < SPV_NETWORKS; n++) {
@@ -78,7 +78,7 @@ static void compares_every_byte_of_the_magic(void **state)
     }
 }
 
-static void takes_printable_commands_padded_with_nuls(void **state)
+static void commands_are_printable_and_padded_with_nuls(void **state)
 {
     static const struct {
         const char command[SPV_COMMAND_SIZE + 1];
@@ -87,7 +87,7 @@ static void takes_printable_commands_padded_with_nuls(void **state)
         {"verack\0\0\0\0\0\0", 0},
         {"a b~\0\0\0\0\0\0\0\0", 0},
         {"abcdefghijkl", 0},
-        {"\0\0\0\0\0\0\0\0\0\0\0\0", 0}, /* nameless, and as unknown as any */
+        {"\0\0\0\0\0\0\0\0\0\0\0\0", 0}, /* an empty name is an unknown command */
         {"verack\0\0\0\0\0x", SPV_ERR_COMMAND},
         {"ver\0ack\0\0\0\0\0", SPV_ERR_COMMAND},
         {"\0verack\0\0\0\0\0", SPV_ERR_COMMAND},
@@ -107,7 +107,7 @@ static void takes_printable_commands_padded_with_nuls(void **state)
     }
 }
 
-static void holds_length_against_both_caps(void **state)
+static void length_is_checked_against_both_limits(void **state)
 {
     static const struct {
         const char *command;
@@ -153,7 +153,7 @@ static void holds_length_against_both_caps(void **state)
     }
 }
 
-static void checks_the_payload_against_the_checksum(void **state)
+static void payload_is_checked_against_the_checksum(void **state)
 {
     uint8_t payload[] = {'h', 'e', 'l', 'l', 'o'};
     struct spv_frame frame = {.length = 5, .checksum = {0x95, 0x95, 0xc9, 0xdf}};
@@ -169,7 +169,7 @@ static void checks_the_payload_against_the_checksum(void **state)
     assert_int_equal(spv_frame_check(&frame, payload), SPV_ERR_CHECKSUM);
 }
 
-static void writes_the_verack_that_everyone_writes(void **state)
+static void written_verack_is_the_well_known_one(void **state)
 {
     static const uint8_t verack[] = {0xf9, 0xbe, 0xb4, 0xd9, 'v',  'e',  'r',  'a',
                                      'c',  'k',  0,    0,    0,    0,    0,    0,
@@ -185,7 +185,7 @@ static void writes_the_verack_that_everyone_writes(void **state)
     spv_buffer_free(&b);
 }
 
-static void writes_frames_one_after_the_other_that_read_back(void **state)
+static void consecutive_frames_are_read_back(void **state)
 {
     const struct spv_netid *net = spv_netid_get(SPV_REGTEST);
     struct spv_msg msgs[] = {
@@ -214,7 +214,7 @@ static void writes_frames_one_after_the_other_that_read_back(void **state)
     spv_buffer_free(&b);
 }
 
-static void writes_no_unknown_command_without_a_proper_name(void **state)
+static void unknown_command_without_a_valid_name_is_not_written(void **state)
 {
     static const char names[][SPV_COMMAND_SIZE + 1] = {"", "a\nb", "\x80", "thirteenbytes"};
     struct spv_buffer b;
@@ -230,7 +230,7 @@ static void writes_no_unknown_command_without_a_proper_name(void **state)
     spv_buffer_free(&b);
 }
 
-static void finds_every_command_by_its_name(void **state)
+static void every_command_is_found_by_its_name(void **state)
 {
     (void)state;
     for (int i = SPV_CMD_UNKNOWN + 1; i <= SPV_CMD_CFCHECKPT; i++) {
@@ -249,7 +249,7 @@ static void finds_every_command_by_its_name(void **state)
     assert_string_equal(spv_command_name((enum spv_command)999), "unknown");
 }
 
-static void knows_since_when_a_command_may_be_used(void **state)
+static void commands_have_their_first_protocol_version(void **state)
 {
     static const struct {
         enum spv_command command;
@@ -272,16 +272,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_fields_of_a_frame),
-        cmocka_unit_test(gives_the_earliest_of_several_faults),
-        cmocka_unit_test(compares_every_byte_of_the_magic),
-        cmocka_unit_test(takes_printable_commands_padded_with_nuls),
-        cmocka_unit_test(holds_length_against_both_caps),
-        cmocka_unit_test(checks_the_payload_against_the_checksum),
-        cmocka_unit_test(writes_the_verack_that_everyone_writes),
-        cmocka_unit_test(writes_frames_one_after_the_other_that_read_back),
-        cmocka_unit_test(writes_no_unknown_command_without_a_proper_name),
-        cmocka_unit_test(finds_every_command_by_its_name),
-        cmocka_unit_test(knows_since_when_a_command_may_be_used),
+        cmocka_unit_test(first_of_several_errors_is_returned),
+        cmocka_unit_test(every_byte_of_the_magic_is_compared),
+        cmocka_unit_test(commands_are_printable_and_padded_with_nuls),
+        cmocka_unit_test(length_is_checked_against_both_limits),
+        cmocka_unit_test(payload_is_checked_against_the_checksum),
+        cmocka_unit_test(written_verack_is_the_well_known_one),
+        cmocka_unit_test(consecutive_frames_are_read_back),
+        cmocka_unit_test(unknown_command_without_a_valid_name_is_not_written),
+        cmocka_unit_test(every_command_is_found_by_its_name),
+        cmocka_unit_test(commands_have_their_first_protocol_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

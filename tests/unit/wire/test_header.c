@@ -1,4 +1,4 @@
-/* Headers: the 80 bytes and their hash, on blocks that everyone knows. */
+/* Headers: the 80 bytes and their hash, of well-known blocks. */
 #include "support/unit.h"
 
 #include <stdio.h>
@@ -33,7 +33,7 @@ static const struct {
      121087187},
 };
 
-static void decodes_known_headers_field_by_field(void **state)
+static void known_headers_are_decoded_field_by_field(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(blocks); i++) {
@@ -61,7 +61,7 @@ static void decodes_known_headers_field_by_field(void **state)
     }
 }
 
-static void keeps_negative_versions_and_full_words(void **state)
+static void negative_versions_and_full_words_are_kept(void **state)
 {
     uint8_t raw[SPV_HEADER_SIZE], again[SPV_HEADER_SIZE];
     struct spv_header header;
@@ -75,7 +75,7 @@ static void keeps_negative_versions_and_full_words(void **state)
     assert_memory_equal(again, raw, sizeof raw);
 }
 
-static void hashes_many_at_once_like_one_by_one(void **state)
+static void many_headers_hash_as_one_by_one(void **state)
 {
     uint8_t raw[COUNT(blocks) * SPV_HEADER_SIZE];
     struct spv_blockhash hashes[COUNT(blocks)];
@@ -93,7 +93,7 @@ static void hashes_many_at_once_like_one_by_one(void **state)
 }
 
 /* Each real header names the hash of the one before. */
-static void real_headers_link(void **state)
+static void real_headers_are_linked_by_their_hashes(void **state)
 {
     const char *folder = getenv("SPV_TEST_DATA");
     char path[4096];
@@ -124,10 +124,10 @@ static void real_headers_link(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_known_headers_field_by_field),
-        cmocka_unit_test(keeps_negative_versions_and_full_words),
-        cmocka_unit_test(hashes_many_at_once_like_one_by_one),
-        cmocka_unit_test(real_headers_link),
+        cmocka_unit_test(known_headers_are_decoded_field_by_field),
+        cmocka_unit_test(negative_versions_and_full_words_are_kept),
+        cmocka_unit_test(many_headers_hash_as_one_by_one),
+        cmocka_unit_test(real_headers_are_linked_by_their_hashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Limits: n is taken and n + 1 refused, reading and writing, and no claimed count allocates more
- * than the bytes that came with it. */
+/* Limits: n is accepted and n + 1 refused, when reading and writing, and no claimed count allocates
+ * more than its bytes need. */
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -25,7 +25,7 @@ static const struct list {
     {SPV_CMD_CFCHECKPT, 33, 32, 0, SPV_MAX_CFCHECKPT},
 };
 
-/* A body of zeros that claims `claimed` entries and holds `held`. */
+/* A body of zeros with a count of `claimed` and `held` entries. */
 static void make(struct spv_buffer *b, const struct list *list, uint64_t claimed, size_t held)
 {
     size_t n = held * list->each + list->after;
@@ -37,7 +37,7 @@ static void make(struct spv_buffer *b, const struct list *list, uint64_t claimed
         memset(spv_buffer_extend(b, n), 0, n);
 }
 
-static void takes_as_many_as_allowed_and_not_one_more(void **state)
+static void limit_is_accepted_and_one_more_refused(void **state)
 {
     struct spv_arena arena = {0};
     struct spv_buffer b, again;
@@ -66,7 +66,7 @@ static void takes_as_many_as_allowed_and_not_one_more(void **state)
     spv_arena_free(&arena);
 }
 
-static void allocates_nothing_for_a_count_that_cannot_be(void **state)
+static void nothing_is_allocated_for_an_impossible_count(void **state)
 {
     struct spv_buffer b;
 
@@ -90,7 +90,7 @@ static void allocates_nothing_for_a_count_that_cannot_be(void **state)
     spv_buffer_free(&b);
 }
 
-static void refuses_a_count_in_a_longer_form(void **state)
+static void non_canonical_count_is_refused(void **state)
 {
     struct spv_arena arena = {0};
 
@@ -106,7 +106,7 @@ static void refuses_a_count_in_a_longer_form(void **state)
     spv_arena_free(&arena);
 }
 
-static void writes_no_list_longer_than_its_limit(void **state)
+static void list_longer_than_its_limit_is_not_written(void **state)
 {
     static struct spv_inv items[SPV_MAX_INV + 1];
     static struct spv_addr_entry entries[SPV_MAX_ADDR + 1];
@@ -152,7 +152,7 @@ static void writes_no_list_longer_than_its_limit(void **state)
     spv_buffer_free(&b);
 }
 
-static void writes_nothing_that_the_other_side_is_too_old_for(void **state)
+static void message_above_the_negotiated_version_is_not_written(void **state)
 {
     static const struct spv_hash256 root;
     const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
@@ -191,13 +191,13 @@ static void pings_need_a_nonce_from_60001(void **state)
     assert_int_equal(spv_msg_encode(&b, &ping, 60001), SPV_ERR_INVALID);
     assert_int_equal(spv_msg_encode(&b, &pong, 60001), SPV_ERR_INVALID);
     assert_int_equal(spv_msg_encode(&b, &ping, 60000), 0);
-    ping.u.ping.has_nonce = true; /* an old peer gets the old form whatever we hold */
+    ping.u.ping.has_nonce = true; /* an old peer gets the old form */
     assert_int_equal(spv_msg_encode(&b, &ping, 60000), 0);
     assert_int_equal(b.len, 0);
     spv_buffer_free(&b);
 }
 
-static void rejects_are_shortened_when_read_and_bounded_when_written(void **state)
+static void rejects_are_truncated_when_read_and_bounded_when_written(void **state)
 {
     uint8_t body[1 + 2 + 1 + 3 + 300 + 32] = {2, 't', 'x', 0x40, 0xfd, 0x2c, 0x01};
     struct spv_arena arena = {0};
@@ -220,17 +220,17 @@ static void rejects_are_shortened_when_read_and_bounded_when_written(void **stat
 
     static const uint8_t nul[] = {4, 't', 'x', 0, 'y', 0x40, 3, 'a', 0, 'b'};
     assert_int_equal(spv_msg_decode(&msg, nul, sizeof nul, 70002, &arena), 0);
-    assert_memory_equal(msg.u.reject.command, "tx\0\0\0", 5); /* ends at the NUL for good */
+    assert_memory_equal(msg.u.reject.command, "tx\0\0\0", 5); /* nothing behind the NUL */
     assert_memory_equal(msg.u.reject.reason, "a\0\0\0", 4);
 
-    memset(&msg.u, 'x', sizeof msg.u); /* texts that never end */
+    memset(&msg.u, 'x', sizeof msg.u); /* texts without NUL */
     spv_buffer_init(&b);
     assert_int_equal(spv_msg_encode(&b, &msg, 70002), SPV_ERR_TOO_LONG);
     spv_buffer_free(&b);
     spv_arena_free(&arena);
 }
 
-static void the_arena_is_reused_and_given_back(void **state)
+static void arena_is_reused_and_trimmed(void **state)
 {
     struct spv_arena arena = {0};
     struct spv_buffer b;
@@ -257,14 +257,14 @@ static void the_arena_is_reused_and_given_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_as_many_as_allowed_and_not_one_more),
-        cmocka_unit_test(allocates_nothing_for_a_count_that_cannot_be),
-        cmocka_unit_test(refuses_a_count_in_a_longer_form),
-        cmocka_unit_test(writes_no_list_longer_than_its_limit),
-        cmocka_unit_test(writes_nothing_that_the_other_side_is_too_old_for),
+        cmocka_unit_test(limit_is_accepted_and_one_more_refused),
+        cmocka_unit_test(nothing_is_allocated_for_an_impossible_count),
+        cmocka_unit_test(non_canonical_count_is_refused),
+        cmocka_unit_test(list_longer_than_its_limit_is_not_written),
+        cmocka_unit_test(message_above_the_negotiated_version_is_not_written),
         cmocka_unit_test(pings_need_a_nonce_from_60001),
-        cmocka_unit_test(rejects_are_shortened_when_read_and_bounded_when_written),
-        cmocka_unit_test(the_arena_is_reused_and_given_back),
+        cmocka_unit_test(rejects_are_truncated_when_read_and_bounded_when_written),
+        cmocka_unit_test(arena_is_reused_and_trimmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Running out of memory while reading or writing a message costs that message and nothing else. The
- * linker sends the allocator's calls through the wrappers below. */
+/* Failed allocations while reading or writing a message affect that message only. The linker wraps
+ * the allocator's functions by those below. */
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -22,7 +22,7 @@ void *__wrap_realloc(void *p, size_t n)
     return refusing ? NULL : __real_realloc(p, n);
 }
 
-static void a_message_that_finds_no_room_can_be_read_later(void **state)
+static void message_can_be_decoded_again_after_a_failed_allocation(void **state)
 {
     static const struct {
         enum spv_command command;
@@ -50,7 +50,7 @@ static void a_message_that_finds_no_room_can_be_read_later(void **state)
     }
 }
 
-static void a_message_that_finds_no_room_spoils_none_before_it(void **state)
+static void failed_allocation_leaves_earlier_messages_in_the_buffer(void **state)
 {
     static const uint8_t bytes[5000] = {1};
     const struct spv_netid *net = spv_netid_get(SPV_MAINNET);
@@ -81,8 +81,8 @@ static void a_message_that_finds_no_room_spoils_none_before_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_message_that_finds_no_room_can_be_read_later),
-        cmocka_unit_test(a_message_that_finds_no_room_spoils_none_before_it),
+        cmocka_unit_test(message_can_be_decoded_again_after_a_failed_allocation),
+        cmocka_unit_test(failed_allocation_leaves_earlier_messages_in_the_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Transactions as views: ids, sizes and weights of known ones, the walks, and what is refused. */
+/* Transactions as views: ids, sizes and weights of known ones, iterators, and malformed ones. */
 #include "unit/wire/golden.h"
 
 #include "spv/tx.h"
@@ -55,11 +55,11 @@ static const struct {
 /* Parses hex into a view over static bytes. */
 static int parse(struct spv_tx *out, const char *hex)
 {
-    static uint8_t bytes[GOLDEN_ROOM];
+    static uint8_t bytes[GOLDEN_MAX];
     return spv_tx_parse(out, bytes, unhex(bytes, sizeof bytes, hex));
 }
 
-static void knows_ids_sizes_and_weights(void **state)
+static void ids_sizes_and_weights_of_known_transactions(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(known); i++) {
@@ -85,7 +85,7 @@ static void knows_ids_sizes_and_weights(void **state)
     }
 }
 
-static void walks_over_inputs_outputs_and_witnesses(void **state)
+static void iterates_over_inputs_outputs_and_witnesses(void **state)
 {
     struct spv_tx tx;
     struct spv_tx_input in = {.index = 99};
@@ -177,7 +177,7 @@ static void an_input_without_witness_has_an_empty_one(void **state)
     assert_int_equal(item.bytes[0], 0x42);
 }
 
-static void tells_a_coinbase(void **state)
+static void coinbase_is_recognised(void **state)
 {
 #define NOTHING                                                                                    \
     HASH_0 "ffffffff"                                                                              \
@@ -210,7 +210,7 @@ static void tells_a_coinbase(void **state)
     }
 }
 
-static void refuses_what_has_no_proper_form(void **state)
+static void malformed_transactions_are_refused(void **state)
 {
     static const struct {
         const char *hex;
@@ -282,7 +282,7 @@ static void refuses_what_has_no_proper_form(void **state)
     }
 }
 
-static void hostile_counts_and_lengths_end_the_reading(void **state)
+static void impossible_counts_and_lengths_are_refused(void **state)
 {
 #define ALL_ONES "ffffffffffffffffff"
     static const char *const cases[] = {
@@ -299,7 +299,7 @@ static void hostile_counts_and_lengths_end_the_reading(void **state)
                 "01" INPUT "01" OUTPUT "01" ALL_ONES LOCK,
         VERSION "0001"
                 "01" INPUT "01" OUTPUT "07"
-                "000000" LOCK, /* eats the lock time */
+                "000000" LOCK, /* extends into the lock time */
     };
 
     (void)state;
@@ -309,9 +309,9 @@ static void hostile_counts_and_lengths_end_the_reading(void **state)
     }
 }
 
-static void lends_the_bytes_in_place(void **state)
+static void views_point_into_the_bytes(void **state)
 {
-    uint8_t bytes[GOLDEN_ROOM];
+    uint8_t bytes[GOLDEN_MAX];
     size_t n = unhex(bytes, sizeof bytes, NATIVE);
     struct spv_arena arena = {0};
     struct spv_msg msg = {.command = SPV_CMD_TX};
@@ -322,9 +322,9 @@ static void lends_the_bytes_in_place(void **state)
     assert_null(arena.mem);
 }
 
-static void sends_only_what_others_can_read(void **state)
+static void sends_only_transactions_that_parse(void **state)
 {
-    uint8_t bytes[GOLDEN_ROOM];
+    uint8_t bytes[GOLDEN_MAX];
     struct spv_msg msg = {.command = SPV_CMD_TX};
     struct spv_buffer b;
 
@@ -379,14 +379,14 @@ static void refuses_bytes_after_the_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_ids_sizes_and_weights),
-        cmocka_unit_test(walks_over_inputs_outputs_and_witnesses),
+        cmocka_unit_test(ids_sizes_and_weights_of_known_transactions),
+        cmocka_unit_test(iterates_over_inputs_outputs_and_witnesses),
         cmocka_unit_test(an_input_without_witness_has_an_empty_one),
-        cmocka_unit_test(tells_a_coinbase),
-        cmocka_unit_test(refuses_what_has_no_proper_form),
-        cmocka_unit_test(hostile_counts_and_lengths_end_the_reading),
-        cmocka_unit_test(lends_the_bytes_in_place),
-        cmocka_unit_test(sends_only_what_others_can_read),
+        cmocka_unit_test(coinbase_is_recognised),
+        cmocka_unit_test(malformed_transactions_are_refused),
+        cmocka_unit_test(impossible_counts_and_lengths_are_refused),
+        cmocka_unit_test(views_point_into_the_bytes),
+        cmocka_unit_test(sends_only_transactions_that_parse),
         cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(refuses_bytes_after_the_end),

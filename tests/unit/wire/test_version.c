@@ -28,7 +28,7 @@ static void check_head(const struct spv_msg_version *v)
     assert_int_equal(v->recv.port, 0);
 }
 
-static void reads_and_writes_the_known_example(void **state)
+static void documented_example_is_read_and_written(void **state)
 {
     static const uint8_t frame[] = {0xf9, 0xbe, 0xb4, 0xd9, 'v',  'e',  'r',  's',
                                     'i',  'o',  'n',  0,    0,    0,    0,    0,
@@ -86,7 +86,7 @@ static void may_end_after_recv_nonce_agent_or_height_only(void **state)
     spv_arena_free(&arena);
 }
 
-static void relay_counts_from_70001(void **state)
+static void relay_byte_is_used_from_70001(void **state)
 {
     static const struct {
         uint32_t version;
@@ -123,7 +123,7 @@ static void relay_counts_from_70001(void **state)
     spv_arena_free(&arena);
 }
 
-static void ignores_fields_of_the_future(void **state)
+static void unknown_trailing_fields_are_ignored(void **state)
 {
     uint8_t body[SIZE + 20];
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
@@ -142,7 +142,7 @@ static void ignores_fields_of_the_future(void **state)
     spv_arena_free(&arena);
 }
 
-static void a_user_agent_holds_256_bytes_of_any_kind_and_a_longer_one_is_cut(void **state)
+static void user_agent_has_256_bytes_of_any_kind_and_a_longer_one_is_truncated(void **state)
 {
     uint8_t body[SPV_MAX_EARLY_PAYLOAD];
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
@@ -164,12 +164,12 @@ static void a_user_agent_holds_256_bytes_of_any_kind_and_a_longer_one_is_cut(voi
     spv_buffer_free(&b);
 
     for (size_t more = 1; more <= sizeof body - (80 + 3 + 256 + 4); more += 97) {
-        const size_t said = 256 + more;
-        body[81] = (uint8_t)said;
-        body[82] = (uint8_t)(said >> 8);
+        const size_t length = 256 + more;
+        body[81] = (uint8_t)length;
+        body[82] = (uint8_t)(length >> 8);
         memset(body + 83 + 256, 'x', more);
-        memcpy(body + 83 + said, "\x04\x03\x02\x01", 4); /* the height behind it is found */
-        assert_int_equal(spv_msg_decode(&msg, body, 83 + said + 4, 0, &arena), 0);
+        memcpy(body + 83 + length, "\x04\x03\x02\x01", 4); /* the height behind it is found */
+        assert_int_equal(spv_msg_decode(&msg, body, 83 + length + 4, 0, &arena), 0);
         assert_int_equal(msg.u.version.user_agent_len, 256);
         assert_memory_equal(msg.u.version.user_agent, body + 83, 256);
         assert_int_equal(msg.u.version.user_agent[256], '\0');
@@ -203,11 +203,11 @@ static void addresses_that_do_not_fit_are_written_as_zeros(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_and_writes_the_known_example),
+        cmocka_unit_test(documented_example_is_read_and_written),
         cmocka_unit_test(may_end_after_recv_nonce_agent_or_height_only),
-        cmocka_unit_test(relay_counts_from_70001),
-        cmocka_unit_test(ignores_fields_of_the_future),
-        cmocka_unit_test(a_user_agent_holds_256_bytes_of_any_kind_and_a_longer_one_is_cut),
+        cmocka_unit_test(relay_byte_is_used_from_70001),
+        cmocka_unit_test(unknown_trailing_fields_are_ignored),
+        cmocka_unit_test(user_agent_has_256_bytes_of_any_kind_and_a_longer_one_is_truncated),
         cmocka_unit_test(addresses_that_do_not_fit_are_written_as_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
