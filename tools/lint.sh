@@ -68,6 +68,8 @@ step_greps() {
     refuse 'sqlite outside store' '#[[:space:]]*include.*sqlite3' src/net src/loop include apps || rc=1
     refuse 'a library prints, exits or aborts' "\b(printf|puts|putchar|perror|exit|_exit|abort|assert)[[:space:]]*\(([^']|\$)" src || rc=1
     refuse 'an app reaches into the library' '#[[:space:]]*include[[:space:]]*"(util|wire|peer|spv/[a-z]+|store|net|loop)/' apps examples || rc=1
+    refuse 'a pointer compared with NULL (write p or !p)' '\b(if|while) \(.*[!=]= *NULL\b' src include apps examples bench || rc=1
+    refuse 'SPV_OK where 0 is the form' '([!=]= |return )SPV_OK\b' src include apps examples bench || rc=1
     refuse 'a path around the include folders' '#[[:space:]]*include[[:space:]]*"\.\.' src include || rc=1
     hits=$(git grep -nIwE 'TODO|FIXME|XXX' -- '*.c' '*.h' '*.py' '*.sh' '*.txt' '*.cmake' '*.js' ':!tools/lint.sh' ':!tests/interop/package-lock.json')
     if [ -n "$hits" ]; then

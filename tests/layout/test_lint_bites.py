@@ -80,6 +80,14 @@ class Bites(unittest.TestCase):
         self.write("src/a.c", "spv_crate\n")
         self.assertIn("src/a.c has no HDR_FORM any more", self.lint("greps", 1))
 
+    def test_the_step_greps_fails_for_the_other_forms_of_0_and_of_a_null_pointer(self):
+        self.write("src/a.c", "    if (!p && q != r) return 0;\n    return p == NULL;\n")
+        self.git("add", "-A")
+        self.lint("greps", 0)
+        for line in ("if (p != NULL)", "while (a && p == NULL)", "return SPV_OK;", "if (rc == SPV_OK)"):
+            self.write("src/a.c", line + "\n")
+            self.assertIn(f"src/a.c:1:{line}", self.lint("greps", 1))
+
     def test_a_name_of_part_1_is_refused_everywhere(self):
         for path in ("src/a.c", "include/spv/a.h", "apps/a.c", "tests/a.py", "bench/a.c", "examples/a.c",
                      "docs/a.md"):
