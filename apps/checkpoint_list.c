@@ -24,7 +24,7 @@ static const char *parse(struct spv_checkpoint *out, const char *text)
     if (errno != 0 || height >= UINT32_MAX)
         return "has a height out of range";
     if (height == 0)
-        return "is of the genesis, which is fixed";
+        return "is at height 0: genesis is fixed";
     out->height = (uint32_t)height;
     const size_t n = strcspn(end + 1, ", \t\r\n");
     const char *rest = end + 1 + n;
@@ -35,7 +35,7 @@ static const char *parse(struct spv_checkpoint *out, const char *text)
     if (spv_blockhash_from_hex(&out->hash, hash) != 0)
         return "has no hash of 64 hex digits";
     if (*end == ':' && rest[strspn(rest, " \t\r\n")] != '\0')
-        return "has something after its hash";
+        return "has text after its hash";
     return NULL;
 }
 
@@ -101,7 +101,7 @@ static int read_line(struct checkpoint_list *list, const char *line, const char 
     if (wrong)
         return cli_usage("%s: '%.*s' %s.", where, (int)strcspn(line, "\r\n"), line, wrong);
     if (checkpoint.height <= *last)
-        return cli_usage("%s: height %s does not ascend, it comes after %s.", where,
+        return cli_usage("%s: heights must ascend: %s comes after %s.", where,
                          CLI_COUNT(checkpoint.height), CLI_COUNT(*last));
     *last = checkpoint.height;
     return take_line(list, &checkpoint, where);

@@ -155,16 +155,16 @@ static const char *exit_meaning(enum cli_exit code)
     case CLI_DONE:
         return "done";
     case CLI_FAILED:
-        return "failed; may succeed when tried again or once the obstacle is gone";
+        return "failed; may succeed when retried or once the cause is removed";
     case CLI_USAGE:
         return "wrong option or argument; nothing was done";
     case CLI_DATABASE:
         return "the database is damaged, of a newer version or of another network";
     case CLI_NO_PEER:
-        return "no usable peer in time";
+        return "no usable peer before the timeout";
     case CLI_INTERRUPTED:
         return "interrupted by SIGINT, or by SIGTERM or SIGHUP before it was done or\n"
-               "       synced; everything so far is kept, the same command goes on";
+               "       synced; progress is kept, the same command resumes";
     }
     return "";
 }
@@ -334,7 +334,7 @@ static int read_option(const struct cli_option *o, const char *text)
     struct cli_list *list;
 
     if (o->kind != CLI_FLAG && o->kind != CLI_NUMBER && *text == '\0')
-        return cli_usage("--%s: the value is empty; it wants %s.", o->name, o->value);
+        return cli_usage("--%s: the value is empty; expected %s.", o->name, o->value);
     switch (o->kind) {
     case CLI_FLAG:
         *(bool *)o->into = true;
@@ -373,7 +373,7 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
         if (!o->name)
             continue;
         if (n == CLI_OPTIONS_MAX)
-            return cli_usage("the table of options is too long.");
+            return cli_usage("too many options.");
         table[n].name = o->name;
         table[n].has_arg = o->kind == CLI_FLAG ? no_argument : required_argument;
         table[n].val = CLI_FIRST + (int)i;
@@ -454,8 +454,8 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
                                 option, text)
                     : cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option, text);
     if (bare && may_hold_port(text, &colon))
-        return cli_usage("--%s: '%s' may end in a port. Write [%s] or [%.*s]%s.", option, text,
-                         text, (int)(colon - text), text, colon);
+        return cli_usage("--%s: '%s' is ambiguous: it may end in a port. Write [%s] or [%.*s]%s.",
+                         option, text, text, (int)(colon - text), text, colon);
     return CLI_DONE;
 }
 
@@ -483,8 +483,9 @@ int cli_target_network(struct cli_target *place)
 
     if (place->challenge) {
         if (place->network && place->network->net.network != SPV_SIGNET)
-            return cli_usage("--signet-challenge: means a signet, not %s. Leave --network out.",
-                             place->network->net.name);
+            return cli_usage(
+                "--signet-challenge: cannot be combined with --network %s. Leave --network out.",
+                place->network->net.name);
         n = read_hex(script, sizeof script, place->challenge);
         if (n < 0 || spv_params_signet(&place->custom, script, (size_t)n) != 0)
             return cli_usage("--signet-challenge: '%.40s%s' is not a script of 1 to %d bytes in "
@@ -509,7 +510,7 @@ int cli_target_resolve(struct cli_target *place)
         return cli_usage("%s: the path is longer than %d bytes.", place->db ? "--db" : "--datadir",
                          CLI_PATH_MAX - 1);
     if (rc != 0)
-        return cli_usage("no place for the database: HOME and XDG_DATA_HOME are not set. "
+        return cli_usage("no default path for the database: HOME and XDG_DATA_HOME are not set. "
                          "Use --datadir DIR or --db FILE.");
     return 0;
 }

@@ -95,20 +95,20 @@ struct cli_target {
 #define CLI_CHALLENGE_ROW(place)                                                                   \
     {                                                                                              \
         .name = "signet-challenge", .kind = CLI_TEXT, .value = "HEX",                              \
-        .help = "The signet with this challenge script (BIP325), in a folder of its own: "         \
+        .help = "The signet with this challenge script (BIP325), in its own directory: "           \
                 "signet-MAGIC.",                                                                   \
         .into = &(place).challenge                                                                 \
     }
 #define CLI_DATADIR_ROW(place)                                                                     \
     {                                                                                              \
         .name = "datadir", .letter = 'd', .kind = CLI_TEXT, .value = "DIR",                        \
-        .help = "Folder of all databases; the network's is DIR/NETWORK/headers.db.",               \
+        .help = "Directory of all databases; the path is DIR/NETWORK/headers.db.",                 \
         .into = &(place).datadir                                                                   \
     }
 #define CLI_DB_ROW(place)                                                                          \
     {                                                                                              \
         .name = "db", .kind = CLI_TEXT, .value = "FILE",                                           \
-        .help = "The database itself, instead of a place in --datadir.", .into = &(place).db       \
+        .help = "Path of the database file, instead of --datadir.", .into = &(place).db            \
     }
 /* Fills params. 0, or the code to exit with after the error was told. */
 int cli_target_network(struct cli_target *place);

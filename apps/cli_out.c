@@ -81,9 +81,9 @@ const char *cli_write_advice(int error)
     switch (error) { /* errno's codes, not an enum of ours */
     case ENOSPC:
     case EDQUOT:
-        return "Make room or choose another place.";
+        return "Free some disk space or choose another path.";
     case EFBIG:
-        return "Raise the limit of file sizes (ulimit -f), or choose another place.";
+        return "Raise the limit of file sizes (ulimit -f), or choose another path.";
     case ENOENT:
     case ENOTDIR:
     case ELOOP:
@@ -92,14 +92,14 @@ const char *cli_write_advice(int error)
     case EACCES:
     case EPERM:
     case EROFS:
-        return "Check the permissions, or choose another place.";
+        return "Check the permissions, or choose another path.";
     case ENOMEM:
         return "Free some memory and try again.";
     case EMFILE:
     case ENFILE:
         return "Raise the limit of open files (ulimit -n).";
     default:
-        return "Choose another place.";
+        return "Choose another path.";
     }
 }
 

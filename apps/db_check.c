@@ -72,10 +72,11 @@ int db_verify(struct db_job *j)
     }
     if (!j->quiet) {
         char seconds[CLI_FIGURE];
-        cli_print("%s: sound: %s headers to height %s%s, in %s", j->place.path,
+        cli_print("%s: no damage found: %s headers to height %s%s, in %s", j->place.path,
                   cli_count(count, r.headers + r.branch_headers),
                   cli_count(height, (uint64_t)r.tip),
-                  j->full ? ", judged by every rule" : ", hashed, linked and weighed",
+                  j->full ? ", validated by all consensus rules"
+                          : ", hashes, links and chain work checked",
                   cli_duration(seconds, cli_clock() - start));
     }
     return CLI_DONE;
@@ -109,16 +110,16 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
     }
     if (r->done == SPV_REPAIR_NONE) {
         if (!j->quiet) {
-            cli_print("%s: sound to height %s; nothing was changed", j->place.path,
+            cli_print("%s: no damage found up to height %s; nothing was changed", j->place.path,
                       cli_count(height, (uint64_t)(r->height > 0 ? r->height : 0)));
         }
         return;
     }
-    cli_print("%s: repaired: it ends at height %s now, %s headers are to be fetched again",
+    cli_print("%s: repaired: it now ends at height %s, %s headers must be downloaded again",
               j->place.path, cli_count(height, (uint64_t)r->height),
               cli_count(lost, (uint64_t)r->lost));
     cli_print("the damaged file was kept as %s", r->copy);
-    cli_print("run spv-sync to go on");
+    cli_print("run spv-sync to resume");
 }
 
 int db_repair(struct db_job *j)

@@ -76,10 +76,11 @@ int db_prune(struct db_job *j)
         cli_json(json_pack("{s:s, s:I, s:I}", "event", "prune", "base_before",
                            (json_int_t)before.height, "base", (json_int_t)base));
     } else if (base == before.height && !j->quiet) {
-        cli_print("%s: nothing to drop: two periods below the tip stay, and the chain begins at %s",
+        cli_print("%s: nothing to drop: two retarget periods below the tip stay, and the chain "
+                  "begins at %s",
                   j->place.path, cli_count(figure, base));
     } else if (!j->quiet) {
-        cli_print("%s: the chain begins at height %s now; 'spv-db compact' gives the room back",
+        cli_print("%s: the chain begins at height %s now; 'spv-db compact' frees the disk space",
                   j->place.path, cli_count(figure, base));
     }
     return CLI_DONE;

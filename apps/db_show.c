@@ -110,7 +110,7 @@ static int find_hash(struct db_job *j, struct spv_chain_header *out, bool *best,
     bool found = false;
     while (rc >= 0 && !found && from == 0 && (rc = spv_store_iter_next(walk, out)) > 0) {
         found = spv_blockhash_eq(&out->hash, hash);
-        db_progress(j, "looked through", out->height, height);
+        db_progress(j, "searched", out->height, height);
         if (cli_stopped()) {
             rc = SPV_ERR_INTERRUPTED;
         }
@@ -161,9 +161,8 @@ int db_header(struct db_job *j)
     }
     if (found == 0) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "%s: %s is not there: the stored chain ends at height %s.",
-                           j->place.path, by_hash ? word : CLI_COUNT(height),
-                           CLI_COUNT(tip.height));
+                           "%s: %s is not stored: the chain ends at height %s.", j->place.path,
+                           by_hash ? word : CLI_COUNT(height), CLI_COUNT(tip.height));
     }
     show(j, "header", &r, best ? tip.height - r.height + 1 : 0);
     return CLI_DONE;
@@ -217,7 +216,7 @@ int db_info(struct db_job *j)
     line("tip", t.hash);
     line("tip's time", t.time);
     (void)snprintf(text, sizeof text, "%s%s", t.work,
-                   base.work_since > 0 ? " (counted from the base)" : "");
+                   base.work_since > 0 ? " (counted from the first height)" : "");
     line("chain work", text);
     if (base.height > 0) {
         line("base", cli_count(text, base.height));

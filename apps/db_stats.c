@@ -151,9 +151,10 @@ static int check_svg(const char *name)
         other = other || strcasecmp(dot, others[i]) == 0;
     }
     return other
-               ? cli_usage("--svg: %s: the picture is SVG, not %s. Name a file that ends in .svg, "
-                           ".svg.gz or .svg.zst.",
-                           name, dot)
+               ? cli_usage(
+                     "--svg: %s: the output format is SVG, not %s. Name a file that ends in .svg, "
+                     ".svg.gz or .svg.zst.",
+                     name, dot)
                : CLI_DONE;
 }
 

@@ -81,10 +81,11 @@ static int find_fork(struct follow *f, uint64_t *above)
         }
     }
     if (low > f->rows->from) {
-        return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
-                           "%s: the chain was reorganised more than %s headers deep, further than "
-                           "is followed. Export again.",
-                           spv_store_path(f->store), CLI_COUNT(RING));
+        return cli_fail_as(
+            CLI_FAILED, SPV_ERR_TOO_LONG,
+            "%s: the chain was reorganised more than %s headers deep, which --follow "
+            "does not support. Export again.",
+            spv_store_path(f->store), CLI_COUNT(RING));
     }
     return CLI_DONE;
 }
@@ -98,7 +99,7 @@ static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhas
     if (!f->quiet) {
         cli_warn("%s: reorganisation: %s headers above height %s %s.", f->rows->sink->name,
                  CLI_COUNT(removed), CLI_COUNT(fork_height),
-                 f->format->end_of ? "are taken back" : "are marked as left");
+                 f->format->end_of ? "are removed" : "are marked as stale");
     }
     if (f->format->end_of) {
         uint64_t end = above == f->rows->from ? f->format->end_of(f->rows, above) - SPV_HEADER_SIZE

@@ -50,7 +50,7 @@ static int input_failed(const struct input *in, int error)
 static int is_corrupt(const struct input *in, const char *why)
 {
     return cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
-                       "%s: cannot be unpacked: %s. Get the file anew.", in->name, why);
+                       "%s: cannot be decompressed: %s. Download the file again.", in->name, why);
 }
 
 int input_open(struct input **out, const char *path)
@@ -218,7 +218,7 @@ static int read_gzip(struct input *in, uint8_t *bytes, size_t n, size_t *got)
         } else if (code == Z_BUF_ERROR && in->ended && *got == 0) {
             return is_corrupt(in, "it ends too early");
         } else if (code != Z_OK && code != Z_BUF_ERROR) {
-            return is_corrupt(in, in->gzip.msg ? in->gzip.msg : "it is no gzip data");
+            return is_corrupt(in, in->gzip.msg ? in->gzip.msg : "it is not gzip data");
         }
     }
     return CLI_DONE;

@@ -45,7 +45,7 @@ static void competing_header(const struct work *w, char out[SPV_HASH_HEX], const
 {
     const struct spv_params *params = spv_store_params(w->i->store);
     struct spv_chain_header r;
-    *whose = "the stored header there is";
+    *whose = "the stored header is";
     if (spv_store_by_height(w->i->store, &r, height) == 1) {
         spv_blockhash_hex(out, &r.hash);
         return;
@@ -53,7 +53,7 @@ static void competing_header(const struct work *w, char out[SPV_HASH_HEX], const
     (void)snprintf(out, SPV_HASH_HEX, "unknown");
     for (size_t k = 0; k < params->n_checkpoints; k++) {
         if (params->checkpoints[k].height == height) {
-            *whose = "the checkpoint there is";
+            *whose = "the checkpoint is";
             spv_blockhash_hex(out, &params->checkpoints[k].hash);
         }
     }
@@ -66,7 +66,7 @@ static const char *advice(int err)
         return "Check this computer's clock, or import again later.";
     case SPV_ERR_HDR_UNCONNECTING:
     case SPV_ERR_CHAIN_BASE:
-        return "Import or sync what comes before it first.";
+        return "Import or sync the preceding headers first.";
     case SPV_ERR_CHAIN_BRANCHES:
         return "Import into an empty database.";
     default:
@@ -246,7 +246,7 @@ static int other_genesis(const struct work *w, const struct spv_import_item *ite
     for (int n = 0; n < SPV_NETWORKS; n++) {
         const struct spv_params *other = spv_params_get((enum spv_network)n);
         if (same_header(&other->genesis, &item->header)) {
-            return cli_usage("--input: %s holds headers of %s, not of %s. Add --network %s.",
+            return cli_usage("--input: %s contains headers of %s, not of %s. Add --network %s.",
                              w->name, other->net.name, params->net.name, other->net.name);
         }
     }
@@ -273,7 +273,7 @@ static int find_height(struct work *w, const struct spv_import_item *item, uint3
         spv_blockhash_hex(hex, &item->header.prev);
         return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNCONNECTING,
                            "%s: its first header follows %s, which is not in the database. Check "
-                           "--network, or import or sync what comes before it first.",
+                           "--network, or import or sync the preceding headers first.",
                            w->name, hex);
     }
     *height = parent.height + 1;
@@ -287,7 +287,7 @@ static int check_order(struct work *w, const struct place *p)
     if (!w->begun && p->height > w->tip + 1) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNCONNECTING,
                            "%s: begins at height %s, but the database ends at %s. Import or sync "
-                           "what lies between first.",
+                           "the headers in between first.",
                            w->name, CLI_COUNT(p->height), CLI_COUNT(w->tip));
     }
     if (w->begun && p->height != w->last + 1) {
@@ -352,7 +352,7 @@ static int take_side(struct work *w, const struct spv_import_item *item)
     if (rc == CLI_DONE && ++w->sides > SIDE_MAX) {
         char text[WHERE_MAX];
         return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
-                           "%s: %s: more than %s headers on side branches. Take some out.", w->name,
+                           "%s: %s: more than %s headers on side branches. Remove some.", w->name,
                            where(text, &p), CLI_COUNT(SIDE_MAX));
     }
     return rc == CLI_DONE ? add_header(w, item, &p) : rc;
@@ -362,8 +362,8 @@ static void print_missing(struct work *w, uint32_t last)
 {
     char a[CLI_FIGURE], b[CLI_FIGURE];
     w->i->counts.missing = last - w->tip;
-    cli_warn("%s: has no headers from height %s to %s. What comes after them can't be judged "
-             "without them: it is left out, and spv-sync fetches all of it.",
+    cli_warn("%s: has no headers from height %s to %s. The headers above cannot be validated "
+             "without them and are skipped; spv-sync downloads them.",
              w->name, cli_count(a, (uint64_t)w->tip + 1), cli_count(b, last));
 }
 
@@ -448,8 +448,8 @@ static int check_end(struct work *w)
     spv_blockhash_hex(theirs, &w->differs_hash);
     return cli_fail_as(CLI_FAILED, SPV_ERR_LOW_WORK,
                        "%s: %s: contradicts the database at height %s: its header is %s, %s %s, "
-                       "and its chain has no more work. Nothing of it "
-                       "was stored. Get a longer file, or sync instead.",
+                       "and its chain does not have more work. None of its headers "
+                       "were stored. Get a longer file, or sync instead.",
                        w->name, where(text, &w->differs_at), CLI_COUNT(w->differs_at.height),
                        theirs, whose, ours);
 }
@@ -463,9 +463,10 @@ static int bad_file(const struct work *w, int err)
                          spv_import_error_text(w->i->decoder));
     }
     return cli_fail_as(CLI_FAILED, err, "%s: %s. %s", w->name, spv_import_error_text(w->i->decoder),
-                       err == SPV_ERR_SHORT         ? "Get the file anew."
-                       : err == SPV_ERR_UNSUPPORTED ? "Convert it, or choose another file."
-                                                    : "Get the file anew, or choose its --format.");
+                       err == SPV_ERR_SHORT ? "Download the file again."
+                       : err == SPV_ERR_UNSUPPORTED
+                           ? "Convert it, or choose another file."
+                           : "Download the file again, or choose its --format.");
 }
 
 /* Everything that is in the decoder. *end: no more is wanted. */

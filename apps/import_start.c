@@ -104,7 +104,7 @@ int import_start(struct work *w)
     free(records);
     if (rc == CLI_DONE) {
         cli_warn("%s: has no headers below height %s, which follows a checkpoint: the database "
-                 "begins there. spv-sync --backfill fetches the others.",
+                 "begins there. spv-sync --backfill downloads the others.",
                  w->name, cli_count(a, w->base));
     }
     import_start_drop(w);

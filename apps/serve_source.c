@@ -121,15 +121,15 @@ static int load_batch(struct source *s, const struct spv_header *headers, size_t
 
     if (rc != 0)
         return cli_fail(rc,
-                        "%s: headers from height %s on could not be judged: %s. Free some "
+                        "%s: headers from height %s on could not be validated: %s. Free some "
                         "memory.",
                         s->headers, CLI_COUNT(first), spv_strerror(rc));
     if (verdict.update.kind == SPV_UPDATE_APPEND) {
         for (i = 0; i < verdict.update.n && rc == 0; i++)
             rc = header_set_add(s->set, &verdict.update.headers[i]);
         if (rc != 0)
-            return cli_fail(rc, "%s: cannot be held in memory: %s. Serve a --db instead.",
-                            s->headers, spv_strerror(rc));
+            return cli_fail(rc, "%s: does not fit in memory: %s. Serve a --db instead.", s->headers,
+                            spv_strerror(rc));
         spv_chain_stored(s->chain);
     }
     if (verdict.error != 0 || verdict.accepted != n)
@@ -155,12 +155,12 @@ static int check_genesis(const struct source *s, const uint8_t raw[SPV_HEADER_SI
 
         spv_header_encode(want, &other->genesis);
         if (memcmp(want, raw, sizeof want) == 0)
-            return cli_usage("--headers: %s holds headers of %s, not of %s. Add --network %s.",
+            return cli_usage("--headers: %s contains headers of %s, not of %s. Add --network %s.",
                              s->headers, other->net.name, s->params->net.name, other->net.name);
     }
     return cli_fail(
         SPV_ERR_HDR_GENESIS,
-        "%s: does not start with the genesis header of any known network. It must hold "
+        "%s: does not start with the genesis header of any known network. It must contain "
         "raw 80-byte headers from height 0 on, as 'spv-export --format raw' writes them.",
         s->headers);
 }
@@ -181,7 +181,7 @@ static int load_file(struct source *s, FILE *f, uint8_t *raw, struct spv_header 
                             strerror(errno));
         if (got % SPV_HEADER_SIZE != 0 || (n == 0 && total == 0))
             return cli_fail(SPV_ERR_SHORT,
-                            "%s: ends inside a header (80 bytes each). Copy or export it again.",
+                            "%s: its size is not a multiple of 80 bytes. Copy or export it again.",
                             s->headers);
         if (total == 0 && (rc = check_genesis(s, raw)) != 0)
             return rc;
@@ -244,8 +244,8 @@ static int load_unindexed(struct source *s, uint32_t tip)
         return CLI_INTERRUPTED;
     if (rc != 0)
         return cli_fail(rc,
-                        "%s: cannot be read into memory: %s. Let spv-sync finish, then its "
-                        "index makes that needless.",
+                        "%s: cannot be read into memory: %s. Let spv-sync finish first: its "
+                        "hash index makes this unnecessary.",
                         s->path, spv_strerror(rc));
     s->reader = follow_begin(&s->follow, s->store, s->set);
     s->set = NULL;
@@ -273,9 +273,10 @@ int source_database(struct source *s, const char *path, const struct spv_params 
                         s->path, spv_strerror(rc));
     spv_store_get_start(s->store, &base);
     if (base.height > 0 && !s->quiet)
-        cli_warn("%s: begins at height %s: a client that holds less gets nothing from it. Fetch "
-                 "what is below with spv-sync --backfill.",
-                 s->path, CLI_COUNT(base.height));
+        cli_warn(
+            "%s: begins at height %s: a client whose chain ends below gets no headers. Download "
+            "the headers below with spv-sync --backfill.",
+            s->path, CLI_COUNT(base.height));
     /* what begins later than genesis has no use for locators that reach back there */
     if (rc == 1 && base.height == 0 && !spv_store_indexed(s->store))
         return load_unindexed(s, tip.height);

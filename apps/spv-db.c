@@ -104,7 +104,7 @@ static int run(struct db_job *j)
         }
     }
     if (!c) {
-        return cli_usage("'%s' is no command; use info, tip, header, verify, repair, stats, "
+        return cli_usage("'%s' is not a command; use info, tip, header, verify, repair, stats, "
                          "compact or prune.",
                          j->words.item[0]);
     }
@@ -112,18 +112,18 @@ static int run(struct db_job *j)
         return cli_usage("%s: %s is missing.", c->name, c->argument);
     }
     if (j->words.n - 1 > c->arguments) {
-        return cli_usage("%s: '%s' is one argument too many.", c->name,
+        return cli_usage("%s: '%s': unexpected argument.", c->name,
                          j->words.item[1 + c->arguments]);
     }
     if (j->full && c->run != db_verify && c->run != db_repair) {
-        return cli_usage("--full belongs to verify and repair.");
+        return cli_usage("--full: only for verify and repair.");
     }
     if (j->svg && c->run != db_stats) {
-        return cli_usage("--svg belongs to stats.");
+        return cli_usage("--svg: only for stats.");
     }
     if ((j->below != DB_NO_HEIGHT) != (c->run == db_prune)) {
         return cli_usage(c->run == db_prune ? "prune: --below HEIGHT is missing."
-                                            : "--below belongs to prune.");
+                                            : "--below: only for prune.");
     }
     int rc = cli_target_resolve(&j->place);
     if (rc == CLI_DONE) {
@@ -135,14 +135,14 @@ static int run(struct db_job *j)
 }
 
 static const struct cli_option options[] = {
-    {.group = "From where"},
+    {.group = "Database"},
     CLI_NETWORK_ROW(job.place),
     CLI_DATADIR_ROW(job.place),
     CLI_DB_ROW(job.place),
-    {.group = "How"},
+    {.group = "Command options"},
     {.name = "full",
      .kind = CLI_FLAG,
-     .help = "verify, repair: judge every header by all rules of consensus, as a sync would.",
+     .help = "verify, repair: validate every header by all consensus rules, as a sync does.",
      .into = &job.full},
     {.name = "svg",
      .kind = CLI_TEXT,
@@ -157,8 +157,8 @@ static const struct cli_option options[] = {
      .into = &job.below,
      .max = UINT32_MAX},
     {.group = "Output"},
-    CLI_JSON_ROW(job.json, "JSON objects, one a line, instead of text."),
-    CLI_QUIET_ROW(job.quiet, "No progress, and no words when all is well."),
+    CLI_JSON_ROW(job.json, "JSON objects, one per line, instead of text."),
+    CLI_QUIET_ROW(job.quiet, "Print no progress, and nothing on success."),
     {0},
 };
 
@@ -168,27 +168,26 @@ int main(int argc, char **argv)
                                           CLI_INTERRUPTED};
     static const struct cli_app app = {
         .name = "spv-db",
-        .summary =
-            "Looks after the database that spv-sync keeps its block headers in.\n"
-            "\n"
-            "Commands:\n"
-            "  info                 network, height, tip, work, size, schema, last sync\n"
-            "  tip                  the last header\n"
-            "  header HEIGHT|HASH   any header\n"
-            "  verify               every row hashed, linked, weighed again; index and pages, too\n"
-            "  repair               mend a damaged database; a copy of it is kept beside it\n"
-            "  stats                a table of blocks, intervals and difficulty by year\n"
-            "  compact              give empty pages back to the disk\n"
-            "  prune                drop old headers (--below HEIGHT)",
+        .summary = "Inspects, verifies and repairs the block header database of spv-sync.\n"
+                   "\n"
+                   "Commands:\n"
+                   "  info                 network, height, tip, work, size, schema, last sync\n"
+                   "  tip                  the last header\n"
+                   "  header HEIGHT|HASH   any header\n"
+                   "  verify               check hashes, links and work (chain work recomputed)\n"
+                   "  repair               repair a damaged database; a copy of it is kept\n"
+                   "  stats                a table of blocks, intervals and difficulty by year\n"
+                   "  compact              rewrite the file without its empty pages\n"
+                   "  prune                drop old headers (--below HEIGHT)",
         .usage = "COMMAND [OPTION]...",
         .options = options,
         .notes = "info, tip, header, verify and stats only read and may run while spv-sync\n"
-                 "writes. Each of them takes --json. Interrupting changes nothing.\n"
+                 "writes. All commands accept --json. Interrupting one changes nothing.\n"
                  "\n"
                  "Examples:\n"
                  "  spv-db info --network signet\n"
                  "  spv-db header 0 --json\n"
-                 "  spv-db verify --full && echo sound\n"
+                 "  spv-db verify --full && echo undamaged\n"
                  "  spv-db repair --db headers.db && spv-sync --db headers.db\n"
                  "  spv-db stats --svg chain.svg\n",
         .exits = exits,

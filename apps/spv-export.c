@@ -44,14 +44,15 @@ static int check_options(struct job *e)
         return cli_usage("--from, --to: %s is above %s.", CLI_COUNT(e->from), CLI_COUNT(e->to));
     }
     if (e->branches && !format->branches) {
-        return cli_usage("--branches: the format %s holds one chain only. Use csv, jsonl or "
+        return cli_usage("--branches: the format %s stores one chain only. Use csv, jsonl or "
                          "postgres.",
                          format->name);
     }
     if (pack_refused(e->output)) {
-        return cli_usage("--output: %s: %s is no packing of ours. Name a file that ends in .gz or "
-                         ".zst, or pack what goes to standard output.",
-                         e->output, pack_refused(e->output));
+        return cli_usage(
+            "--output: %s: compression %s is not supported. Name a file that ends in .gz or "
+            ".zst, or compress standard output.",
+            e->output, pack_refused(e->output));
     }
     if (format->end_of && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
         return cli_usage("--format: %s is binary, and standard output is a terminal. Name a file "
@@ -62,21 +63,21 @@ static int check_options(struct job *e)
         return CLI_DONE;
     }
     if (!format->end_of && !format->mark) {
-        return cli_usage("--follow: the format %s has an end and cannot grow. Use csv, jsonl, raw, "
+        return cli_usage("--follow: the format %s cannot be appended to. Use csv, jsonl, raw, "
                          "electrum or neutrino.",
                          format->name);
     }
     if (format->end_of && to_stdout) {
-        return cli_usage("--follow: in the format %s a reorganisation cuts the file back, which "
-                         "standard output cannot. Name a file, or use csv or jsonl.",
+        return cli_usage("--follow: in the format %s a reorganisation truncates the file, which "
+                         "standard output does not allow. Name a file, or use csv or jsonl.",
                          format->name);
     }
     if (packed) {
-        return cli_usage("--follow: a packed file cannot grow. Name one without .gz or .zst.");
+        return cli_usage(
+            "--follow: a compressed file cannot be appended to. Name one without .gz or .zst.");
     }
     if (e->branches || e->checksum || e->to != UINT32_MAX) {
-        return cli_usage("--follow: does not go with --branches, --checksum or --to: the file "
-                         "keeps growing.");
+        return cli_usage("--follow: cannot be combined with --branches, --checksum or --to.");
     }
     return CLI_DONE;
 }
@@ -225,14 +226,14 @@ static int check_range(struct job *e, uint64_t *total)
     if (e->from == FROM_START) {
         e->from = base.height;
         if (base.height > 0 && !e->quiet) {
-            cli_warn("%s: begins at height %s, and so does the export. Fetch what is "
-                     "below with spv-sync --backfill.",
+            cli_warn("%s: begins at height %s, and so does the export. Download the "
+                     "headers below with spv-sync --backfill.",
                      e->place.path, CLI_COUNT(base.height));
         }
     } else if (e->from < base.height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "--from %s: %s begins at height %s. Export from there, or fetch what is "
-                           "below with spv-sync --backfill.",
+                           "--from %s: %s begins at height %s. Export from there, or download the "
+                           "headers below with spv-sync --backfill.",
                            CLI_COUNT(e->from), e->place.path, CLI_COUNT(base.height));
     }
     if (e->from > e->to) {
@@ -296,13 +297,13 @@ static const struct cli_option options[] = {
      .letter = 'f',
      .kind = CLI_TEXT,
      .value = "FORMAT",
-     .help = "csv (default), jsonl (one JSON object a line), raw (80 bytes a header), electrum "
+     .help = "csv (default), jsonl (one JSON object per line), raw (80 bytes per header), electrum "
              "(blockchain_headers), neutrino (block headers to import) or postgres (SQL).",
      .into = &state.format_name},
     {.name = "from",
      .kind = CLI_NUMBER,
      .value = "HEIGHT",
-     .help = "First height. Default 0, the genesis, or where the database begins.",
+     .help = "First height. Default 0, genesis, or the first height of the database.",
      .into = &state.from,
      .max = UINT32_MAX},
     {.name = "to",
@@ -317,10 +318,11 @@ static const struct cli_option options[] = {
      .into = &state.branches},
     {.name = "follow",
      .kind = CLI_FLAG,
-     .help = "Stay and append what spv-sync stores, until interrupted. A reorganisation is marked "
-             "by a line (csv, jsonl) or cuts the file back (raw, electrum, neutrino).",
+     .help =
+         "Keep running and append what spv-sync stores, until interrupted. A reorganisation adds "
+         "a marker line (csv, jsonl) or truncates the file (raw, electrum, neutrino).",
      .into = &state.follow},
-    {.group = "From where"},
+    {.group = "Database"},
     CLI_NETWORK_ROW(state.place),
     CLI_CHALLENGE_ROW(state.place),
     CLI_DATADIR_ROW(state.place),
@@ -330,19 +332,19 @@ static const struct cli_option options[] = {
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
-     .help = "Where to write; '-' is standard output (default). A file appears complete or not at "
-             "all; it is packed when its name ends in .gz or .zst.",
+     .help = "Where to write; '-' is standard output (default). A file is written atomically, "
+             "and compressed when its name ends in .gz or .zst.",
      .into = &state.output},
     {.name = "checksum",
      .kind = CLI_FLAG,
-     .help = "Write FILE.sha256 as well, for sha256sum -c; for standard output a line on standard "
+     .help = "Also write FILE.sha256, for sha256sum -c; for standard output a line on standard "
              "error.",
      .into = &state.checksum},
     {.name = "force",
      .kind = CLI_FLAG,
      .help = "Write a binary format even to a terminal.",
      .into = &state.force},
-    CLI_QUIET_ROW(state.quiet, "Only errors."),
+    CLI_QUIET_ROW(state.quiet, "Print only errors."),
     {0},
 };
 
@@ -354,13 +356,13 @@ int main(int argc, char **argv)
         .summary =
             "Writes the block headers that spv-sync stored: CSV, JSON lines, raw bytes, files\n"
             "for Electrum, neutrino and PostgreSQL.\n"
-            "May run while spv-sync writes; what comes out is one moment's chain.",
+            "May run while spv-sync writes; the output is a consistent snapshot of the chain.",
         .usage = "[OPTION]...",
         .options = options,
         .notes =
             "Hashes and chain work are hexadecimal as explorers show them, times "
             "unix\nseconds. An interrupted export leaves no file and exits with 130; --follow\n"
-            "ends with 0 by SIGTERM or SIGHUP, and when the reader of its pipe has gone.\n"
+            "exits with 0 on SIGTERM or SIGHUP, and when the reader closes the pipe.\n"
             "\n"
             "Examples:\n"
             "  spv-export > headers.csv\n"

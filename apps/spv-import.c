@@ -97,7 +97,7 @@ static void reorganised(void *ctx, const struct spv_chain_update *change)
         }
         cli_json(o);
     } else if (!j->quiet) {
-        cli_print("reorganisation: %s headers above height %s gave way to %s with more work",
+        cli_print("reorganisation: %s headers above height %s were replaced by %s with more work",
                   cli_count(b, change->removed), cli_count(a, change->fork_height),
                   cli_count(c, change->n));
     }
@@ -146,15 +146,15 @@ static void summary(const struct job *j, int rc)
               cli_duration(time, cli_clock() - j->started), j->place.path);
     if (c->side > 0 || c->left_out > 0) {
         cli_print("%s headers of side branches stored, %s left out (forks below the last "
-                  "checkpoint, or no room)",
+                  "checkpoint, or too many branches)",
                   cli_count(added, c->side), cli_count(known, c->left_out));
     }
     if (c->below > 0) {
-        cli_print("%s headers below the database's first height were passed over",
+        cli_print("%s headers below the database's first height were skipped",
                   cli_count(added, c->below));
     }
     if (!done) {
-        cli_print("The same command goes on from there.");
+        cli_print("Run the same command again to resume.");
     }
 }
 
@@ -184,7 +184,7 @@ static int open_store(struct job *j)
     uint32_t cut = spv_store_rewound(j->import.store);
     char a[CLI_FIGURE];
     if (cut > 0 && !j->quiet) {
-        cli_warn("%s: the last %s headers were damaged and have been cut off.", j->place.path,
+        cli_warn("%s: the last %s headers were damaged and have been removed.", j->place.path,
                  cli_count(a, cut));
     }
     return CLI_DONE;
@@ -259,7 +259,7 @@ static int finish_import(struct job *j, int rc)
     int closed = spv_store_close(j->import.store);
     if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED)) {
         rc = cli_fail(closed,
-                      "%s: cannot be closed in order: %s. What was committed is kept; check the "
+                      "%s: cannot be closed: %s. What was committed is kept; check the "
                       "disk.",
                       j->place.path, spv_strerror(closed));
     }
@@ -277,28 +277,29 @@ static const struct cli_option options[] = {
      .letter = 'i',
      .kind = CLI_TEXT,
      .value = "FILE",
-     .help = "The file; '-' is standard input (default). May be packed by gzip or zstd.",
+     .help = "The file; '-' is standard input (default). May be compressed with gzip or zstd.",
      .into = &state.input_name},
     {.name = "format",
      .letter = 'f',
      .kind = CLI_TEXT,
      .value = "FORMAT",
-     .help = "raw, electrum, neutrino, csv or jsonl. Default: told by the first bytes.",
+     .help = "raw, electrum, neutrino, csv or jsonl. Default: detected from the first bytes.",
      .into = &state.format_name},
-    {.group = "Into what"},
+    {.group = "Database"},
     CLI_NETWORK_ROW(state.place),
     CLI_CHALLENGE_ROW(state.place),
     CLI_DATADIR_ROW(state.place),
     CLI_DB_ROW(state.place),
-    {.group = "What to believe"},
+    {.group = "Validation"},
     {.name = "no-checkpoints",
      .kind = CLI_FLAG,
-     .help = "Judge by the rules alone.",
+     .help = "Validate without the built-in checkpoints.",
      .into = &state.no_checkpoints},
     {.group = "Output"},
-    CLI_JSON_ROW(state.json,
-                 "One JSON object a line: progress, reorg, imported, interrupted, warning, error."),
-    CLI_QUIET_ROW(state.quiet, "Only errors."),
+    CLI_JSON_ROW(
+        state.json,
+        "One JSON object per line: progress, reorg, imported, interrupted, warning, error."),
+    CLI_QUIET_ROW(state.quiet, "Print only errors."),
     {0},
 };
 
@@ -308,12 +309,12 @@ int main(int argc, char **argv)
                                           CLI_INTERRUPTED};
     static const struct cli_app app = {
         .name = "spv-import",
-        .summary = "Brings block headers from a file into the database that spv-sync keeps. Each "
-                   "is\njudged by the consensus rules, as if a peer had sent it.",
+        .summary = "Imports block headers from a file into the database of spv-sync. Each header "
+                   "is\nvalidated by the consensus rules, as if a peer had sent it.",
         .usage = "[OPTION]...",
         .options = options,
-        .notes = "A file that leaves the stored chain is taken when it has more work, and "
-                 "refused\nwhen not. spv-sync goes on where the file ends.\n"
+        .notes = "A file that forks from the stored chain is imported only if it has more "
+                 "work.\nspv-sync continues where the file ends.\n"
                  "\n"
                  "Examples:\n"
                  "  spv-import --input headers.csv.gz\n"
@@ -327,8 +328,8 @@ int main(int argc, char **argv)
         return rc;
     }
     cli_catch_signals();
-    cli_stop_note("spv-import: interrupted: what was committed is kept. The same command goes on "
-                  "from there.\n");
+    cli_stop_note("spv-import: interrupted: what was committed is kept. Run the same command again "
+                  "to resume.\n");
     if (state.json) {
         cli_json_mode();
     }

@@ -235,7 +235,7 @@ static int serve(struct serve *s)
         rc = cli_stopped() ? 0 : spv_server_run(server);
         cli_stop_hook(NULL, NULL);
         if (rc != 0)
-            rc = cli_fail(rc, "server: stopped by itself: %s. Start it again.", spv_strerror(rc));
+            rc = cli_fail(rc, "server: failed: %s. Start it again.", spv_strerror(rc));
         else
             print_stopped(s, server, http);
     }
@@ -257,7 +257,7 @@ static int check_options(struct serve *s)
     int rc = CLI_DONE;
 
     if (s->quiet && s->verbose)
-        return cli_usage("--quiet, --verbose: contradict each other.");
+        return cli_usage("--quiet, --verbose: cannot be combined.");
     if (s->headers && (s->place.db || s->place.datadir))
         return cli_usage("--headers, %s: only one source of headers can be served.",
                          s->place.db ? "--db" : "--datadir");
@@ -307,11 +307,11 @@ static struct serve state = {
     .max_clients = 256, .seed = 1, .http_rate = 20, .http_clients = 64, .http_timeout = 10};
 
 static const struct cli_option options[] = {
-    {.group = "Which headers (one of)"},
+    {.group = "Source of headers (one of)"},
     {.name = "headers",
      .kind = CLI_TEXT,
      .value = "FILE",
-     .help = "Raw 80-byte headers, genesis first; judged by all rules when loaded.",
+     .help = "Raw 80-byte headers, genesis first; validated by all consensus rules when loaded.",
      .into = &state.headers},
     {.name = "mine",
      .letter = 'm',
@@ -326,7 +326,7 @@ static const struct cli_option options[] = {
     {.name = "seed",
      .kind = CLI_NUMBER,
      .value = "S",
-     .help = "What the mined headers are made from: the same seed gives the same chain. "
+     .help = "Seed of the mined headers: the same seed produces the same chain. "
              "Default 1.",
      .into = &state.seed,
      .max = UINT64_MAX},
@@ -339,7 +339,8 @@ static const struct cli_option options[] = {
      .letter = 'l',
      .kind = CLI_TEXT,
      .value = "HOST[:PORT]",
-     .help = "Where to listen. Default: 127.0.0.1 and the network's port; port 0 takes a free one.",
+     .help =
+         "Address to listen on. Default: 127.0.0.1 and the network's port; 0 picks a free port.",
      .into = &state.listen},
     {.name = "services",
      .kind = CLI_TEXT,
@@ -350,9 +351,10 @@ static const struct cli_option options[] = {
     {.name = "max-clients",
      .kind = CLI_NUMBER,
      .value = "N",
-     .help = "Clients at once, 1/8 of them from one address and 1/4 from one group (/24, IPv6 /64) "
-             "at most, loopback aside. When all slots are taken a newcomer replaces a silent or "
-             "young client. Default 256.",
+     .help =
+         "Maximum number of clients; at most 1/8 of them from one address and 1/4 from one group "
+         "(/24, IPv6 /64), except loopback. When all slots are taken, a new client evicts an "
+         "inactive or recently connected one. Default 256.",
      .into = &state.max_clients,
      .min = 1,
      .max = CLIENTS_MAX},
@@ -360,10 +362,10 @@ static const struct cli_option options[] = {
     {.name = "http",
      .kind = CLI_TEXT,
      .value = "HOST[:PORT]",
-     .help = "Also answer the reference node's REST requests for headers: "
+     .help = "Also serve Bitcoin Core's REST endpoints for headers: "
              "/rest/headers/HASH.json?count=N, /rest/blockhashbyheight/HEIGHT.json (or .bin, "
-             ".hex), /rest/chaininfo.json. Default port: one below the network's; port 0 takes "
-             "a free one.",
+             ".hex), /rest/chaininfo.json. Default port: one below the network's; 0 picks "
+             "a free port.",
      .into = &state.http_text},
     {.name = "http-rate",
      .kind = CLI_NUMBER,
@@ -375,24 +377,25 @@ static const struct cli_option options[] = {
     {.name = "http-clients",
      .kind = CLI_NUMBER,
      .value = "N",
-     .help = "Connections at once; of more, the longest waiting one is closed. Default 64.",
+     .help =
+         "Maximum number of connections; the longest idle one is closed for a new one. Default 64.",
      .into = &state.http_clients,
      .min = 1,
      .max = CLIENTS_MAX},
     {.name = "http-timeout",
      .kind = CLI_NUMBER,
      .value = "SECONDS",
-     .help = "A request must be complete in so long. Default 10.",
+     .help = "Time limit for receiving a request. Default 10.",
      .into = &state.http_timeout,
      .min = 1,
      .max = HTTP_TIMEOUT_MAX},
     {.group = "Output"},
     CLI_JSON_ROW(
         state.json,
-        "One JSON object a line: listening, http, tip, connected, disconnected, refused, error, "
+        "One JSON object per line: listening, http, tip, connected, disconnected, refused, error, "
         "stopped."),
-    CLI_QUIET_ROW(state.quiet, "Only errors."),
-    CLI_VERBOSE_ROW(state.verbose, "Also each client."),
+    CLI_QUIET_ROW(state.quiet, "Print only errors."),
+    CLI_VERBOSE_ROW(state.verbose, "Also print each client."),
     {0},
 };
 
@@ -401,8 +404,8 @@ int main(int argc, char **argv)
     static const enum cli_exit exits[] = {CLI_DONE, CLI_FAILED, CLI_USAGE, CLI_DATABASE};
     static const struct cli_app app = {
         .name = "spv-serve",
-        .summary = "Serves block headers to Bitcoin peers: from a database that spv-sync made, "
-                   "from\na file, or freshly mined on a test network. Runs until SIGINT,\nSIGTERM "
+        .summary = "Serves block headers to Bitcoin peers: from a database of spv-sync, "
+                   "from\na file, or newly mined on a test network. Runs until SIGINT,\nSIGTERM "
                    "or SIGHUP.",
         .usage = "[OPTION]...",
         .options = options,
@@ -410,7 +413,7 @@ int main(int argc, char **argv)
             "Examples:\n"
             "  spv-serve --network regtest --mine 1000 --listen 127.0.0.1:0\n"
             "  spv-serve --headers headers.bin --services network\n"
-            "  spv-serve --network testnet4    # what spv-sync --network testnet4 fetched\n"
+            "  spv-serve --network testnet4    # the database of spv-sync --network testnet4\n"
             "  spv-serve --http 127.0.0.1 &   # curl http://127.0.0.1:8332/rest/chaininfo.json\n"
             "\nOnce ready it prints 'listening on HOST:PORT (NETWORK, height N)'.\n",
         .exits = exits,

@@ -30,7 +30,7 @@ struct sync {
     struct cli_target place;
     struct cli_list connect, add_peers;
     struct sync_proxy proxy;
-    bool forget_bans;
+    bool clear_bans;
     uint64_t peers, timeout;
     const char *min_work_text, *checkpoint_file;
     struct cli_list checkpoint_items;
@@ -266,7 +266,7 @@ static int finish_sync(struct sync *s, int rc)
     if (s->gave_up) {
         if (s->failure == SPV_ERR_NO_DESCRIPTOR)
             return cli_fail(s->failure,
-                            "%s: no peer can be dialled: %s. Raise the limit (ulimit -n).",
+                            "%s: cannot connect to any peer: %s. Raise the limit (ulimit -n).",
                             s->place.params->net.name, spv_strerror(s->failure));
         s->end.banned = s->banned;
         return sync_end_gave_up(&s->end, &stats, s->synced);
@@ -280,7 +280,7 @@ static int finish_sync(struct sync *s, int rc)
         report_summary(&s->report, how, name, &stats, tip);
     if (code == CLI_INTERRUPTED && !s->quiet && !cli_json_on())
         cli_warn("interrupted: everything up to height %s is kept. Run the same command again to "
-                 "go on.",
+                 "resume.",
                  cli_count(height, tip->height));
     return code;
 }
@@ -296,7 +296,7 @@ static bool must_name_peer(const struct sync *s)
 
 static int name_peer(const struct sync *s)
 {
-    return cli_usage("%s: this network has no seeds to find peers by: name a peer with --connect "
+    return cli_usage("%s: this network has no DNS seeds: name a peer with --connect "
                      "HOST[:PORT] or --add-peer HOST[:PORT].",
                      s->place.params->net.name);
 }
@@ -335,7 +335,7 @@ static int run_loop(struct sync *s)
     s->report.database = s->place.path;
     s->report.verbose = s->verbose;
     s->report.few_peers = s->connect.n > 0;
-    cfg.node.clear_bans = s->forget_bans;
+    cfg.node.clear_bans = s->clear_bans;
     sync_proxy_apply(&s->proxy, &cfg);
     rc = spv_evloop_new(&s->loop, &cfg, &why);
 
@@ -385,9 +385,10 @@ static int check_options(struct sync *s)
     if (rc != CLI_DONE)
         return rc;
     if (s->quiet && s->verbose)
-        return cli_usage("--quiet, --verbose: contradict each other.");
+        return cli_usage("--quiet, --verbose: cannot be combined.");
     if (s->connect.n > 0 && s->add_peers.n > 0)
-        return cli_usage("--add-peer: has no use with --connect, which allows no other peer.");
+        return cli_usage(
+            "--add-peer: cannot be combined with --connect, which allows no other peer.");
     if (s->connect.n > SPV_NODE_MAX_ENDPOINTS || s->add_peers.n > SPV_NODE_MAX_ENDPOINTS)
         return cli_usage("--connect: more than %d peers.", SPV_NODE_MAX_ENDPOINTS);
     rc = sync_proxy_read(&s->proxy);
@@ -428,7 +429,7 @@ static int open_store(struct sync *s)
                    : cli_print_error_info(&why);
     cut = spv_store_rewound(s->store);
     if (cut > 0 && !s->quiet)
-        cli_warn("%s: the last %s headers were damaged and have been cut off. They are fetched "
+        cli_warn("%s: the last %s headers were damaged and have been removed. They are downloaded "
                  "again now.",
                  s->place.path, cli_count(a, cut));
     return CLI_DONE;
@@ -447,32 +448,34 @@ static const struct cli_option options[] = {
      .letter = 'c',
      .kind = CLI_LIST,
      .value = "HOST[:PORT]",
-     .help = "Only this peer; may be given several times. Default: peers are found by DNS.",
+     .help =
+         "Connect only to this peer; may be given several times. Default: peers are found by DNS.",
      .into = &state.connect},
     {.name = "add-peer",
      .kind = CLI_LIST,
      .value = "HOST[:PORT]",
-     .help = "This peer as well as those that are found; may be given several times.",
+     .help =
+         "Connect to this peer in addition to those that are found; may be given several times.",
      .into = &state.add_peers},
     {.name = "proxy",
      .kind = CLI_TEXT,
      .value = "HOST[:PORT]",
-     .help =
-         "Dial every peer through this SOCKS5 proxy (Tor: 127.0.0.1:9050); nothing is looked up "
-         "here.",
+     .help = "Connect to every peer through this SOCKS5 proxy (Tor: 127.0.0.1:9050); names are "
+             "resolved "
+             "by the proxy, never locally.",
      .into = &state.proxy.text},
     {.name = "onion",
      .kind = CLI_FLAG,
-     .help = "Only onion addresses, through --proxy. Default proxy: 127.0.0.1:9050.",
+     .help = "Connect only to onion addresses, through --proxy. Default proxy: 127.0.0.1:9050.",
      .into = &state.proxy.onion},
-    {.name = "forget-bans",
+    {.name = "clear-bans",
      .kind = CLI_FLAG,
-     .help = "Lift the bans of peers that lied within the last 24 hours.",
-     .into = &state.forget_bans},
+     .help = "Remove all bans. A peer is banned for 24 hours for sending an invalid header.",
+     .into = &state.clear_bans},
     {.name = "peers",
      .kind = CLI_NUMBER,
      .value = "N",
-     .help = "How many peers to keep. Default: 4, or all of --connect.",
+     .help = "Number of outbound connections. Default: 4, or all of --connect.",
      .into = &state.peers,
      .min = 1,
      .max = SPV_NODE_MAX_PEERS},
@@ -480,60 +483,63 @@ static const struct cli_option options[] = {
     {.name = "start-height",
      .kind = CLI_NUMBER,
      .value = "HEIGHT",
-     .help = "Start a new database at the last checkpoint at or below this height. Default 0, the "
+     .help = "Start a new database at the last checkpoint at or below this height. Default 0, "
              "genesis.",
      .into = &state.start.height,
      .max = UINT32_MAX},
     {.name = "birthday",
      .kind = CLI_TEXT,
      .value = "YYYY-MM-DD",
-     .help = "The same, at the last checkpoint known to be two weeks older than this day.",
+     .help = "Like --start-height, at the last checkpoint that is at least two weeks older than "
+             "this day.",
      .into = &state.start.birthday},
     {.name = "backfill",
      .kind = CLI_FLAG,
-     .help = "Once synced, fetch what such a start (or pruning) left out.",
+     .help = "Once synced, download the headers that such a start (or pruning) left out.",
      .into = &state.backfill},
-    {.group = "What to believe"},
+    {.group = "Validation"},
     {.name = "min-chain-work",
      .kind = CLI_TEXT,
      .value = "HEX",
-     .help = "Believe no chain with less work than this. Default: what the network is known to "
-             "have.",
+     .help = "Minimum chain work; a chain with less is not accepted. Default: built in for each "
+             "network.",
      .into = &state.min_work_text},
     {.name = "no-checkpoints",
      .kind = CLI_FLAG,
-     .help = "Judge by the rules and the minimum work, without the built-in checkpoints.",
+     .help =
+         "Validate without the built-in checkpoints: consensus rules and minimum chain work only.",
      .into = &state.no_checkpoints},
     {.name = "checkpoint",
      .kind = CLI_LIST,
      .value = "HEIGHT:HASH",
-     .help = "A header that the chain must have, besides the built-in ones; may be given several "
-             "times.",
+     .help =
+         "Additional checkpoint: the header that the chain must have at this height; may be given "
+         "several times.",
      .into = &state.checkpoint_items},
     {.name = "checkpoint-file",
      .kind = CLI_TEXT,
      .value = "FILE",
-     .help = "Such headers, one a line: HEIGHT:HASH or HEIGHT,HASH, ascending.",
+     .help = "File of additional checkpoints, one per line: HEIGHT:HASH or HEIGHT,HASH, ascending.",
      .into = &state.checkpoint_file},
     {.group = "When to end"},
     {.name = "follow",
      .letter = 'f',
      .kind = CLI_FLAG,
-     .help = "Stay on the tip until interrupted. Default: exit once synced.",
+     .help = "Keep following the tip until interrupted. Default: exit once synced.",
      .into = &state.follow},
     {.name = "timeout",
      .kind = CLI_NUMBER,
      .value = "SECONDS",
-     .help = "Give up when no peer answered and no header came for so long. Default 120; "
+     .help = "Give up when no peer answered and no header arrived for this long. Default 120; "
              "0: never.",
      .into = &state.timeout,
      .max = TIMEOUT_MAX},
     {.group = "Output"},
     CLI_JSON_ROW(
         state.json,
-        "One JSON object a line: connected, disconnected, progress, reorg, synced, error..."),
-    CLI_QUIET_ROW(state.quiet, "Only errors."),
-    CLI_VERBOSE_ROW(state.verbose, "Also what each peer does."),
+        "One JSON object per line: connected, disconnected, progress, reorg, synced, error..."),
+    CLI_QUIET_ROW(state.quiet, "Print only errors."),
+    CLI_VERBOSE_ROW(state.verbose, "Also print connections and disconnections of each peer."),
     {0},
 };
 
@@ -544,18 +550,19 @@ int main(int argc, char **argv)
     static const struct cli_app app = {
         .name = "spv-sync",
         .summary =
-            "Fetches a network's block headers from its peers, judges them by the "
-            "consensus\nrules, and keeps them in an SQLite database. Goes on where it ended.",
+            "Downloads a network's block headers from its peers, validates them by the\n"
+            "consensus rules, and stores them in an SQLite database. Resumes where the last\n"
+            "run stopped.",
         .usage = "[OPTION]...",
         .options = options,
         .notes =
             "Examples:\n"
             "  spv-sync                                 # mainnet, from the public network\n"
-            "  spv-sync --network testnet4 --follow     # stay on the tip\n"
-            "  spv-sync --connect 192.0.2.7 --json      # only this peer; lines for a program\n"
+            "  spv-sync --network testnet4 --follow     # follow the tip\n"
+            "  spv-sync --connect 192.0.2.7 --json      # only this peer; JSON output\n"
             "\nFiles:\n"
             "  $XDG_DATA_HOME/spv/NETWORK/headers.db, or ~/.local/share/spv/NETWORK/headers.db\n"
-            "\nCtrl-C, kill -9 or a power cut lose at most the last moment's headers.\n",
+            "\nCtrl-C, kill -9 or a power failure loses at most the headers of the last second.\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
     };
@@ -567,7 +574,7 @@ int main(int argc, char **argv)
     cli_catch_signals();
     cli_stop_note(
         "spv-sync: interrupted: what was committed is kept. Run the same command again to "
-        "go on.\n");
+        "resume.\n");
     if (state.json)
         cli_json_mode();
     rc = check_options(&state);
@@ -586,7 +593,7 @@ int main(int argc, char **argv)
     closed = spv_store_close(state.store);
     if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED))
         rc = cli_fail(closed,
-                      "%s: cannot be closed in order: %s. What was committed is kept; check "
+                      "%s: cannot be closed: %s. What was committed is kept; check "
                       "the disk.",
                       state.place.path, spv_strerror(closed));
     printed = cli_finish_output();

@@ -22,22 +22,24 @@ static int no_peer(const struct sync_end *e, const struct spv_node_stats *stats)
 
     cli_duration(t, (double)e->timeout);
     if (stats->peers > 0)
-        return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL,
-                           "%s: stuck at height %s: no new header and no new peer in %s. What came "
-                           "is kept; run it again, or name another peer with --connect HOST.",
-                           net, CLI_COUNT(stats->tip.height), t);
+        return cli_fail_as(
+            CLI_NO_PEER, SPV_ERR_STALL,
+            "%s: stuck at height %s: no new header and no new peer in %s. Received "
+            "headers are kept; run it again, or name another peer with --connect HOST.",
+            net, CLI_COUNT(stats->tip.height), t);
     if (e->connect > 0 && e->banned >= e->connect)
         return cli_fail_as(
             CLI_NO_PEER, SPV_ERR_BANNED,
             "%s: every --connect peer is banned for 24 hours: %s. Name another peer, "
-            "or lift the bans with --forget-bans.",
+            "or remove the bans with --clear-bans.",
             net, cause);
     if (e->proxy->endpoint.host[0] != '\0')
-        return cli_fail_as(
-            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
-            "%s: no usable peer in %s: %s. Check that a SOCKS5 proxy which takes user names (Tor "
-            "does) listens at %s port %u.",
-            net, t, cause, e->proxy->endpoint.host, (unsigned)e->proxy->endpoint.port);
+        return cli_fail_as(CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+                           "%s: no usable peer in %s: %s. Check that a SOCKS5 proxy with user name "
+                           "authentication (Tor "
+                           "has it) listens on %s port %u.",
+                           net, t, cause, e->proxy->endpoint.host,
+                           (unsigned)e->proxy->endpoint.port);
     if (e->connect > 0)
         return cli_fail_as(
             CLI_NO_PEER, SPV_ERR_UNREACHABLE,
@@ -56,12 +58,12 @@ static const char *advice(enum spv_warning why)
 {
     switch (why) {
     case SPV_WARN_UNMET_CLAIM:
-        return "What came is kept; run it again later, or name another peer with --connect HOST, "
-               "or say with --min-chain-work how much work the chain must have";
+        return "Received headers are kept; run it again later, name another peer with --connect "
+               "HOST, or give the work that the chain must have with --min-chain-work";
     case SPV_WARN_FUTURE_HEADERS:
         return "Check this computer's clock, then run it again";
     case SPV_WARN_TIP_UNKNOWN:
-        return "If the network was reset, sync anew into another database; else name another peer "
+        return "If the network was reset, sync into a new database; else name another peer "
                "with --connect HOST";
     case SPV_WARN_NONE:
     case SPV_WARN_STALE_TIP:
@@ -71,13 +73,15 @@ static const char *advice(enum spv_warning why)
     case SPV_WARN_FORK_BELOW_START: /* the warning has said it */
         break;
     }
-    return "What came is kept; run it again later, or name another peer with --connect HOST";
+    return "Received headers are kept; run it again later, or name another peer with --connect "
+           "HOST";
 }
 
 /* Every peer was asked, and none vouches for the chain. */
 int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *stats)
 {
-    return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL, "%s: height %s cannot be called synced: %s. %s.",
+    return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL,
+                       "%s: height %s: cannot tell whether the chain is complete: %s. %s.",
                        e->params->net.name, CLI_COUNT(stats->tip.height), e->why.text,
                        advice(e->why.warning));
 }
@@ -91,8 +95,8 @@ static int low_work(const struct sync_end *e)
     spv_u256_hex(wanted, &e->low.wanted_work);
     return cli_fail_as(
         CLI_NO_PEER, SPV_ERR_LOW_WORK,
-        "%s: no usable peer in %s: the chain of %s shows too little work: it ends at "
-        "height %s with work %s, and %s is wanted. That peer may still be syncing: "
+        "%s: no usable peer in %s: the chain of %s has too little work: it ends at "
+        "height %s with work %s, and %s is required. That peer may still be syncing: "
         "wait for it, or name another one with --connect HOST.",
         e->params->net.name, cli_duration(t, (double)e->timeout), e->low.address,
         cli_count(height, e->low.given_height), report_work(work), report_work(wanted));
@@ -121,10 +125,10 @@ int sync_end_failed(struct spv_store *store, int rc)
     /* what is stored, not what was judged: the last headers may have been given up */
     cli_count(height, spv_store_tip(store, &tip) > 0 ? tip.height : 0);
     if (why.text[0] != '\0')
-        return cli_fail(rc, "the sync stopped, with the headers up to height %s kept: %s", height,
+        return cli_fail(rc, "the sync failed; headers up to height %s are kept: %s", height,
                         why.text);
     return cli_fail(rc,
-                    "%s: the sync stopped, with the headers up to height %s kept: %s. Run the same "
+                    "%s: the sync failed; headers up to height %s are kept: %s. Run the same "
                     "command again.",
                     spv_store_path(store), height, spv_strerror(rc));
 }

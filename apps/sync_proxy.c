@@ -30,7 +30,7 @@ int sync_proxy_allows(const struct sync_proxy *p, const char *option,
     struct spv_netaddr addr;
 
     if (!is_onion(peer->host))
-        return p->onion ? cli_usage("--%s: '%s' is not an onion address, and --onion allows no "
+        return p->onion ? cli_usage("--%s: '%s' is not an onion address; --onion allows no "
                                     "other.",
                                     option, peer->host)
                         : CLI_DONE;
@@ -39,8 +39,8 @@ int sync_proxy_allows(const struct sync_proxy *p, const char *option,
                          ".onion, with a checksum).",
                          option, peer->host);
     if (p->endpoint.host[0] == '\0')
-        return cli_usage("--%s: '%s' is reached through Tor only: give --proxy 127.0.0.1:%d (or "
-                         "wherever Tor listens).",
+        return cli_usage("--%s: '%s' can be reached only through Tor: add --proxy 127.0.0.1:%d (or "
+                         "Tor's other address).",
                          option, peer->host, TOR_PORT);
     return CLI_DONE;
 }

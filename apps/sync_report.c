@@ -96,7 +96,7 @@ static const char *event_name(enum spv_event_kind kind)
     case SPV_EVENT_BANNED:
         return "banned";
     case SPV_EVENT_BACKFILL_DONE:
-        return "whole";
+        return "backfilled";
     case SPV_EVENT_WARNING:
         return "warning";
     case SPV_EVENT_UNRESOLVED:
@@ -262,22 +262,25 @@ static void progress_line(const struct report *r, char *out, size_t cap,
         return;
     }
     if (stats->starting) {
-        snprintf(out, cap, "fetching the period before the checkpoint  %s received  %u %s",
+        snprintf(out, cap,
+                 "downloading the retarget period before the checkpoint  %s received  %u %s",
                  cli_count(a, stats->headers_waiting), stats->peers,
                  stats->peers == 1 ? "peer" : "peers");
         return;
     }
     if (!stats->synced && stats->presync_peers > 0) {
-        used = snprintf(out, cap, "height %s  a chain must show its work: pass %u of 2, %s headers",
-                        cli_count(a, stats->tip.height), stats->presync_pass,
-                        cli_count(b, stats->presync_headers));
+        used =
+            snprintf(out, cap, "height %s  proving chain work (presync): pass %u of 2, %s headers",
+                     cli_count(a, stats->tip.height), stats->presync_pass,
+                     cli_count(b, stats->presync_headers));
         if (used > 0 && (size_t)used < cap && stats->presync_length > 0)
             snprintf(out + used, cap - (size_t)used, " of %s", cli_count(c, stats->presync_length));
         return;
     }
     if (stats->synced && stats->backfill_height > 0) {
-        snprintf(out, cap, "filling below height %s: %s of %s", cli_count(a, stats->start.height),
-                 cli_count(b, stats->backfill_height), cli_count(c, stats->start.height - 1));
+        snprintf(out, cap, "backfilling below height %s: %s of %s",
+                 cli_count(a, stats->start.height), cli_count(b, stats->backfill_height),
+                 cli_count(c, stats->start.height - 1));
         return;
     }
     used = snprintf(out, cap, "height %s of %s (%.1f%%)", cli_count(a, stats->tip.height),
@@ -321,46 +324,43 @@ static void print_warning(const struct spv_event *e)
 
     switch (e->warning) {
     case SPV_WARN_UNMET_CLAIM:
-        cli_print("warning: %s says that its chain has height %s, but gave no header above %s",
-                  e->address, cli_count(figure, e->claimed_height),
-                  cli_count(when, e->given_height));
+        cli_print("warning: %s claims height %s, but sent no header above height %s", e->address,
+                  cli_count(figure, e->claimed_height), cli_count(when, e->given_height));
         break;
     case SPV_WARN_FORK_BELOW_START:
-        cli_print(
-            "warning: %s: its chain leaves ours below height %s, where the database begins: sync "
-            "into a new database, or run with --backfill",
-            e->address, cli_count(figure, e->given_height));
+        cli_print("warning: %s: its chain forks below height %s, where the database begins: sync "
+                  "into a new database, or run with --backfill",
+                  e->address, cli_count(figure, e->given_height));
         break;
     case SPV_WARN_FUTURE_HEADERS:
-        cli_print("warning: %s: its headers above height %s lie %s in the future of this system's "
-                  "clock: check this computer's clock",
+        cli_print("warning: %s: its headers above height %s are %s ahead of this system's "
+                  "clock: check the clock",
                   e->address, cli_count(when, e->given_height),
                   cli_duration(figure, (double)e->seconds));
         break;
     case SPV_WARN_TIP_UNKNOWN:
         cli_print(
-            "warning: no peer has our tip at height %s: the longest of their chains ends at %s "
-            "with "
-            "less work; was this network reset?",
+            "warning: no peer has our tip at height %s: their longest chain ends at height %s "
+            "with less work; was this network reset?",
             cli_count(figure, e->tip.height), cli_count(when, e->given_height));
         break;
     case SPV_WARN_LOW_WORK:
         spv_u256_hex(work, &e->work);
         spv_u256_hex(wanted, &e->wanted_work);
-        cli_print(
-            "warning: %s: its chain ends at height %s with work %s, %s is wanted; it may still be "
-            "syncing",
-            e->address, cli_count(figure, e->given_height), report_work(work), report_work(wanted));
+        cli_print("warning: %s: its chain ends at height %s with work %s, %s is required; it may "
+                  "still be "
+                  "syncing",
+                  e->address, cli_count(figure, e->given_height), report_work(work),
+                  report_work(wanted));
         break;
     case SPV_WARN_STALE_TIP:
-        cli_print(
-            "warning: no new header for %s (the tip is of %s): the peers, or the way to them, "
-            "may be cut off",
-            cli_duration(figure, (double)e->seconds), cli_time(when, e->tip.header.time));
+        cli_print("warning: no new header for %s (the tip is of %s): the network connection may be "
+                  "down",
+                  cli_duration(figure, (double)e->seconds), cli_time(when, e->tip.header.time));
         break;
     case SPV_WARN_CLOCK:
-        cli_print("warning: this system's clock is %s %s the clocks of most peers: please set it "
-                  "right",
+        cli_print("warning: this system's clock is %s %s the clocks of most peers: check the "
+                  "clock",
                   cli_duration(figure, (double)(e->seconds < 0 ? -e->seconds : e->seconds)),
                   e->seconds < 0 ? "ahead of" : "behind");
         break;
@@ -382,7 +382,7 @@ static void print_failure(const char *failure, const struct spv_event *e)
     char when[CLI_FIGURE];
 
     if (e->seconds > 0)
-        cli_print("%s; dialled again in %s", failure, cli_duration(when, (double)e->seconds));
+        cli_print("%s; next attempt in %s", failure, cli_duration(when, (double)e->seconds));
     else
         cli_print("%s", failure);
 }
@@ -394,7 +394,7 @@ static void print_event(const struct report *r, const struct spv_event *e)
     switch (e->kind) {
     case SPV_EVENT_CONNECTED:
         if (r->lost)
-            cli_print("a peer is back: %s", e->address);
+            cli_print("connected again: %s", e->address);
         else if (r->verbose)
             cli_print("connected to %s", e->address);
         break;
@@ -407,7 +407,7 @@ static void print_event(const struct report *r, const struct spv_event *e)
             print_failure(failure, e);
         break;
     case SPV_EVENT_REORG:
-        cli_print("reorganisation: %s headers above height %s gave way to %s with more work",
+        cli_print("reorganisation: %s headers above height %s were replaced by %s with more work",
                   CLI_COUNT(e->removed), cli_count(a, e->fork_height), CLI_COUNT(e->added));
         break;
     case SPV_EVENT_BANNED:
@@ -418,14 +418,14 @@ static void print_event(const struct report *r, const struct spv_event *e)
         break;
     case SPV_EVENT_BEHIND:
         if (r->verbose)
-            cli_print("a better chain was heard of from %s", e->address);
+            cli_print("%s has a chain with more work", e->address);
         break;
     case SPV_EVENT_PROGRESS:
         if (!cli_live())
             cli_print("height %s", cli_count(a, e->tip.height));
         break;
     case SPV_EVENT_BACKFILL_DONE:
-        cli_print("filled down to genesis");
+        cli_print("backfilled down to genesis");
         break;
     case SPV_EVENT_SYNCED:
     case SPV_EVENT_UNRESOLVED: /* the warning has said it; the program's end says the rest */

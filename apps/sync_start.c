@@ -8,11 +8,11 @@ int start_check(struct start_options *o)
     if (!o->birthday)
         return CLI_DONE;
     if (o->height > 0)
-        return cli_usage("--start-height, --birthday: only one of them can be followed.");
+        return cli_usage("--start-height, --birthday: cannot be combined.");
     if (birthday_parse(&o->day, o->birthday) != 0)
-        return cli_usage("--birthday: '%s' is not a day YYYY-MM-DD.", o->birthday);
+        return cli_usage("--birthday: '%s' is not a date YYYY-MM-DD.", o->birthday);
     if (o->day > spv_system_now().unix_s)
-        return cli_usage("--birthday: %s is yet to come.", o->birthday);
+        return cli_usage("--birthday: %s is in the future.", o->birthday);
     return CLI_DONE;
 }
 
@@ -27,11 +27,12 @@ static int keep_stored(const struct start_options *o, const char *option, struct
     if (o->quiet)
         return CLI_DONE;
     if (base.height > wanted + 1)
-        cli_warn("%s: %s begins at height %s already. Add --backfill to fetch what is below, or "
-                 "name another database.",
-                 option, spv_store_path(store), CLI_COUNT(base.height));
+        cli_warn(
+            "%s: %s begins at height %s already. Add --backfill to download the headers below, or "
+            "name another database.",
+            option, spv_store_path(store), CLI_COUNT(base.height));
     else
-        cli_warn("%s: has no effect, %s holds headers from height %s on.", option,
+        cli_warn("%s: has no effect, %s already has headers from height %s on.", option,
                  spv_store_path(store), CLI_COUNT(base.height));
     return CLI_DONE;
 }
@@ -51,7 +52,7 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
     for (i = 0; i < list->n; i++)
         timed += list->at[i].next_time != 0;
     if (o->birthday && timed == 0)
-        return cli_usage("--birthday: no block's time is known beforehand on %s. Use "
+        return cli_usage("--birthday: no block times are built in for %s. Use "
                          "--start-height.",
                          params->net.name);
     start = o->birthday ? spv_params_birthday(params, list->at, list->n, o->day)
@@ -63,14 +64,15 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
         return keep_stored(o, option, store, start);
     if (!start) {
         if (!o->quiet)
-            cli_warn("%s: there are no two checkpoints a period apart at or below it on %s. Starts "
-                     "at genesis.",
-                     option, params->net.name);
+            cli_warn(
+                "%s: %s has no two checkpoints one retarget period apart at or below it. Starts "
+                "at genesis.",
+                option, params->net.name);
         return CLI_DONE;
     }
     *out = start->height;
     if (!o->quiet && !cli_json_on())
-        cli_print("%s starts at the checkpoint of height %s", params->net.name,
+        cli_print("%s starts at the checkpoint at height %s", params->net.name,
                   CLI_COUNT(start->height));
     return CLI_DONE;
 }

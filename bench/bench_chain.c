@@ -1,6 +1,6 @@
-/* Headers judged per second, beside the floor: the double SHA-256 of the same 80 bytes alone. On
- * mined regtest and simnet chains (the latter with retargets), and on real mainnet headers when
- * SPV_TEST_DATA has them. Chain and floor take turns and the best round of each counts.
+/* Headers judged per second, beside the lower bound: the double SHA-256 of the same 80 bytes alone.
+ * On mined regtest and simnet chains (the latter with retargets), and on real mainnet headers when
+ * SPV_TEST_DATA has them. Chain and lower bound take turns and the best round of each counts.
  *
  * bench_chain [HEADERS] */
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define ROUNDS 5
 #define REAL_FILE "headers/mainnet-1-32260.bin"
 
-/* Headers as a peer's messages give them, and their bytes for the floor. */
+/* Headers as a peer's messages give them, and their bytes for the lower bound. */
 struct load {
     struct spv_header *headers;
     uint8_t *raw;
@@ -68,7 +68,7 @@ static struct spv_chain *new_chain(enum spv_network network)
     return c;
 }
 
-static double floor_seconds(const struct load *l)
+static double lower_bound_seconds(const struct load *l)
 {
     static struct spv_blockhash hashes[SPV_MAX_HEADERS];
     const uint64_t start = bench_now_ns();
@@ -101,22 +101,22 @@ static double chain_seconds(const struct load *l, enum spv_network network, size
 
 static void measure(const char *name, const struct load *l, enum spv_network network)
 {
-    double best_floor = 1e9;
+    double best_bound = 1e9;
     double best_chain = 1e9;
     size_t memory = 0;
     char what[64];
 
     for (int i = 0; i < ROUNDS; i++) {
-        const double f = floor_seconds(l);
+        const double f = lower_bound_seconds(l);
         const double c = chain_seconds(l, network, &memory);
-        best_floor = f < best_floor ? f : best_floor;
+        best_bound = f < best_bound ? f : best_bound;
         best_chain = c < best_chain ? c : best_chain;
     }
     const double n = (double)l->n;
     snprintf(what, sizeof what, "%s: double SHA-256 alone", name);
-    bench_rate(what, n / best_floor, 0, "headers/s");
+    bench_rate(what, n / best_bound, 0, "headers/s");
     snprintf(what, sizeof what, "%s: judged", name);
-    bench_rate(what, n / best_chain, n / best_floor, "headers/s");
+    bench_rate(what, n / best_chain, n / best_bound, "headers/s");
     bench_cost("  the chain's memory at the end", (double)memory / 1024, 0, "KiB");
 }
 

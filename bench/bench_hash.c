@@ -1,4 +1,4 @@
-/* Nanoseconds per header hash of each way that OpenSSL offers, beside the floor: the three
+/* Nanoseconds per header hash of each way that OpenSSL offers, beside the lower bound: the three
  * compressions of a double SHA-256 over 80 bytes, in one call, without padding or byte order. The
  * ways take turns and the best round of each counts, so that a busy machine disturbs least.
  * base/sha256d.c chose by this. */
@@ -90,7 +90,7 @@ int main(void)
         const char *what;
         void (*run)(void);
     } ways[] = {
-        {"floor: three compressions", compressions},
+        {"lower bound: three compressions", compressions},
         {"one-shot SHA256() twice", one_shot},
         {"EVP, context reused", reused_context},
         {"SHA256_Init/Update/Final (spv_sha256d)", init_update_final},

@@ -3,11 +3,11 @@
  *
  *   bench_import BIN_DIR [HEADERS] [FOLDER]
  *
- * The floor is measured in the same run, on the same headers and the same disk: reading the file,
- * double SHA-256 of every header, a bare bulk insert of the very rows with the final checkpoint and
- * fsync, and building the same index over them. Packed files and text are imported beside it, and a
- * second import shows what passing over known headers costs. Each program runs as a process of its
- * own, so peak memory is the kernel's figure for it alone. */
+ * The lower bound is measured in the same run, on the same headers and the same disk: reading the
+ * file, double SHA-256 of every header, a bare bulk insert of the very rows with the final
+ * checkpoint and fsync, and building the same index over them. Packed files and text are imported
+ * beside it, and a second import shows what passing over known headers costs. Each program runs as
+ * a process of its own, so peak memory is the kernel's figure for it alone. */
 #define _DEFAULT_SOURCE /* wait4 */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ struct raw {
     uint32_t n;
 };
 
-struct floors {
+struct bounds {
     double reading, hashing, inserting, indexing;
 };
 
@@ -71,7 +71,7 @@ static void write_file(const char *path, const struct raw *raw)
         die(path);
 }
 
-static double floor_reading(const char *path)
+static double lower_bound_reading(const char *path)
 {
     static uint8_t chunk[65536];
     const uint64_t start = bench_now_ns();
@@ -94,10 +94,10 @@ static void remove_db(const char *path)
     }
 }
 
-/* Mines the headers into a file and measures the floors, in a child. */
-static struct floors prepare(const char *headers, const char *bare_db, uint32_t n)
+/* Mines the headers into a file and measures the lower bounds, in a child. */
+static struct bounds prepare(const char *headers, const char *bare_db, uint32_t n)
 {
-    struct floors floors;
+    struct bounds bounds;
     int fds[2], status = 0;
     if (pipe(fds) != 0)
         die("pipe");
@@ -107,17 +107,17 @@ static struct floors prepare(const char *headers, const char *bare_db, uint32_t 
     if (pid == 0) {
         const struct raw raw = mine(n);
         write_file(headers, &raw);
-        floors.reading = floor_reading(headers);
-        floors.hashing = floor_hashing(raw.bytes, raw.n);
-        floors.inserting = floor_inserting(bare_db, raw.bytes, raw.n);
-        floors.indexing = floor_indexing(bare_db);
+        bounds.reading = lower_bound_reading(headers);
+        bounds.hashing = lower_bound_hashing(raw.bytes, raw.n);
+        bounds.inserting = lower_bound_inserting(bare_db, raw.bytes, raw.n);
+        bounds.indexing = lower_bound_indexing(bare_db);
         remove_db(bare_db);
-        _exit(write(fds[1], &floors, sizeof floors) == sizeof floors ? 0 : 1);
+        _exit(write(fds[1], &bounds, sizeof bounds) == sizeof bounds ? 0 : 1);
     }
     if (waitpid(pid, &status, 0) != pid || status != 0 ||
-        read(fds[0], &floors, sizeof floors) != sizeof floors)
-        die("mining and floors");
-    return floors;
+        read(fds[0], &bounds, sizeof bounds) != sizeof bounds)
+        die("mining and lower bounds");
+    return bounds;
 }
 
 /* Runs a program to its end; the seconds. */
@@ -204,18 +204,18 @@ int main(int argc, char **argv)
         die(folder);
     snprintf(headers, sizeof headers, "%s/headers.raw", folder);
     snprintf(db, sizeof db, "%s/import.db", folder);
-    const struct floors f = prepare(headers, db, n);
-    const double floor = f.reading + f.hashing + f.inserting + f.indexing;
+    const struct bounds f = prepare(headers, db, n);
+    const double bound = f.reading + f.hashing + f.inserting + f.indexing;
     struct rusage usage, again;
     const double whole = import(argv[1], headers, db, &usage);
     const double known = import(argv[1], headers, db, &again);
 
     printf("import of %" PRIu32 " headers from a raw file, durable, hash index built\n", n);
     printf("  import      %7.2f s   (%.0f headers/s)\n", whole, n / whole);
-    printf("  floor       %7.2f s   (read %.2f s + double SHA-256 %.2f s + bare insert %.2f s + "
+    printf("  lower bound %7.2f s   (read %.2f s + double SHA-256 %.2f s + bare insert %.2f s + "
            "index %.2f s)\n",
-           floor, f.reading, f.hashing, f.inserting, f.indexing);
-    printf("  ratio       %7.2f x   (target: 2)\n", whole / floor);
+           bound, f.reading, f.hashing, f.inserting, f.indexing);
+    printf("  ratio       %7.2f x   (target: 2)\n", whole / bound);
     printf("  again       %7.2f s   (all known: %.0f headers/s)\n", known, n / known);
     printf("  peak memory %7.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
     others(argv[1], folder, db, n);

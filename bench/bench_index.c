@@ -114,7 +114,7 @@ static double look(sqlite3 *db, const char *text, uint32_t n)
     return (seconds() - start) * 1e6 / LOOKUPS;
 }
 
-static void try_way(const struct way *way, const char *path, uint32_t n, double *floor)
+static void try_way(const struct way *way, const char *path, uint32_t n, double *bound)
 {
     sqlite3 *db = NULL;
     struct stat st;
@@ -131,10 +131,10 @@ static void try_way(const struct way *way, const char *path, uint32_t n, double 
     sql(db, way->after);
     (void)sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     double spent = seconds() - start;
-    if (*floor == 0) {
-        *floor = spent;
+    if (*bound == 0) {
+        *bound = spent;
     }
-    bench_cost(way->name, spent, *floor, "s");
+    bench_cost(way->name, spent, *bound, "s");
     if (way->look) {
         bench_cost("  a look-up", look(db, way->look, n), 0, "us");
     }
@@ -263,7 +263,7 @@ int main(int argc, char **argv)
     uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
     char folder[PATH_LEN / 2];
     char path[PATH_LEN];
-    double floor = 0;
+    double bound = 0;
     (void)snprintf(folder, sizeof folder, "%s/spv-bench-XXXXXX", argc > 2 ? argv[2] : "/tmp");
     if (n < BATCH || !mkdtemp(folder)) {
         die("usage: bench_index [ROWS [FOLDER]], at least 2000 rows");
@@ -272,7 +272,7 @@ int main(int argc, char **argv)
                  BATCH);
     (void)snprintf(path, sizeof path, "%s/way.db", folder);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        try_way(&ways[i], path, n, &floor);
+        try_way(&ways[i], path, n, &bound);
     }
     (void)snprintf(path, sizeof path, "%s/headers.db", folder);
     beside_a_writer(path, n);

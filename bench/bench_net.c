@@ -1,6 +1,6 @@
 /* Links on one loop: 1,000 connections over socket pairs, both ends here, that shake hands and then
  * each say something; what an idle link holds beside the kernel's socket buffers; and messages from
- * another thread. The floor of the last is the least work: two copies of the frame and its
+ * another thread. The lower bound of the last is the least work: two copies of the frame and its
  * checksum at both ends. */
 #include <malloc.h>
 #include <pthread.h>
@@ -113,7 +113,7 @@ static void bench_many(void)
     bench_cost("1,000 connections opened and used", took, 0, "ms");
     bench_cost("memory of an idle link", (double)(heap() - before) / (2.0 * CONNECTIONS), BOUND,
                "bytes");
-    printf("(the floor of that line is its bound, 16 KiB)\n");
+    printf("(the lower bound in that line is its limit, 16 KiB)\n");
     spv_timer_free(b->timer);
     spv_reactor_free(b->r);
     free(b);
@@ -163,7 +163,7 @@ static void bench_threads(void)
             spv_sha256d(hash, frame[side], 0);
         }
     }
-    double floor = (double)(bench_now_ns() - start) / SENDS;
+    double bound = (double)(bench_now_ns() - start) / SENDS;
     must(spv_reactor_new(&b->r, NULL));
     connect_pair(b, 0, on_counted);
     (void)spv_link_ref(b->links[0]);
@@ -173,7 +173,7 @@ static void bench_threads(void)
     must(spv_reactor_run(b->r));
     double each = (double)(bench_now_ns() - start) / SENDS;
     (void)pthread_join(thread, NULL);
-    bench_cost("message of another thread, sent and told", each, floor, "ns");
+    bench_cost("message of another thread, sent and completed", each, bound, "ns");
     spv_reactor_free(b->r);
     free(b);
 }

@@ -1,5 +1,5 @@
 /* The peer machine alone, in memory: small messages through two machines, headers messages into
- * one, and what an idle connection holds. The floor of the headers is the least work: one
+ * one, and what an idle connection holds. The lower bound of the headers is the least work: one
  * copy of the bytes and one double SHA-256 of them for the frame's checksum. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,9 +82,9 @@ static void bench_pings(struct spv_peer *client, struct spv_peer *server)
             memcpy(frame, &i, sizeof(i));
             spv_sha256d(hash, frame, 8);
         }
-    double floor = seconds() - start;
-    printf("ping and pong      %10.0f messages/s   floor %10.0f (checksums)   x%.2f\n",
-           (double)messages / took, (double)messages / floor, took / floor);
+    double bound = seconds() - start;
+    printf("ping and pong      %10.0f messages/s   lower bound %10.0f (checksums)   x%.2f\n",
+           (double)messages / took, (double)messages / bound, took / bound);
 }
 
 static void bench_headers(struct spv_peer *client)
@@ -119,9 +119,9 @@ static void bench_headers(struct spv_peer *client)
         memcpy(copy, frame.data, frame.len);
         spv_sha256d(hash, copy, frame.len);
     }
-    double floor = seconds() - start;
-    printf("headers decoded    %10.0f headers/s    floor %10.0f (copy, hash)   x%.2f\n",
-           (double)decoded / took, (double)decoded / floor, took / floor);
+    double bound = seconds() - start;
+    printf("headers decoded    %10.0f headers/s    lower bound %10.0f (copy, hash)   x%.2f\n",
+           (double)decoded / took, (double)decoded / bound, took / bound);
     spv_buffer_free(&frame);
 }
 

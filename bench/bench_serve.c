@@ -213,7 +213,7 @@ static double ask_strange(const struct asking *a)
     return (cpu_us(a->clock) - before) / ROUNDS;
 }
 
-/* The floors. */
+/* The lower bounds. */
 
 struct bare {
     int listener;
@@ -240,7 +240,7 @@ static void *serve_bare(void *ctx)
 }
 
 /* A thread that reads a request and sends an answer of that many bytes, nothing else. */
-static double floor_sending(size_t request, size_t answer)
+static double lower_bound_sending(size_t request, size_t answer)
 {
     static uint8_t bytes[ANSWER], in[ANSWER];
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -268,7 +268,7 @@ static double floor_sending(size_t request, size_t answer)
     return result;
 }
 
-static double floor_checksum(size_t n)
+static double lower_bound_checksum(size_t n)
 {
     static uint8_t bytes[ANSWER];
     uint8_t hash[32];
@@ -289,7 +289,7 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
 }
 
 /* 2,000 rows a round, each column looked at. */
-static double floor_rows(sqlite3 *db, uint32_t blocks)
+static double lower_bound_rows(sqlite3 *db, uint32_t blocks)
 {
     sqlite3_stmt *st = prepare(db, "SELECT hash, version, merkle_root, time, bits, nonce FROM"
                                    " header WHERE height BETWEEN ?1 AND ?1 + 1999");
@@ -314,7 +314,7 @@ static double floor_rows(sqlite3 *db, uint32_t blocks)
 }
 
 /* 101 look-ups of strangers a round, in one transaction. */
-static double floor_seeks(sqlite3 *db)
+static double lower_bound_seeks(sqlite3 *db)
 {
     sqlite3_stmt *st = prepare(db, "SELECT height FROM header INDEXED BY header_by_hash"
                                    " WHERE substr(hash, 25) = substr(?1, 25) AND hash = ?1");
@@ -400,18 +400,18 @@ int main(int argc, char **argv)
 
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         die("cannot open the database");
-    const double sending = floor_sending(93, ANSWER);
-    const double rows = floor_rows(db, blocks), sum = floor_checksum(ANSWER - 24);
-    const double seeks = floor_seeks(db), request = floor_checksum(4 + 1 + 102 * 32);
-    const double sending_long = floor_sending(24 + 4 + 1 + 102 * 32, ANSWER);
+    const double sending = lower_bound_sending(93, ANSWER);
+    const double rows = lower_bound_rows(db, blocks), sum = lower_bound_checksum(ANSWER - 24);
+    const double seeks = lower_bound_seeks(db), request = lower_bound_checksum(4 + 1 + 102 * 32);
+    const double sending_long = lower_bound_sending(24 + 4 + 1 + 102 * 32, ANSWER);
     printf("CPU of the server's thread, %u headers:\n", (unsigned)n);
-    printf("(floors: send %.1f, rows %.1f, checksum %.1f, 101 seeks %.1f us)\n", sending, rows, sum,
-           seeks);
+    printf("(lower bounds: send %.1f, rows %.1f, checksum %.1f, 101 seeks %.1f us)\n", sending,
+           rows, sum, seeks);
     bench_cost("answer of a kept block", kept, sending, "us");
     bench_cost("answer from two kept blocks", other, sending + sum, "us");
     bench_cost("answer of a block not kept", cold, sending + rows + sum, "us");
     bench_cost("answer to 101 unknown hashes", strange, sending_long + seeks + request, "us");
-    bench_cost("answer that there is nothing new", tip, floor_sending(93, 25), "us");
+    bench_cost("answer that there is nothing new", tip, lower_bound_sending(93, 25), "us");
     (void)sqlite3_close(db);
     (void)unlink(path);
     free(hashes);

@@ -1,4 +1,4 @@
-/* The store beside its floor: 1,000,000 regtest headers in changes of 2,000 through
+/* The store beside its lower bound: 1,000,000 regtest headers in changes of 2,000 through
  * spv_store_apply, and the same rows by a bare INSERT into a bare table with the same pragmas and
  * transaction size. Both count the final checkpoint and sync. Then the index, the look-ups, the
  * size on disk and the peak of memory that is not the benchmark's own.
@@ -315,18 +315,18 @@ int main(int argc, char **argv)
     double indexed = size_of(path);
     double peak_index = peak_mib();
     static const char *const levels[] = {"FULL", "NORMAL"};
-    double floor[2];
+    double bound[2];
     for (size_t i = 0; i < 2; i++) {
         char other[PATH_LEN];
         (void)snprintf(other, sizeof other, "%s/bare-%s.db", folder, levels[i]);
-        floor[i] = bare(other, n, levels[i]);
+        bound[i] = bare(other, n, levels[i]);
         (void)unlink(other);
     }
     (void)printf("%lu headers, %d a transaction, checkpoint and sync included\n", (unsigned long)n,
                  BATCH);
-    bench_rate("bare insert, synchronous NORMAL", n / floor[1], 0, "rows/s");
-    bench_rate("bare insert, synchronous FULL (floor)", n / floor[0], 0, "rows/s");
-    bench_rate("store, synchronous FULL (bound 1.5)", n / ours, n / floor[0], "rows/s");
+    bench_rate("bare insert, synchronous NORMAL", n / bound[1], 0, "rows/s");
+    bench_rate("bare insert, synchronous FULL (lower bound)", n / bound[0], 0, "rows/s");
+    bench_rate("store, synchronous FULL (bound 1.5)", n / ours, n / bound[0], "rows/s");
     bench_cost("hash index built", index, 0, "s");
     bench_cost("on disk", bytes / n, 0, "B/header");
     bench_cost("on disk with the hash index (budget 170)", indexed / n, 0, "B/header");

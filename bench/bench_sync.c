@@ -3,12 +3,12 @@
  *
  *   bench_sync BIN_DIR [HEADERS] [FOLDER] [ROUNDS]
  *
- * The floor is measured in the same run, in turns with the sync, on the same headers and the same
- * disk: the bytes over loopback, double SHA-256 of every header, a bare bulk insert of the very
- * rows (2,000 a transaction), and the same index, with the final checkpoints and fsyncs inside. The
- * programs run as processes of their own, so peak
- * memory is the kernel's figure for spv-sync alone; since that counts what the process was before
- * exec, too, mining and floors happen in a child and this one stays small. */
+ * The lower bound is measured in the same run, in turns with the sync, on the same headers and the
+ * same disk: the bytes over loopback, double SHA-256 of every header, a bare bulk insert of the
+ * very rows (2,000 a transaction), and the same index, with the final checkpoints and fsyncs
+ * inside. The programs run as processes of their own, so peak memory is the kernel's figure for
+ * spv-sync alone; since that counts what the process was before exec, too, mining and lower bounds
+ * happen in a child and this one stays small. */
 #define _DEFAULT_SOURCE /* wait4 */
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +122,7 @@ static void in_child(void (*work)(void *out, const char *headers, const char *db
     }
     close(fds[1]);
     if (waitpid(pid, &status, 0) != pid || status != 0 || read(fds[0], out, size) != (ssize_t)size)
-        die("mining and floors");
+        die("mining and lower bounds");
     close(fds[0]);
 }
 
@@ -144,7 +144,7 @@ static void mine_files(void *out, const char *headers, const char *list, uint32_
     *(char *)out = 1;
 }
 
-static void measure_floors(void *out, const char *headers, const char *db, uint32_t n)
+static void measure_lower_bounds(void *out, const char *headers, const char *db, uint32_t n)
 {
     double *part = out;
     const size_t size = ((size_t)n + 1) * SPV_HEADER_SIZE;
@@ -153,10 +153,10 @@ static void measure_floors(void *out, const char *headers, const char *db, uint3
     if (!raw || !f || fread(raw, 1, size, f) != size)
         die(headers);
     fclose(f);
-    part[TRANSFER] = floor_transfer(n);
-    part[HASHING] = floor_hashing(raw, n + 1);
-    part[INSERTING] = floor_inserting(db, raw, n + 1);
-    part[INDEXING] = floor_indexing(db);
+    part[TRANSFER] = lower_bound_transfer(n);
+    part[HASHING] = lower_bound_hashing(raw, n + 1);
+    part[INSERTING] = lower_bound_inserting(db, raw, n + 1);
+    part[INDEXING] = lower_bound_indexing(db);
     part[FLOOR] = part[TRANSFER] + part[HASHING] + part[INSERTING] + part[INDEXING];
     remove_db(db);
 }
@@ -225,7 +225,7 @@ struct place {
     char headers[PATH_SIZE], list[PATH_SIZE], db[PATH_SIZE], sync[PATH_SIZE], serve[PATH_SIZE];
 };
 
-/* Rounds of floors and sync by turns, so that what else the machine does meets both. */
+/* Rounds of lower bounds and sync by turns, so that what else the machine does meets both. */
 static void measure(const struct place *at, uint32_t n, unsigned rounds, bool listed)
 {
     double values[PARTS][ROUNDS_MAX], cpus[ROUNDS_MAX], part[PARTS] = {0};
@@ -234,7 +234,7 @@ static void measure(const struct place *at, uint32_t n, unsigned rounds, bool li
     const pid_t server = serve(at->serve, at->headers, &port);
     for (unsigned i = 0; i < rounds; i++) {
         struct rusage usage;
-        in_child(measure_floors, part, sizeof part, at->headers, at->db, n);
+        in_child(measure_lower_bounds, part, sizeof part, at->headers, at->db, n);
         part[SYNC] = sync_once(at->sync, at->db, listed ? at->list : NULL, port, &usage);
         part[RATIO] = part[SYNC] / part[FLOOR];
         for (int k = 0; k < PARTS; k++)
@@ -251,7 +251,7 @@ static void measure(const struct place *at, uint32_t n, unsigned rounds, bool li
            listed ? " with a checkpoint every 2,016" : "", rounds);
     printf("  sync        %7.2f s   (%.0f headers/s, cpu %.2f s)\n", whole, n / whole,
            median(cpus, rounds));
-    printf("  floor       %7.2f s   (transfer %.2f + double SHA-256 %.2f + bare insert %.2f"
+    printf("  lower bound %7.2f s   (transfer %.2f + double SHA-256 %.2f + bare insert %.2f"
            " + index %.2f)\n",
            median(values[FLOOR], rounds), median(values[TRANSFER], rounds),
            median(values[HASHING], rounds), median(values[INSERTING], rounds),

@@ -230,7 +230,7 @@ int main(int argc, char **argv)
     start_greedy(&g, dial(http));
     measure_both("HTTP requests", port, http);
     stop_greedy(&g);
-    printf("(the floor of the longest waits is their bound, 50 ms)\n");
+    printf("(the lower bound of the longest waits is their limit, 50 ms)\n");
     (void)kill(pid, SIGTERM);
     (void)waitpid(pid, NULL, 0);
     return 0;

@@ -1,6 +1,6 @@
 /* What decoding costs: headers messages and blocks from a socket's buffer to a message, bytes per
- * second, beside the floor of the same run, what nobody can avoid: one copy of the bytes and the
- * double SHA-256 of the frame's checksum. The block has the shape of a full one of today: 3,000
+ * second, beside the lower bound of the same run, the unavoidable cost: one copy of the bytes and
+ * the double SHA-256 of the frame's checksum. The block has the shape of a full one of today: 3,000
  * transactions, each with two inputs, two outputs and a witness of a signature and a key an input.
  * The ways take turns and the best round of each counts. */
 #include <stdlib.h>
@@ -152,9 +152,9 @@ static void copy_and_hash_twice(const struct spv_buffer *frame)
 /* Bytes a second of the best round. */
 static void compare(const char *what, const struct spv_buffer *frame,
                     void (*run)(const struct spv_buffer *),
-                    void (*floor)(const struct spv_buffer *))
+                    void (*bound)(const struct spv_buffer *))
 {
-    void (*const ways[])(const struct spv_buffer *) = {run, floor};
+    void (*const ways[])(const struct spv_buffer *) = {run, bound};
     double best[2] = {0};
     size_t passes = BYTES_A_ROUND / frame->len + 1;
 
@@ -186,7 +186,7 @@ int main(void)
     printf("headers %zu bytes, block %zu bytes\n", headers.len, block.len);
     compare("headers decoded", &headers, decode, copy_and_hash);
     compare("block decoded", &block, decode, copy_and_hash);
-    compare("block decoded, ids and outputs (floor: ids)", &block, decode_and_walk,
+    compare("block decoded, ids and outputs (lower bound: ids)", &block, decode_and_walk,
             copy_and_hash_twice);
     spv_buffer_free(&block);
     spv_buffer_free(&headers);

@@ -28,7 +28,7 @@ static void sql(sqlite3 *db, const char *text)
     }
 }
 
-double floor_hashing(const uint8_t *raw, uint32_t n)
+double lower_bound_hashing(const uint8_t *raw, uint32_t n)
 {
     struct spv_blockhash *out = malloc((size_t)n * sizeof *out);
     if (!out)
@@ -70,7 +70,7 @@ static struct row *make_rows(const uint8_t *raw, uint32_t n)
     return rows;
 }
 
-double floor_inserting(const char *path, const uint8_t *raw, uint32_t n)
+double lower_bound_inserting(const char *path, const uint8_t *raw, uint32_t n)
 {
     sqlite3 *db = NULL;
     sqlite3_stmt *insert = NULL;
@@ -111,7 +111,7 @@ double floor_inserting(const char *path, const uint8_t *raw, uint32_t n)
     return seconds;
 }
 
-double floor_indexing(const char *path)
+double lower_bound_indexing(const char *path)
 {
     sqlite3 *db = NULL;
     if (sqlite3_open(path, &db) != SQLITE_OK)
@@ -137,12 +137,12 @@ static void send_all(int fd, size_t left)
     while (left > 0) {
         const ssize_t n = write(fd, message, left < sizeof message ? left : sizeof message);
         if (n <= 0)
-            die("floor: write");
+            die("lower bound: write");
         left -= (size_t)n;
     }
 }
 
-double floor_transfer(uint32_t n)
+double lower_bound_transfer(uint32_t n)
 {
     static uint8_t taken[65536];
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -152,21 +152,21 @@ double floor_transfer(uint32_t n)
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
     if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) != 0 ||
         listen(listener, 1) != 0 || getsockname(listener, (struct sockaddr *)&at, &len) != 0)
-        die("floor: listen");
+        die("lower bound: listen");
     const pid_t pid = fork();
     if (pid < 0)
         die("fork");
     if (pid == 0) {
         const int fd = accept(listener, NULL, NULL);
         if (fd < 0)
-            die("floor: accept");
+            die("lower bound: accept");
         send_all(fd, bytes);
         _exit(0);
     }
     const uint64_t start = bench_now_ns();
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
-        die("floor: connect");
+        die("lower bound: connect");
     for (ssize_t more; (more = read(fd, taken, sizeof taken)) > 0;)
         got += (size_t)more;
     const double seconds = (double)(bench_now_ns() - start) / 1e9;
@@ -174,6 +174,6 @@ double floor_transfer(uint32_t n)
     close(listener);
     int status = 0;
     if (got != bytes || waitpid(pid, &status, 0) != pid || status != 0)
-        die("floor: transfer");
+        die("lower bound: transfer");
     return seconds;
 }

@@ -83,12 +83,12 @@ enum spv_err_class {
     X(PROXY, -82, CONNECTION, "proxy refused or failed")                                           \
     X(EVICTED, -84, CONNECTION, "closed in favour of another client")                              \
     X(CONNS_TAKEN, -85, LOCAL, "no slot is free and no client can be evicted")                     \
-    X(CONN_SHARE, -86, LOCAL, "its address or group has its share of the slots")                   \
+    X(CONN_SHARE, -86, LOCAL, "too many connections from its address or group")                    \
     X(FILTERS_UNOFFERED, -87, PEER, "filter request, but we do not offer NODE_COMPACT_FILTERS")    \
     X(BANNED, -83, PEER, "banned for invalid data within the last 24 hours")                       \
     /* headers */                                                                                  \
-    X(HDR_UNCONNECTING, -100, PEER, "header does not link to a known header")                      \
-    X(HDR_NONCONTINUOUS, -101, MISBEHAVING, "headers of one message do not link to each other")    \
+    X(HDR_UNCONNECTING, -100, PEER, "header does not connect to a known header")                   \
+    X(HDR_NONCONTINUOUS, -101, MISBEHAVING, "headers of one message are not continuous")           \
     X(HDR_BITS_MALFORMED, -102, MISBEHAVING, "bits are negative, zero or overflow")                \
     X(HDR_BITS_LIMIT, -103, MISBEHAVING, "target above the network's limit")                       \
     X(HDR_BITS, -104, MISBEHAVING, "bits are not what the retarget rules require")                 \
@@ -96,14 +96,14 @@ enum spv_err_class {
     X(HDR_TIME_OLD, -106, MISBEHAVING, "time not after the median of the previous 11")             \
     X(HDR_TIME_FUTURE, -107, PEER, "time more than two hours ahead of our clock")                  \
     X(HDR_TIME_WARP, -108, MISBEHAVING, "first block of a period is too early (BIP94)")            \
-    X(HDR_VERSION, -109, MISBEHAVING, "version below what BIP34, BIP66 or BIP65 demand")           \
+    X(HDR_VERSION, -109, MISBEHAVING, "version below what BIP34, BIP66 or BIP65 require")          \
     X(HDR_CHECKPOINT, -110, MISBEHAVING, "contradicts a checkpoint")                               \
     X(HDR_FORK_DEPTH, -111, MISBEHAVING, "forks below the last checkpoint")                        \
-    X(HDR_GENESIS, -112, PEER, "is not this network's genesis")                                    \
-    X(LOW_WORK, -113, PEER, "chain shows too little work")                                         \
+    X(HDR_GENESIS, -112, PEER, "not this network's genesis block")                                 \
+    X(LOW_WORK, -113, PEER, "chain has too little work")                                           \
     X(CHAIN_BRANCHES, -114, LOCAL, "too many side branches")                                       \
     X(REDOWNLOAD_MISMATCH, -115, PEER, "redownloaded chain differs from the presynced one")        \
-    X(CHAIN_BASE, -116, PEER, "chain leaves ours below the database's base")
+    X(CHAIN_BASE, -116, PEER, "chain forks below the database's first header")
 
 enum spv_err {
     SPV_OK = 0,

@@ -147,11 +147,10 @@ static int error_text(struct spv_error_info *why, int code, const struct spv_evl
         return code;
     why->code = (enum spv_err)code;
     if (code == SPV_ERR_DB_CHECKPOINT) {
-        (void)snprintf(
-            why->text, sizeof why->text,
-            "cannot continue from %s: %s. Check the checkpoints that were given; if they "
-            "are right, move the file away and sync again.",
-            spv_store_path(cfg->store), spv_strerror(code));
+        (void)snprintf(why->text, sizeof why->text,
+                       "cannot continue from %s: %s. Check the given checkpoints; if they "
+                       "are correct, move the file away and sync again.",
+                       spv_store_path(cfg->store), spv_strerror(code));
         return code;
     }
     if (code == SPV_ERR_NO_DESCRIPTOR) {

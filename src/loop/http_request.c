@@ -125,12 +125,12 @@ static const char *read_field(struct fields *f, char *line)
 {
     char *colon = strchr(line, ':');
     if (line[0] == ' ' || line[0] == '\t')
-        return "A header field goes on in another line";
+        return "Obsolete line folding in a header field";
     if (!colon)
         return "A header field has no colon";
     *colon = '\0';
     if (!is_token(line))
-        return "A header field has no proper name";
+        return "A header field has an invalid name";
     char *value = colon + 1 + strspn(colon + 1, " \t");
     size_t n = strlen(value);
     while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'))
@@ -157,7 +157,7 @@ static enum spv_http_parse check_fields(struct spv_http_request *out, const stru
 {
     const bool body = f->encodings > 0 || (f->lengths > 0 && !f->length_is_zero);
     if (f->hosts > 1 || (f->hosts == 0 && !out->http_1_0)) {
-        out->why = "One Host field is wanted";
+        out->why = "Exactly one Host field is required";
         return SPV_HTTP_BAD_REQUEST;
     }
     if (f->lengths > 1) {
@@ -169,10 +169,10 @@ static enum spv_http_parse check_fields(struct spv_http_request *out, const stru
         return SPV_HTTP_BAD_REQUEST;
     }
     if (body && (out->method != SPV_HTTP_OTHER || strcmp(method, "TRACE") == 0)) {
-        out->why = "This method has no body";
+        out->why = "A request with this method must not have a body";
         return SPV_HTTP_BAD_REQUEST;
     }
-    out->why = body ? "No body is read" : NULL;
+    out->why = body ? "Request bodies are not supported" : NULL;
     return body ? SPV_HTTP_HAS_BODY : SPV_HTTP_COMPLETE;
 }
 
@@ -182,7 +182,7 @@ enum spv_http_parse spv_http_request_parse(struct spv_http_request *out, char *b
     const size_t from = skip_empty_lines(bytes, n);
     const size_t end = from < n ? head_end(bytes, from, n) : 0;
     if (end == 0 || end > SPV_HTTP_MAX_HEAD) {
-        out->why = "The head of the request is too long";
+        out->why = "The request header section is too large";
         return n < SPV_HTTP_MAX_HEAD ? SPV_HTTP_INCOMPLETE : SPV_HTTP_BAD_REQUEST;
     }
     out->len = end;
@@ -190,7 +190,7 @@ enum spv_http_parse spv_http_request_parse(struct spv_http_request *out, char *b
     const char *method = NULL;
     char *at = bytes + from;
     char *line = next_line(&at);
-    out->why = "A line of the head holds a control character";
+    out->why = "The request header section contains a control character";
     if (!line)
         return SPV_HTTP_BAD_REQUEST;
     const enum spv_http_parse first = read_request_line(out, &method, line);
@@ -200,7 +200,7 @@ enum spv_http_parse spv_http_request_parse(struct spv_http_request *out, char *b
         line = next_line(&at);
         out->why = line && line[0] != '\0' ? read_field(&f, line)
                    : line                  ? NULL
-                                           : "A line of the head holds a control character";
+                          : "The request header section contains a control character";
         if (out->why)
             return SPV_HTTP_BAD_REQUEST;
     }

@@ -80,10 +80,10 @@ class Bans(TestCase):
         self.ends(result, NO_PEER)
         self.assertIn("every --connect peer is banned", result.stderr)
         self.assertIn("banned for invalid data within the last 24 hours", result.stderr)
-        self.assertIn("--forget-bans", result.stderr)
+        self.assertIn("--clear-bans", result.stderr)
         self.assertEqual(liar.dialled, 1)
 
-        self.ends(self.sync(*peers, "--forget-bans"), DONE)
+        self.ends(self.sync(*peers, "--clear-bans"), DONE)
         self.assertEqual(liar.dialled, 2)
 
     def test_a_ban_ends_after_a_day(self):

@@ -67,7 +67,7 @@ class Birthday(TestCase):
         result = self.start()
         self.ends(result, DONE)
         self.begins(BASE)
-        self.assertIn(f"starts at the checkpoint of height {START:,}", result.stdout)
+        self.assertIn(f"starts at the checkpoint at height {START:,}", result.stdout)
         self.assertIn("begins at height 4,032, and its chain work counts from there", result.stdout)
         self.assertIn(f" {COUNT - BASE + 1:,} headers added", result.stdout)
         # a second run has nothing to do and keeps what is there
@@ -122,7 +122,7 @@ class Birthday(TestCase):
             f.write(self.raw)
         result = run("spv-import", "--network", "regtest", "--db", self.db, "--input", path)
         self.ends(result, DONE)
-        self.assertIn("4,031 headers below the database's first height were passed over",
+        self.assertIn("4,031 headers below the database's first height were skipped",
                       result.stdout)
         with open(path, "wb") as f:
             f.write(self.raw[(BASE + 1) * HEADER:])
@@ -155,7 +155,7 @@ class Birthday(TestCase):
                            "--backfill", "--json")
         self.ends(result, DONE)
         told = events(result.stdout)
-        self.assertIn("whole", [e["event"] for e in told])
+        self.assertIn("backfilled", [e["event"] for e in told])
         self.assertEqual((told[-1]["event"], told[-1]["base"], told[-1]["work_from"],
                           told[-1]["added"]), ("synced", 0, 0, BASE - 1))
         self.assertEqual(told[-1]["work"], f"{2 * (COUNT + 1):064x}")
@@ -173,7 +173,7 @@ class Birthday(TestCase):
     def test_both_at_once(self):
         result = self.start("--backfill")
         self.ends(result, DONE)
-        self.assertIn("filled down to genesis", result.stdout)
+        self.assertIn("backfilled down to genesis", result.stdout)
         self.assertEqual(database_headers(self.db), self.raw)
 
     def test_without_checkpoints_the_gap_is_filled_by_rules_alone(self):
@@ -219,14 +219,14 @@ class Birthday(TestCase):
         self.write_marks((START,))
         result = self.start()
         self.ends(result, DONE)
-        self.assertIn("no two checkpoints a period apart", result.stderr)
+        self.assertIn("no two checkpoints one retarget period apart", result.stderr)
         self.assertEqual(database_headers(self.db), self.raw)
 
     def test_options_that_cannot_be_followed(self):
         for args, words in (
-                (("--birthday", "2020-02-30"), "is not a day"),
-                (("--birthday", "20200101"), "is not a day"),
-                (("--birthday", "2020-1-1"), "is not a day"),
+                (("--birthday", "2020-02-30"), "is not a date"),
+                (("--birthday", "20200101"), "is not a date"),
+                (("--birthday", "2020-1-1"), "is not a date"),
                 (("--birthday", "9999-01-01"), "yet to come"),
                 (("--birthday", "2020-01-01"), "no block's time is known beforehand on regtest"),
                 (("--birthday", "2020-01-01", "--start-height", 7), "only one")):
@@ -241,7 +241,7 @@ class Birthday(TestCase):
             result = run("spv-sync", "--db", self.path(f"{day}.db"), "--birthday", day,
                          "--connect", f"127.0.0.1:{self.closed_port()}", "--timeout", 1)
             self.ends(result, NO_PEER)
-            self.assertIn(f"starts at the checkpoint of height {height:,}", result.stdout)
+            self.assertIn(f"starts at the checkpoint at height {height:,}", result.stdout)
 
 
 if __name__ == "__main__":

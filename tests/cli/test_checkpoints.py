@@ -56,8 +56,8 @@ class Checkpoints(TestCase):
         cases = (
             ("12:ab\n", "line 1", "no hash of 64 hex digits"),
             (f"\n12;{ZERO}\n", "line 2", "is not HEIGHT:HASH"),
-            (f"12:{ZERO}\n12:{ZERO}\n", "line 2", "does not ascend, it comes after 12"),
-            (f"12:{ZERO}\n11:{ZERO}\n", "line 2", "does not ascend"),
+            (f"12:{ZERO}\n12:{ZERO}\n", "line 2", "heights must ascend: 12 comes after 12"),
+            (f"12:{ZERO}\n11:{ZERO}\n", "line 2", "heights must ascend: 11 comes after 12"),
             (f"0:{ZERO}\n", "line 1", "genesis"),
             (f"4294967295:{ZERO}\n", "line 1", "out of range"),
             (f"99999999999999999999:{ZERO}\n", "line 1", "out of range"),

@@ -59,9 +59,9 @@ class Claims(TestCase):
         peer = self.boaster(3000)
         result = self.sync("--connect", peer.address)
         self.ends(result, NO_PEER)
-        self.assertIn(f"{peer.address} says that its chain has height 3,000, but gave no header "
-                      "above 0", result.stdout)
-        self.assertIn("height 0 cannot be called synced", result.stderr)
+        self.assertIn(f"{peer.address} claims height 3,000, but sent no header "
+                      "above height 0", result.stdout)
+        self.assertIn("height 0: cannot tell whether the chain is complete", result.stderr)
 
     def test_another_peer_whose_claim_is_met_is_enough(self):
         peer, server = self.boaster(3000), self.server("--mine", 50)

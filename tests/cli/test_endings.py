@@ -213,14 +213,14 @@ class ServerEndings(TestCase):
                 self.ends(result, code)
                 self.assertIn(text, result.stderr)
 
-        refused("empty", b"", FAILED, "ends inside a header")
+        refused("empty", b"", FAILED, "is not a multiple of 80 bytes")
         refused("text", b"hello world\n" * 20, FAILED, "genesis")
-        refused("cut", raw[:-1], FAILED, "ends inside a header")
+        refused("cut", raw[:-1], FAILED, "is not a multiple of 80 bytes")
         refused("hole", raw[:10 * HEADER] + raw[11 * HEADER:], FAILED, "height 10 is not valid")
         turned = bytearray(raw)
         turned[20 * HEADER + 40] ^= 1  # a merkle root: the next header no longer links, or no work
         refused("turned", bytes(turned), FAILED, "is not valid on regtest")
-        refused("other", raw, USAGE, "holds headers of regtest", "--network", "simnet")
+        refused("other", raw, USAGE, "contains headers of regtest", "--network", "simnet")
         result = run("spv-serve", "--network", "regtest", "--headers", self.path("absent"))
         self.ends(result, FAILED)
         self.assertIn("cannot be opened", result.stderr)

@@ -52,7 +52,7 @@ class Alarms(TestCase):
         server.stop()
         sync.wait_for(lambda line: line == "warning: every peer is lost; new ones are being tried")
         self.program("spv-serve", "--network", "regtest", "--mine", 10, "--listen", server.address)
-        sync.wait_for(lambda line: line == f"a peer is back: {server.address}")
+        sync.wait_for(lambda line: line == f"connected again: {server.address}")
         self.ends_when_told(sync)
 
     def test_a_tip_of_long_ago_is_a_warning(self):

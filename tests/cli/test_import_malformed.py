@@ -151,7 +151,7 @@ class Malformed(Case):
                 "not what the retarget rules": remade(good, bits=0x207ffffe),
                 "median of the previous 11": remade(good, time=1),
                 "more than two hours ahead": remade(good, time=0xfffffff0),
-                "does not link to a known header": remade(good, prev=bytes(31) + b"\1"),
+                "does not connect to a known header": remade(good, prev=bytes(31) + b"\1"),
         }.items():
             with self.subTest(words):
                 db = self.path("judged.db")
@@ -169,7 +169,7 @@ class Malformed(Case):
                       DONE)
             data = read(packed)
             self.refused(data[:len(data) // 2], FAILED, "ends too early")
-            self.refused(data + b"junk", FAILED, "cannot be unpacked")
+            self.refused(data + b"junk", FAILED, "cannot be decompressed")
             spoilt = bytearray(data)
             spoilt[len(data) // 2] ^= 0xff
             result = self.bring(data=bytes(spoilt))

@@ -42,7 +42,7 @@ class Metrics(TestCase):
         server = self.server("--mine", COUNT)
         proxy = self.proxy(server.port, limit=200 * 1000)  # one batch and a bit
         work = f"{2 * COUNT:x}"  # 2 a regtest block
-        for args, wanted in ((("--json",), None), ((), "a chain must show its work: pass 1 of 2, ")):
+        for args, wanted in ((("--json",), None), ((), "proving chain work (presync): pass 1 of 2, ")):
             sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--connect",
                                 proxy.address, "--min-chain-work", work, *args)
             if wanted is None:

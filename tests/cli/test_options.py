@@ -21,7 +21,7 @@ COMMON_WRONG = [
     (["--signet-challenge", "xyz"], "--signet-challenge: 'xyz' is not a script of 1 to 10000 bytes"),
     (["--signet-challenge", "512"], "'512' is not a script"),
     (["--signet-challenge", "51" * 10001], "5151...' is not a script"),
-    (["--network", "regtest", "--signet-challenge", "51"], "means a signet, not regtest"),
+    (["--network", "regtest", "--signet-challenge", "51"], "cannot be combined with --network regtest"),
     (["stray"], "'stray': unexpected argument"),
     (["--", "stray"], "'stray': unexpected argument"),
 ]
@@ -42,7 +42,8 @@ WRONG = {
                                      "is written [IPv6]:PORT. Try"),
         (["--add-peer", "::1:18444"], "--add-peer: '::1:18444' is not an IPv6 address"),
         (["--proxy", "::1:19050"], "--proxy: '::1:19050' is not an IPv6 address"),
-        (["--connect", "::1:8333"], "--connect: '::1:8333' may end in a port. Write [::1:8333] or "
+        (["--connect", "::1:8333"], "--connect: '::1:8333' is ambiguous: it may end in a port. "
+                                   "Write [::1:8333] or "
                                     "[::1]:8333. Try"),
         (["--proxy", "fd00::1:9050"], "Write [fd00::1:9050] or [fd00::1]:9050. Try"),
         (["--network", "testnet"], "'testnet' is not a network; did you mean testnet4 (or testnet3)?"),
@@ -51,10 +52,10 @@ WRONG = {
         (["--network", "RegTest"], "did you mean regtest? Try"),
         (["--network", "sigent"], "did you mean signet? Try"),
         (["--network", "dogecoin"], "is not a network. Use one of: mainnet, testnet3"),
-        (["--connect", "a", "--add-peer", "b"], "--add-peer: has no use with --connect"),
+        (["--connect", "a", "--add-peer", "b"], "--add-peer: cannot be combined with --connect"),
         (["--min-chain-work", "xyz"], "--min-chain-work: 'xyz' is not 1 to 64 hex digits"),
         (["--min-chain-work", "1" * 65], "is not 1 to 64 hex digits"),
-        (["--quiet", "--verbose"], "--quiet, --verbose: contradict"),
+        (["--quiet", "--verbose"], "--quiet, --verbose: cannot be combined"),
         (["--connect", "host"] * 257, "--connect: given more than 256 times"),
         (["--db", "/" + "x" * 5000], "--db: the path is longer than"),
     ],
@@ -73,9 +74,9 @@ WRONG = {
         (["--network", "regtest", "--mine", "1", "--listen", "::1:18444"],
          "--listen: '::1:18444' is not an IPv6 address"),
         (["--network", "regtest", "--mine", "1", "--http", "::1:8332"],
-         "--http: '::1:8332' may end in a port"),
+         "--http: '::1:8332' is ambiguous: it may end in a port"),
         (["--network", "regtest", "--mine", "1", "--max-clients", "0"], "--max-clients: '0'"),
-        (["--quiet", "--verbose"], "--quiet, --verbose: contradict"),
+        (["--quiet", "--verbose"], "--quiet, --verbose: cannot be combined"),
     ],
     "spv-export": [
         (["--format", "xml"], "--format"),

@@ -85,21 +85,21 @@ class ThroughAProxy(TestCase):
                            "--timeout", 1)
         self.ends(result, NO_PEER)
         self.assertIn("proxy refused or failed", result.stderr)
-        self.assertIn(f"listens at 127.0.0.1 port {port}", result.stderr)
+        self.assertIn(f"listens on 127.0.0.1 port {port}", result.stderr)
 
     def test_a_proxy_that_takes_no_user_name_is_refused(self):
         server = self.server("--mine", 20)
         socks = self.socks(default=server.port, auth=False)
         result = self.sync("--proxy", socks.address, "--connect", "peer.invalid", "--timeout", 1)
         self.ends(result, NO_PEER)
-        self.assertIn("takes user names", result.stderr)
+        self.assertIn("user name authentication", result.stderr)
         self.assertEqual(socks.asked, [])
 
     def test_mistakes_are_told_at_once(self):
         rows = (
             (("--proxy", "a b"), "--proxy: 'a b' is not HOST"),
             (("--proxy", "127.0.0.1:0"), "is not HOST"),
-            (("--connect", ONION), "reached through Tor only"),
+            (("--connect", ONION), "reached only through Tor"),
             (("--add-peer", ONION.replace("2g", "3g")), "not a valid onion address"),
             (("--connect", "x.onion", "--onion"), "not a valid onion address"),
             (("--connect", "192.0.2.7", "--onion"), "--onion allows no other"),

@@ -82,7 +82,7 @@ class Sync(TestCase):
         sync.signal(signal.SIGINT)  # passed on twice: no harm
         self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
         self.assertIn("interrupted at height", sync.lines[-1])
-        self.assertIn("Run the same command again to go on", sync.errors)
+        self.assertIn("Run the same command again to resume", sync.errors)
 
     def test_json_lines_carry_the_promised_fields(self):
         server = self.server("--mine", COUNT)

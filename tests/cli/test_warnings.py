@@ -68,9 +68,9 @@ class Apart(TestCase):
                 other = self.forks_at(height)
                 alone = self.sync(*self.connect(other), "--timeout", 30)
                 self.ends(alone, NO_PEER)
-                self.assertIn("its chain leaves ours below height 2,016", alone.stdout)
+                self.assertIn("its chain forks below height 2,016", alone.stdout)
                 self.assertIn("--backfill", alone.stdout)
-                self.assertIn("cannot be called synced", alone.stderr)
+                self.assertIn("cannot tell whether the chain is complete", alone.stderr)
                 both = self.sync(*self.connect(other, honest), "--json", "--timeout", 30)
                 self.ends(both, DONE)
                 events = [json.loads(line) for line in both.stdout.splitlines()]
@@ -92,7 +92,7 @@ class Apart(TestCase):
         result = self.sync(*self.connect(reset))
         self.ends(result, NO_PEER)
         self.assertIn("no peer has our tip at height 6,100", result.stdout)
-        self.assertIn("ends at 100", result.stdout)
+        self.assertIn("ends at height 100", result.stdout)
         self.assertIn("reset", result.stderr)
         self.ends(self.sync(*self.connect(reset, honest)), DONE)
 
@@ -108,7 +108,7 @@ class Apart(TestCase):
         peer = self.header_peer(bytes(raw[HEADER:]))
         result = self.sync("--connect", peer, "--timeout", 30)
         self.ends(result, NO_PEER)
-        self.assertIn("in the future", result.stdout)
+        self.assertIn("ahead of this system's clock", result.stdout)
         self.assertIn("Check this computer's clock", result.stderr)
         self.assertNotIn("up to date", result.stdout)
 
@@ -117,7 +117,7 @@ class Apart(TestCase):
         result = self.sync("--connect", server.address, "--min-chain-work", "ffff", "--timeout", 3)
         self.ends(result, NO_PEER)
         for words in (server.address, "too little work", "height 100", f"work {2 * 101:x},",
-                      "ffff is wanted", "may still be syncing"):
+                      "ffff is required", "may still be syncing"):
             self.assertIn(words, result.stderr)
         self.assertNotIn("Check the --connect address", result.stderr)
         self.assertEqual(result.stdout.count("it may still be syncing"), 1)
