@@ -7,7 +7,8 @@
 
 #include "cli.h"
 #include "serve_source.h"
-#include "spv/loop.h"
+#include "spv/http_server.h"
+#include "spv/p2p_server.h"
 
 #define CLIENTS_MAX 10000 /* descriptors run out before */
 #define HTTP_RATE_MAX 1000000 /* more is no limit */

@@ -74,12 +74,12 @@ static void on_synced(struct sync *s, const struct spv_event *e)
     s->synced_tip = e->tip;
     if (s->follow)
         cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
-    spv_evloop_stats(s->loop, &stats);
+    spv_evloop_get_stats(s->loop, &stats);
     if (!s->follow) {
         if (!s->backfill || stats.start.height == 0) /* else when the gap is closed */
             spv_evloop_stop(s->loop);
     } else if (!s->quiet) {
-        spv_evloop_stats(s->loop, &stats);
+        spv_evloop_get_stats(s->loop, &stats);
         report_summary(&s->report, "synced", "synced", &stats, &e->tip);
     }
 }
@@ -93,7 +93,7 @@ static void print_progress(struct sync *s)
 
     if (s->quiet || (!cli_live() && (s->synced || now - s->printed < every)))
         return;
-    spv_evloop_stats(s->loop, &stats);
+    spv_evloop_get_stats(s->loop, &stats);
     if (cli_json_on() && report_received(&stats) + stats.presync_headers == s->printed_added)
         return;
     report_sample(&s->report, &stats);
@@ -217,7 +217,7 @@ static void on_tick(void *ctx)
         spv_evloop_stop(s->loop);
         return;
     }
-    spv_evloop_stats(s->loop, &stats);
+    spv_evloop_get_stats(s->loop, &stats);
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0)
         s->useful = cli_clock(); /* following: silence is normal */
@@ -254,7 +254,7 @@ static int finish_sync(struct sync *s, int rc)
     char height[CLI_FIGURE];
 
     cli_stop_note(""); /* said here */
-    spv_evloop_stats(s->loop, &stats);
+    spv_evloop_get_stats(s->loop, &stats);
     if (rc == SPV_ERR_DB_BUSY && s->follow && cli_stopped())
         rc = 0; /* the signal ended the wait for a lock */
     if (rc != 0)
@@ -341,7 +341,7 @@ static int run_loop(struct sync *s)
 
     if (rc != 0)
         return cli_print_error_info(&why);
-    spv_evloop_stats(s->loop, &stats);
+    spv_evloop_get_stats(s->loop, &stats);
     if (must_name_peer(s) && stats.addresses_new + stats.addresses_tried == 0) {
         spv_evloop_free(s->loop);
         return name_peer(s);

@@ -246,8 +246,9 @@ err0:
 
 int spv_evloop_run(struct spv_evloop *l)
 {
-    if (l->stopping)
+    if (l->running || l->stopping)
         return SPV_ERR_STATE; /* it runs once */
+    l->running = true;
     if (l->cfg.on_tick && l->cfg.tick_us != 0)
         spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
     spv_evloop_process_effects(l, 0);
@@ -258,6 +259,7 @@ int spv_evloop_run(struct spv_evloop *l)
     if (l->error == 0 && (rc = save_addrman(l)) < 0)
         loop_fail(l, rc);
     rc = spv_store_flush(l->cfg.store);
+    l->running = false;
     return l->error < 0 ? l->error : rc;
 }
 
@@ -266,7 +268,7 @@ void spv_evloop_stop(struct spv_evloop *l)
     spv_reactor_stop(l->reactor);
 }
 
-void spv_evloop_stats(const struct spv_evloop *l, struct spv_node_stats *out)
+void spv_evloop_get_stats(const struct spv_evloop *l, struct spv_node_stats *out)
 {
     spv_node_get_stats(l->node, out);
 }
@@ -304,15 +306,18 @@ size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *o
     return alive;
 }
 
-void spv_evloop_free(struct spv_evloop *l)
+int spv_evloop_free(struct spv_evloop *l)
 {
     if (!l)
-        return;
+        return 0;
+    if (l->running)
+        return SPV_ERR_STATE;
     spv_connections_end(l);
     spv_node_free(l->node);
     spv_timer_free(l->commit);
     spv_timer_free(l->tick);
     spv_timer_free(l->timer);
-    spv_reactor_free(l->reactor);
+    (void)spv_reactor_free(l->reactor);
     free(l);
+    return 0;
 }

@@ -41,6 +41,7 @@ struct spv_evloop {
     struct spv_self_nonces nonces;
     uint64_t deferred_us; /* deadlines up to here have waited until the sockets had their turn */
     bool no_addrman; /* the store has none that can be read: nothing is saved */
+    bool running; /* inside spv_evloop_run */
     bool stopping; /* no more inputs to the node */
     int error; /* what ended the loop */
 };

@@ -20,8 +20,8 @@
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 #include "net/stream.h"
+#include "spv/http_server.h"
 #include "spv/listener.h"
-#include "spv/loop.h"
 #include "spv/serve/rest.h"
 
 #define MAX_CONNECTIONS 64 /* ours: a few descriptors of the usual 1024 */
@@ -61,6 +61,7 @@ struct spv_http {
     struct spv_timer *deferred; /* of those that have more */
     struct connection *first;
     unsigned n;
+    bool answering; /* the header database is being read: spv_http_free fails */
     struct spv_rate_limit limit;
     struct spv_http_stats stats;
 };
@@ -222,13 +223,19 @@ static void send_answer(struct connection *c, const struct spv_http_request *req
     if (wait > 0) {
         h->stats.limited++;
         refuse_request(c, req, SPV_REST_TOO_MANY, wait, "Too many requests; see Retry-After");
-    } else if (req->method == SPV_HTTP_OTHER) {
-        refuse_request(c, req, SPV_REST_METHOD, 0, "Only GET and HEAD");
-    } else if (spv_rest_answer(&r, &h->cfg.reader, h->cfg.params, req->target) < 0) {
-        refuse_request(c, req, SPV_REST_UNAVAILABLE, 0, "Out of memory");
-    } else {
-        send_reply(c, req, &r, r.status == SPV_REST_UNAVAILABLE ? 10 : 0);
+        return;
     }
+    if (req->method == SPV_HTTP_OTHER) {
+        refuse_request(c, req, SPV_REST_METHOD, 0, "Only GET and HEAD");
+        return;
+    }
+    h->answering = true;
+    const int rc = spv_rest_answer(&r, &h->cfg.reader, h->cfg.params, req->target);
+    h->answering = false;
+    if (rc < 0)
+        refuse_request(c, req, SPV_REST_UNAVAILABLE, 0, "Out of memory");
+    else
+        send_reply(c, req, &r, r.status == SPV_REST_UNAVAILABLE ? 10 : 0);
 }
 
 /* Takes the next request, if all of it is there: one answer. The connection may be gone afterwards.
@@ -388,10 +395,12 @@ void spv_http_get_stats(const struct spv_http *h, struct spv_http_stats *out)
     out->open = h->n;
 }
 
-void spv_http_free(struct spv_http *h)
+int spv_http_free(struct spv_http *h)
 {
     if (!h)
-        return;
+        return 0;
+    if (h->answering)
+        return SPV_ERR_STATE;
     spv_listener_free(h->listener);
     for (struct connection *c = h->first, *next; c; c = next) {
         next = c->next;
@@ -401,4 +410,5 @@ void spv_http_free(struct spv_http *h)
     spv_timer_free(h->sweep_timer);
     spv_rate_limit_free(&h->limit);
     free(h);
+    return 0;
 }

@@ -19,7 +19,7 @@
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 #include "spv/listener.h"
-#include "spv/loop.h"
+#include "spv/p2p_server.h"
 #include "spv/push.h"
 #include "spv/serve.h"
 #include "spv/serve/frame_cache.h"
@@ -406,14 +406,17 @@ void spv_server_get_stats(const struct spv_server *s, struct spv_server_stats *o
     *out = s->stats;
 }
 
-void spv_server_free(struct spv_server *s)
+int spv_server_free(struct spv_server *s)
 {
     if (!s)
-        return;
+        return 0;
+    if (spv_reactor_busy(s->reactor))
+        return SPV_ERR_STATE;
     spv_listener_free(s->listener);
     spv_timer_free(s->deferred);
     spv_timer_free(s->watch);
-    spv_reactor_free(s->reactor); /* clients go with on_closed */
+    (void)spv_reactor_free(s->reactor); /* closes the links, which frees the clients */
     spv_serve_cache_free(s->cache);
     free(s);
+    return 0;
 }

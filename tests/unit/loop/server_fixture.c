@@ -36,9 +36,40 @@ void mined_free(struct mined *m)
     free(m->records);
 }
 
+/* Calls that must fail in a callback of the server or of its header database. */
+static void expect_busy(const struct server_fixture *s)
+{
+    assert_int_equal(spv_server_free(s->server), SPV_ERR_STATE);
+    assert_int_equal(spv_server_run(s->server), SPV_ERR_STATE);
+}
+
+static void on_tip(void *ctx, const struct spv_chain_header *tip)
+{
+    struct server_fixture *s = ctx;
+    (void)tip;
+    s->n_busy++;
+    expect_busy(s);
+}
+
+static void on_client(void *ctx, const struct spv_endpoint *from, bool connected, int error,
+                      unsigned clients)
+{
+    struct server_fixture *s = ctx;
+    (void)from;
+    (void)connected;
+    (void)error;
+    (void)clients;
+    s->n_busy++;
+    expect_busy(s);
+}
+
 static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     struct server_fixture *s = ctx;
+    if (s->frees_http && s->http && height == 0) {
+        assert_int_equal(spv_http_free(s->http), SPV_ERR_STATE);
+        s->n_busy++;
+    }
     if (height > s->height)
         return 0;
     *out = s->chain->records[height];
@@ -93,6 +124,9 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
         .listen = {.host = "127.0.0.1"},
         .max_clients = max_clients,
         .watch_us = s->watch_us,
+        .on_tip = s->frees_server ? on_tip : NULL,
+        .on_client = s->frees_server ? on_client : NULL,
+        .ctx = s,
     };
     assert_int_equal(spv_server_new(&s->server, &cfg, &why), 0);
     const struct spv_http_config web = {
@@ -117,6 +151,6 @@ void server_fixture_stop(struct server_fixture *s)
     spv_server_stop(s->server);
     assert_int_equal(pthread_join(s->thread, NULL), 0);
     spv_server_get_stats(s->server, &s->stats);
-    spv_http_free(s->http);
-    spv_server_free(s->server);
+    assert_int_equal(spv_http_free(s->http), 0);
+    assert_int_equal(spv_server_free(s->server), 0);
 }

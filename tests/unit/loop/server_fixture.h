@@ -18,13 +18,16 @@ void mined_free(struct mined *m);
 struct server_fixture {
     const struct mined *chain;
     atomic_uint height; /* serves no more than these; may grow */
-    uint64_t watch_us; /* before served_start: how often the server looks at that */
+    uint64_t watch_us; /* before start: how often the server looks at that */
     uint32_t bad; /* serves a damaged header at this height; 0: none */
-    bool with_http; /* before served_start: HTTP, too, on the same reactor */
+    bool with_http; /* before start: HTTP, too, on the same reactor */
+    bool frees_server; /* before start: its callbacks try to free and run the server */
+    bool frees_http; /* before start: reading height 0 tries to free the HTTP server */
+    atomic_uint n_busy; /* how often they tried */
     struct spv_server *server;
     struct spv_http *http;
     pthread_t thread;
-    struct spv_server_stats stats; /* filled by served_stop */
+    struct spv_server_stats stats; /* filled by server_fixture_stop */
 };
 /* Listens on a free port of 127.0.0.1. */
 void server_fixture_start(struct server_fixture *s, const struct mined *chain, uint32_t height,

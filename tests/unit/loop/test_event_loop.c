@@ -119,7 +119,7 @@ static int run_loop(struct run *r, const struct place *p, const struct spv_endpo
 
 static void end_loop(struct run *r)
 {
-    spv_evloop_free(r->loop);
+    assert_int_equal(spv_evloop_free(r->loop), 0);
     assert_int_equal(spv_store_close(r->store), 0);
 }
 
@@ -131,7 +131,7 @@ static void expect_tip(struct run *r, uint32_t height)
     assert_memory_equal(tip.hash.b, chain.records[height].hash.b, 32);
     assert_int_equal(spv_u256_cmp(&tip.work, &chain.records[height].work), 0);
     struct spv_node_stats stats;
-    spv_evloop_stats(r->loop, &stats);
+    spv_evloop_get_stats(r->loop, &stats);
     assert_int_equal(stats.tip.height, height);
 }
 
@@ -174,7 +174,7 @@ static void syncs_to_the_tip_then_resumes(void **state)
     assert_int_equal(run_loop(&again, *state, &peer, 1), 0);
     expect_tip(&again, HEADERS);
     struct spv_node_stats stats;
-    spv_evloop_stats(again.loop, &stats);
+    spv_evloop_get_stats(again.loop, &stats);
     assert_int_equal(stats.start_height, 3000);
     assert_int_equal(stats.headers_added, HEADERS - 3000);
     end_loop(&again);
@@ -227,7 +227,7 @@ static void another_thread_may_stop_it(void **state)
     assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     struct spv_node_stats stats;
-    spv_evloop_stats(r.loop, &stats);
+    spv_evloop_get_stats(r.loop, &stats);
     expect_tip(&r, stats.tip.height);
     end_loop(&r);
     server_fixture_stop(&s);
@@ -328,7 +328,7 @@ static void failing_store_ends_the_run_with_its_error(void **state)
     assert_true(rc < 0);
     assert_int_equal(spv_err_class_of(rc), SPV_CLASS_LOCAL);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 0);
-    spv_evloop_free(r.loop);
+    assert_int_equal(spv_evloop_free(r.loop), 0);
     (void)spv_store_close(r.store);
     server_fixture_stop(&s);
 }
@@ -420,6 +420,34 @@ static void ticks_come_without_any_peer(void **state)
     end_loop(&r);
 }
 
+/* Every call that must not be made in a callback fails, and the sync goes on. */
+static void expect_busy(struct run *r)
+{
+    assert_int_equal(spv_evloop_free(r->loop), SPV_ERR_STATE);
+    assert_int_equal(spv_evloop_run(r->loop), SPV_ERR_STATE);
+}
+
+static void free_in_event(struct run *r, const struct spv_event *event)
+{
+    expect_busy(r);
+    if (event->kind == SPV_EVENT_SYNCED)
+        spv_evloop_stop(r->loop);
+}
+
+static void freeing_or_running_the_loop_in_its_callbacks_returns_an_error(void **state)
+{
+    struct server_fixture s = {0};
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const struct spv_endpoint peer = server_fixture_endpoint(&s);
+    struct run r = {.on_event = free_in_event, .on_tick = expect_busy};
+    assert_int_equal(run_loop(&r, *state, &peer, 1), 0);
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 1);
+    assert_true(r.ticks > 0);
+    expect_tip(&r, HEADERS);
+    end_loop(&r);
+    server_fixture_stop(&s);
+}
+
 static int make_chain(void **state)
 {
     (void)state;
@@ -447,6 +475,7 @@ int main(void)
         T(peer_that_goes_in_mid_sync_is_told_once),
         T(failing_store_ends_the_run_with_its_error),
         T(ticks_come_without_any_peer),
+        T(freeing_or_running_the_loop_in_its_callbacks_returns_an_error),
         T(what_came_last_is_committed_before_long),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);

@@ -222,6 +222,22 @@ static void connection_gets_one_answer_a_turn(void **state)
     (void)close(one);
 }
 
+static void freeing_the_http_server_while_it_answers_returns_an_error(void **state)
+{
+    struct server_fixture s = {.with_http = true, .frees_http = true};
+    char text[1024];
+    (void)state;
+    server_fixture_start(&s, &chain, HEADERS, 0);
+    const int web = new_socket();
+    connect_to(web, server_fixture_http_endpoint(&s));
+    send_text(web, "GET /rest/blockhashbyheight/0.hex HTTP/1.0\r\n\r\n");
+    read_to_the_end(web, text, sizeof text);
+    assert_non_null(strstr(text, " 200 OK\r\n"));
+    (void)close(web);
+    server_fixture_stop(&s);
+    assert_int_equal(s.n_busy, 1);
+}
+
 static int make_chain(void **state)
 {
     (void)state;
@@ -241,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peer_is_heard_on_the_descriptor_of_a_closed_http_connection),
         cmocka_unit_test(connection_gets_one_answer_a_turn),
+        cmocka_unit_test(freeing_the_http_server_while_it_answers_returns_an_error),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);
 }

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,6 +134,26 @@ static void serves_many_clients_at_once(void **state)
     assert_int_equal(s.stats.refused, 0);
     assert_int_equal(s.stats.headers_sent, CLIENTS * HEADERS);
     assert_int_equal(s.stats.requests, CLIENTS * 4);
+}
+
+/* In on_client and on_tip, while it runs and while it is being freed with a client connected. */
+static void freeing_or_running_the_server_in_its_callbacks_returns_an_error(void **state)
+{
+    struct server_fixture s = {.frees_server = true, .watch_us = 1000};
+    server_fixture_start(&s, &chain, HEADERS - 1, 0);
+    const struct spv_endpoint at = server_fixture_endpoint(&s);
+    struct crowd c = {0};
+    come(*state, &c, 1, &at);
+    c.ends[0].on_ready = ask;
+    c.ends[0].on_message = ask_until_empty;
+    net_fixture_run(*state);
+    assert_int_equal(s.n_busy, 1); /* connected */
+    s.height = HEADERS;
+    while (s.n_busy < 2) /* the new tip */
+        (void)sched_yield();
+    server_fixture_stop(&s);
+    assert_int_equal(s.n_busy, 3); /* disconnected */
+    net_fixture_close(*state);
 }
 
 static int connected_socket(const struct spv_endpoint *at)
@@ -586,6 +607,7 @@ int main(void)
         T(newcomer_is_refused_when_every_client_is_protected),
         T(other_messages_are_heard_and_ignored),
         T(client_that_does_not_read_holds_up_nobody),
+        T(freeing_or_running_the_server_in_its_callbacks_returns_an_error),
         T(client_gets_one_answer_a_turn_however_many_it_has_asked_for),
         T(requests_wait_until_the_client_has_read_what_it_asked_for_before),
         T(announces_new_headers_to_a_client_that_asked_for_headers),

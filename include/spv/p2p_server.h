@@ -1,0 +1,91 @@
+/* P2P server for block headers: accepts inbound connections and answers getheaders from a header
+ * database, for many clients at once. The database's chain may grow and reorganise meanwhile. */
+#ifndef SPV_P2P_SERVER_H
+#define SPV_P2P_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spv/endpoint.h"
+#include "spv/error.h"
+#include "spv/export.h"
+#include "spv/header.h"
+#include "spv/network.h"
+#include "spv/reactor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct spv_server_config {
+    const struct spv_netid *net; /* borrowed until spv_server_free */
+    struct spv_header_db reader; /* its ctx is borrowed until spv_server_free */
+    struct spv_endpoint listen; /* port 0: a free one */
+    uint64_t services; /* service bits in our version message */
+    /* Maximum number of clients; 0: 256. One address may use 1/8 of the slots, its group (IPv4 /24,
+     * IPv6 /64) 1/4; loopback is not limited. When all are in use a new client evicts the one that
+     * has been inactive longest without completing the handshake, else the most recently connected
+     * one that is not protected by its group, its ping or its age. */
+    unsigned max_clients;
+    size_t cache_bytes; /* of encoded headers messages; 0: 32 MiB. Below 160 KiB: no cache */
+    /* How often the database is checked for a new tip, in microseconds; a new one is announced to
+     * every client, by headers if it sent sendheaders (BIP130), else by inv. 0: never. */
+    uint64_t watch_us;
+    /* Callbacks, on the server's thread; each may be NULL, and each pointer argument is valid
+     * during the call. They may call spv_server_stop and the getters. */
+    void (*on_tip)(void *ctx, const struct spv_chain_header *tip); /* the tip has changed */
+    /* A client connected (connected true, error 0) or disconnected. Also called by
+     * spv_server_free. */
+    void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
+                      unsigned clients);
+    /* A connection was refused: SPV_ERR_CONN_SHARE, SPV_ERR_CONNS_TAKEN, or a local error. */
+    void (*on_refused)(void *ctx, const struct spv_endpoint *from, int error, unsigned clients);
+    void *ctx; /* argument of the callbacks */
+};
+
+struct spv_server_stats {
+    unsigned clients; /* connected now */
+    uint64_t accepted, refused, headers_sent, requests;
+    uint64_t evicted; /* of the accepted ones */
+};
+
+struct spv_server;
+
+/* Creates a server and listens; connections are accepted once it runs. The caller owns *out and
+ * frees it with spv_server_free. *why (may be NULL) is filled in on failure. Thread: any; the
+ * server then belongs to the thread that runs it. Returns 0, SPV_ERR_NOMEM, SPV_ERR_NO_DESCRIPTOR,
+ * SPV_ERR_RESOLVE (the listen address), or SPV_ERR_IO (cannot listen on it). */
+SPV_API int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
+                           struct spv_error_info *why);
+
+/* Returns the port that it listens on. Any thread. */
+SPV_API uint16_t spv_server_port(const struct spv_server *s);
+
+/* Runs until spv_server_stop. Thread: the calling thread becomes the server's thread.
+ * Returns 0 after a stop, SPV_ERR_IO, or SPV_ERR_STATE in a callback of the server or of its
+ * reactor (no effect). */
+SPV_API int spv_server_run(struct spv_server *s);
+
+/* Makes spv_server_run return soon; final. Any thread; async-signal-safe. */
+SPV_API void spv_server_stop(struct spv_server *s);
+
+/* Writes the statistics to *out. Thread: the server's only, in a callback; or any one thread while
+ * the server does not run. Not safe from other threads. */
+SPV_API void spv_server_get_stats(const struct spv_server *s, struct spv_server_stats *out);
+
+/* Returns the server's reactor, borrowed until spv_server_free. Other handles may use it; free them
+ * before the server. Any thread. */
+SPV_API struct spv_reactor *spv_server_reactor(struct spv_server *s);
+
+/* Closes all connections (on_client is called for each) and frees the server. NULL is allowed.
+ * Thread: any one thread while the server does not run.
+ * Returns 0, or SPV_ERR_STATE in a callback of the server or of its reactor: nothing is freed; call
+ * spv_server_stop, and free the server after spv_server_run has returned. */
+SPV_API int spv_server_free(struct spv_server *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
