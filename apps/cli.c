@@ -1,4 +1,4 @@
-/* Options, errors and exit codes.
+/* Options and help texts.
  *
  * A table of options is turned into getopt_long's form; every option gets the code CLI_FIRST plus
  * its row, so one loop serves all apps. getopt's own messages are off: ours name the option, say
@@ -24,81 +24,6 @@
 #define HELP_WIDTH 80
 #define NAME_MAX_LEN 31 /* of an option; for the distance table */
 #define CHALLENGE_MAX 10000 /* bytes: consensus limit of a script */
-
-static const char *program = "spv";
-
-/* Errors. */
-
-CLI_FORMAT(3, 0)
-static void cli_error_line(const char *kind, int err, const char *format, va_list args)
-{
-    char text[CLI_LINE_MAX];
-
-    vsnprintf(text, sizeof text, format, args);
-    cli_clean(text);
-    cli_status_line_clear();
-    fprintf(stderr, "%s: %s\n", program, text);
-    if (kind && cli_json_on())
-        cli_json(
-            json_pack("{s:s, s:s, s:s}", "event", kind, "code", spv_err_name(err), "text", text));
-}
-
-int cli_usage(const char *format, ...)
-{
-    char text[CLI_LINE_MAX];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return cli_fail_as(CLI_USAGE, SPV_ERR_INVALID, "%s Try '%s --help'.", text, program);
-}
-
-int cli_fail(int err, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    cli_error_line("error", err, format, args);
-    va_end(args);
-    return (int)cli_exit_of(err);
-}
-
-int cli_fail_as(enum cli_exit code, int err, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    cli_error_line("error", err, format, args);
-    va_end(args);
-    return (int)code;
-}
-
-int cli_print_error_info(const struct spv_error_info *why)
-{
-    return cli_fail(why->code, "%s", why->text[0] != '\0' ? why->text : spv_strerror(why->code));
-}
-
-void cli_warn(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    cli_error_line("warning", 0, format, args);
-    va_end(args);
-}
-
-enum cli_exit cli_exit_of(int err)
-{
-    if (err == 0)
-        return CLI_DONE;
-    if (err == SPV_ERR_DB_DAMAGED || err == SPV_ERR_DB_NEWER || err == SPV_ERR_DB_NETWORK ||
-        err == SPV_ERR_DB_CHECKPOINT)
-        return CLI_DATABASE;
-    if (err == SPV_ERR_INTERRUPTED)
-        return CLI_INTERRUPTED;
-    return CLI_FAILED;
-}
 
 /* Help. */
 
@@ -363,7 +288,7 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
     size_t n = 0, used = 2, i;
     int code;
 
-    program = app->name;
+    cli_set_program(app->name);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of a write, not the end of a sync */
     signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow (ulimit -f) */
     memset(table, 0, sizeof table);

@@ -140,6 +140,7 @@ int cli_usage(const char *format, ...) CLI_FORMAT(1, 2); /* adds "Try 'spv-sync 
 int cli_fail(int err, const char *format, ...) CLI_FORMAT(2, 3); /* exit by cli_exit_of(err) */
 int cli_fail_as(enum cli_exit code, int err, const char *format, ...) CLI_FORMAT(3, 4);
 int cli_print_error_info(const struct spv_error_info *why);
+void cli_set_program(const char *name); /* before "spv-sync: "; borrowed, static */
 enum cli_exit cli_exit_of(int err);
 /* The same form, for what is no failure. */
 void cli_warn(const char *format, ...) CLI_FORMAT(1, 2);
@@ -193,8 +194,10 @@ void cli_json(json_t *object);
 #define CLI_LINE_MAX 8192
 /* A line on standard output, above the live line; nothing in JSON mode. */
 void cli_print(const char *format, ...) CLI_FORMAT(1, 2);
-/* CLI_DONE, or CLI_FAILED after telling that standard output could not be written. */
+/* Flushes standard output. Returns CLI_DONE, or CLI_FAILED after reporting a write error. */
 int cli_finish_output(void);
+/* Flushes standard output. Returns the errno of the first write to it that failed, or 0. */
+int cli_output_error(void);
 /* What to do about an errno of opening or writing a file: one sentence. */
 const char *cli_write_advice(int error);
 

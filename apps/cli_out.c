@@ -103,16 +103,11 @@ const char *cli_write_advice(int error)
     }
 }
 
-int cli_finish_output(void)
+int cli_output_error(void)
 {
     cli_status_line_clear();
     flush_output();
-    if (output_error == 0 || output_error == EPIPE) /* a reader that has had enough is no failure */
-        return CLI_DONE;
-    if (output_error == EIO && cli_stopped()) /* the terminal went, with a SIGHUP */
-        return CLI_DONE;
-    return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "standard output: cannot be written: %s. %s",
-                       strerror(output_error), cli_write_advice(output_error));
+    return output_error;
 }
 
 bool cli_live(void)

@@ -1,5 +1,5 @@
-/* What the parts of spv-db share: the options, an open database, a live line of progress, and
- * figures of a header. Each command is a function that returns an exit code. */
+/* Shared by the commands of spv-db: the options, the open database, progress on the status line, and
+ * the difficulty of a header. */
 #ifndef SPV_DB_H
 #define SPV_DB_H
 
@@ -28,18 +28,5 @@ void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t tot
 
 /* How many times harder than at the network's limit: what explorers call difficulty. */
 double db_difficulty(const struct spv_params *params, uint32_t bits);
-
-/* db_show.c */
-int db_info(struct db_job *j);
-int db_tip(struct db_job *j);
-int db_header(struct db_job *j);
-/* db_check.c */
-int db_verify(struct db_job *j);
-int db_repair(struct db_job *j);
-/* db_stats.c */
-int db_stats(struct db_job *j);
-/* db_tidy.c */
-int db_compact(struct db_job *j);
-int db_prune(struct db_job *j);
 
 #endif

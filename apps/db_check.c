@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "db.h"
+#include "db_commands.h"
 
 static int on_progress(void *ctx, uint64_t done, uint64_t total)
 {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "db.h"
+#include "db_commands.h"
 
 static int on_compact(void *ctx)
 {

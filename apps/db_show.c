@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "db.h"
+#include "db_commands.h"
 
 /* One line of "name  value". */
 static void line(const char *name, const char *value)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "db.h"
+#include "db_commands.h"
 #include "output_file.h"
 
 #define LOOK_EVERY 1024 /* rows between looks at the stop signal */

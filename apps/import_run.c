@@ -33,12 +33,6 @@ static const char *where(char *out, const struct place *p)
     return out;
 }
 
-int import_store_failed(const struct work *w, int err)
-{
-    const char *why = spv_store_last_error(w->i->store);
-    return cli_fail(err, "%s", why[0] != '\0' ? why : spv_strerror(err));
-}
-
 /* What the database, or a checkpoint, has at a height: hexadecimal, or a word. */
 static void competing_header(const struct work *w, char out[SPV_HASH_HEX], const char **whose,
                              uint32_t height)

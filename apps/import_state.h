@@ -2,6 +2,7 @@
 #ifndef SPV_IMPORT_STATE_H
 #define SPV_IMPORT_STATE_H
 
+#include "cli.h"
 #include "import_run.h"
 #include "spv/message.h"
 
@@ -43,8 +44,12 @@ struct work {
     struct spv_blockhash differs_hash;
 };
 
-/* Tells that the database failed with err. */
-int import_store_failed(const struct work *w, int err);
+/* Reports the store's error err. Returns an exit code. */
+static inline int import_store_failed(const struct work *w, int err)
+{
+    const char *why = spv_store_last_error(w->i->store);
+    return cli_fail(err, "%s", why[0] != '\0' ? why : spv_strerror(err));
+}
 
 /* A hole ends at height `last`: what comes next is collected, if it may be a period between two
  * checkpoints that an empty database can begin with. */
