@@ -109,6 +109,7 @@ static int help(const struct cli_app *app)
             printf("\n%s:\n", o->group);
         else
             help_option(o);
+        (void)cli_output_error(); /* flush: printf would lose the errno of a full device */
     }
     printf("\nAbout:\n");
     for (i = 0; i < sizeof own / sizeof own[0]; i++)
