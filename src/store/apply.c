@@ -68,14 +68,14 @@ static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
 static int insert_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     int rc = spv_rows_insert_all(s, c->headers, c->n);
-    return rc == 0 ? spv_meta_set_tip(s, &c->headers[c->n - 1]) : rc;
+    return rc ? rc : spv_meta_set_tip(s, &c->headers[c->n - 1]);
 }
 
 static int prune_branches(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_PRUNE);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, BRANCH_ROWS);
@@ -96,7 +96,7 @@ int spv_branches_prune(struct spv_store *s)
                      " length(hash) <> 32 OR typeof(work) <> 'blob' OR length(work) <> 32 OR"
                      " typeof(previous_hash) <> 'blob' OR length(previous_hash) <> 32",
                      "prune side branches");
-    return rc == 0 ? prune_branches(s) : rc;
+    return rc ? rc : prune_branches(s);
 }
 
 static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
@@ -105,7 +105,7 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
     for (size_t i = 0; i < c->n; i++) {
         struct spv_row row;
         int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_INSERT);
-        if (rc != 0) {
+        if (rc) {
             return rc;
         }
         int code = spv_row_bind_prev(st, &row, &c->headers[i]);
@@ -113,7 +113,7 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
             return spv_db_error(s, code, "store a side branch");
         }
         rc = spv_db_run(s, SPV_STMT_BRANCH_INSERT, "store a side branch");
-        if (rc != 0) {
+        if (rc) {
             return rc;
         }
     }
@@ -125,26 +125,33 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_MOVE_TO_BRANCH);
-    if (rc == 0) {
-        (void)sqlite3_bind_int64(st, 1, c->fork_height);
-        rc = spv_db_run(s, SPV_STMT_MOVE_TO_BRANCH, "move headers to a side branch");
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = spv_rows_remove_above(s, c->fork_height);
+    (void)sqlite3_bind_int64(st, 1, c->fork_height);
+    rc = spv_db_run(s, SPV_STMT_MOVE_TO_BRANCH, "move headers to a side branch");
+    if (rc) {
+        return rc;
     }
-    for (size_t i = 0; i < c->n && rc == 0; i++) {
+    rc = spv_rows_remove_above(s, c->fork_height);
+    if (rc) {
+        return rc;
+    }
+    for (size_t i = 0; i < c->n; i++) {
         uint8_t hash[32];
         rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_REMOVE);
-        if (rc == 0) {
-            spv_row_reverse(hash, c->headers[i].hash.b);
-            (void)sqlite3_bind_blob(st, 1, hash, sizeof hash, SQLITE_STATIC);
-            rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "take headers off a side branch");
+        if (rc) {
+            return rc;
+        }
+        spv_row_reverse(hash, c->headers[i].hash.b);
+        (void)sqlite3_bind_blob(st, 1, hash, sizeof hash, SQLITE_STATIC);
+        rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "take headers off a side branch");
+        if (rc) {
+            return rc;
         }
     }
-    if (rc == 0) {
-        rc = prune_branches(s);
-    }
-    return rc == 0 ? insert_rows(s, c) : rc;
+    rc = prune_branches(s);
+    return rc ? rc : insert_rows(s, c);
 }
 
 static int write_change(struct spv_store *s, const struct spv_chain_update *c)
@@ -176,7 +183,10 @@ static int check_change(struct spv_store *s, const struct spv_chain_update *chan
         return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
     }
     int rc = check_records(s, change);
-    return rc == 0 && change->kind != SPV_UPDATE_BRANCH ? check_fork(s, change) : rc;
+    if (rc) {
+        return rc;
+    }
+    return change->kind != SPV_UPDATE_BRANCH ? check_fork(s, change) : 0;
 }
 
 static void note_applied(struct spv_store *s, const struct spv_chain_update *change)
@@ -194,17 +204,19 @@ int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
         return 0;
     }
     int rc = check_change(s, change);
-    if (rc == 0) {
-        rc = spv_transaction_begin(s);
+    if (rc) {
+        return rc;
     }
-    if (rc != 0) {
+    rc = spv_transaction_begin(s);
+    if (rc) {
         return rc;
     }
     rc = write_change(s, change);
-    if (rc == 0) {
-        rc = spv_db_commit(s);
+    if (rc) {
+        return spv_transaction_undo(s, rc);
     }
-    if (rc != 0) {
+    rc = spv_db_commit(s);
+    if (rc) {
         return spv_transaction_undo(s, rc);
     }
     note_applied(s, change);
@@ -218,15 +230,18 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
         return spv_store_apply(s, change);
     }
     int rc = check_change(s, change);
-    if (rc == 0 && s->n_uncommitted == 0) {
-        s->committed_tip = s->tip;
-        rc = spv_db_begin(s);
-    }
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
+    if (s->n_uncommitted == 0) {
+        s->committed_tip = s->tip;
+        rc = spv_db_begin(s);
+        if (rc) {
+            return rc;
+        }
+    }
     rc = write_change(s, change);
-    if (rc != 0) {
+    if (rc) {
         return spv_transaction_undo(s, rc);
     }
     s->n_uncommitted += change->n;

@@ -18,7 +18,7 @@ int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
         return 0;
     }
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_HEIGHT);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, s->start.height);
@@ -37,7 +37,7 @@ static int remove_filled(struct spv_store *s, uint32_t above)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, above);
@@ -56,15 +56,20 @@ int spv_store_backfill_reset(struct spv_store *s)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
     int rc = spv_transaction_begin(s);
-    if (rc == 0) {
-        rc = remove_filled(s, 0);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = spv_db_commit(s);
+    rc = remove_filled(s, 0);
+    if (rc) {
+        goto rollback;
     }
-    if (rc != 0) {
-        spv_db_rollback(s);
+    rc = spv_db_commit(s);
+    if (rc) {
+        goto rollback;
     }
+    return 0;
+rollback:
+    spv_db_rollback(s);
     return rc;
 }
 
@@ -110,7 +115,7 @@ static int add_work(struct spv_store *s, const struct spv_u256 *more)
     }
     int rc =
         add_to_table(s, "UPDATE header SET work = spv_add_work(work, ?1) WHERE height >= ?2", more);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     return add_to_table(
@@ -122,16 +127,19 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
 {
     const struct spv_chain_start whole = {0};
     struct spv_chain_header tip = s->tip;
-    int rc = 0;
     if (!spv_blockhash_eq(&last->hash, &s->start_parent)) {
         return spv_start_mismatch(s, "what was filled is not what the base follows");
     }
     if (s->start.work_since > 0) {
         const struct spv_u256 more = spv_u256_sub(&last->work, &s->start_work);
-        rc = add_work(s, &more);
+        int rc = add_work(s, &more);
+        if (rc) {
+            return rc;
+        }
         tip.work = spv_u256_add(&tip.work, &more);
-        if (rc == 0) {
-            rc = spv_meta_set_tip(s, &tip);
+        rc = spv_meta_set_tip(s, &tip);
+        if (rc) {
+            return rc;
         }
     } else if (spv_u256_cmp(&last->work, &s->start_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
@@ -139,10 +147,7 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
                            "is not what their checkpoint has. " SPV_DB_REPAIR_ADVICE,
                            s->path, SPV_COUNT(s->start.height));
     }
-    if (rc == 0) {
-        rc = spv_start_write(s, &whole, NULL, NULL);
-    }
-    return rc;
+    return spv_start_write(s, &whole, NULL, NULL);
 }
 
 int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
@@ -151,7 +156,7 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     struct spv_blockhash below;
     uint32_t filled = 0;
     int rc = spv_store_backfill_height(s, &filled);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     if (s->start.height == 0 || last->height >= s->start.height) {
@@ -162,7 +167,7 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     }
     sqlite3_stmt *st = NULL;
     rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, c->fork_height);
@@ -172,12 +177,21 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     if (!there || !spv_blockhash_eq(&below, &c->headers[0].header.prev)) {
         return spv_start_mismatch(s, "it does not follow what was filled");
     }
-    rc = c->fork_height < filled ? remove_filled(s, c->fork_height) : 0;
-    if (rc == 0 && s->start.height - c->fork_height > SPV_HASH_INDEX_BULK) {
+    if (c->fork_height < filled) {
+        rc = remove_filled(s, c->fork_height);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (s->start.height - c->fork_height > SPV_HASH_INDEX_BULK) {
         rc = spv_hash_index_drop(s);
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc == 0) {
-        rc = spv_rows_insert_all(s, c->headers, c->n);
+    rc = spv_rows_insert_all(s, c->headers, c->n);
+    if (rc) {
+        return rc;
     }
-    return rc == 0 && last->height + 1 == s->start.height ? join_backfill(s, last) : rc;
+    return last->height + 1 == s->start.height ? join_backfill(s, last) : 0;
 }

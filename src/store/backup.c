@@ -62,11 +62,11 @@ static int copy_file(const char *from, const char *to)
     }
     rc = copy_bytes(in, out);
     int e = errno;
-    if (close(out) != 0 && rc == 0) {
+    if (close(out) != 0 && !rc) {
         e = errno;
         rc = error_of(e);
     }
-    if (rc != 0) {
+    if (rc) {
         (void)unlink(to);
     }
     errno = e;
@@ -79,7 +79,7 @@ static int sync_folder(const char *path)
 {
     char folder[SPV_PATH_TEXT];
     int rc = with_suffix(folder, path, "");
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     char *slash = strrchr(folder, '/');
@@ -112,26 +112,29 @@ int spv_backup_make(char *out, size_t cap, const char *path)
         }
         rc = copy_file(path, copy);
     }
-    if (rc != 0) {
+    if (rc) {
         return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
     }
     if (access(log, F_OK) == 0) {
         rc = copy_file(log, copy_log);
-    }
-    if (rc == 0) {
-        rc = sync_folder(path);
-    }
-    if (rc != 0) {
-        int e = errno;
-        (void)unlink(copy);
-        if (rc != SPV_ERR_FULL) {
-            (void)unlink(copy_log);
+        if (rc) {
+            goto err;
         }
-        errno = e;
-        return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
+    }
+    rc = sync_folder(path);
+    if (rc) {
+        goto err;
     }
     memcpy(out, copy, strlen(copy) + 1);
     return 0;
+err:;
+    const int e = errno;
+    (void)unlink(copy);
+    if (rc != SPV_ERR_FULL) { /* else the log's copy is not ours */
+        (void)unlink(copy_log);
+    }
+    errno = e;
+    return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
 }
 
 int spv_backup_replace(const char *path, const char *fresh)

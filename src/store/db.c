@@ -346,14 +346,14 @@ int spv_db_begin(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BEGIN);
-    return rc == 0 ? spv_db_run(s, SPV_STMT_BEGIN, "begin a transaction") : rc;
+    return rc ? rc : spv_db_run(s, SPV_STMT_BEGIN, "begin a transaction");
 }
 
 int spv_db_commit(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_COMMIT);
-    return rc == 0 ? spv_db_run(s, SPV_STMT_COMMIT, "commit") : rc;
+    return rc ? rc : spv_db_run(s, SPV_STMT_COMMIT, "commit");
 }
 
 void spv_db_rollback(struct spv_store *s)

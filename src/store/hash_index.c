@@ -10,7 +10,7 @@ int spv_hash_index_exists(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_HAS_INDEX);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     int code = sqlite3_step(st);
@@ -47,12 +47,11 @@ int spv_store_build_index(struct spv_store *s)
     if (s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
-    /* The hash's last 8 bytes in display order are as good as random: an index over all 32 would be
-     * three times the size and find nothing more. */
     int rc = spv_store_commit(s);
-    if (rc == 0) {
-        rc = spv_db_exec(s, "CREATE INDEX IF NOT EXISTS " SPV_SCHEMA_INDEX, "build the hash index");
+    if (rc) {
+        return rc;
     }
+    rc = spv_db_exec(s, "CREATE INDEX IF NOT EXISTS " SPV_SCHEMA_INDEX, "build the hash index");
     s->indexed = rc == 0;
     return rc;
 }

@@ -31,29 +31,34 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
     uint64_t free_pages = 0;
     uint64_t page = 0;
     uint64_t schema = 0;
-    int rc = count(s, &schema, "PRAGMA user_version");
+    const struct {
+        uint64_t *out;
+        const char *sql;
+    } counts[] = {
+        {&schema, "PRAGMA user_version"},
+        {&out->headers, "SELECT count(*) FROM header"},
+        {&out->branch_headers, "SELECT count(*) FROM branch_header"},
+        {&free_pages, "PRAGMA freelist_count"},
+        {&page, "PRAGMA page_size"},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        int rc = count(s, counts[i].out, counts[i].sql);
+        if (rc) {
+            return rc;
+        }
+    }
     out->schema = (int)schema;
-    if (rc == 0) {
-        rc = count(s, &out->headers, "SELECT count(*) FROM header");
-    }
-    if (rc == 0) {
-        rc = count(s, &out->branch_headers, "SELECT count(*) FROM branch_header");
-    }
-    if (rc == 0) {
-        rc = count(s, &free_pages, "PRAGMA freelist_count");
-    }
-    if (rc == 0) {
-        rc = count(s, &page, "PRAGMA page_size");
-    }
-    if (rc == 0) {
-        rc = spv_meta_get(s, out->created_by, sizeof out->created_by, "created_by");
-    }
-    if (rc >= 0) {
-        rc = spv_meta_get(s, text, sizeof text, "last_sync");
-    }
     out->free_bytes = free_pages * page;
+    int rc = spv_meta_get(s, out->created_by, sizeof out->created_by, "created_by");
+    if (rc < 0) {
+        return rc;
+    }
+    rc = spv_meta_get(s, text, sizeof text, "last_sync");
+    if (rc < 0) {
+        return rc;
+    }
     out->last_sync = rc > 0 ? (int64_t)strtoll(text, NULL, 10) : 0;
-    return rc < 0 ? rc : 0;
+    return 0;
 }
 
 int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
@@ -61,13 +66,14 @@ int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
     memset(out, 0, sizeof *out);
     out->file_bytes = size_of(s->path, "");
     out->log_bytes = size_of(s->path, "-wal");
-    bool own = sqlite3_get_autocommit(s->db) != 0;
+    const bool own = sqlite3_get_autocommit(s->db) != 0; /* no transaction is open */
     int rc = own ? spv_db_exec(s, "BEGIN", "read it") : 0;
-    if (rc == 0) {
-        spv_watch_long(&s->watch, true); /* counting is one operation */
-        rc = collect_info(s, out);
-        spv_watch_long(&s->watch, false);
+    if (rc) {
+        return rc;
     }
+    spv_watch_long(&s->watch, true); /* counting is one operation */
+    rc = collect_info(s, out);
+    spv_watch_long(&s->watch, false);
     if (own) {
         spv_db_rollback(s);
     }
@@ -90,11 +96,11 @@ int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
     int rc = spv_store_commit(s);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     spv_watch_progress(&s->watch, progress, ctx);
     rc = spv_db_exec(s, "VACUUM", "compact it");
     spv_watch_progress(&s->watch, NULL, NULL);
-    return rc == 0 ? spv_store_flush(s) : rc;
+    return rc ? rc : spv_store_flush(s);
 }

@@ -142,7 +142,7 @@ int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32
     w->watch.busy_ctx = s->watch.busy_ctx;
     int code = spv_db_connect(&w->db, &w->watch, s->path, SPV_STORE_READ, s->immutable);
     int rc = code == SQLITE_OK ? iter_begin(w, from, to) : walk_error(w, code);
-    if (rc != 0) {
+    if (rc) {
         spv_store_iter_close(w);
         return rc;
     }

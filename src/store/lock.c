@@ -83,22 +83,25 @@ int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error
                        shown);
     }
     int f = spv_sidecar_open(name, O_RDWR | O_CREAT, 0644);
-    int rc = f < 0 ? open_failed(why, shown) : 0;
+    if (f < 0) {
+        int rc = open_failed(why, shown);
+        sqlite3_free(name);
+        return rc;
+    }
     sqlite3_free(name);
-    if (f >= 0 && flock(f, LOCK_EX | LOCK_NB) != 0) {
-        rc = errno != EWOULDBLOCK
-                 ? open_failed(why, shown)
-                 : problem(why, SPV_ERR_DB_BUSY,
-                           "%s: another program (process %ld) is writing to this database. Wait "
-                           "for it to end, or stop it.",
-                           shown, holder_of(f));
+    if (flock(f, LOCK_EX | LOCK_NB) != 0) {
+        int rc = errno != EWOULDBLOCK
+                     ? open_failed(why, shown)
+                     : problem(why, SPV_ERR_DB_BUSY,
+                               "%s: another program (process %ld) is writing to this database. "
+                               "Wait for it to end, or stop it.",
+                               shown, holder_of(f));
         (void)close(f);
+        return rc;
     }
-    if (rc == 0) {
-        write_holder(f);
-        *fd = f;
-    }
-    return rc;
+    write_holder(f);
+    *fd = f;
+    return 0;
 }
 
 void spv_lock_release(int fd)

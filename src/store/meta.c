@@ -16,7 +16,7 @@ int spv_meta_set(struct spv_store *s, const char *key, const char *text)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     int code = sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
@@ -27,7 +27,7 @@ int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_GET);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
@@ -59,26 +59,28 @@ int spv_meta_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
     char hex[SPV_HASH_HEX];
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc == 0) {
-        (void)sqlite3_bind_int64(st, 2, tip->height);
-        rc = run_set(s, st, "tip_height");
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        spv_blockhash_hex(hex, &tip->hash);
-        rc = spv_meta_set(s, "tip_hash", hex);
+    (void)sqlite3_bind_int64(st, 2, tip->height);
+    rc = run_set(s, st, "tip_height");
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        spv_u256_hex(hex, &tip->work);
-        rc = spv_meta_set(s, "tip_work", hex);
+    spv_blockhash_hex(hex, &tip->hash);
+    rc = spv_meta_set(s, "tip_hash", hex);
+    if (rc) {
+        return rc;
     }
-    return rc;
+    spv_u256_hex(hex, &tip->work);
+    return spv_meta_set(s, "tip_work", hex);
 }
 
 int spv_meta_remove(struct spv_store *s, const char *key)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_REMOVE);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);

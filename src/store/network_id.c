@@ -39,37 +39,52 @@ int spv_network_id_write(struct spv_store *s)
     identity_of(&id, &s->params);
     (void)snprintf(created_by, sizeof created_by, "libspv %s", spv_version());
     int rc = spv_meta_set(s, "network", id.name);
-    if (rc == 0) {
-        rc = spv_meta_set(s, "magic", id.magic);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = spv_meta_set(s, "genesis", id.genesis);
+    rc = spv_meta_set(s, "magic", id.magic);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0 && id.challenge[0] != '\0') {
+    rc = spv_meta_set(s, "genesis", id.genesis);
+    if (rc) {
+        return rc;
+    }
+    if (id.challenge[0] != '\0') {
         rc = spv_meta_set(s, "challenge_hash", id.challenge);
+        if (rc) {
+            return rc;
+        }
     }
-    return rc == 0 ? spv_meta_set(s, "created_by", created_by) : rc;
+    return spv_meta_set(s, "created_by", created_by);
 }
 
 static int read_identity(struct spv_store *s, struct identity *id)
 {
+    const struct {
+        char *out;
+        size_t cap;
+        const char *key;
+        bool required;
+    } values[] = {
+        {id->name, sizeof id->name, "network", true},
+        {id->magic, sizeof id->magic, "magic", true},
+        {id->genesis, sizeof id->genesis, "genesis", true},
+        {id->challenge, sizeof id->challenge, "challenge_hash", false},
+    };
     memset(id, 0, sizeof *id);
-    int rc = spv_meta_get(s, id->name, sizeof id->name, "network");
-    if (rc > 0) {
-        rc = spv_meta_get(s, id->magic, sizeof id->magic, "magic");
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        int rc = spv_meta_get(s, values[i].out, values[i].cap, values[i].key);
+        if (rc < 0) {
+            return rc;
+        }
+        if (rc == 0 && values[i].required) {
+            return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                               "%s: does not say whose headers it holds. " SPV_DB_REPAIR_ADVICE,
+                               s->path);
+        }
     }
-    if (rc > 0) {
-        rc = spv_meta_get(s, id->genesis, sizeof id->genesis, "genesis");
-    }
-    if (rc == 0) {
-        return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: does not say whose headers it holds. " SPV_DB_REPAIR_ADVICE,
-                           s->path);
-    }
-    if (rc > 0) {
-        rc = spv_meta_get(s, id->challenge, sizeof id->challenge, "challenge_hash");
-    }
-    return rc < 0 ? rc : 0;
+    return 0;
 }
 
 int spv_network_id_check(struct spv_store *s)
@@ -78,7 +93,7 @@ int spv_network_id_check(struct spv_store *s)
     struct identity have;
     identity_of(&want, &s->params);
     int rc = read_identity(s, &have);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     if (strcmp(want.name, have.name) != 0) {
@@ -129,7 +144,7 @@ int spv_network_id_load(struct spv_store *s)
 {
     struct identity id;
     int rc = read_identity(s, &id);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     const struct spv_netid *net = spv_netid_by_name(id.name);

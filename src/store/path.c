@@ -42,7 +42,7 @@ int spv_path_make_folders(const char *path)
         return SPV_ERR_NOMEM;
     }
     int rc = 0;
-    for (char *p = folder + 1; folder[0] != '\0' && rc == 0; p++) {
+    for (char *p = folder + 1; folder[0] != '\0' && !rc; p++) {
         p = strchr(p, '/');
         if (!p) {
             break;

@@ -22,31 +22,44 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
 {
     sqlite3_stmt *st = NULL;
     const bool again = s->indexed && to->height - s->start.height > SPV_HASH_INDEX_BULK;
+    char sql[80];
     int rc = spv_db_begin(s);
-    if (rc == 0 && again) {
+    if (rc) {
+        return rc;
+    }
+    if (again) {
         rc = spv_hash_index_drop(s);
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc == 0) {
-        rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
+    rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        (void)sqlite3_bind_int64(st, 1, 0);
-        (void)sqlite3_bind_int64(st, 2, to->height);
-        rc = spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "prune headers");
+    (void)sqlite3_bind_int64(st, 1, 0);
+    (void)sqlite3_bind_int64(st, 2, to->height);
+    rc = spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "prune headers");
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        char sql[80];
-        (void)sqlite3_snprintf(sizeof sql, sql, "DELETE FROM branch_header WHERE height <= %u",
-                               (unsigned)to->height);
-        rc = spv_db_exec(s, sql, "prune side branches");
+    (void)sqlite3_snprintf(sizeof sql, sql, "DELETE FROM branch_header WHERE height <= %u",
+                           (unsigned)to->height);
+    rc = spv_db_exec(s, sql, "prune side branches");
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = spv_start_write(s, to, &parent->hash, &parent->work);
+    rc = spv_start_write(s, to, &parent->hash, &parent->work);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0 && again) {
+    if (again) {
         rc = spv_store_build_index(s);
+        if (rc) {
+            return rc;
+        }
     }
-    return rc == 0 ? spv_db_commit(s) : rc;
+    return spv_db_commit(s);
 }
 
 int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
@@ -57,7 +70,7 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
     }
     int rc = spv_store_commit(s);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     to.height = prune_limit(s, below);
@@ -73,7 +86,7 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     }
     const bool indexed = s->indexed;
     rc = prune_headers(s, &to, &parent);
-    if (rc != 0) {
+    if (rc) {
         spv_db_rollback(s);
         s->indexed = indexed;
         return rc;

@@ -41,7 +41,7 @@ int spv_store_tip(struct spv_store *s, struct spv_chain_header *out)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_TIP);
-    return rc == 0 ? step_one(s, st, out) : rc;
+    return rc ? rc : step_one(s, st, out);
 }
 
 /* Heights between genesis and the base are unknown, also where they are filled. */
@@ -70,7 +70,7 @@ static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t 
     int result = 0;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, want);
@@ -114,7 +114,7 @@ static int read_by_hash(struct spv_store *s, struct spv_chain_header *out,
     sqlite3_stmt *st = NULL;
     uint8_t display[32];
     int rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     spv_row_reverse(display, hash->b);
@@ -145,7 +145,7 @@ static int read_locate(struct spv_store *s, struct spv_chain_header *out,
     sqlite3_stmt *st = NULL;
     uint8_t display[SPV_MAX_LOCATOR][32];
     int rc = spv_db_stmt(s, &st, SPV_STMT_LOCATE);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_clear_bindings(st);
@@ -191,7 +191,7 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, (int64_t)from + n - 1);
     int code = SQLITE_DONE;
-    while (rc == 0 && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (!rc && (code = sqlite3_step(st)) == SQLITE_ROW) {
         struct spv_chain_header r;
         if (spv_row_read_header(&r, st) != 0 || r.height != want) {
             rc = damaged_row(s, want);
@@ -205,11 +205,11 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
         prev = r.hash;
         want++;
     }
-    if (rc == 0 && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE) {
         rc = spv_db_error(s, code, "read headers");
     }
     (void)sqlite3_reset(st);
-    return rc == 0 ? (int)got : rc;
+    return rc ? rc : (int)got;
 }
 
 int spv_store_data_version(struct spv_store *s, uint32_t *out)
@@ -242,17 +242,17 @@ int spv_store_branches(struct spv_store *s,
     sqlite3_stmt *st = NULL;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCHES);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, SPV_CHAIN_BRANCH_HEADERS);
-    while (rc == 0 && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (!rc && (code = sqlite3_step(st)) == SQLITE_ROW) {
         struct spv_chain_header r;
         if (spv_row_read(&r, st) == 0 && spv_row_hash(r.header.prev.b, st, SPV_ROW_N) == 0) {
             rc = each(arg, &r);
         }
     }
-    if (rc == 0 && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE) {
         rc = spv_db_error(s, code, "read side branches");
     }
     (void)sqlite3_reset(st);
@@ -295,7 +295,7 @@ static int reader_begin_read(void *ctx)
         return 0;
     }
     int rc = spv_db_stmt(s, &st, SPV_STMT_SNAPSHOT);
-    return rc == 0 ? spv_db_run(s, SPV_STMT_SNAPSHOT, "read it") : rc;
+    return rc ? rc : spv_db_run(s, SPV_STMT_SNAPSHOT, "read it");
 }
 
 static void reader_end_read(void *ctx)

@@ -77,8 +77,8 @@ static int take_lock(struct repair *r)
 static int make_backup(struct repair *r)
 {
     int rc = spv_backup_make(r->out->copy, sizeof r->out->copy, r->path);
-    if (rc == 0) {
-        return rc;
+    if (!rc) {
+        return 0;
     }
     char reason[96];
     if (strerror_r(errno, reason, sizeof reason) != 0) {
@@ -92,34 +92,98 @@ static int make_backup(struct repair *r)
         r->cfg->path, reason);
 }
 
-/* The transaction of a rewinding. */
+/* Not even the first row is valid. */
+static int restart_at_genesis(struct spv_store *s, struct spv_chain_header *genesis)
+{
+    static const struct spv_chain_start whole = {0};
+    int rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
+    if (rc) {
+        return rc;
+    }
+    s->start = whole;
+    rc = spv_start_write(s, &whole, NULL, NULL);
+    if (rc) {
+        return rc;
+    }
+    return spv_genesis_store(s, genesis);
+}
+
+/* Deletes what is invalid, inside the transaction. */
 static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
                     struct spv_chain_header *tip)
 {
-    static const struct spv_chain_start whole = {0};
     int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
-    if (rc == 0) {
-        rc = spv_rows_remove_above(s, found->good);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0 && found->good < 0) { /* not even its first row: begin anew, at genesis */
-        rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
-        s->start = whole;
-        rc = rc == 0 ? spv_start_write(s, &whole, NULL, NULL) : rc;
-        rc = rc == 0 ? spv_genesis_store(s, tip) : rc;
-    } else if (rc == 0) {
+    rc = spv_rows_remove_above(s, found->good);
+    if (rc) {
+        return rc;
+    }
+    if (found->good < 0) {
+        rc = restart_at_genesis(s, tip);
+        if (rc) {
+            return rc;
+        }
+    } else {
         rc = spv_store_by_height(s, tip, (uint32_t)found->good);
-        rc = rc == 1 ? 0 : rc == 0 ? SPV_ERR_DB_DAMAGED : rc;
+        if (rc != 1) {
+            return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
+        }
     }
-    if (rc == 0 && !found->backfill_ok && found->good >= 0) {
+    if (!found->backfill_ok && found->good >= 0) {
         rc = spv_backfill_clear(s);
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc == 0 && !found->branches_ok) {
+    if (!found->branches_ok) {
         rc = spv_db_exec(s, "DELETE FROM branch_header", "remove side branches");
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc == 0 && !found->addrs_ok) {
+    if (!found->addrs_ok) {
         rc = spv_addrs_recreate(s);
+        if (rc) {
+            return rc;
+        }
     }
-    return rc == 0 ? spv_meta_set_tip(s, tip) : rc;
+    return spv_meta_set_tip(s, tip);
+}
+
+/* The whole repair in place, in one transaction. */
+static int rewind_rows(struct spv_store *s, const struct spv_verify_report *found,
+                       struct spv_chain_header *tip)
+{
+    int rc = spv_start_load(s);
+    if (rc == SPV_ERR_DB_DAMAGED) { /* then it was verified as a chain that starts at genesis */
+        s->start = (struct spv_chain_start){0};
+    } else if (rc) {
+        return rc;
+    }
+    rc = spv_db_begin(s);
+    if (rc) {
+        return rc;
+    }
+    if (s->start.height == 0) {
+        rc = spv_start_write(s, &s->start, NULL, NULL);
+        if (rc) {
+            goto rollback;
+        }
+    }
+    rc = cut_tail(s, found, tip);
+    if (rc) {
+        goto rollback;
+    }
+    rc = spv_db_commit(s);
+    if (rc) {
+        goto rollback;
+    }
+    return 0;
+rollback:
+    spv_db_rollback(s);
+    return rc;
 }
 
 static int rewind_in_place(struct repair *r)
@@ -129,7 +193,7 @@ static int rewind_in_place(struct repair *r)
     struct spv_params params;
     bool readable = false;
     int rc = spv_salvage_probe(&params, &readable, r->cfg, r->path, &r->why);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     const struct spv_store_config cfg = {
@@ -137,39 +201,21 @@ static int rewind_in_place(struct repair *r)
     const struct spv_open_options how = {.unchecked = true, .lock = r->lock};
     r->lock = -1; /* the store's now, also when it does not open */
     rc = spv_store_open_as(&s, &cfg, &how, &r->why);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
-    rc = spv_start_load(s);
-    if (rc == SPV_ERR_DB_DAMAGED) { /* then the verdict was that of a whole chain */
-        s->start = (struct spv_chain_start){0};
-        rc = 0;
-    }
-    if (rc == 0) {
-        rc = spv_db_begin(s);
-    }
-    if (rc == 0 && s->start.height == 0) {
-        rc = spv_start_write(s, &s->start, NULL, NULL);
-    }
-    if (rc == 0) {
-        rc = cut_tail(s, &r->out->found, &tip);
-    }
-    if (rc == 0) {
-        rc = spv_db_commit(s);
-    }
-    if (rc == 0) {
+    rc = rewind_rows(s, &r->out->found, &tip);
+    if (!rc) {
         r->changed = true;
         rc = spv_store_flush(s);
-    } else {
-        spv_db_rollback(s);
     }
-    if (rc != 0) {
+    if (rc) {
         (void)repair_problem(r, rc, "%s", spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     r->out->done = SPV_REPAIR_REWOUND;
     r->out->height = tip.height;
-    return rc != 0 ? rc : closed;
+    return rc ? rc : closed;
 }
 
 static int salvage_rows(struct repair *r, const struct spv_params *params, bool readable)
@@ -184,15 +230,16 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
                               r->cfg->stop, &r->why);
-    if (rc == 0) {
-        r->changed = true;
-        rc = spv_backup_replace(r->path, fresh);
-        if (rc != 0) {
-            (void)repair_problem(r, rc,
-                                 "%s: the mended file cannot take its place. Check the folder.",
-                                 r->cfg->path);
-        }
+    if (rc) {
+        goto out;
     }
+    r->changed = true;
+    rc = spv_backup_replace(r->path, fresh);
+    if (rc) {
+        (void)repair_problem(r, rc, "%s: the mended file cannot take its place. Check the folder.",
+                             r->cfg->path);
+    }
+out:
     spv_backup_remove(fresh);
     r->out->done = r->out->height > 0 ? SPV_REPAIR_SALVAGED : SPV_REPAIR_RECREATED;
     return rc;
@@ -207,10 +254,10 @@ static int prepare_repair(struct repair *r, struct spv_params *params, bool *rea
     spv_file_probe(&look, r->path);
     if (look.kind != SPV_FILE_TRUNCATED || look.application_id != SPV_APPLICATION_ID) {
         int rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
-        return rc == 0 ? make_backup(r) : rc;
+        return rc ? rc : make_backup(r);
     }
     int rc = make_backup(r);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     if (truncate(r->path, (off_t)look.whole) != 0) {
@@ -231,13 +278,15 @@ static int repair_pages(struct repair *r)
     bool readable = false;
     const struct spv_verify_report *found = &r->out->found;
     int rc = prepare_repair(r, &params, &readable);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     rc = found->pages_ok ? rewind_in_place(r) : salvage_rows(r, &params, readable);
     if (rc == SPV_ERR_DB_DAMAGED && found->pages_ok) { /* worse than it looked */
         rc = take_lock(r);
-        rc = rc == 0 ? salvage_rows(r, &params, readable) : rc;
+        if (!rc) {
+            rc = salvage_rows(r, &params, readable);
+        }
     }
     const int64_t claimed = found->claimed <= UINT32_MAX ? found->claimed : -1;
     const int64_t had = found->tip > claimed ? found->tip : claimed;
@@ -252,23 +301,26 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
     memset(out, 0, sizeof *out);
     out->height = -1;
     int rc = find_place(&r);
-    if (rc == 0) {
-        rc = take_lock(&r);
+    if (rc) {
+        goto out;
     }
-    if (rc == 0) {
-        rc = spv_store_verify(&out->found, cfg, &r.why);
-        if (rc == 0) {
-            out->height = out->found.tip;
-        } else if (rc == SPV_ERR_DB_DAMAGED) {
-            rc = repair_pages(&r);
-        }
+    rc = take_lock(&r);
+    if (rc) {
+        goto out;
     }
-    if (rc != 0 && !r.changed && out->copy[0] != '\0') {
+    rc = spv_store_verify(&out->found, cfg, &r.why);
+    if (!rc) {
+        out->height = out->found.tip;
+    } else if (rc == SPV_ERR_DB_DAMAGED) {
+        rc = repair_pages(&r);
+    }
+    if (rc && !r.changed && out->copy[0] != '\0') {
         spv_backup_remove(out->copy); /* or each attempt would leave one more */
         out->copy[0] = '\0';
     }
     spv_lock_release(r.lock);
-    if (why && rc != 0) {
+out:
+    if (why && rc) {
         *why = r.why;
     }
     return rc;

@@ -6,7 +6,7 @@ int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *record)
     struct spv_row row;
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_INSERT);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     int code = spv_row_bind(st, &row, record);
@@ -16,18 +16,20 @@ int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *record)
 
 int spv_rows_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n)
 {
-    int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        rc = spv_rows_insert(s, &headers[i]);
+    for (size_t i = 0; i < n; i++) {
+        int rc = spv_rows_insert(s, &headers[i]);
+        if (rc) {
+            return rc;
+        }
     }
-    return rc;
+    return 0;
 }
 
 int spv_rows_remove_above(struct spv_store *s, int64_t height)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_REMOVE_ABOVE);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     (void)sqlite3_bind_int64(st, 1, height);

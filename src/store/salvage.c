@@ -85,7 +85,7 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
     int code = begin_source(&s, path, cfg->stop);
     int rc = code == SQLITE_NOMEM ? SPV_ERR_NOMEM : 0;
     *readable = false;
-    if (rc == 0) {
+    if (!rc) {
         bool ours = read_pragma(&s, "PRAGMA application_id") == SPV_APPLICATION_ID;
         int64_t tables = read_pragma(&s, "SELECT count(*) FROM sqlite_master");
         bool named =
@@ -103,10 +103,10 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
             rc = identify_network(&s, params, cfg);
         }
     }
-    if (rc == 0 && spv_interrupt_requested(cfg->stop)) { /* what seemed unreadable may be sound */
+    if (!rc && spv_interrupt_requested(cfg->stop)) { /* what seemed unreadable may be sound */
         rc = stopped(&s);
     }
-    if (rc != 0) {
+    if (rc) {
         report_progress(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.error_text);
     }
     end_source(&s);
@@ -132,11 +132,11 @@ static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct
 static int commit_tip(struct spv_store *fresh, const struct spv_chain_header *tip)
 {
     int rc = spv_meta_set_tip(fresh, tip);
-    if (rc == 0) {
-        rc = spv_db_commit(fresh);
+    if (rc) {
+        return rc;
     }
     fresh->tip = *tip;
-    return rc;
+    return spv_db_commit(fresh);
 }
 
 /* The genesis is there already. What was filled below a base is left behind, too. */
@@ -151,33 +151,50 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
         below.work = fresh->start_work;
     }
     int rc = spv_db_begin(fresh);
-    if (rc == 0 && base > 0) {
-        rc = spv_start_write(fresh, &fresh->start, &fresh->start_parent, &fresh->start_work);
+    if (rc) {
+        return rc;
     }
-    while (rc == 0 && (limit < 0 || want <= limit) && !spv_interrupt_requested(fresh->watch.stop) &&
-           next_row(&r, st, fresh, &below, want) > 0) {
-        if (want > 0) {
-            rc = spv_rows_insert(fresh, &r);
+    if (base > 0) {
+        rc = spv_start_write(fresh, &fresh->start, &fresh->start_parent, &fresh->start_work);
+        if (rc) {
+            goto rollback;
         }
-        if (rc == 0 && want % BATCH == BATCH - 1) {
+    }
+    while ((limit < 0 || want <= limit) && !spv_interrupt_requested(fresh->watch.stop) &&
+           next_row(&r, st, fresh, &below, want) > 0) {
+        rc = want > 0 ? spv_rows_insert(fresh, &r) : 0;
+        if (rc) {
+            goto rollback;
+        }
+        if (want % BATCH == BATCH - 1) {
             rc = commit_tip(fresh, &r);
-            rc = rc == 0 ? spv_db_begin(fresh) : rc;
+            if (rc) {
+                goto rollback;
+            }
+            rc = spv_db_begin(fresh);
+            if (rc) {
+                goto rollback;
+            }
         }
         below = r;
         want++;
     }
-    if (rc == 0 && base > 0 && want == base) { /* nothing of it can be read: begin anew */
+    if (base > 0 && want == base) { /* none of its rows can be read: start at genesis */
         static const struct spv_chain_start whole = {0};
         below = fresh->tip;
         fresh->start = whole;
         rc = spv_start_write(fresh, &whole, NULL, NULL);
+        if (rc) {
+            goto rollback;
+        }
     }
-    if (rc == 0) {
-        rc = commit_tip(fresh, &below);
+    rc = commit_tip(fresh, &below);
+    if (rc) {
+        goto rollback;
     }
-    if (rc != 0) {
-        spv_db_rollback(fresh);
-    }
+    return 0;
+rollback:
+    spv_db_rollback(fresh);
     return rc;
 }
 
@@ -236,10 +253,11 @@ static int rebuild(struct spv_store *fresh, const char *path, int64_t limit)
                                         " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
     (void)sqlite3_finalize(st);
     end_source(&source);
-    if (rc == 0) {
-        copy_others(fresh, path);
+    if (rc) {
+        return rc;
     }
-    return rc == 0 && indexed ? spv_store_build_index(fresh) : rc;
+    copy_others(fresh, path);
+    return indexed ? spv_store_build_index(fresh) : 0;
 }
 
 int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
@@ -251,22 +269,23 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     const struct spv_store_config cfg = {
         .path = fresh, .params = params, .mode = SPV_STORE_CREATE, .stop = stop};
     int rc = spv_store_open(&s, &cfg, why);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
-    if (readable) {
-        rc = rebuild(s, path, limit);
+    rc = readable ? rebuild(s, path, limit) : 0;
+    if (rc) {
+        goto out;
     }
-    if (rc == 0 && spv_interrupt_requested(stop)) { /* rows may have seemed unreadable for it */
+    if (spv_interrupt_requested(stop)) { /* rows may have seemed unreadable for it */
         rc = stopped(s);
+        goto out;
     }
-    if (rc == 0) {
-        rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
-    }
-    if (rc != 0) {
+    rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
+out:
+    if (rc) {
         report_progress(why, rc, spv_store_last_error(s));
     }
     int closed = spv_store_close(s);
     *height = tip.height;
-    return rc != 0 ? rc : closed;
+    return rc ? rc : closed;
 }

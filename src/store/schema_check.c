@@ -186,15 +186,15 @@ int spv_schema_check(struct spv_store *s, int version)
     int rc = 0;
     int code = sqlite3_prepare_v2(s->db, "SELECT type, name, tbl_name, sql FROM sqlite_master", -1,
                                   &st, NULL);
-    while (rc == 0 && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (!rc && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         rc = check_row(s, st, version, seen);
         code = SQLITE_OK;
     }
-    if (rc == 0 && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE) {
         rc = spv_db_prepare_error(s, code, "read the schema");
     }
     (void)sqlite3_finalize(st);
-    for (size_t i = 0; i < OBJECTS && rc == 0; i++) {
+    for (size_t i = 0; i < OBJECTS && !rc; i++) {
         if (!seen[i] && !objects[i].optional) {
             rc = mismatch(s, version, objects[i].type, objects[i].name, "is missing");
         }

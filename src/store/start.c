@@ -62,23 +62,28 @@ static int load_start(struct spv_store *s)
     struct spv_blockhash parent = {{0}};
     struct spv_u256 work = {{0}};
     int rc = meta_height(s, &base.height, "base");
-    if (rc >= 0) {
-        rc = meta_height(s, &base.work_since, "work_from");
-    }
-    if (rc >= 0 && base.height > 0) {
-        rc = spv_meta_get(s, hex, sizeof hex, "base_parent");
-        if (rc == 0 || (rc > 0 && spv_blockhash_from_hex(&parent, hex) != 0)) {
-            return malformed(s);
-        }
-        if (rc > 0) {
-            rc = spv_meta_get(s, hex, sizeof hex, "base_work");
-        }
-        if (rc == 0 || (rc > 0 && spv_u256_from_hex(&work, hex) != 0)) {
-            return malformed(s);
-        }
-    }
     if (rc < 0) {
         return rc;
+    }
+    rc = meta_height(s, &base.work_since, "work_from");
+    if (rc < 0) {
+        return rc;
+    }
+    if (base.height > 0) {
+        rc = spv_meta_get(s, hex, sizeof hex, "base_parent");
+        if (rc < 0) {
+            return rc;
+        }
+        if (rc == 0 || spv_blockhash_from_hex(&parent, hex) != 0) {
+            return malformed(s);
+        }
+        rc = spv_meta_get(s, hex, sizeof hex, "base_work");
+        if (rc < 0) {
+            return rc;
+        }
+        if (rc == 0 || spv_u256_from_hex(&work, hex) != 0) {
+            return malformed(s);
+        }
     }
     if (base.height % spv_start_interval(s) != 0 || base.work_since > base.height) {
         return malformed(s);
@@ -92,14 +97,15 @@ static int load_start(struct spv_store *s)
 int spv_start_load(struct spv_store *s)
 {
     /* several rows of one moment */
-    bool own = sqlite3_get_autocommit(s->db) != 0;
-    int rc = own ? spv_db_exec(s, "BEGIN", "read the metadata") : 0;
-    if (rc == 0) {
-        rc = load_start(s);
+    if (sqlite3_get_autocommit(s->db) == 0) {
+        return load_start(s);
     }
-    if (own) {
-        spv_db_rollback(s);
+    int rc = spv_db_exec(s, "BEGIN", "read the metadata");
+    if (rc) {
+        return rc;
     }
+    rc = load_start(s);
+    spv_db_rollback(s);
     return rc;
 }
 
@@ -114,34 +120,40 @@ int spv_start_moved(struct spv_store *s)
                   : s->start.height != before.height || s->start.work_since != before.work_since;
 }
 
+static int remove_start(struct spv_store *s)
+{
+    static const char *const keys[] = {"base", "base_parent", "base_work", "work_from"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        int rc = spv_meta_remove(s, keys[i]);
+        if (rc) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
 int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
                     const struct spv_blockhash *parent, const struct spv_u256 *work)
 {
     char hex[SPV_HASH_HEX];
-    int rc;
     if (base->height == 0) {
-        rc = spv_meta_remove(s, "base");
-        if (rc == 0) {
-            rc = spv_meta_remove(s, "base_parent");
-        }
-        if (rc == 0) {
-            rc = spv_meta_remove(s, "base_work");
-        }
-        return rc == 0 ? spv_meta_remove(s, "work_from") : rc;
+        return remove_start(s);
     }
-    rc = set_height(s, "base", base->height);
-    if (rc == 0) {
-        spv_blockhash_hex(hex, parent);
-        rc = spv_meta_set(s, "base_parent", hex);
+    int rc = set_height(s, "base", base->height);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        spv_u256_hex(hex, work);
-        rc = spv_meta_set(s, "base_work", hex);
+    spv_blockhash_hex(hex, parent);
+    rc = spv_meta_set(s, "base_parent", hex);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0 && base->work_since > 0) {
-        rc = set_height(s, "work_from", base->work_since);
+    spv_u256_hex(hex, work);
+    rc = spv_meta_set(s, "base_work", hex);
+    if (rc) {
+        return rc;
     }
-    return rc;
+    return base->work_since > 0 ? set_height(s, "work_from", base->work_since) : 0;
 }
 
 /* ---- starting at a checkpoint ---- */
@@ -180,10 +192,11 @@ int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
     }
     base.work_since = spv_u256_is_zero(&below) ? base.height : 0;
     int rc = spv_start_write(s, &base, &first->header.prev, &below);
-    if (rc == 0) {
-        rc = spv_rows_insert_all(s, c->headers, c->n);
+    if (rc) {
+        return rc;
     }
-    return rc == 0 ? spv_meta_set_tip(s, &c->headers[c->n - 1]) : rc;
+    rc = spv_rows_insert_all(s, c->headers, c->n);
+    return rc ? rc : spv_meta_set_tip(s, &c->headers[c->n - 1]);
 }
 
 void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c)

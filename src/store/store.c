@@ -83,7 +83,7 @@ static int check_place(struct spv_store *s)
     if (rc == SPV_ERR_NOMEM) {
         return spv_db_error_of(s, NULL, SQLITE_NOMEM, "make its folder");
     }
-    if (rc != 0) {
+    if (rc) {
         int code = errno == EACCES || errno == EROFS || errno == EPERM ? SPV_ERR_DB_READONLY
                    : errno == ENOSPC || errno == EDQUOT                ? SPV_ERR_DB_FULL
                                                                        : SPV_ERR_IO;
@@ -100,13 +100,15 @@ static int identify(struct spv_store *s, int64_t *version)
     int64_t id = 0;
     int64_t tables = 0;
     int rc = spv_db_integer(s, &id, "PRAGMA application_id", "open it");
-    if (rc == 0) {
-        rc = spv_db_integer(s, version, "PRAGMA user_version", "open it");
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = spv_db_integer(s, &tables, "SELECT count(*) FROM sqlite_master", "open it");
+    rc = spv_db_integer(s, version, "PRAGMA user_version", "open it");
+    if (rc) {
+        return rc;
     }
-    if (rc != 0) {
+    rc = spv_db_integer(s, &tables, "SELECT count(*) FROM sqlite_master", "open it");
+    if (rc) {
         return rc;
     }
     if (id == 0 && *version == 0 && tables == 0) {
@@ -146,29 +148,43 @@ static int take_lock(struct spv_store *s)
     struct spv_error_info why;
     /* SQLite's name of the file: absolute, links resolved, the same for every way to it. */
     int rc = spv_lock_take(&s->lock, sqlite3_db_filename(s->db, "main"), s->path, &why);
-    return rc == 0 ? rc : spv_db_fail(s, rc, "%s", why.text);
+    return rc ? spv_db_fail(s, rc, "%s", why.text) : 0;
+}
+
+/* A new database: its network, and genesis as the tip. */
+static int create_chain(struct spv_store *s)
+{
+    int rc = spv_network_id_write(s);
+    if (rc) {
+        return rc;
+    }
+    rc = spv_genesis_store(s, &s->tip);
+    if (rc) {
+        return rc;
+    }
+    return spv_meta_set_tip(s, &s->tip);
 }
 
 /* Inside the transaction: from whatever version to ours. */
 static int migrate(struct spv_store *s, int64_t version)
 {
-    int rc = 0;
-    if (version > 0) { /* another network's file is not touched */
-        rc = spv_network_id_check(s);
+    if (version > 0) { /* another network's file is not changed */
+        int rc = spv_network_id_check(s);
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc == 0 && version < SPV_SCHEMA_VERSION) {
+    if (version < SPV_SCHEMA_VERSION) {
         int code = spv_schema_migrate(s->db, (int)version, SPV_SCHEMA_VERSION, spv_migrations,
                                       spv_n_migrations);
-        rc = code == SQLITE_OK ? 0 : spv_db_error(s, code, "bring up the schema");
-    }
-    if (rc == 0 && version == 0) {
-        rc = spv_network_id_write(s);
-        if (rc == 0) {
-            rc = spv_genesis_store(s, &s->tip);
+        if (code != SQLITE_OK) {
+            return spv_db_error(s, code, "bring up the schema");
         }
-        return rc == 0 ? spv_meta_set_tip(s, &s->tip) : rc;
     }
-    return rc == 0 && !s->unchecked ? spv_tail_check(s) : rc;
+    if (version == 0) {
+        return create_chain(s);
+    }
+    return s->unchecked ? 0 : spv_tail_check(s);
 }
 
 /* A writer cuts its losses: what the log held is fetched again. */
@@ -182,6 +198,35 @@ static int find_log(struct spv_store *s, const struct spv_wal_note *note)
     return lost < 0 ? lost : 0;
 }
 
+/* What opening changes in the file, inside one transaction. */
+static int write_opening(struct spv_store *s, const struct spv_wal_note *note)
+{
+    int64_t version = 0;
+    int rc = identify(s, &version);
+    if (rc) {
+        return rc;
+    }
+    rc = migrate(s, version);
+    if (rc) {
+        return rc;
+    }
+    if (version == 0) {
+        return 0;
+    }
+    rc = find_log(s, note);
+    if (rc) {
+        return rc;
+    }
+    return spv_branches_prune(s);
+}
+
+static int load_indexed(struct spv_store *s)
+{
+    int indexed = spv_hash_index_exists(s);
+    s->indexed = indexed > 0;
+    return indexed < 0 ? indexed : 0;
+}
+
 static int open_write(struct spv_store *s)
 {
     int64_t version = 0;
@@ -191,45 +236,43 @@ static int open_write(struct spv_store *s)
         return spv_db_error(s, code, "open it");
     }
     int rc = identify(s, &version);
-    if (rc == 0 && sqlite3_db_readonly(s->db, "main") != 0) {
-        rc = spv_db_fail(s, SPV_ERR_DB_READONLY,
-                         "%s: cannot be written. Check the permissions of the file.", s->path);
-    }
-    spv_wal_guard_read(&note, s);
-    if (rc == 0 && s->lock < 0) {
-        rc = take_lock(s);
-    }
-    if (rc == 0) {
-        rc = spv_db_exec(s,
-                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                         "PRAGMA wal_autocheckpoint = 4000", /* pages: 16 MB between two foldings */
-                         "set up the write-ahead log");
-    }
-    if (rc == 0) {
-        rc = spv_db_begin(s);
-    }
-    if (rc == 0) {
-        rc = identify(s, &version);
-    }
-    if (rc == 0) {
-        rc = migrate(s, version);
-    }
-    if (rc == 0 && version > 0) {
-        rc = find_log(s, &note);
-    }
-    if (rc == 0 && version > 0) {
-        rc = spv_branches_prune(s);
-    }
-    if (rc == 0) {
-        rc = spv_db_commit(s);
-    }
-    if (rc != 0) {
-        spv_db_rollback(s);
+    if (rc) {
         return rc;
     }
-    int indexed = spv_hash_index_exists(s);
-    s->indexed = indexed > 0;
-    return indexed < 0 ? indexed : 0;
+    if (sqlite3_db_readonly(s->db, "main") != 0) {
+        return spv_db_fail(s, SPV_ERR_DB_READONLY,
+                           "%s: cannot be written. Check the permissions of the file.", s->path);
+    }
+    spv_wal_guard_read(&note, s);
+    if (s->lock < 0) {
+        rc = take_lock(s);
+        if (rc) {
+            return rc;
+        }
+    }
+    rc = spv_db_exec(s,
+                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                     "PRAGMA wal_autocheckpoint = 4000", /* pages: 16 MB between checkpoints */
+                     "set up the write-ahead log");
+    if (rc) {
+        return rc;
+    }
+    rc = spv_db_begin(s);
+    if (rc) {
+        return rc;
+    }
+    rc = write_opening(s, &note);
+    if (rc) {
+        goto rollback;
+    }
+    rc = spv_db_commit(s);
+    if (rc) {
+        goto rollback;
+    }
+    return load_indexed(s);
+rollback:
+    spv_db_rollback(s);
+    return rc;
 }
 
 static bool has_wal(const struct spv_store *s)
@@ -269,36 +312,45 @@ static int connect_read(struct spv_store *s, bool immutable)
     return connect_read(s, true);
 }
 
-static int open_read(struct spv_store *s, bool any_network)
+/* The checks of a reader, under one snapshot. */
+static int check_snapshot(struct spv_store *s, const struct spv_wal_note *note, bool any_network)
 {
     int64_t version = 0;
-    struct spv_wal_note note = {.noted = false};
-    int rc = connect_read(s, false);
-    if (rc == 0) {
-        spv_wal_guard_read(&note, s);
-        rc = spv_db_exec(s, "BEGIN", "read it");
+    int rc = identify(s, &version);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = identify(s, &version);
+    rc = any_network ? spv_network_id_load(s) : spv_network_id_check(s);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = any_network ? spv_network_id_load(s) : spv_network_id_check(s);
-    }
-    if (rc == 0 && !s->unchecked) {
+    if (!s->unchecked) {
         rc = spv_tail_check(s);
+        if (rc) {
+            return rc;
+        }
+        rc = spv_wal_guard_check(s, note);
+        if (rc) {
+            return rc > 0 ? SPV_ERR_DB_DAMAGED : rc;
+        }
     }
-    if (rc == 0 && !s->unchecked) {
-        rc = spv_wal_guard_check(s, &note);
-        rc = rc > 0 ? SPV_ERR_DB_DAMAGED : rc;
+    return load_indexed(s);
+}
+
+static int open_read(struct spv_store *s, bool any_network)
+{
+    struct spv_wal_note note;
+    int rc = connect_read(s, false);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        int indexed = spv_hash_index_exists(s);
-        s->indexed = indexed > 0;
-        rc = indexed < 0 ? indexed : 0;
+    spv_wal_guard_read(&note, s);
+    rc = spv_db_exec(s, "BEGIN", "read it");
+    if (rc) {
+        return rc;
     }
-    if (s->db) {
-        spv_db_rollback(s);
-    }
+    rc = check_snapshot(s, &note, any_network);
+    spv_db_rollback(s);
     return rc;
 }
 
@@ -343,10 +395,11 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
         goto err;
     }
     rc = check_place(s);
-    if (rc == 0) {
-        rc = cfg->mode == SPV_STORE_READ ? open_read(s, cfg->params == NULL) : open_write(s);
+    if (rc) {
+        goto err;
     }
-    if (rc != 0) {
+    rc = cfg->mode == SPV_STORE_READ ? open_read(s, cfg->params == NULL) : open_write(s);
+    if (rc) {
         goto err;
     }
     s->error_text[0] = '\0';
@@ -373,7 +426,7 @@ int spv_store_flush(struct spv_store *s)
         return 0;
     }
     int rc = spv_store_commit(s);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     /* A reader in the middle of its snapshot keeps the log from being folded completely. Commits
@@ -392,7 +445,7 @@ int spv_store_close(struct spv_store *s)
         return 0;
     }
     int rc = spv_store_flush(s);
-    if (rc == 0) {
+    if (!rc) {
         spv_wal_guard_clear(s);
     }
     release_all(s);

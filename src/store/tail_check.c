@@ -39,7 +39,7 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     int64_t want = low > bottom ? low - 1 : bottom;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     f->good = -1;
@@ -107,7 +107,7 @@ static int tip_matches_meta(struct spv_store *s, struct finding *f)
         spv_u256_hex(hex, &f->tip.work);
         rc = meta_is(s, "tip_work", hex);
     }
-    if (rc == 0) {
+    if (!rc) {
         f->reason = "is not the tip that the metadata names";
         f->height = f->good;
     }
@@ -118,13 +118,14 @@ static int find_tail(struct spv_store *s, struct finding *f)
 {
     int rc = spv_db_integer(s, &f->max, "SELECT coalesce(max(height), -1) FROM header",
                             "read the highest header");
-    if (rc == 0) {
-        rc = spv_db_integer(s, &f->claimed,
-                            "SELECT coalesce(max(CASE WHEN typeof(value) = 'integer' THEN value "
-                            "END), -1) FROM meta WHERE key = 'tip_height'",
-                            "read the tip");
+    if (rc) {
+        return rc;
     }
-    if (rc != 0) {
+    rc = spv_db_integer(s, &f->claimed,
+                        "SELECT coalesce(max(CASE WHEN typeof(value) = 'integer' THEN value "
+                        "END), -1) FROM meta WHERE key = 'tip_height'",
+                        "read the tip");
+    if (rc) {
         return rc;
     }
     /* Rows above the tip were not written by us; a tip above the rows lost them. */
@@ -140,7 +141,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
     while (high >= bottom && f->good < 0) {
         int64_t low = high - bottom >= CHECK_ROWS ? high - CHECK_ROWS + 1 : bottom;
         rc = check_window(s, f, low, high);
-        if (rc != 0) {
+        if (rc) {
             return rc;
         }
         if (first) { /* tell of the finding nearest the tip */
@@ -150,7 +151,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
         }
         high = low - 1;
         rc = f->good < 0 ? highest_row(s, &high, high) : 0;
-        if (rc != 0) {
+        if (rc) {
             return rc;
         }
     }
@@ -172,18 +173,22 @@ static int cut_tail(struct spv_store *s, struct finding *f)
     const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
     int rc = spv_rows_remove_above(s, f->good);
-    if (rc == 0 && f->good < 0) { /* nothing is left: begin anew, at genesis */
+    if (rc) {
+        return rc;
+    }
+    if (f->good < 0) { /* no row is left: start again at genesis */
         s->start = (struct spv_chain_start){0};
         rc = spv_start_write(s, &s->start, NULL, NULL);
-    }
-    if (rc == 0 && f->good < 0) {
+        if (rc) {
+            return rc;
+        }
         rc = spv_genesis_store(s, &f->tip);
-    }
-    if (rc == 0) {
-        rc = spv_meta_set_tip(s, &f->tip);
+        if (rc) {
+            return rc;
+        }
     }
     s->rewound = lost > 0 ? (uint32_t)lost : 0;
-    return rc;
+    return spv_meta_set_tip(s, &f->tip);
 }
 
 int spv_tail_check(struct spv_store *s)
@@ -191,10 +196,11 @@ int spv_tail_check(struct spv_store *s)
     struct finding f;
     memset(&f, 0, sizeof f);
     int rc = spv_start_load(s);
-    if (rc == 0) {
-        rc = find_tail(s, &f);
+    if (rc) {
+        return rc;
     }
-    if (rc != 0) {
+    rc = find_tail(s, &f);
+    if (rc) {
         return rc;
     }
     if (f.reason && s->mode == SPV_STORE_READ) {

@@ -20,7 +20,7 @@ int spv_store_commit(struct spv_store *s)
         return 0;
     }
     int rc = spv_db_commit(s);
-    if (rc != 0) {
+    if (rc) {
         return spv_transaction_undo(s, rc);
     }
     s->n_uncommitted = 0;
@@ -31,5 +31,5 @@ int spv_store_commit(struct spv_store *s)
 int spv_transaction_begin(struct spv_store *s)
 {
     int rc = spv_store_commit(s);
-    return rc == 0 ? spv_db_begin(s) : rc;
+    return rc ? rc : spv_db_begin(s);
 }

@@ -144,16 +144,16 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     if (reason && height > 0 && height < (int64_t)v->s->start.height) {
         bad_below(w, height, reason);
     } else if (reason) {
-        rc = rc == 0 ? spv_full_end(&w->full) : rc;
+        rc = rc ? rc : spv_full_end(&w->full);
         spv_verify_bad(v, height, "the header of height %s %s", SPV_COUNT(height), reason);
-    } else if (rc == 0 && height >= (int64_t)v->s->start.height) {
+    } else if (!rc && height >= (int64_t)v->s->start.height) {
         rc = spv_full_add(&w->full, &r);
     }
     w->linked = r.height == height; /* a malformed row reads as zeros */
     w->below = r;
     w->want = height + 1;
     v->report->headers++;
-    return rc == 0 ? spv_verify_progress(v, v->report->headers) : rc;
+    return rc ? rc : spv_verify_progress(v, v->report->headers);
 }
 
 static int check_rows(struct walk *w)
@@ -163,18 +163,18 @@ static int check_rows(struct walk *w)
     int rc = 0;
     int code = sqlite3_prepare_v2(
         v->s->db, "SELECT " SPV_ROW_COLUMNS " FROM header ORDER BY height", -1, &st, NULL);
-    while (rc == 0 && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (!rc && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         rc = see_row(w, st);
         code = SQLITE_OK;
     }
-    if (rc == 0 && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE) {
         rc = spv_verify_unread(v, code, w->want, "the header of the next height");
         v->bad = w->want < v->bad ? w->want : v->bad;
-    } else if (rc == 0 && w->want == 0) {
+    } else if (!rc && w->want == 0) {
         spv_verify_bad(v, 0, "no header is there, not even the genesis");
     }
     (void)sqlite3_finalize(st);
-    return rc == 0 ? spv_full_end(&w->full) : rc;
+    return rc ? rc : spv_full_end(&w->full);
 }
 
 /* A text value of the metadata, compared. */
@@ -206,7 +206,7 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
         spv_verify_found(v, -1, "the metadata cannot be read");
         return 0;
     }
-    if (rc != 0) {
+    if (rc) {
         return rc;
     }
     v->report->claimed = claimed;
@@ -234,11 +234,11 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
     }
     spv_blockhash_hex(hex, &w->below.hash);
     rc = compare_meta(v, "tip_hash", hex);
-    if (rc == 0) {
-        spv_u256_hex(hex, &w->below.work);
-        rc = compare_meta(v, "tip_work", hex);
+    if (rc) {
+        return rc;
     }
-    return rc;
+    spv_u256_hex(hex, &w->below.work);
+    return compare_meta(v, "tip_work", hex);
 }
 
 static int check_start(struct spv_verify *v)
@@ -253,40 +253,54 @@ static int check_start(struct spv_verify *v)
     return rc;
 }
 
-static int check_all(struct spv_verify *v)
+/* The best chain's rows, and the tip that the metadata names. */
+static int check_chain(struct spv_verify *v)
 {
     struct walk w = {.v = v};
-    int rc = spv_verify_progress(v, 0); /* a page check may be silent for long */
-    if (rc == 0) {
-        rc = check_pages(v);
+    int rc = spv_db_integer(v->s, &v->report->tip,
+                            "SELECT coalesce(max(height), -1) FROM header"
+                            " WHERE height BETWEEN 0 AND 4294967295",
+                            "verify it");
+    if (rc && rc != SPV_ERR_DB_DAMAGED) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = check_start(v);
+    rc = spv_full_start(&w.full, v);
+    if (rc) {
+        goto out;
     }
-    if (rc == 0) {
-        int code = spv_db_integer(v->s, &v->report->tip,
-                                  "SELECT coalesce(max(height), -1) FROM header"
-                                  " WHERE height BETWEEN 0 AND 4294967295",
-                                  "verify it");
-        rc = code == SPV_ERR_DB_DAMAGED ? 0 : code;
+    rc = check_rows(&w);
+    if (rc) {
+        goto out;
     }
-    if (rc == 0) {
-        rc = spv_full_start(&w.full, v);
+    rc = check_tip(v, &w);
+out:
+    spv_full_free(&w.full);
+    return rc;
+}
+
+static int check_all(struct spv_verify *v)
+{
+    int rc = spv_verify_progress(v, 0); /* no progress is reported while the pages are checked */
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = check_rows(&w);
+    rc = check_pages(v);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = check_tip(v, &w);
+    rc = check_start(v);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = spv_verify_branches(v);
+    rc = check_chain(v);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = spv_verify_addrman(v);
+    rc = spv_verify_branches(v);
+    if (rc) {
+        return rc;
     }
-    int ended = spv_full_end(&w.full);
-    return rc == 0 ? ended : rc;
+    return spv_verify_addrman(v);
 }
 
 static int verify_store(struct spv_verify *v)
@@ -303,10 +317,11 @@ static int verify_store(struct spv_verify *v)
     struct spv_wal_note note;
     spv_wal_guard_read(&note, v->s);
     int rc = spv_db_exec(v->s, "BEGIN", "read it");
-    if (rc == 0) {
-        rc = check_all(v);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0 && spv_wal_guard_check(v->s, &note) > 0) {
+    rc = check_all(v);
+    if (!rc && spv_wal_guard_check(v->s, &note) > 0) {
         spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %s",
                          SPV_COUNT(note.height));
     }
@@ -315,7 +330,7 @@ static int verify_store(struct spv_verify *v)
     if (r->good < (int64_t)v->s->start.height) {
         r->good = -1; /* not even the row that the chain begins with */
     }
-    if (rc == 0 && r->total > 0) {
+    if (!rc && r->total > 0) {
         rc = spv_db_fail(v->s, SPV_ERR_DB_DAMAGED,
                          "%s: the database is damaged: %s. Repair it with spv-db repair (a copy is "
                          "kept), then sync again.",
@@ -340,7 +355,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
     out->claimed = -1;
     out->good = -1;
     int rc = spv_store_open_as(&s, &place, &how, &problem);
-    if (rc == 0) {
+    if (!rc) {
         struct spv_verify v = {.s = s, .cfg = cfg, .report = out};
         rc = verify_store(&v);
         problem.code = (enum spv_err)rc;
@@ -353,7 +368,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
         (void)snprintf(out->findings[0].text, sizeof out->findings[0].text, "%.*s",
                        SPV_FINDING_TEXT - 1, problem.text);
     }
-    if (why && rc != 0) {
+    if (why && rc) {
         *why = problem;
     }
     return rc;

@@ -19,15 +19,19 @@ int spv_verify_addrman(struct spv_verify *v)
 {
     int64_t version = 0;
     int rc = spv_db_integer(v->s, &version, "PRAGMA user_version", "verify it");
-    for (size_t i = 0; rc == 0 && version >= 2 && i < sizeof tables / sizeof tables[0]; i++) {
+    if (rc || version < 2) {
+        return rc;
+    }
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         int64_t n = 0;
         rc = spv_db_integer(v->s, &n, tables[i].sql, "verify it");
         if (rc == SPV_ERR_DB_DAMAGED) {
             v->report->addrs_ok = false;
             spv_verify_found(v, -1, "the %s (%s) cannot be read: %s", tables[i].what,
                              tables[i].name, sqlite3_errmsg(v->s->db));
-            rc = 0;
+        } else if (rc) {
+            return rc;
         }
     }
-    return rc;
+    return 0;
 }

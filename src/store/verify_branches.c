@@ -75,11 +75,11 @@ int spv_verify_branches(struct spv_verify *v)
     if (code == SQLITE_OK) {
         code = sqlite3_prepare_v2(v->s->db, parent_sql, -1, &parent, NULL);
     }
-    while (rc == 0 && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (!rc && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         rc = see_branch_row(v, st, parent);
         code = SQLITE_OK;
     }
-    if (rc == 0 && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE) {
         v->report->branches_ok = false;
         rc = spv_verify_unread(v, code, -1, "the table of side branches");
     }

@@ -16,7 +16,7 @@ static int full_fail(struct spv_full *f, int rc)
                        spv_strerror(rc));
 }
 
-static void full_stop(struct spv_full *f)
+void spv_full_free(struct spv_full *f)
 {
     spv_chain_free(f->chain);
     free(f->feed);
@@ -83,7 +83,7 @@ static int new_chain(struct spv_full *f)
                                             .start = seed_start};
     }
     int rc = spv_chain_new(&f->chain, &cfg);
-    return rc == 0 ? rc : full_fail(f, rc);
+    return rc ? full_fail(f, rc) : 0;
 }
 
 int spv_full_start(struct spv_full *f, struct spv_verify *v)
@@ -131,7 +131,7 @@ static int check_header(struct spv_full *f)
     }
     int rc = spv_chain_accept(f->chain, &verdict, f->feed, f->fed, f->v->cfg->now);
     f->fed = 0;
-    if (rc != 0) {
+    if (rc) {
         return full_fail(f, rc);
     }
     spv_chain_stored(f->chain);
@@ -142,7 +142,7 @@ static int check_header(struct spv_full *f)
         }
         spv_verify_bad(f->v, height, "the header of height %s breaks the rules: %s",
                        SPV_COUNT(height), spv_strerror(verdict.error));
-        full_stop(f);
+        spv_full_free(f);
     }
     return 0;
 }
@@ -166,6 +166,6 @@ int spv_full_add(struct spv_full *f, const struct spv_chain_header *r)
 int spv_full_end(struct spv_full *f)
 {
     int rc = f->v ? check_header(f) : 0;
-    full_stop(f);
+    spv_full_free(f);
     return rc;
 }

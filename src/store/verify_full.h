@@ -26,5 +26,7 @@ int spv_full_start(struct spv_full *f, struct spv_verify *v);
 int spv_full_add(struct spv_full *f, const struct spv_chain_header *r);
 /* Judges what still waits; rows that come after this are not judged. */
 int spv_full_end(struct spv_full *f);
+/* Frees it without checking what waits; does nothing after spv_full_end. */
+void spv_full_free(struct spv_full *f);
 
 #endif
