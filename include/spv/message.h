@@ -162,8 +162,9 @@ struct spv_msg_getheaders { /* getheaders, getblocks */
     const struct spv_blockhash *locator; /* newest first */
     size_t n;
     struct spv_blockhash stop; /* the last one wanted; zero: as many as the limit allows */
+    uint64_t tag; /* not on the wire: names the request for its sender; 0: none */
 };
-/* How a received headers message relates to the getheaders that were sent. */
+/* Which getheaders a received headers message answers, as spv_peer decides. */
 enum spv_headers_role {
     SPV_HEADERS_ANSWER = 0, /* answers one of them; also the value before spv_peer decides */
     SPV_HEADERS_UNASKED = 1, /* answers none: an announcement, or an empty message */
@@ -173,6 +174,7 @@ struct spv_msg_headers {
     const struct spv_header *headers;
     size_t n;
     enum spv_headers_role role; /* of a received message; not on the wire */
+    uint64_t tag; /* ANSWER: that of the getheaders; not on the wire */
 };
 struct spv_msg_ping { /* ping, pong */
     bool has_nonce; /* BIP31; false up to version 60000 */

@@ -209,8 +209,7 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     if (out->command == SPV_CMD_INV)
         note_blocks(p, &out->u.inv);
     if (out->command == SPV_CMD_HEADERS)
-        out->u.headers.role =
-            spv_requests_headers(&p->requests, &out->u.headers, p->out.taken, now.mono_us);
+        spv_requests_headers(&p->requests, &out->u.headers, p->out.taken, now.mono_us);
     else if (p->requests.n > 0)
         spv_requests_complete(&p->requests, out, now.mono_us);
     p->deadline[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);

@@ -58,8 +58,10 @@ int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t
     q.by_stop = !data && msg->u.getheaders.n == 0;
     q.n = data ? msg->u.inv.n : q.by_stop ? 1 : msg->u.getheaders.n;
     q.open = q.n;
-    if (!data)
+    if (!data) {
         q.stop = key_of(msg->u.getheaders.stop.b);
+        q.tag = msg->u.getheaders.tag;
+    }
     if (q.n == 0)
         return 0; /* an empty getdata asks for nothing */
     if (r->n == SPV_PEER_REQUESTS || q.n > SPV_REQUEST_KEYS - r->keys)
@@ -192,9 +194,8 @@ static bool waits_for_data(const struct spv_requests *r)
     return false;
 }
 
-enum spv_headers_role spv_requests_headers(struct spv_requests *r,
-                                           const struct spv_msg_headers *msg, uint64_t sent,
-                                           uint64_t mono_us)
+void spv_requests_headers(struct spv_requests *r, struct spv_msg_headers *msg, uint64_t sent,
+                          uint64_t mono_us)
 {
     struct answer a = {.msg = msg};
     bool follows = false;
@@ -209,8 +210,13 @@ enum spv_headers_role spv_requests_headers(struct spv_requests *r,
     } else {
         i = find_oldest(r, sent);
     }
-    if (i == r->n)
-        return a.repeated ? SPV_HEADERS_REPEATED : SPV_HEADERS_UNASKED;
+    if (i == r->n) {
+        msg->role = a.repeated ? SPV_HEADERS_REPEATED : SPV_HEADERS_UNASKED;
+        msg->tag = 0;
+        return;
+    }
+    msg->role = SPV_HEADERS_ANSWER;
+    msg->tag = r->list[i].tag;
     r->answer_first = follows ? a.prev : 0;
     r->answer_last = follows ? a.last : 0;
     r->answer_whole = msg->n == SPV_MAX_HEADERS || (msg->n > 0 && a.last == r->list[i].stop);
@@ -220,7 +226,6 @@ enum spv_headers_role spv_requests_headers(struct spv_requests *r,
     for (; i < r->n; i++)
         if (r->list[i].command == SPV_CMD_GETHEADERS && r->list[i].deadline != SPV_NEVER)
             r->list[i].deadline = mono_us + r->list[i].timeout;
-    return SPV_HEADERS_ANSWER;
 }
 
 void spv_requests_complete(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us)

@@ -24,6 +24,7 @@ struct spv_request {
     size_t head; /* keys before it are settled */
     size_t open; /* GETDATA: items not settled */
     uint64_t stop; /* GETHEADERS: the stop hash's key */
+    uint64_t tag; /* GETHEADERS: as the caller named it */
     bool by_stop; /* GETHEADERS with an empty locator: keys[0] is the stop hash's */
 };
 
@@ -49,11 +50,10 @@ bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_gethe
 /* Arms whatever is not armed yet: it is on its way, and has left when `end` bytes were sent. */
 void spv_requests_arm(struct spv_requests *r, uint64_t end, uint64_t mono_us);
 
-/* A headers message came, when the peer's socket had taken `sent` bytes of ours: settles the
- * getheaders that it answers, if any. */
-enum spv_headers_role spv_requests_headers(struct spv_requests *r,
-                                           const struct spv_msg_headers *msg, uint64_t sent,
-                                           uint64_t mono_us);
+/* A headers message came, when the peer's socket had taken `sent` bytes of ours: removes the
+ * getheaders that it answers, if any, and sets the message's role and tag. */
+void spv_requests_headers(struct spv_requests *r, struct spv_msg_headers *msg, uint64_t sent,
+                          uint64_t mono_us);
 /* Another message came: settles what it answers. */
 void spv_requests_complete(struct spv_requests *r, const struct spv_msg *msg, uint64_t mono_us);
 

@@ -19,6 +19,7 @@ static int decode_getheaders(struct spv_msg *out, struct spv_cursor *c, uint32_t
     spv_cursor_copy(c, get->stop.b, sizeof get->stop.b);
     get->locator = locator;
     get->n = n;
+    get->tag = 0;
     return 0;
 }
 
@@ -66,6 +67,7 @@ static int decode_headers(struct spv_msg *out, struct spv_cursor *c, uint32_t ve
     out->u.headers.headers = headers;
     out->u.headers.n = n;
     out->u.headers.role = SPV_HEADERS_ANSWER;
+    out->u.headers.tag = 0;
     return 0;
 }
 

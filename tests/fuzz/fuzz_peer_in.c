@@ -107,7 +107,8 @@ static void say(struct world *w, uint8_t what)
     struct spv_header header = {.prev = locator[0]};
     struct spv_msg msg = {.command = (enum spv_command)(what % (SPV_CMD_CFCHECKPT + 1))};
     if (msg.command == SPV_CMD_GETHEADERS || msg.command == SPV_CMD_GETBLOCKS)
-        msg.u.getheaders = (struct spv_msg_getheaders){0, locator, what % 3, locator[0]};
+        msg.u.getheaders =
+            (struct spv_msg_getheaders){.locator = locator, .n = what % 3, .stop = locator[0]};
     if (msg.command == SPV_CMD_GETDATA || msg.command == SPV_CMD_INV)
         msg.u.inv = (struct spv_msg_inv){&item, 1};
     if (msg.command == SPV_CMD_HEADERS)

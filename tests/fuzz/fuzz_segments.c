@@ -28,6 +28,7 @@ static struct spv_checkpoint marks[LENGTH / SPACING];
 
 struct request {
     struct spv_blockhash first, stop;
+    uint64_t tag;
 };
 
 struct world {
@@ -87,8 +88,9 @@ static void pull(struct world *w)
         for (size_t i = 0; i < PEERS; i++)
             if (w->peer[i].id == e.peer) {
                 FUZZ_CHECK(w->peer[i].n < OPEN_MAX);
-                w->peer[i].open[w->peer[i].n++] = (struct request){
-                    e.message.u.getheaders.locator[0], e.message.u.getheaders.stop};
+                w->peer[i].open[w->peer[i].n++] =
+                    (struct request){e.message.u.getheaders.locator[0], e.message.u.getheaders.stop,
+                                     e.message.u.getheaders.tag};
             }
 }
 
@@ -101,12 +103,19 @@ static void come(struct world *w, size_t i)
     pull(w);
 }
 
-static void send(struct world *w, size_t i, const struct spv_header *headers, size_t n)
+static void send(struct world *w, size_t i, const struct spv_header *headers, size_t n,
+                 uint64_t tag)
 {
-    const struct spv_msg_headers msg = {.headers = headers, .n = n};
+    const struct spv_msg_headers msg = {.headers = headers, .n = n, .tag = tag};
     const int rc = spv_segments_headers(w->f, w->peer[i].id, &msg, w->now);
     FUZZ_CHECK(rc == 0 || rc == 1);
     pull(w);
+}
+
+/* That of the peer's oldest request. */
+static uint64_t any_tag(const struct world *w, size_t i)
+{
+    return w->peer[i].n ? w->peer[i].open[0].tag : 0;
 }
 
 static void answer(struct world *w, size_t i, size_t at, size_t which)
@@ -127,7 +136,7 @@ static void answer(struct world *w, size_t i, size_t at, size_t which)
     if (to - from > SPV_MAX_HEADERS)
         to = from + SPV_MAX_HEADERS;
     w->peer[i].lied |= which == 1;
-    send(w, i, chains[which] + from + 1, to - from);
+    send(w, i, chains[which] + from + 1, to - from, r.tag);
 }
 
 static void check(struct world *w)
@@ -175,13 +184,13 @@ static void step(struct world *w, const uint8_t *s)
         answer(w, i, s[2], 1);
         break;
     case 3:
-        send(w, i, chains[0] + 1 + s[1] * 30, s[2] * 5u);
+        send(w, i, chains[0] + 1 + s[1] * 30, s[2] * 5u, any_tag(w, i));
         break;
     case 4:
         one = chains[0][1 + s[1]];
         ((uint8_t *)&one)[s[2] % 80] ^= 1;
         w->peer[i].lied = true;
-        send(w, i, &one, s[2] ? 1 : 0);
+        send(w, i, &one, s[2] ? 1 : 0, any_tag(w, i));
         break;
     case 5:
         FUZZ_CHECK(spv_segments_remove(w->f, w->peer[i].id, w->now) == 0);

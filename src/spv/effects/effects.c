@@ -65,24 +65,28 @@ void spv_effects_send_empty(struct spv_effects *q, uint64_t peer, enum spv_comma
         e->message.command = command;
 }
 
-void spv_effects_send_getheaders(struct spv_effects *q, uint64_t peer,
-                                 const struct spv_blockhash *locator, size_t n)
+uint64_t spv_effects_send_getheaders(struct spv_effects *q, uint64_t peer,
+                                     const struct spv_blockhash *locator, size_t n)
 {
     const struct spv_blockhash none = {{0}};
-    spv_effects_send_getheaders_until(q, peer, locator, n, &none);
+    return spv_effects_send_getheaders_until(q, peer, locator, n, &none);
 }
 
-void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
-                                       const struct spv_blockhash *locator, size_t n,
-                                       const struct spv_blockhash *stop)
+uint64_t spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
+                                           const struct spv_blockhash *locator, size_t n,
+                                           const struct spv_blockhash *stop)
 {
     struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, n);
     if (!e)
-        return;
+        return 0;
     memcpy(e->locator, locator, n * sizeof *locator);
     e->effect.message.command = SPV_CMD_GETHEADERS;
-    e->effect.message.u.getheaders = (struct spv_msg_getheaders){
-        .version = SPV_PROTOCOL_VERSION, .locator = e->locator, .n = n, .stop = *stop};
+    e->effect.message.u.getheaders = (struct spv_msg_getheaders){.version = SPV_PROTOCOL_VERSION,
+                                                                 .locator = e->locator,
+                                                                 .n = n,
+                                                                 .stop = *stop,
+                                                                 .tag = ++q->last_tag};
+    return q->last_tag;
 }
 
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)

@@ -14,6 +14,7 @@ struct spv_effects {
     struct spv_queued_effect *tail;
     struct spv_queued_effect *popped; /* the one handed out last */
     size_t n;
+    uint64_t last_tag; /* of a getheaders */
     int error;
 };
 
@@ -27,13 +28,13 @@ struct spv_effect *spv_effects_push(struct spv_effects *q, enum spv_effect_kind 
 /* A SEND of a message without a body. */
 void spv_effects_send_empty(struct spv_effects *q, uint64_t peer, enum spv_command command);
 
-/* A SEND of getheaders; the locator is copied. */
-void spv_effects_send_getheaders(struct spv_effects *q, uint64_t peer,
-                                 const struct spv_blockhash *locator, size_t n);
-/* The same with a last hash that is wanted. */
-void spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
-                                       const struct spv_blockhash *locator, size_t n,
-                                       const struct spv_blockhash *stop);
+/* A SEND of getheaders; the locator is copied. Returns the request's tag, which its answer has. */
+uint64_t spv_effects_send_getheaders(struct spv_effects *q, uint64_t peer,
+                                     const struct spv_blockhash *locator, size_t n);
+/* The same with a stop hash. */
+uint64_t spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
+                                           const struct spv_blockhash *locator, size_t n,
+                                           const struct spv_blockhash *stop);
 
 /* The first effect: 1, or 0 when the queue is empty. What *out points at lives until the next pop.
  */

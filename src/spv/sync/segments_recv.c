@@ -1,9 +1,8 @@
-/* Which request does a headers message answer? A peer replies with what follows the first locator
- * hash that it knows, and replies in the order in which it was asked. So the answer belongs to the
- * open request whose first locator hash is its first previous-hash. One that fits none says what
- * the oldest request's peer lacks: nothing at all follows (empty), or the start is unknown to it
- * and it began at its next locator hash or at genesis. That is a peer that is behind, not a liar.
- * A short message that fits nothing is an announcement and settles nothing.
+/* The peer has decided which request a headers message answers: the message has its tag. A peer
+ * replies with what follows the first locator hash that it knows. So an answer that does not follow
+ * the request's first hash shows what the peer lacks: nothing at all follows (empty), or the start
+ * is unknown to it and it began at its next locator hash or at genesis. That peer is behind; it
+ * does not misbehave.
  *
  * What came is then verified as far as it can be alone, cheap things first and 64 headers at a
  * time: links, bits, proof of work, and the mark at the end. Whoever sends the header at the mark's
@@ -20,7 +19,6 @@
 #include "util/u256.h"
 
 #define AT_ONCE 64 /* headers hashed before they are looked at: a liar costs no more */
-#define ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
 enum fit {
     FIT_NONE, /* no answer to us */
@@ -29,25 +27,21 @@ enum fit {
     FIT_BEHIND, /* the peer lacks its start */
 };
 
-static enum fit match_request(const struct spv_segments *f, const struct spv_segments_peer *p,
-                              unsigned *at, const struct spv_msg_headers *msg)
+static enum fit match_request(const struct spv_segments_peer *p, unsigned *at,
+                              const struct spv_msg_headers *msg)
 {
-    *at = 0;
-    if (!p->n_open)
+    unsigned i = 0;
+    while (i < p->n_open && p->requests[i].tag != msg->tag)
+        i++;
+    *at = i;
+    if (!msg->tag || i == p->n_open)
         return FIT_NONE;
     if (!msg->n)
         return FIT_BEHIND;
     const struct spv_blockhash *prev = &msg->headers[0].prev;
-    for (unsigned i = 0; i < p->n_open; i++)
-        if (spv_blockhash_eq(prev, &p->requests[i].first)) {
-            *at = i;
-            return FIT_START;
-        }
-    if (spv_blockhash_eq(prev, &p->requests[0].base))
-        return FIT_BASE;
-    if (msg->n > ANNOUNCED || spv_blockhash_eq(prev, &f->genesis))
-        return FIT_BEHIND;
-    return FIT_NONE;
+    if (spv_blockhash_eq(prev, &p->requests[i].first))
+        return FIT_START;
+    return spv_blockhash_eq(prev, &p->requests[i].base) ? FIT_BASE : FIT_BEHIND;
 }
 
 /* The segment ends at a header that only our own chain vouches for. */
@@ -166,7 +160,7 @@ int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_m
 {
     struct spv_segments_peer *p = spv_segments_find_peer(f, id);
     unsigned at;
-    enum fit fit = p ? match_request(f, p, &at, msg) : FIT_NONE;
+    enum fit fit = p ? match_request(p, &at, msg) : FIT_NONE;
     if (fit == FIT_NONE)
         return 0;
     const struct spv_segment_request o = p->requests[at];

@@ -121,9 +121,10 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now)
 {
     const struct spv_blockhash *first = s->have ? &s->last : &s->start;
-    struct spv_blockhash locator[2] = {*first, s->start};
+    struct spv_blockhash locator[3] = {*first, s->start};
     /* What was taken already is not replaced by what follows the segment's start. */
-    const size_t n = s->have && !s->is_long ? 2 : 1;
+    const size_t base = s->have && !s->is_long ? 1 : 0;
+    size_t n = base + 1;
     if (s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_ROOM - SPV_MAX_HEADERS)
         return; /* when the owner has taken what there is */
     for (unsigned i = 0; i < p->n_open; i++) {
@@ -136,12 +137,17 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
     }
     if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
         return;
-    spv_effects_send_getheaders_until(f->cfg.effects, p->id, locator, n, &s->stop);
-    p->requests[p->n_open++] = (struct spv_segment_request){.serial = s->serial,
+    /* a peer without these starts at genesis: so its answer belongs to this request */
+    if (!spv_blockhash_eq(&locator[base], &f->genesis))
+        locator[n++] = f->genesis;
+    const uint64_t tag =
+        spv_effects_send_getheaders_until(f->cfg.effects, p->id, locator, n, &s->stop);
+    p->requests[p->n_open++] = (struct spv_segment_request){.tag = tag,
+                                                            .serial = s->serial,
                                                             .offset = s->have,
                                                             .n = next_of(s),
                                                             .first = *first,
-                                                            .base = locator[n - 1],
+                                                            .base = locator[base],
                                                             .stop = s->stop,
                                                             .asked_us = now.mono_us};
 }

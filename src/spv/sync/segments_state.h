@@ -35,11 +35,12 @@ struct spv_segment {
 
 /* A getheaders on its way. */
 struct spv_segment_request {
+    uint64_t tag; /* its answer has it */
     uint64_t serial; /* of the segment; it may be gone */
     uint32_t offset; /* the segment's have when it was asked for */
     uint32_t n; /* headers to come */
     struct spv_blockhash first; /* the first locator hash: the answer's first previous hash */
-    struct spv_blockhash base; /* the second, or the first again */
+    struct spv_blockhash base; /* the second, or the first again; genesis is the last */
     struct spv_blockhash stop;
     uint64_t asked_us;
 };

@@ -58,8 +58,8 @@ static void react(struct side *s, const struct spv_msg *msg)
         struct spv_msg send = {.command = SPV_CMD_SENDHEADERS};
         assert_int_equal(spv_peer_send(s->p, &send, when), 0);
         struct spv_blockhash locator[] = {peer_fixture_hash(5), peer_fixture_hash(1)};
-        send =
-            (struct spv_msg){.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 2, {{0}}}};
+        send = (struct spv_msg){.command = SPV_CMD_GETHEADERS,
+                                .u.getheaders = {.locator = locator, .n = 2}};
         assert_int_equal(spv_peer_send(s->p, &send, when), 0);
     }
     if (msg->command == SPV_CMD_GETHEADERS)
@@ -336,7 +336,7 @@ static void too_many_headers_or_locator_hashes_are_not_sent(void **state)
                           .u.headers = {.headers = headers, .n = SPV_MAX_HEADERS + 1}};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), SPV_ERR_TOO_LONG);
     msg = (struct spv_msg){.command = SPV_CMD_GETHEADERS,
-                           .u.getheaders = {0, locator, SPV_MAX_LOCATOR + 1, {{0}}}};
+                           .u.getheaders = {.locator = locator, .n = SPV_MAX_LOCATOR + 1}};
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), SPV_ERR_TOO_LONG);
     peer_fixture_expect_silence(&k);
     msg.u.getheaders.n = SPV_MAX_LOCATOR;

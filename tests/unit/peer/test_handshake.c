@@ -377,7 +377,8 @@ static void messages_sent_early_follow_the_verack(void **state)
     struct spv_blockhash locator[] = {peer_fixture_hash(5)};
     peer_fixture_init(&k);
     peer_fixture_open(&k, SPV_OUTBOUND);
-    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 1, {{0}}}};
+    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
+                          .u.getheaders = {.locator = locator, .n = 1}};
     struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 9}};
     assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);

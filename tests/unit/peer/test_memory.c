@@ -49,7 +49,7 @@ static int converse(const struct spv_buffer *script, enum spv_direction dir)
     struct spv_msg msg;
     struct spv_blockhash locator[3] = {{{1}}, {{2}}, {{3}}};
     struct spv_inv item = {SPV_INV_TX, {{4}}};
-    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 3, {{0}}}};
+    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {.locator = locator, .n = 3}};
     struct spv_msg fetch = {.command = SPV_CMD_GETDATA, .u.inv = {&item, 1}};
     int rc = spv_peer_new(&p, &cfg, dir, now);
     if (rc < 0)
@@ -123,7 +123,7 @@ static void a_failed_send_leaves_the_machine_whole(void **state)
     static const struct spv_blockhash locator[SPV_MAX_LOCATOR];
     struct peer_fixture k;
     struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
-                          .u.getheaders = {0, locator, SPV_MAX_LOCATOR, {{0}}}};
+                          .u.getheaders = {.locator = locator, .n = SPV_MAX_LOCATOR}};
     struct spv_msg empty = {.command = SPV_CMD_HEADERS};
     peer_fixture_init(&k);
     peer_fixture_ready(&k, SPV_OUTBOUND);

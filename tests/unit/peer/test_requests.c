@@ -9,7 +9,8 @@ static int ask_from(struct peer_fixture *k, const uint64_t *locator, size_t n)
     struct spv_msg out;
     for (size_t i = 0; i < n; i++)
         hashes[i] = peer_fixture_hash(locator[i]);
-    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, hashes, n, {{0}}}};
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
+                          .u.getheaders = {.locator = hashes, .n = n}};
     int rc = spv_peer_send(k->p, &msg, k->now);
     if (rc == 0)
         assert_int_equal(peer_fixture_recv(k, &out), SPV_CMD_GETHEADERS);
@@ -167,11 +168,34 @@ static void an_empty_answer_settles_the_oldest(void **state)
     peer_fixture_close(&k);
 }
 
+static void an_answer_carries_the_tag_of_the_request_that_it_answers(void **state)
+{
+    (void)state;
+    struct peer_fixture k;
+    struct spv_msg out;
+    open_quiet(&k);
+    for (uint64_t first = 50; first <= 60; first += 10) {
+        struct spv_blockhash hash = peer_fixture_hash(first);
+        const struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
+                                    .u.getheaders = {.locator = &hash, .n = 1, .tag = first + 7}};
+        assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
+        assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETHEADERS);
+    }
+    assert_int_equal(answer(&k, 70, 1), 0); /* an announcement */
+    assert_int_equal(k.got.u.headers.tag, 0);
+    assert_int_equal(answer(&k, 60, 20), 0);
+    assert_int_equal(k.got.u.headers.tag, 67);
+    assert_int_equal(answer(&k, 0, 0), 0);
+    assert_int_equal(k.got.u.headers.tag, 57);
+    peer_fixture_close(&k);
+}
+
 /* Sends a getheaders and leaves it in the queue. */
 static void ask_unsent(struct peer_fixture *k, uint64_t first)
 {
     struct spv_blockhash hash = peer_fixture_hash(first);
-    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, &hash, 1, {{0}}}};
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
+                          .u.getheaders = {.locator = &hash, .n = 1}};
     assert_int_equal(spv_peer_send(k->p, &msg, k->now), 0);
 }
 
@@ -203,7 +227,8 @@ static void ask_behind(struct peer_fixture *k, uint64_t prev, size_t n)
     struct spv_msg out;
     spv_header_hash(&hashes[0], &last);
     hashes[1] = peer_fixture_hash(prev);
-    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, hashes, 2, {{0}}}};
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
+                          .u.getheaders = {.locator = hashes, .n = 2}};
     assert_int_equal(spv_peer_send(k->p, &msg, k->now), 0);
     assert_int_equal(peer_fixture_recv(k, &out), SPV_CMD_GETHEADERS);
 }
@@ -372,7 +397,8 @@ static void a_request_sent_early_is_timed_from_the_end_of_the_handshake(void **s
     struct peer_fixture k;
     struct spv_msg out;
     struct spv_blockhash locator[] = {peer_fixture_hash(50)};
-    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, locator, 1, {{0}}}};
+    struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
+                          .u.getheaders = {.locator = locator, .n = 1}};
     peer_fixture_init(&k);
     k.cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
     k.cfg.timeouts.getheaders = 5 * SPV_SECOND;
@@ -481,7 +507,7 @@ static void getblocks_and_mempool_may_stay_unanswered(void **state)
     struct peer_fixture k;
     struct spv_blockhash locator[] = {peer_fixture_hash(50)};
     struct spv_msg out,
-        msg = {.command = SPV_CMD_GETBLOCKS, .u.getheaders = {0, locator, 1, {{0}}}};
+        msg = {.command = SPV_CMD_GETBLOCKS, .u.getheaders = {.locator = locator, .n = 1}};
     open_quiet(&k);
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
     assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETBLOCKS);
@@ -502,6 +528,7 @@ int main(void)
         cmocka_unit_test(answers_may_come_in_any_order),
         cmocka_unit_test(an_answer_from_further_back_in_the_locator_counts),
         cmocka_unit_test(the_request_that_starts_there_comes_before_one_that_contains_it),
+        cmocka_unit_test(an_answer_carries_the_tag_of_the_request_that_it_answers),
         cmocka_unit_test(an_empty_answer_settles_the_oldest),
         cmocka_unit_test(an_empty_answer_settles_no_request_whose_last_byte_has_not_left),
         cmocka_unit_test(an_answer_that_comes_twice_settles_no_request_for_what_follows_it),

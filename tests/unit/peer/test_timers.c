@@ -348,7 +348,7 @@ static void the_reason_is_the_deadline_that_passed_first(void **state)
         peer_fixture_ready(&k, SPV_OUTBOUND);
         struct spv_blockhash locator[] = {peer_fixture_hash(5)};
         struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
-                              .u.getheaders = {0, locator, 1, {{0}}}};
+                              .u.getheaders = {.locator = locator, .n = 1}};
         assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
         k.now.mono_us += 3600 * SPV_SECOND; /* we slept through all of them */
         assert_int_equal(spv_peer_timer(k.p, k.now), rows[i].want);

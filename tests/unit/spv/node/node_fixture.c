@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "support/request_tags.h"
+
 #define MAX_OPEN 256
 
 static struct {
@@ -17,6 +19,7 @@ static struct {
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
     size_t n;
 } open_request[MAX_OPEN];
+static struct request_tags tags;
 
 static void fill(void *ctx, void *out, size_t n)
 {
@@ -103,12 +106,14 @@ struct node_fixture *node_fixture_new(struct spv_node_config *cfg, size_t n_conn
 void node_fixture_free(struct node_fixture *s)
 {
     spv_node_free(s->node);
+    request_tags_free(&tags);
     free(s);
 }
 
 static void note_request(const struct spv_effect *e)
 {
     const struct spv_msg_getheaders *g = &e->message.u.getheaders;
+    request_tags_sent(&tags, e->peer, &e->message);
     for (size_t i = 0; i < MAX_OPEN; i++) {
         if (open_request[i].peer)
             continue;
@@ -177,8 +182,8 @@ uint64_t node_fixture_connect(struct node_fixture *s, int32_t height, uint64_t s
 void node_fixture_headers(struct node_fixture *s, uint64_t peer, const struct spv_header *headers,
                           size_t n)
 {
-    const struct spv_msg msg = {.command = SPV_CMD_HEADERS,
-                                .u.headers = {.headers = headers, .n = n}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
+    request_tags_set(&tags, peer, &msg.u.headers);
     (void)spv_node_recv(s->node, peer, &msg, s->now);
     node_fixture_pull(s);
 }

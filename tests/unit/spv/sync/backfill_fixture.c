@@ -137,8 +137,10 @@ void backfill_fixture_pull(struct backfill_fixture *r)
                 r->dialled[r->n_dialled++] = e.peer;
             break;
         case SPV_EFFECT_SEND:
-            if (e.message.command == SPV_CMD_GETHEADERS)
+            if (e.message.command == SPV_CMD_GETHEADERS) {
+                request_tags_sent(&r->tags, e.peer, &e.message);
                 note_request(r, &e);
+            }
             break;
         case SPV_EFFECT_CLOSE:
             r->closed[e.peer] = e.error;
@@ -226,6 +228,7 @@ void backfill_fixture_open(struct backfill_fixture *r, const struct spv_node_con
     spv_node_free(r->node);
     r->node = NULL;
     memset(r->request, 0, sizeof r->request);
+    request_tags_free(&r->tags);
     r->n_dialled = 0;
     assert_int_equal(spv_node_new(&r->node, cfg, r->now), 0);
     backfill_fixture_pull(r);
@@ -234,6 +237,7 @@ void backfill_fixture_open(struct backfill_fixture *r, const struct spv_node_con
 void backfill_fixture_unset(struct backfill_fixture *r)
 {
     spv_node_free(r->node);
+    request_tags_free(&r->tags);
     chain_fixture_headers_free(&r->chain);
 }
 
@@ -249,8 +253,8 @@ uint64_t backfill_fixture_come(struct backfill_fixture *r, size_t which)
 void backfill_fixture_give(struct backfill_fixture *r, uint64_t peer,
                            const struct spv_header *headers, size_t n)
 {
-    const struct spv_msg msg = {.command = SPV_CMD_HEADERS,
-                                .u.headers = {.headers = headers, .n = n}};
+    struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
+    request_tags_set(&r->tags, peer, &msg.u.headers);
     (void)spv_node_recv(r->node, peer, &msg, r->now);
     backfill_fixture_pull(r);
 }

@@ -5,6 +5,7 @@
 #define SPV_TESTS_UNIT_SPV_SYNC_BACKFILL_FIXTURE_H
 
 #include "spv/node.h"
+#include "support/request_tags.h"
 #include "unit/spv/chain/chain_fixture.h"
 
 #define TOP 120
@@ -40,6 +41,7 @@ struct backfill_fixture {
         uint64_t peer; /* 0: free */
         struct spv_blockhash from, stop;
     } request[REQUESTS];
+    struct request_tags tags;
     size_t asked; /* in all */
     uint64_t dialled[PEERS];
     size_t n_dialled;

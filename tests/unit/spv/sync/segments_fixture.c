@@ -32,11 +32,12 @@ void segments_fixture_pull(struct segments_fixture *k)
         const struct spv_msg_getheaders *get = &e.message.u.getheaders;
         assert_int_equal(e.kind, SPV_EFFECT_SEND);
         assert_int_equal(e.message.command, SPV_CMD_GETHEADERS);
-        assert_in_range(get->n, 1, 2);
+        assert_in_range(get->n, 1, 3);
         assert_true(k->n < MAX_REQUESTS);
         struct request *r = &k->log[k->n++];
         *r = (struct request){.peer = e.peer, .n = get->n, .stop = get->stop};
         memcpy(r->locator, get->locator, get->n * sizeof r->locator[0]);
+        request_tags_sent(&k->tags, e.peer, &e.message);
     }
 }
 
@@ -74,6 +75,7 @@ void close_fixture(struct segments_fixture *k)
 {
     spv_segments_free(k->fetch);
     spv_effects_free(&k->effects);
+    request_tags_free(&k->tags);
 }
 
 void segments_fixture_add(struct segments_fixture *k, uint64_t id)
@@ -91,7 +93,8 @@ void segments_fixture_wait_us(struct segments_fixture *k, uint64_t us)
 
 int send_raw(struct segments_fixture *k, uint64_t id, const struct spv_header *headers, size_t n)
 {
-    const struct spv_msg_headers msg = {.headers = headers, .n = n};
+    struct spv_msg_headers msg = {.headers = headers, .n = n};
+    request_tags_set(&k->tags, id, &msg);
     const int rc = spv_segments_headers(k->fetch, id, &msg, k->now);
     segments_fixture_pull(k);
     return rc;

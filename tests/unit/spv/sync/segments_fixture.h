@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "spv/sync/segments.h"
+#include "support/request_tags.h"
 #include "unit/spv/node/node_fixture.h"
 
 #define PERIOD 2016
@@ -25,7 +26,7 @@ extern struct spv_checkpoint marks[PERIODS];
 
 struct request {
     uint64_t peer;
-    struct spv_blockhash locator[2];
+    struct spv_blockhash locator[3];
     size_t n;
     struct spv_blockhash stop;
 };
@@ -34,6 +35,7 @@ struct segments_fixture {
     struct spv_effects effects;
     struct spv_segments *fetch;
     struct spv_now now;
+    struct request_tags tags;
     struct request log[MAX_REQUESTS]; /* all that was asked, in order */
     size_t n;
 };

@@ -69,6 +69,8 @@ static bool fetch_all(void)
     } answers[] = {{2015, 2000}, {4015, 16}, {0, 2000}, {2000, 15}};
     struct spv_segments *f;
     struct spv_segments_batch piece;
+    struct spv_effect e;
+    uint64_t tags[4] = {0};
     spv_effects_init(&effects);
     int rc = spv_segments_new(&f, &cfg);
     if (sick(rc)) {
@@ -81,8 +83,13 @@ static bool fetch_all(void)
     if (sick(rc) && !effects.error)
         rc = spv_segments_add(f, 1, now);
     for (size_t i = 0; rc >= 0 && i < sizeof answers / sizeof answers[0]; i++) {
-        const struct spv_msg_headers msg = {.headers = chain.headers + answers[i].from + 1,
-                                            .n = answers[i].n};
+        while (spv_effects_pop(&effects, &e) == 1)
+            for (size_t k = 0; k < sizeof answers / sizeof answers[0]; k++)
+                if (spv_blockhash_eq(&e.message.u.getheaders.locator[0],
+                                     &chain.hashes[answers[k].from]))
+                    tags[k] = e.message.u.getheaders.tag;
+        const struct spv_msg_headers msg = {
+            .headers = chain.headers + answers[i].from + 1, .n = answers[i].n, .tag = tags[i]};
         rc = spv_segments_headers(f, 1, &msg, now);
         if (sick(rc) && !effects.error)
             rc = spv_segments_headers(f, 1, &msg, now);

@@ -89,7 +89,7 @@ static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(
     segments_fixture_add(&k, 2); /* it does not know off's headers */
     const struct request *last = NULL;
     for (size_t i = 0; i < k.n; i++)
-        if (k.log[i].peer == 2 && k.log[i].n == 2)
+        if (k.log[i].peer == 2 && k.log[i].n == 3)
             last = &k.log[i];
     assert_non_null(last);
     assert_memory_equal(&last->locator[0], &off.hashes[4015], 32);

@@ -1,0 +1,53 @@
+/* Which request a headers message answers, decided as struct spv_peer does it: for tests that hand
+ * messages to a node or to segments without a peer between. */
+#ifndef TESTS_SUPPORT_REQUEST_TAGS_H
+#define TESTS_SUPPORT_REQUEST_TAGS_H
+
+#include "peer/requests.h"
+
+#define REQUEST_TAGS_PEERS 16 /* peers at a time: ids of a test lie near each other */
+
+struct request_tags {
+    struct {
+        uint64_t id;
+        struct spv_requests open;
+    } peer[REQUEST_TAGS_PEERS];
+};
+
+static inline struct spv_requests *request_tags_of(struct request_tags *t, uint64_t id)
+{
+    const size_t at = id % REQUEST_TAGS_PEERS;
+    if (t->peer[at].id != id) {
+        spv_requests_free(&t->peer[at].open);
+        t->peer[at].open = (struct spv_requests){0};
+        t->peer[at].id = id;
+    }
+    return &t->peer[at].open;
+}
+
+/* A getheaders is sent to the peer; a full list forgets it. */
+static inline void request_tags_sent(struct request_tags *t, uint64_t id, const struct spv_msg *msg)
+{
+    struct spv_requests *r = request_tags_of(t, id);
+    if (spv_requests_add(r, msg, 0) > 0)
+        spv_requests_arm(r, 0, 0);
+}
+
+/* Sets the tag of a headers message of the peer. */
+static inline void request_tags_set(struct request_tags *t, uint64_t id,
+                                    struct spv_msg_headers *msg)
+{
+    struct spv_msg_headers answer = *msg;
+    spv_requests_headers(request_tags_of(t, id), &answer, 0, 0);
+    msg->tag = answer.tag;
+}
+
+static inline void request_tags_free(struct request_tags *t)
+{
+    for (size_t i = 0; i < REQUEST_TAGS_PEERS; i++) {
+        spv_requests_free(&t->peer[i].open);
+        t->peer[i].id = 0;
+    }
+}
+
+#endif
