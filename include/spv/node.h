@@ -1,9 +1,11 @@
-/* The node: composes peers, sync and chain into one machine that brings the header chain up to date
- * and keeps it there. Inputs: connected, message, closed, resolved, stored, timer. Outputs: effects
- * that the shell pulls with spv_node_poll and carries out. No I/O; one thread.
+/* The node: composes addresses, header sync and chain into one machine that downloads the header
+ * chain and keeps it up to date. It does no I/O and asks no clock: the caller (spv/loop.h, or one
+ * of your own) passes in what happens (connected, message, closed, resolved, stored, timer) with
+ * the time, and takes out effects with spv_node_poll and carries them out. A peer is named by the
+ * id of the CONNECT effect that dialled it; ids count up and are never reused.
  *
- * The shell gives each connection attempt the peer id that the CONNECT (or LISTEN side) effect
- * names; ids are a counter and never reused. spv/loop.h is the ready-made shell. */
+ * Thread rule: all calls on one node from one thread at a time; different nodes are independent.
+ * Heights count from genesis (0). Times are in microseconds (_us) or seconds (_s), as named. */
 #ifndef SPV_NODE_H
 #define SPV_NODE_H
 
@@ -17,115 +19,115 @@ extern "C" {
 #endif
 
 #define SPV_NODE_MAX_PEERS 64 /* outbound slots at most */
-#define SPV_NODE_MAX_ENDPOINTS 256 /* --connect and --add-peer together */
+#define SPV_NODE_MAX_ENDPOINTS 256 /* connect and add_peers together */
 #define SPV_NODE_MAX_CHECKPOINTS 8192 /* one a period: three centuries of blocks */
 
+/* What is pointed at is copied by spv_node_new, except where noted. */
 struct spv_node_config {
-    const struct spv_params *params;
-    struct spv_header_db reader; /* zeroed: start at genesis */
-    const struct spv_endpoint *connect; /* only these, each a network group of its own */
+    const struct spv_params *params; /* required; what it points at must outlive the node */
+    struct spv_header_db reader; /* the stored headers, read while the node lives; zeroed: none */
+    const struct spv_endpoint *connect; /* connect only to these; each is a network group */
     size_t n_connect;
-    const struct spv_endpoint *add_peers; /* these, too */
+    const struct spv_endpoint *add_peers; /* connect to these as well */
     size_t n_add_peers;
     unsigned peers; /* outbound connections wanted; 0: 4 (or n_connect) */
-    bool no_discovery; /* no DNS seeds, no gossip */
+    bool no_discovery; /* no DNS seeds, no address gossip */
     unsigned nets; /* SPV_NET_*: networks that can be dialled; 0: IPv4 and IPv6 */
-    bool proxied; /* never look up a name: seeds are dialled by name, and asked for addresses */
-    const struct spv_addrman_rows
-        *addrman_rows; /* what was stored; lent for the call; NULL: none */
+    bool proxied; /* resolve no name: DNS seeds are dialled by name and asked for addresses */
+    const struct spv_addrman_rows *addrman_rows; /* the stored addresses and bans; NULL: none */
     bool clear_bans;
-    const struct spv_u256 *min_work; /* NULL: the network's */
+    const struct spv_u256 *min_work; /* minimum chain work; NULL: the network's */
     bool no_checkpoints;
-    const struct spv_checkpoint *checkpoints; /* instead of the network's, ascending heights; must
+    const struct spv_checkpoint *checkpoints; /* instead of the network's, heights ascending; must
                                                  outlive the node; NULL: the network's */
     size_t n_checkpoints; /* at most SPV_NODE_MAX_CHECKPOINTS */
-    uint32_t start_height; /* an empty reader: start at the last checkpoint at or below where that
-                              is possible (spv_params_start); 0: at genesis */
-    bool backfill; /* once synced, fetch what is missing below the reader's base */
-    struct spv_header_db backfill_db; /* what was filled of that so far (spv_store_backfill_db) */
-    bool indexed; /* the reader's by_hash answers for every stored header */
-    struct spv_rng rng;
-    uint64_t request_timeout_us; /* a getheaders to the chain peer; 0: 20 s */
+    uint32_t start_height; /* an empty reader: start at the last checkpoint at or below this height
+                              where that is possible (spv_params_start); 0: at genesis */
+    bool backfill; /* once synced, fetch the headers below the reader's first one */
+    struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
+    bool indexed; /* the reader's by_hash finds every stored header */
+    struct spv_rng rng; /* required */
+    uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
 };
 
-/* What the application is told. */
+/* What the application may show or act on. */
 enum spv_event_kind {
     SPV_EVENT_CONNECTED, /* handshake done */
     SPV_EVENT_DISCONNECTED, /* error says why */
     SPV_EVENT_CONNECT_FAILED,
     SPV_EVENT_PROGRESS, /* the tip moved forward */
     SPV_EVENT_REORG, /* the tip moved to another branch */
-    SPV_EVENT_SYNCED, /* the verdict; again after each later change of it */
-    SPV_EVENT_BEHIND, /* no longer synced: a better chain was heard of */
-    SPV_EVENT_BANNED, /* a peer proved a lie; error says which */
-    SPV_EVENT_BACKFILL_DONE, /* what was missing below the base is filled: the chain reaches genesis
-                              */
-    SPV_EVENT_WARNING, /* text says what */
-    /* There is nothing left to ask, and the chain cannot be called synced; `warning` says why, and
-     * WARNINGs with the particulars came before. It needs all of this: every ready peer has
-     * answered all that it was asked (or is overdue); they are as many as a verdict takes; and no
-     * further peer is to come, as every --connect peer is ready, banned, or has failed several
-     * times in a row. With discovery it never comes, as there are always more peers to try: then
-     * there are only the WARNINGs. Once for each tip and reason; the node goes on, and SYNCED may
-     * still follow when a peer brings news or another one comes. */
+    SPV_EVENT_SYNCED, /* the chain is synced; again after each BEHIND */
+    SPV_EVENT_BEHIND, /* no longer synced: a peer has more headers */
+    SPV_EVENT_BANNED, /* a peer sent provably invalid data; error says which */
+    SPV_EVENT_BACKFILL_DONE, /* the headers below the database's start are complete to genesis */
+    SPV_EVENT_WARNING, /* `warning` says which, `text` in words */
+    /* No request is left to send, and the chain is not synced; `warning` says why, and WARNINGs
+     * with the details came before. All of this holds: every ready peer has answered each request
+     * (or is overdue); the ready peers are as many as SYNCED takes; and no further peer is
+     * expected, as every `connect` peer is ready, banned, or has failed several times in a row.
+     * Never with discovery, where more peers can always be tried: then only the WARNINGs come. Once
+     * for each tip and reason. The node continues, and SYNCED may follow when a peer sends more
+     * headers or another peer connects. */
     SPV_EVENT_UNRESOLVED,
 };
-/* What a WARNING is about, and what its figures say. */
+/* What a WARNING is about, and the meaning of the event's figures. */
 enum spv_warning {
     SPV_WARN_NONE,
-    SPV_WARN_STALE_TIP, /* for so long the tip has not moved; again each hour while it stands */
-    SPV_WARN_CLOCK, /* by so much most peers' clocks are ahead of ours (negative: behind); again
-                       each hour while it stands. Our clock is never adjusted. */
-    SPV_WARN_NO_PEERS, /* every peer is lost; once */
-    /* The following are said of `peer` once for each tip, and may be the `warning` of UNRESOLVED.
-     */
-    SPV_WARN_UNMET_CLAIM, /* it said that its chain has claimed_height, gave no header above
-                             given_height, and no other peer's claim was met either. Without proven
-                             minimum work (never proven where the network's is zero) this refuses
-                             the verdict. */
-    SPV_WARN_FORK_BELOW_START, /* its best chain leaves ours below the height at which the database
-                                  begins; given_height is where that is */
-    SPV_WARN_FUTURE_HEADERS, /* its headers above given_height were refused only because they lie
-                                in our future, by `seconds`: one of the two clocks is wrong */
-    SPV_WARN_TIP_UNKNOWN, /* no ready peer has our tip: all answered from below it, with less work;
-                             given_height is where the highest of their chains ends */
-    SPV_WARN_LOW_WORK, /* its chain ends at given_height with `work`, less than wanted_work: it is
+    SPV_WARN_STALE_TIP, /* `seconds` since the tip moved; repeated hourly while it lasts */
+    SPV_WARN_CLOCK, /* most peers' clocks are ahead of ours by `seconds` (negative: behind);
+                       repeated hourly while it lasts. Our clock is never adjusted. */
+    SPV_WARN_NO_PEERS, /* no peer is connected any more; once */
+    /* The following are about `peer`, once for each tip, and may be the `warning` of UNRESOLVED. */
+    SPV_WARN_UNMET_CLAIM, /* the peer claimed claimed_height, but sent no header above given_height,
+                             and no other peer met its claim either. Unless the tip has the
+                             network's minimum work (a minimum of 0 does not count) this prevents
+                             SYNCED. */
+    SPV_WARN_FORK_BELOW_START, /* the peer's best chain forks from ours below given_height, where
+                                  the database starts */
+    SPV_WARN_FUTURE_HEADERS, /* the peer's headers above given_height were refused only because
+                                their time is too far ahead of our clock, by `seconds`: one of the
+                                two clocks is wrong */
+    SPV_WARN_TIP_UNKNOWN, /* no ready peer has our tip: each answered from below it, with less work;
+                             the highest of their chains ends at given_height */
+    SPV_WARN_LOW_WORK, /* the peer's chain ends at given_height with `work`, less than wanted_work:
                           another chain, or the peer is still syncing */
 };
 struct spv_event {
     enum spv_event_kind kind;
     uint64_t peer; /* 0: none */
     char address[SPV_ENDPOINT_TEXT]; /* the peer's */
-    int error; /* 0 or a code */
-    struct spv_chain_header tip;
-    uint32_t fork_height; /* REORG */
-    uint32_t removed, added; /* REORG; PROGRESS: added */
-    const char *text; /* WARNING, UNRESOLVED; static */
+    int error; /* 0 or an enum spv_err */
+    struct spv_chain_header tip; /* of the best chain */
+    uint32_t fork_height; /* REORG: the last common header */
+    uint32_t removed, added; /* REORG: headers; PROGRESS: added */
+    const char *text; /* WARNING, UNRESOLVED: English, static */
     enum spv_warning warning; /* WARNING, UNRESOLVED */
-    /* WARNING. DISCONNECTED, CONNECT_FAILED: until the peer is dialled again, where that is known:
-     * each of the peers that the user named is wanted; else 0. */
+    /* WARNING: see enum spv_warning. DISCONNECTED, CONNECT_FAILED: seconds until the peer is
+     * dialled again, where that is known (it is when there are slots for all manual peers); else 0.
+     */
     int64_t seconds;
-    /* CONNECTED, DISCONNECTED, CONNECT_FAILED: how often in a row this peer has failed, by not
-     * being reached or by being of no use. */
+    /* CONNECTED, DISCONNECTED, CONNECT_FAILED: how often in a row this peer has failed: it was not
+     * reachable, or useless. */
     unsigned failures;
     uint32_t claimed_height, given_height; /* WARNING, UNRESOLVED: see enum spv_warning */
     struct spv_u256 work, wanted_work; /* WARNING, UNRESOLVED: see enum spv_warning */
 };
 
 enum spv_effect_kind {
-    SPV_EFFECT_CONNECT, /* dial `endpoint` as peer id `peer` */
-    SPV_EFFECT_RESOLVE, /* look up `endpoint`.host; answer with spv_node_resolved */
-    SPV_EFFECT_SEND, /* `message` to `peer` */
-    SPV_EFFECT_CLOSE, /* drop `peer`, `error` says why; no closed input follows */
-    SPV_EFFECT_STORE, /* apply `change` in one transaction, then call spv_node_stored */
-    SPV_EFFECT_INDEX, /* build the hash index, then call spv_node_indexed */
-    SPV_EFFECT_EVENT, /* tell the application */
-    SPV_EFFECT_SAVE_ADDRMAN, /* save what spv_node_addrman_changes gives */
+    SPV_EFFECT_CONNECT, /* dial `endpoint` as `peer`; then spv_node_connected or spv_node_closed */
+    SPV_EFFECT_RESOLVE, /* resolve `endpoint`.host; then spv_node_resolved */
+    SPV_EFFECT_SEND, /* send `message` to `peer` */
+    SPV_EFFECT_CLOSE, /* disconnect `peer`, because of `error`; do not call spv_node_closed */
+    SPV_EFFECT_STORE, /* apply `update` in one transaction; then spv_node_stored */
+    SPV_EFFECT_INDEX, /* build the hash index; then spv_node_indexed */
+    SPV_EFFECT_EVENT, /* `event` is for the application */
+    SPV_EFFECT_SAVE_ADDRMAN, /* save what spv_node_addrman_changes returns */
 };
-/* What the pointers in it point at is lent until the next call on the node. */
+/* What its pointers point at is borrowed: valid until the next call on the node. */
 struct spv_effect {
     enum spv_effect_kind kind;
-    uint64_t peer;
+    uint64_t peer; /* 0: none */
     int error;
     struct spv_endpoint endpoint;
     struct spv_msg message;
@@ -134,103 +136,116 @@ struct spv_effect {
 };
 
 struct spv_node_stats {
-    struct spv_chain_header tip;
-    uint32_t start_height; /* the tip's height when the node started */
-    uint64_t headers_added; /* accepted onto the best chain since start, or filled in below */
-    struct spv_chain_start start; /* where the stored chain begins */
-    uint32_t backfill_height; /* the height up to which the gap below the base is filled */
+    struct spv_chain_header tip; /* of the best chain */
+    uint32_t start_height; /* the tip's height when the node was created */
+    uint64_t headers_added; /* since then: to the best chain, or below its start */
+    struct spv_chain_start start; /* where the stored chain starts */
+    uint32_t backfill_height; /* the backfill is complete up to here */
     bool starting; /* fetching the period before the checkpoint at which the chain starts */
-    uint32_t
-        target_height; /* best estimate of where the chain ends: the highest height proven by
-                          headers or checkpoints, or claimed by a peer whose claim still stands */
-    unsigned peers; /* handshakes complete */
+    uint32_t target_height; /* estimate of where the chain ends: the highest height proven by
+                               headers or checkpoints, or the median that peers claim and have not
+                               failed to show */
+    unsigned peers; /* connected, handshake complete */
     unsigned peers_connecting;
-    uint64_t chain_peer; /* the id asked for the chain now; 0 none */
+    uint64_t chain_peer; /* id of the peer that headers are requested from now; 0: none */
     bool synced;
-    bool stale; /* the tip has not moved for long: fresh peers are being tried */
+    bool stale; /* the tip has not moved for long: extra peers are tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
-    uint64_t reorgs, stalls, bans;
-    unsigned
-        presync_peers; /* peers whose chain must show its work before anything of it is stored */
+    uint64_t reorgs, stalls, bans; /* counts since the node was created */
+    unsigned presync_peers; /* peers whose chain must show its work before it is stored */
     unsigned presync_pass; /* 1 or 2, of the one that is furthest; 0: none */
     uint64_t presync_headers; /* of that pass so far */
-    uint64_t presync_length; /* of its chain, where that is known: in the second pass */
-    unsigned requests; /* for headers, open on all peers */
-    unsigned segments; /* begun and not joined, where checkpoints cut the chain into segments */
-    uint64_t segments_done; /* joined */
-    uint64_t
-        headers_waiting; /* that have come in segments and are not joined: beside those added */
-    uint64_t hedges; /* segments asked of one more peer because one was slow */
-    size_t addresses_new, addresses_tried; /* in the address book */
-    size_t banned; /* now, those of earlier runs too */
-    uint64_t feelers; /* short visits to test an address */
-    size_t memory;
+    uint64_t presync_length; /* second pass: the length of its chain; else 0 */
+    unsigned requests; /* getheaders open on all peers */
+    unsigned segments; /* in progress, where checkpoints cut the chain into segments */
+    uint64_t segments_done; /* accepted */
+    uint64_t headers_waiting; /* received in segments and not accepted yet; not in headers_added */
+    uint64_t hedges; /* segments requested from one more peer because one was slow */
+    size_t addresses_new, addresses_tried; /* in addrman */
+    size_t banned; /* addresses banned now, those of earlier runs included */
+    uint64_t feelers; /* short connections that test an address */
+    size_t memory; /* bytes */
 };
 
 /* What kind of network group a peer is counted in. */
 enum spv_group_kind {
-    SPV_GROUP_MANUAL, /* its own: the user named it */
+    SPV_GROUP_MANUAL, /* a group of its own: a connect or add_peers peer */
     SPV_GROUP_IPV4, /* a /16 */
     SPV_GROUP_IPV6, /* a /32 */
-    SPV_GROUP_ONION, /* a sixteenth of all */
+    SPV_GROUP_ONION, /* one sixteenth of the onion addresses */
 };
-/* A peer that is ready, as one looks at it. */
+/* A peer whose handshake is complete. */
 struct spv_node_peer {
     uint64_t id;
     char address[SPV_ENDPOINT_TEXT];
     enum spv_group_kind group;
     uint64_t connected_us; /* for how long */
-    bool chain; /* it is the one asked for the chain now */
-    bool at_tip; /* it has shown that it knows no better chain than ours */
-    uint32_t claimed_height; /* the height it says it has */
-    uint64_t headers; /* in messages that it sent */
-    double rate; /* of those, headers a second over the last seconds */
-    unsigned requests; /* for headers, open */
-    uint64_t
-        segments_done; /* finished first by it, where checkpoints cut the chain into segments */
-    uint64_t hedges; /* its segments that were asked of another peer as well */
-    uint64_t stalls; /* how often this address was dropped for not answering */
-    uint64_t latency_us; /* the last answer's; 0: not known. Known to the loop (spv/loop.h) only */
+    bool chain; /* headers are requested from it now */
+    bool at_tip; /* it has shown that it has no better chain than ours */
+    uint32_t claimed_height; /* the height of its chain, as claimed or shown */
+    uint64_t headers; /* received from it */
+    double rate; /* headers a second over the last seconds */
+    unsigned requests; /* getheaders open */
+    uint64_t segments_done; /* segments that it delivered first */
+    uint64_t hedges; /* segments that were requested from another peer as well */
+    uint64_t stalls; /* how often this address was disconnected because it did not answer */
+    uint64_t latency_us; /* of the last answer; 0: unknown. Set by the loop (spv/loop.h) only */
 };
 
 struct spv_node;
 
-/* Errors: SPV_ERR_INVALID (checkpoints that do not ascend among them), SPV_ERR_NOMEM, those of
- * spv_chain_new. */
+/* Creates a node and queues its first effects. The caller frees *out; it is untouched on failure.
+ * Returns 0, SPV_ERR_INVALID (no params or rng, too many peers or checkpoints, heights that do not
+ * ascend), SPV_ERR_FULL (too many endpoints), SPV_ERR_NOMEM, or an error of spv_chain_new. */
 SPV_API int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg,
                          struct spv_now now);
+/* Frees the node and its pending effects. NULL is fine. */
 SPV_API void spv_node_free(struct spv_node *n);
 
-/* A dial succeeded and the handshake is complete. Inbound peers have no place here. */
+/* Every input below returns 0 or a negative enum spv_err. SPV_ERR_STATE is a call out of order and
+ * changes nothing. Any other error is a failure of ours (SPV_ERR_NOMEM, an error of the reader or
+ * of a failed STORE): the node stops, and every later input returns that error. */
+
+/* The dial of `peer` has succeeded and its handshake is complete; *info is copied.
+ * Returns 0, SPV_ERR_STATE (the node does not dial this peer), or a failure as above. */
 SPV_API int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_stats *info,
                                struct spv_now now);
-/* A message of a ready peer. */
+/* A message from a connected peer; borrowed during the call. A peer that was closed is ignored.
+ * Returns 0, SPV_ERR_STATE (a STORE is unanswered, or the peer is not connected), or a failure. */
 SPV_API int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg,
                           struct spv_now now);
-/* The dial failed or the link is gone; error is the reason. Once per id. */
+/* The dial has failed or the connection is lost; error is the reason. Once for each id, and not
+ * after CLOSE. Returns 0 or a failure. */
 SPV_API int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now);
-/* The answer to a RESOLVE effect: n_addrs addresses (ports are the network's), or an error. */
+/* The result of a RESOLVE effect: n_addrs addresses with the network's port, or an error. All is
+ * borrowed during the call. Returns 0 or a failure. */
 SPV_API int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
                               const struct spv_netaddr *addrs, size_t n_addrs, struct spv_now now);
-/* The last STORE effect was applied (error 0) or failed: then the node stops and every call returns
- * the error. */
+/* The last STORE effect was applied (error 0) or has failed. Returns 0, SPV_ERR_STATE (no STORE is
+ * pending), or a failure, `error` among them. */
 SPV_API int spv_node_stored(struct spv_node *n, int error, struct spv_now now);
+/* The last INDEX effect was carried out (error 0) or has failed. Returns 0 or a failure. */
 SPV_API int spv_node_indexed(struct spv_node *n, int error, struct spv_now now);
-/* What is to be saved of the address book and the bans: when BOOK says so, and at the end. Lent
- * until the next call. SPV_ERR_NOMEM. */
+/* Fills in the addresses and bans to be saved: after SAVE_ADDRMAN, and before the node is freed.
+ * *out points into the node: valid until the next call on it. Returns 0 or SPV_ERR_NOMEM. */
 SPV_API int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out,
                                      struct spv_now now);
+/* The time has passed spv_node_deadline; earlier calls do no harm. Returns 0 or a failure. */
 SPV_API int spv_node_timer(struct spv_node *n, struct spv_now now);
+/* Returns when spv_node_timer must be called next, in monotonic microseconds; SPV_NEVER: not before
+ * the next input. */
 SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 
-/* The next effect: 1 and *out, or 0. A STORE effect must be answered before the next one is pulled.
- */
+/* The next effect, in order. A STORE effect must be answered before the next one is taken. Returns
+ * 1 and *out (valid until the next call on the node), or 0 when there is none. */
 SPV_API int spv_node_poll(struct spv_node *n, struct spv_effect *out);
 
+/* Returns the node's chain: read only, valid while the node lives. */
 SPV_API const struct spv_chain *spv_node_chain(const struct spv_node *n);
-/* The peers that are ready, at most cap of them; returns how many. */
+/* Fills in the connected peers, at most cap of them. Returns how many. */
 SPV_API size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_t cap,
                               struct spv_now now);
+/* Fills in *out. */
 SPV_API void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out);
 
 #ifdef __cplusplus
