@@ -1,5 +1,5 @@
-/* A singly linked list. An effect that was popped stays alive until the next pop, so that what it
- * points at (a locator) is still there while the shell acts on it. */
+/* A singly linked list. A popped effect is freed by the next pop, so that what it points at (a
+ * locator) is valid while the caller carries it out. */
 #include "spv/effects/effects.h"
 
 #include <stdlib.h>

@@ -1,18 +1,18 @@
-/* The queue of effects between the machines of src/spv and the shell that carries them out.
- * Bounded; the first failed push makes the queue sick and it stays so. */
+/* The queue of effects between the machines of src/spv and the caller of the node, which carries
+ * them out. Bounded; the error of the first failed push is sticky. */
 #ifndef SPV_SPV_EFFECTS_EFFECTS_H
 #define SPV_SPV_EFFECTS_EFFECTS_H
 
 #include "spv/node.h"
 
-#define SPV_EFFECTS_MAX 4096 /* an input queues a handful; a shell that never pulls is a bug */
+#define SPV_EFFECTS_MAX 4096 /* an input queues a few; a caller that never polls is a bug */
 
 struct spv_queued_effect;
 
 struct spv_effects {
     struct spv_queued_effect *head;
     struct spv_queued_effect *tail;
-    struct spv_queued_effect *popped; /* the one handed out last */
+    struct spv_queued_effect *popped; /* the last one that was popped; freed by the next pop */
     size_t n;
     uint64_t last_tag; /* of a getheaders */
     int error;
@@ -21,7 +21,7 @@ struct spv_effects {
 void spv_effects_init(struct spv_effects *q);
 void spv_effects_free(struct spv_effects *q);
 
-/* A zeroed effect at the end of the queue, to be filled in; NULL when sick. */
+/* A zeroed effect at the end of the queue, to be filled in; NULL: the queue has failed. */
 struct spv_effect *spv_effects_push(struct spv_effects *q, enum spv_effect_kind kind,
                                     uint64_t peer);
 
@@ -36,14 +36,15 @@ uint64_t spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
                                            const struct spv_blockhash *locator, size_t n,
                                            const struct spv_blockhash *stop);
 
-/* The first effect: 1, or 0 when the queue is empty. What *out points at lives until the next pop.
+/* The first effect: 1, or 0 when the queue is empty. What *out points at is valid until the next
+ * pop.
  */
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out);
 
 /* The first queued event of a peer that lacks the peer's address, or NULL. */
 struct spv_event *spv_effects_unaddressed(struct spv_effects *q);
 
-/* Drops queued SENDs to a peer that is gone. */
+/* Discards queued SENDs to a disconnected peer. */
 void spv_effects_forget(struct spv_effects *q, uint64_t peer);
 
 #endif

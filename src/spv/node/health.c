@@ -1,16 +1,16 @@
-/* A tip's age is counted on the monotonic clock from the moment that it moved, so that neither a
- * miner's clock nor a step of ours raises an alarm. Only a tip that was there at the first verdict
- * is as old as its own time says: who is cut off from the start sees an old chain and nothing else.
+/* A tip's age is measured on the monotonic clock from the moment that it moved, so that neither a
+ * miner's clock nor a step of ours causes a warning. Only a tip that was there at the first SYNCED
+ * is as old as its own time: a node that is cut off from the start sees only an old chain.
  *
- * A peer's clock is kept as its offset from our monotonic one. When our wall clock is set, the
- * clocks are thus compared with what it says now, without asking anybody again. */
+ * A peer's clock is kept as its offset from our monotonic clock: when our wall clock is corrected,
+ * the peers' clocks are compared with the new time at once. */
 #include "spv/node/health.h"
 
 #include <string.h>
 
 #include "util/deadline.h"
 
-#define CLAIM_MAX (INT64_C(1) << 40) /* an offset beyond any date: a peer may claim all 64 bits */
+#define CLAIM_MAX (INT64_C(1) << 40) /* larger than any date: a peer may claim all 64 bits */
 
 static int64_t seconds_of(struct spv_now now)
 {
@@ -100,7 +100,7 @@ static int64_t skew(const struct spv_health *a, struct spv_now now)
         if (!a->peer[i].has_clock)
             continue;
         const int64_t x = a->peer[i].clock_s + seconds_of(now) - now.unix_s;
-        size_t at = n++; /* insertion keeps them ascending */
+        size_t at = n++; /* insertion sort */
         for (; at > 0 && ahead[at - 1] > x; at--)
             ahead[at] = ahead[at - 1];
         ahead[at] = x;

@@ -1,7 +1,7 @@
-/* The node passes messages to sync and carries out sync's wish to drop a peer; whom to dial, and
- * what the end of a connection says about a place, is discovery's business. Everything it wants
- * from the shell goes through the effect queue, in order. The first failure of the local system is
- * kept and returned ever after. */
+/* The node passes messages to header sync and disconnects the peers that it names; outbound selects
+ * the addresses to dial and records how each connection ended. Everything that the caller is to do
+ * goes through the effect queue, in order. The first failure of ours is kept, and every later call
+ * returns it. */
 #include "spv/node.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static int node_fail(struct spv_node *n, int error)
     return n->error;
 }
 
-/* 0: not known. With fewer slots than named peers another one may come first. */
+/* 0: unknown. With fewer slots than manual peers another one may be dialled first. */
 static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_conn *x,
                                      struct spv_now now)
 {
@@ -59,14 +59,14 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
     spv_sync_set_quorum(&n->sync, groups ? (unsigned)groups : 1, now);
 }
 
-/* The end of a peer, whoever ended it. */
+/* A connection or a dial has ended, on either side. */
 static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
 {
     const struct spv_conn was = *x;
     const uint64_t id = was.id;
-    const bool visit = was.kind != SPV_CONN_OUTBOUND; /* of which nobody was told */
-    const bool lied =
-        spv_err_class_of(error) == SPV_CLASS_MISBEHAVING; /* this class bans, and no other */
+    const bool visit =
+        was.kind != SPV_CONN_OUTBOUND; /* feelers and addr_fetch connections cause no events */
+    const bool lied = spv_err_class_of(error) == SPV_CLASS_MISBEHAVING; /* only this class bans */
     spv_health_closed(&n->health, id, now);
     spv_peer_rates_remove(&n->peer_rates, id, &was.endpoint, error);
     if (lied) {
@@ -104,8 +104,7 @@ static unsigned outbound_count(const struct spv_node *n)
            spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
 }
 
-/* The extra peers make room: for other ones, or because the tip has moved. Whoever moved it stays.
- */
+/* Disconnects the extra stale-tip peers, except the one that advanced the tip. */
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
     for (size_t i = 0; n->n_extra && i < SPV_CONNS; i++) {
@@ -118,7 +117,7 @@ static void close_extra(struct spv_node *n, struct spv_now now)
     n->n_extra = 0;
 }
 
-/* SYNC.md: "fresh peers when the tip is older than 30 minutes and a warning to the user at 90". */
+/* Fresh peers when the tip is older than 30 minutes, a warning at 90. */
 static void handle_health(struct spv_node *n, struct spv_now now)
 {
     struct spv_health_note note;
@@ -151,7 +150,7 @@ static void handle_health(struct spv_node *n, struct spv_now now)
     }
 }
 
-/* Sync's events name peers by id: the address is added while the peer is still known. */
+/* Events of header sync name peers by id: adds the address while the peer is in the table. */
 static void add_addresses(struct spv_node *n)
 {
     struct spv_event *event;
@@ -164,8 +163,8 @@ static void add_addresses(struct spv_node *n)
     }
 }
 
-/* No peer is to come beside those that are ready: none is looked for, and each that the user named
- * is ready, banned, or has failed so often that a verdict does not wait for it. */
+/* No further peer is expected: discovery is off, and each manual peer is ready, banned, or has
+ * failed so often that SYNCED does not wait for it. */
 static bool is_complete(const struct spv_node *n, struct spv_now now)
 {
     return !n->outbound.on && !spv_checkpoint_start_running(n->start) &&
@@ -173,7 +172,7 @@ static bool is_complete(const struct spv_node *n, struct spv_now now)
             spv_outbound_unreachable(&n->outbound, now) == 0);
 }
 
-/* After every input: what sync wants dropped is dropped, free slots are filled. */
+/* After every input: disconnects the peers that are to be dropped, and fills free slots. */
 static int process(struct spv_node *n, int rc, struct spv_now now)
 {
     struct spv_sync_drop drop;
@@ -221,7 +220,7 @@ static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t
     return spv_params_start(&n->params, n->params.checkpoints, n->params.n_checkpoints, height);
 }
 
-/* The user is told why a peer of his choice is not dialled. */
+/* An event says why a manual peer is not dialled. */
 static void emit_banned(struct spv_node *n, struct spv_now now)
 {
     for (size_t i = 0; i < n->outbound.manual.n; i++) {
@@ -341,7 +340,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     spv_outbound_on_handshake(&n->outbound, x, info->services, now);
     if (!for_chain)
         return process(n, 0, now);
-    /* Of strangers we want the chain; a peer that the user named may be a plain header server. */
+    /* Discovered peers must serve the chain; a manual peer may be a plain header server. */
     if (x->manual < 0 && !spv_serves_chain(info->services)) {
         close_peer(n, x, SPV_ERR_SERVICES, now);
         return process(n, 0, now);
@@ -359,7 +358,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
 static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
                         struct spv_now now)
 {
-    /* "An empty headers answers the oldest request only when that request's last byte has left" */
+    /* An empty headers message answers a request only when that request's last byte has left. */
     if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNASKED && msg->n == 0))
         return 0;
     spv_peer_rates_headers(&n->peer_rates, peer, msg->n, now);
@@ -379,7 +378,7 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
     if (n->sync.storing || spv_checkpoint_start_storing(n->start) ||
         spv_backfill_storing(n->backfill) || (x && x->state != SPV_CONN_STATE_READY))
         return SPV_ERR_STATE;
-    if (!x) /* we have closed it, and this was already on its way */
+    if (!x) /* it was closed while the message was on its way */
         return 0;
     int rc = 0;
     n->current_peer = peer;

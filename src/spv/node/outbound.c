@@ -19,7 +19,7 @@ static uint64_t jittered(struct spv_outbound *d, uint64_t us)
     return spv_rng_jitter(&d->rng, us, us / 2);
 }
 
-/* Beginning and end. */
+/* ---- init and free ---- */
 
 static int add_manual(struct spv_outbound *d, const struct spv_endpoint *endpoints, size_t n)
 {
@@ -84,7 +84,7 @@ int spv_outbound_init(struct spv_outbound *d, const struct spv_node_config *cfg,
     find_banned(d, now);
     find_anchors(d);
     shuffle_seeds(d);
-    /* With a book the seeds are left in peace until it has proven useless. */
+    /* With a filled addrman the seeds are asked only when its addresses fail. */
     d->dns_us = now.mono_us +
                 (d->addrman.n_new + d->addrman.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP);
     d->fallback_us = now.mono_us + (d->proxied ? 0 : SPV_FALLBACK_AFTER);
@@ -104,7 +104,7 @@ size_t spv_outbound_memory(const struct spv_outbound *d)
     return spv_addrman_memory(&d->addrman) - sizeof d->addrman + d->manual.n * sizeof *d->manual.at;
 }
 
-/* Dialling. */
+/* ---- dialling ---- */
 
 static bool is_dialled(const struct spv_outbound *d, const struct spv_endpoint *endpoint)
 {
@@ -133,7 +133,7 @@ static bool dial_manual(struct spv_outbound *d, struct spv_now now)
     return true;
 }
 
-/* False when it may not be dialled; it then rests. */
+/* False when it may not be dialled; it is then deferred. */
 static bool dial_entry(struct spv_outbound *d, int entry, enum spv_conn_type kind,
                        struct spv_now now)
 {
@@ -233,7 +233,7 @@ void spv_outbound_tick(struct spv_outbound *d, unsigned wanted, struct spv_now n
             (!d->on || (!dial_anchor(d, now) && !dial_addrman(d, SPV_CONN_OUTBOUND, now))))
             break;
     if (d->on && d->feeler_us <= now.mono_us) {
-        /* Only once the slots are full: before that, dials test addresses anyway. */
+        /* only when the slots are full: before that, dials test addresses anyway */
         if (is_connected_to(d) >= wanted && !count_kind(d, SPV_CONN_FEELER))
             d->feelers += open_feeler(d, now);
         d->feeler_us = now.mono_us + jittered(d, SPV_FEELER_INTERVAL);
@@ -257,7 +257,7 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *d, unsigned wanted)
     return spv_min_deadline(first, d->save_us);
 }
 
-/* What became of it. */
+/* ---- connections ---- */
 
 void spv_outbound_on_handshake(struct spv_outbound *d, struct spv_conn *x, uint64_t services,
                                struct spv_now now)

@@ -1,9 +1,9 @@
-/* Seeds are asked when the book is thin or does not help, three at a time; a name by service bits
- * that gives nothing is asked again without. The fallback list comes in when no seed gave anything
- * for a minute, or at once where no seed may be looked up.
+/* DNS seeds are asked when addrman has few addresses or they fail, three at a time; a name with
+ * service bits that resolves to nothing is asked again without. The fixed seeds are added when no
+ * DNS seed has returned an address for a minute, or at once where names must not be resolved.
  *
- * Gossip is taken for what it is: a claim. Its time is bent to something sane, its number bounded
- * by a budget a peer, its place in the book by the group of who told it. */
+ * Gossip is untrusted: its times are corrected, its number is limited by tokens for each peer, and
+ * its bucket in addrman depends on the group of the peer that sent it. */
 #include "spv/node/outbound_state.h"
 
 #include <string.h>
@@ -12,25 +12,26 @@
 #include "util/rng.h"
 
 #define DAY 86400
-#define OLDEST_TIME 100000000 /* gossip with an earlier time has none; as the reference node */
-#define TIME_PENALTY 7200 /* seconds: what others say is older than they say; likewise */
+#define OLDEST_TIME 100000000 /* an earlier time is none; as in Bitcoin Core */
+#define TIME_PENALTY 7200 /* seconds subtracted from the times of gossip; as in Bitcoin Core */
 #define SERVICES_X9 (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
-/* Below are other services' ports: gossip shall not make us knock there. */
+/* Lower ports belong to other services: gossip must not make us dial them. */
 #define LOWEST_PORT 1024
-#define SEED_VISITS 2 /* ours: seeds dialled at once through a proxy */
+#define SEED_VISITS 2 /* ours: addr_fetch connections at once */
 
 static size_t is_in_addrman(const struct spv_outbound *d)
 {
     return d->addrman.n_new + d->addrman.n_tried;
 }
 
-/* Whom we can trust least is asked least: while peers answer, gossip does. */
+/* DNS seeds are trusted least: gossip is enough while peers answer. */
 static bool wants_seeds(const struct spv_outbound *d, unsigned wanted)
 {
     const unsigned ready = spv_outbound_count(d, SPV_CONN_STATE_READY);
     return d->on && d->n_seeds && ready < wanted &&
            (is_in_addrman(d) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
-           (!d->proxied || (d->nets & SPV_NET_IPV4)); /* their names lead to the clearnet */
+           (!d->proxied ||
+            (d->nets & SPV_NET_IPV4)); /* their names resolve to clearnet addresses */
 }
 
 static void resolve(struct spv_outbound *d, const char *prefix, const char *name)
@@ -89,7 +90,7 @@ static void use_fallback(struct spv_outbound *d, struct spv_now now)
     const struct spv_netgroup source = spv_netgroup_of_name("fallback");
     for (size_t i = 0; i < d->params->fallback->n; i++) {
         const struct spv_netaddr *addr = &d->params->fallback->at[i];
-        /* one to two weeks old, as the reference node says of its own */
+        /* one to two weeks old, as Bitcoin Core's fixed seeds */
         const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_rng_below(&d->rng, 7 * DAY);
         if (spv_net_of(addr) & d->nets)
             (void)spv_addrman_add(&d->addrman, addr, SERVICES_X9, seen, &source, now);
@@ -125,7 +126,7 @@ int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *see
         return 0;
     }
     for (size_t i = 0; rc >= 0 && i < n; i++) {
-        /* three to seven days old, as the reference node says of them */
+        /* three to seven days old, as in Bitcoin Core */
         const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_rng_below(&d->rng, 4 * DAY);
         if (!(spv_net_of(&addrs[i]) & d->nets))
             continue;
@@ -135,7 +136,7 @@ int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *see
     return rc < 0 ? rc : 0;
 }
 
-/* What it may tell now, in hundredths of an address. */
+/* Adds the tokens earned since the last call: hundredths of an address. */
 static void refill_tokens(struct spv_conn *x, struct spv_now now)
 {
     const uint64_t most = SPV_ADDR_BUDGET * 100;
@@ -169,13 +170,13 @@ int spv_outbound_gossip(struct spv_outbound *d, struct spv_conn *x, const struct
             rc = spv_addrman_add(&d->addrman, &e->addr, e->services, sane_time(e->time, now.unix_s),
                                  &x->netgroup, now);
     }
-    /* One alone is how a peer tells of itself. */
+    /* a single address is the peer's own */
     if (rc >= 0 && x->kind == SPV_CONN_ADDR_FETCH && msg->n > 1)
         spv_outbound_close(d, x, SPV_ERR_DISCONNECTED, now);
     return rc < 0 ? rc : 0;
 }
 
-/* Keeping. */
+/* ---- saving ---- */
 
 void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
 {
@@ -189,11 +190,12 @@ void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
         return;
     (void)spv_effects_push(d->effects, SPV_EFFECT_SAVE_ADDRMAN, 0);
     d->save_us = SPV_NEVER;
-    d->bans_unsaved |= d->banman.changed; /* said once; what is asked for then has them */
+    d->bans_unsaved |=
+        d->banman.changed; /* one effect is enough: spv_outbound_changes returns the bans */
     d->banman.changed = false;
 }
 
-/* The peers that have been with us longest; without any, those of before stay. */
+/* The peers that are connected longest; without any, the earlier anchors stay. */
 static void choose_anchors(struct spv_outbound *d)
 {
     int best[SPV_ANCHORS];

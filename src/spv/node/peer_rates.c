@@ -1,5 +1,5 @@
-/* A rate is taken without keeping samples: headers are counted in halves of the span, the half
- * before and the running one. */
+/* A rate is measured without samples: headers are counted in the running half of the span and in
+ * the half before. */
 #include "spv/node/peer_rates.h"
 
 #include <string.h>
@@ -54,7 +54,7 @@ static bool same(const struct spv_endpoint *a, const struct spv_endpoint *b)
     return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-/* The one with the fewest stalls gives way. */
+/* Replaces the entry with the fewest stalls when the table is full. */
 static void count_stall(struct spv_peer_rates *m, const struct spv_endpoint *endpoint)
 {
     struct spv_peer_stalls *fewest = &m->stall[0];

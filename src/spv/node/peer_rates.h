@@ -1,20 +1,19 @@
-/* Metrics: what each peer has given and how fast, for people and programs that watch. Counts only;
- * nothing is decided by it. */
+/* Headers received from each peer and their rate, for people and programs that watch. Nothing is
+ * decided by them. */
 #ifndef SPV_SPV_NODE_PEER_RATES_H
 #define SPV_SPV_NODE_PEER_RATES_H
 
 #include "spv/node.h"
 
 #define SPV_PEER_RATES_SPAN                                                                        \
-    (10 * SPV_SECOND) /* ours: a rate is taken over half of it to all of it                        \
-                       */
+    (10 * SPV_SECOND) /* ours: a rate is measured over half of it to all of it */
 #define SPV_PEER_RATES_STALLS                                                                      \
-    64 /* ours: addresses whose stalls are remembered when they are gone */
+    64 /* ours: addresses whose stalls are remembered after they disconnect */
 
 struct spv_peer_rate {
     uint64_t id; /* 0: free */
     uint64_t since_us;
-    uint64_t headers; /* in messages that it sent */
+    uint64_t headers; /* received from it */
     uint64_t half_us; /* when the running half of the span began */
     uint64_t before, running; /* headers in the half before, and in the running one */
 };
@@ -31,7 +30,7 @@ struct spv_peer_rates {
 
 void spv_peer_rates_add(struct spv_peer_rates *m, uint64_t id, struct spv_now now);
 void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now);
-/* It is gone, and why. Any id. */
+/* It is disconnected, because of `error`. Any id. */
 void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
                            const struct spv_endpoint *endpoint, int error);
 

@@ -1,11 +1,10 @@
-/* One peer at a time is the chain peer: while its answers are full it is asked for more, the next
- * request going out before the batch is stored. When it has no more it is "done", and then
- * everybody else is asked at once whether they know better. A peer that does becomes the chain
- * peer. The chain is synced when nobody is being asked for more and peers of enough network groups
- * are done.
+/* One peer at a time is the chain peer: while its answers are full, the next request is sent before
+ * the batch is stored. When it has no more headers it is at its tip, and all other peers are asked
+ * at once whether they have a better chain; one that has becomes the chain peer. The chain is
+ * synced when no request is open and peers of enough network groups are at their tips.
  *
- * A claim of height proves nothing: it only decides who is asked first and what progress is
- * measured against, and it falls as soon as the peer has no more headers to show. */
+ * A claimed height proves nothing: it only decides which peer is asked first and what progress is
+ * measured against, and is void as soon as the peer has no more headers. */
 #include <string.h>
 
 #include "spv/sync/sync_state.h"
@@ -42,8 +41,8 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
     *p = (struct spv_sync_peer){
         .id = id, .group = group, .version = info->version, .failing = failures > 0};
     p->claimed_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;
-    p->said = p->claimed_height;
-    p->claim_stands = true;
+    p->start_height = p->claimed_height;
+    p->claim_valid = true;
     if (s->synced && p->version >= SPV_VERSION_SENDHEADERS) {
         spv_effects_send_empty(s->cfg.effects, id, SPV_CMD_SENDHEADERS);
         p->sendheaders_sent = true;
@@ -103,7 +102,7 @@ void spv_sync_indexed(struct spv_sync *s)
     s->cfg.indexed = true;
 }
 
-/* With nobody else to ask, patience costs nothing. */
+/* Our only peer gets a longer timeout: disconnecting it gains nothing. */
 static uint64_t effective_deadline(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     return spv_sync_has_other_peers(s, p->id)
@@ -201,9 +200,9 @@ uint32_t spv_sync_target(const struct spv_sync *s)
     size_t n = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || !p->claim_stands)
+        if (!p->id || !p->claim_valid)
             continue;
-        size_t at = n++; /* insertion keeps them ascending */
+        size_t at = n++; /* insertion sort */
         for (; at && claims[at - 1] > p->claimed_height; at--)
             claims[at] = claims[at - 1];
         claims[at] = p->claimed_height;
@@ -212,7 +211,7 @@ uint32_t spv_sync_target(const struct spv_sync *s)
     uint32_t target = spv_chain_tip(s->cfg.chain)->height;
     if (params->n_checkpoints && params->checkpoints[params->n_checkpoints - 1].height > target)
         target = params->checkpoints[params->n_checkpoints - 1].height;
-    /* One liar must not move the bar, so the median claim counts. */
+    /* the median claim: one false claim must not change the estimate */
     return n && claims[n / 2] > target ? claims[n / 2] : target;
 }
 

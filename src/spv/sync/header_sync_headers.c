@@ -15,12 +15,12 @@ static void peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
     p->at_tip = true;
     p->excluded = SPV_WARN_NONE;
     p->below = spv_sync_below(s, p);
-    if (spv_u256_is_zero(&p->shown))
-        p->given = p->claimed_height;
-    p->claim_stands = false;
+    if (spv_u256_is_zero(&p->shown_work))
+        p->shown_height = p->claimed_height;
+    p->claim_valid = false;
     p->was_useful = true;
-    p->brief = false;
-    p->since_us = 0;
+    p->partial = false;
+    p->waiting_since_us = 0;
     p->overdue = false;
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
@@ -31,34 +31,34 @@ static void peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
     }
 }
 
-/* An answer of it brought nothing new: it is asked once more when it claims more than our tip or
- * has announced something meanwhile, else it is at its tip. */
+/* The peer's answer contained nothing new. It is asked once more when it claims more than our tip
+ * or has announced a block meanwhile; else it is at its tip. */
 static int no_more_headers(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
 {
     const bool claims_more =
-        p->claim_stands && p->claimed_height > spv_chain_tip(s->cfg.chain)->height;
+        p->claim_valid && p->claimed_height > spv_chain_tip(s->cfg.chain)->height;
     if (!claims_more && !p->recheck) {
         peer_at_tip(s, p);
         return 0;
     }
     if (claims_more)
-        p->claim_stands = false; /* it has had its second chance then */
+        p->claim_valid = false; /* only one further request for a claim */
     return spv_sync_ask(s, p, NULL, now);
 }
 
-/* Did these headers of its move the best chain? Then it is waited for anew. */
+/* Have these headers moved the best chain? Then SYNCED waits for this peer anew. */
 static bool tip_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
 {
     const bool moved = v->update.kind == SPV_UPDATE_APPEND || v->update.kind == SPV_UPDATE_REORG;
     if (moved) {
-        p->since_us = 0;
+        p->waiting_since_us = 0;
         p->overdue = false;
     }
     return moved;
 }
 
-/* The effects of a change of the chain: STORE, and an event for the application. Queue the next
- * request first. */
+/* Queues the effects of a change of the chain: STORE, and an event for the application. Queue the
+ * next request before. */
 static void emit_update(struct spv_sync *s, uint64_t peer, const struct spv_accept_result *v)
 {
     if (v->update.kind == SPV_UPDATE_NONE)
@@ -82,9 +82,10 @@ static void emit_update(struct spv_sync *s, uint64_t peer, const struct spv_acce
     }
 }
 
-/* A batch without news still leads on when it ends higher on a side branch than any before: after a
- * restart the branch was read back from the store, and what makes it the best comes behind it. The
- * heights only rise and branches are bounded, so this ends. 1, 0 or negative. */
+/* Headers that are all known still call for the next request when they end on a side branch, higher
+ * than any before: after a restart the branch was loaded from the database, and the headers that
+ * make it the best chain follow it. Heights only rise and branches are bounded, so this ends. 1, 0
+ * or negative. */
 static int extends_branch(const struct spv_sync *s, struct spv_sync_peer *p,
                           const struct spv_blockhash *last)
 {
@@ -97,32 +98,33 @@ static int extends_branch(const struct spv_sync *s, struct spv_sync_peer *p,
     return 1;
 }
 
-/* Does the message end at the height that the peer claimed? A claim of nothing is none. 1, 0 or
+/* Does the message end at the height that the peer claimed at first? A claim of 0 is none. 1, 0 or
  * negative. */
 static int reaches_claim(const struct spv_sync *s, const struct spv_sync_peer *p,
                          const struct spv_blockhash *last)
 {
     struct spv_chain_header r;
     const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
-    return rc < 0 ? rc : rc == 1 && p->said > 0 && r.height >= p->said;
+    return rc < 0 ? rc : rc == 1 && p->start_height > 0 && r.height >= p->start_height;
 }
 
-/* The peer may have more behind `last`. It is asked on when it is the chain peer or becomes it, or
- * when it has held up the others for too long to be that. A peer whose answers are not full may
- * need many, so it is asked on beside the others, which may have more in one. */
-static int request_next(struct spv_sync *s, struct spv_sync_peer *p,
+/* The peer may have more headers after `last`. It is asked when it is the chain peer or becomes it,
+ * or when it is overdue and so cannot become it. A peer whose answers are not full may need many of
+ * them, so it is asked in parallel with the others, which may need one. */
+static int request_more(struct spv_sync *s, struct spv_sync_peer *p,
                         const struct spv_blockhash *last, bool full, struct spv_now now)
 {
     p->at_tip = false;
-    p->brief = !full;
-    if (p->brief && s->chain_peer == p->id)
+    p->partial = !full;
+    if (p->partial && s->chain_peer == p->id)
         s->chain_peer = 0;
-    if (!p->brief && !p->overdue && !s->chain_peer)
+    if (!p->partial && !p->overdue && !s->chain_peer)
         s->chain_peer = p->id;
-    return s->chain_peer == p->id || p->brief || p->overdue ? spv_sync_ask(s, p, last, now) : 0;
+    return s->chain_peer == p->id || p->partial || p->overdue ? spv_sync_ask(s, p, last, now) : 0;
 }
 
-/* What the chain's result for a message shows about its peer. Requests more where there is more. */
+/* What the chain's result for a message means for the peer. Sends the next request where there is
+ * more. */
 static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
                          const struct spv_msg_headers *msg, const struct spv_accept_result *v,
                          struct spv_now now)
@@ -154,13 +156,14 @@ static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
     p->n_no_new = onward ? 0 : p->n_no_new + 1;
     /* "Done when an answer brings nothing new, or a short answer reaches the height it claimed" */
     if (full ? p->n_no_new > SPV_SYNC_MAX_NO_NEW : !onward || reached) {
-        /* our tip has moved since it was asked: that it gave what we have by now shows nothing */
+        /* our tip has moved since the request was sent: known headers show nothing about the peer
+         */
         const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
         if (!onward && !full && !spv_blockhash_eq(&p->asked_tip, tip))
             return spv_sync_ask(s, p, NULL, now);
         return no_more_headers(s, p, now);
     }
-    /* a branch that loses does not end the verdict, nor do a few headers */
+    /* a side branch does not change the synced state, nor do a few headers */
     if (s->synced && moved && msg->n > SPV_SYNC_ANNOUNCED) {
         s->synced = false;
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
@@ -172,7 +175,7 @@ static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
             return rc < 0 ? rc : 0;
         }
     }
-    return request_next(s, p, &last, full, now);
+    return request_more(s, p, &last, full, now);
 }
 
 /* ---- presync ---- */
@@ -277,7 +280,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
     if (v.error == SPV_ERR_HDR_TIME_FUTURE)
         spv_sync_future(s, NULL, batch->headers[v.index].time, now);
     else if (batch->proven) /* the checkpoints themselves break the rules: do without */
-        s->segments_useless = true;
+        s->segments_disabled = true;
     else if (p)
         spv_sync_drop_peer(s, p, v.error);
     spv_sync_segments_stop(s);
@@ -312,7 +315,7 @@ int spv_sync_accept_segments(struct spv_sync *s, struct spv_now now)
 
 /* ---- messages ---- */
 
-/* The peer's best chain leaves ours where the database cannot judge it. */
+/* The peer's best chain forks from ours below the first stored header. */
 static int handle_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
                                    const struct spv_msg_headers *msg)
 {
@@ -325,10 +328,10 @@ static int handle_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
     return behind < 0 ? behind : 0;
 }
 
-/* An announcement from ahead of our tip; it answers no request. */
+/* An announcement of headers that do not connect to ours; it answers no request. */
 static int handle_unconnecting(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
 {
-    if (++p->unlinked > SPV_SYNC_MAX_UNCONNECTING) {
+    if (++p->n_unconnecting > SPV_SYNC_MAX_UNCONNECTING) {
         spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
         return 0;
     }
@@ -354,7 +357,7 @@ static int handle_empty(struct spv_sync *s, struct spv_sync_peer *p, struct spv_
     return rc < 0 ? rc : spv_sync_schedule(s, now);
 }
 
-/* Headers that neither segments nor presync keep to themselves. */
+/* Headers for the chain: neither segments nor presync have consumed them. */
 static int accept_headers(struct spv_sync *s, struct spv_sync_peer *p,
                           const struct spv_msg_headers *msg, bool presynced, struct spv_now now)
 {
@@ -376,7 +379,7 @@ static int accept_headers(struct spv_sync *s, struct spv_sync_peer *p,
     }
     if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE)
         return handle_unconnecting(s, p, now);
-    p->unlinked = 0;
+    p->n_unconnecting = 0;
     if (msg->role == SPV_HEADERS_ANSWER)
         spv_sync_request_done(p, now);
     rc = after_headers(s, p, msg, &v, now);
@@ -417,7 +420,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
     struct spv_sync_peer *p = spv_sync_find(s, id);
     if (!p || spv_sync_dropping(s, id))
         return 0;
-    /* The last block decides: inventories list blocks in the order of the chain. */
+    /* the last block is enough: inventories list blocks in the order of the chain */
     for (size_t i = msg->n; i-- > 0;) {
         if ((msg->items[i].type & ~SPV_INV_WITNESS) != SPV_INV_BLOCK)
             continue;

@@ -1,16 +1,16 @@
-/* Worthless chains are cheap where blocks were easy once: a peer could make us store millions of
- * headers that rules alone find nothing wrong with. So a chain must show its work before it costs
- * more than memory that is bounded.
+/* Low-work header DoS protection (Bitcoin Core's HeadersSyncState): early blocks are cheap to mine,
+ * so a peer could make us store millions of valid headers. A chain must therefore show its work
+ * before it takes more than bounded memory.
  *
- * A judge needs constant memory, so the first pass applies every rule, not only proof of work. Of
- * what it saw it keeps one bit of a keyed hash for each 600th header; which of the 600, and the
- * key, nobody else knows. Once the work is there, the same headers are asked for again. They are
- * judged again, and a header is let out when 24 more bits behind it have agreed: who shows other
- * headers the second time has to guess them.
+ * Checking a header takes constant memory, so the first pass (PRESYNC) applies every rule, not only
+ * proof of work. It keeps one bit of a keyed hash of each 600th header; the key and the offset
+ * among the 600 are secret. When the work is sufficient, the same headers are requested again
+ * (REDOWNLOAD) and checked again, and a header is released when 24 later bits have matched: a peer
+ * that sends other headers the second time has to guess them.
  *
- * A chain that differs in the second pass proves no lie. The best chain of an honest peer may have
- * changed in between, and nothing tells the one from the other; so it costs the peer its
- * connection, and us nothing. A header that breaks a rule is a lie in either pass. */
+ * A chain that differs in the second pass proves no misbehaviour: the best chain of an honest peer
+ * may have changed in between. Such a peer is disconnected. A header that breaks a rule is
+ * misbehaviour in either pass. */
 #include "spv/sync/presync.h"
 
 #include <stdlib.h>
@@ -23,9 +23,10 @@
 #include "util/rng.h"
 #include "util/u256.h"
 
-#define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
-#define BITS_FIRST 64 /* bytes: 307,200 headers */
-#define HELD_CAP (SPV_PRESYNC_REDOWNLOAD_BUF + SPV_MAX_HEADERS) /* a message comes on top */
+#define HASH_BATCH                                                                                 \
+    64 /* headers hashed before they are checked: bounds the work that an invalid one costs */
+#define BITS_MIN 64 /* bytes: 307,200 headers */
+#define BUFFER_CAP (SPV_PRESYNC_REDOWNLOAD_BUF + SPV_MAX_HEADERS) /* and one message more */
 
 struct spv_compressed_header {
     int32_t version;
@@ -47,8 +48,8 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
     p->start = *start;
     p->ctx = *start;
     p->threshold = *threshold;
-    /* times exceed the median of eleven, so six headers move it by a second, and none may be later
-     * than two hours from now */
+    /* a time exceeds the median of the eleven before, so six headers move it by a second, and no
+     * time may be later than two hours from now */
     p->max = seconds > 0 ? SPV_PRESYNC_PER_SECOND * (uint64_t)seconds : 0;
     p->key[0] = spv_rng_u64(&rng);
     p->key[1] = spv_rng_u64(&rng);
@@ -80,7 +81,7 @@ static int store_commitment(struct spv_presync *p, const struct spv_blockhash *h
 
     if (byte == p->bits_cap) {
         const size_t most = (size_t)(p->max / SPV_PRESYNC_PERIOD / 8) + 1;
-        const size_t cap = spv_array_next_cap(p->bits_cap, byte + 1, BITS_FIRST, most);
+        const size_t cap = spv_array_next_cap(p->bits_cap, byte + 1, BITS_MIN, most);
         uint8_t *bits = cap > 0 ? realloc(p->bits, cap) : NULL;
         if (!bits)
             return SPV_ERR_NOMEM;
@@ -112,7 +113,7 @@ static int buffer_header(struct spv_presync *p, const struct spv_header *h)
     struct spv_compressed_header *kept;
 
     if (!p->redownload_buf) {
-        p->redownload_cap = p->length < HELD_CAP ? (size_t)p->length : HELD_CAP;
+        p->redownload_cap = p->length < BUFFER_CAP ? (size_t)p->length : BUFFER_CAP;
         p->redownload_buf = malloc(p->redownload_cap * sizeof *p->redownload_buf);
         if (!p->redownload_buf)
             return SPV_ERR_NOMEM;
@@ -172,7 +173,7 @@ static void next_pass(struct spv_presync *p)
     p->phase = SPV_PRESYNC_PHASE_REDOWNLOAD;
 }
 
-/* One header that follows: every rule, then what this pass does with it. */
+/* Checks one header by every rule, then does what the pass needs. */
 static int process_pass(struct spv_presync *p, const struct spv_header *header,
                         const struct spv_blockhash *hash, struct spv_now now)
 {
@@ -180,13 +181,14 @@ static int process_pass(struct spv_presync *p, const struct spv_header *header,
     const bool first = p->phase == SPV_PRESYNC_PHASE_PRESYNC;
     int rc;
 
-    /* its end was proven, so the same chain is exactly as long */
+    /* the chain has shown its end: the same chain is exactly as long */
     if (!first && p->n >= p->length)
         return SPV_ERR_REDOWNLOAD_MISMATCH;
     rc = spv_header_ctx_check(&p->ctx, &record);
     if (rc == 0)
         rc = spv_consensus_future(header->time, now);
-    /* after the clock: one that is years behind makes the bound 0, and says nothing of the chain */
+    /* after the check of the clock: with a clock that is years behind the bound is 0, which shows
+     * nothing about the chain */
     if (rc == 0 && first && p->n >= p->max)
         rc = SPV_ERR_LOW_WORK;
     if (rc == 0 && commits_at(p, record.height))
@@ -203,19 +205,19 @@ static int process_pass(struct spv_presync *p, const struct spv_header *header,
 int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_header *headers,
                      size_t n, struct spv_now now)
 {
-    uint8_t raw[HASH_AT_ONCE * SPV_HEADER_SIZE];
-    struct spv_blockhash hashes[HASH_AT_ONCE];
+    uint8_t raw[HASH_BATCH * SPV_HEADER_SIZE];
+    struct spv_blockhash hashes[HASH_BATCH];
 
     *taken = 0;
     if ((p->phase != SPV_PRESYNC_PHASE_PRESYNC && p->phase != SPV_PRESYNC_PHASE_REDOWNLOAD) ||
         spv_presync_n_ready(p) > 0 || n > SPV_MAX_HEADERS)
         return SPV_ERR_STATE;
     for (size_t i = 0; i < n; i++) {
-        const size_t at = i % HASH_AT_ONCE;
+        const size_t at = i % HASH_BATCH;
         int rc;
 
         if (at == 0) {
-            const size_t more = n - i < HASH_AT_ONCE ? n - i : HASH_AT_ONCE;
+            const size_t more = n - i < HASH_BATCH ? n - i : HASH_BATCH;
             for (size_t k = 0; k < more; k++)
                 spv_header_encode(raw + k * SPV_HEADER_SIZE, headers + i + k);
             spv_header_hash_raw(hashes, raw, more);

@@ -1,15 +1,15 @@
-/* Headers pass the gate at once where their parent has the work that is asked for, or stands below
- * a checkpoint in force: that is the proof, then. Otherwise their peer gets a slot. While it proves
- * its chain it is nobody's chain peer: the others are asked as if it were not there, so that an
- * endless chain holds up nobody. When there is no slot, the peer waits, and is asked again when one
- * is free.
+/* Low-work header DoS protection, as in Bitcoin Core. Headers go to the chain at once where their
+ * parent has enough work, or is below a checkpoint in force, which proves the chain. Otherwise
+ * their peer gets a slot and its chain goes through two passes. Meanwhile it is not the chain peer,
+ * and the others are asked as if it were not there, so an endless chain delays no other peer.
+ * Without a free slot the peer waits, and is asked again when one is free.
  *
- * On the tip a chain must show the network's minimum work; off it, more work than the best chain,
- * too: a branch that begins so low, or is so long, is worth nothing to us until it wins. Nothing of
- * a first pass is stored, and an announcement in between is no part of it.
+ * A chain on our tip must show the network's minimum work; a branch must also show more work than
+ * our best chain: a branch that forks so low, or is so long, is useless until it wins. Nothing of a
+ * first pass is stored, and an announcement during a pass does not count in it.
  *
- * What comes out of a second pass goes to the chain one message at a time, each stored before the
- * next one is given. Requests are sent before that, so that the answer is under way meanwhile. */
+ * The headers of a second pass go to the chain one message at a time, each stored before the next
+ * one. The next request is sent before that, so that the answer is on its way meanwhile. */
 #include "spv/sync/presync_peers.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static struct spv_presync_peers_slot *slot_of(struct spv_sync *s, uint64_t peer)
     return NULL;
 }
 
-/* The slot is free: whoever waited for one may be asked again. */
+/* Frees the slot: the peers that waited for one may be asked again. */
 static void clear_slot(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
     struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
@@ -54,9 +54,9 @@ void spv_presync_peers_free(struct spv_sync *s)
         clear_slot(s, &s->presync_peers.slot[i]);
 }
 
-/* Asks for what follows the last header of the running pass. */
-static int ask_on(struct spv_sync *s, struct spv_sync_peer *p,
-                  const struct spv_presync_peers_slot *slot, struct spv_now now)
+/* Requests what follows the last header of the running pass. */
+static int request_next(struct spv_sync *s, struct spv_sync_peer *p,
+                        const struct spv_presync_peers_slot *slot, struct spv_now now)
 {
     const struct spv_blockhash *last = spv_presync_last(&slot->presync);
     const struct spv_blockhash *start = &slot->presync.start.hash;
@@ -67,7 +67,7 @@ static int ask_on(struct spv_sync *s, struct spv_sync_peer *p,
     if (!spv_blockhash_eq(last, start))
         locator[n++] = *last;
     rc = spv_chain_locator(s->cfg.chain, locator + n, SPV_MAX_LOCATOR - n, start);
-    if (rc == SPV_ERR_UNKNOWN_HASH) /* the start was in a side branch, and that was let go */
+    if (rc == SPV_ERR_UNKNOWN_HASH) /* the start was in a side branch that was dropped since */
         rc = spv_chain_locator(s->cfg.chain, locator + n, SPV_MAX_LOCATOR - n, NULL);
     if (rc < 0)
         return rc;
@@ -127,7 +127,7 @@ static int on_invalid(struct spv_sync *s, struct spv_sync_peer *p,
     return SPV_SYNC_DROP;
 }
 
-/* Headers that follow in the running pass. */
+/* Headers that continue the running pass. */
 static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
                          struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
                          const struct spv_header *headers, size_t n, struct spv_now now)
@@ -137,11 +137,11 @@ static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
 
     if (rc < 0)
         return on_invalid(s, p, slot, drop, &headers[taken], rc, now);
-    p->unlinked = 0;
+    p->n_unconnecting = 0;
     spv_sync_request_done(p, now);
-    /* an answer that is not full does not end a chain, an empty one does */
+    /* only an empty answer ends a chain */
     if (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL)
-        rc = ask_on(s, p, slot, now);
+        rc = request_next(s, p, slot, now);
     return rc < 0 ? rc : SPV_SYNC_CONSUMED;
 }
 
@@ -174,12 +174,12 @@ static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv
         clear_slot(s, slot);
         return SPV_SYNC_ACCEPT;
     }
-    p->unlinked = 0;
-    rc = ask_on(s, p, slot, now);
+    p->n_unconnecting = 0;
+    rc = request_next(s, p, slot, now);
     return rc < 0 ? rc : SPV_SYNC_CONSUMED;
 }
 
-/* More than the best chain has. */
+/* One unit more work than the best chain has. */
 static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
 {
     const struct spv_u256 one = spv_u256_from_u64(1);
@@ -187,7 +187,7 @@ static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
     return spv_u256_add(&spv_chain_tip(s->cfg.chain)->work, &one);
 }
 
-/* Headers of a peer without a slot: must they prove themselves? */
+/* Must these headers, of a peer without a slot, go through presync? */
 static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_drop *drop,
                          const struct spv_msg_headers *msg, struct spv_now now)
 {
@@ -210,14 +210,14 @@ static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv
     rc = spv_chain_header_at_pos(c, &parent, place);
     if (rc == 1)
         rc = spv_chain_ctx_at(c, &start, place);
-    if (rc <= 0) /* what is before it is not known: the chain says so */
+    if (rc <= 0) /* the parent's ancestors are not known: the chain returns the error */
         return rc;
     spv_chain_get_start(c, &base);
     if (place.branch == SPV_MAIN_CHAIN && place.height + 1 < base.height)
-        return 0; /* there nothing can be compared: the chain says so */
+        return 0; /* the database does not reach so low: the chain returns the error */
     if (spv_u256_cmp(&parent.work, &s->cfg.min_work) >= 0 ||
         (base.work_since > 0 && spv_sync_enough_work(s)))
-        return 0; /* work that counts from a checkpoint is proven by the last one */
+        return 0; /* work that is counted from a checkpoint is proven by the last checkpoint */
     if (place.branch == SPV_MAIN_CHAIN && place.height == tip->height) {
         if (spv_sync_enough_work(s))
             return 0;
@@ -244,12 +244,12 @@ int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
     rc = begin_presync(s, p, drop, &start, &threshold, msg->headers + known, msg->n - known, now);
-    /* the chain has taken a branch that wins with this message */
+    /* the chain has already accepted a branch that wins with this message */
     return rc == SPV_SYNC_ACCEPT ? SPV_SYNC_CONSUMED : rc;
 }
 
-/* Our chain may have got there by another peer's help meanwhile. True when this one has nothing to
- * prove any more. */
+/* Another peer may have extended our chain past this threshold meanwhile. 1: then this pass is
+ * pointless. */
 static int chain_caught_up(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
     struct spv_presync *presync = &slot->presync;
@@ -330,16 +330,17 @@ int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p,
         return SPV_SYNC_NOT_MINE;
     const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
     const bool enough = spv_u256_cmp(&slot->presync.ctx.work, &s->cfg.min_work) >= 0;
-    p->shown = slot->presync.ctx.work;
-    p->given = slot->presync.ctx.parent.height;
+    p->shown_work = slot->presync.ctx.work;
+    p->shown_height = slot->presync.ctx.parent.height;
     clear_slot(s, slot);
-    /* "a peer that cannot show enough work is dropped"; one that only has no better chain is not */
+    /* "a peer that cannot show enough work is dropped"; a peer that merely has no better chain is
+     * not */
     if (first && enough)
         return SPV_SYNC_CONSUMED;
     *drop =
         (struct spv_presync_drop){.error = first ? SPV_ERR_LOW_WORK : SPV_ERR_REDOWNLOAD_MISMATCH,
-                                  .height = p->given,
-                                  .work = p->shown};
+                                  .height = p->shown_height,
+                                  .work = p->shown_work};
     return SPV_SYNC_DROP;
 }
 

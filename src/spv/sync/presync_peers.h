@@ -1,21 +1,19 @@
-/* The gate between sync and the chain. Headers of a chain that has not shown enough work are not
- * taken: their peer goes through two passes first (spv/presync.h), and what comes out of them is
- * given to the chain. So does a peer whose branch is too long for the side branches.
+/* Peers in presync. Headers of a chain that has not shown enough work are not accepted: their
+ * peer's chain goes through two passes first (spv/sync/presync.h), and the headers of the second
+ * pass are handed to the chain. The same applies to a peer whose branch is too long for the side
+ * branches.
  *
- * A part of sync: it works on sync's peers and asks them by itself while they prove their chain. */
+ * A part of header sync: it works on its peers, and sends the requests of the two passes. */
 #ifndef SPV_SPV_SYNC_PRESYNC_PEERS_H
 #define SPV_SPV_SYNC_PRESYNC_PEERS_H
 
 #include "spv/effects/effects.h"
 #include "spv/sync/presync.h"
 
-#define SPV_PRESYNC_PEERS_SLOTS                                                                    \
-    2 /* peers that prove their chain at once: one of them may be endless */
-#define SPV_PRESYNC_PEERS_TIME                                                                     \
-    (1200 * SPV_SECOND) /* ours: then a slot is for the next who waits; a slow line's whole chain  \
-                         */
-#define SPV_PRESYNC_PEERS_RESTARTS                                                                 \
-    3 /* a peer's chain may change while it is shown, but not for ever */
+#define SPV_PRESYNC_PEERS_SLOTS 2 /* peers in presync at once: one of them may be endless */
+/* ours: then a slot goes to the next peer that waits; enough for a whole chain on a slow line */
+#define SPV_PRESYNC_PEERS_TIME (1200 * SPV_SECOND)
+#define SPV_PRESYNC_PEERS_RESTARTS 3 /* how often a peer's chain may change during its passes */
 
 struct spv_sync;
 struct spv_sync_peer;
@@ -29,8 +27,8 @@ struct spv_presync_peers_slot {
 
 struct spv_presync_peers {
     struct spv_presync_peers_slot slot[SPV_PRESYNC_PEERS_SLOTS];
-    struct spv_header *out; /* a message of what comes out of a second pass, or NULL */
-    uint64_t presynced_by; /* who brought the chain's proven branch; 0: nobody */
+    struct spv_header *out; /* the batch of a second pass; NULL while no slot is used */
+    uint64_t presynced_by; /* the peer that extends the chain's presynced branch; 0: none */
 };
 
 /* What a module of sync has done with a peer's message. */

@@ -1,11 +1,11 @@
-/* The range is cut into segments that end in marks, each about a period long: marks that are nearer
- * to each other are passed over, so that a request is worth its way. A window of segments is in
- * work; it begins with the lowest that the owner has not taken and ends where
- * SPV_SEGMENTS_MAX_HEADERS would be passed if all were held. That bounds memory whatever comes in
- * whatever order, and cannot lock up: the lowest is always among them.
+/* The range is cut into segments that end in checkpoints, each about a period long: checkpoints
+ * that are closer to each other are skipped, so that a request is worth its round trip. A window of
+ * segments is in progress: it begins with the lowest one that is not consumed, and ends where the
+ * headers of all would exceed SPV_SEGMENTS_MAX_HEADERS. That bounds memory for any order of
+ * answers, and cannot deadlock, as the lowest segment is always in the window.
  *
- * A segment that is longer than the bound is in the window alone, and its headers are given as they
- * come; the owner must then judge for itself who lies. */
+ * A segment that is longer than the bound is in the window alone, and its headers are handed out
+ * unproven as they come; the caller must then check them itself. */
 #include "spv/sync/segments.h"
 
 #include <stdlib.h>
@@ -63,29 +63,29 @@ void spv_segments_free(struct spv_segments *f)
 
 /* ---- the window ---- */
 
-/* Cuts as many segments as the window has room for. */
+/* Adds segments while the window has space. */
 static void fill_window(struct spv_segments *f)
 {
     size_t held = 0;
     for (size_t i = 0; i < f->n; i++)
         held += f->segment[i].end - f->segment[i].from;
     while (f->next_checkpoint < f->end_checkpoint && f->n < SPV_SEGMENTS_MAX_SEGMENTS) {
-        size_t mark = f->next_checkpoint;
-        while (mark + 1 < f->end_checkpoint &&
-               f->cfg.checkpoints[mark + 1].height - f->top.height <= SPV_SEGMENTS_PERIOD)
-            mark++;
-        const size_t size = f->cfg.checkpoints[mark].height - f->top.height;
+        size_t cp = f->next_checkpoint;
+        while (cp + 1 < f->end_checkpoint &&
+               f->cfg.checkpoints[cp + 1].height - f->top.height <= SPV_SEGMENTS_PERIOD)
+            cp++;
+        const size_t size = f->cfg.checkpoints[cp].height - f->top.height;
         if (f->n && held + size > SPV_SEGMENTS_MAX_HEADERS)
             return;
         f->segment[f->n++] = (struct spv_segment){.serial = f->serial++,
                                                   .from = f->top.height,
-                                                  .end = f->cfg.checkpoints[mark].height,
+                                                  .end = f->cfg.checkpoints[cp].height,
                                                   .start = f->top.hash,
-                                                  .stop = f->cfg.checkpoints[mark].hash,
+                                                  .stop = f->cfg.checkpoints[cp].hash,
                                                   .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
         held += size;
-        f->top = f->cfg.checkpoints[mark];
-        f->next_checkpoint = mark + 1;
+        f->top = f->cfg.checkpoints[cp];
+        f->next_checkpoint = cp + 1;
     }
     if (f->post_checkpoint && f->next_checkpoint == f->end_checkpoint &&
         f->n < SPV_SEGMENTS_MAX_SEGMENTS && held + SPV_MAX_HEADERS <= SPV_SEGMENTS_MAX_HEADERS) {
@@ -98,7 +98,7 @@ static void fill_window(struct spv_segments *f)
     }
 }
 
-/* The lowest segment was taken. */
+/* The lowest segment is consumed. */
 static void next_segment(struct spv_segments *f)
 {
     free(f->segment[0].headers);
@@ -112,7 +112,7 @@ static void next_segment(struct spv_segments *f)
 
 void spv_segments_skip_empty(struct spv_segments *f)
 {
-    if (f->n && f->segment[0].end == f->segment[0].from) /* nothing follows the last mark */
+    if (f->n && f->segment[0].end == f->segment[0].from) /* nothing follows the last checkpoint */
         next_segment(f);
 }
 
@@ -146,9 +146,9 @@ bool spv_segments_done(const struct spv_segments *f)
     return !f->active;
 }
 
-/* ---- what the owner takes ---- */
+/* ---- batches ---- */
 
-/* Several small segments that have come make one piece; it is as if they had been one. */
+/* Joins small complete segments into one batch. */
 static void merge_small(struct spv_segments *f, struct spv_segments_batch *out)
 {
     size_t n = 0;
@@ -173,7 +173,7 @@ void spv_segments_note_ready(struct spv_segments *f, struct spv_now now)
         f->ready_us = now.mono_us;
 }
 
-/* Is it better to wait for a little more? Each piece costs its owner a flush of the disk. */
+/* Is it better to wait for more headers? Each batch costs the caller one disk flush. */
 static bool may_grow(const struct spv_segments *f, struct spv_now now)
 {
     size_t n = 0, i = 0;
@@ -217,7 +217,7 @@ bool spv_segments_next_batch(struct spv_segments *f, struct spv_segments_batch *
 int spv_segments_consume(struct spv_segments *f, struct spv_now now)
 {
     struct spv_segments_batch batch;
-    bool room = false;
+    bool freed = false;
     if (!next_batch(f, &batch))
         return SPV_ERR_STATE;
     for (size_t left = batch.n; left;) {
@@ -227,18 +227,18 @@ int spv_segments_consume(struct spv_segments *f, struct spv_now now)
         s->n_consumed += (uint32_t)n;
         if (s->n_consumed == s->end - s->from) {
             next_segment(f);
-            room = true;
+            freed = true;
         } else if (s->is_long) {
             memmove(s->headers, s->headers + (s->n_consumed - s->base),
                     (s->have - s->n_consumed) * sizeof s->headers[0]);
             s->base = s->n_consumed;
-            room = true;
+            freed = true;
         }
     }
     spv_segments_skip_empty(f);
     f->ready_us = 0;
     spv_segments_note_ready(f, now);
-    return room ? spv_segments_schedule(f, now) : 0;
+    return freed ? spv_segments_schedule(f, now) : 0;
 }
 
 /* ---- peers ---- */
@@ -297,7 +297,7 @@ bool spv_segments_all_behind(const struct spv_segments *f)
         const struct spv_segments_peer *p = &f->peer[i];
         if (!p->id || p->drop)
             continue;
-        /* time passes in spv_segments_timer, which clears what is over */
+        /* spv_segments_timer clears expired marks */
         if (!p->behind_until_us || f->segment[0].from < p->behind_from)
             return false;
         any = true;
@@ -315,8 +315,8 @@ static bool has_other_peers(const struct spv_segments *f, const struct spv_segme
     return false;
 }
 
-/* Judged by progress: a peer answers one after the other, and a long queue of requests takes its
- * time on a thin line. */
+/* Progress counts: a peer answers one request after the other, and a long queue takes its time on a
+ * slow line. */
 uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p)
 {
     if (!p->id || p->drop || !p->n_open)
@@ -354,7 +354,7 @@ uint64_t spv_segments_deadline(const struct spv_segments *f)
     return first;
 }
 
-/* ---- figures ---- */
+/* ---- statistics ---- */
 
 uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id)
 {
@@ -404,6 +404,6 @@ void spv_segments_get_stats(const struct spv_segments *f, struct spv_segments_st
         out->waiting += s->have - s->n_consumed;
         if (s->headers)
             out->memory +=
-                (s->is_long ? SPV_SEGMENTS_LONG_ROOM : s->end - s->from) * sizeof s->headers[0];
+                (s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from) * sizeof s->headers[0];
     }
 }

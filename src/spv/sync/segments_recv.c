@@ -1,16 +1,17 @@
-/* The peer has decided which request a headers message answers: the message has its tag. A peer
- * replies with what follows the first locator hash that it knows. So an answer that does not follow
- * the request's first hash shows what the peer lacks: nothing at all follows (empty), or the start
- * is unknown to it and it began at its next locator hash or at genesis. That peer is behind; it
- * does not misbehave.
+/* struct spv_peer decides which request a headers message answers: the message has its tag. A peer
+ * replies with what follows the first locator hash that it knows. An answer that does not follow
+ * the request's first hash therefore shows what the peer lacks: nothing follows (empty), or the
+ * start is unknown to it and it began at its next locator hash or at genesis. Such a peer is
+ * behind; it does not misbehave.
  *
- * What came is then verified as far as it can be alone, cheap things first and 64 headers at a
- * time: links, bits, proof of work, and the mark at the end. Whoever sends the header at the mark's
- * height has said that its chain holds it; if it is not the mark, that is a lie, even where the
- * headers before came from another peer: this one's answer links to them.
+ * The headers are then verified as far as the segment alone allows, cheap checks first and 64
+ * headers at a time: links, bits, proof of work, and the checkpoint at the end. A peer that sends a
+ * header at the checkpoint's height has that header in its chain; if it is not the checkpoint, the
+ * peer misbehaves, even where the headers before came from another peer, as its answer links to
+ * them.
  *
- * Of a segment that was asked of several peers the first good answer counts, the others are thrown
- * away without a word. */
+ * Of a segment that was requested from several peers the first valid answer counts; the others are
+ * ignored. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +19,11 @@
 #include "spv/sync/segments_state.h"
 #include "util/u256.h"
 
-#define AT_ONCE 64 /* headers hashed before they are looked at: a liar costs no more */
+#define HASH_BATCH                                                                                 \
+    64 /* headers hashed before they are checked: bounds the work that an invalid one costs */
 
 enum fit {
-    FIT_NONE, /* no answer to us */
+    FIT_NONE, /* no answer to a segment request */
     FIT_START, /* what follows the request's first hash */
     FIT_BASE, /* what follows its second: the first is unknown to the peer */
     FIT_BEHIND, /* the peer lacks its start */
@@ -44,34 +46,34 @@ static enum fit match_request(const struct spv_segments_peer *p, unsigned *at,
     return spv_blockhash_eq(prev, &p->requests[i].base) ? FIT_BASE : FIT_BEHIND;
 }
 
-/* The segment ends at a header that only our own chain vouches for. */
+/* The segment ends at a header of our own chain, not at a checkpoint. */
 static bool is_own_end(const struct spv_segments *f, const struct spv_segment *s)
 {
     return f->cfg.own_end && s->end == f->cfg.checkpoints[f->cfg.n_checkpoints - 1].height;
 }
 
-/* Checks n headers that follow number `offset` and puts them into the segment's place. 0, or what
- * is wrong with the first bad one. */
+/* Checks n headers from number `offset` on and copies them into the segment. 0, or the error of the
+ * first invalid one. */
 static int verify_segment(const struct spv_segments *f, struct spv_segment *s, uint32_t offset,
                           struct spv_blockhash *last, const struct spv_header *headers, uint32_t n)
 {
     const struct spv_params *params = f->cfg.params;
-    uint8_t raw[AT_ONCE * SPV_HEADER_SIZE];
-    struct spv_blockhash hashes[AT_ONCE];
+    uint8_t raw[HASH_BATCH * SPV_HEADER_SIZE];
+    struct spv_blockhash hashes[HASH_BATCH];
     struct spv_u256 target = {{0}};
-    struct spv_header *room = s->headers + (offset - s->base);
+    struct spv_header *slot = s->headers + (offset - s->base);
     uint32_t bits = 0;
-    bool before = offset > s->base; /* the parent is at hand */
+    bool before = offset > s->base; /* the parent is in the segment */
     if (before)
-        bits = room[-1].bits;
+        bits = slot[-1].bits;
     uint32_t decoded = 0;
 
     *last = offset ? s->last : s->start;
     for (uint32_t i = 0; i < n; i++) {
         const struct spv_header *header = &headers[i];
         const uint32_t height = s->from + offset + i + 1;
-        if (i % AT_ONCE == 0) {
-            const uint32_t more = n - i < AT_ONCE ? n - i : AT_ONCE;
+        if (i % HASH_BATCH == 0) {
+            const uint32_t more = n - i < HASH_BATCH ? n - i : HASH_BATCH;
             for (uint32_t k = 0; k < more; k++)
                 spv_header_encode(raw + k * SPV_HEADER_SIZE, &headers[i + k]);
             spv_header_hash_raw(hashes, raw, more);
@@ -88,23 +90,23 @@ static int verify_segment(const struct spv_segments *f, struct spv_segment *s, u
                 return rc;
             decoded = header->bits;
         }
-        if (!spv_hash_meets(hashes[i % AT_ONCE].b, &target))
+        if (!spv_hash_meets(hashes[i % HASH_BATCH].b, &target))
             return SPV_ERR_HDR_POW;
         bits = header->bits;
         before = true;
-        *last = hashes[i % AT_ONCE];
+        *last = hashes[i % HASH_BATCH];
     }
     if (!s->is_post_checkpoint && offset + n == s->end - s->from &&
         !spv_blockhash_eq(last, &s->stop))
         return is_own_end(f, s) ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_CHECKPOINT;
     if (n)
-        memcpy(room, headers, n * sizeof *headers);
+        memcpy(slot, headers, n * sizeof *headers);
     return 0;
 }
 
-static int make_room(struct spv_segment *s)
+static int alloc_headers(struct spv_segment *s)
 {
-    const size_t n = s->is_long ? SPV_SEGMENTS_LONG_ROOM : s->end - s->from;
+    const size_t n = s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from;
     if (!s->headers)
         s->headers = malloc(n * sizeof *s->headers);
     return s->headers ? 0 : SPV_ERR_NOMEM;
@@ -116,14 +118,14 @@ static void finish_request(struct spv_segments_peer *p, unsigned at)
     memmove(p->requests + at, p->requests + at + 1, (p->n_open - at) * sizeof p->requests[0]);
 }
 
-static void is_behind(struct spv_segments_peer *p, const struct spv_segment *s, struct spv_now now)
+static void set_behind(struct spv_segments_peer *p, const struct spv_segment *s, struct spv_now now)
 {
     if (!p->behind_until_us || s->from < p->behind_from)
         p->behind_from = s->from;
     p->behind_until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
 }
 
-/* Headers from `offset` on, by a peer that was asked for them. */
+/* Headers from `offset` on, from a peer that was asked for them. */
 static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct spv_segment *s,
                     uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
 {
@@ -133,7 +135,7 @@ static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct 
     if (s->is_post_checkpoint && msg->n < due)
         due = (uint32_t)msg->n;
     if (msg->n < due) { /* its chain ends here */
-        is_behind(p, s, now);
+        set_behind(p, s, now);
         return;
     }
     const int rc = verify_segment(f, s, offset, &last, msg->headers, due);
@@ -166,14 +168,14 @@ int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_m
     const struct spv_segment_request o = p->requests[at];
     struct spv_segment *s = spv_segments_find(f, o.serial);
     if (!msg->n && s && s->is_post_checkpoint)
-        fit = FIT_START; /* the last mark is its tip */
+        fit = FIT_START; /* the last checkpoint is its tip */
     const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
-    if (wanted && fit != FIT_BEHIND && make_room(s) < 0)
+    if (wanted && fit != FIT_BEHIND && alloc_headers(s) < 0)
         return SPV_ERR_NOMEM;
     finish_request(p, at);
     spv_segments_measure(p, &o, fit == FIT_BEHIND ? 0 : msg->n, now);
     if (fit == FIT_BEHIND && s && !p->drop)
-        is_behind(p, s, now);
+        set_behind(p, s, now);
     else if (wanted)
         consume(f, p, s, fit == FIT_START ? o.offset : 0, msg, now);
     if (!wanted || fit == FIT_BEHIND)

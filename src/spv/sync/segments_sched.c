@@ -1,27 +1,27 @@
-/* Who is asked for what. After each input everything that can be handed out is: again and again the
- * peer that would answer soonest gets the lowest segment that nobody is asked for.
+/* Segment scheduler. After every event, assign the lowest unrequested segment to the peer with the
+ * earliest expected completion, until no peer has a free slot.
  *
- * How many segments a peer is asked for at once (its window) grows by two with each answer that
- * comes in good time and shrinks when answers queue up on the way, so that its line is full and its
- * queue short. Its speed is what it gave divided by the time that it was busy giving it.
+ * The number of segments that a peer is asked for at once (its window) grows by two with each
+ * answer that comes in good time, and shrinks when answers queue up, so that its line is full and
+ * its queue short. Its rate is the headers it delivered divided by the time it was busy.
  *
- * A slow peer must not hold up the others: it gets only segments that lie so far ahead that they
- * are needed no sooner than it can bring them. And a segment whose answer is overdue is asked of
- * one more peer that has nothing better to do (hedged), when that one should bring it in less than
- * half of the time that the first may still take. How long that is, nobody knows once the answer is
- * late: as long again as it is late already is the guess. So with an honest estimate a peer that is
- * silent is hedged after three times the time that the best one would have taken. */
+ * A slow peer must not delay the others: it gets only segments so far ahead that it delivers them
+ * before they are needed. A segment whose answer is overdue is requested from one more idle peer
+ * (hedged) when that one should deliver it in less than half of the time that the first may still
+ * take. That time is unknown once the answer is late; the estimate is that it takes as long again
+ * as it is late already. With an exact estimate a silent peer is thus hedged after three times the
+ * time that the best peer would have taken. */
 #include "spv/sync/segments_state.h"
 #include "util/deadline.h"
 
-#define GUESS_RATE 2000.0 /* ours: headers a second while nobody's speed is known */
-#define GOOD_TIME (SPV_SECOND / 2) /* ours: an answer may wait so long behind others */
-#define SLACK (SPV_SECOND / 50) /* ours: differences below this are chance */
-#define SLOW_TIMES 4 /* ours: as many times slower than the best peer is slow */
-#define LEAST_WINDOW 2 /* one on its way while one is being answered */
-#define MEMORY 0.875 /* of earlier answers in a peer's speed: the last eight count */
+#define GUESS_RATE 2000.0 /* ours: headers a second while no peer's rate is known */
+#define GOOD_TIME (SPV_SECOND / 2) /* ours: how long an answer may wait behind others */
+#define TOLERANCE (SPV_SECOND / 50) /* ours: smaller differences are noise */
+#define SLOW_TIMES 4 /* ours: a peer so many times slower than the best is slow */
+#define LEAST_WINDOW 2 /* one request on its way while one is answered */
+#define DECAY 0.875 /* weight of earlier answers in a peer's rate: about the last eight count */
 
-/* ---- speed ---- */
+/* ---- rate ---- */
 
 double spv_segments_rate(const struct spv_segments_peer *p)
 {
@@ -32,14 +32,14 @@ void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_
                           size_t n, struct spv_now now)
 {
     const uint64_t took = now.mono_us - o->asked_us;
-    /* it was busy with this one since its last answer, or since the request had reached it */
+    /* busy with this request since its last answer, or since the request reached it */
     const uint64_t reached = o->asked_us + p->rtt_us;
     const uint64_t since = p->last_us > reached ? p->last_us : reached;
     p->last_us = now.mono_us;
     if (!n)
         return;
-    p->headers = p->headers * MEMORY + (double)n;
-    p->busy_us = p->busy_us * MEMORY + (now.mono_us > since ? (double)(now.mono_us - since) : 0);
+    p->headers = p->headers * DECAY + (double)n;
+    p->busy_us = p->busy_us * DECAY + (now.mono_us > since ? (double)(now.mono_us - since) : 0);
     if (!p->rtt_us || took < p->rtt_us)
         p->rtt_us = took ? took : 1;
     if (took <= 2 * p->rtt_us + GOOD_TIME)
@@ -50,22 +50,22 @@ void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_
         p->window = SPV_SEGMENTS_MAX_OPEN;
 }
 
-/* What the planner goes by during one pass. */
-struct pass {
+/* The estimates of one scheduling run. */
+struct sched {
     struct spv_segments *f;
     uint64_t now_us;
-    double guess_rate; /* of a peer that is not known: as good as the best, until it is late */
+    double guess_rate; /* of a peer whose rate is unknown: that of the best, until it is late */
     uint64_t guess_rtt_us;
     double all_rates;
 };
 
-static double rate(const struct pass *x, const struct spv_segments_peer *p)
+static double rate(const struct sched *x, const struct spv_segments_peer *p)
 {
     const double r = spv_segments_rate(p);
     return r > 0 ? r : x->guess_rate;
 }
 
-static uint64_t rtt(const struct pass *x, const struct spv_segments_peer *p)
+static uint64_t rtt(const struct sched *x, const struct spv_segments_peer *p)
 {
     return p->rtt_us ? p->rtt_us : x->guess_rtt_us;
 }
@@ -77,7 +77,7 @@ static uint64_t in_time(double headers, double per_second)
 }
 
 /* When open request number `at` should be answered. */
-static uint64_t arrival_us(const struct pass *x, const struct spv_segments_peer *p, unsigned at)
+static uint64_t arrival_us(const struct sched *x, const struct spv_segments_peer *p, unsigned at)
 {
     double ahead = 0;
     for (unsigned i = 0; i <= at; i++)
@@ -89,14 +89,14 @@ static uint64_t arrival_us(const struct pass *x, const struct spv_segments_peer 
     return by_rate > by_way ? by_rate : by_way;
 }
 
-/* From now until it comes: when it is late, as long again as it is late already. */
+/* Time until the expected arrival; of a late one, as long as it is late already. */
 static uint64_t eta(uint64_t expected_us, uint64_t now_us)
 {
     return expected_us > now_us ? expected_us - now_us : now_us - expected_us;
 }
 
-/* How long a peer would take for so many more headers. */
-static uint64_t time_for(const struct pass *x, const struct spv_segments_peer *p, uint32_t more)
+/* How long the peer would take for so many more headers. */
+static uint64_t time_for(const struct sched *x, const struct spv_segments_peer *p, uint32_t more)
 {
     double n = more;
     uint64_t late = 0;
@@ -109,35 +109,35 @@ static uint64_t time_for(const struct pass *x, const struct spv_segments_peer *p
     return rtt(x, p) + in_time(n, rate(x, p)) + late;
 }
 
-static uint32_t next_of(const struct spv_segment *s)
+static uint32_t next_count(const struct spv_segment *s)
 {
     const uint32_t left = s->end - s->from - s->have;
     return left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now)
 {
     const struct spv_blockhash *first = s->have ? &s->last : &s->start;
     struct spv_blockhash locator[3] = {*first, s->start};
-    /* What was taken already is not replaced by what follows the segment's start. */
+    /* consumed headers are not replaced by others that follow the segment's start */
     const size_t base = s->have && !s->is_long ? 1 : 0;
     size_t n = base + 1;
-    if (s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_ROOM - SPV_MAX_HEADERS)
-        return; /* when the owner has taken what there is */
+    if (s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS)
+        return; /* after the headers that are there are consumed */
     for (unsigned i = 0; i < p->n_open; i++) {
         struct spv_segment_request *o = &p->requests[i];
         if (spv_blockhash_eq(&o->first, first) && spv_blockhash_eq(&o->stop, &s->stop)) {
-            o->serial = s->serial; /* asked before the range was begun anew: it will do */
+            o->serial = s->serial; /* requested before the range was begun anew: still valid */
             o->offset = s->have;
             return;
         }
     }
     if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
         return;
-    /* a peer without these starts at genesis: so its answer belongs to this request */
+    /* a peer that lacks these answers from genesis, and so this request */
     if (!spv_blockhash_eq(&locator[base], &f->genesis))
         locator[n++] = f->genesis;
     const uint64_t tag =
@@ -145,16 +145,16 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
     p->requests[p->n_open++] = (struct spv_segment_request){.tag = tag,
                                                             .serial = s->serial,
                                                             .offset = s->have,
-                                                            .n = next_of(s),
+                                                            .n = next_count(s),
                                                             .first = *first,
                                                             .base = locator[base],
                                                             .stop = s->stop,
                                                             .asked_us = now.mono_us};
 }
 
-/* ---- looking ---- */
+/* ---- scanning ---- */
 
-static void scan_peers(struct pass *x)
+static void scan_peers(struct sched *x)
 {
     x->guess_rate = 0;
     x->guess_rtt_us = 0;
@@ -175,11 +175,11 @@ static void scan_peers(struct pass *x)
         x->guess_rate = GUESS_RATE;
 }
 
-static void add_inflight(const struct pass *x, struct spv_segment *s,
+static void add_inflight(const struct sched *x, struct spv_segment *s,
                          const struct spv_segments_peer *p, unsigned at)
 {
     const uint64_t expected_us = arrival_us(x, p, at);
-    /* Of a peer that is not known yet nothing is taken before it is late. */
+    /* no segment is hedged against a peer of unknown rate before it is late */
     const uint64_t wait = p->rtt_us || expected_us <= x->now_us ? eta(expected_us, x->now_us) : 0;
     if (!s->inflight || wait < s->eta_us)
         s->eta_us = wait;
@@ -188,7 +188,7 @@ static void add_inflight(const struct pass *x, struct spv_segment *s,
     s->inflight++;
 }
 
-static void scan_segments(const struct pass *x)
+static void scan_segments(const struct sched *x)
 {
     for (size_t i = 0; i < x->f->n; i++)
         x->f->segment[i].inflight = 0;
@@ -203,10 +203,10 @@ static void scan_segments(const struct pass *x)
     }
 }
 
-/* ---- choosing ---- */
+/* ---- selection ---- */
 
-/* Has the peer room for one more? What only ends a segment takes no room. */
-static bool has_room(const struct spv_segments_peer *p)
+/* May the peer get one more request? Requests for the rest of a segment do not count. */
+static bool has_free_slot(const struct spv_segments_peer *p)
 {
     unsigned begun = 0;
     for (unsigned i = 0; i < p->n_open; i++)
@@ -222,32 +222,32 @@ static bool is_requested_from(const struct spv_segments_peer *p, const struct sp
     return false;
 }
 
-static bool may_have(const struct pass *x, const struct spv_segments_peer *p,
-                     const struct spv_segment *s)
+static bool can_request(const struct sched *x, const struct spv_segments_peer *p,
+                        const struct spv_segment *s)
 {
     return !spv_segments_complete(s) && !spv_segments_is_behind(p, s, x->now_us) &&
-           !(s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_ROOM - SPV_MAX_HEADERS);
+           !(s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS);
 }
 
-/* How much later than the last holder's time a peer may hedge. */
-static uint64_t hedge_delay(const struct pass *x, const struct spv_segments_peer *p,
+/* How much later than the last expected answer the peer may hedge. */
+static uint64_t hedge_delay(const struct sched *x, const struct spv_segments_peer *p,
                             const struct spv_segment *s)
 {
-    return 2 * time_for(x, p, next_of(s)) + SLACK;
+    return 2 * time_for(x, p, next_count(s)) + TOLERANCE;
 }
 
-static bool worth_hedging(const struct pass *x, const struct spv_segments_peer *p,
+static bool worth_hedging(const struct sched *x, const struct spv_segments_peer *p,
                           const struct spv_segment *s)
 {
-    return s->inflight && s->inflight < SPV_SEGMENTS_MAX_INFLIGHT && may_have(x, p, s) &&
+    return s->inflight && s->inflight < SPV_SEGMENTS_MAX_INFLIGHT && can_request(x, p, s) &&
            !is_requested_from(p, s) && s->eta_us > hedge_delay(x, p, s);
 }
 
-/* Would a peer that is not slow bring it much sooner? */
-static bool too_slow_for(const struct pass *x, const struct spv_segments_peer *p,
+/* Would another peer deliver it much sooner? */
+static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *p,
                          const struct spv_segment *s)
 {
-    const uint64_t mine = time_for(x, p, next_of(s));
+    const uint64_t mine = time_for(x, p, next_count(s));
     const uint64_t needed =
         x->all_rates > 0 ? in_time(s->from - x->f->segment[0].from, x->all_rates) : 0;
     if (!p->rtt_us || needed >= mine)
@@ -255,23 +255,23 @@ static bool too_slow_for(const struct pass *x, const struct spv_segments_peer *p
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_segments_peer *q = &x->f->peer[i];
         if (q->id && q != p && !q->drop && q->rtt_us && !spv_segments_is_behind(q, s, x->now_us) &&
-            mine > SLOW_TIMES * time_for(x, q, next_of(s)) + SLACK)
+            mine > SLOW_TIMES * time_for(x, q, next_count(s)) + TOLERANCE)
             return true;
     }
     return false;
 }
 
-static struct spv_segment *pick_segment(const struct pass *x, const struct spv_segments_peer *p)
+static struct spv_segment *pick_segment(const struct sched *x, const struct spv_segments_peer *p)
 {
     struct spv_segments *f = x->f;
     size_t lowest = 0;
     while (lowest < f->n && spv_segments_complete(&f->segment[lowest]))
         lowest++;
     if (lowest < f->n && worth_hedging(x, p, &f->segment[lowest]))
-        return &f->segment[lowest]; /* everything waits for it */
+        return &f->segment[lowest]; /* all later headers wait for it */
     for (size_t i = lowest; i < f->n; i++) {
         struct spv_segment *s = &f->segment[i];
-        if (!s->inflight && may_have(x, p, s) && !too_slow_for(x, p, s))
+        if (!s->inflight && can_request(x, p, s) && !too_slow_for(x, p, s))
             return s;
     }
     for (size_t i = lowest; i < f->n; i++)
@@ -280,8 +280,8 @@ static struct spv_segment *pick_segment(const struct pass *x, const struct spv_s
     return NULL;
 }
 
-/* Their segment is asked of somebody else: they have been asked for too much. */
-static void hedged(struct spv_segments *f, const struct spv_segment *s)
+/* The segment is requested from one more peer: the peers that have it got too many requests. */
+static void count_hedge(struct spv_segments *f, const struct spv_segment *s)
 {
     f->hedges++;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
@@ -293,14 +293,14 @@ static void hedged(struct spv_segments *f, const struct spv_segment *s)
     }
 }
 
-/* The peer with room that would answer soonest. */
-static struct spv_segments_peer *fastest_peer(const struct pass *x)
+/* The peer with a free slot and the earliest expected completion. */
+static struct spv_segments_peer *fastest_peer(const struct sched *x)
 {
     struct spv_segments_peer *best = NULL;
     uint64_t best_us = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_segments_peer *p = &x->f->peer[i];
-        if (p->idle || !has_room(p))
+        if (p->idle || !has_free_slot(p))
             continue;
         const uint64_t us = time_for(x, p, SPV_MAX_HEADERS);
         if (!best || us < best_us) {
@@ -311,17 +311,17 @@ static struct spv_segments_peer *fastest_peer(const struct pass *x)
     return best;
 }
 
-/* When a segment that is asked of somebody becomes worth hedging. */
-static uint64_t next_check(const struct pass *x)
+/* When a requested segment becomes worth hedging. */
+static uint64_t next_check(const struct sched *x)
 {
     uint64_t first = SPV_NEVER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_segments_peer *p = &x->f->peer[i];
-        if (!p->id || p->drop || !has_room(p))
+        if (!p->id || p->drop || !has_free_slot(p))
             continue;
         for (size_t k = 0; k < x->f->n; k++) {
             const struct spv_segment *s = &x->f->segment[k];
-            if (!s->inflight || s->inflight >= SPV_SEGMENTS_MAX_INFLIGHT || !may_have(x, p, s) ||
+            if (!s->inflight || s->inflight >= SPV_SEGMENTS_MAX_INFLIGHT || !can_request(x, p, s) ||
                 is_requested_from(p, s))
                 continue;
             const uint64_t at = s->expected_us + hedge_delay(x, p, s) + 1;
@@ -334,7 +334,7 @@ static uint64_t next_check(const struct pass *x)
 
 int spv_segments_schedule(struct spv_segments *f, struct spv_now now)
 {
-    struct pass x = {.f = f, .now_us = now.mono_us};
+    struct sched x = {.f = f, .now_us = now.mono_us};
     struct spv_segments_peer *p;
     f->sched_us = SPV_NEVER;
     if (!f->active)
@@ -348,7 +348,7 @@ int spv_segments_schedule(struct spv_segments *f, struct spv_now now)
             continue;
         }
         if (s->inflight)
-            hedged(f, s);
+            count_hedge(f, s);
         spv_segments_request(f, p, s, now);
         add_inflight(&x, s, p, p->n_open - 1);
     }

@@ -7,77 +7,75 @@
 #include "spv/sync/segments.h"
 
 #define SPV_SEGMENTS_MAX_INFLIGHT                                                                  \
-    3 /* ours: peers asked for one segment at a time; two are slow, then */
-#define SPV_SEGMENTS_LONG_ROOM                                                                     \
-    (2 * SPV_MAX_HEADERS) /* kept of a segment too long to be held whole                           \
-                           */
+    3 /* ours: peers asked for one segment at a time; two are slow                                 \
+       */
+/* Headers kept of a segment that is too long to be kept whole. */
+#define SPV_SEGMENTS_LONG_BUF (2 * SPV_MAX_HEADERS)
 
-/* The headers above a known one up to a mark. */
+/* The headers above a known one up to a checkpoint. */
 struct spv_segment {
     uint64_t serial; /* counts up and is never used again */
     uint32_t from; /* height of the known header */
-    uint32_t end; /* the mark's */
+    uint32_t end; /* the checkpoint's height */
     struct spv_blockhash start; /* the known header's hash */
-    struct spv_blockhash stop; /* the mark's */
-    bool is_long; /* given as it comes: unproven */
+    struct spv_blockhash stop; /* the checkpoint's */
+    bool is_long; /* its headers are handed out unproven, as they come */
     bool is_post_checkpoint; /* ends where the first answer to it ends */
-    struct spv_header *headers; /* number base on; NULL: none yet */
-    uint32_t base; /* 0 unless long: those before it were taken and are gone */
-    uint32_t n_consumed; /* by the owner */
-    uint32_t have; /* verified as far as they can be alone */
+    struct spv_header *headers; /* from number `base` on; NULL: none yet */
+    uint32_t base; /* 0 unless long: those before it are consumed and discarded */
+    uint32_t n_consumed;
+    uint32_t have; /* received, and verified as far as the segment alone allows */
     struct spv_blockhash last; /* hash of number have - 1 */
-    uint64_t peer; /* who gave that one */
-    /* as the planner sees it now */
+    uint64_t peer; /* who sent that one */
+    /* scratch of the scheduler */
     unsigned inflight; /* peers that are asked for the next of it */
     uint64_t eta_us; /* until the first of them should answer */
     uint64_t expected_us; /* when the last of them should have answered */
 };
 
-/* A getheaders on its way. */
+/* An open getheaders. */
 struct spv_segment_request {
-    uint64_t tag; /* its answer has it */
-    uint64_t serial; /* of the segment; it may be gone */
-    uint32_t offset; /* the segment's have when it was asked for */
-    uint32_t n; /* headers to come */
-    struct spv_blockhash first; /* the first locator hash: the answer's first previous hash */
-    struct spv_blockhash base; /* the second, or the first again; genesis is the last */
+    uint64_t tag; /* of the request and its answer */
+    uint64_t serial; /* of the segment, which may be gone */
+    uint32_t offset; /* the segment's `have` when this was sent */
+    uint32_t n; /* headers expected */
+    struct spv_blockhash first; /* first locator hash: the answer's first previous hash */
+    struct spv_blockhash base; /* second locator hash, or the first again; genesis follows */
     struct spv_blockhash stop;
     uint64_t asked_us;
 };
 
 struct spv_segments_peer {
     uint64_t id; /* 0: free slot */
-    struct spv_segment_request
-        *requests; /* in the order of asking: room for SPV_SEGMENTS_MAX_OPEN */
+    struct spv_segment_request *requests; /* oldest first; SPV_SEGMENTS_MAX_OPEN allocated */
     unsigned n_open;
-    unsigned window;
-    int drop; /* why it is to be dropped; 0: it is not */
-    bool reported; /* its drop was pulled */
-    bool idle; /* the planner has nothing for it now */
+    unsigned window; /* segments that it may be asked for at once */
+    int drop; /* why it is to be disconnected; 0: it is not */
+    bool reported; /* spv_segments_next_drop has returned it */
+    bool idle; /* scratch of the scheduler: it gets nothing in this run */
     uint32_t behind_from; /* it lacks this height, ... */
-    uint64_t behind_until_us; /* ... or did; 0: not known to be behind */
-    uint64_t last_us; /* its last answer */
-    uint64_t rtt_us; /* its quickest answer; 0: none yet */
-    double headers, busy_us; /* decaying sums: its speed is their quotient */
+    uint64_t behind_until_us; /* ... until this time; 0: it is not behind */
+    uint64_t last_us; /* when it answered last */
+    uint64_t rtt_us; /* its fastest answer; 0: none yet */
+    double headers, busy_us; /* decaying sums: their quotient is its rate */
     struct spv_segments_peer_stats stats;
 };
 
 struct spv_segments {
     struct spv_segments_config cfg;
     struct spv_blockhash genesis;
-    uint32_t interval;
+    uint32_t interval; /* retarget interval */
     bool active;
-    bool post_checkpoint; /* it is still to be made a segment of */
-    size_t next_checkpoint,
-        end_checkpoint; /* the next one to make a segment of, and one past the last */
+    bool post_checkpoint; /* its segment is not made yet */
+    size_t next_checkpoint, end_checkpoint; /* that end the next segments: [next, end) */
     struct spv_checkpoint top; /* where the next segment starts */
-    uint64_t serial; /* the next segment's */
-    uint64_t ready_us; /* since when the lowest segment waits to be taken; 0: it does not */
-    struct spv_header *batch_buf; /* room for a piece made of several segments */
+    uint64_t serial; /* of the next segment */
+    uint64_t ready_us; /* since when the lowest segment is complete; 0: it is not */
+    struct spv_header *batch_buf; /* a batch of several segments */
     struct spv_segment segment[SPV_SEGMENTS_MAX_SEGMENTS]; /* lowest first */
     size_t n;
     struct spv_segments_peer peer[SPV_NODE_MAX_PEERS];
-    uint64_t sched_us; /* when the planner wants to look again */
+    uint64_t sched_us; /* when the scheduler must run again */
     uint64_t hedges, done;
 };
 
@@ -86,8 +84,8 @@ static inline bool spv_segments_complete(const struct spv_segment *s)
     return s->have == s->end - s->from;
 }
 
-/* Does the request ask for what comes next of the segment? It may have been begun anew since, with
- * other headers in its place. */
+/* Does the request ask for the next headers of the segment? The segment may have been begun anew
+ * since, with other headers. */
 static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
                                           const struct spv_segment *s)
 {
@@ -131,9 +129,9 @@ double spv_segments_rate(const struct spv_segments_peer *p); /* headers a second
 /* segments.c */
 /* After the lowest segment may have changed. */
 void spv_segments_note_ready(struct spv_segments *f, struct spv_now now);
-/* Passes over the tail when there is none. */
+/* Removes the post-checkpoint segment when it is empty. */
 void spv_segments_skip_empty(struct spv_segments *f);
-/* When a peer that is asked must have answered; SPV_NEVER when it is not asked. */
+/* When the peer counts as stalled; SPV_NEVER without an open request. */
 uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p);
 
 #endif

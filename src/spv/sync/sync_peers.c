@@ -51,7 +51,7 @@ void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warn
 {
     p->at_tip = false;
     p->excluded = why;
-    p->since_us = 0;
+    p->waiting_since_us = 0;
     p->overdue = false;
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
@@ -64,8 +64,8 @@ void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now 
     p->asked_us = now.mono_us;
     p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
     p->excluded = SPV_WARN_NONE;
-    if (!p->since_us)
-        p->since_us = now.mono_us ? now.mono_us : 1;
+    if (!p->waiting_since_us)
+        p->waiting_since_us = now.mono_us ? now.mono_us : 1;
 }
 
 void spv_sync_request_done(struct spv_sync_peer *p, struct spv_now now)
@@ -83,7 +83,7 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
     if (n < 0)
         return n;
     if (!from)
-        p->shown = (struct spv_u256){{0}};
+        p->shown_work = (struct spv_u256){{0}};
     spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n);
     spv_sync_asked(s, p, now);
     p->asked_tip = spv_chain_tip(s->cfg.chain)->hash;
@@ -105,8 +105,8 @@ int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
     struct spv_chain_header r;
     const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
     if (rc == 1) {
-        p->shown = r.work;
-        p->given = r.height;
+        p->shown_work = r.work;
+        p->shown_height = r.height;
         if (r.height > p->claimed_height)
             p->claimed_height = r.height;
     }

@@ -1,8 +1,8 @@
-/* Which peer is asked next. One peer at a time is the chain peer; when it has no more headers, all
- * others are asked at once whether they have a better chain. */
+/* Which peer headers are requested from next. One peer at a time is the chain peer; when it has no
+ * more headers, all others are asked at once whether they have a better chain. */
 #include "spv/sync/sync_state.h"
 
-/* Known to be several times slower than the quickest peer that is not done. */
+/* Is the peer known to be several times slower than the fastest one that is not at its tip? */
 static bool is_slow(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     const uint64_t mine = s->segments ? spv_segments_time(s->segments, p->id) : 0;
@@ -15,11 +15,9 @@ static bool is_slow(const struct spv_sync *s, const struct spv_sync_peer *p)
     return false;
 }
 
-/* Who is asked first: one that has not just failed before one that has, one that is not slow before
- * one that is, then the one whose claim is highest,
- * then the one that came first. Once somebody has stalled, claims count for nothing: mute peers
- * that come back with great claims would else be asked again and again while those with headers
- * wait. */
+/* Order: peers that did not fail last time, then peers that are not slow, then the highest claim,
+ * then the oldest. After the first stall claims no longer count: silent peers that reconnect with
+ * high claims would else be asked again and again while those with headers wait. */
 static struct spv_sync_peer *best_untried(struct spv_sync *s)
 {
     struct spv_sync_peer *best = NULL;
@@ -51,7 +49,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
         bool asking = false;
         for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
             asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].in_presync &&
-                      !s->peer[i].overdue && !s->peer[i].brief &&
+                      !s->peer[i].overdue && !s->peer[i].partial &&
                       !spv_sync_dropping(s, s->peer[i].id);
         struct spv_sync_peer *p = asking ? NULL : best_untried(s);
         if (p) {

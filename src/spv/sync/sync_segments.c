@@ -1,10 +1,11 @@
-/* Where checkpoints reach beyond the tip, sync works through fetch: many segments at once from all
- * peers. What fetch gives is judged by the chain like everything else, one piece between one STORE
- * and the next. Past the last checkpoint, and while no peer has what fetch asks for, sync asks one
- * peer after the other, as it does without checkpoints.
+/* Below the last checkpoint header sync downloads segments: many at once from all peers. The chain
+ * checks them like all other headers, one batch between one STORE and the next. Past the last
+ * checkpoint, and while no peer has the next segment, one peer after the other is asked, as without
+ * checkpoints.
  *
  * No peer may have it because all of them are behind, or because our tip is on a branch that they
- * left: a locator finds that out, and when it has brought our tip on, fetch goes on from there. */
+ * do not have: a locator finds the fork point, and when the tip has moved, the segments are fetched
+ * from there. */
 #include "spv/sync/segments.h"
 
 #include "spv/chain/chain_state.h"
@@ -19,7 +20,7 @@ static uint32_t last_checkpoint(const struct spv_sync *s)
 int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now)
 {
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
-    if (!s->segments || s->segments_useless || s->fetching_segments ||
+    if (!s->segments || s->segments_disabled || s->fetching_segments ||
         tip->height >= last_checkpoint(s))
         return 0;
     const struct spv_checkpoint from = {.height = tip->height, .hash = tip->hash};
@@ -61,19 +62,20 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
     if (rc < 0)
         return rc;
     if (rc == 1) {
-        if (p->deadline_us) /* what it was asked later cannot have been answered yet */
+        if (p->deadline_us) /* a request that was sent later cannot have been answered yet */
             p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
         return SPV_SYNC_ACCEPT;
     }
     if (!s->fetching_segments || p->in_presync)
         return SPV_SYNC_NOT_MINE;
-    /* An announcement, or the answer to an earlier request: segments get there in time. */
-    const bool useless =
+    /* An announcement, or the answer to an earlier request: the segments reach these headers in
+     * time. */
+    const bool unrequested =
         !p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->n_no_new > SPV_SYNC_MAX_NO_NEW;
     if (msg->role == SPV_HEADERS_ANSWER)
         spv_sync_request_done(p, now);
     p->at_tip = false;
-    return useless ? SPV_SYNC_DROP : SPV_SYNC_CONSUMED;
+    return unrequested ? SPV_SYNC_DROP : SPV_SYNC_CONSUMED;
 }
 
 int spv_sync_segments_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now)

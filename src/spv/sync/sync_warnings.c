@@ -1,35 +1,36 @@
-/* Answers that neither bring our chain on nor show that the peer has no better one: a chain that
- * leaves ours where the database cannot judge it, headers that our clock calls future ones, a chain
- * of less work than ours, one of too little work for the network. None of them proves a lie.
+/* Answers that neither extend our chain nor show that the peer has no better one: a chain that
+ * forks from ours below the first stored header, headers in our future, a chain of less work than
+ * ours, one of too little work for the network. None of them proves misbehaviour.
  *
- * Such a peer has answered, so its request is settled and the others are asked. It vouches for
- * nothing, and it cannot keep a peer that has our tip from doing so. */
+ * Such a peer has answered, so its request is closed and the others are asked. It does not count
+ * towards SYNCED, and does not prevent it either. */
 #include "spv/chain/chain_state.h"
 #include "spv/effects/warning_text.h"
 #include "spv/sync/sync_state.h"
 #include "util/u256.h"
 
-/* Figures of a warning about this peer. */
+/* The figures of a warning about this peer. */
 void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event,
                                const struct spv_sync_peer *p, enum spv_warning why)
 {
     event->warning = why;
     event->text = spv_warning_text(why);
-    event->seconds = p->given_s;
+    event->seconds = p->future_s;
     event->claimed_height = p->claimed_height;
-    event->given_height = p->given;
-    event->work = p->given_work;
+    event->given_height = p->shown_height;
+    event->work = p->low_work;
     event->wanted_work = s->cfg.min_work;
 }
 
 void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
 {
     const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
-    /* where the database begins does not change with the tip */
+    /* the start of the database does not change with the tip */
     if (p->warned == why &&
         (why == SPV_WARN_FORK_BELOW_START || spv_blockhash_eq(&p->warned_tip, tip)))
         return;
-    if (why == SPV_WARN_FUTURE_HEADERS) { /* of whichever peer: our clock is to be looked at */
+    if (why ==
+        SPV_WARN_FUTURE_HEADERS) { /* one warning for all peers: our clock is to be checked */
         if (spv_blockhash_eq(&s->future_tip, tip))
             return;
         s->future_tip = *tip;
@@ -42,19 +43,19 @@ void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning
         spv_sync_describe_warning(s, event, p, why);
 }
 
-/* Its answer is settled, and it does not count. */
-static void warn_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+/* Its request is answered, and it does not count towards SYNCED. */
+static void exclude_peer(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
 {
     spv_presync_peers_forget(s, p->id);
     p->deadline_us = 0;
-    p->unlinked = 0;
+    p->n_unconnecting = 0;
     spv_sync_exclude(s, p, why);
 }
 
-/* ---- a chain that leaves ours below the base ---- */
+/* ---- a fork below the first stored header ---- */
 
-/* The base is in every locator, so a peer that answers from genesis lacks it: it is behind when its
- * chain ends below the base, and has another chain when that reaches as high. */
+/* The first stored header is in every locator, so a peer that answers from genesis lacks it. The
+ * peer is behind when its chain is shorter than that, and on another chain when it is not. */
 static bool is_behind(const struct spv_sync_peer *p, const struct spv_msg_headers *msg,
                       const struct spv_chain_header *genesis, uint32_t base)
 {
@@ -74,14 +75,14 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
     spv_chain_get_start(s->cfg.chain, &base);
     if (is_behind(p, msg, &genesis, base.height)) {
         p->deadline_us = 0;
-        p->shown = genesis.work;
-        p->given = (uint32_t)msg->n;
+        p->shown_work = genesis.work;
+        p->shown_height = (uint32_t)msg->n;
         return 1;
     }
-    warn_fork_below_start(s, p, SPV_WARN_FORK_BELOW_START);
-    p->given = base.height;
-    if (s->cfg.discovers) { /* there are others to be found */
-        if (s->warned_fork_below_start++ < SPV_SYNC_TOLD)
+    exclude_peer(s, p, SPV_WARN_FORK_BELOW_START);
+    p->shown_height = base.height;
+    if (s->cfg.discovers) { /* discovery finds other peers */
+        if (s->warned_fork_below_start++ < SPV_SYNC_MAX_FORK_WARNINGS)
             spv_sync_warn(s, p, SPV_WARN_FORK_BELOW_START);
         spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_BASE);
     }
@@ -94,14 +95,14 @@ void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, uint32_t time,
 {
     int64_t wait = (int64_t)time - SPV_MAX_FUTURE - now.unix_s;
     if (p) {
-        warn_fork_below_start(s, p, SPV_WARN_FUTURE_HEADERS);
-        p->given = spv_chain_tip(s->cfg.chain)->height;
-        p->given_s = (int64_t)time - now.unix_s;
+        exclude_peer(s, p, SPV_WARN_FUTURE_HEADERS);
+        p->shown_height = spv_chain_tip(s->cfg.chain)->height;
+        p->future_s = (int64_t)time - now.unix_s;
     }
     if (wait < 1)
         wait = 1;
     if (wait > SPV_SYNC_RETRY)
-        wait = SPV_SYNC_RETRY; /* our clock may be set right any time */
+        wait = SPV_SYNC_RETRY; /* our clock may be corrected at any time */
     const uint64_t at = now.mono_us + (uint64_t)wait * SPV_SECOND;
     if (at < s->retry_us)
         s->retry_us = at;
@@ -111,7 +112,7 @@ bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_sync_peer *p
 {
     (void)s;
     return p->excluded == SPV_WARN_FUTURE_HEADERS &&
-           p->given_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
+           p->future_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
 }
 
 void spv_sync_retry(struct spv_sync *s)
@@ -124,13 +125,12 @@ void spv_sync_retry(struct spv_sync *s)
 
 /* ---- less work than ours ---- */
 
-/* An empty answer says that its chain ends at a header of our locator, near our tip or at it: then
- * its claim decides. */
+/* After an empty answer, whose chain ends at a header of our locator, the peer's claim decides. */
 bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
-    return spv_u256_is_zero(&p->shown) ? p->claimed_height < tip->height
-                                       : spv_u256_cmp(&p->shown, &tip->work) < 0;
+    return spv_u256_is_zero(&p->shown_work) ? p->claimed_height < tip->height
+                                            : spv_u256_cmp(&p->shown_work, &tip->work) < 0;
 }
 
 /* ---- too little work for the network ---- */
@@ -138,9 +138,9 @@ bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p)
 void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t height,
                        const struct spv_u256 *work)
 {
-    p->given = height;
-    p->given_work = *work;
-    /* it comes again and again, and may have more each time */
+    p->shown_height = height;
+    p->low_work = *work;
+    /* such a peer reconnects again and again, and may have more each time */
     if (spv_u256_cmp(work, &s->warned_work) != 0)
         spv_sync_warn(s, p, SPV_WARN_LOW_WORK);
     s->warned_work = *work;

@@ -1,12 +1,12 @@
-/* The verdict. SYNCED: nothing is being fetched, and peers of enough network groups have shown that
- * they know no better chain. UNRESOLVED: nothing is left to ask either, no further peer is to come,
- * and still the chain cannot be called synced, for a reason that the warnings before it gave.
+/* The synced state. SYNCED: no segment is being fetched, and peers of enough network groups have
+ * shown that they have no better chain. UNRESOLVED: no request is left to send, no further peer is
+ * expected, and the chain still does not count as synced, for a reason that earlier warnings gave.
  *
- * Neither is said while a request to a ready peer is open, except one that is overdue: a peer that
- * keeps silent, or goes on without moving the best chain, delays it by a few seconds.
+ * Both wait while a request to a ready peer is open, unless it is overdue: a peer that is silent,
+ * or sends headers that do not move the best chain, delays them by a few seconds.
  *
- * A claim of height that no peer kept is such a reason where nothing else vouches for the tip: one
- * peer whose claim was met does, or the network's minimum work, where it has one. */
+ * A claimed height that no peer has shown is such a reason, unless one peer's claim is met or the
+ * tip has the network's minimum work, where the network has one. */
 #include "spv/sync/sync_state.h"
 #include "util/deadline.h"
 #include "util/u256.h"
@@ -29,9 +29,9 @@ static bool is_counted(const struct spv_sync *s, const struct spv_sync_peer *p)
     return p->id && !spv_sync_dropping(s, p->id);
 }
 
-/* How long a verdict waits for an answer, counted from when the peer was first asked since it last
- * moved the best chain: a peer that is slow, mute or full of other news holds it up no longer. */
-static uint64_t answer_patience(const struct spv_sync *s)
+/* How long SYNCED waits for an answer, counted from the first request since the peer last moved the
+ * best chain: a slow or silent peer does not delay it for longer. */
+static uint64_t wait_limit(const struct spv_sync *s)
 {
     const uint64_t most = s->cfg.request_timeout_us;
     uint64_t slowest = 0;
@@ -48,7 +48,7 @@ static uint64_t answer_patience(const struct spv_sync *s)
     return SPV_SYNC_WAIT < most ? SPV_SYNC_WAIT : most;
 }
 
-/* A verdict waits for it. */
+/* SYNCED waits for its answer. */
 static bool is_waited_for(const struct spv_sync *s, const struct spv_sync_peer *p)
 {
     return is_counted(s, p) && p->deadline_us && !p->overdue;
@@ -64,13 +64,13 @@ static bool any_waited_for(const struct spv_sync *s)
 
 static uint64_t waiting_since(const struct spv_sync_peer *p)
 {
-    return p->since_us ? p->since_us : p->asked_us;
+    return p->waiting_since_us ? p->waiting_since_us : p->asked_us;
 }
 
 uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
 {
     uint64_t first = SPV_NEVER;
-    const uint64_t wait = answer_patience(s);
+    const uint64_t wait = wait_limit(s);
     if (s->synced || s->fetching_segments)
         return SPV_NEVER;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
@@ -83,7 +83,7 @@ uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
 
 void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
 {
-    const uint64_t wait = answer_patience(s);
+    const uint64_t wait = wait_limit(s);
     if (spv_sync_synced_deadline(s) > now.mono_us)
         return;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
@@ -96,7 +96,7 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
     }
 }
 
-/* Every ready peer has answered all that it was asked. */
+/* Every ready peer has answered each request. */
 static bool all_answered(const struct spv_sync *s)
 {
     size_t n = 0;
@@ -111,8 +111,8 @@ static bool all_answered(const struct spv_sync *s)
     return n > 0;
 }
 
-/* "One peer whose claim is met ... is enough"; nothing done, nothing claimed. */
-static bool claim_met(const struct spv_sync *s)
+/* "One peer whose claim is met ... is enough". A peer that is not at its tip claims nothing. */
+static bool is_claim_met(const struct spv_sync *s)
 {
     const uint32_t height = spv_chain_tip(s->cfg.chain)->height;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
@@ -121,9 +121,9 @@ static bool claim_met(const struct spv_sync *s)
     return false;
 }
 
-/* "Every ready peer answered from below our tip with less work." A silent one has not: a node may
- * send nothing rather than an empty message, so its claim decides as after an empty one. */
-static bool tip_unknown(const struct spv_sync *s)
+/* "Every ready peer answered from below our tip with less work." A node may send nothing instead of
+ * an empty message, so the claim of a silent peer decides, as after an empty one. */
+static bool is_tip_unknown(const struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
@@ -135,20 +135,20 @@ static bool tip_unknown(const struct spv_sync *s)
     return true;
 }
 
-/* Of those, the one whose chain is the highest. */
+/* The peer at its tip whose chain is the highest. */
 static struct spv_sync_peer *highest_claim(struct spv_sync *s)
 {
     struct spv_sync_peer *best = NULL;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
-        if (is_counted(s, p) && p->at_tip && (!best || p->given > best->given))
+        if (is_counted(s, p) && p->at_tip && (!best || p->shown_height > best->shown_height))
             best = p;
     }
     return best;
 }
 
 /* "A network whose minimum work is zero is never vouched for by it." */
-static bool work_vouches(const struct spv_sync *s)
+static bool has_min_work(const struct spv_sync *s)
 {
     const struct spv_u256 zero = spv_u256_from_u64(0);
     return spv_u256_cmp(&s->cfg.min_work, &zero) > 0 && spv_sync_enough_work(s);
@@ -156,9 +156,9 @@ static bool work_vouches(const struct spv_sync *s)
 
 static void emit_synced(struct spv_sync *s, struct spv_now now)
 {
-    if (!s->cfg.indexed && !s->index_asked) {
+    if (!s->cfg.indexed && !s->index_requested) {
         spv_effects_push(s->cfg.effects, SPV_EFFECT_INDEX, 0);
-        s->index_asked = true;
+        s->index_requested = true;
     }
     s->synced = true;
     s->unresolved = SPV_WARN_NONE;
@@ -194,18 +194,18 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 {
     if (s->synced || s->fetching_segments || s->chain_peer || any_waited_for(s))
         return;
-    const struct spv_sync_peer *against = NULL;
+    const struct spv_sync_peer *worst = NULL;
     enum spv_warning why = SPV_WARN_NONE;
     const unsigned groups = spv_sync_done_groups(s);
     const bool all = all_answered(s);
-    /* a peer that cannot count leaves the verdict to the others, when no further one is to come */
+    /* peers that do not count are ignored when no further peer is expected */
     const bool quorum =
         spv_sync_enough_work(s) && (groups >= s->quorum || (s->complete && all && groups > 0));
-    const bool unknown = quorum && tip_unknown(s);
-    const bool unmet = quorum && !unknown && !claim_met(s);
-    /* a named peer that is still to come may meet its claim, or have our tip */
-    const bool final = s->complete || s->cfg.discovers || work_vouches(s);
-    bool soon = false; /* a peer has headers that are valid in a moment */
+    const bool unknown = quorum && is_tip_unknown(s);
+    const bool unmet = quorum && !unknown && !is_claim_met(s);
+    /* a manual peer that is not connected yet may meet its claim, or have our tip */
+    const bool final = s->complete || s->cfg.discovers || has_min_work(s);
+    bool soon = false; /* a peer has headers that become valid soon */
 
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
@@ -221,21 +221,21 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
         if (!reason)
             continue;
         if (reason == SPV_WARN_UNMET_CLAIM)
-            p->given = spv_chain_tip(s->cfg.chain)->height;
+            p->shown_height = spv_chain_tip(s->cfg.chain)->height;
         spv_sync_warn(s, p, reason);
-        if (!against || (unmet && reason == SPV_WARN_UNMET_CLAIM)) {
-            against = p;
+        if (!worst || (unmet && reason == SPV_WARN_UNMET_CLAIM)) {
+            worst = p;
             why = reason;
         }
     }
     if (unknown && all && final) {
         struct spv_sync_peer *p = highest_claim(s);
         spv_sync_warn(s, p, SPV_WARN_TIP_UNKNOWN);
-        against = p;
+        worst = p;
         why = SPV_WARN_TIP_UNKNOWN;
     }
-    if (quorum && !unknown && (!unmet || work_vouches(s)))
+    if (quorum && !unknown && (!unmet || has_min_work(s)))
         emit_synced(s, now);
-    else if (s->complete && all && against && !soon)
-        emit_unresolved(s, against, why, now);
+    else if (s->complete && all && worst && !soon)
+        emit_unresolved(s, worst, why, now);
 }
