@@ -8,7 +8,7 @@
 #define SEEDS 20
 #define AFTERWARDS (3600 * SPV_SECOND) /* what was reached must stay */
 
-static void tell(catalogue_story *play, const struct spv_params *params, uint64_t seed,
+static void tell(scenario_fn *play, const struct spv_params *params, uint64_t seed,
                  struct spv_buffer *trace)
 {
     struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .params = params});
@@ -28,7 +28,7 @@ static void tell(catalogue_story *play, const struct spv_params *params, uint64_
     }
 }
 
-void catalogue_tell(catalogue_story *play, const struct spv_params *params)
+void scenario_run(scenario_fn *play, const struct spv_params *params)
 {
     const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
     uint64_t first = one ? strtoull(one, NULL, 10) : 1;
@@ -50,7 +50,7 @@ void catalogue_tell(catalogue_story *play, const struct spv_params *params)
     }
 }
 
-void catalogue_pin(catalogue_story *play, const struct spv_params *params, uint64_t seed)
+void scenario_run_seed(scenario_fn *play, const struct spv_params *params, uint64_t seed)
 {
     struct spv_buffer trace;
     if (!getenv("SPV_SIM_SEED")) {
@@ -59,13 +59,13 @@ void catalogue_pin(catalogue_story *play, const struct spv_params *params, uint6
     }
 }
 
-void catalogue_choose(void)
+void scenario_filter(void)
 {
     if (getenv("SPV_SIM_TEST"))
         cmocka_set_test_filter(getenv("SPV_SIM_TEST"));
 }
 
-bool catalogue_on(const struct sim_client *client, const struct sim_store *store)
+bool scenario_is_on(const struct sim_client *client, const struct sim_store *store)
 {
     return spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
                             &sim_store_tip(store)->hash);
@@ -73,17 +73,17 @@ bool catalogue_on(const struct sim_client *client, const struct sim_store *store
 
 static bool there(struct sim *sim, void *ctx)
 {
-    const struct catalogue_ending *e = ctx;
-    return sim_client_synced(sim, e->client) && catalogue_on(e->client, e->want);
+    const struct scenario_expected *e = ctx;
+    return sim_client_synced(sim, e->client) && scenario_is_on(e->client, e->want);
 }
 
-static void look(struct sim *sim, const struct catalogue_ending *e)
+static void look(struct sim *sim, const struct scenario_expected *e)
 {
-    if (!catalogue_on(e->client, e->want))
+    if (!scenario_is_on(e->client, e->want))
         sim_break(sim, "the client left the best chain that an honest server offered");
     if (!sim_client_synced(sim, e->client))
         sim_break(sim, "the client is on the best chain and does not say so");
-    if (sim_client_growth(e->client) > CATALOGUE_GROWTH)
+    if (sim_client_growth(e->client) > SCENARIO_GROWTH)
         sim_break(sim, "the node's memory grew too much");
     for (size_t i = 0; i < sim_servers(sim); i++) {
         const bool liar = (e->liars >> i & 1) != 0;
@@ -96,9 +96,9 @@ static void look(struct sim *sim, const struct catalogue_ending *e)
     }
 }
 
-void catalogue_end(struct sim *sim, const struct catalogue_ending *e)
+void scenario_check(struct sim *sim, const struct scenario_expected *e)
 {
-    struct catalogue_ending copy = *e;
+    struct scenario_expected copy = *e;
     const uint64_t seconds = e->seconds != 0 ? e->seconds : 1800;
     if (sim_run(sim, seconds * SPV_SECOND, there, &copy) == 0)
         sim_break(sim, "the best chain that an honest server offered was not reached in time");
@@ -108,7 +108,7 @@ void catalogue_end(struct sim *sim, const struct catalogue_ending *e)
         look(sim, e);
 }
 
-size_t catalogue_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg)
+size_t scenario_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg)
 {
     const size_t first = sim_servers(sim);
     for (size_t i = 0; i < n; i++)
@@ -116,8 +116,8 @@ size_t catalogue_servers(struct sim *sim, size_t n, const struct sim_server_conf
     return first;
 }
 
-void catalogue_checkpoints(struct spv_checkpoint *out, size_t n, const struct sim_store *chain,
-                           uint32_t each)
+void scenario_checkpoints(struct spv_checkpoint *out, size_t n, const struct sim_store *chain,
+                          uint32_t each)
 {
     for (size_t i = 0; i < n; i++) {
         const struct spv_chain_header *r = &chain->at[(i + 1) * each];
@@ -125,29 +125,29 @@ void catalogue_checkpoints(struct spv_checkpoint *out, size_t n, const struct si
     }
 }
 
-uint32_t catalogue_pick(struct sim *sim, uint32_t from, uint32_t to)
+uint32_t scenario_random(struct sim *sim, uint32_t from, uint32_t to)
 {
     return from + (uint32_t)test_random_below(sim_random(sim), (uint64_t)to - from + 1);
 }
 
-struct spv_params catalogue_params(bool bip94)
+struct spv_params scenario_params(bool bip94)
 {
     struct spv_params p = *spv_params_get(SPV_REGTEST);
     struct spv_blockhash hash;
-    p.target_timespan = CATALOGUE_INTERVAL * p.target_spacing;
+    p.target_timespan = SCENARIO_INTERVAL * p.target_spacing;
     p.no_retarget = false;
     p.min_difficulty = bip94;
     p.bip94 = bip94;
-    p.genesis.time = SIM_UNIX - CATALOGUE_LENGTH * p.target_spacing;
+    p.genesis.time = SIM_UNIX - SCENARIO_LENGTH * p.target_spacing;
     p.genesis.nonce = 0;
     if (spv_mine_header(&p.genesis, &hash) < 0)
         abort();
     return p;
 }
 
-void catalogue_mine(struct sim_store *out, const struct spv_params *params, uint64_t seed)
+void scenario_mine(struct sim_store *out, const struct spv_params *params, uint64_t seed)
 {
     sim_store_init(out, params);
-    sim_store_grow(out, 2 * CATALOGUE_INTERVAL - 1, params->target_spacing / 4, seed);
-    sim_store_grow(out, CATALOGUE_LENGTH - 2 * CATALOGUE_INTERVAL + 1, 0, seed);
+    sim_store_grow(out, 2 * SCENARIO_INTERVAL - 1, params->target_spacing / 4, seed);
+    sim_store_grow(out, SCENARIO_LENGTH - 2 * SCENARIO_INTERVAL + 1, 0, seed);
 }

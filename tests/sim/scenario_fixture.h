@@ -1,14 +1,14 @@
-/* The catalogue: what peers and networks do to a client, each a story with a test of its own, told
- * on many seeds (SPV_SIM_SEEDS, default 20; SPV_SIM_SEED tells one and prints its trace).
+/* Scenarios: what peers and networks do to a client. Each is a test of its own, run on many seeds
+ * (SPV_SIM_SEEDS, default 20; SPV_SIM_SEED runs one and prints its trace).
  *
- * After each story the same is asked (catalogue_end): the client is synced on the most-work valid
- * chain that an honest server offered, and stays there; its memory is bounded; nobody is banned but
- * who proved himself a liar. The simulator's invariants hold at every step on the way, and a seed
- * told twice leaves the same trace.
+ * Each scenario ends with the same checks (scenario_check): the client is synced on the most-work
+ * valid chain that an honest server offered, and stays there; its memory is bounded; no server is
+ * banned that has not misbehaved. The simulator checks its invariants at every step, and a seed
+ * that is run twice leaves the same trace.
  */
 /* clang-format off */
 /* scenario                        test
- * -- test_catalogue_rules.c
+ * -- test_scenarios_rules.c
  * difficulty dropped at an edge   difficulty_dropped_at_a_periods_edge_is_a_lie
  * difficulty dropped after start  difficulty_dropped_right_after_a_checkpoint_start_is_a_lie
  * bits negative                   negative_bits_are_a_lie
@@ -19,7 +19,7 @@
  * median-time violation           a_time_not_after_the_median_is_a_lie
  * far-future times                far_future_headers_are_no_lie_and_are_taken_when_their_time_comes
  * fork below a checkpoint         a_fork_below_a_checkpoint_is_a_lie
- * -- test_catalogue_peers.c
+ * -- test_scenarios_peers.c
  * lying start height              a_lying_start_height_decides_nothing
  * mute                            mute_peers_do_not_hold_the_sync_up
  * ping-answering mute             mute_peers_that_answer_pings_do_not_hold_the_sync_up
@@ -30,7 +30,7 @@
  * repeats and counts              repeats_and_transaction_counts_are_ignored
  * wrong network                   peers_of_another_network_are_left_and_not_banned
  * wrong genesis                   a_chain_from_another_genesis_is_left_and_not_banned
- * -- test_catalogue_chains.c
+ * -- test_scenarios_chains.c
  * losing-then-winning branch      a_branch_that_wins_after_several_messages_is_taken_once
  * equal-work flapping             of_equal_branches_the_first_seen_stays
  * orphan flood                    a_flood_of_orphans_changes_nothing
@@ -38,14 +38,14 @@
  * out of order                    headers_out_of_order_are_a_lie
  * unsolicited floods              a_flood_of_unasked_headers_changes_nothing
  * side branch flood               a_flood_of_side_branches_changes_nothing
- * -- test_catalogue_times.c
+ * -- test_scenarios_times.c
  * partition and heal              a_partition_with_a_longer_chain_heals
  * all peers lost for an hour      an_hour_without_peers_is_told_once_and_made_good
  * clock stepping back and forth   a_clock_that_steps_back_and_forth_bans_nobody
  * most peers' clocks disagree     clocks_that_disagree_are_told_and_not_followed
  * stale tip, others know more     a_stale_tip_brings_fresh_peers_and_they_bring_the_chain
  * stale tip, nobody knows more    a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves
- * -- test_discovery.c, finding peers
+ * -- test_outbound.c, finding peers
  * address flooding, one group     a_flood_of_addresses_from_one_group_changes_nothing
  * -- test_presync.c, work to be shown
  * endless low-work chain          an_endless_chain_of_little_work_holds_up_nobody
@@ -66,50 +66,51 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MINUTES (60 * SPV_SECOND)
-#define CATALOGUE_GROWTH (8u << 20) /* bytes that a node may need, whatever is sent to it */
+#define SCENARIO_GROWTH                                                                            \
+    (8u << 20) /* bytes by which a node's memory may grow, whatever is sent to it */
 
-/* A story sets a world up and runs it; it breaks the world when the ending is wrong. */
-typedef void catalogue_story(struct sim *sim);
+/* Sets up a simulation and runs it; calls sim_break when the end is wrong. */
+typedef void scenario_fn(struct sim *sim);
 
-/* Tells it on every seed; the first of every four seeds twice. params NULL: regtest. */
-void catalogue_tell(catalogue_story *play, const struct spv_params *params);
+/* Runs it on every seed, and the first of every four seeds twice. params NULL: regtest. */
+void scenario_run(scenario_fn *play, const struct spv_params *params);
 
-/* Tells it on one seed that once ended badly. */
-void catalogue_pin(catalogue_story *play, const struct spv_params *params, uint64_t seed);
+/* Runs it on one seed that failed once. */
+void scenario_run_seed(scenario_fn *play, const struct spv_params *params, uint64_t seed);
 
 /* SPV_SIM_TEST names the only test to be run (a pattern with * will do). */
-void catalogue_choose(void);
+void scenario_filter(void);
 
-/* What must have come out of a story. */
-struct catalogue_ending {
+/* The expected end of a scenario. */
+struct scenario_expected {
     struct sim_client *client;
     const struct sim_store *want; /* the most-work valid chain that an honest server offered */
-    unsigned liars; /* bit i: server i gave what proves it a liar */
-    bool caught; /* each of them was asked, so each must have been banned */
+    unsigned liars; /* bit i: server i sent provably invalid data */
+    bool caught; /* each of them was asked, so each must be banned */
     uint64_t seconds; /* until the client is there; 0: 1,800 */
 };
-/* Waits for the end, then as long again as an hour of its kind, and looks at everything. */
-void catalogue_end(struct sim *sim, const struct catalogue_ending *e);
+/* Runs until the expected end, then for another such time, and checks everything. */
+void scenario_check(struct sim *sim, const struct scenario_expected *e);
 
 /* True when the client's tip is the store's. */
-bool catalogue_on(const struct sim_client *client, const struct sim_store *store);
+bool scenario_is_on(const struct sim_client *client, const struct sim_store *store);
 
 /* Adds n servers of this kind; returns the first one's number. */
-size_t catalogue_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg);
+size_t scenario_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg);
 
 /* n checkpoints of a chain, at heights each, 2 * each, ... */
-void catalogue_checkpoints(struct spv_checkpoint *out, size_t n, const struct sim_store *chain,
-                           uint32_t each);
+void scenario_checkpoints(struct spv_checkpoint *out, size_t n, const struct sim_store *chain,
+                          uint32_t each);
 
 /* A number in [from, to]. */
-uint32_t catalogue_pick(struct sim *sim, uint32_t from, uint32_t to);
+uint32_t scenario_random(struct sim *sim, uint32_t from, uint32_t to);
 
 /* Regtest's limit with mainnet's retargets every 32 blocks; its chains end near SIM_UNIX. With
  * `bip94` the rules of testnet4. */
-#define CATALOGUE_INTERVAL 32
-#define CATALOGUE_LENGTH 400 /* headers of a chain that catalogue_mine makes */
-struct spv_params catalogue_params(bool bip94);
+#define SCENARIO_INTERVAL 32
+#define SCENARIO_LENGTH 400 /* headers of a chain that scenario_mine makes */
+struct spv_params scenario_params(bool bip94);
 /* Two fast periods, which make its difficulty 16 times the least one, then ten minutes a block. */
-void catalogue_mine(struct sim_store *out, const struct spv_params *params, uint64_t seed);
+void scenario_mine(struct sim_store *out, const struct spv_params *params, uint64_t seed);
 
 #endif

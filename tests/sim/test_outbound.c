@@ -1,5 +1,5 @@
 /* Stories of finding peers: by DNS, gossip, the list, a proxy, the book of the last run; and of who
- * would have us find only him. Told on many seeds as the catalogue's are. */
+ * would have us find only him. Run on many seeds, as the scenarios are. */
 #include "scenario_fixture.h"
 
 #include <stdio.h>
@@ -71,7 +71,7 @@ static bool of_the_flood(const struct spv_netaddr *addr)
 static void reach(struct sim *sim, struct sim_client *c, const struct sim_store *want,
                   uint64_t seconds)
 {
-    catalogue_end(sim, &(struct catalogue_ending){.client = c, .want = want, .seconds = seconds});
+    scenario_check(sim, &(struct scenario_expected){.client = c, .want = want, .seconds = seconds});
 }
 
 /* ---- flooding ---- */
@@ -105,7 +105,7 @@ static void flooded(struct sim *sim)
 static void a_flood_of_addresses_from_one_group_changes_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(flooded, &params);
+    scenario_run(flooded, &params);
 }
 
 /* ---- the last run ---- */
@@ -113,7 +113,7 @@ static void a_flood_of_addresses_from_one_group_changes_nothing(void **state)
 static void restarted(struct sim *sim)
 {
     uint64_t before[12];
-    catalogue_servers(sim, 12, &(struct sim_server_config){.chain = &chain});
+    scenario_servers(sim, 12, &(struct sim_server_config){.chain = &chain});
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 3, .discover = true});
     reach(sim, c, &chain, 600);
@@ -140,7 +140,7 @@ static void restarted(struct sim *sim)
 static void anchors_are_dialled_again_after_a_restart(void **state)
 {
     (void)state;
-    catalogue_tell(restarted, &params);
+    scenario_run(restarted, &params);
 }
 
 static int forge(void *ctx, struct spv_header *headers, int n,
@@ -161,7 +161,7 @@ static bool banned_one(struct sim *sim, void *ctx)
 
 static void banned_over_restarts(struct sim *sim)
 {
-    const size_t liar = catalogue_pick(sim, 0, 4);
+    const size_t liar = scenario_random(sim, 0, 4);
     for (size_t i = 0; i < 5; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == liar ? &grown : &chain,
                                                         .answer = i == liar ? forge : NULL});
@@ -180,21 +180,21 @@ static void banned_over_restarts(struct sim *sim)
     sim_run(sim, 8 * 3600 * SPV_SECOND, NULL, NULL);
     if (sim_server_connections(sim, liar) == met)
         sim_break(sim, "the ban did not end");
-    if (!catalogue_on(c, &grown))
+    if (!scenario_is_on(c, &grown))
         sim_break(sim, "its better chain was not taken");
 }
 
 static void a_ban_lasts_over_restarts_and_ends(void **state)
 {
     (void)state;
-    catalogue_tell(banned_over_restarts, &params);
+    scenario_run(banned_over_restarts, &params);
 }
 
 /* ---- feelers ---- */
 
 static void felt(struct sim *sim)
 {
-    catalogue_servers(sim, 10, &(struct sim_server_config){.chain = &chain});
+    scenario_servers(sim, 10, &(struct sim_server_config){.chain = &chain});
     for (size_t i = 0; i < 2; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .door = SIM_DROP});
     struct sim_client *c =
@@ -210,14 +210,14 @@ static void felt(struct sim *sim)
 static void feelers_promote_what_answers(void **state)
 {
     (void)state;
-    catalogue_tell(felt, &params);
+    scenario_run(felt, &params);
 }
 
 /* ---- sources ---- */
 
 static void without_dns(struct sim *sim)
 {
-    catalogue_servers(sim, 6, &(struct sim_server_config){.chain = &chain});
+    scenario_servers(sim, 6, &(struct sim_server_config){.chain = &chain});
     struct sim_client *c = sim_add_client(
         sim, &(struct sim_client_config){.peers = 3, .discover = true, .dns_dead = true});
     sim_run(sim, 59 * SPV_SECOND, NULL, NULL);
@@ -229,12 +229,12 @@ static void without_dns(struct sim *sim)
 static void the_list_is_used_when_dns_fails(void **state)
 {
     (void)state;
-    catalogue_tell(without_dns, &listed);
+    scenario_run(without_dns, &listed);
 }
 
 static void through_a_proxy(struct sim *sim)
 {
-    catalogue_servers(sim, 6, &(struct sim_server_config){.chain = &chain});
+    scenario_servers(sim, 6, &(struct sim_server_config){.chain = &chain});
     sim_add_server(
         sim, &(struct sim_server_config){
                  .chain = &chain, .name = "seed.sim.example", .gossip = honest, .n_gossip = 6});
@@ -248,13 +248,13 @@ static void through_a_proxy(struct sim *sim)
 static void through_a_proxy_the_seed_is_dialled_and_nothing_looked_up(void **state)
 {
     (void)state;
-    catalogue_tell(through_a_proxy, &params);
+    scenario_run(through_a_proxy, &params);
 }
 
 /* Gossip alone: DNS gives one peer, which knows the others. */
 static void by_gossip(struct sim *sim)
 {
-    catalogue_servers(sim, 6, &(struct sim_server_config){.chain = &grown});
+    scenario_servers(sim, 6, &(struct sim_server_config){.chain = &grown});
     const size_t one = sim_add_server(
         sim, &(struct sim_server_config){
                  .chain = &chain, .name = "hub.sim", .gossip = honest, .n_gossip = 6});
@@ -268,7 +268,7 @@ static void by_gossip(struct sim *sim)
 static void gossip_leads_from_one_peer_to_the_others(void **state)
 {
     (void)state;
-    catalogue_tell(by_gossip, &params);
+    scenario_run(by_gossip, &params);
 }
 
 int main(void)
@@ -282,6 +282,6 @@ int main(void)
         cmocka_unit_test(through_a_proxy_the_seed_is_dialled_and_nothing_looked_up),
         cmocka_unit_test(gossip_leads_from_one_peer_to_the_others),
     };
-    catalogue_choose();
+    scenario_filter();
     return cmocka_run_group_tests(tests, prepare, put_away);
 }

@@ -30,14 +30,14 @@ static int mine_chains(void **state)
     sim_store_fork(&poor, &chain, 0, 900, 4);
     enough = sim_store_tip(&chain)->work;
     enough.w[0] -= 600; /* reached at 1,200 */
-    hard_params = catalogue_params(false);
+    hard_params = scenario_params(false);
     hard_params.genesis.time -= 40000000; /* time for 60,000 headers ten minutes apart */
     struct spv_blockhash hash;
     if (spv_mine_header(&hard_params.genesis, &hash) < 0)
         abort();
     sim_store_init(&hard, &hard_params);
-    sim_store_grow(&hard, HARD_PERIODS * CATALOGUE_INTERVAL - 1, hard_params.target_spacing / 4, 5);
-    sim_store_grow(&hard, HARD_LENGTH - HARD_PERIODS * CATALOGUE_INTERVAL + 1, 0, 5);
+    sim_store_grow(&hard, HARD_PERIODS * SCENARIO_INTERVAL - 1, hard_params.target_spacing / 4, 5);
+    sim_store_grow(&hard, HARD_LENGTH - HARD_PERIODS * SCENARIO_INTERVAL + 1, 0, 5);
     hard_work = sim_store_tip(&hard)->work;
     sim_store_init(&cheap, &hard_params);
     sim_store_grow(&cheap, 40000, 650, 6); /* a little late each, so that it stays easy */
@@ -76,59 +76,62 @@ static uint64_t answers_until_synced(struct sim *sim, struct sim_client *client)
 
 static void honest(struct sim *sim)
 {
-    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = &chain, .answer_max = ANSWER});
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = &chain, .answer_max = ANSWER});
     struct sim_client *client = client_of(sim, &enough);
     if (answers_until_synced(sim, client) < 4 + 4 + 1)
         sim_break(sim, "nobody was asked twice for the same chain");
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain, .seconds = 60});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = 60});
 }
 
 static void an_honest_chain_comes_through_two_passes(void **state)
 {
     (void)state;
-    catalogue_tell(honest, NULL);
+    scenario_run(honest, NULL);
 }
 
 /* What proves itself in one message is at hand and need not be asked for again. */
 static void short_proof(struct sim *sim)
 {
     struct spv_u256 little = spv_u256_from_u64(500);
-    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = &chain});
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = client_of(sim, &little);
     if (answers_until_synced(sim, client) > 1 + 1 + 2)
         sim_break(sim, "more was asked for than there is");
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain, .seconds = 60});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = 60});
 }
 
 static void a_chain_that_proves_itself_in_one_message_is_asked_for_once(void **state)
 {
     (void)state;
-    catalogue_tell(short_proof, NULL);
+    scenario_run(short_proof, NULL);
 }
 
 static void no_minimum(struct sim *sim)
 {
     const struct spv_u256 none = {{0}};
-    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = &poor});
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = &poor});
     struct sim_client *client = client_of(sim, &none);
     if (answers_until_synced(sim, client) > 1 + 1 + 2)
         sim_break(sim, "more was asked for than there is");
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &poor, .seconds = 60});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &poor, .seconds = 60});
 }
 
 static void minimum_work_0_turns_the_passes_off(void **state)
 {
     (void)state;
-    catalogue_tell(no_minimum, NULL);
+    scenario_run(no_minimum, NULL);
 }
 
 static void two_chains(struct sim *sim)
 {
-    catalogue_servers(sim, 1, &(struct sim_server_config){.chain = &chain, .answer_max = ANSWER});
-    catalogue_servers(sim, 1, &(struct sim_server_config){.chain = &better, .answer_max = ANSWER});
+    scenario_servers(sim, 1, &(struct sim_server_config){.chain = &chain, .answer_max = ANSWER});
+    scenario_servers(sim, 1, &(struct sim_server_config){.chain = &better, .answer_max = ANSWER});
     struct sim_client *client = client_of(sim, &enough);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &better, .seconds = 90});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &better, .seconds = 90});
     /* the better chain's beginning, the whole of the other one, the rest of the better one */
     if (sim_client_events(client, SPV_EVENT_REORG) > 2)
         sim_break(sim, "more reorganisations than times that the lead changed");
@@ -137,14 +140,14 @@ static void two_chains(struct sim *sim)
 static void two_peers_prove_different_chains_at_once(void **state)
 {
     (void)state;
-    catalogue_tell(two_chains, NULL);
+    scenario_run(two_chains, NULL);
 }
 
 /* ---- too little ---- */
 
 static void poor_chain(struct sim *sim)
 {
-    catalogue_servers(
+    scenario_servers(
         sim, 1, &(struct sim_server_config){.chain = &poor, .answer_max = ANSWER, .claim = 900000});
     struct sim_client *client = client_of(sim, &enough);
     sim_run(sim, 600 * SPV_SECOND, NULL, NULL);
@@ -161,23 +164,23 @@ static void poor_chain(struct sim *sim)
 static void a_chain_that_ends_too_early_leaves_no_trace(void **state)
 {
     (void)state;
-    catalogue_tell(poor_chain, NULL);
+    scenario_run(poor_chain, NULL);
 }
 
 static void poor_and_rich(struct sim *sim)
 {
-    catalogue_servers(
+    scenario_servers(
         sim, 2, &(struct sim_server_config){.chain = &poor, .answer_max = ANSWER, .claim = 900000});
-    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = &chain, .answer_max = ANSWER});
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = &chain, .answer_max = ANSWER});
     struct sim_client *client = client_of(sim, &enough);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = 120});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = 120});
 }
 
 static void poor_peers_do_not_hold_up_a_rich_one(void **state)
 {
     (void)state;
-    catalogue_tell(poor_and_rich, NULL);
+    scenario_run(poor_and_rich, NULL);
 }
 
 /* Easy headers without end, beside a chain with much work in few. */
@@ -186,15 +189,15 @@ static void endless(struct sim *sim)
     const struct sim_server_config liar = {
         .chain = &cheap, .claim = 900000, .answer_max = 40, .think_us = 4 * SPV_SECOND};
     const struct sim_server_config good = {.chain = &hard};
-    const size_t first = catalogue_pick(sim, 0, 1);
+    const size_t first = scenario_random(sim, 0, 1);
     sim_add_server(sim, first == 0 ? &liar : &good);
     sim_add_server(sim, first == 0 ? &good : &liar);
     /* asked for by itself, the easy chain takes hours */
     struct sim_client *client = client_of(sim, &hard_work);
-    if (sim_run(sim, 120 * SPV_SECOND, NULL, NULL) == 0 && !catalogue_on(client, &hard))
+    if (sim_run(sim, 120 * SPV_SECOND, NULL, NULL) == 0 && !scenario_is_on(client, &hard))
         sim_break(sim, "an endless chain holds up an honest one");
     sim_run(sim, 900 * SPV_SECOND, NULL, NULL);
-    if (!catalogue_on(client, &hard) || sim_client_growth(client) > CATALOGUE_GROWTH)
+    if (!scenario_is_on(client, &hard) || sim_client_growth(client) > SCENARIO_GROWTH)
         sim_break(sim, "an endless chain did harm");
     if (sim_server_bans(sim, 0) + sim_server_bans(sim, 1) > 0)
         sim_break(sim, "valid headers were called a lie");
@@ -203,7 +206,7 @@ static void endless(struct sim *sim)
 static void an_endless_chain_of_little_work_holds_up_nobody(void **state)
 {
     (void)state;
-    catalogue_tell(endless, &hard_params);
+    scenario_run(endless, &hard_params);
 }
 
 /* As many endless chains as there are slots: the honest peer waits for one, not for ever. */
@@ -211,14 +214,14 @@ static void slots_taken(struct sim *sim)
 {
     const struct sim_server_config liar = {
         .chain = &cheap, .claim = 900000, .answer_max = 20, .think_us = 10 * SPV_SECOND};
-    catalogue_servers(sim, SPV_PRESYNC_PEERS_SLOTS, &liar);
-    catalogue_servers(sim, 1, &(struct sim_server_config){.chain = &hard, .think_us = SPV_SECOND});
+    scenario_servers(sim, SPV_PRESYNC_PEERS_SLOTS, &liar);
+    scenario_servers(sim, 1, &(struct sim_server_config){.chain = &hard, .think_us = SPV_SECOND});
     struct sim_client *client = client_of(sim, &hard_work);
     const struct spv_now begun = sim_now(sim);
-    while (!sim_broken(sim) && !catalogue_on(client, &hard) &&
+    while (!sim_broken(sim) && !scenario_is_on(client, &hard) &&
            sim_now(sim).mono_us - begun.mono_us < SPV_PRESYNC_PEERS_TIME + 300 * SPV_SECOND)
         sim_run(sim, 10 * SPV_SECOND, NULL, NULL);
-    if (!catalogue_on(client, &hard))
+    if (!scenario_is_on(client, &hard))
         sim_break(sim, "endless chains hold up an honest one for ever");
     for (size_t i = 0; i < sim_servers(sim); i++)
         if (sim_server_bans(sim, i) > 0)
@@ -228,7 +231,7 @@ static void slots_taken(struct sim *sim)
 static void endless_chains_in_every_slot_give_way_in_time(void **state)
 {
     (void)state;
-    catalogue_tell(slots_taken, &hard_params);
+    scenario_run(slots_taken, &hard_params);
 }
 
 /* ---- lies ---- */
@@ -271,27 +274,27 @@ static void junk_alone(struct sim *sim)
 static void an_honest_first_pass_and_junk_in_the_second_stores_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(junk_alone, NULL);
+    scenario_run(junk_alone, NULL);
 }
 
 static void junk_beside_honest(struct sim *sim)
 {
     struct turncoat t = {.second = &poor};
-    const size_t place = catalogue_pick(sim, 0, 2);
+    const size_t place = scenario_random(sim, 0, 2);
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
                                                         .answer_max = ANSWER,
                                                         .answer = i == place ? turn : NULL,
                                                         .ctx = &t});
     struct sim_client *client = client_of(sim, &enough);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = 120});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = 120});
 }
 
 static void junk_in_the_second_pass_does_not_hold_up_others(void **state)
 {
     (void)state;
-    catalogue_tell(junk_beside_honest, NULL);
+    scenario_run(junk_beside_honest, NULL);
 }
 
 /* The second time a header has lost its work: that is a lie by itself. */
@@ -308,21 +311,22 @@ static int spoil_second(void *ctx, struct spv_header *headers, int n,
 static void lie_in_second(struct sim *sim)
 {
     struct turncoat t = {0};
-    const size_t place = catalogue_pick(sim, 0, 2);
+    const size_t place = scenario_random(sim, 0, 2);
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
                                                         .answer_max = ANSWER,
                                                         .answer = i == place ? spoil_second : NULL,
                                                         .ctx = &t});
     struct sim_client *client = client_of(sim, &enough);
-    catalogue_end(sim, &(struct catalogue_ending){
-                           .client = client, .want = &chain, .liars = 1u << place, .seconds = 120});
+    scenario_check(sim,
+                   &(struct scenario_expected){
+                       .client = client, .want = &chain, .liars = 1u << place, .seconds = 120});
 }
 
 static void a_broken_rule_is_a_lie_in_the_second_pass_too(void **state)
 {
     (void)state;
-    catalogue_tell(lie_in_second, NULL);
+    scenario_run(lie_in_second, NULL);
 }
 
 static void drop_difficulty(void *ctx, struct spv_header *header, uint32_t i)
@@ -335,24 +339,24 @@ static void drop_difficulty(void *ctx, struct spv_header *header, uint32_t i)
 static void dropped(struct sim *sim)
 {
     struct sim_store forged;
-    const uint32_t edge = CATALOGUE_INTERVAL * catalogue_pick(sim, 6, 10);
+    const uint32_t edge = SCENARIO_INTERVAL * scenario_random(sim, 6, 10);
     sim_store_fork(&forged, &hard, edge - 1, 0, 0);
     sim_store_forge(&forged, 900, test_random_next(sim_random(sim)), drop_difficulty, NULL);
-    const size_t place = catalogue_pick(sim, 0, 2);
+    const size_t place = scenario_random(sim, 0, 2);
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == place ? &forged : &hard,
                                                         .answer_max = 100,
                                                         .claim = i == place ? 100000 : 0});
     struct sim_client *client = client_of(sim, &hard_work);
-    catalogue_end(sim, &(struct catalogue_ending){
-                           .client = client, .want = &hard, .liars = 1u << place, .seconds = 300});
+    scenario_check(sim, &(struct scenario_expected){
+                            .client = client, .want = &hard, .liars = 1u << place, .seconds = 300});
     sim_store_free(&forged);
 }
 
 static void difficulty_dropped_at_a_periods_edge_is_found_in_the_first_pass(void **state)
 {
     (void)state;
-    catalogue_tell(dropped, &hard_params);
+    scenario_run(dropped, &hard_params);
 }
 
 /* ---- losses ---- */
@@ -365,14 +369,14 @@ static void lost_between(struct sim *sim)
                                                         .answer_max = ANSWER,
                                                         .reset_after = i == 0 ? 135000 : 0});
     struct sim_client *client = client_of(sim, &enough);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = 300});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = 300});
 }
 
 static void a_peer_lost_between_the_passes_is_made_good_by_another(void **state)
 {
     (void)state;
-    catalogue_tell(lost_between, NULL);
+    scenario_run(lost_between, NULL);
 }
 
 static void stay(struct sim *sim, void *ctx)
@@ -387,34 +391,34 @@ static void lost_alone(struct sim *sim)
                             .chain = &chain, .answer_max = ANSWER, .reset_after = 135000});
     sim_after(sim, 120 * SPV_SECOND, stay, NULL);
     struct sim_client *client = client_of(sim, &enough);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = 900});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = 900});
 }
 
 static void the_only_peer_may_be_lost_between_the_passes(void **state)
 {
     (void)state;
-    catalogue_tell(lost_alone, NULL);
+    scenario_run(lost_alone, NULL);
 }
 
 static void restarted(struct sim *sim)
 {
-    catalogue_servers(sim, 2,
-                      &(struct sim_server_config){
-                          .chain = &chain, .answer_max = ANSWER, .think_us = SPV_SECOND / 2});
+    scenario_servers(sim, 2,
+                     &(struct sim_server_config){
+                         .chain = &chain, .answer_max = ANSWER, .think_us = SPV_SECOND / 2});
     struct sim_client *client = client_of(sim, &enough);
     for (unsigned i = 0; i < 3; i++) {
-        sim_run(sim, catalogue_pick(sim, 100, 4000) * (SPV_SECOND / 1000), NULL, NULL);
+        sim_run(sim, scenario_random(sim, 100, 4000) * (SPV_SECOND / 1000), NULL, NULL);
         sim_client_restart(sim, client);
     }
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = 120});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = 120});
 }
 
 static void a_client_may_restart_in_either_pass(void **state)
 {
     (void)state;
-    catalogue_tell(restarted, NULL);
+    scenario_run(restarted, NULL);
 }
 
 /* The honest peer's chain changes while it is shown: it begins anew. */
@@ -429,15 +433,15 @@ static void changed(struct sim *sim)
     sim_add_server(sim, &(struct sim_server_config){
                             .chain = &chain, .answer_max = ANSWER, .think_us = SPV_SECOND / 2});
     struct sim_client *client = client_of(sim, &enough);
-    sim_after(sim, catalogue_pick(sim, 10, 4500) * (SPV_SECOND / 1000), change, NULL);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &better, .seconds = 2400});
+    sim_after(sim, scenario_random(sim, 10, 4500) * (SPV_SECOND / 1000), change, NULL);
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &better, .seconds = 2400});
 }
 
 static void a_chain_that_changes_while_it_is_shown_is_no_lie(void **state)
 {
     (void)state;
-    catalogue_tell(changed, NULL);
+    scenario_run(changed, NULL);
 }
 
 /* ---- the flood ---- */
@@ -522,6 +526,6 @@ int main(void)
         cmocka_unit_test(a_flood_of_worthless_headers_costs_less_than_8_mib),
     };
 
-    catalogue_choose();
+    scenario_filter();
     return cmocka_run_group_tests_name("sim: presync", tests, mine_chains, free_chains);
 }

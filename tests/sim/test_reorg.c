@@ -38,11 +38,11 @@ static int free_chains(void **state)
 
 static struct sim_client *synced_on(struct sim *sim, struct sim_store *chain)
 {
-    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = chain});
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = chain});
     struct sim_client *client =
         sim_add_client(sim, &(struct sim_client_config){.no_checkpoints = true});
     if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0 ||
-        !catalogue_on(client, chain))
+        !scenario_is_on(client, chain))
         sim_break(sim, "not synced in time");
     return client;
 }
@@ -56,7 +56,7 @@ static bool there(struct sim *sim, void *ctx)
 {
     const struct target *t = ctx;
     (void)sim;
-    return catalogue_on(t->client, t->store);
+    return scenario_is_on(t->client, t->store);
 }
 
 static void replaced(struct sim *sim, struct sim_store *from, struct sim_store *to, bool restart)
@@ -66,7 +66,7 @@ static void replaced(struct sim *sim, struct sim_store *from, struct sim_store *
     sim_server_announce(sim, 0, to);
     sim_server_announce(sim, 1, to);
     if (restart) {
-        sim_run(sim, catalogue_pick(sim, 100, 1500) * (SPV_SECOND / 1000), NULL, NULL);
+        sim_run(sim, scenario_random(sim, 100, 1500) * (SPV_SECOND / 1000), NULL, NULL);
         sim_client_restart(sim, client);
     }
     if (sim_run(sim, 1800 * SPV_SECOND, there, &target) == 0)
@@ -91,7 +91,7 @@ static void deep(struct sim *sim)
 static void a_reorganisation_5000_deep_over_several_messages_is_one_event(void **state)
 {
     (void)state;
-    catalogue_tell(deep, NULL);
+    scenario_run(deep, NULL);
 }
 
 static void deeper(struct sim *sim)
@@ -102,7 +102,7 @@ static void deeper(struct sim *sim)
 static void a_reorganisation_20000_deep_goes_through_two_passes_and_is_one_event(void **state)
 {
     (void)state;
-    catalogue_tell(deeper, NULL);
+    scenario_run(deeper, NULL);
 }
 
 static void deep_restarted(struct sim *sim)
@@ -118,8 +118,8 @@ static void deeper_restarted(struct sim *sim)
 static void a_restart_in_the_middle_of_a_reorganisation_loses_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(deep_restarted, NULL);
-    catalogue_tell(deeper_restarted, NULL);
+    scenario_run(deep_restarted, NULL);
+    scenario_run(deeper_restarted, NULL);
 }
 
 /* Branches with the same work, announced in turns: the first seen stays, and nothing is told. */
@@ -131,7 +131,7 @@ static void flapping(struct sim *sim)
         sim_run(sim, 20 * SPV_SECOND, NULL, NULL);
     }
     sim_run(sim, 1300 * SPV_SECOND, NULL, NULL); /* and when all are asked again */
-    if (!catalogue_on(client, &best))
+    if (!scenario_is_on(client, &best))
         sim_break(sim, "a tie was followed");
     if (sim_client_events(client, SPV_EVENT_REORG) + sim_client_events(client, SPV_EVENT_BEHIND) +
             sim_client_events(client, SPV_EVENT_BANNED) !=
@@ -144,7 +144,7 @@ static void flapping(struct sim *sim)
 static void flapping_of_equal_work_is_no_event_at_all(void **state)
 {
     (void)state;
-    catalogue_tell(flapping, NULL);
+    scenario_run(flapping, NULL);
 }
 
 int main(void)
@@ -155,6 +155,6 @@ int main(void)
         cmocka_unit_test(a_restart_in_the_middle_of_a_reorganisation_loses_nothing),
         cmocka_unit_test(flapping_of_equal_work_is_no_event_at_all),
     };
-    catalogue_choose();
+    scenario_filter();
     return cmocka_run_group_tests_name("sim: reorganisations", tests, mine_chains, free_chains);
 }

@@ -1,4 +1,4 @@
-/* Catalogue: branches and floods. catalogue.h has the whole table. */
+/* Scenarios: branches and floods. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #define LENGTH 4100 /* headers: three answers */
@@ -13,9 +13,9 @@ static struct sim_store forks[FORKS]; /* leave the chain near its tip and stay b
 static int mine_chains(void **state)
 {
     (void)state;
-    struct spv_params elsewhere = catalogue_params(false);
+    struct spv_params elsewhere = scenario_params(false);
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
-    catalogue_checkpoints(marks, COUNT(marks), &chain, MARK_EVERY);
+    scenario_checkpoints(marks, COUNT(marks), &chain, MARK_EVERY);
     sim_store_mine(&foreign, &elsewhere, 2000, 4);
     for (uint32_t i = 0; i < FORKS; i++)
         sim_store_fork(&forks[i], &chain, LENGTH - 2 * FORKS + i, 1 + i, 100 + i);
@@ -38,9 +38,9 @@ static int free_chains(void **state)
 static void late_winner(struct sim *sim)
 {
     struct sim_store rival;
-    sim_store_fork(&rival, &chain, catalogue_pick(sim, 0, 60), LENGTH + catalogue_pick(sim, 1, 50),
-                   test_random_next(sim_random(sim)));
-    const size_t at = catalogue_pick(sim, 0, 3);
+    sim_store_fork(&rival, &chain, scenario_random(sim, 0, 60),
+                   LENGTH + scenario_random(sim, 1, 50), test_random_next(sim_random(sim)));
+    const size_t at = scenario_random(sim, 0, 3);
     for (size_t i = 0; i < 4; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &rival : &chain,
                                                         .door = i == at ? SIM_REFUSE : SIM_OPEN});
@@ -48,7 +48,7 @@ static void late_winner(struct sim *sim)
     if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0)
         sim_break(sim, "not synced in time");
     sim_server(sim, at)->door = SIM_OPEN;
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &rival});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &rival});
     if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 1)
         sim_break(sim, "not exactly one reorganisation was told");
     sim_store_free(&rival);
@@ -57,7 +57,7 @@ static void late_winner(struct sim *sim)
 static void a_branch_that_wins_after_several_messages_is_taken_once(void **state)
 {
     (void)state;
-    catalogue_tell(late_winner, NULL);
+    scenario_run(late_winner, NULL);
 }
 
 struct flap {
@@ -69,14 +69,14 @@ static void flap(struct sim *sim, void *ctx)
 {
     struct flap *f = ctx;
     for (size_t i = 0; i < sim_servers(sim); i++)
-        sim_server_announce(sim, i, catalogue_pick(sim, 0, 1) != 0 ? &f->left : &f->right);
+        sim_server_announce(sim, i, scenario_random(sim, 0, 1) != 0 ? &f->left : &f->right);
     if (f->left_to_go-- > 0)
-        sim_after(sim, catalogue_pick(sim, 1, 60) * SPV_SECOND, flap, f);
+        sim_after(sim, scenario_random(sim, 1, 60) * SPV_SECOND, flap, f);
 }
 
 static void equals(struct sim *sim)
 {
-    const uint32_t fork = catalogue_pick(sim, LENGTH - 20, LENGTH - 1);
+    const uint32_t fork = scenario_random(sim, LENGTH - 20, LENGTH - 1);
     struct flap f = {.left_to_go = 30};
     sim_store_fork(&f.left, &chain, fork, 20, test_random_next(sim_random(sim)));
     sim_store_fork(&f.right, &chain, fork, 20, test_random_next(sim_random(sim)));
@@ -85,9 +85,9 @@ static void equals(struct sim *sim)
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0)
         sim_break(sim, "not synced in time");
-    const struct sim_store *first = catalogue_on(client, &f.left) ? &f.left : &f.right;
+    const struct sim_store *first = scenario_is_on(client, &f.left) ? &f.left : &f.right;
     sim_after(sim, SPV_SECOND, flap, &f);
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = first});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = first});
     if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 0)
         sim_break(sim, "a branch of equal work took the place of the first seen");
     sim_store_free(&f.left);
@@ -97,7 +97,7 @@ static void equals(struct sim *sim)
 static void of_equal_branches_the_first_seen_stays(void **state)
 {
     (void)state;
-    catalogue_tell(equals, NULL);
+    scenario_run(equals, NULL);
 }
 
 /* ---- floods ---- */
@@ -113,15 +113,15 @@ static void keep_flooding(struct sim *sim, void *ctx)
     struct flood *f = ctx;
     f->wave(sim, f);
     if (f->left_to_go-- > 0)
-        sim_after(sim, catalogue_pick(sim, 10, 2000) * (SPV_SECOND / 1000), keep_flooding, f);
+        sim_after(sim, scenario_random(sim, 10, 2000) * (SPV_SECOND / 1000), keep_flooding, f);
 }
 
 static void push_part(struct sim *sim, const struct flood *f, const struct sim_store *store)
 {
     static struct spv_header part[SPV_MAX_HEADERS];
-    const uint32_t most = catalogue_pick(sim, 0, 9) == 0 ? SPV_MAX_HEADERS : 10;
-    const uint32_t from = catalogue_pick(sim, 1, (uint32_t)store->n - 1);
-    uint32_t n = catalogue_pick(sim, 1, most);
+    const uint32_t most = scenario_random(sim, 0, 9) == 0 ? SPV_MAX_HEADERS : 10;
+    const uint32_t from = scenario_random(sim, 1, (uint32_t)store->n - 1);
+    uint32_t n = scenario_random(sim, 1, most);
     if (n > store->n - from)
         n = (uint32_t)store->n - from;
     for (uint32_t i = 0; i < n; i++)
@@ -133,7 +133,7 @@ static void push_part(struct sim *sim, const struct flood *f, const struct sim_s
 static struct sim_client *add_client(struct sim *sim)
 {
     struct sim_client_config cfg = {0};
-    if (catalogue_pick(sim, 0, 1) != 0)
+    if (scenario_random(sim, 0, 1) != 0)
         cfg = (struct sim_client_config){.checkpoints = marks, .n_checkpoints = COUNT(marks)};
     return sim_add_client(sim, &cfg);
 }
@@ -141,11 +141,11 @@ static struct sim_client *add_client(struct sim *sim)
 static void flooded(struct sim *sim, void (*wave)(struct sim *sim, const struct flood *f),
                     unsigned waves)
 {
-    struct flood f = {.server = catalogue_pick(sim, 0, 3), .left_to_go = waves, .wave = wave};
-    catalogue_servers(sim, 4, &(struct sim_server_config){.chain = &chain});
+    struct flood f = {.server = scenario_random(sim, 0, 3), .left_to_go = waves, .wave = wave};
+    scenario_servers(sim, 4, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = add_client(sim);
-    sim_after(sim, catalogue_pick(sim, 0, 2000) * (SPV_SECOND / 1000), keep_flooding, &f);
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain});
+    sim_after(sim, scenario_random(sim, 0, 2000) * (SPV_SECOND / 1000), keep_flooding, &f);
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &chain});
     if (!sim_broken(sim) && f.left_to_go + 1 != 0)
         sim_break(sim, "the flood did not come to its end");
 }
@@ -163,7 +163,7 @@ static void orphan_flood(struct sim *sim)
 static void a_flood_of_orphans_changes_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(orphan_flood, NULL);
+    scenario_run(orphan_flood, NULL);
 }
 
 static void known_ones(struct sim *sim, const struct flood *f)
@@ -179,12 +179,12 @@ static void unasked_flood(struct sim *sim)
 static void a_flood_of_unasked_headers_changes_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(unasked_flood, NULL);
+    scenario_run(unasked_flood, NULL);
 }
 
 static void branches(struct sim *sim, const struct flood *f)
 {
-    const struct sim_store *fork = &forks[catalogue_pick(sim, 0, FORKS - 1)];
+    const struct sim_store *fork = &forks[scenario_random(sim, 0, FORKS - 1)];
     struct spv_header part[FORKS];
     size_t n = 0;
     for (uint32_t h = 0; h < fork->n; h++)
@@ -201,7 +201,7 @@ static void branch_flood(struct sim *sim)
 static void a_flood_of_side_branches_changes_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(branch_flood, NULL);
+    scenario_run(branch_flood, NULL);
 }
 
 /* ---- answers in disorder ---- */
@@ -220,19 +220,19 @@ static int again(void *ctx, struct spv_header *headers, int n,
 
 static void repeats(struct sim *sim)
 {
-    const size_t at = catalogue_pick(sim, 0, 3);
+    const size_t at = scenario_random(sim, 0, 3);
     for (size_t i = 0; i < 4; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
                                                         .claim = i == at ? LENGTH + 1 : 0,
                                                         .answer = i == at ? again : NULL});
     struct sim_client *client = add_client(sim);
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &chain});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &chain});
 }
 
 static void repeated_headers_change_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(repeats, NULL);
+    scenario_run(repeats, NULL);
 }
 
 static int disorder(void *ctx, struct spv_header *headers, int n,
@@ -241,7 +241,7 @@ static int disorder(void *ctx, struct spv_header *headers, int n,
     struct sim *sim = ctx;
     (void)request;
     if (n >= 3) { /* the first links, so that the others are seen not to */
-        const uint32_t at = catalogue_pick(sim, 1, (uint32_t)n - 2);
+        const uint32_t at = scenario_random(sim, 1, (uint32_t)n - 2);
         const struct spv_header x = headers[at];
         headers[at] = headers[at + 1];
         headers[at + 1] = x;
@@ -253,15 +253,15 @@ static uint64_t bans; /* in all worlds of a test */
 
 static void out_of_order(struct sim *sim)
 {
-    const size_t at = catalogue_pick(sim, 0, 3);
+    const size_t at = scenario_random(sim, 0, 3);
     for (size_t i = 0; i < 4; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
                                                         .claim = i == at ? LENGTH + 1 : 0,
                                                         .answer = i == at ? disorder : NULL,
                                                         .ctx = sim});
     struct sim_client *client = add_client(sim);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .liars = 1u << at});
+    scenario_check(
+        sim, &(struct scenario_expected){.client = client, .want = &chain, .liars = 1u << at});
     bans += sim_server_bans(sim, at);
 }
 
@@ -269,7 +269,7 @@ static void headers_out_of_order_are_a_lie(void **state)
 {
     (void)state;
     bans = 0;
-    catalogue_tell(out_of_order, NULL);
+    scenario_run(out_of_order, NULL);
     if (!getenv("SPV_SIM_SEED"))
         assert_true(bans > 0);
 }
@@ -285,6 +285,6 @@ int main(void)
         cmocka_unit_test(repeated_headers_change_nothing),
         cmocka_unit_test(headers_out_of_order_are_a_lie),
     };
-    catalogue_choose();
-    return cmocka_run_group_tests_name("sim: catalogue, chains", tests, mine_chains, free_chains);
+    scenario_filter();
+    return cmocka_run_group_tests_name("sim: scenarios, chains", tests, mine_chains, free_chains);
 }

@@ -1,5 +1,5 @@
-/* Catalogue: peers that keep quiet, claim, cut short, or belong elsewhere. They prove no lie, so
- * none is banned; they must not hold the sync up. catalogue.h has the whole table. */
+/* Scenarios: peers that keep quiet, claim, cut short, or belong elsewhere. They prove no lie, so
+ * none is banned; they must not hold the sync up. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #define LENGTH 4100 /* headers: three answers */
@@ -16,9 +16,9 @@ static int mine_chains(void **state)
 {
     (void)state;
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
-    catalogue_checkpoints(marks, COUNT(marks), &chain, MARK_EVERY);
+    scenario_checkpoints(marks, COUNT(marks), &chain, MARK_EVERY);
     sim_store_fork(&stub, &chain, 20, 0, 0);
-    elsewhere = catalogue_params(false);
+    elsewhere = scenario_params(false);
     sim_store_mine(&foreign, &elsewhere, 300, 4);
     return 0;
 }
@@ -37,16 +37,16 @@ static int free_chains(void **state)
 static void two_and_two(struct sim *sim, const struct sim_server_config *bad, uint64_t seconds)
 {
     const struct sim_server_config good = {.chain = &chain};
-    const size_t first = catalogue_pick(sim, 0, 3),
-                 second = (first + catalogue_pick(sim, 1, 3)) % 4;
+    const size_t first = scenario_random(sim, 0, 3),
+                 second = (first + scenario_random(sim, 1, 3)) % 4;
     for (size_t i = 0; i < 4; i++)
         sim_add_server(sim, i == first || i == second ? bad : &good);
     struct sim_client_config cfg = {0};
-    if (catalogue_pick(sim, 0, 1) != 0)
+    if (scenario_random(sim, 0, 1) != 0)
         cfg = (struct sim_client_config){.checkpoints = marks, .n_checkpoints = COUNT(marks)};
     struct sim_client *client = sim_add_client(sim, &cfg);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = seconds});
+    scenario_check(
+        sim, &(struct scenario_expected){.client = client, .want = &chain, .seconds = seconds});
 }
 
 /* ---- claims ---- */
@@ -54,15 +54,15 @@ static void two_and_two(struct sim *sim, const struct sim_server_config *bad, ui
 static void lying_height(struct sim *sim)
 {
     static const int32_t claims[] = {INT32_MAX, 1000000, -1, INT32_MIN, 1};
-    struct sim_server_config bad = {.chain = catalogue_pick(sim, 0, 1) != 0 ? &stub : &chain};
-    bad.claim = claims[catalogue_pick(sim, 0, COUNT(claims) - 1)];
+    struct sim_server_config bad = {.chain = scenario_random(sim, 0, 1) != 0 ? &stub : &chain};
+    bad.claim = claims[scenario_random(sim, 0, COUNT(claims) - 1)];
     two_and_two(sim, &bad, SOON);
 }
 
 static void a_lying_start_height_decides_nothing(void **state)
 {
     (void)state;
-    catalogue_tell(lying_height, NULL);
+    scenario_run(lying_height, NULL);
 }
 
 /* ---- silence ---- */
@@ -76,7 +76,7 @@ static void silent(struct sim *sim)
 static void mute_peers_do_not_hold_the_sync_up(void **state)
 {
     (void)state;
-    catalogue_tell(silent, NULL);
+    scenario_run(silent, NULL);
 }
 
 static void mute(struct sim *sim)
@@ -88,7 +88,7 @@ static void mute(struct sim *sim)
 static void mute_peers_that_answer_pings_do_not_hold_the_sync_up(void **state)
 {
     (void)state;
-    catalogue_tell(mute, NULL);
+    scenario_run(mute, NULL);
 }
 
 /* ---- little by little ---- */
@@ -106,7 +106,7 @@ static void drip(struct sim *sim)
 static void a_dripping_peer_does_not_hold_the_sync_up(void **state)
 {
     (void)state;
-    catalogue_tell(drip, NULL);
+    scenario_run(drip, NULL);
 }
 
 static int nothing(void *ctx, struct spv_header *headers, int n,
@@ -128,21 +128,21 @@ static void empty(struct sim *sim)
 static void empty_answers_while_behind_do_not_end_the_sync(void **state)
 {
     (void)state;
-    catalogue_tell(empty, NULL);
+    scenario_run(empty, NULL);
 }
 
 static void cut_short(struct sim *sim)
 {
     struct sim_server_config bad = {.chain = &chain};
-    bad.answer_max = catalogue_pick(sim, 1, SPV_MAX_HEADERS - 1);
-    bad.claim = catalogue_pick(sim, 0, 1) != 0 ? (int32_t)bad.answer_max : 0;
+    bad.answer_max = scenario_random(sim, 1, SPV_MAX_HEADERS - 1);
+    bad.claim = scenario_random(sim, 0, 1) != 0 ? (int32_t)bad.answer_max : 0;
     two_and_two(sim, &bad, SOON);
 }
 
 static void short_answers_that_fake_a_tip_do_not_end_the_sync(void **state)
 {
     (void)state;
-    catalogue_tell(cut_short, NULL);
+    scenario_run(cut_short, NULL);
 }
 
 /* ---- broken protocol ---- */
@@ -170,14 +170,14 @@ static void breaks_protocol(struct sim *sim)
     };
     const struct sim_server_config bad = {.chain = &chain,
                                           .claim = LENGTH + 1000,
-                                          .raw = &raw[catalogue_pick(sim, 0, COUNT(raw) - 1)]};
+                                          .raw = &raw[scenario_random(sim, 0, COUNT(raw) - 1)]};
     two_and_two(sim, &bad, SOON);
 }
 
 static void what_is_no_lie_closes_and_bans_nobody(void **state)
 {
     (void)state;
-    catalogue_tell(breaks_protocol, NULL);
+    scenario_run(breaks_protocol, NULL);
 }
 
 /* Nobody else is there, so the chain comes from them, over one connection each. */
@@ -185,16 +185,16 @@ static void repeats(struct sim *sim)
 {
     static const struct sim_raw raw[] = {
         {"version", "\x80\x11\1", 3}, {"verack", "", 0}, {"gibberish", "abc", 3}};
-    const uint32_t kind = catalogue_pick(sim, 0, COUNT(raw));
+    const uint32_t kind = scenario_random(sim, 0, COUNT(raw));
     const struct sim_server_config same = {.chain = &chain,
                                            .raw = kind < COUNT(raw) ? &raw[kind] : NULL,
-                                           .tx_count = (uint8_t)catalogue_pick(sim, 1, 252)};
-    const size_t n = catalogue_pick(sim, 1, 3);
+                                           .tx_count = (uint8_t)scenario_random(sim, 1, 252)};
+    const size_t n = scenario_random(sim, 1, 3);
     for (size_t i = 0; i < n; i++)
         sim_add_server(sim, &same);
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &chain, .seconds = SOON});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = SOON});
     for (size_t i = 0; i < n; i++)
         if (sim_server_connections(sim, i) != 1)
             sim_break(sim, "what is to be ignored ended a connection");
@@ -203,7 +203,7 @@ static void repeats(struct sim *sim)
 static void repeats_and_transaction_counts_are_ignored(void **state)
 {
     (void)state;
-    catalogue_tell(repeats, NULL);
+    scenario_run(repeats, NULL);
 }
 
 /* ---- from elsewhere ---- */
@@ -213,7 +213,7 @@ static void wrong_network(struct sim *sim)
     const enum spv_network others[] = {SPV_MAINNET, SPV_TESTNET3, SPV_TESTNET4, SPV_SIGNET,
                                        SPV_SIMNET};
     const struct spv_params *params =
-        spv_params_get(others[catalogue_pick(sim, 0, COUNT(others) - 1)]);
+        spv_params_get(others[scenario_random(sim, 0, COUNT(others) - 1)]);
     const struct sim_server_config bad = {.chain = &chain, .net = &params->net};
     two_and_two(sim, &bad, SOON);
 }
@@ -221,7 +221,7 @@ static void wrong_network(struct sim *sim)
 static void peers_of_another_network_are_left_and_not_banned(void **state)
 {
     (void)state;
-    catalogue_tell(wrong_network, NULL);
+    scenario_run(wrong_network, NULL);
 }
 
 static void wrong_genesis(struct sim *sim)
@@ -233,7 +233,7 @@ static void wrong_genesis(struct sim *sim)
 static void a_chain_from_another_genesis_is_left_and_not_banned(void **state)
 {
     (void)state;
-    catalogue_tell(wrong_genesis, NULL);
+    scenario_run(wrong_genesis, NULL);
 }
 
 int main(void)
@@ -250,6 +250,6 @@ int main(void)
         cmocka_unit_test(peers_of_another_network_are_left_and_not_banned),
         cmocka_unit_test(a_chain_from_another_genesis_is_left_and_not_banned),
     };
-    catalogue_choose();
-    return cmocka_run_group_tests_name("sim: catalogue, peers", tests, mine_chains, free_chains);
+    scenario_filter();
+    return cmocka_run_group_tests_name("sim: scenarios, peers", tests, mine_chains, free_chains);
 }

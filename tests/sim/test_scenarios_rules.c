@@ -1,5 +1,5 @@
-/* Catalogue: chains that break a rule of headers. One server of four has such a chain, longer than
- * the honest one and often with more work; three are honest. catalogue.h has the whole table. */
+/* Scenarios: chains that break a rule of headers. One server of four has such a chain, longer than
+ * the honest one and often with more work; three are honest. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #define SERVERS 4
@@ -10,10 +10,10 @@ static struct sim_store steep_chain, warped_chain;
 static int mine_chains(void **state)
 {
     (void)state;
-    steep = catalogue_params(false);
-    warped = catalogue_params(true);
-    catalogue_mine(&steep_chain, &steep, 1);
-    catalogue_mine(&warped_chain, &warped, 2);
+    steep = scenario_params(false);
+    warped = scenario_params(true);
+    scenario_mine(&steep_chain, &steep, 1);
+    scenario_mine(&warped_chain, &warped, 2);
     return 0;
 }
 
@@ -29,12 +29,12 @@ static int free_chains(void **state)
  * chain and has banned that one. */
 static void one_liar(struct sim *sim, struct sim_store *honest, struct sim_store *forged)
 {
-    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    const size_t at = scenario_random(sim, 0, SERVERS - 1);
     for (size_t i = 0; i < SERVERS; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? forged : honest});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    catalogue_end(sim, &(struct catalogue_ending){
-                           .client = client, .want = honest, .liars = 1u << at, .caught = true});
+    scenario_check(sim, &(struct scenario_expected){
+                            .client = client, .want = honest, .liars = 1u << at, .caught = true});
 }
 
 /* ---- difficulty dropped at a period's edge ---- */
@@ -44,7 +44,7 @@ static void drop_difficulty(void *ctx, struct spv_header *header, uint32_t i)
     struct sim *sim = ctx;
     if (i != 0)
         return;
-    switch (catalogue_pick(sim, 0, 2)) {
+    switch (scenario_random(sim, 0, 2)) {
     case 0: /* to the least */
         header->bits = 0x207fffff;
         break;
@@ -60,10 +60,10 @@ static void drop_difficulty(void *ctx, struct spv_header *header, uint32_t i)
 
 static void difficulty_drop(struct sim *sim)
 {
-    const uint32_t edge = CATALOGUE_INTERVAL * catalogue_pick(sim, 3, 12);
+    const uint32_t edge = SCENARIO_INTERVAL * scenario_random(sim, 3, 12);
     struct sim_store forged;
     sim_store_fork(&forged, &steep_chain, edge - 1, 0, 0);
-    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
+    sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
                     sim);
     one_liar(sim, &steep_chain, &forged);
     sim_store_free(&forged);
@@ -72,7 +72,7 @@ static void difficulty_drop(struct sim *sim)
 static void difficulty_dropped_at_a_periods_edge_is_a_lie(void **state)
 {
     (void)state;
-    catalogue_tell(difficulty_drop, &steep);
+    scenario_run(difficulty_drop, &steep);
 }
 
 /* ---- bits that are none ---- */
@@ -88,11 +88,11 @@ static void set_bits(void *ctx, struct spv_header *header, uint32_t i)
 
 static void bits(struct sim *sim)
 {
-    uint32_t at = catalogue_pick(sim, 0, 30);
-    const uint32_t fork = catalogue_pick(sim, 0, CATALOGUE_LENGTH - at - 1);
+    uint32_t at = scenario_random(sim, 0, 30);
+    const uint32_t fork = scenario_random(sim, 0, SCENARIO_LENGTH - at - 1);
     struct sim_store forged; /* what is valid of it stays behind the honest chain */
     sim_store_fork(&forged, &steep_chain, fork, 0, 0);
-    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), set_bits, &at);
+    sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), set_bits, &at);
     one_liar(sim, &steep_chain, &forged);
     sim_store_free(&forged);
 }
@@ -101,30 +101,30 @@ static void negative_bits_are_a_lie(void **state)
 {
     (void)state;
     bad_bits = 0x1d80ffff;
-    catalogue_tell(bits, &steep);
+    scenario_run(bits, &steep);
 }
 
 static void zero_bits_are_a_lie(void **state)
 {
     (void)state;
     bad_bits = 0x1d000000;
-    catalogue_tell(bits, &steep);
+    scenario_run(bits, &steep);
     bad_bits = 0;
-    catalogue_tell(bits, &steep);
+    scenario_run(bits, &steep);
 }
 
 static void overflowing_bits_are_a_lie(void **state)
 {
     (void)state;
     bad_bits = 0xff123456;
-    catalogue_tell(bits, &steep);
+    scenario_run(bits, &steep);
 }
 
 static void bits_above_the_limit_are_a_lie(void **state)
 {
     (void)state;
     bad_bits = 0x2100ffff;
-    catalogue_tell(bits, &steep);
+    scenario_run(bits, &steep);
 }
 
 /* ---- times ---- */
@@ -150,12 +150,12 @@ static void warp_time(void *ctx, struct spv_header *header, uint32_t i)
 
 static void time_warp(struct sim *sim)
 {
-    const uint32_t edge = CATALOGUE_INTERVAL * catalogue_pick(sim, 3, 12);
-    const uint32_t fork = edge - catalogue_pick(sim, 2, 20);
+    const uint32_t edge = SCENARIO_INTERVAL * scenario_random(sim, 3, 12);
+    const uint32_t fork = edge - scenario_random(sim, 2, 20);
     struct sim_store forged;
     struct warp w = {.store = &forged, .first = edge - fork - 1};
     sim_store_fork(&forged, &warped_chain, fork, 0, 0);
-    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), warp_time, &w);
+    sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), warp_time, &w);
     one_liar(sim, &warped_chain, &forged);
     sim_store_free(&forged);
 }
@@ -163,7 +163,7 @@ static void time_warp(struct sim *sim)
 static void a_time_warp_is_a_lie(void **state)
 {
     (void)state;
-    catalogue_tell(time_warp, &warped);
+    scenario_run(time_warp, &warped);
 }
 
 struct backdating {
@@ -183,10 +183,10 @@ static void backdate(void *ctx, struct spv_header *header, uint32_t i)
 static void median(struct sim *sim)
 {
     struct sim_store forged;
-    struct backdating b = {.store = &forged, .at = catalogue_pick(sim, 0, 40)};
-    const uint32_t fork = catalogue_pick(sim, 20, CATALOGUE_LENGTH - b.at - 1);
+    struct backdating b = {.store = &forged, .at = scenario_random(sim, 0, 40)};
+    const uint32_t fork = scenario_random(sim, 20, SCENARIO_LENGTH - b.at - 1);
     sim_store_fork(&forged, &steep_chain, fork, 0, 0);
-    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), backdate, &b);
+    sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), backdate, &b);
     one_liar(sim, &steep_chain, &forged);
     sim_store_free(&forged);
 }
@@ -194,7 +194,7 @@ static void median(struct sim *sim)
 static void a_time_not_after_the_median_is_a_lie(void **state)
 {
     (void)state;
-    catalogue_tell(median, &steep);
+    scenario_run(median, &steep);
 }
 
 #define AHEAD 10800 /* three hours */
@@ -208,24 +208,24 @@ static void hasten(void *ctx, struct spv_header *header, uint32_t i)
 
 static bool adopted(struct sim *sim, void *ctx)
 {
-    const struct catalogue_ending *e = ctx;
+    const struct scenario_expected *e = ctx;
     (void)sim;
-    return catalogue_on(e->client, e->want);
+    return scenario_is_on(e->client, e->want);
 }
 
 static void future(struct sim *sim)
 {
-    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    const size_t at = scenario_random(sim, 0, SERVERS - 1);
     struct sim_store forged;
-    sim_store_fork(&forged, &steep_chain, CATALOGUE_LENGTH, 0, 0);
-    sim_store_forge(&forged, catalogue_pick(sim, 1, 5), test_random_next(sim_random(sim)), hasten,
+    sim_store_fork(&forged, &steep_chain, SCENARIO_LENGTH, 0, 0);
+    sim_store_forge(&forged, scenario_random(sim, 1, 5), test_random_next(sim_random(sim)), hasten,
                     NULL);
     for (size_t i = 0; i < SERVERS; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    struct catalogue_ending e = {.client = client, .want = &steep_chain};
+    struct scenario_expected e = {.client = client, .want = &steep_chain};
     /* Its time is not come, and nobody is to blame. */
-    if (sim_run(sim, 3000 * SPV_SECOND, NULL, NULL) == 0 && !catalogue_on(client, &steep_chain))
+    if (sim_run(sim, 3000 * SPV_SECOND, NULL, NULL) == 0 && !scenario_is_on(client, &steep_chain))
         sim_break(sim, "a header from the future was taken, or the honest chain was not");
     if (!sim_broken(sim) && !sim_client_synced(sim, client))
         sim_break(sim, "a header from the future held the verdict up");
@@ -235,14 +235,14 @@ static void future(struct sim *sim)
     const uint64_t wait = AHEAD - SPV_MAX_FUTURE + 600 * 5 + 1200;
     if (sim_run(sim, wait * SPV_SECOND, adopted, &e) == 0)
         sim_break(sim, "headers kept aside were not taken when their time had come");
-    catalogue_end(sim, &e);
+    scenario_check(sim, &e);
     sim_store_free(&forged);
 }
 
 static void far_future_headers_are_no_lie_and_are_taken_when_their_time_comes(void **state)
 {
     (void)state;
-    catalogue_tell(future, &steep);
+    scenario_run(future, &steep);
 }
 
 /* ---- checkpoints ---- */
@@ -252,7 +252,7 @@ static void far_future_headers_are_no_lie_and_are_taken_when_their_time_comes(vo
 static void make_checkpoints(struct spv_checkpoint out[STARTS], uint32_t first)
 {
     for (uint32_t i = 0; i < STARTS; i++) {
-        const struct spv_chain_header *end = &steep_chain.at[first + i * CATALOGUE_INTERVAL];
+        const struct spv_chain_header *end = &steep_chain.at[first + i * SCENARIO_INTERVAL];
         out[i] =
             (struct spv_checkpoint){.height = end->height, .hash = end->hash, .work = end->work};
     }
@@ -264,22 +264,22 @@ static void drop_after_start(struct sim *sim)
 {
     struct spv_checkpoint checkpoints[STARTS];
     struct sim_store forged;
-    make_checkpoints(checkpoints, CATALOGUE_INTERVAL * catalogue_pick(sim, 3, 8) - 1);
+    make_checkpoints(checkpoints, SCENARIO_INTERVAL * scenario_random(sim, 3, 8) - 1);
     const uint32_t start = checkpoints[STARTS - 1].height;
-    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    const size_t at = scenario_random(sim, 0, SERVERS - 1);
     sim_store_fork(&forged, &steep_chain, start, 0, 0);
-    sim_store_forge(&forged, CATALOGUE_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
+    sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
                     sim);
     for (size_t i = 0; i < SERVERS; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
     struct sim_client *client = sim_add_client(
         sim, &(struct sim_client_config){
                  .checkpoints = checkpoints, .n_checkpoints = STARTS, .start_height = start});
-    catalogue_end(sim,
-                  &(struct catalogue_ending){
-                      .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
+    scenario_check(sim,
+                   &(struct scenario_expected){
+                       .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
     const struct sim_store *stored = sim_client_store(client);
-    if (!sim_broken(sim) && stored->base != start + 1 - CATALOGUE_INTERVAL)
+    if (!sim_broken(sim) && stored->base != start + 1 - SCENARIO_INTERVAL)
         sim_break(sim, "the chain did not start a period below the checkpoint");
     if (!sim_broken(sim) &&
         spv_u256_cmp(&sim_store_tip(stored)->work, &sim_store_tip(&steep_chain)->work) != 0)
@@ -290,37 +290,37 @@ static void drop_after_start(struct sim *sim)
 static void difficulty_dropped_right_after_a_checkpoint_start_is_a_lie(void **state)
 {
     (void)state;
-    catalogue_tell(drop_after_start, &steep);
+    scenario_run(drop_after_start, &steep);
 }
 
 static void below_checkpoint(struct sim *sim)
 {
-    const size_t at = catalogue_pick(sim, 0, SERVERS - 1);
+    const size_t at = scenario_random(sim, 0, SERVERS - 1);
     struct spv_checkpoint checkpoints[3] = {{0}};
     struct sim_store forged;
     for (uint32_t i = 0; i < COUNT(checkpoints); i++) {
-        checkpoints[i].height = CATALOGUE_INTERVAL * 3 * (i + 1) - 1;
+        checkpoints[i].height = SCENARIO_INTERVAL * 3 * (i + 1) - 1;
         checkpoints[i].hash = steep_chain.at[checkpoints[i].height].hash;
     }
     /* valid by every other rule, and with more work */
     sim_store_fork(&forged, &steep_chain,
-                   catalogue_pick(sim, 0, checkpoints[COUNT(checkpoints) - 1].height - 1), 0, 0);
-    sim_store_grow(&forged, CATALOGUE_LENGTH + 20, 0, test_random_next(sim_random(sim)));
+                   scenario_random(sim, 0, checkpoints[COUNT(checkpoints) - 1].height - 1), 0, 0);
+    sim_store_grow(&forged, SCENARIO_LENGTH + 20, 0, test_random_next(sim_random(sim)));
     for (size_t i = 0; i < SERVERS; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
     struct sim_client *client =
         sim_add_client(sim, &(struct sim_client_config){.checkpoints = checkpoints,
                                                         .n_checkpoints = COUNT(checkpoints)});
-    catalogue_end(sim,
-                  &(struct catalogue_ending){
-                      .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
+    scenario_check(sim,
+                   &(struct scenario_expected){
+                       .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
     sim_store_free(&forged);
 }
 
 static void a_fork_below_a_checkpoint_is_a_lie(void **state)
 {
     (void)state;
-    catalogue_tell(below_checkpoint, &steep);
+    scenario_run(below_checkpoint, &steep);
 }
 
 int main(void)
@@ -337,6 +337,6 @@ int main(void)
         cmocka_unit_test(far_future_headers_are_no_lie_and_are_taken_when_their_time_comes),
         cmocka_unit_test(a_fork_below_a_checkpoint_is_a_lie),
     };
-    catalogue_choose();
-    return cmocka_run_group_tests_name("sim: catalogue, rules", tests, mine_chains, free_chains);
+    scenario_filter();
+    return cmocka_run_group_tests_name("sim: scenarios, rules", tests, mine_chains, free_chains);
 }

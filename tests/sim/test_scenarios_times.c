@@ -1,9 +1,9 @@
-/* Catalogue: partitions, loneliness and clocks. catalogue.h has the whole table. */
+/* Scenarios: partitions, loneliness and clocks. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #define SERVERS 4
 #define NEWS 12 /* headers that come while a story is told, ten minutes apart */
-#define AT_HAND 76 /* headers that lead from catalogue_mine's tip to the present */
+#define AT_HAND 76 /* headers that lead from scenario_mine's tip to the present */
 
 static struct spv_params steep; /* no stale tips */
 static const struct spv_dns_seed seeds[] = {{.name = "seed.example"}, {0}};
@@ -15,12 +15,12 @@ static struct sim_store rival; /* leaves it early and has more work than all the
 static int mine_chains(void **state)
 {
     (void)state;
-    steep = catalogue_params(false);
+    steep = scenario_params(false);
     anxious = steep;
     anxious.fresh_peers_s = 1800;
     anxious.stale_tip_s = 5400;
     anxious.dns_seeds = seeds;
-    catalogue_mine(&present, &steep, 1);
+    scenario_mine(&present, &steep, 1);
     const uint32_t left = SIM_UNIX - sim_store_tip(&present)->header.time;
     sim_store_grow(&present, AT_HAND, left / (AT_HAND + 1), 2);
     for (uint32_t i = 0; i < NEWS; i++)
@@ -83,14 +83,14 @@ static void partition(struct sim *sim)
         sim_server(sim, i)->chain = &present;
     if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) < 0)
         return;
-    t.next = catalogue_pick(sim, 0, NEWS - 1);
+    t.next = scenario_random(sim, 0, NEWS - 1);
     for (size_t i = 0; i < 2; i++)
         sim_server_announce(sim, i, &news[t.next]);
-    sim_run(sim, catalogue_pick(sim, 1, 7200) * SPV_SECOND, NULL, NULL);
-    if (!sim_broken(sim) && !catalogue_on(client, &news[t.next]))
+    sim_run(sim, scenario_random(sim, 1, 7200) * SPV_SECOND, NULL, NULL);
+    if (!sim_broken(sim) && !scenario_is_on(client, &news[t.next]))
         sim_break(sim, "the client did not follow its half of the network");
     cut(sim, 2, SERVERS, false);
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &rival});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &rival});
     if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 1)
         sim_break(sim, "not exactly one reorganisation was told");
 }
@@ -98,13 +98,13 @@ static void partition(struct sim *sim)
 static void a_partition_with_a_longer_chain_heals(void **state)
 {
     (void)state;
-    catalogue_tell(partition, &steep);
+    scenario_run(partition, &steep);
 }
 
 static void lonely_hour(struct sim *sim)
 {
-    const uint32_t last = catalogue_pick(sim, 0, 5);
-    catalogue_servers(sim, SERVERS, &(struct sim_server_config){.chain = &present});
+    const uint32_t last = scenario_random(sim, 0, 5);
+    scenario_servers(sim, SERVERS, &(struct sim_server_config){.chain = &present});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     run_to_sync(sim, client);
     cut(sim, 0, SERVERS, true);
@@ -120,8 +120,8 @@ static void lonely_hour(struct sim *sim)
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_NO_PEERS) != 1)
         sim_break(sim, "the loss of all peers was not told exactly once");
     cut(sim, 0, SERVERS, false);
-    catalogue_end(
-        sim, &(struct catalogue_ending){.client = client, .want = &news[last], .seconds = 120});
+    scenario_check(
+        sim, &(struct scenario_expected){.client = client, .want = &news[last], .seconds = 120});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_NO_PEERS) != 1)
         sim_break(sim, "the loss of all peers was told again");
 }
@@ -129,7 +129,7 @@ static void lonely_hour(struct sim *sim)
 static void an_hour_without_peers_is_told_once_and_made_good(void **state)
 {
     (void)state;
-    catalogue_tell(lonely_hour, &steep);
+    scenario_run(lonely_hour, &steep);
 }
 
 /* ---- clocks ---- */
@@ -145,41 +145,41 @@ static void step_clock(struct sim *sim, void *ctx)
 {
     struct steps *s = ctx;
     const int64_t to =
-        s->left_to_go == 0 ? 0 : (int64_t)catalogue_pick(sim, 0, 4 * 86400) - 2 * 86400;
+        s->left_to_go == 0 ? 0 : (int64_t)scenario_random(sim, 0, 4 * 86400) - 2 * 86400;
     sim_client_step_clock(sim, s->client, to - s->ahead);
     s->ahead = to;
     if (s->left_to_go-- > 0)
-        sim_after(sim, catalogue_pick(sim, 1, 1200) * SPV_SECOND, step_clock, s);
+        sim_after(sim, scenario_random(sim, 1, 1200) * SPV_SECOND, step_clock, s);
 }
 
 static void stepping_clock(struct sim *sim)
 {
     struct ticker t = {0};
     struct steps s = {.left_to_go = 12};
-    catalogue_servers(sim, SERVERS, &(struct sim_server_config){.chain = &present});
+    scenario_servers(sim, SERVERS, &(struct sim_server_config){.chain = &present});
     s.client = sim_add_client(sim, &(struct sim_client_config){0});
-    sim_after(sim, catalogue_pick(sim, 0, 2) * SPV_SECOND, step_clock, &s);
+    sim_after(sim, scenario_random(sim, 0, 2) * SPV_SECOND, step_clock, &s);
     sim_after(sim, 600 * SPV_SECOND, tick, &t);
-    catalogue_end(sim, &(struct catalogue_ending){
-                           .client = s.client, .want = &news[NEWS - 1], .seconds = 5 * 3600});
+    scenario_check(sim, &(struct scenario_expected){
+                            .client = s.client, .want = &news[NEWS - 1], .seconds = 5 * 3600});
 }
 
 static void a_clock_that_steps_back_and_forth_bans_nobody(void **state)
 {
     (void)state;
-    catalogue_tell(stepping_clock, &steep);
+    scenario_run(stepping_clock, &steep);
 }
 
 static void disagreeing_clocks(struct sim *sim)
 {
-    const size_t wrong = catalogue_pick(sim, 0, SERVERS);
-    const bool early = catalogue_pick(sim, 0, 1) != 0;
-    const int64_t by = (int64_t)catalogue_pick(sim, 660, 100000) * (early ? -1 : 1);
+    const size_t wrong = scenario_random(sim, 0, SERVERS);
+    const bool early = scenario_random(sim, 0, 1) != 0;
+    const int64_t by = (int64_t)scenario_random(sim, 660, 100000) * (early ? -1 : 1);
     for (size_t i = 0; i < SERVERS; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &present,
                                                         .clock_ahead_s = i < wrong ? by : 0});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &present});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &present});
     const uint64_t told = sim_client_warnings(client, SPV_WARN_CLOCK);
     struct spv_node_stats stats;
     spv_node_get_stats(sim_client_node(client), &stats);
@@ -192,7 +192,7 @@ static void disagreeing_clocks(struct sim *sim)
 static void clocks_that_disagree_are_told_and_not_followed(void **state)
 {
     (void)state;
-    catalogue_tell(disagreeing_clocks, &steep);
+    scenario_run(disagreeing_clocks, &steep);
 }
 
 /* ---- a tip that does not move ---- */
@@ -202,23 +202,23 @@ static void clocks_that_disagree_are_told_and_not_followed(void **state)
 static void fresh_peers(struct sim *sim)
 {
     const size_t old = 8, fresh = 3;
-    const uint32_t last = catalogue_pick(sim, 1, NEWS - 1);
-    catalogue_servers(sim, old, &(struct sim_server_config){.chain = &present});
-    catalogue_servers(sim, fresh,
-                      &(struct sim_server_config){.chain = &news[last], .door = SIM_REFUSE});
+    const uint32_t last = scenario_random(sim, 1, NEWS - 1);
+    scenario_servers(sim, old, &(struct sim_server_config){.chain = &present});
+    scenario_servers(sim, fresh,
+                     &(struct sim_server_config){.chain = &news[last], .door = SIM_REFUSE});
     struct sim_client *client =
         sim_add_client(sim, &(struct sim_client_config){.discover = true, .peers = 4});
     run_to_sync(sim, client);
     sim_run(sim, 5 * MINUTES, NULL, NULL); /* every slot is taken */
-    if (!sim_broken(sim) && !catalogue_on(client, &present))
+    if (!sim_broken(sim) && !scenario_is_on(client, &present))
         sim_break(sim, "the client knows more than its peers");
     for (size_t i = old; i < old + fresh; i++)
         sim_server(sim, i)->door = SIM_OPEN;
     sim_run(sim, 10 * MINUTES, NULL, NULL);
-    if (!sim_broken(sim) && !catalogue_on(client, &present))
+    if (!sim_broken(sim) && !scenario_is_on(client, &present))
         sim_break(sim, "fresh peers were asked before the tip was stale");
-    catalogue_end(sim, &(struct catalogue_ending){
-                           .client = client, .want = &news[last], .seconds = 12 * 3600});
+    scenario_check(sim, &(struct scenario_expected){
+                            .client = client, .want = &news[last], .seconds = 12 * 3600});
     struct spv_node_stats stats;
     spv_node_get_stats(sim_client_node(client), &stats);
     if (!sim_broken(sim) && stats.peers > 4 + 2)
@@ -228,13 +228,13 @@ static void fresh_peers(struct sim *sim)
 static void a_stale_tip_brings_fresh_peers_and_they_bring_the_chain(void **state)
 {
     (void)state;
-    catalogue_tell(fresh_peers, &anxious);
-    catalogue_pin(fresh_peers, &anxious, 23); /* the same two were kept, as they talked much */
+    scenario_run(fresh_peers, &anxious);
+    scenario_run_seed(fresh_peers, &anxious, 23); /* the same two were kept, as they talked much */
 }
 
 static void stale_tip(struct sim *sim)
 {
-    catalogue_servers(sim, SERVERS, &(struct sim_server_config){.chain = &present});
+    scenario_servers(sim, SERVERS, &(struct sim_server_config){.chain = &present});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     run_to_sync(sim, client);
     const uint64_t minutes[] = {80, 20, 60, 60}, warnings[] = {0, 1, 2, 3};
@@ -245,7 +245,7 @@ static void stale_tip(struct sim *sim)
     }
     for (size_t i = 0; i < SERVERS; i++)
         sim_server_announce(sim, i, &news[0]);
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &news[0]});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &news[0]});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_STALE_TIP) != 3)
         sim_break(sim, "a tip that moved is still called stale");
 }
@@ -253,7 +253,7 @@ static void stale_tip(struct sim *sim)
 static void a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves(void **state)
 {
     (void)state;
-    catalogue_tell(stale_tip, &anxious);
+    scenario_run(stale_tip, &anxious);
 }
 
 int main(void)
@@ -266,6 +266,6 @@ int main(void)
         cmocka_unit_test(a_stale_tip_brings_fresh_peers_and_they_bring_the_chain),
         cmocka_unit_test(a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves),
     };
-    catalogue_choose();
-    return cmocka_run_group_tests_name("sim: catalogue, times", tests, mine_chains, free_chains);
+    scenario_filter();
+    return cmocka_run_group_tests_name("sim: scenarios, times", tests, mine_chains, free_chains);
 }

@@ -1,6 +1,6 @@
-/* Catalogue: answers that neither bring the chain on nor prove a lie: chains that leave ours below
+/* Scenarios: answers that neither bring the chain on nor prove a lie: chains that leave ours below
  * the database's base, headers from the future, networks that no longer have our tip, too little
- * work. catalogue.h has the whole table. */
+ * work. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #include "util/u256.h"
@@ -29,7 +29,7 @@ static void date(void *ctx, struct spv_header *header, uint32_t i)
 static int mine_chains(void **state)
 {
     (void)state;
-    steep = catalogue_params(false);
+    steep = scenario_params(false);
     sim_store_mine(&held, spv_params_get(SPV_REGTEST), HELD, 1);
     sim_store_fork(&longer, &held, HELD, 100, 2);
     sim_store_fork(&below, &held, 1000, 5300, 3);
@@ -39,7 +39,7 @@ static int mine_chains(void **state)
     sim_store_init(&genesis, spv_params_get(SPV_REGTEST));
     seeded = *spv_params_get(SPV_REGTEST);
     seeded.dns_seeds = seeds;
-    catalogue_mine(&present, &steep, 1);
+    scenario_mine(&present, &steep, 1);
     uint32_t time = SIM_UNIX + 2 * 86400;
     sim_store_copy(&fast, &present, 0);
     sim_store_forge(&fast, 1, 6, date, &time);
@@ -81,19 +81,19 @@ static void never_synced(struct sim *sim, struct sim_client *client, enum spv_wa
  */
 static const struct spv_u256 *wanted(struct sim *sim)
 {
-    return catalogue_pick(sim, 0, 1) != 0 ? &sim_store_tip(&held)->work : NULL;
+    return scenario_random(sim, 0, 1) != 0 ? &sim_store_tip(&held)->work : NULL;
 }
 
 static void apart_and_honest(struct sim *sim, struct sim_store *apart)
 {
-    const bool first = catalogue_pick(sim, 0, 1) != 0;
+    const bool first = scenario_random(sim, 0, 1) != 0;
     sim_add_server(sim, &(struct sim_server_config){.chain = first ? apart : &longer});
     sim_add_server(sim, &(struct sim_server_config){.chain = first ? &longer : apart});
     struct sim_client *client = sim_add_client(
         sim, &(struct sim_client_config){.stored = &held, .base = BASE, .min_work = wanted(sim)});
     /* an answer settles its request, so the honest one is asked at once */
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &longer, .seconds = 15});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &longer, .seconds = 15});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_FORK_BELOW_START) != 1)
         sim_break(sim, "a chain that leaves below the base is not told exactly once");
 }
@@ -120,31 +120,31 @@ static void only_apart(struct sim *sim)
 /* Strangers are replaced: there are others to be found. */
 static void apart_and_found(struct sim *sim)
 {
-    catalogue_servers(sim, 6, &(struct sim_server_config){.chain = &below});
-    catalogue_servers(sim, 3, &(struct sim_server_config){.chain = &longer});
+    scenario_servers(sim, 6, &(struct sim_server_config){.chain = &below});
+    scenario_servers(sim, 3, &(struct sim_server_config){.chain = &longer});
     struct sim_client *client = sim_add_client(
         sim,
         &(struct sim_client_config){.stored = &held, .base = BASE, .discover = true, .peers = 4});
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &longer});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &longer});
 }
 
 static void a_chain_that_leaves_below_the_base_holds_up_nobody(void **state)
 {
     (void)state;
-    catalogue_tell(below_and_honest, NULL);
-    catalogue_tell(near_and_honest, NULL);
+    scenario_run(below_and_honest, NULL);
+    scenario_run(near_and_honest, NULL);
 }
 
 static void only_chains_that_leave_below_the_base_are_no_success(void **state)
 {
     (void)state;
-    catalogue_tell(only_apart, NULL);
+    scenario_run(only_apart, NULL);
 }
 
 static void strangers_whose_chain_leaves_below_the_base_are_replaced(void **state)
 {
     (void)state;
-    catalogue_tell(apart_and_found, &seeded);
+    scenario_run(apart_and_found, &seeded);
 }
 
 /* ---- headers from the future ---- */
@@ -153,8 +153,8 @@ static void strangers_whose_chain_leaves_below_the_base_are_replaced(void **stat
 
 static void clock_of_long_ago(struct sim *sim)
 {
-    const bool proving = catalogue_pick(sim, 0, 1) != 0; /* in two passes */
-    catalogue_servers(sim, 3, &(struct sim_server_config){.chain = &present});
+    const bool proving = scenario_random(sim, 0, 1) != 0; /* in two passes */
+    scenario_servers(sim, 3, &(struct sim_server_config){.chain = &present});
     struct sim_client *client = sim_add_client(
         sim,
         &(struct sim_client_config){.min_work = proving ? &sim_store_tip(&present)->work : NULL});
@@ -165,26 +165,27 @@ static void clock_of_long_ago(struct sim *sim)
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_LOW_WORK) != 0)
         sim_break(sim, "a wrong clock is called too little work");
     sim_client_step_clock(sim, client, -YEARS_BACK);
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &present, .seconds = 700});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &present, .seconds = 700});
 }
 
 /* It is first in line, as its claim is the highest; the honest ones have our tip. */
 static void future_and_honest(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &fast});
-    catalogue_servers(sim, 1, &(struct sim_server_config){.chain = &present});
+    scenario_servers(sim, 1, &(struct sim_server_config){.chain = &present});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    catalogue_end(sim,
-                  &(struct catalogue_ending){.client = client, .want = &present, .seconds = 15});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &present, .seconds = 15});
 }
 
 /* Everybody's clock is a little before ours: what they have is waited for. */
 static void soon_valid(struct sim *sim)
 {
-    catalogue_servers(sim, 2, &(struct sim_server_config){.chain = &soon});
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = &soon});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &soon, .seconds = 120});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &soon, .seconds = 120});
     if (!sim_broken(sim) && (sim_client_events(client, SPV_EVENT_UNRESOLVED) != 0 ||
                              sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 0))
         sim_break(sim, "headers that are valid in half a minute are called a wrong clock");
@@ -193,19 +194,19 @@ static void soon_valid(struct sim *sim)
 static void headers_from_the_future_are_a_wrong_clock_and_no_success(void **state)
 {
     (void)state;
-    catalogue_tell(clock_of_long_ago, &steep);
+    scenario_run(clock_of_long_ago, &steep);
 }
 
 static void one_peer_with_headers_from_the_future_holds_up_nobody(void **state)
 {
     (void)state;
-    catalogue_tell(future_and_honest, &steep);
+    scenario_run(future_and_honest, &steep);
 }
 
 static void headers_that_are_valid_soon_are_waited_for(void **state)
 {
     (void)state;
-    catalogue_tell(soon_valid, &steep);
+    scenario_run(soon_valid, &steep);
 }
 
 /* ---- a network that no longer has our tip ---- */
@@ -213,9 +214,9 @@ static void headers_that_are_valid_soon_are_waited_for(void **state)
 static void reset_network(struct sim *sim)
 {
     static struct sim_store *const shorter[] = {&reset, &start, &genesis};
-    const uint32_t base = catalogue_pick(sim, 0, 1) * BASE;
-    catalogue_servers(sim, 3,
-                      &(struct sim_server_config){.chain = shorter[catalogue_pick(sim, 0, 2)]});
+    const uint32_t base = scenario_random(sim, 0, 1) * BASE;
+    scenario_servers(sim, 3,
+                     &(struct sim_server_config){.chain = shorter[scenario_random(sim, 0, 2)]});
     struct sim_client *client =
         sim_add_client(sim, &(struct sim_client_config){.stored = &held, .base = base});
     never_synced(sim, client, SPV_WARN_TIP_UNKNOWN);
@@ -223,11 +224,12 @@ static void reset_network(struct sim *sim)
 
 static void one_has_the_tip(struct sim *sim)
 {
-    const size_t at = catalogue_pick(sim, 0, 2);
+    const size_t at = scenario_random(sim, 0, 2);
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &held : &reset});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.stored = &held});
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held, .seconds = 15});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &held, .seconds = 15});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
         sim_break(sim, "a tip that a peer has is called unknown");
 }
@@ -235,12 +237,13 @@ static void one_has_the_tip(struct sim *sim)
 /* It sends nothing rather than an empty message, as some nodes do. */
 static void silent_one_has_the_tip(struct sim *sim)
 {
-    const size_t at = catalogue_pick(sim, 0, 2);
+    const size_t at = scenario_random(sim, 0, 2);
     for (size_t i = 0; i < 3; i++)
         sim_add_server(
             sim, &(struct sim_server_config){.chain = i == at ? &held : &reset, .mute = i == at});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.stored = &held});
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held, .seconds = 60});
+    scenario_check(sim,
+                   &(struct scenario_expected){.client = client, .want = &held, .seconds = 60});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
         sim_break(sim, "a tip that a silent peer claims is called unknown");
 }
@@ -248,19 +251,19 @@ static void silent_one_has_the_tip(struct sim *sim)
 static void a_tip_that_no_peer_has_any_more_is_no_success(void **state)
 {
     (void)state;
-    catalogue_tell(reset_network, NULL);
+    scenario_run(reset_network, NULL);
 }
 
 static void one_peer_that_has_our_tip_is_enough(void **state)
 {
     (void)state;
-    catalogue_tell(one_has_the_tip, NULL);
+    scenario_run(one_has_the_tip, NULL);
 }
 
 static void a_silent_peer_that_claims_our_tip_has_not_lost_it(void **state)
 {
     (void)state;
-    catalogue_tell(silent_one_has_the_tip, NULL);
+    scenario_run(silent_one_has_the_tip, NULL);
 }
 
 /* ---- too little work ---- */
@@ -285,13 +288,13 @@ static void syncing_peer(struct sim *sim)
         spv_u256_cmp(&e->wanted_work, work) != 0)
         sim_break(sim, "the figures of too little work are wrong");
     sim_server(sim, 0)->chain = &held;
-    catalogue_end(sim, &(struct catalogue_ending){.client = client, .want = &held});
+    scenario_check(sim, &(struct scenario_expected){.client = client, .want = &held});
 }
 
 static void a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again(void **state)
 {
     (void)state;
-    catalogue_tell(syncing_peer, NULL);
+    scenario_run(syncing_peer, NULL);
 }
 
 int main(void)
@@ -308,6 +311,6 @@ int main(void)
         cmocka_unit_test(a_silent_peer_that_claims_our_tip_has_not_lost_it),
         cmocka_unit_test(a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again),
     };
-    catalogue_choose();
-    return cmocka_run_group_tests_name("sim: catalogue, apart", tests, mine_chains, free_chains);
+    scenario_filter();
+    return cmocka_run_group_tests_name("sim: scenarios, warnings", tests, mine_chains, free_chains);
 }
