@@ -1,7 +1,6 @@
 /* Functions that the commands of spv-db share. */
 #include "db.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #define PAINT_EVERY 0.1 /* seconds between updates of the status line */
@@ -53,17 +52,4 @@ void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t tot
                        cli_count(t, total), 100.0 * (double)done / (double)total);
     }
     cli_status_line(line);
-}
-
-/* Compact bits: mantissa * 256^(exponent - 3). */
-static double target_of(uint32_t bits)
-{
-    return ldexp((double)(bits & 0x7fffff), 8 * ((int)(bits >> 24) - 3));
-}
-
-double db_difficulty(const struct spv_params *params, uint32_t bits)
-{
-    (void)params; /* of mainnet's limit, as explorers count on every network */
-    double target = target_of(bits);
-    return target > 0 ? target_of(0x1d00ffff) / target : 0;
 }

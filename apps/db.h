@@ -26,7 +26,4 @@ int db_failed(struct db_job *j, int err);
 /* Paints "<what> <done> of <total> headers" now and then, if anybody looks. */
 void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t total);
 
-/* How many times harder than at the network's limit: what explorers call difficulty. */
-double db_difficulty(const struct spv_params *params, uint32_t bits);
-
 #endif

@@ -40,7 +40,7 @@ static void show(struct db_job *j, const char *event, const struct spv_chain_hea
     struct texts t;
     char text[2 * CLI_FIGURE + 10];
     const struct spv_header *h = &r->header;
-    double difficulty = db_difficulty(spv_store_params(j->store), h->bits);
+    double difficulty = spv_difficulty_from_bits(h->bits);
     char bits[9];
     to_texts(&t, r);
     (void)snprintf(bits, sizeof bits, "%08" PRIx32, h->bits);

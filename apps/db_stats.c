@@ -23,7 +23,6 @@ static unsigned year_of(uint32_t unix_s)
 
 struct gathering {
     struct db_figures *f;
-    const struct spv_params *params;
     uint32_t last_time; /* of the header before */
     uint32_t slice_time; /* of the slice before's last */
     bool any;
@@ -33,7 +32,7 @@ static void collect_stats(struct gathering *g, const struct spv_chain_header *r)
 {
     struct db_figures *f = g->f;
     uint32_t time = r->header.time;
-    double difficulty = db_difficulty(g->params, r->header.bits);
+    double difficulty = spv_difficulty_from_bits(r->header.bits);
     struct db_year *y = &f->years[year_of(time) < DB_YEARS ? year_of(time) : DB_YEARS - 1];
     uint32_t gap = g->any && time > g->last_time ? time - g->last_time : 0;
     if (!g->any) {
@@ -66,7 +65,7 @@ static int walk_all(struct db_job *j, struct db_figures *f)
 {
     struct spv_store_iter *walk = NULL;
     struct spv_chain_header r;
-    struct gathering g = {.f = f, .params = spv_store_params(j->store)};
+    struct gathering g = {.f = f};
     int rc = spv_store_iter_open(&walk, j->store, f->from, f->to);
     while (rc >= 0 && (rc = spv_store_iter_next(walk, &r)) > 0) {
         collect_stats(&g, &r);

@@ -32,33 +32,6 @@ struct header_set {
     size_t n_steps, cap_steps;
 };
 
-static void u256_add(struct spv_u256 *x, const struct spv_u256 *y)
-{
-    uint64_t carry = 0;
-    int i;
-
-    for (i = 0; i < 4; i++) {
-        uint64_t sum = x->w[i] + carry;
-
-        carry = sum < carry;
-        x->w[i] = sum + y->w[i];
-        carry += x->w[i] < sum;
-    }
-}
-
-static void u256_sub(struct spv_u256 *x, const struct spv_u256 *y)
-{
-    uint64_t borrow = 0;
-    int i;
-
-    for (i = 0; i < 4; i++) {
-        uint64_t take = y->w[i] + borrow;
-
-        borrow = take < borrow || x->w[i] < take;
-        x->w[i] -= take;
-    }
-}
-
 static const uint8_t *raw_at(const struct header_set *set, uint32_t height)
 {
     return set->raw + (size_t)height * SPV_HEADER_SIZE;
@@ -158,7 +131,7 @@ static int add_step(struct header_set *set, const struct spv_chain_header *recor
         set->steps = steps;
         set->cap_steps = cap;
     }
-    u256_sub(&work, &set->tip_work);
+    work = spv_u256_sub(&work, &set->tip_work);
     memmove(set->steps + at + 1, set->steps + at, (set->n_steps - at) * sizeof *set->steps);
     set->steps[at] = (struct step){.bits = record->header.bits, .work = work};
     set->n_steps++;
@@ -173,7 +146,7 @@ static struct spv_u256 work_at(const struct header_set *set, uint32_t height)
 
     while (h < height) {
         spv_header_decode(&header, raw_at(set, ++h));
-        u256_add(&work, &set->steps[step_of(set, header.bits)].work);
+        work = spv_u256_add(&work, &set->steps[step_of(set, header.bits)].work);
     }
     return work;
 }

@@ -40,6 +40,10 @@ SPV_API void spv_header_hash(struct spv_blockhash *out, const struct spv_header 
 /* The same over already encoded headers: n hashes of n times 80 bytes. Any thread. */
 SPV_API void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n);
 
+/* The difficulty of compact bits: the target of 0x1d00ffff divided by theirs, as Bitcoin Core's
+ * getdifficulty computes it on every network. Returns 0 for a target of zero. Any thread. */
+SPV_API double spv_difficulty_from_bits(uint32_t bits);
+
 /* Where what is stored begins. Headers between genesis and `height` are not known to a reader. */
 struct spv_chain_start {
     uint32_t height; /* the lowest one besides genesis; 0: the whole chain is there */

@@ -72,6 +72,10 @@ SPV_API bool spv_blockhash_is_zero(const struct spv_blockhash *hash);
 /* Compares two integers. Returns -1, 0 or 1. Any thread. */
 SPV_API int spv_u256_cmp(const struct spv_u256 *a, const struct spv_u256 *b);
 
+/* a + b and a - b modulo 2^256. Any thread. */
+SPV_API struct spv_u256 spv_u256_add(const struct spv_u256 *a, const struct spv_u256 *b);
+SPV_API struct spv_u256 spv_u256_sub(const struct spv_u256 *a, const struct spv_u256 *b);
+
 /* Writes an integer as 64 lower-case hex digits, most significant first (the form of Bitcoin Core's
  * "chainwork"), into out, SPV_HASH_HEX bytes. Any thread. */
 SPV_API void spv_u256_hex(char *out, const struct spv_u256 *x);

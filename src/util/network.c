@@ -8,16 +8,13 @@
 #include "util/buffer.h"
 #include "util/hash.h"
 #include "util/hex.h"
+#include "util/network_ids.h"
 
 #define MAX_CHALLENGE 10000 /* consensus limit of a script */
 
 static const struct spv_netid networks[SPV_NETWORKS] = {
-    {SPV_MAINNET, "mainnet", {0xf9, 0xbe, 0xb4, 0xd9}, 8333},
-    {SPV_TESTNET3, "testnet3", {0x0b, 0x11, 0x09, 0x07}, 18333},
-    {SPV_TESTNET4, "testnet4", {0x1c, 0x16, 0x3f, 0x28}, 48333},
-    {SPV_SIGNET, "signet", {0x0a, 0x03, 0xcf, 0x40}, 38333},
-    {SPV_REGTEST, "regtest", {0xfa, 0xbf, 0xb5, 0xda}, 18444},
-    {SPV_SIMNET, "simnet", {0x16, 0x1c, 0x14, 0x12}, 18555},
+    SPV_NETID_MAINNET, SPV_NETID_TESTNET3, SPV_NETID_TESTNET4,
+    SPV_NETID_SIGNET,  SPV_NETID_REGTEST,  SPV_NETID_SIMNET,
 };
 
 const struct spv_netid *spv_netid_get(enum spv_network network)

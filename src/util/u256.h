@@ -14,8 +14,6 @@ void spv_u256_to_be(uint8_t out[32], const struct spv_u256 *x);
 struct spv_u256 spv_u256_from_be(const uint8_t b[32]);
 bool spv_u256_is_zero(const struct spv_u256 *x);
 unsigned spv_u256_bits(const struct spv_u256 *x); /* position of the highest set bit, 0 for zero */
-struct spv_u256 spv_u256_add(const struct spv_u256 *a, const struct spv_u256 *b); /* mod 2^256 */
-struct spv_u256 spv_u256_sub(const struct spv_u256 *a, const struct spv_u256 *b); /* mod 2^256 */
 struct spv_u256 spv_u256_not(const struct spv_u256 *x);
 struct spv_u256 spv_u256_shl(const struct spv_u256 *x, unsigned n);
 struct spv_u256 spv_u256_shr(const struct spv_u256 *x, unsigned n);

@@ -56,3 +56,15 @@ void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n
     else if (n > 0)
         spv_sha256d_headers(out->b, raw, n);
 }
+
+double spv_difficulty_from_bits(uint32_t bits)
+{
+    const uint32_t mantissa = bits & 0xffffff;
+    double difficulty = mantissa != 0 ? 65535.0 / mantissa : 0.0;
+
+    for (uint32_t e = bits >> 24; e < 29; e++)
+        difficulty *= 256.0;
+    for (uint32_t e = bits >> 24; e > 29; e--)
+        difficulty /= 256.0;
+    return difficulty;
+}

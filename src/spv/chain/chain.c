@@ -11,10 +11,9 @@
 #include <string.h>
 
 #include "spv/chain/chain_state.h"
+#include "spv/chain/hash_ahead.h"
 #include "spv/error.h"
 #include "util/u256.h"
-
-#define HASH_AT_ONCE 64 /* headers hashed ahead of their judgement: a liar costs no more */
 
 static size_t window_limit(const struct spv_chain *c)
 {
@@ -156,47 +155,37 @@ static int take_header(struct spv_chain *c, struct batch *b, const struct spv_he
     return check_new(c, b, header, hash);
 }
 
-/* The hashes of headers from .. from + more, out of n. */
-static void hash_ahead(const struct batch *b, struct spv_blockhash *hashes,
-                       const struct spv_header *headers, size_t from, size_t more, size_t n)
+/* The hash of headers[i]: given by the header that follows it, or computed. */
+static const struct spv_blockhash *hash_of(const struct batch *b, struct spv_hash_ahead *ahead,
+                                           const struct spv_header *headers, size_t i, size_t n)
 {
-    uint8_t raw[HASH_AT_ONCE * SPV_HEADER_SIZE];
-
-    for (size_t k = 0; b->last && k < more; k++)
-        hashes[k] = from + k + 1 < n ? headers[from + k + 1].prev : *b->last;
-    if (b->last)
-        return;
-    for (size_t k = 0; k < more; k++)
-        spv_header_encode(raw + k * SPV_HEADER_SIZE, &headers[from + k]);
-    spv_header_hash_raw(hashes, raw, more);
+    if (!b->last)
+        return spv_hash_ahead_at(ahead, headers, i, n);
+    return i + 1 < n ? &headers[i + 1].prev : b->last;
 }
 
 /* Goes through the batch up to the first refused header. */
 static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_header *headers,
                        size_t n)
 {
-    struct spv_blockhash hashes[HASH_AT_ONCE];
+    struct spv_hash_ahead ahead;
     struct spv_blockhash last = {{0}};
     struct spv_accept_result *v = b->result;
 
     for (size_t i = 0; i < n; i++) {
-        const size_t at = i % HASH_AT_ONCE;
         const struct spv_header *header = &headers[i];
+        const struct spv_blockhash *hash = hash_of(b, &ahead, headers, i, n);
         int rc = 0;
 
-        if (at == 0) {
-            const size_t more = n - i < HASH_AT_ONCE ? n - i : HASH_AT_ONCE;
-            hash_ahead(b, hashes, headers, i, more, n);
-        }
         v->index = i;
         if (i == 0) {
-            rc = find_parent(c, b, header, &hashes[at]);
+            rc = find_parent(c, b, header, hash);
             if (rc == 0 && v->error == 0 && v->known == 0)
-                rc = take_header(c, b, header, &hashes[at]);
+                rc = take_header(c, b, header, hash);
         } else if (!spv_blockhash_eq(&header->prev, &last)) {
             v->error = SPV_ERR_HDR_NONCONTINUOUS;
         } else {
-            rc = take_header(c, b, header, &hashes[at]);
+            rc = take_header(c, b, header, hash);
         }
         if (rc < 0)
             return rc;
@@ -205,7 +194,7 @@ static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_he
                 v->height = b->pos.height + (uint32_t)b->n_new + 1;
             return 0;
         }
-        last = hashes[at];
+        last = *hash;
     }
     v->index = n;
     return 0;

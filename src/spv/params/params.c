@@ -10,6 +10,7 @@
 #include "spv/params/checkpoints.h"
 #include "spv/params/fixed_seeds.h"
 #include "util/hash.h"
+#include "util/network_ids.h"
 
 #define TWO_WEEKS 1209600 /* seconds between retargets */
 #define TEN_MINUTES 600 /* seconds between blocks */
@@ -76,7 +77,7 @@ static const struct spv_dns_seed signet_seeds[] = {
 
 static const struct spv_params all_params[SPV_NETWORKS] = {
     {
-        .net = {SPV_MAINNET, "mainnet", {0xf9, 0xbe, 0xb4, 0xd9}, 8333},
+        .net = SPV_NETID_MAINNET,
         .genesis = {1, {{0}}, GENESIS_ROOT, 1231006505, 0x1d00ffff, 2083236893},
         .pow_limit = LIMIT_32_BITS,
         .pow_limit_bits = 0x1d00ffff,
@@ -94,7 +95,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .fallback = &spv_fixed_seeds_mainnet,
     },
     {
-        .net = {SPV_TESTNET3, "testnet3", {0x0b, 0x11, 0x09, 0x07}, 18333},
+        .net = SPV_NETID_TESTNET3,
         .genesis = {1, {{0}}, GENESIS_ROOT, 1296688602, 0x1d00ffff, 414098458},
         .pow_limit = LIMIT_32_BITS,
         .pow_limit_bits = 0x1d00ffff,
@@ -112,7 +113,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .dns_seeds = testnet3_seeds,
     },
     {
-        .net = {SPV_TESTNET4, "testnet4", {0x1c, 0x16, 0x3f, 0x28}, 48333},
+        .net = SPV_NETID_TESTNET4,
         .genesis = {1, {{0}}, TESTNET4_ROOT, 1714777860, 0x1d00ffff, 393743547},
         .pow_limit = LIMIT_32_BITS,
         .pow_limit_bits = 0x1d00ffff,
@@ -132,7 +133,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .fallback = &spv_fixed_seeds_testnet4,
     },
     {
-        .net = {SPV_SIGNET, "signet", {0x0a, 0x03, 0xcf, 0x40}, 38333},
+        .net = SPV_NETID_SIGNET,
         .genesis = {1, {{0}}, GENESIS_ROOT, 1598918400, 0x1e0377ae, 52613770},
         .pow_limit = LIMIT_SIGNET,
         .pow_limit_bits = 0x1e0377ae,
@@ -154,7 +155,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
                            0xab, 0x99, 0xf0, 0x35, 0x0b, 0xdd, 0xda, 0xa7, 0x30, 0x5f},
     },
     {
-        .net = {SPV_REGTEST, "regtest", {0xfa, 0xbf, 0xb5, 0xda}, 18444},
+        .net = SPV_NETID_REGTEST,
         .genesis = {1, {{0}}, GENESIS_ROOT, 1296688602, 0x207fffff, 2},
         .pow_limit = LIMIT_1_BIT,
         .pow_limit_bits = 0x207fffff,
@@ -167,7 +168,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .dns_seeds = no_seeds,
     },
     {
-        .net = {SPV_SIMNET, "simnet", {0x16, 0x1c, 0x14, 0x12}, 18555},
+        .net = SPV_NETID_SIMNET,
         .genesis = {1, {{0}}, GENESIS_ROOT, 1401292357, 0x207fffff, 2},
         .pow_limit = LIMIT_1_BIT,
         .pow_limit_bits = 0x207fffff,

@@ -60,19 +60,12 @@ static void print_work(struct spv_buffer *b, const struct spv_header_db *reader,
     append(b, "\"chainwork\":\"%s\",", hex);
 }
 
-/* How many times harder than bits 0x1d00ffff (Bitcoin Core's GetDifficulty); 16 digits, and a point
- * whatever the locale says. */
+/* 16 digits, with a decimal point in every locale. */
 static void print_difficulty(struct spv_buffer *b, uint32_t bits)
 {
-    const uint32_t mantissa = bits & 0xffffff;
-    double difficulty = mantissa != 0 ? 65535.0 / mantissa : 0.0;
     char text[40];
 
-    for (uint32_t e = bits >> 24; e < 29; e++)
-        difficulty *= 256.0;
-    for (uint32_t e = bits >> 24; e > 29; e--)
-        difficulty /= 256.0;
-    (void)snprintf(text, sizeof text, "%.16g", difficulty);
+    (void)snprintf(text, sizeof text, "%.16g", spv_difficulty_from_bits(bits));
     for (char *p = text; *p != '\0'; p++)
         if (*p == ',')
             *p = '.';

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spv/chain/hash_ahead.h"
 #include "spv/error.h"
 #include "spv/message.h"
 #include "util/array.h"
@@ -23,8 +24,6 @@
 #include "util/rng.h"
 #include "util/u256.h"
 
-#define HASH_BATCH                                                                                 \
-    64 /* headers hashed before they are checked: bounds the work that an invalid one costs */
 #define BITS_MIN 64 /* bytes: 307,200 headers */
 #define BUFFER_CAP (SPV_PRESYNC_REDOWNLOAD_BUF + SPV_MAX_HEADERS) /* and one message more */
 
@@ -205,26 +204,19 @@ static int process_pass(struct spv_presync *p, const struct spv_header *header,
 int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_header *headers,
                      size_t n, struct spv_now now)
 {
-    uint8_t raw[HASH_BATCH * SPV_HEADER_SIZE];
-    struct spv_blockhash hashes[HASH_BATCH];
+    struct spv_hash_ahead ahead;
 
     *taken = 0;
     if ((p->phase != SPV_PRESYNC_PHASE_PRESYNC && p->phase != SPV_PRESYNC_PHASE_REDOWNLOAD) ||
         spv_presync_n_ready(p) > 0 || n > SPV_MAX_HEADERS)
         return SPV_ERR_STATE;
     for (size_t i = 0; i < n; i++) {
-        const size_t at = i % HASH_BATCH;
+        const struct spv_blockhash *hash = spv_hash_ahead_at(&ahead, headers, i, n);
         int rc;
 
-        if (at == 0) {
-            const size_t more = n - i < HASH_BATCH ? n - i : HASH_BATCH;
-            for (size_t k = 0; k < more; k++)
-                spv_header_encode(raw + k * SPV_HEADER_SIZE, headers + i + k);
-            spv_header_hash_raw(hashes, raw, more);
-        }
         if (!spv_blockhash_eq(&headers[i].prev, &p->ctx.hash))
             return i == 0 ? SPV_ERR_HDR_UNCONNECTING : SPV_ERR_HDR_NONCONTINUOUS;
-        rc = process_pass(p, &headers[i], &hashes[at], now);
+        rc = process_pass(p, &headers[i], hash, now);
         if (rc < 0)
             return rc;
         *taken = i + 1;

@@ -16,11 +16,10 @@
 #include <string.h>
 
 #include "spv/chain/consensus.h"
+#include "spv/chain/hash_ahead.h"
 #include "spv/sync/segments_state.h"
 #include "util/u256.h"
 
-#define HASH_BATCH                                                                                 \
-    64 /* headers hashed before they are checked: bounds the work that an invalid one costs */
 
 enum fit {
     FIT_NONE, /* no answer to a segment request */
@@ -58,8 +57,7 @@ static int verify_segment(const struct spv_segments *f, struct spv_segment *s, u
                           struct spv_blockhash *last, const struct spv_header *headers, uint32_t n)
 {
     const struct spv_params *params = f->cfg.params;
-    uint8_t raw[HASH_BATCH * SPV_HEADER_SIZE];
-    struct spv_blockhash hashes[HASH_BATCH];
+    struct spv_hash_ahead ahead;
     struct spv_u256 target = {{0}};
     struct spv_header *slot = s->headers + (offset - s->base);
     uint32_t bits = 0;
@@ -71,13 +69,8 @@ static int verify_segment(const struct spv_segments *f, struct spv_segment *s, u
     *last = offset ? s->last : s->start;
     for (uint32_t i = 0; i < n; i++) {
         const struct spv_header *header = &headers[i];
+        const struct spv_blockhash *hash = spv_hash_ahead_at(&ahead, headers, i, n);
         const uint32_t height = s->from + offset + i + 1;
-        if (i % HASH_BATCH == 0) {
-            const uint32_t more = n - i < HASH_BATCH ? n - i : HASH_BATCH;
-            for (uint32_t k = 0; k < more; k++)
-                spv_header_encode(raw + k * SPV_HEADER_SIZE, &headers[i + k]);
-            spv_header_hash_raw(hashes, raw, more);
-        }
         if (!spv_blockhash_eq(&header->prev, last))
             return SPV_ERR_HDR_NONCONTINUOUS;
         /* "Only change once per difficulty adjustment interval", but for the test networks' blocks
@@ -90,11 +83,11 @@ static int verify_segment(const struct spv_segments *f, struct spv_segment *s, u
                 return rc;
             decoded = header->bits;
         }
-        if (!spv_hash_meets(hashes[i % HASH_BATCH].b, &target))
+        if (!spv_hash_meets(hash->b, &target))
             return SPV_ERR_HDR_POW;
         bits = header->bits;
         before = true;
-        *last = hashes[i % HASH_BATCH];
+        *last = *hash;
     }
     if (!s->is_post_checkpoint && offset + n == s->end - s->from &&
         !spv_blockhash_eq(last, &s->stop))

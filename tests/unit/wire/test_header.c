@@ -121,6 +121,27 @@ static void real_headers_are_linked_by_their_hashes(void **state)
     assert_int_equal(n, 32260);
 }
 
+static void difficulty_is_that_of_getdifficulty(void **state)
+{
+    static const struct {
+        uint32_t bits;
+        double difficulty;
+    } cases[] = {
+        {0x1d00ffff, 1.0},
+        {0x1b0404cb, 16307.420938523983}, /* Bitcoin Wiki's example */
+        {0x1e0377ae, 0.001126515290698186}, /* signet's limit */
+        {0x207fffff, 4.6565423739069247e-10}, /* regtest's limit */
+        {0x1d000000, 0.0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const double d = spv_difficulty_from_bits(cases[i].bits);
+        const double off = d - cases[i].difficulty;
+        assert_true(off <= 1e-12 * d && off >= -1e-12 * d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +149,7 @@ int main(void)
         cmocka_unit_test(negative_versions_and_full_words_are_kept),
         cmocka_unit_test(many_headers_hash_as_one_by_one),
         cmocka_unit_test(real_headers_are_linked_by_their_hashes),
+        cmocka_unit_test(difficulty_is_that_of_getdifficulty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
