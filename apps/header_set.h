@@ -3,7 +3,7 @@
 #ifndef SPV_HEADER_SET_H
 #define SPV_HEADER_SET_H
 
-#include "spv/header.h"
+#include "spv/header_db.h"
 
 struct header_set;
 

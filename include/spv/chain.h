@@ -8,7 +8,7 @@
 #define SPV_CHAIN_H
 
 #include "spv/error.h"
-#include "spv/header.h"
+#include "spv/header_db.h"
 #include "spv/params.h"
 
 #ifdef __cplusplus
@@ -24,13 +24,15 @@ extern "C" {
 /* What one accepted batch did to the chain, and what a store must apply in one transaction. The
  * records are lent until the next call on the chain. */
 enum spv_chain_update_kind {
-    SPV_UPDATE_NONE, /* nothing new */
-    SPV_UPDATE_APPEND, /* records follow the old tip */
-    SPV_UPDATE_REORG, /* records follow fork_height; what was above it left the best chain */
-    SPV_UPDATE_BRANCH, /* records belong to a side branch; the best chain is as it was */
-    SPV_UPDATE_CHECKPOINT_START, /* an empty store begins at records[0]; only genesis stands below
-                                  */
-    SPV_UPDATE_BACKFILL, /* records follow fork_height below the base: the gap is being filled */
+    SPV_UPDATE_NONE = 0, /* nothing new */
+    SPV_UPDATE_APPEND = 1, /* records follow the old tip */
+    SPV_UPDATE_REORG = 2, /* records follow fork_height; what was above it left the best chain */
+    SPV_UPDATE_BRANCH = 3, /* records belong to a side branch; the best chain is as it was */
+    SPV_UPDATE_CHECKPOINT_START =
+        4, /* an empty store begins at records[0]; only genesis stands below
+            */
+    SPV_UPDATE_BACKFILL =
+        5, /* records follow fork_height below the base: the gap is being filled */
 };
 struct spv_chain_update {
     enum spv_chain_update_kind kind;

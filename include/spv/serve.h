@@ -2,7 +2,7 @@
 #ifndef SPV_SERVE_H
 #define SPV_SERVE_H
 
-#include "spv/header.h"
+#include "spv/header_db.h"
 #include "spv/message.h"
 #include "spv/peer.h"
 

@@ -10,6 +10,7 @@
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/header.h"
+#include "spv/header_db.h"
 #include "spv/http_server.h"
 #include "spv/import.h"
 #include "spv/link.h"

@@ -9,7 +9,7 @@
 #include "spv/addrman.h"
 #include "spv/chain.h"
 #include "spv/error.h"
-#include "spv/header.h"
+#include "spv/header_db.h"
 #include "spv/params.h"
 
 #ifdef __cplusplus

@@ -80,7 +80,7 @@ void spv_serve_cache_free(struct spv_serve_cache *c)
     free(c);
 }
 
-void spv_serve_cache_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out)
+void spv_serve_cache_get_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out)
 {
     *out = c->stats;
     out->blocks = c->n_blocks;
@@ -281,7 +281,7 @@ static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out
 {
     struct spv_serve_range range;
     struct piece p[2] = {{0}};
-    int rc = spv_serve_range(&c->cfg.reader, &range, request);
+    int rc = spv_serve_find_range(&c->cfg.reader, &range, request);
 
     if (rc < 0)
         return rc;

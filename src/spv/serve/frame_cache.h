@@ -6,7 +6,7 @@
 #ifndef SPV_SPV_SERVE_FRAME_CACHE_H
 #define SPV_SPV_SERVE_FRAME_CACHE_H
 
-#include "spv/header.h"
+#include "spv/header_db.h"
 #include "spv/message.h"
 #include "spv/network.h"
 #include "spv/types.h"
@@ -38,6 +38,6 @@ struct spv_serve_cache_stats {
     uint64_t headers_read;
     uint64_t whole;
 };
-void spv_serve_cache_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out);
+void spv_serve_cache_get_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out);
 
 #endif

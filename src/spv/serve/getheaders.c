@@ -19,7 +19,7 @@ int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header
     return 0;
 }
 
-int spv_serve_range(const struct spv_header_db *reader, struct spv_serve_range *out,
+int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_range *out,
                     const struct spv_msg_getheaders *request)
 {
     struct spv_chain_header record;
@@ -53,7 +53,7 @@ static int answer_range(const struct spv_header_db *reader, struct spv_header *o
                         const struct spv_msg_getheaders *request)
 {
     struct spv_serve_range range;
-    int rc = spv_serve_range(reader, &range, request);
+    int rc = spv_serve_find_range(reader, &range, request);
 
     if (rc < 0 || range.max == 0)
         return rc;

@@ -4,7 +4,7 @@
 #ifndef SPV_SPV_SERVE_REST_H
 #define SPV_SPV_SERVE_REST_H
 
-#include "spv/header.h"
+#include "spv/header_db.h"
 #include "spv/params.h"
 #include "util/buffer.h"
 

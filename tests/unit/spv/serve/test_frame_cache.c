@@ -119,7 +119,7 @@ static void end(struct scene *s)
 static struct spv_serve_cache_stats stats_of(const struct scene *s)
 {
     struct spv_serve_cache_stats stats;
-    spv_serve_cache_stats(s->cache, &stats);
+    spv_serve_cache_get_stats(s->cache, &stats);
     return stats;
 }
 
