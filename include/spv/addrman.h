@@ -1,6 +1,6 @@
-/* The address book as it is kept between runs: where peers may be found, and who is banned. The
- * node keeps the book (src/spv/addrman/addrman.h), a store remembers it; these are the rows that
- * pass between the two. */
+/* The rows of the address manager that a store keeps between runs: peer addresses and bans. The
+ * node owns the address manager (src/spv/addrman/addrman.h); these structs pass rows between it and
+ * the store. */
 #ifndef SPV_ADDRMAN_H
 #define SPV_ADDRMAN_H
 
@@ -11,45 +11,45 @@
 extern "C" {
 #endif
 
-#define SPV_ADDRMAN_NEW                                                                            \
-    16384 /* places for addresses that were only heard of: 256 buckets of 64                       \
-           */
-#define SPV_ADDRMAN_TRIED 4096 /* places for those that have answered: 64 buckets of 64 */
+/* Slots for addresses that we never connected to: 256 buckets of 64. */
+#define SPV_ADDRMAN_NEW 16384
+/* Slots for addresses that completed a handshake: 64 buckets of 64. */
+#define SPV_ADDRMAN_TRIED 4096
 #define SPV_ADDRMAN_ADDRESSES (SPV_ADDRMAN_NEW + SPV_ADDRMAN_TRIED)
-#define SPV_ADDRMAN_BANS 1024 /* ours: the one that ends first gives way */
-#define SPV_ADDRMAN_KEY 16 /* the secret that places addresses in buckets: a SipHash key */
-#define SPV_ADDRMAN_SOURCE 8 /* bytes of a network group, at most */
+#define SPV_ADDRMAN_BANS 1024 /* ours: the ban that ends first is replaced */
+#define SPV_ADDRMAN_KEY 16 /* bytes of the secret SipHash key that selects buckets */
+#define SPV_ADDRMAN_SOURCE 8 /* bytes of the longest network group */
 
-/* Networks that can be dialled. */
+/* Networks that can be connected to: a bit mask. */
 #define SPV_NET_IPV4 1u
 #define SPV_NET_IPV6 2u
 #define SPV_NET_ONION 4u /* through a proxy */
 
-/* Times are unix seconds, 0 for never. */
+/* An address and its history. Times are unix seconds, 0 for never. */
 struct spv_addr_info {
     struct spv_netaddr addr; /* IPv4, IPv6 or Tor v3 */
-    uint64_t services; /* as last heard; as it said itself once it has answered */
-    uint8_t source[SPV_ADDRMAN_SOURCE]; /* network group of who told us first */
+    uint64_t services; /* service bits from gossip, or from its version message */
+    uint8_t source[SPV_ADDRMAN_SOURCE]; /* network group of the peer that first sent it */
     uint8_t source_len;
-    int64_t last_seen; /* somebody said that it was there */
+    int64_t last_seen; /* from gossip, or our own connection */
     int64_t last_try;
-    int64_t last_success; /* a handshake was completed */
-    uint32_t attempts; /* in a row that reached nobody */
-    uint32_t slow; /* times in a row that it was late or useless after the handshake */
-    int failure; /* the last one's code; 0: none */
-    bool tried; /* it has answered once */
-    bool anchor; /* it served us when the book was saved: dialled first at the next start */
+    int64_t last_success; /* last completed handshake */
+    uint32_t attempts; /* failed connection attempts in a row */
+    uint32_t slow; /* connections in a row that were slow or useless after the handshake */
+    int failure; /* enum spv_err of the last failure; 0: none */
+    bool tried; /* in the tried table */
+    bool anchor; /* connected when last saved: connected to first after a restart */
 };
 
 struct spv_ban_entry {
-    char address[SPV_ENDPOINT_TEXT]; /* a host; with its port when the user named the peer */
-    int64_t since, until;
-    int code; /* the lie: an enum spv_err of SPV_CLASS_MISBEHAVING */
+    char address[SPV_ENDPOINT_TEXT]; /* a host; for a manual peer "host:port" */
+    int64_t since, until; /* unix seconds */
+    int code; /* the misbehaviour: an enum spv_err of SPV_CLASS_MISBEHAVING */
 };
 
-/* All of it. */
+/* All stored rows. */
 struct spv_addrman_rows {
-    bool keyed; /* key is known: there was a book */
+    bool keyed; /* key was stored */
     uint8_t key[SPV_ADDRMAN_KEY];
     struct spv_addr_info *addresses;
     size_t n;
@@ -57,15 +57,15 @@ struct spv_addrman_rows {
     size_t n_bans;
 };
 
-/* What is new since the last save. */
+/* What changed since the last save. */
 struct spv_addrman_changes {
     uint8_t key[SPV_ADDRMAN_KEY];
-    bool all; /* what was stored goes first; the changed ones are all there are */
+    bool all; /* delete all stored addresses first; `changed` has every address */
     const struct spv_addr_info *changed;
     size_t n_changed;
     const struct spv_netaddr *removed;
     size_t n_removed;
-    bool bans_changed; /* bans replace those stored */
+    bool bans_changed; /* `bans` replaces all stored bans */
     const struct spv_ban_entry *bans;
     size_t n_bans;
 };

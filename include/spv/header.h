@@ -22,22 +22,23 @@ struct spv_header {
     uint32_t nonce;
 };
 
-/* A header in its place in a chain. work is the cumulative work of blocks 0..height. */
+/* A header with its position in a chain (Bitcoin Core: CBlockIndex). */
 struct spv_chain_header {
     struct spv_header header;
     struct spv_blockhash hash;
-    struct spv_u256 work;
+    struct spv_u256 work; /* chain work: the sum over blocks 0..height */
     uint32_t height;
 };
 
-/* The 80 bytes of the wire, every field little-endian. Any thread. */
+/* Between the struct and the 80 bytes on the wire, every field little-endian. All 80 bytes decode.
+ * Any thread. */
 SPV_API void spv_header_encode(uint8_t out[SPV_HEADER_SIZE], const struct spv_header *header);
 SPV_API void spv_header_decode(struct spv_header *out, const uint8_t in[SPV_HEADER_SIZE]);
 
-/* Double SHA-256 of the 80 bytes. Any thread. */
+/* The block hash: double SHA-256 of the 80 bytes, in internal byte order. Any thread. */
 SPV_API void spv_header_hash(struct spv_blockhash *out, const struct spv_header *header);
 
-/* The same over already encoded headers: n hashes of n times 80 bytes. Any thread. */
+/* The hashes of n encoded headers, which follow each other in raw; n may be 0. Any thread. */
 SPV_API void spv_header_hash_raw(struct spv_blockhash *out, const uint8_t *raw, size_t n);
 
 /* The difficulty of compact bits: the target of 0x1d00ffff divided by theirs, as Bitcoin Core's

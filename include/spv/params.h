@@ -1,4 +1,5 @@
-/* The chain's rules of each network: limits, retargeting, activation heights, checkpoints. */
+/* The consensus parameters of each network (Bitcoin Core: chainparams): limits, retargeting,
+ * activation heights, checkpoints, seeds. */
 #ifndef SPV_PARAMS_H
 #define SPV_PARAMS_H
 
@@ -10,9 +11,9 @@ extern "C" {
 #endif
 
 #define SPV_RETARGET_INTERVAL 2016
-#define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: two weeks; clocks of wallets and blocks differ */
+#define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: two weeks, for wrong wallet and miner clocks */
 
-/* A header that every valid chain holds. Each fact beside height and hash is optional. */
+/* A header that every valid chain contains. Fields other than height and hash are optional. */
 struct spv_checkpoint {
     uint32_t height;
     struct spv_blockhash hash;
@@ -20,9 +21,8 @@ struct spv_checkpoint {
     struct spv_u256 work; /* of blocks 0..height; 0: not known */
 };
 
-/* A DNS name that answers with addresses of peers. Where it serves names by service bits, "x9." in
- * front asks for full nodes with witnesses (0x9 = NODE_NETWORK | NODE_WITNESS), "xd." for those
- * with NODE_BLOOM as well, "x49." for those with compact filters. */
+/* A DNS seed. The prefixes that it supports filter by service bits (hexadecimal): "x9." is
+ * NODE_NETWORK | NODE_WITNESS, "xd." adds NODE_BLOOM, "x49." adds NODE_COMPACT_FILTERS to x9. */
 #define SPV_SEED_X9 1u
 #define SPV_SEED_XD 2u
 #define SPV_SEED_X49 4u
@@ -31,7 +31,7 @@ struct spv_dns_seed {
     unsigned prefixes; /* SPV_SEED_* */
 };
 
-/* Peers to begin with when DNS says nothing. */
+/* Peers to connect to when no DNS seed answers. */
 struct spv_netaddr;
 struct spv_fixed_seeds {
     const struct spv_netaddr *at;
@@ -46,32 +46,38 @@ struct spv_params {
     uint32_t target_timespan; /* seconds: 1,209,600 */
     uint32_t target_spacing; /* seconds: 600 */
     bool no_retarget; /* regtest */
-    bool min_difficulty; /* testnet3, testnet4, simnet: 20 minutes give limit bits */
+    bool min_difficulty; /* testnet3, testnet4, simnet: a block 20 minutes after its parent
+                            may have pow_limit_bits */
     bool bip94; /* testnet4 */
     uint32_t bip34_height; /* version >= 2 from here on */
     uint32_t bip66_height; /* version >= 3 */
     uint32_t bip65_height; /* version >= 4 */
-    uint32_t fresh_peers_s; /* a tip older than this asks for other peers; 0: never */
-    uint32_t stale_tip_s; /* and a warning, when older than this; 0: never */
-    const struct spv_checkpoint *checkpoints; /* ascending heights; static or the caller's */
+    uint32_t fresh_peers_s; /* a tip older than this makes us connect to more peers; 0: never */
+    uint32_t stale_tip_s; /* a tip older than this causes a warning; 0: never */
+    const struct spv_checkpoint *checkpoints; /* ascending heights; borrowed */
     size_t n_checkpoints;
-    struct spv_u256 min_work; /* the best chain has at least this */
+    struct spv_u256 min_work; /* minimum chain work of a chain that we accept as synced */
     const struct spv_dns_seed *dns_seeds; /* ends with a NULL name */
     const struct spv_fixed_seeds *fallback; /* NULL: none */
     uint8_t challenge_hash[32]; /* signet: double SHA-256 of the challenge script; else zero */
 };
 
-/* The parameters of a network. Static; NULL for a value outside the enum. Any thread. */
+/* Returns the parameters of a network, which are static; NULL for a value outside the enum. Any
+ * thread. */
 SPV_API const struct spv_params *spv_params_get(enum spv_network network);
 
-/* A signet with its own challenge: the default signet's rules and genesis, own magic and name; no
- * checkpoints, minimum work or seeds. Errors as spv_netid_signet. */
+/* The parameters of a custom signet (BIP325): the default signet's rules and genesis, its own magic
+ * and name, no checkpoints, minimum work or seeds. The default challenge yields the default signet.
+ * Returns 0, or SPV_ERR_INVALID when the challenge is empty or longer than 10,000 bytes. *out
+ * refers to static data only. Any thread. */
 SPV_API int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n);
 
-/* Where a chain may start instead of at genesis: the last checkpoint at or below a height that ends
- * a period and whose period before ends in a checkpoint as well. The one for a birthday (unix
- * seconds) is the last one whose following header is known to be SPV_BIRTHDAY_MARGIN older. NULL
- * when there is none. The list ascends. Any thread. */
+/* A chain may start at a checkpoint instead of at genesis when the checkpoint is the last header of
+ * a retarget period and the period before also ends in a checkpoint. `list` has n checkpoints of
+ * ascending heights.
+ * spv_params_start returns the last such checkpoint at or below `height`. spv_params_birthday
+ * returns the last one whose next header is at least SPV_BIRTHDAY_MARGIN older than `birthday`, the
+ * unix time of a wallet's first key. Both return a pointer into `list`, or NULL. Any thread. */
 SPV_API const struct spv_checkpoint *spv_params_start(const struct spv_params *params,
                                                       const struct spv_checkpoint *list, size_t n,
                                                       uint32_t height);
