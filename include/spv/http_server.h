@@ -10,7 +10,7 @@
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/export.h"
-#include "spv/header.h"
+#include "spv/header_db.h"
 #include "spv/params.h"
 #include "spv/reactor.h"
 

@@ -116,7 +116,7 @@ uint64_t spv_addrman_tried_bucket(const struct spv_addrman *b, const struct spv_
 
 /* Entries. */
 
-static bool same(const struct spv_netaddr *a, const struct spv_netaddr *b)
+static bool same_addr(const struct spv_netaddr *a, const struct spv_netaddr *b)
 {
     return a->network == b->network && a->port == b->port && a->len == b->len &&
            memcmp(a->bytes, b->bytes, a->len) == 0;
@@ -132,7 +132,7 @@ int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr
 {
     uint16_t i = b->hash_heads[spv_addrman_hash_addr(b, addr) %
                                (sizeof b->hash_heads / sizeof b->hash_heads[0])];
-    while (i && !same(&b->at[i - 1].a.addr, addr))
+    while (i && !same_addr(&b->at[i - 1].a.addr, addr))
         i = b->at[i - 1].next;
     return (int)i - 1;
 }
@@ -305,7 +305,7 @@ int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint6
     return 1;
 }
 
-static int64_t is_sane(int64_t time, int64_t now)
+static int64_t clamp_to_now(int64_t time, int64_t now)
 {
     return time > now ? now : time;
 }
@@ -320,9 +320,9 @@ int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, si
             note_removed(b, &a.addr);
             continue;
         }
-        a.last_seen = is_sane(a.last_seen, now.unix_s);
-        a.last_try = is_sane(a.last_try, now.unix_s);
-        a.last_success = is_sane(a.last_success, now.unix_s);
+        a.last_seen = clamp_to_now(a.last_seen, now.unix_s);
+        a.last_try = clamp_to_now(a.last_try, now.unix_s);
+        a.last_success = clamp_to_now(a.last_success, now.unix_s);
         int slot = a.tried && a.last_success ? spv_addrman_tried_slot(b, &a) : -1;
         const bool tried = slot >= 0;
         if (!tried)

@@ -1,9 +1,9 @@
-/* The address book: where peers may be found. Places that were only heard of ("new") and places
- * that have answered ("tried") are kept in buckets that a secret and the network groups choose, so
- * that whoever floods us with addresses fills few of them. Knows when each may be tried again,
- * prefers what is likely to answer, and says what has changed since it was last saved.
+/* The address manager (Bitcoin Core: AddrMan): addresses of peers that we may connect to. Addresses
+ * from gossip ("new") and addresses that completed a handshake ("tried") are kept in buckets chosen
+ * by a secret key and by network groups, so that one sender of many addresses fills few buckets.
+ * Selects addresses to connect to and reports what changed since the last save.
  *
- * An entry is named by its index, which stays as long as the entry is in use
+ * An entry is identified by its index, which is stable while the entry is in use
  * (spv_addrman_set_in_use). At most SPV_ADDRMAN_ADDRESSES entries: 3 MiB. */
 #ifndef SPV_SPV_ADDRMAN_ADDRMAN_H
 #define SPV_SPV_ADDRMAN_ADDRMAN_H
@@ -13,22 +13,20 @@
 #include "spv/error.h"
 #include "spv/types.h"
 
-#define SPV_BUCKET 64 /* places in a bucket */
-#define SPV_BUCKETS_PER_SOURCE 16 /* of 256: what one source's group can fill is 1,024 places */
-#define SPV_BUCKETS_PER_GROUP 4 /* of 64: what one group can have of the tried */
-#define SPV_BUCKET_PROBES 4 /* ours: places looked at before a bucket is called full there */
-#define SPV_ADDRMAN_COLLISIONS 10 /* tried places under dispute at once, as the reference node */
+#define SPV_BUCKET 64 /* slots in a bucket */
+#define SPV_BUCKETS_PER_SOURCE 16 /* of 256: one source group can fill 1,024 slots */
+#define SPV_BUCKETS_PER_GROUP 4 /* of 64: buckets that one group has in the tried table */
+#define SPV_BUCKET_PROBES 4 /* ours: slots that are tried before a bucket counts as full */
+#define SPV_ADDRMAN_COLLISIONS 10 /* unresolved collisions in the tried table, as Bitcoin Core */
 #define SPV_ADDRMAN_REMOVED                                                                        \
-    4096 /* ours: more removals between saves and the whole book is written                        \
-          */
+    4096 /* ours: with more removals since the last save, all rows are rewritten */
 
-/* How the use of a place ended: three words for failure, each with its own consequence. */
+/* How a connection to an address ended. */
 enum spv_conn_outcome {
-    SPV_CONN_OUTCOME_GOOD, /* it was of use, or we left it */
-    SPV_CONN_OUTCOME_UNREACHABLE, /* nobody answered: counts towards being forgotten */
-    SPV_CONN_OUTCOME_USELESS, /* it answered and was late or of no use: liked less, never forgotten
-                                 for it */
-    SPV_CONN_OUTCOME_DROPPED, /* it went, or the fault was ours: it waits, no more */
+    SPV_CONN_OUTCOME_GOOD, /* useful, or closed by us */
+    SPV_CONN_OUTCOME_UNREACHABLE, /* no connection or no handshake: may be evicted after several */
+    SPV_CONN_OUTCOME_USELESS, /* slow or useless after the handshake: deprioritised, not evicted */
+    SPV_CONN_OUTCOME_DROPPED, /* closed by the peer, or our fault: backs off */
 };
 
 struct spv_addrman_entry {
@@ -41,11 +39,11 @@ struct spv_addrman_entry {
     bool used; /* false: on the free list */
     bool in_use; /* dialled or connected */
     bool dirty; /* differs from what is stored */
-    bool stored; /* was saved once, so its going must be, too */
+    bool stored; /* in the store, so its removal must be saved */
 };
 
 struct spv_addrman_collision {
-    int entry; /* the new one that wants the place of a tried one */
+    int entry; /* the new entry whose tried slots are all occupied */
     int64_t since; /* unix */
 };
 
@@ -60,12 +58,12 @@ struct spv_addrman {
     size_t n_collisions;
     uint64_t key[2];
     struct spv_rng rng;
-    uint64_t idle_until_us; /* no pick before this finds anything; 0: unknown */
+    uint64_t idle_until_us; /* nothing can be selected before; 0: unknown */
     bool changed, changed_much; /* since the last save; much: an anchor or a promotion */
     bool all; /* the next save writes everything */
     struct spv_netaddr *removed; /* since the last save */
     size_t n_removed;
-    struct spv_addr_info *out; /* lent by the last spv_addrman_get_changes */
+    struct spv_addr_info *out; /* returned by the last spv_addrman_get_changes */
     struct spv_netaddr *out_removed;
 };
 
@@ -74,12 +72,14 @@ void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng 
 void spv_addrman_free(struct spv_addrman *b);
 size_t spv_addrman_memory(const struct spv_addrman *b);
 
-/* Takes what was stored, the best first. What finds no place or makes no sense is left out. */
+/* Adds stored rows, the most valuable first; invalid rows and rows without a free slot are skipped.
+ * Returns 0 or SPV_ERR_NOMEM. */
 int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, size_t n,
                      struct spv_now now);
 
-/* Somebody of group `source` says that there is a peer; seen: unix seconds, when. 1 taken as a new
- * entry, 0 known or without place or not routable, SPV_ERR_NOMEM. */
+/* Adds an address received from a peer of group `source`; `seen` is its time in unix seconds.
+ * Returns 1 when it was added, 0 when it is known, not routable or its bucket is full, or
+ * SPV_ERR_NOMEM. */
 int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint64_t services,
                     int64_t seen, const struct spv_netgroup *source, struct spv_now now);
 
@@ -87,49 +87,49 @@ int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint6
 int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr);
 
 struct spv_pick {
-    unsigned nets; /* SPV_NET_* that can be dialled */
+    unsigned nets; /* SPV_NET_* that we can connect to */
     bool only_new; /* for a feeler */
-    const struct spv_netgroup *groups; /* in use: others are preferred (a feeler does not care) */
+    const struct spv_netgroup *groups; /* connected: other groups are preferred */
     size_t n_groups;
 };
-/* One to dial now, or -1: not held, not banned, its time has come, serves the chain as far as is
- * known. By chance, those that failed with less of it. */
+/* Selects an address to connect to now: not in use, not deferred, not backing off, and serving the
+ * chain by its service bits. Random; failures lower the chance. Returns its index, or -1. */
 int spv_addrman_pick(struct spv_addrman *b, const struct spv_pick *pick, struct spv_now now);
-/* When the next pick may find one; SPV_NEVER when there is none at all. Of the last pick that found
- * none (0: there was none such). */
+/* When spv_addrman_pick may succeed after it returned -1; SPV_NEVER when there is no address; 0
+ * when the last pick succeeded. */
 uint64_t spv_addrman_deadline(const struct spv_addrman *b);
 
-/* A dial begins: it is in use until released. */
+/* A connection attempt begins: the entry is in use until it is released. */
 void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now);
-/* The handshake was completed with these services: it is tried now, or challenges the one that has
- * its place. */
+/* The handshake completed, with these services: the entry moves to the tried table, or a collision
+ * with the entry in its slot is recorded. */
 void spv_addrman_on_handshake(struct spv_addrman *b, int entry, uint64_t services,
                               struct spv_now now);
-/* It is there and has only these services, which are not those we need. */
+/* Its services, learned from a connection, lack what we need. */
 void spv_addrman_serves(struct spv_addrman *b, int entry, uint64_t services);
-/* Its use is over; error is kept for the record, 0 for none. */
-void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome how, int error,
-                          struct spv_now now);
-/* Leaves it alone until then: it is banned, say. */
+/* The connection ended; error is stored with the entry, 0 for none. */
+void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome outcome,
+                          int error, struct spv_now now);
+/* Not selected before until_us, for instance because it is banned. */
 void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us);
 
-/* Test before evict: settles the challenges that can be, and says which tried one a feeler should
- * test next, or -1. */
-int spv_addrman_to_test(struct spv_addrman *b, unsigned reach, struct spv_now now);
+/* Test before evict: resolves the collisions that can be resolved. Returns the tried entry that a
+ * feeler should test next, or -1. */
+int spv_addrman_to_test(struct spv_addrman *b, unsigned nets, struct spv_now now);
 
-/* The ones to be dialled first at the next start. */
+/* The anchors: connected to first after a restart (Bitcoin Core: anchors.dat). */
 void spv_addrman_set_anchors(struct spv_addrman *b, const int *entries, size_t n);
 
-/* What has changed since the last call, which also lent what is now freed. key and bans are not
- * touched. SPV_ERR_NOMEM. */
+/* What changed since the last call. The arrays in *out are borrowed; valid until the next call. key
+ * and bans are not set. Returns 0 or SPV_ERR_NOMEM. */
 int spv_addrman_get_changes(struct spv_addrman *b, struct spv_addrman_changes *out);
 
 unsigned spv_net_of(const struct spv_netaddr *addr);
-bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned reach);
+bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned nets);
 /* NODE_NETWORK or NODE_NETWORK_LIMITED. */
 bool spv_serves_chain(uint64_t services);
 
-/* For tests: nobody would miss it. */
+/* It may be evicted for a new address (Bitcoin Core: AddrInfo::IsTerrible). */
 bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now);
 
 #endif

@@ -19,22 +19,22 @@ unsigned spv_net_of(const struct spv_netaddr *addr)
                                             : SPV_NET_ONION;
 }
 
-bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned reach)
+bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned nets)
 {
-    return (spv_net_of(&b->at[entry].a.addr) & reach) != 0;
+    return (spv_net_of(&b->at[entry].a.addr) & nets) != 0;
 }
 
 /* Out of 2^16: 0.66 for each failure up to eight, a hundredth when tried minutes ago. */
 static uint32_t selection_chance(const struct spv_addr_info *a, int64_t now)
 {
-    uint32_t x = 65536;
+    uint32_t chance = 65536;
     for (uint32_t i = 0; i < a->attempts && i < 8; i++)
-        x = x * 66 / 100;
+        chance = chance * 66 / 100;
     for (uint32_t i = 0; i < a->slow && i < 8; i++)
-        x = x * 66 / 100;
+        chance = chance * 66 / 100;
     if (a->last_try && now - a->last_try < TRIED_RECENTLY)
-        x /= 100;
-    return x ? x : 1;
+        chance /= 100;
+    return chance ? chance : 1;
 }
 
 static bool group_used(const struct spv_netaddr *addr, const struct spv_pick *pick)
@@ -128,7 +128,7 @@ void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now
 }
 
 /* The holder of the first place in the tried bucket that it wants. */
-static int incumbent(const struct spv_addrman *b, int entry)
+static int incumbent_of(const struct spv_addrman *b, int entry)
 {
     const struct spv_addr_info *a = &b->at[entry].a;
     return b->tried_tbl[spv_addrman_slot_in(spv_addrman_tried_bucket(b, a),
@@ -175,15 +175,15 @@ void spv_addrman_serves(struct spv_addrman *b, int entry, uint64_t services)
     spv_addrman_mark_dirty(b, &b->at[entry]);
 }
 
-void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome how, int error,
-                          struct spv_now now)
+void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome outcome,
+                          int error, struct spv_now now)
 {
     struct spv_addrman_entry *e = &b->at[entry];
     e->in_use = false;
     e->a.failure = error;
-    if (how != SPV_CONN_OUTCOME_GOOD && e->failures < UINT8_MAX)
+    if (outcome != SPV_CONN_OUTCOME_GOOD && e->failures < UINT8_MAX)
         e->failures++;
-    switch (how) {
+    switch (outcome) {
     case SPV_CONN_OUTCOME_GOOD:
         e->failures = 0;
         e->a.slow = 0;
@@ -208,18 +208,18 @@ void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us)
 }
 
 /* The challenger takes the holder's place; the holder is new again, if there it finds one. */
-static void replace(struct spv_addrman *b, int entry, int holder, struct spv_now now)
+static void replace_incumbent(struct spv_addrman *b, int entry, int incumbent, struct spv_now now)
 {
-    const int slot = b->at[holder].slot;
-    spv_addrman_remove(b, &b->at[holder]);
-    b->at[holder].a.tried = false;
-    const int fallback = spv_addrman_new_slot(b, &b->at[holder].a, now.unix_s);
+    const int slot = b->at[incumbent].slot;
+    spv_addrman_remove(b, &b->at[incumbent]);
+    b->at[incumbent].a.tried = false;
+    const int fallback = spv_addrman_new_slot(b, &b->at[incumbent].a, now.unix_s);
     if (fallback >= 0) {
-        spv_addrman_insert(b, holder, fallback, false);
-        spv_addrman_mark_dirty(b, &b->at[holder]);
+        spv_addrman_insert(b, incumbent, fallback, false);
+        spv_addrman_mark_dirty(b, &b->at[incumbent]);
     } else {
-        spv_addrman_remove_collision(b, holder);
-        spv_addrman_unlink_entry(b, holder);
+        spv_addrman_remove_collision(b, incumbent);
+        spv_addrman_unlink_entry(b, incumbent);
     }
     make_tried(b, entry, slot);
 }
@@ -234,28 +234,28 @@ static bool resolve_collision(struct spv_addrman *b, const struct spv_addrman_co
         make_tried(b, entry, slot);
         return true;
     }
-    const int holder = incumbent(b, entry);
-    const struct spv_addr_info *h = &b->at[holder].a;
+    const int incumbent = incumbent_of(b, entry);
+    const struct spv_addr_info *h = &b->at[incumbent].a;
     if (now.unix_s - h->last_success < REPLACEMENT) {
         spv_addrman_remove_collision(b, entry);
         return true;
     }
     const bool failed = h->last_try >= c->since && h->attempts > 0;
-    if (b->at[holder].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
+    if (b->at[incumbent].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
         return false;
-    replace(b, entry, holder, now);
+    replace_incumbent(b, entry, incumbent, now);
     return true;
 }
 
-int spv_addrman_to_test(struct spv_addrman *b, unsigned reach, struct spv_now now)
+int spv_addrman_to_test(struct spv_addrman *b, unsigned nets, struct spv_now now)
 {
     for (size_t i = 0; i < b->n_collisions;)
         i = resolve_collision(b, &b->collision[i], now) ? 0 : i + 1;
     for (size_t i = 0; i < b->n_collisions; i++) {
-        const int holder = incumbent(b, b->collision[i].entry);
-        const struct spv_addrman_entry *e = &b->at[holder];
-        if (!e->in_use && (spv_net_of(&e->a.addr) & reach) && e->a.last_try < b->collision[i].since)
-            return holder;
+        const int incumbent = incumbent_of(b, b->collision[i].entry);
+        const struct spv_addrman_entry *e = &b->at[incumbent];
+        if (!e->in_use && (spv_net_of(&e->a.addr) & nets) && e->a.last_try < b->collision[i].since)
+            return incumbent;
     }
     return -1;
 }

@@ -1,4 +1,4 @@
-/* What the two files of the address book share; addrbook.c explains the places. */
+/* Shared by the source files of the address manager; addrman.c explains buckets and slots. */
 #ifndef SPV_SPV_ADDRMAN_ADDRMAN_STATE_H
 #define SPV_SPV_ADDRMAN_ADDRMAN_STATE_H
 
@@ -6,21 +6,21 @@
 
 uint64_t spv_addrman_hash_addr(const struct spv_addrman *b, const struct spv_netaddr *addr);
 uint64_t spv_addrman_tried_bucket(const struct spv_addrman *b, const struct spv_addr_info *a);
-/* The probe-th place for the address in a bucket. */
+/* The slot of the probe-th attempt for an address in a bucket. */
 size_t spv_addrman_slot_in(uint64_t bucket, uint64_t addr_hash, unsigned probe);
 
-/* It differs from what is stored, and may be dialled at another time. */
+/* The entry differs from the store; the next selection is computed again. */
 void spv_addrman_mark_dirty(struct spv_addrman *b, struct spv_addrman_entry *e);
 
-/* A place in the new table that it may have, its terrible holder evicted; -1: none. */
+/* A slot in the new table; a terrible entry in it is evicted. -1: none. */
 int spv_addrman_new_slot(struct spv_addrman *b, const struct spv_addr_info *a, int64_t now);
-/* A free place in the tried table; -1: none. */
+/* A free slot in the tried table; -1: none. */
 int spv_addrman_tried_slot(const struct spv_addrman *b, const struct spv_addr_info *a);
 void spv_addrman_insert(struct spv_addrman *b, int entry, int slot, bool tried);
 void spv_addrman_remove(struct spv_addrman *b, const struct spv_addrman_entry *e);
 
 void spv_addrman_remove_collision(struct spv_addrman *b, int entry);
-/* Of an entry that is in no table any more. */
+/* Frees an entry that is in no table. */
 void spv_addrman_unlink_entry(struct spv_addrman *b, int entry);
 
 #endif

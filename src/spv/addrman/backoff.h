@@ -1,4 +1,4 @@
-/* How long a place that failed is left alone. */
+/* Delay before the next attempt to connect to an address that failed. */
 #ifndef SPV_SPV_ADDRMAN_BACKOFF_H
 #define SPV_SPV_ADDRMAN_BACKOFF_H
 
@@ -7,9 +7,9 @@
 
 #define SPV_BACKOFF_FIRST (SPV_SECOND / 2) /* ours: a restarting peer is back in a second */
 #define SPV_BACKOFF_MANUAL (30 * SPV_SECOND) /* ours: the user asked for this very peer */
-#define SPV_BACKOFF_MAX (600 * SPV_SECOND) /* ours: nothing is given up for good */
+#define SPV_BACKOFF_MAX (600 * SPV_SECOND) /* ours: no address is given up for good */
 
-/* Doubles with each failure in a row (0 counts as 1), up to most; half of it is chance. */
+/* Doubles with each failure in a row (0 counts as 1), up to `most`; the upper half is random. */
 static inline uint64_t spv_backoff(unsigned failures, uint64_t most, struct spv_rng rng)
 {
     uint64_t wait = SPV_BACKOFF_FIRST;

@@ -14,7 +14,7 @@ static void drop_ban(struct spv_banman *b, size_t i)
 }
 
 /* Where the next one goes: the end, or the place of the one that would end first. */
-static size_t ban_room(struct spv_banman *b)
+static size_t ban_slot(struct spv_banman *b)
 {
     if (b->n < SPV_ADDRMAN_BANS)
         return b->n++;
@@ -38,7 +38,7 @@ void spv_banman_load(struct spv_banman *b, const struct spv_ban_entry *rows, siz
         }
         if (left > SPV_BAN_SECONDS) /* written by a clock that was ahead of ours */
             left = SPV_BAN_SECONDS;
-        const size_t at = ban_room(b);
+        const size_t at = ban_slot(b);
         b->at[at] = rows[i];
         b->at[at].until = now.unix_s + left;
         b->until_us[at] = now.mono_us + (uint64_t)left * SPV_SECOND;
@@ -51,7 +51,7 @@ void spv_banman_add(struct spv_banman *b, const char *address, int code, struct 
     while (at < b->n && strcmp(b->at[at].address, address) != 0)
         at++;
     if (at == b->n)
-        at = ban_room(b);
+        at = ban_slot(b);
     b->at[at] = (struct spv_ban_entry){
         .since = now.unix_s, .until = now.unix_s + SPV_BAN_SECONDS, .code = code};
     strncpy(b->at[at].address, address, sizeof b->at[at].address - 1);

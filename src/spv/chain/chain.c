@@ -38,10 +38,10 @@ struct batch {
         *last; /* NULL, or the last one's hash: the others are in the prevs */
     struct spv_now now;
     struct spv_chain_pos pos; /* of the last known header before the new ones */
-    bool placed;
+    bool has_parent;
     struct spv_header_ctx ctx; /* of the next header, once one was new */
     size_t n_new;
-    bool proven;
+    bool presynced;
     size_t checkpoint; /* the next one to meet */
 };
 
@@ -49,19 +49,19 @@ struct batch {
 static int find_parent(const struct spv_chain *c, struct batch *b, const struct spv_header *header,
                        const struct spv_blockhash *hash)
 {
-    struct spv_chain_header record;
-    int rc = spv_chain_find_pos(c, &b->pos, &record, &header->prev);
+    struct spv_chain_header parent;
+    int rc = spv_chain_find_pos(c, &b->pos, &parent, &header->prev);
 
     if (rc < 0)
         return rc;
-    b->placed = rc == 1;
-    if (b->placed)
+    b->has_parent = rc == 1;
+    if (b->has_parent)
         return 0;
-    rc = spv_chain_find_pos(c, &b->pos, &record, hash);
+    rc = spv_chain_find_pos(c, &b->pos, &parent, hash);
     if (rc < 0)
         return rc;
     if (rc == 1) {
-        b->placed = true;
+        b->has_parent = true;
         b->result->known = 1;
         return 0;
     }
@@ -71,15 +71,15 @@ static int find_parent(const struct spv_chain *c, struct batch *b, const struct 
 }
 
 /* The first new header: may there be one here, and how are it and its followers judged? */
-static int begin_new(struct spv_chain *c, struct batch *b)
+static int begin_new_headers(struct spv_chain *c, struct batch *b)
 {
-    const bool on_best = b->pos.branch == SPV_MAIN_CHAIN;
-    const uint32_t fork = on_best ? b->pos.height : c->branches[b->pos.branch].fork;
-    const uint32_t base = spv_chain_start_point(c).height;
+    const bool on_main_chain = b->pos.branch == SPV_MAIN_CHAIN;
+    const uint32_t fork = on_main_chain ? b->pos.height : c->branches[b->pos.branch].fork;
+    const uint32_t start_height = spv_chain_start_point(c).height;
     int rc;
 
     /* between genesis and the base nobody can tell what is known and what is a fork */
-    if (on_best && b->pos.height + 1 < base) {
+    if (on_main_chain && b->pos.height + 1 < start_height) {
         b->result->error = SPV_ERR_CHAIN_BASE;
         return 0;
     }
@@ -89,36 +89,36 @@ static int begin_new(struct spv_chain *c, struct batch *b)
         return 0;
     }
     /* below the window and nothing stored: it may well be known, but nobody can tell */
-    if (on_best && b->pos.height + 1 < spv_chain_window_start(c) && !c->reader.by_height) {
+    if (on_main_chain && b->pos.height + 1 < spv_chain_window_start(c) && !c->reader.by_height) {
         b->result->error = SPV_ERR_HDR_UNCONNECTING;
         return 0;
     }
     b->checkpoint = spv_chain_next_checkpoint(c, b->pos.height + 1);
-    if (on_best && b->pos.height == c->tip.parent.height) {
+    if (on_main_chain && b->pos.height == c->tip.parent.height) {
         b->ctx = c->tip;
         return 0;
     }
     rc = spv_chain_ctx_at(c, &b->ctx, b->pos);
     if (rc == 0) /* the headers that judge it are neither in memory nor stored */
-        b->result->error = base > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNCONNECTING;
+        b->result->error = start_height > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNCONNECTING;
     return rc < 0 ? rc : 0;
 }
 
 /* Judges a new header and stages it. Negative only when the fault is ours. */
-static int check_new(struct spv_chain *c, struct batch *b, const struct spv_header *header,
-                     const struct spv_blockhash *hash)
+static int check_new_header(struct spv_chain *c, struct batch *b, const struct spv_header *header,
+                            const struct spv_blockhash *hash)
 {
-    struct spv_chain_header *record = &c->window.headers[c->window.n + b->n_new];
+    struct spv_chain_header *entry = &c->window.headers[c->window.n + b->n_new];
     int rc;
 
-    record->header = *header;
-    record->hash = *hash;
-    rc = spv_header_ctx_check(&b->ctx, record);
+    entry->header = *header;
+    entry->hash = *hash;
+    rc = spv_header_ctx_check(&b->ctx, entry);
     if (rc == 0 && b->checkpoint < c->n_checkpoints &&
-        c->checkpoints[b->checkpoint].height == record->height) {
+        c->checkpoints[b->checkpoint].height == entry->height) {
         if (!spv_blockhash_eq(&c->checkpoints[b->checkpoint].hash, hash))
             rc = SPV_ERR_HDR_CHECKPOINT;
-        else if (spv_chain_check_work(c, &c->checkpoints[b->checkpoint], &record->work) < 0)
+        else if (spv_chain_check_work(c, &c->checkpoints[b->checkpoint], &entry->work) < 0)
             return SPV_ERR_DB_DAMAGED;
         b->checkpoint++;
     }
@@ -129,14 +129,14 @@ static int check_new(struct spv_chain *c, struct batch *b, const struct spv_head
         return 0;
     }
     c->window.last_non_min_diff_bits[c->window.n + b->n_new] =
-        spv_header_ctx_connect(&b->ctx, record);
+        spv_header_ctx_connect(&b->ctx, entry);
     b->n_new++;
     return 0;
 }
 
 /* One header after the first's parent was found. Fills verdict->error when it is refused. */
-static int take_header(struct spv_chain *c, struct batch *b, const struct spv_header *header,
-                       const struct spv_blockhash *hash)
+static int process_header(struct spv_chain *c, struct batch *b, const struct spv_header *header,
+                          const struct spv_blockhash *hash)
 {
     int rc;
 
@@ -148,11 +148,11 @@ static int take_header(struct spv_chain *c, struct batch *b, const struct spv_he
             b->result->known++;
             return 0;
         }
-        rc = begin_new(c, b);
+        rc = begin_new_headers(c, b);
         if (rc < 0 || b->result->error != 0)
             return rc;
     }
-    return check_new(c, b, header, hash);
+    return check_new_header(c, b, header, hash);
 }
 
 /* The hash of headers[i]: given by the header that follows it, or computed. */
@@ -170,33 +170,33 @@ static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_he
 {
     struct spv_hash_ahead ahead;
     struct spv_blockhash last = {{0}};
-    struct spv_accept_result *v = b->result;
+    struct spv_accept_result *result = b->result;
 
     for (size_t i = 0; i < n; i++) {
         const struct spv_header *header = &headers[i];
         const struct spv_blockhash *hash = hash_of(b, &ahead, headers, i, n);
         int rc = 0;
 
-        v->index = i;
+        result->index = i;
         if (i == 0) {
             rc = find_parent(c, b, header, hash);
-            if (rc == 0 && v->error == 0 && v->known == 0)
-                rc = take_header(c, b, header, hash);
+            if (rc == 0 && result->error == 0 && result->known == 0)
+                rc = process_header(c, b, header, hash);
         } else if (!spv_blockhash_eq(&header->prev, &last)) {
-            v->error = SPV_ERR_HDR_NONCONTINUOUS;
+            result->error = SPV_ERR_HDR_NONCONTINUOUS;
         } else {
-            rc = take_header(c, b, header, hash);
+            rc = process_header(c, b, header, hash);
         }
         if (rc < 0)
             return rc;
-        if (v->error != 0) {
-            if (b->placed)
-                v->height = b->pos.height + (uint32_t)b->n_new + 1;
+        if (result->error != 0) {
+            if (b->has_parent)
+                result->height = b->pos.height + (uint32_t)b->n_new + 1;
             return 0;
         }
         last = *hash;
     }
-    v->index = n;
+    result->index = n;
     return 0;
 }
 
@@ -204,21 +204,21 @@ static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_he
 
 static int store_batch(struct spv_chain *c, struct batch *b)
 {
-    struct spv_chain_update *change = &b->result->update;
+    struct spv_chain_update *update = &b->result->update;
     const struct spv_chain_pos pos = b->pos;
     int rc = 0;
 
     if (pos.branch == SPV_MAIN_CHAIN && pos.height == c->tip.parent.height) {
-        change->kind = SPV_UPDATE_APPEND;
-        change->fork_height = pos.height;
-        change->headers = c->window.headers + c->window.n;
-        change->n = b->n_new;
+        update->kind = SPV_UPDATE_APPEND;
+        update->fork_height = pos.height;
+        update->headers = c->window.headers + c->window.n;
+        update->n = b->n_new;
         c->window.n += b->n_new;
     } else if (spv_u256_cmp(&b->ctx.work, &c->tip.work) > 0) {
         /* strictly more work: on a tie the first seen stays */
-        rc = spv_chain_reorganise(c, change, pos, b->n_new);
+        rc = spv_chain_reorganise(c, update, pos, b->n_new);
     } else {
-        rc = spv_chain_add_branch(c, change, pos, b->n_new, b->proven);
+        rc = spv_chain_add_branch(c, update, pos, b->n_new, b->presynced);
     }
     if (rc == SPV_ERR_CHAIN_BRANCHES) {
         if (b->result->error == 0) {
@@ -230,7 +230,7 @@ static int store_batch(struct spv_chain *c, struct batch *b)
     }
     if (rc < 0)
         return rc;
-    if (change->kind != SPV_UPDATE_BRANCH) {
+    if (update->kind != SPV_UPDATE_BRANCH) {
         c->tip = b->ctx;
         while (c->n_passed < c->n_checkpoints &&
                c->checkpoints[c->n_passed].height <= c->tip.parent.height)
@@ -293,7 +293,7 @@ int spv_chain_accept_hashed(struct spv_chain *c, struct spv_accept_result *out,
 int spv_chain_accept_presynced(struct spv_chain *c, struct spv_accept_result *out,
                                const struct spv_header *headers, size_t n, struct spv_now now)
 {
-    struct batch b = {.result = out, .now = now, .proven = true};
+    struct batch b = {.result = out, .now = now, .presynced = true};
 
     *out = (struct spv_accept_result){0};
     return n > SPV_MAX_HEADERS ? SPV_ERR_TOO_LONG : accept_batch(c, &b, headers, n);
@@ -355,8 +355,8 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
                       const struct spv_blockhash *tip)
 {
     struct spv_chain_pos pos = {SPV_MAIN_CHAIN, c->tip.parent.height};
-    const uint32_t base = spv_chain_start_point(c).height;
-    struct spv_chain_header record;
+    const uint32_t start_height = spv_chain_start_point(c).height;
+    struct spv_chain_header header;
     uint32_t step = 1;
     size_t n = 0;
     int rc;
@@ -366,23 +366,23 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
     if (cap > SPV_MAX_LOCATOR)
         cap = SPV_MAX_LOCATOR;
     if (tip) {
-        rc = spv_chain_find_pos(c, &pos, &record, tip);
+        rc = spv_chain_find_pos(c, &pos, &header, tip);
         if (rc <= 0)
             return rc < 0 ? rc : SPV_ERR_UNKNOWN_HASH;
     }
     /* ten in a row, then each step twice as long; the last place is genesis's */
     while (pos.height > 0 && n < cap - 1) {
-        rc = spv_chain_header_at_pos(c, &record, pos);
+        rc = spv_chain_header_at_pos(c, &header, pos);
         if (rc < 0)
             return rc;
         if (rc == 1)
-            out[n++] = record.hash;
+            out[n++] = header.hash;
         if (n > 10)
             step *= 2;
         uint32_t next = pos.height > step ? pos.height - step : 0;
         /* a branch that leaves above the base must find its foot, however wide the step */
-        if (next < base && pos.height > base)
-            next = base;
+        if (next < start_height && pos.height > start_height)
+            next = start_height;
         pos.height = next;
     }
     out[n++] = c->genesis.hash;

@@ -20,20 +20,20 @@ const struct spv_chain_header *spv_chain_window_tip(const struct spv_chain *c)
 
 struct spv_chain_start spv_chain_start_point(const struct spv_chain *c)
 {
-    struct spv_chain_start base = {0};
+    struct spv_chain_start start = {0};
 
     if (c->reader.start)
-        c->reader.start(c->reader.ctx, &base);
-    return base;
+        c->reader.start(c->reader.ctx, &start);
+    return start;
 }
 
 /* A record from the reader must be what was asked for. */
-static int check_read(const struct spv_chain_header *record)
+static int check_read(const struct spv_chain_header *header)
 {
     struct spv_blockhash hash;
 
-    spv_header_hash(&hash, &record->header);
-    return spv_blockhash_eq(&hash, &record->hash) ? 1 : SPV_ERR_DB_DAMAGED;
+    spv_header_hash(&hash, &header->header);
+    return spv_blockhash_eq(&hash, &header->hash) ? 1 : SPV_ERR_DB_DAMAGED;
 }
 
 /* The best chain's header at a height. */
@@ -78,9 +78,9 @@ int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *
 {
     if (pos.branch != SPV_MAIN_CHAIN) {
         const struct spv_branch *b = &c->branches[pos.branch];
-        const struct spv_chain_header *record = branch_header(b, pos.height);
-        if (record) {
-            *out = *record;
+        const struct spv_chain_header *header = branch_header(b, pos.height);
+        if (header) {
+            *out = *header;
             return 1;
         }
         if (pos.height > b->fork)
@@ -109,7 +109,7 @@ static size_t scan_window(const struct spv_header_array *s, const struct spv_blo
 }
 
 int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
-                       struct spv_chain_header *record, const struct spv_blockhash *hash)
+                       struct spv_chain_header *header, const struct spv_blockhash *hash)
 {
     const uint32_t start = spv_chain_window_start(c);
     size_t i = scan_window(&c->window, hash);
@@ -117,7 +117,7 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
 
     if (i < c->window.n) {
         *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, start + (uint32_t)i};
-        *record = c->window.headers[i];
+        *header = c->window.headers[i];
         return 1;
     }
     for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
@@ -125,33 +125,33 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
         i = scan_window(&branch->headers, hash);
         if (i < branch->headers.n) {
             *out = (struct spv_chain_pos){b, branch->fork + 1 + (uint32_t)i};
-            *record = branch->headers.headers[i];
+            *header = branch->headers.headers[i];
             return 1;
         }
     }
     if (same_hash(&c->genesis.hash, hash)) {
         *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, 0};
-        *record = c->genesis;
+        *header = c->genesis;
         return 1;
     }
     if (start == 0 || !c->reader.by_hash)
         return 0;
-    rc = c->reader.by_hash(c->reader.ctx, record, hash);
+    rc = c->reader.by_hash(c->reader.ctx, header, hash);
     if (rc <= 0)
         return rc;
-    if (!spv_blockhash_eq(&record->hash, hash))
+    if (!spv_blockhash_eq(&header->hash, hash))
         return SPV_ERR_DB_DAMAGED;
-    if (record->height >= start) /* stored, but no longer the best chain's */
+    if (header->height >= start) /* stored, but no longer the best chain's */
         return 0;
-    *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, record->height};
-    return check_read(record);
+    *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, header->height};
+    return check_read(header);
 }
 
 int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
                          const struct spv_blockhash *hash)
 {
     const uint32_t height = pos->height + 1;
-    struct spv_chain_header record;
+    struct spv_chain_header header;
 
     for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
         const struct spv_chain_header *found = branch_header(&c->branches[b], height);
@@ -161,10 +161,10 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
         }
     }
     if (pos->branch == SPV_MAIN_CHAIN) {
-        int rc = main_chain_header(c, &record, height);
+        int rc = main_chain_header(c, &header, height);
         if (rc <= 0)
             return rc;
-        if (same_hash(&record.hash, hash)) {
+        if (same_hash(&header.hash, hash)) {
             pos->height = height;
             return 1;
         }
@@ -176,14 +176,14 @@ int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *p
                               const struct spv_header *headers, size_t n)
 {
     struct spv_blockhash last = headers[0].prev;
-    struct spv_chain_header record;
+    struct spv_chain_header header;
     int rc;
 
     *known = 0;
-    rc = spv_chain_find_pos(c, pos, &record, &last);
+    rc = spv_chain_find_pos(c, pos, &header, &last);
     if (rc == 0) { /* the parent is not known, or not knowable; the header itself may be */
         spv_header_hash(&last, &headers[0]);
-        rc = spv_chain_find_pos(c, pos, &record, &last);
+        rc = spv_chain_find_pos(c, pos, &header, &last);
         *known = rc == 1;
     }
     if (rc <= 0)
@@ -217,13 +217,13 @@ static int last_non_min_diff_bits_at(const struct spv_chain *c, uint32_t *out,
         return 1;
     }
     for (;; pos.height--) {
-        struct spv_chain_header record;
-        int rc = main_chain_header(c, &record, pos.height);
+        struct spv_chain_header header;
+        int rc = main_chain_header(c, &header, pos.height);
         if (rc <= 0)
             return rc;
-        *out = record.header.bits;
+        *out = header.header.bits;
         if (!params->min_difficulty || pos.height % c->interval == 0 ||
-            record.header.bits != params->pow_limit_bits)
+            header.header.bits != params->pow_limit_bits)
             return 1;
     }
 }
@@ -234,7 +234,7 @@ int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
     const uint32_t height = pos.height;
     const uint32_t first = height - height % c->interval;
     const uint32_t span = height < SPV_MEDIAN_SPAN - 1 ? height : SPV_MEDIAN_SPAN - 1;
-    struct spv_chain_header record;
+    struct spv_chain_header header;
     int rc;
 
     memset(out, 0, sizeof *out);
@@ -242,27 +242,27 @@ int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
     memcpy(out->targets, c->tip.targets, sizeof out->targets);
 
     pos.height = first;
-    rc = spv_chain_header_at_pos(c, &record, pos);
+    rc = spv_chain_header_at_pos(c, &header, pos);
     if (rc <= 0)
         return rc;
-    out->parent.first_time = record.header.time;
-    out->parent.first_bits = record.header.bits;
+    out->parent.first_time = header.header.time;
+    out->parent.first_bits = header.header.bits;
 
     for (pos.height = height - span; pos.height <= height; pos.height++) {
-        rc = spv_chain_header_at_pos(c, &record, pos);
+        rc = spv_chain_header_at_pos(c, &header, pos);
         if (rc <= 0)
             return rc;
-        spv_median_push(&out->median, record.header.time);
+        spv_median_push(&out->median, header.header.time);
     }
     pos.height = height;
-    rc = last_non_min_diff_bits_at(c, &out->parent.real_bits, pos);
+    rc = last_non_min_diff_bits_at(c, &out->parent.last_non_min_diff_bits, pos);
     if (rc <= 0)
         return rc;
     out->parent.height = height;
-    out->parent.time = record.header.time;
-    out->parent.bits = record.header.bits;
-    out->hash = record.hash;
-    out->work = record.work;
+    out->parent.time = header.header.time;
+    out->parent.bits = header.header.bits;
+    out->hash = header.hash;
+    out->work = header.work;
     return 1;
 }
 

@@ -32,18 +32,18 @@ static int append_header(struct spv_chain *c, struct spv_header_ctx *ctx,
 {
     struct spv_header_array *w = &c->window;
     const struct spv_chain_header *last = &w->headers[w->n - 1];
-    struct spv_chain_header *record = &w->headers[w->n];
+    struct spv_chain_header *entry = &w->headers[w->n];
     struct spv_u256 work;
 
     if (!spv_blockhash_eq(&header->prev, &last->hash) ||
         spv_header_ctx_check_pow(ctx, &work, header, hash) < 0)
         return SPV_ERR_DB_DAMAGED;
-    record->header = *header;
-    record->hash = *hash;
-    record->height = last->height + 1;
-    record->work = spv_u256_add(&last->work, &work);
+    entry->header = *header;
+    entry->hash = *hash;
+    entry->height = last->height + 1;
+    entry->work = spv_u256_add(&last->work, &work);
     w->last_non_min_diff_bits[w->n] = spv_consensus_last_non_min_diff_bits(
-        c->params, record->height, header->bits, w->last_non_min_diff_bits[w->n - 1]);
+        c->params, entry->height, header->bits, w->last_non_min_diff_bits[w->n - 1]);
     w->n++;
     return 0;
 }
@@ -102,7 +102,7 @@ static int load_window(struct spv_chain *c)
 {
     struct spv_header_ctx ctx = {.params = c->params};
     struct spv_chain_header stored = c->genesis;
-    struct spv_chain_header base;
+    struct spv_chain_header first;
     const struct spv_chain_header *tip;
     uint32_t start;
     int rc;
@@ -123,14 +123,14 @@ static int load_window(struct spv_chain *c)
     if (start > stored.height)
         return SPV_ERR_DB_DAMAGED;
 
-    rc = read_start(c, &base, start);
+    rc = read_start(c, &first, start);
     if (rc < 0)
         return rc;
     rc = spv_header_array_reserve(&c->window, stored.height - start + 1);
     if (rc < 0)
         return rc;
-    c->window.headers[0] = base;
-    c->window.last_non_min_diff_bits[0] = base.header.bits;
+    c->window.headers[0] = first;
+    c->window.last_non_min_diff_bits[0] = first.header.bits;
     c->window.n = 1;
     rc = read_window(c, &ctx, start + 1, stored.height);
     if (rc < 0)
@@ -158,26 +158,26 @@ static int check_below(const struct spv_chain *c, const struct spv_checkpoint *c
 
 static int check_stored(const struct spv_chain *c)
 {
-    const uint32_t base = spv_chain_start_point(c).height;
+    const uint32_t start_height = spv_chain_start_point(c).height;
 
     for (size_t i = 0; i < c->n_passed; i++) {
         const struct spv_checkpoint *checkpoint = &c->checkpoints[i];
-        struct spv_chain_header record;
+        struct spv_chain_header header;
         int rc;
 
-        if (checkpoint->height + 1 < base)
+        if (checkpoint->height + 1 < start_height)
             continue;
-        if (checkpoint->height + 1 == base) {
+        if (checkpoint->height + 1 == start_height) {
             rc = check_below(c, checkpoint);
         } else {
             rc = spv_chain_header_at_pos(
-                c, &record, (struct spv_chain_pos){SPV_MAIN_CHAIN, checkpoint->height});
+                c, &header, (struct spv_chain_pos){SPV_MAIN_CHAIN, checkpoint->height});
             if (rc == 0) /* nothing is stored below the window */
                 continue;
-            if (rc == 1 && !spv_blockhash_eq(&record.hash, &checkpoint->hash))
+            if (rc == 1 && !spv_blockhash_eq(&header.hash, &checkpoint->hash))
                 rc = SPV_ERR_DB_CHECKPOINT;
             if (rc == 1)
-                rc = spv_chain_check_work(c, checkpoint, &record.work);
+                rc = spv_chain_check_work(c, checkpoint, &header.work);
         }
         if (rc < 0)
             return rc;
@@ -188,7 +188,7 @@ static int check_stored(const struct spv_chain *c)
 /* ---- side branches ---- */
 
 /* What the reader handed out, by height. */
-struct loose {
+struct stored_headers {
     struct spv_header *headers;
     struct spv_blockhash *hashes;
     bool *used;
@@ -196,58 +196,58 @@ struct loose {
     size_t cap;
 };
 
-static void stored_headers_free(struct loose *l)
+static void stored_headers_free(struct stored_headers *s)
 {
-    free(l->headers);
-    free(l->hashes);
-    free(l->used);
+    free(s->headers);
+    free(s->hashes);
+    free(s->used);
 }
 
-static int stored_headers_grow(struct loose *l)
+static int stored_headers_grow(struct stored_headers *s)
 {
     const size_t cap =
-        spv_array_next_cap(l->cap, l->cap + 1, FIRST_STORED, SPV_CHAIN_BRANCH_HEADERS);
-    struct spv_header *headers = realloc(l->headers, cap * sizeof *headers);
+        spv_array_next_cap(s->cap, s->cap + 1, FIRST_STORED, SPV_CHAIN_BRANCH_HEADERS);
+    struct spv_header *headers = realloc(s->headers, cap * sizeof *headers);
     struct spv_blockhash *hashes;
     bool *used;
 
     if (!headers)
         return SPV_ERR_NOMEM;
-    l->headers = headers;
-    hashes = realloc(l->hashes, cap * sizeof *hashes);
+    s->headers = headers;
+    hashes = realloc(s->hashes, cap * sizeof *hashes);
     if (!hashes)
         return SPV_ERR_NOMEM;
-    l->hashes = hashes;
-    used = realloc(l->used, cap * sizeof *used);
+    s->hashes = hashes;
+    used = realloc(s->used, cap * sizeof *used);
     if (!used)
         return SPV_ERR_NOMEM;
-    l->used = used;
-    l->cap = cap;
+    s->used = used;
+    s->cap = cap;
     return 0;
 }
 
 static int collect_headers(void *arg, const struct spv_chain_header *record)
 {
-    struct loose *l = arg;
+    struct stored_headers *s = arg;
     int rc;
 
-    if (l->n == SPV_CHAIN_BRANCH_HEADERS)
+    if (s->n == SPV_CHAIN_BRANCH_HEADERS)
         return 0;
-    if (l->n == l->cap) {
-        rc = stored_headers_grow(l);
+    if (s->n == s->cap) {
+        rc = stored_headers_grow(s);
         if (rc < 0)
             return rc;
     }
-    l->headers[l->n] = record->header;
-    spv_header_hash(&l->hashes[l->n], &record->header);
-    l->used[l->n] = false;
-    l->n++;
+    s->headers[s->n] = record->header;
+    spv_header_hash(&s->hashes[s->n], &record->header);
+    s->used[s->n] = false;
+    s->n++;
     return 0;
 }
 
 /* How many of headers that follow each other may be taken: good, and not more work than the tip. */
-static int is_valid_next(const struct spv_chain *c, size_t *out, const struct spv_header *headers,
-                         size_t n)
+static int count_valid(const struct spv_chain *c, size_t *out, const struct spv_header *headers,
+                       size_t n)
 {
     struct spv_header_ctx ctx;
     struct spv_chain_pos pos;
@@ -259,11 +259,11 @@ static int is_valid_next(const struct spv_chain *c, size_t *out, const struct sp
         return rc;
     rc = spv_chain_ctx_at(c, &ctx, pos);
     for (; rc == 1 && i < n; i++) {
-        struct spv_chain_header record = {.header = headers[i]};
-        spv_header_hash(&record.hash, &record.header);
-        if (spv_header_ctx_check(&ctx, &record) < 0 || spv_u256_cmp(&record.work, &c->tip.work) > 0)
+        struct spv_chain_header entry = {.header = headers[i]};
+        spv_header_hash(&entry.hash, &entry.header);
+        if (spv_header_ctx_check(&ctx, &entry) < 0 || spv_u256_cmp(&entry.work, &c->tip.work) > 0)
             break;
-        (void)spv_header_ctx_connect(&ctx, &record);
+        (void)spv_header_ctx_connect(&ctx, &entry);
     }
     if (rc == 1)
         *out = i;
@@ -273,13 +273,13 @@ static int is_valid_next(const struct spv_chain *c, size_t *out, const struct sp
 static int restore_branch(struct spv_chain *c, const struct spv_header *headers, size_t n)
 {
     const struct spv_now now = {0, UINT32_MAX}; /* they were not in the future when they came */
-    struct spv_accept_result v;
+    struct spv_accept_result result;
     size_t take;
-    int rc = is_valid_next(c, &take, headers, n);
+    int rc = count_valid(c, &take, headers, n);
 
     if (rc < 0 || take == 0)
         return rc;
-    rc = spv_chain_accept(c, &v, headers, take, now);
+    rc = spv_chain_accept(c, &result, headers, take, now);
     if (rc < 0)
         return rc;
     spv_chain_stored(c); /* it is */
@@ -287,39 +287,39 @@ static int restore_branch(struct spv_chain *c, const struct spv_header *headers,
 }
 
 /* Strings together what follows record i, up to a message's worth. */
-static size_t follow_branch(struct loose *l, struct spv_header *out, size_t i)
+static size_t follow_branch(struct stored_headers *s, struct spv_header *out, size_t i)
 {
     size_t n = 0;
 
     for (size_t last = i;; i++) {
-        if (i == l->n || n == SPV_MAX_HEADERS)
+        if (i == s->n || n == SPV_MAX_HEADERS)
             return n;
-        if (n > 0 && (l->used[i] || !spv_blockhash_eq(&l->headers[i].prev, &l->hashes[last])))
+        if (n > 0 && (s->used[i] || !spv_blockhash_eq(&s->headers[i].prev, &s->hashes[last])))
             continue;
-        l->used[i] = true;
-        out[n++] = l->headers[i];
+        s->used[i] = true;
+        out[n++] = s->headers[i];
         last = i;
     }
 }
 
 static int load_branches(struct spv_chain *c)
 {
-    struct loose l = {0};
+    struct stored_headers s = {0};
     struct spv_header *run = NULL;
     int rc;
 
     if (!c->reader.branches)
         return 0;
-    rc = c->reader.branches(c->reader.ctx, collect_headers, &l);
-    if (rc == 0 && l.n > 0) {
+    rc = c->reader.branches(c->reader.ctx, collect_headers, &s);
+    if (rc == 0 && s.n > 0) {
         run = malloc(SPV_MAX_HEADERS * sizeof *run);
         rc = !run ? SPV_ERR_NOMEM : 0;
     }
-    for (size_t i = 0; rc == 0 && i < l.n; i++)
-        if (!l.used[i])
-            rc = restore_branch(c, run, follow_branch(&l, run, i));
+    for (size_t i = 0; rc == 0 && i < s.n; i++)
+        if (!s.used[i])
+            rc = restore_branch(c, run, follow_branch(&s, run, i));
     free(run);
-    stored_headers_free(&l);
+    stored_headers_free(&s);
     return rc;
 }
 

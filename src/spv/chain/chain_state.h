@@ -1,5 +1,5 @@
-/* The chain's insides, shared by its source files: the window of recent best-chain headers, the
- * side branches, and the ways to look headers up in both and in the reader. */
+/* Private state of the chain, shared by its source files: the window of recent best-chain headers,
+ * the side branches, and look-ups in both and in the header database. */
 #ifndef SPV_SPV_CHAIN_CHAIN_STATE_H
 #define SPV_SPV_CHAIN_CHAIN_STATE_H
 
@@ -12,16 +12,16 @@
 #define SPV_WINDOW_PERIODS 2 /* kept at least: the retarget rules look back one whole period */
 #define SPV_WINDOW_MAX_PERIODS 6 /* then trimmed: moving memory costs little when it is rare */
 
-/* Consecutive headers of one path. */
+/* Consecutive headers of one branch. */
 struct spv_header_array {
     struct spv_chain_header *headers;
-    uint32_t *last_non_min_diff_bits; /* real bits of each (spv/rules.h) */
+    uint32_t *last_non_min_diff_bits; /* of each, see consensus.h */
     size_t n;
     size_t cap;
 };
 
-/* A side branch: its first record's parent is the best chain's header at height fork. Every record
- * of it is off the best chain. A free slot has no records. */
+/* A side branch: its first header's parent is the best chain's header at height fork. None of its
+ * headers is on the best chain. A free slot has no headers. */
 struct spv_branch {
     uint32_t fork;
     struct spv_header_array headers;
@@ -36,32 +36,32 @@ struct spv_chain {
     struct spv_chain_header genesis;
     struct spv_header_array window; /* the best chain's last headers; never empty */
     struct spv_branch branches[SPV_CHAIN_BRANCHES];
-    struct spv_header_ctx tip; /* judges children of the tip */
+    struct spv_header_ctx tip; /* validates children of the tip */
     uint32_t interval;
-    int presynced_branch; /* the slot of the branch that the bound on headers does not cover, or -1
+    int presynced_branch; /* slot of the branch that SPV_CHAIN_BRANCH_HEADERS does not limit, or -1
                            */
-    bool pending; /* a change was handed out and is not stored yet */
+    bool pending; /* an update was returned and is not stored yet */
 };
 
-/* spv_chain_accept of up to SPV_CHAIN_HASHED_MAX headers that the caller has hashed: each one's
- * prev is the hash of the one before, *last is the last one's. Everything else is judged. chain.c
+/* spv_chain_accept for up to SPV_CHAIN_HASHED_MAX headers that the caller has hashed: each prev is
+ * the hash of the header before, *last is the hash of the last one. All other rules are checked.
  */
-#define SPV_CHAIN_HASHED_MAX 8064 /* four periods: what fetch gives at once */
+#define SPV_CHAIN_HASHED_MAX 8064 /* four periods: what the segments return at once */
 int spv_chain_accept_hashed(struct spv_chain *c, struct spv_accept_result *out,
                             const struct spv_header *headers, size_t n,
                             const struct spv_blockhash *last, struct spv_now now);
 
 #define SPV_MAIN_CHAIN (-1)
-/* Where a known header is: on the best chain, or in a branch's slot. */
+/* Position of a known header: on the best chain, or in the branch of a slot. */
 struct spv_chain_pos {
     int branch;
     uint32_t height;
 };
 
-/* spans: span.c */
+/* header_array.c. SPV_ERR_NOMEM leaves the array unchanged. */
 int spv_header_array_reserve(struct spv_header_array *s, size_t cap);
 void spv_header_array_free(struct spv_header_array *s);
-/* Copies n entries into dst at `at`, which must have room; the spans may be the same. */
+/* Copies n entries to dst at index `at`, within its capacity; src and dst may be the same array. */
 void spv_header_array_copy(struct spv_header_array *dst, size_t at,
                            const struct spv_header_array *src, size_t from, size_t n);
 /* Drops the first n entries. */
@@ -82,42 +82,41 @@ int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *
                             struct spv_chain_pos pos);
 int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
                        struct spv_chain_header *record, const struct spv_blockhash *hash);
-/* The known child with this hash of the header at *place: moves *place there. */
+/* The known child, with this hash, of the header at *pos: moves *pos to it. */
 int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
                          const struct spv_blockhash *hash);
-/* Where headers (at least one) would attach: the last known header before the new ones goes to
- * *place, and how many of the first ones are known to *known: 1, 0 when they link to nothing known,
- * or negative. */
+/* Where n > 0 headers connect: *pos is the last known header before the new ones, *known how many
+ * of the headers are known. Returns 1, 0 when they connect to no known header, or negative. */
 int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *pos, size_t *known,
                               const struct spv_header *headers, size_t n);
-/* A checkpoint in force stands above this height. */
+/* There is a checkpoint above this height. */
 bool spv_chain_covered(const struct spv_chain *c, uint32_t height);
-/* A judge of the children of the header at place. */
+/* The context that validates children of the header at *pos. */
 int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
                      struct spv_chain_pos pos);
 
-/* Accepts headers whose chain has shown that it has more work than the best one (spv/presync.h), or
- * would have: what of them must wait in a side branch is not bounded, for one branch at a time.
- * Otherwise as spv_chain_accept. */
+/* spv_chain_accept for headers whose chain has shown more work than the best chain, or will
+ * (sync/presync.h): a side branch that they need is exempt from SPV_CHAIN_BRANCH_HEADERS, one
+ * branch at a time. */
 int spv_chain_accept_presynced(struct spv_chain *c, struct spv_accept_result *out,
                                const struct spv_header *headers, size_t n, struct spv_now now);
-/* There is such a branch. */
+/* There is a branch that is exempt from the limit. */
 bool spv_chain_has_presynced_branch(const struct spv_chain *c);
-/* Nobody brings what it lacks: it is bounded like the others again, and goes when it is too long.
- */
+/* The peer that extended it is gone: the limit applies again, and a branch that exceeds it is
+ * dropped. */
 void spv_chain_release_presynced_branch(struct spv_chain *c);
 
-/* branches: branches.c. The new headers stand behind the window's end, n_new of them, judged, and
- * follow the header at place, which is not the tip. */
-/* Keeps them in a side branch: 0, SPV_ERR_CHAIN_BRANCHES (never when proven), SPV_ERR_NOMEM.
- */
-int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
-                         struct spv_chain_pos pos, size_t n_new, bool proven);
-/* Makes them the best chain. SPV_ERR_NOMEM leaves all as it was. */
-int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
+/* side_branches.c. n_new validated headers are staged behind the end of the window; they follow the
+ * header at *pos, which is not the tip. */
+/* Stores them in a side branch. Returns 0, SPV_ERR_CHAIN_BRANCHES (never when presynced), or
+ * SPV_ERR_NOMEM. */
+int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *update,
+                         struct spv_chain_pos pos, size_t n_new, bool presynced);
+/* Makes their branch the best chain. Returns 0, or SPV_ERR_NOMEM with the chain unchanged. */
+int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *update,
                          struct spv_chain_pos pos, size_t n_new);
 void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height);
-/* In branches that the bound covers. */
+/* Headers in the branches that the limit covers. */
 size_t spv_chain_branch_headers(const struct spv_chain *c);
 
 #endif

@@ -74,7 +74,7 @@ uint32_t spv_consensus_next_bits(const struct spv_params *params,
         if (params->min_difficulty) {
             const uint64_t late =
                 (uint64_t)parent->time + (uint64_t)LATE_SPACINGS * params->target_spacing;
-            return time > late ? params->pow_limit_bits : parent->real_bits;
+            return time > late ? params->pow_limit_bits : parent->last_non_min_diff_bits;
         }
         return parent->bits;
     }
@@ -87,12 +87,12 @@ uint32_t spv_consensus_next_bits(const struct spv_params *params,
 }
 
 uint32_t spv_consensus_last_non_min_diff_bits(const struct spv_params *params, uint32_t height,
-                                              uint32_t bits, uint32_t parent_real_bits)
+                                              uint32_t bits, uint32_t parent_bits)
 {
     /* "while (pindex->pprev && pindex->nHeight % interval != 0 && pindex->nBits == limit)" */
     if (bits != params->pow_limit_bits || height % spv_params_interval(params) == 0)
         return bits;
-    return parent_real_bits;
+    return parent_bits;
 }
 
 int spv_consensus_version(const struct spv_params *params, uint32_t height, int32_t version)

@@ -1,5 +1,5 @@
 /* The consensus rules of headers as pure functions over numbers: what bits, times and versions a
- * header may have, given what stands before it. Knows nothing of chains or storage. */
+ * header may have, given the headers before it. */
 #ifndef SPV_SPV_CHAIN_CONSENSUS_H
 #define SPV_SPV_CHAIN_CONSENSUS_H
 
@@ -8,8 +8,8 @@
 #include "spv/chain.h"
 #include "spv/params.h"
 
-/* The target of bits. SPV_ERR_HDR_BITS_MALFORMED, or SPV_ERR_HDR_BITS_LIMIT when it is above the
- * network's limit. */
+/* Decodes bits. Returns 0, SPV_ERR_HDR_BITS_MALFORMED, or SPV_ERR_HDR_BITS_LIMIT when it is above
+ * the network's limit. */
 int spv_consensus_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits);
 
 /* The bits after a period whose blocks had base_bits and whose first and last blocks have these
@@ -17,13 +17,13 @@ int spv_consensus_target(const struct spv_params *params, struct spv_u256 *targe
 uint32_t spv_consensus_retarget(const struct spv_params *params, uint32_t base_bits,
                                 uint32_t first_time, uint32_t last_time);
 
-/* A parent as the retarget rules see it. */
+/* What the retarget rules need of a parent. */
 struct spv_consensus_parent {
     uint32_t height;
     uint32_t time;
     uint32_t bits;
-    uint32_t real_bits; /* of the nearest block at or before it with other than limit bits, not
-                           walking past its period's first block */
+    uint32_t last_non_min_diff_bits; /* of the nearest block at or before it with other than limit
+                           bits, not walking past its period's first block */
     uint32_t first_time; /* of its period's first block */
     uint32_t first_bits;
 };
@@ -32,18 +32,20 @@ struct spv_consensus_parent {
 uint32_t spv_consensus_next_bits(const struct spv_params *params,
                                  const struct spv_consensus_parent *parent, uint32_t time);
 
-/* real_bits of a block, from its parent's. */
+/* last_non_min_diff_bits of a block, from its parent's. */
 uint32_t spv_consensus_last_non_min_diff_bits(const struct spv_params *params, uint32_t height,
-                                              uint32_t bits, uint32_t parent_real_bits);
+                                              uint32_t bits, uint32_t parent_bits);
 
-/* SPV_ERR_HDR_VERSION when the version is below what the height demands. */
+/* BIP34, BIP66, BIP65. Returns 0, or SPV_ERR_HDR_VERSION when the version is too low at the height.
+ */
 int spv_consensus_version(const struct spv_params *params, uint32_t height, int32_t version);
 
-/* SPV_ERR_HDR_TIME_OLD, SPV_ERR_HDR_TIME_WARP. height and time are the child's. */
+/* height and time are the child's. Returns 0, SPV_ERR_HDR_TIME_OLD, or SPV_ERR_HDR_TIME_WARP
+ * (BIP94). */
 int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_t time,
                        uint32_t parent_time, uint32_t median);
 
-/* SPV_ERR_HDR_TIME_FUTURE. */
+/* A header may be at most two hours ahead of our clock. Returns 0 or SPV_ERR_HDR_TIME_FUTURE. */
 int spv_consensus_future(uint32_t time, struct spv_now now);
 
 /* The times of the last (up to) 11 headers, in order and sorted. Zero-initialise. */

@@ -7,19 +7,19 @@
 
 int spv_header_array_reserve(struct spv_header_array *s, size_t cap)
 {
-    struct spv_chain_header *records;
-    uint32_t *real;
+    struct spv_chain_header *headers;
+    uint32_t *bits;
 
     if (cap <= s->cap)
         return 0;
-    records = realloc(s->headers, cap * sizeof *records);
-    if (!records)
+    headers = realloc(s->headers, cap * sizeof *headers);
+    if (!headers)
         return SPV_ERR_NOMEM;
-    s->headers = records;
-    real = realloc(s->last_non_min_diff_bits, cap * sizeof *real);
-    if (!real)
+    s->headers = headers;
+    bits = realloc(s->last_non_min_diff_bits, cap * sizeof *bits);
+    if (!bits)
         return SPV_ERR_NOMEM;
-    s->last_non_min_diff_bits = real;
+    s->last_non_min_diff_bits = bits;
     s->cap = cap;
     return 0;
 }

@@ -1,6 +1,6 @@
-/* Judges headers one after the other: all that the rules need to know of the headers before,
- * carried along, so that judging a header costs the same anywhere in any chain. Copyable by value.
- */
+/* Validates headers one after the other: all that the rules need of the headers before is carried
+ * along, so that the cost of a header is the same anywhere in any branch. Copyable by value.
+ * (Bitcoin Core: ContextualCheckBlockHeader, CheckProofOfWork) */
 #ifndef SPV_SPV_CHAIN_HEADER_CTX_H
 #define SPV_SPV_CHAIN_HEADER_CTX_H
 
@@ -10,7 +10,8 @@
 #include "spv/header.h"
 #include "spv/params.h"
 
-#define SPV_HEADER_CTX_TARGETS 4 /* bits seen last; test networks go back and forth between two */
+#define SPV_HEADER_CTX_TARGETS                                                                     \
+    4 /* decoded bits that are cached; test networks alternate between two values */
 
 /* Decoded bits. */
 struct spv_target {
@@ -26,19 +27,20 @@ struct spv_header_ctx {
     struct spv_u256 work;
     struct spv_median median;
     struct spv_target targets[SPV_HEADER_CTX_TARGETS];
-    uint32_t next_target; /* the slot that gives way */
+    uint32_t next_target; /* the slot that is overwritten next */
 };
 
-/* The rules apart from links, checkpoints and the clock, for a header after the last one: 0, and
- * its place is written to *out (record->hash is the header's), or SPV_ERR_HDR_*. */
-int spv_header_ctx_check(struct spv_header_ctx *j, struct spv_chain_header *record);
+/* Checks all rules but prev hash, checkpoints and the two-hour limit for a child of the last
+ * header. entry->header and entry->hash are set. Returns 0 and fills entry's height and chain work,
+ * or SPV_ERR_HDR_*. */
+int spv_header_ctx_check(struct spv_header_ctx *ctx, struct spv_chain_header *entry);
 
-/* Makes a judged header the last one. Returns its real bits. */
-uint32_t spv_header_ctx_connect(struct spv_header_ctx *j, const struct spv_chain_header *record);
+/* Makes a checked header the last one. Returns its last_non_min_diff_bits. */
+uint32_t spv_header_ctx_connect(struct spv_header_ctx *ctx, const struct spv_chain_header *entry);
 
-/* The work of one block with these bits and whether the hash meets them; for headers that were
- * judged before. 0 or SPV_ERR_HDR_*. */
-int spv_header_ctx_check_pow(struct spv_header_ctx *j, struct spv_u256 *work,
+/* Checks proof of work alone, for headers that were validated before. Returns 0 and the work of one
+ * block with these bits, or SPV_ERR_HDR_*. */
+int spv_header_ctx_check_pow(struct spv_header_ctx *ctx, struct spv_u256 *work,
                              const struct spv_header *header, const struct spv_blockhash *hash);
 
 #endif

@@ -59,10 +59,10 @@ void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height)
 
 /* Makes room for n more headers, and for a branch more when slot is asked for, at the cost of
  * branches with less work; not of the one in `spared`. Nothing goes unless it suffices. */
-static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv_u256 *work,
+static bool evict_for(struct spv_chain *c, int *slot, size_t n, const struct spv_u256 *work,
                       int spared)
 {
-    size_t held = 0; /* headers in branches that stay in any case */
+    size_t kept = 0; /* headers in branches that stay in any case */
     size_t used = 0; /* slots of those */
     size_t total = spv_chain_branch_headers(c);
 
@@ -73,11 +73,11 @@ static bool make_room(struct spv_chain *c, int *slot, size_t n, const struct spv
         if (i == c->presynced_branch) {
             used++;
         } else if (i == spared || spv_u256_cmp(branch_work(b), work) >= 0) {
-            held += b->headers.n;
+            kept += b->headers.n;
             used++;
         }
     }
-    if (held + n > SPV_CHAIN_BRANCH_HEADERS || (slot && used == SPV_CHAIN_BRANCHES))
+    if (kept + n > SPV_CHAIN_BRANCH_HEADERS || (slot && used == SPV_CHAIN_BRANCHES))
         return false;
     for (;;) {
         int weakest = -1;
@@ -129,50 +129,50 @@ static void set_presynced(struct spv_chain *c, int slot)
         spv_header_array_free(&c->branches[before].headers);
 }
 
-int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *change,
-                         struct spv_chain_pos pos, size_t n_new, bool proven)
+int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *update,
+                         struct spv_chain_pos pos, size_t n_new, bool presynced)
 {
     const struct spv_u256 *work = &c->window.headers[c->window.n + n_new - 1].work;
-    const bool on_best = pos.branch == SPV_MAIN_CHAIN;
-    const uint32_t fork = on_best ? pos.height : c->branches[pos.branch].fork;
+    const bool on_main_chain = pos.branch == SPV_MAIN_CHAIN;
+    const uint32_t fork = on_main_chain ? pos.height : c->branches[pos.branch].fork;
     const size_t shared = pos.height - fork; /* of place's branch */
     int slot = pos.branch;
-    struct spv_header_array *span;
+    struct spv_header_array *headers;
     int rc;
 
-    if (!on_best && shared == c->branches[slot].headers.n) {
-        if (!proven && slot != c->presynced_branch && !make_room(c, NULL, n_new, work, slot))
+    if (!on_main_chain && shared == c->branches[slot].headers.n) {
+        if (!presynced && slot != c->presynced_branch && !evict_for(c, NULL, n_new, work, slot))
             return SPV_ERR_CHAIN_BRANCHES;
-        span = &c->branches[slot].headers;
+        headers = &c->branches[slot].headers;
         /* by halves again, as a branch that grows once grows often; its bound comes before */
-        rc = spv_header_array_reserve(span,
-                                      shared + n_new > span->cap ? (shared + n_new) * 3 / 2 : 0);
+        rc = spv_header_array_reserve(headers,
+                                      shared + n_new > headers->cap ? (shared + n_new) * 3 / 2 : 0);
         if (rc < 0)
             return rc;
     } else {
-        if (proven)
+        if (presynced)
             slot = presynced_slot(c, pos.branch);
-        else if (!make_room(c, &slot, shared + n_new, work, pos.branch))
+        else if (!evict_for(c, &slot, shared + n_new, work, pos.branch))
             return SPV_ERR_CHAIN_BRANCHES;
-        span = &c->branches[slot].headers;
-        rc = spv_header_array_reserve(span, shared + n_new);
+        headers = &c->branches[slot].headers;
+        rc = spv_header_array_reserve(headers, shared + n_new);
         if (rc < 0) {
-            spv_header_array_free(span);
+            spv_header_array_free(headers);
             return rc;
         }
         c->branches[slot].fork = fork;
         if (shared > 0)
-            spv_header_array_copy(span, 0, &c->branches[pos.branch].headers, 0, shared);
+            spv_header_array_copy(headers, 0, &c->branches[pos.branch].headers, 0, shared);
     }
-    spv_header_array_copy(span, shared, &c->window, c->window.n, n_new);
-    span->n = shared + n_new;
-    if (proven)
+    spv_header_array_copy(headers, shared, &c->window, c->window.n, n_new);
+    headers->n = shared + n_new;
+    if (presynced)
         set_presynced(c, slot);
 
-    change->kind = SPV_UPDATE_BRANCH;
-    change->fork_height = pos.height;
-    change->headers = span->headers + shared;
-    change->n = n_new;
+    update->kind = SPV_UPDATE_BRANCH;
+    update->fork_height = pos.height;
+    update->headers = headers->headers + shared;
+    update->n = n_new;
     return 0;
 }
 
@@ -182,17 +182,17 @@ static void extend_branch_down(struct spv_chain *c, struct spv_branch *b, uint32
 {
     const bool bounded = c->presynced_branch < 0 || b != &c->branches[c->presynced_branch];
     const size_t more = b->fork - fork;
-    struct spv_header_array *span = &b->headers;
+    struct spv_header_array *headers = &b->headers;
 
     if (more > displaced->n ||
         (bounded && spv_chain_branch_headers(c) + more > SPV_CHAIN_BRANCH_HEADERS) ||
-        spv_header_array_reserve(span, span->n + more) < 0) {
-        spv_header_array_free(span);
+        spv_header_array_reserve(headers, headers->n + more) < 0) {
+        spv_header_array_free(headers);
         return;
     }
-    spv_header_array_copy(span, more, span, 0, span->n);
-    spv_header_array_copy(span, 0, displaced, 0, more);
-    span->n += more;
+    spv_header_array_copy(headers, more, headers, 0, headers->n);
+    spv_header_array_copy(headers, 0, displaced, 0, more);
+    headers->n += more;
     b->fork = fork;
 }
 
@@ -212,11 +212,11 @@ static void trim_shared_prefix(struct spv_chain *c, struct spv_branch *b, size_t
     b->fork += (uint32_t)same;
 }
 
-int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
+int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *update,
                          struct spv_chain_pos pos, size_t n_new)
 {
-    const bool on_best = pos.branch == SPV_MAIN_CHAIN;
-    const uint32_t fork = on_best ? pos.height : c->branches[pos.branch].fork;
+    const bool on_main_chain = pos.branch == SPV_MAIN_CHAIN;
+    const uint32_t fork = on_main_chain ? pos.height : c->branches[pos.branch].fork;
     const size_t shared = pos.height - fork; /* records of place's branch that come along */
     const uint32_t start = spv_chain_window_start(c);
     const uint32_t old_tip = spv_chain_window_tip(c)->height;
@@ -252,7 +252,7 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
     note_presynced(c);
     if (displaced.n > 0) {
         int slot = -1;
-        if (make_room(c, &slot, displaced.n, &displaced.headers[displaced.n - 1].work, -1))
+        if (evict_for(c, &slot, displaced.n, &displaced.headers[displaced.n - 1].work, -1))
             c->branches[slot] = (struct spv_branch){fork, displaced};
         else
             spv_header_array_free(&displaced);
@@ -260,10 +260,10 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *change,
         spv_header_array_free(&displaced);
     }
 
-    change->kind = SPV_UPDATE_REORG;
-    change->fork_height = fork;
-    change->removed = old_tip - fork;
-    change->headers = c->window.headers + keep;
-    change->n = shared + n_new;
+    update->kind = SPV_UPDATE_REORG;
+    update->fork_height = fork;
+    update->removed = old_tip - fork;
+    update->headers = c->window.headers + keep;
+    update->n = shared + n_new;
     return 0;
 }

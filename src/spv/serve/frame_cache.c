@@ -125,7 +125,7 @@ static int extend_block(struct spv_serve_cache *c, struct block *b)
 }
 
 /* Is the block's last header on the best chain? */
-static int on_chain(const struct spv_serve_cache *c, const struct block *b)
+static int is_on_chain(const struct spv_serve_cache *c, const struct block *b)
 {
     const struct spv_header_db *r = &c->cfg.reader;
     struct spv_chain_header record;
@@ -142,7 +142,7 @@ static void drop_from(struct spv_serve_cache *c, uint32_t number)
 }
 
 /* A place for one more block: a random one's when there is no other. */
-static struct block *make_room(struct spv_serve_cache *c)
+static struct block *free_block(struct spv_serve_cache *c)
 {
     if (c->n_blocks == c->max_blocks)
         drop_block(c, (size_t)spv_rng_below(&c->cfg.rng, c->n_blocks));
@@ -152,19 +152,19 @@ static struct block *make_room(struct spv_serve_cache *c)
 /* Reads a block and keeps it; *out is NULL when the chain has none of it. */
 static int load_block(struct spv_serve_cache *c, struct block **out, uint32_t number)
 {
-    struct block *b = make_room(c);
+    struct block *block = free_block(c);
 
     *out = NULL;
-    *b = (struct block){.number = number, .frame = spv_shared_frame_new(BLOCK_PAYLOAD)};
-    if (!b->frame)
+    *block = (struct block){.number = number, .frame = spv_shared_frame_new(BLOCK_PAYLOAD)};
+    if (!block->frame)
         return SPV_ERR_NOMEM;
-    int rc = extend_block(c, b);
-    if (rc < 0 || b->n == 0) {
-        spv_shared_frame_unref(b->frame);
+    int rc = extend_block(c, block);
+    if (rc < 0 || block->n == 0) {
+        spv_shared_frame_unref(block->frame);
         return rc;
     }
     c->n_blocks++;
-    *out = b;
+    *out = block;
     return 0;
 }
 
@@ -178,7 +178,7 @@ static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
         struct block *b = &c->blocks[i];
         if (b->number != number)
             continue;
-        int rc = on_chain(c, b);
+        int rc = is_on_chain(c, b);
         if (rc == 1) {
             *out = b;
             return b->n < BLOCK ? extend_block(c, b) : 0;
@@ -192,44 +192,44 @@ static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
 }
 
 /* Part of an answer: n entries. */
-struct piece {
-    struct spv_shared_frame *kept; /* what they are lent by, with a reference; NULL: c->entries */
+struct part {
+    struct spv_shared_frame *frame; /* what they are lent by, with a reference; NULL: c->entries */
     const uint8_t *entries;
     uint32_t n;
 };
 
 /* n headers at `from`, all of one block. What has to be read for this answer alone goes to `room`.
  */
-static int get_run(struct spv_serve_cache *c, struct piece *out, uint8_t *room, uint32_t from,
-                   uint32_t n)
+static int get_part(struct spv_serve_cache *c, struct part *out, uint8_t *buffer, uint32_t from,
+                    uint32_t n)
 {
     const uint32_t first = (from - 1) % BLOCK;
     struct block *b;
     int rc = find_block(c, &b, (from - 1) / BLOCK, n);
 
-    *out = (struct piece){.entries = room};
+    *out = (struct part){.entries = buffer};
     if (rc < 0)
         return rc;
     if (!b) {
-        rc = read_entries(c, room, from, n);
+        rc = read_entries(c, buffer, from, n);
         out->n = rc > 0 ? (uint32_t)rc : 0;
         return rc < 0 ? rc : 0;
     }
     if (b->n > first)
         out->n = b->n - first < n ? b->n - first : n;
     out->entries = entries_of(b) + (size_t)first * ENTRY;
-    out->kept = spv_shared_frame_ref(b->frame);
+    out->frame = spv_shared_frame_ref(b->frame);
     return 0;
 }
 
-static const uint8_t *entry_at(const struct piece p[2], uint32_t i)
+static const uint8_t *entry_at(const struct part p[2], uint32_t i)
 {
     return i < p[0].n ? p[0].entries + (size_t)i * ENTRY
                       : p[1].entries + (size_t)(i - p[0].n) * ENTRY;
 }
 
 /* How many of the entries go up to the header of this hash. */
-static uint32_t up_to(const struct piece p[2], uint32_t n, const struct spv_blockhash *stop)
+static uint32_t count_to_stop(const struct part p[2], uint32_t n, const struct spv_blockhash *stop)
 {
     for (uint32_t i = 1; stop && i < n; i++)
         if (memcmp(entry_at(p, i) + 4, stop->b, sizeof stop->b) == 0) /* its child's prev */
@@ -238,8 +238,8 @@ static uint32_t up_to(const struct piece p[2], uint32_t n, const struct spv_bloc
 }
 
 /* A frame of its own for the first n entries. */
-static struct spv_shared_frame *join_frames(const struct spv_serve_cache *c,
-                                            const struct piece p[2], uint32_t n)
+static struct spv_shared_frame *copy_to_frame(const struct spv_serve_cache *c,
+                                              const struct part p[2], uint32_t n)
 {
     const size_t count = n < 0xfd ? 1 : COUNT_3;
     const uint32_t n0 = n < p[0].n ? n : p[0].n;
@@ -263,15 +263,15 @@ static struct spv_shared_frame *join_frames(const struct spv_serve_cache *c,
 }
 
 static int finish_frame(struct spv_serve_cache *c, struct spv_shared_frame **out,
-                        const struct piece p[2], const struct spv_blockhash *stop)
+                        const struct part p[2], const struct spv_blockhash *stop)
 {
-    const uint32_t n = up_to(p, p[0].n + p[1].n, stop);
+    const uint32_t n = count_to_stop(p, p[0].n + p[1].n, stop);
 
-    if (p[0].n == BLOCK && n == BLOCK && p[0].kept) {
-        *out = spv_shared_frame_ref(p[0].kept);
+    if (p[0].n == BLOCK && n == BLOCK && p[0].frame) {
+        *out = spv_shared_frame_ref(p[0].frame);
         c->stats.whole++;
     } else {
-        *out = join_frames(c, p, n);
+        *out = copy_to_frame(c, p, n);
     }
     return *out ? (int)n : SPV_ERR_NOMEM;
 }
@@ -280,26 +280,26 @@ static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out
                         const struct spv_msg_getheaders *request)
 {
     struct spv_serve_range range;
-    struct piece p[2] = {{0}};
+    struct part p[2] = {{0}};
     int rc = spv_serve_find_range(&c->cfg.reader, &range, request);
 
     if (rc < 0)
         return rc;
     if (range.from == 0) { /* genesis, which is in no block; or nothing at all */
         rc = read_entries(c, c->entries, 0, range.max);
-        p[0] = (struct piece){.entries = c->entries, .n = rc > 0 ? (uint32_t)rc : 0};
+        p[0] = (struct part){.entries = c->entries, .n = rc > 0 ? (uint32_t)rc : 0};
     } else {
         const uint32_t rest = BLOCK - (range.from - 1) % BLOCK;
         const uint32_t n0 = range.max < rest ? range.max : rest;
-        rc = get_run(c, &p[0], c->entries, range.from, n0);
+        rc = get_part(c, &p[0], c->entries, range.from, n0);
         if (rc == 0 && p[0].n == n0 && n0 < range.max)
-            rc =
-                get_run(c, &p[1], c->entries + (size_t)n0 * ENTRY, range.from + n0, range.max - n0);
+            rc = get_part(c, &p[1], c->entries + (size_t)n0 * ENTRY, range.from + n0,
+                          range.max - n0);
     }
     if (rc >= 0)
         rc = finish_frame(c, out, p, range.seek);
-    spv_shared_frame_unref(p[0].kept);
-    spv_shared_frame_unref(p[1].kept);
+    spv_shared_frame_unref(p[0].frame);
+    spv_shared_frame_unref(p[1].frame);
     return rc;
 }
 

@@ -20,7 +20,7 @@ int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header
 }
 
 int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_range *out,
-                    const struct spv_msg_getheaders *request)
+                         const struct spv_msg_getheaders *request)
 {
     struct spv_chain_header record;
     int rc;

@@ -15,7 +15,7 @@ struct spv_serve_range {
 
 /* 0 or what the reader failed with; within its hold. */
 int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_range *out,
-                    const struct spv_msg_getheaders *request);
+                         const struct spv_msg_getheaders *request);
 /* The first hash of a locator that the best chain has: 1, 0 for none, or negative. */
 int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header *out,
                      const struct spv_blockhash *locator, size_t n);

@@ -220,12 +220,12 @@ static uint32_t next_bits(const struct sim_store *s, uint32_t time)
     struct spv_consensus_parent parent = {.height = tip->height,
                                           .time = tip->header.time,
                                           .bits = tip->header.bits,
-                                          .real_bits = first->header.bits,
+                                          .last_non_min_diff_bits = first->header.bits,
                                           .first_time = first->header.time,
                                           .first_bits = first->header.bits};
     for (const struct spv_chain_header *r = first + 1; r <= tip; r++)
-        parent.real_bits = spv_consensus_last_non_min_diff_bits(s->params, r->height,
-                                                                r->header.bits, parent.real_bits);
+        parent.last_non_min_diff_bits = spv_consensus_last_non_min_diff_bits(
+            s->params, r->height, r->header.bits, parent.last_non_min_diff_bits);
     return spv_consensus_next_bits(s->params, &parent, time);
 }
 

@@ -122,8 +122,11 @@ static void never_exceeds_the_limit_even_where_256_bits_overflow(void **state)
 
 static struct spv_consensus_parent parent_at(uint32_t height, uint32_t time, uint32_t bits)
 {
-    return (struct spv_consensus_parent){
-        .height = height, .time = time, .bits = bits, .real_bits = bits, .first_bits = bits};
+    return (struct spv_consensus_parent){.height = height,
+                                         .time = time,
+                                         .bits = bits,
+                                         .last_non_min_diff_bits = bits,
+                                         .first_bits = bits};
 }
 
 static void inside_a_period_bits_stay(void **state)
@@ -154,7 +157,7 @@ static void after_a_minimum_block_the_real_bits_return(void **state)
     ALL_NETWORKS
     {
         struct spv_consensus_parent parent = parent_at(100, 5000, p->pow_limit_bits);
-        parent.real_bits = p->pow_limit_bits - 1;
+        parent.last_non_min_diff_bits = p->pow_limit_bits - 1;
         assert_int_equal(spv_consensus_next_bits(p, &parent, 5600),
                          p->min_difficulty ? p->pow_limit_bits - 1 : p->pow_limit_bits);
     }
