@@ -15,24 +15,24 @@
 
 struct follow {
     struct spv_store *store;
-    const struct export_format *format;
-    const struct rows *rows;
+    const struct spv_export_rows *rows;
+    struct sink *sink;
     bool quiet;
     uint32_t version; /* data_version of the last look */
     uint64_t next; /* the height to be written next */
     struct spv_blockhash ring[RING]; /* by height modulo RING */
 };
 
-struct follow *follow_new(struct spv_store *store, const struct export_format *format,
-                          const struct rows *rows, bool quiet)
+struct follow *follow_new(struct spv_store *store, const struct spv_export_rows *rows,
+                          struct sink *sink, bool quiet)
 {
     struct follow *f = calloc(1, sizeof *f);
     if (!f) {
         return NULL;
     }
     f->store = store;
-    f->format = format;
     f->rows = rows;
+    f->sink = sink;
     f->quiet = quiet;
     f->next = rows->from;
     /* from before the first row is read, so that no commit is missed */
@@ -95,18 +95,20 @@ static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhas
 {
     uint32_t removed = (uint32_t)(f->next - above);
     uint32_t fork_height = above > 0 ? (uint32_t)(above - 1) : 0;
+    const bool cut = spv_export_format_reorg(f->rows->format) == SPV_EXPORT_REORG_CUT;
     f->next = above;
     if (!f->quiet) {
-        cli_warn("%s: reorganisation: %s headers above height %s %s.", f->rows->sink->name,
+        cli_warn("%s: reorganisation: %s headers above height %s %s.", f->sink->name,
                  CLI_COUNT(removed), CLI_COUNT(fork_height),
-                 f->format->end_of ? "are removed" : "are marked as stale");
+                 cut ? "are removed" : "are marked as stale");
     }
-    if (f->format->end_of) {
-        uint64_t end = above == f->rows->from ? f->format->end_of(f->rows, above) - SPV_HEADER_SIZE
-                                              : f->format->end_of(f->rows, above - 1);
-        return sink_cut(f->rows->sink, end);
+    if (cut) {
+        uint64_t end = above == f->rows->from
+                           ? spv_export_rows_end_of(f->rows, above) - SPV_HEADER_SIZE
+                           : spv_export_rows_end_of(f->rows, above - 1);
+        return sink_cut(f->sink, end);
     }
-    f->format->mark(f->rows, fork_height, fork, removed);
+    (void)spv_export_rows_reorg(f->rows, fork_height, fork, removed);
     return CLI_DONE;
 }
 
@@ -130,8 +132,8 @@ static int write_from(struct follow *f, uint64_t above, bool *again)
         /* without a fork among the rows, the first new one tells what it follows */
         code = undo_rows(f, above, based ? &f->ring[(above - 1) % RING] : &r.header.prev);
     }
-    while (ready && rc > 0 && code == CLI_DONE && f->rows->sink->error == 0) {
-        f->format->row(f->rows, &r, false);
+    while (ready && rc > 0 && code == CLI_DONE && f->sink->error == 0) {
+        (void)spv_export_rows_row(f->rows, &r); /* an error stays in the sink */
         follow_wrote(f, &r);
         rc = spv_store_iter_next(walk, &r);
     }
@@ -151,19 +153,19 @@ static int catch_up(struct follow *f)
             rc = write_from(f, above, &again);
         }
     } while (rc == CLI_DONE && again && !cli_stopped());
-    return rc == CLI_DONE ? sink_publish(f->rows->sink) : rc;
+    return rc == CLI_DONE ? sink_publish(f->sink) : rc;
 }
 
 /* Waits until it is time to look again; true: the reader of a pipe has gone. */
 static bool wait_for_look(const struct follow *f)
 {
-    struct pollfd out = {.fd = f->rows->sink->fd, .events = 0};
+    struct pollfd out = {.fd = f->sink->fd, .events = 0};
     return poll(&out, 1, LOOK_EVERY_MS) > 0; /* a signal ends the wait as well */
 }
 
 int follow_run(struct follow *f)
 {
-    int rc = sink_publish(f->rows->sink);
+    int rc = sink_publish(f->sink);
     while (rc == CLI_DONE && !cli_stopped()) {
         uint32_t version = 0;
         int err = spv_store_data_version(f->store, &version);

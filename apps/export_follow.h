@@ -4,15 +4,17 @@
 #ifndef SPV_EXPORT_FOLLOW_H
 #define SPV_EXPORT_FOLLOW_H
 
-#include "export_rows.h"
+#include "output_file.h"
+#include "spv/export_rows.h"
 #include "spv/store.h"
 
 /* What was written, as far back as a reorganisation may reach. */
 struct follow;
 
-/* NULL: no memory. quiet: reorganisations are not told on standard error. */
-struct follow *follow_new(struct spv_store *store, const struct export_format *format,
-                          const struct rows *rows, bool quiet);
+/* rows writes to sink; both are borrowed until follow_free. quiet: no warning of a reorganisation.
+ * NULL: no memory. */
+struct follow *follow_new(struct spv_store *store, const struct spv_export_rows *rows,
+                          struct sink *sink, bool quiet);
 /* A row was written. */
 void follow_wrote(struct follow *f, const struct spv_chain_header *record);
 /* Publishes what was written, then stays until a signal: an exit code. */

@@ -1,4 +1,4 @@
-/* spv-export: the stored headers in the formats of export_rows.c.
+/* spv-export: the stored headers in the formats of spv/export_rows.h.
  *
  * One walk over one snapshot, one row in memory, each header hashed again on the way, so that what
  * is written is a linked chain or the export fails. Following (export_follow.c) goes on from there.
@@ -11,8 +11,8 @@
 
 #include "cli.h"
 #include "export_follow.h"
-#include "export_rows.h"
 #include "output_file.h"
+#include "spv/export_rows.h"
 #include "spv/store.h"
 
 #define LOOK_EVERY 1024 /* rows between looks at the clock and at the stop signal */
@@ -24,7 +24,7 @@ struct job {
     const char *format_name, *output;
     uint64_t from, to;
     bool quiet, branches, follow, checksum, force;
-    const struct export_format *format;
+    enum spv_export_format format;
     struct spv_store *store;
     struct sink sink;
     struct follow *follower;
@@ -35,18 +35,19 @@ static int check_options(struct job *e)
 {
     bool packed = pack_of_name(e->output) != PACK_NONE;
     bool to_stdout = !e->output || strcmp(e->output, "-") == 0;
-    const struct export_format *format = export_format(e->format_name);
-    if (!format) {
-        return cli_usage("--format: '%s' is not " EXPORT_FORMATS ".", e->format_name);
+    if (e->format_name && spv_export_format_by_name(&e->format, e->format_name) != 0) {
+        return cli_usage("--format: '%s' is not csv, jsonl, raw, electrum, neutrino or postgres.",
+                         e->format_name);
     }
-    e->format = format;
+    const char *name = spv_export_format_name(e->format);
+    const enum spv_export_reorg reorg = spv_export_format_reorg(e->format);
     if (e->from != FROM_START && e->from > e->to) {
         return cli_usage("--from, --to: %s is above %s.", CLI_COUNT(e->from), CLI_COUNT(e->to));
     }
-    if (e->branches && !format->branches) {
+    if (e->branches && !spv_export_format_has_branches(e->format)) {
         return cli_usage("--branches: the format %s stores one chain only. Use csv, jsonl or "
                          "postgres.",
-                         format->name);
+                         name);
     }
     if (pack_refused(e->output)) {
         return cli_usage(
@@ -54,23 +55,23 @@ static int check_options(struct job *e)
             ".zst, or compress standard output.",
             e->output, pack_refused(e->output));
     }
-    if (format->end_of && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
+    if (reorg == SPV_EXPORT_REORG_CUT && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
         return cli_usage("--format: %s is binary, and standard output is a terminal. Name a file "
                          "with --output, or add --force.",
-                         format->name);
+                         name);
     }
     if (!e->follow) {
         return CLI_DONE;
     }
-    if (!format->end_of && !format->mark) {
+    if (reorg == SPV_EXPORT_REORG_NONE) {
         return cli_usage("--follow: the format %s cannot be appended to. Use csv, jsonl, raw, "
                          "electrum or neutrino.",
-                         format->name);
+                         name);
     }
-    if (format->end_of && to_stdout) {
+    if (reorg == SPV_EXPORT_REORG_CUT && to_stdout) {
         return cli_usage("--follow: in the format %s a reorganisation truncates the file, which "
                          "standard output does not allow. Name a file, or use csv or jsonl.",
-                         format->name);
+                         name);
     }
     if (packed) {
         return cli_usage(
@@ -111,15 +112,34 @@ struct span {
     struct spv_chain_header first, last;
 };
 
+/* spv_export_rows.write. */
+static int write_bytes(void *ctx, const void *bytes, size_t n)
+{
+    struct sink *sink = ctx;
+    sink_write(sink, bytes, n);
+    return sink->error != 0 ? SPV_ERR_IO : cli_stopped() ? SPV_ERR_INTERRUPTED : 0;
+}
+
+/* The exit code for what a function of spv/export_rows.h returned. */
+static int check_written(const struct job *e, int rc)
+{
+    if (!rc) {
+        return CLI_DONE;
+    }
+    return e->sink.error != 0 ? sink_failed(&e->sink) : CLI_INTERRUPTED;
+}
+
 /* Everything that the walk gives. Returns an exit code. */
-static int write_walk(struct job *e, struct spv_store_iter *walk, const struct rows *rows,
-                      bool side, struct span *span, struct progress *p)
+static int write_walk(struct job *e, struct spv_store_iter *walk,
+                      const struct spv_export_rows *rows, bool side, struct span *span,
+                      struct progress *p)
 {
     struct spv_chain_header r;
     bool live = e->sink.is_file && !e->quiet && cli_live();
     int rc = 0;
     while ((rc = spv_store_iter_next(walk, &r)) > 0) {
-        e->format->row(rows, &r, side);
+        const int written =
+            side ? spv_export_rows_branch_row(rows, &r) : spv_export_rows_row(rows, &r);
         if (!side) {
             span->first = p->done == 0 ? r : span->first;
             span->last = r;
@@ -128,16 +148,10 @@ static int write_walk(struct job *e, struct spv_store_iter *walk, const struct r
             follow_wrote(e->follower, &r);
         }
         p->done++;
-        if (e->sink.error != 0) {
-            return sink_failed(&e->sink);
+        if (written) {
+            return check_written(e, written);
         }
-        if (p->done % LOOK_EVERY != 0) {
-            continue;
-        }
-        if (cli_stopped()) {
-            return CLI_INTERRUPTED;
-        }
-        if (live) {
+        if (live && p->done % LOOK_EVERY == 0) {
             paint_progress(p);
         }
     }
@@ -148,37 +162,45 @@ static int write_walk(struct job *e, struct spv_store_iter *walk, const struct r
     return cli_stopped() ? CLI_INTERRUPTED : CLI_DONE;
 }
 
+static int write_branches(struct job *e, struct spv_store_iter *walk,
+                          const struct spv_export_rows *rows, struct span *span, struct progress *p)
+{
+    int rc = check_written(e, spv_export_rows_begin_branches(rows));
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    int err = spv_store_iter_branches(walk);
+    return err ? cli_fail(err, "%s", spv_store_last_error(e->store))
+               : write_walk(e, walk, rows, true, span, p);
+}
+
 static int write_rows(struct job *e, struct spv_store_iter *walk, struct progress *p)
 {
-    struct rows rows = {.sink = &e->sink,
-                        .params = spv_store_params(e->store),
-                        .from = (uint32_t)e->from,
-                        .branches = e->branches};
+    const struct spv_export_rows rows = {.params = spv_store_params(e->store),
+                                         .format = e->format,
+                                         .from = (uint32_t)e->from,
+                                         .branches = e->branches,
+                                         .write = write_bytes,
+                                         .ctx = &e->sink};
     struct span span = {.first = {.height = 0}};
     int rc = CLI_DONE;
     if (e->follow) {
-        e->follower = follow_new(e->store, e->format, &rows, e->quiet);
+        e->follower = follow_new(e->store, &rows, &e->sink, e->quiet);
         if (!e->follower) {
             spv_store_iter_close(walk);
             return cli_fail(SPV_ERR_NOMEM, "--follow: %s. Free some memory.",
                             spv_strerror(SPV_ERR_NOMEM));
         }
     }
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): check_options went before */
-    if (e->format->head) {
-        e->format->head(&rows);
+    rc = check_written(e, spv_export_rows_begin(&rows));
+    if (rc == CLI_DONE) {
+        rc = write_walk(e, walk, &rows, false, &span, p);
     }
-    rc = write_walk(e, walk, &rows, false, &span, p);
     if (rc == CLI_DONE && e->branches) {
-        if (e->format->between) {
-            e->format->between(&rows);
-        }
-        int err = spv_store_iter_branches(walk);
-        rc = err != 0 ? cli_fail(err, "%s", spv_store_last_error(e->store))
-                      : write_walk(e, walk, &rows, true, &span, p);
+        rc = write_branches(e, walk, &rows, &span, p);
     }
-    if (rc == CLI_DONE && e->format->tail) {
-        e->format->tail(&rows, &span.first, &span.last);
+    if (rc == CLI_DONE) {
+        rc = check_written(e, spv_export_rows_end(&rows, &span.first, &span.last));
     }
     spv_store_iter_close(walk); /* its snapshot would hold back the writer's checkpoints */
     if (rc == CLI_DONE) {

@@ -9,6 +9,7 @@
 #include "spv/dial.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"
+#include "spv/export_rows.h"
 #include "spv/header.h"
 #include "spv/header_db.h"
 #include "spv/http_server.h"
