@@ -1,10 +1,19 @@
 /* The headers database: one SQLite file a network (docs/schema.md is its contract).
  *
- * The chain judges; the store remembers. Each change is one transaction; a crash at any moment
- * leaves a valid chain and loses at most the tail that was not committed. One writer, any number of
- * readers. A store belongs to one thread. */
+ * The chain decides which headers are valid; the store keeps them. Each update is one transaction:
+ * a crash at any moment leaves a valid chain and loses at most the updates that were not committed.
+ * A database has one writer and any number of readers, in any processes.
+ *
+ * A store and its iterators belong to one thread at a time: only that thread calls functions on
+ * them, unless a function says "any thread". Functions that return int return 0, or what their
+ * comment names, or a negative enum spv_err. "A database error" is SPV_ERR_DB_DAMAGED, _DB_BUSY,
+ * _DB_FULL, _DB_READONLY, _DB, _IO, _NOMEM or _INTERRUPTED; spv_store_last_error has its text. */
 #ifndef SPV_STORE_H
 #define SPV_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "spv/addrman.h"
 #include "spv/chain.h"
@@ -19,165 +28,217 @@ extern "C" {
 #define SPV_SCHEMA_VERSION 2
 
 enum spv_store_mode {
-    SPV_STORE_READ, /* must exist; never written; works on a read-only file system */
-    SPV_STORE_WRITE, /* must exist */
-    SPV_STORE_CREATE, /* made (with its folders) when absent */
+    SPV_STORE_READ = 0, /* must exist; is never written; works on a read-only file system */
+    SPV_STORE_WRITE = 1, /* must exist */
+    SPV_STORE_CREATE = 2, /* is created, with its folders, when it does not exist */
 };
 
-/* A stop that can be asked for while a store is at work, also while it is being opened: statements
- * go on for as long as it takes to store what came (at most some 5 million operations of SQLite's,
- * a third of a second, all in all) and end then, or at once where nothing is stored, with
- * SPV_ERR_INTERRUPTED. What was committed stays. One stop serves any number of stores. */
+/* Interrupts stores at work, also while they are being opened. After the request, statements end
+ * with SPV_ERR_INTERRUPTED: at once where nothing is stored, else after at most some 5 million
+ * operations of SQLite, a third of a second, so that what was received can be stored. What was
+ * committed stays. One interrupt serves any number of stores. */
 struct spv_interrupt;
-SPV_API struct spv_interrupt *spv_interrupt_new(void); /* NULL: no memory */
-SPV_API void spv_interrupt_free(
-    struct spv_interrupt *stop); /* once its stores and walks are closed */
-/* For good. From any thread or signal handler: it is async-signal-safe. */
-SPV_API void spv_interrupt_request(struct spv_interrupt *stop);
-SPV_API bool spv_interrupt_requested(const struct spv_interrupt *stop); /* false for NULL */
 
+/* Returns a new interrupt, or NULL: no memory. The caller frees it. Any thread. */
+SPV_API struct spv_interrupt *spv_interrupt_new(void);
+
+/* Frees it; its stores and iterators must be closed. NULL is ignored. */
+SPV_API void spv_interrupt_free(struct spv_interrupt *stop);
+
+/* Requests the interruption, for good. Any thread; async-signal-safe. */
+SPV_API void spv_interrupt_request(struct spv_interrupt *stop);
+
+/* Returns whether it was requested; false for NULL. Any thread. */
+SPV_API bool spv_interrupt_requested(const struct spv_interrupt *stop);
+
+/* How to open a database. Copied, but for what it points to. */
 struct spv_store_config {
-    const char *path;
-    const struct spv_params *params; /* NULL with READ: take the network that the file says */
+    const char *path; /* read during the call */
+    /* Read during the call. NULL: the network that the file names; only with SPV_STORE_READ. */
+    const struct spv_params *params;
     enum spv_store_mode mode;
-    struct spv_interrupt *stop; /* lent for as long as the store is open; NULL: none */
-    /* Another program holds a lock on the file that we need. Asked some ten times a second, with
-     * how long that has lasted: non-zero waits on, 0 gives up with SPV_ERR_DB_BUSY. In the midst of
-     * a call of the store, which must not be called from it. NULL: after 5 seconds when writing, 1
-     * when reading, it is given up. */
+    struct spv_interrupt *stop; /* borrowed until the store is closed; NULL: none */
+    /* Another program holds a lock that is needed. Called about ten times a second, inside a call
+     * of the store, with how long the lock has been held (ms): non-zero waits on, 0 gives up with
+     * SPV_ERR_DB_BUSY. It must not call the store. NULL: gives up after 5 seconds when writing, 1
+     * second when reading. */
     int (*busy)(void *ctx, uint32_t waited_ms);
     void *busy_ctx;
 };
 
 struct spv_store;
 
-/* Opens and checks: application id, schema version (older ones are migrated in one transaction),
- * network guard, tip row, the last rows re-hashed and re-linked. A tail that does not hold is cut
- * back to the last good height when writing (spv_store_rewound says how many were cut).
- * SPV_ERR_DB_NONE, _DB_NEWER, _DB_NETWORK, _DB_DAMAGED, _DB_BUSY (another writer), _DB_READONLY,
- * _DB_FULL, _DB, _NOMEM, _STOPPED; *why (may be NULL) then tells a person what to do. */
+/* Opens a database and checks it: application id, schema version (older ones are migrated in one
+ * transaction), network, and the last rows, which are hashed and linked again. A writer cuts an
+ * invalid tail off (spv_store_rewound). *out is the caller's; close it with spv_store_close.
+ * Returns 0, SPV_ERR_DB_NONE (no such file, or an empty one), SPV_ERR_DB_NEWER (a later schema),
+ * SPV_ERR_DB_NETWORK (another network's), SPV_ERR_DB_BUSY (another writer), SPV_ERR_INVALID,
+ * SPV_ERR_NO_DESCRIPTOR or a database error; then *out is NULL, and *why (may be NULL) has the code
+ * and a text for the user. Any thread. */
 SPV_API int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
                            struct spv_error_info *why);
 
-/* Commits what is pending, folds the write-ahead log into the file, closes. NULL is fine. */
+/* Commits deferred updates, checkpoints the write-ahead log, closes and frees the store. NULL is
+ * ignored. Returns 0 or a database error; the store is freed in any case. */
 SPV_API int spv_store_close(struct spv_store *s);
 
-/* Applies one change of the chain in one transaction, tip and work with it. */
+/* Applies one update of the chain, with the tip, in one transaction. change is read during the
+ * call. Returns 0, SPV_ERR_STATE (it does not fit the stored chain), SPV_ERR_INVALID (it has no
+ * headers), SPV_ERR_DB_READONLY (opened for reading) or a database error; nothing is written then.
+ */
 SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change);
 
-/* As spv_store_apply, but the transaction stays open for the changes that follow, so that a first
- * sync syncs the disk less often. Until it is committed it is not durable and nobody else sees it;
- * that happens by itself at SPV_STORE_GROUP_COMMIT records, and before whatever else is called that
- * writes, builds, flushes or closes. When a later change or the commit fails, all of the open
- * transaction is undone: the store is where it was at its last commit. */
+/* As spv_store_apply, but leaves the transaction open for the next update, so that a first sync
+ * waits for the disk less often. Until the commit the update is not durable and readers do not see
+ * it. The commit comes after SPV_STORE_GROUP_COMMIT headers, and before any other call that writes,
+ * builds the index, flushes or closes. When a later update or the commit fails, the whole open
+ * transaction is rolled back: the store is as it was at its last commit. */
 #define SPV_STORE_GROUP_COMMIT 16000 /* 2 MB of pages, half of the page cache */
 SPV_API int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change);
-/* Commits what was gathered, if anything. */
+
+/* Commits deferred updates, if there are any. Returns 0 or a database error. */
 SPV_API int spv_store_commit(struct spv_store *s);
 
-/* Where the stored chain begins: 0 and 0 for a whole one. It begins higher after a start at a
- * checkpoint (SPV_UPDATE_CHECKPOINT_START) and after spv_store_prune. */
+/* Where the stored chain starts: height 0, work_since 0 for a complete one. It starts higher after
+ * a start at a checkpoint (SPV_UPDATE_CHECKPOINT_START) and after spv_store_prune. */
 SPV_API void spv_store_get_start(struct spv_store *s, struct spv_chain_start *out);
-/* The height up to which the gap below the base is filled again (SPV_UPDATE_BACKFILL); 0: not at
- * all, or no gap. The filled part is no part of the chain until it joins it. Negative on failure.
- */
+
+/* The height up to which the gap below the start is backfilled (SPV_UPDATE_BACKFILL); 0: not at
+ * all, or there is no gap. Backfilled headers are no part of the chain until they reach its start.
+ * Returns 0 or a database error. */
 SPV_API int spv_store_backfill_height(struct spv_store *s, uint32_t *height);
-/* Forgets what was filled below the base, so that filling begins anew. */
+
+/* Deletes the backfilled headers, so that backfilling starts again at genesis. Returns 0 or a
+ * database error. */
 SPV_API int spv_store_backfill_reset(struct spv_store *s);
-/* The filled part as a reader: its tip is the highest filled header, at first genesis. */
+
+/* The backfilled headers as a header database: its tip is the highest of them, at first genesis.
+ * Borrows the store: valid until it is closed, on its thread. */
 SPV_API struct spv_header_db spv_store_backfill_db(struct spv_store *s);
 
-/* Drops headers below a height, rounded down to a period's first and so far that two periods and a
- * median's span remain below the tip. *base (may be NULL) is where the chain begins then; 0 when
- * the chain is too short to lose anything. One transaction; the file gets smaller only when it is
- * compacted. SPV_ERR_DB_READONLY and the database's errors. */
+/* Deletes the headers below a height, in one transaction. The height is rounded down to the first
+ * block of a difficulty period, and low enough that two periods and the span of a median time
+ * remain below the tip. *base (may be NULL): where the chain starts afterwards; where it started
+ * before when it is too short to be pruned. The file shrinks only when it is compacted. Returns 0
+ * or a database error. */
 SPV_API int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base);
 
-/* Makes everything so far durable: write-ahead log folded into the file and synced. */
+/* Commits deferred updates and checkpoints the write-ahead log into the file, synced; a reader's
+ * snapshot may keep a part of the log. Returns 0 (also for a reader) or a database error. */
 SPV_API int spv_store_flush(struct spv_store *s);
 
-/* Builds the hash index if it is not there (after the first sync; it would slow that tenfold).
- * Until then by-hash look-ups find nothing. */
+/* Builds the index that finds headers by hash, if there is none. After the first sync: the index
+ * would slow that tenfold. Without it, look-ups by hash find nothing. Returns 0 or a database
+ * error.
+ */
 SPV_API int spv_store_build_index(struct spv_store *s);
+
+/* Returns whether the store has seen the index. */
 SPV_API bool spv_store_indexed(const struct spv_store *s);
 
-/* 1 found, 0 not there, negative on failure. Only the best chain. */
+/* Look-ups in the best chain. Hashes are in internal byte order. Each returns 1 and fills *out, 0:
+ * there is no such header, or a database error. */
 SPV_API int spv_store_tip(struct spv_store *s, struct spv_chain_header *out);
 SPV_API int spv_store_by_height(struct spv_store *s, struct spv_chain_header *out, uint32_t height);
 SPV_API int spv_store_by_hash(struct spv_store *s, struct spv_chain_header *out,
                               const struct spv_blockhash *hash);
-/* The first of n hashes (SPV_MAX_LOCATOR at most: SPV_ERR_TOO_LONG) that spv_store_by_hash finds,
- * in one statement. */
+/* The first of n hashes that spv_store_by_hash finds, in one statement. Also returns
+ * SPV_ERR_TOO_LONG: n is above SPV_MAX_LOCATOR. */
 SPV_API int spv_store_locate(struct spv_store *s, struct spv_chain_header *out,
                              const struct spv_blockhash *hashes, size_t n);
-/* Up to n consecutive headers from height `from`; returns how many. */
+
+/* Reads up to n consecutive headers from height `from` into out. Returns how many, or a database
+ * error. */
 SPV_API int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n);
 
-/* A number that changes when another connection has committed since the last call (SQLite's
- * data_version): cheap enough to ask several times a second. */
+/* Writes a number that changes when another connection has committed since the last call (SQLite's
+ * data_version): cheap enough for several calls a second. Returns 0 or a database error. */
 SPV_API int spv_store_data_version(struct spv_store *s, uint32_t *out);
 
-/* Hands each header off the best chain to `each`, lowest first, until that returns something other
- * than 0, which is then returned; 0 at the end, negative on failure. Rows that are malformed are
- * left out. `each` must not use the store. */
+/* Passes each side-branch header to `each`, lowest first, until that returns something other than
+ * 0. The header is valid during the call; `each` must not use the store. Malformed rows are
+ * skipped. Returns 0, what `each` returned, or a database error. */
 SPV_API int spv_store_branches(struct spv_store *s,
                                int (*each)(void *arg, const struct spv_chain_header *record),
                                void *arg);
 
-/* The store as a reader; lent, valid while the store is open, on the store's thread. */
+/* The store as a header database for a chain. Borrows the store: valid until it is closed, on its
+ * thread. */
 SPV_API struct spv_header_db spv_store_header_db(struct spv_store *s);
 
-/* The parameters that the store was opened with or found in the file; lent. */
+/* The parameters that the store was opened with or found in the file, and its path as it was given.
+ * Borrowed: valid until the store is closed. */
 SPV_API const struct spv_params *spv_store_params(const struct spv_store *s);
 SPV_API const char *spv_store_path(const struct spv_store *s);
-/* How many damaged rows opening cut off the end. */
+
+/* Returns how many rows opening has cut off the tail, or has missed with a lost write-ahead log. */
 SPV_API uint32_t spv_store_rewound(const struct spv_store *s);
-/* What the last failed call on this store failed at, for a person. */
+
+/* The text of the last call that failed: path, what was tried, why it failed, what to do. Borrowed:
+ * valid until the next call on the store. */
 SPV_API const char *spv_store_last_error(const struct spv_store *s);
 
-/* A walk over best-chain records from height `from` to `to` (included) under one snapshot, constant
- * memory. next: 1, 0 at the end, negative. */
+/* An iterator over the best chain from height `from` to `to` (included), under one snapshot and in
+ * constant memory. */
 struct spv_store_iter;
+
+/* Opens an iterator. *out is the caller's; close it with spv_store_iter_close before the store.
+ * Returns 0, SPV_ERR_NOT_FOUND (the chain starts above `from`) or a database error. */
 SPV_API int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32_t from,
                                 uint32_t to);
+
+/* Returns 1 and the next header, 0 at the end, or a database error (of the store). Each header is
+ * hashed again: SPV_ERR_DB_DAMAGED where the chain of hashes is broken. */
 SPV_API int spv_store_iter_next(struct spv_store_iter *w, struct spv_chain_header *out);
-/* Goes on with the side branches' headers between the same heights, by height and then hash, under
- * the same snapshot; next gives them. */
+
+/* Switches to the side branches' headers between the same heights, by height and then hash, under
+ * the same snapshot. Returns 0 or a database error. */
 SPV_API int spv_store_iter_branches(struct spv_store_iter *w);
+
+/* NULL is ignored. */
 SPV_API void spv_store_iter_close(struct spv_store_iter *w);
 
-/* The address book. load: rows that make no sense are left out (the file may come from a stranger),
- * and no more are taken than the book has places; free with spv_store_addrman_free. Damaged tables
- * are replaced by empty ones when writing, else SPV_ERR_DB_DAMAGED. save: one transaction. */
+/* Reads the addresses and bans of the address manager, at most as many as it has slots for. Rows
+ * that are malformed are skipped. Damaged tables are replaced by empty ones when writing. *out is
+ * the caller's; free it with spv_store_addrman_free. Returns 0 or a database error. */
 SPV_API int spv_store_addrman_load(struct spv_store *s, struct spv_addrman_rows *out);
+
+/* Writes changes of the address manager in one transaction. changes is read during the call.
+ * Returns 0 or a database error. */
 SPV_API int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes *changes);
+
+/* Frees what spv_store_addrman_load allocated, not the struct. Any thread. */
 SPV_API void spv_store_addrman_free(struct spv_addrman_rows *book);
 
-/* What a database says of itself, all of one moment. */
+/* Facts about a database, all of one snapshot. */
 struct spv_store_info {
     int schema; /* version of the schema in the file */
-    uint64_t headers; /* rows of the best chain, and what is filled below its base */
+    uint64_t headers; /* rows of the best chain and of the backfill */
     uint64_t branch_headers; /* rows of side branches */
     uint64_t file_bytes, log_bytes; /* the file and its write-ahead log */
-    uint64_t free_bytes; /* of the file: empty pages, which compacting gives back */
+    uint64_t free_bytes; /* of the file: empty pages, which compacting frees */
     int64_t last_sync; /* unix seconds of the last spv_store_synced; 0: never */
-    char created_by[48]; /* the library and version that made it */
+    char created_by[48]; /* the library and version that created it */
 };
+/* Returns 0 or a database error. */
 SPV_API int spv_store_get_info(struct spv_store *s, struct spv_store_info *out);
 
-/* Notes that the chain was found complete at this time: the store has no clock of its own. */
+/* Stores the time (unix seconds) at which the chain was found synced. Returns 0 or a database
+ * error.
+ */
 SPV_API int spv_store_synced(struct spv_store *s, int64_t unix_s);
 
-/* Writes the file anew without empty pages, in one transaction, and folds the log; needs as much
- * room again meanwhile. progress (may be NULL) is called now and then: non-zero stops, with
- * SPV_ERR_INTERRUPTED and nothing changed. SPV_ERR_DB_READONLY, _DB_FULL and others. */
+/* Rewrites the file without empty pages, in one transaction, and checkpoints the log; needs the
+ * file's size of free disk space meanwhile. progress (may be NULL) is called every few
+ * milliseconds: non-zero ends the call with SPV_ERR_INTERRUPTED and nothing changed; it must not
+ * call the store. Returns 0 or a database error. */
 SPV_API int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx);
 
-/* Verifying: every row is hashed and linked again, its proof of work and bits judged, the work
- * summed up, the tip compared with the metadata, the hash index and all pages with the rows
- * (SQLite's integrity check), side branches with their parents. `full` also judges every header by
- * all rules of consensus (required bits, median times, versions, checkpoints), as a sync would. */
-#define SPV_FINDINGS 16 /* that a report tells one by one; the first ones say what broke */
+/* A verification hashes and links every row again, checks proof of work and bits, adds up the work
+ * and compares: the tip with the metadata, the hash index and all pages with the rows (SQLite's
+ * integrity check), side branches with their parents. With `full` it also checks every header by
+ * all rules of consensus (required bits, median times, versions, checkpoints), as a sync does. */
+#define SPV_FINDINGS 16 /* kept in a report; the first ones show what broke */
 #define SPV_FINDING_TEXT 240
 struct spv_finding {
     int64_t height; /* of the header it is about; -1: not about one header */
@@ -185,74 +246,75 @@ struct spv_finding {
 };
 struct spv_verify_config {
     const char *path;
-    const struct spv_params *params; /* NULL: the network that the file says */
+    const struct spv_params *params; /* NULL: the network that the file names */
     bool full;
-    struct spv_now now; /* only with full: a header more than two hours ahead of it ends the run */
-    /* Every few thousand rows, may be NULL: non-zero stops. total is 0 while it is not known. */
+    struct spv_now now; /* with full: a header more than two hours ahead of it ends the run */
+    /* Called every few thousand rows; may be NULL. Non-zero ends the run. total is 0 while it is
+     * not known. */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
-    struct spv_interrupt *stop; /* lent; NULL: none */
+    struct spv_interrupt *stop; /* borrowed during the call; NULL: none */
 };
 struct spv_verify_report {
     uint64_t headers; /* rows of the best chain that were read */
     uint64_t branch_headers; /* rows of side branches that were read */
     int64_t tip; /* the highest row's height; -1: none */
     int64_t claimed; /* the tip's height that the metadata names; -1: none */
-    int64_t good; /* up to this height everything holds; -1: not even the first row */
+    int64_t good; /* everything is valid up to this height; -1: not even the first row */
     bool indexed; /* the hash index is there */
-    bool pages_ok; /* SQLite found every page and index sound */
-    bool branches_ok; /* side branches are sound */
-    bool backfill_ok; /* what was filled below the base is sound */
-    bool addrs_ok; /* the address book and the bans can be read */
-    struct spv_chain_start start; /* where the chain begins */
-    size_t n; /* findings kept, in the order in which they were met */
-    uint64_t total; /* findings altogether */
+    bool pages_ok; /* SQLite found every page and index valid */
+    bool branches_ok; /* side branches are valid */
+    bool backfill_ok; /* backfilled headers are valid */
+    bool addrs_ok; /* addresses and bans can be read */
+    struct spv_chain_start start; /* where the chain starts */
+    size_t n; /* findings kept, in the order in which they were found */
+    uint64_t total; /* all findings */
     struct spv_finding findings[SPV_FINDINGS];
 };
 
-/* Reads the whole database and changes nothing; a writer may go on meanwhile. 0: everything holds.
- * SPV_ERR_DB_DAMAGED: the report says what does not. SPV_ERR_INTERRUPTED: progress said so.
- * SPV_ERR_HDR_TIME_FUTURE (full only): a stored header lies in the future of cfg->now, so the clock
- * is to be checked; that is never damage. Other errors as spv_store_open's; *why (may be NULL) has
- * words for each of them. Any thread. */
+/* Reads the whole database under one snapshot and changes nothing; a writer may work meanwhile.
+ * Returns 0: everything is valid; SPV_ERR_DB_DAMAGED: the report has what is not;
+ * SPV_ERR_INTERRUPTED: progress or stop ended it; SPV_ERR_HDR_TIME_FUTURE (full only): a stored
+ * header is ahead of cfg->now, so the clock must be checked, which is never damage; or an error of
+ * spv_store_open. *why (may be NULL) has code and text of each of them. Any thread. */
 SPV_API int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_config *cfg,
                              struct spv_error_info *why);
 
-/* What a repair did. */
 enum spv_repair_outcome {
-    SPV_REPAIR_NONE, /* everything holds: nothing was changed, no copy made */
-    SPV_REPAIR_REWOUND, /* cut back to the last good height; index built anew */
-    SPV_REPAIR_SALVAGED, /* pages were damaged: what could be read went into a new file */
-    SPV_REPAIR_RECREATED, /* nothing could be read: a new database that holds the genesis */
+    SPV_REPAIR_NONE = 0, /* everything is valid: nothing was changed, no copy made */
+    SPV_REPAIR_REWOUND = 1, /* cut back to the last valid height */
+    SPV_REPAIR_SALVAGED = 2, /* pages were damaged: the readable rows were copied to a new file */
+    SPV_REPAIR_RECREATED = 3, /* nothing was readable: a new database with the genesis only */
 };
 #define SPV_PATH_TEXT 4096
 struct spv_repair_report {
     enum spv_repair_outcome done;
     int64_t height; /* the chain's tip now */
-    int64_t lost; /* headers that the file had or claimed above it, at heights that can be */
-    /* The damaged file, as it was; its -wal lies beside it. Empty when nothing was changed. */
+    int64_t lost; /* headers above it that the file had or claimed, at possible heights */
+    /* The damaged file, as it was; its -wal is beside it. Empty when nothing was changed. */
     char copy[SPV_PATH_TEXT];
     struct spv_verify_report found; /* what was wrong */
 };
 
-/* Mends a damaged database: keeps a copy beside it ("<path>.damaged-1", with "-wal", the number the
- * first that is free), then rewinds to the last height up to which everything holds; a sync fetches
- * the rest again. An address book or ban table that cannot be read is made anew, empty. A file
- * whose pages are damaged is read row by row into a new one, which then takes its place; a file
- * that is no database at all becomes an empty one (cfg->params must name the network where the file
- * cannot). The copy is complete and synced before anything else is written; a crash in between
- * leaves the damaged file or the mended one.
- *
- * 0, SPV_ERR_DB_NONE, _DB_BUSY (a writer is at it), _DB_NEWER and _DB_NETWORK (the file is sound,
- * and not touched), _DB_DAMAGED (another program's database: not touched), _DB_READONLY, _DB_FULL,
- * _IO, _INVALID (no network named), _STOPPED, _HDR_TIME_FUTURE (nothing was changed: the clock is
- * to be checked). cfg is that of spv_store_verify. */
+/* Repairs a damaged database. It keeps a copy beside it ("<path>.damaged-1", with "-wal", the
+ * number the first that is free) and cuts the chain back to the last height up to which everything
+ * is valid; a sync fetches the rest again. Tables of addresses or bans that cannot be read are
+ * created anew, empty. A file with damaged pages is read row by row into a new one, which then
+ * replaces it; a file that is no database becomes an empty one (cfg->params must name the network
+ * where the file does not). The copy is complete and synced before anything else is written; a
+ * crash in between leaves the damaged file or the repaired one. Returns 0, SPV_ERR_DB_NONE,
+ * SPV_ERR_DB_BUSY (a writer has it open), SPV_ERR_DB_NEWER and SPV_ERR_DB_NETWORK (the file is
+ * valid, and not changed), SPV_ERR_DB_DAMAGED (another program's database: not changed),
+ * SPV_ERR_INVALID (no network is named), SPV_ERR_TOO_LONG, SPV_ERR_HDR_TIME_FUTURE (nothing was
+ * changed: the clock must be checked) or a database error. cfg is that of spv_store_verify. Any
+ * thread. */
 SPV_API int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
                              struct spv_error_info *why);
 
-/* The default place of a network's database:
- * file, when given; datadir/<network>/headers.db; $XDG_DATA_HOME/spv/<network>/headers.db;
- * $HOME/.local/share/spv/<network>/headers.db. SPV_ERR_TOO_LONG, SPV_ERR_NOT_FOUND (no HOME). */
+/* The default path of a network's database: `file`, when given; datadir/<network>/headers.db;
+ * $XDG_DATA_HOME/spv/<network>/headers.db; $HOME/.local/share/spv/<network>/headers.db.
+ * Returns 0, SPV_ERR_TOO_LONG, SPV_ERR_NOT_FOUND (no HOME) or SPV_ERR_INVALID. Any thread, as long
+ * as none changes the environment. */
 SPV_API int spv_store_default_path(char *out, size_t cap, const struct spv_netid *net,
                                    const char *datadir, const char *file);
 

@@ -1,7 +1,7 @@
-/* The address book's rows. Each save is one transaction, so a crash leaves the book before or after
- * it; and the book is only a memory of where peers may be, so a row that makes no sense is skipped,
- * not complained of: the file may come from a stranger, who may as well have written sensible rows
- * that lead nowhere.
+/* The rows of the address manager. Each save is one transaction, so a crash leaves the tables
+ * before or after it. The tables only remember where peers may be, so a malformed row is skipped,
+ * not an error: the file is untrusted, and could as well contain well-formed rows with useless
+ * addresses.
  *
  * Statements are prepared for each call: a save comes every few minutes. */
 #include "store/addrs.h"
@@ -28,7 +28,7 @@ static bool integer(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int
     return sqlite3_column_type(st, column) == SQLITE_INTEGER && *out >= min && *out <= max;
 }
 
-/* Text without a NUL inside that fits; false also for no memory, which a later call will tell. */
+/* Text without a NUL inside that fits; false also without memory, which a later call reports. */
 static bool text(char *out, size_t cap, sqlite3_stmt *st, int column)
 {
     if (sqlite3_column_type(st, column) != SQLITE_TEXT) {
@@ -95,7 +95,8 @@ static int prepare_stmt(struct spv_store *s, sqlite3_stmt **st, const char *sql)
     return code == SQLITE_OK ? 0 : spv_db_prepare_error(s, code, "read the address book");
 }
 
-/* How many rows to make room for: what the table says it has, up to what the book holds. */
+/* How many rows to allocate: as many as the table has, at most as many as the address manager
+ * takes. */
 static int grow_rows(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
 {
     const int rc = spv_db_integer(s, n, sql, "read the address book");
@@ -174,7 +175,7 @@ static int load_key(struct spv_store *s, struct spv_addrman_rows *out)
 {
     char hex[2 * SPV_ADDRMAN_KEY + 1];
     const int rc = spv_meta_get(s, hex, sizeof hex, KEY);
-    /* One that cannot be read is drawn anew: addresses then change their buckets, no more. */
+    /* A malformed key is replaced by a new random one: addresses only change their buckets. */
     out->keyed = rc > 0 && spv_hex_decode(out->key, sizeof out->key, hex) == 0;
     return rc < 0 && rc != SPV_ERR_DB_DAMAGED ? rc : 0;
 }
@@ -221,7 +222,7 @@ static int drop_object(struct spv_store *s, const char *name)
     return spv_db_exec(s, sql, "begin a new address book");
 }
 
-/* Keeps the rows of a table aside: whether that could be done. */
+/* Copies the rows of a table to a temporary one. Returns whether that succeeded. */
 static bool keep_row(struct spv_store *s, const char *sql)
 {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
@@ -242,7 +243,7 @@ int spv_addrs_recreate(struct spv_store *s)
             return rc;
         }
     }
-    /* the schema's step makes the view anew, too, and drops the one that is there */
+    /* the migration replaces the view, too, and needs one to drop */
     int rc =
         spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
     if (rc) {
@@ -273,7 +274,7 @@ int spv_addrs_recreate(struct spv_store *s)
     return 0;
 }
 
-/* Nothing in the book is worth a sync that does not start: it begins anew. */
+/* Replaces the damaged tables: a sync must be able to start without their rows. */
 static int reset_tables(struct spv_store *s)
 {
     int rc = spv_transaction_begin(s);

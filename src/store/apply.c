@@ -1,9 +1,9 @@
-/* One change of the chain, one transaction: rows, side branch and tip together, so that whatever
- * ends the program leaves the state before or the state after.
+/* One update of the chain is one transaction: rows, side branch and tip together, so that a crash
+ * leaves the state before or after it.
  *
- * Whether a header is good is the chain's business. Here it is only asked whether the change fits
- * what is stored: that the records follow each other and the header at the fork, and that the
- * chain and the store speak of the same tip. */
+ * The chain has validated the headers. Here it is only checked that the update fits the stored
+ * chain: its headers are consecutive, follow the header at the fork, and chain and store have the
+ * same tip. */
 #include "store/apply.h"
 #include "store/backfill.h"
 #include "store/meta.h"
@@ -12,8 +12,7 @@
 #include "store/transaction.h"
 #include "store/wal_guard.h"
 
-/* At most this many side-branch rows are kept, the highest ones: what the chain itself would hold.
- */
+/* At most this many side-branch rows are kept, the highest ones: as many as the chain keeps. */
 #define BRANCH_ROWS SPV_CHAIN_BRANCH_HEADERS
 
 static int mismatch(struct spv_store *s, const char *what)
@@ -24,7 +23,7 @@ static int mismatch(struct spv_store *s, const char *what)
                        s->path, SPV_COUNT(s->tip.height), what);
 }
 
-/* The records follow each other and stand one above the fork. */
+/* The headers are consecutive and the first is one above the fork. */
 static int check_records(struct spv_store *s, const struct spv_chain_update *c)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -89,7 +88,7 @@ int spv_branches_prune(struct spv_store *s)
     if (rc != 0 || rows <= BRANCH_ROWS) {
         return rc;
     }
-    /* junk first, or rows of impossible heights would be the ones that stay */
+    /* malformed rows first: impossible heights would be the highest and stay */
     rc = spv_db_exec(s,
                      "DELETE FROM branch_header WHERE typeof(height) <> 'integer' OR"
                      " height NOT BETWEEN 1 AND 4294967295 OR typeof(hash) <> 'blob' OR"
@@ -120,7 +119,7 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
     return prune_branches(s);
 }
 
-/* What stood above the fork becomes a side branch; what stood on a side branch may now be best. */
+/* Headers above the fork become a side branch; the new ones may have been on a side branch. */
 static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     sqlite3_stmt *st = NULL;
@@ -173,7 +172,7 @@ static int write_change(struct spv_store *s, const struct spv_chain_update *c)
     return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of change", s->path);
 }
 
-/* May the change be tried at all? */
+/* Whether the update fits the stored chain. 0 or an error. */
 static int check_change(struct spv_store *s, const struct spv_chain_update *change)
 {
     if (s->mode == SPV_STORE_READ) {

@@ -24,7 +24,7 @@ int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
     (void)sqlite3_bind_int64(st, 1, s->start.height);
     int code = sqlite3_step(st);
     if (code == SQLITE_ROW) {
-        const int64_t filled = sqlite3_column_int64(st, 0); /* a foreign row's may be negative */
+        const int64_t filled = sqlite3_column_int64(st, 0); /* may be negative in a foreign row */
         *height = filled > 0 ? (uint32_t)filled : 0;
     } else {
         rc = spv_db_error(s, code, "read the highest filled header");
@@ -73,7 +73,7 @@ rollback:
     return rc;
 }
 
-/* SQL function: the sum of two works, as they are stored. */
+/* SQL function: adds two stored values of work. */
 static void add_works(sqlite3_context *ctx, int n, sqlite3_value **values)
 {
     uint8_t sum[32];
@@ -122,7 +122,7 @@ static int add_work(struct spv_store *s, const struct spv_u256 *more)
         s, "UPDATE branch_header SET work = spv_add_work(work, ?1) WHERE height >= ?2", more);
 }
 
-/* The header that the base follows has come. */
+/* The last header is the one that the start follows: closes the gap. */
 static int join_backfill(struct spv_store *s, const struct spv_chain_header *last)
 {
     const struct spv_chain_start whole = {0};

@@ -1,5 +1,5 @@
-/* A copy counts when the file, its log and their names are on disk: each is synced, and then the
- * folder. Until then nothing of the original may change. */
+/* A copy is complete when the file, its log and their names are on disk: each is synced, and then
+ * the folder. Until then the original must not change. */
 #include "store/backup.h"
 
 #include <errno.h>

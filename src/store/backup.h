@@ -1,4 +1,4 @@
-/* The copy of a damaged database that a repair keeps, and the renaming that ends one. */
+/* The copy of a damaged database that a repair makes, and the rename at its end. */
 #ifndef SPV_STORE_BACKUP_H
 #define SPV_STORE_BACKUP_H
 
@@ -10,11 +10,11 @@
  * (errno is set; nothing is left behind), SPV_ERR_TOO_LONG. */
 int spv_backup_make(char *out, size_t cap, const char *path);
 
-/* Puts the file `fresh` in the place of the database at `path`, whose -wal and -shm go first. 0,
+/* Replaces the database at `path` by the file `fresh`, after removing its -wal and -shm. 0,
  * SPV_ERR_IO or another of the above. */
 int spv_backup_replace(const char *path, const char *fresh);
 
-/* Removes a database that was only begun: the file, -wal, -shm and -lock. */
+/* Removes an incomplete database: the file, -wal, -shm and -lock. */
 void spv_backup_remove(const char *path);
 
 #endif

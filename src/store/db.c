@@ -1,8 +1,8 @@
-/* SQLite with our manners: limits on what a file can make us load, statements prepared once, and
- * every result code turned into one of ours with words a person can act on.
+/* The SQLite connection: limits on what a file can make it load, statements prepared once, and
+ * every result code turned into one of our error codes with a text that says what to do.
  *
- * All memory of this layer comes from SQLite's allocator, so one hook (sqlite3_config) sees and
- * fails every allocation in tests. */
+ * All memory of the store comes from SQLite's allocator, so that tests can fail every allocation
+ * with one hook (sqlite3_config). */
 #include "store/db.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ _Static_assert(SPV_MAX_LOCATOR == 101, "a parameter for each hash of a locator")
 static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_BEGIN] = "BEGIN IMMEDIATE",
     [SPV_STMT_COMMIT] = "COMMIT",
-    [SPV_STMT_SNAPSHOT] = "BEGIN", /* the first read fixes what all see */
+    [SPV_STMT_SNAPSHOT] = "BEGIN", /* the first read takes the snapshot */
     [SPV_STMT_INSERT] =
         "INSERT INTO header (" SPV_ROW_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [SPV_STMT_REMOVE_ABOVE] = "DELETE FROM header WHERE height > ?1",
@@ -73,7 +73,8 @@ static const char *const statements[SPV_STMTS] = {
         "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = 'header_by_hash'",
 };
 
-/* "file:" URI with what a URI gives a meaning escaped. NULL: no memory. */
+/* "file:" URI of a path, with the characters escaped that have a meaning in a URI. NULL: no memory.
+ */
 static char *immutable_uri(const char *path)
 {
     static const char digits[] = "0123456789abcdef";
@@ -114,7 +115,7 @@ static int open_flags(enum spv_store_mode mode)
 int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv_store_mode mode,
                    bool immutable)
 {
-    /* A leading "./" keeps SQLite from giving names such as ":memory:" or "file:x" a meaning. */
+    /* A leading "./" keeps SQLite from interpreting names such as ":memory:" or "file:x". */
     char *name =
         immutable ? immutable_uri(path) : sqlite3_mprintf(path[0] == '/' ? "%s" : "./%s", path);
     if (!name) {
@@ -128,7 +129,7 @@ int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv
     (void)sqlite3_extended_result_codes(*db, 1);
     (void)sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, SPV_DB_CELL_MAX);
     (void)sqlite3_limit(*db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SPV_DB_PATTERN_MAX);
-    /* The file may come from a stranger: its schema may not call what has side effects. */
+    /* The file is untrusted: its schema must not call functions with side effects. */
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
@@ -175,7 +176,7 @@ static int error_for(int code, int e)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
-    case SQLITE_CONSTRAINT: /* a row where none should be */
+    case SQLITE_CONSTRAINT: /* a row exists already */
     case SQLITE_MISMATCH:
     case SQLITE_TOOBIG:
         return SPV_ERR_DB_DAMAGED;
@@ -227,7 +228,7 @@ static const char *advice_for(int err, int e)
     }
 }
 
-/* SQLite has one word for all damage; the file's head often tells more. */
+/* SQLite has one code for all damage; the file's header often shows more. */
 static int damaged(struct spv_store *s, int code, const char *tried, const char *reason)
 {
     struct spv_file_probe_result look;
@@ -254,8 +255,8 @@ static int damaged(struct spv_store *s, int code, const char *tried, const char 
                        s->path, tried, reason, code);
 }
 
-/* What the system said. After a failed commit SQLite has rolled back meanwhile, but the log's file
- * keeps the number of what failed last. */
+/* The errno behind a code. After a failed commit SQLite has rolled back meanwhile, but the log's
+ * file keeps the errno of its last failure. */
 static int errno_of(sqlite3 *db, int code)
 {
     sqlite3_file *log = NULL;

@@ -1,5 +1,5 @@
-/* The inside of a store, and what its files share: one connection, its kept statements, and errors
- * in words. Only files of this layer include it. */
+/* What the files of the store share: the open store, its SQLite connection with cached statements,
+ * and errors with texts. Private to the store. */
 #ifndef SPV_STORE_DB_H
 #define SPV_STORE_DB_H
 
@@ -11,14 +11,15 @@
 #include "store/row.h"
 #include "store/row_count.h"
 
-/* How long a call waits for another connection's lock (ms). Only foreign programs ever make us
- * wait: our own writers exclude each other by lock file, and WAL readers block nobody. */
+/* How long a call waits for another connection's lock (ms). Only foreign programs hold such locks:
+ * our own writers exclude each other by the lock file, and readers of a WAL database block no other
+ * connection. */
 #define SPV_DB_WAIT_READ 1000
 #define SPV_DB_WAIT_WRITE 5000
 #define SPV_DB_CACHE_KIB 4096 /* page cache, and what an index build sorts in memory at once */
-#define SPV_DB_CELL_MAX 1000000 /* longest value or row we let SQLite load from a file */
-/* Of LIKE, in bytes: foreign tables' CHECK clauses run in an integrity check, and a pattern of many
- * wildcards takes hours over one long value. */
+#define SPV_DB_CELL_MAX 1000000 /* longest value or row that SQLite loads from a file */
+/* Limit of LIKE patterns in bytes: an integrity check runs the CHECK clauses of foreign tables, and
+ * a pattern with many wildcards takes hours over one long value. */
 #define SPV_DB_PATTERN_MAX 100
 
 /* What to do about damage. */
@@ -50,36 +51,36 @@ enum spv_stmt {
 
 struct spv_store {
     sqlite3 *db;
-    struct spv_watch watch; /* what ends db's statements */
+    struct spv_watch watch; /* interrupts db's statements */
     sqlite3_stmt *stmt[SPV_STMTS]; /* prepared at first use */
     struct spv_params params;
     enum spv_store_mode mode;
     bool unchecked; /* opened to be verified or repaired */
-    bool immutable; /* read from a place where nothing can be written */
+    bool immutable; /* opened with immutable=1: on a read-only file system */
     bool indexed;
     int lock; /* descriptor of the writer's lock, or -1 */
     char *path;
     struct spv_chain_header tip; /* when writing: the last applied tip */
-    struct spv_chain_header committed_tip; /* the tip before what is gathered */
-    size_t n_uncommitted; /* records in the open transaction */
+    struct spv_chain_header committed_tip; /* the tip before the deferred updates */
+    size_t n_uncommitted; /* headers in the open transaction of deferred updates */
     struct spv_chain_start start; /* where the chain begins: start.h */
-    struct spv_blockhash start_parent; /* hash and work of the header below the base */
+    struct spv_blockhash start_parent; /* hash and work of the header below the start */
     struct spv_u256 start_work;
     uint32_t rewound;
     char error_text[SPV_ERROR_INFO_TEXT];
 };
 
-/* Opens a connection with our limits on it, heeding the stop of w. An SQLite code; *db may be set
- * even on failure. */
+/* Opens a connection with our limits, watched by w. An SQLite code; *db may be set even on failure.
+ */
 int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv_store_mode mode,
                    bool immutable);
 void spv_db_disconnect(sqlite3 **db, struct spv_watch *w);
 
-/* Keeps the words for spv_store_last_error and returns err. */
+/* Stores the text for spv_store_last_error and returns err. */
 __attribute__((format(printf, 3, 4))) int spv_db_fail(struct spv_store *s, int err,
                                                       const char *format, ...);
 
-/* Turns an SQLite code of the store's connection (or of another one) into our error, with words:
+/* Turns an SQLite code of the store's connection (or of another one) into our error, with a text:
  * path, what was tried, SQLite's reason, what to do. */
 int spv_db_error(struct spv_store *s, int code, const char *tried);
 int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried);
@@ -92,9 +93,9 @@ int spv_db_exec(struct spv_store *s, const char *sql, const char *tried);
 /* The first column of the first row as an integer. */
 int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const char *tried);
 
-/* A kept statement, reset and ready to bind. */
+/* A cached statement, reset and ready to bind. */
 int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which);
-/* Steps a statement that gives no rows, and resets it. */
+/* Runs a statement that returns no rows, and resets it. */
 int spv_db_run(struct spv_store *s, enum spv_stmt which, const char *tried);
 
 /* Transactions. rollback does nothing outside one. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define HEAD 100
-#define PAGES_MAX 1000000 /* 4 GB: no headers database has more, and a damaged count may say so */
+#define PAGES_MAX 1000000 /* 4 GB: a header that claims more is damaged, not the file truncated */
 
 static uint32_t be32(const uint8_t *p)
 {

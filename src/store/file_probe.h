@@ -1,22 +1,21 @@
-/* What is wrong with a file that SQLite refuses, in words of our own. */
+/* Why SQLite refuses a file, found from its first bytes. */
 #ifndef SPV_STORE_FILE_PROBE_H
 #define SPV_STORE_FILE_PROBE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the first bytes of a file say. */
 enum spv_file_state {
     SPV_FILE_UNREADABLE, /* the file itself cannot be read */
-    SPV_FILE_FOREIGN, /* it does not begin as an SQLite file does */
-    SPV_FILE_TRUNCATED, /* it is shorter than its head says */
-    SPV_FILE_PAGES_DAMAGED, /* it is as long as it should be: pages inside it are damaged */
+    SPV_FILE_FOREIGN, /* it does not begin with the header of an SQLite file */
+    SPV_FILE_TRUNCATED, /* it is shorter than its header says */
+    SPV_FILE_PAGES_DAMAGED, /* its length is right: pages inside it are damaged */
 };
 
 struct spv_file_probe_result {
     enum spv_file_state kind;
-    int64_t size; /* bytes there are */
-    int64_t whole; /* CUT: bytes there should be */
+    int64_t size; /* bytes of the file */
+    int64_t whole; /* bytes that its header claims */
     uint32_t application_id;
 };
 

@@ -1,5 +1,4 @@
-/* What a person asks a database about itself, when it was last known to be complete, and making its
- * file as small as it can be. */
+/* Facts about a database, the time of the last sync, and compacting. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,19 +1,19 @@
-/* A stop is asked for in a signal handler or in another thread while the store's thread is inside
- * SQLite. SQLite calls us back every few operations, and there we look for it; what SQLite does in
- * one operation is ended with sqlite3_interrupt, which needs the connection to be open: it stands
- * in a table of the stop, and its owner takes it out and waits for those that may be using it
- * before it closes. A handler on the owner's thread is never waited for: it ends before the owner
- * goes on.
- */
+/* An interrupt is requested in a signal handler or in another thread while the store's thread is
+ * inside SQLite. SQLite calls the progress handler every few operations, which checks for the
+ * request. A long single operation is ended with sqlite3_interrupt, which needs the connection to
+ * be open: the interrupt has a table of its connections, and a connection's owner removes it from
+ * the table and waits for requests that may be using it before it closes. It never waits for a
+ * signal handler on its own thread: that has returned before the owner continues. */
 #include "store/interrupt.h"
 
 #include <sched.h>
 #include <string.h>
 
-/* Connections that can be interrupted inside an operation: a program has a store and a walk or two.
- * Those beyond are still stopped between operations. */
+/* Connections that can be interrupted inside an operation: a program has a store and an iterator or
+ * two. Further ones are interrupted between operations. */
 #define CONNECTIONS 16
-/* Between two looks where operations may be long: a foreign table's CHECK takes its time. */
+/* Operations between two calls where operations may be long: a foreign table's CHECK may be slow.
+ */
 #define LONG_OPERATIONS 500
 #define WAIT_STEP_MS 25 /* between two tries for a lock */
 

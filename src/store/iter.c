@@ -1,17 +1,17 @@
-/* A walk has a connection of its own, so its snapshot is untouched by what the store does
- * meanwhile, and memory is one row. Each header is hashed again on the way: what a walk hands out
- * is a linked chain, or the walk says where it is not. */
+/* An iterator has a connection of its own, so the store's writes do not change its snapshot, and
+ * its memory is one row. Each header is hashed again: what an iterator returns is a chain of
+ * hashes, or it fails where the chain is broken. */
 #include "store/db.h"
 
 #include <string.h>
 
 struct spv_store_iter {
-    struct spv_store *store; /* for words only */
+    struct spv_store *store; /* for error texts only */
     sqlite3 *db;
     struct spv_watch watch;
     sqlite3_stmt *st;
     int64_t from;
-    int64_t to; /* as asked for; the best chain may end before */
+    int64_t to; /* as requested; the best chain may end before */
     int64_t next;
     int64_t end;
     struct spv_blockhash prev;
@@ -56,7 +56,7 @@ static int iter_step(struct spv_store_iter *w, struct spv_chain_header *out)
     return spv_row_read(out, w->st) == 0 ? 1 : walk_damaged(w, "is malformed");
 }
 
-/* Where the chain ends and begins at the moment of the snapshot. */
+/* The tip and the start of the chain in the snapshot. */
 static int read_bounds(struct spv_store_iter *w, int64_t *base)
 {
     sqlite3_stmt *st = NULL;
@@ -77,7 +77,7 @@ static int read_bounds(struct spv_store_iter *w, int64_t *base)
     return rc;
 }
 
-/* Fixes the snapshot and goes to the first row; the one below only lends its hash. */
+/* Takes the snapshot and seeks the first row; of the row below only the hash is used. */
 static int iter_begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
 {
     int64_t base = 0;
@@ -167,7 +167,7 @@ int spv_store_iter_branches(struct spv_store_iter *w)
     return 0;
 }
 
-/* A side branch's row tells its previous hash itself. */
+/* A side branch's row has its previous hash. */
 static int next_branch(struct spv_store_iter *w, struct spv_chain_header *out)
 {
     struct spv_blockhash hash;

@@ -22,7 +22,7 @@ static long holder_of(int fd)
     return n > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* The id only serves the message that a second writer gets: a full disk may leave it out. */
+/* The id is only for the error message of a second writer: on a full disk it may be missing. */
 static void write_holder(int fd)
 {
     char text[24];

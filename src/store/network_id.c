@@ -1,5 +1,5 @@
-/* The network guard: a database belongs to one chain, named four ways: name, magic, genesis, and on
- * a signet the challenge's hash (custom signets share the genesis). */
+/* The network of a database: its name, magic, genesis, and on a signet the hash of the challenge
+ * (custom signets share the genesis). */
 #include "store/network_id.h"
 
 #include <stdio.h>
@@ -115,7 +115,8 @@ int spv_network_id_check(struct spv_store *s)
     return 0;
 }
 
-/* A custom signet's script is not in the file, and rules need none of it. */
+/* The challenge script of a custom signet is not in the file: header validation does not need it.
+ */
 static int custom_signet(struct spv_params *out, const struct identity *id)
 {
     const struct spv_params *signet = spv_params_get(SPV_SIGNET);
@@ -129,7 +130,7 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     memset(&out->min_work, 0, sizeof out->min_work);
     out->dns_seeds = no_seeds;
     out->fallback = NULL;
-    /* the name goes into exported SQL: it is what the magic makes it, and nothing else */
+    /* the name is written into exported SQL: only the one made from the magic is accepted */
     if (strcmp(id->name + 7, id->magic) != 0) {
         return SPV_ERR_DB_NETWORK;
     }

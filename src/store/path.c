@@ -1,4 +1,4 @@
-/* Where a database lies when nobody says where: the XDG base directory rules. */
+/* The default path of a database, by the XDG base directory rules. */
 #include "store/path.h"
 
 #include <errno.h>

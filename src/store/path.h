@@ -1,9 +1,9 @@
-/* Folders for a database that is about to be made. */
+/* Folders for a database that is about to be created. */
 #ifndef SPV_STORE_PATH_H
 #define SPV_STORE_PATH_H
 
-/* Makes the folders above the file `path`, for the owner's eyes alone (0700). 0, or SPV_ERR_IO with
- * errno set, SPV_ERR_NOMEM. */
+/* Creates the folders above the file `path`, readable by their owner only (0700). 0, SPV_ERR_IO
+ * with errno set, or SPV_ERR_NOMEM. */
 int spv_path_make_folders(const char *path);
 
 #endif

@@ -5,7 +5,7 @@
 /* Blocks that stay below the tip whatever is pruned, apart from two periods: a median's. */
 #define KEEP_MEDIAN SPV_MEDIAN_SPAN
 
-/* The highest base that leaves what the chain needs. */
+/* The highest start, at most `below`, that keeps the headers which the chain needs. */
 static uint32_t prune_limit(const struct spv_store *s, uint32_t below)
 {
     const uint32_t period = spv_start_interval(s);

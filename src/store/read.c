@@ -1,4 +1,4 @@
-/* Look-ups, each a kept statement. A header's previous hash is the hash of the row below. */
+/* Look-ups, each a cached statement. A header's previous hash is the hash of the row below. */
 #include "store/backfill.h"
 #include "store/hash_index.h"
 #include "store/start.h"
@@ -22,7 +22,7 @@ static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_chain_head
         result = spv_row_read(out, st) == 0 ? 1 : SPV_ERR_DB_DAMAGED;
         if (result == 1 && out->height > 0 &&
             spv_row_hash(out->header.prev.b, st, SPV_ROW_N) != 0) {
-            /* nothing stands below the base; a reader may have missed that it moved */
+            /* there is no row below the start, which may have moved since a reader loaded it */
             int moved = out->height != s->start.height ? spv_start_moved(s) : 0;
             result = moved < 0 ? moved : out->height == s->start.height ? 1 : SPV_ERR_DB_DAMAGED;
             out->header.prev = s->start_parent;
@@ -44,14 +44,14 @@ int spv_store_tip(struct spv_store *s, struct spv_chain_header *out)
     return rc ? rc : step_one(s, st, out);
 }
 
-/* Heights between genesis and the base are unknown, also where they are filled. */
+/* Headers between genesis and the start are not part of the chain, backfilled or not. */
 static bool below_start(const struct spv_store *s, uint32_t height)
 {
     return height > 0 && height < s->start.height;
 }
 
-/* The height of the row that lends its hash to the one at `from`; at the base there is none, and
- * *prev is what the metadata says. */
+/* The height of the row whose hash is the previous hash of the one at `from`. At the start there is
+ * none: *prev is the hash from the metadata. */
 static int64_t prev_row(const struct spv_store *s, struct spv_blockhash *prev, uint32_t from)
 {
     if (from > 0 && from == s->start.height) {
@@ -61,7 +61,7 @@ static int64_t prev_row(const struct spv_store *s, struct spv_blockhash *prev, u
     return from > 0 ? (int64_t)from - 1 : 0;
 }
 
-/* Two neighbouring rows in one seek: a third faster than a join. */
+/* Reads two neighbouring rows in one seek: a third faster than a join. */
 static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t height)
 {
     sqlite3_stmt *st = NULL;
@@ -126,14 +126,14 @@ static int read_by_hash(struct spv_store *s, struct spv_chain_header *out,
 int spv_store_by_hash(struct spv_store *s, struct spv_chain_header *out,
                       const struct spv_blockhash *hash)
 {
-    /* Without the index this would be a scan of the whole table, which no peer may trigger. */
+    /* Without the index this would scan the whole table, which a peer must not be able to cause. */
     int rc = spv_hash_index_find(s);
     if (rc <= 0) {
         return rc;
     }
     rc = read_by_hash(s, out, hash);
     if (rc < 0 && spv_hash_index_exists(s) == 0) {
-        s->indexed = false; /* the writer has dropped it, to fill in many rows */
+        s->indexed = false; /* the writer has dropped it to insert many rows */
         return 0;
     }
     return rc;
@@ -177,7 +177,7 @@ int spv_store_locate(struct spv_store *s, struct spv_chain_header *out,
     return rc;
 }
 
-/* The row at `from - 1` only lends its hash. */
+/* Of the row at `from - 1` only the hash is used. */
 static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n)
 {
     sqlite3_stmt *st = NULL;
@@ -226,7 +226,7 @@ int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, 
         n = INT32_MAX;
     }
     for (int again = 0;; again++) {
-        /* genesis stands alone below a base */
+        /* below the start there is only genesis */
         const uint32_t most = from == 0 && s->start.height > 0 && n > 1 ? 1 : n;
         int rc = below_start(s, from) ? 0 : read_range(s, out, from, most);
         int moved = again == 0 && (rc == 0 || rc == SPV_ERR_DB_DAMAGED) ? spv_start_moved(s) : 0;
@@ -285,8 +285,8 @@ static int reader_range(void *ctx, struct spv_header *out, uint32_t from, uint32
     return spv_store_range(ctx, out, from, n);
 }
 
-/* Only another process changes what a store sees that is open for reading; one that writes sees its
- * own changes alone. */
+/* A snapshot for a reader, whose database other processes change. A writer is the only one that
+ * changes its database. */
 static int reader_begin_read(void *ctx)
 {
     struct spv_store *s = ctx;
@@ -358,7 +358,7 @@ static int backfill_by_hash(void *ctx, struct spv_chain_header *out,
 {
     (void)ctx;
     (void)out;
-    (void)hash; /* not knowable: what a peer names below the window is nothing to look for */
+    (void)hash; /* backfilled hashes are not looked up: a peer names none of them */
     return 0;
 }
 

@@ -1,9 +1,9 @@
-/* A repair keeps a copy first and only then writes. Where SQLite finds every page sound, the bad
- * part is cut off in the file itself, in one transaction, and everything else in it stays. Where it
- * does not, nothing is written into the file any more: what can be read goes into a new one, which
- * takes its place in one rename.
+/* A repair makes a copy first and only then writes. Where SQLite finds every page valid, the
+ * invalid part is deleted from the file itself, in one transaction, and everything else in it
+ * stays. Else the file is not written to any more: what can be read goes into a new file, which
+ * replaces it in one rename.
  *
- * The writer's lock is held from before the verdict to the end. */
+ * The writer's lock is held from before the verification to the end. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ struct repair {
     const struct spv_verify_config *cfg;
     char path[SPV_PATH_TEXT]; /* links resolved */
     int lock;
-    bool changed; /* the file is not what the copy is, or may not be */
+    bool changed; /* the file differs, or may differ, from the copy */
     struct spv_error_info why;
 };
 
@@ -199,7 +199,7 @@ static int rewind_in_place(struct repair *r)
     const struct spv_store_config cfg = {
         .path = r->path, .params = &params, .mode = SPV_STORE_WRITE};
     const struct spv_open_options how = {.unchecked = true, .lock = r->lock};
-    r->lock = -1; /* the store's now, also when it does not open */
+    r->lock = -1; /* owned by the store, also when it does not open */
     rc = spv_store_open_as(&s, &cfg, &how, &r->why);
     if (rc) {
         return rc;
@@ -245,9 +245,9 @@ out:
     return rc;
 }
 
-/* Copies, once it is known that the file is ours to touch. SQLite reads nothing of a file that is
- * shorter than its own head says: a file that was cut short is brought to
- * its length with zeros, which are pages that do not hold, so that the others can be read. */
+/* Makes the copy, once it is known that the file is ours. SQLite does not read a file that is
+ * shorter than its header says: a truncated file is extended with zeros, which are invalid pages,
+ * so that the other pages can be read. */
 static int prepare_repair(struct repair *r, struct spv_params *params, bool *readable)
 {
     struct spv_file_probe_result look;
@@ -267,7 +267,7 @@ static int prepare_repair(struct repair *r, struct spv_params *params, bool *rea
     }
     rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
     if (rc != 0 && truncate(r->path, (off_t)look.size) != 0) {
-        errno = 0; /* the zeros say no more than their absence did */
+        errno = 0; /* zeros at the end do no harm */
     }
     return rc;
 }

@@ -1,6 +1,6 @@
-/* The stored form is described in schema.c. A column is fetched once and looked at as a value,
- * which costs half of three calls by column; every connection of ours is opened without mutexes,
- * where SQLite allows that. */
+/* The stored form is described in schema.c. A column is fetched once as a value, which costs half
+ * of three calls by column; every connection of ours is opened without mutexes, where SQLite allows
+ * that. */
 #include "store/row.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Rows of the header table to records and back. Every read checks types, lengths and ranges: the
+/* Rows of the header table to headers and back. Every read checks types, lengths and ranges: the
  * file may have been edited or damaged. */
 #ifndef SPV_STORE_ROW_H
 #define SPV_STORE_ROW_H

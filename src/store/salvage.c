@@ -1,6 +1,6 @@
-/* Rows are read upwards through the table's own tree, judged as at every opening, and stored in
- * batches until the first that is missing, does not hold or cannot be read. Side branches are left
- * behind: they come again when they matter. */
+/* Rows are read upwards, checked as at every opening, and inserted in batches, up to the first that
+ * is missing, invalid or unreadable. Side branches are not copied: peers send them again when they
+ * matter. */
 #include "store/salvage.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "store/schema_check.h"
 #include "store/start.h"
 
-#define BATCH 2000 /* rows a transaction, as from the network */
+#define BATCH 2000 /* rows a transaction, as many as a headers message has */
 
 static void report_progress(struct spv_error_info *why, int code, const char *text)
 {
@@ -28,7 +28,7 @@ static int stopped(struct spv_store *s)
                        s->path);
 }
 
-/* A store around a bare connection, for the functions that want one. */
+/* A store around a bare connection, for the functions that take a store. */
 static int begin_source(struct spv_store *s, const char *path, struct spv_interrupt *stop)
 {
     memset(s, 0, sizeof *s);
@@ -51,7 +51,7 @@ static void end_source(struct spv_store *s)
     sqlite3_free(s->path);
 }
 
-/* Reads the file's marks; what cannot be read is 0. */
+/* Reads a number; 0 when it cannot be read. */
 static int64_t read_pragma(struct spv_store *s, const char *sql)
 {
     int64_t x = 0;
@@ -103,7 +103,8 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
             rc = identify_network(&s, params, cfg);
         }
     }
-    if (!rc && spv_interrupt_requested(cfg->stop)) { /* what seemed unreadable may be sound */
+    if (!rc &&
+        spv_interrupt_requested(cfg->stop)) { /* then reading may have failed for that reason */
         rc = stopped(&s);
     }
     if (rc) {
@@ -113,7 +114,7 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
     return rc;
 }
 
-/* The next row that holds: 1, 0 at the end of what can be read. */
+/* The next valid row: 1; 0 at the end of the readable rows. */
 static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct spv_store *fresh,
                     const struct spv_chain_header *below, int64_t want)
 {
@@ -139,7 +140,7 @@ static int commit_tip(struct spv_store *fresh, const struct spv_chain_header *ti
     return spv_db_commit(fresh);
 }
 
-/* The genesis is there already. What was filled below a base is left behind, too. */
+/* The genesis is there already. Backfilled headers are not copied. */
 static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
 {
     struct spv_chain_header r;
@@ -198,7 +199,7 @@ rollback:
     return rc;
 }
 
-/* Peers and what other tables there are, each if it can be read. */
+/* Addresses, bans and all other tables, each if it can be read. */
 static void copy_others(struct spv_store *fresh, const char *path)
 {
     sqlite3_stmt *st = NULL;
@@ -276,7 +277,7 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     if (rc) {
         goto out;
     }
-    if (spv_interrupt_requested(stop)) { /* rows may have seemed unreadable for it */
+    if (spv_interrupt_requested(stop)) { /* then rows may have been unreadable for that reason */
         rc = stopped(s);
         goto out;
     }

@@ -1,8 +1,8 @@
 /* The previous hash of a header is the hash of the row below, so it is not stored; that and a
  * hash index over 8 bytes only (spv_store_build_index) keep a header at some 150 bytes.
  *
- * Hashes are stored in display order and work as 32 big-endian bytes: hex() shows them as people
- * know them, and SQLite's byte-wise comparison of work is numeric comparison. */
+ * Hashes are stored in display order and work as 32 big-endian bytes: hex() shows them as they
+ * are usually written, and SQLite's byte-wise comparison of work is numeric comparison. */
 #include "store/schema.h"
 
 #include <stdio.h>
@@ -47,46 +47,47 @@ static const char schema_1[] =
 
     "PRAGMA application_id = 1397773896;"; /* SPV_APPLICATION_ID */
 
-/* The address book and the bans (issue 4). Addresses are kept as people write them. */
-const char spv_schema_addrman[] = "CREATE TABLE peer_address ("
-                                  " host TEXT NOT NULL," /* IPv4, IPv6 or name.onion */
-                                  " port INTEGER NOT NULL,"
-                                  " services INTEGER NOT NULL," /* 64 bits, signed */
-                                  " source BLOB NOT NULL," /* network group of who told us first */
-                                  " last_seen INTEGER NOT NULL," /* unix seconds, 0 never */
-                                  " last_try INTEGER NOT NULL,"
-                                  " last_success INTEGER NOT NULL,"
-                                  " attempts INTEGER NOT NULL,"
-                                  " slow INTEGER NOT NULL,"
-                                  " failure INTEGER NOT NULL," /* the last one's code, 0 none */
-                                  " tried INTEGER NOT NULL,"
-                                  " anchor INTEGER NOT NULL,"
-                                  " PRIMARY KEY (host, port)) WITHOUT ROWID;"
+/* Addresses and bans of the address manager. Addresses are stored as text. */
+const char spv_schema_addrman[] =
+    "CREATE TABLE peer_address ("
+    " host TEXT NOT NULL," /* IPv4, IPv6 or name.onion */
+    " port INTEGER NOT NULL,"
+    " services INTEGER NOT NULL," /* 64 bits, signed */
+    " source BLOB NOT NULL," /* network group of the peer that sent it first */
+    " last_seen INTEGER NOT NULL," /* unix seconds, 0 never */
+    " last_try INTEGER NOT NULL,"
+    " last_success INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL,"
+    " slow INTEGER NOT NULL,"
+    " failure INTEGER NOT NULL," /* the last one's code, 0 none */
+    " tried INTEGER NOT NULL,"
+    " anchor INTEGER NOT NULL,"
+    " PRIMARY KEY (host, port)) WITHOUT ROWID;"
 
-                                  "CREATE TABLE peer_ban ("
-                                  " address TEXT PRIMARY KEY,"
-                                  " since INTEGER NOT NULL,"
-                                  " until INTEGER NOT NULL,"
-                                  " code INTEGER NOT NULL,"
-                                  " reason TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE peer_ban ("
+    " address TEXT PRIMARY KEY,"
+    " since INTEGER NOT NULL,"
+    " until INTEGER NOT NULL,"
+    " code INTEGER NOT NULL,"
+    " reason TEXT NOT NULL) WITHOUT ROWID;"
 
-                                  /* the base's row follows what the metadata says (start.c) */
-                                  "DROP VIEW block_header;"
-                                  "CREATE VIEW block_header AS SELECT"
-                                  " h.height AS height,"
-                                  " lower(hex(h.hash)) AS hash,"
-                                  " h.version AS version,"
-                                  " CASE WHEN h.height = 0 THEN lower(hex(zeroblob(32)))"
-                                  "  WHEN p.hash IS NULL THEN"
-                                  "  (SELECT value FROM meta WHERE key = 'base_parent')"
-                                  "  ELSE lower(hex(p.hash)) END AS previous_hash,"
-                                  " lower(hex(h.merkle_root)) AS merkle_root,"
-                                  " h.time AS time,"
-                                  " datetime(h.time, 'unixepoch') AS utc,"
-                                  " printf('%08x', h.bits) AS bits,"
-                                  " h.nonce AS nonce,"
-                                  " lower(hex(h.work)) AS work"
-                                  " FROM header h LEFT JOIN header p ON p.height = h.height - 1;";
+    /* the start's previous hash is in the metadata (start.c) */
+    "DROP VIEW block_header;"
+    "CREATE VIEW block_header AS SELECT"
+    " h.height AS height,"
+    " lower(hex(h.hash)) AS hash,"
+    " h.version AS version,"
+    " CASE WHEN h.height = 0 THEN lower(hex(zeroblob(32)))"
+    "  WHEN p.hash IS NULL THEN"
+    "  (SELECT value FROM meta WHERE key = 'base_parent')"
+    "  ELSE lower(hex(p.hash)) END AS previous_hash,"
+    " lower(hex(h.merkle_root)) AS merkle_root,"
+    " h.time AS time,"
+    " datetime(h.time, 'unixepoch') AS utc,"
+    " printf('%08x', h.bits) AS bits,"
+    " h.nonce AS nonce,"
+    " lower(hex(h.work)) AS work"
+    " FROM header h LEFT JOIN header p ON p.height = h.height - 1;";
 
 const struct spv_migration spv_migrations[] = {{0, schema_1}, {1, spv_schema_addrman}};
 const size_t spv_n_migrations = sizeof spv_migrations / sizeof spv_migrations[0];

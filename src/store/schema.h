@@ -7,13 +7,13 @@
 
 #include <sqlite3.h>
 
-/* "SPVH" in the SQLite file's application id: how we know our own files. */
+/* "SPVH", the application id in the header of our SQLite files. */
 #define SPV_APPLICATION_ID 0x53505648
 
 /* The oldest schema whose headers a reader can read as they are. */
 #define SPV_SCHEMA_READABLE 1
 
-/* One step: what leads from schema `from` to `from + 1`. */
+/* One step: migrates schema `from` to `from + 1`. */
 struct spv_migration {
     int from;
     const char *sql;
@@ -25,7 +25,7 @@ extern const size_t spv_n_migrations;
 /* The hash index, which is built after the first sync. */
 #define SPV_SCHEMA_INDEX "header_by_hash ON header (substr(hash, 25))"
 
-/* The tables of the address book alone: schema 2's. */
+/* The tables of the address manager alone, added by schema 2. */
 extern const char spv_schema_addrman[];
 
 /* Brings the schema from version `version` up to `target` inside the caller's transaction and

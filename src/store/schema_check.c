@@ -14,7 +14,7 @@
 static const struct object {
     const char *type, *name;
     int since;
-    bool optional; /* it is made when it is needed */
+    bool optional; /* it is created when it is needed */
 } objects[] = {
     {"table", "header", 1, false},        {"table", "branch_header", 1, false},
     {"table", "meta", 1, false},          {"view", "block_header", 1, true},
@@ -105,7 +105,7 @@ static const char *definition(size_t *n, const struct object *o, int version)
     return found;
 }
 
-/* Words without anything of what the file says: its names are a stranger's. */
+/* The text has nothing from the file: its names are untrusted. */
 static int mismatch(struct spv_store *s, int version, const char *what, const char *name,
                     const char *why)
 {

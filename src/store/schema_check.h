@@ -1,6 +1,6 @@
-/* Compares the objects of a database file with those of its schema. A file from a stranger may hold
- * a view or a virtual table under the name of one of our tables, and reading that runs a query of
- * the stranger's. */
+/* Compares the objects of a database file with those of its schema. An untrusted file may have a
+ * view or a virtual table under the name of one of our tables, and reading that runs a query of its
+ * author. */
 #ifndef SPV_STORE_SCHEMA_CHECK_H
 #define SPV_STORE_SCHEMA_CHECK_H
 

@@ -96,7 +96,6 @@ static int load_start(struct spv_store *s)
 
 int spv_start_load(struct spv_store *s)
 {
-    /* several rows of one moment */
     if (sqlite3_get_autocommit(s->db) == 0) {
         return load_start(s);
     }
@@ -166,7 +165,7 @@ int spv_start_mismatch(struct spv_store *s, const char *what)
                        s->path, SPV_COUNT(s->start.height), SPV_COUNT(s->tip.height), what);
 }
 
-/* The work below a record. */
+/* The chain work below a header. */
 static int work_below(struct spv_u256 *out, const struct spv_chain_header *record)
 {
     struct spv_u256 target;
@@ -210,7 +209,7 @@ void spv_start_applied(struct spv_store *s, const struct spv_chain_update *c)
         s->tip = *last;
     } else if (last->height + 1 == s->start.height) {
         const struct spv_u256 more = spv_u256_sub(&last->work, &s->start_work);
-        s->tip.work = spv_u256_add(&s->tip.work, &more); /* nothing where it was known */
+        s->tip.work = spv_u256_add(&s->tip.work, &more); /* adds 0 where the work was known */
         s->start = (struct spv_chain_start){0};
     }
 }

@@ -1,15 +1,15 @@
-/* Opening and closing. A writer goes through these doors in order, and each has its own words when
- * it stays shut:
+/* Opening and closing. Opening runs these checks in order; each has its own error message.
  *
- *   the file is there (or may be made) -> it is SQLite -> it is ours -> not newer than we are ->
- *   no other writer -> one transaction: schema brought up, network guard, last rows checked.
+ *   the file exists (or may be created) -> it is SQLite -> it is ours -> its schema is not newer ->
+ *   no other writer -> one transaction: migrate the schema, compare the network, check the last
+ * rows.
  *
- * The first look, before the lock, keeps us from leaving a lock file beside a file that is not
- * ours; it is repeated under the lock. A reader takes the same way under one read snapshot and
+ * The file is identified before the lock is taken, so that no lock file is left beside a file that
+ * is not ours, and again under the lock. A reader runs the same checks under one snapshot and
  * changes nothing.
  *
- * synchronous is FULL: each commit is on disk when it returns, and at 2,000 rows a commit that
- * costs nothing that can be measured. */
+ * synchronous is FULL: each commit is on disk when it returns. At 2,000 rows a commit the cost
+ * cannot be measured. */
 #include "store/open.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ static int check_beside(struct spv_store *s)
                          s->path, suffix);
 }
 
-/* The path leads to a file, or to where one may be made. */
+/* The path is that of a file, or of one that may be created. */
 static int check_place(struct spv_store *s)
 {
     char reason[96];
@@ -93,8 +93,8 @@ static int check_place(struct spv_store *s)
     return check_beside(s);
 }
 
-/* Looks at the file's own marks, and at its tables before one of them is read. *version: 0 for an
- * empty database. */
+/* Checks application id and schema version, and the tables' definitions before one of them is read.
+ * *version: 0 for an empty database. */
 static int identify(struct spv_store *s, int64_t *version)
 {
     int64_t id = 0;
@@ -146,7 +146,8 @@ static int identify(struct spv_store *s, int64_t *version)
 static int take_lock(struct spv_store *s)
 {
     struct spv_error_info why;
-    /* SQLite's name of the file: absolute, links resolved, the same for every way to it. */
+    /* SQLite's name of the file is absolute and has links resolved: the same for every path to it.
+     */
     int rc = spv_lock_take(&s->lock, sqlite3_db_filename(s->db, "main"), s->path, &why);
     return rc ? spv_db_fail(s, rc, "%s", why.text) : 0;
 }
@@ -165,7 +166,7 @@ static int create_chain(struct spv_store *s)
     return spv_meta_set_tip(s, &s->tip);
 }
 
-/* Inside the transaction: from whatever version to ours. */
+/* Inside the transaction: migrates from any older version. */
 static int migrate(struct spv_store *s, int64_t version)
 {
     if (version > 0) { /* another network's file is not changed */
@@ -187,7 +188,7 @@ static int migrate(struct spv_store *s, int64_t version)
     return s->unchecked ? 0 : spv_tail_check(s);
 }
 
-/* A writer cuts its losses: what the log held is fetched again. */
+/* A writer counts the headers that were in a lost log; a sync fetches them again. */
 static int find_log(struct spv_store *s, const struct spv_wal_note *note)
 {
     int lost = s->unchecked ? 0 : spv_wal_guard_check(s, note);
@@ -284,8 +285,9 @@ static bool has_wal(const struct spv_store *s)
     return has;
 }
 
-/* A WAL database is read through a small shared file beside it. Where that can't be made and no
- * log waits, nothing can change the file, either: it is read as it is. */
+/* A WAL database is read with the help of a shared-memory file (-shm) beside it. Where that cannot
+ * be created and there is no log, no program can change the file either: it is opened as immutable.
+ */
 static int connect_read(struct spv_store *s, bool immutable)
 {
     int64_t probe = 0;
@@ -429,14 +431,14 @@ int spv_store_flush(struct spv_store *s)
     if (rc) {
         return rc;
     }
-    /* A reader in the middle of its snapshot keeps the log from being folded completely. Commits
-     * are durable in the log all the same, so nobody waits for it. */
+    /* A reader's snapshot may keep the checkpoint from completing. Commits are durable in the log
+     * all the same, so the call does not wait for the reader. */
     s->watch.wait_ms = 0;
     rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     s->watch.wait_ms = SPV_DB_WAIT_WRITE;
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY
                ? 0
-               : spv_db_error(s, rc, "fold the write-ahead log into the file");
+               : spv_db_error(s, rc, "checkpoint the write-ahead log");
 }
 
 int spv_store_close(struct spv_store *s)

@@ -1,11 +1,11 @@
-/* The last rows of a database, judged at every opening: two milliseconds against what a crash of
- * the machine, a careless edit or a bad sector does most often.
+/* The check of the last rows at every opening. It takes two milliseconds and finds what a crash of
+ * the machine, a manual edit or a bad sector damages most often.
  *
- * Each row of the window must be there, hash to its stored hash over the hash of the row below,
- * meet its own target and add its work. Rows that hold are counted upwards from an anchor below the
- * window; when not even the window's first row holds, the window moves down, at worst to genesis or
- * the base (start.c). What stands above the last good row is the damaged tail. Rows further down
- * are spv-verify's business (and reading one checks its shape). */
+ * Each row of the window must exist, hash to its stored hash over the hash of the row below, meet
+ * its own target and add its work. Rows are checked upwards from the row below the window; when not
+ * even the window's first row is valid, the window moves down, at worst to genesis or the start
+ * (start.c). What is above the last valid row is the damaged tail. Rows further down are checked by
+ * spv_store_verify only (and reading one checks its form). */
 #include "store/tail_check.h"
 
 #include <string.h>
@@ -16,21 +16,21 @@
 #include "store/start.h"
 #include "util/u256.h"
 
-/* Rows looked at first: one retarget period and what a median needs, so the headers that the next
- * judgement leans on are all sound. */
+/* Rows of a window: one retarget period and the span of a median time, so that all headers which
+ * the validation of the next one needs are checked. */
 #define CHECK_ROWS 2100
 
 struct finding {
-    int64_t good; /* the highest row that holds; -1: not even genesis, or the base's */
+    int64_t good; /* the highest valid row; -1: not even genesis, or the base's */
     int64_t max; /* the highest row; may be no possible height */
     int64_t claimed; /* the tip that the metadata names; -1: none */
     struct spv_chain_header tip; /* the row `good` */
-    const char *reason; /* NULL: all holds */
-    int64_t height; /* of the first row that does not hold */
+    const char *reason; /* NULL: all rows are valid */
+    int64_t height; /* of the first invalid row */
 };
 
-/* Judges rows low..high upwards, none of them below the base: sets good, tip, reason. 0, or
- * negative when SQLite fails. */
+/* Checks rows low..high upwards, none of them below the start: sets good, tip, reason. 0, or an
+ * error of the database. */
 static int check_window(struct spv_store *s, struct finding *f, int64_t low, int64_t high)
 {
     sqlite3_stmt *st = NULL;
@@ -79,8 +79,8 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     return rc;
 }
 
-/* The highest row at or below a height; -1: none. What a stranger's file leaves out between two
- * rows costs nothing so, be it 2^32 heights. */
+/* The highest row at or below a height; -1: none. A gap between two rows is skipped in one step,
+ * even when a hostile file makes it 2^32 heights. */
 static int highest_row(struct spv_store *s, int64_t *out, int64_t height)
 {
     char sql[80];
@@ -128,7 +128,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
     if (rc) {
         return rc;
     }
-    /* Rows above the tip were not written by us; a tip above the rows lost them. */
+    /* Rows above the metadata's tip were not written by us; below it, rows are lost. */
     int64_t high = f->claimed >= 0 && f->claimed < f->max ? f->claimed : f->max;
     f->good = -1;
     f->reason = "is missing";
@@ -144,7 +144,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
         if (rc) {
             return rc;
         }
-        if (first) { /* tell of the finding nearest the tip */
+        if (first) { /* report the finding nearest the tip */
             reason = f->reason;
             height = f->height;
             first = false;
@@ -168,7 +168,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
 
 static int cut_tail(struct spv_store *s, struct finding *f)
 {
-    /* a height that cannot be is that of no header */
+    /* an impossible height is not that of a header */
     const int64_t max = f->max <= UINT32_MAX ? f->max : -1;
     const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);

@@ -1,12 +1,12 @@
-/* Verifying reads everything once, under one snapshot, in this order: SQLite's own integrity check
- * (pages, and the hash index against the rows), the best chain's rows upwards from the first, the
- * metadata's tip, the side branches.
+/* Verification reads everything once, under one snapshot, in this order: SQLite's own integrity
+ * check (pages, and the hash index against the rows), the best chain's rows upwards from the first,
+ * the metadata's tip, the side branches, the tables of addresses and bans.
  *
- * A row that does not hold is told and passed over: the next one is judged on top of what the bad
- * one says of itself, so one broken row gives one or two findings and not a million. Pages that
- * cannot be read end the walk, since nothing reliable stands behind them.
+ * An invalid row is reported and skipped; the next row is checked against the values that the
+ * invalid one claims, so that one broken row makes one or two findings and not a million. At a page
+ * that cannot be read the rows end: what follows it is not reliable.
  *
- * The full verdict (verify_full.c) goes along with the same walk. */
+ * A full verification (verify_full.c) takes the rows in the same pass. */
 #include "store/verify_full.h"
 
 #include <stdio.h>
@@ -20,14 +20,14 @@
 #include "store/wal_guard.h"
 #include "util/u256.h"
 
-#define PAGE_FINDINGS 4 /* of SQLite's integrity check; more of them say nothing new */
+#define PAGE_FINDINGS 4 /* of SQLite's integrity check; more of them add nothing */
 
-/* The walk over the rows. */
+/* The pass over the rows. */
 struct walk {
     struct spv_verify *v;
     int64_t want; /* the next height */
     struct spv_chain_header below;
-    bool stray_below, stray_above; /* a row of an impossible height was told */
+    bool stray_below, stray_above; /* a row of an impossible height was reported */
     bool linked; /* below is the row under `want`, well-formed */
     struct spv_full full;
 };
@@ -61,7 +61,7 @@ static int check_pages(struct spv_verify *v)
     return rc;
 }
 
-/* A row that is not to be part of the chain: below its first, or filled and not yet joined. */
+/* A row below the start, backfilled or not. */
 static void bad_below(struct walk *w, int64_t height, const char *reason)
 {
     w->v->report->backfill_ok = false;
@@ -69,7 +69,7 @@ static void bad_below(struct walk *w, int64_t height, const char *reason)
                      SPV_COUNT(height), reason);
 }
 
-/* Heights want..height-1 have no rows. A gap below the base is as it should be. */
+/* Heights want..height-1 have no rows. A gap below the start is no damage. */
 static int see_gap(struct walk *w, int64_t height)
 {
     struct spv_verify *v = w->v;
@@ -85,7 +85,8 @@ static int see_gap(struct walk *w, int64_t height)
     if (from == 0 && base > 0) {
         spv_verify_bad(v, 0, "the genesis is missing");
     }
-    if (from < base && height >= base) { /* what the base follows stands in the metadata */
+    if (from < base &&
+        height >= base) { /* hash and work of the header below the start are in the metadata */
         memset(&w->below, 0, sizeof w->below);
         w->below.hash = v->s->start_parent;
         w->below.work = v->s->start_work;
@@ -102,7 +103,7 @@ static int see_gap(struct walk *w, int64_t height)
     return rc;
 }
 
-/* A row of a height that no header has; the first of either kind is told. */
+/* A row of an impossible height; the first of either kind is reported. */
 static int see_stray(struct walk *w, int64_t height)
 {
     struct spv_verify *v = w->v;
@@ -118,7 +119,7 @@ static int see_stray(struct walk *w, int64_t height)
     return spv_verify_progress(v, ++v->report->headers);
 }
 
-/* A row where `want` stands, or above it. */
+/* A row at height `want` or above it. */
 static int see_row(struct walk *w, sqlite3_stmt *st)
 {
     struct spv_verify *v = w->v;
@@ -126,7 +127,7 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     const char *reason = NULL;
     int rc = 0;
     int64_t height = sqlite3_column_int64(st, 0);
-    if (height < 0 || height > UINT32_MAX) { /* no part of the chain: repair takes it out */
+    if (height < 0 || height > UINT32_MAX) { /* not part of the chain: a repair deletes it */
         return see_stray(w, height);
     }
     if (height > w->want) {
@@ -230,7 +231,7 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
         return 0;
     }
     if (!w->linked) {
-        return 0; /* the last row itself was told */
+        return 0; /* the last row was reported already */
     }
     spv_blockhash_hex(hex, &w->below.hash);
     rc = compare_meta(v, "tip_hash", hex);
@@ -361,7 +362,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
         problem.code = (enum spv_err)rc;
         (void)snprintf(problem.text, sizeof problem.text, "%s", spv_store_last_error(s));
         (void)spv_store_close(s);
-    } else if (rc == SPV_ERR_DB_DAMAGED) { /* not even opened: that is the finding */
+    } else if (rc == SPV_ERR_DB_DAMAGED) { /* it cannot be opened: that is the finding */
         out->n = 1;
         out->total = 1;
         out->findings[0].height = -1;

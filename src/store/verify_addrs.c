@@ -1,5 +1,5 @@
-/* The address book and the bans: tables that every row can be read from. What the rows say is
- * judged when they are loaded, one by one (peers.c). */
+/* The tables of addresses and bans: every row must be readable. Values are checked one by one when
+ * they are loaded (addrs.c). */
 #include <string.h>
 
 #include "store/verify.h"

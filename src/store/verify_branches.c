@@ -1,6 +1,6 @@
-/* Side branches: each header must hash to its key and prove its work, and where its parent is known
- * (on a branch or on the best chain) stand one above it and add to its work. The lowest of a branch
- * may have lost its parent when the table was cut to its bound. */
+/* Side branches: each header must hash to its key and meet its target; where its parent is known
+ * (on a side branch or on the best chain), it must be one above it and add to its work. The lowest
+ * header of a branch may have lost its parent when the table was pruned. */
 #include <stdio.h>
 #include <string.h>
 

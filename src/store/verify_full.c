@@ -1,5 +1,5 @@
-/* Headers are gathered into batches as large as a message and judged as if a peer had sent them. At
- * the first objection it is over: there the chain would never have gone on. */
+/* Stored headers are given to a chain in batches as large as a headers message, as if a peer had
+ * sent them. At the first invalid header it ends: the chain would not have continued there. */
 #include "store/verify_full.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ void spv_full_free(struct spv_full *f)
     f->v = NULL;
 }
 
-/* The seed as a reader: genesis, and what stands in the seed. */
+/* The seed as a header database: genesis, and the headers of the seed. */
 static int seed_tip(void *ctx, struct spv_chain_header *out)
 {
     const struct spv_full *f = ctx;
@@ -110,7 +110,7 @@ static const char *date(char out[DATE_TEXT], int64_t unix_s)
     return out;
 }
 
-/* A valid header becomes invalid by a wrong clock alone, so its time is no damage. */
+/* A wrong clock makes a valid header invalid, so a header ahead of the clock is no damage. */
 static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, int64_t height)
 {
     char theirs[DATE_TEXT];

@@ -1,10 +1,10 @@
-/* After each commit the writer writes height and hash of the tip behind its process id in the lock
- * file, and takes them out when it closes, as all is folded into the file then. After a kill the
- * note stays, and so does the log. Where the note stands and the log does not, somebody took it
- * away: unless another program folded it in properly, and then the noted header is in the file.
+/* After each commit the writer notes height and hash of the tip behind its process id in the lock
+ * file, and removes the note when it closes, after the checkpoint. After a kill the note stays, and
+ * so does the log. A note without a log means that the log was removed, unless another program has
+ * checkpointed it, and then the noted header is in the file.
  *
- * The note is never synced: a commit is on disk before it is noted, so an older note, or none, is
- * all that a power cut can leave. */
+ * The note is never synced: a commit is on disk before it is noted, so a power cut can leave an
+ * older note or none, but no newer one. */
 #include "store/wal_guard.h"
 
 #include <errno.h>
@@ -101,7 +101,7 @@ void spv_wal_guard_write(struct spv_store *s)
     int n =
         snprintf(text, sizeof text, "%ld\n%u %s\n", (long)getpid(), (unsigned)s->tip.height, hex);
     if (pwrite(s->lock, text, (size_t)n, 0) != n || ftruncate(s->lock, n) != 0) {
-        errno = 0; /* a full disk may leave it out: nobody is told of a lost log then */
+        errno = 0; /* without the note a lost log is not detected; the commit itself succeeded */
     }
 }
 

@@ -1,11 +1,12 @@
-/* One buffer, which the caller fills and the format's reader empties. Formats are told by their
- * first bytes: text by being text, neutrino's by a network's magic, and what is left is raw. */
+/* One buffer, which the caller fills and the format's reader empties. Detection of the format: text
+ * if the first bytes are printable, neutrino if they are a network's magic, else raw. */
 #include "spv/formats/import.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_ENOUGH 32 /* printable bytes that no binary header starts with, but by 2^-45 */
+#define TEXT_ENOUGH                                                                                \
+    32 /* printable bytes at the start; a binary header has them with a chance of 2^-45 */
 #define MARK "\xef\xbb\xbf" /* UTF-8's byte order mark */
 
 static const char *const format_names[] = {
@@ -120,11 +121,11 @@ static enum spv_import_format detect_format(const struct spv_import *d, size_t m
         return blank < text && (p[blank] == '{' || p[blank] == '[') ? SPV_IMPORT_JSONL
                                                                     : SPV_IMPORT_CSV;
     }
-    /* no header's version has been any network's magic */
+    /* no block version equals a network's magic */
     return n >= 4 && is_magic(d, p) ? SPV_IMPORT_NEUTRINO : SPV_IMPORT_RAW;
 }
 
-/* What files that are no headers begin with. NULL: none of them. */
+/* A kind of file without headers, by its first bytes. NULL: none of them. */
 static const char *other_kind(const uint8_t *p, size_t n)
 {
     static const struct {
@@ -150,7 +151,7 @@ static const char *other_kind(const uint8_t *p, size_t n)
     return NULL;
 }
 
-/* The format, when enough is there to tell. 1, 0 or an error. */
+/* Detects the format. 1; 0: more bytes are needed; or an error. */
 static int import_begin(struct spv_import *d)
 {
     size_t n = d->end - d->at;
@@ -172,7 +173,7 @@ static int import_begin(struct spv_import *d)
         d->detected = true;
     }
     if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL) {
-        spv_import_skip(d, mark); /* no words of ours */
+        spv_import_skip(d, mark); /* the byte order mark is no text */
     }
     d->started = true;
     return 1;

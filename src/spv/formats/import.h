@@ -1,5 +1,5 @@
-/* What the readers of header files share: the buffer, and one function a family of formats. Only
- * files of this layer include it. */
+/* What the readers of header files share: the buffer, and one function a family of formats. Private
+ * to the room. */
 #ifndef SPV_SPV_FORMATS_IMPORT_H
 #define SPV_SPV_FORMATS_IMPORT_H
 
@@ -7,7 +7,7 @@
 
 #define SPV_IMPORT_BUFFER 65536 /* bytes read ahead */
 
-/* What a line of text can tell. The first ten are columns of csv, in the default order. */
+/* Fields of a line of text. The first ten are columns of csv, in the default order. */
 enum spv_import_field {
     SPV_FIELD_HEIGHT,
     SPV_FIELD_HASH,
@@ -24,7 +24,7 @@ enum spv_import_field {
     SPV_FIELD_FORK_HASH,
     SPV_FIELD_REMOVED,
     SPV_FIELDS,
-    SPV_FIELD_OTHER = SPV_FIELDS, /* passed over */
+    SPV_FIELD_OTHER = SPV_FIELDS, /* ignored */
 };
 #define SPV_FIELD_COLUMNS (SPV_FIELD_BRANCH + 1)
 
@@ -37,8 +37,8 @@ struct spv_import_values {
 struct spv_import {
     const struct spv_params *params;
     enum spv_import_format format;
-    bool detected; /* the format was told by the bytes */
-    bool started; /* the format is settled */
+    bool detected; /* the format was detected */
+    bool started; /* the format is known */
     bool ended;
     int error; /* once set, it stays */
     char problem[SPV_ERROR_INFO_TEXT];
@@ -46,10 +46,10 @@ struct spv_import {
     uint64_t offset; /* of the byte at `at` */
     size_t at, end; /* unread: buffer[at..end) */
     /* binary */
-    bool begun; /* what stands before the headers was read */
+    bool begun; /* the bytes before the headers were read */
     bool placed; /* the height of the next header is known: */
     uint64_t height;
-    uint32_t hole; /* zero headers passed in a row */
+    uint32_t hole; /* zero headers read in a row */
     /* csv */
     enum spv_import_field columns[SPV_IMPORT_COLUMNS_MAX];
     size_t n_columns; /* 0: not known yet */
@@ -57,13 +57,13 @@ struct spv_import {
     uint8_t buffer[SPV_IMPORT_BUFFER + 1]; /* and a NUL after the last line */
 };
 
-/* Keeps the words, led by the line or the offset, and returns err. */
+/* Stores the text, after the line or the offset, and returns err. */
 __attribute__((format(printf, 3, 4))) int spv_import_fail(struct spv_import *d, int err,
                                                           const char *format, ...);
-/* The same about the whole file: led by nothing. */
+/* The same about the whole file: without a line or an offset. */
 __attribute__((format(printf, 3, 4))) int spv_import_fail_whole(struct spv_import *d, int err,
                                                                 const char *format, ...);
-/* Unread bytes are done with. */
+/* Consumes n unread bytes. */
 void spv_import_skip(struct spv_import *d, size_t n);
 
 /* As spv_import_next, for their formats. */

@@ -1,8 +1,8 @@
-/* 80 bytes a header. Where a file does not say the height of its first header, the header itself
- * may: genesis has no previous hash, and the one after it names genesis.
+/* 80 bytes a header. Where a file does not give the height of its first header, the header itself
+ * may: genesis has no previous hash, and the previous hash of the next one is that of genesis.
  *
- * In electrum's file a header's place is its height; what was not fetched is zero. A raw file that
- * begins at genesis and has such a hole is one of electrum's. */
+ * In Electrum's file the offset of a header gives its height; headers that were not fetched are
+ * zero. A raw file that starts at genesis and has such a hole is one of Electrum's. */
 #include <string.h>
 
 #include "spv/formats/import.h"
@@ -61,7 +61,7 @@ static bool is_zero(const uint8_t *p)
     return memcmp(p, zeros, sizeof zeros) == 0;
 }
 
-/* The hash meets the target that the header itself names. */
+/* The hash meets the target of the header's own bits. */
 static bool proves_work(const struct spv_header *h)
 {
     struct spv_blockhash hash;
@@ -70,7 +70,7 @@ static bool proves_work(const struct spv_header *h)
     return spv_target_from_bits(&target, h->bits) == 0 && spv_hash_meets(hash.b, &target);
 }
 
-/* What stands before the headers, and the height of the first. 1, 0 or an error. */
+/* The bytes before the headers, and the height of the first. 1, 0 or an error. */
 static int begin(struct spv_import *d)
 {
     struct spv_blockhash genesis;
@@ -84,7 +84,7 @@ static int begin(struct spv_import *d)
         d->placed = d->format == SPV_IMPORT_ELECTRUM || spv_blockhash_is_zero(&first.prev) ||
                     spv_blockhash_eq(&first.prev, &genesis);
         if (!d->placed && d->detected && !is_zero(d->buffer + d->at) && !proves_work(&first)) {
-            /* any header does, and of random bytes one in thousands */
+            /* every header meets its target, random bytes one time in thousands */
             return spv_import_fail_whole(d, SPV_ERR_MALFORMED,
                                          "is no file of headers: its first %d bytes prove no work",
                                          SPV_HEADER_SIZE);
@@ -100,7 +100,7 @@ static int begin(struct spv_import *d)
 static int pass_gap(struct spv_import *d)
 {
     if (d->format == SPV_IMPORT_RAW && d->detected && d->placed) {
-        d->format = SPV_IMPORT_ELECTRUM; /* a raw one has no holes */
+        d->format = SPV_IMPORT_ELECTRUM; /* a raw file has no holes */
     }
     if (d->format != SPV_IMPORT_ELECTRUM) {
         return spv_import_fail(d, SPV_ERR_MALFORMED, "a header of zeros");

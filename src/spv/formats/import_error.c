@@ -4,12 +4,13 @@
 
 #include "spv/formats/import.h"
 
-/* Adds the words behind the first `used` bytes. */
+/* Adds the text after the first `used` bytes. */
 __attribute__((format(printf, 4, 0))) static int fail_with(struct spv_import *d, int used, int err,
                                                            const char *format, va_list args)
 {
     (void)vsnprintf(d->problem + used, sizeof d->problem - (size_t)used, format, args);
-    for (char *c = d->problem; *c != '\0'; c++) { /* the file's words may steer terminals */
+    for (char *c = d->problem; *c != '\0';
+         c++) { /* text from the file could contain control sequences */
         if ((unsigned char)*c < ' ' || *c == 0x7f) {
             *c = '?';
         }

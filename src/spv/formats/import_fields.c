@@ -1,5 +1,6 @@
-/* From text to values, strictly: what is not exactly of the form that we write is refused by name,
- * so that a slip of another program is found at its line and not as a header without work. */
+/* From text to values, strictly: every other form than the one that spv-export writes is an error
+ * that names the field, so that a mistake of another program is found at its line and not as a
+ * header with an invalid proof of work. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ enum spv_import_field spv_import_field_by_name(const char *name)
     return SPV_FIELD_OTHER;
 }
 
-/* One line's values on their way into an item; the first error stays. */
+/* The values of one line; the first error is sticky. */
 struct reading {
     struct spv_import *d;
     const struct spv_import_values *v;
@@ -176,7 +177,7 @@ int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
     h->time = number(&r, SPV_FIELD_TIME);
     h->bits = bits(&r);
     h->nonce = number(&r, SPV_FIELD_NONCE);
-    if (v->text[SPV_FIELD_CHAIN_WORK]) { /* its form only: the chain adds up its own */
+    if (v->text[SPV_FIELD_CHAIN_WORK]) { /* only its form is checked: the chain computes the work */
         hash(&r, &root, SPV_FIELD_CHAIN_WORK);
     }
     if (v->text[SPV_FIELD_BRANCH]) {

@@ -1,10 +1,11 @@
-/* One flat object a line: names we know give values, others are passed over as long as they are
- * plain values too. Strings that we read hold digits and words, so none of them needs escapes. */
+/* One flat object a line: known names give values, others are ignored as long as they have plain
+ * values too. The strings that are read consist of digits and letters, so escapes are not decoded.
+ */
 #include <string.h>
 
 #include "spv/formats/import.h"
 
-#define NAME_MAX_LEN 24 /* longer names are none of ours */
+#define NAME_MAX_LEN 24 /* no known name is longer */
 
 static char *blanks(char *p)
 {

@@ -1,5 +1,5 @@
-/* Lines, and what csv makes of them; jsonl's are taken apart by import_json.c. A line is cut into
- * pieces in place: each separator becomes a NUL. */
+/* Lines, and the columns of csv; import_json.c splits the lines of jsonl. A line is split in place:
+ * each separator becomes a NUL. */
 #include <string.h>
 
 #include "spv/formats/import.h"
@@ -54,8 +54,8 @@ static const char *next_field(char **p)
     return piece;
 }
 
-/* A first line of names chooses the columns; without one they are the usual ones. 1 when the line
- * was one of names, 0, or an error. */
+/* A first line of names selects the columns; without one they are the default ones. 1: the line has
+ * names; 0: it is a row; or an error. */
 static int csv_columns(struct spv_import *d, char *line)
 {
     unsigned seen = 0;
@@ -131,7 +131,7 @@ static int csv_line(struct spv_import *d, struct spv_import_values *v, char *lin
 
 int spv_import_text(struct spv_import *d, struct spv_import_item *out)
 {
-    bool passed = true; /* a line without an item: csv's names */
+    bool passed = true; /* a line without an item: csv's column names */
     while (passed) {
         struct spv_import_values v = {.text = {NULL}};
         char *line = NULL;
