@@ -1,228 +1,272 @@
-/* The dials, links and look-ups of an event loop.
- *
- * A slot lives from the node's CONNECT until its dial has failed or its link has said on_closed,
- * and exactly one of the two sides ends the id: either the node is told once that it closed, or the
- * node dropped it first and is told nothing. */
+/* A connection exists from the node's CONNECT until its dial has failed or its link is closed. Its
+ * id ends once: either the node gets one closed input, or the node has dropped the id itself and
+ * gets no further input of it. */
+#include "loop/connections.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "loop/event_loop.h"
 #include "net/reactor.h"
 #include "net/sockaddr.h"
 #include "spv/resolve.h"
 
-static struct spv_loop_conn *find_conn(const struct spv_evloop *l, uint64_t id)
+/* A peer id: first a dial, then a link. */
+struct spv_loop_conn {
+    struct spv_loop_conn *next;
+    struct spv_connections *owner;
+    uint64_t id;
+    struct spv_dial *dial; /* NULL once it has ended */
+    struct spv_link *link; /* NULL before */
+    bool ready; /* the handshake is complete */
+    bool dropped; /* by the node, which gets no more input of this id */
+};
+
+/* A name look-up. */
+struct spv_loop_dns {
+    struct spv_loop_dns *next;
+    struct spv_connections *owner;
+    struct spv_resolve *resolve;
+    struct spv_endpoint endpoint;
+};
+
+static bool has_proxy(const struct spv_connections *c)
 {
-    for (struct spv_loop_conn *s = l->conns; s; s = s->next) {
-        if (s->id == id && !s->dropped)
-            return s;
+    return c->proxy.endpoint.host[0] != '\0';
+}
+
+static struct spv_loop_conn *find_conn(const struct spv_connections *c, uint64_t id)
+{
+    for (struct spv_loop_conn *conn = c->conns; conn; conn = conn->next) {
+        if (conn->id == id && !conn->dropped)
+            return conn;
     }
     return NULL;
 }
 
-static void free_conn(struct spv_loop_conn *slot)
+static void free_conn(struct spv_loop_conn *conn)
 {
-    struct spv_loop_conn **at = &slot->loop->conns;
-    while (*at != slot)
+    struct spv_loop_conn **at = &conn->owner->conns;
+    while (*at != conn)
         at = &(*at)->next;
-    *at = slot->next;
-    free(slot);
+    *at = conn->next;
+    free(conn);
 }
 
-/* The connection is over; frees the slot. The node's answer, or 0 when it is not asked. */
-static int end_conn(struct spv_loop_conn *slot, int error)
+/* The connection is closed: frees it. Returns what the node returned, or 0 if it gets no input. */
+static int end_conn(struct spv_loop_conn *conn, int error)
 {
-    struct spv_evloop *l = slot->loop;
-    const uint64_t id = slot->id;
-    const bool tell = !slot->dropped && !l->stopping;
-    free_conn(slot);
-    return tell ? spv_node_closed(l->node, id, error, spv_system_now()) : 0;
+    const struct spv_connections *c = conn->owner;
+    const uint64_t id = conn->id;
+    const bool is_input = !conn->dropped && !c->closed;
+    free_conn(conn);
+    return is_input ? spv_node_closed(c->node, id, error, spv_system_now()) : 0;
 }
 
 static void on_ready(struct spv_link *link, void *ctx)
 {
-    struct spv_loop_conn *slot = ctx;
-    struct spv_evloop *l = slot->loop;
-    slot->ready = true;
-    if (slot->dropped || l->stopping)
+    struct spv_loop_conn *conn = ctx;
+    struct spv_connections *c = conn->owner;
+    conn->ready = true;
+    if (conn->dropped || c->closed)
         return;
-    struct spv_peer_stats info;
-    spv_link_stats(link, &info);
-    spv_evloop_process_effects(l, spv_node_connected(l->node, slot->id, &info, spv_system_now()));
+    struct spv_peer_stats stats;
+    spv_link_stats(link, &stats);
+    c->on_input(c->ctx, spv_node_connected(c->node, conn->id, &stats, spv_system_now()));
 }
 
 static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
 {
-    const struct spv_loop_conn *slot = ctx;
-    struct spv_evloop *l = slot->loop;
+    const struct spv_loop_conn *conn = ctx;
+    struct spv_connections *c = conn->owner;
     (void)link;
-    if (!slot->ready || slot->dropped || l->stopping) /* the handshake is the machine's business */
+    if (!conn->ready || conn->dropped || c->closed) /* the peer machine handles the handshake */
         return;
-    spv_evloop_process_effects(l, spv_node_recv(l->node, slot->id, msg, spv_system_now()));
+    c->on_input(c->ctx, spv_node_recv(c->node, conn->id, msg, spv_system_now()));
 }
 
 static void on_closed(struct spv_link *link, int error, void *ctx)
 {
-    struct spv_loop_conn *slot = ctx;
-    struct spv_evloop *l = slot->loop;
+    struct spv_loop_conn *conn = ctx;
+    struct spv_connections *c = conn->owner;
     (void)link;
-    spv_evloop_process_effects(l, end_conn(slot, error));
+    c->on_input(c->ctx, end_conn(conn, error));
 }
 
-static int attach_link(struct spv_loop_conn *slot, int fd)
+static int attach_link(struct spv_loop_conn *conn, int fd)
 {
-    struct spv_evloop *l = slot->loop;
+    struct spv_connections *c = conn->owner;
     struct spv_peer_config cfg = {
-        .net = &l->cfg.node.params->net,
-        .relay = false, /* BIP37: we ask for what we want */
-        .user_agent = l->cfg.user_agent,
-        .height = (int32_t)spv_chain_tip(spv_node_chain(l->node))->height,
-        .rng = l->cfg.node.rng,
-        .self_nonces = &l->nonces,
+        .net = c->net,
+        .relay = false, /* BIP37: no transaction announcements */
+        .user_agent = c->user_agent,
+        .height = (int32_t)spv_chain_tip(spv_node_chain(c->node))->height,
+        .rng = c->rng,
+        .self_nonces = &c->nonces,
     };
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
-    /* behind a proxy the socket's other end is the proxy, whose address is nobody's business */
-    if (l->proxy.endpoint.host[0] == '\0' && getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+    /* with a proxy the socket's peer is the proxy, whose address must not go into our version */
+    if (!has_proxy(c) && getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
         (void)spv_sock_to_netaddr(&cfg.remote, (const struct sockaddr *)&sa);
     const struct spv_link_callbacks callbacks = {
-        .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = slot};
-    return spv_link_attach(&slot->link, l->reactor, fd, &cfg, SPV_OUTBOUND, &callbacks);
+        .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = conn};
+    return spv_link_attach(&conn->link, c->reactor, fd, &cfg, SPV_OUTBOUND, &callbacks);
 }
 
 static void on_dialled(void *ctx, int fd, int error)
 {
-    struct spv_loop_conn *slot = ctx;
-    struct spv_evloop *l = slot->loop;
-    slot->dial = NULL;
-    int rc = error < 0 ? error : attach_link(slot, fd);
+    struct spv_loop_conn *conn = ctx;
+    struct spv_connections *c = conn->owner;
+    conn->dial = NULL;
+    const int rc = error < 0 ? error : attach_link(conn, fd);
     if (rc < 0)
-        spv_evloop_process_effects(l, end_conn(slot, rc));
+        c->on_input(c->ctx, end_conn(conn, rc));
 }
 
-static int begin_conn(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
+static int begin_conn(struct spv_connections *c, uint64_t id, const struct spv_endpoint *endpoint)
 {
-    struct spv_loop_conn *slot = calloc(1, sizeof *slot);
-    if (!slot)
+    struct spv_loop_conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
         return SPV_ERR_NOMEM;
-    slot->loop = l;
-    slot->id = id;
-    int rc = l->proxy.endpoint.host[0] != '\0'
-                 ? spv_dial_proxy_start(&slot->dial, l->reactor, &l->proxy, endpoint,
-                                        l->cfg.connect_timeout_us, on_dialled, slot)
-                 : spv_dial_start(&slot->dial, l->reactor, endpoint, l->cfg.connect_timeout_us,
-                                  on_dialled, slot);
+    conn->owner = c;
+    conn->id = id;
+    const int rc = has_proxy(c) ? spv_dial_proxy_start(&conn->dial, c->reactor, &c->proxy, endpoint,
+                                                       c->connect_timeout_us, on_dialled, conn)
+                                : spv_dial_start(&conn->dial, c->reactor, endpoint,
+                                                 c->connect_timeout_us, on_dialled, conn);
     if (rc < 0) {
-        free(slot);
+        free(conn);
         return rc;
     }
-    slot->next = l->conns;
-    l->conns = slot;
+    conn->next = c->conns;
+    c->conns = conn;
     return 0;
 }
 
-void spv_connections_connect(struct spv_evloop *l, uint64_t id, const struct spv_endpoint *endpoint)
+void spv_connections_connect(struct spv_connections *c, uint64_t id,
+                             const struct spv_endpoint *endpoint)
 {
-    int rc = begin_conn(l, id, endpoint);
-    if (rc < 0) {
-        rc = spv_node_closed(l->node, id, rc, spv_system_now());
-        if (rc < 0)
-            spv_evloop_process_effects(l, rc);
-    }
-}
-
-void spv_connections_send(struct spv_evloop *l, uint64_t id, const struct spv_msg *msg)
-{
-    const struct spv_loop_conn *slot = find_conn(l, id);
-    if (!slot || !slot->link)
-        return; /* gone meanwhile: the node will hear, or has said so itself */
-    int rc = spv_link_send(slot->link, msg);
-    /* What the peer's version does not know is not sent; anything else breaks the conversation. */
-    if (rc < 0 && rc != SPV_ERR_UNSUPPORTED)
-        spv_link_close(slot->link, rc);
-}
-
-void spv_connections_drop(struct spv_evloop *l, uint64_t id, int error)
-{
-    struct spv_loop_conn *slot = find_conn(l, id);
-    if (!slot)
+    int rc = begin_conn(c, id, endpoint);
+    if (rc == 0)
         return;
-    slot->dropped = true;
-    if (slot->dial) {
-        spv_dial_cancel(slot->dial);
-        free_conn(slot);
-    } else {
-        spv_link_close(slot->link, error);
-    }
+    rc = spv_node_closed(c->node, id, rc, spv_system_now());
+    if (rc < 0)
+        c->on_input(c->ctx, rc);
 }
 
-static void free_dns(struct spv_loop_dns *query)
+void spv_connections_send(struct spv_connections *c, uint64_t id, const struct spv_msg *msg)
 {
-    struct spv_loop_dns **at = &query->loop->dns;
-    while (*at != query)
+    const struct spv_loop_conn *conn = find_conn(c, id);
+    if (!conn || !conn->link)
+        return; /* closed meanwhile: the node gets that input, or has dropped the id itself */
+    const int rc = spv_link_send(conn->link, msg);
+    /* a message that the peer's version does not support is left out; other errors are fatal */
+    if (rc < 0 && rc != SPV_ERR_UNSUPPORTED)
+        spv_link_close(conn->link, rc);
+}
+
+void spv_connections_drop(struct spv_connections *c, uint64_t id, int error)
+{
+    struct spv_loop_conn *conn = find_conn(c, id);
+    if (!conn)
+        return;
+    conn->dropped = true;
+    if (!conn->dial) {
+        spv_link_close(conn->link, error);
+        return;
+    }
+    spv_dial_cancel(conn->dial);
+    free_conn(conn);
+}
+
+static void free_lookup(struct spv_loop_dns *lookup)
+{
+    struct spv_loop_dns **at = &lookup->owner->lookups;
+    while (*at != lookup)
         at = &(*at)->next;
-    *at = query->next;
-    free(query);
+    *at = lookup->next;
+    free(lookup);
 }
 
 static void on_resolved(void *ctx, int error, const struct spv_netaddr *addrs, size_t n)
 {
-    struct spv_loop_dns *query = ctx;
-    struct spv_evloop *l = query->loop;
-    const struct spv_endpoint endpoint = query->endpoint;
-    free_dns(query);
-    spv_evloop_process_effects(
-        l, spv_node_resolved(l->node, &endpoint, error, addrs, n, spv_system_now()));
+    struct spv_loop_dns *lookup = ctx;
+    struct spv_connections *c = lookup->owner;
+    const struct spv_endpoint endpoint = lookup->endpoint;
+    free_lookup(lookup);
+    c->on_input(c->ctx, spv_node_resolved(c->node, &endpoint, error, addrs, n, spv_system_now()));
 }
 
-static int begin_dns(struct spv_evloop *l, const struct spv_endpoint *endpoint)
+static int begin_lookup(struct spv_connections *c, const struct spv_endpoint *endpoint)
 {
-    struct spv_loop_dns *query = calloc(1, sizeof *query);
-    if (!query)
+    struct spv_loop_dns *lookup = calloc(1, sizeof *lookup);
+    if (!lookup)
         return SPV_ERR_NOMEM;
-    query->loop = l;
-    query->endpoint = *endpoint;
-    const uint16_t port = endpoint->port != 0 ? endpoint->port : l->cfg.node.params->net.port;
-    int rc =
-        spv_resolve_start(&query->resolve, l->reactor, endpoint->host, port, on_resolved, query);
+    lookup->owner = c;
+    lookup->endpoint = *endpoint;
+    const uint16_t port = endpoint->port != 0 ? endpoint->port : c->net->port;
+    const int rc =
+        spv_resolve_start(&lookup->resolve, c->reactor, endpoint->host, port, on_resolved, lookup);
     if (rc < 0) {
-        free(query);
+        free(lookup);
         return rc;
     }
-    query->next = l->dns;
-    l->dns = query;
+    lookup->next = c->lookups;
+    c->lookups = lookup;
     return 0;
 }
 
-void spv_connections_resolve(struct spv_evloop *l, const struct spv_endpoint *endpoint)
+void spv_connections_resolve(struct spv_connections *c, const struct spv_endpoint *endpoint)
 {
-    const struct spv_endpoint wanted = *endpoint; /* lent until the next call on the node */
-    int rc = begin_dns(l, &wanted);
-    if (rc < 0) {
-        rc = spv_node_resolved(l->node, &wanted, rc, NULL, 0, spv_system_now());
-        if (rc < 0)
-            spv_evloop_process_effects(l, rc);
-    }
+    const struct spv_endpoint copy = *endpoint; /* valid until the next call on the node */
+    int rc = begin_lookup(c, &copy);
+    if (rc == 0)
+        return;
+    rc = spv_node_resolved(c->node, &copy, rc, NULL, 0, spv_system_now());
+    if (rc < 0)
+        c->on_input(c->ctx, rc);
 }
 
-void spv_connections_end(struct spv_evloop *l)
+void spv_connections_close(struct spv_connections *c)
 {
-    l->stopping = true;
-    for (struct spv_loop_dns *query = l->dns; query;) {
-        struct spv_loop_dns *next = query->next;
-        spv_resolve_cancel(query->resolve);
-        free(query);
-        query = next;
+    c->closed = true;
+    for (struct spv_loop_dns *lookup = c->lookups, *next; lookup; lookup = next) {
+        next = lookup->next;
+        spv_resolve_cancel(lookup->resolve);
+        free(lookup);
     }
-    l->dns = NULL;
-    for (struct spv_loop_conn *slot = l->conns; slot;) {
-        struct spv_loop_conn *next = slot->next;
-        if (slot->dial) {
-            spv_dial_cancel(slot->dial);
-            free_conn(slot);
-        }
-        slot = next;
+    c->lookups = NULL;
+    for (struct spv_loop_conn *conn = c->conns, *next; conn; conn = next) {
+        next = conn->next;
+        if (!conn->dial)
+            continue;
+        spv_dial_cancel(conn->dial);
+        free_conn(conn);
     }
-    spv_reactor_close_connections(l->reactor); /* links say on_closed, which frees their slots */
+    spv_reactor_close_connections(c->reactor); /* links call on_closed, which frees the rest */
+}
+
+size_t spv_connections_stats(const struct spv_connections *c, struct spv_peer_stats *out,
+                             uint64_t *ids, size_t cap)
+{
+    size_t n = 0;
+    for (const struct spv_loop_conn *conn = c->conns; conn && n < cap; conn = conn->next) {
+        if (!conn->ready || conn->dropped)
+            continue;
+        spv_link_stats(conn->link, &out[n]);
+        if (ids)
+            ids[n] = conn->id;
+        n++;
+    }
+    return n;
+}
+
+bool spv_connections_find(const struct spv_connections *c, struct spv_peer_stats *out, uint64_t id)
+{
+    const struct spv_loop_conn *conn = find_conn(c, id);
+    if (!conn || !conn->ready)
+        return false;
+    spv_link_stats(conn->link, out);
+    return true;
 }

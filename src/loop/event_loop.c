@@ -1,21 +1,38 @@
-/* Each thing that happens (a message, a closing, a name's addresses, a deadline) is one input to
- * the node; right after it every effect that the node has queued is carried out, in order, before
- * the loop looks at the next socket. A request that is queued before a STORE is therefore on its
- * way while the disk works.
+/* Each event (a message, a close, resolved addresses, a deadline) is one input to the node. Right
+ * after it the loop runs every effect that the node has queued, in order, before it looks at the
+ * next socket. A request queued before a STORE is therefore sent before the disk write.
  *
- * Until the chain is synced, the changes of several messages share a transaction; it is committed
- * when it is large, when the chain is synced, and a moment after it began in any case, so that what
- * came last before a silence is durable, too.
+ * Until the chain is synced, the changes of several messages share a transaction. It is committed
+ * when it is large, when the chain is synced, and at the latest COMMIT_US after it began, so that
+ * the last headers before a pause are durable, too.
  *
- * When the node's deadline strikes, the sockets have one more turn first: an answer that waits in
- * the kernel because we were busy storing is not late. */
-#include "loop/event_loop.h"
+ * When the node's deadline expires, the sockets get one more turn first: an answer that was already
+ * in the kernel while we were storing is not late. */
+#include "spv/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor builds circuits, onion services take long */
-#define COMMIT_US (SPV_SECOND / 4) /* ours: how long a gathered header may wait for its disk */
+#include "loop/connections.h"
+
+#define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor circuits to onion services take long */
+#define COMMIT_US (SPV_SECOND / 4) /* ours: the longest time that a header stays uncommitted */
+
+struct spv_evloop {
+    struct spv_evloop_config cfg;
+    struct spv_reactor *reactor;
+    struct spv_node *node;
+    struct spv_connections connections;
+    struct spv_timer *timer; /* the node's deadline */
+    struct spv_timer *tick;
+    struct spv_timer *commit; /* of deferred changes */
+    bool commit_due; /* commit is armed */
+    bool synced; /* by the node's last event */
+    uint64_t deferred_us; /* deadlines up to this time have waited for a turn of the sockets */
+    bool has_addrman; /* the stored addresses are readable, and saved */
+    bool running; /* inside spv_evloop_run */
+    int error; /* the first error; ends the run */
+};
 
 static void loop_fail(struct spv_evloop *l, int error)
 {
@@ -27,7 +44,7 @@ static void loop_fail(struct spv_evloop *l, int error)
 static int save_addrman(struct spv_evloop *l)
 {
     struct spv_addrman_changes changes;
-    if (l->no_addrman)
+    if (!l->has_addrman)
         return 0;
     const int rc = spv_node_addrman_changes(l->node, &changes, spv_system_now());
     if (rc < 0)
@@ -37,17 +54,15 @@ static int save_addrman(struct spv_evloop *l)
     return spv_store_addrman_save(l->cfg.store, &changes);
 }
 
-/* Fails with the store's error. */
-static int store_update(struct spv_evloop *l, const struct spv_chain_update *change)
+static int store_update(struct spv_evloop *l, const struct spv_chain_update *update)
 {
-    int rc;
     if (l->synced)
-        return spv_store_apply(l->cfg.store, change);
-    rc = spv_store_apply_deferred(l->cfg.store, change);
-    if (rc == 0 && !l->commit_due) {
-        l->commit_due = true;
-        spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
-    }
+        return spv_store_apply(l->cfg.store, update);
+    const int rc = spv_store_apply_deferred(l->cfg.store, update);
+    if (rc < 0 || l->commit_due)
+        return rc;
+    l->commit_due = true;
+    spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
     return rc;
 }
 
@@ -55,13 +70,13 @@ static void on_commit(void *ctx)
 {
     struct spv_evloop *l = ctx;
     l->commit_due = false;
-    const int rc = l->stopping ? 0 : spv_store_commit(l->cfg.store);
+    const int rc = l->connections.closed ? 0 : spv_store_commit(l->cfg.store);
     if (rc < 0)
         loop_fail(l, rc);
 }
 
-/* What an event means to the loop itself, before the application hears of it. */
-static int take_event(struct spv_evloop *l, const struct spv_event *event)
+/* The loop's own part of an event, before the application's callback. */
+static int before_event(struct spv_evloop *l, const struct spv_event *event)
 {
     if (event->kind == SPV_EVENT_BEHIND)
         l->synced = false;
@@ -77,16 +92,16 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     int rc;
     switch (effect->kind) {
     case SPV_EFFECT_CONNECT:
-        spv_connections_connect(l, effect->peer, &effect->endpoint);
+        spv_connections_connect(&l->connections, effect->peer, &effect->endpoint);
         return 0;
     case SPV_EFFECT_RESOLVE:
-        spv_connections_resolve(l, &effect->endpoint);
+        spv_connections_resolve(&l->connections, &effect->endpoint);
         return 0;
     case SPV_EFFECT_SEND:
-        spv_connections_send(l, effect->peer, &effect->message);
+        spv_connections_send(&l->connections, effect->peer, &effect->message);
         return 0;
     case SPV_EFFECT_CLOSE:
-        spv_connections_drop(l, effect->peer, effect->error);
+        spv_connections_drop(&l->connections, effect->peer, effect->error);
         return 0;
     case SPV_EFFECT_STORE:
         rc = store_update(l, &effect->update);
@@ -97,7 +112,7 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_SAVE_ADDRMAN:
         return save_addrman(l);
     case SPV_EFFECT_EVENT:
-        rc = take_event(l, &effect->event);
+        rc = before_event(l, &effect->event);
         if (rc == 0 && l->cfg.on_event)
             l->cfg.on_event(l->cfg.ctx, &effect->event);
         return rc;
@@ -105,9 +120,10 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     return 0;
 }
 
-void spv_evloop_process_effects(struct spv_evloop *l, int rc)
+/* The node took an input and returned rc: runs its pending effects. */
+static void process_effects(struct spv_evloop *l, int rc)
 {
-    if (l->stopping)
+    if (l->connections.closed)
         return;
     struct spv_effect effect;
     while (rc >= 0 && l->error == 0 && spv_node_poll(l->node, &effect) == 1)
@@ -119,6 +135,11 @@ void spv_evloop_process_effects(struct spv_evloop *l, int rc)
     spv_timer_set(l->timer, spv_node_deadline(l->node));
 }
 
+static void on_input(void *ctx, int rc)
+{
+    process_effects(ctx, rc);
+}
+
 static void on_timer(void *ctx)
 {
     struct spv_evloop *l = ctx;
@@ -126,11 +147,11 @@ static void on_timer(void *ctx)
     const uint64_t due = spv_node_deadline(l->node);
     if (due > now.mono_us) {
         spv_timer_set(l->timer, due);
-    } else if (due > l->deferred_us) {
+    } else if (due > l->deferred_us) { /* one more turn of the sockets */
         l->deferred_us = now.mono_us;
         spv_timer_set(l->timer, now.mono_us);
     } else {
-        spv_evloop_process_effects(l, spv_node_timer(l->node, now));
+        process_effects(l, spv_node_timer(l->node, now));
     }
 }
 
@@ -159,7 +180,7 @@ static int error_text(struct spv_error_info *why, int code, const struct spv_evl
                        spv_strerror(code));
         return code;
     }
-    /* The node reads the last stored headers when it starts; the store knows best what failed. */
+    /* The node reads the last stored headers when it starts: most such errors are the store's. */
     if (spv_err_class_of(code) == SPV_CLASS_LOCAL && code != SPV_ERR_NOMEM && code != SPV_ERR_IO)
         (void)snprintf(why->text, sizeof why->text,
                        "cannot continue from %s: %s; move the file away and sync again",
@@ -172,8 +193,8 @@ static int error_text(struct spv_error_info *why, int code, const struct spv_evl
 
 static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
 {
-    l->proxy = (struct spv_proxy){.endpoint = *proxy, .isolate = true};
-    l->cfg.proxy = NULL; /* it was lent */
+    l->connections.proxy = (struct spv_proxy){.endpoint = *proxy, .isolate = true};
+    l->cfg.proxy = NULL; /* borrowed during spv_evloop_new */
     l->cfg.node.proxied = true;
     if (l->cfg.node.nets == 0)
         l->cfg.node.nets = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION;
@@ -181,19 +202,32 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
         l->cfg.connect_timeout_us = PROXY_TIMEOUT;
 }
 
-/* The book is a convenience: where it cannot be read or mended, the node goes on without one. */
+/* Stored addresses are optional: if they cannot be read, the node starts without them. */
 static int new_node(struct spv_evloop *l)
 {
-    struct spv_addrman_rows book;
-    int rc = spv_store_addrman_load(l->cfg.store, &book);
+    struct spv_addrman_rows rows;
+    int rc = spv_store_addrman_load(l->cfg.store, &rows);
     if (rc == SPV_ERR_NOMEM)
         return rc;
-    l->no_addrman = rc < 0;
-    l->cfg.node.addrman_rows = &book; /* empty after a failure */
+    l->has_addrman = rc >= 0;
+    l->cfg.node.addrman_rows = &rows; /* empty after a failure */
     rc = spv_node_new(&l->node, &l->cfg.node, spv_system_now());
     l->cfg.node.addrman_rows = NULL;
-    spv_store_addrman_free(&book);
+    spv_store_addrman_free(&rows);
     return rc;
+}
+
+static void init_connections(struct spv_evloop *l)
+{
+    struct spv_connections *c = &l->connections; /* zeroed, but for the proxy */
+    c->node = l->node;
+    c->reactor = l->reactor;
+    c->net = &l->cfg.node.params->net;
+    c->user_agent = l->cfg.user_agent;
+    c->rng = l->cfg.node.rng;
+    c->connect_timeout_us = l->cfg.connect_timeout_us;
+    c->on_input = on_input;
+    c->ctx = l;
 }
 
 int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
@@ -228,6 +262,7 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     rc = new_node(l);
     if (rc < 0)
         goto err5;
+    init_connections(l);
     *out = l;
     return 0;
 err5:
@@ -246,16 +281,16 @@ err0:
 
 int spv_evloop_run(struct spv_evloop *l)
 {
-    if (l->running || l->stopping)
+    if (l->running || l->connections.closed)
         return SPV_ERR_STATE; /* it runs once */
     l->running = true;
     if (l->cfg.on_tick && l->cfg.tick_us != 0)
         spv_timer_set(l->tick, spv_system_now().mono_us + l->cfg.tick_us);
-    spv_evloop_process_effects(l, 0);
+    process_effects(l, 0);
     int rc = spv_reactor_run(l->reactor);
     if (rc < 0)
         loop_fail(l, rc);
-    spv_connections_end(l);
+    spv_connections_close(&l->connections);
     if (l->error == 0 && (rc = save_addrman(l)) < 0)
         loop_fail(l, rc);
     rc = spv_store_flush(l->cfg.store);
@@ -276,34 +311,21 @@ void spv_evloop_get_stats(const struct spv_evloop *l, struct spv_node_stats *out
 size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, uint64_t *ids,
                         size_t cap)
 {
-    size_t n = 0;
-    for (const struct spv_loop_conn *s = l->conns; s && n < cap; s = s->next) {
-        if (!s->ready || s->dropped)
-            continue;
-        spv_link_stats(s->link, &out[n]);
-        if (ids)
-            ids[n] = s->id;
-        n++;
-    }
-    return n;
+    return spv_connections_stats(&l->connections, out, ids, cap);
 }
 
 size_t spv_evloop_node_peers(const struct spv_evloop *l, struct spv_node_peer *out, size_t cap)
 {
     const size_t n = spv_node_peers(l->node, out, cap, spv_system_now());
-    size_t alive = 0;
+    size_t connected = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct spv_loop_conn *s = l->conns;
-        while (s && (s->id != out[i].id || !s->ready || s->dropped))
-            s = s->next;
-        if (!s) /* the loop is over */
-            continue;
         struct spv_peer_stats stats;
-        spv_link_stats(s->link, &stats);
-        out[alive] = out[i];
-        out[alive++].latency_us = stats.answer_us != 0 ? stats.answer_us : stats.rtt_us;
+        if (!spv_connections_find(&l->connections, &stats, out[i].id))
+            continue; /* the run has ended */
+        out[connected] = out[i];
+        out[connected++].latency_us = stats.answer_us != 0 ? stats.answer_us : stats.rtt_us;
     }
-    return alive;
+    return connected;
 }
 
 int spv_evloop_free(struct spv_evloop *l)
@@ -312,7 +334,7 @@ int spv_evloop_free(struct spv_evloop *l)
         return 0;
     if (l->running)
         return SPV_ERR_STATE;
-    spv_connections_end(l);
+    spv_connections_close(&l->connections);
     spv_node_free(l->node);
     spv_timer_free(l->commit);
     spv_timer_free(l->tick);
