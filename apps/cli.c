@@ -402,38 +402,38 @@ static int read_hex(uint8_t *out, size_t room, const char *text)
     return (int)(n / 2);
 }
 
-int cli_target_network(struct cli_target *place)
+int cli_target_network(struct cli_target *target)
 {
     uint8_t script[CHALLENGE_MAX];
     int n;
 
-    if (place->challenge) {
-        if (place->network && place->network->net.network != SPV_SIGNET)
+    if (target->challenge) {
+        if (target->network && target->network->net.network != SPV_SIGNET)
             return cli_usage(
                 "--signet-challenge: cannot be combined with --network %s. Leave --network out.",
-                place->network->net.name);
-        n = read_hex(script, sizeof script, place->challenge);
-        if (n < 0 || spv_params_signet(&place->custom, script, (size_t)n) != 0)
+                target->network->net.name);
+        n = read_hex(script, sizeof script, target->challenge);
+        if (n < 0 || spv_params_signet(&target->custom, script, (size_t)n) != 0)
             return cli_usage("--signet-challenge: '%.40s%s' is not a script of 1 to %d bytes in "
                              "hex digits.",
-                             place->challenge, strlen(place->challenge) > 40 ? "..." : "",
+                             target->challenge, strlen(target->challenge) > 40 ? "..." : "",
                              CHALLENGE_MAX);
-        place->network = &place->custom;
+        target->network = &target->custom;
     }
-    place->params = place->network ? place->network : spv_params_get(SPV_MAINNET);
+    target->params = target->network ? target->network : spv_params_get(SPV_MAINNET);
     return CLI_DONE;
 }
 
-int cli_target_resolve(struct cli_target *place)
+int cli_target_resolve(struct cli_target *target)
 {
-    int rc = cli_target_network(place);
+    int rc = cli_target_network(target);
 
     if (rc != CLI_DONE)
         return rc;
-    rc = spv_store_default_path(place->path, sizeof place->path, &place->params->net,
-                                place->datadir, place->db);
+    rc = spv_store_default_path(target->path, sizeof target->path, &target->params->net,
+                                target->datadir, target->db);
     if (rc == SPV_ERR_TOO_LONG)
-        return cli_usage("%s: the path is longer than %d bytes.", place->db ? "--db" : "--datadir",
+        return cli_usage("%s: the path is longer than %d bytes.", target->db ? "--db" : "--datadir",
                          CLI_PATH_MAX - 1);
     if (rc != 0)
         return cli_usage("no default path for the database: HOME and XDG_DATA_HOME are not set. "

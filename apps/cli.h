@@ -86,34 +86,34 @@ struct cli_target {
     const struct spv_params *params; /* resolved: network, or mainnet */
     char path[CLI_PATH_MAX]; /* resolved */
 };
-#define CLI_NETWORK_ROW(place)                                                                     \
+#define CLI_NETWORK_ROW(target)                                                                    \
     {                                                                                              \
         .name = "network", .letter = 'n', .kind = CLI_NETWORK, .value = "NAME",                    \
         .help = "Which chain: mainnet (default), testnet3, testnet4, signet, regtest or simnet.",  \
-        .into = &(place).network                                                                   \
+        .into = &(target).network                                                                  \
     }
-#define CLI_CHALLENGE_ROW(place)                                                                   \
+#define CLI_CHALLENGE_ROW(target)                                                                  \
     {                                                                                              \
         .name = "signet-challenge", .kind = CLI_TEXT, .value = "HEX",                              \
         .help = "The signet with this challenge script (BIP325), in its own directory: "           \
                 "signet-MAGIC.",                                                                   \
-        .into = &(place).challenge                                                                 \
+        .into = &(target).challenge                                                                \
     }
-#define CLI_DATADIR_ROW(place)                                                                     \
+#define CLI_DATADIR_ROW(target)                                                                    \
     {                                                                                              \
         .name = "datadir", .letter = 'd', .kind = CLI_TEXT, .value = "DIR",                        \
         .help = "Directory of all databases; the path is DIR/NETWORK/headers.db.",                 \
-        .into = &(place).datadir                                                                   \
+        .into = &(target).datadir                                                                  \
     }
-#define CLI_DB_ROW(place)                                                                          \
+#define CLI_DB_ROW(target)                                                                         \
     {                                                                                              \
         .name = "db", .kind = CLI_TEXT, .value = "FILE",                                           \
-        .help = "Path of the database file, instead of --datadir.", .into = &(place).db            \
+        .help = "Path of the database file, instead of --datadir.", .into = &(target).db           \
     }
 /* Fills params. 0, or the code to exit with after the error was told. */
-int cli_target_network(struct cli_target *place);
+int cli_target_network(struct cli_target *target);
 /* Fills params and path. 0, or the code to exit with after the error was told. */
-int cli_target_resolve(struct cli_target *place);
+int cli_target_resolve(struct cli_target *target);
 
 /* Reads HOST, HOST:PORT or [IPv6]:PORT. An IPv6 address without brackets must not read as one with
  * a port. CLI_DONE, or the code to exit with after the error was told. */
@@ -205,7 +205,7 @@ const char *cli_write_advice(int error);
  * signal comes, and says so once it has lasted 5 seconds. */
 struct cli_busy {
     const char *path; /* of the database */
-    bool quiet, told;
+    bool quiet, reported;
 };
 int cli_busy(void *ctx, uint32_t waited_ms);
 

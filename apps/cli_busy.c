@@ -9,9 +9,9 @@ int cli_busy(void *ctx, uint32_t waited_ms)
     struct cli_busy *b = ctx;
 
     if (waited_ms == 0)
-        b->told = false;
-    if (waited_ms >= BUSY_LINE_MS && !b->told) {
-        b->told = true;
+        b->reported = false;
+    if (waited_ms >= BUSY_LINE_MS && !b->reported) {
+        b->reported = true;
         if (!b->quiet)
             cli_warn("%s: another program holds a lock on the database. Waiting until it is "
                      "released.",

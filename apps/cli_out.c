@@ -21,7 +21,7 @@
 #define MINUTE 60.0
 
 static bool json_mode;
-static bool painted;
+static bool line_shown;
 static int output_error; /* errno of the first failed write to standard output */
 
 static void flush_output(void)
@@ -117,7 +117,7 @@ bool cli_live(void)
     return !json_mode && isatty(STDOUT_FILENO) == 1 && (!term || strcmp(term, "dumb") != 0);
 }
 
-static int columns(void)
+static int terminal_width(void)
 {
     struct winsize size;
 
@@ -148,23 +148,23 @@ static void fit_columns(char *line, size_t width)
 
 void cli_status_line(const char *text)
 {
-    int width = columns() - 1; /* the last column would wrap on some terminals */
+    int width = terminal_width() - 1; /* the last column would wrap on some terminals */
     char line[CLI_LINE_MAX];
 
     snprintf(line, sizeof line, "%s", text);
     cli_clean(line);
     fit_columns(line, width > 0 ? (size_t)width : 0);
     printf("\r%s\033[K", line);
-    painted = true;
+    line_shown = true;
     flush_output();
 }
 
 void cli_status_line_clear(void)
 {
-    if (!painted)
+    if (!line_shown)
         return;
     fputs("\r\033[K", stdout);
-    painted = false;
+    line_shown = false;
     flush_output();
 }
 

@@ -3,12 +3,12 @@
 
 #include <stdio.h>
 
-#define PAINT_EVERY 0.1 /* seconds between updates of the status line */
+#define REFRESH_EVERY 0.1 /* seconds between updates of the status line */
 
 const struct spv_params *db_params(const struct db_job *j)
 {
     /* a named file tells its network by itself */
-    return j->place.db ? j->place.network : j->place.params;
+    return j->target.db ? j->target.network : j->target.params;
 }
 
 int db_open(struct db_job *j, enum spv_store_mode mode)
@@ -16,7 +16,7 @@ int db_open(struct db_job *j, enum spv_store_mode mode)
     struct spv_error_info why;
     struct spv_params params;
     struct spv_store_config cfg = {
-        .path = j->place.path, .params = db_params(j), .mode = SPV_STORE_READ, .stop = cli_stop()};
+        .path = j->target.path, .params = db_params(j), .mode = SPV_STORE_READ, .stop = cli_stop()};
     if (mode != SPV_STORE_READ && !cfg.params) {
         if (spv_store_open(&j->store, &cfg, &why) != 0) {
             return cli_print_error_info(&why);
@@ -41,10 +41,10 @@ void db_progress(struct db_job *j, const char *what, uint64_t done, uint64_t tot
     char d[CLI_FIGURE];
     char t[CLI_FIGURE];
     double now = cli_clock();
-    if (j->quiet || !cli_live() || now - j->painted < PAINT_EVERY) {
+    if (j->quiet || !cli_live() || now - j->refreshed_at < REFRESH_EVERY) {
         return;
     }
-    j->painted = now;
+    j->refreshed_at = now;
     if (total == 0) {
         (void)snprintf(line, sizeof line, "%s ...", what);
     } else {

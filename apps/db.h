@@ -1,5 +1,5 @@
-/* Shared by the commands of spv-db: the options, the open database, progress on the status line, and
- * the difficulty of a header. */
+/* Shared by the commands of spv-db: the options, the open database, progress on the status line,
+ * and the difficulty of a header. */
 #ifndef SPV_DB_H
 #define SPV_DB_H
 
@@ -7,13 +7,13 @@
 #include "spv/store.h"
 
 struct db_job {
-    struct cli_target place;
+    struct cli_target target;
     struct cli_list words; /* the command and its argument */
     bool json, quiet, full;
     const char *svg;
     uint64_t below; /* DB_NO_HEIGHT: not given */
     struct spv_store *store;
-    double painted; /* when the live line was last painted */
+    double refreshed_at; /* when the live line was last painted */
 };
 #define DB_NO_HEIGHT UINT64_MAX
 

@@ -15,7 +15,7 @@ static int on_progress(void *ctx, uint64_t done, uint64_t total)
 static struct spv_verify_config config(struct db_job *j)
 {
     struct spv_verify_config cfg = {
-        .path = j->place.path,
+        .path = j->target.path,
         .params = db_params(j),
         .full = j->full,
         .now = {.unix_s = (int64_t)time(NULL)},
@@ -73,7 +73,7 @@ int db_verify(struct db_job *j)
     }
     if (!j->quiet) {
         char seconds[CLI_FIGURE];
-        cli_print("%s: no damage found: %s headers to height %s%s, in %s", j->place.path,
+        cli_print("%s: no damage found: %s headers to height %s%s, in %s", j->target.path,
                   cli_count(count, r.headers + r.branch_headers),
                   cli_count(height, (uint64_t)r.tip),
                   j->full ? ", validated by all consensus rules"
@@ -111,13 +111,13 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
     }
     if (r->done == SPV_REPAIR_NONE) {
         if (!j->quiet) {
-            cli_print("%s: no damage found up to height %s; nothing was changed", j->place.path,
+            cli_print("%s: no damage found up to height %s; nothing was changed", j->target.path,
                       cli_count(height, (uint64_t)(r->height > 0 ? r->height : 0)));
         }
         return;
     }
     cli_print("%s: repaired: it now ends at height %s, %s headers must be downloaded again",
-              j->place.path, cli_count(height, (uint64_t)r->height),
+              j->target.path, cli_count(height, (uint64_t)r->height),
               cli_count(lost, (uint64_t)r->lost));
     cli_print("the damaged file was kept as %s", r->copy);
     cli_print("run spv-sync to resume");

@@ -44,7 +44,8 @@ int db_compact(struct db_job *j)
         cli_json(json_pack("{s:s, s:I, s:I}", "event", "compact", "bytes_before",
                            (json_int_t)before, "bytes_after", (json_int_t)after));
     } else if (rc == CLI_DONE && !j->quiet) {
-        cli_print("%s: %s bytes, was %s", j->place.path, cli_count(a, after), cli_count(b, before));
+        cli_print("%s: %s bytes, was %s", j->target.path, cli_count(a, after),
+                  cli_count(b, before));
     }
     return rc;
 }
@@ -79,10 +80,10 @@ int db_prune(struct db_job *j)
     } else if (base == before.height && !j->quiet) {
         cli_print("%s: nothing to drop: two retarget periods below the tip stay, and the chain "
                   "begins at %s",
-                  j->place.path, cli_count(figure, base));
+                  j->target.path, cli_count(figure, base));
     } else if (!j->quiet) {
         cli_print("%s: the chain begins at height %s now; 'spv-db compact' frees the disk space",
-                  j->place.path, cli_count(figure, base));
+                  j->target.path, cli_count(figure, base));
     }
     return CLI_DONE;
 }

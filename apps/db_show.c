@@ -157,12 +157,12 @@ int db_header(struct db_job *j)
     spv_store_get_start(j->store, &base);
     if (found == 0 && !by_hash && height < base.height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "%s: height %s is not stored: the chain begins at %s.", j->place.path,
+                           "%s: height %s is not stored: the chain begins at %s.", j->target.path,
                            CLI_COUNT(height), CLI_COUNT(base.height));
     }
     if (found == 0) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "%s: %s is not stored: the chain ends at height %s.", j->place.path,
+                           "%s: %s is not stored: the chain ends at height %s.", j->target.path,
                            by_hash ? word : CLI_COUNT(height), CLI_COUNT(tip.height));
     }
     show(j, "header", &r, best ? tip.height - r.height + 1 : 0);
@@ -178,7 +178,7 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
         "{s:s, s:s, s:o?, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:o?, "
         "s:s}",
         "event", "info", "network", spv_store_params(j->store)->net.name, "path",
-        json_string(j->place.path), "height", (json_int_t)tip->height, "hash", t.hash, "time",
+        json_string(j->target.path), "height", (json_int_t)tip->height, "hash", t.hash, "time",
         (json_int_t)tip->header.time, "chain_work", t.work, "base", (json_int_t)base->height,
         "work_from", (json_int_t)base->work_since, "headers", (json_int_t)info->headers,
         "branch_headers", (json_int_t)info->branch_headers, "file_bytes",
@@ -212,7 +212,7 @@ int db_info(struct db_job *j)
     }
     to_texts(&t, &tip);
     line("network", spv_store_params(j->store)->net.name);
-    line("file", j->place.path);
+    line("file", j->target.path);
     line("height", cli_count(text, tip.height));
     line("tip", t.hash);
     line("tip's time", t.time);

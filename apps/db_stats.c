@@ -131,7 +131,7 @@ static int draw_svg(struct db_job *j, const struct db_figures *f)
     struct sink s;
     memset(&s, 0, sizeof s);
     s.fd = -1;
-    int rc = sink_open(&s, j->svg, j->place.path, false);
+    int rc = sink_open(&s, j->svg, j->target.path, false);
     if (rc == CLI_DONE) {
         db_svg(&s, f);
         rc = sink_finish(&s);

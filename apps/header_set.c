@@ -15,7 +15,7 @@
 #define FIRST_SLOTS 8192 /* a power of two */
 #define PREV_OFFSET 4 /* of the previous hash in the 80 bytes */
 
-struct step {
+struct bits_work {
     uint32_t bits;
     struct spv_u256 work; /* of one header with these bits */
 };
@@ -27,9 +27,9 @@ struct header_set {
     struct spv_u256 tip_work;
     uint32_t *slots;
     uint32_t n_slots;
-    struct spv_u256 *marks; /* work at heights 0, WORK_SPAN, ...; grown with raw */
-    struct step *steps; /* ascending bits */
-    size_t n_steps, cap_steps;
+    struct spv_u256 *work_samples; /* work at heights 0, WORK_SPAN, ...; grown with raw */
+    struct bits_work *work_by_bits; /* ascending bits */
+    size_t n_work_by_bits, cap_work_by_bits;
 };
 
 static const uint8_t *raw_at(const struct header_set *set, uint32_t height)
@@ -43,7 +43,7 @@ static const uint8_t *hash_at(const struct header_set *set, uint32_t height)
 }
 
 /* The slot that holds this hash, or the free one where it belongs. */
-static uint32_t slot_of(const struct header_set *set, const uint8_t *hash)
+static uint32_t find_slot(const struct header_set *set, const uint8_t *hash)
 {
     uint32_t mask = set->n_slots - 1, i;
 
@@ -60,7 +60,7 @@ static void fill_slots(struct header_set *set)
     uint32_t h;
 
     for (h = 0; h < set->n; h++)
-        set->slots[slot_of(set, hash_at(set, h))] = h + 1;
+        set->slots[find_slot(set, hash_at(set, h))] = h + 1;
 }
 
 static int grow_slots(struct header_set *set)
@@ -83,7 +83,7 @@ static int grow_headers(struct header_set *set)
 {
     uint32_t cap = set->cap == 0 ? FIRST_HEADERS : set->cap + set->cap / 2;
     uint8_t *raw;
-    struct spv_u256 *marks;
+    struct spv_u256 *work_samples;
 
     if (cap <= set->cap)
         return SPV_ERR_FULL;
@@ -91,23 +91,23 @@ static int grow_headers(struct header_set *set)
     if (!raw)
         return SPV_ERR_NOMEM;
     set->raw = raw;
-    marks = realloc(set->marks, ((size_t)cap / WORK_SPAN + 1) * sizeof *marks);
-    if (!marks)
+    work_samples = realloc(set->work_samples, ((size_t)cap / WORK_SPAN + 1) * sizeof *work_samples);
+    if (!work_samples)
         return SPV_ERR_NOMEM;
-    set->marks = marks;
+    set->work_samples = work_samples;
     set->cap = cap;
     return 0;
 }
 
 /* The first step whose bits are not below these. */
-static size_t step_of(const struct header_set *set, uint32_t bits)
+static size_t find_bits(const struct header_set *set, uint32_t bits)
 {
-    size_t low = 0, high = set->n_steps;
+    size_t low = 0, high = set->n_work_by_bits;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
-        if (set->steps[mid].bits < bits)
+        if (set->work_by_bits[mid].bits < bits)
             low = mid + 1;
         else
             high = mid;
@@ -115,38 +115,39 @@ static size_t step_of(const struct header_set *set, uint32_t bits)
     return low;
 }
 
-static int add_step(struct header_set *set, const struct spv_chain_header *record)
+static int add_bits(struct header_set *set, const struct spv_chain_header *record)
 {
-    size_t at = step_of(set, record->header.bits);
+    size_t at = find_bits(set, record->header.bits);
     struct spv_u256 work = record->work;
 
-    if (at < set->n_steps && set->steps[at].bits == record->header.bits)
+    if (at < set->n_work_by_bits && set->work_by_bits[at].bits == record->header.bits)
         return 0;
-    if (set->n_steps == set->cap_steps) {
-        size_t cap = set->cap_steps == 0 ? 16 : set->cap_steps * 2;
-        struct step *steps = realloc(set->steps, cap * sizeof *steps);
+    if (set->n_work_by_bits == set->cap_work_by_bits) {
+        size_t cap = set->cap_work_by_bits == 0 ? 16 : set->cap_work_by_bits * 2;
+        struct bits_work *work_by_bits = realloc(set->work_by_bits, cap * sizeof *work_by_bits);
 
-        if (!steps)
+        if (!work_by_bits)
             return SPV_ERR_NOMEM;
-        set->steps = steps;
-        set->cap_steps = cap;
+        set->work_by_bits = work_by_bits;
+        set->cap_work_by_bits = cap;
     }
     work = spv_u256_sub(&work, &set->tip_work);
-    memmove(set->steps + at + 1, set->steps + at, (set->n_steps - at) * sizeof *set->steps);
-    set->steps[at] = (struct step){.bits = record->header.bits, .work = work};
-    set->n_steps++;
+    memmove(set->work_by_bits + at + 1, set->work_by_bits + at,
+            (set->n_work_by_bits - at) * sizeof *set->work_by_bits);
+    set->work_by_bits[at] = (struct bits_work){.bits = record->header.bits, .work = work};
+    set->n_work_by_bits++;
     return 0;
 }
 
 static struct spv_u256 work_at(const struct header_set *set, uint32_t height)
 {
     uint32_t h = height / WORK_SPAN * WORK_SPAN;
-    struct spv_u256 work = set->marks[height / WORK_SPAN];
+    struct spv_u256 work = set->work_samples[height / WORK_SPAN];
     struct spv_header header;
 
     while (h < height) {
         spv_header_decode(&header, raw_at(set, ++h));
-        work = spv_u256_add(&work, &set->steps[step_of(set, header.bits)].work);
+        work = spv_u256_add(&work, &set->work_by_bits[find_bits(set, header.bits)].work);
     }
     return work;
 }
@@ -176,7 +177,7 @@ static int read_tip(void *ctx, struct spv_chain_header *out)
 static int read_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     const struct header_set *set = ctx;
-    uint32_t slot = slot_of(set, hash->b);
+    uint32_t slot = find_slot(set, hash->b);
 
     return set->slots[slot] == 0 ? 0 : read_height(ctx, out, set->slots[slot] - 1);
 }
@@ -184,10 +185,10 @@ static int read_hash(void *ctx, struct spv_chain_header *out, const struct spv_b
 static int read_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
     const struct header_set *set = ctx;
-    uint32_t i, most = from < set->n ? set->n - from : 0;
+    uint32_t i, available = from < set->n ? set->n - from : 0;
 
-    if (n > most)
-        n = most;
+    if (n > available)
+        n = available;
     if (n > INT32_MAX)
         n = INT32_MAX;
     for (i = 0; i < n; i++)
@@ -215,16 +216,16 @@ int header_set_add(struct header_set *set, const struct spv_chain_header *record
         return rc;
     if (set->n >= set->n_slots / 3 * 2 && (rc = grow_slots(set)) != 0)
         return rc;
-    rc = add_step(set, record);
+    rc = add_bits(set, record);
     if (rc != 0)
         return rc;
     spv_header_encode(set->raw + (size_t)set->n * SPV_HEADER_SIZE, &record->header);
     if (record->height % WORK_SPAN == 0)
-        set->marks[record->height / WORK_SPAN] = record->work;
+        set->work_samples[record->height / WORK_SPAN] = record->work;
     set->n++; /* from here on the old tip's hash is read from the new header */
     set->tip_hash = record->hash;
     set->tip_work = record->work;
-    set->slots[slot_of(set, record->hash.b)] = record->height + 1;
+    set->slots[find_slot(set, record->hash.b)] = record->height + 1;
     return 0;
 }
 
@@ -264,7 +265,7 @@ void header_set_free(struct header_set *set)
         return;
     free(set->raw);
     free(set->slots);
-    free(set->marks);
-    free(set->steps);
+    free(set->work_samples);
+    free(set->work_by_bits);
     free(set);
 }

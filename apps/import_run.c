@@ -21,26 +21,26 @@
 
 /* Words. */
 
-#define WHERE_MAX 64
+#define POS_TEXT 64
 
-static const char *where(char *out, const struct place *p)
+static const char *format_pos(char *out, const struct file_pos *p)
 {
     if (p->line > 0) {
-        (void)snprintf(out, WHERE_MAX, "line %" PRIu64, p->line);
+        (void)snprintf(out, POS_TEXT, "line %" PRIu64, p->line);
     } else {
-        (void)snprintf(out, WHERE_MAX, "byte %" PRIu64, p->offset);
+        (void)snprintf(out, POS_TEXT, "byte %" PRIu64, p->offset);
     }
     return out;
 }
 
 /* What the database, or a checkpoint, has at a height: hexadecimal, or a word. */
-static void competing_header(const struct work *w, char out[SPV_HASH_HEX], const char **whose,
-                             uint32_t height)
+static void competing_header(const struct import_state *s, char out[SPV_HASH_HEX],
+                             const char **whose, uint32_t height)
 {
-    const struct spv_params *params = spv_store_params(w->i->store);
+    const struct spv_params *params = spv_store_params(s->i->store);
     struct spv_chain_header r;
     *whose = "the stored header is";
-    if (spv_store_by_height(w->i->store, &r, height) == 1) {
+    if (spv_store_by_height(s->i->store, &r, height) == 1) {
         spv_blockhash_hex(out, &r.hash);
         return;
     }
@@ -69,47 +69,48 @@ static const char *advice(int err)
 }
 
 /* The header at `at` of the batch is not taken. */
-static int import_error(const struct work *w, size_t at, int err)
+static int report_invalid(const struct import_state *s, size_t at, int err)
 {
-    const struct place *p = &w->places[at];
+    const struct file_pos *p = &s->positions[at];
     struct spv_blockhash hash;
     char hex[SPV_HASH_HEX];
     char other[SPV_HASH_HEX];
-    char text[WHERE_MAX];
+    char text[POS_TEXT];
     const char *whose;
-    spv_header_hash(&hash, &w->headers[at]);
+    spv_header_hash(&hash, &s->headers[at]);
     spv_blockhash_hex(hex, &hash);
     if (err == SPV_ERR_HDR_CHECKPOINT || err == SPV_ERR_HDR_FORK_DEPTH) {
-        competing_header(w, other, &whose, p->height);
+        competing_header(s, other, &whose, p->height);
         return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %s, %s, %s; %s %s. %s",
-                           w->name, where(text, p), CLI_COUNT(p->height), hex, spv_strerror(err),
-                           whose, other, advice(err));
+                           s->name, format_pos(text, p), CLI_COUNT(p->height), hex,
+                           spv_strerror(err), whose, other, advice(err));
     }
-    return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %s, %s: %s. %s", w->name,
-                       where(text, p), CLI_COUNT(p->height), hex, spv_strerror(err), advice(err));
+    return cli_fail_as(CLI_FAILED, err, "%s: %s: the header of height %s, %s: %s. %s", s->name,
+                       format_pos(text, p), CLI_COUNT(p->height), hex, spv_strerror(err),
+                       advice(err));
 }
 
 /* Judging and storing. */
 
-static int store_change(struct work *w, const struct spv_chain_update *change)
+static int store_change(struct import_state *s, const struct spv_chain_update *change)
 {
-    struct import *i = w->i;
+    struct import *i = s->i;
     if (change->kind == SPV_UPDATE_NONE) {
         return CLI_DONE;
     }
     /* a branch that has not won is in memory only, unless the file says that it is one */
-    if (change->kind != SPV_UPDATE_BRANCH || w->side) {
+    if (change->kind != SPV_UPDATE_BRANCH || s->side) {
         int rc = spv_store_apply_deferred(i->store, change);
         if (rc != 0) {
-            return import_store_failed(w, rc);
+            return import_store_failed(s, rc);
         }
     }
     if (change->kind == SPV_UPDATE_BRANCH) {
-        i->counts.side += w->side ? change->n : 0;
+        i->counts.side += s->side ? change->n : 0;
     } else {
         i->counts.added += change->n;
-        w->tip = change->headers[change->n - 1].height;
-        w->n_stored = 0; /* what was read ahead may be gone */
+        s->tip = change->headers[change->n - 1].height;
+        s->n_stored = 0; /* what was read ahead may be gone */
     }
     if (change->kind == SPV_UPDATE_REORG) {
         i->counts.reorgs++;
@@ -122,10 +123,10 @@ static int store_change(struct work *w, const struct spv_chain_update *change)
 }
 
 /* The chain knows where a header belongs; the file must say the same. */
-static int check_height(const struct work *w, const struct spv_accept_result *v, size_t at)
+static int check_height(const struct import_state *s, const struct spv_accept_result *v, size_t at)
 {
-    char text[WHERE_MAX];
-    const struct place *p = &w->places[at + v->known];
+    char text[POS_TEXT];
+    const struct file_pos *p = &s->positions[at + v->known];
     if (v->accepted == 0) {
         return CLI_DONE;
     }
@@ -136,7 +137,7 @@ static int check_height(const struct work *w, const struct spv_accept_result *v,
                : cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
                              "%s: %s: the header is one of height %s, not %s. Get the file from "
                              "elsewhere, or sync instead.",
-                             w->name, where(text, p), CLI_COUNT(height), CLI_COUNT(p->height));
+                             s->name, format_pos(text, p), CLI_COUNT(height), CLI_COUNT(p->height));
 }
 
 /* A side branch that the chain keeps no place for is no reason to give up the rest. */
@@ -147,58 +148,59 @@ static bool may_leave_out(int err)
 }
 
 /* Hands a piece of the batch to the chain: *at moves behind what was dealt with. */
-static int accept_part(struct work *w, size_t *at)
+static int accept_part(struct import_state *s, size_t *at)
 {
-    struct import *i = w->i;
+    struct import *i = s->i;
     struct spv_accept_result v;
-    int rc = spv_chain_accept(i->chain, &v, w->headers + *at, w->n - *at, spv_system_now());
+    int rc = spv_chain_accept(i->chain, &v, s->headers + *at, s->n - *at, spv_system_now());
     if (rc == 0 && v.error == SPV_ERR_HDR_UNCONNECTING && v.index == 0 &&
         !spv_store_indexed(i->store)) {
         /* an interrupted load left no index: its parent may be stored all the same */
         rc = spv_store_build_index(i->store);
         if (rc == 0) {
-            rc = spv_chain_accept(i->chain, &v, w->headers + *at, w->n - *at, spv_system_now());
+            rc = spv_chain_accept(i->chain, &v, s->headers + *at, s->n - *at, spv_system_now());
         }
     }
     if (rc != 0) {
-        return import_store_failed(w, rc);
+        return import_store_failed(s, rc);
     }
-    rc = check_height(w, &v, *at);
+    rc = check_height(s, &v, *at);
     if (rc == CLI_DONE) {
-        rc = store_change(w, &v.update);
+        rc = store_change(s, &v.update);
     }
     i->counts.known += v.known;
     *at += v.index;
     if (rc != CLI_DONE || v.error == 0 || v.error == SPV_ERR_HDR_NONCONTINUOUS) {
         return rc; /* what does not follow is placed anew */
     }
-    if (w->side && may_leave_out(v.error)) {
+    if (s->side && may_leave_out(v.error)) {
         i->counts.left_out++;
         (*at)++;
         return CLI_DONE;
     }
-    return import_error(w, *at, v.error);
+    return report_invalid(s, *at, v.error);
 }
 
-static int flush(struct work *w)
+static int flush_batch(struct import_state *s)
 {
     int rc = CLI_DONE;
-    for (size_t at = 0; rc == CLI_DONE && at < w->n;) {
-        rc = accept_part(w, &at);
+    for (size_t at = 0; rc == CLI_DONE && at < s->n;) {
+        rc = accept_part(s, &at);
     }
-    w->n = 0;
-    if (rc == CLI_DONE && w->i->progress) {
-        w->i->progress(w->i->ctx, spv_chain_tip(w->i->chain), &w->i->counts);
+    s->n = 0;
+    if (rc == CLI_DONE && s->i->progress) {
+        s->i->progress(s->i->ctx, spv_chain_tip(s->i->chain), &s->i->counts);
     }
     return rc;
 }
 
-static int add_header(struct work *w, const struct spv_import_item *item, const struct place *p)
+static int add_header(struct import_state *s, const struct spv_import_item *item,
+                      const struct file_pos *p)
 {
-    w->headers[w->n] = item->header;
-    w->places[w->n] = *p;
-    w->n++;
-    return w->n == BATCH ? flush(w) : CLI_DONE;
+    s->headers[s->n] = item->header;
+    s->positions[s->n] = *p;
+    s->n++;
+    return s->n == BATCH ? flush_batch(s) : CLI_DONE;
 }
 
 /* The file against the database. */
@@ -211,252 +213,252 @@ static bool same_header(const struct spv_header *a, const struct spv_header *b)
 }
 
 /* The stored header of a height at or below the tip; NULL after an error. */
-static const struct spv_header *stored_at(struct work *w, uint32_t height, int *rc)
+static const struct spv_header *read_stored(struct import_state *s, uint32_t height, int *rc)
 {
-    if (height < w->stored_from || height - w->stored_from >= w->n_stored) {
-        uint32_t left = w->tip - height + 1;
-        int got = spv_store_range(w->i->store, w->stored, height, left < BATCH ? left : BATCH);
-        w->stored_from = height;
-        w->n_stored = got > 0 ? (uint32_t)got : 0;
+    if (height < s->stored_from || height - s->stored_from >= s->n_stored) {
+        uint32_t left = s->tip - height + 1;
+        int got = spv_store_range(s->i->store, s->stored, height, left < BATCH ? left : BATCH);
+        s->stored_from = height;
+        s->n_stored = got > 0 ? (uint32_t)got : 0;
         if (got <= 0) {
-            *rc = got < 0 ? import_store_failed(w, got)
+            *rc = got < 0 ? import_store_failed(s, got)
                           : cli_fail(SPV_ERR_DB_DAMAGED,
                                      "%s: the header of height %s is missing. See "
                                      "spv-sync(1) on damaged databases.",
-                                     spv_store_path(w->i->store), CLI_COUNT(height));
+                                     spv_store_path(s->i->store), CLI_COUNT(height));
             return NULL;
         }
-        if (w->i->progress) {
-            w->i->progress(w->i->ctx, spv_chain_tip(w->i->chain), &w->i->counts);
+        if (s->i->progress) {
+            s->i->progress(s->i->ctx, spv_chain_tip(s->i->chain), &s->i->counts);
         }
     }
-    return &w->stored[height - w->stored_from];
+    return &s->stored[height - s->stored_from];
 }
 
 /* The genesis in the file is not ours: whose is it? */
-static int other_genesis(const struct work *w, const struct spv_import_item *item)
+static int report_other_genesis(const struct import_state *s, const struct spv_import_item *item)
 {
-    const struct spv_params *params = spv_store_params(w->i->store);
+    const struct spv_params *params = spv_store_params(s->i->store);
     for (int n = 0; n < SPV_NETWORKS; n++) {
         const struct spv_params *other = spv_params_get((enum spv_network)n);
         if (same_header(&other->genesis, &item->header)) {
             return cli_usage("--input: %s contains headers of %s, not of %s. Add --network %s.",
-                             w->name, other->net.name, params->net.name, other->net.name);
+                             s->name, other->net.name, params->net.name, other->net.name);
         }
     }
     return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_GENESIS,
                        "%s: does not begin with the genesis header of any known network. Get the "
                        "file from elsewhere.",
-                       w->name);
+                       s->name);
 }
 
 /* A file that does not say the height of its first header: that of its parent, plus one. */
-static int find_height(struct work *w, const struct spv_import_item *item, uint32_t *height)
+static int find_height(struct import_state *s, const struct spv_import_item *item, uint32_t *height)
 {
     struct spv_chain_header parent;
     char hex[SPV_HASH_HEX];
-    int rc = spv_chain_find(w->i->chain, &parent, NULL, &item->header.prev);
-    if (rc == 0 && !spv_store_indexed(w->i->store)) {
-        rc = spv_store_build_index(w->i->store);
-        rc = rc == 0 ? spv_chain_find(w->i->chain, &parent, NULL, &item->header.prev) : rc;
+    int rc = spv_chain_find(s->i->chain, &parent, NULL, &item->header.prev);
+    if (rc == 0 && !spv_store_indexed(s->i->store)) {
+        rc = spv_store_build_index(s->i->store);
+        rc = rc == 0 ? spv_chain_find(s->i->chain, &parent, NULL, &item->header.prev) : rc;
     }
     if (rc < 0) {
-        return import_store_failed(w, rc);
+        return import_store_failed(s, rc);
     }
     if (rc == 0) {
         spv_blockhash_hex(hex, &item->header.prev);
         return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNCONNECTING,
                            "%s: its first header follows %s, which is not in the database. Check "
                            "--network, or import or sync the preceding headers first.",
-                           w->name, hex);
+                           s->name, hex);
     }
     *height = parent.height + 1;
     return CLI_DONE;
 }
 
 /* Heights of a file go up by one, but for where it says that they do not. */
-static int check_order(struct work *w, const struct place *p)
+static int check_order(struct import_state *s, const struct file_pos *p)
 {
-    char text[WHERE_MAX];
-    if (!w->begun && p->height > w->tip + 1) {
+    char text[POS_TEXT];
+    if (!s->started && p->height > s->tip + 1) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_HDR_UNCONNECTING,
                            "%s: begins at height %s, but the database ends at %s. Import or sync "
                            "the headers in between first.",
-                           w->name, CLI_COUNT(p->height), CLI_COUNT(w->tip));
+                           s->name, CLI_COUNT(p->height), CLI_COUNT(s->tip));
     }
-    if (w->begun && p->height != w->last + 1) {
+    if (s->started && p->height != s->last + 1) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
                            "%s: %s: height %s comes after height %s. Get the file from elsewhere.",
-                           w->name, where(text, p), CLI_COUNT(p->height), CLI_COUNT(w->last));
+                           s->name, format_pos(text, p), CLI_COUNT(p->height), CLI_COUNT(s->last));
     }
     return CLI_DONE;
 }
 
-static int take_header(struct work *w, const struct spv_import_item *item)
+static int import_header(struct import_state *s, const struct spv_import_item *item)
 {
-    struct place p = {.line = item->line, .offset = item->offset, .height = item->height};
+    struct file_pos p = {.line = item->line, .offset = item->offset, .height = item->height};
     int rc = CLI_DONE;
     if (!item->placed) {
-        p.height = w->begun ? w->last + 1 : 0;
-        rc = w->begun ? CLI_DONE : find_height(w, item, &p.height);
+        p.height = s->started ? s->last + 1 : 0;
+        rc = s->started ? CLI_DONE : find_height(s, item, &p.height);
     }
-    if (rc == CLI_DONE && p.height != (w->begun ? w->last + 1 : p.height)) {
-        rc = flush(w); /* what came before is good */
+    if (rc == CLI_DONE && p.height != (s->started ? s->last + 1 : p.height)) {
+        rc = flush_batch(s); /* what came before is good */
     }
     if (rc == CLI_DONE) {
-        rc = check_order(w, &p);
+        rc = check_order(s, &p);
     }
     if (rc != CLI_DONE) {
         return rc;
     }
-    w->begun = true;
-    w->last = p.height;
-    w->last_header = item->header;
-    if (w->n > 0 || p.height > w->tip) {
-        return add_header(w, item, &p);
+    s->started = true;
+    s->last = p.height;
+    s->last_header = item->header;
+    if (s->n > 0 || p.height > s->tip) {
+        return add_header(s, item, &p);
     }
-    if (p.height > 0 && p.height < w->base) { /* the database begins above it */
-        w->i->counts.below++;
+    if (p.height > 0 && p.height < s->base) { /* the database begins above it */
+        s->i->counts.below++;
         return CLI_DONE;
     }
-    const struct spv_header *stored = stored_at(w, p.height, &rc);
+    const struct spv_header *stored = read_stored(s, p.height, &rc);
     if (!stored) {
         return rc;
     }
     if (same_header(stored, &item->header)) {
-        w->i->counts.known++;
+        s->i->counts.known++;
         return cli_stopped() ? CLI_INTERRUPTED : CLI_DONE;
     }
     if (p.height == 0) {
-        return other_genesis(w, item);
+        return report_other_genesis(s, item);
     }
-    if (!w->differs) {
-        w->differs = true;
-        w->differs_at = p;
-        spv_header_hash(&w->differs_hash, &item->header);
+    if (!s->differs) {
+        s->differs = true;
+        s->differs_at = p;
+        spv_header_hash(&s->differs_hash, &item->header);
     }
-    return add_header(w, item, &p);
+    return add_header(s, item, &p);
 }
 
-static int take_side(struct work *w, const struct spv_import_item *item)
+static int import_side_header(struct import_state *s, const struct spv_import_item *item)
 {
-    struct place p = {.line = item->line, .offset = item->offset, .height = item->height};
-    int rc = w->side ? CLI_DONE : flush(w);
-    w->side = true;
-    if (rc == CLI_DONE && ++w->sides > SIDE_MAX) {
-        char text[WHERE_MAX];
+    struct file_pos p = {.line = item->line, .offset = item->offset, .height = item->height};
+    int rc = s->side ? CLI_DONE : flush_batch(s);
+    s->side = true;
+    if (rc == CLI_DONE && ++s->n_side > SIDE_MAX) {
+        char text[POS_TEXT];
         return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
-                           "%s: %s: more than %s headers on side branches. Remove some.", w->name,
-                           where(text, &p), CLI_COUNT(SIDE_MAX));
+                           "%s: %s: more than %s headers on side branches. Remove some.", s->name,
+                           format_pos(text, &p), CLI_COUNT(SIDE_MAX));
     }
-    return rc == CLI_DONE ? add_header(w, item, &p) : rc;
+    return rc == CLI_DONE ? add_header(s, item, &p) : rc;
 }
 
-static void print_missing(struct work *w, uint32_t last)
+static void report_missing(struct import_state *s, uint32_t last)
 {
     char a[CLI_FIGURE], b[CLI_FIGURE];
-    w->i->counts.missing = last - w->tip;
+    s->i->counts.missing = last - s->tip;
     cli_warn("%s: has no headers from height %s to %s. The headers above cannot be validated "
              "without them and are skipped; spv-sync downloads them.",
-             w->name, cli_count(a, (uint64_t)w->tip + 1), cli_count(b, last));
+             s->name, cli_count(a, (uint64_t)s->tip + 1), cli_count(b, last));
 }
 
 /* Electrum's hole below its checkpoints: *end when the database neither has what lies in it nor can
  * begin behind it. */
-static int take_gap(struct work *w, const struct spv_import_item *item, bool *end)
+static int import_hole(struct import_state *s, const struct spv_import_item *item, bool *end)
 {
-    int rc = flush(w);
+    int rc = flush_batch(s);
     uint32_t last = item->height + item->count - 1;
     if (rc != CLI_DONE) {
         return rc;
     }
-    import_start_drop(w); /* a lone piece: perhaps headers go on behind this hole */
-    w->begun = true;
-    w->last = last;
-    if (last <= w->tip || import_start_wanted(w, last)) {
+    import_start_drop(s); /* a lone piece: perhaps headers go on behind this hole */
+    s->started = true;
+    s->last = last;
+    if (last <= s->tip || import_start_wanted(s, last)) {
         return CLI_DONE;
     }
     *end = true;
-    print_missing(w, last);
+    report_missing(s, last);
     return CLI_DONE;
 }
 
-static int take_item(struct work *w, const struct spv_import_item *item, bool *end)
+static int import_item(struct import_state *s, const struct spv_import_item *item, bool *end)
 {
     int rc = CLI_DONE;
     switch (item->kind) {
     case SPV_IMPORT_HEADER:
         if (item->branch) {
-            return take_side(w, item);
+            return import_side_header(s, item);
         }
-        if (w->side) {
-            rc = flush(w);
-            w->side = false;
+        if (s->side) {
+            rc = flush_batch(s);
+            s->side = false;
         }
-        if (w->period && w->n_period < SPV_RETARGET_INTERVAL) {
-            return import_start_take(w, item);
+        if (s->period && s->n_period < SPV_RETARGET_INTERVAL) {
+            return import_start_add(s, item);
         }
-        if (w->period) {
-            rc = import_start(w);
+        if (s->period) {
+            rc = import_start(s);
         }
-        return rc == CLI_DONE ? take_header(w, item) : rc;
+        return rc == CLI_DONE ? import_header(s, item) : rc;
     case SPV_IMPORT_HOLE:
-        return take_gap(w, item, end);
+        return import_hole(s, item, end);
     case SPV_IMPORT_REORG:
-        rc = flush(w);
-        if (rc == CLI_DONE && w->begun && item->height > w->last) {
+        rc = flush_batch(s);
+        if (rc == CLI_DONE && s->started && item->height > s->last) {
             return cli_fail_as(
                 CLI_FAILED, SPV_ERR_MALFORMED,
                 "%s: line %" PRIu64
                 ": a fork at height %s, above the last header. Get the file from elsewhere.",
-                w->name, item->line, CLI_COUNT(item->height));
+                s->name, item->line, CLI_COUNT(item->height));
         }
-        w->last = item->height;
+        s->last = item->height;
         return rc;
     }
     return CLI_FAILED;
 }
 
 /* Did a file that left the stored chain become the best one? */
-static int check_end(struct work *w)
+static int check_end(struct import_state *s)
 {
     struct spv_chain_header r;
     struct spv_blockhash last;
-    char text[WHERE_MAX];
+    char text[POS_TEXT];
     char ours[SPV_HASH_HEX];
     char theirs[SPV_HASH_HEX];
     bool on_best = false;
     const char *whose;
-    if (!w->differs) {
+    if (!s->differs) {
         return CLI_DONE;
     }
-    spv_header_hash(&last, &w->last_header);
-    int rc = spv_chain_find(w->i->chain, &r, &on_best, &last);
+    spv_header_hash(&last, &s->last_header);
+    int rc = spv_chain_find(s->i->chain, &r, &on_best, &last);
     if (rc < 0) {
-        return import_store_failed(w, rc);
+        return import_store_failed(s, rc);
     }
     if (rc == 1 && on_best) {
         return CLI_DONE;
     }
-    competing_header(w, ours, &whose, w->differs_at.height);
-    spv_blockhash_hex(theirs, &w->differs_hash);
+    competing_header(s, ours, &whose, s->differs_at.height);
+    spv_blockhash_hex(theirs, &s->differs_hash);
     return cli_fail_as(CLI_FAILED, SPV_ERR_LOW_WORK,
                        "%s: %s: contradicts the database at height %s: its header is %s, %s %s, "
                        "and its chain does not have more work. None of its headers "
                        "were stored. Get a longer file, or sync instead.",
-                       w->name, where(text, &w->differs_at), CLI_COUNT(w->differs_at.height),
+                       s->name, format_pos(text, &s->differs_at), CLI_COUNT(s->differs_at.height),
                        theirs, whose, ours);
 }
 
 /* Reading. */
 
-static int bad_file(const struct work *w, int err)
+static int report_bad_file(const struct import_state *s, int err)
 {
     if (err == SPV_ERR_MAGIC) {
-        return cli_usage("--input: %s: %s. Choose the right --network or --db.", w->name,
-                         spv_import_error_text(w->i->decoder));
+        return cli_usage("--input: %s: %s. Choose the right --network or --db.", s->name,
+                         spv_import_error_text(s->i->decoder));
     }
-    return cli_fail_as(CLI_FAILED, err, "%s: %s. %s", w->name, spv_import_error_text(w->i->decoder),
+    return cli_fail_as(CLI_FAILED, err, "%s: %s. %s", s->name, spv_import_error_text(s->i->decoder),
                        err == SPV_ERR_SHORT ? "Download the file again."
                        : err == SPV_ERR_UNSUPPORTED
                            ? "Convert it, or choose another file."
@@ -464,77 +466,77 @@ static int bad_file(const struct work *w, int err)
 }
 
 /* Everything that is in the decoder. *end: no more is wanted. */
-static int take_all(struct work *w, bool *end)
+static int import_pending(struct import_state *s, bool *end)
 {
     struct spv_import_item item;
     int rc = CLI_DONE;
     int got = 0;
-    while (rc == CLI_DONE && !*end && (got = spv_import_next(w->i->decoder, &item)) == 1) {
-        rc = take_item(w, &item, end);
+    while (rc == CLI_DONE && !*end && (got = spv_import_next(s->i->decoder, &item)) == 1) {
+        rc = import_item(s, &item, end);
     }
     if (rc == CLI_DONE && !*end && got < 0) {
         /* what came before the fault is good */
-        rc = flush(w);
-        return rc == CLI_DONE ? bad_file(w, got) : rc;
+        rc = flush_batch(s);
+        return rc == CLI_DONE ? report_bad_file(s, got) : rc;
     }
     return rc;
 }
 
-static int read_all(struct work *w)
+static int read_all(struct import_state *s)
 {
     bool end = false;
     int rc = CLI_DONE;
     while (rc == CLI_DONE && !end) {
-        size_t room = 0;
+        size_t cap = 0;
         size_t got = 0;
-        uint8_t *to = spv_import_reserve(w->i->decoder, &room);
-        rc = input_read(w->i->in, to, room, &got);
+        uint8_t *to = spv_import_reserve(s->i->decoder, &cap);
+        rc = input_read(s->i->in, to, cap, &got);
         if (rc != CLI_DONE) {
             break;
         }
-        spv_import_commit(w->i->decoder, got);
+        spv_import_commit(s->i->decoder, got);
         if (got == 0) {
-            spv_import_finish(w->i->decoder);
+            spv_import_finish(s->i->decoder);
         }
-        rc = take_all(w, &end);
+        rc = import_pending(s, &end);
         end = end || got == 0;
         if (rc == CLI_DONE && cli_stopped()) {
             rc = CLI_INTERRUPTED;
         }
     }
     /* what was read before the end, or before the user interrupted, is kept */
-    int kept = rc == CLI_DONE || rc == CLI_INTERRUPTED ? flush(w) : CLI_DONE;
+    int kept = rc == CLI_DONE || rc == CLI_INTERRUPTED ? flush_batch(s) : CLI_DONE;
     return kept != CLI_DONE ? kept : rc;
 }
 
 int import_run(struct import *i)
 {
     struct spv_chain_start base;
-    struct work *w = calloc(1, sizeof *w);
-    if (!w) {
+    struct import_state *s = calloc(1, sizeof *s);
+    if (!s) {
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
     }
-    w->i = i;
-    w->name = input_name(i->in);
-    w->tip = spv_chain_tip(i->chain)->height;
+    s->i = i;
+    s->name = input_name(i->in);
+    s->tip = spv_chain_tip(i->chain)->height;
     spv_store_get_start(i->store, &base);
-    w->base = base.height;
-    int rc = read_all(w);
-    if (rc == CLI_DONE && w->period) {
-        if (w->n_period == SPV_RETARGET_INTERVAL) {
-            rc = import_start(w);
+    s->base = base.height;
+    int rc = read_all(s);
+    if (rc == CLI_DONE && s->period) {
+        if (s->n_period == SPV_RETARGET_INTERVAL) {
+            rc = import_start(s);
         } else {
-            print_missing(w, w->last - (uint32_t)w->n_period);
+            report_missing(s, s->last - (uint32_t)s->n_period);
         }
     }
-    import_start_drop(w);
+    import_start_drop(s);
     if (rc == CLI_DONE) {
-        rc = check_end(w);
+        rc = check_end(s);
     }
     int err = spv_store_commit(i->store); /* what was gathered before a fault is good */
     if (err != 0) {
-        rc = import_store_failed(w, err);
+        rc = import_store_failed(s, err);
     }
-    free(w);
+    free(s);
     return rc;
 }

@@ -9,10 +9,10 @@
 #include "cli.h"
 #include "import_state.h"
 
-static const struct spv_checkpoint *checkpoint_at(const struct work *w, uint64_t height)
+static const struct spv_checkpoint *checkpoint_at(const struct import_state *s, uint64_t height)
 {
-    const struct spv_params *params = w->i->chain_config.params;
-    for (size_t k = 0; !w->i->chain_config.no_checkpoints && k < params->n_checkpoints; k++) {
+    const struct spv_params *params = s->i->chain_config.params;
+    for (size_t k = 0; !s->i->chain_config.no_checkpoints && k < params->n_checkpoints; k++) {
         if (params->checkpoints[k].height == height) {
             return &params->checkpoints[k];
         }
@@ -20,61 +20,61 @@ static const struct spv_checkpoint *checkpoint_at(const struct work *w, uint64_t
     return NULL;
 }
 
-bool import_start_wanted(struct work *w, uint32_t last)
+bool import_start_wanted(struct import_state *s, uint32_t last)
 {
-    w->before = checkpoint_at(w, last);
-    w->ending = checkpoint_at(w, (uint64_t)last + SPV_RETARGET_INTERVAL);
-    if (w->tip > 0 || w->base > 0 || !w->before || !w->ending) {
+    s->before = checkpoint_at(s, last);
+    s->ending = checkpoint_at(s, (uint64_t)last + SPV_RETARGET_INTERVAL);
+    if (s->tip > 0 || s->base > 0 || !s->before || !s->ending) {
         return false;
     }
-    w->n_period = 0;
-    w->period = calloc(SPV_RETARGET_INTERVAL, sizeof *w->period);
-    return w->period != NULL;
+    s->n_period = 0;
+    s->period = calloc(SPV_RETARGET_INTERVAL, sizeof *s->period);
+    return s->period != NULL;
 }
 
-int import_start_take(struct work *w, const struct spv_import_item *item)
+int import_start_add(struct import_state *s, const struct spv_import_item *item)
 {
-    if (w->n_period == 0) {
-        w->period_offset = item->offset;
+    if (s->n_period == 0) {
+        s->period_offset = item->offset;
     }
-    w->period[w->n_period++] = item->header;
-    w->last = item->height;
-    w->last_header = item->header;
+    s->period[s->n_period++] = item->header;
+    s->last = item->height;
+    s->last_header = item->header;
     return CLI_DONE;
 }
 
-void import_start_drop(struct work *w)
+void import_start_drop(struct import_state *s)
 {
-    free(w->period);
-    w->period = NULL;
-    w->n_period = 0;
+    free(s->period);
+    s->period = NULL;
+    s->n_period = 0;
 }
 
-static int start_error(const struct work *w, int err, size_t bad)
+static int start_error(const struct import_state *s, int err, size_t bad)
 {
     struct spv_blockhash hash;
     char hex[SPV_HASH_HEX];
-    spv_header_hash(&hash, &w->period[bad]);
+    spv_header_hash(&hash, &s->period[bad]);
     spv_blockhash_hex(hex, &hash);
     return cli_fail_as(CLI_FAILED, err,
                        "%s: byte %" PRIu64 ": the header of height %" PRIu32
                        ", %s: %s. Get the file from elsewhere, or sync instead.",
-                       w->name, w->period_offset + (uint64_t)bad * SPV_HEADER_SIZE,
-                       w->before->height + 1 + (uint32_t)bad, hex, spv_strerror(err));
+                       s->name, s->period_offset + (uint64_t)bad * SPV_HEADER_SIZE,
+                       s->before->height + 1 + (uint32_t)bad, hex, spv_strerror(err));
 }
 
 /* Stores the period and lets the chain begin anew from there. */
-static int import_begin(struct work *w, const struct spv_chain_header *records)
+static int start_chain(struct import_state *s, const struct spv_chain_header *records)
 {
-    struct import *i = w->i;
+    struct import *i = s->i;
     struct spv_chain *chain = NULL;
     struct spv_chain_update change = {.kind = SPV_UPDATE_CHECKPOINT_START,
-                                      .fork_height = w->before->height,
+                                      .fork_height = s->before->height,
                                       .headers = records,
                                       .n = SPV_RETARGET_INTERVAL};
     int rc = spv_store_apply(i->store, &change);
     if (rc != 0) {
-        return import_store_failed(w, rc);
+        return import_store_failed(s, rc);
     }
     rc = spv_chain_new(&chain, &i->chain_config);
     if (rc != 0) {
@@ -84,13 +84,13 @@ static int import_begin(struct work *w, const struct spv_chain_header *records)
     spv_chain_free(i->chain);
     i->chain = chain;
     i->counts.added += SPV_RETARGET_INTERVAL;
-    i->counts.missing = w->before->height;
-    w->tip = w->ending->height;
-    w->base = w->before->height + 1;
+    i->counts.missing = s->before->height;
+    s->tip = s->ending->height;
+    s->base = s->before->height + 1;
     return CLI_DONE;
 }
 
-int import_start(struct work *w)
+int import_start(struct import_state *s)
 {
     char a[CLI_FIGURE];
     size_t bad = 0;
@@ -99,14 +99,14 @@ int import_start(struct work *w)
         return cli_fail(SPV_ERR_NOMEM, "%s. Free some memory.", spv_strerror(SPV_ERR_NOMEM));
     }
     int rc =
-        spv_chain_period(records, w->i->chain_config.params, w->before, w->ending, w->period, &bad);
-    rc = rc != 0 ? start_error(w, rc, bad) : import_begin(w, records);
+        spv_chain_period(records, s->i->chain_config.params, s->before, s->ending, s->period, &bad);
+    rc = rc != 0 ? start_error(s, rc, bad) : start_chain(s, records);
     free(records);
     if (rc == CLI_DONE) {
         cli_warn("%s: has no headers below height %s, which follows a checkpoint: the database "
                  "begins there. spv-sync --backfill downloads the others.",
-                 w->name, cli_count(a, w->base));
+                 s->name, cli_count(a, s->base));
     }
-    import_start_drop(w);
+    import_start_drop(s);
     return rc;
 }

@@ -10,26 +10,26 @@
 #define SIDE_MAX SPV_CHAIN_BRANCH_HEADERS /* marked headers of a file: what a database holds */
 
 /* Where a header stands in the file and on the chain. */
-struct place {
+struct file_pos {
     uint64_t line, offset;
     uint32_t height;
 };
 
-struct work {
+struct import_state {
     struct import *i;
     const char *name; /* of the file */
     uint32_t tip; /* height of the stored tip */
     /* waiting for judgement */
     struct spv_header headers[BATCH];
-    struct place places[BATCH];
+    struct file_pos positions[BATCH];
     size_t n;
     bool side; /* marked as side branches */
-    uint64_t sides; /* marked headers so far */
+    uint64_t n_side; /* marked headers so far */
     /* what the database has, read ahead */
     struct spv_header stored[BATCH];
     uint32_t stored_from, n_stored;
     /* the file's order */
-    bool begun;
+    bool started;
     uint32_t last; /* height of the last header, or of the fork or hole that came after it */
     struct spv_header last_header;
     /* a start behind a hole: import_start.c */
@@ -40,25 +40,25 @@ struct work {
     uint64_t period_offset; /* of its first header */
     /* the first header that differs from the stored one */
     bool differs;
-    struct place differs_at;
+    struct file_pos differs_at;
     struct spv_blockhash differs_hash;
 };
 
 /* Reports the store's error err. Returns an exit code. */
-static inline int import_store_failed(const struct work *w, int err)
+static inline int import_store_failed(const struct import_state *s, int err)
 {
-    const char *why = spv_store_last_error(w->i->store);
+    const char *why = spv_store_last_error(s->i->store);
     return cli_fail(err, "%s", why[0] != '\0' ? why : spv_strerror(err));
 }
 
 /* A hole ends at height `last`: what comes next is collected, if it may be a period between two
  * checkpoints that an empty database can begin with. */
-bool import_start_wanted(struct work *w, uint32_t last);
+bool import_start_wanted(struct import_state *s, uint32_t last);
 /* A header behind the hole, while the period is not complete. An exit code. */
-int import_start_take(struct work *w, const struct spv_import_item *item);
+int import_start_add(struct import_state *s, const struct spv_import_item *item);
 /* Headers go on behind the period, or the file ends there: the database begins with it. */
-int import_start(struct work *w);
+int import_start(struct import_state *s);
 /* It does not: another hole, or the end, came too early. Harmless when nothing is collected. */
-void import_start_drop(struct work *w);
+void import_start_drop(struct import_state *s);
 
 #endif

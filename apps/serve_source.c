@@ -14,7 +14,7 @@
 #include "spv/reactor.h"
 
 #define BATCH SPV_MAX_HEADERS /* headers judged at once */
-#define PAINT_EVERY 0.2 /* seconds */
+#define REFRESH_EVERY 0.2 /* seconds */
 #define REGTEST_SPACING_MIN 1 /* seconds; times are whole and must rise */
 #define NOW_MARGIN 60 /* seconds that the last mined header stays before now */
 
@@ -22,9 +22,9 @@ static void paint_progress(struct source *s, const char *deed, uint64_t done, ui
 {
     char line[3 * CLI_FIGURE], a[CLI_FIGURE], b[CLI_FIGURE];
 
-    if (s->quiet || !cli_live() || cli_clock() - s->painted < PAINT_EVERY)
+    if (s->quiet || !cli_live() || cli_clock() - s->refreshed_at < REFRESH_EVERY)
         return;
-    s->painted = cli_clock();
+    s->refreshed_at = cli_clock();
     snprintf(line, sizeof line, "%s header %.24s of %.24s", deed, cli_count(a, done),
              cli_count(b, all));
     cli_status_line(line);

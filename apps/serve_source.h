@@ -18,7 +18,7 @@ struct source {
     struct spv_chain *chain; /* while loading and mining */
     const char *headers, *path; /* lent */
     uint64_t mine, seed;
-    double painted; /* when progress was last shown */
+    double refreshed_at; /* when progress was last shown */
 };
 
 /* Each returns CLI_DONE, CLI_INTERRUPTED when a signal came, or the code to exit with after the

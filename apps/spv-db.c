@@ -60,7 +60,7 @@ static int run(struct db_job *j)
         return cli_usage(c->run == db_prune ? "prune: --below HEIGHT is missing."
                                             : "--below: only for prune.");
     }
-    int rc = cli_target_resolve(&j->place);
+    int rc = cli_target_resolve(&j->target);
     if (rc == CLI_DONE) {
         rc = c->run(j);
     }
@@ -71,9 +71,9 @@ static int run(struct db_job *j)
 
 static const struct cli_option options[] = {
     {.group = "Database"},
-    CLI_NETWORK_ROW(job.place),
-    CLI_DATADIR_ROW(job.place),
-    CLI_DB_ROW(job.place),
+    CLI_NETWORK_ROW(job.target),
+    CLI_DATADIR_ROW(job.target),
+    CLI_DB_ROW(job.target),
     {.group = "Command options"},
     {.name = "full",
      .kind = CLI_FLAG,

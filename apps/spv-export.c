@@ -16,11 +16,11 @@
 #include "spv/store.h"
 
 #define LOOK_EVERY 1024 /* rows between looks at the clock and at the stop signal */
-#define PAINT_EVERY 0.1 /* seconds */
+#define REFRESH_EVERY 0.1 /* seconds */
 #define FROM_START UINT64_MAX /* --from was not given: where the database begins */
 
 struct job {
-    struct cli_target place;
+    struct cli_target target;
     const char *format_name, *output;
     uint64_t from, to;
     bool quiet, branches, follow, checksum, force;
@@ -86,7 +86,7 @@ static int check_options(struct job *e)
 /* Writing. */
 
 struct progress {
-    double started, painted;
+    double started, refreshed_at;
     uint64_t done, total;
 };
 
@@ -97,10 +97,10 @@ static void paint_progress(struct progress *p)
     char total[CLI_FIGURE];
     char rate[CLI_FIGURE];
     double now = cli_clock();
-    if (now - p->painted < PAINT_EVERY) {
+    if (now - p->refreshed_at < REFRESH_EVERY) {
         return;
     }
-    p->painted = now;
+    p->refreshed_at = now;
     (void)snprintf(line, sizeof line, "%s of %s headers  %3.0f%%  %s", cli_count(done, p->done),
                    cli_count(total, p->total), 100.0 * (double)p->done / (double)p->total,
                    cli_rate(rate, (double)p->done / (now - p->started)));
@@ -215,7 +215,7 @@ static int export_rows(struct job *e, uint64_t total)
     struct progress p = {.started = cli_clock(), .total = total};
     char count[CLI_FIGURE];
     char time[CLI_FIGURE];
-    int rc = sink_open(&e->sink, e->output, e->place.path, e->checksum);
+    int rc = sink_open(&e->sink, e->output, e->target.path, e->checksum);
     if (rc == CLI_DONE) {
         rc = spv_store_iter_open(&walk, e->store, (uint32_t)e->from, (uint32_t)e->to);
         rc = rc != 0 ? cli_fail(rc, "%s", spv_store_last_error(e->store)) : write_rows(e, walk, &p);
@@ -250,13 +250,13 @@ static int check_range(struct job *e, uint64_t *total)
         if (base.height > 0 && !e->quiet) {
             cli_warn("%s: begins at height %s, and so does the export. Download the "
                      "headers below with spv-sync --backfill.",
-                     e->place.path, CLI_COUNT(base.height));
+                     e->target.path, CLI_COUNT(base.height));
         }
     } else if (e->from < base.height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                            "--from %s: %s begins at height %s. Export from there, or download the "
                            "headers below with spv-sync --backfill.",
-                           CLI_COUNT(e->from), e->place.path, CLI_COUNT(base.height));
+                           CLI_COUNT(e->from), e->target.path, CLI_COUNT(base.height));
     }
     if (e->from > e->to) {
         return cli_usage("--to: %s is below the database's first height %s.", CLI_COUNT(e->to),
@@ -283,16 +283,16 @@ static int run(struct job *e)
     uint64_t total = 0;
     int rc = check_options(e);
     if (rc == CLI_DONE) {
-        rc = cli_target_resolve(&e->place);
+        rc = cli_target_resolve(&e->target);
     }
     if (rc != CLI_DONE) {
         return rc;
     }
-    struct cli_busy busy = {.path = e->place.path, .quiet = e->quiet};
+    struct cli_busy busy = {.path = e->target.path, .quiet = e->quiet};
     struct spv_store_config cfg = {
-        .path = e->place.path,
+        .path = e->target.path,
         /* a named file tells its network by itself */
-        .params = e->place.db ? e->place.network : e->place.params,
+        .params = e->target.db ? e->target.network : e->target.params,
         .mode = SPV_STORE_READ,
         .stop = cli_stop(),
         .busy = e->follow ? cli_busy : NULL,
@@ -345,10 +345,10 @@ static const struct cli_option options[] = {
          "a marker line (csv, jsonl) or truncates the file (raw, electrum, neutrino).",
      .into = &state.follow},
     {.group = "Database"},
-    CLI_NETWORK_ROW(state.place),
-    CLI_CHALLENGE_ROW(state.place),
-    CLI_DATADIR_ROW(state.place),
-    CLI_DB_ROW(state.place),
+    CLI_NETWORK_ROW(state.target),
+    CLI_CHALLENGE_ROW(state.target),
+    CLI_DATADIR_ROW(state.target),
+    CLI_DB_ROW(state.target),
     {.group = "Output"},
     {.name = "output",
      .letter = 'o',

@@ -7,16 +7,16 @@
 #include "cli.h"
 #include "import_run.h"
 
-#define PAINT_EVERY 0.1 /* seconds; on a terminal */
-#define TELL_EVERY 1.0 /* seconds; JSON and plain lines */
+#define REFRESH_EVERY 0.1 /* seconds; on a terminal */
+#define PRINT_EVERY 1.0 /* seconds; JSON and plain lines */
 
 struct job {
-    struct cli_target place;
+    struct cli_target target;
     const char *input_name, *format_name;
     enum spv_import_format format;
     bool no_checkpoints, json, quiet;
     struct spv_params params; /* of the database */
-    double started, told;
+    double started, printed_at;
     struct import import;
 };
 
@@ -52,13 +52,13 @@ static void progress(void *ctx, const struct spv_chain_header *tip, const struct
     char speed[CLI_FIGURE];
     char time[CLI_FIGURE];
     double now = cli_clock();
-    if (j->quiet || now - j->told < (cli_live() ? PAINT_EVERY : TELL_EVERY)) {
+    if (j->quiet || now - j->printed_at < (cli_live() ? REFRESH_EVERY : PRINT_EVERY)) {
         return;
     }
     if (!cli_live() && !cli_json_on() && c->added + c->known == 0) { /* nothing to say yet */
         return;
     }
-    j->told = now;
+    j->printed_at = now;
     double share = input_done(j->import.in);
     if (cli_json_on()) {
         json_t *o = object(j, "progress", tip, c);
@@ -112,7 +112,7 @@ static void summary_json(const struct job *j, const char *event, const struct sp
         "{s:I, s:I, s:I, s:I, s:I, s:f, s:s?, s:s, s:o?}", "side", (json_int_t)c->side, "left_out",
         (json_int_t)c->left_out, "reorgs", (json_int_t)c->reorgs, "missing", (json_int_t)c->missing,
         "below", (json_int_t)c->below, "seconds", cli_clock() - j->started, "format", format,
-        "packing", input_packing(j->import.in), "database", json_string(j->place.path));
+        "packing", input_packing(j->import.in), "database", json_string(j->target.path));
     if (o && more) {
         json_object_update(o, more);
     }
@@ -143,7 +143,7 @@ static void summary(const struct job *j, int rc)
     cli_print("%s %s at height %s, tip %s, %s headers added, %s known, in %s, database %s",
               j->params.net.name, done ? "imported" : "interrupted", cli_count(height, tip->height),
               hash, cli_count(added, c->added), cli_count(known, c->known),
-              cli_duration(time, cli_clock() - j->started), j->place.path);
+              cli_duration(time, cli_clock() - j->started), j->target.path);
     if (c->side > 0 || c->left_out > 0) {
         cli_print("%s headers of side branches stored, %s left out (forks below the last "
                   "checkpoint, or too many branches)",
@@ -164,10 +164,10 @@ static void summary(const struct job *j, int rc)
 static void learn_network(struct job *j)
 {
     struct spv_store_config cfg = {
-        .path = j->place.path, .mode = SPV_STORE_READ, .stop = cli_stop()};
+        .path = j->target.path, .mode = SPV_STORE_READ, .stop = cli_stop()};
     struct spv_store *store = NULL;
-    j->params = *j->place.params;
-    if (j->place.db && !j->place.network && spv_store_open(&store, &cfg, NULL) == 0) {
+    j->params = *j->target.params;
+    if (j->target.db && !j->target.network && spv_store_open(&store, &cfg, NULL) == 0) {
         j->params = *spv_store_params(store);
         (void)spv_store_close(store);
     }
@@ -177,14 +177,14 @@ static int open_store(struct job *j)
 {
     struct spv_error_info why;
     struct spv_store_config cfg = {
-        .path = j->place.path, .params = &j->params, .mode = SPV_STORE_CREATE, .stop = cli_stop()};
+        .path = j->target.path, .params = &j->params, .mode = SPV_STORE_CREATE, .stop = cli_stop()};
     if (spv_store_open(&j->import.store, &cfg, &why) != 0) {
         return cli_print_error_info(&why);
     }
     uint32_t cut = spv_store_rewound(j->import.store);
     char a[CLI_FIGURE];
     if (cut > 0 && !j->quiet) {
-        cli_warn("%s: the last %s headers were damaged and have been removed.", j->place.path,
+        cli_warn("%s: the last %s headers were damaged and have been removed.", j->target.path,
                  cli_count(a, cut));
     }
     return CLI_DONE;
@@ -204,7 +204,7 @@ static int open_chain(struct job *j)
                    : cli_fail(rc,
                               "%s: the chain cannot be loaded: %s. See spv-sync(1) on damaged "
                               "databases.",
-                              j->place.path, spv_strerror(rc));
+                              j->target.path, spv_strerror(rc));
 }
 
 static int import_all(struct job *j)
@@ -233,7 +233,7 @@ static int run(struct job *j)
     if (standard && isatty(STDIN_FILENO) == 1) {
         return cli_usage("standard input is a terminal. Name a file with --input.");
     }
-    rc = cli_target_resolve(&j->place);
+    rc = cli_target_resolve(&j->target);
     if (rc == CLI_DONE) { /* before a database is made for nothing */
         rc = input_open(&j->import.in, j->input_name);
     }
@@ -246,7 +246,8 @@ static int run(struct job *j)
     }
     if (rc == CLI_DONE) {
         j->started = cli_clock();
-        j->told = cli_live() || cli_json_on() ? 0 : j->started; /* a quick one needs no line */
+        j->printed_at =
+            cli_live() || cli_json_on() ? 0 : j->started; /* a quick one needs no line */
         rc = import_all(j);
     }
     return rc;
@@ -261,7 +262,7 @@ static int finish_import(struct job *j, int rc)
         rc = cli_fail(closed,
                       "%s: cannot be closed: %s. What was committed is kept; check the "
                       "disk.",
-                      j->place.path, spv_strerror(closed));
+                      j->target.path, spv_strerror(closed));
     }
     input_close(j->import.in);
     int printed = cli_finish_output();
@@ -286,10 +287,10 @@ static const struct cli_option options[] = {
      .help = "raw, electrum, neutrino, csv or jsonl. Default: detected from the first bytes.",
      .into = &state.format_name},
     {.group = "Database"},
-    CLI_NETWORK_ROW(state.place),
-    CLI_CHALLENGE_ROW(state.place),
-    CLI_DATADIR_ROW(state.place),
-    CLI_DB_ROW(state.place),
+    CLI_NETWORK_ROW(state.target),
+    CLI_CHALLENGE_ROW(state.target),
+    CLI_DATADIR_ROW(state.target),
+    CLI_DB_ROW(state.target),
     {.group = "Validation"},
     {.name = "no-checkpoints",
      .kind = CLI_FLAG,

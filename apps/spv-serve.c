@@ -16,7 +16,7 @@
 #define WATCH_US 200000 /* how often a database's tip is looked at: a seek of microseconds */
 
 struct serve {
-    struct cli_target place;
+    struct cli_target target;
     const char *headers, *listen, *services_text, *http_text;
     uint64_t mine, seed, max_clients, http_rate, http_clients, http_timeout;
     bool quiet, json, verbose;
@@ -259,17 +259,17 @@ static int check_options(struct serve *s)
 
     if (s->quiet && s->verbose)
         return cli_usage("--quiet, --verbose: cannot be combined.");
-    if (s->headers && (s->place.db || s->place.datadir))
+    if (s->headers && (s->target.db || s->target.datadir))
         return cli_usage("--headers, %s: only one source of headers can be served.",
-                         s->place.db ? "--db" : "--datadir");
-    if (s->mine > 0 && (s->place.db || s->place.datadir))
+                         s->target.db ? "--db" : "--datadir");
+    if (s->mine > 0 && (s->target.db || s->target.datadir))
         return cli_usage("--mine: never writes to a database. Leave %s out.",
-                         s->place.db ? "--db" : "--datadir");
+                         s->target.db ? "--db" : "--datadir");
     if (s->headers || s->mine > 0)
-        rc = cli_target_network(&s->place);
+        rc = cli_target_network(&s->target);
     else
-        rc = cli_target_resolve(&s->place);
-    p = s->place.params;
+        rc = cli_target_resolve(&s->target);
+    p = s->target.params;
     if (rc == CLI_DONE && s->mine > 0 && p->net.network != SPV_REGTEST &&
         p->net.network != SPV_SIMNET)
         rc = cli_usage("--mine: %s is too hard to mine. Add --network regtest or simnet.",
@@ -285,14 +285,14 @@ static int run(struct serve *s)
 
     if (rc != CLI_DONE)
         return rc;
-    s->source.params = s->place.params;
+    s->source.params = s->target.params;
     s->source.quiet = s->quiet;
     s->source.verbose = s->verbose;
     if (s->headers || s->mine > 0)
         rc = source_judged(&s->source, s->headers, s->mine, s->seed);
     else /* a named file tells its network by itself */
-        rc = source_database(&s->source, s->place.path,
-                             s->place.db ? s->place.network : s->place.params);
+        rc = source_database(&s->source, s->target.path,
+                             s->target.db ? s->target.network : s->target.params);
     if (rc == CLI_INTERRUPTED)
         return CLI_DONE; /* stopped on request */
     if (rc != CLI_DONE)
@@ -331,10 +331,10 @@ static const struct cli_option options[] = {
              "Default 1.",
      .into = &state.seed,
      .max = UINT64_MAX},
-    CLI_DB_ROW(state.place),
-    CLI_DATADIR_ROW(state.place),
-    CLI_NETWORK_ROW(state.place),
-    CLI_CHALLENGE_ROW(state.place),
+    CLI_DB_ROW(state.target),
+    CLI_DATADIR_ROW(state.target),
+    CLI_NETWORK_ROW(state.target),
+    CLI_CHALLENGE_ROW(state.target),
     {.group = "Server"},
     {.name = "listen",
      .letter = 'l',
@@ -431,7 +431,7 @@ int main(int argc, char **argv)
     rc = run(&state);
     closed = source_close(&state.source);
     if (closed != 0 && rc == CLI_DONE)
-        rc = cli_fail(closed, "%s: cannot be closed: %s. Check the disk.", state.place.path,
+        rc = cli_fail(closed, "%s: cannot be closed: %s. Check the disk.", state.target.path,
                       spv_strerror(closed));
     printed = cli_finish_output();
     return rc != CLI_DONE ? rc : printed;

@@ -27,7 +27,7 @@
 
 struct sync {
     /* options */
-    struct cli_target place;
+    struct cli_target target;
     struct cli_list connect, add_peers;
     struct sync_proxy proxy;
     bool clear_bans;
@@ -47,7 +47,8 @@ struct sync {
     struct spv_store *store;
     struct spv_evloop *loop;
     struct spv_node_peer peer[SPV_NODE_MAX_PEERS];
-    double useful, printed; /* seconds of cli_clock: a peer last helped; progress was last told */
+    double useful_at,
+        printed_at; /* seconds of cli_clock: a peer last helped; progress was last told */
     struct report report;
     bool synced, gave_up;
     bool reader_gone; /* of a --follow: nothing more is printed */
@@ -91,7 +92,7 @@ static void print_progress(struct sync *s)
     struct spv_node_stats stats;
     double now = cli_clock(), every = cli_json_on() ? JSON_EVERY : PLAIN_EVERY;
 
-    if (s->quiet || (!cli_live() && (s->synced || now - s->printed < every)))
+    if (s->quiet || (!cli_live() && (s->synced || now - s->printed_at < every)))
         return;
     spv_evloop_get_stats(s->loop, &stats);
     if (cli_json_on() && report_received(&stats) + stats.presync_headers == s->printed_added)
@@ -100,7 +101,7 @@ static void print_progress(struct sync *s)
     report_progress(&s->report, &stats, s->peer,
                     cli_json_on() ? spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS)
                                   : 0);
-    s->printed = now;
+    s->printed_at = now;
     s->printed_added = report_received(&stats) + stats.presync_headers;
 }
 
@@ -151,11 +152,11 @@ static void on_event(void *ctx, const struct spv_event *e)
 
     switch (e->kind) {
     case SPV_EVENT_SYNCED:
-        s->useful = cli_clock();
+        s->useful_at = cli_clock();
         on_synced(s, e);
         return;
     case SPV_EVENT_PROGRESS:
-        s->useful = cli_clock();
+        s->useful_at = cli_clock();
         if (e->address[0] != '\0')
             snprintf(s->report.source, sizeof s->report.source, "%s", e->address);
         if (!s->synced) {
@@ -167,10 +168,10 @@ static void on_event(void *ctx, const struct spv_event *e)
     case SPV_EVENT_CONNECTED:
         /* One that failed and comes back is of use when headers come. */
         if (e->failures == 0 && !is_useless(s, e->address))
-            s->useful = cli_clock();
+            s->useful_at = cli_clock();
         break;
     case SPV_EVENT_REORG:
-        s->useful = cli_clock();
+        s->useful_at = cli_clock();
         break;
     case SPV_EVENT_BEHIND:
         s->synced = false;
@@ -220,17 +221,17 @@ static void on_tick(void *ctx)
     spv_evloop_get_stats(s->loop, &stats);
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0)
-        s->useful = cli_clock(); /* following: silence is normal */
+        s->useful_at = cli_clock(); /* following: silence is normal */
     if (stats.presync_headers != s->proving) {
         if (may_succeed(s))
-            s->useful = cli_clock(); /* a first pass adds nothing, and may be long */
+            s->useful_at = cli_clock(); /* a first pass adds nothing, and may be long */
         s->proving = stats.presync_headers;
     }
     if (report_received(&stats) != s->received) {
-        s->useful = cli_clock(); /* segments that wait to be joined are headers, too */
+        s->useful_at = cli_clock(); /* segments that wait to be joined are headers, too */
         s->received = report_received(&stats);
     }
-    if (s->timeout > 0 && cli_clock() - s->useful >= (double)s->timeout) {
+    if (s->timeout > 0 && cli_clock() - s->useful_at >= (double)s->timeout) {
         s->gave_up = true;
         spv_evloop_stop(s->loop);
         return;
@@ -267,7 +268,7 @@ static int finish_sync(struct sync *s, int rc)
         if (s->failure == SPV_ERR_NO_DESCRIPTOR)
             return cli_fail(s->failure,
                             "%s: cannot connect to any peer: %s. Raise the limit (ulimit -n).",
-                            s->place.params->net.name, spv_strerror(s->failure));
+                            s->target.params->net.name, spv_strerror(s->failure));
         s->end.banned = s->banned;
         return sync_end_gave_up(&s->end, &stats, s->synced);
     } else if (s->synced && !s->follow) {
@@ -288,7 +289,7 @@ static int finish_sync(struct sync *s, int rc)
 /* Nothing is named, and this network has no other way to find a peer. */
 static bool must_name_peer(const struct sync *s)
 {
-    const struct spv_params *p = s->place.params;
+    const struct spv_params *p = s->target.params;
 
     return s->connect.n == 0 && s->add_peers.n == 0 && (!p->dns_seeds || !p->dns_seeds[0].name) &&
            !p->fallback;
@@ -298,13 +299,13 @@ static int name_peer(const struct sync *s)
 {
     return cli_usage("%s: this network has no DNS seeds: name a peer with --connect "
                      "HOST[:PORT] or --add-peer HOST[:PORT].",
-                     s->place.params->net.name);
+                     s->target.params->net.name);
 }
 
 static int run_loop(struct sync *s)
 {
     struct spv_evloop_config cfg = {
-        .node = {.params = s->place.params,
+        .node = {.params = s->target.params,
                  .connect = s->endpoints,
                  .n_connect = s->connect.n,
                  .add_peers = s->endpoints + s->connect.n,
@@ -326,13 +327,13 @@ static int run_loop(struct sync *s)
     struct spv_error_info why;
     int rc;
 
-    s->end.params = s->place.params;
+    s->end.params = s->target.params;
     s->end.proxy = &s->proxy;
     s->end.failure = s->report.failure;
     s->end.timeout = s->timeout;
     s->end.connect = s->connect.n;
-    s->report.network = s->place.params->net.name;
-    s->report.database = s->place.path;
+    s->report.network = s->target.params->net.name;
+    s->report.database = s->target.path;
     s->report.verbose = s->verbose;
     s->report.few_peers = s->connect.n > 0;
     cfg.node.clear_bans = s->clear_bans;
@@ -347,8 +348,8 @@ static int run_loop(struct sync *s)
         return name_peer(s);
     }
     report_sample(&s->report, &stats);
-    s->useful = cli_clock();
-    s->printed = cli_json_on() ? 0 : s->useful; /* the first JSON progress comes at once */
+    s->useful_at = cli_clock();
+    s->printed_at = cli_json_on() ? 0 : s->useful_at; /* the first JSON progress comes at once */
     cli_stop_hook(stop_loop, s->loop);
     rc = cli_stopped() ? 0 : spv_evloop_run(s->loop);
     cli_stop_hook(NULL, NULL);
@@ -362,7 +363,7 @@ static int run_loop(struct sync *s)
 static int read_endpoints(const struct sync *s, struct spv_endpoint *out,
                           const struct cli_list *list, const char *option)
 {
-    const uint16_t port = s->place.params->net.port;
+    const uint16_t port = s->target.params->net.port;
     size_t i;
 
     for (i = 0; i < list->n; i++) {
@@ -380,7 +381,7 @@ static int read_endpoints(const struct sync *s, struct spv_endpoint *out,
 
 static int check_options(struct sync *s)
 {
-    int rc = cli_target_resolve(&s->place);
+    int rc = cli_target_resolve(&s->target);
 
     if (rc != CLI_DONE)
         return rc;
@@ -402,16 +403,16 @@ static int check_options(struct sync *s)
     if (rc == CLI_DONE)
         rc = start_check(&s->start);
     if (rc == CLI_DONE)
-        rc = checkpoint_list_make(&s->checkpoints, s->place.params->checkpoints,
-                                  s->no_checkpoints ? 0 : s->place.params->n_checkpoints,
+        rc = checkpoint_list_make(&s->checkpoints, s->target.params->checkpoints,
+                                  s->no_checkpoints ? 0 : s->target.params->n_checkpoints,
                                   &s->checkpoint_items, s->checkpoint_file);
     return rc;
 }
 
 static int open_store(struct sync *s)
 {
-    struct spv_store_config cfg = {.path = s->place.path,
-                                   .params = s->place.params,
+    struct spv_store_config cfg = {.path = s->target.path,
+                                   .params = s->target.params,
                                    .mode = SPV_STORE_CREATE,
                                    .stop = cli_stop()};
     struct spv_error_info why;
@@ -419,7 +420,7 @@ static int open_store(struct sync *s)
     char a[CLI_FIGURE];
 
     if (s->follow) {
-        s->busy = (struct cli_busy){.path = s->place.path, .quiet = s->quiet};
+        s->busy = (struct cli_busy){.path = s->target.path, .quiet = s->quiet};
         cfg.busy = cli_busy;
         cfg.busy_ctx = &s->busy;
     }
@@ -431,7 +432,7 @@ static int open_store(struct sync *s)
     if (cut > 0 && !s->quiet)
         cli_warn("%s: the last %s headers were damaged and have been removed. They are downloaded "
                  "again now.",
-                 s->place.path, cli_count(a, cut));
+                 s->target.path, cli_count(a, cut));
     return CLI_DONE;
 }
 
@@ -439,10 +440,10 @@ static struct sync state = {.timeout = TIMEOUT_DEFAULT};
 
 static const struct cli_option options[] = {
     {.group = "What and where"},
-    CLI_NETWORK_ROW(state.place),
-    CLI_CHALLENGE_ROW(state.place),
-    CLI_DATADIR_ROW(state.place),
-    CLI_DB_ROW(state.place),
+    CLI_NETWORK_ROW(state.target),
+    CLI_CHALLENGE_ROW(state.target),
+    CLI_DATADIR_ROW(state.target),
+    CLI_DB_ROW(state.target),
     {.group = "Peers"},
     {.name = "connect",
      .letter = 'c',
@@ -566,7 +567,7 @@ int main(int argc, char **argv)
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
     };
-    int rc = cli_parse(&app, argc, argv), closed, printed;
+    int rc = cli_parse(&app, argc, argv), closed, flushed;
 
     if (rc != CLI_PROCEED)
         return rc;
@@ -579,14 +580,14 @@ int main(int argc, char **argv)
         cli_json_mode();
     rc = check_options(&state);
     /* without a database there is no stored address either, and none is made */
-    if (rc == CLI_DONE && must_name_peer(&state) && access(state.place.path, F_OK) != 0 &&
+    if (rc == CLI_DONE && must_name_peer(&state) && access(state.target.path, F_OK) != 0 &&
         errno == ENOENT)
         rc = name_peer(&state);
     if (rc == CLI_DONE)
         rc = open_store(&state);
     if (rc == CLI_DONE)
-        rc = start_choose(&state.start_height, &state.start, state.place.params, &state.checkpoints,
-                          state.store);
+        rc = start_choose(&state.start_height, &state.start, state.target.params,
+                          &state.checkpoints, state.store);
     if (rc == CLI_DONE)
         rc = run_loop(&state);
     checkpoint_list_free(&state.checkpoints);
@@ -595,7 +596,7 @@ int main(int argc, char **argv)
         rc = cli_fail(closed,
                       "%s: cannot be closed: %s. What was committed is kept; check "
                       "the disk.",
-                      state.place.path, spv_strerror(closed));
-    printed = cli_finish_output();
-    return rc != CLI_DONE ? rc : printed;
+                      state.target.path, spv_strerror(closed));
+    flushed = cli_finish_output();
+    return rc != CLI_DONE ? rc : flushed;
 }

@@ -28,13 +28,13 @@ static bool same_group(const struct spv_netaddr *a, const struct spv_netaddr *b)
     return a->network == b->network && memcmp(a->bytes, b->bytes, group_bytes(a)) == 0;
 }
 
-void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *newcomer,
+void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *new_addr,
                           const struct spv_netaddr *client)
 {
-    if (!same_group(newcomer, client))
+    if (!same_group(new_addr, client))
         return;
     count->group++;
-    if (newcomer->len == client->len && memcmp(newcomer->bytes, client->bytes, client->len) == 0)
+    if (new_addr->len == client->len && memcmp(new_addr->bytes, client->bytes, client->len) == 0)
         count->address++;
 }
 
@@ -44,9 +44,9 @@ static unsigned group_share(unsigned slots, unsigned part)
 }
 
 bool spv_conn_slots_share_taken(const struct spv_conn_slots_count *count,
-                                const struct spv_netaddr *newcomer, unsigned slots)
+                                const struct spv_netaddr *new_addr, unsigned slots)
 {
-    if (group_bytes(newcomer) == 0 || spv_conn_slots_loopback(newcomer))
+    if (group_bytes(new_addr) == 0 || spv_conn_slots_loopback(new_addr))
         return false;
     return count->address >= group_share(slots, SPV_CONN_SLOTS_ADDRESS_SHARE) ||
            count->group >= group_share(slots, SPV_CONN_SLOTS_GROUP_SHARE);

@@ -38,11 +38,11 @@ bool spv_conn_slots_loopback(const struct spv_netaddr *addr);
 struct spv_conn_slots_count {
     unsigned address, group;
 };
-void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *newcomer,
+void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *new_addr,
                           const struct spv_netaddr *client);
 /* Has the newcomer's address or group had its share of so many slots? */
 bool spv_conn_slots_share_taken(const struct spv_conn_slots_count *count,
-                                const struct spv_netaddr *newcomer, unsigned slots);
+                                const struct spv_netaddr *new_addr, unsigned slots);
 
 #define SPV_CONN_SLOTS_NONE SIZE_MAX
 

@@ -40,7 +40,7 @@ enum stage { /* in the order in which they make room */
 struct connection {
     struct connection *prev, *next;
     struct spv_http *http;
-    struct spv_stream *carrier;
+    struct spv_stream *stream;
     int fd; /* the carrier's */
     struct spv_netaddr from; /* network 0: unknown */
     enum stage stage;
@@ -80,7 +80,7 @@ static void close_connection(struct connection *c)
     if (c->next)
         c->next->prev = c->prev;
     h->n--;
-    c->carrier->ops->free(c->carrier);
+    c->stream->ops->free(c->stream);
     spv_buffer_free(&c->in);
     spv_buffer_free(&c->out);
     free(c);
@@ -97,7 +97,7 @@ static void enter_stage(struct connection *c, enum stage stage, uint64_t lasts_u
     c->stage = stage;
     c->since_us = now_us();
     c->deadline = c->since_us + lasts_us;
-    c->carrier->ops->want_read(c->carrier, stage != REPLYING);
+    c->stream->ops->want_read(c->stream, stage != REPLYING);
 }
 
 static void begin_waiting(struct connection *c)
@@ -123,7 +123,7 @@ static void on_sweep(void *ctx)
 }
 
 /* The one that has been idle for longest: those that are being answered come last. */
-static void make_room(struct spv_http *h)
+static void close_idle(struct spv_http *h)
 {
     struct connection *found = h->first;
     for (struct connection *c = h->first; c; c = c->next)
@@ -157,19 +157,19 @@ static void push_output(struct connection *c)
 {
     while (c->n_sent < c->out.len) {
         const ssize_t took =
-            c->carrier->ops->write(c->carrier, c->out.data + c->n_sent, c->out.len - c->n_sent);
+            c->stream->ops->write(c->stream, c->out.data + c->n_sent, c->out.len - c->n_sent);
         if (took < 0) {
             close_connection(c);
             return;
         }
         if (took == 0) {
-            c->carrier->ops->want_write(c->carrier, true);
+            c->stream->ops->want_write(c->stream, true);
             return;
         }
         c->n_sent += (size_t)took;
         c->since_us = now_us();
     }
-    c->carrier->ops->want_write(c->carrier, false);
+    c->stream->ops->want_write(c->stream, false);
     end_reply(c);
 }
 
@@ -240,7 +240,7 @@ static void send_answer(struct connection *c, const struct spv_http_request *req
 
 /* Takes the next request, if all of it is there: one answer. The connection may be gone afterwards.
  */
-static void take_request(struct connection *c)
+static void handle_request(struct connection *c)
 {
     struct spv_http_request req;
     c->has_more = false;
@@ -269,7 +269,7 @@ static void on_deferred(void *ctx)
     for (struct connection *c = h->first, *next; c; c = next) {
         next = c->next;
         if (c->has_more && c->stage == WAITING)
-            take_request(c);
+            handle_request(c);
     }
 }
 
@@ -277,12 +277,12 @@ static void on_readable(void *ctx)
 {
     struct connection *c = ctx;
     struct spv_reactor *r = c->http->reactor;
-    size_t room = SPV_SCRATCH;
+    size_t cap = SPV_SCRATCH;
     if (c->stage != LINGERING)
-        room = SPV_HTTP_MAX_HEAD > c->in.len ? SPV_HTTP_MAX_HEAD - c->in.len : 0;
-    if (c->stage == REPLYING || room == 0)
+        cap = SPV_HTTP_MAX_HEAD > c->in.len ? SPV_HTTP_MAX_HEAD - c->in.len : 0;
+    if (c->stage == REPLYING || cap == 0)
         return;
-    const ssize_t got = c->carrier->ops->read(c->carrier, r->scratch, room);
+    const ssize_t got = c->stream->ops->read(c->stream, r->scratch, cap);
     if (got < 0) {
         close_connection(c);
         return;
@@ -293,7 +293,7 @@ static void on_readable(void *ctx)
     if (c->in.error != 0)
         close_connection(c);
     else if (!c->has_more)
-        take_request(c);
+        handle_request(c);
 }
 
 static void on_writable(void *ctx)
@@ -308,7 +308,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     struct spv_http *h = ctx;
     (void)from;
     if (h->n >= h->cfg.max_connections)
-        make_room(h);
+        close_idle(h);
     struct connection *c = calloc(1, sizeof *c);
     if (!c)
         goto err0;
@@ -317,7 +317,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
         (void)spv_sock_to_netaddr(&c->from, (const struct sockaddr *)&sa);
     const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = c};
-    if (spv_stream_new_socket(&c->carrier, h->reactor, fd, &up) < 0)
+    if (spv_stream_new_socket(&c->stream, h->reactor, fd, &up) < 0)
         goto err1;
     c->http = h;
     c->fd = fd;

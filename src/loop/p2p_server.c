@@ -30,7 +30,8 @@
 #define MAX_ALL_WAITING (32u << 20) /* ours: and for all together, beside one answer each */
 #define FULL_ANSWER (SPV_FRAME_HEADER + 3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
 
-#define ANNOUNCED 16 /* ours: a peer is sent 8 at most; below them the ones that it may have */
+#define MAX_ANNOUNCED 16 /* ours: a peer is sent 8 at most; below them the ones that it may have   \
+                          */
 
 struct client {
     struct client *next;
@@ -135,15 +136,15 @@ static int read_new_tip(struct spv_server *s, struct spv_chain_header *tip, stru
         return rc;
     rc = r->tip(r->ctx, tip);
     if (rc == 1) {
-        const uint32_t from = tip->height > ANNOUNCED ? tip->height - ANNOUNCED + 1 : 1;
-        rc = spv_blockhash_eq(&tip->hash, &s->tip) ? 0 : r->range(r->ctx, out, from, ANNOUNCED);
+        const uint32_t from = tip->height > MAX_ANNOUNCED ? tip->height - MAX_ANNOUNCED + 1 : 1;
+        rc = spv_blockhash_eq(&tip->hash, &s->tip) ? 0 : r->range(r->ctx, out, from, MAX_ANNOUNCED);
     }
     if (r->end_read)
         r->end_read(r->ctx);
     return rc;
 }
 
-struct news {
+struct announcement {
     const struct spv_header *headers;
     size_t n;
 };
@@ -151,17 +152,17 @@ struct news {
 /* Those after the last one that the peer has; all, when it has none of them. */
 static void announce_tip(void *ctx, struct spv_peer *peer, struct spv_now now)
 {
-    const struct news *news = ctx;
-    size_t first = news->n;
+    const struct announcement *announcement = ctx;
+    size_t first = announcement->n;
     struct spv_hash256 prev;
     if (!peer)
         return;
     do {
         first--;
-        memcpy(prev.b, news->headers[first].prev.b, sizeof prev.b);
+        memcpy(prev.b, announcement->headers[first].prev.b, sizeof prev.b);
     } while (first > 0 && !spv_peer_knows(peer, &prev));
     /* errors end the link */
-    (void)spv_peer_announce(peer, news->headers + first, news->n - first, now);
+    (void)spv_peer_announce(peer, announcement->headers + first, announcement->n - first, now);
 }
 
 /* A reader that fails now may do better next time: another process may be just opening the file.
@@ -169,15 +170,15 @@ static void announce_tip(void *ctx, struct spv_peer *peer, struct spv_now now)
 static void on_watch(void *ctx)
 {
     struct spv_server *s = ctx;
-    struct spv_header headers[ANNOUNCED];
+    struct spv_header headers[MAX_ANNOUNCED];
     struct spv_chain_header tip;
     const int n = read_new_tip(s, &tip, headers);
     if (n > 0) {
-        struct news news = {headers, (size_t)n};
+        struct announcement announcement = {headers, (size_t)n};
         s->tip = tip.hash;
         for (const struct client *c = s->clients; c; c = c->next)
             if (c->ready)
-                (void)spv_link_exec(c->link, announce_tip, &news);
+                (void)spv_link_exec(c->link, announce_tip, &announcement);
         if (s->cfg.on_tip)
             s->cfg.on_tip(s->cfg.ctx, &tip);
     }
@@ -199,14 +200,13 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 }
 
 /* 0: the newcomer may come in when a slot is free. */
-static int check_share(const struct spv_server *s, const struct spv_netaddr *newcomer)
+static int check_share(const struct spv_server *s, const struct spv_netaddr *addr)
 {
     struct spv_conn_slots_count count = {0};
     for (const struct client *c = s->clients; c; c = c->next)
         if (!c->evicted)
-            spv_conn_slots_count(&count, newcomer, &c->addr);
-    return spv_conn_slots_share_taken(&count, newcomer, s->cfg.max_clients) ? SPV_ERR_CONN_SHARE
-                                                                            : 0;
+            spv_conn_slots_count(&count, addr, &c->addr);
+    return spv_conn_slots_share_taken(&count, addr, s->cfg.max_clients) ? SPV_ERR_CONN_SHARE : 0;
 }
 
 static struct spv_conn_slot slot_of(const struct client *c)
@@ -246,9 +246,9 @@ static int evict_one(struct spv_server *s)
     return 0;
 }
 
-static int find_slot(struct spv_server *s, const struct spv_netaddr *newcomer)
+static int find_slot(struct spv_server *s, const struct spv_netaddr *addr)
 {
-    int rc = check_share(s, newcomer);
+    int rc = check_share(s, addr);
     if (rc == 0 && s->stats.clients - s->n_evicted >= s->cfg.max_clients)
         rc = evict_one(s);
     return rc;
