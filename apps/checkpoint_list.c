@@ -1,5 +1,5 @@
-/* Each line or option is one height and one hash. They go into a sorted array one after the other;
- * a place that is taken must agree. */
+/* Each line or option is one height and one hash. They are inserted into a sorted array; two
+ * at the same height must be equal. */
 #include "checkpoint_list.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #define LINE 512 /* longest line of a file, with further columns */
 
-/* NULL, or why the text is no checkpoint. */
+/* Returns NULL, or why the text is not a checkpoint. */
 static const char *parse(struct spv_checkpoint *out, const char *text)
 {
     char hash[65];
@@ -44,7 +44,7 @@ static int no_memory(void)
     return cli_fail(SPV_ERR_NOMEM, "checkpoints: out of memory. Free some memory and try again.");
 }
 
-/* Puts one into its place: 0, 1 when another hash stands there, -1 without memory. */
+/* Inserts one. Returns 0, 1 if the height has another hash, -1 without memory. */
 static int put_checkpoint(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint)
 {
     size_t low = 0, high = list->n;

@@ -13,15 +13,16 @@ struct checkpoint_list {
     size_t given; /* how many of them the user gave */
 };
 
-/* The network's (base, n_base) with those of "HEIGHT:HASH" items and of a file (NULL: none) put in
- * between. The file's lines are HEIGHT:HASH or HEIGHT,HASH[,...], strictly ascending; a head line
- * of CSV, empty lines and those that start with # are skipped. One that contradicts another is
- * refused. Returns CLI_DONE, or the code to exit with after the error was told. */
+/* Merges the network's checkpoints (base, n_base) with "HEIGHT:HASH" items and those of a file
+ * (NULL: none). The file's lines are HEIGHT:HASH or HEIGHT,HASH[,...], strictly ascending; a header
+ * line of CSV, empty lines and those that start with # are skipped. One that contradicts another is
+ * refused. Returns CLI_DONE, or the code to exit with after reporting the error. */
 int checkpoint_list_make(struct checkpoint_list *out, const struct spv_checkpoint *base,
                          size_t n_base, const struct cli_list *items, const char *file);
 void checkpoint_list_free(struct checkpoint_list *list);
 
-/* A day "YYYY-MM-DD" as the unix time at which it begins (UTC). 0, or -1 when it is no day. */
+/* Parses a date "YYYY-MM-DD" to the unix time at which the day begins (UTC). Returns 0, or -1 when
+ * it is not a date. */
 int birthday_parse(int64_t *out, const char *text);
 
 #endif

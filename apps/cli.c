@@ -1,8 +1,8 @@
 /* Options and help texts.
  *
  * A table of options is turned into getopt_long's form; every option gets the code CLI_FIRST plus
- * its row, so one loop serves all apps. getopt's own messages are off: ours name the option, say
- * what was expected and point at the nearest name and at --help. */
+ * its row, so one loop serves all apps. getopt's own messages are off: ours name the option and
+ * what was expected, and point at the nearest name and at --help. */
 #include "cli.h"
 
 #include <getopt.h>
@@ -16,7 +16,7 @@
 #include "spv/store.h"
 #include "spv/version.h"
 
-#define CLI_OPTIONS_MAX 40 /* rows of the longest table, with room */
+#define CLI_OPTIONS_MAX 40 /* more rows than the longest table has */
 #define CLI_FIRST 1000 /* getopt codes of our rows, above every character */
 #define CLI_HELP (CLI_FIRST - 1)
 #define CLI_VERSION (CLI_FIRST - 2)
@@ -285,7 +285,8 @@ static int read_option(const struct cli_option *o, const char *text)
 int cli_parse(const struct cli_app *app, int argc, char **argv)
 {
     struct option table[CLI_OPTIONS_MAX + 3];
-    char letters[2 * CLI_OPTIONS_MAX + 3] = ":h"; /* ':' first: a missing value is told apart */
+    char letters[2 * CLI_OPTIONS_MAX + 3] =
+        ":h"; /* ':' first: getopt reports a missing value separately */
     size_t n = 0, used = 2, i;
     int code;
 

@@ -1,6 +1,6 @@
 /* What the command-line apps share: options from a table (with the --help text made from it),
- * errors in one form, exit codes, the place of the database, stop signals, the live line on a
- * terminal, JSON lines, and figures as people read them. One thread; the state of the process
+ * errors in one form, exit codes, the path of the database, stop signals, the status line on a
+ * terminal, JSON lines, and numbers formatted for users. One thread; the state of the process
  * (name, terminal, JSON mode) is kept here. */
 #ifndef SPV_CLI_H
 #define SPV_CLI_H
@@ -24,7 +24,7 @@
 
 enum cli_exit {
     CLI_DONE = 0,
-    CLI_FAILED = 1, /* this time; it may work when tried again or with the obstacle removed */
+    CLI_FAILED = 1, /* may succeed when retried or once the cause is removed */
     CLI_USAGE = 2, /* wrong option or argument; nothing was done */
     CLI_DATABASE = 3, /* damaged, written by a newer version, or of another network */
     CLI_NO_PEER = 4, /* no usable peer in time */
@@ -48,7 +48,7 @@ struct cli_option {
     enum cli_kind kind;
     const char *value; /* how the help names the value, e.g. "FILE" */
     const char *help; /* one or two sentences; wrapped by us */
-    void *into; /* what the kind says */
+    void *into; /* variable of the kind's type */
     uint64_t min, max; /* CLI_NUMBER */
 };
 
@@ -67,16 +67,15 @@ struct cli_app {
     const enum cli_exit *exits; /* the exit codes that the help explains, CLI_INTERRUPTED or
                                    CLI_DONE last */
     size_t n_exits;
-    struct cli_list *operands; /* where what is no option goes; NULL: nothing else is taken */
+    struct cli_list *operands; /* arguments that are no options; NULL: none allowed */
 };
 
-/* Reads the arguments into the options' places. Returns CLI_PROCEED, or the code to exit with:
- * --help and --version were printed, or an error was told. Also ignores
- * SIGPIPE. */
+/* Parses the arguments into the options' variables, and ignores SIGPIPE. Returns CLI_PROCEED, or
+ * the code to exit with: after --help, --version or an error. */
 int cli_parse(const struct cli_app *app, int argc, char **argv);
 
-/* Where a database is: the options --network, --signet-challenge, --datadir and --db, and what
- * comes of them. */
+/* Network and path of a database: the options --network, --signet-challenge, --datadir and --db,
+ * and the result. */
 #define CLI_PATH_MAX 4096
 struct cli_target {
     const struct spv_params *network; /* NULL: not given; once resolved, a custom signet's too */
@@ -110,13 +109,14 @@ struct cli_target {
         .name = "db", .kind = CLI_TEXT, .value = "FILE",                                           \
         .help = "Path of the database file, instead of --datadir.", .into = &(target).db           \
     }
-/* Fills params. 0, or the code to exit with after the error was told. */
+/* Sets params. Returns 0, or the code to exit with after reporting the error. */
 int cli_target_network(struct cli_target *target);
-/* Fills params and path. 0, or the code to exit with after the error was told. */
+/* Sets params and path. Returns 0, or the code to exit with after reporting the error. */
 int cli_target_resolve(struct cli_target *target);
 
-/* Reads HOST, HOST:PORT or [IPv6]:PORT. An IPv6 address without brackets must not read as one with
- * a port. CLI_DONE, or the code to exit with after the error was told. */
+/* Reads HOST, HOST:PORT or [IPv6]:PORT. An IPv6 address without brackets must not be ambiguous
+ * with one that has a port. Returns CLI_DONE, or the code to exit with after reporting the error.
+ */
 int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
                  uint16_t default_port);
 
@@ -142,7 +142,7 @@ int cli_fail_as(enum cli_exit code, int err, const char *format, ...) CLI_FORMAT
 int cli_print_error_info(const struct spv_error_info *why);
 void cli_set_program(const char *name); /* before "spv-sync: "; borrowed, static */
 enum cli_exit cli_exit_of(int err);
-/* The same form, for what is no failure. */
+/* Prints a warning in the same form. */
 void cli_warn(const char *format, ...) CLI_FORMAT(1, 2);
 
 /* SIGINT, SIGTERM, and SIGHUP unless it was ignored at the start (nohup). The first is remembered
@@ -152,7 +152,7 @@ void cli_warn(const char *format, ...) CLI_FORMAT(1, 2);
 void cli_catch_signals(void);
 void cli_stop_hook(void (*hook)(void *ctx), void *ctx); /* NULL: none */
 bool cli_stopped(void);
-/* The same for a store: what the handler asks for. NULL before cli_catch_signals. */
+/* The interrupt that the handler requests, for a store. NULL before cli_catch_signals. */
 struct spv_interrupt *cli_stop(void);
 
 /* A file that a user names for reading, which may be a pipe: neither opening nor reading waits for
@@ -163,7 +163,7 @@ ssize_t cli_read(int fd, void *bytes, size_t n);
 FILE *cli_fopen_input(const char *path);
 /* What a stop exits with: after SIGINT, and after SIGTERM or SIGHUP. Default: CLI_INTERRUPTED. */
 void cli_stop_codes(enum cli_exit on_interrupt, enum cli_exit on_termination);
-/* That of the signal which came. */
+/* Returns the code for the signal that was caught. */
 enum cli_exit cli_stop_code(void);
 /* The whole line for standard error when the end had to be forced; borrowed. Default: none. */
 void cli_stop_note(const char *note);
@@ -171,8 +171,8 @@ void cli_stop_note(const char *note);
 bool cli_reader_gone(void);
 
 /* Text that is safe to print (cli_text.c): '?' stands for every control character (C0, DEL, C1,
- * line separators, turns of direction) and for every byte that is no UTF-8. In place. cli_print,
- * cli_status_line, the errors and JSON do so by themselves. */
+ * line separators, bidirectional controls) and for every byte that is not UTF-8. In place.
+ * cli_print, cli_status_line, the errors and JSON do so by themselves. */
 void cli_clean(char *text);
 /* A JSON text whose control characters are written as \uXXXX; NULL: no memory. The caller's. */
 char *cli_json_escape(const char *json);
@@ -187,12 +187,12 @@ json_t *cli_json_pack(const char *format, ...);
 /* Output. In JSON mode only cli_json writes to standard output. */
 void cli_json_mode(void);
 bool cli_json_on(void);
-/* Prints one object on a line, flushed, and releases it. NULL (it could not be built) is a failure
- * to print, which cli_finish_output tells. */
+/* Prints one object on a line, flushed, and releases it. NULL (out of memory) counts as a
+ * write error, which cli_finish_output reports. */
 void cli_json(json_t *object);
 /* The most of one line or error that is printed: a path of 4,096 bytes and its message. */
 #define CLI_LINE_MAX 8192
-/* A line on standard output, above the live line; nothing in JSON mode. */
+/* Prints a line on standard output, above the status line; nothing in JSON mode. */
 void cli_print(const char *format, ...) CLI_FORMAT(1, 2);
 /* Flushes standard output. Returns CLI_DONE, or CLI_FAILED after reporting a write error. */
 int cli_finish_output(void);
@@ -202,22 +202,23 @@ int cli_output_error(void);
 const char *cli_write_advice(int error);
 
 /* For spv_store_config.busy, with a struct cli_busy: waits for another program's lock until a
- * signal comes, and says so once it has lasted 5 seconds. */
+ * signal is caught, and prints a warning after 5 seconds. */
 struct cli_busy {
     const char *path; /* of the database */
     bool quiet, reported;
 };
 int cli_busy(void *ctx, uint32_t waited_ms);
 
-/* The live line: standard output is a terminal that can overwrite a line. */
+/* Returns true when there is a status line: standard output is a terminal that can overwrite it. */
 bool cli_live(void);
-/* Shows text on the live line; replaces what was there. Its parts are set apart by two spaces; the
- * last ones are left out until the rest fits the terminal. */
+/* Replaces the status line. Its parts are separated by two spaces; the last ones are left out until
+ * the rest fits the terminal. */
 void cli_status_line(const char *text);
-/* Takes the live line away, so that something else can be printed. */
+/* Clears the status line, so that something else can be printed. */
 void cli_status_line_clear(void);
 
-/* Figures. Each writes a NUL-terminated text into out (CLI_FIGURE bytes) and returns it. */
+/* Formatted numbers. Each writes a NUL-terminated text into out (CLI_FIGURE bytes) and returns it.
+ */
 #define CLI_FIGURE 40
 const char *cli_count(char *out, uint64_t n); /* 1,234,567 */
 #define CLI_COUNT(n) cli_count((char[CLI_FIGURE]){""}, (n)) /* the same, for one message */

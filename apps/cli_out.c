@@ -1,8 +1,8 @@
-/* Output: the live line, JSON lines, figures.
+/* Output: the status line, JSON lines, formatted numbers.
  *
- * The live line is painted over itself with a carriage return and clear-to-end, never wider than
- * the terminal (asked at each painting, so that a resized window needs no signal). Whoever prints
- * something else takes it away first; it comes back with the next painting. */
+ * The status line is redrawn with a carriage return and clear-to-end, never wider than the terminal
+ * (its width is read each time, so that a resize needs no signal). Other output clears it first;
+ * the next update shows it again. */
 #include "cli.h"
 
 #include <errno.h>
@@ -52,7 +52,7 @@ void cli_json(json_t *object)
         putchar('\n');
         flush_output();
     } else if (output_error == 0) {
-        output_error = ENOMEM; /* all that can be wrong with it */
+        output_error = ENOMEM; /* the only possible cause */
     }
     free(line);
     free(dump);

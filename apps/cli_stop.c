@@ -1,7 +1,7 @@
 /* Stop signals: SIGINT, SIGTERM and SIGHUP.
  *
- * The first one is remembered, calls the hook, and starts a timer. A program that looks at
- * cli_stopped ends in order long before that timer expires. One that cannot look (a write into a
+ * The first one is recorded, calls the hook, and starts a timer. A program that polls
+ * cli_stopped exits cleanly long before that timer expires. One that is blocked (a write into a
  * pipe that is full, a name look-up, a lock, a slow disk, SQLite at the end of a long statement) is
  * ended by the timer's signal; as after kill -9, nothing committed is lost. */
 #include "cli.h"
@@ -16,7 +16,7 @@
 
 #include "spv/store.h"
 
-/* From the first signal to the forced end: under the 2 s that a person or a service waits. */
+/* From the first signal to the forced exit: the documented limit is 2 s. */
 #ifndef FORCED_END_MS /* longer under sanitizers (CMakeLists.txt) */
 #define FORCED_END_MS 1500
 #endif

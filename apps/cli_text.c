@@ -49,7 +49,8 @@ static bool is_dangerous(uint32_t c)
     return false;
 }
 
-/* Writes '?' for what is no UTF-8 and, if asked, for what is dangerous. In place: never longer. */
+/* Writes '?' for bytes that are not UTF-8 and, if asked, for dangerous characters. In place: the
+ * text never grows. */
 static void replace_unsafe(char *text, bool dangerous)
 {
     const char *from = text;
@@ -78,14 +79,14 @@ void cli_clean(char *text)
 
 char *cli_json_escape(const char *json)
 {
-    char *out = malloc(6 * strlen(json) + 1); /* a byte gives \uXXXX at the most */
+    char *out = malloc(6 * strlen(json) + 1); /* a byte becomes at most \uXXXX */
     char *to = out;
 
     while (out && *json != '\0') {
         uint32_t c = 0;
         size_t n = decode(&c, (const unsigned char *)json);
 
-        if (n == 0) { /* Jansson gives none */
+        if (n == 0) { /* not from Jansson */
             *to++ = '?';
             n = 1;
         } else if (c > 0xffff && is_dangerous(c)) {

@@ -1,4 +1,4 @@
-/* zlib and zstd stand behind one small face: both are fed until they took everything, and both hand
+/* zlib and zstd behind one interface: both are fed until they consumed everything, and both pass
  * their output over a chunk at a time. */
 #include "compress.h"
 
@@ -12,7 +12,7 @@
 
 #include "spv/error.h"
 
-#define CHUNK (64 * 1024) /* of packed bytes handed over at once */
+#define CHUNK (64 * 1024) /* compressed bytes per callback */
 #define GZIP_LEVEL 6 /* the tools' usual levels */
 #define ZSTD_LEVEL 3
 #define GZIP_WRAPPER 16 /* added to zlib's window bits: a gzip header around */

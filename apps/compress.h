@@ -1,5 +1,5 @@
-/* Compression of what is exported: bytes go in, packed bytes come out through a callback. The same
- * bytes in give the same bytes out: no time, no name, one thread. */
+/* Compression of exported bytes; the output goes to a callback. Deterministic: no time stamp, no
+ * name, one thread. */
 #ifndef SPV_COMPRESS_H
 #define SPV_COMPRESS_H
 
@@ -12,19 +12,19 @@ enum pack_kind {
     PACK_ZSTD,
 };
 
-/* The kind that a file's ending asks for: .gz, .zst. */
+/* Returns the kind for the file name's extension: .gz, .zst. */
 enum pack_kind pack_of_name(const char *name);
-/* The ending of a name that asks for a packing which is not written; NULL: none. */
+/* Returns the extension if it names an unsupported compression, or NULL. */
 const char *pack_refused(const char *name);
 
 typedef void (*pack_out)(void *ctx, const uint8_t *bytes, size_t n);
 
 struct pack;
-/* 0 or SPV_ERR_NOMEM. PACK_NONE passes everything on as it is. */
+/* Returns 0 or SPV_ERR_NOMEM. PACK_NONE passes bytes on unchanged. */
 int pack_new(struct pack **out, enum pack_kind kind, pack_out to, void *ctx);
-/* 0, SPV_ERR_NOMEM or SPV_ERR_IO (the library refused). */
+/* Returns 0, SPV_ERR_NOMEM or SPV_ERR_IO (the compression library failed). */
 int pack_write(struct pack *p, const uint8_t *bytes, size_t n);
-/* Ends the stream; what was held back comes out. */
+/* Ends the stream and writes the buffered rest. Returns as pack_write. */
 int pack_finish(struct pack *p);
 void pack_free(struct pack *p);
 

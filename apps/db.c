@@ -7,7 +7,7 @@
 
 const struct spv_params *db_params(const struct db_job *j)
 {
-    /* a named file tells its network by itself */
+    /* the file names its network */
     return j->target.db ? j->target.network : j->target.params;
 }
 

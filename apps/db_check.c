@@ -1,4 +1,4 @@
-/* verify and repair. Findings are told one by one on standard error, before the verdict. */
+/* verify and repair. Findings are printed one per line on standard error, then the result. */
 #include <stdio.h>
 #include <time.h>
 

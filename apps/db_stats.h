@@ -1,11 +1,11 @@
-/* Figures over the whole chain, gathered in one walk: by year for the table, and in as many slices
- * as a plot has room for. */
+/* Statistics of the whole chain from one pass: by year for the table, and by slices for the plots.
+ */
 #ifndef SPV_DB_STATS_H
 #define SPV_DB_STATS_H
 
 #include <stdint.h>
 
-#define DB_YEARS 140 /* 1970 to 2106: what 32-bit times can say */
+#define DB_YEARS 140 /* 1970 to 2106: the range of 32-bit times */
 #define DB_SLICES 600 /* points of a plot */
 
 struct db_year {

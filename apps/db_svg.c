@@ -8,7 +8,7 @@
 #include "output_file.h"
 
 #define WIDTH 960
-#define LEFT 80 /* room for the scale's figures */
+#define LEFT 80 /* width of the scale's labels */
 #define RIGHT 20
 #define PLOT_HEIGHT 200
 #define TOP_DIFFICULTY 50

@@ -129,7 +129,7 @@ static int write_from(struct follow *f, uint64_t above, bool *again)
     bool ready = rc >= 0 && !*again;
     rc = ready ? spv_store_iter_next(walk, &r) : rc;
     if (ready && rc >= 0 && above < f->next) {
-        /* without a fork among the rows, the first new one tells what it follows */
+        /* without a fork among the rows, the first new one must follow the last */
         code = undo_rows(f, above, based ? &f->ring[(above - 1) % RING] : &r.header.prev);
     }
     while (ready && rc > 0 && code == CLI_DONE && f->sink->error == 0) {
@@ -156,7 +156,7 @@ static int catch_up(struct follow *f)
     return rc == CLI_DONE ? sink_publish(f->sink) : rc;
 }
 
-/* Waits until it is time to look again; true: the reader of a pipe has gone. */
+/* Waits until the next poll. Returns true when the reader of a pipe has closed it. */
 static bool wait_for_look(const struct follow *f)
 {
     struct pollfd out = {.fd = f->sink->fd, .events = 0};

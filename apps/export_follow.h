@@ -1,6 +1,5 @@
-/* Following: after the first export, what the writer commits is appended as it comes, and a
- * reorganisation is marked (csv, jsonl) or the file cut back to the fork (raw, electrum, neutrino).
- */
+/* --follow: after the first export, appends what the writer commits. A reorganisation is marked
+ * (csv, jsonl) or truncates the file to the fork (raw, electrum, neutrino). */
 #ifndef SPV_EXPORT_FOLLOW_H
 #define SPV_EXPORT_FOLLOW_H
 
@@ -8,7 +7,7 @@
 #include "spv/export_rows.h"
 #include "spv/store.h"
 
-/* What was written, as far back as a reorganisation may reach. */
+/* The written headers that a reorganisation may still remove. */
 struct follow;
 
 /* rows writes to sink; both are borrowed until follow_free. quiet: no warning of a reorganisation.
@@ -17,7 +16,7 @@ struct follow *follow_new(struct spv_store *store, const struct spv_export_rows 
                           struct sink *sink, bool quiet);
 /* A row was written. */
 void follow_wrote(struct follow *f, const struct spv_chain_header *record);
-/* Publishes what was written, then stays until a signal: an exit code. */
+/* Publishes the output, then follows until a signal. Returns an exit code. */
 int follow_run(struct follow *f);
 void follow_free(struct follow *f);
 

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MARK ".spv-tmp." /* unlike any name that a user gives */
+#define MARK ".spv-tmp." /* no user file has such a name */
 #define RANDOM 6 /* letters and digits that mkstemp chooses */
 #define TRIES 100 /* files lost to another run's removal: one in a row is rare */
 

@@ -2,7 +2,8 @@
  * above it, so hashes are not stored again; only the tip's is. The index is an open-addressing
  * table of heights plus one (0: free), keyed by the first bytes of the hash, which proof of work
  * leaves random. Cumulative work is kept at every WORK_SPAN-th height; between, it is summed from
- * the work of each header's bits, which is learned once per distinct value as headers come in. */
+ * the work of each header's bits, which is computed once per distinct value when a header is added.
+ */
 #include "header_set.h"
 
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static const uint8_t *hash_at(const struct header_set *set, uint32_t height)
     return height + 1 < set->n ? raw_at(set, height + 1) + PREV_OFFSET : set->tip_hash.b;
 }
 
-/* The slot that holds this hash, or the free one where it belongs. */
+/* Returns the slot of this hash, or the free one for it. */
 static uint32_t find_slot(const struct header_set *set, const uint8_t *hash)
 {
     uint32_t mask = set->n_slots - 1, i;
@@ -99,7 +100,7 @@ static int grow_headers(struct header_set *set)
     return 0;
 }
 
-/* The first step whose bits are not below these. */
+/* Returns the index of the first entry whose bits are not below these. */
 static size_t find_bits(const struct header_set *set, uint32_t bits)
 {
     size_t low = 0, high = set->n_work_by_bits;

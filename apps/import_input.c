@@ -1,4 +1,4 @@
-/* One buffer of packed bytes; zlib and zstd take from it and put straight into the caller's room. A
+/* One buffer of compressed bytes; zlib and zstd read from it and write directly to the caller's. A
  * gzip file may hold several members, a zstd file several frames, as their tools allow. */
 #include "import_input.h"
 
@@ -31,13 +31,13 @@ enum packing {
 struct input {
     const char *name;
     int fd;
-    bool ended; /* nothing more comes from fd */
+    bool ended; /* end of file on fd */
     bool inside; /* a member or frame has begun and not ended */
     enum packing packing;
     z_stream gzip;
     ZSTD_DCtx *zstd;
     uint64_t size, taken; /* bytes of a regular file from where it was opened, 0 unknown; read */
-    size_t at, end; /* packed[at..end) is not used yet */
+    size_t at, end; /* packed[at..end) is unread */
     uint8_t packed[CHUNK];
 };
 
@@ -132,7 +132,7 @@ static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
     return CLI_DONE;
 }
 
-/* More packed bytes, when all are used. */
+/* Reads more compressed bytes when all are used. */
 static int refill_input(struct input *in)
 {
     size_t got = 0;
@@ -150,7 +150,7 @@ static bool begins_with(const struct input *in, const uint8_t *magic, size_t n)
     return in->end >= n && memcmp(in->packed, magic, n) == 0;
 }
 
-/* The first bytes tell how the rest is packed. */
+/* Detects the compression from the first bytes. */
 static int begin_input(struct input *in)
 {
     size_t got = 1;

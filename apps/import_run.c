@@ -1,14 +1,14 @@
-/* A header at a height that the database has is compared with what is stored there: equal is known,
- * at the speed of reading. The first that differs, or goes beyond the tip, and all after it go to
- * the chain in batches; what the chain accepts is stored, a few batches a transaction.
+/* A header at a height that the database has is compared with the stored one: if equal, it is known
+ * and skipped. The first one that differs or is above the tip, and all after it, are passed to the
+ * chain in batches; accepted headers are stored, a few batches per transaction.
  *
- * A file may leave the stored chain. Its headers are then a side branch to the chain until they
- * have more work; only then they are stored, as a reorganisation. If the file ends before, it
- * contradicts the database and is refused: nothing of that branch was stored. Headers that the file
- * itself marks as side branches are stored as such.
+ * A file may fork from the stored chain. Its headers are then a side branch of the chain until they
+ * have more work; only then are they stored, as a reorganisation. If the file ends before, it
+ * contradicts the database and is refused: no header of that branch was stored. Headers that the
+ * file itself marks as side branches are stored as such.
  *
- * Headers that do not follow each other (side branches, what comes after a reorganisation) need no
- * care here: the chain says where the row is broken, and what comes after goes to it again. */
+ * Headers that are not continuous (side branches, headers after a reorganisation) need no special
+ * case: the chain returns the index of the break, and the rest is passed to it again. */
 #include "import_state.h"
 
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "cli.h"
 #include "spv/reactor.h"
 
-/* Words. */
+/* Messages. */
 
 #define POS_TEXT 64
 
@@ -33,7 +33,7 @@ static const char *format_pos(char *out, const struct file_pos *p)
     return out;
 }
 
-/* What the database, or a checkpoint, has at a height: hexadecimal, or a word. */
+/* Writes the hash that the database, or a checkpoint, has at a height, or "unknown". */
 static void competing_header(const struct import_state *s, char out[SPV_HASH_HEX],
                              const char **whose, uint32_t height)
 {
@@ -68,7 +68,7 @@ static const char *advice(int err)
     }
 }
 
-/* The header at `at` of the batch is not taken. */
+/* The header at `at` of the batch was not accepted. */
 static int report_invalid(const struct import_state *s, size_t at, int err)
 {
     const struct file_pos *p = &s->positions[at];
@@ -90,7 +90,7 @@ static int report_invalid(const struct import_state *s, size_t at, int err)
                        advice(err));
 }
 
-/* Judging and storing. */
+/* Validating and storing. */
 
 static int store_change(struct import_state *s, const struct spv_chain_update *change)
 {
@@ -98,7 +98,7 @@ static int store_change(struct import_state *s, const struct spv_chain_update *c
     if (change->kind == SPV_UPDATE_NONE) {
         return CLI_DONE;
     }
-    /* a branch that has not won is in memory only, unless the file says that it is one */
+    /* a branch without more work is in memory only, unless the file marks it as one */
     if (change->kind != SPV_UPDATE_BRANCH || s->side) {
         int rc = spv_store_apply_deferred(i->store, change);
         if (rc != 0) {
@@ -110,7 +110,7 @@ static int store_change(struct import_state *s, const struct spv_chain_update *c
     } else {
         i->counts.added += change->n;
         s->tip = change->headers[change->n - 1].height;
-        s->n_stored = 0; /* what was read ahead may be gone */
+        s->n_stored = 0; /* the headers read ahead may be stale */
     }
     if (change->kind == SPV_UPDATE_REORG) {
         i->counts.reorgs++;
@@ -122,7 +122,7 @@ static int store_change(struct import_state *s, const struct spv_chain_update *c
     return CLI_DONE;
 }
 
-/* The chain knows where a header belongs; the file must say the same. */
+/* Compares the height in the file with that of the chain. */
 static int check_height(const struct import_state *s, const struct spv_accept_result *v, size_t at)
 {
     char text[POS_TEXT];
@@ -140,14 +140,14 @@ static int check_height(const struct import_state *s, const struct spv_accept_re
                              s->name, format_pos(text, p), CLI_COUNT(height), CLI_COUNT(p->height));
 }
 
-/* A side branch that the chain keeps no place for is no reason to give up the rest. */
+/* Errors for which a header of a marked side branch is skipped. */
 static bool may_leave_out(int err)
 {
     return err == SPV_ERR_HDR_FORK_DEPTH || err == SPV_ERR_CHAIN_BRANCHES ||
            err == SPV_ERR_HDR_UNCONNECTING || err == SPV_ERR_CHAIN_BASE;
 }
 
-/* Hands a piece of the batch to the chain: *at moves behind what was dealt with. */
+/* Passes the batch from *at on to the chain and moves *at past the headers that were processed. */
 static int accept_part(struct import_state *s, size_t *at)
 {
     struct import *i = s->i;
@@ -155,7 +155,7 @@ static int accept_part(struct import_state *s, size_t *at)
     int rc = spv_chain_accept(i->chain, &v, s->headers + *at, s->n - *at, spv_system_now());
     if (rc == 0 && v.error == SPV_ERR_HDR_UNCONNECTING && v.index == 0 &&
         !spv_store_indexed(i->store)) {
-        /* an interrupted load left no index: its parent may be stored all the same */
+        /* an interrupted load left no index, without which a stored parent is not found */
         rc = spv_store_build_index(i->store);
         if (rc == 0) {
             rc = spv_chain_accept(i->chain, &v, s->headers + *at, s->n - *at, spv_system_now());
@@ -171,7 +171,7 @@ static int accept_part(struct import_state *s, size_t *at)
     i->counts.known += v.known;
     *at += v.index;
     if (rc != CLI_DONE || v.error == 0 || v.error == SPV_ERR_HDR_NONCONTINUOUS) {
-        return rc; /* what does not follow is placed anew */
+        return rc; /* the rest is passed to the chain again */
     }
     if (s->side && may_leave_out(v.error)) {
         i->counts.left_out++;
@@ -203,7 +203,7 @@ static int add_header(struct import_state *s, const struct spv_import_item *item
     return s->n == BATCH ? flush_batch(s) : CLI_DONE;
 }
 
-/* The file against the database. */
+/* Comparing the file with the database. */
 
 static bool same_header(const struct spv_header *a, const struct spv_header *b)
 {
@@ -212,7 +212,7 @@ static bool same_header(const struct spv_header *a, const struct spv_header *b)
            a->time == b->time && a->bits == b->bits && a->nonce == b->nonce;
 }
 
-/* The stored header of a height at or below the tip; NULL after an error. */
+/* Returns the stored header of a height at or below the tip, or NULL and *rc. */
 static const struct spv_header *read_stored(struct import_state *s, uint32_t height, int *rc)
 {
     if (height < s->stored_from || height - s->stored_from >= s->n_stored) {
@@ -235,7 +235,7 @@ static const struct spv_header *read_stored(struct import_state *s, uint32_t hei
     return &s->stored[height - s->stored_from];
 }
 
-/* The genesis in the file is not ours: whose is it? */
+/* Reports which network the genesis header in the file belongs to. */
 static int report_other_genesis(const struct import_state *s, const struct spv_import_item *item)
 {
     const struct spv_params *params = spv_store_params(s->i->store);
@@ -252,7 +252,7 @@ static int report_other_genesis(const struct import_state *s, const struct spv_i
                        s->name);
 }
 
-/* A file that does not say the height of its first header: that of its parent, plus one. */
+/* The height of a file's first header, if it has none: that of its parent plus one. */
 static int find_height(struct import_state *s, const struct spv_import_item *item, uint32_t *height)
 {
     struct spv_chain_header parent;
@@ -276,7 +276,7 @@ static int find_height(struct import_state *s, const struct spv_import_item *ite
     return CLI_DONE;
 }
 
-/* Heights of a file go up by one, but for where it says that they do not. */
+/* Heights ascend by one, except after a fork or hole in the file. */
 static int check_order(struct import_state *s, const struct file_pos *p)
 {
     char text[POS_TEXT];
@@ -303,7 +303,7 @@ static int import_header(struct import_state *s, const struct spv_import_item *i
         rc = s->started ? CLI_DONE : find_height(s, item, &p.height);
     }
     if (rc == CLI_DONE && p.height != (s->started ? s->last + 1 : p.height)) {
-        rc = flush_batch(s); /* what came before is good */
+        rc = flush_batch(s); /* the headers before are valid */
     }
     if (rc == CLI_DONE) {
         rc = check_order(s, &p);
@@ -317,7 +317,7 @@ static int import_header(struct import_state *s, const struct spv_import_item *i
     if (s->n > 0 || p.height > s->tip) {
         return add_header(s, item, &p);
     }
-    if (p.height > 0 && p.height < s->base) { /* the database begins above it */
+    if (p.height > 0 && p.height < s->base) { /* below the database's first height */
         s->i->counts.below++;
         return CLI_DONE;
     }
@@ -363,8 +363,8 @@ static void report_missing(struct import_state *s, uint32_t last)
              s->name, cli_count(a, (uint64_t)s->tip + 1), cli_count(b, last));
 }
 
-/* Electrum's hole below its checkpoints: *end when the database neither has what lies in it nor can
- * begin behind it. */
+/* Electrum's hole below its checkpoints. Sets *end when the database neither has the missing
+ * headers nor can begin after the hole. */
 static int import_hole(struct import_state *s, const struct spv_import_item *item, bool *end)
 {
     int rc = flush_batch(s);
@@ -372,7 +372,8 @@ static int import_hole(struct import_state *s, const struct spv_import_item *ite
     if (rc != CLI_DONE) {
         return rc;
     }
-    import_start_drop(s); /* a lone piece: perhaps headers go on behind this hole */
+    import_start_drop(
+        s); /* a single period between two holes: headers may continue after this one */
     s->started = true;
     s->last = last;
     if (last <= s->tip || import_start_wanted(s, last)) {
@@ -419,7 +420,7 @@ static int import_item(struct import_state *s, const struct spv_import_item *ite
     return CLI_FAILED;
 }
 
-/* Did a file that left the stored chain become the best one? */
+/* Checks that a file that forked from the stored chain has become the best one. */
 static int check_end(struct import_state *s)
 {
     struct spv_chain_header r;
@@ -465,7 +466,7 @@ static int report_bad_file(const struct import_state *s, int err)
                            : "Download the file again, or choose its --format.");
 }
 
-/* Everything that is in the decoder. *end: no more is wanted. */
+/* Imports the decoded items. Sets *end when the rest of the file is not needed. */
 static int import_pending(struct import_state *s, bool *end)
 {
     struct spv_import_item item;
@@ -475,7 +476,7 @@ static int import_pending(struct import_state *s, bool *end)
         rc = import_item(s, &item, end);
     }
     if (rc == CLI_DONE && !*end && got < 0) {
-        /* what came before the fault is good */
+        /* the headers before the error are valid */
         rc = flush_batch(s);
         return rc == CLI_DONE ? report_bad_file(s, got) : rc;
     }
@@ -504,7 +505,7 @@ static int read_all(struct import_state *s)
             rc = CLI_INTERRUPTED;
         }
     }
-    /* what was read before the end, or before the user interrupted, is kept */
+    /* headers read before the end or a signal are kept */
     int kept = rc == CLI_DONE || rc == CLI_INTERRUPTED ? flush_batch(s) : CLI_DONE;
     return kept != CLI_DONE ? kept : rc;
 }
@@ -533,7 +534,7 @@ int import_run(struct import *i)
     if (rc == CLI_DONE) {
         rc = check_end(s);
     }
-    int err = spv_store_commit(i->store); /* what was gathered before a fault is good */
+    int err = spv_store_commit(i->store); /* headers accepted before an error are kept */
     if (err != 0) {
         rc = import_store_failed(s, err);
     }

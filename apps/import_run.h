@@ -1,6 +1,5 @@
-/* An import: headers of a file go through the chain, which judges each by every rule, into the
- * database; what is there already is passed over. Errors are told here; what comes back is an exit
- * code. */
+/* An import: headers of a file are validated by the chain and stored in the database; headers that
+ * it already has are skipped. Errors are told here; what comes back is an exit code. */
 #ifndef SPV_IMPORT_RUN_H
 #define SPV_IMPORT_RUN_H
 
@@ -13,18 +12,18 @@
 #include "spv/store.h"
 
 struct import_counts {
-    uint64_t added; /* to the best chain, what left it again included */
-    uint64_t known; /* passed over */
+    uint64_t added; /* to the best chain, including headers that left it again */
+    uint64_t known; /* skipped */
     uint64_t side; /* stored on side branches */
-    uint64_t left_out; /* side-branch headers that the chain has no room or no place for */
+    uint64_t left_out; /* side-branch headers that the chain refused */
     uint64_t reorgs;
-    uint64_t missing; /* electrum: zero headers that sync must fetch */
-    uint64_t below; /* passed over: the database begins above them */
+    uint64_t missing; /* electrum: zero headers that a sync must download */
+    uint64_t below; /* skipped: below the database's first height */
 };
 
 struct import {
-    struct spv_store *store; /* lent, open for writing, as are those below */
-    struct spv_chain *chain; /* its owner may find another one here afterwards */
+    struct spv_store *store; /* borrowed, open for writing; those below are borrowed, too */
+    struct spv_chain *chain; /* may be replaced by another one, which the caller then owns */
     struct spv_chain_config chain_config; /* what it was made with */
     struct spv_import *decoder;
     struct input *in;
@@ -36,8 +35,8 @@ struct import {
     struct import_counts counts;
 };
 
-/* Reads to the end of the file, or to what cannot be used. CLI_DONE, CLI_INTERRUPTED (everything so
- * far is stored), or another code after the reason was told. */
+/* Imports up to the end of the file or the first error. Returns CLI_DONE, CLI_INTERRUPTED (the
+ * headers so far are stored), or another code after reporting the error. */
 int import_run(struct import *i);
 
 #endif

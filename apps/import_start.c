@@ -1,8 +1,8 @@
-/* A database that begins behind a hole, as a sync that starts at a checkpoint does (origin.c): the
- * hole ends in one checkpoint, and the first period behind it ends in the next. What lies between
- * leads from one hash to the other, so it is right whatever its source; what comes after is judged
- * in full. It is kept in memory until headers follow it: a lone piece that Electrum happened to
- * fetch below its checkpoints is not where the file's chain begins. */
+/* A database that begins after a hole, as a sync that starts at a checkpoint: the hole ends at one
+ * checkpoint, and the first retarget period after it ends at the next. The headers between link one
+ * hash to the other, so they are valid whatever their source; those after are fully validated. The
+ * period is kept in memory until headers follow it: a single period that Electrum downloaded below
+ * its checkpoints is not the beginning of the file's chain. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -63,7 +63,7 @@ static int start_error(const struct import_state *s, int err, size_t bad)
                        s->before->height + 1 + (uint32_t)bad, hex, spv_strerror(err));
 }
 
-/* Stores the period and lets the chain begin anew from there. */
+/* Stores the period and restarts the chain from it. */
 static int start_chain(struct import_state *s, const struct spv_chain_header *records)
 {
     struct import *i = s->i;

@@ -1,4 +1,4 @@
-/* The inside of an import, shared by its source files. */
+/* State of an import, shared by its source files. */
 #ifndef SPV_IMPORT_STATE_H
 #define SPV_IMPORT_STATE_H
 
@@ -6,10 +6,10 @@
 #include "import_run.h"
 #include "spv/message.h"
 
-#define BATCH SPV_MAX_HEADERS /* headers judged and stored at once */
-#define SIDE_MAX SPV_CHAIN_BRANCH_HEADERS /* marked headers of a file: what a database holds */
+#define BATCH SPV_MAX_HEADERS /* headers validated and stored at once */
+#define SIDE_MAX SPV_CHAIN_BRANCH_HEADERS /* marked headers of a file: the limit of a database */
 
-/* Where a header stands in the file and on the chain. */
+/* Position of a header in the file and on the chain. */
 struct file_pos {
     uint64_t line, offset;
     uint32_t height;
@@ -19,22 +19,22 @@ struct import_state {
     struct import *i;
     const char *name; /* of the file */
     uint32_t tip; /* height of the stored tip */
-    /* waiting for judgement */
+    /* not yet validated */
     struct spv_header headers[BATCH];
     struct file_pos positions[BATCH];
     size_t n;
     bool side; /* marked as side branches */
     uint64_t n_side; /* marked headers so far */
-    /* what the database has, read ahead */
+    /* stored headers, read ahead */
     struct spv_header stored[BATCH];
     uint32_t stored_from, n_stored;
-    /* the file's order */
+    /* order of the file */
     bool started;
-    uint32_t last; /* height of the last header, or of the fork or hole that came after it */
+    uint32_t last; /* height of the last header, or of the fork or hole after it */
     struct spv_header last_header;
-    /* a start behind a hole: import_start.c */
-    uint32_t base; /* the database's lowest height but genesis */
-    struct spv_header *period; /* being collected; NULL: not */
+    /* a start after a hole: import_start.c */
+    uint32_t base; /* the database's first height, except genesis */
+    struct spv_header *period; /* being collected; NULL: none */
     size_t n_period;
     const struct spv_checkpoint *before, *ending;
     uint64_t period_offset; /* of its first header */
@@ -51,14 +51,16 @@ static inline int import_store_failed(const struct import_state *s, int err)
     return cli_fail(err, "%s", why[0] != '\0' ? why : spv_strerror(err));
 }
 
-/* A hole ends at height `last`: what comes next is collected, if it may be a period between two
- * checkpoints that an empty database can begin with. */
+/* A hole ends at height `last`. Returns true, and starts collecting, if a retarget period between
+ * two checkpoints may follow, with which an empty database can begin. */
 bool import_start_wanted(struct import_state *s, uint32_t last);
-/* A header behind the hole, while the period is not complete. An exit code. */
+/* Adds a header after the hole, while the period is not complete. Returns an exit code. */
 int import_start_add(struct import_state *s, const struct spv_import_item *item);
-/* Headers go on behind the period, or the file ends there: the database begins with it. */
+/* Headers follow the period, or the file ends there: stores it as the database's beginning. Returns
+ * an exit code. */
 int import_start(struct import_state *s);
-/* It does not: another hole, or the end, came too early. Harmless when nothing is collected. */
+/* Discards the period: another hole, or the end, follows too early. Does nothing if there is none.
+ */
 void import_start_drop(struct import_state *s);
 
 #endif

@@ -131,12 +131,12 @@ static int open_place(struct sink *s, const char *path, const char *database)
     return error != 0 ? output_fail(s, error) : CLI_DONE;
 }
 
-/* A reader that does not read holds up the export, not its end: false after a stop. */
+/* Waits until a write does not block. Returns false after a stop signal. */
 static bool wait_to_write(struct sink *s)
 {
     struct pollfd out = {.fd = s->fd, .events = POLLOUT};
     while (!cli_stopped()) {
-        if (poll(&out, 1, WAIT_MS) != 0) { /* writable, or what write says about it */
+        if (poll(&out, 1, WAIT_MS) != 0) { /* writable, or an error that write returns */
             return true;
         }
     }

@@ -1,6 +1,6 @@
-/* Where exported bytes go: standard output, a device, or a file that appears complete or not at
- * all; packed when its name asks for it, with a checksum of what was written when one is wanted.
- * Errors are told here; what comes back is an exit code. */
+/* Output of an export: standard output, a device, or a file that is replaced atomically; compressed
+ * by its extension, with an optional checksum of the written bytes.
+ * Errors are reported here; the functions return an exit code. */
 #ifndef SPV_OUTPUT_FILE_H
 #define SPV_OUTPUT_FILE_H
 
@@ -11,17 +11,17 @@
 #include "compress.h"
 
 struct sink {
-    const char *name; /* for people */
+    const char *name; /* in messages */
     int fd; /* -1: none */
     char *temporary; /* NULL: not a file of ours, or published */
     char *target; /* what the temporary is renamed to; links resolved */
-    bool is_file; /* a file of our making: nothing of it goes to standard output */
+    bool is_file; /* a regular file: progress may go to standard output */
     bool waits; /* a write may block: no regular file */
     struct pack *pack;
-    void *sum; /* EVP_MD_CTX of what was written; NULL: not wanted */
-    uint8_t *buffer; /* rows on their way to pack */
+    void *sum; /* EVP_MD_CTX of the written bytes; NULL: no checksum */
+    uint8_t *buffer; /* rows not yet compressed */
     size_t used;
-    uint64_t position; /* bytes taken so far, before packing */
+    uint64_t position; /* bytes so far, before compression */
     int error; /* errno of the first write that failed; nothing is written after it */
 };
 

@@ -1,5 +1,5 @@
-/* A database without its index of hashes, as spv-serve answers from it: a set in memory that is
- * brought up to the database's chain whenever a reader is held, until the index is there. */
+/* Serving a database without its hash index: a set in memory that is updated to the database's
+ * chain at every begin_read, until the index is built. */
 #ifndef SPV_SERVE_FOLLOW_H
 #define SPV_SERVE_FOLLOW_H
 
@@ -11,7 +11,7 @@ struct follow {
     struct header_set *set; /* owned; NULL once the database has its index */
 };
 
-/* The set holds the chain of a moment ago. The reader is valid as long as the struct. */
+/* Starts with a set that has the stored chain. Returns a header database, valid as long as *f. */
 struct spv_header_db follow_begin(struct follow *f, struct spv_store *store,
                                   struct header_set *set);
 void follow_end(struct follow *f);

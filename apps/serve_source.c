@@ -1,5 +1,6 @@
-/* Whatever is not a database goes through spv_chain, so that only valid chains are served; the
- * chain reads its older headers back from the same set in memory that the server then answers from.
+/* Headers that are not from a database are validated by spv_chain, so that only valid chains are
+ * served; the chain reads its older headers back from the same set in memory that the server then
+ * answers from.
  */
 #include "serve_source.h"
 
@@ -13,7 +14,7 @@
 #include "spv/mine.h"
 #include "spv/reactor.h"
 
-#define BATCH SPV_MAX_HEADERS /* headers judged at once */
+#define BATCH SPV_MAX_HEADERS /* headers validated at once */
 #define REFRESH_EVERY 0.2 /* seconds */
 #define REGTEST_SPACING_MIN 1 /* seconds; times are whole and must rise */
 #define NOW_MARGIN 60 /* seconds that the last mined header stays before now */
@@ -30,7 +31,7 @@ static void paint_progress(struct source *s, const char *deed, uint64_t done, ui
     cli_status_line(line);
 }
 
-/* The chain that judges what is loaded or mined, over an empty set with genesis in it. */
+/* Creates the chain that validates loaded or mined headers, on an empty set with genesis. */
 static int open_chain(struct source *s)
 {
     struct spv_chain_config cfg = {.params = s->params};
@@ -294,7 +295,7 @@ int source_judged(struct source *s, const char *headers, uint64_t count, uint64_
         rc = load_source(s);
     if (rc == 0 && count > 0)
         rc = mine_chain(s);
-    spv_chain_free(s->chain); /* judged; from here on only the set is needed */
+    spv_chain_free(s->chain); /* all valid: only the set is needed from here on */
     s->chain = NULL;
     return rc;
 }

@@ -1,5 +1,4 @@
-/* Where spv-serve's headers come from: mined now, read from a file of raw headers, or a database.
- */
+/* Source of spv-serve's headers: mined, a file of raw headers, or a database. */
 #ifndef SPV_SERVE_SOURCE_H
 #define SPV_SERVE_SOURCE_H
 
@@ -9,27 +8,27 @@
 #include "spv/store.h"
 
 struct source {
-    const struct spv_params *params; /* in; source_database takes the file's */
+    const struct spv_params *params; /* in; source_database sets the file's */
     bool quiet, verbose; /* in */
     struct spv_header_db reader; /* out: what to serve */
     struct header_set *set;
     struct spv_store *store;
-    struct follow follow; /* a database that has no index yet; its set is not ours */
+    struct follow follow; /* a database without a hash index; owns its set */
     struct spv_chain *chain; /* while loading and mining */
-    const char *headers, *path; /* lent */
+    const char *headers, *path; /* borrowed */
     uint64_t mine, seed;
     double refreshed_at; /* when progress was last shown */
 };
 
-/* Each returns CLI_DONE, CLI_INTERRUPTED when a signal came, or the code to exit with after the
+/* Each returns CLI_DONE, CLI_INTERRUPTED after a signal, or the code to exit with after the
  * error was told. */
 
-/* The headers of a file (may be NULL), then `count` mined ones on top. */
+/* Loads the headers of a file (may be NULL), then mines `count` on top. */
 int source_judged(struct source *s, const char *headers, uint64_t count, uint64_t seed);
-/* A database, of these parameters or (NULL) of those that it names. */
+/* Opens a database of these parameters, or (NULL) of those that it names. */
 int source_database(struct source *s, const char *path, const struct spv_params *params);
 
-/* Releases all; returns what closing the database did. */
+/* Releases everything. Returns the result of closing the database. */
 int source_close(struct source *s);
 
 #endif

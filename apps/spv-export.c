@@ -1,7 +1,8 @@
 /* spv-export: the stored headers in the formats of spv/export_rows.h.
  *
  * One walk over one snapshot, one row in memory, each header hashed again on the way, so that what
- * is written is a linked chain or the export fails. Following (export_follow.c) goes on from there.
+ * is written is a linked chain or the export fails. --follow (export_follow.c) continues from
+ * there.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -202,7 +203,7 @@ static int write_rows(struct job *e, struct spv_store_iter *walk, struct progres
     if (rc == CLI_DONE) {
         rc = check_written(e, spv_export_rows_end(&rows, &span.first, &span.last));
     }
-    spv_store_iter_close(walk); /* its snapshot would hold back the writer's checkpoints */
+    spv_store_iter_close(walk); /* its snapshot would block the writer's WAL checkpoints */
     if (rc == CLI_DONE) {
         rc = e->follow ? follow_run(e->follower) : sink_finish(&e->sink);
     }
@@ -234,7 +235,7 @@ static int export_rows(struct job *e, uint64_t total)
     return rc;
 }
 
-/* How many headers there are to write, told from the tip. Returns an exit code. */
+/* Computes the number of headers to write from the tip. Returns an exit code. */
 static int check_range(struct job *e, uint64_t *total)
 {
     struct spv_chain_header tip;
@@ -291,7 +292,7 @@ static int run(struct job *e)
     struct cli_busy busy = {.path = e->target.path, .quiet = e->quiet};
     struct spv_store_config cfg = {
         .path = e->target.path,
-        /* a named file tells its network by itself */
+        /* the file names its network */
         .params = e->target.db ? e->target.network : e->target.params,
         .mode = SPV_STORE_READ,
         .stop = cli_stop(),

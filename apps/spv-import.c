@@ -1,5 +1,5 @@
-/* spv-import: headers from a file into the database, as if a peer had sent them: judged by every
- * rule. What there is to it is in import_run.c; here are its options and what it tells. */
+/* spv-import: imports headers from a file into the database, validated as if a peer had sent them.
+ * import_run.c does the work; this file has the options and the messages. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ static void progress(void *ctx, const struct spv_chain_header *tip, const struct
     if (j->quiet || now - j->printed_at < (cli_live() ? REFRESH_EVERY : PRINT_EVERY)) {
         return;
     }
-    if (!cli_live() && !cli_json_on() && c->added + c->known == 0) { /* nothing to say yet */
+    if (!cli_live() && !cli_json_on() && c->added + c->known == 0) { /* nothing to report yet */
         return;
     }
     j->printed_at = now;
@@ -131,7 +131,7 @@ static void summary(const struct job *j, int rc)
     char known[CLI_FIGURE];
     char time[CLI_FIGURE];
     cli_status_line_clear();
-    cli_stop_note(""); /* said here */
+    cli_stop_note(""); /* reported here */
     if (cli_json_on()) {
         summary_json(j, done ? "imported" : "interrupted", tip);
         return;
@@ -160,7 +160,7 @@ static void summary(const struct job *j, int rc)
 
 /* The job. */
 
-/* A database that is there tells its network by itself. */
+/* An existing database names its network. */
 static void learn_network(struct job *j)
 {
     struct spv_store_config cfg = {

@@ -1,5 +1,5 @@
-/* spv-serve: a header server. serve_source.c finds its chain; this file reads the options, hands
- * the reader of that chain to the library's server, and waits for a signal. */
+/* spv-serve: a header server. serve_source.c loads its chain; this file reads the options, passes
+ * the chain's header database to the library's servers, and runs them until a signal. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "spv/http_server.h"
 #include "spv/p2p_server.h"
 
-#define CLIENTS_MAX 10000 /* descriptors run out before */
+#define CLIENTS_MAX 10000 /* file descriptors run out before */
 #define HTTP_RATE_MAX 1000000 /* more is no limit */
 #define HTTP_TIMEOUT_MAX 3600 /* seconds */
-#define WATCH_US 200000 /* how often a database's tip is looked at: a seek of microseconds */
+#define WATCH_US 200000 /* how often a database's tip is read: a seek of microseconds */
 
 struct serve {
     struct cli_target target;
@@ -245,7 +245,7 @@ static int serve(struct serve *s)
     return rc;
 }
 
-/* The reference node offers REST beside its RPC: one port below the network's for peers. */
+/* Bitcoin Core serves REST on its RPC port: one below the P2P port. */
 static uint16_t http_port(const struct spv_params *params)
 {
     return (uint16_t)(params->net.network == SPV_SIMNET ? params->net.port + 1
@@ -290,7 +290,7 @@ static int run(struct serve *s)
     s->source.verbose = s->verbose;
     if (s->headers || s->mine > 0)
         rc = source_judged(&s->source, s->headers, s->mine, s->seed);
-    else /* a named file tells its network by itself */
+    else /* the file names its network */
         rc = source_database(&s->source, s->target.path,
                              s->target.db ? s->target.network : s->target.params);
     if (rc == CLI_INTERRUPTED)

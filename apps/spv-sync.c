@@ -1,10 +1,9 @@
-/* spv-sync: brings a network's block headers into a database and says how far it is.
+/* spv-sync: downloads a network's block headers into a database and reports progress.
  *
- * The library's event loop does the work; this file turns its events and a tick into a live line
+ * The library's event loop does the work; this file turns its events and a tick into a status line
  * (on a terminal), plain lines (into a pipe) or JSON lines, and decides when to stop: once synced,
- * on a signal, or when no peer has been of use for --timeout seconds. Whatever ends it, the
- * database is closed in order, so the same command goes on from there; after kill -9 it does so as
- * well, because every batch is one transaction. */
+ * on a signal, or when no peer was useful for --timeout seconds. However it ends, the same command
+ * resumes, also after kill -9, because every batch is one transaction. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,12 +17,12 @@
 #include "sync_report.h"
 #include "sync_start.h"
 
-#define TICK 0.1 /* seconds: the live line; even a sync of a moment shows its way */
+#define TICK 0.1 /* seconds between updates of the status line */
 #define JSON_EVERY 1.0 /* seconds between progress objects */
 #define PLAIN_EVERY 5.0 /* seconds between plain lines */
 #define TIMEOUT_DEFAULT 120 /* seconds: several rounds of dialling */
 #define TIMEOUT_MAX 31536000 /* a year */
-#define USELESS_MAX 64 /* peers that are remembered as useless: what --connect usually names */
+#define USELESS_MAX 64 /* remembered peers that were no use: more than --connect usually names */
 
 struct sync {
     /* options */
@@ -48,23 +47,24 @@ struct sync {
     struct spv_evloop *loop;
     struct spv_node_peer peer[SPV_NODE_MAX_PEERS];
     double useful_at,
-        printed_at; /* seconds of cli_clock: a peer last helped; progress was last told */
+        printed_at; /* cli_clock of the last useful input of a peer; of the last printed progress */
     struct report report;
     bool synced, gave_up;
-    bool reader_gone; /* of a --follow: nothing more is printed */
-    bool unresolved; /* everything was asked, and the chain cannot be called synced */
-    struct sync_end end; /* why it ends, when it is not synced */
-    char useless[USELESS_MAX][SPV_ENDPOINT_TEXT]; /* were dropped for what they sent; a ring */
+    bool reader_gone; /* of a --follow: print nothing more */
+    bool unresolved; /* all peers were asked; it is unknown whether the chain is complete */
+    struct sync_end end; /* why it ends without being synced */
+    char useless[USELESS_MAX]
+                [SPV_ENDPOINT_TEXT]; /* disconnected for what they sent; a ring buffer */
     size_t n_useless;
-    int failure; /* why a peer was of no use last */
+    int failure; /* the last error of a peer */
     size_t banned; /* peers, in this run or before */
     struct spv_chain_header synced_tip;
-    uint64_t printed_added; /* headers received or being proven when progress was last told */
-    uint64_t proving; /* headers in the pass that runs, when they were looked at last */
-    uint64_t received; /* headers that had come then, joined or not */
+    uint64_t printed_added; /* headers received or in presync when progress was last printed */
+    uint64_t proving; /* presync headers at the last tick */
+    uint64_t received; /* headers received at the last tick, joined or not */
 };
 
-/* What happens. */
+/* Events. */
 
 static void on_synced(struct sync *s, const struct spv_event *e)
 {
@@ -77,7 +77,7 @@ static void on_synced(struct sync *s, const struct spv_event *e)
         cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
     spv_evloop_get_stats(s->loop, &stats);
     if (!s->follow) {
-        if (!s->backfill || stats.start.height == 0) /* else when the gap is closed */
+        if (!s->backfill || stats.start.height == 0) /* else once the gap is closed */
             spv_evloop_stop(s->loop);
     } else if (!s->quiet) {
         spv_evloop_get_stats(s->loop, &stats);
@@ -85,8 +85,8 @@ static void on_synced(struct sync *s, const struct spv_event *e)
     }
 }
 
-/* Progress is told at most once in JSON_EVERY or PLAIN_EVERY seconds, in JSON only when there is
- * some. */
+/* Progress is printed at most once in JSON_EVERY or PLAIN_EVERY seconds, in JSON only if there is
+ * any. */
 static void print_progress(struct sync *s)
 {
     struct spv_node_stats stats;
@@ -105,7 +105,7 @@ static void print_progress(struct sync *s)
     s->printed_added = report_received(&stats) + stats.presync_headers;
 }
 
-/* With no other peer allowed there is nothing to wait for. */
+/* When every --connect peer is banned, there is nothing to wait for. */
 static void count_banned(struct sync *s, const struct spv_event *e)
 {
     if (e->kind != SPV_EVENT_BANNED && e->error != SPV_ERR_BANNED)
@@ -117,8 +117,8 @@ static void count_banned(struct sync *s, const struct spv_event *e)
     spv_evloop_stop(s->loop);
 }
 
-/* A peer that was dropped for what it sent comes again and again: that it is there is no progress,
- * or the run would never end. */
+/* A peer that was disconnected for what it sent reconnects again and again: that must not count as
+ * progress, or the run would never end. */
 static bool is_useless(const struct sync *s, const char *address)
 {
     size_t i;
@@ -135,7 +135,7 @@ static void note_useless(struct sync *s, const struct spv_event *e)
         snprintf(s->useless[s->n_useless++ % USELESS_MAX], sizeof s->useless[0], "%s", e->address);
 }
 
-/* One of the peers that are there may be of use. */
+/* Returns true if a connected peer may be useful. */
 static bool may_succeed(struct sync *s)
 {
     size_t i, n = spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS);
@@ -164,9 +164,9 @@ static void on_event(void *ctx, const struct spv_event *e)
                 print_progress(s);
             return;
         }
-        break; /* following: each step is news */
+        break; /* following: report each new tip */
     case SPV_EVENT_CONNECTED:
-        /* One that failed and comes back is of use when headers come. */
+        /* One that failed before counts only once it sends headers. */
         if (e->failures == 0 && !is_useless(s, e->address))
             s->useful_at = cli_clock();
         break;
@@ -221,14 +221,14 @@ static void on_tick(void *ctx)
     spv_evloop_get_stats(s->loop, &stats);
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0)
-        s->useful_at = cli_clock(); /* following: silence is normal */
+        s->useful_at = cli_clock(); /* following: no new header is normal */
     if (stats.presync_headers != s->proving) {
         if (may_succeed(s))
-            s->useful_at = cli_clock(); /* a first pass adds nothing, and may be long */
+            s->useful_at = cli_clock(); /* a first pass adds nothing, and may take long */
         s->proving = stats.presync_headers;
     }
     if (report_received(&stats) != s->received) {
-        s->useful_at = cli_clock(); /* segments that wait to be joined are headers, too */
+        s->useful_at = cli_clock(); /* segments that are not joined yet count, too */
         s->received = report_received(&stats);
     }
     if (s->timeout > 0 && cli_clock() - s->useful_at >= (double)s->timeout) {
@@ -254,7 +254,7 @@ static int finish_sync(struct sync *s, int rc)
     const char *how = code == CLI_DONE ? "stopped" : "interrupted", *name = how;
     char height[CLI_FIGURE];
 
-    cli_stop_note(""); /* said here */
+    cli_stop_note(""); /* reported here */
     spv_evloop_get_stats(s->loop, &stats);
     if (rc == SPV_ERR_DB_BUSY && s->follow && cli_stopped())
         rc = 0; /* the signal ended the wait for a lock */
@@ -286,7 +286,7 @@ static int finish_sync(struct sync *s, int rc)
     return code;
 }
 
-/* Nothing is named, and this network has no other way to find a peer. */
+/* No peer is named, and this network has no seeds. */
 static bool must_name_peer(const struct sync *s)
 {
     const struct spv_params *p = s->target.params;
@@ -349,7 +349,7 @@ static int run_loop(struct sync *s)
     }
     report_sample(&s->report, &stats);
     s->useful_at = cli_clock();
-    s->printed_at = cli_json_on() ? 0 : s->useful_at; /* the first JSON progress comes at once */
+    s->printed_at = cli_json_on() ? 0 : s->useful_at; /* print the first JSON progress at once */
     cli_stop_hook(stop_loop, s->loop);
     rc = cli_stopped() ? 0 : spv_evloop_run(s->loop);
     cli_stop_hook(NULL, NULL);
@@ -579,7 +579,7 @@ int main(int argc, char **argv)
     if (state.json)
         cli_json_mode();
     rc = check_options(&state);
-    /* without a database there is no stored address either, and none is made */
+    /* without a database there is no stored address: do not create one */
     if (rc == CLI_DONE && must_name_peer(&state) && access(state.target.path, F_OK) != 0 &&
         errno == ENOENT)
         rc = name_peer(&state);

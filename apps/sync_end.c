@@ -1,4 +1,4 @@
-/* Each ending is one error that says what was tried, what is known of why, and what to do. */
+/* Each ending is one error with what was tried, the known cause, and what to do. */
 #include "sync_end.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ static int no_peer(const struct sync_end *e, const struct spv_node_stats *stats)
         net, t, cause, (unsigned)e->params->net.port);
 }
 
-/* What to do about it. */
+/* Returns what the user can do. */
 static const char *advice(enum spv_warning why)
 {
     switch (why) {
@@ -70,14 +70,14 @@ static const char *advice(enum spv_warning why)
     case SPV_WARN_CLOCK:
     case SPV_WARN_NO_PEERS:
     case SPV_WARN_LOW_WORK:
-    case SPV_WARN_FORK_BELOW_START: /* the warning has said it */
+    case SPV_WARN_FORK_BELOW_START: /* in the warning */
         break;
     }
     return "Received headers are kept; run it again later, or name another peer with --connect "
            "HOST";
 }
 
-/* Every peer was asked, and none vouches for the chain. */
+/* Every peer was asked, and it is unknown whether the chain is complete. */
 int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *stats)
 {
     return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL,
@@ -86,7 +86,7 @@ int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *s
                        advice(e->why.warning));
 }
 
-/* The last peer of use was an honest one of another chain, or one that is not there yet. */
+/* The last peer is on another chain, or still syncing. */
 static int low_work(const struct sync_end *e)
 {
     char work[SPV_HASH_HEX], wanted[SPV_HASH_HEX], height[CLI_FIGURE], t[CLI_FIGURE];
@@ -104,7 +104,7 @@ static int low_work(const struct sync_end *e)
 
 int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stats, bool synced)
 {
-    /* a warning of an earlier tip has been overtaken */
+    /* a warning about an earlier tip is out of date */
     if (!synced && e->why.warning != SPV_WARN_NONE &&
         spv_blockhash_eq(&e->why.tip.hash, &stats->tip.hash))
         return sync_end_unresolved(e, stats);
@@ -119,10 +119,10 @@ int sync_end_failed(struct spv_store *store, int rc)
     struct spv_chain_header tip = {.height = 0};
     char height[CLI_FIGURE];
 
-    /* the store's own problem names the file, the cause and what to do */
+    /* the store's own message names the file, the cause and what to do */
     if (spv_store_last_error(store))
         snprintf(why.text, sizeof why.text, "%s", spv_store_last_error(store));
-    /* what is stored, not what was judged: the last headers may have been given up */
+    /* the stored height: the last validated headers may have been lost */
     cli_count(height, spv_store_tip(store, &tip) > 0 ? tip.height : 0);
     if (why.text[0] != '\0')
         return cli_fail(rc, "the sync failed; headers up to height %s are kept: %s", height,

@@ -1,4 +1,4 @@
-/* How spv-sync ends when it is not synced: what stood in the way, and what to do about it. */
+/* How spv-sync ends when it is not synced: the cause, and what to do. */
 #ifndef SPV_SYNC_END_H
 #define SPV_SYNC_END_H
 
@@ -8,23 +8,23 @@
 #include "sync_proxy.h"
 
 struct sync_end {
-    const struct spv_params *params; /* all lent */
+    const struct spv_params *params; /* all pointers are borrowed */
     const struct sync_proxy *proxy;
-    const char *failure; /* the last reason why a peer was of no use; "": none */
+    const char *failure; /* the last error of a peer; "": none */
     uint64_t timeout; /* seconds */
     size_t connect; /* peers that --connect names */
     size_t banned; /* of them */
-    struct spv_event why; /* the last warning that may refuse a verdict, or UNRESOLVED */
-    struct spv_event low; /* the last warning of a peer that shows too little work */
+    struct spv_event why; /* the last warning that prevents synced, or UNRESOLVED */
+    struct spv_event low; /* the last warning about a chain with too little work */
 };
 
-/* Takes note of a warning that may be the reason. */
+/* Records a warning that may be the cause. */
 void sync_end_note(struct sync_end *end, const struct spv_event *e);
 
-/* Every peer was asked, and none vouches for the chain. Each prints one error and returns the code
- * to exit with. */
+/* Every peer was asked, and it is unknown whether the chain is complete. Each prints one error and
+ * returns the code to exit with. */
 int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *stats);
-/* No peer was of use for so long. */
+/* No peer was useful within the timeout. */
 int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stats, bool synced);
 /* The loop ended with an error. The store is still open. */
 int sync_end_failed(struct spv_store *store, int rc);

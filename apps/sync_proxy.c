@@ -1,5 +1,4 @@
-/* An onion service is reached through Tor or not at all, so its name without a proxy is a mistake
- * to be told at once, not a peer that is never there. */
+/* An onion service is reachable only through Tor: its name without a proxy is a usage error. */
 #include "sync_proxy.h"
 
 #include <string.h>

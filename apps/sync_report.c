@@ -1,7 +1,6 @@
-/* The three ways of telling are kept apart: a live line and plain lines for people (lines that say
- * the same figures), JSON objects for programs. The rate is taken over the last few seconds, from
- * samples of the count of headers that have come, whether
- * they are joined to the chain or wait in segments for those below them. */
+/* Three forms of output: a status line and plain lines with the same numbers for users, JSON
+ * objects for programs. The rate is that of the last few seconds, from samples of the number of
+ * received headers, joined to the chain or waiting in segments. */
 #include "sync_report.h"
 
 #include <stdarg.h>
@@ -11,9 +10,9 @@
 #include "cli.h"
 #include "sync_metrics.h"
 
-#define RATE_SPAN 5 /* seconds that the rate is taken over */
+#define RATE_SPAN 5 /* seconds that the rate covers */
 
-/* Figures. */
+/* Numbers. */
 
 static double rate(const struct report *r)
 {
@@ -40,7 +39,7 @@ void report_sample(struct report *r, const struct spv_node_stats *stats)
     size_t old = 0;
 
     if (received == 0)
-        r->n_samples = 0; /* the rate counts from when headers begin to come */
+        r->n_samples = 0; /* the rate counts from the first header on */
     while (old < r->n_samples && r->samples[old].at < now - RATE_SPAN)
         old++;
     if (r->n_samples - old == REPORT_SAMPLES)
@@ -50,13 +49,13 @@ void report_sample(struct report *r, const struct spv_node_stats *stats)
     r->samples[r->n_samples++] = (struct report_sample){.at = now, .received = received};
 }
 
-/* What of the chain has come: the tip's height and what waits to be joined above it. */
+/* The tip's height plus the headers that wait in segments above it. */
 static uint64_t height_received(const struct spv_node_stats *stats)
 {
     return stats->tip.height + (stats->synced ? 0 : stats->headers_waiting);
 }
 
-/* Headers that are still to come. */
+/* Headers not received yet. */
 static uint64_t missing(const struct spv_node_stats *stats)
 {
     return stats->target_height > height_received(stats)
@@ -64,14 +63,14 @@ static uint64_t missing(const struct spv_node_stats *stats)
                : 0;
 }
 
-/* Percent of the way; rounded down, so that 100 means there. */
+/* Rounded down, so that 100 means complete. */
 static double percent(const struct spv_node_stats *stats)
 {
     if (stats->target_height == 0 || stats->tip.height >= stats->target_height)
         return 100;
     double tenths =
         (double)(uint64_t)((double)height_received(stats) * 1000 / stats->target_height);
-    return tenths < 1000 ? tenths / 10 : 99.9; /* all has come, and is not judged yet */
+    return tenths < 1000 ? tenths / 10 : 99.9; /* all received, not all validated */
 }
 
 /* JSON. */
@@ -130,7 +129,7 @@ static const char *warning_name(enum spv_warning warning)
     return "other";
 }
 
-/* An event's object with what each one tells. */
+/* Creates an event's object with the fields that all have. */
 static json_t *object(const struct report *r, const char *event, const struct spv_chain_header *tip)
 {
     char hash[SPV_HASH_HEX], work[SPV_HASH_HEX];
@@ -179,7 +178,7 @@ static void json_summary(const struct report *r, const char *event,
     print_object(object(r, event, tip), more);
 }
 
-/* What a warning is about, with the figures that it has (enum spv_warning). */
+/* Adds the fields of a warning (enum spv_warning). */
 static void add_warning(json_t *more, const struct spv_event *e)
 {
     char work[SPV_HASH_HEX];
@@ -232,9 +231,9 @@ static void json_event(const struct report *r, const struct spv_event *e)
     print_object(object(r, event_name(e->kind), &e->tip), more);
 }
 
-/* Lines for people. */
+/* Text. */
 
-/* One more part of a line of which `used` bytes are there; how many bytes it adds. */
+/* Appends to a line of `used` bytes. Returns how many bytes were added. */
 __attribute__((format(printf, 4, 5))) static int part(char *out, size_t cap, int used,
                                                       const char *format, ...)
 {
@@ -371,7 +370,7 @@ static void print_warning(const struct spv_event *e)
     }
 }
 
-/* It was reached, and something that it did or did not do ended the connection. */
+/* The peer was reached, and its behaviour ended the connection. */
 static bool has_answered(const struct spv_event *e)
 {
     return e->kind == SPV_EVENT_DISCONNECTED || spv_err_class_of(e->error) == SPV_CLASS_PEER;
@@ -401,8 +400,8 @@ static void print_event(const struct report *r, const struct spv_event *e)
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_CONNECT_FAILED:
         snprintf(failure, sizeof failure, "%s: %s", e->address, spv_strerror(e->error));
-        /* With many peers to choose from, the loss of one is not reported. Of few, each end of
-         * a connection is said; that one cannot be reached is said once. */
+        /* Without --verbose: report each lost connection of --connect peers, and each failure to
+         * connect once; with automatic peers, none. */
         if (r->verbose || (r->few_peers && (has_answered(e) || strcmp(failure, r->failure) != 0)))
             print_failure(failure, e);
         break;
@@ -428,7 +427,7 @@ static void print_event(const struct report *r, const struct spv_event *e)
         cli_print("backfilled down to genesis");
         break;
     case SPV_EVENT_SYNCED:
-    case SPV_EVENT_UNRESOLVED: /* the warning has said it; the program's end says the rest */
+    case SPV_EVENT_UNRESOLVED: /* in the warning and in the program's last message */
         break;
     }
 }

@@ -1,5 +1,4 @@
-/* What spv-sync tells: progress, events and the summary, on a live line, as plain lines or as JSON.
- */
+/* Output of spv-sync: progress, events and the summary, as a status line, plain lines or JSON. */
 #ifndef SPV_SYNC_REPORT_H
 #define SPV_SYNC_REPORT_H
 
@@ -13,29 +12,29 @@ struct report_sample {
 };
 
 struct report {
-    const char *network, *database; /* lent */
+    const char *network, *database; /* borrowed */
     double started; /* seconds of cli_clock */
     bool verbose;
-    bool lost; /* every peer: said, and none is back */
-    bool few_peers; /* each was named: tell when one fails */
+    bool lost; /* "every peer is lost" was reported, and none is connected again */
+    bool few_peers; /* --connect: report each failure */
     struct report_sample samples[REPORT_SAMPLES];
     size_t n_samples;
-    char source[SPV_ENDPOINT_TEXT]; /* the peer that the last headers came from */
-    char failure[SPV_ENDPOINT_TEXT + 64]; /* the last reason why a peer was of no use */
+    char source[SPV_ENDPOINT_TEXT]; /* the peer that sent the last headers */
+    char failure[SPV_ENDPOINT_TEXT + 64]; /* the last error of a peer */
 };
 
-/* Work in hex without its leading zeros. */
+/* Returns hex without its leading zeros. */
 const char *report_work(const char *hex);
-/* Headers that have come so far, joined to the chain or not. */
+/* Returns the number of headers received, joined to the chain or not. */
 uint64_t report_received(const struct spv_node_stats *stats);
-/* Takes note for the rate; to be called at each tick. */
+/* Adds a sample for the rate; call it at each tick. */
 void report_sample(struct report *r, const struct spv_node_stats *stats);
-/* One progress line or object. */
+/* Prints one progress line or object. */
 void report_progress(const struct report *r, const struct spv_node_stats *stats,
                      const struct spv_node_peer *peers, size_t n_peers);
-/* An event other than SYNCED, and PROGRESS only when each step is news. */
+/* Prints an event other than SYNCED; PROGRESS only while following. */
 void report_event(struct report *r, const struct spv_event *e);
-/* The summary: `how` for people, `event` for programs. */
+/* Prints the summary: `how` in text, `event` in JSON. */
 void report_summary(const struct report *r, const char *how, const char *event,
                     const struct spv_node_stats *stats, const struct spv_chain_header *tip);
 

@@ -1,4 +1,5 @@
-/* A database that holds headers keeps its beginning: the options then only explain themselves. */
+/* A database that already has headers keeps its first height: the options then only print a
+ * warning. */
 #include "sync_start.h"
 
 #include "spv/reactor.h"
@@ -16,7 +17,7 @@ int start_check(struct start_options *o)
     return CLI_DONE;
 }
 
-/* What is stored begins where it begins. */
+/* Warns that the stored chain keeps its first height. */
 static int keep_stored(const struct start_options *o, const char *option, struct spv_store *store,
                        const struct spv_checkpoint *start)
 {

@@ -1,5 +1,4 @@
-/* Where a sync begins: at genesis, or at a checkpoint near a height or a day that the user names.
- */
+/* Start of a sync: genesis, or a checkpoint before a height or date given by the user. */
 #ifndef SPV_SYNC_START_H
 #define SPV_SYNC_START_H
 
@@ -13,12 +12,11 @@ struct start_options {
     int64_t day; /* parsed from birthday */
 };
 
-/* Reads the day. CLI_DONE, or the code to exit with after the error was told. */
+/* Parses the date. Returns CLI_DONE, or the code to exit with after reporting the error. */
 int start_check(struct start_options *o);
 
-/* The height for spv_node_config.start_height: 0 where the sync begins at genesis or goes on from
- * what is stored. Tells what was chosen and what can't be had. CLI_DONE, or the code to exit with.
- */
+/* Chooses spv_node_config.start_height: 0 when the sync begins at genesis or resumes. Reports the
+ * choice. Returns CLI_DONE, or the code to exit with. */
 int start_choose(uint32_t *out, const struct start_options *o, const struct spv_params *params,
                  const struct checkpoint_list *list, struct spv_store *store);
 

@@ -1,13 +1,12 @@
-/* Protection is marked in rounds: in each the best client that has no mark yet gets one. The older
- * half needs no marks: when the youngest that is left is older than half of all, so are the others
- * that are left. */
+/* Protection is assigned in rounds: each protects the best client that is not protected yet. The
+ * half connected longest needs no flags: if the youngest unprotected client is in it, all are. */
 #include "loop/conn_slots.h"
 
 #include <string.h>
 
 #include "util/hash.h"
 
-/* How many leading bytes of an address make its group; 0: it has none. */
+/* Returns how many leading bytes of an address are its group; 0: no group. */
 static size_t group_bytes(const struct spv_netaddr *addr)
 {
     if (addr->network == SPV_ADDR_IPV4)

@@ -1,4 +1,5 @@
-/* The head of an HTTP/1.1 answer, written into a buffer. No I/O; the time comes as an argument. */
+/* Writes the header section of an HTTP/1.1 response into a buffer. No I/O; the time is an argument.
+ */
 #ifndef SPV_LOOP_HTTP_REPLY_H
 #define SPV_LOOP_HTTP_REPLY_H
 
@@ -12,7 +13,7 @@ struct spv_http_reply_head {
     enum spv_rest_status status;
     const char *type; /* of the body */
     size_t length; /* of the body, also when it is left out (HEAD) */
-    unsigned retry_after; /* seconds; 0: not said */
+    unsigned retry_after; /* seconds; 0: no Retry-After */
     bool http_1_0; /* the request was */
     bool keep_alive; /* the connection stays open */
     int64_t unix_s; /* Date */

@@ -1,7 +1,7 @@
-/* The head ends at the first empty line. Only when that is there are its lines taken apart, each
- * once, from the first to the last. A bare LF ends a line as CRLF does (RFC 9112, 2.2); a CR or NUL
- * elsewhere, a continued line and a space before a colon are errors, as is whatever makes the
- * length of the request a matter of opinion. */
+/* The header section ends at the first empty line; only when it is complete are its lines parsed,
+ * once each, in order. A bare LF ends a line as CRLF does (RFC 9112, 2.2); a CR or NUL elsewhere, a
+ * continued line and a space before a colon are errors, as is anything that makes the length of the
+ * request ambiguous. */
 #include "loop/http_request.h"
 
 #include <string.h>
@@ -24,7 +24,7 @@ static size_t skip_empty_lines(const char *bytes, size_t n)
     return at;
 }
 
-/* The length up to and with the empty line that ends a head which begins at from; 0: not there. */
+/* Returns the length of a header section from `from`, including its empty line; 0: incomplete. */
 static size_t head_end(const char *bytes, size_t from, size_t n)
 {
     const char *lf = bytes + from;
@@ -39,7 +39,7 @@ static size_t head_end(const char *bytes, size_t from, size_t n)
     return 0;
 }
 
-/* The next line as a string without its end, NULL when it holds what no line may. */
+/* Returns the next line as a string without its line end, NULL when it has a control character. */
 static char *next_line(char **at)
 {
     char *line = *at;
@@ -64,7 +64,7 @@ static bool is_token(const char *text)
     return text[0] != '\0' && text[strspn(text, tchar)] == '\0';
 }
 
-/* "http://host/path" asks for "/path". NULL when it is neither. */
+/* Returns "/path" of "http://host/path" or "/path", NULL for another form. */
 static const char *origin_form(const char *target)
 {
     static const char scheme[] = "http://";
@@ -106,7 +106,7 @@ static enum spv_http_parse read_request_line(struct spv_http_request *out, const
     return SPV_HTTP_COMPLETE;
 }
 
-/* Is the option one of a comma-separated list? */
+/* Returns true if the option is in a comma-separated list. */
 static bool has_option(const char *list, const char *option)
 {
     const size_t len = strlen(option);
@@ -120,7 +120,7 @@ static bool has_option(const char *list, const char *option)
     return false;
 }
 
-/* "field-name : OWS field-value OWS". Returns what is wrong, or NULL. */
+/* "field-name : OWS field-value OWS". Returns the error text, or NULL. */
 static const char *read_field(struct fields *f, char *line)
 {
     char *colon = strchr(line, ':');
@@ -151,7 +151,7 @@ static const char *read_field(struct fields *f, char *line)
     return NULL;
 }
 
-/* What all fields together say of the length. */
+/* Checks the fields that determine the length. */
 static enum spv_http_parse check_fields(struct spv_http_request *out, const struct fields *f,
                                         const char *method)
 {

@@ -1,13 +1,13 @@
-/* An HTTP/1.1 server around the pure answers of src/spv/serve/rest.c, on sockets of our own.
+/* HTTP/1.1 server for the pure functions of src/spv/serve/rest.c.
  *
- * A connection waits for a request, is sent its answer, and waits again; while it is sent an answer
- * nothing is read from it. A client that has sent several requests at once gets one answer a turn
- * of the loop. A connection that is to end is shut for writing and read for a moment more, so that
- * what the client still sends does not reset the connection under the answer. Each stage has a
- * deadline, looked at by one timer. Of too many connections the longest idle one is closed.
+ * A connection waits for a request, is sent the reply, and waits again; nothing is read while a
+ * reply is being sent. A client that pipelines requests gets one reply per turn of the loop. To end
+ * a connection the server shuts it down for writing and reads for LINGER_US more, so that late
+ * bytes of the client do not reset the connection before it has the reply. Each stage has a
+ * deadline, checked by one timer. Above the limit the longest idle connection is closed.
  *
- * The socket belongs to a carrier, which takes it out of the event loop before it closes it: no
- * event of a closed descriptor is left behind for the next connection that gets its number. */
+ * The stream owns the socket and removes it from the event loop before it closes it: no event of a
+ * closed descriptor is left for the next connection that gets its number. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +27,12 @@
 #define MAX_CONNECTIONS 64 /* ours: a few descriptors of the usual 1024 */
 #define REQUEST_US (10 * SPV_SECOND) /* ours: a request is one packet */
 #define REPLY_US (60 * SPV_SECOND) /* ours: the longest reply is 1.3 MB */
-#define LINGER_US SPV_SECOND /* ours: what a client sent before it saw our end is on its way */
-#define BURST_SECONDS 4 /* ours: so much may be asked at once after a silence */
+#define LINGER_US SPV_SECOND /* ours: for bytes sent before the client saw our shutdown */
+#define BURST_SECONDS 4 /* ours: size of a burst */
 #define SWEEP_US (SPV_SECOND / 4)
 
-enum stage { /* in the order in which they make room */
-             LINGERING, /* the answer is with the kernel, no other will follow */
+enum stage { /* in the order in which they are closed for a new one */
+             LINGERING, /* the reply is in the kernel; the connection ends */
              WAITING, /* for a request, or for the rest of one */
              REPLYING,
 };
@@ -41,12 +41,12 @@ struct connection {
     struct connection *prev, *next;
     struct spv_http *http;
     struct spv_stream *stream;
-    int fd; /* the carrier's */
+    int fd; /* the stream's */
     struct spv_netaddr from; /* network 0: unknown */
     enum stage stage;
     bool keep_alive;
-    bool has_more; /* a request that was read already has its turn next */
-    uint64_t since_us; /* when the stage began; when the client last took bytes of its answer */
+    bool has_more; /* a complete request may be in `in`: handled in the next turn */
+    uint64_t since_us; /* start of the stage; when replying, the last successful write */
     uint64_t deadline;
     struct spv_buffer in; /* SPV_HTTP_MAX_HEAD bytes at most */
     struct spv_buffer out; /* one answer */
@@ -57,8 +57,8 @@ struct spv_http {
     struct spv_http_config cfg;
     struct spv_reactor *reactor;
     struct spv_listener *listener;
-    struct spv_timer *sweep_timer; /* closes what is late */
-    struct spv_timer *deferred; /* of those that have more */
+    struct spv_timer *sweep_timer; /* closes connections past their deadline */
+    struct spv_timer *deferred; /* handles pipelined requests */
     struct connection *first;
     unsigned n;
     bool answering; /* the header database is being read: spv_http_free fails */
@@ -122,7 +122,7 @@ static void on_sweep(void *ctx)
         spv_timer_set(h->sweep_timer, now + SWEEP_US);
 }
 
-/* The one that has been idle for longest: those that are being answered come last. */
+/* Closes the connection that has been idle longest, one that is being sent a reply last. */
 static void close_idle(struct spv_http *h)
 {
     struct connection *found = h->first;
@@ -135,7 +135,7 @@ static void close_idle(struct spv_http *h)
 
 /* ---- answers ---- */
 
-/* The whole answer is with the kernel. */
+/* The whole reply is in the kernel. */
 static void end_reply(struct connection *c)
 {
     spv_buffer_free(&c->out);
@@ -152,7 +152,7 @@ static void end_reply(struct connection *c)
         spv_timer_set(c->http->deferred, c->since_us);
 }
 
-/* Writes as much as the socket takes. The connection may be gone afterwards. */
+/* Writes as much as the socket accepts. May free the connection. */
 static void push_output(struct connection *c)
 {
     while (c->n_sent < c->out.len) {
@@ -173,7 +173,7 @@ static void push_output(struct connection *c)
     end_reply(c);
 }
 
-/* Sends a reply and takes its body. The connection may be gone afterwards. */
+/* Sends a reply and frees its body. May free the connection. */
 static void send_reply(struct connection *c, const struct spv_http_request *req,
                        struct spv_rest_reply *r, unsigned retry_after)
 {
@@ -238,8 +238,7 @@ static void send_answer(struct connection *c, const struct spv_http_request *req
         send_reply(c, req, &r, r.status == SPV_REST_UNAVAILABLE ? 10 : 0);
 }
 
-/* Takes the next request, if all of it is there: one answer. The connection may be gone afterwards.
- */
+/* Handles the next request if it is complete. May free the connection. */
 static void handle_request(struct connection *c)
 {
     struct spv_http_request req;
@@ -340,7 +339,7 @@ err0:
     h->stats.dropped++;
 }
 
-/* ---- life ---- */
+/* ---- creation and freeing ---- */
 
 int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_http_config *cfg,
                  struct spv_error_info *why)
@@ -364,7 +363,7 @@ int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_
         goto err2;
     rc = spv_listener_new(&h->listener, r, &cfg->listen, on_accepted, h, why);
     if (rc < 0) {
-        why = NULL; /* the listener has said it */
+        why = NULL; /* set by the listener */
         goto err3;
     }
     *out = h;

@@ -1,13 +1,12 @@
-/* A listener whose links are all inbound. A getheaders is answered at once from the reader; then
- * its client is not read until the next turn of the loop, so that each client gets one answer a
- * turn however many it has asked for, and not before it has taken most of its earlier answers. One
- * that asks and never reads costs a bounded queue, then the room in the sockets' buffers, and is
- * closed by the write deadline. Everything else that clients say is heard and ignored; pings are
- * the machine's business.
+/* A getheaders is answered at once from the header database; then the client is not read until the
+ * next turn of the loop, so that each client gets one answer per turn however many it requests, and
+ * none while too many of its earlier answers are unsent. A client that requests and never reads
+ * costs a bounded queue and the sockets' buffers, and is closed by the write deadline. Other
+ * messages of clients are ignored; the peer machine answers pings.
  *
- * A chain that grows is watched by looking at its tip now and then. The last few headers up to a
- * new tip are given to each client's machine, which knows what its peer has: it sends those that
- * follow, or the tip's hash when they do not fit together. */
+ * The tip of the database is polled. The last headers up to a new tip are passed to each client's
+ * peer machine, which knows the peer's headers: it sends those that follow them, or an inv of the
+ * tip if none connects. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,14 +23,12 @@
 #include "spv/serve.h"
 #include "spv/serve/frame_cache.h"
 
-#define MAX_CLIENTS                                                                                \
-    256 /* ours: more than one machine's mirrors; a few descriptors of the usual 1024 */
-#define MAX_WAITING (4u << 20) /* ours: 25 full answers that one client has not taken */
-#define MAX_ALL_WAITING (32u << 20) /* ours: and for all together, beside one answer each */
+#define MAX_CLIENTS 256 /* ours: a quarter of the usual limit of 1024 descriptors */
+#define MAX_WAITING (4u << 20) /* ours: 25 full answers unsent to one client */
+#define MAX_ALL_WAITING (32u << 20) /* ours: the same for all clients, besides one answer each */
 #define FULL_ANSWER (SPV_FRAME_HEADER + 3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
 
-#define MAX_ANNOUNCED 16 /* ours: a peer is sent 8 at most; below them the ones that it may have   \
-                          */
+#define MAX_ANNOUNCED 16 /* ours: at most 8 are sent; the peer may have the others */
 
 struct client {
     struct client *next;
@@ -39,8 +36,8 @@ struct client {
     struct spv_link *link;
     struct spv_netaddr addr; /* network 0: unknown */
     bool ready;
-    bool evicted; /* its slot is another's already */
-    bool answered; /* in this turn, or earlier answers fill its queue: it is not read */
+    bool evicted; /* closing; its slot is free */
+    bool answered; /* in this turn, or too many answers are unsent: not read */
 };
 
 struct spv_server {
@@ -48,10 +45,10 @@ struct spv_server {
     struct spv_reactor *reactor;
     struct spv_listener *listener;
     struct spv_timer *watch;
-    struct spv_timer *deferred; /* lets clients ask again */
-    struct spv_blockhash tip; /* that the clients have heard of */
+    struct spv_timer *deferred; /* reads answered clients again */
+    struct spv_blockhash tip; /* last one announced */
     struct client *clients;
-    unsigned n_evicted; /* of them */
+    unsigned n_evicted; /* of the clients */
     uint64_t slots_key[2];
     struct spv_server_stats stats;
     struct spv_self_nonces nonces;
@@ -96,8 +93,8 @@ static void answer_client(struct client *c, const struct spv_msg_getheaders *req
         s->stats.headers_sent += (uint64_t)n;
 }
 
-/* The next turn. A client may ask again when it has taken enough of its answers; memory stays
- * bounded however many ask without reading. */
+/* The next turn: reads clients again if few enough of their answers are unsent. Memory is bounded
+ * however many clients request without reading. */
 static void on_deferred(void *ctx)
 {
     struct spv_server *s = ctx;
@@ -126,8 +123,8 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
     spv_timer_set(c->server->deferred, 0);
 }
 
-/* The last headers up to the reader's tip, when that is another than before: how many, 0, or
- * negative. */
+/* Reads the last headers up to a new tip. Returns how many, 0 if the tip is unchanged, or negative.
+ */
 static int read_new_tip(struct spv_server *s, struct spv_chain_header *tip, struct spv_header *out)
 {
     const struct spv_header_db *r = &s->cfg.reader;
@@ -149,7 +146,7 @@ struct announcement {
     size_t n;
 };
 
-/* Those after the last one that the peer has; all, when it has none of them. */
+/* Announces the headers after the last one that the peer has; all if it has none of them. */
 static void announce_tip(void *ctx, struct spv_peer *peer, struct spv_now now)
 {
     const struct announcement *announcement = ctx;
@@ -165,8 +162,7 @@ static void announce_tip(void *ctx, struct spv_peer *peer, struct spv_now now)
     (void)spv_peer_announce(peer, announcement->headers + first, announcement->n - first, now);
 }
 
-/* A reader that fails now may do better next time: another process may be just opening the file.
- * Clients hear of it when they ask. */
+/* A failed read is retried at the next poll: another process may be opening the file. */
 static void on_watch(void *ctx)
 {
     struct spv_server *s = ctx;
@@ -199,7 +195,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     notify_client(s, spv_link_endpoint(link), false, error);
 }
 
-/* 0: the newcomer may come in when a slot is free. */
+/* Returns 0 if the address and its group are within their shares. */
 static int check_share(const struct spv_server *s, const struct spv_netaddr *addr)
 {
     struct spv_conn_slots_count count = {0};
@@ -220,7 +216,7 @@ static struct spv_conn_slot slot_of(const struct client *c)
                                   .ping_us = stats.rtt_min_us};
 }
 
-/* Closes the client that has the least claim to its slot. */
+/* Evicts a client. */
 static int evict_one(struct spv_server *s)
 {
     struct spv_conn_slot *slots = calloc(s->stats.clients, sizeof *slots);
@@ -254,7 +250,7 @@ static int find_slot(struct spv_server *s, const struct spv_netaddr *addr)
     return rc;
 }
 
-/* Owns the socket from now on, also on failure. */
+/* Takes ownership of the socket, also on failure. */
 static int admit_client(struct spv_server *s, int fd)
 {
     struct spv_netaddr remote = {0};
@@ -308,8 +304,8 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     notify_client(s, from, true, 0);
 }
 
-/* The timers. Looks at the tip for the first time: what it is now, the clients hear in the
- * handshake. */
+/* Creates the timers and reads the first tip, which is not announced: our version has its height.
+ */
 static int begin_timers(struct spv_server *s)
 {
     struct spv_chain_header tip;
@@ -361,7 +357,7 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
         spv_reactor_free(s->reactor);
         spv_serve_cache_free(s->cache);
         free(s);
-        return rc; /* the listener has said why */
+        return rc; /* the listener has filled in why */
     }
     *out = s;
     return 0;

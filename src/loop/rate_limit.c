@@ -1,6 +1,6 @@
-/* The buckets lie in a plain array, looked through from its start: a request costs far more than
- * comparing a few thousand keys, and those who ask often move to the front. An address that cannot
- * be remembered for want of memory is let through; the connections are bounded all the same. */
+/* The buckets are an array that is searched from its start: a request costs far more than comparing
+ * a few thousand keys, and active clients move to the front. Without memory for a bucket an address
+ * is not limited; the number of connections is bounded anyway. */
 #include "loop/rate_limit.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void make_key(uint8_t key[16], const struct spv_netaddr *from)
     key[15] = from->network;
 }
 
-/* Room for one more, at the end: a new place, or that of the longest silent. */
+/* Returns a bucket at the end: a new one, or the least recently used. */
 static struct spv_http_bucket *make_room(struct spv_rate_limit *l)
 {
     if (l->n == l->cap && l->cap < SPV_HTTP_ADDRESSES) {
@@ -56,7 +56,7 @@ static struct spv_http_bucket *find_bucket(struct spv_rate_limit *l, const uint8
     for (size_t i = 0; i < l->n; i++) {
         if (memcmp(l->buckets[i].key, key, 16) != 0)
             continue;
-        if (i > 0) { /* one place forward each time: the busy gather in front */
+        if (i > 0) { /* one place forward each time: active clients move to the front */
             const struct spv_http_bucket swap = l->buckets[i - 1];
             l->buckets[i - 1] = l->buckets[i];
             l->buckets[i] = swap;

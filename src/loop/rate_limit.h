@@ -1,5 +1,5 @@
-/* How many requests a client may make: one token bucket an address, bounded in number. Time comes
- * as an argument. */
+/* Rate limit of requests: one token bucket per address, bounded in number. The time is an argument.
+ */
 #ifndef SPV_LOOP_RATE_LIMIT_H
 #define SPV_LOOP_RATE_LIMIT_H
 
@@ -8,10 +8,11 @@
 
 #include "spv/message.h"
 
-#define SPV_HTTP_ADDRESSES 4096 /* remembered at once: 160 KiB; beyond, the longest silent goes */
+#define SPV_HTTP_ADDRESSES                                                                         \
+    4096 /* buckets: 160 KiB; for a new one the least recently used is dropped */
 
 struct spv_http_bucket {
-    uint8_t key[16]; /* the address; of IPv6 the /64, which one customer has whole */
+    uint8_t key[16]; /* the address; for IPv6 its /64, which one customer usually gets */
     uint64_t seen_us;
     double tokens;
 };
@@ -23,10 +24,10 @@ struct spv_rate_limit {
     double burst;
 };
 
-/* rate 0: nothing is limited or remembered. */
+/* rate 0: no limit, no memory. */
 void spv_rate_limit_init(struct spv_rate_limit *l, unsigned rate, unsigned burst);
 void spv_rate_limit_free(struct spv_rate_limit *l);
-/* Takes a token of this address. 0 when there was one, else in how many seconds there will be. */
+/* Takes a token of this address. Returns 0, or the seconds until the next token. */
 unsigned spv_rate_limit_take(struct spv_rate_limit *l, const struct spv_netaddr *from,
                              uint64_t now_us);
 
