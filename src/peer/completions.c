@@ -9,23 +9,24 @@
 #include "spv/error.h"
 #include "util/array.h"
 
-#define FIRST_CAP 8 /* a connection seldom queues more messages at once */
+#define INITIAL_CAP 8 /* a connection seldom queues more messages at once */
 #define KEEP_CAP                                                                                   \
     32 /* ours: what an empty queue keeps, 1 KiB, so that small bursts cost no memory */
 
-/* Room for `more` entries behind *n. SPV_ERR_NOMEM. */
-static int make_room(void **list, size_t size, size_t *head, size_t *n, size_t *cap, size_t more)
+/* Room for `need` entries behind *n. SPV_ERR_NOMEM. */
+static int array_reserve(void **list, size_t size, size_t *head, size_t *n, size_t *cap,
+                         size_t need)
 {
-    if (*cap - *n >= more)
+    if (*cap - *n >= need)
         return 0;
     size_t used = *n - *head;
-    if (*head > 0 && used + more <= *cap / 2) {
+    if (*head > 0 && used + need <= *cap / 2) {
         memmove(*list, (uint8_t *)*list + *head * size, used * size);
         *head = 0;
         *n = used;
         return 0;
     }
-    void *grown = spv_array_grow(*list, cap, *n + more, FIRST_CAP, size);
+    void *grown = spv_array_grow(*list, cap, *n + need, INITIAL_CAP, size);
     if (!grown)
         return SPV_ERR_NOMEM;
     *list = grown;
@@ -38,7 +39,7 @@ void spv_queued_frames_free(struct spv_queued_frames *t)
     *t = (struct spv_queued_frames){0};
 }
 
-size_t spv_queued_frames_open(const struct spv_queued_frames *t)
+size_t spv_queued_frames_count(const struct spv_queued_frames *t)
 {
     return t->n - t->head;
 }
@@ -46,7 +47,7 @@ size_t spv_queued_frames_open(const struct spv_queued_frames *t)
 int spv_queued_frames_push(struct spv_queued_frames *t, const struct spv_queued_frame *queued)
 {
     void *list = t->list;
-    int rc = make_room(&list, sizeof(t->list[0]), &t->head, &t->n, &t->cap, 1);
+    int rc = array_reserve(&list, sizeof(t->list[0]), &t->head, &t->n, &t->cap, 1);
     t->list = list;
     if (rc == 0)
         t->list[t->n++] = *queued;
@@ -81,14 +82,14 @@ size_t spv_completions_count(const struct spv_completions *d)
 int spv_completions_reserve(struct spv_completions *d)
 {
     void *list = d->list;
-    int rc = make_room(&list, sizeof(d->list[0]), &d->head, &d->n, &d->cap, d->reserved + 1);
+    int rc = array_reserve(&list, sizeof(d->list[0]), &d->head, &d->n, &d->cap, d->reserved + 1);
     d->list = list;
     if (rc == 0)
         d->reserved++;
     return rc;
 }
 
-static void recycle(struct spv_completions *d)
+static void completions_reset_if_empty(struct spv_completions *d)
 {
     if (d->reserved > 0 || d->head < d->n)
         return;
@@ -100,7 +101,7 @@ static void recycle(struct spv_completions *d)
 void spv_completions_unreserve(struct spv_completions *d)
 {
     d->reserved--;
-    recycle(d);
+    completions_reset_if_empty(d);
 }
 
 void spv_completions_add(struct spv_completions *d, uint64_t tag, int error)
@@ -116,6 +117,6 @@ int spv_completions_pop(struct spv_completions *d, uint64_t *tag, int *error)
     *tag = d->list[d->head].tag;
     *error = d->list[d->head].error;
     d->head++;
-    recycle(d);
+    completions_reset_if_empty(d);
     return 1;
 }

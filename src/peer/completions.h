@@ -35,7 +35,7 @@ struct spv_completions {
 };
 
 void spv_queued_frames_free(struct spv_queued_frames *t);
-size_t spv_queued_frames_open(const struct spv_queued_frames *t);
+size_t spv_queued_frames_count(const struct spv_queued_frames *t);
 /* SPV_ERR_NOMEM. */
 int spv_queued_frames_push(struct spv_queued_frames *t, const struct spv_queued_frame *queued);
 const struct spv_queued_frame *spv_queued_frames_front(
@@ -43,7 +43,7 @@ const struct spv_queued_frame *spv_queued_frames_front(
 void spv_queued_frames_pop(struct spv_queued_frames *t);
 
 void spv_completions_free(struct spv_completions *d);
-/* One more tag will come. SPV_ERR_NOMEM. */
+/* One more tag will be added. SPV_ERR_NOMEM. */
 int spv_completions_reserve(struct spv_completions *d);
 void spv_completions_unreserve(struct spv_completions *d);
 void spv_completions_add(struct spv_completions *d, uint64_t tag, int error); /* a promised one */

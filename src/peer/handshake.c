@@ -51,7 +51,7 @@ int spv_handshake_check(const struct spv_peer *p, enum spv_command command)
     return 1;
 }
 
-static void note_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
+static void store_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
 {
     struct spv_peer_stats *s = &p->stats;
     s->peer_version = v->version;
@@ -68,7 +68,7 @@ static void note_version(struct spv_peer *p, const struct spv_msg_version *v, st
     s->user_agent[n] = '\0';
 }
 
-static int send_plain(struct spv_peer *p, enum spv_command command)
+static int send_empty(struct spv_peer *p, enum spv_command command)
 {
     struct spv_msg msg = {.command = command};
     return spv_send_control(p, &msg, p->stats.version);
@@ -77,7 +77,7 @@ static int send_plain(struct spv_peer *p, enum spv_command command)
 static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
 {
     p->version_got = true;
-    note_version(p, v, now);
+    store_version(p, v, now);
     if (spv_self_nonce_known(p->cfg.self_nonces, v->nonce))
         return SPV_ERR_SELF;
     if (v->version < SPV_MIN_PROTOCOL_VERSION)
@@ -88,11 +88,11 @@ static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struc
     int rc = p->version_sent ? 0 : send_version(p, now);
     if (rc == 0 && p->stats.version >= SPV_VERSION_ADDRV2) {
         if (p->cfg.wtxidrelay)
-            rc = send_plain(p, SPV_CMD_WTXIDRELAY);
+            rc = send_empty(p, SPV_CMD_WTXIDRELAY);
         if (rc == 0)
-            rc = send_plain(p, SPV_CMD_SENDADDRV2);
+            rc = send_empty(p, SPV_CMD_SENDADDRV2);
     }
-    return rc == 0 ? send_plain(p, SPV_CMD_VERACK) : rc;
+    return rc == 0 ? send_empty(p, SPV_CMD_VERACK) : rc;
 }
 
 static void on_verack(struct spv_peer *p)

@@ -9,7 +9,7 @@
 #include "util/hash.h"
 #include "util/rng.h"
 
-#define FIRST_CAP 64
+#define INITIAL_CAP 64
 
 void spv_known_inv_init(struct spv_known_inv *k, const struct spv_rng *rng, size_t max)
 {
@@ -26,7 +26,7 @@ void spv_known_inv_free(struct spv_known_inv *k)
 }
 
 /* The slot that holds the key, or the empty one where it would go. */
-static uint64_t *slot_of(const struct spv_known_inv_half *h, uint64_t key)
+static uint64_t *find_slot(const struct spv_known_inv_half *h, uint64_t key)
 {
     size_t i = (size_t)key & (h->cap - 1);
     while (h->slots[i] != 0 && h->slots[i] != key)
@@ -36,27 +36,27 @@ static uint64_t *slot_of(const struct spv_known_inv_half *h, uint64_t key)
 
 static bool half_has(const struct spv_known_inv_half *h, uint64_t key)
 {
-    return h->cap > 0 && *slot_of(h, key) == key;
+    return h->cap > 0 && *find_slot(h, key) == key;
 }
 
 /* Room for one more, with a quarter of the slots empty. */
-static bool make_room(struct spv_known_inv_half *h)
+static bool half_grow(struct spv_known_inv_half *h)
 {
     if (h->n < h->cap / 4 * 3)
         return true;
-    struct spv_known_inv_half grown = {.n = h->n, .cap = h->cap == 0 ? FIRST_CAP : h->cap * 2};
+    struct spv_known_inv_half grown = {.n = h->n, .cap = h->cap == 0 ? INITIAL_CAP : h->cap * 2};
     grown.slots = calloc(grown.cap, sizeof(grown.slots[0]));
     if (!grown.slots)
         return false;
     for (size_t i = 0; i < h->cap; i++)
         if (h->slots[i] != 0)
-            *slot_of(&grown, h->slots[i]) = h->slots[i];
+            *find_slot(&grown, h->slots[i]) = h->slots[i];
     free(h->slots);
     *h = grown;
     return true;
 }
 
-static uint64_t key_of(const struct spv_known_inv *k, const uint8_t hash[32])
+static uint64_t hash_key(const struct spv_known_inv *k, const uint8_t hash[32])
 {
     uint64_t key = spv_siphash(k->k0, k->k1, hash, 32);
     return key != 0 ? key : 1;
@@ -66,13 +66,13 @@ bool spv_known_inv_has(const struct spv_known_inv *k, const uint8_t hash[32])
 {
     if (k->young.cap == 0 && k->old.cap == 0)
         return false;
-    uint64_t key = key_of(k, hash);
+    uint64_t key = hash_key(k, hash);
     return half_has(&k->young, key) || half_has(&k->old, key);
 }
 
 void spv_known_inv_add(struct spv_known_inv *k, const uint8_t hash[32])
 {
-    uint64_t key = key_of(k, hash);
+    uint64_t key = hash_key(k, hash);
     if (half_has(&k->young, key))
         return;
     if (k->young.n == k->max) {
@@ -80,9 +80,9 @@ void spv_known_inv_add(struct spv_known_inv *k, const uint8_t hash[32])
         k->old = k->young;
         k->young = (struct spv_known_inv_half){0};
     }
-    if (!make_room(&k->young))
+    if (!half_grow(&k->young))
         return;
-    *slot_of(&k->young, key) = key;
+    *find_slot(&k->young, key) = key;
     k->young.n++;
 }
 

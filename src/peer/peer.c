@@ -119,7 +119,7 @@ void spv_peer_free(struct spv_peer *p)
 }
 
 /* Ends the connection for this reason, which is returned. */
-static int fail(struct spv_peer *p, int error, struct spv_now now)
+static int peer_fail(struct spv_peer *p, int error, struct spv_now now)
 {
     p->error = error;
     spv_send_queue_drop_deferred(&p->out, error);
@@ -139,7 +139,7 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
         return 0;
     int rc = spv_frame_reader_feed(&p->in, in, n);
     if (rc < 0)
-        return fail(p, rc, now);
+        return peer_fail(p, rc, now);
     p->stats.bytes_in += n;
     p->stats.last_in_us = now.mono_us;
     spv_peer_timers_on_read(p, false, now);
@@ -147,7 +147,7 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
 }
 
 /* What the peer wants to be told, and how. */
-static void note_preference(struct spv_peer *p, const struct spv_msg *msg)
+static void apply_relay_preference(struct spv_peer *p, const struct spv_msg *msg)
 {
     enum spv_command command = msg->command;
     struct spv_peer_stats *s = &p->stats;
@@ -167,7 +167,7 @@ static void note_preference(struct spv_peer *p, const struct spv_msg *msg)
 }
 
 /* An inv of blocks is how getblocks is answered. */
-static void note_blocks(struct spv_peer *p, const struct spv_msg_inv *inv)
+static void on_block_inv(struct spv_peer *p, const struct spv_msg_inv *inv)
 {
     for (size_t i = 0; i < inv->n; i++)
         if ((inv->items[i].type & ~SPV_INV_WITNESS) == SPV_INV_BLOCK)
@@ -186,8 +186,8 @@ static int on_ready(struct spv_peer *p, struct spv_now now)
 }
 
 /* 1 to hand it out, 0 to pass over it, or what is wrong with it. */
-static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
-                        struct spv_now now)
+static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
+                           struct spv_now now)
 {
     const struct spv_frame *frame = &p->in.frame;
     p->stats.messages_in++;
@@ -204,10 +204,10 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
     spv_trace_message(p, SPV_TRACE_IN, out, payload, frame->length);
     if (out->command == SPV_CMD_UNKNOWN)
         p->stats.unknown_in++;
-    note_preference(p, out);
+    apply_relay_preference(p, out);
     spv_relay_on_received(&p->relay, out);
     if (out->command == SPV_CMD_INV)
-        note_blocks(p, &out->u.inv);
+        on_block_inv(p, &out->u.inv);
     if (out->command == SPV_CMD_HEADERS)
         spv_requests_headers(&p->requests, &out->u.headers, p->out.taken, now.mono_us);
     else if (p->requests.n > 0)
@@ -222,7 +222,7 @@ static int take_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *
 }
 
 /* A message is refused: 0 to pass over it, or the error. */
-static int refuse_message(struct spv_peer *p, int error)
+static int on_invalid_message(struct spv_peer *p, int error)
 {
     if (!spv_command_rules_malformed(error))
         return error;
@@ -236,7 +236,7 @@ static int refuse_message(struct spv_peer *p, int error)
 
 /* The next frame: 1 to hand it out, 0 to pass over it, or an error; *any is false when there is
  * none. */
-static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
+static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
 {
     const uint8_t *payload = NULL;
     uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
@@ -254,9 +254,9 @@ static int take_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct
     bool named = framed || rc == SPV_ERR_LENGTH;
     size_t bytes = framed ? SPV_FRAME_HEADER + (size_t)p->in.frame.length : waiting;
     if (rc > 0)
-        rc = take_message(p, out, payload, now);
+        rc = process_message(p, out, payload, now);
     spv_trace_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
-    return rc < 0 ? refuse_message(p, rc) : rc;
+    return rc < 0 ? on_invalid_message(p, rc) : rc;
 }
 
 int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
@@ -265,9 +265,9 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
     if (p->error < 0)
         return p->error;
     while (any) {
-        int rc = take_frame(p, out, &any, now);
+        int rc = process_frame(p, out, &any, now);
         if (rc < 0)
-            return fail(p, rc, now);
+            return peer_fail(p, rc, now);
         if (any) {
             spv_peer_timers_on_read(p, true, now);
             spv_peer_timers_on_queued(p, now);
@@ -280,8 +280,8 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
     return 0;
 }
 
-static int send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
-                        struct spv_now now)
+static int peer_send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
+                             struct spv_now now)
 {
     if (p->error < 0)
         return p->error;
@@ -295,13 +295,13 @@ static int send_message(struct spv_peer *p, const struct spv_msg *msg, const uin
 
 int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now)
 {
-    return send_message(p, msg, NULL, now);
+    return peer_send_message(p, msg, NULL, now);
 }
 
 int spv_peer_send_tagged(struct spv_peer *p, const struct spv_msg *msg, uint64_t tag,
                          struct spv_now now)
 {
-    return send_message(p, msg, &tag, now);
+    return peer_send_message(p, msg, &tag, now);
 }
 
 int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, const uint64_t *tag,
@@ -312,7 +312,8 @@ int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, co
     int rc = spv_send_headers_frame(p, frame, tag);
     if (rc < 0)
         return rc;
-    spv_relay_said_headers(&p->relay, frame->bytes + SPV_FRAME_HEADER, frame->n - SPV_FRAME_HEADER);
+    spv_relay_on_sent_headers(&p->relay, frame->bytes + SPV_FRAME_HEADER,
+                              frame->n - SPV_FRAME_HEADER);
     spv_peer_timers_on_queued(p, now);
     return 0;
 }
@@ -364,7 +365,7 @@ int spv_peer_timer(struct spv_peer *p, struct spv_now now)
     if (p->error < 0)
         return p->error;
     int rc = spv_peer_timers_expire(p, now);
-    return rc < 0 ? fail(p, rc, now) : 0;
+    return rc < 0 ? peer_fail(p, rc, now) : 0;
 }
 
 uint64_t spv_peer_deadline(const struct spv_peer *p)

@@ -18,7 +18,7 @@ static bool can_carry(const struct spv_peer *p, const struct spv_netaddr *addr)
 
 /* Up to SPV_MAX_ADDR of the entries, each with the same chance to be among them (reservoir
  * sampling), in random order: a list's order tells how it was learned. */
-static size_t choose_items(const struct spv_peer *p, size_t *chosen,
+static size_t choose_addrs(const struct spv_peer *p, size_t *chosen,
                            const struct spv_addr_entry *entries, size_t n)
 {
     const struct spv_rng *rng = &p->cfg.rng;
@@ -48,7 +48,7 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
         return p->error;
     if (!p->ready)
         return SPV_ERR_STATE; /* which form it reads is not known yet */
-    size_t count = choose_items(p, chosen, entries, n);
+    size_t count = choose_addrs(p, chosen, entries, n);
     if (count == 0)
         return 0;
     struct spv_addr_entry *list = malloc(count * sizeof(list[0]));
@@ -122,8 +122,9 @@ int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size
     return rc < 0 ? rc : 1;
 }
 
-static struct spv_msg locator_msg(enum spv_command command, const struct spv_blockhash *locator,
-                                  size_t n, const struct spv_blockhash *stop)
+static struct spv_msg make_locator_msg(enum spv_command command,
+                                       const struct spv_blockhash *locator, size_t n,
+                                       const struct spv_blockhash *stop)
 {
     struct spv_msg msg = {.command = command};
     msg.u.getheaders.locator = locator;
@@ -136,7 +137,7 @@ static struct spv_msg locator_msg(enum spv_command command, const struct spv_blo
 int spv_peer_push_getheaders(struct spv_peer *p, const struct spv_blockhash *locator, size_t n,
                              const struct spv_blockhash *stop, struct spv_now now)
 {
-    struct spv_msg msg = locator_msg(SPV_CMD_GETHEADERS, locator, n, stop);
+    struct spv_msg msg = make_locator_msg(SPV_CMD_GETHEADERS, locator, n, stop);
     if (p->error == 0 && spv_requests_asked(&p->requests, &msg.u.getheaders))
         return 0;
     int rc = spv_peer_send(p, &msg, now);
@@ -147,7 +148,7 @@ int spv_peer_push_getblocks(struct spv_peer *p, const struct spv_blockhash *loca
                             const struct spv_blockhash *stop, struct spv_now now)
 {
     static const struct spv_blockhash none;
-    struct spv_msg msg = locator_msg(SPV_CMD_GETBLOCKS, locator, n, stop);
+    struct spv_msg msg = make_locator_msg(SPV_CMD_GETBLOCKS, locator, n, stop);
     const struct spv_blockhash *first = n > 0 ? &locator[0] : &none;
     struct spv_asked_blocks *asked = &p->asked_blocks;
     if (p->error == 0 && now.mono_us < asked->until && spv_blockhash_eq(first, &asked->first) &&

@@ -17,7 +17,7 @@
 #include "util/array.h"
 #include "util/rng.h"
 
-#define FIRST_CAP 16
+#define INITIAL_CAP 16
 #define INV_OVERHEAD (SPV_FRAME_HEADER + 3) /* and a count of up to 1,000 */
 #define INV_ITEM 36
 
@@ -27,7 +27,7 @@ void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng, size_t max_k
     spv_known_inv_init(&r->known_inv, rng, max_known);
 }
 
-static void free_queue(struct spv_relay *r)
+static void free_tx_queue(struct spv_relay *r)
 {
     free(r->items);
     free(r->fees);
@@ -38,7 +38,7 @@ static void free_queue(struct spv_relay *r)
 
 void spv_relay_free(struct spv_relay *r)
 {
-    free_queue(r);
+    free_tx_queue(r);
     spv_known_inv_free(&r->known_inv);
 }
 
@@ -111,7 +111,7 @@ void spv_relay_on_sent(struct spv_relay *r, const struct spv_msg *msg)
     remember_item(r, msg);
 }
 
-void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t n)
+void spv_relay_on_sent_headers(struct spv_relay *r, const uint8_t *payload, size_t n)
 {
     const size_t entry = SPV_HEADER_SIZE + 1;
     const size_t headers = n / entry; /* the count before them is shorter than one */
@@ -124,7 +124,7 @@ void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t 
 }
 
 /* -ln(u) of a random u in (0, 1], as whole halvings and a series for what remains. */
-static double exponential(const struct spv_rng *rng)
+static double random_exponential(const struct spv_rng *rng)
 {
     uint64_t r = spv_rng_u64(rng);
     double sum = 0;
@@ -138,7 +138,7 @@ static double exponential(const struct spv_rng *rng)
 
 static void relay_arm(struct spv_peer *p, struct spv_now now)
 {
-    double delay = exponential(&p->cfg.rng) * (double)p->cfg.timeouts.trickle;
+    double delay = random_exponential(&p->cfg.rng) * (double)p->cfg.timeouts.trickle;
     p->deadline[SPV_DEADLINE_TRICKLE] = now.mono_us + 1 + (uint64_t)delay;
 }
 
@@ -159,7 +159,7 @@ static bool is_wanted(const struct spv_peer *p, const struct spv_inv *item, uint
            !spv_known_inv_has(&p->relay.known_inv, item->hash.b);
 }
 
-static int make_room(struct spv_relay *r)
+static int relay_reserve(struct spv_relay *r)
 {
     if (r->n < r->cap)
         return 0;
@@ -170,7 +170,7 @@ static int make_room(struct spv_relay *r)
         r->head = 0;
         return 0;
     }
-    const size_t cap = spv_array_next_cap(r->cap, r->cap + 1, FIRST_CAP, SIZE_MAX);
+    const size_t cap = spv_array_next_cap(r->cap, r->cap + 1, INITIAL_CAP, SIZE_MAX);
     void *items = realloc(r->items, cap * sizeof(r->items[0]));
     if (!items)
         return SPV_ERR_NOMEM;
@@ -191,7 +191,7 @@ int spv_relay_push_tx(struct spv_peer *p, const struct spv_inv *item, uint64_t f
         return 0;
     if (r->n - r->head == SPV_PEER_INVENTORY)
         return SPV_ERR_QUEUE_FULL;
-    int rc = make_room(r);
+    int rc = relay_reserve(r);
     if (rc < 0)
         return rc;
     r->items[r->n] = *item;
@@ -212,7 +212,7 @@ static int send_inv(struct spv_peer *p, const struct spv_inv *items, size_t n, s
 }
 
 /* How many items the send queue has room for. */
-static size_t queue_room(const struct spv_peer *p)
+static size_t free_inv_items(const struct spv_peer *p)
 {
     size_t queued = spv_send_queue_bytes(&p->out) + INV_OVERHEAD;
     if (queued >= p->cfg.max_queue_bytes ||
@@ -225,7 +225,7 @@ static size_t queue_room(const struct spv_peer *p)
 int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
 {
     struct spv_relay *r = &p->relay;
-    size_t max = queue_room(p), first = r->head, n = 0, at = first;
+    size_t max = free_inv_items(p), first = r->head, n = 0, at = first;
     p->deadline[SPV_DEADLINE_TRICKLE] = SPV_NEVER;
     for (; at < r->n && n < max; at++)
         if (is_wanted(p, &r->items[at], r->fees[at])) {
@@ -236,7 +236,7 @@ int spv_relay_trickle(struct spv_peer *p, struct spv_now now)
     r->head = at;
     int rc = n > 0 ? send_inv(p, r->items + first, n, now) : 0;
     if (r->head == r->n)
-        free_queue(r);
+        free_tx_queue(r);
     else
         relay_arm(p, now);
     return rc;

@@ -21,6 +21,6 @@ size_t spv_relay_memory(const struct spv_relay *r);
 void spv_relay_on_received(struct spv_relay *r, const struct spv_msg *msg);
 void spv_relay_on_sent(struct spv_relay *r, const struct spv_msg *msg);
 /* The same of a well-formed headers message in wire form. */
-void spv_relay_said_headers(struct spv_relay *r, const uint8_t *payload, size_t n);
+void spv_relay_on_sent_headers(struct spv_relay *r, const uint8_t *payload, size_t n);
 
 #endif

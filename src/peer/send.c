@@ -39,7 +39,7 @@ void spv_send_reject_before_close(struct spv_peer *p, const char *command, uint8
 
 /* What the caller may send: not the negotiation, which is the machine's own, and nothing that the
  * negotiated version does not know. */
-static int may_send(const struct spv_peer *p, const struct spv_msg *msg)
+static int check_command(const struct spv_peer *p, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_VERSION || msg->command == SPV_CMD_VERACK ||
         msg->command == SPV_CMD_SENDADDRV2 || msg->command == SPV_CMD_WTXIDRELAY)
@@ -51,7 +51,7 @@ static int may_send(const struct spv_peer *p, const struct spv_msg *msg)
     return p->ready ? spv_command_rules_send(msg->command, p->stats.version, p->stats.services) : 0;
 }
 
-static int enqueue(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag)
+static int enqueue_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag)
 {
     const struct spv_send_queue_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
     int rc = p->ready ? spv_send_queue_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag)
@@ -73,7 +73,7 @@ static void arm_requests(struct spv_peer *p, struct spv_now now)
 static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
                         struct spv_now now)
 {
-    int rc = may_send(p, msg);
+    int rc = check_command(p, msg);
     if (rc < 0)
         return rc;
     int added = 0;
@@ -83,7 +83,7 @@ static int send_checked(struct spv_peer *p, const struct spv_msg *msg, const uin
         added = spv_requests_add(&p->requests, msg, p->cfg.timeouts.getdata);
     if (added < 0)
         return added;
-    rc = enqueue(p, msg, tag);
+    rc = enqueue_message(p, msg, tag);
     if (rc < 0 && added > 0)
         spv_requests_undo(&p->requests);
     if (rc < 0)

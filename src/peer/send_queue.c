@@ -8,7 +8,7 @@
  * wire that follow it there go out behind it.
  *
  * Every frame has a ticket that says where it ends, counted from the connection's first byte. The
- * socket takes bytes in order, so tickets are settled in order, too. */
+ * socket takes bytes in order, so frames are settled in order, too. */
 #include "peer/send_queue.h"
 
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define FIRST_SHARED 2 /* of most connections one answer waits at most */
+#define INITIAL_SHARED 2 /* of most connections one answer waits at most */
 
 void spv_send_queue_init(struct spv_send_queue *q)
 {
@@ -30,7 +30,7 @@ void spv_send_queue_init(struct spv_send_queue *q)
     spv_buffer_init(&q->deferred);
 }
 
-static void drop_shared(struct spv_send_queue *q)
+static void release_shared(struct spv_send_queue *q)
 {
     for (size_t i = 0; i < q->n_shared; i++)
         spv_shared_frame_unref(q->shared[q->first_shared + i].frame);
@@ -41,7 +41,7 @@ static void drop_shared(struct spv_send_queue *q)
 
 void spv_send_queue_free(struct spv_send_queue *q)
 {
-    drop_shared(q);
+    release_shared(q);
     spv_buffer_free(&q->wire);
     spv_buffer_free(&q->deferred);
     spv_queued_frames_free(&q->frames);
@@ -59,8 +59,8 @@ size_t spv_send_queue_bytes(const struct spv_send_queue *q)
     return spv_send_queue_pending(q) + q->deferred.len;
 }
 
-static struct spv_queued_frame frame_for(enum spv_command command, const char *name, uint64_t end,
-                                         const uint64_t *tag)
+static struct spv_queued_frame make_queued_frame(enum spv_command command, const char *name,
+                                                 uint64_t end, const uint64_t *tag)
 {
     struct spv_queued_frame t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
     size_t n = strnlen(name, SPV_COMMAND_SIZE);
@@ -71,15 +71,15 @@ static struct spv_queued_frame frame_for(enum spv_command command, const char *n
 }
 
 /* The frame at the end of a buffer, begun at len, counts: its ticket is written. */
-static int write_frame(struct spv_send_queue *q, struct spv_queued_frames *tickets,
-                       const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
+static int add_frame(struct spv_send_queue *q, struct spv_queued_frames *frames,
+                     const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
 {
     const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
-    const struct spv_queued_frame queued = frame_for(msg->command, name, end, tag);
+    const struct spv_queued_frame queued = make_queued_frame(msg->command, name, end, tag);
     int rc = tag ? spv_completions_reserve(&q->completions) : 0;
     if (rc < 0)
         return rc;
-    rc = spv_queued_frames_push(tickets, &queued);
+    rc = spv_queued_frames_push(frames, &queued);
     if (rc < 0 && tag)
         spv_completions_unreserve(&q->completions);
     return rc;
@@ -87,7 +87,7 @@ static int write_frame(struct spv_send_queue *q, struct spv_queued_frames *ticke
 
 size_t spv_send_queue_messages(const struct spv_send_queue *q)
 {
-    return spv_queued_frames_open(&q->frames) + spv_queued_frames_open(&q->deferred_frames) +
+    return spv_queued_frames_count(&q->frames) + spv_queued_frames_count(&q->deferred_frames) +
            spv_completions_count(&q->completions);
 }
 
@@ -110,7 +110,7 @@ int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
     if (rc == 0 && is_over_bound(q, bound))
         rc = SPV_ERR_QUEUE_FULL;
     if (rc == 0)
-        rc = write_frame(q, &q->frames, msg, q->taken + spv_send_queue_pending(q), tag);
+        rc = add_frame(q, &q->frames, msg, q->taken + spv_send_queue_pending(q), tag);
     if (rc < 0)
         q->wire.len = len;
     else
@@ -119,7 +119,7 @@ int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
 }
 
 /* A place behind the shared frames that wait. */
-static int make_room(struct spv_send_queue *q)
+static int shared_reserve(struct spv_send_queue *q)
 {
     if (q->first_shared + q->n_shared < q->shared_cap)
         return 0;
@@ -128,7 +128,7 @@ static int make_room(struct spv_send_queue *q)
         q->first_shared = 0;
         return 0;
     }
-    void *shared = spv_array_grow(q->shared, &q->shared_cap, q->shared_cap + 1, FIRST_SHARED,
+    void *shared = spv_array_grow(q->shared, &q->shared_cap, q->shared_cap + 1, INITIAL_SHARED,
                                   sizeof(q->shared[0]));
     if (!shared)
         return SPV_ERR_NOMEM;
@@ -142,12 +142,12 @@ int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame 
 {
     const struct spv_msg msg = {.command = command};
     const uint64_t at = q->taken + spv_send_queue_pending(q);
-    int rc = make_room(q);
+    int rc = shared_reserve(q);
     if (rc < 0)
         return rc;
     q->shared_bytes += frame->n;
     rc = is_over_bound(q, bound) ? SPV_ERR_QUEUE_FULL
-                                 : write_frame(q, &q->frames, &msg, at + frame->n, tag);
+                                 : add_frame(q, &q->frames, &msg, at + frame->n, tag);
     if (rc < 0) {
         q->shared_bytes -= frame->n;
         return rc;
@@ -167,18 +167,18 @@ int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
     if (rc == 0 && is_over_bound(q, bound))
         rc = SPV_ERR_QUEUE_FULL;
     if (rc == 0)
-        rc = write_frame(q, &q->deferred_frames, msg, q->deferred.len, tag);
+        rc = add_frame(q, &q->deferred_frames, msg, q->deferred.len, tag);
     if (rc < 0)
         q->deferred.len = len;
     return rc;
 }
 
 /* The oldest ticket's message has gone (error 0), or never will. */
-static void complete_frame(struct spv_send_queue *q, struct spv_queued_frames *tickets,
-                           size_t bytes, int error)
+static void complete_frame(struct spv_send_queue *q, struct spv_queued_frames *frames, size_t bytes,
+                           int error)
 {
-    const struct spv_queued_frame queued = *spv_queued_frames_front(tickets);
-    spv_queued_frames_pop(tickets);
+    const struct spv_queued_frame queued = *spv_queued_frames_front(frames);
+    spv_queued_frames_pop(frames);
     if (queued.tagged)
         spv_completions_add(&q->completions, queued.tag, error);
     if (q->on_frame_done)
@@ -187,7 +187,7 @@ static void complete_frame(struct spv_send_queue *q, struct spv_queued_frames *t
 
 void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error)
 {
-    while (spv_queued_frames_open(&q->deferred_frames) > 0)
+    while (spv_queued_frames_count(&q->deferred_frames) > 0)
         complete_frame(q, &q->deferred_frames, 0, error);
     spv_buffer_free(&q->deferred);
     spv_buffer_init(&q->deferred);
@@ -195,22 +195,23 @@ void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error)
 
 void spv_send_queue_drop_all(struct spv_send_queue *q, int error)
 {
-    while (spv_queued_frames_open(&q->frames) > 0) {
+    while (spv_queued_frames_count(&q->frames) > 0) {
         uint64_t end = spv_queued_frames_front(&q->frames)->end;
-        size_t went = q->taken > q->completed ? (size_t)(q->taken - q->completed) : 0;
+        size_t sent = q->taken > q->completed ? (size_t)(q->taken - q->completed) : 0;
         q->completed = end;
-        complete_frame(q, &q->frames, went, error);
+        complete_frame(q, &q->frames, sent, error);
     }
     spv_send_queue_drop_deferred(q, error);
-    drop_shared(q);
+    release_shared(q);
     spv_buffer_free(&q->wire);
     spv_buffer_init(&q->wire);
     q->off = 0;
 }
 
 /* A held frame in the form that the version reads. */
-static int join_wire(struct spv_send_queue *q, const struct spv_frame *frame, const uint8_t *bytes,
-                     size_t n, const struct spv_netid *net, uint32_t version)
+static int append_deferred(struct spv_send_queue *q, const struct spv_frame *frame,
+                           const uint8_t *bytes, size_t n, const struct spv_netid *net,
+                           uint32_t version)
 {
     /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
     if (frame->command == SPV_CMD_PING && version < SPV_VERSION_PING_NONCE) {
@@ -222,11 +223,12 @@ static int join_wire(struct spv_send_queue *q, const struct spv_frame *frame, co
 }
 
 /* Moves the oldest held message, frame and ticket. */
-static int release_one(struct spv_send_queue *q, const struct spv_frame *frame,
-                       const uint8_t *bytes, const struct spv_netid *net, uint32_t version)
+static int move_deferred(struct spv_send_queue *q, const struct spv_frame *frame,
+                         const uint8_t *bytes, const struct spv_netid *net, uint32_t version)
 {
     size_t len = q->wire.len;
-    int rc = join_wire(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
+    int rc =
+        append_deferred(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
     if (rc < 0)
         return rc;
     struct spv_queued_frame queued = *spv_queued_frames_front(&q->deferred_frames);
@@ -256,7 +258,7 @@ int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_net
         if (spv_command_rules_send(frame.command, version, services) < 0)
             complete_frame(q, &q->deferred_frames, 0, SPV_ERR_UNSUPPORTED);
         else
-            rc = release_one(q, &frame, at, net, version);
+            rc = move_deferred(q, &frame, at, net, version);
     }
     spv_send_queue_drop_deferred(q, rc < 0 ? rc : SPV_ERR_UNSUPPORTED);
     return rc;
@@ -273,9 +275,9 @@ size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **byte
 {
     const struct spv_send_queue_shared *s = front_shared(q);
     if (s) {
-        const size_t went = (size_t)(q->taken - s->at);
-        *bytes = s->frame->bytes + went;
-        return s->frame->n - went;
+        const size_t sent = (size_t)(q->taken - s->at);
+        *bytes = s->frame->bytes + sent;
+        return s->frame->n - sent;
     }
     size_t n = q->wire.len - q->off;
     if (q->n_shared > 0)
@@ -285,7 +287,7 @@ size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **byte
 }
 
 /* The socket took n bytes of the front. */
-static void take_front(struct spv_send_queue *q, size_t n)
+static void consume_front(struct spv_send_queue *q, size_t n)
 {
     struct spv_send_queue_shared *s = front_shared(q);
     q->taken += n;
@@ -308,7 +310,7 @@ void spv_send_queue_sent(struct spv_send_queue *q, size_t n)
         size_t most = spv_send_queue_front(q, &bytes);
         if (most > n)
             most = n;
-        take_front(q, most);
+        consume_front(q, most);
         n -= most;
     }
     if (q->off == q->wire.len) {

@@ -31,7 +31,8 @@ struct spv_send_queue {
     struct spv_queued_frames deferred_frames;
     struct spv_completions completions;
     uint64_t messages; /* put on wire so far */
-    /* Told of every frame once: bytes of it that went, and 0 or why it did not go. May be NULL. */
+    /* Told of every frame once: bytes of it that were sent, and 0 or why it did not go. May be
+     * NULL. */
     void (*on_frame_done)(void *ctx, const struct spv_queued_frame *queued, size_t bytes,
                           int error);
     void *ctx;

@@ -37,7 +37,7 @@ static int send_ping(struct spv_peer *p, struct spv_now now)
     return spv_send_control(p, &ping, p->stats.version);
 }
 
-static int answer_ping(struct spv_peer *p, const struct spv_msg_ping *ping)
+static int on_ping(struct spv_peer *p, const struct spv_msg_ping *ping)
 {
     if (!ping->has_nonce || p->stats.version < SPV_VERSION_PING_NONCE)
         return 0; /* the old form wants no answer */
@@ -52,7 +52,7 @@ static int answer_ping(struct spv_peer *p, const struct spv_msg_ping *ping)
 }
 
 /* True when the pong answers the ping in flight. */
-static bool take_pong(struct spv_peer *p, const struct spv_msg_ping *pong, struct spv_now now)
+static bool on_pong(struct spv_peer *p, const struct spv_msg_ping *pong, struct spv_now now)
 {
     struct spv_peer_stats *s = &p->stats;
     if (s->ping_sent_us == 0 || !pong->has_nonce || pong->nonce != p->ping_nonce)
@@ -71,9 +71,9 @@ int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct 
     int rc = 0;
     bool alive = true;
     if (msg->command == SPV_CMD_PING)
-        rc = answer_ping(p, &msg->u.ping);
+        rc = on_ping(p, &msg->u.ping);
     else if (msg->command == SPV_CMD_PONG)
-        alive = take_pong(p, &msg->u.ping, now);
+        alive = on_pong(p, &msg->u.ping, now);
     if (alive && p->ready)
         p->deadline[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
     return rc;
@@ -81,7 +81,7 @@ int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct 
 
 /* Not pushed on by what comes meanwhile: a trickle of small messages must not keep a burst's
  * memory. */
-static void trim_later(struct spv_peer *p, bool bulky, struct spv_now now)
+static void schedule_trim(struct spv_peer *p, bool bulky, struct spv_now now)
 {
     if (bulky && p->deadline[SPV_DEADLINE_TRIM] == SPV_NEVER)
         p->deadline[SPV_DEADLINE_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
@@ -103,7 +103,7 @@ void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now)
     }
     *write = SPV_NEVER;
     p->pong_bytes = 0;
-    trim_later(p, spv_send_queue_bulky(&p->out), now);
+    schedule_trim(p, spv_send_queue_bulky(&p->out), now);
 }
 
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now)
@@ -111,7 +111,7 @@ void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_n
     uint64_t *message = &p->deadline[SPV_DEADLINE_MESSAGE];
     if (spv_frame_reader_buffered(&p->in) == 0) {
         *message = SPV_NEVER;
-        trim_later(p, spv_frame_reader_bulky(&p->in), now);
+        schedule_trim(p, spv_frame_reader_bulky(&p->in), now);
     } else if (message_done || *message == SPV_NEVER) {
         *message = now.mono_us + p->cfg.timeouts.message;
     }
