@@ -1,4 +1,4 @@
-/* What may be said on a connection, and from whom: version thresholds, BIP61's window for reject,
+/* Which commands are allowed: version thresholds, BIP61's window for reject,
  * and BIP111, which made bloom filtering a service that is offered or not. */
 #include "peer/command_rules.h"
 #include <string.h>
@@ -26,7 +26,7 @@ int spv_command_rules_send(enum spv_command command, uint32_t version, uint64_t 
     /* BIP61 was withdrawn: reject is sent at 70002..70015 only. */
     if (command == SPV_CMD_REJECT && version >= SPV_PROTOCOL_VERSION)
         return SPV_ERR_UNSUPPORTED;
-    /* BIP111: from 70011, a peer without NODE_BLOOM drops who sends it one of these. */
+    /* BIP111: from 70011, a peer without NODE_BLOOM closes the connection on any of these. */
     if (is_bloom(command) && version >= SPV_VERSION_BLOOM_OFFERED &&
         (services & SPV_NODE_BLOOM) == 0)
         return SPV_ERR_UNSUPPORTED;

@@ -1,6 +1,6 @@
-/* Two queues as arrays with a head. What was taken at the front is moved away when the end of the
- * array is reached and at least half of it is free, so that a queue that never runs empty costs
- * linear time; a large array whose last entry was taken is given back. */
+/* Two queues, each an array with a head index. When the end of the array is reached and at least
+ * half of it is free, the entries move to its front, so that a queue that is never empty costs
+ * amortised constant time an entry. A large array is freed when its last entry is popped. */
 #include "peer/completions.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #define KEEP_CAP                                                                                   \
     32 /* ours: what an empty queue keeps, 1 KiB, so that small bursts cost no memory */
 
-/* Room for `need` entries behind *n. SPV_ERR_NOMEM. */
+/* Reserves capacity for `need` entries after *n. Returns 0, SPV_ERR_NOMEM. */
 static int array_reserve(void **list, size_t size, size_t *head, size_t *n, size_t *cap,
                          size_t need)
 {

@@ -1,7 +1,7 @@
-/* What became of each queued message. A ticket stands for one frame on its way to the socket; when
- * the frame has gone, or never will, the ticket is settled, and the tag that a caller gave with the
- * message waits to be pulled, exactly once. Room for the tag is taken when the ticket is, so that
- * settling cannot fail. */
+/* Queued frames and their completions. A frame that is sent or dropped leaves the list of queued
+ * frames; if the caller gave a tag with its message, a completion with that tag is added and can be
+ * popped exactly once. Its memory is reserved when the frame is queued, so that completing a frame
+ * cannot fail. */
 #ifndef SPV_PEER_COMPLETIONS_H
 #define SPV_PEER_COMPLETIONS_H
 
@@ -31,7 +31,7 @@ struct spv_completion {
 struct spv_completions {
     struct spv_completion *list;
     size_t head, n, cap;
-    size_t reserved; /* tags of open tickets: room for them is kept */
+    size_t reserved; /* tags of queued frames: capacity is reserved for them */
 };
 
 void spv_queued_frames_free(struct spv_queued_frames *t);
@@ -43,10 +43,10 @@ const struct spv_queued_frame *spv_queued_frames_front(
 void spv_queued_frames_pop(struct spv_queued_frames *t);
 
 void spv_completions_free(struct spv_completions *d);
-/* One more tag will be added. SPV_ERR_NOMEM. */
+/* Reserves capacity for one more completion. Returns 0, SPV_ERR_NOMEM. */
 int spv_completions_reserve(struct spv_completions *d);
 void spv_completions_unreserve(struct spv_completions *d);
-void spv_completions_add(struct spv_completions *d, uint64_t tag, int error); /* a promised one */
+void spv_completions_add(struct spv_completions *d, uint64_t tag, int error); /* a reserved one */
 int spv_completions_pop(struct spv_completions *d, uint64_t *tag, int *error); /* 1, or 0: none */
 size_t spv_completions_count(const struct spv_completions *d);
 

@@ -1,5 +1,5 @@
-/* What a peer is known to have: the hashes that it announced, sent or was told of. At least the
- * last max of them are remembered, at most twice as many, by value. */
+/* Hashes that a peer is known to have: it announced or sent them, or we did. At least the last
+ * `max` are stored, at most twice as many. */
 #ifndef SPV_PEER_KNOWN_INV_H
 #define SPV_PEER_KNOWN_INV_H
 
@@ -22,7 +22,7 @@ struct spv_known_inv {
 void spv_known_inv_init(struct spv_known_inv *k, const struct spv_rng *rng, size_t max);
 void spv_known_inv_free(struct spv_known_inv *k);
 bool spv_known_inv_has(const struct spv_known_inv *k, const uint8_t hash[32]);
-/* Without memory it is forgotten, which costs an announcement sent in vain. */
+/* When memory allocation fails, the hash is not stored: one redundant announcement may be sent. */
 void spv_known_inv_add(struct spv_known_inv *k, const uint8_t hash[32]);
 size_t spv_known_inv_memory(const struct spv_known_inv *k);
 

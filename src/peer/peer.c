@@ -125,7 +125,7 @@ static int peer_fail(struct spv_peer *p, int error, struct spv_now now)
     spv_send_queue_drop_deferred(&p->out, error);
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
         p->deadline[i] = SPV_NEVER;
-    /* A slow peer would not take them either. */
+    /* A peer that timed out would not read them either. */
     if (spv_send_queue_pending(&p->out) > 0 && spv_err_class_of(error) != SPV_CLASS_TIMEOUT)
         p->deadline[SPV_DEADLINE_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
     return error;
@@ -146,7 +146,7 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
     return 0;
 }
 
-/* What the peer wants to be told, and how. */
+/* What the peer accepts announcements of, and in which form. */
 static void apply_relay_preference(struct spv_peer *p, const struct spv_msg *msg)
 {
     enum spv_command command = msg->command;
@@ -166,7 +166,7 @@ static void apply_relay_preference(struct spv_peer *p, const struct spv_msg *msg
     }
 }
 
-/* An inv of blocks is how getblocks is answered. */
+/* An inv of blocks is the answer to getblocks. */
 static void on_block_inv(struct spv_peer *p, const struct spv_msg_inv *inv)
 {
     for (size_t i = 0; i < inv->n; i++)
@@ -185,7 +185,7 @@ static int on_ready(struct spv_peer *p, struct spv_now now)
     return 0;
 }
 
-/* 1 to hand it out, 0 to pass over it, or what is wrong with it. */
+/* Returns 1 to hand the message out, 0 to skip it, or an error. */
 static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
                            struct spv_now now)
 {
@@ -221,7 +221,7 @@ static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_
     return rc < 0 ? rc : 1;
 }
 
-/* A message is refused: 0 to pass over it, or the error. */
+/* Returns 0 to skip the invalid message, or the error that closes the connection. */
 static int on_invalid_message(struct spv_peer *p, int error)
 {
     if (!spv_command_rules_malformed(error))
@@ -234,8 +234,8 @@ static int on_invalid_message(struct spv_peer *p, int error)
     return error;
 }
 
-/* The next frame: 1 to hand it out, 0 to pass over it, or an error; *any is false when there is
- * none. */
+/* Reads the next frame. Returns 1 to hand its message out, 0 to skip it, or an error; *any is false
+ * when there is no whole frame. */
 static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
 {
     const uint8_t *payload = NULL;

@@ -12,7 +12,7 @@
 #include "peer/transport/v1.h"
 #include "spv/peer.h"
 
-/* Every deadline by name; the earliest is what the caller arms. */
+/* Every deadline by name; the earliest is what the caller sets its timer for. */
 enum spv_peer_deadline_kind {
     SPV_DEADLINE_HANDSHAKE, /* whole negotiation */
     SPV_DEADLINE_MESSAGE, /* the message that has begun to arrive */
@@ -22,17 +22,18 @@ enum spv_peer_deadline_kind {
     SPV_DEADLINE_IDLE, /* the next complete message */
     SPV_DEADLINE_PING, /* not a limit: time to send one */
     SPV_DEADLINE_TRICKLE, /* not a limit: time to announce transactions */
-    SPV_DEADLINE_TRIM, /* not a limit: time to give a burst's memory back */
-    SPV_DEADLINE_FLUSH, /* of a failed machine: its last bytes */
+    SPV_DEADLINE_TRIM, /* not a limit: time to free the memory of a burst */
+    SPV_DEADLINE_FLUSH, /* of a connection that has failed: its last bytes are sent */
 };
 #define SPV_PEER_DEADLINES 10
 
-/* ours: a last reject gets this long to go out */
+/* ours: time to send a last reject */
 #define SPV_PEER_FLUSH_US SPV_SECOND
 
-/* ours: a burst's memory is kept this long for the next one */
+/* ours: the memory of a burst is kept this long for the next one */
 #define SPV_PEER_TRIM_US (2 * SPV_SECOND)
-/* ours: pongs that wait to be written; a peer that lets more wait does not read and gets none */
+/* ours: limit of queued pong bytes. Pings are triggered by the peer, so one that does not read must
+ * not make our queue grow. */
 #define SPV_PEER_PONG_BYTES 4096
 
 /* The last getblocks, while it may still be answered. */
@@ -87,7 +88,7 @@ int spv_send_deferred(struct spv_peer *p, struct spv_now now);
 
 /* trace.c */
 void spv_trace_read(const struct spv_peer *p, size_t bytes, const char *command, int error);
-/* The settle hook of the send queue; ctx is the machine. */
+/* The on_frame_done callback of the send queue; ctx is the struct spv_peer. */
 void spv_trace_completed(void *ctx, const struct spv_queued_frame *queued, size_t bytes, int error);
 enum spv_trace_direction {
     SPV_TRACE_IN,
@@ -98,9 +99,8 @@ void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction way,
 
 /* handshake.c */
 int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
-/* May this come in this state? 1, 0 to pass over it, or an error. Called before the body is
- * decoded.
- */
+/* Returns 1 when the command is allowed in this state, 0 to ignore it, or an error. Called before
+ * the payload is decoded. */
 int spv_handshake_check(const struct spv_peer *p, enum spv_command command);
 /* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. Returns 1 when the message completed
  * the handshake, 0 otherwise, or an error. */
@@ -124,7 +124,7 @@ int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now);
 void spv_peer_timers_on_queued(struct spv_peer *p, struct spv_now now);
 /* The socket has taken bytes of the wire. */
 void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now);
-/* Bytes came, or a message was taken out of what had come. */
+/* Bytes were received, or a message was taken out of the receive buffer. */
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now);
 
 #endif

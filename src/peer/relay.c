@@ -1,12 +1,12 @@
 /* Transactions wait for a trickle: after a random, memoryless delay up to a thousand of them go out
- * in one message, so that nobody learns from the moment of an announcement where a transaction
- * began. Blocks are urgent and no secret; they go at once.
+ * in one message, so that the time of an announcement does not reveal where a transaction
+ * originated. Blocks are urgent and public; they are announced at once.
  *
  * Whether the peer wants an item is asked twice, when it is queued and when it is sent: meanwhile
  * the peer may have announced it to us or raised its fee filter.
  *
- * A peer that sent sendheaders (BIP130) is told of new blocks by their headers, as long as these
- * are few and follow a block that the peer has; everybody else by the hash of the last one. */
+ * A peer that sent sendheaders (BIP130) gets new blocks announced by their headers, as long as
+ * these are few and follow a block that the peer has; other peers get an inv with the last hash. */
 #include "peer/relay.h"
 
 #include <stdlib.h>
@@ -83,7 +83,7 @@ static void remember_tx(struct spv_relay *r, const struct spv_tx *tx)
     }
 }
 
-/* What both sides have once it went one way or the other. */
+/* Items that both sides have after the message was sent or received. */
 static void remember_item(struct spv_relay *r, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_INV)
@@ -148,7 +148,7 @@ void spv_relay_begin(struct spv_peer *p, struct spv_now now)
         relay_arm(p, now);
 }
 
-/* Is the peer, once we know what it asked for, to be told of this transaction? */
+/* True when the peer accepts an announcement of this transaction. */
 static bool is_wanted(const struct spv_peer *p, const struct spv_inv *item, uint64_t fee)
 {
     const struct spv_peer_stats *s = &p->stats;
@@ -211,7 +211,7 @@ static int send_inv(struct spv_peer *p, const struct spv_inv *items, size_t n, s
     return 0;
 }
 
-/* How many items the send queue has room for. */
+/* How many inv items fit into the send queue. */
 static size_t free_inv_items(const struct spv_peer *p)
 {
     size_t queued = spv_send_queue_bytes(&p->out) + INV_OVERHEAD;

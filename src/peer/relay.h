@@ -1,5 +1,5 @@
-/* What we tell a peer of: the transactions that wait for the next trickle, and what it is known to
- * have already. */
+/* Announcements to a peer: the transactions queued for the next trickle, and the inventory that the
+ * peer is known to have. */
 #ifndef SPV_PEER_RELAY_H
 #define SPV_PEER_RELAY_H
 
@@ -17,10 +17,10 @@ void spv_relay_init(struct spv_relay *r, const struct spv_rng *rng, size_t max_k
 void spv_relay_free(struct spv_relay *r);
 size_t spv_relay_memory(const struct spv_relay *r);
 
-/* The peer has what this message is about: it sent it, or was sent it. */
+/* Marks the items of a message, received from or sent to the peer, as known to it. */
 void spv_relay_on_received(struct spv_relay *r, const struct spv_msg *msg);
 void spv_relay_on_sent(struct spv_relay *r, const struct spv_msg *msg);
-/* The same of a well-formed headers message in wire form. */
+/* The same for the payload of a well-formed headers message. */
 void spv_relay_on_sent_headers(struct spv_relay *r, const uint8_t *payload, size_t n);
 
 #endif

@@ -5,10 +5,10 @@
 #include "spv/peer.h"
 #include "wire/shared_frame.h"
 
-/* Queues the sealed frame of a headers message, without a copy: the machine keeps a reference until
- * it is sent, or never will be. A tag (may be NULL) is reported as of spv_peer_send_tagged.
- * SPV_ERR_STATE before the handshake is through, SPV_ERR_QUEUE_FULL, SPV_ERR_NOMEM; a machine that
- * has failed returns its error. */
+/* Queues the sealed frame of a headers message, without a copy: the connection keeps a reference
+ * until it is sent or dropped. A tag (may be NULL) is reported as of spv_peer_send_tagged.
+ * SPV_ERR_STATE before the handshake is complete, SPV_ERR_QUEUE_FULL, SPV_ERR_NOMEM; a connection
+ * that has failed returns its error. */
 int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, const uint64_t *tag,
                           struct spv_now now);
 

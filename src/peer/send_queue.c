@@ -1,14 +1,14 @@
 /* Frames are encoded straight into the wire buffer; what the socket took is skipped by an offset
  * and moved away only when it is at least half of the buffer, so a long queue written in small
- * pieces costs linear time. Held frames are encoded at our own version, because the negotiated one
- * is not known yet; releasing them walks the frames once and leaves out what the peer could not
+ * pieces costs linear time. Deferred frames are encoded at our own version, because the negotiated
+ * one is not known yet; releasing them walks the frames once and leaves out what the peer could not
  * read.
  *
  * A shared frame is not copied: it stands in a list with its place in the stream, and the bytes on
  * wire that follow it there go out behind it.
  *
- * Every frame has a ticket that says where it ends, counted from the connection's first byte. The
- * socket takes bytes in order, so frames are settled in order, too. */
+ * Every frame has an entry with the offset of its end, counted from the connection's first byte.
+ * The socket takes bytes in order, so frames complete in order, too. */
 #include "peer/send_queue.h"
 
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static struct spv_queued_frame make_queued_frame(enum spv_command command, const
     return t;
 }
 
-/* The frame at the end of a buffer, begun at len, counts: its ticket is written. */
+/* Adds the entry of the frame that was just appended to a buffer. */
 static int add_frame(struct spv_send_queue *q, struct spv_queued_frames *frames,
                      const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
 {
@@ -118,7 +118,7 @@ int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
     return rc;
 }
 
-/* A place behind the shared frames that wait. */
+/* Reserves capacity for one more shared frame. */
 static int shared_reserve(struct spv_send_queue *q)
 {
     if (q->first_shared + q->n_shared < q->shared_cap)
@@ -173,7 +173,7 @@ int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
     return rc;
 }
 
-/* The oldest ticket's message has gone (error 0), or never will. */
+/* The oldest frame was sent (error 0), or never will be. */
 static void complete_frame(struct spv_send_queue *q, struct spv_queued_frames *frames, size_t bytes,
                            int error)
 {
@@ -208,7 +208,7 @@ void spv_send_queue_drop_all(struct spv_send_queue *q, int error)
     q->off = 0;
 }
 
-/* A held frame in the form that the version reads. */
+/* Appends a deferred frame to the wire, in the form of the negotiated version. */
 static int append_deferred(struct spv_send_queue *q, const struct spv_frame *frame,
                            const uint8_t *bytes, size_t n, const struct spv_netid *net,
                            uint32_t version)
@@ -222,7 +222,7 @@ static int append_deferred(struct spv_send_queue *q, const struct spv_frame *fra
     return q->wire.error;
 }
 
-/* Moves the oldest held message, frame and ticket. */
+/* Moves the oldest deferred frame and its entry to the wire. */
 static int move_deferred(struct spv_send_queue *q, const struct spv_frame *frame,
                          const uint8_t *bytes, const struct spv_netid *net, uint32_t version)
 {
@@ -264,7 +264,7 @@ int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_net
     return rc;
 }
 
-/* The shared frame whose turn it is; NULL when bytes on wire come first, or nothing does. */
+/* The shared frame that is sent next; NULL when bytes of wire precede it, or nothing is pending. */
 static struct spv_send_queue_shared *front_shared(const struct spv_send_queue *q)
 {
     struct spv_send_queue_shared *s = q->n_shared > 0 ? &q->shared[q->first_shared] : NULL;

@@ -1,5 +1,5 @@
-/* The sending half: one bounded FIFO of encoded frames, and what became of each. Before the
- * handshake completes, the caller's messages are held apart and follow the negotiation. */
+/* Send queue: one bounded FIFO of encoded frames, with a completion for each tagged one. Before the
+ * handshake is complete, the caller's messages are deferred: they follow the negotiation. */
 #ifndef SPV_PEER_SEND_QUEUE_H
 #define SPV_PEER_SEND_QUEUE_H
 
@@ -31,14 +31,14 @@ struct spv_send_queue {
     struct spv_queued_frames deferred_frames;
     struct spv_completions completions;
     uint64_t messages; /* put on wire so far */
-    /* Told of every frame once: bytes of it that were sent, and 0 or why it did not go. May be
-     * NULL. */
+    /* Called once for every frame: the bytes of it that were sent, and 0 or why it was not sent
+     * whole. May be NULL. */
     void (*on_frame_done)(void *ctx, const struct spv_queued_frame *queued, size_t bytes,
                           int error);
     void *ctx;
 };
 
-/* What the queue may hold; tags not yet pulled count as messages. */
+/* Limits of the queue; completions not yet popped count as messages. */
 struct spv_send_queue_bound {
     size_t bytes;
     size_t messages;
@@ -47,9 +47,9 @@ struct spv_send_queue_bound {
 void spv_send_queue_init(struct spv_send_queue *q);
 void spv_send_queue_free(struct spv_send_queue *q);
 
-/* Appends a frame to the wire or, before the handshake is through, to the held ones, unless the
- * queue would then hold more than the bound (NULL: none): SPV_ERR_QUEUE_FULL. tag may be NULL.
- * Other errors as spv_msg_encode. On error the queue is as before. */
+/* Appends a frame to the wire or, before the handshake is complete, to the deferred ones, unless
+ * the queue would then exceed the bound (NULL: none): SPV_ERR_QUEUE_FULL. tag may be NULL. Other
+ * errors as spv_msg_encode. On error the queue is as before. */
 int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
                        const struct spv_netid *net, uint32_t version,
                        const struct spv_send_queue_bound *bound, const uint64_t *tag);
@@ -62,18 +62,19 @@ int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame 
                               enum spv_command command, const struct spv_send_queue_bound *bound,
                               const uint64_t *tag);
 
-/* The handshake is through at this version: held frames join the wire. Those of commands that the
- * peer does not take (policy.c) are dropped, a ping takes the version's form. SPV_ERR_NOMEM. */
+/* The handshake is complete at this version: deferred frames move to the wire. Those of commands
+ * that the peer does not accept (command_rules.c) are dropped, a ping takes the version's form.
+ * SPV_ERR_NOMEM. */
 int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_netid *net,
                                   uint32_t version, uint64_t services);
-/* Forgets what is held, for this reason: it will never be sent. */
+/* Drops the deferred frames: they complete with this error. */
 void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error);
-/* Forgets what is on the wire's side, too. */
+/* Drops the frames on the wire, too. */
 void spv_send_queue_drop_all(struct spv_send_queue *q, int error);
 
 size_t spv_send_queue_pending(const struct spv_send_queue *q); /* bytes on the wire's side */
-size_t spv_send_queue_bytes(const struct spv_send_queue *q); /* and the held ones */
-size_t spv_send_queue_messages(const struct spv_send_queue *q); /* and tags not yet pulled */
+size_t spv_send_queue_bytes(const struct spv_send_queue *q); /* and the deferred ones */
+size_t spv_send_queue_messages(const struct spv_send_queue *q); /* and completions not yet popped */
 /* The first bytes of the wire's side that stand in one piece, and how many: 0 only when nothing is
  * pending. */
 size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **bytes);

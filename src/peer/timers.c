@@ -1,14 +1,15 @@
-/* Whether the peer is alive, judged by named deadlines.
+/* Liveness of the peer: pings, and one deadline for each thing that must happen in time.
  *
  * A ping goes out every two minutes or so, one at a time, with a random nonce; its pong gives the
- * round trip. Every complete message renews the idle deadline, but for a pong that matches nothing.
- * A message that has begun must end by its own deadline, so dripping bytes keeps nobody alive. When
- * several deadlines have passed, the one that passed first is the reason. */
+ * round trip. Every complete message renews the idle deadline, except a pong with an unknown nonce.
+ * A message that has begun must end by its own deadline, so a peer that drips bytes is disconnected
+ * all the same. When several deadlines have passed, the one that passed first is the reason. */
 #include "peer/peer_state.h"
 #include "spv/error.h"
 #include "util/rng.h"
 
-/* The interval, up to a quarter shorter or longer: many connections shall not beat together. */
+/* The interval, up to a quarter shorter or longer: pings of many connections must not be
+ * synchronised. */
 static uint64_t jittered(struct spv_peer *p, uint64_t interval)
 {
     return spv_rng_jitter(&p->cfg.rng, interval, interval / 4);
@@ -40,7 +41,7 @@ static int send_ping(struct spv_peer *p, struct spv_now now)
 static int on_ping(struct spv_peer *p, const struct spv_msg_ping *ping)
 {
     if (!ping->has_nonce || p->stats.version < SPV_VERSION_PING_NONCE)
-        return 0; /* the old form wants no answer */
+        return 0; /* BIP31: the old form has no answer */
     if (p->pong_bytes >= SPV_PEER_PONG_BYTES)
         return 0;
     struct spv_msg pong = {.command = SPV_CMD_PONG, .u.ping = *ping};
@@ -79,7 +80,7 @@ int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct 
     return rc;
 }
 
-/* Not pushed on by what comes meanwhile: a trickle of small messages must not keep a burst's
+/* Later messages do not postpone it: a trickle of small messages must not keep a burst's
  * memory. */
 static void schedule_trim(struct spv_peer *p, bool bulky, struct spv_now now)
 {
@@ -142,7 +143,7 @@ static int on_deadline(struct spv_peer *p, enum spv_peer_deadline_kind which, st
         spv_send_queue_trim(&p->out);
         return 0;
     case SPV_DEADLINE_FLUSH:
-        break; /* of failed machines, which have no other clock */
+        break; /* of failed machines, which have no other deadline */
     }
     return SPV_ERR_STATE;
 }

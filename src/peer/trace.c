@@ -1,5 +1,5 @@
-/* Those who watch: observers of every frame, and the lines of a log. Nothing is formatted unless
- * somebody wants to read it. */
+/* Calls the observer for every frame and every log line. Nothing is formatted unless a log callback
+ * is set at a level that needs it. */
 #include <stdio.h>
 #include <string.h>
 

@@ -31,8 +31,8 @@ int spv_frame_reader_feed(struct spv_frame_reader *in, const uint8_t *bytes, siz
  * wrong with it (SPV_ERR_MAGIC, _COMMAND, _LENGTH). */
 int spv_frame_reader_header(struct spv_frame_reader *in, const struct spv_netid *net, uint32_t cap);
 /* After that returned 1: 1 when the frame's bytes are all there and its checksum holds, 0 not yet,
- * SPV_ERR_CHECKSUM (the frame can be passed over: the next calls go on behind it). *payload is lent
- * until the next call. */
+ * SPV_ERR_CHECKSUM (the frame can be passed over: the next calls go on behind it). *payload is
+ * borrowed: valid until the next call. */
 int spv_frame_reader_next(struct spv_frame_reader *in, const uint8_t **payload);
 
 /* Bytes that arrived and do not yet belong to a frame handed out. */
