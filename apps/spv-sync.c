@@ -146,6 +146,14 @@ static bool may_succeed(struct sync *s)
     return false;
 }
 
+static bool is_synced(const struct sync *s)
+{
+    struct spv_node_stats stats;
+
+    spv_evloop_stats(s->loop, &stats);
+    return stats.synced;
+}
+
 static void on_event(void *ctx, const struct spv_event *e)
 {
     struct sync *s = ctx;
@@ -179,6 +187,7 @@ static void on_event(void *ctx, const struct spv_event *e)
         break;
     case SPV_EVENT_BACKFILL_DONE:
         s->synced_tip = e->tip; /* with all its work */
+        s->synced = s->synced && is_synced(s); /* else peers are asked again */
         if (s->synced && !s->follow)
             spv_evloop_stop(s->loop);
         break;
@@ -335,6 +344,7 @@ static int run_loop(struct sync *s)
     s->report.network = s->target.params->net.name;
     s->report.database = s->target.path;
     s->report.verbose = s->verbose;
+    s->report.backfill = s->backfill;
     s->report.few_peers = s->connect.n > 0;
     cfg.node.clear_bans = s->clear_bans;
     sync_proxy_apply(&s->proxy, &cfg);

@@ -317,7 +317,7 @@ const char *report_work(const char *hex)
     return hex;
 }
 
-static void print_warning(const struct spv_event *e)
+static void print_warning(const struct report *r, const struct spv_event *e)
 {
     char figure[CLI_FIGURE], when[CLI_FIGURE], work[SPV_HASH_HEX], wanted[SPV_HASH_HEX];
 
@@ -328,8 +328,9 @@ static void print_warning(const struct spv_event *e)
         break;
     case SPV_WARN_FORK_BELOW_START:
         cli_print("warning: %s: its chain forks below height %s, where the database begins: sync "
-                  "into a new database, or run with --backfill",
-                  e->address, cli_count(figure, e->given_height));
+                  "into a new database%s",
+                  e->address, cli_count(figure, e->given_height),
+                  r->backfill ? "" : ", or run with --backfill");
         break;
     case SPV_WARN_FUTURE_HEADERS:
         cli_print("warning: %s: its headers above height %s are %s ahead of this system's "
@@ -413,7 +414,7 @@ static void print_event(const struct report *r, const struct spv_event *e)
         cli_print("%s: banned: %s", e->address, spv_strerror(e->error));
         break;
     case SPV_EVENT_WARNING:
-        print_warning(e);
+        print_warning(r, e);
         break;
     case SPV_EVENT_BEHIND:
         if (r->verbose)

@@ -15,6 +15,7 @@ struct report {
     const char *network, *database; /* borrowed */
     double started; /* seconds of cli_clock */
     bool verbose;
+    bool backfill; /* the run fills the gap below the start */
     bool lost; /* "every peer is lost" was reported, and none is connected again */
     bool few_peers; /* --connect: report each failure */
     struct report_sample samples[REPORT_SAMPLES];

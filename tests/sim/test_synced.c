@@ -116,8 +116,7 @@ static bool is_asked_first(struct sim *sim, size_t server)
     return false;
 }
 
-/* Two that end at 100 and an honest one that thinks for up to 2 s. Where its handshake takes longer
- * than both others' answers there is no request to wait for. */
+/* Two that end at 100 and an honest one that thinks for up to 2 s. */
 static void late(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
@@ -126,11 +125,53 @@ static void late(struct sim *sim)
         sim, &(struct sim_server_config){
                  .chain = &middle, .think_us = test_random_below(sim_random(sim), 2 * SPV_SECOND)});
     struct sim_client *client = client_of(sim);
-    if (sim_run(sim, 60 * SPV_SECOND, ended, client) > 0 &&
-        sim_client_events(client, SPV_EVENT_CONNECTED) < 3)
-        expect_synced(sim, client, SHORT, 60);
-    else
-        expect_synced(sim, client, 3000, 60);
+    expect_synced(sim, client, 3000, 60);
+}
+
+/* The server can be reached, and stays. */
+static void serve(struct sim *sim, void *ctx)
+{
+    struct sim_server_config *server = sim_server(sim, *(const size_t *)ctx);
+    server->door = SIM_OPEN;
+    server->reset_after = 0;
+}
+
+/* One or two that end at 100, and an honest one that refuses the first dial, or breaks off while it
+ * is asked, and is back within 2 s. */
+static void missing(struct sim *sim)
+{
+    static size_t last;
+    const bool refuses = test_random_below(sim_random(sim), 2);
+    const size_t others = 1 + test_random_below(sim_random(sim), 2);
+    for (size_t i = 0; i < others; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
+    last = sim_add_server(sim, &(struct sim_server_config){.chain = &middle,
+                                                           .door = refuses ? SIM_REFUSE : SIM_OPEN,
+                                                           .reset_after = refuses ? 0 : 400});
+    sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), serve, &last);
+    struct sim_client *client = client_of(sim);
+    expect_synced(sim, client, 3000, 60);
+}
+
+static void a_named_peer_that_is_lost_while_it_is_asked_is_waited_for(void **state)
+{
+    (void)state;
+    on_seeds(missing);
+}
+
+/* Not for ever: an answer is not waited for longer, either. */
+static void absent(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .door = SIM_DROP});
+    expect_synced(sim, client_of(sim), SHORT, 8);
+}
+
+static void a_named_peer_that_never_answers_delays_the_verdict_by_a_few_seconds(void **state)
+{
+    (void)state;
+    on_seeds(absent);
 }
 
 static void the_verdict_waits_for_an_open_request(void **state)
@@ -318,6 +359,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_verdict_waits_for_an_open_request),
+        cmocka_unit_test(a_named_peer_that_is_lost_while_it_is_asked_is_waited_for),
+        cmocka_unit_test(a_named_peer_that_never_answers_delays_the_verdict_by_a_few_seconds),
         cmocka_unit_test(a_mute_peer_delays_the_verdict_by_a_few_seconds_only),
         cmocka_unit_test(answers_of_a_hundred_headers_end_at_the_tip),
         cmocka_unit_test(answers_of_one_header_end_at_the_tip),

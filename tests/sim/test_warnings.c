@@ -169,11 +169,31 @@ static void clock_of_long_ago(struct sim *sim)
                    &(struct scenario_expected){.client = client, .want = &present, .seconds = 700});
 }
 
+/* A clock that is wrong is no success either when a peer has a shorter chain, up to as many of them
+ * as show headers from the future. */
+static void clock_of_long_ago_and_short_chains(struct sim *sim)
+{
+    const size_t short_ones = 1 + scenario_pick(sim, 0, 1);
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = &present});
+    scenario_servers(sim, short_ones, &(struct sim_server_config){.chain = &genesis});
+    struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
+    sim_client_step_clock(sim, client, YEARS_BACK);
+    never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
+        sim_break(sim, "a tip that peers build on is called unknown");
+}
+
+static void a_wrong_clock_is_no_success_beside_short_chains(void **state)
+{
+    (void)state;
+    scenario_run(clock_of_long_ago_and_short_chains, &steep);
+}
+
 /* It is first in line, as its claim is the highest; the honest ones have our tip. */
 static void future_and_honest(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &fast});
-    scenario_servers(sim, 1, &(struct sim_server_config){.chain = &present});
+    scenario_servers(sim, 2, &(struct sim_server_config){.chain = &present});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     scenario_check(sim,
                    &(struct scenario_expected){.client = client, .want = &present, .seconds = 15});
@@ -305,6 +325,7 @@ int main(void)
         cmocka_unit_test(strangers_whose_chain_leaves_below_the_base_are_replaced),
         cmocka_unit_test(headers_from_the_future_are_a_wrong_clock_and_no_success),
         cmocka_unit_test(one_peer_with_headers_from_the_future_holds_up_nobody),
+        cmocka_unit_test(a_wrong_clock_is_no_success_beside_short_chains),
         cmocka_unit_test(headers_that_are_valid_soon_are_waited_for),
         cmocka_unit_test(a_tip_that_no_peer_has_any_more_is_no_success),
         cmocka_unit_test(one_peer_that_has_our_tip_is_enough),

@@ -16,7 +16,7 @@ const char *spv_warning_text(enum spv_warning warning)
     case SPV_WARN_FORK_BELOW_START:
         return "the peer's chain leaves ours below the height at which the database begins";
     case SPV_WARN_FUTURE_HEADERS:
-        return "the peer's headers lie in the future of this system's clock; please check it";
+        return "the peer's headers lie in the future of this system's clock";
     case SPV_WARN_TIP_UNKNOWN:
         return "no peer has our tip; all their chains end below it with less work";
     case SPV_WARN_LOW_WORK:

@@ -436,7 +436,7 @@ static int handle_start_stored(struct spv_node *n, struct spv_now now)
     return rc;
 }
 
-static int handle_backfill_stored(struct spv_node *n)
+static int handle_backfill_stored(struct spv_node *n, struct spv_now now)
 {
     const int complete = spv_backfill_stored(n->backfill);
     const int rc = complete > 0 ? spv_chain_reload(n->chain) : complete;
@@ -444,6 +444,7 @@ static int handle_backfill_stored(struct spv_node *n)
         return rc;
     spv_effects_push(&n->effects, SPV_EFFECT_INDEX, 0); /* the backfill may have dropped it */
     spv_sync_event(&n->effects, n->chain, SPV_EVENT_BACKFILL_DONE, 0);
+    spv_sync_start_lowered(&n->sync, now);
     return 0;
 }
 
@@ -457,7 +458,7 @@ int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
         return n->error;
     return process(n,
                    start      ? handle_start_stored(n, now)
-                   : backfill ? handle_backfill_stored(n)
+                   : backfill ? handle_backfill_stored(n, now)
                               : spv_sync_stored(&n->sync, now),
                    now);
 }

@@ -79,6 +79,24 @@ void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now
     spv_sync_update_synced(s, now);
 }
 
+void spv_sync_start_lowered(struct spv_sync *s, struct spv_now now)
+{
+    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
+        struct spv_sync_peer *p = &s->peer[i];
+        if (!p->id || p->excluded != SPV_WARN_FORK_BELOW_START)
+            continue;
+        p->excluded = SPV_WARN_NONE;
+        s->synced = false;
+        s->recheck_us = now.mono_us;
+    }
+    if (!s->complete && !s->cfg.discovers) {
+        /* a named peer that the backfill closed for the same reason comes back in a moment */
+        s->synced = false;
+        s->manual_until_us = 0;
+        s->manual_waited = false;
+    }
+}
+
 void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now)
 {
     if (complete == s->complete)

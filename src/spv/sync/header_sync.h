@@ -97,6 +97,8 @@ struct spv_sync {
     bool storing; /* a STORE effect is not acknowledged yet */
     uint64_t retry_us; /* when future headers are requested again */
     uint64_t recheck_us; /* when all peers are asked again */
+    uint64_t manual_until_us; /* until when a missing manual peer is waited for; 0: none */
+    bool manual_waited; /* that time is over */
     struct spv_sync_drop drop[SPV_NODE_MAX_PEERS];
     size_t n_drop;
     uint64_t headers_added, reorgs, stalls, n_misbehaving;
@@ -116,6 +118,9 @@ bool spv_sync_useful(struct spv_sync *s, uint64_t id);
 void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* How many network groups (1 or 2) SYNCED takes from now on; may emit it. */
 void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now);
+/* The chain starts lower than before: peers whose chain forks below the old start are asked again,
+ * and SYNCED waits for them. */
+void spv_sync_start_lowered(struct spv_sync *s, struct spv_now now);
 /* Whether no further peer is expected: only then UNRESOLVED may be emitted. */
 void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now);
 

@@ -11,17 +11,33 @@
 #include "util/deadline.h"
 #include "util/u256.h"
 
-unsigned spv_sync_done_groups(const struct spv_sync *s)
+static bool is_at_tip(const struct spv_sync_peer *p)
+{
+    return p->at_tip;
+}
+
+static bool has_future_headers(const struct spv_sync_peer *p)
+{
+    return p->excluded == SPV_WARN_FUTURE_HEADERS;
+}
+
+/* In how many network groups there is a peer of this kind. */
+static unsigned count_groups(const struct spv_sync *s, bool (*kind)(const struct spv_sync_peer *p))
 {
     unsigned groups = 0;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
-        bool first = p->id && p->at_tip;
+        bool first = p->id && kind(p);
         for (size_t j = 0; first && j < i; j++)
-            first = !(s->peer[j].id && s->peer[j].at_tip && s->peer[j].group == p->group);
+            first = !(s->peer[j].id && kind(&s->peer[j]) && s->peer[j].group == p->group);
         groups += first;
     }
     return groups;
+}
+
+unsigned spv_sync_done_groups(const struct spv_sync *s)
+{
+    return count_groups(s, is_at_tip);
 }
 
 static bool is_counted(const struct spv_sync *s, const struct spv_sync_peer *p)
@@ -73,6 +89,8 @@ uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
     const uint64_t wait = wait_limit(s);
     if (s->synced || s->fetching_segments)
         return SPV_NEVER;
+    if (s->manual_until_us && !s->manual_waited)
+        first = s->manual_until_us;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
         if (is_waited_for(s, p))
@@ -86,6 +104,8 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
     const uint64_t wait = wait_limit(s);
     if (spv_sync_synced_deadline(s) > now.mono_us)
         return;
+    if (s->manual_until_us && s->manual_until_us <= now.mono_us)
+        s->manual_waited = true;
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         struct spv_sync_peer *p = &s->peer[i];
         if (!is_waited_for(s, p) || waiting_since(p) + wait > now.mono_us)
@@ -111,6 +131,20 @@ static bool all_answered(const struct spv_sync *s)
     return n > 0;
 }
 
+/* A manual peer that is not connected, or that disconnected while it was asked, may have a better
+ * chain. It gets as long to connect as an answer gets to arrive. */
+static bool is_manual_peer_missing(struct spv_sync *s, struct spv_now now)
+{
+    if (s->complete || s->cfg.discovers) {
+        s->manual_until_us = 0;
+        s->manual_waited = false;
+        return false;
+    }
+    if (!s->manual_until_us)
+        s->manual_until_us = now.mono_us + SPV_SYNC_WAIT;
+    return !s->manual_waited;
+}
+
 /* "One peer whose claim is met ... is enough". A peer that is not at its tip claims nothing. */
 static bool is_claim_met(const struct spv_sync *s)
 {
@@ -121,15 +155,17 @@ static bool is_claim_met(const struct spv_sync *s)
     return false;
 }
 
-/* "Every ready peer answered from below our tip with less work." A node may send nothing instead of
- * an empty message, so the claim of a silent peer decides, as after an empty one. */
+/* "Every ready peer answered from below our tip with less work." A peer with future headers builds
+ * on our tip. A node may send nothing instead of an empty message, so the claim of a silent peer
+ * decides, as after an empty one. */
 static bool is_tip_unknown(const struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
         const struct spv_sync_peer *p = &s->peer[i];
         if (!is_counted(s, p))
             continue;
-        if ((p->at_tip && !p->below) || (p->overdue && !spv_sync_below(s, p)))
+        if (has_future_headers(p) || (p->at_tip && !p->below) ||
+            (p->overdue && !spv_sync_below(s, p)))
             return false;
     }
     return true;
@@ -201,6 +237,9 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
     /* peers that do not count are ignored when no further peer is expected */
     const bool quorum =
         spv_sync_enough_work(s) && (groups >= s->quorum || (s->complete && all && groups > 0));
+    /* "Headers refused only because they lie in our future: not synced", unless more groups of
+     * peers have none: then the clocks of those with future headers are wrong, and not ours */
+    const bool ahead = count_groups(s, has_future_headers) >= groups;
     const bool unknown = quorum && is_tip_unknown(s);
     const bool unmet = quorum && !unknown && !is_claim_met(s);
     /* a manual peer that is not connected yet may meet its claim, or have our tip */
@@ -234,8 +273,10 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
         worst = p;
         why = SPV_WARN_TIP_UNKNOWN;
     }
-    if (quorum && !unknown && (!unmet || has_min_work(s)))
-        emit_synced(s, now);
-    else if (s->complete && all && worst && !soon)
+    if (quorum && !unknown && !ahead && (!unmet || has_min_work(s))) {
+        if (!is_manual_peer_missing(s, now))
+            emit_synced(s, now);
+    } else if (s->complete && all && worst && !soon) {
         emit_unresolved(s, worst, why, now);
+    }
 }
