@@ -150,7 +150,7 @@ static bool is_synced(const struct sync *s)
 {
     struct spv_node_stats stats;
 
-    spv_evloop_stats(s->loop, &stats);
+    spv_evloop_get_stats(s->loop, &stats);
     return stats.synced;
 }
 
