@@ -173,7 +173,7 @@ static void clock_of_long_ago(struct sim *sim)
  * as show headers from the future. */
 static void clock_of_long_ago_and_short_chains(struct sim *sim)
 {
-    const size_t short_ones = 1 + scenario_pick(sim, 0, 1);
+    const size_t short_ones = 1 + scenario_random(sim, 0, 1);
     scenario_servers(sim, 2, &(struct sim_server_config){.chain = &present});
     scenario_servers(sim, short_ones, &(struct sim_server_config){.chain = &genesis});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
