@@ -1,252 +1,19 @@
 /* spv-sync: downloads a network's block headers into a database and reports progress.
  *
- * The library's event loop does the work; this file turns its events and a tick into a status line
- * (on a terminal), plain lines (into a pipe) or JSON lines, and decides when to stop: once synced,
- * on a signal, or when no peer was useful for --timeout seconds. However it ends, the same command
- * resumes, also after kill -9, because every batch is one transaction. */
+ * The library's event loop does the work; sync_events.c turns its events and a tick into a status
+ * line (on a terminal), plain lines (into a pipe) or JSON lines, and decides when to stop: once
+ * synced, on a signal, or when no peer was useful for --timeout seconds. However it ends, the same
+ * command resumes, also after kill -9, because every batch is one transaction. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "checkpoint_list.h"
-#include "cli.h"
-#include "spv/loop.h"
-#include "sync_end.h"
-#include "sync_proxy.h"
-#include "sync_report.h"
-#include "sync_start.h"
+#include "sync_state.h"
 
 #define TICK 0.1 /* seconds between updates of the status line */
-#define JSON_EVERY 1.0 /* seconds between progress objects */
-#define PLAIN_EVERY 5.0 /* seconds between plain lines */
 #define TIMEOUT_DEFAULT 120 /* seconds: several rounds of dialling */
 #define TIMEOUT_MAX 31536000 /* a year */
-#define USELESS_MAX 64 /* remembered peers that were no use: more than --connect usually names */
-
-struct sync {
-    /* options */
-    struct cli_target target;
-    struct cli_list connect, add_peers;
-    struct sync_proxy proxy;
-    bool clear_bans;
-    uint64_t peers, timeout;
-    const char *min_work_text, *checkpoint_file;
-    struct cli_list checkpoint_items;
-    struct start_options start;
-    bool backfill;
-    bool no_checkpoints, follow, json, quiet, verbose;
-    struct cli_busy busy;
-    /* made from them */
-    struct spv_endpoint endpoints[2 * CLI_LIST_MAX];
-    struct spv_u256 min_work;
-    struct checkpoint_list checkpoints;
-    uint32_t start_height;
-    /* the run */
-    struct spv_store *store;
-    struct spv_evloop *loop;
-    struct spv_node_peer peer[SPV_NODE_MAX_PEERS];
-    double useful_at,
-        printed_at; /* cli_clock of the last useful input of a peer; of the last printed progress */
-    struct report report;
-    bool synced, gave_up;
-    bool reader_gone; /* of a --follow: print nothing more */
-    bool unresolved; /* all peers were asked; it is unknown whether the chain is complete */
-    struct sync_end end; /* why it ends without being synced */
-    char useless[USELESS_MAX]
-                [SPV_ENDPOINT_TEXT]; /* disconnected for what they sent; a ring buffer */
-    size_t n_useless;
-    int failure; /* the last error of a peer */
-    size_t banned; /* peers, in this run or before */
-    struct spv_chain_header synced_tip;
-    uint64_t printed_added; /* headers received or in presync when progress was last printed */
-    uint64_t proving; /* presync headers at the last tick */
-    uint64_t received; /* headers received at the last tick, joined or not */
-};
-
-/* Events. */
-
-static void on_synced(struct sync *s, const struct spv_event *e)
-{
-    struct spv_node_stats stats;
-
-    s->synced = true;
-    s->unresolved = false;
-    s->synced_tip = e->tip;
-    if (s->follow)
-        cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
-    spv_evloop_get_stats(s->loop, &stats);
-    if (!s->follow) {
-        if (!s->backfill || stats.start.height == 0) /* else once the gap is closed */
-            spv_evloop_stop(s->loop);
-    } else if (!s->quiet) {
-        spv_evloop_get_stats(s->loop, &stats);
-        report_summary(&s->report, "synced", "synced", &stats, &e->tip);
-    }
-}
-
-/* Progress is printed at most once in JSON_EVERY or PLAIN_EVERY seconds, in JSON only if there is
- * any. */
-static void print_progress(struct sync *s)
-{
-    struct spv_node_stats stats;
-    double now = cli_clock(), every = cli_json_on() ? JSON_EVERY : PLAIN_EVERY;
-
-    if (s->quiet || (!cli_live() && (s->synced || now - s->printed_at < every)))
-        return;
-    spv_evloop_get_stats(s->loop, &stats);
-    if (cli_json_on() && report_received(&stats) + stats.presync_headers == s->printed_added)
-        return;
-    report_sample(&s->report, &stats);
-    report_progress(&s->report, &stats, s->peer,
-                    cli_json_on() ? spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS)
-                                  : 0);
-    s->printed_at = now;
-    s->printed_added = report_received(&stats) + stats.presync_headers;
-}
-
-/* When every --connect peer is banned, there is nothing to wait for. */
-static void count_banned(struct sync *s, const struct spv_event *e)
-{
-    if (e->kind != SPV_EVENT_BANNED && e->error != SPV_ERR_BANNED)
-        return;
-    s->banned++;
-    if (s->connect.n == 0 || s->banned < s->connect.n || s->timeout == 0)
-        return;
-    s->gave_up = true;
-    spv_evloop_stop(s->loop);
-}
-
-/* A peer that was disconnected for what it sent reconnects again and again: that must not count as
- * progress, or the run would never end. */
-static bool is_useless(const struct sync *s, const char *address)
-{
-    size_t i;
-
-    for (i = 0; i < s->n_useless && i < USELESS_MAX; i++)
-        if (strcmp(s->useless[i], address) == 0)
-            return true;
-    return false;
-}
-
-static void note_useless(struct sync *s, const struct spv_event *e)
-{
-    if (spv_err_class_of(e->error) == SPV_CLASS_PEER && !is_useless(s, e->address))
-        snprintf(s->useless[s->n_useless++ % USELESS_MAX], sizeof s->useless[0], "%s", e->address);
-}
-
-/* Returns true if a connected peer may be useful. */
-static bool may_succeed(struct sync *s)
-{
-    size_t i, n = spv_evloop_node_peers(s->loop, s->peer, SPV_NODE_MAX_PEERS);
-
-    for (i = 0; i < n; i++)
-        if (!is_useless(s, s->peer[i].address))
-            return true;
-    return false;
-}
-
-static bool is_synced(const struct sync *s)
-{
-    struct spv_node_stats stats;
-
-    spv_evloop_get_stats(s->loop, &stats);
-    return stats.synced;
-}
-
-static void on_event(void *ctx, const struct spv_event *e)
-{
-    struct sync *s = ctx;
-
-    switch (e->kind) {
-    case SPV_EVENT_SYNCED:
-        s->useful_at = cli_clock();
-        on_synced(s, e);
-        return;
-    case SPV_EVENT_PROGRESS:
-        s->useful_at = cli_clock();
-        if (e->address[0] != '\0')
-            snprintf(s->report.source, sizeof s->report.source, "%s", e->address);
-        if (!s->synced) {
-            if (cli_json_on())
-                print_progress(s);
-            return;
-        }
-        break; /* following: report each new tip */
-    case SPV_EVENT_CONNECTED:
-        /* One that failed before counts only once it sends headers. */
-        if (e->failures == 0 && !is_useless(s, e->address))
-            s->useful_at = cli_clock();
-        break;
-    case SPV_EVENT_REORG:
-        s->useful_at = cli_clock();
-        break;
-    case SPV_EVENT_BEHIND:
-        s->synced = false;
-        cli_stop_codes(CLI_INTERRUPTED, CLI_INTERRUPTED);
-        break;
-    case SPV_EVENT_BACKFILL_DONE:
-        s->synced_tip = e->tip; /* with all its work */
-        s->synced = s->synced && is_synced(s); /* else peers are asked again */
-        if (s->synced && !s->follow)
-            spv_evloop_stop(s->loop);
-        break;
-    case SPV_EVENT_UNRESOLVED:
-        s->unresolved = true;
-        s->end.why = *e;
-        if (!s->follow)
-            spv_evloop_stop(s->loop);
-        break;
-    case SPV_EVENT_DISCONNECTED:
-        note_useless(s, e);
-        break;
-    case SPV_EVENT_CONNECT_FAILED:
-    case SPV_EVENT_BANNED:
-        break;
-    case SPV_EVENT_WARNING:
-        sync_end_note(&s->end, e);
-        break;
-    }
-    if (!s->quiet)
-        report_event(&s->report, e);
-    if (e->error != 0) {
-        s->failure = e->error;
-        snprintf(s->report.failure, sizeof s->report.failure, "%s: %s", e->address,
-                 spv_strerror(e->error));
-    }
-    count_banned(s, e);
-}
-
-static void on_tick(void *ctx)
-{
-    struct sync *s = ctx;
-    struct spv_node_stats stats;
-
-    if (s->follow && !s->quiet && cli_reader_gone()) {
-        s->reader_gone = true;
-        spv_evloop_stop(s->loop);
-        return;
-    }
-    spv_evloop_get_stats(s->loop, &stats);
-    report_sample(&s->report, &stats);
-    if (s->synced && stats.peers > 0)
-        s->useful_at = cli_clock(); /* following: no new header is normal */
-    if (stats.presync_headers != s->proving) {
-        if (may_succeed(s))
-            s->useful_at = cli_clock(); /* a first pass adds nothing, and may take long */
-        s->proving = stats.presync_headers;
-    }
-    if (report_received(&stats) != s->received) {
-        s->useful_at = cli_clock(); /* segments that are not joined yet count, too */
-        s->received = report_received(&stats);
-    }
-    if (s->timeout > 0 && cli_clock() - s->useful_at >= (double)s->timeout) {
-        s->gave_up = true;
-        spv_evloop_stop(s->loop);
-        return;
-    }
-    print_progress(s);
-}
 
 static void stop_loop(void *ctx)
 {
@@ -327,8 +94,8 @@ static int run_loop(struct sync *s)
                  .start_height = s->start_height,
                  .backfill = s->backfill},
         .store = s->store,
-        .on_event = on_event,
-        .on_tick = on_tick,
+        .on_event = sync_on_event,
+        .on_tick = sync_on_tick,
         .tick_us = (uint64_t)(TICK * 1e6),
         .ctx = s,
     };

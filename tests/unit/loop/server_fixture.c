@@ -1,11 +1,17 @@
 #include "unit/loop/server_fixture.h"
+#include "util/hash.h"
+#include "wire/frame.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -153,4 +159,30 @@ void server_fixture_stop(struct server_fixture *s)
     spv_server_get_stats(s->server, &s->stats);
     assert_int_equal(spv_http_free(s->http), 0);
     assert_int_equal(spv_server_free(s->server), 0);
+}
+
+void server_fixture_put_frame(struct spv_buffer *b, const char *command, uint32_t length,
+                              const uint8_t *payload, size_t n)
+{
+    uint8_t name[SPV_COMMAND_SIZE] = {0}, sum[32];
+    memcpy(name, command, strlen(command));
+    spv_sha256d(sum, payload, n);
+    spv_buffer_put(b, spv_netid_get(SPV_REGTEST)->magic, 4);
+    spv_buffer_put(b, name, sizeof name);
+    spv_buffer_u32(b, length);
+    spv_buffer_put(b, sum, 4);
+    spv_buffer_put(b, payload, n);
+}
+
+size_t server_fixture_read_to_end(int fd)
+{
+    const struct timeval patience = {.tv_sec = 60};
+    static uint8_t bytes[65536];
+    size_t all = 0;
+    ssize_t got;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    while ((got = read(fd, bytes, sizeof bytes)) > 0)
+        all += (size_t)got;
+    assert_true(got == 0 || errno == ECONNRESET); /* not a timeout */
+    return all;
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "spv/spv.h"
+#include "util/buffer.h"
 
 /* A chain of n headers above genesis. Records are only read once it is made. */
 struct mined {
@@ -35,5 +36,11 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
 struct spv_endpoint server_fixture_endpoint(const struct server_fixture *s);
 struct spv_endpoint server_fixture_http_endpoint(const struct server_fixture *s);
 void server_fixture_stop(struct server_fixture *s);
+
+/* Appends a frame of this payload length, with the first n bytes of the payload. */
+void server_fixture_put_frame(struct spv_buffer *b, const char *command, uint32_t length,
+                              const uint8_t *payload, size_t n);
+/* Reads until the connection ends; returns the number of bytes. */
+size_t server_fixture_read_to_end(int fd);
 
 #endif

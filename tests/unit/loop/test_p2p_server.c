@@ -1,6 +1,5 @@
 /* The header server with clients made of links, on loopback. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -18,7 +17,6 @@
 #include "unit/loop/server_fixture.h"
 #include "unit/net/net_fixture.h"
 #include "util/buffer.h"
-#include "util/hash.h"
 #include "wire/codec.h"
 
 #define HEADERS 4500
@@ -503,34 +501,6 @@ static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **s
         (void)close(fds[i]);
 }
 
-/* Bytes of a frame whose payload is of that length, and as much of it as there is. */
-static void put_frame(struct spv_buffer *b, const char *command, uint32_t length,
-                      const uint8_t *payload, size_t n)
-{
-    uint8_t name[SPV_COMMAND_SIZE] = {0}, sum[32];
-    memcpy(name, command, strlen(command));
-    spv_sha256d(sum, payload, n);
-    spv_buffer_put(b, spv_netid_get(SPV_REGTEST)->magic, 4);
-    spv_buffer_put(b, name, sizeof name);
-    spv_buffer_u32(b, length);
-    spv_buffer_put(b, sum, 4);
-    spv_buffer_put(b, payload, n);
-}
-
-/* Reads to the end of the connection; how many bytes came. */
-static size_t read_to_end(int fd)
-{
-    const struct timeval patience = {.tv_sec = 60};
-    static uint8_t bytes[65536];
-    size_t all = 0;
-    ssize_t got;
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    while ((got = read(fd, bytes, sizeof bytes)) > 0)
-        all += (size_t)got;
-    assert_true(got == 0 || errno == ECONNRESET); /* not a timeout */
-    return all;
-}
-
 static void ask_of(int fd, const struct spv_blockhash *from)
 {
     const struct spv_msg msg = {
@@ -553,17 +523,18 @@ static void message_that_a_header_server_has_no_use_for_closes_when_it_is_large(
     struct spv_buffer b;
     spv_buffer_init(&b);
     /* the largest is taken: what follows it is answered */
-    put_frame(&b, "strange", sizeof payload, payload, sizeof payload);
+    server_fixture_put_frame(&b, "strange", sizeof payload, payload, sizeof payload);
     int fd = greedy_client(&at, 0);
     assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
     ask_of(fd, &chain.records[0].hash);
     read_answers(fd, 1);
     (void)close(fd);
     b.len = 0;
-    put_frame(&b, "block", SPV_SERVE_PAYLOAD + 1, payload, 0); /* its payload never comes */
+    server_fixture_put_frame(&b, "block", SPV_SERVE_PAYLOAD + 1, payload,
+                             0); /* its payload never comes */
     fd = greedy_client(&at, 0);
     assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
-    assert_true(read_to_end(fd) < 1000);
+    assert_true(server_fixture_read_to_end(fd) < 1000);
     (void)close(fd);
     spv_buffer_free(&b);
     server_fixture_stop(&s);
