@@ -20,7 +20,6 @@
 #include "spv/sync/segments_state.h"
 #include "util/u256.h"
 
-
 enum fit {
     FIT_NONE, /* no answer to a segment request */
     FIT_START, /* what follows the request's first hash */

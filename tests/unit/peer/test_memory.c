@@ -49,7 +49,8 @@ static int converse(const struct spv_buffer *script, enum spv_direction dir)
     struct spv_msg msg;
     struct spv_blockhash locator[3] = {{{1}}, {{2}}, {{3}}};
     struct spv_inv item = {SPV_INV_TX, {{4}}};
-    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {.locator = locator, .n = 3}};
+    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
+                          .u.getheaders = {.locator = locator, .n = 3}};
     struct spv_msg fetch = {.command = SPV_CMD_GETDATA, .u.inv = {&item, 1}};
     int rc = spv_peer_new(&p, &cfg, dir, now);
     if (rc < 0)
