@@ -373,7 +373,10 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
                  uint16_t default_port)
 {
     const char *colon = strrchr(text, ':');
-    const bool bare = text[0] != '[' && colon && strchr(text, ':') != colon;
+    /* two colons and nothing that an IPv6 address cannot have: not http://HOST or HOST:1:2 */
+    const bool bare = colon && strchr(text, ':') != colon &&
+                      strspn(text, "0123456789abcdefABCDEF:.%") == strlen(text) &&
+                      (strstr(text, "::") || !strchr(text, '.'));
 
     if (spv_endpoint_parse(out, text, default_port) != 0)
         return bare ? cli_usage("--%s: '%s' is not an IPv6 address. One with a port is written "

@@ -29,10 +29,10 @@ struct pack {
 enum pack_kind pack_of_name(const char *name)
 {
     const char *dot = name ? strrchr(name, '.') : NULL;
-    if (dot && strcmp(dot, ".gz") == 0) {
+    if (dot && strcasecmp(dot, ".gz") == 0) {
         return PACK_GZIP;
     }
-    if (dot && strcmp(dot, ".zst") == 0) {
+    if (dot && strcasecmp(dot, ".zst") == 0) {
         return PACK_ZSTD;
     }
     return PACK_NONE;

@@ -5,9 +5,11 @@
  * there.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -32,6 +34,21 @@ struct job {
 };
 
 /* What the format, the output and the options can do together. */
+/* A device such as /dev/tty, or /dev/stdout on a terminal. */
+static bool is_terminal(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISCHR(st.st_mode)) {
+        return false;
+    }
+    const int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    const bool terminal = fd >= 0 && isatty(fd) == 1;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return terminal;
+}
+
 static int check_options(struct job *e)
 {
     bool packed = pack_of_name(e->output) != PACK_NONE;
@@ -56,10 +73,11 @@ static int check_options(struct job *e)
             ".zst, or compress standard output.",
             e->output, pack_refused(e->output));
     }
-    if (reorg == SPV_EXPORT_REORG_CUT && to_stdout && !e->force && isatty(STDOUT_FILENO) == 1) {
-        return cli_usage("--format: %s is binary, and standard output is a terminal. Name a file "
-                         "with --output, or add --force.",
-                         name);
+    if (reorg == SPV_EXPORT_REORG_CUT && !e->force &&
+        (to_stdout ? isatty(STDOUT_FILENO) == 1 : is_terminal(e->output))) {
+        return cli_usage("--format: %s is binary, and %s is a terminal. Name a file with --output, "
+                         "or add --force.",
+                         name, to_stdout ? "standard output" : e->output);
     }
     if (!e->follow) {
         return CLI_DONE;

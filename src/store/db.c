@@ -281,7 +281,7 @@ int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *trie
         return damaged(s, code, tried, reason);
     }
     if (err == SPV_ERR_INTERRUPTED) {
-        return spv_db_fail(s, err, "%s: stopped before its end: %s.", s->path, tried);
+        return spv_db_fail(s, err, "%s: stopped before it was done (%s).", s->path, tried);
     }
     return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,
                        code, advice_for(err, e));

@@ -18,7 +18,7 @@ static uint64_t size_of(const char *path, const char *suffix)
 static int count(struct spv_store *s, uint64_t *out, const char *sql)
 {
     int64_t x = 0;
-    int rc = spv_db_integer(s, &x, sql, "look at it");
+    int rc = spv_db_integer(s, &x, sql, "read the database");
     *out = x > 0 ? (uint64_t)x : 0;
     return rc;
 }

@@ -55,7 +55,7 @@ static void end_source(struct spv_store *s)
 static int64_t read_pragma(struct spv_store *s, const char *sql)
 {
     int64_t x = 0;
-    return spv_db_integer(s, &x, sql, "look at it") == 0 ? x : 0;
+    return spv_db_integer(s, &x, sql, "read the database") == 0 ? x : 0;
 }
 
 static int identify_network(struct spv_store *s, struct spv_params *params,

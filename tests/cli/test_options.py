@@ -40,6 +40,8 @@ WRONG = {
         (["--add-peer", ":8333"], "--add-peer: ':8333' is not HOST"),
         (["--connect", "::1:18444"], "--connect: '::1:18444' is not an IPv6 address. One with a port "
                                      "is written [IPv6]:PORT. Try"),
+        (["--connect", "http://x:1"], "--connect: 'http://x:1' is not HOST, HOST:PORT or [IPv6]:PORT"),
+        (["--connect", "127.0.0.1:1:2"], "--connect: '127.0.0.1:1:2' is not HOST, HOST:PORT"),
         (["--add-peer", "::1:18444"], "--add-peer: '::1:18444' is not an IPv6 address"),
         (["--proxy", "::1:19050"], "--proxy: '::1:19050' is not an IPv6 address"),
         (["--connect", "::1:8333"], "--connect: '::1:8333' is ambiguous: it may end in a port. "
