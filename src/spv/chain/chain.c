@@ -1,11 +1,10 @@
-/* A batch is judged in one pass. First comes what is known already, recognised by height and hash;
- * then what is new, judged one after the other and staged behind the end of the window, where it
- * already lies right if it extends the tip. What was judged is then kept: as the new end of the
- * best chain, as (part of) a side branch, or, when its branch now has more work than the best
- * chain, as the new best chain.
+/* A batch is validated in one pass. Headers that are known, by height and hash, come first; new
+ * headers are validated one after the other and staged behind the end of the window, where they are
+ * in place if they extend the tip. The staged headers then extend the best chain, or (part of) a
+ * side branch, or, when their branch has more work than the best chain, become the best chain.
  *
- * The window slides: it only grows until the store has acknowledged a change, then it is trimmed to
- * a period's start, rarely enough that moving memory does not matter. */
+ * The window grows until the store has acknowledged an update, then it is trimmed to the start of a
+ * period, rarely enough that moving memory does not matter. */
 #include "spv/chain.h"
 
 #include <string.h>
@@ -20,7 +19,7 @@ static size_t window_limit(const struct spv_chain *c)
     return (size_t)SPV_WINDOW_MAX_PERIODS * c->interval;
 }
 
-/* ---- judging a batch ---- */
+/* ---- validating a batch ---- */
 
 int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint *checkpoint,
                          const struct spv_u256 *work)
@@ -35,14 +34,14 @@ int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint 
 struct batch {
     struct spv_accept_result *result;
     const struct spv_blockhash
-        *last; /* NULL, or the last one's hash: the others are in the prevs */
+        *last; /* NULL, or the last header's hash; the other hashes are the prevs */
     struct spv_now now;
     struct spv_chain_pos pos; /* of the last known header before the new ones */
     bool has_parent;
-    struct spv_header_ctx ctx; /* of the next header, once one was new */
+    struct spv_header_ctx ctx; /* of the next header, once a new one was found */
     size_t n_new;
     bool presynced;
-    size_t checkpoint; /* the next one to meet */
+    size_t checkpoint; /* index of the next checkpoint */
 };
 
 /* The first header's parent, or the header itself, must be known. */
@@ -70,7 +69,8 @@ static int find_parent(const struct spv_chain *c, struct batch *b, const struct 
     return 0;
 }
 
-/* The first new header: may there be one here, and how are it and its followers judged? */
+/* Before the first new header: checks that a fork is allowed here, and sets up the context for it
+ * and its children. */
 static int begin_new_headers(struct spv_chain *c, struct batch *b)
 {
     const bool on_main_chain = b->pos.branch == SPV_MAIN_CHAIN;
@@ -78,7 +78,7 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
     const uint32_t start_height = spv_chain_start_point(c).height;
     int rc;
 
-    /* between genesis and the base nobody can tell what is known and what is a fork */
+    /* between genesis and the start a known header and a fork cannot be distinguished */
     if (on_main_chain && b->pos.height + 1 < start_height) {
         b->result->error = SPV_ERR_CHAIN_BASE;
         return 0;
@@ -88,7 +88,7 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
         b->result->error = SPV_ERR_HDR_FORK_DEPTH;
         return 0;
     }
-    /* below the window and nothing stored: it may well be known, but nobody can tell */
+    /* below the window and no header database: it may be known, which cannot be checked */
     if (on_main_chain && b->pos.height + 1 < spv_chain_window_start(c) && !c->reader.by_height) {
         b->result->error = SPV_ERR_HDR_UNCONNECTING;
         return 0;
@@ -99,12 +99,12 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
         return 0;
     }
     rc = spv_chain_ctx_at(c, &b->ctx, b->pos);
-    if (rc == 0) /* the headers that judge it are neither in memory nor stored */
+    if (rc == 0) /* the headers before it are neither in memory nor stored */
         b->result->error = start_height > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNCONNECTING;
     return rc < 0 ? rc : 0;
 }
 
-/* Judges a new header and stages it. Negative only when the fault is ours. */
+/* Validates a new header and stages it. Negative only for local errors. */
 static int check_new_header(struct spv_chain *c, struct batch *b, const struct spv_header *header,
                             const struct spv_blockhash *hash)
 {
@@ -134,7 +134,7 @@ static int check_new_header(struct spv_chain *c, struct batch *b, const struct s
     return 0;
 }
 
-/* One header after the first's parent was found. Fills verdict->error when it is refused. */
+/* One header, after the first one's parent was found. Sets result->error when it is invalid. */
 static int process_header(struct spv_chain *c, struct batch *b, const struct spv_header *header,
                           const struct spv_blockhash *hash)
 {
@@ -155,7 +155,7 @@ static int process_header(struct spv_chain *c, struct batch *b, const struct spv
     return check_new_header(c, b, header, hash);
 }
 
-/* The hash of headers[i]: given by the header that follows it, or computed. */
+/* The hash of headers[i]: the prev of the header after it, *last, or computed. */
 static const struct spv_blockhash *hash_of(const struct batch *b, struct spv_hash_ahead *ahead,
                                            const struct spv_header *headers, size_t i, size_t n)
 {
@@ -164,7 +164,7 @@ static const struct spv_blockhash *hash_of(const struct batch *b, struct spv_has
     return i + 1 < n ? &headers[i + 1].prev : b->last;
 }
 
-/* Goes through the batch up to the first refused header. */
+/* Validates the batch up to the first invalid header. */
 static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_header *headers,
                        size_t n)
 {
@@ -200,7 +200,7 @@ static int check_batch(struct spv_chain *c, struct batch *b, const struct spv_he
     return 0;
 }
 
-/* ---- keeping what was accepted ---- */
+/* ---- storing the accepted headers ---- */
 
 static int store_batch(struct spv_chain *c, struct batch *b)
 {
@@ -215,7 +215,7 @@ static int store_batch(struct spv_chain *c, struct batch *b)
         update->n = b->n_new;
         c->window.n += b->n_new;
     } else if (spv_u256_cmp(&b->ctx.work, &c->tip.work) > 0) {
-        /* strictly more work: on a tie the first seen stays */
+        /* strictly more work: with equal work the branch seen first stays */
         rc = spv_chain_reorganise(c, update, pos, b->n_new);
     } else {
         rc = spv_chain_add_branch(c, update, pos, b->n_new, b->presynced);
@@ -241,7 +241,7 @@ static int store_batch(struct spv_chain *c, struct batch *b)
     return 0;
 }
 
-/* Room for n more headers in the window, growing in steps up to its usual size. */
+/* Reserves n more headers in the window; its capacity doubles up to the usual size. */
 static int reserve_window(struct spv_chain *c, size_t n)
 {
     const size_t usual = window_limit(c) + SPV_CHAIN_HASHED_MAX;
@@ -315,7 +315,7 @@ void spv_chain_stored(struct spv_chain *c)
     if (first > start)
         spv_header_array_drop(&c->window, first - start);
     if (c->window.cap > usual) {
-        /* a deep reorganisation had made it larger */
+        /* a deep reorganisation made it larger */
         struct spv_header_array fit = {0};
         if (spv_header_array_reserve(&fit, usual) == 0) {
             spv_header_array_copy(&fit, 0, &c->window, 0, c->window.n);
@@ -328,7 +328,7 @@ void spv_chain_stored(struct spv_chain *c)
     }
 }
 
-/* ---- looking ---- */
+/* ---- queries ---- */
 
 const struct spv_chain_header *spv_chain_tip(const struct spv_chain *c)
 {
@@ -370,7 +370,7 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
         if (rc <= 0)
             return rc < 0 ? rc : SPV_ERR_UNKNOWN_HASH;
     }
-    /* ten in a row, then each step twice as long; the last place is genesis's */
+    /* ten in a row, then each step twice as long; the last one is genesis */
     while (pos.height > 0 && n < cap - 1) {
         rc = spv_chain_header_at_pos(c, &header, pos);
         if (rc < 0)
@@ -380,7 +380,8 @@ int spv_chain_locator(const struct spv_chain *c, struct spv_blockhash *out, size
         if (n > 10)
             step *= 2;
         uint32_t next = pos.height > step ? pos.height - step : 0;
-        /* a branch that leaves above the base must find its foot, however wide the step */
+        /* always include the first stored header, which every branch that forks above it contains
+         */
         if (next < start_height && pos.height > start_height)
             next = start_height;
         pos.height = next;

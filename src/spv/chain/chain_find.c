@@ -1,8 +1,8 @@
-/* A header is looked for where it most likely is: the tip, the window from its end, the branches,
- * the reader. There is no hash table: a batch needs one look-up by hash, for its first parent, and
- * everything after that is found by height. The scan reads eight bytes of each hash.
+/* Look-ups search the window from its end, the side branches, then the header database. There is no
+ * hash table: a batch needs one look-up by hash, for its first parent, and all others are by
+ * height. The scan compares eight bytes of each hash first.
  *
- * What comes from the reader is re-hashed, so that a damaged database can't bend the rules. */
+ * Headers from the database are hashed again, so that a damaged database is detected. */
 #include <string.h>
 
 #include "spv/chain/chain_state.h"
@@ -27,7 +27,7 @@ struct spv_chain_start spv_chain_start_point(const struct spv_chain *c)
     return start;
 }
 
-/* A record from the reader must be what was asked for. */
+/* A header from the database must have the hash that is stored with it. */
 static int check_read(const struct spv_chain_header *header)
 {
     struct spv_blockhash hash;
@@ -54,7 +54,7 @@ static int main_chain_header(const struct spv_chain *c, struct spv_chain_header 
         return 1;
     }
     if (!c->reader.by_height || height < spv_chain_start_point(c).height)
-        return 0; /* not knowable */
+        return 0; /* not stored */
     rc = c->reader.by_height(c->reader.ctx, out, height);
     if (rc < 0)
         return rc;
@@ -65,7 +65,7 @@ static int main_chain_header(const struct spv_chain *c, struct spv_chain_header 
     return check_read(out);
 }
 
-/* The record of a branch at a height; NULL when it has none there. */
+/* A branch's header at a height; NULL when it has none there. */
 static const struct spv_chain_header *branch_header(const struct spv_branch *b, uint32_t height)
 {
     if (height <= b->fork || height - b->fork > b->headers.n)
@@ -99,7 +99,7 @@ static bool same_hash(const struct spv_blockhash *a, const struct spv_blockhash 
     return x == y && spv_blockhash_eq(a, b);
 }
 
-/* The index of a hash in a span, from its end; n when it is not there. */
+/* The index of a hash in an array, searched from its end; n when it is not there. */
 static size_t scan_window(const struct spv_header_array *s, const struct spv_blockhash *hash)
 {
     for (size_t i = s->n; i > 0; i--)
@@ -141,7 +141,7 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
         return rc;
     if (!spv_blockhash_eq(&header->hash, hash))
         return SPV_ERR_DB_DAMAGED;
-    if (header->height >= start) /* stored, but no longer the best chain's */
+    if (header->height >= start) /* stored, but no longer on the best chain */
         return 0;
     *out = (struct spv_chain_pos){SPV_MAIN_CHAIN, header->height};
     return check_read(header);
@@ -181,7 +181,7 @@ int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *p
 
     *known = 0;
     rc = spv_chain_find_pos(c, pos, &header, &last);
-    if (rc == 0) { /* the parent is not known, or not knowable; the header itself may be */
+    if (rc == 0) { /* the parent is unknown or not stored; the header itself may be known */
         spv_header_hash(&last, &headers[0]);
         rc = spv_chain_find_pos(c, pos, &header, &last);
         *known = rc == 1;
@@ -200,7 +200,7 @@ int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *p
     return 1;
 }
 
-/* The real bits of the header at place: kept in memory, else walked back to. */
+/* last_non_min_diff_bits at a position: from memory, else found by reading backwards. */
 static int last_non_min_diff_bits_at(const struct spv_chain *c, uint32_t *out,
                                      struct spv_chain_pos pos)
 {

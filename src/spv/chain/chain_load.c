@@ -1,8 +1,8 @@
-/* Making a chain from what is stored, or from genesis.
+/* Creates a chain from the stored headers, or from genesis.
  *
- * The window is read back in order, re-hashed and re-linked, and its work is summed up again, from
- * the stored work below it to that of the stored tip. Headers below the window were validated when
- * they were stored; the window's first header commits to them by its prev hash.
+ * The window is read back in order, hashed and linked again, and its chain work is summed up again,
+ * from that of its first header to that of the stored tip. Headers below the window were validated
+ * when they were stored; the window's first header commits to them by its prev hash.
  *
  * All checkpoints are compared with what is stored: the database may have been written by a version
  * with fewer of them.
@@ -21,12 +21,12 @@
 #include "util/array.h"
 #include "util/u256.h"
 
-#define READ_AT_ONCE 128 /* headers a call of the reader: 10 KB of stack */
+#define READ_AT_ONCE 128 /* headers in one range(): 10 KB of stack */
 #define FIRST_STORED 64 /* side branch headers allocated at first */
 
 /* ---- the window ---- */
 
-/* Judges a read header as far as it can be judged alone, and appends it. */
+/* Checks the prev hash and proof of work of a stored header, and appends it. */
 static int append_header(struct spv_chain *c, struct spv_header_ctx *ctx,
                          const struct spv_header *header, const struct spv_blockhash *hash)
 {
@@ -48,7 +48,7 @@ static int append_header(struct spv_chain *c, struct spv_header_ctx *ctx,
     return 0;
 }
 
-/* Reads heights from..to behind the window's end. */
+/* Appends the stored headers of heights from..to to the window. */
 static int read_window(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t from, uint32_t to)
 {
     struct spv_header headers[READ_AT_ONCE];
@@ -74,7 +74,7 @@ static int read_window(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t
     return 0;
 }
 
-/* The window's first record: genesis, or a stored one whose work is taken on trust. */
+/* The window's first header: genesis, or a stored one whose chain work is not recomputed. */
 static int read_start(struct spv_chain *c, struct spv_chain_header *out, uint32_t start)
 {
     struct spv_blockhash hash;
@@ -117,9 +117,9 @@ static int load_window(struct spv_chain *c)
     start = stored.height > SPV_WINDOW_PERIODS * c->interval
                 ? stored.height - SPV_WINDOW_PERIODS * c->interval
                 : 0;
-    start -= start % c->interval; /* there real bits are the bits */
+    start -= start % c->interval; /* a period's first header has last_non_min_diff_bits == bits */
     if (start < spv_chain_start_point(c).height)
-        start = spv_chain_start_point(c).height; /* a period's first as well */
+        start = spv_chain_start_point(c).height; /* also the first height of a period */
     if (start > stored.height)
         return SPV_ERR_DB_DAMAGED;
 
@@ -143,7 +143,7 @@ static int load_window(struct spv_chain *c)
 
 /* ---- checkpoints ---- */
 
-/* The checkpoint that the base follows is not stored itself. */
+/* The checkpoint below the first stored header is not stored itself: checks the prev hash. */
 static int check_below(const struct spv_chain *c, const struct spv_checkpoint *checkpoint)
 {
     struct spv_chain_header first;
@@ -172,7 +172,7 @@ static int check_stored(const struct spv_chain *c)
         } else {
             rc = spv_chain_header_at_pos(
                 c, &header, (struct spv_chain_pos){SPV_MAIN_CHAIN, checkpoint->height});
-            if (rc == 0) /* nothing is stored below the window */
+            if (rc == 0) /* no header is stored below the window */
                 continue;
             if (rc == 1 && !spv_blockhash_eq(&header.hash, &checkpoint->hash))
                 rc = SPV_ERR_DB_CHECKPOINT;
@@ -187,7 +187,7 @@ static int check_stored(const struct spv_chain *c)
 
 /* ---- side branches ---- */
 
-/* What the reader handed out, by height. */
+/* Stored headers off the best chain, parents before children. */
 struct stored_headers {
     struct spv_header *headers;
     struct spv_blockhash *hashes;
@@ -245,7 +245,7 @@ static int collect_headers(void *arg, const struct spv_chain_header *record)
     return 0;
 }
 
-/* How many of headers that follow each other may be taken: good, and not more work than the tip. */
+/* How many of these consecutive headers are valid and have no more work than the tip. */
 static int count_valid(const struct spv_chain *c, size_t *out, const struct spv_header *headers,
                        size_t n)
 {
@@ -272,7 +272,7 @@ static int count_valid(const struct spv_chain *c, size_t *out, const struct spv_
 
 static int restore_branch(struct spv_chain *c, const struct spv_header *headers, size_t n)
 {
-    const struct spv_now now = {0, UINT32_MAX}; /* they were not in the future when they came */
+    const struct spv_now now = {0, UINT32_MAX}; /* the times were checked before they were stored */
     struct spv_accept_result result;
     size_t take;
     int rc = count_valid(c, &take, headers, n);
@@ -282,11 +282,11 @@ static int restore_branch(struct spv_chain *c, const struct spv_header *headers,
     rc = spv_chain_accept(c, &result, headers, take, now);
     if (rc < 0)
         return rc;
-    spv_chain_stored(c); /* it is */
+    spv_chain_stored(c); /* they came from the store */
     return 0;
 }
 
-/* Strings together what follows record i, up to a message's worth. */
+/* Copies header i and an unused chain of its descendants, at most SPV_MAX_HEADERS in all. */
 static size_t follow_branch(struct stored_headers *s, struct spv_header *out, size_t i)
 {
     size_t n = 0;
@@ -323,7 +323,7 @@ static int load_branches(struct spv_chain *c)
     return rc;
 }
 
-/* ---- making ---- */
+/* ---- creation ---- */
 
 static int start_from_genesis_or_reader(struct spv_chain *c)
 {

@@ -9,8 +9,8 @@
 #include "spv/chain/header_ctx.h"
 #include "spv/message.h"
 
-#define SPV_WINDOW_PERIODS 2 /* kept at least: the retarget rules look back one whole period */
-#define SPV_WINDOW_MAX_PERIODS 6 /* then trimmed: moving memory costs little when it is rare */
+#define SPV_WINDOW_PERIODS 2 /* at least: the retarget rules need one whole period */
+#define SPV_WINDOW_MAX_PERIODS 6 /* then trimmed, rarely, as it moves the headers that stay */
 
 /* Consecutive headers of one branch. */
 struct spv_header_array {
@@ -46,7 +46,7 @@ struct spv_chain {
 /* spv_chain_accept for up to SPV_CHAIN_HASHED_MAX headers that the caller has hashed: each prev is
  * the hash of the header before, *last is the hash of the last one. All other rules are checked.
  */
-#define SPV_CHAIN_HASHED_MAX 8064 /* four periods: what the segments return at once */
+#define SPV_CHAIN_HASHED_MAX 8064 /* four periods: SPV_SEGMENTS_BATCH */
 int spv_chain_accept_hashed(struct spv_chain *c, struct spv_accept_result *out,
                             const struct spv_header *headers, size_t n,
                             const struct spv_blockhash *last, struct spv_now now);
@@ -67,7 +67,9 @@ void spv_header_array_copy(struct spv_header_array *dst, size_t at,
 /* Drops the first n entries. */
 void spv_header_array_drop(struct spv_header_array *s, size_t n);
 
-/* chain.c: SPV_ERR_DB_DAMAGED when a header at a checkpoint has another work than is known. */
+/* chain.c. Returns SPV_ERR_DB_DAMAGED when the chain work at a checkpoint differs from the
+ * checkpoint's; else 0, also when the checkpoint has no chain work or the stored chain work does
+ * not count from genesis. */
 int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint *checkpoint,
                          const struct spv_u256 *work);
 
@@ -75,7 +77,7 @@ int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint 
 struct spv_chain_start spv_chain_start_point(const struct spv_chain *c);
 /* The index of the first checkpoint at or above a height. */
 size_t spv_chain_next_checkpoint(const struct spv_chain *c, uint32_t height);
-/* Look-ups: 1 found, 0 not there or not knowable, negative on failure. */
+/* Look-ups return 1 when found, 0 when absent or not in memory and not stored, or negative. */
 uint32_t spv_chain_window_start(const struct spv_chain *c);
 const struct spv_chain_header *spv_chain_window_tip(const struct spv_chain *c);
 int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *out,
@@ -89,7 +91,7 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
  * of the headers are known. Returns 1, 0 when they connect to no known header, or negative. */
 int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *pos, size_t *known,
                               const struct spv_header *headers, size_t n);
-/* There is a checkpoint above this height. */
+/* Whether there is a checkpoint above this height. */
 bool spv_chain_covered(const struct spv_chain *c, uint32_t height);
 /* The context that validates children of the header at *pos. */
 int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
@@ -100,10 +102,10 @@ int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
  * branch at a time. */
 int spv_chain_accept_presynced(struct spv_chain *c, struct spv_accept_result *out,
                                const struct spv_header *headers, size_t n, struct spv_now now);
-/* There is a branch that is exempt from the limit. */
+/* Whether a branch is exempt from the limit. */
 bool spv_chain_has_presynced_branch(const struct spv_chain *c);
-/* The peer that extended it is gone: the limit applies again, and a branch that exceeds it is
- * dropped. */
+/* Ends the exemption, when the peer that extended the branch is disconnected: the limit applies
+ * again, and the branch is dropped if it exceeds it. */
 void spv_chain_release_presynced_branch(struct spv_chain *c);
 
 /* side_branches.c. n_new validated headers are staged behind the end of the window; they follow the

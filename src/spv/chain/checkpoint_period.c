@@ -1,6 +1,6 @@
-/* A period between two checkpoints needs no rule but these: links that lead from one to the other,
- * and each header's own work, for the sum. All else about it was judged when the checkpoints were
- * made, and can't be judged here without the headers before. */
+/* Between two checkpoints only prev hashes and proof of work are checked, and chain work is summed
+ * up. The other rules were checked when the checkpoints were made; here they would need the headers
+ * before the period. */
 #include <string.h>
 
 #include "spv/chain.h"

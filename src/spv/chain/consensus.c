@@ -1,6 +1,6 @@
-/* Each rule stands beside the words that demand it. The interval between retargets is the timespan
- * over the spacing (2016 on every real network), so that tests can mine small networks whose
- * retargets come every few blocks. */
+/* Each rule is quoted beside the code that enforces it. The interval between retargets is the
+ * timespan over the spacing (2016 on every real network), so that tests can mine small networks
+ * whose retargets are every few blocks. */
 #include "spv/chain/consensus.h"
 
 #include <string.h>
@@ -10,12 +10,12 @@
 #include "util/u256.h"
 
 #define CLAMP 4 /* a retarget moves the target by at most this factor each way */
-#define LATE_SPACINGS 2 /* a block later than this many spacings may have limit bits */
+#define LATE_SPACINGS 2 /* a block later by more than this many may have pow_limit_bits */
 #define MAX_TIMEWARP 600 /* BIP94: seconds that a period may start before its parent */
 
 int spv_consensus_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits)
 {
-    /* "CheckProofOfWork: range": negative, zero, overflowing, above the limit */
+    /* CheckProofOfWork, "Check range": negative, zero, overflowing, above the limit */
     int rc = spv_target_from_bits(target, bits);
 
     if (rc < 0)
@@ -45,7 +45,7 @@ uint32_t spv_consensus_retarget(const struct spv_params *params, uint32_t base_b
                                 uint32_t first_time, uint32_t last_time)
 {
     const int64_t timespan = params->target_timespan;
-    /* from a period's first block to its last: 2015 intervals, the famous off-by-one */
+    /* from a period's first block to its last: 2015 spacings, Bitcoin's off-by-one error */
     int64_t actual = (int64_t)last_time - (int64_t)first_time;
     struct spv_u256 target;
 
@@ -123,7 +123,7 @@ int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_
 
 int spv_consensus_future(uint32_t time, struct spv_now now)
 {
-    /* "time-too-new": MAX_FUTURE_BLOCK_TIME, two hours */
+    /* "time-too-new": at most two hours ahead of our clock (MAX_FUTURE_BLOCK_TIME) */
     return (int64_t)time > now.unix_s + SPV_MAX_FUTURE ? SPV_ERR_HDR_TIME_FUTURE : 0;
 }
 

@@ -17,13 +17,13 @@ int spv_consensus_target(const struct spv_params *params, struct spv_u256 *targe
 uint32_t spv_consensus_retarget(const struct spv_params *params, uint32_t base_bits,
                                 uint32_t first_time, uint32_t last_time);
 
-/* What the retarget rules need of a parent. */
+/* The parent's data that the retarget rules need. */
 struct spv_consensus_parent {
     uint32_t height;
     uint32_t time;
     uint32_t bits;
-    uint32_t last_non_min_diff_bits; /* of the nearest block at or before it with other than limit
-                           bits, not walking past its period's first block */
+    uint32_t last_non_min_diff_bits; /* bits of the nearest block at or before it whose bits are
+                           not pow_limit_bits, or of its period's first block */
     uint32_t first_time; /* of its period's first block */
     uint32_t first_bits;
 };

@@ -1,4 +1,4 @@
-/* headers[i] for i = 0, SPV_HASH_AHEAD, ... hashes the batch that begins there. */
+/* headers[i] for i = 0, SPV_HASH_AHEAD, ... hashes the batch that starts there. */
 #include "spv/chain/hash_ahead.h"
 
 const struct spv_blockhash *spv_hash_ahead_at(struct spv_hash_ahead *h,

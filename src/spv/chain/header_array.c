@@ -1,4 +1,4 @@
-/* Two arrays that grow, move and shrink together. */
+/* Headers and their last_non_min_diff_bits: two arrays of the same length and capacity. */
 #include <stdlib.h>
 #include <string.h>
 

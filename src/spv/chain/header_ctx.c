@@ -1,12 +1,13 @@
-/* Cheap comparisons come first, proof of work after them: whoever calls keeps nothing that did not
- * pass all. Decoding bits to target and work takes a 256-bit division, so the last few are kept. */
+/* Cheap comparisons come first, proof of work last: a caller keeps only headers that pass all of
+ * them, so the order affects cost alone. Decoding bits to target and work needs a 256-bit division,
+ * so the last few results are cached. */
 #include "spv/chain/header_ctx.h"
 
 #include "spv/error.h"
 #include "spv/params/interval.h"
 #include "util/u256.h"
 
-/* The decoded form of bits, from memory or made now. */
+/* Decoded bits, from the cache or computed. */
 static int decode_bits(struct spv_header_ctx *ctx, const struct spv_target **out, uint32_t bits)
 {
     struct spv_target *slot;
@@ -52,7 +53,7 @@ int spv_header_ctx_check(struct spv_header_ctx *ctx, struct spv_chain_header *en
     int rc;
 
     if (header->bits != spv_consensus_next_bits(ctx->params, &ctx->parent, header->time)) {
-        /* say what is wrong with the bits themselves, when something is */
+        /* malformed bits, and a target above the limit, have errors of their own */
         const struct spv_target *t;
         rc = decode_bits(ctx, &t, header->bits);
         return rc < 0 ? rc : SPV_ERR_HDR_BITS;

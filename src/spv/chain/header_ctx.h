@@ -1,5 +1,5 @@
-/* Validates headers one after the other: all that the rules need of the headers before is carried
- * along, so that the cost of a header is the same anywhere in any branch. Copyable by value.
+/* Validates headers one after the other. The context has all that the rules need of the headers
+ * before, so each header costs the same in any branch at any height. Copyable by value.
  * (Bitcoin Core: ContextualCheckBlockHeader, CheckProofOfWork) */
 #ifndef SPV_SPV_CHAIN_HEADER_CTX_H
 #define SPV_SPV_CHAIN_HEADER_CTX_H
@@ -15,14 +15,14 @@
 
 /* Decoded bits. */
 struct spv_target {
-    uint32_t bits; /* 0: empty, no target has these */
+    uint32_t bits; /* 0: empty; no valid target has bits 0 */
     struct spv_u256 target;
     struct spv_u256 work;
 };
 
 struct spv_header_ctx {
     const struct spv_params *params;
-    struct spv_consensus_parent parent; /* the last header */
+    struct spv_consensus_parent parent; /* the last header, the parent of the next one */
     struct spv_blockhash hash; /* its hash and cumulative work */
     struct spv_u256 work;
     struct spv_median median;

@@ -1,4 +1,4 @@
-/* Test networks ask for so little work that trying nonces one by one finds a hash at once. A mined
+/* Test networks need so little work that trying nonces one by one finds a hash at once. A mined
  * chain depends on its plan alone: merkle roots are hashes of seed and height. */
 #include "spv/mine.h"
 
@@ -34,7 +34,7 @@ int spv_mine_header(struct spv_header *header, struct spv_blockhash *hash)
     }
 }
 
-/* The header after the tip, not mined yet. */
+/* A header on top of the tip, without its proof of work. */
 static int next_header(const struct spv_chain *c, struct spv_header *out,
                        const struct spv_mine_plan *plan, uint32_t spacing)
 {
@@ -43,7 +43,7 @@ static int next_header(const struct spv_chain *c, struct spv_header *out,
     uint8_t salt[12];
 
     if (tip->header.time > UINT32_MAX - spacing || median == UINT32_MAX)
-        return SPV_ERR_INVALID; /* the end of 32-bit time */
+        return SPV_ERR_INVALID; /* the time would not fit in 32 bits */
     for (unsigned i = 0; i < 8; i++)
         salt[i] = (uint8_t)(plan->seed >> (8 * i));
     put_u32(salt + 8, tip->height + 1);
@@ -72,7 +72,7 @@ int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan)
         rc = spv_mine_header(&header, &hash);
         if (rc < 0)
             return rc;
-        /* the header's own time is the clock here: what is mined is never in the future */
+        /* the header's own time is passed as the clock, so the header is never in the future */
         rc = spv_chain_accept(c, &result, &header, 1, (struct spv_now){0, header.time});
         if (rc < 0)
             return rc;

@@ -1,12 +1,12 @@
-/* Side branches: bounded arrays of full records, each from its fork point on the best chain. A
- * branch off a branch copies the part that they share, so that each stands alone and may go alone.
- * When there is no room, the branches with the least work go first, but never for one with less.
- * One branch at a time may be longer than the bound allows: the one that has proven itself
- * (spv/presync.h) and is on its way to become the best chain.
+/* Side branches: bounded arrays of headers, each from its fork point on the best chain. A branch
+ * off a branch copies the part that they share, so that either can be dropped alone. At the limit,
+ * the branches with the least work are evicted, but never for one with less work. One branch at a
+ * time is exempt from the limit: one that passed presync (sync/presync.h) and is expected to
+ * become the best chain.
  *
- * A reorganisation makes a branch the best chain: its records move into the window behind the fork,
- * the headers that they displace become a branch, and every other branch that hung on the displaced
- * part, or shared the beginning of the new best one, is told its new fork point. */
+ * A reorganisation makes a branch the best chain: its headers move into the window behind the fork,
+ * the headers that they displace become a branch, and every other branch that forked from the
+ * displaced part, or shares the beginning of the new best chain, gets a new fork point. */
 #include <stdlib.h>
 
 #include "spv/chain/chain_state.h"
@@ -37,7 +37,7 @@ void spv_chain_release_presynced_branch(struct spv_chain *c)
         spv_header_array_free(&c->branches[slot].headers);
 }
 
-/* After branches went: the proven one may be among them. */
+/* After branches were dropped: the presynced one may be among them. */
 static void note_presynced(struct spv_chain *c)
 {
     if (c->presynced_branch >= 0 && c->branches[c->presynced_branch].headers.n == 0)
@@ -57,13 +57,14 @@ void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height)
     note_presynced(c);
 }
 
-/* Makes room for n more headers, and for a branch more when slot is asked for, at the cost of
- * branches with less work; not of the one in `spared`. Nothing goes unless it suffices. */
+/* Evicts branches with less than *work until n more headers fit, and, when slot is not NULL, one
+ * more branch. The branch in `spared` and the presynced one stay. Returns false, and evicts none,
+ * when that cannot suffice. */
 static bool evict_for(struct spv_chain *c, int *slot, size_t n, const struct spv_u256 *work,
                       int spared)
 {
-    size_t kept = 0; /* headers in branches that stay in any case */
-    size_t used = 0; /* slots of those */
+    size_t kept = 0; /* headers in branches that cannot be evicted */
+    size_t used = 0; /* their slots */
     size_t total = spv_chain_branch_headers(c);
 
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
@@ -101,7 +102,8 @@ static bool evict_for(struct spv_chain *c, int *slot, size_t n, const struct spv
     }
 }
 
-/* A slot for a proven branch: a free one, or the weakest's; not the one in `spared`. */
+/* A slot for a presynced branch: a free one, or that of the branch with the least work other than
+ * `spared`. */
 static int presynced_slot(struct spv_chain *c, int spared)
 {
     int weakest = -1;
@@ -119,7 +121,8 @@ static int presynced_slot(struct spv_chain *c, int spared)
     return weakest;
 }
 
-/* The bound does not cover the branch in this slot from now on, and covers the one before it. */
+/* Exempts the branch in this slot from the limit, in place of an earlier one, which is dropped if
+ * it exceeds the limit. */
 static void set_presynced(struct spv_chain *c, int slot)
 {
     const int before = c->presynced_branch;
@@ -135,7 +138,7 @@ int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *update,
     const struct spv_u256 *work = &c->window.headers[c->window.n + n_new - 1].work;
     const bool on_main_chain = pos.branch == SPV_MAIN_CHAIN;
     const uint32_t fork = on_main_chain ? pos.height : c->branches[pos.branch].fork;
-    const size_t shared = pos.height - fork; /* of place's branch */
+    const size_t shared = pos.height - fork; /* headers of the branch at pos */
     int slot = pos.branch;
     struct spv_header_array *headers;
     int rc;
@@ -144,7 +147,7 @@ int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *update,
         if (!presynced && slot != c->presynced_branch && !evict_for(c, NULL, n_new, work, slot))
             return SPV_ERR_CHAIN_BRANCHES;
         headers = &c->branches[slot].headers;
-        /* by halves again, as a branch that grows once grows often; its bound comes before */
+        /* 1.5 times, as a branch that grows once grows often; the limit was checked above */
         rc = spv_header_array_reserve(headers,
                                       shared + n_new > headers->cap ? (shared + n_new) * 3 / 2 : 0);
         if (rc < 0)
@@ -176,7 +179,8 @@ int spv_chain_add_branch(struct spv_chain *c, struct spv_chain_update *update,
     return 0;
 }
 
-/* A branch that forked from the displaced part forks below it now. Without room it goes. */
+/* Moves the fork point of a branch that forked from the displaced part below that part. Drops the
+ * branch when displaced headers are missing, over the limit, or out of memory. */
 static void extend_branch_down(struct spv_chain *c, struct spv_branch *b, uint32_t fork,
                                const struct spv_header_array *displaced)
 {
@@ -217,7 +221,7 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *update,
 {
     const bool on_main_chain = pos.branch == SPV_MAIN_CHAIN;
     const uint32_t fork = on_main_chain ? pos.height : c->branches[pos.branch].fork;
-    const size_t shared = pos.height - fork; /* records of place's branch that come along */
+    const size_t shared = pos.height - fork; /* headers of the branch at pos that move along */
     const uint32_t start = spv_chain_window_start(c);
     const uint32_t old_tip = spv_chain_window_tip(c)->height;
     const size_t keep = fork + 1 > start ? fork + 1 - start : 0;
@@ -228,7 +232,7 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *update,
     rc = spv_header_array_reserve(&c->window, keep + shared + n_new);
     if (rc < 0)
         return rc;
-    /* what is displaced is a help, not a duty: too much of it, or no memory, and it is let go */
+    /* keeping the displaced headers is optional: too many, or no memory, and they are dropped */
     if (fork + 1 >= start && staged - keep <= SPV_CHAIN_BRANCH_HEADERS &&
         spv_header_array_reserve(&displaced, staged - keep) == 0) {
         displaced.n = staged - keep;
