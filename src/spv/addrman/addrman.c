@@ -1,14 +1,15 @@
-/* The idea is the reference node's (src/addrman.h there says why at length): a source can fill only
- * the few buckets that the secret gives to its network group, addresses of one group from one
- * source only a single one, and what has answered once is not pushed out by what was merely heard
- * of. Ours is smaller, and an address has one place: chosen by the group of who told us first.
+/* The design is Bitcoin Core's (src/addrman.h there explains it at length): a source can fill only
+ * the few buckets that a secret key assigns to its network group, addresses of one group from one
+ * source only one of them, and tried addresses are not evicted by addresses from gossip. Our tables
+ * are smaller, and an address has one slot: chosen by the group of the peer that first sent it.
  *
  *     new:    bucket = H(source, H(group, source) mod 16) mod 256
  *     tried:  bucket = H(group, H(address) mod 4) mod 64
  *
- * In its bucket an address may take the first of four places that is free or whose holder is
- * terrible; the four follow from its hash. A tried bucket that has none is disputed: the holder of
- * the first place is tested by a feeler, and gives way only when it does not answer. */
+ * In its bucket an address takes the first of four slots that is free or whose entry is terrible;
+ * the four follow from its hash. When a tried bucket has none, a collision is recorded: a feeler
+ * tests the incumbent of the first slot, which is replaced when it does not answer or is not tested
+ * in time. */
 #include "spv/addrman/addrman_state.h"
 
 #include <stdlib.h>
@@ -19,12 +20,12 @@
 
 #define DAY 86400
 #define FIRST_CAP 64 /* entries allocated at first */
-#define FUTURE_MAX 600 /* seconds: a time further ahead is a lie or a wrong clock */
-#define HORIZON (30 * DAY) /* not seen for so long: gone (as the reference node) */
-#define NEVER_WORKED 3 /* attempts after which one that never answered is terrible */
-#define NO_MORE 10 /* attempts after which one that answered long ago is */
+#define FUTURE_MAX 600 /* seconds: a time further ahead is false or from a wrong clock */
+#define HORIZON (30 * DAY) /* not seen for so long: terrible (as Bitcoin Core) */
+#define NEVER_WORKED 3 /* attempts after which an address that never answered is terrible */
+#define NO_MORE 10 /* attempts after which an address that answered long ago is */
 #define NO_MORE_AFTER (7 * DAY)
-#define JUST_TRIED 60 /* seconds: no verdict while the attempt may be under way */
+#define JUST_TRIED 60 /* seconds: not terrible while an attempt may be in progress */
 
 void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng rng)
 {
@@ -92,7 +93,6 @@ static uint64_t hash_two(const struct spv_addrman *b, char what, const struct sp
     return hash_bytes(b, &k);
 }
 
-/* The probe-th place for the address in a bucket. */
 size_t spv_addrman_slot_in(uint64_t bucket, uint64_t addr_hash, unsigned probe)
 {
     return (size_t)(bucket * SPV_BUCKET + (addr_hash + probe) % SPV_BUCKET);
@@ -144,7 +144,7 @@ void spv_addrman_mark_dirty(struct spv_addrman *b, struct spv_addrman_entry *e)
     b->idle_until_us = 0;
 }
 
-/* A fresh entry, in no table yet; -1 without memory or room. */
+/* A new entry, in no table yet; -1 without memory or at the limit. */
 static int new_entry(struct spv_addrman *b, const struct spv_addr_info *a)
 {
     if (!b->unused) {
@@ -231,7 +231,6 @@ bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now)
     return now - a->last_success > NO_MORE_AFTER && a->attempts >= NO_MORE;
 }
 
-/* A place in the new table that it may have; -1: none. Whoever had it is gone. */
 int spv_addrman_new_slot(struct spv_addrman *b, const struct spv_addr_info *a, int64_t now)
 {
     const uint64_t bucket = new_bucket(b, a), at = spv_addrman_hash_addr(b, &a->addr);
@@ -279,7 +278,7 @@ int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint6
     const int known = spv_addrman_find(b, addr);
     if (known >= 0) {
         struct spv_addrman_entry *e = &b->at[known];
-        /* gossip repeats itself: once an hour is news of one that is there, once a day of others */
+        /* gossip repeats: update hourly for an address seen within a day, else daily */
         const int64_t interval = now.unix_s - seen < DAY ? 3600 : DAY;
         if (seen > e->a.last_seen + interval && seen <= now.unix_s + FUTURE_MAX) {
             e->a.last_seen = seen;

@@ -32,12 +32,12 @@ enum spv_conn_outcome {
 struct spv_addrman_entry {
     struct spv_addr_info a;
     uint64_t next_try_us; /* monotonic */
-    uint64_t deferred_until_us; /* likewise */
+    uint64_t deferred_until_us; /* monotonic */
     uint16_t next; /* in its hash chain, or the free list; index + 1 */
     uint16_t slot; /* in its table */
-    uint8_t failures; /* in a row in this run, any kind: how long to wait */
+    uint8_t failures; /* in a row since start-up, of any kind; determines the back-off */
     bool used; /* false: on the free list */
-    bool in_use; /* dialled or connected */
+    bool in_use; /* connecting or connected */
     bool dirty; /* differs from what is stored */
     bool stored; /* in the store, so its removal must be saved */
 };
@@ -58,8 +58,8 @@ struct spv_addrman {
     size_t n_collisions;
     uint64_t key[2];
     struct spv_rng rng;
-    uint64_t idle_until_us; /* nothing can be selected before; 0: unknown */
-    bool changed, changed_much; /* since the last save; much: an anchor or a promotion */
+    uint64_t idle_until_us; /* no entry can be selected before; 0: unknown */
+    bool changed, changed_much; /* since the last save; much: an anchor or a new tried entry */
     bool all; /* the next save writes everything */
     struct spv_netaddr *removed; /* since the last save */
     size_t n_removed;
@@ -67,13 +67,13 @@ struct spv_addrman {
     struct spv_netaddr *out_removed;
 };
 
-/* key: SPV_ADDRMAN_KEY bytes, or NULL to draw one. */
+/* key: SPV_ADDRMAN_KEY bytes, or NULL for a random one. */
 void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng rng);
 void spv_addrman_free(struct spv_addrman *b);
 size_t spv_addrman_memory(const struct spv_addrman *b);
 
-/* Adds stored rows, the most valuable first; invalid rows and rows without a free slot are skipped.
- * Returns 0 or SPV_ERR_NOMEM. */
+/* Adds stored rows, which are in descending order of value; invalid rows and rows without a free
+ * slot are skipped. Returns 0 or SPV_ERR_NOMEM. */
 int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, size_t n,
                      struct spv_now now);
 
@@ -83,7 +83,7 @@ int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, si
 int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint64_t services,
                     int64_t seen, const struct spv_netgroup *source, struct spv_now now);
 
-/* The index, or -1. */
+/* Returns the index of an address, or -1. */
 int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr);
 
 struct spv_pick {
@@ -105,12 +105,12 @@ void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now
  * with the entry in its slot is recorded. */
 void spv_addrman_on_handshake(struct spv_addrman *b, int entry, uint64_t services,
                               struct spv_now now);
-/* Its services, learned from a connection, lack what we need. */
+/* Sets the service bits of its version message, when they lack services that we need. */
 void spv_addrman_serves(struct spv_addrman *b, int entry, uint64_t services);
 /* The connection ended; error is stored with the entry, 0 for none. */
 void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome outcome,
                           int error, struct spv_now now);
-/* Not selected before until_us, for instance because it is banned. */
+/* Excludes the entry from selection until until_us, for instance while it is banned. */
 void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us);
 
 /* Test before evict: resolves the collisions that can be resolved. Returns the tried entry that a
@@ -126,10 +126,10 @@ int spv_addrman_get_changes(struct spv_addrman *b, struct spv_addrman_changes *o
 
 unsigned spv_net_of(const struct spv_netaddr *addr);
 bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned nets);
-/* NODE_NETWORK or NODE_NETWORK_LIMITED. */
+/* Whether the services include NODE_NETWORK or NODE_NETWORK_LIMITED. */
 bool spv_serves_chain(uint64_t services);
 
-/* It may be evicted for a new address (Bitcoin Core: AddrInfo::IsTerrible). */
+/* Whether it may be evicted for a new address (Bitcoin Core: AddrInfo::IsTerrible). */
 bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now);
 
 #endif

@@ -1,16 +1,16 @@
-/* Which one to dial, and what its end says about it.
+/* Selects an address to connect to, and records how the connection ended.
  *
- * "slow" and "gone" are two words here: one that nobody answered at counts towards being forgotten,
- * one that answered and then was of no use is only liked less. Both wait longer with each failure
- * in a row, and none is given up while it has its place. */
+ * An address that does not answer may be evicted after several attempts; one that answers and is
+ * slow or useless is only deprioritised. Both back off longer with each failure in a row, and are
+ * retried as long as they are in a table. */
 #include "spv/addrman/addrman_state.h"
 #include "spv/addrman/backoff.h"
 #include "util/deadline.h"
 #include "util/rng.h"
 
-#define TRIED_RECENTLY 600 /* seconds: then something else is far better */
-#define REPLACEMENT (4 * 3600) /* a holder that answered within this keeps its place */
-#define TEST_WINDOW (40 * 60) /* a dispute that could not be settled ends for the challenger */
+#define TRIED_RECENTLY 600 /* seconds: tried so recently, others are preferred */
+#define REPLACEMENT (4 * 3600) /* seconds: an incumbent that answered within this stays */
+#define TEST_WINDOW (40 * 60) /* seconds: then an unresolved collision replaces the incumbent */
 
 unsigned spv_net_of(const struct spv_netaddr *addr)
 {
@@ -51,14 +51,14 @@ bool spv_serves_chain(uint64_t services)
     return (services & (SPV_NODE_NETWORK | SPV_NODE_NETWORK_LIMITED)) != 0;
 }
 
-/* One table, in an order that chance chooses: sizes are powers of two, so any odd stride visits
- * every place once. */
+/* Scans one table in random order: sizes are powers of two, so any odd stride visits every slot
+ * once. */
 static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
                      const struct spv_pick *pick, bool any_group, struct spv_now now)
 {
     const size_t stride = (size_t)spv_rng_u64(&b->rng) | 1;
     size_t at = (size_t)spv_rng_u64(&b->rng);
-    uint64_t scale = 10; /* tenths: grows with each one passed over, so the search ends soon */
+    uint64_t scale = 10; /* tenths: grows with each entry passed over, so the search ends soon */
     int best = -1;
     uint32_t best_chance = 0;
     for (size_t i = 0; i < size; i++, at += stride) {
@@ -117,7 +117,7 @@ uint64_t spv_addrman_deadline(const struct spv_addrman *b)
     return b->idle_until_us;
 }
 
-/* What becomes of them. */
+/* Outcomes. */
 
 void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now)
 {
@@ -127,7 +127,7 @@ void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now
     spv_addrman_mark_dirty(b, e);
 }
 
-/* The holder of the first place in the tried bucket that it wants. */
+/* The entry in the first slot of its tried bucket. */
 static int incumbent_of(const struct spv_addrman *b, int entry)
 {
     const struct spv_addr_info *a = &b->at[entry].a;
@@ -207,7 +207,7 @@ void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us)
     b->idle_until_us = 0;
 }
 
-/* The challenger takes the holder's place; the holder is new again, if there it finds one. */
+/* The entry takes the incumbent's slot; the incumbent moves to the new table if it has a slot. */
 static void replace_incumbent(struct spv_addrman *b, int entry, int incumbent, struct spv_now now)
 {
     const int slot = b->at[incumbent].slot;
@@ -224,7 +224,7 @@ static void replace_incumbent(struct spv_addrman *b, int entry, int incumbent, s
     make_tried(b, entry, slot);
 }
 
-/* True when the dispute is over. */
+/* Returns true when the collision is resolved. */
 static bool resolve_collision(struct spv_addrman *b, const struct spv_addrman_collision *c,
                               struct spv_now now)
 {

@@ -5,9 +5,9 @@
 #include "spv/types.h"
 #include "util/rng.h"
 
-#define SPV_BACKOFF_FIRST (SPV_SECOND / 2) /* ours: a restarting peer is back in a second */
-#define SPV_BACKOFF_MANUAL (30 * SPV_SECOND) /* ours: the user asked for this very peer */
-#define SPV_BACKOFF_MAX (600 * SPV_SECOND) /* ours: no address is given up for good */
+#define SPV_BACKOFF_FIRST (SPV_SECOND / 2) /* ours: a peer may restart within a second */
+#define SPV_BACKOFF_MANUAL (30 * SPV_SECOND) /* ours: short, as the user selected this peer */
+#define SPV_BACKOFF_MAX (600 * SPV_SECOND) /* ours: no address is excluded for good */
 
 /* Doubles with each failure in a row (0 counts as 1), up to `most`; the upper half is random. */
 static inline uint64_t spv_backoff(unsigned failures, uint64_t most, struct spv_rng rng)

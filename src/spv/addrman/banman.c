@@ -1,4 +1,4 @@
-/* A flat table, scanned: a look-up comes with each new address, and bans are few. */
+/* An array, scanned: a connection attempt needs few look-ups, and bans are few. */
 #include "spv/addrman/banman.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ static void drop_ban(struct spv_banman *b, size_t i)
     b->changed = true;
 }
 
-/* Where the next one goes: the end, or the place of the one that would end first. */
+/* The slot of the next ban: at the end or, when full, that of the ban that ends first. */
 static size_t ban_slot(struct spv_banman *b)
 {
     if (b->n < SPV_ADDRMAN_BANS)
@@ -30,7 +30,7 @@ void spv_banman_load(struct spv_banman *b, const struct spv_ban_entry *rows, siz
 {
     for (size_t i = 0; i < n; i++) {
         int64_t left = rows[i].until - now.unix_s;
-        /* of an older version, which banned for more */
+        /* older versions banned for more errors */
         const bool bans = spv_err_class_of(rows[i].code) == SPV_CLASS_MISBEHAVING;
         if (left <= 0 || !bans) {
             b->changed = true;

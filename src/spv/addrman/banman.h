@@ -1,5 +1,6 @@
-/* Banned addresses: 24 hours for misbehaviour, kept across restarts. Within a run the monotonic
- * clock counts, so setting the clock does not end a ban; rows have unix seconds. */
+/* Banned addresses: 24 hours for misbehaviour, kept across restarts. In a running
+ * process a ban ends by the monotonic clock, so setting the clock does not end it; stored rows have
+ * unix seconds. */
 #ifndef SPV_SPV_ADDRMAN_BANMAN_H
 #define SPV_SPV_ADDRMAN_BANMAN_H
 

@@ -1,4 +1,4 @@
-/* A flat table of at most SPV_NODE_MAX_ENDPOINTS, scanned. */
+/* An array of at most SPV_NODE_MAX_ENDPOINTS, scanned. */
 #include "spv/addrman/manual_peers.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ void spv_manual_peers_free(struct spv_manual_peers *l)
 
 int spv_manual_peers_add(struct spv_manual_peers *l, const struct spv_endpoint *endpoint)
 {
-    if (endpoint->port == 0) /* means something to listeners only */
+    if (endpoint->port == 0) /* only a listener can have port 0 */
         return SPV_ERR_INVALID;
     for (size_t i = 0; i < l->n; i++)
         if (l->at[i].endpoint.port == endpoint->port &&

@@ -1,5 +1,5 @@
-/* Manual peers (--connect, --add-peer): never evicted, each a network group of its own, retried for
- * ever. */
+/* Manual peers (--connect, --add-peer): never evicted, each in a network group of its own, retried
+ * without limit. */
 #ifndef SPV_SPV_ADDRMAN_MANUAL_PEERS_H
 #define SPV_SPV_ADDRMAN_MANUAL_PEERS_H
 
@@ -25,14 +25,14 @@ struct spv_manual_peers {
 void spv_manual_peers_free(struct spv_manual_peers *l);
 /* A known endpoint is ignored. Returns 0, SPV_ERR_INVALID (port 0), SPV_ERR_FULL, SPV_ERR_NOMEM. */
 int spv_manual_peers_add(struct spv_manual_peers *l, const struct spv_endpoint *endpoint);
-/* The next to connect to, the fewest failures first; -1: none is due. */
+/* Returns the peer to connect to next, that with the fewest failures; -1: none is due. */
 int spv_manual_peers_pick(const struct spv_manual_peers *l, struct spv_now now);
-/* The connection ended. healthy: it had served us, so the back-off starts anew. */
+/* The connection ended. healthy: it was useful, so the back-off is reset. */
 void spv_manual_peers_released(struct spv_manual_peers *l, int index, bool healthy,
                                struct spv_rng rng, struct spv_now now);
-/* When this one may be tried again. */
+/* When this peer may be tried again. */
 uint64_t spv_manual_peers_next(const struct spv_manual_peers *l, int index);
-/* When the next may be tried, or SPV_NEVER. */
+/* When the next peer may be tried, or SPV_NEVER. */
 uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *l);
 /* Neither banned nor failed SPV_MANUAL_PEERS_TRIES times in a row. */
 bool spv_manual_peers_is_alive(const struct spv_manual_peer *p, struct spv_now now);

@@ -1,13 +1,12 @@
-/* Addresses that tunnel through others need no rule of their own: 6to4 (2002::/16) carries the /16
- * of its IPv4 address in the first 32 bits, Teredo (2001::/32) becomes one group, NAT64 is not
- * global unicast. */
+/* IPv6 tunnel addresses need no rule: the first 32 bits of 6to4 (2002::/16) include the /16 of its
+ * IPv4 address, Teredo (2001::/32) is one group, and NAT64 is not global unicast. */
 #include "spv/addrman/netgroup.h"
 
 #include <string.h>
 
 #include "util/hash.h"
 
-#define BY_NAME 0xf0 /* no BIP155 network */
+#define BY_NAME 0xf0 /* not a BIP155 network id */
 
 struct spv_netgroup spv_netgroup_of(const struct spv_netaddr *addr)
 {
@@ -56,14 +55,14 @@ bool spv_netaddr_routable(const struct spv_netaddr *addr)
         return !((b[0] == 192 && b[1] == 168) || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
                  (b[0] == 169 && b[1] == 254) || (b[0] == 100 && (b[1] & 0xc0) == 64) ||
                  (b[0] == 198 && (b[1] & 0xfe) == 18) ||
-                 /* documentation's (RFC 5737) */
+                 /* for documentation (RFC 5737) */
                  (b[0] == 192 && b[1] == 0 && b[2] == 2) ||
                  (b[0] == 198 && b[1] == 51 && b[2] == 100) ||
                  (b[0] == 203 && b[1] == 0 && b[2] == 113));
     }
     if (addr->network == SPV_ADDR_TORV3)
         return addr->len == 32;
-    /* global unicast 2000::/3 without documentation's 2001:db8::/32 */
+    /* global unicast 2000::/3 without 2001:db8::/32, which is for documentation */
     return addr->network == SPV_ADDR_IPV6 && addr->len == 16 && (b[0] & 0xe0) == 0x20 &&
            !(b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8);
 }

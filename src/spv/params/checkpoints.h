@@ -8,8 +8,7 @@
 #include "spv/params.h"
 #include "spv/params/checkpoints_count.h"
 
-/* A hash written as people read it, as four 64-bit words in display order, to its bytes in internal
- * order. */
+/* Converts a hash, as four 64-bit words in display order, to its bytes in internal order. */
 #define SPV_HASH_WORD(w)                                                                           \
     (uint8_t)((w)&0xff), (uint8_t)((w) >> 8 & 0xff), (uint8_t)((w) >> 16 & 0xff),                  \
         (uint8_t)((w) >> 24 & 0xff), (uint8_t)((w) >> 32 & 0xff), (uint8_t)((w) >> 40 & 0xff),     \
@@ -22,7 +21,8 @@
         }                                                                                          \
     }
 
-/* A line of a table. WORK: the work's two low words, as no chain needs more yet. */
+/* A line of a table. work_high, work_low: the low 128 bits of the chain work, which suffice for
+ * every network so far. */
 #define SPV_CHECKPOINT(height, a, b, c, d, next_time, work_high, work_low)                         \
     {                                                                                              \
         height, SPV_HASH(a, b, c, d), next_time,                                                   \

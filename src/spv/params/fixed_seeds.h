@@ -1,5 +1,5 @@
-/* Places to begin with when DNS says nothing: a few peers of each public network that were there
- * when the list was made. testnet3 has none: nobody publishes a list of its nodes any more. */
+/* Fixed seeds, for when no DNS seed answers: some peers of each public network that were reachable
+ * when the list was made. testnet3 has none: no list of its nodes is published any more. */
 #ifndef SPV_SPV_PARAMS_FIXED_SEEDS_H
 #define SPV_SPV_PARAMS_FIXED_SEEDS_H
 

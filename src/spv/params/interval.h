@@ -1,4 +1,4 @@
-/* The retarget interval, which chain, sync and the table of networks share. */
+/* The retarget interval, used by chain, sync and params. */
 #ifndef SPV_SPV_PARAMS_INTERVAL_H
 #define SPV_SPV_PARAMS_INTERVAL_H
 

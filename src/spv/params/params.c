@@ -17,7 +17,7 @@
 #define FRESH_PEERS 1800 /* SYNC.md: "fresh peers when the tip is older than 30 minutes */
 #define STALE_TIP 5400 /* and a warning to the user at 90 (neither on regtest and simnet)" */
 
-/* The coinbase of the first genesis serves five of the six networks. */
+/* Five of the six networks have the coinbase of mainnet's genesis block. */
 #define GENESIS_ROOT                                                                               \
     SPV_HASH(0x4a5e1e4baab89f3a, 0x32518a88c31bc87f, 0x618f76673e2cc77a, 0xb2127b7afdeda33b)
 #define TESTNET4_ROOT                                                                              \
@@ -42,8 +42,8 @@
         }                                                                                          \
     } /* BIP325 */
 
-/* The prefixes are what each seed's operator says of it (chainparams.cpp, and the seeder programs
- * that they run); a name by service bits that gives nothing is asked again without. */
+/* Prefixes as documented for each seed (chainparams.cpp, and the seeder programs of the operators).
+ * When the name with a prefix yields no address, the name without it is resolved. */
 static const struct spv_dns_seed no_seeds[] = {{NULL, 0}};
 static const struct spv_dns_seed mainnet_seeds[] = {
     {"seed.bitcoin.sipa.be", SPV_SEED_X9 | SPV_SEED_XD},
@@ -149,7 +149,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .min_work = {{UINT64_C(0x0000067d328e681a), 0, 0, 0}},
         .dns_seeds = signet_seeds,
         .fallback = &spv_fixed_seeds_signet,
-        /* of 512103ad5e0e...f6c452ae, the default challenge of BIP325 */
+        /* of 512103ad5e0e...f6c452ae, BIP325's default challenge */
         .challenge_hash = {0x0f, 0x1b, 0xf2, 0xe1, 0x22, 0xfd, 0xc7, 0x76, 0xde, 0x65, 0xc6,
                            0xf8, 0xc2, 0x09, 0x01, 0x75, 0x78, 0x51, 0x2d, 0x19, 0x92, 0x51,
                            0xab, 0x99, 0xf0, 0x35, 0x0b, 0xdd, 0xda, 0xa7, 0x30, 0x5f},

@@ -1,6 +1,6 @@
 /* A chain that starts at a checkpoint begins with the whole period that ends in it, so that the
- * first retarget and the first medians are judged like any other. The period is proven by its end
- * and links to the checkpoint before: there must be both. */
+ * first retarget and median times are validated like any other. The period links the checkpoint
+ * before it to the one at its end: both must exist. */
 #include "spv/params.h"
 #include "spv/params/interval.h"
 

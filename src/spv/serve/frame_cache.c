@@ -1,15 +1,15 @@
-/* A block is valid as long as the best chain has its last header: that commits to all before it, so
- * one look-up by height, in the answer's snapshot, is enough after any reorganisation. A block that
- * fails goes, with all above it. The block at the tip is shorter and is extended as the chain
+/* A block is valid while its last header is on the best chain: that commits to all before it, so
+ * one look-up by height, in the answer's snapshot, suffices after any reorganisation. An invalid
+ * block is dropped with all above it. The block at the tip is shorter and is extended as the chain
  * grows.
  *
- * An answer lies in one block or two. A block of which at least half is wanted is read whole and
- * kept; of another one only what is wanted is read. So a client that walks the chain at any
- * alignment costs one block's reading an answer when it is the first to come, and no reading when
- * it is not.
+ * An answer spans one block or two. A block of which at least half is needed is read whole and
+ * cached; of another one only the needed headers are read. So a client that syncs the chain at any
+ * alignment costs one read of a block an answer when it is the first, and none otherwise.
  *
- * A full cache replaces a random block: of the blocks of a chain that is longer than the cache a
- * client that walks it would find none in the order of use, as each is dropped before its turn. */
+ * A full cache evicts a random block: with least-recently-used eviction, a client that syncs a
+ * chain longer than the cache would miss on every block, as each is evicted before it is needed
+ * again. */
 #include "spv/serve/frame_cache.h"
 
 #include <stdlib.h>
@@ -19,14 +19,14 @@
 #include "spv/serve/header_range.h"
 #include "util/rng.h"
 
-#define BLOCK SPV_MAX_HEADERS /* the most that one answer has */
+#define BLOCK SPV_MAX_HEADERS /* the most headers of one answer */
 #define ENTRY (SPV_HEADER_SIZE + 1) /* a header and its transaction count */
 #define COUNT_3 3 /* a CompactSize from 253 on */
 #define BLOCK_PAYLOAD (COUNT_3 + (size_t)BLOCK * ENTRY)
 #define BLOCK_BYTES (sizeof(struct spv_shared_frame) + SPV_FRAME_HEADER + BLOCK_PAYLOAD)
 
-/* Heights number * BLOCK + 1 and up, n of them. The frame has room for all and is sealed when they
- * are there. */
+/* Heights number * BLOCK + 1 and up, n of them. The frame has the capacity of a whole block and is
+ * sealed when it is complete. */
 struct block {
     uint32_t number;
     uint32_t n;
@@ -40,7 +40,7 @@ struct spv_serve_cache {
     size_t n_blocks, max_blocks;
     struct spv_serve_cache_stats stats;
     struct spv_header headers[BLOCK];
-    uint8_t entries[BLOCK * ENTRY]; /* read for one answer alone */
+    uint8_t entries[BLOCK * ENTRY]; /* headers that are not cached, for one answer */
 };
 
 int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cache_config *cfg)
@@ -63,7 +63,7 @@ int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cac
     return 0;
 }
 
-/* The last one takes its place. */
+/* Moves the last block into its slot. */
 static void drop_block(struct spv_serve_cache *c, size_t i)
 {
     spv_shared_frame_unref(c->blocks[i].frame);
@@ -91,7 +91,8 @@ static uint8_t *entries_of(const struct block *b)
     return b->frame->bytes + SPV_FRAME_HEADER + COUNT_3;
 }
 
-/* Reads n headers at `from` as entries of a headers message: how many there are, or negative. */
+/* Reads up to n headers from height `from` on as entries of a headers message. Returns how many,
+ * or negative. */
 static int read_entries(struct spv_serve_cache *c, uint8_t *out, uint32_t from, uint32_t n)
 {
     const struct spv_header_db *r = &c->cfg.reader;
@@ -106,7 +107,7 @@ static int read_entries(struct spv_serve_cache *c, uint8_t *out, uint32_t from, 
     return got;
 }
 
-/* Appends what the chain has behind the block's headers: 0 or negative. */
+/* Appends the chain's headers after the block's last one. Returns 0 or negative. */
 static int extend_block(struct spv_serve_cache *c, struct block *b)
 {
     uint8_t *at = entries_of(b) + (size_t)b->n * ENTRY;
@@ -124,7 +125,7 @@ static int extend_block(struct spv_serve_cache *c, struct block *b)
     return 0;
 }
 
-/* Is the block's last header on the best chain? */
+/* Whether the block's last header is on the best chain. Returns 1, 0 or negative. */
 static int is_on_chain(const struct spv_serve_cache *c, const struct block *b)
 {
     const struct spv_header_db *r = &c->cfg.reader;
@@ -141,7 +142,7 @@ static void drop_from(struct spv_serve_cache *c, uint32_t number)
             drop_block(c, i);
 }
 
-/* A place for one more block: a random one's when there is no other. */
+/* A free slot for a block; a random block is evicted from a full cache. */
 static struct block *free_block(struct spv_serve_cache *c)
 {
     if (c->n_blocks == c->max_blocks)
@@ -149,7 +150,7 @@ static struct block *free_block(struct spv_serve_cache *c)
     return &c->blocks[c->n_blocks];
 }
 
-/* Reads a block and keeps it; *out is NULL when the chain has none of it. */
+/* Reads a block into the cache; *out is NULL when the chain has none of its headers. */
 static int load_block(struct spv_serve_cache *c, struct block **out, uint32_t number)
 {
     struct block *block = free_block(c);
@@ -168,8 +169,7 @@ static int load_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
     return 0;
 }
 
-/* The block of this number, as it is on the best chain now; NULL when it is not kept and too little
- * of it is wanted for that to change. */
+/* The valid block of this number; NULL when it is not cached and less than half of it is needed. */
 static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t number,
                       uint32_t wanted)
 {
@@ -193,13 +193,12 @@ static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t nu
 
 /* Part of an answer: n entries. */
 struct part {
-    struct spv_shared_frame *frame; /* what they are lent by, with a reference; NULL: c->entries */
+    struct spv_shared_frame *frame; /* a reference to the entries' frame; NULL: c->entries */
     const uint8_t *entries;
     uint32_t n;
 };
 
-/* n headers at `from`, all of one block. What has to be read for this answer alone goes to `room`.
- */
+/* n headers at `from`, all of one block. Headers that are not cached are read into `buffer`. */
 static int get_part(struct spv_serve_cache *c, struct part *out, uint8_t *buffer, uint32_t from,
                     uint32_t n)
 {
@@ -228,16 +227,16 @@ static const uint8_t *entry_at(const struct part p[2], uint32_t i)
                       : p[1].entries + (size_t)(i - p[0].n) * ENTRY;
 }
 
-/* How many of the entries go up to the header of this hash. */
+/* How many entries there are up to and including the header with this hash. */
 static uint32_t count_to_stop(const struct part p[2], uint32_t n, const struct spv_blockhash *stop)
 {
     for (uint32_t i = 1; stop && i < n; i++)
-        if (memcmp(entry_at(p, i) + 4, stop->b, sizeof stop->b) == 0) /* its child's prev */
+        if (memcmp(entry_at(p, i) + 4, stop->b, sizeof stop->b) == 0) /* the prev of entry i */
             return i;
     return n;
 }
 
-/* A frame of its own for the first n entries. */
+/* A new frame with the first n entries. */
 static struct spv_shared_frame *copy_to_frame(const struct spv_serve_cache *c,
                                               const struct part p[2], uint32_t n)
 {
@@ -285,7 +284,7 @@ static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out
 
     if (rc < 0)
         return rc;
-    if (range.from == 0) { /* genesis, which is in no block; or nothing at all */
+    if (range.from == 0) { /* genesis, which is in no block, or no header */
         rc = read_entries(c, c->entries, 0, range.max);
         p[0] = (struct part){.entries = c->entries, .n = rc > 0 ? (uint32_t)rc : 0};
     } else {

@@ -1,6 +1,6 @@
-/* The answer of Bitcoin Core's ProcessGetHeaders, from a reader. A stop that the reader can find
- * bounds what is read; otherwise whether a header is the stop is seen in its child's prev, so that
- * nothing is hashed. */
+/* Answers getheaders as Bitcoin Core does (net_processing.cpp, NetMsgType::GETHEADERS). If the
+ * database finds the stop hash, only headers up to its height are read; else it is compared with
+ * each child's prev, so that no header is hashed. */
 #include "spv/serve.h"
 
 #include "spv/error.h"
@@ -66,7 +66,7 @@ static int answer_range(const struct spv_header_db *reader, struct spv_header *o
     return rc;
 }
 
-/* "One snapshot an answer": a reorganisation between two reads must not mix two chains. */
+/* One snapshot per answer: a reorganisation between two reads must not mix two chains. */
 int spv_serve_headers(const struct spv_header_db *reader, struct spv_header *out,
                       const struct spv_msg_getheaders *request)
 {

@@ -1,4 +1,4 @@
-/* What a getheaders asks for, as heights of a reader's best chain. */
+/* The range of best-chain heights that a getheaders requests. */
 #ifndef SPV_SPV_SERVE_HEADER_RANGE_H
 #define SPV_SPV_SERVE_HEADER_RANGE_H
 
@@ -8,15 +8,16 @@
 struct spv_serve_range {
     uint32_t from;
     uint32_t max; /* headers; 0: none */
-    /* A stop hash that the reader did not find: the header whose hash this is ends the answer, if
-     * it is there after all. NULL: none. Lent by the request. */
+    /* A stop hash that the database did not find, for instance while it has no hash index: a header
+     * with this hash still ends the answer. NULL: none. Borrowed from the request. */
     const struct spv_blockhash *seek;
 };
 
-/* 0 or what the reader failed with; within its hold. */
+/* Returns 0, or an error of the database. Call it between begin_read and end_read. */
 int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_range *out,
                          const struct spv_msg_getheaders *request);
-/* The first hash of a locator that the best chain has: 1, 0 for none, or negative. */
+/* The header of the first locator hash that is on the best chain. Returns 1 and *out, 0 when there
+ * is none, or negative. */
 int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header *out,
                      const struct spv_blockhash *locator, size_t n);
 

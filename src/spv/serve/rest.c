@@ -1,6 +1,6 @@
-/* Everything an answer says comes from one held state of the reader. A header's hash is the
- * previous-hash field of the one above it, so one header more than was asked for is read, and only
- * the chain's tip is ever hashed. Median times and work are carried along from the first header. */
+/* An answer is built from one snapshot of the database. A header's hash is the prev of the header
+ * after it, so one header more than requested is read, and only the last one read is hashed. Median
+ * times and chain work are computed incrementally from the first header. */
 #include "spv/serve/rest.h"
 
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include "util/hex.h"
 #include "util/u256.h"
 
-#define LINE 256 /* the longest piece that print writes at once, with room */
+#define LINE 256 /* more than the longest text that append() formats at once */
 
 __attribute__((format(printf, 2, 3))) static void append(struct spv_buffer *b, const char *format,
                                                          ...)
@@ -44,8 +44,8 @@ static void print_hash(struct spv_buffer *b, const char *key, const uint8_t byte
     append(b, "\"%s\":\"%s\",", key, hex);
 }
 
-/* Left out where it is not known: in a chain that is stored from a later start on, whose work
- * counts from there. */
+/* Omitted when it is unknown: stored chain work of a chain that starts at a checkpoint may count
+ * from there. */
 static void print_work(struct spv_buffer *b, const struct spv_header_db *reader, uint32_t height,
                        const struct spv_u256 *work)
 {
@@ -72,7 +72,7 @@ static void print_difficulty(struct spv_buffer *b, uint32_t bits)
     append(b, "\"difficulty\":%s,", text);
 }
 
-/* Takes the comma off that follows the last member. */
+/* Removes the comma after the last member and closes the object. */
 static void end_object(struct spv_buffer *b)
 {
     if (b->error == 0 && b->len > 0 && b->data[b->len - 1] == ',')
@@ -100,7 +100,7 @@ static int load_median(struct spv_median *m, const struct spv_header_db *reader,
 
         if (rc < 0)
             return rc;
-        if (rc == 0) /* a chain that is stored from later on */
+        if (rc == 0) /* below the start of the stored chain */
             *m = (struct spv_median){0};
         else
             spv_median_push(m, record.header.time);
@@ -108,7 +108,7 @@ static int load_median(struct spv_median *m, const struct spv_header_db *reader,
     return 0;
 }
 
-/* With fewer than eleven times the median of a later header is not known. */
+/* Omitted when it is unknown: eleven times are needed, or those of all headers from genesis. */
 static void print_median(struct spv_buffer *b, const struct spv_median *m, uint32_t height)
 {
     if (m->n == SPV_MEDIAN_SPAN || m->n == height + 1)
@@ -117,9 +117,9 @@ static void print_median(struct spv_buffer *b, const struct spv_median *m, uint3
 
 /* ---- headers ---- */
 
-struct run { /* consecutive headers, and the one above them if there is one */
+struct run { /* consecutive headers, and the one after them if there is one */
     struct spv_header *headers;
-    uint32_t n; /* asked for */
+    uint32_t n; /* requested */
     uint32_t got; /* n or n + 1 */
     struct spv_chain_header first, tip;
 };
@@ -159,7 +159,7 @@ static struct spv_blockhash hash_in(const struct run *run, uint32_t i)
     return hash;
 }
 
-/* The fields of getblockheader in its order, but for those that need the block. */
+/* The fields of getblockheader in its order, without those that need the block. */
 static int print_run(struct spv_buffer *b, const struct run *run,
                      const struct spv_header_db *reader)
 {
@@ -237,7 +237,7 @@ static int answer_headers(struct spv_buffer *b, const struct spv_header_db *read
     return rc < 0 ? rc : SPV_REST_OK;
 }
 
-/* ---- the rest ---- */
+/* ---- the other requests ---- */
 
 static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *reader,
                             const struct spv_rest_request *request)
@@ -267,7 +267,7 @@ static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *re
     return SPV_REST_OK;
 }
 
-/* The reference node's names of the networks; btcd's for its own. */
+/* Bitcoin Core's names of the networks; btcd's for simnet. */
 static const char *chain_name(enum spv_network network)
 {
     switch (network) {
@@ -316,7 +316,7 @@ static int answer_chaininfo(struct spv_buffer *b, const struct spv_header_db *re
     return SPV_REST_OK;
 }
 
-/* A status, or an error of the reader. */
+/* Returns a status, or an error of the database. */
 static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reader,
                          const struct spv_params *params, const struct spv_rest_request *request)
 {
@@ -324,7 +324,7 @@ static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reade
 
     switch (request->kind) {
     case SPV_REST_HEADERS:
-        /* never a table scan that a client can trigger */
+        /* a client must not be able to cause a table scan */
         rc = reader->has_hash_index ? reader->has_hash_index(reader->ctx) : 1;
         if (rc == 0) {
             put_text(b,

@@ -1,5 +1,5 @@
-/* The header part of Bitcoin Core's REST interface as a pure function: from the target of an HTTP
- * GET and stored headers to a status, a content type and a body. HTTP itself is
+/* The header part of Bitcoin Core's REST interface as a pure function: maps the target of an HTTP
+ * GET and the stored headers to a status, a content type and a body. HTTP itself is
  * src/loop/http_server.c. (Bitcoin Core: doc/REST-interface.md, src/rest.cpp) */
 #ifndef SPV_SPV_SERVE_REST_H
 #define SPV_SPV_SERVE_REST_H
@@ -8,7 +8,7 @@
 #include "spv/params.h"
 #include "util/buffer.h"
 
-#define SPV_REST_MAX_TARGET 1024 /* bytes; ours: the longest valid one has some 90 */
+#define SPV_REST_MAX_TARGET 1024 /* bytes; ours: the longest valid one has about 90 */
 #define SPV_REST_MAX_HEADERS 2000 /* MAX_REST_HEADERS_RESULTS */
 #define SPV_REST_COUNT 5 /* headers, when no count is given */
 #define SPV_REST_WHY (SPV_REST_MAX_TARGET + 128)
@@ -42,7 +42,7 @@ enum spv_rest_format {
 struct spv_rest_request {
     enum spv_rest_kind kind;
     enum spv_rest_format format;
-    struct spv_blockhash hash; /* HEADERS: the first */
+    struct spv_blockhash hash; /* HEADERS: of the first header */
     uint32_t count; /* HEADERS: 1..SPV_REST_MAX_HEADERS */
     uint32_t height; /* BLOCKHASH */
 };
@@ -57,8 +57,8 @@ struct spv_rest_reply {
     struct spv_buffer body; /* the caller frees it */
 };
 
-/* Answers a target from one snapshot of the chain. An error of the database is a status, too.
- * Returns 0, or SPV_ERR_NOMEM: there is nothing to free. */
+/* Answers a target from one snapshot of the chain. An error of the database becomes status
+ * SPV_REST_INTERNAL. Returns 0, or SPV_ERR_NOMEM with nothing to free. */
 int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *reader,
                     const struct spv_params *params, const char *target);
 

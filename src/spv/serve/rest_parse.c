@@ -1,6 +1,6 @@
-/* The checks come in the reference node's order, and their words are its own, so that a client that
- * knows one server knows the other: first the count, then the hash, last the ending. An ending that
- * is not known stays part of what stands before it, as there. */
+/* The checks have Bitcoin Core's order and error texts, for compatibility with its clients: first
+ * the count, then the hash, last the file extension. As there, an unknown extension is treated as
+ * part of the text before it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ static bool is_word(struct text t, const char *word)
     return t.n == strlen(word) && memcmp(t.at, word, t.n) == 0;
 }
 
-/* The reason, with what the client said; anything unprintable in that is a question mark. */
+/* Writes the reason and the client's text, with a question mark for each unprintable byte. */
 static enum spv_rest_status refuse_request(char *why, enum spv_rest_status status,
                                            const char *reason, struct text said)
 {
@@ -39,7 +39,7 @@ static bool take_prefix(struct text *t, const char *prefix)
     return true;
 }
 
-/* Takes the ending off; false when it is none of the three. */
+/* Removes the file extension; false when it is none of the three. */
 static bool take_format(struct text *t, enum spv_rest_format *format)
 {
     static const char *const names[] = {
@@ -58,7 +58,7 @@ static bool take_format(struct text *t, enum spv_rest_format *format)
     return false;
 }
 
-/* Digits alone, at most max. */
+/* Digits only, at most max. */
 static bool read_number(uint32_t *out, struct text t, uint32_t max)
 {
     uint64_t x = 0;
@@ -74,7 +74,7 @@ static bool read_number(uint32_t *out, struct text t, uint32_t max)
     return t.n > 0;
 }
 
-/* The value of a name in "a=1&b=2"; the first one counts. */
+/* The value of a parameter in "a=1&b=2", of its first occurrence. */
 static bool find_parameter(struct text *out, struct text query, const char *name)
 {
     const size_t len = strlen(name);
