@@ -55,7 +55,7 @@ struct spv_chain_config {
 /* The result of one spv_chain_accept. */
 struct spv_accept_result {
     size_t accepted; /* headers that were new and valid */
-    size_t known; /* headers that were known before */
+    size_t known; /* headers that the chain already had */
     int error; /* 0, or why headers[index] was not accepted */
     size_t index; /* of the first header that was not accepted; n when all were */
     uint32_t height; /* its height; 0 when its parent is unknown */
@@ -129,8 +129,8 @@ SPV_API uint32_t spv_chain_next_bits(const struct spv_chain *c, uint32_t time);
  * it. */
 SPV_API uint32_t spv_chain_median_time(const struct spv_chain *c);
 
-/* Returns the last checkpoint at or below the tip, or NULL. It lives as long as the list that the
- * chain was given. */
+/* Returns the last checkpoint at or below the tip, or NULL. Valid as long as the list of
+ * checkpoints that the chain uses. */
 SPV_API const struct spv_checkpoint *spv_chain_last_checkpoint(const struct spv_chain *c);
 
 /* Where the stored chain begins; zeros when it begins at genesis. */
@@ -142,11 +142,11 @@ SPV_API bool spv_chain_has_work(const struct spv_chain *c, const struct spv_u256
 
 /* Validates one retarget period between two checkpoints, with which an empty store may begin
  * (SPV_UPDATE_CHECKPOINT_START): each header links to the one before and meets its own target, the
- * first follows *before, the last is *end. headers and out hold spv_params' interval (2016) each;
- * chain work counts from before->work.
- * Returns 0 and fills out, SPV_ERR_INVALID when the checkpoints are not one period apart, or why
- * headers[*bad] is invalid: SPV_ERR_HDR_CHECKPOINT, SPV_ERR_HDR_NONCONTINUOUS,
- * SPV_ERR_HDR_BITS_MALFORMED, SPV_ERR_HDR_BITS_LIMIT or SPV_ERR_HDR_POW. Any thread. */
+ * first follows *before, the last is *end. headers and out have one retarget interval (2016) of
+ * headers each; chain work counts from before->work. Returns 0 and fills out, SPV_ERR_INVALID when
+ * the checkpoints are not one period apart, or why headers[*bad] is invalid:
+ * SPV_ERR_HDR_CHECKPOINT, SPV_ERR_HDR_NONCONTINUOUS, SPV_ERR_HDR_BITS_MALFORMED,
+ * SPV_ERR_HDR_BITS_LIMIT or SPV_ERR_HDR_POW. Any thread. */
 SPV_API int spv_chain_period(struct spv_chain_header *out, const struct spv_params *params,
                              const struct spv_checkpoint *before, const struct spv_checkpoint *end,
                              const struct spv_header *headers, size_t *bad);

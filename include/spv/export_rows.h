@@ -1,6 +1,6 @@
-/* Files of headers, written: csv, jsonl, raw, electrum, neutrino and postgres (docs/formats.md has
- * each byte by byte). Headers go in, bytes go to the caller's function. The bytes depend on the
- * headers alone.
+/* Writes files of headers: csv, jsonl, raw, electrum, neutrino and postgres (docs/formats.md
+ * specifies each). The caller passes in headers; the bytes are passed to the caller's write
+ * function and depend on the headers alone.
  *
  * Nothing here has state or allocates memory: every function may be called from any thread. */
 #ifndef SPV_EXPORT_ROWS_H
@@ -33,7 +33,7 @@ SPV_API const char *spv_export_format_name(enum spv_export_format format);
 /* Finds a format by its name. Returns 0 or SPV_ERR_NOT_FOUND. */
 SPV_API int spv_export_format_by_name(enum spv_export_format *out, const char *name);
 
-/* Returns whether the format has a place for side branches: csv, jsonl and postgres. */
+/* Returns whether the format supports side branches: csv, jsonl and postgres. */
 SPV_API bool spv_export_format_has_branches(enum spv_export_format format);
 
 /* How the format shows that headers have left the best chain after they were written. */
@@ -51,7 +51,7 @@ struct spv_export_rows {
     const struct spv_params *params;
     enum spv_export_format format;
     uint32_t from; /* the height of the first header */
-    bool branches; /* csv, jsonl: rows have the field that tells side branches apart */
+    bool branches; /* csv, jsonl: rows have a field that marks side branches */
     /* Takes n bytes; they are valid during the call. Returns 0; anything else ends the function
      * that called it, which returns it. */
     int (*write)(void *ctx, const void *bytes, size_t n);
@@ -62,13 +62,13 @@ struct spv_export_rows {
  * outside the enum. An export is: begin, one call of row a header from the first height upwards,
  * then, with side branches, begin_branches and one call of branch_row a header, then end. */
 
-/* Writes what stands before the rows. electrum: zeros up to the first height. */
+/* Writes the part of the file before the rows. electrum: zeros up to the first height. */
 SPV_API int spv_export_rows_begin(const struct spv_export_rows *e);
 SPV_API int spv_export_rows_row(const struct spv_export_rows *e, const struct spv_chain_header *h);
 SPV_API int spv_export_rows_begin_branches(const struct spv_export_rows *e);
 SPV_API int spv_export_rows_branch_row(const struct spv_export_rows *e,
                                        const struct spv_chain_header *h);
-/* Writes what stands after the rows. first, last: of the best chain's rows. */
+/* Writes the part of the file after the rows. first, last: of the best chain's rows. */
 SPV_API int spv_export_rows_end(const struct spv_export_rows *e,
                                 const struct spv_chain_header *first,
                                 const struct spv_chain_header *last);

@@ -1,5 +1,6 @@
 /* Read access to stored headers, as an interface: the chain reads headers that are no longer in its
- * memory, and a server reads what it serves. The store implements it (spv/store.h); tests fake it.
+ * memory, and a server reads what it serves. The store implements it (spv/store.h); tests have
+ * their own implementations.
  */
 #ifndef SPV_HEADER_DB_H
 #define SPV_HEADER_DB_H

@@ -1,5 +1,5 @@
-/* Files of headers, read: raw, electrum, neutrino, csv and jsonl (docs/formats.md has each byte by
- * byte). Bytes go in, headers come out, in the order of the file.
+/* Reads files of headers: raw, electrum, neutrino, csv and jsonl (docs/formats.md specifies each).
+ * The caller passes in bytes; headers are returned in the order of the file.
  *
  * An import checks the form of the file only. Whether a header is valid and where it belongs is
  * decided by the chain (spv/chain.h). Memory is bounded for every input.
@@ -20,7 +20,8 @@
 extern "C" {
 #endif
 
-/* Limits of a file: what exceeds them is refused, so that no file takes unbounded memory or time.
+/* Limits of a file: a file that exceeds one is rejected, so that no file takes unbounded memory or
+ * time.
  */
 #define SPV_IMPORT_LINE_MAX 4096 /* bytes of a line; lines of spv-export have at most 500 */
 #define SPV_IMPORT_COLUMNS_MAX 32 /* of a csv file; those of spv-export have at most 10 */
@@ -52,8 +53,8 @@ enum spv_import_kind {
 struct spv_import_item {
     enum spv_import_kind kind;
     struct spv_header header; /* HEADER */
-    bool placed; /* HEADER: the file gives its height */
-    bool branch; /* HEADER: the file says that it is on a side branch */
+    bool placed; /* HEADER: the file contains its height */
+    bool branch; /* HEADER: the file marks it as part of a side branch */
     uint32_t height;
     uint32_t count;
     uint64_t line; /* text: from 1; binary: 0 */
@@ -75,7 +76,7 @@ SPV_API void spv_import_free(struct spv_import *d);
  * spv_import_commit. */
 SPV_API uint8_t *spv_import_reserve(struct spv_import *d, size_t *n);
 
-/* Adds the n bytes that were copied there; n is at most what spv_import_reserve gave. */
+/* Adds the n bytes that were copied there; n is at most what spv_import_reserve returned. */
 SPV_API void spv_import_commit(struct spv_import *d, size_t n);
 
 /* Declares that the file has ended. */

@@ -14,9 +14,9 @@ extern "C" {
 
 struct bufferevent;
 
-/* A link. It is valid until on_closed has returned; who uses it longer, or on another thread, takes
- * a reference (spv_link_ref) before. Calls on a closed link have no effect: they return
- * SPV_ERR_STATE, or the last statistics. */
+/* A link. It is valid until on_closed has returned; code that uses it longer, or on another
+ * thread, takes a reference (spv_link_ref) before. Calls on a closed link have no effect: they
+ * return SPV_ERR_STATE, or the last statistics. */
 struct spv_link;
 
 /* Called on the reactor's thread; any may be NULL. The callbacks may call every function on every
@@ -33,7 +33,7 @@ struct spv_link_callbacks {
 };
 
 /* Starts a link on a connected stream socket, which becomes the link's, also on failure, and
- * non-blocking. callbacks and cfg are copied; what cfg points at must live as long as the link. An
+ * non-blocking. callbacks and cfg are copied; what cfg points at must outlive the link. An
  * empty cfg->endpoint is filled in from the socket.
  * Returns 0, SPV_ERR_INVALID as of spv_peer_new, SPV_ERR_NOMEM, or SPV_ERR_STATE while the reactor
  * is being freed. Reactor's thread. */
@@ -68,7 +68,7 @@ SPV_API void spv_link_unref(struct spv_link *link);
  * later (SPV_ERR_UNSUPPORTED, for example) only a completion reports. Any thread. */
 SPV_API int spv_link_send(struct spv_link *link, const struct spv_msg *msg);
 
-/* Queues a message as spv_link_send does and reports its fate. When the call returns 0, done is
+/* Queues a message as spv_link_send does and reports its outcome. When the call returns 0, done is
  * called exactly once, on the reactor's thread and never inside a call on the link: with 0 when the
  * socket has taken the last byte, else with the error for which the message was not sent, also when
  * the link closes before or during the handshake. When the call fails, done is not called.
@@ -89,8 +89,9 @@ SPV_API int spv_link_exec(struct spv_link *link,
 
 /* Announces a transaction or block as spv_peer_push_inventory does; fee_rate is in satoshis per
  * 1,000 virtual bytes. item is copied.
- * Returns 1 when it is queued, 0 when it was left out (known on the reactor's thread only), or the
- * errors of spv_link_exec and spv_peer_push_inventory. Any thread. */
+ * Returns 1 when it is queued, 0 when it was omitted (on the reactor's thread only: elsewhere that
+ * is not determined yet), or the errors of spv_link_exec and spv_peer_push_inventory. Any thread.
+ */
 SPV_API int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item,
                                     uint64_t fee_rate);
 
@@ -101,7 +102,7 @@ SPV_API int spv_link_push_inventory(struct spv_link *link, const struct spv_inv 
 SPV_API void spv_link_close(struct spv_link *link, int error);
 
 /* Blocks until the link has closed: every completion and on_closed have returned. It does not close
- * the link. The caller holds a reference.
+ * the link. The caller must have a reference.
  * Returns 0, or SPV_ERR_STATE on the reactor's thread. Any other thread. */
 SPV_API int spv_link_wait(struct spv_link *link);
 

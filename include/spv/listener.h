@@ -19,7 +19,7 @@ struct spv_listener;
  * name is looked up inside this call. endpoint is copied.
  *
  * accepted is called from the loop with each connected non-blocking socket, which the callee owns,
- * and the address it comes from, valid during the call. It may free the listener. Accepting pauses
+ * and the remote address, valid during the call. It may free the listener. Accepting pauses
  * for a second when the process has no free descriptor.
  * Returns 0 (*out is the caller's; free it with spv_listener_free, before the reactor or after it),
  * SPV_ERR_RESOLVE, SPV_ERR_IO when no address can be bound, SPV_ERR_NOMEM, or SPV_ERR_STATE while

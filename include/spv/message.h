@@ -1,8 +1,8 @@
 /* The messages of the Bitcoin P2P protocol as C structures, and the frame around them.
  *
- * The arrays of a received message belong to the decoder; the function that returns it says how
- * long they are valid. The arrays of a message to send belong to the caller and are used during the
- * call only. Integers are in host order, hashes in internal byte order. */
+ * The arrays of a received message belong to the decoder; the comment of the function that
+ * returns it states how long they are valid. The arrays of a message to send belong to the caller
+ * and are used during the call only. Integers are in host order, hashes in internal byte order. */
 #ifndef SPV_MESSAGE_H
 #define SPV_MESSAGE_H
 
@@ -74,7 +74,7 @@ extern "C" {
 #define SPV_VERSION_SENDCMPCT 70014 /* BIP152 */
 #define SPV_VERSION_ADDRV2 70016 /* BIP155; also wtxidrelay, BIP339 */
 
-/* X(NAME, "command"): every command that the library knows. */
+/* X(NAME, "command"): every command that the library supports. */
 #define SPV_COMMANDS(X)                                                                            \
     X(VERSION, "version")                                                                          \
     X(VERACK, "verack")                                                                            \
@@ -147,8 +147,8 @@ struct spv_msg_version {
     bool relay; /* BIP37, from version 70001 on; true when absent */
 };
 /* addr, addrv2 (BIP155). An addr to send may have IPv4, IPv6 and empty addresses; an addrv2 only
- * addresses of known networks in their length, and no IPv6 address that embeds IPv4 or Tor v2:
- * SPV_ERR_INVALID otherwise. */
+ * addresses of BIP155 networks with the length of their network, and no IPv6 address that embeds
+ * IPv4 or Tor v2: SPV_ERR_INVALID otherwise. */
 struct spv_msg_addr {
     const struct spv_addr_entry *entries;
     size_t n;
@@ -161,8 +161,8 @@ struct spv_msg_getheaders { /* getheaders, getblocks */
     uint32_t version;
     const struct spv_blockhash *locator; /* newest first */
     size_t n;
-    struct spv_blockhash stop; /* the last one wanted; zero: as many as the limit allows */
-    uint64_t tag; /* not on the wire: names the request for its sender; 0: none */
+    struct spv_blockhash stop; /* the last hash requested; zero: as many as the limit allows */
+    uint64_t tag; /* not on the wire: identifies the request for its sender; 0: none */
 };
 /* Which getheaders a received headers message answers, as spv_peer decides. */
 enum spv_headers_role {
@@ -208,7 +208,7 @@ struct spv_msg_filterload {
     size_t n; /* up to SPV_MAX_FILTER_LOAD */
     uint32_t functions; /* up to SPV_MAX_FILTER_FUNCTIONS */
     uint32_t tweak;
-    uint8_t update; /* enum spv_bloom_update; other values are refused */
+    uint8_t update; /* enum spv_bloom_update; other values are rejected */
 };
 struct spv_msg_filteradd {
     const uint8_t *element;

@@ -1,8 +1,9 @@
-/* The node: composes addresses, header sync and chain into one machine that downloads the header
- * chain and keeps it up to date. It does no I/O and asks no clock: the caller (spv/loop.h, or one
- * of your own) passes in what happens (connected, message, closed, resolved, stored, timer) with
- * the time, and takes out effects with spv_node_poll and carries them out. A peer is named by the
- * id of the CONNECT effect that dialled it; ids count up and are never reused.
+/* The node: composes addresses, header sync and chain into one state machine that downloads the
+ * header chain and keeps it up to date. It performs no I/O and reads no clock: the caller
+ * (spv/loop.h, or your own code) passes in events (connected, message, closed, resolved, stored,
+ * timer) with the current time, and executes the effects that spv_node_poll returns. A peer is
+ * identified by the id of the CONNECT effect that requested its connection; ids ascend and are
+ * never reused.
  *
  * Thread rule: all calls on one node from one thread at a time; different nodes are independent.
  * Heights count from genesis (0). Times are in microseconds (_us) or seconds (_s), as named. */
@@ -30,10 +31,10 @@ struct spv_node_config {
     size_t n_connect;
     const struct spv_endpoint *add_peers; /* connect to these as well */
     size_t n_add_peers;
-    unsigned peers; /* outbound connections wanted; 0: 4 (or n_connect) */
+    unsigned peers; /* target number of outbound connections; 0: 4 (or n_connect) */
     bool no_discovery; /* no DNS seeds, no address gossip */
-    unsigned nets; /* SPV_NET_*: networks that can be dialled; 0: IPv4 and IPv6 */
-    bool proxied; /* resolve no name: DNS seeds are dialled by name and asked for addresses */
+    unsigned nets; /* SPV_NET_*: networks that can be connected to; 0: IPv4 and IPv6 */
+    bool proxied; /* resolve no name: connect to DNS seeds by name and send them getaddr */
     const struct spv_addrman_rows *addrman_rows; /* the stored addresses and bans; NULL: none */
     bool clear_bans;
     const struct spv_u256 *min_work; /* minimum chain work; NULL: the network's */
@@ -41,37 +42,37 @@ struct spv_node_config {
     const struct spv_checkpoint *checkpoints; /* instead of the network's, heights ascending; must
                                                  outlive the node; NULL: the network's */
     size_t n_checkpoints; /* at most SPV_NODE_MAX_CHECKPOINTS */
-    uint32_t start_height; /* an empty reader: start at the last checkpoint at or below this height
-                              where that is possible (spv_params_start); 0: at genesis */
-    bool backfill; /* once synced, fetch the headers below the reader's first one */
+    uint32_t start_height; /* when none is stored: start at the last checkpoint at or below this
+                              height where that is possible (spv_params_start); 0: at genesis */
+    bool backfill; /* once synced, fetch the headers below the first stored one */
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
-    bool indexed; /* the reader's by_hash finds every stored header */
+    bool indexed; /* reader.by_hash finds every stored header */
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
 };
 
-/* What the application may show or act on. */
+/* Events that the application may display or act on. */
 enum spv_event_kind {
     SPV_EVENT_CONNECTED, /* handshake done */
-    SPV_EVENT_DISCONNECTED, /* error says why */
+    SPV_EVENT_DISCONNECTED, /* error is the reason */
     SPV_EVENT_CONNECT_FAILED,
     SPV_EVENT_PROGRESS, /* the tip moved forward */
     SPV_EVENT_REORG, /* the tip moved to another branch */
     SPV_EVENT_SYNCED, /* the chain is synced; again after each BEHIND */
     SPV_EVENT_BEHIND, /* no longer synced: a peer has more headers */
-    SPV_EVENT_BANNED, /* a peer sent provably invalid data; error says which */
+    SPV_EVENT_BANNED, /* a peer sent provably invalid data; error is the rule it breaks */
     SPV_EVENT_BACKFILL_DONE, /* the headers below the database's start are complete to genesis */
-    SPV_EVENT_WARNING, /* `warning` says which, `text` in words */
-    /* No request is left to send, and the chain is not synced; `warning` says why, and WARNINGs
-     * with the details came before. All of this holds: every ready peer has answered each request
-     * (or is overdue); the ready peers are as many as SYNCED takes; and no further peer is
-     * expected, as every `connect` peer is ready, banned, or has failed several times in a row.
-     * Never with discovery, where more peers can always be tried: then only the WARNINGs come. Once
-     * for each tip and reason. The node continues, and SYNCED may follow when a peer sends more
-     * headers or another peer connects. */
+    SPV_EVENT_WARNING, /* `warning` is its kind, `text` its description */
+    /* No request is left to send, and the chain is not synced; `warning` is the reason, and
+     * WARNINGs with the details precede it. The conditions are: every ready peer has answered each
+     * request (or is overdue); there are as many ready peers as SYNCED requires; and no further
+     * peer is expected, as every `connect` peer is ready, banned, or has failed several times in a
+     * row. Never with discovery, where more peers can always be tried: then only the WARNINGs
+     * occur. Once for each tip and reason. The node continues, and SYNCED may follow when a peer
+     * sends more headers or another peer connects. */
     SPV_EVENT_UNRESOLVED,
 };
-/* What a WARNING is about, and the meaning of the event's figures. */
+/* The kinds of WARNING, and the meaning of the event's numbers. */
 enum spv_warning {
     SPV_WARN_NONE,
     SPV_WARN_STALE_TIP, /* `seconds` since the tip moved; repeated hourly while it lasts */
@@ -85,7 +86,7 @@ enum spv_warning {
                              SYNCED. */
     SPV_WARN_FORK_BELOW_START, /* the peer's best chain forks from ours below given_height, where
                                   the database starts */
-    SPV_WARN_FUTURE_HEADERS, /* the peer's headers above given_height were refused only because
+    SPV_WARN_FUTURE_HEADERS, /* the peer's headers above given_height were rejected only because
                                 their time is too far ahead of our clock, by `seconds`: one of the
                                 two clocks is wrong */
     SPV_WARN_TIP_UNKNOWN, /* no ready peer has our tip: each answered from below it, with less work;
@@ -103,8 +104,9 @@ struct spv_event {
     uint32_t removed, added; /* REORG: headers; PROGRESS: added */
     const char *text; /* WARNING, UNRESOLVED: English, static */
     enum spv_warning warning; /* WARNING, UNRESOLVED */
-    /* WARNING: see enum spv_warning. DISCONNECTED, CONNECT_FAILED: seconds until the peer is
-     * dialled again, where that is known (it is when there are slots for all manual peers); else 0.
+    /* WARNING: see enum spv_warning. DISCONNECTED, CONNECT_FAILED: seconds until the next
+     * connection attempt to the peer, where that is known (when there are slots for all manual
+     * peers); else 0.
      */
     int64_t seconds;
     /* CONNECTED, DISCONNECTED, CONNECT_FAILED: how often in a row this peer has failed: it was not
@@ -152,7 +154,7 @@ struct spv_node_stats {
     bool stale; /* the tip has not moved for long: extra peers are tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans; /* counts since the node was created */
-    unsigned presync_peers; /* peers whose chain must show its work before it is stored */
+    unsigned presync_peers; /* peers whose chain must prove its work before it is stored */
     unsigned presync_pass; /* 1 or 2, of the one that is furthest; 0: none */
     uint64_t presync_headers; /* of that pass so far */
     uint64_t presync_length; /* second pass: the length of its chain; else 0 */
@@ -181,7 +183,7 @@ struct spv_node_peer {
     enum spv_group_kind group;
     uint64_t connected_us; /* for how long */
     bool chain; /* headers are requested from it now */
-    bool at_tip; /* it has shown that it has no better chain than ours */
+    bool at_tip; /* its answers contain no better chain than ours */
     uint32_t claimed_height; /* the height of its chain, as claimed or shown */
     uint64_t headers; /* received from it */
     double rate; /* headers a second over the last seconds */
@@ -199,12 +201,12 @@ struct spv_node;
  * ascend), SPV_ERR_FULL (too many endpoints), SPV_ERR_NOMEM, or an error of spv_chain_new. */
 SPV_API int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg,
                          struct spv_now now);
-/* Frees the node and its pending effects. NULL is fine. */
+/* Frees the node and its pending effects. NULL is ignored. */
 SPV_API void spv_node_free(struct spv_node *n);
 
 /* Every input below returns 0 or a negative enum spv_err. SPV_ERR_STATE is a call out of order and
- * changes nothing. Any other error is a failure of ours (SPV_ERR_NOMEM, an error of the reader or
- * of a failed STORE): the node stops, and every later input returns that error. */
+ * changes nothing. Any other error is a failure of ours (SPV_ERR_NOMEM, an error of the header
+ * database or of a failed STORE): the node stops, and every later input returns that error. */
 
 /* The dial of `peer` has succeeded and its handshake is complete; *info is copied.
  * Returns 0, SPV_ERR_STATE (the node does not dial this peer), or a failure as above. */

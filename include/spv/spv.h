@@ -1,5 +1,5 @@
-/* libspv: everything. The peer package alone: spv/peer.h, spv/link.h, spv/dial.h, spv/listener.h,
- * spv/resolve.h. */
+/* Includes all of libspv. The peer library alone: spv/peer.h, spv/link.h, spv/dial.h,
+ * spv/listener.h, spv/resolve.h. */
 #ifndef SPV_SPV_H
 #define SPV_SPV_H
 

@@ -5,7 +5,7 @@
  * A database has one writer and any number of readers, in any processes.
  *
  * A store and its iterators belong to one thread at a time: only that thread calls functions on
- * them, unless a function says "any thread". Functions that return int return 0, or what their
+ * them, unless its comment has "any thread". Functions that return int return 0, or what their
  * comment names, or a negative enum spv_err. "A database error" is SPV_ERR_DB_DAMAGED, _DB_BUSY,
  * _DB_FULL, _DB_READONLY, _DB, _IO, _NOMEM or _INTERRUPTED; spv_store_last_error has its text. */
 #ifndef SPV_STORE_H
@@ -51,17 +51,18 @@ SPV_API void spv_interrupt_request(struct spv_interrupt *stop);
 /* Returns whether it was requested; false for NULL. Any thread. */
 SPV_API bool spv_interrupt_requested(const struct spv_interrupt *stop);
 
-/* How to open a database. Copied, but for what it points to. */
+/* How to open a database. Copied, except what its pointers point to. */
 struct spv_store_config {
     const char *path; /* read during the call */
-    /* Read during the call. NULL: the network that the file names; only with SPV_STORE_READ. */
+    /* Read during the call. NULL: the network that is stored in the file; only with
+     * SPV_STORE_READ. */
     const struct spv_params *params;
     enum spv_store_mode mode;
     struct spv_interrupt *stop; /* borrowed until the store is closed; NULL: none */
     /* Another program holds a lock that is needed. Called about ten times a second, inside a call
-     * of the store, with how long the lock has been held (ms): non-zero waits on, 0 gives up with
-     * SPV_ERR_DB_BUSY. It must not call the store. NULL: gives up after 5 seconds when writing, 1
-     * second when reading. */
+     * of the store, with the time waited for the lock so far (ms): non-zero continues to wait, 0
+     * ends the call with SPV_ERR_DB_BUSY. It must not call the store. NULL: gives up after 5
+     * seconds when writing, 1 second when reading. */
     int (*busy)(void *ctx, uint32_t waited_ms);
     void *busy_ctx;
 };
@@ -90,9 +91,9 @@ SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *
 
 /* As spv_store_apply, but leaves the transaction open for the next update, so that a first sync
  * waits for the disk less often. Until the commit the update is not durable and readers do not see
- * it. The commit comes after SPV_STORE_GROUP_COMMIT headers, and before any other call that writes,
- * builds the index, flushes or closes. When a later update or the commit fails, the whole open
- * transaction is rolled back: the store is as it was at its last commit. */
+ * it. The commit follows after SPV_STORE_GROUP_COMMIT headers, and before any other call that
+ * writes, builds the index, flushes or closes. When a later update or the commit fails, the whole
+ * open transaction is rolled back: the store is as it was at its last commit. */
 #define SPV_STORE_GROUP_COMMIT 16000 /* 2 MB of pages, half of the page cache */
 SPV_API int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change);
 
@@ -246,7 +247,7 @@ struct spv_finding {
 };
 struct spv_verify_config {
     const char *path;
-    const struct spv_params *params; /* NULL: the network that the file names */
+    const struct spv_params *params; /* NULL: the network that is stored in the file */
     bool full;
     struct spv_now now; /* with full: a header more than two hours ahead of it ends the run */
     /* Called every few thousand rows; may be NULL. Non-zero ends the run. total is 0 while it is
@@ -259,7 +260,7 @@ struct spv_verify_report {
     uint64_t headers; /* rows of the best chain that were read */
     uint64_t branch_headers; /* rows of side branches that were read */
     int64_t tip; /* the highest row's height; -1: none */
-    int64_t claimed; /* the tip's height that the metadata names; -1: none */
+    int64_t claimed; /* the tip's height in the metadata; -1: none */
     int64_t good; /* everything is valid up to this height; -1: not even the first row */
     bool indexed; /* the hash index is there */
     bool pages_ok; /* SQLite found every page and index valid */

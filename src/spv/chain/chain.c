@@ -1,7 +1,7 @@
-/* A batch is validated in one pass. Headers that are known, by height and hash, come first; new
- * headers are validated one after the other and staged behind the end of the window, where they are
- * in place if they extend the tip. The staged headers then extend the best chain, or (part of) a
- * side branch, or, when their branch has more work than the best chain, become the best chain.
+/* A batch is validated in one pass. First the known headers, found by height and hash, are skipped.
+ * The new ones are validated one after the other and staged behind the end of the window, which is
+ * their final position if they extend the tip. The staged headers then extend the best chain or a
+ * side branch, or form a new branch; a branch with more work than the best chain replaces it.
  *
  * The window grows until the store has acknowledged an update, then it is trimmed to the start of a
  * period, rarely enough that moving memory does not matter. */
@@ -241,7 +241,7 @@ static int store_batch(struct spv_chain *c, struct batch *b)
     return 0;
 }
 
-/* Reserves n more headers in the window; its capacity doubles up to the usual size. */
+/* Reserves capacity for n more headers in the window; it doubles up to the usual size. */
 static int reserve_window(struct spv_chain *c, size_t n)
 {
     const size_t usual = window_limit(c) + SPV_CHAIN_HASHED_MAX;

@@ -282,7 +282,7 @@ static int restore_branch(struct spv_chain *c, const struct spv_header *headers,
     rc = spv_chain_accept(c, &result, headers, take, now);
     if (rc < 0)
         return rc;
-    spv_chain_stored(c); /* they came from the store */
+    spv_chain_stored(c); /* they were read from the store */
     return 0;
 }
 
@@ -334,7 +334,7 @@ static int start_from_genesis_or_reader(struct spv_chain *c)
 
     genesis->header = c->params->genesis;
     spv_header_hash(&genesis->hash, &genesis->header);
-    /* genesis is valid by definition; its bits give its work */
+    /* genesis is valid by definition; its work follows from its bits */
     rc = spv_consensus_target(c->params, &genesis->work, genesis->header.bits);
     if (rc < 0)
         return SPV_ERR_INVALID;

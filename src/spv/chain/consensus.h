@@ -1,5 +1,5 @@
 /* The consensus rules of headers as pure functions over numbers: what bits, times and versions a
- * header may have, given the headers before it. */
+ * header may have, after the headers before it. */
 #ifndef SPV_SPV_CHAIN_CONSENSUS_H
 #define SPV_SPV_CHAIN_CONSENSUS_H
 
