@@ -1,12 +1,12 @@
-/* Which commands are allowed: version thresholds, BIP61's window for reject,
- * and BIP111, which made bloom filtering a service that is offered or not. */
+/* Which commands are allowed: the first version that has each, BIP61's versions for reject, and
+ * BIP111, which made bloom filters depend on a service bit. */
 #include "peer/command_rules.h"
 #include <string.h>
 
 #include "spv/error.h"
 #include "wire/frame.h"
 
-/* What a node answers only when it offers NODE_BLOOM. */
+/* Commands that a node accepts only when it offers NODE_BLOOM. */
 static bool is_bloom(enum spv_command command)
 {
     return command == SPV_CMD_FILTERLOAD || command == SPV_CMD_FILTERADD ||
@@ -36,7 +36,7 @@ int spv_command_rules_send(enum spv_command command, uint32_t version, uint64_t 
 int spv_command_rules_receive(enum spv_command command, uint64_t ours)
 {
     if (is_bloom(command) && (ours & SPV_NODE_BLOOM) == 0)
-        return SPV_ERR_BLOOM_UNOFFERED; /* BIP111, and whatever the peer's version */
+        return SPV_ERR_BLOOM_UNOFFERED; /* BIP111; at every version of the peer */
     if (is_filter_request(command) && (ours & SPV_NODE_COMPACT_FILTERS) == 0)
         return SPV_ERR_FILTERS_UNOFFERED; /* BIP157 */
     return 1;
@@ -48,7 +48,7 @@ bool spv_command_rules_malformed(int error)
            error == SPV_ERR_COUNT || error == SPV_ERR_COMPACT_SIZE || error == SPV_ERR_MALFORMED;
 }
 
-/* 127.0.0.0/8 or ::1, as literals: a name proves nothing. */
+/* Only literals: a host name does not prove that the peer is local. */
 bool spv_command_rules_loopback(const char *host)
 {
     if (strcmp(host, "::1") == 0)

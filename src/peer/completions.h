@@ -12,7 +12,8 @@
 #include "spv/message.h"
 
 struct spv_queued_frame {
-    uint64_t end; /* where its frame ends, counted from the first byte ever queued beside it */
+    uint64_t end; /* offset of the frame's end, counted from the first byte of its buffer or
+                     connection */
     uint64_t tag;
     uint8_t command; /* enum spv_command */
     bool tagged;

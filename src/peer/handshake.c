@@ -7,7 +7,7 @@
  *
  * The first message must be version. A second version or verack is ignored, as Bitcoin Core does.
  * Between them unknown commands are skipped and feature negotiation (sendaddrv2, wtxidrelay) is
- * remembered; after verack it closes the connection. The version spoken is the smaller of the two.
+ * stored; after verack it closes the connection. The negotiated version is the smaller of the two.
  */
 #include <string.h>
 

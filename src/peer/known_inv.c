@@ -1,7 +1,7 @@
-/* Two halves: new hashes enter the young one; when it is full it becomes the old one, and what was
- * old is forgotten. Each is a table with open addressing that grows as it fills. A hash is kept as
- * its SipHash under a key of the connection's own: 8 bytes instead of 32, and two of 100,000 meet
- * once in four billion connections. */
+/* Two halves: new hashes enter the young one; when it is full it becomes the old one, and the
+ * previous old one is freed. Each is a growing hash table with open addressing. A hash is stored as
+ * its SipHash under a key of this connection: 8 bytes instead of 32, and two of 100,000 hashes
+ * collide in one of four billion connections. */
 #include "peer/known_inv.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ void spv_known_inv_free(struct spv_known_inv *k)
     k->young = k->old = (struct spv_known_inv_half){0};
 }
 
-/* The slot that holds the key, or the empty one where it would go. */
+/* Returns the slot of the key, or the empty one to insert it into. */
 static uint64_t *find_slot(const struct spv_known_inv_half *h, uint64_t key)
 {
     size_t i = (size_t)key & (h->cap - 1);
@@ -39,7 +39,7 @@ static bool half_has(const struct spv_known_inv_half *h, uint64_t key)
     return h->cap > 0 && *find_slot(h, key) == key;
 }
 
-/* Room for one more, with a quarter of the slots empty. */
+/* Reserves a slot for one more key; a quarter of the slots stays empty. */
 static bool half_grow(struct spv_known_inv_half *h)
 {
     if (h->n < h->cap / 4 * 3)

@@ -14,7 +14,7 @@ struct spv_known_inv_half {
     size_t n, cap; /* cap is a power of two */
 };
 struct spv_known_inv {
-    uint64_t k0, k1; /* a peer cannot aim at another's slot */
+    uint64_t k0, k1; /* SipHash key: a peer cannot choose hashes that collide */
     size_t max; /* of one half */
     struct spv_known_inv_half young, old;
 };

@@ -1,5 +1,5 @@
-/* One line a message. What a peer wrote (user agent, reason, command) is printed with every byte
- * outside printable ASCII replaced. */
+/* One line per message. In text from the peer (user agent, reason, command) every byte outside
+ * printable ASCII is replaced. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -125,7 +125,7 @@ static int peer_fail(struct spv_peer *p, int error, struct spv_now now)
     spv_send_queue_drop_deferred(&p->out, error);
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
         p->deadline[i] = SPV_NEVER;
-    /* A peer that timed out would not read them either. */
+    /* A peer that timed out is not expected to read them. */
     if (spv_send_queue_pending(&p->out) > 0 && spv_err_class_of(error) != SPV_CLASS_TIMEOUT)
         p->deadline[SPV_DEADLINE_FLUSH] = now.mono_us + SPV_PEER_FLUSH_US;
     return error;
@@ -146,7 +146,7 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
     return 0;
 }
 
-/* What the peer accepts announcements of, and in which form. */
+/* Stores which announcements the peer accepts, and in which form. */
 static void apply_relay_preference(struct spv_peer *p, const struct spv_msg *msg)
 {
     enum spv_command command = msg->command;
@@ -154,19 +154,19 @@ static void apply_relay_preference(struct spv_peer *p, const struct spv_msg *msg
     if (command == SPV_CMD_SENDHEADERS) {
         s->send_headers = true; /* BIP130 */
     } else if (command == SPV_CMD_FEEFILTER) {
-        /* BIP133: a rate that no transaction can pay is to be ignored. */
+        /* BIP133: ignore a rate that no transaction can pay. */
         if (msg->u.feefilter.rate <= SPV_MAX_MONEY)
             s->fee_filter = msg->u.feefilter.rate;
     } else if (command == SPV_CMD_FILTERLOAD) {
         s->filtered = true;
-        s->relay = true; /* BIP37: until then, relay off in version held them back */
+        s->relay = true; /* BIP37: a filter ends "relay: false" of the version message */
     } else if (command == SPV_CMD_FILTERCLEAR) {
         s->filtered = false;
         s->relay = true;
     }
 }
 
-/* An inv of blocks is the answer to getblocks. */
+/* An inv with blocks answers getblocks. */
 static void on_block_inv(struct spv_peer *p, const struct spv_msg_inv *inv)
 {
     for (size_t i = 0; i < inv->n; i++)
@@ -174,7 +174,7 @@ static void on_block_inv(struct spv_peer *p, const struct spv_msg_inv *inv)
             p->asked_blocks.until = 0;
 }
 
-/* The handshake is complete: what waited for it starts. */
+/* The handshake is complete: sends deferred messages and starts pings and trickles. */
 static int on_ready(struct spv_peer *p, struct spv_now now)
 {
     int rc = spv_send_deferred(p, now);
@@ -185,7 +185,7 @@ static int on_ready(struct spv_peer *p, struct spv_now now)
     return 0;
 }
 
-/* Returns 1 to hand the message out, 0 to skip it, or an error. */
+/* Returns 1 to return the message to the caller, 0 to skip it, or an error. */
 static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
                            struct spv_now now)
 {
@@ -234,8 +234,8 @@ static int on_invalid_message(struct spv_peer *p, int error)
     return error;
 }
 
-/* Reads the next frame. Returns 1 to hand its message out, 0 to skip it, or an error; *any is false
- * when there is no whole frame. */
+/* Reads the next frame. Returns 1 to return its message to the caller, 0 to skip it, or an error;
+ * *any is false when there is no whole frame. */
 static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
 {
     const uint8_t *payload = NULL;
@@ -249,7 +249,7 @@ static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, str
     *any = rc != 0;
     if (rc == 0)
         return 0;
-    /* Where the bytes are no frame, all of them count. */
+    /* Without a valid frame header, all buffered bytes are counted. */
     bool framed = rc > 0 || rc == SPV_ERR_CHECKSUM;
     bool named = framed || rc == SPV_ERR_LENGTH;
     size_t bytes = framed ? SPV_FRAME_HEADER + (size_t)p->in.frame.length : waiting;

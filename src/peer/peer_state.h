@@ -1,4 +1,4 @@
-/* The insides of struct spv_peer, shared by the files of this folder: peer.c (public API,
+/* The internals of struct spv_peer, shared by the files of this folder: peer.c (public API,
  * receiving), send.c (sending), handshake.c (version negotiation), timers.c (pings and every
  * deadline), relay.c (announcements), push.c (helpers), command_rules.c (which commands are
  * allowed), trace.c (observer callbacks and logs). */
@@ -15,15 +15,15 @@
 /* Every deadline by name; the earliest is what the caller sets its timer for. */
 enum spv_peer_deadline_kind {
     SPV_DEADLINE_HANDSHAKE, /* whole negotiation */
-    SPV_DEADLINE_MESSAGE, /* the message that has begun to arrive */
+    SPV_DEADLINE_MESSAGE, /* the end of an incomplete message */
     SPV_DEADLINE_REQUEST, /* the earliest of the open requests */
-    SPV_DEADLINE_WRITE, /* the socket takes a byte of what waits */
+    SPV_DEADLINE_WRITE, /* the socket accepts a queued byte */
     SPV_DEADLINE_PONG, /* the answer to our ping */
     SPV_DEADLINE_IDLE, /* the next complete message */
-    SPV_DEADLINE_PING, /* not a limit: time to send one */
-    SPV_DEADLINE_TRICKLE, /* not a limit: time to announce transactions */
-    SPV_DEADLINE_TRIM, /* not a limit: time to free the memory of a burst */
-    SPV_DEADLINE_FLUSH, /* of a connection that has failed: its last bytes are sent */
+    SPV_DEADLINE_PING, /* not a limit: when to send a ping */
+    SPV_DEADLINE_TRICKLE, /* not a limit: when to announce transactions */
+    SPV_DEADLINE_TRIM, /* not a limit: when to free the memory of a burst */
+    SPV_DEADLINE_FLUSH, /* after an error: limit for writing the queued bytes */
 };
 #define SPV_PEER_DEADLINES 10
 
@@ -36,7 +36,7 @@ enum spv_peer_deadline_kind {
  * not make our queue grow. */
 #define SPV_PEER_PONG_BYTES 4096
 
-/* The last getblocks, while it may still be answered. */
+/* The last getblocks, which counts as unanswered until then. */
 struct spv_asked_blocks {
     struct spv_blockhash first, stop;
     uint64_t until;
@@ -46,10 +46,10 @@ struct spv_peer {
     struct spv_peer_config cfg;
     char user_agent[SPV_MAX_USER_AGENT + 1]; /* ours */
     enum spv_direction dir;
-    int error; /* the first one; sticks */
+    int error; /* the first one; sticky */
 
     bool version_sent, version_got, verack_got, ready;
-    bool tolerant; /* of malformed messages: regtest, from loopback, on demand */
+    bool tolerant; /* tolerate_malformed is effective: regtest, from loopback */
     uint64_t nonce; /* ours, in the version message */
 
     struct spv_frame_reader in;
@@ -64,7 +64,7 @@ struct spv_peer {
     struct spv_peer_stats stats;
 };
 
-/* selfnonce.c: a fresh nonce, never 0, remembered in the set (which may be NULL). */
+/* selfnonce.c: returns a random nonce, never 0, and adds it to the set (may be NULL). */
 uint64_t spv_self_nonce_draw(struct spv_self_nonces *set, const struct spv_rng *rng);
 bool spv_self_nonce_known(const struct spv_self_nonces *set, uint64_t nonce);
 
@@ -117,14 +117,14 @@ int spv_relay_trickle(struct spv_peer *p, struct spv_now now);
 bool spv_relay_as_headers(const struct spv_peer *p, const struct spv_header *headers, size_t n);
 
 /* timers.c */
-void spv_peer_timers_start(struct spv_peer *p, struct spv_now now); /* the handshake is through */
+void spv_peer_timers_start(struct spv_peer *p, struct spv_now now); /* the handshake is complete */
 int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now);
 /* Bytes may have been queued on the wire. */
 void spv_peer_timers_on_queued(struct spv_peer *p, struct spv_now now);
-/* The socket has taken bytes of the wire. */
+/* The socket has accepted bytes of the wire. */
 void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now);
-/* Bytes were received, or a message was taken out of the receive buffer. */
+/* Bytes were received, or a message was removed from the receive buffer. */
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now);
 
 #endif

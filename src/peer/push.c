@@ -9,15 +9,15 @@
 #include "util/rng.h"
 #include "wire/netaddr.h"
 
-/* Can the form that this peer reads carry the address? */
+/* True when the message that this peer accepts (addr or addrv2) can encode the address. */
 static bool can_carry(const struct spv_peer *p, const struct spv_netaddr *addr)
 {
     return spv_netaddr_relayable(addr) &&
            (p->stats.addrv2 || addr->network == SPV_ADDR_IPV4 || addr->network == SPV_ADDR_IPV6);
 }
 
-/* Up to SPV_MAX_ADDR of the entries, each with the same chance to be among them (reservoir
- * sampling), in random order: a list's order tells how it was learned. */
+/* Chooses up to SPV_MAX_ADDR of the entries with equal probability (reservoir sampling), in random
+ * order: the order of a list would reveal how it was learned. */
 static size_t choose_addrs(const struct spv_peer *p, size_t *chosen,
                            const struct spv_addr_entry *entries, size_t n)
 {
@@ -47,7 +47,7 @@ int spv_peer_push_addr(struct spv_peer *p, size_t *sent, const struct spv_addr_e
     if (p->error < 0)
         return p->error;
     if (!p->ready)
-        return SPV_ERR_STATE; /* which form it reads is not known yet */
+        return SPV_ERR_STATE; /* addr or addrv2 is not known yet */
     size_t count = choose_addrs(p, chosen, entries, n);
     if (count == 0)
         return 0;
@@ -110,7 +110,7 @@ int spv_peer_announce(struct spv_peer *p, const struct spv_header *headers, size
         return 0;
     struct spv_inv last = {.type = SPV_INV_BLOCK};
     memcpy(last.hash.b, hash.b, sizeof(hash.b));
-    /* Those at the front that the peer has need no word. */
+    /* Skip the leading blocks that the peer has. */
     for (; n > 1; headers++, n--) {
         spv_header_hash(&hash, &headers[0]);
         if (!spv_known_inv_has(&p->relay.known_inv, hash.b))
@@ -171,7 +171,7 @@ int spv_peer_push_reject(struct spv_peer *p, const char *command, uint8_t code, 
     if (n == 0 || n > SPV_COMMAND_SIZE)
         return SPV_ERR_INVALID;
     memcpy(r->command, command, n);
-    memcpy(r->reason, reason, strnlen(reason, SPV_MAX_REJECT_REASON)); /* longer ones are cut */
+    memcpy(r->reason, reason, strnlen(reason, SPV_MAX_REJECT_REASON)); /* cut when longer */
     if (hash) {
         r->has_hash = true;
         r->hash = *hash;

@@ -1,9 +1,8 @@
 /* Transactions wait for a trickle: after a random, memoryless delay up to a thousand of them go out
  * in one message, so that the time of an announcement does not reveal where a transaction
  * originated. Blocks are urgent and public; they are announced at once.
- *
- * Whether the peer wants an item is asked twice, when it is queued and when it is sent: meanwhile
- * the peer may have announced it to us or raised its fee filter.
+ * is_wanted checks an item twice, when it is queued and when it is sent: meanwhile the peer may
+ * have announced it to us or raised its fee filter.
  *
  * A peer that sent sendheaders (BIP130) gets new blocks announced by their headers, as long as
  * these are few and follow a block that the peer has; other peers get an inv with the last hash. */
@@ -50,7 +49,7 @@ size_t spv_relay_memory(const struct spv_relay *r)
 
 static void remember_headers(struct spv_relay *r, const struct spv_msg_headers *h)
 {
-    /* Of a long answer the last one will do: the next announcement follows it. */
+    /* Of a long answer only the last header is stored: the next announcement follows it. */
     size_t from = h->n > SPV_ANNOUNCED_HEADERS ? h->n - 1 : 0;
     for (size_t i = from; i < h->n; i++) {
         struct spv_blockhash hash;
@@ -123,13 +122,13 @@ void spv_relay_on_sent_headers(struct spv_relay *r, const uint8_t *payload, size
     }
 }
 
-/* -ln(u) of a random u in (0, 1], as whole halvings and a series for what remains. */
+/* Returns -ln(u) of a random u in (0, 1]: a multiple of ln 2 plus a series for the remainder. */
 static double random_exponential(const struct spv_rng *rng)
 {
     uint64_t r = spv_rng_u64(rng);
     double sum = 0;
     for (; (r & 1) != 0 && sum < 40; r >>= 1)
-        sum += 0.6931471805599453; /* ln 2: this half of the interval, and on within it */
+        sum += 0.6931471805599453; /* ln 2: u is in the lower half of the interval */
     r = spv_rng_u64(rng);
     double u = 1.0 - (double)(r >> 11) * 0x1p-54; /* in (1/2, 1] */
     double x = (1.0 - u) / (1.0 + u), x2 = x * x;
@@ -153,7 +152,7 @@ static bool is_wanted(const struct spv_peer *p, const struct spv_inv *item, uint
 {
     const struct spv_peer_stats *s = &p->stats;
     uint32_t type = item->type & ~SPV_INV_WITNESS;
-    /* BIP37: no transactions before a filter is loaded. BIP133: none below the fee asked for.
+    /* BIP37: no transactions before a filter is loaded. BIP133: none below the fee filter.
      * BIP339: by wtxid if both sides agreed so, else by txid. */
     return s->relay && fee >= s->fee_filter && (type == SPV_INV_WTX) == s->wtxidrelay &&
            !spv_known_inv_has(&p->relay.known_inv, item->hash.b);

@@ -8,7 +8,7 @@
 
 struct spv_relay {
     struct spv_known_inv known_inv;
-    struct spv_inv *items; /* transactions that wait, oldest first: items[head..n) */
+    struct spv_inv *items; /* queued transactions, oldest first: items[head..n) */
     uint64_t *fees; /* of each, satoshis per 1,000 virtual bytes */
     size_t head, n, cap;
 };

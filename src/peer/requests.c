@@ -1,26 +1,30 @@
-/* A bounded list, oldest first. Each request keeps 8-byte keys (the front of each hash) instead of
- * whole hashes: enough to tell answers apart, and a peer gains nothing by a clash.
+/* A bounded list, oldest first. A request stores 8-byte keys (the first bytes of each hash) instead
+ * of whole hashes: enough to distinguish answers, and a peer gains nothing by a collision.
  *
- * Which request does a headers message answer? A peer replies with what follows the first locator
- * hash it knows, so the answer's first previous-hash is one of the locator's: the request whose
- * *first* locator hash it is comes before one that merely contains it, the older before the newer.
- * An empty message says "nothing after what you have" and settles the oldest whose last byte has
- * left; the peer has sent it of its own accord when there is none. One that fits nothing is an
- * announcement when it is short (it settles none), else the answer of a peer that knows no locator
- * hash and began at genesis: it settles the oldest.
+ * Which getheaders does a headers message answer? A peer sends the headers after the first locator
+ * hash on its chain, so the previous hash of the first header is in the request's locator:
+ * 1. the oldest request that has it as its *first* locator hash (with an empty locator: whose stop
+ *    hash is that of the first header);
+ * 2. else the oldest request whose locator contains it;
+ * 3. else, if the message has more headers than an announcement, the oldest request: the peer found
+ *    no locator hash and started at genesis;
+ * 4. else none: the message is an announcement.
+ * An empty message ("no headers after yours") answers the oldest request if that was sent
+ * completely; otherwise it was sent unasked.
  *
- * Some peers send an answer twice. The second one would fit what was asked next, as every locator
- * ends in genesis. But an answer never ends in the first hash of its request; and a peer whose
- * answer to one of several requests was whole knows where the next ones begin, so it does not
- * answer them with the same: such an answer settles none, unless the same was asked for again. (One
- * that was not whole shows that the peer's chain ends there: it answers the next ones alike.)
+ * Some peers send an answer twice. The second copy would match the next request by rule 2, because
+ * every locator ends in genesis. Two facts tell it apart: an answer never ends in the first hash of
+ * its request; and after a whole answer to one of several requests, the peer has the hashes where
+ * the next requests start, so their answers differ. A repeated answer therefore answers none,
+ * unless rule 1 applies: the same was requested again. (After an answer that was not whole, the
+ * peer's chain ends there, and the next requests get the same answer.)
  *
- * A peer answers one after the other: what was asked later has waited behind this answer, and its
- * deadline counts from here. So many requests may be under way on a thin line, and it is progress
- * that is judged.
+ * A peer answers one request after the other. The deadlines of the remaining getheaders restart
+ * with every answer, so that on a slow connection with many requests in flight only missing
+ * progress is a timeout.
  *
- * getdata is settled item by item (block, merkleblock, tx, notfound), and each item that comes
- * pushes the request's deadline: a long list is judged by progress. */
+ * A getdata is answered item by item (block, merkleblock, tx, notfound). Each item restarts the
+ * deadline, so that a long list times out only when no item arrives. */
 #include "peer/requests.h"
 
 #include <stdlib.h>
@@ -33,7 +37,7 @@ static uint64_t key_of(const uint8_t hash[32])
 {
     uint64_t key;
     memcpy(&key, hash, sizeof(key));
-    return key != 0 ? key : 1; /* 0 marks a settled key */
+    return key != 0 ? key : 1; /* 0 marks an answered item */
 }
 
 static void remove_at(struct spv_requests *r, size_t i)
@@ -63,7 +67,7 @@ int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t
         q.tag = msg->u.getheaders.tag;
     }
     if (q.n == 0)
-        return 0; /* an empty getdata asks for nothing */
+        return 0; /* an empty getdata requests nothing */
     if (r->n == SPV_PEER_REQUESTS || q.n > SPV_REQUEST_KEYS - r->keys)
         return SPV_ERR_QUEUE_FULL;
     q.keys = malloc(q.n * sizeof(q.keys[0]));
@@ -106,7 +110,7 @@ void spv_requests_arm(struct spv_requests *r, uint64_t end, uint64_t mono_us)
         }
 }
 
-/* The index of the oldest getheaders that an empty answer may belong to, or r->n. */
+/* Returns the index of the getheaders that an empty message answers, or r->n. */
 static size_t find_oldest(const struct spv_requests *r, uint64_t sent)
 {
     for (size_t i = 0; i < r->n; i++)
@@ -115,11 +119,11 @@ static size_t find_oldest(const struct spv_requests *r, uint64_t sent)
     return r->n;
 }
 
-/* What a headers message says of itself. */
+/* A received headers message. */
 struct answer {
     const struct spv_msg_headers *msg;
-    uint64_t prev, last; /* keys of the hash that it follows and of its last header */
-    bool repeated; /* the last answer was the same */
+    uint64_t prev, last; /* keys of its first previous hash and of its last header's hash */
+    bool repeated; /* equal to the last answer */
 };
 
 static size_t open_getheaders(const struct spv_requests *r)
@@ -130,8 +134,8 @@ static size_t open_getheaders(const struct spv_requests *r)
     return open;
 }
 
-/* The index of the oldest getheaders that this answer fits, or r->n. It *follows the request's
- * first hash, or a later one of the locator, or none of them. */
+/* Returns the index of the getheaders that a non-empty message answers, or r->n. *follows: its
+ * first header follows the request's first locator hash. */
 static size_t find_answered(const struct spv_requests *r, const struct answer *a, bool *follows)
 {
     const bool sole = !r->answer_whole || open_getheaders(r) == 1;
@@ -163,7 +167,7 @@ static size_t find_answered(const struct spv_requests *r, const struct answer *a
     return a->msg->n > SPV_ANNOUNCED_HEADERS ? oldest : r->n;
 }
 
-/* Settles the item with this hash in the oldest getdata that waits for it. */
+/* Marks the item with this hash as answered in the oldest getdata that requests it. */
 static bool answer_item(struct spv_requests *r, const uint8_t hash[32], uint64_t mono_us)
 {
     uint64_t key = key_of(hash);
@@ -238,7 +242,7 @@ void spv_requests_complete(struct spv_requests *r, const struct spv_msg *msg, ui
                                                              : &msg->u.merkleblock.header);
         answer_item(r, hash.b, mono_us);
     } else if (msg->command == SPV_CMD_TX) {
-        struct spv_wtxid wtxid; /* asked for by either id; without witness both are one */
+        struct spv_wtxid wtxid; /* requested by either id; equal without a witness */
         struct spv_txid txid;
         spv_tx_wtxid(&wtxid, &msg->u.tx);
         if (answer_item(r, wtxid.b, mono_us) || !msg->u.tx.has_witness)

@@ -37,15 +37,14 @@ void spv_send_reject_before_close(struct spv_peer *p, const char *command, uint8
     (void)spv_send_control(p, &msg, version); /* the peer is dropped either way */
 }
 
-/* What the caller may send: not the negotiation, which is the machine's own, and nothing that the
- * negotiated version does not know. */
+/* Refuses the handshake's messages, which only the peer itself sends, and commands that the
+ * negotiated version does not have. */
 static int check_command(const struct spv_peer *p, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_VERSION || msg->command == SPV_CMD_VERACK ||
         msg->command == SPV_CMD_SENDADDRV2 || msg->command == SPV_CMD_WTXIDRELAY)
         return SPV_ERR_INVALID;
-    /* BIP155: only to a peer that asked for it, which a peer may do until the handshake is through.
-     */
+    /* BIP155: only to a peer that sent sendaddrv2, which it may do until verack. */
     if (msg->command == SPV_CMD_ADDRV2 && !(p->ready && p->stats.addrv2))
         return SPV_ERR_UNSUPPORTED;
     return p->ready ? spv_command_rules_send(msg->command, p->stats.version, p->stats.services) : 0;
@@ -99,7 +98,7 @@ int spv_send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64
     if (msg->command == SPV_CMD_GETDATA && msg->u.inv.n > SPV_MAX_INV)
         return SPV_ERR_TOO_LONG;
     if (msg->command == SPV_CMD_GETHEADERS || msg->command == SPV_CMD_GETBLOCKS) {
-        /* A peer that gets a longer locator drops us; checked before anything is remembered. */
+        /* A peer disconnects us for a longer locator. Checked before the request is registered. */
         if (msg->u.getheaders.n > SPV_MAX_LOCATOR)
             return SPV_ERR_TOO_LONG;
         if (msg->u.getheaders.version == 0) {

@@ -1,11 +1,10 @@
-/* Frames are encoded straight into the wire buffer; what the socket took is skipped by an offset
- * and moved away only when it is at least half of the buffer, so a long queue written in small
- * pieces costs linear time. Deferred frames are encoded at our own version, because the negotiated
- * one is not known yet; releasing them walks the frames once and leaves out what the peer could not
- * read.
+/* Frames are encoded directly into the wire buffer. Bytes that the socket has accepted are skipped
+ * by an offset and removed only when they are at least half of the buffer, so that writing a long
+ * queue in small parts takes linear time. Deferred frames are encoded at our own version, because
+ * the negotiated one is not known yet; flushing them drops those that the peer cannot decode.
  *
- * A shared frame is not copied: it stands in a list with its place in the stream, and the bytes on
- * wire that follow it there go out behind it.
+ * A shared frame is not copied: a list has it with its offset in the stream, and the bytes of wire
+ * behind that offset are written after it.
  *
  * Every frame has an entry with the offset of its end, counted from the connection's first byte.
  * The socket takes bytes in order, so frames complete in order, too. */
@@ -21,7 +20,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define INITIAL_SHARED 2 /* of most connections one answer waits at most */
+#define INITIAL_SHARED 2 /* most connections have at most one answer queued */
 
 void spv_send_queue_init(struct spv_send_queue *q)
 {
@@ -173,7 +172,7 @@ int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
     return rc;
 }
 
-/* The oldest frame was sent (error 0), or never will be. */
+/* The oldest frame was sent (error 0), or is dropped. */
 static void complete_frame(struct spv_send_queue *q, struct spv_queued_frames *frames, size_t bytes,
                            int error)
 {
@@ -286,7 +285,7 @@ size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **byte
     return n;
 }
 
-/* The socket took n bytes of the front. */
+/* The socket has accepted n bytes of the front. */
 static void consume_front(struct spv_send_queue *q, size_t n)
 {
     struct spv_send_queue_shared *s = front_shared(q);

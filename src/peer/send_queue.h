@@ -11,21 +11,20 @@
 
 #define SPV_SEND_QUEUE_KEEP 4096 /* bytes of buffer that an idle connection keeps */
 
-/* A shared frame among the bytes on their way. */
+/* A shared frame in the stream of queued bytes. */
 struct spv_send_queue_shared {
-    uint64_t at; /* where it begins, counted from the connection's first byte */
+    uint64_t at; /* offset of its start, counted from the connection's first byte */
     struct spv_shared_frame *frame;
 };
 
 struct spv_send_queue {
-    struct spv_buffer wire; /* frames on their way to the socket */
-    size_t off; /* bytes of wire that the socket took */
-    struct spv_send_queue_shared
-        *shared; /* frames that stand between those on wire, oldest first */
+    struct spv_buffer wire; /* frames to be written to the socket */
+    size_t off; /* bytes of wire that the socket has accepted */
+    struct spv_send_queue_shared *shared; /* shared frames between those of wire, oldest first */
     size_t first_shared, n_shared, shared_cap; /* shared[first_shared..first_shared + n_shared) */
-    size_t shared_bytes; /* of them that the socket did not take yet */
-    uint64_t taken; /* bytes that the socket ever took */
-    uint64_t completed; /* where the last settled frame ended */
+    size_t shared_bytes; /* bytes of shared frames that the socket has not accepted */
+    uint64_t taken; /* all bytes that the socket has accepted */
+    uint64_t completed; /* offset of the end of the last completed frame */
     struct spv_queued_frames frames; /* of the frames on wire */
     struct spv_buffer deferred; /* frames that wait for the handshake */
     struct spv_queued_frames deferred_frames;
@@ -57,7 +56,7 @@ int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
                          const struct spv_netid *net, const struct spv_send_queue_bound *bound,
                          const uint64_t *tag);
 
-/* Appends a finished frame to the wire, which keeps a reference to it. */
+/* Appends a sealed frame to the wire, which keeps a reference to it. */
 int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame *frame,
                               enum spv_command command, const struct spv_send_queue_bound *bound,
                               const uint64_t *tag);
@@ -72,14 +71,16 @@ void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error);
 /* Drops the frames on the wire, too. */
 void spv_send_queue_drop_all(struct spv_send_queue *q, int error);
 
-size_t spv_send_queue_pending(const struct spv_send_queue *q); /* bytes on the wire's side */
-size_t spv_send_queue_bytes(const struct spv_send_queue *q); /* and the deferred ones */
-size_t spv_send_queue_messages(const struct spv_send_queue *q); /* and completions not yet popped */
-/* The first bytes of the wire's side that stand in one piece, and how many: 0 only when nothing is
- * pending. */
+size_t spv_send_queue_pending(
+    const struct spv_send_queue *q); /* bytes to write, deferred ones excluded */
+size_t spv_send_queue_bytes(const struct spv_send_queue *q); /* deferred ones included */
+size_t spv_send_queue_messages(const struct spv_send_queue *q); /* plus completions not popped */
+/* Sets *bytes to the next contiguous bytes to write and returns how many they are: 0 only when
+ * nothing is pending. */
 size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **bytes);
 void spv_send_queue_sent(struct spv_send_queue *q, size_t n); /* n <= pending */
 
+/* True when nothing is pending and the buffer is larger than SPV_SEND_QUEUE_KEEP; trim frees it. */
 bool spv_send_queue_bulky(const struct spv_send_queue *q);
 void spv_send_queue_trim(struct spv_send_queue *q);
 size_t spv_send_queue_memory(const struct spv_send_queue *q);

@@ -2,8 +2,9 @@
  *
  * A ping goes out every two minutes or so, one at a time, with a random nonce; its pong gives the
  * round trip. Every complete message renews the idle deadline, except a pong with an unknown nonce.
- * A message that has begun must end by its own deadline, so a peer that drips bytes is disconnected
- * all the same. When several deadlines have passed, the one that passed first is the reason. */
+ * A message must be complete by its own deadline, so that a peer which sends single bytes is
+ * disconnected, too. When several deadlines have passed, the one that passed first is the reason.
+ */
 #include "peer/peer_state.h"
 #include "spv/error.h"
 #include "util/rng.h"
@@ -143,7 +144,7 @@ static int on_deadline(struct spv_peer *p, enum spv_peer_deadline_kind which, st
         spv_send_queue_trim(&p->out);
         return 0;
     case SPV_DEADLINE_FLUSH:
-        break; /* of failed machines, which have no other deadline */
+        break; /* of failed peers, which have no other deadline */
     }
     return SPV_ERR_STATE;
 }

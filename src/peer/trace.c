@@ -37,7 +37,7 @@ static void dump_bytes(const struct spv_peer_observer *o, const uint8_t *body, s
             *c++ = i < row ? digits[body[at + i] & 15] : ' ';
         }
         *c++ = ' ';
-        for (size_t i = 0; i < row; i++) /* and as text */
+        for (size_t i = 0; i < row; i++) /* the same bytes as text */
             *c++ = body[at + i] >= ' ' && body[at + i] <= '~' ? (char)body[at + i] : '.';
         *c = '\0';
         o->on_log(o->ctx, SPV_LOG_TRACE, line);

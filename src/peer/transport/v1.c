@@ -1,11 +1,11 @@
-/* Bytes are appended to one buffer and read in place: a frame's payload is handed out as a pointer
- * into it, so a headers message is copied once, from the socket. Frames already handed out stay at
- * the front until the next feed moves what is left over them; that is at most one incomplete frame,
- * moved once. A frame header is checked the moment its 24 bytes are there, so a bad length costs
- * the sender's 24 bytes and none of our memory.
+/* Bytes are appended to one buffer and read in place: a frame's payload is returned as a pointer
+ * into it, so that a headers message is copied once, from the socket. Returned frames stay at the
+ * front until the next feed moves the remaining bytes over them; that is at most one incomplete
+ * frame, moved once. A frame header is checked as soon as its 24 bytes are received, so that an
+ * invalid length allocates nothing.
  *
- * The buffer doubles as bytes arrive, but not past the end of the message that is arriving, and it
- * shrinks to what waits in it when it holds more than twice that. */
+ * The buffer doubles when it is full, but not beyond the end of the incomplete message, and a trim
+ * shrinks it to the buffered bytes when it is larger than twice these. */
 #include "peer/transport/v1.h"
 
 #include <string.h>
@@ -35,7 +35,7 @@ static size_t frame_size(const struct spv_frame_reader *in)
     return SPV_FRAME_HEADER + (size_t)in->frame.length;
 }
 
-/* Room for what has arrived, and for as much again of the message that is arriving. */
+/* Grows to at least `need` bytes: doubles, but not beyond the end of the incomplete message. */
 static int buffer_grow(struct spv_frame_reader *in, size_t need)
 {
     size_t cap = need > in->buf.cap ? need : in->buf.cap;
@@ -89,7 +89,8 @@ int spv_frame_reader_next(struct spv_frame_reader *in, const uint8_t **payload)
     return 1;
 }
 
-/* More than what waits, as much again of its message, and what an idle connection keeps. */
+/* True above twice the buffered bytes (at most the message's size) plus what an idle connection
+ * keeps. */
 static bool buffer_bulky(const struct spv_frame_reader *in)
 {
     size_t use = 2 * spv_frame_reader_buffered(in);
@@ -111,7 +112,7 @@ void spv_frame_reader_trim(struct spv_frame_reader *in)
     spv_buffer_consume(&in->buf, in->off);
     in->off = 0;
     (void)spv_buffer_resize(&in->buf, in->buf.len);
-    in->buf.error = 0; /* without memory to shrink into it stays as it is */
+    in->buf.error = 0; /* when shrinking fails, the buffer stays as it is */
 }
 
 size_t spv_frame_reader_memory(const struct spv_frame_reader *in)
