@@ -1,5 +1,5 @@
-/* What every benchmark shares: a clock that never steps back, and one line a figure beside its
- * lower bound, the least that the machine would need for the same work. */
+/* Shared by the benchmarks: a monotonic clock, and one printed line per figure with its lower
+ * bound, the minimum cost of the same work on this machine. */
 #ifndef SPV_BENCH_H
 #define SPV_BENCH_H
 
@@ -15,7 +15,7 @@ static inline uint64_t bench_now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
-/* Costs, where less is better: the ratio says how many times the lower bound; 0: none. */
+/* Prints a cost, where less is better; the ratio is cost / bound. bound 0: none. */
 static inline void bench_cost(const char *what, double cost, double bound, const char *unit)
 {
     printf("%-44s %12.1f %-10s", what, cost, unit);
@@ -24,7 +24,7 @@ static inline void bench_cost(const char *what, double cost, double bound, const
     putchar('\n');
 }
 
-/* Rates, where more is better: the ratio says how many times slower than the lower bound. */
+/* Prints a rate, where more is better; the ratio is bound / rate. */
 static inline void bench_rate(const char *what, double rate, double bound, const char *unit)
 {
     printf("%-44s %12.0f %-10s", what, rate, unit);

@@ -1,6 +1,6 @@
-/* Headers judged per second, beside the lower bound: the double SHA-256 of the same 80 bytes alone.
- * On mined regtest and simnet chains (the latter with retargets), and on real mainnet headers when
- * SPV_TEST_DATA has them. Chain and lower bound take turns and the best round of each counts.
+/* Headers validated per second, with the lower bound: the double SHA-256 of the same headers alone.
+ * Uses mined regtest and simnet chains (the latter with retargets), and mainnet headers when
+ * SPV_TEST_DATA has them. Rounds of chain and lower bound alternate; the best round of each counts.
  *
  * bench_chain [HEADERS] */
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define ROUNDS 5
 #define REAL_FILE "headers/mainnet-1-32260.bin"
 
-/* Headers as a peer's messages give them, and their bytes for the lower bound. */
+/* Decoded headers as in a peer's messages, and their bytes for the lower bound. */
 struct load {
     struct spv_header *headers;
     uint8_t *raw;

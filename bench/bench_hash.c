@@ -1,6 +1,6 @@
-/* Nanoseconds per header hash of each way that OpenSSL offers, beside the lower bound: the three
- * compressions of a double SHA-256 over 80 bytes, in one call, without padding or byte order. The
- * ways take turns and the best round of each counts, so that a busy machine disturbs least.
+/* Nanoseconds per header hash with each of OpenSSL's interfaces, with the lower bound: the three
+ * compressions of a double SHA-256 of 80 bytes, in one call, without padding and byte order. Rounds
+ * of the interfaces alternate and the best round of each counts, so that other load matters least.
  * base/sha256d.c chose by this. */
 #define OPENSSL_API_COMPAT 10100
 #include <openssl/evp.h>
@@ -28,7 +28,7 @@ static void compressions(void)
     SHA256_CTX c;
 
     SHA256_Init(&c);
-    for (size_t i = 0; i + 3 <= HEADERS; i += 3) /* 240 bytes hold three blocks */
+    for (size_t i = 0; i + 3 <= HEADERS; i += 3) /* 240 bytes contain three blocks */
         for (size_t j = 0; j < 3; j++)
             SHA256_Update(&c, raw + i * SPV_HEADER_SIZE, 3 * 64);
     memcpy(hashes, c.h, 32);

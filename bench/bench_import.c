@@ -1,13 +1,12 @@
-/* The whole import: spv-import brings N regtest headers from a raw file into a new database,
- * judged, durable, with the hash index built.
+/* A complete import: spv-import reads N regtest headers from a raw file into a new database,
+ * validated, durable, with the hash index built.
  *
  *   bench_import BIN_DIR [HEADERS] [FOLDER]
- *
- * The lower bound is measured in the same run, on the same headers and the same disk: reading the
- * file, double SHA-256 of every header, a bare bulk insert of the very rows with the final
- * checkpoint and fsync, and building the same index over them. Packed files and text are imported
- * beside it, and a second import shows what passing over known headers costs. Each program runs as
- * a process of its own, so peak memory is the kernel's figure for it alone. */
+ * The lower bound is measured in the same run, with the same headers and on the same disk: reading
+ * the file, double SHA-256 of every header, a bulk insert of the same rows with the final WAL
+ * checkpoint and fsync, and building the same index. Compressed files and text are imported, too,
+ * and a second import measures skipping known headers. Each program runs in its own process, so
+ * that the kernel's peak memory is that of the program alone. */
 #define _DEFAULT_SOURCE /* wait4 */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +27,7 @@
 #define PATH_SIZE 512
 
 struct raw {
-    uint8_t *bytes; /* height 0 first */
+    uint8_t *bytes; /* from height 0 */
     uint32_t n;
 };
 
@@ -94,7 +93,7 @@ static void remove_db(const char *path)
     }
 }
 
-/* Mines the headers into a file and measures the lower bounds, in a child. */
+/* Mines the headers into a file and measures the lower bounds, in a child process. */
 static struct bounds prepare(const char *headers, const char *bare_db, uint32_t n)
 {
     struct bounds bounds;
@@ -120,7 +119,7 @@ static struct bounds prepare(const char *headers, const char *bare_db, uint32_t 
     return bounds;
 }
 
-/* Runs a program to its end; the seconds. */
+/* Runs a program to its end and returns the seconds. */
 static double run(const char *bin, const char *const args[], struct rusage *usage)
 {
     char program[PATH_SIZE];
@@ -165,7 +164,7 @@ static double export(const char *bin, const char *format, const char *file, cons
     return run(bin, args, &usage);
 }
 
-/* The other formats and packings: exported, and imported again. */
+/* The other formats and compressions: exported, then imported. */
 static void others(const char *bin, const char *folder, const char *db, uint32_t n)
 {
     static const char *const names[][2] = {

@@ -1,5 +1,5 @@
-/* The index on hashes: what each way to have one costs a bulk load and a look-up, measured on the
- * same rows, and 10,000 random look-ups by hash while a writer is at it.
+/* The hash index: what each kind of index costs a bulk load and a look-up, measured on the same
+ * rows, and 10,000 random look-ups by hash while a writer is active.
  *
  * bench_index [ROWS [FOLDER]] */
 #include <pthread.h>
@@ -37,7 +37,7 @@ static void sql(sqlite3 *db, const char *text)
     }
 }
 
-/* As random as hashes are: splitmix64 in their free bytes; the first four are zeros. */
+/* Random like block hashes: splitmix64, except four zero bytes. */
 static void fake_hash(uint8_t out[32], uint64_t i)
 {
     for (int k = 0; k < 4; k++) {
@@ -52,7 +52,7 @@ static void fake_hash(uint8_t out[32], uint64_t i)
 struct way {
     const char *name;
     const char *before, *after; /* SQL around the load */
-    const char *look; /* how a height is found by hash; NULL: not at all */
+    const char *look; /* SQL that finds a height by hash; NULL: none */
 };
 
 static const struct way ways[] = {
@@ -145,7 +145,7 @@ static void try_way(const struct way *way, const char *path, uint32_t n, double 
     (void)unlink(path);
 }
 
-/* ---- look-ups beside a writer, through the store ---- */
+/* ---- look-ups during writes, through the store ---- */
 
 struct chain {
     struct spv_chain_header tip;
@@ -243,7 +243,7 @@ static void beside_a_writer(const char *path, uint32_t n)
         struct spv_chain_header r;
         double begin = seconds();
         if (spv_store_by_hash(reader, &r, &hashes[i]) != 1) {
-            die(spv_store_last_error(reader)); /* busy would end here */
+            die(spv_store_last_error(reader)); /* also SPV_ERR_DB_BUSY */
         }
         longest = seconds() - begin > longest ? seconds() - begin : longest;
     }

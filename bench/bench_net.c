@@ -1,7 +1,7 @@
-/* Links on one loop: 1,000 connections over socket pairs, both ends here, that shake hands and then
- * each say something; what an idle link holds beside the kernel's socket buffers; and messages from
- * another thread. The lower bound of the last is the least work: two copies of the frame and its
- * checksum at both ends. */
+/* Links on one loop: 1,000 connections over socket pairs, both ends in this process, which complete
+ * the handshake and then each send a message; the memory of an idle link without the kernel's
+ * socket buffers; and messages from another thread. The lower bound of the last is two copies of
+ * the frame and its checksum at both ends. */
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -16,9 +16,9 @@
 #include "util/hash.h"
 
 #define CONNECTIONS 1000
-#define FEW 40 /* descriptors beside the connections' */
+#define FEW 40 /* descriptors besides those of the connections */
 #define SENDS 400000
-#define BOUND 16384.0 /* bytes of an idle connection */
+#define BOUND 16384.0 /* limit of bytes of an idle connection */
 
 struct bench {
     struct spv_reactor *r;
@@ -59,7 +59,7 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
 {
     struct bench *b = ctx;
     (void)link;
-    /* Three seconds later a connection counts as idle and has given its buffers back. */
+    /* After three seconds a connection is idle and has freed its buffers. */
     if (msg->command == SPV_CMD_GETADDR && ++b->came == 2 * CONNECTIONS)
         spv_timer_set(b->timer, spv_system_now().mono_us + 3 * SPV_SECOND);
 }

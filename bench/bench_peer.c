@@ -1,6 +1,6 @@
-/* The peer machine alone, in memory: small messages through two machines, headers messages into
- * one, and what an idle connection holds. The lower bound of the headers is the least work: one
- * copy of the bytes and one double SHA-256 of them for the frame's checksum. */
+/* The peer state machine alone, in memory: small messages between two peers, headers messages into
+ * one, and the memory of an idle connection. The lower bound of the headers is one copy of the
+ * bytes and one double SHA-256 of them for the frame's checksum. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static void must(int rc)
     }
 }
 
-/* Everything that waits in `from` goes into `to`; returns the messages that came out. */
+/* Moves all pending bytes of `from` to `to`. Returns the number of messages that `to` returned. */
 static unsigned pump(struct spv_peer *from, struct spv_peer *to)
 {
     const uint8_t *bytes;

@@ -1,12 +1,12 @@
-/* How fast headers come over lines that are long or thin: spv-serve, a proxy of our own that takes
- * its time, and an event loop with a database, all on loopback.
+/* Header download over connections with high latency or low bandwidth: spv-serve, a proxy that adds
+ * delay and limits the rate (proxy.c), and an event loop with a database, all on loopback.
  *
- *   bench_fetch BIN_DIR [HEADERS] [FOLDER]
- *
- * First one peer 50 ms away, asked for one message at a time and with a checkpoint a period, which
- * lets many requests be in flight. Then three equal peers of 2 MB/s, alone and with a fourth that
- * is 20 times further and 20 times thinner. Counted from the first handshake until the last header
- * is judged and stored; the verdict from the first dial. Each sync is a process of its own. */
+ *   bench_segments BIN_DIR [HEADERS] [FOLDER]
+ * First one peer with a delay of 50 ms, without checkpoints (one request at a time) and with a
+ * checkpoint per period, which allows many requests in flight. Then three equal peers of 2 MB/s,
+ * alone and with a fourth that has 20 times the delay and a twentieth of the rate. Measured from
+ * the first handshake until the last header is validated and stored; the state "synced" (printed as
+ * verdict) from the first dial. Each sync is a process of its own. */
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -70,7 +70,7 @@ static void mine(struct world *w)
     spv_chain_free(chain);
 }
 
-/* Starts the server and reads its port from the line that says it is listening. */
+/* Starts the server and reads its port from the line that it prints when it listens. */
 static pid_t serve(const char *folder, const char *headers, uint16_t *port)
 {
     char program[PATH_SIZE], line[512];
@@ -97,7 +97,7 @@ static pid_t serve(const char *folder, const char *headers, uint16_t *port)
     }
     if (!*port)
         die("the server did not say where it listens");
-    return pid; /* the pipe stays open: the server may still write */
+    return pid; /* the pipe stays open, because the server may still write */
 }
 
 struct times {

@@ -1,8 +1,9 @@
-/* What an answer to a getheaders costs the server's thread, over loopback from a database: kept
- * blocks as they are, at other starts, not kept, and locators of 101 hashes that are not in the
- * chain. Beside each the least: a bare thread that reads a request and sends the same bytes; where
- * they have to be read, a bare statement for the same columns and the checksum; for a locator a
- * bare statement a hash.
+/* CPU of the server's thread for an answer to a getheaders, over loopback, from a database: from a
+ * cached range of 2,000 headers (printed as a kept block), from parts of two cached ranges, from a
+ * range that is not cached, and to locators of 101 hashes that are not on the chain. The lower
+ * bound of each is a plain thread that reads a request and sends the same bytes; for a range that
+ * is not cached also a plain SQL statement for the same columns and the checksum; for a locator a
+ * plain SQL statement per hash.
  *
  * bench_serve [HEADERS [FOLDER]] */
 #include <arpa/inet.h>
@@ -23,8 +24,8 @@
 #include "wire/codec.h"
 
 #define BATCH 2000
-#define ROUNDS 2000 /* answers a figure */
-#define WARM 50 /* blocks that are asked for again and again */
+#define ROUNDS 2000 /* answers per figure */
+#define WARM 50 /* ranges that are requested repeatedly */
 #define ANSWER (24 + 3 + 2000 * 81)
 #define PATH_LEN 400
 
@@ -47,7 +48,7 @@ static double cpu_us(clockid_t clock)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* The chain in a database, and its hashes here. */
+/* The chain in a database, and its hashes in memory. */
 
 struct filling {
     struct spv_store *store;
@@ -104,7 +105,7 @@ static struct spv_blockhash *fill(const char *path, uint32_t n)
     return f.hashes;
 }
 
-/* A client of plain bytes. */
+/* A client on a plain socket. */
 
 static int dial(uint16_t port)
 {
@@ -149,7 +150,7 @@ static void send_msg(int fd, const struct spv_msg *msg)
     spv_buffer_free(&b);
 }
 
-/* Reads on until a headers message has come; its length. */
+/* Reads until a headers message is complete. Returns its length. */
 static size_t read_answer(int fd)
 {
     static uint8_t bytes[ANSWER];
@@ -173,7 +174,8 @@ struct asking {
     const struct spv_blockhash *hashes;
 };
 
-/* CPU of one answer in microseconds: locators with the hash at start + (i % of) * step. */
+/* Returns the CPU time of one answer in microseconds; request i has the hash at height
+ * start + (i % of) * step as its locator. */
 static double ask(const struct asking *a, uint32_t rounds, uint32_t start, uint32_t step,
                   uint32_t of)
 {
@@ -239,7 +241,7 @@ static void *serve_bare(void *ctx)
     return us;
 }
 
-/* A thread that reads a request and sends an answer of that many bytes, nothing else. */
+/* A thread that only reads a request and sends an answer of that many bytes. */
 static double lower_bound_sending(size_t request, size_t answer)
 {
     static uint8_t bytes[ANSWER], in[ANSWER];
@@ -288,7 +290,7 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
     return st;
 }
 
-/* 2,000 rows a round, each column looked at. */
+/* 2,000 rows per round; every column is read. */
 static double lower_bound_rows(sqlite3 *db, uint32_t blocks)
 {
     sqlite3_stmt *st = prepare(db, "SELECT hash, version, merkle_root, time, bits, nonce FROM"
@@ -313,7 +315,7 @@ static double lower_bound_rows(sqlite3 *db, uint32_t blocks)
     return (cpu_us(CLOCK_THREAD_CPUTIME_ID) - before) / blocks;
 }
 
-/* 101 look-ups of strangers a round, in one transaction. */
+/* 101 look-ups of unknown hashes per round, in one transaction. */
 static double lower_bound_seeks(sqlite3 *db)
 {
     sqlite3_stmt *st = prepare(db, "SELECT height FROM header INDEXED BY header_by_hash"
@@ -385,7 +387,7 @@ int main(int argc, char **argv)
     greet(a.fd);
 
     const uint32_t blocks = n / BATCH;
-    const double cold = ask(&a, blocks, 0, BATCH, blocks); /* each block for the first time */
+    const double cold = ask(&a, blocks, 0, BATCH, blocks); /* each range once, none is cached */
     (void)ask(&a, WARM, 0, BATCH, WARM);
     const double kept = ask(&a, ROUNDS, 0, BATCH, WARM);
     (void)ask(&a, WARM, 700, BATCH, WARM);

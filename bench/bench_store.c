@@ -1,7 +1,7 @@
-/* The store beside its lower bound: 1,000,000 regtest headers in changes of 2,000 through
- * spv_store_apply, and the same rows by a bare INSERT into a bare table with the same pragmas and
- * transaction size. Both count the final checkpoint and sync. Then the index, the look-ups, the
- * size on disk and the peak of memory that is not the benchmark's own.
+/* The store and its lower bound: 1,000,000 regtest headers in updates of 2,000 through
+ * spv_store_apply, and the same rows by a plain INSERT into a plain table with the same pragmas and
+ * transaction size. Both include the final WAL checkpoint and fsync. Then the index, the look-ups,
+ * the size on disk and the peak memory without that of the benchmark.
  *
  * bench_store [HEADERS [FOLDER]] */
 #include <stdio.h>
@@ -17,9 +17,9 @@
 #include "spv/store.h"
 #include "util/u256.h"
 
-#define BATCH 2000 /* what a headers message brings */
+#define BATCH 2000 /* headers of one message */
 #define LOOKUPS 200000
-#define RECENT 2016 /* what a node asks for most: the pages are in SQLite's cache */
+#define RECENT 2016 /* heights that a node reads most: their pages are in SQLite's cache */
 #define PATH_LEN 400
 
 static double seconds(void)
@@ -33,12 +33,12 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Records one after the other without keeping them: the peak of memory is the store's own. Two
- * passes from the same state give the same chain. */
+/* Generates headers one after the other and keeps none, so that the peak memory is that of the
+ * store. Two passes from the same state generate the same chain. */
 struct miner {
     struct spv_chain_header tip;
     struct spv_u256 target, work;
-    double spent; /* seconds of mining, to be taken off */
+    double spent; /* seconds of mining, to be subtracted */
 };
 
 static void miner_start(struct miner *m)
@@ -62,7 +62,7 @@ static size_t mine(struct miner *m, struct spv_chain_header *out, size_t left)
         r->height++;
         r->header.version = 0x20000000;
         r->header.prev = r->hash;
-        /* A merkle root is as good as random: half of the parent's hash, turned. */
+        /* A merkle root is random-like: derived from half of the parent's hash. */
         for (size_t k = 0; k < 32; k++) {
             r->header.merkle_root.b[k] = (uint8_t)(r->hash.b[(k + 7) % 32] ^ k);
         }
@@ -195,8 +195,8 @@ static uint32_t next_random(uint64_t *x)
     return (uint32_t)(*x >> 33);
 }
 
-/* Many look-ups in one snapshot, as a server makes them: no locks and no look at the file's size in
- * each. */
+/* Many look-ups in one snapshot, as a server makes them: without a lock and a check of the file's
+ * size for each. */
 static void look_up_held(struct spv_store *s, const struct spv_blockhash *hashes, uint32_t n)
 {
     struct spv_header_db reader = spv_store_header_db(s);

@@ -1,14 +1,13 @@
-/* The whole job: spv-sync brings N regtest headers from spv-serve over loopback into a database,
- * with judging, durable rows and the hash index at the end.
+/* A complete sync: spv-sync downloads N regtest headers from spv-serve over loopback into a
+ * database, with validation, durable rows and the hash index at the end.
  *
  *   bench_sync BIN_DIR [HEADERS] [FOLDER] [ROUNDS]
- *
- * The lower bound is measured in the same run, in turns with the sync, on the same headers and the
- * same disk: the bytes over loopback, double SHA-256 of every header, a bare bulk insert of the
- * very rows (2,000 a transaction), and the same index, with the final checkpoints and fsyncs
- * inside. The programs run as processes of their own, so peak memory is the kernel's figure for
- * spv-sync alone; since that counts what the process was before exec, too, mining and lower bounds
- * happen in a child and this one stays small. */
+ * The lower bound is measured in the same run, alternating with the sync, with the same headers and
+ * on the same disk: the bytes over loopback, double SHA-256 of every header, a bulk insert of the
+ * same rows (2,000 per transaction), and the same index, final WAL checkpoints and fsyncs included.
+ * The programs run in their own processes, so that the kernel's peak memory is that of spv-sync
+ * alone. It includes the process before exec; therefore mining and lower bounds run in a child, and
+ * this process stays small. */
 #define _DEFAULT_SOURCE /* wait4 */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +31,7 @@
 #define PATH_SIZE 512
 
 struct raw {
-    uint8_t *bytes; /* height 0 first */
+    uint8_t *bytes; /* from height 0 */
     uint32_t n;
 };
 
@@ -106,7 +105,7 @@ static double median(const double *values, unsigned n)
     return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-/* Runs work in a child that hands back `size` bytes: its memory is not ours. */
+/* Runs work in a child process, which returns `size` bytes: its memory is not counted as ours. */
 static void in_child(void (*work)(void *out, const char *headers, const char *db, uint32_t n),
                      void *out, size_t size, const char *headers, const char *db, uint32_t n)
 {
@@ -126,7 +125,7 @@ static void in_child(void (*work)(void *out, const char *headers, const char *db
     close(fds[0]);
 }
 
-/* Mines the headers into a file, and their checkpoints into another beside it. */
+/* Mines the headers into a file, and writes their checkpoints into another. */
 static void mine_files(void *out, const char *headers, const char *list, uint32_t n)
 {
     const struct raw raw = mine(n);
@@ -161,7 +160,7 @@ static void measure_lower_bounds(void *out, const char *headers, const char *db,
     remove_db(db);
 }
 
-/* Starts the server and reads its port from the line that says it is listening. */
+/* Starts the server and reads its port from the line that it prints when it listens. */
 static pid_t serve(const char *program, const char *headers, unsigned *port)
 {
     int fds[2];
@@ -187,10 +186,10 @@ static pid_t serve(const char *program, const char *headers, unsigned *port)
     }
     if (!*port)
         die("the server did not say where it listens");
-    return pid; /* the pipe stays open: the server may still write */
+    return pid; /* the pipe stays open, because the server may still write */
 }
 
-/* One whole sync, with a list of checkpoints when it is not NULL. */
+/* Runs one sync, with a list of checkpoints unless it is NULL. */
 static double sync_once(const char *program, const char *db, const char *list, unsigned port,
                         struct rusage *usage)
 {
@@ -225,7 +224,7 @@ struct place {
     char headers[PATH_SIZE], list[PATH_SIZE], db[PATH_SIZE], sync[PATH_SIZE], serve[PATH_SIZE];
 };
 
-/* Rounds of lower bounds and sync by turns, so that what else the machine does meets both. */
+/* Rounds of lower bounds and sync alternate, so that other load on the machine affects both. */
 static void measure(const struct place *at, uint32_t n, unsigned rounds, bool listed)
 {
     double values[PARTS][ROUNDS_MAX], cpus[ROUNDS_MAX], part[PARTS] = {0};
@@ -279,7 +278,7 @@ int main(int argc, char **argv)
     snprintf(at.db, sizeof at.db, "%s/headers.db", folder);
     snprintf(at.sync, sizeof at.sync, "%s/spv-sync", argv[1]);
     snprintf(at.serve, sizeof at.serve, "%s/spv-serve", argv[1]);
-    /* A quarter of the headers in a quarter of the time, and the same memory: it is linear. */
+    /* Shows that time is linear and memory constant: a quarter of the headers first. */
     for (uint32_t size = n / 4; size <= n && size > 0; size = size < n ? n : n + 1) {
         in_child(mine_files, &done, sizeof done, at.headers, at.list, size);
         measure(&at, size, rounds, false);

@@ -1,6 +1,6 @@
-/* How long others wait behind one client that never stops asking: spv-serve with 20,000 headers,
- * one connection that sends as fast as its answers are read, and beside it a peer that pings and an
- * HTTP client, each with one request at a time. The bound of the longest wait is 50 ms.
+/* Latency of other clients while one client sends requests without pause: spv-serve with 20,000
+ * headers, one connection that sends requests as fast as its answers are read, a peer that pings
+ * and an HTTP client, these two with one request at a time. The limit of the longest wait is 50 ms.
  *
  * bench_wait FOLDER-OF-BINARIES */
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@
 #include "util/buffer.h"
 #include "wire/codec.h"
 
-#define ROUNDS 400 /* waits of each kind */
+#define ROUNDS 400 /* measurements of each kind */
 #define BOUND 50.0 /* ms */
 #define HEADERS "20000"
 
@@ -29,7 +29,7 @@ static void die(const char *what)
     exit(1);
 }
 
-/* The program under test; *port and *http from its first lines. */
+/* Starts the program under test; reads *port and *http from its first lines. */
 static pid_t start_server(const char *folder, uint16_t *port, uint16_t *http)
 {
     char path[512], line[512];
@@ -54,7 +54,7 @@ static pid_t start_server(const char *folder, uint16_t *port, uint16_t *http)
     }
     if (*port == 0 || *http == 0)
         die("the server did not start");
-    return pid; /* out stays open: the server writes on */
+    return pid; /* the pipe stays open, because the server continues to write */
 }
 
 static int dial(uint16_t port)
@@ -96,7 +96,8 @@ static int dial_peer(uint16_t port)
     return fd;
 }
 
-/* The greedy client: one thread sends the same bytes for ever, one reads whatever comes. */
+/* The client without pause: one thread sends the same bytes in a loop, another reads the answers.
+ */
 struct greedy {
     int fd;
     struct spv_buffer requests;
@@ -137,7 +138,7 @@ static void stop_greedy(struct greedy *g)
     spv_buffer_free(&g->requests);
 }
 
-/* Sends a request and reads until its answer's last bytes have come; ms. */
+/* Sends a request and reads until the last bytes of its answer. Returns milliseconds. */
 static double wait_for(int fd, const struct spv_buffer *request, const char *ending, size_t n)
 {
     char bytes[65536];
@@ -158,7 +159,7 @@ static void measure(const char *what, const char *who, int fd, const struct spv_
 {
     char label[96];
     double sum = 0, longest = 0;
-    (void)wait_for(fd, request, ending, n); /* with the handshake */
+    (void)wait_for(fd, request, ending, n); /* completes the handshake */
     for (int i = 0; i < ROUNDS; i++) {
         const double ms = wait_for(fd, request, ending, n);
         sum += ms;
@@ -185,7 +186,7 @@ static void measure_both(const char *what, uint16_t port, uint16_t http)
     (void)close(fd);
     fd = dial(http);
     spv_buffer_put(&b, get, sizeof get - 1);
-    measure(what, "HTTP", fd, &b, "\n", 1); /* a hash of 64 digits and a line's end come at once */
+    measure(what, "HTTP", fd, &b, "\n", 1); /* 64 hex digits and a newline arrive together */
     spv_buffer_free(&b);
     (void)close(fd);
 }

@@ -1,8 +1,9 @@
-/* What decoding costs: headers messages and blocks from a socket's buffer to a message, bytes per
- * second, beside the lower bound of the same run, the unavoidable cost: one copy of the bytes and
- * the double SHA-256 of the frame's checksum. The block has the shape of a full one of today: 3,000
- * transactions, each with two inputs, two outputs and a witness of a signature and a key an input.
- * The ways take turns and the best round of each counts. */
+/* Decoding of headers messages and blocks from a socket's buffer, in bytes per second, with the
+ * lower bound of the same run: one copy of the bytes and the double SHA-256 of the frame's
+ * checksum. The block is as large as a full mainnet block: 3,000 transactions, each with two
+ * inputs, two outputs and a witness of a signature and a key per input. Rounds alternate; the best
+ * one of each counts.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 
 static const struct spv_netid *net;
 static struct spv_arena arena;
-static uint8_t *room; /* where a link would have read the frame to */
+static uint8_t *room; /* the buffer that a link would read the frame into */
 
 static void must(int rc)
 {
@@ -114,7 +115,7 @@ static void decode(const struct spv_buffer *frame)
                         &arena));
 }
 
-/* And every transaction's id, outputs and inputs, as a wallet would look at them. */
+/* Also reads every transaction's id, outputs and inputs, as a wallet would. */
 static void decode_and_walk(const struct spv_buffer *frame)
 {
     struct spv_tx tx;
@@ -149,7 +150,7 @@ static void copy_and_hash_twice(const struct spv_buffer *frame)
         spv_sha256d(hash, tx.bytes, tx.stripped_size);
 }
 
-/* Bytes a second of the best round. */
+/* Compares the bytes per second of the best rounds. */
 static void compare(const char *what, const struct spv_buffer *frame,
                     void (*run)(const struct spv_buffer *),
                     void (*bound)(const struct spv_buffer *))

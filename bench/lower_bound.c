@@ -1,5 +1,5 @@
-/* Work as cheap as it can be done: hashing in one batch, inserting with one prepared statement,
- * indexing by one statement, bytes from a socket into memory that is used again. */
+/* The same work at minimum cost: hashing in one batch, inserting with one prepared statement,
+ * indexing by one statement, reading from a socket into a buffer that is reused. */
 #define _DEFAULT_SOURCE
 #include "lower_bound.h"
 
@@ -18,7 +18,7 @@
 #include "spv/header.h"
 #include "spv/types.h"
 
-#define BATCH 2000 /* rows a transaction, as a headers message brings them */
+#define BATCH 2000 /* rows per transaction: the headers of one message */
 
 static void sql(sqlite3 *db, const char *text)
 {
@@ -51,7 +51,7 @@ struct row {
     struct spv_header header;
 };
 
-/* Regtest's work is 2 a block; only its size matters here. */
+/* Regtest's work is 2 per block; only its size matters here. */
 static struct row *make_rows(const uint8_t *raw, uint32_t n)
 {
     struct row *rows = calloc(n, sizeof *rows);
@@ -104,7 +104,7 @@ double lower_bound_inserting(const char *path, const uint8_t *raw, uint32_t n)
             sql(db, "COMMIT");
     }
     sqlite3_finalize(insert);
-    sql(db, "PRAGMA wal_checkpoint(TRUNCATE)"); /* folds the log in and syncs the file */
+    sql(db, "PRAGMA wal_checkpoint(TRUNCATE)"); /* checkpoints the WAL and syncs the file */
     sqlite3_close(db);
     const double seconds = (double)(bench_now_ns() - start) / 1e9;
     free(rows);
@@ -123,7 +123,7 @@ double lower_bound_indexing(const char *path)
     return (double)(bench_now_ns() - start) / 1e9;
 }
 
-#define MESSAGE (24 + 3 + 81 * BATCH) /* header, count, and a header with its zero each */
+#define MESSAGE (24 + 3 + 81 * BATCH) /* frame header, count, and headers with their zero byte */
 
 static void die(const char *what)
 {

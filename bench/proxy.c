@@ -1,6 +1,6 @@
-/* Each direction of each connection is a queue of pieces, each with the time at which it comes out
- * at the other end. A limited line is busy until what went before has passed, and takes no more
- * than a second of waiting in line, as a router's queue would; then its sender has to wait. */
+/* Each direction of a connection is a queue of chunks, each with the time at which it is delivered.
+ * With a rate limit, a chunk starts when the previous one has been transmitted, and at most one
+ * second of data is queued, as in a router; then the proxy stops reading from the sender. */
 #define _GNU_SOURCE /* ppoll */
 #include "proxy.h"
 
@@ -20,7 +20,7 @@
 
 #define PIECE 16384
 #define MAX_PAIRS 16
-#define MAX_QUEUED (64u << 20) /* bytes in one direction of a line without a limit */
+#define MAX_QUEUED (64u << 20) /* bytes in one direction without a rate limit */
 
 struct piece {
     struct piece *next;
@@ -32,14 +32,14 @@ struct piece {
 struct direction {
     struct piece *head, *tail;
     size_t queued;
-    uint64_t free_ns; /* when the line has passed on what it has */
-    bool eof; /* its sender has no more */
+    uint64_t free_ns; /* when the queued bytes are transmitted */
+    bool eof; /* the sender has closed its side */
     bool shut;
 };
 
 struct pair {
     int fd[2]; /* client, server */
-    struct direction to[2]; /* what goes to the client, to the server */
+    struct direction to[2]; /* to the client, to the server */
     bool used;
 };
 
@@ -119,14 +119,14 @@ static void receive(struct direction *d, int from, const struct proxy_line *line
     }
 }
 
-/* Sends what has come out of the line. True when the socket took all of it. */
+/* Sends the chunks that are due. Returns true when the socket accepted all of them. */
 static bool deliver(struct direction *d, int to)
 {
     while (d->head && d->head->at_ns <= bench_now_ns()) {
         struct piece *p = d->head;
         const ssize_t n = send(to, p->bytes + p->sent, p->n - p->sent, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            p->sent = p->n; /* nobody is there any more */
+            p->sent = p->n; /* the receiver has closed the connection */
             d->eof = true;
         } else if (n < 0) {
             return false;
@@ -170,7 +170,7 @@ static _Noreturn void run(int listener, uint16_t upstream, const struct proxy_li
                 else if (out->head && out->head->at_ns < first)
                     first = out->head->at_ns;
                 if (f->events == 0)
-                    f->fd = -1; /* a closed one would else keep us awake */
+                    f->fd = -1; /* poll would report a closed one at once, again and again */
             }
         const uint64_t now = bench_now_ns();
         const struct timespec wait = {.tv_sec = 0,

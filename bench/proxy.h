@@ -1,5 +1,5 @@
-/* A line between two sockets on loopback that takes its time: a fixed delay each way, and a limit
- * of bytes a second towards the client. Plain poll, no privileges. */
+/* A TCP proxy on loopback with a fixed delay each way and a limit of bytes per second towards the
+ * client. Uses only poll(2), no privileges. */
 #ifndef SPV_BENCH_PROXY_H
 #define SPV_BENCH_PROXY_H
 
@@ -11,8 +11,8 @@ struct proxy_line {
     double bytes_per_s; /* towards the client; 0: no limit */
 };
 
-/* Runs a proxy to 127.0.0.1:upstream in a process of its own; *port is where it listens. Ends with
- * a signal. Negative when it cannot. */
+/* Starts a proxy to 127.0.0.1:upstream in a process of its own, which listens on *port and runs
+ * until a signal. Returns its process id, or a negative number on failure. */
 pid_t proxy_start(uint16_t *port, uint16_t upstream, const struct proxy_line *line);
 
 #endif

@@ -1,6 +1,7 @@
-/* peer_listen NETWORK HOST:PORT [CLIENTS]: accepts peers, answers their getheaders (it has none)
- * and getaddr (it knows nobody), and says who came and went. Ends after that many clients, else
- * never. Port 0 takes any free one; the first line printed says which.
+/* peer_listen NETWORK HOST:PORT [CLIENTS]: accepts inbound peers, answers their getheaders and
+ * getaddr (it has no headers and no addresses), and prints each connect and disconnect. It exits
+ * after CLIENTS disconnects; without CLIENTS it runs until killed. With port 0 the system chooses a
+ * free port, which the first printed line contains.
  *
  *   cc peer_listen.c $(pkg-config --cflags --libs spv-peer) -o peer_listen
  */
@@ -16,8 +17,8 @@ struct app {
     struct spv_reactor *reactor;
     struct spv_listener *listener;
     const struct spv_netid *net;
-    struct spv_self_nonces nonces; /* how we would notice that we dialled ourselves */
-    unsigned long left; /* clients until the end; 0: never */
+    struct spv_self_nonces nonces; /* to detect connections to ourselves */
+    unsigned long left; /* remaining clients before the exit; 0: no limit */
 };
 
 static void on_ready(struct spv_link *link, void *ctx)
@@ -41,7 +42,7 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
         rc = spv_link_send(link, &headers);
     else if (msg->command == SPV_CMD_GETADDR)
         rc = spv_link_send(link, &addr);
-    /* Pings are answered inside; everything else may be ignored. */
+    /* The peer state machine answers pings; all other messages may be ignored. */
     if (rc < 0)
         spv_link_close(link, rc);
 }
@@ -106,6 +107,6 @@ int main(int argc, char **argv)
     rc = spv_reactor_run(app.reactor);
     spv_listener_free(app.listener);
     app.listener = NULL;
-    spv_reactor_free(app.reactor); /* who is still connected hears on_closed */
+    spv_reactor_free(app.reactor); /* open links call on_closed */
     return rc == 0 ? 0 : 1;
 }

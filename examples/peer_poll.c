@@ -1,6 +1,7 @@
-/* peer_poll NETWORK HOST[:PORT]: the peer machine without libevent, driven by poll(2): shakes
- * hands, pings, prints every message and the round trip, and leaves. What an own event loop has to
- * do is all here: move bytes, tell the time, keep one timer.
+/* peer_poll NETWORK HOST[:PORT]: the peer state machine without libevent, driven by poll(2). It
+ * completes the handshake, sends a ping, prints every message and the round-trip time, and exits.
+ * It shows all that an event loop of the caller's must do: move bytes, pass the current time, keep
+ * one timer.
  *
  *   cc peer_poll.c $(pkg-config --cflags --libs spv-peer) -o peer_poll
  */
@@ -15,11 +16,11 @@
 
 #include <spv/endpoint.h>
 #include <spv/peer.h>
-#include <spv/reactor.h> /* for the system's clock and randomness only */
+#include <spv/reactor.h> /* only for spv_system_now and spv_system_rng */
 
-#define LONGEST_POLL 60000 /* ms; then it looks at the deadline again */
+#define LONGEST_POLL 60000 /* ms; then the deadline is read again */
 
-/* A connected socket (this blocks; a real program would not), or -1. */
+/* Returns a connected socket, or -1. This blocks; a real program would not. */
 static int dial(const struct spv_endpoint *peer)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -57,7 +58,7 @@ static int write_pending(struct spv_peer *p, int fd)
     return 0;
 }
 
-/* 1: all has been said. */
+/* Returns 1 when the pong was received, 0 to continue, or an error. */
 static int take_messages(struct spv_peer *p)
 {
     const struct spv_msg ping = {.command = SPV_CMD_PING,
@@ -91,7 +92,7 @@ static int read_some(struct spv_peer *p, int fd)
     return rc < 0 ? rc : take_messages(p);
 }
 
-/* How long until the machine wants to be asked again. */
+/* Returns the milliseconds until spv_peer_timer must be called. */
 static int wait_ms(const struct spv_peer *p)
 {
     uint64_t deadline = spv_peer_deadline(p);
@@ -117,7 +118,7 @@ static int drive(struct spv_peer *p, int fd)
             at.events |= POLLOUT;
         if (poll(&at, 1, wait_ms(p)) < 0 && errno != EINTR)
             return SPV_ERR_IO;
-        rc = read_some(p, fd); /* before the timer: what is here already came in time */
+        rc = read_some(p, fd); /* before the timer: bytes that are here arrived in time */
         if (rc == 0)
             rc = spv_peer_timer(p, spv_system_now());
     }

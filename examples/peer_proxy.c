@@ -1,7 +1,8 @@
-/* peer_proxy NETWORK LISTEN:PORT UPSTREAM[:PORT] [CLIENTS]: sits between two peers. Each client
- * that comes gets a connection to the upstream peer of its own; what one says is printed, a line a
- * message, and handed to the other. Both shake hands with us, not with each other. Ends after that
- * many clients, else never. Port 0 takes any free one; the first line printed says which.
+/* peer_proxy NETWORK LISTEN:PORT UPSTREAM[:PORT] [CLIENTS]: forwards messages between two peers.
+ * For each client it opens a connection to the upstream peer. Every message is printed on a line
+ * and forwarded to the other side. Both sides perform the handshake with the proxy, not with each
+ * other. It exits after CLIENTS disconnects; without CLIENTS it runs until killed. With port 0 the
+ * system chooses a free port, which the first printed line contains.
  *
  *   cc peer_proxy.c $(pkg-config --cflags --libs spv-peer) -o peer_proxy
  */
@@ -19,17 +20,17 @@ struct app {
     const struct spv_netid *net;
     struct spv_endpoint upstream;
     unsigned long left;
-    int stopping; /* dials go with the reactor */
+    int stopping; /* freeing the reactor ends the dials */
 };
 
 enum { CLIENT, UPSTREAM };
 
 struct pair {
     struct app *app;
-    struct spv_dial *dial; /* to the upstream peer, NULL once it has ended */
+    struct spv_dial *dial; /* to the upstream peer; NULL once it has ended */
     struct side {
         struct pair *pair;
-        struct spv_link *link; /* NULL: not yet, or no longer */
+        struct spv_link *link; /* NULL before the connection and after it */
     } side[2];
 };
 
@@ -38,7 +39,7 @@ static void end_pair(struct pair *pair)
     struct app *app = pair->app;
 
     if (pair->side[CLIENT].link || pair->side[UPSTREAM].link)
-        return; /* the other side's on_closed comes, too */
+        return; /* the other side's on_closed follows */
     if (!app->stopping)
         spv_dial_cancel(pair->dial);
     free(pair);
@@ -47,7 +48,7 @@ static void end_pair(struct pair *pair)
         spv_reactor_stop(app->reactor);
 }
 
-/* The handshake, pings and preferences of the negotiation are between each peer and us. */
+/* Handshake, pings and negotiated features concern one connection and are not forwarded. */
 static int is_ours(enum spv_command command)
 {
     return command == SPV_CMD_VERSION || command == SPV_CMD_VERACK ||
@@ -67,7 +68,7 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
     fflush(stdout);
     if (is_ours(msg->command) || !to)
         return;
-    /* Sent before the other handshake is through, it waits there and follows. */
+    /* Before the other side's handshake is complete, the message waits in its send queue. */
     int rc = spv_link_send(to, msg);
     if (rc < 0 && rc != SPV_ERR_UNSUPPORTED)
         spv_link_close(link, rc);
@@ -100,7 +101,7 @@ static int attach(struct side *side, int fd, enum spv_direction direction)
     return spv_link_attach(&side->link, app->reactor, fd, &config, direction, &callbacks);
 }
 
-/* Only now the client is let in: what it says first has somewhere to go. */
+/* The client's link starts only now, so that its first messages can be forwarded. */
 static void on_dialled(void *ctx, int fd, int error)
 {
     struct pair *pair = ctx;
@@ -166,6 +167,6 @@ int main(int argc, char **argv)
     spv_listener_free(app.listener);
     app.listener = NULL;
     app.stopping = 1;
-    spv_reactor_free(app.reactor); /* who is still connected hears on_closed */
+    spv_reactor_free(app.reactor); /* open links call on_closed */
     return rc == 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
-/* peer_version NETWORK HOST[:PORT]: dials a peer, prints who it says it is, and leaves. The
- * shortest program on libspv-peer's event loop; copy and change it.
+/* peer_version NETWORK HOST[:PORT]: connects to a peer, prints its version message and exits. The
+ * shortest program on libspv-peer's reactor, to start your own from.
  *
  *   cc peer_version.c $(pkg-config --cflags --libs spv-peer) -o peer_version
  */
@@ -12,7 +12,7 @@
 struct app {
     struct spv_reactor *reactor;
     const struct spv_netid *net;
-    int error; /* SPV_ERR_STATE until something is known */
+    int error; /* SPV_ERR_STATE until the connection has ended */
 };
 
 static void on_ready(struct spv_link *link, void *ctx)
@@ -27,7 +27,7 @@ static void on_ready(struct spv_link *link, void *ctx)
     spv_link_close(link, SPV_ERR_DISCONNECTED);
 }
 
-/* The last callback of a link, however it ended. */
+/* The last callback of a link, for every reason of its end. */
 static void on_closed(struct spv_link *link, int error, void *ctx)
 {
     struct app *app = ctx;
@@ -46,7 +46,7 @@ static void on_dialled(void *ctx, int fd, int error)
         .on_ready = on_ready, .on_closed = on_closed, .ctx = app};
     struct spv_link *link;
 
-    if (error == 0) /* the socket is the link's from here on, whatever happens */
+    if (error == 0) /* from here on the link owns the socket, also after an error */
         error = spv_link_attach(&link, app->reactor, fd, &config, SPV_OUTBOUND, &callbacks);
     if (error < 0) {
         app->error = error;

@@ -1,5 +1,6 @@
-/* sync_tip HOST:PORT DATABASE: brings the headers of a regtest peer into a database, prints the
- * tip's height and hash, and ends. The shortest whole program on libspv; copy and change it.
+/* sync_tip HOST:PORT DATABASE: downloads the headers of a regtest peer into a database, prints the
+ * tip's height and hash, and exits. The shortest complete program on libspv, to start your own
+ * from.
  *
  *   cc sync_tip.c $(pkg-config --cflags --libs spv) -o sync_tip
  */
@@ -10,7 +11,7 @@
 
 struct app {
     struct spv_evloop *loop;
-    int failed; /* the last reason why there is no peer */
+    int failed; /* error of the last failed connection */
     int synced;
 };
 
@@ -29,7 +30,7 @@ static void on_event(void *ctx, const struct spv_event *event)
     case SPV_EVENT_CONNECT_FAILED:
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_BANNED:
-        /* A wallet would wait: the node tries again by itself. */
+        /* A wallet would wait: the node reconnects by itself. */
         app->failed = event->error;
         fprintf(stderr, "sync_tip: %s: %s\n", event->address, spv_strerror(event->error));
         spv_evloop_stop(app->loop);
