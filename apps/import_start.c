@@ -12,7 +12,9 @@
 static const struct spv_checkpoint *checkpoint_at(const struct import_state *s, uint64_t height)
 {
     const struct spv_params *params = s->i->chain_config.params;
-    for (size_t k = 0; !s->i->chain_config.no_checkpoints && k < params->n_checkpoints; k++) {
+    for (size_t k = 0; s->i->chain_config.checkpoint_mode == SPV_CHECKPOINTS_ENFORCED &&
+                       k < params->n_checkpoints;
+         k++) {
         if (params->checkpoints[k].height == height) {
             return &params->checkpoints[k];
         }

@@ -195,7 +195,7 @@ static int open_chain(struct job *j)
     struct spv_chain_config *cfg = &j->import.chain_config;
     cfg->params = &j->params;
     cfg->reader = spv_store_header_db(j->import.store);
-    cfg->no_checkpoints = j->no_checkpoints;
+    cfg->checkpoint_mode = j->no_checkpoints ? SPV_CHECKPOINTS_IGNORED : SPV_CHECKPOINTS_ENFORCED;
     int rc = spv_chain_new(&j->import.chain, cfg);
     if (rc == 0) {
         rc = spv_import_new(&j->import.decoder, &j->params, j->format);

@@ -90,7 +90,8 @@ static int run_loop(struct sync *s)
                  .min_work = s->min_work_text ? &s->min_work : NULL,
                  .checkpoints = s->checkpoints.at,
                  .n_checkpoints = s->checkpoints.n,
-                 .no_checkpoints = s->checkpoints.n == 0,
+                 .checkpoint_mode =
+                     s->checkpoints.n > 0 ? SPV_CHECKPOINTS_ENFORCED : SPV_CHECKPOINTS_IGNORED,
                  .start_height = s->start_height,
                  .backfill = s->backfill},
         .store = s->store,

@@ -43,13 +43,19 @@ struct spv_chain_update {
     size_t n;
 };
 
+/* Whether checkpoints are enforced. */
+enum spv_checkpoint_mode {
+    SPV_CHECKPOINTS_ENFORCED = 0, /* the caller's when there are any, else the network's */
+    SPV_CHECKPOINTS_IGNORED = 1,
+};
+
 struct spv_chain_config {
     const struct spv_params *params; /* borrowed; must outlive the chain */
     struct spv_header_db reader; /* stored headers; zeroed: none, the chain starts at genesis */
     /* used instead of the network's; borrowed, must outlive the chain. NULL: the network's */
     const struct spv_checkpoint *checkpoints;
     size_t n_checkpoints;
-    bool no_checkpoints; /* ignore both lists */
+    enum spv_checkpoint_mode checkpoint_mode;
 };
 
 /* The result of one spv_chain_accept. */

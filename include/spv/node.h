@@ -23,6 +23,12 @@ extern "C" {
 #define SPV_NODE_MAX_ENDPOINTS 256 /* connect and add_peers together */
 #define SPV_NODE_MAX_CHECKPOINTS 8192 /* one a period: three centuries of blocks */
 
+/* Whether peers are found, beside those that the configuration names. */
+enum spv_discovery_mode {
+    SPV_DISCOVERY_ON = 0, /* DNS seeds, fixed seeds, address gossip; not with `connect` */
+    SPV_DISCOVERY_OFF = 1,
+};
+
 /* What is pointed at is copied by spv_node_new, except where noted. */
 struct spv_node_config {
     const struct spv_params *params; /* required; what it points at must outlive the node */
@@ -32,13 +38,13 @@ struct spv_node_config {
     const struct spv_endpoint *add_peers; /* connect to these as well */
     size_t n_add_peers;
     unsigned peers; /* target number of outbound connections; 0: 4 (or n_connect) */
-    bool no_discovery; /* no DNS seeds, no address gossip */
+    enum spv_discovery_mode discovery;
     unsigned nets; /* SPV_NET_*: networks that can be connected to; 0: IPv4 and IPv6 */
     bool proxied; /* resolve no name: connect to DNS seeds by name and send them getaddr */
     const struct spv_addrman_rows *addrman_rows; /* the stored addresses and bans; NULL: none */
     bool clear_bans;
     const struct spv_u256 *min_work; /* minimum chain work; NULL: the network's */
-    bool no_checkpoints;
+    enum spv_checkpoint_mode checkpoint_mode;
     const struct spv_checkpoint *checkpoints; /* instead of the network's, heights ascending; must
                                                  outlive the node; NULL: the network's */
     size_t n_checkpoints; /* at most SPV_NODE_MAX_CHECKPOINTS */
@@ -53,16 +59,17 @@ struct spv_node_config {
 
 /* Events that the application may display or act on. */
 enum spv_event_kind {
-    SPV_EVENT_CONNECTED, /* handshake done */
-    SPV_EVENT_DISCONNECTED, /* error is the reason */
-    SPV_EVENT_CONNECT_FAILED,
-    SPV_EVENT_PROGRESS, /* the tip moved forward */
-    SPV_EVENT_REORG, /* the tip moved to another branch */
-    SPV_EVENT_SYNCED, /* the chain is synced; again after each BEHIND */
-    SPV_EVENT_BEHIND, /* no longer synced: a peer has more headers */
-    SPV_EVENT_BANNED, /* a peer sent provably invalid data; error is the rule it breaks */
-    SPV_EVENT_BACKFILL_DONE, /* the headers below the database's start are complete to genesis */
-    SPV_EVENT_WARNING, /* `warning` is its kind, `text` its description */
+    SPV_EVENT_CONNECTED = 0, /* handshake done */
+    SPV_EVENT_DISCONNECTED = 1, /* error is the reason */
+    SPV_EVENT_CONNECT_FAILED = 2,
+    SPV_EVENT_PROGRESS = 3, /* the tip moved forward */
+    SPV_EVENT_REORG = 4, /* the tip moved to another branch */
+    SPV_EVENT_SYNCED = 5, /* the chain is synced; again after each BEHIND */
+    SPV_EVENT_BEHIND = 6, /* no longer synced: a peer has more headers */
+    SPV_EVENT_BANNED = 7, /* a peer sent provably invalid data; error is the rule it breaks */
+    SPV_EVENT_BACKFILL_DONE =
+        8, /* the headers below the database's start are complete to genesis */
+    SPV_EVENT_WARNING = 9, /* `warning` is its kind, `text` its description */
     /* No request is left to send, and the chain is not synced; `warning` is the reason, and
      * WARNINGs with the details precede it. The conditions are: every ready peer has answered each
      * request (or is overdue); there are as many ready peers as SYNCED requires; and no further
@@ -70,29 +77,29 @@ enum spv_event_kind {
      * row. Never with discovery, where more peers can always be tried: then only the WARNINGs
      * occur. Once for each tip and reason. The node continues, and SYNCED may follow when a peer
      * sends more headers or another peer connects. */
-    SPV_EVENT_UNRESOLVED,
+    SPV_EVENT_UNRESOLVED = 10,
 };
 /* The kinds of WARNING, and the meaning of the event's numbers. */
 enum spv_warning {
-    SPV_WARN_NONE,
-    SPV_WARN_STALE_TIP, /* `seconds` since the tip moved; repeated hourly while it lasts */
-    SPV_WARN_CLOCK, /* most peers' clocks are ahead of ours by `seconds` (negative: behind);
+    SPV_WARN_NONE = 0,
+    SPV_WARN_STALE_TIP = 1, /* `seconds` since the tip moved; repeated hourly while it lasts */
+    SPV_WARN_CLOCK = 2, /* most peers' clocks are ahead of ours by `seconds` (negative: behind);
                        repeated hourly while it lasts. Our clock is never adjusted. */
-    SPV_WARN_NO_PEERS, /* no peer is connected any more; once */
+    SPV_WARN_NO_PEERS = 3, /* no peer is connected any more; once */
     /* The following are about `peer`, once for each tip, and may be the `warning` of UNRESOLVED. */
-    SPV_WARN_UNMET_CLAIM, /* the peer claimed claimed_height, but sent no header above given_height,
-                             and no other peer met its claim either. Unless the tip has the
-                             network's minimum work (a minimum of 0 does not count) this prevents
-                             SYNCED. */
-    SPV_WARN_FORK_BELOW_START, /* the peer's best chain forks from ours below given_height, where
-                                  the database starts */
-    SPV_WARN_FUTURE_HEADERS, /* the peer's headers above given_height were rejected only because
+    SPV_WARN_UNMET_CLAIM = 4, /* the peer claimed claimed_height, but sent no header above
+                             given_height, and no other peer met its claim either. Unless the tip
+                             has the network's minimum work (a minimum of 0 does not count) this
+                             prevents SYNCED. */
+    SPV_WARN_FORK_BELOW_START = 5, /* the peer's best chain forks from ours below given_height,
+                                  where the database starts */
+    SPV_WARN_FUTURE_HEADERS = 6, /* the peer's headers above given_height were rejected only because
                                 their time is too far ahead of our clock, by `seconds`: one of the
                                 two clocks is wrong */
-    SPV_WARN_TIP_UNKNOWN, /* no ready peer has our tip: each answered from below it, with less work;
-                             the highest of their chains ends at given_height */
-    SPV_WARN_LOW_WORK, /* the peer's chain ends at given_height with `work`, less than wanted_work:
-                          another chain, or the peer is still syncing */
+    SPV_WARN_TIP_UNKNOWN = 7, /* no ready peer has our tip: each answered from below it, with less
+                             work; the highest of their chains ends at given_height */
+    SPV_WARN_LOW_WORK = 8, /* the peer's chain ends at given_height with `work`, less than
+                          wanted_work: another chain, or the peer is still syncing */
 };
 struct spv_event {
     enum spv_event_kind kind;
@@ -117,14 +124,15 @@ struct spv_event {
 };
 
 enum spv_effect_kind {
-    SPV_EFFECT_CONNECT, /* dial `endpoint` as `peer`; then spv_node_connected or spv_node_closed */
-    SPV_EFFECT_RESOLVE, /* resolve `endpoint`.host; then spv_node_resolved */
-    SPV_EFFECT_SEND, /* send `message` to `peer` */
-    SPV_EFFECT_CLOSE, /* disconnect `peer`, because of `error`; do not call spv_node_closed */
-    SPV_EFFECT_STORE, /* apply `update` in one transaction; then spv_node_stored */
-    SPV_EFFECT_INDEX, /* build the hash index; then spv_node_indexed */
-    SPV_EFFECT_EVENT, /* `event` is for the application */
-    SPV_EFFECT_SAVE_ADDRMAN, /* save what spv_node_addrman_changes returns */
+    SPV_EFFECT_CONNECT =
+        0, /* dial `endpoint` as `peer`; then spv_node_connected or spv_node_closed */
+    SPV_EFFECT_RESOLVE = 1, /* resolve `endpoint`.host; then spv_node_resolved */
+    SPV_EFFECT_SEND = 2, /* send `message` to `peer` */
+    SPV_EFFECT_CLOSE = 3, /* disconnect `peer`, because of `error`; do not call spv_node_closed */
+    SPV_EFFECT_STORE = 4, /* apply `update` in one transaction; then spv_node_stored */
+    SPV_EFFECT_INDEX = 5, /* build the hash index; then spv_node_indexed */
+    SPV_EFFECT_EVENT = 6, /* `event` is for the application */
+    SPV_EFFECT_SAVE_ADDRMAN = 7, /* save what spv_node_addrman_changes returns */
 };
 /* What its pointers point at is borrowed: valid until the next call on the node. */
 struct spv_effect {
@@ -171,10 +179,10 @@ struct spv_node_stats {
 
 /* What kind of network group a peer is counted in. */
 enum spv_group_kind {
-    SPV_GROUP_MANUAL, /* a group of its own: a connect or add_peers peer */
-    SPV_GROUP_IPV4, /* a /16 */
-    SPV_GROUP_IPV6, /* a /32 */
-    SPV_GROUP_ONION, /* one sixteenth of the onion addresses */
+    SPV_GROUP_MANUAL = 0, /* a group of its own: a connect or add_peers peer */
+    SPV_GROUP_IPV4 = 1, /* a /16 */
+    SPV_GROUP_IPV6 = 2, /* a /32 */
+    SPV_GROUP_ONION = 3, /* one sixteenth of the onion addresses */
 };
 /* A peer whose handshake is complete. */
 struct spv_node_peer {

@@ -22,8 +22,8 @@ extern "C" {
 #endif
 
 enum spv_direction {
-    SPV_OUTBOUND, /* we opened the connection and send version first */
-    SPV_INBOUND, /* the peer opened it */
+    SPV_OUTBOUND = 0, /* we opened the connection and send version first */
+    SPV_INBOUND = 1, /* the peer opened it */
 };
 
 /* The version nonces of a node's last SPV_SELF_NONCES connections. A received version message that
@@ -49,14 +49,14 @@ struct spv_peer_timeouts { /* microseconds; 0 takes the default */
 };
 
 enum spv_transport {
-    SPV_TRANSPORT_V1, /* unencrypted frames */
+    SPV_TRANSPORT_V1 = 0, /* unencrypted frames */
 };
 
 enum spv_log_level { /* each level includes the previous ones */
-                     SPV_LOG_OFF,
-                     SPV_LOG_DEBUG, /* one line per message: "received headers (2000, first ...)
+                     SPV_LOG_OFF = 0,
+                     SPV_LOG_DEBUG = 1, /* one line per message: "received headers (2000, first ...)
                                        from 1.2.3.4:8333" */
-                     SPV_LOG_TRACE, /* and its payload in hex, 16 bytes per line, at most
+                     SPV_LOG_TRACE = 2, /* and its payload in hex, 16 bytes per line, at most
                                        SPV_LOG_DUMP bytes */
 };
 #define SPV_LOG_DUMP 4096 /* ours: enough to analyse a message, and a log does not fill up */

@@ -27,8 +27,8 @@ static bool same_group(const struct spv_netaddr *a, const struct spv_netaddr *b)
     return a->network == b->network && memcmp(a->bytes, b->bytes, group_bytes(a)) == 0;
 }
 
-void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *new_addr,
-                          const struct spv_netaddr *client)
+void spv_conn_slots_add(struct spv_conn_slots_count *count, const struct spv_netaddr *new_addr,
+                        const struct spv_netaddr *client)
 {
     if (!same_group(new_addr, client))
         return;

@@ -38,8 +38,8 @@ bool spv_conn_slots_loopback(const struct spv_netaddr *addr);
 struct spv_conn_slots_count {
     unsigned address, group;
 };
-void spv_conn_slots_count(struct spv_conn_slots_count *count, const struct spv_netaddr *new_addr,
-                          const struct spv_netaddr *client);
+void spv_conn_slots_add(struct spv_conn_slots_count *count, const struct spv_netaddr *new_addr,
+                        const struct spv_netaddr *client);
 /* Returns true if the new client's address or group already uses its share of the slots. */
 bool spv_conn_slots_share_taken(const struct spv_conn_slots_count *count,
                                 const struct spv_netaddr *new_addr, unsigned slots);

@@ -64,7 +64,7 @@ static void put_date(struct spv_buffer *out, int64_t unix_s)
                  months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
-void spv_http_reply_head(struct spv_buffer *out, const struct spv_http_reply_head *head)
+void spv_http_reply_put_head(struct spv_buffer *out, const struct spv_http_reply_head *head)
 {
     put_line(out, "HTTP/1.1 %d %s", (int)head->status, phrase(head->status));
     put_date(out, head->unix_s);

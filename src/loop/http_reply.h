@@ -19,6 +19,6 @@ struct spv_http_reply_head {
     int64_t unix_s; /* Date */
 };
 
-void spv_http_reply_head(struct spv_buffer *out, const struct spv_http_reply_head *head);
+void spv_http_reply_put_head(struct spv_buffer *out, const struct spv_http_reply_head *head);
 
 #endif

@@ -187,7 +187,7 @@ static void send_reply(struct connection *c, const struct spv_http_request *req,
         .unix_s = spv_system_now().unix_s,
     };
     c->keep_alive = req->keep_alive;
-    spv_http_reply_head(&c->out, &head);
+    spv_http_reply_put_head(&c->out, &head);
     if (req->method != SPV_HTTP_HEAD)
         spv_buffer_put(&c->out, r->body.data, r->body.len);
     const bool failed = c->out.error != 0 || r->body.error != 0;

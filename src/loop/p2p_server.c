@@ -201,7 +201,7 @@ static int check_share(const struct spv_server *s, const struct spv_netaddr *add
     struct spv_conn_slots_count count = {0};
     for (const struct client *c = s->clients; c; c = c->next)
         if (!c->evicted)
-            spv_conn_slots_count(&count, addr, &c->addr);
+            spv_conn_slots_add(&count, addr, &c->addr);
     return spv_conn_slots_share_taken(&count, addr, s->cfg.max_clients) ? SPV_ERR_CONN_SHARE : 0;
 }
 

@@ -91,7 +91,7 @@ static void open_chain(struct world *w)
                    .range = store_range},
         .checkpoints = w->checked ? &w->checkpoint : NULL,
         .n_checkpoints = w->checked ? 1 : 0,
-        .no_checkpoints = !w->checked,
+        .checkpoint_mode = w->checked ? SPV_CHECKPOINTS_ENFORCED : SPV_CHECKPOINTS_IGNORED,
     };
     FUZZ_CHECK(spv_chain_new(&w->c, &cfg) == 0);
 }

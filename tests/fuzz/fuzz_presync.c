@@ -185,7 +185,8 @@ static size_t step(struct world *w, const uint8_t *data, size_t size)
 
 static void set_up(struct world *w, const uint8_t *data)
 {
-    const struct spv_chain_config cfg = {.params = &w->params, .no_checkpoints = true};
+    const struct spv_chain_config cfg = {.params = &w->params,
+                                         .checkpoint_mode = SPV_CHECKPOINTS_IGNORED};
     struct spv_u256 threshold;
     uint64_t seed = data[2];
     struct spv_chain *c;

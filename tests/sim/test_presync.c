@@ -57,8 +57,9 @@ static int free_chains(void **state)
 
 static struct sim_client *client_of(struct sim *sim, const struct spv_u256 *min_work)
 {
-    return sim_add_client(
-        sim, &(struct sim_client_config){.min_work = min_work, .no_checkpoints = true});
+    return sim_add_client(sim,
+                          &(struct sim_client_config){.min_work = min_work,
+                                                      .checkpoint_mode = SPV_CHECKPOINTS_IGNORED});
 }
 
 /* ---- honest ---- */

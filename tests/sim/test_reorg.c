@@ -39,8 +39,8 @@ static int free_chains(void **state)
 static struct sim_client *synced_on(struct sim *sim, struct sim_store *chain)
 {
     scenario_servers(sim, 2, &(struct sim_server_config){.chain = chain});
-    struct sim_client *client =
-        sim_add_client(sim, &(struct sim_client_config){.no_checkpoints = true});
+    struct sim_client *client = sim_add_client(
+        sim, &(struct sim_client_config){.checkpoint_mode = SPV_CHECKPOINTS_IGNORED});
     if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0 ||
         !scenario_is_on(client, chain))
         sim_break(sim, "not synced in time");

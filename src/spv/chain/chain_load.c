@@ -369,7 +369,7 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
     c->presynced_branch = -1;
     c->reader = cfg->reader;
     c->interval = spv_params_interval(cfg->params);
-    if (!cfg->no_checkpoints) {
+    if (cfg->checkpoint_mode == SPV_CHECKPOINTS_ENFORCED) {
         const bool own = cfg->checkpoints != NULL;
         c->checkpoints = own ? cfg->checkpoints : cfg->params->checkpoints;
         c->n_checkpoints = own ? cfg->n_checkpoints : cfg->params->n_checkpoints;
@@ -399,7 +399,9 @@ int spv_chain_reload(struct spv_chain *c)
                                          .reader = c->reader,
                                          .checkpoints = c->checkpoints,
                                          .n_checkpoints = c->n_checkpoints,
-                                         .no_checkpoints = c->n_checkpoints == 0};
+                                         .checkpoint_mode = c->n_checkpoints > 0
+                                                                ? SPV_CHECKPOINTS_ENFORCED
+                                                                : SPV_CHECKPOINTS_IGNORED};
     struct spv_chain *fresh;
     struct spv_chain old;
     int rc = c->pending ? SPV_ERR_STATE : spv_chain_new(&fresh, &cfg);

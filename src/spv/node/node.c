@@ -257,7 +257,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
     if (!n)
         return SPV_ERR_NOMEM;
     n->params = *cfg->params;
-    if (cfg->no_checkpoints) {
+    if (cfg->checkpoint_mode == SPV_CHECKPOINTS_IGNORED) {
         n->params.n_checkpoints = 0;
     } else if (cfg->checkpoints) {
         n->params.checkpoints = cfg->checkpoints;
@@ -270,7 +270,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
     spv_effects_init(&n->effects);
 
     const struct spv_chain_config chain = {
-        .params = &n->params, .reader = cfg->reader, .no_checkpoints = cfg->no_checkpoints};
+        .params = &n->params, .reader = cfg->reader, .checkpoint_mode = cfg->checkpoint_mode};
     int rc = spv_chain_new(&n->chain, &chain);
     if (!rc)
         rc = spv_outbound_init(&n->outbound, cfg, &n->params, &n->effects, now);

@@ -66,7 +66,7 @@ int spv_outbound_init(struct spv_outbound *d, const struct spv_node_config *cfg,
     d->params = params;
     d->effects = effects;
     d->rng = cfg->rng;
-    d->on = !cfg->n_connect && !cfg->no_discovery;
+    d->on = !cfg->n_connect && cfg->discovery == SPV_DISCOVERY_ON;
     d->proxied = cfg->proxied;
     d->nets = cfg->nets ? cfg->nets : SPV_NET_IPV4 | SPV_NET_IPV6;
     d->rng.fill(d->rng.ctx, d->group_key, sizeof d->group_key);

@@ -29,7 +29,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .n_connect = c->cfg.discover ? 0 : n,
         .peers = c->cfg.peers,
         .min_work = c->cfg.min_work,
-        .no_checkpoints = c->cfg.no_checkpoints,
+        .checkpoint_mode = c->cfg.checkpoint_mode,
         .start_height = c->cfg.start_height,
         .indexed = true,
         .rng = test_random_rng(&c->random),

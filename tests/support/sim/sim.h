@@ -143,7 +143,7 @@ struct sim_client_config {
     size_t servers; /* dial only the first so many; 0: all that the world has */
     const struct spv_checkpoint *checkpoints; /* NULL: the network's; lent */
     size_t n_checkpoints;
-    bool no_checkpoints;
+    enum spv_checkpoint_mode checkpoint_mode;
     uint32_t start_height; /* as spv_node_config's */
     bool discover; /* not named: found through a DNS answer that holds all servers */
     bool dns_dead; /* no name is ever resolved */

@@ -33,7 +33,7 @@ static unsigned let_in(const struct spv_netaddr *from, unsigned n, unsigned slot
     for (unsigned i = 0; i < n; i++) {
         struct spv_conn_slots_count count = {0};
         for (unsigned k = 0; k < in; k++)
-            spv_conn_slots_count(&count, &from[i], &clients[k]);
+            spv_conn_slots_add(&count, &from[i], &clients[k]);
         if (!spv_conn_slots_share_taken(&count, &from[i], slots))
             clients[in++] = from[i];
     }

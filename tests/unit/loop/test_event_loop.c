@@ -407,7 +407,7 @@ static void ticks_come_without_any_peer(void **state)
         .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
     assert_int_equal(spv_store_open(&r.store, &store, NULL), 0);
     const struct spv_evloop_config cfg = {
-        .node = {.params = spv_params_get(SPV_REGTEST), .no_discovery = true},
+        .node = {.params = spv_params_get(SPV_REGTEST), .discovery = SPV_DISCOVERY_OFF},
         .store = r.store,
         .on_event = on_event,
         .on_tick = stop_at_tick,

@@ -152,7 +152,7 @@ static void work_that_counts_from_the_base_is_compared_with_nothing(void **state
     /* the last checkpoint proves all the work below it; without one there is only what was seen */
     assert_true(spv_chain_has_work(c, &base_chain[80].work));
     spv_chain_free(c);
-    cfg.no_checkpoints = true;
+    cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_false(spv_chain_has_work(c, &base_chain[80].work));
     assert_true(spv_chain_has_work(c, &spv_chain_tip(c)->work));

@@ -23,7 +23,8 @@ struct spv_params chain_fixture_params(enum chain_fixture_kind kind)
 
 struct spv_chain *chain_fixture_chain(const struct spv_params *params)
 {
-    const struct spv_chain_config cfg = {.params = params, .no_checkpoints = true};
+    const struct spv_chain_config cfg = {.params = params,
+                                         .checkpoint_mode = SPV_CHECKPOINTS_IGNORED};
     struct spv_chain *c;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);

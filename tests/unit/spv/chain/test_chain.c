@@ -402,8 +402,10 @@ static void refuses_what_contradicts_a_checkpoint(void **state)
     assert_int_equal(v.accepted, 4);
     spv_chain_free(c);
 
-    const struct spv_chain_config none = {
-        .params = &params, .checkpoints = &checkpoint, .n_checkpoints = 1, .no_checkpoints = true};
+    const struct spv_chain_config none = {.params = &params,
+                                          .checkpoints = &checkpoint,
+                                          .n_checkpoints = 1,
+                                          .checkpoint_mode = SPV_CHECKPOINTS_IGNORED};
     assert_int_equal(spv_chain_new(&c, &none), 0);
     chain_fixture_feed(c, &h, 0, 10);
     spv_chain_free(c);

@@ -252,7 +252,7 @@ static void checkpoints_cover_what_is_below_the_last(void **state)
     assert_true(spv_chain_covered(c, 199));
     assert_false(spv_chain_covered(c, 200));
     spv_chain_free(c);
-    cfg.no_checkpoints = true;
+    cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_false(spv_chain_covered(c, 0));
     spv_chain_free(c);

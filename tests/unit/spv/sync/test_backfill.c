@@ -160,7 +160,7 @@ static void a_chain_that_leaves_below_the_base_is_no_lie_to_the_fill(void **stat
     struct chain_fixture_headers other = chain_fixture_uneven(&r.params, NULL, 0, TOP, 77);
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
-    cfg.no_checkpoints = true;
+    cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
     backfill_fixture_open(&r, &cfg);
     const uint64_t peers[2] = {backfill_fixture_come(&r, 0), backfill_fixture_come(&r, 1)};
     serve_until_synced(&r, peers);
@@ -216,7 +216,7 @@ static void what_was_filled_and_nobody_knows_is_filled_anew(void **state)
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
-    cfg.no_checkpoints = true;
+    cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
     backfill_fixture_open(&r, &cfg);
     const uint64_t honest = backfill_fixture_come(&r, 0);
     for (int i = 0; i < 5 && r.store.base.height > 0; i++) {
