@@ -1,4 +1,4 @@
-/* The entry point of every fuzz target, and how it says that a promise was broken. */
+/* The entry point of every fuzz target, and its check of an invariant. */
 #ifndef SPV_TESTS_FUZZ_H
 #define SPV_TESTS_FUZZ_H
 

@@ -1,9 +1,9 @@
-/* An address book to which anything happens, in any order: rows of a hostile file, gossip, dials
- * and their ends, disputes, saves, a clock that leaps. The first 16 bytes are the key, then each
- * operation is a byte and what it takes.
+/* Operations on an addrman in any order: rows of an invalid file, addresses from peers, connections
+ * and their outcomes, collisions in the tried table, saves, jumps of the clock. The first 16 bytes
+ * are the key; then each operation is a byte and its arguments.
  *
- * Promises: every entry is in exactly one place, which is a place that its address may have; counts
- * are right; what is picked may be dialled; what is saved and loaded again is the same book. */
+ * Invariants: every entry is in exactly one slot, one that its address can have; counts are right;
+ * a selected address may be connected to; an addrman that is saved and loaded again is equal. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ static void chance(void *ctx, void *out, size_t n)
     }
 }
 
-/* Few bytes choose it, so that the same ones come again. */
+/* Few input bytes determine the address, so that addresses repeat. */
 static struct spv_netaddr address(struct input *in)
 {
     const uint8_t kind = byte(in), a = byte(in), b = byte(in);
@@ -104,7 +104,7 @@ static void look(const struct spv_addrman *b)
         FUZZ_CHECK(b->at[b->collision[i].entry].used && !b->at[b->collision[i].entry].a.tried);
 }
 
-/* What is stored is the book: load it into another one with the same key. */
+/* The saved rows are the whole addrman: loads them into another one with the same key. */
 static void save(struct spv_addrman *b, struct spv_rng rng, struct spv_now now)
 {
     static struct spv_addrman again;
@@ -169,7 +169,7 @@ static void one(struct spv_addrman *b, struct input *in, struct spv_rng rng, str
         FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].in_use));
         break;
     default:
-        if (saves++ < 2) /* each costs as much as a hundred others */
+        if (saves++ < 2) /* a save costs as much as a hundred other operations */
             save(b, rng, *now);
         break;
     }

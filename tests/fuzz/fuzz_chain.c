@@ -1,20 +1,20 @@
-/* Headers into a chain with a store: the input is a script. Headers are mined (regtest's limit
- * costs two hashes), so that what is wrong with them is what the script made wrong, not just their
- * work.
+/* A chain with a store accepts headers; the input is a script. Headers are mined (two hashes each
+ * at regtest's limit), so that they are invalid in what the script changes, not only in their proof
+ * of work.
  *
  *   first byte: bits 0-1 the rules (plain, minimum difficulty, BIP94, no retarget), bit 2 a
  *               checkpoint, bit 3 no hash index
  *   then steps of 4 bytes: op % 8, a, b, c
  *     0, 1 mine b % 32 headers with spacings from c, on the tip or on the header a ago, one message
- *     2    the same, the last header changed in byte b of 80, work done again
- *     3    the same, the last header changed, work not done
- *     4    known headers again, from a on, c of them
+ *     2    the same, the last header changed in byte b of 80 and mined again
+ *     3    the same, the last header changed and not mined again
+ *     4    c known headers again, starting at a
  *     5    80 raw bytes of the input
  *     6    a new chain from the store
- *     7    the clock goes to a around the tip's time
+ *     7    sets the clock to a time around the tip's, by a
  *
- * Promises: the best work never falls, every change links to the store's chain, memory stays
- * bounded, a verdict adds up, tip and store agree. */
+ * Invariants: the best chain's work never decreases, every update connects to the store's chain,
+ * memory stays bounded, the counts of a result add up, tip and store are equal. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,10 +27,10 @@
 #include "util/u256.h"
 
 #define STORE_MAX 4096 /* headers; scripts are shorter */
-#define MADE_MAX 4096 /* headers that steps can refer to */
+#define MADE_MAX 4096 /* mined headers that steps can refer to */
 #define MESSAGE_MAX 64
 #define MEMORY_MAX (9u << 20)
-#define TRIES 64 /* nonces that a changed header gets */
+#define TRIES 64 /* nonces to try for a changed header */
 
 struct world {
     struct spv_params params;
@@ -143,7 +143,7 @@ static void check_chain(const struct world *w)
         const struct spv_branch *b = &w->c->branches[i];
         if (b->headers.n == 0)
             continue;
-        /* it hangs on the best chain, leaves it at once, and has no more work */
+        /* its parent is on the best chain, its first header is not, and it has no more work */
         FUZZ_CHECK(spv_chain_header_at(w->c, &record, b->fork) == 1);
         FUZZ_CHECK(spv_blockhash_eq(&record.hash, &b->headers.headers[0].header.prev));
         if (spv_chain_header_at(w->c, &record, b->fork + 1) == 1)
@@ -157,7 +157,7 @@ static void give(struct world *w, const struct spv_header *headers, size_t n)
     const struct spv_u256 before = spv_chain_tip(w->c)->work;
     struct spv_accept_result v;
     if (w->n_store + 2 * MESSAGE_MAX > STORE_MAX / 2)
-        return; /* long enough */
+        return; /* close to the limit of the store */
     FUZZ_CHECK(spv_chain_accept(w->c, &v, headers, n, w->now) == 0);
     FUZZ_CHECK(v.error == 0 ? v.accepted + v.known == n : v.accepted + v.known <= v.index);
     FUZZ_CHECK(v.error <= 0 && v.index <= n);
@@ -177,8 +177,8 @@ static void remember(struct world *w, const struct spv_header *header)
         w->made[w->n_made++] = *header;
 }
 
-/* A message of headers on a parent. The tip's bits are known; elsewhere the parent's are a guess.
- */
+/* Mines a message of headers on a parent. On the tip the bits are right; elsewhere the parent's
+ * bits are used, which may be wrong. */
 static void mine(struct world *w, unsigned op, const uint8_t *s)
 {
     struct spv_header message[MESSAGE_MAX];
@@ -198,7 +198,7 @@ static void mine(struct world *w, unsigned op, const uint8_t *s)
         h->time = parent.time + 1 + (uint32_t)s[3] * 7;
         h->bits = i == 0 && on_tip ? spv_chain_next_bits(w->c, h->time) : parent.bits;
         if (h->bits != w->params.pow_limit_bits && (h->bits >> 24) < 0x1f)
-            return; /* too hard to be mined here */
+            return; /* too much work for a fuzz target */
         if (spv_mine_header(h, &prev) != 0)
             return;
         parent = *h;
@@ -284,7 +284,7 @@ static void set_up(struct world *w, uint8_t kind)
     w->n_store = 1;
     open_chain(w);
     if ((kind & 4) != 0) {
-        /* some chain first, and a checkpoint in it */
+        /* starts with a few headers, and a checkpoint among them */
         const uint8_t steps[] = {0, 0, 25, 60};
         mine(w, 0, steps);
         if (w->n_store > 1) {

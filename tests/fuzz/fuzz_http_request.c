@@ -1,15 +1,15 @@
-/* The head of an HTTP request, whatever a client sends.
+/* The head of an HTTP request, from any bytes.
  *
- * Promises: nothing beyond the bytes is read; a complete head ends within them and has a target; an
- * error has a reason; and the result does not depend on how the bytes arrive: the first prefix that
- * is not incomplete says the same as all of them. */
+ * Invariants: no byte beyond the input is read; a complete head ends within it and has a target; an
+ * error has a reason; and the result does not depend on the chunks: the first prefix that is not
+ * incomplete has the same result as the whole input. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/fuzz.h"
 #include "loop/http_request.h"
 
-/* The parser writes into what it reads, so each call gets a copy of just that size. */
+/* The parser modifies its input, so each call gets a copy of exactly that size. */
 static enum spv_http_parse parse(struct spv_http_request *out, char **copy, const uint8_t *data,
                                  size_t n)
 {

@@ -1,8 +1,8 @@
-/* The readers of header files, with whatever bytes: the first byte chooses format and network, the
- * second the size of the pieces, the rest is the file.
+/* The readers of header files: the first byte chooses format and network, the second the size of
+ * the chunks, the rest is the file.
  *
- * Promises: the same items and the same end whatever the pieces; holes and heights within bounds;
- * an error stays and has words; binary files give back the very bytes that they are made of. */
+ * Invariants: items and end do not depend on the chunks; holes and heights are within bounds; an
+ * error is sticky and has a message; the headers of a binary file encode to the file's bytes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@
 struct outcome {
     int rc;
     uint64_t items;
-    uint64_t sum; /* of all that the items say, order included */
+    uint64_t sum; /* of all fields of all items, in order */
     char problem[SPV_ERROR_INFO_TEXT];
 };
 

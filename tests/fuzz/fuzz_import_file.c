@@ -1,8 +1,8 @@
-/* A whole import as spv-import does it: unpacking, reading, judging, storing in a database of
- * regtest; the file is whatever bytes.
+/* A complete import of a file as spv-import does it: decompressing, reading, validating, storing in
+ * a regtest database. The input is the file.
  *
- * Promises: it ends with one of the apps' exit codes; what is stored is a linked chain from genesis
- * whose last work is its tip's; the same file again adds nothing. */
+ * Invariants: the import returns one of the apps' exit codes; the stored headers are a linked chain
+ * from genesis whose total work is the tip's; a second import of the file adds nothing. */
 #define _GNU_SOURCE /* memfd_create */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,10 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char db[96];
     uint32_t height = 0;
     uint32_t same = 0;
-    if (!quiet) { /* the apps' complaints; sanitizers write to the descriptor, not the stream */
+    if (!quiet) { /* suppresses the apps' messages; sanitizers use the descriptor */
         quiet = stderr = fopen("/dev/null", "w");
     }
-    /* in memory, where there is such a place */
+    /* on a memory file system if there is one */
     (void)snprintf(folder, sizeof folder, "%s/fuzz-import-XXXXXX",
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     FUZZ_CHECK(mkdtemp(folder) != NULL);

@@ -1,15 +1,15 @@
-/* A peer machine against anything: the input is a script of raw bytes, well-framed messages, waits,
- * sends of our own and reads of its output, in either direction.
+/* The peer state machine: the input is a script of raw bytes, frames with a valid header, waits,
+ * messages that we send and writes of the output, in either direction.
  *
- *   first byte: bit 0 the direction, bit 1 begin after a handshake, bit 2 wtxidrelay, bit 3 we
+ *   first byte: bit 0 the direction, bit 1 start after a handshake, bit 2 wtxidrelay, bit 3 we
  *               offer bloom filters, bit 4 malformed messages are tolerated
- *   then steps: op % 6 = 0 raw: length, bytes             3 send with a tag: what
- *                        1 frame: command, length 2, body 4 the socket takes: bytes
- *                        2 wait: seconds * 4              5 push: what
+ *   then steps: op % 6 = 0 raw: length, bytes             3 send with a tag: which message
+ *                        1 frame: command, length 2, body 4 the socket accepts: bytes
+ *                        2 wait: seconds * 4              5 push: which helper
  *
- * Promises: the first error sticks, every tag comes back once, observers see every
- * byte taken, memory follows the bytes that came, deadlines that were served are gone, and all
- * output is a sequence of sound frames. */
+ * Invariants: the first error is sticky, every tag completes once, the observers' byte counts are
+ * those of the connection, memory is bounded by the received bytes, expired deadlines that were
+ * processed are removed, and all output is a sequence of valid frames. */
 #include <string.h>
 
 #include "fuzz/fuzz.h"
@@ -28,8 +28,8 @@ struct world {
     int error;
     uint64_t fed;
     struct spv_buffer out;
-    uint64_t tags, done; /* promised to come back, and come back */
-    size_t read, written; /* bytes that the observers saw */
+    uint64_t tags, done; /* accepted, completed */
+    size_t read, written; /* bytes that the observers counted */
 };
 
 static void note(struct world *w, int rc)
@@ -52,7 +52,7 @@ static void feed(struct world *w, const uint8_t *bytes, size_t n)
             FUZZ_CHECK(msg.u.headers.n <= SPV_MAX_HEADERS);
     }
     note(w, rc);
-    /* Frames and decoded headers at twice what came, our answers, the machine itself. */
+    /* Frames and decoded headers: twice the received bytes each; our answers; the peer itself. */
     FUZZ_CHECK(spv_peer_memory(w->p) < 4 * w->fed + (256u << 10));
 }
 
@@ -68,7 +68,7 @@ static void feed_frame(struct world *w, const char *command, const uint8_t *body
     spv_buffer_u32(&b, (uint32_t)n);
     spv_buffer_put(&b, sum, 4);
     spv_buffer_put(&b, body, n);
-    /* In two pieces, so that every length of body moves the cut. */
+    /* In two chunks, so that the cut moves with the length of the payload. */
     feed(w, b.data, b.len / 2);
     feed(w, b.data + b.len / 2, b.len - b.len / 2);
     spv_buffer_free(&b);
@@ -121,7 +121,7 @@ static void say(struct world *w, uint8_t what)
         w->tags++;
 }
 
-/* The helpers, which end in a send or in nothing. */
+/* Calls one of the helpers of spv/push.h, which sends a message or none. */
 static void push(struct world *w, uint8_t what)
 {
     struct spv_inv item = {what & 2 ? SPV_INV_TX : SPV_INV_BLOCK, {{what}}};
@@ -156,7 +156,7 @@ static void pull_done(struct world *w)
     uint64_t tag;
     int error;
     while (spv_peer_next_completion(w->p, &tag, &error) == 1) {
-        /* One that the version does not know may overtake those before it. */
+        /* A deferred message that the version does not have may complete before earlier ones. */
         FUZZ_CHECK(error <= 0 && tag < w->tags);
         w->done++;
     }
@@ -202,7 +202,7 @@ static void check_output(struct world *w)
     take(w, SIZE_MAX);
     while (at < w->out.len) {
         struct spv_frame frame;
-        /* The flush deadline of a failed machine may cut the last one. */
+        /* After an error, the flush deadline may cut the last frame. */
         if (w->error < 0 && w->out.len - at < SPV_FRAME_HEADER)
             break;
         FUZZ_CHECK(w->out.len - at >= SPV_FRAME_HEADER);

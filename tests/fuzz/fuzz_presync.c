@@ -1,21 +1,21 @@
-/* Two passes over a chain that the input is a script for. Headers are mined (regtest's limit costs
- * two hashes), so that what is wrong with them is what the script made wrong.
+/* Presync and redownload of a chain; the input is a script. Headers are mined (two hashes each at
+ * regtest's limit), so that they are invalid only in what the script changes.
  *
  *   first byte: bits 0-1 the rules (plain, minimum difficulty, BIP94, no retarget), bit 2 a time
  *               between headers that makes retargets harder
- *   second: the threshold in steps of 100 headers' work; third: key and offset of the bits
+ *   second: the work threshold in units of 100 headers; third: key and offset of the commitments
  *   then steps of 4 bytes: op % 8, a, b, c
  *     0, 1 the next 1 + 8 * b headers of the chain with seed a % 4, in one message
- *     2    the same, the last header changed in byte c of 80, work done again
- *     3    the same, the last header changed, work not done
- *     4    the chain's first b headers again
+ *     2    the same, the last header changed in byte c of 80 and mined again
+ *     3    the same, the last header changed and not mined again
+ *     4    the first b headers of the last message again
  *     5    80 raw bytes of the input
- *     6    the clock goes to a around the last header's time
- *     7    lets b headers out
+ *     6    sets the clock to a time around the last header's, by a
+ *     7    releases b headers
  *
- * Promises: passes come in order; nothing comes out of the first; what comes out links and is valid
- * by every rule; before the end 14,400 headers stay behind it; all of it together has the work that
- * was asked for; memory is bounded. */
+ * Invariants: the states follow in order; no header is released during presync; released headers
+ * are linked and valid by every rule; before the end 14,400 headers are buffered behind them;
+ * together they have the required work; memory is bounded. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,14 +27,14 @@
 #include "spv/sync/presync.h"
 #include "util/u256.h"
 
-#define MADE_MAX 60000 /* headers an input may cost */
-#define TRIES 64 /* nonces that a changed header gets */
+#define MADE_MAX 60000 /* limit of mined headers per input */
+#define TRIES 64 /* nonces to try for a changed header */
 
 struct world {
     struct spv_params params;
     struct spv_header_ctx start;
     struct spv_presync p;
-    struct spv_header_ctx out; /* judges what comes out */
+    struct spv_header_ctx out; /* validates released headers */
     struct spv_header message[SPV_MAX_HEADERS];
     struct spv_header let[SPV_MAX_HEADERS];
     size_t made;
@@ -58,7 +58,7 @@ static void fill(void *ctx, void *out, size_t n)
     }
 }
 
-/* Everything that may come out, or n headers of it. */
+/* Releases at most n headers. */
 static void let_out(struct world *w, size_t n)
 {
     const enum spv_presync_phase phase = w->p.phase;
@@ -97,18 +97,18 @@ static void give(struct world *w, size_t n)
         FUZZ_CHECK(rc == 0 &&
                    (before == SPV_PRESYNC_PHASE_PRESYNC || before == SPV_PRESYNC_PHASE_REDOWNLOAD));
     if (rc < 0 && rc != SPV_ERR_STATE && rc != SPV_ERR_HDR_UNCONNECTING) {
-        spv_presync_end(&w->p); /* as its owner does */
+        spv_presync_end(&w->p); /* as the owner does after an error */
         FUZZ_CHECK(spv_presync_memory(&w->p) == 0);
     }
 }
 
-/* The next headers of a chain, each made from its height and the chain's seed alone. */
+/* Mines the next headers of a chain, each determined by its height and the chain's seed. */
 static size_t make(struct world *w, uint64_t seed, size_t n)
 {
     struct spv_header_ctx j = w->p.ctx;
     size_t i;
     if (w->p.phase == SPV_PRESYNC_PHASE_OFF)
-        return 0; /* it has failed and nothing follows */
+        return 0; /* it has failed */
     for (i = 0; i < n && w->made < MADE_MAX; i++, w->made++) {
         const uint64_t x = noise(seed << 32 | (j.parent.height + 1));
         const uint32_t median = spv_median_time(&j.median);
@@ -120,14 +120,15 @@ static size_t make(struct world *w, uint64_t seed, size_t n)
         if (h->time <= median)
             h->time = median + 1;
         h->bits = spv_consensus_next_bits(&w->params, &j.parent, h->time);
-        if ((h->bits >> 24) < 0x20) /* too hard to be mined here */
+        if ((h->bits >> 24) < 0x20) /* too much work for a fuzz target */
             h->bits = w->params.pow_limit_bits;
         r.header = *h;
         if (spv_mine_header(&r.header, &r.hash) != 0)
             break;
         *h = r.header;
         if (spv_header_ctx_check(&j, &r) < 0)
-            return i + 1; /* a rule that this maker does not know: let it be found */
+            return i + 1; /* violates a rule that this function does not implement: presync must
+                             find it */
         (void)spv_header_ctx_connect(&j, &r);
     }
     return i;
@@ -166,7 +167,7 @@ static size_t step(struct world *w, const uint8_t *data, size_t size)
         give(w, n);
         return 4;
     case 4:
-        give(w, data[2] < n ? data[2] : n); /* what the last message began with */
+        give(w, data[2] < n ? data[2] : n); /* the first headers of the last message */
         return 4;
     case 5:
         if (size >= 1 + SPV_HEADER_SIZE) {

@@ -1,8 +1,8 @@
-/* A file of raw headers as spv-serve loads it, with whatever bytes: the first byte chooses the
- * network, the rest is the file.
+/* A file of raw headers as spv-serve loads it: the first byte chooses the network, the rest is the
+ * file.
  *
- * Promises: it is refused with one of the apps' exit codes, or it is served whole, each header
- * found by its height and by its hash. */
+ * Invariants: the file is refused with one of the apps' exit codes, or all its headers are served,
+ * each by its height and by its hash. */
 #define _GNU_SOURCE /* memfd_create */
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    if (!quiet) /* the apps' complaints; sanitizers write to the descriptor, not the stream */
+    if (!quiet) /* suppresses the apps' messages; sanitizers use the descriptor */
         quiet = stderr = fopen("/dev/null", "w");
     fd = memfd_create("headers", 0);
     FUZZ_CHECK(fd >= 0 && write(fd, data + 1, size - 1) == (ssize_t)(size - 1));

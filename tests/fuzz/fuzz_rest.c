@@ -1,8 +1,7 @@
-/* The target of an HTTP request, whatever a client sends.
+/* The target of an HTTP request, from any bytes, on a chain of three headers.
  *
- * Promises: a reason is printable and bounded; what was taken is within its limits, and is taken
- * again, with the same meaning, from the target that spells it out; an answer always has a body or
- * a status that needs none, over a chain of three headers. */
+ * Invariants: a reason is printable and bounded; an accepted request is within its limits, and its
+ * canonical target parses to the same request; a reply has a body, or a status that needs none. */
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +40,7 @@ static int tip(void *ctx, struct spv_chain_header *out)
     return by_height(ctx, out, HEADERS - 1);
 }
 
-/* Every hash is one of ours, so that there is something to say. */
+/* Most hashes map to a header of the chain, so that there is something to answer. */
 static int by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
     return by_height(ctx, out, hash->b[0] % (HEADERS + 1));
@@ -56,7 +55,7 @@ static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
     return (int)i;
 }
 
-/* What was understood, spelt out, must be understood the same. */
+/* The canonical target of a request must parse to the same request. */
 static void check_taken(const struct spv_rest_request *r)
 {
     static const char *const endings[] = {"bin", "hex", "json"};

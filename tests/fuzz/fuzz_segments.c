@@ -1,15 +1,16 @@
-/* Answers into a fetch: the input is a script of steps of 3 bytes, op % 8, a, b.
+/* Answers to the requests of the segment download: the input is a script of steps of 3 bytes,
+ * op % 8, a, b.
  *
- *     0, 1 peer a % 4 answers its oldest (1: its b-th) open request from the true chain
- *     2    it answers with the false chain, which leaves the true one at a third of it
- *     3    it sends 5 * b headers of the true chain from 30 * a on
- *     4    it sends nothing, or one header with byte b changed
- *     5    it goes, and another one comes
- *     6    time passes: b times 100 ms
- *     7    what there is is taken; a of 255: begun anew from the tip
- *
- * Promises: what is given is the true chain in its order, proven; memory and requests stay bounded;
- * nobody is dropped for a lie who sent only what is true. */
+ *     0, 1 peer a % 4 answers its oldest (1: its b-th) open request from the main chain
+ *     2    it answers from the other chain, which forks at a third of the main chain
+ *     3    it sends 5 * b headers of the main chain, starting at 30 * a
+ *     4    it sends an empty message, or one header with byte b changed
+ *     5    it disconnects, and another peer connects
+ *     6    b * 100 ms elapse
+ *     7    the downloaded headers are consumed; a = 255: restart from the tip
+ * Invariants: the delivered headers up to the last checkpoint are the main chain in order; memory
+ * and requests stay bounded; a peer that sent only headers of the main chain is not disconnected
+ * for invalid data. */
 #include <string.h>
 
 #include "fuzz/fuzz.h"
@@ -18,7 +19,7 @@
 #include "spv/sync/segments.h"
 
 #define LENGTH 9000
-#define SPACING 2016 /* marks: four segments and a tail */
+#define SPACING 2016 /* between checkpoints: four segments and the headers after the last */
 #define PEERS 4
 #define OPEN_MAX 64
 
@@ -38,7 +39,7 @@ struct world {
     uint32_t tip;
     struct {
         uint64_t id;
-        bool lied; /* sent something that is not on the true chain */
+        bool lied; /* has sent a header that is not on the main chain */
         struct request open[OPEN_MAX];
         size_t n;
     } peer[PEERS];
@@ -112,7 +113,7 @@ static void send(struct world *w, size_t i, const struct spv_header *headers, si
     pull(w);
 }
 
-/* That of the peer's oldest request. */
+/* Returns the tag of the peer's oldest request. */
 static uint64_t any_tag(const struct world *w, size_t i)
 {
     return w->peer[i].n ? w->peer[i].open[0].tag : 0;

@@ -1,7 +1,6 @@
 /* A SOCKS5 negotiation with an arbitrary proxy: the first byte chooses the target (bits 0, 1) and
  * the credentials (bit 2), the second the size of the chunks, the rest is sent by the proxy.
- *
- * Invariants: no more bytes are wanted than accepted, the first error is sticky, the result is
+ * Invariants: no more bytes are requested than accepted, the first error is sticky, the result is
  * "connected" only after a whole successful reply, bytes behind it are not read, and each request
  * is complete. */
 #include <stdbool.h>

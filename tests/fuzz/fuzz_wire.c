@@ -74,7 +74,8 @@ static bool has_many_encodings(enum spv_command command)
            command == SPV_CMD_HEADERS;
 }
 
-/* One codec where the build names it (fuzz_wire_<command>), else the one that the input chooses. */
+/* Tests one codec if the build sets it (fuzz_wire_<command>), else the one that the input chooses.
+ */
 #ifdef FUZZ_ONLY
 #define CHOSEN(byte) ((void)(byte), FUZZ_ONLY)
 #else

@@ -1,6 +1,5 @@
-/* Runs files, and all files of folders, through a fuzz target: the corpora in every build, and a
- * crash that the fuzzer found. Each input lies alone in memory, so that a sanitizer sees every read
- * past its end. */
+/* Runs a fuzz target on files and on all files of folders: the corpora in every build, and inputs
+ * that crashed. Each input has its own allocation, so that a sanitizer detects reads beyond it. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
