@@ -56,7 +56,7 @@ class Liar:
 
 
 class Bans(TestCase):
-    def test_a_liar_is_banned_over_restarts_until_it_is_forgiven(self):
+    def test_a_misbehaving_peer_is_banned_over_restarts_until_bans_are_cleared(self):
         liar, server = Liar(), self.server("--mine", 50)
         self.addCleanup(liar.close)
         peers = ("--connect", liar.address, "--connect", server.address)

@@ -207,7 +207,7 @@ class Birthday(TestCase):
         self.assertEqual(database_headers(self.db), self.raw)
         self.assertGreater(landed, 0)
 
-    def test_a_liar_in_the_first_period_is_dropped_and_another_peer_asked(self):
+    def test_a_peer_with_an_invalid_first_period_is_dropped_and_another_asked(self):
         # the same chain but for one header in the middle of the period
         other = self.server("--mine", COUNT, "--seed", 2)
         result = self.sync("--connect", other.address, "--connect", self.served.address,

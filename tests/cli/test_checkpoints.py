@@ -32,7 +32,7 @@ class Checkpoints(TestCase):
         self.ends(result, DONE)
         self.assertEqual(database_headers(self.db), raw)
 
-    def test_a_chain_that_contradicts_one_is_a_lie(self):
+    def test_a_chain_that_contradicts_a_checkpoint_is_misbehaving(self):
         server = self.server("--mine", COUNT)
         result = self.sync("--connect", server.address, "--checkpoint", f"2500:{'11' * 32}",
                            "--timeout", 2, "--json")

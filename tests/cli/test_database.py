@@ -55,7 +55,7 @@ class Database(TestCase):
         db.close()
         self.refused(self.sync("--timeout", 1), DATABASE, "newer")
 
-    def test_a_damaged_tail_is_cut_off_told_and_fetched_again(self):
+    def test_a_damaged_tail_is_removed_reported_and_downloaded_again(self):
         server = self.filled()
         with sqlite3.connect(self.db) as db:
             db.execute("UPDATE header SET nonce = nonce + 1 WHERE height = 2990")
@@ -84,7 +84,7 @@ class Database(TestCase):
         first.signal(signal.SIGINT)
         self.assertEqual(first.end(), INTERRUPTED, first.errors)
 
-    def test_a_place_that_cannot_be_made_is_told(self):
+    def test_a_folder_that_cannot_be_created_is_reported(self):
         with open(self.path("file"), "w", encoding="ascii") as f:
             f.write("in the way")
         self.db = self.path("file/headers.db")
@@ -92,7 +92,7 @@ class Database(TestCase):
         self.ends(result, FAILED)
         self.assertIn(self.db, result.stderr)
 
-    def test_a_read_only_database_is_told(self):
+    def test_a_read_only_database_is_reported(self):
         if os.geteuid() == 0:
             self.skipTest("root may write to everything")
         self.filled(10)

@@ -196,7 +196,7 @@ class Db(TestCase):
                             "not a database", 0, None),
         }
 
-    def test_each_damage_is_told_and_mended(self):
+    def test_each_damage_is_reported_and_repaired(self):
         server = self.server("--mine", COUNT)
         for name, (damage, words, height, tail) in self.damages().items():
             with self.subTest(name):

@@ -17,7 +17,7 @@ ONION = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
 
 
 class Endings(TestCase):
-    def test_nobody_listening_ends_with_the_reason_and_what_to_check(self):
+    def test_a_refused_connection_ends_with_the_reason_and_what_to_check(self):
         result = self.sync("--connect", f"127.0.0.1:{self.closed_port()}", "--timeout", 2)
         self.ends(result, NO_PEER)
         for part in ("spv-sync: regtest: no usable peer in", "connection refused", "--connect"):
@@ -194,7 +194,7 @@ class ServerEndings(TestCase):
             self.assertEqual(server.end(), DONE, server.errors)
             self.assertEqual(json.loads(server.lines[-1])["event"], "stopped")
 
-    def test_a_port_in_use_is_told(self):
+    def test_a_port_in_use_is_reported(self):
         server = self.server("--mine", 10)
         result = run("spv-serve", "--network", "regtest", "--mine", 1, "--listen", server.address)
         self.ends(result, FAILED)
@@ -225,7 +225,7 @@ class ServerEndings(TestCase):
         self.ends(result, FAILED)
         self.assertIn("cannot be opened", result.stderr)
 
-    def test_no_database_to_serve_is_told(self):
+    def test_no_database_to_serve_is_reported(self):
         result = run("spv-serve", "--network", "regtest", "--datadir", self.folder)
         self.ends(result, FAILED)
         with open(self.db, "w", encoding="ascii") as f:

@@ -126,7 +126,7 @@ class Export(TestCase):
         self.assertEqual(self.read_out(), b"as it was")
         self.assertEqual(self.left_overs(), [])
 
-    def test_a_full_disk_is_told_and_leaves_nothing(self):
+    def test_a_full_disk_is_reported_and_leaves_nothing(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("no /dev/full here")
         for to in (3, 5000):

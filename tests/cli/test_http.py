@@ -208,7 +208,7 @@ class Http(TestCase):
                     self.assertTrue(more)
                     got += more
 
-    def test_who_asks_too_often_is_told_when_to_come_again(self):
+    def test_a_rate_limited_client_gets_retry_after(self):
         web = self.web("--mine", 10, "--http-rate", 1)  # four at once
         seen = []
         while 429 not in seen:
@@ -248,7 +248,7 @@ class Http(TestCase):
             dripping.join(HANG)
         self.assertEqual(web.get("/rest/chaininfo.json")[0], 200)
 
-    def test_many_idle_connections_keep_nobody_out(self):
+    def test_many_idle_connections_keep_no_client_out(self):
         web = self.web("--mine", 10, "--http-clients", 8, "--http-rate", 0)
         idle = [socket.create_connection(("127.0.0.1", web.web), HANG) for _ in range(60)]
         try:
@@ -265,7 +265,7 @@ class Http(TestCase):
         self.assertGreaterEqual(stopped["http_dropped"], 52)
         self.assertEqual(stopped["http_requests"], 10)
 
-    def test_a_client_that_does_not_read_holds_up_nobody(self):
+    def test_a_client_that_does_not_read_delays_no_other(self):
         web = self.web("--mine", 2100, "--http-rate", 0)
         genesis = display(sha256d(REGTEST_GENESIS))
         ask = f"GET /rest/headers/{genesis}.json?count=2000 HTTP/1.1\r\nHost: x\r\n\r\n".encode()

@@ -95,7 +95,7 @@ class ThroughAProxy(TestCase):
         self.assertIn("user name authentication", result.stderr)
         self.assertEqual(socks.asked, [])
 
-    def test_mistakes_are_told_at_once(self):
+    def test_mistakes_are_reported_at_once(self):
         rows = (
             (("--proxy", "a b"), "--proxy: 'a b' is not HOST"),
             (("--proxy", "127.0.0.1:0"), "is not HOST"),

@@ -51,7 +51,7 @@ class ReadOnly(TestCase):
             self.assertIn(self.db, result.stderr)
         self.assertEqual(os.listdir(self.disk), ["headers.db"])
 
-    def test_a_log_that_was_left_is_told(self):
+    def test_a_leftover_wal_is_reported(self):
         source = self.server("--mine", COUNT)
         sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
                             "--follow", "--connect", source.address)

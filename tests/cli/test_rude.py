@@ -59,7 +59,7 @@ class RudePeers(TestCase):
         db.close()
         return rows[0]
 
-    def test_what_is_no_lie_closes_and_does_not_ban(self):
+    def test_malformed_messages_disconnect_without_a_ban(self):
         server = self.server("--mine", 50)
         for name, message, code in (
                 ("trailing bytes", (b"inv", b"\0\0"), "TRAILING"),

@@ -1,4 +1,4 @@
-/* How stories are told, and the one ending that all of them must have. */
+/* Runs scenarios and checks their expected end. */
 #include "scenario_fixture.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include "spv/mine.h"
 
 #define SEEDS 20
-#define AFTERWARDS (3600 * SPV_SECOND) /* what was reached must stay */
+#define AFTERWARDS (3600 * SPV_SECOND) /* the expected end must last */
 
 static void tell(scenario_fn *play, const struct spv_params *params, uint64_t seed,
                  struct spv_buffer *trace)

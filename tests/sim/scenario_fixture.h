@@ -9,24 +9,24 @@
 /* clang-format off */
 /* scenario                        test
  * -- test_scenarios_rules.c
- * difficulty dropped at an edge   difficulty_dropped_at_a_periods_edge_is_a_lie
- * difficulty dropped after start  difficulty_dropped_right_after_a_checkpoint_start_is_a_lie
- * bits negative                   negative_bits_are_a_lie
- * bits zero                       zero_bits_are_a_lie
- * bits overflowing                overflowing_bits_are_a_lie
- * bits above the limit            bits_above_the_limit_are_a_lie
- * time-warp                       a_time_warp_is_a_lie
- * median-time violation           a_time_not_after_the_median_is_a_lie
- * far-future times                far_future_headers_are_no_lie_and_are_taken_when_their_time_comes
- * fork below a checkpoint         a_fork_below_a_checkpoint_is_a_lie
+ * difficulty dropped at an edge   difficulty_dropped_at_a_periods_edge_is_misbehaving
+ * difficulty dropped after start  difficulty_dropped_after_a_checkpoint_start_is_misbehaving
+ * bits negative                   negative_bits_are_misbehaving
+ * bits zero                       zero_bits_are_misbehaving
+ * bits overflowing                overflowing_bits_are_misbehaving
+ * bits above the limit            bits_above_the_limit_are_misbehaving
+ * time-warp                       a_time_warp_is_misbehaving
+ * median-time violation           a_time_not_after_the_median_is_misbehaving
+ * far-future times                far_future_headers_are_not_misbehaving_and_accepted_later
+ * fork below a checkpoint         a_fork_below_a_checkpoint_is_misbehaving
  * -- test_scenarios_peers.c
- * lying start height              a_lying_start_height_decides_nothing
+ * false start height              a_lying_start_height_decides_nothing
  * mute                            mute_peers_do_not_hold_the_sync_up
  * ping-answering mute             mute_peers_that_answer_pings_do_not_hold_the_sync_up
  * drip (one header per 20 s)      a_dripping_peer_does_not_hold_the_sync_up
  * empty answers while behind      empty_answers_while_behind_do_not_end_the_sync
  * short answers faking a tip      short_answers_that_fake_a_tip_do_not_end_the_sync
- * what is no lie closes           what_is_no_lie_closes_and_bans_nobody
+ * malformed messages              malformed_messages_disconnect_without_a_ban
  * repeats and counts              repeats_and_transaction_counts_are_ignored
  * wrong network                   peers_of_another_network_are_left_and_not_banned
  * wrong genesis                   a_chain_from_another_genesis_is_left_and_not_banned
@@ -35,20 +35,20 @@
  * equal-work flapping             of_equal_branches_the_first_seen_stays
  * orphan flood                    a_flood_of_orphans_changes_nothing
  * duplicates                      repeated_headers_change_nothing
- * out of order                    headers_out_of_order_are_a_lie
+ * out of order                    headers_out_of_order_are_misbehaving
  * unsolicited floods              a_flood_of_unasked_headers_changes_nothing
  * side branch flood               a_flood_of_side_branches_changes_nothing
  * -- test_scenarios_times.c
  * partition and heal              a_partition_with_a_longer_chain_heals
- * all peers lost for an hour      an_hour_without_peers_is_told_once_and_made_good
- * clock stepping back and forth   a_clock_that_steps_back_and_forth_bans_nobody
- * most peers' clocks disagree     clocks_that_disagree_are_told_and_not_followed
- * stale tip, others know more     a_stale_tip_brings_fresh_peers_and_they_bring_the_chain
- * stale tip, nobody knows more    a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves
- * -- test_outbound.c, finding peers
+ * all peers lost for an hour      an_hour_without_peers_is_reported_once_and_recovered
+ * clock stepping back and forth   a_clock_that_steps_back_and_forth_bans_no_peer
+ * most peers' clocks disagree     clocks_that_disagree_are_reported_and_not_followed
+ * stale tip, others have more     a_stale_tip_brings_fresh_peers_and_they_bring_the_chain
+ * stale tip, no peer has more     a_stale_tip_is_reported_at_90_minutes_and_hourly_until_it_moves
+ * -- test_outbound.c, peer discovery
  * address flooding, one group     a_flood_of_addresses_from_one_group_changes_nothing
- * -- test_presync.c, work to be shown
- * endless low-work chain          an_endless_chain_of_little_work_holds_up_nobody
+ * -- test_presync.c, low-work DoS protection
+ * endless low-work chain          an_endless_low_work_chain_delays_no_other_peer
  * honest first pass, junk second  an_honest_first_pass_and_junk_in_the_second_stores_nothing
  */
 /* clang-format on */
@@ -69,16 +69,17 @@
 #define SCENARIO_GROWTH                                                                            \
     (8u << 20) /* bytes by which a node's memory may grow, whatever is sent to it */
 
-/* Sets up a simulation and runs it; calls sim_break when the end is wrong. */
+/* Sets up a simulation and runs it; calls sim_break when the end is not the expected one. */
 typedef void scenario_fn(struct sim *sim);
 
-/* Runs it on every seed, and the first of every four seeds twice. params NULL: regtest. */
+/* Runs a scenario on every seed, and on the first of every four seeds twice. params NULL:
+ * regtest. */
 void scenario_run(scenario_fn *play, const struct spv_params *params);
 
-/* Runs it on one seed that failed once. */
+/* Runs a scenario on one seed, for a seed that failed before. */
 void scenario_run_seed(scenario_fn *play, const struct spv_params *params, uint64_t seed);
 
-/* SPV_SIM_TEST names the only test to be run (a pattern with * will do). */
+/* SPV_SIM_TEST selects the tests to run: a name, or a pattern with *. */
 void scenario_filter(void);
 
 /* The expected end of a scenario. */
@@ -86,16 +87,16 @@ struct scenario_expected {
     struct sim_client *client;
     const struct sim_store *want; /* the most-work valid chain that an honest server offered */
     unsigned liars; /* bit i: server i sent provably invalid data */
-    bool caught; /* each of them was asked, so each must be banned */
-    uint64_t seconds; /* until the client is there; 0: 1,800 */
+    bool caught; /* each was queried, so each must be banned */
+    uint64_t seconds; /* seconds until the expected end; 0: 1,800 */
 };
-/* Runs until the expected end, then for another such time, and checks everything. */
+/* Runs until the expected end, then for the same duration again, and checks everything. */
 void scenario_check(struct sim *sim, const struct scenario_expected *e);
 
 /* True when the client's tip is the store's. */
 bool scenario_is_on(const struct sim_client *client, const struct sim_store *store);
 
-/* Adds n servers of this kind; returns the first one's number. */
+/* Adds n servers with this configuration; returns the number of the first. */
 size_t scenario_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg);
 
 /* n checkpoints of a chain, at heights each, 2 * each, ... */
@@ -106,11 +107,12 @@ void scenario_checkpoints(struct spv_checkpoint *out, size_t n, const struct sim
 uint32_t scenario_random(struct sim *sim, uint32_t from, uint32_t to);
 
 /* Regtest's limit with mainnet's retargets every 32 blocks; its chains end near SIM_UNIX. With
- * `bip94` the rules of testnet4. */
+ * `bip94`, the rules of testnet4. */
 #define SCENARIO_INTERVAL 32
-#define SCENARIO_LENGTH 400 /* headers of a chain that scenario_mine makes */
+#define SCENARIO_LENGTH 400 /* length in headers of a chain that scenario_mine creates */
 struct spv_params scenario_params(bool bip94);
-/* Two fast periods, which make its difficulty 16 times the least one, then ten minutes a block. */
+/* Mines two fast periods, which raise the difficulty to 16 times the minimum, then one block
+ * every ten minutes. */
 void scenario_mine(struct sim_store *out, const struct spv_params *params, uint64_t seed);
 
 #endif

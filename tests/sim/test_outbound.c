@@ -1,5 +1,6 @@
-/* Stories of finding peers: by DNS, gossip, the list, a proxy, the book of the last run; and of who
- * would have us find only him. Run on many seeds, as the scenarios are. */
+/* Scenarios of peer discovery: DNS seeds, gossip, the fallback list, a proxy, the addrman of the
+ * last run, and an attacker that floods addrman with its own addresses. Run on many seeds, like
+ * the other scenarios. */
 #include "scenario_fixture.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #define HONEST 8
 
 static struct sim_store chain, grown, rival;
-static struct spv_params params; /* regtest with a seed */
+static struct spv_params params; /* regtest with a DNS seed */
 static struct spv_params listed; /* and a fallback list of the first six servers */
 static struct spv_addr_entry flood[FLOOD];
 static struct spv_addr_entry honest[HONEST];
@@ -76,9 +77,9 @@ static void reach(struct sim *sim, struct sim_client *c, const struct sim_store 
 
 /* ---- flooding ---- */
 
-/* One of the first peers tells of a thousand places of one network group, all of them dead, and
- * keeps a chain of his own. The client finds the others and stays with them, also after a restart
- * without DNS. */
+/* One of the first peers gossips a thousand unreachable addresses of one network group and
+ * serves a different chain. The client finds the other peers and stays connected to them, also
+ * after a restart without DNS. */
 static void flooded(struct sim *sim)
 {
     for (size_t i = 0; i < HONEST; i++)
@@ -94,7 +95,7 @@ static void flooded(struct sim *sim)
     size_t bad = 0;
     for (size_t i = 0; i < book->n; i++)
         bad += of_the_flood(&book->addresses[i].addr);
-    if (bad > 2 * 64) /* a bucket for each of the two who told */
+    if (bad > 2 * 64) /* one bucket for each of the two source peers */
         sim_break(sim, "one network group took more of the book than its share");
     for (size_t i = 0; i < HONEST; i++)
         sim_server_announce(sim, i, &grown);
@@ -176,7 +177,7 @@ static void banned_over_restarts(struct sim *sim)
         if (sim_server_connections(sim, liar) != met)
             sim_break(sim, "a banned peer was dialled after a restart");
     }
-    sim_server(sim, liar)->answer = NULL; /* it mends its ways */
+    sim_server(sim, liar)->answer = NULL; /* it stops misbehaving */
     sim_run(sim, 8 * 3600 * SPV_SECOND, NULL, NULL);
     if (sim_server_connections(sim, liar) == met)
         sim_break(sim, "the ban did not end");
@@ -251,7 +252,7 @@ static void through_a_proxy_the_seed_is_dialled_and_nothing_looked_up(void **sta
     scenario_run(through_a_proxy, &params);
 }
 
-/* Gossip alone: DNS gives one peer, which knows the others. */
+/* Gossip alone: DNS returns one peer, which gossips the others. */
 static void by_gossip(struct sim *sim)
 {
     scenario_servers(sim, 6, &(struct sim_server_config){.chain = &grown});

@@ -1,6 +1,6 @@
-/* Chains that must show their work first: what honest peers, liars and floods make of the two
- * passes. The worlds know no checkpoints, so minimum work alone decides. SPV_SIM_FLOOD says how
- * many worthless headers the flood offers (default 1,000,000; .ci/long 10,000,000). */
+/* Low-work header DoS protection: honest peers, misbehaving peers and floods during PRESYNC and
+ * REDOWNLOAD. The simulations have no checkpoints, so only min_chain_work applies. SPV_SIM_FLOOD
+ * is the number of low-work headers in the flood (default 1,000,000; .ci/long 10,000,000). */
 #include "scenario_fixture.h"
 
 #include "spv/mine.h"
@@ -8,18 +8,18 @@
 #include "util/u256.h"
 
 #define LENGTH 1500 /* headers: five answers */
-#define ANSWER 300 /* headers in an answer: many messages of few headers are as good, and cheap */
-#define HARD_PERIODS 5 /* of a quarter of their time: 256 times the least difficulty */
+#define ANSWER 300 /* headers in an answer: short messages are cheaper */
+#define HARD_PERIODS 5 /* blocks at a quarter of the spacing: 256 times the minimum difficulty */
 #define HARD_LENGTH 600
 
 static struct sim_store chain; /* regtest */
-static struct sim_store better; /* leaves chain at 300 and has 300 more */
-static struct sim_store poor; /* 900, nothing in common: too little work */
+static struct sim_store better; /* forks from chain at 300 and has 300 more */
+static struct sim_store poor; /* 900 headers, no common header: too little work */
 static struct sim_store hard; /* of hard_params: few headers, much work */
 static struct sim_store cheap; /* of hard_params: many headers, little work */
 static struct spv_params hard_params;
-static struct spv_u256 enough; /* chain has it, poor has not */
-static struct spv_u256 hard_work; /* what hard has */
+static struct spv_u256 enough; /* chain has it, poor does not */
+static struct spv_u256 hard_work; /* the work of hard */
 
 static int mine_chains(void **state)
 {
@@ -40,7 +40,7 @@ static int mine_chains(void **state)
     sim_store_grow(&hard, HARD_LENGTH - HARD_PERIODS * SCENARIO_INTERVAL + 1, 0, 5);
     hard_work = sim_store_tip(&hard)->work;
     sim_store_init(&cheap, &hard_params);
-    sim_store_grow(&cheap, 40000, 650, 6); /* a little late each, so that it stays easy */
+    sim_store_grow(&cheap, 40000, 650, 6); /* a little late each, so that difficulty stays low */
     return 0;
 }
 
@@ -64,7 +64,7 @@ static struct sim_client *client_of(struct sim *sim, const struct spv_u256 *min_
 
 /* ---- honest ---- */
 
-/* How many requests were answered until the client was synced. */
+/* Counts the requests that were answered until the client was synced. */
 static uint64_t answers_until_synced(struct sim *sim, struct sim_client *client)
 {
     uint64_t n = 0;
@@ -91,7 +91,7 @@ static void an_honest_chain_comes_through_two_passes(void **state)
     scenario_run(honest, NULL);
 }
 
-/* What proves itself in one message is at hand and need not be asked for again. */
+/* A chain that shows enough work in one message is accepted without REDOWNLOAD. */
 static void short_proof(struct sim *sim)
 {
     struct spv_u256 little = spv_u256_from_u64(500);
@@ -133,7 +133,7 @@ static void two_chains(struct sim *sim)
     struct sim_client *client = client_of(sim, &enough);
     scenario_check(sim,
                    &(struct scenario_expected){.client = client, .want = &better, .seconds = 90});
-    /* the better chain's beginning, the whole of the other one, the rest of the better one */
+    /* the beginning of the better chain, all of the other one, the rest of the better one */
     if (sim_client_events(client, SPV_EVENT_REORG) > 2)
         sim_break(sim, "more reorganisations than times that the lead changed");
 }
@@ -144,7 +144,7 @@ static void two_peers_prove_different_chains_at_once(void **state)
     scenario_run(two_chains, NULL);
 }
 
-/* ---- too little ---- */
+/* ---- too little work ---- */
 
 static void poor_chain(struct sim *sim)
 {
@@ -184,7 +184,7 @@ static void poor_peers_do_not_hold_up_a_rich_one(void **state)
     scenario_run(poor_and_rich, NULL);
 }
 
-/* Easy headers without end, beside a chain with much work in few. */
+/* Endless low-work headers, beside a chain with much work in few headers. */
 static void endless(struct sim *sim)
 {
     const struct sim_server_config liar = {
@@ -193,7 +193,7 @@ static void endless(struct sim *sim)
     const size_t first = scenario_random(sim, 0, 1);
     sim_add_server(sim, first == 0 ? &liar : &good);
     sim_add_server(sim, first == 0 ? &good : &liar);
-    /* asked for by itself, the easy chain takes hours */
+    /* with this peer alone, the low-work chain takes hours */
     struct sim_client *client = client_of(sim, &hard_work);
     if (sim_run(sim, 120 * SPV_SECOND, NULL, NULL) == 0 && !scenario_is_on(client, &hard))
         sim_break(sim, "an endless chain holds up an honest one");
@@ -204,13 +204,14 @@ static void endless(struct sim *sim)
         sim_break(sim, "valid headers were called a lie");
 }
 
-static void an_endless_chain_of_little_work_holds_up_nobody(void **state)
+static void an_endless_low_work_chain_delays_no_other_peer(void **state)
 {
     (void)state;
     scenario_run(endless, &hard_params);
 }
 
-/* As many endless chains as there are slots: the honest peer waits for one, not for ever. */
+/* As many endless chains as there are presync slots: the honest peer waits for a slot, but the
+ * wait is bounded. */
 static void slots_taken(struct sim *sim)
 {
     const struct sim_server_config liar = {
@@ -235,9 +236,9 @@ static void endless_chains_in_every_slot_give_way_in_time(void **state)
     scenario_run(slots_taken, &hard_params);
 }
 
-/* ---- lies ---- */
+/* ---- invalid redownloads ---- */
 
-/* Asked from the start for the second time, it shows another chain. */
+/* In REDOWNLOAD the peer sends another chain than in PRESYNC. */
 struct turncoat {
     struct sim_store *second;
     unsigned starts;
@@ -262,7 +263,7 @@ static void junk_alone(struct sim *sim)
                             .chain = &chain, .answer_max = ANSWER, .answer = turn, .ctx = &t});
     struct sim_client *client = client_of(sim, &enough);
     sim_run(sim, 900 * SPV_SECOND, NULL, NULL);
-    /* nothing proves that an honest peer's chain did not change meanwhile */
+    /* an honest peer's chain may have changed meanwhile, so this is not misbehaving */
     if (sim_server_bans(sim, 0) != 0)
         sim_break(sim, "a chain that changed was called a lie");
     if (t.starts < 4)
@@ -298,7 +299,7 @@ static void junk_in_the_second_pass_does_not_hold_up_others(void **state)
     scenario_run(junk_beside_honest, NULL);
 }
 
-/* The second time a header has lost its work: that is a lie by itself. */
+/* In REDOWNLOAD a header has invalid proof of work: that alone is misbehaving. */
 static int spoil_second(void *ctx, struct spv_header *headers, int n,
                         const struct spv_msg_getheaders *request)
 {
@@ -324,7 +325,7 @@ static void lie_in_second(struct sim *sim)
                        .client = client, .want = &chain, .liars = 1u << place, .seconds = 120});
 }
 
-static void a_broken_rule_is_a_lie_in_the_second_pass_too(void **state)
+static void a_broken_rule_is_misbehaving_in_the_redownload_too(void **state)
 {
     (void)state;
     scenario_run(lie_in_second, NULL);
@@ -360,11 +361,11 @@ static void difficulty_dropped_at_a_periods_edge_is_found_in_the_first_pass(void
     scenario_run(dropped, &hard_params);
 }
 
-/* ---- losses ---- */
+/* ---- lost connections ---- */
 
 static void lost_between(struct sim *sim)
 {
-    /* 1,200 headers are 97 kB: the reset comes in the second pass */
+    /* 1,200 headers are 97 kB: the reset comes during REDOWNLOAD */
     for (size_t i = 0; i < 2; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain,
                                                         .answer_max = ANSWER,
@@ -422,7 +423,7 @@ static void a_client_may_restart_in_either_pass(void **state)
     scenario_run(restarted, NULL);
 }
 
-/* The honest peer's chain changes while it is shown: it begins anew. */
+/* The honest peer's chain changes during its presync: the presync restarts. */
 static void change(struct sim *sim, void *ctx)
 {
     (void)ctx;
@@ -439,7 +440,7 @@ static void changed(struct sim *sim)
                    &(struct scenario_expected){.client = client, .want = &better, .seconds = 2400});
 }
 
-static void a_chain_that_changes_while_it_is_shown_is_no_lie(void **state)
+static void a_chain_that_changes_during_presync_is_not_misbehaving(void **state)
 {
     (void)state;
     scenario_run(changed, NULL);
@@ -447,7 +448,7 @@ static void a_chain_that_changes_while_it_is_shown_is_no_lie(void **state)
 
 /* ---- the flood ---- */
 
-/* Headers without end, each from its height alone; nothing of them is kept. */
+/* Endless headers, each computed from its height; none is stored. */
 struct spring {
     struct spv_header last;
     struct spv_blockhash hash;
@@ -487,7 +488,7 @@ static void a_flood_of_worthless_headers_costs_less_than_8_mib(void **state)
 {
     const char *many = getenv("SPV_SIM_FLOOD");
     struct spring spring = {.wanted = many ? strtoull(many, NULL, 10) : 1000000};
-    const struct spv_u256 much = {{0, 1, 0, 0}}; /* 2^64: nobody has so much */
+    const struct spv_u256 much = {{0, 1, 0, 0}}; /* 2^64: no peer has as much work */
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = 1, .latency_min_us = 100, .latency_max_us = 200, .fragment_max = 200000});
     (void)state;
@@ -501,7 +502,7 @@ static void a_flood_of_worthless_headers_costs_less_than_8_mib(void **state)
     assert_true(sim_client_growth(client) < 8u << 20);
     assert_int_equal(sim_client_store(client)->n, 1);
     assert_int_equal(sim_server_bans(sim, 0), 0);
-    assert_int_equal(sim_server_connections(sim, 0), 1); /* one flood, not many */
+    assert_int_equal(sim_server_connections(sim, 0), 1); /* one flood at a time */
     sim_free(sim);
 }
 
@@ -514,16 +515,16 @@ int main(void)
         cmocka_unit_test(two_peers_prove_different_chains_at_once),
         cmocka_unit_test(a_chain_that_ends_too_early_leaves_no_trace),
         cmocka_unit_test(poor_peers_do_not_hold_up_a_rich_one),
-        cmocka_unit_test(an_endless_chain_of_little_work_holds_up_nobody),
+        cmocka_unit_test(an_endless_low_work_chain_delays_no_other_peer),
         cmocka_unit_test(endless_chains_in_every_slot_give_way_in_time),
         cmocka_unit_test(an_honest_first_pass_and_junk_in_the_second_stores_nothing),
         cmocka_unit_test(junk_in_the_second_pass_does_not_hold_up_others),
-        cmocka_unit_test(a_broken_rule_is_a_lie_in_the_second_pass_too),
+        cmocka_unit_test(a_broken_rule_is_misbehaving_in_the_redownload_too),
         cmocka_unit_test(difficulty_dropped_at_a_periods_edge_is_found_in_the_first_pass),
         cmocka_unit_test(a_peer_lost_between_the_passes_is_made_good_by_another),
         cmocka_unit_test(the_only_peer_may_be_lost_between_the_passes),
         cmocka_unit_test(a_client_may_restart_in_either_pass),
-        cmocka_unit_test(a_chain_that_changes_while_it_is_shown_is_no_lie),
+        cmocka_unit_test(a_chain_that_changes_during_presync_is_not_misbehaving),
         cmocka_unit_test(a_flood_of_worthless_headers_costs_less_than_8_mib),
     };
 

@@ -1,14 +1,14 @@
-/* Deep reorganisations: however many messages a better branch takes to come, it is one change and
- * one event; what ties or loses is none. The chains are long, so the seeds are few:
- * SPV_SIM_DEEP_SEEDS (default 2). */
+/* Deep reorganisations: a better branch causes one chain update and one event, in however many
+ * messages it arrives; equal or less work causes none. The chains are long, so the seeds are
+ * few: SPV_SIM_DEEP_SEEDS (default 2). */
 #include "scenario_fixture.h"
 
 #define TRUNK 200
-#define DEEP 5000 /* within what side branches may hold */
-#define DEEPER 20000 /* beyond it: the branch goes through two passes */
+#define DEEP 5000 /* within the limit of side branches */
+#define DEEPER 20000 /* beyond it: the branch needs PRESYNC and REDOWNLOAD */
 
-static struct sim_store best, rival; /* they part at TRUNK; rival is one header longer */
-static struct sim_store equal; /* as best, but other headers */
+static struct sim_store best, rival; /* they fork at TRUNK; rival is one header longer */
+static struct sim_store equal; /* the length of best, but other headers */
 static struct sim_store far_best, far_rival;
 
 static int mine_chains(void **state)
@@ -122,7 +122,8 @@ static void a_restart_in_the_middle_of_a_reorganisation_loses_nothing(void **sta
     scenario_run(deeper_restarted, NULL);
 }
 
-/* Branches with the same work, announced in turns: the first seen stays, and nothing is told. */
+/* Branches with the same work, announced alternately: the first seen stays, and no event is
+ * emitted. */
 static void flapping(struct sim *sim)
 {
     struct sim_client *client = synced_on(sim, &best);
@@ -130,7 +131,7 @@ static void flapping(struct sim *sim)
         sim_server_announce(sim, i % 2, i % 4 < 2 ? &equal : &best);
         sim_run(sim, 20 * SPV_SECOND, NULL, NULL);
     }
-    sim_run(sim, 1300 * SPV_SECOND, NULL, NULL); /* and when all are asked again */
+    sim_run(sim, 1300 * SPV_SECOND, NULL, NULL); /* and when every peer is queried again */
     if (!scenario_is_on(client, &best))
         sim_break(sim, "a tie was followed");
     if (sim_client_events(client, SPV_EVENT_REORG) + sim_client_events(client, SPV_EVENT_BEHIND) +

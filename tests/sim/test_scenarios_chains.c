@@ -2,13 +2,13 @@
 #include "scenario_fixture.h"
 
 #define LENGTH 4100 /* headers: three answers */
-#define MARK_EVERY 500 /* headers between checkpoints, in worlds that have some */
-#define FORKS 40 /* more than the chain keeps */
+#define MARK_EVERY 500 /* headers between checkpoints, in simulations with checkpoints */
+#define FORKS 40 /* more than the chain keeps in memory */
 
 static struct sim_store chain; /* regtest */
 static struct spv_checkpoint marks[LENGTH / MARK_EVERY - 1];
-static struct sim_store foreign; /* links to nothing that the client has */
-static struct sim_store forks[FORKS]; /* leave the chain near its tip and stay behind it */
+static struct sim_store foreign; /* no header of the client is its parent */
+static struct sim_store forks[FORKS]; /* fork from the chain near its tip and have less work */
 
 static int mine_chains(void **state)
 {
@@ -34,7 +34,8 @@ static int free_chains(void **state)
 
 /* ---- branches ---- */
 
-/* The better branch comes when the client is on the other, and stays behind for two messages. */
+/* The better branch arrives while the client is on the other one, and has less work during the
+ * first two messages. */
 static void late_winner(struct sim *sim)
 {
     struct sim_store rival;
@@ -129,7 +130,7 @@ static void push_part(struct sim *sim, const struct flood *f, const struct sim_s
     sim_server_push(sim, f->server, part, n);
 }
 
-/* In half of the worlds it has checkpoints and fetches segments. */
+/* In half of the simulations the client has checkpoints and downloads segments. */
 static struct sim_client *add_client(struct sim *sim)
 {
     struct sim_client_config cfg = {0};
@@ -204,9 +205,9 @@ static void a_flood_of_side_branches_changes_nothing(void **state)
     scenario_run(branch_flood, NULL);
 }
 
-/* ---- answers in disorder ---- */
+/* ---- answers out of order ---- */
 
-/* The same two thousand whatever is asked. */
+/* The same 2,000 headers for every request. */
 static int again(void *ctx, struct spv_header *headers, int n,
                  const struct spv_msg_getheaders *request)
 {
@@ -240,7 +241,7 @@ static int disorder(void *ctx, struct spv_header *headers, int n,
 {
     struct sim *sim = ctx;
     (void)request;
-    if (n >= 3) { /* the first links, so that the others are seen not to */
+    if (n >= 3) { /* the first connects, so the test shows that the others were ignored */
         const uint32_t at = scenario_random(sim, 1, (uint32_t)n - 2);
         const struct spv_header x = headers[at];
         headers[at] = headers[at + 1];
@@ -249,7 +250,7 @@ static int disorder(void *ctx, struct spv_header *headers, int n,
     return n;
 }
 
-static uint64_t bans; /* in all worlds of a test */
+static uint64_t bans; /* sum over all simulations of a test */
 
 static void out_of_order(struct sim *sim)
 {
@@ -265,7 +266,7 @@ static void out_of_order(struct sim *sim)
     bans += sim_server_bans(sim, at);
 }
 
-static void headers_out_of_order_are_a_lie(void **state)
+static void headers_out_of_order_are_misbehaving(void **state)
 {
     (void)state;
     bans = 0;
@@ -283,7 +284,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_unasked_headers_changes_nothing),
         cmocka_unit_test(a_flood_of_side_branches_changes_nothing),
         cmocka_unit_test(repeated_headers_change_nothing),
-        cmocka_unit_test(headers_out_of_order_are_a_lie),
+        cmocka_unit_test(headers_out_of_order_are_misbehaving),
     };
     scenario_filter();
     return cmocka_run_group_tests_name("sim: scenarios, chains", tests, mine_chains, free_chains);

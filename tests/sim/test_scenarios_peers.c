@@ -1,14 +1,15 @@
-/* Scenarios: peers that keep quiet, claim, cut short, or belong elsewhere. They prove no lie, so
- * none is banned; they must not hold the sync up. scenario_fixture.h has the table. */
+/* Scenarios: peers that are silent, claim too much, send short answers, or serve another
+ * network. None of them sends provably invalid data, so none is banned; they must not delay the
+ * sync. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #define LENGTH 4100 /* headers: three answers */
-#define MARK_EVERY 500 /* headers between checkpoints, in worlds that have some */
-#define SOON 120 /* seconds that a sync may take while honest peers are there */
+#define MARK_EVERY 500 /* headers between checkpoints, in simulations with checkpoints */
+#define SOON 120 /* limit of a sync in seconds while honest peers are connected */
 
 static struct sim_store chain; /* regtest */
 static struct spv_checkpoint marks[LENGTH / MARK_EVERY - 1];
-static struct sim_store stub; /* its beginning */
+static struct sim_store stub; /* the first headers of chain */
 static struct sim_store foreign; /* starts at another genesis */
 static struct spv_params elsewhere;
 
@@ -32,8 +33,9 @@ static int free_chains(void **state)
     return 0;
 }
 
-/* Two honest servers and two such, in random order; the client, who in half of the worlds has
- * checkpoints and so fetches segments from all of them at once, is there soon. */
+/* Two honest servers and two of the tested kind, in random order. In half of the simulations the
+ * client has checkpoints, so it downloads segments from all of them at once. It must be synced
+ * within the limit. */
 static void two_and_two(struct sim *sim, const struct sim_server_config *bad, uint64_t seconds)
 {
     const struct sim_server_config good = {.chain = &chain};
@@ -49,7 +51,7 @@ static void two_and_two(struct sim *sim, const struct sim_server_config *bad, ui
         sim, &(struct scenario_expected){.client = client, .want = &chain, .seconds = seconds});
 }
 
-/* ---- claims ---- */
+/* ---- false claims ---- */
 
 static void lying_height(struct sim *sim)
 {
@@ -91,9 +93,10 @@ static void mute_peers_that_answer_pings_do_not_hold_the_sync_up(void **state)
     scenario_run(mute, NULL);
 }
 
-/* ---- little by little ---- */
+/* ---- slow answers ---- */
 
-/* Just in time, each time: a deadline a request does not help against it. */
+/* Each answer arrives just before its deadline: a deadline per request alone does not detect
+ * this peer. */
 static void drip(struct sim *sim)
 {
     const struct sim_server_config bad = {.chain = &chain,
@@ -145,23 +148,23 @@ static void short_answers_that_fake_a_tip_do_not_end_the_sync(void **state)
     scenario_run(cut_short, NULL);
 }
 
-/* ---- broken protocol ---- */
+/* ---- malformed messages ---- */
 
 static void breaks_protocol(struct sim *sim)
 {
     static const uint8_t zeros[64];
     static const struct sim_raw raw[] = {
-        {"inv", "\0\0", 2}, /* bytes behind the end */
-        {"headers", "\1", 1}, /* ends too early */
-        {"headers", "\xfd\xd1\x07", 3}, /* 2,001 */
-        {"inv", "\xfd\1\0", 3}, /* a count in a longer form */
-        {"sendcmpct", "\2\0\0\0\0\0\0\0\0", 9}, /* a field of no known value */
+        {"inv", "\0\0", 2}, /* bytes after the end */
+        {"headers", "\1", 1}, /* truncated */
+        {"headers", "\xfd\xd1\x07", 3}, /* 2,001 headers */
+        {"inv", "\xfd\1\0", 3}, /* a count that is not minimally encoded */
+        {"sendcmpct", "\2\0\0\0\0\0\0\0\0", 9}, /* a field with an undefined value */
         {"ping", "", 0},
         {"ping", "1234", 4},
         {"ping", zeros, 9},
-        {"sendaddrv2", "", 0}, /* late */
+        {"sendaddrv2", "", 0}, /* too late in the handshake */
         {"wtxidrelay", "", 0},
-        {"mempool", "", 0}, /* not offered */
+        {"mempool", "", 0}, /* a feature that was not negotiated */
         {"filterclear", "", 0},
         {"filterload", "\1\x55\1\0\0\0\0\0\0\0\0", 11},
         {"getcfilters", zeros, 37},
@@ -174,13 +177,13 @@ static void breaks_protocol(struct sim *sim)
     two_and_two(sim, &bad, SOON);
 }
 
-static void what_is_no_lie_closes_and_bans_nobody(void **state)
+static void malformed_messages_disconnect_without_a_ban(void **state)
 {
     (void)state;
     scenario_run(breaks_protocol, NULL);
 }
 
-/* Nobody else is there, so the chain comes from them, over one connection each. */
+/* There are no other peers, so the chain is downloaded from these, over one connection each. */
 static void repeats(struct sim *sim)
 {
     static const struct sim_raw raw[] = {
@@ -206,7 +209,7 @@ static void repeats_and_transaction_counts_are_ignored(void **state)
     scenario_run(repeats, NULL);
 }
 
-/* ---- from elsewhere ---- */
+/* ---- other networks ---- */
 
 static void wrong_network(struct sim *sim)
 {
@@ -245,7 +248,7 @@ int main(void)
         cmocka_unit_test(a_dripping_peer_does_not_hold_the_sync_up),
         cmocka_unit_test(empty_answers_while_behind_do_not_end_the_sync),
         cmocka_unit_test(short_answers_that_fake_a_tip_do_not_end_the_sync),
-        cmocka_unit_test(what_is_no_lie_closes_and_bans_nobody),
+        cmocka_unit_test(malformed_messages_disconnect_without_a_ban),
         cmocka_unit_test(repeats_and_transaction_counts_are_ignored),
         cmocka_unit_test(peers_of_another_network_are_left_and_not_banned),
         cmocka_unit_test(a_chain_from_another_genesis_is_left_and_not_banned),

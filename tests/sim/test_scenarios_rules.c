@@ -1,5 +1,5 @@
-/* Scenarios: chains that break a rule of headers. One server of four has such a chain, longer than
- * the honest one and often with more work; three are honest. scenario_fixture.h has the table. */
+/* Scenarios: chains that break a consensus rule of headers. One of four servers has such a
+ * chain, longer than the honest one and often with more work. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #define SERVERS 4
@@ -25,9 +25,9 @@ static int free_chains(void **state)
     return 0;
 }
 
-/* Three honest servers and, in a random place, one with `forged`; the client ends on the honest
- * chain and has banned that one. */
-static void one_liar(struct sim *sim, struct sim_store *honest, struct sim_store *forged)
+/* Three honest servers and, at a random index, one that serves `forged`. The client must end on
+ * the honest chain and must have banned that server. */
+static void one_misbehaving(struct sim *sim, struct sim_store *honest, struct sim_store *forged)
 {
     const size_t at = scenario_random(sim, 0, SERVERS - 1);
     for (size_t i = 0; i < SERVERS; i++)
@@ -45,7 +45,7 @@ static void drop_difficulty(void *ctx, struct spv_header *header, uint32_t i)
     if (i != 0)
         return;
     switch (scenario_random(sim, 0, 2)) {
-    case 0: /* to the least */
+    case 0: /* to the minimum */
         header->bits = 0x207fffff;
         break;
     case 1: /* as if the clamp were wider */
@@ -53,7 +53,7 @@ static void drop_difficulty(void *ctx, struct spv_header *header, uint32_t i)
         if (header->bits > 0x207fffff)
             header->bits = 0x207fffff;
         break;
-    default: /* by the smallest step there is */
+    default: /* by the smallest possible step */
         header->bits++;
     }
 }
@@ -65,17 +65,17 @@ static void difficulty_drop(struct sim *sim)
     sim_store_fork(&forged, &steep_chain, edge - 1, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
                     sim);
-    one_liar(sim, &steep_chain, &forged);
+    one_misbehaving(sim, &steep_chain, &forged);
     sim_store_free(&forged);
 }
 
-static void difficulty_dropped_at_a_periods_edge_is_a_lie(void **state)
+static void difficulty_dropped_at_a_periods_edge_is_misbehaving(void **state)
 {
     (void)state;
     scenario_run(difficulty_drop, &steep);
 }
 
-/* ---- bits that are none ---- */
+/* ---- bits that encode no target ---- */
 
 static uint32_t bad_bits;
 
@@ -90,21 +90,21 @@ static void bits(struct sim *sim)
 {
     uint32_t at = scenario_random(sim, 0, 30);
     const uint32_t fork = scenario_random(sim, 0, SCENARIO_LENGTH - at - 1);
-    struct sim_store forged; /* what is valid of it stays behind the honest chain */
+    struct sim_store forged; /* its valid part has less work than the honest chain */
     sim_store_fork(&forged, &steep_chain, fork, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), set_bits, &at);
-    one_liar(sim, &steep_chain, &forged);
+    one_misbehaving(sim, &steep_chain, &forged);
     sim_store_free(&forged);
 }
 
-static void negative_bits_are_a_lie(void **state)
+static void negative_bits_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0x1d80ffff;
     scenario_run(bits, &steep);
 }
 
-static void zero_bits_are_a_lie(void **state)
+static void zero_bits_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0x1d000000;
@@ -113,14 +113,14 @@ static void zero_bits_are_a_lie(void **state)
     scenario_run(bits, &steep);
 }
 
-static void overflowing_bits_are_a_lie(void **state)
+static void overflowing_bits_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0xff123456;
     scenario_run(bits, &steep);
 }
 
-static void bits_above_the_limit_are_a_lie(void **state)
+static void bits_above_the_limit_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0x2100ffff;
@@ -134,15 +134,15 @@ struct warp {
     uint32_t first; /* i of a period's first header */
 };
 
-/* The last header of a period an hour and a half late, the next one back at the median: on testnet4
- * difficulty could be lowered so again and again. */
+/* The last header of a period is an hour and a half ahead of time, the next one is back at the
+ * median: on testnet4 this could lower the difficulty repeatedly. */
 static void warp_time(void *ctx, struct spv_header *header, uint32_t i)
 {
     const struct warp *w = ctx;
     const struct spv_chain_header *tip = sim_store_tip(w->store);
     if (i + 1 == w->first) {
         header->time = tip->header.time + 5400;
-        header->bits = w->store->params->pow_limit_bits; /* it is late */
+        header->bits = w->store->params->pow_limit_bits; /* its time is ahead of the spacing */
     } else if (i == w->first) {
         header->time = tip->header.time - 601;
     }
@@ -156,11 +156,11 @@ static void time_warp(struct sim *sim)
     struct warp w = {.store = &forged, .first = edge - fork - 1};
     sim_store_fork(&forged, &warped_chain, fork, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), warp_time, &w);
-    one_liar(sim, &warped_chain, &forged);
+    one_misbehaving(sim, &warped_chain, &forged);
     sim_store_free(&forged);
 }
 
-static void a_time_warp_is_a_lie(void **state)
+static void a_time_warp_is_misbehaving(void **state)
 {
     (void)state;
     scenario_run(time_warp, &warped);
@@ -171,7 +171,7 @@ struct backdating {
     uint32_t at;
 };
 
-/* Ten minutes apart, the median of the last eleven is the sixth. */
+/* With ten minutes between headers, the median of the last eleven is the sixth. */
 static void backdate(void *ctx, struct spv_header *header, uint32_t i)
 {
     const struct backdating *b = ctx;
@@ -187,11 +187,11 @@ static void median(struct sim *sim)
     const uint32_t fork = scenario_random(sim, 20, SCENARIO_LENGTH - b.at - 1);
     sim_store_fork(&forged, &steep_chain, fork, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), backdate, &b);
-    one_liar(sim, &steep_chain, &forged);
+    one_misbehaving(sim, &steep_chain, &forged);
     sim_store_free(&forged);
 }
 
-static void a_time_not_after_the_median_is_a_lie(void **state)
+static void a_time_not_after_the_median_is_misbehaving(void **state)
 {
     (void)state;
     scenario_run(median, &steep);
@@ -224,13 +224,14 @@ static void future(struct sim *sim)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     struct scenario_expected e = {.client = client, .want = &steep_chain};
-    /* Its time is not come, and nobody is to blame. */
+    /* The header's time is too far in the future. It may become valid later, so no peer
+     * misbehaves. */
     if (sim_run(sim, 3000 * SPV_SECOND, NULL, NULL) == 0 && !scenario_is_on(client, &steep_chain))
         sim_break(sim, "a header from the future was taken, or the honest chain was not");
     if (!sim_broken(sim) && !sim_client_synced(sim, client))
         sim_break(sim, "a header from the future held the verdict up");
-    /* Two hours before its time it is valid, and the best there is; its followers take ten minutes
-     * each. */
+    /* Two hours before its time the header is valid and has the most work. Its successors are
+     * ten minutes apart each. */
     e.want = &forged;
     const uint64_t wait = AHEAD - SPV_MAX_FUTURE + 600 * 5 + 1200;
     if (sim_run(sim, wait * SPV_SECOND, adopted, &e) == 0)
@@ -239,7 +240,7 @@ static void future(struct sim *sim)
     sim_store_free(&forged);
 }
 
-static void far_future_headers_are_no_lie_and_are_taken_when_their_time_comes(void **state)
+static void far_future_headers_are_not_misbehaving_and_accepted_later(void **state)
 {
     (void)state;
     scenario_run(future, &steep);
@@ -247,7 +248,7 @@ static void far_future_headers_are_no_lie_and_are_taken_when_their_time_comes(vo
 
 /* ---- checkpoints ---- */
 
-#define STARTS 3 /* checkpoints: the ends of periods, as the built-in ones */
+#define STARTS 3 /* checkpoints: the ends of periods, like the built-in ones */
 
 static void make_checkpoints(struct spv_checkpoint out[STARTS], uint32_t first)
 {
@@ -258,8 +259,8 @@ static void make_checkpoints(struct spv_checkpoint out[STARTS], uint32_t first)
     }
 }
 
-/* The very first header that is asked for after a start at a checkpoint is a retarget: its bits
- * must be judged, though the client has never seen what came before the period below. */
+/* The first header that is requested after a start at a checkpoint is a retarget. Its bits must
+ * be checked, though the client has no headers before the period below. */
 static void drop_after_start(struct sim *sim)
 {
     struct spv_checkpoint checkpoints[STARTS];
@@ -287,7 +288,7 @@ static void drop_after_start(struct sim *sim)
     sim_store_free(&forged);
 }
 
-static void difficulty_dropped_right_after_a_checkpoint_start_is_a_lie(void **state)
+static void difficulty_dropped_after_a_checkpoint_start_is_misbehaving(void **state)
 {
     (void)state;
     scenario_run(drop_after_start, &steep);
@@ -317,7 +318,7 @@ static void below_checkpoint(struct sim *sim)
     sim_store_free(&forged);
 }
 
-static void a_fork_below_a_checkpoint_is_a_lie(void **state)
+static void a_fork_below_a_checkpoint_is_misbehaving(void **state)
 {
     (void)state;
     scenario_run(below_checkpoint, &steep);
@@ -326,16 +327,16 @@ static void a_fork_below_a_checkpoint_is_a_lie(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(difficulty_dropped_at_a_periods_edge_is_a_lie),
-        cmocka_unit_test(difficulty_dropped_right_after_a_checkpoint_start_is_a_lie),
-        cmocka_unit_test(negative_bits_are_a_lie),
-        cmocka_unit_test(zero_bits_are_a_lie),
-        cmocka_unit_test(overflowing_bits_are_a_lie),
-        cmocka_unit_test(bits_above_the_limit_are_a_lie),
-        cmocka_unit_test(a_time_warp_is_a_lie),
-        cmocka_unit_test(a_time_not_after_the_median_is_a_lie),
-        cmocka_unit_test(far_future_headers_are_no_lie_and_are_taken_when_their_time_comes),
-        cmocka_unit_test(a_fork_below_a_checkpoint_is_a_lie),
+        cmocka_unit_test(difficulty_dropped_at_a_periods_edge_is_misbehaving),
+        cmocka_unit_test(difficulty_dropped_after_a_checkpoint_start_is_misbehaving),
+        cmocka_unit_test(negative_bits_are_misbehaving),
+        cmocka_unit_test(zero_bits_are_misbehaving),
+        cmocka_unit_test(overflowing_bits_are_misbehaving),
+        cmocka_unit_test(bits_above_the_limit_are_misbehaving),
+        cmocka_unit_test(a_time_warp_is_misbehaving),
+        cmocka_unit_test(a_time_not_after_the_median_is_misbehaving),
+        cmocka_unit_test(far_future_headers_are_not_misbehaving_and_accepted_later),
+        cmocka_unit_test(a_fork_below_a_checkpoint_is_misbehaving),
     };
     scenario_filter();
     return cmocka_run_group_tests_name("sim: scenarios, rules", tests, mine_chains, free_chains);

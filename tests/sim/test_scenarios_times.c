@@ -1,16 +1,16 @@
-/* Scenarios: partitions, loneliness and clocks. scenario_fixture.h has the table. */
+/* Scenarios: partitions, loss of all peers, and clocks. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #define SERVERS 4
-#define NEWS 12 /* headers that come while a story is told, ten minutes apart */
-#define AT_HAND 76 /* headers that lead from scenario_mine's tip to the present */
+#define NEWS 12 /* headers mined during the scenario, ten minutes apart */
+#define AT_HAND 76 /* headers from scenario_mine's tip to the present */
 
-static struct spv_params steep; /* no stale tips */
+static struct spv_params steep; /* no stale-tip checks */
 static const struct spv_dns_seed seeds[] = {{.name = "seed.example"}, {0}};
-static struct spv_params anxious; /* the same, with mainnet's alarms */
-static struct sim_store present; /* ends ten minutes before a world begins */
-static struct sim_store news[NEWS]; /* grows from it, one header each */
-static struct sim_store rival; /* leaves it early and has more work than all the news */
+static struct spv_params anxious; /* the same, with mainnet's stale-tip times */
+static struct sim_store present; /* ends ten minutes before the simulation begins */
+static struct sim_store news[NEWS]; /* extend it, one header each */
+static struct sim_store rival; /* forks early and has more work than all of news */
 
 static int mine_chains(void **state)
 {
@@ -25,7 +25,7 @@ static int mine_chains(void **state)
     sim_store_grow(&present, AT_HAND, left / (AT_HAND + 1), 2);
     for (uint32_t i = 0; i < NEWS; i++)
         sim_store_fork(&news[i], i == 0 ? &present : &news[i - 1], UINT32_MAX, 1, 3);
-    /* no later than the present, so nearer to each other */
+    /* no later than the present, so the headers are closer together */
     const uint32_t longer = (uint32_t)present.n - 200 + 2 * NEWS;
     sim_store_fork(&rival, &present, 200, 0, 0);
     sim_store_grow(&rival, longer, (SIM_UNIX - sim_store_tip(&rival)->header.time) / longer, 4);
@@ -56,7 +56,7 @@ static void run_to_sync(struct sim *sim, struct sim_client *client)
         sim_break(sim, "not synced in time");
 }
 
-/* Each ten minutes all servers have one header more. */
+/* Every ten minutes all servers get one more header. */
 struct ticker {
     uint32_t next;
 };
@@ -78,7 +78,7 @@ static void partition(struct sim *sim)
         sim_add_server(sim, &(struct sim_server_config){.chain = i < 2 ? &present : &rival,
                                                         .cut_off = i >= 2});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    /* its own half is all there is, and goes on */
+    /* only the client's half is reachable, and its chain grows */
     for (size_t i = 0; i < 2; i++)
         sim_server(sim, i)->chain = &present;
     if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) < 0)
@@ -126,7 +126,7 @@ static void lonely_hour(struct sim *sim)
         sim_break(sim, "the loss of all peers was told again");
 }
 
-static void an_hour_without_peers_is_told_once_and_made_good(void **state)
+static void an_hour_without_peers_is_reported_once_and_recovered(void **state)
 {
     (void)state;
     scenario_run(lonely_hour, &steep);
@@ -140,7 +140,7 @@ struct steps {
     unsigned left_to_go;
 };
 
-/* Anywhere within two days; right again at last. */
+/* Any offset within two days; correct at the end. */
 static void step_clock(struct sim *sim, void *ctx)
 {
     struct steps *s = ctx;
@@ -164,7 +164,7 @@ static void stepping_clock(struct sim *sim)
                             .client = s.client, .want = &news[NEWS - 1], .seconds = 5 * 3600});
 }
 
-static void a_clock_that_steps_back_and_forth_bans_nobody(void **state)
+static void a_clock_that_steps_back_and_forth_bans_no_peer(void **state)
 {
     (void)state;
     scenario_run(stepping_clock, &steep);
@@ -189,16 +189,16 @@ static void disagreeing_clocks(struct sim *sim)
         sim_break(sim, "the warning has a wrong figure");
 }
 
-static void clocks_that_disagree_are_told_and_not_followed(void **state)
+static void clocks_that_disagree_are_reported_and_not_followed(void **state)
 {
     (void)state;
     scenario_run(disagreeing_clocks, &steep);
 }
 
-/* ---- a tip that does not move ---- */
+/* ---- a tip that does not advance ---- */
 
-/* All peers that the client has are cut off from the network behind them; whoever is not was not
- * there when the client came. */
+/* All peers of the client are cut off from their network; the servers that are not cut off were
+ * unreachable when the client started. */
 static void fresh_peers(struct sim *sim)
 {
     const size_t old = 8, fresh = 3;
@@ -209,7 +209,7 @@ static void fresh_peers(struct sim *sim)
     struct sim_client *client =
         sim_add_client(sim, &(struct sim_client_config){.discover = true, .peers = 4});
     run_to_sync(sim, client);
-    sim_run(sim, 5 * MINUTES, NULL, NULL); /* every slot is taken */
+    sim_run(sim, 5 * MINUTES, NULL, NULL); /* every outbound slot is in use */
     if (!sim_broken(sim) && !scenario_is_on(client, &present))
         sim_break(sim, "the client knows more than its peers");
     for (size_t i = old; i < old + fresh; i++)
@@ -229,7 +229,8 @@ static void a_stale_tip_brings_fresh_peers_and_they_bring_the_chain(void **state
 {
     (void)state;
     scenario_run(fresh_peers, &anxious);
-    scenario_run_seed(fresh_peers, &anxious, 23); /* the same two were kept, as they talked much */
+    scenario_run_seed(fresh_peers, &anxious,
+                      23); /* regression: the same two peers were kept, as they sent much */
 }
 
 static void stale_tip(struct sim *sim)
@@ -250,7 +251,7 @@ static void stale_tip(struct sim *sim)
         sim_break(sim, "a tip that moved is still called stale");
 }
 
-static void a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves(void **state)
+static void a_stale_tip_is_reported_at_90_minutes_and_hourly_until_it_moves(void **state)
 {
     (void)state;
     scenario_run(stale_tip, &anxious);
@@ -260,11 +261,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_partition_with_a_longer_chain_heals),
-        cmocka_unit_test(an_hour_without_peers_is_told_once_and_made_good),
-        cmocka_unit_test(a_clock_that_steps_back_and_forth_bans_nobody),
-        cmocka_unit_test(clocks_that_disagree_are_told_and_not_followed),
+        cmocka_unit_test(an_hour_without_peers_is_reported_once_and_recovered),
+        cmocka_unit_test(a_clock_that_steps_back_and_forth_bans_no_peer),
+        cmocka_unit_test(clocks_that_disagree_are_reported_and_not_followed),
         cmocka_unit_test(a_stale_tip_brings_fresh_peers_and_they_bring_the_chain),
-        cmocka_unit_test(a_stale_tip_is_told_at_90_minutes_and_hourly_until_it_moves),
+        cmocka_unit_test(a_stale_tip_is_reported_at_90_minutes_and_hourly_until_it_moves),
     };
     scenario_filter();
     return cmocka_run_group_tests_name("sim: scenarios, times", tests, mine_chains, free_chains);

@@ -1,6 +1,6 @@
-/* Clients whose checkpoints lie ahead, among servers that are lost, mute, slow, behind or lying, on
- * many seeds. SPV_SIM_SEEDS says how many (default 20), SPV_SIM_SEED runs one and prints its trace.
- */
+/* Clients with checkpoints above their tip, and servers that disconnect, are mute, slow, behind
+ * or misbehaving, on many seeds. SPV_SIM_SEEDS is their number (default 20); SPV_SIM_SEED runs
+ * one and prints its trace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,10 +18,11 @@
 #define LENGTH (MARKS * PERIOD + 200)
 #define HALF 5000 /* within the third segment */
 
-static struct sim_store chain; /* the one with the marks */
-static struct sim_store half; /* its beginning */
-static struct sim_store false_chain; /* leaves it at 3,000, below the second mark, and is longer */
-static struct sim_store stray; /* leaves it at 1,000, below the first mark, 500 headers */
+static struct sim_store chain; /* the chain of the checkpoints */
+static struct sim_store half; /* its first half */
+static struct sim_store
+    false_chain; /* forks at 3,000, below the second checkpoint, and is longer */
+static struct sim_store stray; /* forks at 1,000, below the first checkpoint, 500 headers */
 static struct spv_checkpoint marks[MARKS];
 
 static int mine_chains(void **state)
@@ -48,11 +49,11 @@ static int free_chains(void **state)
     return 0;
 }
 
-typedef void story(struct sim *sim);
+typedef void scenario(struct sim *sim);
 
-static uint64_t all_bans; /* in all worlds of a test: that what it is about did happen */
+static uint64_t all_bans; /* over all simulations of a test: shows that bans did happen */
 
-static void on_seeds(story *play, unsigned resets)
+static void on_seeds(scenario *play, unsigned resets)
 {
     const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
     const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
@@ -141,7 +142,7 @@ static int forge(void *ctx, struct spv_header *headers, int n,
     (void)ctx;
     (void)request;
     if (n > 0)
-        headers[n - 1].bits = 0x1d00ffff; /* its proof of work is gone */
+        headers[n - 1].bits = 0x1d00ffff; /* its proof of work is invalid */
     return n;
 }
 
@@ -156,7 +157,7 @@ static void forger(struct sim *sim)
     expect_bans(sim, client, 0, 1);
 }
 
-static void a_forger_is_banned_and_nobody_else(void **state)
+static void a_peer_that_forges_headers_is_banned_and_no_other(void **state)
 {
     (void)state;
     all_bans = 0;
@@ -175,7 +176,7 @@ static void contradictor(struct sim *sim)
     run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 1);
     if (!sim_broken(sim))
-        sim_run(sim, 3600 * SPV_SECOND, NULL, NULL); /* more work, but no valid chain */
+        sim_run(sim, 3600 * SPV_SECOND, NULL, NULL); /* more work, but not a valid chain */
     run_to_sync(sim, client, 1, &chain);
 }
 
@@ -218,7 +219,8 @@ static bool complete(struct sim *sim, void *client)
                             &sim_store_tip(&chain)->hash);
 }
 
-/* What all peers have is brought though it ends in the middle of a segment; then they have more. */
+/* The common part of all peers is downloaded though it ends in the middle of a segment; then the
+ * peers have more headers. */
 static struct sim_client *all_begin_with(struct sim *sim, struct sim_store *first)
 {
     for (size_t i = 0; i < 3; i++)
@@ -242,7 +244,7 @@ static void all_astray(struct sim *sim)
 {
     struct spv_node_stats stats;
     spv_node_get_stats(sim_client_node(all_begin_with(sim, &stray)), &stats);
-    if (stats.segments_done < MARKS - 1) /* the locator's answer was the first one's */
+    if (stats.segments_done < MARKS - 1) /* the locator's answer came from the first peer */
         sim_break(sim, "the rest did not come in segments");
 }
 
@@ -318,7 +320,7 @@ int main(void)
         cmocka_unit_test(the_tip_is_reached_beside_a_mute_peer),
         cmocka_unit_test(the_tip_is_reached_though_connections_reset),
         cmocka_unit_test(the_tip_is_reached_over_thin_lines_and_from_slow_thinkers),
-        cmocka_unit_test(a_forger_is_banned_and_nobody_else),
+        cmocka_unit_test(a_peer_that_forges_headers_is_banned_and_no_other),
         cmocka_unit_test(a_chain_that_contradicts_a_checkpoint_is_not_followed),
         cmocka_unit_test(peers_that_are_behind_are_no_hindrance_and_not_banned),
         cmocka_unit_test(what_peers_have_is_brought_though_no_checkpoint_ends_it),

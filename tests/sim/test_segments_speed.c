@@ -1,6 +1,6 @@
-/* How fast headers come, in virtual time: with many requests in flight against one at a time, and
- * with a slow peer among quick ones against the quick ones alone. 100,000 headers, a checkpoint at
- * the end of each period. */
+/* Download time of headers, in virtual time: many requests in flight against one at a time, and
+ * fast peers with and without a slow one. 100,000 headers, a checkpoint at the end of each
+ * period. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #define LENGTH 100000
 #define PERIOD 2016
 #define MARKS (LENGTH / PERIOD)
-#define FEW_MARKS 10 /* then 80,000 headers are left for one peer after the other */
+#define FEW_MARKS 10 /* then 80,000 headers are requested from one peer at a time */
 
 static struct sim_store chain;
 static struct spv_checkpoint marks[MARKS];
@@ -51,7 +51,7 @@ static bool complete(struct sim *sim, void *client)
 
 struct times {
     double headers; /* milliseconds from the first handshake until the last header is stored */
-    double synced; /* ... from the first dial until the verdict */
+    double synced; /* milliseconds from the first dial until SYNCED */
 };
 
 static struct times run(struct sim *sim, size_t n_marks)
@@ -93,12 +93,12 @@ static void a_long_way_is_hidden_by_many_requests_in_flight(void **state)
     assert_true(one.headers >= 10 * many.headers);
 }
 
-#define SEEDS 1 /* each slow place is a run of its own: enough */
+#define SEEDS 1 /* each index of the slow peer is a run of its own, so few seeds are enough */
 #define QUICK 1000000 /* bytes a second */
 
-#define LOST_AFTER 4000000 /* bytes: whoever gives what is past the few marks is lost half-way */
+#define LOST_AFTER 4000000 /* bytes; resets the server of the last headers midway */
 
-/* Three quick peers, and a slow one as number `slow` (none when it is 4). */
+/* Three fast peers, and a slow one at index `slow` (none when it is 4). */
 static double among(size_t slow, uint64_t seed, size_t n_marks)
 {
     struct sim *sim = sim_new(&(struct sim_config){
@@ -116,7 +116,7 @@ static double among(size_t slow, uint64_t seed, size_t n_marks)
     return run(sim, n_marks).headers;
 }
 
-static void a_slow_peer_holds_up_nobody(void **state)
+static void a_slow_peer_delays_no_other(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -147,7 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_way_is_hidden_by_many_requests_in_flight),
-        cmocka_unit_test(a_slow_peer_holds_up_nobody),
+        cmocka_unit_test(a_slow_peer_delays_no_other),
         cmocka_unit_test(a_slow_peer_is_the_last_to_take_over_from_a_lost_one),
     };
     return cmocka_run_group_tests_name("sim: fetch", tests, mine_chain, free_chain);

@@ -1,6 +1,6 @@
-/* Clients that sync from good and bad servers, on many seeds; each seed is run twice and must leave
- * the same trace. SPV_SIM_SEEDS says how many (default 200), SPV_SIM_SEED runs one and prints its
- * trace. */
+/* Clients that sync from good and bad servers, on many seeds; each seed runs twice and must
+ * leave the same trace. SPV_SIM_SEEDS is their number (default 200); SPV_SIM_SEED runs one and
+ * prints its trace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,11 +14,11 @@
 #include "support/sim/sim.h"
 
 #define SEEDS 200
-#define LENGTH 2600 /* two requests and a bit */
+#define LENGTH 2600 /* a bit more than two requests */
 
-static struct sim_store chain; /* mined once, shared by all worlds */
+static struct sim_store chain; /* mined once, shared by all simulations */
 static struct sim_store grown; /* the same and 5 headers more */
-static struct sim_store rival; /* leaves it 30 below its tip and has 10 headers more */
+static struct sim_store rival; /* forks 30 below its tip and has 10 headers more */
 
 static int mine_chains(void **state)
 {
@@ -38,7 +38,8 @@ static int free_chains(void **state)
     return 0;
 }
 
-static uint64_t stalls, bans; /* in all worlds of a test: that what it is about did happen */
+static uint64_t stalls,
+    bans; /* over all simulations of a test: shows that the tested event did happen */
 
 static void count(const struct sim_client *client)
 {
@@ -48,10 +49,10 @@ static void count(const struct sim_client *client)
     bans += stats.bans;
 }
 
-/* A story sets a world up and runs it; it breaks the world when the ending is wrong. */
-typedef void story(struct sim *sim);
+/* A scenario sets up a simulation and runs it; it calls sim_break when the end is wrong. */
+typedef void scenario(struct sim *sim);
 
-static void tell(story *play, uint64_t seed, unsigned resets, struct spv_buffer *trace)
+static void tell(scenario *play, uint64_t seed, unsigned resets, struct spv_buffer *trace)
 {
     struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .reset_permille = resets});
     play(sim);
@@ -69,7 +70,7 @@ static void tell(story *play, uint64_t seed, unsigned resets, struct spv_buffer 
     sim_free(sim);
 }
 
-static void on_many_seeds(story *play, uint64_t share, unsigned resets)
+static void on_many_seeds(scenario *play, uint64_t share, unsigned resets)
 {
     const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
     uint64_t first = one ? strtoull(one, NULL, 10) : 1;
@@ -161,7 +162,7 @@ static void the_tip_is_reached_with_slow_servers(void **state)
     on_many_seeds(slow_line, 4, 0);
 }
 
-/* Forges the last header of an answer: it links, its proof of work is gone. */
+/* Forges the last header of an answer: it connects, but its proof of work is invalid. */
 static int forge(void *ctx, struct spv_header *headers, int n,
                  const struct spv_msg_getheaders *request)
 {
@@ -172,7 +173,7 @@ static int forge(void *ctx, struct spv_header *headers, int n,
     return n;
 }
 
-static void liar(struct sim *sim)
+static void forged_answer(struct sim *sim)
 {
     size_t lies = test_random_below(sim_random(sim), 3);
     for (size_t i = 0; i < 3; i++)
@@ -181,17 +182,17 @@ static void liar(struct sim *sim)
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     run_to_sync(sim, client, 1800, &chain);
     count(client);
-    /* A liar is banned for a day: caught once, it is not dialled again. */
+    /* A misbehaving peer is banned for a day: after the first ban it is not dialled again. */
     sim_run(sim, 12 * 3600 * SPV_SECOND, NULL, NULL);
     if (sim_client_events(client, SPV_EVENT_BANNED) > 1 || sim_server_connections(sim, lies) > 1)
         sim_break(sim, "a liar was dialled again");
 }
 
-static void the_tip_is_reached_though_one_lies(void **state)
+static void the_tip_is_reached_though_one_peer_misbehaves(void **state)
 {
     (void)state;
     bans = 0;
-    on_many_seeds(liar, 4, 0);
+    on_many_seeds(forged_answer, 4, 0);
     if (!getenv("SPV_SIM_SEED"))
         assert_true(bans > 0);
 }
@@ -299,7 +300,7 @@ static void a_restarted_client_goes_on_from_what_is_stored(void **state)
     on_many_seeds(restart, 4, 0);
 }
 
-/* The harness itself must be able to fail. */
+/* The simulator itself must detect errors. */
 static void a_store_refuses_what_is_no_chain(void **state)
 {
     (void)state;
@@ -338,7 +339,7 @@ static void all_mute(struct sim *sim)
         sim_break(sim, "headers out of nowhere");
 }
 
-static void nothing_is_synced_where_nobody_answers(void **state)
+static void a_client_is_not_synced_while_no_peer_answers(void **state)
 {
     (void)state;
     on_many_seeds(all_mute, 20, 0);
@@ -352,11 +353,11 @@ int main(void)
         cmocka_unit_test(the_tip_is_reached_though_connections_reset),
         cmocka_unit_test(the_tip_is_reached_past_hanging_refusing_and_silent_hosts),
         cmocka_unit_test(the_tip_is_reached_with_slow_servers),
-        cmocka_unit_test(the_tip_is_reached_though_one_lies),
+        cmocka_unit_test(the_tip_is_reached_though_one_peer_misbehaves),
         cmocka_unit_test(announcements_and_a_longer_branch_are_followed),
         cmocka_unit_test(a_partition_heals),
         cmocka_unit_test(a_restarted_client_goes_on_from_what_is_stored),
-        cmocka_unit_test(nothing_is_synced_where_nobody_answers),
+        cmocka_unit_test(a_client_is_not_synced_while_no_peer_answers),
     };
     return cmocka_run_group_tests_name("sim: sync", tests, mine_chains, free_chains);
 }

@@ -1,5 +1,5 @@
-/* When a client says that it is synced, and when it says that it cannot: peers that are slow, mute,
- * brief, or claim more than they have. Each scenario runs on a few seeds (SPV_SIM_SEEDS). */
+/* When a client emits SYNCED and when UNRESOLVED: peers that are slow, mute, have a short chain,
+ * or claim more than they have. Each scenario runs on a few seeds (SPV_SIM_SEEDS). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,14 +12,14 @@
 #include "support/sim/sim.h"
 
 #define SEEDS 4
-#define LENGTH 8500 /* four full answers and a bit */
+#define LENGTH 8500 /* four full answers and a few headers */
 #define SHORT 100
 #define FORK 7000
 
 static struct sim_store whole; /* the best chain */
 static struct sim_store brief; /* its first SHORT headers */
 static struct sim_store middle; /* its first 3,000 */
-static struct sim_store rival; /* leaves it at 7,000 and never has more work */
+static struct sim_store rival; /* forks at 7,000 and never has more work */
 
 static int mine_chains(void **state)
 {
@@ -77,7 +77,7 @@ static bool ended(struct sim *sim, void *client)
     return sim_client_synced(sim, client) || sim_client_events(client, SPV_EVENT_UNRESOLVED) > 0;
 }
 
-/* The first verdict comes within `seconds` and is SYNCED at this height. */
+/* The first of SYNCED and UNRESOLVED comes within `seconds` and is SYNCED, at this height. */
 static void expect_synced(struct sim *sim, struct sim_client *client, uint32_t height,
                           uint64_t seconds)
 {
@@ -102,7 +102,7 @@ static void expect_unresolved(struct sim *sim, struct sim_client *client, uint32
         sim_break(sim, "no warning says why");
 }
 
-/* The server that is asked before every other: the first whose handshake is through. */
+/* True when this server receives the first getheaders, before every other. */
 static bool is_asked_first(struct sim *sim, size_t server)
 {
     for (int i = 0; i < 1000; i++) {
@@ -116,7 +116,7 @@ static bool is_asked_first(struct sim *sim, size_t server)
     return false;
 }
 
-/* Two that end at 100 and an honest one that thinks for up to 2 s. */
+/* Two servers with 100 headers, and an honest one that answers after up to 2 s. */
 static void late(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
@@ -128,7 +128,7 @@ static void late(struct sim *sim)
     expect_synced(sim, client, 3000, 60);
 }
 
-/* The server can be reached, and stays. */
+/* Makes the server reachable, without resets. */
 static void serve(struct sim *sim, void *ctx)
 {
     struct sim_server_config *server = sim_server(sim, *(const size_t *)ctx);
@@ -136,8 +136,8 @@ static void serve(struct sim *sim, void *ctx)
     server->reset_after = 0;
 }
 
-/* One or two that end at 100, and an honest one that refuses the first dial, or breaks off while it
- * is asked, and is back within 2 s. */
+/* One or two servers with 100 headers, and an honest one that refuses the first dial or resets
+ * the connection during a request; it is reachable again within 2 s. */
 static void missing(struct sim *sim)
 {
     static size_t last;
@@ -159,7 +159,7 @@ static void a_named_peer_that_is_lost_while_it_is_asked_is_waited_for(void **sta
     on_seeds(missing);
 }
 
-/* Not for ever: an answer is not waited for longer, either. */
+/* The wait is bounded, like the wait for an answer. */
 static void absent(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
@@ -168,20 +168,20 @@ static void absent(struct sim *sim)
     expect_synced(sim, client_of(sim), SHORT, 8);
 }
 
-static void a_named_peer_that_never_answers_delays_the_verdict_by_a_few_seconds(void **state)
+static void a_silent_manual_peer_delays_synced_by_a_few_seconds(void **state)
 {
     (void)state;
     on_seeds(absent);
 }
 
-static void the_verdict_waits_for_an_open_request(void **state)
+static void synced_waits_for_an_open_request(void **state)
 {
     (void)state;
     on_seeds(late);
 }
 
-/* Two that answer and a mute one, which may be the first that is asked: until it stalls it is the
- * only one. */
+/* Two servers that answer and a mute one, which may be the sync peer: until it stalls, no other
+ * peer is queried. */
 static void mute(struct sim *sim)
 {
     const size_t which = test_random_below(sim_random(sim), 3);
@@ -200,7 +200,7 @@ static void mute(struct sim *sim)
         sim_break(sim, "the verdict waited until the mute peer was dropped");
 }
 
-static void a_mute_peer_delays_the_verdict_by_a_few_seconds_only(void **state)
+static void a_mute_peer_delays_synced_by_a_few_seconds_only(void **state)
 {
     (void)state;
     on_seeds(mute);
@@ -267,7 +267,7 @@ static void an_empty_headers_message_that_was_not_asked_for_ends_nothing(void **
     on_seeds(empty);
 }
 
-/* A peer in the midst of others that claims all that an int holds. */
+/* Among other peers, one that claims a start height of INT32_MAX. */
 static void boaster(struct sim *sim)
 {
     const size_t which = test_random_below(sim_random(sim), 3);
@@ -280,7 +280,7 @@ static void boaster(struct sim *sim)
         sim_break(sim, "warned of a claim though another was met");
 }
 
-static void one_claim_that_is_not_met_does_not_hold_up_the_verdict(void **state)
+static void one_false_start_height_does_not_delay_synced(void **state)
 {
     (void)state;
     on_seeds(boaster);
@@ -321,7 +321,7 @@ static void minimum_work_is_enough_where_no_claim_is_met(void **state)
 
 #define FEW 9 /* one more than an announcement has */
 
-/* A few headers an answer, none that both chains have. */
+/* Answers with a few headers each, none of them common to both chains. */
 static int few_of_the_branch(void *ctx, struct spv_header *headers, int n,
                              const struct spv_msg_getheaders *request)
 {
@@ -336,8 +336,8 @@ static int few_of_the_branch(void *ctx, struct spv_header *headers, int n,
     return n < FEW ? n : FEW;
 }
 
-/* One gives a branch that loses, in 156 answers, which take most of a minute. Asked first, it gives
- * most of our chain at that pace. */
+/* One server sends a branch with less work, in 156 answers, which take most of a minute. When it
+ * is the sync peer, it sends most of our chain at that rate. */
 static void dripping_branch(struct sim *sim)
 {
     for (size_t i = 0; i < 2; i++)
@@ -349,7 +349,7 @@ static void dripping_branch(struct sim *sim)
         sim_break(sim, "the branch was not asked for");
 }
 
-static void a_losing_branch_in_many_answers_does_not_hold_up_the_verdict(void **state)
+static void a_losing_branch_in_many_answers_does_not_delay_synced(void **state)
 {
     (void)state;
     on_seeds(dripping_branch);
@@ -358,18 +358,18 @@ static void a_losing_branch_in_many_answers_does_not_hold_up_the_verdict(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_verdict_waits_for_an_open_request),
+        cmocka_unit_test(synced_waits_for_an_open_request),
         cmocka_unit_test(a_named_peer_that_is_lost_while_it_is_asked_is_waited_for),
-        cmocka_unit_test(a_named_peer_that_never_answers_delays_the_verdict_by_a_few_seconds),
-        cmocka_unit_test(a_mute_peer_delays_the_verdict_by_a_few_seconds_only),
+        cmocka_unit_test(a_silent_manual_peer_delays_synced_by_a_few_seconds),
+        cmocka_unit_test(a_mute_peer_delays_synced_by_a_few_seconds_only),
         cmocka_unit_test(answers_of_a_hundred_headers_end_at_the_tip),
         cmocka_unit_test(answers_of_one_header_end_at_the_tip),
         cmocka_unit_test(answers_sent_twice_end_at_the_tip),
         cmocka_unit_test(an_empty_headers_message_that_was_not_asked_for_ends_nothing),
-        cmocka_unit_test(one_claim_that_is_not_met_does_not_hold_up_the_verdict),
+        cmocka_unit_test(one_false_start_height_does_not_delay_synced),
         cmocka_unit_test(claims_that_no_peer_keeps_end_unresolved),
         cmocka_unit_test(minimum_work_is_enough_where_no_claim_is_met),
-        cmocka_unit_test(a_losing_branch_in_many_answers_does_not_hold_up_the_verdict),
+        cmocka_unit_test(a_losing_branch_in_many_answers_does_not_delay_synced),
     };
     return cmocka_run_group_tests_name("sim: verdict", tests, mine_chains, free_chains);
 }

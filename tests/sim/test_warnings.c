@@ -1,24 +1,25 @@
-/* Scenarios: answers that neither bring the chain on nor prove a lie: chains that leave ours below
- * the database's base, headers from the future, networks that no longer have our tip, too little
+/* Scenarios: answers that neither extend the chain nor prove misbehaviour: forks below the
+ * database's base, headers from the future, networks that no longer have our tip, too little
  * work. scenario_fixture.h has the table. */
 #include "scenario_fixture.h"
 
 #include "util/u256.h"
 
-#define HELD 6100 /* headers that the client holds already */
-#define BASE 2016 /* below which it was pruned */
-#define RESET 300 /* headers of a network that was begun anew */
+#define HELD 6100 /* headers that the client has stored */
+#define BASE 2016 /* height below which the store was pruned */
+#define RESET 300 /* headers of a network that was restarted from genesis */
 
 static const struct spv_dns_seed seeds[] = {{.name = "seed.example"}, {0}};
 static struct spv_params seeded; /* regtest, where peers can be found */
-static struct spv_params steep; /* for the clocks */
-static struct sim_store held, longer; /* what the client holds, and 100 more */
-static struct sim_store below, near; /* leave it at 1,000 and at 2,020, and have more work */
+static struct spv_params steep; /* for the clock tests */
+static struct sim_store held, longer; /* the client's headers, and 100 more */
+static struct sim_store below, near; /* fork at 1,000 and at 2,020, and have more work */
 static struct sim_store reset; /* from genesis, short */
-static struct sim_store start; /* held, as it was once */
+static struct sim_store start; /* stored; the chain before the network was restarted */
 static struct sim_store genesis;
 static struct sim_store present; /* steep */
-static struct sim_store fast, soon; /* one more header, too far ahead: by two days, by 30 s */
+static struct sim_store fast,
+    soon; /* one more header, too far in the future: by two days, by 30 s */
 
 static void date(void *ctx, struct spv_header *header, uint32_t i)
 {
@@ -75,10 +76,10 @@ static void never_synced(struct sim *sim, struct sim_client *client, enum spv_wa
             sim_break(sim, "a server that proved no lie was banned");
 }
 
-/* ---- a chain that leaves below the base ---- */
+/* ---- a fork below the base ---- */
 
-/* Minimum work that the client's chain has, or none: what leaves it must not go through two passes.
- */
+/* The work of the client's chain as minimum work, or none: a fork must not need PRESYNC and
+ * REDOWNLOAD. */
 static const struct spv_u256 *wanted(struct sim *sim)
 {
     return scenario_random(sim, 0, 1) != 0 ? &sim_store_tip(&held)->work : NULL;
@@ -91,7 +92,7 @@ static void apart_and_honest(struct sim *sim, struct sim_store *apart)
     sim_add_server(sim, &(struct sim_server_config){.chain = first ? &longer : apart});
     struct sim_client *client = sim_add_client(
         sim, &(struct sim_client_config){.stored = &held, .base = BASE, .min_work = wanted(sim)});
-    /* an answer settles its request, so the honest one is asked at once */
+    /* an answer completes its request, so the honest peer is queried at once */
     scenario_check(sim,
                    &(struct scenario_expected){.client = client, .want = &longer, .seconds = 15});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_FORK_BELOW_START) != 1)
@@ -117,7 +118,7 @@ static void only_apart(struct sim *sim)
     never_synced(sim, client, SPV_WARN_FORK_BELOW_START);
 }
 
-/* Strangers are replaced: there are others to be found. */
+/* Automatic peers are replaced: other peers can be found. */
 static void apart_and_found(struct sim *sim)
 {
     scenario_servers(sim, 6, &(struct sim_server_config){.chain = &below});
@@ -128,7 +129,7 @@ static void apart_and_found(struct sim *sim)
     scenario_check(sim, &(struct scenario_expected){.client = client, .want = &longer});
 }
 
-static void a_chain_that_leaves_below_the_base_holds_up_nobody(void **state)
+static void a_fork_below_the_base_delays_no_other_peer(void **state)
 {
     (void)state;
     scenario_run(below_and_honest, NULL);
@@ -153,7 +154,7 @@ static void strangers_whose_chain_leaves_below_the_base_are_replaced(void **stat
 
 static void clock_of_long_ago(struct sim *sim)
 {
-    const bool proving = scenario_random(sim, 0, 1) != 0; /* in two passes */
+    const bool proving = scenario_random(sim, 0, 1) != 0; /* in PRESYNC and REDOWNLOAD */
     scenario_servers(sim, 3, &(struct sim_server_config){.chain = &present});
     struct sim_client *client = sim_add_client(
         sim,
@@ -169,8 +170,8 @@ static void clock_of_long_ago(struct sim *sim)
                    &(struct scenario_expected){.client = client, .want = &present, .seconds = 700});
 }
 
-/* A clock that is wrong is no success either when a peer has a shorter chain, up to as many of them
- * as show headers from the future. */
+/* A wrong clock of ours does not end in SYNCED either when some peers have a shorter chain, up
+ * to as many as send headers from the future. */
 static void clock_of_long_ago_and_short_chains(struct sim *sim)
 {
     const size_t short_ones = 1 + scenario_random(sim, 0, 1);
@@ -189,7 +190,7 @@ static void a_wrong_clock_is_no_success_beside_short_chains(void **state)
     scenario_run(clock_of_long_ago_and_short_chains, &steep);
 }
 
-/* It is first in line, as its claim is the highest; the honest ones have our tip. */
+/* It is the sync peer, as its claim is the highest; the honest peers have our tip. */
 static void future_and_honest(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &fast});
@@ -199,7 +200,7 @@ static void future_and_honest(struct sim *sim)
                    &(struct scenario_expected){.client = client, .want = &present, .seconds = 15});
 }
 
-/* Everybody's clock is a little before ours: what they have is waited for. */
+/* All peers' clocks are slightly ahead of ours: the client waits until their headers are valid. */
 static void soon_valid(struct sim *sim)
 {
     scenario_servers(sim, 2, &(struct sim_server_config){.chain = &soon});
@@ -217,7 +218,7 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_success(void **stat
     scenario_run(clock_of_long_ago, &steep);
 }
 
-static void one_peer_with_headers_from_the_future_holds_up_nobody(void **state)
+static void one_peer_with_headers_from_the_future_delays_no_other(void **state)
 {
     (void)state;
     scenario_run(future_and_honest, &steep);
@@ -254,7 +255,7 @@ static void one_has_the_tip(struct sim *sim)
         sim_break(sim, "a tip that a peer has is called unknown");
 }
 
-/* It sends nothing rather than an empty message, as some nodes do. */
+/* It sends nothing instead of an empty headers message, as some nodes do. */
 static void silent_one_has_the_tip(struct sim *sim)
 {
     const size_t at = scenario_random(sim, 0, 2);
@@ -288,7 +289,7 @@ static void a_silent_peer_that_claims_our_tip_has_not_lost_it(void **state)
 
 /* ---- too little work ---- */
 
-/* The peer is still syncing: it shows more each time, and enough at last. */
+/* The peer is still syncing: each of its answers has more work, the last one enough. */
 static void syncing_peer(struct sim *sim)
 {
     const struct spv_u256 *work = &sim_store_tip(&held)->work;
@@ -311,7 +312,7 @@ static void syncing_peer(struct sim *sim)
     scenario_check(sim, &(struct scenario_expected){.client = client, .want = &held});
 }
 
-static void a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again(void **state)
+static void a_syncing_peer_is_reported_with_its_work_and_asked_again(void **state)
 {
     (void)state;
     scenario_run(syncing_peer, NULL);
@@ -320,17 +321,17 @@ static void a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again(v
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_chain_that_leaves_below_the_base_holds_up_nobody),
+        cmocka_unit_test(a_fork_below_the_base_delays_no_other_peer),
         cmocka_unit_test(only_chains_that_leave_below_the_base_are_no_success),
         cmocka_unit_test(strangers_whose_chain_leaves_below_the_base_are_replaced),
         cmocka_unit_test(headers_from_the_future_are_a_wrong_clock_and_no_success),
-        cmocka_unit_test(one_peer_with_headers_from_the_future_holds_up_nobody),
+        cmocka_unit_test(one_peer_with_headers_from_the_future_delays_no_other),
         cmocka_unit_test(a_wrong_clock_is_no_success_beside_short_chains),
         cmocka_unit_test(headers_that_are_valid_soon_are_waited_for),
         cmocka_unit_test(a_tip_that_no_peer_has_any_more_is_no_success),
         cmocka_unit_test(one_peer_that_has_our_tip_is_enough),
         cmocka_unit_test(a_silent_peer_that_claims_our_tip_has_not_lost_it),
-        cmocka_unit_test(a_peer_that_is_still_syncing_is_told_with_its_work_and_tried_again),
+        cmocka_unit_test(a_syncing_peer_is_reported_with_its_work_and_asked_again),
     };
     scenario_filter();
     return cmocka_run_group_tests_name("sim: scenarios, warnings", tests, mine_chains, free_chains);

@@ -1,10 +1,10 @@
-/* Every file that is opened by name is tracked: its durable bytes, and the operations since its
- * last sync. A sync makes them durable; a power cut draws from them and writes the outcome into the
- * real file, when all is closed.
+/* Every named file is tracked: its durable bytes, and the operations since its last sync. A sync
+ * makes them durable; a power cut draws from them and writes the outcome into the real file when
+ * all files are closed.
  *
- * A file that was made exists for sure after the folder's next sync, which comes with the first
- * sync of a new log or journal; one that was deleted is gone for sure when the deletion asked for
- * it. */
+ * A created file is durable after the next sync of its directory, which comes with the first
+ * sync of a new WAL or journal; a deletion is durable when the delete call asked for a directory
+ * sync. */
 #include "faultvfs.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #include <sqlite3.h>
 
-#define TRACKED_MAX 16 /* database, log, journal of a few databases */
+#define TRACKED_MAX 16 /* database, WAL, journal of a few databases */
 #define SECTOR 512
 #define PATH_LEN 700
 
@@ -35,15 +35,15 @@ struct tracked {
     char path[PATH_LEN];
     bool durable; /* the name is on the disk, with these bytes */
     struct image image;
-    bool there; /* the name is there now */
-    bool fresh; /* a new log or journal: its first sync is also one of the folder */
+    bool there; /* the name exists now */
+    bool fresh; /* a new WAL or journal: its first sync also syncs the directory */
     struct operation *first, **last;
 };
 
 struct file {
     sqlite3_file base;
     struct tracked *tracked; /* NULL: a file without a name */
-    sqlite3_file *real; /* lies behind this one in the same block */
+    sqlite3_file *real; /* stored behind this struct in the same block */
 };
 
 static struct {
@@ -78,7 +78,7 @@ static bool is_cut(void)
     return it.fault >= FAULT_CUT_DROPS;
 }
 
-/* ---- what is durable ---- */
+/* ---- durable state ---- */
 
 static void grow_image(struct image *image, sqlite3_int64 size)
 {
@@ -122,7 +122,8 @@ static void make_durable(struct tracked *t)
         perform(&t->image, op);
     }
     forget(t);
-    for (size_t i = 0; i < it.n_tracked && t->fresh; i++) { /* the folder: every name in it */
+    for (size_t i = 0; i < it.n_tracked && t->fresh;
+         i++) { /* syncs the directory: every name in it */
         it.tracked[i].durable = it.tracked[i].there;
     }
     t->fresh = false;
@@ -177,7 +178,7 @@ static struct tracked *track(const char *path)
     return t;
 }
 
-/* A file is made anew under a name that was deleted: none of the old bytes are in it. */
+/* A file is created again under a deleted name: it has none of the old bytes. */
 static void made_anew(struct tracked *t, bool log)
 {
     forget(t);
@@ -186,7 +187,7 @@ static void made_anew(struct tracked *t, bool log)
     t->fresh = log;
 }
 
-/* The disk after the power cut. */
+/* Computes the disk contents after the power cut. */
 static void settle(struct tracked *t)
 {
     const bool drops = it.fault == FAULT_CUT_DROPS;
@@ -253,7 +254,7 @@ static enum how operation(void)
     return DO_IT;
 }
 
-/* Whether an operation other than a write fails. */
+/* Returns whether an operation other than a write fails. */
 static bool fails(void)
 {
     enum how how = operation();
@@ -313,7 +314,7 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
     return real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
 
-/* Not done in truth: the model knows what would be on the disk. */
+/* The real sync is skipped: the model decides what is on the disk. */
 static int f_sync(sqlite3_file *f, int flags)
 {
     (void)flags;
@@ -345,7 +346,7 @@ static int f_reserved(sqlite3_file *f, int *out)
 static int f_control(sqlite3_file *f, int op, void *arg)
 {
     if (op == SQLITE_FCNTL_SIZE_HINT) {
-        return SQLITE_OK; /* would change the file's size behind the model's back */
+        return SQLITE_OK; /* would change the file's size without the model */
     }
     return real_of(f)->pMethods->xFileControl(real_of(f), op, arg);
 }

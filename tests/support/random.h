@@ -1,4 +1,4 @@
-/* Seeded randomness for tests: splitmix64, small, and the same on every machine. */
+/* Seeded randomness for tests: splitmix64, the same on every machine. */
 #ifndef TESTS_SUPPORT_RANDOM_H
 #define TESTS_SUPPORT_RANDOM_H
 
@@ -32,7 +32,7 @@ static inline void test_random_fill(void *ctx, void *out, size_t n)
         bytes[i] = (uint8_t)test_random_next(ctx);
 }
 
-/* The same as an argument for the machines. */
+/* The same generator as a struct spv_rng for the state machines. */
 static inline struct spv_rng test_random_rng(struct test_random *r)
 {
     return (struct spv_rng){.fill = test_random_fill, .ctx = r};

@@ -1,11 +1,11 @@
-/* Which request a headers message answers, decided as struct spv_peer does it: for tests that hand
+/* Decides which request a headers message answers, as struct spv_peer does, for tests that pass
  * messages to a node or to segments without a peer between. */
 #ifndef TESTS_SUPPORT_REQUEST_TAGS_H
 #define TESTS_SUPPORT_REQUEST_TAGS_H
 
 #include "peer/requests.h"
 
-#define REQUEST_TAGS_PEERS 16 /* peers at a time: ids of a test lie near each other */
+#define REQUEST_TAGS_PEERS 16 /* peers at a time: the ids of a test are close together */
 
 struct request_tags {
     struct {
@@ -25,7 +25,7 @@ static inline struct spv_requests *request_tags_of(struct request_tags *t, uint6
     return &t->peer[at].open;
 }
 
-/* A getheaders is sent to the peer; a full list forgets it. */
+/* Records a getheaders sent to the peer; when the list is full, it is cleared. */
 static inline void request_tags_sent(struct request_tags *t, uint64_t id, const struct spv_msg *msg)
 {
     struct spv_requests *r = request_tags_of(t, id);
@@ -33,7 +33,7 @@ static inline void request_tags_sent(struct request_tags *t, uint64_t id, const 
         spv_requests_arm(r, 0, 0);
 }
 
-/* Sets the tag of a headers message of the peer. */
+/* Sets the request tag of a headers message of the peer. */
 static inline void request_tags_set(struct request_tags *t, uint64_t id,
                                     struct spv_msg_headers *msg)
 {

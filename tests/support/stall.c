@@ -1,6 +1,5 @@
-/* Preloaded into a program: the call that SPV_STALL names never returns, as with a name server or a
- * disk that does not answer. The file SPV_STALLED is made when it is called. Signal handlers run.
- */
+/* Preloaded into a program: the call named by SPV_STALL never returns, like a DNS server or a
+ * disk that does not answer. The call creates the file SPV_STALLED. Signal handlers run. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

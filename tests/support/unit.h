@@ -1,4 +1,5 @@
-/* What every unit test includes: cmocka with the headers that it wants, and two small helps. */
+/* What every unit test includes: cmocka with the headers that it requires, and two small
+ * helpers. */
 #ifndef SPV_TESTS_UNIT_H
 #define SPV_TESTS_UNIT_H
 
@@ -16,7 +17,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Bytes from hex digits; fails the test when they are none or do not fit. Returns how many. */
+/* Decodes hex digits to bytes; fails the test when they are invalid or too many. Returns the
+ * number of bytes. */
 static inline size_t unhex(uint8_t *out, size_t room, const char *hex)
 {
     size_t n = strlen(hex) / 2;

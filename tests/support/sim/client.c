@@ -1,5 +1,5 @@
-/* A client does for a node what spv/loop.h does on real sockets: carries out its effects, gives it
- * what comes, and keeps its store. On the way it holds the node to its promises. */
+/* A client does for a node what spv/loop.h does on real sockets: it runs the node's effects,
+ * passes its input, and stores its chain. It also checks the node's guarantees. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +140,7 @@ static void event(struct sim *sim, struct sim_client *c, const struct spv_event 
              (unsigned long long)e->peer, (unsigned long)e->tip.height, spv_err_name(e->error));
 }
 
-/* What a database would hold: kept whole, replaced and removed by address. */
+/* Addresses as in a database: stored completely, replaced and removed by address. */
 static void sim_client_save_book(struct sim_client *c)
 {
     struct spv_addrman_changes changes;
@@ -150,7 +150,7 @@ static void sim_client_save_book(struct sim_client *c)
         sim_book_save(&c->book, &changes);
 }
 
-/* Everything that the node wants now. */
+/* Runs all effects of the node that are queued now. */
 static void pump(struct sim *sim, struct sim_client *c)
 {
     struct spv_effect effect;
@@ -185,7 +185,7 @@ static void pump(struct sim *sim, struct sim_client *c)
     }
 }
 
-/* After every input to the node. */
+/* Called after every input to the node. */
 static void settle(struct sim *sim, struct sim_client *c, int rc)
 {
     if (rc < 0) {
@@ -257,7 +257,7 @@ void sim_client_dialled(struct sim *sim, const struct sim_event *e)
 {
     struct sim_client *c = sim->client[e->client];
     if (e->epoch != c->epoch || *state_of(c, e->peer) != SIM_PEER_DIALLING)
-        return; /* given up meanwhile */
+        return; /* closed meanwhile */
     if (e->kind == SIM_UNREACHED) {
         sim_client_closed(sim, e->client, e->peer, e->error);
         return;

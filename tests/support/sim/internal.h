@@ -1,5 +1,5 @@
-/* The insides of the simulator: world.c (clock, events, trace, steps), net.c (connections),
- * server.c and client.c (what lives at their ends). */
+/* Internals of the simulator: sim.c (clock, events, trace, steps), net.c (connections), server.c
+ * and client.c (the two ends of a connection). */
 #ifndef TESTS_SUPPORT_SIM_INTERNAL_H
 #define TESTS_SUPPORT_SIM_INTERNAL_H
 
@@ -7,19 +7,19 @@
 
 #define SIM_SERVERS 32
 #define SIM_CLIENTS 8
-#define SIM_PIPE 262144 /* bytes under way in one direction: two socket buffers */
+#define SIM_PIPE 262144 /* limit of bytes in flight in one direction: two socket buffers */
 #define SIM_WARNINGS (SPV_WARN_LOW_WORK + 1)
 #define SIM_DIAL_TIMEOUT (10 * SPV_SECOND)
-#define SIM_NODE_MEMORY (16u << 20) /* a node's own bound, far above what it needs */
+#define SIM_NODE_MEMORY (16u << 20) /* limit of a node's memory, far above what it needs */
 #define SIM_PEER_MEMORY (16u << 20) /* a queue of 8 MiB, grown by doubling */
 
 enum sim_event_kind {
     SIM_DIALLED, /* a dial has reached the server */
-    SIM_UNREACHED, /* a dial has reached nothing */
+    SIM_UNREACHED, /* a dial has failed */
     SIM_RESOLVED,
     SIM_BYTES,
     SIM_EOF,
-    SIM_ANSWER, /* a server has thought */
+    SIM_ANSWER, /* a server's think time is over */
     SIM_CALL,
 };
 
@@ -27,11 +27,11 @@ struct sim_event {
     uint64_t at, seq;
     enum sim_event_kind kind;
     uint64_t conn; /* BYTES, EOF, ANSWER */
-    int end; /* BYTES, EOF: who gets it */
+    int end; /* BYTES, EOF: the receiving end */
     int error; /* EOF, UNREACHED */
     uint8_t *bytes; /* BYTES; ANSWER: struct spv_header[n]; owned */
     size_t n;
-    uint64_t place; /* BYTES: the how-manieth fragment of its sender; ANSWER: answer */
+    uint64_t place; /* BYTES: the sequence number of its sender's fragment; ANSWER: answer */
     size_t client, server; /* DIALLED, UNREACHED, RESOLVED */
     uint64_t peer, epoch;
     struct spv_endpoint endpoint; /* RESOLVED */
@@ -43,14 +43,14 @@ struct sim_event {
 #define SIM_SERVER_END 1
 
 struct sim_end {
-    struct spv_peer *peer; /* NULL: hangs, or is gone */
+    struct spv_peer *peer; /* NULL: SIM_HANG, or freed */
     bool gone; /* closed on this side */
-    bool told; /* client: the node knows that it is ready */
+    bool told; /* client: the node has received the ready event */
     struct test_random random;
-    uint64_t last_arrival; /* of what this end sent */
+    uint64_t last_arrival; /* arrival time of the last fragment that this end sent */
     size_t under_way; /* bytes that this end sent and that have not arrived */
     uint64_t sent;
-    uint64_t fragments, arrived; /* of what this end sent: they arrive in order */
+    uint64_t fragments, arrived; /* those this end sent: they arrive in order */
     uint64_t answers, answered; /* server: requests are answered in order */
 };
 
@@ -86,8 +86,8 @@ struct sim_client {
     uint64_t warnings[SIM_WARNINGS];
     struct spv_event warned[SIM_WARNINGS];
     size_t memory_first, memory_most; /* of the node */
-    int64_t ahead_s; /* its clock before the world's */
-    struct spv_u256 work; /* the best so far */
+    int64_t ahead_s; /* its clock minus the simulation's */
+    struct spv_u256 work; /* the most work so far */
 };
 
 struct sim {
@@ -109,27 +109,27 @@ struct sim {
     const char *broken;
 };
 
-/* book.c: an address book as a database would keep it */
+/* addrman.c: an addrman as a database would store it */
 void sim_book_save(struct spv_addrman_rows *book, const struct spv_addrman_changes *changes);
 void sim_book_free(struct spv_addrman_rows *book);
 
-/* world.c */
+/* sim.c */
 void *sim_grow(void *array, size_t *cap, size_t n, size_t each);
 struct sim_event *sim_push(struct sim *sim, uint64_t delay_us, enum sim_event_kind kind);
 __attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim, const char *format, ...);
 uint64_t sim_latency(struct sim *sim);
-/* The same again, later. */
+/* Pushes the same event again, later. */
 void sim_postpone(struct sim *sim, struct sim_event *e, uint64_t us);
 size_t sim_pipe(const struct sim *sim);
 
 /* net.c */
-/* The time as this end's clock has it. */
+/* The time of this end's clock. */
 struct spv_now sim_end_now(const struct sim *sim, const struct sim_conn *conn, int end);
 void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer);
 struct sim_conn *sim_conn_find(struct sim *sim, uint64_t id);
 struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer);
 void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end);
-/* One side hangs up; the other hears of it after what is under way. */
+/* One end closes; the other is notified after the bytes in flight. */
 void sim_conn_close(struct sim *sim, struct sim_conn *conn, int end);
 void sim_conn_reset(struct sim *sim, struct sim_conn *conn);
 void sim_conn_bytes(struct sim *sim, struct sim_event *e);

@@ -1,14 +1,14 @@
-/* A connection is two ends and what is under way between them. What an end's machine wants to write
- * leaves it as fragments of random length, as many as the pipe holds; each arrives after a random
- * latency, never before an earlier one. */
+/* A connection is two ends and the bytes in flight between them. The output of an end's state
+ * machine is split into fragments of random length, as many as the pipe has capacity for; each
+ * arrives after a random latency, never before an earlier one. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/sim/internal.h"
 #include "util/hash.h"
 
-#define RETRANSMIT SPV_SECOND /* a cut-off host's bytes try again */
-#define OUT_OF_ORDER (SPV_SECOND / 20) /* what arrives before earlier bytes waits for them */
+#define RETRANSMIT SPV_SECOND /* retry interval for bytes of a partitioned host */
+#define OUT_OF_ORDER (SPV_SECOND / 20) /* delay instead of overtaking an earlier fragment */
 
 struct sim_conn *sim_conn_find(struct sim *sim, uint64_t id)
 {
@@ -57,7 +57,7 @@ struct spv_now sim_end_now(const struct sim *sim, const struct sim_conn *conn, i
     return now;
 }
 
-/* Mostly large pieces, now and then a crumb. */
+/* Mostly large fragments, sometimes a small one. */
 static size_t fragment(struct sim *sim)
 {
     uint64_t max = test_random_below(&sim->random, 8) == 0 ? 48 : sim->cfg.fragment_max;
@@ -70,7 +70,7 @@ static uint64_t transit(struct sim *sim, const struct sim_conn *conn, int from, 
     unsigned far = sim->host[conn->server].cfg.far;
     uint64_t us = sim_latency(sim) * (far > 0 ? far : 1);
     if (from == SIM_SERVER_END && rate > 0) {
-        /* The line is busy until what was sent before has passed. */
+        /* The link is busy until the bytes sent before have passed. */
         uint64_t last = conn->end[from].last_arrival;
         uint64_t free_at = last > sim->now.mono_us ? last - sim->now.mono_us : 0;
         us = (free_at > us ? free_at : us) + n * SPV_SECOND / rate;
@@ -125,7 +125,7 @@ void sim_conn_close(struct sim *sim, struct sim_conn *conn, int end)
     struct sim_end *x = &conn->end[end];
     if (x->gone)
         return;
-    sim_conn_flush(sim, conn, end); /* a last word */
+    sim_conn_flush(sim, conn, end); /* bytes queued before the close */
     x->gone = true;
     uint64_t us = sim_latency(sim);
     if (sim->now.mono_us + us < x->last_arrival)
@@ -140,7 +140,7 @@ void sim_conn_reset(struct sim *sim, struct sim_conn *conn)
     hang_up(sim, conn, SIM_SERVER_END, 0, SPV_ERR_RESET);
 }
 
-/* An end is over, and its owner is told. */
+/* Ends one end of a connection and reports it to its owner. */
 static void end_of(struct sim *sim, struct sim_conn *conn, int end, int error)
 {
     sim_note(sim, "end c%llu %s %s", (unsigned long long)conn->id,
@@ -150,7 +150,7 @@ static void end_of(struct sim *sim, struct sim_conn *conn, int end, int error)
         sim_client_closed(sim, conn->client, conn->peer, error);
 }
 
-/* The machine at this end failed: the link drops. */
+/* The state machine at this end failed: the connection drops. */
 static void machine_failed(struct sim *sim, struct sim_conn *conn, int end, int error)
 {
     if (conn->end[end].gone)
@@ -165,7 +165,7 @@ static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8
     const struct spv_now now = sim_end_now(sim, conn, end);
     struct spv_msg msg;
     if (end == SIM_SERVER_END && sim->host[conn->server].cfg.silent && spv_peer_ready(x->peer))
-        return; /* it hears nothing any more */
+        return; /* it receives no more bytes */
     int rc = spv_peer_feed(x->peer, bytes, n, now);
     while (rc == 0 && !x->gone && (rc = spv_peer_next(x->peer, &msg, now)) == 1) {
         if (end == SIM_CLIENT_END)
@@ -208,7 +208,7 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
     if (to->peer)
         receive(sim, conn, e->end, e->bytes, e->n);
     if (!from->gone)
-        sim_conn_flush(sim, conn, 1 - e->end); /* the pipe has room again */
+        sim_conn_flush(sim, conn, 1 - e->end); /* the pipe has capacity again */
 }
 
 void sim_conn_eof(struct sim *sim, struct sim_event *e)

@@ -1,12 +1,12 @@
-/* A header server: an inbound peer machine, a chain in memory, and whatever its configuration makes
- * of its manners. */
+/* A header server: an inbound peer state machine, a chain in memory, and the behaviour that its
+ * configuration sets. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/sim/internal.h"
 
-#define SIM_UNTAKEN (1u << 20) /* a reference node stops answering at so much, too */
+#define SIM_UNTAKEN (1u << 20) /* Bitcoin Core stops answering at this size, too */
 #define SIM_WAIT (SPV_SECOND / 200)
 
 size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg)
@@ -30,7 +30,7 @@ struct sim_server_config *sim_server(struct sim *sim, size_t server)
     return &sim->host[server].cfg;
 }
 
-/* Each in a network group of its own. */
+/* Each in its own network group. */
 struct spv_endpoint sim_server_endpoint(const struct sim *sim, size_t server)
 {
     struct spv_endpoint endpoint = {.port = sim->cfg.params->net.port};
@@ -108,7 +108,7 @@ static int send_raw(struct sim *sim, struct sim_conn *conn, const struct sim_raw
                          sim_end_now(sim, conn, SIM_SERVER_END));
 }
 
-/* A headers message with another transaction count than 0 behind each. */
+/* Encodes a headers message with a transaction count other than 0 after each header. */
 static int send_counted(struct sim *sim, struct sim_conn *conn, const struct spv_header *headers,
                         size_t n)
 {
@@ -165,7 +165,7 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
     e->n = (size_t)n;
 }
 
-/* One after the other, and not before the client has taken most of what was sent. */
+/* Sends one message at a time, the next when the client has read most of the queue. */
 void sim_server_answer(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
@@ -225,7 +225,8 @@ void sim_server_push(struct sim *sim, size_t server, const struct spv_header *he
     }
 }
 
-/* BIP130: up to 8 headers that follow what the client had from us, else an inv of the tip. */
+/* BIP130: up to 8 headers that extend what the client has received from us, else an inv of the
+ * tip. */
 static void announce(struct sim *sim, struct sim_conn *conn, const struct sim_store *old,
                      const struct sim_store *chain)
 {

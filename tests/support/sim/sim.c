@@ -1,6 +1,6 @@
-/* One clock, one heap of events ordered by (time, sequence), and the machines' own deadlines, which
- * are looked up afresh each step: there are few. Events of a time come before the deadlines of that
- * time, as a link drains its socket before its timer. */
+/* One clock, one heap of events ordered by (time, sequence), and the deadlines of the state
+ * machines, which are few and therefore scanned at each step. Events precede deadlines of the
+ * same time, as a link reads its socket before its timer fires. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "support/sim/internal.h"
 
 #define SIM_START (1000 * SPV_SECOND)
-#define SIM_BUSY 200000 /* steps at one moment: more is a loop that makes no progress */
+#define SIM_BUSY 200000 /* steps at one time; more is a loop without progress */
 
 void *sim_grow(void *array, size_t *cap, size_t n, size_t each)
 {
@@ -27,8 +27,8 @@ static bool before(const struct sim_event *a, const struct sim_event *b)
     return a->at != b->at ? a->at < b->at : a->seq < b->seq;
 }
 
-/* Pushed events take their place when all fields are in; place and order depend on at and seq
- * alone, which are set here. */
+/* Inserts an event into the heap; the caller fills its other fields. The heap order depends on
+ * at and seq alone, which are set here. */
 struct sim_event *sim_push(struct sim *sim, uint64_t delay_us, enum sim_event_kind kind)
 {
     struct sim_event e = {.at = sim->now.mono_us + delay_us, .seq = sim->seq++, .kind = kind};
@@ -179,7 +179,7 @@ static void dispatch(struct sim *sim, struct sim_event *e)
     }
 }
 
-/* The machine whose deadline is next: a client's node, or one end of a connection. */
+/* Finds the state machine with the next deadline: a client's node, or one end of a connection. */
 struct due {
     uint64_t at;
     struct sim_client *client;
@@ -213,7 +213,7 @@ static void move_clock(struct sim *sim, uint64_t at)
     sim->now.unix_s = SIM_UNIX + (int64_t)((at - SIM_START) / SPV_SECOND);
 }
 
-/* One event or one deadline. False when nothing is left before `until`. */
+/* Runs one event or one deadline. Returns false when none is left before `until`. */
 static bool step(struct sim *sim, uint64_t until)
 {
     struct due due = next_due(sim);

@@ -1,5 +1,5 @@
-/* An array of records by height. Look-ups by hash walk down from the tip: locators are near it, and
- * simulated chains are short. */
+/* An array of records by height. Lookups by hash scan down from the tip: locators are near it,
+ * and simulated chains are short. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,7 +100,7 @@ struct spv_header_db sim_store_reader(struct sim_store *s)
                                   .start = read_base};
 }
 
-/* What a record must be on top of another, judged without the chain's own code. */
+/* Checks a record against its parent, without the chain's own code. */
 static const char *judge(const struct spv_chain_header *parent,
                          const struct spv_chain_header *record)
 {
@@ -122,7 +122,7 @@ static const char *judge(const struct spv_chain_header *parent,
     return NULL;
 }
 
-/* The first record's parent is not stored: the checkpoint's hash and work vouch for it. */
+/* The parent of the first record is not stored: the checkpoint's hash and work replace it. */
 static const char *start(struct sim_store *s, const struct spv_chain_update *change)
 {
     if (s->n != 1 || change->n == 0 || change->headers[0].height != change->fork_height + 1)
@@ -145,7 +145,7 @@ const char *sim_store_apply(struct sim_store *s, const struct spv_chain_update *
     if (change->kind == SPV_UPDATE_NONE)
         return "an empty change was to be stored";
     if (change->kind == SPV_UPDATE_BRANCH)
-        return NULL; /* the best chain is as it was */
+        return NULL; /* the best chain is unchanged */
     if (change->n == 0)
         return "a change without records";
     if (change->kind == SPV_UPDATE_CHECKPOINT_START)
@@ -212,7 +212,7 @@ void sim_store_mine(struct sim_store *out, const struct spv_params *params, uint
         sim_store_grow(out, n, 0, seed);
 }
 
-/* The bits that the rules want after the tip, which may itself be against them. */
+/* The required bits after the tip, which may itself be invalid. */
 static uint32_t next_bits(const struct sim_store *s, uint32_t time)
 {
     const struct spv_chain_header *tip = sim_store_tip(s);
@@ -246,7 +246,7 @@ void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
         h->bits = next_bits(s, h->time);
         if (spoil)
             spoil(ctx, h, i);
-        if (spv_mine_header(h, &record.hash) < 0) /* no target: no proof of work */
+        if (spv_mine_header(h, &record.hash) < 0) /* no target: proof of work is impossible */
             spv_header_hash(&record.hash, h);
         if (spv_target_from_bits(&work, h->bits) == 0) {
             work = spv_work_from_target(&work);

@@ -279,7 +279,7 @@ static void heights_must_be_the_headers_own_and_in_order(void **state)
     close_bench(&b);
 }
 
-static void a_neutrino_file_that_lies_about_its_height_stores_nothing(void **state)
+static void a_neutrino_file_with_a_wrong_start_height_stores_nothing(void **state)
 {
     (void)state;
     struct bench b;
@@ -364,7 +364,7 @@ int main(void)
         cmocka_unit_test(a_branch_with_more_work_becomes_the_chain),
         cmocka_unit_test(marked_headers_are_stored_as_a_branch),
         cmocka_unit_test(heights_must_be_the_headers_own_and_in_order),
-        cmocka_unit_test(a_neutrino_file_that_lies_about_its_height_stores_nothing),
+        cmocka_unit_test(a_neutrino_file_with_a_wrong_start_height_stores_nothing),
         cmocka_unit_test(an_empty_database_begins_behind_a_hole_between_checkpoints),
         cmocka_unit_test(what_came_before_a_bad_header_is_kept),
     };

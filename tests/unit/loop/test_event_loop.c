@@ -240,7 +240,7 @@ static void stop_at_failure(struct run *r, const struct spv_event *event)
         spv_evloop_stop(r->loop);
 }
 
-static void refused_dial_is_told_once(void **state)
+static void refused_dial_is_reported_once(void **state)
 {
     /* The port of a server that has just gone. */
     struct server_fixture s = {0};
@@ -255,7 +255,7 @@ static void refused_dial_is_told_once(void **state)
     end_loop(&r);
 }
 
-static void unresolved_peer_is_told_and_the_other_serves(void **state)
+static void unresolved_peer_is_reported_and_the_other_serves(void **state)
 {
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, 100, 0);
@@ -270,7 +270,7 @@ static void unresolved_peer_is_told_and_the_other_serves(void **state)
     server_fixture_stop(&s);
 }
 
-static void liar_is_banned_and_its_good_headers_stay(void **state)
+static void misbehaving_peer_is_banned_and_its_valid_headers_stay(void **state)
 {
     struct server_fixture s = {.bad = 2500};
     server_fixture_start(&s, &chain, HEADERS, 0);
@@ -294,7 +294,7 @@ static void stop_server(struct run *r, const struct spv_event *event)
     stop_at_failure(r, event);
 }
 
-static void peer_that_goes_in_mid_sync_is_told_once(void **state)
+static void peer_lost_in_mid_sync_is_reported_once(void **state)
 {
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
@@ -469,10 +469,10 @@ int main(void)
         T(syncs_to_the_tip_then_resumes),
         T(stop_in_mid_sync_keeps_what_was_accepted),
         T(another_thread_may_stop_it),
-        T(refused_dial_is_told_once),
-        T(unresolved_peer_is_told_and_the_other_serves),
-        T(liar_is_banned_and_its_good_headers_stay),
-        T(peer_that_goes_in_mid_sync_is_told_once),
+        T(refused_dial_is_reported_once),
+        T(unresolved_peer_is_reported_and_the_other_serves),
+        T(misbehaving_peer_is_banned_and_its_valid_headers_stay),
+        T(peer_lost_in_mid_sync_is_reported_once),
         T(failing_store_ends_the_run_with_its_error),
         T(ticks_come_without_any_peer),
         T(freeing_or_running_the_loop_in_its_callbacks_returns_an_error),

@@ -363,7 +363,7 @@ static int greedy_client(const struct spv_endpoint *at, int times)
     return asking_client(at, &chain.records[0].hash, times);
 }
 
-static void client_that_does_not_read_holds_up_nobody(void **state)
+static void client_that_does_not_read_delays_no_other(void **state)
 {
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
@@ -577,7 +577,7 @@ int main(void)
         T(silent_connections_keep_no_peer_out),
         T(newcomer_is_refused_when_every_client_is_protected),
         T(other_messages_are_heard_and_ignored),
-        T(client_that_does_not_read_holds_up_nobody),
+        T(client_that_does_not_read_delays_no_other),
         T(freeing_or_running_the_server_in_its_callbacks_returns_an_error),
         T(client_gets_one_answer_a_turn_however_many_it_has_asked_for),
         T(requests_wait_until_the_client_has_read_what_it_asked_for_before),

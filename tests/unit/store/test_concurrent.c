@@ -94,7 +94,7 @@ static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
 }
 
 /* Look-ups between the batches of a writer, in one thread: the same on every machine. */
-static void looked_up_between_commits_nobody_is_busy(void **state)
+static void lookups_between_commits_are_never_busy(void **state)
 {
     const char *path = in_folder(state, "h.db");
     uint64_t seed = 1;
@@ -197,7 +197,7 @@ static void readers_on_threads_see_whole_batches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(looked_up_between_commits_nobody_is_busy),
+        IN_FOLDER(lookups_between_commits_are_never_busy),
         IN_FOLDER(readers_on_threads_see_whole_batches),
         IN_FOLDER(a_foreign_lock_is_waited_for_as_long_as_the_owner_says),
     };

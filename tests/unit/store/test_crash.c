@@ -2,8 +2,8 @@
  * was under way or the state after it, every check passes, and going on from there ends with the
  * same rows as if nothing had happened.
  *
- * A story is what a writer does, step by step. It runs once undisturbed, and the state after each
- * step is written down; then once for each fault and each operation (every stride-th:
+ * A scenario is what a writer does, step by step. It runs once undisturbed, and the state after
+ * each step is written down; then once for each fault and each operation (every stride-th:
  * SPV_FAULT_STRIDE, 1 means all; the offset is drawn from SPV_SEED). */
 #include "store_fixture.h"
 
@@ -91,14 +91,14 @@ static int synced(struct spv_store *s)
     return spv_store_synced(s, 1234567890);
 }
 
-struct story {
+struct scenario {
     const char *name;
     const char *before; /* SQL that prepares the file; NULL: none */
     bool absent; /* begins without a file */
     step_fn steps[STEPS_MAX]; /* after opening */
 };
 
-static const struct story stories[] = {
+static const struct scenario scenarios[] = {
     {"making a database", NULL, true, {synced, NULL}},
     {"appending", NULL, false, {append_1, append_2, flush, append_3, NULL}},
     {"gathering", NULL, false, {gather, flush, NULL}},
@@ -126,10 +126,10 @@ static const struct story stories[] = {
      {NULL}},
 };
 
-static size_t steps_of(const struct story *story)
+static size_t steps_of(const struct scenario *scenario)
 {
     size_t n = 0;
-    while (story->steps[n]) {
+    while (scenario->steps[n]) {
         n++;
     }
     return n;
@@ -179,9 +179,9 @@ static uint64_t state_of(const char *path)
     return h;
 }
 
-/* Runs the story from a state on. Returns how many steps were reported as done (opening is the
+/* Runs the scenario from a state on. Returns how many steps were reported as done (opening is the
  * first), and after each that was, notes the state if asked. */
-static size_t run(const struct story *story, const char *path, size_t from, uint64_t *states,
+static size_t run(const struct scenario *scenario, const char *path, size_t from, uint64_t *states,
                   int *error)
 {
     struct spv_store *s = NULL;
@@ -196,8 +196,8 @@ static size_t run(const struct story *story, const char *path, size_t from, uint
     if (states) {
         states[0] = state_of(path);
     }
-    for (; done <= steps_of(story); done++) {
-        *error = story->steps[done - 1](s);
+    for (; done <= steps_of(scenario); done++) {
+        *error = scenario->steps[done - 1](s);
         if (*error != 0) {
             break;
         }
@@ -210,7 +210,7 @@ static size_t run(const struct story *story, const char *path, size_t from, uint
     return done;
 }
 
-static void start_over(const struct story *story, const char *from, const char *path)
+static void start_over(const struct scenario *scenario, const char *from, const char *path)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", "-lock"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
@@ -218,7 +218,7 @@ static void start_over(const struct story *story, const char *from, const char *
         (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
         (void)remove(name);
     }
-    if (!story->absent) {
+    if (!scenario->absent) {
         copy_file(from, path);
     }
 }
@@ -231,13 +231,13 @@ static void lose_shared_memory(const char *path)
 }
 
 /* The file after a fault: which state it holds; done steps are not lost, and no half ones seen. */
-static void check_after(const struct story *story, const char *path, size_t done,
+static void check_after(const struct scenario *scenario, const char *path, size_t done,
                         const uint64_t *states, const char *what)
 {
     struct spv_verify_report r;
     struct spv_error_info why = {.text = ""};
     struct spv_store *s = NULL;
-    const size_t n = steps_of(story);
+    const size_t n = steps_of(scenario);
     const struct spv_store_config cfg = {
         .path = path, .params = regtest(), .mode = SPV_STORE_CREATE};
     const struct spv_verify_config verify = {.path = path};
@@ -257,20 +257,20 @@ static void check_after(const struct story *story, const char *path, size_t done
         fail_msg("%s: %zu steps were done, and the state is none of those then", what, done);
     }
     int error = 0;
-    (void)run(story, path, at + 1, NULL, &error);
+    (void)run(scenario, path, at + 1, NULL, &error);
     assert_int_equal(error, 0);
     if (state_of(path) != states[n]) {
         fail_msg("%s: going on from step %zu ends elsewhere", what, at);
     }
 }
 
-static void tell(const struct story *story, long runs, long operations, clock_t start)
+static void tell(const struct scenario *scenario, long runs, long operations, clock_t start)
 {
-    print_message("%-24s %4ld operations, %5ld faults, %.1f s\n", story->name, operations, runs,
+    print_message("%-24s %4ld operations, %5ld faults, %.1f s\n", scenario->name, operations, runs,
                   (double)(clock() - start) / CLOCKS_PER_SEC);
 }
 
-static void run_story(void **state, const struct story *story)
+static void run_scenario(void **state, const struct scenario *scenario)
 {
     char from[PATH_LEN];
     char path[PATH_LEN];
@@ -284,12 +284,12 @@ static void run_story(void **state, const struct story *story)
     struct spv_store *s = must_open(from, SPV_STORE_CREATE);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, best, OLD), 0);
     assert_int_equal(spv_store_close(s), 0);
-    if (story->before) {
-        meddle(from, story->before);
+    if (scenario->before) {
+        meddle(from, scenario->before);
     }
-    start_over(story, from, path);
+    start_over(scenario, from, path);
     faultvfs_plan(FAULT_FAILS_ONCE, NEVER, 0);
-    assert_int_equal(run(story, path, 0, states, &error), steps_of(story) + 1);
+    assert_int_equal(run(scenario, path, 0, states, &error), steps_of(scenario) + 1);
     assert_int_equal(error, 0);
     long operations = faultvfs_end(&met);
     assert_false(met);
@@ -299,28 +299,28 @@ static void run_story(void **state, const struct story *story)
         for (long k = first; k < operations; k += stride) {
             char what[200];
             (void)snprintf(what, sizeof what,
-                           "%s: %s at operation %ld of %ld (SPV_SEED=%" PRIu64 ")", story->name,
+                           "%s: %s at operation %ld of %ld (SPV_SEED=%" PRIu64 ")", scenario->name,
                            fault_name((enum fault)f), k, operations, seed);
-            start_over(story, from, path);
+            start_over(scenario, from, path);
             faultvfs_plan((enum fault)f, k, seed + (uint64_t)k);
-            size_t done = run(story, path, 0, NULL, &error);
+            size_t done = run(scenario, path, 0, NULL, &error);
             (void)faultvfs_end(&met);
             lose_shared_memory(path);
             if (!met) {
                 fail_msg("%s: was not met", what);
             }
-            check_after(story, path, done, states, what);
+            check_after(scenario, path, done, states, what);
             assert_int_equal(sqlite3_memory_used(), 0);
             runs++;
         }
     }
-    tell(story, runs, operations, start);
+    tell(scenario, runs, operations, start);
 }
 
 #define STORY(name, number)                                                                        \
     static void name(void **state)                                                                 \
     {                                                                                              \
-        run_story(state, &stories[number]);                                                        \
+        run_scenario(state, &scenarios[number]);                                                   \
     }
 STORY(a_database_under_way_is_made_in_the_end, 0)
 STORY(appending_is_all_or_nothing, 1)

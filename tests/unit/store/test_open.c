@@ -403,7 +403,7 @@ static void a_lost_log_leaves_the_state_before(void **state)
 }
 
 /* The lock file of a killed writer tells what the log held: when that is nowhere, it is said. */
-static void a_lost_log_is_told(void **state)
+static void a_lost_wal_is_reported(void **state)
 {
     struct spv_chain_header r[200];
     char lock[200];
@@ -547,7 +547,7 @@ int main(void)
         IN_FOLDER(bits_flipped_in_the_file_are_found),
         IN_FOLDER(a_killed_writer_loses_nothing_committed),
         IN_FOLDER(a_lost_log_leaves_the_state_before),
-        IN_FOLDER(a_lost_log_is_told),
+        IN_FOLDER(a_lost_wal_is_reported),
         IN_FOLDER(one_writer_and_any_number_of_readers),
         IN_FOLDER(reads_where_nothing_can_be_written),
     };

@@ -88,7 +88,7 @@ static void a_sound_database_passes(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void each_damage_is_told_with_its_place(void **state)
+static void each_damage_is_reported_with_its_height(void **state)
 {
     const struct {
         const char *sql, *words;
@@ -171,7 +171,7 @@ static void each_damage_is_told_with_its_place(void **state)
 }
 
 /* Links, proofs and work hold, but regtest asks for version 4 and grow() mines -1 now and then. */
-static void the_full_verdict_judges_by_the_rules(void **state)
+static void full_verification_checks_consensus_rules(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_verify_report r;
@@ -223,7 +223,7 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state
     }
 }
 
-static void damaged_pages_are_told(void **state)
+static void damaged_pages_are_reported(void **state)
 {
     char path[PATH_LEN];
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "h.db"));
@@ -247,7 +247,7 @@ static void damaged_pages_are_told(void **state)
     }
 }
 
-static void an_index_that_lost_a_row_is_told(void **state)
+static void an_index_without_a_row_is_reported(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_verify_report r;
@@ -294,11 +294,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_sound_database_passes),
-        IN_FOLDER(each_damage_is_told_with_its_place),
-        IN_FOLDER(the_full_verdict_judges_by_the_rules),
+        IN_FOLDER(each_damage_is_reported_with_its_height),
+        IN_FOLDER(full_verification_checks_consensus_rules),
         IN_FOLDER(headers_from_the_future_are_a_wrong_clock_and_no_damage),
-        IN_FOLDER(damaged_pages_are_told),
-        IN_FOLDER(an_index_that_lost_a_row_is_told),
+        IN_FOLDER(damaged_pages_are_reported),
+        IN_FOLDER(an_index_without_a_row_is_reported),
         IN_FOLDER(it_can_be_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,7 +106,7 @@ static void a_flood_from_one_source_fills_a_bounded_share(void **state)
     assert_int_equal(honest, 0);
 }
 
-static void the_book_is_bounded_whoever_fills_it(void **state)
+static void addrman_is_bounded_for_every_source(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 200000; i++)
@@ -524,7 +524,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(a_flood_from_one_source_fills_a_bounded_share),
-        FRESH(the_book_is_bounded_whoever_fills_it),
+        FRESH(addrman_is_bounded_for_every_source),
         FRESH(places_depend_on_the_secret),
         FRESH(the_terrible_give_way_and_the_others_do_not),
         FRESH(unroutable_addresses_are_refused),

@@ -15,7 +15,7 @@ static void grow(struct spv_chain *c, uint32_t n, uint32_t seconds)
     assert_int_equal(spv_mine_chain(c, &plan), 0);
 }
 
-static void an_unknown_parent_is_no_lie(void **state)
+static void an_unknown_parent_is_not_misbehaving(void **state)
 {
     const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
@@ -166,7 +166,7 @@ static void a_locator_is_dense_then_doubles_and_ends_at_genesis(void **state)
 int batch_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_unknown_parent_is_no_lie),
+        cmocka_unit_test(an_unknown_parent_is_not_misbehaving),
         cmocka_unit_test(headers_of_one_message_must_link),
         cmocka_unit_test(what_is_known_is_recognised),
         cmocka_unit_test(what_is_neither_in_memory_nor_stored_is_not_taken_twice),

@@ -175,7 +175,7 @@ static void each_format_gives_the_headers_whatever_the_pieces(void **state)
     }
 }
 
-static void formats_are_told_by_their_first_bytes(void **state)
+static void formats_are_detected_by_their_first_bytes(void **state)
 {
     (void)state;
     for (size_t f = 0; f < COUNT(formats); f++) {
@@ -432,7 +432,7 @@ static void long_lines_are_refused_before_they_are_held(void **state)
     free(text);
 }
 
-static void files_that_hold_no_headers_are_told_as_what_they_are(void **state)
+static void files_without_headers_are_reported_by_their_type(void **state)
 {
     (void)state;
     static const struct {
@@ -523,7 +523,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_format_gives_the_headers_whatever_the_pieces),
-        cmocka_unit_test(formats_are_told_by_their_first_bytes),
+        cmocka_unit_test(formats_are_detected_by_their_first_bytes),
         cmocka_unit_test(a_file_cut_anywhere_gives_what_is_whole_and_no_more),
         cmocka_unit_test(a_raw_file_is_placed_by_its_first_header),
         cmocka_unit_test(electrum_holes_are_counted),
@@ -533,7 +533,7 @@ int main(void)
         cmocka_unit_test(marks_of_a_reorganisation_are_read),
         cmocka_unit_test(a_file_of_nothing_but_marks_has_an_end),
         cmocka_unit_test(long_lines_are_refused_before_they_are_held),
-        cmocka_unit_test(files_that_hold_no_headers_are_told_as_what_they_are),
+        cmocka_unit_test(files_without_headers_are_reported_by_their_type),
         cmocka_unit_test(empty_and_foreign_files_are_refused),
         cmocka_unit_test(what_the_file_says_cannot_steer_a_terminal),
         cmocka_unit_test(names_of_formats_are_known_both_ways),

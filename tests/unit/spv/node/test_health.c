@@ -100,7 +100,7 @@ static void regtest_and_simnet_have_no_stale_tips(void **state)
     }
 }
 
-static void nothing_is_stale_before_the_first_verdict(void **state)
+static void no_tip_is_stale_before_the_first_synced(void **state)
 {
     (void)state;
     struct spv_health a = alarm_of(SPV_MAINNET, 4);
@@ -117,7 +117,7 @@ static void nothing_is_stale_before_the_first_verdict(void **state)
     assert_int_equal(spv_health_deadline(&a), at(150).mono_us);
 }
 
-static void a_tip_that_was_old_at_the_first_verdict_is_as_old_as_its_time(void **state)
+static void a_tip_old_at_the_first_synced_has_the_age_of_its_timestamp(void **state)
 {
     (void)state;
     struct spv_health a = alarm_of(SPV_MAINNET, 4);
@@ -187,7 +187,7 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
     }
 }
 
-static void a_skew_is_told_once_an_hour_and_ends_when_our_clock_is_set(void **state)
+static void a_clock_skew_is_reported_hourly_until_our_clock_is_set(void **state)
 {
     (void)state;
     struct spv_health a = alarm_of(SPV_MAINNET, 2);
@@ -208,7 +208,7 @@ static void a_skew_is_told_once_an_hour_and_ends_when_our_clock_is_set(void **st
     assert_int_equal(warnings, 3);
 }
 
-static void the_loss_of_all_peers_is_told_once(void **state)
+static void the_loss_of_all_peers_is_reported_once(void **state)
 {
     (void)state;
     struct spv_health a = alarm_of(SPV_REGTEST, 2);
@@ -300,12 +300,12 @@ int main(void)
         cmocka_unit_test(fresh_peers_are_due_at_30_minutes_and_a_warning_at_90),
         cmocka_unit_test(the_warning_comes_again_at_most_once_an_hour_and_a_move_ends_it),
         cmocka_unit_test(regtest_and_simnet_have_no_stale_tips),
-        cmocka_unit_test(nothing_is_stale_before_the_first_verdict),
-        cmocka_unit_test(a_tip_that_was_old_at_the_first_verdict_is_as_old_as_its_time),
+        cmocka_unit_test(no_tip_is_stale_before_the_first_synced),
+        cmocka_unit_test(a_tip_old_at_the_first_synced_has_the_age_of_its_timestamp),
         cmocka_unit_test(a_tip_that_moves_is_young_whatever_its_time_and_our_clock_say),
         cmocka_unit_test(most_clocks_off_on_one_side_are_a_warning_with_the_median),
-        cmocka_unit_test(a_skew_is_told_once_an_hour_and_ends_when_our_clock_is_set),
-        cmocka_unit_test(the_loss_of_all_peers_is_told_once),
+        cmocka_unit_test(a_clock_skew_is_reported_hourly_until_our_clock_is_set),
+        cmocka_unit_test(the_loss_of_all_peers_is_reported_once),
         cmocka_unit_test(each_warning_has_its_words),
         cmocka_unit_test(a_node_tells_of_a_stale_tip_and_of_lost_peers),
     };

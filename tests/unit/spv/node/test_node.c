@@ -114,7 +114,7 @@ static void asks_another_peer_when_one_stalls(void **state)
     node_fixture_free(s);
 }
 
-static void is_patient_when_there_is_nobody_else_to_ask(void **state)
+static void only_peer_gets_a_longer_timeout(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -128,7 +128,7 @@ static void is_patient_when_there_is_nobody_else_to_ask(void **state)
     node_fixture_free(s);
 }
 
-static void needs_two_groups_for_a_verdict(void **state)
+static void synced_needs_tips_from_two_network_groups(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -144,7 +144,7 @@ static void needs_two_groups_for_a_verdict(void **state)
     node_fixture_free(s);
 }
 
-static void a_named_peer_that_stays_dead_does_not_hold_up_the_verdict(void **state)
+static void an_unreachable_manual_peer_does_not_delay_synced_forever(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -163,7 +163,7 @@ static void a_named_peer_that_stays_dead_does_not_hold_up_the_verdict(void **sta
     node_fixture_free(s);
 }
 
-static void the_better_of_two_chains_wins_whoever_was_first(void **state)
+static void the_chain_with_more_work_replaces_the_first_seen(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -238,7 +238,7 @@ static void one_peer_whose_claim_is_met_is_enough(void **state)
     node_fixture_free(s);
 }
 
-static void bans_a_proven_liar_and_does_not_dial_it_again(void **state)
+static void bans_a_misbehaving_peer_and_does_not_dial_it_again(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -266,7 +266,7 @@ static void bans_a_proven_liar_and_does_not_dial_it_again(void **state)
     node_fixture_free(s);
 }
 
-static void asks_again_for_headers_from_the_future_and_bans_nobody(void **state)
+static void requests_headers_from_the_future_again_without_a_ban(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -347,7 +347,7 @@ static void an_inventory_of_an_unknown_block_asks_for_headers(void **state)
     node_fixture_free(s);
 }
 
-static void an_empty_answer_that_nobody_asked_for_settles_nothing(void **state)
+static void an_unsolicited_empty_headers_message_completes_no_request(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -488,19 +488,19 @@ int main(void)
         cmocka_unit_test(asks_for_more_before_it_stores),
         cmocka_unit_test(refuses_a_message_while_a_change_is_not_acknowledged),
         cmocka_unit_test(asks_another_peer_when_one_stalls),
-        cmocka_unit_test(is_patient_when_there_is_nobody_else_to_ask),
-        cmocka_unit_test(needs_two_groups_for_a_verdict),
-        cmocka_unit_test(a_named_peer_that_stays_dead_does_not_hold_up_the_verdict),
-        cmocka_unit_test(the_better_of_two_chains_wins_whoever_was_first),
+        cmocka_unit_test(only_peer_gets_a_longer_timeout),
+        cmocka_unit_test(synced_needs_tips_from_two_network_groups),
+        cmocka_unit_test(an_unreachable_manual_peer_does_not_delay_synced_forever),
+        cmocka_unit_test(the_chain_with_more_work_replaces_the_first_seen),
         cmocka_unit_test(a_claim_of_height_that_nothing_meets_ends_unresolved),
         cmocka_unit_test(minimum_work_vouches_for_a_tip_below_every_claim),
         cmocka_unit_test(one_peer_whose_claim_is_met_is_enough),
-        cmocka_unit_test(bans_a_proven_liar_and_does_not_dial_it_again),
-        cmocka_unit_test(asks_again_for_headers_from_the_future_and_bans_nobody),
+        cmocka_unit_test(bans_a_misbehaving_peer_and_does_not_dial_it_again),
+        cmocka_unit_test(requests_headers_from_the_future_again_without_a_ban),
         cmocka_unit_test(an_announcement_that_links_to_nothing_is_followed_up),
         cmocka_unit_test(drops_a_peer_whose_announcements_never_link),
         cmocka_unit_test(an_inventory_of_an_unknown_block_asks_for_headers),
-        cmocka_unit_test(an_empty_answer_that_nobody_asked_for_settles_nothing),
+        cmocka_unit_test(an_unsolicited_empty_headers_message_completes_no_request),
         cmocka_unit_test(drops_a_peer_that_cannot_show_the_minimum_work),
         cmocka_unit_test(a_store_that_fails_stops_the_node),
         cmocka_unit_test(builds_the_hash_index_once_after_the_first_sync),

@@ -28,7 +28,7 @@ static void slots_are_spread_over_network_groups(void **state)
     node_fixture_free(s);
 }
 
-static void a_feeler_tests_a_new_address_and_nobody_hears_of_it(void **state)
+static void a_feeler_tests_a_new_address_without_an_event(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
@@ -140,7 +140,7 @@ static void the_two_that_stayed_longest_become_anchors(void **state)
     node_fixture_free(s);
 }
 
-static void a_book_that_helps_nobody_is_helped_by_the_seeds(void **state)
+static void seeds_are_queried_when_addrman_addresses_fail(void **state)
 {
     struct spv_addr_info rows[20];
     (void)state;
@@ -286,11 +286,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_are_spread_over_network_groups),
-        cmocka_unit_test(a_feeler_tests_a_new_address_and_nobody_hears_of_it),
+        cmocka_unit_test(a_feeler_tests_a_new_address_without_an_event),
         cmocka_unit_test(no_feelers_before_the_slots_are_full_or_with_connect),
         cmocka_unit_test(anchors_are_dialled_first),
         cmocka_unit_test(the_two_that_stayed_longest_become_anchors),
-        cmocka_unit_test(a_book_that_helps_nobody_is_helped_by_the_seeds),
+        cmocka_unit_test(seeds_are_queried_when_addrman_addresses_fail),
         cmocka_unit_test(stored_bans_hold_for_found_and_for_named_peers),
         cmocka_unit_test(a_ban_is_saved_at_once_gossip_later),
         cmocka_unit_test(each_ending_has_its_own_word),

@@ -133,7 +133,7 @@ int dropped(struct segments_fixture *k, uint64_t *id)
     return drop.error;
 }
 
-void assert_nobody_dropped(struct segments_fixture *k)
+void assert_no_peer_dropped(struct segments_fixture *k)
 {
     uint64_t id;
     assert_int_equal(dropped(k, &id), 0);

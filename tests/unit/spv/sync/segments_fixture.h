@@ -54,7 +54,7 @@ void segments_fixture_send(struct segments_fixture *k, uint64_t id, uint32_t fro
 void send_segment(struct segments_fixture *k, uint64_t id, uint32_t from);
 size_t asked(const struct segments_fixture *k, uint64_t id, uint32_t from, size_t since);
 int dropped(struct segments_fixture *k, uint64_t *id);
-void assert_nobody_dropped(struct segments_fixture *k);
+void assert_no_peer_dropped(struct segments_fixture *k);
 uint32_t take_all(struct segments_fixture *k, uint32_t tip);
 struct spv_segments_peer_stats stats_of(const struct segments_fixture *k, uint64_t id);
 struct spv_segments_stats sums(const struct segments_fixture *k);

@@ -114,7 +114,7 @@ static void what_was_filled_and_is_damaged_is_filled_anew(void **state)
     backfill_fixture_unset(&r);
 }
 
-static void a_liar_about_the_gap_is_banned_and_the_next_peer_asked(void **state)
+static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_asked(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -151,7 +151,7 @@ static void serve_until_synced(struct backfill_fixture *r, const uint64_t peers[
 }
 
 /* What the base follows is proven by our own chain only: an honest peer may have left it below. */
-static void a_chain_that_leaves_below_the_base_is_no_lie_to_the_fill(void **state)
+static void a_fork_below_the_base_is_not_misbehaving_in_the_backfill(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -198,7 +198,7 @@ static void the_gap_is_filled_whatever_the_clock_says(void **state)
 }
 
 /* Without checkpoints a liar may have led an earlier run astray, by valid headers of his own. */
-static void what_was_filled_and_nobody_knows_is_filled_anew(void **state)
+static void backfilled_headers_that_no_peer_has_are_requested_again(void **state)
 {
     struct backfill_fixture r;
     struct spv_chain *c;
@@ -328,10 +328,10 @@ int main(void)
         cmocka_unit_test(fills_once_synced_and_puts_the_work_right),
         cmocka_unit_test(goes_on_filling_where_it_was_ended),
         cmocka_unit_test(what_was_filled_and_is_damaged_is_filled_anew),
-        cmocka_unit_test(a_liar_about_the_gap_is_banned_and_the_next_peer_asked),
-        cmocka_unit_test(a_chain_that_leaves_below_the_base_is_no_lie_to_the_fill),
+        cmocka_unit_test(a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_asked),
+        cmocka_unit_test(a_fork_below_the_base_is_not_misbehaving_in_the_backfill),
         cmocka_unit_test(the_gap_is_filled_whatever_the_clock_says),
-        cmocka_unit_test(what_was_filled_and_nobody_knows_is_filled_anew),
+        cmocka_unit_test(backfilled_headers_that_no_peer_has_are_requested_again),
         cmocka_unit_test(wrong_work_below_the_base_stops_the_node),
         cmocka_unit_test(each_failing_allocation_is_survived),
     };

@@ -75,7 +75,7 @@ static void known_work_counts_from_genesis(void **state)
     backfill_fixture_unset(&r);
 }
 
-static void a_liar_about_the_first_period_is_banned_and_the_next_peer_asked(void **state)
+static void a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_asked(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -136,7 +136,7 @@ static void a_mute_peer_is_changed_for_another(void **state)
 }
 
 /* The first retarget after the start, and the first medians, are judged like any other. */
-static void difficulty_dropped_right_after_the_start_is_a_lie(void **state)
+static void difficulty_dropped_right_after_the_start_is_misbehaving(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -165,7 +165,7 @@ static void difficulty_dropped_right_after_the_start_is_a_lie(void **state)
 }
 
 /* One that is behind knows nothing of our locator but genesis. */
-static void a_peer_that_answers_from_genesis_is_behind_and_no_liar(void **state)
+static void a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -232,11 +232,11 @@ int main(void)
         cmocka_unit_test(starts_with_the_period_before_and_goes_on_from_there),
         cmocka_unit_test(work_from_the_base_is_enough_past_the_last_checkpoint),
         cmocka_unit_test(known_work_counts_from_genesis),
-        cmocka_unit_test(a_liar_about_the_first_period_is_banned_and_the_next_peer_asked),
+        cmocka_unit_test(a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_asked),
         cmocka_unit_test(a_peer_lost_in_the_first_period_loses_nothing),
         cmocka_unit_test(a_mute_peer_is_changed_for_another),
-        cmocka_unit_test(difficulty_dropped_right_after_the_start_is_a_lie),
-        cmocka_unit_test(a_peer_that_answers_from_genesis_is_behind_and_no_liar),
+        cmocka_unit_test(difficulty_dropped_right_after_the_start_is_misbehaving),
+        cmocka_unit_test(a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving),
         cmocka_unit_test(a_start_that_cannot_be_stored_stops_the_node),
         cmocka_unit_test(a_store_that_holds_headers_goes_on_with_them),
     };

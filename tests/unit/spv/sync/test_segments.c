@@ -89,7 +89,7 @@ static void segments_are_joined_in_order_whatever_order_they_come_in(void **stat
     assert_int_equal(stats_of(&k, 1).segments, PERIODS);
     assert_int_equal(sums(&k).done, PERIODS);
     assert_int_equal(sums(&k).waiting, 0);
-    assert_nobody_dropped(&k);
+    assert_no_peer_dropped(&k);
     close_fixture(&k);
 }
 
@@ -191,7 +191,7 @@ static void an_announcement_settles_nothing(void **state)
     close_fixture(&k);
 }
 
-static void a_peer_that_lacks_a_start_is_behind_and_no_liar(void **state)
+static void a_peer_without_the_segment_start_is_behind_and_not_misbehaving(void **state)
 {
     (void)state;
     static const struct {
@@ -205,7 +205,7 @@ static void a_peer_that_lacks_a_start_is_behind_and_no_liar(void **state)
         send_segment(&k, 1, 0); /* it knows as much */
         const size_t before = k.n;
         assert_int_equal(send_raw(&k, 1, chain.headers + rows[i].from + 1, rows[i].n), 1);
-        assert_nobody_dropped(&k);
+        assert_no_peer_dropped(&k);
         assert_int_equal(stats_of(&k, 1).in_flight, PERIODS - 2); /* the oldest is settled */
         assert_int_equal(k.n, before); /* and not asked for again */
         assert_true(spv_segments_all_behind(k.fetch) ==
@@ -241,7 +241,7 @@ static void a_peer_whose_chain_ends_in_a_segment_is_behind(void **state)
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 1500);
-    assert_nobody_dropped(&k);
+    assert_no_peer_dropped(&k);
     assert_true(spv_segments_all_behind(k.fetch));
     assert_int_equal(sums(&k).memory < 2u << 20, 1);
     close_fixture(&k);
@@ -295,7 +295,7 @@ int main(void)
         cmocka_unit_test(the_tail_is_one_message_of_what_follows_the_last_mark),
         cmocka_unit_test(a_segment_too_long_to_be_held_is_given_as_it_comes),
         cmocka_unit_test(an_announcement_settles_nothing),
-        cmocka_unit_test(a_peer_that_lacks_a_start_is_behind_and_no_liar),
+        cmocka_unit_test(a_peer_without_the_segment_start_is_behind_and_not_misbehaving),
         cmocka_unit_test(a_peer_that_lacks_only_what_comes_later_blocks_nothing),
         cmocka_unit_test(a_peer_whose_chain_ends_in_a_segment_is_behind),
         cmocka_unit_test(a_peer_that_was_behind_is_asked_again_later),

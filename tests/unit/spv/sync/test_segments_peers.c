@@ -3,7 +3,7 @@
 
 /* ---- lies ---- */
 
-static void a_proven_lie_drops_the_peer_and_others_are_asked(void **state)
+static void an_invalid_segment_drops_its_peer_and_others_are_asked(void **state)
 {
     (void)state;
     static const int errors[] = {SPV_ERR_HDR_POW, SPV_ERR_HDR_BITS, SPV_ERR_HDR_BITS_LIMIT,
@@ -35,7 +35,7 @@ static void a_proven_lie_drops_the_peer_and_others_are_asked(void **state)
         assert_int_equal(send_raw(&k, 1, bad, 2000), 1);
         assert_int_equal(dropped(&k, &id), errors[i]);
         assert_int_equal(id, 1);
-        assert_nobody_dropped(&k); /* once */
+        assert_no_peer_dropped(&k); /* once */
         assert_int_equal(spv_err_class_of(errors[i]), SPV_CLASS_MISBEHAVING);
         segments_fixture_add(&k, 2);
         assert_int_equal(asked(&k, 2, 0, 0), 1);
@@ -47,7 +47,7 @@ static void a_proven_lie_drops_the_peer_and_others_are_asked(void **state)
     }
 }
 
-static void who_contradicts_a_mark_is_the_liar_not_who_came_before(void **state)
+static void the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -97,13 +97,13 @@ static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(
     segments_fixture_send(&k, 2, 2015, 2000);
     assert_int_equal(asked(&k, 2, 4015, 0), 1);
     segments_fixture_send(&k, 2, 4015, 16);
-    assert_nobody_dropped(&k);
+    assert_no_peer_dropped(&k);
     assert_int_equal(take_all(&k, 2005), 4031);
     test_chain_free(&off);
     close_fixture(&k);
 }
 
-static void an_answer_that_follows_what_was_replaced_meanwhile_is_no_lie(void **state)
+static void an_answer_that_extends_replaced_headers_is_not_misbehaving(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -119,7 +119,7 @@ static void an_answer_that_follows_what_was_replaced_meanwhile_is_no_lie(void **
         segments_fixture_wait_us(&k, SPV_SECOND / 10);
     assert_int_equal(send_raw(&k, 2, off.headers + 2016, 2000), 1); /* in its place */
     segments_fixture_send(&k, 1, 4015, 16);
-    assert_nobody_dropped(&k);
+    assert_no_peer_dropped(&k);
     assert_int_equal(send_raw(&k, 2, off.headers + 4016, 16), 1);
     assert_int_equal(dropped(&k, &id), SPV_ERR_HDR_CHECKPOINT);
     assert_int_equal(id, 2);
@@ -135,7 +135,7 @@ static void more_than_was_asked_for_is_cut_off(void **state)
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 2000);
     segments_fixture_send(&k, 1, 2000, 2000); /* a peer that does not heed the stop */
-    assert_nobody_dropped(&k);
+    assert_no_peer_dropped(&k);
     assert_int_equal(take_all(&k, 0), 2015);
     close_fixture(&k);
 }
@@ -184,7 +184,7 @@ static void an_overdue_segment_is_asked_of_one_more_peer(void **state)
     assert_int_equal(take_all(&k, 0), 2015);
     const uint64_t wasted = stats_of(&k, 1).wasted;
     segments_fixture_send(&k, 1, 0, 2000); /* the second answer is ignored without a word */
-    assert_nobody_dropped(&k);
+    assert_no_peer_dropped(&k);
     assert_int_equal(stats_of(&k, 1).wasted, wasted + 2000);
     assert_int_equal(asked(&k, 1, 2000, 0), 0);
     close_fixture(&k);
@@ -217,13 +217,13 @@ static void who_does_not_answer_is_dropped_and_progress_counts(void **state)
         SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1; /* there is nobody else */
     segments_fixture_send(&k, 1, 0, 2000);
     segments_fixture_wait_us(&k, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1);
-    assert_nobody_dropped(&k);
+    assert_no_peer_dropped(&k);
     segments_fixture_add(&k, 2); /* now there is */
     segments_fixture_wait_us(&k, 0);
     assert_int_equal(dropped(&k, &id), SPV_ERR_STALL);
     assert_int_equal(id, 1);
     segments_fixture_wait_us(&k, SPV_SEGMENTS_TIMEOUT);
-    assert_nobody_dropped(&k); /* the other one is alone now */
+    assert_no_peer_dropped(&k); /* the other one is alone now */
     assert_int_equal(asked(&k, 2, 2000, 0), 1);
     close_fixture(&k);
 }
@@ -347,10 +347,10 @@ static void after_a_stop_answers_are_recognised_and_thrown_away(void **state)
 int fetch_peer_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_proven_lie_drops_the_peer_and_others_are_asked),
-        cmocka_unit_test(who_contradicts_a_mark_is_the_liar_not_who_came_before),
+        cmocka_unit_test(an_invalid_segment_drops_its_peer_and_others_are_asked),
+        cmocka_unit_test(the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before),
         cmocka_unit_test(a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew),
-        cmocka_unit_test(an_answer_that_follows_what_was_replaced_meanwhile_is_no_lie),
+        cmocka_unit_test(an_answer_that_extends_replaced_headers_is_not_misbehaving),
         cmocka_unit_test(more_than_was_asked_for_is_cut_off),
         cmocka_unit_test(a_lost_peer_loses_nothing),
         cmocka_unit_test(an_overdue_segment_is_asked_of_one_more_peer),
