@@ -1,4 +1,4 @@
-/* Everything asserts on the spot: a test reads as the conversation it is. */
+/* The functions assert by themselves, so that a test reads as a sequence of messages. */
 #include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 void peer_fixture_init(struct peer_fixture *k)
 {
-    static uint64_t kits; /* no two draw the same nonces */
+    static uint64_t kits; /* seed of the next fixture: each draws other nonces */
     memset(k, 0, sizeof(*k));
     k->random.state = 1000 * ++kits;
     k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = KIT_UNIX};
@@ -171,7 +171,7 @@ int peer_fixture_wait_us(struct peer_fixture *k, uint64_t us)
         int rc = spv_peer_timer(k->p, k->now);
         if (rc < 0)
             return rc;
-        assert_true(spv_peer_deadline(k->p) > k->now.mono_us); /* a deadline served is gone */
+        assert_true(spv_peer_deadline(k->p) > k->now.mono_us); /* a processed deadline is removed */
     }
     k->now.mono_us = until;
     return spv_peer_timer(k->p, k->now);

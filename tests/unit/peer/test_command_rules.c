@@ -1,9 +1,10 @@
-/* Who may say what: bloom commands (BIP37, BIP111), fee filters (BIP133), the last word. */
+/* Allowed commands: bloom filters (BIP37, BIP111), fee filters (BIP133), the reject before a close.
+ */
 #include "unit/peer/peer_fixture.h"
 
 static const enum spv_command bloom[] = {SPV_CMD_FILTERLOAD, SPV_CMD_FILTERADD, SPV_CMD_FILTERCLEAR,
                                          SPV_CMD_MEMPOOL};
-/* Bodies of one element each, as far as they have any. */
+/* Payloads with one element, where the command has elements. */
 static const struct {
     const char *bytes;
     size_t n;
@@ -26,13 +27,13 @@ static void bloom_commands_that_we_do_not_offer_close_whatever_the_version(void 
             peer_fixture_open(&k, SPV_INBOUND);
             peer_fixture_handshake(&k, versions[v]);
             assert_int_equal(say_bloom(&k, i), SPV_ERR_BLOOM_UNOFFERED);
-            assert_int_equal(k.n_got, 0); /* never handed out */
+            assert_int_equal(k.n_got, 0); /* not returned */
             peer_fixture_close(&k);
         }
     }
 }
 
-/* BIP157: as Bitcoin Core does. */
+/* BIP157; Bitcoin Core closes the connection, too. */
 static void filter_requests_that_we_do_not_offer_close(void **state)
 {
     (void)state;
@@ -97,7 +98,7 @@ static void a_loaded_filter_is_remembered_until_it_is_cleared(void **state)
     k.cfg.services = SPV_NODE_BLOOM;
     peer_fixture_open(&k, SPV_INBOUND);
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
-    msg.u.version.version = 70016; /* relay off: until it loads a filter */
+    msg.u.version.version = 70016; /* no relay until it loads a filter */
     assert_int_equal(peer_fixture_send(&k, &msg), 0);
     assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     spv_peer_get_stats(k.p, &stats);
@@ -126,7 +127,7 @@ static void sending_them_to_a_peer_that_would_drop_us_is_refused(void **state)
         int rc;
     } cases[] = {{70011, 0, SPV_ERR_UNSUPPORTED},
                  {70016, SPV_NODE_NETWORK | SPV_NODE_WITNESS, SPV_ERR_UNSUPPORTED},
-                 {70010, 0, 0}, /* BIP111: before it, the bit said nothing */
+                 {70010, 0, 0}, /* before BIP111 the service bit had no meaning */
                  {70016, SPV_NODE_BLOOM, 0}};
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
         for (size_t i = 0; i < BLOOM; i++) {
@@ -161,7 +162,7 @@ static void nothing_goes_to_a_peer_too_old_for_it(void **state)
             peer_fixture_handshake(&k, cases[i].since - 1 + late);
             assert_int_equal(spv_peer_send(k.p, &msg, k.now), late ? 0 : SPV_ERR_UNSUPPORTED);
             peer_fixture_close(&k);
-            peer_fixture_init(&k); /* and one that waited for the handshake */
+            peer_fixture_init(&k); /* and a message that waited for the handshake */
             k.services = SPV_NODE_BLOOM;
             peer_fixture_open(&k, SPV_OUTBOUND);
             assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
@@ -209,7 +210,7 @@ static void the_fee_filter_is_remembered_and_a_senseless_one_ignored(void **stat
     assert_int_equal(fee_filter(&k), 1000);
     assert_int_equal(peer_fixture_send_raw(&k, "feefilter", "\x01\x40\x07\x5a\xf0\x75\x07\0", 8),
                      0);
-    assert_int_equal(fee_filter(&k), 1000); /* 21,000,000 coins and a satoshi */
+    assert_int_equal(fee_filter(&k), 1000); /* the last was 21,000,000 BTC and a satoshi: ignored */
     assert_int_equal(peer_fixture_send_raw(&k, "feefilter", "\x00\x40\x07\x5a\xf0\x75\x07\0", 8),
                      0);
     assert_int_equal(fee_filter(&k), SPV_MAX_MONEY);

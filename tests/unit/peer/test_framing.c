@@ -1,13 +1,13 @@
-/* From bytes to messages: any chunking is the same, checks come in their order, limits hold. */
+/* Bytes to messages: the chunking has no effect, the order of the checks, the limits. */
 #include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
 
-/* One side of a session: the machine, an application that reacts, and what both did. */
+/* One side of a session: the peer, an application that replies, and records of both. */
 struct side {
     struct spv_peer *p;
     struct test_random random;
-    struct spv_buffer log; /* messages handed out, encoded again */
+    struct spv_buffer log; /* returned messages, encoded again */
     struct spv_buffer out; /* bytes written */
     bool asked;
 };
@@ -88,7 +88,7 @@ static void side_flush(struct side *s)
     spv_peer_sent(s->p, n, when);
 }
 
-/* Two machines talk until neither has anything to say. */
+/* Moves bytes between two peers until both have none pending. */
 static void record(struct side *a, struct side *b)
 {
     side_open(a, SPV_OUTBOUND);
@@ -126,7 +126,7 @@ static void check_same(struct side *s, const struct side *model)
     assert_int_equal(spv_peer_deadline(s->p), spv_peer_deadline(model->p));
 }
 
-/* Replays what one side heard, cut after `cut` bytes and then every `step` bytes. */
+/* Replays the input of one side, split after `cut` bytes and then every `step` bytes. */
 static void replay(const struct side *model, enum spv_direction dir, const struct spv_buffer *heard,
                    size_t cut, size_t step)
 {
@@ -187,7 +187,7 @@ static void a_bad_frame_is_found_at_every_split_after_the_good_ones(void **state
             rc = side_input(&s, bytes.data + cut, bytes.len - cut);
         }
         assert_int_equal(rc, SPV_ERR_CHECKSUM);
-        assert_int_equal(side_input(&s, bytes.data, 1), SPV_ERR_CHECKSUM); /* it sticks */
+        assert_int_equal(side_input(&s, bytes.data, 1), SPV_ERR_CHECKSUM); /* the error is sticky */
         assert_int_equal(s.log.len, client.log.len);
         side_close(&s);
     }
@@ -199,7 +199,8 @@ static void a_bad_frame_is_found_at_every_split_after_the_good_ones(void **state
 static void frames_are_checked_in_their_order(void **state)
 {
     (void)state;
-    /* Each frame is wrong from `from` on; the first check that fails gives the reason. */
+    /* Each frame is invalid from byte `from` on; the first check that fails determines the error.
+     */
     static const struct {
         int magic, command, length, cap, checksum, body;
         int want;
@@ -226,7 +227,7 @@ static void frames_are_checked_in_their_order(void **state)
         if (rows[i].length)
             b.data[16 + 3] = 1; /* 16 MiB */
         if (rows[i].cap)
-            b.data[16 + 1] = 1; /* more than a ping ever has */
+            b.data[16 + 1] = 1; /* more than the largest ping */
         if (rows[i].checksum)
             b.data[20] ^= 1;
         assert_int_equal(peer_fixture_send_bytes(&k, b.data, b.len), rows[i].want);
@@ -420,7 +421,7 @@ static void a_long_queue_taken_in_small_pieces_comes_out_whole(void **state)
             spv_peer_sent(k.p, take, k.now);
         }
     }
-    spv_peer_sent(k.p, 1000, k.now); /* more than there is: harmless */
+    spv_peer_sent(k.p, 1000, k.now); /* more than is pending: no effect */
     peer_fixture_expect_silence(&k);
     peer_fixture_close(&k);
 }

@@ -1,4 +1,4 @@
-/* Version negotiation: what each side says, in which order, and what ends it. */
+/* Version negotiation: the messages of each side, their order, and the errors. */
 #include "unit/peer/peer_fixture.h"
 
 static void outbound_says_version_then_sendaddrv2_and_verack(void **state)
@@ -207,7 +207,7 @@ static void unknown_command_between_version_and_verack_is_skipped(void **state)
     peer_fixture_close(&k);
 }
 
-/* As Bitcoin Core does: no answer, no reject, and it keeps no connection alive either. */
+/* As Bitcoin Core does: no answer, no reject; the idle deadline is not renewed. */
 static void a_second_version_or_verack_is_ignored(void **state)
 {
     (void)state;
@@ -229,8 +229,8 @@ static void a_second_version_or_verack_is_ignored(void **state)
         assert_int_equal(peer_fixture_send(&k, &second), 0);
         assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
         assert_int_equal(peer_fixture_send_raw(&k, "version", "\1", 1),
-                         0); /* its body is not looked at */
-        assert_int_equal(k.n_got, got); /* nothing is handed out */
+                         0); /* its payload is not decoded */
+        assert_int_equal(k.n_got, got); /* nothing is returned */
         peer_fixture_expect_silence(&k);
         assert_int_equal(spv_peer_deadline(k.p), deadline);
         spv_peer_get_stats(k.p, &after);
@@ -239,7 +239,7 @@ static void a_second_version_or_verack_is_ignored(void **state)
         assert_int_equal(after.services, before.services);
         assert_int_equal(after.start_height, before.start_height);
         assert_int_equal(peer_fixture_send_raw(&k, "getaddr", "", 0),
-                         0); /* what follows is handed out */
+                         0); /* the next message is returned */
         assert_int_equal(k.n_got, got + 1);
         peer_fixture_close(&k);
     }
@@ -254,7 +254,7 @@ static void a_second_version_before_verack_is_ignored(void **state)
     assert_int_equal(peer_fixture_send_version(&k, 70015), 0);
     assert_int_equal(peer_fixture_send_version(&k, 70016), 0);
     peer_fixture_expect(&k, SPV_CMD_VERSION);
-    peer_fixture_expect(&k, SPV_CMD_VERACK); /* once, and at the first one's version */
+    peer_fixture_expect(&k, SPV_CMD_VERACK); /* once, at the version of the first one */
     peer_fixture_expect_silence(&k);
     assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     assert_true(spv_peer_ready(k.p));
@@ -313,7 +313,7 @@ static void a_node_knows_its_own_nonce(void **state)
     assert_int_equal(spv_peer_next(accept.p, &msg, accept.now), SPV_ERR_SELF);
     peer_fixture_close(&accept);
 
-    /* A stranger, and a node that keeps no set, talk to it. */
+    /* Connections from another node, and of a node without a set of nonces. */
     struct spv_self_nonces others = {0};
     peer_fixture_init(&accept);
     accept.cfg.self_nonces = &others;
@@ -342,7 +342,7 @@ static void the_set_remembers_fifty_handshakes(void **state)
         struct spv_self_nonces copy = nonces;
         accept.cfg.self_nonces = &copy;
         peer_fixture_open(&accept, SPV_INBOUND);
-        /* The accepting machine's own nonce is the last one in the set. */
+        /* The accepting peer's own nonce is the last one in the set. */
         assert_int_equal(peer_fixture_send_bytes(&accept, bytes, n),
                          more + 1 < 50 ? SPV_ERR_SELF : 0);
         peer_fixture_close(&accept);
@@ -413,7 +413,7 @@ static void early_messages_take_the_form_of_the_version_spoken(void **state)
     peer_fixture_handshake(&k, 60000);
     assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_PING);
     assert_false(msg.u.ping.has_nonce);
-    peer_fixture_expect_silence(&k); /* sendheaders is not known at 60000 */
+    peer_fixture_expect_silence(&k); /* version 60000 does not have sendheaders */
     peer_fixture_close(&k);
 }
 

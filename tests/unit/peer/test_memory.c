@@ -1,5 +1,5 @@
-/* What a connection may hold, and that running out of memory at any moment is survived. The linker
- * sends the allocator's calls of this program's own code through the counters below. */
+/* Memory limits of a connection, and the failure of every single allocation. The linker redirects
+ * this program's calls of the allocator to the counting functions below. */
 #include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 
-static unsigned long calls; /* since the counter was set */
+static unsigned long calls; /* since the counter was reset */
 static unsigned long fail_at; /* 0: never */
 
 static bool refuse(void)
@@ -38,7 +38,7 @@ void *__wrap_realloc(void *p, size_t n)
     return refuse() ? NULL : __real_realloc(p, n);
 }
 
-/* Everything that a client does, with its own allocations alone: 0, or the first error. */
+/* Runs a client with allocations of the library only. Returns 0 or the first error. */
 static int converse(const struct spv_buffer *script, enum spv_direction dir)
 {
     struct test_random random = {.state = 3};
@@ -55,7 +55,7 @@ static int converse(const struct spv_buffer *script, enum spv_direction dir)
     int rc = spv_peer_new(&p, &cfg, dir, now);
     if (rc < 0)
         return rc;
-    rc = spv_peer_send(p, &ask, now); /* waits for the handshake */
+    rc = spv_peer_send(p, &ask, now); /* deferred until the handshake */
     for (size_t at = 0; rc == 0 && at < script->len; at += 500) {
         size_t n = script->len - at < 500 ? script->len - at : 500;
         rc = spv_peer_feed(p, script->data + at, n, now);
@@ -88,7 +88,7 @@ static void build_script(struct spv_buffer *b)
     assert_int_equal(spv_msg_write(b, &msg, k.cfg.net, 70015), 0);
     peer_fixture_frame(b, "ping", "12345678", 8);
     peer_fixture_frame(b, "tx", tx, sizeof(tx));
-    peer_fixture_frame(b, "inv", "\2", 1); /* a reject and the end */
+    peer_fixture_frame(b, "inv", "\2", 1); /* malformed: reject and close */
 }
 
 static void every_allocation_may_fail(void **state)
@@ -108,7 +108,7 @@ static void every_allocation_may_fail(void **state)
             int rc = converse(&script, (enum spv_direction)dir);
             fail_at = 0;
             if (rc != SPV_ERR_NOMEM) {
-                /* Only the last word can do without. */
+                /* Only the reject before the close may fail without another result. */
                 assert_int_equal(rc, SPV_ERR_SHORT);
                 harmless++;
             }
@@ -134,7 +134,7 @@ static void a_failed_send_leaves_the_machine_whole(void **state)
         peer_fixture_expect_silence(&k);
     }
     fail_at = 0;
-    /* No request survived its failed sending: one answer settles all that was asked. */
+    /* No request remained after its failed send: one answer answers all that is open. */
     assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
     peer_fixture_expect(&k, SPV_CMD_GETHEADERS);
     assert_int_equal(peer_fixture_send(&k, &empty), 0);
@@ -142,7 +142,7 @@ static void a_failed_send_leaves_the_machine_whole(void **state)
     peer_fixture_close(&k);
 }
 
-/* Everything that a caller may push; returns how many tags were taken. */
+/* Calls all push helpers. Returns how many tagged messages were accepted. */
 static uint64_t push_everything(struct peer_fixture *k)
 {
     struct spv_header header = peer_fixture_header(9);
@@ -189,7 +189,7 @@ static void pushing_without_memory_harms_nothing(void **state)
             assert_in_range(all, 8, 100);
         }
         struct spv_msg out;
-        while (peer_fixture_recv(&k, &out) != SPV_CMD_UNKNOWN) /* sound frames, all of them */
+        while (peer_fixture_recv(&k, &out) != SPV_CMD_UNKNOWN) /* all frames are valid */
             continue;
         spv_peer_close(k.p, SPV_ERR_CLOSED);
         while (spv_peer_next_completion(k.p, &tag, &error) == 1) {
@@ -215,7 +215,7 @@ static void an_idle_connection_holds_less_than_sixteen_kibibytes(void **state)
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
     peer_fixture_expect(&k, SPV_CMD_HEADERS);
     assert_true(spv_peer_memory(k.p) > 300 * 1024);
-    /* A trickle of small messages does not keep it. */
+    /* Small messages in between do not postpone freeing it. */
     for (int i = 0; i < 5; i++) {
         assert_int_equal(peer_fixture_wait_us(&k, SPV_SECOND / 2), 0);
         assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
@@ -235,7 +235,7 @@ static void memory_grows_with_bytes_that_came_not_with_a_claim(void **state)
     peer_fixture_ready(&k, SPV_OUTBOUND);
     spv_buffer_init(&b);
     peer_fixture_frame(&b, "block", "", 0);
-    b.data[16 + 2] = 60; /* 3,932,160 bytes to come */
+    b.data[16 + 2] = 60; /* claims 3,932,160 bytes */
     assert_int_equal(peer_fixture_send_bytes(&k, b.data, b.len), 0);
     assert_true(spv_peer_memory(k.p) < 16 * 1024);
     assert_int_equal(peer_fixture_send_bytes(&k, body, sizeof(body)), 0);
@@ -281,13 +281,13 @@ static void burst_is_given_back_while_another_message_is_arriving(void **state)
     assert_int_equal(peer_fixture_wait(&k, 3), 0);
     assert_true(spv_peer_memory(k.p) < 16 * 1024);
     assert_int_equal(peer_fixture_send_bytes(&k, b.data + b.len - 1, 1),
-                     0); /* and the message is whole */
+                     0); /* and the message is complete */
     assert_int_equal(k.got.command, SPV_CMD_PING);
     spv_buffer_free(&b);
     peer_fixture_close(&k);
 }
 
-/* Only the header of a frame, with a length. */
+/* Sends only the header of a frame, with a claimed length. */
 static int say_claim(struct peer_fixture *k, const char *command, uint32_t length)
 {
     struct spv_buffer b;
@@ -327,8 +327,8 @@ static void message_larger_than_the_connection_takes_closes_at_its_frame_header(
 #define SERVED_MEMORY 16000000
 #define SERVED_LINK (15 * 1024) /* a client's socket, link and waiting requests in the server */
 
-/* The worst that a client can leave: all that it is known to have, a burst, and then the largest
- * message of each kind but for its last byte. */
+/* The most memory that a client can use: a full set of known hashes, a burst, and then the largest
+ * message of each kind without its last byte. */
 static size_t memory_of_a_held_back_byte(const char *command)
 {
     static uint8_t body[SPV_SERVE_PAYLOAD];
@@ -367,7 +367,7 @@ static void clients_of_a_header_server_that_hold_back_a_byte_cost_under_16_megab
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         assert_true(SERVED_CLIENTS * (memory_of_a_held_back_byte(commands[i]) + SERVED_LINK) <
                     SERVED_MEMORY);
-    struct peer_fixture k; /* and more than that is not waited for */
+    struct peer_fixture k; /* a longer message is refused */
     peer_fixture_init(&k);
     spv_serve_limits(&k.cfg);
     peer_fixture_ready(&k, SPV_INBOUND);

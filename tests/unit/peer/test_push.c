@@ -1,4 +1,4 @@
-/* The helpers that build and send. */
+/* The helpers of spv/push.h. */
 #include "unit/peer/peer_fixture.h"
 
 #include "spv/push.h"
@@ -180,7 +180,8 @@ static void addresses_wait_for_the_handshake(void **state)
     peer_fixture_close(&k);
 }
 
-/* One of the two, from kit_hash(first) (0: empty locator) to kit_hash(stop) (0: none). */
+/* Pushes a getblocks or getheaders from hash `first` (0: empty locator) to hash `stop` (0: none).
+ */
 static int ask(struct peer_fixture *k, bool blocks, uint64_t first, uint64_t stop)
 {
     struct spv_blockhash locator[2] = {peer_fixture_hash(first), peer_fixture_hash(1)},
@@ -237,7 +238,7 @@ static void getblocks_may_be_repeated_when_blocks_came_or_time_passed(void **sta
     assert_int_equal(ask(&k, true, 5, 0), 1);
     peer_fixture_expect(&k, SPV_CMD_GETBLOCKS);
     assert_int_equal(peer_fixture_send(&k, &inv), 0);
-    assert_int_equal(ask(&k, true, 5, 0), 0); /* transactions answer nothing */
+    assert_int_equal(ask(&k, true, 5, 0), 0); /* an inv of transactions is no answer */
     inv.u.inv.n = 2;
     assert_int_equal(peer_fixture_send(&k, &inv), 0);
     assert_int_equal(ask(&k, true, 5, 0), 1);

@@ -1,4 +1,4 @@
-/* What a peer is told of, when and in which form. */
+/* Which items are announced to a peer, when and in which form. */
 #include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static void open_quiet(struct peer_fixture *k)
     peer_fixture_ready(k, SPV_OUTBOUND);
 }
 
-/* Waits for the next inv: how many items it has. */
+/* Waits for the next inv. Returns the number of its items. */
 static size_t next_inv(struct peer_fixture *k, struct spv_msg *out)
 {
     const uint8_t *bytes;
@@ -192,7 +192,7 @@ static void a_higher_fee_filter_holds_back(void **state)
     struct peer_fixture k;
     struct spv_msg out;
     open_quiet(&k);
-    assert_int_equal(push_fee(&k, SPV_INV_TX, 1, 999), 1); /* before the peer asks */
+    assert_int_equal(push_fee(&k, SPV_INV_TX, 1, 999), 1); /* before the peer's feefilter */
     assert_int_equal(push_fee(&k, SPV_INV_TX, 2, 1000), 1);
     assert_int_equal(peer_fixture_send_raw(&k, "feefilter", "\xe8\3\0\0\0\0\0\0", 8), 0);
     assert_int_equal(push_fee(&k, SPV_INV_TX, 3, 999), 0);
@@ -215,7 +215,7 @@ static void a_peer_that_wants_no_transactions_gets_none(void **state)
     peer_fixture_open(&k, SPV_INBOUND);
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version.version = 70016; /* relay off */
-    assert_int_equal(push(&k, SPV_INV_TX, 1), 1); /* not known yet; asked again when it is sent */
+    assert_int_equal(push(&k, SPV_INV_TX, 1), 1); /* not known yet; checked again when it is sent */
     assert_int_equal(peer_fixture_send(&k, &msg), 0);
     assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     peer_fixture_expect(&k, SPV_CMD_VERSION);
@@ -284,7 +284,7 @@ static void a_full_send_queue_makes_them_wait_longer(void **state)
     struct spv_msg out, filler = {.command = SPV_CMD_GETADDR};
     quiet(&k);
     k.cfg.timeouts.write = 1000000 * SPV_SECOND;
-    k.cfg.max_queue_bytes = 24 + 27 + 36 * 3 + 35; /* room for three items beside the filler */
+    k.cfg.max_queue_bytes = 24 + 27 + 36 * 3 + 35; /* three items fit besides the filler */
     peer_fixture_ready(&k, SPV_OUTBOUND);
     for (uint64_t i = 1; i <= 4; i++)
         assert_int_equal(push(&k, SPV_INV_TX, i), 1);
@@ -342,7 +342,7 @@ static void a_hash_known_for_long_is_kept_by_being_named_again(void **state)
     spv_known_inv_free(&known);
 }
 
-/* A chain of n headers on top of one whose previous hash is kit_hash(prev). */
+/* Builds a chain of n headers; the previous hash of the first is hash `prev`. */
 static void build_chain(struct spv_header *headers, size_t n, uint64_t prev)
 {
     for (size_t i = 0; i < n; i++) {
@@ -352,7 +352,7 @@ static void build_chain(struct spv_header *headers, size_t n, uint64_t prev)
     }
 }
 
-/* The peer asks from a locator that begins with kit_hash(n): it has that block. */
+/* The peer sends a getheaders whose locator starts with hash n: it has that block. */
 static void peer_has(struct peer_fixture *k, uint64_t n)
 {
     struct spv_blockhash locator = peer_fixture_hash(n);
@@ -361,7 +361,7 @@ static void peer_has(struct peer_fixture *k, uint64_t n)
     assert_int_equal(peer_fixture_send(k, &msg), 0);
 }
 
-/* announces n headers on kit_hash(50); expects this many headers, or an inv of the last (0). */
+/* Announces n headers on hash 50; expects this many headers, or an inv of the last (0). */
 static void announce(struct peer_fixture *k, size_t n, size_t expected)
 {
     struct spv_header chain[20];
@@ -382,7 +382,7 @@ static void announce(struct peer_fixture *k, size_t n, size_t expected)
         assert_memory_equal(out.u.inv.items[0].hash.b, want.b, 32);
     }
     peer_fixture_expect_silence(k);
-    assert_int_equal(spv_peer_announce(k->p, chain, n, k->now), 0); /* it has been told */
+    assert_int_equal(spv_peer_announce(k->p, chain, n, k->now), 0); /* it was announced already */
 }
 
 static void blocks_are_announced_as_the_peer_prefers(void **state)

@@ -1,4 +1,4 @@
-/* Which answer settles which request, and what happens when none comes. */
+/* Which message answers which request, and the timeout of unanswered ones. */
 #include "unit/peer/peer_fixture.h"
 
 #include "util/hash.h"
@@ -23,7 +23,7 @@ static int ask(struct peer_fixture *k, uint64_t first)
     return ask_from(k, locator, 2);
 }
 
-/* n headers, the first of which follows `prev`. */
+/* Sends n headers, the first of which follows hash `prev`. */
 static int answer(struct peer_fixture *k, uint64_t prev, size_t n)
 {
     static struct spv_header headers[SPV_MAX_HEADERS];
@@ -33,13 +33,13 @@ static int answer(struct peer_fixture *k, uint64_t prev, size_t n)
     return peer_fixture_send(k, &msg);
 }
 
-/* A ready machine that never pings, so that only requests have a say. */
+/* Opens a ready peer that sends no pings, so that only requests time out. */
 static void open_quiet(struct peer_fixture *k)
 {
     peer_fixture_init(k);
     k->cfg.timeouts.ping_interval = 100000 * SPV_SECOND;
     k->cfg.timeouts.idle = 100000 * SPV_SECOND;
-    k->services |= SPV_NODE_BLOOM; /* else it takes no mempool */
+    k->services |= SPV_NODE_BLOOM; /* required for mempool */
     peer_fixture_ready(k, SPV_OUTBOUND);
 }
 
@@ -88,7 +88,7 @@ static void how_long_the_last_answer_took_is_told(void **state)
     spv_peer_get_stats(k.p, &stats);
     assert_int_equal(stats.answer_us, 4 * SPV_SECOND);
     assert_int_equal(peer_fixture_wait(&k, 9), 0);
-    assert_int_equal(answer(&k, 70, 1), 0); /* an announcement answers nothing */
+    assert_int_equal(answer(&k, 70, 1), 0); /* an announcement is no answer */
     spv_peer_get_stats(k.p, &stats);
     assert_int_equal(stats.answer_us, 4 * SPV_SECOND);
     peer_fixture_close(&k);
@@ -105,7 +105,7 @@ static void several_are_in_flight_and_each_counts_from_the_answer_before_it(void
     assert_int_equal(peer_fixture_wait(&k, 30), 0);
     assert_int_equal(answer(&k, 50, 2000), 0);
     assert_int_equal(peer_fixture_wait_us(&k, 90 * SPV_SECOND - 1),
-                     0); /* it had waited behind the first */
+                     0); /* its deadline restarted with the first answer */
     assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
     peer_fixture_close(&k);
 }
@@ -118,7 +118,7 @@ static void answers_may_come_in_any_order(void **state)
     assert_int_equal(ask(&k, 50), 0);
     assert_int_equal(peer_fixture_wait(&k, 10), 0);
     assert_int_equal(ask(&k, 60), 0);
-    assert_int_equal(answer(&k, 60, 2000), 0); /* settles the second, not the oldest */
+    assert_int_equal(answer(&k, 60, 2000), 0); /* answers the second, not the oldest */
     assert_int_equal(peer_fixture_wait_us(&k, 80 * SPV_SECOND - 1), 0);
     assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_STALL);
     peer_fixture_close(&k);
@@ -190,7 +190,7 @@ static void an_answer_carries_the_tag_of_the_request_that_it_answers(void **stat
     peer_fixture_close(&k);
 }
 
-/* Sends a getheaders and leaves it in the queue. */
+/* Queues a getheaders that the socket does not accept yet. */
 static void ask_unsent(struct peer_fixture *k, uint64_t first)
 {
     struct spv_blockhash hash = peer_fixture_hash(first);
@@ -218,8 +218,8 @@ static void an_empty_answer_settles_no_request_whose_last_byte_has_not_left(void
     peer_fixture_close(&k);
 }
 
-/* The number that a hash would be in kit_header and kit_hash is not known: so asks from the hash of
- * the last header of an answer. */
+/* Sends a getheaders from the last header's hash of an answer, for which the fixture has no number.
+ */
 static void ask_behind(struct peer_fixture *k, uint64_t prev, size_t n)
 {
     struct spv_header last = peer_fixture_header(n == 1 ? prev : 1000000 + n - 1);
@@ -278,7 +278,7 @@ static void the_same_answer_to_the_next_request_settles_it(void **state)
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
     assert_int_equal(answer(&k, 50, 100), 0);
-    assert_int_equal(ask(&k, 50), 0); /* the same again */
+    assert_int_equal(ask(&k, 50), 0); /* the same request again */
     assert_int_equal(answer(&k, 50, 100), 0);
     assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
     static const uint64_t further[] = {80, 50, 1}; /* the peer lacks the first */
@@ -305,7 +305,7 @@ static void an_announcement_settles_nothing(void **state)
 static void a_long_answer_that_fits_nothing_settles_the_oldest(void **state)
 {
     (void)state;
-    struct peer_fixture k; /* the peer knew no locator hash and began at genesis */
+    struct peer_fixture k; /* the peer had no locator hash and started at genesis */
     open_quiet(&k);
     assert_int_equal(ask(&k, 50), 0);
     assert_int_equal(answer(&k, 777, 9), 0);
@@ -313,7 +313,7 @@ static void a_long_answer_that_fits_nothing_settles_the_oldest(void **state)
     peer_fixture_close(&k);
 }
 
-/* A transaction with one input and one output, with or without its witness. */
+/* Builds a transaction with one input and one output, with or without a witness. */
 static void build_tx(struct spv_buffer *b, bool witness)
 {
     static const uint8_t zero[36];
@@ -412,7 +412,7 @@ static void a_request_sent_early_is_timed_from_the_end_of_the_handshake(void **s
     peer_fixture_close(&k);
 }
 
-/* Asks for a block and two transactions; n of the answers come 20 s apart. */
+/* Requests a block and two transactions; this many answers arrive, 20 s apart. */
 static int fetch(unsigned answers)
 {
     struct peer_fixture k;
@@ -442,7 +442,7 @@ static int fetch(unsigned answers)
         rc = peer_fixture_wait(&k, 20);
         if (rc == 0 && i == 0)
             rc = peer_fixture_send_raw(&k, "merkleblock", raw, sizeof(raw));
-        if (rc == 0 && (i == 1 || i == 2)) /* the id with witness first, then the one without */
+        if (rc == 0 && (i == 1 || i == 2)) /* requested by wtxid, then by txid */
             rc = peer_fixture_send_raw(&k, "tx", witness.data, witness.len);
         if (rc == 0 && i == 3) {
             struct spv_msg notfound = {.command = SPV_CMD_NOTFOUND, .u.inv = {&items[3], 1}};
@@ -476,7 +476,7 @@ static void getdata_without_an_answer_closes_after_thirty_seconds(void **state)
     assert_int_equal(spv_peer_send(k.p, &msg, k.now), 0);
     assert_int_equal(peer_fixture_recv(&k, &out), SPV_CMD_GETDATA);
     assert_int_equal(peer_fixture_wait(&k, 29), 0);
-    assert_int_equal(answer(&k, 50, 2000), 0); /* headers answer no getdata */
+    assert_int_equal(answer(&k, 50, 2000), 0); /* headers do not answer a getdata */
     assert_int_equal(peer_fixture_wait(&k, 1), SPV_ERR_STALL);
     peer_fixture_close(&k);
 }

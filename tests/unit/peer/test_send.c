@@ -1,4 +1,4 @@
-/* What becomes of a message: sent or not, said exactly once, whatever happens. */
+/* Completions: each tagged message is reported exactly once, as sent or not sent. */
 #include "peer/send_frame.h"
 #include "spv/push.h"
 #include "unit/peer/peer_fixture.h"
@@ -192,7 +192,7 @@ static void the_queue_is_bounded_in_messages_and_unpulled_tags_count(void **stat
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 9), SPV_ERR_QUEUE_FULL);
     expect_done(&k, 0, 0);
     assert_int_equal(send_tagged(&k, SPV_CMD_PING, 3), 0);
-    /* Our own answers are not held up by it. */
+    /* The limit does not apply to pongs. */
     assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 5), 0);
     spv_peer_sent(k.p, 64, k.now);
     for (uint64_t i = 1; i < 4; i++)
@@ -213,8 +213,8 @@ static void held_messages_are_bounded_too(void **state)
     peer_fixture_close(&k);
 }
 
-/* Random sends, bites, pulls and an end at a random place: every accepted tag comes back once, in
- * order. */
+/* Random sends, writes and reads of completions, and a close at a random point: every accepted tag
+ * is reported once, in order. */
 static void every_tag_comes_back_exactly_once(void **state)
 {
     (void)state;
@@ -260,7 +260,7 @@ static void every_tag_comes_back_exactly_once(void **state)
     }
 }
 
-/* A sealed headers message of n headers. */
+/* Returns a sealed frame with a headers message of n headers. */
 static struct spv_shared_frame *finished(const struct peer_fixture *k, size_t n)
 {
     struct spv_shared_frame *f = spv_shared_frame_new(1 + n * (SPV_HEADER_SIZE + 1));
@@ -276,7 +276,7 @@ static struct spv_shared_frame *finished(const struct peer_fixture *k, size_t n)
     return f;
 }
 
-/* Takes `piece` bytes at a time of all that is pending, and appends them. */
+/* Appends all pending bytes to out, `piece` bytes at a time. */
 static void take_all(struct peer_fixture *k, struct spv_buffer *out, size_t piece)
 {
     const uint8_t *bytes;

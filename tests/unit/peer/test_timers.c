@@ -1,4 +1,4 @@
-/* Pings, idleness, progress, write and memory deadlines, under virtual time. */
+/* Deadlines in virtual time: ping, pong, idle, message, write, and freeing memory. */
 #include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static void ping_is_answered_with_its_nonce(void **state)
     peer_fixture_init(&k);
     peer_fixture_ready(&k, SPV_OUTBOUND);
     assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 0xfeed), 0);
-    assert_int_equal(k.got.command, SPV_CMD_PING); /* handed out as well */
+    assert_int_equal(k.got.command, SPV_CMD_PING); /* returned, too */
     assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_PONG);
     assert_int_equal(msg.u.ping.nonce, 0xfeed);
     peer_fixture_close(&k);
@@ -61,7 +61,7 @@ static void pings_go_out_every_two_minutes_give_or_take_a_quarter(void **state)
         longest = gap > longest ? gap : longest;
         assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PONG, seen[i]), 0);
     }
-    assert_true(longest - shortest >= 10); /* no beat */
+    assert_true(longest - shortest >= 10); /* not synchronised */
     peer_fixture_close(&k);
 }
 
@@ -104,7 +104,7 @@ static void a_pong_missing_for_twenty_minutes_closes(void **state)
     spv_peer_get_stats(k.p, &s);
     uint64_t end = s.ping_sent_us + 20 * 60 * SPV_SECOND;
     while (k.now.mono_us + 60 * SPV_SECOND < end) {
-        /* Other messages come; the pong does not, and no second ping joins the first. */
+        /* Other messages arrive, but no pong, and no second ping is sent. */
         assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
         assert_int_equal(peer_fixture_wait(&k, 60), 0);
         peer_fixture_expect(&k, SPV_CMD_PONG);
@@ -151,14 +151,14 @@ static void five_minutes_without_a_message_close(void **state)
     uint64_t start = k.now.mono_us;
     while (rc == 0 && k.now.mono_us < start + 400 * SPV_SECOND) {
         rc = peer_fixture_wait_us(&k, SPV_SECOND);
-        peer_fixture_recv(&k, &msg); /* the socket takes our pings */
+        peer_fixture_recv(&k, &msg); /* the socket accepts our pings */
     }
     assert_int_equal(rc, SPV_ERR_IDLE);
     assert_int_equal(k.now.mono_us - start, 300 * SPV_SECOND);
     peer_fixture_close(&k);
 }
 
-/* Half an hour of nothing but answers to our pings, or of pongs that answer nothing. */
+/* Half an hour with only answers to our pings, or only pongs with unknown nonces. */
 static int live_on_pongs(bool matching)
 {
     struct peer_fixture k;
@@ -202,7 +202,7 @@ static void dripping_bytes_is_not_progress(void **state)
         if (rc == 0)
             rc = peer_fixture_wait(&k, 1);
     }
-    /* Both clocks began with the handshake's last message, or the first byte right after it. */
+    /* Both deadlines start with the handshake's last message, or the first byte after it. */
     assert_int_equal(rc, SPV_ERR_MESSAGE_TIMEOUT);
     assert_int_equal(k.now.mono_us - start, 300 * SPV_SECOND);
     spv_buffer_free(&b);
@@ -221,7 +221,7 @@ static void each_message_has_its_own_progress_deadline(void **state)
     peer_fixture_frame(&b, "whatever", "12345678", 8);
     size_t whole = b.len;
     peer_fixture_frame(&b, "whatever", "12345678", 8);
-    /* Pieces that straddle the messages: always something unfinished, never for long. */
+    /* Chunks across message boundaries: always an incomplete message, but each a new one. */
     assert_int_equal(peer_fixture_send_bytes(&k, b.data, 20), 0);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(peer_fixture_wait(&k, 7), 0);
@@ -259,7 +259,7 @@ static void a_peer_that_does_not_read_is_closed(void **state)
     assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 1), 0);
     assert_int_equal(peer_fixture_wait(&k, 60), 0);
     assert_int_equal(peer_fixture_send_ping(&k, SPV_CMD_PING, 2),
-                     0); /* more to write is no excuse */
+                     0); /* another queued message does not renew the deadline */
     assert_int_equal(peer_fixture_wait_us(&k, 60 * SPV_SECOND - 1), 0);
     assert_int_equal(peer_fixture_wait_us(&k, 1), SPV_ERR_WRITE_TIMEOUT);
     peer_fixture_close(&k);
@@ -350,7 +350,7 @@ static void the_reason_is_the_deadline_that_passed_first(void **state)
         struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
                               .u.getheaders = {.locator = locator, .n = 1}};
         assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
-        k.now.mono_us += 3600 * SPV_SECOND; /* we slept through all of them */
+        k.now.mono_us += 3600 * SPV_SECOND; /* all deadlines have passed */
         assert_int_equal(spv_peer_timer(k.p, k.now), rows[i].want);
         peer_fixture_close(&k);
     }

@@ -1,4 +1,4 @@
-/* What observers, logs, summaries and the statistics snapshot say, and who may be malformed. */
+/* Observer callbacks, logs, message summaries, statistics, and tolerated malformed messages. */
 #include "unit/peer/peer_fixture.h"
 
 #include <stdio.h>
@@ -218,7 +218,7 @@ static void summaries_say_what_matters(void **state)
     assert_string_equal(spv_msg_format(got, sizeof(got), &reject), "reject (t?, 0x40, ?dust)");
     struct spv_msg old = {.command = SPV_CMD_PING};
     assert_string_equal(spv_msg_format(got, sizeof(got), &old), "ping");
-    /* Every message has one that begins with its command, whatever is in it. */
+    /* Every message has a summary that starts with its command, for any content. */
     for (int c = SPV_CMD_VERSION; c <= SPV_CMD_CFCHECKPT; c++) {
         static const uint8_t tx[60] = {[0] = 1, [4] = 1, [46] = 1};
         struct spv_msg msg = {.command = (enum spv_command)c};
@@ -232,7 +232,7 @@ static void summaries_say_what_matters(void **state)
     }
     struct spv_msg fee = {.command = SPV_CMD_FEEFILTER, .u.feefilter = {1000}};
     assert_string_equal(spv_msg_format(got, sizeof(got), &fee), "feefilter (1000)");
-    /* Cut wherever the room ends. */
+    /* Cut at every capacity. */
     for (size_t cap = 1; cap < 40; cap++) {
         memset(got, 'x', sizeof(got));
         spv_msg_format(got, cap, &inv);
@@ -250,7 +250,7 @@ static int say_malformed(const char *host, enum spv_network network, bool tolera
     k.cfg.tolerate_malformed = tolerate;
     snprintf(k.cfg.endpoint.host, sizeof(k.cfg.endpoint.host), "%s", host);
     peer_fixture_ready(&k, SPV_INBOUND);
-    if (network != SPV_REGTEST) { /* the kit speaks regtest: judged apart */
+    if (network != SPV_REGTEST) { /* the fixture is for regtest: checked separately */
         peer_fixture_close(&k);
         k.cfg.net = spv_netid_get(network);
         peer_fixture_open(&k, SPV_INBOUND);
