@@ -7,9 +7,9 @@
 
 void peer_fixture_init(struct peer_fixture *k)
 {
-    static uint64_t kits; /* seed of the next fixture: each draws other nonces */
+    static uint64_t next_seed; /* seed of the next fixture: each draws other nonces */
     memset(k, 0, sizeof(*k));
-    k->random.state = 1000 * ++kits;
+    k->random.state = 1000 * ++next_seed;
     k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = KIT_UNIX};
     k->version = SPV_PROTOCOL_VERSION;
     k->services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;

@@ -11,12 +11,12 @@ static const struct {
 } body[] = {{"\1\x55\1\0\0\0\0\0\0\0\0", 11}, {"\1\x55", 2}, {"", 0}, {"", 0}};
 #define BLOOM 4
 
-static int say_bloom(struct peer_fixture *k, size_t i)
+static int feed_bloom(struct peer_fixture *k, size_t i)
 {
     return peer_fixture_send_raw(k, spv_command_name(bloom[i]), body[i].bytes, body[i].n);
 }
 
-static void bloom_commands_that_we_do_not_offer_close_whatever_the_version(void **state)
+static void bloom_commands_without_node_bloom_close_at_every_version(void **state)
 {
     (void)state;
     static const uint32_t versions[] = {60000, 70010, 70011, 70016};
@@ -26,7 +26,7 @@ static void bloom_commands_that_we_do_not_offer_close_whatever_the_version(void 
             peer_fixture_init(&k);
             peer_fixture_open(&k, SPV_INBOUND);
             peer_fixture_handshake(&k, versions[v]);
-            assert_int_equal(say_bloom(&k, i), SPV_ERR_BLOOM_UNOFFERED);
+            assert_int_equal(feed_bloom(&k, i), SPV_ERR_BLOOM_UNOFFERED);
             assert_int_equal(k.n_got, 0); /* not returned */
             peer_fixture_close(&k);
         }
@@ -34,7 +34,7 @@ static void bloom_commands_that_we_do_not_offer_close_whatever_the_version(void 
 }
 
 /* BIP157; Bitcoin Core closes the connection, too. */
-static void filter_requests_that_we_do_not_offer_close(void **state)
+static void compact_filter_requests_without_the_service_bit_close(void **state)
 {
     (void)state;
     static const struct {
@@ -75,7 +75,7 @@ static void an_ignored_message_does_not_hide_the_next_one(void **state)
     peer_fixture_close(&k);
 }
 
-static void where_we_offer_them_they_are_handed_out(void **state)
+static void bloom_commands_are_returned_when_we_offer_node_bloom(void **state)
 {
     (void)state;
     for (size_t i = 0; i < BLOOM; i++) {
@@ -83,13 +83,13 @@ static void where_we_offer_them_they_are_handed_out(void **state)
         peer_fixture_init(&k);
         k.cfg.services = SPV_NODE_BLOOM;
         peer_fixture_ready(&k, SPV_INBOUND);
-        assert_int_equal(say_bloom(&k, i), 0);
+        assert_int_equal(feed_bloom(&k, i), 0);
         assert_int_equal(k.n_got, 1);
         peer_fixture_close(&k);
     }
 }
 
-static void a_loaded_filter_is_remembered_until_it_is_cleared(void **state)
+static void a_bloom_filter_is_in_the_statistics_until_filterclear(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -103,10 +103,10 @@ static void a_loaded_filter_is_remembered_until_it_is_cleared(void **state)
     assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
     spv_peer_get_stats(k.p, &stats);
     assert_false(stats.relay || stats.filtered);
-    assert_int_equal(say_bloom(&k, 0), 0);
+    assert_int_equal(feed_bloom(&k, 0), 0);
     spv_peer_get_stats(k.p, &stats);
     assert_true(stats.relay && stats.filtered);
-    assert_int_equal(say_bloom(&k, 2), 0);
+    assert_int_equal(feed_bloom(&k, 2), 0);
     spv_peer_get_stats(k.p, &stats);
     assert_true(stats.relay && !stats.filtered);
     peer_fixture_close(&k);
@@ -118,7 +118,7 @@ static int send_bloom(struct peer_fixture *k, size_t i, uint64_t tag)
     return spv_peer_send_tagged(k->p, &msg, tag, k->now);
 }
 
-static void sending_them_to_a_peer_that_would_drop_us_is_refused(void **state)
+static void bloom_commands_to_a_peer_without_node_bloom_are_refused(void **state)
 {
     (void)state;
     static const struct {
@@ -141,7 +141,7 @@ static void sending_them_to_a_peer_that_would_drop_us_is_refused(void **state)
         }
 }
 
-static void nothing_goes_to_a_peer_too_old_for_it(void **state)
+static void commands_newer_than_the_peers_version_are_not_sent(void **state)
 {
     (void)state;
     static const struct {
@@ -172,7 +172,7 @@ static void nothing_goes_to_a_peer_too_old_for_it(void **state)
         }
 }
 
-static void those_that_waited_for_the_handshake_are_left_out(void **state)
+static void deferred_bloom_commands_are_dropped_without_node_bloom(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -199,7 +199,7 @@ static uint64_t fee_filter(struct peer_fixture *k)
     return stats.fee_filter;
 }
 
-static void the_fee_filter_is_remembered_and_a_senseless_one_ignored(void **state)
+static void feefilter_is_stored_and_one_above_max_money_ignored(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -217,7 +217,7 @@ static void the_fee_filter_is_remembered_and_a_senseless_one_ignored(void **stat
     peer_fixture_close(&k);
 }
 
-static void a_malformed_message_gets_a_last_reject_where_it_is_spoken(void **state)
+static void a_malformed_message_gets_a_reject_at_versions_that_have_it(void **state)
 {
     (void)state;
     static const uint32_t versions[] = {70001, 70002, 70015, 70016};
@@ -238,7 +238,7 @@ static void a_malformed_message_gets_a_last_reject_where_it_is_spoken(void **sta
     }
 }
 
-static void the_last_word_has_a_second_to_go_out(void **state)
+static void a_reject_before_the_close_has_a_second_to_be_written(void **state)
 {
     (void)state;
     for (int taken = 0; taken < 2; taken++) {
@@ -266,17 +266,17 @@ static void the_last_word_has_a_second_to_go_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bloom_commands_that_we_do_not_offer_close_whatever_the_version),
-        cmocka_unit_test(filter_requests_that_we_do_not_offer_close),
+        cmocka_unit_test(bloom_commands_without_node_bloom_close_at_every_version),
+        cmocka_unit_test(compact_filter_requests_without_the_service_bit_close),
         cmocka_unit_test(an_ignored_message_does_not_hide_the_next_one),
-        cmocka_unit_test(where_we_offer_them_they_are_handed_out),
-        cmocka_unit_test(a_loaded_filter_is_remembered_until_it_is_cleared),
-        cmocka_unit_test(sending_them_to_a_peer_that_would_drop_us_is_refused),
-        cmocka_unit_test(nothing_goes_to_a_peer_too_old_for_it),
-        cmocka_unit_test(those_that_waited_for_the_handshake_are_left_out),
-        cmocka_unit_test(the_fee_filter_is_remembered_and_a_senseless_one_ignored),
-        cmocka_unit_test(a_malformed_message_gets_a_last_reject_where_it_is_spoken),
-        cmocka_unit_test(the_last_word_has_a_second_to_go_out),
+        cmocka_unit_test(bloom_commands_are_returned_when_we_offer_node_bloom),
+        cmocka_unit_test(a_bloom_filter_is_in_the_statistics_until_filterclear),
+        cmocka_unit_test(bloom_commands_to_a_peer_without_node_bloom_are_refused),
+        cmocka_unit_test(commands_newer_than_the_peers_version_are_not_sent),
+        cmocka_unit_test(deferred_bloom_commands_are_dropped_without_node_bloom),
+        cmocka_unit_test(feefilter_is_stored_and_one_above_max_money_ignored),
+        cmocka_unit_test(a_malformed_message_gets_a_reject_at_versions_that_have_it),
+        cmocka_unit_test(a_reject_before_the_close_has_a_second_to_be_written),
     };
     return cmocka_run_group_tests_name("peer: policy", tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void side_close(struct side *s)
     spv_buffer_free(&s->out);
 }
 
-static void serve(struct side *s)
+static void send_all_kinds(struct side *s)
 {
     struct spv_header headers[20];
     struct spv_inv items[2] = {{SPV_INV_TX, {{1}}}, {77, {{2}}}};
@@ -52,7 +52,7 @@ static void serve(struct side *s)
     assert_int_equal(spv_peer_send(s->p, &strange, when), 0);
 }
 
-static void react(struct side *s, const struct spv_msg *msg)
+static void reply(struct side *s, const struct spv_msg *msg)
 {
     if (spv_peer_ready(s->p) && msg->command == SPV_CMD_VERACK) {
         struct spv_msg send = {.command = SPV_CMD_SENDHEADERS};
@@ -63,7 +63,7 @@ static void react(struct side *s, const struct spv_msg *msg)
         assert_int_equal(spv_peer_send(s->p, &send, when), 0);
     }
     if (msg->command == SPV_CMD_GETHEADERS)
-        serve(s);
+        send_all_kinds(s);
 }
 
 static int side_input(struct side *s, const uint8_t *bytes, size_t n)
@@ -73,7 +73,7 @@ static int side_input(struct side *s, const uint8_t *bytes, size_t n)
     while (rc == 0 && (rc = spv_peer_next(s->p, &msg, when)) == 1) {
         assert_int_equal(
             spv_msg_write(&s->log, &msg, spv_netid_get(SPV_REGTEST), SPV_PROTOCOL_VERSION), 0);
-        react(s, &msg);
+        reply(s, &msg);
         rc = 0;
     }
     return rc;
@@ -89,7 +89,7 @@ static void side_flush(struct side *s)
 }
 
 /* Moves bytes between two peers until both have none pending. */
-static void record(struct side *a, struct side *b)
+static void exchange(struct side *a, struct side *b)
 {
     side_open(a, SPV_OUTBOUND);
     side_open(b, SPV_INBOUND);
@@ -145,7 +145,7 @@ static void every_split_point_gives_the_same_messages_and_output(void **state)
 {
     (void)state;
     struct side client, server;
-    record(&client, &server);
+    exchange(&client, &server);
     assert_true(client.log.len > 1700);
     for (size_t cut = 0; cut <= server.out.len; cut++)
         replay(&client, SPV_OUTBOUND, &server.out, cut, server.out.len);
@@ -155,11 +155,11 @@ static void every_split_point_gives_the_same_messages_and_output(void **state)
     side_close(&server);
 }
 
-static void dripped_in_pieces_of_any_size_it_is_the_same(void **state)
+static void chunks_of_any_size_give_the_same_messages_and_output(void **state)
 {
     (void)state;
     struct side client, server;
-    record(&client, &server);
+    exchange(&client, &server);
     for (size_t step = 1; step < 70; step++) {
         replay(&client, SPV_OUTBOUND, &server.out, step, step);
         replay(&server, SPV_INBOUND, &client.out, step, step);
@@ -168,11 +168,11 @@ static void dripped_in_pieces_of_any_size_it_is_the_same(void **state)
     side_close(&server);
 }
 
-static void a_bad_frame_is_found_at_every_split_after_the_good_ones(void **state)
+static void an_invalid_frame_is_found_at_every_split_after_valid_ones(void **state)
 {
     (void)state;
     struct side client, server;
-    record(&client, &server);
+    exchange(&client, &server);
     struct spv_buffer bytes;
     spv_buffer_init(&bytes);
     spv_buffer_put(&bytes, server.out.data, server.out.len);
@@ -196,7 +196,7 @@ static void a_bad_frame_is_found_at_every_split_after_the_good_ones(void **state
     side_close(&server);
 }
 
-static void frames_are_checked_in_their_order(void **state)
+static void the_checks_of_a_frame_have_a_fixed_order(void **state)
 {
     (void)state;
     /* Each frame is invalid from byte `from` on; the first check that fails determines the error.
@@ -236,7 +236,7 @@ static void frames_are_checked_in_their_order(void **state)
     }
 }
 
-static void bad_frames_close_but_never_ban(void **state)
+static void invalid_frames_close_but_never_ban(void **state)
 {
     (void)state;
     static const int codes[] = {SPV_ERR_MAGIC, SPV_ERR_COMMAND, SPV_ERR_LENGTH, SPV_ERR_CHECKSUM};
@@ -244,7 +244,7 @@ static void bad_frames_close_but_never_ban(void **state)
         assert_int_equal(spv_err_class_of(codes[i]), SPV_CLASS_PEER);
 }
 
-static void a_bad_header_is_refused_before_its_payload_comes(void **state)
+static void an_invalid_frame_header_is_refused_before_its_payload_arrives(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -262,7 +262,7 @@ static void a_bad_header_is_refused_before_its_payload_comes(void **state)
     peer_fixture_close(&k);
 }
 
-static void before_the_handshake_ends_a_kilobyte_is_the_limit(void **state)
+static void payloads_during_the_handshake_are_limited_to_a_kilobyte(void **state)
 {
     (void)state;
     static const uint8_t body[SPV_MAX_EARLY_PAYLOAD + 1];
@@ -281,7 +281,7 @@ static void before_the_handshake_ends_a_kilobyte_is_the_limit(void **state)
     peer_fixture_close(&k);
 }
 
-static void unknown_commands_are_counted_and_handed_up_raw(void **state)
+static void unknown_commands_are_counted_and_returned_raw(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -298,7 +298,7 @@ static void unknown_commands_are_counted_and_handed_up_raw(void **state)
     peer_fixture_close(&k);
 }
 
-static void headers_are_handed_out_whole(void **state)
+static void a_headers_message_is_returned_as_one_message(void **state)
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
@@ -349,7 +349,7 @@ static void too_many_headers_or_locator_hashes_are_not_sent(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_full_send_queue_refuses_and_stays_whole(void **state)
+static void a_full_send_queue_refuses_and_stays_unchanged(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -374,7 +374,7 @@ static void a_full_send_queue_refuses_and_stays_whole(void **state)
     peer_fixture_close(&k);
 }
 
-static void what_waits_for_the_handshake_counts_as_queued(void **state)
+static void deferred_messages_count_as_queued(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -391,7 +391,7 @@ static void what_waits_for_the_handshake_counts_as_queued(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_long_queue_taken_in_small_pieces_comes_out_whole(void **state)
+static void a_long_queue_written_in_small_chunks_is_complete(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -430,18 +430,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_split_point_gives_the_same_messages_and_output),
-        cmocka_unit_test(dripped_in_pieces_of_any_size_it_is_the_same),
-        cmocka_unit_test(a_bad_frame_is_found_at_every_split_after_the_good_ones),
-        cmocka_unit_test(frames_are_checked_in_their_order),
-        cmocka_unit_test(bad_frames_close_but_never_ban),
-        cmocka_unit_test(a_bad_header_is_refused_before_its_payload_comes),
-        cmocka_unit_test(before_the_handshake_ends_a_kilobyte_is_the_limit),
-        cmocka_unit_test(unknown_commands_are_counted_and_handed_up_raw),
-        cmocka_unit_test(headers_are_handed_out_whole),
+        cmocka_unit_test(chunks_of_any_size_give_the_same_messages_and_output),
+        cmocka_unit_test(an_invalid_frame_is_found_at_every_split_after_valid_ones),
+        cmocka_unit_test(the_checks_of_a_frame_have_a_fixed_order),
+        cmocka_unit_test(invalid_frames_close_but_never_ban),
+        cmocka_unit_test(an_invalid_frame_header_is_refused_before_its_payload_arrives),
+        cmocka_unit_test(payloads_during_the_handshake_are_limited_to_a_kilobyte),
+        cmocka_unit_test(unknown_commands_are_counted_and_returned_raw),
+        cmocka_unit_test(a_headers_message_is_returned_as_one_message),
         cmocka_unit_test(too_many_headers_or_locator_hashes_are_not_sent),
-        cmocka_unit_test(a_full_send_queue_refuses_and_stays_whole),
-        cmocka_unit_test(what_waits_for_the_handshake_counts_as_queued),
-        cmocka_unit_test(a_long_queue_taken_in_small_pieces_comes_out_whole),
+        cmocka_unit_test(a_full_send_queue_refuses_and_stays_unchanged),
+        cmocka_unit_test(deferred_messages_count_as_queued),
+        cmocka_unit_test(a_long_queue_written_in_small_chunks_is_complete),
     };
     return cmocka_run_group_tests_name("peer: framing", tests, NULL, NULL);
 }

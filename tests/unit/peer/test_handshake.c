@@ -1,7 +1,7 @@
 /* Version negotiation: the messages of each side, their order, and the errors. */
 #include "unit/peer/peer_fixture.h"
 
-static void outbound_says_version_then_sendaddrv2_and_verack(void **state)
+static void outbound_sends_version_then_sendaddrv2_and_verack(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -19,7 +19,7 @@ static void outbound_says_version_then_sendaddrv2_and_verack(void **state)
     peer_fixture_close(&k);
 }
 
-static void inbound_waits_for_version_then_says_its_own(void **state)
+static void inbound_waits_for_version_then_sends_its_own(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -37,7 +37,7 @@ static void inbound_waits_for_version_then_says_its_own(void **state)
     peer_fixture_close(&k);
 }
 
-static void version_carries_our_side_and_no_address_of_ours(void **state)
+static void version_has_our_configuration_and_no_address_of_ours(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -74,7 +74,7 @@ static int32_t newest(void *ctx)
     return *(int32_t *)ctx;
 }
 
-static void version_tells_the_newest_height_when_it_is_written(void **state)
+static void version_has_the_newest_height_when_it_is_encoded(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -92,7 +92,7 @@ static void version_tells_the_newest_height_when_it_is_written(void **state)
     peer_fixture_close(&k);
 }
 
-static void version_to_a_proxy_names_no_remote(void **state)
+static void version_through_a_proxy_has_no_remote_address(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -294,7 +294,7 @@ static void missing_services_are_refused(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_node_knows_its_own_nonce(void **state)
+static void a_connection_to_ourselves_is_detected_by_its_nonce(void **state)
 {
     (void)state;
     struct spv_self_nonces nonces = {0};
@@ -323,7 +323,7 @@ static void a_node_knows_its_own_nonce(void **state)
     peer_fixture_close(&dial);
 }
 
-static void the_set_remembers_fifty_handshakes(void **state)
+static void the_set_stores_the_nonces_of_fifty_handshakes(void **state)
 {
     (void)state;
     struct spv_self_nonces nonces = {0};
@@ -399,7 +399,7 @@ static void messages_sent_early_follow_the_verack(void **state)
     peer_fixture_close(&k);
 }
 
-static void early_messages_take_the_form_of_the_version_spoken(void **state)
+static void deferred_messages_are_sent_in_the_form_of_the_negotiated_version(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -417,7 +417,7 @@ static void early_messages_take_the_form_of_the_version_spoken(void **state)
     peer_fixture_close(&k);
 }
 
-static void early_messages_of_a_failed_handshake_are_never_sent(void **state)
+static void deferred_messages_of_a_failed_handshake_are_never_sent(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -431,7 +431,7 @@ static void early_messages_of_a_failed_handshake_are_never_sent(void **state)
     peer_fixture_close(&k);
 }
 
-static void the_negotiation_is_the_machines_own(void **state)
+static void negotiation_messages_cannot_be_sent_by_the_caller(void **state)
 {
     (void)state;
     static const enum spv_command own[] = {SPV_CMD_VERSION, SPV_CMD_VERACK, SPV_CMD_SENDADDRV2,
@@ -447,7 +447,7 @@ static void the_negotiation_is_the_machines_own(void **state)
     peer_fixture_close(&k);
 }
 
-static void what_the_version_does_not_know_is_not_sent(void **state)
+static void commands_that_the_negotiated_version_lacks_are_not_sent(void **state)
 {
     (void)state;
     static const struct {
@@ -496,7 +496,7 @@ static void user_agent_is_made_safe_to_print(void **state)
     peer_fixture_close(&k);
 }
 
-static void time_offset_takes_any_claim(void **state)
+static void time_offset_accepts_any_time_of_the_peer(void **state)
 {
     (void)state;
     static const int64_t claims[] = {INT64_MIN, -1, 0, INT64_MAX};
@@ -512,7 +512,7 @@ static void time_offset_takes_any_claim(void **state)
     }
 }
 
-static void bad_configurations_are_refused(void **state)
+static void invalid_configurations_are_refused(void **state)
 {
     (void)state;
     char agent[SPV_MAX_USER_AGENT + 2];
@@ -541,11 +541,11 @@ static void bad_configurations_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(outbound_says_version_then_sendaddrv2_and_verack),
-        cmocka_unit_test(inbound_waits_for_version_then_says_its_own),
-        cmocka_unit_test(version_carries_our_side_and_no_address_of_ours),
-        cmocka_unit_test(version_tells_the_newest_height_when_it_is_written),
-        cmocka_unit_test(version_to_a_proxy_names_no_remote),
+        cmocka_unit_test(outbound_sends_version_then_sendaddrv2_and_verack),
+        cmocka_unit_test(inbound_waits_for_version_then_sends_its_own),
+        cmocka_unit_test(version_has_our_configuration_and_no_address_of_ours),
+        cmocka_unit_test(version_has_the_newest_height_when_it_is_encoded),
+        cmocka_unit_test(version_through_a_proxy_has_no_remote_address),
         cmocka_unit_test(our_version_does_not_vary_with_the_peers),
         cmocka_unit_test(negotiates_the_smaller_version),
         cmocka_unit_test(below_70016_no_sendaddrv2_is_sent),
@@ -556,17 +556,17 @@ int main(void)
         cmocka_unit_test(a_second_version_before_verack_is_ignored),
         cmocka_unit_test(feature_negotiation_after_verack_closes),
         cmocka_unit_test(missing_services_are_refused),
-        cmocka_unit_test(a_node_knows_its_own_nonce),
-        cmocka_unit_test(the_set_remembers_fifty_handshakes),
+        cmocka_unit_test(a_connection_to_ourselves_is_detected_by_its_nonce),
+        cmocka_unit_test(the_set_stores_the_nonces_of_fifty_handshakes),
         cmocka_unit_test(handshake_must_end_in_thirty_seconds),
         cmocka_unit_test(messages_sent_early_follow_the_verack),
-        cmocka_unit_test(early_messages_take_the_form_of_the_version_spoken),
-        cmocka_unit_test(early_messages_of_a_failed_handshake_are_never_sent),
-        cmocka_unit_test(the_negotiation_is_the_machines_own),
-        cmocka_unit_test(what_the_version_does_not_know_is_not_sent),
+        cmocka_unit_test(deferred_messages_are_sent_in_the_form_of_the_negotiated_version),
+        cmocka_unit_test(deferred_messages_of_a_failed_handshake_are_never_sent),
+        cmocka_unit_test(negotiation_messages_cannot_be_sent_by_the_caller),
+        cmocka_unit_test(commands_that_the_negotiated_version_lacks_are_not_sent),
         cmocka_unit_test(user_agent_is_made_safe_to_print),
-        cmocka_unit_test(time_offset_takes_any_claim),
-        cmocka_unit_test(bad_configurations_are_refused),
+        cmocka_unit_test(time_offset_accepts_any_time_of_the_peer),
+        cmocka_unit_test(invalid_configurations_are_refused),
     };
     return cmocka_run_group_tests_name("peer: handshake", tests, NULL, NULL);
 }

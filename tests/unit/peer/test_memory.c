@@ -17,7 +17,7 @@ void *__wrap_realloc(void *p, size_t n);
 static unsigned long calls; /* since the counter was reset */
 static unsigned long fail_at; /* 0: never */
 
-static bool refuse(void)
+static bool allocation_fails(void)
 {
     calls++;
     return fail_at != 0 && calls == fail_at;
@@ -25,21 +25,21 @@ static bool refuse(void)
 
 void *__wrap_malloc(size_t n)
 {
-    return refuse() ? NULL : __real_malloc(n);
+    return allocation_fails() ? NULL : __real_malloc(n);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    return refuse() ? NULL : __real_calloc(n, size);
+    return allocation_fails() ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_realloc(void *p, size_t n)
 {
-    return refuse() ? NULL : __real_realloc(p, n);
+    return allocation_fails() ? NULL : __real_realloc(p, n);
 }
 
 /* Runs a client with allocations of the library only. Returns 0 or the first error. */
-static int converse(const struct spv_buffer *script, enum spv_direction dir)
+static int run_client(const struct spv_buffer *script, enum spv_direction dir)
 {
     struct test_random random = {.state = 3};
     struct spv_now now = {.mono_us = SPV_SECOND, .unix_s = KIT_UNIX};
@@ -98,14 +98,14 @@ static void every_allocation_may_fail(void **state)
     build_script(&script);
     for (int dir = 0; dir < 2; dir++) {
         calls = 0;
-        assert_int_equal(converse(&script, (enum spv_direction)dir), SPV_ERR_SHORT);
+        assert_int_equal(run_client(&script, (enum spv_direction)dir), SPV_ERR_SHORT);
         unsigned long all = calls;
         assert_in_range(all, 8, 1000);
         unsigned long harmless = 0;
         for (unsigned long k = 1; k <= all; k++) {
             calls = 0;
             fail_at = k;
-            int rc = converse(&script, (enum spv_direction)dir);
+            int rc = run_client(&script, (enum spv_direction)dir);
             fail_at = 0;
             if (rc != SPV_ERR_NOMEM) {
                 /* Only the reject before the close may fail without another result. */
@@ -118,7 +118,7 @@ static void every_allocation_may_fail(void **state)
     spv_buffer_free(&script);
 }
 
-static void a_failed_send_leaves_the_machine_whole(void **state)
+static void a_failed_send_leaves_the_peer_unchanged(void **state)
 {
     (void)state;
     static const struct spv_blockhash locator[SPV_MAX_LOCATOR];
@@ -167,7 +167,7 @@ static uint64_t push_everything(struct peer_fixture *k)
     return tags;
 }
 
-static void pushing_without_memory_harms_nothing(void **state)
+static void push_helpers_survive_every_failed_allocation(void **state)
 {
     (void)state;
     unsigned long all = 1;
@@ -201,7 +201,7 @@ static void pushing_without_memory_harms_nothing(void **state)
     }
 }
 
-static void an_idle_connection_holds_less_than_sixteen_kibibytes(void **state)
+static void an_idle_connection_uses_less_than_sixteen_kibibytes(void **state)
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
@@ -225,7 +225,7 @@ static void an_idle_connection_holds_less_than_sixteen_kibibytes(void **state)
     peer_fixture_close(&k);
 }
 
-static void memory_grows_with_bytes_that_came_not_with_a_claim(void **state)
+static void memory_grows_with_received_bytes_not_with_a_claimed_length(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -244,7 +244,7 @@ static void memory_grows_with_bytes_that_came_not_with_a_claim(void **state)
     peer_fixture_close(&k);
 }
 
-static void receive_buffer_does_not_grow_past_the_message_that_is_arriving(void **state)
+static void receive_buffer_does_not_grow_beyond_the_incomplete_message(void **state)
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
@@ -264,7 +264,7 @@ static void receive_buffer_does_not_grow_past_the_message_that_is_arriving(void 
     peer_fixture_close(&k);
 }
 
-static void burst_is_given_back_while_another_message_is_arriving(void **state)
+static void memory_of_a_burst_is_freed_while_a_message_is_incomplete(void **state)
 {
     (void)state;
     static struct spv_header headers[SPV_MAX_HEADERS];
@@ -288,7 +288,7 @@ static void burst_is_given_back_while_another_message_is_arriving(void **state)
 }
 
 /* Sends only the header of a frame, with a claimed length. */
-static int say_claim(struct peer_fixture *k, const char *command, uint32_t length)
+static int send_claim(struct peer_fixture *k, const char *command, uint32_t length)
 {
     struct spv_buffer b;
     spv_buffer_init(&b);
@@ -300,7 +300,7 @@ static int say_claim(struct peer_fixture *k, const char *command, uint32_t lengt
     return rc;
 }
 
-static void message_larger_than_the_connection_takes_closes_at_its_frame_header(void **state)
+static void a_payload_above_the_limit_closes_at_its_frame_header(void **state)
 {
     (void)state;
     static const struct spv_payload_cap caps[] = {{SPV_CMD_ADDR, 3000}, {SPV_CMD_INV, 500}};
@@ -316,7 +316,7 @@ static void message_larger_than_the_connection_takes_closes_at_its_frame_header(
             k.cfg.n_caps = 2;
             k.cfg.max_payload = 1000;
             peer_fixture_ready(&k, SPV_INBOUND);
-            assert_int_equal(say_claim(&k, cases[i].command, cases[i].largest + more),
+            assert_int_equal(send_claim(&k, cases[i].command, cases[i].largest + more),
                              more == 0 ? 0 : SPV_ERR_LENGTH);
             peer_fixture_close(&k);
         }
@@ -329,7 +329,7 @@ static void message_larger_than_the_connection_takes_closes_at_its_frame_header(
 
 /* The most memory that a client can use: a full set of known hashes, a burst, and then the largest
  * message of each kind without its last byte. */
-static size_t memory_of_a_held_back_byte(const char *command)
+static size_t memory_of_an_incomplete_message(const char *command)
 {
     static uint8_t body[SPV_SERVE_PAYLOAD];
     static struct spv_inv items[SPV_SERVE_PAYLOAD / 40];
@@ -360,18 +360,18 @@ static size_t memory_of_a_held_back_byte(const char *command)
     return memory;
 }
 
-static void clients_of_a_header_server_that_hold_back_a_byte_cost_under_16_megabytes(void **state)
+static void header_server_clients_with_incomplete_messages_use_under_16_megabytes(void **state)
 {
     (void)state;
     static const char *const commands[] = {"addrv2", "inv", "tx", "block", "headers", "strange"};
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        assert_true(SERVED_CLIENTS * (memory_of_a_held_back_byte(commands[i]) + SERVED_LINK) <
+        assert_true(SERVED_CLIENTS * (memory_of_an_incomplete_message(commands[i]) + SERVED_LINK) <
                     SERVED_MEMORY);
     struct peer_fixture k; /* a longer message is refused */
     peer_fixture_init(&k);
     spv_serve_limits(&k.cfg);
     peer_fixture_ready(&k, SPV_INBOUND);
-    assert_int_equal(say_claim(&k, "block", SPV_SERVE_PAYLOAD + 1), SPV_ERR_LENGTH);
+    assert_int_equal(send_claim(&k, "block", SPV_SERVE_PAYLOAD + 1), SPV_ERR_LENGTH);
     peer_fixture_close(&k);
 }
 
@@ -379,14 +379,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail),
-        cmocka_unit_test(a_failed_send_leaves_the_machine_whole),
-        cmocka_unit_test(pushing_without_memory_harms_nothing),
-        cmocka_unit_test(an_idle_connection_holds_less_than_sixteen_kibibytes),
-        cmocka_unit_test(memory_grows_with_bytes_that_came_not_with_a_claim),
-        cmocka_unit_test(receive_buffer_does_not_grow_past_the_message_that_is_arriving),
-        cmocka_unit_test(burst_is_given_back_while_another_message_is_arriving),
-        cmocka_unit_test(message_larger_than_the_connection_takes_closes_at_its_frame_header),
-        cmocka_unit_test(clients_of_a_header_server_that_hold_back_a_byte_cost_under_16_megabytes),
+        cmocka_unit_test(a_failed_send_leaves_the_peer_unchanged),
+        cmocka_unit_test(push_helpers_survive_every_failed_allocation),
+        cmocka_unit_test(an_idle_connection_uses_less_than_sixteen_kibibytes),
+        cmocka_unit_test(memory_grows_with_received_bytes_not_with_a_claimed_length),
+        cmocka_unit_test(receive_buffer_does_not_grow_beyond_the_incomplete_message),
+        cmocka_unit_test(memory_of_a_burst_is_freed_while_a_message_is_incomplete),
+        cmocka_unit_test(a_payload_above_the_limit_closes_at_its_frame_header),
+        cmocka_unit_test(header_server_clients_with_incomplete_messages_use_under_16_megabytes),
     };
     return cmocka_run_group_tests_name("peer: memory", tests, NULL, NULL);
 }

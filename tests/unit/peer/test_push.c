@@ -27,7 +27,7 @@ static void build_entries(void)
                                              .bytes = {8, 8, (uint8_t)(i >> 8), (uint8_t)i}}};
 }
 
-static void at_most_a_thousand_addresses_go_and_it_says_which(void **state)
+static void at_most_a_thousand_addresses_are_sent_and_their_indexes_returned(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -52,7 +52,7 @@ static void at_most_a_thousand_addresses_go_and_it_says_which(void **state)
     peer_fixture_close(&k);
 }
 
-static void every_address_and_every_place_is_equally_likely(void **state)
+static void every_address_and_every_position_is_equally_likely(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -77,7 +77,7 @@ static void every_address_and_every_place_is_equally_likely(void **state)
     peer_fixture_close(&k);
 }
 
-static void addresses_that_the_form_cannot_carry_are_left_out(void **state)
+static void addresses_that_addr_cannot_encode_are_left_out(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -102,7 +102,7 @@ static void addresses_that_the_form_cannot_carry_are_left_out(void **state)
     peer_fixture_close(&k);
 }
 
-static void other_networks_go_to_a_peer_that_asked_for_addrv2(void **state)
+static void other_networks_are_sent_to_a_peer_that_sent_sendaddrv2(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -136,7 +136,7 @@ static void other_networks_go_to_a_peer_that_asked_for_addrv2(void **state)
     peer_fixture_close(&k);
 }
 
-static void filters_go_to_a_peer_that_offers_them(void **state)
+static void bloom_filters_are_sent_to_a_peer_with_node_bloom(void **state)
 {
     (void)state;
     for (int offered = 0; offered < 2; offered++) {
@@ -169,7 +169,7 @@ static void filters_go_to_a_peer_that_offers_them(void **state)
     }
 }
 
-static void addresses_wait_for_the_handshake(void **state)
+static void addresses_are_refused_before_the_handshake(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -192,7 +192,7 @@ static int ask(struct peer_fixture *k, bool blocks, uint64_t first, uint64_t sto
                   : spv_peer_push_getheaders(k->p, locator, n, to, k->now);
 }
 
-static void an_exact_repeat_in_flight_is_dropped(void **state)
+static void an_equal_request_in_flight_is_not_repeated(void **state)
 {
     (void)state;
     for (int blocks = 0; blocks < 2; blocks++) {
@@ -228,7 +228,7 @@ static void an_answered_getheaders_may_be_repeated(void **state)
     peer_fixture_close(&k);
 }
 
-static void getblocks_may_be_repeated_when_blocks_came_or_time_passed(void **state)
+static void getblocks_may_be_repeated_after_blocks_or_a_timeout(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -250,7 +250,7 @@ static void getblocks_may_be_repeated_when_blocks_came_or_time_passed(void **sta
     peer_fixture_close(&k);
 }
 
-static void a_reject_says_what_and_why(void **state)
+static void a_reject_has_command_code_reason_and_hash(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -281,7 +281,7 @@ static void a_reject_says_what_and_why(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_failed_machine_pushes_nothing(void **state)
+static void a_failed_peer_pushes_nothing(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -304,17 +304,17 @@ static void a_failed_machine_pushes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_most_a_thousand_addresses_go_and_it_says_which),
-        cmocka_unit_test(every_address_and_every_place_is_equally_likely),
-        cmocka_unit_test(addresses_that_the_form_cannot_carry_are_left_out),
-        cmocka_unit_test(other_networks_go_to_a_peer_that_asked_for_addrv2),
-        cmocka_unit_test(filters_go_to_a_peer_that_offers_them),
-        cmocka_unit_test(addresses_wait_for_the_handshake),
-        cmocka_unit_test(an_exact_repeat_in_flight_is_dropped),
+        cmocka_unit_test(at_most_a_thousand_addresses_are_sent_and_their_indexes_returned),
+        cmocka_unit_test(every_address_and_every_position_is_equally_likely),
+        cmocka_unit_test(addresses_that_addr_cannot_encode_are_left_out),
+        cmocka_unit_test(other_networks_are_sent_to_a_peer_that_sent_sendaddrv2),
+        cmocka_unit_test(bloom_filters_are_sent_to_a_peer_with_node_bloom),
+        cmocka_unit_test(addresses_are_refused_before_the_handshake),
+        cmocka_unit_test(an_equal_request_in_flight_is_not_repeated),
         cmocka_unit_test(an_answered_getheaders_may_be_repeated),
-        cmocka_unit_test(getblocks_may_be_repeated_when_blocks_came_or_time_passed),
-        cmocka_unit_test(a_reject_says_what_and_why),
-        cmocka_unit_test(a_failed_machine_pushes_nothing),
+        cmocka_unit_test(getblocks_may_be_repeated_after_blocks_or_a_timeout),
+        cmocka_unit_test(a_reject_has_command_code_reason_and_hash),
+        cmocka_unit_test(a_failed_peer_pushes_nothing),
     };
     return cmocka_run_group_tests_name("peer: push", tests, NULL, NULL);
 }

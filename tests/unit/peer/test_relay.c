@@ -65,7 +65,7 @@ static void expect_no_trickle(struct peer_fixture *k)
     peer_fixture_expect_silence(k);
 }
 
-static void a_block_goes_at_once_and_only_once(void **state)
+static void a_block_is_announced_at_once_and_only_once(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -133,7 +133,7 @@ static void the_delay_is_memoryless_around_ten_seconds(void **state)
     peer_fixture_close(&k);
 }
 
-static void what_the_peer_has_is_left_out_when_queued_and_when_sent(void **state)
+static void items_that_the_peer_has_are_left_out_when_queued_and_when_sent(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -156,7 +156,7 @@ static void what_the_peer_has_is_left_out_when_queued_and_when_sent(void **state
     peer_fixture_close(&k);
 }
 
-static void what_passed_as_a_whole_is_known_too(void **state)
+static void sent_and_received_transactions_and_blocks_are_known(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -186,7 +186,7 @@ static void what_passed_as_a_whole_is_known_too(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_higher_fee_filter_holds_back(void **state)
+static void a_fee_filter_above_the_fee_rate_suppresses_the_announcement(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -205,7 +205,7 @@ static void a_higher_fee_filter_holds_back(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_peer_that_wants_no_transactions_gets_none(void **state)
+static void a_peer_without_relay_gets_no_transactions(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -229,7 +229,7 @@ static void a_peer_that_wants_no_transactions_gets_none(void **state)
     peer_fixture_close(&k);
 }
 
-static void what_was_queued_early_trickles_after_the_handshake(void **state)
+static void transactions_queued_early_trickle_after_the_handshake(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -243,7 +243,7 @@ static void what_was_queued_early_trickles_after_the_handshake(void **state)
     peer_fixture_close(&k);
 }
 
-static void by_wtxid_only_where_both_sides_agreed(void **state)
+static void announced_by_wtxid_only_after_both_sides_sent_wtxidrelay(void **state)
 {
     (void)state;
     for (int both = 0; both < 2; both++) {
@@ -263,7 +263,7 @@ static void by_wtxid_only_where_both_sides_agreed(void **state)
     }
 }
 
-static void fifty_thousand_may_wait(void **state)
+static void fifty_thousand_transactions_may_be_queued(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -277,7 +277,7 @@ static void fifty_thousand_may_wait(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_full_send_queue_makes_them_wait_longer(void **state)
+static void a_full_send_queue_delays_announcements(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -298,7 +298,7 @@ static void a_full_send_queue_makes_them_wait_longer(void **state)
     peer_fixture_close(&k);
 }
 
-static void the_last_fifty_thousand_are_known_and_memory_is_bounded(void **state)
+static void the_last_fifty_thousand_hashes_are_known_and_memory_is_bounded(void **state)
 {
     (void)state;
     struct test_random random = {.state = 11};
@@ -324,7 +324,7 @@ static void the_last_fifty_thousand_are_known_and_memory_is_bounded(void **state
     spv_known_inv_free(&known);
 }
 
-static void a_hash_known_for_long_is_kept_by_being_named_again(void **state)
+static void an_old_known_hash_is_kept_when_it_is_announced_again(void **state)
 {
     (void)state;
     struct test_random random = {.state = 12};
@@ -407,7 +407,7 @@ static void blocks_are_announced_as_the_peer_prefers(void **state)
     }
 }
 
-static void headers_that_the_peer_has_are_left_out_in_front(void **state)
+static void leading_headers_that_the_peer_has_are_left_out(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -420,7 +420,7 @@ static void headers_that_the_peer_has_are_left_out_in_front(void **state)
     peer_fixture_close(&k);
 }
 
-static void headers_that_do_not_follow_each_other_go_as_a_hash(void **state)
+static void noncontinuous_headers_are_announced_by_an_inv(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -435,7 +435,7 @@ static void headers_that_do_not_follow_each_other_go_as_a_hash(void **state)
     peer_fixture_close(&k);
 }
 
-static void what_the_peer_was_served_or_announced_can_be_followed(void **state)
+static void headers_announcements_connect_to_headers_sent_or_received_before(void **state)
 {
     (void)state;
     for (int served = 0; served < 2; served++) {
@@ -461,23 +461,23 @@ static void what_the_peer_was_served_or_announced_can_be_followed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_block_goes_at_once_and_only_once),
+        cmocka_unit_test(a_block_is_announced_at_once_and_only_once),
         cmocka_unit_test(transactions_trickle_a_thousand_at_a_time),
         cmocka_unit_test(the_delay_is_memoryless_around_ten_seconds),
-        cmocka_unit_test(what_the_peer_has_is_left_out_when_queued_and_when_sent),
-        cmocka_unit_test(what_passed_as_a_whole_is_known_too),
-        cmocka_unit_test(a_higher_fee_filter_holds_back),
-        cmocka_unit_test(a_peer_that_wants_no_transactions_gets_none),
-        cmocka_unit_test(what_was_queued_early_trickles_after_the_handshake),
-        cmocka_unit_test(by_wtxid_only_where_both_sides_agreed),
-        cmocka_unit_test(fifty_thousand_may_wait),
-        cmocka_unit_test(a_full_send_queue_makes_them_wait_longer),
-        cmocka_unit_test(the_last_fifty_thousand_are_known_and_memory_is_bounded),
-        cmocka_unit_test(a_hash_known_for_long_is_kept_by_being_named_again),
+        cmocka_unit_test(items_that_the_peer_has_are_left_out_when_queued_and_when_sent),
+        cmocka_unit_test(sent_and_received_transactions_and_blocks_are_known),
+        cmocka_unit_test(a_fee_filter_above_the_fee_rate_suppresses_the_announcement),
+        cmocka_unit_test(a_peer_without_relay_gets_no_transactions),
+        cmocka_unit_test(transactions_queued_early_trickle_after_the_handshake),
+        cmocka_unit_test(announced_by_wtxid_only_after_both_sides_sent_wtxidrelay),
+        cmocka_unit_test(fifty_thousand_transactions_may_be_queued),
+        cmocka_unit_test(a_full_send_queue_delays_announcements),
+        cmocka_unit_test(the_last_fifty_thousand_hashes_are_known_and_memory_is_bounded),
+        cmocka_unit_test(an_old_known_hash_is_kept_when_it_is_announced_again),
         cmocka_unit_test(blocks_are_announced_as_the_peer_prefers),
-        cmocka_unit_test(headers_that_the_peer_has_are_left_out_in_front),
-        cmocka_unit_test(headers_that_do_not_follow_each_other_go_as_a_hash),
-        cmocka_unit_test(what_the_peer_was_served_or_announced_can_be_followed),
+        cmocka_unit_test(leading_headers_that_the_peer_has_are_left_out),
+        cmocka_unit_test(noncontinuous_headers_are_announced_by_an_inv),
+        cmocka_unit_test(headers_announcements_connect_to_headers_sent_or_received_before),
     };
     return cmocka_run_group_tests_name("peer: relay", tests, NULL, NULL);
 }

@@ -55,7 +55,7 @@ static void getheaders_unanswered_for_ninety_seconds_closes(void **state)
     peer_fixture_close(&k);
 }
 
-static void the_answer_settles_it(void **state)
+static void an_answer_removes_the_request(void **state)
 {
     (void)state;
     static const size_t sizes[] = {0, 1, 8, 9, 2000};
@@ -69,7 +69,7 @@ static void the_answer_settles_it(void **state)
     }
 }
 
-static void how_long_the_last_answer_took_is_told(void **state)
+static void statistics_have_the_time_of_the_last_answer(void **state)
 {
     (void)state;
     struct spv_peer_stats stats;
@@ -94,7 +94,7 @@ static void how_long_the_last_answer_took_is_told(void **state)
     peer_fixture_close(&k);
 }
 
-static void several_are_in_flight_and_each_counts_from_the_answer_before_it(void **state)
+static void deadlines_of_requests_in_flight_restart_with_each_answer(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -124,7 +124,7 @@ static void answers_may_come_in_any_order(void **state)
     peer_fixture_close(&k);
 }
 
-static void an_answer_from_further_back_in_the_locator_counts(void **state)
+static void an_answer_from_a_later_locator_hash_is_accepted(void **state)
 {
     (void)state;
     static const uint64_t locator[] = {50, 49, 48, 40, 1};
@@ -139,7 +139,7 @@ static void an_answer_from_further_back_in_the_locator_counts(void **state)
     }
 }
 
-static void the_request_that_starts_there_comes_before_one_that_contains_it(void **state)
+static void a_first_locator_hash_matches_before_a_later_one(void **state)
 {
     (void)state;
     static const uint64_t newer_chain[] = {90, 50, 1};
@@ -154,7 +154,7 @@ static void the_request_that_starts_there_comes_before_one_that_contains_it(void
     peer_fixture_close(&k);
 }
 
-static void an_empty_answer_settles_the_oldest(void **state)
+static void an_empty_message_answers_the_oldest_request(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -199,7 +199,7 @@ static void ask_unsent(struct peer_fixture *k, uint64_t first)
     assert_int_equal(spv_peer_send(k->p, &msg, k->now), 0);
 }
 
-static void an_empty_answer_settles_no_request_whose_last_byte_has_not_left(void **state)
+static void an_empty_message_answers_no_request_that_is_not_sent_completely(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -233,7 +233,7 @@ static void ask_behind(struct peer_fixture *k, uint64_t prev, size_t n)
     assert_int_equal(peer_fixture_recv(k, &out), SPV_CMD_GETHEADERS);
 }
 
-static void an_answer_that_comes_twice_settles_no_request_for_what_follows_it(void **state)
+static void a_repeated_answer_does_not_answer_the_next_request(void **state)
 {
     (void)state;
     static const size_t sizes[] = {1, 100, 2000};
@@ -252,7 +252,7 @@ static void an_answer_that_comes_twice_settles_no_request_for_what_follows_it(vo
     }
 }
 
-static void an_answer_that_comes_twice_settles_none_of_several_requests(void **state)
+static void a_repeated_answer_answers_none_of_several_requests(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -271,7 +271,7 @@ static void an_answer_that_comes_twice_settles_none_of_several_requests(void **s
     peer_fixture_close(&k);
 }
 
-static void the_same_answer_to_the_next_request_settles_it(void **state)
+static void the_same_answer_to_the_same_request_is_accepted_again(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -289,7 +289,7 @@ static void the_same_answer_to_the_next_request_settles_it(void **state)
     peer_fixture_close(&k);
 }
 
-static void an_announcement_settles_nothing(void **state)
+static void an_announcement_answers_no_request(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -302,7 +302,7 @@ static void an_announcement_settles_nothing(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_long_answer_that_fits_nothing_settles_the_oldest(void **state)
+static void a_long_message_without_a_locator_match_answers_the_oldest_request(void **state)
 {
     (void)state;
     struct peer_fixture k; /* the peer had no locator hash and started at genesis */
@@ -335,7 +335,7 @@ static void build_tx(struct spv_buffer *b, bool witness)
     spv_buffer_u32(b, 17);
 }
 
-static void unrelated_messages_settle_nothing(void **state)
+static void unrelated_messages_answer_no_request(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -354,7 +354,7 @@ static void unrelated_messages_settle_nothing(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_question_for_one_header_is_settled_by_that_header(void **state)
+static void a_request_by_stop_hash_is_answered_by_that_header(void **state)
 {
     (void)state;
     struct spv_header header = peer_fixture_header(4711);
@@ -372,7 +372,7 @@ static void a_question_for_one_header_is_settled_by_that_header(void **state)
     }
 }
 
-static void sixty_four_requests_may_be_open(void **state)
+static void sixty_four_requests_may_be_unanswered(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -391,7 +391,7 @@ static void sixty_four_requests_may_be_open(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_request_sent_early_is_timed_from_the_end_of_the_handshake(void **state)
+static void deadline_of_a_deferred_request_starts_after_the_handshake(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -413,7 +413,7 @@ static void a_request_sent_early_is_timed_from_the_end_of_the_handshake(void **s
 }
 
 /* Requests a block and two transactions; this many answers arrive, 20 s apart. */
-static int fetch(unsigned answers)
+static int request_items(unsigned answers)
 {
     struct peer_fixture k;
     struct spv_msg out;
@@ -457,12 +457,12 @@ static int fetch(unsigned answers)
     return rc;
 }
 
-static void getdata_is_settled_item_by_item(void **state)
+static void getdata_is_answered_item_by_item(void **state)
 {
     (void)state;
-    assert_int_equal(fetch(4), 0);
-    assert_int_equal(fetch(3), SPV_ERR_STALL);
-    assert_int_equal(fetch(0), SPV_ERR_STALL);
+    assert_int_equal(request_items(4), 0);
+    assert_int_equal(request_items(3), SPV_ERR_STALL);
+    assert_int_equal(request_items(0), SPV_ERR_STALL);
 }
 
 static void getdata_without_an_answer_closes_after_thirty_seconds(void **state)
@@ -481,7 +481,7 @@ static void getdata_without_an_answer_closes_after_thirty_seconds(void **state)
     peer_fixture_close(&k);
 }
 
-static void transactions_not_asked_for_settle_nothing_and_cut_ones_close(void **state)
+static void unrequested_transactions_answer_nothing_and_truncated_ones_close(void **state)
 {
     (void)state;
     struct spv_inv item = {SPV_INV_TX, {{9}}};
@@ -522,27 +522,27 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(getheaders_unanswered_for_ninety_seconds_closes),
-        cmocka_unit_test(the_answer_settles_it),
-        cmocka_unit_test(how_long_the_last_answer_took_is_told),
-        cmocka_unit_test(several_are_in_flight_and_each_counts_from_the_answer_before_it),
+        cmocka_unit_test(an_answer_removes_the_request),
+        cmocka_unit_test(statistics_have_the_time_of_the_last_answer),
+        cmocka_unit_test(deadlines_of_requests_in_flight_restart_with_each_answer),
         cmocka_unit_test(answers_may_come_in_any_order),
-        cmocka_unit_test(an_answer_from_further_back_in_the_locator_counts),
-        cmocka_unit_test(the_request_that_starts_there_comes_before_one_that_contains_it),
+        cmocka_unit_test(an_answer_from_a_later_locator_hash_is_accepted),
+        cmocka_unit_test(a_first_locator_hash_matches_before_a_later_one),
         cmocka_unit_test(an_answer_carries_the_tag_of_the_request_that_it_answers),
-        cmocka_unit_test(an_empty_answer_settles_the_oldest),
-        cmocka_unit_test(an_empty_answer_settles_no_request_whose_last_byte_has_not_left),
-        cmocka_unit_test(an_answer_that_comes_twice_settles_no_request_for_what_follows_it),
-        cmocka_unit_test(an_answer_that_comes_twice_settles_none_of_several_requests),
-        cmocka_unit_test(the_same_answer_to_the_next_request_settles_it),
-        cmocka_unit_test(an_announcement_settles_nothing),
-        cmocka_unit_test(a_long_answer_that_fits_nothing_settles_the_oldest),
-        cmocka_unit_test(unrelated_messages_settle_nothing),
-        cmocka_unit_test(a_question_for_one_header_is_settled_by_that_header),
-        cmocka_unit_test(sixty_four_requests_may_be_open),
-        cmocka_unit_test(a_request_sent_early_is_timed_from_the_end_of_the_handshake),
-        cmocka_unit_test(getdata_is_settled_item_by_item),
+        cmocka_unit_test(an_empty_message_answers_the_oldest_request),
+        cmocka_unit_test(an_empty_message_answers_no_request_that_is_not_sent_completely),
+        cmocka_unit_test(a_repeated_answer_does_not_answer_the_next_request),
+        cmocka_unit_test(a_repeated_answer_answers_none_of_several_requests),
+        cmocka_unit_test(the_same_answer_to_the_same_request_is_accepted_again),
+        cmocka_unit_test(an_announcement_answers_no_request),
+        cmocka_unit_test(a_long_message_without_a_locator_match_answers_the_oldest_request),
+        cmocka_unit_test(unrelated_messages_answer_no_request),
+        cmocka_unit_test(a_request_by_stop_hash_is_answered_by_that_header),
+        cmocka_unit_test(sixty_four_requests_may_be_unanswered),
+        cmocka_unit_test(deadline_of_a_deferred_request_starts_after_the_handshake),
+        cmocka_unit_test(getdata_is_answered_item_by_item),
         cmocka_unit_test(getdata_without_an_answer_closes_after_thirty_seconds),
-        cmocka_unit_test(transactions_not_asked_for_settle_nothing_and_cut_ones_close),
+        cmocka_unit_test(unrequested_transactions_answer_nothing_and_truncated_ones_close),
         cmocka_unit_test(getblocks_and_mempool_may_stay_unanswered),
     };
     return cmocka_run_group_tests_name("peer: requests", tests, NULL, NULL);

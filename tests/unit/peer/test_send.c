@@ -27,7 +27,7 @@ static void expect_none_done(struct peer_fixture *k)
     assert_int_equal(spv_peer_next_completion(k->p, &tag, &error), 0);
 }
 
-static void sent_means_that_the_last_byte_was_taken(void **state)
+static void sent_means_that_the_socket_accepted_the_last_byte(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -47,7 +47,7 @@ static void sent_means_that_the_last_byte_was_taken(void **state)
     peer_fixture_close(&k);
 }
 
-static void one_bite_may_settle_many_and_messages_without_a_tag_say_nothing(void **state)
+static void one_write_may_complete_many_and_untagged_messages_are_not_reported(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -65,7 +65,7 @@ static void one_bite_may_settle_many_and_messages_without_a_tag_say_nothing(void
     peer_fixture_close(&k);
 }
 
-static void an_early_message_is_sent_after_the_handshake(void **state)
+static void a_deferred_message_is_sent_after_the_handshake(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -84,7 +84,7 @@ static void an_early_message_is_sent_after_the_handshake(void **state)
     peer_fixture_close(&k);
 }
 
-static void an_early_message_that_the_version_does_not_know_is_not_sent(void **state)
+static void a_deferred_message_that_the_version_lacks_is_not_sent(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -123,7 +123,7 @@ static void a_refused_message_is_never_reported(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_link_that_dies_in_the_handshake_reports_what_waited(void **state)
+static void a_close_in_the_handshake_reports_deferred_messages(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -139,7 +139,7 @@ static void a_link_that_dies_in_the_handshake_reports_what_waited(void **state)
     peer_fixture_close(&k);
 }
 
-static void what_is_pending_when_the_link_ends_is_not_sent(void **state)
+static void messages_pending_at_the_close_are_reported_as_not_sent(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -160,7 +160,7 @@ static void what_is_pending_when_the_link_ends_is_not_sent(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_failed_machine_may_still_send_what_is_pending(void **state)
+static void a_failed_peer_may_still_write_pending_bytes(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -178,7 +178,7 @@ static void a_failed_machine_may_still_send_what_is_pending(void **state)
     peer_fixture_close(&k);
 }
 
-static void the_queue_is_bounded_in_messages_and_unpulled_tags_count(void **state)
+static void the_queue_limits_messages_and_unread_completions_count(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -201,7 +201,7 @@ static void the_queue_is_bounded_in_messages_and_unpulled_tags_count(void **stat
     peer_fixture_close(&k);
 }
 
-static void held_messages_are_bounded_too(void **state)
+static void deferred_messages_are_bounded_too(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -215,7 +215,7 @@ static void held_messages_are_bounded_too(void **state)
 
 /* Random sends, writes and reads of completions, and a close at a random point: every accepted tag
  * is reported once, in order. */
-static void every_tag_comes_back_exactly_once(void **state)
+static void every_tag_is_reported_exactly_once(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 200; seed++) {
@@ -261,7 +261,7 @@ static void every_tag_comes_back_exactly_once(void **state)
 }
 
 /* Returns a sealed frame with a headers message of n headers. */
-static struct spv_shared_frame *finished(const struct peer_fixture *k, size_t n)
+static struct spv_shared_frame *sealed_frame(const struct peer_fixture *k, size_t n)
 {
     struct spv_shared_frame *f = spv_shared_frame_new(1 + n * (SPV_HEADER_SIZE + 1));
     assert_non_null(f);
@@ -277,7 +277,7 @@ static struct spv_shared_frame *finished(const struct peer_fixture *k, size_t n)
 }
 
 /* Appends all pending bytes to out, `piece` bytes at a time. */
-static void take_all(struct peer_fixture *k, struct spv_buffer *out, size_t piece)
+static void append_pending(struct peer_fixture *k, struct spv_buffer *out, size_t piece)
 {
     const uint8_t *bytes;
     size_t n;
@@ -289,7 +289,7 @@ static void take_all(struct peer_fixture *k, struct spv_buffer *out, size_t piec
     }
 }
 
-static void shared_frames_keep_their_place_among_other_messages(void **state)
+static void shared_frames_keep_their_order_among_other_messages(void **state)
 {
     (void)state;
     for (size_t piece = 1; piece < 400; piece += 7) {
@@ -300,7 +300,7 @@ static void shared_frames_keep_their_place_among_other_messages(void **state)
         spv_buffer_init(&want);
         spv_buffer_init(&got);
         for (uint64_t i = 0; i < 9; i++) {
-            struct spv_shared_frame *f = finished(&k, i);
+            struct spv_shared_frame *f = sealed_frame(&k, i);
             struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 1}};
             assert_int_equal(spv_peer_send_headers(k.p, f, &i, k.now), 0);
             spv_buffer_put(&want, f->bytes, f->n);
@@ -311,7 +311,7 @@ static void shared_frames_keep_their_place_among_other_messages(void **state)
             }
         }
         assert_int_equal(spv_peer_queued(k.p), want.len);
-        take_all(&k, &got, piece);
+        append_pending(&k, &got, piece);
         assert_int_equal(got.len, want.len);
         assert_memory_equal(got.data, want.data, want.len);
         for (uint64_t i = 0; i < 9; i++) {
@@ -331,7 +331,7 @@ static void shared_frames_keep_their_place_among_other_messages(void **state)
     }
 }
 
-static void shared_frames_are_let_go_when_sent_or_never_to_be(void **state)
+static void shared_frames_are_released_when_sent_or_dropped(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -339,7 +339,7 @@ static void shared_frames_are_let_go_when_sent_or_never_to_be(void **state)
     struct spv_buffer got;
     peer_fixture_init(&k);
     k.cfg.max_queue_bytes = 1000;
-    struct spv_shared_frame *f = finished(&k, 4); /* 349 bytes */
+    struct spv_shared_frame *f = sealed_frame(&k, 4); /* 349 bytes */
     peer_fixture_open(&k, SPV_INBOUND);
     assert_int_equal(spv_peer_send_headers(k.p, f, &tags[0], k.now), SPV_ERR_STATE);
     peer_fixture_handshake(&k, SPV_PROTOCOL_VERSION);
@@ -356,7 +356,7 @@ static void shared_frames_are_let_go_when_sent_or_never_to_be(void **state)
     expect_done(&k, 2, SPV_ERR_RESET);
     expect_none_done(&k);
     spv_buffer_init(&got);
-    take_all(&k, &got, 100);
+    append_pending(&k, &got, 100);
     assert_int_equal(got.len, 0);
     peer_fixture_close(&k);
     spv_shared_frame_unref(f);
@@ -365,19 +365,19 @@ static void shared_frames_are_let_go_when_sent_or_never_to_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shared_frames_keep_their_place_among_other_messages),
-        cmocka_unit_test(shared_frames_are_let_go_when_sent_or_never_to_be),
-        cmocka_unit_test(sent_means_that_the_last_byte_was_taken),
-        cmocka_unit_test(one_bite_may_settle_many_and_messages_without_a_tag_say_nothing),
-        cmocka_unit_test(an_early_message_is_sent_after_the_handshake),
-        cmocka_unit_test(an_early_message_that_the_version_does_not_know_is_not_sent),
+        cmocka_unit_test(shared_frames_keep_their_order_among_other_messages),
+        cmocka_unit_test(shared_frames_are_released_when_sent_or_dropped),
+        cmocka_unit_test(sent_means_that_the_socket_accepted_the_last_byte),
+        cmocka_unit_test(one_write_may_complete_many_and_untagged_messages_are_not_reported),
+        cmocka_unit_test(a_deferred_message_is_sent_after_the_handshake),
+        cmocka_unit_test(a_deferred_message_that_the_version_lacks_is_not_sent),
         cmocka_unit_test(a_refused_message_is_never_reported),
-        cmocka_unit_test(a_link_that_dies_in_the_handshake_reports_what_waited),
-        cmocka_unit_test(what_is_pending_when_the_link_ends_is_not_sent),
-        cmocka_unit_test(a_failed_machine_may_still_send_what_is_pending),
-        cmocka_unit_test(the_queue_is_bounded_in_messages_and_unpulled_tags_count),
-        cmocka_unit_test(held_messages_are_bounded_too),
-        cmocka_unit_test(every_tag_comes_back_exactly_once),
+        cmocka_unit_test(a_close_in_the_handshake_reports_deferred_messages),
+        cmocka_unit_test(messages_pending_at_the_close_are_reported_as_not_sent),
+        cmocka_unit_test(a_failed_peer_may_still_write_pending_bytes),
+        cmocka_unit_test(the_queue_limits_messages_and_unread_completions_count),
+        cmocka_unit_test(deferred_messages_are_bounded_too),
+        cmocka_unit_test(every_tag_is_reported_exactly_once),
     };
     return cmocka_run_group_tests_name("peer: sending", tests, NULL, NULL);
 }

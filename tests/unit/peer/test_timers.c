@@ -42,7 +42,7 @@ static void ping_of_the_old_form_is_not_answered(void **state)
     peer_fixture_close(&k);
 }
 
-static void pings_go_out_every_two_minutes_give_or_take_a_quarter(void **state)
+static void pings_are_sent_every_two_minutes_plus_or_minus_a_quarter(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -159,7 +159,7 @@ static void five_minutes_without_a_message_close(void **state)
 }
 
 /* Half an hour with only answers to our pings, or only pongs with unknown nonces. */
-static int live_on_pongs(bool matching)
+static int receive_only_pongs(bool matching)
 {
     struct peer_fixture k;
     struct spv_msg msg;
@@ -179,11 +179,11 @@ static int live_on_pongs(bool matching)
 static void a_matching_pong_keeps_alive_and_another_is_ignored(void **state)
 {
     (void)state;
-    assert_int_equal(live_on_pongs(true), 0);
-    assert_int_equal(live_on_pongs(false), SPV_ERR_IDLE);
+    assert_int_equal(receive_only_pongs(true), 0);
+    assert_int_equal(receive_only_pongs(false), SPV_ERR_IDLE);
 }
 
-static void dripping_bytes_is_not_progress(void **state)
+static void single_bytes_do_not_renew_the_message_deadline(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -209,7 +209,7 @@ static void dripping_bytes_is_not_progress(void **state)
     peer_fixture_close(&k);
 }
 
-static void each_message_has_its_own_progress_deadline(void **state)
+static void each_message_has_its_own_message_deadline(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -234,7 +234,7 @@ static void each_message_has_its_own_progress_deadline(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_finished_message_leaves_no_progress_deadline(void **state)
+static void a_complete_message_removes_the_message_deadline(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -265,7 +265,7 @@ static void a_peer_that_does_not_read_is_closed(void **state)
     peer_fixture_close(&k);
 }
 
-static void each_byte_taken_renews_the_write_deadline(void **state)
+static void each_accepted_byte_renews_the_write_deadline(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -285,7 +285,7 @@ static void each_byte_taken_renews_the_write_deadline(void **state)
     peer_fixture_close(&k);
 }
 
-static void the_write_deadline_holds_during_the_handshake_too(void **state)
+static void the_write_deadline_applies_during_the_handshake_too(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -405,18 +405,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ping_is_answered_with_its_nonce),
         cmocka_unit_test(ping_of_the_old_form_is_not_answered),
-        cmocka_unit_test(pings_go_out_every_two_minutes_give_or_take_a_quarter),
+        cmocka_unit_test(pings_are_sent_every_two_minutes_plus_or_minus_a_quarter),
         cmocka_unit_test(the_round_trip_is_measured),
         cmocka_unit_test(a_pong_missing_for_twenty_minutes_closes),
         cmocka_unit_test(a_peer_without_ping_nonces_is_not_asked_for_a_pong),
         cmocka_unit_test(five_minutes_without_a_message_close),
         cmocka_unit_test(a_matching_pong_keeps_alive_and_another_is_ignored),
-        cmocka_unit_test(dripping_bytes_is_not_progress),
-        cmocka_unit_test(each_message_has_its_own_progress_deadline),
-        cmocka_unit_test(a_finished_message_leaves_no_progress_deadline),
+        cmocka_unit_test(single_bytes_do_not_renew_the_message_deadline),
+        cmocka_unit_test(each_message_has_its_own_message_deadline),
+        cmocka_unit_test(a_complete_message_removes_the_message_deadline),
         cmocka_unit_test(a_peer_that_does_not_read_is_closed),
-        cmocka_unit_test(each_byte_taken_renews_the_write_deadline),
-        cmocka_unit_test(the_write_deadline_holds_during_the_handshake_too),
+        cmocka_unit_test(each_accepted_byte_renews_the_write_deadline),
+        cmocka_unit_test(the_write_deadline_applies_during_the_handshake_too),
         cmocka_unit_test(sent_messages_and_pings_start_the_write_deadline),
         cmocka_unit_test(pongs_for_a_peer_that_does_not_read_are_bounded),
         cmocka_unit_test(the_reason_is_the_deadline_that_passed_first),

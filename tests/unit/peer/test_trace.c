@@ -84,7 +84,7 @@ static void observers_see_every_frame_both_ways(void **state)
     peer_fixture_close(&k);
 }
 
-static void observers_see_what_was_refused(void **state)
+static void observers_see_rejected_messages(void **state)
 {
     (void)state;
     static const struct {
@@ -117,7 +117,7 @@ static void observers_see_what_was_refused(void **state)
     }
 }
 
-static void messages_that_waited_in_vain_are_seen_not_to_go(void **state)
+static void observers_see_dropped_deferred_messages(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -130,7 +130,7 @@ static void messages_that_waited_in_vain_are_seen_not_to_go(void **state)
     peer_fixture_close(&k);
 }
 
-static void a_log_has_one_line_a_message(void **state)
+static void a_log_has_one_line_per_message(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -151,7 +151,7 @@ static void a_log_has_one_line_a_message(void **state)
     peer_fixture_close(&k);
 }
 
-static void at_trace_level_the_body_follows_in_hex(void **state)
+static void at_trace_level_the_payload_is_logged_in_hex(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -173,7 +173,7 @@ static void at_trace_level_the_body_follows_in_hex(void **state)
     peer_fixture_close(&k);
 }
 
-static void off_means_off(void **state)
+static void log_level_off_logs_nothing(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -185,7 +185,7 @@ static void off_means_off(void **state)
     peer_fixture_close(&k);
 }
 
-static void summaries_say_what_matters(void **state)
+static void summaries_contain_the_main_fields(void **state)
 {
     (void)state;
     static const char one[] = "0000000000000000000000000000000000000000000000000000000000000001";
@@ -241,7 +241,7 @@ static void summaries_say_what_matters(void **state)
     }
 }
 
-static int say_malformed(const char *host, enum spv_network network, bool tolerate, bool checksum)
+static int send_malformed(const char *host, enum spv_network network, bool tolerate, bool checksum)
 {
     struct peer_fixture k;
     struct spv_buffer b;
@@ -277,18 +277,18 @@ static int say_malformed(const char *host, enum spv_network network, bool tolera
 static void malformed_messages_are_tolerated_on_regtest_from_loopback(void **state)
 {
     (void)state;
-    assert_int_equal(say_malformed("127.0.0.1", SPV_REGTEST, true, false), 0);
-    assert_int_equal(say_malformed("127.255.3.4", SPV_REGTEST, true, true), 0);
-    assert_int_equal(say_malformed("::1", SPV_REGTEST, true, true), 0);
-    assert_int_equal(say_malformed("::1", SPV_REGTEST, false, false), SPV_ERR_SHORT);
-    assert_int_equal(say_malformed("::1", SPV_REGTEST, false, true), SPV_ERR_CHECKSUM);
-    assert_int_equal(say_malformed("128.0.0.1", SPV_REGTEST, true, false), SPV_ERR_SHORT);
-    assert_int_equal(say_malformed("127.0.0.evil", SPV_REGTEST, true, false), SPV_ERR_SHORT);
-    assert_int_equal(say_malformed("127.1", SPV_REGTEST, true, false), SPV_ERR_SHORT);
-    assert_int_equal(say_malformed("::2", SPV_REGTEST, true, false), SPV_ERR_SHORT);
-    assert_int_equal(say_malformed("", SPV_REGTEST, true, false), SPV_ERR_SHORT);
-    assert_int_equal(say_malformed("::1", SPV_MAINNET, true, false), SPV_ERR_NOT_VERSION);
-    assert_int_equal(say_malformed("::1", SPV_MAINNET, true, true), SPV_ERR_CHECKSUM);
+    assert_int_equal(send_malformed("127.0.0.1", SPV_REGTEST, true, false), 0);
+    assert_int_equal(send_malformed("127.255.3.4", SPV_REGTEST, true, true), 0);
+    assert_int_equal(send_malformed("::1", SPV_REGTEST, true, true), 0);
+    assert_int_equal(send_malformed("::1", SPV_REGTEST, false, false), SPV_ERR_SHORT);
+    assert_int_equal(send_malformed("::1", SPV_REGTEST, false, true), SPV_ERR_CHECKSUM);
+    assert_int_equal(send_malformed("128.0.0.1", SPV_REGTEST, true, false), SPV_ERR_SHORT);
+    assert_int_equal(send_malformed("127.0.0.evil", SPV_REGTEST, true, false), SPV_ERR_SHORT);
+    assert_int_equal(send_malformed("127.1", SPV_REGTEST, true, false), SPV_ERR_SHORT);
+    assert_int_equal(send_malformed("::2", SPV_REGTEST, true, false), SPV_ERR_SHORT);
+    assert_int_equal(send_malformed("", SPV_REGTEST, true, false), SPV_ERR_SHORT);
+    assert_int_equal(send_malformed("::1", SPV_MAINNET, true, false), SPV_ERR_NOT_VERSION);
+    assert_int_equal(send_malformed("::1", SPV_MAINNET, true, true), SPV_ERR_CHECKSUM);
 }
 
 static void a_wrong_magic_is_never_tolerated(void **state)
@@ -304,7 +304,7 @@ static void a_wrong_magic_is_never_tolerated(void **state)
     peer_fixture_close(&k);
 }
 
-static void statistics_say_who_and_how_high(void **state)
+static void statistics_have_id_endpoint_and_heights(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -331,15 +331,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(observers_see_every_frame_both_ways),
-        cmocka_unit_test(observers_see_what_was_refused),
-        cmocka_unit_test(messages_that_waited_in_vain_are_seen_not_to_go),
-        cmocka_unit_test(a_log_has_one_line_a_message),
-        cmocka_unit_test(at_trace_level_the_body_follows_in_hex),
-        cmocka_unit_test(off_means_off),
-        cmocka_unit_test(summaries_say_what_matters),
+        cmocka_unit_test(observers_see_rejected_messages),
+        cmocka_unit_test(observers_see_dropped_deferred_messages),
+        cmocka_unit_test(a_log_has_one_line_per_message),
+        cmocka_unit_test(at_trace_level_the_payload_is_logged_in_hex),
+        cmocka_unit_test(log_level_off_logs_nothing),
+        cmocka_unit_test(summaries_contain_the_main_fields),
         cmocka_unit_test(malformed_messages_are_tolerated_on_regtest_from_loopback),
         cmocka_unit_test(a_wrong_magic_is_never_tolerated),
-        cmocka_unit_test(statistics_say_who_and_how_high),
+        cmocka_unit_test(statistics_have_id_endpoint_and_heights),
     };
     return cmocka_run_group_tests_name("peer: observing", tests, NULL, NULL);
 }
