@@ -161,7 +161,7 @@ void checkpoint_list_free(struct checkpoint_list *list)
     *list = (struct checkpoint_list){0};
 }
 
-/* A number of so many digits; -1 when one of them is none. */
+/* Returns the number of n decimal digits, or -1. */
 static int digits(const char *text, int n)
 {
     int x = 0;

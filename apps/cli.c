@@ -205,7 +205,7 @@ static int read_number(const struct cli_option *o, const char *text)
     return CLI_PROCEED;
 }
 
-/* What a name that other programs use is here. */
+/* Returns our name of a network that other programs name differently. */
 static const char *near_network(const char *text)
 {
     static const char *const others[][2] = {
@@ -356,8 +356,8 @@ int cli_parse(const struct cli_app *app, int argc, char **argv)
     return CLI_PROCEED;
 }
 
-/* Whether text, an IPv6 address by itself, also is one with a port behind it: such a port has four
- * decimal digits. *colon: where that would begin. */
+/* True when text, a valid IPv6 address, is also valid as an address followed by a port of four
+ * decimal digits. *colon: the colon before that port. */
 static bool may_hold_port(const char *text, const char **colon)
 {
     struct spv_netaddr addr;
@@ -389,7 +389,7 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
     return CLI_DONE;
 }
 
-/* Hex digits to bytes; how many, or -1. */
+/* Decodes hex digits. Returns the number of bytes, or -1. */
 static int read_hex(uint8_t *out, size_t room, const char *text)
 {
     static const char digits[] = "0123456789abcdefABCDEF";

@@ -155,9 +155,9 @@ bool cli_stopped(void);
 /* The interrupt that the handler requests, for a store. NULL before cli_catch_signals. */
 struct spv_interrupt *cli_stop(void);
 
-/* A file that a user names for reading, which may be a pipe: neither opening nor reading waits for
- * it beyond a stop. cli_open_input: a descriptor, or -1 and errno. cli_read: as read(2); -1 and
- * EINTR after a stop. The stream reads so, too. */
+/* Input files named by the user, which may be pipes: a stop signal ends the wait of both opening
+ * and reading. cli_open_input returns a descriptor, or -1 and errno; cli_read returns as read(2),
+ * -1 and EINTR after a stop. The stream reads in the same way. */
 int cli_open_input(const char *path);
 ssize_t cli_read(int fd, void *bytes, size_t n);
 FILE *cli_fopen_input(const char *path);
@@ -167,14 +167,15 @@ void cli_stop_codes(enum cli_exit on_interrupt, enum cli_exit on_termination);
 enum cli_exit cli_stop_code(void);
 /* The whole line for standard error when the end had to be forced; borrowed. Default: none. */
 void cli_stop_note(const char *note);
-/* Standard output is a pipe or socket whose reader has closed it. */
+/* Returns true when standard output is a pipe or socket that its reader has closed. */
 bool cli_reader_gone(void);
 
 /* Text that is safe to print (cli_text.c): '?' stands for every control character (C0, DEL, C1,
  * line separators, bidirectional controls) and for every byte that is not UTF-8. In place.
  * cli_print, cli_status_line, the errors and JSON do so by themselves. */
 void cli_clean(char *text);
-/* A JSON text whose control characters are written as \uXXXX; NULL: no memory. The caller's. */
+/* Returns a copy of a JSON text with control characters written as \uXXXX, which the caller frees;
+ * NULL: no memory. */
 char *cli_json_escape(const char *json);
 /* JSON strings and flat objects as Jansson's of these names make them, but from any bytes; with
  * Jansson's own, one byte that is no UTF-8 makes the whole object NULL. Formats are rows of
@@ -198,7 +199,7 @@ void cli_print(const char *format, ...) CLI_FORMAT(1, 2);
 int cli_finish_output(void);
 /* Flushes standard output. Returns the errno of the first write to it that failed, or 0. */
 int cli_output_error(void);
-/* What to do about an errno of opening or writing a file: one sentence. */
+/* Returns one sentence: what to do about an errno of opening or writing a file. */
 const char *cli_write_advice(int error);
 
 /* For spv_store_config.busy, with a struct cli_busy: waits for another program's lock until a

@@ -1,8 +1,8 @@
-/* Waiting for another program's lock: with --follow to its end or a signal's, with one line for
- * each lock that lasts. */
+/* Waits for another program's lock: with --follow until it is released or a signal is caught.
+ * Prints one line for each lock that is not released soon. */
 #include "cli.h"
 
-#define BUSY_LINE_MS 5000 /* what a program without --follow waits before it gives up */
+#define BUSY_LINE_MS 5000 /* the wait of a program without --follow */
 
 int cli_busy(void *ctx, uint32_t waited_ms)
 {

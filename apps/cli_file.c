@@ -1,6 +1,6 @@
-/* Files that a user names for reading. One may be a pipe that nothing writes into: it is opened
- * without waiting for a writer, and each read waits a little at a time and looks for a stop in
- * between. stdio reads it through these functions (fopencookie). */
+/* Input files named by the user. A pipe may have no writer: it is opened without waiting for one,
+ * and each read polls for WAIT_MS at a time and checks for a stop signal in between. stdio reads
+ * through these functions (fopencookie). */
 #include "cli.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#define WAIT_MS 200 /* between two looks for a stop */
+#define WAIT_MS 200 /* between two checks for a stop signal */
 
 int cli_open_input(const char *path)
 {

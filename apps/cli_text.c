@@ -1,8 +1,8 @@
-/* Everything that a program prints passes through here, so that no byte of a database, a file, an
- * argument or a peer steers a terminal or breaks a JSON line. A character is dangerous when it
- * moves the cursor, starts an escape sequence, ends a line or turns the direction of the text; a
- * byte is when it belongs to no character. Text gets '?' for each; JSON keeps dangerous characters
- * as \uXXXX, since they may be part of a path, and loses only what is no UTF-8. */
+/* All printed text passes through here, so that no byte of a database, a file, an argument or a
+ * peer controls a terminal or breaks a JSON line. A character is dangerous when it moves the
+ * cursor, starts an escape sequence, ends a line or changes the direction of the text; so is every
+ * byte that is not valid UTF-8. In text each is replaced by '?'. JSON writes dangerous characters
+ * as \uXXXX, because they may be part of a path, and replaces only invalid UTF-8. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "cli.h"
 
-/* One character of UTF-8 (RFC 3629): its length, or 0 when the bytes are none. */
+/* Decodes one UTF-8 character (RFC 3629). Returns its length, or 0 when it is invalid. */
 static size_t decode(uint32_t *out, const unsigned char *p)
 {
     static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length: else overlong */
@@ -21,7 +21,7 @@ static size_t decode(uint32_t *out, const unsigned char *p)
         return 0;
     *out = n == 1 ? p[0] : p[0] & (0x7fU >> n);
     for (i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) /* the NUL at the end is none, either */
+        if ((p[i] & 0xc0) != 0x80) /* also at the terminating NUL */
             return 0;
         *out = *out << 6 | (p[i] & 0x3fU);
     }

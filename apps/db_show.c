@@ -1,4 +1,4 @@
-/* info, tip and header: what is stored, one thing at a time. */
+/* The commands info, tip and header. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static void to_texts(struct texts *t, const struct spv_chain_header *r)
     (void)cli_time(t->time, r->header.time);
 }
 
-/* A header, and how deep it lies (0: on a side branch). */
+/* Shows a header and its confirmations (0: on a side branch). */
 static void show(struct db_job *j, const char *event, const struct spv_chain_header *r,
                  uint32_t depth)
 {
@@ -96,7 +96,8 @@ int db_tip(struct db_job *j)
     return rc;
 }
 
-/* By hash. Without the hash index, and for side branches, all headers are looked through. */
+/* Finds a header by hash. Without the hash index, and for side branches, all headers are scanned.
+ */
 static int find_hash(struct db_job *j, struct spv_chain_header *out, bool *best,
                      const struct spv_blockhash *hash, uint32_t height)
 {

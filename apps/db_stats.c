@@ -1,4 +1,5 @@
-/* stats: one walk, constant memory; a table by calendar year, and a picture when asked for. */
+/* The command stats: one pass in constant memory; a table by calendar year, and plots on request.
+ */
 #include "db_stats.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include "db_commands.h"
 #include "output_file.h"
 
-#define LOOK_EVERY 1024 /* rows between looks at the stop signal */
+#define LOOK_EVERY 1024 /* rows between checks for a stop signal */
 #define FIRST_YEAR 1970
 
 static unsigned year_of(uint32_t unix_s)
@@ -140,7 +141,7 @@ static int draw_svg(struct db_job *j, const struct db_figures *f)
     return rc;
 }
 
-/* What is drawn is SVG, whatever the file is called. */
+/* The output is SVG; refuses a file name with the extension of another format. */
 static int check_svg(const char *name)
 {
     static const char *const others[] = {".png", ".jpg", ".jpeg", ".gif",  ".pdf", ".webp",

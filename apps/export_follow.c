@@ -1,8 +1,8 @@
-/* SQLite's data_version tells whether anybody committed since the last look, for the price of
- * reading one page; only then the tip is read. What was written is remembered by hash, in a ring as
- * long as all side branches together may be, so that the fork is found by comparing with what the
- * database says now. The rows that follow come from one snapshot, whose first row must be the fork
- * itself: if the chain changed again in between, we look again. */
+/* SQLite's data_version changes when another connection commits; polling it reads one page. Only
+ * after a change the tip is read. The hashes of written headers are kept in a ring with the
+ * capacity of all side branches together, so that the fork is found by comparison with the
+ * database. The next rows are read from one snapshot whose first row must be the fork itself; if
+ * the chain has changed again meanwhile, the search is repeated. */
 #include "export_follow.h"
 
 #include <poll.h>
@@ -10,7 +10,7 @@
 
 #include "cli.h"
 
-#define LOOK_EVERY_MS 250 /* between two looks at data_version */
+#define LOOK_EVERY_MS 250 /* between two reads of data_version */
 #define RING SPV_CHAIN_BRANCH_HEADERS /* deeper reorganisations are refused: 512 KiB */
 
 struct follow {
@@ -18,7 +18,7 @@ struct follow {
     const struct spv_export_rows *rows;
     struct sink *sink;
     bool quiet;
-    uint32_t version; /* data_version of the last look */
+    uint32_t version; /* data_version at the last read */
     uint64_t next; /* the height to be written next */
     struct spv_blockhash ring[RING]; /* by height modulo RING */
 };
@@ -61,8 +61,8 @@ static int store_failed(struct follow *f, int err)
     return cli_fail(err, "%s", spv_store_last_error(f->store));
 }
 
-/* The highest written height that the database still has, plus one: *above; the first height when
- * there is none. An exit code. */
+/* Sets *above to the highest written height whose header the database still has, plus one; to the
+ * first height when there is none. Returns an exit code. */
 static int find_fork(struct follow *f, uint64_t *above)
 {
     uint64_t low = f->rows->from;
@@ -90,7 +90,7 @@ static int find_fork(struct follow *f, uint64_t *above)
     return CLI_DONE;
 }
 
-/* Takes what was written from `above` on back. */
+/* Removes or marks the written rows from height `above` on. */
 static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhash *fork)
 {
     uint32_t removed = (uint32_t)(f->next - above);
@@ -112,8 +112,8 @@ static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhas
     return CLI_DONE;
 }
 
-/* Writes the rows of one snapshot that come after `above`. *again: it is not the snapshot that the
- * fork was found in. */
+/* Writes the rows of one snapshot from height `above` on. *again: the snapshot does not contain the
+ * fork; search again. */
 static int write_from(struct follow *f, uint64_t above, bool *again)
 {
     struct spv_store_iter *walk = NULL;

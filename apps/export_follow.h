@@ -14,7 +14,7 @@ struct follow;
  * NULL: no memory. */
 struct follow *follow_new(struct spv_store *store, const struct spv_export_rows *rows,
                           struct sink *sink, bool quiet);
-/* A row was written. */
+/* Records that a row was written. */
 void follow_wrote(struct follow *f, const struct spv_chain_header *record);
 /* Publishes the output, then follows until a signal. Returns an exit code. */
 int follow_run(struct follow *f);

@@ -1,8 +1,8 @@
 /* A file is TARGET.spv-tmp.XXXXXX and carries a flock. The kernel drops that when the writer's
- * descriptor is closed, however the writer ended; a process id might be another program's by now.
- * A file is removed only by who has its lock. Between making and locking a file another run may do
- * that; its maker then sees that the file has no name any more and makes another. Where a file
- * system has no locks, nothing is removed. */
+ * descriptor is closed, also when the writer was killed; a process id could be reused by
+ * another program. Only the process that has the lock removes a file. Between creating and locking
+ * a file another run may remove it; the creator then finds that the file has no name any more and
+ * creates another. On a file system without locks nothing is removed. */
 #include "export_temporary.h"
 
 #include <dirent.h>
@@ -74,7 +74,7 @@ static void remove_all_left(const char *target)
     free(path);
 }
 
-/* False: another run removed it before it was locked. */
+/* Returns false when another run removed the file before it was locked. */
 static bool lock_temporary(int fd)
 {
     struct stat st;

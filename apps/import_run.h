@@ -1,5 +1,5 @@
 /* An import: headers of a file are validated by the chain and stored in the database; headers that
- * it already has are skipped. Errors are told here; what comes back is an exit code. */
+ * it already has are skipped. Errors are reported here; the functions return an exit code. */
 #ifndef SPV_IMPORT_RUN_H
 #define SPV_IMPORT_RUN_H
 

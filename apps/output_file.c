@@ -22,8 +22,8 @@
 
 #define WRITE_BUFFER ((size_t)256 * 1024) /* some 600 rows of text a write */
 #define SUM_BYTES 32 /* SHA-256 */
-#define WAIT_MS 100 /* between looks at the stop signal while a pipe is full */
-#define PIECE PIPE_BUF /* so much a pipe that can be written takes without blocking */
+#define WAIT_MS 100 /* between checks for a stop signal while a pipe is full */
+#define PIECE PIPE_BUF /* bytes that a writable pipe accepts without blocking */
 
 int sink_failed(const struct sink *s)
 {
@@ -66,7 +66,7 @@ static int open_temporary(struct sink *s, const char *path)
     return 0;
 }
 
-/* The output is the database, or one of the files that belong to it, by whatever name. */
+/* Returns true when the output is the database or one of its files, also through another name. */
 static bool is_database(const char *database, const struct stat *output)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
@@ -81,7 +81,7 @@ static bool is_database(const char *database, const struct stat *output)
     return false;
 }
 
-/* Waits for a reader of a named pipe as open(2) would, but no longer than until a stop. The
+/* Waits for a reader of a named pipe as open(2) does, but at most until a stop signal. Returns the
  * descriptor, or -1 and errno. */
 static int open_pipe(const char *path)
 {
@@ -233,8 +233,8 @@ void sink_zeros(struct sink *s, uint64_t n)
 
 /* Ending. */
 
-/* The folder of a path, synced: a rename in it survives a power cut. Where folders cannot be synced
- * there is nothing more to do. */
+/* Syncs the folder of a path, so that a rename in it survives a power cut. Ignores errors: some
+ * file systems cannot sync folders. */
 static void sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -249,7 +249,7 @@ static void sync_folder(const char *path)
     free(folder);
 }
 
-/* On disk, then under its own name. */
+/* Syncs the file, then renames it to its own name. */
 static int make_visible(struct sink *s)
 {
     if (fsync(s->fd) != 0 || rename(s->temporary, s->target) != 0) {
@@ -263,7 +263,7 @@ static int make_visible(struct sink *s)
     return CLI_DONE;
 }
 
-/* The hash of all bytes, as sha256sum writes it: digits, two spaces, the name. */
+/* Formats the hash of all bytes as sha256sum does: digits, two spaces, the name. */
 static int sum_line(struct sink *s, char *line, size_t room, const char *name)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];

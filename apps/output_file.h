@@ -28,25 +28,25 @@ struct sink {
 /* Opens it; NULL or "-" is standard output. Refuses the database and the files that belong to it.
  * A zeroed sink may be closed without. */
 int sink_open(struct sink *s, const char *path, const char *database, bool checksum);
-/* Takes bytes; a failure stays in s->error. */
+/* Writes bytes; a failure is kept in s->error. */
 void sink_write(struct sink *s, const void *bytes, size_t n);
 void sink_text(struct sink *s, const char *text);
-/* Zero bytes. */
+/* Writes n zero bytes. */
 void sink_zeros(struct sink *s, uint64_t n);
 
-/* Everything is written: packed, on disk, under its own name, its checksum beside it (for standard
- * output: a line on standard error). */
+/* Completes the output: ends the compression, syncs the file, renames it to its own name and writes
+ * its checksum file (for standard output: a line on standard error). */
 int sink_finish(struct sink *s);
 
-/* A file that goes on after it appeared (not packed, no checksum). What was taken so far is on
- * disk; the first time it appears under its name. */
+/* Syncs a file that is continued afterwards (not compressed, no checksum); the first call renames
+ * it to its own name. */
 int sink_publish(struct sink *s);
 /* Cuts a published file back to a position. */
 int sink_cut(struct sink *s, uint64_t position);
 
 /* Removes what is not finished. */
 void sink_close(struct sink *s);
-/* Tells that writing failed (s->error); quiet when the reader of a pipe has gone. */
+/* Reports a failed write (s->error), unless the reader has closed the pipe. */
 int sink_failed(const struct sink *s);
 
 #endif

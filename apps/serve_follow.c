@@ -1,6 +1,6 @@
-/* The set is only touched while the database is held, so that it is one state of the chain; from
- * then on it stays as it is until the next hold. Once another process has built the index, the set
- * is dropped and the database held instead. */
+/* The set is updated only in a read transaction of the database, so that it is one state of the
+ * chain, and is unchanged until the next begin_read. Once another process has built the hash index,
+ * the set is freed and the database is read instead. */
 #include "serve_follow.h"
 
 #include "spv/error.h"
@@ -10,7 +10,7 @@ static struct spv_header_db current(const struct follow *f)
     return f->set ? header_set_db(f->set) : f->stored;
 }
 
-/* The last height at which both have the same hash: 0 and up, or negative. */
+/* Returns the highest height at which both have the same hash, or a negative error. */
 static int64_t common_height(const struct follow *f, uint32_t from)
 {
     const struct spv_header_db set = header_set_db(f->set);
@@ -69,7 +69,7 @@ static int begin_read(void *ctx)
     if (rc == 1) {
         header_set_free(f->set);
         f->set = NULL;
-        return 0; /* held */
+        return 0; /* the transaction stays open */
     }
     if (rc == 0)
         rc = catch_up(f);

@@ -62,9 +62,9 @@ static int mined(void *ctx, const struct spv_chain_header *record)
     return header_set_add(s->set, record);
 }
 
-/* The distance of the mined headers' times: the network's, halved on regtest until the last one is
- * before now. 0 when there is none. Simnet keeps the network's: its retargets would answer a
- * shorter one with ever harder work. */
+/* Returns the seconds between the times of mined headers: the network's spacing, on regtest halved
+ * until the last header is before now; 0 when there is none. Simnet has the network's spacing,
+ * because with a shorter one its retargets would raise the difficulty. */
 static uint32_t mine_spacing(const struct source *s)
 {
     int64_t room =
@@ -112,7 +112,7 @@ static int mine_chain(struct source *s)
 
 /* Loading. */
 
-/* Hands a batch to the chain and keeps what it accepts; all of it must be accepted. */
+/* Passes a batch to the chain, which must accept all of it, and stores it in the set. */
 static int load_batch(struct source *s, const struct spv_header *headers, size_t n)
 {
     struct spv_accept_result verdict;
@@ -188,7 +188,7 @@ static int load_file(struct source *s, FILE *f, uint8_t *raw, struct spv_header 
             return rc;
         for (i = 0; i < n; i++)
             spv_header_decode(&headers[i], raw + i * SPV_HEADER_SIZE);
-        i = total == 0 ? 1 : 0; /* genesis is there already */
+        i = total == 0 ? 1 : 0; /* the set has genesis already */
         if (n > i && (rc = load_batch(s, headers + i, n - i)) != 0)
             return rc;
         total += n;
@@ -223,8 +223,8 @@ static int load_source(struct source *s)
     return rc;
 }
 
-/* A database without its hash index cannot answer locators, so its headers go to memory, and what
- * another process adds follows. */
+/* A database without its hash index cannot answer locators: its headers are read into memory, and
+ * those that another process adds follow. */
 static int load_unindexed(struct source *s, uint32_t tip)
 {
     struct spv_store_iter *walk = NULL;
@@ -278,7 +278,7 @@ int source_database(struct source *s, const char *path, const struct spv_params 
             "%s: begins at height %s: a client whose chain ends below gets no headers. Download "
             "the headers below with spv-sync --backfill.",
             s->path, CLI_COUNT(base.height));
-    /* what begins later than genesis has no use for locators that reach back there */
+    /* not above genesis: locators that reach below the first height do not match there */
     if (rc == 1 && base.height == 0 && !spv_store_indexed(s->store))
         return load_unindexed(s, tip.height);
     return 0;

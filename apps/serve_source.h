@@ -20,8 +20,8 @@ struct source {
     double refreshed_at; /* when progress was last shown */
 };
 
-/* Each returns CLI_DONE, CLI_INTERRUPTED after a signal, or the code to exit with after the
- * error was told. */
+/* Each returns CLI_DONE, CLI_INTERRUPTED after a signal, or the code to exit with after
+ * reporting the error. */
 
 /* Loads the headers of a file (may be NULL), then mines `count` on top. */
 int source_judged(struct source *s, const char *headers, uint64_t count, uint64_t seed);

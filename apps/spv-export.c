@@ -18,9 +18,9 @@
 #include "spv/export_rows.h"
 #include "spv/store.h"
 
-#define LOOK_EVERY 1024 /* rows between looks at the clock and at the stop signal */
+#define LOOK_EVERY 1024 /* rows between checks of the clock and of the stop signal */
 #define REFRESH_EVERY 0.1 /* seconds */
-#define FROM_START UINT64_MAX /* --from was not given: where the database begins */
+#define FROM_START UINT64_MAX /* --from was not given: the database's first height */
 
 struct job {
     struct cli_target target;
@@ -33,7 +33,7 @@ struct job {
     struct follow *follower;
 };
 
-/* What the format, the output and the options can do together. */
+/* Checks that format, output and options fit together. */
 /* A device such as /dev/tty, or /dev/stdout on a terminal. */
 static bool is_terminal(const char *path)
 {
@@ -139,7 +139,7 @@ static int write_bytes(void *ctx, const void *bytes, size_t n)
     return sink->error != 0 ? SPV_ERR_IO : cli_stopped() ? SPV_ERR_INTERRUPTED : 0;
 }
 
-/* The exit code for what a function of spv/export_rows.h returned. */
+/* Returns the exit code for a result of the functions of spv/export_rows.h. */
 static int check_written(const struct job *e, int rc)
 {
     if (!rc) {
@@ -148,7 +148,7 @@ static int check_written(const struct job *e, int rc)
     return e->sink.error != 0 ? sink_failed(&e->sink) : CLI_INTERRUPTED;
 }
 
-/* Everything that the walk gives. Returns an exit code. */
+/* Writes all rows of the iterator. Returns an exit code. */
 static int write_walk(struct job *e, struct spv_store_iter *walk,
                       const struct spv_export_rows *rows, bool side, struct span *span,
                       struct progress *p)
@@ -240,7 +240,7 @@ static int export_rows(struct job *e, uint64_t total)
         rc = rc != 0 ? cli_fail(rc, "%s", spv_store_last_error(e->store)) : write_rows(e, walk, &p);
     }
     if (e->follow && e->sink.error == EPIPE) {
-        rc = CLI_DONE; /* following ends with its reader */
+        rc = CLI_DONE; /* --follow ends when the reader closes the pipe */
     }
     cli_status_line_clear();
     follow_free(e->follower);

@@ -20,7 +20,7 @@ struct job {
     struct import import;
 };
 
-/* Telling. */
+/* Output. */
 
 static double rate(const struct job *j, const struct import_counts *c)
 {
@@ -28,7 +28,7 @@ static double rate(const struct job *j, const struct import_counts *c)
     return seconds > 0 ? (double)(c->added + c->known) / seconds : 0;
 }
 
-/* An event's object. */
+/* Creates the JSON object of an event. */
 static json_t *object(const struct job *j, const char *event, const struct spv_chain_header *tip,
                       const struct import_counts *c)
 {

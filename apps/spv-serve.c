@@ -425,7 +425,7 @@ int main(int argc, char **argv)
     if (rc != CLI_PROCEED)
         return rc;
     cli_catch_signals();
-    cli_stop_codes(CLI_DONE, CLI_DONE); /* a server ends only so */
+    cli_stop_codes(CLI_DONE, CLI_DONE); /* a signal is the normal end of a server */
     if (state.json)
         cli_json_mode();
     rc = run(&state);
