@@ -178,7 +178,7 @@ static int unknown_option(const struct option *table, const char *arg, int lette
     if (letter != 0 && letter < CLI_VERSION && strncmp(arg, "--", 2) != 0)
         return cli_usage("-%c: unknown option.", letter);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
-    if (letter >= CLI_VERSION) /* getopt knows the option, so the value is too many */
+    if (letter >= CLI_VERSION) /* the option exists, so it has an unexpected value */
         return cli_usage("--%s: takes no value.", name);
     near = nearest(table, name);
     if (near)

@@ -1,8 +1,9 @@
-/* Headers lie one after the other, raw. The hash of a header is the previous-hash field of the one
- * above it, so hashes are not stored again; only the tip's is. The index is an open-addressing
- * table of heights plus one (0: free), keyed by the first bytes of the hash, which proof of work
- * leaves random. Cumulative work is kept at every WORK_SPAN-th height; between, it is summed from
- * the work of each header's bits, which is computed once per distinct value when a header is added.
+/* Raw headers are stored one after the other. The hash of a header is the previous-hash field of
+ * the one above it, so hashes are not stored again; only the tip's is. The index is an
+ * open-addressing table of heights plus one (0: free), keyed by the first bytes of the hash, which
+ * proof of work leaves random. Cumulative work is kept at every WORK_SPAN-th height; between, it is
+ * summed from the work of each header's bits, which is computed once per distinct value when a
+ * header is added.
  */
 #include "header_set.h"
 

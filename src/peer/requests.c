@@ -13,7 +13,7 @@
  * completely; otherwise it was sent unasked.
  *
  * Some peers send an answer twice. The second copy would match the next request by rule 2, because
- * every locator ends in genesis. Two facts tell it apart: an answer never ends in the first hash of
+ * every locator ends in genesis. Two facts identify it: an answer never ends in the first hash of
  * its request; and after a whole answer to one of several requests, the peer has the hashes where
  * the next requests start, so their answers differ. A repeated answer therefore answers none,
  * unless rule 1 applies: the same was requested again. (After an answer that was not whole, the
