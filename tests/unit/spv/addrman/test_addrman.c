@@ -1,4 +1,4 @@
-/* The address book by itself: places, floods, choice, promotion, disputes, what is saved. */
+/* addrman alone: slots, floods, selection, promotion, collisions, saved rows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,7 +77,8 @@ static int must_add(uint32_t number)
 
 static const struct spv_pick anyone = {.nets = SPV_NET_IPV4 | SPV_NET_IPV6};
 
-/* 100,000 addresses from one peer, of one group and of all, against those that others told of. */
+/* 100,000 addresses from one peer, of one network group and of all, against addresses from other
+ * peers. */
 static void a_flood_from_one_source_fills_a_bounded_share(void **state)
 {
     (void)state;
@@ -99,7 +100,7 @@ static void a_flood_from_one_source_fills_a_bounded_share(void **state)
     assert_true(spv_addrman_memory(book) < (size_t)3 << 20);
     print_message("one group took %zu of %d places, every group %zu\n", then - before,
                   SPV_ADDRMAN_NEW, book->n_new - before);
-    for (uint32_t i = 0; i < 2000; i++) { /* and nobody was pushed out */
+    for (uint32_t i = 0; i < 2000; i++) { /* and no address was replaced */
         const struct spv_netaddr a = ip(0x0b000001 + (i << 16 ^ i));
         honest -= spv_addrman_find(book, &a) >= 0;
     }
@@ -120,7 +121,7 @@ static void addrman_is_bounded_for_every_source(void **state)
     assert_int_equal(c.n_changed, book->n_new);
 }
 
-/* The buckets follow from a secret: what fills the same places in one book does not in another. */
+/* The buckets depend on a secret key: addresses that collide in one addrman do not in another. */
 static void places_depend_on_the_secret(void **state)
 {
     (void)state;
@@ -160,7 +161,7 @@ static void the_terrible_give_way_and_the_others_do_not(void **state)
         {{.last_seen = NOW, .attempts = 9, .last_success = NOW - 8 * 86400}, false},
         {{.last_seen = NOW, .attempts = 10, .last_success = NOW - 8 * 86400}, true},
         {{.last_seen = NOW, .attempts = 10, .last_success = NOW - 6 * 86400}, false},
-        {{.last_seen = NOW, .slow = 100}, false}, /* slow is not gone */
+        {{.last_seen = NOW, .slow = 100}, false}, /* slow is not unreachable */
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -170,7 +171,7 @@ static void the_terrible_give_way_and_the_others_do_not(void **state)
         e.in_use = true;
         assert_false(spv_addrman_is_terrible(&e, NOW));
     }
-    /* one bucket, full of good ones: nobody more; after a month unseen: everybody */
+    /* one bucket, full of good addresses: no insertion; after a month unseen: every insertion */
     for (uint32_t i = 0; i < 2000; i++)
         (void)add_from(0x17170000 + i, 0x17170001);
     const size_t full = book->n_new;
@@ -265,7 +266,7 @@ static void picks_only_what_can_be_dialled(void **state)
     const struct spv_netaddr bloom = ip(0x0a0a0001 ^ 0x01000000);
     spv_addrman_set_in_use(book, v4, now);
     assert_int_equal(spv_addrman_add(book, &bloom, SPV_NODE_BLOOM, NOW, &g, now), 1);
-    assert_int_equal(spv_addrman_pick(book, &anyone, now), -1); /* serves no chain */
+    assert_int_equal(spv_addrman_pick(book, &anyone, now), -1); /* does not serve the chain */
 }
 
 static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
@@ -287,7 +288,7 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
         assert_true(spv_addrman_deadline(book) == book->at[e].next_try_us);
         now.mono_us = book->at[e].next_try_us;
         now.unix_s += (int64_t)(wait / SPV_SECOND);
-        assert_int_equal(spv_addrman_pick(book, &anyone, now), e); /* nothing is given up */
+        assert_int_equal(spv_addrman_pick(book, &anyone, now), e); /* no address is removed */
         last = wait;
     }
     assert_int_equal(book->at[e].a.attempts, 20);
@@ -299,7 +300,7 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
     assert_int_equal(book->at[e].a.attempts, 0);
 }
 
-/* "timeouts only lower preference": both stay, the slow one is seldom chosen. */
+/* "timeouts only lower preference": both stay, the slow one is rarely selected. */
 static void a_slow_one_is_chosen_less(void **state)
 {
     (void)state;
@@ -340,14 +341,14 @@ static void one_that_answers_is_promoted(void **state)
     pass(3600);
     assert_int_equal(spv_addrman_pick(book, &feeler, now), -1);
     assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
-    /* what others say of its services no longer counts */
+    /* gossip about its services is ignored from now on */
     const struct spv_netaddr a = ip(0x09090001);
     const struct spv_netgroup g = source(5);
     assert_int_equal(spv_addrman_add(book, &a, UINT64_MAX, now.unix_s, &g, now), 0);
     assert_true(book->at[e].a.services == SPV_NODE_NETWORK);
 }
 
-/* Promotes addresses of one group until one finds no place; returns it. */
+/* Promotes addresses of one group until one collides; returns it. */
 static int dispute(void)
 {
     for (uint32_t i = 0; i < 4000; i++) {
@@ -386,14 +387,14 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
     (void)state;
     const int e = dispute();
     assert_int_equal(book->n_collisions, 1);
-    pass(5 * 3600); /* the holder's answer is not fresh any more */
+    pass(5 * 3600); /* the incumbent's last answer is too old now */
     book->collision[0].since = now.unix_s;
     const int holder = spv_addrman_to_test(book, anyone.nets, now);
     assert_true(holder >= 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
     spv_addrman_set_in_use(book, holder, now);
-    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1); /* under way */
+    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1); /* attempt in progress */
     spv_addrman_on_handshake(book, holder, SERVICES, now);
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_GOOD, 0, now);
     assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1);
@@ -415,7 +416,7 @@ static void a_tried_one_that_fails_its_test_gives_way(void **state)
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
     assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1);
     assert_true(book->at[e].a.tried);
-    assert_false(book->at[holder].a.tried); /* new again */
+    assert_false(book->at[holder].a.tried); /* in the new table again */
     assert_int_equal(book->n_tried, tried);
 }
 
@@ -466,12 +467,12 @@ static void what_changed_is_said_once_and_comes_back(void **state)
     assert_int_equal(again->n_tried, 1);
     assert_true(again->at[spv_addrman_find(again, &first)].a.anchor);
     struct spv_addrman_changes none;
-    assert_int_equal(spv_addrman_get_changes(again, &none), 0); /* the same key: every place fits */
+    assert_int_equal(spv_addrman_get_changes(again, &none), 0); /* same key: all slots valid */
     assert_int_equal(none.n_changed + none.n_removed, 0);
     assert_false(none.all);
     spv_addrman_free(again);
     free(again);
-    /* nothing new; then one, and one that goes */
+    /* no change; then one address added, and one removed */
     assert_int_equal(spv_addrman_get_changes(book, &c), 0);
     assert_int_equal(c.n_changed + c.n_removed, 0);
     pass(31 * 86400);
@@ -515,7 +516,7 @@ static void rows_of_a_stranger_do_no_harm(void **state)
     assert_true(book->at[e].a.attempts == UINT32_MAX); /* no overflow */
     struct spv_addrman_changes c;
     assert_int_equal(spv_addrman_get_changes(book, &c), 0);
-    assert_int_equal(c.n_removed, 5); /* the file is cleaned */
+    assert_int_equal(c.n_removed, 5); /* the invalid rows are removed from the file */
 }
 
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

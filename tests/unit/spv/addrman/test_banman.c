@@ -1,4 +1,4 @@
-/* Who is banned, until when. */
+/* Which addresses are banned, and until when. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,8 +50,8 @@ static void stored_bans_go_on_and_end(void **state)
     static struct spv_banman b;
     const struct spv_ban_entry rows[] = {
         {.address = "a", .until = NOW + 60, .code = -105},
-        {.address = "b", .until = NOW, .code = -105}, /* over */
-        {.address = "c", .until = NOW + 1000 * 86400, .code = -105}, /* of a clock far ahead */
+        {.address = "b", .until = NOW, .code = -105}, /* expired */
+        {.address = "c", .until = NOW + 1000 * 86400, .code = -105}, /* set by a clock far ahead */
     };
     uint64_t until = 0;
     (void)state;
@@ -74,7 +74,7 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
                                 SPV_ERR_MALFORMED,
                                 SPV_ERR_LATE_NEGOTIATION,
                                 SPV_ERR_BLOOM_UNOFFERED,
-                                -61, /* a second version: it has left the table */
+                                -61, /* a second version message: no longer banned */
                                 -62,
                                 SPV_ERR_STALL,
                                 0,
@@ -88,7 +88,7 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
     }
     memset(&b, 0, sizeof b);
     spv_banman_load(&b, rows, n, now);
-    assert_true(b.changed); /* they leave the database, too */
+    assert_true(b.changed); /* they are deleted from the database, too */
     assert_int_equal(b.n, 1);
     assert_int_equal(b.at[0].code, SPV_ERR_HDR_POW);
 }

@@ -1,5 +1,5 @@
-/* The address book without memory: the k-th allocation fails, for every k; the call says so or does
- * without, nothing leaks, and the book stays whole. */
+/* addrman without memory: the k-th allocation fails, for every k; the call returns an error or
+ * works without it, nothing leaks, and addrman stays consistent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ static void add(struct spv_addrman *b, unsigned from, unsigned to, struct spv_no
     }
 }
 
-/* Everything there is comes out, at the second try if need be. */
+/* Drains all changes, with a retry after an error. */
 static void save(struct spv_addrman *b)
 {
     struct spv_addrman_changes c;
@@ -81,7 +81,7 @@ static void every_allocation_may_fail_once(void **state)
         until_failure = k;
         add(&b, 0, 1500, now);
         save(&b);
-        now.unix_s += 40 * 86400; /* everybody is terrible: newcomers push them out */
+        now.unix_s += 40 * 86400; /* every address is terrible: new ones replace them */
         add(&b, 3000, 4500, now);
         save(&b);
         assert_true(b.n_new > 1400);

@@ -1,4 +1,4 @@
-/* A fork is mined by a second chain that is fed what both have in common. */
+/* A fork is mined by a second chain that first accepts the common headers. */
 #include "unit/spv/chain/chain_fixture.h"
 
 #include <stdio.h>

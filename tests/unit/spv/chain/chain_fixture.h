@@ -1,5 +1,5 @@
-/* What the chain's tests share: small networks whose retargets come every ten blocks, chains mined
- * in memory, a store in memory that can be damaged, and real headers from SPV_TEST_DATA. */
+/* Shared by the chain's tests: small networks with retargets every ten blocks, chains mined in
+ * memory, a store in memory that can be damaged, and real headers from SPV_TEST_DATA. */
 #ifndef SPV_TESTS_UNIT_SPV_CHAIN_CHAIN_FIXTURE_H
 #define SPV_TESTS_UNIT_SPV_CHAIN_CHAIN_FIXTURE_H
 
@@ -28,7 +28,7 @@ enum chain_fixture_kind {
 };
 struct spv_params chain_fixture_params(enum chain_fixture_kind kind);
 
-/* A chain without checkpoints and reader. */
+/* A chain without checkpoints and header database. */
 struct spv_chain *chain_fixture_chain(const struct spv_params *params);
 
 /* Headers on a heap; headers[i] is at height i + 1. */
@@ -47,7 +47,7 @@ struct chain_fixture_headers chain_fixture_mined(const struct spv_params *params
                                                  uint32_t fork, uint32_t n, uint32_t spacing,
                                                  uint64_t seed);
 
-/* The same with uneven spacings, so that networks with minimum difficulty get some of it. */
+/* The same with uneven spacings, so that networks with minimum difficulty have some such blocks. */
 struct chain_fixture_headers chain_fixture_uneven(const struct spv_params *params,
                                                   const struct chain_fixture_headers *base,
                                                   uint32_t fork, uint32_t n, uint64_t seed);
@@ -60,10 +60,11 @@ struct spv_blockhash chain_fixture_hash(const struct spv_header *header);
 /* The next header on the chain's tip, mined: time seconds after the tip, bits by the rules. */
 struct spv_header chain_fixture_next(const struct spv_chain *c, uint32_t seconds);
 
-/* Accepts and acknowledges headers[from..to), in batches, each of which must be taken whole. */
+/* Accepts and acknowledges headers[from..to), in batches, each of which must be accepted
+ * completely. */
 void chain_fixture_feed(struct spv_chain *c, const struct chain_fixture_headers *h, size_t from,
                         size_t to);
-/* Accepts one header, and returns the verdict's error. */
+/* Accepts one header, and returns the result's error. */
 int chain_fixture_judge(struct spv_chain *c, const struct spv_header *header, struct spv_now now);
 
 /* A store in memory: records[i] is at height i. */
@@ -82,11 +83,12 @@ void chain_fixture_store_apply(struct chain_fixture_store *s,
                                const struct spv_chain_update *change);
 void chain_fixture_store_free(struct chain_fixture_store *s);
 struct spv_header_db chain_fixture_reader(struct chain_fixture_store *s);
-/* As kit_feed, and the store applies each change. */
+/* Like kit_feed, and the store applies each update. */
 void chain_fixture_feed_stored(struct spv_chain *c, struct chain_fixture_store *s,
                                const struct chain_fixture_headers *h, size_t from, size_t to);
 
-/* A file of raw headers under SPV_TEST_DATA; false, saying so, when it is not there. */
+/* Reads a file of raw headers under SPV_TEST_DATA; returns false and prints a message when it is
+ * missing. */
 bool chain_fixture_real(struct chain_fixture_headers *out, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
-/* Each rule through the chain's door: a header that just passes, and one that just does not. The
- * networks are small: periods of ten blocks, regtest's limit. */
+/* Each rule through spv_chain_accept: a header just within the rule, and one just outside it.
+ * The networks are small: periods of ten blocks, regtest's limit. */
 #include <string.h>
 
 #include "spv/chain/consensus.h"
@@ -31,7 +31,7 @@ static void starts_at_genesis_with_its_work(void **state)
     spv_chain_free(c);
 }
 
-/* Mainnet's heights 1, 2 and 170 as everybody knows them. */
+/* Mainnet's heights 1, 2 and 170. */
 static void takes_the_first_mainnet_headers(void **state)
 {
     static const char *const roots[] = {
@@ -159,7 +159,8 @@ static void a_header_from_the_future_waits(void **state)
     (void)state;
 
     assert_int_equal(chain_fixture_judge(c, &h, early), SPV_ERR_HDR_TIME_FUTURE);
-    assert_int_equal(spv_err_class_of(SPV_ERR_HDR_TIME_FUTURE), SPV_CLASS_PEER); /* no lie */
+    assert_int_equal(spv_err_class_of(SPV_ERR_HDR_TIME_FUTURE),
+                     SPV_CLASS_PEER); /* not misbehaving */
     assert_int_equal(chain_fixture_judge(c, &h, just), 0);
     spv_chain_free(c);
 }
@@ -202,7 +203,7 @@ static void versions_have_floors(void **state)
         struct spv_header h;
         while (spv_chain_tip(c)->height + 2 < cases[i].height)
             grow(c, 1, 600);
-        h = chain_fixture_next(c, 600); /* one below the height: the old version still does */
+        h = chain_fixture_next(c, 600); /* one below the height: the old version is still valid */
         h.version = cases[i].ok - 1;
         chain_fixture_work(&h);
         assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
@@ -272,8 +273,8 @@ static void other_networks_do_not(void **state)
     spv_chain_free(c);
 }
 
-/* A period that begins at the limit, though the one before ended harder: nothing to walk back to.
- */
+/* A period that begins at the limit, though the one before ended harder: the walk back stops
+ * there. */
 static void the_walk_back_does_not_leave_the_period(void **state)
 {
     const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);

@@ -1,5 +1,5 @@
-/* How the chain takes headers in: batches, what it knows already, what must be stored first, how
- * much it holds in memory and how it names its place to a peer. */
+/* How the chain accepts headers: batches, known headers, updates that must be stored first,
+ * memory limits, and locators. */
 #include <string.h>
 
 #include "spv/error.h"

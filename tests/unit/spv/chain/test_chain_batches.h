@@ -1,4 +1,4 @@
-/* The second group of the program unit_chain: how the chain takes headers in. */
+/* The second group of tests of the program unit_chain: how the chain accepts headers. */
 #ifndef SPV_TESTS_UNIT_SPV_CHAIN_TEST_CHAIN_BATCHES_H
 #define SPV_TESTS_UNIT_SPV_CHAIN_TEST_CHAIN_BATCHES_H
 

@@ -1,4 +1,5 @@
-/* Starting from a store: it must go on as if it had never stopped, and damage must not get in. */
+/* Loading from a store: the chain must continue as if it had not been restarted, and damage must
+ * be detected. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,7 +80,7 @@ static void goes_on_as_if_it_had_never_stopped(void **state)
     }
 }
 
-/* Forks all over the loaded window: each is judged as it would have been before. */
+/* Forks at all heights of the loaded window: each is validated as before the restart. */
 static void a_loaded_window_judges_forks_as_well(void **state)
 {
     struct spv_chain *c;
@@ -264,7 +265,7 @@ static void without_a_hash_index_old_hashes_are_unknown(void **state)
     assert_int_equal(spv_chain_find(c, &record, NULL, &old), 0);
     assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + 30, 5, chain_fixture_late), 0);
     assert_int_equal(v.error, SPV_ERR_HDR_UNCONNECTING);
-    /* what is in memory is known all the same, whether its parent is or not */
+    /* headers in memory are found in any case, with or without their parent */
     const size_t start = spv_chain_window_start(c);
     assert_int_equal(spv_chain_accept(c, &v, s.headers.headers + start - 1, 5, chain_fixture_late),
                      0);

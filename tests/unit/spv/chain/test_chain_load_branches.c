@@ -1,5 +1,5 @@
-/* Side branches over a restart: what was stored of them is there again, judged and bounded; what is
- * bad or too much of it is left out and harms nothing. */
+/* Side branches over a restart: stored branches are loaded, validated and bounded; invalid or
+ * excess ones are skipped without effect on the rest. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,8 +111,8 @@ static void branches_of_branches_come_back(void **state)
     clear_scene(&s);
 }
 
-/* The best chain lost its tail: the branch has more work now, but nothing is changed behind the
- * store's back. */
+/* The best chain lost its tail: the branch has more work now, but loading must not change the
+ * chain without an update to the store. */
 static void a_branch_with_more_work_waits_for_its_next_header(void **state)
 {
     struct scene s;
@@ -159,7 +159,7 @@ static void bad_rows_are_left_out(void **state)
             row->header.prev.b[9] ^= 1;
             chain_fixture_work(&row->header);
             break;
-        case HASH: /* is made anew, and costs nothing */
+        case HASH: /* is mined again, and costs nothing */
             row->hash.b[0] ^= 1;
             break;
         case MISSING:
@@ -199,7 +199,7 @@ static void what_forks_below_a_checkpoint_stays_outside(void **state)
     clear_scene(&s);
 }
 
-/* More branches than there are slots, each a header longer: the weakest are let go. */
+/* More branches than slots, each a header longer: the weakest are dropped. */
 static void the_weakest_are_let_go(void **state)
 {
     struct scene s;
@@ -226,7 +226,7 @@ static void the_weakest_are_let_go(void **state)
     assert_int_equal(branches, SPV_CHAIN_BRANCHES);
     for (size_t i = 0; i < s.store.n_side; i++) {
         const struct spv_chain_header *r = &s.store.side[i];
-        if (r->height == 200 + 10 + SPV_CHAIN_BRANCHES + 4) /* the strongest one's end */
+        if (r->height == 200 + 10 + SPV_CHAIN_BRANCHES + 4) /* the tip of the strongest one */
             assert_int_equal(spv_chain_find(c, &kept, NULL, &r->hash), 1);
     }
     spv_chain_free(c);

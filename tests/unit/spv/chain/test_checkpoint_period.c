@@ -55,7 +55,7 @@ static void a_period_gives_records_with_heights_and_works(void **state)
     }
     assert_true(spv_blockhash_eq(&out[PERIOD - 1].hash, &end.hash));
     assert_int_equal(spv_u256_cmp(&out[PERIOD - 1].work, &end.work), 0);
-    /* where the work below is not known it counts from there */
+    /* where the work below is unknown, work counts from there */
     struct spv_checkpoint workless = before;
     workless.work = (struct spv_u256){{0}};
     assert_int_equal(period(&workless, &end, &bad), 0);

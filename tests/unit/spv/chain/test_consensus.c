@@ -1,4 +1,4 @@
-/* Each rule at its boundary, on the networks that it concerns. */
+/* Each rule at its boundary, on the networks where it applies. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,7 +188,7 @@ static void a_retarget_is_due_every_2016_blocks_except_on_regtest(void **state)
     {
         struct spv_consensus_parent parent = parent_at(4031, 1300000000, 0x1b0404cb);
         parent.first_time = 1300000000 - p->target_timespan / 2;
-        /* late or not: the 20-minute rule has no say in a period's first block */
+        /* late or not: the 20-minute rule does not apply to a period's first block */
         const uint32_t halved = p->no_retarget ? 0x1b0404cb : 0x1b020265;
         assert_int_equal(spv_consensus_next_bits(p, &parent, 1300000001), halved);
         assert_int_equal(spv_consensus_next_bits(p, &parent, 1300009999), halved);

@@ -41,7 +41,7 @@ void *__wrap_realloc(void *p, size_t n)
     return refused() ? NULL : __real_realloc(p, n);
 }
 
-/* Accepts, and once more when memory was short. */
+/* Accepts, and retries when out of memory. */
 static void insist(struct spv_chain *c, struct chain_fixture_store *s,
                    const struct chain_fixture_headers *h, size_t from, size_t to)
 {
@@ -55,7 +55,7 @@ static void insist(struct spv_chain *c, struct chain_fixture_store *s,
     }
     assert_int_equal(rc, 0);
     assert_int_equal(v.error, 0);
-    until_failure = 0; /* the test's own memory is not meant */
+    until_failure = 0; /* the test's own allocations never fail */
     chain_fixture_store_apply(s, &v.update);
     until_failure = left > 0 && rc == 0 ? left : 0;
     spv_chain_stored(c);
@@ -88,7 +88,7 @@ static void every_allocation_may_fail_once(void **state)
         insist(c, &s, &b, 120, 125); /* a branch */
         insist(c, &s, &b, 125, 145); /* grows */
         insist(c, &s, &d, 130, 135); /* one off it */
-        insist(c, &s, &b, 145, 180); /* wins */
+        insist(c, &s, &b, 145, 180); /* becomes the best chain */
         const size_t left = until_failure;
         until_failure = 0;
         const struct spv_blockhash tip = chain_fixture_hash(&b.headers[179]);

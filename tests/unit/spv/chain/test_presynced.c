@@ -1,5 +1,5 @@
-/* A branch that has proven its work may be longer than side branches are otherwise: a
- * reorganisation of any depth can be gathered over many messages, and memory shrinks after it. */
+/* A presynced branch may be longer than other side branches: a reorganisation of any depth can
+ * be received in many messages, and the memory is released after it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +8,11 @@
 #include "unit/spv/chain/chain_fixture.h"
 #include "util/u256.h"
 
-#define DEEP 20000 /* more than side branches may hold */
+#define DEEP 20000 /* more than the limit of side branches */
 #define FORK 1000
 
 static struct spv_params params;
-static struct chain_fixture_headers best, rival; /* FORK + DEEP and one more; they part at FORK */
+static struct chain_fixture_headers best, rival; /* FORK + DEEP and one more; they fork at FORK */
 
 static int set_up(void **state)
 {
@@ -42,7 +42,7 @@ static struct spv_chain *on_best(struct chain_fixture_store *s)
     return c;
 }
 
-/* Gives headers[from..to) as proven ones; returns the last verdict. */
+/* Accepts headers[from..to) as presynced ones; returns the last result. */
 static struct spv_accept_result give(struct spv_chain *c, struct chain_fixture_store *s,
                                      const struct chain_fixture_headers *h, size_t from, size_t to)
 {
@@ -72,10 +72,10 @@ static void a_reorganisation_20000_deep_is_one_change(void **state)
     struct spv_accept_result v = give(c, &s, &rival, FORK, FORK + DEEP);
     (void)state;
 
-    assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH); /* a tie */
+    assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH); /* equal work */
     spv_chain_stored(c);
     assert_true(spv_chain_has_presynced_branch(c));
-    assert_int_equal(spv_chain_branch_headers(c), 0); /* that the bound covers */
+    assert_int_equal(spv_chain_branch_headers(c), 0); /* within the limit */
     v = give(c, &s, &rival, FORK + DEEP, FORK + DEEP + 1);
     assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.update.fork_height, FORK);
@@ -84,7 +84,7 @@ static void a_reorganisation_20000_deep_is_one_change(void **state)
     assert_false(spv_chain_has_presynced_branch(c));
     chain_fixture_store_apply(&s, &v.update);
     spv_chain_stored(c);
-    /* and what it took is given back */
+    /* and its memory is released */
     assert_int_equal(spv_chain_branch_headers(c), 0);
     assert_true(spv_chain_memory(c) <= before + SPV_CHAIN_BRANCH_HEADERS * 144);
     const struct spv_blockhash tip = chain_fixture_hash(&rival.headers[FORK + DEEP]);
@@ -110,7 +110,7 @@ static void what_is_not_proven_stays_bounded(void **state)
     assert_int_equal(v.error, SPV_ERR_CHAIN_BRANCHES);
     assert_int_equal(v.accepted, 0);
     assert_int_equal(spv_chain_branch_headers(c), 16000);
-    /* proven, it goes on from where it is */
+    /* presynced, it continues from its current height */
     v = give(c, &s, &rival, FORK + 16000, FORK + DEEP + 1);
     assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     spv_chain_free(c);
@@ -126,20 +126,21 @@ static void a_forsaken_branch_is_bounded_again(void **state)
 
     (void)give(c, &s, &rival, FORK, FORK + 16384);
     spv_chain_stored(c);
-    spv_chain_release_presynced_branch(c); /* within the bound: it stays */
+    spv_chain_release_presynced_branch(c); /* within the limit: it stays */
     assert_false(spv_chain_has_presynced_branch(c));
     assert_int_equal(spv_chain_branch_headers(c), 16384);
     (void)give(c, &s, &rival, FORK + 16384, FORK + 16385);
     spv_chain_stored(c);
     assert_true(spv_chain_has_presynced_branch(c));
-    spv_chain_release_presynced_branch(c); /* past it: it goes */
+    spv_chain_release_presynced_branch(c); /* beyond it: it is dropped */
     assert_int_equal(spv_chain_branch_headers(c), 0);
     assert_int_equal(spv_chain_memory(c), before);
     spv_chain_free(c);
     chain_fixture_store_free(&s);
 }
 
-/* Another branch is proven while the first has not won: there is one such place. */
+/* Another branch is presynced while the first has too little work: only one branch may exceed
+ * the limit. */
 static void only_one_branch_is_beyond_the_bound(void **state)
 {
     struct chain_fixture_headers third = chain_fixture_mined(&params, &best, FORK, 30, 600, 3);
@@ -151,9 +152,9 @@ static void only_one_branch_is_beyond_the_bound(void **state)
     spv_chain_stored(c);
     (void)give(c, &s, &third, FORK, FORK + 20);
     spv_chain_stored(c);
-    assert_int_equal(spv_chain_branch_headers(c), 0); /* the first went */
+    assert_int_equal(spv_chain_branch_headers(c), 0); /* the first was dropped */
     assert_true(spv_chain_has_presynced_branch(c));
-    /* whoever extends the proven one need not ask for room; others do */
+    /* a header that extends the presynced branch needs no capacity check; others do */
     struct spv_accept_result v;
     assert_int_equal(spv_chain_accept(c, &v, third.headers + FORK + 20, 10, chain_fixture_late), 0);
     assert_int_equal(v.accepted, 10);
@@ -164,7 +165,7 @@ static void only_one_branch_is_beyond_the_bound(void **state)
     chain_fixture_headers_free(&third);
 }
 
-/* All slots are taken by stronger branches: the weakest of them gives way to a proven one. */
+/* All slots are used by branches with more work: the weakest is dropped for a presynced one. */
 static void a_proven_branch_finds_a_slot(void **state)
 {
     struct chain_fixture_store s;
@@ -187,7 +188,7 @@ static void a_proven_branch_finds_a_slot(void **state)
     (void)give(c, &s, &weak, FORK, FORK + 10);
     spv_chain_stored(c);
     assert_true(spv_chain_has_presynced_branch(c));
-    /* nothing strong moves it away */
+    /* no branch with more work replaces it */
     struct chain_fixture_headers b = chain_fixture_mined(&params, &best, FORK + 20, 60, 600, 200);
     assert_int_equal(spv_chain_accept(c, &v, b.headers + FORK + 20, 60, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
@@ -229,7 +230,7 @@ static void where_headers_attach(void **state)
     assert_int_equal(spv_chain_find_fork_point(c, &place, &known, rival.headers, 50), 1);
     assert_int_equal(known, 50);
     assert_int_equal(spv_chain_find_fork_point(c, &place, &known, far.headers + 1, 4), 0);
-    /* a message whose links break counts up to there */
+    /* a message whose links break counts up to the break */
     struct spv_header broken[2] = {best.headers[10], best.headers[12]};
     assert_int_equal(spv_chain_find_fork_point(c, &place, &known, broken, 2), 1);
     assert_int_equal(known, 1);

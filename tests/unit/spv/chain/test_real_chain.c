@@ -1,4 +1,4 @@
-/* Real headers through the real rules. */
+/* Real headers, validated with the real rules. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,8 +120,8 @@ static FILE *open_firsts(const struct spv_params *params)
     return f;
 }
 
-/* Each period's first header follows its checkpoint, has its work done, and obeys the version rule.
- */
+/* Each period's first header follows its checkpoint, has valid proof of work, and obeys the
+ * version rule. */
 static void real_headers_follow_their_checkpoints(void **state)
 {
     const enum spv_network networks[] = {SPV_MAINNET, SPV_TESTNET3, SPV_SIGNET};
@@ -150,8 +150,8 @@ static void real_headers_follow_their_checkpoints(void **state)
     }
 }
 
-/* On networks without minimum difficulty, a period's bits are one: its work is 2,016 times one
- * block's, and the next bits are within a factor of four. */
+/* On networks without minimum difficulty, a period has one value of bits: its work is 2,016
+ * times one block's, and the next bits are within a factor of four. */
 static void work_of_real_periods_adds_up(void **state)
 {
     const enum spv_network networks[] = {SPV_MAINNET, SPV_SIGNET};
@@ -237,7 +237,7 @@ static void base_begins(void *ctx, struct spv_chain_start *out)
     *out = (struct spv_chain_start){.height = REAL_BASE};
 }
 
-/* The retarget right after a checkpoint start leans on the period that was fetched with it. */
+/* The retarget right after a checkpoint start depends on the period that was downloaded with it. */
 static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
 {
     static struct from_base s;
@@ -274,7 +274,7 @@ static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
     assert_int_equal(spv_chain_tip(c)->height, 32260);
     spv_chain_stored(c);
     spv_chain_free(c);
-    /* mainnet's work at the checkpoint is known: another sum is damage */
+    /* mainnet's work at the checkpoint is built in: another sum is damage */
     for (size_t i = 0; i <= REAL_END - REAL_BASE; i++)
         s.at[i].work.w[0]++;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_DAMAGED);

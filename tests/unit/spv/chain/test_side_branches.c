@@ -1,4 +1,4 @@
-/* Side branches and reorganisations: which chain is chosen, what is kept, what it costs. */
+/* Side branches and reorganisations: which chain is selected, what is stored, what it costs. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,7 +163,7 @@ static void what_is_known_in_a_branch_is_recognised(void **state)
     chain_fixture_headers_free(&d);
 }
 
-/* Without a reader: what is kept must do. */
+/* Without a header database: the headers in memory must be enough. */
 static void a_fork_within_the_last_two_periods_needs_no_store(void **state)
 {
     const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
@@ -219,7 +219,7 @@ static void reorganises_below_the_window_through_the_store(void **state)
     for (size_t k = 0; k < 4; k++) {
         const struct spv_params params = chain_fixture_params(kinds[k]);
         struct chain_fixture_headers a = chain_fixture_uneven(&params, NULL, 0, 200, 1);
-        /* at spots where the walk back and the retarget base lie below the window, too */
+        /* where the walk back and the retarget base lie below the window, too */
         for (uint32_t fork = 95; fork <= 101; fork++) {
             struct chain_fixture_headers b =
                 chain_fixture_mined(&params, &a, fork, 120, 450, 2); /* more work */
@@ -239,7 +239,7 @@ static void reorganises_below_the_window_through_the_store(void **state)
             assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
             assert_int_equal(v.update.fork_height, fork);
             assert_int_equal(v.update.removed, 200 - fork);
-            /* before the store has it, memory already answers */
+            /* before the store has it, lookups find it in memory */
             assert_tip(c, &b);
             assert_int_equal(spv_chain_header_at(c, &record, fork + 1), 1);
             assert_memory_equal(&record.header, &b.headers[fork], sizeof record.header);
@@ -333,7 +333,7 @@ static void the_weakest_branch_gives_way(void **state)
     }
     assert_int_equal(spv_chain_find(c, &record, NULL, &end), 0);
     assert_int_equal(spv_chain_branch_headers(c), SPV_CHAIN_BRANCHES);
-    /* and what is weaker than all of them is not taken */
+    /* and a branch with less work than all of them is refused */
     assert_int_equal(chain_fixture_judge(c, &weak.headers[5], chain_fixture_late),
                      SPV_ERR_CHAIN_BRANCHES);
     assert_int_equal(spv_err_class_of(SPV_ERR_CHAIN_BRANCHES), SPV_CLASS_LOCAL);
@@ -374,10 +374,10 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
     assert_int_equal(v.error, SPV_ERR_CHAIN_BRANCHES);
     assert_int_equal(v.accepted, 0);
     assert_int_equal(at, 16005);
-    assert_int_equal(spv_chain_branch_headers(c), 16100); /* nothing went in vain */
+    assert_int_equal(spv_chain_branch_headers(c), 16100); /* no header was dropped */
     v = take(c, &big, at, at + 300);
     assert_int_equal(v.accepted, 300);
-    assert_int_equal(spv_chain_branch_headers(c), 16300); /* the small one gave way */
+    assert_int_equal(spv_chain_branch_headers(c), 16300); /* the small one was dropped */
     assert_tip(c, &a);
     spv_chain_free(c);
     chain_fixture_store_free(&s);
@@ -409,7 +409,7 @@ static void a_locator_of_a_branch_walks_down_the_branch(void **state)
     chain_fixture_headers_free(&b);
 }
 
-/* A tree grown at random, against a model that remembers everything. */
+/* A random tree, against a model that keeps every header. */
 #define NODES 400
 struct node {
     struct spv_header header;
@@ -445,7 +445,7 @@ static void grow_tree(uint64_t seed)
         size_t leaf = draw(&random, (uint32_t)n_leaves);
         int at = leaves[leaf];
         const uint32_t size = 1 + draw(&random, 8);
-        /* fork off the leaf's past now and then, while the model's branches surely fit */
+        /* sometimes fork off the leaf's ancestors, while the model's branches surely fit */
         if (n_leaves < 12 && draw(&random, 4) == 0) {
             for (uint32_t back = draw(&random, 40); back > 0 && nodes[at].parent >= 0; back--)
                 at = nodes[at].parent;
@@ -475,12 +475,12 @@ static void grow_tree(uint64_t seed)
         assert_int_equal(v.accepted, made);
         chain_fixture_store_apply(&s, &v.update);
         spv_chain_stored(c);
-        /* the tip is the first of the highest */
+        /* the tip is the first one with the most work */
         assert_memory_equal(&spv_chain_tip(c)->hash, &nodes[best].hash, 32);
         assert_memory_equal(&s.records[s.n - 1].hash, &nodes[best].hash, 32);
         assert_int_equal(s.n, nodes[best].height + 1);
     }
-    /* every header is still known, at its place */
+    /* every header is still found, at its height */
     bool on_best[NODES] = {false};
     for (int i = best; i >= 0; i = nodes[i].parent)
         on_best[i] = true;
@@ -491,7 +491,7 @@ static void grow_tree(uint64_t seed)
         assert_int_equal(record.height, nodes[i].height);
         assert_int_equal(is_best, on_best[i]);
     }
-    /* each branch hangs on the best chain */
+    /* each branch forks from the best chain */
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
         const struct spv_branch *b = &c->branches[i];
         struct spv_chain_header record;

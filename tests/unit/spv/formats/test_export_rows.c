@@ -87,7 +87,7 @@ static int export_all(struct output *out, enum spv_export_format format, uint32_
     return rc ? rc : spv_export_rows_end(&e, &chain[from], &chain[HEADERS - 1]);
 }
 
-/* Feeds what was written to a reader. */
+/* Feeds the written bytes to a reader. */
 static struct spv_import *import_of(const struct output *out)
 {
     struct spv_import *d = NULL;

@@ -1,4 +1,5 @@
-/* The readers of header files: every cut, every piece size, and each malformed line by name. */
+/* The readers of header files: every truncation, every chunk size, and each malformed line with
+ * its error. */
 #include "support/unit.h"
 
 #include <stdio.h>
@@ -32,7 +33,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/* What a reader made of some bytes. */
+/* The result of a reader for some bytes. */
 struct outcome {
     int rc; /* of the last next */
     size_t n;
@@ -41,7 +42,7 @@ struct outcome {
     char problem[SPV_ERROR_INFO_TEXT];
 };
 
-/* Gives the bytes in pieces of a size and takes every item. */
+/* Feeds the bytes in chunks of a size and reads every item. */
 static struct outcome read_pieces(const void *bytes, size_t n, size_t piece,
                                   enum spv_import_format format)
 {
@@ -69,7 +70,7 @@ static struct outcome read_pieces(const void *bytes, size_t n, size_t piece,
             o.n++;
         }
     }
-    if (o.rc < 0) { /* it stays */
+    if (o.rc < 0) { /* the error is sticky */
         struct spv_import_item item;
         assert_int_equal(spv_import_next(d, &item), o.rc);
     }
@@ -184,7 +185,7 @@ static void formats_are_detected_by_their_first_bytes(void **state)
         struct outcome o = read_pieces(bytes, n, ROOM, SPV_IMPORT_AUTO);
         assert_int_equal(o.rc, 0);
         assert_int_equal(o.n, 2);
-        /* electrum's is raw until a hole shows */
+        /* electrum's is raw until it has a gap */
         assert_int_equal(o.format, formats[f] == SPV_IMPORT_ELECTRUM ? SPV_IMPORT_RAW : formats[f]);
     }
 }
@@ -253,7 +254,7 @@ static void electrum_holes_are_counted(void **state)
         assert_int_equal(o.items[3].height, 6);
         assert_int_equal(o.items[3].count, 2);
     }
-    /* from genesis on; and only where a place is a height */
+    /* from genesis on; and only where the file offset is a height */
     struct outcome o = read_pieces(bytes + SPV_HEADER_SIZE, SPV_HEADER_SIZE, ROOM, SPV_IMPORT_AUTO);
     assert_int_equal(o.items[0].kind, SPV_IMPORT_HOLE);
     assert_int_equal(o.items[0].height, 0);

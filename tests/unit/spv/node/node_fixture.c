@@ -1,5 +1,5 @@
-/* Requests are noted by peer as they are pulled (the locator is only lent then), and answered when
- * the test says so. */
+/* Requests are recorded by peer as they are pulled (the locator is borrowed and valid only
+ * then), and answered when the test does so. */
 #include "node_fixture.h"
 
 #include <setjmp.h>
@@ -171,7 +171,7 @@ uint64_t node_fixture_connect(struct node_fixture *s, int32_t height, uint64_t s
 {
     const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
-    const uint64_t id = dial ? dial->peer : 0; /* gcc does not know that asserts end */
+    const uint64_t id = dial ? dial->peer : 0; /* gcc cannot see that asserts end the test */
     const struct spv_peer_stats info = {
         .ready = true, .version = 70016, .services = services, .start_height = height};
     assert_int_equal(spv_node_connected(s->node, id, &info, s->now), 0);

@@ -1,5 +1,5 @@
-/* A shell for a node under test: carries effects out in memory, one peer at a time, with the test's
- * own clock. Shared by the node's tests. */
+/* A test fixture for a node: runs effects in memory, one peer at a time, with the test's own
+ * clock. Shared by the node's tests. */
 #ifndef SPV_TESTS_UNIT_SPV_NODE_NODE_FIXTURE_H
 #define SPV_TESTS_UNIT_SPV_NODE_NODE_FIXTURE_H
 
@@ -15,7 +15,7 @@ struct test_chain {
     uint32_t n;
 };
 
-/* n headers after genesis. Forks off `base` at height `fork` when base is not NULL. */
+/* Mines n headers after genesis. Forks off `base` at height `fork` when base is not NULL. */
 struct test_chain test_chain_mine(uint32_t n, uint64_t seed, const struct test_chain *base,
                                   uint32_t fork);
 void test_chain_free(struct test_chain *c);
@@ -40,10 +40,10 @@ void node_fixture_pull(struct node_fixture *s);
 /* The next logged effect of this kind since the last call, or NULL. */
 const struct spv_effect *node_fixture_next(struct node_fixture *s, enum spv_effect_kind kind);
 const struct spv_effect *node_fixture_next_event(struct node_fixture *s, enum spv_event_kind kind);
-/* How many effects or events of a kind there were in all. */
+/* How many effects or events of a kind there were in total. */
 size_t node_fixture_events(const struct node_fixture *s, enum spv_event_kind kind);
 
-/* The next dialled peer is ready and claims this height; returns its id. */
+/* Completes the handshake of the next dialled peer with this start height; returns its id. */
 uint64_t node_fixture_connect(struct node_fixture *s, int32_t height, uint64_t services);
 void node_fixture_headers(struct node_fixture *s, uint64_t peer, const struct spv_header *headers,
                           size_t n);
@@ -53,8 +53,8 @@ void node_fixture_timer(struct node_fixture *s);
 /* Moves the clock to the node's next deadline and fires it. */
 void node_fixture_sleep_until_deadline(struct node_fixture *s);
 
-/* Answers every open getheaders of `peer` in the log from the chain, until it asks no more; returns
- * how many requests it answered. */
+/* Answers every open getheaders of `peer` in the log from the chain, until it sends no more;
+ * returns how many requests it answered. */
 size_t node_fixture_serve(struct node_fixture *s, uint64_t peer, const struct test_chain *chain);
 
 #endif

@@ -9,8 +9,7 @@ struct spv_netaddr ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 struct node_fixture *node_on(enum spv_network network, struct spv_node_config *cfg)
 {
     cfg->params = spv_params_get(network);
-    cfg->request_timeout_us = UINT64_C(1)
-                              << 40; /* whether anybody answers is not the matter here */
+    cfg->request_timeout_us = UINT64_C(1) << 40; /* this test does not depend on an answer */
     return node_fixture_new(cfg, 0);
 }
 

@@ -1,4 +1,4 @@
-/* What the tests of discovery share: a node on a public network, and ways to answer it. */
+/* Shared by the outbound tests: a node on a public network, and functions to answer it. */
 #ifndef SPV_TESTS_UNIT_SPV_NODE_OUTBOUND_FIXTURE_H
 #define SPV_TESTS_UNIT_SPV_NODE_OUTBOUND_FIXTURE_H
 
@@ -22,11 +22,11 @@ void pass(struct node_fixture *s, uint64_t us);
 size_t effects(const struct node_fixture *s, enum spv_effect_kind kind);
 struct spv_node_stats stats_of(const struct node_fixture *s);
 void resolve(struct node_fixture *s, const char *seed, const struct spv_netaddr *addrs, size_t n);
-/* n addresses, each of a group of its own, from a seed of its own each. */
+/* n addresses, each of its own network group, each from its own DNS seed. */
 void know(struct node_fixture *s, unsigned n, uint8_t first);
 void gossip(struct node_fixture *s, uint64_t peer, enum spv_command form,
             const struct spv_addr_entry *entries, size_t n);
-/* Every dial in the log is answered; returns the last id. */
+/* Completes every dial in the log; returns the last id. */
 uint64_t connect_all(struct node_fixture *s);
 const struct spv_effect *closing(struct node_fixture *s, uint64_t peer);
 

@@ -1,4 +1,5 @@
-/* Peers that fail without lying: closed, asked after others, dialled again later, never banned. */
+/* Peers that fail without misbehaving: disconnected, queried after other peers, dialled again
+ * later, never banned. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@ static struct spv_node_stats stats_of(const struct node_fixture *s)
     return stats;
 }
 
-/* What is no lie closes: with longer and longer waits, each of them said, and never a ban. */
+/* Failures that are not misbehaving disconnect: each wait is longer and reported, and there is
+ * no ban. */
 static void a_peer_that_closes_again_and_again_is_dialled_after_longer_waits(void **state)
 {
     (void)state;
@@ -38,9 +40,9 @@ static void a_peer_that_closes_again_and_again_is_dialled_after_longer_waits(voi
         assert_int_equal(e->event.failures, i + 1);
         const int64_t seconds = e->event.seconds;
         assert_in_range(seconds, 1, 30);
-        assert_true(i == 0 ? seconds == 1 : i < n - 1 || seconds >= 15); /* half of it is chance */
+        assert_true(i == 0 ? seconds == 1 : i < n - 1 || seconds >= 15); /* half of it is random */
         assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
-        s->now.mono_us += (uint64_t)seconds * SPV_SECOND; /* as it was said */
+        s->now.mono_us += (uint64_t)seconds * SPV_SECOND; /* as reported */
         node_fixture_timer(s);
     }
     assert_int_equal(stats_of(s).bans, 0);
@@ -80,13 +82,13 @@ static void a_peer_that_has_failed_is_asked_after_others(void **state)
     node_fixture_pull(s);
     assert_int_equal(next_asked(s), second);
     node_fixture_close(s, second, SPV_ERR_RESET);
-    assert_int_equal(next_asked(s), third); /* although it claims less and came later */
+    assert_int_equal(next_asked(s), third); /* although it claims less and connected later */
     node_fixture_close(s, third, SPV_ERR_RESET);
-    assert_int_equal(next_asked(s), again); /* better than none */
+    assert_int_equal(next_asked(s), again); /* better than no peer */
     node_fixture_free(s);
 }
 
-/* Mute peers with great claims would else be asked again and again. */
+/* Otherwise mute peers with high start heights would be queried repeatedly. */
 static void claims_of_height_count_until_the_first_stall(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Follow mode: what a synced node asks of its peers and of new ones. */
+/* Follow mode: what a synced node requests from its peers and from new ones. */
 #include "support/unit.h"
 
 #include "node_fixture.h"
@@ -50,17 +50,18 @@ static void announcements_by_headers_are_asked_for_once_synced(void **state)
     const uint64_t b = node_fixture_connect(s, 100, 0);
     assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 0);
     node_fixture_serve(s, a, &chain);
-    assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 0); /* one group is no verdict */
+    assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS),
+                     0); /* one network group is not enough for SYNCED */
     node_fixture_serve(s, b, &chain);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 0);
     manual_peer_is_not_waited_for(s);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);
     assert_int_equal(sent(s, a, SPV_CMD_SENDHEADERS), 1);
     assert_int_equal(sent(s, b, SPV_CMD_SENDHEADERS), 1);
-    const uint64_t c = node_fixture_connect(s, 100, 0); /* comes later */
+    const uint64_t c = node_fixture_connect(s, 100, 0); /* connects later */
     assert_int_equal(sent(s, c, SPV_CMD_SENDHEADERS), 1);
     node_fixture_serve(s, c, &chain);
-    /* and never again, whatever the verdict does */
+    /* and never again, however the synced state changes */
     node_fixture_headers(s, a, longer.headers + 101, 5);
     node_fixture_serve(s, a, &longer);
     node_fixture_serve(s, b, &longer);
@@ -105,7 +106,7 @@ static void a_new_peer_is_asked_once_and_followed_if_it_knows_more(void **state)
     assert_int_equal(node_fixture_serve(s, same, &chain), 1);
     assert_int_equal(sent(s, same, SPV_CMD_GETHEADERS), 1);
 
-    const uint64_t more = node_fixture_connect(s, 0, 0); /* whatever it claims */
+    const uint64_t more = node_fixture_connect(s, 0, 0); /* with any start height */
     assert_int_equal(sent(s, more, SPV_CMD_GETHEADERS), 1);
     node_fixture_serve(s, more, &longer);
     assert_int_equal(spv_chain_tip(spv_node_chain(s->node))->height, 105);

@@ -1,5 +1,5 @@
-/* Alarms: when each is raised, how often it is told, what ends it; first the machine by itself,
- * then a node that heeds it. */
+/* Warnings of the health monitor: when each is raised, how often it is reported, what ends it;
+ * first the monitor alone, then a node that uses it. */
 #include "support/unit.h"
 
 #include "node_fixture.h"
@@ -27,7 +27,7 @@ static struct spv_chain_header tip_of(uint8_t mark, int64_t time)
     return (struct spv_chain_header){.hash.b = {mark}, .header.time = (uint32_t)time};
 }
 
-/* What is due: the next note's warning, or -1 - kind for one that is none, or 0 for nothing. */
+/* The next due report: a warning; -1 - kind for a report that is no warning; 0 for none. */
 static int next(struct spv_health *a, struct spv_now now, int64_t *seconds)
 {
     struct spv_health_note note;
@@ -159,18 +159,18 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
         {8, 5, {700, 800, 900, 0, 0}, 700},
         {8, 5, {-700, -800, -900, 0, 0}, -700},
         {8, 5, {700, 800, 0, 0, 0}, 0}, /* no majority */
-        {8, 5, {700, 800, -900, -700, 0}, 0}, /* not the same side */
+        {8, 5, {700, 800, -900, -700, 0}, 0}, /* not the same sign */
         {8, 5, {700, 800, -900, -700, 900}, 700},
         {8, 5, {700, 800, -900, -700, -100}, 0},
         {8, 5, {600, 600, 600, 600, 600}, 0}, /* ten minutes are allowed */
         {8, 5, {601, 601, 601, 601, 601}, 601},
         {8, 5, {-601, -601, -601, 0, 0}, -601},
-        {8, 4, {700, 700, 700, 700}, 0}, /* fewer than five, and more are wanted */
-        {4, 4, {700, 700, 700, 700}, 700}, /* all that are wanted */
+        {8, 4, {700, 700, 700, 700}, 0}, /* fewer than five peers, and more are required */
+        {4, 4, {700, 700, 700, 700}, 700}, /* all that are required */
         {4, 3, {700, 700, 700}, 0},
         {4, 4, {700, 700, 0, 0}, 0}, /* half is not most */
         {1, 1, {-86400}, -86400},
-        {2, 2, {INT64_MAX, INT64_MAX}, INT64_C(1) << 40}, /* any 64-bit claim */
+        {2, 2, {INT64_MAX, INT64_MAX}, INT64_C(1) << 40}, /* any 64-bit time */
         {2, 2, {INT64_MIN, INT64_MIN}, -(INT64_C(1) << 40)},
         {1, 1, {-UNIX}, 0}, /* a time of 0 is no clock */
     };
@@ -212,22 +212,22 @@ static void the_loss_of_all_peers_is_reported_once(void **state)
 {
     (void)state;
     struct spv_health a = alarm_of(SPV_REGTEST, 2);
-    assert_int_equal(next(&a, at(0), NULL), 0); /* there was none yet */
+    assert_int_equal(next(&a, at(0), NULL), 0); /* there was no peer yet */
     spv_health_connected(&a, 1, 0, at(0));
     spv_health_connected(&a, 2, 0, at(0));
     spv_health_closed(&a, 1, at(1));
-    spv_health_closed(&a, 77, at(1)); /* never was ready */
+    spv_health_closed(&a, 77, at(1)); /* never completed its handshake */
     assert_int_equal(next(&a, at(1), NULL), 0);
     assert_int_equal(next(&a, at(2), NULL), 0);
     spv_health_closed(&a, 2, at(2));
     assert_int_equal(spv_health_deadline(&a), at(2).mono_us + SPV_HEALTH_NO_PEERS_DELAY);
-    assert_int_equal(next(&a, at(2), NULL), 0); /* it may be back at once */
+    assert_int_equal(next(&a, at(2), NULL), 0); /* it may connect again at once */
     assert_int_equal(next(&a, at(3), NULL), ALONE);
     assert_int_equal(next(&a, at(1000), NULL), 0);
     assert_int_equal(spv_health_deadline(&a), SPV_NEVER);
     spv_health_connected(&a, 3, 0, at(1000));
     spv_health_closed(&a, 3, at(1000));
-    spv_health_connected(&a, 4, 0, at(1000)); /* back in time */
+    spv_health_connected(&a, 4, 0, at(1000)); /* connected again in time */
     assert_int_equal(next(&a, at(1001), NULL), 0);
     spv_health_closed(&a, 4, at(1001));
     assert_int_equal(next(&a, at(1002), NULL), ALONE);
@@ -242,11 +242,11 @@ static void each_warning_has_its_words(void **state)
     assert_non_null(strstr(spv_warning_text(SPV_WARN_NO_PEERS), "peer"));
 }
 
-/* ---- a node that heeds them ---- */
+/* ---- a node with the health monitor ---- */
 
-static struct spv_params quick; /* regtest with stale tips */
+static struct spv_params quick; /* regtest with stale-tip checks */
 
-/* Time passes; the peer answers what it is asked. */
+/* Advances the clock; the peer answers its requests. */
 static void pass(struct node_fixture *s, uint64_t us, uint64_t peer, const struct test_chain *chain)
 {
     const uint64_t until = s->now.mono_us + us;
@@ -266,7 +266,7 @@ static void a_node_tells_of_a_stale_tip_and_of_lost_peers(void **state)
     struct spv_node_config cfg = {.params = &quick};
     struct node_fixture *s = node_fixture_new(&cfg, 1);
     struct spv_node_stats stats;
-    s->now.unix_s = chain.headers[19].time; /* the tip is not old at the first verdict */
+    s->now.unix_s = chain.headers[19].time; /* the tip is not old at the first SYNCED */
     const uint64_t a = node_fixture_connect(s, 20, 0);
     node_fixture_serve(s, a, &chain);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);

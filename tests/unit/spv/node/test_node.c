@@ -1,4 +1,4 @@
-/* The node with sync and discovery, driven by hand: every effect it wants is looked at. */
+/* The node with sync and outbound connections, with every effect checked by the test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "spv/sync/header_sync.h"
 
 static struct test_chain main_chain; /* 4,500 headers: three messages */
-static struct test_chain fork_chain; /* leaves it at 4,400, 120 longer */
+static struct test_chain fork_chain; /* forks at 4,400, 120 longer */
 
 static int setup(void **state)
 {
@@ -94,7 +94,8 @@ static void asks_another_peer_when_one_stalls(void **state)
     (void)state;
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_fixture_new(&cfg, 2);
-    const uint64_t mute = node_fixture_connect(s, 9000, 0); /* the highest claim is asked first */
+    const uint64_t mute =
+        node_fixture_connect(s, 9000, 0); /* the highest start height is queried first */
     const uint64_t b = node_fixture_connect(s, 4500, 0);
     assert_int_equal(stats_of(s).chain_peer, mute);
     assert_int_equal(node_fixture_serve(s, b, &main_chain), 0);
@@ -191,7 +192,7 @@ static void a_claim_of_height_that_nothing_meets_ends_unresolved(void **state)
     const uint64_t a = node_fixture_connect(s, 1000000, 0);
     assert_int_equal(stats_of(s).target_height, 1000000);
     assert_int_equal(node_fixture_serve(s, a, &main_chain),
-                     5); /* it ends below, and is asked again */
+                     5); /* its chain ends below, and it is queried again */
     assert_false(stats_of(s).synced);
     const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_WARNING);
     assert_non_null(e);
@@ -218,7 +219,7 @@ static void minimum_work_vouches_for_a_tip_below_every_claim(void **state)
     const uint64_t a = node_fixture_connect(s, 1000000, 0);
     node_fixture_serve(s, a, &main_chain);
     assert_true(stats_of(s).synced);
-    assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 1); /* it is said all the same */
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 1); /* reported all the same */
     assert_int_equal(node_fixture_events(s, SPV_EVENT_UNRESOLVED), 0);
     node_fixture_free(s);
 }
@@ -251,7 +252,7 @@ static void bans_a_misbehaving_peer_and_does_not_dial_it_again(void **state)
         spv_header_hash(&hash, &bad[1]);
     } while (!(hash.b[31] & 0x80)); /* above regtest's target */
     node_fixture_headers(s, a, bad, 2);
-    assert_int_equal(s->tip.height, 1); /* the good one before it is kept */
+    assert_int_equal(s->tip.height, 1); /* the valid header before it is kept */
     const struct spv_effect *close = node_fixture_next(s, SPV_EFFECT_CLOSE);
     assert_non_null(close);
     assert_int_equal(close->error, SPV_ERR_HDR_POW);
@@ -277,7 +278,7 @@ static void requests_headers_from_the_future_again_without_a_ban(void **state)
     assert_int_equal(s->tip.height, 5);
     assert_int_equal(stats_of(s).bans, 0);
     assert_int_equal(stats_of(s).peers, 1);
-    /* a second before its time nobody is asked, and it would still be refused */
+    /* a second before its time no peer is queried, and it would still be invalid */
     while (node_fixture_next(s, SPV_EFFECT_SEND))
         ;
     s->now.unix_s += 59;

@@ -1,4 +1,4 @@
-/* Where the node hears of peers, driven by hand: seeds, the list, a proxy, gossip. */
+/* Sources of peer addresses: DNS seeds, the fallback list, a proxy, gossip. */
 #include "outbound_fixture.h"
 
 static void asks_seeds_by_service_bits_three_at_a_time(void **state)
@@ -36,7 +36,7 @@ static void a_name_by_service_bits_that_gives_nothing_is_asked_without(void **st
     assert_non_null(e);
     assert_string_equal(e->endpoint.host, "seed.example");
     resolve(s, "seed.example", NULL, 0);
-    assert_null(node_fixture_next(s, SPV_EFFECT_RESOLVE)); /* and that is all */
+    assert_null(node_fixture_next(s, SPV_EFFECT_RESOLVE)); /* and no other */
     node_fixture_free(s);
 }
 
@@ -74,7 +74,8 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     uint64_t seed = 0;
     (void)state;
-    assert_true(stats_of(s).addresses_new > 40); /* the list, at once, onions too */
+    assert_true(stats_of(s).addresses_new >
+                40); /* the fallback list, at once, onion addresses too */
     for (size_t i = 0; i < s->n; i++)
         if (s->log[i].kind == SPV_EFFECT_CONNECT &&
             strncmp(s->log[i].endpoint.host, "seed.", 5) == 0)
@@ -83,14 +84,15 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
     assert_int_equal(spv_node_connected(s->node, seed, &info, s->now), 0);
     node_fixture_pull(s);
-    assert_int_equal(s->log[s->n - 1].kind, SPV_EFFECT_SEND); /* asked for addresses, no more */
+    assert_int_equal(s->log[s->n - 1].kind,
+                     SPV_EFFECT_SEND); /* an addr_fetch connection: only getaddr */
     assert_int_equal(s->log[s->n - 1].message.command, SPV_CMD_GETADDR);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECTED), 0);
     const struct spv_addr_entry told[2] = {
         {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(9, 9, 9, 9)},
         {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(11, 9, 9, 9)}};
     const size_t before = stats_of(s).addresses_new;
-    gossip(s, seed, SPV_CMD_ADDR, told, 1); /* itself */
+    gossip(s, seed, SPV_CMD_ADDR, told, 1); /* its own address */
     assert_null(closing(s, seed));
     gossip(s, seed, SPV_CMD_ADDRV2, told + 1, 1);
     gossip(s, seed, SPV_CMD_ADDRV2, told, 2);
@@ -111,7 +113,7 @@ static void a_seed_that_says_nothing_is_left(void **state)
     while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT)) && !strstr(e->endpoint.host, "seed"))
         ;
     assert_non_null(e);
-    const uint64_t seed = e ? e->peer : 0; /* the analyser does not know that asserts end */
+    const uint64_t seed = e ? e->peer : 0; /* the analyser cannot see that asserts end the test */
     pass(s, SPV_ADDR_FETCH_TIMEOUT);
     assert_non_null(closing(s, seed));
     assert_int_equal(spv_node_closed(s->node, seed, SPV_ERR_CLOSED, s->now), 0); /* too late */
@@ -123,7 +125,7 @@ static void onion_only_dials_nothing_else(void **state)
     struct spv_node_config cfg = {.proxied = true, .nets = SPV_NET_ONION, .peers = 8};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    know(s, 10, 20); /* clearnet addresses, from wherever */
+    know(s, 10, 20); /* clearnet addresses, from any source */
     for (int i = 0; i < 100; i++)
         pass(s, 30 * SPV_SECOND);
     size_t dials = 0;
@@ -156,7 +158,7 @@ static void gossip_is_taken_in_both_forms_within_a_budget(void **state)
     assert_int_equal(stats_of(s).addresses_new, before + 2);
     gossip(s, a, SPV_CMD_ADDRV2, told + 2, 998);
     const size_t full = stats_of(s).addresses_new;
-    assert_true(full > before + 300); /* of one source: some find their places taken */
+    assert_true(full > before + 300); /* of one source: some slots are occupied */
     for (unsigned i = 0; i < 1000; i++)
         told[i].addr = ipv4((uint8_t)(70 + i / 200), (uint8_t)i, 1, 1);
     gossip(s, a, SPV_CMD_ADDR, told, 1000);
@@ -179,13 +181,13 @@ static void gossip_of_no_use_is_left(void **state)
     know(s, 1, 20);
     const uint64_t a = node_fixture_connect(s, 0, SERVICES);
     const size_t before = stats_of(s).addresses_new;
-    e.addr.port = 1023; /* somebody else's service */
+    e.addr.port = 1023; /* a service we do not need */
     gossip(s, a, SPV_CMD_ADDR, &e, 1);
     e.addr.port = 38333;
-    e.services = SPV_NODE_BLOOM; /* no chain */
+    e.services = SPV_NODE_BLOOM; /* does not serve the chain */
     gossip(s, a, SPV_CMD_ADDR, &e, 1);
     e.services = SERVICES;
-    e.addr = (struct spv_netaddr){SPV_ADDR_TORV3, 32, 38333, {1}}; /* no proxy */
+    e.addr = (struct spv_netaddr){SPV_ADDR_TORV3, 32, 38333, {1}}; /* needs a proxy */
     gossip(s, a, SPV_CMD_ADDRV2, &e, 1);
     e.addr = (struct spv_netaddr){SPV_ADDR_CJDNS, 16, 38333, {0xfc}};
     gossip(s, a, SPV_CMD_ADDRV2, &e, 1);

@@ -1,5 +1,5 @@
-/* Whom the node dials and what it makes of the end, driven by hand: groups, feelers, anchors, bans.
- */
+/* Which addresses the node dials and how it handles the outcome: network groups, feelers,
+ * anchors, bans. */
 #include "outbound_fixture.h"
 
 static void slots_are_spread_over_network_groups(void **state)
@@ -12,19 +12,19 @@ static void slots_are_spread_over_network_groups(void **state)
         flood[i] = ipv4(7, 7, i, 1);
     resolve(s, "x9.flood", flood, 60);
     const size_t flooded = effects(s, SPV_EFFECT_CONNECT);
-    assert_int_equal(flooded, 8); /* nothing better was known */
+    assert_int_equal(flooded, 8); /* no better address was known */
     for (size_t i = 0; i < s->n; i++)
         if (s->log[i].kind == SPV_EFFECT_CONNECT)
             node_fixture_close(s, s->log[i].peer, SPV_ERR_REFUSED);
     know(s, 10, 20);
-    for (size_t i = 0; i < s->n; i++) /* whoever of the flood is dialled now fails */
+    for (size_t i = 0; i < s->n; i++) /* every flooded address that is dialled now fails */
         if (s->log[i].kind == SPV_EFFECT_CONNECT && s->log[i].endpoint.host[0] == '7')
             node_fixture_close(s, s->log[i].peer, SPV_ERR_REFUSED);
     size_t others = 0;
     for (size_t i = 0; i < s->n; i++)
         others += s->log[i].kind == SPV_EFFECT_CONNECT &&
                   strncmp(s->log[i].endpoint.host, "7.7.", 4) != 0;
-    assert_true(others >= 7); /* at most one of eight for the flood */
+    assert_true(others >= 7); /* at most one in eight for the flood */
     node_fixture_free(s);
 }
 
@@ -53,7 +53,7 @@ static void a_feeler_tests_a_new_address_without_an_event(void **state)
     assert_int_equal(stats_of(s).feelers, 1);
     assert_int_equal(stats_of(s).peers, 1);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECTED), events);
-    /* one that nobody answers is given up after a while, in silence */
+    /* a feeler without an answer is closed after a while, without an event */
     pass(s, 2 * SPV_FEELER_INTERVAL);
     dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
@@ -110,7 +110,8 @@ static void anchors_are_dialled_first(void **state)
     const char *two = node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
     assert_true((!strcmp(one, "37.1.1.1") && !strcmp(two, "50.1.1.1")) ||
                 (!strcmp(two, "37.1.1.1") && !strcmp(one, "50.1.1.1")));
-    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0); /* a book spares the seeds */
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE),
+                     0); /* addresses in addrman replace DNS seeds */
     node_fixture_free(s);
 }
 
@@ -210,20 +211,21 @@ static void a_ban_is_saved_at_once_gossip_later(void **state)
     assert_false(c.bans_changed);
     const uint64_t a = node_fixture_connect(s, 0, SERVICES);
     pass(s, SPV_SAVE_SOON);
-    assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 2); /* one has proven itself */
+    assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 2); /* one has been verified */
     assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
-    node_fixture_close(s, a, SPV_ERR_HDR_POW); /* a lie */
+    node_fixture_close(s, a, SPV_ERR_HDR_POW); /* invalid data */
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 3);
     assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     assert_true(c.bans_changed);
     assert_int_equal(c.n_bans, 1);
     assert_int_equal(c.bans[0].code, SPV_ERR_HDR_POW);
     assert_int_equal(c.bans[0].until - s->now.unix_s, SPV_BAN_SECONDS);
-    assert_null(strchr(c.bans[0].address, ':')); /* found, not named: the host, on any port */
+    assert_null(strchr(c.bans[0].address,
+                       ':')); /* found, not a manual peer: the host is banned, on any port */
     node_fixture_free(s);
 }
 
-/* Slow, gone and lying: what the book keeps of each. */
+/* Slow, lost and misbehaving peers: the outcome that addrman records for each. */
 static void each_ending_has_its_own_word(void **state)
 {
     static const struct {
@@ -236,15 +238,15 @@ static void each_ending_has_its_own_word(void **state)
         {false, true, SPV_ERR_CONNECT_TIMEOUT, 1, 0, 0},
         {false, false, SPV_ERR_CONNECT_TIMEOUT, 0, 0, 0}, /* we may be offline */
         {false, true, SPV_ERR_PROXY, 0, 0, 0}, /* not its fault */
-        {false, true, SPV_ERR_IO, 0, 0, 0}, /* ours */
+        {false, true, SPV_ERR_IO, 0, 0, 0}, /* our failure */
         {true, true, SPV_ERR_PONG_TIMEOUT, 0, 1, 0},
         {true, true, SPV_ERR_STALL, 0, 1, 0},
         {true, true, SPV_ERR_RESET, 0, 0, 0},
         {true, true, SPV_ERR_CHECKSUM, 0, 1, 0},
-        {true, true, SPV_ERR_COUNT, 0, 1, 0}, /* malformed: liked less, not banned */
+        {true, true, SPV_ERR_COUNT, 0, 1, 0}, /* malformed: deprioritised, not banned */
         {true, true, SPV_ERR_LATE_NEGOTIATION, 0, 1, 0},
         {true, true, SPV_ERR_BLOOM_UNOFFERED, 0, 1, 0},
-        {true, true, SPV_ERR_HDR_POW, 0, 1, 1}, /* a lie */
+        {true, true, SPV_ERR_HDR_POW, 0, 1, 1}, /* invalid data */
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

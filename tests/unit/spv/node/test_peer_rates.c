@@ -1,4 +1,4 @@
-/* What is counted of each peer. */
+/* The counters of each peer. */
 #include "support/unit.h"
 
 #include "node_fixture.h"
@@ -36,7 +36,8 @@ static void rates_are_of_the_last_seconds(void **state)
     spv_peer_rates_headers(&m, 7, 2000, at(1000));
     assert_rate(&m, 7, 1000, 4000);
     assert_rate(&m, 7, 4000, 1000);
-    assert_rate(&m, 7, 8000, 500); /* all since it came: the half before, and three seconds */
+    assert_rate(&m, 7, 8000,
+                500); /* the total since it connected: the half before, and three seconds */
     spv_peer_rates_headers(&m, 7, 6500, at(8000));
     assert_rate(&m, 7, 9000, 10500.0 / 9);
     assert_rate(&m, 7, 11000, 6500.0 / 6); /* the first ones are out of the span */
@@ -56,7 +57,7 @@ static void who_is_not_there_is_not_counted(void **state)
     spv_peer_rates_remove(&m, 7, &here, SPV_ERR_STALL);
     spv_peer_rates_add(&m, 7, at(0));
     assert_int_equal(look(&m, 7, 0).stalls, 0);
-    for (uint64_t id = 8; id < 8 + SPV_NODE_MAX_PEERS; id++) /* one more than there is room for */
+    for (uint64_t id = 8; id < 8 + SPV_NODE_MAX_PEERS; id++) /* one more than the capacity */
         spv_peer_rates_add(&m, id, at(0));
     assert_false(spv_peer_rates_of(&m, &p, 7 + SPV_NODE_MAX_PEERS, &here, at(0)));
 }
@@ -74,7 +75,7 @@ static void stalls_are_remembered_by_address(void **state)
     assert_int_equal(look(&m, 4, 0).stalls, 2);
     assert_true(spv_peer_rates_of(&m, &p, 4, &there, at(0)));
     assert_int_equal(p.stalls, 0);
-    /* Many others stall once: who stalls often is not forgotten for them. */
+    /* Many other peers stall once: the peer that stalls often keeps its entry. */
     for (uint16_t port = 10; port < 10 + 2 * SPV_PEER_RATES_STALLS; port++) {
         struct spv_endpoint other = {.host = "b", .port = port};
         spv_peer_rates_add(&m, 100, at(0));
@@ -90,7 +91,8 @@ static void a_node_tells_of_its_peers(void **state)
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_fixture_new(&cfg, 2);
     struct spv_node_peer peers[4];
-    assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 0); /* none is ready */
+    assert_int_equal(spv_node_peers(s->node, peers, 4, s->now),
+                     0); /* none has completed its handshake */
     const uint64_t a = node_fixture_connect(s, 3000, 0);
     assert_int_equal(spv_node_peers(s->node, peers, 4, s->now), 1);
     assert_int_equal(peers[0].id, a);

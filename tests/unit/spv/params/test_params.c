@@ -1,4 +1,4 @@
-/* The table of networks against published facts. */
+/* The table of networks against published values. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +122,7 @@ static void checkpoints_read_as_people_read_them(void **state)
     assert_string_equal(hex, "00000000962a7fc2ef639196051fe181ed53ac6aa4cdfead14dca90f58aa36bc");
 }
 
-/* Mainnet's facts: those of testnets are known less well, so no work is built in. */
+/* Mainnet's values; testnets are less stable, so no work is built in for them. */
 static void mainnet_knows_the_work_at_each_checkpoint(void **state)
 {
     const struct spv_params *p = spv_params_get(SPV_MAINNET);
@@ -134,7 +134,7 @@ static void mainnet_knows_the_work_at_each_checkpoint(void **state)
         assert_true(spv_u256_cmp(&p->checkpoints[k].work, &before) > 0);
         before = p->checkpoints[k].work;
     }
-    assert_true(spv_u256_cmp(&before, &p->min_work) > 0); /* the last one is proof enough */
+    assert_true(spv_u256_cmp(&before, &p->min_work) > 0); /* the last one is enough */
     /* 2016 blocks of difficulty 1 */
     assert_int_equal(spv_u256_from_hex(&work, "7e007e007e0"), 0);
     assert_int_equal(spv_u256_cmp(&p->checkpoints[0].work, &work), 0);
@@ -148,7 +148,7 @@ static void times_after_checkpoints_are_those_of_their_age(void **state)
     assert_int_equal(spv_params_get(SPV_TESTNET4)->checkpoints[0].next_time, 0);
     for (size_t i = 0; i < N_FACTS; i++) {
         const struct spv_params *p = spv_params_get(facts[i].network);
-        bool ended = false; /* known from the first one on, up to some height */
+        bool ended = false; /* recorded from the first one on, up to some height */
         for (size_t k = 0; k < p->n_checkpoints; k++) {
             const uint32_t time = p->checkpoints[k].next_time;
             assert_false(ended && time != 0);
@@ -158,8 +158,8 @@ static void times_after_checkpoints_are_those_of_their_age(void **state)
     }
 }
 
-/* Each fact of checkpoints/<network>-headers.csv: the first header of a period, and the work with
- * it, which is the checkpoint's and its own. */
+/* Each line of checkpoints/<network>-headers.csv: the first header of a period, and the work
+ * including it, which is the checkpoint's plus its own. */
 static void works_and_times_are_those_of_the_published_headers(void **state)
 {
     const char *folder = getenv("SPV_TEST_DATA");
@@ -292,7 +292,7 @@ static void a_birthday_is_looked_up_with_two_weeks_to_spare(void **state)
     assert_ptr_equal(spv_params_birthday(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN - 1),
                      &list[199]);
     assert_null(spv_params_birthday(p, list, p->n_checkpoints, p->genesis.time));
-    /* later than what is known: the last that is known */
+    /* above the last recorded checkpoint: the last one */
     assert_int_equal(spv_params_birthday(p, list, p->n_checkpoints, INT64_MAX)->height, 878975);
     p = spv_params_get(SPV_TESTNET4);
     assert_null(spv_params_birthday(p, p->checkpoints, p->n_checkpoints, INT64_MAX));

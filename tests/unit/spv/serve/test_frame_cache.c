@@ -1,4 +1,4 @@
-/* Finished answers from a bounded cache: the same as without it, whatever the chain does. */
+/* Encoded answers from a bounded cache equal those without a cache, after every chain update. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,19 +12,19 @@
 #define TOP 6500 /* three blocks and a quarter */
 #define FORK 3000
 #define BRANCH 5500 /* where the other branch ends */
-#define BLOCK_BYTES 163840 /* a block and its keeping */
+#define BLOCK_BYTES 163840 /* a block and its bookkeeping */
 
-/* Two chains that part above FORK, and a reader of either. */
+/* Two chains that fork above FORK, and a header database of either. */
 static struct chain_fixture_headers headers[2];
 static struct chain_fixture_store stores[2];
 
 struct scene {
     struct spv_chain_header *records;
     uint32_t tip;
-    struct spv_blockhash unknown; /* cannot be looked up */
-    unsigned held; /* reads outside of a hold fail the test */
+    struct spv_blockhash unknown; /* lookup fails */
+    unsigned held; /* reads outside of begin_read/end_read fail the test */
     struct spv_serve_cache *cache;
-    uint64_t random; /* what the next random number is */
+    uint64_t random; /* the next random number */
     struct spv_header out[SPV_MAX_HEADERS];
 };
 
@@ -123,7 +123,8 @@ static struct spv_serve_cache_stats stats_of(const struct scene *s)
     return stats;
 }
 
-/* The answer is a sound frame of what spv_serve_headers says. Returns how many headers it has. */
+/* The answer must be a valid frame of what spv_serve_headers returns. Returns how many headers
+ * it has. */
 static int check(struct scene *s, const struct spv_msg_getheaders *request)
 {
     const struct spv_header_db reader = reader_of(s);
@@ -173,13 +174,13 @@ static void answers_are_the_same_as_without_a_cache(void **state)
             if (r >> 60 < 8 && stop <= TOP)
                 request.stop = s->records[stop].hash;
             else if (r >> 60 < 10)
-                request.stop.b[3] = 1; /* a stranger */
+                request.stop.b[3] = 1; /* a hash of another chain */
             s->unknown = r >> 60 < 4 ? request.stop : locator[0];
             s->random = r >> 16;
             (void)check(s, &request);
         }
         s->unknown = (struct spv_blockhash){{0}};
-        for (uint32_t n = 252; n <= 254; n++) { /* the count takes another form */
+        for (uint32_t n = 252; n <= 254; n++) { /* the count has another encoding */
             const struct spv_msg_getheaders request = {
                 .locator = &s->records[1900].hash, .n = 1, .stop = s->records[1900 + n].hash};
             assert_int_equal(check(s, &request), (int)n);
@@ -200,14 +201,14 @@ static void answer_at_an_aligned_height_is_the_block_itself(void **state)
     assert_ptr_equal(a, b);
     assert_int_equal(stats_of(s).whole, 2);
     assert_int_equal(stats_of(s).headers_read, SPV_MAX_HEADERS);
-    spv_serve_cache_free(s->cache); /* it lives on while somebody sends it */
+    spv_serve_cache_free(s->cache); /* it stays valid while a client sends it */
     assert_int_equal(a->bytes[SPV_FRAME_HEADER], 0xfd);
     spv_shared_frame_unref(a);
     spv_shared_frame_unref(b);
     free(s);
 }
 
-/* From genesis; in segments of 2,016 that are asked for in 2,000 and 16; from the tip's locator. */
+/* From genesis; in segments of 2,016 that are requested as 2,000 and 16; from the tip's locator. */
 static void walk(struct scene *s, uint32_t start, uint32_t step)
 {
     for (uint32_t from = start; from < s->tip; from += step) {
@@ -225,7 +226,7 @@ static void walk(struct scene *s, uint32_t start, uint32_t step)
 static void client_that_walks_the_chain_finds_what_an_earlier_one_left(void **state)
 {
     static const struct {
-        uint32_t start, step, reread; /* parts of blocks of which little was wanted */
+        uint32_t start, step, reread; /* parts of blocks of which few headers were requested */
     } walks[] = {{0, 2000, 0}, {0, 2016, 96}, {1500, 2000, 500}, {700, 2000, 1900}};
     (void)state;
     for (size_t i = 0; i < sizeof walks / sizeof walks[0]; i++) {
@@ -246,7 +247,7 @@ static void reorganised_blocks_are_not_served(void **state)
     for (uint32_t from = 0; from < TOP; from += 2000)
         (void)check_after(s, from);
     assert_int_equal(stats_of(s).blocks, 4);
-    s->records = stores[1].records; /* the lowest block that changed is asked for last */
+    s->records = stores[1].records; /* the lowest block that changed is requested last */
     s->tip = BRANCH;
     assert_int_equal(check_after(s, 4000), BRANCH - 4000);
     assert_int_equal(stats_of(s).blocks, 3);
@@ -278,7 +279,7 @@ static void block_at_the_tip_grows_with_the_chain(void **state)
     s->tip = 4100;
     assert_int_equal(check_after(s, 2000), 2000);
     assert_int_equal(stats_of(s).headers_read, read + 1500);
-    assert_int_equal(stats_of(s).whole, 1); /* it is whole now */
+    assert_int_equal(stats_of(s).whole, 1); /* it is complete now */
     end(s);
 }
 

@@ -1,4 +1,4 @@
-/* getheaders answered as the reference node answers it. */
+/* getheaders answered as Bitcoin Core answers it. */
 #include <string.h>
 
 #include "spv/error.h"

@@ -1,4 +1,4 @@
-/* The REST answers as a pure function: what is asked for, how it is refused, what is said. */
+/* The REST answers as a pure function: requests, refusals, and bodies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +15,13 @@ struct scene {
     struct chain_fixture_headers headers;
     struct chain_fixture_store store;
     struct spv_header_db reader;
-    int held; /* holds minus releases */
+    int held; /* begin_read minus end_read calls */
     int holds;
     int reads_unheld;
 };
 static struct scene scene;
 
-/* The kit's reader, which notes whether it is held. */
+/* The fixture's header database, which records whether a read is open. */
 
 static int hold(void *ctx)
 {
@@ -94,7 +94,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Answers a target in which the mark # stands for the hash at a height; the body is terminated. */
+/* Answers a target in which the mark # is replaced by the hash at a height; the body is
+ * terminated. */
 static enum spv_rest_status ask(struct spv_rest_reply *reply, const char *marked, uint32_t height)
 {
     char target[4 * SPV_REST_MAX_TARGET], hex[SPV_HASH_HEX];

@@ -1,6 +1,6 @@
-/* What the tests of a chain's origin share: a node over a store in memory that may begin at a base,
- * and peers that answer as the test says. Periods are twelve blocks long (a median's span and one),
- * and difficulty changes with each. */
+/* Shared by the checkpoint start and backfill tests: a node over a store in memory that may
+ * begin at a base, and peers that answer as the test decides. Periods are twelve blocks long (a
+ * median's span and one), and difficulty changes with each. */
 #ifndef SPV_TESTS_UNIT_SPV_SYNC_BACKFILL_FIXTURE_H
 #define SPV_TESTS_UNIT_SPV_SYNC_BACKFILL_FIXTURE_H
 
@@ -23,10 +23,10 @@ struct store {
     struct spv_chain_start base;
     unsigned starts, fills;
     bool starts_relative; /* a START's works count from its base, as a store can tell */
-    uint32_t filled_from; /* the lowest fork height of a FILL */
+    uint32_t filled_from; /* the lowest fork height of a BACKFILL */
 };
 
-/* A node, its store, and what it asked for and told. */
+/* A node, its store, its requests and its events. */
 struct backfill_fixture {
     struct spv_params params;
     struct chain_fixture_headers chain; /* the honest one; headers[i] is at height i + 1 */
@@ -49,28 +49,28 @@ struct backfill_fixture {
     unsigned events[SPV_EVENT_UNRESOLVED + 1];
 };
 
-/* Carries out what the node wants. */
+/* Runs the node's effects. */
 void backfill_fixture_pull(struct backfill_fixture *r);
 /* The honest chain, an empty store, checkpoints at the ends of periods. */
 void backfill_fixture_set(struct backfill_fixture *r);
 /* Two named peers, the checkpoints, a start at END. */
 struct spv_node_config backfill_fixture_config(struct backfill_fixture *r);
-/* A new node over the store as it is; failing is a failed test. */
+/* Restarts the node over the current store; an error fails the test. */
 void backfill_fixture_open(struct backfill_fixture *r, const struct spv_node_config *cfg);
 void backfill_fixture_unset(struct backfill_fixture *r);
-/* The peer that was dialled as the which-th is there; its id. */
+/* Completes the handshake of the which-th dialled peer; returns its id. */
 uint64_t backfill_fixture_come(struct backfill_fixture *r, size_t which);
 /* A headers message of a peer. */
 void backfill_fixture_give(struct backfill_fixture *r, uint64_t peer,
                            const struct spv_header *headers, size_t n);
-/* Answers one open request of the peer out of a chain, as an honest node does: false when there is
- * none. */
+/* Answers one open request of the peer from a chain, as an honest node does; returns false when
+ * there is none. */
 bool backfill_fixture_answer(struct backfill_fixture *r, uint64_t peer,
                              const struct chain_fixture_headers *chain);
-/* Answers the peer's requests until it has none, or is closed. */
+/* Answers the peer's requests until it has none, or is disconnected. */
 void backfill_fixture_serve(struct backfill_fixture *r, uint64_t peer,
                             const struct chain_fixture_headers *chain);
-/* The store holds the honest chain from the base on; work is summed from genesis, or the base. */
+/* Stores the honest chain from the base on; work is summed from genesis, or the base. */
 void backfill_fixture_holds(struct backfill_fixture *r, uint32_t base, bool whole_work);
 
 #endif

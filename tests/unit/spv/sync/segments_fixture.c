@@ -106,7 +106,7 @@ void segments_fixture_send(struct segments_fixture *k, uint64_t id, uint32_t fro
     assert_int_equal(send_raw(k, id, chain.headers + from + 1, n), 1);
 }
 
-/* A whole segment that starts at a mark's height. */
+/* A complete segment that starts at a checkpoint's height. */
 void send_segment(struct segments_fixture *k, uint64_t id, uint32_t from)
 {
     const uint32_t end = ((from + 1) / PERIOD + 1) * PERIOD - 1;
@@ -114,7 +114,7 @@ void send_segment(struct segments_fixture *k, uint64_t id, uint32_t from)
     segments_fixture_send(k, id, from + 2000, end - from - 2000);
 }
 
-/* How often a peer was asked for what follows this height, since the log's entry `since`. */
+/* How often a peer was queried for the successors of this height, since the log's entry `since`. */
 size_t asked(const struct segments_fixture *k, uint64_t id, uint32_t from, size_t since)
 {
     size_t n = 0;
@@ -139,7 +139,7 @@ void assert_no_peer_dropped(struct segments_fixture *k)
     assert_int_equal(dropped(k, &id), 0);
 }
 
-/* Takes all that there is; returns the height of the last. */
+/* Consumes all available headers; returns the height of the last. */
 uint32_t take_all(struct segments_fixture *k, uint32_t tip)
 {
     struct spv_segments_batch piece;

@@ -1,5 +1,5 @@
-/* What the fetch tests share: a mined chain with marks, a fork of it, and a fetch whose every
- * request is noted and whose every answer is the test's. */
+/* Shared by the segment tests: a mined chain with checkpoints, a fork of it, and segments with
+ * every request recorded and every answer given by the test. */
 #ifndef SPV_TESTS_UNIT_SPV_SYNC_SEGMENTS_FIXTURE_H
 #define SPV_TESTS_UNIT_SPV_SYNC_SEGMENTS_FIXTURE_H
 
@@ -17,11 +17,11 @@
 
 #define PERIOD 2016
 #define PERIODS 5
-#define LENGTH (PERIODS * PERIOD + 300) /* the last 300 follow the last mark */
+#define LENGTH (PERIODS * PERIOD + 300) /* the last 300 follow the last checkpoint */
 #define MAX_REQUESTS 512
 
 extern struct test_chain chain;
-extern struct test_chain fork_chain; /* leaves it at 2005, within the first period's rest */
+extern struct test_chain fork_chain; /* forks at 2005, within the rest of the first period */
 extern struct spv_checkpoint marks[PERIODS];
 
 struct request {
@@ -36,7 +36,7 @@ struct segments_fixture {
     struct spv_segments *fetch;
     struct spv_now now;
     struct request_tags tags;
-    struct request log[MAX_REQUESTS]; /* all that was asked, in order */
+    struct request log[MAX_REQUESTS]; /* all requests, in order */
     size_t n;
 };
 
@@ -59,8 +59,8 @@ uint32_t take_all(struct segments_fixture *k, uint32_t tip);
 struct spv_segments_peer_stats stats_of(const struct segments_fixture *k, uint64_t id);
 struct spv_segments_stats sums(const struct segments_fixture *k);
 
-/* The second group of the program unit_fetch: peers that are slow, lost, behind or lying. Returns
- * how many failed. */
+/* The second group of tests of the program sync_segments: peers that are slow, lost, behind or
+ * misbehaving. Returns how many failed. */
 int fetch_peer_tests(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* A node that fills the gap below its chain's base, in spite of liars and short memory. */
+/* A node that backfills the gap below its chain's base, with misbehaving peers and allocation
+ * failures. */
 #include <string.h>
 
 #include "unit/spv/sync/backfill_fixture.h"
@@ -67,7 +68,7 @@ static void fills_once_synced_and_puts_the_work_right(void **state)
     assert_int_equal(stats.start.height, 0);
     /* the node's own chain has the right work, too */
     assert_int_equal(spv_u256_cmp(&stats.tip.work, &r.store.at[TOP].work), 0);
-    /* nothing left to do: the option does no harm */
+    /* nothing left to do: the option has no effect */
     backfill_fixture_open(&r, &cfg);
     backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
     assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
@@ -123,8 +124,7 @@ static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_asked(void **
     struct chain_fixture_headers other = {0};
     for (size_t i = 0; i < TOP; i++)
         chain_fixture_push(&other, &r.chain.headers[i]);
-    chain_fixture_miss(
-        &other.headers[14]); /* the old links stay: one header is not what it should be */
+    chain_fixture_miss(&other.headers[14]); /* the old links stay: one header is changed */
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     backfill_fixture_open(&r, &cfg);
@@ -141,7 +141,7 @@ static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_asked(void **
     backfill_fixture_unset(&r);
 }
 
-/* Answers until the node calls itself synced: what it asks for then is the gap. */
+/* Answers until the node is synced: its later requests are for the gap. */
 static void serve_until_synced(struct backfill_fixture *r, const uint64_t peers[2])
 {
     const unsigned before = r->events[SPV_EVENT_SYNCED];
@@ -150,7 +150,8 @@ static void serve_until_synced(struct backfill_fixture *r, const uint64_t peers[
     assert_int_equal(r->events[SPV_EVENT_SYNCED], before + 1);
 }
 
-/* What the base follows is proven by our own chain only: an honest peer may have left it below. */
+/* Only our own chain commits to the headers below the base: an honest peer may have forked below
+ * it. */
 static void a_fork_below_the_base_is_not_misbehaving_in_the_backfill(void **state)
 {
     struct backfill_fixture r;
@@ -197,7 +198,7 @@ static void the_gap_is_filled_whatever_the_clock_says(void **state)
     backfill_fixture_unset(&r);
 }
 
-/* Without checkpoints a liar may have led an earlier run astray, by valid headers of his own. */
+/* Without checkpoints an earlier run may have stored a misbehaving peer's valid headers. */
 static void backfilled_headers_that_no_peer_has_are_requested_again(void **state)
 {
     struct backfill_fixture r;
@@ -245,7 +246,7 @@ static void wrong_work_below_the_base_stops_the_node(void **state)
     backfill_fixture_open(&r, &cfg);
     backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_DAMAGED);
-    assert_int_equal(r.store.fills, 0); /* before anything of it is stored */
+    assert_int_equal(r.store.fills, 0); /* before any of it is stored */
     backfill_fixture_unset(&r);
 }
 
@@ -265,7 +266,7 @@ static void checkpoints_of_the_callers_must_ascend(void **state)
     backfill_fixture_unset(&r);
 }
 
-/* A start and a fill, as far as memory allows. */
+/* A checkpoint start and a backfill, as far as allocations succeed. */
 static void live(struct backfill_fixture *r)
 {
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .start_height = TOP};
@@ -304,7 +305,7 @@ static void each_failing_allocation_is_survived(void **state)
         allocation = k++;
         live(&r);
         allocation = -1;
-        /* whatever was lost: the next run ends well */
+        /* in each case the next run completes */
         r.store.base.work_since = r.store.base.height;
         if (r.store.tip < TOP || r.store.base.height > 0)
             live(&r);

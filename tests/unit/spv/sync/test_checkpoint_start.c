@@ -1,4 +1,4 @@
-/* A node whose chain starts at a checkpoint, in spite of liars and lost peers. */
+/* A node whose chain starts at a checkpoint, with misbehaving and lost peers. */
 #include <string.h>
 
 #include "unit/spv/sync/backfill_fixture.h"
@@ -15,7 +15,7 @@ static void starts_with_the_period_before_and_goes_on_from_there(void **state)
     assert_true(stats.starting);
     const uint64_t a = backfill_fixture_come(&r, 0);
     const uint64_t b = backfill_fixture_come(&r, 1);
-    /* one period is asked for, from the checkpoint before to the one where it starts */
+    /* one period is requested, from the previous checkpoint to the start */
     for (size_t i = 0; i < REQUESTS; i++) {
         if (r.request[i].peer == 0)
             continue;
@@ -38,7 +38,8 @@ static void starts_with_the_period_before_and_goes_on_from_there(void **state)
     backfill_fixture_unset(&r);
 }
 
-/* The work below the start is unknown: having passed the last checkpoint stands for the minimum. */
+/* The work below the start is unknown: past the last checkpoint, min_chain_work counts as
+ * reached. */
 static void work_from_the_base_is_enough_past_the_last_checkpoint(void **state)
 {
     for (int past = 0; past <= 1; past++) {
@@ -80,7 +81,7 @@ static void a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_aske
     struct backfill_fixture r;
     (void)state;
     backfill_fixture_set(&r);
-    /* it has the checkpoint before, and then another chain */
+    /* it has the previous checkpoint, and then another chain */
     struct chain_fixture_headers other = chain_fixture_uneven(&r.params, &r.chain, BASE - 1, 40, 9);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
@@ -135,13 +136,13 @@ static void a_mute_peer_is_changed_for_another(void **state)
     backfill_fixture_unset(&r);
 }
 
-/* The first retarget after the start, and the first medians, are judged like any other. */
+/* The first retarget after the start, and the first medians, are checked like any other. */
 static void difficulty_dropped_right_after_the_start_is_misbehaving(void **state)
 {
     struct backfill_fixture r;
     (void)state;
     backfill_fixture_set(&r);
-    r.n_marks = END / PERIOD + 1; /* nothing is proven beforehand above the start */
+    r.n_marks = END / PERIOD + 1; /* above the start no headers are covered by a checkpoint */
     struct chain_fixture_headers cheap = {0};
     for (size_t i = 0; i < TOP; i++)
         chain_fixture_push(&cheap, &r.chain.headers[i]);
@@ -164,7 +165,7 @@ static void difficulty_dropped_right_after_the_start_is_misbehaving(void **state
     backfill_fixture_unset(&r);
 }
 
-/* One that is behind knows nothing of our locator but genesis. */
+/* A peer that is behind has only genesis of our locator. */
 static void a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving(void **state)
 {
     struct backfill_fixture r;
@@ -176,11 +177,11 @@ static void a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving(void 
     backfill_fixture_serve(&r, good, &r.chain);
     const uint64_t behind = backfill_fixture_come(&r, 1);
     struct chain_fixture_headers few = {.headers = r.chain.headers, .n = 30};
-    assert_int_equal(r.events[SPV_EVENT_SYNCED], 0); /* two were asked for */
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 0); /* two were requested */
     backfill_fixture_serve(&r, behind, &few);
     assert_int_equal(r.closed[behind], 0);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
-    assert_int_equal(r.events[SPV_EVENT_SYNCED], 1); /* it has no better chain */
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 1); /* its chain is not better */
     backfill_fixture_holds(&r, BASE, false);
     backfill_fixture_unset(&r);
 }
@@ -196,7 +197,7 @@ static void a_start_that_cannot_be_stored_stops_the_node(void **state)
     r.store_error = SPV_ERR_DB_FULL;
     backfill_fixture_serve(&r, a, &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_FULL);
-    /* the same again, with room: nothing had been lost */
+    /* the same again, with memory: nothing had been lost */
     r.store_error = 0;
     backfill_fixture_open(&r, &cfg);
     backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);

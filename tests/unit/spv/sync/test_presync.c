@@ -1,5 +1,5 @@
-/* The two passes that a chain must go through before anything of it is stored: where each begins
- * and ends, what comes out, what is found wrong, and what it costs. */
+/* PRESYNC and REDOWNLOAD: where each begins and ends, which headers are released, which errors
+ * are detected, and what it costs. */
 #include "spv/sync/presync.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define LONG 40000 /* headers: some 40 periods over what is held */
 
-/* A generator whose words a test chooses: two keys and the offset, again and again. */
+/* A generator whose output the test sets: two keys and the offset, repeated. */
 struct fixed {
     uint64_t values[3];
     unsigned next;
@@ -29,7 +29,7 @@ static void fixed_fill(void *ctx, void *out, size_t n)
 }
 
 static struct spv_params params;
-static struct spv_header_ctx genesis; /* judges height 1 */
+static struct spv_header_ctx genesis; /* the context for height 1 */
 static struct chain_fixture_headers chain, other; /* LONG headers each, nothing in common */
 
 static int set_up(void **state)
@@ -70,8 +70,8 @@ static void begin_fixed(struct spv_presync *p, uint32_t n, uint32_t offset, uint
                       chain_fixture_late);
 }
 
-/* Gives headers[from..to) in messages and checks that all are taken; what comes out goes to *out.
- */
+/* Passes headers[from..to) in messages and checks that all are accepted; released headers go to
+ * *out. */
 static void give(struct spv_presync *p, const struct chain_fixture_headers *h, size_t from,
                  size_t to, struct chain_fixture_headers *out)
 {
@@ -201,7 +201,7 @@ static void bits_are_where_the_offset_says_and_depend_on_the_key(void **state)
     spv_presync_end(&q);
 }
 
-/* The second pass leaves the first's chain at `fork`: nothing behind it may come out. */
+/* REDOWNLOAD leaves PRESYNC's chain at `fork`: no header behind it may be released. */
 static void junk_in_the_second_pass_never_comes_out(void **state)
 {
     static const uint32_t forks[] = {0, 1, 599, 600, 14399, 14400, 14401, 20000, 39000};
@@ -242,7 +242,7 @@ static void junk_in_the_second_pass_never_comes_out(void **state)
     }
 }
 
-/* Where no commitment falls, the length tells: enough work must come after as many headers. */
+/* Where no commitment falls, the length decides: enough work must follow after as many headers. */
 static void a_longer_second_chain_is_another_one(void **state)
 {
     struct spv_params plain = chain_fixture_params(KIT_PLAIN);
@@ -271,7 +271,7 @@ static void a_longer_second_chain_is_another_one(void **state)
     chain_fixture_headers_free(&slow);
 }
 
-/* Header 50 of 100 is broken: told at its place, in the first pass and in the second. */
+/* Header 50 of 100 is invalid: reported at its index, in PRESYNC and in REDOWNLOAD. */
 static void every_rule_is_judged_in_both_passes(void **state)
 {
     enum harm { BITS, POW, OLD, FUTURE, VERSION, DISORDER, HARMS };
@@ -380,7 +380,7 @@ static void nothing_is_taken_while_something_waits_or_nothing_runs(void **state)
     assert_int_equal(spv_presync_pop_ready(&p, let, 10), 10);
     assert_int_equal(spv_presync_take(&p, &taken, chain.headers + 10, 1, chain_fixture_late),
                      SPV_ERR_STATE);
-    /* in the middle of a second pass, too: there is no room for more */
+    /* during REDOWNLOAD, too: no capacity for more */
     struct chain_fixture_headers none = {0};
     begin_fixed(&p, LONG, 0, 1);
     give(&p, &chain, 0, LONG, &none);
@@ -392,10 +392,10 @@ static void nothing_is_taken_while_something_waits_or_nothing_runs(void **state)
     assert_int_equal(spv_presync_take(&p, &taken, chain.headers + 16000, 1, chain_fixture_late),
                      SPV_ERR_STATE);
     spv_presync_end(&p);
-    spv_presync_end(&p); /* again is fine */
+    spv_presync_end(&p); /* a second call has no effect */
 }
 
-/* As fast as the median time allows: never more than six headers a second. */
+/* As fast as the median time allows: at most six headers a second. */
 static void time_bounds_the_length(void **state)
 {
     struct spv_chain *c = chain_fixture_chain(&params);
@@ -423,14 +423,14 @@ static void time_bounds_the_length(void **state)
                      SPV_ERR_HDR_TIME_FUTURE);
     assert_true(taken > 100);
     assert_true(taken <= 120);
-    /* and when our clock is set in between, the bound does */
+    /* and when our clock is set in between, the limit does */
     spv_presync_begin(&p, &genesis, &threshold, rng, early);
     assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 200, later), SPV_ERR_LOW_WORK);
     assert_int_equal(taken, 120);
-    /* a clock from before the chain allows none */
+    /* a clock before the chain's start allows none */
     spv_presync_begin(&p, &genesis, &threshold, rng, (struct spv_now){0, 0});
     assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 1, later), SPV_ERR_LOW_WORK);
-    /* and while it stands it is the clock that is wrong, not the chain */
+    /* while our clock stands still, it is wrong, not the chain */
     spv_presync_begin(&p, &genesis, &threshold, rng, (struct spv_now){0, 0});
     assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 1, (struct spv_now){0, 0}),
                      SPV_ERR_HDR_TIME_FUTURE);
@@ -439,7 +439,7 @@ static void time_bounds_the_length(void **state)
     chain_fixture_headers_free(&quick);
 }
 
-/* A chain may begin anywhere: the judge of its start carries what the rules need. */
+/* A chain may begin anywhere: the header context of its start has what the rules need. */
 static void a_chain_may_begin_at_a_fork(void **state)
 {
     struct spv_params plain = chain_fixture_params(KIT_MIN_DIFFICULTY);

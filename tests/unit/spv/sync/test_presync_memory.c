@@ -1,6 +1,6 @@
-/* Two passes without memory: the k-th allocation fails, for every k; the pass ends, nothing leaks,
- * and begun again it comes to its end. The linker sends the allocator's calls through the wrappers.
- */
+/* PRESYNC and REDOWNLOAD without memory: the k-th allocation fails, for every k; the presync
+ * ends, nothing leaks, and a new one completes. The linker replaces the allocator by the
+ * wrappers below. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +39,7 @@ void *__wrap_realloc(void *p, size_t n)
 
 #define LENGTH 400000 /* headers: more bits than the first piece of memory holds */
 
-/* Headers of a chain that is not kept in memory: each made when it is asked for. */
+/* Headers of a chain that is not kept in memory: each computed on request. */
 struct maker {
     struct spv_header last;
     struct spv_blockhash hash;
@@ -54,7 +54,7 @@ static void make(struct maker *m, struct spv_header *out)
     *out = m->last;
 }
 
-/* Both passes to their end, or to the first error. */
+/* Runs both passes to their end, or to the first error. */
 static int run(struct spv_presync *p, const struct spv_header_ctx *start)
 {
     static struct spv_header message[SPV_MAX_HEADERS];
@@ -100,7 +100,7 @@ static void every_allocation_may_fail_once(void **state)
         assert_int_equal(rc, SPV_ERR_NOMEM);
         spv_presync_end(&p);
     }
-    assert_int_equal(failures, 3); /* bits, more bits, the second pass's buffer */
+    assert_int_equal(failures, 3); /* bits, more bits, the redownload buffer */
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_FINAL);
     spv_presync_end(&p);
     spv_chain_free(c);

@@ -1,4 +1,4 @@
-/* Fetch, driven by hand: every request that it makes is looked at, every answer is the test's. */
+/* Segments, with every request checked and every answer given by the test. */
 #include "segments_fixture.h"
 
 /* ---- the range ---- */
@@ -34,7 +34,7 @@ static void a_range_may_begin_anywhere_and_end_at_any_mark(void **state)
     assert_int_equal(take_all(&k, 3000), 6047);
     assert_true(spv_segments_done(k.fetch));
     assert_int_equal(spv_segments_begin(k.fetch, &marks[4], UINT32_MAX, k.now), 0);
-    assert_true(spv_segments_done(k.fetch)); /* no mark lies ahead */
+    assert_true(spv_segments_done(k.fetch)); /* no checkpoint above */
     close_fixture(&k);
 }
 
@@ -81,7 +81,8 @@ static void segments_are_joined_in_order_whatever_order_they_come_in(void **stat
     for (uint32_t i = PERIODS - 1; i > 0; i--) {
         send_segment(&k, 1, i * PERIOD - 1);
         assert_int_equal(take_all(&k, 0), 0);
-        assert_int_equal(sums(&k).waiting, (PERIODS - i) * PERIOD); /* have come, are not joined */
+        assert_int_equal(sums(&k).waiting,
+                         (PERIODS - i) * PERIOD); /* received, but not yet consumed */
     }
     send_segment(&k, 1, 0);
     assert_int_equal(take_all(&k, 0), marks[PERIODS - 1].height);
@@ -135,7 +136,8 @@ static void the_tail_is_one_message_of_what_follows_the_last_mark(void **state)
             assert_int_equal(send_raw(&k, 1, NULL, 0), 1);
         if (n)
             segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
-        else /* the empty answer came before the rest, but settles the oldest: asked again */
+        else /* the empty answer precedes the rest, but completes the oldest request: requested
+                again */
             segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
         k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
         assert_true(spv_segments_next_batch(k.fetch, &piece, k.now));
@@ -168,14 +170,14 @@ static void a_segment_too_long_to_be_held_is_given_as_it_comes(void **state)
     assert_false(piece.proven);
     assert_int_equal(piece.n, 2000);
     segments_fixture_send(&k, 1, 2000, 2000);
-    assert_int_equal(asked(&k, 1, 4000, 0), 0); /* nothing is taken: no room for more */
+    assert_int_equal(asked(&k, 1, 4000, 0), 0); /* no header is consumed: no capacity for more */
     assert_int_equal(take_all(&k, 0), 4000);
     assert_int_equal(asked(&k, 1, 4000, 0), 1);
     assert_in_range(sums(&k).memory, 0, 2u << 20);
     close_fixture(&k);
 }
 
-/* ---- whose answer it is ---- */
+/* ---- matching answers to requests ---- */
 
 static void an_announcement_settles_nothing(void **state)
 {
@@ -184,10 +186,11 @@ static void an_announcement_settles_nothing(void **state)
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     assert_int_equal(send_raw(&k, 1, chain.headers + 9000, 8), 0);
-    assert_int_equal(send_raw(&k, 7, chain.headers + 1, 2000), 0); /* of a peer that is not ours */
+    assert_int_equal(send_raw(&k, 7, chain.headers + 1, 2000),
+                     0); /* of a peer that is not connected */
     assert_int_equal(stats_of(&k, 1).in_flight, PERIODS);
     segments_fixture_send(&k, 1, 0, 2000);
-    assert_int_equal(stats_of(&k, 1).in_flight, PERIODS); /* one settled, its rest asked for */
+    assert_int_equal(stats_of(&k, 1).in_flight, PERIODS); /* one completed, its rest requested */
     close_fixture(&k);
 }
 
@@ -202,14 +205,14 @@ static void a_peer_without_the_segment_start_is_behind_and_not_misbehaving(void 
         struct segments_fixture k;
         open_fixture(&k);
         segments_fixture_add(&k, 1);
-        send_segment(&k, 1, 0); /* it knows as much */
+        send_segment(&k, 1, 0); /* it has as many headers */
         const size_t before = k.n;
         assert_int_equal(send_raw(&k, 1, chain.headers + rows[i].from + 1, rows[i].n), 1);
         assert_no_peer_dropped(&k);
-        assert_int_equal(stats_of(&k, 1).in_flight, PERIODS - 2); /* the oldest is settled */
-        assert_int_equal(k.n, before); /* and not asked for again */
+        assert_int_equal(stats_of(&k, 1).in_flight, PERIODS - 2); /* the oldest is completed */
+        assert_int_equal(k.n, before); /* and not requested again */
         assert_true(spv_segments_all_behind(k.fetch) ==
-                    false); /* the first segment is not taken yet */
+                    false); /* the first segment is not consumed yet */
         assert_int_equal(take_all(&k, 0), 2015);
         assert_true(spv_segments_all_behind(k.fetch));
         segments_fixture_add(&k, 2);

@@ -1,6 +1,6 @@
-/* Running out of memory costs a fetch the call and nothing else: the k-th allocation fails, for
- * every k, the call is made again, and all headers are there in the end. The linker sends the
- * allocator's calls through the wrappers below. */
+/* Out of memory fails the call and has no other effect: the k-th allocation fails, for every k,
+ * the call is repeated, and all headers are there at the end. The linker replaces the allocator
+ * by the wrappers below. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,8 +44,8 @@ static struct test_chain chain;
 static struct spv_effects effects;
 static const struct spv_now now = {.mono_us = SPV_SECOND, .unix_s = 1800000000};
 
-/* The effect queue is sick once it was out of memory, which stops the node that it belongs to: here
- * a new one stands in for the node's next life. */
+/* The effect queue keeps its error after out of memory, which stops its node; here a new queue
+ * replaces it, like that of the restarted node. */
 static bool sick(int rc)
 {
     if (rc >= 0)
@@ -54,7 +54,7 @@ static bool sick(int rc)
     return true;
 }
 
-/* True when it got through. */
+/* Returns true when it completed. */
 static bool fetch_all(void)
 {
     const struct spv_checkpoint marks[2] = {{2015, chain.hashes[2015], 0, {{0}}},

@@ -1,7 +1,7 @@
-/* Fetch and its peers: the slow, the lost, those that are behind and those that lie. */
+/* Segments and peers that are slow, lost, behind or misbehaving. */
 #include "segments_fixture.h"
 
-/* ---- lies ---- */
+/* ---- invalid answers ---- */
 
 static void an_invalid_segment_drops_its_peer_and_others_are_asked(void **state)
 {
@@ -54,7 +54,7 @@ static void the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before
     uint64_t id;
     open_fixture(&k);
     segments_fixture_add(&k, 1);
-    segments_fixture_send(&k, 1, 0, 2000); /* true */
+    segments_fixture_send(&k, 1, 0, 2000); /* valid */
     assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
     segments_fixture_add(&k, 2);
     assert_int_equal(asked(&k, 2, 2000, 0), 1);
@@ -62,7 +62,7 @@ static void the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before
     assert_int_equal(dropped(&k, &id), SPV_ERR_HDR_CHECKPOINT);
     assert_int_equal(id, 2);
     segments_fixture_add(&k, 3);
-    assert_int_equal(asked(&k, 3, 2000, 0), 1); /* what the first gave stays */
+    assert_int_equal(asked(&k, 3, 2000, 0), 1); /* the first peer's headers are kept */
     segments_fixture_send(&k, 3, 2000, 15);
     assert_int_equal(take_all(&k, 0), 2015);
     close_fixture(&k);
@@ -75,18 +75,18 @@ static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
-    assert_int_equal(send_raw(&k, 1, fork_chain.headers + 1, 0), 1); /* settles what follows 2015 */
+    assert_int_equal(send_raw(&k, 1, fork_chain.headers + 1, 0), 1); /* completes 2015's */
     close_fixture(&k);
 
     open_with(&k, marks, PERIODS, false);
-    segments_fixture_begin(&k, 2005); /* the fork's last common header; 10 to the first mark */
+    segments_fixture_begin(&k, 2005); /* last common header; 10 below the first checkpoint */
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 2005, 10);
-    /* the second segment's first 2,000: a branch off 2015 that does not end in the mark */
+    /* the second segment's first 2,000: a branch off 2015 that does not end in the checkpoint */
     struct test_chain off = test_chain_mine(4100, 9, &chain, 2015);
     assert_int_equal(send_raw(&k, 1, off.headers + 2016, 2000), 1);
     assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
-    segments_fixture_add(&k, 2); /* it does not know off's headers */
+    segments_fixture_add(&k, 2); /* it does not have off's headers */
     const struct request *last = NULL;
     for (size_t i = 0; i < k.n; i++)
         if (k.log[i].peer == 2 && k.log[i].n == 3)
@@ -113,7 +113,7 @@ static void an_answer_that_extends_replaced_headers_is_not_misbehaving(void **st
     segments_fixture_begin(&k, 2015);
     segments_fixture_add(&k, 1);
     k.now.mono_us += SPV_SECOND / 10;
-    segments_fixture_send(&k, 1, 2015, 2000); /* true; the rest takes its time */
+    segments_fixture_send(&k, 1, 2015, 2000); /* valid; the rest is delayed */
     segments_fixture_add(&k, 2);
     while (!asked(&k, 2, 4015, 0))
         segments_fixture_wait_us(&k, SPV_SECOND / 10);
@@ -134,13 +134,13 @@ static void more_than_was_asked_for_is_cut_off(void **state)
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 2000);
-    segments_fixture_send(&k, 1, 2000, 2000); /* a peer that does not heed the stop */
+    segments_fixture_send(&k, 1, 2000, 2000); /* a peer that ignores hashStop */
     assert_no_peer_dropped(&k);
     assert_int_equal(take_all(&k, 0), 2015);
     close_fixture(&k);
 }
 
-/* ---- peers that come, go and are slow ---- */
+/* ---- peers that connect, disconnect and are slow ---- */
 
 static void a_lost_peer_loses_nothing(void **state)
 {
@@ -166,7 +166,7 @@ static void an_overdue_segment_is_asked_of_one_more_peer(void **state)
     struct segments_fixture k;
     uint64_t waited = 0;
     open_fixture(&k);
-    segments_fixture_add(&k, 1); /* takes all, and says nothing */
+    segments_fixture_add(&k, 1); /* accepts all requests, and answers none */
     segments_fixture_add(&k, 2);
     assert_int_equal(asked(&k, 2, 0, 0), 0);
     while (!asked(&k, 2, 0, 0) && waited < 20 * SPV_SECOND) {
@@ -175,7 +175,7 @@ static void an_overdue_segment_is_asked_of_one_more_peer(void **state)
         waited += step;
         segments_fixture_wait_us(&k, step);
     }
-    /* 1 s is the guess for an unknown peer; 3 times that, well before its deadline of 20 */
+    /* the estimate for an unmeasured peer is 1 s; 3 times that, well before its deadline of 20 s */
     assert_in_range(waited, 2 * SPV_SECOND, 4 * SPV_SECOND);
     assert_int_equal(sums(&k).hedges, stats_of(&k, 1).hedged);
     assert_true(stats_of(&k, 1).hedged > 0);
@@ -183,7 +183,7 @@ static void an_overdue_segment_is_asked_of_one_more_peer(void **state)
     send_segment(&k, 2, 0);
     assert_int_equal(take_all(&k, 0), 2015);
     const uint64_t wasted = stats_of(&k, 1).wasted;
-    segments_fixture_send(&k, 1, 0, 2000); /* the second answer is ignored without a word */
+    segments_fixture_send(&k, 1, 0, 2000); /* the second answer is ignored without an error */
     assert_no_peer_dropped(&k);
     assert_int_equal(stats_of(&k, 1).wasted, wasted + 2000);
     assert_int_equal(asked(&k, 1, 2000, 0), 0);
@@ -214,7 +214,7 @@ static void who_does_not_answer_is_dropped_and_progress_counts(void **state)
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     k.now.mono_us +=
-        SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1; /* there is nobody else */
+        SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1; /* there is no other peer */
     segments_fixture_send(&k, 1, 0, 2000);
     segments_fixture_wait_us(&k, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1);
     assert_no_peer_dropped(&k);
@@ -248,7 +248,7 @@ static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **
     segments_fixture_add(&k, 2);
     assert_int_equal(spv_segments_begin(k.fetch, &many[0], many[1].height, k.now), 0);
     segments_fixture_pull(&k);
-    assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* so the other one must do it */
+    assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* so the other peer must be queried */
     assert_int_equal(asked(&k, 2, 2015, 0), 1);
     k.now.mono_us += 2 * SPV_SECOND;
     segments_fixture_send(&k, 2, 2015, 2000);
@@ -265,7 +265,7 @@ static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **
     before = k.n;
     assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
     segments_fixture_pull(&k);
-    assert_true(stats_of(&k, 2).in_flight > 0); /* better than nobody */
+    assert_true(stats_of(&k, 2).in_flight > 0); /* better than no peer */
     assert_int_equal(asked(&k, 2, 4031, before), 1);
     close_fixture(&k);
 }
@@ -309,7 +309,7 @@ static void there_is_room_for_as_many_peers_as_a_node_has(void **state)
     close_fixture(&k);
 }
 
-/* ---- beginning anew ---- */
+/* ---- restart ---- */
 
 static void answers_to_what_was_asked_before_a_new_beginning_still_count(void **state)
 {
@@ -319,8 +319,8 @@ static void answers_to_what_was_asked_before_a_new_beginning_still_count(void **
     segments_fixture_add(&k, 1);
     const size_t before = k.n;
     segments_fixture_begin(&k, 2015);
-    assert_int_equal(k.n, before); /* all of it is on its way already */
-    segments_fixture_send(&k, 1, 0, 2000); /* no longer wanted, but an answer */
+    assert_int_equal(k.n, before); /* all of it is already requested */
+    segments_fixture_send(&k, 1, 0, 2000); /* not needed any more, but an answer */
     assert_int_equal(asked(&k, 1, 2000, 0), 0);
     for (uint32_t i = 1; i < PERIODS; i++)
         send_segment(&k, 1, i * PERIOD - 1);
