@@ -326,7 +326,7 @@ class TestCase(unittest.TestCase):
         self.assertEqual(result.returncode, code, result.stdout + result.stderr)
 
     def closed_port(self):
-        """A port of loopback that nobody listens on."""
+        """A port of loopback without a listener."""
         with socket.create_server(("127.0.0.1", 0)) as s:
             return s.getsockname()[1]
 

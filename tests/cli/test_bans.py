@@ -1,4 +1,4 @@
-"""A peer that proves a lie is banned for a day, over restarts, and everybody can see why."""
+"""A peer that sends invalid data is banned for a day, over restarts, and the reason is shown."""
 
 import json
 import socket
@@ -76,7 +76,7 @@ class Bans(TestCase):
         self.assertIn(f"{liar.address}: banned for invalid data within the last 24 hours", result.stdout)
         self.assertEqual(liar.dialled, 1)
 
-        result = self.sync("--connect", liar.address)  # and no waiting for what cannot come
+        result = self.sync("--connect", liar.address)  # ends without waiting for the banned peer
         self.ends(result, NO_PEER)
         self.assertIn("every --connect peer is banned", result.stderr)
         self.assertIn("banned for invalid data within the last 24 hours", result.stderr)
@@ -98,7 +98,7 @@ class Bans(TestCase):
         self.assertEqual(liar.dialled, 2)
 
     def test_a_slow_peer_is_not_banned(self):
-        mute = socket.create_server(("127.0.0.1", 0))  # takes connections, says nothing
+        mute = socket.create_server(("127.0.0.1", 0))  # accepts connections, sends nothing
         self.addCleanup(mute.close)
         result = self.sync("--connect", "127.0.0.1:%d" % mute.getsockname()[1], "--timeout", 1)
         self.ends(result, NO_PEER)

@@ -1,4 +1,4 @@
-"""Starting at a checkpoint, filling the gap later, and what is told about both."""
+"""Starting at a checkpoint, filling the gap later, and what is reported about both."""
 
 import json
 import os
@@ -236,7 +236,7 @@ class Birthday(TestCase):
                 self.assertIn(words, result.stderr)
 
     def test_a_birthday_on_mainnet_is_two_weeks_after_a_checkpoints_next_header(self):
-        # nobody is there to ask; the choice is told all the same
+        # no peer is reachable; the start is reported all the same
         for day, height in (("2009-03-01", 4031), ("2024-01-01", 820511), ("2026-01-01", 878975)):
             result = run("spv-sync", "--db", self.path(f"{day}.db"), "--birthday", day,
                          "--connect", f"127.0.0.1:{self.closed_port()}", "--timeout", 1)

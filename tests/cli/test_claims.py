@@ -1,4 +1,4 @@
-"""A peer that claims more headers than it gives: what the user is told, and how the program ends."""
+"""A peer that claims more headers than it sends: what is reported, and the exit code."""
 
 import json
 import socket

@@ -15,7 +15,7 @@ HONEST = 9  # NODE_NETWORK and NODE_WITNESS
 
 
 class Hub:
-    """A peer that has no headers but knows where others are."""
+    """A peer that has no headers but gossips the addresses of others."""
 
     def __init__(self, hosts):
         self.hosts = hosts
@@ -77,7 +77,7 @@ class Discovery(TestCase):
         through = ("--proxy", self.socks.address, "--peers", 3)
         self.ends(self.sync(*through, "--add-peer", "hub.invalid"), DONE)
         known = self.rows("SELECT host, port FROM peer_address")
-        self.assertGreater(len(known), 15)  # those that found a place, of what one peer told
+        self.assertGreater(len(known), 15)  # those that got a slot, of one peer's gossip
         self.assertLessEqual({host for host, _ in known}, set(self.hosts))
         tried = {host for host, in self.rows("SELECT host FROM peer_address WHERE tried")}
         self.assertTrue(tried)
@@ -87,7 +87,7 @@ class Discovery(TestCase):
         self.assertEqual(self.rows("SELECT length(value) FROM meta WHERE key = 'book_key'"), [(32,)])
 
         del self.socks.asked[:]
-        self.ends(self.sync(*through), DONE)  # nobody is named: the book alone
+        self.ends(self.sync(*through), DONE)  # no manual peer: addrman alone
         asked = [host for _, host, _ in self.socks.asked]
         # three slots are dialled at once, and the proxy may hear of them in any order
         self.assertLessEqual(anchors, set(asked[:3]))

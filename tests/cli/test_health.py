@@ -1,4 +1,4 @@
-"""What spv-sync tells of that it cannot mend: a tip that does not move, clocks that disagree."""
+"""Warnings of spv-sync: a tip that does not move, clocks that disagree."""
 
 import json
 import signal

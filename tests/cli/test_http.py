@@ -319,7 +319,7 @@ class Http(TestCase):
             self.assertEqual(answer, [described(whole, h) for h in range(590, len(whole) // HEADER)])
 
     def hears_of(self, wire, raw):
-        """The client is told of the chain's end: by hash, or by a header."""
+        """The server announces the new tip: by hash, or by a header."""
         want = sha256d(raw[-HEADER:])
         while True:
             command, payload = wire.receive()

@@ -1,4 +1,4 @@
-"""Minimum work as a user sets it: chains that have it, and chains that have not."""
+"""Minimum work as a user sets it: chains with and without enough work."""
 
 import unittest
 

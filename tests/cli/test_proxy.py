@@ -56,7 +56,7 @@ class ThroughAProxy(TestCase):
         self.assertEqual(socks.asked, [(IPV4, "203.0.113.5", 18444)])
 
     def test_seeds_are_dialled_by_their_bare_names_and_the_list_at_once(self):
-        socks = self.socks()  # knows nobody
+        socks = self.socks()  # has no destinations
         sync = self.program("spv-sync", "--network", "signet", "--db", self.db, "--proxy",
                             socks.address, "--json")
         socks.wait_for(lambda asked: sum(host.startswith("seed.") for _, host, _ in asked) >= 2 and

@@ -1,5 +1,5 @@
-"""Peers that are reached and then send what closes the connection: they prove no lie, so they are
-not banned, asked after others, dialled again after longer and longer waits, and every end is said."""
+"""Peers that connect and then send what closes the connection. That is not misbehaving, so they are
+not banned, queried after others, dialled again after longer waits; each disconnect is reported."""
 
 import json
 import re

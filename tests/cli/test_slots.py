@@ -1,4 +1,4 @@
-"""spv-serve when all slots are taken: who is closed for a newcomer, and that the log says so. All of
+"""spv-serve when all slots are taken: which client is evicted for a new one, and its log line. All of
 it is on loopback, which has no share of the slots; shares are tested in unit.loop_slots."""
 
 import json

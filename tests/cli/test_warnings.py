@@ -1,4 +1,4 @@
-"""Peers that neither bring the chain on nor lie: chains that leave ours below the database's base,
+"""Peers that neither extend the chain nor misbehave: chains that fork below the database's base,
 headers from the future, networks that no longer have our tip, too little work."""
 
 import json

@@ -333,7 +333,7 @@ static void failing_store_ends_the_run_with_its_error(void **state)
     server_fixture_stop(&s);
 }
 
-/* A socket that takes connections and says nothing. */
+/* A socket that accepts connections and sends nothing. */
 static int listen_mutely(struct spv_endpoint *at)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -361,7 +361,7 @@ static void no_words(struct run *r, const struct spv_event *event)
     (void)event;
 }
 
-/* The mute peer keeps the chain from being called synced, and nothing more comes of the other. */
+/* The mute peer prevents SYNCED, and the other peer sends no more headers. */
 static void what_came_last_is_committed_before_long(void **state)
 {
     struct server_fixture s = {0};

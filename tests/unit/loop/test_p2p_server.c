@@ -463,8 +463,8 @@ static int order_range(void *ctx, struct spv_header *out, uint32_t from, uint32_
     return (int)n;
 }
 
-/* Everything is sent before the loop runs, so that a turn finds requests of every client. Whoever
- * is answered has been waiting while each other was answered at most once. */
+/* Everything is sent before the loop runs, so that a turn finds requests of every client.
+ * Between two answers to one client, each other client is answered at most once. */
 static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **state)
 {
     struct order o = {0};

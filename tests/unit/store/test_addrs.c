@@ -1,4 +1,4 @@
-/* The address book's rows, and the way of an old file to them. */
+/* The addrman rows, and their migration from an old file. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,7 +183,7 @@ static void what_is_saved_comes_back(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* What a stranger may have written into a file. */
+/* What an attacker may have written into a file. */
 static void rows_that_make_no_sense_are_left_out(void **state)
 {
     static const char *const values[] = {
@@ -284,7 +284,7 @@ static void missing_tables_begin_anew(void **state)
     }
 }
 
-/* A killed process in the middle of a save leaves the book before or after it, never between. */
+/* A process killed in the middle of a save leaves addrman before or after it, never between. */
 static void a_killed_save_leaves_the_book_before_or_after(void **state)
 {
     const char *path = in_folder(state, "h.db");

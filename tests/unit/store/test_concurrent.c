@@ -1,5 +1,5 @@
-/* Many readers and one writer, each on a connection of its own: nobody waits, nobody is told busy,
- * and every reader sees whole changes only. */
+/* Many readers and one writer, each on its own connection: no call waits or returns
+ * SPV_ERR_DB_BUSY, and every reader sees complete updates only. */
 #include "store_fixture.h"
 
 #include <pthread.h>
@@ -32,13 +32,13 @@ static uint32_t next_random(uint64_t *x)
     return (uint32_t)(*x >> 33);
 }
 
-/* A foreign program's lock, and what the store's owner says of it. */
+/* A foreign program's lock, and the store's calls to its busy handler. */
 struct foreign {
     sqlite3 *db;
     int asked; /* times, for the lock at hand */
-    int release_at; /* let go when asked so often; 0: never */
-    int give_up_at; /* no more waiting when asked so often */
-    uint32_t waited; /* ms, as last said */
+    int release_at; /* release after so many calls; 0: never */
+    int give_up_at; /* give up after so many calls */
+    uint32_t waited; /* ms, at the last call */
 };
 
 static int on_busy(void *ctx, uint32_t waited_ms)
@@ -82,7 +82,7 @@ static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 10, 0, r + 10, 5), 0);
     assert_int_equal(f.asked, 15);
     assert_true(f.waited >= 55); /* 1 + 2 + ... + 10 ms, and then longer steps */
-    assert_int_equal(spv_store_flush(s), 0); /* which waits for nobody itself */
+    assert_int_equal(spv_store_flush(s), 0); /* which does not wait */
     take(&f, 0, 4);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 15, 0, r + 15, 5), SPV_ERR_DB_BUSY);
     assert_int_equal(f.asked, 4);
@@ -93,7 +93,7 @@ static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
     assert_int_equal(sqlite3_close(f.db), SQLITE_OK);
 }
 
-/* Look-ups between the batches of a writer, in one thread: the same on every machine. */
+/* Lookups between the batches of a writer, in one thread: deterministic. */
 static void lookups_between_commits_are_never_busy(void **state)
 {
     const char *path = in_folder(state, "h.db");

@@ -145,7 +145,7 @@ static uint64_t mix(uint64_t h, const char *text)
     return h * 31 + 7;
 }
 
-/* A number that stands for all that the file says. */
+/* A hash of everything in the file. */
 static uint64_t state_of(const char *path)
 {
     static const char *const queries[] = {

@@ -135,7 +135,7 @@ static void a_full_disk_is_called_full(void **state)
     assert_non_null(strstr(spv_store_last_error(s), "disk space"));
     faults_disk(-1, 0);
     holds(s, before, OLD);
-    /* with room again the same change goes through */
+    /* with space on the disk the same update succeeds */
     assert_int_equal(apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW), 0);
     holds(s, after, FORK + NEW);
     assert_int_equal(spv_store_close(s), 0);

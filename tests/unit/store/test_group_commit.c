@@ -1,4 +1,5 @@
-/* Several changes in one transaction: who sees them when, and what a failure undoes. */
+/* Several updates in one transaction: when each connection sees them, and what a failure rolls
+ * back. */
 #include "spv/error.h"
 #include "unit/store/store_fixture.h"
 
@@ -73,13 +74,14 @@ static void a_failure_goes_back_to_the_last_commit(void **state)
     assert_int_equal(spv_store_commit(s), 0);
     assert_int_equal(gather(s, 10, 5), 0);
     assert_int_equal(spv_store_commit(s), 0);
-    /* a row where none should be */
+    /* a row that must not exist */
     meddle(path, "INSERT INTO header SELECT 18, hash, version, merkle_root, time, bits, nonce, work"
                  " FROM header WHERE height = 3");
     assert_int_equal(gather(s, 15, 2), 0);
     assert_int_equal(gather(s, 17, 3), SPV_ERR_DB_DAMAGED);
     meddle(path, "DELETE FROM header WHERE height = 18");
-    assert_int_equal(gather(s, 17, 3), SPV_ERR_STATE); /* what was gathered is gone, too */
+    assert_int_equal(gather(s, 17, 3),
+                     SPV_ERR_STATE); /* the deferred updates are rolled back, too */
     assert_int_equal(gather(s, 15, 5), 0);
     assert_int_equal(spv_store_commit(s), 0);
     holds(s, best, 20);

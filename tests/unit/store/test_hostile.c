@@ -146,7 +146,7 @@ static void foreign_objects_under_other_names_stay_at_each_version(void **state)
     }
 }
 
-/* A repair reads headers out of the file only when that runs nothing of the stranger's. */
+/* A repair reads headers out of the file only when that runs no SQL of the attacker. */
 static void a_repair_of_hostile_tables_ends(void **state)
 {
     struct spv_chain_header r[ROWS];

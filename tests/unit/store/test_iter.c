@@ -1,4 +1,4 @@
-/* Walks that go on over the side branches, and seeing that somebody else wrote. */
+/* Iterators over the side branches, and detection of other connections' writes. */
 #include "store_fixture.h"
 
 #include <string.h>

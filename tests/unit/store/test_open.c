@@ -1,4 +1,4 @@
-/* What opening refuses, mends and says. */
+/* What opening refuses, repairs and reports. */
 #include "store_fixture.h"
 
 #include <errno.h>
@@ -252,7 +252,7 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
     free(r);
 }
 
-/* A row that hashes and adds up, but for which nobody worked. */
+/* A row that hashes and adds up, but has no proof of work. */
 /* However far apart a stranger's rows lie, looking for the last good one takes a step a window. */
 static void rows_of_impossible_heights_are_cut(void **state)
 {
@@ -402,7 +402,8 @@ static void a_lost_log_leaves_the_state_before(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* The lock file of a killed writer tells what the log held: when that is nowhere, it is said. */
+/* The lock file of a killed writer records what the WAL had: when the WAL is lost, that is
+ * reported. */
 static void a_lost_wal_is_reported(void **state)
 {
     struct spv_chain_header r[200];
@@ -423,7 +424,7 @@ static void a_lost_wal_is_reported(void **state)
     assert_non_null(fgets(lock, sizeof lock, f));
     assert_null(fgets(lock, sizeof lock, f));
     (void)fclose(f);
-    /* another program folds the log in and takes it away: all is there */
+    /* another program checkpoints the WAL and deletes it: no data is lost */
     copy_file(path, in_folder(state, "folded.db"));
     copy_file(in_folder(state, "copy.db-lock"), in_folder(state, "folded.db-lock"));
     copy_file(in_folder(state, "copy.db-wal"), in_folder(state, "folded.db-wal"));

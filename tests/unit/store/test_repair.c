@@ -220,7 +220,8 @@ static void mine_chain(const char *path, struct spv_chain_header *records, uint3
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* Whatever else is wrong with the file: while the clock is wrong nobody can say what is damage. */
+/* Whatever else is wrong with the file: while the clock is wrong, damage cannot be detected
+ * reliably. */
 static void a_wrong_clock_changes_nothing(void **state)
 {
     static const char *const sql[] = {"", "DELETE FROM header WHERE height = 1234",

@@ -89,8 +89,8 @@ static void a_chain_goes_on_over_a_base(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* A median of eleven is needed to judge: nearer to the base a fork can be neither known nor judged,
- * which is no lie. */
+/* A fork needs a median of eleven: nearer to the base it cannot be validated, which is not
+ * misbehaving. */
 static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
 {
     static const struct {

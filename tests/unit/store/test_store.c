@@ -329,7 +329,7 @@ static void a_walk_sees_one_snapshot(void **state)
     assert_int_equal(got.height, 5);
     grow(fork, &r[5], 30, 4);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 6, 14, fork, 30), 0);
-    assert_int_equal(spv_store_flush(s), 0); /* a walk in progress holds nobody up */
+    assert_int_equal(spv_store_flush(s), 0); /* an open iterator blocks no other connection */
     for (uint32_t h = 6; h <= 20; h++) {
         assert_int_equal(spv_store_iter_next(walk, &got), 1);
         assert_memory_equal(&got.hash, &r[h - 1].hash, 32);

@@ -1,4 +1,5 @@
-/* Verifying: a sound database passes, and each kind of damage is told: what, where and why. */
+/* Verifying: a sound database passes, and each kind of damage is reported with its kind, height
+ * and reason. */
 #include "store_fixture.h"
 
 #include <stdio.h>
@@ -93,7 +94,7 @@ static void each_damage_is_reported_with_its_height(void **state)
     const struct {
         const char *sql, *words;
         int64_t good;
-        bool full; /* only the full verdict sees it */
+        bool full; /* only full verification finds it */
     } cases[] = {
         {"DELETE FROM header WHERE height = 5000", "height 5,000 is missing", 4999, false},
         {"DELETE FROM header WHERE height = 1234", "height 1,234 is missing", 1233, false},
@@ -190,7 +191,7 @@ static void full_verification_checks_consensus_rules(void **state)
     assert_int_equal(r.total, 1);
 }
 
-/* The rest of the rules hold: only our clock calls these headers too new. */
+/* The rest of the rules are met: only our clock makes these headers too new. */
 static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state)
 {
     const char *path = in_folder(state, "h.db");

@@ -75,7 +75,7 @@ static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
-    assert_int_equal(send_raw(&k, 1, fork_chain.headers + 1, 0), 1); /* completes 2015's */
+    assert_int_equal(send_raw(&k, 1, fork_chain.headers + 1, 0), 1); /* completes the one at 2015 */
     close_fixture(&k);
 
     open_with(&k, marks, PERIODS, false);
