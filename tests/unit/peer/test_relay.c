@@ -357,7 +357,7 @@ static void peer_has(struct peer_fixture *k, uint64_t n)
 {
     struct spv_blockhash locator = peer_fixture_hash(n);
     struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
-                          .u.getheaders = {70016, &locator, 1, {{0}}}};
+                          .u.getheaders = {.version = 70016, .locator = &locator, .n = 1}};
     assert_int_equal(peer_fixture_send(k, &msg), 0);
 }
 

@@ -201,7 +201,8 @@ static void summaries_contain_the_main_fields(void **state)
     struct spv_msg inv = {.command = SPV_CMD_GETDATA, .u.inv = {items, 2}};
     snprintf(want, sizeof(want), "getdata (2, first tx %s)", one);
     assert_string_equal(spv_msg_format(got, sizeof(got), &inv), want);
-    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS, .u.getheaders = {0, &locator, 1, {{1}}}};
+    struct spv_msg ask = {.command = SPV_CMD_GETHEADERS,
+                          .u.getheaders = {.locator = &locator, .n = 1, .stop = {{1}}}};
     snprintf(want, sizeof(want), "getheaders (1, first %s, stop %s)", one, one);
     assert_string_equal(spv_msg_format(got, sizeof(got), &ask), want);
     struct spv_msg headers = {.command = SPV_CMD_HEADERS,
