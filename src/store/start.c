@@ -135,7 +135,7 @@ int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
                     const struct spv_blockhash *parent, const struct spv_u256 *work)
 {
     char hex[SPV_HASH_HEX];
-    if (base->height == 0) {
+    if (base->height == 0 || !parent || !work) {
         return remove_start(s);
     }
     int rc = set_height(s, "base", base->height);

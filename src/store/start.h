@@ -19,7 +19,8 @@ int spv_start_load(struct spv_store *s);
  * 0: it had not (always for a writer), or an error as above. */
 int spv_start_moved(struct spv_store *s);
 
-/* Writes the start, inside the caller's transaction; height 0 removes it. */
+/* Writes the start, inside the caller's transaction. Height 0, or NULL for parent or work, removes
+ * it. */
 int spv_start_write(struct spv_store *s, const struct spv_chain_start *start,
                     const struct spv_blockhash *parent, const struct spv_u256 *work);
 

@@ -227,9 +227,9 @@ class Birthday(TestCase):
                 (("--birthday", "2020-02-30"), "is not a date"),
                 (("--birthday", "20200101"), "is not a date"),
                 (("--birthday", "2020-1-1"), "is not a date"),
-                (("--birthday", "9999-01-01"), "yet to come"),
-                (("--birthday", "2020-01-01"), "no block's time is known beforehand on regtest"),
-                (("--birthday", "2020-01-01", "--start-height", 7), "only one")):
+                (("--birthday", "9999-01-01"), "is in the future"),
+                (("--birthday", "2020-01-01"), "no block times are built in for regtest"),
+                (("--birthday", "2020-01-01", "--start-height", 7), "cannot be combined")):
             with self.subTest(args=args):
                 result = self.sync("--connect", self.served.address, *args)
                 self.ends(result, USAGE)
