@@ -48,7 +48,7 @@ class Full(TestCase):
         self.ends(result, FAILED)
         self.assertIn("full", result.stderr)
         self.assertEqual(result.stderr.count(db), 1, result.stderr)
-        kept = re.search(r"headers up to height ([\d,]+) kept: .*[^.]\. Free some disk space and try "
+        kept = re.search(r"headers up to height ([\d,]+) are kept: .*[^.]\. Free some disk space and try "
                          r"again\.$", result.stderr.strip())
         self.assertIsNotNone(kept, result.stderr)
         self.assertEqual(len(database_headers(db)),

@@ -89,7 +89,7 @@ class RudePeers(TestCase):
         self.assertGreater(len(lines), 1, result.stdout)
         self.assertEqual(len(lines), peer.dialled, result.stdout)
         for line in lines:
-            self.assertRegex(line, r"bytes after the end of the message; dialled again in [1-9]")
+            self.assertRegex(line, r"bytes after the end of the message; next attempt in [1-9]")
         self.assertIn(f"no usable peer in 4.0 s: {peer.address}: bytes after the end of the message",
                       result.stderr)
 

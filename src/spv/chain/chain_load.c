@@ -207,7 +207,7 @@ static int stored_headers_grow(struct stored_headers *s)
 {
     const size_t cap =
         spv_array_next_cap(s->cap, s->cap + 1, FIRST_STORED, SPV_CHAIN_BRANCH_HEADERS);
-    struct spv_header *headers = realloc(s->headers, cap * sizeof *headers);
+    struct spv_header *headers = cap > 0 ? realloc(s->headers, cap * sizeof *headers) : NULL;
     struct spv_blockhash *hashes;
     bool *used;
 

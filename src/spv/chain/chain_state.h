@@ -83,7 +83,7 @@ const struct spv_chain_header *spv_chain_window_tip(const struct spv_chain *c);
 int spv_chain_header_at_pos(const struct spv_chain *c, struct spv_chain_header *out,
                             struct spv_chain_pos pos);
 int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
-                       struct spv_chain_header *record, const struct spv_blockhash *hash);
+                       struct spv_chain_header *header, const struct spv_blockhash *hash);
 /* The known child, with this hash, of the header at *pos: moves *pos to it. */
 int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
                          const struct spv_blockhash *hash);
