@@ -8,7 +8,7 @@
  * database. */
 int spv_transaction_begin(struct spv_store *s);
 
-/* Rolls back the open transaction with all deferred updates in it. Returns err. */
-int spv_transaction_undo(struct spv_store *s, int err);
+/* Rolls back the open transaction with all deferred updates in it. Returns rc. */
+int spv_transaction_undo(struct spv_store *s, int rc);
 
 #endif
