@@ -184,10 +184,24 @@ static void clock_of_long_ago_and_short_chains(struct sim *sim)
         sim_break(sim, "a tip that peers build on is called unknown");
 }
 
+/* One peer has our tip and a header from the future on top of it, the other a shorter chain: the
+ * tip is not unknown. */
+static void future_on_our_tip(struct sim *sim)
+{
+    sim_add_server(sim, &(struct sim_server_config){.chain = &fast});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &genesis});
+    struct sim_client *client =
+        sim_add_client(sim, &(struct sim_client_config){.stored = &present});
+    never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
+    if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
+        sim_break(sim, "a tip that peers build on is called unknown");
+}
+
 static void a_wrong_clock_is_no_success_beside_short_chains(void **state)
 {
     (void)state;
     scenario_run(clock_of_long_ago_and_short_chains, &steep);
+    scenario_run(future_on_our_tip, &steep);
 }
 
 /* It is the sync peer, as its claim is the highest; the honest peers have our tip. */
