@@ -109,6 +109,40 @@ static void a_flood_of_addresses_from_one_group_changes_nothing(void **state)
     scenario_run(flooded, &params);
 }
 
+/* ---- synced ---- */
+
+static void open_door(struct sim *sim, void *ctx)
+{
+    sim_server(sim, *(const size_t *)ctx)->door = SIM_OPEN;
+}
+
+/* One peer has an old chain and is at its tip at once. The peers of other network groups accept
+ * connections only after a minute; "synced" waits for one of them. */
+static void first_of_one_group(struct sim *sim)
+{
+    static size_t others[2];
+    sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
+    for (size_t i = 0; i < 2; i++) {
+        others[i] =
+            sim_add_server(sim, &(struct sim_server_config){.chain = &grown, .door = SIM_DROP});
+        sim_after(sim, 60 * SPV_SECOND, open_door, &others[i]);
+    }
+    struct sim_client *c =
+        sim_add_client(sim, &(struct sim_client_config){.peers = 3, .discover = true});
+    sim_run(sim, 60 * SPV_SECOND, NULL, NULL);
+    if (sim_store_tip(sim_client_store(c))->height != LENGTH)
+        sim_break(sim, "the first peer's headers are not there");
+    if (sim_client_events(c, SPV_EVENT_SYNCED) > 0)
+        sim_break(sim, "synced with one network group");
+    reach(sim, c, &grown, 1800);
+}
+
+static void synced_takes_two_network_groups(void **state)
+{
+    (void)state;
+    scenario_run(first_of_one_group, &params);
+}
+
 /* ---- the last run ---- */
 
 static void restarted(struct sim *sim)
@@ -276,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flood_of_addresses_from_one_group_changes_nothing),
+        cmocka_unit_test(synced_takes_two_network_groups),
         cmocka_unit_test(anchors_are_dialled_again_after_a_restart),
         cmocka_unit_test(a_ban_lasts_over_restarts_and_ends),
         cmocka_unit_test(feelers_promote_what_answers),

@@ -271,6 +271,24 @@ static void a_repeated_answer_answers_none_of_several_requests(void **state)
     peer_fixture_close(&k);
 }
 
+/* A peer that lacks the first hashes of two requests answers both from the same fork point. */
+static void the_same_short_answer_answers_each_request_that_contains_its_fork(void **state)
+{
+    (void)state;
+    static const uint64_t from[][3] = {{70, 50, 1}, {80, 50, 1}, {90, 50, 1}};
+    struct peer_fixture k;
+    open_quiet(&k);
+    assert_int_equal(ask(&k, 50), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(ask_from(&k, from[i], 3), 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(answer(&k, 50, 100), 0);
+        assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);
+    }
+    assert_int_equal(peer_fixture_wait(&k, 1000), 0);
+    peer_fixture_close(&k);
+}
+
 static void the_same_answer_to_the_same_request_is_accepted_again(void **state)
 {
     (void)state;
@@ -533,6 +551,7 @@ int main(void)
         cmocka_unit_test(an_empty_message_answers_no_request_that_is_not_sent_completely),
         cmocka_unit_test(a_repeated_answer_does_not_answer_the_next_request),
         cmocka_unit_test(a_repeated_answer_answers_none_of_several_requests),
+        cmocka_unit_test(the_same_short_answer_answers_each_request_that_contains_its_fork),
         cmocka_unit_test(the_same_answer_to_the_same_request_is_accepted_again),
         cmocka_unit_test(an_announcement_answers_no_request),
         cmocka_unit_test(a_long_message_without_a_locator_match_answers_the_oldest_request),
