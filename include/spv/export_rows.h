@@ -58,23 +58,27 @@ struct spv_export_rows {
     void *ctx;
 };
 
-/* The functions below return 0; the value that write returned; or SPV_ERR_INVALID: the format is
- * outside the enum. An export is: begin, one call of row a header from the first height upwards,
- * then, with side branches, begin_branches and one call of branch_row a header, then end. */
+/* An export is: begin, one call of row a header from the first height upwards, then, with side
+ * branches, begin_branches and one call of branch_row a header, then end. */
 
-/* Writes the part of the file before the rows. electrum: zeros up to the first height. */
+/* Writes the part of the file before the rows. electrum: zeros up to the first height.
+ * Returns 0; the value that write returned; or SPV_ERR_INVALID: the format is outside the enum. */
 SPV_API int spv_export_rows_begin(const struct spv_export_rows *e);
+/* Writes the row of one header. Returns as spv_export_rows_begin. */
 SPV_API int spv_export_rows_row(const struct spv_export_rows *e, const struct spv_chain_header *h);
+/* Writes what separates the best chain from the side branches. Returns as spv_export_rows_begin. */
 SPV_API int spv_export_rows_begin_branches(const struct spv_export_rows *e);
+/* Writes the row of one side-branch header. Returns as spv_export_rows_begin. */
 SPV_API int spv_export_rows_branch_row(const struct spv_export_rows *e,
                                        const struct spv_chain_header *h);
-/* Writes the part of the file after the rows. first, last: of the best chain's rows. */
+/* Writes the part of the file after the rows. first, last: of the best chain's rows. Returns as
+ * spv_export_rows_begin. */
 SPV_API int spv_export_rows_end(const struct spv_export_rows *e,
                                 const struct spv_chain_header *first,
                                 const struct spv_chain_header *last);
 
-/* Writes the line of a reorganisation: `removed` headers above the fork have left. Also returns
- * SPV_ERR_UNSUPPORTED: the format has no such line. */
+/* Writes the line of a reorganisation: `removed` headers above the fork have left.
+ * Returns as spv_export_rows_begin, or SPV_ERR_UNSUPPORTED: the format has no such line. */
 SPV_API int spv_export_rows_reorg(const struct spv_export_rows *e, uint32_t fork_height,
                                   const struct spv_blockhash *fork, uint32_t removed);
 

@@ -258,11 +258,10 @@ SPV_API bool spv_peer_ready(const struct spv_peer *p);
 /* Copies the statistics. */
 SPV_API void spv_peer_get_stats(const struct spv_peer *p, struct spv_peer_stats *out);
 
+#define SPV_MSG_FORMAT_MAX 512 /* bytes that every summary of a message fits into */
 /* Writes a one-line summary of a message for logs, such as "headers (2000, first 0000...)". Other
  * bytes than printable ASCII are replaced. The text is cut to cap bytes, its NUL included; cap is
- * at least 1.
- * Returns out. Any thread. */
-#define SPV_MSG_FORMAT_MAX 512 /* bytes that every summary fits into */
+ * at least 1. Returns out. Any thread. */
 SPV_API char *spv_msg_format(char *out, size_t cap, const struct spv_msg *msg);
 
 /* Returns the bytes of memory that the peer uses. Two seconds after the last message these are less

@@ -47,7 +47,7 @@ SPV_API void spv_reactor_stop(struct spv_reactor *r);
 /* Returns true once spv_reactor_stop was called. Any thread. */
 SPV_API bool spv_reactor_stopped(const struct spv_reactor *r);
 
-/* Reads the system's clocks: monotonic microseconds and unix seconds. Any thread. */
+/* Returns the system's clocks: monotonic microseconds and unix seconds. Any thread. */
 SPV_API struct spv_now spv_system_now(void);
 
 /* Returns the system's random generator, getrandom(2). It has no state: copies are equal, and it

@@ -89,12 +89,13 @@ SPV_API int spv_store_close(struct spv_store *s);
  */
 SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change);
 
+#define SPV_STORE_GROUP_COMMIT 16000 /* headers: 2 MB of pages, half of the page cache */
 /* As spv_store_apply, but leaves the transaction open for the next update, so that a first sync
  * waits for the disk less often. Until the commit the update is not durable and readers do not see
  * it. The commit follows after SPV_STORE_GROUP_COMMIT headers, and before any other call that
  * writes, builds the index, flushes or closes. When a later update or the commit fails, the whole
- * open transaction is rolled back: the store is as it was at its last commit. */
-#define SPV_STORE_GROUP_COMMIT 16000 /* 2 MB of pages, half of the page cache */
+ * open transaction is rolled back: the store is as it was at its last commit. Returns as
+ * spv_store_apply. */
 SPV_API int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change);
 
 /* Commits deferred updates, if there are any. Returns 0 or a database error. */
@@ -113,8 +114,8 @@ SPV_API int spv_store_backfill_height(struct spv_store *s, uint32_t *height);
  * database error. */
 SPV_API int spv_store_backfill_reset(struct spv_store *s);
 
-/* The backfilled headers as a header database: its tip is the highest of them, at first genesis.
- * Borrows the store: valid until it is closed, on its thread. */
+/* Returns the backfilled headers as a header database: its tip is the highest of them, at first
+ * genesis. Borrows the store: valid until it is closed, on its thread. */
 SPV_API struct spv_header_db spv_store_backfill_db(struct spv_store *s);
 
 /* Deletes the headers below a height, in one transaction. The height is rounded down to the first
@@ -163,20 +164,20 @@ SPV_API int spv_store_branches(struct spv_store *s,
                                int (*each)(void *arg, const struct spv_chain_header *record),
                                void *arg);
 
-/* The store as a header database for a chain. Borrows the store: valid until it is closed, on its
- * thread. */
+/* Returns the store as a header database for a chain. Borrows the store: valid until it is closed,
+ * on its thread. */
 SPV_API struct spv_header_db spv_store_header_db(struct spv_store *s);
 
-/* The parameters that the store was opened with or found in the file, and its path as it was given.
- * Borrowed: valid until the store is closed. */
+/* Return the parameters that the store was opened with or found in the file, and its path as it was
+ * given. Borrowed: valid until the store is closed. */
 SPV_API const struct spv_params *spv_store_params(const struct spv_store *s);
 SPV_API const char *spv_store_path(const struct spv_store *s);
 
 /* Returns how many rows opening has cut off the tail, or has missed with a lost write-ahead log. */
 SPV_API uint32_t spv_store_rewound(const struct spv_store *s);
 
-/* The text of the last call that failed: path, what was tried, why it failed, what to do. Borrowed:
- * valid until the next call on the store. */
+/* Returns the text of the last call that failed: path, what was tried, why it failed, what to do.
+ * Borrowed: valid until the next call on the store. */
 SPV_API const char *spv_store_last_error(const struct spv_store *s);
 
 /* An iterator over the best chain from height `from` to `to` (included), under one snapshot and in

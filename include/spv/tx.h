@@ -85,8 +85,8 @@ SPV_API size_t spv_tx_vsize(const struct spv_tx *tx);
 /* Returns true for a coinbase: one input, which spends nothing. Any thread. */
 SPV_API bool spv_tx_is_coinbase(const struct spv_tx *tx);
 
-/* Iterators over the inputs, the outputs, and the witnesses of the inputs in order (empty ones when
- * the transaction has none); valid as long as the transaction's bytes. Any thread. */
+/* Return iterators over the inputs, the outputs, and the witnesses of the inputs in order (empty
+ * ones when the transaction has none); valid as long as the transaction's bytes. Any thread. */
 SPV_API struct spv_tx_iter spv_tx_inputs(const struct spv_tx *tx);
 SPV_API struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx);
 SPV_API struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx);

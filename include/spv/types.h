@@ -72,7 +72,7 @@ SPV_API bool spv_blockhash_is_zero(const struct spv_blockhash *hash);
 /* Compares two integers. Returns -1, 0 or 1. Any thread. */
 SPV_API int spv_u256_cmp(const struct spv_u256 *a, const struct spv_u256 *b);
 
-/* a + b and a - b modulo 2^256. Any thread. */
+/* Return a + b and a - b modulo 2^256. Any thread. */
 SPV_API struct spv_u256 spv_u256_add(const struct spv_u256 *a, const struct spv_u256 *b);
 SPV_API struct spv_u256 spv_u256_sub(const struct spv_u256 *a, const struct spv_u256 *b);
 

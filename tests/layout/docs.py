@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What the documents say of the tree is true: each path they name exists, each function of the walk in
 docs/architecture.md is in a file of its row, each picture and linked page is there, and CONTRIBUTING's table
-of rooms is that of cmake/rooms.cmake.
+of rooms is that of cmake/rooms.cmake. Each public function has a comment, or shares that of the declarations
+right above it, which says what it returns and, unless the header's first comment does, on which thread.
 
 docs.py SOURCE"""
 
@@ -16,6 +17,8 @@ PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.
          "docs/formats.md"]
 # A path below a folder of the tree, with * as in a shell; words in capitals stand for a name.
 PATH = re.compile(r"(?<![\w/.-])((?:src|include|apps|tests|docs|tools|cmake|examples|bench)/[\w./*-]*[\w*/])")
+
+DECLARATION = re.compile(r"^(?:SPV_API|static inline)\s+([a-z_][\w *]*?)\b(spv_\w+)\(", flags=re.M)
 
 
 def paths(text):
@@ -49,6 +52,27 @@ def room_faults(rooms, text):
     return wrong
 
 
+def header_faults(name, text):
+    """Functions of a public header whose comment lacks what it returns or the thread rule."""
+    wrong = []
+    first = re.match(r"/\*.*?\*/", text, flags=re.S)
+    rule_of_all = first and re.search(r"thread", first[0], flags=re.I)
+    comment = ""
+    for part in re.split(r"(/\*.*?\*/|\n[ \t]*\n)", text, flags=re.S):
+        if part.startswith("/*"):
+            comment = part
+        elif not part.strip():
+            comment = comment if part.count("\n") < 2 else ""
+        for kind, function in DECLARATION.findall(part):
+            if not comment:
+                wrong.append(f"{name}: {function} has no comment")
+            elif kind.strip() != "void" and not re.search(r"\breturn(s|ed)?\b", comment, flags=re.I):
+                wrong.append(f"{name}: the comment of {function} does not say what it returns")
+            if not rule_of_all and not re.search(r"thread", comment, flags=re.I):
+                wrong.append(f"{name}: the comment of {function} has no thread rule")
+    return wrong
+
+
 def faults(source):
     wrong = []
     for page in PAGES:
@@ -63,6 +87,8 @@ def faults(source):
     wrong += [f"docs/architecture.md: {fault}" for fault in walk_faults(source, architecture)]
     rooms = purity.read_may_use(source / "cmake/rooms.cmake")
     contributing = (source / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for header in sorted((source / "include/spv").glob("*.h")):
+        wrong += header_faults(header.name, header.read_text(encoding="utf-8"))
     return wrong + [f"CONTRIBUTING.md: {fault}" for fault in room_faults(rooms, contributing)]
 
 

@@ -41,6 +41,15 @@ class Bites(unittest.TestCase):
         self.assertEqual(len(docs.room_faults(rooms, good.replace("wire, params", "wire, params, net"))), 1)
         self.assertEqual(len(docs.room_faults(rooms, good.replace("src/wire/", "src/wires/"))), 2)
 
+    def test_a_public_function_has_a_return_value_and_a_thread_rule(self):
+        good = "/* Returns one. Any thread. */\nSPV_API int spv_one(void);\nSPV_API int spv_a(void);\n"
+        self.assertEqual(docs.header_faults("a.h", good), [])
+        self.assertEqual(docs.header_faults("a.h", good.replace("int", "void").replace("Returns", "Does")), [])
+        self.assertEqual(len(docs.header_faults("a.h", good.replace("Returns", "Makes"))), 2)
+        self.assertEqual(len(docs.header_faults("a.h", good.replace("thread", "time"))), 2)
+        self.assertEqual(docs.header_faults("a.h", "/* One thread. */\n" + good.replace("thread", "time")), [])
+        self.assertEqual(len(docs.header_faults("a.h", good.replace(";\nSPV", ";\n\nSPV", 1))), 1)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
