@@ -17,43 +17,43 @@ static int64_t seconds_of(struct spv_now now)
     return (int64_t)(now.mono_us / SPV_SECOND);
 }
 
-void spv_health_init(struct spv_health *a, const struct spv_params *params, unsigned wanted)
+void spv_health_init(struct spv_health *a, const struct spv_params *params, unsigned wanted,
+                     struct spv_peer_table *peers)
 {
     memset(a, 0, sizeof *a);
     a->fresh_s = params->fresh_peers_s;
     a->stale_s = params->stale_tip_s;
     a->wanted = wanted;
+    a->peers = peers;
     a->fresh_us = a->stale_us = a->check_us = a->no_peers_us = SPV_NEVER;
 }
 
 void spv_health_connected(struct spv_health *a, uint64_t id, int64_t ahead_s, struct spv_now now)
 {
-    if (a->peers == SPV_NODE_MAX_PEERS)
+    struct spv_peer_entry *p = spv_peer_table_find(a->peers, id);
+    if (!p)
         return;
     if (ahead_s > CLAIM_MAX)
         ahead_s = CLAIM_MAX;
     if (ahead_s < -CLAIM_MAX)
         ahead_s = -CLAIM_MAX;
-    a->peer[a->peers++] =
-        (struct spv_health_peer){.id = id,
-                                 .has_clock = ahead_s + now.unix_s != 0,
-                                 .clock_s = ahead_s + now.unix_s - seconds_of(now)};
+    p->health = (struct spv_health_peer){.has_clock = ahead_s + now.unix_s != 0,
+                                         .clock_s = ahead_s + now.unix_s - seconds_of(now)};
+    a->n_peers++;
     a->no_peers_us = SPV_NEVER;
     a->check_us = now.mono_us;
 }
 
 void spv_health_closed(struct spv_health *a, uint64_t id, struct spv_now now)
 {
-    for (size_t i = 0; i < a->peers; i++) {
-        if (a->peer[i].id != id)
-            continue;
-        a->peer[i] = a->peer[--a->peers];
-        if (a->peers == 0) {
-            a->no_peers_us = now.mono_us + SPV_HEALTH_NO_PEERS_DELAY;
-            a->check_us = SPV_NEVER;
-        }
+    struct spv_peer_entry *p = spv_peer_table_find(a->peers, id);
+    if (!p)
         return;
-    }
+    p->health = (struct spv_health_peer){0};
+    if (--a->n_peers)
+        return;
+    a->no_peers_us = now.mono_us + SPV_HEALTH_NO_PEERS_DELAY;
+    a->check_us = SPV_NEVER;
 }
 
 static uint64_t is_due(int64_t from_us, uint64_t after_s)
@@ -96,10 +96,10 @@ static int64_t skew(const struct spv_health *a, struct spv_now now)
     const size_t needed = a->wanted < SPV_HEALTH_CLOCKS ? a->wanted : SPV_HEALTH_CLOCKS;
     int64_t ahead[SPV_NODE_MAX_PEERS];
     size_t n = 0, early = 0, late = 0;
-    for (size_t i = 0; i < a->peers; i++) {
-        if (!a->peer[i].has_clock)
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(a->peers, p));) {
+        if (!p->health.has_clock)
             continue;
-        const int64_t x = a->peer[i].clock_s + seconds_of(now) - now.unix_s;
+        const int64_t x = p->health.clock_s + seconds_of(now) - now.unix_s;
         size_t at = n++; /* insertion sort */
         for (; at > 0 && ahead[at - 1] > x; at--)
             ahead[at] = ahead[at - 1];

@@ -4,7 +4,7 @@
 #ifndef SPV_SPV_NODE_HEALTH_H
 #define SPV_SPV_NODE_HEALTH_H
 
-#include "spv/node.h"
+#include "spv/sync/peer_table.h"
 
 #define SPV_HEALTH_AGAIN                                                                           \
     (3600 * SPV_SECOND) /* a warning is repeated at most hourly while it lasts */
@@ -26,17 +26,11 @@ struct spv_health_note {
     int64_t seconds; /* WARNING: how old, how far ahead; see enum spv_warning */
 };
 
-struct spv_health_peer {
-    uint64_t id;
-    bool has_clock; /* false: it sent 0 */
-    int64_t clock_s; /* its clock, less our monotonic one, in seconds */
-};
-
 struct spv_health {
     uint64_t fresh_s, stale_s; /* the network's limits; 0: never */
     unsigned wanted;
-    struct spv_health_peer peer[SPV_NODE_MAX_PEERS];
-    size_t peers;
+    struct spv_peer_table *peers; /* borrowed */
+    size_t n_peers; /* that are ready */
     bool started; /* SYNCED was reached once: the tip is expected to move */
     struct spv_blockhash tip;
     int64_t
@@ -50,11 +44,12 @@ struct spv_health {
     uint64_t no_peers_us; /* when the loss of all peers is reported */
 };
 
-void spv_health_init(struct spv_health *a, const struct spv_params *params, unsigned wanted);
+void spv_health_init(struct spv_health *a, const struct spv_params *params, unsigned wanted,
+                     struct spv_peer_table *peers);
 
-/* A peer is ready; ahead_s is its clock minus ours. */
+/* A peer of the table is ready; ahead_s is its clock minus ours. */
 void spv_health_connected(struct spv_health *a, uint64_t id, int64_t ahead_s, struct spv_now now);
-/* A peer is disconnected; any id. */
+/* A peer is disconnected, and leaves the table after this call; any id. */
 void spv_health_closed(struct spv_health *a, uint64_t id, struct spv_now now);
 /* After each input: whether we are synced, and the tip. True when the tip has moved (or counts for
  * the first time). */

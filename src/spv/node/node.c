@@ -86,6 +86,7 @@ static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struc
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
     if (!visit)
         spv_sync_remove(&n->sync, id, now);
+    spv_peer_table_remove(&n->peers, id);
     set_quorum(n, now);
 }
 
@@ -242,6 +243,7 @@ static int new_start_and_backfill(struct spv_node *n, const struct spv_node_conf
     const struct spv_backfill_config backfill = {.params = &n->params,
                                                  .effects = &n->effects,
                                                  .chain = n->chain,
+                                                 .peers = &n->peers,
                                                  .backfill_db = cfg->backfill_db,
                                                  .timeout_us = cfg->request_timeout_us};
     const int rc = start.start ? spv_checkpoint_start_new(&n->start, &start, now) : 0;
@@ -298,7 +300,8 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         spv_node_free(n);
         return rc;
     }
-    spv_health_init(&n->health, &n->params, n->target_outbound);
+    spv_health_init(&n->health, &n->params, n->target_outbound, &n->peers);
+    n->peer_rates.peers = &n->peers;
     set_quorum(n, now);
     emit_banned(n, now);
     spv_outbound_tick(&n->outbound, n->target_outbound, now);
@@ -345,13 +348,19 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         close_peer(n, x, SPV_ERR_SERVICES, now);
         return process(n, 0, now);
     }
+    struct spv_peer_entry *p = spv_peer_table_add(&n->peers, peer);
+    if (!p)
+        return process(n, SPV_ERR_FULL, now);
+    p->group = group;
+    p->version = info->version;
+    p->start_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;
     spv_peer_rates_add(&n->peer_rates, peer, now);
     spv_health_connected(&n->health, peer, info->time_offset_s, now);
-    int rc = spv_checkpoint_start_add(n->start, peer, group, info, now);
+    int rc = spv_checkpoint_start_add(n->start, peer, now);
     if (!rc)
         rc = spv_backfill_add(n->backfill, peer, now);
     if (!rc && !spv_checkpoint_start_running(n->start))
-        rc = spv_sync_add(&n->sync, peer, group, info, failures, now);
+        rc = spv_sync_add(&n->sync, p, failures, now);
     return process(n, rc, now);
 }
 
@@ -421,7 +430,6 @@ int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out
 static int handle_start_stored(struct spv_node *n, struct spv_now now)
 {
     const struct spv_sync_config sync = n->sync.cfg;
-    const struct spv_waiting_peer *p = NULL;
     int rc = spv_checkpoint_start_stored(n->start);
     if (!rc)
         rc = spv_chain_reload(n->chain);
@@ -431,8 +439,8 @@ static int handle_start_stored(struct spv_node *n, struct spv_now now)
     spv_sync_free(&n->sync);
     rc = spv_sync_init(&n->sync, &sync, now);
     set_quorum(n, now);
-    while (!rc && (p = spv_checkpoint_start_next_peer(n->start, p)))
-        rc = spv_sync_add(&n->sync, p->id, p->group, &p->info, 0, now);
+    for (struct spv_peer_entry *p = NULL; !rc && (p = spv_peer_table_next(&n->peers, p));)
+        rc = spv_sync_add(&n->sync, p, 0, now);
     return rc;
 }
 

@@ -10,11 +10,13 @@
 #include "spv/sync/backfill.h"
 #include "spv/sync/checkpoint_start.h"
 #include "spv/sync/header_sync.h"
+#include "spv/sync/peer_table.h"
 
 struct spv_node {
     struct spv_effects effects;
     struct spv_outbound outbound;
     struct spv_chain *chain;
+    struct spv_peer_table peers; /* those that are ready and serve headers */
     struct spv_sync sync;
     struct spv_checkpoint_start *start; /* NULL: the database is not empty, or starts at genesis */
     struct spv_backfill *backfill; /* NULL: not wanted */

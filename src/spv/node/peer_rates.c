@@ -6,23 +6,11 @@
 
 #define HALF (SPV_PEER_RATES_SPAN / 2)
 
-static const struct spv_peer_rate *find_peer(const struct spv_peer_rates *m, uint64_t id)
-{
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
-        if (m->peer[i].id == id)
-            return &m->peer[i];
-    return NULL;
-}
-
 void spv_peer_rates_add(struct spv_peer_rates *m, uint64_t id, struct spv_now now)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        if (m->peer[i].id)
-            continue;
-        m->peer[i] =
-            (struct spv_peer_rate){.id = id, .since_us = now.mono_us, .half_us = now.mono_us};
-        return;
-    }
+    struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
+    if (p)
+        p->rate = (struct spv_peer_rate){.since_us = now.mono_us, .half_us = now.mono_us};
 }
 
 /* The halves as they are now. */
@@ -40,13 +28,12 @@ static struct spv_peer_rate advanced(const struct spv_peer_rate *p, struct spv_n
 
 void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now)
 {
-    const struct spv_peer_rate *p = find_peer(m, id);
+    struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
     if (!p)
         return;
-    struct spv_peer_rate x = advanced(p, now);
-    x.headers += n;
-    x.running += n;
-    m->peer[p - m->peer] = x;
+    p->rate = advanced(&p->rate, now);
+    p->rate.headers += n;
+    p->rate.running += n;
 }
 
 static bool same(const struct spv_endpoint *a, const struct spv_endpoint *b)
@@ -73,10 +60,10 @@ static void count_stall(struct spv_peer_rates *m, const struct spv_endpoint *end
 void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
                            const struct spv_endpoint *endpoint, int error)
 {
-    const struct spv_peer_rate *p = find_peer(m, id);
+    struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
     if (!p)
         return;
-    m->peer[p - m->peer] = (struct spv_peer_rate){0};
+    p->rate = (struct spv_peer_rate){0};
     if (error == SPV_ERR_STALL)
         count_stall(m, endpoint);
 }
@@ -84,10 +71,10 @@ void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
 bool spv_peer_rates_of(const struct spv_peer_rates *m, struct spv_node_peer *out, uint64_t id,
                        const struct spv_endpoint *endpoint, struct spv_now now)
 {
-    const struct spv_peer_rate *p = find_peer(m, id);
+    const struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
     if (!p)
         return false;
-    const struct spv_peer_rate x = advanced(p, now);
+    const struct spv_peer_rate x = advanced(&p->rate, now);
     const uint64_t running_us = now.mono_us - x.half_us; /* less than HALF */
     const uint64_t known_us = now.mono_us - x.since_us;
     uint64_t span_us = HALF + running_us;

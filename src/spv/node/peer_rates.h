@@ -3,20 +3,12 @@
 #ifndef SPV_SPV_NODE_PEER_RATES_H
 #define SPV_SPV_NODE_PEER_RATES_H
 
-#include "spv/node.h"
+#include "spv/sync/peer_table.h"
 
 #define SPV_PEER_RATES_SPAN                                                                        \
     (10 * SPV_SECOND) /* ours: a rate is measured over half of it to all of it */
 #define SPV_PEER_RATES_STALLS                                                                      \
     64 /* ours: addresses whose stalls are remembered after they disconnect */
-
-struct spv_peer_rate {
-    uint64_t id; /* 0: free */
-    uint64_t since_us;
-    uint64_t headers; /* received from it */
-    uint64_t half_us; /* when the running half of the span began */
-    uint64_t before, running; /* headers in the half before, and in the running one */
-};
 
 struct spv_peer_stalls {
     struct spv_endpoint endpoint;
@@ -24,13 +16,14 @@ struct spv_peer_stalls {
 };
 
 struct spv_peer_rates {
-    struct spv_peer_rate peer[SPV_NODE_MAX_PEERS];
+    struct spv_peer_table *peers; /* borrowed */
     struct spv_peer_stalls stall[SPV_PEER_RATES_STALLS]; /* n 0: free */
 };
 
+/* A peer of the table: counts from now on. */
 void spv_peer_rates_add(struct spv_peer_rates *m, uint64_t id, struct spv_now now);
 void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now);
-/* It is disconnected, because of `error`. Any id. */
+/* It is disconnected, because of `error`; an id that is not in the table is ignored. */
 void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
                            const struct spv_endpoint *endpoint, int error);
 

@@ -20,7 +20,6 @@ enum backfill_from { FROM_BACKFILL_DB, FROM_GENESIS };
 struct spv_backfill {
     struct spv_backfill_config cfg;
     enum backfill_phase phase;
-    uint64_t peers[SPV_NODE_MAX_PEERS]; /* ids; 0: free slot */
     struct spv_segments *segments; /* these three: NULL unless it runs */
     struct spv_chain *chain;
     struct spv_checkpoint *checkpoints; /* the last one is what the first stored header follows */
@@ -79,9 +78,8 @@ static int open_segments(struct spv_backfill *b, struct spv_now now)
                                             .own_end = b->own_end};
     int rc = spv_segments_new(&b->segments, &cfg);
 
-    for (size_t i = 0; !rc && i < SPV_NODE_MAX_PEERS; i++)
-        if (b->peers[i])
-            rc = spv_segments_add(b->segments, b->peers[i], now);
+    for (struct spv_peer_entry *p = NULL; !rc && (p = spv_peer_table_next(b->cfg.peers, p));)
+        rc = spv_segments_add(b->segments, p->id, now);
     return rc;
 }
 
@@ -253,15 +251,7 @@ size_t spv_backfill_memory(const struct spv_backfill *b)
 
 int spv_backfill_add(struct spv_backfill *b, uint64_t id, struct spv_now now)
 {
-    if (!b || b->phase == PHASE_COMPLETE)
-        return 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        if (b->peers[i])
-            continue;
-        b->peers[i] = id;
-        return b->segments ? spv_segments_add(b->segments, id, now) : 0;
-    }
-    return SPV_ERR_FULL;
+    return b && b->segments ? spv_segments_add(b->segments, id, now) : 0;
 }
 
 int spv_backfill_remove(struct spv_backfill *b, uint64_t id, struct spv_now now)
@@ -270,9 +260,6 @@ int spv_backfill_remove(struct spv_backfill *b, uint64_t id, struct spv_now now)
         return 0;
     if (b->drop.id == id)
         b->drop.id = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (b->peers[i] == id)
-            b->peers[i] = 0;
     return b->segments ? spv_segments_remove(b->segments, id, now) : 0;
 }
 

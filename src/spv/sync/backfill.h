@@ -6,12 +6,14 @@
 #ifndef SPV_SPV_SYNC_BACKFILL_H
 #define SPV_SPV_SYNC_BACKFILL_H
 
+#include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 
 struct spv_backfill_config {
     const struct spv_params *params; /* with the checkpoints in force; borrowed */
     struct spv_effects *effects; /* borrowed */
     const struct spv_chain *chain; /* the node's; borrowed */
+    struct spv_peer_table *peers; /* borrowed; all of them may be asked */
     struct spv_header_db backfill_db; /* what is filled so far; zeroed: nothing */
     uint64_t timeout_us; /* of a request; 0: that of segments */
 };
@@ -33,7 +35,7 @@ const struct spv_segments *spv_backfill_segments(const struct spv_backfill *b);
 /* Bytes. */
 size_t spv_backfill_memory(const struct spv_backfill *b);
 
-/* A peer that may be asked. SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
+/* A new peer of the table. SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
 int spv_backfill_add(struct spv_backfill *b, uint64_t id, struct spv_now now);
 int spv_backfill_remove(struct spv_backfill *b, uint64_t id, struct spv_now now);
 /* As spv_segments_headers. */

@@ -11,7 +11,6 @@
 
 struct spv_checkpoint_start {
     struct spv_checkpoint_start_config cfg;
-    struct spv_waiting_peer peers[SPV_NODE_MAX_PEERS];
     struct spv_segments *segments; /* NULL: the period is stored */
     struct spv_chain_header *headers; /* space for a period */
     size_t n_headers;
@@ -111,35 +110,14 @@ size_t spv_checkpoint_start_memory(const struct spv_checkpoint_start *c)
 
 /* ---- peers ---- */
 
-int spv_checkpoint_start_add(struct spv_checkpoint_start *c, uint64_t id, uint64_t group,
-                             const struct spv_peer_stats *info, struct spv_now now)
+int spv_checkpoint_start_add(struct spv_checkpoint_start *c, uint64_t id, struct spv_now now)
 {
-    if (!spv_checkpoint_start_running(c))
-        return 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        if (c->peers[i].id != 0)
-            continue;
-        c->peers[i] = (struct spv_waiting_peer){.id = id, .group = group, .info = *info};
-        return spv_segments_add(c->segments, id, now);
-    }
-    return SPV_ERR_FULL;
+    return spv_checkpoint_start_running(c) ? spv_segments_add(c->segments, id, now) : 0;
 }
 
 int spv_checkpoint_start_remove(struct spv_checkpoint_start *c, uint64_t id, struct spv_now now)
 {
-    for (size_t i = 0; c && i < SPV_NODE_MAX_PEERS; i++)
-        if (c->peers[i].id == id)
-            c->peers[i].id = 0;
     return spv_checkpoint_start_running(c) ? spv_segments_remove(c->segments, id, now) : 0;
-}
-
-const struct spv_waiting_peer *spv_checkpoint_start_next_peer(const struct spv_checkpoint_start *c,
-                                                              const struct spv_waiting_peer *after)
-{
-    for (size_t i = after ? (size_t)(after - c->peers) + 1 : 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (c->peers[i].id)
-            return &c->peers[i];
-    return NULL;
 }
 
 int spv_checkpoint_start_headers(struct spv_checkpoint_start *c, uint64_t id,

@@ -2,8 +2,8 @@
  * checkpoint is fetched first, so that the first retarget and median times can be checked, too.
  *
  * A pure machine inside the node: it sends its requests through segments of its own, and emits one
- * STORE effect. It keeps the peers that connect meanwhile, for header sync, which begins
- * afterwards. NULL is a start that is not needed: every function accepts it. */
+ * STORE effect. Header sync begins afterwards, with the peers that have connected meanwhile. NULL
+ * is a start that is not needed: every function accepts it. */
 #ifndef SPV_SPV_SYNC_CHECKPOINT_START_H
 #define SPV_SPV_SYNC_CHECKPOINT_START_H
 
@@ -35,8 +35,7 @@ const struct spv_segments *spv_checkpoint_start_segments(const struct spv_checkp
 size_t spv_checkpoint_start_memory(const struct spv_checkpoint_start *c);
 
 /* A peer that may be asked. SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
-int spv_checkpoint_start_add(struct spv_checkpoint_start *c, uint64_t id, uint64_t group,
-                             const struct spv_peer_stats *info, struct spv_now now);
+int spv_checkpoint_start_add(struct spv_checkpoint_start *c, uint64_t id, struct spv_now now);
 int spv_checkpoint_start_remove(struct spv_checkpoint_start *c, uint64_t id, struct spv_now now);
 /* As spv_segments_headers. */
 int spv_checkpoint_start_headers(struct spv_checkpoint_start *c, uint64_t id,
@@ -52,15 +51,5 @@ int spv_checkpoint_start_run(struct spv_checkpoint_start *c, struct spv_now now)
 /* The STORE effect was carried out: the chain must be read anew, and header sync begins. 0 or
  * SPV_ERR_STATE. */
 int spv_checkpoint_start_stored(struct spv_checkpoint_start *c);
-
-struct spv_waiting_peer {
-    uint64_t id; /* 0: free slot */
-    uint64_t group;
-    struct spv_peer_stats info;
-};
-/* The peers that have connected and are still there: the one after `after` (NULL: the first), or
- * NULL. Valid until the next change of the peers. */
-const struct spv_waiting_peer *spv_checkpoint_start_next_peer(const struct spv_checkpoint_start *c,
-                                                              const struct spv_waiting_peer *after);
 
 #endif

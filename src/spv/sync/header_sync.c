@@ -29,8 +29,8 @@ void spv_sync_free(struct spv_sync *s)
     s->segments = NULL;
 }
 
-int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
-                 unsigned failures, struct spv_now now)
+int spv_sync_add(struct spv_sync *s, const struct spv_peer_entry *entry, unsigned failures,
+                 struct spv_now now)
 {
     struct spv_sync_peer *p = NULL;
     for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
@@ -38,16 +38,18 @@ int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct s
             p = &s->peer[i];
     if (!p)
         return SPV_ERR_FULL;
-    *p = (struct spv_sync_peer){
-        .id = id, .group = group, .version = info->version, .failing = failures > 0};
-    p->claimed_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;
-    p->start_height = p->claimed_height;
-    p->claim_valid = true;
+    *p = (struct spv_sync_peer){.id = entry->id,
+                                .group = entry->group,
+                                .version = entry->version,
+                                .claimed_height = entry->start_height,
+                                .start_height = entry->start_height,
+                                .claim_valid = true,
+                                .failing = failures > 0};
     if (s->synced && p->version >= SPV_VERSION_SENDHEADERS) {
-        spv_effects_send_empty(s->cfg.effects, id, SPV_CMD_SENDHEADERS);
+        spv_effects_send_empty(s->cfg.effects, p->id, SPV_CMD_SENDHEADERS);
         p->sendheaders_sent = true;
     }
-    const int rc = spv_sync_segments_add(s, id, now);
+    const int rc = spv_sync_segments_add(s, p->id, now);
     return rc < 0 ? rc : spv_sync_schedule(s, now);
 }
 

@@ -8,6 +8,7 @@
 
 #include "spv/chain.h"
 #include "spv/effects/effects.h"
+#include "spv/sync/peer_table.h"
 #include "spv/sync/presync_peers.h"
 #include "spv/sync/segments.h"
 
@@ -110,8 +111,8 @@ void spv_sync_free(struct spv_sync *s); /* a zeroed one is fine */
 
 /* A peer is ready; one that has failed, `failures` times in a row, is asked after others.
  * SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
-int spv_sync_add(struct spv_sync *s, uint64_t id, uint64_t group, const struct spv_peer_stats *info,
-                 unsigned failures, struct spv_now now);
+int spv_sync_add(struct spv_sync *s, const struct spv_peer_entry *entry, unsigned failures,
+                 struct spv_now now);
 /* Has the peer sent new headers, or shown that it is at its tip? */
 bool spv_sync_useful(struct spv_sync *s, uint64_t id);
 /* The peer is disconnected. */

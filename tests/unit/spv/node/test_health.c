@@ -15,11 +15,26 @@ static struct spv_now at(uint64_t minutes)
                             .unix_s = UNIX + (int64_t)minutes * 60};
 }
 
+static struct spv_peer_table peers;
+
 static struct spv_health alarm_of(enum spv_network network, unsigned wanted)
 {
     struct spv_health a;
-    spv_health_init(&a, spv_params_get(network), wanted);
+    memset(&peers, 0, sizeof peers);
+    spv_health_init(&a, spv_params_get(network), wanted, &peers);
     return a;
+}
+
+static void connect_peer(struct spv_health *a, uint64_t id, int64_t ahead_s, struct spv_now now)
+{
+    assert_non_null(spv_peer_table_add(&peers, id));
+    spv_health_connected(a, id, ahead_s, now);
+}
+
+static void close_peer(struct spv_health *a, uint64_t id, struct spv_now now)
+{
+    spv_health_closed(a, id, now);
+    spv_peer_table_remove(&peers, id);
 }
 
 static struct spv_chain_header tip_of(uint8_t mark, int64_t time)
@@ -178,7 +193,7 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
         struct spv_health a = alarm_of(SPV_REGTEST, rows[i].wanted);
         int64_t seconds = 0;
         for (size_t k = 0; k < rows[i].n; k++)
-            spv_health_connected(&a, k + 1, rows[i].ahead[k], at(0));
+            connect_peer(&a, k + 1, rows[i].ahead[k], at(0));
         const int told = next(&a, at(0), &seconds);
         if (told != (rows[i].told != 0 ? CLOCK : 0) || seconds != rows[i].told)
             fail_msg("row %zu: %d, %lld s", i, told, (long long)seconds);
@@ -192,8 +207,8 @@ static void a_clock_skew_is_reported_hourly_until_our_clock_is_set(void **state)
     (void)state;
     struct spv_health a = alarm_of(SPV_MAINNET, 2);
     unsigned warnings = 0;
-    spv_health_connected(&a, 1, 3600, at(0));
-    spv_health_connected(&a, 2, 3600, at(0));
+    connect_peer(&a, 1, 3600, at(0));
+    connect_peer(&a, 2, 3600, at(0));
     for (uint64_t minute = 0; minute < 120; minute++)
         warnings += next(&a, at(minute), NULL) == CLOCK;
     assert_int_equal(warnings, 2);
@@ -213,23 +228,23 @@ static void the_loss_of_all_peers_is_reported_once(void **state)
     (void)state;
     struct spv_health a = alarm_of(SPV_REGTEST, 2);
     assert_int_equal(next(&a, at(0), NULL), 0); /* there was no peer yet */
-    spv_health_connected(&a, 1, 0, at(0));
-    spv_health_connected(&a, 2, 0, at(0));
-    spv_health_closed(&a, 1, at(1));
-    spv_health_closed(&a, 77, at(1)); /* never completed its handshake */
+    connect_peer(&a, 1, 0, at(0));
+    connect_peer(&a, 2, 0, at(0));
+    close_peer(&a, 1, at(1));
+    close_peer(&a, 77, at(1)); /* never completed its handshake */
     assert_int_equal(next(&a, at(1), NULL), 0);
     assert_int_equal(next(&a, at(2), NULL), 0);
-    spv_health_closed(&a, 2, at(2));
+    close_peer(&a, 2, at(2));
     assert_int_equal(spv_health_deadline(&a), at(2).mono_us + SPV_HEALTH_NO_PEERS_DELAY);
     assert_int_equal(next(&a, at(2), NULL), 0); /* it may connect again at once */
     assert_int_equal(next(&a, at(3), NULL), ALONE);
     assert_int_equal(next(&a, at(1000), NULL), 0);
     assert_int_equal(spv_health_deadline(&a), SPV_NEVER);
-    spv_health_connected(&a, 3, 0, at(1000));
-    spv_health_closed(&a, 3, at(1000));
-    spv_health_connected(&a, 4, 0, at(1000)); /* connected again in time */
+    connect_peer(&a, 3, 0, at(1000));
+    close_peer(&a, 3, at(1000));
+    connect_peer(&a, 4, 0, at(1000)); /* connected again in time */
     assert_int_equal(next(&a, at(1001), NULL), 0);
-    spv_health_closed(&a, 4, at(1001));
+    close_peer(&a, 4, at(1001));
     assert_int_equal(next(&a, at(1002), NULL), ALONE);
 }
 

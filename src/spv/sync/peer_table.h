@@ -1,0 +1,50 @@
+/* The peer table: one entry for each ready peer, found by its id. The node adds the entry when the
+ * handshake is complete and removes it when the peer is disconnected; the modules borrow the table,
+ * and each owns one part of an entry: it alone sets it, and clears it when the peer is removed from
+ * the module. */
+#ifndef SPV_SPV_SYNC_PEER_TABLE_H
+#define SPV_SPV_SYNC_PEER_TABLE_H
+
+#include "spv/node.h"
+
+/* The parts of spv/node, whose headers this folder does not include. */
+
+/* health.c */
+struct spv_health_peer {
+    bool has_clock; /* false: it sent 0 */
+    int64_t clock_s; /* its clock, less our monotonic one, in seconds */
+};
+
+/* peer_rates.c */
+struct spv_peer_rate {
+    uint64_t since_us; /* when the peer became ready */
+    uint64_t headers; /* received from it */
+    uint64_t half_us; /* when the running half of the span began */
+    uint64_t before, running; /* headers in the half before, and in the running one */
+};
+
+struct spv_peer_entry {
+    uint64_t id; /* 0: free */
+    uint64_t group; /* network group */
+    uint32_t version; /* of its protocol */
+    uint32_t start_height; /* the height in its version message; 0 when that is negative */
+    struct spv_health_peer health;
+    struct spv_peer_rate rate;
+};
+
+struct spv_peer_table { /* zeroed: empty */
+    struct spv_peer_entry entry[SPV_NODE_MAX_PEERS];
+};
+
+/* A new entry, zeroed but for the id. NULL: the table is full, or has this id, or the id is 0. */
+struct spv_peer_entry *spv_peer_table_add(struct spv_peer_table *t, uint64_t id);
+/* The entry becomes free; any id. */
+void spv_peer_table_remove(struct spv_peer_table *t, uint64_t id);
+/* NULL: no ready peer has this id. */
+struct spv_peer_entry *spv_peer_table_find(struct spv_peer_table *t, uint64_t id);
+/* The entry after `after` (NULL: the first), or NULL. A new peer takes the first free entry.
+ * Entries may be added and removed on the way. */
+struct spv_peer_entry *spv_peer_table_next(struct spv_peer_table *t,
+                                           const struct spv_peer_entry *after);
+
+#endif
