@@ -16,6 +16,7 @@
 #include "fuzz/fuzz.h"
 #include "spv/chain.h"
 #include "spv/mine.h"
+#include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 
 #define LENGTH 9000
@@ -34,6 +35,7 @@ struct request {
 
 struct world {
     struct spv_effects effects;
+    struct spv_peer_table peers;
     struct spv_segments *f;
     struct spv_now now;
     uint32_t tip;
@@ -100,8 +102,15 @@ static void come(struct world *w, size_t i)
     w->peer[i].id = ++w->next_id;
     w->peer[i].lied = false;
     w->peer[i].n = 0;
+    FUZZ_CHECK(spv_peer_table_add(&w->peers, w->peer[i].id));
     FUZZ_CHECK(spv_segments_add(w->f, w->peer[i].id, w->now) == 0);
     pull(w);
+}
+
+static void leave(struct world *w, size_t i)
+{
+    FUZZ_CHECK(spv_segments_remove(w->f, w->peer[i].id, w->now) == 0);
+    spv_peer_table_remove(&w->peers, w->peer[i].id);
 }
 
 static void send(struct world *w, size_t i, const struct spv_header *headers, size_t n,
@@ -149,7 +158,7 @@ static void check(struct world *w)
             if (w->peer[i].id == drop.id) {
                 FUZZ_CHECK(w->peer[i].lied ||
                            spv_err_class_of(drop.error) != SPV_CLASS_MISBEHAVING);
-                FUZZ_CHECK(spv_segments_remove(w->f, drop.id, w->now) == 0);
+                leave(w, i);
                 come(w, i);
             }
     spv_segments_get_stats(w->f, &stats);
@@ -194,7 +203,7 @@ static void step(struct world *w, const uint8_t *s)
         send(w, i, &one, s[2] ? 1 : 0, any_tag(w, i));
         break;
     case 5:
-        FUZZ_CHECK(spv_segments_remove(w->f, w->peer[i].id, w->now) == 0);
+        leave(w, i);
         come(w, i);
         break;
     case 6:
@@ -216,7 +225,8 @@ static void step(struct world *w, const uint8_t *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
-    const struct spv_segments_config cfg = {.params = spv_params_get(SPV_REGTEST),
+    const struct spv_segments_config cfg = {.peers = &w.peers,
+                                            .params = spv_params_get(SPV_REGTEST),
                                             .checkpoints = marks,
                                             .n_checkpoints = LENGTH / SPACING,
                                             .effects = &w.effects,

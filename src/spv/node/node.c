@@ -238,6 +238,7 @@ static int new_start_and_backfill(struct spv_node *n, const struct spv_node_conf
 {
     const struct spv_checkpoint_start_config start = {.params = &n->params,
                                                       .effects = &n->effects,
+                                                      .peers = &n->peers,
                                                       .start = starts_at(n, cfg->start_height),
                                                       .timeout_us = cfg->request_timeout_us};
     const struct spv_backfill_config backfill = {.params = &n->params,
@@ -283,6 +284,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
     n->start_height = spv_chain_tip(n->chain)->height;
     const struct spv_sync_config sync = {.chain = n->chain,
                                          .effects = &n->effects,
+                                         .peers = &n->peers,
                                          .params = &n->params,
                                          .min_work =
                                              cfg->min_work ? *cfg->min_work : n->params.min_work,

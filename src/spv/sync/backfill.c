@@ -70,7 +70,9 @@ static int open_chain(struct spv_backfill *b, enum backfill_from from)
 
 static int open_segments(struct spv_backfill *b, struct spv_now now)
 {
-    const struct spv_segments_config cfg = {.params = b->cfg.params,
+    const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_BACKFILL,
+                                            .peers = b->cfg.peers,
+                                            .params = b->cfg.params,
                                             .checkpoints = b->checkpoints,
                                             .n_checkpoints = b->n_checkpoints,
                                             .effects = b->cfg.effects,

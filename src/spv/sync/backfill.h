@@ -35,7 +35,7 @@ const struct spv_segments *spv_backfill_segments(const struct spv_backfill *b);
 /* Bytes. */
 size_t spv_backfill_memory(const struct spv_backfill *b);
 
-/* A new peer of the table. SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
+/* A new peer of the table. SPV_ERR_NOMEM, or the effect queue's error. */
 int spv_backfill_add(struct spv_backfill *b, uint64_t id, struct spv_now now);
 int spv_backfill_remove(struct spv_backfill *b, uint64_t id, struct spv_now now);
 /* As spv_segments_headers. */

@@ -29,7 +29,9 @@ int spv_checkpoint_start_new(struct spv_checkpoint_start **out,
 {
     const struct spv_params *p = cfg->params;
     const struct spv_checkpoint *before = cfg->start;
-    const struct spv_segments_config segments = {.params = p,
+    const struct spv_segments_config segments = {.owner = SPV_SEGMENTS_OF_START,
+                                                 .peers = cfg->peers,
+                                                 .params = p,
                                                  .checkpoints = p->checkpoints,
                                                  .n_checkpoints = p->n_checkpoints,
                                                  .effects = cfg->effects,

@@ -12,6 +12,7 @@
 struct spv_checkpoint_start_config {
     const struct spv_params *params; /* with the checkpoints in force; borrowed */
     struct spv_effects *effects; /* borrowed */
+    struct spv_peer_table *peers; /* borrowed */
     const struct spv_checkpoint *start; /* one of params' checkpoints */
     uint64_t timeout_us; /* of a request; 0: that of segments */
 };
@@ -34,7 +35,7 @@ const struct spv_segments *spv_checkpoint_start_segments(const struct spv_checkp
 /* Bytes. */
 size_t spv_checkpoint_start_memory(const struct spv_checkpoint_start *c);
 
-/* A peer that may be asked. SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
+/* A new peer of the table. SPV_ERR_NOMEM, or the effect queue's error. */
 int spv_checkpoint_start_add(struct spv_checkpoint_start *c, uint64_t id, struct spv_now now);
 int spv_checkpoint_start_remove(struct spv_checkpoint_start *c, uint64_t id, struct spv_now now);
 /* As spv_segments_headers. */

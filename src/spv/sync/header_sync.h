@@ -30,6 +30,7 @@
 struct spv_sync_config {
     struct spv_chain *chain; /* borrowed, as all that is pointed at here */
     struct spv_effects *effects;
+    struct spv_peer_table *peers;
     const struct spv_params *params;
     struct spv_u256 min_work; /* minimum chain work */
     uint64_t request_timeout_us; /* 0: SPV_SYNC_REQUEST */

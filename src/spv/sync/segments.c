@@ -19,7 +19,7 @@
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg)
 {
     *out = NULL;
-    if (!cfg->params || !cfg->effects || (cfg->n_checkpoints && !cfg->checkpoints))
+    if (!cfg->params || !cfg->effects || !cfg->peers || (cfg->n_checkpoints && !cfg->checkpoints))
         return SPV_ERR_INVALID;
     struct spv_segments *f = calloc(1, sizeof *f);
     if (!f)
@@ -50,13 +50,19 @@ static void forget_segments(struct spv_segments *f)
     f->sched_us = SPV_NEVER;
 }
 
+static void forget_peer(struct spv_segments_peer *p)
+{
+    free(p->requests);
+    *p = (struct spv_segments_peer){0};
+}
+
 void spv_segments_free(struct spv_segments *f)
 {
     if (!f)
         return;
     forget_segments(f);
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        free(f->peer[i].requests);
+    for (struct spv_segments_peer *p; (p = spv_segments_next_peer(f, NULL));)
+        forget_peer(p);
     free(f->batch_buf);
     free(f);
 }
@@ -245,16 +251,14 @@ int spv_segments_consume(struct spv_segments *f, struct spv_now now)
 
 int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now)
 {
-    struct spv_segments_peer *p = NULL;
-    for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
-        if (!f->peer[i].id)
-            p = &f->peer[i];
-    if (!p)
-        return SPV_ERR_FULL;
+    struct spv_peer_entry *entry = spv_peer_table_find(f->cfg.peers, id);
+    if (!entry || spv_segments_find_peer(f, id))
+        return SPV_ERR_INVALID;
     struct spv_segment_request *open = calloc(SPV_SEGMENTS_MAX_OPEN, sizeof *open);
     if (!open)
         return SPV_ERR_NOMEM;
-    *p = (struct spv_segments_peer){.id = id, .requests = open, .window = SPV_SEGMENTS_FIRST_OPEN};
+    entry->segments[f->cfg.owner] = (struct spv_segments_peer){
+        .entry = entry, .requests = open, .window = SPV_SEGMENTS_FIRST_OPEN};
     return spv_segments_schedule(f, now);
 }
 
@@ -263,8 +267,7 @@ int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now)
     struct spv_segments_peer *p = spv_segments_find_peer(f, id);
     if (!p)
         return 0;
-    free(p->requests);
-    *p = (struct spv_segments_peer){0};
+    forget_peer(p);
     return spv_segments_schedule(f, now);
 }
 
@@ -277,12 +280,11 @@ void spv_segments_clear_behind(struct spv_segments *f, uint64_t id)
 
 int spv_segments_next_drop(struct spv_segments *f, struct spv_segments_drop *out)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_segments_peer *p = &f->peer[i];
-        if (!p->id || !p->drop || p->reported)
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+        if (!p->drop || p->reported)
             continue;
         p->reported = true;
-        *out = (struct spv_segments_drop){.id = p->id, .error = p->drop};
+        *out = (struct spv_segments_drop){.id = p->entry->id, .error = p->drop};
         return 1;
     }
     return 0;
@@ -293,9 +295,8 @@ bool spv_segments_all_behind(const struct spv_segments *f)
     bool any = false;
     if (!f->n)
         return false;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_segments_peer *p = &f->peer[i];
-        if (!p->id || p->drop)
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+        if (p->drop)
             continue;
         /* spv_segments_timer clears expired marks */
         if (!p->behind_until_us || f->segment[0].from < p->behind_from)
@@ -309,8 +310,8 @@ bool spv_segments_all_behind(const struct spv_segments *f)
 
 static bool has_other_peers(const struct spv_segments *f, const struct spv_segments_peer *p)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (f->peer[i].id && &f->peer[i] != p && !f->peer[i].drop)
+    for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(f, q));)
+        if (q != p && !q->drop)
             return true;
     return false;
 }
@@ -319,7 +320,7 @@ static bool has_other_peers(const struct spv_segments *f, const struct spv_segme
  * slow line. */
 uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p)
 {
-    if (!p->id || p->drop || !p->n_open)
+    if (p->drop || !p->n_open)
         return SPV_NEVER;
     const uint64_t since =
         p->last_us > p->requests[0].asked_us ? p->last_us : p->requests[0].asked_us;
@@ -328,8 +329,7 @@ uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_se
 
 int spv_segments_timer(struct spv_segments *f, struct spv_now now)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_segments_peer *p = &f->peer[i];
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
         if (p->behind_until_us && p->behind_until_us <= now.mono_us)
             p->behind_until_us = 0;
         if (spv_segments_stall_us(f, p) <= now.mono_us)
@@ -343,8 +343,7 @@ uint64_t spv_segments_deadline(const struct spv_segments *f)
     uint64_t first = f->sched_us;
     if (f->ready_us)
         first = spv_min_deadline(first, f->ready_us + SPV_SEGMENTS_BATCH_DELAY);
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_segments_peer *p = &f->peer[i];
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
         const uint64_t stall = spv_segments_stall_us(f, p);
         if (stall < first)
             first = stall;
@@ -358,33 +357,27 @@ uint64_t spv_segments_deadline(const struct spv_segments *f)
 
 uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id)
 {
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_segments_peer *p = &f->peer[i];
-        if (p->id != id || !p->rtt_us)
-            continue;
-        double headers = SPV_MAX_HEADERS;
-        for (unsigned k = 0; k < p->n_open; k++)
-            headers += p->requests[k].n;
-        const double us = headers * (double)SPV_SECOND / spv_segments_rate(p);
-        return p->rtt_us + (uint64_t)(us < 1e15 ? us : 1e15);
-    }
-    return 0;
+    const struct spv_segments_peer *p = spv_segments_find_peer(f, id);
+    if (!p || !p->rtt_us)
+        return 0;
+    double headers = SPV_MAX_HEADERS;
+    for (unsigned k = 0; k < p->n_open; k++)
+        headers += p->requests[k].n;
+    const double us = headers * (double)SPV_SECOND / spv_segments_rate(p);
+    return p->rtt_us + (uint64_t)(us < 1e15 ? us : 1e15);
 }
 
 bool spv_segments_get_peer(const struct spv_segments *f, struct spv_segments_peer_stats *out,
                            uint64_t id)
 {
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_segments_peer *p = &f->peer[i];
-        if (p->id != id)
-            continue;
-        *out = p->stats;
-        out->rate = spv_segments_rate(p);
-        out->in_flight = p->n_open;
-        out->window = p->window;
-        return true;
-    }
-    return false;
+    const struct spv_segments_peer *p = spv_segments_find_peer(f, id);
+    if (!p)
+        return false;
+    *out = p->stats;
+    out->rate = spv_segments_rate(p);
+    out->in_flight = p->n_open;
+    out->window = p->window;
+    return true;
 }
 
 void spv_segments_get_stats(const struct spv_segments *f, struct spv_segments_stats *out)
@@ -393,10 +386,9 @@ void spv_segments_get_stats(const struct spv_segments *f, struct spv_segments_st
                                        .done = f->done,
                                        .memory =
                                            sizeof *f + SPV_SEGMENTS_BATCH * sizeof *f->batch_buf};
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        out->in_flight += f->peer[i].n_open;
-        if (f->peer[i].requests)
-            out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof f->peer[i].requests[0];
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+        out->in_flight += p->n_open;
+        out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof p->requests[0];
     }
     for (size_t i = 0; i < f->n; i++) {
         const struct spv_segment *s = &f->segment[i];

@@ -12,6 +12,9 @@
 
 #include "spv/effects/effects.h"
 
+struct spv_peer_entry;
+struct spv_peer_table;
+
 /* ours: received and not yet consumed, 10 MiB: 64 segments of a period and one more */
 #define SPV_SEGMENTS_MAX_HEADERS 131072
 #define SPV_SEGMENTS_MAX_SEGMENTS 80 /* ours: in the window; those 65, and some shorter ones */
@@ -25,7 +28,17 @@
 #define SPV_SEGMENTS_BEHIND                                                                        \
     (60 * SPV_SECOND) /* ours: a peer that lacks a start is spared so long */
 
+/* Whose segments: each owner has a part of its own in the peer table. */
+enum spv_segments_owner {
+    SPV_SEGMENTS_OF_SYNC,
+    SPV_SEGMENTS_OF_START,
+    SPV_SEGMENTS_OF_BACKFILL,
+};
+#define SPV_SEGMENTS_OWNERS 3
+
 struct spv_segments_config {
+    enum spv_segments_owner owner;
+    struct spv_peer_table *peers; /* holds the peers that are added */
     const struct spv_params *params; /* borrowed, as all that is pointed at here */
     const struct spv_checkpoint *checkpoints; /* heights ascending */
     size_t n_checkpoints;
@@ -73,6 +86,24 @@ struct spv_segments_stats {
 };
 
 struct spv_segments;
+struct spv_segment_request;
+
+/* The part of a peer's entry that one owner's segments use. */
+struct spv_segments_peer {
+    struct spv_peer_entry *entry; /* that it is a part of; NULL: the peer was not added */
+    struct spv_segment_request *requests; /* oldest first; SPV_SEGMENTS_MAX_OPEN allocated */
+    unsigned n_open;
+    unsigned window; /* segments that it may be asked for at once */
+    int drop; /* why it is to be disconnected; 0: it is not */
+    bool reported; /* spv_segments_next_drop has returned it */
+    bool idle; /* scratch of the scheduler: it gets nothing in this run */
+    uint32_t behind_from; /* it lacks this height, ... */
+    uint64_t behind_until_us; /* ... until this time; 0: it is not behind */
+    uint64_t last_us; /* when it answered last */
+    uint64_t rtt_us; /* its fastest answer; 0: none yet */
+    double headers, busy_us; /* decaying sums: their quotient is its rate */
+    struct spv_segments_peer_stats stats;
+};
 
 /* SPV_ERR_NOMEM, SPV_ERR_INVALID. It is idle until spv_segments_begin. */
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg);
@@ -87,9 +118,11 @@ int spv_segments_begin(struct spv_segments *f, const struct spv_checkpoint *from
 /* Sends no more requests; answers are still recognised (and discarded). */
 void spv_segments_stop(struct spv_segments *f);
 
-/* A peer that may be asked. SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
+/* A peer of the table that may be asked. SPV_ERR_INVALID: it is not in the table, or was added
+ * before; SPV_ERR_NOMEM; the effect queue's error. */
 int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now);
-/* A peer that must not be asked any more: its requests go to others. */
+/* A peer that must not be asked any more: its requests go to others. Call it before the peer leaves
+ * the table; any id. */
 int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now);
 
 /* The peer has shown that it has more than it seemed to have: it is no longer behind. */

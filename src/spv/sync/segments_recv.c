@@ -139,7 +139,7 @@ static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct 
         s->end = s->from + due;
     s->have = offset + due;
     s->last = last;
-    s->peer = p->id;
+    s->peer = p->entry->id;
     p->stats.headers += due;
     if (spv_segments_complete(s))
         p->stats.segments += !s->is_post_checkpoint;

@@ -141,7 +141,7 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
     if (!spv_blockhash_eq(&locator[base], &f->genesis))
         locator[n++] = f->genesis;
     const uint64_t tag =
-        spv_effects_send_getheaders_until(f->cfg.effects, p->id, locator, n, &s->stop);
+        spv_effects_send_getheaders_until(f->cfg.effects, p->entry->id, locator, n, &s->stop);
     p->requests[p->n_open++] = (struct spv_segment_request){.tag = tag,
                                                             .serial = s->serial,
                                                             .offset = s->have,
@@ -159,9 +159,8 @@ static void scan_peers(struct sched *x)
     x->guess_rate = 0;
     x->guess_rtt_us = 0;
     x->all_rates = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_segments_peer *p = &x->f->peer[i];
-        p->idle = !p->id || p->drop;
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
+        p->idle = p->drop != 0;
         if (p->idle)
             continue;
         const double r = spv_segments_rate(p);
@@ -192,9 +191,8 @@ static void scan_segments(const struct sched *x)
 {
     for (size_t i = 0; i < x->f->n; i++)
         x->f->segment[i].inflight = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_segments_peer *p = &x->f->peer[i];
-        for (unsigned at = 0; p->id && !p->drop && at < p->n_open; at++) {
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
+        for (unsigned at = 0; !p->drop && at < p->n_open; at++) {
             const struct spv_segment_request *o = &p->requests[at];
             struct spv_segment *s = spv_segments_find(x->f, o->serial);
             if (s && spv_segments_asks_next(o, s) && !spv_segments_is_behind(p, s, x->now_us))
@@ -252,12 +250,10 @@ static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *
         x->all_rates > 0 ? in_time(s->from - x->f->segment[0].from, x->all_rates) : 0;
     if (!p->rtt_us || needed >= mine)
         return false;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_segments_peer *q = &x->f->peer[i];
-        if (q->id && q != p && !q->drop && q->rtt_us && !spv_segments_is_behind(q, s, x->now_us) &&
+    for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(x->f, q));)
+        if (q != p && !q->drop && q->rtt_us && !spv_segments_is_behind(q, s, x->now_us) &&
             mine > SLOW_TIMES * time_for(x, q, next_count(s)) + TOLERANCE)
             return true;
-    }
     return false;
 }
 
@@ -284,9 +280,8 @@ static struct spv_segment *pick_segment(const struct sched *x, const struct spv_
 static void count_hedge(struct spv_segments *f, const struct spv_segment *s)
 {
     f->hedges++;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_segments_peer *p = &f->peer[i];
-        if (!p->id || !is_requested_from(p, s))
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+        if (!is_requested_from(p, s))
             continue;
         p->stats.hedged++;
         p->window = p->window / 2 > LEAST_WINDOW ? p->window / 2 : LEAST_WINDOW;
@@ -298,8 +293,7 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
 {
     struct spv_segments_peer *best = NULL;
     uint64_t best_us = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_segments_peer *p = &x->f->peer[i];
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
         if (p->idle || !has_free_slot(p))
             continue;
         const uint64_t us = time_for(x, p, SPV_MAX_HEADERS);
@@ -315,9 +309,8 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
 static uint64_t next_check(const struct sched *x)
 {
     uint64_t first = SPV_NEVER;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_segments_peer *p = &x->f->peer[i];
-        if (!p->id || p->drop || !has_free_slot(p))
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
+        if (p->drop || !has_free_slot(p))
             continue;
         for (size_t k = 0; k < x->f->n; k++) {
             const struct spv_segment *s = &x->f->segment[k];

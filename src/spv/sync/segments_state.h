@@ -4,6 +4,7 @@
 #ifndef SPV_SPV_SYNC_SEGMENTS_STATE_H
 #define SPV_SPV_SYNC_SEGMENTS_STATE_H
 
+#include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 
 #define SPV_SEGMENTS_MAX_INFLIGHT                                                                  \
@@ -45,22 +46,6 @@ struct spv_segment_request {
     uint64_t asked_us;
 };
 
-struct spv_segments_peer {
-    uint64_t id; /* 0: free slot */
-    struct spv_segment_request *requests; /* oldest first; SPV_SEGMENTS_MAX_OPEN allocated */
-    unsigned n_open;
-    unsigned window; /* segments that it may be asked for at once */
-    int drop; /* why it is to be disconnected; 0: it is not */
-    bool reported; /* spv_segments_next_drop has returned it */
-    bool idle; /* scratch of the scheduler: it gets nothing in this run */
-    uint32_t behind_from; /* it lacks this height, ... */
-    uint64_t behind_until_us; /* ... until this time; 0: it is not behind */
-    uint64_t last_us; /* when it answered last */
-    uint64_t rtt_us; /* its fastest answer; 0: none yet */
-    double headers, busy_us; /* decaying sums: their quotient is its rate */
-    struct spv_segments_peer_stats stats;
-};
-
 struct spv_segments {
     struct spv_segments_config cfg;
     struct spv_blockhash genesis;
@@ -74,7 +59,6 @@ struct spv_segments {
     struct spv_header *batch_buf; /* a batch of several segments */
     struct spv_segment segment[SPV_SEGMENTS_MAX_SEGMENTS]; /* lowest first */
     size_t n;
-    struct spv_segments_peer peer[SPV_NODE_MAX_PEERS];
     uint64_t sched_us; /* when the scheduler must run again */
     uint64_t hedges, done;
 };
@@ -101,11 +85,22 @@ static inline struct spv_segment *spv_segments_find(struct spv_segments *f, uint
     return &f->segment[serial - f->segment[0].serial];
 }
 
-static inline struct spv_segments_peer *spv_segments_find_peer(struct spv_segments *f, uint64_t id)
+static inline struct spv_segments_peer *spv_segments_find_peer(const struct spv_segments *f,
+                                                               uint64_t id)
 {
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
-        if (f->peer[i].id == id)
-            return &f->peer[i];
+    struct spv_peer_entry *entry = spv_peer_table_find(f->cfg.peers, id);
+    struct spv_segments_peer *p = entry ? &entry->segments[f->cfg.owner] : NULL;
+    return p && p->entry ? p : NULL;
+}
+
+/* The peer after `after` (NULL: the first) that was added to these segments, or NULL. */
+static inline struct spv_segments_peer *spv_segments_next_peer(
+    const struct spv_segments *f, const struct spv_segments_peer *after)
+{
+    struct spv_peer_entry *entry = after ? after->entry : NULL;
+    while ((entry = spv_peer_table_next(f->cfg.peers, entry)))
+        if (entry->segments[f->cfg.owner].entry)
+            return &entry->segments[f->cfg.owner];
     return NULL;
 }
 

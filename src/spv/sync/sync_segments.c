@@ -35,7 +35,9 @@ int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now)
 
 int spv_sync_segments_new(struct spv_sync *s, struct spv_now now)
 {
-    const struct spv_segments_config cfg = {.params = s->cfg.params,
+    const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_SYNC,
+                                            .peers = s->cfg.peers,
+                                            .params = s->cfg.params,
                                             .checkpoints = s->cfg.params->checkpoints,
                                             .n_checkpoints = s->cfg.params->n_checkpoints,
                                             .effects = s->cfg.effects,

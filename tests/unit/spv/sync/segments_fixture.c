@@ -47,7 +47,8 @@ void open_with(struct segments_fixture *k, const struct spv_checkpoint *m, size_
 {
     strict = *spv_params_get(SPV_REGTEST);
     strict.min_difficulty = false;
-    const struct spv_segments_config cfg = {.params = &strict,
+    const struct spv_segments_config cfg = {.peers = &k->peers,
+                                            .params = &strict,
                                             .checkpoints = m,
                                             .n_checkpoints = n,
                                             .effects = &k->effects,
@@ -80,8 +81,15 @@ void close_fixture(struct segments_fixture *k)
 
 void segments_fixture_add(struct segments_fixture *k, uint64_t id)
 {
+    assert_non_null(spv_peer_table_add(&k->peers, id));
     assert_int_equal(spv_segments_add(k->fetch, id, k->now), 0);
     segments_fixture_pull(k);
+}
+
+void segments_fixture_remove(struct segments_fixture *k, uint64_t id)
+{
+    assert_int_equal(spv_segments_remove(k->fetch, id, k->now), 0);
+    spv_peer_table_remove(&k->peers, id);
 }
 
 void segments_fixture_wait_us(struct segments_fixture *k, uint64_t us)

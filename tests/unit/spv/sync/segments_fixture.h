@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 #include "support/request_tags.h"
 #include "unit/spv/node/node_fixture.h"
@@ -33,6 +34,7 @@ struct request {
 
 struct segments_fixture {
     struct spv_effects effects;
+    struct spv_peer_table peers;
     struct spv_segments *fetch;
     struct spv_now now;
     struct request_tags tags;
@@ -48,6 +50,7 @@ void segments_fixture_begin(struct segments_fixture *k, uint32_t from);
 void open_fixture(struct segments_fixture *k);
 void close_fixture(struct segments_fixture *k);
 void segments_fixture_add(struct segments_fixture *k, uint64_t id);
+void segments_fixture_remove(struct segments_fixture *k, uint64_t id);
 void segments_fixture_wait_us(struct segments_fixture *k, uint64_t us);
 int send_raw(struct segments_fixture *k, uint64_t id, const struct spv_header *headers, size_t n);
 void segments_fixture_send(struct segments_fixture *k, uint64_t id, uint32_t from, size_t n);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 #include "unit/spv/node/node_fixture.h"
 
@@ -60,7 +61,9 @@ static bool fetch_all(void)
     const struct spv_checkpoint marks[2] = {{2015, chain.hashes[2015], 0, {{0}}},
                                             {4031, chain.hashes[4031], 0, {{0}}}};
     const struct spv_checkpoint start = {0, chain.hashes[0], 0, {{0}}};
-    const struct spv_segments_config cfg = {.params = spv_params_get(SPV_REGTEST),
+    struct spv_peer_table peers = {0};
+    const struct spv_segments_config cfg = {.peers = &peers,
+                                            .params = spv_params_get(SPV_REGTEST),
                                             .checkpoints = marks,
                                             .n_checkpoints = 2,
                                             .effects = &effects};
@@ -72,6 +75,7 @@ static bool fetch_all(void)
     struct spv_effect e;
     uint64_t tags[4] = {0};
     spv_effects_init(&effects);
+    assert_non_null(spv_peer_table_add(&peers, 1));
     int rc = spv_segments_new(&f, &cfg);
     if (sick(rc)) {
         assert_null(f);

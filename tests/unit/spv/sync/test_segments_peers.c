@@ -55,7 +55,7 @@ static void the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 2000); /* valid */
-    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_remove(&k, 1);
     segments_fixture_add(&k, 2);
     assert_int_equal(asked(&k, 2, 2000, 0), 1);
     assert_int_equal(send_raw(&k, 2, fork_chain.headers + 2001, 15), 1);
@@ -85,7 +85,7 @@ static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(
     /* the second segment's first 2,000: a branch off 2015 that does not end in the checkpoint */
     struct test_chain off = test_chain_mine(4100, 9, &chain, 2015);
     assert_int_equal(send_raw(&k, 1, off.headers + 2016, 2000), 1);
-    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_remove(&k, 1);
     segments_fixture_add(&k, 2); /* it does not have off's headers */
     const struct request *last = NULL;
     for (size_t i = 0; i < k.n; i++)
@@ -152,7 +152,7 @@ static void a_lost_peer_loses_nothing(void **state)
     send_segment(&k, 1, 4031);
     segments_fixture_add(&k, 2);
     const size_t before = k.n;
-    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_remove(&k, 1);
     segments_fixture_pull(&k);
     assert_int_equal(k.n - before, PERIODS - 1);
     assert_int_equal(asked(&k, 2, 2000, before), 1); /* the first segment's rest alone */
@@ -263,7 +263,7 @@ static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **
     assert_true(stats_of(&k, 1).in_flight > SPV_SEGMENTS_FIRST_OPEN);
     assert_int_equal(k.n - before, stats_of(&k, 1).in_flight);
     before = k.n;
-    assert_int_equal(spv_segments_remove(k.fetch, 1, k.now), 0);
+    segments_fixture_remove(&k, 1);
     segments_fixture_pull(&k);
     assert_true(stats_of(&k, 2).in_flight > 0); /* better than no peer */
     assert_int_equal(asked(&k, 2, 4031, before), 1);
@@ -303,10 +303,27 @@ static void there_is_room_for_as_many_peers_as_a_node_has(void **state)
     open_fixture(&k);
     for (uint64_t id = 1; id <= SPV_NODE_MAX_PEERS; id++)
         segments_fixture_add(&k, id);
-    assert_int_equal(spv_segments_add(k.fetch, 1000, k.now), SPV_ERR_FULL);
-    assert_int_equal(spv_segments_remove(k.fetch, 5, k.now), 0);
-    assert_int_equal(spv_segments_add(k.fetch, 1000, k.now), 0);
+    segments_fixture_remove(&k, 5);
+    segments_fixture_add(&k, 1000);
     close_fixture(&k);
+}
+
+static void only_a_peer_of_the_table_is_added_and_only_once(void **state)
+{
+    (void)state;
+    struct segments_fixture k;
+    struct spv_segments_peer_stats stats;
+    open_fixture(&k);
+    assert_int_equal(spv_segments_add(k.fetch, 1, k.now), SPV_ERR_INVALID);
+    assert_non_null(spv_peer_table_add(&k.peers, 1));
+    assert_false(spv_segments_get_peer(k.fetch, &stats, 1)); /* it was not added yet */
+    segments_fixture_wait_us(&k, SPV_SECOND);
+    assert_int_equal(k.n, 0); /* and is not asked */
+    assert_int_equal(spv_segments_add(k.fetch, 1, k.now), 0);
+    assert_int_equal(spv_segments_add(k.fetch, 1, k.now), SPV_ERR_INVALID);
+    assert_true(spv_segments_get_peer(k.fetch, &stats, 1));
+    close_fixture(&k);
+    assert_null(spv_peer_table_find(&k.peers, 1)->segments[SPV_SEGMENTS_OF_SYNC].entry);
 }
 
 /* ---- restart ---- */
@@ -359,6 +376,7 @@ int fetch_peer_tests(void)
         cmocka_unit_test(a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner),
         cmocka_unit_test(no_more_is_in_work_than_memory_allows),
         cmocka_unit_test(there_is_room_for_as_many_peers_as_a_node_has),
+        cmocka_unit_test(only_a_peer_of_the_table_is_added_and_only_once),
         cmocka_unit_test(answers_to_what_was_asked_before_a_new_beginning_still_count),
         cmocka_unit_test(after_a_stop_answers_are_recognised_and_thrown_away),
     };
