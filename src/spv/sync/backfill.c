@@ -11,6 +11,7 @@
 
 #include "spv/chain/chain_state.h"
 #include "spv/chain/consensus.h"
+#include "spv/sync/peer_table.h"
 
 enum backfill_phase { PHASE_WAITING, PHASE_RUNNING, PHASE_COMPLETE };
 

@@ -6,7 +6,6 @@
 #ifndef SPV_SPV_SYNC_BACKFILL_H
 #define SPV_SPV_SYNC_BACKFILL_H
 
-#include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 
 struct spv_backfill_config {

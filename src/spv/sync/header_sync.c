@@ -29,25 +29,16 @@ void spv_sync_free(struct spv_sync *s)
     s->segments = NULL;
 }
 
-int spv_sync_add(struct spv_sync *s, const struct spv_peer_entry *entry, unsigned failures,
+int spv_sync_add(struct spv_sync *s, struct spv_peer_entry *p, unsigned failures,
                  struct spv_now now)
 {
-    struct spv_sync_peer *p = NULL;
-    for (size_t i = 0; !p && i < SPV_NODE_MAX_PEERS; i++)
-        if (!s->peer[i].id)
-            p = &s->peer[i];
-    if (!p)
-        return SPV_ERR_FULL;
-    *p = (struct spv_sync_peer){.id = entry->id,
-                                .group = entry->group,
-                                .version = entry->version,
-                                .claimed_height = entry->start_height,
-                                .start_height = entry->start_height,
-                                .claim_valid = true,
-                                .failing = failures > 0};
+    p->sync = (struct spv_sync_peer){.added = true,
+                                     .claimed_height = p->start_height,
+                                     .claim_valid = true,
+                                     .failing = failures > 0};
     if (s->synced && p->version >= SPV_VERSION_SENDHEADERS) {
         spv_effects_send_empty(s->cfg.effects, p->id, SPV_CMD_SENDHEADERS);
-        p->sendheaders_sent = true;
+        p->sync.sendheaders_sent = true;
     }
     const int rc = spv_sync_segments_add(s, p->id, now);
     return rc < 0 ? rc : spv_sync_schedule(s, now);
@@ -55,17 +46,19 @@ int spv_sync_add(struct spv_sync *s, const struct spv_peer_entry *entry, unsigne
 
 bool spv_sync_useful(struct spv_sync *s, uint64_t id)
 {
-    const struct spv_sync_peer *p = spv_sync_find(s, id);
-    return (p && p->was_useful) || spv_sync_segments_useful(s, id);
+    const struct spv_peer_entry *p = spv_sync_find(s, id);
+    return (p && p->sync.was_useful) || spv_sync_segments_useful(s, id);
 }
 
 void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
 {
-    struct spv_sync_peer *p = spv_sync_find(s, id);
+    struct spv_peer_entry *p = spv_sync_find(s, id);
     spv_sync_segments_remove(s, id, now);
-    spv_presync_peers_forget(s, id);
-    if (p)
-        *p = (struct spv_sync_peer){0};
+    if (p) {
+        spv_presync_peers_forget(s, p);
+        p->sync = (struct spv_sync_peer){0};
+        p->presync = (struct spv_presync_peer){0};
+    }
     if (s->chain_peer == id)
         s->chain_peer = 0;
     spv_effects_forget(s->cfg.effects, id);
@@ -83,11 +76,10 @@ void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now
 
 void spv_sync_start_lowered(struct spv_sync *s, struct spv_now now)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || p->excluded != SPV_WARN_FORK_BELOW_START)
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (p->sync.excluded != SPV_WARN_FORK_BELOW_START)
             continue;
-        p->excluded = SPV_WARN_NONE;
+        p->sync.excluded = SPV_WARN_NONE;
         s->synced = false;
         s->recheck_us = now.mono_us;
     }
@@ -123,19 +115,17 @@ void spv_sync_indexed(struct spv_sync *s)
 }
 
 /* Our only peer gets a longer timeout: disconnecting it gains nothing. */
-static uint64_t effective_deadline(const struct spv_sync *s, const struct spv_sync_peer *p)
+static uint64_t effective_deadline(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
-    return spv_sync_has_other_peers(s, p->id)
-               ? p->deadline_us
-               : p->asked_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
+    return spv_sync_has_other_peers(s, p)
+               ? p->sync.deadline_us
+               : p->sync.asked_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
 }
 
 int spv_sync_timer(struct spv_sync *s, struct spv_now now)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || !p->deadline_us || spv_sync_dropping(s, p->id) ||
-            effective_deadline(s, p) > now.mono_us)
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (!p->sync.deadline_us || p->sync.drop || effective_deadline(s, p) > now.mono_us)
             continue;
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
@@ -152,10 +142,9 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
     if (!rc && retry)
         rc = spv_sync_segments_begin(s, now);
-    for (size_t i = 0; !rc && (retry || recheck) && i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id) && !s->chain_peer &&
-            !s->fetching_segments)
+    for (struct spv_peer_entry *p = NULL;
+         !rc && (retry || recheck) && (p = spv_sync_next_peer(s, p));) {
+        if (!spv_sync_busy(p) && !p->sync.drop && !s->chain_peer && !s->fetching_segments)
             rc = spv_sync_ask(s, p, NULL, now);
     }
     if (!rc && !s->fetching_segments)
@@ -166,9 +155,8 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
 uint64_t spv_sync_deadline(const struct spv_sync *s)
 {
     uint64_t first = spv_min_deadline(s->retry_us, s->recheck_us);
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && p->deadline_us)
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (p->sync.deadline_us)
             first = spv_min_deadline(first, effective_deadline(s, p));
     }
     first = spv_min_deadline(first, spv_sync_synced_deadline(s));
@@ -196,36 +184,33 @@ void spv_sync_presync_info(const struct spv_sync *s, struct spv_node_stats *out)
 unsigned spv_sync_open(const struct spv_sync *s)
 {
     unsigned open = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        open += s->peer[i].id && s->peer[i].deadline_us;
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
+        open += p->sync.deadline_us != 0;
     return open;
 }
 
 void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (p->id != out->id)
-            continue;
-        out->chain = s->chain_peer == p->id;
-        out->at_tip = p->at_tip;
-        out->claimed_height = p->claimed_height;
-        out->requests = p->deadline_us != 0;
-    }
+    const struct spv_peer_entry *p = spv_sync_find(s, out->id);
+    if (!p)
+        return;
+    out->chain = s->chain_peer == p->id;
+    out->at_tip = p->sync.at_tip;
+    out->claimed_height = p->sync.claimed_height;
+    out->requests = p->sync.deadline_us != 0;
 }
 
 uint32_t spv_sync_target(const struct spv_sync *s)
 {
     uint32_t claims[SPV_NODE_MAX_PEERS];
     size_t n = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || !p->claim_valid)
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (!p->sync.claim_valid)
             continue;
         size_t at = n++; /* insertion sort */
-        for (; at && claims[at - 1] > p->claimed_height; at--)
+        for (; at && claims[at - 1] > p->sync.claimed_height; at--)
             claims[at] = claims[at - 1];
-        claims[at] = p->claimed_height;
+        claims[at] = p->sync.claimed_height;
     }
     const struct spv_params *params = s->cfg.params;
     uint32_t target = spv_chain_tip(s->cfg.chain)->height;

@@ -1,14 +1,13 @@
 /* Header sync: selects the peer to request headers from, hands the headers to the chain, replaces
  * peers that stall, and decides when we are synced.
  *
- * It knows peers by id. Everything to be done goes into the node's effect queue, except that the
- * node disconnects the peers that spv_sync_next_drop names. */
+ * Its state of each peer is a part of the peer table. Everything to be done goes into the node's
+ * effect queue, except that the node disconnects the peers that spv_sync_next_drop names. */
 #ifndef SPV_SPV_SYNC_HEADER_SYNC_H
 #define SPV_SPV_SYNC_HEADER_SYNC_H
 
 #include "spv/chain.h"
 #include "spv/effects/effects.h"
-#include "spv/sync/peer_table.h"
 #include "spv/sync/presync_peers.h"
 #include "spv/sync/segments.h"
 
@@ -39,12 +38,11 @@ struct spv_sync_config {
     struct spv_rng rng;
 };
 
+/* The part of a peer's entry that header sync uses. */
 struct spv_sync_peer {
-    uint64_t id; /* 0: free slot */
-    uint64_t group; /* network group */
-    uint32_t version; /* of its protocol */
+    bool added; /* false: header sync does not use the peer */
+    int drop; /* why it is to be disconnected; 0: it is not */
     uint32_t claimed_height; /* the height that it claims, or a higher one that it has shown */
-    uint32_t start_height; /* the height in its version message */
     bool claim_valid; /* it has not failed to show claimed_height */
     bool at_tip; /* it has shown that it has no better chain than ours */
     enum spv_warning excluded; /* not NONE: it has answered, but does not count towards SYNCED */
@@ -53,8 +51,6 @@ struct spv_sync_peer {
     uint32_t shown_height; /* where its answers ended */
     int64_t future_s; /* FUTURE_HEADERS: how far the refused header is ahead of our clock */
     struct spv_u256 low_work; /* LOW_WORK: the work of its chain */
-    bool in_presync; /* it has a slot of presync_peers */
-    bool presync_waiting; /* it waits for such a slot */
     bool recheck; /* an announcement came while a request was open: ask again */
     bool sendheaders_sent;
     bool failing; /* it failed the last time: asked after others */
@@ -81,7 +77,6 @@ struct spv_sync_drop {
 
 struct spv_sync {
     struct spv_sync_config cfg;
-    struct spv_sync_peer peer[SPV_NODE_MAX_PEERS];
     uint64_t chain_peer; /* the peer that headers are requested from; 0: none */
     unsigned quorum; /* network groups that SYNCED takes now */
     bool complete; /* no further peer is expected */
@@ -101,8 +96,6 @@ struct spv_sync {
     uint64_t recheck_us; /* when all peers are asked again */
     uint64_t manual_until_us; /* until when a missing manual peer is waited for; 0: none */
     bool manual_waited; /* that time is over */
-    struct spv_sync_drop drop[SPV_NODE_MAX_PEERS];
-    size_t n_drop;
     uint64_t headers_added, reorgs, stalls, n_misbehaving;
 };
 
@@ -110,13 +103,13 @@ struct spv_sync {
 int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct spv_now now);
 void spv_sync_free(struct spv_sync *s); /* a zeroed one is fine */
 
-/* A peer is ready; one that has failed, `failures` times in a row, is asked after others.
- * SPV_ERR_FULL, SPV_ERR_NOMEM, or the effect queue's error. */
-int spv_sync_add(struct spv_sync *s, const struct spv_peer_entry *entry, unsigned failures,
+/* A peer of the table is ready; one that has failed, `failures` times in a row, is asked after
+ * others. SPV_ERR_NOMEM, or the effect queue's error. */
+int spv_sync_add(struct spv_sync *s, struct spv_peer_entry *p, unsigned failures,
                  struct spv_now now);
 /* Has the peer sent new headers, or shown that it is at its tip? */
 bool spv_sync_useful(struct spv_sync *s, uint64_t id);
-/* The peer is disconnected. */
+/* The peer is disconnected, and leaves the table after this call; any id. */
 void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* How many network groups (1 or 2) SYNCED takes from now on; may emit it. */
 void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now);

@@ -9,19 +9,19 @@
 #include "util/u256.h"
 
 /* The peer has no more headers: its claim is void, and other peers may be asked. */
-static void peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
+static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
 {
-    spv_presync_peers_forget(s, p->id);
-    p->at_tip = true;
-    p->excluded = SPV_WARN_NONE;
-    p->below = spv_sync_below(s, p);
-    if (spv_u256_is_zero(&p->shown_work))
-        p->shown_height = p->claimed_height;
-    p->claim_valid = false;
-    p->was_useful = true;
-    p->partial = false;
-    p->waiting_since_us = 0;
-    p->overdue = false;
+    spv_presync_peers_forget(s, p);
+    p->sync.at_tip = true;
+    p->sync.excluded = SPV_WARN_NONE;
+    p->sync.below = spv_sync_below(s, p);
+    if (spv_u256_is_zero(&p->sync.shown_work))
+        p->sync.shown_height = p->sync.claimed_height;
+    p->sync.claim_valid = false;
+    p->sync.was_useful = true;
+    p->sync.partial = false;
+    p->sync.waiting_since_us = 0;
+    p->sync.overdue = false;
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     /* "a peer that cannot show enough work is dropped" */
@@ -33,26 +33,26 @@ static void peer_at_tip(struct spv_sync *s, struct spv_sync_peer *p)
 
 /* The peer's answer contained nothing new. It is asked once more when it claims more than our tip
  * or has announced a block meanwhile; else it is at its tip. */
-static int no_more_headers(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+static int no_more_headers(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
     const bool claims_more =
-        p->claim_valid && p->claimed_height > spv_chain_tip(s->cfg.chain)->height;
-    if (!claims_more && !p->recheck) {
+        p->sync.claim_valid && p->sync.claimed_height > spv_chain_tip(s->cfg.chain)->height;
+    if (!claims_more && !p->sync.recheck) {
         peer_at_tip(s, p);
         return 0;
     }
     if (claims_more)
-        p->claim_valid = false; /* only one further request for a claim */
+        p->sync.claim_valid = false; /* only one further request for a claim */
     return spv_sync_ask(s, p, NULL, now);
 }
 
 /* Have these headers moved the best chain? Then SYNCED waits for this peer anew. */
-static bool tip_moved(struct spv_sync_peer *p, const struct spv_accept_result *v)
+static bool tip_moved(struct spv_peer_entry *p, const struct spv_accept_result *v)
 {
     const bool moved = v->update.kind == SPV_UPDATE_APPEND || v->update.kind == SPV_UPDATE_REORG;
     if (moved) {
-        p->waiting_since_us = 0;
-        p->overdue = false;
+        p->sync.waiting_since_us = 0;
+        p->sync.overdue = false;
     }
     return moved;
 }
@@ -86,21 +86,21 @@ static void emit_update(struct spv_sync *s, uint64_t peer, const struct spv_acce
  * than any before: after a restart the branch was loaded from the database, and the headers that
  * make it the best chain follow it. Heights only rise and branches are bounded, so this ends. 1, 0
  * or negative. */
-static int extends_branch(const struct spv_sync *s, struct spv_sync_peer *p,
+static int extends_branch(const struct spv_sync *s, struct spv_peer_entry *p,
                           const struct spv_blockhash *last)
 {
     struct spv_chain_header r;
     bool best = false;
     const int rc = spv_chain_find(s->cfg.chain, &r, &best, last);
-    if (rc <= 0 || best || r.height <= p->known_branch)
+    if (rc <= 0 || best || r.height <= p->sync.known_branch)
         return rc < 0 ? rc : 0;
-    p->known_branch = r.height;
+    p->sync.known_branch = r.height;
     return 1;
 }
 
 /* Does the message end at the height that the peer claimed at first? A claim of 0 is none. 1, 0 or
  * negative. */
-static int reaches_claim(const struct spv_sync *s, const struct spv_sync_peer *p,
+static int reaches_claim(const struct spv_sync *s, const struct spv_peer_entry *p,
                          const struct spv_blockhash *last)
 {
     struct spv_chain_header r;
@@ -111,21 +111,23 @@ static int reaches_claim(const struct spv_sync *s, const struct spv_sync_peer *p
 /* The peer may have more headers after `last`. It is asked when it is the chain peer or becomes it,
  * or when it is overdue and so cannot become it. A peer whose answers are not full may need many of
  * them, so it is asked in parallel with the others, which may need one. */
-static int request_more(struct spv_sync *s, struct spv_sync_peer *p,
+static int request_more(struct spv_sync *s, struct spv_peer_entry *p,
                         const struct spv_blockhash *last, bool full, struct spv_now now)
 {
-    p->at_tip = false;
-    p->partial = !full;
-    if (p->partial && s->chain_peer == p->id)
+    p->sync.at_tip = false;
+    p->sync.partial = !full;
+    if (p->sync.partial && s->chain_peer == p->id)
         s->chain_peer = 0;
-    if (!p->partial && !p->overdue && !s->chain_peer)
+    if (!p->sync.partial && !p->sync.overdue && !s->chain_peer)
         s->chain_peer = p->id;
-    return s->chain_peer == p->id || p->partial || p->overdue ? spv_sync_ask(s, p, last, now) : 0;
+    return s->chain_peer == p->id || p->sync.partial || p->sync.overdue
+               ? spv_sync_ask(s, p, last, now)
+               : 0;
 }
 
 /* What the chain's result for a message means for the peer. Sends the next request where there is
  * more. */
-static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
+static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
                          const struct spv_msg_headers *msg, const struct spv_accept_result *v,
                          struct spv_now now)
 {
@@ -137,7 +139,7 @@ static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
         spv_sync_drop_peer(s, p, v->error);
         return 0;
     }
-    p->was_useful |= v->accepted > 0;
+    p->sync.was_useful |= v->accepted > 0;
     const bool moved = tip_moved(p, v);
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
@@ -145,7 +147,7 @@ static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
     if (rc < 0)
         return rc;
     if (msg->role == SPV_HEADERS_UNASKED && msg->n <= SPV_SYNC_ANNOUNCED) {
-        p->below = p->at_tip && spv_sync_below(s, p);
+        p->sync.below = p->sync.at_tip && spv_sync_below(s, p);
         return 0; /* an announcement: it answers nothing */
     }
     const bool full = msg->n == SPV_MAX_HEADERS;
@@ -153,13 +155,13 @@ static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
     const int reached = onward > 0 && !full ? reaches_claim(s, p, &last) : 0;
     if (onward < 0 || reached < 0)
         return onward < 0 ? onward : reached;
-    p->n_no_new = onward ? 0 : p->n_no_new + 1;
+    p->sync.n_no_new = onward ? 0 : p->sync.n_no_new + 1;
     /* "Done when an answer brings nothing new, or a short answer reaches the height it claimed" */
-    if (full ? p->n_no_new > SPV_SYNC_MAX_NO_NEW : !onward || reached) {
+    if (full ? p->sync.n_no_new > SPV_SYNC_MAX_NO_NEW : !onward || reached) {
         /* our tip has moved since the request was sent: known headers show nothing about the peer
          */
         const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
-        if (!onward && !full && !spv_blockhash_eq(&p->asked_tip, tip))
+        if (!onward && !full && !spv_blockhash_eq(&p->sync.asked_tip, tip))
             return spv_sync_ask(s, p, NULL, now);
         return no_more_headers(s, p, now);
     }
@@ -171,7 +173,7 @@ static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
     if (full && moved) {
         rc = spv_sync_segments_resume(s, p, now);
         if (rc) {
-            p->at_tip = false;
+            p->sync.at_tip = false;
             return rc < 0 ? rc : 0;
         }
     }
@@ -180,7 +182,7 @@ static int after_headers(struct spv_sync *s, struct spv_sync_peer *p,
 
 /* ---- presync ---- */
 
-static void drop_in_presync(struct spv_sync *s, struct spv_sync_peer *p,
+static void drop_in_presync(struct spv_sync *s, struct spv_peer_entry *p,
                             const struct spv_presync_drop *drop, struct spv_now now)
 {
     if (drop->error == SPV_ERR_LOW_WORK)
@@ -194,20 +196,20 @@ static void drop_in_presync(struct spv_sync *s, struct spv_sync_peer *p,
 void spv_sync_presync_timer(struct spv_sync *s, struct spv_now now)
 {
     struct spv_presync_drop drop;
-    struct spv_sync_peer *p = spv_presync_peers_timer(s, &drop, now);
+    struct spv_peer_entry *p = spv_presync_peers_timer(s, &drop, now);
     if (p)
         drop_in_presync(s, p, &drop, now);
 }
 
 /* The chain has accepted all of the peer's presynced headers: it may have more. */
-static int presync_finished(struct spv_sync *s, struct spv_sync_peer *p,
+static int presync_finished(struct spv_sync *s, struct spv_peer_entry *p,
                             const struct spv_blockhash *last, struct spv_now now)
 {
     struct spv_chain_header r;
     const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
     if (rc < 0)
         return rc;
-    p->at_tip = false;
+    p->sync.at_tip = false;
     const int noted = spv_sync_note_shown(s, p, last);
     if (noted < 0)
         return noted;
@@ -219,12 +221,12 @@ static int presync_finished(struct spv_sync *s, struct spv_sync_peer *p,
 static int accept_presync_batch(struct spv_sync *s, const struct spv_presync_batch *batch,
                                 struct spv_now now)
 {
-    struct spv_sync_peer *p = batch->peer;
+    struct spv_peer_entry *p = batch->peer;
     struct spv_accept_result v;
     const int rc = spv_chain_accept_presynced(s->cfg.chain, &v, batch->headers, batch->n, now);
     if (rc < 0)
         return rc;
-    p->was_useful |= v.accepted > 0;
+    p->sync.was_useful |= v.accepted > 0;
     tip_moved(p, &v);
     emit_update(s, p->id, &v);
     s->presync_peers.presynced_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
@@ -248,7 +250,7 @@ int spv_sync_accept_presynced(struct spv_sync *s, struct spv_now now)
                      : presync_finished(s, batch.peer, &batch.last, now);
         if (rc < 0)
             break;
-        ended |= !batch.peer->in_presync;
+        ended |= !batch.peer->presync.slot;
     }
     return rc < 0 ? rc : ended;
 }
@@ -259,7 +261,7 @@ int spv_sync_accept_presynced(struct spv_sync *s, struct spv_now now)
 static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *batch,
                           struct spv_now now)
 {
-    struct spv_sync_peer *p = spv_sync_find(s, batch->peer);
+    struct spv_peer_entry *p = spv_sync_find(s, batch->peer);
     struct spv_accept_result v;
     int rc = spv_chain_accept_hashed(s->cfg.chain, &v, batch->headers, batch->n, &batch->last, now);
     if (rc < 0)
@@ -296,7 +298,7 @@ int spv_sync_accept_segments(struct spv_sync *s, struct spv_now now)
     if (!s->segments)
         return 0;
     while (spv_segments_next_drop(s->segments, &drop)) {
-        const struct spv_sync_peer *p = spv_sync_find(s, drop.id);
+        struct spv_peer_entry *p = spv_sync_find(s, drop.id);
         if (p)
             spv_sync_drop_peer(s, p, drop.error);
     }
@@ -316,35 +318,35 @@ int spv_sync_accept_segments(struct spv_sync *s, struct spv_now now)
 /* ---- messages ---- */
 
 /* The peer's best chain forks from ours below the first stored header. */
-static int handle_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
+static int handle_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
                                    const struct spv_msg_headers *msg)
 {
-    const bool useful = p->was_useful;
+    const bool useful = p->sync.was_useful;
     const int behind = spv_sync_on_fork_below_start(s, p, msg);
     if (behind == 1) {
         peer_at_tip(s, p);
-        p->was_useful = useful;
+        p->sync.was_useful = useful;
     }
     return behind < 0 ? behind : 0;
 }
 
 /* An announcement of headers that do not connect to ours; it answers no request. */
-static int handle_unconnecting(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+static int handle_unconnecting(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
-    if (++p->n_unconnecting > SPV_SYNC_MAX_UNCONNECTING) {
+    if (++p->sync.n_unconnecting > SPV_SYNC_MAX_UNCONNECTING) {
         spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
         return 0;
     }
-    p->at_tip = false;
-    p->recheck = p->deadline_us != 0;
-    return p->deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
+    p->sync.at_tip = false;
+    p->sync.recheck = p->sync.deadline_us != 0;
+    return p->sync.deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
 }
 
 /* "An empty one settles the oldest". */
-static int handle_empty(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+static int handle_empty(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
     struct spv_presync_drop drop;
-    if (!p->deadline_us)
+    if (!p->sync.deadline_us)
         return 0;
     spv_sync_request_done(p, now);
     int rc = spv_presync_peers_empty(s, p, &drop);
@@ -358,7 +360,7 @@ static int handle_empty(struct spv_sync *s, struct spv_sync_peer *p, struct spv_
 }
 
 /* Headers for the chain: neither segments nor presync have consumed them. */
-static int accept_headers(struct spv_sync *s, struct spv_sync_peer *p,
+static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
                           const struct spv_msg_headers *msg, bool presynced, struct spv_now now)
 {
     struct spv_presync_drop drop;
@@ -373,13 +375,13 @@ static int accept_headers(struct spv_sync *s, struct spv_sync_peer *p,
             drop_in_presync(s, p, &drop, now);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_CHAIN_BASE && p->deadline_us) {
+    if (v.error == SPV_ERR_CHAIN_BASE && p->sync.deadline_us) {
         rc = handle_fork_below_start(s, p, msg);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
     if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE)
         return handle_unconnecting(s, p, now);
-    p->n_unconnecting = 0;
+    p->sync.n_unconnecting = 0;
     if (msg->role == SPV_HEADERS_ANSWER)
         spv_sync_request_done(p, now);
     rc = after_headers(s, p, msg, &v, now);
@@ -387,7 +389,7 @@ static int accept_headers(struct spv_sync *s, struct spv_sync_peer *p,
     return rc ? rc : spv_sync_schedule(s, now);
 }
 
-static int handle_headers(struct spv_sync *s, struct spv_sync_peer *p,
+static int handle_headers(struct spv_sync *s, struct spv_peer_entry *p,
                           const struct spv_msg_headers *msg, struct spv_now now)
 {
     struct spv_presync_drop drop;
@@ -404,8 +406,8 @@ static int handle_headers(struct spv_sync *s, struct spv_sync_peer *p,
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,
                      struct spv_now now)
 {
-    struct spv_sync_peer *p = spv_sync_find(s, id);
-    if (!p || spv_sync_dropping(s, id))
+    struct spv_peer_entry *p = spv_sync_find(s, id);
+    if (!p || p->sync.drop)
         return 0;
     const int rc = spv_sync_segments_headers(s, p, msg, now);
     if (rc == SPV_SYNC_NOT_MINE)
@@ -417,8 +419,8 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
 
 int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg, struct spv_now now)
 {
-    struct spv_sync_peer *p = spv_sync_find(s, id);
-    if (!p || spv_sync_dropping(s, id))
+    struct spv_peer_entry *p = spv_sync_find(s, id);
+    if (!p || p->sync.drop)
         return 0;
     /* the last block is enough: inventories list blocks in the order of the chain */
     for (size_t i = msg->n; i-- > 0;) {
@@ -430,8 +432,8 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
         const int rc = spv_chain_find(s->cfg.chain, &known, NULL, &hash);
         if (rc)
             return rc < 0 ? rc : 0;
-        p->at_tip = false;
-        p->recheck = p->deadline_us != 0;
+        p->sync.at_tip = false;
+        p->sync.recheck = p->sync.deadline_us != 0;
         return spv_sync_busy(p) || s->chain_peer || s->fetching_segments
                    ? 0
                    : spv_sync_ask(s, p, NULL, now);

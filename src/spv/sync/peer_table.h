@@ -6,6 +6,8 @@
 #define SPV_SPV_SYNC_PEER_TABLE_H
 
 #include "spv/node.h"
+#include "spv/sync/header_sync.h"
+#include "spv/sync/presync_peers.h"
 #include "spv/sync/segments.h"
 
 /* The parts of spv/node, whose headers this folder does not include. */
@@ -29,6 +31,8 @@ struct spv_peer_entry {
     uint64_t group; /* network group */
     uint32_t version; /* of its protocol */
     uint32_t start_height; /* the height in its version message; 0 when that is negative */
+    struct spv_sync_peer sync;
+    struct spv_presync_peer presync;
     struct spv_segments_peer segments[SPV_SEGMENTS_OWNERS];
     struct spv_health_peer health;
     struct spv_peer_rate rate;

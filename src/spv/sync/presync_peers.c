@@ -20,10 +20,10 @@
 #include "util/deadline.h"
 #include "util/u256.h"
 
-static struct spv_presync_peers_slot *slot_of(struct spv_sync *s, uint64_t peer)
+static struct spv_presync_peers_slot *free_slot(struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
-        if (s->presync_peers.slot[i].peer == peer)
+        if (!s->presync_peers.slot[i].peer)
             return &s->presync_peers.slot[i];
     return NULL;
 }
@@ -31,17 +31,15 @@ static struct spv_presync_peers_slot *slot_of(struct spv_sync *s, uint64_t peer)
 /* Frees the slot: the peers that waited for one may be asked again. */
 static void clear_slot(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
-    struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
     bool used = false;
 
-    if (p)
-        p->in_presync = false;
+    slot->peer->presync.slot = NULL;
     spv_presync_end(&slot->presync);
     *slot = (struct spv_presync_peers_slot){0};
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        s->peer[i].presync_waiting = false;
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
+        p->presync.waiting = false;
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
-        used |= s->presync_peers.slot[i].peer != 0;
+        used |= s->presync_peers.slot[i].peer != NULL;
     if (!used) {
         free(s->presync_peers.out);
         s->presync_peers.out = NULL;
@@ -51,11 +49,12 @@ static void clear_slot(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 void spv_presync_peers_free(struct spv_sync *s)
 {
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++)
-        clear_slot(s, &s->presync_peers.slot[i]);
+        if (s->presync_peers.slot[i].peer)
+            clear_slot(s, &s->presync_peers.slot[i]);
 }
 
 /* Requests what follows the last header of the running pass. */
-static int request_next(struct spv_sync *s, struct spv_sync_peer *p,
+static int request_next(struct spv_sync *s, struct spv_peer_entry *p,
                         const struct spv_presync_peers_slot *slot, struct spv_now now)
 {
     const struct spv_blockhash *last = spv_presync_last(&slot->presync);
@@ -82,7 +81,7 @@ int spv_presync_peers_next_batch(struct spv_sync *s, struct spv_presync_batch *o
 {
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
-        struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
+        struct spv_peer_entry *p = slot->peer;
         if (!p || (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL &&
                    spv_presync_n_ready(&slot->presync) == 0))
             continue;
@@ -101,18 +100,16 @@ int spv_presync_peers_next_batch(struct spv_sync *s, struct spv_presync_batch *o
     return 0;
 }
 
-void spv_presync_peers_abort(struct spv_sync *s, const struct spv_sync_peer *p)
+void spv_presync_peers_abort(struct spv_sync *s, const struct spv_peer_entry *p)
 {
-    struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
-
-    if (slot)
-        clear_slot(s, slot);
+    if (p->presync.slot)
+        clear_slot(s, p->presync.slot);
 }
 
 /* ---- headers from peers ---- */
 
 /* The header was refused. */
-static int on_invalid(struct spv_sync *s, struct spv_sync_peer *p,
+static int on_invalid(struct spv_sync *s, struct spv_peer_entry *p,
                       struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
                       const struct spv_header *header, int error, struct spv_now now)
 {
@@ -128,7 +125,7 @@ static int on_invalid(struct spv_sync *s, struct spv_sync_peer *p,
 }
 
 /* Headers that continue the running pass. */
-static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
+static int continue_pass(struct spv_sync *s, struct spv_peer_entry *p,
                          struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
                          const struct spv_header *headers, size_t n, struct spv_now now)
 {
@@ -137,7 +134,7 @@ static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
 
     if (rc < 0)
         return on_invalid(s, p, slot, drop, &headers[taken], rc, now);
-    p->n_unconnecting = 0;
+    p->sync.n_unconnecting = 0;
     spv_sync_request_done(p, now);
     /* only an empty answer ends a chain */
     if (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL)
@@ -146,25 +143,26 @@ static int continue_pass(struct spv_sync *s, struct spv_sync_peer *p,
 }
 
 /* Assigns a slot to the peer and begins the first pass. ACCEPT: this message shows enough work. */
-static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_drop *drop,
-                         const struct spv_header_ctx *start, const struct spv_u256 *threshold,
-                         const struct spv_header *headers, size_t n, struct spv_now now)
+static int begin_presync(struct spv_sync *s, struct spv_peer_entry *p,
+                         struct spv_presync_drop *drop, const struct spv_header_ctx *start,
+                         const struct spv_u256 *threshold, const struct spv_header *headers,
+                         size_t n, struct spv_now now)
 {
-    struct spv_presync_peers_slot *slot = slot_of(s, 0);
+    struct spv_presync_peers_slot *slot = free_slot(s);
     size_t taken;
     int rc;
 
-    p->at_tip = false;
+    p->sync.at_tip = false;
     spv_sync_request_done(p, now);
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     if (!slot) {
-        p->presync_waiting = true;
+        p->presync.waiting = true;
         return SPV_SYNC_CONSUMED;
     }
-    slot->peer = p->id;
+    slot->peer = p;
     slot->begun_us = now.mono_us;
-    p->in_presync = true;
+    p->presync.slot = slot;
     spv_presync_begin(&slot->presync, start, threshold, s->cfg.rng, now);
     rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
     if (rc < 0)
@@ -174,7 +172,7 @@ static int begin_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv
         clear_slot(s, slot);
         return SPV_SYNC_ACCEPT;
     }
-    p->n_unconnecting = 0;
+    p->sync.n_unconnecting = 0;
     rc = request_next(s, p, slot, now);
     return rc < 0 ? rc : SPV_SYNC_CONSUMED;
 }
@@ -188,8 +186,9 @@ static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
 }
 
 /* Must these headers, of a peer without a slot, go through presync? */
-static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv_presync_drop *drop,
-                         const struct spv_msg_headers *msg, struct spv_now now)
+static int needs_presync(struct spv_sync *s, struct spv_peer_entry *p,
+                         struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
+                         struct spv_now now)
 {
     const struct spv_chain *c = s->cfg.chain;
     const struct spv_chain_header *tip = spv_chain_tip(c);
@@ -229,7 +228,7 @@ static int needs_presync(struct spv_sync *s, struct spv_sync_peer *p, struct spv
     return begin_presync(s, p, drop, &start, &threshold, msg->headers + known, msg->n - known, now);
 }
 
-int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
                              struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
                              struct spv_now now)
 {
@@ -270,7 +269,7 @@ static int chain_caught_up(struct spv_sync *s, struct spv_presync_peers_slot *sl
 
 /* Headers of a peer with a slot that do not follow its last ones: an announcement, or the answer to
  * our request, whose chain has changed. NOT_MINE: the pass begins anew. */
-static int handle_noncontinuing(struct spv_sync *s, struct spv_sync_peer *p,
+static int handle_noncontinuing(struct spv_sync *s, struct spv_peer_entry *p,
                                 struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
                                 const struct spv_msg_headers *msg, struct spv_now now)
 {
@@ -289,11 +288,11 @@ static int handle_noncontinuing(struct spv_sync *s, struct spv_sync_peer *p,
     return SPV_SYNC_NOT_MINE;
 }
 
-int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
                               struct spv_now now)
 {
-    struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
+    struct spv_presync_peers_slot *slot = p->presync.slot;
     unsigned restarts;
     int rc;
 
@@ -315,23 +314,22 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p,
     restarts = slot->restarts + 1;
     clear_slot(s, slot);
     rc = needs_presync(s, p, drop, msg, now);
-    slot = p->in_presync ? slot_of(s, p->id) : NULL;
-    if (slot)
-        slot->restarts = restarts;
+    if (p->presync.slot)
+        p->presync.slot->restarts = restarts;
     return rc;
 }
 
-int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
                             struct spv_presync_drop *drop)
 {
-    struct spv_presync_peers_slot *slot = p->in_presync ? slot_of(s, p->id) : NULL;
+    struct spv_presync_peers_slot *slot = p->presync.slot;
 
     if (!slot)
         return SPV_SYNC_NOT_MINE;
     const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
     const bool enough = spv_u256_cmp(&slot->presync.ctx.work, &s->cfg.min_work) >= 0;
-    p->shown_work = slot->presync.ctx.work;
-    p->shown_height = slot->presync.ctx.parent.height;
+    p->sync.shown_work = slot->presync.ctx.work;
+    p->sync.shown_height = slot->presync.ctx.parent.height;
     clear_slot(s, slot);
     /* "a peer that cannot show enough work is dropped"; a peer that merely has no better chain is
      * not */
@@ -339,18 +337,16 @@ int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p,
         return SPV_SYNC_CONSUMED;
     *drop =
         (struct spv_presync_drop){.error = first ? SPV_ERR_LOW_WORK : SPV_ERR_REDOWNLOAD_MISMATCH,
-                                  .height = p->shown_height,
-                                  .work = p->shown_work};
+                                  .height = p->sync.shown_height,
+                                  .work = p->sync.shown_work};
     return SPV_SYNC_DROP;
 }
 
-void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer)
+void spv_presync_peers_forget(struct spv_sync *s, struct spv_peer_entry *p)
 {
-    struct spv_presync_peers_slot *slot = peer ? slot_of(s, peer) : NULL;
-
-    if (slot)
-        clear_slot(s, slot);
-    if (peer && s->presync_peers.presynced_by == peer) {
+    if (p->presync.slot)
+        clear_slot(s, p->presync.slot);
+    if (s->presync_peers.presynced_by == p->id) {
         s->presync_peers.presynced_by = 0;
         spv_chain_release_presynced_branch(s->cfg.chain);
     }
@@ -360,8 +356,8 @@ void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer)
 
 static bool any_peer_waits(const struct spv_sync *s)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].id && s->peer[i].presync_waiting && !spv_sync_dropping(s, s->peer[i].id))
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
+        if (p->presync.waiting && !p->sync.drop)
             return true;
     return false;
 }
@@ -378,14 +374,14 @@ uint64_t spv_presync_peers_deadline(const struct spv_sync *s)
     return first != SPV_NEVER && any_peer_waits(s) ? first : SPV_NEVER;
 }
 
-struct spv_sync_peer *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
-                                              struct spv_now now)
+struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
+                                               struct spv_now now)
 {
     if (!any_peer_waits(s))
         return NULL;
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
-        struct spv_sync_peer *p = spv_sync_find(s, slot->peer);
+        struct spv_peer_entry *p = slot->peer;
         if (!p || slot->begun_us + SPV_PRESYNC_PEERS_TIME > now.mono_us)
             continue;
         *drop = (struct spv_presync_drop){.error = SPV_ERR_LOW_WORK,

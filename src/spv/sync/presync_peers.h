@@ -16,13 +16,19 @@
 #define SPV_PRESYNC_PEERS_RESTARTS 3 /* how often a peer's chain may change during its passes */
 
 struct spv_sync;
-struct spv_sync_peer;
+struct spv_peer_entry;
 
 struct spv_presync_peers_slot {
-    uint64_t peer; /* 0: free */
+    struct spv_peer_entry *peer; /* NULL: free */
     uint64_t begun_us;
     unsigned restarts;
     struct spv_presync presync;
+};
+
+/* The part of a peer's entry that presync uses. */
+struct spv_presync_peer {
+    struct spv_presync_peers_slot *slot; /* NULL: it is not in presync */
+    bool waiting; /* it waits for a slot */
 };
 
 struct spv_presync_peers {
@@ -49,7 +55,7 @@ struct spv_presync_drop {
 
 /* Headers of a second pass, for the chain; valid until the next call on presync_peers. */
 struct spv_presync_batch {
-    struct spv_sync_peer *peer;
+    struct spv_peer_entry *peer;
     const struct spv_header *headers;
     size_t n; /* 0: the pass is complete, and the peer's slot is free */
     struct spv_blockhash last; /* the chain's last header, when n is 0 */
@@ -60,26 +66,26 @@ void spv_presync_peers_free(struct spv_sync *s);
 /* A peer's headers, at least one. Returns an enum spv_sync_result: NOT_MINE: the chain may accept
  * them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DROP: *drop says why.
  * Negative: a failure of ours. */
-int spv_presync_peers_headers(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
                               struct spv_now now);
 /* The chain has no space for this branch (SPV_ERR_CHAIN_BRANCHES). CONSUMED, DROP or negative. */
-int spv_presync_peers_branch(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
                              struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
                              struct spv_now now);
 /* An empty answer. NOT_MINE; CONSUMED: the peer's chain has ended, and its work is enough; DROP. */
-int spv_presync_peers_empty(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
                             struct spv_presync_drop *drop);
 /* The next headers that have passed both passes: 1 and *out, or 0. SPV_ERR_NOMEM. */
 int spv_presync_peers_next_batch(struct spv_sync *s, struct spv_presync_batch *out);
 /* The chain refused the peer's batch: its passes end. */
-void spv_presync_peers_abort(struct spv_sync *s, const struct spv_sync_peer *p);
+void spv_presync_peers_abort(struct spv_sync *s, const struct spv_peer_entry *p);
 /* The peer is disconnected, or has no more headers. */
-void spv_presync_peers_forget(struct spv_sync *s, uint64_t peer);
+void spv_presync_peers_forget(struct spv_sync *s, struct spv_peer_entry *p);
 
 /* The peer whose slot is taken away for one that waits, and *drop; NULL: none. */
-struct spv_sync_peer *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
-                                              struct spv_now now);
+struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
+                                               struct spv_now now);
 uint64_t spv_presync_peers_deadline(const struct spv_sync *s);
 size_t spv_presync_peers_memory(const struct spv_sync *s);
 

@@ -1,81 +1,73 @@
-/* The peer table: one entry for each ready peer, the list of peers to be disconnected, and the one
- * place that sends getheaders. Everything else in this folder builds on it. */
+/* The peers of header sync in the peer table, those of them that are to be disconnected, and the
+ * one place that sends getheaders. The other files of header sync build on it. */
 #include "spv/sync/sync_state.h"
 
-/* ---- the table ---- */
+/* ---- peers ---- */
 
-struct spv_sync_peer *spv_sync_find(struct spv_sync *s, uint64_t id)
+struct spv_peer_entry *spv_sync_find(const struct spv_sync *s, uint64_t id)
 {
-    for (size_t i = 0; id && i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].id == id)
-            return &s->peer[i];
-    return NULL;
+    struct spv_peer_entry *p = spv_peer_table_find(s->cfg.peers, id);
+    return p && p->sync.added ? p : NULL;
 }
 
-bool spv_sync_has_other_peers(const struct spv_sync *s, uint64_t id)
+bool spv_sync_has_other_peers(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].id && s->peer[i].id != id && !spv_sync_dropping(s, s->peer[i].id))
+    for (struct spv_peer_entry *q = NULL; (q = spv_sync_next_peer(s, q));)
+        if (q != p && !q->sync.drop)
             return true;
     return false;
 }
 
-void spv_sync_drop_peer(struct spv_sync *s, const struct spv_sync_peer *p, int error)
+void spv_sync_drop_peer(struct spv_sync *s, struct spv_peer_entry *p, int error)
 {
     s->n_misbehaving += spv_err_class_of(error) == SPV_CLASS_MISBEHAVING;
     s->stalls += error == SPV_ERR_STALL;
-    for (size_t i = 0; i < s->n_drop; i++)
-        if (s->drop[i].id == p->id)
-            return;
-    if (s->n_drop < SPV_NODE_MAX_PEERS)
-        s->drop[s->n_drop++] = (struct spv_sync_drop){.id = p->id, .error = error};
-}
-
-bool spv_sync_dropping(const struct spv_sync *s, uint64_t id)
-{
-    for (size_t i = 0; i < s->n_drop; i++)
-        if (s->drop[i].id == id)
-            return true;
-    return false;
+    if (!p->sync.drop)
+        p->sync.drop = error;
 }
 
 int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out)
 {
-    if (!s->n_drop)
+    struct spv_peer_entry *last = NULL;
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
+        if (p->sync.drop)
+            last = p;
+    if (!last)
         return 0;
-    *out = s->drop[--s->n_drop];
+    *out = (struct spv_sync_drop){.id = last->id, .error = last->sync.drop};
+    last->sync.drop = 0;
     return 1;
 }
 
-void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why)
 {
-    p->at_tip = false;
-    p->excluded = why;
-    p->waiting_since_us = 0;
-    p->overdue = false;
+    p->sync.at_tip = false;
+    p->sync.excluded = why;
+    p->sync.waiting_since_us = 0;
+    p->sync.overdue = false;
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
 }
 
 /* ---- requests ---- */
 
-void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now)
+void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
-    p->asked_us = now.mono_us;
-    p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
-    p->excluded = SPV_WARN_NONE;
-    if (!p->waiting_since_us)
-        p->waiting_since_us = now.mono_us ? now.mono_us : 1;
+    p->sync.asked_us = now.mono_us;
+    p->sync.deadline_us = now.mono_us + s->cfg.request_timeout_us;
+    p->sync.excluded = SPV_WARN_NONE;
+    if (!p->sync.waiting_since_us)
+        p->sync.waiting_since_us = now.mono_us ? now.mono_us : 1;
 }
 
-void spv_sync_request_done(struct spv_sync_peer *p, struct spv_now now)
+void spv_sync_request_done(struct spv_peer_entry *p, struct spv_now now)
 {
-    if (p->deadline_us)
-        p->answer_us = now.mono_us - p->asked_us + 1;
-    p->deadline_us = 0;
+    if (p->sync.deadline_us)
+        p->sync.answer_us = now.mono_us - p->sync.asked_us + 1;
+    p->sync.deadline_us = 0;
 }
 
-int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *from,
+int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_blockhash *from,
                  struct spv_now now)
 {
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
@@ -83,12 +75,12 @@ int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_b
     if (n < 0)
         return n;
     if (!from)
-        p->shown_work = (struct spv_u256){{0}};
+        p->sync.shown_work = (struct spv_u256){{0}};
     spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n);
     spv_sync_asked(s, p, now);
-    p->asked_tip = spv_chain_tip(s->cfg.chain)->hash;
-    p->recheck = false;
-    p->excluded = SPV_WARN_NONE;
+    p->sync.asked_tip = spv_chain_tip(s->cfg.chain)->hash;
+    p->sync.recheck = false;
+    p->sync.excluded = SPV_WARN_NONE;
     return s->cfg.effects->error;
 }
 
@@ -99,16 +91,16 @@ bool spv_sync_enough_work(const struct spv_sync *s)
     return spv_chain_has_work(s->cfg.chain, &s->cfg.min_work);
 }
 
-int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_sync_note_shown(struct spv_sync *s, struct spv_peer_entry *p,
                         const struct spv_blockhash *last)
 {
     struct spv_chain_header r;
     const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);
     if (rc == 1) {
-        p->shown_work = r.work;
-        p->shown_height = r.height;
-        if (r.height > p->claimed_height)
-            p->claimed_height = r.height;
+        p->sync.shown_work = r.work;
+        p->sync.shown_height = r.height;
+        if (r.height > p->sync.claimed_height)
+            p->sync.claimed_height = r.height;
     }
     return rc < 0 ? rc : 0;
 }

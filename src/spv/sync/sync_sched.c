@@ -3,12 +3,11 @@
 #include "spv/sync/sync_state.h"
 
 /* Is the peer known to be several times slower than the fastest one that is not at its tip? */
-static bool is_slow(const struct spv_sync *s, const struct spv_sync_peer *p)
+static bool is_slow(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
     const uint64_t mine = s->segments ? spv_segments_time(s->segments, p->id) : 0;
-    for (size_t i = 0; mine && i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *q = &s->peer[i];
-        const uint64_t time = q->id && !q->at_tip ? spv_segments_time(s->segments, q->id) : 0;
+    for (struct spv_peer_entry *q = NULL; mine && (q = spv_sync_next_peer(s, q));) {
+        const uint64_t time = !q->sync.at_tip ? spv_segments_time(s->segments, q->id) : 0;
         if (time && mine / SPV_SYNC_SLOW > time)
             return true;
     }
@@ -18,19 +17,18 @@ static bool is_slow(const struct spv_sync *s, const struct spv_sync_peer *p)
 /* Order: peers that did not fail last time, then peers that are not slow, then the highest claim,
  * then the oldest. After the first stall claims no longer count: silent peers that reconnect with
  * high claims would else be asked again and again while those with headers wait. */
-static struct spv_sync_peer *best_untried(struct spv_sync *s)
+static struct spv_peer_entry *best_untried(struct spv_sync *s)
 {
-    struct spv_sync_peer *best = NULL;
+    struct spv_peer_entry *best = NULL;
     unsigned best_last = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (!p->id || spv_sync_answered(p) || spv_sync_busy(p) || spv_sync_dropping(s, p->id))
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (spv_sync_answered(p) || spv_sync_busy(p) || p->sync.drop)
             continue;
-        const unsigned last = 2u * p->failing + is_slow(s, p);
+        const unsigned last = 2u * p->sync.failing + is_slow(s, p);
         const bool better = !best               ? true
                             : last != best_last ? last < best_last
-                            : !s->stalls && p->claimed_height != best->claimed_height
-                                ? p->claimed_height > best->claimed_height
+                            : !s->stalls && p->sync.claimed_height != best->sync.claimed_height
+                                ? p->sync.claimed_height > best->sync.claimed_height
                                 : p->id < best->id;
         if (better) {
             best = p;
@@ -47,19 +45,17 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
         return s->cfg.effects->error;
     if (!s->chain_peer && !spv_sync_done_groups(s)) {
         bool asking = false;
-        for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-            asking |= s->peer[i].id && s->peer[i].deadline_us && !s->peer[i].in_presync &&
-                      !s->peer[i].overdue && !s->peer[i].partial &&
-                      !spv_sync_dropping(s, s->peer[i].id);
-        struct spv_sync_peer *p = asking ? NULL : best_untried(s);
+        for (struct spv_peer_entry *q = NULL; (q = spv_sync_next_peer(s, q));)
+            asking |= q->sync.deadline_us && !q->presync.slot && !q->sync.overdue &&
+                      !q->sync.partial && !q->sync.drop;
+        struct spv_peer_entry *p = asking ? NULL : best_untried(s);
         if (p) {
             s->chain_peer = p->id;
             rc = spv_sync_ask(s, p, NULL, now);
         }
     } else if (!s->chain_peer) {
-        for (size_t i = 0; !rc && i < SPV_NODE_MAX_PEERS; i++) {
-            struct spv_sync_peer *p = &s->peer[i];
-            if (p->id && !spv_sync_answered(p) && !spv_sync_busy(p) && !spv_sync_dropping(s, p->id))
+        for (struct spv_peer_entry *p = NULL; !rc && (p = spv_sync_next_peer(s, p));) {
+            if (!spv_sync_answered(p) && !spv_sync_busy(p) && !p->sync.drop)
                 rc = spv_sync_ask(s, p, NULL, now);
         }
     }

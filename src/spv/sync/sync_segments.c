@@ -55,7 +55,7 @@ void spv_sync_segments_stop(struct spv_sync *s)
     spv_segments_stop(s->segments);
 }
 
-int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               const struct spv_msg_headers *msg, struct spv_now now)
 {
     if (!s->segments)
@@ -64,23 +64,23 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
     if (rc < 0)
         return rc;
     if (rc == 1) {
-        if (p->deadline_us) /* a request that was sent later cannot have been answered yet */
-            p->deadline_us = now.mono_us + s->cfg.request_timeout_us;
+        if (p->sync.deadline_us) /* a request that was sent later cannot have been answered yet */
+            p->sync.deadline_us = now.mono_us + s->cfg.request_timeout_us;
         return SPV_SYNC_ACCEPT;
     }
-    if (!s->fetching_segments || p->in_presync)
+    if (!s->fetching_segments || p->presync.slot)
         return SPV_SYNC_NOT_MINE;
     /* An announcement, or the answer to an earlier request: the segments reach these headers in
      * time. */
-    const bool unrequested =
-        !p->deadline_us && msg->n > SPV_SYNC_ANNOUNCED && ++p->n_no_new > SPV_SYNC_MAX_NO_NEW;
+    const bool unrequested = !p->sync.deadline_us && msg->n > SPV_SYNC_ANNOUNCED &&
+                             ++p->sync.n_no_new > SPV_SYNC_MAX_NO_NEW;
     if (msg->role == SPV_HEADERS_ANSWER)
         spv_sync_request_done(p, now);
-    p->at_tip = false;
+    p->sync.at_tip = false;
     return unrequested ? SPV_SYNC_DROP : SPV_SYNC_CONSUMED;
 }
 
-int spv_sync_segments_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now)
+int spv_sync_segments_resume(struct spv_sync *s, const struct spv_peer_entry *p, struct spv_now now)
 {
     if (!s->segments)
         return 0;

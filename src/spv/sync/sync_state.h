@@ -1,6 +1,6 @@
 /* The internals of header sync, shared by its source files. Each file calls only those above it:
  *
- *   sync_peers.c           peer table, peers to be dropped, getheaders, events
+ *   sync_peers.c           the peers of header sync, those to be dropped, getheaders, events
  *   presync_peers.c        low-work chains (presync_peers.h)
  *   sync_segments.c        segments up to the last checkpoint
  *   sync_warnings.c        answers that neither extend our chain nor end the search
@@ -13,41 +13,52 @@
 #define SPV_SPV_SYNC_SYNC_STATE_H
 
 #include "spv/sync/header_sync.h"
+#include "spv/sync/peer_table.h"
 
 #define SPV_SYNC_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
 /* A request to it is open, or it is in presync. */
-static inline bool spv_sync_busy(const struct spv_sync_peer *p)
+static inline bool spv_sync_busy(const struct spv_peer_entry *p)
 {
-    return p->deadline_us != 0 || p->in_presync || p->presync_waiting;
+    return p->sync.deadline_us != 0 || p->presync.slot || p->presync.waiting;
 }
 
 /* Nothing more is asked of it now: it has no better chain, or one that cannot be accepted. */
-static inline bool spv_sync_answered(const struct spv_sync_peer *p)
+static inline bool spv_sync_answered(const struct spv_peer_entry *p)
 {
-    return p->at_tip || p->excluded;
+    return p->sync.at_tip || p->sync.excluded;
+}
+
+/* The peer after `after` (NULL: the first) that was added to header sync, or NULL. */
+static inline struct spv_peer_entry *spv_sync_next_peer(const struct spv_sync *s,
+                                                        const struct spv_peer_entry *after)
+{
+    struct spv_peer_entry *p = spv_peer_table_next(s->cfg.peers, after);
+    while (p && !p->sync.added)
+        p = spv_peer_table_next(s->cfg.peers, p);
+    return p;
 }
 
 /* sync_peers.c */
-struct spv_sync_peer *spv_sync_find(struct spv_sync *s, uint64_t id);
+/* NULL: no such peer was added to header sync. */
+struct spv_peer_entry *spv_sync_find(const struct spv_sync *s, uint64_t id);
 /* Is there another peer, that is not being dropped? */
-bool spv_sync_has_other_peers(const struct spv_sync *s, uint64_t id);
+bool spv_sync_has_other_peers(const struct spv_sync *s, const struct spv_peer_entry *p);
 /* The node drops it after this input; a MISBEHAVING error bans it. Counts lies and stalls. */
-void spv_sync_drop_peer(struct spv_sync *s, const struct spv_sync_peer *p, int error);
-bool spv_sync_dropping(const struct spv_sync *s, uint64_t id);
+void spv_sync_drop_peer(struct spv_sync *s, struct spv_peer_entry *p, int error);
 /* The peer has answered every request, and does not count towards SYNCED for this reason; the
  * figures of the warning are in its given*. Cleared when it is asked again. */
-void spv_sync_exclude(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
+void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why);
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
-int spv_sync_ask(struct spv_sync *s, struct spv_sync_peer *p, const struct spv_blockhash *from,
+int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_blockhash *from,
                  struct spv_now now);
 /* A getheaders was queued for it: its timeout starts. */
-void spv_sync_asked(struct spv_sync *s, struct spv_sync_peer *p, struct spv_now now);
+void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now);
 /* Its open getheaders, if any, is answered. */
-void spv_sync_request_done(struct spv_sync_peer *p, struct spv_now now);
+void spv_sync_request_done(struct spv_peer_entry *p, struct spv_now now);
 bool spv_sync_enough_work(const struct spv_sync *s);
 /* Its answer ended with this header. 0 or negative. */
-int spv_sync_note_shown(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_sync_note_shown(struct spv_sync *s, struct spv_peer_entry *p,
                         const struct spv_blockhash *last);
 
 /* sync_segments.c: all do nothing where no checkpoint is ahead. */
@@ -62,33 +73,34 @@ void spv_sync_segments_remove(struct spv_sync *s, uint64_t id, struct spv_now no
 /* Returns an enum spv_sync_result: ACCEPT: an answer to a segment request (call
  * spv_sync_accept_segments); CONSUMED: no use for it while segments are fetched; DROP: the peer
  * sends what it was not asked for. Negative: failed. */
-int spv_sync_segments_headers(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               const struct spv_msg_headers *msg, struct spv_now now);
 /* A peer has moved our tip by headers of its own: 1 when segments are fetched from there. */
-int spv_sync_segments_resume(struct spv_sync *s, const struct spv_sync_peer *p, struct spv_now now);
+int spv_sync_segments_resume(struct spv_sync *s, const struct spv_peer_entry *p,
+                             struct spv_now now);
 
 /* sync_warnings.c */
 /* Fills in what a WARNING or UNRESOLVED event says of the peer. */
 void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event,
-                               const struct spv_sync_peer *p, enum spv_warning why);
+                               const struct spv_peer_entry *p, enum spv_warning why);
 /* Emits a WARNING about this peer, once for each tip. */
-void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why);
+void spv_sync_warn(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why);
 /* Its answer leaves our chain where the database cannot judge it (SPV_ERR_CHAIN_BASE). 1: its chain
  * is shorter than that, and the peer is at its tip; 0: it is excluded; negative: failed. */
-int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
                                  const struct spv_msg_headers *msg);
 /* A header with this time was refused only because our clock calls it a future one. It is requested
  * again when it becomes valid. p may be NULL: then no peer is excluded for it. */
-void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, uint32_t time,
+void spv_sync_future(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
                      struct spv_now now);
 /* Its future headers become valid so soon that SYNCED waits for them. */
-bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_sync_peer *p);
+bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_peer_entry *p);
 /* Future headers may be valid now. */
 void spv_sync_retry(struct spv_sync *s);
 /* Its chain ends below our tip, with less work. */
-bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p);
+bool spv_sync_below(const struct spv_sync *s, const struct spv_peer_entry *p);
 /* Its whole chain, which ends here, has too little work: drops it, with a warning. */
-void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t height,
+void spv_sync_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
                        const struct spv_u256 *work);
 
 /* synced.c */

@@ -11,23 +11,23 @@
 
 /* The figures of a warning about this peer. */
 void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event,
-                               const struct spv_sync_peer *p, enum spv_warning why)
+                               const struct spv_peer_entry *p, enum spv_warning why)
 {
     event->warning = why;
     event->text = spv_warning_text(why);
-    event->seconds = p->future_s;
-    event->claimed_height = p->claimed_height;
-    event->given_height = p->shown_height;
-    event->work = p->low_work;
+    event->seconds = p->sync.future_s;
+    event->claimed_height = p->sync.claimed_height;
+    event->given_height = p->sync.shown_height;
+    event->work = p->sync.low_work;
     event->wanted_work = s->cfg.min_work;
 }
 
-void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+void spv_sync_warn(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why)
 {
     const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
     /* the start of the database does not change with the tip */
-    if (p->warned == why &&
-        (why == SPV_WARN_FORK_BELOW_START || spv_blockhash_eq(&p->warned_tip, tip)))
+    if (p->sync.warned == why &&
+        (why == SPV_WARN_FORK_BELOW_START || spv_blockhash_eq(&p->sync.warned_tip, tip)))
         return;
     if (why ==
         SPV_WARN_FUTURE_HEADERS) { /* one warning for all peers: our clock is to be checked */
@@ -35,8 +35,8 @@ void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning
             return;
         s->future_tip = *tip;
     }
-    p->warned = why;
-    p->warned_tip = *tip;
+    p->sync.warned = why;
+    p->sync.warned_tip = *tip;
     struct spv_event *event =
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_WARNING, p->id);
     if (event)
@@ -44,11 +44,11 @@ void spv_sync_warn(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning
 }
 
 /* Its request is answered, and it does not count towards SYNCED. */
-static void exclude_peer(struct spv_sync *s, struct spv_sync_peer *p, enum spv_warning why)
+static void exclude_peer(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why)
 {
-    spv_presync_peers_forget(s, p->id);
-    p->deadline_us = 0;
-    p->n_unconnecting = 0;
+    spv_presync_peers_forget(s, p);
+    p->sync.deadline_us = 0;
+    p->sync.n_unconnecting = 0;
     spv_sync_exclude(s, p, why);
 }
 
@@ -56,14 +56,14 @@ static void exclude_peer(struct spv_sync *s, struct spv_sync_peer *p, enum spv_w
 
 /* The first stored header is in every locator, so a peer that answers from genesis lacks it. The
  * peer is behind when its chain is shorter than that, and on another chain when it is not. */
-static bool is_behind(const struct spv_sync_peer *p, const struct spv_msg_headers *msg,
+static bool is_behind(const struct spv_peer_entry *p, const struct spv_msg_headers *msg,
                       const struct spv_chain_header *genesis, uint32_t base)
 {
     return spv_blockhash_eq(&msg->headers[0].prev, &genesis->hash) && msg->n < base &&
-           (msg->n < SPV_MAX_HEADERS || p->claimed_height < base);
+           (msg->n < SPV_MAX_HEADERS || p->sync.claimed_height < base);
 }
 
-int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
+int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
                                  const struct spv_msg_headers *msg)
 {
     struct spv_chain_start base;
@@ -74,13 +74,13 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
         return rc;
     spv_chain_get_start(s->cfg.chain, &base);
     if (is_behind(p, msg, &genesis, base.height)) {
-        p->deadline_us = 0;
-        p->shown_work = genesis.work;
-        p->shown_height = (uint32_t)msg->n;
+        p->sync.deadline_us = 0;
+        p->sync.shown_work = genesis.work;
+        p->sync.shown_height = (uint32_t)msg->n;
         return 1;
     }
     exclude_peer(s, p, SPV_WARN_FORK_BELOW_START);
-    p->shown_height = base.height;
+    p->sync.shown_height = base.height;
     if (s->cfg.discovers) { /* discovery finds other peers */
         if (s->warned_fork_below_start++ < SPV_SYNC_MAX_FORK_WARNINGS)
             spv_sync_warn(s, p, SPV_WARN_FORK_BELOW_START);
@@ -91,13 +91,14 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_sync_peer *p,
 
 /* ---- headers from the future ---- */
 
-void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, uint32_t time, struct spv_now now)
+void spv_sync_future(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
+                     struct spv_now now)
 {
     int64_t wait = (int64_t)time - SPV_MAX_FUTURE - now.unix_s;
     if (p) {
         exclude_peer(s, p, SPV_WARN_FUTURE_HEADERS);
-        p->shown_height = spv_chain_tip(s->cfg.chain)->height;
-        p->future_s = (int64_t)time - now.unix_s;
+        p->sync.shown_height = spv_chain_tip(s->cfg.chain)->height;
+        p->sync.future_s = (int64_t)time - now.unix_s;
     }
     if (wait < 1)
         wait = 1;
@@ -108,38 +109,39 @@ void spv_sync_future(struct spv_sync *s, struct spv_sync_peer *p, uint32_t time,
         s->retry_us = at;
 }
 
-bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_sync_peer *p)
+bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
     (void)s;
-    return p->excluded == SPV_WARN_FUTURE_HEADERS &&
-           p->future_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
+    return p->sync.excluded == SPV_WARN_FUTURE_HEADERS &&
+           p->sync.future_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
 }
 
 void spv_sync_retry(struct spv_sync *s)
 {
     s->retry_us = SPV_NEVER;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (s->peer[i].excluded == SPV_WARN_FUTURE_HEADERS)
-            s->peer[i].excluded = SPV_WARN_NONE;
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
+        if (p->sync.excluded == SPV_WARN_FUTURE_HEADERS)
+            p->sync.excluded = SPV_WARN_NONE;
 }
 
 /* ---- less work than ours ---- */
 
 /* After an empty answer, whose chain ends at a header of our locator, the peer's claim decides. */
-bool spv_sync_below(const struct spv_sync *s, const struct spv_sync_peer *p)
+bool spv_sync_below(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
-    return spv_u256_is_zero(&p->shown_work) ? p->claimed_height < tip->height
-                                            : spv_u256_cmp(&p->shown_work, &tip->work) < 0;
+    return spv_u256_is_zero(&p->sync.shown_work)
+               ? p->sync.claimed_height < tip->height
+               : spv_u256_cmp(&p->sync.shown_work, &tip->work) < 0;
 }
 
 /* ---- too little work for the network ---- */
 
-void spv_sync_low_work(struct spv_sync *s, struct spv_sync_peer *p, uint32_t height,
+void spv_sync_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
                        const struct spv_u256 *work)
 {
-    p->shown_height = height;
-    p->low_work = *work;
+    p->sync.shown_height = height;
+    p->sync.low_work = *work;
     /* such a peer reconnects again and again, and may have more each time */
     if (spv_u256_cmp(work, &s->warned_work) != 0)
         spv_sync_warn(s, p, SPV_WARN_LOW_WORK);

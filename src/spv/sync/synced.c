@@ -11,25 +11,24 @@
 #include "util/deadline.h"
 #include "util/u256.h"
 
-static bool is_at_tip(const struct spv_sync_peer *p)
+static bool is_at_tip(const struct spv_peer_entry *p)
 {
-    return p->at_tip;
+    return p->sync.at_tip;
 }
 
-static bool has_future_headers(const struct spv_sync_peer *p)
+static bool has_future_headers(const struct spv_peer_entry *p)
 {
-    return p->excluded == SPV_WARN_FUTURE_HEADERS;
+    return p->sync.excluded == SPV_WARN_FUTURE_HEADERS;
 }
 
 /* In how many network groups there is a peer of this kind. */
-static unsigned count_groups(const struct spv_sync *s, bool (*kind)(const struct spv_sync_peer *p))
+static unsigned count_groups(const struct spv_sync *s, bool (*kind)(const struct spv_peer_entry *p))
 {
     unsigned groups = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        bool first = p->id && kind(p);
-        for (size_t j = 0; first && j < i; j++)
-            first = !(s->peer[j].id && kind(&s->peer[j]) && s->peer[j].group == p->group);
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        bool first = kind(p);
+        for (struct spv_peer_entry *q = NULL; first && (q = spv_sync_next_peer(s, q)) != p;)
+            first = !(kind(q) && q->group == p->group);
         groups += first;
     }
     return groups;
@@ -40,11 +39,6 @@ unsigned spv_sync_done_groups(const struct spv_sync *s)
     return count_groups(s, is_at_tip);
 }
 
-static bool is_counted(const struct spv_sync *s, const struct spv_sync_peer *p)
-{
-    return p->id && !spv_sync_dropping(s, p->id);
-}
-
 /* How long SYNCED waits for an answer, counted from the first request since the peer last moved the
  * best chain: a slow or silent peer does not delay it for longer. */
 static uint64_t wait_limit(const struct spv_sync *s)
@@ -53,10 +47,9 @@ static uint64_t wait_limit(const struct spv_sync *s)
     uint64_t slowest = 0;
     if (!spv_sync_done_groups(s))
         return most;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && p->at_tip && p->answer_us > slowest)
-            slowest = p->answer_us;
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (p->sync.at_tip && p->sync.answer_us > slowest)
+            slowest = p->sync.answer_us;
     }
     const uint64_t wait = SPV_SYNC_WAIT_TIMES * slowest;
     if (wait > SPV_SYNC_WAIT)
@@ -65,22 +58,22 @@ static uint64_t wait_limit(const struct spv_sync *s)
 }
 
 /* SYNCED waits for its answer. */
-static bool is_waited_for(const struct spv_sync *s, const struct spv_sync_peer *p)
+static bool is_waited_for(const struct spv_peer_entry *p)
 {
-    return is_counted(s, p) && p->deadline_us && !p->overdue;
+    return !p->sync.drop && p->sync.deadline_us && !p->sync.overdue;
 }
 
 static bool any_waited_for(const struct spv_sync *s)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (is_waited_for(s, &s->peer[i]))
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
+        if (is_waited_for(p))
             return true;
     return false;
 }
 
-static uint64_t waiting_since(const struct spv_sync_peer *p)
+static uint64_t waiting_since(const struct spv_peer_entry *p)
 {
-    return p->waiting_since_us ? p->waiting_since_us : p->asked_us;
+    return p->sync.waiting_since_us ? p->sync.waiting_since_us : p->sync.asked_us;
 }
 
 uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
@@ -91,9 +84,8 @@ uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
         return SPV_NEVER;
     if (s->manual_until_us && !s->manual_waited)
         first = s->manual_until_us;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (is_waited_for(s, p))
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (is_waited_for(p))
             first = spv_min_deadline(first, waiting_since(p) + wait);
     }
     return first;
@@ -106,11 +98,10 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
         return;
     if (s->manual_until_us && s->manual_until_us <= now.mono_us)
         s->manual_waited = true;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (!is_waited_for(s, p) || waiting_since(p) + wait > now.mono_us)
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (!is_waited_for(p) || waiting_since(p) + wait > now.mono_us)
             continue;
-        p->overdue = true;
+        p->sync.overdue = true;
         if (s->chain_peer == p->id)
             s->chain_peer = 0; /* the others are asked without it */
     }
@@ -120,11 +111,10 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
 static bool all_answered(const struct spv_sync *s)
 {
     size_t n = 0;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (!is_counted(s, p))
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (p->sync.drop)
             continue;
-        if (!p->at_tip && !p->excluded && !p->overdue)
+        if (!p->sync.at_tip && !p->sync.excluded && !p->sync.overdue)
             return false;
         n++;
     }
@@ -149,8 +139,8 @@ static bool is_manual_peer_missing(struct spv_sync *s, struct spv_now now)
 static bool is_claim_met(const struct spv_sync *s)
 {
     const uint32_t height = spv_chain_tip(s->cfg.chain)->height;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++)
-        if (is_counted(s, &s->peer[i]) && s->peer[i].at_tip && s->peer[i].claimed_height <= height)
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
+        if (!p->sync.drop && p->sync.at_tip && p->sync.claimed_height <= height)
             return true;
     return false;
 }
@@ -160,24 +150,23 @@ static bool is_claim_met(const struct spv_sync *s)
  * decides, as after an empty one. */
 static bool is_tip_unknown(const struct spv_sync *s)
 {
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        const struct spv_sync_peer *p = &s->peer[i];
-        if (!is_counted(s, p))
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (p->sync.drop)
             continue;
-        if (has_future_headers(p) || (p->at_tip && !p->below) ||
-            (p->overdue && !spv_sync_below(s, p)))
+        if (has_future_headers(p) || (p->sync.at_tip && !p->sync.below) ||
+            (p->sync.overdue && !spv_sync_below(s, p)))
             return false;
     }
     return true;
 }
 
 /* The peer at its tip whose chain is the highest. */
-static struct spv_sync_peer *highest_claim(struct spv_sync *s)
+static struct spv_peer_entry *highest_claim(struct spv_sync *s)
 {
-    struct spv_sync_peer *best = NULL;
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (is_counted(s, p) && p->at_tip && (!best || p->shown_height > best->shown_height))
+    struct spv_peer_entry *best = NULL;
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (!p->sync.drop && p->sync.at_tip &&
+            (!best || p->sync.shown_height > best->sync.shown_height))
             best = p;
     }
     return best;
@@ -200,17 +189,16 @@ static void emit_synced(struct spv_sync *s, struct spv_now now)
     s->unresolved = SPV_WARN_NONE;
     s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
     spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_SYNCED, 0);
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (p->id && !p->sendheaders_sent && p->version >= SPV_VERSION_SENDHEADERS) {
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (!p->sync.sendheaders_sent && p->version >= SPV_VERSION_SENDHEADERS) {
             spv_effects_send_empty(s->cfg.effects, p->id, SPV_CMD_SENDHEADERS);
-            p->sendheaders_sent = true;
+            p->sync.sendheaders_sent = true;
         }
     }
 }
 
-static void emit_unresolved(struct spv_sync *s, const struct spv_sync_peer *p, enum spv_warning why,
-                            struct spv_now now)
+static void emit_unresolved(struct spv_sync *s, const struct spv_peer_entry *p,
+                            enum spv_warning why, struct spv_now now)
 {
     const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
     if (s->unresolved == why && spv_blockhash_eq(&s->unresolved_tip, tip))
@@ -230,7 +218,7 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 {
     if (s->synced || s->fetching_segments || s->chain_peer || any_waited_for(s))
         return;
-    const struct spv_sync_peer *worst = NULL;
+    const struct spv_peer_entry *worst = NULL;
     enum spv_warning why = SPV_WARN_NONE;
     const unsigned groups = spv_sync_done_groups(s);
     const bool all = all_answered(s);
@@ -246,21 +234,20 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
     const bool final = s->complete || s->cfg.discovers || has_min_work(s);
     bool soon = false; /* a peer has headers that become valid soon */
 
-    for (size_t i = 0; i < SPV_NODE_MAX_PEERS; i++) {
-        struct spv_sync_peer *p = &s->peer[i];
-        if (!is_counted(s, p))
+    for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
+        if (p->sync.drop)
             continue;
         if (spv_sync_soon_valid(s, p)) {
             soon = true;
             continue;
         }
-        const enum spv_warning reason = p->excluded                   ? p->excluded
-                                        : p->at_tip && unmet && final ? SPV_WARN_UNMET_CLAIM
-                                                                      : SPV_WARN_NONE;
+        const enum spv_warning reason = p->sync.excluded                   ? p->sync.excluded
+                                        : p->sync.at_tip && unmet && final ? SPV_WARN_UNMET_CLAIM
+                                                                           : SPV_WARN_NONE;
         if (!reason)
             continue;
         if (reason == SPV_WARN_UNMET_CLAIM)
-            p->shown_height = spv_chain_tip(s->cfg.chain)->height;
+            p->sync.shown_height = spv_chain_tip(s->cfg.chain)->height;
         spv_sync_warn(s, p, reason);
         if (!worst || (unmet && reason == SPV_WARN_UNMET_CLAIM)) {
             worst = p;
@@ -268,7 +255,7 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
         }
     }
     if (unknown && all && final) {
-        struct spv_sync_peer *p = highest_claim(s);
+        struct spv_peer_entry *p = highest_claim(s);
         spv_sync_warn(s, p, SPV_WARN_TIP_UNKNOWN);
         worst = p;
         why = SPV_WARN_TIP_UNKNOWN;
