@@ -1,42 +1,11 @@
-/* Memory limits of a connection, and the failure of every single allocation. The linker redirects
- * this program's calls of the allocator to the counting functions below. */
+/* Memory limits of a connection, and the failure of every single allocation. */
 #include "unit/peer/peer_fixture.h"
 
 #include <stdlib.h>
 
 #include "spv/push.h"
 #include "spv/serve.h"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static unsigned long calls; /* since the counter was reset */
-static unsigned long fail_at; /* 0: never */
-
-static bool allocation_fails(void)
-{
-    calls++;
-    return fail_at != 0 && calls == fail_at;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return allocation_fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return allocation_fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return allocation_fails() ? NULL : __real_realloc(p, n);
-}
+#include "support/failing_alloc.h"
 
 /* Runs a client with allocations of the library only. Returns 0 or the first error. */
 static int run_client(const struct spv_buffer *script, enum spv_direction dir)
@@ -97,16 +66,15 @@ static void every_allocation_may_fail(void **state)
     struct spv_buffer script;
     build_script(&script);
     for (int dir = 0; dir < 2; dir++) {
-        calls = 0;
+        failing_alloc_plan(0, FAILING_ALLOC_ONE);
         assert_int_equal(run_client(&script, (enum spv_direction)dir), SPV_ERR_SHORT);
-        unsigned long all = calls;
+        const size_t all = failing_alloc_count();
         assert_in_range(all, 8, 1000);
-        unsigned long harmless = 0;
-        for (unsigned long k = 1; k <= all; k++) {
-            calls = 0;
-            fail_at = k;
+        size_t harmless = 0;
+        for (size_t k = 1; k <= all; k++) {
+            failing_alloc_plan(k, FAILING_ALLOC_ONE);
             int rc = run_client(&script, (enum spv_direction)dir);
-            fail_at = 0;
+            assert_int_equal(failing_alloc_end(), 1);
             if (rc != SPV_ERR_NOMEM) {
                 /* Only the reject before the close may fail without another result. */
                 assert_int_equal(rc, SPV_ERR_SHORT);
@@ -128,12 +96,12 @@ static void a_failed_send_leaves_the_peer_unchanged(void **state)
     struct spv_msg empty = {.command = SPV_CMD_HEADERS};
     peer_fixture_init(&k);
     peer_fixture_ready(&k, SPV_OUTBOUND);
-    for (fail_at = 1; fail_at <= 2; fail_at++) { /* the request's keys, the queue's bytes */
-        calls = 0;
+    for (size_t at = 1; at <= 2; at++) { /* the request's keys, the queue's bytes */
+        failing_alloc_plan(at, FAILING_ALLOC_ONE);
         assert_int_equal(spv_peer_send(k.p, &ask, k.now), SPV_ERR_NOMEM);
         peer_fixture_expect_silence(&k);
+        assert_int_equal(failing_alloc_end(), 1);
     }
-    fail_at = 0;
     /* No request remained after its failed send: one answer answers all that is open. */
     assert_int_equal(spv_peer_send(k.p, &ask, k.now), 0);
     peer_fixture_expect(&k, SPV_CMD_GETHEADERS);
@@ -170,22 +138,21 @@ static uint64_t push_everything(struct peer_fixture *k)
 static void push_helpers_survive_every_failed_allocation(void **state)
 {
     (void)state;
-    unsigned long all = 1;
-    for (unsigned long at = 0; at <= all; at++) {
+    size_t all = 1;
+    for (size_t at = 0; at <= all; at++) {
         struct peer_fixture k;
         uint64_t tag, done = 0;
         int error;
         peer_fixture_init(&k);
         peer_fixture_ready(&k, SPV_OUTBOUND);
-        calls = 0;
-        fail_at = at;
+        failing_alloc_plan(at, FAILING_ALLOC_ONE);
         uint64_t tags = push_everything(&k);
         k.now.mono_us = spv_peer_deadline(k.p); /* the trickle, in most runs */
         int rc = spv_peer_timer(k.p, k.now);
         assert_true(rc == 0 || rc == SPV_ERR_NOMEM);
-        fail_at = 0;
+        (void)failing_alloc_end();
         if (at == 0) {
-            all = calls;
+            all = failing_alloc_count();
             assert_in_range(all, 8, 100);
         }
         struct spv_msg out;

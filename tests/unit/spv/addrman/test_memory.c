@@ -9,33 +9,8 @@
 #include <cmocka.h>
 
 #include "spv/addrman/addrman.h"
+#include "support/failing_alloc.h"
 #include "support/random.h"
-
-void *__real_realloc(void *p, size_t n);
-void *__real_malloc(size_t n);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-
-static size_t until_failure; /* 0: none fails */
-static size_t failures;
-
-static bool refused(void)
-{
-    if (until_failure == 0 || --until_failure > 0)
-        return false;
-    failures++;
-    return true;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return refused() ? NULL : __real_realloc(p, n);
-}
 
 static struct spv_netaddr address(unsigned i)
 {
@@ -76,18 +51,17 @@ static void every_allocation_may_fail_once(void **state)
     for (size_t k = 1;; k++) {
         struct test_random chance = {.state = 7};
         struct spv_now now = {.mono_us = 1, .unix_s = 1800000000};
-        const size_t seen = failures;
         spv_addrman_init(&b, NULL, test_random_rng(&chance));
-        until_failure = k;
+        failing_alloc_plan(k, FAILING_ALLOC_ONE);
         add(&b, 0, 1500, now);
         save(&b);
         now.unix_s += 40 * 86400; /* every address is terrible: new ones replace them */
         add(&b, 3000, 4500, now);
         save(&b);
         assert_true(b.n_new > 1400);
-        until_failure = 0;
+        const size_t failed = failing_alloc_end();
         spv_addrman_free(&b);
-        if (failures == seen) { /* more than there are */
+        if (failed == 0) { /* more than there are */
             print_message("%zu allocations\n", k - 1);
             return;
         }

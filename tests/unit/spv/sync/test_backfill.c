@@ -2,41 +2,9 @@
  * failures. */
 #include <string.h>
 
+#include "support/failing_alloc.h"
 #include "unit/spv/sync/backfill_fixture.h"
 #include "util/u256.h"
-
-/* One allocation of the node's fails: the one that is chosen. */
-static long allocation = -1; /* how many more succeed; -1: all */
-static bool refused;
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static bool refuse(void)
-{
-    if (allocation < 0 || allocation-- > 0)
-        return false;
-    refused = true;
-    return true;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return refuse() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return refuse() ? NULL : __real_realloc(old, size);
-}
 
 /* A node that has started at the checkpoint, is synced, and whose store begins at BASE. */
 static void start_first(struct backfill_fixture *r)
@@ -292,7 +260,7 @@ static void live(struct backfill_fixture *r)
 static void each_failing_allocation_is_survived(void **state)
 {
     struct backfill_fixture r;
-    long k = 0;
+    size_t failed, k = 0;
     (void)state;
     backfill_fixture_set(&r);
     const struct spv_chain_header genesis = r.store.at[0];
@@ -301,10 +269,9 @@ static void each_failing_allocation_is_survived(void **state)
         memset(r.closed, 0, sizeof r.closed);
         r.store.at[0] = genesis;
         r.store.there[0] = true;
-        refused = false;
-        allocation = k++;
+        failing_alloc_plan(++k, FAILING_ALLOC_ONE);
         live(&r);
-        allocation = -1;
+        failed = failing_alloc_end();
         /* in each case the next run completes */
         r.store.base.work_since = r.store.base.height;
         if (r.store.tip < TOP || r.store.base.height > 0)
@@ -316,8 +283,8 @@ static void each_failing_allocation_is_survived(void **state)
         assert_int_equal(r.store.tip, TOP);
         assert_int_equal(r.store.base.height, 0);
         assert_true(k < 10000);
-    } while (refused);
-    print_message("%ld allocations\n", k);
+    } while (failed > 0);
+    print_message("%zu allocations\n", k);
     assert_true(k > 20);
     backfill_fixture_unset(&r);
 }

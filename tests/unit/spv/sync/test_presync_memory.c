@@ -1,41 +1,15 @@
 /* PRESYNC and REDOWNLOAD without memory: the k-th allocation fails, for every k; the presync
- * ends, nothing leaks, and a new one completes. The linker replaces the allocator by the
- * wrappers below. */
+ * ends, nothing leaks, and a new one completes. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/chain/chain_state.h"
 #include "spv/error.h"
 #include "spv/sync/presync.h"
+#include "support/failing_alloc.h"
 #include "support/random.h"
 #include "unit/spv/chain/chain_fixture.h"
 #include "util/u256.h"
-
-void *__real_malloc(size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static size_t until_failure; /* 0: none fails */
-static size_t failures;
-
-static bool refused(void)
-{
-    if (until_failure == 0 || --until_failure > 0)
-        return false;
-    failures++;
-    return true;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return refused() ? NULL : __real_realloc(p, n);
-}
 
 #define LENGTH 400000 /* headers: more bits than the first piece of memory holds */
 
@@ -86,14 +60,13 @@ static void every_allocation_may_fail_once(void **state)
     struct spv_chain *c = chain_fixture_chain(&params);
     const struct spv_header_ctx start = c->tip;
     struct spv_presync p = {0};
+    size_t failures = 0;
     (void)state;
 
-    for (size_t k = 1;; k++) {
-        const size_t seen = failures;
-        until_failure = k;
+    for (;; failures++) {
+        failing_alloc_plan(failures + 1, FAILING_ALLOC_ONE);
         const int rc = run(&p, &start);
-        until_failure = 0;
-        if (failures == seen) { /* more than there are */
+        if (failing_alloc_end() == 0) { /* more than there are */
             assert_int_equal(rc, 0);
             break;
         }

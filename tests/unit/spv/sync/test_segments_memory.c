@@ -1,6 +1,5 @@
 /* Out of memory fails the call and has no other effect: the k-th allocation fails, for every k,
- * the call is repeated, and all headers are there at the end. The linker replaces the allocator
- * by the wrappers below. */
+ * the call is repeated, and all headers are there at the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,35 +10,10 @@
 
 #include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
+#include "support/failing_alloc.h"
 #include "unit/spv/node/node_fixture.h"
 
 #define LENGTH 4500
-
-void *__real_calloc(size_t n, size_t size);
-void *__real_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t n);
-
-static size_t until_failure; /* 0: none fails */
-static size_t failures;
-
-static bool refused(void)
-{
-    if (until_failure == 0 || --until_failure > 0)
-        return false;
-    failures++;
-    return true;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return refused() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
 
 static struct test_chain chain;
 static struct spv_effects effects;
@@ -117,13 +91,13 @@ static bool fetch_all(void)
 static void every_allocation_may_fail_once(void **state)
 {
     (void)state;
-    size_t k = 0, through = 0, seen;
+    size_t failed, failures = 0, through = 0;
     do {
-        seen = failures;
-        until_failure = ++k;
+        failing_alloc_plan(failures + 1, FAILING_ALLOC_ONE);
         through += fetch_all();
-        until_failure = 0;
-    } while (failures > seen);
+        failed = failing_alloc_end();
+        failures += failed;
+    } while (failed > 0);
     assert_in_range(failures, 8, 20); /* the machine, its stage, a peer, two segments, requests */
     assert_in_range(through, 6, 20);
 }
