@@ -270,7 +270,7 @@ static sqlite3_file *real_of(sqlite3_file *f)
 static struct tracked *tracked_of(sqlite3_file *f)
 {
     struct file *file = (void *)f;
-    return file->tracked;
+    return it.fault == FAULT_NONE ? NULL : file->tracked;
 }
 
 static int f_close(sqlite3_file *f)
@@ -360,6 +360,10 @@ static int f_device(sqlite3_file *f)
 }
 static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
 {
+    if (extend != 0 && operation() != DO_IT) {
+        *out = NULL;
+        return SQLITE_IOERR_SHMSIZE;
+    }
     return real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, out);
 }
 static int f_shm_lock(sqlite3_file *f, int offset, int n, int flags)

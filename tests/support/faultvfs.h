@@ -1,11 +1,11 @@
 /* An SQLite VFS over the real one that fails at a chosen operation, and models what a power cut
  * leaves on a disk: synced data is there; unsynced data may or may not be.
  *
- * Operations are counted: each write, truncation, sync and deletion of a file. The file system
- * shows all that was written, like an operating system's cache; the VFS stores separately what
- * is durable. Process-wide, one thread. */
-#ifndef TEST_FAULTVFS_H
-#define TEST_FAULTVFS_H
+ * Operations are counted: each write, truncation, sync and deletion of a file, and each growth of
+ * the shared memory of a WAL. The file system shows all that was written, like an operating
+ * system's cache; the VFS stores separately what is durable. Process-wide, one thread. */
+#ifndef SPV_TESTS_SUPPORT_FAULTVFS_H
+#define SPV_TESTS_SUPPORT_FAULTVFS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,8 +15,8 @@ enum fault {
     FAULT_FAILS_ONCE, /* the operation fails and does nothing */
     FAULT_FAILS_ON, /* it and all after it */
     FAULT_SHORT, /* a write writes half of its bytes and then fails; other operations fail */
-    FAULT_FULL, /* the disk is full from this operation on: half of the bytes are written, then none
-                 */
+    FAULT_FULL, /* the disk is full from this operation on: what would grow a file writes half of
+                   its bytes and fails; the rest succeeds */
     FAULT_CUT_DROPS, /* power cut: no unsynced data is on the disk */
     FAULT_CUT_KEEPS, /* power cut: all unsynced data is on the disk */
     FAULT_CUT_REORDERS, /* power cut: a random subset of the unsynced operations, drawn from the

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "faults.h"
 #include "store/db.h"
 #include "store/schema.h"
+#include "support/failing_alloc.h"
+#include "support/faultvfs.h"
 
 #define OLD 20 /* headers before the change */
 #define FORK 10
@@ -93,7 +94,7 @@ static void start_over(void **state, const char *path)
 
 static void a_failing_disk_leaves_a_whole_chain(void **state)
 {
-    const int codes[] = {SQLITE_FULL, SQLITE_IOERR_WRITE};
+    static const enum fault faults[] = {FAULT_FULL, FAULT_FAILS_ON};
     prepare(in_folder(state, "h.db"));
     for (size_t i = 0; i < 2; i++) {
         bool hit = true;
@@ -105,14 +106,13 @@ static void a_failing_disk_leaves_a_whole_chain(void **state)
             (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
             assert_true(k < MAX_K);
             start_over(state, path);
-            faults_disk(k, codes[i]);
+            faultvfs_plan(faults[i], k, 0);
             int rc = work(path, &applied, &why);
-            hit = faults_hit();
-            faults_disk(-1, 0);
+            (void)faultvfs_end(&hit);
             if (rc != 0) {
                 failed++;
                 assert_true(rc == SPV_ERR_DB_FULL || rc == SPV_ERR_IO);
-                assert_true(codes[i] == SQLITE_FULL || rc == SPV_ERR_IO);
+                assert_true(faults[i] == FAULT_FULL || rc == SPV_ERR_IO);
                 assert_true(why.text[0] == '\0' || strstr(why.text, path));
             } else if (!hit) {
                 assert_true(applied);
@@ -120,7 +120,7 @@ static void a_failing_disk_leaves_a_whole_chain(void **state)
             check_state(path, applied);
             assert_int_equal(sqlite3_memory_used(), 0);
         }
-        print_message("code %d: %ld failing places\n", codes[i], failed);
+        print_message("%s: %ld runs failed\n", fault_name(faults[i]), failed);
         assert_true(failed > 20);
     }
 }
@@ -129,11 +129,13 @@ static void a_full_disk_is_called_full(void **state)
 {
     prepare(in_folder(state, "h.db"));
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
-    faults_disk(0, SQLITE_FULL);
+    bool met = false;
+    faultvfs_plan(FAULT_FULL, 0, 0);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW),
                      SPV_ERR_DB_FULL);
     assert_non_null(strstr(spv_store_last_error(s), "disk space"));
-    faults_disk(-1, 0);
+    (void)faultvfs_end(&met);
+    assert_true(met);
     holds(s, before, OLD);
     /* with space on the disk the same update succeeds */
     assert_int_equal(apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW), 0);
@@ -150,13 +152,12 @@ static void a_database_that_could_not_be_made_can_be_made_later(void **state)
         struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_CREATE};
         (void)snprintf(path, sizeof path, "%s/new%ld.db", (const char *)*state, k);
         assert_true(k < MAX_K);
-        faults_disk(k, SQLITE_FULL);
+        faultvfs_plan(FAULT_FULL, k, 0);
         int rc = spv_store_open(&s, &cfg, NULL);
         if (rc == 0) {
             (void)spv_store_close(s);
         }
-        hit = faults_hit();
-        faults_disk(-1, 0);
+        (void)faultvfs_end(&hit);
         s = must_open(path, SPV_STORE_CREATE);
         holds(s, NULL, 0);
         assert_int_equal(spv_store_close(s), 0);
@@ -166,9 +167,10 @@ static void a_database_that_could_not_be_made_can_be_made_later(void **state)
 static void each_failing_allocation_is_survived(void **state)
 {
     prepare(in_folder(state, "h.db"));
-    for (int sticky = 0; sticky <= 1; sticky++) {
+    static const enum failing_alloc_mode modes[] = {FAILING_ALLOC_ONE, FAILING_ALLOC_REST};
+    for (size_t i = 0; i < 2; i++) {
         bool hit = true;
-        long k = 0;
+        size_t k = 1;
         /* Every allocation at first, then a coprime stride: they repeat row after row. */
         for (; hit; k += k < 1200 ? 1 : 13) {
             char path[PATH_LEN];
@@ -177,17 +179,16 @@ static void each_failing_allocation_is_survived(void **state)
             (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
             assert_true(k < MAX_K);
             start_over(state, path);
-            faults_memory(k, sticky != 0);
+            failing_alloc_plan(k, modes[i]);
             int rc = work(path, &applied, &why);
-            hit = faults_hit();
-            faults_memory(-1, false);
+            hit = failing_alloc_end() > 0;
             if (rc != 0 && rc != SPV_ERR_NOMEM) {
-                fail_msg("allocation %ld gave %s: %s", k, spv_err_name(rc), why.text);
+                fail_msg("allocation %zu: %s: %s", k, spv_err_name(rc), why.text);
             }
             check_state(path, applied);
             assert_int_equal(sqlite3_memory_used(), 0);
         }
-        print_message("%s: %ld allocations\n", sticky != 0 ? "all from the k-th" : "the k-th", k);
+        print_message("%s: %zu allocations\n", i > 0 ? "all from the k-th" : "the k-th", k - 1);
     }
 }
 
@@ -238,7 +239,8 @@ static void the_list_of_migrations_has_no_gap(void **state)
 
 int main(void)
 {
-    faults_install();
+    failing_alloc_install_sqlite();
+    faultvfs_install();
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_failing_disk_leaves_a_whole_chain),
         IN_FOLDER(a_full_disk_is_called_full),

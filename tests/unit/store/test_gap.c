@@ -1,10 +1,10 @@
 /* The gap below a base: filled until it joins, or made by pruning. */
 #include <string.h>
 
-#include "faults.h"
 #include "spv/chain.h"
 #include "start_fixture.h"
 #include "store/db.h"
+#include "support/faultvfs.h"
 #include "util/u256.h"
 
 static void what_is_filled_joins_when_it_meets_the_base(void **state)
@@ -238,7 +238,7 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
     static const struct {
         uint32_t base, tip;
     } states[] = {{0, 0}, {BASE, BASE + PERIOD - 1}, {BASE, 80}, {0, 80}, {20, 80}};
-    const int codes[] = {SQLITE_FULL, SQLITE_IOERR_WRITE};
+    static const enum fault faults[] = {FAULT_FULL, FAULT_FAILS_ON};
     for (size_t i = 0; i < 2; i++) {
         bool hit = true;
         unsigned seen[5] = {0};
@@ -249,10 +249,9 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
             size_t now = 0;
             (void)sqlite3_snprintf(sizeof path, path, "%s/%d-%d.db", (const char *)*state, (int)i,
                                    (int)k);
-            faults_disk(k, codes[i]);
+            faultvfs_plan(faults[i], k, 0);
             const int done = life(path);
-            hit = faults_hit();
-            faults_disk(-1, 0);
+            (void)faultvfs_end(&hit);
             struct spv_store *s = base_open(path, SPV_STORE_CREATE);
             assert_int_equal(spv_store_rewound(s), 0);
             spv_store_get_start(s, &base);
@@ -291,7 +290,7 @@ int main(void)
         FRESH(the_index_makes_room_for_many_rows_and_comes_back),
         FRESH(a_failing_disk_leaves_the_state_before_or_after),
     };
-    faults_install();
+    faultvfs_install();
     base_prepare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
