@@ -20,55 +20,16 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bench_files.h"
 #include "lower_bound.h"
 #include "spv/spv.h"
 
 #define DEFAULT_HEADERS 1000000
 #define PATH_SIZE 512
 
-struct raw {
-    uint8_t *bytes; /* from height 0 */
-    uint32_t n;
-};
-
 struct bounds {
     double reading, hashing, inserting, indexing;
 };
-
-static _Noreturn void die(const char *what)
-{
-    fprintf(stderr, "bench_import: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int keep(void *ctx, const struct spv_chain_header *record)
-{
-    struct raw *raw = ctx;
-    spv_header_encode(raw->bytes + (size_t)record->height * SPV_HEADER_SIZE, &record->header);
-    return 0;
-}
-
-static struct raw mine(uint32_t n)
-{
-    const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    const struct spv_chain_config cfg = {.params = params};
-    struct raw raw = {.bytes = malloc(((size_t)n + 1) * SPV_HEADER_SIZE), .n = n + 1};
-    const struct spv_mine_plan plan = {
-        .n = n, .spacing = 300, .seed = 1, .sink = keep, .ctx = &raw};
-    struct spv_chain *chain = NULL;
-    if (!raw.bytes || spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0)
-        die("mining");
-    spv_header_encode(raw.bytes, &params->genesis);
-    spv_chain_free(chain);
-    return raw;
-}
-
-static void write_file(const char *path, const struct raw *raw)
-{
-    FILE *f = fopen(path, "wb");
-    if (!f || fwrite(raw->bytes, SPV_HEADER_SIZE, raw->n, f) != raw->n || fclose(f) != 0)
-        die(path);
-}
 
 static double lower_bound_reading(const char *path)
 {
@@ -76,21 +37,11 @@ static double lower_bound_reading(const char *path)
     const uint64_t start = bench_now_ns();
     const int fd = open(path, O_RDONLY);
     if (fd < 0)
-        die(path);
+        bench_die(path);
     while (read(fd, chunk, sizeof chunk) > 0)
         continue;
     close(fd);
     return (double)(bench_now_ns() - start) / 1e9;
-}
-
-static void remove_db(const char *path)
-{
-    static const char *const tails[] = {"", "-wal", "-shm", "-lock"};
-    char name[PATH_SIZE + 8];
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-        snprintf(name, sizeof name, "%s%s", path, tails[i]);
-        (void)unlink(name);
-    }
 }
 
 /* Mines the headers into a file and measures the lower bounds, in a child process. */
@@ -99,23 +50,23 @@ static struct bounds prepare(const char *headers, const char *bare_db, uint32_t 
     struct bounds bounds;
     int fds[2], status = 0;
     if (pipe(fds) != 0)
-        die("pipe");
+        bench_die("pipe");
     const pid_t pid = fork();
     if (pid < 0)
-        die("fork");
+        bench_die("fork");
     if (pid == 0) {
-        const struct raw raw = mine(n);
-        write_file(headers, &raw);
+        const struct bench_headers mined = bench_mine(n);
+        bench_write_headers(headers, &mined);
         bounds.reading = lower_bound_reading(headers);
-        bounds.hashing = lower_bound_hashing(raw.bytes, raw.n);
-        bounds.inserting = lower_bound_inserting(bare_db, raw.bytes, raw.n);
+        bounds.hashing = lower_bound_hashing(mined.raw, mined.n);
+        bounds.inserting = lower_bound_inserting(bare_db, mined.raw, mined.n);
         bounds.indexing = lower_bound_indexing(bare_db);
-        remove_db(bare_db);
+        bench_remove_db(bare_db);
         _exit(write(fds[1], &bounds, sizeof bounds) == sizeof bounds ? 0 : 1);
     }
     if (waitpid(pid, &status, 0) != pid || status != 0 ||
         read(fds[0], &bounds, sizeof bounds) != sizeof bounds)
-        die("mining and lower bounds");
+        bench_die("mining and lower bounds");
     return bounds;
 }
 
@@ -128,13 +79,13 @@ static double run(const char *bin, const char *const args[], struct rusage *usag
     for (size_t i = 0; args[i] && i + 1 < sizeof copies / sizeof copies[0]; i++) {
         copies[i] = strdup(args[i]);
         if (!copies[i])
-            die("memory");
+            bench_die("memory");
     }
     snprintf(program, sizeof program, "%s/%s", bin, args[0]);
     const uint64_t start = bench_now_ns();
     const pid_t pid = fork();
     if (pid < 0)
-        die("fork");
+        bench_die("fork");
     if (pid == 0) {
         execv(program, copies);
         _exit(127);
@@ -185,7 +136,7 @@ static void others(const char *bin, const char *folder, const char *db, uint32_t
             printf("  %-9s   export %5.2f s, import %5.2f s (%.0f headers/s), %.1f MiB\n",
                    names[i][1], out, in, n / in, (double)usage.ru_maxrss / 1024.0);
         }
-        remove_db(other);
+        bench_remove_db(other);
         unlink(file);
     }
 }
@@ -200,7 +151,7 @@ int main(int argc, char **argv)
     char folder[PATH_SIZE / 2], db[PATH_SIZE], headers[PATH_SIZE];
     snprintf(folder, sizeof folder, "%s/spv-bench-XXXXXX", argc > 3 ? argv[3] : "/var/tmp");
     if (!mkdtemp(folder))
-        die(folder);
+        bench_die(folder);
     snprintf(headers, sizeof headers, "%s/headers.raw", folder);
     snprintf(db, sizeof db, "%s/import.db", folder);
     const struct bounds f = prepare(headers, db, n);
@@ -218,7 +169,7 @@ int main(int argc, char **argv)
     printf("  again       %7.2f s   (all known: %.0f headers/s)\n", known, n / known);
     printf("  peak memory %7.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
     others(argv[1], folder, db, n);
-    remove_db(db);
+    bench_remove_db(db);
     unlink(headers);
     rmdir(folder);
     return 0;

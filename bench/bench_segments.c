@@ -5,8 +5,8 @@
  * First one peer with a delay of 50 ms, without checkpoints (one request at a time) and with a
  * checkpoint per period, which allows many requests in flight. Then three equal peers of 2 MB/s,
  * alone and with a fourth that has 20 times the delay and a twentieth of the rate. Measured from
- * the first handshake until the last header is validated and stored; the state "synced" (printed as
- * verdict) from the first dial. Each sync is a process of its own. */
+ * the first handshake until the last header is validated and stored; "synced" is the time from the
+ * first dial to SYNCED. Each sync is a process of its own. */
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bench_files.h"
 #include "proxy.h"
 #include "spv/spv.h"
 
@@ -26,82 +27,31 @@
 #define PATH_SIZE 512
 #define PEERS 4
 
-static _Noreturn void die(const char *what)
-{
-    fprintf(stderr, "bench_fetch: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-struct world {
+struct setup {
     uint32_t n;
-    struct spv_checkpoint *marks;
-    size_t n_marks;
+    struct spv_checkpoint *checkpoints;
+    size_t n_checkpoints;
     char folder[PATH_SIZE / 2], headers[PATH_SIZE];
-    FILE *out; /* while mining */
 };
 
-static int keep(void *ctx, const struct spv_chain_header *record)
+/* Mines the file of headers, and takes the last header of each period as a checkpoint. */
+static void mine(struct setup *setup)
 {
-    struct world *w = ctx;
-    uint8_t raw[SPV_HEADER_SIZE];
-    spv_header_encode(raw, &record->header);
-    if (fwrite(raw, sizeof raw, 1, w->out) != 1)
-        die(w->headers);
-    if ((record->height + 1) % PERIOD == 0)
-        w->marks[w->n_marks++] =
-            (struct spv_checkpoint){.height = record->height, .hash = record->hash};
-    return 0;
-}
-
-static void mine(struct world *w)
-{
-    const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    const struct spv_chain_config cfg = {.params = params};
-    const struct spv_mine_plan plan = {
-        .n = w->n, .spacing = 300, .seed = 1, .sink = keep, .ctx = w};
-    struct spv_chain *chain = NULL;
-    uint8_t raw[SPV_HEADER_SIZE];
-    w->marks = calloc(w->n / PERIOD + 1, sizeof *w->marks);
-    w->out = fopen(w->headers, "wb");
-    spv_header_encode(raw, &params->genesis);
-    if (!w->marks || !w->out || fwrite(raw, sizeof raw, 1, w->out) != 1 ||
-        spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0 || fclose(w->out) != 0)
-        die("mining");
-    spv_chain_free(chain);
-}
-
-/* Starts the server and reads its port from the line that it prints when it listens. */
-static pid_t serve(const char *folder, const char *headers, uint16_t *port)
-{
-    char program[PATH_SIZE], line[512];
-    int fds[2];
-    snprintf(program, sizeof program, "%s/spv-serve", folder);
-    if (pipe(fds) != 0)
-        die("pipe");
-    const pid_t pid = fork();
-    if (pid < 0)
-        die("fork");
-    if (pid == 0) {
-        dup2(fds[1], STDOUT_FILENO);
-        execl(program, "spv-serve", "--network", "regtest", "--listen", "127.0.0.1:0", "--headers",
-              headers, (char *)NULL);
-        _exit(127);
+    struct bench_headers mined = bench_mine(setup->n);
+    setup->checkpoints = calloc(setup->n / PERIOD + 1, sizeof *setup->checkpoints);
+    if (!setup->checkpoints)
+        bench_die("memory");
+    bench_write_headers(setup->headers, &mined);
+    for (uint32_t h = PERIOD - 1; h < mined.n; h += PERIOD) {
+        struct spv_checkpoint *checkpoint = &setup->checkpoints[setup->n_checkpoints++];
+        checkpoint->height = h;
+        spv_header_hash_raw(&checkpoint->hash, mined.raw + (size_t)h * SPV_HEADER_SIZE, 1);
     }
-    close(fds[1]);
-    FILE *out = fdopen(fds[0], "r");
-    *port = 0;
-    while (out && !*port && fgets(line, sizeof line, out)) {
-        const char *at = strstr(line, "127.0.0.1:");
-        if (at)
-            *port = (uint16_t)strtoul(at + 10, NULL, 10);
-    }
-    if (!*port)
-        die("the server did not say where it listens");
-    return pid; /* the pipe stays open, because the server may still write */
+    free(mined.raw);
 }
 
 struct times {
-    double headers, verdict; /* seconds */
+    double headers, synced; /* seconds */
     double cpu; /* seconds of the syncing process */
     double peak; /* MiB */
 };
@@ -122,38 +72,39 @@ static void on_event(void *ctx, const struct spv_event *e)
     if (e->kind == SPV_EVENT_PROGRESS && e->tip.height == s->n)
         s->times.headers = (double)(now - s->first_ns) / 1e9;
     if (e->kind == SPV_EVENT_SYNCED && e->tip.height == s->n) {
-        s->times.verdict = (double)(now - s->start_ns) / 1e9;
+        s->times.synced = (double)(now - s->start_ns) / 1e9;
         spv_evloop_stop(s->loop);
     }
 }
 
-static struct times sync_here(const struct world *w, const uint16_t *ports, size_t n_ports,
-                              bool with_marks)
+static struct times sync_here(const struct setup *setup, const uint16_t *ports, size_t n_ports,
+                              bool with_checkpoints)
 {
-    struct sync s = {.n = w->n};
+    struct sync s = {.n = setup->n};
     struct spv_endpoint peers[PEERS];
     struct spv_error_info why;
     char path[PATH_SIZE];
     struct rusage usage;
     memset(peers, 0, sizeof peers);
-    snprintf(path, sizeof path, "%s/sync.db", w->folder);
+    snprintf(path, sizeof path, "%s/sync.db", setup->folder);
     for (size_t i = 0; i < n_ports; i++) {
         snprintf(peers[i].host, sizeof peers[i].host, "127.0.0.1");
         peers[i].port = ports[i];
     }
-    struct spv_evloop_config cfg = {.node = {.params = spv_params_get(SPV_REGTEST),
-                                             .connect = peers,
-                                             .n_connect = n_ports,
-                                             .checkpoints = with_marks ? w->marks : NULL,
-                                             .n_checkpoints = with_marks ? w->n_marks : 0},
-                                    .on_event = on_event,
-                                    .ctx = &s};
+    struct spv_evloop_config cfg = {
+        .node = {.params = spv_params_get(SPV_REGTEST),
+                 .connect = peers,
+                 .n_connect = n_ports,
+                 .checkpoints = with_checkpoints ? setup->checkpoints : NULL,
+                 .n_checkpoints = with_checkpoints ? setup->n_checkpoints : 0},
+        .on_event = on_event,
+        .ctx = &s};
     const struct spv_store_config store = {
         .path = path, .params = cfg.node.params, .mode = SPV_STORE_CREATE};
     s.start_ns = bench_now_ns();
     if (spv_store_open(&cfg.store, &store, &why) < 0 || spv_evloop_new(&s.loop, &cfg, &why) < 0 ||
         spv_evloop_run(s.loop) < 0) {
-        fprintf(stderr, "bench_fetch: %s\n", why.text);
+        fprintf(stderr, "bench_segments: %s\n", why.text);
         _exit(1);
     }
     spv_evloop_free(s.loop);
@@ -165,88 +116,86 @@ static struct times sync_here(const struct world *w, const uint16_t *ports, size
     return s.times;
 }
 
-static struct times sync_once(const struct world *w, uint16_t upstream,
-                              const struct proxy_line *lines, size_t n, bool with_marks)
+static struct times sync_once(const struct setup *setup, uint16_t upstream,
+                              const struct proxy_line *lines, size_t n, bool with_checkpoints)
 {
-    static const char *const tails[] = {"", "-wal", "-shm", "-lock"};
     struct times times = {0};
     uint16_t ports[PEERS];
     pid_t proxies[PEERS];
     int fds[2], status = 0;
     if (pipe(fds) != 0)
-        die("pipe");
+        bench_die("pipe");
     for (size_t i = 0; i < n; i++)
         if ((proxies[i] = proxy_start(&ports[i], upstream, &lines[i])) < 0)
-            die("proxy");
+            bench_die("proxy");
     const pid_t pid = fork();
     if (pid < 0)
-        die("fork");
+        bench_die("fork");
     if (pid == 0) {
-        times = sync_here(w, ports, n, with_marks);
+        times = sync_here(setup, ports, n, with_checkpoints);
         _exit(write(fds[1], &times, sizeof times) == sizeof times ? 0 : 1);
     }
     if (waitpid(pid, &status, 0) != pid || status != 0 ||
         read(fds[0], &times, sizeof times) != sizeof times)
-        die("a sync failed");
+        bench_die("a sync failed");
     close(fds[0]);
     close(fds[1]);
     for (size_t i = 0; i < n; i++) {
         kill(proxies[i], SIGKILL);
         waitpid(proxies[i], NULL, 0);
     }
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-        char path[PATH_SIZE];
-        snprintf(path, sizeof path, "%s/sync.db%s", w->folder, tails[i]);
-        (void)unlink(path);
-    }
+    char db[PATH_SIZE];
+    snprintf(db, sizeof db, "%s/sync.db", setup->folder);
+    bench_remove_db(db);
     return times;
 }
 
-static void say(const char *what, const struct times *t)
+static void print_times(const char *what, const struct times *t)
 {
-    printf("  %-34s %7.2f s  (verdict %.2f s, cpu %.2f s, peak %.1f MiB)\n", what, t->headers,
-           t->verdict, t->cpu, t->peak);
+    printf("  %-34s %7.2f s  (synced %.2f s, cpu %.2f s, peak %.1f MiB)\n", what, t->headers,
+           t->synced, t->cpu, t->peak);
 }
 
 int main(int argc, char **argv)
 {
-    struct world w = {.n = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : DEFAULT_HEADERS};
+    struct setup setup = {.n = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : DEFAULT_HEADERS};
     uint16_t upstream;
     if (argc < 2) {
-        fprintf(stderr, "usage: bench_fetch BIN_DIR [HEADERS] [FOLDER]\n");
+        fprintf(stderr, "usage: bench_segments BIN_DIR [HEADERS] [FOLDER]\n");
         return 2;
     }
-    snprintf(w.folder, sizeof w.folder, "%s/spv-fetch-XXXXXX", argc > 3 ? argv[3] : "/var/tmp");
-    if (!mkdtemp(w.folder))
-        die(w.folder);
-    snprintf(w.headers, sizeof w.headers, "%s/headers.raw", w.folder);
-    mine(&w);
-    const pid_t server = serve(argv[1], w.headers, &upstream);
+    snprintf(setup.folder, sizeof setup.folder, "%s/spv-bench-XXXXXX",
+             argc > 3 ? argv[3] : "/var/tmp");
+    if (!mkdtemp(setup.folder))
+        bench_die(setup.folder);
+    snprintf(setup.headers, sizeof setup.headers, "%s/headers.raw", setup.folder);
+    mine(&setup);
+    const pid_t server = bench_serve(argv[1], setup.headers, &upstream);
 
     static const struct proxy_line none = {0}, far = {.delay_ms = 50};
     static const struct proxy_line peers[PEERS] = {{10, 2e6}, {10, 2e6}, {10, 2e6}, {200, 1e5}};
     static const struct proxy_line first[PEERS] = {{200, 1e5}, {10, 2e6}, {10, 2e6}, {10, 2e6}};
-    const struct times near = sync_once(&w, upstream, &none, 1, true);
-    const struct times one = sync_once(&w, upstream, &far, 1, false);
-    const struct times many = sync_once(&w, upstream, &far, 1, true);
-    const struct times alone = sync_once(&w, upstream, peers, 3, true);
-    const struct times last = sync_once(&w, upstream, peers, 4, true);
-    const struct times slow_first = sync_once(&w, upstream, first, 4, true);
+    const struct times near = sync_once(&setup, upstream, &none, 1, true);
+    const struct times one = sync_once(&setup, upstream, &far, 1, false);
+    const struct times many = sync_once(&setup, upstream, &far, 1, true);
+    const struct times alone = sync_once(&setup, upstream, peers, 3, true);
+    const struct times last = sync_once(&setup, upstream, peers, 4, true);
+    const struct times slow_first = sync_once(&setup, upstream, first, 4, true);
     kill(server, SIGTERM);
     waitpid(server, NULL, 0);
 
-    printf("fetching %u headers through proxies, judged and stored\n", w.n);
-    say("no delay, many in flight", &near);
-    say("50 ms each way, one at a time", &one);
-    say("50 ms each way, many in flight", &many);
+    printf("downloading %u headers through proxies, validated and stored\n", setup.n);
+    print_times("no delay, many in flight", &near);
+    print_times("50 ms each way, one at a time", &one);
+    print_times("50 ms each way, many in flight", &many);
     printf("  ratio %.1f x (target: at least 10)\n", one.headers / many.headers);
-    say("three equal peers (2 MB/s, 10 ms)", &alone);
-    say("and one 20 times slower, last", &last);
-    say("and one 20 times slower, first", &slow_first);
+    print_times("three equal peers (2 MB/s, 10 ms)", &alone);
+    print_times("and one 20 times slower, last", &last);
+    print_times("and one 20 times slower, first", &slow_first);
     printf("  ratio %.2f x and %.2f x (target: at most 1.3)\n", last.headers / alone.headers,
            slow_first.headers / alone.headers);
-    unlink(w.headers);
-    rmdir(w.folder);
-    free(w.marks);
+    unlink(setup.headers);
+    rmdir(setup.folder);
+    free(setup.checkpoints);
     return 0;
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bench_files.h"
 #include "lower_bound.h"
 #include "spv/spv.h"
 
@@ -30,62 +31,12 @@
 #define ROUNDS_MAX 25
 #define PATH_SIZE 512
 
-struct raw {
-    uint8_t *bytes; /* from height 0 */
-    uint32_t n;
-};
-
-static _Noreturn void die(const char *what)
-{
-    fprintf(stderr, "bench_sync: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int keep(void *ctx, const struct spv_chain_header *record)
-{
-    struct raw *raw = ctx;
-    spv_header_encode(raw->bytes + (size_t)record->height * SPV_HEADER_SIZE, &record->header);
-    return 0;
-}
-
-static struct raw mine(uint32_t n)
-{
-    const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    const struct spv_chain_config cfg = {.params = params};
-    struct raw raw = {.bytes = malloc(((size_t)n + 1) * SPV_HEADER_SIZE), .n = n + 1};
-    const struct spv_mine_plan plan = {
-        .n = n, .spacing = 300, .seed = 1, .sink = keep, .ctx = &raw};
-    struct spv_chain *chain = NULL;
-    if (!raw.bytes || spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0)
-        die("mining");
-    spv_header_encode(raw.bytes, &params->genesis);
-    spv_chain_free(chain);
-    return raw;
-}
-
-static void write_file(const char *path, const struct raw *raw)
-{
-    FILE *f = fopen(path, "wb");
-    if (!f || fwrite(raw->bytes, SPV_HEADER_SIZE, raw->n, f) != raw->n || fclose(f) != 0)
-        die(path);
-}
-
-static void remove_db(const char *path)
-{
-    static const char *const tails[] = {"", "-wal", "-shm", "-lock"};
-    char name[PATH_SIZE + 8];
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-        snprintf(name, sizeof name, "%s%s", path, tails[i]);
-        (void)unlink(name);
-    }
-}
-
 enum part {
     TRANSFER,
     HASHING,
     INSERTING,
     INDEXING,
-    FLOOR, /* their sum */
+    LOWER_BOUND, /* their sum */
     SYNC,
     RATIO,
     PARTS,
@@ -111,35 +62,35 @@ static void in_child(void (*work)(void *out, const char *headers, const char *db
 {
     int fds[2], status = 0;
     if (pipe(fds) != 0)
-        die("pipe");
+        bench_die("pipe");
     const pid_t pid = fork();
     if (pid < 0)
-        die("fork");
+        bench_die("fork");
     if (pid == 0) {
         work(out, headers, db, n);
         _exit(write(fds[1], out, size) == (ssize_t)size ? 0 : 1);
     }
     close(fds[1]);
     if (waitpid(pid, &status, 0) != pid || status != 0 || read(fds[0], out, size) != (ssize_t)size)
-        die("mining and lower bounds");
+        bench_die("mining and lower bounds");
     close(fds[0]);
 }
 
 /* Mines the headers into a file, and writes their checkpoints into another. */
 static void mine_files(void *out, const char *headers, const char *list, uint32_t n)
 {
-    const struct raw raw = mine(n);
+    const struct bench_headers mined = bench_mine(n);
     FILE *f = fopen(list, "w");
-    write_file(headers, &raw);
+    bench_write_headers(headers, &mined);
     for (uint32_t h = 2016; f && h <= n; h += 2016) {
         struct spv_blockhash hash;
         char hex[SPV_HASH_HEX];
-        spv_header_hash_raw(&hash, raw.bytes + (size_t)h * SPV_HEADER_SIZE, 1);
+        spv_header_hash_raw(&hash, mined.raw + (size_t)h * SPV_HEADER_SIZE, 1);
         spv_blockhash_hex(hex, &hash);
         fprintf(f, "%" PRIu32 ":%s\n", h, hex);
     }
     if (!f || fclose(f) != 0)
-        die(list);
+        bench_die(list);
     *(char *)out = 1;
 }
 
@@ -150,47 +101,18 @@ static void measure_lower_bounds(void *out, const char *headers, const char *db,
     uint8_t *raw = malloc(size);
     FILE *f = fopen(headers, "rb");
     if (!raw || !f || fread(raw, 1, size, f) != size)
-        die(headers);
+        bench_die(headers);
     fclose(f);
     part[TRANSFER] = lower_bound_transfer(n);
     part[HASHING] = lower_bound_hashing(raw, n + 1);
     part[INSERTING] = lower_bound_inserting(db, raw, n + 1);
     part[INDEXING] = lower_bound_indexing(db);
-    part[FLOOR] = part[TRANSFER] + part[HASHING] + part[INSERTING] + part[INDEXING];
-    remove_db(db);
-}
-
-/* Starts the server and reads its port from the line that it prints when it listens. */
-static pid_t serve(const char *program, const char *headers, unsigned *port)
-{
-    int fds[2];
-    if (pipe(fds) != 0)
-        die("pipe");
-    const pid_t pid = fork();
-    if (pid < 0)
-        die("fork");
-    if (pid == 0) {
-        dup2(fds[1], STDOUT_FILENO);
-        execl(program, "spv-serve", "--network", "regtest", "--listen", "127.0.0.1:0", "--headers",
-              headers, (char *)NULL);
-        _exit(127);
-    }
-    close(fds[1]);
-    FILE *out = fdopen(fds[0], "r");
-    char line[512];
-    *port = 0;
-    while (out && !*port && fgets(line, sizeof line, out)) {
-        const char *at = strstr(line, "127.0.0.1:");
-        if (at)
-            *port = (unsigned)strtoul(at + 10, NULL, 10);
-    }
-    if (!*port)
-        die("the server did not say where it listens");
-    return pid; /* the pipe stays open, because the server may still write */
+    part[LOWER_BOUND] = part[TRANSFER] + part[HASHING] + part[INSERTING] + part[INDEXING];
+    bench_remove_db(db);
 }
 
 /* Runs one sync, with a list of checkpoints unless it is NULL. */
-static double sync_once(const char *program, const char *db, const char *list, unsigned port,
+static double sync_once(const char *program, const char *db, const char *list, uint16_t port,
                         struct rusage *usage)
 {
     char peer[32];
@@ -198,7 +120,7 @@ static double sync_once(const char *program, const char *db, const char *list, u
     const uint64_t start = bench_now_ns();
     const pid_t pid = fork();
     if (pid < 0)
-        die("fork");
+        bench_die("fork");
     if (pid == 0) {
         execl(program, "spv-sync", "--network", "regtest", "--connect", peer, "--db", db, "--quiet",
               list ? "--checkpoint-file" : (char *)NULL, list, (char *)NULL);
@@ -210,7 +132,7 @@ static double sync_once(const char *program, const char *db, const char *list, u
         exit(1);
     }
     const double seconds = (double)(bench_now_ns() - start) / 1e9;
-    remove_db(db);
+    bench_remove_db(db);
     return seconds;
 }
 
@@ -220,22 +142,23 @@ static double cpu(const struct rusage *u)
            (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
 }
 
-struct place {
-    char headers[PATH_SIZE], list[PATH_SIZE], db[PATH_SIZE], sync[PATH_SIZE], serve[PATH_SIZE];
+struct paths {
+    char headers[PATH_SIZE], list[PATH_SIZE], db[PATH_SIZE], sync[PATH_SIZE];
+    const char *bin;
 };
 
 /* Rounds of lower bounds and sync alternate, so that other load on the machine affects both. */
-static void measure(const struct place *at, uint32_t n, unsigned rounds, bool listed)
+static void measure(const struct paths *at, uint32_t n, unsigned rounds, bool listed)
 {
     double values[PARTS][ROUNDS_MAX], cpus[ROUNDS_MAX], part[PARTS] = {0};
     long peak = 0;
-    unsigned port = 0;
-    const pid_t server = serve(at->serve, at->headers, &port);
+    uint16_t port = 0;
+    const pid_t server = bench_serve(at->bin, at->headers, &port);
     for (unsigned i = 0; i < rounds; i++) {
         struct rusage usage;
         in_child(measure_lower_bounds, part, sizeof part, at->headers, at->db, n);
         part[SYNC] = sync_once(at->sync, at->db, listed ? at->list : NULL, port, &usage);
-        part[RATIO] = part[SYNC] / part[FLOOR];
+        part[RATIO] = part[SYNC] / part[LOWER_BOUND];
         for (int k = 0; k < PARTS; k++)
             values[k][i] = part[k];
         cpus[i] = cpu(&usage);
@@ -252,7 +175,7 @@ static void measure(const struct place *at, uint32_t n, unsigned rounds, bool li
            median(cpus, rounds));
     printf("  lower bound %7.2f s   (transfer %.2f + double SHA-256 %.2f + bare insert %.2f"
            " + index %.2f)\n",
-           median(values[FLOOR], rounds), median(values[TRANSFER], rounds),
+           median(values[LOWER_BOUND], rounds), median(values[TRANSFER], rounds),
            median(values[HASHING], rounds), median(values[INSERTING], rounds),
            median(values[INDEXING], rounds));
     printf("  ratio       %7.2f x   (target: 1.25)\n", median(values[RATIO], rounds));
@@ -269,15 +192,15 @@ int main(int argc, char **argv)
     const unsigned long asked = argc > 4 ? strtoul(argv[4], NULL, 10) : DEFAULT_ROUNDS;
     const unsigned rounds = asked < 1 ? 1 : asked > ROUNDS_MAX ? ROUNDS_MAX : (unsigned)asked;
     char folder[PATH_SIZE / 2], done = 0;
-    struct place at;
+    struct paths at;
     snprintf(folder, sizeof folder, "%s/spv-bench-XXXXXX", argc > 3 ? argv[3] : "/var/tmp");
     if (!mkdtemp(folder))
-        die(folder);
+        bench_die(folder);
     snprintf(at.headers, sizeof at.headers, "%s/headers.raw", folder);
     snprintf(at.list, sizeof at.list, "%s/checkpoints", folder);
     snprintf(at.db, sizeof at.db, "%s/headers.db", folder);
     snprintf(at.sync, sizeof at.sync, "%s/spv-sync", argv[1]);
-    snprintf(at.serve, sizeof at.serve, "%s/spv-serve", argv[1]);
+    at.bin = argv[1];
     /* Shows that time is linear and memory constant: a quarter of the headers first. */
     for (uint32_t size = n / 4; size <= n && size > 0; size = size < n ? n : n + 1) {
         in_child(mine_files, &done, sizeof done, at.headers, at.list, size);

@@ -17,6 +17,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 BIN = os.environ.get("SPV_BIN_DIR", os.path.join(os.path.dirname(__file__), "../../build/dev/bin"))
@@ -232,9 +233,9 @@ class Wire:
             if got == command:
                 return payload
 
-    def send_version(self, height=0, time=0):
+    def send_version(self, height=0, unix_time=0):
         address = bytes(26)
-        self.send(b"version", struct.pack("<iQq", 70016, 0, time) + address + address +
+        self.send(b"version", struct.pack("<iQq", 70016, 0, unix_time) + address + address +
                   struct.pack("<Q", random.getrandbits(64)) + b"\x06/test/" +
                   struct.pack("<i?", height, False))
 
@@ -243,6 +244,60 @@ class Wire:
         self.wait(b"version")
         self.send(b"verack")
         self.wait(b"verack")
+
+
+class FakePeer:
+    """A listening peer: it completes the handshake of each connection, then runs converse(wire),
+    which a subclass overrides. Counts the connections in `dialled`."""
+
+    def __init__(self, height=1000, clock_offset=0, magic=REGTEST_MAGIC):
+        self.height, self.clock_offset, self.magic = height, clock_offset, magic
+        self.dialled = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self.dialled += 1
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        try:
+            wire = Wire(sock, self.magic)
+            wire.wait(b"version")
+            wire.send_version(self.height, int(time.time()) + self.clock_offset)
+            wire.send(b"verack")
+            self.converse(wire)
+        except (EOFError, OSError):
+            sock.close()
+
+    def converse(self, wire):
+        raise NotImplementedError
+
+    def close(self):
+        self._listener.close()
+
+
+class FixedAnswer(FakePeer):
+    """A peer that answers every getheaders with the same message."""
+
+    def __init__(self, command, payload=b"", **more):
+        self.message = (command, payload)
+        super().__init__(**more)
+
+    def converse(self, wire):
+        while True:
+            wire.wait(b"getheaders")
+            wire.send(*self.message)
 
 
 def fetch_headers(port, genesis, magic=REGTEST_MAGIC):
@@ -284,9 +339,9 @@ def database_headers(path):
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
     raw, previous = bytearray(), bytes(32)
-    for i, (height, hash_, version, merkle, time, bits, nonce) in enumerate(rows):
+    for i, (height, hash_, version, merkle, when, bits, nonce) in enumerate(rows):
         assert height == i, f"row {i} has height {height}"
-        header = struct.pack("<i32s32sIII", version, previous, merkle[::-1], time, bits, nonce)
+        header = struct.pack("<i32s32sIII", version, previous, merkle[::-1], when, bits, nonce)
         previous = sha256d(header)
         assert previous == hash_[::-1], f"the row of height {height} has another hash"
         raw += header

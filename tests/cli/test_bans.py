@@ -4,98 +4,63 @@ import json
 import socket
 import sqlite3
 import struct
-import threading
-import time
 import unittest
 
-from support import DONE, NO_PEER, REGTEST_GENESIS, TestCase, Wire, sha256d
+from support import DONE, NO_PEER, REGTEST_GENESIS, FixedAnswer, TestCase, sha256d
 
 
-class Liar:
-    """A peer that answers getheaders with a header that has no proof of work."""
-
-    def __init__(self):
-        self.dialled = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            self.dialled += 1
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    @staticmethod
-    def header():
-        nonce = 0
-        while True:
-            header = struct.pack("<i32s32sIII", 4, sha256d(REGTEST_GENESIS), bytes(32), 1296688703,
-                                 0x207fffff, nonce)
-            if sha256d(header)[31] & 0x80:  # above the target
-                return header
-            nonce += 1
-
-    def serve(self, sock):
-        try:
-            wire = Wire(sock)
-            wire.wait(b"version")
-            wire.send_version(height=1000, time=int(time.time()))
-            wire.send(b"verack")
-            while True:
-                wire.wait(b"getheaders")
-                wire.send(b"headers", b"\x01" + self.header() + b"\x00")
-        except (EOFError, OSError):
-            sock.close()
-
-    def close(self):
-        self.listener.close()
+def invalid_pow_peer():
+    """A peer that answers getheaders with a header whose hash is above its target."""
+    nonce = 0
+    while True:
+        header = struct.pack("<i32s32sIII", 4, sha256d(REGTEST_GENESIS), bytes(32), 1296688703,
+                             0x207fffff, nonce)
+        if sha256d(header)[31] & 0x80:  # above the target
+            return FixedAnswer(b"headers", b"\x01" + header + b"\x00")
+        nonce += 1
 
 
 class Bans(TestCase):
     def test_a_misbehaving_peer_is_banned_over_restarts_until_bans_are_cleared(self):
-        liar, server = Liar(), self.server("--mine", 50)
-        self.addCleanup(liar.close)
-        peers = ("--connect", liar.address, "--connect", server.address)
+        bad, server = invalid_pow_peer(), self.server("--mine", 50)
+        self.addCleanup(bad.close)
+        peers = ("--connect", bad.address, "--connect", server.address)
         result = self.sync(*peers, "--json")
         self.ends(result, DONE)
         banned = [e for e in map(json.loads, result.stdout.splitlines()) if e["event"] == "banned"]
         self.assertEqual([(e["peer"], e["code"]) for e in banned],
-                         [(liar.address, "HDR_POW")])
+                         [(bad.address, "HDR_POW")])
         with sqlite3.connect(self.db) as db:
             rows = db.execute("SELECT address, until - since, code, reason FROM peer_ban").fetchall()
         db.close()
-        self.assertEqual(rows, [(liar.address, 86400, -105, "hash above its target")])
-        self.assertEqual(liar.dialled, 1)
+        self.assertEqual(rows, [(bad.address, 86400, -105, "hash above its target")])
+        self.assertEqual(bad.dialled, 1)
 
         result = self.sync(*peers, "--verbose")
         self.ends(result, DONE)
-        self.assertIn(f"{liar.address}: banned for invalid data within the last 24 hours", result.stdout)
-        self.assertEqual(liar.dialled, 1)
+        self.assertIn(f"{bad.address}: banned for invalid data within the last 24 hours", result.stdout)
+        self.assertEqual(bad.dialled, 1)
 
-        result = self.sync("--connect", liar.address)  # ends without waiting for the banned peer
+        result = self.sync("--connect", bad.address)  # ends without waiting for the banned peer
         self.ends(result, NO_PEER)
         self.assertIn("every --connect peer is banned", result.stderr)
         self.assertIn("banned for invalid data within the last 24 hours", result.stderr)
         self.assertIn("--clear-bans", result.stderr)
-        self.assertEqual(liar.dialled, 1)
+        self.assertEqual(bad.dialled, 1)
 
         self.ends(self.sync(*peers, "--clear-bans"), DONE)
-        self.assertEqual(liar.dialled, 2)
+        self.assertEqual(bad.dialled, 2)
 
     def test_a_ban_ends_after_a_day(self):
-        liar, server = Liar(), self.server("--mine", 50)
-        self.addCleanup(liar.close)
-        peers = ("--connect", liar.address, "--connect", server.address)
+        bad, server = invalid_pow_peer(), self.server("--mine", 50)
+        self.addCleanup(bad.close)
+        peers = ("--connect", bad.address, "--connect", server.address)
         self.ends(self.sync(*peers), DONE)
         with sqlite3.connect(self.db) as db:
             db.execute("UPDATE peer_ban SET since = since - 86401, until = until - 86401")
         db.close()
         self.ends(self.sync(*peers), DONE)
-        self.assertEqual(liar.dialled, 2)
+        self.assertEqual(bad.dialled, 2)
 
     def test_a_slow_peer_is_not_banned(self):
         mute = socket.create_server(("127.0.0.1", 0))  # accepts connections, sends nothing

@@ -3,58 +3,37 @@
 import socket
 import sqlite3
 import struct
-import threading
 import time
 import unittest
 
 from socks import Socks
-from support import DONE, TestCase, Wire
+from support import DONE, FakePeer, TestCase
 
 PORT = 18444
 HONEST = 9  # NODE_NETWORK and NODE_WITNESS
 
 
-class Hub:
+class Hub(FakePeer):
     """A peer that has no headers but gossips the addresses of others."""
 
     def __init__(self, hosts):
         self.hosts = hosts
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(height=0)
 
-    def accept(self):
+    def converse(self, wire):
         while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    def serve(self, sock):
-        try:
-            wire = Wire(sock)
-            wire.wait(b"version")
-            wire.send_version(time=int(time.time()))
-            wire.send(b"verack")
-            while True:
-                command, payload = wire.receive()
-                if command == b"ping":
-                    wire.send(b"pong", payload)
-                elif command == b"getheaders":
-                    wire.send(b"headers", b"\x00")
-                elif command == b"getaddr":
-                    wire.send(b"addr", self.addresses())
-        except (EOFError, OSError):
-            sock.close()
+            command, payload = wire.receive()
+            if command == b"ping":
+                wire.send(b"pong", payload)
+            elif command == b"getheaders":
+                wire.send(b"headers", b"\x00")
+            elif command == b"getaddr":
+                wire.send(b"addr", self.addresses())
 
     def addresses(self):
         entry = b"".join(struct.pack("<IQ", int(time.time()), HONEST) + bytes(10) + b"\xff\xff" +
                          socket.inet_aton(host) + struct.pack(">H", PORT) for host in self.hosts)
         return bytes([len(self.hosts)]) + entry
-
-    def close(self):
-        self.listener.close()
 
 
 class Discovery(TestCase):

@@ -2,12 +2,9 @@
 
 import json
 import signal
-import socket
-import threading
-import time
 import unittest
 
-from support import INTERRUPTED, TestCase, Wire
+from support import INTERRUPTED, FixedAnswer, TestCase
 
 MAINNET_MAGIC = bytes.fromhex("f9beb4d9")
 
@@ -15,26 +12,9 @@ MAINNET_MAGIC = bytes.fromhex("f9beb4d9")
 class Alarms(TestCase):
     def bare_peer(self, ahead=0, magic=MAINNET_MAGIC):
         """A peer of mainnet that has genesis alone and a clock that is this far ahead."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(listener.close)
-
-        def talk():
-            try:
-                wire = Wire(listener.accept()[0], magic)
-                wire.wait(b"version")
-                wire.send_version(time=int(time.time()) + ahead)
-                wire.send(b"verack")
-                while True:
-                    command, payload = wire.receive()
-                    if command == b"getheaders":
-                        wire.send(b"headers", b"\0")
-                    elif command == b"ping":
-                        wire.send(b"pong", payload)
-            except (OSError, EOFError):
-                pass
-
-        threading.Thread(target=talk, daemon=True).start()
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+        peer = FixedAnswer(b"headers", b"\0", height=0, clock_offset=ahead, magic=magic)
+        self.addCleanup(peer.close)
+        return peer.address
 
     def follow(self, peer, *args):
         return self.program("spv-sync", "--network", "mainnet", "--db", self.db, "--follow",

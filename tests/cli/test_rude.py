@@ -3,53 +3,15 @@ not banned, queried after others, dialled again after longer waits; each disconn
 
 import json
 import re
-import socket
 import sqlite3
-import threading
-import time
 import unittest
 
-from support import DONE, NO_PEER, TestCase, Wire
+from support import DONE, NO_PEER, FixedAnswer, TestCase
 
 
-class Rude:
-    """A peer that shakes hands and then sends this message whenever it is asked for headers."""
-
-    def __init__(self, command, payload=b""):
-        self.message = (command, payload)
-        self.dialled = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            self.dialled += 1
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    def serve(self, sock):
-        try:
-            wire = Wire(sock)
-            wire.wait(b"version")
-            wire.send_version(height=1000, time=int(time.time()))
-            wire.send(b"verack")
-            while True:
-                wire.wait(b"getheaders")
-                wire.send(*self.message)
-        except (EOFError, OSError):
-            sock.close()
-
-    def close(self):
-        self.listener.close()
-
-
-class RudePeers(TestCase):
-    def rude(self, *message):
-        peer = Rude(*message)
+class Disconnects(TestCase):
+    def peer(self, *message):
+        peer = FixedAnswer(*message)
         self.addCleanup(peer.close)
         return peer
 
@@ -71,7 +33,7 @@ class RudePeers(TestCase):
                 ("a mempool request", (b"mempool",), "BLOOM_UNOFFERED"),
                 ("a filter request", (b"getcfilters", bytes(37)), "FILTERS_UNOFFERED")):
             with self.subTest(name):
-                peer = self.rude(*message)
+                peer = self.peer(*message)
                 result = self.sync("--connect", peer.address, "--connect", server.address, "--json",
                                    "--timeout", 3)
                 events = [json.loads(line) for line in result.stdout.splitlines()]
@@ -82,7 +44,7 @@ class RudePeers(TestCase):
                 self.assertEqual(self.bans(), 0)
 
     def test_the_user_sees_why_it_is_closed_and_when_it_is_dialled_again(self):
-        peer = self.rude(b"inv", b"\0\0")
+        peer = self.peer(b"inv", b"\0\0")
         result = self.sync("--connect", peer.address, "--timeout", 4)
         self.ends(result, NO_PEER)  # handshakes alone do not keep the run alive
         lines = [line for line in result.stdout.splitlines() if line.startswith(peer.address)]
@@ -96,7 +58,7 @@ class RudePeers(TestCase):
     def test_repeats_and_transaction_counts_are_ignored(self):
         for command, payload in ((b"verack", b""), (b"version", b"\0"), (b"gibberish", b"abc")):
             with self.subTest(command):
-                peer = self.rude(command, payload)
+                peer = self.peer(command, payload)
                 result = self.sync("--connect", peer.address, "--timeout", 1, "--json")
                 self.ends(result, NO_PEER)
                 self.assertEqual(peer.dialled, 1)

@@ -3,21 +3,20 @@
 import json
 import os
 import re
-import socket
 import struct
 import tempfile
 import threading
 import time
 import unittest
 
-from support import DONE, HANG, HEADER, TestCase, Wire, binary, display, mine_file, sha256d
+from support import DONE, HANG, HEADER, FakePeer, TestCase, binary, display, mine_file, sha256d
 from test_screen import on_terminal
 
 PERIOD = 2016
 PERIODS = 6
 
 
-class SegmentPeer:
+class SegmentPeer(FakePeer):
     """Answers each getheaders from a file of raw headers, but keeps the answer that begins at
     genesis, without which nothing can be joined, until `release` is set. `pause` seconds pass
     before each answer; after the last of the others it sets `others`."""
@@ -28,21 +27,11 @@ class SegmentPeer:
                       for at in range(0, len(raw), HEADER)}
         self.release, self.others = threading.Event(), threading.Event()
         self.sending = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(height=len(raw) // HEADER - 1)
 
     def close(self):
         self.release.set()
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+        super().close()
 
     def answer(self, wire, start):
         n = min(2000, len(self.raw) // HEADER - 1 - start)
@@ -59,26 +48,19 @@ class SegmentPeer:
         except OSError:
             pass
 
-    def serve(self, sock):
-        told = 0
-        try:
-            wire = Wire(sock)
-            wire.wait(b"version")
-            wire.send_version(height=len(self.raw) // HEADER - 1, time=int(time.time()))
-            wire.send(b"verack")
-            while True:
-                request = wire.wait(b"getheaders")
-                start = self.place[request[5:37]]
-                if start == 0:
-                    threading.Thread(target=self.later, args=(wire,), daemon=True).start()
-                    continue
-                time.sleep(self.pause)  # its line is slow
-                self.answer(wire, start)
-                told += 1
-                if told == 2 * (PERIODS - 1):
-                    self.others.set()
-        except (EOFError, OSError):
-            sock.close()
+    def converse(self, wire):
+        answers = 0
+        while True:
+            request = wire.wait(b"getheaders")
+            start = self.place[request[5:37]]
+            if start == 0:
+                threading.Thread(target=self.later, args=(wire,), daemon=True).start()
+                continue
+            time.sleep(self.pause)  # a slow line
+            self.answer(wire, start)
+            answers += 1
+            if answers == 2 * (PERIODS - 1):
+                self.others.set()
 
 
 class Segments(TestCase):

@@ -4,13 +4,11 @@ headers from the future, networks that no longer have our tip, too little work."
 import json
 import os
 import shutil
-import socket
 import struct
-import threading
 import time
 import unittest
 
-from support import (DONE, HEADER, NO_PEER, REGTEST_GENESIS, TestCase, Wire, database_headers, run,
+from support import (DONE, HEADER, NO_PEER, REGTEST_GENESIS, FixedAnswer, TestCase, database_headers, run,
                      sha256d)
 
 HELD = 6100
@@ -37,26 +35,13 @@ class Apart(TestCase):
 
     def header_peer(self, raw):
         """A peer that answers each getheaders with these headers, however they came about."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(listener.close)
         count = len(raw) // HEADER
         answer = bytes([count]) + b"".join(raw[i * HEADER:(i + 1) * HEADER] + b"\0"
                                            for i in range(count))
 
-        def serve():
-            try:
-                wire = Wire(listener.accept()[0])
-                wire.wait(b"version")
-                wire.send_version(height=count, time=int(time.time()))
-                wire.send(b"verack")
-                while True:
-                    wire.wait(b"getheaders")
-                    wire.send(b"headers", answer)
-            except (OSError, EOFError):
-                pass
-
-        threading.Thread(target=serve, daemon=True).start()
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+        peer = FixedAnswer(b"headers", answer, height=count)
+        self.addCleanup(peer.close)
+        return peer.address
 
     def connect(self, *servers):
         return [word for server in servers for word in ("--connect", server.address)]

@@ -8,55 +8,14 @@
 #define SEEDS 20
 #define AFTERWARDS (3600 * SPV_SECOND) /* the expected end must last */
 
-static void tell(scenario_fn *play, const struct spv_params *params, uint64_t seed,
-                 struct spv_buffer *trace)
-{
-    struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .params = params});
-    play(sim);
-    const char *broken = sim_broken(sim);
-    const struct spv_buffer *told = sim_trace(sim);
-    spv_buffer_init(trace);
-    spv_buffer_put(trace, told->data, told->len);
-    if (getenv("SPV_SIM_SEED"))
-        fwrite(told->data, 1, told->len, stderr);
-    sim_free(sim);
-    if (broken) {
-        spv_buffer_free(trace);
-        print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
-                    (unsigned long long)seed, broken, (unsigned long long)seed);
-        fail();
-    }
-}
-
 void scenario_run(scenario_fn *play, const struct spv_params *params)
 {
-    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
-    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-    uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS;
-    print_message("seeds %llu..%llu\n", (unsigned long long)first,
-                  (unsigned long long)(first + n - 1));
-    for (uint64_t seed = first; seed < first + n; seed++) {
-        struct spv_buffer once, again;
-        tell(play, params, seed, &once);
-        if ((seed - first) % 4 == 0) {
-            tell(play, params, seed, &again);
-            if (once.len != again.len || memcmp(once.data, again.data, once.len) != 0) {
-                print_error("seed %llu: the second run differs\n", (unsigned long long)seed);
-                fail();
-            }
-            spv_buffer_free(&again);
-        }
-        spv_buffer_free(&once);
-    }
+    seeds_run(play, &(struct seeds_config){.n = SEEDS, .again_every = 4, .params = params});
 }
 
 void scenario_run_seed(scenario_fn *play, const struct spv_params *params, uint64_t seed)
 {
-    struct spv_buffer trace;
-    if (!getenv("SPV_SIM_SEED")) {
-        tell(play, params, seed, &trace);
-        spv_buffer_free(&trace);
-    }
+    seeds_run_one(play, &(struct seeds_config){.params = params}, seed);
 }
 
 void scenario_filter(void)

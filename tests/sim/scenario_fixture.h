@@ -55,22 +55,12 @@
 #ifndef TESTS_SIM_SCENARIO_FIXTURE_H
 #define TESTS_SIM_SCENARIO_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "support/sim/sim.h"
+#include "seeds.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MINUTES (60 * SPV_SECOND)
 #define SCENARIO_GROWTH                                                                            \
     (8u << 20) /* bytes by which a node's memory may grow, whatever is sent to it */
-
-/* Sets up a simulation and runs it; calls sim_break when the end is not the expected one. */
-typedef void scenario_fn(struct sim *sim);
 
 /* Runs a scenario on every seed, and on the first of every four seeds twice. params NULL:
  * regtest. */

@@ -1,16 +1,7 @@
 /* Clients with checkpoints above their tip, and servers that disconnect, are mute, slow, behind
  * or misbehaving, on many seeds. SPV_SIM_SEEDS is their number (default 20); SPV_SIM_SEED runs
  * one and prints its trace. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "support/sim/sim.h"
+#include "seeds.h"
 
 #define SEEDS 20
 #define PERIOD 2016
@@ -49,45 +40,17 @@ static int free_chains(void **state)
     return 0;
 }
 
-typedef void scenario(struct sim *sim);
-
 static uint64_t all_bans; /* over all simulations of a test: shows that bans did happen */
 
-static void on_seeds(scenario *play, unsigned resets)
+static void run_on_seeds(scenario_fn *play, unsigned reset_permille)
 {
-    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
-    const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-    const uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS;
-    print_message("seeds %llu..%llu\n", (unsigned long long)first,
-                  (unsigned long long)(first + n - 1));
-    for (uint64_t seed = first; seed < first + n; seed++) {
-        struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .reset_permille = resets});
-        play(sim);
-        if (one)
-            fwrite(sim_trace(sim)->data, 1, sim_trace(sim)->len, stderr);
-        if (sim_broken(sim)) {
-            print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
-                        (unsigned long long)seed, sim_broken(sim), (unsigned long long)seed);
-            fail();
-        }
-        sim_free(sim);
-    }
+    seeds_run(play, &(struct seeds_config){.n = SEEDS, .reset_permille = reset_permille});
 }
 
 static struct sim_client *add_client(struct sim *sim)
 {
     return sim_add_client(
         sim, &(struct sim_client_config){.checkpoints = marks, .n_checkpoints = MARKS});
-}
-
-static void run_to_sync(struct sim *sim, struct sim_client *client, uint64_t seconds,
-                        const struct sim_store *want)
-{
-    if (sim_run(sim, seconds * SPV_SECOND, sim_client_synced, client) == 0)
-        sim_break(sim, "not synced in time");
-    if (!spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
-                          &sim_store_tip(want)->hash))
-        sim_break(sim, "the client ended on another tip");
 }
 
 static void expect_bans(struct sim *sim, const struct sim_client *client, uint64_t least,
@@ -105,20 +68,20 @@ static void two_and_a_mute_one(struct sim *sim)
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .mute = i == mute});
     struct sim_client *client = add_client(sim);
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 0);
 }
 
 static void the_tip_is_reached_beside_a_mute_peer(void **state)
 {
     (void)state;
-    on_seeds(two_and_a_mute_one, 0);
+    run_on_seeds(two_and_a_mute_one, 0);
 }
 
 static void the_tip_is_reached_though_connections_reset(void **state)
 {
     (void)state;
-    on_seeds(two_and_a_mute_one, 20);
+    run_on_seeds(two_and_a_mute_one, 20);
 }
 
 static void crawling(struct sim *sim)
@@ -126,14 +89,14 @@ static void crawling(struct sim *sim)
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .bytes_per_s = 3000});
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .think_us = 3 * SPV_SECOND});
     struct sim_client *client = add_client(sim);
-    run_to_sync(sim, client, 7200, &chain);
+    seeds_run_to_sync(sim, client, 7200, &chain);
     expect_bans(sim, client, 0, 0);
 }
 
 static void the_tip_is_reached_over_thin_lines_and_from_slow_thinkers(void **state)
 {
     (void)state;
-    on_seeds(crawling, 0);
+    run_on_seeds(crawling, 0);
 }
 
 static int forge(void *ctx, struct spv_header *headers, int n,
@@ -153,7 +116,7 @@ static void forger(struct sim *sim)
         sim_add_server(
             sim, &(struct sim_server_config){.chain = &chain, .answer = i == lies ? forge : NULL});
     struct sim_client *client = add_client(sim);
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 1);
 }
 
@@ -161,8 +124,8 @@ static void a_peer_that_forges_headers_is_banned_and_no_other(void **state)
 {
     (void)state;
     all_bans = 0;
-    on_seeds(forger, 0);
-    if (!getenv("SPV_SIM_SEED"))
+    run_on_seeds(forger, 0);
+    if (seeds_are_many())
         assert_true(all_bans > 0);
 }
 
@@ -173,19 +136,19 @@ static void contradictor(struct sim *sim)
         sim_add_server(sim,
                        &(struct sim_server_config){.chain = i == lies ? &false_chain : &chain});
     struct sim_client *client = add_client(sim);
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 1);
     if (!sim_broken(sim))
         sim_run(sim, 3600 * SPV_SECOND, NULL, NULL); /* more work, but not a valid chain */
-    run_to_sync(sim, client, 1, &chain);
+    seeds_run_to_sync(sim, client, 1, &chain);
 }
 
 static void a_chain_that_contradicts_a_checkpoint_is_not_followed(void **state)
 {
     (void)state;
     all_bans = 0;
-    on_seeds(contradictor, 0);
-    if (!getenv("SPV_SIM_SEED"))
+    run_on_seeds(contradictor, 0);
+    if (seeds_are_many())
         assert_true(all_bans > 0);
 }
 
@@ -195,14 +158,14 @@ static void behind(struct sim *sim)
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == whole ? &chain : &half});
     struct sim_client *client = add_client(sim);
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 0);
 }
 
 static void peers_that_are_behind_are_no_hindrance_and_not_banned(void **state)
 {
     (void)state;
-    on_seeds(behind, 0);
+    run_on_seeds(behind, 0);
 }
 
 static void grow(struct sim *sim, void *ctx)
@@ -226,11 +189,11 @@ static struct sim_client *all_begin_with(struct sim *sim, struct sim_store *firs
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = first});
     struct sim_client *client = add_client(sim);
-    run_to_sync(sim, client, 1800, first);
+    seeds_run_to_sync(sim, client, 1800, first);
     sim_after(sim, test_random_below(sim_random(sim), 100) * SPV_SECOND, grow, NULL);
     if (sim_run(sim, 1800 * SPV_SECOND, complete, client) == 0)
         sim_break(sim, "what came later was not fetched");
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 0);
     return client;
 }
@@ -251,13 +214,13 @@ static void all_astray(struct sim *sim)
 static void what_peers_have_is_brought_though_no_checkpoint_ends_it(void **state)
 {
     (void)state;
-    on_seeds(all_behind, 0);
+    run_on_seeds(all_behind, 0);
 }
 
 static void a_tip_beside_the_checkpoints_chain_is_left_for_it(void **state)
 {
     (void)state;
-    on_seeds(all_astray, 0);
+    run_on_seeds(all_astray, 0);
 }
 
 static bool half_way(struct sim *sim, void *client)
@@ -274,13 +237,13 @@ static void restart(struct sim *sim)
     if (sim_run(sim, 600 * SPV_SECOND, half_way, client) == 0)
         sim_break(sim, "never half-way");
     sim_client_restart(sim, client);
-    run_to_sync(sim, client, 600, &chain);
+    seeds_run_to_sync(sim, client, 600, &chain);
 }
 
 static void a_restarted_client_goes_on_from_what_is_stored(void **state)
 {
     (void)state;
-    on_seeds(restart, 0);
+    run_on_seeds(restart, 0);
 }
 
 static void heal(struct sim *sim, void *ctx)
@@ -304,14 +267,14 @@ static void partition(struct sim *sim)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = add_client(sim);
     sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut, NULL);
-    run_to_sync(sim, client, 7200, &chain);
+    seeds_run_to_sync(sim, client, 7200, &chain);
     expect_bans(sim, client, 0, 0);
 }
 
 static void a_partition_heals(void **state)
 {
     (void)state;
-    on_seeds(partition, 0);
+    run_on_seeds(partition, 0);
 }
 
 int main(void)

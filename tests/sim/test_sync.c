@@ -1,17 +1,7 @@
 /* Clients that sync from good and bad servers, on many seeds; each seed runs twice and must
  * leave the same trace. SPV_SIM_SEEDS is their number (default 200); SPV_SIM_SEED runs one and
  * prints its trace. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "support/sim/sim.h"
+#include "seeds.h"
 
 #define SEEDS 200
 #define LENGTH 2600 /* a bit more than two requests */
@@ -49,62 +39,12 @@ static void count(const struct sim_client *client)
     bans += stats.bans;
 }
 
-/* A scenario sets up a simulation and runs it; it calls sim_break when the end is wrong. */
-typedef void scenario(struct sim *sim);
-
-static void tell(scenario *play, uint64_t seed, unsigned resets, struct spv_buffer *trace)
+static void run_on_seeds(scenario_fn *play, uint64_t divisor, unsigned reset_permille)
 {
-    struct sim *sim = sim_new(&(struct sim_config){.seed = seed, .reset_permille = resets});
-    play(sim);
-    const char *broken = sim_broken(sim);
-    const struct spv_buffer *told = sim_trace(sim);
-    spv_buffer_init(trace);
-    spv_buffer_put(trace, told->data, told->len);
-    if (getenv("SPV_SIM_SEED"))
-        fwrite(told->data, 1, told->len, stderr);
-    if (broken) {
-        print_error("seed %llu: %s (SPV_SIM_SEED=%llu prints its trace)\n",
-                    (unsigned long long)seed, broken, (unsigned long long)seed);
-        fail();
-    }
-    sim_free(sim);
-}
-
-static void on_many_seeds(scenario *play, uint64_t share, unsigned resets)
-{
-    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
-    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-    uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS;
-    n = one || n < share ? n : n / share;
-    print_message("seeds %llu..%llu\n", (unsigned long long)first,
-                  (unsigned long long)(first + n - 1));
-    for (uint64_t seed = first; seed < first + n; seed++) {
-        struct spv_buffer once, again;
-        tell(play, seed, resets, &once);
-        tell(play, seed, resets, &again);
-        if (once.len != again.len || memcmp(once.data, again.data, once.len) != 0) {
-            print_error("seed %llu: the second run differs\n", (unsigned long long)seed);
-            fail();
-        }
-        spv_buffer_free(&once);
-        spv_buffer_free(&again);
-    }
-}
-
-static void expect_tip(struct sim *sim, const struct sim_client *client,
-                       const struct sim_store *want)
-{
-    const struct spv_chain_header *tip = sim_store_tip(sim_client_store(client));
-    if (!spv_blockhash_eq(&tip->hash, &sim_store_tip(want)->hash))
-        sim_break(sim, "the client ended on another tip");
-}
-
-static void run_to_sync(struct sim *sim, struct sim_client *client, uint64_t seconds,
-                        const struct sim_store *want)
-{
-    if (sim_run(sim, seconds * SPV_SECOND, sim_client_synced, client) == 0)
-        sim_break(sim, "not synced in time");
-    expect_tip(sim, client, want);
+    seeds_run(play, &(struct seeds_config){.n = SEEDS,
+                                           .divisor = divisor,
+                                           .again_every = 1,
+                                           .reset_permille = reset_permille});
 }
 
 static void honest_honest_mute(struct sim *sim)
@@ -113,7 +53,7 @@ static void honest_honest_mute(struct sim *sim)
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .mute = i == mute});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
     count(client);
 }
 
@@ -121,15 +61,15 @@ static void the_tip_is_reached_with_two_honest_nodes_and_a_mute_one(void **state
 {
     (void)state;
     stalls = 0;
-    on_many_seeds(honest_honest_mute, 1, 0);
-    if (!getenv("SPV_SIM_SEED"))
+    run_on_seeds(honest_honest_mute, 1, 0);
+    if (seeds_are_many())
         assert_true(stalls > 0);
 }
 
 static void the_tip_is_reached_though_connections_reset(void **state)
 {
     (void)state;
-    on_many_seeds(honest_honest_mute, 4, 20);
+    run_on_seeds(honest_honest_mute, 4, 20);
 }
 
 static void closed_doors(struct sim *sim)
@@ -138,13 +78,13 @@ static void closed_doors(struct sim *sim)
     for (size_t i = 0; i < 5; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .door = doors[i]});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
 }
 
 static void the_tip_is_reached_past_hanging_refusing_and_silent_hosts(void **state)
 {
     (void)state;
-    on_many_seeds(closed_doors, 4, 0);
+    run_on_seeds(closed_doors, 4, 0);
 }
 
 static void slow_line(struct sim *sim)
@@ -153,13 +93,13 @@ static void slow_line(struct sim *sim)
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .think_us = 3 * SPV_SECOND});
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    run_to_sync(sim, client, 3600, &chain);
+    seeds_run_to_sync(sim, client, 3600, &chain);
 }
 
 static void the_tip_is_reached_with_slow_servers(void **state)
 {
     (void)state;
-    on_many_seeds(slow_line, 4, 0);
+    run_on_seeds(slow_line, 4, 0);
 }
 
 /* Forges the last header of an answer: it connects, but its proof of work is invalid. */
@@ -180,7 +120,7 @@ static void forged_answer(struct sim *sim)
         sim_add_server(
             sim, &(struct sim_server_config){.chain = &chain, .answer = i == lies ? forge : NULL});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    run_to_sync(sim, client, 1800, &chain);
+    seeds_run_to_sync(sim, client, 1800, &chain);
     count(client);
     /* A misbehaving peer is banned for a day: after the first ban it is not dialled again. */
     sim_run(sim, 12 * 3600 * SPV_SECOND, NULL, NULL);
@@ -192,8 +132,8 @@ static void the_tip_is_reached_though_one_peer_misbehaves(void **state)
 {
     (void)state;
     bans = 0;
-    on_many_seeds(forged_answer, 4, 0);
-    if (!getenv("SPV_SIM_SEED"))
+    run_on_seeds(forged_answer, 4, 0);
+    if (seeds_are_many())
         assert_true(bans > 0);
 }
 
@@ -230,7 +170,7 @@ static void news(struct sim *sim)
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    run_to_sync(sim, client, 600, &chain);
+    seeds_run_to_sync(sim, client, 600, &chain);
     sim_after(sim, 30 * SPV_SECOND, grow, NULL);
     if (sim_run(sim, 600 * SPV_SECOND, on_grown, client) == 0)
         sim_break(sim, "announced headers were not followed");
@@ -244,7 +184,7 @@ static void news(struct sim *sim)
 static void announcements_and_a_longer_branch_are_followed(void **state)
 {
     (void)state;
-    on_many_seeds(news, 4, 0);
+    run_on_seeds(news, 4, 0);
 }
 
 static void heal(struct sim *sim, void *ctx)
@@ -268,13 +208,13 @@ static void partition(struct sim *sim)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut, NULL);
-    run_to_sync(sim, client, 7200, &chain);
+    seeds_run_to_sync(sim, client, 7200, &chain);
 }
 
 static void a_partition_heals(void **state)
 {
     (void)state;
-    on_many_seeds(partition, 4, 0);
+    run_on_seeds(partition, 4, 0);
 }
 
 static bool half_way(struct sim *sim, void *client)
@@ -291,13 +231,13 @@ static void restart(struct sim *sim)
     if (sim_run(sim, 600 * SPV_SECOND, half_way, client) == 0)
         sim_break(sim, "never half-way");
     sim_client_restart(sim, client);
-    run_to_sync(sim, client, 600, &chain);
+    seeds_run_to_sync(sim, client, 600, &chain);
 }
 
 static void a_restarted_client_goes_on_from_what_is_stored(void **state)
 {
     (void)state;
-    on_many_seeds(restart, 4, 0);
+    run_on_seeds(restart, 4, 0);
 }
 
 /* The simulator itself must detect errors. */
@@ -342,7 +282,7 @@ static void all_mute(struct sim *sim)
 static void a_client_is_not_synced_while_no_peer_answers(void **state)
 {
     (void)state;
-    on_many_seeds(all_mute, 20, 0);
+    run_on_seeds(all_mute, 20, 0);
 }
 
 int main(void)

@@ -1,17 +1,8 @@
 /* When a client emits SYNCED and when UNRESOLVED: peers that are slow, mute, have a short chain,
  * or claim more than they have. Each scenario runs on a few seeds (SPV_SIM_SEEDS). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "seeds.h"
 
-#include <cmocka.h>
-
-#include "support/sim/sim.h"
-
-#define SEEDS 4
+#define SEEDS 32 /* divided by 8: the chains are long */
 #define LENGTH 8500 /* four full answers and a few headers */
 #define SHORT 100
 #define FORK 7000
@@ -41,25 +32,9 @@ static int free_chains(void **state)
     return 0;
 }
 
-typedef void scenario(struct sim *sim);
-
-static void on_seeds(scenario *play)
+static void run_on_seeds(scenario_fn *play)
 {
-    const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
-    const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-    const uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) / 8 + 1 : SEEDS;
-    print_message("seeds %llu..%llu\n", (unsigned long long)first,
-                  (unsigned long long)(first + n - 1));
-    for (uint64_t seed = first; seed < first + n; seed++) {
-        struct sim *sim = sim_new(&(struct sim_config){.seed = seed});
-        play(sim);
-        const char *broken = sim_broken(sim);
-        if (one)
-            fwrite(sim_trace(sim)->data, 1, sim_trace(sim)->len, stderr);
-        if (broken)
-            fail_msg("seed %llu: %s", (unsigned long long)seed, broken);
-        sim_free(sim);
-    }
+    seeds_run(play, &(struct seeds_config){.n = SEEDS, .divisor = 8});
 }
 
 static struct sim_client *client_of(struct sim *sim)
@@ -156,7 +131,7 @@ static void missing(struct sim *sim)
 static void a_named_peer_that_is_lost_while_it_is_asked_is_waited_for(void **state)
 {
     (void)state;
-    on_seeds(missing);
+    run_on_seeds(missing);
 }
 
 /* The wait is bounded, like the wait for an answer. */
@@ -171,13 +146,13 @@ static void absent(struct sim *sim)
 static void a_silent_manual_peer_delays_synced_by_a_few_seconds(void **state)
 {
     (void)state;
-    on_seeds(absent);
+    run_on_seeds(absent);
 }
 
 static void synced_waits_for_an_open_request(void **state)
 {
     (void)state;
-    on_seeds(late);
+    run_on_seeds(late);
 }
 
 /* Two servers that answer and a mute one, which may be the sync peer: until it stalls, no other
@@ -203,7 +178,7 @@ static void mute(struct sim *sim)
 static void a_mute_peer_delays_synced_by_a_few_seconds_only(void **state)
 {
     (void)state;
-    on_seeds(mute);
+    run_on_seeds(mute);
 }
 
 static void hundred(struct sim *sim)
@@ -219,7 +194,7 @@ static void hundred(struct sim *sim)
 static void answers_of_a_hundred_headers_end_at_the_tip(void **state)
 {
     (void)state;
-    on_seeds(hundred);
+    run_on_seeds(hundred);
 }
 
 static void single(struct sim *sim)
@@ -231,7 +206,7 @@ static void single(struct sim *sim)
 static void answers_of_one_header_end_at_the_tip(void **state)
 {
     (void)state;
-    on_seeds(single);
+    run_on_seeds(single);
 }
 
 static void doubled(struct sim *sim)
@@ -251,7 +226,7 @@ static void doubled(struct sim *sim)
 static void answers_sent_twice_end_at_the_tip(void **state)
 {
     (void)state;
-    on_seeds(doubled);
+    run_on_seeds(doubled);
 }
 
 static void empty(struct sim *sim)
@@ -264,7 +239,7 @@ static void empty(struct sim *sim)
 static void an_empty_headers_message_that_was_not_asked_for_ends_nothing(void **state)
 {
     (void)state;
-    on_seeds(empty);
+    run_on_seeds(empty);
 }
 
 /* Among other peers, one that claims a start height of INT32_MAX. */
@@ -283,7 +258,7 @@ static void boaster(struct sim *sim)
 static void one_false_start_height_does_not_delay_synced(void **state)
 {
     (void)state;
-    on_seeds(boaster);
+    run_on_seeds(boaster);
 }
 
 static void boasters(struct sim *sim)
@@ -299,7 +274,7 @@ static void boasters(struct sim *sim)
 static void claims_that_no_peer_keeps_end_unresolved(void **state)
 {
     (void)state;
-    on_seeds(boasters);
+    run_on_seeds(boasters);
 }
 
 static void honest_too(struct sim *sim)
@@ -316,7 +291,7 @@ static void honest_too(struct sim *sim)
 static void minimum_work_is_enough_where_no_claim_is_met(void **state)
 {
     (void)state;
-    on_seeds(honest_too);
+    run_on_seeds(honest_too);
 }
 
 #define FEW 9 /* one more than an announcement has */
@@ -352,7 +327,7 @@ static void dripping_branch(struct sim *sim)
 static void a_losing_branch_in_many_answers_does_not_delay_synced(void **state)
 {
     (void)state;
-    on_seeds(dripping_branch);
+    run_on_seeds(dripping_branch);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* addrv2 (BIP155): networks, ignored addresses, invalid messages. */
-#include "unit/wire/golden.h"
+#include "support/golden.h"
 
 #define ONION "79bcc625184b05194975c28b66b66b0469f7f6556fb1ac3189a79b40dda32f1f"
 #define I2P "a2894dabaec08c0051a481a6dac88b64f98232ae42d4b6fd2fa81952dfe36a87"
@@ -87,23 +87,7 @@ static const struct golden golden[] = {
     {SPV_CMD_ADDRV2, 70016, "00", check_none},
 };
 
-static void decodes_the_fields_and_encodes_the_bytes(void **state)
-{
-    (void)state;
-    golden_decode_and_encode(golden, COUNT(golden));
-}
-
-static void refuses_every_truncation(void **state)
-{
-    (void)state;
-    golden_refuse_truncations(golden, COUNT(golden));
-}
-
-static void refuses_bytes_after_the_end(void **state)
-{
-    (void)state;
-    golden_refuse_trailing(golden, COUNT(golden));
-}
+static struct golden_list golden_list = {golden, COUNT(golden)};
 
 static void wrong_length_for_a_known_network_makes_the_message_invalid(void **state)
 {
@@ -287,9 +271,7 @@ static void compact_sizes_are_canonical(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
-        cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(refuses_bytes_after_the_end),
+        GOLDEN_TESTS(&golden_list),
         cmocka_unit_test(wrong_length_for_a_known_network_makes_the_message_invalid),
         cmocka_unit_test(ignored_addresses_have_no_bytes_and_are_not_relayed),
         cmocka_unit_test(sends_only_complete_addresses_of_known_networks),

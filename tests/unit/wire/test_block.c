@@ -1,5 +1,5 @@
 /* Blocks as views: known ones, iterating over their transactions, and malformed ones. */
-#include "unit/wire/golden.h"
+#include "support/golden.h"
 
 #include <stdio.h>
 
@@ -116,23 +116,7 @@ static const struct golden golden[] = {
     {SPV_CMD_BLOCK, 70016, SEGWIT, check_segwit},
 };
 
-static void decodes_the_fields_and_encodes_the_bytes(void **state)
-{
-    (void)state;
-    golden_decode_and_encode(golden, COUNT(golden));
-}
-
-static void refuses_every_truncation(void **state)
-{
-    (void)state;
-    golden_refuse_truncations(golden, COUNT(golden));
-}
-
-static void refuses_bytes_after_the_end(void **state)
-{
-    (void)state;
-    golden_refuse_trailing(golden, COUNT(golden));
-}
+static struct golden_list golden_list = {golden, COUNT(golden)};
 
 static void impossible_transaction_counts_are_refused(void **state)
 {
@@ -230,9 +214,7 @@ static void parses_the_blocks_of_the_bip158_vectors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
-        cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(refuses_bytes_after_the_end),
+        GOLDEN_TESTS(&golden_list),
         cmocka_unit_test(impossible_transaction_counts_are_refused),
         cmocka_unit_test(malformed_transaction_makes_the_block_malformed),
         cmocka_unit_test(sends_only_blocks_that_parse),

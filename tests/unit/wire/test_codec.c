@@ -1,5 +1,5 @@
 /* The codecs of handshake, addresses, inventory, headers and keep-alive on golden bodies. */
-#include "unit/wire/golden.h"
+#include "support/golden.h"
 
 #define GENESIS                                                                                    \
     "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac7" \
@@ -140,41 +140,20 @@ static const struct golden golden[] = {
      check_reject},
 };
 
-static void decodes_the_fields_and_encodes_the_bytes(void **state)
-{
-    (void)state;
-    golden_decode_and_encode(golden, COUNT(golden));
-}
-
-static void refuses_every_truncation(void **state)
-{
-    (void)state;
-    golden_refuse_truncations(golden, COUNT(golden));
-}
-
-static void refuses_bytes_after_the_end(void **state)
-{
-    (void)state;
-    golden_refuse_trailing(golden, COUNT(golden));
-}
+static struct golden_list golden_list = {golden, COUNT(golden)};
 
 static void unknown_bodies_are_returned_as_bytes(void **state)
 {
     static const uint8_t body[] = {0xde, 0xad, 0xbe, 0xef};
     struct spv_arena arena = {0};
     struct spv_msg msg = {.command = SPV_CMD_UNKNOWN, .name = "kept"};
-    struct spv_buffer b;
 
     (void)state;
     assert_int_equal(spv_msg_decode(&msg, body, sizeof body, 70016, &arena), 0);
     assert_int_equal(msg.u.raw.n, sizeof body);
     assert_ptr_equal(msg.u.raw.bytes, body); /* not copied */
     assert_string_equal(msg.name, "kept");
-    spv_buffer_init(&b);
-    assert_int_equal(spv_msg_encode(&b, &msg, 70016), 0);
-    assert_int_equal(b.len, sizeof body);
-    assert_memory_equal(b.data, body, sizeof body);
-    spv_buffer_free(&b);
+    assert_true(msg_encodes_to(&msg, 70016, body, sizeof body));
     spv_arena_free(&arena);
 }
 
@@ -256,9 +235,7 @@ static void addr_refuses_to_send_other_networks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
-        cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(refuses_bytes_after_the_end),
+        GOLDEN_TESTS(&golden_list),
         cmocka_unit_test(unknown_bodies_are_returned_as_bytes),
         cmocka_unit_test(transaction_count_behind_a_header_is_ignored),
         cmocka_unit_test(addresses_of_obsolete_networks_become_no_address),

@@ -1,6 +1,6 @@
 /* Bloom filters and merkle blocks (BIP37), compact filters (BIP157), feefilter (BIP133) and
  * sendcmpct (BIP152). */
-#include "unit/wire/golden.h"
+#include "support/golden.h"
 
 /* Mainnet block 100014 for one of its transactions, the developer reference's example. */
 #define MERKLE_HEADER                                                                              \
@@ -165,23 +165,7 @@ static const struct golden golden[] = {
     {SPV_CMD_CFCHECKPT, 70016, "00" HASH_2 "01" TESTNET_HEADER, check_cfcheckpt},
 };
 
-static void decodes_the_fields_and_encodes_the_bytes(void **state)
-{
-    (void)state;
-    golden_decode_and_encode(golden, COUNT(golden));
-}
-
-static void refuses_every_truncation(void **state)
-{
-    (void)state;
-    golden_refuse_truncations(golden, COUNT(golden));
-}
-
-static void refuses_bytes_after_the_end(void **state)
-{
-    (void)state;
-    golden_refuse_trailing(golden, COUNT(golden));
-}
+static struct golden_list golden_list = {golden, COUNT(golden)};
 
 static void limit_of_fixed_size_messages_is_their_size(void **state)
 {
@@ -392,9 +376,7 @@ static void does_not_send_what_it_refuses_to_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
-        cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(refuses_bytes_after_the_end),
+        GOLDEN_TESTS(&golden_list),
         cmocka_unit_test(limit_of_fixed_size_messages_is_their_size),
         cmocka_unit_test(malformed_bodies_are_refused),
         cmocka_unit_test(merkleblock_of_the_largest_block_fills_its_limit),

@@ -1,5 +1,5 @@
 /* Transactions as views: ids, sizes and weights of known ones, iterators, and malformed ones. */
-#include "unit/wire/golden.h"
+#include "support/golden.h"
 
 #include "spv/tx.h"
 
@@ -358,23 +358,7 @@ static const struct golden golden[] = {
     {SPV_CMD_TX, 70016, COINBASE, check_coinbase},
 };
 
-static void decodes_the_fields_and_encodes_the_bytes(void **state)
-{
-    (void)state;
-    golden_decode_and_encode(golden, COUNT(golden));
-}
-
-static void refuses_every_truncation(void **state)
-{
-    (void)state;
-    golden_refuse_truncations(golden, COUNT(golden));
-}
-
-static void refuses_bytes_after_the_end(void **state)
-{
-    (void)state;
-    golden_refuse_trailing(golden, COUNT(golden));
-}
+static struct golden_list golden_list = {golden, COUNT(golden)};
 
 int main(void)
 {
@@ -387,9 +371,7 @@ int main(void)
         cmocka_unit_test(impossible_counts_and_lengths_are_refused),
         cmocka_unit_test(views_point_into_the_bytes),
         cmocka_unit_test(sends_only_transactions_that_parse),
-        cmocka_unit_test(decodes_the_fields_and_encodes_the_bytes),
-        cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(refuses_bytes_after_the_end),
+        GOLDEN_TESTS(&golden_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
 /* Known message bodies and the checks for each: decoding returns the fields, encoding returns the
  * bytes, every truncation and every extra byte is refused. */
-#ifndef SPV_TESTS_UNIT_WIRE_GOLDEN_H
-#define SPV_TESTS_UNIT_WIRE_GOLDEN_H
+#ifndef SPV_TESTS_SUPPORT_GOLDEN_H
+#define SPV_TESTS_SUPPORT_GOLDEN_H
 
+#include "support/msg_bytes.h"
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -22,9 +23,20 @@ struct golden {
     void (*check)(const struct spv_msg *m); /* asserts the fields */
 };
 
-void golden_decode_and_encode(const struct golden *golden, size_t n);
-void golden_refuse_truncations(const struct golden *golden, size_t n);
-void golden_refuse_trailing(const struct golden *golden, size_t n);
+struct golden_list {
+    const struct golden *at;
+    size_t n;
+};
+
+/* The tests of a struct golden_list, as entries of an array of struct CMUnitTest. */
+#define GOLDEN_TESTS(list)                                                                         \
+    cmocka_unit_test_prestate(decodes_the_fields_and_encodes_the_bytes, list),                     \
+        cmocka_unit_test_prestate(refuses_every_truncation, list),                                 \
+        cmocka_unit_test_prestate(refuses_bytes_after_the_end, list)
+
+void decodes_the_fields_and_encodes_the_bytes(void **list);
+void refuses_every_truncation(void **list);
+void refuses_bytes_after_the_end(void **list);
 
 /* Decodes hex at 70016; the arena is the caller's. */
 int decode_hex(struct spv_msg *out, enum spv_command command, const char *hex,
