@@ -16,7 +16,7 @@
 #define REAL_FILE "headers/mainnet-1-32260.bin"
 
 /* Decoded headers as in a peer's messages, and their bytes for the lower bound. */
-struct load {
+struct header_list {
     struct spv_header *headers;
     uint8_t *raw;
     size_t n;
@@ -29,7 +29,7 @@ static void die(const char *what)
     exit(1);
 }
 
-static void room(struct load *l, size_t n)
+static void allocate(struct header_list *l, size_t n)
 {
     l->headers = calloc(n, sizeof *l->headers);
     l->raw = malloc(n * SPV_HEADER_SIZE);
@@ -39,22 +39,22 @@ static void room(struct load *l, size_t n)
     l->n = 0;
 }
 
-static void put(struct load *l, const struct spv_header *header)
+static void append_header(struct header_list *l, const struct spv_header *header)
 {
     l->headers[l->n] = *header;
     spv_header_encode(l->raw + l->n * SPV_HEADER_SIZE, header);
     l->n++;
 }
 
-static void drop(struct load *l)
+static void free_headers(struct header_list *l)
 {
     free(l->headers);
     free(l->raw);
 }
 
-static int take(void *ctx, const struct spv_chain_header *record)
+static int on_mined(void *ctx, const struct spv_chain_header *record)
 {
-    put(ctx, &record->header);
+    append_header(ctx, &record->header);
     return 0;
 }
 
@@ -68,7 +68,7 @@ static struct spv_chain *new_chain(enum spv_network network)
     return c;
 }
 
-static double lower_bound_seconds(const struct load *l)
+static double lower_bound_seconds(const struct header_list *l)
 {
     static struct spv_blockhash hashes[SPV_MAX_HEADERS];
     const uint64_t start = bench_now_ns();
@@ -79,7 +79,7 @@ static double lower_bound_seconds(const struct load *l)
     return (double)(bench_now_ns() - start) * 1e-9;
 }
 
-static double chain_seconds(const struct load *l, enum spv_network network, size_t *memory)
+static double chain_seconds(const struct header_list *l, enum spv_network network, size_t *memory)
 {
     const struct spv_now now = {0, INT64_MAX / 2};
     struct spv_chain *c = new_chain(network);
@@ -99,7 +99,7 @@ static double chain_seconds(const struct load *l, enum spv_network network, size
     return took;
 }
 
-static void measure(const char *name, const struct load *l, enum spv_network network)
+static void measure(const char *name, const struct header_list *l, enum spv_network network)
 {
     double best_bound = 1e9;
     double best_chain = 1e9;
@@ -122,18 +122,18 @@ static void measure(const char *name, const struct load *l, enum spv_network net
 
 static void mined(size_t n, enum spv_network network, const char *name)
 {
-    struct load l;
+    struct header_list l;
     struct spv_chain *c = new_chain(network);
     const uint64_t start = bench_now_ns();
 
-    room(&l, n);
-    const struct spv_mine_plan plan = {.n = (uint32_t)n, .seed = 1, .sink = take, .ctx = &l};
+    allocate(&l, n);
+    const struct spv_mine_plan plan = {.n = (uint32_t)n, .seed = 1, .sink = on_mined, .ctx = &l};
     if (spv_mine_chain(c, &plan) != 0)
         die("mining failed");
     spv_chain_free(c);
     printf("%s: mined %zu headers in %.2f s\n", name, n, (double)(bench_now_ns() - start) * 1e-9);
     measure(name, &l, network);
-    drop(&l);
+    free_headers(&l);
 }
 
 static void real(void)
@@ -141,7 +141,7 @@ static void real(void)
     const char *folder = getenv("SPV_TEST_DATA");
     uint8_t raw[SPV_HEADER_SIZE];
     char path[512];
-    struct load l;
+    struct header_list l;
     FILE *f;
 
     if (!folder) {
@@ -154,16 +154,16 @@ static void real(void)
         printf("mainnet: skipped, there is no %s\n", path);
         return;
     }
-    room(&l, 40000);
+    allocate(&l, 40000);
     while (l.n < l.cap && fread(raw, 1, sizeof raw, f) == sizeof raw) {
         struct spv_header header;
         spv_header_decode(&header, raw);
-        put(&l, &header);
+        append_header(&l, &header);
     }
     fclose(f);
     printf("mainnet: %zu real headers\n", l.n);
     measure("mainnet", &l, SPV_MAINNET);
-    drop(&l);
+    free_headers(&l);
 }
 
 int main(int argc, char **argv)

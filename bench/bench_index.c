@@ -49,13 +49,13 @@ static void fake_hash(uint8_t out[32], uint64_t i)
     memset(out, 0, 4);
 }
 
-struct way {
+struct variant {
     const char *name;
     const char *before, *after; /* SQL around the load */
-    const char *look; /* SQL that finds a height by hash; NULL: none */
+    const char *query; /* SQL that finds a height by hash; NULL: none */
 };
 
-static const struct way ways[] = {
+static const struct variant variants[] = {
     {"no index", NULL, NULL, NULL},
     {"8-byte expression, built afterwards (ours)", NULL, "CREATE INDEX i ON h (substr(hash, 25))",
      "SELECT height FROM h WHERE substr(hash, 25) = substr(?1, 25) AND hash = ?1"},
@@ -94,7 +94,7 @@ static void load(sqlite3 *db, uint32_t n)
     (void)sqlite3_finalize(st);
 }
 
-static double look(sqlite3 *db, const char *text, uint32_t n)
+static double query_us(sqlite3 *db, const char *text, uint32_t n)
 {
     sqlite3_stmt *st = NULL;
     uint8_t hash[32];
@@ -114,7 +114,8 @@ static double look(sqlite3 *db, const char *text, uint32_t n)
     return (seconds() - start) * 1e6 / LOOKUPS;
 }
 
-static void try_way(const struct way *way, const char *path, uint32_t n, double *bound)
+static void measure_variant(const struct variant *variant, const char *path, uint32_t n,
+                            double *bound)
 {
     sqlite3 *db = NULL;
     struct stat st;
@@ -126,17 +127,17 @@ static void try_way(const struct way *way, const char *path, uint32_t n, double 
             "CREATE TABLE h (height INTEGER PRIMARY KEY, hash, version, root, time, bits, nonce,"
             " work)");
     double start = seconds();
-    sql(db, way->before);
+    sql(db, variant->before);
     load(db, n);
-    sql(db, way->after);
+    sql(db, variant->after);
     (void)sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     double spent = seconds() - start;
     if (*bound == 0) {
         *bound = spent;
     }
-    bench_cost(way->name, spent, *bound, "s");
-    if (way->look) {
-        bench_cost("  a look-up", look(db, way->look, n), 0, "us");
+    bench_cost(variant->name, spent, *bound, "s");
+    if (variant->query) {
+        bench_cost("  a look-up", query_us(db, variant->query, n), 0, "us");
     }
     (void)sqlite3_close(db);
     if (stat(path, &st) == 0) {
@@ -271,8 +272,8 @@ int main(int argc, char **argv)
     (void)printf("%lu rows, %d a transaction, checkpoint and sync included\n", (unsigned long)n,
                  BATCH);
     (void)snprintf(path, sizeof path, "%s/way.db", folder);
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        try_way(&ways[i], path, n, &bound);
+    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
+        measure_variant(&variants[i], path, n, &bound);
     }
     (void)snprintf(path, sizeof path, "%s/headers.db", folder);
     beside_a_writer(path, n);

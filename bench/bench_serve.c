@@ -25,7 +25,7 @@
 
 #define BATCH 2000
 #define ROUNDS 2000 /* answers per figure */
-#define WARM 50 /* ranges that are requested repeatedly */
+#define HOT 50 /* ranges that are requested repeatedly */
 #define ANSWER (24 + 3 + 2000 * 81)
 #define PATH_LEN 400
 
@@ -50,14 +50,14 @@ static double cpu_us(clockid_t clock)
 
 /* The chain in a database, and its hashes in memory. */
 
-struct filling {
+struct store_fill {
     struct spv_store *store;
     struct spv_blockhash *hashes;
     struct spv_chain_header batch[BATCH];
     size_t n;
 };
 
-static void flush(struct filling *f)
+static void flush(struct store_fill *f)
 {
     const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
                                             .fork_height = f->batch[0].height - 1,
@@ -70,7 +70,7 @@ static void flush(struct filling *f)
 
 static int keep(void *ctx, const struct spv_chain_header *record)
 {
-    struct filling *f = ctx;
+    struct store_fill *f = ctx;
     f->hashes[record->height] = record->hash;
     f->batch[f->n++] = *record;
     if (f->n == BATCH)
@@ -80,7 +80,7 @@ static int keep(void *ctx, const struct spv_chain_header *record)
 
 static struct spv_blockhash *fill(const char *path, uint32_t n)
 {
-    static struct filling f;
+    static struct store_fill f;
     struct spv_error_info why;
     struct spv_chain *chain;
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
@@ -168,7 +168,7 @@ static size_t read_answer(int fd)
     }
 }
 
-struct asking {
+struct client {
     int fd;
     clockid_t clock; /* of the server's thread */
     const struct spv_blockhash *hashes;
@@ -176,7 +176,7 @@ struct asking {
 
 /* Returns the CPU time of one answer in microseconds; request i has the hash at height
  * start + (i % of) * step as its locator. */
-static double ask(const struct asking *a, uint32_t rounds, uint32_t start, uint32_t step,
+static double ask(const struct client *a, uint32_t rounds, uint32_t start, uint32_t step,
                   uint32_t of)
 {
     const double before = cpu_us(a->clock);
@@ -191,20 +191,20 @@ static double ask(const struct asking *a, uint32_t rounds, uint32_t start, uint3
     return (cpu_us(a->clock) - before) / rounds;
 }
 
-static void stranger(struct spv_blockhash *out, uint64_t i)
+static void unknown_hash(struct spv_blockhash *out, uint64_t i)
 {
     uint8_t seed[8];
     memcpy(seed, &i, sizeof seed);
     spv_sha256d(out->b, seed, sizeof seed);
 }
 
-static double ask_strange(const struct asking *a)
+static double ask_unknown(const struct client *a)
 {
     static struct spv_blockhash locator[SPV_MAX_LOCATOR];
     const double before = cpu_us(a->clock);
     for (uint32_t i = 0; i < ROUNDS; i++) {
         for (uint64_t k = 0; k < SPV_MAX_LOCATOR; k++)
-            stranger(&locator[k], i * SPV_MAX_LOCATOR + k);
+            unknown_hash(&locator[k], i * SPV_MAX_LOCATOR + k);
         const struct spv_msg msg = {.command = SPV_CMD_GETHEADERS,
                                     .u.getheaders = {.version = SPV_PROTOCOL_VERSION,
                                                      .locator = locator,
@@ -217,15 +217,15 @@ static double ask_strange(const struct asking *a)
 
 /* The lower bounds. */
 
-struct bare {
+struct raw_server {
     int listener;
     const uint8_t *bytes;
     size_t request, answer;
 };
 
-static void *serve_bare(void *ctx)
+static void *serve_raw(void *ctx)
 {
-    const struct bare *b = ctx;
+    const struct raw_server *b = ctx;
     static uint8_t in[8192];
     const int on = 1;
     const int fd = accept(b->listener, NULL, NULL);
@@ -247,13 +247,13 @@ static double lower_bound_sending(size_t request, size_t answer)
     static uint8_t bytes[ANSWER], in[ANSWER];
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
-    struct bare b = {.bytes = bytes, .request = request, .answer = answer};
+    struct raw_server b = {.bytes = bytes, .request = request, .answer = answer};
     pthread_t thread;
     void *us;
     b.listener = socket(AF_INET, SOCK_STREAM, 0);
     if (b.listener < 0 || bind(b.listener, (struct sockaddr *)&at, sizeof at) != 0 ||
         listen(b.listener, 1) != 0 || getsockname(b.listener, (struct sockaddr *)&at, &len) != 0 ||
-        pthread_create(&thread, NULL, serve_bare, &b) != 0)
+        pthread_create(&thread, NULL, serve_raw, &b) != 0)
         die("no socket");
     const int fd = dial(ntohs(at.sin_port));
     for (uint32_t i = 0; i < ROUNDS; i++) {
@@ -325,7 +325,7 @@ static double lower_bound_seeks(sqlite3 *db)
     for (uint32_t i = 0; i < ROUNDS; i++) {
         (void)sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
         for (uint64_t k = 0; k < SPV_MAX_LOCATOR; k++) {
-            stranger(&hash, (uint64_t)ROUNDS * SPV_MAX_LOCATOR + i * SPV_MAX_LOCATOR + k);
+            unknown_hash(&hash, (uint64_t)ROUNDS * SPV_MAX_LOCATOR + i * SPV_MAX_LOCATOR + k);
             const double before = cpu_us(CLOCK_THREAD_CPUTIME_ID);
             (void)sqlite3_bind_blob(st, 1, hash.b, 32, SQLITE_STATIC);
             if (sqlite3_step(st) != SQLITE_DONE)
@@ -345,7 +345,7 @@ static void *run(void *ctx)
     return NULL;
 }
 
-static void greet(int fd)
+static void handshake(int fd)
 {
     const struct spv_msg version = {.command = SPV_CMD_VERSION,
                                     .u.version = {.version = SPV_PROTOCOL_VERSION, .nonce = 9}};
@@ -363,9 +363,9 @@ int main(int argc, char **argv)
     struct spv_server *server;
     pthread_t thread;
     sqlite3 *db = NULL;
-    struct asking a = {0};
+    struct client a = {0};
 
-    if (n < (WARM + 1) * BATCH)
+    if (n < (HOT + 1) * BATCH)
         die("too few headers");
     (void)snprintf(path, sizeof path, "%s/bench_serve.db", argc > 2 ? argv[2] : "/tmp");
     (void)unlink(path);
@@ -384,15 +384,15 @@ int main(int argc, char **argv)
         pthread_getcpuclockid(thread, &a.clock) != 0)
         die("no thread");
     a.fd = dial(spv_server_port(server));
-    greet(a.fd);
+    handshake(a.fd);
 
     const uint32_t blocks = n / BATCH;
     const double cold = ask(&a, blocks, 0, BATCH, blocks); /* each range once, none is cached */
-    (void)ask(&a, WARM, 0, BATCH, WARM);
-    const double kept = ask(&a, ROUNDS, 0, BATCH, WARM);
-    (void)ask(&a, WARM, 700, BATCH, WARM);
-    const double other = ask(&a, ROUNDS, 700, BATCH, WARM);
-    const double strange = ask_strange(&a);
+    (void)ask(&a, HOT, 0, BATCH, HOT);
+    const double kept = ask(&a, ROUNDS, 0, BATCH, HOT);
+    (void)ask(&a, HOT, 700, BATCH, HOT);
+    const double other = ask(&a, ROUNDS, 700, BATCH, HOT);
+    const double strange = ask_unknown(&a);
     const double tip = ask(&a, ROUNDS, n, 0, 1);
     (void)close(a.fd);
     spv_server_stop(server);

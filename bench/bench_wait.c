@@ -98,38 +98,38 @@ static int dial_peer(uint16_t port)
 
 /* The client without pause: one thread sends the same bytes in a loop, another reads the answers.
  */
-struct greedy {
+struct busy_client {
     int fd;
     struct spv_buffer requests;
     pthread_t writer, reader;
 };
 
-static void *write_on(void *ctx)
+static void *write_loop(void *ctx)
 {
-    const struct greedy *g = ctx;
+    const struct busy_client *g = ctx;
     while (send(g->fd, g->requests.data, g->requests.len, MSG_NOSIGNAL) > 0)
         continue;
     return NULL;
 }
 
-static void *read_on(void *ctx)
+static void *read_loop(void *ctx)
 {
-    const struct greedy *g = ctx;
+    const struct busy_client *g = ctx;
     static uint8_t bytes[1 << 20];
     while (recv(g->fd, bytes, sizeof bytes, 0) > 0)
         continue;
     return NULL;
 }
 
-static void start_greedy(struct greedy *g, int fd)
+static void start_busy_client(struct busy_client *g, int fd)
 {
     g->fd = fd;
-    if (pthread_create(&g->writer, NULL, write_on, g) != 0 ||
-        pthread_create(&g->reader, NULL, read_on, g) != 0)
+    if (pthread_create(&g->writer, NULL, write_loop, g) != 0 ||
+        pthread_create(&g->reader, NULL, read_loop, g) != 0)
         die("no thread");
 }
 
-static void stop_greedy(struct greedy *g)
+static void stop_busy_client(struct busy_client *g)
 {
     (void)shutdown(g->fd, SHUT_RDWR);
     (void)pthread_join(g->writer, NULL);
@@ -195,7 +195,7 @@ int main(int argc, char **argv)
 {
     static struct spv_blockhash locator[SPV_MAX_LOCATOR];
     uint16_t port = 0, http = 0;
-    struct greedy g = {0};
+    struct busy_client g = {0};
     if (argc < 2)
         die("name the folder of spv-serve");
     const pid_t pid = start_server(argv[1], &port, &http);
@@ -211,26 +211,26 @@ int main(int argc, char **argv)
     measure_both("nothing", port, http);
     spv_header_hash(&locator[0], &spv_params_get(SPV_REGTEST)->genesis);
     put(&g.requests, &ask);
-    start_greedy(&g, dial_peer(port));
+    start_busy_client(&g, dial_peer(port));
     measure_both("getheaders", port, http);
-    stop_greedy(&g);
+    stop_busy_client(&g);
     for (size_t i = 0; i < SPV_MAX_LOCATOR; i++)
         memset(locator[i].b, (int)i + 1, 32);
     ask.u.getheaders.n = SPV_MAX_LOCATOR;
     put(&g.requests, &ask);
-    start_greedy(&g, dial_peer(port));
+    start_busy_client(&g, dial_peer(port));
     measure_both("101 unknown hashes", port, http);
-    stop_greedy(&g);
+    stop_busy_client(&g);
     for (int i = 0; i < 1000; i++)
         put(&g.requests, &ping);
-    start_greedy(&g, dial_peer(port));
+    start_busy_client(&g, dial_peer(port));
     measure_both("pings", port, http);
-    stop_greedy(&g);
+    stop_busy_client(&g);
     for (int i = 0; i < 50; i++)
         spv_buffer_put(&g.requests, big, sizeof big - 1);
-    start_greedy(&g, dial(http));
+    start_busy_client(&g, dial(http));
     measure_both("HTTP requests", port, http);
-    stop_greedy(&g);
+    stop_busy_client(&g);
     printf("(the lower bound of the longest waits is their limit, 50 ms)\n");
     (void)kill(pid, SIGTERM);
     (void)waitpid(pid, NULL, 0);

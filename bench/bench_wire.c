@@ -20,7 +20,7 @@
 
 static const struct spv_netid *net;
 static struct spv_arena arena;
-static uint8_t *room; /* the buffer that a link would read the frame into */
+static uint8_t *input; /* the buffer that a link would read the frame into */
 
 static void must(int rc)
 {
@@ -30,7 +30,7 @@ static void must(int rc)
     }
 }
 
-static void noise(struct spv_buffer *b, struct test_random *random, size_t n)
+static void put_random(struct spv_buffer *b, struct test_random *random, size_t n)
 {
     uint8_t *at = spv_buffer_extend(b, n);
     if (!at)
@@ -42,7 +42,7 @@ static void script(struct spv_buffer *b, struct test_random *random, size_t n)
 {
     spv_buffer_compact(b, n);
     if (n > 0)
-        noise(b, random, n);
+        put_random(b, random, n);
 }
 
 static void make_tx(struct spv_buffer *b, struct test_random *random)
@@ -51,7 +51,7 @@ static void make_tx(struct spv_buffer *b, struct test_random *random)
     spv_buffer_u16be(b, 1); /* marker and flag */
     spv_buffer_u8(b, 2);
     for (int i = 0; i < 2; i++) {
-        noise(b, random, 36);
+        put_random(b, random, 36);
         script(b, random, 0);
         spv_buffer_u32(b, UINT32_MAX);
     }
@@ -74,7 +74,7 @@ static void make_block(struct spv_buffer *frame, struct test_random *random)
     struct spv_msg msg = {.command = SPV_CMD_BLOCK};
 
     spv_buffer_init(&b);
-    noise(&b, random, SPV_HEADER_SIZE);
+    put_random(&b, random, SPV_HEADER_SIZE);
     spv_buffer_compact(&b, TXS);
     for (int i = 0; i < TXS; i++)
         make_tx(&b, random);
@@ -98,8 +98,8 @@ static void copy_and_hash(const struct spv_buffer *frame)
 {
     uint8_t hash[32];
 
-    memcpy(room, frame->data, frame->len);
-    spv_sha256d(hash, room + SPV_FRAME_HEADER, frame->len - SPV_FRAME_HEADER);
+    memcpy(input, frame->data, frame->len);
+    spv_sha256d(hash, input + SPV_FRAME_HEADER, frame->len - SPV_FRAME_HEADER);
 }
 
 static struct spv_msg decoded;
@@ -107,11 +107,11 @@ static void decode(const struct spv_buffer *frame)
 {
     struct spv_frame head;
 
-    memcpy(room, frame->data, frame->len);
-    must(spv_frame_read(&head, room, net, SPV_MAX_PAYLOAD));
-    must(spv_frame_check(&head, room + SPV_FRAME_HEADER));
+    memcpy(input, frame->data, frame->len);
+    must(spv_frame_read(&head, input, net, SPV_MAX_PAYLOAD));
+    must(spv_frame_check(&head, input + SPV_FRAME_HEADER));
     decoded.command = head.command;
-    must(spv_msg_decode(&decoded, room + SPV_FRAME_HEADER, head.length, SPV_PROTOCOL_VERSION,
+    must(spv_msg_decode(&decoded, input + SPV_FRAME_HEADER, head.length, SPV_PROTOCOL_VERSION,
                         &arena));
 }
 
@@ -177,8 +177,8 @@ int main(void)
     struct spv_buffer headers, block;
 
     net = spv_netid_get(SPV_MAINNET);
-    room = malloc(SPV_FRAME_HEADER + SPV_MAX_PAYLOAD);
-    if (!room)
+    input = malloc(SPV_FRAME_HEADER + SPV_MAX_PAYLOAD);
+    if (!input)
         must(SPV_ERR_NOMEM);
     spv_buffer_init(&headers);
     spv_buffer_init(&block);
@@ -192,6 +192,6 @@ int main(void)
     spv_buffer_free(&block);
     spv_buffer_free(&headers);
     spv_arena_free(&arena);
-    free(room);
+    free(input);
     return 0;
 }

@@ -18,19 +18,19 @@
 
 #include "bench.h"
 
-#define PIECE 16384
+#define CHUNK 16384
 #define MAX_PAIRS 16
 #define MAX_QUEUED (64u << 20) /* bytes in one direction without a rate limit */
 
-struct piece {
-    struct piece *next;
+struct chunk {
+    struct chunk *next;
     uint64_t at_ns;
     size_t n, sent;
-    char bytes[PIECE];
+    char bytes[CHUNK];
 };
 
 struct direction {
-    struct piece *head, *tail;
+    struct chunk *head, *tail;
     size_t queued;
     uint64_t free_ns; /* when the queued bytes are transmitted */
     bool eof; /* the sender has closed its side */
@@ -55,14 +55,14 @@ static int listen_any(uint16_t *port)
     return fd;
 }
 
-static void prepare(int fd)
+static void set_options(int fd)
 {
     const int one = 1;
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
-static void take_in(struct pair *pairs, int listener, uint16_t upstream)
+static void accept_pair(struct pair *pairs, int listener, uint16_t upstream)
 {
     const struct sockaddr_in in = {.sin_family = AF_INET,
                                    .sin_port = htons(upstream),
@@ -78,21 +78,21 @@ static void take_in(struct pair *pairs, int listener, uint16_t upstream)
         (void)close(server);
         return;
     }
-    prepare(client);
-    prepare(server);
+    set_options(client);
+    set_options(server);
     pairs[i] = (struct pair){.fd = {client, server}, .used = true};
 }
 
-static size_t room(const struct direction *d, double rate)
+static size_t queue_space(const struct direction *d, double rate)
 {
     const size_t most = rate > 0 ? (size_t)rate : MAX_QUEUED;
     return d->queued < most ? most - d->queued : 0;
 }
 
-static void receive(struct direction *d, int from, const struct proxy_line *line, double rate)
+static void read_chunks(struct direction *d, int from, const struct proxy_line *line, double rate)
 {
-    while (!d->eof && room(d, rate) > 0) {
-        struct piece *p = malloc(sizeof *p);
+    while (!d->eof && queue_space(d, rate) > 0) {
+        struct chunk *p = malloc(sizeof *p);
         if (!p)
             abort();
         const ssize_t n = recv(from, p->bytes, sizeof p->bytes, 0);
@@ -120,10 +120,10 @@ static void receive(struct direction *d, int from, const struct proxy_line *line
 }
 
 /* Sends the chunks that are due. Returns true when the socket accepted all of them. */
-static bool deliver(struct direction *d, int to)
+static bool write_chunks(struct direction *d, int to)
 {
     while (d->head && d->head->at_ns <= bench_now_ns()) {
-        struct piece *p = d->head;
+        struct chunk *p = d->head;
         const ssize_t n = send(to, p->bytes + p->sent, p->n - p->sent, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
             p->sent = p->n; /* the receiver has closed the connection */
@@ -163,7 +163,7 @@ static _Noreturn void run(int listener, uint16_t upstream, const struct proxy_li
                 if (!p->used)
                     continue;
                 const struct direction *out = &p->to[side], *in = &p->to[1 - side];
-                if (!in->eof && room(in, rates[1 - side]) > 0)
+                if (!in->eof && queue_space(in, rates[1 - side]) > 0)
                     f->events |= POLLIN;
                 if (out->head && out->head->at_ns <= bench_now_ns())
                     f->events |= POLLOUT;
@@ -181,8 +181,8 @@ static _Noreturn void run(int listener, uint16_t upstream, const struct proxy_li
         for (size_t i = 0; i < MAX_PAIRS; i++) {
             struct pair *p = &pairs[i];
             for (size_t side = 0; p->used && side < 2; side++) {
-                receive(&p->to[1 - side], p->fd[side], line, rates[1 - side]);
-                (void)deliver(&p->to[side], p->fd[side]);
+                read_chunks(&p->to[1 - side], p->fd[side], line, rates[1 - side]);
+                (void)write_chunks(&p->to[side], p->fd[side]);
             }
             if (p->used && p->to[0].shut && p->to[1].shut) {
                 (void)close(p->fd[0]);
@@ -191,7 +191,7 @@ static _Noreturn void run(int listener, uint16_t upstream, const struct proxy_li
             }
         }
         if (fds[0].revents & POLLIN)
-            take_in(pairs, listener, upstream);
+            accept_pair(pairs, listener, upstream);
     }
 }
 

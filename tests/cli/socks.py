@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy for tests: notes what it is asked for, and leads every place that it knows to a
+"""A SOCKS5 proxy for tests: records the requested destinations, and connects known ones to a
 port of loopback. Names are looked up nowhere."""
 
 import socket
@@ -14,7 +14,7 @@ class Socks(Proxy):
         self.places = dict(places)
         self.default = default
         self.auth = auth
-        self.asked = []  # (address type, host, port)
+        self.asked = []  # (address type, host, port) of each request
         self.credentials = []
         self.lock = threading.Lock()
         self.more = threading.Condition(self.lock)
@@ -80,6 +80,6 @@ class Socks(Proxy):
         return None
 
     def wait_for(self, wanted):
-        """Until wanted(list of what was asked) holds."""
+        """Waits until wanted(list of requests) is true."""
         with self.more:
             assert self.more.wait_for(lambda: wanted(self.asked), HANG), self.asked

@@ -84,7 +84,7 @@ class Program:
             line = self.line()
             if line is None:
                 self.process.wait(HANG)
-                raise AssertionError(f"ended with {self.process.returncode} before the line came: "
+                raise AssertionError(f"ended with {self.process.returncode} before the line was printed: "
                                      f"{self.lines[-5:]} {self.errors}")
             if wanted(line):
                 return line
@@ -133,7 +133,7 @@ class Server(Program):
 
 
 class Proxy:
-    """Forwards one way at full speed, the other (server to client) no further than `allow` says,
+    """Forwards client to server without limit, and server to client at most `limit` bytes,
     so that a sync can be stopped at a chosen byte."""
 
     def __init__(self, port, limit=None):
@@ -186,7 +186,7 @@ class Proxy:
                 pass  # the other side, or the other thread, was first
 
     def cut(self):
-        """Ends every connection there is; the listener stays."""
+        """Closes every connection; the listener stays open."""
         self._end(*list(self._sockets))
 
     def close(self):

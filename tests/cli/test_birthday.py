@@ -63,7 +63,7 @@ class Birthday(TestCase):
                                         " WHERE height > 0"),
                          [(max(base, 1), COUNT, COUNT - max(base, 1) + 1)])
 
-    def test_starts_at_the_checkpoint_below_the_height_and_says_so(self):
+    def test_starts_at_the_checkpoint_below_the_height_and_reports_it(self):
         result = self.start()
         self.ends(result, DONE)
         self.begins(BASE)
@@ -83,7 +83,7 @@ class Birthday(TestCase):
         self.assertIn("has no effect", result.stderr)
         self.begins(BASE)
 
-    def test_an_export_begins_there_or_says_why_not(self):
+    def test_an_export_starts_at_the_base_or_fails_with_the_reason(self):
         self.ends(self.start("--quiet"), DONE)
         result, got = self.export()
         self.ends(result, DONE)
@@ -97,7 +97,7 @@ class Birthday(TestCase):
             self.assertIn("begins at height 4,032", result.stderr)
             self.assertIn("--backfill", result.stderr)
 
-    def test_a_server_serves_what_it_has_and_warns(self):
+    def test_a_server_serves_the_headers_above_the_base_and_warns(self):
         self.ends(self.start("--quiet"), DONE)
         server = self.server("--db", self.db)
         self.assertEqual(server.tip, self.served.tip)
@@ -115,7 +115,7 @@ class Birthday(TestCase):
         self.assertIn("begins at height 4,032", server.errors)
         self.assertIn("--backfill", server.errors)
 
-    def test_an_import_passes_over_what_lies_below_the_beginning(self):
+    def test_an_import_skips_headers_below_the_base(self):
         self.ends(self.start("--quiet"), DONE)
         path = self.path("whole.bin")
         with open(path, "wb") as f:
@@ -130,7 +130,7 @@ class Birthday(TestCase):
         self.ends(result, DONE)
         self.begins(BASE)
 
-    def test_a_pruned_database_syncs_exports_verifies_and_is_filled_again(self):
+    def test_a_pruned_database_syncs_exports_verifies_and_can_be_backfilled(self):
         half = self.path("half.bin")
         mine_file(half, 7000)
         server = self.server("--headers", half)
@@ -141,7 +141,7 @@ class Birthday(TestCase):
             self.ends(run("spv-db", *command, "--network", "regtest", "--db", self.db), DONE)
         self.ends(self.sync("--connect", self.served.address), DONE)
         self.assertEqual(query(self.db, "SELECT min(height) FROM header WHERE height > 0"),
-                         [(PERIOD,)])  # two periods below the tip of then stayed
+                         [(PERIOD,)])  # two periods below the former tip were kept
         result, got = self.export()
         self.assertEqual(got, self.raw[PERIOD * HEADER:])
         result = self.sync("--connect", self.served.address, "--json")
@@ -149,7 +149,7 @@ class Birthday(TestCase):
         self.ends(self.sync("--connect", self.served.address, "--backfill"), DONE)
         self.assertEqual(database_headers(self.db), self.raw)
 
-    def test_backfill_makes_it_whole_and_puts_the_work_right(self):
+    def test_backfill_completes_the_chain_and_its_work(self):
         self.ends(self.start("--quiet"), DONE)
         result = self.sync("--connect", self.served.address, "--checkpoint-file", self.marks,
                            "--backfill", "--json")
@@ -170,18 +170,18 @@ class Birthday(TestCase):
         self.assertEqual(query(self.db, "SELECT count(*) FROM meta WHERE key LIKE 'base%'"),
                          [(0,)])
 
-    def test_both_at_once(self):
+    def test_birthday_and_backfill_in_one_run(self):
         result = self.start("--backfill")
         self.ends(result, DONE)
         self.assertIn("backfilled down to genesis", result.stdout)
         self.assertEqual(database_headers(self.db), self.raw)
 
-    def test_without_checkpoints_the_gap_is_filled_by_rules_alone(self):
+    def test_without_checkpoints_the_backfill_is_validated_by_rules_alone(self):
         self.ends(self.start("--quiet"), DONE)
         self.ends(self.sync("--connect", self.served.address, "--backfill"), DONE)
         self.assertEqual(database_headers(self.db), self.raw)
 
-    def test_killed_anywhere_it_goes_on_to_the_same_end(self):
+    def test_killed_at_any_point_it_resumes_to_the_same_chain(self):
         seed = random.randrange(2**32)
         print(f"seed {seed}", end=" ")
         dice = random.Random(seed)
@@ -207,7 +207,7 @@ class Birthday(TestCase):
         self.assertEqual(database_headers(self.db), self.raw)
         self.assertGreater(landed, 0)
 
-    def test_a_peer_with_an_invalid_first_period_is_dropped_and_another_asked(self):
+    def test_a_peer_with_an_invalid_first_period_is_dropped_and_another_queried(self):
         # the same chain but for one header in the middle of the period
         other = self.server("--mine", COUNT, "--seed", 2)
         result = self.sync("--connect", other.address, "--connect", self.served.address,
@@ -215,14 +215,14 @@ class Birthday(TestCase):
         self.ends(result, DONE)
         self.begins(BASE)
 
-    def test_where_no_start_is_possible_it_says_so(self):
+    def test_an_impossible_start_is_reported(self):
         self.write_marks((START,))
         result = self.start()
         self.ends(result, DONE)
         self.assertIn("no two checkpoints one retarget period apart", result.stderr)
         self.assertEqual(database_headers(self.db), self.raw)
 
-    def test_options_that_cannot_be_followed(self):
+    def test_conflicting_options(self):
         for args, words in (
                 (("--birthday", "2020-02-30"), "is not a date"),
                 (("--birthday", "20200101"), "is not a date"),

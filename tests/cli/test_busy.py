@@ -24,7 +24,7 @@ class Busy(TestCase):
         self.assertIn(LOCKED, sync.event("warning")["text"])
         return sync
 
-    def test_following_waits_says_so_and_goes_on(self):
+    def test_follow_waits_for_the_lock_reports_it_and_continues(self):
         sync = self.follow()
         self.lock.execute("ROLLBACK")
         self.assertEqual(sync.event("synced")["height"], 30)
@@ -32,12 +32,12 @@ class Busy(TestCase):
         self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
         self.assertEqual(sync.errors.count(LOCKED), 1)
 
-    def test_a_signal_ends_the_wait(self):
+    def test_a_signal_ends_the_wait_for_the_lock(self):
         sync = self.follow()
         sync.signal(signal.SIGINT)
         self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
 
-    def test_without_following_it_is_given_up(self):
+    def test_without_follow_the_wait_times_out(self):
         result = self.sync("--connect", self.server_.address)
         self.ends(result, FAILED)
         self.assertIn("Another program holds the database", result.stderr)

@@ -21,7 +21,7 @@ class Checkpoints(TestCase):
             f.write(text)
         return path
 
-    def test_a_chain_that_holds_them_is_taken(self):
+    def test_a_chain_with_the_checkpoints_is_accepted(self):
         server = self.server("--mine", COUNT)
         raw = fetch_headers(server.port, REGTEST_GENESIS)
         path = self.file("height,hash,note\n# two\n\n" +
@@ -52,7 +52,7 @@ class Checkpoints(TestCase):
             self.assertIn("move the file away", result.stderr)
         self.assertEqual(database_headers(self.db), before)
 
-    def test_wrong_ones_are_named_with_line_and_cause(self):
+    def test_invalid_checkpoints_are_reported_with_line_and_cause(self):
         cases = (
             ("12:ab\n", "line 1", "no hash of 64 hex digits"),
             (f"\n12;{ZERO}\n", "line 2", "is not HEIGHT:HASH"),
@@ -80,8 +80,8 @@ class Checkpoints(TestCase):
         self.ends(result, FAILED)
         self.assertIn("No such file", result.stderr)
 
-    def test_built_in_ones_cannot_be_contradicted_but_left_out(self):
-        # refused before any peer is asked
+    def test_built_in_checkpoints_can_be_disabled_but_not_contradicted(self):
+        # refused before any peer is queried
         result = run("spv-sync", "--db", self.db, "--checkpoint", f"2015:{ZERO}")
         self.ends(result, USAGE)
         self.assertIn("contradicts another checkpoint of height 2,015", result.stderr)

@@ -1,4 +1,4 @@
-"""A peer that claims more headers than it sends: what is reported, and the exit code."""
+"""A peer whose start height is above its tip: the report and the exit code."""
 
 import json
 import unittest
@@ -12,7 +12,7 @@ class Claims(TestCase):
         self.addCleanup(peer.close)
         return peer
 
-    def test_a_claim_that_no_peer_kept_ends_with_4_and_the_figures(self):
+    def test_an_unmet_start_height_ends_with_4_and_the_figures(self):
         peer = self.peer(3000)
         result = self.sync("--connect", peer.address, "--json")
         self.ends(result, NO_PEER)
@@ -22,7 +22,7 @@ class Claims(TestCase):
             self.assertEqual([(e["warning"], e["peer"], e["claimed_height"], e["given_height"])
                               for e in found], [("unmet_claim", peer.address, 3000, 0)])
 
-    def test_the_same_in_words(self):
+    def test_an_unmet_start_height_in_text_output(self):
         peer = self.peer(3000)
         result = self.sync("--connect", peer.address)
         self.ends(result, NO_PEER)
@@ -30,7 +30,7 @@ class Claims(TestCase):
                       "above height 0", result.stdout)
         self.assertIn("height 0: cannot tell whether the chain is complete", result.stderr)
 
-    def test_another_peer_whose_claim_is_met_is_enough(self):
+    def test_another_peer_with_a_met_start_height_is_enough(self):
         peer, server = self.peer(3000), self.server("--mine", 50)
         result = self.sync("--connect", peer.address, "--connect", server.address)
         self.ends(result, DONE)

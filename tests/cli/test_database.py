@@ -21,7 +21,7 @@ class Database(TestCase):
         for part in (self.db, *parts):
             self.assertIn(part, result.stderr)
 
-    def test_a_text_file_is_refused_and_left_alone(self):
+    def test_a_text_file_is_refused_and_not_changed(self):
         text = "Dear diary,\n" * 1000
         with open(self.db, "w", encoding="ascii") as f:
             f.write(text)

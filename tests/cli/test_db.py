@@ -46,7 +46,7 @@ class Db(TestCase):
             db.executescript(sql)
         db.close()
 
-    def test_info_says_what_is_there(self):
+    def test_info_describes_the_database(self):
         info, = self.objects("info")
         tip = Db.chain[-HEADER:]
         self.assertEqual(info["network"], "regtest")
@@ -114,7 +114,7 @@ class Db(TestCase):
                 self.assertIn("spv-db --help", result.stderr)
         self.ends(run("spv-db", "--help"), DONE)
 
-    def test_a_header_from_the_future_is_a_wrong_clock_and_no_damage(self):
+    def test_a_header_from_the_future_is_reported_as_a_wrong_clock(self):
         tip = Db.chain[-HEADER:]
         ahead = int(time.time()) + 30 * 86400
         raw = bytearray(struct.pack("<i", 4) + sha256d(tip) + bytes(32) +
@@ -149,7 +149,7 @@ class Db(TestCase):
             self.assertIn("Sync first", result.stderr)
             self.assertFalse(os.path.exists(self.path("none.db")))
 
-    def test_a_sound_database_verifies_and_needs_no_repair(self):
+    def test_a_valid_database_verifies_and_needs_no_repair(self):
         for full in ([], ["--full"]):
             verdict, = self.objects("verify", *full)
             self.assertTrue(verdict["ok"])
@@ -158,8 +158,8 @@ class Db(TestCase):
         self.assertEqual((repair["done"], repair["copy"]), ("nothing", None))
         self.assertEqual([n for n in os.listdir(self.folder) if "damaged" in n], [])
 
-    # What is done to the file; words of the message; whether repair mends it, and to what height
-    # at least. Every app that opens the file ends with 3 (spv-sync mends a damaged tail by itself).
+    # Change of the file; part of the message; whether repair restores the file, and to what height
+    # at least. Every app that opens the file ends with 3 (spv-sync rewinds a damaged tail by itself).
     def damages(self):
         size = len(Db.image)
 
@@ -222,7 +222,7 @@ class Db(TestCase):
                         self.assertIn(words, app.stderr)
                         self.assertIn(self.db, app.stderr)
                 with open(self.db, "rb") as f:
-                    self.assertEqual(f.read(), before, "only told, not touched")
+                    self.assertEqual(f.read(), before, "reported, not changed")
                 repair = self.objects("repair", "--network", "regtest")[-1]
                 self.assertGreaterEqual(repair["height"], height)
                 self.assertEqual(repair["copy"], self.db + ".damaged-1")
@@ -232,7 +232,7 @@ class Db(TestCase):
                 self.ends(self.sync("--connect", server.address), DONE)
                 self.assertEqual(database_headers(self.db), Db.chain)
 
-    def test_what_is_not_damaged_is_not_repaired(self):
+    def test_an_undamaged_database_is_not_repaired(self):
         for sql, words in (("PRAGMA user_version = 99", "newer"),
                            ("UPDATE meta SET value = 'simnet' WHERE key = 'network'", "simnet")):
             self.meddle(sql)
@@ -280,7 +280,7 @@ class Db(TestCase):
         self.ends(self.tool("stats", "--svg", self.db), USAGE)
         self.ends(self.tool("stats", "--svg", "/dev/full"), FAILED)
 
-    def test_pruned_and_compacted_it_goes_on(self):
+    def test_a_pruned_and_compacted_database_can_be_continued(self):
         pruned, = self.objects("prune", "--below", 2500)
         self.assertEqual(pruned, {"event": "prune", "base_before": 0, "base": 2016})
         compact, = self.objects("compact")
@@ -303,7 +303,7 @@ class Db(TestCase):
         self.assertTrue(self.objects("verify", "--full")[-1]["ok"])
         self.assertEqual(self.objects("tip")[0]["hash"], display(sha256d(Db.chain[-HEADER:])))
 
-    def test_it_reads_beside_a_writer_and_writes_beside_none(self):
+    def test_it_reads_beside_a_writer_and_refuses_to_write_beside_one(self):
         server = self.server("--mine", COUNT)
         sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
                             "--follow", "--connect", server.address)

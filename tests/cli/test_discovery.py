@@ -1,4 +1,4 @@
-"""From one peer to the others and back to them in the next run, on a network behind a proxy."""
+"""Peer discovery behind a proxy: gossip of one peer leads to others, and addrman to them in the next run."""
 
 import socket
 import sqlite3
@@ -52,7 +52,7 @@ class Discovery(TestCase):
         db.close()
         return rows
 
-    def test_gossip_leads_to_others_and_the_book_back_to_them(self):
+    def test_gossip_leads_to_peers_and_addrman_to_them_in_the_next_run(self):
         through = ("--proxy", self.socks.address, "--peers", 3)
         self.ends(self.sync(*through, "--add-peer", "hub.invalid"), DONE)
         known = self.rows("SELECT host, port FROM peer_address")
@@ -68,11 +68,11 @@ class Discovery(TestCase):
         del self.socks.asked[:]
         self.ends(self.sync(*through), DONE)  # no manual peer: addrman alone
         asked = [host for _, host, _ in self.socks.asked]
-        # three slots are dialled at once, and the proxy may hear of them in any order
+        # three slots are dialled at once, in any order at the proxy
         self.assertLessEqual(anchors, set(asked[:3]))
         self.assertEqual(len(set(self.socks.credentials)), len(self.socks.credentials))
 
-    def test_without_its_tables_the_sync_goes_on(self):
+    def test_without_addrman_tables_the_sync_continues(self):
         through = ("--proxy", self.socks.address, "--peers", 3, "--add-peer", "hub.invalid")
         self.ends(self.sync(*through), DONE)
         self.rows("DROP TABLE peer_address")

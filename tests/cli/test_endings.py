@@ -23,7 +23,7 @@ class Endings(TestCase):
         for part in ("spv-sync: regtest: no usable peer in", "connection refused", "--connect"):
             self.assertIn(part, result.stderr)
 
-    def test_a_network_without_seeds_wants_a_named_peer_and_ends_at_once(self):
+    def test_a_network_without_seeds_needs_a_manual_peer(self):
         custom = ("--signet-challenge", "51")
         for network, args in (("regtest", ()), ("simnet", ()), ("signet", custom),
                               ("regtest", ("--follow", "--timeout", 0)), ("regtest", ("--json",))):
@@ -41,7 +41,7 @@ class Endings(TestCase):
         self.ends(result, USAGE)
         self.assertIn("name a peer with --connect HOST", result.stderr)
 
-    def test_a_stored_address_will_do_for_a_network_without_seeds(self):
+    def test_a_stored_address_is_enough_for_a_network_without_seeds(self):
         server = self.server("--mine", 10)
         self.ends(self.sync("--connect", server.address), DONE)
         with sqlite3.connect(self.db) as db:
@@ -71,7 +71,7 @@ class Endings(TestCase):
         self.assertIn("no usable peer", events[-1]["text"])
         self.assertIn("connect_failed", [e["event"] for e in events])
 
-    def test_a_peer_that_never_answers_is_given_up(self):
+    def test_a_peer_that_never_answers_times_out(self):
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
 
@@ -98,7 +98,7 @@ class Endings(TestCase):
         self.ends(result, NO_PEER)
         self.assertIn("stuck at height 0", result.stderr)
 
-    def test_a_chain_with_less_work_than_demanded_is_not_believed(self):
+    def test_a_chain_with_less_than_the_minimum_work_is_not_accepted(self):
         server = self.server("--mine", 100)
         result = self.sync("--connect", server.address, "--min-chain-work", "100000", "--timeout", 4)
         self.ends(result, NO_PEER)
@@ -114,7 +114,7 @@ class Endings(TestCase):
         self.assertEqual(sync.event("synced")["height"], 20)
         self.assertEqual(sync.end(), DONE)
 
-    def test_a_connection_lost_in_mid_sync_is_made_again(self):
+    def test_a_connection_lost_during_sync_is_opened_again(self):
         server = self.server("--mine", 5000)
         proxy = self.proxy(server.port, limit=200 * 1000)
         sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
@@ -137,7 +137,7 @@ class Limits(TestCase):
     def few_files(self, limit, name, *args):
         return self.limited(resource.RLIMIT_NOFILE, limit, name, *args)
 
-    def test_with_few_descriptors_each_program_says_so_once_and_does_not_crash(self):
+    def test_with_few_descriptors_each_program_reports_it_once_and_does_not_crash(self):
         server = self.server("--mine", 50)
         good, raw = self.path("good.db"), self.path("raw")
         self.ends(self.sync("--connect", server.address, db=good), DONE)
@@ -167,7 +167,7 @@ class Limits(TestCase):
                 self.ends(result, FAILED)
                 self.assertIn("aise the limit", result.stderr)
 
-    def test_a_limit_of_file_sizes_is_named(self):
+    def test_a_file_size_limit_is_reported(self):
         server = self.server("--mine", 4000)
         for limit in (8192, 102400):
             with self.subTest(limit=limit):
@@ -233,7 +233,7 @@ class ServerEndings(TestCase):
         result = run("spv-serve", "--network", "regtest", "--db", self.db)
         self.ends(result, DATABASE)
 
-    def test_many_clients_are_served_at_once_and_a_newcomer_takes_the_slot_of_one(self):
+    def test_many_clients_are_served_at_once_and_a_new_one_evicts_one(self):
         server = self.server("--mine", 10, "--max-clients", 3)
         wires = []
         for _ in range(4):

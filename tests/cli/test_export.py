@@ -17,7 +17,7 @@ FIELDS = ["height", "hash", "version", "previous_hash", "merkle_root", "time", "
 
 
 def as_rows(raw):
-    """What csv and jsonl must say of raw regtest headers, worked out here."""
+    """The csv and jsonl of raw regtest headers, computed independently."""
     rows = []
     for height in range(len(raw) // HEADER):
         h = raw[height * HEADER:(height + 1) * HEADER]
@@ -68,7 +68,7 @@ class Export(TestCase):
         self.assertEqual(self.read_out(), database_headers(self.db))
         self.assertEqual(self.left_overs(), [])
 
-    def test_csv_and_jsonl_say_the_same_of_each_header(self):
+    def test_csv_and_jsonl_have_the_same_values(self):
         want = as_rows(database_headers(self.db))
         result = self.export()
         self.ends(result, DONE)
@@ -135,7 +135,7 @@ class Export(TestCase):
             self.assertIn("No space left", result.stderr)
         self.ends(self.export("--output", self.path("no/folder")), FAILED)
 
-    def test_a_reader_that_leaves_ends_it_quietly(self):
+    def test_a_closed_pipe_ends_it_without_an_error_message(self):
         with subprocess.Popen([binary("spv-export"), "--db", self.db], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as p:
             p.stdout.readline()
@@ -166,7 +166,7 @@ class Export(TestCase):
                 with open(self.out, "w", encoding="ascii") as f:
                     f.write("as it was")
 
-    def test_a_file_gets_ordinary_permissions_and_a_link_stays(self):
+    def test_a_file_gets_ordinary_permissions_and_a_link_is_kept(self):
         target = self.path("target")
         open(target, "w", encoding="ascii").close()
         os.symlink(target, self.out)
@@ -179,7 +179,7 @@ class Export(TestCase):
         self.ends(result, DONE)
         self.assertEqual(result.stdout, "")
 
-    def test_a_read_only_place_will_do(self):
+    def test_a_read_only_database_can_be_exported(self):
         os.chmod(self.db, 0o444)
         os.chmod(self.folder, 0o555)
         self.addCleanup(os.chmod, self.folder, 0o755)

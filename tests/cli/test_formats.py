@@ -79,7 +79,7 @@ class Formats(TestCase):
         self.assertEqual(self.whole("--format", "electrum", "--from", "60", "--to", "62"),
                          bytes(60 * HEADER) + raw[60 * HEADER:63 * HEADER])
 
-    def test_packed_files_hold_the_same_bytes_and_are_the_same_each_time(self):
+    def test_compressed_files_contain_the_same_bytes_and_are_reproducible(self):
         for form in FORMATS:
             plain = self.whole("--format", form)
             self.assertEqual(plain, self.whole("--format", form))
@@ -97,7 +97,7 @@ class Formats(TestCase):
                     self.assertLess(len(packed[0]), len(plain))
                     self.assertEqual(unpack(packed[0]), plain)
 
-    def test_a_checksum_lies_beside_the_file_as_sha256sum_wants_it(self):
+    def test_a_checksum_file_in_the_format_of_sha256sum_is_written(self):
         for name in ("out.csv", "out.csv.gz"):
             path = self.path(name)
             self.ends(self.export("--output", path, "--checksum"), DONE)
@@ -158,7 +158,7 @@ class Formats(TestCase):
             self.ends(result, USAGE)
             self.assertIn("one chain only", result.stderr)
 
-    def test_what_cannot_be_followed_is_refused(self):
+    def test_formats_that_cannot_be_followed_are_refused(self):
         out = ["--output", self.out]
         for args in (["--format", "postgres", *out], ["--format", "raw"],
                      ["--output", self.path("x.gz")], ["--checksum", *out], ["--to", 5, *out],
@@ -201,7 +201,7 @@ class Follow(TestCase):
         program.signal(signal.SIGINT)
         self.assertEqual(program.end(), INTERRUPTED, program.errors)
 
-    def test_binary_files_grow_and_are_cut_back_to_the_fork(self):
+    def test_binary_files_grow_and_are_truncated_at_the_fork(self):
         for form, head in (("raw", b""), ("electrum", b""),
                            ("neutrino", bytes.fromhex("fabfb5da0000" "00000000"))):
             with self.subTest(form=form):
@@ -219,7 +219,7 @@ class Follow(TestCase):
                 self.assertIn("30 headers above height 50", program.errors)
                 os.remove(self.out)
 
-    def test_text_marks_the_reorganisation_with_a_line(self):
+    def test_text_has_a_line_for_a_reorganisation(self):
         fork = display(sha256d(self.chains["start"][-HEADER:]))
         program = self.follow("--format", "jsonl")
         seen = []
@@ -245,7 +245,7 @@ class Follow(TestCase):
         self.ends_by_signal(program)
         os.remove(self.out)
 
-    def test_csv_marks_it_too(self):
+    def test_csv_has_a_line_for_a_reorganisation(self):
         program = self.follow("--output", self.out)
         self.until(lambda data: data.count(b"\n") == 52)
         self.bring("grown")
@@ -255,7 +255,7 @@ class Follow(TestCase):
         lines = read(self.out).decode().splitlines()
         marks = [line for line in lines if line.startswith("#")]
         fork = display(sha256d(self.chains["start"][-HEADER:]))
-        # the follower may have seen the first branch, or looked only after it had gone
+        # the follower may have read the first branch, or polled only after the reorganisation
         if marks:
             self.assertEqual(marks, [f"#reorg,50,{fork},{lines.index(marks[0]) - 52}"])
 

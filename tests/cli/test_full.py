@@ -9,7 +9,7 @@ from support import (DONE, FAILED, HEADER, TestCase, binary, database_headers, h
 
 
 class Full(TestCase):
-    def test_output_that_cannot_be_written_is_a_failure_but_the_sync_is_done(self):
+    def test_output_that_cannot_be_written_is_a_failure_after_a_complete_sync(self):
         server = self.server("--mine", 100)
         with open("/dev/full", "w", encoding="ascii") as full:
             result = subprocess.run([binary("spv-sync"), "--network", "regtest", "--db", self.db,
@@ -33,7 +33,7 @@ class Full(TestCase):
             self.assertEqual(result.returncode, FAILED, result.stderr)
             self.assertIn("No space left", result.stderr)
 
-    def test_a_full_disk_ends_the_sync_and_more_room_lets_it_go_on(self):
+    def test_a_full_disk_ends_the_sync_and_with_free_space_it_resumes(self):
         if os.geteuid() != 0:
             self.skipTest("only root can mount a small file system")
         disk = self.path("disk")

@@ -9,7 +9,7 @@ from support import INTERRUPTED, FixedAnswer, TestCase
 MAINNET_MAGIC = bytes.fromhex("f9beb4d9")
 
 
-class Alarms(TestCase):
+class Warnings(TestCase):
     def bare_peer(self, ahead=0, magic=MAINNET_MAGIC):
         """A peer of mainnet that has genesis alone and a clock that is this far ahead."""
         peer = FixedAnswer(b"headers", b"\0", height=0, clock_offset=ahead, magic=magic)
@@ -24,7 +24,7 @@ class Alarms(TestCase):
         sync.signal(signal.SIGINT)
         self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
 
-    def test_a_peer_that_is_back_after_every_peer_was_lost_is_reported(self):
+    def test_a_peer_after_the_loss_of_all_peers_is_reported(self):
         server = self.server("--mine", 10)
         sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--follow",
                             "--connect", server.address)

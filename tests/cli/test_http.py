@@ -50,7 +50,7 @@ def median(times):
 
 
 def described(raw, height):
-    """What getblockheader would say of a header of a regtest chain, block fields left out."""
+    """Bitcoin Core's getblockheader of a header of a regtest chain, without the fields of the block."""
     n = len(raw) // HEADER
     header = raw[height * HEADER:][:HEADER]
     version, prev, merkle, time, bits, nonce = struct.unpack("<i32s32sIII", header)
@@ -88,7 +88,7 @@ class Http(TestCase):
                          (status, "text/plain", words + "\r\n"), target)
 
     def endpoints(self, web, raw):
-        """Each endpoint in each form, against what the headers themselves say."""
+        """Each endpoint in each form, compared with the headers themselves."""
         tip = len(raw) // HEADER - 1
         for height, count in ((0, 5), (7, 1), (100, 2000), (tip - 2, 5), (tip, 5)):
             n = min(count, tip - height + 1)
@@ -122,7 +122,7 @@ class Http(TestCase):
         self.ends(self.sync("--connect", web.address), DONE)
         self.endpoints(self.web("--db", self.db, "--http-rate", 0), raw)
 
-    def test_refusals_are_the_reference_nodes(self):
+    def test_refusals_are_those_of_bitcoin_core(self):
         path, raw = self.mined(30)
         web = self.web("--headers", path, "--http-rate", 0)
         hash_ = self.hash_at(raw, 3)
@@ -159,7 +159,7 @@ class Http(TestCase):
         self.assertEqual(web.get(target, "-d", "x=1")[0], 413)  # no body is read
         self.assertEqual(web.get(target)[0], 200)
 
-    def test_a_request_whose_length_is_in_doubt_is_refused_and_the_connection_closed(self):
+    def test_a_request_of_ambiguous_length_is_refused_and_the_connection_closed(self):
         web = self.web("--mine", 10, "--http-rate", 0)
         two = "Content-Length: 5\r\nContent-Length: 5\r\n"
         for method, fields in (("GET", two), ("POST", two), ("HEAD", "Content-Length: 5\r\n"),
@@ -176,7 +176,7 @@ class Http(TestCase):
                              (method, fields, got))
             self.assertIn(b"Connection: close\r\n", got)
 
-    def test_a_peer_that_comes_right_after_a_monitoring_request_is_heard(self):
+    def test_a_peer_that_connects_right_after_a_monitoring_request_is_served(self):
         """The peer's connection gets the descriptor that the HTTP connection had."""
         web = self.web("--mine", 10, "--http-rate", 0)
         fds = f"/proc/{web.process.pid}/fd"
@@ -349,7 +349,7 @@ class Http(TestCase):
             pass
         self.endpoints(web, raw)
 
-    def test_options_that_make_no_sense_and_a_port_in_use(self):
+    def test_invalid_options_and_a_port_in_use(self):
         web = self.web("--mine", 10)
         for args, code in ((("--http", "a:b:c"), USAGE), (("--http-rate", "-1"), USAGE),
                            (("--http-timeout", "0"), USAGE), (("--http-clients", "0"), USAGE),

@@ -66,7 +66,7 @@ class Case(TestCase):
         return read(out)
 
     def refused(self, data, code, *words, args=(), db=None):
-        """It ends with the code and says these words; returns the complaint."""
+        """It ends with the code and prints these words; returns the error message."""
         result = self.bring("--json", *args, data=data, db=db)
         self.ends(result, code)
         for word in words:
@@ -151,7 +151,7 @@ class Identity(Case):
 
 
 class Resume(Case):
-    def test_what_is_there_is_known_and_the_rest_goes_on(self):
+    def test_stored_headers_are_known_and_the_others_added(self):
         self.assertEqual(self.imports(data=self.start)["added"], 50)
         final = self.imports(data=self.grown)
         self.assertEqual((final["added"], final["known"], final["height"]), (30, 51, 80))
@@ -160,7 +160,7 @@ class Resume(Case):
         # a file that ends below the tip contradicts nothing
         self.assertEqual(self.imports(data=self.start)["known"], 51)
 
-    def test_a_part_goes_on_where_the_database_ends(self):
+    def test_a_partial_file_continues_the_database(self):
         self.imports(data=self.start)
         for args in (["raw"], ["neutrino"], ["csv"], ["jsonl"], ["electrum"]):
             with self.subTest(args):
@@ -173,7 +173,7 @@ class Resume(Case):
                 self.assertEqual(self.imports(data=part, db=db)["height"], 80)
                 self.assertEqual(database_headers(db), self.grown)
 
-    def test_a_part_that_begins_too_high_is_refused(self):
+    def test_a_partial_file_that_starts_too_high_is_refused(self):
         whole = self.path("whole.db")
         self.imports(data=self.grown, db=whole)
         for form in ("csv", "jsonl", "neutrino"):
@@ -182,14 +182,14 @@ class Resume(Case):
         self.refused(self.export("--format", "raw", "--from", 40, db=whole), FAILED,
                      display(sha256d(self.grown[39 * HEADER:40 * HEADER])), "not in the database")
 
-    def test_sync_goes_on_from_an_import(self):
+    def test_sync_continues_from_an_import(self):
         self.imports(data=self.start)
         self.write(self.other)
         server = self.server("--headers", self.file)
         self.ends(self.sync("--connect", server.address), DONE)
         self.assertEqual(database_headers(self.db), self.other)
 
-    def test_interrupted_it_keeps_what_came_and_goes_on(self):
+    def test_interrupted_it_keeps_imported_headers_and_resumes(self):
         big = mine_file(self.path("big"), 9000)
         pipe = subprocess.Popen([binary("spv-import"), "--network", "regtest", "--db", self.db,
                                  "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -209,7 +209,7 @@ class Resume(Case):
         self.assertEqual((final["known"], final["added"]), (kept + 1, 9000 - kept))
         self.assertEqual(database_headers(self.db), big)
 
-    def test_killed_it_goes_on_to_the_same_export(self):
+    def test_killed_it_resumes_to_the_same_export(self):
         big = mine_file(self.path("big"), 9000)
         for sent in (100, 2500, 6300):
             pipe = subprocess.Popen([binary("spv-import"), "--network", "regtest", "--db", self.db],
@@ -231,7 +231,7 @@ class Branches(Case):
         self.assertEqual((final["height"], final["reorgs"], final["added"]), (95, 1, 45))
         self.assertEqual(database_headers(self.db), self.other)
 
-    def test_a_file_with_less_work_is_refused_and_leaves_nothing(self):
+    def test_a_file_with_less_work_is_refused_and_nothing_is_stored(self):
         self.imports(data=self.other)
         before = self.export("--branches")
         for form, place in (("raw", "byte 4080"), ("csv", "line 53")):
@@ -259,7 +259,7 @@ class Branches(Case):
                      display(sha256d(raw[1000 * HEADER:1001 * HEADER]))):
             self.assertIn(word, result.stderr)
 
-    def test_the_first_headers_of_another_network_name_it(self):
+    def test_headers_of_another_network_are_reported_with_its_name(self):
         self.refused(MAINNET_GENESIS, USAGE, "mainnet", "--network mainnet")
         head = bytes.fromhex("f9beb4d9" "0000" "00000000")
         self.refused(head + MAINNET_GENESIS, USAGE, "mainnet", "not of regtest")
@@ -270,14 +270,14 @@ class Branches(Case):
 
 
 class Electrum(Case):
-    def test_a_hole_that_the_database_fills_is_passed_over(self):
+    def test_a_hole_below_the_stored_tip_is_skipped(self):
         self.imports(data=self.start)
         holed = self.grown[:10 * HEADER] + bytes(30 * HEADER) + self.grown[40 * HEADER:]
         final = self.imports(data=holed)
         self.assertEqual((final["height"], final["format"]), (80, "electrum"))
         self.assertEqual(database_headers(self.db), self.grown)
 
-    def test_before_a_hole_it_stops_and_sync_fetches_the_rest(self):
+    def test_it_stops_before_a_hole_and_sync_downloads_the_rest(self):
         for first, kept in ((0, 0), (1, 0), (20, 19)):
             with self.subTest(first=first):
                 holed = self.grown[:first * HEADER] + bytes((60 - first) * HEADER) + \
@@ -298,7 +298,7 @@ class Electrum(Case):
             self.skipTest("SPV_TEST_DATA has no headers/mainnet-1-32260.bin")
         return MAINNET_GENESIS + read(path)
 
-    def test_a_file_that_begins_at_a_checkpoint_starts_the_database_there(self):
+    def test_a_file_that_starts_at_a_checkpoint_starts_the_database_there(self):
         raw = self.mainnet()
         first = 2016
         for name, holed in (
@@ -319,7 +319,7 @@ class Electrum(Case):
                                  (32260, base - 1, 32261 - base))
                 self.assertEqual(self.export("--format", "electrum", db=db),
                                  bytes(base * HEADER) + raw[base * HEADER:])
-                # the same again, and a whole file: all of it is known or below
+                # the same file again, and a complete file: all headers are known or below the base
                 self.assertEqual(self.imports(data=holed, db=db, network="mainnet")["added"], 0)
                 final = self.imports(data=raw, db=db, network="mainnet")
                 self.assertEqual((final["added"], final["below"], final["known"]),
@@ -329,7 +329,7 @@ class Electrum(Case):
                 c.close()
                 self.assertEqual(int(works[32255], 16), 32256 * (2 ** 32 + 2 ** 16 + 1))
 
-    def test_a_period_that_no_checkpoint_proves_starts_nothing(self):
+    def test_a_period_without_a_checkpoint_cannot_start_a_database(self):
         raw = self.mainnet()
         first = 2016
         holed = bytearray(bytes(first * HEADER) + raw[first * HEADER:3 * first * HEADER])
@@ -359,7 +359,7 @@ class Electrum(Case):
         self.refused(holed, FAILED, "byte 800", "zeros", args=["--format", "raw"])
         self.refused(bytes.fromhex("fabfb5da000000000000") + holed, FAILED, "byte 810", "zeros")
 
-    def test_a_bomb_of_zeros_ends_at_its_limit(self):
+    def test_a_decompression_bomb_ends_at_its_limit(self):
         path = self.path("bomb.gz")
         with gzip.open(path, "wb", 1) as f:
             for _ in range(700):
@@ -381,7 +381,7 @@ class Input(Case):
         self.ends(result, DONE)
         self.assertEqual((result.stdout, result.stderr), ("", ""))
 
-    def test_a_slow_pipe_in_small_pieces(self):
+    def test_a_slow_pipe_in_small_chunks(self):
         packed = gzip.compress(self.grown)
         pipe = subprocess.Popen([binary("spv-import"), "--network", "regtest", "--db", self.db,
                                  "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -406,7 +406,7 @@ class Input(Case):
                                    "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         holder.stdin.write(self.grown[:60 * HEADER])
         holder.stdin.flush()
-        holder.stdout.readline()  # it is at work
+        holder.stdout.readline()  # it has opened the database
         result = self.bring(data=self.grown)
         self.ends(result, FAILED)
         self.assertIn(str(holder.pid), result.stderr)

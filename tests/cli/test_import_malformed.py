@@ -1,4 +1,4 @@
-"""spv-import refuses what is malformed or invalid, and says where it is."""
+"""spv-import refuses malformed and invalid input, and reports where it is."""
 
 import gzip
 import os
@@ -32,7 +32,7 @@ class Malformed(Case):
             self.imports(data=self.grown, db=db)
         return self.export("--format", form, db=db).decode().splitlines(keepends=True)
 
-    def test_text_is_refused_at_its_line_and_what_came_before_is_kept(self):
+    def test_text_is_refused_at_its_line_and_earlier_headers_are_kept(self):
         rows = self.rows()
         n = 7  # rows[7] is line 8, height 6
         f = rows[n].rstrip("\n").split(",")
@@ -81,7 +81,7 @@ class Malformed(Case):
         text = "".join(rows[:n]) + rows[n].replace(f[5], "\x1b[2J") + "\n"
         self.assertNotIn("\x1b", self.refused(text.encode(), FAILED, "time: '?[2J'"))
 
-    def test_columns_may_stand_in_any_order_quoted_and_beside_others(self):
+    def test_columns_may_be_quoted_in_any_order_and_beside_others(self):
         rows = [row.rstrip("\n").split(",") for row in self.rows()]
         order = [7, 6, 5, 4, 3, 2, 0]
         text = "\ufeff" + "".join(
@@ -136,7 +136,7 @@ class Malformed(Case):
         self.refused(head + bytes.fromhex("00 00 01000000") + self.start, FAILED, "height 1",
                      db=fresh)
 
-    def test_each_header_is_judged_by_the_rules(self):
+    def test_each_header_is_validated(self):
         last = self.start[-HEADER:]
         tip = sha256d(last)
         good = self.grown[51 * HEADER:52 * HEADER]
@@ -161,7 +161,7 @@ class Malformed(Case):
                 self.assertEqual(database_headers(db), self.start)
                 os.remove(db)
 
-    def test_a_spoilt_packed_file_is_refused(self):
+    def test_a_damaged_compressed_file_is_refused(self):
         for ending in (".gz", ".zst"):
             packed = self.path("p" + ending)
             self.imports(data=self.grown, db=self.path("x.db"))

@@ -14,12 +14,12 @@ from support import (DONE, HEADER, REGTEST_GENESIS, TestCase, database_headers,
 ALL = int(os.environ.get("SPV_KILLS", "40"))
 KILLS = max(1, ALL // 4)  # of each kind
 BATCH = 2000 * 81  # bytes of a full headers message
-FEW = 3  # less than so many full messages come before a kill
+FEW = 3  # fewer full messages are received before a kill
 COUNT = KILLS * FEW * 2000  # so all kills together cannot reach the end
 
 
 class Kill(TestCase):
-    def test_killed_in_mid_sync_it_ends_with_the_servers_chain(self):
+    def test_killed_during_sync_it_ends_with_the_servers_chain(self):
         seed = int(os.environ.get("SPV_SEED", random.SystemRandom().getrandbits(32)))
         print(f"SPV_SEED={seed}")
         rng = random.Random(seed)
@@ -28,7 +28,7 @@ class Kill(TestCase):
         height = 0
         for kill in range(KILLS):
             # The server falls silent somewhere in the first messages, so that every kill comes in
-            # mid-sync; the delay lets it hit any point of judging and storing what came, before and
+            # mid-sync; the delay lets it hit any point of validating and storing headers, before and
             # after it is committed (a quarter second later).
             proxy = self.proxy(server.port, limit=rng.randrange(500, FEW * BATCH))
             sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
@@ -53,7 +53,7 @@ class Kill(TestCase):
             with open(out, "rb") as f:
                 self.assertEqual(f.read(), want)
 
-    def test_killed_at_full_speed_it_goes_on(self):
+    def test_killed_at_full_speed_it_resumes(self):
         rng = random.Random(1)
         server = self.server("--mine", COUNT)
         for _ in range(3):
@@ -123,7 +123,7 @@ class Kill(TestCase):
         args = ("spv-sync", "--network", "regtest", "--db", self.db, "--connect", second.address)
         self.kill_often(image, args, args, fetch_headers(second.port, REGTEST_GENESIS))
 
-    def test_a_branch_that_is_stored_already_is_followed_to_its_end(self):
+    def test_a_stored_side_branch_is_continued(self):
         base = self.path("base.bin")
         mine_file(base, 500)
         first = self.server("--headers", base, "--mine", 8800, "--seed", 1)
@@ -166,7 +166,7 @@ class Kill(TestCase):
         args = ("spv-sync", "--network", "regtest", "--db", self.db, "--connect", server.address)
         self.kill_often(image, args, args, fetch_headers(server.port, REGTEST_GENESIS))
 
-    def test_killed_in_an_import_it_goes_on(self):
+    def test_killed_in_an_import_it_resumes(self):
         if not has("spv-import"):
             self.skipTest("spv-import is not built")
         raw = self.path("raw.bin")

@@ -16,17 +16,17 @@ class MinimumWork(TestCase):
     def height(self):
         return len(database_headers(self.db)) // HEADER - 1
 
-    def test_a_chain_with_just_enough_is_proven_and_stored(self):
+    def test_a_chain_with_just_the_minimum_work_is_stored(self):
         self.ends(self.synced(f"{WORK:x}"), DONE)
         self.assertEqual(self.height(), HEIGHT)
 
-    def test_of_a_chain_with_too_little_nothing_is_stored(self):
+    def test_a_chain_with_too_little_work_is_not_stored(self):
         result = self.synced(f"{WORK + 1:X}")
         self.ends(result, NO_PEER)
         self.assertIn("too little work", result.stderr)
         self.assertEqual(self.height(), 0)
 
-    def test_0_asks_for_none(self):
+    def test_minimum_work_0_accepts_any_chain(self):
         self.ends(self.synced("0"), DONE)
         self.assertEqual(self.height(), HEIGHT)
 

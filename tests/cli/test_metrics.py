@@ -1,4 +1,4 @@
-"""The figures that spv-sync --json gives to programs: totals, and what each peer does."""
+"""The figures of spv-sync --json: totals, and those of each peer."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ class Metrics(TestCase):
         self.ends(result, DONE)
         return [json.loads(line) for line in result.stdout.splitlines()]
 
-    def test_progress_tells_of_each_peer(self):
+    def test_progress_describes_each_peer(self):
         server = self.server("--mine", COUNT)
         events = self.events(self.sync("--connect", server.address, "--json"))
         progress = [e for e in events if e["event"] == "progress"]
@@ -38,7 +38,7 @@ class Metrics(TestCase):
         self.assertEqual(peer["requests"], 1)
         self.assertEqual((events[-1]["bans"], events[-1]["segments_done"]), (0, 0))
 
-    def test_a_chain_that_must_show_its_work_is_progress(self):
+    def test_presync_is_reported_as_progress(self):
         server = self.server("--mine", COUNT)
         proxy = self.proxy(server.port, limit=200 * 1000)  # one batch and a bit
         work = f"{2 * COUNT:x}"  # 2 a regtest block

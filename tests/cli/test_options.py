@@ -126,7 +126,7 @@ class Options(TestCase):
                     self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_no_place_for_the_database_is_an_error_that_says_which_option_helps(self):
+    def test_no_folder_for_the_database_is_an_error_that_names_the_option(self):
         env = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_DATA_HOME")}
         result = subprocess.run([binary("spv-sync")], env=env, capture_output=True, text=True,
                                 check=False, timeout=300)

@@ -73,7 +73,7 @@ class Pipes(TestCase):
                                  DONE if command[0] == "spv-serve" else INTERRUPTED, errors)
                 self.assertNotIn("cannot be read", errors)
 
-    def test_what_comes_through_a_pipe_is_read_like_a_file(self):
+    def test_a_pipe_is_read_like_a_file(self):
         server = self.server("--mine", 3000)
         self.ends(self.sync("--connect", server.address), DONE)
         raw = run("spv-export", "--db", self.db, "--format", "raw", "--output", self.path("raw"))

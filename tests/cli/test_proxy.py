@@ -16,7 +16,7 @@ class ThroughAProxy(TestCase):
         self.addCleanup(socks.close)
         return socks
 
-    def test_a_name_that_only_the_proxy_knows_is_reached(self):
+    def test_a_name_that_only_the_proxy_resolves_is_reached(self):
         server = self.server("--mine", 300)
         socks = self.socks({("peer.invalid", 18444): server.port})
         result = self.sync("--proxy", socks.address, "--connect", "peer.invalid")
@@ -49,7 +49,7 @@ class ThroughAProxy(TestCase):
         self.assertNotIn(None, socks.credentials)
         self.assertEqual(len(set(socks.credentials)), len(socks.credentials))
 
-    def test_a_literal_address_goes_as_one(self):
+    def test_an_ip_address_is_sent_as_an_address(self):
         server = self.server("--mine", 20)
         socks = self.socks(default=server.port)
         self.ends(self.sync("--proxy", socks.address, "--connect", "203.0.113.5"), DONE)
@@ -69,7 +69,7 @@ class ThroughAProxy(TestCase):
                                      "seed.signet.achownodes.xyz"))
         self.assertEqual(len(set(socks.credentials)), len(socks.credentials))
 
-    def test_onion_only_dials_onion_names_and_nothing_else(self):
+    def test_onlynet_onion_dials_only_onion_addresses(self):
         socks = self.socks()
         sync = self.program("spv-sync", "--network", "signet", "--db", self.db, "--onion",
                             "--proxy", socks.address, "--json")
@@ -79,7 +79,7 @@ class ThroughAProxy(TestCase):
             self.assertEqual(kind, NAME)
             self.assertTrue(host.endswith(".onion"), host)
 
-    def test_an_absent_proxy_is_said_with_what_to_do(self):
+    def test_an_absent_proxy_is_reported_with_advice(self):
         port = self.closed_port()
         result = self.sync("--proxy", f"127.0.0.1:{port}", "--connect", "peer.invalid",
                            "--timeout", 1)
@@ -87,7 +87,7 @@ class ThroughAProxy(TestCase):
         self.assertIn("proxy refused or failed", result.stderr)
         self.assertIn(f"listens on 127.0.0.1 port {port}", result.stderr)
 
-    def test_a_proxy_that_takes_no_user_name_is_refused(self):
+    def test_a_proxy_without_user_name_authentication_is_refused(self):
         server = self.server("--mine", 20)
         socks = self.socks(default=server.port, auth=False)
         result = self.sync("--proxy", socks.address, "--connect", "peer.invalid", "--timeout", 1)

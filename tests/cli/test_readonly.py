@@ -29,7 +29,7 @@ class ReadOnly(TestCase):
                           check=False).returncode != 0:
             self.skipTest("the tmpfs cannot be made read-only here")
 
-    def test_everything_that_only_reads_works(self):
+    def test_commands_that_only_read_work(self):
         source = self.server("--mine", COUNT)
         self.ends(self.sync("--connect", source.address), DONE)
         want = database_headers(self.db)
@@ -60,7 +60,7 @@ class ReadOnly(TestCase):
         sync.end()
         wal = self.db + "-wal"
         if os.path.getsize(wal) == 0:
-            self.skipTest("the log was folded before the kill")
+            self.skipTest("the WAL was checkpointed before the kill")
         os.remove(self.db + "-shm")
         copy = self.path("copy.db")
         self.freeze()

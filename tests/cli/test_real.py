@@ -35,7 +35,7 @@ class Real(TestCase):
         self.assertEqual((final["height"], final["hash"]), (32260, display(sha256d(raw[-HEADER:]))))
         self.assertEqual(database_headers(self.db), raw)
 
-    def test_a_real_chain_is_started_at_a_checkpoint_and_filled_later(self):
+    def test_a_real_chain_is_started_at_a_checkpoint_and_backfilled_later(self):
         raw = MAINNET_GENESIS + self.data("headers/mainnet-1-32260.bin")
         path = self.path("mainnet.bin")
         with open(path, "wb") as f:
@@ -61,7 +61,7 @@ class Real(TestCase):
         result = run("spv-db", "verify", "--full", "--db", self.db)
         self.ends(result, DONE)
 
-    def test_a_real_chain_without_the_known_work_is_not_called_synced(self):
+    def test_a_real_chain_without_the_minimum_work_is_not_synced(self):
         path = self.path("mainnet.bin")
         with open(path, "wb") as f:
             f.write(MAINNET_GENESIS + self.data("headers/mainnet-1-32260.bin")[:3000 * HEADER])

@@ -43,7 +43,7 @@ class Disconnects(TestCase):
                 self.assertNotIn("banned", [e["event"] for e in events])
                 self.assertEqual(self.bans(), 0)
 
-    def test_the_user_sees_why_it_is_closed_and_when_it_is_dialled_again(self):
+    def test_the_reason_of_a_disconnect_and_the_next_attempt_are_printed(self):
         peer = self.peer(b"inv", b"\0\0")
         result = self.sync("--connect", peer.address, "--timeout", 4)
         self.ends(result, NO_PEER)  # handshakes alone do not keep the run alive

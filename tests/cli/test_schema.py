@@ -58,7 +58,7 @@ class Schema(TestCase):
         self.assertEqual(len(fitting), 1, word)
         return self.shell(fitting[0])
 
-    def test_every_query_runs_and_gives_rows(self):
+    def test_every_query_runs_and_returns_rows(self):
         queries = re.findall(r"```sql\n(.*?)```", self.text, re.S)
         self.assertGreaterEqual(len(queries), 10)
         for sql in queries:
@@ -113,7 +113,7 @@ class Schema(TestCase):
             (hashes,), = self.query(word)
             self.assertAlmostEqual(float(hashes) / want, 1, places, word)
 
-    def test_the_rest(self):
+    def test_the_other_queries(self):
         self.assertEqual(self.query("LIMIT 1;")[0][0], str(COUNT))
         self.assertEqual(self.query("AS more"), [["1"]])
         self.assertEqual(self.query("WITH wanted"), [["1000"]])
@@ -125,7 +125,7 @@ class Schema(TestCase):
         self.assertIn("header_by_hash", plan)
         self.assertNotIn("SCAN h", plan)
 
-    def test_the_document_names_everything_that_is_there(self):
+    def test_the_document_names_every_table_column_and_key(self):
         with sqlite3.connect(self.db) as db:
             version, = db.execute("PRAGMA user_version").fetchone()
             self.assertIn(f"Schema version {version}.", self.text)

@@ -119,7 +119,7 @@ class Screen(TestCase):
         self.assertTrue(shown.startswith(b"regtest synced at height 10,"), seen)
         self.assertEqual(shown.count(b"\n"), 1, seen)
 
-    def test_on_a_narrow_terminal_whole_parts_are_left_out_and_no_number_is_cut(self):
+    def test_on_a_narrow_terminal_parts_are_omitted_and_no_number_is_truncated(self):
         part = (rb"height [\d,]+( of [\d,]+ \(\d+\.\d%\))?|looking for peers \(\d+ connecting\)|"
                 rb"[\d,]+ received|[\d,]+(\.\d)?/s|\d+ peers?|\d.* left")
         server = self.server("--mine", 5000)

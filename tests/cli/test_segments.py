@@ -1,4 +1,4 @@
-"""Headers that have come in segments and are not joined yet: --timeout and the screen see them."""
+"""Headers received in segments and not joined yet count for --timeout and on the screen."""
 
 import json
 import os
@@ -18,12 +18,12 @@ PERIODS = 6
 
 class SegmentPeer(FakePeer):
     """Answers each getheaders from a file of raw headers, but keeps the answer that begins at
-    genesis, without which nothing can be joined, until `release` is set. `pause` seconds pass
+    genesis, without which no segment can be joined, until `release` is set. `pause` seconds pass
     before each answer; after the last of the others it sets `others`."""
 
     def __init__(self, raw, pause=0.0):
         self.raw, self.pause = raw, pause
-        self.place = {sha256d(raw[at:at + HEADER]): at // HEADER
+        self.height_of = {sha256d(raw[at:at + HEADER]): at // HEADER
                       for at in range(0, len(raw), HEADER)}
         self.release, self.others = threading.Event(), threading.Event()
         self.sending = threading.Lock()
@@ -52,7 +52,7 @@ class SegmentPeer(FakePeer):
         answers = 0
         while True:
             request = wire.wait(b"getheaders")
-            start = self.place[request[5:37]]
+            start = self.height_of[request[5:37]]
             if start == 0:
                 threading.Thread(target=self.later, args=(wire,), daemon=True).start()
                 continue
@@ -68,14 +68,15 @@ class Segments(TestCase):
     def setUpClass(cls):
         super().setUpClass()
         with tempfile.TemporaryDirectory() as folder:
-            cls.raw = mine_file(os.path.join(folder, "chain"), PERIODS * PERIOD + 49)  # 50 past the last checkpoint
+            # 50 headers after the last checkpoint
+            cls.raw = mine_file(os.path.join(folder, "chain"), PERIODS * PERIOD + 49)
 
     def peer(self, **more):
         peer = SegmentPeer(self.raw, **more)
         self.addCleanup(peer.close)
         return peer
 
-    def marks(self):
+    def checkpoint_file(self):
         path = self.path("checkpoints")
         with open(path, "w", encoding="ascii") as f:
             for height in range(PERIOD - 1, PERIODS * PERIOD, PERIOD):
@@ -83,11 +84,11 @@ class Segments(TestCase):
                 f.write(f"{height},{display(sha256d(self.raw[at:at + HEADER]))}\n")
         return path
 
-    def test_the_live_line_shows_what_waits_to_be_joined(self):
+    def test_the_live_line_shows_headers_that_are_not_joined_yet(self):
         peer = self.peer()
         seen, code = on_terminal(
             [binary("spv-sync"), "--network", "regtest", "--db", self.db, "--connect", peer.address,
-             "--checkpoint-file", self.marks()],
+             "--checkpoint-file", self.checkpoint_file()],
             rb"height 0 of 12,145 \([1-9][0-9.]*%\)  [1-9][0-9,]+ received  [1-9] segments?  "
             rb"[1-9][0-9,.]*/s  1 peer  [0-9.]+ (s|min [0-9]+ s) left",
             lambda _: peer.release.set(), columns=150)
@@ -95,10 +96,10 @@ class Segments(TestCase):
         self.assertIn(b"synced at height 12,145", seen)
         self.assertTrue(peer.release.is_set(), seen)
 
-    def test_progress_in_json_counts_what_waits_to_be_joined(self):
+    def test_progress_in_json_counts_headers_that_are_not_joined_yet(self):
         peer = self.peer()
         sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--json",
-                            "--connect", peer.address, "--checkpoint-file", self.marks())
+                            "--connect", peer.address, "--checkpoint-file", self.checkpoint_file())
 
         def waiting(line):
             e = json.loads(line)
@@ -113,11 +114,11 @@ class Segments(TestCase):
         self.assertEqual(sync.event("synced")["height"], len(self.raw) // HEADER - 1)
         self.assertEqual(sync.end(), DONE)
 
-    def test_the_timeout_does_not_strike_while_segments_come(self):
+    def test_the_timeout_does_not_end_a_sync_that_receives_segments(self):
         peer = self.peer(pause=1)  # ten answers: three times --timeout
         threading.Thread(target=lambda: peer.others.wait(HANG) and peer.release.set(),
                          daemon=True).start()
-        result = self.sync("--connect", peer.address, "--checkpoint-file", self.marks(),
+        result = self.sync("--connect", peer.address, "--checkpoint-file", self.checkpoint_file(),
                            "--timeout", 4)
         self.ends(result, DONE)
         self.assertTrue(re.search(r"synced at height 12,145", result.stdout), result.stdout)

@@ -26,7 +26,7 @@ def wait_until(true, what):
     end = time.monotonic() + HANG
     while not true():
         if time.monotonic() > end:
-            raise AssertionError("never came: " + what)
+            raise AssertionError("timed out waiting for " + what)
         time.sleep(0.01)
 
 
@@ -116,7 +116,7 @@ class Signals(Served):
                 self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
                 self.assertIn('"event":"interrupted"', sync.lines[-1])
 
-    def test_sighup_says_what_is_kept_like_sigint(self):
+    def test_sighup_reports_what_is_kept_like_sigint(self):
         proxy = self.proxy(self.peer_port, limit=100 * 1000)
         sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--verbose",
                             "--connect", proxy.address)
@@ -157,7 +157,7 @@ class Signals(Served):
 
 
 class Readers(Served):
-    """A reader of standard output that is gone."""
+    """A reader of standard output that has exited."""
 
     def left(self, program):
         program.stdout.close()
@@ -190,7 +190,7 @@ class Readers(Served):
                           "--follow", "--timeout", 1, "--connect",
                           f"127.0.0.1:{self.closed_port()}")
         sync.stdout.close()
-        self.assertEqual(sync.wait(HANG), NO_PEER)  # a second later than its reader has gone
+        self.assertEqual(sync.wait(HANG), NO_PEER)  # a second after its reader has exited
 
     def test_a_followed_export_ends_with_its_reader(self):
         self.synced()
@@ -217,7 +217,7 @@ class Waits(Served):
 
     def stalled(self, call, name, *args, stdout=subprocess.PIPE):
         """A program inside a call that never returns. In the dev build libasan must come first in
-        the order of libraries, or not be asked about it."""
+        the order of libraries, or its check must be off."""
         sign = self.path(f"stalled-{len(os.listdir(self.folder))}")
         env = {**os.environ, "LD_PRELOAD": os.path.join(BIN, "stall.so"), "SPV_STALL": call,
                "SPV_STALLED": sign,
@@ -293,7 +293,7 @@ class Waits(Served):
         for end in ends:
             os.close(end)
 
-    def test_standard_error_that_is_full_does_not_hold_up_the_end(self):
+    def test_a_full_standard_error_does_not_delay_the_exit(self):
         ours, theirs = full_pipe()
         self.addCleanup(os.close, ours)
         mute = socket.create_server(("127.0.0.1", 0))
@@ -368,7 +368,7 @@ class LeftOvers(TestCase):
         with open(self.path(name), "w", encoding="ascii") as f:
             f.write("x")
 
-    def test_what_a_killed_export_left_is_removed_by_the_next_one(self):
+    def test_temporary_files_of_a_killed_export_are_removed_by_the_next_one(self):
         for _ in range(200):
             killed = subprocess.Popen([binary("spv-export"), "--db", self.db, "--output", self.out])
             while killed.poll() is None and not self.locked():
@@ -406,7 +406,7 @@ class LeftOvers(TestCase):
             self.ends(self.export("--checksum"), DONE)
         self.assertEqual(self.beside(), sorted([*kept, "out.csv.sha256"]))
 
-    def test_a_drawing_that_was_killed_leaves_nothing_for_long_either(self):
+    def test_temporary_files_of_a_killed_drawing_are_removed_too(self):
         self.make(f"chain.svg{MARK}Abc123")
         self.ends(run("spv-db", "stats", "--db", self.db, "--svg", self.path("chain.svg")), DONE)
         self.assertEqual([n for n in os.listdir(self.folder) if MARK in n], [])

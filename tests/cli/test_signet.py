@@ -1,4 +1,4 @@
-"""Custom signets: the challenge gives magic, folder and guard."""
+"""Custom signets: the challenge determines magic, folder and network id."""
 
 import os
 import sqlite3
@@ -31,7 +31,7 @@ class Signet(TestCase):
             f.write(GENESIS)
         return path
 
-    def test_a_challenge_gives_magic_folder_and_guard(self):
+    def test_a_challenge_determines_magic_folder_and_network_id(self):
         headers = self.headers()
         with open(headers, "rb") as f:
             raw = f.read()

@@ -15,7 +15,7 @@ class Slots(TestCase):
         self.addCleanup(sock.close)
         return sock
 
-    def test_a_silent_connection_is_evicted_for_a_newcomer_and_the_log_says_so(self):
+    def test_a_silent_connection_is_evicted_for_a_new_one_and_logged(self):
         server = self.server("--mine", 10, "--max-clients", 2)
         silent = self.connect(server)
         self.connect(server)
@@ -29,7 +29,7 @@ class Slots(TestCase):
         stopped = next(e for e in map(json.loads, server.lines) if e["event"] == "stopped")
         self.assertEqual((stopped["accepted"], stopped["evicted"], stopped["refused"]), (3, 1, 0))
 
-    def test_a_newcomer_that_finds_no_slot_is_refused_and_the_log_says_so(self):
+    def test_a_client_without_a_free_slot_is_refused_and_logged(self):
         server = self.server("--mine", 10, "--max-clients", 1)
         wire = Wire(self.connect(server))
         wire.dial_handshake()

@@ -12,7 +12,7 @@ COUNT = 5000
 
 
 class Sync(TestCase):
-    def test_brings_a_servers_headers_into_the_database_and_says_so(self):
+    def test_downloads_a_servers_headers_into_the_database_and_reports_it(self):
         server = self.server("--mine", COUNT)
         want = fetch_headers(server.port, REGTEST_GENESIS)
         self.assertEqual(len(want), (COUNT + 1) * HEADER)
@@ -27,7 +27,7 @@ class Sync(TestCase):
         self.assertEqual(result.stderr, "")
         self.assertEqual(database_headers(self.db), want)
 
-    def test_a_second_run_says_up_to_date(self):
+    def test_a_second_run_reports_up_to_date(self):
         server = self.server("--mine", 100)
         self.ends(self.sync("--connect", server.address), DONE)
         result = self.sync("--connect", server.address)
@@ -35,7 +35,7 @@ class Sync(TestCase):
         self.assertIn("regtest up to date at height 100,", result.stdout.splitlines()[-1])
         self.assertIn(" 0 headers added", result.stdout)
 
-    def test_the_database_is_made_with_its_folders_in_the_datadir(self):
+    def test_the_database_is_created_with_its_folders_in_the_datadir(self):
         server = self.server("--mine", 10)
         datadir = self.path("a/b")
         result = run("spv-sync", "--network", "regtest", "--datadir", datadir, "--connect",
@@ -50,7 +50,7 @@ class Sync(TestCase):
         self.ends(result, DONE)
         self.assertEqual(result.stdout + result.stderr, "")
 
-    def test_interrupted_by_either_signal_it_keeps_what_came_and_goes_on_later(self):
+    def test_interrupted_by_either_signal_it_keeps_stored_headers_and_resumes_later(self):
         server = self.server("--mine", COUNT)
         want = fetch_headers(server.port, REGTEST_GENESIS)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -71,7 +71,7 @@ class Sync(TestCase):
                 self.assertIn(" 3,000 headers added", result.stdout)
                 self.assertEqual(database_headers(db), want)
 
-    def test_interrupted_it_tells_a_person_how_to_go_on(self):
+    def test_interrupted_it_prints_how_to_resume(self):
         server = self.server("--mine", COUNT)
         proxy = self.proxy(server.port, limit=200 * 1000)
         sync = self.program("spv-sync", "--network", "regtest", "--db", self.db, "--verbose",
@@ -84,7 +84,7 @@ class Sync(TestCase):
         self.assertIn("interrupted at height", sync.lines[-1])
         self.assertIn("Run the same command again to resume", sync.errors)
 
-    def test_json_lines_carry_the_promised_fields(self):
+    def test_json_lines_have_the_documented_fields(self):
         server = self.server("--mine", COUNT)
         result = self.sync("--connect", server.address, "--json")
         self.ends(result, DONE)
@@ -120,7 +120,7 @@ class Sync(TestCase):
                          [(100, 10, 12, 112)])
         self.assertEqual(events[-1]["hash"], longer.tip)
         self.assertEqual(database_headers(self.db), fetch_headers(longer.port, REGTEST_GENESIS))
-        result = self.sync("--connect", shorter.address)  # and stays
+        result = self.sync("--connect", shorter.address)  # and keeps its chain
         self.ends(result, NO_PEER)
         self.assertIn("no peer has our tip at height 112", result.stdout)
         self.assertEqual(len(database_headers(self.db)), 113 * HEADER)
@@ -140,7 +140,7 @@ class Sync(TestCase):
         final = json.loads(result.stdout.splitlines()[-1])
         self.assertEqual((final["height"], final["hash"]), (COUNT, server.tip))
 
-    def test_one_dead_peer_of_two_does_not_hinder(self):
+    def test_one_dead_peer_of_two_does_not_prevent_the_sync(self):
         server = self.server("--mine", 100)
         result = self.sync("--connect", f"127.0.0.1:{self.closed_port()}", "--connect",
                            server.address)
@@ -156,7 +156,7 @@ class Sync(TestCase):
         self.ends(result, DONE)
         self.assertEqual(json.loads(result.stdout.splitlines()[-1])["hash"], two.tip)
 
-    def test_a_server_serves_a_database_that_sync_made(self):
+    def test_a_server_serves_a_database_created_by_sync(self):
         source = self.server("--mine", COUNT, "--seed", 7)
         self.ends(self.sync("--connect", source.address), DONE)
         server = self.server("--db", self.db)

@@ -73,7 +73,7 @@ class Text(TestCase):
                     for event in self.safe(name, *args, "--json", code=code, json_lines=True):
                         self.assertEqual(event["event"], "error")
 
-    def test_a_path_in_json_is_whole_but_for_what_is_no_utf8(self):
+    def test_a_path_in_json_is_complete_except_for_invalid_utf8(self):
         info, = self.safe("spv-db", "info", "--json", "--db", self.dirty, code=DONE,
                           json_lines=True)
         wanted = re.sub(b"\xff|\xc0|\xc0\x9b", b"?", self.dirty.replace(b"\xc0\x9b", b"??"))
@@ -93,7 +93,7 @@ class Text(TestCase):
             self.safe("spv-db", command, "--json", "--db", self.dirty, code=DATABASE,
                       json_lines=True)
 
-    def test_a_network_name_that_is_no_name_is_refused(self):
+    def test_an_invalid_network_name_is_refused(self):
         """It would be printed into the head of a PostgreSQL export, past its comment."""
         raw = os.fsencode(self.path("signet.db"))
         self.ends(self.raw_run("spv-sync", "--signet-challenge", "51", "--db", raw, "--connect",
@@ -108,7 +108,7 @@ class Text(TestCase):
             db.close()
             self.safe("spv-export", "-f", "postgres", "--db", raw, code=DATABASE, lines=0)
 
-    def test_words_of_an_imported_file_are_cleaned(self):
+    def test_text_of_an_imported_file_is_cleaned(self):
         path = self.path("words.csv")
         for line in (b"height,hash,version,previous_hash,merkle_root,time,bits,nonce\n" + ESCAPES,
                      b"height," + ESCAPES, b"{\"height\": \"" + ESCAPES, b"{\"height\"" + ESCAPES):

@@ -34,7 +34,7 @@ class Apart(TestCase):
         return server
 
     def header_peer(self, raw):
-        """A peer that answers each getheaders with these headers, however they came about."""
+        """A peer that answers each getheaders with these headers."""
         count = len(raw) // HEADER
         answer = bytes([count]) + b"".join(raw[i * HEADER:(i + 1) * HEADER] + b"\0"
                                            for i in range(count))
@@ -46,7 +46,7 @@ class Apart(TestCase):
     def connect(self, *servers):
         return [word for server in servers for word in ("--connect", server.address)]
 
-    def test_a_chain_that_leaves_below_the_base(self):
+    def test_a_fork_below_the_base(self):
         honest = self.held()
         for height in (1000, 2020):
             with self.subTest(height):

@@ -17,7 +17,7 @@ COUNT = 6000
 
 
 def on_terminal(*args):
-    """Runs a command whose standard output is a terminal; what came on it, and the result."""
+    """Runs a command whose standard output is a terminal; returns the output and the result."""
     try:
         ours, theirs = pty.openpty()
     except OSError as error:  # a bare root without /dev/pts
@@ -69,7 +69,7 @@ class Words(TestCase):
         self.assertEqual(len(sentences), len(set(sentences)), text)
         return text
 
-    def test_files_that_hold_no_headers(self):
+    def test_files_without_headers(self):
         noise = random.Random(5).randbytes(8000)
         kinds = {
             "empty": (b"", "is empty. Download the file again."),
@@ -85,7 +85,7 @@ class Words(TestCase):
                     f.write(data)
                 self.said(self.load(self.path(name)), FAILED, self.path(name) + ": ", words)
 
-    def test_exports_into_what_is_not_written_are_refused(self):
+    def test_exports_to_unsupported_file_suffixes_are_refused(self):
         for name in ("h.csv.bz2", "h.xz", "h.BZ2", "h.zip"):
             path = self.path(name)
             result = run("spv-export", "--db", self.db, "-o", path)
@@ -137,7 +137,7 @@ class Words(TestCase):
         self.assertEqual(code, DONE, errors)
         self.assertTrue(seen.startswith(b"\rchecking pages ..."), seen)
 
-    def test_an_import_says_how_much_is_left_when_it_can(self):
+    def test_an_import_reports_the_remaining_time_when_the_size_is_known(self):
         os.remove(self.db)
         seen, code, errors = on_terminal(binary("spv-import"), "-n", "regtest", "--db", self.db,
                                          "-i", self.raw)
@@ -147,7 +147,7 @@ class Words(TestCase):
         for event in map(json.loads, result.stdout.splitlines()[:-1]):
             self.assertTrue(0 < event["percent"] <= 100, event)
 
-    def test_an_import_into_a_pipe_says_nothing_before_there_is_something(self):
+    def test_an_import_into_a_pipe_prints_nothing_before_the_first_header(self):
         ours, theirs = os.pipe()
         process = self.program_from(ours)
         os.close(ours)

@@ -15,20 +15,20 @@ struct input {
     const uint8_t *at, *end;
 };
 
-static uint8_t byte(struct input *in)
+static uint8_t u8(struct input *in)
 {
     return in->at < in->end ? *in->at++ : 0;
 }
 
-static uint32_t word(struct input *in)
+static uint32_t u32(struct input *in)
 {
     uint32_t x = 0;
     for (int i = 0; i < 4; i++)
-        x = x << 8 | byte(in);
+        x = x << 8 | u8(in);
     return x;
 }
 
-static void chance(void *ctx, void *out, size_t n)
+static void fill_random(void *ctx, void *out, size_t n)
 {
     uint64_t *state = ctx;
     for (size_t i = 0; i < n; i++) {
@@ -40,7 +40,7 @@ static void chance(void *ctx, void *out, size_t n)
 /* Few input bytes determine the address, so that addresses repeat. */
 static struct spv_netaddr address(struct input *in)
 {
-    const uint8_t kind = byte(in), a = byte(in), b = byte(in);
+    const uint8_t kind = u8(in), a = u8(in), b = u8(in);
     struct spv_netaddr out = {.port = (uint16_t)(8333 + (kind >> 6))};
     switch (kind & 3) {
     case 0:
@@ -66,23 +66,23 @@ static struct spv_netaddr address(struct input *in)
 
 static void row(struct spv_addr_info *out, struct input *in)
 {
-    const uint8_t flags = byte(in);
+    const uint8_t flags = u8(in);
     *out = (struct spv_addr_info){
         .addr = address(in),
-        .services = byte(in),
-        .source_len = byte(in),
-        .last_seen = (int64_t)word(in) << (flags >> 4 & 7),
-        .last_try = word(in),
-        .last_success = flags & 1 ? word(in) : 0,
-        .attempts = flags & 2 ? UINT32_MAX : byte(in),
-        .slow = flags & 4 ? UINT32_MAX : byte(in),
+        .services = u8(in),
+        .source_len = u8(in),
+        .last_seen = (int64_t)u32(in) << (flags >> 4 & 7),
+        .last_try = u32(in),
+        .last_success = flags & 1 ? u32(in) : 0,
+        .attempts = flags & 2 ? UINT32_MAX : u8(in),
+        .slow = flags & 4 ? UINT32_MAX : u8(in),
         .tried = (flags & 8) != 0,
         .anchor = (flags & 128) != 0,
     };
-    out->source[0] = byte(in);
+    out->source[0] = u8(in);
 }
 
-static void look(const struct spv_addrman *b)
+static void check_addrman(const struct spv_addrman *b)
 {
     size_t fresh = 0, tried = 0, used = 0;
     for (size_t i = 0; i < b->cap; i++) {
@@ -114,20 +114,21 @@ static void save(struct spv_addrman *b, struct spv_rng rng, struct spv_now now)
     FUZZ_CHECK(c.n_changed == b->n_new + b->n_tried && c.n_removed == 0);
     spv_addrman_init(&again, (const uint8_t *)b->key, rng);
     FUZZ_CHECK(spv_addrman_load(&again, c.changed, c.n_changed, now) == 0);
-    look(&again);
+    check_addrman(&again);
     spv_addrman_free(&again);
 }
 
 static unsigned saves; /* of this input */
 
-static void one(struct spv_addrman *b, struct input *in, struct spv_rng rng, struct spv_now *now)
+static void run_operation(struct spv_addrman *b, struct input *in, struct spv_rng rng,
+                          struct spv_now *now)
 {
-    const struct spv_pick pick = {.nets = byte(in) & 7u, .only_new = (byte(in) & 1) != 0};
+    const struct spv_pick pick = {.nets = u8(in) & 7u, .only_new = (u8(in) & 1) != 0};
     struct spv_addr_info a;
     struct spv_netaddr addr;
     struct spv_netgroup source;
     int e;
-    switch (byte(in) % 8) {
+    switch (u8(in) % 8) {
     case 0:
         row(&a, in);
         FUZZ_CHECK(spv_addrman_load(b, &a, 1, *now) == 0);
@@ -136,8 +137,8 @@ static void one(struct spv_addrman *b, struct input *in, struct spv_rng rng, str
     case 2:
         addr = address(in);
         source = spv_netgroup_of(&addr);
-        source.b[1] = byte(in) & 3;
-        FUZZ_CHECK(spv_addrman_add(b, &addr, byte(in), now->unix_s - word(in) % 10000000, &source,
+        source.b[1] = u8(in) & 3;
+        FUZZ_CHECK(spv_addrman_add(b, &addr, u8(in), now->unix_s - u32(in) % 10000000, &source,
                                    *now) >= 0);
         break;
     case 3:
@@ -154,17 +155,17 @@ static void one(struct spv_addrman *b, struct input *in, struct spv_rng rng, str
         addr = address(in);
         e = spv_addrman_find(b, &addr);
         if (e >= 0 && b->at[e].in_use)
-            spv_addrman_on_handshake(b, e, byte(in), *now);
+            spv_addrman_on_handshake(b, e, u8(in), *now);
         break;
     case 5:
         addr = address(in);
         e = spv_addrman_find(b, &addr);
         if (e >= 0 && b->at[e].in_use)
-            spv_addrman_released(b, e, (enum spv_conn_outcome)(byte(in) % 4), SPV_ERR_RESET, *now);
+            spv_addrman_released(b, e, (enum spv_conn_outcome)(u8(in) % 4), SPV_ERR_RESET, *now);
         break;
     case 6:
-        now->unix_s += (int64_t)(int32_t)word(in) / 64;
-        now->mono_us += (uint64_t)word(in) * 1000;
+        now->unix_s += (int64_t)(int32_t)u32(in) / 64;
+        now->mono_us += (uint64_t)u32(in) * 1000;
         e = spv_addrman_to_test(b, pick.nets, *now);
         FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].in_use));
         break;
@@ -179,7 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct spv_addrman b;
     uint64_t state = 1;
-    const struct spv_rng rng = {.fill = chance, .ctx = &state};
+    const struct spv_rng rng = {.fill = fill_random, .ctx = &state};
     struct spv_now now = {.mono_us = 1, .unix_s = 1800000000};
     if (size < SPV_ADDRMAN_KEY)
         return 0;
@@ -187,8 +188,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     spv_addrman_init(&b, data, rng);
     saves = 0;
     for (unsigned i = 0; in.at < in.end && i < 400; i++)
-        one(&b, &in, rng, &now);
-    look(&b);
+        run_operation(&b, &in, rng, &now);
+    check_addrman(&b);
     save(&b, rng, now);
     spv_addrman_free(&b);
     return 0;

@@ -27,45 +27,45 @@
 #include "util/u256.h"
 
 #define STORE_MAX 4096 /* headers; scripts are shorter */
-#define MADE_MAX 4096 /* mined headers that steps can refer to */
+#define MINED_MAX 4096 /* mined headers that steps can refer to */
 #define MESSAGE_MAX 64
 #define MEMORY_MAX (9u << 20)
 #define TRIES 64 /* nonces to try for a changed header */
 
-struct world {
+struct fuzz {
     struct spv_params params;
     struct spv_checkpoint checkpoint;
-    bool checked, indexed;
+    bool has_checkpoint, indexed;
     struct spv_chain *c;
     struct spv_chain_header *store;
     size_t n_store;
-    struct spv_header *made;
-    size_t n_made;
+    struct spv_header *mined;
+    size_t n_mined;
     struct spv_now now;
 };
 
 static int store_tip(void *ctx, struct spv_chain_header *out)
 {
-    const struct world *w = ctx;
-    *out = w->store[w->n_store - 1];
+    const struct fuzz *f = ctx;
+    *out = f->store[f->n_store - 1];
     return 1;
 }
 
 static int store_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    const struct world *w = ctx;
-    if (height >= w->n_store)
+    const struct fuzz *f = ctx;
+    if (height >= f->n_store)
         return 0;
-    *out = w->store[height];
+    *out = f->store[height];
     return 1;
 }
 
 static int store_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    const struct world *w = ctx;
-    for (size_t i = 0; w->indexed && i < w->n_store; i++)
-        if (spv_blockhash_eq(&w->store[i].hash, hash)) {
-            *out = w->store[i];
+    const struct fuzz *f = ctx;
+    for (size_t i = 0; f->indexed && i < f->n_store; i++)
+        if (spv_blockhash_eq(&f->store[i].hash, hash)) {
+            *out = f->store[i];
             return 1;
         }
     return 0;
@@ -73,30 +73,30 @@ static int store_by_hash(void *ctx, struct spv_chain_header *out, const struct s
 
 static int store_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    const struct world *w = ctx;
+    const struct fuzz *f = ctx;
     uint32_t got = 0;
-    for (; got < n && from + got < w->n_store; got++)
-        out[got] = w->store[from + got].header;
+    for (; got < n && from + got < f->n_store; got++)
+        out[got] = f->store[from + got].header;
     return (int)got;
 }
 
-static void open_chain(struct world *w)
+static void open_chain(struct fuzz *f)
 {
     const struct spv_chain_config cfg = {
-        .params = &w->params,
-        .reader = {.ctx = w,
+        .params = &f->params,
+        .reader = {.ctx = f,
                    .tip = store_tip,
                    .by_height = store_by_height,
                    .by_hash = store_by_hash,
                    .range = store_range},
-        .checkpoints = w->checked ? &w->checkpoint : NULL,
-        .n_checkpoints = w->checked ? 1 : 0,
-        .checkpoint_mode = w->checked ? SPV_CHECKPOINTS_ENFORCED : SPV_CHECKPOINTS_IGNORED,
+        .checkpoints = f->has_checkpoint ? &f->checkpoint : NULL,
+        .n_checkpoints = f->has_checkpoint ? 1 : 0,
+        .checkpoint_mode = f->has_checkpoint ? SPV_CHECKPOINTS_ENFORCED : SPV_CHECKPOINTS_IGNORED,
     };
-    FUZZ_CHECK(spv_chain_new(&w->c, &cfg) == 0);
+    FUZZ_CHECK(spv_chain_new(&f->c, &cfg) == 0);
 }
 
-static void apply(struct world *w, const struct spv_chain_update *change)
+static void apply(struct fuzz *f, const struct spv_chain_update *change)
 {
     if (change->kind == SPV_UPDATE_NONE) {
         FUZZ_CHECK(change->n == 0);
@@ -114,80 +114,82 @@ static void apply(struct world *w, const struct spv_chain_update *change)
     }
     if (change->kind == SPV_UPDATE_BRANCH)
         return;
-    FUZZ_CHECK(change->fork_height < w->n_store);
-    FUZZ_CHECK(change->fork_height + change->removed + 1 == w->n_store);
+    FUZZ_CHECK(change->fork_height < f->n_store);
+    FUZZ_CHECK(change->fork_height + change->removed + 1 == f->n_store);
     FUZZ_CHECK((change->kind == SPV_UPDATE_REORG) == (change->removed > 0));
     FUZZ_CHECK(
-        spv_blockhash_eq(&change->headers[0].header.prev, &w->store[change->fork_height].hash));
+        spv_blockhash_eq(&change->headers[0].header.prev, &f->store[change->fork_height].hash));
     FUZZ_CHECK(change->fork_height + 1 + change->n <= STORE_MAX);
-    memcpy(w->store + change->fork_height + 1, change->headers,
+    memcpy(f->store + change->fork_height + 1, change->headers,
            change->n * sizeof *change->headers);
-    w->n_store = change->fork_height + 1 + change->n;
+    f->n_store = change->fork_height + 1 + change->n;
 }
 
-static void check_chain(const struct world *w)
+static void check_chain(const struct fuzz *f)
 {
-    const struct spv_chain_header *tip = spv_chain_tip(w->c);
+    const struct spv_chain_header *tip = spv_chain_tip(f->c);
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
     struct spv_chain_header record;
     bool best = false;
-    FUZZ_CHECK(tip->height + 1 == w->n_store);
-    FUZZ_CHECK(spv_blockhash_eq(&tip->hash, &w->store[tip->height].hash));
-    FUZZ_CHECK(spv_chain_memory(w->c) < MEMORY_MAX);
-    FUZZ_CHECK(spv_chain_branch_headers(w->c) <= SPV_CHAIN_BRANCH_HEADERS);
-    FUZZ_CHECK(spv_chain_find(w->c, &record, &best, &tip->hash) == 1 && best);
-    const int n = spv_chain_locator(w->c, locator, SPV_MAX_LOCATOR, NULL);
+    FUZZ_CHECK(tip->height + 1 == f->n_store);
+    FUZZ_CHECK(spv_blockhash_eq(&tip->hash, &f->store[tip->height].hash));
+    FUZZ_CHECK(spv_chain_memory(f->c) < MEMORY_MAX);
+    FUZZ_CHECK(spv_chain_branch_headers(f->c) <= SPV_CHAIN_BRANCH_HEADERS);
+    FUZZ_CHECK(spv_chain_find(f->c, &record, &best, &tip->hash) == 1 && best);
+    const int n = spv_chain_locator(f->c, locator, SPV_MAX_LOCATOR, NULL);
     FUZZ_CHECK(n > 0 && n <= SPV_MAX_LOCATOR);
-    FUZZ_CHECK(spv_blockhash_eq(&locator[n - 1], &w->store[0].hash));
+    FUZZ_CHECK(spv_blockhash_eq(&locator[n - 1], &f->store[0].hash));
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {
-        const struct spv_branch *b = &w->c->branches[i];
+        const struct spv_branch *b = &f->c->branches[i];
         if (b->headers.n == 0)
             continue;
         /* its parent is on the best chain, its first header is not, and it has no more work */
-        FUZZ_CHECK(spv_chain_header_at(w->c, &record, b->fork) == 1);
+        FUZZ_CHECK(spv_chain_header_at(f->c, &record, b->fork) == 1);
         FUZZ_CHECK(spv_blockhash_eq(&record.hash, &b->headers.headers[0].header.prev));
-        if (spv_chain_header_at(w->c, &record, b->fork + 1) == 1)
+        if (spv_chain_header_at(f->c, &record, b->fork + 1) == 1)
             FUZZ_CHECK(!spv_blockhash_eq(&record.hash, &b->headers.headers[0].hash));
         FUZZ_CHECK(spv_u256_cmp(&b->headers.headers[b->headers.n - 1].work, &tip->work) <= 0);
     }
 }
 
-static void give(struct world *w, const struct spv_header *headers, size_t n)
+static void accept_headers(struct fuzz *f, const struct spv_header *headers, size_t n)
 {
-    const struct spv_u256 before = spv_chain_tip(w->c)->work;
-    struct spv_accept_result v;
-    if (w->n_store + 2 * MESSAGE_MAX > STORE_MAX / 2)
+    const struct spv_u256 before = spv_chain_tip(f->c)->work;
+    struct spv_accept_result result;
+    if (f->n_store + 2 * MESSAGE_MAX > STORE_MAX / 2)
         return; /* close to the limit of the store */
-    FUZZ_CHECK(spv_chain_accept(w->c, &v, headers, n, w->now) == 0);
-    FUZZ_CHECK(v.error == 0 ? v.accepted + v.known == n : v.accepted + v.known <= v.index);
-    FUZZ_CHECK(v.error <= 0 && v.index <= n);
-    const int cmp = spv_u256_cmp(&spv_chain_tip(w->c)->work, &before);
-    const bool forward = v.update.kind == SPV_UPDATE_APPEND || v.update.kind == SPV_UPDATE_REORG;
+    FUZZ_CHECK(spv_chain_accept(f->c, &result, headers, n, f->now) == 0);
+    FUZZ_CHECK(result.error == 0 ? result.accepted + result.known == n
+                                 : result.accepted + result.known <= result.index);
+    FUZZ_CHECK(result.error <= 0 && result.index <= n);
+    const int cmp = spv_u256_cmp(&spv_chain_tip(f->c)->work, &before);
+    const bool forward =
+        result.update.kind == SPV_UPDATE_APPEND || result.update.kind == SPV_UPDATE_REORG;
     FUZZ_CHECK(forward ? cmp > 0 : cmp == 0);
-    FUZZ_CHECK(v.update.kind == SPV_UPDATE_REORG ? v.update.n >= v.accepted
-                                                 : v.update.n == v.accepted);
-    apply(w, &v.update);
-    spv_chain_stored(w->c);
-    check_chain(w);
+    FUZZ_CHECK(result.update.kind == SPV_UPDATE_REORG ? result.update.n >= result.accepted
+                                                      : result.update.n == result.accepted);
+    apply(f, &result.update);
+    spv_chain_stored(f->c);
+    check_chain(f);
 }
 
-static void remember(struct world *w, const struct spv_header *header)
+static void add_mined(struct fuzz *f, const struct spv_header *header)
 {
-    if (w->n_made < MADE_MAX)
-        w->made[w->n_made++] = *header;
+    if (f->n_mined < MINED_MAX)
+        f->mined[f->n_mined++] = *header;
 }
 
 /* Mines a message of headers on a parent. On the tip the bits are right; elsewhere the parent's
  * bits are used, which may be wrong. */
-static void mine(struct world *w, unsigned op, const uint8_t *s)
+static void mine(struct fuzz *f, unsigned op, const uint8_t *s)
 {
     struct spv_header message[MESSAGE_MAX];
     const size_t n = 1 + s[2] % 32;
-    struct spv_header parent = spv_chain_tip(w->c)->header;
+    struct spv_header parent = spv_chain_tip(f->c)->header;
     const bool on_tip = s[1] == 0;
-    struct spv_blockhash prev = spv_chain_tip(w->c)->hash;
-    if (!on_tip && w->n_made > 0) {
-        parent = w->made[w->n_made - 1 - s[1] % w->n_made];
+    struct spv_blockhash prev = spv_chain_tip(f->c)->hash;
+    if (!on_tip && f->n_mined > 0) {
+        parent = f->mined[f->n_mined - 1 - s[1] % f->n_mined];
         spv_header_hash(&prev, &parent);
     }
     for (size_t i = 0; i < n; i++) {
@@ -196,13 +198,13 @@ static void mine(struct world *w, unsigned op, const uint8_t *s)
         h->merkle_root.b[0] = s[1];
         h->merkle_root.b[1] = s[3];
         h->time = parent.time + 1 + (uint32_t)s[3] * 7;
-        h->bits = i == 0 && on_tip ? spv_chain_next_bits(w->c, h->time) : parent.bits;
-        if (h->bits != w->params.pow_limit_bits && (h->bits >> 24) < 0x1f)
+        h->bits = i == 0 && on_tip ? spv_chain_next_bits(f->c, h->time) : parent.bits;
+        if (h->bits != f->params.pow_limit_bits && (h->bits >> 24) < 0x1f)
             return; /* too much work for a fuzz target */
         if (spv_mine_header(h, &prev) != 0)
             return;
         parent = *h;
-        remember(w, h);
+        add_mined(f, h);
     }
     if (op >= 2) {
         uint8_t raw[SPV_HEADER_SIZE];
@@ -219,24 +221,24 @@ static void mine(struct world *w, unsigned op, const uint8_t *s)
                     break;
                 last->nonce++;
             }
-            remember(w, last);
+            add_mined(f, last);
         }
     }
-    give(w, message, n);
+    accept_headers(f, message, n);
 }
 
-static void again(struct world *w, const uint8_t *s)
+static void repeat_mined(struct fuzz *f, const uint8_t *s)
 {
     size_t from = s[1];
     size_t n = s[3] % MESSAGE_MAX;
-    if (w->n_made == 0)
+    if (f->n_mined == 0)
         return;
-    from %= w->n_made;
-    n = n < w->n_made - from ? n : w->n_made - from;
-    give(w, w->made + from, n);
+    from %= f->n_mined;
+    n = n < f->n_mined - from ? n : f->n_mined - from;
+    accept_headers(f, f->mined + from, n);
 }
 
-static size_t step(struct world *w, const uint8_t *data, size_t size)
+static size_t step(struct fuzz *f, const uint8_t *data, size_t size)
 {
     const unsigned op = data[0] % 8;
     switch (op) {
@@ -244,71 +246,71 @@ static size_t step(struct world *w, const uint8_t *data, size_t size)
     case 1:
     case 2:
     case 3:
-        mine(w, op, data);
+        mine(f, op, data);
         return 4;
     case 4:
-        again(w, data);
+        repeat_mined(f, data);
         return 4;
     case 5:
         if (size >= 1 + SPV_HEADER_SIZE) {
             struct spv_header header;
             spv_header_decode(&header, data + 1);
-            give(w, &header, 1);
+            accept_headers(f, &header, 1);
         }
         return 1 + SPV_HEADER_SIZE;
     case 6:
-        spv_chain_free(w->c);
-        open_chain(w);
-        check_chain(w);
+        spv_chain_free(f->c);
+        open_chain(f);
+        check_chain(f);
         return 4;
     default:
-        w->now.unix_s = (int64_t)spv_chain_tip(w->c)->header.time + 64 * ((int64_t)data[1] - 128);
+        f->now.unix_s = (int64_t)spv_chain_tip(f->c)->header.time + 64 * ((int64_t)data[1] - 128);
         return 4;
     }
 }
 
-static void set_up(struct world *w, uint8_t kind)
+static void set_up(struct fuzz *f, uint8_t kind)
 {
-    *w = (struct world){.params = *spv_params_get(SPV_REGTEST), .now = {0, INT64_C(1) << 33}};
-    w->params.target_timespan = 10 * w->params.target_spacing; /* retargets every ten blocks */
-    w->params.no_retarget = (kind & 3) == 3;
-    w->params.min_difficulty = (kind & 3) == 1 || (kind & 3) == 2;
-    w->params.bip94 = (kind & 3) == 2;
-    w->indexed = (kind & 8) == 0;
-    w->store = calloc(STORE_MAX, sizeof *w->store);
-    w->made = calloc(MADE_MAX, sizeof *w->made);
-    FUZZ_CHECK(w->store && w->made);
-    w->store[0].header = w->params.genesis;
-    spv_header_hash(&w->store[0].hash, &w->params.genesis);
-    w->store[0].work = spv_u256_from_u64(2); /* 2^256 / (0x7fffff * 2^232 + 1) */
-    w->n_store = 1;
-    open_chain(w);
+    *f = (struct fuzz){.params = *spv_params_get(SPV_REGTEST), .now = {0, INT64_C(1) << 33}};
+    f->params.target_timespan = 10 * f->params.target_spacing; /* retargets every ten blocks */
+    f->params.no_retarget = (kind & 3) == 3;
+    f->params.min_difficulty = (kind & 3) == 1 || (kind & 3) == 2;
+    f->params.bip94 = (kind & 3) == 2;
+    f->indexed = (kind & 8) == 0;
+    f->store = calloc(STORE_MAX, sizeof *f->store);
+    f->mined = calloc(MINED_MAX, sizeof *f->mined);
+    FUZZ_CHECK(f->store && f->mined);
+    f->store[0].header = f->params.genesis;
+    spv_header_hash(&f->store[0].hash, &f->params.genesis);
+    f->store[0].work = spv_u256_from_u64(2); /* 2^256 / (0x7fffff * 2^232 + 1) */
+    f->n_store = 1;
+    open_chain(f);
     if ((kind & 4) != 0) {
         /* starts with a few headers, and a checkpoint among them */
         const uint8_t steps[] = {0, 0, 25, 60};
-        mine(w, 0, steps);
-        if (w->n_store > 1) {
-            w->checked = true;
-            w->checkpoint.height = (uint32_t)w->n_store / 2;
-            w->checkpoint.hash = w->store[w->checkpoint.height].hash;
-            spv_chain_free(w->c);
-            open_chain(w);
+        mine(f, 0, steps);
+        if (f->n_store > 1) {
+            f->has_checkpoint = true;
+            f->checkpoint.height = (uint32_t)f->n_store / 2;
+            f->checkpoint.hash = f->store[f->checkpoint.height].hash;
+            spv_chain_free(f->c);
+            open_chain(f);
         }
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct world w;
+    struct fuzz f;
     if (size < 1)
         return 0;
-    set_up(&w, data[0]);
+    set_up(&f, data[0]);
     for (size_t at = 1; at + 4 <= size;) {
-        const size_t used = step(&w, data + at, size - at);
+        const size_t used = step(&f, data + at, size - at);
         at = used < size - at ? at + used : size;
     }
-    spv_chain_free(w.c);
-    free(w.store);
-    free(w.made);
+    spv_chain_free(f.c);
+    free(f.store);
+    free(f.mined);
     return 0;
 }

@@ -61,11 +61,11 @@ static struct outcome read_pieces(const struct spv_params *params, enum spv_impo
     size_t given = 0;
     FUZZ_CHECK(spv_import_new(&d, params, format) == 0);
     for (bool ended = false; o.rc >= 0 && !ended;) {
-        size_t room = 0;
-        uint8_t *to = spv_import_reserve(d, &room);
+        size_t capacity = 0;
+        uint8_t *to = spv_import_reserve(d, &capacity);
         size_t n = size - given < piece ? size - given : piece;
-        FUZZ_CHECK(room > 0);
-        n = n < room ? n : room;
+        FUZZ_CHECK(capacity > 0);
+        n = n < capacity ? n : capacity;
         if (n > 0) {
             memcpy(to, file + given, n);
         }

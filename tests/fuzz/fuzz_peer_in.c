@@ -21,7 +21,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-struct world {
+struct fuzz {
     struct spv_peer *p;
     const struct spv_netid *net;
     struct spv_now now;
@@ -32,75 +32,75 @@ struct world {
     size_t read, written; /* bytes that the observers counted */
 };
 
-static void note(struct world *w, int rc)
+static void note_error(struct fuzz *f, int rc)
 {
-    if (w->error < 0)
-        FUZZ_CHECK(rc == w->error);
+    if (f->error < 0)
+        FUZZ_CHECK(rc == f->error);
     else if (rc < 0)
-        w->error = rc;
+        f->error = rc;
 }
 
-static void feed(struct world *w, const uint8_t *bytes, size_t n)
+static void feed_bytes(struct fuzz *f, const uint8_t *bytes, size_t n)
 {
     struct spv_msg msg;
-    int rc = spv_peer_feed(w->p, bytes, n, w->now);
-    w->fed += n;
-    note(w, rc);
-    while (rc >= 0 && (rc = spv_peer_next(w->p, &msg, w->now)) == 1) {
+    int rc = spv_peer_feed(f->p, bytes, n, f->now);
+    f->fed += n;
+    note_error(f, rc);
+    while (rc >= 0 && (rc = spv_peer_next(f->p, &msg, f->now)) == 1) {
         FUZZ_CHECK(memchr(msg.name, '\0', sizeof msg.name) != NULL);
         if (msg.command == SPV_CMD_HEADERS)
             FUZZ_CHECK(msg.u.headers.n <= SPV_MAX_HEADERS);
     }
-    note(w, rc);
+    note_error(f, rc);
     /* Frames and decoded headers: twice the received bytes each; our answers; the peer itself. */
-    FUZZ_CHECK(spv_peer_memory(w->p) < 4 * w->fed + (256u << 10));
+    FUZZ_CHECK(spv_peer_memory(f->p) < 4 * f->fed + (256u << 10));
 }
 
-static void feed_frame(struct world *w, const char *command, const uint8_t *body, size_t n)
+static void feed_frame(struct fuzz *f, const char *command, const uint8_t *body, size_t n)
 {
     uint8_t sum[32], name[SPV_COMMAND_SIZE] = {0};
     struct spv_buffer b;
     spv_buffer_init(&b);
     memcpy(name, command, strlen(command));
     spv_sha256d(sum, body, n);
-    spv_buffer_put(&b, w->net->magic, 4);
+    spv_buffer_put(&b, f->net->magic, 4);
     spv_buffer_put(&b, name, sizeof name);
     spv_buffer_u32(&b, (uint32_t)n);
     spv_buffer_put(&b, sum, 4);
     spv_buffer_put(&b, body, n);
     /* In two chunks, so that the cut moves with the length of the payload. */
-    feed(w, b.data, b.len / 2);
-    feed(w, b.data + b.len / 2, b.len - b.len / 2);
+    feed_bytes(f, b.data, b.len / 2);
+    feed_bytes(f, b.data + b.len / 2, b.len - b.len / 2);
     spv_buffer_free(&b);
 }
 
-static void greet(struct world *w)
+static void handshake(struct fuzz *f)
 {
     struct spv_buffer b;
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version.version = 70015;
     spv_buffer_init(&b);
     FUZZ_CHECK(spv_msg_encode(&b, &msg, 70015) == 0);
-    feed_frame(w, "version", b.data, b.len);
-    feed_frame(w, "verack", NULL, 0);
-    FUZZ_CHECK(w->error == 0 && spv_peer_ready(w->p));
+    feed_frame(f, "version", b.data, b.len);
+    feed_frame(f, "verack", NULL, 0);
+    FUZZ_CHECK(f->error == 0 && spv_peer_ready(f->p));
     spv_buffer_free(&b);
 }
 
-static void wait_for(struct world *w, unsigned seconds)
+static void wait_for(struct fuzz *f, unsigned seconds)
 {
-    uint64_t until = w->now.mono_us + seconds * SPV_SECOND;
-    while (w->error == 0 && spv_peer_deadline(w->p) <= until) {
-        if (spv_peer_deadline(w->p) > w->now.mono_us)
-            w->now.mono_us = spv_peer_deadline(w->p);
-        note(w, spv_peer_timer(w->p, w->now));
-        FUZZ_CHECK(spv_peer_deadline(w->p) > w->now.mono_us);
+    uint64_t until = f->now.mono_us + seconds * SPV_SECOND;
+    while (f->error == 0 && spv_peer_deadline(f->p) <= until) {
+        if (spv_peer_deadline(f->p) > f->now.mono_us)
+            f->now.mono_us = spv_peer_deadline(f->p);
+        note_error(f, spv_peer_timer(f->p, f->now));
+        FUZZ_CHECK(spv_peer_deadline(f->p) > f->now.mono_us);
     }
-    w->now.mono_us = until;
-    note(w, spv_peer_timer(w->p, w->now));
+    f->now.mono_us = until;
+    note_error(f, spv_peer_timer(f->p, f->now));
 }
 
-static void say(struct world *w, uint8_t what)
+static void send_message(struct fuzz *f, uint8_t what)
 {
     struct spv_blockhash locator[2] = {{{what}}, {{1}}};
     struct spv_inv item = {what, {{what}}};
@@ -113,16 +113,16 @@ static void say(struct world *w, uint8_t what)
         msg.u.inv = (struct spv_msg_inv){&item, 1};
     if (msg.command == SPV_CMD_HEADERS)
         msg.u.headers = (struct spv_msg_headers){.headers = &header, .n = 1};
-    int rc = spv_peer_send_tagged(w->p, &msg, w->tags, w->now);
+    int rc = spv_peer_send_tagged(f->p, &msg, f->tags, f->now);
     FUZZ_CHECK(rc <= 0);
-    if (w->error < 0)
-        FUZZ_CHECK(rc == w->error);
+    if (f->error < 0)
+        FUZZ_CHECK(rc == f->error);
     else if (rc == 0)
-        w->tags++;
+        f->tags++;
 }
 
 /* Calls one of the helpers of spv/push.h, which sends a message or none. */
-static void push(struct world *w, uint8_t what)
+static void push_message(struct fuzz *f, uint8_t what)
 {
     struct spv_inv item = {what & 2 ? SPV_INV_TX : SPV_INV_BLOCK, {{what}}};
     struct spv_header headers[2] = {{.prev = {{what}}}, {.nonce = what}};
@@ -132,50 +132,50 @@ static void push(struct world *w, uint8_t what)
     switch (what % 6) {
     case 0:
     case 1:
-        rc = spv_peer_push_inventory(w->p, &item, what, w->now);
+        rc = spv_peer_push_inventory(f->p, &item, what, f->now);
         break;
     case 2:
-        rc = spv_peer_announce(w->p, headers, what & 8 ? 2 : 1, w->now);
+        rc = spv_peer_announce(f->p, headers, what & 8 ? 2 : 1, f->now);
         break;
     case 3:
-        rc = spv_peer_push_addr(w->p, NULL, &entry, 1, w->now);
+        rc = spv_peer_push_addr(f->p, NULL, &entry, 1, f->now);
         break;
     case 4:
-        rc = spv_peer_push_getheaders(w->p, &locator, 1, NULL, w->now);
+        rc = spv_peer_push_getheaders(f->p, &locator, 1, NULL, f->now);
         break;
     default:
-        rc = spv_peer_push_getblocks(w->p, &locator, 1, NULL, w->now);
+        rc = spv_peer_push_getblocks(f->p, &locator, 1, NULL, f->now);
     }
     FUZZ_CHECK(rc <= 1);
-    if (w->error < 0)
-        FUZZ_CHECK(rc == w->error);
+    if (f->error < 0)
+        FUZZ_CHECK(rc == f->error);
 }
 
-static void pull_done(struct world *w)
+static void pop_completions(struct fuzz *f)
 {
     uint64_t tag;
     int error;
-    while (spv_peer_next_completion(w->p, &tag, &error) == 1) {
+    while (spv_peer_next_completion(f->p, &tag, &error) == 1) {
         /* A deferred message that the version does not have may complete before earlier ones. */
-        FUZZ_CHECK(error <= 0 && tag < w->tags);
-        w->done++;
+        FUZZ_CHECK(error <= 0 && tag < f->tags);
+        f->done++;
     }
-    FUZZ_CHECK(w->done <= w->tags);
+    FUZZ_CHECK(f->done <= f->tags);
 }
 
 static void on_any_read(void *ctx, size_t bytes, const char *command, int error)
 {
-    struct world *w = ctx;
+    struct fuzz *f = ctx;
     FUZZ_CHECK(strlen(command) <= SPV_COMMAND_SIZE && error <= 0);
-    w->read += bytes;
-    FUZZ_CHECK(w->read <= w->fed);
+    f->read += bytes;
+    FUZZ_CHECK(f->read <= f->fed);
 }
 
 static void on_any_write(void *ctx, size_t bytes, const char *command, int error)
 {
-    struct world *w = ctx;
+    struct fuzz *f = ctx;
     FUZZ_CHECK(strlen(command) > 0 && error <= 0);
-    w->written += bytes;
+    f->written += bytes;
 }
 
 static void on_log(void *ctx, enum spv_log_level level, const char *line)
@@ -186,43 +186,43 @@ static void on_log(void *ctx, enum spv_log_level level, const char *line)
         FUZZ_CHECK(*c >= ' ' && *c <= '~');
 }
 
-static void take(struct world *w, size_t n)
+static void accept_output(struct fuzz *f, size_t n)
 {
     const uint8_t *bytes;
-    size_t pending = spv_peer_pending(w->p, &bytes);
+    size_t pending = spv_peer_pending(f->p, &bytes);
     n = n < pending ? n : pending;
-    spv_buffer_put(&w->out, bytes, n);
-    spv_peer_sent(w->p, n, w->now);
-    pull_done(w);
+    spv_buffer_put(&f->out, bytes, n);
+    spv_peer_sent(f->p, n, f->now);
+    pop_completions(f);
 }
 
-static void check_output(struct world *w)
+static void check_output(struct fuzz *f)
 {
     size_t at = 0;
-    take(w, SIZE_MAX);
-    while (at < w->out.len) {
+    accept_output(f, SIZE_MAX);
+    while (at < f->out.len) {
         struct spv_frame frame;
         /* After an error, the flush deadline may cut the last frame. */
-        if (w->error < 0 && w->out.len - at < SPV_FRAME_HEADER)
+        if (f->error < 0 && f->out.len - at < SPV_FRAME_HEADER)
             break;
-        FUZZ_CHECK(w->out.len - at >= SPV_FRAME_HEADER);
-        FUZZ_CHECK(spv_frame_read(&frame, w->out.data + at, w->net, SPV_MAX_PAYLOAD) == 0);
+        FUZZ_CHECK(f->out.len - at >= SPV_FRAME_HEADER);
+        FUZZ_CHECK(spv_frame_read(&frame, f->out.data + at, f->net, SPV_MAX_PAYLOAD) == 0);
         at += SPV_FRAME_HEADER;
-        if (w->error < 0 && w->out.len - at < frame.length)
+        if (f->error < 0 && f->out.len - at < frame.length)
             break;
-        FUZZ_CHECK(w->out.len - at >= frame.length);
-        FUZZ_CHECK(spv_frame_check(&frame, w->out.data + at) == 0);
+        FUZZ_CHECK(f->out.len - at >= frame.length);
+        FUZZ_CHECK(spv_frame_check(&frame, f->out.data + at) == 0);
         at += frame.length;
     }
 }
 
-static size_t step(struct world *w, const uint8_t *data, size_t size)
+static size_t step(struct fuzz *f, const uint8_t *data, size_t size)
 {
     size_t n = size > 1 ? data[1] : 0;
     switch (data[0] % 6) {
     case 0:
         n = n < size - 1 ? n : size - 1;
-        feed(w, data + 1, n);
+        feed_bytes(f, data + 1, n);
         return 1 + n;
     case 1:
         if (size < 4)
@@ -230,19 +230,19 @@ static size_t step(struct world *w, const uint8_t *data, size_t size)
         n = (size_t)data[2] << 8 | data[3];
         n = n < size - 4 ? n : size - 4;
         enum spv_command command = (enum spv_command)(data[1] % (SPV_CMD_CFCHECKPT + 1));
-        feed_frame(w, spv_command_name(command), data + 4, n);
+        feed_frame(f, spv_command_name(command), data + 4, n);
         return 4 + n;
     case 2:
-        wait_for(w, (unsigned)n * 4);
+        wait_for(f, (unsigned)n * 4);
         return 2;
     case 3:
-        say(w, (uint8_t)n);
+        send_message(f, (uint8_t)n);
         return 2;
     case 4:
-        take(w, n * n);
+        accept_output(f, n * n);
         return 2;
     default:
-        push(w, (uint8_t)n);
+        push_message(f, (uint8_t)n);
         return 2;
     }
 }
@@ -253,9 +253,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct test_random random = {.state = 1};
     struct spv_self_nonces nonces = {0};
-    struct world w = {.net = spv_netid_get(SPV_REGTEST),
-                      .now = {.mono_us = SPV_SECOND, .unix_s = 1700000000}};
-    struct spv_peer_config cfg = {.net = w.net,
+    struct fuzz f = {.net = spv_netid_get(SPV_REGTEST),
+                     .now = {.mono_us = SPV_SECOND, .unix_s = 1700000000}};
+    struct spv_peer_config cfg = {.net = f.net,
                                   .rng = test_random_rng(&random),
                                   .self_nonces = &nonces,
                                   .max_queue_bytes = 64u << 10,
@@ -267,20 +267,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                .on_any_write = on_any_write,
                                                .on_log = on_log,
                                                .log_level = SPV_LOG_TRACE,
-                                               .ctx = &w}};
-    spv_buffer_init(&w.out);
-    FUZZ_CHECK(spv_peer_new(&w.p, &cfg, data[0] & 1 ? SPV_INBOUND : SPV_OUTBOUND, w.now) == 0);
+                                               .ctx = &f}};
+    spv_buffer_init(&f.out);
+    FUZZ_CHECK(spv_peer_new(&f.p, &cfg, data[0] & 1 ? SPV_INBOUND : SPV_OUTBOUND, f.now) == 0);
     if (data[0] & 2)
-        greet(&w);
+        handshake(&f);
     for (size_t at = 1; at < size;) {
-        size_t used = step(&w, data + at, size - at);
+        size_t used = step(&f, data + at, size - at);
         at = used < size - at ? at + used : size;
     }
-    check_output(&w);
-    spv_peer_close(w.p, SPV_ERR_CLOSED);
-    pull_done(&w);
-    FUZZ_CHECK(w.done == w.tags && w.written == w.out.len);
-    spv_peer_free(w.p);
-    spv_buffer_free(&w.out);
+    check_output(&f);
+    spv_peer_close(f.p, SPV_ERR_CLOSED);
+    pop_completions(&f);
+    FUZZ_CHECK(f.done == f.tags && f.written == f.out.len);
+    spv_peer_free(f.p);
+    spv_buffer_free(&f.out);
     return 0;
 }

@@ -26,29 +26,29 @@
 
 static struct spv_header chains[2][LENGTH + 1];
 static struct spv_blockhash hashes[2][LENGTH + 1];
-static struct spv_checkpoint marks[LENGTH / SPACING];
+static struct spv_checkpoint checkpoints[LENGTH / SPACING];
 
 struct request {
     struct spv_blockhash first, stop;
     uint64_t tag;
 };
 
-struct world {
+struct fuzz {
     struct spv_effects effects;
     struct spv_peer_table peers;
-    struct spv_segments *f;
+    struct spv_segments *segments;
     struct spv_now now;
     uint32_t tip;
     struct {
         uint64_t id;
-        bool lied; /* has sent a header that is not on the main chain */
+        bool off_main_chain; /* has sent a header that is not on the main chain */
         struct request open[OPEN_MAX];
         size_t n;
     } peer[PEERS];
     uint64_t next_id;
 };
 
-static int keep(void *ctx, const struct spv_chain_header *record)
+static int store_header(void *ctx, const struct spv_chain_header *record)
 {
     const size_t which = *(const size_t *)ctx;
     chains[which][record->height] = record->header;
@@ -75,68 +75,68 @@ static void mine(void)
             spv_chain_stored(c);
         }
         const struct spv_mine_plan plan = {
-            .n = LENGTH - same, .seed = which + 1, .sink = keep, .ctx = &which};
+            .n = LENGTH - same, .seed = which + 1, .sink = store_header, .ctx = &which};
         FUZZ_CHECK(spv_mine_chain(c, &plan) == 0);
         spv_chain_free(c);
     }
     for (uint32_t i = 0; i < LENGTH / SPACING; i++)
-        marks[i] = (struct spv_checkpoint){.height = (i + 1) * SPACING,
-                                           .hash = hashes[0][(i + 1) * SPACING]};
+        checkpoints[i] = (struct spv_checkpoint){.height = (i + 1) * SPACING,
+                                                 .hash = hashes[0][(i + 1) * SPACING]};
 }
 
-static void pull(struct world *w)
+static void pop_effects(struct fuzz *f)
 {
     struct spv_effect e;
-    while (spv_effects_pop(&w->effects, &e) == 1)
+    while (spv_effects_pop(&f->effects, &e) == 1)
         for (size_t i = 0; i < PEERS; i++)
-            if (w->peer[i].id == e.peer) {
-                FUZZ_CHECK(w->peer[i].n < OPEN_MAX);
-                w->peer[i].open[w->peer[i].n++] =
+            if (f->peer[i].id == e.peer) {
+                FUZZ_CHECK(f->peer[i].n < OPEN_MAX);
+                f->peer[i].open[f->peer[i].n++] =
                     (struct request){e.message.u.getheaders.locator[0], e.message.u.getheaders.stop,
                                      e.message.u.getheaders.tag};
             }
 }
 
-static void come(struct world *w, size_t i)
+static void connect_peer(struct fuzz *f, size_t i)
 {
-    w->peer[i].id = ++w->next_id;
-    w->peer[i].lied = false;
-    w->peer[i].n = 0;
-    FUZZ_CHECK(spv_peer_table_add(&w->peers, w->peer[i].id));
-    FUZZ_CHECK(spv_segments_add(w->f, w->peer[i].id, w->now) == 0);
-    pull(w);
+    f->peer[i].id = ++f->next_id;
+    f->peer[i].off_main_chain = false;
+    f->peer[i].n = 0;
+    FUZZ_CHECK(spv_peer_table_add(&f->peers, f->peer[i].id));
+    FUZZ_CHECK(spv_segments_add(f->segments, f->peer[i].id, f->now) == 0);
+    pop_effects(f);
 }
 
-static void leave(struct world *w, size_t i)
+static void disconnect_peer(struct fuzz *f, size_t i)
 {
-    FUZZ_CHECK(spv_segments_remove(w->f, w->peer[i].id, w->now) == 0);
-    spv_peer_table_remove(&w->peers, w->peer[i].id);
+    FUZZ_CHECK(spv_segments_remove(f->segments, f->peer[i].id, f->now) == 0);
+    spv_peer_table_remove(&f->peers, f->peer[i].id);
 }
 
-static void send(struct world *w, size_t i, const struct spv_header *headers, size_t n,
-                 uint64_t tag)
+static void send_headers(struct fuzz *f, size_t i, const struct spv_header *headers, size_t n,
+                         uint64_t tag)
 {
     const struct spv_msg_headers msg = {.headers = headers, .n = n, .tag = tag};
-    const int rc = spv_segments_headers(w->f, w->peer[i].id, &msg, w->now);
+    const int rc = spv_segments_headers(f->segments, f->peer[i].id, &msg, f->now);
     FUZZ_CHECK(rc == 0 || rc == 1);
-    pull(w);
+    pop_effects(f);
 }
 
 /* Returns the tag of the peer's oldest request. */
-static uint64_t any_tag(const struct world *w, size_t i)
+static uint64_t oldest_tag(const struct fuzz *f, size_t i)
 {
-    return w->peer[i].n ? w->peer[i].open[0].tag : 0;
+    return f->peer[i].n ? f->peer[i].open[0].tag : 0;
 }
 
-static void answer(struct world *w, size_t i, size_t at, size_t which)
+static void answer(struct fuzz *f, size_t i, size_t at, size_t which)
 {
     uint32_t from = 0, to = LENGTH;
-    if (!w->peer[i].n)
+    if (!f->peer[i].n)
         return;
-    at %= w->peer[i].n;
-    const struct request r = w->peer[i].open[at];
-    memmove(&w->peer[i].open[at], &w->peer[i].open[at + 1],
-            (--w->peer[i].n - at) * sizeof w->peer[i].open[0]);
+    at %= f->peer[i].n;
+    const struct request r = f->peer[i].open[at];
+    memmove(&f->peer[i].open[at], &f->peer[i].open[at + 1],
+            (--f->peer[i].n - at) * sizeof f->peer[i].open[0]);
     for (uint32_t h = 0; h <= LENGTH; h++) {
         if (spv_blockhash_eq(&hashes[which][h], &r.first))
             from = h;
@@ -145,78 +145,78 @@ static void answer(struct world *w, size_t i, size_t at, size_t which)
     }
     if (to - from > SPV_MAX_HEADERS)
         to = from + SPV_MAX_HEADERS;
-    w->peer[i].lied |= which == 1;
-    send(w, i, chains[which] + from + 1, to - from, r.tag);
+    f->peer[i].off_main_chain |= which == 1;
+    send_headers(f, i, chains[which] + from + 1, to - from, r.tag);
 }
 
-static void check(struct world *w)
+static void check(struct fuzz *f)
 {
     struct spv_segments_drop drop;
     struct spv_segments_stats stats;
-    while (spv_segments_next_drop(w->f, &drop))
+    while (spv_segments_next_drop(f->segments, &drop))
         for (size_t i = 0; i < PEERS; i++)
-            if (w->peer[i].id == drop.id) {
-                FUZZ_CHECK(w->peer[i].lied ||
+            if (f->peer[i].id == drop.id) {
+                FUZZ_CHECK(f->peer[i].off_main_chain ||
                            spv_err_class_of(drop.error) != SPV_CLASS_MISBEHAVING);
-                leave(w, i);
-                come(w, i);
+                disconnect_peer(f, i);
+                connect_peer(f, i);
             }
-    spv_segments_get_stats(w->f, &stats);
+    spv_segments_get_stats(f->segments, &stats);
     FUZZ_CHECK(stats.memory < 2u << 20);
     FUZZ_CHECK(stats.in_flight <= PEERS * SPV_SEGMENTS_MAX_OPEN);
 }
 
-static void take(struct world *w)
+static void consume_batches(struct fuzz *f)
 {
-    struct spv_segments_batch piece;
-    while (spv_segments_next_batch(w->f, &piece, w->now)) {
-        FUZZ_CHECK(piece.height == w->tip + 1 && piece.n > 0 && w->tip + piece.n <= LENGTH);
-        FUZZ_CHECK(piece.post_checkpoint || memcmp(piece.headers, chains[0] + w->tip + 1,
-                                                   piece.n * sizeof *piece.headers) == 0);
-        if (!piece.post_checkpoint)
-            w->tip += (uint32_t)piece.n;
-        FUZZ_CHECK(piece.post_checkpoint || spv_blockhash_eq(&piece.last, &hashes[0][w->tip]));
-        FUZZ_CHECK(spv_segments_consume(w->f, w->now) == 0);
-        pull(w);
+    struct spv_segments_batch batch;
+    while (spv_segments_next_batch(f->segments, &batch, f->now)) {
+        FUZZ_CHECK(batch.height == f->tip + 1 && batch.n > 0 && f->tip + batch.n <= LENGTH);
+        FUZZ_CHECK(batch.post_checkpoint || memcmp(batch.headers, chains[0] + f->tip + 1,
+                                                   batch.n * sizeof *batch.headers) == 0);
+        if (!batch.post_checkpoint)
+            f->tip += (uint32_t)batch.n;
+        FUZZ_CHECK(batch.post_checkpoint || spv_blockhash_eq(&batch.last, &hashes[0][f->tip]));
+        FUZZ_CHECK(spv_segments_consume(f->segments, f->now) == 0);
+        pop_effects(f);
     }
 }
 
-static void step(struct world *w, const uint8_t *s)
+static void step(struct fuzz *f, const uint8_t *s)
 {
     const size_t i = s[1] % PEERS;
     struct spv_header one;
     switch (s[0] % 8) {
     case 0:
     case 1:
-        answer(w, i, s[0] % 8 ? s[2] : 0, 0);
+        answer(f, i, s[0] % 8 ? s[2] : 0, 0);
         break;
     case 2:
-        answer(w, i, s[2], 1);
+        answer(f, i, s[2], 1);
         break;
     case 3:
-        send(w, i, chains[0] + 1 + s[1] * 30, s[2] * 5u, any_tag(w, i));
+        send_headers(f, i, chains[0] + 1 + s[1] * 30, s[2] * 5u, oldest_tag(f, i));
         break;
     case 4:
         one = chains[0][1 + s[1]];
         ((uint8_t *)&one)[s[2] % 80] ^= 1;
-        w->peer[i].lied = true;
-        send(w, i, &one, s[2] ? 1 : 0, any_tag(w, i));
+        f->peer[i].off_main_chain = true;
+        send_headers(f, i, &one, s[2] ? 1 : 0, oldest_tag(f, i));
         break;
     case 5:
-        leave(w, i);
-        come(w, i);
+        disconnect_peer(f, i);
+        connect_peer(f, i);
         break;
     case 6:
-        w->now.mono_us += s[2] * (SPV_SECOND / 10);
-        FUZZ_CHECK(spv_segments_timer(w->f, w->now) == 0);
-        pull(w);
+        f->now.mono_us += s[2] * (SPV_SECOND / 10);
+        FUZZ_CHECK(spv_segments_timer(f->segments, f->now) == 0);
+        pop_effects(f);
         break;
     case 7:
-        take(w);
+        consume_batches(f);
         if (s[1] == 255) {
-            const struct spv_checkpoint from = {.height = w->tip, .hash = hashes[0][w->tip]};
-            FUZZ_CHECK(spv_segments_begin(w->f, &from, UINT32_MAX, w->now) == 0);
-            pull(w);
+            const struct spv_checkpoint from = {.height = f->tip, .hash = hashes[0][f->tip]};
+            FUZZ_CHECK(spv_segments_begin(f->segments, &from, UINT32_MAX, f->now) == 0);
+            pop_effects(f);
         }
         break;
     }
@@ -224,30 +224,30 @@ static void step(struct world *w, const uint8_t *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct world w;
-    const struct spv_segments_config cfg = {.peers = &w.peers,
+    static struct fuzz f;
+    const struct spv_segments_config cfg = {.peers = &f.peers,
                                             .params = spv_params_get(SPV_REGTEST),
-                                            .checkpoints = marks,
+                                            .checkpoints = checkpoints,
                                             .n_checkpoints = LENGTH / SPACING,
-                                            .effects = &w.effects,
+                                            .effects = &f.effects,
                                             .post_checkpoint = true};
-    if (!marks[0].height)
+    if (!checkpoints[0].height)
         mine();
     if (size < 3 || size > 3 * 512)
         return 0;
-    memset(&w, 0, sizeof w);
-    w.now.mono_us = SPV_SECOND;
-    spv_effects_init(&w.effects);
-    FUZZ_CHECK(spv_segments_new(&w.f, &cfg) == 0);
+    memset(&f, 0, sizeof f);
+    f.now.mono_us = SPV_SECOND;
+    spv_effects_init(&f.effects);
+    FUZZ_CHECK(spv_segments_new(&f.segments, &cfg) == 0);
     const struct spv_checkpoint from = {.hash = hashes[0][0]};
-    FUZZ_CHECK(spv_segments_begin(w.f, &from, UINT32_MAX, w.now) == 0);
+    FUZZ_CHECK(spv_segments_begin(f.segments, &from, UINT32_MAX, f.now) == 0);
     for (size_t i = 0; i < PEERS; i++)
-        come(&w, i);
+        connect_peer(&f, i);
     for (size_t at = 0; at + 3 <= size; at += 3) {
-        step(&w, data + at);
-        check(&w);
+        step(&f, data + at);
+        check(&f);
     }
-    spv_segments_free(w.f);
-    spv_effects_free(&w.effects);
+    spv_segments_free(f.segments);
+    spv_effects_free(&f.effects);
     return 0;
 }

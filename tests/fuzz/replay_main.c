@@ -8,7 +8,7 @@
 
 #include "fuzz/fuzz.h"
 
-#define PATH_ROOM 4096
+#define PATH_SIZE 4096
 
 static size_t replayed;
 
@@ -46,7 +46,7 @@ static int replay_folder(const char *path)
         return 1;
     }
     while (rc == 0 && (entry = readdir(dir))) {
-        char file[PATH_ROOM];
+        char file[PATH_SIZE];
         if (entry->d_name[0] == '.')
             continue;
         snprintf(file, sizeof file, "%s/%s", path, entry->d_name);

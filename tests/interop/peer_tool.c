@@ -39,14 +39,14 @@ struct tool {
 static void on_ready(struct spv_link *link, void *ctx)
 {
     (void)ctx;
-    tool_say_stats("ready", link);
+    tool_print_stats("ready", link);
 }
 
 static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
 {
     (void)link;
     (void)ctx;
-    tool_say_message(msg);
+    tool_print_message(msg);
 }
 
 static void on_closed(struct spv_link *link, int error, void *ctx)
@@ -58,7 +58,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     (void)close(t->raw);
     t->raw = -1;
     (void)pthread_mutex_unlock(&t->lock);
-    tool_say_error("closed", NULL, error);
+    tool_print_error("closed", NULL, error);
 }
 
 /* There is a socket, or there never will be one. */
@@ -81,9 +81,9 @@ static void attach(struct tool *t, int fd, int error)
     (void)pthread_cond_signal(&t->changed);
     (void)pthread_mutex_unlock(&t->lock);
     if (error < 0)
-        tool_say_error("closed", NULL, error);
+        tool_print_error("closed", NULL, error);
     else
-        tool_say("attached");
+        tool_print("attached");
 }
 
 static void on_dialled(void *ctx, int fd, int error)
@@ -108,7 +108,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 
 static void on_sent(void *ctx, int error)
 {
-    tool_say_error("sent", ctx, error);
+    tool_print_error("sent", ctx, error);
 }
 
 static void send_raw(struct tool *t, const struct tool_line *line)
@@ -125,30 +125,30 @@ static void send_raw(struct tool *t, const struct tool_line *line)
         done += (size_t)n;
     }
     (void)pthread_mutex_unlock(&t->lock);
-    tool_say_error("sent", "raw", done == line->n_bytes ? 0 : SPV_ERR_RESET);
+    tool_print_error("sent", "raw", done == line->n_bytes ? 0 : SPV_ERR_RESET);
 }
 
 static void do_line(struct tool *t, const char *text)
 {
     struct tool_line line;
     if (!tool_parse(&line, text)) {
-        tool_say_error("refused", "line", SPV_ERR_MALFORMED);
+        tool_print_error("refused", "line", SPV_ERR_MALFORMED);
         return;
     }
-    switch (line.deed) {
+    switch (line.action) {
     case TOOL_SEND: {
         /* The names are static strings; a completion only reads it. */
         const char *name = spv_command_name(line.msg.command);
         int rc = spv_link_send_tracked(t->link, &line.msg, on_sent, (void *)(uintptr_t)name);
         if (rc < 0)
-            tool_say_error("refused", name, rc);
+            tool_print_error("refused", name, rc);
         break;
     }
     case TOOL_RAW:
         send_raw(t, &line);
         break;
     case TOOL_STATS:
-        tool_say_stats("stats", t->link);
+        tool_print_stats("stats", t->link);
         break;
     case TOOL_CLOSE:
         spv_link_close(t->link, 0);
@@ -175,7 +175,7 @@ static void *read_lines(void *arg)
     if (t->link) {
         spv_link_close(t->link, 0);
         (void)spv_link_wait(t->link);
-        tool_say_stats("over", t->link);
+        tool_print_stats("over", t->link);
         spv_link_unref(t->link);
     }
     spv_reactor_stop(t->reactor);
@@ -217,7 +217,7 @@ static int start(struct tool *t, const char *mode)
     t->direction = SPV_INBOUND;
     rc = spv_listener_new(&t->listener, t->reactor, &t->config.endpoint, on_accepted, t, &why);
     if (rc == 0)
-        tool_say_port(spv_listener_port(t->listener));
+        tool_print_port(spv_listener_port(t->listener));
     else
         fprintf(stderr, "peer_tool: %s\n", why.text);
     return rc;

@@ -5,13 +5,13 @@
 #include "spv/link.h"
 
 /* Each prints one line. Any thread. */
-void tool_say(const char *event);
-void tool_say_port(uint16_t port);
-void tool_say_error(const char *event, const char *command, int error); /* command may be NULL */
-void tool_say_stats(const char *event, struct spv_link *link);
-void tool_say_message(const struct spv_msg *msg);
+void tool_print(const char *event);
+void tool_print_port(uint16_t port);
+void tool_print_error(const char *event, const char *command, int error); /* command may be NULL */
+void tool_print_stats(const char *event, struct spv_link *link);
+void tool_print_message(const struct spv_msg *msg);
 
-enum tool_deed {
+enum tool_action {
     TOOL_SEND, /* COMMAND and its words: see tool_parse */
     TOOL_RAW, /* raw HEX: bytes onto the socket, past the machine */
     TOOL_STATS, /* stats */
@@ -19,7 +19,7 @@ enum tool_deed {
 };
 #define TOOL_ITEMS 16 /* ours: hashes in one line; the tests need 3 */
 struct tool_line {
-    enum tool_deed deed;
+    enum tool_action action;
     struct spv_msg msg; /* TOOL_SEND; lends from what follows */
     uint8_t *bytes; /* of the word in hex, if the line has one */
     size_t n_bytes;

@@ -14,7 +14,7 @@
 /* --- out --- */
 
 /* Prints and gives up the object. One call to stdio, so lines of two threads never mix. */
-static void say(json_t *object)
+static void print_event(json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT);
     if (text) {
@@ -236,28 +236,28 @@ static void put_facts(json_t *o, const struct spv_msg *msg)
     }
 }
 
-void tool_say(const char *event)
+void tool_print(const char *event)
 {
-    say(event_new(event));
+    print_event(event_new(event));
 }
 
-void tool_say_port(uint16_t port)
+void tool_print_port(uint16_t port)
 {
     json_t *o = event_new("listening");
     put_int(o, "port", port);
-    say(o);
+    print_event(o);
 }
 
-void tool_say_error(const char *event, const char *command, int error)
+void tool_print_error(const char *event, const char *command, int error)
 {
     json_t *o = event_new(event);
     if (command)
         (void)json_object_set_new(o, "command", json_string(command));
     (void)json_object_set_new(o, "error", json_string(error == 0 ? "OK" : spv_err_name(error)));
-    say(o);
+    print_event(o);
 }
 
-void tool_say_stats(const char *event, struct spv_link *link)
+void tool_print_stats(const char *event, struct spv_link *link)
 {
     struct spv_peer_stats s;
     json_t *o = event_new(event);
@@ -277,10 +277,10 @@ void tool_say_stats(const char *event, struct spv_link *link)
     put_int(o, "unknown_in", (int64_t)s.unknown_in);
     put_int(o, "messages_in", (int64_t)s.messages_in);
     put_int(o, "rtt_us", (int64_t)s.rtt_us);
-    say(o);
+    print_event(o);
 }
 
-void tool_say_message(const struct spv_msg *msg)
+void tool_print_message(const struct spv_msg *msg)
 {
     char summary[SPV_MSG_FORMAT_MAX];
     json_t *o = event_new("message");
@@ -288,7 +288,7 @@ void tool_say_message(const struct spv_msg *msg)
     (void)json_object_set_new(o, "summary",
                               json_string(spv_msg_format(summary, sizeof summary, msg)));
     put_facts(o, msg);
-    say(o);
+    print_event(o);
 }
 
 /* --- in --- */
@@ -413,7 +413,7 @@ bool tool_parse(struct tool_line *out, const char *text)
 {
     static const struct {
         const char *word;
-        enum tool_deed deed;
+        enum tool_action action;
         enum spv_command command;
         bool (*read)(char **rest, struct tool_line *out);
     } words[] = {
@@ -443,7 +443,7 @@ bool tool_parse(struct tool_line *out, const char *text)
     for (size_t i = 0; word && i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(word, words[i].word) != 0)
             continue;
-        out->deed = words[i].deed;
+        out->action = words[i].action;
         out->msg.command = words[i].command;
         good = !words[i].read || words[i].read(&rest, out);
         break;

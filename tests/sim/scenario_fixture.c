@@ -6,16 +6,16 @@
 #include "spv/mine.h"
 
 #define SEEDS 20
-#define AFTERWARDS (3600 * SPV_SECOND) /* the expected end must last */
+#define STABLE_TIME (3600 * SPV_SECOND) /* the expected end must last */
 
-void scenario_run(scenario_fn *play, const struct spv_params *params)
+void scenario_run(scenario_fn *scenario, const struct spv_params *params)
 {
-    seeds_run(play, &(struct seeds_config){.n = SEEDS, .again_every = 4, .params = params});
+    seeds_run(scenario, &(struct seeds_config){.n = SEEDS, .again_every = 4, .params = params});
 }
 
-void scenario_run_seed(scenario_fn *play, const struct spv_params *params, uint64_t seed)
+void scenario_run_seed(scenario_fn *scenario, const struct spv_params *params, uint64_t seed)
 {
-    seeds_run_one(play, &(struct seeds_config){.params = params}, seed);
+    seeds_run_one(scenario, &(struct seeds_config){.params = params}, seed);
 }
 
 void scenario_filter(void)
@@ -24,32 +24,32 @@ void scenario_filter(void)
         cmocka_set_test_filter(getenv("SPV_SIM_TEST"));
 }
 
-bool scenario_is_on(const struct sim_client *client, const struct sim_store *store)
+bool scenario_on_tip(const struct sim_client *client, const struct sim_store *store)
 {
     return spv_blockhash_eq(&sim_store_tip(sim_client_store(client))->hash,
                             &sim_store_tip(store)->hash);
 }
 
-static bool there(struct sim *sim, void *ctx)
+static bool is_at_end(struct sim *sim, void *ctx)
 {
     const struct scenario_expected *e = ctx;
-    return sim_client_synced(sim, e->client) && scenario_is_on(e->client, e->want);
+    return sim_client_synced(sim, e->client) && scenario_on_tip(e->client, e->want);
 }
 
-static void look(struct sim *sim, const struct scenario_expected *e)
+static void check_end(struct sim *sim, const struct scenario_expected *e)
 {
-    if (!scenario_is_on(e->client, e->want))
+    if (!scenario_on_tip(e->client, e->want))
         sim_break(sim, "the client left the best chain that an honest server offered");
     if (!sim_client_synced(sim, e->client))
-        sim_break(sim, "the client is on the best chain and does not say so");
+        sim_break(sim, "the client is on the best chain but emitted no SYNCED");
     if (sim_client_growth(e->client) > SCENARIO_GROWTH)
         sim_break(sim, "the node's memory grew too much");
     for (size_t i = 0; i < sim_servers(sim); i++) {
-        const bool liar = (e->liars >> i & 1) != 0;
-        if (!liar && sim_server_bans(sim, i) > 0)
-            sim_break(sim, "a server that proved no lie was banned");
-        if (liar && e->caught && sim_server_bans(sim, i) == 0)
-            sim_break(sim, "a proven liar was not banned");
+        const bool is_misbehaving = (e->misbehaving >> i & 1) != 0;
+        if (!is_misbehaving && sim_server_bans(sim, i) > 0)
+            sim_break(sim, "a server that sent no invalid data was banned");
+        if (is_misbehaving && e->all_banned && sim_server_bans(sim, i) == 0)
+            sim_break(sim, "a misbehaving server was not banned");
         if (sim_server_bans(sim, i) > 1)
             sim_break(sim, "a banned server was dialled again within the hour");
     }
@@ -59,12 +59,12 @@ void scenario_check(struct sim *sim, const struct scenario_expected *e)
 {
     struct scenario_expected copy = *e;
     const uint64_t seconds = e->seconds != 0 ? e->seconds : 1800;
-    if (sim_run(sim, seconds * SPV_SECOND, there, &copy) == 0)
+    if (sim_run(sim, seconds * SPV_SECOND, is_at_end, &copy) == 0)
         sim_break(sim, "the best chain that an honest server offered was not reached in time");
     if (!sim_broken(sim))
-        sim_run(sim, AFTERWARDS, NULL, NULL);
+        sim_run(sim, STABLE_TIME, NULL, NULL);
     if (!sim_broken(sim))
-        look(sim, e);
+        check_end(sim, e);
 }
 
 size_t scenario_servers(struct sim *sim, size_t n, const struct sim_server_config *cfg)

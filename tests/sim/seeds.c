@@ -3,12 +3,12 @@
 #include <stdio.h>
 
 /* Returns the trace, or fails the test. */
-static struct spv_buffer run(scenario_fn *play, const struct seeds_config *cfg, uint64_t seed)
+static struct spv_buffer run(scenario_fn *scenario, const struct seeds_config *cfg, uint64_t seed)
 {
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = seed, .params = cfg->params, .reset_permille = cfg->reset_permille});
     struct spv_buffer trace;
-    play(sim);
+    scenario(sim);
     const char *broken = sim_broken(sim);
     spv_buffer_init(&trace);
     spv_buffer_put(&trace, sim_trace(sim)->data, sim_trace(sim)->len);
@@ -24,7 +24,7 @@ static struct spv_buffer run(scenario_fn *play, const struct seeds_config *cfg, 
     return trace;
 }
 
-void seeds_run(scenario_fn *play, const struct seeds_config *cfg)
+void seeds_run(scenario_fn *scenario, const struct seeds_config *cfg)
 {
     const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
     const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
@@ -36,9 +36,9 @@ void seeds_run(scenario_fn *play, const struct seeds_config *cfg)
     print_message("seeds %llu..%llu\n", (unsigned long long)first,
                   (unsigned long long)(first + n - 1));
     for (uint64_t seed = first; seed < first + n; seed++) {
-        struct spv_buffer trace = run(play, cfg, seed);
+        struct spv_buffer trace = run(scenario, cfg, seed);
         if (cfg->again_every > 0 && (seed - first) % cfg->again_every == 0) {
-            struct spv_buffer again = run(play, cfg, seed);
+            struct spv_buffer again = run(scenario, cfg, seed);
             if (trace.len != again.len || memcmp(trace.data, again.data, trace.len) != 0)
                 fail_msg("seed %llu: the second run differs", (unsigned long long)seed);
             spv_buffer_free(&again);
@@ -47,11 +47,11 @@ void seeds_run(scenario_fn *play, const struct seeds_config *cfg)
     }
 }
 
-void seeds_run_one(scenario_fn *play, const struct seeds_config *cfg, uint64_t seed)
+void seeds_run_one(scenario_fn *scenario, const struct seeds_config *cfg, uint64_t seed)
 {
     if (!seeds_are_many())
         return;
-    struct spv_buffer trace = run(play, cfg, seed);
+    struct spv_buffer trace = run(scenario, cfg, seed);
     spv_buffer_free(&trace);
 }
 

@@ -24,9 +24,9 @@ struct seeds_config {
     unsigned reset_permille; /* as in struct sim_config */
 };
 
-void seeds_run(scenario_fn *play, const struct seeds_config *cfg);
+void seeds_run(scenario_fn *scenario, const struct seeds_config *cfg);
 /* Runs the scenario on this seed only, once; not when SPV_SIM_SEED selects another. */
-void seeds_run_one(scenario_fn *play, const struct seeds_config *cfg, uint64_t seed);
+void seeds_run_one(scenario_fn *scenario, const struct seeds_config *cfg, uint64_t seed);
 /* Whether all seeds ran: what some of them must meet can be asserted. */
 bool seeds_are_many(void);
 

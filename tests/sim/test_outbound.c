@@ -1,6 +1,5 @@
-/* Scenarios of peer discovery: DNS seeds, gossip, the fallback list, a proxy, the addrman of the
- * last run, and an attacker that floods addrman with its own addresses. Run on many seeds, like
- * the other scenarios. */
+/* Scenarios of peer discovery: DNS seeds, gossip, the fallback list, a proxy, the stored addrman of
+ * the last run, and an attacker that floods addrman with its own addresses. */
 #include "scenario_fixture.h"
 
 #include <stdio.h>
@@ -64,13 +63,13 @@ static struct spv_node_stats stats_of(const struct sim_client *c)
     return stats;
 }
 
-static bool of_the_flood(const struct spv_netaddr *addr)
+static bool is_flood_address(const struct spv_netaddr *addr)
 {
     return addr->bytes[0] == 23 && addr->bytes[1] == 23;
 }
 
-static void reach(struct sim *sim, struct sim_client *c, const struct sim_store *want,
-                  uint64_t seconds)
+static void expect_tip(struct sim *sim, struct sim_client *c, const struct sim_store *want,
+                       uint64_t seconds)
 {
     scenario_check(sim, &(struct scenario_expected){.client = c, .want = want, .seconds = seconds});
 }
@@ -90,17 +89,17 @@ static void flooded(struct sim *sim)
             sim, &(struct sim_server_config){.chain = &rival, .gossip = flood, .n_gossip = FLOOD});
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 4, .discover = true});
-    reach(sim, c, &chain, 1800);
-    const struct spv_addrman_rows *book = sim_client_book(c);
+    expect_tip(sim, c, &chain, 1800);
+    const struct spv_addrman_rows *book = sim_client_addrman(c);
     size_t bad = 0;
     for (size_t i = 0; i < book->n; i++)
-        bad += of_the_flood(&book->addresses[i].addr);
+        bad += is_flood_address(&book->addresses[i].addr);
     if (bad > 2 * 64) /* one bucket for each of the two source peers */
         sim_break(sim, "one network group took more of the book than its share");
     for (size_t i = 0; i < HONEST; i++)
         sim_server_announce(sim, i, &grown);
     sim_client_restart(sim, c);
-    reach(sim, c, &grown, 1800);
+    expect_tip(sim, c, &grown, 1800);
 }
 
 static void a_flood_of_addresses_from_one_group_changes_nothing(void **state)
@@ -111,9 +110,9 @@ static void a_flood_of_addresses_from_one_group_changes_nothing(void **state)
 
 /* ---- synced ---- */
 
-static void open_door(struct sim *sim, void *ctx)
+static void accept_dials(struct sim *sim, void *ctx)
 {
-    sim_server(sim, *(const size_t *)ctx)->door = SIM_OPEN;
+    sim_server(sim, *(const size_t *)ctx)->listen = SIM_OPEN;
 }
 
 /* One peer has an old chain and is at its tip at once. The peers of other network groups accept
@@ -124,8 +123,8 @@ static void first_of_one_group(struct sim *sim)
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     for (size_t i = 0; i < 2; i++) {
         others[i] =
-            sim_add_server(sim, &(struct sim_server_config){.chain = &grown, .door = SIM_DROP});
-        sim_after(sim, 60 * SPV_SECOND, open_door, &others[i]);
+            sim_add_server(sim, &(struct sim_server_config){.chain = &grown, .listen = SIM_DROP});
+        sim_after(sim, 60 * SPV_SECOND, accept_dials, &others[i]);
     }
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 3, .discover = true});
@@ -134,7 +133,7 @@ static void first_of_one_group(struct sim *sim)
         sim_break(sim, "the first peer's headers are not there");
     if (sim_client_events(c, SPV_EVENT_SYNCED) > 0)
         sim_break(sim, "synced with one network group");
-    reach(sim, c, &grown, 1800);
+    expect_tip(sim, c, &grown, 1800);
 }
 
 static void synced_takes_two_network_groups(void **state)
@@ -151,9 +150,9 @@ static void restarted(struct sim *sim)
     scenario_servers(sim, 12, &(struct sim_server_config){.chain = &chain});
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 3, .discover = true});
-    reach(sim, c, &chain, 600);
+    expect_tip(sim, c, &chain, 600);
     size_t anchors = 0;
-    const struct spv_addrman_rows *book = sim_client_book(c);
+    const struct spv_addrman_rows *book = sim_client_addrman(c);
     size_t server[2] = {0, 0};
     for (size_t i = 0; i < book->n && anchors < 2; i++)
         if (book->addresses[i].anchor)
@@ -169,7 +168,7 @@ static void restarted(struct sim *sim)
     for (size_t i = 0; i < 2; i++)
         if (sim_server_connections(sim, server[i]) != before[server[i]] + 1)
             sim_break(sim, "an anchor was not dialled at once");
-    reach(sim, c, &chain, 600);
+    expect_tip(sim, c, &chain, 600);
 }
 
 static void anchors_are_dialled_again_after_a_restart(void **state)
@@ -178,8 +177,8 @@ static void anchors_are_dialled_again_after_a_restart(void **state)
     scenario_run(restarted, &params);
 }
 
-static int forge(void *ctx, struct spv_header *headers, int n,
-                 const struct spv_msg_getheaders *request)
+static int invalidate_pow(void *ctx, struct spv_header *headers, int n,
+                          const struct spv_msg_getheaders *request)
 {
     (void)ctx;
     (void)request;
@@ -196,30 +195,31 @@ static bool banned_one(struct sim *sim, void *ctx)
 
 static void banned_over_restarts(struct sim *sim)
 {
-    const size_t liar = scenario_random(sim, 0, 4);
+    const size_t bad = scenario_random(sim, 0, 4);
     for (size_t i = 0; i < 5; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = i == liar ? &grown : &chain,
-                                                        .answer = i == liar ? forge : NULL});
+        sim_add_server(sim,
+                       &(struct sim_server_config){.chain = i == bad ? &grown : &chain,
+                                                   .answer = i == bad ? invalidate_pow : NULL});
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 5, .discover = true});
     if (sim_run(sim, 600 * SPV_SECOND, banned_one, c) == 0)
-        sim_break(sim, "the liar was not banned");
-    const uint64_t met = sim_server_connections(sim, liar);
+        sim_break(sim, "the misbehaving server was not banned");
+    const uint64_t met = sim_server_connections(sim, bad);
     for (int i = 0; i < 3; i++) {
         sim_client_restart(sim, c);
         sim_run(sim, 6 * 3600 * SPV_SECOND, NULL, NULL);
-        if (sim_server_connections(sim, liar) != met)
+        if (sim_server_connections(sim, bad) != met)
             sim_break(sim, "a banned peer was dialled after a restart");
     }
-    sim_server(sim, liar)->answer = NULL; /* it stops misbehaving */
+    sim_server(sim, bad)->answer = NULL; /* it stops misbehaving */
     sim_run(sim, 8 * 3600 * SPV_SECOND, NULL, NULL);
-    if (sim_server_connections(sim, liar) == met)
+    if (sim_server_connections(sim, bad) == met)
         sim_break(sim, "the ban did not end");
-    if (!scenario_is_on(c, &grown))
-        sim_break(sim, "its better chain was not taken");
+    if (!scenario_on_tip(c, &grown))
+        sim_break(sim, "its better chain was not accepted");
 }
 
-static void a_ban_lasts_over_restarts_and_ends(void **state)
+static void a_ban_survives_restarts_and_expires(void **state)
 {
     (void)state;
     scenario_run(banned_over_restarts, &params);
@@ -227,25 +227,25 @@ static void a_ban_lasts_over_restarts_and_ends(void **state)
 
 /* ---- feelers ---- */
 
-static void felt(struct sim *sim)
+static void feelers(struct sim *sim)
 {
     scenario_servers(sim, 10, &(struct sim_server_config){.chain = &chain});
     for (size_t i = 0; i < 2; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .door = SIM_DROP});
+        sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .listen = SIM_DROP});
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 2, .discover = true});
-    reach(sim, c, &chain, 600);
+    expect_tip(sim, c, &chain, 600);
     const struct spv_node_stats stats = stats_of(c);
     if (stats.addresses_tried < 9 || stats.feelers < 7)
         sim_break(sim, "feelers did not promote what answers");
     if (stats.peers != 2 || sim_client_events(c, SPV_EVENT_CONNECTED) > 6)
-        sim_break(sim, "feelers were told of or stayed");
+        sim_break(sim, "a feeler was reported, or stayed connected");
 }
 
 static void feelers_promote_what_answers(void **state)
 {
     (void)state;
-    scenario_run(felt, &params);
+    scenario_run(feelers, &params);
 }
 
 /* ---- sources ---- */
@@ -258,7 +258,7 @@ static void without_dns(struct sim *sim)
     sim_run(sim, 59 * SPV_SECOND, NULL, NULL);
     if (stats_of(c).addresses_new != 0)
         sim_break(sim, "the list was used while DNS might still answer");
-    reach(sim, c, &chain, 120);
+    expect_tip(sim, c, &chain, 120);
 }
 
 static void the_list_is_used_when_dns_fails(void **state)
@@ -275,12 +275,12 @@ static void through_a_proxy(struct sim *sim)
                  .chain = &chain, .name = "seed.sim.example", .gossip = honest, .n_gossip = 6});
     struct sim_client *c = sim_add_client(
         sim, &(struct sim_client_config){.peers = 3, .discover = true, .proxied = true});
-    reach(sim, c, &chain, 120);
+    expect_tip(sim, c, &chain, 120);
     if (sim_client_lookups(c) != 0)
         sim_break(sim, "a name was looked up beside the proxy");
 }
 
-static void through_a_proxy_the_seed_is_dialled_and_nothing_looked_up(void **state)
+static void through_a_proxy_a_seed_is_dialled_without_a_dns_lookup(void **state)
 {
     (void)state;
     scenario_run(through_a_proxy, &params);
@@ -297,7 +297,7 @@ static void by_gossip(struct sim *sim)
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){
                                 .peers = 4, .discover = true, .hub = "hub.sim", .dns_dead = true});
-    reach(sim, c, &grown, 600);
+    expect_tip(sim, c, &grown, 600);
 }
 
 static void gossip_leads_from_one_peer_to_the_others(void **state)
@@ -312,10 +312,10 @@ int main(void)
         cmocka_unit_test(a_flood_of_addresses_from_one_group_changes_nothing),
         cmocka_unit_test(synced_takes_two_network_groups),
         cmocka_unit_test(anchors_are_dialled_again_after_a_restart),
-        cmocka_unit_test(a_ban_lasts_over_restarts_and_ends),
+        cmocka_unit_test(a_ban_survives_restarts_and_expires),
         cmocka_unit_test(feelers_promote_what_answers),
         cmocka_unit_test(the_list_is_used_when_dns_fails),
-        cmocka_unit_test(through_a_proxy_the_seed_is_dialled_and_nothing_looked_up),
+        cmocka_unit_test(through_a_proxy_a_seed_is_dialled_without_a_dns_lookup),
         cmocka_unit_test(gossip_leads_from_one_peer_to_the_others),
     };
     scenario_filter();

@@ -42,7 +42,7 @@ static struct sim_client *synced_on(struct sim *sim, struct sim_store *chain)
     struct sim_client *client = sim_add_client(
         sim, &(struct sim_client_config){.checkpoint_mode = SPV_CHECKPOINTS_IGNORED});
     if (sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client) == 0 ||
-        !scenario_is_on(client, chain))
+        !scenario_on_tip(client, chain))
         sim_break(sim, "not synced in time");
     return client;
 }
@@ -56,7 +56,7 @@ static bool there(struct sim *sim, void *ctx)
 {
     const struct target *t = ctx;
     (void)sim;
-    return scenario_is_on(t->client, t->store);
+    return scenario_on_tip(t->client, t->store);
 }
 
 static void replaced(struct sim *sim, struct sim_store *from, struct sim_store *to, bool restart)
@@ -70,7 +70,7 @@ static void replaced(struct sim *sim, struct sim_store *from, struct sim_store *
         sim_client_restart(sim, client);
     }
     if (sim_run(sim, 1800 * SPV_SECOND, there, &target) == 0)
-        sim_break(sim, "the better branch was not taken");
+        sim_break(sim, "the better branch was not accepted");
     if (!sim_broken(sim))
         sim_run(sim, 1800 * SPV_SECOND, NULL, NULL);
     if (!there(sim, &target))
@@ -78,9 +78,9 @@ static void replaced(struct sim *sim, struct sim_store *from, struct sim_store *
     if (sim_client_events(client, SPV_EVENT_REORG) != 1)
         sim_break(sim, "not one reorganisation, one event");
     if (sim_client_events(client, SPV_EVENT_BANNED) != 0)
-        sim_break(sim, "somebody was banned");
+        sim_break(sim, "a server was banned");
     if (!restart && sim_client_events(client, SPV_EVENT_SYNCED) != 1)
-        sim_break(sim, "the verdict flapped");
+        sim_break(sim, "synced changed back and forth");
 }
 
 static void deep(struct sim *sim)
@@ -132,14 +132,14 @@ static void flapping(struct sim *sim)
         sim_run(sim, 20 * SPV_SECOND, NULL, NULL);
     }
     sim_run(sim, 1300 * SPV_SECOND, NULL, NULL); /* and when every peer is queried again */
-    if (!scenario_is_on(client, &best))
+    if (!scenario_on_tip(client, &best))
         sim_break(sim, "a tie was followed");
     if (sim_client_events(client, SPV_EVENT_REORG) + sim_client_events(client, SPV_EVENT_BEHIND) +
             sim_client_events(client, SPV_EVENT_BANNED) !=
         0)
-        sim_break(sim, "flapping was told");
+        sim_break(sim, "a reorganisation between equal branches was reported");
     if (sim_client_events(client, SPV_EVENT_SYNCED) != 1)
-        sim_break(sim, "the verdict flapped");
+        sim_break(sim, "synced changed back and forth");
 }
 
 static void flapping_of_equal_work_is_no_event_at_all(void **state)

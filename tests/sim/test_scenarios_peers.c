@@ -4,23 +4,23 @@
 #include "scenario_fixture.h"
 
 #define LENGTH 4100 /* headers: three answers */
-#define MARK_EVERY 500 /* headers between checkpoints, in simulations with checkpoints */
-#define SOON 120 /* limit of a sync in seconds while honest peers are connected */
+#define CHECKPOINT_EVERY 500 /* headers between checkpoints, in simulations with checkpoints */
+#define SYNC_LIMIT 120 /* limit of a sync in seconds while honest peers are connected */
 
 static struct sim_store chain; /* regtest */
-static struct spv_checkpoint marks[LENGTH / MARK_EVERY - 1];
-static struct sim_store stub; /* the first headers of chain */
-static struct sim_store foreign; /* starts at another genesis */
-static struct spv_params elsewhere;
+static struct spv_checkpoint checkpoints[LENGTH / CHECKPOINT_EVERY - 1];
+static struct sim_store short_chain; /* the first headers of chain */
+static struct sim_store foreign_chain; /* starts at another genesis */
+static struct spv_params other_genesis;
 
 static int mine_chains(void **state)
 {
     (void)state;
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
-    scenario_checkpoints(marks, COUNT(marks), &chain, MARK_EVERY);
-    sim_store_fork(&stub, &chain, 20, 0, 0);
-    elsewhere = scenario_params(false);
-    sim_store_mine(&foreign, &elsewhere, 300, 4);
+    scenario_checkpoints(checkpoints, COUNT(checkpoints), &chain, CHECKPOINT_EVERY);
+    sim_store_fork(&short_chain, &chain, 20, 0, 0);
+    other_genesis = scenario_params(false);
+    sim_store_mine(&foreign_chain, &other_genesis, 300, 4);
     return 0;
 }
 
@@ -28,8 +28,8 @@ static int free_chains(void **state)
 {
     (void)state;
     sim_store_free(&chain);
-    sim_store_free(&stub);
-    sim_store_free(&foreign);
+    sim_store_free(&short_chain);
+    sim_store_free(&foreign_chain);
     return 0;
 }
 
@@ -45,7 +45,8 @@ static void two_and_two(struct sim *sim, const struct sim_server_config *bad, ui
         sim_add_server(sim, i == first || i == second ? bad : &good);
     struct sim_client_config cfg = {0};
     if (scenario_random(sim, 0, 1) != 0)
-        cfg = (struct sim_client_config){.checkpoints = marks, .n_checkpoints = COUNT(marks)};
+        cfg = (struct sim_client_config){.checkpoints = checkpoints,
+                                         .n_checkpoints = COUNT(checkpoints)};
     struct sim_client *client = sim_add_client(sim, &cfg);
     scenario_check(
         sim, &(struct scenario_expected){.client = client, .want = &chain, .seconds = seconds});
@@ -53,18 +54,19 @@ static void two_and_two(struct sim *sim, const struct sim_server_config *bad, ui
 
 /* ---- false claims ---- */
 
-static void lying_height(struct sim *sim)
+static void false_start_height(struct sim *sim)
 {
     static const int32_t claims[] = {INT32_MAX, 1000000, -1, INT32_MIN, 1};
-    struct sim_server_config bad = {.chain = scenario_random(sim, 0, 1) != 0 ? &stub : &chain};
+    struct sim_server_config bad = {.chain =
+                                        scenario_random(sim, 0, 1) != 0 ? &short_chain : &chain};
     bad.claim = claims[scenario_random(sim, 0, COUNT(claims) - 1)];
-    two_and_two(sim, &bad, SOON);
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
-static void a_lying_start_height_decides_nothing(void **state)
+static void a_false_start_height_has_no_effect(void **state)
 {
     (void)state;
-    scenario_run(lying_height, NULL);
+    scenario_run(false_start_height, NULL);
 }
 
 /* ---- silence ---- */
@@ -72,10 +74,10 @@ static void a_lying_start_height_decides_nothing(void **state)
 static void silent(struct sim *sim)
 {
     const struct sim_server_config bad = {.chain = &chain, .silent = true, .claim = LENGTH + 1000};
-    two_and_two(sim, &bad, SOON);
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
-static void mute_peers_do_not_hold_the_sync_up(void **state)
+static void mute_peers_do_not_delay_the_sync(void **state)
 {
     (void)state;
     scenario_run(silent, NULL);
@@ -84,10 +86,10 @@ static void mute_peers_do_not_hold_the_sync_up(void **state)
 static void mute(struct sim *sim)
 {
     const struct sim_server_config bad = {.chain = &chain, .mute = true, .claim = LENGTH + 1000};
-    two_and_two(sim, &bad, SOON);
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
-static void mute_peers_that_answer_pings_do_not_hold_the_sync_up(void **state)
+static void mute_peers_that_answer_pings_do_not_delay_the_sync(void **state)
 {
     (void)state;
     scenario_run(mute, NULL);
@@ -101,19 +103,19 @@ static void drip(struct sim *sim)
 {
     const struct sim_server_config bad = {.chain = &chain,
                                           .answer_max = 1,
-                                          .think_us = 19 * SPV_SECOND + 500000,
+                                          .answer_delay_us = 19 * SPV_SECOND + 500000,
                                           .claim = LENGTH + 1000};
-    two_and_two(sim, &bad, SOON);
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
-static void a_dripping_peer_does_not_hold_the_sync_up(void **state)
+static void a_peer_that_sends_one_header_at_a_time_does_not_delay_the_sync(void **state)
 {
     (void)state;
     scenario_run(drip, NULL);
 }
 
-static int nothing(void *ctx, struct spv_header *headers, int n,
-                   const struct spv_msg_getheaders *request)
+static int send_no_answer(void *ctx, struct spv_header *headers, int n,
+                          const struct spv_msg_getheaders *request)
 {
     (void)ctx;
     (void)headers;
@@ -124,8 +126,9 @@ static int nothing(void *ctx, struct spv_header *headers, int n,
 
 static void empty(struct sim *sim)
 {
-    const struct sim_server_config bad = {.chain = &chain, .answer = nothing, .claim = LENGTH};
-    two_and_two(sim, &bad, SOON);
+    const struct sim_server_config bad = {
+        .chain = &chain, .answer = send_no_answer, .claim = LENGTH};
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
 static void empty_answers_while_behind_do_not_end_the_sync(void **state)
@@ -139,10 +142,10 @@ static void cut_short(struct sim *sim)
     struct sim_server_config bad = {.chain = &chain};
     bad.answer_max = scenario_random(sim, 1, SPV_MAX_HEADERS - 1);
     bad.claim = scenario_random(sim, 0, 1) != 0 ? (int32_t)bad.answer_max : 0;
-    two_and_two(sim, &bad, SOON);
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
-static void short_answers_that_fake_a_tip_do_not_end_the_sync(void **state)
+static void short_answers_below_the_tip_do_not_end_the_sync(void **state)
 {
     (void)state;
     scenario_run(cut_short, NULL);
@@ -174,7 +177,7 @@ static void breaks_protocol(struct sim *sim)
     const struct sim_server_config bad = {.chain = &chain,
                                           .claim = LENGTH + 1000,
                                           .raw = &raw[scenario_random(sim, 0, COUNT(raw) - 1)]};
-    two_and_two(sim, &bad, SOON);
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
 static void malformed_messages_disconnect_without_a_ban(void **state)
@@ -196,8 +199,8 @@ static void repeats(struct sim *sim)
     for (size_t i = 0; i < n; i++)
         sim_add_server(sim, &same);
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    scenario_check(sim,
-                   &(struct scenario_expected){.client = client, .want = &chain, .seconds = SOON});
+    scenario_check(
+        sim, &(struct scenario_expected){.client = client, .want = &chain, .seconds = SYNC_LIMIT});
     for (size_t i = 0; i < n; i++)
         if (sim_server_connections(sim, i) != 1)
             sim_break(sim, "what is to be ignored ended a connection");
@@ -218,10 +221,10 @@ static void wrong_network(struct sim *sim)
     const struct spv_params *params =
         spv_params_get(others[scenario_random(sim, 0, COUNT(others) - 1)]);
     const struct sim_server_config bad = {.chain = &chain, .net = &params->net};
-    two_and_two(sim, &bad, SOON);
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
-static void peers_of_another_network_are_left_and_not_banned(void **state)
+static void peers_of_another_network_are_disconnected_and_not_banned(void **state)
 {
     (void)state;
     scenario_run(wrong_network, NULL);
@@ -229,11 +232,11 @@ static void peers_of_another_network_are_left_and_not_banned(void **state)
 
 static void wrong_genesis(struct sim *sim)
 {
-    const struct sim_server_config bad = {.chain = &foreign, .claim = LENGTH + 1000};
-    two_and_two(sim, &bad, SOON);
+    const struct sim_server_config bad = {.chain = &foreign_chain, .claim = LENGTH + 1000};
+    two_and_two(sim, &bad, SYNC_LIMIT);
 }
 
-static void a_chain_from_another_genesis_is_left_and_not_banned(void **state)
+static void a_chain_from_another_genesis_is_disconnected_and_not_banned(void **state)
 {
     (void)state;
     scenario_run(wrong_genesis, NULL);
@@ -242,16 +245,16 @@ static void a_chain_from_another_genesis_is_left_and_not_banned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_lying_start_height_decides_nothing),
-        cmocka_unit_test(mute_peers_do_not_hold_the_sync_up),
-        cmocka_unit_test(mute_peers_that_answer_pings_do_not_hold_the_sync_up),
-        cmocka_unit_test(a_dripping_peer_does_not_hold_the_sync_up),
+        cmocka_unit_test(a_false_start_height_has_no_effect),
+        cmocka_unit_test(mute_peers_do_not_delay_the_sync),
+        cmocka_unit_test(mute_peers_that_answer_pings_do_not_delay_the_sync),
+        cmocka_unit_test(a_peer_that_sends_one_header_at_a_time_does_not_delay_the_sync),
         cmocka_unit_test(empty_answers_while_behind_do_not_end_the_sync),
-        cmocka_unit_test(short_answers_that_fake_a_tip_do_not_end_the_sync),
+        cmocka_unit_test(short_answers_below_the_tip_do_not_end_the_sync),
         cmocka_unit_test(malformed_messages_disconnect_without_a_ban),
         cmocka_unit_test(repeats_and_transaction_counts_are_ignored),
-        cmocka_unit_test(peers_of_another_network_are_left_and_not_banned),
-        cmocka_unit_test(a_chain_from_another_genesis_is_left_and_not_banned),
+        cmocka_unit_test(peers_of_another_network_are_disconnected_and_not_banned),
+        cmocka_unit_test(a_chain_from_another_genesis_is_disconnected_and_not_banned),
     };
     scenario_filter();
     return cmocka_run_group_tests_name("sim: scenarios, peers", tests, mine_chains, free_chains);

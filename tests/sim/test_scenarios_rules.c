@@ -4,15 +4,15 @@
 
 #define SERVERS 4
 
-static struct spv_params steep, warped;
-static struct sim_store steep_chain, warped_chain;
+static struct spv_params retarget_params, warped;
+static struct sim_store retarget_chain, warped_chain;
 
 static int mine_chains(void **state)
 {
     (void)state;
-    steep = scenario_params(false);
+    retarget_params = scenario_params(false);
     warped = scenario_params(true);
-    scenario_mine(&steep_chain, &steep, 1);
+    scenario_mine(&retarget_chain, &retarget_params, 1);
     scenario_mine(&warped_chain, &warped, 2);
     return 0;
 }
@@ -20,7 +20,7 @@ static int mine_chains(void **state)
 static int free_chains(void **state)
 {
     (void)state;
-    sim_store_free(&steep_chain);
+    sim_store_free(&retarget_chain);
     sim_store_free(&warped_chain);
     return 0;
 }
@@ -33,8 +33,9 @@ static void one_misbehaving(struct sim *sim, struct sim_store *honest, struct si
     for (size_t i = 0; i < SERVERS; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? forged : honest});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    scenario_check(sim, &(struct scenario_expected){
-                            .client = client, .want = honest, .liars = 1u << at, .caught = true});
+    scenario_check(
+        sim, &(struct scenario_expected){
+                 .client = client, .want = honest, .misbehaving = 1u << at, .all_banned = true});
 }
 
 /* ---- difficulty dropped at a period's edge ---- */
@@ -62,17 +63,17 @@ static void difficulty_drop(struct sim *sim)
 {
     const uint32_t edge = SCENARIO_INTERVAL * scenario_random(sim, 3, 12);
     struct sim_store forged;
-    sim_store_fork(&forged, &steep_chain, edge - 1, 0, 0);
+    sim_store_fork(&forged, &retarget_chain, edge - 1, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
                     sim);
-    one_misbehaving(sim, &steep_chain, &forged);
+    one_misbehaving(sim, &retarget_chain, &forged);
     sim_store_free(&forged);
 }
 
-static void difficulty_dropped_at_a_periods_edge_is_misbehaving(void **state)
+static void difficulty_dropped_at_a_retarget_is_misbehaving(void **state)
 {
     (void)state;
-    scenario_run(difficulty_drop, &steep);
+    scenario_run(difficulty_drop, &retarget_params);
 }
 
 /* ---- bits that encode no target ---- */
@@ -91,9 +92,9 @@ static void bits(struct sim *sim)
     uint32_t at = scenario_random(sim, 0, 30);
     const uint32_t fork = scenario_random(sim, 0, SCENARIO_LENGTH - at - 1);
     struct sim_store forged; /* its valid part has less work than the honest chain */
-    sim_store_fork(&forged, &steep_chain, fork, 0, 0);
+    sim_store_fork(&forged, &retarget_chain, fork, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), set_bits, &at);
-    one_misbehaving(sim, &steep_chain, &forged);
+    one_misbehaving(sim, &retarget_chain, &forged);
     sim_store_free(&forged);
 }
 
@@ -101,35 +102,35 @@ static void negative_bits_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0x1d80ffff;
-    scenario_run(bits, &steep);
+    scenario_run(bits, &retarget_params);
 }
 
 static void zero_bits_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0x1d000000;
-    scenario_run(bits, &steep);
+    scenario_run(bits, &retarget_params);
     bad_bits = 0;
-    scenario_run(bits, &steep);
+    scenario_run(bits, &retarget_params);
 }
 
 static void overflowing_bits_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0xff123456;
-    scenario_run(bits, &steep);
+    scenario_run(bits, &retarget_params);
 }
 
 static void bits_above_the_limit_are_misbehaving(void **state)
 {
     (void)state;
     bad_bits = 0x2100ffff;
-    scenario_run(bits, &steep);
+    scenario_run(bits, &retarget_params);
 }
 
 /* ---- times ---- */
 
-struct warp {
+struct time_warp_ctx {
     const struct sim_store *store;
     uint32_t first; /* i of a period's first header */
 };
@@ -138,7 +139,7 @@ struct warp {
  * median: on testnet4 this could lower the difficulty repeatedly. */
 static void warp_time(void *ctx, struct spv_header *header, uint32_t i)
 {
-    const struct warp *w = ctx;
+    const struct time_warp_ctx *w = ctx;
     const struct spv_chain_header *tip = sim_store_tip(w->store);
     if (i + 1 == w->first) {
         header->time = tip->header.time + 5400;
@@ -153,7 +154,7 @@ static void time_warp(struct sim *sim)
     const uint32_t edge = SCENARIO_INTERVAL * scenario_random(sim, 3, 12);
     const uint32_t fork = edge - scenario_random(sim, 2, 20);
     struct sim_store forged;
-    struct warp w = {.store = &forged, .first = edge - fork - 1};
+    struct time_warp_ctx w = {.store = &forged, .first = edge - fork - 1};
     sim_store_fork(&forged, &warped_chain, fork, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), warp_time, &w);
     one_misbehaving(sim, &warped_chain, &forged);
@@ -166,7 +167,7 @@ static void a_time_warp_is_misbehaving(void **state)
     scenario_run(time_warp, &warped);
 }
 
-struct backdating {
+struct backdate_ctx {
     const struct sim_store *store;
     uint32_t at;
 };
@@ -174,7 +175,7 @@ struct backdating {
 /* With ten minutes between headers, the median of the last eleven is the sixth. */
 static void backdate(void *ctx, struct spv_header *header, uint32_t i)
 {
-    const struct backdating *b = ctx;
+    const struct backdate_ctx *b = ctx;
     const struct spv_chain_header *tip = sim_store_tip(b->store);
     if (i == b->at)
         header->time = b->store->at[tip->height - 5].header.time;
@@ -183,23 +184,23 @@ static void backdate(void *ctx, struct spv_header *header, uint32_t i)
 static void median(struct sim *sim)
 {
     struct sim_store forged;
-    struct backdating b = {.store = &forged, .at = scenario_random(sim, 0, 40)};
+    struct backdate_ctx b = {.store = &forged, .at = scenario_random(sim, 0, 40)};
     const uint32_t fork = scenario_random(sim, 20, SCENARIO_LENGTH - b.at - 1);
-    sim_store_fork(&forged, &steep_chain, fork, 0, 0);
+    sim_store_fork(&forged, &retarget_chain, fork, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), backdate, &b);
-    one_misbehaving(sim, &steep_chain, &forged);
+    one_misbehaving(sim, &retarget_chain, &forged);
     sim_store_free(&forged);
 }
 
 static void a_time_not_after_the_median_is_misbehaving(void **state)
 {
     (void)state;
-    scenario_run(median, &steep);
+    scenario_run(median, &retarget_params);
 }
 
 #define AHEAD 10800 /* three hours */
 
-static void hasten(void *ctx, struct spv_header *header, uint32_t i)
+static void speed_up(void *ctx, struct spv_header *header, uint32_t i)
 {
     (void)ctx;
     if (i == 0)
@@ -210,32 +211,34 @@ static bool adopted(struct sim *sim, void *ctx)
 {
     const struct scenario_expected *e = ctx;
     (void)sim;
-    return scenario_is_on(e->client, e->want);
+    return scenario_on_tip(e->client, e->want);
 }
 
 static void future(struct sim *sim)
 {
     const size_t at = scenario_random(sim, 0, SERVERS - 1);
     struct sim_store forged;
-    sim_store_fork(&forged, &steep_chain, SCENARIO_LENGTH, 0, 0);
-    sim_store_forge(&forged, scenario_random(sim, 1, 5), test_random_next(sim_random(sim)), hasten,
-                    NULL);
+    sim_store_fork(&forged, &retarget_chain, SCENARIO_LENGTH, 0, 0);
+    sim_store_forge(&forged, scenario_random(sim, 1, 5), test_random_next(sim_random(sim)),
+                    speed_up, NULL);
     for (size_t i = 0; i < SERVERS; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
+        sim_add_server(sim,
+                       &(struct sim_server_config){.chain = i == at ? &forged : &retarget_chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    struct scenario_expected e = {.client = client, .want = &steep_chain};
+    struct scenario_expected e = {.client = client, .want = &retarget_chain};
     /* The header's time is too far in the future. It may become valid later, so no peer
      * misbehaves. */
-    if (sim_run(sim, 3000 * SPV_SECOND, NULL, NULL) == 0 && !scenario_is_on(client, &steep_chain))
-        sim_break(sim, "a header from the future was taken, or the honest chain was not");
+    if (sim_run(sim, 3000 * SPV_SECOND, NULL, NULL) == 0 &&
+        !scenario_on_tip(client, &retarget_chain))
+        sim_break(sim, "a header from the future was accepted, or the honest chain was not");
     if (!sim_broken(sim) && !sim_client_synced(sim, client))
-        sim_break(sim, "a header from the future held the verdict up");
+        sim_break(sim, "a header from the future delayed SYNCED");
     /* Two hours before its time the header is valid and has the most work. Its successors are
      * ten minutes apart each. */
     e.want = &forged;
     const uint64_t wait = AHEAD - SPV_MAX_FUTURE + 600 * 5 + 1200;
     if (sim_run(sim, wait * SPV_SECOND, adopted, &e) == 0)
-        sim_break(sim, "headers kept aside were not taken when their time had come");
+        sim_break(sim, "deferred headers were not accepted when they became valid");
     scenario_check(sim, &e);
     sim_store_free(&forged);
 }
@@ -243,7 +246,7 @@ static void future(struct sim *sim)
 static void far_future_headers_are_not_misbehaving_and_accepted_later(void **state)
 {
     (void)state;
-    scenario_run(future, &steep);
+    scenario_run(future, &retarget_params);
 }
 
 /* ---- checkpoints ---- */
@@ -253,7 +256,7 @@ static void far_future_headers_are_not_misbehaving_and_accepted_later(void **sta
 static void make_checkpoints(struct spv_checkpoint out[STARTS], uint32_t first)
 {
     for (uint32_t i = 0; i < STARTS; i++) {
-        const struct spv_chain_header *end = &steep_chain.at[first + i * SCENARIO_INTERVAL];
+        const struct spv_chain_header *end = &retarget_chain.at[first + i * SCENARIO_INTERVAL];
         out[i] =
             (struct spv_checkpoint){.height = end->height, .hash = end->hash, .work = end->work};
     }
@@ -268,22 +271,24 @@ static void drop_after_start(struct sim *sim)
     make_checkpoints(checkpoints, SCENARIO_INTERVAL * scenario_random(sim, 3, 8) - 1);
     const uint32_t start = checkpoints[STARTS - 1].height;
     const size_t at = scenario_random(sim, 0, SERVERS - 1);
-    sim_store_fork(&forged, &steep_chain, start, 0, 0);
+    sim_store_fork(&forged, &retarget_chain, start, 0, 0);
     sim_store_forge(&forged, SCENARIO_LENGTH, test_random_next(sim_random(sim)), drop_difficulty,
                     sim);
     for (size_t i = 0; i < SERVERS; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
+        sim_add_server(sim,
+                       &(struct sim_server_config){.chain = i == at ? &forged : &retarget_chain});
     struct sim_client *client = sim_add_client(
         sim, &(struct sim_client_config){
                  .checkpoints = checkpoints, .n_checkpoints = STARTS, .start_height = start});
-    scenario_check(sim,
-                   &(struct scenario_expected){
-                       .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
+    scenario_check(sim, &(struct scenario_expected){.client = client,
+                                                    .want = &retarget_chain,
+                                                    .misbehaving = 1u << at,
+                                                    .all_banned = true});
     const struct sim_store *stored = sim_client_store(client);
     if (!sim_broken(sim) && stored->base != start + 1 - SCENARIO_INTERVAL)
         sim_break(sim, "the chain did not start a period below the checkpoint");
     if (!sim_broken(sim) &&
-        spv_u256_cmp(&sim_store_tip(stored)->work, &sim_store_tip(&steep_chain)->work) != 0)
+        spv_u256_cmp(&sim_store_tip(stored)->work, &sim_store_tip(&retarget_chain)->work) != 0)
         sim_break(sim, "the work below the start is not counted");
     sim_store_free(&forged);
 }
@@ -291,43 +296,45 @@ static void drop_after_start(struct sim *sim)
 static void difficulty_dropped_after_a_checkpoint_start_is_misbehaving(void **state)
 {
     (void)state;
-    scenario_run(drop_after_start, &steep);
+    scenario_run(drop_after_start, &retarget_params);
 }
 
-static void below_checkpoint(struct sim *sim)
+static void fork_below_checkpoint(struct sim *sim)
 {
     const size_t at = scenario_random(sim, 0, SERVERS - 1);
     struct spv_checkpoint checkpoints[3] = {{0}};
     struct sim_store forged;
     for (uint32_t i = 0; i < COUNT(checkpoints); i++) {
         checkpoints[i].height = SCENARIO_INTERVAL * 3 * (i + 1) - 1;
-        checkpoints[i].hash = steep_chain.at[checkpoints[i].height].hash;
+        checkpoints[i].hash = retarget_chain.at[checkpoints[i].height].hash;
     }
     /* valid by every other rule, and with more work */
-    sim_store_fork(&forged, &steep_chain,
+    sim_store_fork(&forged, &retarget_chain,
                    scenario_random(sim, 0, checkpoints[COUNT(checkpoints) - 1].height - 1), 0, 0);
     sim_store_grow(&forged, SCENARIO_LENGTH + 20, 0, test_random_next(sim_random(sim)));
     for (size_t i = 0; i < SERVERS; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = i == at ? &forged : &steep_chain});
+        sim_add_server(sim,
+                       &(struct sim_server_config){.chain = i == at ? &forged : &retarget_chain});
     struct sim_client *client =
         sim_add_client(sim, &(struct sim_client_config){.checkpoints = checkpoints,
                                                         .n_checkpoints = COUNT(checkpoints)});
-    scenario_check(sim,
-                   &(struct scenario_expected){
-                       .client = client, .want = &steep_chain, .liars = 1u << at, .caught = true});
+    scenario_check(sim, &(struct scenario_expected){.client = client,
+                                                    .want = &retarget_chain,
+                                                    .misbehaving = 1u << at,
+                                                    .all_banned = true});
     sim_store_free(&forged);
 }
 
 static void a_fork_below_a_checkpoint_is_misbehaving(void **state)
 {
     (void)state;
-    scenario_run(below_checkpoint, &steep);
+    scenario_run(fork_below_checkpoint, &retarget_params);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(difficulty_dropped_at_a_periods_edge_is_misbehaving),
+        cmocka_unit_test(difficulty_dropped_at_a_retarget_is_misbehaving),
         cmocka_unit_test(difficulty_dropped_after_a_checkpoint_start_is_misbehaving),
         cmocka_unit_test(negative_bits_are_misbehaving),
         cmocka_unit_test(zero_bits_are_misbehaving),

@@ -5,16 +5,16 @@
 
 #define SEEDS 20
 #define PERIOD 2016
-#define MARKS 4
-#define LENGTH (MARKS * PERIOD + 200)
+#define N_CHECKPOINTS 4
+#define LENGTH (N_CHECKPOINTS * PERIOD + 200)
 #define HALF 5000 /* within the third segment */
 
 static struct sim_store chain; /* the chain of the checkpoints */
 static struct sim_store half; /* its first half */
 static struct sim_store
     false_chain; /* forks at 3,000, below the second checkpoint, and is longer */
-static struct sim_store stray; /* forks at 1,000, below the first checkpoint, 500 headers */
-static struct spv_checkpoint marks[MARKS];
+static struct sim_store early_fork; /* forks at 1,000, below the first checkpoint, 500 headers */
+static struct spv_checkpoint checkpoints[N_CHECKPOINTS];
 
 static int mine_chains(void **state)
 {
@@ -22,10 +22,10 @@ static int mine_chains(void **state)
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
     sim_store_fork(&half, &chain, HALF, 0, 2);
     sim_store_fork(&false_chain, &chain, 3000, LENGTH, 3);
-    sim_store_fork(&stray, &chain, 1000, 500, 4);
-    for (uint32_t i = 0; i < MARKS; i++) {
+    sim_store_fork(&early_fork, &chain, 1000, 500, 4);
+    for (uint32_t i = 0; i < N_CHECKPOINTS; i++) {
         const struct spv_chain_header *r = &chain.at[(i + 1) * PERIOD - 1];
-        marks[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
+        checkpoints[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
     }
     return 0;
 }
@@ -36,21 +36,21 @@ static int free_chains(void **state)
     sim_store_free(&chain);
     sim_store_free(&half);
     sim_store_free(&false_chain);
-    sim_store_free(&stray);
+    sim_store_free(&early_fork);
     return 0;
 }
 
 static uint64_t all_bans; /* over all simulations of a test: shows that bans did happen */
 
-static void run_on_seeds(scenario_fn *play, unsigned reset_permille)
+static void run_on_seeds(scenario_fn *scenario, unsigned reset_permille)
 {
-    seeds_run(play, &(struct seeds_config){.n = SEEDS, .reset_permille = reset_permille});
+    seeds_run(scenario, &(struct seeds_config){.n = SEEDS, .reset_permille = reset_permille});
 }
 
 static struct sim_client *add_client(struct sim *sim)
 {
-    return sim_add_client(
-        sim, &(struct sim_client_config){.checkpoints = marks, .n_checkpoints = MARKS});
+    return sim_add_client(sim, &(struct sim_client_config){.checkpoints = checkpoints,
+                                                           .n_checkpoints = N_CHECKPOINTS});
 }
 
 static void expect_bans(struct sim *sim, const struct sim_client *client, uint64_t least,
@@ -84,10 +84,11 @@ static void the_tip_is_reached_though_connections_reset(void **state)
     run_on_seeds(two_and_a_mute_one, 20);
 }
 
-static void crawling(struct sim *sim)
+static void slow_server(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .bytes_per_s = 3000});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .think_us = 3 * SPV_SECOND});
+    sim_add_server(sim,
+                   &(struct sim_server_config){.chain = &chain, .answer_delay_us = 3 * SPV_SECOND});
     struct sim_client *client = add_client(sim);
     seeds_run_to_sync(sim, client, 7200, &chain);
     expect_bans(sim, client, 0, 0);
@@ -96,7 +97,7 @@ static void crawling(struct sim *sim)
 static void the_tip_is_reached_over_thin_lines_and_from_slow_thinkers(void **state)
 {
     (void)state;
-    run_on_seeds(crawling, 0);
+    run_on_seeds(slow_server, 0);
 }
 
 static int forge(void *ctx, struct spv_header *headers, int n,
@@ -109,32 +110,31 @@ static int forge(void *ctx, struct spv_header *headers, int n,
     return n;
 }
 
-static void forger(struct sim *sim)
+static void invalid_answers(struct sim *sim)
 {
-    const size_t lies = test_random_below(sim_random(sim), 3);
+    const size_t bad = test_random_below(sim_random(sim), 3);
     for (size_t i = 0; i < 3; i++)
         sim_add_server(
-            sim, &(struct sim_server_config){.chain = &chain, .answer = i == lies ? forge : NULL});
+            sim, &(struct sim_server_config){.chain = &chain, .answer = i == bad ? forge : NULL});
     struct sim_client *client = add_client(sim);
     seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 1);
 }
 
-static void a_peer_that_forges_headers_is_banned_and_no_other(void **state)
+static void only_a_peer_with_invalid_headers_is_banned(void **state)
 {
     (void)state;
     all_bans = 0;
-    run_on_seeds(forger, 0);
+    run_on_seeds(invalid_answers, 0);
     if (seeds_are_many())
         assert_true(all_bans > 0);
 }
 
-static void contradictor(struct sim *sim)
+static void contradicting_answers(struct sim *sim)
 {
-    const size_t lies = test_random_below(sim_random(sim), 3);
+    const size_t bad = test_random_below(sim_random(sim), 3);
     for (size_t i = 0; i < 3; i++)
-        sim_add_server(sim,
-                       &(struct sim_server_config){.chain = i == lies ? &false_chain : &chain});
+        sim_add_server(sim, &(struct sim_server_config){.chain = i == bad ? &false_chain : &chain});
     struct sim_client *client = add_client(sim);
     seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 1);
@@ -147,12 +147,12 @@ static void a_chain_that_contradicts_a_checkpoint_is_not_followed(void **state)
 {
     (void)state;
     all_bans = 0;
-    run_on_seeds(contradictor, 0);
+    run_on_seeds(contradicting_answers, 0);
     if (seeds_are_many())
         assert_true(all_bans > 0);
 }
 
-static void behind(struct sim *sim)
+static void one_behind(struct sim *sim)
 {
     const size_t whole = test_random_below(sim_random(sim), 3);
     for (size_t i = 0; i < 3; i++)
@@ -165,7 +165,7 @@ static void behind(struct sim *sim)
 static void peers_that_are_behind_are_no_hindrance_and_not_banned(void **state)
 {
     (void)state;
-    run_on_seeds(behind, 0);
+    run_on_seeds(one_behind, 0);
 }
 
 static void grow(struct sim *sim, void *ctx)
@@ -192,7 +192,7 @@ static struct sim_client *all_begin_with(struct sim *sim, struct sim_store *firs
     seeds_run_to_sync(sim, client, 1800, first);
     sim_after(sim, test_random_below(sim_random(sim), 100) * SPV_SECOND, grow, NULL);
     if (sim_run(sim, 1800 * SPV_SECOND, complete, client) == 0)
-        sim_break(sim, "what came later was not fetched");
+        sim_break(sim, "headers mined later were not downloaded");
     seeds_run_to_sync(sim, client, 1800, &chain);
     expect_bans(sim, client, 0, 0);
     return client;
@@ -203,24 +203,24 @@ static void all_behind(struct sim *sim)
     (void)all_begin_with(sim, &half);
 }
 
-static void all_astray(struct sim *sim)
+static void all_fork_early(struct sim *sim)
 {
     struct spv_node_stats stats;
-    spv_node_get_stats(sim_client_node(all_begin_with(sim, &stray)), &stats);
-    if (stats.segments_done < MARKS - 1) /* the locator's answer came from the first peer */
-        sim_break(sim, "the rest did not come in segments");
+    spv_node_get_stats(sim_client_node(all_begin_with(sim, &early_fork)), &stats);
+    if (stats.segments_done < N_CHECKPOINTS - 1) /* the locator's answer came from the first peer */
+        sim_break(sim, "the remaining headers were not requested in segments");
 }
 
-static void what_peers_have_is_brought_though_no_checkpoint_ends_it(void **state)
+static void headers_after_the_last_checkpoint_of_peers_are_downloaded(void **state)
 {
     (void)state;
     run_on_seeds(all_behind, 0);
 }
 
-static void a_tip_beside_the_checkpoints_chain_is_left_for_it(void **state)
+static void a_tip_on_another_branch_is_reorganised_to_the_checkpoints_chain(void **state)
 {
     (void)state;
-    run_on_seeds(all_astray, 0);
+    run_on_seeds(all_fork_early, 0);
 }
 
 static bool half_way(struct sim *sim, void *client)
@@ -240,25 +240,25 @@ static void restart(struct sim *sim)
     seeds_run_to_sync(sim, client, 600, &chain);
 }
 
-static void a_restarted_client_goes_on_from_what_is_stored(void **state)
+static void a_restarted_client_resumes_from_the_stored_tip(void **state)
 {
     (void)state;
     run_on_seeds(restart, 0);
 }
 
-static void heal(struct sim *sim, void *ctx)
+static void restore_all(struct sim *sim, void *ctx)
 {
     (void)ctx;
     for (size_t i = 0; i < 3; i++)
         sim_server(sim, i)->cut_off = false;
 }
 
-static void cut(struct sim *sim, void *ctx)
+static void cut_off_all(struct sim *sim, void *ctx)
 {
     (void)ctx;
     for (size_t i = 0; i < 3; i++)
         sim_server(sim, i)->cut_off = true;
-    sim_after(sim, 400 * SPV_SECOND, heal, NULL);
+    sim_after(sim, 400 * SPV_SECOND, restore_all, NULL);
 }
 
 static void partition(struct sim *sim)
@@ -266,12 +266,12 @@ static void partition(struct sim *sim)
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = add_client(sim);
-    sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut, NULL);
+    sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut_off_all, NULL);
     seeds_run_to_sync(sim, client, 7200, &chain);
     expect_bans(sim, client, 0, 0);
 }
 
-static void a_partition_heals(void **state)
+static void a_client_syncs_after_a_partition_ends(void **state)
 {
     (void)state;
     run_on_seeds(partition, 0);
@@ -283,13 +283,13 @@ int main(void)
         cmocka_unit_test(the_tip_is_reached_beside_a_mute_peer),
         cmocka_unit_test(the_tip_is_reached_though_connections_reset),
         cmocka_unit_test(the_tip_is_reached_over_thin_lines_and_from_slow_thinkers),
-        cmocka_unit_test(a_peer_that_forges_headers_is_banned_and_no_other),
+        cmocka_unit_test(only_a_peer_with_invalid_headers_is_banned),
         cmocka_unit_test(a_chain_that_contradicts_a_checkpoint_is_not_followed),
         cmocka_unit_test(peers_that_are_behind_are_no_hindrance_and_not_banned),
-        cmocka_unit_test(what_peers_have_is_brought_though_no_checkpoint_ends_it),
-        cmocka_unit_test(a_tip_beside_the_checkpoints_chain_is_left_for_it),
-        cmocka_unit_test(a_restarted_client_goes_on_from_what_is_stored),
-        cmocka_unit_test(a_partition_heals),
+        cmocka_unit_test(headers_after_the_last_checkpoint_of_peers_are_downloaded),
+        cmocka_unit_test(a_tip_on_another_branch_is_reorganised_to_the_checkpoints_chain),
+        cmocka_unit_test(a_restarted_client_resumes_from_the_stored_tip),
+        cmocka_unit_test(a_client_syncs_after_a_partition_ends),
     };
     return cmocka_run_group_tests_name("sim: segments", tests, mine_chains, free_chains);
 }

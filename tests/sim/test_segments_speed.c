@@ -13,19 +13,19 @@
 
 #define LENGTH 100000
 #define PERIOD 2016
-#define MARKS (LENGTH / PERIOD)
-#define FEW_MARKS 10 /* then 80,000 headers are requested from one peer at a time */
+#define N_CHECKPOINTS (LENGTH / PERIOD)
+#define FEW_CHECKPOINTS 10 /* then 80,000 headers are requested from one peer at a time */
 
 static struct sim_store chain;
-static struct spv_checkpoint marks[MARKS];
+static struct spv_checkpoint checkpoints[N_CHECKPOINTS];
 
 static int mine_chain(void **state)
 {
     (void)state;
     sim_store_mine(&chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
-    for (uint32_t i = 0; i < MARKS; i++) {
+    for (uint32_t i = 0; i < N_CHECKPOINTS; i++) {
         const struct spv_chain_header *r = &chain.at[(i + 1) * PERIOD - 1];
-        marks[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
+        checkpoints[i] = (struct spv_checkpoint){.height = r->height, .hash = r->hash};
     }
     return 0;
 }
@@ -57,7 +57,7 @@ struct times {
 static struct times run(struct sim *sim, size_t n_marks)
 {
     const uint64_t dial = sim_now(sim).mono_us;
-    const struct sim_client_config cfg = {.checkpoints = n_marks > 0 ? marks : NULL,
+    const struct sim_client_config cfg = {.checkpoints = n_marks > 0 ? checkpoints : NULL,
                                           .n_checkpoints = n_marks};
     struct sim_client *client = sim_add_client(sim, &cfg);
     assert_int_equal(sim_run(sim, 60 * SPV_SECOND, connected, client), 1);
@@ -75,7 +75,7 @@ static struct times run(struct sim *sim, size_t n_marks)
     return t;
 }
 
-static struct times over_a_long_way(size_t n_marks)
+static struct times with_latency(size_t n_marks)
 {
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = 1, .latency_min_us = 50000, .latency_max_us = 50000, .pipe = 16u << 20});
@@ -83,18 +83,18 @@ static struct times over_a_long_way(size_t n_marks)
     return run(sim, n_marks);
 }
 
-static void a_long_way_is_hidden_by_many_requests_in_flight(void **state)
+static void requests_in_flight_hide_the_latency(void **state)
 {
     (void)state;
-    const struct times one = over_a_long_way(0), many = over_a_long_way(MARKS);
-    print_message("50 ms each way: one at a time %.0f ms (verdict %.0f), many %.0f ms (%.0f): "
+    const struct times one = with_latency(0), many = with_latency(N_CHECKPOINTS);
+    print_message("50 ms each way: one at a time %.0f ms (synced %.0f), many %.0f ms (%.0f): "
                   "%.1f times\n",
                   one.headers, one.synced, many.headers, many.synced, one.headers / many.headers);
     assert_true(one.headers >= 10 * many.headers);
 }
 
 #define SEEDS 1 /* each index of the slow peer is a run of its own, so few seeds are enough */
-#define QUICK 1000000 /* bytes a second */
+#define FAST_LINE 1000000 /* bytes a second */
 
 #define LOST_AFTER 4000000 /* bytes; resets the server of the last headers midway */
 
@@ -106,12 +106,13 @@ static double among(size_t slow, uint64_t seed, size_t n_marks)
     for (size_t i = 0; i < 4; i++) {
         const bool is_slow = i == slow;
         if (is_slow || slow < 4 || i < 3)
-            sim_add_server(sim, &(struct sim_server_config){
-                                    .chain = &chain,
-                                    .bytes_per_s = is_slow ? QUICK / 20 : QUICK,
-                                    .far = is_slow ? 20 : 1,
-                                    .reset_after = n_marks < MARKS && !is_slow ? LOST_AFTER : 0,
-                                });
+            sim_add_server(sim,
+                           &(struct sim_server_config){
+                               .chain = &chain,
+                               .bytes_per_s = is_slow ? FAST_LINE / 20 : FAST_LINE,
+                               .latency_factor = is_slow ? 20 : 1,
+                               .reset_after = n_marks < N_CHECKPOINTS && !is_slow ? LOST_AFTER : 0,
+                           });
     }
     return run(sim, n_marks).headers;
 }
@@ -120,9 +121,9 @@ static void a_slow_peer_delays_no_other(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        const double alone = among(4, seed, MARKS);
+        const double alone = among(4, seed, N_CHECKPOINTS);
         for (size_t slow = 0; slow < 4; slow++) {
-            const double with = among(slow, seed, MARKS);
+            const double with = among(slow, seed, N_CHECKPOINTS);
             print_message("seed %d: three peers %.0f ms, with a slow one as number %zu %.0f ms: "
                           "%.2f times\n",
                           (int)seed, alone, slow, with, with / alone);
@@ -134,9 +135,9 @@ static void a_slow_peer_delays_no_other(void **state)
 static void a_slow_peer_is_the_last_to_take_over_from_a_lost_one(void **state)
 {
     (void)state;
-    const double alone = among(4, 1, FEW_MARKS);
+    const double alone = among(4, 1, FEW_CHECKPOINTS);
     for (size_t slow = 0; slow < 4; slow++) {
-        const double with = among(slow, 1, FEW_MARKS);
+        const double with = among(slow, 1, FEW_CHECKPOINTS);
         print_message("three peers %.0f ms, with a slow one as number %zu %.0f ms\n", alone, slow,
                       with);
         assert_true(with <= 1.3 * alone);
@@ -146,7 +147,7 @@ static void a_slow_peer_is_the_last_to_take_over_from_a_lost_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_long_way_is_hidden_by_many_requests_in_flight),
+        cmocka_unit_test(requests_in_flight_hide_the_latency),
         cmocka_unit_test(a_slow_peer_delays_no_other),
         cmocka_unit_test(a_slow_peer_is_the_last_to_take_over_from_a_lost_one),
     };

@@ -39,12 +39,12 @@ static void count(const struct sim_client *client)
     bans += stats.bans;
 }
 
-static void run_on_seeds(scenario_fn *play, uint64_t divisor, unsigned reset_permille)
+static void run_on_seeds(scenario_fn *scenario, uint64_t divisor, unsigned reset_permille)
 {
-    seeds_run(play, &(struct seeds_config){.n = SEEDS,
-                                           .divisor = divisor,
-                                           .again_every = 1,
-                                           .reset_permille = reset_permille});
+    seeds_run(scenario, &(struct seeds_config){.n = SEEDS,
+                                               .divisor = divisor,
+                                               .again_every = 1,
+                                               .reset_permille = reset_permille});
 }
 
 static void honest_honest_mute(struct sim *sim)
@@ -72,11 +72,13 @@ static void the_tip_is_reached_though_connections_reset(void **state)
     run_on_seeds(honest_honest_mute, 4, 20);
 }
 
-static void closed_doors(struct sim *sim)
+static void unusable_hosts(struct sim *sim)
 {
-    static const enum sim_door doors[] = {SIM_HANG, SIM_REFUSE, SIM_DROP, SIM_OPEN, SIM_OPEN};
+    static const enum sim_listen listen_modes[] = {SIM_HANG, SIM_REFUSE, SIM_DROP, SIM_OPEN,
+                                                   SIM_OPEN};
     for (size_t i = 0; i < 5; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .door = doors[i]});
+        sim_add_server(sim,
+                       &(struct sim_server_config){.chain = &chain, .listen = listen_modes[i]});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     seeds_run_to_sync(sim, client, 1800, &chain);
 }
@@ -84,13 +86,14 @@ static void closed_doors(struct sim *sim)
 static void the_tip_is_reached_past_hanging_refusing_and_silent_hosts(void **state)
 {
     (void)state;
-    run_on_seeds(closed_doors, 4, 0);
+    run_on_seeds(unusable_hosts, 4, 0);
 }
 
-static void slow_line(struct sim *sim)
+static void slow_servers(struct sim *sim)
 {
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .bytes_per_s = 2000});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &chain, .think_us = 3 * SPV_SECOND});
+    sim_add_server(sim,
+                   &(struct sim_server_config){.chain = &chain, .answer_delay_us = 3 * SPV_SECOND});
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     seeds_run_to_sync(sim, client, 3600, &chain);
@@ -99,7 +102,7 @@ static void slow_line(struct sim *sim)
 static void the_tip_is_reached_with_slow_servers(void **state)
 {
     (void)state;
-    run_on_seeds(slow_line, 4, 0);
+    run_on_seeds(slow_servers, 4, 0);
 }
 
 /* Forges the last header of an answer: it connects, but its proof of work is invalid. */
@@ -115,17 +118,17 @@ static int forge(void *ctx, struct spv_header *headers, int n,
 
 static void forged_answer(struct sim *sim)
 {
-    size_t lies = test_random_below(sim_random(sim), 3);
+    size_t bad = test_random_below(sim_random(sim), 3);
     for (size_t i = 0; i < 3; i++)
         sim_add_server(
-            sim, &(struct sim_server_config){.chain = &chain, .answer = i == lies ? forge : NULL});
+            sim, &(struct sim_server_config){.chain = &chain, .answer = i == bad ? forge : NULL});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
     seeds_run_to_sync(sim, client, 1800, &chain);
     count(client);
     /* A misbehaving peer is banned for a day: after the first ban it is not dialled again. */
     sim_run(sim, 12 * 3600 * SPV_SECOND, NULL, NULL);
-    if (sim_client_events(client, SPV_EVENT_BANNED) > 1 || sim_server_connections(sim, lies) > 1)
-        sim_break(sim, "a liar was dialled again");
+    if (sim_client_events(client, SPV_EVENT_BANNED) > 1 || sim_server_connections(sim, bad) > 1)
+        sim_break(sim, "a banned server was dialled again");
 }
 
 static void the_tip_is_reached_though_one_peer_misbehaves(void **state)
@@ -165,7 +168,7 @@ static bool on_rival(struct sim *sim, void *client)
                             &sim_store_tip(&rival)->hash);
 }
 
-static void news(struct sim *sim)
+static void new_block(struct sim *sim)
 {
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
@@ -178,28 +181,28 @@ static void news(struct sim *sim)
     if (sim_run(sim, 600 * SPV_SECOND, on_rival, client) == 0)
         sim_break(sim, "the branch with more work was not followed");
     if (!sim_broken(sim) && sim_client_events(client, SPV_EVENT_REORG) != 1)
-        sim_break(sim, "not exactly one reorganisation was told");
+        sim_break(sim, "not exactly one reorganisation was reported");
 }
 
 static void announcements_and_a_longer_branch_are_followed(void **state)
 {
     (void)state;
-    run_on_seeds(news, 4, 0);
+    run_on_seeds(new_block, 4, 0);
 }
 
-static void heal(struct sim *sim, void *ctx)
+static void restore_all(struct sim *sim, void *ctx)
 {
     (void)ctx;
     for (size_t i = 0; i < 3; i++)
         sim_server(sim, i)->cut_off = false;
 }
 
-static void cut(struct sim *sim, void *ctx)
+static void cut_off_all(struct sim *sim, void *ctx)
 {
     (void)ctx;
     for (size_t i = 0; i < 3; i++)
         sim_server(sim, i)->cut_off = true;
-    sim_after(sim, 400 * SPV_SECOND, heal, NULL);
+    sim_after(sim, 400 * SPV_SECOND, restore_all, NULL);
 }
 
 static void partition(struct sim *sim)
@@ -207,11 +210,11 @@ static void partition(struct sim *sim)
     for (size_t i = 0; i < 3; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){0});
-    sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut, NULL);
+    sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), cut_off_all, NULL);
     seeds_run_to_sync(sim, client, 7200, &chain);
 }
 
-static void a_partition_heals(void **state)
+static void a_client_syncs_after_a_partition_ends(void **state)
 {
     (void)state;
     run_on_seeds(partition, 4, 0);
@@ -234,7 +237,7 @@ static void restart(struct sim *sim)
     seeds_run_to_sync(sim, client, 600, &chain);
 }
 
-static void a_restarted_client_goes_on_from_what_is_stored(void **state)
+static void a_restarted_client_resumes_from_the_stored_tip(void **state)
 {
     (void)state;
     run_on_seeds(restart, 4, 0);
@@ -295,8 +298,8 @@ int main(void)
         cmocka_unit_test(the_tip_is_reached_with_slow_servers),
         cmocka_unit_test(the_tip_is_reached_though_one_peer_misbehaves),
         cmocka_unit_test(announcements_and_a_longer_branch_are_followed),
-        cmocka_unit_test(a_partition_heals),
-        cmocka_unit_test(a_restarted_client_goes_on_from_what_is_stored),
+        cmocka_unit_test(a_client_syncs_after_a_partition_ends),
+        cmocka_unit_test(a_restarted_client_resumes_from_the_stored_tip),
         cmocka_unit_test(a_client_is_not_synced_while_no_peer_answers),
     };
     return cmocka_run_group_tests_name("sim: sync", tests, mine_chains, free_chains);

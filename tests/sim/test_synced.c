@@ -7,34 +7,34 @@
 #define SHORT 100
 #define FORK 7000
 
-static struct sim_store whole; /* the best chain */
-static struct sim_store brief; /* its first SHORT headers */
+static struct sim_store full_chain; /* the best chain */
+static struct sim_store short_chain; /* its first SHORT headers */
 static struct sim_store middle; /* its first 3,000 */
 static struct sim_store rival; /* forks at 7,000 and never has more work */
 
 static int mine_chains(void **state)
 {
     (void)state;
-    sim_store_mine(&whole, spv_params_get(SPV_REGTEST), LENGTH, 1);
-    sim_store_fork(&brief, &whole, SHORT, 0, 2);
-    sim_store_fork(&middle, &whole, 3000, 0, 3);
-    sim_store_fork(&rival, &whole, FORK, 1400, 4);
+    sim_store_mine(&full_chain, spv_params_get(SPV_REGTEST), LENGTH, 1);
+    sim_store_fork(&short_chain, &full_chain, SHORT, 0, 2);
+    sim_store_fork(&middle, &full_chain, 3000, 0, 3);
+    sim_store_fork(&rival, &full_chain, FORK, 1400, 4);
     return 0;
 }
 
 static int free_chains(void **state)
 {
     (void)state;
-    sim_store_free(&whole);
-    sim_store_free(&brief);
+    sim_store_free(&full_chain);
+    sim_store_free(&short_chain);
     sim_store_free(&middle);
     sim_store_free(&rival);
     return 0;
 }
 
-static void run_on_seeds(scenario_fn *play)
+static void run_on_seeds(scenario_fn *scenario)
 {
-    seeds_run(play, &(struct seeds_config){.n = SEEDS, .divisor = 8});
+    seeds_run(scenario, &(struct seeds_config){.n = SEEDS, .divisor = 8});
 }
 
 static struct sim_client *client_of(struct sim *sim)
@@ -57,7 +57,7 @@ static void expect_synced(struct sim *sim, struct sim_client *client, uint32_t h
                           uint64_t seconds)
 {
     if (sim_run(sim, seconds * SPV_SECOND, ended, client) == 0)
-        sim_break(sim, "no verdict in time");
+        sim_break(sim, "neither SYNCED nor UNRESOLVED in time");
     else if (sim_client_events(client, SPV_EVENT_UNRESOLVED) > 0)
         sim_break(sim, "unresolved");
     else if (height_of(client) != height)
@@ -74,7 +74,7 @@ static void expect_unresolved(struct sim *sim, struct sim_client *client, uint32
     else if (height_of(client) != height)
         sim_break(sim, "ended at another height");
     else if (sim_client_warnings(client, why) == 0)
-        sim_break(sim, "no warning says why");
+        sim_break(sim, "no warning gives the reason");
 }
 
 /* True when this server receives the first getheaders, before every other. */
@@ -94,11 +94,11 @@ static bool is_asked_first(struct sim *sim, size_t server)
 /* Two servers with 100 headers, and an honest one that answers after up to 2 s. */
 static void late(struct sim *sim)
 {
-    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
-    sim_add_server(
-        sim, &(struct sim_server_config){
-                 .chain = &middle, .think_us = test_random_below(sim_random(sim), 2 * SPV_SECOND)});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    sim_add_server(sim, &(struct sim_server_config){
+                            .chain = &middle,
+                            .answer_delay_us = test_random_below(sim_random(sim), 2 * SPV_SECOND)});
     struct sim_client *client = client_of(sim);
     expect_synced(sim, client, 3000, 60);
 }
@@ -107,46 +107,47 @@ static void late(struct sim *sim)
 static void serve(struct sim *sim, void *ctx)
 {
     struct sim_server_config *server = sim_server(sim, *(const size_t *)ctx);
-    server->door = SIM_OPEN;
+    server->listen = SIM_OPEN;
     server->reset_after = 0;
 }
 
 /* One or two servers with 100 headers, and an honest one that refuses the first dial or resets
  * the connection during a request; it is reachable again within 2 s. */
-static void missing(struct sim *sim)
+static void lost_peer(struct sim *sim)
 {
     static size_t last;
     const bool refuses = test_random_below(sim_random(sim), 2);
     const size_t others = 1 + test_random_below(sim_random(sim), 2);
     for (size_t i = 0; i < others; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
-    last = sim_add_server(sim, &(struct sim_server_config){.chain = &middle,
-                                                           .door = refuses ? SIM_REFUSE : SIM_OPEN,
-                                                           .reset_after = refuses ? 0 : 400});
+        sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    last =
+        sim_add_server(sim, &(struct sim_server_config){.chain = &middle,
+                                                        .listen = refuses ? SIM_REFUSE : SIM_OPEN,
+                                                        .reset_after = refuses ? 0 : 400});
     sim_after(sim, test_random_below(sim_random(sim), 2 * SPV_SECOND), serve, &last);
     struct sim_client *client = client_of(sim);
     expect_synced(sim, client, 3000, 60);
 }
 
-static void a_named_peer_that_is_lost_while_it_is_asked_is_waited_for(void **state)
+static void a_manual_peer_lost_with_an_open_request_is_waited_for(void **state)
 {
     (void)state;
-    run_on_seeds(missing);
+    run_on_seeds(lost_peer);
 }
 
 /* The wait is bounded, like the wait for an answer. */
-static void absent(struct sim *sim)
+static void silent_peer(struct sim *sim)
 {
-    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &brief});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .door = SIM_DROP});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .listen = SIM_DROP});
     expect_synced(sim, client_of(sim), SHORT, 8);
 }
 
 static void a_silent_manual_peer_delays_synced_by_a_few_seconds(void **state)
 {
     (void)state;
-    run_on_seeds(absent);
+    run_on_seeds(silent_peer);
 }
 
 static void synced_waits_for_an_open_request(void **state)
@@ -157,12 +158,13 @@ static void synced_waits_for_an_open_request(void **state)
 
 /* Two servers that answer and a mute one, which may be the sync peer: until it stalls, no other
  * peer is queried. */
-static void mute(struct sim *sim)
+static void mute_peer(struct sim *sim)
 {
     const size_t which = test_random_below(sim_random(sim), 3);
     for (size_t i = 0; i < 3; i++)
-        sim_add_server(sim, &(struct sim_server_config){
-                                .chain = &brief, .mute = i == which, .far = i == which ? 6 : 1});
+        sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain,
+                                                        .mute = i == which,
+                                                        .latency_factor = i == which ? 6 : 1});
     struct sim_client *client = client_of(sim);
     if (is_asked_first(sim, which)) {
         expect_synced(sim, client, SHORT, 30);
@@ -172,16 +174,16 @@ static void mute(struct sim *sim)
     struct spv_node_stats stats;
     spv_node_get_stats(sim_client_node(client), &stats);
     if (stats.stalls > 0)
-        sim_break(sim, "the verdict waited until the mute peer was dropped");
+        sim_break(sim, "SYNCED waited until the mute peer was disconnected");
 }
 
 static void a_mute_peer_delays_synced_by_a_few_seconds_only(void **state)
 {
     (void)state;
-    run_on_seeds(mute);
+    run_on_seeds(mute_peer);
 }
 
-static void hundred(struct sim *sim)
+static void hundred_headers(struct sim *sim)
 {
     const bool claims_nothing = test_random_below(sim_random(sim), 2);
     for (size_t i = 0; i < 2; i++)
@@ -194,31 +196,31 @@ static void hundred(struct sim *sim)
 static void answers_of_a_hundred_headers_end_at_the_tip(void **state)
 {
     (void)state;
-    run_on_seeds(hundred);
+    run_on_seeds(hundred_headers);
 }
 
-static void single(struct sim *sim)
+static void one_header(struct sim *sim)
 {
-    sim_add_server(sim, &(struct sim_server_config){.chain = &brief, .answer_max = 1});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain, .answer_max = 1});
     expect_synced(sim, client_of(sim), SHORT, 120);
 }
 
 static void answers_of_one_header_end_at_the_tip(void **state)
 {
     (void)state;
-    run_on_seeds(single);
+    run_on_seeds(one_header);
 }
 
-static void doubled(struct sim *sim)
+static void sent_twice(struct sim *sim)
 {
     const size_t servers = 1 + test_random_below(sim_random(sim), 2);
     for (size_t i = 0; i < servers; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &whole, .twice = true});
+        sim_add_server(sim, &(struct sim_server_config){.chain = &full_chain, .send_twice = true});
     struct sim_client *client = client_of(sim);
     expect_synced(sim, client, LENGTH, 120);
     for (size_t i = 0; i < servers; i++)
         if (sim_server_answered(sim, i) > LENGTH / SPV_MAX_HEADERS + 4)
-            sim_break(sim, "answers that came twice were asked on twice");
+            sim_break(sim, "repeated answers caused repeated requests");
     if (sim_client_events(client, SPV_EVENT_DISCONNECTED) > 0)
         sim_break(sim, "a peer was dropped");
 }
@@ -226,24 +228,24 @@ static void doubled(struct sim *sim)
 static void answers_sent_twice_end_at_the_tip(void **state)
 {
     (void)state;
-    run_on_seeds(doubled);
+    run_on_seeds(sent_twice);
 }
 
-static void empty(struct sim *sim)
+static void empty_headers(struct sim *sim)
 {
     for (size_t i = 0; i < 2; i++)
         sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .empty_first = true});
     expect_synced(sim, client_of(sim), 3000, 60);
 }
 
-static void an_empty_headers_message_that_was_not_asked_for_ends_nothing(void **state)
+static void an_unsolicited_empty_headers_message_has_no_effect(void **state)
 {
     (void)state;
-    run_on_seeds(empty);
+    run_on_seeds(empty_headers);
 }
 
 /* Among other peers, one that claims a start height of INT32_MAX. */
-static void boaster(struct sim *sim)
+static void one_false_claim(struct sim *sim)
 {
     const size_t which = test_random_below(sim_random(sim), 3);
     for (size_t i = 0; i < 3; i++)
@@ -258,30 +260,30 @@ static void boaster(struct sim *sim)
 static void one_false_start_height_does_not_delay_synced(void **state)
 {
     (void)state;
-    run_on_seeds(boaster);
+    run_on_seeds(one_false_claim);
 }
 
-static void boasters(struct sim *sim)
+static void false_claims(struct sim *sim)
 {
     for (size_t i = 0; i < 2; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &brief, .claim = 3000});
+        sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain, .claim = 3000});
     struct sim_client *client = client_of(sim);
     expect_unresolved(sim, client, SHORT, SPV_WARN_UNMET_CLAIM, 60);
     if (sim_client_warnings(client, SPV_WARN_UNMET_CLAIM) != 2)
         sim_break(sim, "not one warning a peer");
 }
 
-static void claims_that_no_peer_keeps_end_unresolved(void **state)
+static void claims_that_no_peer_meets_end_unresolved(void **state)
 {
     (void)state;
-    run_on_seeds(boasters);
+    run_on_seeds(false_claims);
 }
 
-static void honest_too(struct sim *sim)
+static void with_min_work(struct sim *sim)
 {
     const struct spv_u256 some = {.w = {2 * SHORT}};
     for (size_t i = 0; i < 2; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &brief, .claim = 3000});
+        sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain, .claim = 3000});
     struct sim_client *client = sim_add_client(sim, &(struct sim_client_config){.min_work = &some});
     expect_synced(sim, client, SHORT, 60);
     if (sim_client_warnings(client, SPV_WARN_UNMET_CLAIM) == 0)
@@ -291,14 +293,14 @@ static void honest_too(struct sim *sim)
 static void minimum_work_is_enough_where_no_claim_is_met(void **state)
 {
     (void)state;
-    run_on_seeds(honest_too);
+    run_on_seeds(with_min_work);
 }
 
 #define FEW 9 /* one more than an announcement has */
 
 /* Answers with a few headers each, none of them common to both chains. */
-static int few_of_the_branch(void *ctx, struct spv_header *headers, int n,
-                             const struct spv_msg_getheaders *request)
+static int answer_from_branch(void *ctx, struct spv_header *headers, int n,
+                              const struct spv_msg_getheaders *request)
 {
     (void)ctx;
     (void)request;
@@ -316,12 +318,12 @@ static int few_of_the_branch(void *ctx, struct spv_header *headers, int n,
 static void dripping_branch(struct sim *sim)
 {
     for (size_t i = 0; i < 2; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &whole});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &rival, .answer = few_of_the_branch});
+        sim_add_server(sim, &(struct sim_server_config){.chain = &full_chain});
+    sim_add_server(sim, &(struct sim_server_config){.chain = &rival, .answer = answer_from_branch});
     struct sim_client *client = client_of(sim);
     expect_synced(sim, client, LENGTH, is_asked_first(sim, 2) ? 600 : 20);
     if (sim_server_answered(sim, 2) < 4)
-        sim_break(sim, "the branch was not asked for");
+        sim_break(sim, "the branch was not requested");
 }
 
 static void a_losing_branch_in_many_answers_does_not_delay_synced(void **state)
@@ -334,15 +336,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(synced_waits_for_an_open_request),
-        cmocka_unit_test(a_named_peer_that_is_lost_while_it_is_asked_is_waited_for),
+        cmocka_unit_test(a_manual_peer_lost_with_an_open_request_is_waited_for),
         cmocka_unit_test(a_silent_manual_peer_delays_synced_by_a_few_seconds),
         cmocka_unit_test(a_mute_peer_delays_synced_by_a_few_seconds_only),
         cmocka_unit_test(answers_of_a_hundred_headers_end_at_the_tip),
         cmocka_unit_test(answers_of_one_header_end_at_the_tip),
         cmocka_unit_test(answers_sent_twice_end_at_the_tip),
-        cmocka_unit_test(an_empty_headers_message_that_was_not_asked_for_ends_nothing),
+        cmocka_unit_test(an_unsolicited_empty_headers_message_has_no_effect),
         cmocka_unit_test(one_false_start_height_does_not_delay_synced),
-        cmocka_unit_test(claims_that_no_peer_keeps_end_unresolved),
+        cmocka_unit_test(claims_that_no_peer_meets_end_unresolved),
         cmocka_unit_test(minimum_work_is_enough_where_no_claim_is_met),
         cmocka_unit_test(a_losing_branch_in_many_answers_does_not_delay_synced),
     };

@@ -11,7 +11,7 @@
 
 static const struct spv_dns_seed seeds[] = {{.name = "seed.example"}, {0}};
 static struct spv_params seeded; /* regtest, where peers can be found */
-static struct spv_params steep; /* for the clock tests */
+static struct spv_params retarget_params; /* for the clock tests */
 static struct sim_store held, longer; /* the client's headers, and 100 more */
 static struct sim_store below, near; /* fork at 1,000 and at 2,020, and have more work */
 static struct sim_store reset; /* from genesis, short */
@@ -30,7 +30,7 @@ static void date(void *ctx, struct spv_header *header, uint32_t i)
 static int mine_chains(void **state)
 {
     (void)state;
-    steep = scenario_params(false);
+    retarget_params = scenario_params(false);
     sim_store_mine(&held, spv_params_get(SPV_REGTEST), HELD, 1);
     sim_store_fork(&longer, &held, HELD, 100, 2);
     sim_store_fork(&below, &held, 1000, 5300, 3);
@@ -40,7 +40,7 @@ static int mine_chains(void **state)
     sim_store_init(&genesis, spv_params_get(SPV_REGTEST));
     seeded = *spv_params_get(SPV_REGTEST);
     seeded.dns_seeds = seeds;
-    scenario_mine(&present, &steep, 1);
+    scenario_mine(&present, &retarget_params, 1);
     uint32_t time = SIM_UNIX + 2 * 86400;
     sim_store_copy(&fast, &present, 0);
     sim_store_forge(&fast, 1, 6, date, &time);
@@ -66,14 +66,14 @@ static void never_synced(struct sim *sim, struct sim_client *client, enum spv_wa
     if (sim_broken(sim))
         return;
     if (sim_client_events(client, SPV_EVENT_SYNCED) != 0)
-        sim_break(sim, "the client says that it is synced, and no peer vouches for its chain");
+        sim_break(sim, "the client is synced, but no peer has its chain");
     if (sim_client_events(client, SPV_EVENT_UNRESOLVED) == 0)
-        sim_break(sim, "the end without a verdict is not told");
+        sim_break(sim, "UNRESOLVED was not emitted");
     if (sim_client_warnings(client, warning) == 0)
-        sim_break(sim, "the reason is not told");
+        sim_break(sim, "the reason was not reported");
     for (size_t i = 0; i < sim_servers(sim); i++)
         if (sim_server_bans(sim, i) > 0)
-            sim_break(sim, "a server that proved no lie was banned");
+            sim_break(sim, "a server that sent no invalid data was banned");
 }
 
 /* ---- a fork below the base ---- */
@@ -96,7 +96,7 @@ static void apart_and_honest(struct sim *sim, struct sim_store *apart)
     scenario_check(sim,
                    &(struct scenario_expected){.client = client, .want = &longer, .seconds = 15});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_FORK_BELOW_START) != 1)
-        sim_break(sim, "a chain that leaves below the base is not told exactly once");
+        sim_break(sim, "a fork below the base was not reported exactly once");
 }
 
 static void below_and_honest(struct sim *sim)
@@ -142,7 +142,7 @@ static void only_chains_that_leave_below_the_base_are_no_success(void **state)
     scenario_run(only_apart, NULL);
 }
 
-static void strangers_whose_chain_leaves_below_the_base_are_replaced(void **state)
+static void automatic_peers_on_a_fork_below_the_base_are_replaced(void **state)
 {
     (void)state;
     scenario_run(apart_and_found, &seeded);
@@ -162,9 +162,9 @@ static void clock_of_long_ago(struct sim *sim)
     sim_client_step_clock(sim, client, YEARS_BACK);
     never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 1)
-        sim_break(sim, "the wrong clock is not told exactly once");
+        sim_break(sim, "the wrong clock was not reported exactly once");
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_LOW_WORK) != 0)
-        sim_break(sim, "a wrong clock is called too little work");
+        sim_break(sim, "a wrong clock is reported as too little work");
     sim_client_step_clock(sim, client, -YEARS_BACK);
     scenario_check(sim,
                    &(struct scenario_expected){.client = client, .want = &present, .seconds = 700});
@@ -181,7 +181,7 @@ static void clock_of_long_ago_and_short_chains(struct sim *sim)
     sim_client_step_clock(sim, client, YEARS_BACK);
     never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
-        sim_break(sim, "a tip that peers build on is called unknown");
+        sim_break(sim, "a tip that peers build on is reported as unknown");
 }
 
 /* One peer has our tip and a header from the future on top of it, the other a shorter chain: the
@@ -194,14 +194,14 @@ static void future_on_our_tip(struct sim *sim)
         sim_add_client(sim, &(struct sim_client_config){.stored = &present});
     never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
-        sim_break(sim, "a tip that peers build on is called unknown");
+        sim_break(sim, "a tip that peers build on is reported as unknown");
 }
 
 static void a_wrong_clock_is_no_success_beside_short_chains(void **state)
 {
     (void)state;
-    scenario_run(clock_of_long_ago_and_short_chains, &steep);
-    scenario_run(future_on_our_tip, &steep);
+    scenario_run(clock_of_long_ago_and_short_chains, &retarget_params);
+    scenario_run(future_on_our_tip, &retarget_params);
 }
 
 /* It is the sync peer, as its claim is the highest; the honest peers have our tip. */
@@ -223,25 +223,25 @@ static void soon_valid(struct sim *sim)
                    &(struct scenario_expected){.client = client, .want = &soon, .seconds = 120});
     if (!sim_broken(sim) && (sim_client_events(client, SPV_EVENT_UNRESOLVED) != 0 ||
                              sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 0))
-        sim_break(sim, "headers that are valid in half a minute are called a wrong clock");
+        sim_break(sim, "headers that are valid in half a minute are reported as a wrong clock");
 }
 
 static void headers_from_the_future_are_a_wrong_clock_and_no_success(void **state)
 {
     (void)state;
-    scenario_run(clock_of_long_ago, &steep);
+    scenario_run(clock_of_long_ago, &retarget_params);
 }
 
 static void one_peer_with_headers_from_the_future_delays_no_other(void **state)
 {
     (void)state;
-    scenario_run(future_and_honest, &steep);
+    scenario_run(future_and_honest, &retarget_params);
 }
 
 static void headers_that_are_valid_soon_are_waited_for(void **state)
 {
     (void)state;
-    scenario_run(soon_valid, &steep);
+    scenario_run(soon_valid, &retarget_params);
 }
 
 /* ---- a network that no longer has our tip ---- */
@@ -266,7 +266,7 @@ static void one_has_the_tip(struct sim *sim)
     scenario_check(sim,
                    &(struct scenario_expected){.client = client, .want = &held, .seconds = 15});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
-        sim_break(sim, "a tip that a peer has is called unknown");
+        sim_break(sim, "a tip that a peer has is reported as unknown");
 }
 
 /* It sends nothing instead of an empty headers message, as some nodes do. */
@@ -280,7 +280,7 @@ static void silent_one_has_the_tip(struct sim *sim)
     scenario_check(sim,
                    &(struct scenario_expected){.client = client, .want = &held, .seconds = 60});
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_TIP_UNKNOWN) != 0)
-        sim_break(sim, "a tip that a silent peer claims is called unknown");
+        sim_break(sim, "a tip that a silent peer claims is reported as unknown");
 }
 
 static void a_tip_that_no_peer_has_any_more_is_no_success(void **state)
@@ -317,7 +317,7 @@ static void syncing_peer(struct sim *sim)
     if (sim_server_connections(sim, 0) < 2)
         sim_break(sim, "a peer with too little work is not tried again");
     if (sim_client_warnings(client, SPV_WARN_LOW_WORK) != 1)
-        sim_break(sim, "the same work of a peer is not told exactly once");
+        sim_break(sim, "the same work of a peer was not reported exactly once");
     if (e->given_height != RESET || e->address[0] == '\0' ||
         spv_u256_cmp(&e->work, &sim_store_tip(&start)->work) != 0 ||
         spv_u256_cmp(&e->wanted_work, work) != 0)
@@ -326,7 +326,7 @@ static void syncing_peer(struct sim *sim)
     scenario_check(sim, &(struct scenario_expected){.client = client, .want = &held});
 }
 
-static void a_syncing_peer_is_reported_with_its_work_and_asked_again(void **state)
+static void a_syncing_peer_is_reported_with_its_work_and_queried_again(void **state)
 {
     (void)state;
     scenario_run(syncing_peer, NULL);
@@ -337,7 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fork_below_the_base_delays_no_other_peer),
         cmocka_unit_test(only_chains_that_leave_below_the_base_are_no_success),
-        cmocka_unit_test(strangers_whose_chain_leaves_below_the_base_are_replaced),
+        cmocka_unit_test(automatic_peers_on_a_fork_below_the_base_are_replaced),
         cmocka_unit_test(headers_from_the_future_are_a_wrong_clock_and_no_success),
         cmocka_unit_test(one_peer_with_headers_from_the_future_delays_no_other),
         cmocka_unit_test(a_wrong_clock_is_no_success_beside_short_chains),
@@ -345,7 +345,7 @@ int main(void)
         cmocka_unit_test(a_tip_that_no_peer_has_any_more_is_no_success),
         cmocka_unit_test(one_peer_that_has_our_tip_is_enough),
         cmocka_unit_test(a_silent_peer_that_claims_our_tip_has_not_lost_it),
-        cmocka_unit_test(a_syncing_peer_is_reported_with_its_work_and_asked_again),
+        cmocka_unit_test(a_syncing_peer_is_reported_with_its_work_and_queried_again),
     };
     scenario_filter();
     return cmocka_run_group_tests_name("sim: scenarios, warnings", tests, mine_chains, free_chains);

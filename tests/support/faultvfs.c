@@ -35,8 +35,8 @@ struct tracked {
     char path[PATH_LEN];
     bool durable; /* the name is on the disk, with these bytes */
     struct image image;
-    bool there; /* the name exists now */
-    bool fresh; /* a new WAL or journal: its first sync also syncs the directory */
+    bool exists; /* the name exists now */
+    bool syncs_folder; /* a new WAL or journal: its first sync also syncs the directory */
     struct operation *first, **last;
 };
 
@@ -57,7 +57,7 @@ static struct {
     size_t n_tracked;
 } it;
 
-static uint64_t draw(void)
+static uint64_t next_random(void)
 {
     it.random ^= it.random << 13;
     it.random ^= it.random >> 7;
@@ -89,7 +89,7 @@ static void grow_image(struct image *image, sqlite3_int64 size)
     image->size = size;
 }
 
-static void put(struct image *image, sqlite3_int64 at, const uint8_t *bytes, int n)
+static void write_image(struct image *image, sqlite3_int64 at, const uint8_t *bytes, int n)
 {
     if (at + n > image->size) {
         grow_image(image, at + n);
@@ -97,7 +97,7 @@ static void put(struct image *image, sqlite3_int64 at, const uint8_t *bytes, int
     memcpy(image->bytes + at, bytes, (size_t)n);
 }
 
-static void forget(struct tracked *t)
+static void drop_operations(struct tracked *t)
 {
     while (t->first) {
         struct operation *op = t->first;
@@ -107,29 +107,30 @@ static void forget(struct tracked *t)
     t->last = &t->first;
 }
 
-static void perform(struct image *image, const struct operation *op)
+static void apply_operation(struct image *image, const struct operation *op)
 {
     if (op->truncation) {
         grow_image(image, op->at);
     } else {
-        put(image, op->at, op->bytes, op->n);
+        write_image(image, op->at, op->bytes, op->n);
     }
 }
 
 static void make_durable(struct tracked *t)
 {
     for (const struct operation *op = t->first; op; op = op->next) {
-        perform(&t->image, op);
+        apply_operation(&t->image, op);
     }
-    forget(t);
-    for (size_t i = 0; i < it.n_tracked && t->fresh;
+    drop_operations(t);
+    for (size_t i = 0; i < it.n_tracked && t->syncs_folder;
          i++) { /* syncs the directory: every name in it */
-        it.tracked[i].durable = it.tracked[i].there;
+        it.tracked[i].durable = it.tracked[i].exists;
     }
-    t->fresh = false;
+    t->syncs_folder = false;
 }
 
-static void remember(struct tracked *t, bool truncation, sqlite3_int64 at, const void *bytes, int n)
+static void add_operation(struct tracked *t, bool truncation, sqlite3_int64 at, const void *bytes,
+                          int n)
 {
     if (!t) {
         return;
@@ -170,7 +171,7 @@ static struct tracked *track(const char *path)
         (void)snprintf(t->path, sizeof t->path, "%s", path);
         t->last = &t->first;
         t->durable = access(path, F_OK) == 0;
-        t->there = t->durable;
+        t->exists = t->durable;
         if (t->durable) {
             read_image(&t->image, path);
         }
@@ -179,40 +180,40 @@ static struct tracked *track(const char *path)
 }
 
 /* A file is created again under a deleted name: it has none of the old bytes. */
-static void made_anew(struct tracked *t, bool log)
+static void reset_tracked(struct tracked *t, bool log)
 {
-    forget(t);
-    remember(t, true, 0, NULL, 0);
-    t->there = true;
-    t->fresh = log;
+    drop_operations(t);
+    add_operation(t, true, 0, NULL, 0);
+    t->exists = true;
+    t->syncs_folder = log;
 }
 
 /* Computes the disk contents after the power cut. */
-static void settle(struct tracked *t)
+static void write_outcome(struct tracked *t)
 {
     const bool drops = it.fault == FAULT_CUT_DROPS;
     const bool draws = it.fault == FAULT_CUT_REORDERS || it.fault == FAULT_CUT_TEARS;
-    bool there = drops ? t->durable : t->there;
-    if (draws && t->durable != t->there) {
-        there = draw() % 2 == 0;
+    bool exists = drops ? t->durable : t->exists;
+    if (draws && t->durable != t->exists) {
+        exists = next_random() % 2 == 0;
     }
     for (const struct operation *op = t->first; op && !drops; op = op->next) {
         if (it.fault != FAULT_CUT_TEARS || op->truncation) {
-            if (!draws || draw() % 2 == 0) {
-                perform(&t->image, op);
+            if (!draws || next_random() % 2 == 0) {
+                apply_operation(&t->image, op);
             }
             continue;
         }
         for (int at = 0; at < op->n;) {
             int n = SECTOR - (int)((op->at + at) % SECTOR);
             n = n < op->n - at ? n : op->n - at;
-            if (draw() % 2 == 0) {
-                put(&t->image, op->at + at, op->bytes + at, n);
+            if (next_random() % 2 == 0) {
+                write_image(&t->image, op->at + at, op->bytes + at, n);
             }
             at += n;
         }
     }
-    if (!there) {
+    if (!exists) {
         (void)unlink(t->path);
         return;
     }
@@ -225,9 +226,9 @@ static void settle(struct tracked *t)
 
 /* ---- operations ---- */
 
-enum how { DO_IT, FAIL, HALF, ONLY_IN_PLACE };
+enum action { DO_IT, FAIL, HALF, ONLY_IN_PLACE };
 
-static enum how operation(void)
+static enum action operation(void)
 {
     long now = it.count++;
     if (it.fault == FAULT_NONE || now < it.k) {
@@ -257,8 +258,8 @@ static enum how operation(void)
 /* Returns whether an operation other than a write fails. */
 static bool fails(void)
 {
-    enum how how = operation();
-    return how == FAIL || how == HALF;
+    enum action action = operation();
+    return action == FAIL || action == HALF;
 }
 
 static sqlite3_file *real_of(sqlite3_file *f)
@@ -285,24 +286,24 @@ static int f_read(sqlite3_file *f, void *out, int n, sqlite3_int64 at)
 
 static int f_write(sqlite3_file *f, const void *in, int n, sqlite3_int64 at)
 {
-    enum how how = operation();
+    enum action action = operation();
     int failure = SQLITE_IOERR_WRITE;
-    if (how == FAIL) {
+    if (action == FAIL) {
         return failure;
     }
-    if (how == ONLY_IN_PLACE) {
+    if (action == ONLY_IN_PLACE) {
         sqlite3_int64 size = 0;
         failure = SQLITE_FULL;
         if (real_of(f)->pMethods->xFileSize(real_of(f), &size) == SQLITE_OK && at + n > size) {
-            how = HALF;
+            action = HALF;
         }
     }
-    if (how == HALF) {
+    if (action == HALF) {
         n /= 2;
     }
-    remember(tracked_of(f), false, at, in, n);
+    add_operation(tracked_of(f), false, at, in, n);
     int rc = real_of(f)->pMethods->xWrite(real_of(f), in, n, at);
-    return how == HALF ? failure : rc;
+    return action == HALF ? failure : rc;
 }
 
 static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -310,7 +311,7 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
     if (fails()) {
         return SQLITE_IOERR_TRUNCATE;
     }
-    remember(tracked_of(f), true, size, NULL, 0);
+    add_operation(tracked_of(f), true, size, NULL, 0);
     return real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
 
@@ -408,14 +409,14 @@ static int f_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags
     file->tracked = NULL;
     const int made = SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL;
     bool named = it.fault != FAULT_NONE && name && (flags & made) != 0;
-    bool fresh = named && access(name, F_OK) != 0;
+    bool syncs_folder = named && access(name, F_OK) != 0;
     struct tracked *t = named ? track(name) : NULL;
     int rc = it.real->xOpen(it.real, name, file->real, flags, out);
     if (rc == SQLITE_OK) {
         file->base.pMethods = &methods;
         file->tracked = t;
-        if (t && fresh) {
-            made_anew(t, (flags & SQLITE_OPEN_MAIN_DB) == 0);
+        if (t && syncs_folder) {
+            reset_tracked(t, (flags & SQLITE_OPEN_MAIN_DB) == 0);
         }
     }
     return rc;
@@ -429,9 +430,9 @@ static int f_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
     }
     struct tracked *t = it.fault != FAULT_NONE ? track(name) : NULL;
     if (t) {
-        t->there = false;
+        t->exists = false;
         t->durable = t->durable && sync_folder == 0;
-        forget(t);
+        drop_operations(t);
     }
     return it.real->xDelete(it.real, name, sync_folder);
 }
@@ -463,9 +464,9 @@ long faultvfs_end(bool *met)
     for (size_t i = 0; i < it.n_tracked; i++) {
         struct tracked *t = &it.tracked[i];
         if (is_cut() && it.met) {
-            settle(t);
+            write_outcome(t);
         }
-        forget(t);
+        drop_operations(t);
         free(t->image.bytes);
     }
     it.n_tracked = 0;

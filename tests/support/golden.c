@@ -1,5 +1,4 @@
-/* Truncated bodies lie at the end of their own allocation, so that a sanitizer sees a read too far.
- */
+/* A truncated body ends where its allocation ends, so that a sanitizer finds a read beyond it. */
 #include "support/golden.h"
 
 static size_t body_of(uint8_t *out, const struct golden *golden)
@@ -18,7 +17,7 @@ void decodes_the_fields_and_encodes_the_bytes(void **list)
         size_t len = body_of(body, &golden[i]);
         struct spv_msg msg = {.command = golden[i].command};
 
-        memset(&msg.u, 0xa5, sizeof msg.u); /* decode must not rely on what was there */
+        memset(&msg.u, 0xa5, sizeof msg.u); /* decode must not depend on the former contents */
         assert_int_equal(spv_msg_decode(&msg, body, len, golden[i].version, &arena), 0);
         golden[i].check(&msg);
         assert_true(msg_encodes_to(&msg, golden[i].version, body, len));
@@ -59,7 +58,7 @@ void refuses_bytes_after_the_end(void **list)
         uint8_t body[GOLDEN_MAX + 1];
         size_t len = body_of(body, &golden[i]);
         struct spv_msg msg = {.command = golden[i].command};
-        /* After a reject's texts, what follows is taken for a hash that ends too early. */
+        /* After a reject's texts, further bytes are read as a hash, which is too short here. */
         int expected = golden[i].command == SPV_CMD_REJECT ? SPV_ERR_SHORT : SPV_ERR_TRAILING;
 
         body[len] = 0;

@@ -10,7 +10,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define GOLDEN_MAX 1024 /* bytes; more than the longest */
+#define GOLDEN_MAX 1024 /* bytes; longer than any of them */
 
 #define HASH_1 "1111111111111111111111111111111111111111111111111111111111111111"
 #define HASH_2 "2222222222222222222222222222222222222222222222222222222222222222"
@@ -38,7 +38,7 @@ void decodes_the_fields_and_encodes_the_bytes(void **list);
 void refuses_every_truncation(void **list);
 void refuses_bytes_after_the_end(void **list);
 
-/* Decodes hex at 70016; the arena is the caller's. */
+/* Decodes hex for protocol version 70016; the arena is the caller's. */
 int decode_hex(struct spv_msg *out, enum spv_command command, const char *hex,
                struct spv_arena *arena);
 

@@ -32,7 +32,7 @@ static inline void test_random_fill(void *ctx, void *out, size_t n)
         bytes[i] = (uint8_t)test_random_next(ctx);
 }
 
-/* The same generator as a struct spv_rng for the state machines. */
+/* The same generator as a struct spv_rng. */
 static inline struct spv_rng test_random_rng(struct test_random *r)
 {
     return (struct spv_rng){.fill = test_random_fill, .ctx = r};

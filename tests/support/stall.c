@@ -1,5 +1,5 @@
-/* Preloaded into a program: the call named by SPV_STALL never returns, like a DNS server or a
- * disk that does not answer. The call creates the file SPV_STALLED. Signal handlers run. */
+/* LD_PRELOAD library: the libc call named by SPV_STALL never returns, as with a DNS server or a
+ * disk that does not respond. The call creates the file SPV_STALLED first. Signal handlers run. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

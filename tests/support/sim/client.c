@@ -1,5 +1,5 @@
-/* A client does for a node what spv/loop.h does on real sockets: it runs the node's effects,
- * passes its input, and stores its chain. It also checks the node's guarantees. */
+/* A client runs a node as spv/loop.h does on real sockets: it executes the node's effects, passes
+ * input to it, and stores its chain. It also checks the node's invariants. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .checkpoints = c->cfg.checkpoints,
         .n_checkpoints = c->cfg.n_checkpoints,
     };
-    cfg.addrman_rows = &c->book;
+    cfg.addrman_rows = &c->addrman_rows;
     cfg.proxied = c->cfg.proxied;
     struct spv_endpoint hub = {.port = sim->cfg.params->net.port};
     if (c->cfg.hub) {
@@ -68,9 +68,9 @@ static void connect_effect(struct sim *sim, struct sim_client *c, const struct s
     size_t server = sim_server_find(sim, &effect->endpoint);
     sim_note(sim, "client %zu dials %s as %llu", c->index, effect->endpoint.host,
              (unsigned long long)effect->peer);
-    bool dead = server == sim->hosts || sim->host[server].cfg.door == SIM_DROP ||
+    bool dead = server == sim->hosts || sim->host[server].cfg.listen == SIM_DROP ||
                 sim->host[server].cfg.cut_off;
-    bool refused = !dead && sim->host[server].cfg.door == SIM_REFUSE;
+    bool refused = !dead && sim->host[server].cfg.listen == SIM_REFUSE;
     struct sim_event *e = sim_push(sim, dead ? SIM_DIAL_TIMEOUT : 2 * sim_latency(sim),
                                    dead || refused ? SIM_UNREACHED : SIM_DIALLED);
     e->client = c->index;
@@ -140,14 +140,14 @@ static void event(struct sim *sim, struct sim_client *c, const struct spv_event 
              (unsigned long long)e->peer, (unsigned long)e->tip.height, spv_err_name(e->error));
 }
 
-/* Addresses as in a database: stored completely, replaced and removed by address. */
-static void sim_client_save_book(struct sim_client *c)
+/* The addrman rows as in a database: replaced and removed by address. */
+static void save_addrman(struct sim_client *c)
 {
     struct spv_addrman_changes changes;
     if (spv_node_addrman_changes(c->node, &changes, sim_client_now(c->sim, c)) < 0)
-        sim_break(c->sim, "the node could not say what to save");
+        sim_break(c->sim, "the changes of addrman could not be collected");
     else
-        sim_book_save(&c->book, &changes);
+        sim_addrman_save(&c->addrman_rows, &changes);
 }
 
 /* Runs all effects of the node that are queued now. */
@@ -176,7 +176,7 @@ static void pump(struct sim *sim, struct sim_client *c)
                 sim_break(sim, "the node failed after indexing");
             break;
         case SPV_EFFECT_SAVE_ADDRMAN:
-            sim_client_save_book(c);
+            save_addrman(c);
             break;
         case SPV_EFFECT_EVENT:
             event(sim, c, &effect.event);
@@ -186,7 +186,7 @@ static void pump(struct sim *sim, struct sim_client *c)
 }
 
 /* Called after every input to the node. */
-static void settle(struct sim *sim, struct sim_client *c, int rc)
+static void acknowledge_store(struct sim *sim, struct sim_client *c, int rc)
 {
     if (rc < 0) {
         sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
@@ -219,7 +219,7 @@ void sim_client_free(struct sim_client *c)
 {
     spv_node_free(c->node);
     sim_store_free(&c->store);
-    sim_book_free(&c->book);
+    sim_addrman_free(&c->addrman_rows);
     free(c->peer);
     free(c);
 }
@@ -273,9 +273,9 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
     if (e->epoch != c->epoch)
         return;
     if (c->cfg.dns_dead) {
-        settle(sim, c,
-               spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
-                                 sim_client_now(sim, c)));
+        acknowledge_store(sim, c,
+                          spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
+                                            sim_client_now(sim, c)));
         return;
     }
     for (size_t i = 0; i < sim->hosts; i++)
@@ -283,8 +283,9 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
                                         .len = 4,
                                         .port = sim->cfg.params->net.port,
                                         .bytes = {8, (uint8_t)(i + 1), 0, 1}};
-    settle(sim, c,
-           spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim_client_now(sim, c)));
+    acknowledge_store(
+        sim, c,
+        spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim_client_now(sim, c)));
 }
 
 void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
@@ -293,14 +294,15 @@ void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv
     struct sim_end *end = &conn->end[SIM_CLIENT_END];
     if (!spv_peer_ready(end->peer))
         return;
-    if (end->told) {
-        settle(sim, c, spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
+    if (end->ready_sent) {
+        acknowledge_store(sim, c, spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
         return;
     }
     struct spv_peer_stats stats;
-    end->told = true;
+    end->ready_sent = true;
     spv_peer_get_stats(end->peer, &stats);
-    settle(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
+    acknowledge_store(sim, c,
+                      spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
 }
 
 void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error)
@@ -310,13 +312,13 @@ void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error)
     if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
         sim_break(sim, "a peer id was closed twice");
     *state = SIM_PEER_DONE;
-    settle(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
+    acknowledge_store(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
 }
 
 void sim_client_timer(struct sim *sim, struct sim_client *c)
 {
     sim_note(sim, "client %zu timer", c->index);
-    settle(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
+    acknowledge_store(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_check(struct sim *sim, struct sim_client *c)
@@ -370,9 +372,9 @@ size_t sim_client_growth(const struct sim_client *c)
     return c->memory_most - c->memory_first;
 }
 
-const struct spv_addrman_rows *sim_client_book(const struct sim_client *c)
+const struct spv_addrman_rows *sim_client_addrman(const struct sim_client *c)
 {
-    return &c->book;
+    return &c->addrman_rows;
 }
 
 uint64_t sim_client_lookups(const struct sim_client *c)

@@ -19,7 +19,7 @@ enum sim_event_kind {
     SIM_RESOLVED,
     SIM_BYTES,
     SIM_EOF,
-    SIM_ANSWER, /* a server's think time is over */
+    SIM_ANSWER, /* the delay before a server's answer has elapsed */
     SIM_CALL,
 };
 
@@ -31,7 +31,7 @@ struct sim_event {
     int error; /* EOF, UNREACHED */
     uint8_t *bytes; /* BYTES; ANSWER: struct spv_header[n]; owned */
     size_t n;
-    uint64_t place; /* BYTES: the sequence number of its sender's fragment; ANSWER: answer */
+    uint64_t order; /* BYTES: the sequence number of its sender's fragment; ANSWER: answer */
     size_t client, server; /* DIALLED, UNREACHED, RESOLVED */
     uint64_t peer, epoch;
     struct spv_endpoint endpoint; /* RESOLVED */
@@ -44,11 +44,11 @@ struct sim_event {
 
 struct sim_end {
     struct spv_peer *peer; /* NULL: SIM_HANG, or freed */
-    bool gone; /* closed on this side */
-    bool told; /* client: the node has received the ready event */
+    bool closed; /* closed on this side */
+    bool ready_sent; /* client: the node has received the ready event */
     struct test_random random;
     uint64_t last_arrival; /* arrival time of the last fragment that this end sent */
-    size_t under_way; /* bytes that this end sent and that have not arrived */
+    size_t in_flight; /* bytes that this end sent and that have not arrived */
     uint64_t sent;
     uint64_t fragments, arrived; /* those this end sent: they arrive in order */
     uint64_t answers, answered; /* server: requests are answered in order */
@@ -76,7 +76,7 @@ struct sim_client {
     struct sim_client_config cfg;
     struct spv_node *node;
     struct sim_store store;
-    struct spv_addrman_rows book; /* as stored */
+    struct spv_addrman_rows addrman_rows; /* as stored */
     uint64_t lookups;
     struct test_random random;
     struct spv_self_nonces nonces;
@@ -110,8 +110,9 @@ struct sim {
 };
 
 /* addrman.c: an addrman as a database would store it */
-void sim_book_save(struct spv_addrman_rows *book, const struct spv_addrman_changes *changes);
-void sim_book_free(struct spv_addrman_rows *book);
+void sim_addrman_save(struct spv_addrman_rows *addrman_rows,
+                      const struct spv_addrman_changes *changes);
+void sim_addrman_free(struct spv_addrman_rows *addrman_rows);
 
 /* sim.c */
 void *sim_grow(void *array, size_t *cap, size_t n, size_t each);

@@ -22,7 +22,7 @@ struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer)
 {
     for (size_t i = 0; i < sim->conns; i++) {
         struct sim_conn *c = sim->conn[i];
-        if (c->client == client && c->peer == peer && !c->end[SIM_CLIENT_END].gone)
+        if (c->client == client && c->peer == peer && !c->end[SIM_CLIENT_END].closed)
             return c;
     }
     return NULL;
@@ -44,7 +44,7 @@ void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer)
     sim_note(sim, "open c%llu client %zu peer %llu server %zu", (unsigned long long)conn->id,
              client, (unsigned long long)peer, server);
     if (sim_server_attach(sim, conn) < 0 || sim_client_attach(sim, conn) < 0)
-        sim_break(sim, "a peer machine could not be made");
+        sim_break(sim, "a peer could not be created");
     sim_conn_flush(sim, conn, SIM_CLIENT_END);
 }
 
@@ -67,8 +67,8 @@ static size_t fragment(struct sim *sim)
 static uint64_t transit(struct sim *sim, const struct sim_conn *conn, int from, size_t n)
 {
     uint64_t rate = sim->host[conn->server].cfg.bytes_per_s;
-    unsigned far = sim->host[conn->server].cfg.far;
-    uint64_t us = sim_latency(sim) * (far > 0 ? far : 1);
+    unsigned latency_factor = sim->host[conn->server].cfg.latency_factor;
+    uint64_t us = sim_latency(sim) * (latency_factor > 0 ? latency_factor : 1);
     if (from == SIM_SERVER_END && rate > 0) {
         /* The link is busy until the bytes sent before have passed. */
         uint64_t last = conn->end[from].last_arrival;
@@ -84,12 +84,12 @@ void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end)
     const uint8_t *bytes;
     size_t n;
     while (from->peer && (n = spv_peer_pending(from->peer, &bytes)) > 0 &&
-           from->under_way < sim_pipe(sim)) {
+           from->in_flight < sim_pipe(sim)) {
         size_t size = fragment(sim);
         if (size > n)
             size = n;
-        if (size > sim_pipe(sim) - from->under_way)
-            size = sim_pipe(sim) - from->under_way;
+        if (size > sim_pipe(sim) - from->in_flight)
+            size = sim_pipe(sim) - from->in_flight;
         uint64_t us = transit(sim, conn, end, size);
         if (sim->now.mono_us + us < from->last_arrival)
             us = from->last_arrival - sim->now.mono_us;
@@ -103,16 +103,16 @@ void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end)
         e->end = 1 - end;
         e->bytes = copy;
         e->n = size;
-        e->place = from->fragments++;
-        from->under_way += size;
+        e->order = from->fragments++;
+        from->in_flight += size;
         from->sent += size;
         spv_peer_sent(from->peer, size, sim_end_now(sim, conn, end));
     }
 }
 
-static void hang_up(struct sim *sim, struct sim_conn *conn, int end, uint64_t after_us, int error)
+static void push_eof(struct sim *sim, struct sim_conn *conn, int end, uint64_t after_us, int error)
 {
-    if (conn->end[end].gone)
+    if (conn->end[end].closed)
         return;
     struct sim_event *e = sim_push(sim, after_us, SIM_EOF);
     e->conn = conn->id;
@@ -123,29 +123,29 @@ static void hang_up(struct sim *sim, struct sim_conn *conn, int end, uint64_t af
 void sim_conn_close(struct sim *sim, struct sim_conn *conn, int end)
 {
     struct sim_end *x = &conn->end[end];
-    if (x->gone)
+    if (x->closed)
         return;
     sim_conn_flush(sim, conn, end); /* bytes queued before the close */
-    x->gone = true;
+    x->closed = true;
     uint64_t us = sim_latency(sim);
     if (sim->now.mono_us + us < x->last_arrival)
         us = x->last_arrival - sim->now.mono_us;
-    hang_up(sim, conn, 1 - end, us, SPV_ERR_CLOSED);
+    push_eof(sim, conn, 1 - end, us, SPV_ERR_CLOSED);
 }
 
 void sim_conn_reset(struct sim *sim, struct sim_conn *conn)
 {
     sim_note(sim, "reset c%llu", (unsigned long long)conn->id);
-    hang_up(sim, conn, SIM_CLIENT_END, 0, SPV_ERR_RESET);
-    hang_up(sim, conn, SIM_SERVER_END, 0, SPV_ERR_RESET);
+    push_eof(sim, conn, SIM_CLIENT_END, 0, SPV_ERR_RESET);
+    push_eof(sim, conn, SIM_SERVER_END, 0, SPV_ERR_RESET);
 }
 
-/* Ends one end of a connection and reports it to its owner. */
-static void end_of(struct sim *sim, struct sim_conn *conn, int end, int error)
+/* Marks one end as closed and reports it to its owner. */
+static void mark_closed(struct sim *sim, struct sim_conn *conn, int end, int error)
 {
     sim_note(sim, "end c%llu %s %s", (unsigned long long)conn->id,
              end == SIM_CLIENT_END ? "client" : "server", spv_err_name(error));
-    conn->end[end].gone = true;
+    conn->end[end].closed = true;
     if (end == SIM_CLIENT_END)
         sim_client_closed(sim, conn->client, conn->peer, error);
 }
@@ -153,10 +153,10 @@ static void end_of(struct sim *sim, struct sim_conn *conn, int end, int error)
 /* The state machine at this end failed: the connection drops. */
 static void machine_failed(struct sim *sim, struct sim_conn *conn, int end, int error)
 {
-    if (conn->end[end].gone)
+    if (conn->end[end].closed)
         return;
     sim_conn_close(sim, conn, end);
-    end_of(sim, conn, end, error);
+    mark_closed(sim, conn, end, error);
 }
 
 static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8_t *bytes, size_t n)
@@ -167,7 +167,7 @@ static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8
     if (end == SIM_SERVER_END && sim->host[conn->server].cfg.silent && spv_peer_ready(x->peer))
         return; /* it receives no more bytes */
     int rc = spv_peer_feed(x->peer, bytes, n, now);
-    while (rc == 0 && !x->gone && (rc = spv_peer_next(x->peer, &msg, now)) == 1) {
+    while (rc == 0 && !x->closed && (rc = spv_peer_next(x->peer, &msg, now)) == 1) {
         if (end == SIM_CLIENT_END)
             sim_client_message(sim, conn, &msg);
         else
@@ -176,7 +176,7 @@ static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8
     }
     if (rc < 0)
         machine_failed(sim, conn, end, rc);
-    if (!x->gone)
+    if (!x->closed)
         sim_conn_flush(sim, conn, end);
 }
 
@@ -187,13 +187,13 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
         return;
     const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
     struct sim_end *from = &conn->end[1 - e->end], *to = &conn->end[e->end];
-    if (cfg->cut_off || e->place != from->arrived) {
+    if (cfg->cut_off || e->order != from->arrived) {
         sim_postpone(sim, e, cfg->cut_off ? RETRANSMIT : OUT_OF_ORDER);
         return;
     }
     from->arrived++;
-    from->under_way -= e->n;
-    if (to->gone)
+    from->in_flight -= e->n;
+    if (to->closed)
         return;
     sim_note(sim, "bytes c%llu %s %zu %016llx", (unsigned long long)conn->id,
              e->end == SIM_CLIENT_END ? "client" : "server", e->n,
@@ -207,21 +207,21 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
     }
     if (to->peer)
         receive(sim, conn, e->end, e->bytes, e->n);
-    if (!from->gone)
+    if (!from->closed)
         sim_conn_flush(sim, conn, 1 - e->end); /* the pipe has capacity again */
 }
 
 void sim_conn_eof(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
-    if (!conn || conn->end[e->end].gone)
+    if (!conn || conn->end[e->end].closed)
         return;
     if (e->error == SPV_ERR_CLOSED &&
-        (sim->host[conn->server].cfg.cut_off || conn->end[1 - e->end].under_way > 0)) {
+        (sim->host[conn->server].cfg.cut_off || conn->end[1 - e->end].in_flight > 0)) {
         sim_postpone(sim, e, OUT_OF_ORDER);
         return;
     }
-    end_of(sim, conn, e->end, e->error);
+    mark_closed(sim, conn, e->end, e->error);
 }
 
 void sim_conn_timer(struct sim *sim, struct sim_conn *conn, int end)
@@ -240,7 +240,7 @@ void sim_conn_sweep(struct sim *sim)
     size_t kept = 0;
     for (size_t i = 0; i < sim->conns; i++) {
         struct sim_conn *conn = sim->conn[i];
-        if (conn->end[0].gone && conn->end[1].gone) {
+        if (conn->end[0].closed && conn->end[1].closed) {
             spv_peer_free(conn->end[0].peer);
             spv_peer_free(conn->end[1].peer);
             free(conn);

@@ -70,7 +70,7 @@ int sim_server_attach(struct sim *sim, struct sim_conn *conn)
     struct sim_host *host = &sim->host[conn->server];
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     host->connections++;
-    if (host->cfg.door == SIM_HANG)
+    if (host->cfg.listen == SIM_HANG)
         return 0;
     struct spv_peer_config cfg = {
         .net = host->cfg.net ? host->cfg.net : &sim->cfg.params->net,
@@ -141,7 +141,8 @@ static void send_headers(struct sim *sim, struct sim_conn *conn, const struct sp
     sim_conn_flush(sim, conn, SIM_SERVER_END);
 }
 
-static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_getheaders *request)
+static void delay_answer(struct sim *sim, struct sim_conn *conn,
+                         const struct spv_msg_getheaders *request)
 {
     struct sim_host *host = &sim->host[conn->server];
     struct spv_header *headers = calloc(SPV_MAX_HEADERS, sizeof(*headers));
@@ -158,9 +159,9 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
         return;
     }
     host->answered++;
-    struct sim_event *e = sim_push(sim, host->cfg.think_us, SIM_ANSWER);
+    struct sim_event *e = sim_push(sim, host->cfg.answer_delay_us, SIM_ANSWER);
     e->conn = conn->id;
-    e->place = conn->end[SIM_SERVER_END].answers++;
+    e->order = conn->end[SIM_SERVER_END].answers++;
     e->bytes = (uint8_t *)headers;
     e->n = (size_t)n;
 }
@@ -169,22 +170,22 @@ static void think(struct sim *sim, struct sim_conn *conn, const struct spv_msg_g
 void sim_server_answer(struct sim *sim, struct sim_event *e)
 {
     struct sim_conn *conn = sim_conn_find(sim, e->conn);
-    if (!conn || conn->end[SIM_SERVER_END].gone)
+    if (!conn || conn->end[SIM_SERVER_END].closed)
         return;
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     const uint8_t *bytes;
-    if (e->place != end->answered || spv_peer_pending(end->peer, &bytes) > SIM_UNTAKEN) {
+    if (e->order != end->answered || spv_peer_pending(end->peer, &bytes) > SIM_UNTAKEN) {
         sim_postpone(sim, e, SIM_WAIT);
         return;
     }
     end->answered++;
     const struct spv_header *headers = (const struct spv_header *)(const void *)e->bytes;
     send_headers(sim, conn, headers, e->n);
-    if (sim->host[conn->server].cfg.twice)
+    if (sim->host[conn->server].cfg.send_twice)
         send_headers(sim, conn, headers, e->n);
 }
 
-static void tell_addresses(struct sim *sim, struct sim_conn *conn)
+static void send_addresses(struct sim *sim, struct sim_conn *conn)
 {
     const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
     struct spv_peer *peer = conn->end[SIM_SERVER_END].peer;
@@ -210,9 +211,9 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
         send_headers(sim, conn, NULL, 0);
     sim->host[conn->server].asked += msg->command == SPV_CMD_GETHEADERS;
     if (msg->command == SPV_CMD_GETHEADERS && !sim->host[conn->server].cfg.mute)
-        think(sim, conn, &msg->u.getheaders);
+        delay_answer(sim, conn, &msg->u.getheaders);
     if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip)
-        tell_addresses(sim, conn);
+        send_addresses(sim, conn);
 }
 
 void sim_server_push(struct sim *sim, size_t server, const struct spv_header *headers, size_t n)
@@ -220,7 +221,7 @@ void sim_server_push(struct sim *sim, size_t server, const struct spv_header *he
     for (size_t i = 0; i < sim->conns; i++) {
         struct sim_conn *conn = sim->conn[i];
         struct sim_end *end = &conn->end[SIM_SERVER_END];
-        if (conn->server == server && end->peer && !end->gone && spv_peer_ready(end->peer))
+        if (conn->server == server && end->peer && !end->closed && spv_peer_ready(end->peer))
             send_headers(sim, conn, headers, n);
     }
 }
@@ -233,7 +234,7 @@ static void announce(struct sim *sim, struct sim_conn *conn, const struct sim_st
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     struct spv_peer_stats stats;
     struct spv_header headers[8];
-    if (!end->peer || end->gone || !spv_peer_ready(end->peer))
+    if (!end->peer || end->closed || !spv_peer_ready(end->peer))
         return;
     size_t fork = old->n < chain->n ? old->n : chain->n;
     while (fork > 0 && !spv_blockhash_eq(&old->at[fork - 1].hash, &chain->at[fork - 1].hash))

@@ -87,7 +87,7 @@ void sim_postpone(struct sim *sim, struct sim_event *e, uint64_t us)
     again->end = e->end;
     again->bytes = e->bytes;
     again->n = e->n;
-    again->place = e->place;
+    again->order = e->order;
     again->error = e->error;
     e->bytes = NULL;
 }
@@ -179,7 +179,7 @@ static void dispatch(struct sim *sim, struct sim_event *e)
     }
 }
 
-/* Finds the state machine with the next deadline: a client's node, or one end of a connection. */
+/* Finds the earliest deadline: of a client's node, or of one end of a connection. */
 struct due {
     uint64_t at;
     struct sim_client *client;
@@ -198,7 +198,7 @@ static struct due next_due(const struct sim *sim)
     for (size_t i = 0; i < sim->conns; i++)
         for (int end = 0; end < 2; end++) {
             const struct sim_end *x = &sim->conn[i]->end[end];
-            uint64_t at = x->peer && !x->gone ? spv_peer_deadline(x->peer) : SPV_NEVER;
+            uint64_t at = x->peer && !x->closed ? spv_peer_deadline(x->peer) : SPV_NEVER;
             if (at < due.at)
                 due = (struct due){.at = at, .conn = sim->conn[i], .end = end};
         }
@@ -244,8 +244,8 @@ static void check(struct sim *sim)
             const struct sim_end *x = &sim->conn[i]->end[end];
             if (x->peer && spv_peer_memory(x->peer) > SIM_PEER_MEMORY)
                 sim_break(sim, "a peer machine's memory is out of bounds");
-            if (x->under_way > sim_pipe(sim))
-                sim_break(sim, "more bytes are under way than a pipe holds");
+            if (x->in_flight > sim_pipe(sim))
+                sim_break(sim, "more bytes in flight than the pipe's limit");
         }
     if (sim->trace.error < 0)
         abort();

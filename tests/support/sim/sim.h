@@ -52,7 +52,7 @@ void sim_store_grow(struct sim_store *s, uint32_t n, uint32_t spacing, uint64_t 
  * work. Each is built on its parent with the network's spacing and the required bits, then
  * `spoil` may change it (i is 0 for the first) before it is mined. */
 void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
-                     void (*spoil)(void *ctx, struct spv_header *header, uint32_t i), void *ctx);
+                     void (*change)(void *ctx, struct spv_header *header, uint32_t i), void *ctx);
 
 struct sim_config {
     uint64_t seed;
@@ -73,7 +73,7 @@ struct test_random *sim_random(struct sim *sim);
 /* Calls a function after a delay. */
 void sim_after(struct sim *sim, uint64_t us, void (*call)(struct sim *sim, void *ctx), void *ctx);
 
-enum sim_door {
+enum sim_listen {
     SIM_OPEN,
     SIM_REFUSE, /* connection refused */
     SIM_DROP, /* the dial is never answered */
@@ -90,7 +90,7 @@ struct sim_raw {
 /* How a server behaves; copied. Each field may be changed later through sim_server. */
 struct sim_server_config {
     struct sim_store *chain; /* borrowed; valid as long as the simulation */
-    enum sim_door door;
+    enum sim_listen listen;
     uint64_t services; /* 0: NODE_NETWORK | NODE_WITNESS */
     int32_t claim; /* start height in version; 0: the chain's */
     const struct spv_netid *net; /* NULL: the simulation's; borrowed */
@@ -100,11 +100,11 @@ struct sim_server_config {
     size_t answer_max; /* headers in an answer; 0: as many as fit */
     const struct sim_raw *raw; /* sent at each getheaders, before the answer; borrowed */
     uint8_t tx_count; /* transaction count after each header: below 253 */
-    bool twice; /* every answer is sent twice */
+    bool send_twice; /* every answer is sent twice */
     bool empty_first; /* sends an unsolicited empty headers message right after the handshake */
-    uint64_t think_us; /* delay before each answer */
+    uint64_t answer_delay_us; /* delay before each answer */
     uint64_t bytes_per_s; /* bandwidth towards the client; 0: no limit */
-    unsigned far; /* multiple of the simulation's latency, both ways; 0: 1 */
+    unsigned latency_factor; /* multiple of the simulation's latency, both ways; 0: 1 */
     uint64_t reset_after; /* bytes sent to a client before a reset; 0: never */
     const char *name; /* another address, like a DNS seed through a proxy; borrowed */
     const struct spv_addr_entry *gossip; /* its answer to getaddr; NULL: none; borrowed */
@@ -163,7 +163,7 @@ const struct sim_store *sim_client_store(const struct sim_client *c);
 /* Number of events of a kind so far. */
 uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind);
 /* Its addrman as stored; borrowed. Number of DNS lookups it has requested. */
-const struct spv_addrman_rows *sim_client_book(const struct sim_client *c);
+const struct spv_addrman_rows *sim_client_addrman(const struct sim_client *c);
 uint64_t sim_client_lookups(const struct sim_client *c);
 /* Number of warnings of a kind so far, and the last one of it. */
 uint64_t sim_client_warnings(const struct sim_client *c, enum spv_warning warning);

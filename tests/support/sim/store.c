@@ -101,8 +101,8 @@ struct spv_header_db sim_store_reader(struct sim_store *s)
 }
 
 /* Checks a record against its parent, without the chain's own code. */
-static const char *judge(const struct spv_chain_header *parent,
-                         const struct spv_chain_header *record)
+static const char *check_header(const struct spv_chain_header *parent,
+                                const struct spv_chain_header *record)
 {
     struct spv_blockhash hash;
     struct spv_u256 target;
@@ -132,7 +132,7 @@ static const char *start(struct sim_store *s, const struct spv_chain_update *cha
         append(s, &(struct spv_chain_header){0});
     append(s, &change->headers[0]);
     for (size_t i = 1; i < change->n; i++) {
-        const char *wrong = judge(sim_store_tip(s), &change->headers[i]);
+        const char *wrong = check_header(sim_store_tip(s), &change->headers[i]);
         if (wrong)
             return wrong;
         append(s, &change->headers[i]);
@@ -160,7 +160,7 @@ const char *sim_store_apply(struct sim_store *s, const struct spv_chain_update *
         s->n = change->fork_height + 1;
     }
     for (size_t i = 0; i < change->n; i++) {
-        const char *wrong = judge(sim_store_tip(s), &change->headers[i]);
+        const char *wrong = check_header(sim_store_tip(s), &change->headers[i]);
         if (wrong)
             return wrong;
         append(s, &change->headers[i]);
@@ -231,7 +231,7 @@ static uint32_t next_bits(const struct sim_store *s, uint32_t time)
 }
 
 void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
-                     void (*spoil)(void *ctx, struct spv_header *header, uint32_t i), void *ctx)
+                     void (*change)(void *ctx, struct spv_header *header, uint32_t i), void *ctx)
 {
     struct test_random random = {.state = seed};
     for (uint32_t i = 0; i < n; i++) {
@@ -244,8 +244,8 @@ void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
                                  .time = tip->header.time + s->params->target_spacing};
         test_random_fill(&random, h->merkle_root.b, sizeof(h->merkle_root.b));
         h->bits = next_bits(s, h->time);
-        if (spoil)
-            spoil(ctx, h, i);
+        if (change)
+            change(ctx, h, i);
         if (spv_mine_header(h, &record.hash) < 0) /* no target: proof of work is impossible */
             spv_header_hash(&record.hash, h);
         if (spv_target_from_bits(&work, h->bits) == 0) {

@@ -1,4 +1,4 @@
-/* What the programs print: no byte from outside reaches a terminal or breaks a JSON line. */
+/* Text from peers and files: no control character reaches a terminal or breaks a JSON line. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static void bytes_that_are_no_utf8_become_question_marks(void **state)
     assert_cleaned("a\xe2\x82z\xc3\x1b", "a??z??");
 }
 
-/* The object's line, read again. */
+/* The printed JSON line, parsed again. */
 static json_t *printed(json_t *object, char *line, size_t cap)
 {
     char *dump, *escaped;
@@ -142,7 +142,7 @@ static void json_is_built_from_bytes_that_are_no_utf8(void **state)
     assert_null(cli_json_string(NULL));
 }
 
-/* Last: it is remembered to the end of the process. */
+/* Last, as it stays set until the process ends. */
 static void an_object_that_cannot_be_built_is_no_success(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* An import's rules, on files in memory and a database in a temporary folder. Checkpoints are our
- * own, so that regtest chains meet them. */
+/* The rules of an import, with files in memory and a database in a temporary folder. The tests' own
+ * checkpoints are on the regtest chain. */
 #define _GNU_SOURCE /* memfd_create, mkdtemp */
 #include "support/unit.h"
 
@@ -21,8 +21,8 @@ struct chain {
 };
 
 static struct chain main_chain; /* 4100 headers */
-static struct chain fork_chain; /* leaves it at 4050, 20 headers: less work */
-static struct chain long_chain; /* leaves it at 4050, 100 headers: more work */
+static struct chain fork_chain; /* forks at 4050, 20 headers: less work */
+static struct chain long_chain; /* forks at 4050, 100 headers: more work */
 static struct spv_params params; /* regtest with checkpoints */
 static struct spv_checkpoint checkpoints[2];
 
@@ -38,7 +38,7 @@ static int keep(void *ctx, const struct spv_chain_header *record)
     return 0;
 }
 
-/* A chain of its own on `base`'s first n headers. */
+/* Mines a chain on the first n headers of `base`. */
 static void mine(struct chain *c, const struct chain *base, uint32_t n, uint32_t more,
                  uint64_t seed)
 {
@@ -74,36 +74,36 @@ static int set_up(void **state)
     }
     params.checkpoints = checkpoints;
     params.n_checkpoints = 2;
-    stderr = freopen("/dev/null", "w", stderr); /* the complaints */
+    stderr = freopen("/dev/null", "w", stderr); /* hides the error messages */
     return stderr == NULL;
 }
 
-/* A database in a folder of its own. */
-struct bench {
+/* A database in a temporary folder. */
+struct temp_db {
     char folder[64];
     char db[96];
 };
 
-static void open_bench(struct bench *b)
+static void open_temp_db(struct temp_db *b)
 {
     (void)snprintf(b->folder, sizeof b->folder, "/tmp/spv-import-XXXXXX");
     assert_non_null(mkdtemp(b->folder));
     (void)snprintf(b->db, sizeof b->db, "%s/headers.db", b->folder);
 }
 
-static void close_bench(struct bench *b)
+static void close_temp_db(struct temp_db *b)
 {
-    static const char *const tails[] = {"", "-wal", "-shm", "-lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
     char name[128];
-    for (size_t i = 0; i < COUNT(tails); i++) {
-        (void)snprintf(name, sizeof name, "%s%s", b->db, tails[i]);
+    for (size_t i = 0; i < COUNT(suffixes); i++) {
+        (void)snprintf(name, sizeof name, "%s%s", b->db, suffixes[i]);
         (void)unlink(name);
     }
     assert_int_equal(rmdir(b->folder), 0);
 }
 
-/* What the database holds after an import. */
-struct after {
+/* The contents of the database after an import. */
+struct imported {
     struct import_counts counts;
     uint32_t height;
     struct spv_blockhash tip;
@@ -111,7 +111,7 @@ struct after {
     uint32_t side; /* rows on side branches */
 };
 
-static int import(struct bench *b, const void *bytes, size_t n, struct after *out)
+static int import(struct temp_db *b, const void *bytes, size_t n, struct imported *out)
 {
     struct spv_store_config cfg = {.path = b->db, .params = &params, .mode = SPV_STORE_CREATE};
     struct import i = {.store = NULL};
@@ -133,7 +133,7 @@ static int import(struct bench *b, const void *bytes, size_t n, struct after *ou
     out->counts = i.counts;
     spv_store_get_start(i.store, &out->base);
     assert_int_equal(spv_store_tip(i.store, &r), 1);
-    /* a header that is refused after the chain took it is not stored */
+    /* a header that is refused after the chain accepted it is not stored */
     assert_true(rc != CLI_DONE || spv_blockhash_eq(&r.hash, &spv_chain_tip(i.chain)->hash));
     out->height = r.height;
     out->tip = r.hash;
@@ -151,17 +151,17 @@ static int import(struct bench *b, const void *bytes, size_t n, struct after *ou
     return rc;
 }
 
-static int import_chain(struct bench *b, const struct chain *c, struct after *out)
+static int import_chain(struct temp_db *b, const struct chain *c, struct imported *out)
 {
     return import(b, c->raw, (size_t)c->n * SPV_HEADER_SIZE, out);
 }
 
-static void known_headers_are_passed_over_and_new_ones_added(void **state)
+static void known_headers_are_skipped_and_new_ones_added(void **state)
 {
     (void)state;
-    struct bench b;
-    struct after a;
-    open_bench(&b);
+    struct temp_db b;
+    struct imported a;
+    open_temp_db(&b);
     assert_int_equal(import(&b, main_chain.raw, 3000 * SPV_HEADER_SIZE, &a), CLI_DONE);
     assert_int_equal(a.counts.added, 2999);
     assert_int_equal(a.counts.known, 1);
@@ -169,36 +169,36 @@ static void known_headers_are_passed_over_and_new_ones_added(void **state)
     assert_int_equal(a.counts.added, 1101);
     assert_int_equal(a.counts.known, 3000);
     assert_int_equal(a.height, 4100);
-    close_bench(&b);
+    close_temp_db(&b);
 }
 
-static void a_branch_with_less_work_leaves_nothing(void **state)
+static void a_branch_with_less_work_is_not_stored(void **state)
 {
     (void)state;
-    struct bench b;
-    struct after a;
-    open_bench(&b);
+    struct temp_db b;
+    struct imported a;
+    open_temp_db(&b);
     assert_int_equal(import_chain(&b, &main_chain, &a), CLI_DONE);
     assert_int_equal(import_chain(&b, &fork_chain, &a), CLI_FAILED);
     assert_true(spv_blockhash_eq(&a.tip, &main_chain.records[4100].hash));
     assert_int_equal(a.side, 0);
     assert_int_equal(a.counts.added, 0);
-    close_bench(&b);
+    close_temp_db(&b);
 }
 
 static void a_branch_with_more_work_becomes_the_chain(void **state)
 {
     (void)state;
-    struct bench b;
-    struct after a;
-    open_bench(&b);
+    struct temp_db b;
+    struct imported a;
+    open_temp_db(&b);
     assert_int_equal(import_chain(&b, &main_chain, &a), CLI_DONE);
     assert_int_equal(import_chain(&b, &long_chain, &a), CLI_DONE);
     assert_true(spv_blockhash_eq(&a.tip, &long_chain.records[4150].hash));
     assert_int_equal(a.counts.reorgs, 1);
     assert_int_equal(a.counts.added, 100);
     assert_int_equal(a.side, 50);
-    close_bench(&b);
+    close_temp_db(&b);
 }
 
 static size_t csv_row(char *out, const struct spv_chain_header *r, uint32_t height, bool side)
@@ -216,12 +216,12 @@ static const char names[] = "height,version,previous_hash,merkle_root,time,bits,
 static void marked_headers_are_stored_as_a_branch(void **state)
 {
     (void)state;
-    struct bench b;
-    struct after a;
+    struct temp_db b;
+    struct imported a;
     char *text = malloc(64000);
     assert_non_null(text);
     size_t n = (size_t)sprintf(text, "%s", names);
-    open_bench(&b);
+    open_temp_db(&b);
     assert_int_equal(import_chain(&b, &main_chain, &a), CLI_DONE);
     for (uint32_t h = 4051; h <= 4070; h++) {
         n += csv_row(text + n, &fork_chain.records[h], h, true);
@@ -230,7 +230,7 @@ static void marked_headers_are_stored_as_a_branch(void **state)
     assert_int_equal(a.counts.side, 20);
     assert_int_equal(a.side, 20);
     assert_int_equal(a.height, 4100);
-    /* below the last checkpoint there is no place for one: left out */
+    /* below the last checkpoint no branch is accepted: skipped */
     n = (size_t)sprintf(text, "%s", names);
     struct spv_chain_header low = main_chain.records[1000];
     struct spv_blockhash hash;
@@ -243,7 +243,7 @@ static void marked_headers_are_stored_as_a_branch(void **state)
     assert_int_equal(a.counts.left_out, 1);
     assert_int_equal(a.side, 20);
     free(text);
-    close_bench(&b);
+    close_temp_db(&b);
 }
 
 static void heights_must_be_the_headers_own_and_in_order(void **state)
@@ -251,65 +251,65 @@ static void heights_must_be_the_headers_own_and_in_order(void **state)
     (void)state;
     static const uint32_t heights[][3] = {{1, 2, 4}, {1, 2, 2}, {1, 3, 4}, {2, 3, 4}};
     for (size_t k = 0; k < COUNT(heights); k++) {
-        struct bench b;
-        struct after a;
+        struct temp_db b;
+        struct imported a;
         char text[4000];
         size_t n = (size_t)sprintf(text, "%s", names);
-        open_bench(&b);
+        open_temp_db(&b);
         n += csv_row(text + n, &main_chain.records[0], 0, false);
         for (uint32_t i = 0; i < 3; i++) {
             n += csv_row(text + n, &main_chain.records[i + 1], heights[k][i], false);
         }
         assert_int_equal(import(&b, text, n, &a), CLI_FAILED);
         assert_int_equal(a.height, k < 2 ? 2 : k == 2 ? 1 : 0);
-        close_bench(&b);
+        close_temp_db(&b);
     }
-    /* nor may a file go round and round in what is known */
-    struct bench b;
-    struct after a;
+    /* nor may a file repeat known headers for ever */
+    struct temp_db b;
+    struct imported a;
     char text[4000];
     size_t n = (size_t)sprintf(text, "%s", names);
-    open_bench(&b);
+    open_temp_db(&b);
     assert_int_equal(import(&b, main_chain.raw, 11 * SPV_HEADER_SIZE, &a), CLI_DONE);
     for (uint32_t i = 0; i < 8; i++) {
         n += csv_row(text + n, &main_chain.records[i % 4], i % 4, false);
     }
     assert_int_equal(import(&b, text, n, &a), CLI_FAILED);
     assert_int_equal(a.counts.known, 4);
-    close_bench(&b);
+    close_temp_db(&b);
 }
 
 static void a_neutrino_file_with_a_wrong_start_height_stores_nothing(void **state)
 {
     (void)state;
-    struct bench b;
-    struct after a;
+    struct temp_db b;
+    struct imported a;
     uint8_t file[10 + 30 * SPV_HEADER_SIZE];
-    open_bench(&b);
+    open_temp_db(&b);
     assert_int_equal(import(&b, main_chain.raw, 11 * SPV_HEADER_SIZE, &a), CLI_DONE);
-    (void)unhex(file, sizeof file, "fabfb5da00000b000000"); /* says 11, begins at 5 */
+    (void)unhex(file, sizeof file, "fabfb5da00000b000000"); /* claims to start at 11, starts at 5 */
     memcpy(file + 10, main_chain.raw + 5 * SPV_HEADER_SIZE, 30 * SPV_HEADER_SIZE);
     assert_int_equal(import(&b, file, sizeof file, &a), CLI_FAILED);
     assert_int_equal(a.height, 10);
-    close_bench(&b);
+    close_temp_db(&b);
 }
 
 static void an_empty_database_begins_behind_a_hole_between_checkpoints(void **state)
 {
     (void)state;
-    struct bench b;
-    struct after a;
+    struct temp_db b;
+    struct imported a;
     struct chain *holed = calloc(1, sizeof *holed);
     assert_non_null(holed);
     *holed = main_chain;
     memset(holed->raw + SPV_HEADER_SIZE, 0, 2015 * SPV_HEADER_SIZE);
-    open_bench(&b);
-    /* one header short of the second checkpoint: nothing proves it */
+    open_temp_db(&b);
+    /* one header short of the second checkpoint: not confirmed by it */
     assert_int_equal(import(&b, holed->raw, 4031 * SPV_HEADER_SIZE, &a), CLI_DONE);
     assert_int_equal(a.height, 0);
     assert_int_equal(a.base.height, 0);
     assert_int_equal(a.counts.missing, 2015);
-    /* the period alone, then all */
+    /* first the period alone, then all headers */
     assert_int_equal(import(&b, holed->raw, 4032 * SPV_HEADER_SIZE, &a), CLI_DONE);
     assert_int_equal(a.height, 4031);
     assert_int_equal(a.base.height, 2016);
@@ -317,56 +317,56 @@ static void an_empty_database_begins_behind_a_hole_between_checkpoints(void **st
     assert_int_equal(a.height, 4100);
     assert_int_equal(a.counts.added, 69);
     assert_int_equal(a.counts.known, 1 + 2016);
-    /* a whole file brings nothing below the base */
+    /* a complete file adds nothing below the base */
     assert_int_equal(import_chain(&b, &main_chain, &a), CLI_DONE);
     assert_int_equal(a.counts.below, 2015);
     assert_int_equal(a.counts.added, 0);
-    close_bench(&b);
-    /* a database that is not empty stays where it is */
-    open_bench(&b);
+    close_temp_db(&b);
+    /* a database that is not empty does not start at a checkpoint */
+    open_temp_db(&b);
     assert_int_equal(import(&b, main_chain.raw, 10 * SPV_HEADER_SIZE, &a), CLI_DONE);
     assert_int_equal(import_chain(&b, holed, &a), CLI_DONE);
     assert_int_equal(a.height, 9);
     assert_int_equal(a.counts.missing, 2015 - 9);
-    close_bench(&b);
+    close_temp_db(&b);
     /* a wrong header in the period */
-    open_bench(&b);
+    open_temp_db(&b);
     holed->raw[3000 * SPV_HEADER_SIZE + 4] ^= 1;
     assert_int_equal(import_chain(&b, holed, &a), CLI_FAILED);
     assert_int_equal(a.height, 0);
-    close_bench(&b);
+    close_temp_db(&b);
     free(holed);
 }
 
-static void what_came_before_a_bad_header_is_kept(void **state)
+static void headers_before_an_invalid_one_are_kept(void **state)
 {
     (void)state;
-    struct bench b;
-    struct after a;
+    struct temp_db b;
+    struct imported a;
     struct chain *bad = calloc(1, sizeof *bad);
     assert_non_null(bad);
     *bad = main_chain;
     bad->raw[3500 * SPV_HEADER_SIZE + 72] ^= 1; /* its bits */
-    open_bench(&b);
+    open_temp_db(&b);
     assert_int_equal(import_chain(&b, bad, &a), CLI_FAILED);
     assert_int_equal(a.height, 3499);
     assert_int_equal(import(&b, main_chain.raw, 3600 * SPV_HEADER_SIZE + 1, &a), CLI_FAILED);
     assert_int_equal(a.height, 3599);
-    close_bench(&b);
+    close_temp_db(&b);
     free(bad);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_headers_are_passed_over_and_new_ones_added),
-        cmocka_unit_test(a_branch_with_less_work_leaves_nothing),
+        cmocka_unit_test(known_headers_are_skipped_and_new_ones_added),
+        cmocka_unit_test(a_branch_with_less_work_is_not_stored),
         cmocka_unit_test(a_branch_with_more_work_becomes_the_chain),
         cmocka_unit_test(marked_headers_are_stored_as_a_branch),
         cmocka_unit_test(heights_must_be_the_headers_own_and_in_order),
         cmocka_unit_test(a_neutrino_file_with_a_wrong_start_height_stores_nothing),
         cmocka_unit_test(an_empty_database_begins_behind_a_hole_between_checkpoints),
-        cmocka_unit_test(what_came_before_a_bad_header_is_kept),
+        cmocka_unit_test(headers_before_an_invalid_one_are_kept),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

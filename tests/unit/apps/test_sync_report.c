@@ -1,5 +1,5 @@
-/* The figures that spv-sync shows: what has come in segments counts before it is joined, and the
- * rate counts from when headers begin to come. The clock and the outputs are the test's. */
+/* The figures that spv-sync shows: headers of segments count before they are joined, and the rate
+ * counts from the first received header. Clock and outputs are replaced by the test's. */
 #include "support/unit.h"
 
 #include "cli.h"
@@ -42,7 +42,7 @@ void __wrap_cli_status_line(const char *text)
     (void)snprintf(line, sizeof line, "%s", text);
 }
 
-/* Regtest's target of a chain of ten periods; `waiting` headers have come, none is joined. */
+/* A target of ten periods on regtest; `waiting` headers have been received, none is joined. */
 static struct spv_node_stats stats_with(uint64_t waiting)
 {
     return (struct spv_node_stats){.target_height = 20160,
@@ -78,7 +78,7 @@ static void headers_that_wait_in_segments_are_shown_before_any_is_joined(void **
     tick(&r, &stats, 1);
     assert_string_equal(line, "height 0 of 20,160 (10.0%)  2,016 received  10 segments  2,016/s"
                               "  3 peers  9.0 s left");
-    stats.headers_waiting = 0; /* joined: the same figures, and no segment is begun any more */
+    stats.headers_waiting = 0; /* joined: the same figures, and no incomplete segment any more */
     stats.headers_added = 2016;
     stats.tip.height = 2016;
     stats.segments = 0;
@@ -86,7 +86,7 @@ static void headers_that_wait_in_segments_are_shown_before_any_is_joined(void **
     assert_string_equal(line, "height 2,016 of 20,160 (10.0%)  1,008/s  3 peers  18 s left");
 }
 
-static void the_rate_counts_from_when_headers_begin_to_come(void **state)
+static void the_rate_counts_from_the_first_received_header(void **state)
 {
     struct report r = {.network = "regtest"};
     struct spv_node_stats stats = stats_with(0);
@@ -107,7 +107,7 @@ static void the_rate_counts_from_when_headers_begin_to_come(void **state)
     shown = NULL;
 }
 
-static void what_has_all_come_and_is_not_judged_is_no_hundred_percent(void **state)
+static void all_headers_received_but_not_validated_is_below_100_percent(void **state)
 {
     struct report r = {.network = "regtest"};
     struct spv_node_stats stats = stats_with(20160);
@@ -123,8 +123,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_that_wait_in_segments_are_shown_before_any_is_joined),
-        cmocka_unit_test(the_rate_counts_from_when_headers_begin_to_come),
-        cmocka_unit_test(what_has_all_come_and_is_not_judged_is_no_hundred_percent),
+        cmocka_unit_test(the_rate_counts_from_the_first_received_header),
+        cmocka_unit_test(all_headers_received_but_not_validated_is_below_100_percent),
     };
     return cmocka_run_group_tests_name("apps: sync report", tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ void mined_free(struct mined *m)
     free(m->records);
 }
 
-/* Calls that must fail in a callback of the server or of its header database. */
+/* Calls that must return SPV_ERR_STATE in callbacks of the server or of its header database. */
 static void expect_busy(const struct server_fixture *s)
 {
     assert_int_equal(spv_server_free(s->server), SPV_ERR_STATE);

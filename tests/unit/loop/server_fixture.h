@@ -1,4 +1,4 @@
-/* A mined regtest chain in memory, and a server of it that runs in a thread of its own. */
+/* A mined regtest chain in memory, and a server of this chain in a thread of its own. */
 #ifndef SPV_TESTS_UNIT_LOOP_SERVER_FIXTURE_H
 #define SPV_TESTS_UNIT_LOOP_SERVER_FIXTURE_H
 
@@ -8,7 +8,7 @@
 #include "spv/spv.h"
 #include "util/buffer.h"
 
-/* A chain of n headers above genesis. Records are only read once it is made. */
+/* A chain of n headers above genesis; read-only after mined_new. */
 struct mined {
     struct spv_chain_header *records; /* by height; n + 1 of them */
     uint32_t n;
@@ -18,13 +18,13 @@ void mined_free(struct mined *m);
 
 struct server_fixture {
     const struct mined *chain;
-    atomic_uint height; /* serves no more than these; may grow */
-    uint64_t watch_us; /* before start: how often the server looks at that */
-    uint32_t bad; /* serves a damaged header at this height; 0: none */
-    bool with_http; /* before start: HTTP, too, on the same reactor */
-    bool frees_server; /* before start: its callbacks try to free and run the server */
-    bool frees_http; /* before start: reading height 0 tries to free the HTTP server */
-    atomic_uint n_busy; /* how often they tried */
+    atomic_uint height; /* height of the served tip; may grow */
+    uint64_t watch_us; /* set before start: how often the server reads tip */
+    uint32_t bad; /* serves an invalid header at this height; 0: none */
+    bool with_http; /* set before start: also an HTTP server, on the same reactor */
+    bool frees_server; /* set before start: the callbacks try to free and to run the server */
+    bool frees_http; /* set before start: reading height 0 tries to free the HTTP server */
+    atomic_uint n_busy; /* how often they tried to */
     struct spv_server *server;
     struct spv_http *http;
     pthread_t thread;

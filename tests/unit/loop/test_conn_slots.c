@@ -1,4 +1,4 @@
-/* Shares of a server's slots and the choice of the client that is evicted, from facts alone. */
+/* A server's slots per network group, and the choice of the client that is evicted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ static struct spv_netaddr ipv6(uint8_t subnet, uint8_t host)
     return a;
 }
 
-/* How many clients of these addresses, one after the other, get a slot of so many? */
+/* Returns how many clients with these addresses, one after the other, get one of n slots. */
 static unsigned let_in(const struct spv_netaddr *from, unsigned n, unsigned slots)
 {
     unsigned in = 0;
@@ -51,7 +51,7 @@ static void address_has_an_eighth_and_its_group_a_quarter(void **state)
         same6[i] = ipv6(1, 1);
         group6[i] = ipv6(1, i);
         far6[i] = ipv6(i, 1);
-        same[i].port = group[i].port = i; /* makes no other address */
+        same[i].port = group[i].port = i; /* is not part of the group */
     }
     assert_int_equal(let_in(same, MANY, MANY), MANY / 8);
     assert_int_equal(let_in(group, MANY, MANY), MANY / 4);
@@ -59,7 +59,7 @@ static void address_has_an_eighth_and_its_group_a_quarter(void **state)
     assert_int_equal(let_in(same6, MANY, MANY), MANY / 8);
     assert_int_equal(let_in(group6, MANY, MANY), MANY / 4);
     assert_int_equal(let_in(far6, MANY, MANY), MANY);
-    assert_int_equal(let_in(same, MANY, 3), 1); /* few slots: one all the same */
+    assert_int_equal(let_in(same, MANY, 3), 1); /* with few slots still one */
 }
 
 static void loopback_has_no_share(void **state)
@@ -75,7 +75,7 @@ static void loopback_has_no_share(void **state)
     assert_int_equal(let_in(unknown, MANY, MANY), MANY);
 }
 
-/* Clients 0..n-1, the first connected first, each in a group of its own. */
+/* Clients 0..n-1 in the order of connecting, each in a group of its own. */
 static void make(struct spv_conn_slot *clients, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -91,7 +91,7 @@ static void longest_silent_in_the_handshake_goes_first(void **state)
     (void)state;
     make(clients, MANY);
     clients[10].ready = clients[20].ready = clients[30].ready = false;
-    clients[10].last_in_us = 3000; /* connected first, and has said something */
+    clients[10].last_in_us = 3000; /* connected first, and has sent a message */
     clients[20].last_in_us = 0;
     clients[30].last_in_us = 0;
     assert_int_equal(spv_conn_slots_victim(clients, MANY, key), 20);
@@ -106,10 +106,10 @@ static void last_to_have_connected_goes_that_is_not_protected(void **state)
     struct spv_conn_slot clients[MANY];
     (void)state;
     make(clients, MANY);
-    for (size_t i = 0; i < MANY; i++) /* one group: it protects its oldest client only */
+    for (size_t i = 0; i < MANY; i++) /* one group protects only its oldest client */
         clients[i].addr = ipv4(8, 1, 1, (uint8_t)i);
     assert_int_equal(spv_conn_slots_victim(clients, MANY, key), MANY - 1);
-    clients[5].connected_us = 9000; /* the order of the array is not that of connecting */
+    clients[5].connected_us = 9000; /* the array is not in the order of connecting */
     assert_int_equal(spv_conn_slots_victim(clients, MANY, key), 5);
 }
 
@@ -123,12 +123,12 @@ static void eight_lowest_pings_are_protected(void **state)
     for (size_t i = MANY - 8; i < MANY; i++)
         clients[i].ping_us = 100 + i;
     assert_int_equal(spv_conn_slots_victim(clients, MANY, key), MANY - 9);
-    clients[MANY - 9].ping_us = 50; /* now it is among the eight, and the slowest is not */
+    clients[MANY - 9].ping_us = 50; /* now it is among the eight fastest, and the slowest is not */
     assert_int_equal(spv_conn_slots_victim(clients, MANY, key), MANY - 1);
 }
 
-/* The youngest clients are each in a group of their own: four of the groups protect theirs, other
- * ones with another key, and of a protected group only the oldest client. */
+/* The youngest clients are each in a group of their own. Four groups, chosen by the key, are
+ * protected, and of each of them only the oldest client. */
 static void oldest_client_of_four_groups_that_a_key_chooses_is_protected(void **state)
 {
     struct spv_conn_slot clients[MANY];
@@ -166,7 +166,8 @@ static void longer_connected_half_is_protected(void **state)
     for (size_t i = 9; i < 16; i++)
         clients[i].ping_us = 100;
     assert_int_equal(spv_conn_slots_victim(clients, 16, key), 8);
-    clients[8].ping_us = 100; /* the younger half is protected by pings: nobody is left */
+    clients[8].ping_us =
+        100; /* the younger half is protected by ping times: no client is left to evict */
     assert_int_equal(spv_conn_slots_victim(clients, 16, key), SPV_CONN_SLOTS_NONE);
     assert_int_equal(spv_conn_slots_victim(clients, 0, key), SPV_CONN_SLOTS_NONE);
 }

@@ -38,14 +38,14 @@ struct run {
     void *ctx;
 };
 
-struct place {
+struct temp_db {
     char folder[64];
     char path[96];
 };
 
 static int setup(void **state)
 {
-    struct place *p = calloc(1, sizeof *p);
+    struct temp_db *p = calloc(1, sizeof *p);
     assert_non_null(p);
     (void)snprintf(p->folder, sizeof p->folder, "/tmp/spv-evloop-XXXXXX");
     assert_non_null(mkdtemp(p->folder));
@@ -58,7 +58,7 @@ static int teardown(void **state)
 {
     static const char *const files[] = {"headers.db", "headers.db-wal", "headers.db-shm",
                                         "headers.db.lock", "headers.db-lock"};
-    struct place *p = *state;
+    struct temp_db *p = *state;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[128];
         (void)snprintf(path, sizeof path, "%s/%s", p->folder, files[i]);
@@ -94,8 +94,8 @@ static void on_tick(void *ctx)
         r->on_tick(r);
 }
 
-/* A hanging test says so by SIGALRM. */
-static int run_loop(struct run *r, const struct place *p, const struct spv_endpoint *peers,
+/* SIGALRM ends a hanging test. */
+static int run_loop(struct run *r, const struct temp_db *p, const struct spv_endpoint *peers,
                     size_t n)
 {
     struct spv_error_info why = {0};
@@ -161,7 +161,7 @@ static void syncs_to_the_tip_then_resumes(void **state)
     assert_true(r.node_peer.latency_us > 0);
     assert_int_equal(spv_evloop_node_peers(r.loop, &r.node_peer, 1), 0);
     assert_int_equal(spv_evloop_peers(r.loop, &r.peer, NULL, 1),
-                     0); /* all are gone after the run */
+                     0); /* no peer is left after the run */
     assert_int_equal(spv_evloop_run(r.loop), SPV_ERR_STATE);
     end_loop(&r);
     server_fixture_stop(&s);
@@ -179,7 +179,7 @@ static void syncs_to_the_tip_then_resumes(void **state)
     assert_int_equal(stats.headers_added, HEADERS - 3000);
     end_loop(&again);
     server_fixture_stop(&s);
-    assert_int_equal(s.stats.headers_sent, HEADERS - 3000); /* nothing was fetched twice */
+    assert_int_equal(s.stats.headers_sent, HEADERS - 3000); /* no header was downloaded twice */
 }
 
 static void stop_at_progress(struct run *r, const struct spv_event *event)
@@ -188,7 +188,7 @@ static void stop_at_progress(struct run *r, const struct spv_event *event)
         spv_evloop_stop(r->loop);
 }
 
-static void stop_in_mid_sync_keeps_what_was_accepted(void **state)
+static void stop_during_sync_keeps_accepted_headers(void **state)
 {
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
@@ -242,7 +242,7 @@ static void stop_at_failure(struct run *r, const struct spv_event *event)
 
 static void refused_dial_is_reported_once(void **state)
 {
-    /* The port of a server that has just gone. */
+    /* The port of a server that has just been stopped. */
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, 10, 0);
     const struct spv_endpoint peer = server_fixture_endpoint(&s);
@@ -260,7 +260,7 @@ static void unresolved_peer_is_reported_and_the_other_serves(void **state)
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, 100, 0);
     struct spv_endpoint peers[2] = {{.port = 1}, server_fixture_endpoint(&s)};
-    memset(peers[0].host, 'a', 70); /* no name has a label of more than 63 */
+    memset(peers[0].host, 'a', 70); /* a label of more than 63 bytes is invalid */
     struct run r = {0};
     assert_int_equal(run_loop(&r, *state, peers, 2), 0);
     assert_int_equal(r.error, SPV_ERR_RESOLVE);
@@ -309,7 +309,7 @@ static void peer_lost_in_mid_sync_is_reported_once(void **state)
 
 static void break_store(struct run *r, const struct spv_event *event)
 {
-    const struct place *p = r->ctx;
+    const struct temp_db *p = r->ctx;
     if (event->kind != SPV_EVENT_CONNECTED)
         return;
     sqlite3 *db;
@@ -334,7 +334,7 @@ static void failing_store_ends_the_run_with_its_error(void **state)
 }
 
 /* A socket that accepts connections and sends nothing. */
-static int listen_mutely(struct spv_endpoint *at)
+static int listen_silently(struct spv_endpoint *at)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof sa;
@@ -362,13 +362,13 @@ static void no_words(struct run *r, const struct spv_event *event)
 }
 
 /* The mute peer prevents SYNCED, and the other peer sends no more headers. */
-static void what_came_last_is_committed_before_long(void **state)
+static void the_last_headers_are_committed_within_seconds(void **state)
 {
     struct server_fixture s = {0};
     struct spv_endpoint at[2];
     struct spv_store *store = NULL;
-    const int mute = listen_mutely(&at[1]);
-    const struct place *p = *state;
+    const int mute = listen_silently(&at[1]);
+    const struct temp_db *p = *state;
     const struct spv_store_config cfg = {
         .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
     server_fixture_start(&s, &chain, HEADERS, 0);
@@ -399,9 +399,9 @@ static void stop_at_tick(void *ctx)
         spv_evloop_stop(r->loop);
 }
 
-static void ticks_come_without_any_peer(void **state)
+static void ticks_need_no_peer(void **state)
 {
-    const struct place *p = *state;
+    const struct temp_db *p = *state;
     struct run r = {.on_event = wait_for_ticks};
     const struct spv_store_config store = {
         .path = p->path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_CREATE};
@@ -420,7 +420,7 @@ static void ticks_come_without_any_peer(void **state)
     end_loop(&r);
 }
 
-/* Every call that must not be made in a callback fails, and the sync goes on. */
+/* Every call that is not allowed in a callback fails, and the sync continues. */
 static void expect_busy(struct run *r)
 {
     assert_int_equal(spv_evloop_free(r->loop), SPV_ERR_STATE);
@@ -467,16 +467,16 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(syncs_to_the_tip_then_resumes),
-        T(stop_in_mid_sync_keeps_what_was_accepted),
+        T(stop_during_sync_keeps_accepted_headers),
         T(another_thread_may_stop_it),
         T(refused_dial_is_reported_once),
         T(unresolved_peer_is_reported_and_the_other_serves),
         T(misbehaving_peer_is_banned_and_its_valid_headers_stay),
         T(peer_lost_in_mid_sync_is_reported_once),
         T(failing_store_ends_the_run_with_its_error),
-        T(ticks_come_without_any_peer),
+        T(ticks_need_no_peer),
         T(freeing_or_running_the_loop_in_its_callbacks_returns_an_error),
-        T(what_came_last_is_committed_before_long),
+        T(the_last_headers_are_committed_within_seconds),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);
 }

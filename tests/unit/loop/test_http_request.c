@@ -1,4 +1,4 @@
-/* The head of an HTTP request, byte by byte. */
+/* Parsing the head of an HTTP request. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,12 +10,12 @@
 
 #include "loop/http_request.h"
 
-static char bytes[2 * SPV_HTTP_MAX_HEAD]; /* of the last parse: targets lie here */
+static char bytes[2 * SPV_HTTP_MAX_HEAD]; /* the input of the last parse; targets point into it */
 
 static enum spv_http_parse parse(struct spv_http_request *out, const char *text)
 {
     const size_t n = strlen(text);
-    char *exact = malloc(n > 0 ? n : 1); /* so that a read beyond the end is seen */
+    char *exact = malloc(n > 0 ? n : 1); /* so that a sanitizer finds a read beyond the end */
     assert_non_null(exact);
     memcpy(exact, text, n);
     const enum spv_http_parse parsed = spv_http_request_parse(out, exact, n);
@@ -56,11 +56,11 @@ static void head_is_incomplete_at_each_length_but_the_last(void **state)
         assert_int_equal(parse(&r, part),
                          n < sizeof head - 1 ? SPV_HTTP_INCOMPLETE : SPV_HTTP_COMPLETE);
         if (n < sizeof head - 1)
-            assert_memory_equal(bytes, head, n); /* nothing was changed */
+            assert_memory_equal(bytes, head, n); /* the output is unchanged */
     }
 }
 
-static void connection_stays_as_the_version_and_the_options_say(void **state)
+static void keep_alive_depends_on_the_http_version_and_the_connection_header(void **state)
 {
     static const struct {
         const char *head;
@@ -216,7 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(request_line_and_fields_are_read),
         cmocka_unit_test(head_is_incomplete_at_each_length_but_the_last),
-        cmocka_unit_test(connection_stays_as_the_version_and_the_options_say),
+        cmocka_unit_test(keep_alive_depends_on_the_http_version_and_the_connection_header),
         cmocka_unit_test(length_that_is_a_matter_of_opinion_is_refused),
         cmocka_unit_test(body_is_refused_with_every_method),
         cmocka_unit_test(malformed_request_line_is_refused),

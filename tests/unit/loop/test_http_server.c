@@ -1,5 +1,5 @@
-/* The HTTP server on loopback, beside the header server on the same event loop, with clients that
- * are plain sockets. */
+/* The HTTP server on loopback, on the same event loop as the header server; the clients are plain
+ * sockets. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #include "wire/codec.h"
 
 #define HEADERS 10
-#define HANG 20 /* seconds without a byte: the test is stuck */
+#define HANG 20 /* seconds without a byte: the test hangs */
 
 static struct mined chain;
 
@@ -79,7 +79,7 @@ static void read_answer(int fd, char *out, size_t cap)
     }
 }
 
-/* The number that the next descriptor of this process will get. */
+/* The number of the next descriptor that this process opens. */
 static int next_descriptor(void)
 {
     const int fd = dup(STDIN_FILENO);
@@ -123,10 +123,10 @@ static int get_option(int fd, int level, int option)
 /* How an HTTP connection ends. */
 enum ending { BY_CLIENT, BY_SERVER, BY_RESET };
 
-/* An HTTP connection ends, and the next connection that is accepted, a peer's, gets its descriptor:
- * it must be heard. The client's own descriptors are opened before and closed after, so that only
- * the server's number is free in between. */
-static void peer_is_heard_on_the_descriptor_of_a_closed_http_connection(void **state)
+/* An HTTP connection ends, and the next accepted connection, a peer's, gets its descriptor number:
+ * the server must still read from it. The client's own descriptors are opened before and closed
+ * after, so that only the server's number becomes free. */
+static void peer_that_gets_the_descriptor_of_a_closed_http_connection_is_served(void **state)
 {
     (void)state;
     for (int ending = BY_CLIENT; ending <= BY_RESET; ending++) {
@@ -150,7 +150,8 @@ static void peer_is_heard_on_the_descriptor_of_a_closed_http_connection(void **s
         const struct linger reset = {.l_onoff = 1};
         if (ending == BY_RESET)
             assert_int_equal(setsockopt(web, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
-        assert_int_equal(dup2(STDIN_FILENO, web), web); /* closes it and keeps its number taken */
+        assert_int_equal(dup2(STDIN_FILENO, web),
+                         web); /* closes the connection and keeps its number in use */
         wait_until_closed(reused);
         connect_to(peer, server_fixture_endpoint(&s));
         wait_until_open(reused);
@@ -163,7 +164,7 @@ static void peer_is_heard_on_the_descriptor_of_a_closed_http_connection(void **s
     }
 }
 
-/* A reader that notes which heights were asked for, and stops the loop after the last one. */
+/* A header database that records which heights are read, and stops the loop after the last one. */
 struct asked {
     struct spv_reactor *reactor;
     uint32_t heights[HEADERS];
@@ -187,7 +188,7 @@ static int asked_by_height(void *ctx, struct spv_chain_header *out, uint32_t hei
     return 1;
 }
 
-/* All is sent before the loop runs. Two connections: one with four requests, one with one. */
+/* Two connections, one with four requests, one with one; all is sent before the loop runs. */
 static void connection_gets_one_answer_a_turn(void **state)
 {
     struct asked a = {.want = 5};
@@ -212,7 +213,7 @@ static void connection_gets_one_answer_a_turn(void **state)
     }
     send_text(one, "GET /rest/blockhashbyheight/9.hex HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_int_equal(spv_reactor_run(a.reactor), 0);
-    size_t before = 0; /* answers to the many before the one's */
+    size_t before = 0; /* answers to the first connection before the other's */
     while (a.heights[before] != 9)
         before++;
     assert_in_range(before, 0, 1);
@@ -255,7 +256,7 @@ static int free_chain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(peer_is_heard_on_the_descriptor_of_a_closed_http_connection),
+        cmocka_unit_test(peer_that_gets_the_descriptor_of_a_closed_http_connection_is_served),
         cmocka_unit_test(connection_gets_one_answer_a_turn),
         cmocka_unit_test(freeing_the_http_server_while_it_answers_returns_an_error),
     };

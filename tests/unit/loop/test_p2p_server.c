@@ -21,38 +21,36 @@
 
 #define HEADERS 4500
 #define CLIENTS 20
-#define GREED                                                                                      \
-    120 /* requests of a client that does not read: more than its queue may hold answers           \
-         */
-
-#define PIPELINED 60 /* requests of one that reads late; half of the answers must wait */
-
-#define ROUNDS                                                                                     \
-    80 /* of another client meanwhile: many more turns than the greedy one has requests */
+/* Requests of a client that does not read: more answers than its queue's limit. */
+#define UNREAD_REQUESTS 120
+/* Requests of a client that reads late: half of the answers must wait. */
+#define PIPELINED 60
+/* Downloads by another client meanwhile: many more turns than the first one has requests. */
+#define ROUNDS 80
 #define SLOTS 5
-#define GREEDY 3 /* clients that ask again and again */
+#define BUSY_CLIENTS 3 /* clients that send requests without pause */
 #define REQUESTS 40 /* of each */
 
 static struct mined chain;
 
-struct crowd {
+struct clients {
     struct end ends[CLIENTS];
-    struct spv_blockhash from[CLIENTS]; /* the last hash that each has */
+    struct spv_blockhash from[CLIENTS]; /* the last block hash of each */
     unsigned n;
     unsigned done;
-    struct spv_endpoint at; /* where more of them may come */
-    unsigned rounds; /* so often more, all together, they begin anew */
+    struct spv_endpoint at; /* where more of them can connect */
+    unsigned rounds; /* how many more times they download the chain, in total */
 };
 
 static size_t index_of(const struct end *e)
 {
-    const struct crowd *c = e->ctx;
+    const struct clients *c = e->ctx;
     return (size_t)(e - c->ends);
 }
 
 static void ask(struct end *e)
 {
-    struct crowd *c = e->ctx;
+    struct clients *c = e->ctx;
     const struct spv_msg msg = {
         .command = SPV_CMD_GETHEADERS,
         .u.getheaders = {.locator = &c->from[index_of(e)], .n = 1},
@@ -62,11 +60,11 @@ static void ask(struct end *e)
 
 static void ask_until_empty(struct end *e, const struct spv_msg *msg)
 {
-    struct crowd *c = e->ctx;
+    struct clients *c = e->ctx;
     if (msg->command != SPV_CMD_HEADERS)
         return;
     const struct spv_msg_headers *h = &msg->u.headers;
-    for (size_t i = 0; i < h->n; i++) { /* in order, from the first on */
+    for (size_t i = 0; i < h->n; i++) { /* in order from the first */
         assert_memory_equal(h->headers[i].prev.b, c->from[index_of(e)].b, 32);
         spv_header_hash(&c->from[index_of(e)], &h->headers[i]);
     }
@@ -80,9 +78,9 @@ static void ask_until_empty(struct end *e, const struct spv_msg *msg)
         net_fixture_stop(e);
 }
 
-static void gone(struct end *e)
+static void count_closed(struct end *e)
 {
-    struct crowd *c = e->ctx;
+    struct clients *c = e->ctx;
     if (++c->done == c->n)
         net_fixture_stop(e);
 }
@@ -95,8 +93,8 @@ static void on_dialled(void *ctx, int fd, int error)
     net_fixture_attach(e->net_fixture, e, fd, SPV_OUTBOUND, &cfg);
 }
 
-static void come(struct net_fixture *net_fixture, struct crowd *c, unsigned n,
-                 const struct spv_endpoint *at)
+static void dial_clients(struct net_fixture *net_fixture, struct clients *c, unsigned n,
+                         const struct spv_endpoint *at)
 {
     c->n = n;
     for (unsigned i = 0; i < n; i++) {
@@ -113,8 +111,8 @@ static void serves_many_clients_at_once(void **state)
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint at = server_fixture_endpoint(&s);
-    struct crowd c = {0};
-    come(*state, &c, CLIENTS, &at);
+    struct clients c = {0};
+    dial_clients(*state, &c, CLIENTS, &at);
     for (unsigned i = 0; i < CLIENTS; i++) {
         c.ends[i].on_ready = ask;
         c.ends[i].on_message = ask_until_empty;
@@ -134,14 +132,15 @@ static void serves_many_clients_at_once(void **state)
     assert_int_equal(s.stats.requests, CLIENTS * 4);
 }
 
-/* In on_client and on_tip, while it runs and while it is being freed with a client connected. */
+/* In on_client and on_tip, while the server runs and while it is being freed with a client
+ * connected. */
 static void freeing_or_running_the_server_in_its_callbacks_returns_an_error(void **state)
 {
     struct server_fixture s = {.frees_server = true, .watch_us = 1000};
     server_fixture_start(&s, &chain, HEADERS - 1, 0);
     const struct spv_endpoint at = server_fixture_endpoint(&s);
-    struct crowd c = {0};
-    come(*state, &c, 1, &at);
+    struct clients c = {0};
+    dial_clients(*state, &c, 1, &at);
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = ask_until_empty;
     net_fixture_run(*state);
@@ -167,7 +166,8 @@ static int connected_socket(const struct spv_endpoint *at)
     return fd;
 }
 
-/* Connections that say nothing fill all slots; each peer that comes replaces the longest silent. */
+/* Connections that send nothing fill all slots; each new peer evicts the one that has been silent
+ * for the longest time. */
 static void silent_connections_keep_no_peer_out(void **state)
 {
     struct server_fixture s = {0};
@@ -176,8 +176,8 @@ static void silent_connections_keep_no_peer_out(void **state)
     int silent[2 * SLOTS];
     for (unsigned i = 0; i < 2 * SLOTS; i++)
         silent[i] = connected_socket(&at);
-    struct crowd c = {0};
-    come(*state, &c, SLOTS, &at);
+    struct clients c = {0};
+    dial_clients(*state, &c, SLOTS, &at);
     for (unsigned i = 0; i < SLOTS; i++) {
         c.ends[i].on_ready = ask;
         c.ends[i].on_message = ask_until_empty;
@@ -194,7 +194,7 @@ static void silent_connections_keep_no_peer_out(void **state)
 
 static void answered(struct end *e, const struct spv_msg *msg)
 {
-    struct crowd *c = e->ctx;
+    struct clients *c = e->ctx;
     struct spv_dial *d;
     if (msg->command == SPV_CMD_HEADERS)
         assert_int_equal(spv_dial_start(&d, e->net_fixture->r, &c->at, 0, on_dialled, &c->ends[1]),
@@ -202,15 +202,15 @@ static void answered(struct end *e, const struct spv_msg *msg)
 }
 
 /* The only client is the oldest of its group. */
-static void newcomer_is_refused_when_every_client_is_protected(void **state)
+static void new_client_is_refused_when_every_client_is_protected(void **state)
 {
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 1);
-    struct crowd c = {.at = server_fixture_endpoint(&s)};
-    come(*state, &c, 1, &c.at);
+    struct clients c = {.at = server_fixture_endpoint(&s)};
+    dial_clients(*state, &c, 1, &c.at);
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = answered;
-    c.ends[1] = (struct end){.net_fixture = *state, .ctx = &c, .on_closed = gone};
+    c.ends[1] = (struct end){.net_fixture = *state, .ctx = &c, .on_closed = count_closed};
     net_fixture_run(*state);
     server_fixture_stop(&s);
     net_fixture_close(*state);
@@ -219,12 +219,12 @@ static void newcomer_is_refused_when_every_client_is_protected(void **state)
     assert_int_equal(s.stats.evicted, 0);
 }
 
-/* One client that has all up to 10, then the chain grows. */
+/* One client that has the headers up to height 10; then the chain grows. */
 struct growth {
     struct server_fixture server_fixture;
     uint32_t to;
     bool wants_headers;
-    struct spv_blockhash last; /* told of */
+    struct spv_blockhash last; /* last announced */
     size_t headers, hashes; /* in announcements */
     unsigned messages;
 };
@@ -242,7 +242,7 @@ static void ask_for_all(struct end *e)
     assert_int_equal(spv_link_send(e->link, &msg), 0);
 }
 
-static void hear_of_growth(struct end *e, const struct spv_msg *msg)
+static void on_announcement(struct end *e, const struct spv_msg *msg)
 {
     struct growth *g = e->ctx;
     if (msg->command != SPV_CMD_HEADERS && msg->command != SPV_CMD_INV)
@@ -272,7 +272,7 @@ static void grow(struct net_fixture *net_fixture, struct growth *g)
     struct end e = {.net_fixture = net_fixture,
                     .ctx = g,
                     .on_ready = ask_for_all,
-                    .on_message = hear_of_growth};
+                    .on_message = on_announcement};
     struct spv_dial *d;
     assert_int_equal(spv_dial_start(&d, net_fixture->r, &at, 0, on_dialled, &e), 0);
     net_fixture_run(net_fixture);
@@ -298,7 +298,7 @@ static void announces_the_new_tip_by_its_hash_to_other_clients(void **state)
     assert_int_equal(g.hashes, 1);
 }
 
-static void announces_a_leap_by_the_hash_of_its_end(void **state)
+static void announces_many_new_headers_by_the_hash_of_the_tip(void **state)
 {
     struct growth g = {.to = HEADERS, .wants_headers = true};
     grow(*state, &g);
@@ -319,13 +319,13 @@ static void chatter(struct end *e)
     ask(e);
 }
 
-static void other_messages_are_heard_and_ignored(void **state)
+static void other_messages_are_read_and_ignored(void **state)
 {
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint at = server_fixture_endpoint(&s);
-    struct crowd c = {0};
-    come(*state, &c, 1, &at);
+    struct clients c = {0};
+    dial_clients(*state, &c, 1, &at);
     c.ends[0].on_ready = chatter;
     c.ends[0].on_message = ask_until_empty;
     net_fixture_run(*state);
@@ -335,7 +335,7 @@ static void other_messages_are_heard_and_ignored(void **state)
     server_fixture_stop(&s);
 }
 
-/* A client of plain bytes that asks again and again and reads nothing yet. */
+/* A plain socket that has sent many requests and read no answer. */
 static int asking_client(const struct spv_endpoint *at, const struct spv_blockhash *locator,
                          int times)
 {
@@ -368,9 +368,9 @@ static void client_that_does_not_read_delays_no_other(void **state)
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint at = server_fixture_endpoint(&s);
-    int greedy = greedy_client(&at, GREED);
-    struct crowd c = {.rounds = ROUNDS};
-    come(*state, &c, 1, &at);
+    int greedy = greedy_client(&at, UNREAD_REQUESTS);
+    struct clients c = {.rounds = ROUNDS};
+    dial_clients(*state, &c, 1, &at);
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = ask_until_empty;
     net_fixture_run(*state);
@@ -378,15 +378,15 @@ static void client_that_does_not_read_delays_no_other(void **state)
     server_fixture_stop(&s);
     net_fixture_close(*state);
     assert_int_equal(s.stats.clients, 2); /* neither was closed */
-    /* What the sockets took and 4 MiB, not all of it; no further request was read. */
+    /* The socket buffers and 4 MiB of queue, not all answers; no further request was read. */
     const uint64_t others = 4 * (ROUNDS + 1);
-    assert_in_range(s.stats.requests - others, 1, GREED - 20);
+    assert_in_range(s.stats.requests - others, 1, UNREAD_REQUESTS - 20);
     const uint64_t answers = (s.stats.headers_sent - (ROUNDS + 1) * HEADERS) / SPV_MAX_HEADERS;
-    assert_in_range(answers, (4u << 20) / (SPV_MAX_HEADERS * 81), GREED - 20);
+    assert_in_range(answers, (4u << 20) / (SPV_MAX_HEADERS * 81), UNREAD_REQUESTS - 20);
     (void)close(greedy);
 }
 
-/* Reads until n full answers have come. */
+/* Reads until n full answers have arrived. */
 static void read_answers(int fd, int n)
 {
     const struct timeval patience = {.tv_sec = 60};
@@ -400,14 +400,15 @@ static void read_answers(int fd, int n)
     }
 }
 
-static void requests_wait_until_the_client_has_read_what_it_asked_for_before(void **state)
+static void requests_wait_until_the_client_has_read_earlier_answers(void **state)
 {
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint at = server_fixture_endpoint(&s);
     int fd = greedy_client(&at, PIPELINED);
-    struct crowd c = {0};
-    come(*state, &c, 1, &at); /* when it is done, the server has read the other one's requests */
+    struct clients c = {0};
+    dial_clients(*state, &c, 1,
+                 &at); /* when it is done, the server has read the other one's requests */
     c.ends[0].on_ready = ask;
     c.ends[0].on_message = ask_until_empty;
     net_fixture_run(*state);
@@ -419,10 +420,11 @@ static void requests_wait_until_the_client_has_read_what_it_asked_for_before(voi
     (void)close(fd);
 }
 
-/* A reader that notes in which order clients are answered: each asks with a locator of its own. */
+/* A header database that records the order in which clients are answered: each has a locator of its
+ * own. */
 struct order {
     struct spv_reactor *reactor;
-    uint32_t from[GREEDY * REQUESTS];
+    uint32_t from[BUSY_CLIENTS * REQUESTS];
     size_t n;
 };
 
@@ -444,13 +446,13 @@ static int order_by_hash(void *ctx, struct spv_chain_header *out, const struct s
 {
     struct order *o = ctx;
     uint32_t height = 0;
-    while (height < GREEDY && !spv_blockhash_eq(&chain.records[height].hash, hash))
+    while (height < BUSY_CLIENTS && !spv_blockhash_eq(&chain.records[height].hash, hash))
         height++;
-    if (height == GREEDY)
+    if (height == BUSY_CLIENTS)
         return 0;
     *out = chain.records[height];
     o->from[o->n++] = height;
-    if (o->n == GREEDY * REQUESTS)
+    if (o->n == BUSY_CLIENTS * REQUESTS)
         spv_reactor_stop(o->reactor);
     return 1;
 }
@@ -463,14 +465,14 @@ static int order_range(void *ctx, struct spv_header *out, uint32_t from, uint32_
     return (int)n;
 }
 
-/* Everything is sent before the loop runs, so that a turn finds requests of every client.
- * Between two answers to one client, each other client is answered at most once. */
-static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **state)
+/* All requests are sent before the loop runs, so each turn has requests of every client. Between
+ * two answers to one client, each other client is answered at most once. */
+static void clients_with_queued_requests_are_answered_round_robin(void **state)
 {
     struct order o = {0};
     struct spv_server *server;
     struct spv_error_info why;
-    int fds[GREEDY];
+    int fds[BUSY_CLIENTS];
     (void)state;
     const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
                                           .reader = {.ctx = &o,
@@ -482,11 +484,11 @@ static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **s
     assert_int_equal(spv_server_new(&server, &cfg, &why), 0);
     o.reactor = spv_server_reactor(server);
     const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_server_port(server)};
-    for (uint32_t i = 0; i < GREEDY; i++)
+    for (uint32_t i = 0; i < BUSY_CLIENTS; i++)
         fds[i] = asking_client(&at, &chain.records[i].hash, REQUESTS);
     assert_int_equal(spv_server_run(server), 0);
-    for (uint32_t i = 0; i < GREEDY; i++) {
-        unsigned since[GREEDY] = {0}; /* answers to each since this one's last */
+    for (uint32_t i = 0; i < BUSY_CLIENTS; i++) {
+        unsigned since[BUSY_CLIENTS] = {0}; /* answers to each since this one's last */
         unsigned left = REQUESTS;
         for (size_t k = 0; k < o.n && left > 0; k++) {
             assert_in_range(++since[o.from[k]], 1, 2);
@@ -497,7 +499,7 @@ static void client_gets_one_answer_a_turn_however_many_it_has_asked_for(void **s
         }
     }
     spv_server_free(server);
-    for (uint32_t i = 0; i < GREEDY; i++)
+    for (uint32_t i = 0; i < BUSY_CLIENTS; i++)
         (void)close(fds[i]);
 }
 
@@ -522,7 +524,7 @@ static void message_that_a_header_server_has_no_use_for_closes_when_it_is_large(
     const struct spv_endpoint at = server_fixture_endpoint(&s);
     struct spv_buffer b;
     spv_buffer_init(&b);
-    /* the largest is taken: what follows it is answered */
+    /* the largest allowed payload is accepted: the message after it is answered */
     server_fixture_put_frame(&b, "strange", sizeof payload, payload, sizeof payload);
     int fd = greedy_client(&at, 0);
     assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
@@ -531,7 +533,7 @@ static void message_that_a_header_server_has_no_use_for_closes_when_it_is_large(
     (void)close(fd);
     b.len = 0;
     server_fixture_put_frame(&b, "block", SPV_SERVE_PAYLOAD + 1, payload,
-                             0); /* its payload never comes */
+                             0); /* its payload is never sent */
     fd = greedy_client(&at, 0);
     assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
     assert_true(server_fixture_read_to_end(fd) < 1000);
@@ -541,7 +543,7 @@ static void message_that_a_header_server_has_no_use_for_closes_when_it_is_large(
     assert_int_equal(s.stats.requests, 1);
 }
 
-static void taken_port_is_said(void **state)
+static void port_in_use_is_reported(void **state)
 {
     struct server_fixture s = {0};
     struct spv_error_info why = {0};
@@ -575,17 +577,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(serves_many_clients_at_once),
         T(silent_connections_keep_no_peer_out),
-        T(newcomer_is_refused_when_every_client_is_protected),
-        T(other_messages_are_heard_and_ignored),
+        T(new_client_is_refused_when_every_client_is_protected),
+        T(other_messages_are_read_and_ignored),
         T(client_that_does_not_read_delays_no_other),
         T(freeing_or_running_the_server_in_its_callbacks_returns_an_error),
-        T(client_gets_one_answer_a_turn_however_many_it_has_asked_for),
-        T(requests_wait_until_the_client_has_read_what_it_asked_for_before),
+        T(clients_with_queued_requests_are_answered_round_robin),
+        T(requests_wait_until_the_client_has_read_earlier_answers),
         T(announces_new_headers_to_a_client_that_asked_for_headers),
         T(announces_the_new_tip_by_its_hash_to_other_clients),
-        T(announces_a_leap_by_the_hash_of_its_end),
+        T(announces_many_new_headers_by_the_hash_of_the_tip),
         T(message_that_a_header_server_has_no_use_for_closes_when_it_is_large),
-        T(taken_port_is_said),
+        T(port_in_use_is_reported),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);
 }

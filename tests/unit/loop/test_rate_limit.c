@@ -23,7 +23,7 @@ static struct spv_netaddr ipv6(uint8_t subnet, uint8_t host)
     return a;
 }
 
-/* Takes until refused; how many there were. */
+/* Takes tokens until refused; returns how many. */
 static unsigned take_all(struct spv_rate_limit *l, const struct spv_netaddr *a, uint64_t now)
 {
     unsigned n = 0;
@@ -32,7 +32,7 @@ static unsigned take_all(struct spv_rate_limit *l, const struct spv_netaddr *a, 
     return n;
 }
 
-static void gives_a_burst_and_then_the_rate(void **state)
+static void allows_a_burst_and_then_the_rate(void **state)
 {
     struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
@@ -41,11 +41,11 @@ static void gives_a_burst_and_then_the_rate(void **state)
     assert_int_equal(take_all(&l, &a, 5 * SPV_SECOND), 8);
     assert_int_equal(take_all(&l, &a, 6 * SPV_SECOND), 2);
     assert_int_equal(take_all(&l, &a, 6 * SPV_SECOND + SPV_SECOND / 2), 1);
-    assert_int_equal(take_all(&l, &a, 1000 * SPV_SECOND), 8); /* no more than the burst */
+    assert_int_equal(take_all(&l, &a, 1000 * SPV_SECOND), 8); /* at most the burst */
     spv_rate_limit_free(&l);
 }
 
-static void says_when_to_come_again(void **state)
+static void returns_the_retry_time(void **state)
 {
     struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
@@ -58,7 +58,7 @@ static void says_when_to_come_again(void **state)
     spv_rate_limit_free(&l);
 }
 
-static void time_that_steps_back_gives_nothing(void **state)
+static void a_clock_that_steps_back_adds_no_tokens(void **state)
 {
     struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
@@ -86,7 +86,7 @@ static void each_address_has_its_own_and_a_subnet_of_ipv6_shares_one(void **stat
     spv_rate_limit_free(&l);
 }
 
-static void remembers_a_bounded_number_and_forgets_the_longest_silent(void **state)
+static void number_of_buckets_is_bounded_and_the_least_recent_is_replaced(void **state)
 {
     struct spv_rate_limit l;
     const struct spv_netaddr busy = ipv4(0xffffffff), old = ipv4(0);
@@ -100,11 +100,12 @@ static void remembers_a_bounded_number_and_forgets_the_longest_silent(void **sta
     assert_int_equal(l.n, SPV_HTTP_ADDRESSES);
     assert_int_equal(l.cap, SPV_HTTP_ADDRESSES);
     assert_int_not_equal(spv_rate_limit_take(&l, &busy, 3 * SPV_HTTP_ADDRESSES), 0);
-    assert_int_equal(spv_rate_limit_take(&l, &old, 3 * SPV_HTTP_ADDRESSES), 0); /* forgotten */
+    assert_int_equal(spv_rate_limit_take(&l, &old, 3 * SPV_HTTP_ADDRESSES),
+                     0); /* its bucket was replaced */
     spv_rate_limit_free(&l);
 }
 
-static void without_a_rate_nothing_is_limited_or_remembered(void **state)
+static void without_a_rate_there_is_no_limit_and_no_bucket(void **state)
 {
     struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1);
@@ -118,12 +119,12 @@ static void without_a_rate_nothing_is_limited_or_remembered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_a_burst_and_then_the_rate),
-        cmocka_unit_test(says_when_to_come_again),
-        cmocka_unit_test(time_that_steps_back_gives_nothing),
+        cmocka_unit_test(allows_a_burst_and_then_the_rate),
+        cmocka_unit_test(returns_the_retry_time),
+        cmocka_unit_test(a_clock_that_steps_back_adds_no_tokens),
         cmocka_unit_test(each_address_has_its_own_and_a_subnet_of_ipv6_shares_one),
-        cmocka_unit_test(remembers_a_bounded_number_and_forgets_the_longest_silent),
-        cmocka_unit_test(without_a_rate_nothing_is_limited_or_remembered),
+        cmocka_unit_test(number_of_buckets_is_bounded_and_the_least_recent_is_replaced),
+        cmocka_unit_test(without_a_rate_there_is_no_limit_and_no_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

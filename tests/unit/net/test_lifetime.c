@@ -268,7 +268,7 @@ static void open_more(struct spv_link *link, int error, void *ctx)
     a->n++;
 }
 
-static void nothing_opens_on_a_reactor_that_is_being_freed(void **state)
+static void no_handle_opens_on_a_reactor_that_is_being_freed(void **state)
 {
     (void)state;
     struct attempts a = {0};
@@ -322,7 +322,7 @@ int main(void)
         cmocka_unit_test(reactor_is_not_freed_or_run_by_its_callbacks),
         cmocka_unit_test(reactor_on_the_callers_base_is_not_freed_or_run_by_its_callbacks),
         cmocka_unit_test(reactor_is_not_freed_by_an_observer),
-        cmocka_unit_test(nothing_opens_on_a_reactor_that_is_being_freed),
+        cmocka_unit_test(no_handle_opens_on_a_reactor_that_is_being_freed),
         cmocka_unit_test(callers_event_on_the_same_base_may_free_the_reactor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

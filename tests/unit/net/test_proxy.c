@@ -124,7 +124,7 @@ static void each_isolated_dial_has_its_own_user_name(void **state)
     }
 }
 
-static void given_credentials_are_used(void **state)
+static void configured_credentials_are_used(void **state)
 {
     static const char script[] = "\x05\x02\x01\x01";
     const struct spv_proxy how = {.user = "me", .password = "pw", .isolate = true};
@@ -200,7 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(bytes_of_the_destination_are_left_unread),
         T(each_isolated_dial_has_its_own_user_name),
-        T(given_credentials_are_used),
+        T(configured_credentials_are_used),
         T(reply_of_the_proxy_is_the_error_of_the_dial),
         T(silent_proxy_ends_the_dial_at_the_deadline),
         T(unreachable_proxy_is_a_proxy_error),

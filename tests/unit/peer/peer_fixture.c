@@ -10,7 +10,7 @@ void peer_fixture_init(struct peer_fixture *k)
     static uint64_t next_seed; /* seed of the next fixture: each draws other nonces */
     memset(k, 0, sizeof(*k));
     k->random.state = 1000 * ++next_seed;
-    k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = KIT_UNIX};
+    k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = PEER_FIXTURE_UNIX};
     k->version = SPV_PROTOCOL_VERSION;
     k->services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
     k->cfg.net = spv_netid_get(SPV_REGTEST);
@@ -85,7 +85,7 @@ int peer_fixture_send_version(struct peer_fixture *k, uint32_t version)
     msg.u.version = (struct spv_msg_version){
         .version = version,
         .services = k->services,
-        .time = KIT_UNIX + 7,
+        .time = PEER_FIXTURE_UNIX + 7,
         .nonce = 12345,
         .user_agent = "/other:1.0/",
         .user_agent_len = 11,

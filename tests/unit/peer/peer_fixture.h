@@ -19,7 +19,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define KIT_UNIX 1700000000
+#define PEER_FIXTURE_UNIX 1700000000
 
 struct peer_fixture {
     struct spv_peer_config cfg;

@@ -12,7 +12,7 @@ struct side {
     bool asked;
 };
 
-static const struct spv_now when = {.mono_us = 5 * SPV_SECOND, .unix_s = KIT_UNIX};
+static const struct spv_now when = {.mono_us = 5 * SPV_SECOND, .unix_s = PEER_FIXTURE_UNIX};
 
 static void side_open(struct side *s, enum spv_direction dir)
 {
@@ -127,15 +127,15 @@ static void check_same(struct side *s, const struct side *model)
 }
 
 /* Replays the input of one side, split after `cut` bytes and then every `step` bytes. */
-static void replay(const struct side *model, enum spv_direction dir, const struct spv_buffer *heard,
-                   size_t cut, size_t step)
+static void replay(const struct side *model, enum spv_direction dir,
+                   const struct spv_buffer *received, size_t cut, size_t step)
 {
     struct side s;
     side_open(&s, dir);
-    for (size_t at = 0, n = cut; at < heard->len; at += n, n = step) {
-        if (n > heard->len - at)
-            n = heard->len - at;
-        assert_int_equal(side_input(&s, heard->data + at, n), 0);
+    for (size_t at = 0, n = cut; at < received->len; at += n, n = step) {
+        if (n > received->len - at)
+            n = received->len - at;
+        assert_int_equal(side_input(&s, received->data + at, n), 0);
     }
     check_same(&s, model);
     side_close(&s);
@@ -384,8 +384,8 @@ static void deferred_messages_count_as_queued(void **state)
     k.cfg.max_queue_bytes = 320;
     peer_fixture_open(&k, SPV_OUTBOUND);
     size_t version = spv_peer_pending(k.p, &bytes);
-    size_t room = (320 - version) / 32;
-    for (size_t i = 0; i < room; i++)
+    size_t n_hashes = (320 - version) / 32;
+    for (size_t i = 0; i < n_hashes; i++)
         assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
     assert_int_equal(spv_peer_send(k.p, &ping, k.now), SPV_ERR_QUEUE_FULL);
     peer_fixture_close(&k);
@@ -396,12 +396,12 @@ static void a_long_queue_written_in_small_chunks_is_complete(void **state)
     (void)state;
     struct peer_fixture k;
     const uint8_t *bytes;
-    uint64_t queued = 0, heard = 0;
+    uint64_t queued = 0, received = 0;
     uint8_t frame[32];
     size_t have = 0;
     peer_fixture_init(&k);
     peer_fixture_ready(&k, SPV_OUTBOUND);
-    while (heard < 3000) {
+    while (received < 3000) {
         for (int i = 0; i < 3 && queued < 3000; i++) {
             struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, queued++}};
             assert_int_equal(spv_peer_send(k.p, &ping, k.now), 0);
@@ -414,7 +414,7 @@ static void a_long_queue_written_in_small_chunks_is_complete(void **state)
                 if (have == 32) {
                     uint64_t nonce;
                     memcpy(&nonce, frame + 24, 8);
-                    assert_int_equal(nonce, heard++);
+                    assert_int_equal(nonce, received++);
                     have = 0;
                 }
             }

@@ -54,7 +54,7 @@ static void version_has_our_configuration_and_no_address_of_ours(void **state)
     const struct spv_msg_version *v = &msg.u.version;
     assert_int_equal(v->version, 70016);
     assert_int_equal(v->services, SPV_NODE_NETWORK_LIMITED);
-    assert_int_equal(v->time, KIT_UNIX);
+    assert_int_equal(v->time, PEER_FIXTURE_UNIX);
     assert_int_equal(v->from_services, SPV_NODE_NETWORK_LIMITED);
     assert_int_equal(v->from.port, 0);
     static const uint8_t nothing[SPV_ADDR_BYTES];
@@ -127,7 +127,7 @@ static void negotiates_the_smaller_version(void **state)
 {
     (void)state;
     static const struct {
-        uint32_t ours, theirs, spoken;
+        uint32_t ours, theirs, negotiated;
     } rows[] = {{0, 70016, 70016},     {0, 99999, 70016}, {0, 70002, 70002},
                 {70001, 70016, 70001}, {0, 31800, 31800}, {31800, 31800, 31800}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -138,7 +138,7 @@ static void negotiates_the_smaller_version(void **state)
         peer_fixture_open(&k, SPV_OUTBOUND);
         assert_int_equal(peer_fixture_send_version(&k, rows[i].theirs), 0);
         spv_peer_get_stats(k.p, &stats);
-        assert_int_equal(stats.version, rows[i].spoken);
+        assert_int_equal(stats.version, rows[i].negotiated);
         assert_int_equal(stats.peer_version, rows[i].theirs);
         peer_fixture_close(&k);
     }
@@ -483,7 +483,7 @@ static void user_agent_is_made_safe_to_print(void **state)
     peer_fixture_open(&k, SPV_INBOUND);
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     msg.u.version.version = 70016;
-    msg.u.version.time = KIT_UNIX - 100;
+    msg.u.version.time = PEER_FIXTURE_UNIX - 100;
     msg.u.version.height = -5;
     msg.u.version.user_agent_len = sizeof(evil) - 1;
     memcpy(msg.u.version.user_agent, evil, sizeof(evil));

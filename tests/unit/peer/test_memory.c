@@ -11,7 +11,7 @@
 static int run_client(const struct spv_buffer *script, enum spv_direction dir)
 {
     struct test_random random = {.state = 3};
-    struct spv_now now = {.mono_us = SPV_SECOND, .unix_s = KIT_UNIX};
+    struct spv_now now = {.mono_us = SPV_SECOND, .unix_s = PEER_FIXTURE_UNIX};
     struct spv_peer_config cfg = {.net = spv_netid_get(SPV_REGTEST),
                                   .rng = test_random_rng(&random)};
     struct spv_peer *p;

@@ -1,4 +1,4 @@
-/* A store may know the work below its base, or count work from there. */
+/* A store's work values include the work below its base, or count from the base. */
 #include "start_fixture.h"
 
 #include "util/u256.h"
@@ -10,8 +10,8 @@ void base_prepare(void)
 {
     base_params = *regtest();
     base_params.target_timespan = PERIOD * base_params.target_spacing;
-    base_chain[0] = first_record(&base_params);
-    grow(base_chain + 1, &base_chain[0], TOP, 0);
+    base_chain[0] = genesis_record(&base_params);
+    extend(base_chain + 1, &base_chain[0], TOP, 0);
 }
 
 struct spv_store *base_open(const char *path, enum spv_store_mode mode)

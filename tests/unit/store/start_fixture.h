@@ -1,5 +1,5 @@
-/* What the tests of chains that do not begin at genesis share: one chain whose periods are ten
- * blocks long, and stores that hold a part of it. */
+/* Shared by the tests of chains that do not begin at genesis: one chain with periods of ten blocks,
+ * and stores that contain a part of it. */
 #ifndef SPV_TESTS_UNIT_STORE_START_FIXTURE_H
 #define SPV_TESTS_UNIT_STORE_START_FIXTURE_H
 
@@ -14,12 +14,12 @@ extern struct spv_chain_header base_chain[TOP + 1]; /* the whole chain by height
 
 void base_prepare(void);
 struct spv_store *base_open(const char *path, enum spv_store_mode mode);
-/* The records as a store has them whose work counts from the base. */
+/* The headers with work values that count from the base. */
 void base_relative(struct spv_chain_header *out, size_t from, size_t n);
-/* A store that holds BASE..to, with or without the work below. */
+/* A store that contains BASE..to; its work values include the work below the base or not. */
 struct spv_store *base_started(const char *path, size_t to, bool known);
 void base_same(const struct spv_chain_header *a, const struct spv_chain_header *b);
-/* The store holds genesis and base..to, by every way of reading. */
+/* Asserts that each read function returns exactly genesis and base..to. */
 void base_holds(struct spv_store *s, uint32_t base, uint32_t to);
 
 #endif

@@ -67,7 +67,7 @@ static struct spv_u256 work_of(uint32_t bits)
     return spv_work_from_target(&target);
 }
 
-struct spv_chain_header first_record(const struct spv_params *params)
+struct spv_chain_header genesis_record(const struct spv_params *params)
 {
     struct spv_chain_header r = {.header = params->genesis};
     spv_header_hash(&r.hash, &r.header);
@@ -75,8 +75,8 @@ struct spv_chain_header first_record(const struct spv_params *params)
     return r;
 }
 
-void grow(struct spv_chain_header *out, const struct spv_chain_header *parent, size_t n,
-          uint32_t salt)
+void extend(struct spv_chain_header *out, const struct spv_chain_header *parent, size_t n,
+            uint32_t salt)
 {
     struct spv_u256 target;
     assert_int_equal(spv_target_from_bits(&target, parent->header.bits), 0);
@@ -84,13 +84,13 @@ void grow(struct spv_chain_header *out, const struct spv_chain_header *parent, s
     for (size_t i = 0; i < n; i++) {
         const struct spv_chain_header *below = i == 0 ? parent : &out[i - 1];
         struct spv_chain_header r = {.header = below->header, .height = below->height + 1};
-        r.header.version = i % 3 == 0 ? -1 : 4; /* a negative version is one people have mined */
+        r.header.version = i % 3 == 0 ? -1 : 4; /* mainnet has headers with negative versions */
         r.header.prev = below->hash;
         memset(r.header.merkle_root.b, 0, 32);
         memcpy(r.header.merkle_root.b, &salt, sizeof salt);
         memcpy(r.header.merkle_root.b + 8, &r.height, sizeof r.height);
         r.header.time = below->header.time + 600;
-        r.header.nonce = i % 2 == 0 ? 0 : 0xf0000000; /* beyond 31 bits, too */
+        r.header.nonce = i % 2 == 0 ? 0 : 0xf0000000; /* also above 31 bits */
         do {
             r.header.nonce++;
             spv_header_hash(&r.hash, &r.header);
@@ -141,8 +141,8 @@ int apply(struct spv_store *s, enum spv_chain_update_kind kind, uint32_t fork, u
 void make_chain(const char *path, struct spv_chain_header *records, size_t n)
 {
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    struct spv_chain_header genesis = first_record(regtest());
-    grow(records, &genesis, n, 0);
+    struct spv_chain_header genesis = genesis_record(regtest());
+    extend(records, &genesis, n, 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, records, n), 0);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -159,9 +159,9 @@ void same_record(const struct spv_chain_header *a, const struct spv_chain_header
     assert_memory_equal(x, y, sizeof x);
 }
 
-void holds(struct spv_store *s, const struct spv_chain_header *records, size_t n)
+void assert_chain(struct spv_store *s, const struct spv_chain_header *records, size_t n)
 {
-    struct spv_chain_header genesis = first_record(spv_store_params(s));
+    struct spv_chain_header genesis = genesis_record(spv_store_params(s));
     struct spv_chain_header got;
     struct spv_store_iter *walk = NULL;
     assert_int_equal(spv_store_tip(s, &got), 1);
@@ -192,11 +192,11 @@ static sqlite3 *plain_open(const char *path)
 {
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    (void)sqlite3_busy_timeout(db, 60000); /* only bounds a hang */
+    (void)sqlite3_busy_timeout(db, 60000); /* fails a test that hangs */
     return db;
 }
 
-void meddle(const char *path, const char *sql)
+void run_sql(const char *path, const char *sql)
 {
     sqlite3 *db = plain_open(path);
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {

@@ -37,7 +37,7 @@ static void make_old_file(const char *path, const char *from)
                    "INSERT INTO header SELECT * FROM new.header;"
                    "INSERT INTO meta SELECT * FROM new.meta;",
                    schema_1, from);
-    meddle(path, sql);
+    run_sql(path, sql);
 }
 
 static void a_file_of_version_1_is_brought_up(void **state)
@@ -48,13 +48,13 @@ static void a_file_of_version_1_is_brought_up(void **state)
     char got[100];
     make_chain(in_folder(state, "new.db"), r, 50);
     make_old_file(path, in_folder(state, "new.db"));
-    struct spv_store *s = must_open(path, SPV_STORE_READ); /* as it is */
-    holds(s, r, 50);
+    struct spv_store *s = must_open(path, SPV_STORE_READ); /* unchanged */
+    assert_chain(s, r, 50);
     assert_int_equal(spv_store_close(s), 0);
     ask(got, sizeof got, path, "PRAGMA user_version");
     assert_string_equal(got, "1");
     s = must_open(path, SPV_STORE_WRITE);
-    holds(s, r, 50);
+    assert_chain(s, r, 50);
     assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n + book.n_bans, 0);
     assert_false(book.keyed);
@@ -63,15 +63,15 @@ static void a_file_of_version_1_is_brought_up(void **state)
     assert_string_equal(got, "2");
 }
 
-/* One transaction: a step that fails half way leaves the old file as it was. */
-static void a_file_of_version_1_that_cannot_be_brought_up_stays(void **state)
+/* One transaction: a migration step that fails leaves the old file unchanged. */
+static void a_failed_migration_leaves_the_file_unchanged(void **state)
 {
     const char *path = in_folder(state, "old.db");
     struct spv_chain_header r[5];
     char got[100];
     make_chain(in_folder(state, "new.db"), r, 5);
     make_old_file(path, in_folder(state, "new.db"));
-    meddle(path, "CREATE TABLE peer_ban (x)"); /* in the way of the second table */
+    run_sql(path, "CREATE TABLE peer_ban (x)"); /* has the name of the second table */
     struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_WRITE};
     struct spv_store *s = NULL;
     struct spv_error_info why;
@@ -113,8 +113,8 @@ static void same_address(const struct spv_addr_info *a, const struct spv_addr_in
     assert_int_equal(a->anchor, b->anchor);
 }
 
-static const struct spv_addr_info *in_book(const struct spv_addrman_rows *book,
-                                           const struct spv_addr_info *a)
+static const struct spv_addr_info *is_stored(const struct spv_addrman_rows *book,
+                                             const struct spv_addr_info *a)
 {
     for (size_t i = 0; i < book->n; i++)
         if (memcmp(&book->addresses[i].addr, &a->addr, sizeof a->addr) == 0)
@@ -123,7 +123,7 @@ static const struct spv_addr_info *in_book(const struct spv_addrman_rows *book,
     return NULL;
 }
 
-static void what_is_saved_comes_back(void **state)
+static void saved_rows_are_loaded(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_addr_info a[] = {address("203.0.113.7", 8333), address("2001:db8::1", 1),
@@ -150,26 +150,26 @@ static void what_is_saved_comes_back(void **state)
     assert_memory_equal(book.key, c.key, sizeof c.key);
     assert_int_equal(book.n, 4);
     for (size_t i = 0; i < 4; i++)
-        same_address(in_book(&book, &a[i]), &a[i]);
-    assert_true(book.addresses[0].anchor); /* the best come first */
+        same_address(is_stored(&book, &a[i]), &a[i]);
+    assert_true(book.addresses[0].anchor); /* the best addresses first */
     assert_int_equal(book.n_bans, 1);
     assert_memory_equal(&book.bans[0], &ban, sizeof ban);
     spv_store_addrman_free(&book);
     ask(got, sizeof got, path, "SELECT reason FROM peer_ban WHERE address = '203.0.113.9'");
     assert_string_equal(got, spv_strerror(SPV_ERR_HDR_POW));
 
-    /* a change of one, one gone, no word of bans */
+    /* one changed, one removed, bans unchanged */
     a[0].attempts = 0;
     struct spv_addrman_changes next = {
         .changed = a, .n_changed = 1, .removed = &a[3].addr, .n_removed = 1};
     assert_int_equal(spv_store_addrman_save(s, &next), 0);
     assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n, 3);
-    same_address(in_book(&book, &a[0]), &a[0]);
+    same_address(is_stored(&book, &a[0]), &a[0]);
     assert_int_equal(book.n_bans, 1);
     spv_store_addrman_free(&book);
 
-    /* all of it anew */
+    /* everything replaced */
     struct spv_addrman_changes all = {
         .all = true, .changed = a + 1, .n_changed = 1, .bans_changed = true};
     assert_int_equal(spv_store_addrman_save(s, &all), 0);
@@ -183,8 +183,8 @@ static void what_is_saved_comes_back(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* What an attacker may have written into a file. */
-static void rows_that_make_no_sense_are_left_out(void **state)
+/* Rows that an attacker may have written. */
+static void invalid_rows_are_not_loaded(void **state)
 {
     static const char *const values[] = {
         "'example.org', 1, 0, x'01', 1, 1, 1, 0, 0, 0, 0, 0",
@@ -207,7 +207,7 @@ static void rows_that_make_no_sense_are_left_out(void **state)
         "'1.2.4.7', 1, 0, x'01', 1, 1, 1, 0, 0, 0, 2, 0",
         "'1.2.4.8', 1, 0, x'01', 1, 1, 1, 0, 0, 0, 0, -1",
         "printf('%.*c', 100000, 'x'), 1, 0, x'01', 1, 1, 1, 0, 0, 0, 0, 0",
-        "'1.2.4.9', 1, 0, x'01', 1, 1, 1, 0, 0, 0, 1, 1", /* this one does */
+        "'1.2.4.9', 1, 0, x'01', 1, 1, 1, 0, 0, 0, 1, 1", /* valid */
     };
     const char *path = in_folder(state, "h.db");
     struct spv_addrman_rows book;
@@ -216,12 +216,12 @@ static void rows_that_make_no_sense_are_left_out(void **state)
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char sql[300];
         (void)snprintf(sql, sizeof sql, "INSERT INTO peer_address VALUES (%s)", values[i]);
-        meddle(path, sql);
+        run_sql(path, sql);
     }
-    meddle(path, "INSERT INTO peer_ban VALUES (x'01', 1, 2, -1, ''), ('', 1, 2, -1, ''),"
-                 " (printf('%.*c', 300, 'x'), 1, 2, -1, ''), ('a', -1, 2, -1, ''),"
-                 " ('b', 1, 'z', -1, ''), ('c', 1, 2, 1, ''), ('d', 1, 2, -105, 'x')");
-    meddle(path, "INSERT INTO meta VALUES ('book_key', 'zz')");
+    run_sql(path, "INSERT INTO peer_ban VALUES (x'01', 1, 2, -1, ''), ('', 1, 2, -1, ''),"
+                  " (printf('%.*c', 300, 'x'), 1, 2, -1, ''), ('a', -1, 2, -1, ''),"
+                  " ('b', 1, 'z', -1, ''), ('c', 1, 2, 1, ''), ('d', 1, 2, -105, 'x')");
+    run_sql(path, "INSERT INTO meta VALUES ('book_key', 'zz')");
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n, 1);
@@ -240,12 +240,12 @@ static void no_more_is_loaded_than_the_book_has_places(void **state)
     struct spv_addrman_rows book;
     struct spv_chain_header r[1];
     make_chain(path, r, 1);
-    meddle(path, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 29999)"
-                 " INSERT INTO peer_address SELECT printf('9.%d.%d.1', i / 256, i % 256), 1, 1,"
-                 " x'01', 1, 1, i, 0, 0, 0, i = 7, i = 5 FROM n");
-    meddle(path, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)"
-                 " INSERT INTO peer_ban SELECT printf('9.%d.%d.1', i / 256, i % 256), 1, i, -105,"
-                 " '' FROM n");
+    run_sql(path, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 29999)"
+                  " INSERT INTO peer_address SELECT printf('9.%d.%d.1', i / 256, i % 256), 1, 1,"
+                  " x'01', 1, 1, i, 0, 0, 0, i = 7, i = 5 FROM n");
+    run_sql(path, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)"
+                  " INSERT INTO peer_ban SELECT printf('9.%d.%d.1', i / 256, i % 256), 1, i, -105,"
+                  " '' FROM n");
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_addrman_load(s, &book), 0);
     assert_int_equal(book.n, SPV_ADDRMAN_ADDRESSES);
@@ -258,7 +258,7 @@ static void no_more_is_loaded_than_the_book_has_places(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void missing_tables_begin_anew(void **state)
+static void missing_tables_are_created_empty(void **state)
 {
     static const char *const damages[] = {"DROP TABLE peer_ban", "DROP TABLE peer_address"};
     struct spv_addrman_rows book;
@@ -268,7 +268,7 @@ static void missing_tables_begin_anew(void **state)
         (void)snprintf(name, sizeof name, "%zu.db", i);
         const char *path = in_folder(state, name);
         make_chain(path, r, 3);
-        meddle(path, damages[i]);
+        run_sql(path, damages[i]);
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         assert_int_equal(spv_store_addrman_load(s, &book), SPV_ERR_DB_DAMAGED);
         assert_null(book.addresses);
@@ -279,12 +279,12 @@ static void missing_tables_begin_anew(void **state)
         struct spv_addr_info a = address("9.9.9.9", 1);
         const struct spv_addrman_changes c = {.changed = &a, .n_changed = 1, .bans_changed = true};
         assert_int_equal(spv_store_addrman_save(s, &c), 0);
-        holds(s, r, 3);
+        assert_chain(s, r, 3);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
 
-/* A process killed in the middle of a save leaves addrman before or after it, never between. */
+/* A process killed during a save leaves the rows of before or of after the save. */
 static void a_killed_save_leaves_the_book_before_or_after(void **state)
 {
     const char *path = in_folder(state, "h.db");
@@ -307,7 +307,7 @@ static void a_killed_save_leaves_the_book_before_or_after(void **state)
             }
         }
         char got[100];
-        do /* until the first save is there */
+        do /* until the first save is committed */
             ask(got, sizeof got, path, "SELECT count(*) FROM peer_address");
         while (strcmp(got, "0") == 0);
         assert_int_equal(kill(child, SIGKILL), 0);
@@ -324,11 +324,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_file_of_version_1_is_brought_up),
-        IN_FOLDER(a_file_of_version_1_that_cannot_be_brought_up_stays),
-        IN_FOLDER(what_is_saved_comes_back),
-        IN_FOLDER(rows_that_make_no_sense_are_left_out),
+        IN_FOLDER(a_failed_migration_leaves_the_file_unchanged),
+        IN_FOLDER(saved_rows_are_loaded),
+        IN_FOLDER(invalid_rows_are_not_loaded),
         IN_FOLDER(no_more_is_loaded_than_the_book_has_places),
-        IN_FOLDER(missing_tables_begin_anew),
+        IN_FOLDER(missing_tables_are_created_empty),
         IN_FOLDER(a_killed_save_leaves_the_book_before_or_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,14 +13,14 @@
 #define NEW 20000
 #define BATCH 500
 #define READERS 3
-#define LOOK_UPS 10000
+#define LOOKUPS 10000
 
 static struct spv_chain_header chain[OLD + NEW];
 
 static void prepare(const char *path)
 {
     make_chain(path, chain, OLD);
-    grow(chain + OLD, &chain[OLD - 1], NEW, 0);
+    extend(chain + OLD, &chain[OLD - 1], NEW, 0);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_build_index(s), 0);
     assert_int_equal(spv_store_close(s), 0);
@@ -32,40 +32,40 @@ static uint32_t next_random(uint64_t *x)
     return (uint32_t)(*x >> 33);
 }
 
-/* A foreign program's lock, and the store's calls to its busy handler. */
-struct foreign {
+/* The lock of another program, and the calls of the store's busy handler. */
+struct foreign_lock {
     sqlite3 *db;
-    int asked; /* times, for the lock at hand */
-    int release_at; /* release after so many calls; 0: never */
-    int give_up_at; /* give up after so many calls */
+    int calls; /* calls for the present lock */
+    int release_at; /* release after this many calls; 0: never */
+    int give_up_at; /* give up after this many calls */
     uint32_t waited; /* ms, at the last call */
 };
 
 static int on_busy(void *ctx, uint32_t waited_ms)
 {
-    struct foreign *f = ctx;
-    f->asked++;
-    assert_true(f->asked == 1 ? waited_ms == 0 : waited_ms > f->waited);
+    struct foreign_lock *f = ctx;
+    f->calls++;
+    assert_true(f->calls == 1 ? waited_ms == 0 : waited_ms > f->waited);
     f->waited = waited_ms;
-    if (f->asked == f->release_at) {
+    if (f->calls == f->release_at) {
         assert_int_equal(sqlite3_exec(f->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     }
-    return f->asked < f->give_up_at;
+    return f->calls < f->give_up_at;
 }
 
-static void take(struct foreign *f, int release_at, int give_up_at)
+static void take_lock(struct foreign_lock *f, int release_at, int give_up_at)
 {
     assert_int_equal(sqlite3_exec(f->db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    f->asked = 0;
+    f->calls = 0;
     f->release_at = release_at;
     f->give_up_at = give_up_at;
 }
 
-static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
+static void the_busy_handler_limits_the_wait_for_a_lock(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[20];
-    struct foreign f = {.asked = 0};
+    struct foreign_lock f = {.calls = 0};
     struct spv_store *s = NULL;
     const struct spv_store_config cfg = {.path = path,
                                          .params = regtest(),
@@ -73,22 +73,22 @@ static void a_foreign_lock_is_waited_for_as_long_as_the_owner_says(void **state)
                                          .busy = on_busy,
                                          .busy_ctx = &f};
     make_chain(path, r, 10);
-    grow(r + 10, &r[9], 10, 1);
+    extend(r + 10, &r[9], 10, 1);
     assert_int_equal(sqlite3_open(path, &f.db), SQLITE_OK);
-    take(&f, 3, 99); /* at the opening */
+    take_lock(&f, 3, 99); /* while opening */
     assert_int_equal(spv_store_open(&s, &cfg, NULL), 0);
-    assert_int_equal(f.asked, 3);
-    take(&f, 15, 99);
+    assert_int_equal(f.calls, 3);
+    take_lock(&f, 15, 99);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 10, 0, r + 10, 5), 0);
-    assert_int_equal(f.asked, 15);
-    assert_true(f.waited >= 55); /* 1 + 2 + ... + 10 ms, and then longer steps */
-    assert_int_equal(spv_store_flush(s), 0); /* which does not wait */
-    take(&f, 0, 4);
+    assert_int_equal(f.calls, 15);
+    assert_true(f.waited >= 55); /* 1 + 2 + ... + 10 ms, then longer steps */
+    assert_int_equal(spv_store_flush(s), 0); /* a commit that does not wait */
+    take_lock(&f, 0, 4);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 15, 0, r + 15, 5), SPV_ERR_DB_BUSY);
-    assert_int_equal(f.asked, 4);
+    assert_int_equal(f.calls, 4);
     assert_int_equal(sqlite3_exec(f.db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 15, 0, r + 15, 5), 0);
-    holds(s, r, 20);
+    assert_chain(s, r, 20);
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(sqlite3_close(f.db), SQLITE_OK);
 }
@@ -102,11 +102,12 @@ static void lookups_between_commits_are_never_busy(void **state)
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     struct spv_store *reader = must_open(path, SPV_STORE_READ);
     struct spv_store_iter *walk = NULL;
-    assert_int_equal(spv_store_iter_open(&walk, reader, 0, UINT32_MAX), 0); /* an old snapshot */
+    assert_int_equal(spv_store_iter_open(&walk, reader, 0, UINT32_MAX),
+                     0); /* the snapshot of before */
     for (uint32_t done = 0; done < NEW; done += BATCH) {
         assert_int_equal(apply(writer, SPV_UPDATE_APPEND, OLD + done, 0, chain + OLD + done, BATCH),
                          0);
-        for (int i = 0; i < LOOK_UPS / (NEW / BATCH); i++) {
+        for (int i = 0; i < LOOKUPS / (NEW / BATCH); i++) {
             struct spv_chain_header r;
             const struct spv_chain_header *want = &chain[next_random(&seed) % (OLD + done + BATCH)];
             assert_int_equal(spv_store_by_hash(reader, &r, &want->hash), 1);
@@ -121,25 +122,25 @@ static void lookups_between_commits_are_never_busy(void **state)
     while (spv_store_iter_next(walk, &r) == 1) {
         n++;
     }
-    assert_int_equal(n, OLD + 1); /* as it was when the walk began */
+    assert_int_equal(n, OLD + 1); /* the rows of when the iterator was opened */
     spv_store_iter_close(walk);
     assert_int_equal(spv_store_close(reader), 0);
     assert_int_equal(spv_store_close(writer), 0);
 }
 
-struct looker {
+struct reader_thread {
     pthread_t thread;
     const char *path;
     atomic_int *ready;
     uint64_t seed;
-    uint32_t tip; /* the highest that it saw */
+    uint32_t tip; /* the highest tip that it read */
     long done, failed;
 };
 
-/* No cmocka in here: it is not for threads. */
-static void *look(void *ctx)
+/* No cmocka here: it is not thread-safe. */
+static void *read_rows(void *ctx)
 {
-    struct looker *l = ctx;
+    struct reader_thread *l = ctx;
     struct spv_store *s = NULL;
     const struct spv_store_config cfg = {
         .path = l->path, .params = regtest(), .mode = SPV_STORE_READ};
@@ -149,7 +150,7 @@ static void *look(void *ctx)
         return NULL;
     }
     atomic_fetch_add(l->ready, 1);
-    for (; l->done < LOOK_UPS; l->done++) {
+    for (; l->done < LOOKUPS; l->done++) {
         struct spv_chain_header r;
         struct spv_chain_header tip;
         const struct spv_chain_header *want = &chain[next_random(&l->seed) % OLD];
@@ -163,18 +164,18 @@ static void *look(void *ctx)
     return NULL;
 }
 
-static void readers_on_threads_see_whole_batches(void **state)
+static void reader_threads_see_complete_transactions(void **state)
 {
     char path[PATH_LEN];
     atomic_int ready = 0;
-    struct looker lookers[READERS];
+    struct reader_thread readers[READERS];
     (void)strncpy(path, in_folder(state, "h.db"), sizeof path - 1);
     path[sizeof path - 1] = '\0';
     prepare(path);
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     for (size_t i = 0; i < READERS; i++) {
-        lookers[i] = (struct looker){.path = path, .ready = &ready, .seed = i + 1};
-        assert_int_equal(pthread_create(&lookers[i].thread, NULL, look, &lookers[i]), 0);
+        readers[i] = (struct reader_thread){.path = path, .ready = &ready, .seed = i + 1};
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_rows, &readers[i]), 0);
     }
     while (atomic_load(&ready) < READERS) {
     }
@@ -185,9 +186,9 @@ static void readers_on_threads_see_whole_batches(void **state)
         }
     }
     for (size_t i = 0; i < READERS; i++) {
-        assert_int_equal(pthread_join(lookers[i].thread, NULL), 0);
-        assert_int_equal(lookers[i].failed, 0);
-        assert_int_equal(lookers[i].done, LOOK_UPS);
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+        assert_int_equal(readers[i].failed, 0);
+        assert_int_equal(readers[i].done, LOOKUPS);
     }
     assert_int_equal(spv_store_close(writer), 0);
 }
@@ -198,8 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(lookups_between_commits_are_never_busy),
-        IN_FOLDER(readers_on_threads_see_whole_batches),
-        IN_FOLDER(a_foreign_lock_is_waited_for_as_long_as_the_owner_says),
+        IN_FOLDER(reader_threads_see_complete_transactions),
+        IN_FOLDER(the_busy_handler_limits_the_wait_for_a_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

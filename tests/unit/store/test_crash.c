@@ -1,10 +1,8 @@
-/* Whatever breaks, at whichever operation: the file opens, it holds the state before the step that
- * was under way or the state after it, every check passes, and going on from there ends with the
- * same rows as if nothing had happened.
- *
- * A scenario is what a writer does, step by step. It runs once undisturbed, and the state after
- * each step is written down; then once for each fault and each operation (every stride-th:
- * SPV_FAULT_STRIDE, 1 means all; the offset is drawn from SPV_SEED). */
+/* After each kind of fault, at each disk operation, the file opens, has the rows of before or after
+ * the interrupted step, passes every check, and continuing from there ends with the same rows as a
+ * run without a fault. A scenario is a list of a writer's steps. It runs once without a fault, and
+ * the state after each step is recorded; then once for each fault and each operation (every stride-
+ * th: SPV_FAULT_STRIDE, 1 means all; the offset is drawn from SPV_SEED). */
 #include "store_fixture.h"
 
 #include <inttypes.h>
@@ -19,9 +17,9 @@
 #include "spv/mine.h"
 #include "support/faultvfs.h"
 
-#define OLD 4500 /* headers at first: enough to be pruned */
+#define OLD 4500 /* headers at the start: enough to be pruned */
 #define STEPS_MAX 8
-#define STRIDE 29 /* the default: a coprime of most periods in what SQLite does */
+#define STRIDE 29 /* the default: coprime to most periods in SQLite's sequence of operations */
 #define NEVER 1000000000L
 
 static struct spv_chain_header best[OLD];
@@ -49,8 +47,8 @@ static int append_3(struct spv_store *s)
 {
     return append(s, 600);
 }
-/* Three changes in one transaction, as a first sync stores them. */
-static int gather(struct spv_store *s)
+/* Three updates in one transaction, as a first sync stores them. */
+static int commit_three_updates(struct spv_store *s)
 {
     int rc = 0;
     for (uint32_t from = 0; from < 900 && rc == 0; from += 300) {
@@ -101,7 +99,7 @@ struct scenario {
 static const struct scenario scenarios[] = {
     {"making a database", NULL, true, {synced, NULL}},
     {"appending", NULL, false, {append_1, append_2, flush, append_3, NULL}},
-    {"gathering", NULL, false, {gather, flush, NULL}},
+    {"gathering", NULL, false, {commit_three_updates, flush, NULL}},
     {"a reorganisation", NULL, false, {branch, reorganise, flush, NULL}},
     {"migration of schema 1",
      "DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
@@ -179,8 +177,8 @@ static uint64_t state_of(const char *path)
     return h;
 }
 
-/* Runs the scenario from a state on. Returns how many steps were reported as done (opening is the
- * first), and after each that was, notes the state if asked. */
+/* Runs the scenario from this step on. Returns how many steps were reported as done (opening is the
+ * first); records the state after each unless states is NULL. */
 static size_t run(const struct scenario *scenario, const char *path, size_t from, uint64_t *states,
                   int *error)
 {
@@ -230,7 +228,8 @@ static void lose_shared_memory(const char *path)
     (void)remove(name);
 }
 
-/* The file after a fault: which state it holds; done steps are not lost, and no half ones seen. */
+/* Checks the file after a fault: steps reported as done are durable, and the interrupted step is
+ * applied completely or not at all. */
 static void check_after(const struct scenario *scenario, const char *path, size_t done,
                         const uint64_t *states, const char *what)
 {
@@ -264,7 +263,8 @@ static void check_after(const struct scenario *scenario, const char *path, size_
     }
 }
 
-static void tell(const struct scenario *scenario, long runs, long operations, clock_t start)
+static void print_summary(const struct scenario *scenario, long runs, long operations,
+                          clock_t start)
 {
     print_message("%-24s %4ld operations, %5ld faults, %.1f s\n", scenario->name, operations, runs,
                   (double)(clock() - start) / CLOCKS_PER_SEC);
@@ -285,7 +285,7 @@ static void run_scenario(void **state, const struct scenario *scenario)
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, best, OLD), 0);
     assert_int_equal(spv_store_close(s), 0);
     if (scenario->before) {
-        meddle(from, scenario->before);
+        run_sql(from, scenario->before);
     }
     start_over(scenario, from, path);
     faultvfs_plan(FAULT_FAILS_ONCE, NEVER, 0);
@@ -314,26 +314,26 @@ static void run_scenario(void **state, const struct scenario *scenario)
             runs++;
         }
     }
-    tell(scenario, runs, operations, start);
+    print_summary(scenario, runs, operations, start);
 }
 
-#define STORY(name, number)                                                                        \
+#define SCENARIO_TEST(name, number)                                                                \
     static void name(void **state)                                                                 \
     {                                                                                              \
         run_scenario(state, &scenarios[number]);                                                   \
     }
-STORY(a_database_under_way_is_made_in_the_end, 0)
-STORY(appending_is_all_or_nothing, 1)
-STORY(what_is_gathered_is_all_or_nothing, 2)
-STORY(a_reorganisation_is_all_or_nothing, 3)
-STORY(a_migration_is_all_or_nothing, 4)
-STORY(an_index_is_built_or_not, 5)
-STORY(pruning_and_compacting_lose_nothing_else, 6)
-STORY(a_damaged_tail_is_cut_or_still_there, 7)
+SCENARIO_TEST(an_interrupted_creation_completes_at_the_next_start, 0)
+SCENARIO_TEST(appending_is_all_or_nothing, 1)
+SCENARIO_TEST(deferred_updates_are_all_or_nothing, 2)
+SCENARIO_TEST(a_reorganisation_is_all_or_nothing, 3)
+SCENARIO_TEST(a_migration_is_all_or_nothing, 4)
+SCENARIO_TEST(an_index_is_built_or_not, 5)
+SCENARIO_TEST(pruning_and_compacting_keep_all_other_rows, 6)
+SCENARIO_TEST(a_damaged_tail_is_removed_or_unchanged, 7)
 
-/* The model itself: what was not synced is gone after a power cut that drops it, and torn by one
- * that tears. */
-static void the_power_cut_takes_what_was_not_synced(void **state)
+/* The model itself: a power cut that drops unsynced operations removes a commit that was not
+ * synced. */
+static void a_power_cut_drops_unsynced_writes(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[10];
@@ -376,9 +376,9 @@ static int prepare(void **state)
         return -1;
     }
     spv_chain_free(c);
-    grow(longer, &best[OLD - 1], 900, 1);
-    grow(other, &best[OLD - 101], 120, 2);
-    grow(side, &best[OLD - 101], 60, 3);
+    extend(longer, &best[OLD - 1], 900, 1);
+    extend(other, &best[OLD - 101], 120, 2);
+    extend(side, &best[OLD - 101], 60, 3);
     return 0;
 }
 
@@ -394,15 +394,15 @@ int main(void)
     print_message("SPV_SEED=%" PRIu64 " SPV_FAULT_STRIDE=%u\n", seed, stride);
     faultvfs_install();
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(the_power_cut_takes_what_was_not_synced),
-        IN_FOLDER(a_database_under_way_is_made_in_the_end),
+        IN_FOLDER(a_power_cut_drops_unsynced_writes),
+        IN_FOLDER(an_interrupted_creation_completes_at_the_next_start),
         IN_FOLDER(appending_is_all_or_nothing),
-        IN_FOLDER(what_is_gathered_is_all_or_nothing),
+        IN_FOLDER(deferred_updates_are_all_or_nothing),
         IN_FOLDER(a_reorganisation_is_all_or_nothing),
         IN_FOLDER(a_migration_is_all_or_nothing),
         IN_FOLDER(an_index_is_built_or_not),
-        IN_FOLDER(pruning_and_compacting_lose_nothing_else),
-        IN_FOLDER(a_damaged_tail_is_cut_or_still_there),
+        IN_FOLDER(pruning_and_compacting_keep_all_other_rows),
+        IN_FOLDER(a_damaged_tail_is_removed_or_unchanged),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }

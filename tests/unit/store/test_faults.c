@@ -1,6 +1,5 @@
-/* The k-th disk operation or allocation fails, for every k: the error is told as what it is,
- * nothing leaks, and the next opening finds the chain before the change or after it, never between.
- */
+/* The k-th disk operation or allocation fails, for every k: the error code is right, nothing leaks,
+ * and the next opening finds the chain of before or after the update. */
 #include "store_fixture.h"
 
 #include <stdio.h>
@@ -23,10 +22,10 @@ static void prepare(const char *path)
 {
     make_chain(path, before, OLD);
     memcpy(after, before, FORK * sizeof *after);
-    grow(after + FORK, &before[FORK - 1], NEW, 5);
+    extend(after + FORK, &before[FORK - 1], NEW, 5);
 }
 
-/* All that a writer does. Sets *applied when the change was reported as done. */
+/* A writer's whole session. Sets *applied when the update was reported as done. */
 static int work(const char *path, bool *applied, struct spv_error_info *why)
 {
     struct spv_store *s = NULL;
@@ -78,9 +77,9 @@ static void check_state(const char *path, bool applied)
     assert_int_equal(spv_store_rewound(s), 0);
     assert_int_equal(spv_store_tip(s, &tip), 1);
     if (tip.height == OLD && !applied) {
-        holds(s, before, OLD);
+        assert_chain(s, before, OLD);
     } else {
-        holds(s, after, FORK + NEW);
+        assert_chain(s, after, FORK + NEW);
     }
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -92,7 +91,7 @@ static void start_over(void **state, const char *path)
     copy_file(in_folder(state, "h.db"), path);
 }
 
-static void a_failing_disk_leaves_a_whole_chain(void **state)
+static void a_failing_disk_leaves_a_consistent_chain(void **state)
 {
     static const enum fault faults[] = {FAULT_FULL, FAULT_FAILS_ON};
     prepare(in_folder(state, "h.db"));
@@ -125,7 +124,7 @@ static void a_failing_disk_leaves_a_whole_chain(void **state)
     }
 }
 
-static void a_full_disk_is_called_full(void **state)
+static void a_full_disk_has_an_error_code_of_its_own(void **state)
 {
     prepare(in_folder(state, "h.db"));
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
@@ -136,14 +135,14 @@ static void a_full_disk_is_called_full(void **state)
     assert_non_null(strstr(spv_store_last_error(s), "disk space"));
     (void)faultvfs_end(&met);
     assert_true(met);
-    holds(s, before, OLD);
+    assert_chain(s, before, OLD);
     /* with space on the disk the same update succeeds */
     assert_int_equal(apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW), 0);
-    holds(s, after, FORK + NEW);
+    assert_chain(s, after, FORK + NEW);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void a_database_that_could_not_be_made_can_be_made_later(void **state)
+static void a_failed_creation_can_be_repeated(void **state)
 {
     bool hit = true;
     for (long k = 0; hit; k++) {
@@ -159,7 +158,7 @@ static void a_database_that_could_not_be_made_can_be_made_later(void **state)
         }
         (void)faultvfs_end(&hit);
         s = must_open(path, SPV_STORE_CREATE);
-        holds(s, NULL, 0);
+        assert_chain(s, NULL, 0);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
@@ -171,7 +170,7 @@ static void each_failing_allocation_is_survived(void **state)
     for (size_t i = 0; i < 2; i++) {
         bool hit = true;
         size_t k = 1;
-        /* Every allocation at first, then a coprime stride: they repeat row after row. */
+        /* Every allocation at first, then every 13th: they repeat with each row. */
         for (; hit; k += k < 1200 ? 1 : 13) {
             char path[PATH_LEN];
             bool applied = false;
@@ -192,8 +191,8 @@ static void each_failing_allocation_is_survived(void **state)
     }
 }
 
-/* The list of migrations, with steps that only this test knows. */
-static void migrates_step_by_step_or_not_at_all(void **state)
+/* A list of migrations with steps that exist only in this test. */
+static void a_migration_is_applied_completely_or_not_at_all(void **state)
 {
     const char *path = in_folder(state, "h.db");
     const struct spv_migration good[] = {
@@ -225,7 +224,7 @@ static void migrates_step_by_step_or_not_at_all(void **state)
     must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_NEWER, "schema 4");
 }
 
-/* The shipped list leads from an empty file to the version that the header names. */
+/* The list of the library migrates from an empty file to SPV_SCHEMA_VERSION. */
 static void the_list_of_migrations_has_no_gap(void **state)
 {
     (void)state;
@@ -242,11 +241,11 @@ int main(void)
     failing_alloc_install_sqlite();
     faultvfs_install();
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(a_failing_disk_leaves_a_whole_chain),
-        IN_FOLDER(a_full_disk_is_called_full),
-        IN_FOLDER(a_database_that_could_not_be_made_can_be_made_later),
+        IN_FOLDER(a_failing_disk_leaves_a_consistent_chain),
+        IN_FOLDER(a_full_disk_has_an_error_code_of_its_own),
+        IN_FOLDER(a_failed_creation_can_be_repeated),
         IN_FOLDER(each_failing_allocation_is_survived),
-        IN_FOLDER(migrates_step_by_step_or_not_at_all),
+        IN_FOLDER(a_migration_is_applied_completely_or_not_at_all),
         cmocka_unit_test(the_list_of_migrations_has_no_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

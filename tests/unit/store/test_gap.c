@@ -1,4 +1,4 @@
-/* The gap below a base: filled until it joins, or made by pruning. */
+/* The gap below a base: filled by a backfill until both parts join, or created by pruning. */
 #include <string.h>
 
 #include "spv/chain.h"
@@ -7,7 +7,7 @@
 #include "support/faultvfs.h"
 #include "util/u256.h"
 
-static void what_is_filled_joins_when_it_meets_the_base(void **state)
+static void a_backfill_joins_the_chain_when_it_reaches_the_base(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_started(path, 80, true);
@@ -20,8 +20,8 @@ static void what_is_filled_joins_when_it_meets_the_base(void **state)
     assert_int_equal(filled, 0);
     assert_int_equal(spv_store_build_index(s), 0);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 25), 0);
-    assert_true(spv_store_indexed(s)); /* so few rows leave it there */
-    base_holds(s, BASE, 80); /* no part of the chain yet, by hash neither */
+    assert_true(spv_store_indexed(s)); /* so few rows do not drop the index */
+    base_holds(s, BASE, 80); /* not yet part of the chain, not found by hash either */
     assert_int_equal(spv_store_backfill_height(s, &filled), 0);
     assert_int_equal(filled, 25);
     assert_int_equal(fill.tip(fill.ctx, &got), 1);
@@ -31,15 +31,15 @@ static void what_is_filled_joins_when_it_meets_the_base(void **state)
     assert_int_equal(fill.by_height(fill.ctx, &got, BASE), 0);
     assert_int_equal(fill.range(fill.ctx, headers, 24, 8), 2);
     assert_memory_equal(&headers[1], &base_chain[25].header, sizeof headers[0]);
-    /* it survives, and goes on where it ended */
+    /* it survives closing, and resumes where it ended */
     assert_int_equal(spv_store_close(s), 0);
     s = base_open(path, SPV_STORE_WRITE);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 26, 0, base_chain + 27, 3), SPV_ERR_STATE);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 25, 0, base_chain + 26, 16),
-                     SPV_ERR_STATE); /* too far */
-    /* another branch of the fill takes the place of what it replaces */
+                     SPV_ERR_STATE); /* above the base */
+    /* a reorganisation of the backfill replaces its headers */
     struct spv_chain_header other[15];
-    grow(other, &base_chain[20], 15, 7);
+    extend(other, &base_chain[20], 15, 7);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 20, 0, other, 15), 0);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 20, 0, base_chain + 21, 10), 0);
     assert_int_equal(spv_store_backfill_height(s, &filled), 0);
@@ -53,16 +53,16 @@ static void what_is_filled_joins_when_it_meets_the_base(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void a_fill_that_does_not_meet_the_base_is_refused_whole(void **state)
+static void a_backfill_that_does_not_connect_to_the_base_is_refused(void **state)
 {
     struct spv_store *s = base_started(in_folder(state, "h.db"), 80, true);
     struct spv_chain_header other[BASE];
     uint32_t filled;
 
-    grow(other, &base_chain[0], BASE - 1, 7);
+    extend(other, &base_chain[0], BASE - 1, 7);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, other, BASE - 1), SPV_ERR_STATE);
     base_holds(s, BASE, 80);
-    /* the right headers, but not the work that the checkpoint has */
+    /* the right headers, but another work than the checkpoint's */
     memcpy(other, base_chain + 1, sizeof other);
     other[BASE - 2].work = base_chain[BASE].work;
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, other, BASE - 1), SPV_ERR_DB_DAMAGED);
@@ -78,7 +78,7 @@ static void a_fill_that_does_not_meet_the_base_is_refused_whole(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void joining_puts_every_sum_of_work_right(void **state)
+static void joining_adds_the_work_below_the_base_to_every_row(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_started(path, 80, false);
@@ -86,14 +86,14 @@ static void joining_puts_every_sum_of_work_right(void **state)
     char got[100];
     char want[SPV_HASH_HEX];
 
-    grow(side, &base_chain[70], 3, 7);
+    extend(side, &base_chain[70], 3, 7);
     for (size_t i = 0; i < 3; i++) {
         side[i].work = spv_u256_sub(&side[i].work, &base_chain[BASE - 1].work);
     }
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 70, 0, side, 3), 0);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, BASE - 1), 0);
     base_holds(s, 0, 80);
-    /* the writer knows its own tip */
+    /* the writer's own tip */
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 80, 0, base_chain + 81, 20), 0);
     assert_int_equal(spv_store_close(s), 0);
     s = base_open(path, SPV_STORE_WRITE);
@@ -101,7 +101,7 @@ static void joining_puts_every_sum_of_work_right(void **state)
     base_holds(s, 0, TOP);
     assert_int_equal(spv_store_close(s), 0);
     ask(got, sizeof got, path, "SELECT lower(hex(work)) FROM branch_header WHERE height = 73");
-    spv_u256_hex(want, &base_chain[73].work); /* as much as the best chain has there */
+    spv_u256_hex(want, &base_chain[73].work); /* the same work as the best chain has there */
     assert_string_equal(got, want);
     ask(got, sizeof got, path, "SELECT count(*) FROM meta WHERE key IN ('base', 'work_from')");
     assert_string_equal(got, "0");
@@ -109,7 +109,7 @@ static void joining_puts_every_sum_of_work_right(void **state)
 
 static void pruning_leaves_two_periods_and_a_median(void **state)
 {
-    /* at most 100 - 20 - 11 = 69 may go */
+    /* at most 100 - 20 - 11 = 69 headers may be removed */
     static const struct {
         uint32_t below, base;
     } cases[] = {{0, 0},   {9, 0},   {10, 10}, {19, 10},        {20, 20},
@@ -134,7 +134,7 @@ static void pruning_leaves_two_periods_and_a_median(void **state)
     }
 }
 
-static void a_pruned_chain_lives_on(void **state)
+static void a_pruned_chain_can_be_continued(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_open(path, SPV_STORE_CREATE);
@@ -155,7 +155,7 @@ static void a_pruned_chain_lives_on(void **state)
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     base_same(spv_chain_tip(c), &base_chain[80]);
     spv_chain_free(c);
-    grow(fork, &base_chain[70], 12, 7);
+    extend(fork, &base_chain[70], 12, 7);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 70, 10, fork, 12), 0);
     assert_int_equal(spv_store_tip(s, &got), 1);
     base_same(&got, &fork[11]);
@@ -163,14 +163,14 @@ static void a_pruned_chain_lives_on(void **state)
     memcpy(back, base_chain + 71, sizeof back);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 70, 12, back, 30), 0);
     base_holds(s, 40, TOP);
-    /* what was dropped may come back */
+    /* removed headers can be backfilled again */
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 39), 0);
     base_holds(s, 0, TOP);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* Many rows are filled in or dropped without the hash index. */
-static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
+/* While many rows are inserted or removed, the hash index does not exist. */
+static void the_hash_index_is_dropped_for_many_rows_and_built_again(void **state)
 {
     enum { MANY = 21000, TO = 20500 };
     static struct spv_chain_header many[MANY + 1];
@@ -179,7 +179,7 @@ static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
     uint32_t base;
 
     many[0] = base_chain[0];
-    grow(many + 1, &many[0], MANY, 0);
+    extend(many + 1, &many[0], MANY, 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, many + 1, MANY), 0);
     assert_int_equal(spv_store_build_index(s), 0);
     assert_int_equal(spv_store_prune(s, TO, &base), 0);
@@ -192,7 +192,7 @@ static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
     assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 1);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, many + 1, 100), 0);
     assert_false(spv_store_indexed(s));
-    assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 0); /* and no scan */
+    assert_int_equal(spv_store_by_hash(reader, &got, &many[TO].hash), 0); /* without a scan */
     assert_int_equal(spv_store_by_hash(s, &got, &many[TO].hash), 0);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 100, 0, many + 101, TO - 101), 0);
     assert_int_equal(spv_store_build_index(s), 0);
@@ -203,9 +203,9 @@ static void the_index_makes_room_for_many_rows_and_comes_back(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* A start, an append, a fill that joins and puts works right, and a pruning. How many of them were
- * reported as done. */
-static int life(const char *path)
+/* A start at a checkpoint, an append, a backfill that joins, and pruning. Returns how many of them
+ * were reported as done. */
+static int run_updates(const char *path)
 {
     struct spv_chain_header some[TOP];
     struct spv_store *s = NULL;
@@ -250,7 +250,7 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
             (void)sqlite3_snprintf(sizeof path, path, "%s/%d-%d.db", (const char *)*state, (int)i,
                                    (int)k);
             faultvfs_plan(faults[i], k, 0);
-            const int done = life(path);
+            const int done = run_updates(path);
             (void)faultvfs_end(&hit);
             struct spv_store *s = base_open(path, SPV_STORE_CREATE);
             assert_int_equal(spv_store_rewound(s), 0);
@@ -259,7 +259,7 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
             while (now < 5 && (states[now].base != base.height || states[now].tip != got.height)) {
                 now++;
             }
-            /* the one that failed may be there, one that was reported done must be */
+            /* updates reported as done are there; the one that failed may be */
             assert_true((int)now == done || (int)now == done + 1);
             seen[now]++;
             if (base.work_since == 0) {
@@ -282,12 +282,12 @@ int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
-        FRESH(what_is_filled_joins_when_it_meets_the_base),
-        FRESH(a_fill_that_does_not_meet_the_base_is_refused_whole),
-        FRESH(joining_puts_every_sum_of_work_right),
+        FRESH(a_backfill_joins_the_chain_when_it_reaches_the_base),
+        FRESH(a_backfill_that_does_not_connect_to_the_base_is_refused),
+        FRESH(joining_adds_the_work_below_the_base_to_every_row),
         FRESH(pruning_leaves_two_periods_and_a_median),
-        FRESH(a_pruned_chain_lives_on),
-        FRESH(the_index_makes_room_for_many_rows_and_comes_back),
+        FRESH(a_pruned_chain_can_be_continued),
+        FRESH(the_hash_index_is_dropped_for_many_rows_and_built_again),
         FRESH(a_failing_disk_leaves_the_state_before_or_after),
     };
     faultvfs_install();

@@ -23,26 +23,26 @@ static uint32_t height_of(struct spv_store *s)
 
 static struct spv_store *begin(void **state, const char **path)
 {
-    const struct spv_chain_header genesis = first_record(regtest());
+    const struct spv_chain_header genesis = genesis_record(regtest());
     *path = in_folder(state, "gathered.db");
-    grow(best, &genesis, N, 0);
+    extend(best, &genesis, N, 0);
     return must_open(*path, SPV_STORE_CREATE);
 }
 
-static void what_is_gathered_is_seen_by_others_once_it_is_committed(void **state)
+static void deferred_updates_are_visible_to_others_after_the_commit(void **state)
 {
     const char *path;
     struct spv_store *s = begin(state, &path);
     struct spv_store *other = must_open(path, SPV_STORE_READ);
     assert_int_equal(gather(s, 0, 10), 0);
     assert_int_equal(gather(s, 10, 10), 0);
-    assert_int_equal(height_of(s), 20); /* the writer itself sees it */
+    assert_int_equal(height_of(s), 20); /* the writer reads it */
     assert_int_equal(height_of(other), 0);
     assert_int_equal(spv_store_commit(s), 0);
     assert_int_equal(height_of(other), 20);
-    assert_int_equal(spv_store_commit(s), 0); /* nothing to do */
+    assert_int_equal(spv_store_commit(s), 0); /* nothing to commit */
     assert_int_equal(spv_store_close(other), 0);
-    holds(s, best, 20);
+    assert_chain(s, best, 20);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -66,7 +66,7 @@ static void whatever_else_writes_commits_it_first(void **state)
     assert_int_equal(spv_store_close(other), 0);
 }
 
-static void a_failure_goes_back_to_the_last_commit(void **state)
+static void a_failure_rolls_back_to_the_last_commit(void **state)
 {
     const char *path;
     struct spv_store *s = begin(state, &path);
@@ -75,28 +75,29 @@ static void a_failure_goes_back_to_the_last_commit(void **state)
     assert_int_equal(gather(s, 10, 5), 0);
     assert_int_equal(spv_store_commit(s), 0);
     /* a row that must not exist */
-    meddle(path, "INSERT INTO header SELECT 18, hash, version, merkle_root, time, bits, nonce, work"
-                 " FROM header WHERE height = 3");
+    run_sql(path,
+            "INSERT INTO header SELECT 18, hash, version, merkle_root, time, bits, nonce, work"
+            " FROM header WHERE height = 3");
     assert_int_equal(gather(s, 15, 2), 0);
     assert_int_equal(gather(s, 17, 3), SPV_ERR_DB_DAMAGED);
-    meddle(path, "DELETE FROM header WHERE height = 18");
+    run_sql(path, "DELETE FROM header WHERE height = 18");
     assert_int_equal(gather(s, 17, 3),
                      SPV_ERR_STATE); /* the deferred updates are rolled back, too */
     assert_int_equal(gather(s, 15, 5), 0);
     assert_int_equal(spv_store_commit(s), 0);
-    holds(s, best, 20);
+    assert_chain(s, best, 20);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void commits_by_itself_when_much_is_gathered(void **state)
+static void commits_when_many_updates_are_deferred(void **state)
 {
     const char *path;
     struct spv_store *s = begin(state, &path);
     struct spv_store *other = must_open(path, SPV_STORE_READ);
     const size_t n = SPV_STORE_GROUP_COMMIT / 10;
     struct spv_chain_header *many = test_calloc(10 * n, sizeof *many);
-    const struct spv_chain_header genesis = first_record(regtest());
-    grow(many, &genesis, 10 * n, 1);
+    const struct spv_chain_header genesis = genesis_record(regtest());
+    extend(many, &genesis, 10 * n, 1);
     for (uint32_t i = 0; i < 10; i++) {
         const struct spv_chain_update change = {.kind = SPV_UPDATE_APPEND,
                                                 .fork_height = (uint32_t)(i * n),
@@ -115,10 +116,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
-        T(what_is_gathered_is_seen_by_others_once_it_is_committed),
+        T(deferred_updates_are_visible_to_others_after_the_commit),
         T(whatever_else_writes_commits_it_first),
-        T(a_failure_goes_back_to_the_last_commit),
-        T(commits_by_itself_when_much_is_gathered),
+        T(a_failure_rolls_back_to_the_last_commit),
+        T(commits_when_many_updates_are_deferred),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

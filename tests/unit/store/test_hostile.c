@@ -1,16 +1,16 @@
-/* A database from a stranger: what has the name of one of our objects and is something else is
- * refused before anything of it is read, at each schema version; what has another name stays. Most
- * of these never ended. */
+/* A database file from an attacker: an object that has the name of one of ours but another
+ * definition is refused before it is read, at each schema version; objects with other names stay.
+ * Most of these files once caused endless queries. */
 #include "store_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HANG_S 100 /* a test that takes longer reads something endless */
+#define HANG_S 100 /* seconds; a test that takes longer runs an endless query */
 #define ROWS 20
 
-/* A query without end under a name that we read, with every column that we ask for. */
+/* An endless query under a name that we read, with every column that we select. */
 #define ENDLESS(name)                                                                              \
     "CREATE VIEW " name " AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"      \
     " SELECT x AS height, x AS hash, x AS version, x AS merkle_root, x AS time, x AS bits,"        \
@@ -89,7 +89,8 @@ static const struct edit refused[] = {
     {"CREATE TRIGGER t INSTEAD OF DELETE ON block_header BEGIN SELECT 1; END", "trigger"},
 };
 
-/* As what is only ours, however it is spaced, and foreign objects under other names. */
+/* Our own definitions with other white space are accepted, and so are foreign objects under other
+ * names. */
 static const char *const taken[] = {
     REWRITE("header", ", ", ",\n\t  "),
     REWRITE("block_header", "SELECT h", "SELECT \r\n h"),
@@ -105,12 +106,12 @@ static void make_version(void **state, int version, const char *sql)
 {
     copy_file(in_folder(state, "h.db"), in_folder(state, "copy.db"));
     if (version == 1) {
-        meddle(in_folder(state, "copy.db"), TO_VERSION_1);
+        run_sql(in_folder(state, "copy.db"), TO_VERSION_1);
     }
-    meddle(in_folder(state, "copy.db"), sql);
+    run_sql(in_folder(state, "copy.db"), sql);
 }
 
-static void what_is_no_object_of_ours_is_refused_at_each_version(void **state)
+static void foreign_objects_under_our_names_are_refused_at_each_version(void **state)
 {
     struct spv_chain_header r[ROWS];
     make_chain(in_folder(state, "h.db"), r, ROWS);
@@ -133,21 +134,21 @@ static void foreign_objects_under_other_names_stay_at_each_version(void **state)
     for (int version = 1; version <= SPV_SCHEMA_VERSION; version++) {
         for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
             if (version == 1 && strncmp(taken[i], "DROP VIEW", 9) == 0) {
-                continue; /* its migration makes the view anew */
+                continue; /* its migration creates the view again */
             }
             make_version(state, version, taken[i]);
             for (int mode = SPV_STORE_READ; mode <= SPV_STORE_WRITE; mode++) {
                 struct spv_store *s =
                     must_open(in_folder(state, "copy.db"), (enum spv_store_mode)mode);
-                holds(s, r, ROWS);
+                assert_chain(s, r, ROWS);
                 assert_int_equal(spv_store_close(s), 0);
             }
         }
     }
 }
 
-/* A repair reads headers out of the file only when that runs no SQL of the attacker. */
-static void a_repair_of_hostile_tables_ends(void **state)
+/* A repair reads headers from the file only when this runs no SQL of the attacker. */
+static void a_repair_of_hostile_tables_terminates(void **state)
 {
     struct spv_chain_header r[ROWS];
     make_chain(in_folder(state, "h.db"), r, ROWS);
@@ -164,7 +165,7 @@ static void a_repair_of_hostile_tables_ends(void **state)
             !strstr(refused[i].sql, "TABLE header") && strncmp(refused[i].sql, "PRAGMA", 6) != 0;
         struct spv_store *s = must_open(path, SPV_STORE_WRITE);
         if (kept) {
-            holds(s, r, ROWS);
+            assert_chain(s, r, ROWS);
         }
         assert_int_equal(spv_store_close(s), 0);
     }
@@ -175,9 +176,9 @@ static void a_repair_of_hostile_tables_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(what_is_no_object_of_ours_is_refused_at_each_version),
+        IN_FOLDER(foreign_objects_under_our_names_are_refused_at_each_version),
         IN_FOLDER(foreign_objects_under_other_names_stay_at_each_version),
-        IN_FOLDER(a_repair_of_hostile_tables_ends),
+        IN_FOLDER(a_repair_of_hostile_tables_terminates),
     };
     (void)alarm(HANG_S);
     return cmocka_run_group_tests(tests, NULL, NULL);

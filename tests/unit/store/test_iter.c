@@ -8,7 +8,7 @@
 #define COMMON 10
 #define BRANCH 6
 
-/* The main chain, and two branches on its header 4 whose rows mix when they are sorted. */
+/* The main chain, and two branches on its header 4 whose rows interleave when sorted. */
 static struct spv_chain_header chain[COMMON];
 static struct spv_chain_header one[BRANCH];
 static struct spv_chain_header other[BRANCH];
@@ -16,15 +16,16 @@ static struct spv_chain_header other[BRANCH];
 static void make_branched(const char *path)
 {
     make_chain(path, chain, COMMON);
-    grow(one, &chain[3], BRANCH, 5);
-    grow(other, &chain[3], BRANCH, 6);
+    extend(one, &chain[3], BRANCH, 5);
+    extend(other, &chain[3], BRANCH, 6);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4, 0, one, BRANCH), 0);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4, 0, other, BRANCH), 0);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* Walks over the side branches between two heights: how many, each whole and in order. */
+/* Iterates over the side branches between two heights. Returns how many there are; each must be
+ * complete and in order. */
 static size_t walk_side(struct spv_store *s, uint32_t from, uint32_t to)
 {
     struct spv_store_iter *w = NULL;
@@ -49,7 +50,7 @@ static size_t walk_side(struct spv_store *s, uint32_t from, uint32_t to)
     return rc == 0 ? n : 1000;
 }
 
-static void side_branches_come_by_height(void **state)
+static void side_branches_are_iterated_by_height(void **state)
 {
     const char *path = in_folder(state, "headers.db");
     make_branched(path);
@@ -72,7 +73,7 @@ static void side_branches_are_of_the_walks_own_snapshot(void **state)
     assert_int_equal(spv_store_iter_open(&w, s, 0, UINT32_MAX), 0);
     assert_int_equal(spv_store_iter_next(w, &r), 1);
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
-    grow(more, &chain[5], 3, 7);
+    extend(more, &chain[5], 3, 7);
     assert_int_equal(apply(writer, SPV_UPDATE_BRANCH, 6, 0, more, 3), 0);
     assert_int_equal(spv_store_close(writer), 0);
     assert_int_equal(spv_store_iter_branches(w), 0);
@@ -84,20 +85,20 @@ static void side_branches_are_of_the_walks_own_snapshot(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void a_side_branch_that_was_meddled_with_is_damage(void **state)
+static void an_altered_side_branch_is_reported_as_damage(void **state)
 {
-    static const char *const deeds[] = {
+    static const char *const edits[] = {
         "UPDATE branch_header SET nonce = nonce + 1 WHERE height = 7",
         "UPDATE branch_header SET previous_hash = x'00' WHERE height = 7",
         "UPDATE branch_header SET previous_hash = zeroblob(32) WHERE height = 7",
     };
-    for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++) {
+    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         const char *path = in_folder(state, i == 0 ? "a.db" : i == 1 ? "b.db" : "c.db");
         struct spv_store_iter *w = NULL;
         struct spv_chain_header r;
         int rc;
         make_branched(path);
-        meddle(path, deeds[i]);
+        run_sql(path, edits[i]);
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         assert_int_equal(spv_store_iter_open(&w, s, 0, UINT32_MAX), 0);
         assert_int_equal(spv_store_iter_branches(w), 0);
@@ -110,7 +111,7 @@ static void a_side_branch_that_was_meddled_with_is_damage(void **state)
     }
 }
 
-static void data_version_changes_with_what_others_commit(void **state)
+static void data_version_changes_with_commits_of_others(void **state)
 {
     const char *path = in_folder(state, "headers.db");
     struct spv_chain_header more[3];
@@ -122,7 +123,7 @@ static void data_version_changes_with_what_others_commit(void **state)
     assert_int_equal(spv_store_data_version(s, &before), 0);
     assert_int_equal(spv_store_data_version(s, &after), 0);
     assert_int_equal(before, after);
-    grow(more, &chain[COMMON - 1], 3, 1);
+    extend(more, &chain[COMMON - 1], 3, 1);
     assert_int_equal(apply(writer, SPV_UPDATE_APPEND, COMMON, 0, more, 3), 0);
     assert_int_equal(spv_store_data_version(s, &after), 0);
     assert_int_not_equal(before, after);
@@ -134,10 +135,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(side_branches_come_by_height),
+        TEST(side_branches_are_iterated_by_height),
         TEST(side_branches_are_of_the_walks_own_snapshot),
-        TEST(a_side_branch_that_was_meddled_with_is_damage),
-        TEST(data_version_changes_with_what_others_commit),
+        TEST(an_altered_side_branch_is_reported_as_damage),
+        TEST(data_version_changes_with_commits_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

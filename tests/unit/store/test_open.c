@@ -1,4 +1,4 @@
-/* What opening refuses, repairs and reports. */
+/* What opening a database refuses, repairs and reports. */
 #include "store_fixture.h"
 
 #include <errno.h>
@@ -19,14 +19,14 @@ static void absent_is_not_damaged(void **state)
     write_file(path, "", 0);
     must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_NONE, "empty");
     must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_NONE, "empty");
-    /* a crash in the first moment of making one leaves this */
+    /* a crash right after the file's creation leaves this */
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    holds(s, NULL, 0);
+    assert_chain(s, NULL, 0);
     assert_int_equal(spv_store_close(s), 0);
     must_refuse((const char *)*state, SPV_STORE_CREATE, regtest(), SPV_ERR_DB_DAMAGED, "folder");
 }
 
-static void asks_for_path_and_network(void **state)
+static void path_and_network_are_required(void **state)
 {
     struct spv_store *s = NULL;
     struct spv_store_config cfg = {.path = in_folder(state, "h.db"), .mode = SPV_STORE_CREATE};
@@ -63,7 +63,7 @@ static void each_network_refuses_every_other(void **state)
                             all[j]->net.name);
             }
         }
-        /* a reader may take the network that the file says */
+        /* a reader may use the network that the file names */
         cfg.params = NULL;
         cfg.mode = SPV_STORE_READ;
         assert_int_equal(spv_store_open(&s, &cfg, NULL), 0);
@@ -73,7 +73,7 @@ static void each_network_refuses_every_other(void **state)
         assert_memory_equal(got->challenge_hash, all[i]->challenge_hash, 32);
         assert_int_equal(got->n_checkpoints, all[i]->n_checkpoints);
         assert_non_null(got->dns_seeds);
-        holds(s, NULL, 0);
+        assert_chain(s, NULL, 0);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
@@ -99,22 +99,22 @@ static void same_name_with_other_marks_is_another_network(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *path = in_folder(state, "copy.db");
         copy_file(in_folder(state, "h.db"), path);
-        meddle(path, cases[i].sql);
+        run_sql(path, cases[i].sql);
         must_refuse(path, SPV_STORE_READ, regtest(), cases[i].err, cases[i].word);
         must_refuse(path, SPV_STORE_WRITE, regtest(), cases[i].err, cases[i].word);
     }
 }
 
-static void unknown_network_in_the_file_is_said(void **state)
+static void an_unknown_network_in_the_file_is_an_error(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[5];
     make_chain(path, r, 5);
-    meddle(path, "UPDATE meta SET value = 'moonnet' WHERE key = 'network'");
+    run_sql(path, "UPDATE meta SET value = 'moonnet' WHERE key = 'network'");
     must_refuse(path, SPV_STORE_READ, NULL, SPV_ERR_DB_NETWORK, "moonnet");
 }
 
-/* Exports print the name. */
+/* Exports contain the network's name, so a database with an invalid one is refused. */
 static void a_custom_signet_is_named_after_its_magic(void **state)
 {
     static const char *const names[] = {"signet-54d26fbc", "signet-54d26fbd0", "signet-",
@@ -132,12 +132,12 @@ static void a_custom_signet_is_named_after_its_magic(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)snprintf(sql, sizeof sql, "UPDATE meta SET value = '%s' WHERE key = 'network'",
                        names[i]);
-        meddle(path, sql);
+        run_sql(path, sql);
         must_refuse(path, SPV_STORE_READ, NULL, SPV_ERR_DB_NETWORK, names[i]);
     }
 }
 
-static void foreign_files_are_refused_and_left_alone(void **state)
+static void foreign_files_are_refused_and_not_changed(void **state)
 {
     const char *path = in_folder(state, "notes.txt");
     static const char text[] = "Dear diary, today I pointed a program at the wrong file.\n";
@@ -149,7 +149,7 @@ static void foreign_files_are_refused_and_left_alone(void **state)
     }
     assert_int_equal(file_size(path), sizeof text - 1);
     path = in_folder(state, "other.db");
-    meddle(path, "CREATE TABLE bookmarks (url TEXT)");
+    run_sql(path, "CREATE TABLE bookmarks (url TEXT)");
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
         must_refuse(path, (enum spv_store_mode)mode, regtest(), SPV_ERR_DB_DAMAGED,
                     "another program");
@@ -159,19 +159,19 @@ static void foreign_files_are_refused_and_left_alone(void **state)
     assert_int_equal(file_size(in_folder(state, "other.db-lock")), -1);
 }
 
-static void newer_schema_is_refused_and_left_alone(void **state)
+static void a_newer_schema_is_refused_and_not_changed(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[5];
     char got[100];
     make_chain(path, r, 5);
-    meddle(path, "PRAGMA user_version = 3; ALTER TABLE header ADD COLUMN extra");
+    run_sql(path, "PRAGMA user_version = 3; ALTER TABLE header ADD COLUMN extra");
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
         must_refuse(path, (enum spv_store_mode)mode, regtest(), SPV_ERR_DB_NEWER, "newer version");
     }
     ask(got, sizeof got, path, "PRAGMA user_version");
     assert_string_equal(got, "3");
-    meddle(path, "PRAGMA user_version = 0");
+    run_sql(path, "PRAGMA user_version = 0");
     must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_DAMAGED, "schema version 0");
 }
 
@@ -191,9 +191,9 @@ static void a_cut_file_is_refused(void **state)
     }
 }
 
-/* Damage in the rows, what a reader says of it, and where a writer rewinds to. The chain: 1..5000.
- */
-static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
+/* Damaged rows, what a reader reports, and the height to which a writer rewinds. The chain is
+ * 1..5000. */
+static void a_damaged_tail_is_rewound_to_the_last_good_header(void **state)
 {
     const struct {
         const char *sql, *word;
@@ -216,7 +216,7 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
         {"UPDATE meta SET value = 'x' WHERE key = 'tip_hash'", "not the tip", 5000, 0},
         {"UPDATE meta SET value = 'x' WHERE key = 'tip_work'", "not the tip", 5000, 0},
         {"DELETE FROM meta WHERE key = 'tip_hash'", "not the tip", 5000, 0},
-        /* the anchor below the first window: the window moves down */
+        /* the damage is at the anchor below the first window: the window moves down */
         {"UPDATE header SET hash = zeroblob(32) WHERE height = 2900", "height 2,901 does not hash",
          2899, 2101},
         {"UPDATE header SET bits = 0 WHERE height > 1000", "does not hash", 1000, 4000},
@@ -234,11 +234,11 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
         const char *path = in_folder(state, "copy.db");
         (void)remove(in_folder(state, "copy.db-wal"));
         copy_file(in_folder(state, "h.db"), path);
-        meddle(path, cases[i].sql);
+        run_sql(path, cases[i].sql);
         must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, cases[i].word);
         struct spv_store *s = must_open(path, SPV_STORE_WRITE);
         assert_int_equal(spv_store_rewound(s), cases[i].rewound);
-        holds(s, r, cases[i].good);
+        assert_chain(s, r, cases[i].good);
         if (cases[i].good < n) {
             assert_int_equal(
                 apply(s, SPV_UPDATE_APPEND, cases[i].good, 0, r + cases[i].good, n - cases[i].good),
@@ -246,14 +246,15 @@ static void a_bad_tail_is_cut_back_to_the_last_good_header(void **state)
         }
         assert_int_equal(spv_store_close(s), 0);
         s = must_open(path, SPV_STORE_READ);
-        holds(s, r, n);
+        assert_chain(s, r, n);
         assert_int_equal(spv_store_close(s), 0);
     }
     free(r);
 }
 
-/* A row that hashes and adds up, but has no proof of work. */
-/* However far apart a stranger's rows lie, looking for the last good one takes a step a window. */
+/* A row with a correct hash and work sum, but without proof of work. */
+/* However sparse an attacker's rows are, the search for the last good one takes one step per
+ * window. */
 static void rows_of_impossible_heights_are_cut(void **state)
 {
     static const char *const heights[] = {"9223372036854775807", "4294967296", "4294967295"};
@@ -268,10 +269,10 @@ static void rows_of_impossible_heights_are_cut(void **state)
                        " nonce, work FROM header WHERE height = 9;"
                        "UPDATE meta SET value = %s WHERE key = 'tip_height'",
                        heights[i / 2], i % 2 == 0 ? heights[i / 2] : "'none'");
-        meddle(path, sql);
+        run_sql(path, sql);
         must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, "damaged");
         struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-        holds(s, r, 9);
+        assert_chain(s, r, 9);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
@@ -284,22 +285,22 @@ static void side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writ
     const char *path = in_folder(state, "h.db");
     make_chain(path, r, 9);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    grow(branch, &r[4], 4, 7);
+    extend(branch, &r[4], 4, 7);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 5, 0, branch, 4), 0);
     assert_int_equal(spv_store_close(s), 0);
-    /* malformed ones at great heights, and others below the branch of ours */
-    meddle(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-                 "INSERT INTO branch_header SELECT randomblob(7), 9223372036854775807 - i,"
-                 " zeroblob(32), 1, zeroblob(32), 1, 1, 1, zeroblob(32) FROM n;"
-                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-                 "INSERT INTO branch_header SELECT randomblob(32), 3, zeroblob(32), 1,"
-                 " zeroblob(32), 1, 1, 1, zeroblob(32) FROM n");
+    /* malformed rows at great heights, and others below our branch */
+    run_sql(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+                  "INSERT INTO branch_header SELECT randomblob(7), 9223372036854775807 - i,"
+                  " zeroblob(32), 1, zeroblob(32), 1, 1, 1, zeroblob(32) FROM n;"
+                  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+                  "INSERT INTO branch_header SELECT randomblob(32), 3, zeroblob(32), 1,"
+                  " zeroblob(32), 1, 1, 1, zeroblob(32) FROM n");
     s = must_open(path, SPV_STORE_READ);
     assert_int_equal(spv_store_close(s), 0);
     ask(got, sizeof got, path, "SELECT count(*) FROM branch_header");
     assert_string_equal(got, "40004");
     s = must_open(path, SPV_STORE_WRITE);
-    holds(s, r, 9);
+    assert_chain(s, r, 9);
     assert_int_equal(spv_store_close(s), 0);
     ask(got, sizeof got, path, "SELECT count(*) FROM branch_header");
     assert_int_equal(atoi(got), SPV_CHAIN_BRANCH_HEADERS);
@@ -316,7 +317,7 @@ static void a_tail_without_proof_of_work_is_cut(void **state)
     r[10].height = 11;
     r[10].header.prev = r[9].hash;
     r[10].header.bits = 0x1d00ffff;
-    r[10].work.w[0] = r[9].work.w[0] + 0x100010001; /* what these bits count */
+    r[10].work.w[0] = r[9].work.w[0] + 0x100010001; /* the work of these bits */
     spv_header_hash(&r[10].hash, &r[10].header);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 10, 0, r + 10, 1), 0);
@@ -325,7 +326,7 @@ static void a_tail_without_proof_of_work_is_cut(void **state)
                 "does not meet its own target");
     s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_rewound(s), 1);
-    holds(s, r, 10);
+    assert_chain(s, r, 10);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -339,7 +340,7 @@ static void bits_flipped_in_the_file_are_found(void **state)
     assert_non_null(f);
     size_t n = fread(bytes, 1, sizeof bytes, f);
     (void)fclose(f);
-    /* the merkle roots of grow() carry their height: flip a bit in the row of 990 */
+    /* the merkle roots of extend() contain their height: flip a bit in the row of 990 */
     size_t at = 0;
     for (size_t i = 32; i + 32 < n && at == 0; i++) {
         static const uint8_t root[] = {0, 0, 0x03, 0xde, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -352,17 +353,17 @@ static void bits_flipped_in_the_file_are_found(void **state)
     must_refuse(copy, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, "height 990");
     struct spv_store *s = must_open(copy, SPV_STORE_WRITE);
     assert_int_equal(spv_store_rewound(s), 11);
-    holds(s, r, 989);
+    assert_chain(s, r, 989);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* kill -9 leaves the file and its log as they are on disk: take copies of both. */
+/* kill -9 leaves the database and its WAL as they are on disk: copy both. */
 static void a_killed_writer_loses_nothing_committed(void **state)
 {
     struct spv_chain_header r[300];
     make_chain(in_folder(state, "h.db"), r, 100);
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
-    grow(r + 100, &r[99], 200, 0);
+    extend(r + 100, &r[99], 200, 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 200, 0, r + 200, 100), 0);
     const char *path = in_folder(state, "copy.db");
@@ -370,15 +371,15 @@ static void a_killed_writer_loses_nothing_committed(void **state)
     copy_file(in_folder(state, "h.db-wal"), in_folder(state, "copy.db-wal"));
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(path, SPV_STORE_READ);
-    holds(s, r, 300);
+    assert_chain(s, r, 300);
     assert_int_equal(spv_store_close(s), 0);
-    /* half of the log's last transaction is lost: the one before stands */
+    /* half of the WAL's last transaction is lost: the one before is kept */
     truncate_file(in_folder(state, "copy.db-wal"),
                   file_size(in_folder(state, "copy.db-wal")) - 3000);
     (void)remove(in_folder(state, "copy.db-shm"));
     s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_rewound(s), 0);
-    holds(s, r, 200);
+    assert_chain(s, r, 200);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -387,7 +388,7 @@ static void a_lost_log_leaves_the_state_before(void **state)
     struct spv_chain_header r[200];
     make_chain(in_folder(state, "h.db"), r, 100);
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
-    grow(r + 100, &r[99], 100, 0);
+    extend(r + 100, &r[99], 100, 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     copy_file(in_folder(state, "h.db"), in_folder(state, "copy.db"));
     assert_int_equal(spv_store_flush(s), 0);
@@ -395,22 +396,21 @@ static void a_lost_log_leaves_the_state_before(void **state)
     copy_file(in_folder(state, "h.db"), in_folder(state, "flushed.db"));
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(in_folder(state, "copy.db"), SPV_STORE_WRITE);
-    holds(s, r, 100);
+    assert_chain(s, r, 100);
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(in_folder(state, "flushed.db"), SPV_STORE_READ);
-    holds(s, r, 200);
+    assert_chain(s, r, 200);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* The lock file of a killed writer records what the WAL had: when the WAL is lost, that is
- * reported. */
+/* The lock file of a killed writer records what the WAL contained: a lost WAL is reported. */
 static void a_lost_wal_is_reported(void **state)
 {
     struct spv_chain_header r[200];
     char lock[200];
     make_chain(in_folder(state, "h.db"), r, 100);
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
-    grow(r + 100, &r[99], 100, 0);
+    extend(r + 100, &r[99], 100, 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     char path[PATH_LEN];
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
@@ -418,7 +418,7 @@ static void a_lost_wal_is_reported(void **state)
     copy_file(in_folder(state, "h.db-lock"), in_folder(state, "copy.db-lock"));
     copy_file(in_folder(state, "h.db-wal"), in_folder(state, "copy.db-wal"));
     assert_int_equal(spv_store_close(s), 0);
-    /* after a proper end nothing is noted, and nothing is missed */
+    /* after a regular close nothing is recorded, and nothing is reported as lost */
     FILE *f = fopen(in_folder(state, "h.db-lock"), "r");
     assert_non_null(f);
     assert_non_null(fgets(lock, sizeof lock, f));
@@ -428,11 +428,11 @@ static void a_lost_wal_is_reported(void **state)
     copy_file(path, in_folder(state, "folded.db"));
     copy_file(in_folder(state, "copy.db-lock"), in_folder(state, "folded.db-lock"));
     copy_file(in_folder(state, "copy.db-wal"), in_folder(state, "folded.db-wal"));
-    meddle(in_folder(state, "folded.db"), "PRAGMA wal_checkpoint(TRUNCATE)");
+    run_sql(in_folder(state, "folded.db"), "PRAGMA wal_checkpoint(TRUNCATE)");
     s = must_open(in_folder(state, "folded.db"), SPV_STORE_READ);
-    holds(s, r, 200);
+    assert_chain(s, r, 200);
     assert_int_equal(spv_store_close(s), 0);
-    /* it is lost */
+    /* the WAL is lost */
     assert_int_equal(remove(in_folder(state, "copy.db-wal")), 0);
     must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, "write-ahead log is missing");
     struct spv_verify_report report;
@@ -440,11 +440,11 @@ static void a_lost_wal_is_reported(void **state)
     assert_int_equal(spv_store_verify(&report, &cfg, NULL), SPV_ERR_DB_DAMAGED);
     s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_rewound(s), 100);
-    holds(s, r, 100);
+    assert_chain(s, r, 100);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(path, SPV_STORE_READ);
-    holds(s, r, 200);
+    assert_chain(s, r, 200);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -459,25 +459,25 @@ static void one_writer_and_any_number_of_readers(void **state)
     (void)snprintf(me, sizeof me, "process %ld", (long)getpid());
     must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_BUSY, me);
     must_refuse(path, SPV_STORE_CREATE, regtest(), SPV_ERR_DB_BUSY, "writing");
-    /* a link to it is the same database */
+    /* a symbolic link to it is the same database */
     assert_int_equal(symlink("h.db", in_folder(state, "link.db")), 0);
     must_refuse(in_folder(state, "link.db"), SPV_STORE_WRITE, regtest(), SPV_ERR_DB_BUSY, me);
-    holds(reader, r, 10);
-    grow(r + 10, &r[9], 10, 0);
+    assert_chain(reader, r, 10);
+    extend(r + 10, &r[9], 10, 0);
     assert_int_equal(apply(writer, SPV_UPDATE_APPEND, 10, 0, r + 10, 10), 0);
-    holds(reader, r, 20);
+    assert_chain(reader, r, 20);
     assert_int_equal(apply(reader, SPV_UPDATE_APPEND, 20, 0, r, 1), SPV_ERR_DB_READONLY);
     assert_int_equal(spv_store_build_index(reader), SPV_ERR_DB_READONLY);
     assert_int_equal(spv_store_flush(reader), 0);
     assert_int_equal(spv_store_close(writer), 0);
     writer = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_close(writer), 0);
-    holds(reader, r, 20);
+    assert_chain(reader, r, 20);
     assert_int_equal(spv_store_close(reader), 0);
 }
 
-/* Permissions do not bind root: a child without its rights does the looking. Its exit code is the
- * number of the check that failed. */
+/* root ignores permissions: a child process without root's rights opens the file. Its exit code is
+ * the number of the check that failed. */
 static int look_without_rights(const char *path, const struct spv_chain_header *last)
 {
     if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) {
@@ -505,7 +505,7 @@ static int look_without_rights(const char *path, const struct spv_chain_header *
     return spv_store_open(&s, &cfg, &why) == SPV_ERR_DB_READONLY ? 0 : 5;
 }
 
-static void reads_where_nothing_can_be_written(void **state)
+static void reads_without_write_permission(void **state)
 {
     struct spv_chain_header r[10];
     assert_int_equal(mkdir(in_folder(state, "ro %41?#"), 0755), 0);
@@ -533,15 +533,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(absent_is_not_damaged),
-        IN_FOLDER(asks_for_path_and_network),
+        IN_FOLDER(path_and_network_are_required),
         IN_FOLDER(each_network_refuses_every_other),
         IN_FOLDER(same_name_with_other_marks_is_another_network),
-        IN_FOLDER(unknown_network_in_the_file_is_said),
+        IN_FOLDER(an_unknown_network_in_the_file_is_an_error),
         IN_FOLDER(a_custom_signet_is_named_after_its_magic),
-        IN_FOLDER(foreign_files_are_refused_and_left_alone),
-        IN_FOLDER(newer_schema_is_refused_and_left_alone),
+        IN_FOLDER(foreign_files_are_refused_and_not_changed),
+        IN_FOLDER(a_newer_schema_is_refused_and_not_changed),
         IN_FOLDER(a_cut_file_is_refused),
-        IN_FOLDER(a_bad_tail_is_cut_back_to_the_last_good_header),
+        IN_FOLDER(a_damaged_tail_is_rewound_to_the_last_good_header),
         IN_FOLDER(rows_of_impossible_heights_are_cut),
         IN_FOLDER(side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writing),
         IN_FOLDER(a_tail_without_proof_of_work_is_cut),
@@ -550,7 +550,7 @@ int main(void)
         IN_FOLDER(a_lost_log_leaves_the_state_before),
         IN_FOLDER(a_lost_wal_is_reported),
         IN_FOLDER(one_writer_and_any_number_of_readers),
-        IN_FOLDER(reads_where_nothing_can_be_written),
+        IN_FOLDER(reads_without_write_permission),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

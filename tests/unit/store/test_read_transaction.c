@@ -1,18 +1,18 @@
-/* One state of the chain for several reads, while another connection writes. */
+/* A read transaction: several reads see one state of the chain while another connection writes. */
 #include "unit/store/store_fixture.h"
 
 #define N 20
 
 static struct spv_chain_header best[N + 5]; /* best[i] has height i + 1 */
-static struct spv_chain_header other[8]; /* from height N - 4 on */
+static struct spv_chain_header other[8]; /* from height N - 4 */
 
-static void what_is_held_stays_while_the_chain_grows_and_reorganises(void **state)
+static void a_read_transaction_is_stable_during_appends_and_reorgs(void **state)
 {
     const char *path = in_folder(state, "held.db");
     struct spv_chain_header r;
     make_chain(path, best, N);
-    grow(best + N, &best[N - 1], 5, 0);
-    grow(other, &best[N - 6], 8, 7);
+    extend(best + N, &best[N - 1], 5, 0);
+    extend(other, &best[N - 6], 8, 7);
 
     struct spv_store *writer = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_build_index(writer), 0);
@@ -60,7 +60,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
-        T(what_is_held_stays_while_the_chain_grows_and_reorganises),
+        T(a_read_transaction_is_stable_during_appends_and_reorgs),
         T(a_reader_sees_the_index_once_the_writer_has_built_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

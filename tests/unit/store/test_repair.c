@@ -1,5 +1,5 @@
-/* Repairing: a copy first, then back to the last good height; what comes after goes on as before.
- */
+/* Repair: copies the file first, then rewinds to the last good height; afterwards the chain can be
+ * continued. */
 #include "store_fixture.h"
 
 #include <stdio.h>
@@ -56,7 +56,7 @@ static void fresh_copy(void **state, bool index)
     copy_file(path, in_folder(state, "copy.db"));
 }
 
-/* After a repair: verified, and the chain goes on to where it was. */
+/* After a repair the file verifies, and the chain can be extended to its former tip. */
 static void goes_on(const char *path, int64_t height, bool index)
 {
     struct spv_verify_report r;
@@ -66,17 +66,17 @@ static void goes_on(const char *path, int64_t height, bool index)
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_rewound(s), 0);
     assert_int_equal(spv_store_indexed(s), index);
-    holds(s, chain, (size_t)height);
+    assert_chain(s, chain, (size_t)height);
     if (height < N) {
         assert_int_equal(
             apply(s, SPV_UPDATE_APPEND, (uint32_t)height, 0, chain + height, N - (size_t)height),
             0);
     }
-    holds(s, chain, N);
+    assert_chain(s, chain, N);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void rows_are_cut_back_in_the_file(void **state)
+static void damaged_rows_are_removed_from_the_file(void **state)
 {
     const struct {
         const char *sql;
@@ -107,7 +107,7 @@ static void rows_are_cut_back_in_the_file(void **state)
         struct spv_error_info why = {.text = ""};
         fresh_copy(state, true);
         const char *path = in_folder(state, "copy.db");
-        meddle(path, cases[i].sql);
+        run_sql(path, cases[i].sql);
         copy_file(path, in_folder(state, "before.db"));
         int rc = repair(&r, path, &why);
         if (rc != 0) {
@@ -122,12 +122,12 @@ static void rows_are_cut_back_in_the_file(void **state)
     }
 }
 
-/* Bans and addresses that the other table holds stay. */
-static void a_broken_address_book_is_made_anew(void **state)
+/* Bans and addresses in the undamaged table are kept. */
+static void damaged_addrman_tables_are_created_again(void **state)
 {
     const struct {
         const char *sql;
-        size_t addresses, bans; /* that are there afterwards, at least */
+        size_t addresses, bans; /* minimum number of rows afterwards */
     } cases[] = {
         {"DROP TABLE peer_address", 0, 1},
         {"DROP TABLE peer_ban", 1, 0},
@@ -144,9 +144,9 @@ static void a_broken_address_book_is_made_anew(void **state)
         struct spv_addrman_rows book;
         fresh_copy(state, true);
         const char *path = in_folder(state, "copy.db");
-        meddle(path, "INSERT INTO peer_address VALUES ('9.9.9.9', 8333, 1, x'0109', 1, 1, 1, 0, 0,"
-                     " 0, 1, 0); INSERT INTO peer_ban VALUES ('8.8.8.8', 1, 2, -1, '')");
-        meddle(path, cases[i].sql);
+        run_sql(path, "INSERT INTO peer_address VALUES ('9.9.9.9', 8333, 1, x'0109', 1, 1, 1, 0, 0,"
+                      " 0, 1, 0); INSERT INTO peer_ban VALUES ('8.8.8.8', 1, 2, -1, '')");
+        run_sql(path, cases[i].sql);
         copy_file(path, in_folder(state, "before.db"));
         int rc = repair(&r, path, &why);
         if (rc != 0) {
@@ -157,9 +157,9 @@ static void a_broken_address_book_is_made_anew(void **state)
         assert_int_equal(r.lost, 0);
         assert_true(same_file(r.copy, in_folder(state, "before.db")));
         assert_int_equal(file_size(in_folder(state, "copy.db.damaged-2")), -1);
-        assert_int_equal(repair(&r, path, &why), 0); /* nothing is left to do */
+        assert_int_equal(repair(&r, path, &why), 0); /* nothing is left to repair */
         assert_int_equal(r.done, SPV_REPAIR_NONE);
-        struct spv_store *s = must_open(path, SPV_STORE_READ); /* which makes nothing anew */
+        struct spv_store *s = must_open(path, SPV_STORE_READ); /* which creates nothing again */
         assert_int_equal(spv_store_addrman_load(s, &book), 0);
         assert_true(book.n >= cases[i].addresses && book.n <= 1);
         assert_true(book.n_bans >= cases[i].bans && book.n_bans <= 1);
@@ -175,7 +175,7 @@ static void a_repair_that_fails_leaves_no_copy(void **state)
     struct spv_error_info why = {.text = ""};
     const char *path = in_folder(state, "copy.db");
     fresh_copy(state, false);
-    meddle(path, "UPDATE meta SET value = 'simnet' WHERE key = 'network'");
+    run_sql(path, "UPDATE meta SET value = 'simnet' WHERE key = 'network'");
     truncate_file(path, file_size(path) / 2 / 4096 * 4096);
     copy_file(path, in_folder(state, "before.db"));
     assert_int_equal(repair(&r, path, &why), SPV_ERR_DB_NETWORK);
@@ -184,7 +184,7 @@ static void a_repair_that_fails_leaves_no_copy(void **state)
     assert_true(same_file(path, in_folder(state, "before.db")));
 }
 
-static void a_sound_file_is_left_alone(void **state)
+static void a_valid_file_is_not_changed(void **state)
 {
     struct spv_repair_report r;
     struct spv_error_info why = {.text = ""};
@@ -205,7 +205,7 @@ static int keep_record(void *ctx, const struct spv_chain_header *record)
     return 0;
 }
 
-/* A chain that obeys every rule, unlike grow()'s. */
+/* A chain that obeys every rule, unlike that of extend(). */
 static void mine_chain(const char *path, struct spv_chain_header *records, uint32_t n)
 {
     struct spv_chain *c = NULL;
@@ -220,9 +220,8 @@ static void mine_chain(const char *path, struct spv_chain_header *records, uint3
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* Whatever else is wrong with the file: while the clock is wrong, damage cannot be detected
- * reliably. */
-static void a_wrong_clock_changes_nothing(void **state)
+/* While the clock is wrong, damage cannot be detected reliably, so nothing is repaired. */
+static void with_a_wrong_clock_nothing_is_repaired(void **state)
 {
     static const char *const sql[] = {"", "DELETE FROM header WHERE height = 1234",
                                       "UPDATE meta SET value = 6000 WHERE key = 'tip_height'"};
@@ -233,7 +232,7 @@ static void a_wrong_clock_changes_nothing(void **state)
         const char *path = in_folder(state, "mined.db");
         (void)remove(path);
         mine_chain(path, mined, MINED);
-        meddle(path, sql[i]);
+        run_sql(path, sql[i]);
         copy_file(path, in_folder(state, "before.db"));
         const struct spv_verify_config cfg = {
             .path = path, .params = regtest(), .full = true, .now = {.unix_s = 0}}; /* 1970 */
@@ -258,8 +257,9 @@ static void overwrite(const char *path, long at, size_t n, int byte)
     assert_int_equal(fclose(f), 0);
 }
 
-/* Each page in turn (a stride of them) is overwritten: whatever it held, the file is mended. */
-static void any_damaged_page_can_be_mended(void **state)
+/* Each page in turn (a stride of them) is overwritten: the file is repaired, whatever the page
+ * contained. */
+static void any_damaged_page_can_be_repaired(void **state)
 {
     fresh_copy(state, true);
     const char *path = in_folder(state, "copy.db");
@@ -292,9 +292,9 @@ static void any_damaged_page_can_be_mended(void **state)
     assert_true(kinds[SPV_REPAIR_SALVAGED] > 5);
 }
 
-/* Single bits, at places all over the file: either nothing that counts was hit (an unused byte), or
- * it is found and mended. */
-static void any_flipped_bit_is_mended_or_means_nothing(void **state)
+/* Single flipped bits, all over the file: either the bit was in an unused byte, or the damage is
+ * found and repaired. */
+static void any_flipped_bit_is_repaired_or_has_no_effect(void **state)
 {
     int found = 0;
     fresh_copy(state, true);
@@ -324,7 +324,7 @@ static void any_flipped_bit_is_mended_or_means_nothing(void **state)
     assert_true(found > 50);
 }
 
-static void a_cut_file_keeps_what_is_left(void **state)
+static void a_truncated_file_keeps_its_complete_rows(void **state)
 {
     fresh_copy(state, false);
     long size = file_size(in_folder(state, "copy.db"));
@@ -362,11 +362,11 @@ static void a_file_that_is_no_database_becomes_an_empty_one(void **state)
     assert_int_equal(r.height, 0);
     assert_int_equal(file_size(in_folder(state, "notes.txt.damaged-1")), sizeof text - 1);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    holds(s, NULL, 0);
+    assert_chain(s, NULL, 0);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void what_is_not_damaged_but_foreign_is_left_alone(void **state)
+static void a_newer_or_foreign_database_is_not_repaired(void **state)
 {
     const struct {
         const char *sql, *word;
@@ -383,7 +383,7 @@ static void what_is_not_damaged_but_foreign_is_left_alone(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         fresh_copy(state, false);
         const char *path = in_folder(state, "copy.db");
-        meddle(path, cases[i].sql);
+        run_sql(path, cases[i].sql);
         copy_file(path, in_folder(state, "before.db"));
         assert_int_equal(repair(&r, path, &why), cases[i].err);
         assert_non_null(strstr(why.text, cases[i].word));
@@ -399,7 +399,7 @@ static void what_is_not_damaged_but_foreign_is_left_alone(void **state)
     assert_int_equal(spv_store_close(writer), 0);
 }
 
-/* What a killed writer left in the log is part of the copy, and of what is mended. */
+/* The WAL that a killed writer left is copied, and its rows are repaired, too. */
 static void the_log_is_copied_and_read(void **state)
 {
     struct spv_repair_report r;
@@ -408,7 +408,7 @@ static void the_log_is_copied_and_read(void **state)
     const char *live = in_folder(state, "copy.db");
     struct spv_chain_header more[10];
     struct spv_store *s = must_open(live, SPV_STORE_WRITE);
-    grow(more, &chain[N - 1], 10, 3);
+    extend(more, &chain[N - 1], 10, 3);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, N, 0, more, 10), 0);
     const char *path = in_folder(state, "left.db");
     copy_file(live, path);
@@ -419,10 +419,10 @@ static void the_log_is_copied_and_read(void **state)
     assert_int_equal(r.done, SPV_REPAIR_SALVAGED);
     assert_int_equal(r.lost, N + 10 - r.height);
     assert_true(file_size(in_folder(state, "left.db.damaged-1-wal")) > 0);
-    assert_int_equal(r.found.claimed, N + 10); /* the log was read */
+    assert_int_equal(r.found.claimed, N + 10); /* the WAL was read */
     goes_on(path, r.height, false);
-    /* a second one counts on */
-    meddle(path, "DELETE FROM header WHERE height = 30");
+    /* a second repair uses the next number */
+    run_sql(path, "DELETE FROM header WHERE height = 30");
     assert_int_equal(repair(&r, path, &why), 0);
     assert_string_equal(r.copy, in_folder(state, "left.db.damaged-2"));
 }
@@ -432,16 +432,16 @@ static void the_log_is_copied_and_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(rows_are_cut_back_in_the_file),
-        IN_FOLDER(a_broken_address_book_is_made_anew),
+        IN_FOLDER(damaged_rows_are_removed_from_the_file),
+        IN_FOLDER(damaged_addrman_tables_are_created_again),
         IN_FOLDER(a_repair_that_fails_leaves_no_copy),
-        IN_FOLDER(a_sound_file_is_left_alone),
-        IN_FOLDER(a_wrong_clock_changes_nothing),
-        IN_FOLDER(any_damaged_page_can_be_mended),
-        IN_FOLDER(any_flipped_bit_is_mended_or_means_nothing),
-        IN_FOLDER(a_cut_file_keeps_what_is_left),
+        IN_FOLDER(a_valid_file_is_not_changed),
+        IN_FOLDER(with_a_wrong_clock_nothing_is_repaired),
+        IN_FOLDER(any_damaged_page_can_be_repaired),
+        IN_FOLDER(any_flipped_bit_is_repaired_or_has_no_effect),
+        IN_FOLDER(a_truncated_file_keeps_its_complete_rows),
         IN_FOLDER(a_file_that_is_no_database_becomes_an_empty_one),
-        IN_FOLDER(what_is_not_damaged_but_foreign_is_left_alone),
+        IN_FOLDER(a_newer_or_foreign_database_is_not_repaired),
         IN_FOLDER(the_log_is_copied_and_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The files beside a database have known names: a link, a pipe or a folder there is left alone, and
- * a writer under another name of the file is refused. */
+/* Sidecar files (lock, WAL, copies) have known names: a link, a pipe or a folder under such a name
+ * is not touched, and a second writer that opens the file by another name is refused. */
 #include "store_fixture.h"
 
 #include <stdio.h>
@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HANG_S 100 /* a pipe was waited for */
+#define HANG_S 100 /* seconds; a longer test waits for a pipe */
 
 static const char *const suffixes[] = {"-lock", "-wal", "-shm", "-journal"};
 #define SUFFIXES (sizeof suffixes / sizeof suffixes[0])
 
-static const char diary[] = "Dear diary,\n";
+static const char foreign_text[] = "Dear diary,\n";
 
 static const char *beside(void **state, const char *suffix)
 {
@@ -21,7 +21,7 @@ static const char *beside(void **state, const char *suffix)
     return in_folder(state, name);
 }
 
-/* Refused in every mode and by a repair; the words name the ending. */
+/* Refused in every mode and by a repair; the error names the suffix. */
 static void must_refuse_all(void **state, const char *suffix)
 {
     static struct spv_repair_report report;
@@ -46,17 +46,17 @@ static void a_pipe_is_not_waited_for(void **state)
         assert_int_equal(unlink(beside(state, suffixes[i])), 0);
     }
     struct spv_store *s = must_open(in_folder(state, "h.db"), SPV_STORE_WRITE);
-    holds(s, r, 5);
+    assert_chain(s, r, 5);
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void what_a_link_leads_to_is_not_written(void **state)
+static void the_target_of_a_link_is_not_written(void **state)
 {
     struct spv_chain_header r[5];
     char target[PATH_LEN];
     (void)snprintf(target, sizeof target, "%s", in_folder(state, "diary.txt"));
     make_chain(in_folder(state, "h.db"), r, 5);
-    write_file(target, diary, sizeof diary - 1);
+    write_file(target, foreign_text, sizeof foreign_text - 1);
     for (size_t i = 0; i < 2 * SUFFIXES; i++) {
         char name[PATH_LEN];
         (void)snprintf(name, sizeof name, "%s", beside(state, suffixes[i / 2]));
@@ -64,16 +64,16 @@ static void what_a_link_leads_to_is_not_written(void **state)
         assert_int_equal(i % 2 == 0 ? symlink(target, name) : link(target, name), 0);
         must_refuse_all(state, suffixes[i / 2]);
         assert_int_equal(unlink(name), 0);
-        assert_int_equal(file_size(target), sizeof diary - 1);
+        assert_int_equal(file_size(target), sizeof foreign_text - 1);
     }
-    /* nor is it made */
+    /* nor is it created */
     (void)unlink(beside(state, "-lock"));
     assert_int_equal(symlink(in_folder(state, "absent"), beside(state, "-lock")), 0);
     must_refuse_all(state, "-lock");
     assert_int_equal(file_size(in_folder(state, "absent")), -1);
 }
 
-static void a_folder_is_left_alone(void **state)
+static void a_folder_is_not_touched(void **state)
 {
     struct spv_chain_header r[5];
     make_chain(in_folder(state, "h.db"), r, 5);
@@ -85,7 +85,8 @@ static void a_folder_is_left_alone(void **state)
     }
 }
 
-/* The database itself may be reached by a link: what lies beside its target counts. */
+/* The database itself may be opened through a link: the sidecar files are those beside its
+ * target. */
 static void links_to_the_database_are_followed(void **state)
 {
     struct spv_chain_header r[5];
@@ -114,8 +115,8 @@ static void a_writer_through_a_hard_link_is_refused(void **state)
     assert_int_equal(spv_store_repair(&report, &cfg, &why), SPV_ERR_DB_READONLY);
     assert_int_equal(spv_store_close(s), 0);
     must_refuse(path, SPV_STORE_CREATE, regtest(), SPV_ERR_DB_READONLY, "2 names");
-    s = must_open(path, SPV_STORE_READ); /* reading harms nothing */
-    holds(s, r, 5);
+    s = must_open(path, SPV_STORE_READ); /* reading changes nothing */
+    assert_chain(s, r, 5);
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(unlink(other), 0);
     s = must_open(path, SPV_STORE_WRITE);
@@ -128,8 +129,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_pipe_is_not_waited_for),
-        IN_FOLDER(what_a_link_leads_to_is_not_written),
-        IN_FOLDER(a_folder_is_left_alone),
+        IN_FOLDER(the_target_of_a_link_is_not_written),
+        IN_FOLDER(a_folder_is_not_touched),
         IN_FOLDER(links_to_the_database_are_followed),
         IN_FOLDER(a_writer_through_a_hard_link_is_refused),
     };

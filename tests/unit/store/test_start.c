@@ -7,7 +7,7 @@
 #include "store/db.h"
 #include "util/u256.h"
 
-static void starts_at_a_base_and_goes_on(void **state)
+static void a_store_starts_at_a_base_and_is_continued(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_started(path, BASE + PERIOD - 1, true);
@@ -27,7 +27,7 @@ static void starts_at_a_base_and_goes_on(void **state)
         base_holds(s, BASE, TOP);
         assert_int_equal(spv_store_close(s), 0);
     }
-    /* people see what the base follows, too */
+    /* the view shows the base's previous hash, too */
     ask(got, sizeof got, path, "SELECT previous_hash FROM block_header WHERE height = 40");
     spv_blockhash_hex(want, &base_chain[BASE - 1].hash);
     assert_string_equal(got, want);
@@ -38,7 +38,7 @@ static void starts_at_a_base_and_goes_on(void **state)
     assert_string_equal(got, "40");
 }
 
-static void a_chain_goes_on_over_a_base(void **state)
+static void a_chain_above_a_base_is_continued(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_started(path, 80, true);
@@ -62,7 +62,7 @@ static void a_chain_goes_on_over_a_base(void **state)
     assert_int_equal(spv_chain_header_at(c, &got, 1), 0);
     assert_int_equal(spv_chain_header_at(c, &got, 0), 1);
     assert_int_equal(spv_chain_find(c, &got, NULL, &base_chain[BASE - 1].hash), 0);
-    /* a locator names what is there, and genesis */
+    /* a locator contains stored headers and genesis */
     int n = spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL);
     assert_true(n > 10);
     assert_memory_equal(&locator[n - 1], &base_chain[0].hash, 32);
@@ -74,12 +74,12 @@ static void a_chain_goes_on_over_a_base(void **state)
         assert_true(h <= 80);
     }
     spv_chain_free(c);
-    /* what the base follows is bound by a checkpoint, and so is all that is stored */
+    /* a checkpoint fixes the base's parent, and another one stored headers */
     checkpoint.hash.b[0] ^= 1;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
     checkpoint = (struct spv_checkpoint){.height = BASE, .hash = base_chain[BASE + 1].hash};
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
-    /* work that a checkpoint knows is what the chain has */
+    /* where the checkpoint has a work value, the chain has it */
     checkpoint = (struct spv_checkpoint){
         .height = 79, .hash = base_chain[79].hash, .work = base_chain[79].work};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -89,9 +89,9 @@ static void a_chain_goes_on_over_a_base(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-/* A fork needs a median of eleven: nearer to the base it cannot be validated, which is not
- * misbehaving. */
-static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
+/* Validating a fork needs the median time of eleven headers: one nearer to the base cannot be
+ * validated, which is not misbehaving. */
+static void forks_near_the_base_are_not_validated_and_those_above_are(void **state)
 {
     static const struct {
         uint32_t fork;
@@ -116,7 +116,7 @@ static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
         struct spv_accept_result v;
         struct spv_chain *c;
         assert_int_equal(spv_chain_new(&c, &cfg), 0);
-        grow(&next, &base_chain[cases[i].fork], 1, 5);
+        extend(&next, &base_chain[cases[i].fork], 1, 5);
         next.header.version = 4;
         next.header.nonce = 0;
         struct spv_u256 target;
@@ -133,7 +133,7 @@ static void forks_near_the_base_are_unknown_and_above_it_judged(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void work_that_counts_from_the_base_is_compared_with_nothing(void **state)
+static void work_that_counts_from_the_base_is_not_compared_with_total_work(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_store *s = base_started(path, 80, false);
@@ -149,7 +149,7 @@ static void work_that_counts_from_the_base_is_compared_with_nothing(void **state
     spv_store_get_start(s, &base);
     assert_int_equal(base.work_since, BASE);
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    /* the last checkpoint proves all the work below it; without one there is only what was seen */
+    /* the last checkpoint gives the work below it; without one the work counts from the base */
     assert_true(spv_chain_has_work(c, &base_chain[80].work));
     spv_chain_free(c);
     cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
@@ -160,7 +160,7 @@ static void work_that_counts_from_the_base_is_compared_with_nothing(void **state
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void starts_only_where_nothing_is_and_at_a_period(void **state)
+static void a_checkpoint_start_needs_an_empty_store_and_a_period_start(void **state)
 {
     struct spv_store *s = base_open(in_folder(state, "h.db"), SPV_STORE_CREATE);
 
@@ -203,7 +203,7 @@ static void a_bad_tail_is_cut_down_to_the_base_and_no_further(void **state)
         (void)sqlite3_snprintf(sizeof name, name, "%d.db", (int)i);
         const char *path = in_folder(state, name);
         assert_int_equal(spv_store_close(base_started(path, 80, true)), 0);
-        meddle(path, cases[i].sql);
+        run_sql(path, cases[i].sql);
         must_refuse(path, SPV_STORE_READ, &base_params, SPV_ERR_DB_DAMAGED, "damaged");
         struct spv_store *s = base_open(path, SPV_STORE_WRITE);
         assert_true(spv_store_rewound(s) >= 40);
@@ -216,7 +216,7 @@ static void a_malformed_base_is_damage(void **state)
 {
     static const char *const cases[] = {
         "UPDATE meta SET value = 'x' WHERE key = 'base'",
-        "UPDATE meta SET value = '41' WHERE key = 'base'", /* no period's first */
+        "UPDATE meta SET value = '41' WHERE key = 'base'", /* not the first of a period */
         "UPDATE meta SET value = '-40' WHERE key = 'base'",
         "UPDATE meta SET value = '99999999999' WHERE key = 'base'",
         "DELETE FROM meta WHERE key = 'base_parent'",
@@ -230,7 +230,7 @@ static void a_malformed_base_is_damage(void **state)
         (void)sqlite3_snprintf(sizeof name, name, "%d.db", (int)i);
         const char *path = in_folder(state, name);
         assert_int_equal(spv_store_close(base_started(path, 80, true)), 0);
-        meddle(path, cases[i]);
+        run_sql(path, cases[i]);
         must_refuse(path, SPV_STORE_READ, &base_params, SPV_ERR_DB_DAMAGED, "begins");
         must_refuse(path, SPV_STORE_WRITE, &base_params, SPV_ERR_DB_DAMAGED, "begins");
     }
@@ -255,7 +255,7 @@ static void a_reader_follows_a_base_that_moves(void **state)
     assert_int_equal(spv_store_range(by_range, headers, BASE, 4), 4);
     assert_memory_equal(&headers[0], &base_chain[BASE].header, sizeof headers[0]);
     base_holds(by_height, BASE, TOP);
-    /* and down again */
+    /* and below it again */
     assert_int_equal(apply(writer, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, BASE - 1), 0);
     assert_int_equal(spv_store_by_height(by_height, &got, 7), 1);
     base_same(&got, &base_chain[7]);
@@ -270,11 +270,11 @@ int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
-        FRESH(starts_at_a_base_and_goes_on),
-        FRESH(a_chain_goes_on_over_a_base),
-        FRESH(forks_near_the_base_are_unknown_and_above_it_judged),
-        FRESH(work_that_counts_from_the_base_is_compared_with_nothing),
-        FRESH(starts_only_where_nothing_is_and_at_a_period),
+        FRESH(a_store_starts_at_a_base_and_is_continued),
+        FRESH(a_chain_above_a_base_is_continued),
+        FRESH(forks_near_the_base_are_not_validated_and_those_above_are),
+        FRESH(work_that_counts_from_the_base_is_not_compared_with_total_work),
+        FRESH(a_checkpoint_start_needs_an_empty_store_and_a_period_start),
         FRESH(a_bad_tail_is_cut_down_to_the_base_and_no_further),
         FRESH(a_malformed_base_is_damage),
         FRESH(a_reader_follows_a_base_that_moves),

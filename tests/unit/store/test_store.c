@@ -1,4 +1,5 @@
-/* The store's daily life: made, grown, reorganised, read, walked, closed and opened again. */
+/* The regular operations of a store: create, append, reorganise, read, iterate, close and open
+ * again. */
 #include "store_fixture.h"
 
 #include <stdio.h>
@@ -8,19 +9,19 @@
 
 #include "store/db.h"
 
-static void makes_folders_and_genesis(void **state)
+static void creates_folders_and_genesis(void **state)
 {
     const char *path = in_folder(state, "a/b/headers.db");
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
     struct stat st;
     assert_int_equal(stat(in_folder(state, "a/b"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
-    holds(s, NULL, 0);
+    assert_chain(s, NULL, 0);
     assert_string_equal(spv_store_path(s), path);
     assert_int_equal(spv_store_rewound(s), 0);
     assert_false(spv_store_indexed(s));
     assert_int_equal(spv_store_close(s), 0);
-    /* Closed means: one file that can be copied. */
+    /* A closed store is one file that can be copied. */
     assert_true(file_size(path) > 0);
     assert_int_equal(file_size(in_folder(state, "a/b/headers.db-wal")), -1);
 }
@@ -30,17 +31,17 @@ static void appends_and_finds_it_after_reopening(void **state)
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[300];
     struct spv_store *s = must_open(path, SPV_STORE_CREATE);
-    struct spv_chain_header genesis = first_record(regtest());
-    grow(r, &genesis, 300, 0);
+    struct spv_chain_header genesis = genesis_record(regtest());
+    extend(r, &genesis, 300, 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, r, 100), 0);
-    holds(s, r, 100);
+    assert_chain(s, r, 100);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 200), 0);
-    holds(s, r, 300);
+    assert_chain(s, r, 300);
     assert_int_equal(spv_store_close(s), 0);
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
         s = must_open(path, (enum spv_store_mode)mode);
         assert_int_equal(spv_store_rewound(s), 0);
-        holds(s, r, 300);
+        assert_chain(s, r, 300);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
@@ -73,10 +74,10 @@ static void reorganises_in_one_change(void **state)
     struct spv_chain_header fork[30];
     char got[100];
     make_chain(path, r, 50);
-    grow(fork, &r[29], 30, 7); /* 31..60 instead of 31..50 */
+    extend(fork, &r[29], 30, 7); /* 31..60 instead of 31..50 */
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 30, 0, fork, 10), 0);
-    holds(s, r, 50);
+    assert_chain(s, r, 50);
     ask(got, sizeof got, path, "SELECT count(*) FROM branch_header");
     assert_string_equal(got, "10");
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 30, 20, fork, 30), 0);
@@ -84,8 +85,9 @@ static void reorganises_in_one_change(void **state)
     struct spv_chain_header now[60];
     memcpy(now, r, 30 * sizeof *r);
     memcpy(now + 30, fork, 30 * sizeof *r);
-    holds(s, now, 60);
-    /* The 20 that left are on a side branch with their parents, the 10 that came are off it. */
+    assert_chain(s, now, 60);
+    /* The 20 removed headers are on a side branch with their parents; the 10 new ones are no longer
+     * on one. */
     ask(got, sizeof got, path,
         "SELECT count(*) || ' ' || min(height) || ' ' || max(height) FROM branch_header");
     assert_string_equal(got, "20 31 50");
@@ -94,7 +96,7 @@ static void reorganises_in_one_change(void **state)
     assert_string_equal(got, "19");
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(path, SPV_STORE_READ);
-    holds(s, now, 60);
+    assert_chain(s, now, 60);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -106,7 +108,7 @@ static void keeps_side_branches_bounded(void **state)
     size_t n = SPV_CHAIN_BRANCH_HEADERS + 100;
     struct spv_chain_header *branch = calloc(n, sizeof *branch);
     make_chain(path, r, 2);
-    grow(branch, &r[0], n, 9);
+    extend(branch, &r[0], n, 9);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 1, 0, branch, n), 0);
     ask(got, sizeof got, path,
@@ -116,7 +118,7 @@ static void keeps_side_branches_bounded(void **state)
     free(branch);
 }
 
-/* What spv_store_branches hands out, until `stop_at` of them were seen. */
+/* The headers that spv_store_branches passes, until `stop_at` of them were passed. */
 struct seen {
     struct spv_chain_header records[20];
     size_t n;
@@ -131,14 +133,14 @@ static int see(void *arg, const struct spv_chain_header *record)
     return seen->n == seen->stop_at ? 7 : 0;
 }
 
-static void hands_out_side_branches_from_below(void **state)
+static void side_branches_are_passed_from_the_lowest_height(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[10];
     struct spv_chain_header branch[6];
     struct seen seen = {.stop_at = 0};
     make_chain(path, r, 10);
-    grow(branch, &r[3], 6, 9);
+    extend(branch, &r[3], 6, 9);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_branches(s, see, &seen), 0);
     assert_int_equal(seen.n, 0);
@@ -157,8 +159,8 @@ static void hands_out_side_branches_from_below(void **state)
     assert_int_equal(spv_store_branches(s, see, &seen), 7);
     assert_int_equal(seen.n, 3);
     assert_int_equal(spv_store_close(s), 0);
-    /* a row that is no header is not handed out */
-    meddle(path, "UPDATE branch_header SET bits = 'x' WHERE height = 6");
+    /* a row that is no header is not passed */
+    run_sql(path, "UPDATE branch_header SET bits = 'x' WHERE height = 6");
     s = must_open(path, SPV_STORE_READ);
     seen = (struct seen){.stop_at = 0};
     assert_int_equal(spv_store_branches(s, see, &seen), 0);
@@ -173,7 +175,7 @@ static void refuses_a_change_that_does_not_fit(void **state)
     struct spv_chain_header more[5];
     struct spv_chain_header bad[5];
     make_chain(path, r, 20);
-    grow(more, &r[19], 5, 0);
+    extend(more, &r[19], 5, 0);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     /* not on the tip; wrong height; a gap between records; not linked to the tip */
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 18, 0, r + 18, 2), SPV_ERR_STATE);
@@ -185,24 +187,24 @@ static void refuses_a_change_that_does_not_fit(void **state)
     bad[0].header.prev = r[3].hash;
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 20, 0, bad, 5), SPV_ERR_STATE);
     assert_non_null(strstr(spv_store_last_error(s), "does not fit"));
-    /* linked to the tip, but placed below it */
+    /* linked to the tip, but with a height below it */
     memcpy(bad, more, sizeof bad);
     bad[0].height = 19;
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 18, 0, bad, 1), SPV_ERR_STATE);
     /* reorganisations: wrong count, above the tip, not linked at the fork */
-    grow(bad, &r[9], 5, 3);
+    extend(bad, &r[9], 5, 3);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 10, 9, bad, 5), SPV_ERR_STATE);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 20, 0, more, 5), SPV_ERR_STATE);
     bad[0].header.prev = r[3].hash;
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 10, 10, bad, 5), SPV_ERR_STATE);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 20, 0, NULL, 0), SPV_ERR_INVALID);
     assert_int_equal(apply(s, SPV_UPDATE_NONE, 0, 0, NULL, 0), 0);
-    holds(s, r, 20);
+    assert_chain(s, r, 20);
     assert_int_equal(spv_store_close(s), 0);
 }
 
 /* How SQLite runs one of the store's own statements. */
-static void explain(char *out, size_t cap, struct spv_store *s, enum spv_stmt which)
+static void query_plan(char *out, size_t cap, struct spv_store *s, enum spv_stmt which)
 {
     char sql[2000];
     sqlite3_stmt *st = NULL;
@@ -231,30 +233,30 @@ static void finds_by_hash_through_the_index(void **state)
     assert_int_equal(spv_store_build_index(s), 0);
     assert_int_equal(spv_store_build_index(s), 0);
     assert_true(spv_store_indexed(s));
-    holds(s, r, 400);
-    /* a reader that was open before finds it, too */
+    assert_chain(s, r, 400);
+    /* a reader that was opened before finds it, too */
     assert_int_equal(spv_store_by_hash(reader, &got, &r[7].hash), 1);
     assert_int_equal(spv_store_close(reader), 0);
-    /* kept live */
-    grow(r + 400, &r[399], 100, 1);
+    /* updated with each row */
+    extend(r + 400, &r[399], 100, 1);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 400, 0, r + 400, 100), 0);
-    holds(s, r, 500);
-    /* the last 8 bytes alone do not make a match */
+    assert_chain(s, r, 500);
+    /* equal last 8 bytes are not a match */
     struct spv_blockhash near = r[9].hash;
     near.b[31] ^= 1;
     assert_int_equal(spv_store_by_hash(s, &got, &near), 0);
     assert_int_equal(spv_store_close(s), 0);
     s = must_open(path, SPV_STORE_READ);
     assert_true(spv_store_indexed(s));
-    explain(plan, sizeof plan, s, SPV_STMT_BY_HASH);
+    query_plan(plan, sizeof plan, s, SPV_STMT_BY_HASH);
     assert_non_null(strstr(plan, "USING INDEX header_by_hash"));
     assert_null(strstr(plan, "SCAN"));
-    explain(plan, sizeof plan, s, SPV_STMT_RANGE);
+    query_plan(plan, sizeof plan, s, SPV_STMT_RANGE);
     assert_null(strstr(plan, "SCAN"));
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void locator_is_looked_up_in_its_own_order_by_one_statement(void **state)
+static void a_locator_is_looked_up_in_order_by_one_statement(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[120];
@@ -263,7 +265,7 @@ static void locator_is_looked_up_in_its_own_order_by_one_statement(void **state)
     char plan[4000] = "";
     make_chain(path, r, 120);
     for (size_t i = 0; i <= SPV_MAX_LOCATOR; i++)
-        locator[i] = (struct spv_blockhash){{(uint8_t)i, 1}}; /* strangers */
+        locator[i] = (struct spv_blockhash){{(uint8_t)i, 1}}; /* unknown hashes */
     struct spv_store *reader = must_open(path, SPV_STORE_READ);
     locator[5] = r[7].hash;
     assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 0); /* no index */
@@ -280,13 +282,13 @@ static void locator_is_looked_up_in_its_own_order_by_one_statement(void **state)
     assert_int_equal(got.height, 4);
     locator[4] = locator[5] = locator[6] = locator[0];
     assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 0);
-    locator[SPV_MAX_LOCATOR - 1] = first_record(regtest()).hash;
+    locator[SPV_MAX_LOCATOR - 1] = genesis_record(regtest()).hash;
     assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR), 1);
     assert_int_equal(got.height, 0);
     assert_int_equal(spv_store_locate(reader, &got, locator, 0), 0);
     assert_int_equal(spv_store_locate(reader, &got, locator, SPV_MAX_LOCATOR + 1),
                      SPV_ERR_TOO_LONG);
-    explain(plan, sizeof plan, reader, SPV_STMT_LOCATE);
+    query_plan(plan, sizeof plan, reader, SPV_STMT_LOCATE);
     assert_non_null(strstr(plan, "USING INDEX header_by_hash"));
     assert_null(strstr(plan, "SCAN h"));
     assert_null(strstr(plan, "MATERIALIZE"));
@@ -327,7 +329,7 @@ static void a_walk_sees_one_snapshot(void **state)
     assert_int_equal(spv_store_iter_open(&walk, s, 5, 100), 0);
     assert_int_equal(spv_store_iter_next(walk, &got), 1);
     assert_int_equal(got.height, 5);
-    grow(fork, &r[5], 30, 4);
+    extend(fork, &r[5], 30, 4);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 6, 14, fork, 30), 0);
     assert_int_equal(spv_store_flush(s), 0); /* an open iterator blocks no other connection */
     for (uint32_t h = 6; h <= 20; h++) {
@@ -350,7 +352,7 @@ static void a_walk_sees_one_snapshot(void **state)
     assert_int_equal(spv_store_close(NULL), 0);
 }
 
-static void a_walk_tells_where_the_chain_is_broken(void **state)
+static void an_iterator_reports_where_the_chain_is_broken(void **state)
 {
     const struct {
         const char *sql, *word;
@@ -359,7 +361,7 @@ static void a_walk_tells_where_the_chain_is_broken(void **state)
         {"UPDATE header SET nonce = nonce + 1 WHERE height = 1500", "height 1,500 does not hash"},
         {"UPDATE header SET work = 'x' WHERE height = 1500", "height 1,500 is malformed"},
     };
-    const size_t n = 4000; /* the break lies below what opening looks at */
+    const size_t n = 4000; /* the break is below the rows that opening checks */
     struct spv_chain_header *r = calloc(n, sizeof *r);
     make_chain(in_folder(state, "h.db"), r, n);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -368,7 +370,7 @@ static void a_walk_tells_where_the_chain_is_broken(void **state)
         struct spv_store_iter *walk = NULL;
         int rc = 0;
         copy_file(in_folder(state, "h.db"), path);
-        meddle(path, cases[i].sql);
+        run_sql(path, cases[i].sql);
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         assert_int_equal(spv_store_iter_open(&walk, s, 0, UINT32_MAX), 0);
         while ((rc = spv_store_iter_next(walk, &got)) > 0) {
@@ -382,7 +384,7 @@ static void a_walk_tells_where_the_chain_is_broken(void **state)
     free(r);
 }
 
-static void the_view_shows_what_people_read(void **state)
+static void the_view_has_displayed_hashes_and_times(void **state)
 {
     const char *path = in_folder(state, "h.db");
     struct spv_chain_header r[3];
@@ -402,7 +404,7 @@ static void the_view_shows_what_people_read(void **state)
     assert_string_equal(got, want);
     ask(got, sizeof got, path, "SELECT previous_hash FROM block_header WHERE height = 0");
     assert_string_equal(got, "0000000000000000000000000000000000000000000000000000000000000000");
-    /* work compares as a number */
+    /* work is compared as a number */
     ask(got, sizeof got, path, "SELECT height FROM header ORDER BY work DESC LIMIT 1");
     assert_string_equal(got, "3");
 }
@@ -434,19 +436,19 @@ static void default_path_follows_the_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(makes_folders_and_genesis),
+        IN_FOLDER(creates_folders_and_genesis),
         IN_FOLDER(appends_and_finds_it_after_reopening),
         IN_FOLDER(tip_in_meta_follows_each_change),
         IN_FOLDER(reorganises_in_one_change),
         IN_FOLDER(keeps_side_branches_bounded),
-        IN_FOLDER(hands_out_side_branches_from_below),
+        IN_FOLDER(side_branches_are_passed_from_the_lowest_height),
         IN_FOLDER(refuses_a_change_that_does_not_fit),
         IN_FOLDER(finds_by_hash_through_the_index),
-        IN_FOLDER(locator_is_looked_up_in_its_own_order_by_one_statement),
+        IN_FOLDER(a_locator_is_looked_up_in_order_by_one_statement),
         IN_FOLDER(range_ends_where_the_chain_ends),
         IN_FOLDER(a_walk_sees_one_snapshot),
-        IN_FOLDER(a_walk_tells_where_the_chain_is_broken),
-        IN_FOLDER(the_view_shows_what_people_read),
+        IN_FOLDER(an_iterator_reports_where_the_chain_is_broken),
+        IN_FOLDER(the_view_has_displayed_hashes_and_times),
         cmocka_unit_test(default_path_follows_the_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

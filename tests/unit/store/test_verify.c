@@ -1,4 +1,4 @@
-/* Verifying: a sound database passes, and each kind of damage is reported with its kind, height
+/* Verification: a valid database passes, and each kind of damage is reported with its kind, height
  * and reason. */
 #include "store_fixture.h"
 
@@ -20,8 +20,8 @@ static int verify(struct spv_verify_report *out, const char *path, bool full,
     return spv_store_verify(out, &cfg, why);
 }
 
-/* Some finding has these words. */
-static bool told(const struct spv_verify_report *r, const char *words)
+/* Whether a finding contains these words. */
+static bool has_finding(const struct spv_verify_report *r, const char *words)
 {
     for (size_t i = 0; i < r->n; i++) {
         if (strstr(r->findings[i].text, words)) {
@@ -31,7 +31,7 @@ static bool told(const struct spv_verify_report *r, const char *words)
     return false;
 }
 
-static void show(const struct spv_verify_report *r)
+static void print_findings(const struct spv_verify_report *r)
 {
     for (size_t i = 0; i < r->n; i++) {
         print_message("  %lld: %s\n", (long long)r->findings[i].height, r->findings[i].text);
@@ -45,7 +45,7 @@ static int keep_record(void *ctx, const struct spv_chain_header *record)
     return 0;
 }
 
-/* A chain that obeys every rule, unlike grow()'s. */
+/* A chain that obeys every rule, unlike that of extend(). */
 static void mine_chain(const char *path, uint32_t n, bool index)
 {
     struct spv_chain *c = NULL;
@@ -71,12 +71,12 @@ static void a_sound_database_passes(void **state)
     struct spv_chain_header branch[20];
     mine_chain(path, N, true);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    grow(branch, &chain[4000], 20, 9);
+    extend(branch, &chain[4000], 20, 9);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4001, 0, branch, 20), 0);
     for (int full = 0; full <= 1; full++) { /* beside an open writer */
         int rc = verify(&r, path, full != 0, &why);
         if (rc != 0) {
-            show(&r);
+            print_findings(&r);
         }
         assert_int_equal(rc, 0);
         assert_int_equal(r.total, 0);
@@ -149,7 +149,7 @@ static void each_damage_is_reported_with_its_height(void **state)
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "h.db"));
     mine_chain(path, N, true);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    grow(branch, &chain[4000], 20, 9);
+    extend(branch, &chain[4000], 20, 9);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 4001, 0, branch, 20), 0);
     assert_int_equal(spv_store_close(s), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -158,20 +158,22 @@ static void each_damage_is_reported_with_its_height(void **state)
         struct spv_error_info why = {.text = ""};
         (void)remove(in_folder(state, "copy.db-wal"));
         copy_file(path, copy);
-        meddle(copy, cases[i].sql);
+        run_sql(copy, cases[i].sql);
         int rc = verify(&r, copy, false, &why);
-        if (rc != SPV_ERR_DB_DAMAGED || !told(&r, cases[i].words) || r.good != cases[i].good) {
-            show(&r);
+        if (rc != SPV_ERR_DB_DAMAGED || !has_finding(&r, cases[i].words) ||
+            r.good != cases[i].good) {
+            print_findings(&r);
             fail_msg("%s: %s, good %lld", cases[i].sql, spv_err_name(rc), (long long)r.good);
         }
-        assert_true(r.total > 0 && r.total <= 4); /* one cause, not a million findings */
+        assert_true(r.total > 0 && r.total <= 4); /* one finding per cause, not per row */
         assert_true(r.pages_ok);
         assert_non_null(strstr(why.text, copy));
         assert_non_null(strstr(why.text, "spv-db repair"));
     }
 }
 
-/* Links, proofs and work hold, but regtest asks for version 4 and grow() mines -1 now and then. */
+/* Links, proof of work and work sums are right, but regtest requires version 4, and extend() mines
+ * some headers with version -1. */
 static void full_verification_checks_consensus_rules(void **state)
 {
     const char *path = in_folder(state, "h.db");
@@ -179,19 +181,19 @@ static void full_verification_checks_consensus_rules(void **state)
     struct spv_error_info why;
     struct spv_chain_header late[3];
     mine_chain(path, 2100, false);
-    grow(late, &chain[2099], 3, 0);
+    extend(late, &chain[2099], 3, 0);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 2100, 0, late, 3), 0);
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(verify(&r, path, false, &why), 0);
     assert_int_equal(verify(&r, path, true, &why), SPV_ERR_DB_DAMAGED);
-    assert_true(told(&r, "height 2,101 breaks the rules: version below"));
+    assert_true(has_finding(&r, "height 2,101 breaks the rules: version below"));
     assert_int_equal(r.findings[0].height, 2101);
     assert_int_equal(r.good, 2100);
     assert_int_equal(r.total, 1);
 }
 
-/* The rest of the rules are met: only our clock makes these headers too new. */
+/* All other rules are met: these headers are too new only by our clock. */
 static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state)
 {
     const char *path = in_folder(state, "h.db");
@@ -199,7 +201,7 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state
     mine_chain(path, 2100, false);
     const struct {
         int64_t clock;
-        const char *height; /* of the first header that lies ahead; NULL: none does */
+        const char *height; /* of the first header in the future; NULL: none is */
     } cases[] = {
         {0, "height 1 "},
         {INT64_C(-86400), "height 1 "},
@@ -254,14 +256,14 @@ static void an_index_without_a_row_is_reported(void **state)
     struct spv_verify_report r;
     struct spv_error_info why;
     mine_chain(path, 100, true);
-    meddle(path, "DROP INDEX header_by_hash;"
-                 "CREATE INDEX header_by_hash ON header (substr(hash, 24));"
-                 "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql ="
-                 " 'CREATE INDEX header_by_hash ON header (substr(hash, 25))'"
-                 " WHERE name = 'header_by_hash'");
+    run_sql(path, "DROP INDEX header_by_hash;"
+                  "CREATE INDEX header_by_hash ON header (substr(hash, 24));"
+                  "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql ="
+                  " 'CREATE INDEX header_by_hash ON header (substr(hash, 25))'"
+                  " WHERE name = 'header_by_hash'");
     assert_int_equal(verify(&r, path, false, &why), SPV_ERR_DB_DAMAGED);
-    show(&r);
-    assert_true(told(&r, "header_by_hash"));
+    print_findings(&r);
+    assert_true(has_finding(&r, "header_by_hash"));
     assert_int_equal(r.good, 100);
     assert_false(r.pages_ok);
 }

@@ -6,7 +6,7 @@
     "2c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d1dac2b7c"
 #define MAPPED "00000000000000000000ffff"
 
-#define ROOM 256
+#define BODY_MAX 256
 
 static void check_addr(const struct spv_msg *m)
 {
@@ -173,7 +173,7 @@ static void transaction_count_behind_a_header_is_ignored(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        uint8_t body[ROOM] = {1};
+        uint8_t body[BODY_MAX] = {1};
         size_t n = 1 + unhex(body + 1, 80, GENESIS);
         struct spv_msg msg = {.command = SPV_CMD_HEADERS};
 

@@ -144,7 +144,7 @@ static void places_depend_on_the_secret(void **state)
     free(other);
 }
 
-static void the_terrible_give_way_and_the_others_do_not(void **state)
+static void terrible_addresses_are_replaced_and_others_are_not(void **state)
 {
     static const struct {
         struct spv_addr_info a;
@@ -213,7 +213,7 @@ static void unroutable_addresses_are_refused(void **state)
         assert_int_equal(spv_addrman_add(book, &rows[i].addr, 1, NOW, &g, now), rows[i].ok);
 }
 
-static void groups_are_what_one_operator_has_many_of(void **state)
+static void netgroups_are_prefixes_that_one_operator_may_own(void **state)
 {
     static const struct {
         struct spv_netaddr a, b;
@@ -251,7 +251,7 @@ static void prefers_groups_that_are_not_in_use(void **state)
     assert_int_equal(book->at[spv_addrman_pick(book, &pick, now)].a.addr.bytes[0], 8);
 }
 
-static void picks_only_what_can_be_dialled(void **state)
+static void picks_only_addresses_that_can_be_dialled(void **state)
 {
     const struct spv_netaddr onion = {SPV_ADDR_TORV3, 32, 8333, {7}};
     const struct spv_netgroup g = source(1);
@@ -403,7 +403,7 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
     assert_false(book->at[e].a.tried);
 }
 
-static void a_tried_one_that_fails_its_test_gives_way(void **state)
+static void a_tried_address_that_fails_its_test_is_replaced(void **state)
 {
     (void)state;
     const int e = dispute();
@@ -420,7 +420,7 @@ static void a_tried_one_that_fails_its_test_gives_way(void **state)
     assert_int_equal(book->n_tried, tried);
 }
 
-static void a_dispute_that_cannot_be_tested_ends(void **state)
+static void a_collision_that_cannot_be_tested_promotes_the_new_address(void **state)
 {
     (void)state;
     const int e = dispute();
@@ -445,7 +445,7 @@ static void a_banned_one_is_not_picked(void **state)
     assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
 }
 
-static void what_changed_is_said_once_and_comes_back(void **state)
+static void changes_are_reported_once_and_can_be_loaded_again(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 500; i++)
@@ -485,7 +485,7 @@ static void what_changed_is_said_once_and_comes_back(void **state)
         assert_int_equal(spv_addrman_find(book, &c.removed[i]), -1);
 }
 
-static void rows_of_a_stranger_do_no_harm(void **state)
+static void invalid_rows_are_harmless(void **state)
 {
     (void)state;
     struct spv_addr_info rows[] = {
@@ -527,21 +527,21 @@ int main(void)
         FRESH(a_flood_from_one_source_fills_a_bounded_share),
         FRESH(addrman_is_bounded_for_every_source),
         FRESH(places_depend_on_the_secret),
-        FRESH(the_terrible_give_way_and_the_others_do_not),
+        FRESH(terrible_addresses_are_replaced_and_others_are_not),
         FRESH(unroutable_addresses_are_refused),
-        FRESH(groups_are_what_one_operator_has_many_of),
+        FRESH(netgroups_are_prefixes_that_one_operator_may_own),
         FRESH(prefers_groups_that_are_not_in_use),
-        FRESH(picks_only_what_can_be_dialled),
+        FRESH(picks_only_addresses_that_can_be_dialled),
         FRESH(a_failed_one_waits_longer_each_time_up_to_a_bound),
         FRESH(a_slow_one_is_chosen_less),
         FRESH(one_that_answers_is_promoted),
         FRESH(the_tried_of_one_group_are_bounded),
         FRESH(a_tried_one_that_still_answers_keeps_its_place),
-        FRESH(a_tried_one_that_fails_its_test_gives_way),
-        FRESH(a_dispute_that_cannot_be_tested_ends),
+        FRESH(a_tried_address_that_fails_its_test_is_replaced),
+        FRESH(a_collision_that_cannot_be_tested_promotes_the_new_address),
         FRESH(a_banned_one_is_not_picked),
-        FRESH(what_changed_is_said_once_and_comes_back),
-        FRESH(rows_of_a_stranger_do_no_harm),
+        FRESH(changes_are_reported_once_and_can_be_loaded_again),
+        FRESH(invalid_rows_are_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
     assert_int_equal(b.at[0].code, SPV_ERR_HDR_POW);
 }
 
-static void bans_are_bounded_and_the_oldest_goes(void **state)
+static void number_of_bans_is_bounded_and_the_oldest_is_dropped(void **state)
 {
     static struct spv_banman b;
     char name[20];
@@ -117,7 +117,7 @@ int main(void)
         cmocka_unit_test_setup(a_ban_lasts_a_day_whatever_the_wall_clock_does, setup),
         cmocka_unit_test_setup(stored_bans_go_on_and_end, setup),
         cmocka_unit_test_setup(a_stored_ban_with_a_code_that_does_not_ban_is_dropped, setup),
-        cmocka_unit_test_setup(bans_are_bounded_and_the_oldest_goes, setup),
+        cmocka_unit_test_setup(number_of_bans_is_bounded_and_the_oldest_is_dropped, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

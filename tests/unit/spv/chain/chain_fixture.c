@@ -14,10 +14,10 @@ struct spv_params chain_fixture_params(enum chain_fixture_kind kind)
 {
     struct spv_params params = *spv_params_get(SPV_REGTEST);
 
-    params.target_timespan = KIT_INTERVAL * params.target_spacing;
-    params.no_retarget = kind == KIT_NO_RETARGET;
-    params.min_difficulty = kind == KIT_MIN_DIFFICULTY || kind == KIT_BIP94;
-    params.bip94 = kind == KIT_BIP94;
+    params.target_timespan = CHAIN_FIXTURE_INTERVAL * params.target_spacing;
+    params.no_retarget = kind == CHAIN_FIXTURE_NO_RETARGET;
+    params.min_difficulty = kind == CHAIN_FIXTURE_MIN_DIFFICULTY || kind == CHAIN_FIXTURE_BIP94;
+    params.bip94 = kind == CHAIN_FIXTURE_BIP94;
     return params;
 }
 
@@ -136,7 +136,7 @@ struct spv_header chain_fixture_next(const struct spv_chain *c, uint32_t seconds
     return header;
 }
 
-int chain_fixture_judge(struct spv_chain *c, const struct spv_header *header, struct spv_now now)
+int chain_fixture_accept(struct spv_chain *c, const struct spv_header *header, struct spv_now now)
 {
     struct spv_accept_result v;
 

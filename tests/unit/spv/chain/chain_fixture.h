@@ -14,17 +14,17 @@
 #include "spv/chain.h"
 #include "spv/mine.h"
 
-#define KIT_INTERVAL 10 /* blocks a period of a small network */
+#define CHAIN_FIXTURE_INTERVAL 10 /* blocks a period of a small network */
 
 /* Far enough ahead that no header of a test is in the future. */
 extern const struct spv_now chain_fixture_late;
 
 /* Rules of a kind of network with regtest's limit and periods of ten blocks. */
 enum chain_fixture_kind {
-    KIT_PLAIN, /* mainnet's and signet's rules */
-    KIT_MIN_DIFFICULTY, /* testnet3's, simnet's */
-    KIT_BIP94, /* testnet4's */
-    KIT_NO_RETARGET, /* regtest's */
+    CHAIN_FIXTURE_PLAIN, /* mainnet's and signet's rules */
+    CHAIN_FIXTURE_MIN_DIFFICULTY, /* testnet3's, simnet's */
+    CHAIN_FIXTURE_BIP94, /* testnet4's */
+    CHAIN_FIXTURE_NO_RETARGET, /* regtest's */
 };
 struct spv_params chain_fixture_params(enum chain_fixture_kind kind);
 
@@ -65,7 +65,7 @@ struct spv_header chain_fixture_next(const struct spv_chain *c, uint32_t seconds
 void chain_fixture_feed(struct spv_chain *c, const struct chain_fixture_headers *h, size_t from,
                         size_t to);
 /* Accepts one header, and returns the result's error. */
-int chain_fixture_judge(struct spv_chain *c, const struct spv_header *header, struct spv_now now);
+int chain_fixture_accept(struct spv_chain *c, const struct spv_header *header, struct spv_now now);
 
 /* A store in memory: records[i] is at height i. */
 struct chain_fixture_store {

@@ -49,7 +49,7 @@ static void takes_the_first_mainnet_headers(void **state)
         struct spv_blockhash root;
         assert_int_equal(spv_blockhash_from_hex(&root, roots[i]), 0);
         memcpy(h.merkle_root.b, root.b, 32);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     }
     spv_blockhash_hex(hex, &spv_chain_tip(c)->hash);
     assert_string_equal(hex, "000000006a625f06636b8bb6ac7b960a8d03705d1ace08b1a19da3fdcc99ddbd");
@@ -60,19 +60,19 @@ static void takes_the_first_mainnet_headers(void **state)
 
 static void refuses_a_hash_above_its_target(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_header h = chain_fixture_next(c, 600);
     (void)state;
 
     chain_fixture_miss(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_POW);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_POW);
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
-static void names_what_is_wrong_with_bits(void **state)
+static void malformed_bits_have_error_codes_of_their_own(void **state)
 {
     static const struct {
         uint32_t bits;
@@ -82,21 +82,21 @@ static void names_what_is_wrong_with_bits(void **state)
         {0xff123456, SPV_ERR_HDR_BITS_MALFORMED}, {0x2100ffff, SPV_ERR_HDR_BITS_LIMIT},
         {0x207ffffe, SPV_ERR_HDR_BITS},           {0x1d00ffff, SPV_ERR_HDR_BITS},
     };
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct spv_header h = chain_fixture_next(c, 600);
         h.bits = cases[i].bits;
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), cases[i].error);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), cases[i].error);
     }
     spv_chain_free(c);
 }
 
 static void retargets_where_a_period_ends(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_PLAIN);
     struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_header h;
     (void)state;
@@ -108,15 +108,15 @@ static void retargets_where_a_period_ends(void **state)
     assert_int_not_equal(h.bits, LIMIT);
     h.bits = LIMIT;
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
     h = chain_fixture_next(c, 300);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 static void regtest_never_retargets(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
@@ -131,7 +131,7 @@ static void regtest_never_retargets(void **state)
 
 static void time_must_exceed_the_median_of_eleven(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_header h;
     (void)state;
@@ -142,32 +142,32 @@ static void time_must_exceed_the_median_of_eleven(void **state)
     h = chain_fixture_next(c, 0);
     h.time = spv_chain_median_time(c);
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_TIME_OLD);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_TIME_OLD);
     h.time++;
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 static void a_header_from_the_future_waits(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c = chain_fixture_chain(&params);
     const struct spv_header h = chain_fixture_next(c, 600);
     const struct spv_now early = {0, (int64_t)h.time - SPV_MAX_FUTURE - 1};
     const struct spv_now just = {0, (int64_t)h.time - SPV_MAX_FUTURE};
     (void)state;
 
-    assert_int_equal(chain_fixture_judge(c, &h, early), SPV_ERR_HDR_TIME_FUTURE);
+    assert_int_equal(chain_fixture_accept(c, &h, early), SPV_ERR_HDR_TIME_FUTURE);
     assert_int_equal(spv_err_class_of(SPV_ERR_HDR_TIME_FUTURE),
                      SPV_CLASS_PEER); /* not misbehaving */
-    assert_int_equal(chain_fixture_judge(c, &h, just), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, just), 0);
     spv_chain_free(c);
 }
 
-static void the_future_stops_a_batch_and_what_was_before_it_stays(void **state)
+static void a_future_header_ends_a_batch_and_earlier_ones_are_accepted(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
     struct spv_chain *c = chain_fixture_chain(&params);
     const struct spv_now now = {0, (int64_t)h.headers[6].time - SPV_MAX_FUTURE};
@@ -191,7 +191,7 @@ static void versions_have_floors(void **state)
         uint32_t height;
         int32_t ok;
     } cases[] = {{5, 2}, {8, 3}, {11, 4}};
-    struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c;
     (void)state;
 
@@ -206,14 +206,14 @@ static void versions_have_floors(void **state)
         h = chain_fixture_next(c, 600); /* one below the height: the old version is still valid */
         h.version = cases[i].ok - 1;
         chain_fixture_work(&h);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
         h = chain_fixture_next(c, 600);
         h.version = cases[i].ok - 1;
         chain_fixture_work(&h);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_VERSION);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_VERSION);
         h.version = cases[i].ok;
         chain_fixture_work(&h);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     }
     spv_chain_free(c);
 }
@@ -230,7 +230,7 @@ static struct spv_chain *hard_chain(const struct spv_params *params)
 
 static void test_networks_allow_limit_bits_after_twenty_minutes(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct spv_chain *c = hard_chain(&params);
     const uint32_t real = spv_chain_tip(c)->header.bits;
     struct spv_header h;
@@ -240,28 +240,28 @@ static void test_networks_allow_limit_bits_after_twenty_minutes(void **state)
     assert_int_equal(h.bits, real);
     h.bits = LIMIT;
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
 
     h = chain_fixture_next(c, 1201);
     assert_int_equal(h.bits, LIMIT);
     h.bits = real; /* not allowed to be harder, either */
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
     h = chain_fixture_next(c, 1201);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     h = chain_fixture_next(c, 1201);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
 
     /* two minimum blocks later, the real bits return */
     h = chain_fixture_next(c, 600);
     assert_int_equal(h.bits, real);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 static void other_networks_do_not(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_PLAIN);
     struct spv_chain *c = hard_chain(&params);
     struct spv_header h = chain_fixture_next(c, 100000);
     (void)state;
@@ -269,7 +269,7 @@ static void other_networks_do_not(void **state)
     assert_int_not_equal(h.bits, LIMIT);
     h.bits = LIMIT;
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
     spv_chain_free(c);
 }
 
@@ -277,7 +277,7 @@ static void other_networks_do_not(void **state)
  * there. */
 static void the_walk_back_does_not_leave_the_period(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct spv_chain *c = hard_chain(&params);
     struct spv_header h;
     (void)state;
@@ -286,24 +286,24 @@ static void the_walk_back_does_not_leave_the_period(void **state)
     grow(c, 6, 600); /* heights 13..18, hard */
     h = chain_fixture_next(c, 6001); /* 19, the period's last: limit, and the period was slow */
     assert_int_equal(h.bits, LIMIT);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     h = chain_fixture_next(c, 600); /* 20: retargets from the limit of 19 to the limit */
     assert_int_equal(h.bits, LIMIT);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     h = chain_fixture_next(c, 600); /* 21: 20 is as far as the walk goes */
     assert_int_equal(h.bits, LIMIT);
     h.bits = hard;
     chain_fixture_work(&h);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
     h = chain_fixture_next(c, 600);
-    assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
     spv_chain_free(c);
 }
 
 /* What a period's last block at the limit does to the next period. */
 static void the_base_of_a_retarget_is_the_last_or_on_bip94_the_first_block(void **state)
 {
-    const enum chain_fixture_kind kinds[] = {KIT_MIN_DIFFICULTY, KIT_BIP94};
+    const enum chain_fixture_kind kinds[] = {CHAIN_FIXTURE_MIN_DIFFICULTY, CHAIN_FIXTURE_BIP94};
     (void)state;
 
     for (size_t i = 0; i < 2; i++) {
@@ -313,7 +313,7 @@ static void the_base_of_a_retarget_is_the_last_or_on_bip94_the_first_block(void 
         struct spv_header h;
         grow(c, 6, 600);
         h = chain_fixture_next(c, 1201);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
         assert_int_equal(spv_chain_header_at(c, &first, 10), 1);
         assert_int_not_equal(first.header.bits, LIMIT);
         h = chain_fixture_next(c, 600);
@@ -324,16 +324,16 @@ static void the_base_of_a_retarget_is_the_last_or_on_bip94_the_first_block(void 
         h.bits = spv_consensus_retarget(&params, params.bip94 ? LIMIT : first.header.bits,
                                         first.header.time, spv_chain_tip(c)->header.time);
         chain_fixture_work(&h);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), SPV_ERR_HDR_BITS);
         h = chain_fixture_next(c, 600);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
         spv_chain_free(c);
     }
 }
 
 static void bip94_refuses_a_period_that_starts_too_early(void **state)
 {
-    const enum chain_fixture_kind kinds[] = {KIT_MIN_DIFFICULTY, KIT_BIP94};
+    const enum chain_fixture_kind kinds[] = {CHAIN_FIXTURE_MIN_DIFFICULTY, CHAIN_FIXTURE_BIP94};
     (void)state;
 
     for (size_t i = 0; i < 2; i++) {
@@ -342,22 +342,22 @@ static void bip94_refuses_a_period_that_starts_too_early(void **state)
         struct spv_header h;
         grow(c, 19, 600);
         h = chain_fixture_next(c, (uint32_t)-601);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late),
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late),
                          params.bip94 ? SPV_ERR_HDR_TIME_WARP : 0);
         spv_chain_free(c);
         c = chain_fixture_chain(&params);
         grow(c, 19, 600);
         h = chain_fixture_next(c, (uint32_t)-600);
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
         h = chain_fixture_next(c, (uint32_t)-601); /* not a period's first */
-        assert_int_equal(chain_fixture_judge(c, &h, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &h, chain_fixture_late), 0);
         spv_chain_free(c);
     }
 }
 
 static void work_sums_up(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_PLAIN);
     struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_u256 sum = {{0}};
     (void)state;
@@ -377,9 +377,9 @@ static void work_sums_up(void **state)
     spv_chain_free(c);
 }
 
-static void refuses_what_contradicts_a_checkpoint(void **state)
+static void headers_that_contradict_a_checkpoint_are_refused(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
     struct spv_checkpoint checkpoint = {.height = 5, .hash = chain_fixture_hash(&h.headers[4])};
     const struct spv_chain_config cfg = {
@@ -415,7 +415,7 @@ static void refuses_what_contradicts_a_checkpoint(void **state)
 
 static void every_checkpoint_counts(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
     struct spv_checkpoint checkpoints[] = {
         {.height = 3, .hash = chain_fixture_hash(&h.headers[2])},
@@ -445,12 +445,12 @@ int main(void)
         cmocka_unit_test(starts_at_genesis_with_its_work),
         cmocka_unit_test(takes_the_first_mainnet_headers),
         cmocka_unit_test(refuses_a_hash_above_its_target),
-        cmocka_unit_test(names_what_is_wrong_with_bits),
+        cmocka_unit_test(malformed_bits_have_error_codes_of_their_own),
         cmocka_unit_test(retargets_where_a_period_ends),
         cmocka_unit_test(regtest_never_retargets),
         cmocka_unit_test(time_must_exceed_the_median_of_eleven),
         cmocka_unit_test(a_header_from_the_future_waits),
-        cmocka_unit_test(the_future_stops_a_batch_and_what_was_before_it_stays),
+        cmocka_unit_test(a_future_header_ends_a_batch_and_earlier_ones_are_accepted),
         cmocka_unit_test(versions_have_floors),
         cmocka_unit_test(test_networks_allow_limit_bits_after_twenty_minutes),
         cmocka_unit_test(other_networks_do_not),
@@ -458,7 +458,7 @@ int main(void)
         cmocka_unit_test(the_base_of_a_retarget_is_the_last_or_on_bip94_the_first_block),
         cmocka_unit_test(bip94_refuses_a_period_that_starts_too_early),
         cmocka_unit_test(work_sums_up),
-        cmocka_unit_test(refuses_what_contradicts_a_checkpoint),
+        cmocka_unit_test(headers_that_contradict_a_checkpoint_are_refused),
         cmocka_unit_test(every_checkpoint_counts),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

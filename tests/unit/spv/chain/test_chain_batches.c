@@ -17,16 +17,16 @@ static void grow(struct spv_chain *c, uint32_t n, uint32_t seconds)
 
 static void an_unknown_parent_is_not_misbehaving(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
     struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
-    assert_int_equal(chain_fixture_judge(c, &h.headers[3], chain_fixture_late),
+    assert_int_equal(chain_fixture_accept(c, &h.headers[3], chain_fixture_late),
                      SPV_ERR_HDR_UNCONNECTING);
     assert_int_equal(spv_err_class_of(SPV_ERR_HDR_UNCONNECTING), SPV_CLASS_PEER);
     assert_int_equal(
-        chain_fixture_judge(c, &spv_params_get(SPV_MAINNET)->genesis, chain_fixture_late),
+        chain_fixture_accept(c, &spv_params_get(SPV_MAINNET)->genesis, chain_fixture_late),
         SPV_ERR_HDR_GENESIS);
     spv_chain_free(c);
     chain_fixture_headers_free(&h);
@@ -34,7 +34,7 @@ static void an_unknown_parent_is_not_misbehaving(void **state)
 
 static void headers_of_one_message_must_link(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
     struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_accept_result v;
@@ -51,7 +51,7 @@ static void headers_of_one_message_must_link(void **state)
     chain_fixture_headers_free(&h);
 }
 
-static void what_is_known_is_recognised(void **state)
+static void known_headers_are_counted_as_known(void **state)
 {
     const struct spv_params params = *spv_params_get(SPV_REGTEST);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 200, 600, 1);
@@ -60,7 +60,7 @@ static void what_is_known_is_recognised(void **state)
     (void)state;
 
     chain_fixture_feed(c, &h, 0, 150);
-    assert_int_equal(chain_fixture_judge(c, &params.genesis, chain_fixture_late), 0);
+    assert_int_equal(chain_fixture_accept(c, &params.genesis, chain_fixture_late), 0);
     assert_int_equal(spv_chain_accept(c, &v, h.headers, 150, chain_fixture_late), 0);
     assert_int_equal(v.known, 150);
     assert_int_equal(v.accepted, 0);
@@ -77,9 +77,9 @@ static void what_is_known_is_recognised(void **state)
     chain_fixture_headers_free(&h);
 }
 
-static void what_is_neither_in_memory_nor_stored_is_not_taken_twice(void **state)
+static void headers_neither_in_memory_nor_stored_are_unconnecting(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 200, 600, 1);
     struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_chain_header record;
@@ -88,9 +88,9 @@ static void what_is_neither_in_memory_nor_stored_is_not_taken_twice(void **state
     chain_fixture_feed(c, &h, 0, 200); /* without a reader; the window is 60 headers at most */
     assert_int_equal(spv_chain_header_at(c, &record, 50), 0);
     assert_int_equal(spv_chain_header_at(c, &record, 0), 1);
-    assert_int_equal(chain_fixture_judge(c, &h.headers[0], chain_fixture_late),
+    assert_int_equal(chain_fixture_accept(c, &h.headers[0], chain_fixture_late),
                      SPV_ERR_HDR_UNCONNECTING);
-    assert_int_equal(chain_fixture_judge(c, &h.headers[49], chain_fixture_late),
+    assert_int_equal(chain_fixture_accept(c, &h.headers[49], chain_fixture_late),
                      SPV_ERR_HDR_UNCONNECTING);
     spv_chain_free(c);
     chain_fixture_headers_free(&h);
@@ -98,7 +98,7 @@ static void what_is_neither_in_memory_nor_stored_is_not_taken_twice(void **state
 
 static void a_change_must_be_stored_before_the_next(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 4, 600, 1);
     struct spv_chain *c = chain_fixture_chain(&params);
     struct spv_accept_result v;
@@ -118,7 +118,7 @@ static void a_change_must_be_stored_before_the_next(void **state)
     chain_fixture_headers_free(&h);
 }
 
-static void memory_stays_flat_over_100000_headers(void **state)
+static void memory_is_bounded_over_100000_headers(void **state)
 {
     struct spv_params params = *spv_params_get(SPV_REGTEST);
     struct spv_chain *c = chain_fixture_chain(&params);
@@ -168,10 +168,10 @@ int batch_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_parent_is_not_misbehaving),
         cmocka_unit_test(headers_of_one_message_must_link),
-        cmocka_unit_test(what_is_known_is_recognised),
-        cmocka_unit_test(what_is_neither_in_memory_nor_stored_is_not_taken_twice),
+        cmocka_unit_test(known_headers_are_counted_as_known),
+        cmocka_unit_test(headers_neither_in_memory_nor_stored_are_unconnecting),
         cmocka_unit_test(a_change_must_be_stored_before_the_next),
-        cmocka_unit_test(memory_stays_flat_over_100000_headers),
+        cmocka_unit_test(memory_is_bounded_over_100000_headers),
         cmocka_unit_test(a_locator_is_dense_then_doubles_and_ends_at_genesis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

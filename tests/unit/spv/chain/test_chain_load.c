@@ -11,13 +11,13 @@
 #define STORED 100
 
 /* A store that holds STORED headers of a small network, and 50 headers more to come. */
-struct scene {
+struct load_fixture {
     struct spv_params params;
     struct chain_fixture_headers headers;
     struct chain_fixture_store store;
 };
 
-static void set_scene(struct scene *s, enum chain_fixture_kind kind)
+static void open_fixture(struct load_fixture *s, enum chain_fixture_kind kind)
 {
     struct spv_chain *c;
 
@@ -31,13 +31,13 @@ static void set_scene(struct scene *s, enum chain_fixture_kind kind)
     spv_chain_free(c);
 }
 
-static void clear_scene(struct scene *s)
+static void close_fixture(struct load_fixture *s)
 {
     chain_fixture_store_free(&s->store);
     chain_fixture_headers_free(&s->headers);
 }
 
-static int open_chain(struct scene *s, struct spv_chain **c)
+static int open_chain(struct load_fixture *s, struct spv_chain **c)
 {
     const struct spv_chain_config cfg = {.params = &s->params,
                                          .reader = chain_fixture_reader(&s->store)};
@@ -45,18 +45,18 @@ static int open_chain(struct scene *s, struct spv_chain **c)
     return spv_chain_new(c, &cfg);
 }
 
-static void goes_on_as_if_it_had_never_stopped(void **state)
+static void a_loaded_chain_continues_like_the_original(void **state)
 {
-    const enum chain_fixture_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94,
-                                             KIT_NO_RETARGET};
+    const enum chain_fixture_kind kinds[] = {CHAIN_FIXTURE_PLAIN, CHAIN_FIXTURE_MIN_DIFFICULTY,
+                                             CHAIN_FIXTURE_BIP94, CHAIN_FIXTURE_NO_RETARGET};
     (void)state;
 
     for (size_t k = 0; k < 4; k++) {
         /* a reload after every single header: at every place of a period */
-        struct scene s;
+        struct load_fixture s;
         struct spv_chain *whole;
         struct spv_chain *c;
-        set_scene(&s, kinds[k]);
+        open_fixture(&s, kinds[k]);
         whole = chain_fixture_chain(&s.params);
         chain_fixture_feed(whole, &s.headers, 0, STORED);
         for (size_t i = STORED; i < STORED + 50; i++) {
@@ -76,36 +76,36 @@ static void goes_on_as_if_it_had_never_stopped(void **state)
             spv_chain_free(c);
         }
         spv_chain_free(whole);
-        clear_scene(&s);
+        close_fixture(&s);
     }
 }
 
 /* Forks at all heights of the loaded window: each is validated as before the restart. */
-static void a_loaded_window_judges_forks_as_well(void **state)
+static void a_loaded_chain_validates_forks(void **state)
 {
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_MIN_DIFFICULTY);
+    open_fixture(&s, CHAIN_FIXTURE_MIN_DIFFICULTY);
     for (uint32_t height = STORED - 10; height < STORED; height++) {
         s.store.n = height + 1; /* the store of an earlier day */
         assert_int_equal(open_chain(&s, &c), 0);
         for (uint32_t fork = height - 25; fork < height; fork++) {
             struct chain_fixture_headers b =
                 chain_fixture_mined(&s.params, &s.headers, fork, 1, 500, 9);
-            assert_int_equal(chain_fixture_judge(c, &b.headers[fork], chain_fixture_late), 0);
+            assert_int_equal(chain_fixture_accept(c, &b.headers[fork], chain_fixture_late), 0);
             chain_fixture_headers_free(&b);
         }
         spv_chain_free(c);
     }
     s.store.n = STORED + 1;
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static void an_empty_store_means_genesis(void **state)
 {
-    struct scene s = {.params = chain_fixture_params(KIT_PLAIN)};
+    struct load_fixture s = {.params = chain_fixture_params(CHAIN_FIXTURE_PLAIN)};
     struct spv_chain *c;
     (void)state;
 
@@ -113,12 +113,12 @@ static void an_empty_store_means_genesis(void **state)
     assert_int_equal(open_chain(&s, &c), 0);
     assert_int_equal(spv_chain_tip(c)->height, 0);
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
-static void refuses_a_store_that_does_not_hold_together(void **state)
+static void refuses_an_inconsistent_store(void **state)
 {
-    enum harm {
+    enum damage {
         HARM_TIME, /* a header's field */
         HARM_LINK, /* another header in its place */
         HARM_TIP_HASH,
@@ -129,15 +129,15 @@ static void refuses_a_store_that_does_not_hold_together(void **state)
         HARM_BASE_WORK,
         HARMS,
     };
-    const uint32_t base = STORED - 2 * KIT_INTERVAL;
+    const uint32_t base = STORED - 2 * CHAIN_FIXTURE_INTERVAL;
     (void)state;
 
-    for (enum harm harm = 0; harm < HARMS; harm = (enum harm)(harm + 1)) {
+    for (enum damage damage = 0; damage < HARMS; damage = (enum damage)(damage + 1)) {
         struct spv_chain *c;
-        struct scene s;
-        set_scene(&s, KIT_PLAIN);
+        struct load_fixture s;
+        open_fixture(&s, CHAIN_FIXTURE_PLAIN);
         struct spv_chain_header *records = s.store.records;
-        switch (harm) {
+        switch (damage) {
         case HARM_TIME:
             records[STORED - 5].header.time++;
             break;
@@ -167,43 +167,43 @@ static void refuses_a_store_that_does_not_hold_together(void **state)
         }
         assert_int_equal(open_chain(&s, &c), SPV_ERR_DB_DAMAGED);
         assert_null(c);
-        clear_scene(&s);
+        close_fixture(&s);
     }
 }
 
 static void refuses_a_stored_header_without_its_work(void **state)
 {
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_NO_RETARGET);
+    open_fixture(&s, CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain_header *tip = &s.store.records[STORED];
     chain_fixture_miss(&tip->header);
     tip->hash = chain_fixture_hash(&tip->header);
     assert_int_equal(open_chain(&s, &c), SPV_ERR_DB_DAMAGED);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static void refuses_a_store_of_another_network(void **state)
 {
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_NO_RETARGET);
+    open_fixture(&s, CHAIN_FIXTURE_NO_RETARGET);
     s.params.genesis.nonce++;
     assert_int_equal(open_chain(&s, &c), SPV_ERR_DB_NETWORK);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
 {
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_PLAIN);
+    open_fixture(&s, CHAIN_FIXTURE_PLAIN);
     struct spv_checkpoint checkpoint = {.height = STORED - 3,
                                         .hash = s.store.records[STORED - 3].hash};
     const struct spv_chain_config cfg = {.params = &s.params,
@@ -221,7 +221,7 @@ static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
     spv_chain_free(c);
     checkpoint.hash.b[3] ^= 1;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_CHECKPOINT);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static void damage_below_the_window_is_found_when_it_is_read(void **state)
@@ -229,10 +229,10 @@ static void damage_below_the_window_is_found_when_it_is_read(void **state)
     struct spv_accept_result v;
     struct spv_chain_header record;
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_PLAIN);
+    open_fixture(&s, CHAIN_FIXTURE_PLAIN);
     struct chain_fixture_headers fork = chain_fixture_mined(&s.params, &s.headers, 30, 5, 600, 2);
     assert_int_equal(open_chain(&s, &c), 0);
     s.store.records[25].header.time++; /* one of the eleven */
@@ -246,7 +246,7 @@ static void damage_below_the_window_is_found_when_it_is_read(void **state)
     assert_int_equal(v.accepted, 5);
     spv_chain_free(c);
     chain_fixture_headers_free(&fork);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static void without_a_hash_index_old_hashes_are_unknown(void **state)
@@ -254,10 +254,10 @@ static void without_a_hash_index_old_hashes_are_unknown(void **state)
     struct spv_accept_result v;
     struct spv_chain_header record;
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_PLAIN);
+    open_fixture(&s, CHAIN_FIXTURE_PLAIN);
     assert_int_equal(open_chain(&s, &c), 0);
     const struct spv_blockhash old = s.store.records[30].hash;
     assert_int_equal(spv_chain_find(c, &record, NULL, &old), 1);
@@ -275,7 +275,7 @@ static void without_a_hash_index_old_hashes_are_unknown(void **state)
     assert_int_equal(spv_chain_accept(c, &v, s.headers.headers, STORED, chain_fixture_late), 0);
     assert_int_equal(v.known, STORED);
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static int failing_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
@@ -299,10 +299,10 @@ static void a_failing_store_is_our_problem_not_the_peers(void **state)
 {
     struct spv_chain_header record;
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_PLAIN);
+    open_fixture(&s, CHAIN_FIXTURE_PLAIN);
     struct spv_chain_config cfg = {.params = &s.params, .reader = chain_fixture_reader(&s.store)};
     cfg.reader.range = failing_range;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
@@ -315,7 +315,7 @@ static void a_failing_store_is_our_problem_not_the_peers(void **state)
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
     assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL), SPV_ERR_DB);
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static void a_locator_reaches_below_the_window(void **state)
@@ -324,10 +324,10 @@ static void a_locator_reaches_below_the_window(void **state)
                                        91,  90, 88, 84, 76, 60, 28, 0};
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
     struct spv_chain *c;
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s, KIT_PLAIN);
+    open_fixture(&s, CHAIN_FIXTURE_PLAIN);
     assert_int_equal(open_chain(&s, &c), 0);
     assert_int_equal(spv_chain_window_start(c), 80);
     assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL),
@@ -338,16 +338,16 @@ static void a_locator_reaches_below_the_window(void **state)
     assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, &s.store.records[2].hash), 3);
     assert_memory_equal(&locator[1], &s.store.records[1].hash, 32);
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(goes_on_as_if_it_had_never_stopped),
-        cmocka_unit_test(a_loaded_window_judges_forks_as_well),
+        cmocka_unit_test(a_loaded_chain_continues_like_the_original),
+        cmocka_unit_test(a_loaded_chain_validates_forks),
         cmocka_unit_test(an_empty_store_means_genesis),
-        cmocka_unit_test(refuses_a_store_that_does_not_hold_together),
+        cmocka_unit_test(refuses_an_inconsistent_store),
         cmocka_unit_test(refuses_a_stored_header_without_its_work),
         cmocka_unit_test(refuses_a_store_of_another_network),
         cmocka_unit_test(refuses_a_store_that_contradicts_a_checkpoint),

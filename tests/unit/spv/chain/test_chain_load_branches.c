@@ -8,29 +8,29 @@
 #include "unit/spv/chain/chain_fixture.h"
 #include "util/u256.h"
 
-struct scene {
+struct load_fixture {
     struct spv_params params;
     struct chain_fixture_headers best; /* 300 */
     struct chain_fixture_headers rival; /* leaves it at 250 */
     struct chain_fixture_store store;
 };
 
-static void set_scene(struct scene *s)
+static void open_fixture(struct load_fixture *s)
 {
-    *s = (struct scene){.params = chain_fixture_params(KIT_NO_RETARGET)};
+    *s = (struct load_fixture){.params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET)};
     s->best = chain_fixture_mined(&s->params, NULL, 0, 300, 600, 1);
     s->rival = chain_fixture_mined(&s->params, &s->best, 250, 80, 600, 2);
     chain_fixture_store_init(&s->store, &s->params);
 }
 
-static void clear_scene(struct scene *s)
+static void close_fixture(struct load_fixture *s)
 {
     chain_fixture_headers_free(&s->best);
     chain_fixture_headers_free(&s->rival);
     chain_fixture_store_free(&s->store);
 }
 
-static struct spv_chain *opened(struct scene *s)
+static struct spv_chain *opened(struct load_fixture *s)
 {
     const struct spv_chain_config cfg = {.params = &s->params,
                                          .reader = chain_fixture_reader(&s->store)};
@@ -40,7 +40,7 @@ static struct spv_chain *opened(struct scene *s)
     return c;
 }
 
-static bool knows(const struct spv_chain *c, const struct spv_header *header)
+static bool knows_hash(const struct spv_chain *c, const struct spv_header *header)
 {
     const struct spv_blockhash hash = chain_fixture_hash(header);
     struct spv_chain_header record;
@@ -50,13 +50,13 @@ static bool knows(const struct spv_chain *c, const struct spv_header *header)
     return rc == 1;
 }
 
-static void a_branch_goes_on_after_a_restart(void **state)
+static void a_side_branch_can_be_extended_after_a_restart(void **state)
 {
-    struct scene s;
+    struct load_fixture s;
     struct spv_accept_result v;
     (void)state;
 
-    set_scene(&s);
+    open_fixture(&s);
     struct spv_chain *c = opened(&s);
     chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
     chain_fixture_feed_stored(c, &s.store, &s.rival, 250,
@@ -66,7 +66,7 @@ static void a_branch_goes_on_after_a_restart(void **state)
     c = opened(&s);
     assert_int_equal(spv_chain_branch_headers(c), 50);
     assert_int_equal(spv_chain_tip(c)->height, 300);
-    assert_true(knows(c, &s.rival.headers[299]));
+    assert_true(knows_hash(c, &s.rival.headers[299]));
     /* one header more and it wins, in one change */
     assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 300, 1, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
@@ -79,47 +79,47 @@ static void a_branch_goes_on_after_a_restart(void **state)
     /* and what it displaced is a branch after the next one */
     c = opened(&s);
     assert_int_equal(spv_chain_branch_headers(c), 50);
-    assert_true(knows(c, &s.best.headers[299]));
+    assert_true(knows_hash(c, &s.best.headers[299]));
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
-static void branches_of_branches_come_back(void **state)
+static void branches_of_branches_are_loaded(void **state)
 {
-    struct scene s;
+    struct load_fixture s;
     (void)state;
 
-    set_scene(&s);
-    struct chain_fixture_headers twig = chain_fixture_mined(&s.params, &s.rival, 270, 20, 600, 3);
+    open_fixture(&s);
+    struct chain_fixture_headers third = chain_fixture_mined(&s.params, &s.rival, 270, 20, 600, 3);
     struct chain_fixture_headers other = chain_fixture_mined(&s.params, &s.best, 100, 5, 600, 4);
     struct spv_chain *c = opened(&s);
     chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
     chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 290);
-    chain_fixture_feed_stored(c, &s.store, &twig, 270, 290);
+    chain_fixture_feed_stored(c, &s.store, &third, 270, 290);
     chain_fixture_feed_stored(c, &s.store, &other, 100, 105);
     spv_chain_free(c);
     c = opened(&s);
     for (size_t i = 250; i < 290; i++) {
-        assert_true(knows(c, &s.rival.headers[i]));
-        assert_true(knows(c, &twig.headers[i]));
+        assert_true(knows_hash(c, &s.rival.headers[i]));
+        assert_true(knows_hash(c, &third.headers[i]));
     }
     for (size_t i = 100; i < 105; i++)
-        assert_true(knows(c, &other.headers[i]));
+        assert_true(knows_hash(c, &other.headers[i]));
     spv_chain_free(c);
-    chain_fixture_headers_free(&twig);
+    chain_fixture_headers_free(&third);
     chain_fixture_headers_free(&other);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 /* The best chain lost its tail: the branch has more work now, but loading must not change the
  * chain without an update to the store. */
 static void a_branch_with_more_work_waits_for_its_next_header(void **state)
 {
-    struct scene s;
+    struct load_fixture s;
     struct spv_accept_result v;
     (void)state;
 
-    set_scene(&s);
+    open_fixture(&s);
     struct spv_chain *c = opened(&s);
     chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
     chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 295);
@@ -127,31 +127,31 @@ static void a_branch_with_more_work_waits_for_its_next_header(void **state)
     s.store.n = 281; /* the tip is at 280 */
     c = opened(&s);
     assert_int_equal(spv_chain_tip(c)->height, 280);
-    assert_true(knows(c, &s.rival.headers[279]));
-    assert_false(knows(c, &s.rival.headers[280]));
+    assert_true(knows_hash(c, &s.rival.headers[279]));
+    assert_false(knows_hash(c, &s.rival.headers[280]));
     assert_int_equal(spv_chain_accept(c, &v, s.rival.headers + 280, 15, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
     assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.update.fork_height, 250);
     assert_int_equal(v.update.n, 45);
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
-static void bad_rows_are_left_out(void **state)
+static void invalid_rows_are_skipped(void **state)
 {
-    enum harm { POW, LINK, HASH, MISSING, HARMS };
+    enum damage { POW, LINK, HASH, MISSING, HARMS };
     (void)state;
 
-    for (enum harm harm = POW; harm < HARMS; harm = (enum harm)(harm + 1)) {
-        struct scene s;
-        set_scene(&s);
+    for (enum damage damage = POW; damage < HARMS; damage = (enum damage)(damage + 1)) {
+        struct load_fixture s;
+        open_fixture(&s);
         struct spv_chain *c = opened(&s);
         chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
         chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 290);
         spv_chain_free(c);
         struct spv_chain_header *row = &s.store.side[20]; /* height 271 */
-        switch (harm) {
+        switch (damage) {
         case POW:
             chain_fixture_miss(&row->header);
             break;
@@ -170,20 +170,20 @@ static void bad_rows_are_left_out(void **state)
         }
         c = opened(&s);
         assert_int_equal(spv_chain_tip(c)->height, 300);
-        assert_true(knows(c, &s.rival.headers[269]));
-        assert_int_equal(knows(c, &s.rival.headers[271]), harm == HASH);
+        assert_true(knows_hash(c, &s.rival.headers[269]));
+        assert_int_equal(knows_hash(c, &s.rival.headers[271]), damage == HASH);
         spv_chain_free(c);
-        clear_scene(&s);
+        close_fixture(&s);
     }
 }
 
-static void what_forks_below_a_checkpoint_stays_outside(void **state)
+static void branches_below_a_checkpoint_are_not_loaded(void **state)
 {
-    struct scene s;
+    struct load_fixture s;
     struct spv_chain *c;
     (void)state;
 
-    set_scene(&s);
+    open_fixture(&s);
     c = opened(&s);
     chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
     chain_fixture_feed_stored(c, &s.store, &s.rival, 250, 290);
@@ -196,18 +196,18 @@ static void what_forks_below_a_checkpoint_stays_outside(void **state)
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_int_equal(spv_chain_branch_headers(c), 0);
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 /* More branches than slots, each a header longer: the weakest are dropped. */
-static void the_weakest_are_let_go(void **state)
+static void branches_with_the_least_work_are_dropped(void **state)
 {
-    struct scene s;
+    struct load_fixture s;
     struct spv_chain_header kept;
     struct spv_accept_result v;
     (void)state;
 
-    set_scene(&s);
+    open_fixture(&s);
     struct spv_chain *c = opened(&s);
     chain_fixture_feed_stored(c, &s.store, &s.best, 0, 300);
     for (uint32_t i = 0; i < SPV_CHAIN_BRANCHES + 5; i++) {
@@ -230,7 +230,7 @@ static void the_weakest_are_let_go(void **state)
             assert_int_equal(spv_chain_find(c, &kept, NULL, &r->hash), 1);
     }
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 static int failing(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
@@ -242,13 +242,13 @@ static int failing(void *ctx, int (*each)(void *arg, const struct spv_chain_head
     return SPV_ERR_DB_BUSY;
 }
 
-static void a_store_that_fails_says_so(void **state)
+static void errors_of_the_store_are_returned(void **state)
 {
-    struct scene s;
+    struct load_fixture s;
     struct spv_chain *c;
     (void)state;
 
-    set_scene(&s);
+    open_fixture(&s);
     struct spv_chain_config cfg = {.params = &s.params, .reader = chain_fixture_reader(&s.store)};
     cfg.reader.branches = failing;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
@@ -256,19 +256,19 @@ static void a_store_that_fails_says_so(void **state)
     cfg.reader.branches = NULL; /* a reader need not have it */
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     spv_chain_free(c);
-    clear_scene(&s);
+    close_fixture(&s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_branch_goes_on_after_a_restart),
-        cmocka_unit_test(branches_of_branches_come_back),
+        cmocka_unit_test(a_side_branch_can_be_extended_after_a_restart),
+        cmocka_unit_test(branches_of_branches_are_loaded),
         cmocka_unit_test(a_branch_with_more_work_waits_for_its_next_header),
-        cmocka_unit_test(bad_rows_are_left_out),
-        cmocka_unit_test(what_forks_below_a_checkpoint_stays_outside),
-        cmocka_unit_test(the_weakest_are_let_go),
-        cmocka_unit_test(a_store_that_fails_says_so),
+        cmocka_unit_test(invalid_rows_are_skipped),
+        cmocka_unit_test(branches_below_a_checkpoint_are_not_loaded),
+        cmocka_unit_test(branches_with_the_least_work_are_dropped),
+        cmocka_unit_test(errors_of_the_store_are_returned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ static void a_period_gives_records_with_heights_and_works(void **state)
     assert_int_equal(out[PERIOD - 1].work.w[0], 2 * PERIOD);
 }
 
-static void a_header_that_does_not_follow_is_named(void **state)
+static void an_unconnected_header_is_reported_with_its_index(void **state)
 {
     (void)state;
     static const size_t places[] = {0, 1, 1000, PERIOD - 1};
@@ -77,7 +77,7 @@ static void a_header_that_does_not_follow_is_named(void **state)
     }
 }
 
-static void a_header_without_work_is_named(void **state)
+static void a_header_without_proof_of_work_is_reported_with_its_index(void **state)
 {
     (void)state;
     struct spv_header good = headers[500];
@@ -122,8 +122,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_period_gives_records_with_heights_and_works),
-        cmocka_unit_test(a_header_that_does_not_follow_is_named),
-        cmocka_unit_test(a_header_without_work_is_named),
+        cmocka_unit_test(an_unconnected_header_is_reported_with_its_index),
+        cmocka_unit_test(a_header_without_proof_of_work_is_reported_with_its_index),
         cmocka_unit_test(the_last_header_must_be_the_checkpoint),
         cmocka_unit_test(checkpoints_are_a_period_apart_at_its_edges),
     };

@@ -9,8 +9,8 @@
 #include "unit/spv/chain/chain_fixture.h"
 
 /* Accepts, and retries when out of memory. */
-static void insist(struct spv_chain *c, struct chain_fixture_store *s,
-                   const struct chain_fixture_headers *h, size_t from, size_t to)
+static void accept_retrying(struct spv_chain *c, struct chain_fixture_store *s,
+                            const struct chain_fixture_headers *h, size_t from, size_t to)
 {
     struct spv_accept_result v;
     int rc = spv_chain_accept(c, &v, h->headers + from, to - from, chain_fixture_late);
@@ -29,7 +29,7 @@ static void insist(struct spv_chain *c, struct chain_fixture_store *s,
 
 static void every_allocation_may_fail_once(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers a = chain_fixture_mined(&params, NULL, 0, 150, 600, 1);
     struct chain_fixture_headers b = chain_fixture_mined(&params, &a, 120, 60, 600, 2);
     struct chain_fixture_headers d = chain_fixture_mined(&params, &b, 130, 5, 600, 3);
@@ -48,12 +48,12 @@ static void every_allocation_may_fail_once(void **state)
             assert_null(c);
             assert_int_equal(spv_chain_new(&c, &cfg), 0);
         }
-        insist(c, &s, &a, 0, 50);
-        insist(c, &s, &a, 50, 150);
-        insist(c, &s, &b, 120, 125); /* a branch */
-        insist(c, &s, &b, 125, 145); /* grows */
-        insist(c, &s, &d, 130, 135); /* one off it */
-        insist(c, &s, &b, 145, 180); /* becomes the best chain */
+        accept_retrying(c, &s, &a, 0, 50);
+        accept_retrying(c, &s, &a, 50, 150);
+        accept_retrying(c, &s, &b, 120, 125); /* a branch */
+        accept_retrying(c, &s, &b, 125, 145); /* grows */
+        accept_retrying(c, &s, &d, 130, 135); /* one off it */
+        accept_retrying(c, &s, &b, 145, 180); /* becomes the best chain */
         failing_alloc_pause();
         const struct spv_blockhash tip = chain_fixture_hash(&b.headers[179]);
         assert_memory_equal(&spv_chain_tip(c)->hash, &tip, sizeof tip);

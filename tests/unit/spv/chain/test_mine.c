@@ -20,7 +20,7 @@ static void finds_a_nonce_that_meets_the_bits(void **state)
     assert_true(spv_hash_meets(hash.b, &target));
 }
 
-static void says_when_nonces_run_out_and_bits_are_bad(void **state)
+static void exhausted_nonces_and_invalid_bits_are_errors(void **state)
 {
     struct spv_header h = {.version = 4, .bits = 0x1700ffff, .nonce = UINT32_MAX - 100};
     struct spv_blockhash hash;
@@ -100,7 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_a_nonce_that_meets_the_bits),
-        cmocka_unit_test(says_when_nonces_run_out_and_bits_are_bad),
+        cmocka_unit_test(exhausted_nonces_and_invalid_bits_are_errors),
         cmocka_unit_test(the_same_plan_gives_the_same_chain),
         cmocka_unit_test(simnet_obeys_its_retargets),
         cmocka_unit_test(a_sink_can_stop_it),

@@ -17,7 +17,7 @@ static struct chain_fixture_headers best, rival; /* FORK + DEEP and one more; th
 static int set_up(void **state)
 {
     (void)state;
-    params = chain_fixture_params(KIT_NO_RETARGET);
+    params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     best = chain_fixture_mined(&params, NULL, 0, FORK + DEEP, 600, 1);
     rival = chain_fixture_mined(&params, &best, FORK, DEEP + 1, 600, 2);
     return 0;
@@ -43,8 +43,9 @@ static struct spv_chain *on_best(struct chain_fixture_store *s)
 }
 
 /* Accepts headers[from..to) as presynced ones; returns the last result. */
-static struct spv_accept_result give(struct spv_chain *c, struct chain_fixture_store *s,
-                                     const struct chain_fixture_headers *h, size_t from, size_t to)
+static struct spv_accept_result accept(struct spv_chain *c, struct chain_fixture_store *s,
+                                       const struct chain_fixture_headers *h, size_t from,
+                                       size_t to)
 {
     struct spv_accept_result v = {0};
 
@@ -69,14 +70,14 @@ static void a_reorganisation_20000_deep_is_one_change(void **state)
     struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
     const size_t before = spv_chain_memory(c);
-    struct spv_accept_result v = give(c, &s, &rival, FORK, FORK + DEEP);
+    struct spv_accept_result v = accept(c, &s, &rival, FORK, FORK + DEEP);
     (void)state;
 
     assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH); /* equal work */
     spv_chain_stored(c);
     assert_true(spv_chain_has_presynced_branch(c));
     assert_int_equal(spv_chain_branch_headers(c), 0); /* within the limit */
-    v = give(c, &s, &rival, FORK + DEEP, FORK + DEEP + 1);
+    v = accept(c, &s, &rival, FORK + DEEP, FORK + DEEP + 1);
     assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.update.fork_height, FORK);
     assert_int_equal(v.update.removed, DEEP);
@@ -93,7 +94,7 @@ static void a_reorganisation_20000_deep_is_one_change(void **state)
     chain_fixture_store_free(&s);
 }
 
-static void what_is_not_proven_stays_bounded(void **state)
+static void the_presynced_branch_is_bounded_after_its_release(void **state)
 {
     struct chain_fixture_store s;
     struct spv_chain *c = on_best(&s);
@@ -111,7 +112,7 @@ static void what_is_not_proven_stays_bounded(void **state)
     assert_int_equal(v.accepted, 0);
     assert_int_equal(spv_chain_branch_headers(c), 16000);
     /* presynced, it continues from its current height */
-    v = give(c, &s, &rival, FORK + 16000, FORK + DEEP + 1);
+    v = accept(c, &s, &rival, FORK + 16000, FORK + DEEP + 1);
     assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     spv_chain_free(c);
     chain_fixture_store_free(&s);
@@ -124,12 +125,12 @@ static void a_forsaken_branch_is_bounded_again(void **state)
     const size_t before = spv_chain_memory(c);
     (void)state;
 
-    (void)give(c, &s, &rival, FORK, FORK + 16384);
+    (void)accept(c, &s, &rival, FORK, FORK + 16384);
     spv_chain_stored(c);
     spv_chain_release_presynced_branch(c); /* within the limit: it stays */
     assert_false(spv_chain_has_presynced_branch(c));
     assert_int_equal(spv_chain_branch_headers(c), 16384);
-    (void)give(c, &s, &rival, FORK + 16384, FORK + 16385);
+    (void)accept(c, &s, &rival, FORK + 16384, FORK + 16385);
     spv_chain_stored(c);
     assert_true(spv_chain_has_presynced_branch(c));
     spv_chain_release_presynced_branch(c); /* beyond it: it is dropped */
@@ -148,9 +149,9 @@ static void only_one_branch_is_beyond_the_bound(void **state)
     struct spv_chain *c = on_best(&s);
     (void)state;
 
-    (void)give(c, &s, &rival, FORK, FORK + 18000);
+    (void)accept(c, &s, &rival, FORK, FORK + 18000);
     spv_chain_stored(c);
-    (void)give(c, &s, &third, FORK, FORK + 20);
+    (void)accept(c, &s, &third, FORK, FORK + 20);
     spv_chain_stored(c);
     assert_int_equal(spv_chain_branch_headers(c), 0); /* the first was dropped */
     assert_true(spv_chain_has_presynced_branch(c));
@@ -185,7 +186,7 @@ static void a_proven_branch_finds_a_slot(void **state)
     }
     assert_int_equal(spv_chain_accept(c, &v, weak.headers + FORK, 10, chain_fixture_late), 0);
     assert_int_equal(v.error, SPV_ERR_CHAIN_BRANCHES);
-    (void)give(c, &s, &weak, FORK, FORK + 10);
+    (void)accept(c, &s, &weak, FORK, FORK + 10);
     spv_chain_stored(c);
     assert_true(spv_chain_has_presynced_branch(c));
     /* no branch with more work replaces it */
@@ -263,7 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reorganisation_20000_deep_is_one_change),
-        cmocka_unit_test(what_is_not_proven_stays_bounded),
+        cmocka_unit_test(the_presynced_branch_is_bounded_after_its_release),
         cmocka_unit_test(a_forsaken_branch_is_bounded_again),
         cmocka_unit_test(only_one_branch_is_beyond_the_bound),
         cmocka_unit_test(a_proven_branch_finds_a_slot),

@@ -45,7 +45,7 @@ static void refuses_the_old_bits_after_mainnets_first_retarget(void **state)
     c = chain_fixture_chain(spv_params_get(SPV_MAINNET));
     chain_fixture_feed(c, &h, 0, 32255);
     h.headers[32255].bits = 0x1d00ffff;
-    assert_int_equal(chain_fixture_judge(c, &h.headers[32255], chain_fixture_late),
+    assert_int_equal(chain_fixture_accept(c, &h.headers[32255], chain_fixture_late),
                      SPV_ERR_HDR_BITS);
     spv_chain_free(c);
     chain_fixture_headers_free(&h);
@@ -69,7 +69,7 @@ static void follows_signet(void **state)
 }
 
 /* One line of checkpoints/<network>-headers.csv: the first header of a period. */
-struct first {
+struct first_of_period {
     uint32_t height;
     struct spv_u256 work; /* with this header's */
     struct spv_header header;
@@ -80,7 +80,7 @@ static uint8_t hex_digit(char c)
     return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-static bool next_first(FILE *f, struct first *out)
+static bool next_first(FILE *f, struct first_of_period *out)
 {
     uint8_t raw[SPV_HEADER_SIZE];
     char line[512];
@@ -129,20 +129,23 @@ static void real_headers_follow_their_checkpoints(void **state)
 
     for (size_t i = 0; i < 3; i++) {
         const struct spv_params *params = spv_params_get(networks[i]);
-        struct spv_header_ctx judge = {.params = params};
+        struct spv_header_ctx accept = {.params = params};
         FILE *f = open_firsts(params);
-        struct first first;
+        struct first_of_period first_of_period;
         size_t n = 0;
         if (!f)
             continue;
-        for (; next_first(f, &first); n++) {
-            const size_t k = first.height / SPV_RETARGET_INTERVAL - 1;
-            const struct spv_blockhash hash = chain_fixture_hash(&first.header);
+        for (; next_first(f, &first_of_period); n++) {
+            const size_t k = first_of_period.height / SPV_RETARGET_INTERVAL - 1;
+            const struct spv_blockhash hash = chain_fixture_hash(&first_of_period.header);
             struct spv_u256 work;
-            assert_int_equal(params->checkpoints[k].height + 1, first.height);
-            assert_memory_equal(&params->checkpoints[k].hash, &first.header.prev, 32);
-            assert_int_equal(spv_header_ctx_check_pow(&judge, &work, &first.header, &hash), 0);
-            assert_int_equal(spv_consensus_version(params, first.height, first.header.version), 0);
+            assert_int_equal(params->checkpoints[k].height + 1, first_of_period.height);
+            assert_memory_equal(&params->checkpoints[k].hash, &first_of_period.header.prev, 32);
+            assert_int_equal(
+                spv_header_ctx_check_pow(&accept, &work, &first_of_period.header, &hash), 0);
+            assert_int_equal(spv_consensus_version(params, first_of_period.height,
+                                                   first_of_period.header.version),
+                             0);
         }
         print_message("%s: %zu headers\n", params->net.name, n);
         assert_true(n > 100);
@@ -161,8 +164,8 @@ static void work_of_real_periods_adds_up(void **state)
         const struct spv_params *params = spv_params_get(networks[i]);
         FILE *f = open_firsts(params);
         struct spv_u256 target;
-        struct first last = {.header = params->genesis};
-        struct first next;
+        struct first_of_period last = {.header = params->genesis};
+        struct first_of_period next;
         if (!f)
             continue;
         assert_int_equal(spv_target_from_bits(&target, last.header.bits), 0);
@@ -268,7 +271,7 @@ static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
     assert_int_equal(spv_chain_tip(c)->height, REAL_END);
     easy = h.headers[REAL_END]; /* "difficulty dropped right after a checkpoint start" */
     easy.bits = 0x1d00ffff;
-    assert_int_equal(chain_fixture_judge(c, &easy, chain_fixture_late), SPV_ERR_HDR_BITS);
+    assert_int_equal(chain_fixture_accept(c, &easy, chain_fixture_late), SPV_ERR_HDR_BITS);
     assert_int_equal(spv_chain_accept(c, &v, &h.headers[REAL_END], 5, chain_fixture_late), 0);
     assert_int_equal(v.error, 0);
     assert_int_equal(spv_chain_tip(c)->height, 32260);

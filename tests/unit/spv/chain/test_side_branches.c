@@ -61,7 +61,7 @@ static void more_work_wins_and_a_tie_does_not(void **state)
 /* Fewer headers with more work win. */
 static void work_decides_not_length(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_PLAIN);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_PLAIN);
     struct chain_fixture_headers slow = chain_fixture_mined(&params, NULL, 0, 24, 600, 1);
     struct chain_fixture_headers fast =
         chain_fixture_mined(&params, NULL, 0, 19, 100, 2); /* four times the work */
@@ -76,7 +76,7 @@ static void work_decides_not_length(void **state)
     chain_fixture_headers_free(&fast);
 }
 
-static void a_branch_gathers_over_many_messages(void **state)
+static void a_branch_grows_over_many_messages(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 300, 600, 1);
@@ -118,7 +118,7 @@ static void a_branch_gathers_over_many_messages(void **state)
 
 static void a_branch_is_judged_by_its_own_past(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct chain_fixture_headers a = chain_fixture_uneven(&params, NULL, 0, 35, 1);
     struct chain_fixture_headers b =
         chain_fixture_uneven(&params, &a, 12, 25, 2); /* other retargets */
@@ -137,7 +137,7 @@ static void a_branch_is_judged_by_its_own_past(void **state)
     chain_fixture_headers_free(&d);
 }
 
-static void what_is_known_in_a_branch_is_recognised(void **state)
+static void known_headers_of_a_branch_are_counted_as_known(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 30, 600, 1);
@@ -166,19 +166,19 @@ static void what_is_known_in_a_branch_is_recognised(void **state)
 /* Without a header database: the headers in memory must be enough. */
 static void a_fork_within_the_last_two_periods_needs_no_store(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_MIN_DIFFICULTY);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct chain_fixture_headers a = chain_fixture_uneven(&params, NULL, 0, 300, 1);
     struct spv_chain *c = chain_fixture_chain(&params);
     (void)state;
 
     for (uint32_t i = 0; i < 299; i++) {
         chain_fixture_feed(c, &a, i, i + 1);
-        assert_true(spv_chain_window_start(c) + 2 * KIT_INTERVAL <= i + 1 || i < 20);
-        assert_in_range(c->window.n, 1, SPV_WINDOW_MAX_PERIODS * KIT_INTERVAL + 1);
+        assert_true(spv_chain_window_start(c) + 2 * CHAIN_FIXTURE_INTERVAL <= i + 1 || i < 20);
+        assert_in_range(c->window.n, 1, SPV_WINDOW_MAX_PERIODS * CHAIN_FIXTURE_INTERVAL + 1);
     }
     for (uint32_t fork = 280; fork < 299; fork++) {
         struct chain_fixture_headers b = chain_fixture_uneven(&params, &a, fork, 1, 5);
-        const int error = chain_fixture_judge(c, &b.headers[fork], chain_fixture_late);
+        const int error = chain_fixture_accept(c, &b.headers[fork], chain_fixture_late);
         assert_true(error == 0 || error == SPV_ERR_CHAIN_BRANCHES);
         chain_fixture_headers_free(&b);
     }
@@ -212,8 +212,8 @@ static void reorganises_5000_deep(void **state)
 /* The window is 60 headers at most here; the fork is 100 below the tip. */
 static void reorganises_below_the_window_through_the_store(void **state)
 {
-    const enum chain_fixture_kind kinds[] = {KIT_PLAIN, KIT_MIN_DIFFICULTY, KIT_BIP94,
-                                             KIT_NO_RETARGET};
+    const enum chain_fixture_kind kinds[] = {CHAIN_FIXTURE_PLAIN, CHAIN_FIXTURE_MIN_DIFFICULTY,
+                                             CHAIN_FIXTURE_BIP94, CHAIN_FIXTURE_NO_RETARGET};
     (void)state;
 
     for (size_t k = 0; k < 4; k++) {
@@ -257,7 +257,7 @@ static void reorganises_below_the_window_through_the_store(void **state)
     }
 }
 
-static void nothing_forks_below_the_last_checkpoint(void **state)
+static void forks_below_the_last_checkpoint_are_refused(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 20, 600, 1);
@@ -311,7 +311,7 @@ static void a_branch_below_a_new_checkpoint_is_dropped(void **state)
     chain_fixture_headers_free(&b);
 }
 
-static void the_weakest_branch_gives_way(void **state)
+static void the_branch_with_the_least_work_is_replaced(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct chain_fixture_headers a = chain_fixture_mined(params, NULL, 0, 60, 600, 1);
@@ -334,7 +334,7 @@ static void the_weakest_branch_gives_way(void **state)
     assert_int_equal(spv_chain_find(c, &record, NULL, &end), 0);
     assert_int_equal(spv_chain_branch_headers(c), SPV_CHAIN_BRANCHES);
     /* and a branch with less work than all of them is refused */
-    assert_int_equal(chain_fixture_judge(c, &weak.headers[5], chain_fixture_late),
+    assert_int_equal(chain_fixture_accept(c, &weak.headers[5], chain_fixture_late),
                      SPV_ERR_CHAIN_BRANCHES);
     assert_int_equal(spv_err_class_of(SPV_ERR_CHAIN_BRANCHES), SPV_CLASS_LOCAL);
     assert_int_equal(spv_chain_branch_headers(c), SPV_CHAIN_BRANCHES);
@@ -353,7 +353,7 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
     struct spv_chain *c;
     struct spv_accept_result v;
     size_t at = 5;
-    size_t room;
+    size_t memory;
     (void)state;
 
     chain_fixture_store_init(&s, params);
@@ -362,8 +362,8 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
     chain_fixture_feed_stored(c, &s, &a, 0, a.n);
     chain_fixture_feed_stored(c, &s, &small, 3, small.n);
     for (;;) {
-        room = spv_chain_memory(c);
-        assert_in_range(room, 0, 8 << 20);
+        memory = spv_chain_memory(c);
+        assert_in_range(memory, 0, 8 << 20);
         assert_in_range(spv_chain_branch_headers(c), 0, SPV_CHAIN_BRANCH_HEADERS);
         v = take(c, &big, at, at + 1000);
         spv_chain_stored(c);
@@ -411,14 +411,14 @@ static void a_locator_of_a_branch_walks_down_the_branch(void **state)
 
 /* A random tree, against a model that keeps every header. */
 #define NODES 400
-struct node {
+struct tree_node {
     struct spv_header header;
     struct spv_blockhash hash;
     uint32_t height;
     int parent;
 };
 
-static uint32_t draw(uint64_t *random, uint32_t below)
+static uint32_t random_below(uint64_t *random, uint32_t below)
 {
     *random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(*random >> 33) % below;
@@ -427,7 +427,7 @@ static uint32_t draw(uint64_t *random, uint32_t below)
 static void grow_tree(uint64_t seed)
 {
     const struct spv_params params = *spv_params_get(SPV_REGTEST);
-    static struct node nodes[NODES];
+    static struct tree_node nodes[NODES];
     uint64_t random = seed;
     int best = 0;
     int leaves[12] = {0};
@@ -438,33 +438,34 @@ static void grow_tree(uint64_t seed)
     chain_fixture_store_init(&s, &params);
     const struct spv_chain_config cfg = {.params = &params, .reader = chain_fixture_reader(&s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    nodes[0] = (struct node){params.genesis, chain_fixture_hash(&params.genesis), 0, -1};
+    nodes[0] = (struct tree_node){params.genesis, chain_fixture_hash(&params.genesis), 0, -1};
     for (int n = 1; n < NODES;) {
         struct spv_header batch[8];
         struct spv_accept_result v;
-        size_t leaf = draw(&random, (uint32_t)n_leaves);
+        size_t leaf = random_below(&random, (uint32_t)n_leaves);
         int at = leaves[leaf];
-        const uint32_t size = 1 + draw(&random, 8);
+        const uint32_t size = 1 + random_below(&random, 8);
         /* sometimes fork off the leaf's ancestors, while the model's branches surely fit */
-        if (n_leaves < 12 && draw(&random, 4) == 0) {
-            for (uint32_t back = draw(&random, 40); back > 0 && nodes[at].parent >= 0; back--)
+        if (n_leaves < 12 && random_below(&random, 4) == 0) {
+            for (uint32_t back = random_below(&random, 40); back > 0 && nodes[at].parent >= 0;
+                 back--)
                 at = nodes[at].parent;
             leaf = n_leaves++;
         }
         uint32_t made = 0;
         int top = best;
         for (; made < size && n < NODES; made++, n++) {
-            struct node *node = &nodes[n];
-            node->header = (struct spv_header){.version = 4, .prev = nodes[at].hash};
-            node->header.merkle_root.b[0] = (uint8_t)n;
-            node->header.merkle_root.b[1] = (uint8_t)(n >> 8);
-            node->header.time = nodes[at].header.time + 1;
-            node->header.bits = params.pow_limit_bits;
-            chain_fixture_work(&node->header);
-            node->hash = chain_fixture_hash(&node->header);
-            node->height = nodes[at].height + 1;
-            node->parent = at;
-            batch[made] = node->header;
+            struct tree_node *tree_node = &nodes[n];
+            tree_node->header = (struct spv_header){.version = 4, .prev = nodes[at].hash};
+            tree_node->header.merkle_root.b[0] = (uint8_t)n;
+            tree_node->header.merkle_root.b[1] = (uint8_t)(n >> 8);
+            tree_node->header.time = nodes[at].header.time + 1;
+            tree_node->header.bits = params.pow_limit_bits;
+            chain_fixture_work(&tree_node->header);
+            tree_node->hash = chain_fixture_hash(&tree_node->header);
+            tree_node->height = nodes[at].height + 1;
+            tree_node->parent = at;
+            batch[made] = tree_node->header;
             at = n;
         }
         leaves[leaf] = at;
@@ -521,15 +522,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_work_wins_and_a_tie_does_not),
         cmocka_unit_test(work_decides_not_length),
-        cmocka_unit_test(a_branch_gathers_over_many_messages),
+        cmocka_unit_test(a_branch_grows_over_many_messages),
         cmocka_unit_test(a_branch_is_judged_by_its_own_past),
-        cmocka_unit_test(what_is_known_in_a_branch_is_recognised),
+        cmocka_unit_test(known_headers_of_a_branch_are_counted_as_known),
         cmocka_unit_test(a_fork_within_the_last_two_periods_needs_no_store),
         cmocka_unit_test(reorganises_5000_deep),
         cmocka_unit_test(reorganises_below_the_window_through_the_store),
-        cmocka_unit_test(nothing_forks_below_the_last_checkpoint),
+        cmocka_unit_test(forks_below_the_last_checkpoint_are_refused),
         cmocka_unit_test(a_branch_below_a_new_checkpoint_is_dropped),
-        cmocka_unit_test(the_weakest_branch_gives_way),
+        cmocka_unit_test(the_branch_with_the_least_work_is_replaced),
         cmocka_unit_test(side_branches_hold_a_bounded_number_of_headers),
         cmocka_unit_test(a_locator_of_a_branch_walks_down_the_branch),
         cmocka_unit_test(agrees_with_a_model_that_remembers_everything),

@@ -7,7 +7,7 @@
 #include "spv/formats/import.h"
 #include "spv/import.h"
 
-#define ROOM 8192
+#define BUF_SIZE 8192
 
 /* Regtest's genesis and a header on it (not mined: nothing here judges work). */
 static struct spv_header genesis;
@@ -43,7 +43,7 @@ struct outcome {
 };
 
 /* Feeds the bytes in chunks of a size and reads every item. */
-static struct outcome read_pieces(const void *bytes, size_t n, size_t piece,
+static struct outcome read_pieces(const void *bytes, size_t n, size_t chunk,
                                   enum spv_import_format format)
 {
     struct outcome o = {.rc = 0};
@@ -51,10 +51,10 @@ static struct outcome read_pieces(const void *bytes, size_t n, size_t piece,
     const uint8_t *from = bytes;
     assert_int_equal(spv_import_new(&d, regtest(), format), 0);
     for (bool ended = false; o.rc >= 0 && !ended;) {
-        size_t room = 0;
-        uint8_t *to = spv_import_reserve(d, &room);
-        size_t k = n < piece ? n : piece;
-        k = k < room ? k : room;
+        size_t capacity = 0;
+        uint8_t *to = spv_import_reserve(d, &capacity);
+        size_t k = n < chunk ? n : chunk;
+        k = k < capacity ? k : capacity;
         assert_true(n == 0 || k > 0);
         if (k > 0) {
             memcpy(to, from, k);
@@ -82,7 +82,7 @@ static struct outcome read_pieces(const void *bytes, size_t n, size_t piece,
 
 static struct outcome read_text(const char *text)
 {
-    return read_pieces(text, strlen(text), ROOM, SPV_IMPORT_AUTO);
+    return read_pieces(text, strlen(text), BUF_SIZE, SPV_IMPORT_AUTO);
 }
 
 static void assert_problem(const struct outcome *o, int rc, const char *words)
@@ -125,7 +125,7 @@ static size_t make(uint8_t *out, enum spv_import_format format)
     char root[SPV_HASH_HEX];
     const struct spv_header *headers[] = {&genesis, &child};
     if (format == SPV_IMPORT_NEUTRINO) {
-        n = unhex(out, ROOM, "fabfb5da000000000000");
+        n = unhex(out, BUF_SIZE, "fabfb5da000000000000");
     }
     for (uint32_t i = 0; i < 2; i++) {
         const struct spv_header *h = headers[i];
@@ -154,14 +154,14 @@ static size_t make(uint8_t *out, enum spv_import_format format)
 static const enum spv_import_format formats[] = {
     SPV_IMPORT_RAW, SPV_IMPORT_ELECTRUM, SPV_IMPORT_NEUTRINO, SPV_IMPORT_CSV, SPV_IMPORT_JSONL};
 
-static void each_format_gives_the_headers_whatever_the_pieces(void **state)
+static void each_format_is_read_in_chunks_of_any_size(void **state)
 {
     (void)state;
     for (size_t f = 0; f < COUNT(formats); f++) {
-        uint8_t bytes[ROOM];
+        uint8_t bytes[BUF_SIZE];
         size_t n = make(bytes, formats[f]);
-        for (size_t piece = 1; piece <= n; piece++) {
-            struct outcome o = read_pieces(bytes, n, piece, formats[f]);
+        for (size_t chunk = 1; chunk <= n; chunk++) {
+            struct outcome o = read_pieces(bytes, n, chunk, formats[f]);
             assert_int_equal(o.rc, 0);
             assert_int_equal(o.n, 2);
             for (uint32_t i = 0; i < 2; i++) {
@@ -180,9 +180,9 @@ static void formats_are_detected_by_their_first_bytes(void **state)
 {
     (void)state;
     for (size_t f = 0; f < COUNT(formats); f++) {
-        uint8_t bytes[ROOM];
+        uint8_t bytes[BUF_SIZE];
         size_t n = make(bytes, formats[f]);
-        struct outcome o = read_pieces(bytes, n, ROOM, SPV_IMPORT_AUTO);
+        struct outcome o = read_pieces(bytes, n, BUF_SIZE, SPV_IMPORT_AUTO);
         assert_int_equal(o.rc, 0);
         assert_int_equal(o.n, 2);
         /* electrum's is raw until it has a gap */
@@ -190,16 +190,16 @@ static void formats_are_detected_by_their_first_bytes(void **state)
     }
 }
 
-static void a_file_cut_anywhere_gives_what_is_whole_and_no_more(void **state)
+static void a_file_truncated_anywhere_yields_its_complete_headers(void **state)
 {
     (void)state;
     for (size_t f = 0; f < COUNT(formats); f++) {
-        uint8_t bytes[ROOM];
+        uint8_t bytes[BUF_SIZE];
         size_t n = make(bytes, formats[f]);
         size_t head = formats[f] == SPV_IMPORT_NEUTRINO ? 10 : 0;
         bool text = formats[f] >= SPV_IMPORT_CSV;
         for (size_t cut = 0; cut < n; cut++) {
-            struct outcome o = read_pieces(bytes, cut, ROOM, formats[f]);
+            struct outcome o = read_pieces(bytes, cut, BUF_SIZE, formats[f]);
             size_t whole = cut < head ? 0 : (cut - head) / SPV_HEADER_SIZE;
             if (text) { /* the last newline may be missing */
                 char *nl = memchr(bytes, '\n', n);
@@ -224,12 +224,13 @@ static void a_raw_file_is_placed_by_its_first_header(void **state)
     next.prev = child_hash;
     spv_header_encode(bytes, &child);
     spv_header_encode(bytes + SPV_HEADER_SIZE, &next);
-    struct outcome o = read_pieces(bytes, sizeof bytes - SPV_HEADER_SIZE, ROOM, SPV_IMPORT_AUTO);
+    struct outcome o =
+        read_pieces(bytes, sizeof bytes - SPV_HEADER_SIZE, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_int_equal(o.n, 2);
     assert_true(o.items[0].placed);
     assert_int_equal(o.items[0].height, 1);
     assert_int_equal(o.items[1].height, 2);
-    o = read_pieces(bytes + SPV_HEADER_SIZE, SPV_HEADER_SIZE, ROOM, SPV_IMPORT_AUTO);
+    o = read_pieces(bytes + SPV_HEADER_SIZE, SPV_HEADER_SIZE, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_int_equal(o.n, 1);
     assert_false(o.items[0].placed);
 }
@@ -240,8 +241,8 @@ static void electrum_holes_are_counted(void **state)
     uint8_t bytes[8 * SPV_HEADER_SIZE] = {0};
     spv_header_encode(bytes, &genesis);
     spv_header_encode(bytes + 5 * SPV_HEADER_SIZE, &child);
-    for (size_t piece = 1; piece < sizeof bytes; piece++) {
-        struct outcome o = read_pieces(bytes, sizeof bytes, piece, SPV_IMPORT_AUTO);
+    for (size_t chunk = 1; chunk < sizeof bytes; chunk++) {
+        struct outcome o = read_pieces(bytes, sizeof bytes, chunk, SPV_IMPORT_AUTO);
         assert_int_equal(o.rc, 0);
         assert_int_equal(o.format, SPV_IMPORT_ELECTRUM);
         assert_int_equal(o.n, 4);
@@ -255,13 +256,14 @@ static void electrum_holes_are_counted(void **state)
         assert_int_equal(o.items[3].count, 2);
     }
     /* from genesis on; and only where the file offset is a height */
-    struct outcome o = read_pieces(bytes + SPV_HEADER_SIZE, SPV_HEADER_SIZE, ROOM, SPV_IMPORT_AUTO);
+    struct outcome o =
+        read_pieces(bytes + SPV_HEADER_SIZE, SPV_HEADER_SIZE, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_int_equal(o.items[0].kind, SPV_IMPORT_HOLE);
     assert_int_equal(o.items[0].height, 0);
-    o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_RAW);
+    o = read_pieces(bytes, sizeof bytes, BUF_SIZE, SPV_IMPORT_RAW);
     assert_problem(&o, SPV_ERR_MALFORMED, "byte 80: a header of zeros");
     spv_header_encode(bytes, &child); /* begins at height 1 */
-    o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_ELECTRUM);
+    o = read_pieces(bytes, sizeof bytes, BUF_SIZE, SPV_IMPORT_ELECTRUM);
     assert_int_equal(o.items[0].height, 0);
 }
 
@@ -275,11 +277,11 @@ static void a_hole_longer_than_any_chain_is_refused(void **state)
     assert_int_equal(spv_import_new(&d, regtest(), SPV_IMPORT_ELECTRUM), 0);
     while (rc == 0 &&
            given <= (uint64_t)SPV_IMPORT_HOLE_MAX * SPV_HEADER_SIZE + SPV_IMPORT_BUFFER) {
-        size_t room = 0;
-        uint8_t *to = spv_import_reserve(d, &room);
-        memset(to, 0, room);
-        spv_import_commit(d, room);
-        given += room;
+        size_t capacity = 0;
+        uint8_t *to = spv_import_reserve(d, &capacity);
+        memset(to, 0, capacity);
+        spv_import_commit(d, capacity);
+        given += capacity;
         rc = spv_import_next(d, &item);
     }
     assert_int_equal(rc, SPV_ERR_TOO_LONG);
@@ -305,25 +307,25 @@ static void neutrinos_head_is_checked(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint8_t bytes[16];
         size_t n = unhex(bytes, sizeof bytes, cases[i].head);
-        struct outcome o = read_pieces(bytes, n, ROOM, SPV_IMPORT_NEUTRINO);
+        struct outcome o = read_pieces(bytes, n, BUF_SIZE, SPV_IMPORT_NEUTRINO);
         assert_problem(&o, cases[i].rc, cases[i].words);
     }
     /* the start height is little-endian */
     uint8_t bytes[10 + SPV_HEADER_SIZE];
     (void)unhex(bytes, sizeof bytes, "fabfb5da000039050000");
     spv_header_encode(bytes + 10, &child);
-    struct outcome o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_AUTO);
+    struct outcome o = read_pieces(bytes, sizeof bytes, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_int_equal(o.n, 1);
     assert_int_equal(o.items[0].height, 1337);
     (void)unhex(bytes, sizeof bytes, "fabfb5da0000ffffffff");
-    o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_AUTO);
+    o = read_pieces(bytes, sizeof bytes, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_problem(&o, SPV_ERR_TOO_LONG, "beyond the highest height");
 }
 
 /* Replaces the first occurrence. */
 static void swap(char *text, const char *old, const char *new)
 {
-    char rest[ROOM];
+    char rest[BUF_SIZE];
     char *at = strstr(text, old);
     assert_non_null(at);
     (void)snprintf(rest, sizeof rest, "%s", at + strlen(old));
@@ -331,7 +333,7 @@ static void swap(char *text, const char *old, const char *new)
     strcat(at, rest);
 }
 
-static void each_bad_value_of_csv_is_named(void **state)
+static void each_invalid_csv_value_is_named_in_the_error(void **state)
 {
     (void)state;
     static const struct {
@@ -353,8 +355,8 @@ static void each_bad_value_of_csv_is_named(void **state)
         {",207fffff,", ",", SPV_ERR_MALFORMED, "has 8 values, not 9"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char text[ROOM];
-        char row[ROOM];
+        char text[BUF_SIZE];
+        char row[BUF_SIZE];
         size_t n = csv_row(text, &genesis, 0);
         (void)csv_row(row, &child, 1);
         swap(row, cases[i].old, cases[i].new);
@@ -369,7 +371,7 @@ static void each_bad_value_of_csv_is_named(void **state)
 static void marks_of_a_reorganisation_are_read(void **state)
 {
     (void)state;
-    char text[ROOM];
+    char text[BUF_SIZE];
     char hex[SPV_HASH_HEX];
     spv_blockhash_hex(hex, &genesis_hash);
     size_t n = csv_row(text, &genesis, 0);
@@ -388,7 +390,7 @@ static void marks_of_a_reorganisation_are_read(void **state)
     assert_int_equal(o.items[0].count, 2);
 }
 
-static void a_file_of_nothing_but_marks_has_an_end(void **state)
+static void a_file_of_too_many_reorg_lines_is_an_error(void **state)
 {
     (void)state;
     struct spv_import *d = NULL;
@@ -396,39 +398,39 @@ static void a_file_of_nothing_but_marks_has_an_end(void **state)
     char hex[SPV_HASH_HEX];
     char line[128];
     int rc = 0;
-    uint64_t marks = 0;
+    uint64_t n_reorgs = 0;
     spv_blockhash_hex(hex, &genesis_hash);
     size_t n = (size_t)sprintf(line, "#reorg,0,%s,0\n", hex);
     assert_int_equal(spv_import_new(&d, regtest(), SPV_IMPORT_CSV), 0);
-    size_t room = 0;
-    uint8_t *to = spv_import_reserve(d, &room);
+    size_t capacity = 0;
+    uint8_t *to = spv_import_reserve(d, &capacity);
     size_t k = csv_row((char *)to, &genesis, 0);
     spv_import_commit(d, k);
-    while (rc >= 0 && marks < SPV_IMPORT_REORGS_MAX + UINT64_C(10)) {
-        to = spv_import_reserve(d, &room);
-        if (room >= n) {
+    while (rc >= 0 && n_reorgs < SPV_IMPORT_REORGS_MAX + UINT64_C(10)) {
+        to = spv_import_reserve(d, &capacity);
+        if (capacity >= n) {
             memcpy(to, line, n);
             spv_import_commit(d, n);
         }
         while ((rc = spv_import_next(d, &item)) == 1) {
-            marks += item.kind == SPV_IMPORT_REORG;
+            n_reorgs += item.kind == SPV_IMPORT_REORG;
         }
     }
     assert_int_equal(rc, SPV_ERR_TOO_LONG);
-    assert_int_equal(marks, SPV_IMPORT_REORGS_MAX);
+    assert_int_equal(n_reorgs, SPV_IMPORT_REORGS_MAX);
     spv_import_free(d);
 }
 
 static void long_lines_are_refused_before_they_are_held(void **state)
 {
     (void)state;
-    char *text = malloc(3 * ROOM);
+    char *text = malloc(3 * BUF_SIZE);
     assert_non_null(text);
-    memset(text, '1', 3 * ROOM);
-    struct outcome o = read_pieces(text, 3 * ROOM, 1, SPV_IMPORT_CSV);
+    memset(text, '1', 3 * BUF_SIZE);
+    struct outcome o = read_pieces(text, 3 * BUF_SIZE, 1, SPV_IMPORT_CSV);
     assert_problem(&o, SPV_ERR_TOO_LONG, "line 1: is longer than 4096 bytes");
     text[SPV_IMPORT_LINE_MAX] = '\n';
-    o = read_pieces(text, 3 * ROOM, ROOM, SPV_IMPORT_CSV);
+    o = read_pieces(text, 3 * BUF_SIZE, BUF_SIZE, SPV_IMPORT_CSV);
     assert_problem(&o, SPV_ERR_MALFORMED, "line 1: has 1 values, not 9");
     free(text);
 }
@@ -455,7 +457,7 @@ static void files_without_headers_are_reported_by_their_type(void **state)
         char bytes[160];
         memset(bytes, 0xd5, sizeof bytes);
         memcpy(bytes, cases[i].bytes, cases[i].n);
-        struct outcome o = read_pieces(bytes, sizeof bytes, ROOM, SPV_IMPORT_AUTO);
+        struct outcome o = read_pieces(bytes, sizeof bytes, BUF_SIZE, SPV_IMPORT_AUTO);
         assert_int_equal(o.n, 0);
         assert_problem(&o, cases[i].rc, cases[i].words);
     }
@@ -489,14 +491,14 @@ static void empty_and_foreign_files_are_refused(void **state)
         assert_int_equal(o.n, 0);
     }
     char database[100] = "SQLite format 3";
-    struct outcome o = read_pieces(database, sizeof database, ROOM, SPV_IMPORT_AUTO);
+    struct outcome o = read_pieces(database, sizeof database, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_problem(&o, SPV_ERR_UNSUPPORTED, "an SQLite database");
 }
 
-static void what_the_file_says_cannot_steer_a_terminal(void **state)
+static void error_texts_contain_no_control_characters_of_the_file(void **state)
 {
     (void)state;
-    char text[ROOM];
+    char text[BUF_SIZE];
     size_t n = csv_row(text, &genesis, 0);
     (void)snprintf(text + n, sizeof text - n, "\x1b[2J\x7f,0,0,0,0,0,0,0,0\n");
     struct outcome o = read_text(text);
@@ -523,20 +525,20 @@ static void names_of_formats_are_known_both_ways(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_format_gives_the_headers_whatever_the_pieces),
+        cmocka_unit_test(each_format_is_read_in_chunks_of_any_size),
         cmocka_unit_test(formats_are_detected_by_their_first_bytes),
-        cmocka_unit_test(a_file_cut_anywhere_gives_what_is_whole_and_no_more),
+        cmocka_unit_test(a_file_truncated_anywhere_yields_its_complete_headers),
         cmocka_unit_test(a_raw_file_is_placed_by_its_first_header),
         cmocka_unit_test(electrum_holes_are_counted),
         cmocka_unit_test(a_hole_longer_than_any_chain_is_refused),
         cmocka_unit_test(neutrinos_head_is_checked),
-        cmocka_unit_test(each_bad_value_of_csv_is_named),
+        cmocka_unit_test(each_invalid_csv_value_is_named_in_the_error),
         cmocka_unit_test(marks_of_a_reorganisation_are_read),
-        cmocka_unit_test(a_file_of_nothing_but_marks_has_an_end),
+        cmocka_unit_test(a_file_of_too_many_reorg_lines_is_an_error),
         cmocka_unit_test(long_lines_are_refused_before_they_are_held),
         cmocka_unit_test(files_without_headers_are_reported_by_their_type),
         cmocka_unit_test(empty_and_foreign_files_are_refused),
-        cmocka_unit_test(what_the_file_says_cannot_steer_a_terminal),
+        cmocka_unit_test(error_texts_contain_no_control_characters_of_the_file),
         cmocka_unit_test(names_of_formats_are_known_both_ways),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

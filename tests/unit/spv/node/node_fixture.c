@@ -129,7 +129,7 @@ void node_fixture_pull(struct node_fixture *s)
 {
     struct spv_effect e;
     while (spv_node_poll(s->node, &e)) {
-        assert_true(s->n < SHELL_LOG);
+        assert_true(s->n < NODE_FIXTURE_EFFECTS);
         s->log[s->n++] = e;
         if (e.kind == SPV_EFFECT_SEND && e.message.command == SPV_CMD_GETHEADERS)
             note_request(&e);

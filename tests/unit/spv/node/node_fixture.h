@@ -6,7 +6,7 @@
 #include "spv/mine.h"
 #include "spv/node.h"
 
-#define SHELL_LOG 4096
+#define NODE_FIXTURE_EFFECTS 4096
 
 /* A mined regtest chain: headers[i] is height i, genesis included. */
 struct test_chain {
@@ -24,7 +24,8 @@ struct node_fixture {
     struct spv_node *node;
     struct spv_now now;
     uint64_t rng;
-    struct spv_effect log[SHELL_LOG]; /* every effect, in order; pointers in it are stale */
+    struct spv_effect
+        log[NODE_FIXTURE_EFFECTS]; /* every effect, in order; pointers in it are stale */
     size_t n;
     size_t seen; /* where the last search ended */
     int store_error;

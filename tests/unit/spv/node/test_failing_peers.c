@@ -60,7 +60,7 @@ static uint64_t next_asked(struct node_fixture *s)
     return 0;
 }
 
-static void a_peer_that_has_failed_is_asked_after_others(void **state)
+static void a_peer_that_has_failed_is_queried_after_others(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -115,7 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_that_closes_again_and_again_is_dialled_after_longer_waits),
-        cmocka_unit_test(a_peer_that_has_failed_is_asked_after_others),
+        cmocka_unit_test(a_peer_that_has_failed_is_queried_after_others),
         cmocka_unit_test(claims_of_height_count_until_the_first_stall),
     };
     return cmocka_run_group_tests_name("spv: failing peers", tests, NULL, NULL);

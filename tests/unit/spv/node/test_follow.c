@@ -41,7 +41,7 @@ static void manual_peer_is_not_waited_for(struct node_fixture *s)
     node_fixture_timer(s);
 }
 
-static void announcements_by_headers_are_asked_for_once_synced(void **state)
+static void sendheaders_is_sent_once_synced(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -71,7 +71,7 @@ static void announcements_by_headers_are_asked_for_once_synced(void **state)
     node_fixture_free(s);
 }
 
-static void a_peer_too_old_for_it_is_not_asked(void **state)
+static void sendheaders_is_not_sent_to_peers_without_bip130(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -89,7 +89,7 @@ static void a_peer_too_old_for_it_is_not_asked(void **state)
     node_fixture_free(s);
 }
 
-static void a_new_peer_is_asked_once_and_followed_if_it_knows_more(void **state)
+static void a_new_peer_is_queried_once_and_its_longer_chain_downloaded(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -116,9 +116,9 @@ static void a_new_peer_is_asked_once_and_followed_if_it_knows_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(announcements_by_headers_are_asked_for_once_synced),
-        cmocka_unit_test(a_peer_too_old_for_it_is_not_asked),
-        cmocka_unit_test(a_new_peer_is_asked_once_and_followed_if_it_knows_more),
+        cmocka_unit_test(sendheaders_is_sent_once_synced),
+        cmocka_unit_test(sendheaders_is_not_sent_to_peers_without_bip130),
+        cmocka_unit_test(a_new_peer_is_queried_once_and_its_longer_chain_downloaded),
     };
     return cmocka_run_group_tests_name("follow", tests, setup, teardown);
 }

@@ -76,7 +76,7 @@ static void fresh_peers_are_due_at_30_minutes_and_a_warning_at_90(void **state)
     assert_int_equal(seconds, 90 * 60);
 }
 
-static void the_warning_comes_again_at_most_once_an_hour_and_a_move_ends_it(void **state)
+static void the_warning_repeats_at_most_hourly_until_the_tip_advances(void **state)
 {
     (void)state;
     struct spv_health a = alarm_of(SPV_TESTNET4, 4);
@@ -145,7 +145,7 @@ static void a_tip_old_at_the_first_synced_has_the_age_of_its_timestamp(void **st
     assert_int_equal(next(&a, at(0), NULL), 0);
 }
 
-static void a_tip_that_moves_is_young_whatever_its_time_and_our_clock_say(void **state)
+static void age_of_a_tip_counts_from_its_arrival_not_from_its_timestamp(void **state)
 {
     (void)state;
     struct spv_health a = alarm_of(SPV_MAINNET, 4);
@@ -248,7 +248,7 @@ static void the_loss_of_all_peers_is_reported_once(void **state)
     assert_int_equal(next(&a, at(1002), NULL), ALONE);
 }
 
-static void each_warning_has_its_words(void **state)
+static void each_warning_has_a_text(void **state)
 {
     (void)state;
     assert_string_equal(spv_warning_text(SPV_WARN_NONE), "");
@@ -274,7 +274,7 @@ static void pass(struct node_fixture *s, uint64_t us, uint64_t peer, const struc
     s->now.mono_us = until;
 }
 
-static void a_node_tells_of_a_stale_tip_and_of_lost_peers(void **state)
+static void a_node_reports_a_stale_tip_and_the_loss_of_all_peers(void **state)
 {
     (void)state;
     struct test_chain chain = test_chain_mine(20, 1, NULL, 0);
@@ -313,16 +313,16 @@ int main(void)
     quick.stale_tip_s = 5400;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_peers_are_due_at_30_minutes_and_a_warning_at_90),
-        cmocka_unit_test(the_warning_comes_again_at_most_once_an_hour_and_a_move_ends_it),
+        cmocka_unit_test(the_warning_repeats_at_most_hourly_until_the_tip_advances),
         cmocka_unit_test(regtest_and_simnet_have_no_stale_tips),
         cmocka_unit_test(no_tip_is_stale_before_the_first_synced),
         cmocka_unit_test(a_tip_old_at_the_first_synced_has_the_age_of_its_timestamp),
-        cmocka_unit_test(a_tip_that_moves_is_young_whatever_its_time_and_our_clock_say),
+        cmocka_unit_test(age_of_a_tip_counts_from_its_arrival_not_from_its_timestamp),
         cmocka_unit_test(most_clocks_off_on_one_side_are_a_warning_with_the_median),
         cmocka_unit_test(a_clock_skew_is_reported_hourly_until_our_clock_is_set),
         cmocka_unit_test(the_loss_of_all_peers_is_reported_once),
-        cmocka_unit_test(each_warning_has_its_words),
-        cmocka_unit_test(a_node_tells_of_a_stale_tip_and_of_lost_peers),
+        cmocka_unit_test(each_warning_has_a_text),
+        cmocka_unit_test(a_node_reports_a_stale_tip_and_the_loss_of_all_peers),
     };
     return cmocka_run_group_tests_name("alarm", tests, NULL, NULL);
 }

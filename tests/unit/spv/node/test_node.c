@@ -46,7 +46,7 @@ static void assert_tip(const struct node_fixture *s, const struct test_chain *ch
     assert_memory_equal(&tip->hash, &chain->hashes[chain->n - 1], 32);
 }
 
-static void brings_the_chain_of_one_peer_and_says_synced_once(void **state)
+static void downloads_the_chain_of_one_peer_and_emits_synced_once(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -62,7 +62,7 @@ static void brings_the_chain_of_one_peer_and_says_synced_once(void **state)
     node_fixture_free(s);
 }
 
-static void asks_for_more_before_it_stores(void **state)
+static void requests_more_before_it_stores(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -89,7 +89,7 @@ static void refuses_a_message_while_a_change_is_not_acknowledged(void **state)
     node_fixture_free(s);
 }
 
-static void asks_another_peer_when_one_stalls(void **state)
+static void queries_another_peer_when_one_stalls(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -184,7 +184,7 @@ static void the_chain_with_more_work_replaces_the_first_seen(void **state)
     node_fixture_free(s);
 }
 
-static void a_claim_of_height_that_nothing_meets_ends_unresolved(void **state)
+static void an_unmet_start_height_ends_unresolved(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -300,7 +300,7 @@ static void requests_headers_from_the_future_again_without_a_ban(void **state)
     node_fixture_free(s);
 }
 
-static void an_announcement_that_links_to_nothing_is_followed_up(void **state)
+static void an_unconnecting_announcement_is_answered_by_getheaders(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -331,7 +331,7 @@ static void drops_a_peer_whose_announcements_never_link(void **state)
     node_fixture_free(s);
 }
 
-static void an_inventory_of_an_unknown_block_asks_for_headers(void **state)
+static void an_inv_of_an_unknown_block_is_answered_by_getheaders(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {0};
@@ -454,7 +454,7 @@ static void finds_peers_by_dns_and_spreads_them_over_groups(void **state)
     node_fixture_free(s);
 }
 
-static void wants_the_chain_of_strangers_only(void **state)
+static void requires_node_network_of_automatic_peers_only(void **state)
 {
     (void)state;
     struct spv_node_config cfg = {.params = spv_params_get(SPV_MAINNET), .peers = 1};
@@ -470,7 +470,7 @@ static void wants_the_chain_of_strangers_only(void **state)
     node_fixture_free(s);
 }
 
-static void the_effect_queue_is_bounded_and_stays_sick(void **state)
+static void the_effect_queue_is_bounded_and_its_error_is_sticky(void **state)
 {
     (void)state;
     struct spv_effects q;
@@ -485,30 +485,30 @@ static void the_effect_queue_is_bounded_and_stays_sick(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(brings_the_chain_of_one_peer_and_says_synced_once),
-        cmocka_unit_test(asks_for_more_before_it_stores),
+        cmocka_unit_test(downloads_the_chain_of_one_peer_and_emits_synced_once),
+        cmocka_unit_test(requests_more_before_it_stores),
         cmocka_unit_test(refuses_a_message_while_a_change_is_not_acknowledged),
-        cmocka_unit_test(asks_another_peer_when_one_stalls),
+        cmocka_unit_test(queries_another_peer_when_one_stalls),
         cmocka_unit_test(only_peer_gets_a_longer_timeout),
         cmocka_unit_test(synced_needs_tips_from_two_network_groups),
         cmocka_unit_test(an_unreachable_manual_peer_does_not_delay_synced_forever),
         cmocka_unit_test(the_chain_with_more_work_replaces_the_first_seen),
-        cmocka_unit_test(a_claim_of_height_that_nothing_meets_ends_unresolved),
+        cmocka_unit_test(an_unmet_start_height_ends_unresolved),
         cmocka_unit_test(minimum_work_vouches_for_a_tip_below_every_claim),
         cmocka_unit_test(one_peer_whose_claim_is_met_is_enough),
         cmocka_unit_test(bans_a_misbehaving_peer_and_does_not_dial_it_again),
         cmocka_unit_test(requests_headers_from_the_future_again_without_a_ban),
-        cmocka_unit_test(an_announcement_that_links_to_nothing_is_followed_up),
+        cmocka_unit_test(an_unconnecting_announcement_is_answered_by_getheaders),
         cmocka_unit_test(drops_a_peer_whose_announcements_never_link),
-        cmocka_unit_test(an_inventory_of_an_unknown_block_asks_for_headers),
+        cmocka_unit_test(an_inv_of_an_unknown_block_is_answered_by_getheaders),
         cmocka_unit_test(an_unsolicited_empty_headers_message_completes_no_request),
         cmocka_unit_test(drops_a_peer_that_cannot_show_the_minimum_work),
         cmocka_unit_test(a_store_that_fails_stops_the_node),
         cmocka_unit_test(builds_the_hash_index_once_after_the_first_sync),
         cmocka_unit_test(dials_again_with_growing_pauses),
         cmocka_unit_test(finds_peers_by_dns_and_spreads_them_over_groups),
-        cmocka_unit_test(wants_the_chain_of_strangers_only),
-        cmocka_unit_test(the_effect_queue_is_bounded_and_stays_sick),
+        cmocka_unit_test(requires_node_network_of_automatic_peers_only),
+        cmocka_unit_test(the_effect_queue_is_bounded_and_its_error_is_sticky),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

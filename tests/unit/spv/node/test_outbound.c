@@ -1,7 +1,7 @@
 /* Sources of peer addresses: DNS seeds, the fallback list, a proxy, gossip. */
 #include "outbound_fixture.h"
 
-static void asks_seeds_by_service_bits_three_at_a_time(void **state)
+static void queries_dns_seeds_by_service_bits_three_at_a_time(void **state)
 {
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
@@ -25,7 +25,7 @@ static void asks_seeds_by_service_bits_three_at_a_time(void **state)
     node_fixture_free(s);
 }
 
-static void a_name_by_service_bits_that_gives_nothing_is_asked_without(void **state)
+static void a_seed_without_addresses_for_service_bits_is_queried_without_them(void **state)
 {
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
@@ -40,7 +40,7 @@ static void a_name_by_service_bits_that_gives_nothing_is_asked_without(void **st
     node_fixture_free(s);
 }
 
-static void the_list_helps_when_dns_says_nothing_for_a_minute(void **state)
+static void the_fallback_list_is_used_when_dns_is_silent_for_a_minute(void **state)
 {
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
@@ -104,7 +104,7 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
     node_fixture_free(s);
 }
 
-static void a_seed_that_says_nothing_is_left(void **state)
+static void a_silent_addr_fetch_peer_is_disconnected(void **state)
 {
     struct spv_node_config cfg = {.proxied = true, .nets = SPV_NET_IPV4};
     struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
@@ -120,7 +120,7 @@ static void a_seed_that_says_nothing_is_left(void **state)
     node_fixture_free(s);
 }
 
-static void onion_only_dials_nothing_else(void **state)
+static void onlynet_onion_dials_only_onion_addresses(void **state)
 {
     struct spv_node_config cfg = {.proxied = true, .nets = SPV_NET_ONION, .peers = 8};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
@@ -140,7 +140,7 @@ static void onion_only_dials_nothing_else(void **state)
     node_fixture_free(s);
 }
 
-static void gossip_is_taken_in_both_forms_within_a_budget(void **state)
+static void addr_and_addrv2_are_accepted_within_the_token_bucket(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
@@ -172,7 +172,7 @@ static void gossip_is_taken_in_both_forms_within_a_budget(void **state)
     node_fixture_free(s);
 }
 
-static void gossip_of_no_use_is_left(void **state)
+static void addresses_that_cannot_be_used_are_ignored(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
@@ -201,7 +201,7 @@ static void gossip_of_no_use_is_left(void **state)
     node_fixture_free(s);
 }
 
-static void gossips_times_are_bent_to_something_sane(void **state)
+static void implausible_times_of_addresses_are_corrected(void **state)
 {
     static const struct {
         int64_t told, kept;
@@ -237,16 +237,16 @@ static void gossips_times_are_bent_to_something_sane(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(asks_seeds_by_service_bits_three_at_a_time),
-        cmocka_unit_test(a_name_by_service_bits_that_gives_nothing_is_asked_without),
-        cmocka_unit_test(the_list_helps_when_dns_says_nothing_for_a_minute),
+        cmocka_unit_test(queries_dns_seeds_by_service_bits_three_at_a_time),
+        cmocka_unit_test(a_seed_without_addresses_for_service_bits_is_queried_without_them),
+        cmocka_unit_test(the_fallback_list_is_used_when_dns_is_silent_for_a_minute),
         cmocka_unit_test(the_list_is_not_used_when_dns_helped),
         cmocka_unit_test(through_a_proxy_no_name_is_ever_looked_up),
-        cmocka_unit_test(a_seed_that_says_nothing_is_left),
-        cmocka_unit_test(onion_only_dials_nothing_else),
-        cmocka_unit_test(gossip_is_taken_in_both_forms_within_a_budget),
-        cmocka_unit_test(gossip_of_no_use_is_left),
-        cmocka_unit_test(gossips_times_are_bent_to_something_sane),
+        cmocka_unit_test(a_silent_addr_fetch_peer_is_disconnected),
+        cmocka_unit_test(onlynet_onion_dials_only_onion_addresses),
+        cmocka_unit_test(addr_and_addrv2_are_accepted_within_the_token_bucket),
+        cmocka_unit_test(addresses_that_cannot_be_used_are_ignored),
+        cmocka_unit_test(implausible_times_of_addresses_are_corrected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

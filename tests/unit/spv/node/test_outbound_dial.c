@@ -115,7 +115,7 @@ static void anchors_are_dialled_first(void **state)
     node_fixture_free(s);
 }
 
-static void the_two_that_stayed_longest_become_anchors(void **state)
+static void the_two_longest_connections_become_anchors(void **state)
 {
     struct spv_node_config cfg = {.peers = 4};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
@@ -156,7 +156,7 @@ static void seeds_are_queried_when_addrman_addresses_fail(void **state)
     node_fixture_free(s);
 }
 
-static void stored_bans_hold_for_found_and_for_named_peers(void **state)
+static void stored_bans_apply_to_automatic_and_manual_peers(void **state)
 {
     struct spv_addr_info rows[1] = {row(20, true, true)};
     struct spv_ban_entry bans[2] = {
@@ -226,7 +226,7 @@ static void a_ban_is_saved_at_once_gossip_later(void **state)
 }
 
 /* Slow, lost and misbehaving peers: the outcome that addrman records for each. */
-static void each_ending_has_its_own_word(void **state)
+static void each_connection_outcome_has_a_name(void **state)
 {
     static const struct {
         bool connected, others;
@@ -291,11 +291,11 @@ int main(void)
         cmocka_unit_test(a_feeler_tests_a_new_address_without_an_event),
         cmocka_unit_test(no_feelers_before_the_slots_are_full_or_with_connect),
         cmocka_unit_test(anchors_are_dialled_first),
-        cmocka_unit_test(the_two_that_stayed_longest_become_anchors),
+        cmocka_unit_test(the_two_longest_connections_become_anchors),
         cmocka_unit_test(seeds_are_queried_when_addrman_addresses_fail),
-        cmocka_unit_test(stored_bans_hold_for_found_and_for_named_peers),
+        cmocka_unit_test(stored_bans_apply_to_automatic_and_manual_peers),
         cmocka_unit_test(a_ban_is_saved_at_once_gossip_later),
-        cmocka_unit_test(each_ending_has_its_own_word),
+        cmocka_unit_test(each_connection_outcome_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

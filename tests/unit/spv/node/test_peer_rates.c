@@ -105,7 +105,7 @@ static void stalls_are_remembered_by_address(void **state)
     assert_int_equal(look(&m, 4, 0).stalls, 2);
 }
 
-static void a_node_tells_of_its_peers(void **state)
+static void a_node_reports_its_peers(void **state)
 {
     (void)state;
     struct test_chain chain = test_chain_mine(3000, 1, NULL, 0);
@@ -157,7 +157,7 @@ int main(void)
         cmocka_unit_test(rates_are_of_the_last_seconds),
         cmocka_unit_test(who_is_not_there_is_not_counted),
         cmocka_unit_test(stalls_are_remembered_by_address),
-        cmocka_unit_test(a_node_tells_of_its_peers),
+        cmocka_unit_test(a_node_reports_its_peers),
     };
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include "util/hex.h"
 #include "util/u256.h"
 
-struct fact {
+struct expected {
     enum spv_network network;
     const char *genesis;
     uint32_t limit_bits;
@@ -18,7 +18,7 @@ struct fact {
     size_t n_seeds;
     uint32_t last_checkpoint; /* 0: none */
 };
-static const struct fact facts[] = {
+static const struct expected all_expected[] = {
     {SPV_MAINNET, "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f", 0x1d00ffff,
      227931, 363725, 388381, false, false, false, "dee8e2a309ad8a9820433c68", 8, 953567},
     {SPV_TESTNET3, "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943", 0x1d00ffff,
@@ -32,18 +32,18 @@ static const struct fact facts[] = {
     {SPV_SIMNET, "683e86bd5c6d110d91b94b97137ba6bfe02dbbdb8e3dff722a669b5d69d77af6", 0x207fffff, 0,
      0, 0, false, true, false, "0", 0, 0},
 };
-#define N_FACTS (sizeof facts / sizeof facts[0])
+#define N_EXPECTED (sizeof all_expected / sizeof all_expected[0])
 
 static void each_genesis_has_its_published_hash_and_meets_its_target(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct spv_params *p = spv_params_get(facts[i].network);
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
         const struct spv_blockhash hash = chain_fixture_hash(&p->genesis);
         struct spv_u256 target;
         char hex[SPV_HASH_HEX];
         spv_blockhash_hex(hex, &hash);
-        assert_string_equal(hex, facts[i].genesis);
+        assert_string_equal(hex, all_expected[i].genesis);
         assert_int_equal(spv_target_from_bits(&target, p->genesis.bits), 0);
         assert_true(spv_hash_meets(hash.b, &target));
     }
@@ -52,8 +52,8 @@ static void each_genesis_has_its_published_hash_and_meets_its_target(void **stat
 static void each_network_has_its_rules(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct fact *f = &facts[i];
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct expected *f = &all_expected[i];
         const struct spv_params *p = spv_params_get(f->network);
         struct spv_u256 work;
         assert_int_equal(p->pow_limit_bits, f->limit_bits);
@@ -73,9 +73,9 @@ static void each_network_has_its_rules(void **state)
 static void each_network_has_the_wires_identity(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct spv_params *p = spv_params_get(facts[i].network);
-        const struct spv_netid *net = spv_netid_get(facts[i].network);
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
+        const struct spv_netid *net = spv_netid_get(all_expected[i].network);
         assert_int_equal(p->net.network, net->network);
         assert_string_equal(p->net.name, net->name);
         assert_memory_equal(p->net.magic, net->magic, sizeof net->magic);
@@ -87,28 +87,29 @@ static void each_network_has_the_wires_identity(void **state)
 static void seeds_are_bare_names(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct spv_params *p = spv_params_get(facts[i].network);
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
         size_t n = 0;
         for (; p->dns_seeds[n].name; n++) {
             assert_non_null(strchr(p->dns_seeds[n].name, '.'));
             assert_int_not_equal(p->dns_seeds[n].name[strlen(p->dns_seeds[n].name) - 1], '.');
         }
-        assert_int_equal(n, facts[i].n_seeds);
+        assert_int_equal(n, all_expected[i].n_seeds);
     }
 }
 
 static void checkpoints_stand_at_the_end_of_every_period(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct spv_params *p = spv_params_get(facts[i].network);
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
         for (size_t k = 0; k < p->n_checkpoints; k++)
             assert_int_equal(p->checkpoints[k].height, SPV_RETARGET_INTERVAL * (k + 1) - 1);
-        if (facts[i].last_checkpoint == 0)
+        if (all_expected[i].last_checkpoint == 0)
             assert_int_equal(p->n_checkpoints, 0);
         else
-            assert_int_equal(p->checkpoints[p->n_checkpoints - 1].height, facts[i].last_checkpoint);
+            assert_int_equal(p->checkpoints[p->n_checkpoints - 1].height,
+                             all_expected[i].last_checkpoint);
     }
 }
 
@@ -146,8 +147,8 @@ static void times_after_checkpoints_are_those_of_their_age(void **state)
     (void)state;
     assert_int_equal(spv_params_get(SPV_MAINNET)->checkpoints[0].next_time, 1233063531);
     assert_int_equal(spv_params_get(SPV_TESTNET4)->checkpoints[0].next_time, 0);
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct spv_params *p = spv_params_get(facts[i].network);
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
         bool ended = false; /* recorded from the first one on, up to some height */
         for (size_t k = 0; k < p->n_checkpoints; k++) {
             const uint32_t time = p->checkpoints[k].next_time;
@@ -170,8 +171,8 @@ static void works_and_times_are_those_of_the_published_headers(void **state)
         print_message("skipped: SPV_TEST_DATA is not set\n");
         skip();
     }
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct spv_params *p = spv_params_get(facts[i].network);
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
         char path[512];
         char line[512];
         FILE *f;
@@ -222,8 +223,8 @@ static void checkpoints_are_those_of_the_published_files(void **state)
         print_message("skipped: SPV_TEST_DATA is not set\n");
         skip();
     }
-    for (size_t i = 0; i < N_FACTS; i++) {
-        const struct spv_params *p = spv_params_get(facts[i].network);
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
         char path[512];
         char line[256];
         size_t k = 0;

@@ -18,7 +18,7 @@
 static struct chain_fixture_headers headers[2];
 static struct chain_fixture_store stores[2];
 
-struct scene {
+struct serve_fixture {
     struct spv_chain_header *records;
     uint32_t tip;
     struct spv_blockhash unknown; /* lookup fails */
@@ -30,14 +30,14 @@ struct scene {
 
 static int scene_tip(void *ctx, struct spv_chain_header *out)
 {
-    struct scene *s = ctx;
+    struct serve_fixture *s = ctx;
     *out = s->records[s->tip];
     return 1;
 }
 
 static int scene_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    struct scene *s = ctx;
+    struct serve_fixture *s = ctx;
     assert_int_equal(s->held, 1);
     if (height > s->tip)
         return 0;
@@ -47,7 +47,7 @@ static int scene_by_height(void *ctx, struct spv_chain_header *out, uint32_t hei
 
 static int scene_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    struct scene *s = ctx;
+    struct serve_fixture *s = ctx;
     assert_int_equal(s->held, 1);
     for (uint32_t h = 0; h <= s->tip && !spv_blockhash_eq(hash, &s->unknown); h++)
         if (spv_blockhash_eq(&s->records[h].hash, hash))
@@ -57,7 +57,7 @@ static int scene_by_hash(void *ctx, struct spv_chain_header *out, const struct s
 
 static int scene_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    struct scene *s = ctx;
+    struct serve_fixture *s = ctx;
     uint32_t got = 0;
     assert_int_equal(s->held, 1);
     for (; got < n && from + got <= s->tip; got++)
@@ -67,25 +67,25 @@ static int scene_range(void *ctx, struct spv_header *out, uint32_t from, uint32_
 
 static int scene_hold(void *ctx)
 {
-    struct scene *s = ctx;
+    struct serve_fixture *s = ctx;
     s->held++;
     return 0;
 }
 
 static void scene_release(void *ctx)
 {
-    struct scene *s = ctx;
+    struct serve_fixture *s = ctx;
     s->held--;
 }
 
 static void scene_random(void *ctx, void *out, size_t n)
 {
-    struct scene *s = ctx;
+    struct serve_fixture *s = ctx;
     assert_int_equal(n, sizeof s->random);
     memcpy(out, &s->random, n);
 }
 
-static struct spv_header_db reader_of(struct scene *s)
+static struct spv_header_db reader_of(struct serve_fixture *s)
 {
     return (struct spv_header_db){.ctx = s,
                                   .tip = scene_tip,
@@ -96,9 +96,9 @@ static struct spv_header_db reader_of(struct scene *s)
                                   .end_read = scene_release};
 }
 
-static struct scene *begin(size_t max_bytes)
+static struct serve_fixture *begin(size_t max_bytes)
 {
-    struct scene *s = calloc(1, sizeof *s);
+    struct serve_fixture *s = calloc(1, sizeof *s);
     assert_non_null(s);
     s->records = stores[0].records;
     s->tip = TOP;
@@ -110,13 +110,13 @@ static struct scene *begin(size_t max_bytes)
     return s;
 }
 
-static void end(struct scene *s)
+static void end(struct serve_fixture *s)
 {
     spv_serve_cache_free(s->cache);
     free(s);
 }
 
-static struct spv_serve_cache_stats stats_of(const struct scene *s)
+static struct spv_serve_cache_stats stats_of(const struct serve_fixture *s)
 {
     struct spv_serve_cache_stats stats;
     spv_serve_cache_get_stats(s->cache, &stats);
@@ -125,7 +125,7 @@ static struct spv_serve_cache_stats stats_of(const struct scene *s)
 
 /* The answer must be a valid frame of what spv_serve_headers returns. Returns how many headers
  * it has. */
-static int check(struct scene *s, const struct spv_msg_getheaders *request)
+static int check(struct serve_fixture *s, const struct spv_msg_getheaders *request)
 {
     const struct spv_header_db reader = reader_of(s);
     const int n = spv_serve_headers(&reader, s->out, request);
@@ -151,7 +151,7 @@ static int check(struct scene *s, const struct spv_msg_getheaders *request)
     return n;
 }
 
-static int check_after(struct scene *s, uint32_t height)
+static int check_after(struct serve_fixture *s, uint32_t height)
 {
     const struct spv_msg_getheaders request = {.locator = &s->records[height].hash, .n = 1};
     return check(s, &request);
@@ -163,7 +163,7 @@ static void answers_are_the_same_as_without_a_cache(void **state)
     struct test_random random = {.state = 7};
     (void)state;
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
-        struct scene *s = begin(bytes[i]);
+        struct serve_fixture *s = begin(bytes[i]);
         for (unsigned k = 0; k < 60; k++) {
             struct spv_blockhash locator[2] = {{{1}}};
             struct spv_msg_getheaders request = {.locator = locator, .n = k % 10 == 9 ? 0 : 2};
@@ -192,7 +192,7 @@ static void answers_are_the_same_as_without_a_cache(void **state)
 
 static void answer_at_an_aligned_height_is_the_block_itself(void **state)
 {
-    struct scene *s = begin(0);
+    struct serve_fixture *s = begin(0);
     const struct spv_msg_getheaders request = {.locator = &s->records[2000].hash, .n = 1};
     struct spv_shared_frame *a, *b;
     (void)state;
@@ -209,7 +209,7 @@ static void answer_at_an_aligned_height_is_the_block_itself(void **state)
 }
 
 /* From genesis; in segments of 2,016 that are requested as 2,000 and 16; from the tip's locator. */
-static void walk(struct scene *s, uint32_t start, uint32_t step)
+static void walk(struct serve_fixture *s, uint32_t start, uint32_t step)
 {
     for (uint32_t from = start; from < s->tip; from += step) {
         (void)check_after(s, from);
@@ -223,14 +223,14 @@ static void walk(struct scene *s, uint32_t start, uint32_t step)
     }
 }
 
-static void client_that_walks_the_chain_finds_what_an_earlier_one_left(void **state)
+static void client_that_downloads_the_chain_hits_the_cache_of_an_earlier_one(void **state)
 {
     static const struct {
         uint32_t start, step, reread; /* parts of blocks of which few headers were requested */
     } walks[] = {{0, 2000, 0}, {0, 2016, 96}, {1500, 2000, 500}, {700, 2000, 1900}};
     (void)state;
     for (size_t i = 0; i < sizeof walks / sizeof walks[0]; i++) {
-        struct scene *s = begin(0);
+        struct serve_fixture *s = begin(0);
         walk(s, walks[i].start, walks[i].step);
         assert_true(stats_of(s).headers_read <= TOP + walks[i].reread);
         const uint64_t first = stats_of(s).headers_read;
@@ -242,7 +242,7 @@ static void client_that_walks_the_chain_finds_what_an_earlier_one_left(void **st
 
 static void reorganised_blocks_are_not_served(void **state)
 {
-    struct scene *s = begin(0);
+    struct serve_fixture *s = begin(0);
     (void)state;
     for (uint32_t from = 0; from < TOP; from += 2000)
         (void)check_after(s, from);
@@ -265,7 +265,7 @@ static void reorganised_blocks_are_not_served(void **state)
 
 static void block_at_the_tip_grows_with_the_chain(void **state)
 {
-    struct scene *s = begin(0);
+    struct serve_fixture *s = begin(0);
     (void)state;
     s->tip = 2500;
     assert_int_equal(check_after(s, 1000), 1500);
@@ -287,7 +287,7 @@ static void full_cache_replaces_the_block_that_the_random_number_says(void **sta
 {
     (void)state;
     for (uint64_t which = 0; which < 2; which++) {
-        struct scene *s = begin(2 * BLOCK_BYTES);
+        struct serve_fixture *s = begin(2 * BLOCK_BYTES);
         (void)check_after(s, 0);
         (void)check_after(s, 2000);
         s->random = 10 + which;
@@ -333,7 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_the_same_as_without_a_cache),
         cmocka_unit_test(answer_at_an_aligned_height_is_the_block_itself),
-        cmocka_unit_test(client_that_walks_the_chain_finds_what_an_earlier_one_left),
+        cmocka_unit_test(client_that_downloads_the_chain_hits_the_cache_of_an_earlier_one),
         cmocka_unit_test(reorganised_blocks_are_not_served),
         cmocka_unit_test(block_at_the_tip_grows_with_the_chain),
         cmocka_unit_test(full_cache_replaces_the_block_that_the_random_number_says),

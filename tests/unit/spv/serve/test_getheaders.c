@@ -7,33 +7,33 @@
 
 #define SERVED 2500
 
-struct scene {
+struct serve_fixture {
     struct chain_fixture_headers headers;
     struct chain_fixture_store store;
     struct spv_header_db reader;
     struct spv_header out[SPV_MAX_HEADERS];
 };
-static struct scene scene;
+static struct serve_fixture serve_fixture;
 
 static int set_up(void **state)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
     struct spv_chain *c;
 
-    *state = &scene;
-    scene.headers = chain_fixture_mined(params, NULL, 0, SERVED, 600, 1);
-    chain_fixture_store_init(&scene.store, params);
-    scene.reader = chain_fixture_reader(&scene.store);
-    const struct spv_chain_config cfg = {.params = params, .reader = scene.reader};
+    *state = &serve_fixture;
+    serve_fixture.headers = chain_fixture_mined(params, NULL, 0, SERVED, 600, 1);
+    chain_fixture_store_init(&serve_fixture.store, params);
+    serve_fixture.reader = chain_fixture_reader(&serve_fixture.store);
+    const struct spv_chain_config cfg = {.params = params, .reader = serve_fixture.reader};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    chain_fixture_feed_stored(c, &scene.store, &scene.headers, 0, SERVED);
+    chain_fixture_feed_stored(c, &serve_fixture.store, &serve_fixture.headers, 0, SERVED);
     spv_chain_free(c);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
 
     chain_fixture_store_free(&s->store);
     chain_fixture_headers_free(&s->headers);
@@ -41,16 +41,16 @@ static int tear_down(void **state)
 }
 
 /* The answer must be heights first.. */
-static void assert_answer(struct scene *s, const struct spv_msg_getheaders *request, uint32_t first,
-                          int n)
+static void assert_answer(struct serve_fixture *s, const struct spv_msg_getheaders *request,
+                          uint32_t first, int n)
 {
     assert_int_equal(spv_serve_headers(&s->reader, s->out, request), n);
     assert_memory_equal(s->out, s->headers.headers + first - 1, (size_t)n * sizeof *s->out);
 }
 
-static void starts_after_the_first_hash_that_it_knows(void **state)
+static void starts_after_the_first_known_locator_hash(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
     struct spv_blockhash locator[] = {
         {{1}}, s->store.records[2300].hash, s->store.records[10].hash, s->store.records[0].hash};
     const struct spv_msg_getheaders request = {.locator = locator, .n = 4};
@@ -58,26 +58,26 @@ static void starts_after_the_first_hash_that_it_knows(void **state)
     assert_answer(s, &request, 2301, SERVED - 2300);
 }
 
-static void gives_no_more_than_2000(void **state)
+static void returns_at_most_2000_headers(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
     const struct spv_msg_getheaders request = {.locator = &s->store.records[100].hash, .n = 1};
 
     assert_answer(s, &request, 101, SPV_MAX_HEADERS);
 }
 
-static void starts_after_genesis_when_it_knows_none(void **state)
+static void starts_after_genesis_when_no_locator_hash_is_known(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
     const struct spv_blockhash strange = {{1, 2, 3}};
     const struct spv_msg_getheaders request = {.locator = &strange, .n = 1};
 
     assert_answer(s, &request, 1, SPV_MAX_HEADERS);
 }
 
-static void has_nothing_after_its_tip(void **state)
+static void returns_no_headers_after_the_tip(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
     const struct spv_msg_getheaders request = {.locator = &s->store.records[SERVED].hash, .n = 1};
 
     assert_answer(s, &request, 1, 0);
@@ -90,7 +90,7 @@ static void stops_at_the_stop_hash(void **state)
         int n;
     } cases[] = {{101, 1},     {150, 50},   {2100, 2000}, {2099, 1999},
                  {2101, 2000}, {100, 2000}, {7, 2000} /* not ahead: no stop */};
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct spv_msg_getheaders request = {.locator = &s->store.records[100].hash,
@@ -101,9 +101,9 @@ static void stops_at_the_stop_hash(void **state)
     }
 }
 
-static void an_empty_locator_asks_for_the_stop_hash_alone(void **state)
+static void an_empty_locator_requests_only_the_stop_hash(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
     struct spv_msg_getheaders request = {.stop = s->store.records[1234].hash};
 
     assert_answer(s, &request, 1234, 1);
@@ -119,9 +119,9 @@ static int knows_none(void *ctx, struct spv_chain_header *out, const struct spv_
     return 0;
 }
 
-static void stops_also_where_no_hash_can_be_looked_up(void **state)
+static void the_stop_hash_works_without_a_hash_index(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
     struct spv_header_db reader = s->reader;
     const struct spv_msg_getheaders request = {
         .locator = &s->store.records[1].hash, .n = 1, .stop = s->store.records[150].hash};
@@ -139,9 +139,9 @@ static int failing(void *ctx, struct spv_chain_header *out, const struct spv_blo
     return SPV_ERR_DB;
 }
 
-static void passes_on_what_the_store_failed_at(void **state)
+static void returns_errors_of_the_store(void **state)
 {
-    struct scene *s = *state;
+    struct serve_fixture *s = *state;
     struct spv_header_db reader = s->reader;
     struct spv_msg_getheaders request = {.locator = &s->store.records[1].hash, .n = 1};
 
@@ -154,14 +154,14 @@ static void passes_on_what_the_store_failed_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(starts_after_the_first_hash_that_it_knows),
-        cmocka_unit_test(gives_no_more_than_2000),
-        cmocka_unit_test(starts_after_genesis_when_it_knows_none),
-        cmocka_unit_test(has_nothing_after_its_tip),
+        cmocka_unit_test(starts_after_the_first_known_locator_hash),
+        cmocka_unit_test(returns_at_most_2000_headers),
+        cmocka_unit_test(starts_after_genesis_when_no_locator_hash_is_known),
+        cmocka_unit_test(returns_no_headers_after_the_tip),
         cmocka_unit_test(stops_at_the_stop_hash),
-        cmocka_unit_test(stops_also_where_no_hash_can_be_looked_up),
-        cmocka_unit_test(an_empty_locator_asks_for_the_stop_hash_alone),
-        cmocka_unit_test(passes_on_what_the_store_failed_at),
+        cmocka_unit_test(the_stop_hash_works_without_a_hash_index),
+        cmocka_unit_test(an_empty_locator_requests_only_the_stop_hash),
+        cmocka_unit_test(returns_errors_of_the_store),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -10,7 +10,7 @@
 
 #define SERVED 2500
 
-struct scene {
+struct serve_fixture {
     const struct spv_params *params;
     struct chain_fixture_headers headers;
     struct chain_fixture_store store;
@@ -19,47 +19,47 @@ struct scene {
     int holds;
     int reads_unheld;
 };
-static struct scene scene;
+static struct serve_fixture serve_fixture;
 
 /* The fixture's header database, which records whether a read is open. */
 
 static int hold(void *ctx)
 {
     (void)ctx;
-    scene.held++;
-    scene.holds++;
+    serve_fixture.held++;
+    serve_fixture.holds++;
     return 0;
 }
 
 static void release(void *ctx)
 {
     (void)ctx;
-    scene.held--;
+    serve_fixture.held--;
 }
 
 static struct spv_header_db inner;
 
 static int tip(void *ctx, struct spv_chain_header *out)
 {
-    scene.reads_unheld += scene.held != 1;
+    serve_fixture.reads_unheld += serve_fixture.held != 1;
     return inner.tip(ctx, out);
 }
 
 static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    scene.reads_unheld += scene.held != 1;
+    serve_fixture.reads_unheld += serve_fixture.held != 1;
     return inner.by_height(ctx, out, height);
 }
 
 static int by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    scene.reads_unheld += scene.held != 1;
+    serve_fixture.reads_unheld += serve_fixture.held != 1;
     return inner.by_hash(ctx, out, hash);
 }
 
 static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    scene.reads_unheld += scene.held != 1;
+    serve_fixture.reads_unheld += serve_fixture.held != 1;
     return inner.range(ctx, out, from, n);
 }
 
@@ -67,30 +67,30 @@ static int set_up(void **state)
 {
     struct spv_chain *c;
 
-    *state = &scene;
-    scene.params = spv_params_get(SPV_REGTEST);
-    scene.headers = chain_fixture_mined(scene.params, NULL, 0, SERVED, 600, 1);
-    chain_fixture_store_init(&scene.store, scene.params);
-    inner = chain_fixture_reader(&scene.store);
-    const struct spv_chain_config cfg = {.params = scene.params, .reader = inner};
+    *state = &serve_fixture;
+    serve_fixture.params = spv_params_get(SPV_REGTEST);
+    serve_fixture.headers = chain_fixture_mined(serve_fixture.params, NULL, 0, SERVED, 600, 1);
+    chain_fixture_store_init(&serve_fixture.store, serve_fixture.params);
+    inner = chain_fixture_reader(&serve_fixture.store);
+    const struct spv_chain_config cfg = {.params = serve_fixture.params, .reader = inner};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    chain_fixture_feed_stored(c, &scene.store, &scene.headers, 0, SERVED);
+    chain_fixture_feed_stored(c, &serve_fixture.store, &serve_fixture.headers, 0, SERVED);
     spv_chain_free(c);
-    scene.reader = (struct spv_header_db){.ctx = inner.ctx,
-                                          .tip = tip,
-                                          .by_height = by_height,
-                                          .by_hash = by_hash,
-                                          .range = range,
-                                          .begin_read = hold,
-                                          .end_read = release};
+    serve_fixture.reader = (struct spv_header_db){.ctx = inner.ctx,
+                                                  .tip = tip,
+                                                  .by_height = by_height,
+                                                  .by_hash = by_hash,
+                                                  .range = range,
+                                                  .begin_read = hold,
+                                                  .end_read = release};
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    chain_fixture_store_free(&scene.store);
-    chain_fixture_headers_free(&scene.headers);
+    chain_fixture_store_free(&serve_fixture.store);
+    chain_fixture_headers_free(&serve_fixture.headers);
     return 0;
 }
 
@@ -101,11 +101,12 @@ static enum spv_rest_status ask(struct spv_rest_reply *reply, const char *marked
     char target[4 * SPV_REST_MAX_TARGET], hex[SPV_HASH_HEX];
     const size_t before = strcspn(marked, "#");
 
-    spv_blockhash_hex(hex, &scene.store.records[height].hash);
+    spv_blockhash_hex(hex, &serve_fixture.store.records[height].hash);
     (void)snprintf(target, sizeof target, "%.*s%s%s", (int)before, marked,
                    marked[before] != '\0' ? hex : "",
                    marked[before] != '\0' ? marked + before + 1 : "");
-    assert_int_equal(spv_rest_answer(reply, &scene.reader, scene.params, target), 0);
+    assert_int_equal(spv_rest_answer(reply, &serve_fixture.reader, serve_fixture.params, target),
+                     0);
     spv_buffer_u8(&reply->body, 0);
     assert_int_equal(reply->body.error, 0);
     reply->body.len--;
@@ -117,7 +118,7 @@ static const char *text(const struct spv_rest_reply *reply)
     return (const char *)reply->body.data;
 }
 
-static void gives_headers_as_bytes_from_the_hash_upward(void **state)
+static void headers_are_returned_as_bytes_from_the_hash_upward(void **state)
 {
     static const struct {
         const char *target;
@@ -142,14 +143,14 @@ static void gives_headers_as_bytes_from_the_hash_upward(void **state)
         assert_string_equal(reply.type, "application/octet-stream");
         assert_int_equal(reply.body.len, cases[i].n * SPV_HEADER_SIZE);
         for (uint32_t h = 0; h < cases[i].n; h++) {
-            spv_header_encode(want, &scene.store.records[cases[i].height + h].header);
+            spv_header_encode(want, &serve_fixture.store.records[cases[i].height + h].header);
             assert_memory_equal(reply.body.data + h * SPV_HEADER_SIZE, want, sizeof want);
         }
         spv_buffer_free(&reply.body);
     }
 }
 
-static void gives_them_as_a_line_of_hex(void **state)
+static void headers_are_returned_as_a_line_of_hex(void **state)
 {
     struct spv_rest_reply reply;
     char want[4 * SPV_HEADER_SIZE + 2];
@@ -157,7 +158,7 @@ static void gives_them_as_a_line_of_hex(void **state)
     (void)state;
 
     for (size_t i = 0; i < 2; i++) {
-        spv_header_encode(raw, &scene.store.records[9 + i].header);
+        spv_header_encode(raw, &serve_fixture.store.records[9 + i].header);
         spv_hex(want + i * 2 * SPV_HEADER_SIZE, raw, sizeof raw);
     }
     strcat(want, "\n");
@@ -171,13 +172,13 @@ static void describes_a_header_as_getblockheader_does(void **state)
 {
     struct spv_rest_reply reply;
     char want[1024], hex[4][SPV_HASH_HEX];
-    const struct spv_chain_header *r = &scene.store.records[SERVED - 1];
+    const struct spv_chain_header *r = &serve_fixture.store.records[SERVED - 1];
     (void)state;
 
     spv_blockhash_hex(hex[0], &r->hash);
     spv_hash256_hex(hex[1], &r->header.merkle_root);
     spv_blockhash_hex(hex[2], &r->header.prev);
-    spv_blockhash_hex(hex[3], &scene.store.records[SERVED].hash);
+    spv_blockhash_hex(hex[3], &serve_fixture.store.records[SERVED].hash);
     (void)snprintf(want, sizeof want,
                    "[{\"hash\":\"%s\",\"confirmations\":2,\"height\":%d,\"version\":%ld,"
                    "\"versionHex\":\"%08lx\",\"merkleroot\":\"%s\",\"time\":%lu,"
@@ -211,7 +212,7 @@ static void genesis_has_no_previous_and_the_tip_no_next(void **state)
     spv_buffer_free(&reply.body);
 }
 
-static void an_unknown_hash_gives_nothing(void **state)
+static void an_unknown_hash_returns_404(void **state)
 {
     static const struct {
         const char *ending, *want;
@@ -223,7 +224,8 @@ static void an_unknown_hash_gives_nothing(void **state)
         char target[200];
 
         (void)snprintf(target, sizeof target, "/rest/headers/%064x.%s", 7, cases[i].ending);
-        assert_int_equal(spv_rest_answer(&reply, &scene.reader, scene.params, target), 0);
+        assert_int_equal(
+            spv_rest_answer(&reply, &serve_fixture.reader, serve_fixture.params, target), 0);
         assert_int_equal(reply.status, SPV_REST_OK);
         assert_int_equal(reply.body.len, strlen(cases[i].want));
         if (reply.body.len > 0)
@@ -232,16 +234,16 @@ static void an_unknown_hash_gives_nothing(void **state)
     }
 }
 
-static void gives_a_hash_by_its_height(void **state)
+static void blockhashbyheight_returns_the_hash(void **state)
 {
     struct spv_rest_reply reply;
     char want[100], hex[SPV_HASH_HEX];
     (void)state;
 
-    spv_blockhash_hex(hex, &scene.store.records[1234].hash);
+    spv_blockhash_hex(hex, &serve_fixture.store.records[1234].hash);
     assert_int_equal(ask(&reply, "/rest/blockhashbyheight/1234.bin", 0), SPV_REST_OK);
     assert_int_equal(reply.body.len, 32);
-    assert_memory_equal(reply.body.data, scene.store.records[1234].hash.b, 32);
+    assert_memory_equal(reply.body.data, serve_fixture.store.records[1234].hash.b, 32);
     spv_buffer_free(&reply.body);
     assert_int_equal(ask(&reply, "/rest/blockhashbyheight/1234.hex", 0), SPV_REST_OK);
     (void)snprintf(want, sizeof want, "%s\n", hex);
@@ -253,11 +255,11 @@ static void gives_a_hash_by_its_height(void **state)
     spv_buffer_free(&reply.body);
 }
 
-static void tells_of_the_chain(void **state)
+static void chaininfo_describes_the_chain(void **state)
 {
     struct spv_rest_reply reply;
     char want[600], hex[SPV_HASH_HEX];
-    const struct spv_chain_header *r = &scene.store.records[SERVED];
+    const struct spv_chain_header *r = &serve_fixture.store.records[SERVED];
     (void)state;
 
     spv_blockhash_hex(hex, &r->hash);
@@ -273,7 +275,7 @@ static void tells_of_the_chain(void **state)
     spv_buffer_free(&reply.body);
 }
 
-static void refuses_in_the_reference_nodes_words(void **state)
+static void error_texts_are_those_of_bitcoin_core(void **state)
 {
 #define RANGE "Header count is invalid or out of acceptable range (1-2000): "
 #define FORMATS "output format not found (available: .bin, .hex, .json)"
@@ -351,20 +353,20 @@ static int unindexed(void *ctx)
     return 0;
 }
 
-static void never_looks_for_a_hash_without_an_index(void **state)
+static void without_a_hash_index_no_hash_is_looked_up(void **state)
 {
     struct spv_rest_reply reply;
-    struct spv_header_db whole = scene.reader;
+    struct spv_header_db whole = serve_fixture.reader;
     (void)state;
 
-    scene.reader.has_hash_index = unindexed;
-    scene.reader.by_hash = NULL; /* would crash */
+    serve_fixture.reader.has_hash_index = unindexed;
+    serve_fixture.reader.by_hash = NULL; /* would crash */
     assert_int_equal(ask(&reply, "/rest/headers/#.json", 10), SPV_REST_UNAVAILABLE);
     assert_non_null(strstr(text(&reply), "index"));
     spv_buffer_free(&reply.body);
     assert_int_equal(ask(&reply, "/rest/blockhashbyheight/10.json", 10), SPV_REST_OK);
     spv_buffer_free(&reply.body);
-    scene.reader = whole;
+    serve_fixture.reader = whole;
 }
 
 static int failing(void *ctx, struct spv_chain_header *out, uint32_t height)
@@ -375,14 +377,14 @@ static int failing(void *ctx, struct spv_chain_header *out, uint32_t height)
     return SPV_ERR_DB_DAMAGED;
 }
 
-static void says_what_the_reader_failed_at(void **state)
+static void errors_of_the_header_db_are_returned(void **state)
 {
     static const char *const targets[] = {"/rest/headers/#.json", "/rest/chaininfo.json",
                                           "/rest/blockhashbyheight/3.bin"};
-    struct spv_header_db whole = scene.reader;
+    struct spv_header_db whole = serve_fixture.reader;
     (void)state;
 
-    scene.reader.by_height = failing;
+    serve_fixture.reader.by_height = failing;
     for (size_t i = 0; i < 3; i++) {
         struct spv_rest_reply reply;
         assert_int_equal(ask(&reply, targets[i], 10), SPV_REST_INTERNAL);
@@ -390,31 +392,31 @@ static void says_what_the_reader_failed_at(void **state)
         assert_null(strchr(text(&reply), '{'));
         spv_buffer_free(&reply.body);
     }
-    scene.reader = whole;
+    serve_fixture.reader = whole;
 }
 
 static void every_answer_came_from_one_held_state(void **state)
 {
     (void)state;
-    assert_int_equal(scene.held, 0);
-    assert_int_equal(scene.reads_unheld, 0);
-    assert_true(scene.holds > 20);
+    assert_int_equal(serve_fixture.held, 0);
+    assert_int_equal(serve_fixture.reads_unheld, 0);
+    assert_true(serve_fixture.holds > 20);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_headers_as_bytes_from_the_hash_upward),
-        cmocka_unit_test(gives_them_as_a_line_of_hex),
+        cmocka_unit_test(headers_are_returned_as_bytes_from_the_hash_upward),
+        cmocka_unit_test(headers_are_returned_as_a_line_of_hex),
         cmocka_unit_test(describes_a_header_as_getblockheader_does),
         cmocka_unit_test(genesis_has_no_previous_and_the_tip_no_next),
-        cmocka_unit_test(an_unknown_hash_gives_nothing),
-        cmocka_unit_test(gives_a_hash_by_its_height),
-        cmocka_unit_test(tells_of_the_chain),
-        cmocka_unit_test(refuses_in_the_reference_nodes_words),
+        cmocka_unit_test(an_unknown_hash_returns_404),
+        cmocka_unit_test(blockhashbyheight_returns_the_hash),
+        cmocka_unit_test(chaininfo_describes_the_chain),
+        cmocka_unit_test(error_texts_are_those_of_bitcoin_core),
         cmocka_unit_test(refuses_a_target_that_is_too_long),
-        cmocka_unit_test(never_looks_for_a_hash_without_an_index),
-        cmocka_unit_test(says_what_the_reader_failed_at),
+        cmocka_unit_test(without_a_hash_index_no_hash_is_looked_up),
+        cmocka_unit_test(errors_of_the_header_db_are_returned),
         cmocka_unit_test(every_answer_came_from_one_held_state), /* last */
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -166,7 +166,7 @@ void backfill_fixture_pull(struct backfill_fixture *r)
 void backfill_fixture_set(struct backfill_fixture *r)
 {
     memset(r, 0, sizeof *r);
-    r->params = chain_fixture_params(KIT_PLAIN);
+    r->params = chain_fixture_params(CHAIN_FIXTURE_PLAIN);
     r->params.target_timespan = PERIOD * r->params.target_spacing;
     r->chain = chain_fixture_uneven(&r->params, NULL, 0, TOP, 1);
     struct spv_chain *c = chain_fixture_chain(&r->params);

@@ -37,7 +37,7 @@ static int set_up(void **state)
     struct spv_chain *c;
     (void)state;
 
-    params = chain_fixture_params(KIT_NO_RETARGET);
+    params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     c = chain_fixture_chain(&params);
     genesis = c->tip;
     spv_chain_free(c);
@@ -245,7 +245,7 @@ static void junk_in_the_second_pass_never_comes_out(void **state)
 /* Where no commitment falls, the length decides: enough work must follow after as many headers. */
 static void a_longer_second_chain_is_another_one(void **state)
 {
-    struct spv_params plain = chain_fixture_params(KIT_PLAIN);
+    struct spv_params plain = chain_fixture_params(CHAIN_FIXTURE_PLAIN);
     struct chain_fixture_headers fast =
         chain_fixture_mined(&plain, NULL, 0, 40, 100, 1); /* harder and harder */
     struct chain_fixture_headers slow = chain_fixture_mined(&plain, NULL, 0, 300, 600, 2);
@@ -412,7 +412,7 @@ static void time_bounds_the_length(void **state)
         const struct spv_header next =
             chain_fixture_next(c, median + 1 - spv_chain_tip(c)->header.time);
         chain_fixture_push(&quick, &next);
-        assert_int_equal(chain_fixture_judge(c, &next, chain_fixture_late), 0);
+        assert_int_equal(chain_fixture_accept(c, &next, chain_fixture_late), 0);
     }
     /* 20 seconds until two hours ahead: the rules themselves end it in time */
     const struct spv_now early = {0, (int64_t)born + 20 - SPV_MAX_FUTURE};
@@ -442,7 +442,7 @@ static void time_bounds_the_length(void **state)
 /* A chain may begin anywhere: the header context of its start has what the rules need. */
 static void a_chain_may_begin_at_a_fork(void **state)
 {
-    struct spv_params plain = chain_fixture_params(KIT_MIN_DIFFICULTY);
+    struct spv_params plain = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct chain_fixture_headers trunk = chain_fixture_uneven(&plain, NULL, 0, 95, 1);
     struct chain_fixture_headers fork = chain_fixture_uneven(&plain, &trunk, 83, 2000, 2);
     struct spv_chain *c = chain_fixture_chain(&plain);

@@ -56,7 +56,7 @@ static int run(struct spv_presync *p, const struct spv_header_ctx *start)
 
 static void every_allocation_may_fail_once(void **state)
 {
-    const struct spv_params params = chain_fixture_params(KIT_NO_RETARGET);
+    const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c = chain_fixture_chain(&params);
     const struct spv_header_ctx start = c->tip;
     struct spv_presync p = {0};
