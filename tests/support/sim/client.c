@@ -5,11 +5,6 @@
 
 #include "support/sim/internal.h"
 
-struct spv_now sim_client_now(const struct sim *sim, const struct sim_client *c)
-{
-    return (struct spv_now){.mono_us = sim->now.mono_us, .unix_s = sim->now.unix_s + c->ahead_s};
-}
-
 void sim_client_step_clock(struct sim *sim, struct sim_client *c, int64_t seconds)
 {
     sim_note(sim, "client %zu sets its clock by %lld", c->index, (long long)seconds);
@@ -186,7 +181,7 @@ static void pump(struct sim *sim, struct sim_client *c)
 }
 
 /* Called after every input to the node. */
-static void acknowledge_store(struct sim *sim, struct sim_client *c, int rc)
+static void after_input(struct sim *sim, struct sim_client *c, int rc)
 {
     if (rc < 0) {
         sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
@@ -240,7 +235,7 @@ void sim_client_restart(struct sim *sim, struct sim_client *c)
     pump(sim, c);
 }
 
-int sim_client_attach(struct sim *sim, struct sim_conn *conn)
+static int attach(struct sim *sim, struct sim_conn *conn)
 {
     struct sim_client *c = sim->client[conn->client];
     struct sim_end *end = &conn->end[SIM_CLIENT_END];
@@ -253,13 +248,23 @@ int sim_client_attach(struct sim *sim, struct sim_conn *conn)
     return spv_peer_new(&end->peer, &cfg, SPV_OUTBOUND, sim_client_now(sim, c));
 }
 
+static void on_closed(struct sim *sim, size_t client, uint64_t peer, int error)
+{
+    struct sim_client *c = sim->client[client];
+    enum sim_peer_state *state = state_of(c, peer);
+    if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
+        sim_break(sim, "a peer id was closed twice");
+    *state = SIM_PEER_DONE;
+    after_input(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
+}
+
 void sim_client_dialled(struct sim *sim, const struct sim_event *e)
 {
     struct sim_client *c = sim->client[e->client];
     if (e->epoch != c->epoch || *state_of(c, e->peer) != SIM_PEER_DIALLING)
         return; /* closed meanwhile */
     if (e->kind == SIM_UNREACHED) {
-        sim_client_closed(sim, e->client, e->peer, e->error);
+        on_closed(sim, e->client, e->peer, e->error);
         return;
     }
     *state_of(c, e->peer) = SIM_PEER_OPEN;
@@ -273,9 +278,9 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
     if (e->epoch != c->epoch)
         return;
     if (c->cfg.dns_dead) {
-        acknowledge_store(sim, c,
-                          spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
-                                            sim_client_now(sim, c)));
+        after_input(sim, c,
+                    spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
+                                      sim_client_now(sim, c)));
         return;
     }
     for (size_t i = 0; i < sim->hosts; i++)
@@ -283,42 +288,33 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
                                         .len = 4,
                                         .port = sim->cfg.params->net.port,
                                         .bytes = {8, (uint8_t)(i + 1), 0, 1}};
-    acknowledge_store(
+    after_input(
         sim, c,
         spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim_client_now(sim, c)));
 }
 
-void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
+static void on_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
 {
     struct sim_client *c = sim->client[conn->client];
     struct sim_end *end = &conn->end[SIM_CLIENT_END];
     if (!spv_peer_ready(end->peer))
         return;
     if (end->ready_sent) {
-        acknowledge_store(sim, c, spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
+        after_input(sim, c, spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
         return;
     }
     struct spv_peer_stats stats;
     end->ready_sent = true;
     spv_peer_get_stats(end->peer, &stats);
-    acknowledge_store(sim, c,
-                      spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
 }
 
-void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error)
-{
-    struct sim_client *c = sim->client[client];
-    enum sim_peer_state *state = state_of(c, peer);
-    if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
-        sim_break(sim, "a peer id was closed twice");
-    *state = SIM_PEER_DONE;
-    acknowledge_store(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
-}
+const struct sim_owner sim_client_owner = {attach, on_message, on_closed};
 
 void sim_client_timer(struct sim *sim, struct sim_client *c)
 {
     sim_note(sim, "client %zu timer", c->index);
-    acknowledge_store(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_check(struct sim *sim, struct sim_client *c)

@@ -1,5 +1,6 @@
-/* Internals of the simulator: sim.c (clock, events, trace, steps), net.c (connections), server.c
- * and client.c (the two ends of a connection). */
+/* Internals of the simulator, from the top: sim.c (steps), client.c and server.c (the owners of the
+ * two ends of a connection), net.c (connections), queue.c (clock, events, trace). Calls go
+ * downwards only; net.c reports to the owners through struct sim_owner. */
 #ifndef TESTS_SUPPORT_SIM_INTERNAL_H
 #define TESTS_SUPPORT_SIM_INTERNAL_H
 
@@ -7,6 +8,7 @@
 
 #define SIM_SERVERS 32
 #define SIM_CLIENTS 8
+#define SIM_START (1000 * SPV_SECOND) /* monotonic time when a simulation begins */
 #define SIM_PIPE 262144 /* limit of bytes in flight in one direction: two socket buffers */
 #define SIM_WARNINGS (SPV_WARN_LOW_WORK + 1)
 #define SIM_DIAL_TIMEOUT (10 * SPV_SECOND)
@@ -52,6 +54,15 @@ struct sim_end {
     uint64_t sent;
     uint64_t fragments, arrived; /* those this end sent: they arrive in order */
     uint64_t answers, answered; /* server: requests are answered in order */
+};
+
+struct sim_conn;
+
+/* The owner of an end: creates its peer, and handles its messages and its close. */
+struct sim_owner {
+    int (*attach)(struct sim *sim, struct sim_conn *conn);
+    void (*on_message)(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
+    void (*on_closed)(struct sim *sim, size_t client, uint64_t peer, int error); /* may be NULL */
 };
 
 struct sim_conn {
@@ -102,6 +113,7 @@ struct sim {
     size_t hosts;
     struct sim_client *client[SIM_CLIENTS];
     size_t clients;
+    const struct sim_owner *owner[2]; /* of the client ends, of the server ends */
     struct sim_conn **conn;
     size_t conns, conns_cap;
     uint64_t next_conn;
@@ -114,11 +126,14 @@ void sim_addrman_save(struct spv_addrman_rows *addrman_rows,
                       const struct spv_addrman_changes *changes);
 void sim_addrman_free(struct spv_addrman_rows *addrman_rows);
 
-/* sim.c */
+/* queue.c */
 void *sim_grow(void *array, size_t *cap, size_t n, size_t each);
 struct sim_event *sim_push(struct sim *sim, uint64_t delay_us, enum sim_event_kind kind);
 __attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim, const char *format, ...);
 uint64_t sim_latency(struct sim *sim);
+struct sim_event sim_pop(struct sim *sim);
+void sim_move_clock(struct sim *sim, uint64_t at);
+struct spv_now sim_client_now(const struct sim *sim, const struct sim_client *c);
 /* Pushes the same event again, later. */
 void sim_postpone(struct sim *sim, struct sim_event *e, uint64_t us);
 size_t sim_pipe(const struct sim *sim);
@@ -139,20 +154,15 @@ void sim_conn_timer(struct sim *sim, struct sim_conn *conn, int end);
 void sim_conn_sweep(struct sim *sim);
 
 /* server.c */
-int sim_server_attach(struct sim *sim, struct sim_conn *conn);
-void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
+extern const struct sim_owner sim_server_owner;
 void sim_server_answer(struct sim *sim, struct sim_event *e);
 size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoint);
-
 void sim_server_banned(struct sim *sim, const char *address);
 
 /* client.c */
-struct spv_now sim_client_now(const struct sim *sim, const struct sim_client *c);
-int sim_client_attach(struct sim *sim, struct sim_conn *conn);
+extern const struct sim_owner sim_client_owner;
 void sim_client_dialled(struct sim *sim, const struct sim_event *e);
 void sim_client_resolved(struct sim *sim, const struct sim_event *e);
-void sim_client_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
-void sim_client_closed(struct sim *sim, size_t client, uint64_t peer, int error);
 void sim_client_timer(struct sim *sim, struct sim_client *c);
 void sim_client_check(struct sim *sim, struct sim_client *c);
 void sim_client_free(struct sim_client *c);

@@ -43,7 +43,8 @@ void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer)
     sim->conn[sim->conns++] = conn;
     sim_note(sim, "open c%llu client %zu peer %llu server %zu", (unsigned long long)conn->id,
              client, (unsigned long long)peer, server);
-    if (sim_server_attach(sim, conn) < 0 || sim_client_attach(sim, conn) < 0)
+    if (sim->owner[SIM_SERVER_END]->attach(sim, conn) < 0 ||
+        sim->owner[SIM_CLIENT_END]->attach(sim, conn) < 0)
         sim_break(sim, "a peer could not be created");
     sim_conn_flush(sim, conn, SIM_CLIENT_END);
 }
@@ -146,8 +147,8 @@ static void mark_closed(struct sim *sim, struct sim_conn *conn, int end, int err
     sim_note(sim, "end c%llu %s %s", (unsigned long long)conn->id,
              end == SIM_CLIENT_END ? "client" : "server", spv_err_name(error));
     conn->end[end].closed = true;
-    if (end == SIM_CLIENT_END)
-        sim_client_closed(sim, conn->client, conn->peer, error);
+    if (sim->owner[end]->on_closed)
+        sim->owner[end]->on_closed(sim, conn->client, conn->peer, error);
 }
 
 /* The state machine at this end failed: the connection drops. */
@@ -168,10 +169,7 @@ static void receive(struct sim *sim, struct sim_conn *conn, int end, const uint8
         return; /* it receives no more bytes */
     int rc = spv_peer_feed(x->peer, bytes, n, now);
     while (rc == 0 && !x->closed && (rc = spv_peer_next(x->peer, &msg, now)) == 1) {
-        if (end == SIM_CLIENT_END)
-            sim_client_message(sim, conn, &msg);
-        else
-            sim_server_message(sim, conn, &msg);
+        sim->owner[end]->on_message(sim, conn, &msg);
         rc = 0;
     }
     if (rc < 0)

@@ -65,7 +65,7 @@ uint64_t sim_server_answered(const struct sim *sim, size_t server)
     return sim->host[server].answered;
 }
 
-int sim_server_attach(struct sim *sim, struct sim_conn *conn)
+static int attach(struct sim *sim, struct sim_conn *conn)
 {
     struct sim_host *host = &sim->host[conn->server];
     struct sim_end *end = &conn->end[SIM_SERVER_END];
@@ -198,7 +198,7 @@ static void send_addresses(struct sim *sim, struct sim_conn *conn)
     sim_conn_flush(sim, conn, SIM_SERVER_END);
 }
 
-void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
+static void on_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg)
 {
     sim_note(sim, "server %zu got %s", conn->server, msg->name);
     const struct sim_raw *raw = sim->host[conn->server].cfg.raw;
@@ -215,6 +215,8 @@ void sim_server_message(struct sim *sim, struct sim_conn *conn, const struct spv
     if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip)
         send_addresses(sim, conn);
 }
+
+const struct sim_owner sim_server_owner = {attach, on_message, NULL};
 
 void sim_server_push(struct sim *sim, size_t server, const struct spv_header *headers, size_t n)
 {

@@ -1,101 +1,12 @@
-/* One clock, one heap of events ordered by (time, sequence), and the deadlines of the state
- * machines, which are few and therefore scanned at each step. Events precede deadlines of the
- * same time, as a link reads its socket before its timer fires. */
-#include <stdarg.h>
-#include <stdio.h>
+/* Runs events (queue.c) and the deadlines of the state machines, which are few and therefore
+ * scanned at each step. Events precede deadlines of the same time, as a link reads its socket
+ * before its timer fires. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/sim/internal.h"
 
-#define SIM_START (1000 * SPV_SECOND)
 #define SIM_BUSY 200000 /* steps at one time; more is a loop without progress */
-
-void *sim_grow(void *array, size_t *cap, size_t n, size_t each)
-{
-    if (n < *cap)
-        return array;
-    *cap = *cap != 0 ? *cap * 2 : 16;
-    array = realloc(array, *cap * each);
-    if (!array)
-        abort();
-    return array;
-}
-
-static bool before(const struct sim_event *a, const struct sim_event *b)
-{
-    return a->at != b->at ? a->at < b->at : a->seq < b->seq;
-}
-
-/* Inserts an event into the heap; the caller fills its other fields. The heap order depends on
- * at and seq alone, which are set here. */
-struct sim_event *sim_push(struct sim *sim, uint64_t delay_us, enum sim_event_kind kind)
-{
-    struct sim_event e = {.at = sim->now.mono_us + delay_us, .seq = sim->seq++, .kind = kind};
-    sim->heap = sim_grow(sim->heap, &sim->events_cap, sim->events, sizeof(e));
-    size_t i = sim->events++;
-    for (size_t up = (i - 1) / 2; i > 0 && before(&e, &sim->heap[up]); up = (i - 1) / 2) {
-        sim->heap[i] = sim->heap[up];
-        i = up;
-    }
-    sim->heap[i] = e;
-    return &sim->heap[i];
-}
-
-static struct sim_event pop(struct sim *sim)
-{
-    struct sim_event top = sim->heap[0], last = sim->heap[--sim->events];
-    size_t i = 0;
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= sim->events)
-            break;
-        if (child + 1 < sim->events && before(&sim->heap[child + 1], &sim->heap[child]))
-            child++;
-        if (!before(&sim->heap[child], &last))
-            break;
-        sim->heap[i] = sim->heap[child];
-        i = child;
-    }
-    sim->heap[i] = last;
-    return top;
-}
-
-void sim_note(struct sim *sim, const char *format, ...)
-{
-    char line[512];
-    int n = snprintf(line, sizeof(line), "%llu ", (unsigned long long)sim->now.mono_us);
-    va_list args;
-    va_start(args, format);
-    n += vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
-    va_end(args);
-    size_t len = (size_t)n < sizeof(line) - 1 ? (size_t)n : sizeof(line) - 1;
-    spv_buffer_put(&sim->trace, line, len);
-    spv_buffer_u8(&sim->trace, '\n');
-}
-
-uint64_t sim_latency(struct sim *sim)
-{
-    uint64_t span = sim->cfg.latency_max_us - sim->cfg.latency_min_us;
-    return sim->cfg.latency_min_us + test_random_below(&sim->random, span + 1);
-}
-
-void sim_postpone(struct sim *sim, struct sim_event *e, uint64_t us)
-{
-    struct sim_event *again = sim_push(sim, us, e->kind);
-    again->conn = e->conn;
-    again->end = e->end;
-    again->bytes = e->bytes;
-    again->n = e->n;
-    again->order = e->order;
-    again->error = e->error;
-    e->bytes = NULL;
-}
-
-size_t sim_pipe(const struct sim *sim)
-{
-    return sim->cfg.pipe != 0 ? sim->cfg.pipe : SIM_PIPE;
-}
 
 struct sim *sim_new(const struct sim_config *cfg)
 {
@@ -111,6 +22,8 @@ struct sim *sim_new(const struct sim_config *cfg)
     }
     if (sim->cfg.fragment_max == 0)
         sim->cfg.fragment_max = 16384;
+    sim->owner[SIM_CLIENT_END] = &sim_client_owner;
+    sim->owner[SIM_SERVER_END] = &sim_server_owner;
     sim->random.state = cfg->seed;
     sim->now = (struct spv_now){.mono_us = SIM_START, .unix_s = SIM_UNIX};
     spv_buffer_init(&sim->trace);
@@ -134,23 +47,6 @@ void sim_free(struct sim *sim)
     free(sim->heap);
     spv_buffer_free(&sim->trace);
     free(sim);
-}
-
-struct spv_now sim_now(const struct sim *sim)
-{
-    return sim->now;
-}
-
-struct test_random *sim_random(struct sim *sim)
-{
-    return &sim->random;
-}
-
-void sim_after(struct sim *sim, uint64_t us, void (*call)(struct sim *sim, void *ctx), void *ctx)
-{
-    struct sim_event *e = sim_push(sim, us, SIM_CALL);
-    e->call = call;
-    e->ctx = ctx;
 }
 
 static void dispatch(struct sim *sim, struct sim_event *e)
@@ -205,14 +101,6 @@ static struct due next_due(const struct sim *sim)
     return due;
 }
 
-static void move_clock(struct sim *sim, uint64_t at)
-{
-    if (at <= sim->now.mono_us)
-        return;
-    sim->now.mono_us = at;
-    sim->now.unix_s = SIM_UNIX + (int64_t)((at - SIM_START) / SPV_SECOND);
-}
-
 /* Runs one event or one deadline. Returns false when none is left before `until`. */
 static bool step(struct sim *sim, uint64_t until)
 {
@@ -221,13 +109,13 @@ static bool step(struct sim *sim, uint64_t until)
     if (at > until && due.at > until)
         return false;
     if (at <= due.at) {
-        struct sim_event e = pop(sim);
-        move_clock(sim, e.at);
+        struct sim_event e = sim_pop(sim);
+        sim_move_clock(sim, e.at);
         dispatch(sim, &e);
         free(e.bytes);
         return true;
     }
-    move_clock(sim, due.at);
+    sim_move_clock(sim, due.at);
     if (due.client)
         sim_client_timer(sim, due.client);
     else
@@ -243,7 +131,7 @@ static void check(struct sim *sim)
         for (int end = 0; end < 2; end++) {
             const struct sim_end *x = &sim->conn[i]->end[end];
             if (x->peer && spv_peer_memory(x->peer) > SIM_PEER_MEMORY)
-                sim_break(sim, "a peer machine's memory is out of bounds");
+                sim_break(sim, "the memory of a peer is out of bounds");
             if (x->in_flight > sim_pipe(sim))
                 sim_break(sim, "more bytes in flight than the pipe's limit");
         }
@@ -259,7 +147,7 @@ int sim_run(struct sim *sim, uint64_t us, bool (*done)(struct sim *sim, void *ct
         if (done && done(sim, ctx))
             return 1;
         if (!step(sim, until)) {
-            move_clock(sim, until);
+            sim_move_clock(sim, until);
             return 0;
         }
         sim_conn_sweep(sim);
@@ -270,22 +158,4 @@ int sim_run(struct sim *sim, uint64_t us, bool (*done)(struct sim *sim, void *ct
             sim_break(sim, "time stands still");
     }
     return -1;
-}
-
-const char *sim_broken(const struct sim *sim)
-{
-    return sim->broken;
-}
-
-void sim_break(struct sim *sim, const char *what)
-{
-    if (!sim->broken) {
-        sim->broken = what;
-        sim_note(sim, "BROKEN %s", what);
-    }
-}
-
-const struct spv_buffer *sim_trace(const struct sim *sim)
-{
-    return &sim->trace;
 }
