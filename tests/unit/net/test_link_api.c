@@ -21,7 +21,7 @@
 #define MAX_CMDS 10000 /* documented limits */
 #define MAX_CMD_BYTES (4u << 20)
 
-struct tally {
+struct counters {
     struct end a;
     struct end b;
     unsigned n_done;
@@ -31,7 +31,7 @@ struct tally {
 
 static void on_done(void *ctx, int error)
 {
-    struct tally *t = ctx;
+    struct counters *t = ctx;
     assert_true(t->n_done < 16);
     t->errors[t->n_done++] = error;
     t->n_closed_before = t->a.n_closed;
@@ -47,7 +47,7 @@ static void stop_at_getaddr(struct end *e, const struct spv_msg *msg)
 
 static void send_three(struct end *e)
 {
-    struct tally *t = e->ctx;
+    struct counters *t = e->ctx;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(spv_link_send_tracked(e->link, &getaddr, on_done, t), 0);
         assert_int_equal(t->n_done, 0); /* not inside the call */
@@ -57,7 +57,7 @@ static void send_three(struct end *e)
 
 static void completions_come_in_order_before_the_final_callback(void **state)
 {
-    struct tally t = {.a = {.on_ready = send_three, .on_closed = net_fixture_stop}};
+    struct counters t = {.a = {.on_ready = send_three, .on_closed = net_fixture_stop}};
     t.a.ctx = &t;
     net_fixture_connect(*state, &t.a, &t.b);
     net_fixture_run(*state);
@@ -72,7 +72,7 @@ static void completions_come_in_order_before_the_final_callback(void **state)
 
 static void completions_fail_when_the_link_closes_in_the_handshake(void **state)
 {
-    struct tally t = {.a = {.on_closed = net_fixture_stop}};
+    struct counters t = {.a = {.on_closed = net_fixture_stop}};
     int fds[2];
     const struct spv_peer_config cfg = net_fixture_config();
     net_fixture_pair(fds);
@@ -88,7 +88,7 @@ static void completions_fail_when_the_link_closes_in_the_handshake(void **state)
 static void completion_of_a_message_unknown_to_the_peers_version_is_unsupported(void **state)
 {
     struct net_fixture *net_fixture = *state;
-    struct tally t = {.b = {.on_message = stop_at_getaddr}};
+    struct counters t = {.b = {.on_message = stop_at_getaddr}};
     const struct spv_msg sendheaders = {.command = SPV_CMD_SENDHEADERS};
     struct spv_peer_config cfg = net_fixture_config();
     int fds[2];
@@ -109,7 +109,7 @@ static void completion_of_a_message_unknown_to_the_peers_version_is_unsupported(
 
 static void queued_commands_are_bounded_in_number(void **state)
 {
-    struct tally t = {0};
+    struct counters t = {0};
     net_fixture_connect(*state, &t.a, &t.b);
     for (unsigned i = 0; i < MAX_CMDS; i++)
         assert_int_equal(spv_link_send(t.a.link, &getaddr), 0);
@@ -121,7 +121,7 @@ static void queued_commands_are_bounded_in_number(void **state)
 
 static void queued_commands_are_bounded_in_bytes(void **state)
 {
-    struct tally t = {0};
+    struct counters t = {0};
     uint8_t *bytes = calloc(1, SPV_MAX_PAYLOAD);
     assert_non_null(bytes);
     struct spv_msg large = {.command = SPV_CMD_UNKNOWN,
@@ -139,7 +139,7 @@ static void queued_commands_are_bounded_in_bytes(void **state)
 
 static void messages_of_the_handshake_are_refused_at_the_call(void **state)
 {
-    struct tally t = {0};
+    struct counters t = {0};
     const struct spv_msg verack = {.command = SPV_CMD_VERACK};
     const struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {.n = SPV_MAX_INV + 1}};
     net_fixture_connect(*state, &t.a, &t.b);
@@ -157,7 +157,7 @@ static void stop_after_two_completions(struct end *e, const struct spv_msg *msg)
 static void message_larger_than_the_send_queue_fails_and_blocks_no_other(void **state)
 {
     struct net_fixture *net_fixture = *state;
-    struct tally t = {.b = {.on_message = stop_after_two_completions}};
+    struct counters t = {.b = {.on_message = stop_after_two_completions}};
     static uint8_t bytes[3000];
     const struct spv_msg large = {
         .command = SPV_CMD_UNKNOWN, .name = "large", .u.raw = {.bytes = bytes, .n = sizeof bytes}};
@@ -177,7 +177,7 @@ static void message_larger_than_the_send_queue_fails_and_blocks_no_other(void **
 }
 
 /* Eight messages, of which the send queue has space for one at a time. */
-static void send_large_messages(struct net_fixture *net_fixture, struct tally *t, int fd)
+static void send_large_messages(struct net_fixture *net_fixture, struct counters *t, int fd)
 {
     static uint8_t bytes[1500];
     const struct spv_msg large = {
@@ -198,7 +198,7 @@ static void stop_at_the_eighth(struct end *e, const struct spv_msg *msg)
 
 static void commands_wait_for_space_in_the_send_queue(void **state)
 {
-    struct tally t = {.b = {.on_message = stop_at_the_eighth}};
+    struct counters t = {.b = {.on_message = stop_at_the_eighth}};
     const struct spv_peer_config cfg = net_fixture_config();
     int fds[2];
     net_fixture_pair(fds);
@@ -213,7 +213,7 @@ static void commands_wait_for_space_in_the_send_queue(void **state)
 
 static void commands_waiting_for_space_fail_when_the_link_closes(void **state)
 {
-    struct tally t = {.a = {.on_closed = net_fixture_stop}};
+    struct counters t = {.a = {.on_closed = net_fixture_stop}};
     int fds[2];
     net_fixture_pair(fds);
     send_large_messages(*state, &t, fds[0]);
@@ -241,7 +241,7 @@ static void push_twice(struct end *e)
 
 static void inventory_is_pushed_from_the_reactors_thread(void **state)
 {
-    struct tally t = {.a = {.on_ready = push_twice}, .b = {.on_message = stop_at_inv}};
+    struct counters t = {.a = {.on_ready = push_twice}, .b = {.on_message = stop_at_inv}};
     net_fixture_connect(*state, &t.a, &t.b);
     net_fixture_run(*state);
     net_fixture_close(*state);
@@ -250,7 +250,7 @@ static void inventory_is_pushed_from_the_reactors_thread(void **state)
 
 static void push_from_outside(struct end *e)
 {
-    struct tally *t = e->ctx;
+    struct counters *t = e->ctx;
     spv_task_queue_clear_loop_thread(t->a.link->task_queue); /* act as another thread */
     assert_int_equal(spv_link_push_inventory(t->a.link, &block, 0), 1);
     assert_int_equal(t->b.messages[SPV_CMD_INV], 0);
@@ -258,7 +258,7 @@ static void push_from_outside(struct end *e)
 
 static void inventory_is_pushed_from_any_thread(void **state)
 {
-    struct tally t = {.a = {.on_ready = push_from_outside}, .b = {.on_message = stop_at_inv}};
+    struct counters t = {.a = {.on_ready = push_from_outside}, .b = {.on_message = stop_at_inv}};
     t.a.ctx = &t;
     net_fixture_connect(*state, &t.a, &t.b);
     net_fixture_run(*state);
@@ -268,14 +268,14 @@ static void inventory_is_pushed_from_any_thread(void **state)
 
 static void count_call(void *ctx, struct spv_peer *peer, struct spv_now now)
 {
-    struct tally *t = ctx;
+    struct counters *t = ctx;
     (void)now;
     t->errors[t->n_done++] = peer != NULL;
 }
 
 static void exec_is_called_once_or_with_no_peer_when_the_link_has_closed(void **state)
 {
-    struct tally t = {.a = {.on_ready = net_fixture_stop}};
+    struct counters t = {.a = {.on_ready = net_fixture_stop}};
     net_fixture_connect(*state, &t.a, &t.b);
     assert_int_equal(spv_link_exec(t.a.link, count_call, &t), 0);
     assert_int_equal(t.n_done, 0);
@@ -300,7 +300,7 @@ static void on_wait(struct end *e)
 
 static void waiting_on_the_reactors_thread_is_refused(void **state)
 {
-    struct tally t = {.a = {.on_ready = on_wait, .on_closed = on_wait}};
+    struct counters t = {.a = {.on_ready = on_wait, .on_closed = on_wait}};
     net_fixture_connect(*state, &t.a, &t.b);
     net_fixture_run(*state);
     net_fixture_close(*state); /* in on_closed as well */
@@ -309,7 +309,7 @@ static void waiting_on_the_reactors_thread_is_refused(void **state)
 
 static void referenced_link_is_safe_to_use_after_it_has_closed(void **state)
 {
-    struct tally t = {.a = {.on_ready = net_fixture_stop}};
+    struct counters t = {.a = {.on_ready = net_fixture_stop}};
     struct spv_peer_stats stats;
     net_fixture_connect(*state, &t.a, &t.b);
     struct spv_link *link = spv_link_ref(t.a.link);
@@ -350,7 +350,7 @@ static void send_headers(struct end *e)
 
 static void stop_after_all_headers(struct end *e, const struct spv_msg *msg)
 {
-    const struct tally *t = e->ctx;
+    const struct counters *t = e->ctx;
     (void)msg;
     if (t->a.headers == (size_t)5 * SPV_MAX_HEADERS && t->b.headers == t->a.headers)
         net_fixture_stop(e);
@@ -359,8 +359,8 @@ static void stop_after_all_headers(struct end *e, const struct spv_msg *msg)
 static void exchange_headers(struct net_fixture *net_fixture, struct bufferevent *one,
                              struct bufferevent *two)
 {
-    struct tally t = {.a = {.on_ready = send_headers, .on_message = stop_after_all_headers},
-                      .b = {.on_ready = send_headers, .on_message = stop_after_all_headers}};
+    struct counters t = {.a = {.on_ready = send_headers, .on_message = stop_after_all_headers},
+                         .b = {.on_ready = send_headers, .on_message = stop_after_all_headers}};
     const struct spv_peer_config cfg = net_fixture_config();
     t.a.ctx = &t;
     t.b.ctx = &t;
@@ -393,7 +393,7 @@ static void links_exchange_headers_over_a_pair_that_calls_back_inside_writes(voi
 static void bufferevent_that_ends_closes_the_link(void **state)
 {
     struct net_fixture *net_fixture = *state;
-    struct tally t = {.a = {.on_closed = net_fixture_stop}};
+    struct counters t = {.a = {.on_closed = net_fixture_stop}};
     const struct spv_peer_config cfg = net_fixture_config();
     int fds[2];
     net_fixture_pair(fds);
@@ -408,7 +408,7 @@ static void bufferevent_that_ends_closes_the_link(void **state)
 static void unread_bufferevent_is_closed_at_the_write_deadline(void **state)
 {
     struct net_fixture *net_fixture = *state;
-    struct tally t = {.a = {.on_ready = send_headers, .on_closed = net_fixture_stop}};
+    struct counters t = {.a = {.on_ready = send_headers, .on_closed = net_fixture_stop}};
     struct spv_peer_config cfg = net_fixture_config();
     struct spv_buffer b;
     int fds[2];
@@ -468,7 +468,7 @@ static void links_and_commands_run_on_the_callers_base(void **state)
 {
     struct event_base *base = event_base_new();
     struct net_fixture net_fixture = {0};
-    struct tally t = {.b = {.on_message = leave_base}};
+    struct counters t = {.b = {.on_message = leave_base}};
     (void)state;
     assert_non_null(base);
     assert_int_equal(spv_reactor_new(&net_fixture.r, base), 0);

@@ -77,13 +77,13 @@ static void does_not_run_after_a_stop(void **state)
 }
 
 /* Timers. */
-struct firings {
+struct fired_list {
     struct spv_reactor *r;
     char order[8];
     size_t n;
 };
-struct firing {
-    struct firings *all;
+struct fired_timer {
+    struct fired_list *all;
     struct spv_timer *timer;
     uint64_t at;
     char name;
@@ -91,14 +91,14 @@ struct firing {
 
 static void on_fire(void *ctx)
 {
-    struct firing *s = ctx;
+    struct fired_timer *s = ctx;
     assert_true(spv_system_now().mono_us >= s->at);
     s->all->order[s->all->n++] = s->name;
     if (s->name == 'z')
         spv_reactor_stop(s->all->r);
 }
 
-static void set(struct firing *s, uint64_t at)
+static void set(struct fired_timer *s, uint64_t at)
 {
     s->at = at;
     spv_timer_set(s->timer, at);
@@ -106,8 +106,9 @@ static void set(struct firing *s, uint64_t at)
 
 static void timers_fire_in_order_and_never_early(void **state)
 {
-    struct firings all = {.r = *state};
-    struct firing s[] = {{.name = 'a'}, {.name = 'b'}, {.name = 'c'}, {.name = 'd'}, {.name = 'z'}};
+    struct fired_list all = {.r = *state};
+    struct fired_timer s[] = {
+        {.name = 'a'}, {.name = 'b'}, {.name = 'c'}, {.name = 'd'}, {.name = 'z'}};
     const uint64_t t0 = spv_system_now().mono_us;
     for (size_t i = 0; i < 5; i++) {
         s[i].all = &all;

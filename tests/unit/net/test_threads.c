@@ -45,7 +45,7 @@ struct shared_link {
     atomic_uint n_accepted; /* sends that were accepted */
     unsigned n_sent; /* successful completions; reactor's thread, as all below */
     unsigned not_sent;
-    unsigned came;
+    unsigned n_received;
     uint32_t next[THREADS]; /* expected number of each thread's next message */
     bool close_when_all; /* else the threads close after their last send */
 };
@@ -80,7 +80,7 @@ static void count_numbered(struct end *e, const struct spv_msg *msg)
     assert_true(numbered_msg.thread < THREADS);
     assert_int_equal(numbered_msg.number, c->next[numbered_msg.thread]);
     c->next[numbered_msg.thread]++;
-    c->came++;
+    c->n_received++;
 }
 
 static void stop_after_both(struct end *e)
@@ -151,7 +151,7 @@ static void eight_threads_send_and_every_completion_is_called_once(void **state)
     struct shared_link *c = run_senders(*state, sends, true);
     assert_int_equal(c->n_sent, THREADS * SENDS);
     assert_int_equal(c->not_sent, 0);
-    assert_int_equal(c->came, THREADS * SENDS);
+    assert_int_equal(c->n_received, THREADS * SENDS);
     assert_int_equal(c->a.error, SPV_ERR_DISCONNECTED);
     free(c);
 }
@@ -166,7 +166,7 @@ static void threads_that_close_while_others_send_lose_no_completion(void **state
     struct shared_link *c = run_senders(*state, sends, false);
     assert_int_equal(c->a.n_closed, 1);
     assert_int_equal(c->n_sent + c->not_sent, atomic_load(&c->n_accepted));
-    assert_true(c->came <= c->n_sent);
+    assert_true(c->n_received <= c->n_sent);
     free(c);
 }
 
@@ -181,7 +181,7 @@ struct race {
     unsigned round; /* the round that the threads run */
     unsigned arrived; /* threads that have finished it */
     atomic_uint n_accepted;
-    atomic_uint told;
+    atomic_uint n_completed;
     struct spv_task next;
 };
 
@@ -193,7 +193,7 @@ static void begin_round(struct race *race)
     (void)pthread_mutex_lock(&race->lock);
     race->link = spv_link_ref(race->a.link);
     atomic_store(&race->n_accepted, 0);
-    atomic_store(&race->told, 0);
+    atomic_store(&race->n_completed, 0);
     race->arrived = 0;
     race->round++;
     (void)pthread_cond_broadcast(&race->turned);
@@ -220,7 +220,7 @@ static void on_done(void *ctx, int error)
     (void)error;
     for (int i = 0; i < 20; i++)
         (void)sched_yield();
-    atomic_fetch_add(&race->told, 1);
+    atomic_fetch_add(&race->n_completed, 1);
 }
 
 static void run_round(struct race *race, unsigned round)
@@ -255,7 +255,7 @@ static void *race_main(void *ctx)
         (void)pthread_mutex_unlock(&race->lock);
         if (!last)
             continue;
-        assert_int_equal(atomic_load(&race->told), atomic_load(&race->n_accepted));
+        assert_int_equal(atomic_load(&race->n_completed), atomic_load(&race->n_accepted));
         assert_true(spv_task_queue_push(race->net_fixture->r->task_queue, &race->next));
     }
     return NULL;
@@ -282,15 +282,15 @@ static void wait_returns_after_all_completions_in_racing_closes(void **state)
 #define CONNECTIONS 1000
 #define OTHER_DESCRIPTORS 40 /* descriptors of the test itself */
 
-struct many {
+struct link_group {
     struct end ends[2 * CONNECTIONS];
     unsigned ready;
-    unsigned came;
+    unsigned n_received;
 };
 
 static void ping_when_all_are_ready(struct end *e)
 {
-    struct many *m = e->ctx;
+    struct link_group *m = e->ctx;
     const struct spv_msg msg = {.command = SPV_CMD_GETADDR};
     if (++m->ready < 2 * CONNECTIONS)
         return;
@@ -300,8 +300,8 @@ static void ping_when_all_are_ready(struct end *e)
 
 static void count_ping(struct end *e, const struct spv_msg *msg)
 {
-    struct many *m = e->ctx;
-    if (msg->command == SPV_CMD_GETADDR && ++m->came == 2 * CONNECTIONS)
+    struct link_group *m = e->ctx;
+    if (msg->command == SPV_CMD_GETADDR && ++m->n_received == 2 * CONNECTIONS)
         net_fixture_stop(e);
 }
 
@@ -316,7 +316,7 @@ static void thousand_connections_run_on_one_loop(void **state)
                       (unsigned long)before.rlim_max, (unsigned long)wide.rlim_cur);
         skip();
     }
-    struct many *m = calloc(1, sizeof *m);
+    struct link_group *m = calloc(1, sizeof *m);
     assert_non_null(m);
     for (size_t i = 0; i < 2 * CONNECTIONS; i++)
         m->ends[i] =

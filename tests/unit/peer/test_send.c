@@ -277,13 +277,13 @@ static struct spv_shared_frame *sealed_frame(const struct peer_fixture *k, size_
 }
 
 /* Appends all pending bytes to out, `piece` bytes at a time. */
-static void append_pending(struct peer_fixture *k, struct spv_buffer *out, size_t piece)
+static void append_pending(struct peer_fixture *k, struct spv_buffer *out, size_t part)
 {
     const uint8_t *bytes;
     size_t n;
     while ((n = spv_peer_pending(k->p, &bytes)) > 0) {
-        if (n > piece)
-            n = piece;
+        if (n > part)
+            n = part;
         spv_buffer_put(out, bytes, n);
         spv_peer_sent(k->p, n, k->now);
     }
@@ -292,7 +292,7 @@ static void append_pending(struct peer_fixture *k, struct spv_buffer *out, size_
 static void shared_frames_keep_their_order_among_other_messages(void **state)
 {
     (void)state;
-    for (size_t piece = 1; piece < 400; piece += 7) {
+    for (size_t part = 1; part < 400; part += 7) {
         struct peer_fixture k;
         struct spv_buffer want, got;
         peer_fixture_init(&k);
@@ -311,7 +311,7 @@ static void shared_frames_keep_their_order_among_other_messages(void **state)
             }
         }
         assert_int_equal(spv_peer_queued(k.p), want.len);
-        append_pending(&k, &got, piece);
+        append_pending(&k, &got, part);
         assert_int_equal(got.len, want.len);
         assert_memory_equal(got.data, want.data, want.len);
         for (uint64_t i = 0; i < 9; i++) {

@@ -100,9 +100,9 @@ static void chunks_are_hashed_as_if_concatenated(void **state)
         bytes[i] = (uint8_t)(i * 29 + 3);
     spv_sha256d(whole, bytes, sizeof bytes);
     for (size_t cut = 0; cut <= sizeof bytes; cut++) {
-        const struct spv_chunk pieces[] = {
+        const struct spv_chunk chunks[] = {
             {bytes, cut}, {bytes, 0}, {bytes + cut, sizeof bytes - cut}};
-        spv_sha256d_chunks(out, pieces, COUNT(pieces));
+        spv_sha256d_chunks(out, chunks, COUNT(chunks));
         assert_memory_equal(out, whole, sizeof whole);
     }
 }

@@ -40,7 +40,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void pass(int64_t seconds)
+static void advance_clock(int64_t seconds)
 {
     now.unix_s += seconds;
     now.mono_us += (uint64_t)seconds * SPV_SECOND;
@@ -75,7 +75,7 @@ static int must_add(uint32_t number)
     return spv_addrman_find(book, &a);
 }
 
-static const struct spv_pick anyone = {.nets = SPV_NET_IPV4 | SPV_NET_IPV6};
+static const struct spv_pick any_address = {.nets = SPV_NET_IPV4 | SPV_NET_IPV6};
 
 /* 100,000 addresses from one peer, of one network group and of all, against addresses from other
  * peers. */
@@ -178,7 +178,7 @@ static void terrible_addresses_are_replaced_and_others_are_not(void **state)
     assert_true(full > SPV_BUCKET / 2);
     assert_int_equal(
         add_from(0x17170000 + 5000, 0x17170001) + add_from(0x17170000 + 5001, 0x17170001), 0);
-    pass(31 * 86400);
+    advance_clock(31 * 86400);
     assert_int_equal(add_from(0x17170000 + 5000, 0x17170001), 1);
     assert_int_equal(book->n_new, full);
 }
@@ -243,7 +243,7 @@ static void prefers_groups_that_are_not_in_use(void **state)
         (void)add_from(0x08080001 + i, 0x30000000 + (i << 16));
     must_add(0x09090001);
     const struct spv_netgroup used = source(0x08080001);
-    const struct spv_pick pick = {.nets = anyone.nets, .groups = &used, .n_groups = 1};
+    const struct spv_pick pick = {.nets = any_address.nets, .groups = &used, .n_groups = 1};
     for (int i = 0; i < 50; i++)
         assert_int_equal(book->at[spv_addrman_pick(book, &pick, now)].a.addr.bytes[0], 9);
     const struct spv_netaddr only = ip(0x09090001);
@@ -262,11 +262,11 @@ static void picks_only_addresses_that_can_be_dialled(void **state)
     assert_true(spv_addrman_deadline(book) == SPV_NEVER);
     assert_int_equal(spv_addrman_add(book, &onion, SERVICES, NOW, &g, now), 1);
     assert_int_equal(spv_addrman_pick(book, &tor, now), spv_addrman_find(book, &onion));
-    assert_int_equal(spv_addrman_pick(book, &anyone, now), v4);
+    assert_int_equal(spv_addrman_pick(book, &any_address, now), v4);
     const struct spv_netaddr bloom = ip(0x0a0a0001 ^ 0x01000000);
     spv_addrman_set_in_use(book, v4, now);
     assert_int_equal(spv_addrman_add(book, &bloom, SPV_NODE_BLOOM, NOW, &g, now), 1);
-    assert_int_equal(spv_addrman_pick(book, &anyone, now), -1); /* does not serve the chain */
+    assert_int_equal(spv_addrman_pick(book, &any_address, now), -1); /* does not serve the chain */
 }
 
 static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
@@ -276,7 +276,7 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
     uint64_t last = 0;
     for (int i = 0; i < 20; i++) {
         spv_addrman_set_in_use(book, e, now);
-        assert_int_equal(spv_addrman_pick(book, &anyone, now), -1);
+        assert_int_equal(spv_addrman_pick(book, &any_address, now), -1);
         spv_addrman_released(book, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
         const uint64_t wait = book->at[e].next_try_us - now.mono_us;
         assert_true(wait <= SPV_BACKOFF_MAX);
@@ -284,11 +284,11 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
             assert_true(wait > last / 2);
         if (i > 12)
             assert_true(wait >= SPV_BACKOFF_MAX / 2);
-        assert_int_equal(spv_addrman_pick(book, &anyone, now), -1);
+        assert_int_equal(spv_addrman_pick(book, &any_address, now), -1);
         assert_true(spv_addrman_deadline(book) == book->at[e].next_try_us);
         now.mono_us = book->at[e].next_try_us;
         now.unix_s += (int64_t)(wait / SPV_SECOND);
-        assert_int_equal(spv_addrman_pick(book, &anyone, now), e); /* no address is removed */
+        assert_int_equal(spv_addrman_pick(book, &any_address, now), e); /* no address is removed */
         last = wait;
     }
     assert_int_equal(book->at[e].a.attempts, 20);
@@ -309,17 +309,17 @@ static void a_slow_one_is_chosen_less(void **state)
         spv_addrman_set_in_use(book, slow, now);
         spv_addrman_on_handshake(book, slow, SERVICES, now);
         spv_addrman_released(book, slow, SPV_CONN_OUTCOME_USELESS, SPV_ERR_STALL, now);
-        pass(3600);
+        advance_clock(3600);
     }
     spv_addrman_set_in_use(book, good, now);
     spv_addrman_on_handshake(book, good, SERVICES, now);
     spv_addrman_released(book, good, SPV_CONN_OUTCOME_GOOD, 0, now);
-    pass(3600);
+    advance_clock(3600);
     assert_int_equal(book->at[slow].a.slow, 6);
     assert_int_equal(book->at[slow].a.attempts, 0);
     unsigned chosen = 0;
     for (int i = 0; i < 1000; i++)
-        chosen += spv_addrman_pick(book, &anyone, now) == slow;
+        chosen += spv_addrman_pick(book, &any_address, now) == slow;
     print_message("the slow one was chosen %u times of 1,000\n", chosen);
     assert_true(chosen > 0);
     assert_true(chosen < 200);
@@ -329,7 +329,7 @@ static void one_that_answers_is_promoted(void **state)
 {
     (void)state;
     const int e = must_add(0x09090001);
-    const struct spv_pick feeler = {.nets = anyone.nets, .only_new = true};
+    const struct spv_pick feeler = {.nets = any_address.nets, .only_new = true};
     assert_int_equal(spv_addrman_pick(book, &feeler, now), e);
     spv_addrman_set_in_use(book, e, now);
     spv_addrman_on_handshake(book, e, SPV_NODE_NETWORK, now);
@@ -338,9 +338,9 @@ static void one_that_answers_is_promoted(void **state)
     assert_int_equal(book->n_new, 0);
     assert_int_equal(book->n_tried, 1);
     assert_true(book->changed_much);
-    pass(3600);
+    advance_clock(3600);
     assert_int_equal(spv_addrman_pick(book, &feeler, now), -1);
-    assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
+    assert_int_equal(spv_addrman_pick(book, &any_address, now), e);
     /* gossip about its services is ignored from now on */
     const struct spv_netaddr a = ip(0x09090001);
     const struct spv_netgroup g = source(5);
@@ -349,7 +349,7 @@ static void one_that_answers_is_promoted(void **state)
 }
 
 /* Promotes addresses of one group until one collides; returns it. */
-static int dispute(void)
+static int make_collision(void)
 {
     for (uint32_t i = 0; i < 4000; i++) {
         if (add_from(0x17170000 + i, 0x30000000 + (i << 16)) != 1)
@@ -385,19 +385,20 @@ static void the_tried_of_one_group_are_bounded(void **state)
 static void a_tried_one_that_still_answers_keeps_its_place(void **state)
 {
     (void)state;
-    const int e = dispute();
+    const int e = make_collision();
     assert_int_equal(book->n_collisions, 1);
-    pass(5 * 3600); /* the incumbent's last answer is too old now */
+    advance_clock(5 * 3600); /* the incumbent's last answer is too old now */
     book->collision[0].since = now.unix_s;
-    const int holder = spv_addrman_to_test(book, anyone.nets, now);
+    const int holder = spv_addrman_to_test(book, any_address.nets, now);
     assert_true(holder >= 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
     spv_addrman_set_in_use(book, holder, now);
-    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1); /* attempt in progress */
+    assert_int_equal(spv_addrman_to_test(book, any_address.nets, now),
+                     -1); /* attempt in progress */
     spv_addrman_on_handshake(book, holder, SERVICES, now);
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_GOOD, 0, now);
-    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1);
+    assert_int_equal(spv_addrman_to_test(book, any_address.nets, now), -1);
     assert_int_equal(book->n_collisions, 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
@@ -406,15 +407,15 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
 static void a_tried_address_that_fails_its_test_is_replaced(void **state)
 {
     (void)state;
-    const int e = dispute();
-    pass(5 * 3600);
+    const int e = make_collision();
+    advance_clock(5 * 3600);
     book->collision[0].since = now.unix_s;
-    const int holder = spv_addrman_to_test(book, anyone.nets, now);
+    const int holder = spv_addrman_to_test(book, any_address.nets, now);
     assert_true(holder >= 0);
     const size_t tried = book->n_tried;
     spv_addrman_set_in_use(book, holder, now);
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
-    assert_int_equal(spv_addrman_to_test(book, anyone.nets, now), -1);
+    assert_int_equal(spv_addrman_to_test(book, any_address.nets, now), -1);
     assert_true(book->at[e].a.tried);
     assert_false(book->at[holder].a.tried); /* in the new table again */
     assert_int_equal(book->n_tried, tried);
@@ -423,12 +424,12 @@ static void a_tried_address_that_fails_its_test_is_replaced(void **state)
 static void a_collision_that_cannot_be_tested_promotes_the_new_address(void **state)
 {
     (void)state;
-    const int e = dispute();
-    pass(5 * 3600);
+    const int e = make_collision();
+    advance_clock(5 * 3600);
     book->collision[0].since = now.unix_s;
     assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
     assert_false(book->at[e].a.tried);
-    pass(40 * 60 + 1);
+    advance_clock(40 * 60 + 1);
     assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
     assert_true(book->at[e].a.tried);
     assert_int_equal(book->n_collisions, 0);
@@ -439,10 +440,10 @@ static void a_banned_one_is_not_picked(void **state)
     (void)state;
     const int e = must_add(0x09090001);
     spv_addrman_defer(book, e, now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
-    pass(SPV_BAN_SECONDS - 1);
-    assert_int_equal(spv_addrman_pick(book, &anyone, now), -1);
-    pass(1);
-    assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
+    advance_clock(SPV_BAN_SECONDS - 1);
+    assert_int_equal(spv_addrman_pick(book, &any_address, now), -1);
+    advance_clock(1);
+    assert_int_equal(spv_addrman_pick(book, &any_address, now), e);
 }
 
 static void changes_are_reported_once_and_can_be_loaded_again(void **state)
@@ -475,7 +476,7 @@ static void changes_are_reported_once_and_can_be_loaded_again(void **state)
     /* no change; then one address added, and one removed */
     assert_int_equal(spv_addrman_get_changes(book, &c), 0);
     assert_int_equal(c.n_changed + c.n_removed, 0);
-    pass(31 * 86400);
+    advance_clock(31 * 86400);
     for (uint32_t i = 0; i < 3000; i++)
         (void)add_from(0x0b000002 + (i << 16), 0x30000000 + (i << 16));
     assert_int_equal(spv_addrman_get_changes(book, &c), 0);
@@ -510,7 +511,7 @@ static void invalid_rows_are_harmless(void **state)
     assert_int_equal(book->n_new, 1);
     const int e = spv_addrman_find(book, &rows[4].addr);
     assert_int_equal(book->at[e].a.last_success, NOW);
-    assert_int_equal(spv_addrman_pick(book, &anyone, now), e);
+    assert_int_equal(spv_addrman_pick(book, &any_address, now), e);
     spv_addrman_set_in_use(book, e, now);
     spv_addrman_released(book, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
     assert_true(book->at[e].a.attempts == UINT32_MAX); /* no overflow */

@@ -13,7 +13,7 @@ struct node_fixture *node_on(enum spv_network network, struct spv_node_config *c
     return node_fixture_new(cfg, 0);
 }
 
-void pass(struct node_fixture *s, uint64_t us)
+void advance_clock(struct node_fixture *s, uint64_t us)
 {
     s->now.mono_us += us;
     s->now.unix_s += (int64_t)(us / SPV_SECOND);
@@ -44,7 +44,7 @@ void resolve(struct node_fixture *s, const char *seed, const struct spv_netaddr 
     node_fixture_pull(s);
 }
 
-void know(struct node_fixture *s, unsigned n, uint8_t first)
+void add_known(struct node_fixture *s, unsigned n, uint8_t first)
 {
     for (unsigned i = 0; i < n; i++) {
         char seed[20];
@@ -75,7 +75,7 @@ uint64_t connect_all(struct node_fixture *s)
     return last;
 }
 
-const struct spv_effect *closing(struct node_fixture *s, uint64_t peer)
+const struct spv_effect *close_effect_of(struct node_fixture *s, uint64_t peer)
 {
     for (size_t i = 0; i < s->n; i++)
         if (s->log[i].kind == SPV_EFFECT_CLOSE && s->log[i].peer == peer)

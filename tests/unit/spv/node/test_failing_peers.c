@@ -75,9 +75,9 @@ static void a_peer_that_has_failed_is_queried_after_others(void **state)
     assert_non_null(e);
     const uint64_t again = e->peer, second = 2, third = 3;
     const struct spv_peer_stats good = {.ready = true, .version = 70016, .start_height = 4500};
-    const struct spv_peer_stats rude = {.ready = true, .version = 70016, .start_height = 9000};
+    const struct spv_peer_stats failing = {.ready = true, .version = 70016, .start_height = 9000};
     assert_int_equal(spv_node_connected(s->node, second, &good, s->now), 0);
-    assert_int_equal(spv_node_connected(s->node, again, &rude, s->now), 0);
+    assert_int_equal(spv_node_connected(s->node, again, &failing, s->now), 0);
     assert_int_equal(spv_node_connected(s->node, third, &good, s->now), 0);
     node_fixture_pull(s);
     assert_int_equal(next_asked(s), second);

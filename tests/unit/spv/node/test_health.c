@@ -17,7 +17,7 @@ static struct spv_now at(uint64_t minutes)
 
 static struct spv_peer_table peers;
 
-static struct spv_health alarm_of(enum spv_network network, unsigned wanted)
+static struct spv_health health_of(enum spv_network network, unsigned wanted)
 {
     struct spv_health a;
     memset(&peers, 0, sizeof peers);
@@ -61,7 +61,7 @@ static int next(struct spv_health *a, struct spv_now now, int64_t *seconds)
 static void fresh_peers_are_due_at_30_minutes_and_a_warning_at_90(void **state)
 {
     (void)state;
-    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    struct spv_health a = health_of(SPV_MAINNET, 4);
     const struct spv_chain_header tip = tip_of(1, UNIX);
     int64_t seconds = 0;
     spv_health_tip(&a, true, &tip, at(0));
@@ -79,13 +79,13 @@ static void fresh_peers_are_due_at_30_minutes_and_a_warning_at_90(void **state)
 static void the_warning_repeats_at_most_hourly_until_the_tip_advances(void **state)
 {
     (void)state;
-    struct spv_health a = alarm_of(SPV_TESTNET4, 4);
+    struct spv_health a = health_of(SPV_TESTNET4, 4);
     struct spv_chain_header tip = tip_of(1, UNIX);
     unsigned warnings = 0;
     spv_health_tip(&a, true, &tip, at(0));
     for (uint64_t minute = 0; minute <= 300; minute++)
-        for (int told; (told = next(&a, at(minute), NULL)) != 0;)
-            warnings += told == STALE;
+        for (int reported; (reported = next(&a, at(minute), NULL)) != 0;)
+            warnings += reported == STALE;
     assert_int_equal(warnings, 4); /* at 90, 150, 210, 270 */
     tip = tip_of(2, UNIX);
     spv_health_tip(&a, true, &tip, at(300));
@@ -101,7 +101,7 @@ static void regtest_and_simnet_have_no_stale_tips(void **state)
     (void)state;
     const enum spv_network calm[] = {SPV_REGTEST, SPV_SIMNET};
     for (size_t i = 0; i < COUNT(calm); i++) {
-        struct spv_health a = alarm_of(calm[i], 4);
+        struct spv_health a = health_of(calm[i], 4);
         const struct spv_chain_header tip = tip_of(1, UNIX - 100000);
         spv_health_tip(&a, true, &tip, at(0));
         assert_int_equal(spv_health_deadline(&a), SPV_NEVER);
@@ -118,7 +118,7 @@ static void regtest_and_simnet_have_no_stale_tips(void **state)
 static void no_tip_is_stale_before_the_first_synced(void **state)
 {
     (void)state;
-    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    struct spv_health a = health_of(SPV_MAINNET, 4);
     struct spv_chain_header tip = tip_of(1, 1231006505);
     spv_health_tip(&a, false, &tip, at(0));
     assert_int_equal(spv_health_deadline(&a), SPV_NEVER);
@@ -135,7 +135,7 @@ static void no_tip_is_stale_before_the_first_synced(void **state)
 static void a_tip_old_at_the_first_synced_has_the_age_of_its_timestamp(void **state)
 {
     (void)state;
-    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    struct spv_health a = health_of(SPV_MAINNET, 4);
     const struct spv_chain_header tip = tip_of(1, UNIX - 7 * 3600);
     int64_t seconds = 0;
     spv_health_tip(&a, true, &tip, at(0));
@@ -148,7 +148,7 @@ static void a_tip_old_at_the_first_synced_has_the_age_of_its_timestamp(void **st
 static void age_of_a_tip_counts_from_its_arrival_not_from_its_timestamp(void **state)
 {
     (void)state;
-    struct spv_health a = alarm_of(SPV_MAINNET, 4);
+    struct spv_health a = health_of(SPV_MAINNET, 4);
     struct spv_chain_header tip = tip_of(1, UNIX + 3600);
     spv_health_tip(&a, true, &tip, at(0)); /* a miner's clock is ahead */
     assert_int_equal(spv_health_age(&a, at(0)), 0);
@@ -169,7 +169,7 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
         unsigned wanted;
         size_t n;
         int64_t ahead[7];
-        int64_t told; /* 0: nothing */
+        int64_t reported; /* 0: nothing */
     } rows[] = {
         {8, 5, {700, 800, 900, 0, 0}, 700},
         {8, 5, {-700, -800, -900, 0, 0}, -700},
@@ -190,14 +190,14 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
         {1, 1, {-UNIX}, 0}, /* a time of 0 is no clock */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct spv_health a = alarm_of(SPV_REGTEST, rows[i].wanted);
+        struct spv_health a = health_of(SPV_REGTEST, rows[i].wanted);
         int64_t seconds = 0;
         for (size_t k = 0; k < rows[i].n; k++)
             connect_peer(&a, k + 1, rows[i].ahead[k], at(0));
-        const int told = next(&a, at(0), &seconds);
-        if (told != (rows[i].told != 0 ? CLOCK : 0) || seconds != rows[i].told)
-            fail_msg("row %zu: %d, %lld s", i, told, (long long)seconds);
-        assert_int_equal(a.skew_s, rows[i].told);
+        const int reported = next(&a, at(0), &seconds);
+        if (reported != (rows[i].reported != 0 ? CLOCK : 0) || seconds != rows[i].reported)
+            fail_msg("row %zu: %d, %lld s", i, reported, (long long)seconds);
+        assert_int_equal(a.skew_s, rows[i].reported);
         assert_int_equal(next(&a, at(0), NULL), 0);
     }
 }
@@ -205,7 +205,7 @@ static void most_clocks_off_on_one_side_are_a_warning_with_the_median(void **sta
 static void a_clock_skew_is_reported_hourly_until_our_clock_is_set(void **state)
 {
     (void)state;
-    struct spv_health a = alarm_of(SPV_MAINNET, 2);
+    struct spv_health a = health_of(SPV_MAINNET, 2);
     unsigned warnings = 0;
     connect_peer(&a, 1, 3600, at(0));
     connect_peer(&a, 2, 3600, at(0));
@@ -226,7 +226,7 @@ static void a_clock_skew_is_reported_hourly_until_our_clock_is_set(void **state)
 static void the_loss_of_all_peers_is_reported_once(void **state)
 {
     (void)state;
-    struct spv_health a = alarm_of(SPV_REGTEST, 2);
+    struct spv_health a = health_of(SPV_REGTEST, 2);
     assert_int_equal(next(&a, at(0), NULL), 0); /* there was no peer yet */
     connect_peer(&a, 1, 0, at(0));
     connect_peer(&a, 2, 0, at(0));
@@ -259,10 +259,11 @@ static void each_warning_has_a_text(void **state)
 
 /* ---- a node with the health monitor ---- */
 
-static struct spv_params quick; /* regtest with stale-tip checks */
+static struct spv_params fast; /* regtest with stale-tip checks */
 
 /* Advances the clock; the peer answers its requests. */
-static void pass(struct node_fixture *s, uint64_t us, uint64_t peer, const struct test_chain *chain)
+static void advance_clock(struct node_fixture *s, uint64_t us, uint64_t peer,
+                          const struct test_chain *chain)
 {
     const uint64_t until = s->now.mono_us + us;
     while (spv_node_deadline(s->node) <= until) {
@@ -278,23 +279,23 @@ static void a_node_reports_a_stale_tip_and_the_loss_of_all_peers(void **state)
 {
     (void)state;
     struct test_chain chain = test_chain_mine(20, 1, NULL, 0);
-    struct spv_node_config cfg = {.params = &quick};
+    struct spv_node_config cfg = {.params = &fast};
     struct node_fixture *s = node_fixture_new(&cfg, 1);
     struct spv_node_stats stats;
     s->now.unix_s = chain.headers[19].time; /* the tip is not old at the first SYNCED */
     const uint64_t a = node_fixture_connect(s, 20, 0);
     node_fixture_serve(s, a, &chain);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_SYNCED), 1);
-    pass(s, 88 * MINUTES, a, &chain);
+    advance_clock(s, 88 * MINUTES, a, &chain);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_WARNING), 0);
     node_fixture_close(s, a, SPV_ERR_RESET);
-    pass(s, 1 * MINUTES, 0, &chain);
+    advance_clock(s, 1 * MINUTES, 0, &chain);
     const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_WARNING);
     assert_non_null(e);
     assert_int_equal(e->event.warning, SPV_WARN_NO_PEERS);
     spv_node_get_stats(s->node, &stats);
     assert_true(stats.stale);
-    pass(s, 60 * MINUTES, 0, &chain);
+    advance_clock(s, 60 * MINUTES, 0, &chain);
     e = node_fixture_next_event(s, SPV_EVENT_WARNING);
     assert_non_null(e);
     assert_int_equal(e->event.warning, SPV_WARN_STALE_TIP);
@@ -308,9 +309,9 @@ static void a_node_reports_a_stale_tip_and_the_loss_of_all_peers(void **state)
 
 int main(void)
 {
-    quick = *spv_params_get(SPV_REGTEST);
-    quick.fresh_peers_s = 1800;
-    quick.stale_tip_s = 5400;
+    fast = *spv_params_get(SPV_REGTEST);
+    fast.fresh_peers_s = 1800;
+    fast.stale_tip_s = 5400;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_peers_are_due_at_30_minutes_and_a_warning_at_90),
         cmocka_unit_test(the_warning_repeats_at_most_hourly_until_the_tip_advances),

@@ -9,18 +9,18 @@ static void queries_dns_seeds_by_service_bits_three_at_a_time(void **state)
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
     for (unsigned i = 0; i < SPV_DNS_AT_ONCE; i++)
         assert_memory_equal(node_fixture_next(s, SPV_EFFECT_RESOLVE)->endpoint.host, "x9.", 3);
-    pass(s, SPV_DNS_STEP - 1);
+    advance_clock(s, SPV_DNS_STEP - 1);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
-    pass(s, 1);
-    pass(s, SPV_DNS_STEP);
+    advance_clock(s, 1);
+    advance_clock(s, SPV_DNS_STEP);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8); /* all of mainnet's, once each */
     for (size_t i = 0; i < s->n; i++)
         for (size_t j = 0; j < i; j++)
             if (s->log[i].kind == SPV_EFFECT_RESOLVE && s->log[j].kind == SPV_EFFECT_RESOLVE)
                 assert_string_not_equal(s->log[i].endpoint.host, s->log[j].endpoint.host);
-    pass(s, SPV_DNS_STEP);
+    advance_clock(s, SPV_DNS_STEP);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8);
-    pass(s, SPV_DNS_INTERVAL);
+    advance_clock(s, SPV_DNS_INTERVAL);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8 + SPV_DNS_AT_ONCE);
     node_fixture_free(s);
 }
@@ -45,10 +45,10 @@ static void the_fallback_list_is_used_when_dns_is_silent_for_a_minute(void **sta
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    pass(s, SPV_FALLBACK_AFTER - 1);
+    advance_clock(s, SPV_FALLBACK_AFTER - 1);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(stats_of(s).addresses_new, 0);
-    pass(s, 1);
+    advance_clock(s, 1);
     assert_int_equal(effects(s, SPV_EFFECT_CONNECT), 4);
     assert_true(stats_of(s).addresses_new > 30); /* no onions: there is no proxy */
     assert_true(stats_of(s).addresses_new <= 44);
@@ -62,7 +62,7 @@ static void the_list_is_not_used_when_dns_helped(void **state)
     const struct spv_netaddr a = ipv4(9, 9, 9, 9);
     (void)state;
     resolve(s, "x9.seed.example", &a, 1);
-    pass(s, 10 * SPV_FALLBACK_AFTER);
+    advance_clock(s, 10 * SPV_FALLBACK_AFTER);
     assert_int_equal(stats_of(s).addresses_new, 1);
     node_fixture_free(s);
 }
@@ -88,18 +88,18 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
                      SPV_EFFECT_SEND); /* an addr_fetch connection: only getaddr */
     assert_int_equal(s->log[s->n - 1].message.command, SPV_CMD_GETADDR);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECTED), 0);
-    const struct spv_addr_entry told[2] = {
+    const struct spv_addr_entry reported[2] = {
         {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(9, 9, 9, 9)},
         {.time = (uint32_t)s->now.unix_s, .services = SERVICES, .addr = ipv4(11, 9, 9, 9)}};
     const size_t before = stats_of(s).addresses_new;
-    gossip(s, seed, SPV_CMD_ADDR, told, 1); /* its own address */
-    assert_null(closing(s, seed));
-    gossip(s, seed, SPV_CMD_ADDRV2, told + 1, 1);
-    gossip(s, seed, SPV_CMD_ADDRV2, told, 2);
+    gossip(s, seed, SPV_CMD_ADDR, reported, 1); /* its own address */
+    assert_null(close_effect_of(s, seed));
+    gossip(s, seed, SPV_CMD_ADDRV2, reported + 1, 1);
+    gossip(s, seed, SPV_CMD_ADDRV2, reported, 2);
     assert_int_equal(stats_of(s).addresses_new, before + 2);
-    assert_non_null(closing(s, seed));
+    assert_non_null(close_effect_of(s, seed));
     for (int i = 0; i < 200; i++)
-        pass(s, 10 * SPV_SECOND);
+        advance_clock(s, 10 * SPV_SECOND);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
     node_fixture_free(s);
 }
@@ -114,8 +114,8 @@ static void a_silent_addr_fetch_peer_is_disconnected(void **state)
         ;
     assert_non_null(e);
     const uint64_t seed = e ? e->peer : 0; /* the analyser cannot see that asserts end the test */
-    pass(s, SPV_ADDR_FETCH_TIMEOUT);
-    assert_non_null(closing(s, seed));
+    advance_clock(s, SPV_ADDR_FETCH_TIMEOUT);
+    assert_non_null(close_effect_of(s, seed));
     assert_int_equal(spv_node_closed(s->node, seed, SPV_ERR_CLOSED, s->now), 0); /* too late */
     node_fixture_free(s);
 }
@@ -125,9 +125,9 @@ static void onlynet_onion_dials_only_onion_addresses(void **state)
     struct spv_node_config cfg = {.proxied = true, .nets = SPV_NET_ONION, .peers = 8};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    know(s, 10, 20); /* clearnet addresses, from any source */
+    add_known(s, 10, 20); /* clearnet addresses, from any source */
     for (int i = 0; i < 100; i++)
-        pass(s, 30 * SPV_SECOND);
+        advance_clock(s, 30 * SPV_SECOND);
     size_t dials = 0;
     for (size_t i = 0; i < s->n; i++) {
         if (s->log[i].kind != SPV_EFFECT_CONNECT)
@@ -144,29 +144,30 @@ static void addr_and_addrv2_are_accepted_within_the_token_bucket(void **state)
 {
     struct spv_node_config cfg = {.peers = 1};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
-    static struct spv_addr_entry told[1000];
+    static struct spv_addr_entry reported[1000];
     (void)state;
-    know(s, 1, 20);
+    add_known(s, 1, 20);
     const uint64_t a = node_fixture_connect(s, 0, SERVICES);
     const size_t before = stats_of(s).addresses_new;
     for (unsigned i = 0; i < 1000; i++)
-        told[i] = (struct spv_addr_entry){.time = (uint32_t)s->now.unix_s,
-                                          .services = SERVICES,
-                                          .addr = ipv4((uint8_t)(50 + i / 200), (uint8_t)i, 1, 1)};
-    gossip(s, a, SPV_CMD_ADDR, told, 1);
-    gossip(s, a, SPV_CMD_ADDRV2, told + 1, 1);
+        reported[i] =
+            (struct spv_addr_entry){.time = (uint32_t)s->now.unix_s,
+                                    .services = SERVICES,
+                                    .addr = ipv4((uint8_t)(50 + i / 200), (uint8_t)i, 1, 1)};
+    gossip(s, a, SPV_CMD_ADDR, reported, 1);
+    gossip(s, a, SPV_CMD_ADDRV2, reported + 1, 1);
     assert_int_equal(stats_of(s).addresses_new, before + 2);
-    gossip(s, a, SPV_CMD_ADDRV2, told + 2, 998);
+    gossip(s, a, SPV_CMD_ADDRV2, reported + 2, 998);
     const size_t full = stats_of(s).addresses_new;
     assert_true(full > before + 300); /* of one source: some slots are occupied */
     for (unsigned i = 0; i < 1000; i++)
-        told[i].addr = ipv4((uint8_t)(70 + i / 200), (uint8_t)i, 1, 1);
-    gossip(s, a, SPV_CMD_ADDR, told, 1000);
+        reported[i].addr = ipv4((uint8_t)(70 + i / 200), (uint8_t)i, 1, 1);
+    gossip(s, a, SPV_CMD_ADDR, reported, 1000);
     assert_int_equal(stats_of(s).addresses_new, full); /* spent */
-    pass(s, 100 * SPV_SECOND); /* a tenth of an address a second */
+    advance_clock(s, 100 * SPV_SECOND); /* a tenth of an address a second */
     for (unsigned i = 0; i < 30; i++)
-        told[i].addr = ipv4((uint8_t)(90 + i), 7, 1, 1);
-    gossip(s, a, SPV_CMD_ADDR, told, 30);
+        reported[i].addr = ipv4((uint8_t)(90 + i), 7, 1, 1);
+    gossip(s, a, SPV_CMD_ADDR, reported, 30);
     assert_true(stats_of(s).addresses_new > full);
     assert_true(stats_of(s).addresses_new <= full + 10);
     node_fixture_free(s);
@@ -178,7 +179,7 @@ static void addresses_that_cannot_be_used_are_ignored(void **state)
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     struct spv_addr_entry e = {.services = SERVICES, .addr = ipv4(50, 7, 1, 1)};
     (void)state;
-    know(s, 1, 20);
+    add_known(s, 1, 20);
     const uint64_t a = node_fixture_connect(s, 0, SERVICES);
     const size_t before = stats_of(s).addresses_new;
     e.addr.port = 1023; /* a service we do not need */
@@ -204,7 +205,7 @@ static void addresses_that_cannot_be_used_are_ignored(void **state)
 static void implausible_times_of_addresses_are_corrected(void **state)
 {
     static const struct {
-        int64_t told, kept;
+        int64_t reported, kept;
     } rows[] = {
         {-1000, -1000 - 7200},
         {600, 600 - 7200},
@@ -215,9 +216,9 @@ static void implausible_times_of_addresses_are_corrected(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct spv_node_config cfg = {.peers = 1};
         struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
-        know(s, 1, 20);
+        add_known(s, 1, 20);
         const uint64_t a = node_fixture_connect(s, 0, SERVICES);
-        const struct spv_addr_entry e = {.time = (uint32_t)(s->now.unix_s + rows[i].told),
+        const struct spv_addr_entry e = {.time = (uint32_t)(s->now.unix_s + rows[i].reported),
                                          .services = SERVICES,
                                          .addr = ipv4(50, 7, 1, 1)};
         gossip(s, a, SPV_CMD_ADDR, &e, 1);

@@ -16,7 +16,7 @@ static void slots_are_spread_over_network_groups(void **state)
     for (size_t i = 0; i < s->n; i++)
         if (s->log[i].kind == SPV_EFFECT_CONNECT)
             node_fixture_close(s, s->log[i].peer, SPV_ERR_REFUSED);
-    know(s, 10, 20);
+    add_known(s, 10, 20);
     for (size_t i = 0; i < s->n; i++) /* every flooded address that is dialled now fails */
         if (s->log[i].kind == SPV_EFFECT_CONNECT && s->log[i].endpoint.host[0] == '7')
             node_fixture_close(s, s->log[i].peer, SPV_ERR_REFUSED);
@@ -33,12 +33,12 @@ static void a_feeler_tests_a_new_address_without_an_event(void **state)
     struct spv_node_config cfg = {.peers = 1};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    know(s, 5, 20);
+    add_known(s, 5, 20);
     node_fixture_connect(s, 0, SERVICES);
     assert_int_equal(stats_of(s).addresses_tried, 1);
-    pass(s, SPV_FEELER_INTERVAL / 2 - 1);
+    advance_clock(s, SPV_FEELER_INTERVAL / 2 - 1);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
-    pass(s, SPV_FEELER_INTERVAL + 1);
+    advance_clock(s, SPV_FEELER_INTERVAL + 1);
     const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t feeler = dial->peer;
@@ -47,19 +47,19 @@ static void a_feeler_tests_a_new_address_without_an_event(void **state)
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
     assert_int_equal(spv_node_connected(s->node, feeler, &info, s->now), 0);
     node_fixture_pull(s);
-    assert_non_null(closing(s, feeler));
-    assert_int_equal(closing(s, feeler)->error, SPV_ERR_DISCONNECTED);
+    assert_non_null(close_effect_of(s, feeler));
+    assert_int_equal(close_effect_of(s, feeler)->error, SPV_ERR_DISCONNECTED);
     assert_int_equal(stats_of(s).addresses_tried, 2);
     assert_int_equal(stats_of(s).feelers, 1);
     assert_int_equal(stats_of(s).peers, 1);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECTED), events);
     /* a feeler without an answer is closed after a while, without an event */
-    pass(s, 2 * SPV_FEELER_INTERVAL);
+    advance_clock(s, 2 * SPV_FEELER_INTERVAL);
     dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t dead = dial->peer;
-    pass(s, SPV_FEELER_TIMEOUT);
-    assert_non_null(closing(s, dead));
+    advance_clock(s, SPV_FEELER_TIMEOUT);
+    assert_non_null(close_effect_of(s, dead));
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 0);
     node_fixture_free(s);
 }
@@ -69,17 +69,17 @@ static void no_feelers_before_the_slots_are_full_or_with_connect(void **state)
     struct spv_node_config cfg = {.peers = 4};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    know(s, 3, 20);
+    add_known(s, 3, 20);
     connect_all(s);
     for (int i = 0; i < 20; i++)
-        pass(s, 30 * SPV_SECOND);
+        advance_clock(s, 30 * SPV_SECOND);
     assert_int_equal(stats_of(s).feelers, 0);
     node_fixture_free(s);
     struct spv_node_config named = {.request_timeout_us = UINT64_C(1) << 40};
     s = node_fixture_new(&named, 1);
     node_fixture_connect(s, 0, 0);
     for (int i = 0; i < 20; i++)
-        pass(s, 30 * SPV_SECOND);
+        advance_clock(s, 30 * SPV_SECOND);
     assert_int_equal(stats_of(s).feelers, 0);
     assert_int_equal(effects(s, SPV_EFFECT_CONNECT), 1);
     node_fixture_free(s);
@@ -121,10 +121,10 @@ static void the_two_longest_connections_become_anchors(void **state)
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     struct spv_addrman_changes c;
     (void)state;
-    know(s, 4, 20);
+    add_known(s, 4, 20);
     for (int i = 0; i < 4; i++) {
         node_fixture_connect(s, 0, SERVICES);
-        pass(s, SPV_SECOND);
+        advance_clock(s, SPV_SECOND);
     }
     assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     size_t anchors = 0;
@@ -151,7 +151,7 @@ static void seeds_are_queried_when_addrman_addresses_fail(void **state)
     struct spv_node_config cfg = {.addrman_rows = &book};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
-    pass(s, SPV_DNS_STEP);
+    advance_clock(s, SPV_DNS_STEP);
     assert_true(effects(s, SPV_EFFECT_RESOLVE) > 0);
     node_fixture_free(s);
 }
@@ -169,7 +169,7 @@ static void stored_bans_apply_to_automatic_and_manual_peers(void **state)
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(stats_of(s).banned, 2);
-    pass(s, 60 * SPV_SECOND);
+    advance_clock(s, 60 * SPV_SECOND);
     assert_string_equal(node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host, "20.1.1.1");
     node_fixture_free(s);
 
@@ -180,7 +180,7 @@ static void stored_bans_apply_to_automatic_and_manual_peers(void **state)
     assert_int_equal(e->event.error, SPV_ERR_BANNED);
     assert_string_equal(e->event.address, "a:1");
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
-    pass(s, 60 * SPV_SECOND);
+    advance_clock(s, 60 * SPV_SECOND);
     assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     node_fixture_free(s);
 
@@ -200,17 +200,17 @@ static void a_ban_is_saved_at_once_gossip_later(void **state)
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     struct spv_addrman_changes c;
     (void)state;
-    know(s, 3, 20);
+    add_known(s, 3, 20);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 0);
-    pass(s, SPV_SAVE_AFTER - 1);
+    advance_clock(s, SPV_SAVE_AFTER - 1);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 0);
-    pass(s, 1);
+    advance_clock(s, 1);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 1);
     assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     assert_int_equal(c.n_changed, 3);
     assert_false(c.bans_changed);
     const uint64_t a = node_fixture_connect(s, 0, SERVICES);
-    pass(s, SPV_SAVE_SOON);
+    advance_clock(s, SPV_SAVE_SOON);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 2); /* one has been verified */
     assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     node_fixture_close(s, a, SPV_ERR_HDR_POW); /* invalid data */

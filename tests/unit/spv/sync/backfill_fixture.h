@@ -22,7 +22,7 @@ struct store {
     uint32_t tip;
     struct spv_chain_start base;
     unsigned starts, fills;
-    bool starts_relative; /* a START's works count from its base, as a store can tell */
+    bool starts_relative; /* work values of a START count from its base */
     uint32_t filled_from; /* the lowest fork height of a BACKFILL */
 };
 
@@ -38,14 +38,14 @@ struct backfill_fixture {
     struct spv_node *node;
     struct spv_now now;
     struct {
-        uint64_t peer; /* 0: free */
+        uint64_t peer; /* 0: unused */
         struct spv_blockhash from, stop;
     } request[REQUESTS];
     struct request_tags tags;
-    size_t asked; /* in all */
+    size_t asked; /* total */
     uint64_t dialled[PEERS];
     size_t n_dialled;
-    int closed[PEERS + 8]; /* by peer id: why it was dropped */
+    int closed[PEERS + 8]; /* by peer id: the error with which it was dropped */
     unsigned events[SPV_EVENT_UNRESOLVED + 1];
 };
 
@@ -53,7 +53,7 @@ struct backfill_fixture {
 void backfill_fixture_pull(struct backfill_fixture *r);
 /* The honest chain, an empty store, checkpoints at the ends of periods. */
 void backfill_fixture_set(struct backfill_fixture *r);
-/* Two named peers, the checkpoints, a start at END. */
+/* Two manual peers, the checkpoints, a start at END. */
 struct spv_node_config backfill_fixture_config(struct backfill_fixture *r);
 /* Restarts the node over the current store; an error fails the test. */
 void backfill_fixture_open(struct backfill_fixture *r, const struct spv_node_config *cfg);

@@ -150,15 +150,15 @@ void assert_no_peer_dropped(struct segments_fixture *k)
 /* Consumes all available headers; returns the height of the last. */
 uint32_t take_all(struct segments_fixture *k, uint32_t tip)
 {
-    struct spv_segments_batch piece;
+    struct spv_segments_batch batch;
     k->now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
-    while (spv_segments_next_batch(k->fetch, &piece, k->now)) {
-        assert_int_equal(piece.height, tip + 1);
-        assert_in_range(piece.n, 1, SPV_SEGMENTS_BATCH);
-        assert_memory_equal(piece.headers, &chain.headers[piece.height],
-                            piece.n * sizeof *piece.headers);
-        tip += (uint32_t)piece.n;
-        assert_memory_equal(&piece.last, &chain.hashes[tip], 32);
+    while (spv_segments_next_batch(k->fetch, &batch, k->now)) {
+        assert_int_equal(batch.height, tip + 1);
+        assert_in_range(batch.n, 1, SPV_SEGMENTS_BATCH);
+        assert_memory_equal(batch.headers, &chain.headers[batch.height],
+                            batch.n * sizeof *batch.headers);
+        tip += (uint32_t)batch.n;
+        assert_memory_equal(&batch.last, &chain.hashes[tip], 32);
         assert_int_equal(spv_segments_consume(k->fetch, k->now), 0);
         segments_fixture_pull(k);
     }

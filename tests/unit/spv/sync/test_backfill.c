@@ -16,7 +16,7 @@ static void start_first(struct backfill_fixture *r)
     r->store.base.work_since = BASE;
 }
 
-static void fills_once_synced_and_puts_the_work_right(void **state)
+static void backfills_once_synced_and_corrects_the_work(void **state)
 {
     struct backfill_fixture r;
     struct spv_node_stats stats;
@@ -34,16 +34,16 @@ static void fills_once_synced_and_puts_the_work_right(void **state)
     backfill_fixture_holds(&r, 0, true);
     spv_node_get_stats(r.node, &stats);
     assert_int_equal(stats.start.height, 0);
-    /* the node's own chain has the right work, too */
+    /* the node's chain in memory has the right work, too */
     assert_int_equal(spv_u256_cmp(&stats.tip.work, &r.store.at[TOP].work), 0);
-    /* nothing left to do: the option has no effect */
+    /* already complete: the option has no effect */
     backfill_fixture_open(&r, &cfg);
     backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
     assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
     backfill_fixture_unset(&r);
 }
 
-static void goes_on_filling_where_it_was_ended(void **state)
+static void backfill_resumes_where_it_ended(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -52,7 +52,7 @@ static void goes_on_filling_where_it_was_ended(void **state)
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
-    for (uint32_t h = 1; h < 30; h++) { /* what an earlier run had stored */
+    for (uint32_t h = 1; h < 30; h++) { /* stored by an earlier run */
         r.store.at[h] = r.at[h];
         r.store.there[h] = true;
     }
@@ -63,7 +63,7 @@ static void goes_on_filling_where_it_was_ended(void **state)
     backfill_fixture_unset(&r);
 }
 
-static void what_was_filled_and_is_damaged_is_filled_anew(void **state)
+static void damaged_backfilled_headers_are_downloaded_again(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -83,7 +83,7 @@ static void what_was_filled_and_is_damaged_is_filled_anew(void **state)
     backfill_fixture_unset(&r);
 }
 
-static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_asked(void **state)
+static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_queried(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -92,7 +92,8 @@ static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_asked(void **
     struct chain_fixture_headers other = {0};
     for (size_t i = 0; i < TOP; i++)
         chain_fixture_push(&other, &r.chain.headers[i]);
-    chain_fixture_miss(&other.headers[14]); /* the old links stay: one header is changed */
+    chain_fixture_miss(
+        &other.headers[14]); /* one stored header is changed, its successors are not */
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     backfill_fixture_open(&r, &cfg);
@@ -148,8 +149,8 @@ static void a_fork_below_the_base_is_not_misbehaving_in_the_backfill(void **stat
     backfill_fixture_unset(&r);
 }
 
-/* Our base commits to the gap: no clock can make it invalid. */
-static void the_gap_is_filled_whatever_the_clock_says(void **state)
+/* Our base commits to the headers of the gap, so no clock makes them invalid. */
+static void the_gap_is_backfilled_with_any_clock(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -207,14 +208,14 @@ static void wrong_work_below_the_base_stops_the_node(void **state)
     backfill_fixture_set(&r);
     start_first(&r);
     assert_int_equal(r.marks[2].height, 35);
-    r.marks[2].work = r.at[36].work; /* not what height 35 has */
+    r.marks[2].work = r.at[36].work; /* not the work of height 35 */
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
     backfill_fixture_open(&r, &cfg);
     backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_DAMAGED);
-    assert_int_equal(r.store.fills, 0); /* before any of it is stored */
+    assert_int_equal(r.store.fills, 0); /* before any of them is stored */
     backfill_fixture_unset(&r);
 }
 
@@ -234,7 +235,7 @@ static void checkpoints_of_the_callers_must_ascend(void **state)
     backfill_fixture_unset(&r);
 }
 
-/* A checkpoint start and a backfill, as far as allocations succeed. */
+/* A checkpoint start and a backfill, until an allocation fails. */
 static void live(struct backfill_fixture *r)
 {
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .start_height = TOP};
@@ -272,11 +273,11 @@ static void each_failing_allocation_is_survived(void **state)
         failing_alloc_plan(++k, FAILING_ALLOC_ONE);
         live(&r);
         failed = failing_alloc_end();
-        /* in each case the next run completes */
+        /* the next run always completes */
         r.store.base.work_since = r.store.base.height;
         if (r.store.tip < TOP || r.store.base.height > 0)
             live(&r);
-        if (r.store.base.height > 0) { /* where the works of a start had not been told apart */
+        if (r.store.base.height > 0) { /* where work values still counted from the base */
             r.store.base.work_since = r.store.base.height;
             live(&r);
         }
@@ -293,12 +294,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checkpoints_of_the_callers_must_ascend),
-        cmocka_unit_test(fills_once_synced_and_puts_the_work_right),
-        cmocka_unit_test(goes_on_filling_where_it_was_ended),
-        cmocka_unit_test(what_was_filled_and_is_damaged_is_filled_anew),
-        cmocka_unit_test(a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_asked),
+        cmocka_unit_test(backfills_once_synced_and_corrects_the_work),
+        cmocka_unit_test(backfill_resumes_where_it_ended),
+        cmocka_unit_test(damaged_backfilled_headers_are_downloaded_again),
+        cmocka_unit_test(a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_queried),
         cmocka_unit_test(a_fork_below_the_base_is_not_misbehaving_in_the_backfill),
-        cmocka_unit_test(the_gap_is_filled_whatever_the_clock_says),
+        cmocka_unit_test(the_gap_is_backfilled_with_any_clock),
         cmocka_unit_test(backfilled_headers_that_no_peer_has_are_requested_again),
         cmocka_unit_test(wrong_work_below_the_base_stops_the_node),
         cmocka_unit_test(each_failing_allocation_is_survived),

@@ -1,9 +1,9 @@
-/* A node whose chain starts at a checkpoint, with misbehaving and lost peers. */
+/* A node whose chain starts at a checkpoint, with misbehaving peers and peers that disconnect. */
 #include <string.h>
 
 #include "unit/spv/sync/backfill_fixture.h"
 
-static void starts_with_the_period_before_and_goes_on_from_there(void **state)
+static void starts_with_the_period_before_the_checkpoint_and_continues_from_there(void **state)
 {
     struct backfill_fixture r;
     struct spv_node_stats stats;
@@ -61,7 +61,7 @@ static void work_from_the_base_is_enough_past_the_last_checkpoint(void **state)
     }
 }
 
-static void known_work_counts_from_genesis(void **state)
+static void a_work_value_of_the_checkpoint_counts_from_genesis(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -76,12 +76,12 @@ static void known_work_counts_from_genesis(void **state)
     backfill_fixture_unset(&r);
 }
 
-static void a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_asked(void **state)
+static void a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_queried(void **state)
 {
     struct backfill_fixture r;
     (void)state;
     backfill_fixture_set(&r);
-    /* it has the previous checkpoint, and then another chain */
+    /* it has the previous checkpoint, then another chain */
     struct chain_fixture_headers other = chain_fixture_uneven(&r.params, &r.chain, BASE - 1, 40, 9);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
@@ -98,7 +98,7 @@ static void a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_aske
     backfill_fixture_unset(&r);
 }
 
-static void a_peer_lost_in_the_first_period_loses_nothing(void **state)
+static void a_peer_lost_in_the_first_period_is_replaced(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -106,7 +106,8 @@ static void a_peer_lost_in_the_first_period_loses_nothing(void **state)
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
     const uint64_t lost = backfill_fixture_come(&r, 0);
-    backfill_fixture_give(&r, lost, r.chain.headers + BASE - 1, 4); /* a part, and then nothing */
+    backfill_fixture_give(&r, lost, r.chain.headers + BASE - 1,
+                          4); /* a part of the period, then no more answers */
     assert_int_equal(spv_node_closed(r.node, lost, SPV_ERR_RESET, r.now), 0);
     backfill_fixture_pull(&r);
     assert_int_equal(r.store.starts, 0);
@@ -116,7 +117,7 @@ static void a_peer_lost_in_the_first_period_loses_nothing(void **state)
     backfill_fixture_unset(&r);
 }
 
-static void a_mute_peer_is_changed_for_another(void **state)
+static void a_mute_peer_is_replaced(void **state)
 {
     struct backfill_fixture r;
     (void)state;
@@ -177,11 +178,12 @@ static void a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving(void 
     backfill_fixture_serve(&r, good, &r.chain);
     const uint64_t behind = backfill_fixture_come(&r, 1);
     struct chain_fixture_headers few = {.headers = r.chain.headers, .n = 30};
-    assert_int_equal(r.events[SPV_EVENT_SYNCED], 0); /* two were requested */
+    assert_int_equal(r.events[SPV_EVENT_SYNCED],
+                     0); /* of two manual peers, the second has not answered */
     backfill_fixture_serve(&r, behind, &few);
     assert_int_equal(r.closed[behind], 0);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
-    assert_int_equal(r.events[SPV_EVENT_SYNCED], 1); /* its chain is not better */
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 1); /* its chain has not more work */
     backfill_fixture_holds(&r, BASE, false);
     backfill_fixture_unset(&r);
 }
@@ -197,7 +199,7 @@ static void a_start_that_cannot_be_stored_stops_the_node(void **state)
     r.store_error = SPV_ERR_DB_FULL;
     backfill_fixture_serve(&r, a, &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_FULL);
-    /* the same again, with memory: nothing had been lost */
+    /* again, with free space: nothing was lost */
     r.store_error = 0;
     backfill_fixture_open(&r, &cfg);
     backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
@@ -205,7 +207,7 @@ static void a_start_that_cannot_be_stored_stops_the_node(void **state)
     backfill_fixture_unset(&r);
 }
 
-static void a_store_that_holds_headers_goes_on_with_them(void **state)
+static void a_store_with_headers_is_continued(void **state)
 {
     struct backfill_fixture r;
     struct spv_node_stats stats;
@@ -230,16 +232,16 @@ static void a_store_that_holds_headers_goes_on_with_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(starts_with_the_period_before_and_goes_on_from_there),
+        cmocka_unit_test(starts_with_the_period_before_the_checkpoint_and_continues_from_there),
         cmocka_unit_test(work_from_the_base_is_enough_past_the_last_checkpoint),
-        cmocka_unit_test(known_work_counts_from_genesis),
-        cmocka_unit_test(a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_asked),
-        cmocka_unit_test(a_peer_lost_in_the_first_period_loses_nothing),
-        cmocka_unit_test(a_mute_peer_is_changed_for_another),
+        cmocka_unit_test(a_work_value_of_the_checkpoint_counts_from_genesis),
+        cmocka_unit_test(a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_queried),
+        cmocka_unit_test(a_peer_lost_in_the_first_period_is_replaced),
+        cmocka_unit_test(a_mute_peer_is_replaced),
         cmocka_unit_test(difficulty_dropped_right_after_the_start_is_misbehaving),
         cmocka_unit_test(a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving),
         cmocka_unit_test(a_start_that_cannot_be_stored_stops_the_node),
-        cmocka_unit_test(a_store_that_holds_headers_goes_on_with_them),
+        cmocka_unit_test(a_store_with_headers_is_continued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

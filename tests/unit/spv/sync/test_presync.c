@@ -1,5 +1,5 @@
-/* PRESYNC and REDOWNLOAD: where each begins and ends, which headers are released, which errors
- * are detected, and what it costs. */
+/* PRESYNC and REDOWNLOAD: where each begins and ends, which headers are released, which errors are
+ * detected, and the memory used. */
 #include "spv/sync/presync.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "unit/spv/chain/chain_fixture.h"
 #include "util/u256.h"
 
-#define LONG 40000 /* headers: some 40 periods over what is held */
+#define LONG 40000 /* headers: 42 commitment periods more than the redownload buffer */
 
 /* A generator whose output the test sets: two keys and the offset, repeated. */
 struct fixed {
@@ -30,9 +30,9 @@ static void fixed_fill(void *ctx, void *out, size_t n)
 
 static struct spv_params params;
 static struct spv_header_ctx genesis; /* the context for height 1 */
-static struct chain_fixture_headers chain, other; /* LONG headers each, nothing in common */
+static struct chain_fixture_headers chain, other; /* LONG headers each, only genesis in common */
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     struct spv_chain *c;
     (void)state;
@@ -72,19 +72,19 @@ static void begin_fixed(struct spv_presync *p, uint32_t n, uint32_t offset, uint
 
 /* Passes headers[from..to) in messages and checks that all are accepted; released headers go to
  * *out. */
-static void give(struct spv_presync *p, const struct chain_fixture_headers *h, size_t from,
-                 size_t to, struct chain_fixture_headers *out)
+static void pass_headers(struct spv_presync *p, const struct chain_fixture_headers *h, size_t from,
+                         size_t to, struct chain_fixture_headers *out)
 {
     while (from < to) {
         const size_t n = to - from < SPV_MAX_HEADERS ? to - from : SPV_MAX_HEADERS;
-        struct spv_header let[512];
+        struct spv_header released[512];
         size_t taken;
         size_t got;
         assert_int_equal(spv_presync_take(p, &taken, h->headers + from, n, chain_fixture_late), 0);
         assert_int_equal(taken, n);
-        while ((got = spv_presync_pop_ready(p, let, 512)) > 0)
+        while ((got = spv_presync_pop_ready(p, released, 512)) > 0)
             for (size_t i = 0; i < got; i++)
-                chain_fixture_push(out, &let[i]);
+                chain_fixture_push(out, &released[i]);
         assert_int_equal(spv_presync_n_ready(p), 0);
         from += n;
     }
@@ -97,7 +97,7 @@ static void assert_same(const struct chain_fixture_headers *out,
     assert_memory_equal(out->headers, h->headers, n * sizeof *h->headers);
 }
 
-static void a_chain_with_enough_work_comes_out_in_the_second_pass(void **state)
+static void a_chain_with_enough_work_is_released_in_the_redownload(void **state)
 {
     struct spv_presync p = {0};
     struct chain_fixture_headers out = {0};
@@ -106,18 +106,18 @@ static void a_chain_with_enough_work_comes_out_in_the_second_pass(void **state)
     begin_fixed(&p, 100, 50, 1);
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_PRESYNC);
     assert_memory_equal(spv_presync_last(&p), &genesis.hash, sizeof genesis.hash);
-    give(&p, &chain, 0, 99, &out);
+    pass_headers(&p, &chain, 0, 99, &out);
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_PRESYNC); /* one header short */
     assert_memory_equal(spv_presync_last(&p), &chain.headers[99].prev, 32);
-    give(&p, &chain, 99, 100, &out);
+    pass_headers(&p, &chain, 99, 100, &out);
     assert_int_equal(p.phase,
-                     SPV_PRESYNC_PHASE_REDOWNLOAD); /* as much as the threshold is enough */
+                     SPV_PRESYNC_PHASE_REDOWNLOAD); /* work equal to the threshold is enough */
     assert_memory_equal(spv_presync_last(&p), &genesis.hash, sizeof genesis.hash);
     assert_int_equal(out.n, 0);
-    give(&p, &chain, 0, 99, &out);
+    pass_headers(&p, &chain, 0, 99, &out);
     assert_int_equal(out.n, 0);
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_REDOWNLOAD);
-    give(&p, &chain, 99, 100, &out);
+    pass_headers(&p, &chain, 99, 100, &out);
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_FINAL);
     assert_same(&out, &chain, 100);
     spv_presync_end(&p);
@@ -125,10 +125,10 @@ static void a_chain_with_enough_work_comes_out_in_the_second_pass(void **state)
     chain_fixture_headers_free(&out);
 }
 
-static void a_pass_ends_at_the_header_that_reaches_the_threshold(void **state)
+static void presync_and_redownload_end_at_the_header_that_reaches_the_threshold(void **state)
 {
     struct spv_presync p = {0};
-    struct spv_header let[100];
+    struct spv_header released[100];
     size_t taken;
     (void)state;
 
@@ -139,39 +139,39 @@ static void a_pass_ends_at_the_header_that_reaches_the_threshold(void **state)
     }
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_FINAL);
     assert_int_equal(spv_presync_n_ready(&p), 60);
-    assert_int_equal(spv_presync_pop_ready(&p, let, 25), 25);
-    assert_int_equal(spv_presync_pop_ready(&p, let + 25, 75), 35);
-    assert_memory_equal(let, chain.headers, 60 * sizeof *let);
+    assert_int_equal(spv_presync_pop_ready(&p, released, 25), 25);
+    assert_int_equal(spv_presync_pop_ready(&p, released + 25, 75), 35);
+    assert_memory_equal(released, chain.headers, 60 * sizeof *released);
     spv_presync_end(&p);
 }
 
-static void a_long_chain_is_let_out_24_commitments_behind(void **state)
+static void headers_are_released_24_commitments_behind(void **state)
 {
     struct spv_presync p = {0};
     struct chain_fixture_headers out = {0};
     (void)state;
 
     begin_fixed(&p, LONG, 0, 1);
-    give(&p, &chain, 0, LONG, &out);
+    pass_headers(&p, &chain, 0, LONG, &out);
     assert_int_equal(out.n, 0);
     assert_int_equal(p.n_bits, LONG / SPV_PRESYNC_PERIOD);
     assert_true(spv_presync_memory(&p) < 1024);
-    give(&p, &chain, 0, SPV_PRESYNC_REDOWNLOAD_BUF, &out);
+    pass_headers(&p, &chain, 0, SPV_PRESYNC_REDOWNLOAD_BUF, &out);
     assert_int_equal(out.n, 0);
-    give(&p, &chain, SPV_PRESYNC_REDOWNLOAD_BUF, SPV_PRESYNC_REDOWNLOAD_BUF + 1, &out);
+    pass_headers(&p, &chain, SPV_PRESYNC_REDOWNLOAD_BUF, SPV_PRESYNC_REDOWNLOAD_BUF + 1, &out);
     assert_int_equal(out.n, 1);
-    give(&p, &chain, SPV_PRESYNC_REDOWNLOAD_BUF + 1, LONG - 1, &out);
+    pass_headers(&p, &chain, SPV_PRESYNC_REDOWNLOAD_BUF + 1, LONG - 1, &out);
     assert_int_equal(out.n, LONG - 1 - SPV_PRESYNC_REDOWNLOAD_BUF);
     assert_true(spv_presync_memory(&p) < 800 * 1024);
     assert_true(spv_presync_memory(&p) < SPV_PRESYNC_MEMORY);
-    give(&p, &chain, LONG - 1, LONG, &out);
+    pass_headers(&p, &chain, LONG - 1, LONG, &out);
     assert_same(&out, &chain, LONG);
     assert_int_equal(p.next_bit, p.n_bits);
     spv_presync_end(&p);
     chain_fixture_headers_free(&out);
 }
 
-static void bits_are_where_the_offset_says_and_depend_on_the_key(void **state)
+static void commitments_are_at_the_offset_and_depend_on_the_key(void **state)
 {
     struct spv_presync p = {0};
     struct spv_presync q = {0};
@@ -179,20 +179,20 @@ static void bits_are_where_the_offset_says_and_depend_on_the_key(void **state)
     (void)state;
 
     begin_fixed(&p, LONG, 599, 1);
-    give(&p, &chain, 0, 598, &out);
+    pass_headers(&p, &chain, 0, 598, &out);
     assert_int_equal(p.n_bits, 0);
-    give(&p, &chain, 598, 599, &out); /* height 599 */
+    pass_headers(&p, &chain, 598, 599, &out); /* height 599 */
     assert_int_equal(p.n_bits, 1);
-    give(&p, &chain, 599, 1198, &out);
+    pass_headers(&p, &chain, 599, 1198, &out);
     assert_int_equal(p.n_bits, 1);
-    give(&p, &chain, 1198, 1199, &out);
+    pass_headers(&p, &chain, 1198, 1199, &out);
     assert_int_equal(p.n_bits, 2);
-    give(&p, &chain, 1199, LONG - 1, &out);
+    pass_headers(&p, &chain, 1199, LONG - 1, &out);
     begin_fixed(&q, LONG, 599, 2);
-    give(&q, &chain, 0, LONG - 1, &out);
+    pass_headers(&q, &chain, 0, LONG - 1, &out);
     assert_int_equal(q.n_bits, p.n_bits);
-    assert_memory_not_equal(p.bits, q.bits, p.n_bits / 8); /* once in 2^64 */
-    /* and both values occur */
+    assert_memory_not_equal(p.bits, q.bits, p.n_bits / 8); /* equal with a probability of 2^-64 */
+    /* both bit values occur */
     const uint8_t none[8] = {0};
     const uint8_t all[8] = {255, 255, 255, 255, 255, 255, 255, 255};
     assert_memory_not_equal(p.bits, none, sizeof none);
@@ -202,7 +202,7 @@ static void bits_are_where_the_offset_says_and_depend_on_the_key(void **state)
 }
 
 /* REDOWNLOAD leaves PRESYNC's chain at `fork`: no header behind it may be released. */
-static void junk_in_the_second_pass_never_comes_out(void **state)
+static void headers_of_another_chain_are_never_released(void **state)
 {
     static const uint32_t forks[] = {0, 1, 599, 600, 14399, 14400, 14401, 20000, 39000};
     (void)state;
@@ -210,7 +210,7 @@ static void junk_in_the_second_pass_never_comes_out(void **state)
     for (uint64_t seed = 1; seed <= 9; seed++) {
         const uint32_t fork = forks[seed - 1];
         const struct spv_u256 threshold = work_of(LONG);
-        struct chain_fixture_headers junk =
+        struct chain_fixture_headers branch =
             chain_fixture_mined(&params, &chain, fork, LONG - fork, 601, seed + 10);
         struct test_random random = {seed};
         struct spv_presync p = {0};
@@ -220,17 +220,17 @@ static void junk_in_the_second_pass_never_comes_out(void **state)
         print_message("seed %llu\n", (unsigned long long)seed);
         spv_presync_begin(&p, &genesis, &threshold, test_random_rng(&random), chain_fixture_late);
         struct chain_fixture_headers none = {0};
-        give(&p, &chain, 0, LONG, &none);
+        pass_headers(&p, &chain, 0, LONG, &none);
         assert_int_equal(p.phase, SPV_PRESYNC_PHASE_REDOWNLOAD);
         while (rc == 0 && at < LONG) {
-            static struct spv_header let[SPV_MAX_HEADERS];
+            static struct spv_header released[SPV_MAX_HEADERS];
             const size_t n = LONG - at < SPV_MAX_HEADERS ? LONG - at : SPV_MAX_HEADERS;
             size_t taken;
-            rc = spv_presync_take(&p, &taken, junk.headers + at, n, chain_fixture_late);
+            rc = spv_presync_take(&p, &taken, branch.headers + at, n, chain_fixture_late);
             at += taken;
             if (rc == 0) {
-                const size_t got = spv_presync_pop_ready(&p, let, SPV_MAX_HEADERS);
-                assert_memory_equal(let, chain.headers + out, got * sizeof *let);
+                const size_t got = spv_presync_pop_ready(&p, released, SPV_MAX_HEADERS);
+                assert_memory_equal(released, chain.headers + out, got * sizeof *released);
                 out += got;
                 assert_int_equal(spv_presync_n_ready(&p), 0);
             }
@@ -238,16 +238,17 @@ static void junk_in_the_second_pass_never_comes_out(void **state)
         assert_int_equal(rc, SPV_ERR_REDOWNLOAD_MISMATCH);
         assert_true(out <= fork);
         spv_presync_end(&p);
-        chain_fixture_headers_free(&junk);
+        chain_fixture_headers_free(&branch);
     }
 }
 
-/* Where no commitment falls, the length decides: enough work must follow after as many headers. */
-static void a_longer_second_chain_is_another_one(void **state)
+/* Between commitments the height decides: REDOWNLOAD must reach the threshold at the height at
+ * which PRESYNC did. */
+static void a_chain_with_less_work_at_the_same_height_is_a_mismatch(void **state)
 {
     struct spv_params plain = chain_fixture_params(CHAIN_FIXTURE_PLAIN);
     struct chain_fixture_headers fast =
-        chain_fixture_mined(&plain, NULL, 0, 40, 100, 1); /* harder and harder */
+        chain_fixture_mined(&plain, NULL, 0, 40, 100, 1); /* difficulty grows */
     struct chain_fixture_headers slow = chain_fixture_mined(&plain, NULL, 0, 300, 600, 2);
     struct fixed f = {.values = {1, 2, 599}};
     struct spv_chain *c = chain_fixture_chain(&plain);
@@ -272,23 +273,24 @@ static void a_longer_second_chain_is_another_one(void **state)
 }
 
 /* Header 50 of 100 is invalid: reported at its index, in PRESYNC and in REDOWNLOAD. */
-static void every_rule_is_judged_in_both_passes(void **state)
+static void every_rule_is_checked_in_presync_and_in_redownload(void **state)
 {
-    enum harm { BITS, POW, OLD, FUTURE, VERSION, DISORDER, HARMS };
-    static const int errors[HARMS] = {SPV_ERR_HDR_BITS,     SPV_ERR_HDR_POW,
-                                      SPV_ERR_HDR_TIME_OLD, SPV_ERR_HDR_TIME_FUTURE,
-                                      SPV_ERR_HDR_VERSION,  SPV_ERR_HDR_NONCONTINUOUS};
+    enum violation { BITS, POW, OLD, FUTURE, VERSION, DISORDER, VIOLATIONS };
+    static const int errors[VIOLATIONS] = {SPV_ERR_HDR_BITS,     SPV_ERR_HDR_POW,
+                                           SPV_ERR_HDR_TIME_OLD, SPV_ERR_HDR_TIME_FUTURE,
+                                           SPV_ERR_HDR_VERSION,  SPV_ERR_HDR_NONCONTINUOUS};
     const struct spv_now now = {0, chain.headers[200].time};
     (void)state;
 
     for (int pass = 1; pass <= 2; pass++)
-        for (enum harm harm = BITS; harm < HARMS; harm = (enum harm)(harm + 1)) {
+        for (enum violation violation = BITS; violation < VIOLATIONS;
+             violation = (enum violation)(violation + 1)) {
             struct spv_header headers[100];
             struct spv_presync p = {0};
             size_t taken;
             memcpy(headers, chain.headers, sizeof headers);
             struct spv_header *h = &headers[50];
-            switch (harm) {
+            switch (violation) {
             case BITS:
                 h->bits = 0x207ffffe;
                 chain_fixture_work(h);
@@ -311,13 +313,13 @@ static void every_rule_is_judged_in_both_passes(void **state)
             case DISORDER:
                 *h = chain.headers[51];
                 break;
-            case HARMS:
+            case VIOLATIONS:
                 break;
             }
             begin_fixed(&p, 100, 599, 1);
             for (int i = 1; i < pass; i++)
                 assert_int_equal(spv_presync_take(&p, &taken, chain.headers, 100, now), 0);
-            assert_int_equal(spv_presync_take(&p, &taken, headers, 100, now), errors[harm]);
+            assert_int_equal(spv_presync_take(&p, &taken, headers, 100, now), errors[violation]);
             assert_int_equal(taken, 50);
             assert_int_equal(spv_presync_n_ready(&p), 0);
             spv_presync_end(&p);
@@ -342,7 +344,7 @@ static void two_hours_ahead_is_not_yet_the_future(void **state)
     spv_presync_end(&p);
 }
 
-static void what_does_not_follow_changes_nothing(void **state)
+static void unconnected_headers_change_nothing(void **state)
 {
     struct spv_presync p = {0};
     size_t taken;
@@ -360,10 +362,10 @@ static void what_does_not_follow_changes_nothing(void **state)
     spv_presync_end(&p);
 }
 
-static void nothing_is_taken_while_something_waits_or_nothing_runs(void **state)
+static void take_is_refused_while_headers_are_ready_or_presync_is_off(void **state)
 {
     struct spv_presync p = {0};
-    struct spv_header let[10];
+    struct spv_header released[10];
     size_t taken;
     (void)state;
 
@@ -377,13 +379,13 @@ static void nothing_is_taken_while_something_waits_or_nothing_runs(void **state)
     assert_int_equal(spv_presync_take(&p, &taken, chain.headers, 10, chain_fixture_late), 0);
     assert_int_equal(spv_presync_take(&p, &taken, chain.headers + 10, 1, chain_fixture_late),
                      SPV_ERR_STATE);
-    assert_int_equal(spv_presync_pop_ready(&p, let, 10), 10);
+    assert_int_equal(spv_presync_pop_ready(&p, released, 10), 10);
     assert_int_equal(spv_presync_take(&p, &taken, chain.headers + 10, 1, chain_fixture_late),
                      SPV_ERR_STATE);
-    /* during REDOWNLOAD, too: no capacity for more */
+    /* also during REDOWNLOAD: ready headers must be popped first */
     struct chain_fixture_headers none = {0};
     begin_fixed(&p, LONG, 0, 1);
-    give(&p, &chain, 0, LONG, &none);
+    pass_headers(&p, &chain, 0, LONG, &none);
     for (size_t at = 0; at < SPV_PRESYNC_REDOWNLOAD_BUF + 100; at += 2000)
         assert_int_equal(spv_presync_take(&p, &taken, chain.headers + at, 2000, chain_fixture_late),
                          0);
@@ -395,13 +397,13 @@ static void nothing_is_taken_while_something_waits_or_nothing_runs(void **state)
     spv_presync_end(&p); /* a second call has no effect */
 }
 
-/* As fast as the median time allows: at most six headers a second. */
-static void time_bounds_the_length(void **state)
+/* Headers as close together as the median time rule allows: six a second. */
+static void the_length_is_bounded_by_time(void **state)
 {
     struct spv_chain *c = chain_fixture_chain(&params);
-    const uint32_t born = spv_chain_median_time(c);
+    const uint32_t start_time = spv_chain_median_time(c);
     const struct spv_u256 threshold = work_of(LONG);
-    struct chain_fixture_headers quick = {0};
+    struct chain_fixture_headers fastest = {0};
     struct fixed f = {.values = {1, 2, 0}};
     struct spv_presync p = {0};
     size_t taken;
@@ -411,42 +413,42 @@ static void time_bounds_the_length(void **state)
         const uint32_t median = spv_chain_median_time(c);
         const struct spv_header next =
             chain_fixture_next(c, median + 1 - spv_chain_tip(c)->header.time);
-        chain_fixture_push(&quick, &next);
+        chain_fixture_push(&fastest, &next);
         assert_int_equal(chain_fixture_accept(c, &next, chain_fixture_late), 0);
     }
-    /* 20 seconds until two hours ahead: the rules themselves end it in time */
-    const struct spv_now early = {0, (int64_t)born + 20 - SPV_MAX_FUTURE};
+    /* our clock allows times up to 20 s after the start: the future rule ends the chain */
+    const struct spv_now early = {0, (int64_t)start_time + 20 - SPV_MAX_FUTURE};
     const struct spv_now later = {0, early.unix_s + 3600};
     const struct spv_rng rng = {fixed_fill, &f};
     spv_presync_begin(&p, &genesis, &threshold, rng, early);
-    assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 200, early),
+    assert_int_equal(spv_presync_take(&p, &taken, fastest.headers, 200, early),
                      SPV_ERR_HDR_TIME_FUTURE);
     assert_true(taken > 100);
     assert_true(taken <= 120);
-    /* and when our clock is set in between, the limit does */
+    /* when our clock is set forward meanwhile, the limit on the length ends it */
     spv_presync_begin(&p, &genesis, &threshold, rng, early);
-    assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 200, later), SPV_ERR_LOW_WORK);
+    assert_int_equal(spv_presync_take(&p, &taken, fastest.headers, 200, later), SPV_ERR_LOW_WORK);
     assert_int_equal(taken, 120);
-    /* a clock before the chain's start allows none */
+    /* a clock before the start's time at the beginning allows no header */
     spv_presync_begin(&p, &genesis, &threshold, rng, (struct spv_now){0, 0});
-    assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 1, later), SPV_ERR_LOW_WORK);
-    /* while our clock stands still, it is wrong, not the chain */
+    assert_int_equal(spv_presync_take(&p, &taken, fastest.headers, 1, later), SPV_ERR_LOW_WORK);
+    /* if the clock is still wrong, the header is from the future, and the chain is not limited */
     spv_presync_begin(&p, &genesis, &threshold, rng, (struct spv_now){0, 0});
-    assert_int_equal(spv_presync_take(&p, &taken, quick.headers, 1, (struct spv_now){0, 0}),
+    assert_int_equal(spv_presync_take(&p, &taken, fastest.headers, 1, (struct spv_now){0, 0}),
                      SPV_ERR_HDR_TIME_FUTURE);
     spv_presync_end(&p);
     spv_chain_free(c);
-    chain_fixture_headers_free(&quick);
+    chain_fixture_headers_free(&fastest);
 }
 
-/* A chain may begin anywhere: the header context of its start has what the rules need. */
+/* A chain may begin at any header: the context of its start has what the rules need. */
 static void a_chain_may_begin_at_a_fork(void **state)
 {
     struct spv_params plain = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct chain_fixture_headers trunk = chain_fixture_uneven(&plain, NULL, 0, 95, 1);
     struct chain_fixture_headers fork = chain_fixture_uneven(&plain, &trunk, 83, 2000, 2);
     struct spv_chain *c = chain_fixture_chain(&plain);
-    struct spv_chain *whole = chain_fixture_chain(&plain);
+    struct spv_chain *full = chain_fixture_chain(&plain);
     struct fixed f = {.values = {1, 2, 90}};
     struct chain_fixture_headers out = {0};
     struct spv_presync p = {0};
@@ -454,26 +456,26 @@ static void a_chain_may_begin_at_a_fork(void **state)
     (void)state;
 
     chain_fixture_feed(c, &trunk, 0, 95);
-    chain_fixture_feed(whole, &fork, 0, 2083);
+    chain_fixture_feed(full, &fork, 0, 2083);
     assert_int_equal(spv_chain_ctx_at(c, &start, (struct spv_chain_pos){SPV_MAIN_CHAIN, 83}), 1);
-    spv_presync_begin(&p, &start, &spv_chain_tip(whole)->work, (struct spv_rng){fixed_fill, &f},
+    spv_presync_begin(&p, &start, &spv_chain_tip(full)->work, (struct spv_rng){fixed_fill, &f},
                       chain_fixture_late);
-    give(&p, &fork, 83, 2083, &out);
+    pass_headers(&p, &fork, 83, 2083, &out);
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_REDOWNLOAD);
     assert_int_equal(p.n_bits, 4); /* heights 90, 690, 1290, 1890 */
-    give(&p, &fork, 83, 2083, &out);
+    pass_headers(&p, &fork, 83, 2083, &out);
     assert_int_equal(p.phase, SPV_PRESYNC_PHASE_FINAL);
     assert_int_equal(out.n, 2000);
     assert_memory_equal(out.headers, fork.headers + 83, 2000 * sizeof *out.headers);
     spv_presync_end(&p);
     spv_chain_free(c);
-    spv_chain_free(whole);
+    spv_chain_free(full);
     chain_fixture_headers_free(&trunk);
     chain_fixture_headers_free(&fork);
     chain_fixture_headers_free(&out);
 }
 
-/* A flood at the highest rate since 2009 costs less than a megabyte. */
+/* The commitments of a chain at the highest rate since 2009 take less than a megabyte. */
 static void the_bits_of_the_longest_chain_are_bounded(void **state)
 {
     const struct spv_u256 threshold = work_of(1);
@@ -494,19 +496,19 @@ static void the_bits_of_the_longest_chain_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_chain_with_enough_work_comes_out_in_the_second_pass),
-        cmocka_unit_test(a_pass_ends_at_the_header_that_reaches_the_threshold),
-        cmocka_unit_test(a_long_chain_is_let_out_24_commitments_behind),
-        cmocka_unit_test(bits_are_where_the_offset_says_and_depend_on_the_key),
-        cmocka_unit_test(junk_in_the_second_pass_never_comes_out),
-        cmocka_unit_test(a_longer_second_chain_is_another_one),
-        cmocka_unit_test(every_rule_is_judged_in_both_passes),
+        cmocka_unit_test(a_chain_with_enough_work_is_released_in_the_redownload),
+        cmocka_unit_test(presync_and_redownload_end_at_the_header_that_reaches_the_threshold),
+        cmocka_unit_test(headers_are_released_24_commitments_behind),
+        cmocka_unit_test(commitments_are_at_the_offset_and_depend_on_the_key),
+        cmocka_unit_test(headers_of_another_chain_are_never_released),
+        cmocka_unit_test(a_chain_with_less_work_at_the_same_height_is_a_mismatch),
+        cmocka_unit_test(every_rule_is_checked_in_presync_and_in_redownload),
         cmocka_unit_test(two_hours_ahead_is_not_yet_the_future),
-        cmocka_unit_test(what_does_not_follow_changes_nothing),
-        cmocka_unit_test(nothing_is_taken_while_something_waits_or_nothing_runs),
-        cmocka_unit_test(time_bounds_the_length),
+        cmocka_unit_test(unconnected_headers_change_nothing),
+        cmocka_unit_test(take_is_refused_while_headers_are_ready_or_presync_is_off),
+        cmocka_unit_test(the_length_is_bounded_by_time),
         cmocka_unit_test(a_chain_may_begin_at_a_fork),
         cmocka_unit_test(the_bits_of_the_longest_chain_are_bounded),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, setup, tear_down);
 }

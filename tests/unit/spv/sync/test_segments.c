@@ -3,7 +3,7 @@
 
 /* ---- the range ---- */
 
-static void cuts_a_range_at_its_marks_and_asks_for_all_at_once(void **state)
+static void a_range_is_divided_at_its_checkpoints_and_requested_at_once(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -11,7 +11,7 @@ static void cuts_a_range_at_its_marks_and_asks_for_all_at_once(void **state)
     segments_fixture_add(&k, 1);
     assert_int_equal(k.n, PERIODS);
     for (uint32_t i = 0; i < PERIODS; i++) {
-        assert_int_equal(k.log[i].n, i ? 2 : 1); /* genesis comes last */
+        assert_int_equal(k.log[i].n, i ? 2 : 1); /* every locator ends with genesis */
         assert_memory_equal(&k.log[i].locator[0], &chain.hashes[i ? i * PERIOD - 1 : 0], 32);
         assert_memory_equal(&k.log[i].stop, &marks[i].hash, 32);
     }
@@ -56,7 +56,7 @@ static void marks_near_to_each_other_are_passed_over(void **state)
     close_fixture(&k);
 }
 
-static void the_rest_of_a_segment_is_asked_for_as_soon_as_the_first_answer_is_there(void **state)
+static void the_rest_of_a_segment_is_requested_upon_the_first_answer(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -72,7 +72,7 @@ static void the_rest_of_a_segment_is_asked_for_as_soon_as_the_first_answer_is_th
     close_fixture(&k);
 }
 
-static void segments_are_joined_in_order_whatever_order_they_come_in(void **state)
+static void segments_are_joined_in_order_of_height(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -94,33 +94,33 @@ static void segments_are_joined_in_order_whatever_order_they_come_in(void **stat
     close_fixture(&k);
 }
 
-static void headers_wait_a_moment_to_make_a_whole_piece(void **state)
+static void headers_wait_up_to_the_batch_delay_for_more(void **state)
 {
     (void)state;
     struct segments_fixture k;
-    struct spv_segments_batch piece;
+    struct spv_segments_batch batch;
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
-    assert_false(spv_segments_next_batch(k.fetch, &piece, k.now));
+    assert_false(spv_segments_next_batch(k.fetch, &batch, k.now));
     assert_int_equal(spv_segments_deadline(k.fetch), k.now.mono_us + SPV_SEGMENTS_BATCH_DELAY);
     send_segment(&k, 1, 2015);
     k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY - 1;
-    assert_false(spv_segments_next_batch(k.fetch, &piece, k.now));
+    assert_false(spv_segments_next_batch(k.fetch, &batch, k.now));
     k.now.mono_us++;
-    assert_true(spv_segments_next_batch(k.fetch, &piece, k.now));
-    assert_int_equal(piece.n, 4031);
+    assert_true(spv_segments_next_batch(k.fetch, &batch, k.now));
+    assert_int_equal(batch.n, 4031);
     send_segment(&k, 1, 4031);
     send_segment(&k, 1, 6047);
     assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
     close_fixture(&k);
 }
 
-static void the_tail_is_one_message_of_what_follows_the_last_mark(void **state)
+static void headers_after_the_last_checkpoint_are_a_batch_of_their_own(void **state)
 {
     (void)state;
     struct segments_fixture k;
-    struct spv_segments_batch piece;
+    struct spv_segments_batch batch;
     const struct spv_blockhash none = {{0}};
     for (size_t n = 0; n <= 300; n += 300) {
         open_with(&k, marks, PERIODS, true);
@@ -140,14 +140,14 @@ static void the_tail_is_one_message_of_what_follows_the_last_mark(void **state)
                 again */
             segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
         k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
-        assert_true(spv_segments_next_batch(k.fetch, &piece, k.now));
-        assert_true(piece.proven);
+        assert_true(spv_segments_next_batch(k.fetch, &batch, k.now));
+        assert_true(batch.proven);
         assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
-        assert_int_equal(spv_segments_next_batch(k.fetch, &piece, k.now), n > 0);
+        assert_int_equal(spv_segments_next_batch(k.fetch, &batch, k.now), n > 0);
         if (n) {
-            assert_true(piece.post_checkpoint);
-            assert_false(piece.proven);
-            assert_int_equal(piece.n, n);
+            assert_true(batch.post_checkpoint);
+            assert_false(batch.proven);
+            assert_int_equal(batch.n, n);
             assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
         }
         assert_true(spv_segments_done(k.fetch));
@@ -155,20 +155,20 @@ static void the_tail_is_one_message_of_what_follows_the_last_mark(void **state)
     }
 }
 
-static void a_segment_too_long_to_be_held_is_given_as_it_comes(void **state)
+static void a_segment_longer_than_the_buffer_is_passed_on_as_received(void **state)
 {
     (void)state;
     const struct spv_checkpoint far = {.height = SPV_SEGMENTS_MAX_HEADERS + 1};
     struct segments_fixture k;
-    struct spv_segments_batch piece;
+    struct spv_segments_batch batch;
     open_with(&k, &far, 1, false);
     segments_fixture_begin(&k, 0);
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(asked(&k, 1, 2000, 0), 1);
-    assert_true(spv_segments_next_batch(k.fetch, &piece, k.now));
-    assert_false(piece.proven);
-    assert_int_equal(piece.n, 2000);
+    assert_true(spv_segments_next_batch(k.fetch, &batch, k.now));
+    assert_false(batch.proven);
+    assert_int_equal(batch.n, 2000);
     segments_fixture_send(&k, 1, 2000, 2000);
     assert_int_equal(asked(&k, 1, 4000, 0), 0); /* no header is consumed: no capacity for more */
     assert_int_equal(take_all(&k, 0), 4000);
@@ -179,7 +179,7 @@ static void a_segment_too_long_to_be_held_is_given_as_it_comes(void **state)
 
 /* ---- matching answers to requests ---- */
 
-static void an_announcement_settles_nothing(void **state)
+static void an_announcement_completes_no_request(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -187,10 +187,11 @@ static void an_announcement_settles_nothing(void **state)
     segments_fixture_add(&k, 1);
     assert_int_equal(send_raw(&k, 1, chain.headers + 9000, 8), 0);
     assert_int_equal(send_raw(&k, 7, chain.headers + 1, 2000),
-                     0); /* of a peer that is not connected */
+                     0); /* from a peer that is not connected */
     assert_int_equal(stats_of(&k, 1).in_flight, PERIODS);
     segments_fixture_send(&k, 1, 0, 2000);
-    assert_int_equal(stats_of(&k, 1).in_flight, PERIODS); /* one completed, its rest requested */
+    assert_int_equal(stats_of(&k, 1).in_flight,
+                     PERIODS); /* one completed, its remaining headers requested */
     close_fixture(&k);
 }
 
@@ -198,14 +199,14 @@ static void a_peer_without_the_segment_start_is_behind_and_not_misbehaving(void 
 {
     (void)state;
     static const struct {
-        uint32_t from; /* of the headers that it sends instead */
+        uint32_t from; /* tag of the headers that it sends instead */
         size_t n;
     } rows[] = {{0, 0}, {0, 2000}, {0, 5}, {777, 2000}, {777, 9}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct segments_fixture k;
         open_fixture(&k);
         segments_fixture_add(&k, 1);
-        send_segment(&k, 1, 0); /* it has as many headers */
+        send_segment(&k, 1, 0); /* the number of headers matches */
         const size_t before = k.n;
         assert_int_equal(send_raw(&k, 1, chain.headers + rows[i].from + 1, rows[i].n), 1);
         assert_no_peer_dropped(&k);
@@ -222,14 +223,14 @@ static void a_peer_without_the_segment_start_is_behind_and_not_misbehaving(void 
     }
 }
 
-static void a_peer_that_lacks_only_what_comes_later_blocks_nothing(void **state)
+static void a_peer_that_is_behind_in_a_later_segment_blocks_nothing(void **state)
 {
     (void)state;
     struct segments_fixture k;
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 2000);
-    assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* nothing follows 2015 */
+    assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* no header after 2015 */
     assert_false(spv_segments_all_behind(k.fetch));
     segments_fixture_send(&k, 1, 2000, 15);
     assert_int_equal(take_all(&k, 0), 2015);
@@ -250,7 +251,7 @@ static void a_peer_whose_chain_ends_in_a_segment_is_behind(void **state)
     close_fixture(&k);
 }
 
-static void a_peer_that_was_behind_is_asked_again_later(void **state)
+static void a_peer_that_was_behind_is_queried_again_later(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -270,7 +271,7 @@ static void a_peer_that_was_behind_is_asked_again_later(void **state)
     close_fixture(&k);
 }
 
-static void what_a_peer_is_behind_of_is_asked_of_others_at_once(void **state)
+static void a_segment_that_a_peer_does_not_have_is_requested_from_others_at_once(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -280,7 +281,7 @@ static void what_a_peer_is_behind_of_is_asked_of_others_at_once(void **state)
     send_segment(&k, 1, 2015);
     segments_fixture_add(&k, 2);
     const size_t before = k.n;
-    segments_fixture_send(&k, 1, 0, 2000); /* instead of what follows 4031 */
+    segments_fixture_send(&k, 1, 0, 2000); /* instead of the successors of 4031 */
     for (uint32_t i = 2; i < PERIODS; i++)
         assert_int_equal(asked(&k, 2, i * PERIOD - 1, before), 1);
     close_fixture(&k);
@@ -289,20 +290,20 @@ static void what_a_peer_is_behind_of_is_asked_of_others_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cuts_a_range_at_its_marks_and_asks_for_all_at_once),
+        cmocka_unit_test(a_range_is_divided_at_its_checkpoints_and_requested_at_once),
         cmocka_unit_test(a_range_may_begin_anywhere_and_end_at_any_mark),
         cmocka_unit_test(marks_near_to_each_other_are_passed_over),
-        cmocka_unit_test(the_rest_of_a_segment_is_asked_for_as_soon_as_the_first_answer_is_there),
-        cmocka_unit_test(segments_are_joined_in_order_whatever_order_they_come_in),
-        cmocka_unit_test(headers_wait_a_moment_to_make_a_whole_piece),
-        cmocka_unit_test(the_tail_is_one_message_of_what_follows_the_last_mark),
-        cmocka_unit_test(a_segment_too_long_to_be_held_is_given_as_it_comes),
-        cmocka_unit_test(an_announcement_settles_nothing),
+        cmocka_unit_test(the_rest_of_a_segment_is_requested_upon_the_first_answer),
+        cmocka_unit_test(segments_are_joined_in_order_of_height),
+        cmocka_unit_test(headers_wait_up_to_the_batch_delay_for_more),
+        cmocka_unit_test(headers_after_the_last_checkpoint_are_a_batch_of_their_own),
+        cmocka_unit_test(a_segment_longer_than_the_buffer_is_passed_on_as_received),
+        cmocka_unit_test(an_announcement_completes_no_request),
         cmocka_unit_test(a_peer_without_the_segment_start_is_behind_and_not_misbehaving),
-        cmocka_unit_test(a_peer_that_lacks_only_what_comes_later_blocks_nothing),
+        cmocka_unit_test(a_peer_that_is_behind_in_a_later_segment_blocks_nothing),
         cmocka_unit_test(a_peer_whose_chain_ends_in_a_segment_is_behind),
-        cmocka_unit_test(a_peer_that_was_behind_is_asked_again_later),
-        cmocka_unit_test(what_a_peer_is_behind_of_is_asked_of_others_at_once),
+        cmocka_unit_test(a_peer_that_was_behind_is_queried_again_later),
+        cmocka_unit_test(a_segment_that_a_peer_does_not_have_is_requested_from_others_at_once),
     };
     const int failed =
         cmocka_run_group_tests(tests, segments_fixture_setup, segments_fixture_teardown);

@@ -3,7 +3,7 @@
 
 /* ---- invalid answers ---- */
 
-static void an_invalid_segment_drops_its_peer_and_others_are_asked(void **state)
+static void an_invalid_segment_drops_its_peer_and_is_requested_from_others(void **state)
 {
     (void)state;
     static const int errors[] = {SPV_ERR_HDR_POW, SPV_ERR_HDR_BITS, SPV_ERR_HDR_BITS_LIMIT,
@@ -68,14 +68,15 @@ static void the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before
     close_fixture(&k);
 }
 
-static void a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew(void **state)
+static void a_peer_without_the_locator_hash_restarts_the_segment(void **state)
 {
     (void)state;
     struct segments_fixture k;
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
-    assert_int_equal(send_raw(&k, 1, fork_chain.headers + 1, 0), 1); /* completes the one at 2015 */
+    assert_int_equal(send_raw(&k, 1, fork_chain.headers + 1, 0),
+                     1); /* the peer's oldest request, from 2015, is completed */
     close_fixture(&k);
 
     open_with(&k, marks, PERIODS, false);
@@ -113,11 +114,11 @@ static void an_answer_that_extends_replaced_headers_is_not_misbehaving(void **st
     segments_fixture_begin(&k, 2015);
     segments_fixture_add(&k, 1);
     k.now.mono_us += SPV_SECOND / 10;
-    segments_fixture_send(&k, 1, 2015, 2000); /* valid; the rest is delayed */
+    segments_fixture_send(&k, 1, 2015, 2000); /* valid; the second answer is delayed */
     segments_fixture_add(&k, 2);
     while (!asked(&k, 2, 4015, 0))
         segments_fixture_wait_us(&k, SPV_SECOND / 10);
-    assert_int_equal(send_raw(&k, 2, off.headers + 2016, 2000), 1); /* in its place */
+    assert_int_equal(send_raw(&k, 2, off.headers + 2016, 2000), 1); /* in place of the valid ones */
     segments_fixture_send(&k, 1, 4015, 16);
     assert_no_peer_dropped(&k);
     assert_int_equal(send_raw(&k, 2, off.headers + 4016, 16), 1);
@@ -127,7 +128,7 @@ static void an_answer_that_extends_replaced_headers_is_not_misbehaving(void **st
     test_chain_free(&off);
 }
 
-static void more_than_was_asked_for_is_cut_off(void **state)
+static void headers_beyond_the_requested_range_are_ignored(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -142,7 +143,7 @@ static void more_than_was_asked_for_is_cut_off(void **state)
 
 /* ---- peers that connect, disconnect and are slow ---- */
 
-static void a_lost_peer_loses_nothing(void **state)
+static void requests_of_a_lost_peer_are_sent_to_others(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -155,12 +156,13 @@ static void a_lost_peer_loses_nothing(void **state)
     segments_fixture_remove(&k, 1);
     segments_fixture_pull(&k);
     assert_int_equal(k.n - before, PERIODS - 1);
-    assert_int_equal(asked(&k, 2, 2000, before), 1); /* the first segment's rest alone */
+    assert_int_equal(asked(&k, 2, 2000, before),
+                     1); /* only the remaining headers of the first segment */
     assert_int_equal(asked(&k, 2, 4031, before), 0);
     close_fixture(&k);
 }
 
-static void an_overdue_segment_is_asked_of_one_more_peer(void **state)
+static void an_overdue_segment_is_requested_from_one_more_peer(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -214,21 +216,21 @@ static void who_does_not_answer_is_dropped_and_progress_counts(void **state)
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     k.now.mono_us +=
-        SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1; /* there is no other peer */
+        SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1; /* no other peer is connected */
     segments_fixture_send(&k, 1, 0, 2000);
     segments_fixture_wait_us(&k, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1);
     assert_no_peer_dropped(&k);
-    segments_fixture_add(&k, 2); /* now there is */
+    segments_fixture_add(&k, 2); /* another peer connects */
     segments_fixture_wait_us(&k, 0);
     assert_int_equal(dropped(&k, &id), SPV_ERR_STALL);
     assert_int_equal(id, 1);
     segments_fixture_wait_us(&k, SPV_SEGMENTS_TIMEOUT);
-    assert_no_peer_dropped(&k); /* the other one is alone now */
+    assert_no_peer_dropped(&k); /* now the only peer */
     assert_int_equal(asked(&k, 2, 2000, 0), 1);
     close_fixture(&k);
 }
 
-static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **state)
+static void a_slow_peer_gets_no_segment_that_a_fast_one_finishes_much_earlier(void **state)
 {
     (void)state;
     static struct spv_checkpoint many[40];
@@ -248,7 +250,7 @@ static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **
     segments_fixture_add(&k, 2);
     assert_int_equal(spv_segments_begin(k.fetch, &many[0], many[1].height, k.now), 0);
     segments_fixture_pull(&k);
-    assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* so the other peer must be queried */
+    assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* the request must go to the other peer */
     assert_int_equal(asked(&k, 2, 2015, 0), 1);
     k.now.mono_us += 2 * SPV_SECOND;
     segments_fixture_send(&k, 2, 2015, 2000);
@@ -265,7 +267,7 @@ static void a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner(void **
     before = k.n;
     segments_fixture_remove(&k, 1);
     segments_fixture_pull(&k);
-    assert_true(stats_of(&k, 2).in_flight > 0); /* better than no peer */
+    assert_true(stats_of(&k, 2).in_flight > 0); /* slower than the others, but the only peer */
     assert_int_equal(asked(&k, 2, 4031, before), 1);
     close_fixture(&k);
 }
@@ -296,7 +298,7 @@ static void no_more_is_in_work_than_memory_allows(void **state)
     close_fixture(&k);
 }
 
-static void there_is_room_for_as_many_peers_as_a_node_has(void **state)
+static void segments_have_capacity_for_all_peers_of_a_node(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -316,9 +318,9 @@ static void only_a_peer_of_the_table_is_added_and_only_once(void **state)
     open_fixture(&k);
     assert_int_equal(spv_segments_add(k.fetch, 1, k.now), SPV_ERR_INVALID);
     assert_non_null(spv_peer_table_add(&k.peers, 1));
-    assert_false(spv_segments_get_peer(k.fetch, &stats, 1)); /* it was not added yet */
+    assert_false(spv_segments_get_peer(k.fetch, &stats, 1)); /* the peer was not added */
     segments_fixture_wait_us(&k, SPV_SECOND);
-    assert_int_equal(k.n, 0); /* and is not asked */
+    assert_int_equal(k.n, 0); /* and gets no request */
     assert_int_equal(spv_segments_add(k.fetch, 1, k.now), 0);
     assert_int_equal(spv_segments_add(k.fetch, 1, k.now), SPV_ERR_INVALID);
     assert_true(spv_segments_get_peer(k.fetch, &stats, 1));
@@ -328,7 +330,7 @@ static void only_a_peer_of_the_table_is_added_and_only_once(void **state)
 
 /* ---- restart ---- */
 
-static void answers_to_what_was_asked_before_a_new_beginning_still_count(void **state)
+static void answers_to_requests_of_before_a_restart_are_used(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -336,8 +338,8 @@ static void answers_to_what_was_asked_before_a_new_beginning_still_count(void **
     segments_fixture_add(&k, 1);
     const size_t before = k.n;
     segments_fixture_begin(&k, 2015);
-    assert_int_equal(k.n, before); /* all of it is already requested */
-    segments_fixture_send(&k, 1, 0, 2000); /* not needed any more, but an answer */
+    assert_int_equal(k.n, before); /* all headers are already requested */
+    segments_fixture_send(&k, 1, 0, 2000); /* no longer needed, but recognised as an answer */
     assert_int_equal(asked(&k, 1, 2000, 0), 0);
     for (uint32_t i = 1; i < PERIODS; i++)
         send_segment(&k, 1, i * PERIOD - 1);
@@ -346,7 +348,7 @@ static void answers_to_what_was_asked_before_a_new_beginning_still_count(void **
     close_fixture(&k);
 }
 
-static void after_a_stop_answers_are_recognised_and_thrown_away(void **state)
+static void after_a_stop_answers_are_recognised_and_discarded(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -364,21 +366,21 @@ static void after_a_stop_answers_are_recognised_and_thrown_away(void **state)
 int fetch_peer_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_invalid_segment_drops_its_peer_and_others_are_asked),
+        cmocka_unit_test(an_invalid_segment_drops_its_peer_and_is_requested_from_others),
         cmocka_unit_test(the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before),
-        cmocka_unit_test(a_peer_that_does_not_know_what_another_gave_begins_the_segment_anew),
+        cmocka_unit_test(a_peer_without_the_locator_hash_restarts_the_segment),
         cmocka_unit_test(an_answer_that_extends_replaced_headers_is_not_misbehaving),
-        cmocka_unit_test(more_than_was_asked_for_is_cut_off),
-        cmocka_unit_test(a_lost_peer_loses_nothing),
-        cmocka_unit_test(an_overdue_segment_is_asked_of_one_more_peer),
+        cmocka_unit_test(headers_beyond_the_requested_range_are_ignored),
+        cmocka_unit_test(requests_of_a_lost_peer_are_sent_to_others),
+        cmocka_unit_test(an_overdue_segment_is_requested_from_one_more_peer),
         cmocka_unit_test(a_window_grows_with_answers_in_good_time_and_shrinks_with_late_ones),
         cmocka_unit_test(who_does_not_answer_is_dropped_and_progress_counts),
-        cmocka_unit_test(a_slow_peer_gets_nothing_that_a_quick_one_brings_much_sooner),
+        cmocka_unit_test(a_slow_peer_gets_no_segment_that_a_fast_one_finishes_much_earlier),
         cmocka_unit_test(no_more_is_in_work_than_memory_allows),
-        cmocka_unit_test(there_is_room_for_as_many_peers_as_a_node_has),
+        cmocka_unit_test(segments_have_capacity_for_all_peers_of_a_node),
         cmocka_unit_test(only_a_peer_of_the_table_is_added_and_only_once),
-        cmocka_unit_test(answers_to_what_was_asked_before_a_new_beginning_still_count),
-        cmocka_unit_test(after_a_stop_answers_are_recognised_and_thrown_away),
+        cmocka_unit_test(answers_to_requests_of_before_a_restart_are_used),
+        cmocka_unit_test(after_a_stop_answers_are_recognised_and_discarded),
     };
     return cmocka_run_group_tests(tests, segments_fixture_setup, segments_fixture_teardown);
 }
