@@ -43,6 +43,36 @@ static void backfills_once_synced_and_corrects_the_work(void **state)
     backfill_fixture_unset(&r);
 }
 
+/* True when a request for headers below BASE is open. */
+static bool asks_for_the_gap(const struct backfill_fixture *r)
+{
+    for (size_t i = 0; i < REQUESTS; i++)
+        for (uint32_t h = 0; r->request[i].peer && h + 1 < BASE; h++)
+            if (spv_blockhash_eq(&r->request[i].from, &r->at[h].hash))
+                return true;
+    return false;
+}
+
+static void the_gap_is_not_requested_before_the_chain_is_synced(void **state)
+{
+    struct backfill_fixture r;
+    (void)state;
+    backfill_fixture_set(&r);
+    start_first(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
+    cfg.backfill = true;
+    cfg.n_connect = 1;
+    const unsigned before = r.events[SPV_EVENT_SYNCED];
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t peer = backfill_fixture_come(&r, 0);
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], before);
+    assert_false(asks_for_the_gap(&r));
+    while (r.events[SPV_EVENT_SYNCED] == before)
+        assert_true(backfill_fixture_answer(&r, peer, &r.chain));
+    assert_true(asks_for_the_gap(&r));
+    backfill_fixture_unset(&r);
+}
+
 static void backfill_resumes_where_it_ended(void **state)
 {
     struct backfill_fixture r;
@@ -295,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checkpoints_of_the_callers_must_ascend),
         cmocka_unit_test(backfills_once_synced_and_corrects_the_work),
+        cmocka_unit_test(the_gap_is_not_requested_before_the_chain_is_synced),
         cmocka_unit_test(backfill_resumes_where_it_ended),
         cmocka_unit_test(damaged_backfilled_headers_are_downloaded_again),
         cmocka_unit_test(a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_queried),
