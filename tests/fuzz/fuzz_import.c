@@ -24,8 +24,8 @@ static void mix(struct outcome *o, const void *bytes, size_t n)
     }
 }
 
-static void take(struct outcome *o, const struct spv_import_item *item, const uint8_t *file,
-                 size_t size)
+static void add_item(struct outcome *o, const struct spv_import_item *item, const uint8_t *file,
+                     size_t size)
 {
     uint8_t raw[SPV_HEADER_SIZE];
     o->items++;
@@ -76,7 +76,7 @@ static struct outcome read_pieces(const struct spv_params *params, enum spv_impo
             ended = true;
         }
         while ((o.rc = spv_import_next(d, &item)) == 1) {
-            take(&o, &item, file, size);
+            add_item(&o, &item, file, size);
         }
     }
     (void)snprintf(o.problem, sizeof o.problem, "%s", spv_import_error_text(d));

@@ -27,14 +27,14 @@ struct tool {
     struct spv_peer_config config;
     struct spv_self_nonces nonces;
     enum spv_direction direction;
-    pthread_mutex_t lock; /* of what follows, which the reader thread shares */
+    pthread_mutex_t lock; /* of the following fields, shared with the reader thread */
     pthread_cond_t changed;
-    struct spv_link *link; /* with a reference of ours; NULL: none yet */
+    struct spv_link *link; /* owns one reference; NULL: none yet */
     int raw; /* the same socket once more; -1: closed */
     bool failed; /* there will be no link */
 };
 
-/* --- what happens, on the reactor's thread --- */
+/* ---- events, on the reactor's thread ---- */
 
 static void on_ready(struct spv_link *link, void *ctx)
 {
@@ -104,7 +104,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     attach(t, fd, 0);
 }
 
-/* --- what is wanted, on the reader thread --- */
+/* ---- commands, on the reader thread ---- */
 
 static void on_sent(void *ctx, int error)
 {

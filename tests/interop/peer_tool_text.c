@@ -1,6 +1,6 @@
-/* The two languages of peer_tool. Out: a message becomes an object with its command, its one-line
- * summary, and the facts that the tests compare; 64-bit numbers that may exceed JSON's are hex
- * text. In: words apart by blanks, the first says what to do. */
+/* The two formats of peer_tool. Output: a message is an object with its command, its one-line
+ * summary, and the fields that the tests compare; 64-bit numbers that may exceed JSON's are hex
+ * text. Input: words separated by blanks, the first is the command. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 /* --- out --- */
 
-/* Prints and gives up the object. One call to stdio, so lines of two threads never mix. */
+/* Prints and frees the object. One call to stdio, so lines of two threads never mix. */
 static void print_event(json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT);
@@ -163,7 +163,7 @@ static void put_addresses(json_t *object, const struct spv_msg_addr *addr)
     (void)json_object_set_new(object, "addresses", list);
 }
 
-static void put_facts(json_t *o, const struct spv_msg *msg)
+static void put_fields(json_t *o, const struct spv_msg *msg)
 {
     switch (msg->command) {
     case SPV_CMD_VERSION:
@@ -232,7 +232,7 @@ static void put_facts(json_t *o, const struct spv_msg *msg)
     case SPV_CMD_CFHEADERS:
     case SPV_CMD_GETCFCHECKPT:
     case SPV_CMD_CFCHECKPT:
-        break; /* the summary says enough */
+        break; /* the summary is enough */
     }
 }
 
@@ -287,7 +287,7 @@ void tool_print_message(const struct spv_msg *msg)
     (void)json_object_set_new(o, "command", json_string(msg->name));
     (void)json_object_set_new(o, "summary",
                               json_string(spv_msg_format(summary, sizeof summary, msg)));
-    put_facts(o, msg);
+    put_fields(o, msg);
     print_event(o);
 }
 

@@ -51,8 +51,8 @@
  * another chain in REDOWNLOAD     another_chain_in_the_redownload_stores_nothing
  */
 /* clang-format on */
-#ifndef TESTS_SIM_SCENARIO_FIXTURE_H
-#define TESTS_SIM_SCENARIO_FIXTURE_H
+#ifndef SPV_TESTS_SIM_SCENARIO_FIXTURE_H
+#define SPV_TESTS_SIM_SCENARIO_FIXTURE_H
 
 #include "seeds.h"
 

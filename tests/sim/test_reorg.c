@@ -99,7 +99,7 @@ static void deeper(struct sim *sim)
     replaced(sim, &far_best, &far_rival, false);
 }
 
-static void a_reorganisation_20000_deep_goes_through_two_passes_and_is_one_event(void **state)
+static void a_reorganisation_20000_deep_needs_a_redownload_and_is_one_event(void **state)
 {
     (void)state;
     scenario_run(deeper, NULL);
@@ -152,7 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reorganisation_5000_deep_over_several_messages_is_one_event),
-        cmocka_unit_test(a_reorganisation_20000_deep_goes_through_two_passes_and_is_one_event),
+        cmocka_unit_test(a_reorganisation_20000_deep_needs_a_redownload_and_is_one_event),
         cmocka_unit_test(a_restart_in_the_middle_of_a_reorganisation_loses_nothing),
         cmocka_unit_test(flapping_of_equal_work_is_no_event_at_all),
     };

@@ -244,7 +244,7 @@ static void a_restarted_client_resumes_from_the_stored_tip(void **state)
 }
 
 /* The simulator itself must detect errors. */
-static void a_store_refuses_what_is_no_chain(void **state)
+static void a_store_refuses_unconnected_headers(void **state)
 {
     (void)state;
     struct sim_store store;
@@ -291,7 +291,7 @@ static void a_client_is_not_synced_while_no_peer_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_store_refuses_what_is_no_chain),
+        cmocka_unit_test(a_store_refuses_unconnected_headers),
         cmocka_unit_test(the_tip_is_reached_with_two_honest_nodes_and_a_mute_one),
         cmocka_unit_test(the_tip_is_reached_though_connections_reset),
         cmocka_unit_test(the_tip_is_reached_past_hanging_refusing_and_silent_hosts),

@@ -1,6 +1,6 @@
 /* Seeded randomness for tests: splitmix64, the same on every machine. */
-#ifndef TESTS_SUPPORT_RANDOM_H
-#define TESTS_SUPPORT_RANDOM_H
+#ifndef SPV_TESTS_SUPPORT_RANDOM_H
+#define SPV_TESTS_SUPPORT_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* Decides which request a headers message answers, as struct spv_peer does, for tests that pass
  * messages to a node or to segments without a peer between. */
-#ifndef TESTS_SUPPORT_REQUEST_TAGS_H
-#define TESTS_SUPPORT_REQUEST_TAGS_H
+#ifndef SPV_TESTS_SUPPORT_REQUEST_TAGS_H
+#define SPV_TESTS_SUPPORT_REQUEST_TAGS_H
 
 #include "peer/requests.h"
 

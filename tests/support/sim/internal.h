@@ -1,8 +1,8 @@
 /* Internals of the simulator, from the top: sim.c (steps), client.c and server.c (the owners of the
  * two ends of a connection), net.c (connections), queue.c (clock, events, trace). Calls go
  * downwards only; net.c reports to the owners through struct sim_owner. */
-#ifndef TESTS_SUPPORT_SIM_INTERNAL_H
-#define TESTS_SUPPORT_SIM_INTERNAL_H
+#ifndef SPV_TESTS_SUPPORT_SIM_INTERNAL_H
+#define SPV_TESTS_SUPPORT_SIM_INTERNAL_H
 
 #include "support/sim/sim.h"
 

@@ -6,7 +6,7 @@
 
 #include "support/sim/internal.h"
 
-#define SIM_UNTAKEN (1u << 20) /* Bitcoin Core stops answering at this size, too */
+#define SIM_QUEUE_MAX (1u << 20) /* Bitcoin Core stops answering at this size, too */
 #define SIM_WAIT (SPV_SECOND / 200)
 
 size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg)
@@ -174,7 +174,7 @@ void sim_server_answer(struct sim *sim, struct sim_event *e)
         return;
     struct sim_end *end = &conn->end[SIM_SERVER_END];
     const uint8_t *bytes;
-    if (e->order != end->answered || spv_peer_pending(end->peer, &bytes) > SIM_UNTAKEN) {
+    if (e->order != end->answered || spv_peer_pending(end->peer, &bytes) > SIM_QUEUE_MAX) {
         sim_postpone(sim, e, SIM_WAIT);
         return;
     }

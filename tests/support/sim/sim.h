@@ -13,8 +13,8 @@
  *     sim_run(sim, 600 * SPV_SECOND, sim_client_synced, client);
  *
  * Out of memory ends the program: it is a test. */
-#ifndef TESTS_SUPPORT_SIM_H
-#define TESTS_SUPPORT_SIM_H
+#ifndef SPV_TESTS_SUPPORT_SIM_H
+#define SPV_TESTS_SUPPORT_SIM_H
 
 #include "spv/node.h"
 #include "spv/serve.h"

@@ -85,7 +85,7 @@ static void make(struct spv_conn_slot *clients, size_t n)
                                             .last_in_us = 5000};
 }
 
-static void longest_silent_in_the_handshake_goes_first(void **state)
+static void connection_silent_for_longest_in_the_handshake_is_evicted_first(void **state)
 {
     struct spv_conn_slot clients[MANY];
     (void)state;
@@ -101,7 +101,7 @@ static void longest_silent_in_the_handshake_goes_first(void **state)
     assert_int_equal(spv_conn_slots_victim(clients, MANY, key), 10);
 }
 
-static void last_to_have_connected_goes_that_is_not_protected(void **state)
+static void youngest_unprotected_client_is_evicted(void **state)
 {
     struct spv_conn_slot clients[MANY];
     (void)state;
@@ -177,8 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(address_has_an_eighth_and_its_group_a_quarter),
         cmocka_unit_test(loopback_has_no_share),
-        cmocka_unit_test(longest_silent_in_the_handshake_goes_first),
-        cmocka_unit_test(last_to_have_connected_goes_that_is_not_protected),
+        cmocka_unit_test(connection_silent_for_longest_in_the_handshake_is_evicted_first),
+        cmocka_unit_test(youngest_unprotected_client_is_evicted),
         cmocka_unit_test(eight_lowest_pings_are_protected),
         cmocka_unit_test(oldest_client_of_four_groups_that_a_key_chooses_is_protected),
         cmocka_unit_test(longer_connected_half_is_protected),

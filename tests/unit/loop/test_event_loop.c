@@ -205,7 +205,7 @@ static void stop_during_sync_keeps_accepted_headers(void **state)
     server_fixture_stop(&s);
 }
 
-static void *stop_from_there(void *ctx)
+static void *stop_main(void *ctx)
 {
     spv_evloop_stop(ctx);
     return NULL;
@@ -214,7 +214,7 @@ static void *stop_from_there(void *ctx)
 static void start_stopper(struct run *r, const struct spv_event *event)
 {
     if (event->kind == SPV_EVENT_CONNECTED)
-        assert_int_equal(pthread_create(r->ctx, NULL, stop_from_there, r->loop), 0);
+        assert_int_equal(pthread_create(r->ctx, NULL, stop_main, r->loop), 0);
 }
 
 static void another_thread_may_stop_it(void **state)
@@ -270,7 +270,7 @@ static void unresolved_peer_is_reported_and_the_other_serves(void **state)
     server_fixture_stop(&s);
 }
 
-static void misbehaving_peer_is_banned_and_its_valid_headers_stay(void **state)
+static void misbehaving_peer_is_banned_and_its_valid_headers_are_kept(void **state)
 {
     struct server_fixture s = {.bad = 2500};
     server_fixture_start(&s, &chain, HEADERS, 0);
@@ -307,7 +307,7 @@ static void peer_lost_in_mid_sync_is_reported_once(void **state)
     end_loop(&r);
 }
 
-static void break_store(struct run *r, const struct spv_event *event)
+static void drop_header_table(struct run *r, const struct spv_event *event)
 {
     const struct temp_db *p = r->ctx;
     if (event->kind != SPV_EVENT_CONNECTED)
@@ -323,7 +323,7 @@ static void failing_store_ends_the_run_with_its_error(void **state)
     struct server_fixture s = {0};
     server_fixture_start(&s, &chain, HEADERS, 0);
     const struct spv_endpoint peer = server_fixture_endpoint(&s);
-    struct run r = {.on_event = break_store, .ctx = *state};
+    struct run r = {.on_event = drop_header_table, .ctx = *state};
     int rc = run_loop(&r, *state, &peer, 1);
     assert_true(rc < 0);
     assert_int_equal(spv_err_class_of(rc), SPV_CLASS_LOCAL);
@@ -347,7 +347,7 @@ static int listen_silently(struct spv_endpoint *at)
     return fd;
 }
 
-static void look_from_outside(struct run *r)
+static void stop_at_stored_tip(struct run *r)
 {
     struct spv_store *other = r->ctx;
     struct spv_chain_header tip;
@@ -355,7 +355,7 @@ static void look_from_outside(struct run *r)
         spv_evloop_stop(r->loop);
 }
 
-static void no_words(struct run *r, const struct spv_event *event)
+static void ignore_event(struct run *r, const struct spv_event *event)
 {
     (void)r;
     (void)event;
@@ -377,7 +377,7 @@ static void the_last_headers_are_committed_within_seconds(void **state)
     assert_int_equal(spv_store_close(store), 0);
     const struct spv_store_config reading = {.path = p->path, .mode = SPV_STORE_READ};
     assert_int_equal(spv_store_open(&store, &reading, NULL), 0);
-    struct run r = {.on_event = no_words, .on_tick = look_from_outside, .ctx = store};
+    struct run r = {.on_event = ignore_event, .on_tick = stop_at_stored_tip, .ctx = store};
     assert_int_equal(run_loop(&r, p, at, 2), 0);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 0);
     end_loop(&r);
@@ -471,7 +471,7 @@ int main(void)
         T(another_thread_may_stop_it),
         T(refused_dial_is_reported_once),
         T(unresolved_peer_is_reported_and_the_other_serves),
-        T(misbehaving_peer_is_banned_and_its_valid_headers_stay),
+        T(misbehaving_peer_is_banned_and_its_valid_headers_are_kept),
         T(peer_lost_in_mid_sync_is_reported_once),
         T(failing_store_ends_the_run_with_its_error),
         T(ticks_need_no_peer),

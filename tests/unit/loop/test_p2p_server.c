@@ -282,7 +282,7 @@ static void grow(struct net_fixture *net_fixture, struct growth *g)
     assert_int_equal(g->messages, 2);
 }
 
-static void announces_new_headers_to_a_client_that_asked_for_headers(void **state)
+static void announces_by_headers_to_a_client_that_sent_sendheaders(void **state)
 {
     struct growth g = {.to = 13, .wants_headers = true};
     grow(*state, &g);
@@ -583,7 +583,7 @@ int main(void)
         T(freeing_or_running_the_server_in_its_callbacks_returns_an_error),
         T(clients_with_queued_requests_are_answered_round_robin),
         T(requests_wait_until_the_client_has_read_earlier_answers),
-        T(announces_new_headers_to_a_client_that_asked_for_headers),
+        T(announces_by_headers_to_a_client_that_sent_sendheaders),
         T(announces_the_new_tip_by_its_hash_to_other_clients),
         T(announces_many_new_headers_by_the_hash_of_the_tip),
         T(message_that_a_header_server_has_no_use_for_closes_when_it_is_large),

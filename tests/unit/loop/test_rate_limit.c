@@ -70,7 +70,7 @@ static void a_clock_that_steps_back_adds_no_tokens(void **state)
     spv_rate_limit_free(&l);
 }
 
-static void each_address_has_its_own_and_a_subnet_of_ipv6_shares_one(void **state)
+static void each_ipv4_address_has_a_bucket_and_an_ipv6_subnet_shares_one(void **state)
 {
     struct spv_rate_limit l;
     const struct spv_netaddr a = ipv4(1), b = ipv4(2), c = ipv6(1, 1), d = ipv6(1, 2),
@@ -122,7 +122,7 @@ int main(void)
         cmocka_unit_test(allows_a_burst_and_then_the_rate),
         cmocka_unit_test(returns_the_retry_time),
         cmocka_unit_test(a_clock_that_steps_back_adds_no_tokens),
-        cmocka_unit_test(each_address_has_its_own_and_a_subnet_of_ipv6_shares_one),
+        cmocka_unit_test(each_ipv4_address_has_a_bucket_and_an_ipv6_subnet_shares_one),
         cmocka_unit_test(number_of_buckets_is_bounded_and_the_least_recent_is_replaced),
         cmocka_unit_test(without_a_rate_there_is_no_limit_and_no_bucket),
     };

@@ -212,7 +212,7 @@ static void measure(struct end *e, const struct spv_msg *msg)
         net_fixture_stop(e);
 }
 
-static void trim_at_once_link_reads_in_small_pieces(void **state)
+static void trim_at_once_link_reads_in_small_chunks(void **state)
 {
     size_t most = 0;
     struct end e = {.on_message = measure, .ctx = &most};
@@ -471,7 +471,7 @@ int main(void)
         T(callbacks_may_send_and_close),
         T(peer_that_disconnects_closes_the_link_once),
         T(last_message_of_a_disconnected_peer_is_read),
-        T(trim_at_once_link_reads_in_small_pieces),
+        T(trim_at_once_link_reads_in_small_chunks),
         T(foreign_magic_closes_with_its_own_error),
         T(silent_peer_is_closed_at_the_handshake_deadline),
         T(expired_deadline_reads_received_bytes_first),

@@ -19,7 +19,7 @@ static void outbound_sends_version_then_sendaddrv2_and_verack(void **state)
     peer_fixture_close(&k);
 }
 
-static void inbound_waits_for_version_then_sends_its_own(void **state)
+static void inbound_waits_for_version_then_sends_its_version(void **state)
 {
     (void)state;
     struct peer_fixture k;
@@ -542,7 +542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outbound_sends_version_then_sendaddrv2_and_verack),
-        cmocka_unit_test(inbound_waits_for_version_then_sends_its_own),
+        cmocka_unit_test(inbound_waits_for_version_then_sends_its_version),
         cmocka_unit_test(version_has_our_configuration_and_no_address_of_ours),
         cmocka_unit_test(version_has_the_newest_height_when_it_is_encoded),
         cmocka_unit_test(version_through_a_proxy_has_no_remote_address),

@@ -7,7 +7,7 @@
 
 static struct spv_chain_header best[N]; /* best[i] has height i + 1 */
 
-static int gather(struct spv_store *s, uint32_t from, size_t n)
+static int append_deferred(struct spv_store *s, uint32_t from, size_t n)
 {
     const struct spv_chain_update change = {
         .kind = SPV_UPDATE_APPEND, .fork_height = from, .headers = &best[from], .n = n};
@@ -34,8 +34,8 @@ static void deferred_updates_are_visible_to_others_after_the_commit(void **state
     const char *path;
     struct spv_store *s = begin(state, &path);
     struct spv_store *other = must_open(path, SPV_STORE_READ);
-    assert_int_equal(gather(s, 0, 10), 0);
-    assert_int_equal(gather(s, 10, 10), 0);
+    assert_int_equal(append_deferred(s, 0, 10), 0);
+    assert_int_equal(append_deferred(s, 10, 10), 0);
     assert_int_equal(height_of(s), 20); /* the writer reads it */
     assert_int_equal(height_of(other), 0);
     assert_int_equal(spv_store_commit(s), 0);
@@ -51,16 +51,16 @@ static void whatever_else_writes_commits_it_first(void **state)
     const char *path;
     struct spv_store *s = begin(state, &path);
     struct spv_store *other = must_open(path, SPV_STORE_READ);
-    assert_int_equal(gather(s, 0, 5), 0);
+    assert_int_equal(append_deferred(s, 0, 5), 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 5, 0, &best[5], 5), 0);
     assert_int_equal(height_of(other), 10);
-    assert_int_equal(gather(s, 10, 5), 0);
+    assert_int_equal(append_deferred(s, 10, 5), 0);
     assert_int_equal(spv_store_build_index(s), 0);
     assert_int_equal(height_of(other), 15);
-    assert_int_equal(gather(s, 15, 5), 0);
+    assert_int_equal(append_deferred(s, 15, 5), 0);
     assert_int_equal(spv_store_flush(s), 0);
     assert_int_equal(height_of(other), 20);
-    assert_int_equal(gather(s, 20, 5), 0);
+    assert_int_equal(append_deferred(s, 20, 5), 0);
     assert_int_equal(spv_store_close(s), 0);
     assert_int_equal(height_of(other), 25);
     assert_int_equal(spv_store_close(other), 0);
@@ -70,20 +70,20 @@ static void a_failure_rolls_back_to_the_last_commit(void **state)
 {
     const char *path;
     struct spv_store *s = begin(state, &path);
-    assert_int_equal(gather(s, 0, 10), 0);
+    assert_int_equal(append_deferred(s, 0, 10), 0);
     assert_int_equal(spv_store_commit(s), 0);
-    assert_int_equal(gather(s, 10, 5), 0);
+    assert_int_equal(append_deferred(s, 10, 5), 0);
     assert_int_equal(spv_store_commit(s), 0);
     /* a row that must not exist */
     run_sql(path,
             "INSERT INTO header SELECT 18, hash, version, merkle_root, time, bits, nonce, work"
             " FROM header WHERE height = 3");
-    assert_int_equal(gather(s, 15, 2), 0);
-    assert_int_equal(gather(s, 17, 3), SPV_ERR_DB_DAMAGED);
+    assert_int_equal(append_deferred(s, 15, 2), 0);
+    assert_int_equal(append_deferred(s, 17, 3), SPV_ERR_DB_DAMAGED);
     run_sql(path, "DELETE FROM header WHERE height = 18");
-    assert_int_equal(gather(s, 17, 3),
+    assert_int_equal(append_deferred(s, 17, 3),
                      SPV_ERR_STATE); /* the deferred updates are rolled back, too */
-    assert_int_equal(gather(s, 15, 5), 0);
+    assert_int_equal(append_deferred(s, 15, 5), 0);
     assert_int_equal(spv_store_commit(s), 0);
     assert_chain(s, best, 20);
     assert_int_equal(spv_store_close(s), 0);

@@ -61,7 +61,7 @@ static void side_branches_are_iterated_by_height(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void side_branches_are_of_the_walks_own_snapshot(void **state)
+static void side_branches_are_of_the_iterators_own_snapshot(void **state)
 {
     const char *path = in_folder(state, "headers.db");
     struct spv_store_iter *w = NULL;
@@ -136,7 +136,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(side_branches_are_iterated_by_height),
-        TEST(side_branches_are_of_the_walks_own_snapshot),
+        TEST(side_branches_are_of_the_iterators_own_snapshot),
         TEST(an_altered_side_branch_is_reported_as_damage),
         TEST(data_version_changes_with_commits_of_others),
     };

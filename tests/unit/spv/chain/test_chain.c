@@ -275,7 +275,7 @@ static void other_networks_do_not(void **state)
 
 /* A period that begins at the limit, though the one before ended harder: the walk back stops
  * there. */
-static void the_walk_back_does_not_leave_the_period(void **state)
+static void search_for_the_last_non_minimum_bits_does_not_leave_the_period(void **state)
 {
     const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct spv_chain *c = hard_chain(&params);
@@ -454,7 +454,7 @@ int main(void)
         cmocka_unit_test(versions_have_floors),
         cmocka_unit_test(test_networks_allow_limit_bits_after_twenty_minutes),
         cmocka_unit_test(other_networks_do_not),
-        cmocka_unit_test(the_walk_back_does_not_leave_the_period),
+        cmocka_unit_test(search_for_the_last_non_minimum_bits_does_not_leave_the_period),
         cmocka_unit_test(the_base_of_a_retarget_is_the_last_or_on_bip94_the_first_block),
         cmocka_unit_test(bip94_refuses_a_period_that_starts_too_early),
         cmocka_unit_test(work_sums_up),

@@ -45,7 +45,7 @@ static int period(const struct spv_checkpoint *a, const struct spv_checkpoint *b
     return spv_chain_period(out, spv_params_get(SPV_REGTEST), a, b, headers, bad);
 }
 
-static void a_period_gives_records_with_heights_and_works(void **state)
+static void a_period_yields_headers_with_heights_and_work(void **state)
 {
     (void)state;
     size_t bad = 99;
@@ -65,15 +65,15 @@ static void a_period_gives_records_with_heights_and_works(void **state)
 static void an_unconnected_header_is_reported_with_its_index(void **state)
 {
     (void)state;
-    static const size_t places[] = {0, 1, 1000, PERIOD - 1};
-    for (size_t i = 0; i < COUNT(places); i++) {
-        struct spv_header good = headers[places[i]];
+    static const size_t indices[] = {0, 1, 1000, PERIOD - 1};
+    for (size_t i = 0; i < COUNT(indices); i++) {
+        struct spv_header good = headers[indices[i]];
         size_t bad = 0;
-        headers[places[i]].prev.b[5] ^= 1;
+        headers[indices[i]].prev.b[5] ^= 1;
         assert_int_equal(period(&before, &end, &bad),
-                         places[i] == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_NONCONTINUOUS);
-        assert_int_equal(bad, places[i]);
-        headers[places[i]] = good;
+                         indices[i] == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_NONCONTINUOUS);
+        assert_int_equal(bad, indices[i]);
+        headers[indices[i]] = good;
     }
 }
 
@@ -121,7 +121,7 @@ static void checkpoints_are_a_period_apart_at_its_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_period_gives_records_with_heights_and_works),
+        cmocka_unit_test(a_period_yields_headers_with_heights_and_work),
         cmocka_unit_test(an_unconnected_header_is_reported_with_its_index),
         cmocka_unit_test(a_header_without_proof_of_work_is_reported_with_its_index),
         cmocka_unit_test(the_last_header_must_be_the_checkpoint),

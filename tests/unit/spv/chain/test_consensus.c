@@ -129,7 +129,7 @@ static struct spv_consensus_parent parent_at(uint32_t height, uint32_t time, uin
                                          .first_bits = bits};
 }
 
-static void inside_a_period_bits_stay(void **state)
+static void bits_are_constant_within_a_period(void **state)
 {
     (void)state;
     ALL_NETWORKS
@@ -163,7 +163,8 @@ static void after_a_minimum_block_the_real_bits_return(void **state)
     }
 }
 
-static void the_walk_back_stops_at_the_first_block_of_the_period(void **state)
+static void search_for_the_last_non_minimum_bits_stops_at_the_first_block_of_the_period(
+    void **state)
 {
     (void)state;
     ALL_NETWORKS
@@ -304,10 +305,11 @@ int main(void)
         cmocka_unit_test(keeps_the_bits_after_a_perfect_period),
         cmocka_unit_test(truncates_a_new_target_through_the_compact_form),
         cmocka_unit_test(never_exceeds_the_limit_even_where_256_bits_overflow),
-        cmocka_unit_test(inside_a_period_bits_stay),
+        cmocka_unit_test(bits_are_constant_within_a_period),
         cmocka_unit_test(twenty_minutes_give_limit_bits_on_test_networks_only),
         cmocka_unit_test(after_a_minimum_block_the_real_bits_return),
-        cmocka_unit_test(the_walk_back_stops_at_the_first_block_of_the_period),
+        cmocka_unit_test(
+            search_for_the_last_non_minimum_bits_stops_at_the_first_block_of_the_period),
         cmocka_unit_test(a_retarget_is_due_every_2016_blocks_except_on_regtest),
         cmocka_unit_test(bip94_takes_the_first_blocks_bits_others_the_lasts),
         cmocka_unit_test(versions_have_floors_from_the_activation_heights_on),

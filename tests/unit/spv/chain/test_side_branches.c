@@ -7,8 +7,8 @@
 #include "unit/spv/chain/chain_fixture.h"
 #include "util/u256.h"
 
-static struct spv_accept_result take(struct spv_chain *c, const struct chain_fixture_headers *h,
-                                     size_t from, size_t to)
+static struct spv_accept_result accept(struct spv_chain *c, const struct chain_fixture_headers *h,
+                                       size_t from, size_t to)
 {
     struct spv_accept_result v;
 
@@ -34,14 +34,14 @@ static void more_work_wins_and_a_tie_does_not(void **state)
     (void)state;
 
     chain_fixture_feed(c, &a, 0, 10);
-    v = take(c, &b, 6, 10); /* as long as a */
+    v = accept(c, &b, 6, 10); /* as long as a */
     assert_int_equal(v.accepted, 4);
     assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH);
     assert_int_equal(v.update.fork_height, 6);
     assert_int_equal(v.update.n, 4);
     assert_tip(c, &a);
     spv_chain_stored(c);
-    v = take(c, &b, 10, 11);
+    v = accept(c, &b, 10, 11);
     assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.update.fork_height, 6);
     assert_int_equal(v.update.removed, 4);
@@ -88,7 +88,7 @@ static void a_branch_grows_over_many_messages(void **state)
 
     chain_fixture_feed(c, &a, 0, 300);
     for (size_t i = 20; i < 300; i++) {
-        const struct spv_accept_result v = take(c, &b, i, i + 1);
+        const struct spv_accept_result v = accept(c, &b, i, i + 1);
         assert_int_equal(v.update.kind, SPV_UPDATE_BRANCH);
         assert_int_equal(v.update.fork_height, i);
         spv_chain_stored(c);
@@ -104,7 +104,7 @@ static void a_branch_grows_over_many_messages(void **state)
     assert_int_equal(spv_chain_find(c, &record, &best, &old), 1);
     assert_false(best);
     struct chain_fixture_headers a2 = chain_fixture_mined(params, &a, 300, 2, 600, 3);
-    const struct spv_accept_result v = take(c, &a2, 300, 302);
+    const struct spv_accept_result v = accept(c, &a2, 300, 302);
     assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
     assert_int_equal(v.update.fork_height, 20);
     assert_int_equal(v.update.removed, 281);
@@ -116,7 +116,7 @@ static void a_branch_grows_over_many_messages(void **state)
     chain_fixture_headers_free(&b);
 }
 
-static void a_branch_is_judged_by_its_own_past(void **state)
+static void a_branch_is_validated_against_its_own_ancestors(void **state)
 {
     const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_MIN_DIFFICULTY);
     struct chain_fixture_headers a = chain_fixture_uneven(&params, NULL, 0, 35, 1);
@@ -151,9 +151,9 @@ static void known_headers_of_a_branch_are_counted_as_known(void **state)
     chain_fixture_feed(c, &b, 0, b.n);
     chain_fixture_feed(c, &d, 12, d.n); /* its first three are b's */
     assert_int_equal(spv_chain_branch_headers(c), 10 + 13);
-    v = take(c, &b, 0, b.n);
+    v = accept(c, &b, 0, b.n);
     assert_int_equal(v.known, b.n);
-    v = take(c, &d, 0, d.n);
+    v = accept(c, &d, 0, d.n);
     assert_int_equal(v.known, d.n);
     assert_int_equal(v.update.kind, SPV_UPDATE_NONE);
     assert_int_equal(spv_chain_branch_headers(c), 10 + 13);
@@ -235,7 +235,7 @@ static void reorganises_below_the_window_through_the_store(void **state)
             assert_true(spv_chain_window_start(c) > 120);
             chain_fixture_feed_stored(c, &s, &b, fork, fork + 20);
             assert_tip(c, &a);
-            v = take(c, &b, fork + 20, b.n);
+            v = accept(c, &b, fork + 20, b.n);
             assert_int_equal(v.update.kind, SPV_UPDATE_REORG);
             assert_int_equal(v.update.fork_height, fork);
             assert_int_equal(v.update.removed, 200 - fork);
@@ -274,7 +274,7 @@ static void forks_below_the_last_checkpoint_are_refused(void **state)
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     chain_fixture_feed(c, &a, 0, 20);
-    v = take(c, &deep, 0, deep.n); /* known ones before the fork are fine */
+    v = accept(c, &deep, 0, deep.n); /* known ones before the fork are fine */
     assert_int_equal(v.known, 9);
     assert_int_equal(v.accepted, 0);
     assert_int_equal(v.error, SPV_ERR_HDR_FORK_DEPTH);
@@ -365,7 +365,7 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
         memory = spv_chain_memory(c);
         assert_in_range(memory, 0, 8 << 20);
         assert_in_range(spv_chain_branch_headers(c), 0, SPV_CHAIN_BRANCH_HEADERS);
-        v = take(c, &big, at, at + 1000);
+        v = accept(c, &big, at, at + 1000);
         spv_chain_stored(c);
         if (v.error != 0)
             break;
@@ -375,7 +375,7 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
     assert_int_equal(v.accepted, 0);
     assert_int_equal(at, 16005);
     assert_int_equal(spv_chain_branch_headers(c), 16100); /* no header was dropped */
-    v = take(c, &big, at, at + 300);
+    v = accept(c, &big, at, at + 300);
     assert_int_equal(v.accepted, 300);
     assert_int_equal(spv_chain_branch_headers(c), 16300); /* the small one was dropped */
     assert_tip(c, &a);
@@ -523,7 +523,7 @@ int main(void)
         cmocka_unit_test(more_work_wins_and_a_tie_does_not),
         cmocka_unit_test(work_decides_not_length),
         cmocka_unit_test(a_branch_grows_over_many_messages),
-        cmocka_unit_test(a_branch_is_judged_by_its_own_past),
+        cmocka_unit_test(a_branch_is_validated_against_its_own_ancestors),
         cmocka_unit_test(known_headers_of_a_branch_are_counted_as_known),
         cmocka_unit_test(a_fork_within_the_last_two_periods_needs_no_store),
         cmocka_unit_test(reorganises_5000_deep),

@@ -147,7 +147,7 @@ static void electrum_export_writes_zeros_below_the_first_height(void **state)
     }
 }
 
-static void reorg_line_is_read_back(void **state)
+static void reorg_line_is_parsed(void **state)
 {
     static const enum spv_export_format formats[] = {SPV_EXPORT_CSV, SPV_EXPORT_JSONL};
     (void)state;
@@ -253,7 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(export_and_import_round_trip, set_up),
         cmocka_unit_test_setup(electrum_export_writes_zeros_below_the_first_height, set_up),
-        cmocka_unit_test_setup(reorg_line_is_read_back, set_up),
+        cmocka_unit_test_setup(reorg_line_is_parsed, set_up),
         cmocka_unit_test_setup(binary_formats_are_cut_at_the_end_of_a_row, set_up),
         cmocka_unit_test_setup(postgres_export_is_one_transaction, set_up),
         cmocka_unit_test_setup(export_ends_with_the_error_of_any_write, set_up),

@@ -124,7 +124,7 @@ static void checkpoints_read_as_people_read_them(void **state)
 }
 
 /* Mainnet's values; testnets are less stable, so no work is built in for them. */
-static void mainnet_knows_the_work_at_each_checkpoint(void **state)
+static void mainnet_checkpoints_have_work_values(void **state)
 {
     const struct spv_params *p = spv_params_get(SPV_MAINNET);
     struct spv_u256 before = {{0}};
@@ -343,7 +343,7 @@ int main(void)
         cmocka_unit_test(seeds_are_bare_names),
         cmocka_unit_test(checkpoints_stand_at_the_end_of_every_period),
         cmocka_unit_test(checkpoints_read_as_people_read_them),
-        cmocka_unit_test(mainnet_knows_the_work_at_each_checkpoint),
+        cmocka_unit_test(mainnet_checkpoints_have_work_values),
         cmocka_unit_test(times_after_checkpoints_are_those_of_their_age),
         cmocka_unit_test(works_and_times_are_those_of_the_published_headers),
         cmocka_unit_test(checkpoints_are_those_of_the_published_files),

@@ -18,7 +18,7 @@ static void a_range_is_divided_at_its_checkpoints_and_requested_at_once(void **s
     close_fixture(&k);
 }
 
-static void a_range_may_begin_anywhere_and_end_at_any_mark(void **state)
+static void a_range_may_begin_anywhere_and_end_at_any_checkpoint(void **state)
 {
     (void)state;
     struct segments_fixture k;
@@ -291,7 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_range_is_divided_at_its_checkpoints_and_requested_at_once),
-        cmocka_unit_test(a_range_may_begin_anywhere_and_end_at_any_mark),
+        cmocka_unit_test(a_range_may_begin_anywhere_and_end_at_any_checkpoint),
         cmocka_unit_test(marks_near_to_each_other_are_passed_over),
         cmocka_unit_test(the_rest_of_a_segment_is_requested_upon_the_first_answer),
         cmocka_unit_test(segments_are_joined_in_order_of_height),
