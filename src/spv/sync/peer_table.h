@@ -10,7 +10,7 @@
 #include "spv/sync/presync_peers.h"
 #include "spv/sync/segments.h"
 
-/* The parts of spv/node, whose headers this folder does not include. */
+/* The parts of spv/node, whose headers this folder may not include. */
 
 /* health.c */
 struct spv_health_peer {
@@ -48,8 +48,9 @@ struct spv_peer_entry *spv_peer_table_add(struct spv_peer_table *t, uint64_t id)
 void spv_peer_table_remove(struct spv_peer_table *t, uint64_t id);
 /* NULL: no ready peer has this id. */
 struct spv_peer_entry *spv_peer_table_find(struct spv_peer_table *t, uint64_t id);
-/* The entry after `after` (NULL: the first), or NULL. A new peer takes the first free entry.
- * Entries may be added and removed on the way. */
+/* The entry after `after` (NULL: the first), or NULL:
+ *     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(t, p));)
+ * A new peer takes the first free entry. The loop may add and remove entries. */
 struct spv_peer_entry *spv_peer_table_next(struct spv_peer_table *t,
                                            const struct spv_peer_entry *after);
 

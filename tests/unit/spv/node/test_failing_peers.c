@@ -50,6 +50,21 @@ static void a_peer_that_closes_again_and_again_is_dialled_after_longer_waits(voi
     node_fixture_free(s);
 }
 
+static void lost_peers_make_space_for_others(void **state)
+{
+    (void)state;
+    struct spv_node_config cfg = {0};
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    for (unsigned i = 0; i < 2 * SPV_NODE_MAX_PEERS; i++) {
+        const uint64_t a = node_fixture_connect(s, 4500, 0);
+        assert_int_equal(stats_of(s).peers, 1);
+        node_fixture_close(s, a, SPV_ERR_RESET);
+        s->now.mono_us += 30 * SPV_SECOND; /* the longest wait */
+        node_fixture_timer(s);
+    }
+    node_fixture_free(s);
+}
+
 /* The peer of the next getheaders, 0 when there is none. */
 static uint64_t next_asked(struct node_fixture *s)
 {
@@ -115,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_that_closes_again_and_again_is_dialled_after_longer_waits),
+        cmocka_unit_test(lost_peers_make_space_for_others),
         cmocka_unit_test(a_peer_that_has_failed_is_queried_after_others),
         cmocka_unit_test(claims_of_height_count_until_the_first_stall),
     };
