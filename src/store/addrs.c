@@ -31,14 +31,12 @@ static bool integer(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int
 /* Text without a NUL inside that fits; false also without memory, which a later call reports. */
 static bool text(char *out, size_t cap, sqlite3_stmt *st, int column)
 {
-    if (sqlite3_column_type(st, column) != SQLITE_TEXT) {
+    if (sqlite3_column_type(st, column) != SQLITE_TEXT)
         return false;
-    }
     const char *at = (const char *)sqlite3_column_text(st, column);
     const size_t n = (size_t)sqlite3_column_bytes(st, column);
-    if (!at || n == 0 || n >= cap || strlen(at) != n) {
+    if (!at || n == 0 || n >= cap || strlen(at) != n)
         return false;
-    }
     memcpy(out, at, n + 1);
     return true;
 }
@@ -55,16 +53,13 @@ static bool read_address(struct spv_addr_info *out, sqlite3_stmt *st)
         !integer(&out->last_success, st, 6, 0, TIME_MAX) ||
         !integer(&attempts, st, 7, 0, UINT32_MAX) || !integer(&slow, st, 8, 0, UINT32_MAX) ||
         !integer(&failure, st, 9, INT16_MIN, 0) || !integer(&tried, st, 10, 0, 1) ||
-        !integer(&anchor, st, 11, 0, 1)) {
+        !integer(&anchor, st, 11, 0, 1))
         return false;
-    }
     const int source = sqlite3_column_bytes(st, 3);
-    if (sqlite3_column_type(st, 3) != SQLITE_BLOB || source < 1 || source > SPV_ADDRMAN_SOURCE) {
+    if (sqlite3_column_type(st, 3) != SQLITE_BLOB || source < 1 || source > SPV_ADDRMAN_SOURCE)
         return false;
-    }
-    if (spv_netaddr_from_host(&out->addr, host, (uint16_t)port) != 0) {
+    if (spv_netaddr_from_host(&out->addr, host, (uint16_t)port) != 0)
         return false;
-    }
     memcpy(out->source, sqlite3_column_blob(st, 3), (size_t)source);
     out->source_len = (uint8_t)source;
     out->services = (uint64_t)services;
@@ -82,9 +77,8 @@ static bool read_ban(struct spv_ban_entry *out, sqlite3_stmt *st)
     memset(out, 0, sizeof *out);
     if (!text(out->address, sizeof out->address, st, 0) ||
         !integer(&out->since, st, 1, 0, TIME_MAX) || !integer(&out->until, st, 2, 0, TIME_MAX) ||
-        !integer(&code, st, 3, INT16_MIN, 0)) {
+        !integer(&code, st, 3, INT16_MIN, 0))
         return false;
-    }
     out->code = (int)code;
     return true;
 }
@@ -100,9 +94,8 @@ static int prepare_stmt(struct spv_store *s, sqlite3_stmt **st, const char *sql)
 static int grow_rows(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
 {
     const int rc = spv_db_integer(s, n, sql, "read the address book");
-    if (*n > most) {
+    if (*n > most)
         *n = most;
-    }
     return rc;
 }
 
@@ -112,29 +105,24 @@ static int load_addresses(struct spv_store *s, struct spv_addrman_rows *out)
     int64_t most = 0;
     int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
                        SPV_ADDRMAN_ADDRESSES);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (most > 0) {
         out->addresses = sqlite3_malloc64((uint64_t)most * sizeof *out->addresses);
-        if (!out->addresses) {
+        if (!out->addresses)
             return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the address book");
-        }
     }
     /* Addresses that have served us come first: a foreign file may hold more rows than are read. */
     rc = prepare_stmt(s, &st,
                       "SELECT " ADDRESS_COLUMNS " FROM peer_address"
                       " ORDER BY anchor DESC, tried DESC, last_success DESC LIMIT 20480");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int code = SQLITE_DONE;
-    while (out->n < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (out->n < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
         out->n += read_address(&out->addresses[out->n], st);
-    }
-    if (code != SQLITE_DONE && code != SQLITE_ROW) {
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
         rc = spv_db_error(s, code, "read the address book");
-    }
     (void)sqlite3_finalize(st);
     return rc;
 }
@@ -145,28 +133,23 @@ static int load_bans(struct spv_store *s, struct spv_addrman_rows *out)
     int64_t most = 0;
     int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)",
                        SPV_ADDRMAN_BANS);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (most > 0) {
         out->bans = sqlite3_malloc64((uint64_t)most * sizeof *out->bans);
-        if (!out->bans) {
+        if (!out->bans)
             return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the bans");
-        }
     }
     rc = prepare_stmt(s, &st,
                       "SELECT address, since, until, code FROM peer_ban"
                       " ORDER BY until DESC LIMIT 1024");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int code = SQLITE_DONE;
-    while (out->n_bans < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    while (out->n_bans < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
         out->n_bans += read_ban(&out->bans[out->n_bans], st);
-    }
-    if (code != SQLITE_DONE && code != SQLITE_ROW) {
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
         rc = spv_db_error(s, code, "read the bans");
-    }
     (void)sqlite3_finalize(st);
     return rc;
 }
@@ -184,23 +167,19 @@ static int load_rows(struct spv_store *s, struct spv_addrman_rows *out)
 {
     memset(out, 0, sizeof *out);
     int rc = spv_db_exec(s, "BEGIN", "read the address book");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = load_key(s, out);
-    if (rc) {
+    if (rc)
         goto out;
-    }
     rc = load_addresses(s, out);
-    if (rc) {
+    if (rc)
         goto out;
-    }
     rc = load_bans(s, out);
 out:
     spv_db_rollback(s);
-    if (rc) {
+    if (rc)
         spv_store_addrman_free(out);
-    }
     return rc;
 }
 
@@ -214,9 +193,8 @@ static int drop_object(struct spv_store *s, const char *name)
                            " name = '%s' COLLATE NOCASE",
                            name);
     int rc = spv_db_integer(s, &view, sql, "begin a new address book");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_snprintf(sizeof sql, sql, "DROP %s IF EXISTS %s", view > 0 ? "VIEW" : "TABLE",
                            name);
     return spv_db_exec(s, sql, "begin a new address book");
@@ -239,37 +217,32 @@ int spv_addrs_recreate(struct spv_store *s)
     static const char *const objects[] = {"peer_address", "peer_ban", "block_header"};
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
         int rc = drop_object(s, objects[i]);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     /* the migration replaces the view, too, and needs one to drop */
     int rc =
         spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_db_exec(s, spv_schema_addrman, "begin a new address book");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (addresses) {
         rc = spv_db_exec(s,
                          "INSERT OR IGNORE INTO main.peer_address SELECT * FROM kept_address;"
                          "DROP TABLE kept_address",
                          "keep the address book");
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (bans) {
         rc = spv_db_exec(s,
                          "INSERT OR IGNORE INTO main.peer_ban SELECT * FROM kept_ban;"
                          "DROP TABLE kept_ban",
                          "keep the bans");
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return 0;
 }
@@ -278,17 +251,14 @@ int spv_addrs_recreate(struct spv_store *s)
 static int reset_tables(struct spv_store *s)
 {
     int rc = spv_transaction_begin(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_addrs_recreate(s);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     rc = spv_db_commit(s);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     return 0;
 rollback:
     spv_db_rollback(s);
@@ -298,9 +268,8 @@ rollback:
 int spv_store_addrman_load(struct spv_store *s, struct spv_addrman_rows *out)
 {
     int rc = load_rows(s, out);
-    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && reset_tables(s) == 0) {
+    if (rc == SPV_ERR_DB_DAMAGED && s->mode != SPV_STORE_READ && reset_tables(s) == 0)
         rc = load_rows(s, out);
-    }
     return rc;
 }
 
@@ -324,9 +293,8 @@ static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv
 {
     char host[SPV_HOST_MAX];
     const int rc = spv_netaddr_to_host(host, &a->addr);
-    if (rc < 0) {
+    if (rc < 0)
         return spv_db_fail(s, rc, "%s: an address that has no text form", s->path);
-    }
     int code = sqlite3_bind_text(st, 1, host, -1, SQLITE_STATIC);
     code |= sqlite3_bind_int64(st, 2, a->addr.port);
     code |= sqlite3_bind_int64(st, 3, (int64_t)a->services);
@@ -348,12 +316,10 @@ static int write_addresses(struct spv_store *s, const struct spv_addrman_changes
     int rc = prepare_stmt(s, &st,
                           "INSERT OR REPLACE INTO peer_address (" ADDRESS_COLUMNS
                           ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
-    if (rc) {
+    if (rc)
         return rc;
-    }
-    for (size_t i = 0; !rc && i < c->n_changed; i++) {
+    for (size_t i = 0; !rc && i < c->n_changed; i++)
         rc = write_address(s, st, &c->changed[i]);
-    }
     (void)sqlite3_finalize(st);
     return rc;
 }
@@ -363,13 +329,11 @@ static int remove_addresses(struct spv_store *s, const struct spv_addrman_change
     sqlite3_stmt *st = NULL;
     char host[SPV_HOST_MAX];
     int rc = prepare_stmt(s, &st, "DELETE FROM peer_address WHERE host = ?1 AND port = ?2");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     for (size_t i = 0; !rc && i < c->n_removed; i++) {
-        if (spv_netaddr_to_host(host, &c->removed[i]) != 0) {
+        if (spv_netaddr_to_host(host, &c->removed[i]) != 0)
             continue;
-        }
         int code = sqlite3_bind_text(st, 1, host, -1, SQLITE_STATIC);
         code |= sqlite3_bind_int64(st, 2, c->removed[i].port);
         rc = run_sql(s, st, code == SQLITE_OK ? code : sqlite3_errcode(s->db));
@@ -382,15 +346,13 @@ static int write_bans(struct spv_store *s, const struct spv_addrman_changes *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_exec(s, "DELETE FROM peer_ban", "write the bans");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = prepare_stmt(s, &st,
                       "INSERT OR REPLACE INTO peer_ban (address, since, until, code, reason)"
                       " VALUES (?1, ?2, ?3, ?4, ?5)");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     for (size_t i = 0; !rc && i < c->n_bans; i++) {
         const struct spv_ban_entry *b = &c->bans[i];
         int code = sqlite3_bind_text(st, 1, b->address, -1, SQLITE_STATIC);
@@ -409,47 +371,39 @@ static int write_addrs(struct spv_store *s, const struct spv_addrman_changes *c)
     char hex[2 * SPV_ADDRMAN_KEY + 1];
     spv_hex(hex, c->key, sizeof c->key);
     int rc = spv_meta_set(s, KEY, hex);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (c->all) {
         rc = spv_db_exec(s, "DELETE FROM peer_address", "write the address book");
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (c->n_removed > 0) {
         rc = remove_addresses(s, c);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (c->n_changed > 0) {
         rc = write_addresses(s, c);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return c->bans_changed ? write_bans(s, c) : 0;
 }
 
 int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes *c)
 {
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
     int rc = spv_transaction_begin(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = write_addrs(s, c);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     rc = spv_db_commit(s);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     return 0;
 rollback:
     spv_db_rollback(s);

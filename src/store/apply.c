@@ -27,12 +27,10 @@ static int mismatch(struct spv_store *s, const char *what)
 static int check_records(struct spv_store *s, const struct spv_chain_update *c)
 {
     for (size_t i = 0; i < c->n; i++) {
-        if (c->headers[i].height != (uint64_t)c->fork_height + 1 + i) {
+        if (c->headers[i].height != (uint64_t)c->fork_height + 1 + i)
             return mismatch(s, "a record's height is not its place");
-        }
-        if (i > 0 && !spv_blockhash_eq(&c->headers[i].header.prev, &c->headers[i - 1].hash)) {
+        if (i > 0 && !spv_blockhash_eq(&c->headers[i].header.prev, &c->headers[i - 1].hash))
             return mismatch(s, "a record does not follow the one before");
-        }
     }
     return 0;
 }
@@ -40,27 +38,21 @@ static int check_records(struct spv_store *s, const struct spv_chain_update *c)
 static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
 {
     struct spv_chain_header fork = s->tip;
-    if (c->kind == SPV_UPDATE_APPEND && c->fork_height != s->tip.height) {
+    if (c->kind == SPV_UPDATE_APPEND && c->fork_height != s->tip.height)
         return mismatch(s, "it appends to a height that is not the tip");
-    }
     if (c->kind == SPV_UPDATE_REORG) {
-        if (c->fork_height >= s->tip.height || c->removed != s->tip.height - c->fork_height) {
+        if (c->fork_height >= s->tip.height || c->removed != s->tip.height - c->fork_height)
             return mismatch(s, "it removes another number of headers than stand above the fork");
-        }
         int rc = spv_store_by_height(s, &fork, c->fork_height);
-        if (rc < 0) {
+        if (rc < 0)
             return rc;
-        }
-        if (rc == 0) {
+        if (rc == 0)
             return mismatch(s, "the header at the fork is not stored");
-        }
     }
-    if (c->kind == SPV_UPDATE_CHECKPOINT_START || c->kind == SPV_UPDATE_BACKFILL) {
+    if (c->kind == SPV_UPDATE_CHECKPOINT_START || c->kind == SPV_UPDATE_BACKFILL)
         return 0; /* backfill.c and start.c look what they follow */
-    }
-    if (!spv_blockhash_eq(&c->headers[0].header.prev, &fork.hash)) {
+    if (!spv_blockhash_eq(&c->headers[0].header.prev, &fork.hash))
         return mismatch(s, "the first record does not follow the header at the fork");
-    }
     return 0;
 }
 
@@ -74,9 +66,8 @@ static int prune_branches(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_PRUNE);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, BRANCH_ROWS);
     return spv_db_run(s, SPV_STMT_BRANCH_PRUNE, "prune side branches");
 }
@@ -85,9 +76,8 @@ int spv_branches_prune(struct spv_store *s)
 {
     int64_t rows = 0;
     int rc = spv_db_integer(s, &rows, "SELECT count(*) FROM branch_header", "count side branches");
-    if (rc != 0 || rows <= BRANCH_ROWS) {
+    if (rc != 0 || rows <= BRANCH_ROWS)
         return rc;
-    }
     /* malformed rows first: impossible heights would be the highest and stay */
     rc = spv_db_exec(s,
                      "DELETE FROM branch_header WHERE typeof(height) <> 'integer' OR"
@@ -104,17 +94,14 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
     for (size_t i = 0; i < c->n; i++) {
         struct spv_row row;
         int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_INSERT);
-        if (rc) {
+        if (rc)
             return rc;
-        }
         int code = spv_row_bind_prev(st, &row, &c->headers[i]);
-        if (code != SQLITE_OK) {
+        if (code != SQLITE_OK)
             return spv_db_error(s, code, "store a side branch");
-        }
         rc = spv_db_run(s, SPV_STMT_BRANCH_INSERT, "store a side branch");
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return prune_branches(s);
 }
@@ -124,30 +111,25 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_MOVE_TO_BRANCH);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, c->fork_height);
     rc = spv_db_run(s, SPV_STMT_MOVE_TO_BRANCH, "move headers to a side branch");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_rows_remove_above(s, c->fork_height);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     for (size_t i = 0; i < c->n; i++) {
         uint8_t hash[32];
         rc = spv_db_stmt(s, &st, SPV_STMT_BRANCH_REMOVE);
-        if (rc) {
+        if (rc)
             return rc;
-        }
         spv_row_reverse(hash, c->headers[i].hash.b);
         (void)sqlite3_bind_blob(st, 1, hash, sizeof hash, SQLITE_STATIC);
         rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "take headers off a side branch");
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     rc = prune_branches(s);
     return rc ? rc : insert_rows(s, c);
@@ -175,49 +157,40 @@ static int write_change(struct spv_store *s, const struct spv_chain_update *c)
 /* Whether the update fits the stored chain. 0 or an error. */
 static int check_change(struct spv_store *s, const struct spv_chain_update *change)
 {
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
-    if (change->n == 0 || !change->headers) {
+    if (change->n == 0 || !change->headers)
         return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
-    }
     int rc = check_records(s, change);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return change->kind != SPV_UPDATE_BRANCH ? check_fork(s, change) : 0;
 }
 
 static void note_applied(struct spv_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind == SPV_UPDATE_CHECKPOINT_START || change->kind == SPV_UPDATE_BACKFILL) {
+    if (change->kind == SPV_UPDATE_CHECKPOINT_START || change->kind == SPV_UPDATE_BACKFILL)
         spv_start_applied(s, change);
-    } else if (change->kind != SPV_UPDATE_BRANCH) {
+    else if (change->kind != SPV_UPDATE_BRANCH)
         s->tip = change->headers[change->n - 1];
-    }
 }
 
 int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind == SPV_UPDATE_NONE) {
+    if (change->kind == SPV_UPDATE_NONE)
         return 0;
-    }
     int rc = check_change(s, change);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_transaction_begin(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = write_change(s, change);
-    if (rc) {
+    if (rc)
         return spv_transaction_undo(s, rc);
-    }
     rc = spv_db_commit(s);
-    if (rc) {
+    if (rc)
         return spv_transaction_undo(s, rc);
-    }
     note_applied(s, change);
     spv_wal_guard_write(s);
     return 0;
@@ -225,24 +198,20 @@ int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
 
 int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change)
 {
-    if (change->kind != SPV_UPDATE_APPEND) {
+    if (change->kind != SPV_UPDATE_APPEND)
         return spv_store_apply(s, change);
-    }
     int rc = check_change(s, change);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (s->n_uncommitted == 0) {
         s->committed_tip = s->tip;
         rc = spv_db_begin(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     rc = write_change(s, change);
-    if (rc) {
+    if (rc)
         return spv_transaction_undo(s, rc);
-    }
     s->n_uncommitted += change->n;
     note_applied(s, change);
     return s->n_uncommitted >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : 0;

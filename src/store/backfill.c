@@ -14,13 +14,11 @@ int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
 {
     sqlite3_stmt *st = NULL;
     *height = 0;
-    if (s->start.height == 0) {
+    if (s->start.height == 0)
         return 0;
-    }
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_HEIGHT);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, s->start.height);
     int code = sqlite3_step(st);
     if (code == SQLITE_ROW) {
@@ -37,9 +35,8 @@ static int remove_filled(struct spv_store *s, uint32_t above)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, above);
     (void)sqlite3_bind_int64(st, 2, s->start.height);
     return spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "remove filled headers");
@@ -52,21 +49,17 @@ int spv_backfill_clear(struct spv_store *s)
 
 int spv_store_backfill_reset(struct spv_store *s)
 {
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
     int rc = spv_transaction_begin(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = remove_filled(s, 0);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     rc = spv_db_commit(s);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     return 0;
 rollback:
     spv_db_rollback(s);
@@ -110,14 +103,12 @@ static int add_work(struct spv_store *s, const struct spv_u256 *more)
     int code = sqlite3_create_function_v2(s->db, "spv_add_work", 2,
                                           SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
                                           NULL, add_works, NULL, NULL, NULL);
-    if (code != SQLITE_OK) {
+    if (code != SQLITE_OK)
         return spv_db_error(s, code, "put the sums of work right");
-    }
     int rc =
         add_to_table(s, "UPDATE header SET work = spv_add_work(work, ?1) WHERE height >= ?2", more);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return add_to_table(
         s, "UPDATE branch_header SET work = spv_add_work(work, ?1) WHERE height >= ?2", more);
 }
@@ -127,20 +118,17 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
 {
     const struct spv_chain_start whole = {0};
     struct spv_chain_header tip = s->tip;
-    if (!spv_blockhash_eq(&last->hash, &s->start_parent)) {
+    if (!spv_blockhash_eq(&last->hash, &s->start_parent))
         return spv_start_mismatch(s, "what was filled is not what the base follows");
-    }
     if (s->start.work_since > 0) {
         const struct spv_u256 more = spv_u256_sub(&last->work, &s->start_work);
         int rc = add_work(s, &more);
-        if (rc) {
+        if (rc)
             return rc;
-        }
         tip.work = spv_u256_add(&tip.work, &more);
         rc = spv_meta_set_tip(s, &tip);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     } else if (spv_u256_cmp(&last->work, &s->start_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: the database is damaged: the work of the headers below height %s "
@@ -156,42 +144,34 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     struct spv_blockhash below;
     uint32_t filled = 0;
     int rc = spv_store_backfill_height(s, &filled);
-    if (rc) {
+    if (rc)
         return rc;
-    }
-    if (s->start.height == 0 || last->height >= s->start.height) {
+    if (s->start.height == 0 || last->height >= s->start.height)
         return spv_start_mismatch(s, "there is no gap where it belongs");
-    }
-    if (c->fork_height > filled) {
+    if (c->fork_height > filled)
         return spv_start_mismatch(s, "it does not follow what was filled");
-    }
     sqlite3_stmt *st = NULL;
     rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, c->fork_height);
     (void)sqlite3_bind_int64(st, 2, c->fork_height);
     bool there = sqlite3_step(st) == SQLITE_ROW && spv_row_hash(below.b, st, 1) == 0;
     (void)sqlite3_reset(st);
-    if (!there || !spv_blockhash_eq(&below, &c->headers[0].header.prev)) {
+    if (!there || !spv_blockhash_eq(&below, &c->headers[0].header.prev))
         return spv_start_mismatch(s, "it does not follow what was filled");
-    }
     if (c->fork_height < filled) {
         rc = remove_filled(s, c->fork_height);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (s->start.height - c->fork_height > SPV_HASH_INDEX_BULK) {
         rc = spv_hash_index_drop(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     rc = spv_rows_insert_all(s, c->headers, c->n);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return last->height + 1 == s->start.height ? join_backfill(s, last) : 0;
 }

@@ -35,9 +35,8 @@ static int copy_bytes(int from, int to)
     while ((n = read(from, chunk, sizeof chunk)) > 0) {
         for (ssize_t done = 0; done < n;) {
             ssize_t w = write(to, chunk + done, (size_t)(n - done));
-            if (w < 0 && errno != EINTR) {
+            if (w < 0 && errno != EINTR)
                 return error_of(errno);
-            }
             done += w > 0 ? w : 0;
         }
     }
@@ -51,9 +50,8 @@ static int copy_file(const char *from, const char *to)
     int rc = 0;
     /* the path is resolved: a link or a pipe was put there since */
     int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (in < 0) {
+    if (in < 0)
         return error_of(errno);
-    }
     mode_t mode = fstat(in, &st) == 0 ? st.st_mode & 0777 : 0600;
     int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode | 0200);
     if (out < 0) {
@@ -66,9 +64,8 @@ static int copy_file(const char *from, const char *to)
         e = errno;
         rc = error_of(e);
     }
-    if (rc) {
+    if (rc)
         (void)unlink(to);
-    }
     errno = e;
 out:
     (void)close(in);
@@ -79,19 +76,16 @@ static int sync_folder(const char *path)
 {
     char folder[SPV_PATH_TEXT];
     int rc = with_suffix(folder, path, "");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     char *slash = strrchr(folder, '/');
-    if (!slash) {
+    if (!slash)
         memcpy(folder, ".", 2);
-    } else {
+    else
         slash[slash == folder] = '\0';
-    }
     int f = open(folder, O_RDONLY | O_CLOEXEC);
-    if (f < 0) {
+    if (f < 0)
         return error_of(errno);
-    }
     rc = fsync(f) == 0 ? 0 : error_of(errno);
     (void)close(f);
     return rc;
@@ -107,32 +101,27 @@ int spv_backup_make(char *out, size_t cap, const char *path)
         char suffix[32];
         (void)snprintf(suffix, sizeof suffix, ".damaged-%d", n);
         if (with_suffix(copy, path, suffix) != 0 || strlen(copy) >= cap ||
-            with_suffix(copy_log, copy, "-wal") != 0 || with_suffix(log, path, "-wal") != 0) {
+            with_suffix(copy_log, copy, "-wal") != 0 || with_suffix(log, path, "-wal") != 0)
             return SPV_ERR_TOO_LONG;
-        }
         rc = copy_file(path, copy);
     }
-    if (rc) {
+    if (rc)
         return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
-    }
     if (access(log, F_OK) == 0) {
         rc = copy_file(log, copy_log);
-        if (rc) {
+        if (rc)
             goto err;
-        }
     }
     rc = sync_folder(path);
-    if (rc) {
+    if (rc)
         goto err;
-    }
     memcpy(out, copy, strlen(copy) + 1);
     return 0;
 err:;
     const int e = errno;
     (void)unlink(copy);
-    if (rc != SPV_ERR_FULL) { /* else the log's copy is not ours */
+    if (rc != SPV_ERR_FULL) /* else the log's copy is not ours */
         (void)unlink(copy_log);
-    }
     errno = e;
     return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
 }
@@ -142,16 +131,13 @@ int spv_backup_replace(const char *path, const char *fresh)
     char name[SPV_PATH_TEXT];
     static const char *const suffixes[] = {"-wal", "-shm"};
     for (size_t i = 0; i < 2; i++) {
-        if (with_suffix(name, path, suffixes[i]) != 0) {
+        if (with_suffix(name, path, suffixes[i]) != 0)
             return SPV_ERR_TOO_LONG;
-        }
-        if (unlink(name) != 0 && errno != ENOENT) {
+        if (unlink(name) != 0 && errno != ENOENT)
             return error_of(errno);
-        }
     }
-    if (rename(fresh, path) != 0) {
+    if (rename(fresh, path) != 0)
         return error_of(errno);
-    }
     return sync_folder(path);
 }
 
@@ -159,9 +145,7 @@ void spv_backup_remove(const char *path)
 {
     char name[SPV_PATH_TEXT];
     static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        if (with_suffix(name, path, suffixes[i]) == 0) {
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (with_suffix(name, path, suffixes[i]) == 0)
             (void)unlink(name);
-        }
-    }
 }

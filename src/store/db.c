@@ -80,9 +80,8 @@ static char *immutable_uri(const char *path)
     static const char digits[] = "0123456789abcdef";
     size_t n = strlen(path);
     char *uri = sqlite3_malloc64(3 * n + sizeof "file:?immutable=1");
-    if (!uri) {
+    if (!uri)
         return NULL;
-    }
     char *p = uri + sizeof "file:" - 1;
     memcpy(uri, "file:", sizeof "file:" - 1);
     for (size_t i = 0; i < n; i++) {
@@ -118,14 +117,12 @@ int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv
     /* A leading "./" keeps SQLite from interpreting names such as ":memory:" or "file:x". */
     char *name =
         immutable ? immutable_uri(path) : sqlite3_mprintf(path[0] == '/' ? "%s" : "./%s", path);
-    if (!name) {
+    if (!name)
         return SQLITE_NOMEM;
-    }
     int rc = sqlite3_open_v2(name, db, open_flags(mode) | (immutable ? SQLITE_OPEN_URI : 0), NULL);
     sqlite3_free(name);
-    if (rc != SQLITE_OK) {
+    if (rc != SQLITE_OK)
         return rc;
-    }
     (void)sqlite3_extended_result_codes(*db, 1);
     (void)sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, SPV_DB_CELL_MAX);
     (void)sqlite3_limit(*db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SPV_DB_PATTERN_MAX);
@@ -162,9 +159,8 @@ int spv_db_fail(struct spv_store *s, int err, const char *format, ...)
 /* Our error for an SQLite code; e is the errno behind it, 0 when there is none. */
 static int error_for(int code, int e)
 {
-    if (code == SQLITE_IOERR_NOMEM) {
+    if (code == SQLITE_IOERR_NOMEM)
         return SPV_ERR_NOMEM;
-    }
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return SPV_ERR_NOMEM;
@@ -185,12 +181,10 @@ static int error_for(int code, int e)
     case SQLITE_AUTH:
         return SPV_ERR_DB_READONLY;
     case SQLITE_CANTOPEN:
-        if (e == ENOENT) {
+        if (e == ENOENT)
             return SPV_ERR_DB_NONE;
-        }
-        if (e == EMFILE || e == ENFILE) {
+        if (e == EMFILE || e == ENFILE)
             return SPV_ERR_NO_DESCRIPTOR;
-        }
         return e == EACCES || e == EPERM || e == EROFS ? SPV_ERR_DB_READONLY : SPV_ERR_IO;
     case SQLITE_IOERR:
         return e == ENOSPC || e == EDQUOT ? SPV_ERR_DB_FULL : SPV_ERR_IO;
@@ -203,9 +197,8 @@ static int error_for(int code, int e)
 
 static const char *advice_for(int err, int e)
 {
-    if (err == SPV_ERR_IO && e == EFBIG) {
+    if (err == SPV_ERR_IO && e == EFBIG)
         return "Raise the limit of file sizes (ulimit -f); what was stored is safe.";
-    }
     switch (err) {
     case SPV_ERR_NOMEM:
         return "Free some memory and try again.";
@@ -266,9 +259,8 @@ static int errno_of(sqlite3 *db, int code)
         sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log &&
         log->pMethods &&
         log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &last) == SQLITE_OK &&
-        last == EFBIG) {
+        last == EFBIG)
         e = last;
-    }
     return e;
 }
 
@@ -277,12 +269,10 @@ int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *trie
     int e = db ? errno_of(db, code) : 0;
     int err = error_for(code, e);
     const char *reason = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
         return damaged(s, code, tried, reason);
-    }
-    if (err == SPV_ERR_INTERRUPTED) {
+    if (err == SPV_ERR_INTERRUPTED)
         return spv_db_fail(s, err, "%s: stopped before it was done (%s).", s->path, tried);
-    }
     return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,
                        code, advice_for(err, e));
 }
@@ -300,9 +290,8 @@ int spv_db_exec(struct spv_store *s, const char *sql, const char *tried)
 
 int spv_db_prepare_error(struct spv_store *s, int code, const char *tried)
 {
-    if (code != SQLITE_ERROR) {
+    if (code != SQLITE_ERROR)
         return spv_db_error(s, code, tried);
-    }
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                        "%s: its tables are not those of schema %d (%s). " SPV_DB_REPAIR_ADVICE,
                        s->path, SPV_SCHEMA_VERSION, sqlite3_errmsg(s->db));
@@ -312,9 +301,8 @@ int spv_db_integer(struct spv_store *s, int64_t *out, const char *sql, const cha
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
-    if (rc == SQLITE_OK) {
+    if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
-    }
     *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
     int result = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : spv_db_prepare_error(s, rc, tried);
     (void)sqlite3_finalize(st);
@@ -326,9 +314,8 @@ int spv_db_stmt(struct spv_store *s, sqlite3_stmt **out, enum spv_stmt which)
     if (!s->stmt[which]) {
         int rc = sqlite3_prepare_v3(s->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT,
                                     &s->stmt[which], NULL);
-        if (rc != SQLITE_OK) {
+        if (rc != SQLITE_OK)
             return spv_db_prepare_error(s, rc, "read the schema");
-        }
     }
     (void)sqlite3_reset(s->stmt[which]);
     *out = s->stmt[which];
@@ -359,7 +346,6 @@ int spv_db_commit(struct spv_store *s)
 
 void spv_db_rollback(struct spv_store *s)
 {
-    if (sqlite3_get_autocommit(s->db) == 0) {
+    if (sqlite3_get_autocommit(s->db) == 0)
         (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    }
 }

@@ -22,9 +22,8 @@ void spv_file_probe(struct spv_file_probe_result *out, const char *path)
     memset(out, 0, sizeof *out);
     out->kind = SPV_FILE_UNREADABLE;
     int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f < 0) {
+    if (f < 0)
         return;
-    }
     ssize_t n = pread(f, head, sizeof head, 0);
     if (n >= 0 && fstat(f, &st) == 0) {
         int64_t page = head[16] * 256 + head[17]; /* 1 means 65536 */

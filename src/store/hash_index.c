@@ -10,9 +10,8 @@ int spv_hash_index_exists(struct spv_store *s)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_HAS_INDEX);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int code = sqlite3_step(st);
     int result = code == SQLITE_ROW ? sqlite3_column_int(st, 0) > 0
                                     : spv_db_error(s, code, "read the schema");
@@ -24,9 +23,8 @@ int spv_hash_index_find(struct spv_store *s)
 {
     if (!s->indexed && s->mode == SPV_STORE_READ) {
         int rc = spv_hash_index_exists(s);
-        if (rc < 0) {
+        if (rc < 0)
             return rc;
-        }
         s->indexed = rc > 0;
     }
     return s->indexed ? 1 : 0;
@@ -41,16 +39,13 @@ int spv_hash_index_drop(struct spv_store *s)
 
 int spv_store_build_index(struct spv_store *s)
 {
-    if (s->indexed) {
+    if (s->indexed)
         return 0;
-    }
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
     int rc = spv_store_commit(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_db_exec(s, "CREATE INDEX IF NOT EXISTS " SPV_SCHEMA_INDEX, "build the hash index");
     s->indexed = rc == 0;
     return rc;

@@ -42,20 +42,17 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
     };
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         int rc = count(s, counts[i].out, counts[i].sql);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     out->schema = (int)schema;
     out->free_bytes = free_pages * page;
     int rc = spv_meta_get(s, out->created_by, sizeof out->created_by, "created_by");
-    if (rc < 0) {
+    if (rc < 0)
         return rc;
-    }
     rc = spv_meta_get(s, text, sizeof text, "last_sync");
-    if (rc < 0) {
+    if (rc < 0)
         return rc;
-    }
     out->last_sync = rc > 0 ? (int64_t)strtoll(text, NULL, 10) : 0;
     return 0;
 }
@@ -67,37 +64,32 @@ int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
     out->log_bytes = size_of(s->path, "-wal");
     const bool own = sqlite3_get_autocommit(s->db) != 0; /* no transaction is open */
     int rc = own ? spv_db_exec(s, "BEGIN", "read it") : 0;
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_watch_long(&s->watch, true); /* counting is one operation */
     rc = collect_info(s, out);
     spv_watch_long(&s->watch, false);
-    if (own) {
+    if (own)
         spv_db_rollback(s);
-    }
     return rc;
 }
 
 int spv_store_synced(struct spv_store *s, int64_t unix_s)
 {
     char text[24];
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
     (void)sqlite3_snprintf(sizeof text, text, "%lld", (long long)unix_s);
     return spv_meta_set(s, "last_sync", text);
 }
 
 int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx)
 {
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
     int rc = spv_store_commit(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_watch_progress(&s->watch, progress, ctx);
     rc = spv_db_exec(s, "VACUUM", "compact it");
     spv_watch_progress(&s->watch, NULL, NULL);

@@ -29,9 +29,8 @@ struct spv_interrupt *spv_interrupt_new(void)
     if (stop) {
         atomic_init(&stop->asked, false);
         atomic_init(&stop->using, 0);
-        for (size_t i = 0; i < CONNECTIONS; i++) {
+        for (size_t i = 0; i < CONNECTIONS; i++)
             atomic_init(&stop->at[i], NULL);
-        }
     }
     return stop;
 }
@@ -47,9 +46,8 @@ void spv_interrupt_request(struct spv_interrupt *stop)
     atomic_fetch_add(&stop->using, 1);
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct spv_watch *w = atomic_load(&stop->at[i]);
-        if (w && atomic_load(&w->long_step)) {
+        if (w && atomic_load(&w->long_step))
             sqlite3_interrupt(w->db);
-        }
     }
     atomic_fetch_sub(&stop->using, 1);
 }
@@ -63,12 +61,10 @@ bool spv_interrupt_requested(const struct spv_interrupt *stop)
 static int on_operations(void *ctx)
 {
     struct spv_watch *w = ctx;
-    if (w->progress && w->progress(w->ctx) != 0) {
+    if (w->progress && w->progress(w->ctx) != 0)
         return 1;
-    }
-    if (!spv_interrupt_requested(w->stop)) {
+    if (!spv_interrupt_requested(w->stop))
         return 0;
-    }
     return atomic_load(&w->long_step) || w->after++ >= SPV_WATCH_GRACE;
 }
 
@@ -77,12 +73,10 @@ static int on_busy(void *ctx, int tries)
 {
     const struct spv_watch *w = ctx;
     const uint32_t waited = (uint32_t)tries * WAIT_STEP_MS;
-    if (w->wait_ms == 0 || spv_interrupt_requested(w->stop)) {
+    if (w->wait_ms == 0 || spv_interrupt_requested(w->stop))
         return 0;
-    }
-    if (w->busy ? w->busy(w->busy_ctx, waited) == 0 : waited >= (uint32_t)w->wait_ms) {
+    if (w->busy ? w->busy(w->busy_ctx, waited) == 0 : waited >= (uint32_t)w->wait_ms)
         return 0;
-    }
     (void)sqlite3_sleep(WAIT_STEP_MS);
     return 1;
 }
@@ -94,24 +88,21 @@ void spv_watch_begin(struct spv_watch *w, sqlite3 *db)
     sqlite3_progress_handler(db, SPV_WATCH_OPERATIONS, on_operations, w);
     for (size_t i = 0; w->stop && i < CONNECTIONS; i++) {
         struct spv_watch *none = NULL;
-        if (atomic_compare_exchange_strong(&w->stop->at[i], &none, w)) {
+        if (atomic_compare_exchange_strong(&w->stop->at[i], &none, w))
             break;
-        }
     }
 }
 
 void spv_watch_end(struct spv_watch *w)
 {
-    if (!w->db || !w->stop) {
+    if (!w->db || !w->stop)
         return;
-    }
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct spv_watch *self = w;
         (void)atomic_compare_exchange_strong(&w->stop->at[i], &self, NULL);
     }
-    while (atomic_load(&w->stop->using) > 0) {
+    while (atomic_load(&w->stop->using) > 0)
         (void)sched_yield();
-    }
     w->db = NULL;
 }
 

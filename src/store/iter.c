@@ -44,15 +44,12 @@ static int walk_damaged(struct spv_store_iter *w, const char *what)
 static int iter_step(struct spv_store_iter *w, struct spv_chain_header *out)
 {
     int code = sqlite3_step(w->st);
-    if (code == SQLITE_DONE) {
+    if (code == SQLITE_DONE)
         return w->next <= w->end ? walk_damaged(w, "is missing") : 0;
-    }
-    if (code != SQLITE_ROW) {
+    if (code != SQLITE_ROW)
         return walk_error(w, code);
-    }
-    if (sqlite3_column_int64(w->st, 0) != w->next) {
+    if (sqlite3_column_int64(w->st, 0) != w->next)
         return walk_damaged(w, "is missing");
-    }
     return spv_row_read(out, w->st) == 0 ? 1 : walk_damaged(w, "is malformed");
 }
 
@@ -82,45 +79,39 @@ static int iter_begin(struct spv_store_iter *w, uint32_t from, uint32_t to)
 {
     int64_t base = 0;
     int rc = sqlite3_exec(w->db, "BEGIN", NULL, NULL, NULL);
-    if (rc == SQLITE_OK) {
+    if (rc == SQLITE_OK)
         rc = read_bounds(w, &base);
-    }
     if (rc == SQLITE_OK) {
         rc = sqlite3_prepare_v2(w->db,
                                 "SELECT " SPV_ROW_COLUMNS " FROM header"
                                 " WHERE height BETWEEN ?1 AND ?2 ORDER BY height",
                                 -1, &w->st, NULL);
     }
-    if (rc != SQLITE_OK) {
+    if (rc != SQLITE_OK)
         return walk_error(w, rc);
-    }
-    if (w->end > to) {
+    if (w->end > to)
         w->end = to;
-    }
     w->from = from;
     w->to = to;
     w->next = from;
-    if (from > w->end) {
+    if (from > w->end)
         return 0;
-    }
     if (base > 0 && from < base && (from > 0 || w->end > 0)) {
         return spv_db_fail(w->store, SPV_ERR_NOT_FOUND,
                            "%s: the database begins at height %s, not at %s. Ask from there, or "
                            "fetch what is below with spv-sync --backfill.",
                            w->store->path, SPV_COUNT(base), SPV_COUNT(from));
     }
-    if (from == 0) {
+    if (from == 0)
         w->prev = (struct spv_blockhash){{0}};
-    }
     w->next = from > 0 && from != base ? (int64_t)from - 1 : from;
     (void)sqlite3_bind_int64(w->st, 1, w->next);
     (void)sqlite3_bind_int64(w->st, 2, w->end);
     if (w->next < from) {
         struct spv_chain_header below;
         int found = iter_step(w, &below);
-        if (found < 0) {
+        if (found < 0)
             return found;
-        }
         w->prev = below.hash;
         w->next = from;
     }
@@ -132,9 +123,8 @@ int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s, uint32
 {
     *out = NULL;
     struct spv_store_iter *w = sqlite3_malloc64(sizeof *w);
-    if (!w) {
+    if (!w)
         return spv_db_error_of(s, NULL, SQLITE_NOMEM, "walk over headers");
-    }
     memset(w, 0, sizeof *w);
     w->store = s;
     w->watch.stop = s->watch.stop;
@@ -159,9 +149,8 @@ int spv_store_iter_branches(struct spv_store_iter *w)
                                   "SELECT " SPV_ROW_COLUMNS ", previous_hash FROM branch_header"
                                   " WHERE height BETWEEN ?1 AND ?2 ORDER BY height, hash",
                                   -1, &w->st, NULL);
-    if (code != SQLITE_OK) {
+    if (code != SQLITE_OK)
         return walk_error(w, code);
-    }
     (void)sqlite3_bind_int64(w->st, 1, w->from);
     (void)sqlite3_bind_int64(w->st, 2, w->to);
     return 0;
@@ -172,13 +161,11 @@ static int next_branch(struct spv_store_iter *w, struct spv_chain_header *out)
 {
     struct spv_blockhash hash;
     int code = sqlite3_step(w->st);
-    if (code != SQLITE_ROW) {
+    if (code != SQLITE_ROW)
         return code == SQLITE_DONE ? 0 : walk_error(w, code);
-    }
     w->next = sqlite3_column_int64(w->st, 0);
-    if (spv_row_read(out, w->st) != 0 || spv_row_hash(out->header.prev.b, w->st, SPV_ROW_N) != 0) {
+    if (spv_row_read(out, w->st) != 0 || spv_row_hash(out->header.prev.b, w->st, SPV_ROW_N) != 0)
         return walk_damaged(w, "on a side branch is malformed");
-    }
     spv_header_hash(&hash, &out->header);
     return spv_blockhash_eq(&hash, &out->hash)
                ? 1
@@ -187,22 +174,18 @@ static int next_branch(struct spv_store_iter *w, struct spv_chain_header *out)
 
 int spv_store_iter_next(struct spv_store_iter *w, struct spv_chain_header *out)
 {
-    if (w->branches) {
+    if (w->branches)
         return next_branch(w, out);
-    }
-    if (w->next > w->end) {
+    if (w->next > w->end)
         return 0;
-    }
     int rc = iter_step(w, out);
-    if (rc <= 0) {
+    if (rc <= 0)
         return rc;
-    }
     struct spv_blockhash hash;
     out->header.prev = w->prev;
     spv_header_hash(&hash, &out->header);
-    if (!spv_blockhash_eq(&hash, &out->hash)) {
+    if (!spv_blockhash_eq(&hash, &out->hash))
         return walk_damaged(w, "does not hash to its stored hash");
-    }
     w->prev = out->hash;
     w->next++;
     return 1;

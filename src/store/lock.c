@@ -27,9 +27,8 @@ static void write_holder(int fd)
 {
     char text[24];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n)
         errno = 0;
-    }
 }
 
 __attribute__((format(printf, 3, 4))) static int problem(struct spv_error_info *why, int code,
@@ -53,9 +52,8 @@ static int open_failed(struct spv_error_info *why, const char *shown)
                        "another name as well, and was left alone. Remove it.",
                        shown);
     }
-    if (strerror_r(e, reason, sizeof reason) != 0) {
+    if (strerror_r(e, reason, sizeof reason) != 0)
         reason[0] = '\0';
-    }
     if (e == EMFILE || e == ENFILE) {
         return problem(why, SPV_ERR_NO_DESCRIPTOR,
                        "%s: its lock file cannot be made: %s. Raise the limit of open files "
@@ -106,7 +104,6 @@ int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error
 
 void spv_lock_release(int fd)
 {
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
 }

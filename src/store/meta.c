@@ -16,9 +16,8 @@ int spv_meta_set(struct spv_store *s, const char *key, const char *text)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int code = sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
     return code == SQLITE_OK ? run_set(s, st, key) : spv_db_error(s, code, "write the metadata");
 }
@@ -27,13 +26,11 @@ int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_GET);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         code = sqlite3_step(st);
-    }
     if (code == SQLITE_ROW) {
         const unsigned char *text = sqlite3_column_text(st, 0);
         size_t n = (size_t)sqlite3_column_bytes(st, 0);
@@ -59,19 +56,16 @@ int spv_meta_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
     char hex[SPV_HASH_HEX];
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 2, tip->height);
     rc = run_set(s, st, "tip_height");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_blockhash_hex(hex, &tip->hash);
     rc = spv_meta_set(s, "tip_hash", hex);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_u256_hex(hex, &tip->work);
     return spv_meta_set(s, "tip_work", hex);
 }
@@ -80,9 +74,8 @@ int spv_meta_remove(struct spv_store *s, const char *key)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_REMOVE);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int code = sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
     return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_META_REMOVE, "write the metadata")
                              : spv_db_error(s, code, "write the metadata");

@@ -27,9 +27,8 @@ static void identity_of(struct identity *id, const struct spv_params *params)
     spv_hex(id->magic, params->net.magic, sizeof params->net.magic);
     spv_header_hash(&genesis, &params->genesis);
     spv_blockhash_hex(id->genesis, &genesis);
-    if (params->net.network == SPV_SIGNET) {
+    if (params->net.network == SPV_SIGNET)
         spv_hex(id->challenge, params->challenge_hash, sizeof params->challenge_hash);
-    }
 }
 
 int spv_network_id_write(struct spv_store *s)
@@ -39,22 +38,18 @@ int spv_network_id_write(struct spv_store *s)
     identity_of(&id, &s->params);
     (void)snprintf(created_by, sizeof created_by, "libspv %s", spv_version());
     int rc = spv_meta_set(s, "network", id.name);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_meta_set(s, "magic", id.magic);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_meta_set(s, "genesis", id.genesis);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (id.challenge[0] != '\0') {
         rc = spv_meta_set(s, "challenge_hash", id.challenge);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return spv_meta_set(s, "created_by", created_by);
 }
@@ -75,9 +70,8 @@ static int read_identity(struct spv_store *s, struct identity *id)
     memset(id, 0, sizeof *id);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         int rc = spv_meta_get(s, values[i].out, values[i].cap, values[i].key);
-        if (rc < 0) {
+        if (rc < 0)
             return rc;
-        }
         if (rc == 0 && values[i].required) {
             return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                                "%s: does not say whose headers it holds. " SPV_DB_REPAIR_ADVICE,
@@ -93,9 +87,8 @@ int spv_network_id_check(struct spv_store *s)
     struct identity have;
     identity_of(&want, &s->params);
     int rc = read_identity(s, &have);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (strcmp(want.name, have.name) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_NETWORK,
                            "%s: holds headers of %s, not of %s. Name another database or the right "
@@ -120,9 +113,8 @@ int spv_network_id_check(struct spv_store *s)
 static int custom_signet(struct spv_params *out, const struct identity *id)
 {
     const struct spv_params *signet = spv_params_get(SPV_SIGNET);
-    if (!signet || strncmp(id->name, "signet-", 7) != 0) {
+    if (!signet || strncmp(id->name, "signet-", 7) != 0)
         return SPV_ERR_DB_NETWORK;
-    }
     *out = *signet;
     memcpy(out->net.name, id->name, sizeof out->net.name);
     out->checkpoints = NULL;
@@ -131,13 +123,11 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     out->dns_seeds = no_seeds;
     out->fallback = NULL;
     /* the name is written into exported SQL: only the one made from the magic is accepted */
-    if (strcmp(id->name + 7, id->magic) != 0) {
+    if (strcmp(id->name + 7, id->magic) != 0)
         return SPV_ERR_DB_NETWORK;
-    }
     if (spv_hex_decode(out->net.magic, sizeof out->net.magic, id->magic) != 0 ||
-        spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != 0) {
+        spv_hex_decode(out->challenge_hash, sizeof out->challenge_hash, id->challenge) != 0)
         return SPV_ERR_DB_NETWORK;
-    }
     return 0;
 }
 
@@ -145,9 +135,8 @@ int spv_network_id_load(struct spv_store *s)
 {
     struct identity id;
     int rc = read_identity(s, &id);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     const struct spv_netid *net = spv_netid_by_name(id.name);
     const struct spv_params *known = net ? spv_params_get(net->network) : NULL;
     if (known) {

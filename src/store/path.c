@@ -17,9 +17,8 @@ int spv_store_default_path(char *out, size_t cap, const struct spv_netid *net, c
     int n = 0;
     const char *xdg = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
-    if (!out || cap == 0 || (!net && !file)) {
+    if (!out || cap == 0 || (!net && !file))
         return SPV_ERR_INVALID;
-    }
     if (file) {
         n = snprintf(out, cap, "%s", file);
     } else if (datadir) {
@@ -38,21 +37,18 @@ int spv_store_default_path(char *out, size_t cap, const struct spv_netid *net, c
 int spv_path_make_folders(const char *path)
 {
     char *folder = sqlite3_mprintf("%s", path);
-    if (!folder) {
+    if (!folder)
         return SPV_ERR_NOMEM;
-    }
     int rc = 0;
     for (char *p = folder + 1; folder[0] != '\0' && !rc; p++) {
         p = strchr(p, '/');
-        if (!p) {
+        if (!p)
             break;
-        }
         *p = '\0';
         /* On a read-only file system mkdir of a folder that exists may say EROFS: look first. */
         struct stat st;
-        if (stat(folder, &st) != 0 && mkdir(folder, 0700) != 0 && errno != EEXIST) {
+        if (stat(folder, &st) != 0 && mkdir(folder, 0700) != 0 && errno != EEXIST)
             rc = SPV_ERR_IO;
-        }
         *p = '/';
     }
     sqlite3_free(folder);

@@ -11,9 +11,8 @@ static uint32_t prune_limit(const struct spv_store *s, uint32_t below)
     const uint32_t period = spv_start_interval(s);
     const uint32_t keep = 2 * period + KEEP_MEDIAN;
     const uint32_t most = s->tip.height > keep ? s->tip.height - keep : 0;
-    if (below > most) {
+    if (below > most)
         below = most;
-    }
     return below - below % period;
 }
 
@@ -24,40 +23,33 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     const bool again = s->indexed && to->height - s->start.height > SPV_HASH_INDEX_BULK;
     char sql[80];
     int rc = spv_db_begin(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (again) {
         rc = spv_hash_index_drop(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, 0);
     (void)sqlite3_bind_int64(st, 2, to->height);
     rc = spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "prune headers");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_snprintf(sizeof sql, sql, "DELETE FROM branch_header WHERE height <= %u",
                            (unsigned)to->height);
     rc = spv_db_exec(s, sql, "prune side branches");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_start_write(s, to, &parent->hash, &parent->work);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (again) {
         rc = spv_store_build_index(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return spv_db_commit(s);
 }
@@ -66,24 +58,19 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
 {
     struct spv_chain_header parent;
     struct spv_chain_start to = s->start;
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    }
     int rc = spv_store_commit(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     to.height = prune_limit(s, below);
-    if (base) {
+    if (base)
         *base = to.height > s->start.height ? to.height : s->start.height;
-    }
-    if (to.height <= s->start.height) {
+    if (to.height <= s->start.height)
         return 0;
-    }
     rc = spv_store_by_height(s, &parent, to.height - 1);
-    if (rc <= 0) {
+    if (rc <= 0)
         return rc < 0 ? rc : spv_start_mismatch(s, "the header below the new base is not there");
-    }
     const bool indexed = s->indexed;
     rc = prune_headers(s, &to, &parent);
     if (rc) {

@@ -27,9 +27,8 @@ static int step_one(struct spv_store *s, sqlite3_stmt *st, struct spv_chain_head
             result = moved < 0 ? moved : out->height == s->start.height ? 1 : SPV_ERR_DB_DAMAGED;
             out->header.prev = s->start_parent;
         }
-        if (result == SPV_ERR_DB_DAMAGED) {
+        if (result == SPV_ERR_DB_DAMAGED)
             result = damaged_row(s, sqlite3_column_int64(st, 0));
-        }
     } else if (rc != SQLITE_DONE) {
         result = spv_db_error(s, rc, "read a header");
     }
@@ -70,9 +69,8 @@ static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t 
     int result = 0;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, height);
     while (result == 0 && (code = sqlite3_step(st)) == SQLITE_ROW) {
@@ -86,9 +84,8 @@ static int read_row(struct spv_store *s, struct spv_chain_header *out, uint32_t 
             out->header.prev = prev;
         }
     }
-    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
         result = spv_db_error(s, code, "read a header");
-    }
     (void)sqlite3_reset(st);
     return result;
 }
@@ -98,12 +95,10 @@ int spv_store_by_height(struct spv_store *s, struct spv_chain_header *out, uint3
     int rc = below_start(s, height) ? 0 : read_row(s, out, height);
     if (rc == 0 || rc == SPV_ERR_DB_DAMAGED) {
         int moved = spv_start_moved(s);
-        if (moved < 0) {
+        if (moved < 0)
             return moved;
-        }
-        if (moved > 0) {
+        if (moved > 0)
             rc = below_start(s, height) ? 0 : read_row(s, out, height);
-        }
     }
     return rc;
 }
@@ -114,9 +109,8 @@ static int read_by_hash(struct spv_store *s, struct spv_chain_header *out,
     sqlite3_stmt *st = NULL;
     uint8_t display[32];
     int rc = spv_db_stmt(s, &st, SPV_STMT_BY_HASH);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_row_reverse(display, hash->b);
     (void)sqlite3_bind_blob(st, 1, display, sizeof display, SQLITE_STATIC);
     rc = step_one(s, st, out);
@@ -128,9 +122,8 @@ int spv_store_by_hash(struct spv_store *s, struct spv_chain_header *out,
 {
     /* Without the index this would scan the whole table, which a peer must not be able to cause. */
     int rc = spv_hash_index_find(s);
-    if (rc <= 0) {
+    if (rc <= 0)
         return rc;
-    }
     rc = read_by_hash(s, out, hash);
     if (rc < 0 && spv_hash_index_exists(s) == 0) {
         s->indexed = false; /* the writer has dropped it to insert many rows */
@@ -145,9 +138,8 @@ static int read_locate(struct spv_store *s, struct spv_chain_header *out,
     sqlite3_stmt *st = NULL;
     uint8_t display[SPV_MAX_LOCATOR][32];
     int rc = spv_db_stmt(s, &st, SPV_STMT_LOCATE);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_clear_bindings(st);
     for (size_t i = 0; i < n; i++) {
         spv_row_reverse(display[i], hashes[i].b);
@@ -162,13 +154,11 @@ static int read_locate(struct spv_store *s, struct spv_chain_header *out,
 int spv_store_locate(struct spv_store *s, struct spv_chain_header *out,
                      const struct spv_blockhash *hashes, size_t n)
 {
-    if (n == 0 || n > SPV_MAX_LOCATOR) {
+    if (n == 0 || n > SPV_MAX_LOCATOR)
         return n == 0 ? 0 : SPV_ERR_TOO_LONG;
-    }
     int rc = spv_hash_index_find(s);
-    if (rc <= 0) {
+    if (rc <= 0)
         return rc;
-    }
     rc = read_locate(s, out, hashes, n);
     if (rc < 0 && spv_hash_index_exists(s) == 0) {
         s->indexed = false;
@@ -185,9 +175,8 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
     int64_t want = prev_row(s, &prev, from);
     uint32_t got = 0;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc != 0 || n == 0) {
+    if (rc != 0 || n == 0)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, (int64_t)from + n - 1);
     int code = SQLITE_DONE;
@@ -205,9 +194,8 @@ static int read_range(struct spv_store *s, struct spv_header *out, uint32_t from
         prev = r.hash;
         want++;
     }
-    if (!rc && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE)
         rc = spv_db_error(s, code, "read headers");
-    }
     (void)sqlite3_reset(st);
     return rc ? rc : (int)got;
 }
@@ -222,17 +210,15 @@ int spv_store_data_version(struct spv_store *s, uint32_t *out)
 
 int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    if (n > INT32_MAX) {
+    if (n > INT32_MAX)
         n = INT32_MAX;
-    }
     for (int again = 0;; again++) {
         /* below the start there is only genesis */
         const uint32_t most = from == 0 && s->start.height > 0 && n > 1 ? 1 : n;
         int rc = below_start(s, from) ? 0 : read_range(s, out, from, most);
         int moved = again == 0 && (rc == 0 || rc == SPV_ERR_DB_DAMAGED) ? spv_start_moved(s) : 0;
-        if (moved <= 0) {
+        if (moved <= 0)
             return moved < 0 ? moved : rc;
-        }
     }
 }
 
@@ -242,19 +228,16 @@ int spv_store_branches(struct spv_store *s,
     sqlite3_stmt *st = NULL;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BRANCHES);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, SPV_CHAIN_BRANCH_HEADERS);
     while (!rc && (code = sqlite3_step(st)) == SQLITE_ROW) {
         struct spv_chain_header r;
-        if (spv_row_read(&r, st) == 0 && spv_row_hash(r.header.prev.b, st, SPV_ROW_N) == 0) {
+        if (spv_row_read(&r, st) == 0 && spv_row_hash(r.header.prev.b, st, SPV_ROW_N) == 0)
             rc = each(arg, &r);
-        }
     }
-    if (!rc && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE)
         rc = spv_db_error(s, code, "read side branches");
-    }
     (void)sqlite3_reset(st);
     return rc;
 }
@@ -291,9 +274,8 @@ static int reader_begin_read(void *ctx)
 {
     struct spv_store *s = ctx;
     sqlite3_stmt *st = NULL;
-    if (s->mode != SPV_STORE_READ) {
+    if (s->mode != SPV_STORE_READ)
         return 0;
-    }
     int rc = spv_db_stmt(s, &st, SPV_STMT_SNAPSHOT);
     return rc ? rc : spv_db_run(s, SPV_STMT_SNAPSHOT, "read it");
 }
@@ -301,9 +283,8 @@ static int reader_begin_read(void *ctx)
 static void reader_end_read(void *ctx)
 {
     struct spv_store *s = ctx;
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         spv_db_rollback(s);
-    }
 }
 
 static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
@@ -365,9 +346,8 @@ static int backfill_by_hash(void *ctx, struct spv_chain_header *out,
 static int backfill_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
     const struct spv_store *s = ctx;
-    if (from >= s->start.height) {
+    if (from >= s->start.height)
         return 0;
-    }
     return read_range(ctx, out, from, n < s->start.height - from ? n : s->start.height - from);
 }
 

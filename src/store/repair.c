@@ -77,13 +77,11 @@ static int take_lock(struct repair *r)
 static int make_backup(struct repair *r)
 {
     int rc = spv_backup_make(r->out->copy, sizeof r->out->copy, r->path);
-    if (!rc) {
+    if (!rc)
         return 0;
-    }
     char reason[96];
-    if (strerror_r(errno, reason, sizeof reason) != 0) {
+    if (strerror_r(errno, reason, sizeof reason) != 0)
         reason[0] = '\0';
-    }
     r->out->copy[0] = '\0';
     return repair_problem(
         r, rc,
@@ -97,14 +95,12 @@ static int restart_at_genesis(struct spv_store *s, struct spv_chain_header *gene
 {
     static const struct spv_chain_start whole = {0};
     int rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     s->start = whole;
     rc = spv_start_write(s, &whole, NULL, NULL);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return spv_genesis_store(s, genesis);
 }
 
@@ -113,41 +109,34 @@ static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
                     struct spv_chain_header *tip)
 {
     int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_rows_remove_above(s, found->good);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (found->good < 0) {
         rc = restart_at_genesis(s, tip);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     } else {
         rc = spv_store_by_height(s, tip, (uint32_t)found->good);
-        if (rc != 1) {
+        if (rc != 1)
             return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
-        }
     }
     if (!found->backfill_ok && found->good >= 0) {
         rc = spv_backfill_clear(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (!found->branches_ok) {
         rc = spv_db_exec(s, "DELETE FROM branch_header", "remove side branches");
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (!found->addrs_ok) {
         rc = spv_addrs_recreate(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return spv_meta_set_tip(s, tip);
 }
@@ -157,29 +146,24 @@ static int rewind_rows(struct spv_store *s, const struct spv_verify_report *foun
                        struct spv_chain_header *tip)
 {
     int rc = spv_start_load(s);
-    if (rc == SPV_ERR_DB_DAMAGED) { /* then it was verified as a chain that starts at genesis */
+    if (rc == SPV_ERR_DB_DAMAGED) /* then it was verified as a chain that starts at genesis */
         s->start = (struct spv_chain_start){0};
-    } else if (rc) {
+    else if (rc)
         return rc;
-    }
     rc = spv_db_begin(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (s->start.height == 0) {
         rc = spv_start_write(s, &s->start, NULL, NULL);
-        if (rc) {
+        if (rc)
             goto rollback;
-        }
     }
     rc = cut_tail(s, found, tip);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     rc = spv_db_commit(s);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     return 0;
 rollback:
     spv_db_rollback(s);
@@ -193,25 +177,22 @@ static int rewind_in_place(struct repair *r)
     struct spv_params params;
     bool readable = false;
     int rc = spv_salvage_probe(&params, &readable, r->cfg, r->path, &r->why);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     const struct spv_store_config cfg = {
         .path = r->path, .params = &params, .mode = SPV_STORE_WRITE};
     const struct spv_open_options how = {.unchecked = true, .lock = r->lock};
     r->lock = -1; /* owned by the store, also when it does not open */
     rc = spv_store_open_as(&s, &cfg, &how, &r->why);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = rewind_rows(s, &r->out->found, &tip);
     if (!rc) {
         r->changed = true;
         rc = spv_store_flush(s);
     }
-    if (rc) {
+    if (rc)
         (void)repair_problem(r, rc, "%s", spv_store_last_error(s));
-    }
     int closed = spv_store_close(s);
     r->out->done = SPV_REPAIR_REWOUND;
     r->out->height = tip.height;
@@ -223,16 +204,14 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
     char fresh[SPV_PATH_TEXT];
     const struct spv_verify_report *found = &r->out->found;
     int n = snprintf(fresh, sizeof fresh, "%s.mending", r->path);
-    if (n < 0 || n >= (int)sizeof fresh - 8) {
+    if (n < 0 || n >= (int)sizeof fresh - 8)
         return repair_problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
-    }
     spv_backup_remove(fresh); /* of a repair that was interrupted */
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
                               r->cfg->stop, &r->why);
-    if (rc) {
+    if (rc)
         goto out;
-    }
     r->changed = true;
     rc = spv_backup_replace(r->path, fresh);
     if (rc) {
@@ -257,18 +236,16 @@ static int prepare_repair(struct repair *r, struct spv_params *params, bool *rea
         return rc ? rc : make_backup(r);
     }
     int rc = make_backup(r);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (truncate(r->path, (off_t)look.whole) != 0) {
         return repair_problem(r, errno == ENOSPC ? SPV_ERR_DB_FULL : SPV_ERR_IO,
                               "%s: cannot be brought to its full length. Make room and try again.",
                               r->cfg->path);
     }
     rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
-    if (rc != 0 && truncate(r->path, (off_t)look.size) != 0) {
+    if (rc != 0 && truncate(r->path, (off_t)look.size) != 0)
         errno = 0; /* zeros at the end do no harm */
-    }
     return rc;
 }
 
@@ -278,15 +255,13 @@ static int repair_pages(struct repair *r)
     bool readable = false;
     const struct spv_verify_report *found = &r->out->found;
     int rc = prepare_repair(r, &params, &readable);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = found->pages_ok ? rewind_in_place(r) : salvage_rows(r, &params, readable);
     if (rc == SPV_ERR_DB_DAMAGED && found->pages_ok) { /* worse than it looked */
         rc = take_lock(r);
-        if (!rc) {
+        if (!rc)
             rc = salvage_rows(r, &params, readable);
-        }
     }
     const int64_t claimed = found->claimed <= UINT32_MAX ? found->claimed : -1;
     const int64_t had = found->tip > claimed ? found->tip : claimed;
@@ -301,27 +276,23 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
     memset(out, 0, sizeof *out);
     out->height = -1;
     int rc = find_place(&r);
-    if (rc) {
+    if (rc)
         goto out;
-    }
     rc = take_lock(&r);
-    if (rc) {
+    if (rc)
         goto out;
-    }
     rc = spv_store_verify(&out->found, cfg, &r.why);
-    if (!rc) {
+    if (!rc)
         out->height = out->found.tip;
-    } else if (rc == SPV_ERR_DB_DAMAGED) {
+    else if (rc == SPV_ERR_DB_DAMAGED)
         rc = repair_pages(&r);
-    }
     if (rc && !r.changed && out->copy[0] != '\0') {
         spv_backup_remove(out->copy); /* or each attempt would leave one more */
         out->copy[0] = '\0';
     }
     spv_lock_release(r.lock);
 out:
-    if (why && rc) {
+    if (why && rc)
         *why = r.why;
-    }
     return rc;
 }

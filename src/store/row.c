@@ -37,9 +37,8 @@ int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_h
 int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *record)
 {
     int rc = spv_row_bind(st, row, record);
-    if (rc != SQLITE_OK) {
+    if (rc != SQLITE_OK)
         return rc;
-    }
     spv_row_reverse(row->prev, record->header.prev.b);
     return sqlite3_bind_blob(st, SPV_ROW_N + 1, row->prev, 32, SQLITE_STATIC);
 }
@@ -47,9 +46,8 @@ int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_ch
 static int read_int(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int64_t max)
 {
     sqlite3_value *value = sqlite3_column_value(st, column);
-    if (sqlite3_value_type(value) != SQLITE_INTEGER) {
+    if (sqlite3_value_type(value) != SQLITE_INTEGER)
         return SPV_ERR_DB_DAMAGED;
-    }
     *out = sqlite3_value_int64(value);
     return *out >= min && *out <= max ? 0 : SPV_ERR_DB_DAMAGED;
 }
@@ -65,18 +63,16 @@ static int read_u32(uint32_t *out, sqlite3_stmt *st, int column)
 static const uint8_t *read_blob(sqlite3_stmt *st, int column)
 {
     sqlite3_value *value = sqlite3_column_value(st, column);
-    if (sqlite3_value_type(value) != SQLITE_BLOB || sqlite3_value_bytes(value) != 32) {
+    if (sqlite3_value_type(value) != SQLITE_BLOB || sqlite3_value_bytes(value) != 32)
         return NULL;
-    }
     return sqlite3_value_blob(value);
 }
 
 int spv_row_hash(uint8_t out[32], sqlite3_stmt *st, int column)
 {
     const uint8_t *blob = read_blob(st, column);
-    if (!blob) {
+    if (!blob)
         return SPV_ERR_DB_DAMAGED;
-    }
     spv_row_reverse(out, blob);
     return 0;
 }
@@ -90,18 +86,16 @@ int spv_row_read_header(struct spv_chain_header *out, sqlite3_stmt *st)
         spv_row_hash(out->hash.b, st, 1) != 0 ||
         read_int(&version, st, 2, INT32_MIN, INT32_MAX) != 0 ||
         spv_row_hash(h->merkle_root.b, st, 3) != 0 || read_u32(&h->time, st, 4) != 0 ||
-        read_u32(&h->bits, st, 5) != 0 || read_u32(&h->nonce, st, 6) != 0) {
+        read_u32(&h->bits, st, 5) != 0 || read_u32(&h->nonce, st, 6) != 0)
         return SPV_ERR_DB_DAMAGED;
-    }
     h->version = (int32_t)version;
     return 0;
 }
 
 int spv_row_read(struct spv_chain_header *out, sqlite3_stmt *st)
 {
-    if (spv_row_read_header(out, st) != 0) {
+    if (spv_row_read_header(out, st) != 0)
         return SPV_ERR_DB_DAMAGED;
-    }
     out->work = spv_u256_from_be(read_blob(st, 7));
     return 0;
 }

@@ -10,12 +10,10 @@ const char *spv_row_check_pow(struct spv_u256 *target, const struct spv_chain_he
 {
     struct spv_blockhash hash;
     spv_header_hash(&hash, &r->header);
-    if (!spv_blockhash_eq(&hash, &r->hash)) {
+    if (!spv_blockhash_eq(&hash, &r->hash))
         return "does not hash to its stored hash";
-    }
-    if (spv_target_from_bits(target, r->header.bits) != 0 || !spv_hash_meets(hash.b, target)) {
+    if (spv_target_from_bits(target, r->header.bits) != 0 || !spv_hash_meets(hash.b, target))
         return "does not meet its own target";
-    }
     return NULL;
 }
 
@@ -23,9 +21,8 @@ const char *spv_row_check(const struct spv_chain_header *below, const struct spv
 {
     struct spv_u256 target;
     const char *reason = spv_row_check_pow(&target, r);
-    if (reason) {
+    if (reason)
         return reason;
-    }
     struct spv_u256 own = spv_work_from_target(&target);
     struct spv_u256 work = spv_u256_add(&below->work, &own);
     return spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
@@ -37,9 +34,8 @@ void spv_genesis_header(const struct spv_store *s, struct spv_chain_header *out)
     memset(out, 0, sizeof *out);
     out->header = s->params.genesis;
     spv_header_hash(&out->hash, &out->header);
-    if (spv_target_from_bits(&target, out->header.bits) == 0) {
+    if (spv_target_from_bits(&target, out->header.bits) == 0)
         out->work = spv_work_from_target(&target);
-    }
 }
 
 const char *spv_genesis_check(const struct spv_store *s, const struct spv_chain_header *r)
@@ -49,9 +45,8 @@ const char *spv_genesis_check(const struct spv_store *s, const struct spv_chain_
     struct spv_blockhash hash;
     spv_header_hash(&hash, &r->header);
     if (!spv_blockhash_eq(&genesis.hash, &r->hash) || !spv_blockhash_eq(&genesis.hash, &hash) ||
-        spv_u256_cmp(&genesis.work, &r->work) != 0) {
+        spv_u256_cmp(&genesis.work, &r->work) != 0)
         return "is not the network's genesis";
-    }
     return NULL;
 }
 

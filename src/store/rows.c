@@ -6,9 +6,8 @@ int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *record)
     struct spv_row row;
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_INSERT);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int code = spv_row_bind(st, &row, record);
     return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_INSERT, "store a header")
                              : spv_db_error(s, code, "store a header");
@@ -18,9 +17,8 @@ int spv_rows_insert_all(struct spv_store *s, const struct spv_chain_header *head
 {
     for (size_t i = 0; i < n; i++) {
         int rc = spv_rows_insert(s, &headers[i]);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return 0;
 }
@@ -29,9 +27,8 @@ int spv_rows_remove_above(struct spv_store *s, int64_t height)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_REMOVE_ABOVE);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     (void)sqlite3_bind_int64(st, 1, height);
     return spv_db_run(s, SPV_STMT_REMOVE_ABOVE, "remove headers");
 }

@@ -36,17 +36,15 @@ static int begin_source(struct spv_store *s, const char *path, struct spv_interr
     s->unchecked = true;
     s->watch.stop = stop;
     s->path = sqlite3_mprintf("%s", path);
-    if (!s->path) {
+    if (!s->path)
         return SQLITE_NOMEM;
-    }
     return spv_db_connect(&s->db, &s->watch, path, SPV_STORE_READ, false);
 }
 
 static void end_source(struct spv_store *s)
 {
-    for (size_t i = 0; i < SPV_STMTS; i++) {
+    for (size_t i = 0; i < SPV_STMTS; i++)
         (void)sqlite3_finalize(s->stmt[i]);
-    }
     spv_db_disconnect(&s->db, &s->watch);
     sqlite3_free(s->path);
 }
@@ -61,13 +59,11 @@ static int64_t read_pragma(struct spv_store *s, const char *sql)
 static int identify_network(struct spv_store *s, struct spv_params *params,
                             const struct spv_verify_config *cfg)
 {
-    if (cfg->params) {
+    if (cfg->params)
         s->params = *cfg->params;
-    }
     int rc = SPV_ERR_DB_DAMAGED;
-    if (spv_schema_is_plain(s->db, "main", "meta")) {
+    if (spv_schema_is_plain(s->db, "main", "meta"))
         rc = cfg->params ? spv_network_id_check(s) : spv_network_id_load(s);
-    }
     *params = s->params;
     if (rc == SPV_ERR_DB_DAMAGED && !cfg->params) {
         return spv_db_fail(s, SPV_ERR_INVALID,
@@ -104,12 +100,10 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
         }
     }
     if (!rc &&
-        spv_interrupt_requested(cfg->stop)) { /* then reading may have failed for that reason */
+        spv_interrupt_requested(cfg->stop)) /* then reading may have failed for that reason */
         rc = stopped(&s);
-    }
-    if (rc) {
+    if (rc)
         report_progress(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.error_text);
-    }
     end_source(&s);
     return rc;
 }
@@ -119,9 +113,8 @@ static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct
                     const struct spv_chain_header *below, int64_t want)
 {
     if (sqlite3_step(st) != SQLITE_ROW || sqlite3_column_int64(st, 0) != want ||
-        spv_row_read(out, st) != 0) {
+        spv_row_read(out, st) != 0)
         return 0;
-    }
     if (want == 0) {
         out->header.prev = fresh->params.genesis.prev;
         return spv_genesis_check(fresh, out) == NULL;
@@ -133,9 +126,8 @@ static int next_row(struct spv_chain_header *out, sqlite3_stmt *st, const struct
 static int commit_tip(struct spv_store *fresh, const struct spv_chain_header *tip)
 {
     int rc = spv_meta_set_tip(fresh, tip);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     fresh->tip = *tip;
     return spv_db_commit(fresh);
 }
@@ -152,30 +144,25 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
         below.work = fresh->start_work;
     }
     int rc = spv_db_begin(fresh);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (base > 0) {
         rc = spv_start_write(fresh, &fresh->start, &fresh->start_parent, &fresh->start_work);
-        if (rc) {
+        if (rc)
             goto rollback;
-        }
     }
     while ((limit < 0 || want <= limit) && !spv_interrupt_requested(fresh->watch.stop) &&
            next_row(&r, st, fresh, &below, want) > 0) {
         rc = want > 0 ? spv_rows_insert(fresh, &r) : 0;
-        if (rc) {
+        if (rc)
             goto rollback;
-        }
         if (want % BATCH == BATCH - 1) {
             rc = commit_tip(fresh, &r);
-            if (rc) {
+            if (rc)
                 goto rollback;
-            }
             rc = spv_db_begin(fresh);
-            if (rc) {
+            if (rc)
                 goto rollback;
-            }
         }
         below = r;
         want++;
@@ -185,14 +172,12 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
         below = fresh->tip;
         fresh->start = whole;
         rc = spv_start_write(fresh, &whole, NULL, NULL);
-        if (rc) {
+        if (rc)
             goto rollback;
-        }
     }
     rc = commit_tip(fresh, &below);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     return 0;
 rollback:
     spv_db_rollback(fresh);
@@ -216,14 +201,12 @@ static void copy_others(struct spv_store *fresh, const char *path)
         -1, &st, NULL);
     while (code == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(st, 0);
-        if (!name || !spv_schema_is_plain(fresh->db, "old", name)) {
+        if (!name || !spv_schema_is_plain(fresh->db, "old", name))
             continue;
-        }
         sql = sqlite3_mprintf("INSERT OR IGNORE INTO main.\"%w\" SELECT * FROM old.\"%w\"", name,
                               name);
-        if (sql) {
+        if (sql)
             (void)sqlite3_exec(fresh->db, sql, NULL, NULL, NULL);
-        }
         sqlite3_free(sql);
     }
     (void)sqlite3_finalize(st);
@@ -247,16 +230,14 @@ static int rebuild(struct spv_store *fresh, const char *path, int64_t limit)
             source.db, "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height >= 0 ORDER BY height",
             -1, &st, NULL);
     }
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         rc = copy_rows(fresh, st, limit);
-    }
     bool indexed = read_pragma(&source, "SELECT count(*) FROM sqlite_master"
                                         " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
     (void)sqlite3_finalize(st);
     end_source(&source);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     copy_others(fresh, path);
     return indexed ? spv_store_build_index(fresh) : 0;
 }
@@ -270,22 +251,19 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     const struct spv_store_config cfg = {
         .path = fresh, .params = params, .mode = SPV_STORE_CREATE, .stop = stop};
     int rc = spv_store_open(&s, &cfg, why);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = readable ? rebuild(s, path, limit) : 0;
-    if (rc) {
+    if (rc)
         goto out;
-    }
     if (spv_interrupt_requested(stop)) { /* then rows may have been unreadable for that reason */
         rc = stopped(s);
         goto out;
     }
     rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
 out:
-    if (rc) {
+    if (rc)
         report_progress(why, rc, spv_store_last_error(s));
-    }
     int closed = spv_store_close(s);
     *height = tip.height;
     return rc ? rc : closed;

@@ -97,11 +97,9 @@ _Static_assert(SPV_APPLICATION_ID == 1397773896, "the pragma in schema 1 spells 
 static const struct spv_migration *step_from(const struct spv_migration *list, size_t n,
                                              int version)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (list[i].from == version) {
+    for (size_t i = 0; i < n; i++)
+        if (list[i].from == version)
             return &list[i];
-        }
-    }
     return NULL;
 }
 
@@ -110,19 +108,16 @@ int spv_schema_migrate(sqlite3 *db, int version, int target, const struct spv_mi
 {
     for (; version < target; version++) {
         const struct spv_migration *step = step_from(list, n, version);
-        if (!step) {
+        if (!step)
             return SQLITE_MISMATCH;
-        }
         int rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
-        if (rc != SQLITE_OK) {
+        if (rc != SQLITE_OK)
             return rc;
-        }
         char pragma[48];
         (void)snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", version + 1);
         rc = sqlite3_exec(db, pragma, NULL, NULL, NULL);
-        if (rc != SQLITE_OK) {
+        if (rc != SQLITE_OK)
             return rc;
-        }
     }
     return SQLITE_OK;
 }

@@ -26,9 +26,8 @@ static const struct object {
 static size_t find_object(const char *name)
 {
     size_t i = 0;
-    while (i < OBJECTS && sqlite3_stricmp(name, objects[i].name) != 0) {
+    while (i < OBJECTS && sqlite3_stricmp(name, objects[i].name) != 0)
         i++;
-    }
     return i;
 }
 
@@ -53,12 +52,10 @@ static bool is_word(char c)
 static char scan_next(struct scan *t)
 {
     bool spaced = false;
-    for (; !t->quoted && t->at < t->end && is_space(*t->at); t->at++) {
+    for (; !t->quoted && t->at < t->end && is_space(*t->at); t->at++)
         spaced = true;
-    }
-    if (t->at == t->end) {
+    if (t->at == t->end)
         return '\0';
-    }
     if (spaced && t->word && is_word(*t->at)) {
         t->word = false;
         return ' ';
@@ -128,20 +125,16 @@ static int check_foreign_index(struct spv_store *s, int version, const char *nam
         " WHERE l.name = ?1 COLLATE NOCASE AND (l.\"unique\" OR l.partial OR x.cid = -2"
         " OR (x.key AND x.coll <> 'BINARY'))",
         -1, &st, NULL);
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         code = sqlite3_bind_text(st, 1, name, -1, SQLITE_TRANSIENT);
-    }
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         code = sqlite3_bind_text(st, 2, table, -1, SQLITE_TRANSIENT);
-    }
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         code = sqlite3_step(st);
-    }
     const bool plain = code == SQLITE_ROW && sqlite3_column_int64(st, 0) == 0;
     (void)sqlite3_finalize(st);
-    if (code != SQLITE_ROW) {
+    if (code != SQLITE_ROW)
         return spv_db_prepare_error(s, code, "read the schema");
-    }
     return plain ? 0
                  : mismatch(s, version, "table", objects[find_object(table)].name,
                             "has a foreign index that is unique, partial or computed");
@@ -154,9 +147,8 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
     size_t n = 0;
     for (int i = 0; i < 4; i++) {
         column[i] = (const char *)sqlite3_column_text(st, i);
-        if (!column[i] && sqlite3_column_type(st, i) != SQLITE_NULL) {
+        if (!column[i] && sqlite3_column_type(st, i) != SQLITE_NULL)
             return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the schema");
-        }
         column[i] = column[i] ? column[i] : "";
     }
     const size_t own = find_object(column[1]);
@@ -165,15 +157,13 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
         const struct object *o = &objects[own];
         const char *want = version >= o->since ? definition(&n, o, version) : NULL;
         if (seen[own] || !want || strcmp(column[0], o->type) != 0 ||
-            !same_text(column[3], (size_t)sqlite3_column_bytes(st, 3), want, n)) {
+            !same_text(column[3], (size_t)sqlite3_column_bytes(st, 3), want, n))
             return mismatch(s, version, o->type, o->name, "is not defined as its schema says");
-        }
         seen[own] = true;
         return 0;
     }
-    if (on == OBJECTS) {
+    if (on == OBJECTS)
         return 0;
-    }
     return strcmp(column[0], "index") == 0
                ? check_foreign_index(s, version, column[1], column[2])
                : mismatch(s, version, objects[on].type, objects[on].name, "has a trigger");
@@ -190,15 +180,12 @@ int spv_schema_check(struct spv_store *s, int version)
         rc = check_row(s, st, version, seen);
         code = SQLITE_OK;
     }
-    if (!rc && code != SQLITE_DONE) {
+    if (!rc && code != SQLITE_DONE)
         rc = spv_db_prepare_error(s, code, "read the schema");
-    }
     (void)sqlite3_finalize(st);
-    for (size_t i = 0; i < OBJECTS && !rc; i++) {
-        if (!seen[i] && !objects[i].optional) {
+    for (size_t i = 0; i < OBJECTS && !rc; i++)
+        if (!seen[i] && !objects[i].optional)
             rc = mismatch(s, version, objects[i].type, objects[i].name, "is missing");
-        }
-    }
     return rc;
 }
 

@@ -25,9 +25,8 @@ int spv_sidecar_open(const char *name, int flags, int mode)
         errno = errno == ENXIO || errno == EISDIR ? ELOOP : errno;
         return -1;
     }
-    if (fstat(fd, &st) == 0 && is_own(&st)) {
+    if (fstat(fd, &st) == 0 && is_own(&st))
         return fd;
-    }
     (void)close(fd);
     errno = ELOOP;
     return -1;
@@ -41,9 +40,8 @@ const char *spv_sidecar_check(const char *path)
     for (size_t i = 0; !bad && i < sizeof suffixes / sizeof suffixes[0]; i++) {
         struct stat st;
         char *name = sqlite3_mprintf("%s%s", real ? real : path, suffixes[i]);
-        if (name && lstat(name, &st) == 0 && !is_own(&st)) {
+        if (name && lstat(name, &st) == 0 && !is_own(&st))
             bad = suffixes[i];
-        }
         sqlite3_free(name);
     }
     free(real);

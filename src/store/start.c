@@ -37,13 +37,11 @@ static int meta_height(struct spv_store *s, uint32_t *out, const char *key)
     unsigned long long x;
     int rc = spv_meta_get(s, text, sizeof text, key);
     *out = 0;
-    if (rc <= 0) {
+    if (rc <= 0)
         return rc;
-    }
     x = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || x > UINT32_MAX) {
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || x > UINT32_MAX)
         return malformed(s);
-    }
     *out = (uint32_t)x;
     return 1;
 }
@@ -62,32 +60,25 @@ static int load_start(struct spv_store *s)
     struct spv_blockhash parent = {{0}};
     struct spv_u256 work = {{0}};
     int rc = meta_height(s, &base.height, "base");
-    if (rc < 0) {
+    if (rc < 0)
         return rc;
-    }
     rc = meta_height(s, &base.work_since, "work_from");
-    if (rc < 0) {
+    if (rc < 0)
         return rc;
-    }
     if (base.height > 0) {
         rc = spv_meta_get(s, hex, sizeof hex, "base_parent");
-        if (rc < 0) {
+        if (rc < 0)
             return rc;
-        }
-        if (rc == 0 || spv_blockhash_from_hex(&parent, hex) != 0) {
+        if (rc == 0 || spv_blockhash_from_hex(&parent, hex) != 0)
             return malformed(s);
-        }
         rc = spv_meta_get(s, hex, sizeof hex, "base_work");
-        if (rc < 0) {
+        if (rc < 0)
             return rc;
-        }
-        if (rc == 0 || spv_u256_from_hex(&work, hex) != 0) {
+        if (rc == 0 || spv_u256_from_hex(&work, hex) != 0)
             return malformed(s);
-        }
     }
-    if (base.height % spv_start_interval(s) != 0 || base.work_since > base.height) {
+    if (base.height % spv_start_interval(s) != 0 || base.work_since > base.height)
         return malformed(s);
-    }
     s->start = base;
     s->start_parent = parent;
     s->start_work = work;
@@ -96,13 +87,11 @@ static int load_start(struct spv_store *s)
 
 int spv_start_load(struct spv_store *s)
 {
-    if (sqlite3_get_autocommit(s->db) == 0) {
+    if (sqlite3_get_autocommit(s->db) == 0)
         return load_start(s);
-    }
     int rc = spv_db_exec(s, "BEGIN", "read the metadata");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = load_start(s);
     spv_db_rollback(s);
     return rc;
@@ -111,9 +100,8 @@ int spv_start_load(struct spv_store *s)
 int spv_start_moved(struct spv_store *s)
 {
     const struct spv_chain_start before = s->start;
-    if (s->mode != SPV_STORE_READ) {
+    if (s->mode != SPV_STORE_READ)
         return 0;
-    }
     int rc = spv_start_load(s);
     return rc < 0 ? rc
                   : s->start.height != before.height || s->start.work_since != before.work_since;
@@ -124,9 +112,8 @@ static int remove_start(struct spv_store *s)
     static const char *const keys[] = {"base", "base_parent", "base_work", "work_from"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         int rc = spv_meta_remove(s, keys[i]);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     return 0;
 }
@@ -135,23 +122,19 @@ int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
                     const struct spv_blockhash *parent, const struct spv_u256 *work)
 {
     char hex[SPV_HASH_HEX];
-    if (base->height == 0 || !parent || !work) {
+    if (base->height == 0 || !parent || !work)
         return remove_start(s);
-    }
     int rc = set_height(s, "base", base->height);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_blockhash_hex(hex, parent);
     rc = spv_meta_set(s, "base_parent", hex);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_u256_hex(hex, work);
     rc = spv_meta_set(s, "base_work", hex);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return base->work_since > 0 ? set_height(s, "work_from", base->work_since) : 0;
 }
 
@@ -180,20 +163,16 @@ int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
     const struct spv_chain_header *first = &c->headers[0];
     struct spv_chain_start base = {.height = first->height};
     struct spv_u256 below = {{0}};
-    if (s->tip.height != 0 || s->start.height != 0) {
+    if (s->tip.height != 0 || s->start.height != 0)
         return spv_start_mismatch(s, "it is not empty");
-    }
-    if (first->height == 0 || first->height % spv_start_interval(s) != 0) {
+    if (first->height == 0 || first->height % spv_start_interval(s) != 0)
         return spv_start_mismatch(s, "the first one is not the first of a period");
-    }
-    if (work_below(&below, first) != 0) {
+    if (work_below(&below, first) != 0)
         return spv_start_mismatch(s, "the first one has impossible bits");
-    }
     base.work_since = spv_u256_is_zero(&below) ? base.height : 0;
     int rc = spv_start_write(s, &base, &first->header.prev, &below);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_rows_insert_all(s, c->headers, c->n);
     return rc ? rc : spv_meta_set_tip(s, &c->headers[c->n - 1]);
 }

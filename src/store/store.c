@@ -80,9 +80,8 @@ static int check_place(struct spv_store *s)
                            "%s: there is no database. Sync first, or check the path.", s->path);
     }
     int rc = spv_path_make_folders(s->path);
-    if (rc == SPV_ERR_NOMEM) {
+    if (rc == SPV_ERR_NOMEM)
         return spv_db_error_of(s, NULL, SQLITE_NOMEM, "make its folder");
-    }
     if (rc) {
         int code = errno == EACCES || errno == EROFS || errno == EPERM ? SPV_ERR_DB_READONLY
                    : errno == ENOSPC || errno == EDQUOT                ? SPV_ERR_DB_FULL
@@ -100,17 +99,14 @@ static int identify(struct spv_store *s, int64_t *version)
     int64_t id = 0;
     int64_t tables = 0;
     int rc = spv_db_integer(s, &id, "PRAGMA application_id", "open it");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_db_integer(s, version, "PRAGMA user_version", "open it");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_db_integer(s, &tables, "SELECT count(*) FROM sqlite_master", "open it");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (id == 0 && *version == 0 && tables == 0) {
         return s->mode == SPV_STORE_CREATE
                    ? 0
@@ -156,13 +152,11 @@ static int take_lock(struct spv_store *s)
 static int create_chain(struct spv_store *s)
 {
     int rc = spv_network_id_write(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_genesis_store(s, &s->tip);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return spv_meta_set_tip(s, &s->tip);
 }
 
@@ -171,20 +165,17 @@ static int migrate(struct spv_store *s, int64_t version)
 {
     if (version > 0) { /* another network's file is not changed */
         int rc = spv_network_id_check(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (version < SPV_SCHEMA_VERSION) {
         int code = spv_schema_migrate(s->db, (int)version, SPV_SCHEMA_VERSION, spv_migrations,
                                       spv_n_migrations);
-        if (code != SQLITE_OK) {
+        if (code != SQLITE_OK)
             return spv_db_error(s, code, "bring up the schema");
-        }
     }
-    if (version == 0) {
+    if (version == 0)
         return create_chain(s);
-    }
     return s->unchecked ? 0 : spv_tail_check(s);
 }
 
@@ -204,20 +195,16 @@ static int write_opening(struct spv_store *s, const struct spv_wal_note *note)
 {
     int64_t version = 0;
     int rc = identify(s, &version);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = migrate(s, version);
-    if (rc) {
+    if (rc)
         return rc;
-    }
-    if (version == 0) {
+    if (version == 0)
         return 0;
-    }
     rc = find_log(s, note);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return spv_branches_prune(s);
 }
 
@@ -233,13 +220,11 @@ static int open_write(struct spv_store *s)
     int64_t version = 0;
     struct spv_wal_note note;
     int code = spv_db_connect(&s->db, &s->watch, s->path, s->mode, false);
-    if (code != SQLITE_OK) {
+    if (code != SQLITE_OK)
         return spv_db_error(s, code, "open it");
-    }
     int rc = identify(s, &version);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (sqlite3_db_readonly(s->db, "main") != 0) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY,
                            "%s: cannot be written. Check the permissions of the file.", s->path);
@@ -247,29 +232,24 @@ static int open_write(struct spv_store *s)
     spv_wal_guard_read(&note, s);
     if (s->lock < 0) {
         rc = take_lock(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     rc = spv_db_exec(s,
                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                      "PRAGMA wal_autocheckpoint = 4000", /* pages: 16 MB between checkpoints */
                      "set up the write-ahead log");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_db_begin(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = write_opening(s, &note);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     rc = spv_db_commit(s);
-    if (rc) {
+    if (rc)
         goto rollback;
-    }
     return load_indexed(s);
 rollback:
     spv_db_rollback(s);
@@ -300,9 +280,8 @@ static int connect_read(struct spv_store *s, bool immutable)
         return rc;
     }
     code = sqlite3_errcode(s->db) & 0xff;
-    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) {
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY)
         return rc;
-    }
     if (has_wal(s)) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY,
                            "%s: its write-ahead log (-wal) was left by a program that was killed, "
@@ -319,22 +298,18 @@ static int check_snapshot(struct spv_store *s, const struct spv_wal_note *note, 
 {
     int64_t version = 0;
     int rc = identify(s, &version);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = any_network ? spv_network_id_load(s) : spv_network_id_check(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (!s->unchecked) {
         rc = spv_tail_check(s);
-        if (rc) {
+        if (rc)
             return rc;
-        }
         rc = spv_wal_guard_check(s, note);
-        if (rc) {
+        if (rc)
             return rc > 0 ? SPV_ERR_DB_DAMAGED : rc;
-        }
     }
     return load_indexed(s);
 }
@@ -343,14 +318,12 @@ static int open_read(struct spv_store *s, bool any_network)
 {
     struct spv_wal_note note;
     int rc = connect_read(s, false);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_wal_guard_read(&note, s);
     rc = spv_db_exec(s, "BEGIN", "read it");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = check_snapshot(s, &note, any_network);
     spv_db_rollback(s);
     return rc;
@@ -387,9 +360,8 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
     s->watch.stop = cfg->stop;
     s->watch.busy = cfg->busy;
     s->watch.busy_ctx = cfg->busy_ctx;
-    if (cfg->params) {
+    if (cfg->params)
         s->params = *cfg->params;
-    }
     int rc = 0;
     s->path = sqlite3_mprintf("%s", cfg->path);
     if (!s->path) {
@@ -397,13 +369,11 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
         goto err;
     }
     rc = check_place(s);
-    if (rc) {
+    if (rc)
         goto err;
-    }
     rc = cfg->mode == SPV_STORE_READ ? open_read(s, cfg->params == NULL) : open_write(s);
-    if (rc) {
+    if (rc)
         goto err;
-    }
     s->error_text[0] = '\0';
     *out = s;
     return 0;
@@ -424,13 +394,11 @@ int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
 
 int spv_store_flush(struct spv_store *s)
 {
-    if (s->mode == SPV_STORE_READ) {
+    if (s->mode == SPV_STORE_READ)
         return 0;
-    }
     int rc = spv_store_commit(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     /* A reader's snapshot may keep the checkpoint from completing. Commits are durable in the log
      * all the same, so the call does not wait for the reader. */
     s->watch.wait_ms = 0;
@@ -443,13 +411,11 @@ int spv_store_flush(struct spv_store *s)
 
 int spv_store_close(struct spv_store *s)
 {
-    if (!s) {
+    if (!s)
         return 0;
-    }
     int rc = spv_store_flush(s);
-    if (!rc) {
+    if (!rc)
         spv_wal_guard_clear(s);
-    }
     release_all(s);
     sqlite3_free(s->path);
     sqlite3_free(s);

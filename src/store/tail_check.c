@@ -39,9 +39,8 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     int64_t want = low > bottom ? low - 1 : bottom;
     int code = SQLITE_DONE;
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     f->good = -1;
     f->reason = NULL;
     (void)sqlite3_bind_int64(st, 1, want);
@@ -118,16 +117,14 @@ static int find_tail(struct spv_store *s, struct finding *f)
 {
     int rc = spv_db_integer(s, &f->max, "SELECT coalesce(max(height), -1) FROM header",
                             "read the highest header");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_db_integer(s, &f->claimed,
                         "SELECT coalesce(max(CASE WHEN typeof(value) = 'integer' THEN value "
                         "END), -1) FROM meta WHERE key = 'tip_height'",
                         "read the tip");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     /* Rows above the metadata's tip were not written by us; below it, rows are lost. */
     int64_t high = f->claimed >= 0 && f->claimed < f->max ? f->claimed : f->max;
     f->good = -1;
@@ -141,9 +138,8 @@ static int find_tail(struct spv_store *s, struct finding *f)
     while (high >= bottom && f->good < 0) {
         int64_t low = high - bottom >= CHECK_ROWS ? high - CHECK_ROWS + 1 : bottom;
         rc = check_window(s, f, low, high);
-        if (rc) {
+        if (rc)
             return rc;
-        }
         if (first) { /* report the finding nearest the tip */
             reason = f->reason;
             height = f->height;
@@ -151,9 +147,8 @@ static int find_tail(struct spv_store *s, struct finding *f)
         }
         high = low - 1;
         rc = f->good < 0 ? highest_row(s, &high, high) : 0;
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     if (!first) {
         f->reason = reason;
@@ -173,19 +168,16 @@ static int cut_tail(struct spv_store *s, struct finding *f)
     const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
     int rc = spv_rows_remove_above(s, f->good);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (f->good < 0) { /* no row is left: start again at genesis */
         s->start = (struct spv_chain_start){0};
         rc = spv_start_write(s, &s->start, NULL, NULL);
-        if (rc) {
+        if (rc)
             return rc;
-        }
         rc = spv_genesis_store(s, &f->tip);
-        if (rc) {
+        if (rc)
             return rc;
-        }
     }
     s->rewound = lost > 0 ? (uint32_t)lost : 0;
     return spv_meta_set_tip(s, &f->tip);
@@ -196,22 +188,19 @@ int spv_tail_check(struct spv_store *s)
     struct finding f;
     memset(&f, 0, sizeof f);
     int rc = spv_start_load(s);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = find_tail(s, &f);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     if (f.reason && s->mode == SPV_STORE_READ) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: the database is damaged: the header of height %s %s. Sync again: "
                            "the damaged tail is cut off and fetched anew.",
                            s->path, SPV_COUNT(f.height), f.reason);
     }
-    if (f.reason) {
+    if (f.reason)
         rc = cut_tail(s, &f);
-    }
     s->tip = f.tip;
     return rc;
 }

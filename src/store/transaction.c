@@ -16,13 +16,11 @@ int spv_transaction_undo(struct spv_store *s, int rc)
 
 int spv_store_commit(struct spv_store *s)
 {
-    if (s->n_uncommitted == 0) {
+    if (s->n_uncommitted == 0)
         return 0;
-    }
     int rc = spv_db_commit(s);
-    if (rc) {
+    if (rc)
         return spv_transaction_undo(s, rc);
-    }
     s->n_uncommitted = 0;
     spv_wal_guard_write(s);
     return 0;

@@ -82,9 +82,8 @@ static int see_gap(struct walk *w, int64_t height)
         bad_below(w, height, "follows nothing");
         return 0;
     }
-    if (from == 0 && base > 0) {
+    if (from == 0 && base > 0)
         spv_verify_bad(v, 0, "the genesis is missing");
-    }
     if (from < base &&
         height >= base) { /* hash and work of the header below the start are in the metadata */
         memset(&w->below, 0, sizeof w->below);
@@ -127,12 +126,10 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     const char *reason = NULL;
     int rc = 0;
     int64_t height = sqlite3_column_int64(st, 0);
-    if (height < 0 || height > UINT32_MAX) { /* not part of the chain: a repair deletes it */
+    if (height < 0 || height > UINT32_MAX) /* not part of the chain: a repair deletes it */
         return see_stray(w, height);
-    }
-    if (height > w->want) {
+    if (height > w->want)
         rc = see_gap(w, height);
-    }
     if (spv_row_read(&r, st) != 0) {
         reason = "is malformed";
     } else if (height == 0) {
@@ -183,9 +180,8 @@ static int compare_meta(struct spv_verify *v, const char *key, const char *want)
 {
     char value[SPV_HASH_HEX + 1] = "";
     int rc = spv_meta_get(v->s, value, sizeof value, key);
-    if (rc < 0 && rc != SPV_ERR_DB_DAMAGED) {
+    if (rc < 0 && rc != SPV_ERR_DB_DAMAGED)
         return rc;
-    }
     if (rc <= 0 || strcmp(value, want) != 0) {
         spv_verify_found(v, -1, "the metadata's %s is %s, the last header's is %s", key,
                          rc > 0 ? value : "absent or malformed", want);
@@ -207,9 +203,8 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
         spv_verify_found(v, -1, "the metadata cannot be read");
         return 0;
     }
-    if (rc) {
+    if (rc)
         return rc;
-    }
     v->report->claimed = claimed;
     if (claimed < 0) {
         spv_verify_found(v, -1, "the metadata names no tip");
@@ -230,14 +225,12 @@ static int check_tip(struct spv_verify *v, const struct walk *w)
                        SPV_COUNT(max + 1), SPV_COUNT(claimed));
         return 0;
     }
-    if (!w->linked) {
+    if (!w->linked)
         return 0; /* the last row was reported already */
-    }
     spv_blockhash_hex(hex, &w->below.hash);
     rc = compare_meta(v, "tip_hash", hex);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     spv_u256_hex(hex, &w->below.work);
     return compare_meta(v, "tip_work", hex);
 }
@@ -262,17 +255,14 @@ static int check_chain(struct spv_verify *v)
                             "SELECT coalesce(max(height), -1) FROM header"
                             " WHERE height BETWEEN 0 AND 4294967295",
                             "verify it");
-    if (rc && rc != SPV_ERR_DB_DAMAGED) {
+    if (rc && rc != SPV_ERR_DB_DAMAGED)
         return rc;
-    }
     rc = spv_full_start(&w.full, v);
-    if (rc) {
+    if (rc)
         goto out;
-    }
     rc = check_rows(&w);
-    if (rc) {
+    if (rc)
         goto out;
-    }
     rc = check_tip(v, &w);
 out:
     spv_full_free(&w.full);
@@ -282,25 +272,20 @@ out:
 static int check_all(struct spv_verify *v)
 {
     int rc = spv_verify_progress(v, 0); /* no progress is reported while the pages are checked */
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = check_pages(v);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = check_start(v);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = check_chain(v);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = spv_verify_branches(v);
-    if (rc) {
+    if (rc)
         return rc;
-    }
     return spv_verify_addrman(v);
 }
 
@@ -318,9 +303,8 @@ static int verify_store(struct spv_verify *v)
     struct spv_wal_note note;
     spv_wal_guard_read(&note, v->s);
     int rc = spv_db_exec(v->s, "BEGIN", "read it");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     rc = check_all(v);
     if (!rc && spv_wal_guard_check(v->s, &note) > 0) {
         spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %s",
@@ -328,18 +312,16 @@ static int verify_store(struct spv_verify *v)
     }
     spv_db_rollback(v->s);
     r->good = v->bad <= r->tip ? v->bad - 1 : r->tip;
-    if (r->good < (int64_t)v->s->start.height) {
+    if (r->good < (int64_t)v->s->start.height)
         r->good = -1; /* not even the row that the chain begins with */
-    }
     if (!rc && r->total > 0) {
         rc = spv_db_fail(v->s, SPV_ERR_DB_DAMAGED,
                          "%s: the database is damaged: %s. Repair it with spv-db repair (a copy is "
                          "kept), then sync again.",
                          v->s->path, r->findings[0].text);
     }
-    if (rc == SPV_ERR_INTERRUPTED) {
+    if (rc == SPV_ERR_INTERRUPTED)
         (void)spv_db_fail(v->s, rc, "%s: verifying was stopped before its end.", v->s->path);
-    }
     return rc;
 }
 
@@ -369,8 +351,7 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
         (void)snprintf(out->findings[0].text, sizeof out->findings[0].text, "%.*s",
                        SPV_FINDING_TEXT - 1, problem.text);
     }
-    if (why && rc) {
+    if (why && rc)
         *why = problem;
-    }
     return rc;
 }

@@ -19,9 +19,8 @@ int spv_verify_addrman(struct spv_verify *v)
 {
     int64_t version = 0;
     int rc = spv_db_integer(v->s, &version, "PRAGMA user_version", "verify it");
-    if (rc || version < 2) {
+    if (rc || version < 2)
         return rc;
-    }
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         int64_t n = 0;
         rc = spv_db_integer(v->s, &n, tables[i].sql, "verify it");

@@ -51,13 +51,11 @@ static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *
     } else {
         spv_blockhash_hex(hex, &r.hash);
         reason = spv_row_check_pow(&target, &r);
-        if (!reason) {
+        if (!reason)
             reason = check_parent(parent, &r, &target, &code);
-        }
     }
-    if (code != SQLITE_DONE && code != SQLITE_ROW) {
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
         return spv_verify_unread(v, code, -1, "a side branch");
-    }
     if (reason) {
         v->report->branches_ok = false;
         spv_verify_found(v, -1, "the side branch's header %s (height %s) %s", hex,
@@ -72,9 +70,8 @@ int spv_verify_branches(struct spv_verify *v)
     sqlite3_stmt *parent = NULL;
     int rc = 0;
     int code = sqlite3_prepare_v2(v->s->db, all_sql, -1, &st, NULL);
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         code = sqlite3_prepare_v2(v->s->db, parent_sql, -1, &parent, NULL);
-    }
     while (!rc && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         rc = see_branch_row(v, st, parent);
         code = SQLITE_OK;

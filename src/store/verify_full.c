@@ -40,9 +40,8 @@ static int seed_by_height(void *ctx, struct spv_chain_header *out, uint32_t heig
         spv_genesis_header(f->v->s, out);
         return 1;
     }
-    if (height < f->seed[0].height || height - f->seed[0].height >= f->n_seed) {
+    if (height < f->seed[0].height || height - f->seed[0].height >= f->n_seed)
         return 0;
-    }
     *out = f->seed[height - f->seed[0].height];
     return 1;
 }
@@ -59,9 +58,8 @@ static int seed_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t
 {
     struct spv_chain_header r;
     uint32_t got = 0;
-    while (got < n && seed_by_height(ctx, &r, from + got) == 1) {
+    while (got < n && seed_by_height(ctx, &r, from + got) == 1)
         out[got++] = r.header;
-    }
     return (int)got;
 }
 
@@ -89,14 +87,12 @@ static int new_chain(struct spv_full *f)
 int spv_full_start(struct spv_full *f, struct spv_verify *v)
 {
     memset(f, 0, sizeof *f);
-    if (!v->cfg->full) {
+    if (!v->cfg->full)
         return 0;
-    }
     f->v = v;
     f->feed = malloc(SPV_FULL_FEED * sizeof *f->feed);
-    if (!f->feed) {
+    if (!f->feed)
         return full_fail(f, SPV_ERR_NOMEM);
-    }
     return v->s->start.height == 0 ? new_chain(f) : 0;
 }
 
@@ -104,9 +100,8 @@ static const char *date(char out[DATE_TEXT], int64_t unix_s)
 {
     const time_t t = (time_t)unix_s;
     struct tm tm;
-    if (!gmtime_r(&t, &tm) || strftime(out, DATE_TEXT, "%Y-%m-%d %H:%M", &tm) == 0) {
+    if (!gmtime_r(&t, &tm) || strftime(out, DATE_TEXT, "%Y-%m-%d %H:%M", &tm) == 0)
         out[0] = '\0';
-    }
     return out;
 }
 
@@ -126,20 +121,17 @@ static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, i
 static int check_header(struct spv_full *f)
 {
     struct spv_accept_result verdict;
-    if (f->fed == 0) {
+    if (f->fed == 0)
         return 0;
-    }
     int rc = spv_chain_accept(f->chain, &verdict, f->feed, f->fed, f->v->cfg->now);
     f->fed = 0;
-    if (rc) {
+    if (rc)
         return full_fail(f, rc);
-    }
     spv_chain_stored(f->chain);
     if (verdict.error != 0) {
         int64_t height = f->first + (int64_t)verdict.index;
-        if (verdict.error == SPV_ERR_HDR_TIME_FUTURE) {
+        if (verdict.error == SPV_ERR_HDR_TIME_FUTURE)
             return ahead_of_clock(f, &f->feed[verdict.index], height);
-        }
         spv_verify_bad(f->v, height, "the header of height %s breaks the rules: %s",
                        SPV_COUNT(height), spv_strerror(verdict.error));
         spv_full_free(f);
@@ -149,16 +141,14 @@ static int check_header(struct spv_full *f)
 
 int spv_full_add(struct spv_full *f, const struct spv_chain_header *r)
 {
-    if (!f->v || r->height == 0) {
+    if (!f->v || r->height == 0)
         return 0;
-    }
     if (!f->chain) {
         f->seed[f->n_seed++] = *r;
         return f->n_seed == SPV_FULL_SEED ? new_chain(f) : 0;
     }
-    if (f->fed == 0) {
+    if (f->fed == 0)
         f->first = r->height;
-    }
     f->feed[f->fed++] = r->header;
     return f->fed == SPV_FULL_FEED ? check_header(f) : 0;
 }

@@ -30,20 +30,17 @@ void spv_verify_bad(struct spv_verify *v, int64_t height, const char *format, ..
     va_start(args, format);
     keep_finding(v, height, format, args);
     va_end(args);
-    if (height < v->bad) {
+    if (height < v->bad)
         v->bad = height;
-    }
 }
 
 int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char *what)
 {
     int rc = spv_db_error(v->s, code, "verify it");
-    if (rc == SPV_ERR_INTERRUPTED) {
+    if (rc == SPV_ERR_INTERRUPTED)
         return rc;
-    }
-    if (rc != SPV_ERR_DB_DAMAGED) {
+    if (rc != SPV_ERR_DB_DAMAGED)
         return rc;
-    }
     v->report->pages_ok = false;
     spv_verify_found(v, height, "%s cannot be read: %s", what, sqlite3_errmsg(v->s->db));
     return 0;
@@ -53,8 +50,7 @@ int spv_verify_progress(struct spv_verify *v, uint64_t done)
 {
     if (v->cfg->progress && done % SPV_VERIFY_STEP == 0 &&
         v->cfg->progress(v->cfg->ctx, done,
-                         v->report->tip < 0 ? 0 : (uint64_t)v->report->tip + 1) != 0) {
+                         v->report->tip < 0 ? 0 : (uint64_t)v->report->tip + 1) != 0)
         return SPV_ERR_INTERRUPTED;
-    }
     return 0;
 }

@@ -34,15 +34,13 @@ static bool read_note(struct spv_wal_note *out, const char *text)
     const char *line = strchr(text, '\n');
     char *end = NULL;
     char hex[SPV_HASH_HEX] = "";
-    if (!line || line[1] < '0' || line[1] > '9') {
+    if (!line || line[1] < '0' || line[1] > '9')
         return false;
-    }
     errno = 0;
     const unsigned long height = strtoul(line + 1, &end, 10);
     if (errno != 0 || height > UINT32_MAX || *end != ' ' ||
-        strcspn(end + 1, "\n") != SPV_HASH_HEX - 1) {
+        strcspn(end + 1, "\n") != SPV_HASH_HEX - 1)
         return false;
-    }
     memcpy(hex, end + 1, SPV_HASH_HEX - 1);
     out->height = (uint32_t)height;
     return spv_blockhash_from_hex(&out->hash, hex) == 0;
@@ -56,9 +54,8 @@ void spv_wal_guard_read(struct spv_wal_note *out, struct spv_store *s)
     char *name = sqlite3_mprintf("%s-lock", path);
     int f = name ? spv_sidecar_open(name, O_RDONLY, 0) : -1;
     sqlite3_free(name);
-    if (f < 0) {
+    if (f < 0)
         return;
-    }
     ssize_t n = pread(f, text, sizeof text - 1, 0);
     (void)close(f);
     out->noted = n > 0 && read_note(out, text) && size_beside(path, "-wal") == 0;
@@ -69,18 +66,16 @@ int spv_wal_guard_check(struct spv_store *s, const struct spv_wal_note *note)
     char hex[SPV_HASH_HEX];
     char sql[400];
     int64_t found = 0;
-    if (!note->noted || note->height < s->start.height) {
+    if (!note->noted || note->height < s->start.height)
         return 0;
-    }
     spv_blockhash_hex(hex, &note->hash);
     (void)snprintf(sql, sizeof sql,
                    "SELECT (SELECT count(*) FROM header WHERE height = %u AND hash = x'%s') +"
                    " (SELECT count(*) FROM branch_header WHERE hash = x'%s')",
                    (unsigned)note->height, hex, hex);
     int rc = spv_db_integer(s, &found, sql, "look for the last header");
-    if (rc != 0 || found > 0) {
+    if (rc != 0 || found > 0)
         return rc;
-    }
     (void)spv_db_fail(
         s, SPV_ERR_DB_DAMAGED,
         "%s: its write-ahead log is missing (%s-wal): the last program that wrote was "
@@ -94,22 +89,19 @@ void spv_wal_guard_write(struct spv_store *s)
 {
     char text[NOTE_MAX];
     char hex[SPV_HASH_HEX];
-    if (s->lock < 0) {
+    if (s->lock < 0)
         return;
-    }
     spv_blockhash_hex(hex, &s->tip.hash);
     int n =
         snprintf(text, sizeof text, "%ld\n%u %s\n", (long)getpid(), (unsigned)s->tip.height, hex);
-    if (pwrite(s->lock, text, (size_t)n, 0) != n || ftruncate(s->lock, n) != 0) {
+    if (pwrite(s->lock, text, (size_t)n, 0) != n || ftruncate(s->lock, n) != 0)
         errno = 0; /* without the note a lost log is not detected; the commit itself succeeded */
-    }
 }
 
 void spv_wal_guard_clear(struct spv_store *s)
 {
     char text[NOTE_MAX];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (s->lock >= 0 && ftruncate(s->lock, n) != 0) {
+    if (s->lock >= 0 && ftruncate(s->lock, n) != 0)
         errno = 0;
-    }
 }

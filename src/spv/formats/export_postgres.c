@@ -47,9 +47,8 @@ int spv_postgres_head(const struct spv_export_rows *e)
                      "-- encode(hash, 'hex') is what people write.\n",
                      e->params->net.name, e->from);
     int rc = spv_export_write(e, text, (size_t)n);
-    for (size_t i = 0; !rc && i < sizeof tables / sizeof tables[0]; i++) {
+    for (size_t i = 0; !rc && i < sizeof tables / sizeof tables[0]; i++)
         rc = spv_export_text(e, tables[i]);
-    }
     return rc ? rc : copy_from(e, "header", "");
 }
 
@@ -95,9 +94,8 @@ int spv_postgres_tail(const struct spv_export_rows *e, const struct spv_chain_he
     spv_u256_hex(work, &last->work);
     spv_blockhash_hex(prev, &first->header.prev);
     int rc = spv_export_text(e, "\\.\nCOPY meta (key, value) FROM stdin;\n");
-    if (rc) {
+    if (rc)
         return rc;
-    }
     int n = snprintf(text, sizeof text,
                      "network\t%s\nmagic\t%s\ngenesis\t%s\ntip_height\t%" PRIu32
                      "\ntip_hash\t%s\ntip_work\t%s\nfirst_previous_hash\t%s\n\\.\n",

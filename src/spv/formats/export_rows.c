@@ -30,9 +30,8 @@ static int write_zeros(const struct spv_export_rows *e, uint64_t n)
     while (n > 0) {
         const size_t step = n < sizeof zeros ? (size_t)n : sizeof zeros;
         int rc = spv_export_write(e, zeros, step);
-        if (rc) {
+        if (rc)
             return rc;
-        }
         n -= step;
     }
     return 0;
@@ -141,9 +140,8 @@ static int neutrino_head(const struct spv_export_rows *e)
 {
     uint8_t head[NEUTRINO_HEAD] = {0};
     memcpy(head, e->params->net.magic, 4);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         head[6 + i] = (uint8_t)(e->from >> (8 * i));
-    }
     return spv_export_write(e, head, sizeof head);
 }
 
@@ -216,9 +214,8 @@ enum spv_export_reorg spv_export_format_reorg(enum spv_export_format format)
 int spv_export_rows_begin(const struct spv_export_rows *e)
 {
     const struct format *f = find_format(e->format);
-    if (!f) {
+    if (!f)
         return SPV_ERR_INVALID;
-    }
     return f->head ? f->head(e) : 0;
 }
 
@@ -231,9 +228,8 @@ int spv_export_rows_row(const struct spv_export_rows *e, const struct spv_chain_
 int spv_export_rows_begin_branches(const struct spv_export_rows *e)
 {
     const struct format *f = find_format(e->format);
-    if (!f) {
+    if (!f)
         return SPV_ERR_INVALID;
-    }
     return f->between ? f->between(e) : 0;
 }
 
@@ -247,9 +243,8 @@ int spv_export_rows_end(const struct spv_export_rows *e, const struct spv_chain_
                         const struct spv_chain_header *last)
 {
     const struct format *f = find_format(e->format);
-    if (!f) {
+    if (!f)
         return SPV_ERR_INVALID;
-    }
     return f->tail ? f->tail(e, first, last) : 0;
 }
 
@@ -257,9 +252,8 @@ int spv_export_rows_reorg(const struct spv_export_rows *e, uint32_t fork_height,
                           const struct spv_blockhash *fork, uint32_t removed)
 {
     const struct format *f = find_format(e->format);
-    if (!f) {
+    if (!f)
         return SPV_ERR_INVALID;
-    }
     return f->reorg ? f->reorg(e, fork_height, fork, removed) : SPV_ERR_UNSUPPORTED;
 }
 

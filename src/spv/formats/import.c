@@ -36,13 +36,11 @@ int spv_import_new(struct spv_import **out, const struct spv_params *params,
                    enum spv_import_format format)
 {
     *out = NULL;
-    if ((size_t)format >= FORMATS || !params) {
+    if ((size_t)format >= FORMATS || !params)
         return SPV_ERR_INVALID;
-    }
     struct spv_import *d = calloc(1, sizeof *d);
-    if (!d) {
+    if (!d)
         return SPV_ERR_NOMEM;
-    }
     d->params = params;
     d->format = format;
     *out = d;
@@ -94,14 +92,11 @@ static bool is_printable(uint8_t c)
 
 static bool is_magic(const struct spv_import *d, const uint8_t *p)
 {
-    if (memcmp(p, d->params->net.magic, 4) == 0) {
+    if (memcmp(p, d->params->net.magic, 4) == 0)
         return true;
-    }
-    for (int i = 0; i < SPV_NETWORKS; i++) {
-        if (memcmp(p, spv_netid_get((enum spv_network)i)->magic, 4) == 0) {
+    for (int i = 0; i < SPV_NETWORKS; i++)
+        if (memcmp(p, spv_netid_get((enum spv_network)i)->magic, 4) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -110,14 +105,12 @@ static enum spv_import_format detect_format(const struct spv_import *d, size_t m
     const uint8_t *p = d->buffer + d->at + mark;
     size_t n = d->end - d->at - mark;
     size_t text = 0;
-    while (text < n && text < TEXT_ENOUGH && is_printable(p[text])) {
+    while (text < n && text < TEXT_ENOUGH && is_printable(p[text]))
         text++;
-    }
     if (text == n || text == TEXT_ENOUGH) {
         size_t blank = 0;
-        while (blank < text && (p[blank] == ' ' || p[blank] == '\t')) {
+        while (blank < text && (p[blank] == ' ' || p[blank] == '\t'))
             blank++;
-        }
         return blank < text && (p[blank] == '{' || p[blank] == '[') ? SPV_IMPORT_JSONL
                                                                     : SPV_IMPORT_CSV;
     }
@@ -142,12 +135,10 @@ static const char *other_kind(const uint8_t *p, size_t n)
         {"7z\xbc\xaf\x27\x1c", 0, 6, "packed by 7-Zip"},
         {"PK\x03\x04", 0, 4, "a zip archive"},
     };
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (n >= kinds[i].at + kinds[i].n &&
-            memcmp(p + kinds[i].at, kinds[i].magic, kinds[i].n) == 0) {
+            memcmp(p + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
             return kinds[i].what;
-        }
-    }
     return NULL;
 }
 
@@ -155,26 +146,22 @@ static const char *other_kind(const uint8_t *p, size_t n)
 static int import_begin(struct spv_import *d)
 {
     size_t n = d->end - d->at;
-    if (n < SPV_HEADER_SIZE && !d->ended) {
+    if (n < SPV_HEADER_SIZE && !d->ended)
         return 0;
-    }
-    if (n == 0) {
+    if (n == 0)
         return spv_import_fail_whole(d, SPV_ERR_SHORT, "is empty");
-    }
     size_t mark = n >= sizeof MARK - 1 && memcmp(d->buffer + d->at, MARK, sizeof MARK - 1) == 0
                       ? sizeof MARK - 1
                       : 0;
     const char *other = other_kind(d->buffer + d->at, n);
-    if (other) {
+    if (other)
         return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is no file of headers but %s", other);
-    }
     if (d->format == SPV_IMPORT_AUTO) {
         d->format = detect_format(d, mark);
         d->detected = true;
     }
-    if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL) {
+    if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL)
         spv_import_skip(d, mark); /* the byte order mark is no text */
-    }
     d->started = true;
     return 1;
 }
@@ -182,15 +169,12 @@ static int import_begin(struct spv_import *d)
 int spv_import_next(struct spv_import *d, struct spv_import_item *out)
 {
     int rc = 1;
-    if (d->error != 0) {
+    if (d->error != 0)
         return d->error;
-    }
-    if (!d->started) {
+    if (!d->started)
         rc = import_begin(d);
-    }
-    if (rc <= 0) {
+    if (rc <= 0)
         return rc;
-    }
     memset(out, 0, sizeof *out);
     switch (d->format) {
     case SPV_IMPORT_RAW:

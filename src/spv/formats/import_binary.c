@@ -15,9 +15,8 @@ static const char *network_of(const uint8_t magic[4])
 {
     for (int i = 0; i < SPV_NETWORKS; i++) {
         const struct spv_netid *net = spv_netid_get((enum spv_network)i);
-        if (memcmp(net->magic, magic, 4) == 0) {
+        if (memcmp(net->magic, magic, 4) == 0)
             return net->name;
-        }
     }
     return "an unknown network";
 }
@@ -99,12 +98,10 @@ static int begin(struct spv_import *d)
 /* A zero header: 0 when it is counted, or an error. */
 static int pass_gap(struct spv_import *d)
 {
-    if (d->format == SPV_IMPORT_RAW && d->detected && d->placed) {
+    if (d->format == SPV_IMPORT_RAW && d->detected && d->placed)
         d->format = SPV_IMPORT_ELECTRUM; /* a raw file has no holes */
-    }
-    if (d->format != SPV_IMPORT_ELECTRUM) {
+    if (d->format != SPV_IMPORT_ELECTRUM)
         return spv_import_fail(d, SPV_ERR_MALFORMED, "a header of zeros");
-    }
     if (d->hole == SPV_IMPORT_HOLE_MAX) {
         return spv_import_fail(d, SPV_ERR_TOO_LONG, "more than %d zero headers in a row",
                                SPV_IMPORT_HOLE_MAX);
@@ -130,14 +127,12 @@ int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
     for (;;) {
         size_t n = d->end - d->at;
         int rc = 1;
-        if (n < SPV_HEADER_SIZE && !d->ended) {
+        if (n < SPV_HEADER_SIZE && !d->ended)
             return 0;
-        }
         if (!d->begun) {
             rc = begin(d);
-            if (rc <= 0) {
+            if (rc <= 0)
                 return rc;
-            }
             continue;
         }
         if (n > 0 && n < SPV_HEADER_SIZE) {
@@ -149,20 +144,16 @@ int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
         const uint8_t *p = d->buffer + d->at;
         if (n > 0 && is_zero(p)) {
             rc = pass_gap(d);
-            if (rc < 0) {
+            if (rc < 0)
                 return rc;
-            }
             continue;
         }
-        if (d->hole > 0) {
+        if (d->hole > 0)
             return give_gap(d, out);
-        }
-        if (n == 0) {
+        if (n == 0)
             return 0;
-        }
-        if (d->placed && d->height >= UINT32_MAX) {
+        if (d->placed && d->height >= UINT32_MAX)
             return spv_import_fail(d, SPV_ERR_TOO_LONG, "a header beyond the highest height");
-        }
         spv_header_decode(&out->header, p);
         out->kind = SPV_IMPORT_HEADER;
         out->placed = d->placed;

@@ -10,11 +10,9 @@ __attribute__((format(printf, 4, 0))) static int fail_with(struct spv_import *d,
 {
     (void)vsnprintf(d->problem + used, sizeof d->problem - (size_t)used, format, args);
     for (char *c = d->problem; *c != '\0';
-         c++) { /* text from the file could contain control sequences */
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+         c++) /* text from the file could contain control sequences */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
-        }
-    }
     d->error = err;
     return err;
 }

@@ -29,11 +29,9 @@ static const char *const names[SPV_FIELDS] = {
 
 enum spv_import_field spv_import_field_by_name(const char *name)
 {
-    for (size_t i = 0; i < SPV_FIELDS; i++) {
-        if (strcmp(names[i], name) == 0) {
+    for (size_t i = 0; i < SPV_FIELDS; i++)
+        if (strcmp(names[i], name) == 0)
             return (enum spv_import_field)i;
-        }
-    }
     return SPV_FIELD_OTHER;
 }
 
@@ -58,9 +56,8 @@ static void field_error(struct reading *r, enum spv_import_field field, const ch
 static const char *require(struct reading *r, enum spv_import_field field, bool quoted)
 {
     const char *text = r->v->text[field];
-    if (r->error != 0) {
+    if (r->error != 0)
         return NULL;
-    }
     if (!text) {
         r->error = spv_import_fail(r->d, SPV_ERR_MALFORMED, "%s is missing", names[field]);
         return NULL;
@@ -77,12 +74,10 @@ static uint32_t number(struct reading *r, enum spv_import_field field)
     const char *text = require(r, field, false);
     uint64_t value = 0;
     size_t n = 0;
-    if (!text) {
+    if (!text)
         return 0;
-    }
-    for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++) {
+    for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++)
         value = value * 10 + (uint64_t)(text[n] - '0');
-    }
     if (n == 0 || text[n] != '\0' || value > UINT32_MAX) {
         field_error(r, field, "a number from 0 to 4294967295");
         return 0;
@@ -96,12 +91,10 @@ static int32_t signed_number(struct reading *r, enum spv_import_field field)
     bool minus = text && text[0] == '-';
     uint64_t value = 0;
     size_t n = minus;
-    if (!text) {
+    if (!text)
         return 0;
-    }
-    for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++) {
+    for (; text[n] >= '0' && text[n] <= '9' && n <= NUMBER_DIGITS; n++)
         value = value * 10 + (uint64_t)(text[n] - '0');
-    }
     if (n == minus || text[n] != '\0' || value > (uint64_t)INT32_MAX + minus) {
         field_error(r, field, "a number from -2147483648 to 2147483647");
         return 0;
@@ -112,18 +105,16 @@ static int32_t signed_number(struct reading *r, enum spv_import_field field)
 static void hash(struct reading *r, struct spv_blockhash *out, enum spv_import_field field)
 {
     const char *text = require(r, field, true);
-    if (text && (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != 0)) {
+    if (text && (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != 0))
         field_error(r, field, "64 hexadecimal digits");
-    }
 }
 
 static uint32_t bits(struct reading *r)
 {
     const char *text = require(r, SPV_FIELD_BITS, true);
     uint8_t be[4] = {0};
-    if (text && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != 0)) {
+    if (text && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != 0))
         field_error(r, SPV_FIELD_BITS, "8 hexadecimal digits");
-    }
     return (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
 }
 
@@ -133,9 +124,8 @@ static bool branch(struct reading *r)
     const char *no = json ? "false" : "0";
     const char *yes = json ? "true" : "1";
     const char *text = require(r, SPV_FIELD_BRANCH, false);
-    if (text && strcmp(text, no) != 0 && strcmp(text, yes) != 0) {
+    if (text && strcmp(text, no) != 0 && strcmp(text, yes) != 0)
         field_error(r, SPV_FIELD_BRANCH, json ? "true or false" : "0 or 1");
-    }
     return text && strcmp(text, yes) == 0;
 }
 
@@ -143,9 +133,8 @@ static int mark(struct reading *r, struct spv_import_item *out)
 {
     struct spv_blockhash fork;
     const char *event = require(r, SPV_FIELD_EVENT, true);
-    if (event && strcmp(event, "reorg") != 0) {
+    if (event && strcmp(event, "reorg") != 0)
         field_error(r, SPV_FIELD_EVENT, "'reorg'");
-    }
     out->kind = SPV_IMPORT_REORG;
     out->height = number(r, SPV_FIELD_FORK_HEIGHT);
     out->count = number(r, SPV_FIELD_REMOVED);
@@ -164,9 +153,8 @@ int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
     struct spv_header *h = &out->header;
     struct spv_blockhash own;
     struct spv_blockhash root = {{0}};
-    if (v->text[SPV_FIELD_EVENT]) {
+    if (v->text[SPV_FIELD_EVENT])
         return mark(&r, out);
-    }
     out->kind = SPV_IMPORT_HEADER;
     out->placed = true;
     out->height = number(&r, SPV_FIELD_HEIGHT);
@@ -177,12 +165,10 @@ int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
     h->time = number(&r, SPV_FIELD_TIME);
     h->bits = bits(&r);
     h->nonce = number(&r, SPV_FIELD_NONCE);
-    if (v->text[SPV_FIELD_CHAIN_WORK]) { /* only its form is checked: the chain computes the work */
+    if (v->text[SPV_FIELD_CHAIN_WORK]) /* only its form is checked: the chain computes the work */
         hash(&r, &root, SPV_FIELD_CHAIN_WORK);
-    }
-    if (v->text[SPV_FIELD_BRANCH]) {
+    if (v->text[SPV_FIELD_BRANCH])
         out->branch = branch(&r);
-    }
     if (r.error == 0 && v->text[SPV_FIELD_HASH]) {
         struct spv_blockhash said = {{0}};
         hash(&r, &said, SPV_FIELD_HASH);

@@ -17,12 +17,10 @@ static char *read_string(char **p)
 {
     char *start = *p + 1;
     char *at = start;
-    while (*at != '\0' && *at != '"') {
+    while (*at != '\0' && *at != '"')
         at += *at == '\\' && at[1] != '\0' ? 2 : 1;
-    }
-    if (*at == '\0') {
+    if (*at == '\0')
         return NULL;
-    }
     *at = '\0';
     *p = at + 1;
     return start;
@@ -53,9 +51,8 @@ static int follows(struct spv_import *d, char *end, char **p)
         *p = blanks(at + 1);
         return 1;
     }
-    if (c != '}') {
+    if (c != '}')
         return bad(d, "',' or '}' is missing");
-    }
     *p = blanks(at + 1);
     return **p == '\0' ? 0 : bad(d, "something follows it");
 }
@@ -63,25 +60,21 @@ static int follows(struct spv_import *d, char *end, char **p)
 static int read_pair(struct spv_import *d, struct spv_import_values *out, char **p)
 {
     char *name = **p == '"' ? read_string(p) : NULL;
-    if (!name) {
+    if (!name)
         return bad(d, "a name is missing");
-    }
     char *at = blanks(*p);
-    if (*at != ':') {
+    if (*at != ':')
         return bad(d, "':' is missing");
-    }
     at = blanks(at + 1);
     bool quoted = *at == '"';
     char *value = quoted ? read_string(&at) : read_word(&at);
-    if (!value) {
+    if (!value)
         return bad(d, "a value is missing or no plain one");
-    }
     enum spv_import_field field =
         strlen(name) <= NAME_MAX_LEN ? spv_import_field_by_name(name) : SPV_FIELD_OTHER;
     if (field < SPV_FIELDS) {
-        if (out->text[field]) {
+        if (out->text[field])
             return spv_import_fail(d, SPV_ERR_MALFORMED, "%s is there twice", name);
-        }
         out->text[field] = value;
         out->quoted[field] = quoted;
     }
@@ -92,15 +85,12 @@ int spv_import_json(struct spv_import *d, struct spv_import_values *out, char *l
 {
     char *p = blanks(line);
     int rc = 1;
-    if (*p == '[') {
+    if (*p == '[')
         return bad(d, "an array; one object a line is read");
-    }
-    if (*p != '{') {
+    if (*p != '{')
         return bad(d, "'{' is missing");
-    }
     p = blanks(p + 1);
-    while (rc == 1) {
+    while (rc == 1)
         rc = read_pair(d, out, &p);
-    }
     return rc;
 }

@@ -11,28 +11,22 @@ static int next_line(struct spv_import *d, char **out, uint64_t *offset)
     size_t n = d->end - d->at;
     char *nl = n > 0 ? memchr(p, '\n', n) : NULL;
     size_t length = nl ? (size_t)(nl - p) : n;
-    if (!nl && !d->ended && n <= SPV_IMPORT_LINE_MAX) {
+    if (!nl && !d->ended && n <= SPV_IMPORT_LINE_MAX)
         return 0;
-    }
-    if (n == 0) {
+    if (n == 0)
         return 0;
-    }
     d->line++;
-    if (length > SPV_IMPORT_LINE_MAX) {
+    if (length > SPV_IMPORT_LINE_MAX)
         return spv_import_fail(d, SPV_ERR_TOO_LONG, "is longer than %d bytes", SPV_IMPORT_LINE_MAX);
-    }
     *offset = d->offset;
     spv_import_skip(d, length + (nl != NULL));
     p[length] = '\0';
-    if (length > 0 && p[length - 1] == '\r') {
+    if (length > 0 && p[length - 1] == '\r')
         p[--length] = '\0';
-    }
-    if (memchr(p, '\0', length)) {
+    if (memchr(p, '\0', length))
         return spv_import_fail(d, SPV_ERR_MALFORMED, "holds a zero byte");
-    }
-    if (length == 0) {
+    if (length == 0)
         return spv_import_fail(d, SPV_ERR_MALFORMED, "is empty");
-    }
     *out = p;
     return 1;
 }
@@ -61,9 +55,8 @@ static int csv_columns(struct spv_import *d, char *line)
     unsigned seen = 0;
     bool row = line[0] >= '0' && line[0] <= '9';
     if (row) {
-        for (size_t i = 0; i < SPV_FIELD_BRANCH; i++) {
+        for (size_t i = 0; i < SPV_FIELD_BRANCH; i++)
             d->columns[i] = (enum spv_import_field)i;
-        }
         d->n_columns = SPV_FIELD_BRANCH;
         return 0;
     }
@@ -74,9 +67,8 @@ static int csv_columns(struct spv_import *d, char *line)
             return spv_import_fail(d, SPV_ERR_TOO_LONG, "has more than %d columns",
                                    SPV_IMPORT_COLUMNS_MAX);
         }
-        if (field < SPV_FIELDS && (seen >> field & 1) != 0) {
+        if (field < SPV_FIELDS && (seen >> field & 1) != 0)
             return spv_import_fail(d, SPV_ERR_MALFORMED, "names the column %s twice", name);
-        }
         field = field < SPV_FIELD_COLUMNS ? field : SPV_FIELD_OTHER;
         seen |= 1U << field;
         d->columns[d->n_columns++] = field;
@@ -93,9 +85,8 @@ static int csv_row(struct spv_import *d, struct spv_import_values *v, char *line
     size_t i = 0;
     for (char *p = line; p; i++) {
         const char *piece = next_field(&p);
-        if (i < d->n_columns && d->columns[i] < SPV_FIELDS) {
+        if (i < d->n_columns && d->columns[i] < SPV_FIELDS)
             v->text[d->columns[i]] = piece;
-        }
     }
     return i == d->n_columns
                ? 0
@@ -110,9 +101,8 @@ static int csv_mark(struct spv_import *d, struct spv_import_values *v, char *lin
     size_t i = 0;
     for (char *p = line + 1; p; i++) {
         const char *piece = next_field(&p);
-        if (i < 4) {
+        if (i < 4)
             v->text[fields[i]] = piece;
-        }
     }
     return i == 4 ? 0 : spv_import_fail(d, SPV_ERR_MALFORMED, "is no mark of a reorganisation");
 }
@@ -122,9 +112,8 @@ static int csv_line(struct spv_import *d, struct spv_import_values *v, char *lin
     if (d->n_columns == 0) {
         int rc = csv_columns(d, line);
         *passed = rc == 1;
-        if (rc != 0) {
+        if (rc != 0)
             return rc < 0 ? rc : 0;
-        }
     }
     return line[0] == '#' ? csv_mark(d, v, line) : csv_row(d, v, line);
 }
@@ -136,19 +125,16 @@ int spv_import_text(struct spv_import *d, struct spv_import_item *out)
         struct spv_import_values v = {.text = {NULL}};
         char *line = NULL;
         int rc = next_line(d, &line, &out->offset);
-        if (rc <= 0 || !line) {
+        if (rc <= 0 || !line)
             return rc;
-        }
         passed = false;
         out->line = d->line;
         rc = d->format == SPV_IMPORT_CSV ? csv_line(d, &v, line, &passed)
                                          : spv_import_json(d, &v, line);
-        if (rc == 0 && !passed) {
+        if (rc == 0 && !passed)
             rc = spv_import_get_values(d, out, &v);
-        }
-        if (rc != 0) {
+        if (rc != 0)
             return rc;
-        }
     }
     return 1;
 }
