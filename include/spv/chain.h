@@ -28,7 +28,7 @@ extern "C" {
 enum spv_chain_update_kind {
     SPV_UPDATE_NONE = 0, /* no new header */
     SPV_UPDATE_APPEND = 1, /* headers extend the old tip */
-    SPV_UPDATE_REORG = 2, /* headers follow fork_height; those above it left the best chain */
+    SPV_UPDATE_REORG = 2, /* headers follow fork_height; those above it were removed */
     SPV_UPDATE_BRANCH = 3, /* headers belong to a side branch; the best chain is unchanged */
     /* an empty store starts at headers[0]; below it only genesis is stored */
     SPV_UPDATE_CHECKPOINT_START = 4,

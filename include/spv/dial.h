@@ -43,11 +43,11 @@ struct spv_proxy {
     bool isolate; /* without a user: random credentials for this dial */
 };
 
-/* Connects to endpoint through a proxy, which resolves the name: nothing is looked up here but the
- * proxy's own name. proxy and endpoint are copied; timeout_us is as of spv_dial_start.
+/* Connects to endpoint through a proxy, which resolves the name: no name is resolved locally except
+ * the proxy's own. proxy and endpoint are copied; timeout_us is as for spv_dial_start.
  *
- * done is as of spv_dial_start, with these errors: SPV_ERR_PROXY when the proxy cannot be reached,
- * refuses, or violates the protocol; what the proxy reports about the destination
+ * done is called as for spv_dial_start, with these errors: SPV_ERR_PROXY when the proxy cannot be
+ * reached, refuses, or violates the protocol; what the proxy reports about the destination
  * (SPV_ERR_REFUSED, SPV_ERR_UNREACHABLE, SPV_ERR_CONNECT_TIMEOUT, SPV_ERR_RESOLVE);
  * SPV_ERR_CONNECT_TIMEOUT when a connected proxy does not answer in time; SPV_ERR_NO_DESCRIPTOR;
  * SPV_ERR_NOMEM.

@@ -38,7 +38,7 @@ SPV_API bool spv_export_format_has_branches(enum spv_export_format format);
 
 /* How the format shows that headers have left the best chain after they were written. */
 enum spv_export_reorg {
-    SPV_EXPORT_REORG_NONE = 0, /* it cannot: the file has an end (postgres) */
+    SPV_EXPORT_REORG_NONE = 0, /* not at all: the file has a trailer (postgres) */
     SPV_EXPORT_REORG_LINE = 1, /* by a line: spv_export_rows_reorg (csv, jsonl) */
     SPV_EXPORT_REORG_CUT = 2, /* the file is cut back: spv_export_rows_end_of (binary formats) */
 };
@@ -77,12 +77,12 @@ SPV_API int spv_export_rows_end(const struct spv_export_rows *e,
                                 const struct spv_chain_header *first,
                                 const struct spv_chain_header *last);
 
-/* Writes the line of a reorganisation: `removed` headers above the fork have left.
+/* Writes the line of a reorganisation: `removed` headers above the fork have left the best chain.
  * Returns as spv_export_rows_begin, or SPV_ERR_UNSUPPORTED: the format has no such line. */
 SPV_API int spv_export_rows_reorg(const struct spv_export_rows *e, uint32_t fork_height,
                                   const struct spv_blockhash *fork, uint32_t removed);
 
-/* Returns the position in bytes behind the row of a height (not below `from`), where a binary
+/* Returns the offset of the first byte after the row of a height (not below `from`), where a binary
  * format's file is cut in a reorganisation; 0 for other formats. */
 SPV_API uint64_t spv_export_rows_end_of(const struct spv_export_rows *e, uint64_t height);
 

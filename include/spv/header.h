@@ -30,8 +30,8 @@ struct spv_chain_header {
     uint32_t height;
 };
 
-/* Between the struct and the 80 bytes on the wire, every field little-endian. All 80 bytes decode.
- * Any thread. */
+/* Convert between the struct and the 80 bytes on the wire, every field little-endian. Every
+ * sequence of 80 bytes decodes. Any thread. */
 SPV_API void spv_header_encode(uint8_t out[SPV_HEADER_SIZE], const struct spv_header *header);
 SPV_API void spv_header_decode(struct spv_header *out, const uint8_t in[SPV_HEADER_SIZE]);
 

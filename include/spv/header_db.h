@@ -14,8 +14,8 @@ extern "C" {
 /* The first stored header above genesis. Headers between genesis and `height` are not stored. */
 struct spv_chain_start {
     uint32_t height; /* 0: every header is stored */
-    uint32_t
-        work_since; /* stored chain work counts the blocks from this height on; 0: all blocks */
+    /* stored chain work counts the blocks from this height on; 0: all blocks */
+    uint32_t work_since;
 };
 
 /* Synchronous callbacks, called from the thread of the chain or server that uses them, each with

@@ -22,8 +22,9 @@ struct spv_http_config {
     const struct spv_params *params; /* borrowed until spv_http_free */
     struct spv_header_db reader; /* its ctx is borrowed until spv_http_free */
     struct spv_endpoint listen; /* port 0: a free one */
-    /* Maximum number of connections; 0: 64. For a new one the longest idle connection is closed,
-     * one that is being sent a reply only if all are. */
+    /* Maximum number of connections; 0: 64. At the maximum, a new connection replaces the one that
+     * has been idle longest; a connection that is being sent a reply is replaced only when all are.
+     */
     unsigned max_connections;
     /* Requests per second from one address (IPv6: one /64), four times as many in a burst; more are
      * answered with 429 and Retry-After. 0: no limit. */

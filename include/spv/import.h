@@ -47,7 +47,7 @@ SPV_API int spv_import_format_by_name(enum spv_import_format *out, const char *n
 enum spv_import_kind {
     SPV_IMPORT_HEADER = 0, /* the next header; unless a REORG is between, it follows the last one */
     SPV_IMPORT_HOLE = 1, /* electrum: `count` headers from `height` on are missing */
-    SPV_IMPORT_REORG = 2, /* csv, jsonl: `count` headers above `height` left; others follow */
+    SPV_IMPORT_REORG = 2, /* csv, jsonl: `count` headers above `height` were removed */
 };
 
 struct spv_import_item {

@@ -33,9 +33,9 @@ struct spv_link_callbacks {
 };
 
 /* Starts a link on a connected stream socket, which becomes the link's, also on failure, and
- * non-blocking. callbacks and cfg are copied; what cfg points at must outlive the link. An
- * empty cfg->endpoint is filled in from the socket.
- * Returns 0, SPV_ERR_INVALID as of spv_peer_new, SPV_ERR_NOMEM, or SPV_ERR_STATE while the reactor
+ * non-blocking. callbacks and cfg are copied; what cfg points at must outlive the link. An empty
+ * cfg->endpoint is filled in from the socket.
+ * Returns 0, SPV_ERR_INVALID as for spv_peer_new, SPV_ERR_NOMEM, or SPV_ERR_STATE while the reactor
  * is being freed. Reactor's thread. */
 SPV_API int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
                             const struct spv_peer_config *cfg, enum spv_direction dir,
@@ -45,7 +45,7 @@ SPV_API int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd
  * bufferevent, its callbacks and its watermarks become the link's, the bufferevent also on failure.
  * It may still be connecting. A bufferevent on a socket raises SIGPIPE when the peer has
  * disconnected, unless the program ignores that signal.
- * Returns 0, SPV_ERR_INVALID for another event base and as of spv_peer_new, SPV_ERR_NOMEM,
+ * Returns 0, SPV_ERR_INVALID for another event base and as for spv_peer_new, SPV_ERR_NOMEM,
  * SPV_ERR_IO, or SPV_ERR_STATE while the reactor is being freed. Reactor's thread. */
 SPV_API int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
                                         struct bufferevent *bev, const struct spv_peer_config *cfg,
@@ -62,10 +62,11 @@ SPV_API void spv_link_unref(struct spv_link *link);
 /* Queues a message, which is encoded before the call returns. Messages of one thread keep their
  * order.
  * Returns 0 or an error and queues nothing. On the reactor's thread: the errors of spv_peer_send,
- * or SPV_ERR_STATE on a closed link. On another thread the message first waits for the reactor's:
- * SPV_ERR_QUEUE_FULL when 10,000 messages or 4 MiB of this link wait there, SPV_ERR_STATE,
- * SPV_ERR_INVALID, SPV_ERR_TOO_LONG or SPV_ERR_NOMEM; errors that the peer state machine finds
- * later (SPV_ERR_UNSUPPORTED, for example) only a completion reports. Any thread. */
+ * or SPV_ERR_STATE on a closed link. On another thread the message is first queued for the
+ * reactor's thread: SPV_ERR_QUEUE_FULL when 10,000 messages or 4 MiB of this link wait there,
+ * SPV_ERR_STATE, SPV_ERR_INVALID, SPV_ERR_TOO_LONG or SPV_ERR_NOMEM; errors that occur later, in
+ * the peer state machine (SPV_ERR_UNSUPPORTED, for example), are reported by the completion only.
+ * Any thread. */
 SPV_API int spv_link_send(struct spv_link *link, const struct spv_msg *msg);
 
 /* Queues a message as spv_link_send does and reports its outcome. When the call returns 0, done is
@@ -77,11 +78,10 @@ SPV_API int spv_link_send_tracked(struct spv_link *link, const struct spv_msg *m
                                   void (*done)(void *ctx, int error), void *ctx);
 
 /* Calls fn with the link's peer state machine, for spv/push.h and other functions on it: at once on
- * the reactor's thread; from another thread later, in order with that thread's messages, of which
- * it counts as one. What fn queues is sent then. When the call returns 0, fn is called exactly
- * once, with peer NULL when the link has closed meanwhile. fn may not use
- * spv_peer_send_tagged, whose tags are the link's, and may call no function on the link or the
- * reactor.
+ * the reactor's thread; from another thread later, in order with that thread's messages; it counts
+ * as a message. What fn queues is then sent. When the call returns 0, fn is called exactly once,
+ * with peer NULL when the link has closed meanwhile. fn may not use spv_peer_send_tagged, whose
+ * tags are the link's, and may call no function on the link or the reactor.
  * Returns 0, SPV_ERR_STATE on a closed link, SPV_ERR_QUEUE_FULL or SPV_ERR_NOMEM. Any thread. */
 SPV_API int spv_link_exec(struct spv_link *link,
                           void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now),

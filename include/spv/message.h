@@ -30,13 +30,13 @@ extern "C" {
 #define SPV_MAX_LOCATOR 101 /* protocol limit; peers disconnect beyond it */
 #define SPV_MAX_USER_AGENT 256 /* BIP14, protocol limit */
 #define SPV_MAX_REJECT_REASON 111 /* protocol limit */
-#define SPV_MAX_BLOCK_TXS                                                                          \
-    16666 /* protocol limit: a block weighs 4,000,000, each transaction 240 or more */
+/* protocol limit: a block weighs 4,000,000, each transaction 240 or more */
+#define SPV_MAX_BLOCK_TXS 16666
 #define SPV_MAX_FILTER_LOAD 36000 /* BIP37: bytes of a bloom filter */
 #define SPV_MAX_FILTER_FUNCTIONS 50 /* BIP37 */
 #define SPV_MAX_FILTER_ADD 520 /* BIP37: bytes of an element, the limit of a script push */
-#define SPV_MAX_CFILTER                                                                            \
-    (262144 - 38) /* ours: 256 KiB a message; a full block needs a tenth of it */
+/* ours: 256 KiB a message; a full block needs a tenth of it */
+#define SPV_MAX_CFILTER (262144 - 38)
 #define SPV_MAX_CFHEADERS 2000 /* BIP157 */
 #define SPV_MAX_CFCHECKPT 100000 /* ours: one for 1,000 blocks, up to height 100,000,000 */
 #define SPV_COMMAND_SIZE 12
@@ -67,8 +67,8 @@ extern "C" {
 #define SPV_VERSION_MEMPOOL 60002 /* BIP35 */
 #define SPV_VERSION_BLOOM 70001 /* BIP37 */
 #define SPV_VERSION_REJECT 70002 /* BIP61 */
-#define SPV_VERSION_BLOOM_OFFERED                                                                  \
-    70011 /* BIP111: bloom commands only where NODE_BLOOM is offered */
+/* BIP111: bloom commands only where NODE_BLOOM is offered */
+#define SPV_VERSION_BLOOM_OFFERED 70011
 #define SPV_VERSION_SENDHEADERS 70012 /* BIP130 */
 #define SPV_VERSION_FEEFILTER 70013 /* BIP133 */
 #define SPV_VERSION_SENDCMPCT 70014 /* BIP152 */

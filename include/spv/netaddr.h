@@ -38,7 +38,7 @@ struct spv_addr_entry {
     struct spv_netaddr addr;
 };
 
-/* Writes the address without its port as text into out, SPV_HOST_MAX bytes: IPv4 dotted, IPv6 as of
+/* Writes the address without its port as text into out, SPV_HOST_MAX bytes: IPv4 dotted, IPv6 as in
  * RFC 5952, Tor v3 as 56 characters and ".onion".
  * Returns 0, SPV_ERR_UNSUPPORTED for other networks, or SPV_ERR_CRYPTO. Any thread. */
 SPV_API int spv_netaddr_to_host(char *out, const struct spv_netaddr *addr);

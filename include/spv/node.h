@@ -23,7 +23,7 @@ extern "C" {
 #define SPV_NODE_MAX_ENDPOINTS 256 /* connect and add_peers together */
 #define SPV_NODE_MAX_CHECKPOINTS 8192 /* one a period: three centuries of blocks */
 
-/* Whether peers are found, beside those that the configuration names. */
+/* Whether peers other than the configured ones are discovered. */
 enum spv_discovery_mode {
     SPV_DISCOVERY_ON = 0, /* DNS seeds, fixed seeds, address gossip; not with `connect` */
     SPV_DISCOVERY_OFF = 1,
@@ -153,8 +153,8 @@ struct spv_node_stats {
     uint32_t backfill_height; /* the backfill is complete up to here */
     bool starting; /* fetching the period before the checkpoint at which the chain starts */
     uint32_t target_height; /* estimate of where the chain ends: the highest height proven by
-                               headers or checkpoints, or the median that peers claim and have not
-                               failed to show */
+                               headers or checkpoints, or the median of the peers' claimed heights,
+                               without claims that a peer's headers did not reach */
     unsigned peers; /* connected, handshake complete */
     unsigned peers_connecting;
     uint64_t chain_peer; /* id of the peer that headers are requested from now; 0: none */
@@ -234,7 +234,7 @@ SPV_API int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *end
 /* The last STORE effect was applied (error 0) or has failed. Returns 0, SPV_ERR_STATE (no STORE is
  * pending), or a failure, `error` among them. */
 SPV_API int spv_node_stored(struct spv_node *n, int error, struct spv_now now);
-/* The last INDEX effect was carried out (error 0) or has failed. Returns 0 or a failure. */
+/* The last INDEX effect was executed (error 0) or has failed. Returns 0 or a failure. */
 SPV_API int spv_node_indexed(struct spv_node *n, int error, struct spv_now now);
 /* Fills in the addresses and bans to be saved: after SAVE_ADDRMAN, and before the node is freed.
  * *out points into the node: valid until the next call on it. Returns 0 or SPV_ERR_NOMEM. */

@@ -52,12 +52,13 @@ enum spv_transport {
     SPV_TRANSPORT_V1 = 0, /* unencrypted frames */
 };
 
-enum spv_log_level { /* each level includes the previous ones */
-                     SPV_LOG_OFF = 0,
-                     SPV_LOG_DEBUG = 1, /* one line per message: "received headers (2000, first ...)
-                                       from 1.2.3.4:8333" */
-                     SPV_LOG_TRACE = 2, /* and its payload in hex, 16 bytes per line, at most
-                                       SPV_LOG_DUMP bytes */
+/* Each level includes the previous ones. */
+enum spv_log_level {
+    SPV_LOG_OFF = 0,
+    /* one line per message: "received headers (2000, first ...) from 1.2.3.4:8333" */
+    SPV_LOG_DEBUG = 1,
+    /* and its payload in hex, 16 bytes per line, at most SPV_LOG_DUMP bytes */
+    SPV_LOG_TRACE = 2,
 };
 #define SPV_LOG_DUMP 4096 /* ours: enough to analyse a message, and a log does not fill up */
 
@@ -205,7 +206,7 @@ SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_no
  * to a peer without SPV_NODE_BLOOM, which would disconnect us (BIP111). */
 SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
-/* Queues a message as spv_peer_send does and reports its fate: when this returns 0,
+/* Queues a message as spv_peer_send does and reports its outcome: when this returns 0,
  * spv_peer_next_completion returns the tag exactly once. The caller chooses the tag, which may be
  * any number and need not be unique.
  * Returns as spv_peer_send; after an error the tag is not reported. */
@@ -226,9 +227,8 @@ SPV_API int spv_peer_next_completion(struct spv_peer *p, uint64_t *tag, int *err
  * spv_peer_free. A second call has no effect. */
 SPV_API void spv_peer_close(struct spv_peer *p, int error);
 
-/* Sets *bytes to the next bytes to write and returns how many they are, 0 for none. There may be
- * more behind them (spv_peer_queued). The bytes are borrowed: valid until the next call on the
- * peer. */
+/* Sets *bytes to the next bytes to write and returns how many they are, 0 for none. More may follow
+ * (spv_peer_queued). The bytes are borrowed: valid until the next call on the peer. */
 SPV_API size_t spv_peer_pending(const struct spv_peer *p, const uint8_t **bytes);
 /* Returns the number of all bytes to write, without the messages that wait for the handshake. */
 SPV_API size_t spv_peer_queued(const struct spv_peer *p);

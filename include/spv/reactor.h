@@ -21,9 +21,9 @@ extern "C" {
 struct event_base;
 struct spv_reactor;
 
-/* Creates a reactor. With base NULL it creates an event base and spv_reactor_run runs it; a base of
- * the caller's stays the caller's, who may run it by libevent's own functions, and must outlive the
- * reactor. *out is the caller's; free it with spv_reactor_free.
+/* Creates a reactor. With base NULL the reactor creates an event base, which spv_reactor_run runs.
+ * Any other base stays the caller's: it may be run by libevent's own functions, and must outlive
+ * the reactor. *out is the caller's; free it with spv_reactor_free.
  * Returns 0, SPV_ERR_NOMEM, SPV_ERR_IO or SPV_ERR_NO_DESCRIPTOR. Any thread. */
 SPV_API int spv_reactor_new(struct spv_reactor **out, struct event_base *base);
 
@@ -41,7 +41,7 @@ SPV_API int spv_reactor_free(struct spv_reactor *r);
 SPV_API int spv_reactor_run(struct spv_reactor *r);
 
 /* Makes spv_reactor_run return after the callback in progress. It does not end a loop that the
- * caller runs on an event base of his own. Any thread; async-signal-safe. */
+ * caller runs on its own event base. Any thread; async-signal-safe. */
 SPV_API void spv_reactor_stop(struct spv_reactor *r);
 
 /* Returns true once spv_reactor_stop was called. Any thread. */

@@ -18,8 +18,8 @@ SPV_API int spv_serve_headers(const struct spv_header_db *reader, struct spv_hea
                               const struct spv_msg_getheaders *request);
 
 /* Limits for the peers of a header server. */
-#define SPV_SERVE_PAYLOAD                                                                          \
-    32768 /* bytes; ours: an addr of 1,000 entries, the largest unsolicited message */
+/* bytes; ours: an addr of 1,000 entries, the largest unsolicited message */
+#define SPV_SERVE_PAYLOAD 32768
 #define SPV_SERVE_KNOWN 128 /* hashes; ours: the longest locator and some announced headers */
 /* Sets those limits in *cfg, which bound the memory that one client can make us use: messages above
  * SPV_SERVE_PAYLOAD are rejected, buffers are released as soon as they are empty, and the last

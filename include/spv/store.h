@@ -1,4 +1,4 @@
-/* The headers database: one SQLite file a network (docs/schema.md is its contract).
+/* The headers database: one SQLite file per network (docs/schema.md specifies it).
  *
  * The chain decides which headers are valid; the store keeps them. Each update is one transaction:
  * a crash at any moment leaves a valid chain and loses at most the updates that were not committed.
@@ -34,9 +34,9 @@ enum spv_store_mode {
 };
 
 /* Interrupts stores at work, also while they are being opened. After the request, statements end
- * with SPV_ERR_INTERRUPTED: at once where nothing is stored, else after at most some 5 million
- * operations of SQLite, a third of a second, so that what was received can be stored. What was
- * committed stays. One interrupt serves any number of stores. */
+ * with SPV_ERR_INTERRUPTED: long read-only ones at once, all others after at most some 5 million
+ * operations of SQLite, a third of a second, so that what was received can still be stored. What
+ * was committed stays committed. Several stores may share one interrupt. */
 struct spv_interrupt;
 
 /* Returns a new interrupt, or NULL: no memory. The caller frees it. Any thread. */
@@ -70,8 +70,8 @@ struct spv_store_config {
 struct spv_store;
 
 /* Opens a database and checks it: application id, schema version (older ones are migrated in one
- * transaction), network, and the last rows, which are hashed and linked again. A writer cuts an
- * invalid tail off (spv_store_rewound). *out is the caller's; close it with spv_store_close.
+ * transaction), network, and the last rows, which are hashed and linked again. A writer deletes an
+ * invalid tail (spv_store_rewound). *out is the caller's; close it with spv_store_close.
  * Returns 0, SPV_ERR_DB_NONE (no such file, or an empty one), SPV_ERR_DB_NEWER (a later schema),
  * SPV_ERR_DB_NETWORK (another network's), SPV_ERR_DB_BUSY (another writer), SPV_ERR_INVALID,
  * SPV_ERR_NO_DESCRIPTOR or a database error; then *out is NULL, and *why (may be NULL) has the code
@@ -87,7 +87,7 @@ SPV_API int spv_store_close(struct spv_store *s);
  * call. Returns 0, SPV_ERR_STATE (it does not fit the stored chain), SPV_ERR_INVALID (it has no
  * headers), SPV_ERR_DB_READONLY (opened for reading) or a database error; nothing is written then.
  */
-SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change);
+SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *update);
 
 #define SPV_STORE_GROUP_COMMIT 16000 /* headers: 2 MB of pages, half of the page cache */
 /* As spv_store_apply, but leaves the transaction open for the next update, so that a first sync
@@ -96,7 +96,7 @@ SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *
  * writes, builds the index, flushes or closes. When a later update or the commit fails, the whole
  * open transaction is rolled back: the store is as it was at its last commit. Returns as
  * spv_store_apply. */
-SPV_API int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change);
+SPV_API int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *update);
 
 /* Commits deferred updates, if there are any. Returns 0 or a database error. */
 SPV_API int spv_store_commit(struct spv_store *s);
@@ -120,22 +120,21 @@ SPV_API struct spv_header_db spv_store_backfill_db(struct spv_store *s);
 
 /* Deletes the headers below a height, in one transaction. The height is rounded down to the first
  * block of a difficulty period, and low enough that two periods and the span of a median time
- * remain below the tip. *base (may be NULL): where the chain starts afterwards; where it started
- * before when it is too short to be pruned. The file shrinks only when it is compacted. Returns 0
- * or a database error. */
-SPV_API int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base);
+ * remain below the tip. *start (may be NULL): the height at which the chain starts afterwards,
+ * which is unchanged when the chain is too short to be pruned. The file shrinks only when it is
+ * compacted. Returns 0 or a database error. */
+SPV_API int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *start);
 
 /* Commits deferred updates and checkpoints the write-ahead log into the file, synced; a reader's
  * snapshot may keep a part of the log. Returns 0 (also for a reader) or a database error. */
 SPV_API int spv_store_flush(struct spv_store *s);
 
-/* Builds the index that finds headers by hash, if there is none. After the first sync: the index
- * would slow that tenfold. Without it, look-ups by hash find nothing. Returns 0 or a database
- * error.
- */
+/* Builds the index that finds headers by hash, if there is none. To be built after the first sync,
+ * which the index would slow down tenfold. Without it, look-ups by hash find nothing. Returns 0 or
+ * a database error. */
 SPV_API int spv_store_build_index(struct spv_store *s);
 
-/* Returns whether the store has seen the index. */
+/* Returns whether the hash index existed when the store last checked. */
 SPV_API bool spv_store_indexed(const struct spv_store *s);
 
 /* Look-ups in the best chain. Hashes are in internal byte order. Each returns 1 and fills *out, 0:
@@ -161,7 +160,7 @@ SPV_API int spv_store_data_version(struct spv_store *s, uint32_t *out);
  * 0. The header is valid during the call; `each` must not use the store. Malformed rows are
  * skipped. Returns 0, what `each` returned, or a database error. */
 SPV_API int spv_store_branches(struct spv_store *s,
-                               int (*each)(void *arg, const struct spv_chain_header *record),
+                               int (*each)(void *arg, const struct spv_chain_header *header),
                                void *arg);
 
 /* Returns the store as a header database for a chain. Borrows the store: valid until it is closed,
@@ -173,7 +172,8 @@ SPV_API struct spv_header_db spv_store_header_db(struct spv_store *s);
 SPV_API const struct spv_params *spv_store_params(const struct spv_store *s);
 SPV_API const char *spv_store_path(const struct spv_store *s);
 
-/* Returns how many rows opening has cut off the tail, or has missed with a lost write-ahead log. */
+/* Returns how many rows spv_store_open deleted from an invalid tail, or found missing because the
+ * write-ahead log was lost. */
 SPV_API uint32_t spv_store_rewound(const struct spv_store *s);
 
 /* Returns the text of the last call that failed: path, what was tried, why it failed, what to do.
@@ -191,14 +191,14 @@ SPV_API int spv_store_iter_open(struct spv_store_iter **out, struct spv_store *s
 
 /* Returns 1 and the next header, 0 at the end, or a database error (of the store). Each header is
  * hashed again: SPV_ERR_DB_DAMAGED where the chain of hashes is broken. */
-SPV_API int spv_store_iter_next(struct spv_store_iter *w, struct spv_chain_header *out);
+SPV_API int spv_store_iter_next(struct spv_store_iter *it, struct spv_chain_header *out);
 
 /* Switches to the side branches' headers between the same heights, by height and then hash, under
  * the same snapshot. Returns 0 or a database error. */
-SPV_API int spv_store_iter_branches(struct spv_store_iter *w);
+SPV_API int spv_store_iter_branches(struct spv_store_iter *it);
 
 /* NULL is ignored. */
-SPV_API void spv_store_iter_close(struct spv_store_iter *w);
+SPV_API void spv_store_iter_close(struct spv_store_iter *it);
 
 /* Reads the addresses and bans of the address manager, at most as many as it has slots for. Rows
  * that are malformed are skipped. Damaged tables are replaced by empty ones when writing. *out is
@@ -210,9 +210,9 @@ SPV_API int spv_store_addrman_load(struct spv_store *s, struct spv_addrman_rows 
 SPV_API int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes *changes);
 
 /* Frees what spv_store_addrman_load allocated, not the struct. Any thread. */
-SPV_API void spv_store_addrman_free(struct spv_addrman_rows *book);
+SPV_API void spv_store_addrman_free(struct spv_addrman_rows *rows);
 
-/* Facts about a database, all of one snapshot. */
+/* Statistics of a database, all from one snapshot. */
 struct spv_store_info {
     int schema; /* version of the schema in the file */
     uint64_t headers; /* rows of the best chain and of the backfill */
@@ -225,9 +225,7 @@ struct spv_store_info {
 /* Returns 0 or a database error. */
 SPV_API int spv_store_get_info(struct spv_store *s, struct spv_store_info *out);
 
-/* Stores the time (unix seconds) at which the chain was found synced. Returns 0 or a database
- * error.
- */
+/* Stores the time (unix seconds) at which the chain was synced. Returns 0 or a database error. */
 SPV_API int spv_store_synced(struct spv_store *s, int64_t unix_s);
 
 /* Rewrites the file without empty pages, in one transaction, and checkpoints the log; needs the

@@ -18,7 +18,7 @@ extern "C" {
 
 #define SPV_WITNESS_SCALE 4 /* BIP141 (WITNESS_SCALE_FACTOR): a non-witness byte weighs four */
 
-/* Bytes of another owner. */
+/* Borrowed bytes. */
 struct spv_bytes {
     const uint8_t *bytes;
     size_t n;
@@ -36,7 +36,7 @@ struct spv_tx {
     size_t stripped_size; /* bytes without marker, flag and witness */
     size_t inputs_at; /* the count of inputs */
     size_t outputs_at; /* the count of outputs */
-    size_t witness_at; /* the first input's witness; behind the outputs when there is none */
+    size_t witness_at; /* the first input's witness; the end of the outputs when there is none */
 };
 
 struct spv_tx_input {
@@ -73,8 +73,8 @@ SPV_API int spv_tx_parse(struct spv_tx *out, const uint8_t *bytes, size_t n);
 /* Computes the txid: double SHA-256 without marker, flag and witness. Any thread. */
 SPV_API void spv_tx_txid(struct spv_txid *out, const struct spv_tx *tx);
 /* Computes the wtxid (BIP141): double SHA-256 of all bytes; equal to the txid when there is no
- * witness. For a coinbase it is the hash, too, though the witness commitment counts it as zero. Any
- * thread. */
+ * witness. For a coinbase it is that hash as well, although the witness commitment uses zero in its
+ * place. Any thread. */
 SPV_API void spv_tx_wtxid(struct spv_wtxid *out, const struct spv_tx *tx);
 
 /* Returns the weight (BIP141): three times the stripped size plus the whole size. Any thread. */

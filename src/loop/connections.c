@@ -80,7 +80,8 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
     const struct spv_loop_conn *conn = ctx;
     struct spv_connections *c = conn->owner;
     (void)link;
-    if (!conn->ready || conn->dropped || c->closed) /* the peer machine handles the handshake */
+    /* the peer state machine handles the messages of the handshake */
+    if (!conn->ready || conn->dropped || c->closed)
         return;
     c->on_input(c->ctx, spv_node_recv(c->node, conn->id, msg, spv_system_now()));
 }

@@ -2,7 +2,7 @@
  * after it the loop runs every effect that the node has queued, in order, before it looks at the
  * next socket. A request queued before a STORE is therefore sent before the disk write.
  *
- * Until the chain is synced, the changes of several messages share a transaction. It is committed
+ * Until the chain is synced, the updates of several messages share a transaction. It is committed
  * when it is large, when the chain is synced, and at the latest COMMIT_US after it began, so that
  * the last headers before a pause are durable, too.
  *

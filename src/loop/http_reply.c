@@ -1,5 +1,5 @@
-/* One line a field. A server that has a clock says the date (RFC 9110, 6.6.1), in English whatever
- * the locale is. */
+/* One line a field. A server that has a clock sends a Date field (RFC 9110, 6.6.1), in English in
+ * every locale. */
 #include "loop/http_reply.h"
 
 #include <stdarg.h>

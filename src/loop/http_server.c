@@ -31,10 +31,11 @@
 #define BURST_SECONDS 4 /* ours: size of a burst */
 #define SWEEP_US (SPV_SECOND / 4)
 
-enum stage { /* in the order in which they are closed for a new one */
-             LINGERING, /* the reply is in the kernel; the connection ends */
-             WAITING, /* for a request, or for the rest of one */
-             REPLYING,
+/* In the order in which connections are closed for a new one. */
+enum stage {
+    LINGERING, /* the reply is in the kernel; the connection ends */
+    WAITING, /* for a request, or for the rest of one */
+    REPLYING,
 };
 
 struct connection {
@@ -156,17 +157,17 @@ static void end_reply(struct connection *c)
 static void push_output(struct connection *c)
 {
     while (c->n_sent < c->out.len) {
-        const ssize_t took =
+        const ssize_t written =
             c->stream->ops->write(c->stream, c->out.data + c->n_sent, c->out.len - c->n_sent);
-        if (took < 0) {
+        if (written < 0) {
             close_connection(c);
             return;
         }
-        if (took == 0) {
+        if (written == 0) {
             c->stream->ops->want_write(c->stream, true);
             return;
         }
-        c->n_sent += (size_t)took;
+        c->n_sent += (size_t)written;
         c->since_us = now_us();
     }
     c->stream->ops->want_write(c->stream, false);

@@ -2,11 +2,11 @@
  * next turn of the loop, so that each client gets one answer per turn however many it requests, and
  * none while too many of its earlier answers are unsent. A client that requests and never reads
  * costs a bounded queue and the sockets' buffers, and is closed by the write deadline. Other
- * messages of clients are ignored; the peer machine answers pings.
+ * messages of clients are ignored; the peer state machine answers pings.
  *
  * The tip of the database is polled. The last headers up to a new tip are passed to each client's
- * peer machine, which knows the peer's headers: it sends those that follow them, or an inv of the
- * tip if none connects. */
+ * peer state machine, which tracks the hashes that the peer has: it sends the headers that follow
+ * those, or an inv of the tip if none connects. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,8 +8,8 @@
 
 #include "spv/message.h"
 
-#define SPV_HTTP_ADDRESSES                                                                         \
-    4096 /* buckets: 160 KiB; for a new one the least recently used is dropped */
+/* buckets: 160 KiB; for a new one the least recently used is dropped */
+#define SPV_HTTP_ADDRESSES 4096
 
 struct spv_http_bucket {
     uint8_t key[16]; /* the address; for IPv6 its /64, which one customer usually gets */

@@ -2,11 +2,12 @@
  *
  * Bytes are read into the reactor's receive buffer, fed to the peer state machine, and written
  * straight from its send queue. What the stream has not accepted stays in the send queue, so the
- * queue's limit and the write deadline cover all of it (docs/decisions.md says why a socket is not
- * wrapped in a bufferevent).
+ * queue's limit and the write deadline cover all of it (docs/decisions.md explains why a socket is
+ * not wrapped in a bufferevent).
  *
- * One event reads at most READ_BUDGET bytes, then other sockets have their turn. An expired
- * deadline first reads what the socket has received: a delay of ours is not the peer's fault.
+ * One event reads at most READ_BUDGET bytes, so that one socket cannot starve the others. An
+ * expired deadline first reads what the socket has received: a delay of ours is not the peer's
+ * fault.
  *
  * A link is open, then flushing (a last reject is written, for FLUSH_TIME at most), then done: from
  * then on the loop calls the remaining completions and on_closed and drops the reactor's reference.

@@ -58,12 +58,12 @@ struct spv_link {
 
 /* Bytes queued that the socket has not accepted. */
 size_t spv_link_pending(const struct spv_link *link);
-/* Sends a message after the commands that were queued before. Returns as of spv_peer_send, or
+/* Sends a message after the commands that were queued before. Returns as spv_peer_send does, or
  * SPV_ERR_STATE on a closed link; completion (may be NULL) is the link's when this returns 0. */
 int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
                        struct spv_link_completion *completion);
-/* Sends an encoded headers message without a copy, as spv_peer_send_headers does; done is as of
- * spv_link_send_tracked. Returns 0, SPV_ERR_STATE, SPV_ERR_NOMEM or SPV_ERR_QUEUE_FULL. */
+/* Sends an encoded headers message without a copy, as spv_peer_send_headers does; done is called as
+ * for spv_link_send_tracked. Returns 0, SPV_ERR_STATE, SPV_ERR_NOMEM or SPV_ERR_QUEUE_FULL. */
 struct spv_shared_frame;
 int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
                           void (*done)(void *ctx, int error), void *ctx);

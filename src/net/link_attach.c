@@ -8,8 +8,8 @@
 #include "net/link.h"
 #include "net/sockaddr.h"
 
-/* Bytes of one read where connections are to use little memory (trim_at_once): messages behind the
- * one at which reading stops wait in the peer state machine. */
+/* Bytes of one read where connections are to use little memory (trim_at_once): messages after the
+ * one at which reading stops stay in the peer state machine. */
 #define SMALL_READ 8192
 
 /* fd is used for the peer's address only. */

@@ -31,7 +31,7 @@ int spv_link_cmd_new_exec(struct spv_link_cmd **out,
                           void (*exec)(void *ctx, struct spv_peer *peer, struct spv_now now),
                           void *ctx);
 /* Executes the command, which stays the caller's: calls the function, or sends the message and
- * returns as of spv_peer_send. arena is the memory to decode into. */
+ * returns as spv_peer_send does. arena is the memory to decode into. */
 int spv_link_cmd_exec(const struct spv_link_cmd *cmd, struct spv_peer *peer,
                       struct spv_arena *arena, struct spv_now now);
 /* Frees a command that will not be executed: its function is called with peer NULL, its completion

@@ -1,5 +1,5 @@
-/* Completions: callbacks that report the fate of messages to their senders. A completion belongs to
- * the command that carries the message, then to the peer state machine, whose tag it is, then to
+/* Completions: callbacks that report to a sender whether its message was sent. A completion belongs
+ * to the command that carries the message, then to the peer state machine, whose tag it is, then to
  * the link's list of finished ones, which calls and frees it. */
 #ifndef SPV_NET_LINK_COMPLETION_H
 #define SPV_NET_LINK_COMPLETION_H
@@ -22,8 +22,8 @@ struct spv_link_completion_list {
 struct spv_link_completion *spv_link_completion_new(void (*done)(void *ctx, int error), void *ctx);
 /* The tag that stands for the completion in the peer state machine. */
 uint64_t spv_link_completion_tag(const struct spv_link_completion *completion);
-/* Queues a message in the peer state machine, tagged unless completion is NULL; returns as of
- * spv_peer_send. The completion is the peer's when this returns 0. */
+/* Queues a message in the peer state machine, tagged unless completion is NULL; returns as
+ * spv_peer_send does. The completion is the peer's when this returns 0. */
 int spv_link_completion_send(struct spv_link_completion *completion, struct spv_peer *peer,
                              const struct spv_msg *msg, struct spv_now now);
 /* Appends a completion that finished with the given error; NULL is ignored. */

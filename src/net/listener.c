@@ -69,7 +69,7 @@ static void on_pause_over(void *ctx)
         spv_timer_set(l->pause, spv_system_now().mono_us + PAUSE);
 }
 
-static int accept_error_text(struct spv_error_info *why, int code, const struct spv_endpoint *at,
+static int listen_error_text(struct spv_error_info *why, int code, const struct spv_endpoint *at,
                              const char *reason, const char *advice)
 {
     if (!why)
@@ -82,7 +82,7 @@ static int accept_error_text(struct spv_error_info *why, int code, const struct 
     return code;
 }
 
-static int bind_problem(struct spv_error_info *why, const struct spv_endpoint *at, int errnum)
+static int bind_error_text(struct spv_error_info *why, const struct spv_endpoint *at, int errnum)
 {
     char reason[128];
     if (strerror_r(errnum, reason, sizeof reason) != 0)
@@ -96,7 +96,7 @@ static int bind_problem(struct spv_error_info *why, const struct spv_endpoint *a
         advice = "choose a port above 1023 or run with the right to use this one";
     else if (errnum == EMFILE || errnum == ENFILE)
         advice = "raise the limit of open files (ulimit -n)";
-    return accept_error_text(why, SPV_ERR_IO, at, reason, advice);
+    return listen_error_text(why, SPV_ERR_IO, at, reason, advice);
 }
 
 /* A bound socket on the first of the addresses that can be bound; -1 and *errnum. */
@@ -134,12 +134,12 @@ int spv_listen_open(int *out, const struct spv_endpoint *at, struct spv_error_in
     struct addrinfo *list = NULL;
     int gai = getaddrinfo(at->host, NULL, &hints, &list);
     if (gai != 0)
-        return accept_error_text(why, SPV_ERR_RESOLVE, at, gai_strerror(gai),
+        return listen_error_text(why, SPV_ERR_RESOLVE, at, gai_strerror(gai),
                                  "give an address of this machine");
     int errnum = EADDRNOTAVAIL;
     *out = bind_first(list, at->port, &errnum);
     freeaddrinfo(list);
-    return *out >= 0 ? 0 : bind_problem(why, at, errnum);
+    return *out >= 0 ? 0 : bind_error_text(why, at, errnum);
 }
 
 uint16_t spv_listen_port(int fd)
@@ -166,12 +166,12 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
                      void (*accepted)(void *ctx, int fd, const struct spv_endpoint *from),
                      void *ctx, struct spv_error_info *why)
 {
-    static const char memory[] = "close other programs and try again";
+    static const char nomem_advice[] = "close other programs and try again";
     int rc = SPV_ERR_NOMEM;
     int fd = -1;
     struct spv_listener *l = calloc(1, sizeof *l);
     if (!l)
-        return accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
+        return listen_error_text(why, rc, endpoint, spv_strerror(rc), nomem_advice);
     l->accepted = accepted;
     l->ctx = ctx;
     rc = spv_listen_open(&fd, endpoint, why);
@@ -180,20 +180,21 @@ int spv_listener_new(struct spv_listener **out, struct spv_reactor *r,
     l->port = spv_listen_port(fd);
     rc = spv_timer_new(&l->pause, r, on_pause_over, l);
     if (rc < 0) {
-        (void)accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
+        (void)listen_error_text(why, rc, endpoint, spv_strerror(rc), nomem_advice);
         goto err2;
     }
     /* Backlog 0: the socket listens already. */
     l->ev = evconnlistener_new(r->base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
                                0, fd);
     if (!l->ev) {
-        rc = accept_error_text(why, SPV_ERR_NOMEM, endpoint, spv_strerror(SPV_ERR_NOMEM), memory);
+        rc = listen_error_text(why, SPV_ERR_NOMEM, endpoint, spv_strerror(SPV_ERR_NOMEM),
+                               nomem_advice);
         goto err3;
     }
     fd = -1; /* now the evconnlistener's */
     rc = spv_handle_register(r, &l->handle, SPV_HANDLE_OWNED, listener_close);
     if (rc < 0) {
-        (void)accept_error_text(why, rc, endpoint, spv_strerror(rc), memory);
+        (void)listen_error_text(why, rc, endpoint, spv_strerror(rc), nomem_advice);
         goto err4;
     }
     evconnlistener_set_error_cb(l->ev, on_error);

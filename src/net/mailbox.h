@@ -1,5 +1,5 @@
 /* A mailbox: a bounded queue of commands from any thread to the one that owns the mailbox, and a
- * request to close. It knows nothing of links: its owner is woken up by the caller. */
+ * request to close. It is independent of links; the caller wakes up the owner. */
 #ifndef SPV_NET_MAILBOX_H
 #define SPV_NET_MAILBOX_H
 

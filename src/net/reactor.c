@@ -42,8 +42,9 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
         (void)event_base_loopbreak(r->base);
 }
 
-/* libevent ends the process when it cannot open what its signals need, so that is tried before. (A
- * fatal callback would be the whole process's, and must not return.) Another thread may still take
+/* event_base_new ends the process when it cannot create its socket pair for signals, so it is
+ * checked before that enough descriptors are free. (event_set_fatal_callback is no alternative: it
+ * applies to the whole process, and the callback must not return.) Another thread may still use up
  * the descriptors in between. */
 static bool has_descriptors(void)
 {

@@ -54,11 +54,12 @@ struct spv_reactor {
 };
 
 /* Around everything that an event of the loop calls, and around every other callback of the user:
- * the calling thread is the reactor's, which can't be freed or run until the matching leave. */
+ * the calling thread is the reactor's, and the reactor can be neither freed nor run until the
+ * matching end. */
 void spv_reactor_begin_callback(struct spv_reactor *r);
 void spv_reactor_end_callback(struct spv_reactor *r);
-/* True while the reactor runs, is being freed, or one of its callbacks is on the stack: it can't be
- * freed now. */
+/* True while the reactor runs, is being freed, or one of its callbacks is on the stack: it cannot
+ * be freed now. */
 bool spv_reactor_busy(const struct spv_reactor *r);
 
 /* Adds the handle at the end of its kind's list. close() is called when the reactor is freed and

@@ -17,9 +17,8 @@
 #include "net/sockaddr.h"
 #include "spv/resolve.h"
 
-#define WORKERS                                                                                    \
-    4 /* look-ups at a time: a slow DNS server delays no other look-up of a few seeds              \
-       */
+/* look-ups at a time, so that one slow DNS server does not delay the others */
+#define WORKERS 4
 
 struct job {
     struct spv_task task; /* first */

@@ -1,5 +1,5 @@
-/* A stream of bytes under a link: a socket, or a bufferevent of the caller's. It knows nothing of
- * peers; it reads, writes, and calls back when either is possible. Reactor's thread only. */
+/* A stream of bytes under a link: a socket, or a bufferevent of the caller's. It is independent of
+ * peers: it reads, writes, and calls back when either is possible. Reactor's thread only. */
 #ifndef SPV_NET_STREAM_H
 #define SPV_NET_STREAM_H
 

@@ -10,8 +10,8 @@
 #include "util/array.h"
 
 #define INITIAL_CAP 8 /* a connection seldom queues more messages at once */
-#define KEEP_CAP                                                                                   \
-    32 /* ours: what an empty queue keeps, 1 KiB, so that small bursts cost no memory */
+/* ours: what an empty queue keeps, 1 KiB, so that small bursts cost no memory */
+#define KEEP_CAP 32
 
 /* Reserves capacity for `need` entries after *n. Returns 0, SPV_ERR_NOMEM. */
 static int array_reserve(void **list, size_t size, size_t *head, size_t *n, size_t *cap,
@@ -33,90 +33,90 @@ static int array_reserve(void **list, size_t size, size_t *head, size_t *n, size
     return 0;
 }
 
-void spv_queued_frames_free(struct spv_queued_frames *t)
+void spv_queued_frames_free(struct spv_queued_frames *q)
 {
-    free(t->list);
-    *t = (struct spv_queued_frames){0};
+    free(q->list);
+    *q = (struct spv_queued_frames){0};
 }
 
-size_t spv_queued_frames_count(const struct spv_queued_frames *t)
+size_t spv_queued_frames_count(const struct spv_queued_frames *q)
 {
-    return t->n - t->head;
+    return q->n - q->head;
 }
 
-int spv_queued_frames_push(struct spv_queued_frames *t, const struct spv_queued_frame *queued)
+int spv_queued_frames_push(struct spv_queued_frames *q, const struct spv_queued_frame *queued)
 {
-    void *list = t->list;
-    int rc = array_reserve(&list, sizeof(t->list[0]), &t->head, &t->n, &t->cap, 1);
-    t->list = list;
+    void *list = q->list;
+    int rc = array_reserve(&list, sizeof(q->list[0]), &q->head, &q->n, &q->cap, 1);
+    q->list = list;
     if (rc == 0)
-        t->list[t->n++] = *queued;
+        q->list[q->n++] = *queued;
     return rc;
 }
 
-const struct spv_queued_frame *spv_queued_frames_front(const struct spv_queued_frames *t)
+const struct spv_queued_frame *spv_queued_frames_front(const struct spv_queued_frames *q)
 {
-    return t->head < t->n ? &t->list[t->head] : NULL;
+    return q->head < q->n ? &q->list[q->head] : NULL;
 }
 
-void spv_queued_frames_pop(struct spv_queued_frames *t)
+void spv_queued_frames_pop(struct spv_queued_frames *q)
 {
-    if (++t->head < t->n)
+    if (++q->head < q->n)
         return;
-    t->head = t->n = 0;
-    if (t->cap > KEEP_CAP)
-        spv_queued_frames_free(t);
+    q->head = q->n = 0;
+    if (q->cap > KEEP_CAP)
+        spv_queued_frames_free(q);
 }
 
-void spv_completions_free(struct spv_completions *d)
+void spv_completions_free(struct spv_completions *c)
 {
-    free(d->list);
-    *d = (struct spv_completions){0};
+    free(c->list);
+    *c = (struct spv_completions){0};
 }
 
-size_t spv_completions_count(const struct spv_completions *d)
+size_t spv_completions_count(const struct spv_completions *c)
 {
-    return d->n - d->head;
+    return c->n - c->head;
 }
 
-int spv_completions_reserve(struct spv_completions *d)
+int spv_completions_reserve(struct spv_completions *c)
 {
-    void *list = d->list;
-    int rc = array_reserve(&list, sizeof(d->list[0]), &d->head, &d->n, &d->cap, d->reserved + 1);
-    d->list = list;
+    void *list = c->list;
+    int rc = array_reserve(&list, sizeof(c->list[0]), &c->head, &c->n, &c->cap, c->reserved + 1);
+    c->list = list;
     if (rc == 0)
-        d->reserved++;
+        c->reserved++;
     return rc;
 }
 
-static void completions_reset_if_empty(struct spv_completions *d)
+static void completions_reset_if_empty(struct spv_completions *c)
 {
-    if (d->reserved > 0 || d->head < d->n)
+    if (c->reserved > 0 || c->head < c->n)
         return;
-    d->head = d->n = 0;
-    if (d->cap > KEEP_CAP)
-        spv_completions_free(d);
+    c->head = c->n = 0;
+    if (c->cap > KEEP_CAP)
+        spv_completions_free(c);
 }
 
-void spv_completions_unreserve(struct spv_completions *d)
+void spv_completions_unreserve(struct spv_completions *c)
 {
-    d->reserved--;
-    completions_reset_if_empty(d);
+    c->reserved--;
+    completions_reset_if_empty(c);
 }
 
-void spv_completions_add(struct spv_completions *d, uint64_t tag, int error)
+void spv_completions_add(struct spv_completions *c, uint64_t tag, int error)
 {
-    d->reserved--;
-    d->list[d->n++] = (struct spv_completion){tag, error};
+    c->reserved--;
+    c->list[c->n++] = (struct spv_completion){tag, error};
 }
 
-int spv_completions_pop(struct spv_completions *d, uint64_t *tag, int *error)
+int spv_completions_pop(struct spv_completions *c, uint64_t *tag, int *error)
 {
-    if (d->head == d->n)
+    if (c->head == c->n)
         return 0;
-    *tag = d->list[d->head].tag;
-    *error = d->list[d->head].error;
-    d->head++;
-    completions_reset_if_empty(d);
+    *tag = c->list[c->head].tag;
+    *error = c->list[c->head].error;
+    c->head++;
+    completions_reset_if_empty(c);
     return 1;
 }

@@ -35,20 +35,20 @@ struct spv_completions {
     size_t reserved; /* tags of queued frames: capacity is reserved for them */
 };
 
-void spv_queued_frames_free(struct spv_queued_frames *t);
-size_t spv_queued_frames_count(const struct spv_queued_frames *t);
+void spv_queued_frames_free(struct spv_queued_frames *q);
+size_t spv_queued_frames_count(const struct spv_queued_frames *q);
 /* SPV_ERR_NOMEM. */
-int spv_queued_frames_push(struct spv_queued_frames *t, const struct spv_queued_frame *queued);
+int spv_queued_frames_push(struct spv_queued_frames *q, const struct spv_queued_frame *queued);
 const struct spv_queued_frame *spv_queued_frames_front(
-    const struct spv_queued_frames *t); /* NULL: none open */
-void spv_queued_frames_pop(struct spv_queued_frames *t);
+    const struct spv_queued_frames *q); /* NULL: the queue is empty */
+void spv_queued_frames_pop(struct spv_queued_frames *q);
 
-void spv_completions_free(struct spv_completions *d);
+void spv_completions_free(struct spv_completions *c);
 /* Reserves capacity for one more completion. Returns 0, SPV_ERR_NOMEM. */
-int spv_completions_reserve(struct spv_completions *d);
-void spv_completions_unreserve(struct spv_completions *d);
-void spv_completions_add(struct spv_completions *d, uint64_t tag, int error); /* a reserved one */
-int spv_completions_pop(struct spv_completions *d, uint64_t *tag, int *error); /* 1, or 0: none */
-size_t spv_completions_count(const struct spv_completions *d);
+int spv_completions_reserve(struct spv_completions *c);
+void spv_completions_unreserve(struct spv_completions *c);
+void spv_completions_add(struct spv_completions *c, uint64_t tag, int error); /* a reserved one */
+int spv_completions_pop(struct spv_completions *c, uint64_t *tag, int *error); /* 1, or 0: none */
+size_t spv_completions_count(const struct spv_completions *c);
 
 #endif

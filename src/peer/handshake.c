@@ -41,12 +41,12 @@ int spv_handshake_begin(struct spv_peer *p, struct spv_now now)
 
 int spv_handshake_check(const struct spv_peer *p, enum spv_command command)
 {
-    if (!p->version_got)
+    if (!p->version_received)
         return command == SPV_CMD_VERSION ? 1 : SPV_ERR_NOT_VERSION;
-    if (command == SPV_CMD_VERSION || (command == SPV_CMD_VERACK && p->verack_got))
+    if (command == SPV_CMD_VERSION || (command == SPV_CMD_VERACK && p->verack_received))
         return 0;
     /* BIP155, BIP339: only between version and verack. */
-    if ((command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY) && p->verack_got)
+    if ((command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY) && p->verack_received)
         return SPV_ERR_LATE_NEGOTIATION;
     return 1;
 }
@@ -76,7 +76,7 @@ static int send_empty(struct spv_peer *p, enum spv_command command)
 
 static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
 {
-    p->version_got = true;
+    p->version_received = true;
     store_version(p, v, now);
     if (spv_self_nonce_known(p->cfg.self_nonces, v->nonce))
         return SPV_ERR_SELF;
@@ -97,7 +97,7 @@ static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struc
 
 static void on_verack(struct spv_peer *p)
 {
-    p->verack_got = true;
+    p->verack_received = true;
     p->ready = true;
     p->stats.ready = true;
     p->deadline[SPV_DEADLINE_HANDSHAKE] = SPV_NEVER;

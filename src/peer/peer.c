@@ -171,7 +171,7 @@ static void on_block_inv(struct spv_peer *p, const struct spv_msg_inv *inv)
 {
     for (size_t i = 0; i < inv->n; i++)
         if ((inv->items[i].type & ~SPV_INV_WITNESS) == SPV_INV_BLOCK)
-            p->asked_blocks.until = 0;
+            p->last_getblocks.until = 0;
 }
 
 /* The handshake is complete: sends deferred messages and starts pings and trickles. */
@@ -275,7 +275,7 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
         if (rc > 0)
             return 1;
     }
-    if (p->cfg.trim_at_once && spv_frame_reader_bulky(&p->in))
+    if (p->cfg.trim_at_once && spv_frame_reader_is_oversized(&p->in))
         spv_frame_reader_trim(&p->in);
     return 0;
 }

@@ -36,8 +36,8 @@ enum spv_peer_deadline_kind {
  * not make our queue grow. */
 #define SPV_PEER_PONG_BYTES 4096
 
-/* The last getblocks, which counts as unanswered until then. */
-struct spv_asked_blocks {
+/* The last getblocks; it counts as unanswered until the time `until`. */
+struct spv_last_getblocks {
     struct spv_blockhash first, stop;
     uint64_t until;
 };
@@ -48,7 +48,7 @@ struct spv_peer {
     enum spv_direction dir;
     int error; /* the first one; sticky */
 
-    bool version_sent, version_got, verack_got, ready;
+    bool version_sent, version_received, verack_received, ready;
     bool tolerant; /* tolerate_malformed is effective: regtest, from loopback */
     uint64_t nonce; /* ours, in the version message */
 
@@ -56,7 +56,7 @@ struct spv_peer {
     struct spv_send_queue out;
     size_t pong_bytes; /* queued since the queue was last empty */
     struct spv_requests requests;
-    struct spv_asked_blocks asked_blocks;
+    struct spv_last_getblocks last_getblocks;
     struct spv_relay relay;
 
     uint64_t deadline[SPV_PEER_DEADLINES]; /* absolute, or SPV_NEVER */
@@ -78,7 +78,7 @@ int spv_send_control(struct spv_peer *p, const struct spv_msg *msg, uint32_t ver
 void spv_send_reject_before_close(struct spv_peer *p, const char *command, uint8_t code,
                                   const char *reason);
 /* Queues a caller's message, on the wire or, before the handshake is complete, with the deferred
- * ones. Returns 0 or an error as of spv_peer_send; tag may be NULL. */
+ * ones. Returns 0 or an error as spv_peer_send does; tag may be NULL. */
 int spv_send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
                      struct spv_now now);
 int spv_send_headers_frame(struct spv_peer *p, struct spv_shared_frame *frame, const uint64_t *tag);

@@ -138,7 +138,7 @@ int spv_peer_push_getheaders(struct spv_peer *p, const struct spv_blockhash *loc
                              const struct spv_blockhash *stop, struct spv_now now)
 {
     struct spv_msg msg = make_locator_msg(SPV_CMD_GETHEADERS, locator, n, stop);
-    if (p->error == 0 && spv_requests_asked(&p->requests, &msg.u.getheaders))
+    if (p->error == 0 && spv_requests_is_pending(&p->requests, &msg.u.getheaders))
         return 0;
     int rc = spv_peer_send(p, &msg, now);
     return rc < 0 ? rc : 1;
@@ -150,15 +150,15 @@ int spv_peer_push_getblocks(struct spv_peer *p, const struct spv_blockhash *loca
     static const struct spv_blockhash none;
     struct spv_msg msg = make_locator_msg(SPV_CMD_GETBLOCKS, locator, n, stop);
     const struct spv_blockhash *first = n > 0 ? &locator[0] : &none;
-    struct spv_asked_blocks *asked = &p->asked_blocks;
-    if (p->error == 0 && now.mono_us < asked->until && spv_blockhash_eq(first, &asked->first) &&
-        spv_blockhash_eq(&msg.u.getheaders.stop, &asked->stop))
+    struct spv_last_getblocks *last = &p->last_getblocks;
+    if (p->error == 0 && now.mono_us < last->until && spv_blockhash_eq(first, &last->first) &&
+        spv_blockhash_eq(&msg.u.getheaders.stop, &last->stop))
         return 0;
     int rc = spv_peer_send(p, &msg, now);
     if (rc < 0)
         return rc;
-    *asked = (struct spv_asked_blocks){*first, msg.u.getheaders.stop,
-                                       now.mono_us + p->cfg.timeouts.getheaders};
+    *last = (struct spv_last_getblocks){*first, msg.u.getheaders.stop,
+                                        now.mono_us + p->cfg.timeouts.getheaders};
     return 1;
 }
 

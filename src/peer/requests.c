@@ -10,14 +10,14 @@
  *    no locator hash and started at genesis;
  * 4. else none: the message is an announcement.
  * An empty message ("no headers after yours") answers the oldest request if that was sent
- * completely; otherwise it was sent unasked.
+ * completely; otherwise it is unsolicited.
  *
  * Some peers send an answer twice. The second copy would match the next request by rule 2, because
  * every locator ends in genesis. Two facts identify it: an answer never ends in the first hash of
- * its request; and after a whole answer to one of several requests, the peer has the hashes where
- * the next requests start, so their answers differ. A repeated answer therefore answers none,
- * unless rule 1 applies: the same was requested again. (After an answer that was not whole, the
- * peer's chain ends there, and the next requests get the same answer.)
+ * its request; and after a complete answer to one of several requests, the peer has the hashes
+ * where the next requests start, so their answers differ. A repeated answer therefore answers none,
+ * unless rule 1 applies: the same was requested again. (After an incomplete answer, the peer's
+ * chain ends there, and the next requests get the same answer.)
  *
  * A peer answers one request after the other. The deadlines of the remaining getheaders restart
  * with every answer, so that on a slow connection with many requests in flight only missing
@@ -87,7 +87,7 @@ void spv_requests_undo(struct spv_requests *r)
     remove_at(r, r->n - 1);
 }
 
-bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_getheaders *msg)
+bool spv_requests_is_pending(const struct spv_requests *r, const struct spv_msg_getheaders *msg)
 {
     uint64_t stop = key_of(msg->stop.b);
     uint64_t first = msg->n > 0 ? key_of(msg->locator[0].b) : stop;
@@ -138,7 +138,7 @@ static size_t open_getheaders(const struct spv_requests *r)
  * first header follows the request's first locator hash. */
 static size_t find_answered(const struct spv_requests *r, const struct answer *a, bool *follows)
 {
-    const bool sole = !r->answer_whole || open_getheaders(r) == 1;
+    const bool sole = !r->answer_complete || open_getheaders(r) == 1;
     size_t oldest = r->n, contains = r->n;
     *follows = false;
     for (size_t i = 0; i < r->n; i++) {
@@ -223,7 +223,7 @@ void spv_requests_headers(struct spv_requests *r, struct spv_msg_headers *msg, u
     msg->tag = r->list[i].tag;
     r->answer_first = follows ? a.prev : 0;
     r->answer_last = follows ? a.last : 0;
-    r->answer_whole = msg->n == SPV_MAX_HEADERS || (msg->n > 0 && a.last == r->list[i].stop);
+    r->answer_complete = msg->n == SPV_MAX_HEADERS || (msg->n > 0 && a.last == r->list[i].stop);
     if (r->list[i].deadline != SPV_NEVER)
         r->answer_us = mono_us - r->list[i].sent_us;
     remove_at(r, i);

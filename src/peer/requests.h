@@ -36,7 +36,7 @@ struct spv_requests {
     uint64_t answer_us; /* from the last answered getheaders to its answer; 0: none yet */
     uint64_t answer_first, answer_last; /* keys of the last answer's first previous hash and of its
                                            last hash, if it followed the request's first hash */
-    bool answer_whole; /* the last answer was full, or ended in the stop hash */
+    bool answer_complete; /* the last answer was full, or ended in the stop hash */
 };
 
 void spv_requests_free(struct spv_requests *r);
@@ -47,7 +47,7 @@ int spv_requests_add(struct spv_requests *r, const struct spv_msg *msg, uint64_t
 /* Removes the one added last: it could not be sent. */
 void spv_requests_undo(struct spv_requests *r);
 /* True when a getheaders with the same first locator hash and stop hash is unanswered. */
-bool spv_requests_asked(const struct spv_requests *r, const struct spv_msg_getheaders *msg);
+bool spv_requests_is_pending(const struct spv_requests *r, const struct spv_msg_getheaders *msg);
 /* Starts the deadlines that do not run yet: these requests are on the wire, and are sent completely
  * once `end` bytes were sent. */
 void spv_requests_arm(struct spv_requests *r, uint64_t end, uint64_t mono_us);

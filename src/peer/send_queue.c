@@ -3,8 +3,8 @@
  * queue in small parts takes linear time. Deferred frames are encoded at our own version, because
  * the negotiated one is not known yet; flushing them drops those that the peer cannot decode.
  *
- * A shared frame is not copied: a list has it with its offset in the stream, and the bytes of wire
- * behind that offset are written after it.
+ * A shared frame is not copied: a list has it with its offset in the stream, and the bytes of
+ * `wire` from that offset on are written after it.
  *
  * Every frame has an entry with the offset of its end, counted from the connection's first byte.
  * The socket takes bytes in order, so frames complete in order, too. */
@@ -61,12 +61,13 @@ size_t spv_send_queue_bytes(const struct spv_send_queue *q)
 static struct spv_queued_frame make_queued_frame(enum spv_command command, const char *name,
                                                  uint64_t end, const uint64_t *tag)
 {
-    struct spv_queued_frame t = {.end = end, .command = (uint8_t)command, .tagged = tag != NULL};
+    struct spv_queued_frame queued = {
+        .end = end, .command = (uint8_t)command, .tagged = tag != NULL};
     size_t n = strnlen(name, SPV_COMMAND_SIZE);
-    memcpy(t.name, name, n);
+    memcpy(queued.name, name, n);
     if (tag)
-        t.tag = *tag;
-    return t;
+        queued.tag = *tag;
+    return queued;
 }
 
 /* Adds the entry of the frame that was just appended to a buffer. */
@@ -325,14 +326,14 @@ void spv_send_queue_sent(struct spv_send_queue *q, size_t n)
     }
 }
 
-bool spv_send_queue_bulky(const struct spv_send_queue *q)
+bool spv_send_queue_is_oversized(const struct spv_send_queue *q)
 {
     return spv_send_queue_pending(q) == 0 && q->wire.cap > SPV_SEND_QUEUE_KEEP;
 }
 
 void spv_send_queue_trim(struct spv_send_queue *q)
 {
-    if (!spv_send_queue_bulky(q))
+    if (!spv_send_queue_is_oversized(q))
         return;
     spv_buffer_free(&q->wire);
     spv_buffer_init(&q->wire);

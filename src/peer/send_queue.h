@@ -81,7 +81,7 @@ size_t spv_send_queue_front(const struct spv_send_queue *q, const uint8_t **byte
 void spv_send_queue_sent(struct spv_send_queue *q, size_t n); /* n <= pending */
 
 /* True when nothing is pending and the buffer is larger than SPV_SEND_QUEUE_KEEP; trim frees it. */
-bool spv_send_queue_bulky(const struct spv_send_queue *q);
+bool spv_send_queue_is_oversized(const struct spv_send_queue *q);
 void spv_send_queue_trim(struct spv_send_queue *q);
 size_t spv_send_queue_memory(const struct spv_send_queue *q);
 

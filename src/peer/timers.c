@@ -83,9 +83,9 @@ int spv_peer_timers_input(struct spv_peer *p, const struct spv_msg *msg, struct 
 
 /* Later messages do not postpone it: a trickle of small messages must not keep a burst's
  * memory. */
-static void schedule_trim(struct spv_peer *p, bool bulky, struct spv_now now)
+static void schedule_trim(struct spv_peer *p, bool oversized, struct spv_now now)
 {
-    if (bulky && p->deadline[SPV_DEADLINE_TRIM] == SPV_NEVER)
+    if (oversized && p->deadline[SPV_DEADLINE_TRIM] == SPV_NEVER)
         p->deadline[SPV_DEADLINE_TRIM] = now.mono_us + SPV_PEER_TRIM_US;
 }
 
@@ -105,7 +105,7 @@ void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now)
     }
     *write = SPV_NEVER;
     p->pong_bytes = 0;
-    schedule_trim(p, spv_send_queue_bulky(&p->out), now);
+    schedule_trim(p, spv_send_queue_is_oversized(&p->out), now);
 }
 
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now)
@@ -113,7 +113,7 @@ void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_n
     uint64_t *message = &p->deadline[SPV_DEADLINE_MESSAGE];
     if (spv_frame_reader_buffered(&p->in) == 0) {
         *message = SPV_NEVER;
-        schedule_trim(p, spv_frame_reader_bulky(&p->in), now);
+        schedule_trim(p, spv_frame_reader_is_oversized(&p->in), now);
     } else if (message_done || *message == SPV_NEVER) {
         *message = now.mono_us + p->cfg.timeouts.message;
     }

@@ -48,19 +48,19 @@ static void dump_bytes(const struct spv_peer_observer *o, const uint8_t *body, s
     }
 }
 
-void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction way,
+void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction direction,
                        const struct spv_msg *msg, const uint8_t *body, size_t n)
 {
     const struct spv_peer_observer *o = &p->cfg.observer;
     if (!o->on_log || o->log_level == SPV_LOG_OFF)
         return;
-    char line[LINE_MAX_BYTES], summary[SPV_MSG_FORMAT_MAX], place[SPV_ENDPOINT_TEXT];
-    spv_endpoint_text(place, &p->cfg.endpoint);
+    char line[LINE_MAX_BYTES], summary[SPV_MSG_FORMAT_MAX], address[SPV_ENDPOINT_TEXT];
+    spv_endpoint_text(address, &p->cfg.endpoint);
     spv_msg_format(summary, sizeof(summary), msg);
-    if (way == SPV_TRACE_IN)
-        snprintf(line, sizeof(line), "received %s from %s", summary, place);
+    if (direction == SPV_TRACE_IN)
+        snprintf(line, sizeof(line), "received %s from %s", summary, address);
     else
-        snprintf(line, sizeof(line), "sending %s to %s", summary, place);
+        snprintf(line, sizeof(line), "sending %s to %s", summary, address);
     o->on_log(o->ctx, SPV_LOG_DEBUG, line);
     if (o->log_level == SPV_LOG_TRACE)
         dump_bytes(o, body, n);

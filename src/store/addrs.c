@@ -1,7 +1,7 @@
 /* The rows of the address manager. Each save is one transaction, so a crash leaves the tables
- * before or after it. The tables only remember where peers may be, so a malformed row is skipped,
- * not an error: the file is untrusted, and could as well contain well-formed rows with useless
- * addresses.
+ * before or after it. The tables only have addresses where peers may be, so a malformed row is
+ * skipped and is no error: the file is untrusted, and could as well contain well-formed rows with
+ * useless addresses.
  *
  * Statements are prepared for each call: a save comes every few minutes. */
 #include "store/addrs.h"
@@ -22,14 +22,14 @@
 
 /* Reading. */
 
-static bool integer(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int64_t max)
+static bool read_integer(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int64_t max)
 {
     *out = sqlite3_column_int64(st, column);
     return sqlite3_column_type(st, column) == SQLITE_INTEGER && *out >= min && *out <= max;
 }
 
 /* Text without a NUL inside that fits; false also without memory, which a later call reports. */
-static bool text(char *out, size_t cap, sqlite3_stmt *st, int column)
+static bool read_text(char *out, size_t cap, sqlite3_stmt *st, int column)
 {
     if (sqlite3_column_type(st, column) != SQLITE_TEXT)
         return false;
@@ -46,14 +46,15 @@ static bool read_address(struct spv_addr_info *out, sqlite3_stmt *st)
     char host[SPV_HOST_MAX];
     int64_t port, services, attempts, slow, failure, tried, anchor;
     memset(out, 0, sizeof *out);
-    if (!text(host, sizeof host, st, 0) || !integer(&port, st, 1, 1, UINT16_MAX) ||
-        !integer(&services, st, 2, INT64_MIN, INT64_MAX) ||
-        !integer(&out->last_seen, st, 4, 0, TIME_MAX) ||
-        !integer(&out->last_try, st, 5, 0, TIME_MAX) ||
-        !integer(&out->last_success, st, 6, 0, TIME_MAX) ||
-        !integer(&attempts, st, 7, 0, UINT32_MAX) || !integer(&slow, st, 8, 0, UINT32_MAX) ||
-        !integer(&failure, st, 9, INT16_MIN, 0) || !integer(&tried, st, 10, 0, 1) ||
-        !integer(&anchor, st, 11, 0, 1))
+    if (!read_text(host, sizeof host, st, 0) || !read_integer(&port, st, 1, 1, UINT16_MAX) ||
+        !read_integer(&services, st, 2, INT64_MIN, INT64_MAX) ||
+        !read_integer(&out->last_seen, st, 4, 0, TIME_MAX) ||
+        !read_integer(&out->last_try, st, 5, 0, TIME_MAX) ||
+        !read_integer(&out->last_success, st, 6, 0, TIME_MAX) ||
+        !read_integer(&attempts, st, 7, 0, UINT32_MAX) ||
+        !read_integer(&slow, st, 8, 0, UINT32_MAX) ||
+        !read_integer(&failure, st, 9, INT16_MIN, 0) || !read_integer(&tried, st, 10, 0, 1) ||
+        !read_integer(&anchor, st, 11, 0, 1))
         return false;
     const int source = sqlite3_column_bytes(st, 3);
     if (sqlite3_column_type(st, 3) != SQLITE_BLOB || source < 1 || source > SPV_ADDRMAN_SOURCE)
@@ -75,9 +76,9 @@ static bool read_ban(struct spv_ban_entry *out, sqlite3_stmt *st)
 {
     int64_t code;
     memset(out, 0, sizeof *out);
-    if (!text(out->address, sizeof out->address, st, 0) ||
-        !integer(&out->since, st, 1, 0, TIME_MAX) || !integer(&out->until, st, 2, 0, TIME_MAX) ||
-        !integer(&code, st, 3, INT16_MIN, 0))
+    if (!read_text(out->address, sizeof out->address, st, 0) ||
+        !read_integer(&out->since, st, 1, 0, TIME_MAX) ||
+        !read_integer(&out->until, st, 2, 0, TIME_MAX) || !read_integer(&code, st, 3, INT16_MIN, 0))
         return false;
     out->code = (int)code;
     return true;
@@ -86,14 +87,14 @@ static bool read_ban(struct spv_ban_entry *out, sqlite3_stmt *st)
 static int prepare_stmt(struct spv_store *s, sqlite3_stmt **st, const char *sql)
 {
     const int code = sqlite3_prepare_v2(s->db, sql, -1, st, NULL);
-    return code == SQLITE_OK ? 0 : spv_db_prepare_error(s, code, "read the address book");
+    return code == SQLITE_OK ? 0 : spv_db_prepare_error(s, code, "read the peer addresses");
 }
 
-/* How many rows to allocate: as many as the table has, at most as many as the address manager
- * takes. */
-static int grow_rows(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
+/* How many rows to allocate: as many as the table has, at most as many as the address manager has
+ * slots for. */
+static int count_rows(struct spv_store *s, int64_t *n, const char *sql, int64_t most)
 {
-    const int rc = spv_db_integer(s, n, sql, "read the address book");
+    const int rc = spv_db_integer(s, n, sql, "read the peer addresses");
     if (*n > most)
         *n = most;
     return rc;
@@ -103,16 +104,16 @@ static int load_addresses(struct spv_store *s, struct spv_addrman_rows *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
-    int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
-                       SPV_ADDRMAN_ADDRESSES);
+    int rc = count_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_address LIMIT 20480)",
+                        SPV_ADDRMAN_ADDRESSES);
     if (rc)
         return rc;
     if (most > 0) {
         out->addresses = sqlite3_malloc64((uint64_t)most * sizeof *out->addresses);
         if (!out->addresses)
-            return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the address book");
+            return spv_db_error_of(s, NULL, SQLITE_NOMEM, "read the peer addresses");
     }
-    /* Addresses that have served us come first: a foreign file may hold more rows than are read. */
+    /* Addresses that have served us come first: a foreign file may have more rows than are read. */
     rc = prepare_stmt(s, &st,
                       "SELECT " ADDRESS_COLUMNS " FROM peer_address"
                       " ORDER BY anchor DESC, tried DESC, last_success DESC LIMIT 20480");
@@ -122,7 +123,7 @@ static int load_addresses(struct spv_store *s, struct spv_addrman_rows *out)
     while (out->n < (size_t)most && (code = sqlite3_step(st)) == SQLITE_ROW)
         out->n += read_address(&out->addresses[out->n], st);
     if (code != SQLITE_DONE && code != SQLITE_ROW)
-        rc = spv_db_error(s, code, "read the address book");
+        rc = spv_db_error(s, code, "read the peer addresses");
     (void)sqlite3_finalize(st);
     return rc;
 }
@@ -131,8 +132,8 @@ static int load_bans(struct spv_store *s, struct spv_addrman_rows *out)
 {
     sqlite3_stmt *st = NULL;
     int64_t most = 0;
-    int rc = grow_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)",
-                       SPV_ADDRMAN_BANS);
+    int rc = count_rows(s, &most, "SELECT count(*) FROM (SELECT 1 FROM peer_ban LIMIT 1024)",
+                        SPV_ADDRMAN_BANS);
     if (rc)
         return rc;
     if (most > 0) {
@@ -166,7 +167,7 @@ static int load_key(struct spv_store *s, struct spv_addrman_rows *out)
 static int load_rows(struct spv_store *s, struct spv_addrman_rows *out)
 {
     memset(out, 0, sizeof *out);
-    int rc = spv_db_exec(s, "BEGIN", "read the address book");
+    int rc = spv_db_exec(s, "BEGIN", "read the peer addresses");
     if (rc)
         return rc;
     rc = load_key(s, out);
@@ -192,16 +193,16 @@ static int drop_object(struct spv_store *s, const char *name)
                            "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND"
                            " name = '%s' COLLATE NOCASE",
                            name);
-    int rc = spv_db_integer(s, &view, sql, "begin a new address book");
+    int rc = spv_db_integer(s, &view, sql, "create empty address tables");
     if (rc)
         return rc;
     (void)sqlite3_snprintf(sizeof sql, sql, "DROP %s IF EXISTS %s", view > 0 ? "VIEW" : "TABLE",
                            name);
-    return spv_db_exec(s, sql, "begin a new address book");
+    return spv_db_exec(s, sql, "create empty address tables");
 }
 
 /* Copies the rows of a table to a temporary one. Returns whether that succeeded. */
-static bool keep_row(struct spv_store *s, const char *sql)
+static bool copy_to_temp(struct spv_store *s, const char *sql)
 {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
@@ -209,11 +210,12 @@ static bool keep_row(struct spv_store *s, const char *sql)
 int spv_addrs_recreate(struct spv_store *s)
 {
     /* only one of them may be broken */
-    const bool addresses = keep_row(s, "CREATE TEMP TABLE kept_address AS SELECT " ADDRESS_COLUMNS
-                                       " FROM main.peer_address LIMIT 20480");
+    const bool addresses =
+        copy_to_temp(s, "CREATE TEMP TABLE kept_address AS SELECT " ADDRESS_COLUMNS
+                        " FROM main.peer_address LIMIT 20480");
     const bool bans =
-        keep_row(s, "CREATE TEMP TABLE kept_ban AS SELECT address, since, until, code,"
-                    " reason FROM main.peer_ban LIMIT 1024");
+        copy_to_temp(s, "CREATE TEMP TABLE kept_ban AS SELECT address, since, until, code,"
+                        " reason FROM main.peer_ban LIMIT 1024");
     static const char *const objects[] = {"peer_address", "peer_ban", "block_header"};
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
         int rc = drop_object(s, objects[i]);
@@ -222,17 +224,17 @@ int spv_addrs_recreate(struct spv_store *s)
     }
     /* the migration replaces the view, too, and needs one to drop */
     int rc =
-        spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "begin a new address book");
+        spv_db_exec(s, "CREATE VIEW main.block_header AS SELECT 1", "create empty address tables");
     if (rc)
         return rc;
-    rc = spv_db_exec(s, spv_schema_addrman, "begin a new address book");
+    rc = spv_db_exec(s, spv_schema_addrman, "create empty address tables");
     if (rc)
         return rc;
     if (addresses) {
         rc = spv_db_exec(s,
                          "INSERT OR IGNORE INTO main.peer_address SELECT * FROM kept_address;"
                          "DROP TABLE kept_address",
-                         "keep the address book");
+                         "keep the peer addresses");
         if (rc)
             return rc;
     }
@@ -273,11 +275,11 @@ int spv_store_addrman_load(struct spv_store *s, struct spv_addrman_rows *out)
     return rc;
 }
 
-void spv_store_addrman_free(struct spv_addrman_rows *book)
+void spv_store_addrman_free(struct spv_addrman_rows *rows)
 {
-    sqlite3_free(book->addresses);
-    sqlite3_free(book->bans);
-    memset(book, 0, sizeof *book);
+    sqlite3_free(rows->addresses);
+    sqlite3_free(rows->bans);
+    memset(rows, 0, sizeof *rows);
 }
 
 /* Writing. */
@@ -286,7 +288,7 @@ static int run_sql(struct spv_store *s, sqlite3_stmt *st, int bound)
 {
     int code = bound == SQLITE_OK ? sqlite3_step(st) : bound;
     (void)sqlite3_reset(st);
-    return code == SQLITE_DONE ? 0 : spv_db_error(s, code, "write the address book");
+    return code == SQLITE_DONE ? 0 : spv_db_error(s, code, "write the peer addresses");
 }
 
 static int write_address(struct spv_store *s, sqlite3_stmt *st, const struct spv_addr_info *a)
@@ -374,7 +376,7 @@ static int write_addrs(struct spv_store *s, const struct spv_addrman_changes *c)
     if (rc)
         return rc;
     if (c->all) {
-        rc = spv_db_exec(s, "DELETE FROM peer_address", "write the address book");
+        rc = spv_db_exec(s, "DELETE FROM peer_address", "write the peer addresses");
         if (rc)
             return rc;
     }

@@ -4,8 +4,8 @@
 
 #include "store/db.h"
 
-/* Drops whatever objects have the names of the two tables and makes the tables anew with the rows
- * that can be read, inside the caller's transaction. 0 or an error of the database. */
+/* Drops all objects that have the names of the two tables and creates the tables again with the
+ * rows that can be read, inside the caller's transaction. 0 or an error of the database. */
 int spv_addrs_recreate(struct spv_store *s);
 
 #endif

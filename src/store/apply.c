@@ -15,22 +15,22 @@
 /* At most this many side-branch rows are kept, the highest ones: as many as the chain keeps. */
 #define BRANCH_ROWS SPV_CHAIN_BRANCH_HEADERS
 
-static int mismatch(struct spv_store *s, const char *what)
+static int update_mismatch(struct spv_store *s, const char *what)
 {
     return spv_db_fail(s, SPV_ERR_STATE,
-                       "%s: the change does not fit the stored chain (tip %s): %s. Nothing was "
+                       "%s: the update does not fit the stored chain (tip %s): %s. Nothing was "
                        "written.",
                        s->path, SPV_COUNT(s->tip.height), what);
 }
 
 /* The headers are consecutive and the first is one above the fork. */
-static int check_records(struct spv_store *s, const struct spv_chain_update *c)
+static int check_headers(struct spv_store *s, const struct spv_chain_update *c)
 {
     for (size_t i = 0; i < c->n; i++) {
         if (c->headers[i].height != (uint64_t)c->fork_height + 1 + i)
-            return mismatch(s, "a record's height is not its place");
+            return update_mismatch(s, "the heights of its headers are not consecutive");
         if (i > 0 && !spv_blockhash_eq(&c->headers[i].header.prev, &c->headers[i - 1].hash))
-            return mismatch(s, "a record does not follow the one before");
+            return update_mismatch(s, "a header does not follow the one before");
     }
     return 0;
 }
@@ -39,20 +39,20 @@ static int check_fork(struct spv_store *s, const struct spv_chain_update *c)
 {
     struct spv_chain_header fork = s->tip;
     if (c->kind == SPV_UPDATE_APPEND && c->fork_height != s->tip.height)
-        return mismatch(s, "it appends to a height that is not the tip");
+        return update_mismatch(s, "it appends to a height that is not the tip");
     if (c->kind == SPV_UPDATE_REORG) {
         if (c->fork_height >= s->tip.height || c->removed != s->tip.height - c->fork_height)
-            return mismatch(s, "it removes another number of headers than stand above the fork");
+            return update_mismatch(s, "it does not remove the headers above the fork");
         int rc = spv_store_by_height(s, &fork, c->fork_height);
         if (rc < 0)
             return rc;
         if (rc == 0)
-            return mismatch(s, "the header at the fork is not stored");
+            return update_mismatch(s, "the header at the fork is not stored");
     }
     if (c->kind == SPV_UPDATE_CHECKPOINT_START || c->kind == SPV_UPDATE_BACKFILL)
-        return 0; /* backfill.c and start.c look what they follow */
+        return 0; /* backfill.c and start.c check what they follow */
     if (!spv_blockhash_eq(&c->headers[0].header.prev, &fork.hash))
-        return mismatch(s, "the first record does not follow the header at the fork");
+        return update_mismatch(s, "the first header does not follow the header at the fork");
     return 0;
 }
 
@@ -127,7 +127,7 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
             return rc;
         spv_row_reverse(hash, c->headers[i].hash.b);
         (void)sqlite3_bind_blob(st, 1, hash, sizeof hash, SQLITE_STATIC);
-        rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "take headers off a side branch");
+        rc = spv_db_run(s, SPV_STMT_BRANCH_REMOVE, "remove headers from a side branch");
         if (rc)
             return rc;
     }
@@ -135,7 +135,7 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
     return rc ? rc : insert_rows(s, c);
 }
 
-static int write_change(struct spv_store *s, const struct spv_chain_update *c)
+static int write_update(struct spv_store *s, const struct spv_chain_update *c)
 {
     switch (c->kind) {
     case SPV_UPDATE_NONE:
@@ -151,56 +151,56 @@ static int write_change(struct spv_store *s, const struct spv_chain_update *c)
     case SPV_UPDATE_BACKFILL:
         return spv_backfill_apply(s, c);
     }
-    return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of change", s->path);
+    return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of update", s->path);
 }
 
 /* Whether the update fits the stored chain. 0 or an error. */
-static int check_change(struct spv_store *s, const struct spv_chain_update *change)
+static int check_update(struct spv_store *s, const struct spv_chain_update *update)
 {
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    if (change->n == 0 || !change->headers)
-        return spv_db_fail(s, SPV_ERR_INVALID, "%s: a change without records", s->path);
-    int rc = check_records(s, change);
+    if (update->n == 0 || !update->headers)
+        return spv_db_fail(s, SPV_ERR_INVALID, "%s: an update without headers", s->path);
+    int rc = check_headers(s, update);
     if (rc)
         return rc;
-    return change->kind != SPV_UPDATE_BRANCH ? check_fork(s, change) : 0;
+    return update->kind != SPV_UPDATE_BRANCH ? check_fork(s, update) : 0;
 }
 
-static void note_applied(struct spv_store *s, const struct spv_chain_update *change)
+static void note_applied(struct spv_store *s, const struct spv_chain_update *update)
 {
-    if (change->kind == SPV_UPDATE_CHECKPOINT_START || change->kind == SPV_UPDATE_BACKFILL)
-        spv_start_applied(s, change);
-    else if (change->kind != SPV_UPDATE_BRANCH)
-        s->tip = change->headers[change->n - 1];
+    if (update->kind == SPV_UPDATE_CHECKPOINT_START || update->kind == SPV_UPDATE_BACKFILL)
+        spv_start_applied(s, update);
+    else if (update->kind != SPV_UPDATE_BRANCH)
+        s->tip = update->headers[update->n - 1];
 }
 
-int spv_store_apply(struct spv_store *s, const struct spv_chain_update *change)
+int spv_store_apply(struct spv_store *s, const struct spv_chain_update *update)
 {
-    if (change->kind == SPV_UPDATE_NONE)
+    if (update->kind == SPV_UPDATE_NONE)
         return 0;
-    int rc = check_change(s, change);
+    int rc = check_update(s, update);
     if (rc)
         return rc;
     rc = spv_transaction_begin(s);
     if (rc)
         return rc;
-    rc = write_change(s, change);
+    rc = write_update(s, update);
     if (rc)
         return spv_transaction_undo(s, rc);
     rc = spv_db_commit(s);
     if (rc)
         return spv_transaction_undo(s, rc);
-    note_applied(s, change);
+    note_applied(s, update);
     spv_wal_guard_write(s);
     return 0;
 }
 
-int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *change)
+int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *update)
 {
-    if (change->kind != SPV_UPDATE_APPEND)
-        return spv_store_apply(s, change);
-    int rc = check_change(s, change);
+    if (update->kind != SPV_UPDATE_APPEND)
+        return spv_store_apply(s, update);
+    int rc = check_update(s, update);
     if (rc)
         return rc;
     if (s->n_uncommitted == 0) {
@@ -209,10 +209,10 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
         if (rc)
             return rc;
     }
-    rc = write_change(s, change);
+    rc = write_update(s, update);
     if (rc)
         return spv_transaction_undo(s, rc);
-    s->n_uncommitted += change->n;
-    note_applied(s, change);
+    s->n_uncommitted += update->n;
+    note_applied(s, update);
     return s->n_uncommitted >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : 0;
 }

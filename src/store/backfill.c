@@ -1,5 +1,5 @@
-/* Filling the gap below the start of the chain, from below. The backfilled headers are no part of
- * the chain until the last of them is the one that the start follows. The same transaction then
+/* Fills the gap below the start of the chain, from genesis up. The backfilled headers are no part
+ * of the chain until the last of them is the one that the start follows. The same transaction then
  * closes the gap and, where work was counted from a later height, corrects every sum of work. */
 #include "store/backfill.h"
 
@@ -22,16 +22,17 @@ int spv_store_backfill_height(struct spv_store *s, uint32_t *height)
     (void)sqlite3_bind_int64(st, 1, s->start.height);
     int code = sqlite3_step(st);
     if (code == SQLITE_ROW) {
-        const int64_t filled = sqlite3_column_int64(st, 0); /* may be negative in a foreign row */
-        *height = filled > 0 ? (uint32_t)filled : 0;
+        const int64_t backfilled =
+            sqlite3_column_int64(st, 0); /* may be negative in a foreign row */
+        *height = backfilled > 0 ? (uint32_t)backfilled : 0;
     } else {
-        rc = spv_db_error(s, code, "read the highest filled header");
+        rc = spv_db_error(s, code, "read the highest backfilled header");
     }
     (void)sqlite3_reset(st);
     return rc;
 }
 
-static int remove_filled(struct spv_store *s, uint32_t above)
+static int remove_backfilled(struct spv_store *s, uint32_t above)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_BACKFILL_CLEAR);
@@ -39,12 +40,12 @@ static int remove_filled(struct spv_store *s, uint32_t above)
         return rc;
     (void)sqlite3_bind_int64(st, 1, above);
     (void)sqlite3_bind_int64(st, 2, s->start.height);
-    return spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "remove filled headers");
+    return spv_db_run(s, SPV_STMT_BACKFILL_CLEAR, "remove backfilled headers");
 }
 
 int spv_backfill_clear(struct spv_store *s)
 {
-    return remove_filled(s, 0);
+    return remove_backfilled(s, 0);
 }
 
 int spv_store_backfill_reset(struct spv_store *s)
@@ -54,7 +55,7 @@ int spv_store_backfill_reset(struct spv_store *s)
     int rc = spv_transaction_begin(s);
     if (rc)
         return rc;
-    rc = remove_filled(s, 0);
+    rc = remove_backfilled(s, 0);
     if (rc)
         goto rollback;
     rc = spv_db_commit(s);
@@ -94,17 +95,17 @@ static int add_to_table(struct spv_store *s, const char *sql, const struct spv_u
         code = sqlite3_step(st);
     }
     (void)sqlite3_finalize(st);
-    return code == SQLITE_DONE ? 0 : spv_db_error(s, code, "put the sums of work right");
+    return code == SQLITE_DONE ? 0 : spv_db_error(s, code, "correct the chain work");
 }
 
-/* One statement over all rows: SQLite writes as it goes, so memory stays flat. */
+/* One statement over all rows: SQLite writes pages as it proceeds, so memory use is constant. */
 static int add_work(struct spv_store *s, const struct spv_u256 *more)
 {
     int code = sqlite3_create_function_v2(s->db, "spv_add_work", 2,
                                           SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
                                           NULL, add_works, NULL, NULL, NULL);
     if (code != SQLITE_OK)
-        return spv_db_error(s, code, "put the sums of work right");
+        return spv_db_error(s, code, "correct the chain work");
     int rc =
         add_to_table(s, "UPDATE header SET work = spv_add_work(work, ?1) WHERE height >= ?2", more);
     if (rc)
@@ -116,10 +117,11 @@ static int add_work(struct spv_store *s, const struct spv_u256 *more)
 /* The last header is the one that the start follows: closes the gap. */
 static int join_backfill(struct spv_store *s, const struct spv_chain_header *last)
 {
-    const struct spv_chain_start whole = {0};
+    const struct spv_chain_start complete = {0};
     struct spv_chain_header tip = s->tip;
     if (!spv_blockhash_eq(&last->hash, &s->start_parent))
-        return spv_start_mismatch(s, "what was filled is not what the base follows");
+        return spv_start_mismatch(
+            s, "the backfilled headers do not connect to the start of the chain");
     if (s->start.work_since > 0) {
         const struct spv_u256 more = spv_u256_sub(&last->work, &s->start_work);
         int rc = add_work(s, &more);
@@ -131,24 +133,24 @@ static int join_backfill(struct spv_store *s, const struct spv_chain_header *las
             return rc;
     } else if (spv_u256_cmp(&last->work, &s->start_work) != 0) {
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                           "%s: the database is damaged: the work of the headers below height %s "
-                           "is not what their checkpoint has. " SPV_DB_REPAIR_ADVICE,
+                           "%s: the database is damaged: the chain work below height %s "
+                           "is not that of its checkpoint. " SPV_DB_REPAIR_ADVICE,
                            s->path, SPV_COUNT(s->start.height));
     }
-    return spv_start_write(s, &whole, NULL, NULL);
+    return spv_start_write(s, &complete, NULL, NULL);
 }
 
 int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
 {
     const struct spv_chain_header *last = &c->headers[c->n - 1];
     struct spv_blockhash below;
-    uint32_t filled = 0;
-    int rc = spv_store_backfill_height(s, &filled);
+    uint32_t backfilled = 0;
+    int rc = spv_store_backfill_height(s, &backfilled);
     if (rc)
         return rc;
     if (s->start.height == 0 || last->height >= s->start.height)
-        return spv_start_mismatch(s, "there is no gap where it belongs");
-    if (c->fork_height > filled)
+        return spv_start_mismatch(s, "there is no gap at its height");
+    if (c->fork_height > backfilled)
         return spv_start_mismatch(s, "it does not follow what was filled");
     sqlite3_stmt *st = NULL;
     rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
@@ -156,12 +158,12 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
         return rc;
     (void)sqlite3_bind_int64(st, 1, c->fork_height);
     (void)sqlite3_bind_int64(st, 2, c->fork_height);
-    bool there = sqlite3_step(st) == SQLITE_ROW && spv_row_hash(below.b, st, 1) == 0;
+    bool found = sqlite3_step(st) == SQLITE_ROW && spv_row_hash(below.b, st, 1) == 0;
     (void)sqlite3_reset(st);
-    if (!there || !spv_blockhash_eq(&below, &c->headers[0].header.prev))
+    if (!found || !spv_blockhash_eq(&below, &c->headers[0].header.prev))
         return spv_start_mismatch(s, "it does not follow what was filled");
-    if (c->fork_height < filled) {
-        rc = remove_filled(s, c->fork_height);
+    if (c->fork_height < backfilled) {
+        rc = remove_backfilled(s, c->fork_height);
         if (rc)
             return rc;
     }

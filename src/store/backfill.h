@@ -1,4 +1,4 @@
-/* The gap between genesis and the start of the chain, filled again from below. */
+/* The gap between genesis and the start of the chain, and how it is backfilled. */
 #ifndef SPV_STORE_BACKFILL_H
 #define SPV_STORE_BACKFILL_H
 

@@ -11,7 +11,7 @@
 
 #include "spv/store.h"
 
-#define COPIES_MAX 10000 /* damaged copies beside one database before we give up counting */
+#define COPIES_MAX 10000 /* damaged copies beside one database; then the repair fails */
 #define CHUNK 65536
 
 static int error_of(int e)
@@ -43,7 +43,7 @@ static int copy_bytes(int from, int to)
     return n < 0 ? SPV_ERR_IO : fsync(to) != 0 ? error_of(errno) : 0;
 }
 
-/* SPV_ERR_FULL when the target is there already. */
+/* Returns SPV_ERR_FULL when the target exists. */
 static int copy_file(const char *from, const char *to)
 {
     struct stat st;

@@ -205,7 +205,7 @@ static const char *advice_for(int err, int e)
     case SPV_ERR_DB_FULL:
         return "Free some disk space and try again.";
     case SPV_ERR_DB_BUSY:
-        return "Another program holds the database: close it and try again.";
+        return "Another program has locked the database: close it and try again.";
     case SPV_ERR_DB_DAMAGED:
         return SPV_DB_REPAIR_ADVICE;
     case SPV_ERR_DB_READONLY:
@@ -217,33 +217,33 @@ static const char *advice_for(int err, int e)
     case SPV_ERR_IO:
         return "Check the disk.";
     default:
-        return "Try again; if it stays, report it.";
+        return "Try again; if the error persists, report it.";
     }
 }
 
 /* SQLite has one code for all damage; the file's header often shows more. */
-static int damaged(struct spv_store *s, int code, const char *tried, const char *reason)
+static int damage_error(struct spv_store *s, int code, const char *tried, const char *reason)
 {
-    struct spv_file_probe_result look;
-    spv_file_probe(&look, s->path);
-    switch (look.kind) {
+    struct spv_file_probe_result probe;
+    spv_file_probe(&probe, s->path);
+    switch (probe.kind) {
     case SPV_FILE_FOREIGN:
         return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                            "%s: is not a database: its %s bytes do not begin as an SQLite file "
                            "does. Name another file; or put an empty database in its place with "
                            "spv-db repair (a copy is kept), then sync again.",
-                           s->path, SPV_COUNT(look.size));
+                           s->path, SPV_COUNT(probe.size));
     case SPV_FILE_TRUNCATED:
         return spv_db_fail(
             s, SPV_ERR_DB_DAMAGED,
-            "%s: the database is cut short: %s of %s bytes are there. " SPV_DB_REPAIR_ADVICE,
-            s->path, SPV_COUNT(look.size), SPV_COUNT(look.whole));
+            "%s: the database is truncated: it has %s of %s bytes. " SPV_DB_REPAIR_ADVICE, s->path,
+            SPV_COUNT(probe.size), SPV_COUNT(probe.claimed_size));
     case SPV_FILE_UNREADABLE:
     case SPV_FILE_PAGES_DAMAGED:
         break;
     }
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                       "%s: the database is damaged: pages inside the file make no sense (SQLite "
+                       "%s: the database is damaged: pages inside the file are invalid (SQLite "
                        "could not %s: %s, code %d). " SPV_DB_REPAIR_ADVICE,
                        s->path, tried, reason, code);
 }
@@ -270,7 +270,7 @@ int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *trie
     int err = error_for(code, e);
     const char *reason = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
-        return damaged(s, code, tried, reason);
+        return damage_error(s, code, tried, reason);
     if (err == SPV_ERR_INTERRUPTED)
         return spv_db_fail(s, err, "%s: stopped before it was done (%s).", s->path, tried);
     return spv_db_fail(s, err, "%s: cannot %s: %s (SQLite code %d). %s", s->path, tried, reason,

@@ -28,10 +28,10 @@ void spv_file_probe(struct spv_file_probe_result *out, const char *path)
     if (n >= 0 && fstat(f, &st) == 0) {
         int64_t page = head[16] * 256 + head[17]; /* 1 means 65536 */
         out->size = st.st_size;
-        out->whole = (page == 1 ? 65536 : page) * (int64_t)be32(head + 28);
+        out->claimed_size = (page == 1 ? 65536 : page) * (int64_t)be32(head + 28);
         out->application_id = be32(head + 68);
         out->kind = n < HEAD || memcmp(head, "SQLite format 3", 16) != 0 ? SPV_FILE_FOREIGN
-                    : out->whole > out->size && be32(head + 28) < PAGES_MAX
+                    : out->claimed_size > out->size && be32(head + 28) < PAGES_MAX
                         ? SPV_FILE_TRUNCATED
                         : SPV_FILE_PAGES_DAMAGED;
     }

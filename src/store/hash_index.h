@@ -11,8 +11,8 @@
 /* Whether the index is in the file: 1, 0, or an error of the database. */
 int spv_hash_index_exists(struct spv_store *s);
 
-/* Whether hashes can be looked up: 1, 0, or an error of the database. A reader that has seen no
- * index looks again: the writer may have built it since. */
+/* Whether hashes can be looked up: 1, 0, or an error of the database. A reader that has found no
+ * index checks again: the writer may have built it since. */
 int spv_hash_index_find(struct spv_store *s);
 
 /* Drops the index, inside the caller's transaction. */

@@ -18,8 +18,8 @@
 #define WAIT_STEP_MS 25 /* between two tries for a lock */
 
 struct spv_interrupt {
-    atomic_bool asked;
-    atomic_uint using; /* calls of spv_interrupt_request under way */
+    atomic_bool requested;
+    atomic_uint n_requesting; /* calls of spv_interrupt_request under way */
     _Atomic(struct spv_watch *) at[CONNECTIONS];
 };
 
@@ -27,8 +27,8 @@ struct spv_interrupt *spv_interrupt_new(void)
 {
     struct spv_interrupt *stop = sqlite3_malloc64(sizeof *stop);
     if (stop) {
-        atomic_init(&stop->asked, false);
-        atomic_init(&stop->using, 0);
+        atomic_init(&stop->requested, false);
+        atomic_init(&stop->n_requesting, 0);
         for (size_t i = 0; i < CONNECTIONS; i++)
             atomic_init(&stop->at[i], NULL);
     }
@@ -42,19 +42,19 @@ void spv_interrupt_free(struct spv_interrupt *stop)
 
 void spv_interrupt_request(struct spv_interrupt *stop)
 {
-    atomic_store(&stop->asked, true);
-    atomic_fetch_add(&stop->using, 1);
+    atomic_store(&stop->requested, true);
+    atomic_fetch_add(&stop->n_requesting, 1);
     for (size_t i = 0; i < CONNECTIONS; i++) {
         struct spv_watch *w = atomic_load(&stop->at[i]);
         if (w && atomic_load(&w->long_step))
             sqlite3_interrupt(w->db);
     }
-    atomic_fetch_sub(&stop->using, 1);
+    atomic_fetch_sub(&stop->n_requesting, 1);
 }
 
 bool spv_interrupt_requested(const struct spv_interrupt *stop)
 {
-    return stop && atomic_load(&stop->asked);
+    return stop && atomic_load(&stop->requested);
 }
 
 /* SQLite's: non-zero ends the statement with SQLITE_INTERRUPT. */
@@ -101,7 +101,7 @@ void spv_watch_end(struct spv_watch *w)
         struct spv_watch *self = w;
         (void)atomic_compare_exchange_strong(&w->stop->at[i], &self, NULL);
     }
-    while (atomic_load(&w->stop->using) > 0)
+    while (atomic_load(&w->stop->n_requesting) > 0)
         (void)sched_yield();
     w->db = NULL;
 }

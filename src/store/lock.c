@@ -31,8 +31,8 @@ static void write_holder(int fd)
         errno = 0;
 }
 
-__attribute__((format(printf, 3, 4))) static int problem(struct spv_error_info *why, int code,
-                                                         const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int lock_error(struct spv_error_info *why, int code,
+                                                            const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -47,21 +47,23 @@ static int open_failed(struct spv_error_info *why, const char *shown)
     const int e = errno;
     char reason[96];
     if (e == ELOOP) {
-        return problem(why, SPV_ERR_IO,
-                       "%s: its lock file (-lock) is a link, a pipe, a folder or a device, or has "
-                       "another name as well, and was left alone. Remove it.",
-                       shown);
+        return lock_error(
+            why, SPV_ERR_IO,
+            "%s: its lock file (-lock) is a link, a pipe, a folder or a device, or has "
+            "another name as well, and was left alone. Remove it.",
+            shown);
     }
     if (strerror_r(e, reason, sizeof reason) != 0)
         reason[0] = '\0';
     if (e == EMFILE || e == ENFILE) {
-        return problem(why, SPV_ERR_NO_DESCRIPTOR,
-                       "%s: its lock file cannot be made: %s. Raise the limit of open files "
-                       "(ulimit -n).",
-                       shown, reason);
+        return lock_error(why, SPV_ERR_NO_DESCRIPTOR,
+                          "%s: its lock file cannot be made: %s. Raise the limit of open files "
+                          "(ulimit -n).",
+                          shown, reason);
     }
-    return problem(why, e == EACCES || e == EROFS || e == EPERM ? SPV_ERR_DB_READONLY : SPV_ERR_IO,
-                   "%s: its lock file cannot be made: %s. Check the folder.", shown, reason);
+    return lock_error(why,
+                      e == EACCES || e == EROFS || e == EPERM ? SPV_ERR_DB_READONLY : SPV_ERR_IO,
+                      "%s: its lock file cannot be made: %s. Check the folder.", shown, reason);
 }
 
 int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error_info *why)
@@ -69,16 +71,17 @@ int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error
     struct stat st;
     /* Another name has a lock file and a log of its own. */
     if (stat(path, &st) == 0 && st.st_nlink > 1) {
-        return problem(why, SPV_ERR_DB_READONLY,
-                       "%s: has %lu names (hard links), and who writes to it under another one is "
-                       "not seen from here. Copy it to a file of its own, or remove the other "
-                       "names.",
-                       shown, (unsigned long)st.st_nlink);
+        return lock_error(
+            why, SPV_ERR_DB_READONLY,
+            "%s: has %lu names (hard links), and a writer that uses another one cannot be "
+            "detected. Copy it to a file of its own, or remove the other "
+            "names.",
+            shown, (unsigned long)st.st_nlink);
     }
     char *name = sqlite3_mprintf("%s-lock", path);
     if (!name) {
-        return problem(why, SPV_ERR_NOMEM, "%s: out of memory. Free some memory and try again.",
-                       shown);
+        return lock_error(why, SPV_ERR_NOMEM, "%s: out of memory. Free some memory and try again.",
+                          shown);
     }
     int f = spv_sidecar_open(name, O_RDWR | O_CREAT, 0644);
     if (f < 0) {
@@ -90,10 +93,10 @@ int spv_lock_take(int *fd, const char *path, const char *shown, struct spv_error
     if (flock(f, LOCK_EX | LOCK_NB) != 0) {
         int rc = errno != EWOULDBLOCK
                      ? open_failed(why, shown)
-                     : problem(why, SPV_ERR_DB_BUSY,
-                               "%s: another program (process %ld) is writing to this database. "
-                               "Wait for it to end, or stop it.",
-                               shown, holder_of(f));
+                     : lock_error(why, SPV_ERR_DB_BUSY,
+                                  "%s: another program (process %ld) is writing to this database. "
+                                  "Wait for it to end, or stop it.",
+                                  shown, holder_of(f));
         (void)close(f);
         return rc;
     }

@@ -1,11 +1,11 @@
 /* The lock of the single writer: an flock on the file `<database>-lock`. Readers do not take it.
  *
- * It cannot be a lock on the database file itself: SQLite holds POSIX locks on that, and those die
- * when any descriptor of the file is closed in the process. An open SQLite write transaction
- * would exclude other writers, but then nothing could be committed. flock belongs to the open file,
- * so it also refuses a second writer inside one process, and the kernel drops it when the process
- * dies. The file stays (removing it would race with the next writer) and names the last writer's
- * process id. */
+ * It cannot be a lock on the database file itself: SQLite has POSIX locks on that, and those are
+ * released when any descriptor of the file is closed in the process. An open SQLite write
+ * transaction would exclude other writers, but then nothing could be committed. flock belongs to
+ * the open file, so it also refuses a second writer inside one process, and the kernel drops it
+ * when the process dies. The file stays (removing it would race with the next writer) and names the
+ * last writer's process id. */
 #ifndef SPV_STORE_LOCK_H
 #define SPV_STORE_LOCK_H
 

@@ -74,8 +74,7 @@ static int read_identity(struct spv_store *s, struct identity *id)
             return rc;
         if (rc == 0 && values[i].required) {
             return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                               "%s: does not say whose headers it holds. " SPV_DB_REPAIR_ADVICE,
-                               s->path);
+                               "%s: does not name its network. " SPV_DB_REPAIR_ADVICE, s->path);
         }
     }
     return 0;
@@ -90,20 +89,22 @@ int spv_network_id_check(struct spv_store *s)
     if (rc)
         return rc;
     if (strcmp(want.name, have.name) != 0) {
-        return spv_db_fail(s, SPV_ERR_DB_NETWORK,
-                           "%s: holds headers of %s, not of %s. Name another database or the right "
-                           "network.",
-                           s->path, have.name, want.name);
+        return spv_db_fail(
+            s, SPV_ERR_DB_NETWORK,
+            "%s: contains headers of %s, not of %s. Name another database or the right "
+            "network.",
+            s->path, have.name, want.name);
     }
     const char *other = strcmp(want.magic, have.magic) != 0           ? "magic"
                         : strcmp(want.genesis, have.genesis) != 0     ? "genesis"
                         : strcmp(want.challenge, have.challenge) != 0 ? "signet challenge"
                                                                       : NULL;
     if (other) {
-        return spv_db_fail(s, SPV_ERR_DB_NETWORK,
-                           "%s: holds headers of another network that is called %s as well: its %s "
-                           "differs. Name another database.",
-                           s->path, have.name, other);
+        return spv_db_fail(
+            s, SPV_ERR_DB_NETWORK,
+            "%s: contains headers of another network that is called %s as well: its %s "
+            "differs. Name another database.",
+            s->path, have.name, other);
     }
     return 0;
 }
@@ -142,9 +143,10 @@ int spv_network_id_load(struct spv_store *s)
     if (known) {
         s->params = *known;
     } else if (custom_signet(&s->params, &id) != 0) {
-        return spv_db_fail(s, SPV_ERR_DB_NETWORK,
-                           "%s: holds headers of '%s', a network that this version does not know.",
-                           s->path, id.name);
+        return spv_db_fail(
+            s, SPV_ERR_DB_NETWORK,
+            "%s: contains headers of '%s', a network that this version does not support.", s->path,
+            id.name);
     }
     return spv_network_id_check(s);
 }

@@ -10,8 +10,8 @@ int spv_network_id_write(struct spv_store *s);
 /* Compares the database with the network that the store was opened for. SPV_ERR_DB_NETWORK: it is
  * another one; SPV_ERR_DB_DAMAGED: the file names none. */
 int spv_network_id_check(struct spv_store *s);
-/* Takes the network from the file. The same errors; SPV_ERR_DB_NETWORK: this version does not know
- * the network. */
+/* Takes the network from the file. The same errors; SPV_ERR_DB_NETWORK: this version does not
+ * support the network. */
 int spv_network_id_load(struct spv_store *s);
 
 #endif

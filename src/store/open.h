@@ -1,4 +1,4 @@
-/* Opening with what only the other files of the store may ask for. */
+/* Opening with options that only the other files of the store may use. */
 #ifndef SPV_STORE_OPEN_H
 #define SPV_STORE_OPEN_H
 
@@ -11,6 +11,6 @@ struct spv_open_options {
 
 /* As spv_store_open. */
 int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
-                      const struct spv_open_options *how, struct spv_error_info *why);
+                      const struct spv_open_options *options, struct spv_error_info *why);
 
 #endif

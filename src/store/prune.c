@@ -20,12 +20,12 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
                          const struct spv_chain_header *parent)
 {
     sqlite3_stmt *st = NULL;
-    const bool again = s->indexed && to->height - s->start.height > SPV_HASH_INDEX_BULK;
+    const bool rebuild_index = s->indexed && to->height - s->start.height > SPV_HASH_INDEX_BULK;
     char sql[80];
     int rc = spv_db_begin(s);
     if (rc)
         return rc;
-    if (again) {
+    if (rebuild_index) {
         rc = spv_hash_index_drop(s);
         if (rc)
             return rc;
@@ -46,7 +46,7 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     rc = spv_start_write(s, to, &parent->hash, &parent->work);
     if (rc)
         return rc;
-    if (again) {
+    if (rebuild_index) {
         rc = spv_store_build_index(s);
         if (rc)
             return rc;
@@ -54,7 +54,7 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     return spv_db_commit(s);
 }
 
-int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
+int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *start)
 {
     struct spv_chain_header parent;
     struct spv_chain_start to = s->start;
@@ -64,8 +64,8 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *base)
     if (rc)
         return rc;
     to.height = prune_limit(s, below);
-    if (base)
-        *base = to.height > s->start.height ? to.height : s->start.height;
+    if (start)
+        *start = to.height > s->start.height ? to.height : s->start.height;
     if (to.height <= s->start.height)
         return 0;
     rc = spv_store_by_height(s, &parent, to.height - 1);

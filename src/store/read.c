@@ -223,7 +223,7 @@ int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, 
 }
 
 int spv_store_branches(struct spv_store *s,
-                       int (*each)(void *arg, const struct spv_chain_header *record), void *arg)
+                       int (*each)(void *arg, const struct spv_chain_header *header), void *arg)
 {
     sqlite3_stmt *st = NULL;
     int code = SQLITE_DONE;
@@ -287,7 +287,7 @@ static void reader_end_read(void *ctx)
         spv_db_rollback(s);
 }
 
-static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_chain_header *record),
+static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_chain_header *header),
                            void *arg)
 {
     return spv_store_branches(ctx, each, arg);

@@ -33,8 +33,8 @@ struct repair {
     struct spv_error_info why;
 };
 
-__attribute__((format(printf, 3, 4))) static int repair_problem(struct repair *r, int code,
-                                                                const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int repair_error(struct repair *r, int code,
+                                                              const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -44,27 +44,27 @@ __attribute__((format(printf, 3, 4))) static int repair_problem(struct repair *r
     return code;
 }
 
-static int find_place(struct repair *r)
+static int resolve_path(struct repair *r)
 {
     struct stat st;
     char *real = realpath(r->cfg->path, NULL);
     if (!real || stat(real, &st) != 0) {
         free(real);
-        return repair_problem(r, SPV_ERR_DB_NONE,
-                              "%s: there is no database. Sync first, or check the path.",
-                              r->cfg->path);
+        return repair_error(r, SPV_ERR_DB_NONE,
+                            "%s: there is no database. Sync first, or check the path.",
+                            r->cfg->path);
     }
     size_t n = strlen(real);
     if (n >= sizeof r->path) {
         free(real);
-        return repair_problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
+        return repair_error(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
     }
     memcpy(r->path, real, n + 1);
     free(real);
     if (!S_ISREG(st.st_mode)) {
-        return repair_problem(r, SPV_ERR_DB_DAMAGED,
-                              "%s: is not a database but a folder or a device. Name a file.",
-                              r->cfg->path);
+        return repair_error(r, SPV_ERR_DB_DAMAGED,
+                            "%s: is not a database but a folder or a device. Name a file.",
+                            r->cfg->path);
     }
     return 0;
 }
@@ -83,7 +83,7 @@ static int make_backup(struct repair *r)
     if (strerror_r(errno, reason, sizeof reason) != 0)
         reason[0] = '\0';
     r->out->copy[0] = '\0';
-    return repair_problem(
+    return repair_error(
         r, rc,
         "%s: no copy can be kept beside it: %s. Nothing was changed; make room in its "
         "folder and try again.",
@@ -93,12 +93,12 @@ static int make_backup(struct repair *r)
 /* Not even the first row is valid. */
 static int restart_at_genesis(struct spv_store *s, struct spv_chain_header *genesis)
 {
-    static const struct spv_chain_start whole = {0};
+    static const struct spv_chain_start complete = {0};
     int rc = spv_db_exec(s, "DELETE FROM header", "remove headers");
     if (rc)
         return rc;
-    s->start = whole;
-    rc = spv_start_write(s, &whole, NULL, NULL);
+    s->start = complete;
+    rc = spv_start_write(s, &complete, NULL, NULL);
     if (rc)
         return rc;
     return spv_genesis_store(s, genesis);
@@ -181,9 +181,9 @@ static int rewind_in_place(struct repair *r)
         return rc;
     const struct spv_store_config cfg = {
         .path = r->path, .params = &params, .mode = SPV_STORE_WRITE};
-    const struct spv_open_options how = {.unchecked = true, .lock = r->lock};
+    const struct spv_open_options options = {.unchecked = true, .lock = r->lock};
     r->lock = -1; /* owned by the store, also when it does not open */
-    rc = spv_store_open_as(&s, &cfg, &how, &r->why);
+    rc = spv_store_open_as(&s, &cfg, &options, &r->why);
     if (rc)
         return rc;
     rc = rewind_rows(s, &r->out->found, &tip);
@@ -192,7 +192,7 @@ static int rewind_in_place(struct repair *r)
         rc = spv_store_flush(s);
     }
     if (rc)
-        (void)repair_problem(r, rc, "%s", spv_store_last_error(s));
+        (void)repair_error(r, rc, "%s", spv_store_last_error(s));
     int closed = spv_store_close(s);
     r->out->done = SPV_REPAIR_REWOUND;
     r->out->height = tip.height;
@@ -203,9 +203,9 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
 {
     char fresh[SPV_PATH_TEXT];
     const struct spv_verify_report *found = &r->out->found;
-    int n = snprintf(fresh, sizeof fresh, "%s.mending", r->path);
+    int n = snprintf(fresh, sizeof fresh, "%s.repaired", r->path);
     if (n < 0 || n >= (int)sizeof fresh - 8)
-        return repair_problem(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
+        return repair_error(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
     spv_backup_remove(fresh); /* of a repair that was interrupted */
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
@@ -215,8 +215,8 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
     r->changed = true;
     rc = spv_backup_replace(r->path, fresh);
     if (rc) {
-        (void)repair_problem(r, rc, "%s: the mended file cannot take its place. Check the folder.",
-                             r->cfg->path);
+        (void)repair_error(r, rc, "%s: the repaired file cannot replace it. Check the folder.",
+                           r->cfg->path);
     }
 out:
     spv_backup_remove(fresh);
@@ -225,26 +225,27 @@ out:
 }
 
 /* Makes the copy, once it is known that the file is ours. SQLite does not read a file that is
- * shorter than its header says: a truncated file is extended with zeros, which are invalid pages,
+ * shorter than its header states: a truncated file is extended with zeros, which are invalid pages,
  * so that the other pages can be read. */
 static int prepare_repair(struct repair *r, struct spv_params *params, bool *readable)
 {
-    struct spv_file_probe_result look;
-    spv_file_probe(&look, r->path);
-    if (look.kind != SPV_FILE_TRUNCATED || look.application_id != SPV_APPLICATION_ID) {
+    struct spv_file_probe_result probe;
+    spv_file_probe(&probe, r->path);
+    if (probe.kind != SPV_FILE_TRUNCATED || probe.application_id != SPV_APPLICATION_ID) {
         int rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
         return rc ? rc : make_backup(r);
     }
     int rc = make_backup(r);
     if (rc)
         return rc;
-    if (truncate(r->path, (off_t)look.whole) != 0) {
-        return repair_problem(r, errno == ENOSPC ? SPV_ERR_DB_FULL : SPV_ERR_IO,
-                              "%s: cannot be brought to its full length. Make room and try again.",
-                              r->cfg->path);
+    if (truncate(r->path, (off_t)probe.claimed_size) != 0) {
+        return repair_error(
+            r, errno == ENOSPC ? SPV_ERR_DB_FULL : SPV_ERR_IO,
+            "%s: cannot be extended to its full length. Free some disk space and try again.",
+            r->cfg->path);
     }
     rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
-    if (rc != 0 && truncate(r->path, (off_t)look.size) != 0)
+    if (rc != 0 && truncate(r->path, (off_t)probe.size) != 0)
         errno = 0; /* zeros at the end do no harm */
     return rc;
 }
@@ -275,7 +276,7 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
     struct repair r = {.out = out, .cfg = cfg, .lock = -1};
     memset(out, 0, sizeof *out);
     out->height = -1;
-    int rc = find_place(&r);
+    int rc = resolve_path(&r);
     if (rc)
         goto out;
     rc = take_lock(&r);

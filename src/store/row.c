@@ -12,18 +12,18 @@ void spv_row_reverse(uint8_t out[32], const uint8_t in[32])
 {
     uint64_t words[4];
     memcpy(words, in, sizeof words);
-    const uint64_t turned[4] = {__builtin_bswap64(words[3]), __builtin_bswap64(words[2]),
-                                __builtin_bswap64(words[1]), __builtin_bswap64(words[0])};
-    memcpy(out, turned, sizeof turned);
+    const uint64_t reversed[4] = {__builtin_bswap64(words[3]), __builtin_bswap64(words[2]),
+                                  __builtin_bswap64(words[1]), __builtin_bswap64(words[0])};
+    memcpy(out, reversed, sizeof reversed);
 }
 
-int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *record)
+int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *entry)
 {
-    const struct spv_header *h = &record->header;
-    spv_row_reverse(row->hash, record->hash.b);
+    const struct spv_header *h = &entry->header;
+    spv_row_reverse(row->hash, entry->hash.b);
     spv_row_reverse(row->merkle_root, h->merkle_root.b);
-    spv_u256_to_be(row->work, &record->work);
-    int rc = sqlite3_bind_int64(st, 1, record->height);
+    spv_u256_to_be(row->work, &entry->work);
+    int rc = sqlite3_bind_int64(st, 1, entry->height);
     rc |= sqlite3_bind_blob(st, 2, row->hash, 32, SQLITE_STATIC);
     rc |= sqlite3_bind_int64(st, 3, h->version);
     rc |= sqlite3_bind_blob(st, 4, row->merkle_root, 32, SQLITE_STATIC);
@@ -34,12 +34,12 @@ int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_h
     return rc == SQLITE_OK ? SQLITE_OK : sqlite3_errcode(sqlite3_db_handle(st));
 }
 
-int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *record)
+int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *entry)
 {
-    int rc = spv_row_bind(st, row, record);
+    int rc = spv_row_bind(st, row, entry);
     if (rc != SQLITE_OK)
         return rc;
-    spv_row_reverse(row->prev, record->header.prev.b);
+    spv_row_reverse(row->prev, entry->header.prev.b);
     return sqlite3_bind_blob(st, SPV_ROW_N + 1, row->prev, 32, SQLITE_STATIC);
 }
 

@@ -20,9 +20,9 @@ struct spv_row {
 };
 
 /* Binds a record to parameters 1..8 (the columns above). An SQLite result code. */
-int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *record);
+int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *entry);
 /* The same, and the previous hash as parameter 9. */
-int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *record);
+int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *entry);
 
 /* The record of the current row without its previous hash, which is left zero. 0, or
  * SPV_ERR_DB_DAMAGED when a column is not what it should be. */

@@ -25,7 +25,7 @@ const char *spv_row_check(const struct spv_chain_header *below, const struct spv
         return reason;
     struct spv_u256 own = spv_work_from_target(&target);
     struct spv_u256 work = spv_u256_add(&below->work, &own);
-    return spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
+    return spv_u256_cmp(&work, &r->work) == 0 ? NULL : "has a wrong chain work";
 }
 
 void spv_genesis_header(const struct spv_store *s, struct spv_chain_header *out)

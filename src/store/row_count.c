@@ -1,4 +1,4 @@
-/* SQLite's own printf knows thousands. */
+/* SQLite's printf separates thousands by commas, which C's cannot. */
 #include "store/row_count.h"
 
 #include <sqlite3.h>

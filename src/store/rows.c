@@ -1,14 +1,14 @@
-/* Writing the rows of the header table. */
+/* Each row is one run of a cached statement. */
 #include "store/rows.h"
 
-int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *record)
+int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *entry)
 {
     struct spv_row row;
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_INSERT);
     if (rc)
         return rc;
-    int code = spv_row_bind(st, &row, record);
+    int code = spv_row_bind(st, &row, entry);
     return code == SQLITE_OK ? spv_db_run(s, SPV_STMT_INSERT, "store a header")
                              : spv_db_error(s, code, "store a header");
 }

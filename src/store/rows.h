@@ -5,7 +5,7 @@
 #include "store/db.h"
 
 /* Each returns 0 or an error of the database. */
-int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *record);
+int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *entry);
 int spv_rows_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n);
 /* Deletes the rows above a height. */
 int spv_rows_remove_above(struct spv_store *s, int64_t height);

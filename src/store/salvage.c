@@ -16,13 +16,13 @@
 
 #define BATCH 2000 /* rows a transaction, as many as a headers message has */
 
-static void report_progress(struct spv_error_info *why, int code, const char *text)
+static void set_error(struct spv_error_info *why, int code, const char *text)
 {
     why->code = (enum spv_err)code;
     (void)snprintf(why->text, sizeof why->text, "%s", text);
 }
 
-static int stopped(struct spv_store *s)
+static int interrupted_error(struct spv_store *s)
 {
     return spv_db_fail(s, SPV_ERR_INTERRUPTED, "%s: the repair was stopped before its end.",
                        s->path);
@@ -67,7 +67,7 @@ static int identify_network(struct spv_store *s, struct spv_params *params,
     *params = s->params;
     if (rc == SPV_ERR_DB_DAMAGED && !cfg->params) {
         return spv_db_fail(s, SPV_ERR_INVALID,
-                           "%s: is too damaged to say whose headers it holds. Name the network.",
+                           "%s: is too damaged to identify its network. Name the network.",
                            s->path);
     }
     return rc == SPV_ERR_DB_DAMAGED ? 0 : rc;
@@ -101,9 +101,9 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
     }
     if (!rc &&
         spv_interrupt_requested(cfg->stop)) /* then reading may have failed for that reason */
-        rc = stopped(&s);
+        rc = interrupted_error(&s);
     if (rc)
-        report_progress(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.error_text);
+        set_error(why, rc, rc == SPV_ERR_NOMEM ? "Out of memory. Try again." : s.error_text);
     end_source(&s);
     return rc;
 }
@@ -137,16 +137,16 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
 {
     struct spv_chain_header r;
     struct spv_chain_header below = fresh->tip;
-    const int64_t base = fresh->start.height;
-    int64_t want = base;
-    if (base > 0) {
+    const int64_t start = fresh->start.height;
+    int64_t want = start;
+    if (start > 0) {
         below.hash = fresh->start_parent;
         below.work = fresh->start_work;
     }
     int rc = spv_db_begin(fresh);
     if (rc)
         return rc;
-    if (base > 0) {
+    if (start > 0) {
         rc = spv_start_write(fresh, &fresh->start, &fresh->start_parent, &fresh->start_work);
         if (rc)
             goto rollback;
@@ -167,11 +167,11 @@ static int copy_rows(struct spv_store *fresh, sqlite3_stmt *st, int64_t limit)
         below = r;
         want++;
     }
-    if (base > 0 && want == base) { /* none of its rows can be read: start at genesis */
-        static const struct spv_chain_start whole = {0};
+    if (start > 0 && want == start) { /* none of its rows can be read: start at genesis */
+        static const struct spv_chain_start complete = {0};
         below = fresh->tip;
-        fresh->start = whole;
-        rc = spv_start_write(fresh, &whole, NULL, NULL);
+        fresh->start = complete;
+        rc = spv_start_write(fresh, &complete, NULL, NULL);
         if (rc)
             goto rollback;
     }
@@ -257,13 +257,13 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     if (rc)
         goto out;
     if (spv_interrupt_requested(stop)) { /* then rows may have been unreadable for that reason */
-        rc = stopped(s);
+        rc = interrupted_error(s);
         goto out;
     }
     rc = spv_store_tip(s, &tip) == 1 ? spv_store_flush(s) : SPV_ERR_DB;
 out:
     if (rc)
-        report_progress(why, rc, spv_store_last_error(s));
+        set_error(why, rc, spv_store_last_error(s));
     int closed = spv_store_close(s);
     *height = tip.height;
     return rc ? rc : closed;

@@ -1,5 +1,5 @@
-/* The database's tables and how they came to be: the list of migrations. Schema 1 is what it takes
- * to get from an empty file (version 0) to the first form. docs/schema.md is its contract. */
+/* The database's tables as a list of migrations. Schema 1 is the migration from an empty file
+ * (version 0) to the first form. docs/schema.md specifies the tables. */
 #ifndef SPV_STORE_SCHEMA_H
 #define SPV_STORE_SCHEMA_H
 
@@ -29,7 +29,8 @@ extern const size_t spv_n_migrations;
 extern const char spv_schema_addrman[];
 
 /* Brings the schema from version `version` up to `target` inside the caller's transaction and
- * writes the new version. An SQLite result code; SQLITE_MISMATCH when the list has no way. */
+ * writes the new version. An SQLite result code; SQLITE_MISMATCH when the list lacks a migration.
+ */
 int spv_schema_migrate(sqlite3 *db, int version, int target, const struct spv_migration *list,
                        size_t n);
 

@@ -1,7 +1,7 @@
 /* SQLite keeps the text of each CREATE statement, so the text in the file is compared with ours
  * (schema.c) token by token: that covers types, columns, CHECK and DEFAULT clauses, collations,
  * generated columns, STRICT and WITHOUT ROWID at once. SQLite itself refuses a row of sqlite_master
- * whose text makes an object of another type or name than the row says.
+ * whose text creates an object of another type or name than the row's.
  *
  * Names are compared as SQLite does: without case, up to the first NUL. */
 #include "store/schema_check.h"
@@ -79,8 +79,8 @@ static bool same_text(const char *a, size_t n_a, const char *b, size_t n_b)
     return c == d && x.at == x.end && y.at == y.end;
 }
 
-/* The statement that made the object: the last one up to the version, as a later schema may make it
- * anew. NULL: that version has no such object. */
+/* The statement that created the object: the last one up to the version, as a later schema may
+ * create it again. NULL: that version has no such object. */
 static const char *definition(size_t *n, const struct object *o, int version)
 {
     char begin[64];
@@ -103,8 +103,8 @@ static const char *definition(size_t *n, const struct object *o, int version)
 }
 
 /* The text has nothing from the file: its names are untrusted. */
-static int mismatch(struct spv_store *s, int version, const char *what, const char *name,
-                    const char *why)
+static int schema_mismatch(struct spv_store *s, int version, const char *what, const char *name,
+                           const char *why)
 {
     return spv_db_fail(
         s, SPV_ERR_DB_DAMAGED,
@@ -136,8 +136,8 @@ static int check_foreign_index(struct spv_store *s, int version, const char *nam
     if (code != SQLITE_ROW)
         return spv_db_prepare_error(s, code, "read the schema");
     return plain ? 0
-                 : mismatch(s, version, "table", objects[find_object(table)].name,
-                            "has a foreign index that is unique, partial or computed");
+                 : schema_mismatch(s, version, "table", objects[find_object(table)].name,
+                                   "has a foreign index that is unique, partial or computed");
 }
 
 /* One row of sqlite_master: type, name, table, text. */
@@ -158,7 +158,7 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
         const char *want = version >= o->since ? definition(&n, o, version) : NULL;
         if (seen[own] || !want || strcmp(column[0], o->type) != 0 ||
             !same_text(column[3], (size_t)sqlite3_column_bytes(st, 3), want, n))
-            return mismatch(s, version, o->type, o->name, "is not defined as its schema says");
+            return schema_mismatch(s, version, o->type, o->name, "is not defined as in its schema");
         seen[own] = true;
         return 0;
     }
@@ -166,7 +166,7 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
         return 0;
     return strcmp(column[0], "index") == 0
                ? check_foreign_index(s, version, column[1], column[2])
-               : mismatch(s, version, objects[on].type, objects[on].name, "has a trigger");
+               : schema_mismatch(s, version, objects[on].type, objects[on].name, "has a trigger");
 }
 
 int spv_schema_check(struct spv_store *s, int version)
@@ -185,7 +185,7 @@ int spv_schema_check(struct spv_store *s, int version)
     (void)sqlite3_finalize(st);
     for (size_t i = 0; i < OBJECTS && !rc; i++)
         if (!seen[i] && !objects[i].optional)
-            rc = mismatch(s, version, objects[i].type, objects[i].name, "is missing");
+            rc = schema_mismatch(s, version, objects[i].type, objects[i].name, "is missing");
     return rc;
 }
 

@@ -7,8 +7,8 @@
 #include "store/db.h"
 
 /* Compares every object that has one of our names, and every index and trigger on our tables, with
- * what schema `version` defines. Objects under other names are not looked at. 0,
- * SPV_ERR_DB_DAMAGED with words, or another error of the database. */
+ * what schema `version` defines. Objects under other names are not looked at. 0, SPV_ERR_DB_DAMAGED
+ * with a text, or another error of the database. */
 int spv_schema_check(struct spv_store *s, int version);
 
 /* Whether `name` in the attached database `schema` is an ordinary table without generated columns:

@@ -1,7 +1,7 @@
-/* Where the chain begins. A whole database begins at genesis. One that was started at a checkpoint
- * or pruned holds genesis, then nothing, then every header from its start on. Hash and work of the
- * header below the start are metadata, so that the start's row is checked, linked and exported like
- * any other.
+/* Where the chain begins. A complete database begins at genesis. One that was started at a
+ * checkpoint or pruned has genesis, then a gap, then every header from its start on. Hash and work
+ * of the header below the start are metadata, so that the start's row is checked, linked and
+ * exported like any other.
  *
  *     0 1 2 .. f               s s+1 .. tip
  *     genesis, backfilled      the chain */
@@ -19,10 +19,10 @@ uint32_t spv_start_interval(const struct spv_store *s)
     return s->params.target_timespan / s->params.target_spacing;
 }
 
-static int malformed(struct spv_store *s)
+static int malformed_start(struct spv_store *s)
 {
     return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                       "%s: the database is damaged: what it says of the height at which it begins "
+                       "%s: the database is damaged: the height at which it begins "
                        "is malformed. " SPV_DB_REPAIR_ADVICE,
                        s->path);
 }
@@ -41,7 +41,7 @@ static int meta_height(struct spv_store *s, uint32_t *out, const char *key)
         return rc;
     x = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || x > UINT32_MAX)
-        return malformed(s);
+        return malformed_start(s);
     *out = (uint32_t)x;
     return 1;
 }
@@ -56,30 +56,30 @@ static int set_height(struct spv_store *s, const char *key, uint32_t height)
 static int load_start(struct spv_store *s)
 {
     char hex[SPV_HASH_HEX + 1];
-    struct spv_chain_start base;
+    struct spv_chain_start start;
     struct spv_blockhash parent = {{0}};
     struct spv_u256 work = {{0}};
-    int rc = meta_height(s, &base.height, "base");
+    int rc = meta_height(s, &start.height, "base");
     if (rc < 0)
         return rc;
-    rc = meta_height(s, &base.work_since, "work_from");
+    rc = meta_height(s, &start.work_since, "work_from");
     if (rc < 0)
         return rc;
-    if (base.height > 0) {
+    if (start.height > 0) {
         rc = spv_meta_get(s, hex, sizeof hex, "base_parent");
         if (rc < 0)
             return rc;
         if (rc == 0 || spv_blockhash_from_hex(&parent, hex) != 0)
-            return malformed(s);
+            return malformed_start(s);
         rc = spv_meta_get(s, hex, sizeof hex, "base_work");
         if (rc < 0)
             return rc;
         if (rc == 0 || spv_u256_from_hex(&work, hex) != 0)
-            return malformed(s);
+            return malformed_start(s);
     }
-    if (base.height % spv_start_interval(s) != 0 || base.work_since > base.height)
-        return malformed(s);
-    s->start = base;
+    if (start.height % spv_start_interval(s) != 0 || start.work_since > start.height)
+        return malformed_start(s);
+    s->start = start;
     s->start_parent = parent;
     s->start_work = work;
     return 0;
@@ -118,13 +118,13 @@ static int remove_start(struct spv_store *s)
     return 0;
 }
 
-int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
+int spv_start_write(struct spv_store *s, const struct spv_chain_start *start,
                     const struct spv_blockhash *parent, const struct spv_u256 *work)
 {
     char hex[SPV_HASH_HEX];
-    if (base->height == 0 || !parent || !work)
+    if (start->height == 0 || !parent || !work)
         return remove_start(s);
-    int rc = set_height(s, "base", base->height);
+    int rc = set_height(s, "base", start->height);
     if (rc)
         return rc;
     spv_blockhash_hex(hex, parent);
@@ -135,33 +135,34 @@ int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
     rc = spv_meta_set(s, "base_work", hex);
     if (rc)
         return rc;
-    return base->work_since > 0 ? set_height(s, "work_from", base->work_since) : 0;
+    return start->work_since > 0 ? set_height(s, "work_from", start->work_since) : 0;
 }
 
 /* ---- starting at a checkpoint ---- */
 
 int spv_start_mismatch(struct spv_store *s, const char *what)
 {
-    return spv_db_fail(s, SPV_ERR_STATE,
-                       "%s: the headers do not fit the stored chain (base %s, tip %s): %s. Nothing "
-                       "was written.",
-                       s->path, SPV_COUNT(s->start.height), SPV_COUNT(s->tip.height), what);
+    return spv_db_fail(
+        s, SPV_ERR_STATE,
+        "%s: the headers do not fit the stored chain (start %s, tip %s): %s. Nothing "
+        "was written.",
+        s->path, SPV_COUNT(s->start.height), SPV_COUNT(s->tip.height), what);
 }
 
 /* The chain work below a header. */
-static int work_below(struct spv_u256 *out, const struct spv_chain_header *record)
+static int work_below(struct spv_u256 *out, const struct spv_chain_header *entry)
 {
     struct spv_u256 target;
-    int rc = spv_target_from_bits(&target, record->header.bits);
+    int rc = spv_target_from_bits(&target, entry->header.bits);
     const struct spv_u256 own = spv_work_from_target(&target);
-    *out = spv_u256_sub(&record->work, &own);
+    *out = spv_u256_sub(&entry->work, &own);
     return rc;
 }
 
 int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
 {
     const struct spv_chain_header *first = &c->headers[0];
-    struct spv_chain_start base = {.height = first->height};
+    struct spv_chain_start start = {.height = first->height};
     struct spv_u256 below = {{0}};
     if (s->tip.height != 0 || s->start.height != 0)
         return spv_start_mismatch(s, "it is not empty");
@@ -169,8 +170,8 @@ int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
         return spv_start_mismatch(s, "the first one is not the first of a period");
     if (work_below(&below, first) != 0)
         return spv_start_mismatch(s, "the first one has impossible bits");
-    base.work_since = spv_u256_is_zero(&below) ? base.height : 0;
-    int rc = spv_start_write(s, &base, &first->header.prev, &below);
+    start.work_since = spv_u256_is_zero(&below) ? start.height : 0;
+    int rc = spv_start_write(s, &start, &first->header.prev, &below);
     if (rc)
         return rc;
     rc = spv_rows_insert_all(s, c->headers, c->n);

@@ -21,7 +21,7 @@ int spv_start_moved(struct spv_store *s);
 
 /* Writes the start, inside the caller's transaction. Height 0, or NULL for parent or work, removes
  * it. */
-int spv_start_write(struct spv_store *s, const struct spv_chain_start *base,
+int spv_start_write(struct spv_store *s, const struct spv_chain_start *start,
                     const struct spv_blockhash *parent, const struct spv_u256 *work);
 
 /* Writes the rows of a CHECKPOINT_START update, inside the caller's transaction. */

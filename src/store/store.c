@@ -1,8 +1,7 @@
 /* Opening and closing. Opening runs these checks in order; each has its own error message.
  *
  *   the file exists (or may be created) -> it is SQLite -> it is ours -> its schema is not newer ->
- *   no other writer -> one transaction: migrate the schema, compare the network, check the last
- * rows.
+ *   no other writer -> one transaction: migrate the schema, compare the network, check the tail
  *
  * The file is identified before the lock is taken, so that no lock file is left beside a file that
  * is not ours, and again under the lock. A reader runs the same checks under one snapshot and
@@ -45,7 +44,7 @@ static const char *errno_text(char *buffer, size_t cap)
     return strerror_r(errno, buffer, cap) == 0 ? buffer : "unknown reason";
 }
 
-static int check_beside(struct spv_store *s)
+static int check_sidecars(struct spv_store *s)
 {
     const char *suffix = spv_sidecar_check(s->path);
     return !suffix ? 0
@@ -58,13 +57,13 @@ static int check_beside(struct spv_store *s)
 }
 
 /* The path is that of a file, or of one that may be created. */
-static int check_place(struct spv_store *s)
+static int check_path(struct spv_store *s)
 {
     char reason[96];
     struct stat st;
     if (stat(s->path, &st) == 0) {
         return S_ISREG(st.st_mode)
-                   ? check_beside(s)
+                   ? check_sidecars(s)
                    : spv_db_fail(s, SPV_ERR_DB_DAMAGED,
                                  "%s: is not a database but a folder or a device. Name "
                                  "a file.",
@@ -86,10 +85,10 @@ static int check_place(struct spv_store *s)
         int code = errno == EACCES || errno == EROFS || errno == EPERM ? SPV_ERR_DB_READONLY
                    : errno == ENOSPC || errno == EDQUOT                ? SPV_ERR_DB_FULL
                                                                        : SPV_ERR_IO;
-        return spv_db_fail(s, code, "%s: its folder cannot be made: %s. Name another place.",
+        return spv_db_fail(s, code, "%s: its folder cannot be created: %s. Name another path.",
                            s->path, errno_text(reason, sizeof reason));
     }
-    return check_beside(s);
+    return check_sidecars(s);
 }
 
 /* Checks application id and schema version, and the tables' definitions before one of them is read.
@@ -121,7 +120,7 @@ static int identify(struct spv_store *s, int64_t *version)
     }
     if (*version > SPV_SCHEMA_VERSION) {
         return spv_db_fail(s, SPV_ERR_DB_NEWER,
-                           "%s: was written by a newer version (schema %lld, this version knows "
+                           "%s: was written by a newer version (schema %lld, this version supports "
                            "%d). Update this program, or name another database.",
                            s->path, (long long)*version, SPV_SCHEMA_VERSION);
     }
@@ -133,7 +132,7 @@ static int identify(struct spv_store *s, int64_t *version)
     }
     if (*version < SPV_SCHEMA_READABLE && s->mode == SPV_STORE_READ && !s->unchecked) {
         return spv_db_fail(s, SPV_ERR_DB_READONLY,
-                           "%s: has the older schema %lld and must be brought up first. Sync once.",
+                           "%s: has the older schema %lld and must be migrated first. Sync once.",
                            s->path, (long long)*version);
     }
     return spv_schema_check(s, (int)*version);
@@ -172,7 +171,7 @@ static int migrate(struct spv_store *s, int64_t version)
         int code = spv_schema_migrate(s->db, (int)version, SPV_SCHEMA_VERSION, spv_migrations,
                                       spv_n_migrations);
         if (code != SQLITE_OK)
-            return spv_db_error(s, code, "bring up the schema");
+            return spv_db_error(s, code, "migrate the schema");
     }
     if (version == 0)
         return create_chain(s);
@@ -180,7 +179,7 @@ static int migrate(struct spv_store *s, int64_t version)
 }
 
 /* A writer counts the headers that were in a lost log; a sync fetches them again. */
-static int find_log(struct spv_store *s, const struct spv_wal_note *note)
+static int check_lost_log(struct spv_store *s, const struct spv_wal_note *note)
 {
     int lost = s->unchecked ? 0 : spv_wal_guard_check(s, note);
     if (lost > 0) {
@@ -202,7 +201,7 @@ static int write_opening(struct spv_store *s, const struct spv_wal_note *note)
         return rc;
     if (version == 0)
         return 0;
-    rc = find_log(s, note);
+    rc = check_lost_log(s, note);
     if (rc)
         return rc;
     return spv_branches_prune(s);
@@ -338,24 +337,24 @@ static void set_error_info(struct spv_error_info *why, int code, const char *tex
 }
 
 int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg,
-                      const struct spv_open_options *how, struct spv_error_info *why)
+                      const struct spv_open_options *options, struct spv_error_info *why)
 {
     *out = NULL;
     if (!cfg->path || cfg->path[0] == '\0' || (!cfg->params && cfg->mode != SPV_STORE_READ)) {
         set_error_info(why, SPV_ERR_INVALID,
                        "A database needs a path, and a network to be written.");
-        spv_lock_release(how->lock);
+        spv_lock_release(options->lock);
         return SPV_ERR_INVALID;
     }
     struct spv_store *s = sqlite3_malloc64(sizeof *s);
     if (!s) {
         set_error_info(why, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
-        spv_lock_release(how->lock);
+        spv_lock_release(options->lock);
         return SPV_ERR_NOMEM;
     }
     memset(s, 0, sizeof *s);
-    s->lock = how->lock;
-    s->unchecked = how->unchecked;
+    s->lock = options->lock;
+    s->unchecked = options->unchecked;
     s->mode = cfg->mode;
     s->watch.stop = cfg->stop;
     s->watch.busy = cfg->busy;
@@ -368,7 +367,7 @@ int spv_store_open_as(struct spv_store **out, const struct spv_store_config *cfg
         rc = spv_db_fail(s, SPV_ERR_NOMEM, "Out of memory. Free some memory and try again.");
         goto err;
     }
-    rc = check_place(s);
+    rc = check_path(s);
     if (rc)
         goto err;
     rc = cfg->mode == SPV_STORE_READ ? open_read(s, cfg->params == NULL) : open_write(s);
@@ -388,8 +387,8 @@ err:
 int spv_store_open(struct spv_store **out, const struct spv_store_config *cfg,
                    struct spv_error_info *why)
 {
-    const struct spv_open_options how = {.lock = -1};
-    return spv_store_open_as(out, cfg, &how, why);
+    const struct spv_open_options options = {.lock = -1};
+    return spv_store_open_as(out, cfg, &options, why);
 }
 
 int spv_store_flush(struct spv_store *s)

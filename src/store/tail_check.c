@@ -21,7 +21,7 @@
 #define CHECK_ROWS 2100
 
 struct finding {
-    int64_t good; /* the highest valid row; -1: not even genesis, or the base's */
+    int64_t good; /* the highest valid row; -1: not even genesis, or the start's */
     int64_t max; /* the highest row; may be no possible height */
     int64_t claimed; /* the tip that the metadata names; -1: none */
     struct spv_chain_header tip; /* the row `good` */

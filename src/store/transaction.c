@@ -1,5 +1,5 @@
 /* A deferred update leaves its transaction open for the next one (spv_store_apply_deferred), so
- * whatever else writes commits that one first. */
+ * every other function that writes commits it first. */
 #include "store/transaction.h"
 
 #include "store/wal_guard.h"

@@ -3,8 +3,8 @@
  * the metadata's tip, the side branches, the tables of addresses and bans.
  *
  * An invalid row is reported and skipped; the next row is checked against the values that the
- * invalid one claims, so that one broken row makes one or two findings and not a million. At a page
- * that cannot be read the rows end: what follows it is not reliable.
+ * invalid one claims, so that one invalid row causes one or two findings and not a million. At a
+ * page that cannot be read the rows end: what follows it is not reliable.
  *
  * A full verification (verify_full.c) takes the rows in the same pass. */
 #include "store/verify_full.h"
@@ -23,7 +23,7 @@
 #define PAGE_FINDINGS 4 /* of SQLite's integrity check; more of them add nothing */
 
 /* The pass over the rows. */
-struct walk {
+struct row_scan {
     struct spv_verify *v;
     int64_t want; /* the next height */
     struct spv_chain_header below;
@@ -62,35 +62,35 @@ static int check_pages(struct spv_verify *v)
 }
 
 /* A row below the start, backfilled or not. */
-static void bad_below(struct walk *w, int64_t height, const char *reason)
+static void report_bad_backfill(struct row_scan *w, int64_t height, const char *reason)
 {
     w->v->report->backfill_ok = false;
-    spv_verify_found(w->v, height, "the header of height %s, below the chain's base, %s",
+    spv_verify_found(w->v, height, "the header of height %s, below the chain's start, %s",
                      SPV_COUNT(height), reason);
 }
 
 /* Heights want..height-1 have no rows. A gap below the start is no damage. */
-static int see_gap(struct walk *w, int64_t height)
+static int check_gap(struct row_scan *w, int64_t height)
 {
     struct spv_verify *v = w->v;
-    const int64_t base = v->s->start.height;
+    const int64_t start = v->s->start.height;
     int rc = 0;
     int64_t from = w->want;
     w->linked = false;
     w->want = height;
-    if (from < base && height < base) {
-        bad_below(w, height, "follows nothing");
+    if (from < start && height < start) {
+        report_bad_backfill(w, height, "follows nothing");
         return 0;
     }
-    if (from == 0 && base > 0)
+    if (from == 0 && start > 0)
         spv_verify_bad(v, 0, "the genesis is missing");
-    if (from < base &&
-        height >= base) { /* hash and work of the header below the start are in the metadata */
+    if (from < start &&
+        height >= start) { /* hash and work of the header below the start are in the metadata */
         memset(&w->below, 0, sizeof w->below);
         w->below.hash = v->s->start_parent;
         w->below.work = v->s->start_work;
-        w->linked = height == base;
-        from = base;
+        w->linked = height == start;
+        from = start;
     }
     if (from == 0 || from < height) {
         rc = spv_full_end(&w->full);
@@ -103,7 +103,7 @@ static int see_gap(struct walk *w, int64_t height)
 }
 
 /* A row of an impossible height; the first of either kind is reported. */
-static int see_stray(struct walk *w, int64_t height)
+static int check_stray_row(struct row_scan *w, int64_t height)
 {
     struct spv_verify *v = w->v;
     if (height < 0 && !w->stray_below) {
@@ -119,7 +119,7 @@ static int see_stray(struct walk *w, int64_t height)
 }
 
 /* A row at height `want` or above it. */
-static int see_row(struct walk *w, sqlite3_stmt *st)
+static int check_row(struct row_scan *w, sqlite3_stmt *st)
 {
     struct spv_verify *v = w->v;
     struct spv_chain_header r = {.height = 0};
@@ -127,9 +127,9 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     int rc = 0;
     int64_t height = sqlite3_column_int64(st, 0);
     if (height < 0 || height > UINT32_MAX) /* not part of the chain: a repair deletes it */
-        return see_stray(w, height);
+        return check_stray_row(w, height);
     if (height > w->want)
-        rc = see_gap(w, height);
+        rc = check_gap(w, height);
     if (spv_row_read(&r, st) != 0) {
         reason = "is malformed";
     } else if (height == 0) {
@@ -140,7 +140,7 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
         reason = spv_row_check(&w->below, &r);
     }
     if (reason && height > 0 && height < (int64_t)v->s->start.height) {
-        bad_below(w, height, reason);
+        report_bad_backfill(w, height, reason);
     } else if (reason) {
         rc = rc ? rc : spv_full_end(&w->full);
         spv_verify_bad(v, height, "the header of height %s %s", SPV_COUNT(height), reason);
@@ -154,7 +154,7 @@ static int see_row(struct walk *w, sqlite3_stmt *st)
     return rc ? rc : spv_verify_progress(v, v->report->headers);
 }
 
-static int check_rows(struct walk *w)
+static int check_rows(struct row_scan *w)
 {
     struct spv_verify *v = w->v;
     sqlite3_stmt *st = NULL;
@@ -162,7 +162,7 @@ static int check_rows(struct walk *w)
     int code = sqlite3_prepare_v2(
         v->s->db, "SELECT " SPV_ROW_COLUMNS " FROM header ORDER BY height", -1, &st, NULL);
     while (!rc && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
-        rc = see_row(w, st);
+        rc = check_row(w, st);
         code = SQLITE_OK;
     }
     if (!rc && code != SQLITE_DONE) {
@@ -190,7 +190,7 @@ static int compare_meta(struct spv_verify *v, const char *key, const char *want)
 }
 
 /* The tip that the metadata names is the highest row. */
-static int check_tip(struct spv_verify *v, const struct walk *w)
+static int check_tip(struct spv_verify *v, const struct row_scan *w)
 {
     char hex[SPV_HASH_HEX];
     int64_t claimed = -1;
@@ -240,7 +240,7 @@ static int check_start(struct spv_verify *v)
     int rc = spv_start_load(v->s);
     if (rc == SPV_ERR_DB_DAMAGED) {
         v->s->start = (struct spv_chain_start){0};
-        spv_verify_found(v, -1, "what the metadata says of the chain's base is malformed");
+        spv_verify_found(v, -1, "the metadata of the chain's start is malformed");
         return 0;
     }
     v->report->start = v->s->start;
@@ -250,7 +250,7 @@ static int check_start(struct spv_verify *v)
 /* The best chain's rows, and the tip that the metadata names. */
 static int check_chain(struct spv_verify *v)
 {
-    struct walk w = {.v = v};
+    struct row_scan w = {.v = v};
     int rc = spv_db_integer(v->s, &v->report->tip,
                             "SELECT coalesce(max(height), -1) FROM header"
                             " WHERE height BETWEEN 0 AND 4294967295",
@@ -307,7 +307,7 @@ static int verify_store(struct spv_verify *v)
         return rc;
     rc = check_all(v);
     if (!rc && spv_wal_guard_check(v->s, &note) > 0) {
-        spv_verify_found(v, -1, "the write-ahead log is missing: it held headers up to height %s",
+        spv_verify_found(v, -1, "the write-ahead log is missing: it had headers up to height %s",
                          SPV_COUNT(note.height));
     }
     spv_db_rollback(v->s);
@@ -329,29 +329,29 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
                      struct spv_error_info *why)
 {
     struct spv_store *s = NULL;
-    struct spv_error_info problem = {.code = 0};
-    const struct spv_open_options how = {.unchecked = true, .lock = -1};
-    const struct spv_store_config place = {
+    struct spv_error_info error = {.code = 0};
+    const struct spv_open_options options = {.unchecked = true, .lock = -1};
+    const struct spv_store_config open_cfg = {
         .path = cfg->path, .params = cfg->params, .mode = SPV_STORE_READ, .stop = cfg->stop};
     memset(out, 0, sizeof *out);
     out->tip = -1;
     out->claimed = -1;
     out->good = -1;
-    int rc = spv_store_open_as(&s, &place, &how, &problem);
+    int rc = spv_store_open_as(&s, &open_cfg, &options, &error);
     if (!rc) {
         struct spv_verify v = {.s = s, .cfg = cfg, .report = out};
         rc = verify_store(&v);
-        problem.code = (enum spv_err)rc;
-        (void)snprintf(problem.text, sizeof problem.text, "%s", spv_store_last_error(s));
+        error.code = (enum spv_err)rc;
+        (void)snprintf(error.text, sizeof error.text, "%s", spv_store_last_error(s));
         (void)spv_store_close(s);
     } else if (rc == SPV_ERR_DB_DAMAGED) { /* it cannot be opened: that is the finding */
         out->n = 1;
         out->total = 1;
         out->findings[0].height = -1;
         (void)snprintf(out->findings[0].text, sizeof out->findings[0].text, "%.*s",
-                       SPV_FINDING_TEXT - 1, problem.text);
+                       SPV_FINDING_TEXT - 1, error.text);
     }
     if (why && rc)
-        *why = problem;
+        *why = error;
     return rc;
 }

@@ -7,7 +7,7 @@
 static const struct {
     const char *name, *what, *sql;
 } tables[] = {
-    {"peer_address", "address book",
+    {"peer_address", "address table",
      "SELECT count(*) FROM (SELECT host, port, services, source, last_seen, last_try, last_success,"
      " attempts, slow, failure, tried, anchor FROM peer_address ORDER BY anchor, tried)"},
     {"peer_ban", "ban table",

@@ -31,14 +31,14 @@ static const char *check_parent(sqlite3_stmt *parent, const struct spv_chain_hea
         } else if (sqlite3_column_bytes(parent, 1) == 32) {
             struct spv_u256 below = spv_u256_from_be(sqlite3_column_blob(parent, 1));
             struct spv_u256 work = spv_u256_add(&below, &own);
-            reason = spv_u256_cmp(&work, &r->work) == 0 ? NULL : "carries a wrong sum of work";
+            reason = spv_u256_cmp(&work, &r->work) == 0 ? NULL : "has a wrong chain work";
         }
     }
     (void)sqlite3_reset(parent);
     return reason;
 }
 
-static int see_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *parent)
+static int check_branch_row(struct spv_verify *v, sqlite3_stmt *st, sqlite3_stmt *parent)
 {
     struct spv_chain_header r;
     struct spv_u256 target;
@@ -73,7 +73,7 @@ int spv_verify_branches(struct spv_verify *v)
     if (code == SQLITE_OK)
         code = sqlite3_prepare_v2(v->s->db, parent_sql, -1, &parent, NULL);
     while (!rc && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
-        rc = see_branch_row(v, st, parent);
+        rc = check_branch_row(v, st, parent);
         code = SQLITE_OK;
     }
     if (!rc && code != SQLITE_DONE) {

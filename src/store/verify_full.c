@@ -1,5 +1,5 @@
-/* Stored headers are given to a chain in batches as large as a headers message, as if a peer had
- * sent them. At the first invalid header it ends: the chain would not have continued there. */
+/* Stored headers are passed to a chain in batches as large as a headers message, as if a peer had
+ * sent them. It ends at the first invalid header, after which the chain accepts no further ones. */
 #include "store/verify_full.h"
 
 #include <stdlib.h>
@@ -12,16 +12,16 @@
 
 static int full_fail(struct spv_full *f, int rc)
 {
-    return spv_db_fail(f->v->s, rc, "%s: cannot judge the headers: %s. Try again.", f->v->s->path,
-                       spv_strerror(rc));
+    return spv_db_fail(f->v->s, rc, "%s: cannot validate the headers: %s. Try again.",
+                       f->v->s->path, spv_strerror(rc));
 }
 
 void spv_full_free(struct spv_full *f)
 {
     spv_chain_free(f->chain);
-    free(f->feed);
+    free(f->batch);
     f->chain = NULL;
-    f->feed = NULL;
+    f->batch = NULL;
     f->v = NULL;
 }
 
@@ -90,8 +90,8 @@ int spv_full_start(struct spv_full *f, struct spv_verify *v)
     if (!v->cfg->full)
         return 0;
     f->v = v;
-    f->feed = malloc(SPV_FULL_FEED * sizeof *f->feed);
-    if (!f->feed)
+    f->batch = malloc(SPV_FULL_BATCH * sizeof *f->batch);
+    if (!f->batch)
         return full_fail(f, SPV_ERR_NOMEM);
     return v->s->start.height == 0 ? new_chain(f) : 0;
 }
@@ -118,22 +118,22 @@ static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, i
                        date(ours, f->v->cfg->now.unix_s));
 }
 
-static int check_header(struct spv_full *f)
+static int check_batch(struct spv_full *f)
 {
-    struct spv_accept_result verdict;
-    if (f->fed == 0)
+    struct spv_accept_result result;
+    if (f->n_batch == 0)
         return 0;
-    int rc = spv_chain_accept(f->chain, &verdict, f->feed, f->fed, f->v->cfg->now);
-    f->fed = 0;
+    int rc = spv_chain_accept(f->chain, &result, f->batch, f->n_batch, f->v->cfg->now);
+    f->n_batch = 0;
     if (rc)
         return full_fail(f, rc);
     spv_chain_stored(f->chain);
-    if (verdict.error != 0) {
-        int64_t height = f->first + (int64_t)verdict.index;
-        if (verdict.error == SPV_ERR_HDR_TIME_FUTURE)
-            return ahead_of_clock(f, &f->feed[verdict.index], height);
+    if (result.error != 0) {
+        int64_t height = f->first + (int64_t)result.index;
+        if (result.error == SPV_ERR_HDR_TIME_FUTURE)
+            return ahead_of_clock(f, &f->batch[result.index], height);
         spv_verify_bad(f->v, height, "the header of height %s breaks the rules: %s",
-                       SPV_COUNT(height), spv_strerror(verdict.error));
+                       SPV_COUNT(height), spv_strerror(result.error));
         spv_full_free(f);
     }
     return 0;
@@ -147,15 +147,15 @@ int spv_full_add(struct spv_full *f, const struct spv_chain_header *r)
         f->seed[f->n_seed++] = *r;
         return f->n_seed == SPV_FULL_SEED ? new_chain(f) : 0;
     }
-    if (f->fed == 0)
+    if (f->n_batch == 0)
         f->first = r->height;
-    f->feed[f->fed++] = r->header;
-    return f->fed == SPV_FULL_FEED ? check_header(f) : 0;
+    f->batch[f->n_batch++] = r->header;
+    return f->n_batch == SPV_FULL_BATCH ? check_batch(f) : 0;
 }
 
 int spv_full_end(struct spv_full *f)
 {
-    int rc = f->v ? check_header(f) : 0;
+    int rc = f->v ? check_batch(f) : 0;
     spv_full_free(f);
     return rc;
 }

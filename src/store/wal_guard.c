@@ -1,4 +1,4 @@
-/* After each commit the writer notes height and hash of the tip behind its process id in the lock
+/* After each commit the writer notes height and hash of the tip after its process id in the lock
  * file, and removes the note when it closes, after the checkpoint. After a kill the note stays, and
  * so does the log. A note without a log means that the log was removed, unless another program has
  * checkpointed it, and then the noted header is in the file.

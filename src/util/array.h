@@ -22,7 +22,7 @@ static inline size_t spv_array_next_cap(size_t cap, size_t need, size_t first, s
 }
 
 /* The array, moved if it must be, with at least `need` elements of `size` bytes; *cap is updated.
- * NULL without memory, or when the size overflows: array and *cap are then unchanged. */
+ * NULL when out of memory, or when the size overflows: array and *cap are then unchanged. */
 static inline void *spv_array_grow(void *array, size_t *cap, size_t need, size_t first, size_t size)
 {
     const size_t next = spv_array_next_cap(*cap, need, first, SIZE_MAX / size);

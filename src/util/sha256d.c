@@ -11,8 +11,8 @@
  *     spv_sha256d_headers, for many at once             109
  *
  * The plain form is for messages and single headers. For many headers the constant padding is
- * written once and whole blocks are compressed; aligned to a cache line they always take 109,
- * unaligned up to 139.
+ * written once and whole blocks are compressed; aligned to a cache line they always take 109 ns,
+ * unaligned up to 139 ns.
  *
  * OpenSSL 3 deprecates these calls in favour of EVP, which allocates and may fail; these do
  * neither. Only this file lowers the compatibility level. */

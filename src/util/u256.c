@@ -138,13 +138,13 @@ struct spv_u256 spv_u256_mul_u32(const struct spv_u256 *x, uint32_t m)
 struct spv_u256 spv_u256_div_u32(const struct spv_u256 *x, uint32_t d)
 {
     struct spv_u256 out;
-    uint64_t rest = 0;
+    uint64_t remainder = 0;
 
     for (size_t i = 4; i > 0; i--) {
-        uint64_t high = rest << 32 | x->w[i - 1] >> 32;
+        uint64_t high = remainder << 32 | x->w[i - 1] >> 32;
         uint64_t low = (high % d) << 32 | (x->w[i - 1] & UINT32_MAX);
         out.w[i - 1] = (high / d) << 32 | low / d;
-        rest = low % d;
+        remainder = low % d;
     }
     return out;
 }
@@ -152,7 +152,7 @@ struct spv_u256 spv_u256_div_u32(const struct spv_u256 *x, uint32_t d)
 struct spv_u256 spv_u256_div(const struct spv_u256 *a, const struct spv_u256 *b)
 {
     struct spv_u256 quotient = {{0}};
-    struct spv_u256 rest = *a;
+    struct spv_u256 remainder = *a;
     unsigned a_bits = spv_u256_bits(a);
     unsigned b_bits = spv_u256_bits(b);
 
@@ -161,8 +161,8 @@ struct spv_u256 spv_u256_div(const struct spv_u256 *a, const struct spv_u256 *b)
     unsigned shift = a_bits - b_bits;
     struct spv_u256 divisor = spv_u256_shl(b, shift);
     for (unsigned i = shift + 1; i > 0; i--) {
-        if (spv_u256_cmp(&rest, &divisor) >= 0) {
-            rest = spv_u256_sub(&rest, &divisor);
+        if (spv_u256_cmp(&remainder, &divisor) >= 0) {
+            remainder = spv_u256_sub(&remainder, &divisor);
             quotient.w[(i - 1) / 64] |= UINT64_C(1) << ((i - 1) % 64);
         }
         divisor = spv_u256_shr(&divisor, 1);

@@ -1,5 +1,6 @@
-/* What is common to all messages: check, reserve, encode in this order, the refusal of trailing
- * bytes, and the frame around a body. What differs is in the rows of commands.c. */
+/* The steps that all messages share: encoding checks a message, reserves space and then writes;
+ * decoding rejects trailing bytes. The frame around a body is written here, too. The codecs
+ * themselves are in the rows of commands.c. */
 #include "wire/codec.h"
 
 #include <string.h>
@@ -29,7 +30,8 @@ size_t spv_msg_size(const struct spv_msg *msg, uint32_t version)
 
 /* Everything about encoding that can fail; afterwards b has space for `before` bytes and the body.
  */
-static int prepare(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version, size_t before)
+static int prepare_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version,
+                          size_t before)
 {
     const struct spv_command_row *row = spv_command_lookup(msg->command);
 
@@ -52,7 +54,7 @@ static int prepare(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 
 int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
-    int rc = prepare(b, msg, version, 0);
+    int rc = prepare_encode(b, msg, version, 0);
 
     if (rc < 0)
         return rc;
@@ -86,7 +88,7 @@ int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct 
     int rc = command_bytes(command, msg);
     if (rc != 0)
         return rc;
-    rc = prepare(b, msg, version, SPV_FRAME_HEADER);
+    rc = prepare_encode(b, msg, version, SPV_FRAME_HEADER);
     if (rc != 0)
         return rc;
 

@@ -19,8 +19,8 @@
 #define CAP_LOCATOR (4 + 1 + SPV_MAX_LOCATOR * HASH + HASH)
 /* with any transaction count behind each header */
 #define CAP_HEADERS (COUNT_3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + COUNT_9))
-#define MERKLE_FLAGS                                                                               \
-    4168 /* a bit for each of the 33,341 nodes of a tree of SPV_MAX_BLOCK_TXS leaves */
+/* a bit for each of the 33,341 nodes of a tree of SPV_MAX_BLOCK_TXS leaves */
+#define MERKLE_FLAGS 4168
 #define CAP_MERKLEBLOCK                                                                            \
     (SPV_HEADER_SIZE + 4 + COUNT_3 + SPV_MAX_BLOCK_TXS * HASH + COUNT_3 + MERKLE_FLAGS)
 #define CAP_FILTERLOAD (COUNT_3 + SPV_MAX_FILTER_LOAD + 4 + 4 + 1)

@@ -1,5 +1,5 @@
-/* A frame is checked by its 24-byte header alone, the cheapest check first, so that a payload that
- * will be refused is neither awaited nor stored. */
+/* A frame is checked by its 24-byte header alone, the cheapest check first, so that the payload of
+ * an invalid frame is neither awaited nor stored. */
 #include "wire/frame.h"
 
 #include <string.h>

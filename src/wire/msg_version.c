@@ -1,6 +1,6 @@
-/* version. Fields were added over time, so one of an old version ends early: after addr_recv
- * (before 106), nonce, user agent or height. Fields behind the known ones are ignored. The relay
- * byte (BIP37) is read from version 70001 of the *sender* on. */
+/* version. Fields were added over time, so the message of an older protocol version ends early:
+ * after addr_recv (before 106), nonce, user agent or height. Bytes after the known fields are
+ * ignored. The relay byte (BIP37) is read from version 70001 of the *sender* on. */
 #include <string.h>
 
 #include "spv/error.h"

@@ -201,7 +201,7 @@ struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx)
 {
     struct spv_tx_iter iter = {.at = tx->bytes + tx->witness_at, .left = tx->n_inputs};
 
-    /* Without witness there are no bytes, which are read as counts of zero. */
+    /* Without witness the range is empty, and each count is read as zero. */
     iter.end = tx->has_witness ? tx->bytes + tx->n - 4 : iter.at;
     return iter;
 }

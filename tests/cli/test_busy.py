@@ -40,7 +40,7 @@ class Busy(TestCase):
     def test_without_follow_the_wait_times_out(self):
         result = self.sync("--connect", self.server_.address)
         self.ends(result, FAILED)
-        self.assertIn("Another program holds the database", result.stderr)
+        self.assertIn("Another program has locked the database", result.stderr)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class Words(TestCase):
         noise = random.Random(5).randbytes(8000)
         kinds = {
             "empty": (b"", "is empty. Download the file again."),
-            "noise": (noise, "is no file of headers: its first 80 bytes prove no work"),
+            "noise": (noise, "is not a file of headers: its first 80 bytes prove no work"),
             "packed.bz2": (bz2.compress(Words.raw_bytes), "packed by bzip2"),
             "empty.bz2": (bz2.compress(b""), "ends inside a header"),
             "packed.xz": (lzma.compress(Words.raw_bytes), "packed by xz"),

@@ -91,7 +91,7 @@ int spv_frame_reader_next(struct spv_frame_reader *in, const uint8_t **payload)
 
 /* True above twice the buffered bytes (at most the message's size) plus what an idle connection
  * keeps. */
-static bool buffer_bulky(const struct spv_frame_reader *in)
+static bool buffer_is_oversized(const struct spv_frame_reader *in)
 {
     size_t use = 2 * spv_frame_reader_buffered(in);
     if (in->have_frame && use > frame_size(in))
@@ -99,15 +99,15 @@ static bool buffer_bulky(const struct spv_frame_reader *in)
     return in->buf.cap > use + SPV_FRAME_READER_KEEP;
 }
 
-bool spv_frame_reader_bulky(const struct spv_frame_reader *in)
+bool spv_frame_reader_is_oversized(const struct spv_frame_reader *in)
 {
-    return buffer_bulky(in) || in->arena.cap > SPV_FRAME_READER_KEEP;
+    return buffer_is_oversized(in) || in->arena.cap > SPV_FRAME_READER_KEEP;
 }
 
 void spv_frame_reader_trim(struct spv_frame_reader *in)
 {
     spv_arena_trim(&in->arena, SPV_FRAME_READER_KEEP);
-    if (!buffer_bulky(in))
+    if (!buffer_is_oversized(in))
         return;
     spv_buffer_consume(&in->buf, in->off);
     in->off = 0;

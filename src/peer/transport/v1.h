@@ -8,9 +8,8 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define SPV_FRAME_READER_KEEP                                                                      \
-    4096 /* bytes of buffer and of arena that an idle connection keeps                             \
-          */
+/* bytes of buffer and of arena that an idle connection keeps */
+#define SPV_FRAME_READER_KEEP 4096
 
 struct spv_frame_reader {
     struct spv_buffer buf;
@@ -30,9 +29,9 @@ int spv_frame_reader_feed(struct spv_frame_reader *in, const uint8_t *bytes, siz
 /* Reads the next frame's header into in->frame. Returns 1, 0 when it is incomplete, or
  * SPV_ERR_MAGIC, _COMMAND or _LENGTH. */
 int spv_frame_reader_header(struct spv_frame_reader *in, const struct spv_netid *net, uint32_t cap);
-/* After that returned 1: returns 1 when the frame is complete and its checksum is right, 0 when it
- * is incomplete, or SPV_ERR_CHECKSUM, after which the next calls continue with the frame behind it.
- * *payload is borrowed: valid until the next call. */
+/* After spv_frame_reader_header has returned 1: returns 1 when the frame is complete and its
+ * checksum is right, 0 when it is incomplete, or SPV_ERR_CHECKSUM, after which the next calls
+ * continue with the frame after it. *payload is borrowed: valid until the next call. */
 int spv_frame_reader_next(struct spv_frame_reader *in, const uint8_t **payload);
 
 /* Received bytes that do not belong to a returned frame. */
@@ -40,7 +39,7 @@ size_t spv_frame_reader_buffered(const struct spv_frame_reader *in);
 
 /* True when the buffer is larger than twice the buffered bytes plus SPV_FRAME_READER_KEEP, or the
  * arena than SPV_FRAME_READER_KEEP. */
-bool spv_frame_reader_bulky(const struct spv_frame_reader *in);
+bool spv_frame_reader_is_oversized(const struct spv_frame_reader *in);
 /* Frees that memory, also while a message is incomplete. Returned payloads and decoded messages
  * become invalid. */
 void spv_frame_reader_trim(struct spv_frame_reader *in);

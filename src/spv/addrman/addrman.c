@@ -22,9 +22,9 @@
 #define FIRST_CAP 64 /* entries allocated at first */
 #define FUTURE_MAX 600 /* seconds: a time further ahead is false or from a wrong clock */
 #define HORIZON (30 * DAY) /* not seen for so long: terrible (as Bitcoin Core) */
-#define NEVER_WORKED 3 /* attempts after which an address that never answered is terrible */
-#define NO_MORE 10 /* attempts after which an address that answered long ago is */
-#define NO_MORE_AFTER (7 * DAY)
+#define RETRIES 3 /* attempts after which an address that never answered is terrible */
+#define MAX_FAILURES 10 /* attempts after which one that answered before MIN_FAIL is */
+#define MIN_FAIL (7 * DAY)
 #define JUST_TRIED 60 /* seconds: not terrible while an attempt may be in progress */
 
 void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng rng)
@@ -227,8 +227,8 @@ bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now)
     if (a->last_seen > now + FUTURE_MAX || now - a->last_seen > HORIZON)
         return true;
     if (!a->last_success)
-        return a->attempts >= NEVER_WORKED;
-    return now - a->last_success > NO_MORE_AFTER && a->attempts >= NO_MORE;
+        return a->attempts >= RETRIES;
+    return now - a->last_success > MIN_FAIL && a->attempts >= MAX_FAILURES;
 }
 
 int spv_addrman_new_slot(struct spv_addrman *b, const struct spv_addr_info *a, int64_t now)

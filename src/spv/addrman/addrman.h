@@ -18,8 +18,8 @@
 #define SPV_BUCKETS_PER_GROUP 4 /* of 64: buckets that one group has in the tried table */
 #define SPV_BUCKET_PROBES 4 /* ours: slots that are tried before a bucket counts as full */
 #define SPV_ADDRMAN_COLLISIONS 10 /* unresolved collisions in the tried table, as Bitcoin Core */
-#define SPV_ADDRMAN_REMOVED                                                                        \
-    4096 /* ours: with more removals since the last save, all rows are rewritten */
+/* ours: with more removals since the last save, all rows are rewritten */
+#define SPV_ADDRMAN_REMOVED 4096
 
 /* How a connection to an address ended. */
 enum spv_conn_outcome {

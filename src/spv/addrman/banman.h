@@ -7,7 +7,7 @@
 #include "spv/addrman.h"
 #include "spv/types.h"
 
-#define SPV_BAN_SECONDS 86400 /* SYNC.md: 24 h for misbehaviour */
+#define SPV_BAN_SECONDS 86400 /* ours: 24 h; as Bitcoin Core's DEFAULT_MISBEHAVING_BANTIME */
 
 struct spv_banman {
     struct spv_ban_entry at[SPV_ADDRMAN_BANS];

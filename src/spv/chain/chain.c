@@ -1,5 +1,5 @@
 /* A batch is validated in one pass. First the known headers, found by height and hash, are skipped.
- * The new ones are validated one after the other and staged behind the end of the window, which is
+ * The new ones are validated one after the other and staged after the end of the window, which is
  * their final position if they extend the tip. The staged headers then extend the best chain or a
  * side branch, or form a new branch; a branch with more work than the best chain replaces it.
  *
@@ -33,8 +33,8 @@ int spv_chain_check_work(const struct spv_chain *c, const struct spv_checkpoint 
 /* One accept in progress. */
 struct batch {
     struct spv_accept_result *result;
-    const struct spv_blockhash
-        *last; /* NULL, or the last header's hash; the other hashes are the prevs */
+    /* NULL, or the last header's hash; the other hashes are the prevs */
+    const struct spv_blockhash *last;
     struct spv_now now;
     struct spv_chain_pos pos; /* of the last known header before the new ones */
     bool has_parent;

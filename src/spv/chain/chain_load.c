@@ -55,13 +55,13 @@ static int read_window(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t
 
     while (from <= to) {
         const uint32_t left = to - from + 1;
-        const uint32_t ask = left < READ_AT_ONCE ? left : READ_AT_ONCE;
-        int got = c->reader.range(c->reader.ctx, headers, from, ask);
+        const uint32_t count = left < READ_AT_ONCE ? left : READ_AT_ONCE;
+        int got = c->reader.range(c->reader.ctx, headers, from, count);
         if (got < 0)
             return got;
-        if ((uint32_t)got != ask)
+        if ((uint32_t)got != count)
             return SPV_ERR_DB_DAMAGED;
-        for (uint32_t i = 0; i < ask; i++) {
+        for (uint32_t i = 0; i < count; i++) {
             struct spv_blockhash hash;
             int rc;
             spv_header_hash(&hash, &headers[i]);
@@ -69,7 +69,7 @@ static int read_window(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t
             if (rc < 0)
                 return rc;
         }
-        from += ask;
+        from += count;
     }
     return 0;
 }
@@ -226,7 +226,7 @@ static int stored_headers_grow(struct stored_headers *s)
     return 0;
 }
 
-static int collect_headers(void *arg, const struct spv_chain_header *record)
+static int collect_headers(void *arg, const struct spv_chain_header *entry)
 {
     struct stored_headers *s = arg;
     int rc;
@@ -238,8 +238,8 @@ static int collect_headers(void *arg, const struct spv_chain_header *record)
         if (rc < 0)
             return rc;
     }
-    s->headers[s->n] = record->header;
-    spv_header_hash(&s->hashes[s->n], &record->header);
+    s->headers[s->n] = entry->header;
+    spv_header_hash(&s->hashes[s->n], &entry->header);
     s->used[s->n] = false;
     s->n++;
     return 0;

@@ -38,8 +38,8 @@ struct spv_chain {
     struct spv_branch branches[SPV_CHAIN_BRANCHES];
     struct spv_header_ctx tip; /* validates children of the tip */
     uint32_t interval;
-    int presynced_branch; /* slot of the branch that SPV_CHAIN_BRANCH_HEADERS does not limit, or -1
-                           */
+    /* slot of the branch that SPV_CHAIN_BRANCH_HEADERS does not limit, or -1 */
+    int presynced_branch;
     bool pending; /* an update was returned and is not stored yet */
 };
 
@@ -108,7 +108,7 @@ bool spv_chain_has_presynced_branch(const struct spv_chain *c);
  * again, and the branch is dropped if it exceeds it. */
 void spv_chain_release_presynced_branch(struct spv_chain *c);
 
-/* side_branches.c. n_new validated headers are staged behind the end of the window; they follow the
+/* side_branches.c. n_new validated headers are staged after the end of the window; they follow the
  * header at *pos, which is not the tip. */
 /* Stores them in a side branch. Returns 0, SPV_ERR_CHAIN_BRANCHES (never when presynced), or
  * SPV_ERR_NOMEM. */

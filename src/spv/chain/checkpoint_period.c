@@ -22,22 +22,22 @@ int spv_chain_period(struct spv_chain_header *out, const struct spv_params *para
         (before->height + 1) % n != 0)
         return SPV_ERR_INVALID;
     for (uint32_t i = 0; i < n; i++) {
-        struct spv_chain_header *r = &out[i];
+        struct spv_chain_header *entry = &out[i];
         struct spv_u256 work;
         int rc;
 
         *bad = i;
-        r->header = headers[i];
-        r->height = before->height + 1 + i;
-        spv_header_hash(&r->hash, &headers[i]);
+        entry->header = headers[i];
+        entry->height = before->height + 1 + i;
+        spv_header_hash(&entry->hash, &headers[i]);
         if (!spv_blockhash_eq(&headers[i].prev, &prev))
             return i == 0 ? SPV_ERR_HDR_CHECKPOINT : SPV_ERR_HDR_NONCONTINUOUS;
-        rc = spv_header_ctx_check_pow(&ctx, &work, &headers[i], &r->hash);
+        rc = spv_header_ctx_check_pow(&ctx, &work, &headers[i], &entry->hash);
         if (rc < 0)
             return rc;
         ctx.work = spv_u256_add(&ctx.work, &work);
-        r->work = ctx.work;
-        prev = r->hash;
+        entry->work = ctx.work;
+        prev = entry->hash;
     }
     return spv_blockhash_eq(&prev, &end->hash) ? 0 : SPV_ERR_HDR_CHECKPOINT;
 }

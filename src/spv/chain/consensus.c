@@ -30,15 +30,15 @@ static struct spv_u256 scale_target(const struct spv_u256 *x, uint32_t m, uint32
 {
     struct spv_u256 quotient = spv_u256_div_u32(x, d);
     const struct spv_u256 whole = spv_u256_mul_u32(&quotient, d);
-    struct spv_u256 rest = spv_u256_sub(x, &whole); /* below d */
+    struct spv_u256 remainder = spv_u256_sub(x, &whole); /* below d */
     const struct spv_u256 m256 = spv_u256_from_u64(m);
 
     if (spv_u256_bits(&quotient) + spv_u256_bits(&m256) > 256)
         return (struct spv_u256){{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
     quotient = spv_u256_mul_u32(&quotient, m);
-    rest = spv_u256_mul_u32(&rest, m);
-    rest = spv_u256_div_u32(&rest, d);
-    return spv_u256_add(&quotient, &rest);
+    remainder = spv_u256_mul_u32(&remainder, m);
+    remainder = spv_u256_div_u32(&remainder, d);
+    return spv_u256_add(&quotient, &remainder);
 }
 
 uint32_t spv_consensus_retarget(const struct spv_params *params, uint32_t base_bits,

@@ -10,8 +10,8 @@
 #include "spv/header.h"
 #include "spv/params.h"
 
-#define SPV_HEADER_CTX_TARGETS                                                                     \
-    4 /* decoded bits that are cached; test networks alternate between two values */
+/* decoded bits that are cached; test networks alternate between two values */
+#define SPV_HEADER_CTX_TARGETS 4
 
 /* Decoded bits. */
 struct spv_target {

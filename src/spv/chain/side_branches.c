@@ -1,10 +1,10 @@
 /* Side branches: bounded arrays of headers, each from its fork point on the best chain. A branch
  * off a branch copies the part that they share, so that either can be dropped alone. At the limit,
  * the branches with the least work are evicted, but never for one with less work. One branch at a
- * time is exempt from the limit: one that passed presync (sync/presync.h) and is expected to
- * become the best chain.
+ * time is exempt from the limit: one that passed presync (sync/presync.h) and is expected to become
+ * the best chain.
  *
- * A reorganisation makes a branch the best chain: its headers move into the window behind the fork,
+ * A reorganisation makes a branch the best chain: its headers move into the window after the fork,
  * the headers that they displace become a branch, and every other branch that forked from the
  * displaced part, or shares the beginning of the new best chain, gets a new fork point. */
 #include <stdlib.h>
@@ -37,8 +37,8 @@ void spv_chain_release_presynced_branch(struct spv_chain *c)
         spv_header_array_free(&c->branches[slot].headers);
 }
 
-/* After branches were dropped: the presynced one may be among them. */
-static void note_presynced(struct spv_chain *c)
+/* Ends the exemption when the presynced branch is among those that were dropped. */
+static void clear_empty_presynced(struct spv_chain *c)
 {
     if (c->presynced_branch >= 0 && c->branches[c->presynced_branch].headers.n == 0)
         c->presynced_branch = -1;
@@ -54,7 +54,7 @@ void spv_chain_drop_branches_below(struct spv_chain *c, uint32_t height)
     for (size_t i = 0; i < SPV_CHAIN_BRANCHES; i++)
         if (c->branches[i].headers.n > 0 && c->branches[i].fork < height)
             spv_header_array_free(&c->branches[i].headers);
-    note_presynced(c);
+    clear_empty_presynced(c);
 }
 
 /* Evicts branches with less than *work until n more headers fit, and, when slot is not NULL, one
@@ -117,7 +117,7 @@ static int presynced_slot(struct spv_chain *c, int spared)
             weakest = i;
     }
     spv_header_array_free(&c->branches[weakest].headers);
-    note_presynced(c);
+    clear_empty_presynced(c);
     return weakest;
 }
 
@@ -253,7 +253,7 @@ int spv_chain_reorganise(struct spv_chain *c, struct spv_chain_update *update,
         else if (b->fork == fork)
             trim_shared_prefix(c, b, keep);
     }
-    note_presynced(c);
+    clear_empty_presynced(c);
     if (displaced.n > 0) {
         int slot = -1;
         if (evict_for(c, &slot, displaced.n, &displaced.headers[displaced.n - 1].work, -1))

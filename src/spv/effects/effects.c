@@ -1,5 +1,5 @@
 /* A singly linked list. A popped effect is freed by the next pop, so that what it points at (a
- * locator) is valid while the caller carries it out. */
+ * locator) is valid while the caller executes it. */
 #include "spv/effects/effects.h"
 
 #include <stdlib.h>

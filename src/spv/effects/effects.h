@@ -1,5 +1,5 @@
-/* The queue of effects between the machines of src/spv and the caller of the node, which carries
- * them out. Bounded; the error of the first failed push is sticky. */
+/* The queue of effects between the state machines of src/spv and the caller of the node, which
+ * executes them. Bounded; the error of the first failed push is sticky. */
 #ifndef SPV_SPV_EFFECTS_EFFECTS_H
 #define SPV_SPV_EFFECTS_EFFECTS_H
 

@@ -6,21 +6,21 @@ const char *spv_warning_text(enum spv_warning warning)
     case SPV_WARN_NONE:
         break;
     case SPV_WARN_STALE_TIP:
-        return "the tip has not moved for long; the peers, or the way to them, may be cut off";
+        return "the tip has not moved for long; we or our peers may be cut off from the network";
     case SPV_WARN_CLOCK:
         return "most peers' clocks disagree with this system's clock; please check it";
     case SPV_WARN_NO_PEERS:
         return "every peer is lost; new ones are being tried";
     case SPV_WARN_UNMET_CLAIM:
-        return "no peer gave the headers that it says it has";
+        return "no peer sent the headers that it claims to have";
     case SPV_WARN_FORK_BELOW_START:
-        return "the peer's chain leaves ours below the height at which the database begins";
+        return "the peer's chain forks from ours below the height at which the database begins";
     case SPV_WARN_FUTURE_HEADERS:
-        return "the peer's headers lie in the future of this system's clock";
+        return "the times of the peer's headers are ahead of this system's clock";
     case SPV_WARN_TIP_UNKNOWN:
         return "no peer has our tip; all their chains end below it with less work";
     case SPV_WARN_LOW_WORK:
-        return "the peer's chain shows too little work";
+        return "the peer's chain has too little work";
     }
     return "";
 }

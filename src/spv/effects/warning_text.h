@@ -4,7 +4,7 @@
 
 #include "spv/node.h"
 
-/* A warning without its figure. Static. */
+/* The text of a warning, without its numbers. Static. */
 const char *spv_warning_text(enum spv_warning warning);
 
 #endif

@@ -44,7 +44,7 @@ int spv_postgres_head(const struct spv_export_rows *e)
                      "-- Block headers of %s from height %" PRIu32 " on, by spv-export (libspv).\n"
                      "-- Load with: psql -f FILE\n"
                      "-- Hashes, merkle roots and work are bytea in display order:\n"
-                     "-- encode(hash, 'hex') is what people write.\n",
+                     "-- encode(hash, 'hex') is the usual form.\n",
                      e->params->net.name, e->from);
     int rc = spv_export_write(e, text, (size_t)n);
     for (size_t i = 0; !rc && i < sizeof tables / sizeof tables[0]; i++)

@@ -1,5 +1,5 @@
-/* Text formats have the same values and differ in what stands between them; binary formats have the
- * 80 bytes of the wire and differ in what stands before them. */
+/* The text formats write the same values with different separators; the binary formats write the 80
+ * bytes of the wire after different file headers. */
 #include "spv/formats/export_rows.h"
 
 #include <inttypes.h>
@@ -152,7 +152,7 @@ static uint64_t neutrino_end_of(const struct spv_export_rows *e, uint64_t height
 
 static const struct format {
     const char *name;
-    bool branches; /* has a place for side branches */
+    bool branches; /* supports side branches */
     /* Each may be NULL, but not row. */
     int (*head)(const struct spv_export_rows *e);
     int (*row)(const struct spv_export_rows *e, const struct spv_chain_header *h, bool side);

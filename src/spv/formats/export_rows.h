@@ -6,7 +6,7 @@
 
 #include "spv/export_rows.h"
 
-/* Hands bytes, or a string without its NUL, to the caller's function. Returns its value. */
+/* Passes bytes, or a string without its NUL, to the caller's function. Returns its value. */
 static inline int spv_export_write(const struct spv_export_rows *e, const void *bytes, size_t n)
 {
     return e->write(e->ctx, bytes, n);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_ENOUGH                                                                                \
-    32 /* printable bytes at the start; a binary header has them with a chance of 2^-45 */
-#define MARK "\xef\xbb\xbf" /* UTF-8's byte order mark */
+/* printable bytes at the start; a binary header has them with a chance of 2^-45 */
+#define MIN_TEXT 32
+#define BOM "\xef\xbb\xbf" /* UTF-8's byte order mark */
 
 static const char *const format_names[] = {
     [SPV_IMPORT_RAW] = "raw",           [SPV_IMPORT_ELECTRUM] = "electrum",
@@ -80,7 +80,7 @@ enum spv_import_format spv_import_format_of(const struct spv_import *d)
 
 const char *spv_import_error_text(const struct spv_import *d)
 {
-    return d->problem;
+    return d->error_text;
 }
 
 /* Detection. */
@@ -100,14 +100,14 @@ static bool is_magic(const struct spv_import *d, const uint8_t *p)
     return false;
 }
 
-static enum spv_import_format detect_format(const struct spv_import *d, size_t mark)
+static enum spv_import_format detect_format(const struct spv_import *d, size_t bom)
 {
-    const uint8_t *p = d->buffer + d->at + mark;
-    size_t n = d->end - d->at - mark;
+    const uint8_t *p = d->buffer + d->at + bom;
+    size_t n = d->end - d->at - bom;
     size_t text = 0;
-    while (text < n && text < TEXT_ENOUGH && is_printable(p[text]))
+    while (text < n && text < MIN_TEXT && is_printable(p[text]))
         text++;
-    if (text == n || text == TEXT_ENOUGH) {
+    if (text == n || text == MIN_TEXT) {
         size_t blank = 0;
         while (blank < text && (p[blank] == ' ' || p[blank] == '\t'))
             blank++;
@@ -142,7 +142,7 @@ static const char *other_kind(const uint8_t *p, size_t n)
     return NULL;
 }
 
-/* Detects the format. 1; 0: more bytes are needed; or an error. */
+/* Detects the format. Returns 1, 0 when more bytes are needed, or an error. */
 static int import_begin(struct spv_import *d)
 {
     size_t n = d->end - d->at;
@@ -150,18 +150,19 @@ static int import_begin(struct spv_import *d)
         return 0;
     if (n == 0)
         return spv_import_fail_whole(d, SPV_ERR_SHORT, "is empty");
-    size_t mark = n >= sizeof MARK - 1 && memcmp(d->buffer + d->at, MARK, sizeof MARK - 1) == 0
-                      ? sizeof MARK - 1
-                      : 0;
+    size_t bom = n >= sizeof BOM - 1 && memcmp(d->buffer + d->at, BOM, sizeof BOM - 1) == 0
+                     ? sizeof BOM - 1
+                     : 0;
     const char *other = other_kind(d->buffer + d->at, n);
     if (other)
-        return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is no file of headers but %s", other);
+        return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is not a file of headers but %s",
+                                     other);
     if (d->format == SPV_IMPORT_AUTO) {
-        d->format = detect_format(d, mark);
+        d->format = detect_format(d, bom);
         d->detected = true;
     }
     if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL)
-        spv_import_skip(d, mark); /* the byte order mark is no text */
+        spv_import_skip(d, bom); /* the byte order mark is not part of the text */
     d->started = true;
     return 1;
 }

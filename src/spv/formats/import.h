@@ -1,5 +1,5 @@
-/* What the readers of header files share: the buffer, and one function a family of formats. Private
- * to the room. */
+/* What the readers of header files share: the buffer, and one function for each family of formats.
+ * Private to this folder. */
 #ifndef SPV_SPV_FORMATS_IMPORT_H
 #define SPV_SPV_FORMATS_IMPORT_H
 
@@ -28,7 +28,7 @@ enum spv_import_field {
 };
 #define SPV_FIELD_COLUMNS (SPV_FIELD_BRANCH + 1)
 
-/* The values of a line: NUL-terminated pieces of it, NULL where there is none. */
+/* The values of a line: NUL-terminated parts of it, NULL where there is none. */
 struct spv_import_values {
     const char *text[SPV_FIELDS];
     bool quoted[SPV_FIELDS]; /* jsonl: a string, not a number or word */
@@ -41,19 +41,19 @@ struct spv_import {
     bool started; /* the format is known */
     bool ended;
     int error; /* once set, it stays */
-    char problem[SPV_ERROR_INFO_TEXT];
+    char error_text[SPV_ERROR_INFO_TEXT];
     uint64_t line; /* of the line being read */
     uint64_t offset; /* of the byte at `at` */
     size_t at, end; /* unread: buffer[at..end) */
     /* binary */
     bool begun; /* the bytes before the headers were read */
-    bool placed; /* the height of the next header is known: */
+    bool placed; /* `height` is valid: the height of the next header */
     uint64_t height;
     uint32_t hole; /* zero headers read in a row */
     /* csv */
     enum spv_import_field columns[SPV_IMPORT_COLUMNS_MAX];
     size_t n_columns; /* 0: not known yet */
-    uint32_t marks;
+    uint32_t n_reorgs;
     uint8_t buffer[SPV_IMPORT_BUFFER + 1]; /* and a NUL after the last line */
 };
 

@@ -1,8 +1,9 @@
-/* 80 bytes a header. Where a file does not give the height of its first header, the header itself
- * may: genesis has no previous hash, and the previous hash of the next one is that of genesis.
+/* 80 bytes a header. Where a file does not contain the height of its first header, the header
+ * itself may determine it: genesis has no previous hash, and the previous hash of the next one is
+ * that of genesis.
  *
- * In Electrum's file the offset of a header gives its height; headers that were not fetched are
- * zero. A raw file that starts at genesis and has such a hole is one of Electrum's. */
+ * In Electrum's file the offset of a header determines its height; headers that were not fetched
+ * are zero. A raw file that starts at genesis and has such a hole is one of Electrum's. */
 #include <string.h>
 
 #include "spv/formats/import.h"
@@ -61,7 +62,7 @@ static bool is_zero(const uint8_t *p)
 }
 
 /* The hash meets the target of the header's own bits. */
-static bool proves_work(const struct spv_header *h)
+static bool has_valid_pow(const struct spv_header *h)
 {
     struct spv_blockhash hash;
     struct spv_u256 target;
@@ -69,8 +70,9 @@ static bool proves_work(const struct spv_header *h)
     return spv_target_from_bits(&target, h->bits) == 0 && spv_hash_meets(hash.b, &target);
 }
 
-/* The bytes before the headers, and the height of the first. 1, 0 or an error. */
-static int begin(struct spv_import *d)
+/* Reads the bytes before the headers, and determines the height of the first. Returns 1, 0 or an
+ * error. */
+static int read_start(struct spv_import *d)
 {
     struct spv_blockhash genesis;
     struct spv_header first;
@@ -82,11 +84,11 @@ static int begin(struct spv_import *d)
         spv_header_decode(&first, d->buffer + d->at);
         d->placed = d->format == SPV_IMPORT_ELECTRUM || spv_blockhash_is_zero(&first.prev) ||
                     spv_blockhash_eq(&first.prev, &genesis);
-        if (!d->placed && d->detected && !is_zero(d->buffer + d->at) && !proves_work(&first)) {
+        if (!d->placed && d->detected && !is_zero(d->buffer + d->at) && !has_valid_pow(&first)) {
             /* every header meets its target, random bytes one time in thousands */
-            return spv_import_fail_whole(d, SPV_ERR_MALFORMED,
-                                         "is no file of headers: its first %d bytes prove no work",
-                                         SPV_HEADER_SIZE);
+            return spv_import_fail_whole(
+                d, SPV_ERR_MALFORMED, "is not a file of headers: its first %d bytes prove no work",
+                SPV_HEADER_SIZE);
         }
         d->height =
             d->placed && d->format != SPV_IMPORT_ELECTRUM && !spv_blockhash_is_zero(&first.prev);
@@ -95,8 +97,8 @@ static int begin(struct spv_import *d)
     return rc;
 }
 
-/* A zero header: 0 when it is counted, or an error. */
-static int pass_gap(struct spv_import *d)
+/* Counts a zero header. Returns 0 or an error. */
+static int count_zero_header(struct spv_import *d)
 {
     if (d->format == SPV_IMPORT_RAW && d->detected && d->placed)
         d->format = SPV_IMPORT_ELECTRUM; /* a raw file has no holes */
@@ -112,7 +114,7 @@ static int pass_gap(struct spv_import *d)
     return 0;
 }
 
-static int give_gap(struct spv_import *d, struct spv_import_item *out)
+static int emit_hole(struct spv_import *d, struct spv_import_item *out)
 {
     out->kind = SPV_IMPORT_HOLE;
     out->count = d->hole;
@@ -130,7 +132,7 @@ int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
         if (n < SPV_HEADER_SIZE && !d->ended)
             return 0;
         if (!d->begun) {
-            rc = begin(d);
+            rc = read_start(d);
             if (rc <= 0)
                 return rc;
             continue;
@@ -143,13 +145,13 @@ int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
         }
         const uint8_t *p = d->buffer + d->at;
         if (n > 0 && is_zero(p)) {
-            rc = pass_gap(d);
+            rc = count_zero_header(d);
             if (rc < 0)
                 return rc;
             continue;
         }
         if (d->hole > 0)
-            return give_gap(d, out);
+            return emit_hole(d, out);
         if (n == 0)
             return 0;
         if (d->placed && d->height >= UINT32_MAX)

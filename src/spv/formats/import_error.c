@@ -8,8 +8,8 @@
 __attribute__((format(printf, 4, 0))) static int fail_with(struct spv_import *d, int used, int err,
                                                            const char *format, va_list args)
 {
-    (void)vsnprintf(d->problem + used, sizeof d->problem - (size_t)used, format, args);
-    for (char *c = d->problem; *c != '\0';
+    (void)vsnprintf(d->error_text + used, sizeof d->error_text - (size_t)used, format, args);
+    for (char *c = d->error_text; *c != '\0';
          c++) /* text from the file could contain control sequences */
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
@@ -20,10 +20,10 @@ __attribute__((format(printf, 4, 0))) static int fail_with(struct spv_import *d,
 int spv_import_fail(struct spv_import *d, int err, const char *format, ...)
 {
     va_list args;
-    int used =
-        d->line > 0
-            ? snprintf(d->problem, sizeof d->problem, "line %llu: ", (unsigned long long)d->line)
-            : snprintf(d->problem, sizeof d->problem, "byte %llu: ", (unsigned long long)d->offset);
+    int used = d->line > 0 ? snprintf(d->error_text, sizeof d->error_text,
+                                      "line %llu: ", (unsigned long long)d->line)
+                           : snprintf(d->error_text, sizeof d->error_text,
+                                      "byte %llu: ", (unsigned long long)d->offset);
     va_start(args, format);
     (void)fail_with(d, used, err, format, args);
     va_end(args);

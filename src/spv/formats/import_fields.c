@@ -1,5 +1,5 @@
-/* From text to values, strictly: every other form than the one that spv-export writes is an error
- * that names the field, so that a mistake of another program is found at its line and not as a
+/* From text to values, strictly: any form other than the one that spv-export writes is an error
+ * that names the field, so that a mistake of another program is reported with its line and not as a
  * header with an invalid proof of work. */
 #include <stdlib.h>
 #include <string.h>
@@ -36,13 +36,13 @@ enum spv_import_field spv_import_field_by_name(const char *name)
 }
 
 /* The values of one line; the first error is sticky. */
-struct reading {
+struct field_reader {
     struct spv_import *d;
     const struct spv_import_values *v;
     int error;
 };
 
-static void field_error(struct reading *r, enum spv_import_field field, const char *wanted)
+static void field_error(struct field_reader *r, enum spv_import_field field, const char *wanted)
 {
     const char *text = r->v->text[field];
     if (r->error == 0) {
@@ -53,7 +53,7 @@ static void field_error(struct reading *r, enum spv_import_field field, const ch
 
 /* The text of a field that must be there, a string or a plain value in jsonl. NULL after an error.
  */
-static const char *require(struct reading *r, enum spv_import_field field, bool quoted)
+static const char *require_field(struct field_reader *r, enum spv_import_field field, bool quoted)
 {
     const char *text = r->v->text[field];
     if (r->error != 0)
@@ -63,15 +63,15 @@ static const char *require(struct reading *r, enum spv_import_field field, bool 
         return NULL;
     }
     if (r->d->format == SPV_IMPORT_JSONL && r->v->quoted[field] != quoted) {
-        field_error(r, field, quoted ? "a string" : "a plain value: it stands in quotes");
+        field_error(r, field, quoted ? "a string" : "a plain value: it is quoted");
         return NULL;
     }
     return text;
 }
 
-static uint32_t number(struct reading *r, enum spv_import_field field)
+static uint32_t read_number(struct field_reader *r, enum spv_import_field field)
 {
-    const char *text = require(r, field, false);
+    const char *text = require_field(r, field, false);
     uint64_t value = 0;
     size_t n = 0;
     if (!text)
@@ -85,9 +85,9 @@ static uint32_t number(struct reading *r, enum spv_import_field field)
     return (uint32_t)value;
 }
 
-static int32_t signed_number(struct reading *r, enum spv_import_field field)
+static int32_t read_signed(struct field_reader *r, enum spv_import_field field)
 {
-    const char *text = require(r, field, false);
+    const char *text = require_field(r, field, false);
     bool minus = text && text[0] == '-';
     uint64_t value = 0;
     size_t n = minus;
@@ -102,44 +102,45 @@ static int32_t signed_number(struct reading *r, enum spv_import_field field)
     return (int32_t)(minus ? -(int64_t)value : (int64_t)value);
 }
 
-static void hash(struct reading *r, struct spv_blockhash *out, enum spv_import_field field)
+static void read_hash(struct field_reader *r, struct spv_blockhash *out,
+                      enum spv_import_field field)
 {
-    const char *text = require(r, field, true);
+    const char *text = require_field(r, field, true);
     if (text && (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != 0))
         field_error(r, field, "64 hexadecimal digits");
 }
 
-static uint32_t bits(struct reading *r)
+static uint32_t read_bits(struct field_reader *r)
 {
-    const char *text = require(r, SPV_FIELD_BITS, true);
+    const char *text = require_field(r, SPV_FIELD_BITS, true);
     uint8_t be[4] = {0};
     if (text && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != 0))
         field_error(r, SPV_FIELD_BITS, "8 hexadecimal digits");
     return (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
 }
 
-static bool branch(struct reading *r)
+static bool read_branch(struct field_reader *r)
 {
     bool json = r->d->format == SPV_IMPORT_JSONL;
     const char *no = json ? "false" : "0";
     const char *yes = json ? "true" : "1";
-    const char *text = require(r, SPV_FIELD_BRANCH, false);
+    const char *text = require_field(r, SPV_FIELD_BRANCH, false);
     if (text && strcmp(text, no) != 0 && strcmp(text, yes) != 0)
         field_error(r, SPV_FIELD_BRANCH, json ? "true or false" : "0 or 1");
     return text && strcmp(text, yes) == 0;
 }
 
-static int mark(struct reading *r, struct spv_import_item *out)
+static int read_reorg(struct field_reader *r, struct spv_import_item *out)
 {
     struct spv_blockhash fork;
-    const char *event = require(r, SPV_FIELD_EVENT, true);
+    const char *event = require_field(r, SPV_FIELD_EVENT, true);
     if (event && strcmp(event, "reorg") != 0)
         field_error(r, SPV_FIELD_EVENT, "'reorg'");
     out->kind = SPV_IMPORT_REORG;
-    out->height = number(r, SPV_FIELD_FORK_HEIGHT);
-    out->count = number(r, SPV_FIELD_REMOVED);
-    hash(r, &fork, SPV_FIELD_FORK_HASH);
-    if (r->error == 0 && ++r->d->marks > SPV_IMPORT_REORGS_MAX) {
+    out->height = read_number(r, SPV_FIELD_FORK_HEIGHT);
+    out->count = read_number(r, SPV_FIELD_REMOVED);
+    read_hash(r, &fork, SPV_FIELD_FORK_HASH);
+    if (r->error == 0 && ++r->d->n_reorgs > SPV_IMPORT_REORGS_MAX) {
         r->error = spv_import_fail(r->d, SPV_ERR_TOO_LONG, "more than %d reorganisations",
                                    SPV_IMPORT_REORGS_MAX);
     }
@@ -149,31 +150,31 @@ static int mark(struct reading *r, struct spv_import_item *out)
 int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
                           const struct spv_import_values *v)
 {
-    struct reading r = {.d = d, .v = v};
+    struct field_reader r = {.d = d, .v = v};
     struct spv_header *h = &out->header;
-    struct spv_blockhash own;
+    struct spv_blockhash computed;
     struct spv_blockhash root = {{0}};
     if (v->text[SPV_FIELD_EVENT])
-        return mark(&r, out);
+        return read_reorg(&r, out);
     out->kind = SPV_IMPORT_HEADER;
     out->placed = true;
-    out->height = number(&r, SPV_FIELD_HEIGHT);
-    h->version = signed_number(&r, SPV_FIELD_VERSION);
-    hash(&r, &h->prev, SPV_FIELD_PREVIOUS_HASH);
-    hash(&r, &root, SPV_FIELD_MERKLE_ROOT);
+    out->height = read_number(&r, SPV_FIELD_HEIGHT);
+    h->version = read_signed(&r, SPV_FIELD_VERSION);
+    read_hash(&r, &h->prev, SPV_FIELD_PREVIOUS_HASH);
+    read_hash(&r, &root, SPV_FIELD_MERKLE_ROOT);
     memcpy(h->merkle_root.b, root.b, sizeof root.b);
-    h->time = number(&r, SPV_FIELD_TIME);
-    h->bits = bits(&r);
-    h->nonce = number(&r, SPV_FIELD_NONCE);
+    h->time = read_number(&r, SPV_FIELD_TIME);
+    h->bits = read_bits(&r);
+    h->nonce = read_number(&r, SPV_FIELD_NONCE);
     if (v->text[SPV_FIELD_CHAIN_WORK]) /* only its form is checked: the chain computes the work */
-        hash(&r, &root, SPV_FIELD_CHAIN_WORK);
+        read_hash(&r, &root, SPV_FIELD_CHAIN_WORK);
     if (v->text[SPV_FIELD_BRANCH])
-        out->branch = branch(&r);
+        out->branch = read_branch(&r);
     if (r.error == 0 && v->text[SPV_FIELD_HASH]) {
-        struct spv_blockhash said = {{0}};
-        hash(&r, &said, SPV_FIELD_HASH);
-        spv_header_hash(&own, h);
-        if (r.error == 0 && !spv_blockhash_eq(&own, &said)) {
+        struct spv_blockhash stated = {{0}};
+        read_hash(&r, &stated, SPV_FIELD_HASH);
+        spv_header_hash(&computed, h);
+        if (r.error == 0 && !spv_blockhash_eq(&computed, &stated)) {
             r.error = spv_import_fail(d, SPV_ERR_MALFORMED,
                                       "the hash is not that of the header's other values");
         }

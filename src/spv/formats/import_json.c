@@ -1,18 +1,17 @@
-/* One flat object a line: known names give values, others are ignored as long as they have plain
- * values too. The strings that are read consist of digits and letters, so escapes are not decoded.
- */
+/* One flat object a line: fields with known names are read, others are ignored; all must have plain
+ * values. The strings that are read consist of digits and letters, so escapes are not decoded. */
 #include <string.h>
 
 #include "spv/formats/import.h"
 
 #define NAME_MAX_LEN 24 /* no known name is longer */
 
-static char *blanks(char *p)
+static char *skip_blanks(char *p)
 {
     return p + strspn(p, " \t");
 }
 
-/* The string that *p begins with: ends it in place, moves *p behind it. NULL: it has no end. */
+/* The string that *p begins with: ends it in place, moves *p after it. NULL: it has no end. */
 static char *read_string(char **p)
 {
     char *start = *p + 1;
@@ -26,8 +25,8 @@ static char *read_string(char **p)
     return start;
 }
 
-/* The number or word that *p begins with: moves *p to what follows, which is *stop; the caller ends
- * the word once it has looked at that. */
+/* The number or word that *p begins with: moves *p to what follows. The caller terminates the word
+ * after it has read the next character. */
 static char *read_word(char **p)
 {
     char *start = *p;
@@ -36,60 +35,60 @@ static char *read_word(char **p)
     return n > 0 ? start : NULL;
 }
 
-static int bad(struct spv_import *d, const char *what)
+static int json_error(struct spv_import *d, const char *what)
 {
     return spv_import_fail(d, SPV_ERR_MALFORMED, "is not an object of plain values: %s", what);
 }
 
 /* What follows a value: ',' and another pair, or '}'. 1, 0, or an error. */
-static int follows(struct spv_import *d, char *end, char **p)
+static int read_separator(struct spv_import *d, char *end, char **p)
 {
-    char *at = blanks(end);
+    char *at = skip_blanks(end);
     char c = *at;
-    *end = '\0'; /* ends a word; behind a string it already is NUL or blank */
+    *end = '\0'; /* ends a word; after a string it already is NUL or blank */
     if (c == ',') {
-        *p = blanks(at + 1);
+        *p = skip_blanks(at + 1);
         return 1;
     }
     if (c != '}')
-        return bad(d, "',' or '}' is missing");
-    *p = blanks(at + 1);
-    return **p == '\0' ? 0 : bad(d, "something follows it");
+        return json_error(d, "',' or '}' is missing");
+    *p = skip_blanks(at + 1);
+    return **p == '\0' ? 0 : json_error(d, "something follows it");
 }
 
 static int read_pair(struct spv_import *d, struct spv_import_values *out, char **p)
 {
     char *name = **p == '"' ? read_string(p) : NULL;
     if (!name)
-        return bad(d, "a name is missing");
-    char *at = blanks(*p);
+        return json_error(d, "a name is missing");
+    char *at = skip_blanks(*p);
     if (*at != ':')
-        return bad(d, "':' is missing");
-    at = blanks(at + 1);
+        return json_error(d, "':' is missing");
+    at = skip_blanks(at + 1);
     bool quoted = *at == '"';
     char *value = quoted ? read_string(&at) : read_word(&at);
     if (!value)
-        return bad(d, "a value is missing or no plain one");
+        return json_error(d, "a value is missing or not a plain one");
     enum spv_import_field field =
         strlen(name) <= NAME_MAX_LEN ? spv_import_field_by_name(name) : SPV_FIELD_OTHER;
     if (field < SPV_FIELDS) {
         if (out->text[field])
-            return spv_import_fail(d, SPV_ERR_MALFORMED, "%s is there twice", name);
+            return spv_import_fail(d, SPV_ERR_MALFORMED, "%s occurs twice", name);
         out->text[field] = value;
         out->quoted[field] = quoted;
     }
-    return follows(d, at, p);
+    return read_separator(d, at, p);
 }
 
 int spv_import_json(struct spv_import *d, struct spv_import_values *out, char *line)
 {
-    char *p = blanks(line);
+    char *p = skip_blanks(line);
     int rc = 1;
     if (*p == '[')
-        return bad(d, "an array; one object a line is read");
+        return json_error(d, "an array; one object a line is read");
     if (*p != '{')
-        return bad(d, "'{' is missing");
-    p = blanks(p + 1);
+        return json_error(d, "'{' is missing");
+    p = skip_blanks(p + 1);
     while (rc == 1)
         rc = read_pair(d, out, &p);
     return rc;

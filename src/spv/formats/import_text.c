@@ -24,7 +24,7 @@ static int next_line(struct spv_import *d, char **out, uint64_t *offset)
     if (length > 0 && p[length - 1] == '\r')
         p[--length] = '\0';
     if (memchr(p, '\0', length))
-        return spv_import_fail(d, SPV_ERR_MALFORMED, "holds a zero byte");
+        return spv_import_fail(d, SPV_ERR_MALFORMED, "contains a zero byte");
     if (length == 0)
         return spv_import_fail(d, SPV_ERR_MALFORMED, "is empty");
     *out = p;
@@ -33,19 +33,20 @@ static int next_line(struct spv_import *d, char **out, uint64_t *offset)
 
 /* csv */
 
-/* The piece up to the next comma, less its quotes; moves *p behind it, NULL after the last one. */
+/* The field up to the next comma, without its quotes; moves *p after it, NULL after the last one.
+ */
 static const char *next_field(char **p)
 {
-    char *piece = *p;
-    char *comma = strchr(piece, ',');
-    size_t n = comma ? (size_t)(comma - piece) : strlen(piece);
-    piece[n] = '\0';
+    char *field = *p;
+    char *comma = strchr(field, ',');
+    size_t n = comma ? (size_t)(comma - field) : strlen(field);
+    field[n] = '\0';
     *p = comma ? comma + 1 : NULL;
-    if (n >= 2 && piece[0] == '"' && piece[n - 1] == '"') {
-        piece[n - 1] = '\0';
-        piece++;
+    if (n >= 2 && field[0] == '"' && field[n - 1] == '"') {
+        field[n - 1] = '\0';
+        field++;
     }
-    return piece;
+    return field;
 }
 
 /* A first line of names selects the columns; without one they are the default ones. 1: the line has
@@ -84,9 +85,9 @@ static int csv_row(struct spv_import *d, struct spv_import_values *v, char *line
 {
     size_t i = 0;
     for (char *p = line; p; i++) {
-        const char *piece = next_field(&p);
+        const char *field = next_field(&p);
         if (i < d->n_columns && d->columns[i] < SPV_FIELDS)
-            v->text[d->columns[i]] = piece;
+            v->text[d->columns[i]] = field;
     }
     return i == d->n_columns
                ? 0
@@ -94,44 +95,44 @@ static int csv_row(struct spv_import *d, struct spv_import_values *v, char *line
 }
 
 /* "#reorg,FORK_HEIGHT,FORK_HASH,REMOVED" */
-static int csv_mark(struct spv_import *d, struct spv_import_values *v, char *line)
+static int csv_reorg(struct spv_import *d, struct spv_import_values *v, char *line)
 {
     static const enum spv_import_field fields[] = {SPV_FIELD_EVENT, SPV_FIELD_FORK_HEIGHT,
                                                    SPV_FIELD_FORK_HASH, SPV_FIELD_REMOVED};
     size_t i = 0;
     for (char *p = line + 1; p; i++) {
-        const char *piece = next_field(&p);
+        const char *field = next_field(&p);
         if (i < 4)
-            v->text[fields[i]] = piece;
+            v->text[fields[i]] = field;
     }
-    return i == 4 ? 0 : spv_import_fail(d, SPV_ERR_MALFORMED, "is no mark of a reorganisation");
+    return i == 4 ? 0 : spv_import_fail(d, SPV_ERR_MALFORMED, "is not a valid reorganisation line");
 }
 
-static int csv_line(struct spv_import *d, struct spv_import_values *v, char *line, bool *passed)
+static int csv_line(struct spv_import *d, struct spv_import_values *v, char *line, bool *skipped)
 {
     if (d->n_columns == 0) {
         int rc = csv_columns(d, line);
-        *passed = rc == 1;
+        *skipped = rc == 1;
         if (rc != 0)
             return rc < 0 ? rc : 0;
     }
-    return line[0] == '#' ? csv_mark(d, v, line) : csv_row(d, v, line);
+    return line[0] == '#' ? csv_reorg(d, v, line) : csv_row(d, v, line);
 }
 
 int spv_import_text(struct spv_import *d, struct spv_import_item *out)
 {
-    bool passed = true; /* a line without an item: csv's column names */
-    while (passed) {
+    bool skipped = true; /* a line without an item: csv's column names */
+    while (skipped) {
         struct spv_import_values v = {.text = {NULL}};
         char *line = NULL;
         int rc = next_line(d, &line, &out->offset);
         if (rc <= 0 || !line)
             return rc;
-        passed = false;
+        skipped = false;
         out->line = d->line;
-        rc = d->format == SPV_IMPORT_CSV ? csv_line(d, &v, line, &passed)
+        rc = d->format == SPV_IMPORT_CSV ? csv_line(d, &v, line, &skipped)
                                          : spv_import_json(d, &v, line);
-        if (rc == 0 && !passed)
+        if (rc == 0 && !skipped)
             rc = spv_import_get_values(d, out, &v);
         if (rc != 0)
             return rc;

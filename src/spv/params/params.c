@@ -14,8 +14,9 @@
 
 #define TWO_WEEKS 1209600 /* seconds between retargets */
 #define TEN_MINUTES 600 /* seconds between blocks */
-#define FRESH_PEERS 1800 /* SYNC.md: "fresh peers when the tip is older than 30 minutes */
-#define STALE_TIP 5400 /* and a warning to the user at 90 (neither on regtest and simnet)" */
+/* ours, seconds since the tip moved: then connect to more peers; then warn the user */
+#define FRESH_PEERS 1800
+#define STALE_TIP 5400
 
 /* Five of the six networks have the coinbase of mainnet's genesis block. */
 #define GENESIS_ROOT                                                                               \

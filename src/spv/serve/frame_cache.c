@@ -129,10 +129,10 @@ static int extend_block(struct spv_serve_cache *c, struct block *b)
 static int is_on_chain(const struct spv_serve_cache *c, const struct block *b)
 {
     const struct spv_header_db *r = &c->cfg.reader;
-    struct spv_chain_header record;
-    const int rc = r->by_height(r->ctx, &record, b->number * BLOCK + b->n);
+    struct spv_chain_header entry;
+    const int rc = r->by_height(r->ctx, &entry, b->number * BLOCK + b->n);
 
-    return rc == 1 ? spv_blockhash_eq(&record.hash, &b->last) : rc;
+    return rc == 1 ? spv_blockhash_eq(&entry.hash, &b->last) : rc;
 }
 
 static void drop_from(struct spv_serve_cache *c, uint32_t number)
@@ -288,8 +288,8 @@ static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out
         rc = read_entries(c, c->entries, 0, range.max);
         p[0] = (struct part){.entries = c->entries, .n = rc > 0 ? (uint32_t)rc : 0};
     } else {
-        const uint32_t rest = BLOCK - (range.from - 1) % BLOCK;
-        const uint32_t n0 = range.max < rest ? range.max : rest;
+        const uint32_t left_in_block = BLOCK - (range.from - 1) % BLOCK;
+        const uint32_t n0 = range.max < left_in_block ? range.max : left_in_block;
         rc = get_part(c, &p[0], c->entries, range.from, n0);
         if (rc == 0 && p[0].n == n0 && n0 < range.max)
             rc = get_part(c, &p[1], c->entries + (size_t)n0 * ENTRY, range.from + n0,

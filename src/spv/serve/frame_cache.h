@@ -12,8 +12,8 @@
 #include "spv/types.h"
 #include "wire/shared_frame.h"
 
-#define SPV_SERVE_CACHE_BYTES                                                                      \
-    (32u << 20) /* ours: 207 blocks, two fifths of a chain of a million headers */
+/* ours: 207 blocks, two fifths of a chain of a million headers */
+#define SPV_SERVE_CACHE_BYTES (32u << 20)
 
 struct spv_serve_cache_config {
     const struct spv_netid *net;

@@ -22,30 +22,30 @@ int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header
 int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_range *out,
                          const struct spv_msg_getheaders *request)
 {
-    struct spv_chain_header record;
+    struct spv_chain_header entry;
     int rc;
 
     *out = (struct spv_serve_range){.from = 1, .max = SPV_MAX_HEADERS};
     if (request->n == 0) {
         /* "If locator is null, return the hashStop block" */
-        rc = reader->by_hash(reader->ctx, &record, &request->stop);
+        rc = reader->by_hash(reader->ctx, &entry, &request->stop);
         if (rc < 0)
             return rc;
-        *out = (struct spv_serve_range){.from = rc == 1 ? record.height : 0, .max = (uint32_t)rc};
+        *out = (struct spv_serve_range){.from = rc == 1 ? entry.height : 0, .max = (uint32_t)rc};
         return 0;
     }
-    rc = spv_serve_locate(reader, &record, request->locator, request->n);
+    rc = spv_serve_locate(reader, &entry, request->locator, request->n);
     if (rc < 0)
         return rc;
     /* "If we didn't find a common ancestor ... genesis" */
     if (rc == 1)
-        out->from = record.height + 1;
+        out->from = entry.height + 1;
     if (spv_blockhash_is_zero(&request->stop))
         return 0;
-    if (reader->by_hash(reader->ctx, &record, &request->stop) != 1)
+    if (reader->by_hash(reader->ctx, &entry, &request->stop) != 1)
         out->seek = &request->stop;
-    else if (record.height >= out->from && record.height - out->from < out->max)
-        out->max = record.height - out->from + 1;
+    else if (entry.height >= out->from && entry.height - out->from < out->max)
+        out->max = entry.height - out->from + 1;
     return 0;
 }
 

@@ -49,12 +49,12 @@ static void print_hash(struct spv_buffer *b, const char *key, const uint8_t byte
 static void print_work(struct spv_buffer *b, const struct spv_header_db *reader, uint32_t height,
                        const struct spv_u256 *work)
 {
-    struct spv_chain_start base = {0};
+    struct spv_chain_start start = {0};
     char hex[SPV_HASH_HEX];
 
     if (reader->start)
-        reader->start(reader->ctx, &base);
-    if (base.work_since > 0 && height > 0)
+        reader->start(reader->ctx, &start);
+    if (start.work_since > 0 && height > 0)
         return;
     spv_u256_hex(hex, work);
     append(b, "\"chainwork\":\"%s\",", hex);
@@ -91,19 +91,19 @@ static struct spv_u256 work_of(uint32_t bits)
 /* The times of up to ten headers before a height. */
 static int load_median(struct spv_median *m, const struct spv_header_db *reader, uint32_t height)
 {
-    struct spv_chain_header record;
+    struct spv_chain_header entry;
     uint32_t h = height > SPV_MEDIAN_SPAN - 1 ? height - (SPV_MEDIAN_SPAN - 1) : 0;
 
     *m = (struct spv_median){0};
     for (; h < height; h++) {
-        const int rc = reader->by_height(reader->ctx, &record, h);
+        const int rc = reader->by_height(reader->ctx, &entry, h);
 
         if (rc < 0)
             return rc;
         if (rc == 0) /* below the start of the stored chain */
             *m = (struct spv_median){0};
         else
-            spv_median_push(m, record.header.time);
+            spv_median_push(m, entry.header.time);
     }
     return 0;
 }
@@ -242,9 +242,9 @@ static int answer_headers(struct spv_buffer *b, const struct spv_header_db *read
 static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *reader,
                             const struct spv_rest_request *request)
 {
-    struct spv_chain_header record;
+    struct spv_chain_header entry;
     char hex[SPV_HASH_HEX];
-    const int rc = reader->by_height(reader->ctx, &record, request->height);
+    const int rc = reader->by_height(reader->ctx, &entry, request->height);
 
     if (rc < 0)
         return rc;
@@ -252,10 +252,10 @@ static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *re
         put_text(b, "Block height out of range");
         return SPV_REST_NOT_FOUND;
     }
-    spv_blockhash_hex(hex, &record.hash);
+    spv_blockhash_hex(hex, &entry.hash);
     switch (request->format) {
     case SPV_REST_BIN:
-        spv_buffer_put(b, record.hash.b, sizeof record.hash.b);
+        spv_buffer_put(b, entry.hash.b, sizeof entry.hash.b);
         break;
     case SPV_REST_HEX:
         append(b, "%s\n", hex);
@@ -327,8 +327,8 @@ static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reade
         /* a client must not be able to cause a table scan */
         rc = reader->has_hash_index ? reader->has_hash_index(reader->ctx) : 1;
         if (rc == 0) {
-            put_text(b,
-                     "There is no index of hashes until the first sync has ended; ask by height");
+            put_text(
+                b, "There is no index of hashes until the first sync has ended; request by height");
             return SPV_REST_UNAVAILABLE;
         }
         return rc < 0 ? rc : answer_headers(b, reader, request);

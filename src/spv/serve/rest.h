@@ -17,8 +17,8 @@ enum spv_rest_status {
     SPV_REST_OK = 200,
     SPV_REST_BAD_REQUEST = 400,
     SPV_REST_NOT_FOUND = 404,
-    SPV_REST_METHOD =
-        405, /* METHOD, TOO_LARGE, TOO_MANY and VERSION are used by src/loop/http_server.c */
+    /* METHOD, TOO_LARGE, TOO_MANY and VERSION are used by src/loop/http_server.c */
+    SPV_REST_METHOD = 405,
     SPV_REST_TOO_LARGE = 413,
     SPV_REST_TOO_LONG = 414,
     SPV_REST_TOO_MANY = 429,

@@ -1,6 +1,6 @@
 /* The checks have Bitcoin Core's order and error texts, for compatibility with its clients: first
- * the count, then the hash, last the file extension. As there, an unknown extension is treated as
- * part of the text before it. */
+ * the count, then the hash, last the file extension. As in Bitcoin Core, an unknown extension is
+ * treated as part of the text before it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,12 +18,12 @@ static bool is_word(struct text t, const char *word)
 
 /* Writes the reason and the client's text, with a question mark for each unprintable byte. */
 static enum spv_rest_status refuse_request(char *why, enum spv_rest_status status,
-                                           const char *reason, struct text said)
+                                           const char *reason, struct text quoted)
 {
     size_t n = (size_t)snprintf(why, SPV_REST_WHY, "%s", reason);
 
-    for (size_t i = 0; i < said.n && n < SPV_REST_WHY - 1; i++)
-        why[n++] = said.at[i] >= ' ' && said.at[i] <= '~' ? said.at[i] : '?';
+    for (size_t i = 0; i < quoted.n && n < SPV_REST_WHY - 1; i++)
+        why[n++] = quoted.at[i] >= ' ' && quoted.at[i] <= '~' ? quoted.at[i] : '?';
     why[n] = '\0';
     return status;
 }

@@ -206,7 +206,7 @@ static void a_damaged_tail_is_rewound_to_the_last_good_header(void **state)
          4998, 2},
         {"UPDATE header SET hash = zeroblob(32) WHERE height = 4000", "height 4,000 does not hash",
          3999, 1001},
-        {"UPDATE header SET work = zeroblob(32) WHERE height = 4000", "wrong sum of work", 3999,
+        {"UPDATE header SET work = zeroblob(32) WHERE height = 4000", "wrong chain work", 3999,
          1001},
         {"UPDATE header SET time = -1 WHERE height = 4000", "is malformed", 3999, 1001},
         {"UPDATE header SET merkle_root = 'text' WHERE height = 5000", "is malformed", 4999, 1},

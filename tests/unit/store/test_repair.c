@@ -284,8 +284,8 @@ static void any_damaged_page_can_be_repaired(void **state)
         bool index = spv_store_indexed(s);
         assert_int_equal(spv_store_close(s), 0);
         goes_on(path, r.height, index);
-        assert_int_equal(file_size(in_folder(state, "copy.db.mending")), -1);
-        assert_int_equal(file_size(in_folder(state, "copy.db.mending-lock")), -1);
+        assert_int_equal(file_size(in_folder(state, "copy.db.repaired")), -1);
+        assert_int_equal(file_size(in_folder(state, "copy.db.repaired-lock")), -1);
     }
     print_message("rewound %d, salvaged %d, emptied %d\n", kinds[SPV_REPAIR_REWOUND],
                   kinds[SPV_REPAIR_SALVAGED], kinds[SPV_REPAIR_RECREATED]);

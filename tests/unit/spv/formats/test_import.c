@@ -444,14 +444,14 @@ static void files_without_headers_are_reported_by_their_type(void **state)
         int rc;
         const char *words;
     } cases[] = {
-        {"BZh91AY&SY", 10, SPV_ERR_UNSUPPORTED, "is no file of headers but packed by bzip2"},
+        {"BZh91AY&SY", 10, SPV_ERR_UNSUPPORTED, "is not a file of headers but packed by bzip2"},
         {"\xfd"
          "7zXZ\0",
-         6, SPV_ERR_UNSUPPORTED, "is no file of headers but packed by xz"},
+         6, SPV_ERR_UNSUPPORTED, "is not a file of headers but packed by xz"},
         {"SQLite format 3", 16, SPV_ERR_UNSUPPORTED,
-         "is no file of headers but an SQLite database"},
+         "is not a file of headers but an SQLite database"},
         {"\x01\x02\x03\x80", 4, SPV_ERR_MALFORMED,
-         "is no file of headers: its first 80 bytes prove no work"},
+         "is not a file of headers: its first 80 bytes prove no work"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char bytes[160];
@@ -480,7 +480,7 @@ static void empty_and_foreign_files_are_refused(void **state)
         {"{\"a\":\"b", SPV_ERR_MALFORMED, "a value is missing"},
         {"{\"a\":\"b\\", SPV_ERR_MALFORMED, "a value is missing"},
         {"{\"a\":1 2}", SPV_ERR_MALFORMED, "',' or '}'"},
-        {"{\"a\":[1]}", SPV_ERR_MALFORMED, "no plain one"},
+        {"{\"a\":[1]}", SPV_ERR_MALFORMED, "not a plain one"},
         {"{\"a\":1,}", SPV_ERR_MALFORMED, "a name is missing"},
         {"height\n1\n", SPV_ERR_MALFORMED, "version is missing"},
         {"height,height\n", SPV_ERR_MALFORMED, "names the column height twice"},
