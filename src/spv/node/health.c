@@ -1,6 +1,6 @@
 /* A tip's age is measured on the monotonic clock from the moment that it moved, so that neither a
- * miner's clock nor a step of ours causes a warning. Only a tip that was there at the first SYNCED
- * is as old as its own time: a node that is cut off from the start sees only an old chain.
+ * miner's clock nor a step of ours causes a warning. Only the tip at the first SYNCED is as old as
+ * its own time: a node that is cut off from the start sees only an old chain.
  *
  * A peer's clock is kept as its offset from our monotonic clock: when our wall clock is corrected,
  * the peers' clocks are compared with the new time at once. */

@@ -1,17 +1,17 @@
-/* Health: warns of what a node cannot repair. The tip has not moved for long, most peers' clocks
- * disagree with ours, no peer is connected any more. Requests nothing and changes no clock; what is
- * due comes out of spv_health_next. */
+/* Health: warns of conditions that a node cannot repair: the tip has not moved for long, most
+ * peers' clocks disagree with ours, or no peer is connected any more. It sends no requests and
+ * changes no clock; spv_health_next returns what is due. */
 #ifndef SPV_SPV_NODE_HEALTH_H
 #define SPV_SPV_NODE_HEALTH_H
 
 #include "spv/sync/peer_table.h"
 
-#define SPV_HEALTH_AGAIN                                                                           \
-    (3600 * SPV_SECOND) /* a warning is repeated at most hourly while it lasts */
+/* a warning is repeated at most hourly while it lasts */
+#define SPV_HEALTH_AGAIN (3600 * SPV_SECOND)
 #define SPV_HEALTH_SKEW 600 /* seconds that a peer's clock may be off */
 #define SPV_HEALTH_CLOCKS 5 /* clocks needed for a majority, where so many peers are wanted */
-#define SPV_HEALTH_LOOK                                                                            \
-    (600 * SPV_SECOND) /* ours: how often clocks are compared: ours may be corrected */
+/* ours: how often clocks are compared: ours may be corrected */
+#define SPV_HEALTH_LOOK (600 * SPV_SECOND)
 #define SPV_HEALTH_NO_PEERS_DELAY (10 * SPV_SECOND) /* ours: a lost peer may reconnect at once */
 #define SPV_HEALTH_EXTRA 2 /* ours: extra peers while the tip is stale */
 
@@ -33,8 +33,8 @@ struct spv_health {
     size_t n_peers; /* that are ready */
     bool started; /* SYNCED was reached once: the tip is expected to move */
     struct spv_blockhash tip;
-    int64_t
-        moved_us; /* when the tip moved, monotonic; negative when the tip is older than our clock */
+    /* when the tip moved, monotonic; negative when the tip is older than our clock */
+    int64_t moved_us;
     bool stale; /* FRESH_PEERS was returned */
     bool tip_resumed; /* TIP_RESUMED is due */
     uint64_t fresh_us, stale_us; /* when each is due next; SPV_NEVER */

@@ -1,7 +1,7 @@
-/* The node passes messages to header sync and disconnects the peers that it names; outbound selects
- * the addresses to dial and records how each connection ended. Everything that the caller is to do
- * goes through the effect queue, in order. The first failure of ours is kept, and every later call
- * returns it. */
+/* The node passes messages to header sync and disconnects the peers that it reports; outbound
+ * selects the addresses to dial and records how each connection ended. Everything that the caller
+ * is to do goes through the effect queue, in order. The first failure of ours is kept, and every
+ * later call returns it. */
 #include "spv/node.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "spv/node/node_state.h"
 #include "util/deadline.h"
 
-#define NODE_DEFAULT_PEERS 4 /* ours: two groups for a verdict and two in reserve */
+#define NODE_DEFAULT_PEERS 4 /* ours: two network groups for SYNCED and two spare ones */
 
 static int node_fail(struct spv_node *n, int error)
 {
@@ -64,27 +64,28 @@ static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struc
 {
     const struct spv_conn was = *x;
     const uint64_t id = was.id;
-    const bool visit =
+    const bool short_lived =
         was.kind != SPV_CONN_OUTBOUND; /* feelers and addr_fetch connections cause no events */
-    const bool lied = spv_err_class_of(error) == SPV_CLASS_MISBEHAVING; /* only this class bans */
+    /* only this class bans */
+    const bool misbehaved = spv_err_class_of(error) == SPV_CLASS_MISBEHAVING;
     spv_health_closed(&n->health, id, now);
     spv_peer_rates_remove(&n->peer_rates, id, &was.endpoint, error);
-    if (lied) {
+    if (misbehaved) {
         n->bans++;
         spv_outbound_ban(&n->outbound, x, error, now);
     }
-    const bool useful = !visit && spv_sync_useful(&n->sync, id);
+    const bool useful = !short_lived && spv_sync_useful(&n->sync, id);
     spv_outbound_on_closed(&n->outbound, x, error, useful, now);
-    if (lied)
+    if (misbehaved)
         emit_event(n, SPV_EVENT_BANNED, &was, error, now);
-    else if (!visit)
+    else if (!short_lived)
         emit_event(n,
                    was.state == SPV_CONN_STATE_READY ? SPV_EVENT_DISCONNECTED
                                                      : SPV_EVENT_CONNECT_FAILED,
                    &was, error, now);
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
-    if (!visit)
+    if (!short_lived)
         spv_sync_remove(&n->sync, id, now);
     spv_peer_table_remove(&n->peers, id);
     set_quorum(n, now);
@@ -221,7 +222,7 @@ static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t
     return spv_params_start(&n->params, n->params.checkpoints, n->params.n_checkpoints, height);
 }
 
-/* An event says why a manual peer is not dialled. */
+/* Emits an event for each manual peer that is not dialled because it is banned. */
 static void emit_banned(struct spv_node *n, struct spv_now now)
 {
     for (size_t i = 0; i < n->outbound.manual.n; i++) {
@@ -369,7 +370,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
 static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
                         struct spv_now now)
 {
-    /* An empty headers message answers a request only when that request's last byte has left. */
+    /* An empty headers message answers a request only when that request was sent completely. */
     if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNASKED && msg->n == 0))
         return 0;
     spv_peer_rates_headers(&n->peer_rates, peer, msg->n, now);
@@ -428,7 +429,7 @@ int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out
     return spv_outbound_changes(&n->outbound, out, now);
 }
 
-/* The chain begins at the checkpoint now: header sync begins, with the peers that are ready. */
+/* The chain now starts at the checkpoint: header sync begins, with the peers that are ready. */
 static int handle_start_stored(struct spv_node *n, struct spv_now now)
 {
     const struct spv_sync_config sync = n->sync.cfg;

@@ -1,8 +1,8 @@
 /* Outbound slots are filled in this order: manual peers, the anchors of the last run, then what
  * addrman selects. Two kinds of short connections are opened beside the slots: a feeler every two
- * minutes or so tests one address (a tried one in collision, else a new one), so that addrman knows
- * more than the addresses we happened to need; and where names must not be resolved here, a DNS
- * seed's name is dialled through the proxy and asked for addresses. */
+ * minutes or so tests one address (a tried one in collision, else a new one), so that addrman has
+ * more tested addresses than those that fill the slots; and where names must not be resolved
+ * locally, a DNS seed's name is dialled through the proxy, and a getaddr is sent. */
 #include "spv/node/outbound.h"
 
 #include <stdlib.h>
@@ -62,7 +62,7 @@ int spv_outbound_init(struct spv_outbound *d, const struct spv_node_config *cfg,
                       const struct spv_params *params, struct spv_effects *effects,
                       struct spv_now now)
 {
-    const struct spv_addrman_rows *book = cfg->addrman_rows;
+    const struct spv_addrman_rows *rows = cfg->addrman_rows;
     d->params = params;
     d->effects = effects;
     d->rng = cfg->rng;
@@ -70,21 +70,21 @@ int spv_outbound_init(struct spv_outbound *d, const struct spv_node_config *cfg,
     d->proxied = cfg->proxied;
     d->nets = cfg->nets ? cfg->nets : SPV_NET_IPV4 | SPV_NET_IPV6;
     d->rng.fill(d->rng.ctx, d->group_key, sizeof d->group_key);
-    spv_addrman_init(&d->addrman, book && book->keyed ? book->key : NULL, cfg->rng);
+    spv_addrman_init(&d->addrman, rows && rows->keyed ? rows->key : NULL, cfg->rng);
     int rc = add_manual(d, cfg->connect, cfg->n_connect);
     if (!rc && !cfg->n_connect) /* "--connect (only these)" */
         rc = add_manual(d, cfg->add_peers, cfg->n_add_peers);
-    if (!rc && book && d->on)
-        rc = spv_addrman_load(&d->addrman, book->addresses, book->n, now);
+    if (!rc && rows && d->on)
+        rc = spv_addrman_load(&d->addrman, rows->addresses, rows->n, now);
     if (rc)
         return rc;
-    if (book && !cfg->clear_bans)
-        spv_banman_load(&d->banman, book->bans, book->n_bans, now);
+    if (rows && !cfg->clear_bans)
+        spv_banman_load(&d->banman, rows->bans, rows->n_bans, now);
     d->banman.changed |= cfg->clear_bans;
     find_banned(d, now);
     find_anchors(d);
     shuffle_seeds(d);
-    /* With a filled addrman the seeds are asked only when its addresses fail. */
+    /* With a filled addrman the seeds are queried only when its addresses fail. */
     d->dns_us = now.mono_us +
                 (d->addrman.n_new + d->addrman.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP);
     d->fallback_us = now.mono_us + (d->proxied ? 0 : SPV_FALLBACK_AFTER);

@@ -12,11 +12,11 @@
 
 #define SPV_CONNS_SPARE 4 /* slots for feelers and addr_fetch beside the peers */
 #define SPV_CONNS (SPV_NODE_MAX_PEERS + SPV_CONNS_SPARE)
-#define SPV_DNS_AT_ONCE 3 /* seeds asked at a time, in random order; as in Bitcoin Core */
-#define SPV_DNS_STEP (10 * SPV_SECOND) /* ours: until the next seeds are asked */
+#define SPV_DNS_AT_ONCE 3 /* seeds queried at a time, in random order; as in Bitcoin Core */
+#define SPV_DNS_STEP (10 * SPV_SECOND) /* ours: until the next seeds are queried */
 #define SPV_DNS_INTERVAL (60 * SPV_SECOND) /* ours: between rounds through all seeds */
 #define SPV_DNS_SEEDS 16 /* in a network's list, at most */
-#define SPV_ADDRMAN_ENOUGH 8 /* ours: with fewer addresses the seeds are asked at once */
+#define SPV_ADDRMAN_ENOUGH 8 /* ours: with fewer addresses the seeds are queried at once */
 #define SPV_FALLBACK_AFTER (60 * SPV_SECOND) /* as in Bitcoin Core */
 #define SPV_FEELER_INTERVAL (120 * SPV_SECOND) /* on average, as in Bitcoin Core */
 /* ours: from dial to handshake; through a proxy, which may be Tor; an addr_fetch connection's from
@@ -24,8 +24,8 @@
 #define SPV_FEELER_TIMEOUT (30 * SPV_SECOND)
 #define SPV_PROXY_TIMEOUT (120 * SPV_SECOND)
 #define SPV_ADDR_FETCH_TIMEOUT SPV_PROXY_TIMEOUT
-#define SPV_ADDR_BUDGET                                                                            \
-    1000 /* addresses accepted from a peer at first: one full answer to getaddr */
+/* addresses accepted from a peer at first: one full answer to getaddr */
+#define SPV_ADDR_BUDGET 1000
 #define SPV_ADDR_PER_SECOND 10 /* hundredths of an address after that; as in Bitcoin Core */
 #define SPV_SAVE_AFTER (180 * SPV_SECOND) /* ours: after gossip */
 #define SPV_SAVE_SOON (10 * SPV_SECOND) /* ours: after a successful connection */
@@ -34,7 +34,7 @@
 enum spv_conn_type {
     SPV_CONN_OUTBOUND, /* serves headers; takes a slot */
     SPV_CONN_FEELER, /* tests an address; closed after the handshake */
-    SPV_CONN_ADDR_FETCH, /* a DNS seed's name dialled through the proxy, asked for addresses only */
+    SPV_CONN_ADDR_FETCH, /* a DNS seed's name dialled through the proxy, for a getaddr only */
 };
 enum spv_conn_state { SPV_CONN_STATE_FREE, SPV_CONN_STATE_CONNECTING, SPV_CONN_STATE_READY };
 
@@ -49,8 +49,8 @@ struct spv_conn {
     int entry; /* index in addrman, or -1 */
     uint64_t ready_us;
     uint64_t deadline_us; /* of feelers and addr_fetch; else SPV_NEVER */
-    uint64_t addr_tokens,
-        addr_tokens_us; /* hundredths of an address that it may send; when refilled */
+    uint64_t addr_tokens; /* hundredths of an address that it may send */
+    uint64_t addr_tokens_us; /* when they were last refilled */
 };
 
 struct spv_outbound {
@@ -69,8 +69,8 @@ struct spv_outbound {
     int anchor[SPV_ANCHORS]; /* indices in addrman to dial first; -1: none */
     uint8_t seed_order[SPV_DNS_SEEDS];
     size_t n_seeds, next_seed;
-    uint64_t dns_us; /* when DNS seeds may be asked again */
-    bool dns_gave; /* a DNS seed has returned addresses in this run */
+    uint64_t dns_us; /* when DNS seeds may be queried again */
+    bool dns_answered; /* a DNS seed has returned addresses in this run */
     uint64_t fallback_us;
     bool fallback_used;
     uint64_t feeler_us;
@@ -93,8 +93,8 @@ unsigned spv_outbound_count(const struct spv_outbound *d, enum spv_conn_state st
 /* Manual peers that are neither ready nor given up (spv_manual_peers_alive). */
 unsigned spv_outbound_unreachable(const struct spv_outbound *d, struct spv_now now);
 
-/* After every input: dials while fewer than `wanted` peers are connected, and does whatever else is
- * due. */
+/* After every input: dials while fewer than `wanted` peers are connected, and does everything else
+ * that is due. */
 void spv_outbound_tick(struct spv_outbound *d, unsigned wanted, struct spv_now now);
 uint64_t spv_outbound_deadline(const struct spv_outbound *d, unsigned wanted);
 
@@ -107,9 +107,9 @@ int spv_outbound_gossip(struct spv_outbound *d, struct spv_conn *x, const struct
 /* What a DNS seed's name resolved to. 0 or SPV_ERR_NOMEM. */
 int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *seed, int error,
                           const struct spv_netaddr *addrs, size_t n, struct spv_now now);
-/* The peer misbehaved: bans its address. Call before spv_outbound_on_closed. */
 /* How often in a row this peer has failed, before this dial ends. */
 unsigned spv_outbound_failures(const struct spv_outbound *d, const struct spv_conn *x);
+/* The peer misbehaved: bans its address. Call before spv_outbound_on_closed. */
 void spv_outbound_ban(struct spv_outbound *d, const struct spv_conn *x, int code,
                       struct spv_now now);
 /* The dial or connection has ended; its slot is free afterwards. useful: the peer has served us. */

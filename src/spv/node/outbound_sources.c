@@ -1,6 +1,7 @@
-/* DNS seeds are asked when addrman has few addresses or they fail, three at a time; a name with
- * service bits that resolves to nothing is asked again without. The fixed seeds are added when no
- * DNS seed has returned an address for a minute, or at once where names must not be resolved.
+/* DNS seeds are queried when addrman has few addresses or they fail, three at a time; a name with a
+ * service-bit prefix that resolves to nothing is queried again without it. The fixed seeds are
+ * added when no DNS seed has returned an address for a minute, or at once where names must not be
+ * resolved.
  *
  * Gossip is untrusted: its times are corrected, its number is limited by tokens for each peer, and
  * its bucket in addrman depends on the group of the peer that sent it. */
@@ -65,7 +66,7 @@ static void ask_seeds(struct spv_outbound *d, struct spv_now now)
                          d->next_seed < d->n_seeds && !d->effects->error;
          i++) {
         const struct spv_dns_seed *seed = &d->params->dns_seeds[d->seed_order[d->next_seed++]];
-        /* "With a proxy no local DNS at all: the bare seed name is dialled through it" */
+        /* no local DNS behind a proxy: the seed's name, without a prefix, is dialled through it */
         if (d->proxied)
             fetch_addrs_from(d, seed->name, now);
         else
@@ -80,7 +81,7 @@ static void ask_seeds(struct spv_outbound *d, struct spv_now now)
 
 static bool wants_fallback(const struct spv_outbound *d)
 {
-    return d->on && !d->fallback_used && d->params->fallback && !d->dns_gave &&
+    return d->on && !d->fallback_used && d->params->fallback && !d->dns_answered &&
            (d->proxied ? is_in_addrman(d) < SPV_ADDRMAN_ENOUGH
                        : spv_outbound_count(d, SPV_CONN_STATE_READY) == 0);
 }
@@ -130,7 +131,7 @@ int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *see
         const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_rng_below(&d->rng, 4 * DAY);
         if (!(spv_net_of(&addrs[i]) & d->nets))
             continue;
-        d->dns_gave = true;
+        d->dns_answered = true;
         rc = spv_addrman_add(&d->addrman, &addrs[i], services, seen, &source, now);
     }
     return rc < 0 ? rc : 0;
@@ -147,9 +148,9 @@ static void refill_tokens(struct spv_conn *x, struct spv_now now)
     x->addr_tokens_us = now.mono_us;
 }
 
-static int64_t sane_time(uint32_t told, int64_t now)
+static int64_t sane_time(uint32_t claimed, int64_t now)
 {
-    int64_t seen = told;
+    int64_t seen = claimed;
     if (seen <= OLDEST_TIME || seen > now + 600)
         seen = now - 5 * DAY;
     return seen - TIME_PENALTY;

@@ -1,14 +1,13 @@
-/* Headers received from each peer and their rate, for people and programs that watch. Nothing is
- * decided by them. */
+/* Headers received from each peer and their rate, for statistics: no decision depends on them. */
 #ifndef SPV_SPV_NODE_PEER_RATES_H
 #define SPV_SPV_NODE_PEER_RATES_H
 
 #include "spv/sync/peer_table.h"
 
-#define SPV_PEER_RATES_SPAN                                                                        \
-    (10 * SPV_SECOND) /* ours: a rate is measured over half of it to all of it */
-#define SPV_PEER_RATES_STALLS                                                                      \
-    64 /* ours: addresses whose stalls are remembered after they disconnect */
+/* ours: a rate is measured over half of it to all of it */
+#define SPV_PEER_RATES_SPAN (10 * SPV_SECOND)
+/* ours: addresses whose stalls are remembered after they disconnect */
+#define SPV_PEER_RATES_STALLS 64
 
 struct spv_peer_stalls {
     struct spv_endpoint endpoint;

@@ -1,9 +1,10 @@
 /* The gap is fetched between the checkpoints below the first stored header, and up to the header
  * before that one, whose hash it commits to. The headers are checked by a chain of their own, and
- * stored beside the main chain, not as part of it. After a restart it resumes above what is filled.
+ * stored beside the main chain, not as part of it. After a restart it resumes above the backfilled
+ * headers.
  *
- * Without checkpoints a peer may give headers of another chain until the last one, which it cannot
- * forge; then, or when no peer knows what was filled, the backfill begins anew at genesis. */
+ * Without checkpoints a peer may send headers of another chain up to the last one, which it cannot
+ * forge; then, or when no peer has the backfilled headers, the backfill begins again at genesis. */
 #include "spv/sync/backfill.h"
 
 #include <stdlib.h>
@@ -27,9 +28,9 @@ struct spv_backfill {
     size_t n_checkpoints;
     bool own_end; /* it is our own header, and no checkpoint */
     bool storing;
-    size_t n_storing; /* headers in the change that is being stored */
+    size_t n_storing; /* headers in the update that is being stored */
     uint64_t added;
-    struct spv_segments_drop drop; /* a peer whose headers the chain refused; id 0: none */
+    struct spv_segments_drop drop; /* a peer whose headers the chain rejected; id 0: none */
 };
 
 /* The checkpoints below the first stored header, and the header that it follows. */
@@ -110,7 +111,7 @@ static int begin_backfill(struct spv_backfill *b, struct spv_now now)
         return rc;
     rc = open_chain(b, FROM_BACKFILL_DB);
     if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_DB_CHECKPOINT)
-        rc = open_chain(b, FROM_GENESIS); /* what was filled is useless; it will be replaced */
+        rc = open_chain(b, FROM_GENESIS); /* the backfilled headers will be replaced */
     if (rc < 0)
         return rc;
     b->phase = PHASE_RUNNING;
@@ -118,7 +119,7 @@ static int begin_backfill(struct spv_backfill *b, struct spv_now now)
     return rc < 0 ? rc : fetch_from_tip(b, now);
 }
 
-/* No peer has the last header that was filled, and no checkpoint proves it. */
+/* No peer has the last backfilled header, and no checkpoint proves it. */
 static bool backfill_diverged(const struct spv_backfill *b)
 {
     const uint32_t tip = spv_chain_tip(b->chain)->height;
@@ -158,7 +159,7 @@ static int accept_batch(struct spv_backfill *b, const struct spv_segments_batch 
     if (v.update.kind == SPV_UPDATE_NONE)
         return 0;
     if (v.update.kind == SPV_UPDATE_BRANCH) {
-        spv_chain_stored(b->chain); /* a branch of the gap is nothing to keep */
+        spv_chain_stored(b->chain); /* a side branch in the gap is not stored */
         return 0;
     }
     e = spv_effects_push(b->cfg.effects, SPV_EFFECT_STORE, 0);
@@ -181,7 +182,7 @@ static int run_backfill(struct spv_backfill *b, struct spv_now now)
     }
     while (!b->storing && spv_segments_next_batch(b->segments, &batch, now)) {
         int rc = accept_batch(b, &batch);
-        /* what was refused is requested from other peers, above what was accepted */
+        /* what was rejected is requested from other peers, above what was accepted */
         if (!rc)
             rc = b->drop.id ? fetch_from_tip(b, now) : spv_segments_consume(b->segments, now);
         if (rc < 0)

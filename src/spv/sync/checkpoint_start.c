@@ -1,6 +1,6 @@
 /* The period that ends in the checkpoint is fetched from the checkpoint before. Its hash chain
  * leads from one to the other, so no peer can forge it. It is kept in memory and stored as one
- * change: until then nothing is stored, and the program may end at any time. */
+ * update: until then nothing is stored, and the program may end at any time. */
 #include "spv/sync/checkpoint_start.h"
 
 #include <stdlib.h>
@@ -168,7 +168,7 @@ static int add_header(struct spv_checkpoint_start *c, const struct spv_header *h
     return 0;
 }
 
-/* The whole period has come. */
+/* The whole period was received. */
 static int store_period(struct spv_checkpoint_start *c)
 {
     const struct spv_checkpoint *end = c->cfg.start;

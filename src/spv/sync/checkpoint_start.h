@@ -1,9 +1,9 @@
 /* Starts an empty database at a checkpoint instead of at genesis. The period that ends in the
  * checkpoint is fetched first, so that the first retarget and median times can be checked, too.
  *
- * A pure machine inside the node: it sends its requests through segments of its own, and emits one
- * STORE effect. Header sync begins afterwards, with the peers that have connected meanwhile. NULL
- * is a start that is not needed: every function accepts it. */
+ * A pure state machine inside the node: it sends its requests through segments of its own, and
+ * emits one STORE effect. Header sync begins afterwards, with the peers that have connected
+ * meanwhile. NULL stands for no start at a checkpoint: every function accepts it. */
 #ifndef SPV_SPV_SYNC_CHECKPOINT_START_H
 #define SPV_SPV_SYNC_CHECKPOINT_START_H
 
@@ -24,9 +24,9 @@ int spv_checkpoint_start_new(struct spv_checkpoint_start **out,
                              const struct spv_checkpoint_start_config *cfg, struct spv_now now);
 void spv_checkpoint_start_free(struct spv_checkpoint_start *c);
 
-/* The chain has not started yet: header sync must wait. */
+/* Whether the chain has not started yet, so that header sync must wait. */
 bool spv_checkpoint_start_running(const struct spv_checkpoint_start *c);
-/* Its STORE effect waits for spv_checkpoint_start_stored. */
+/* Whether its STORE effect waits for spv_checkpoint_start_stored. */
 bool spv_checkpoint_start_storing(const struct spv_checkpoint_start *c);
 /* Headers that it has stored. */
 uint64_t spv_checkpoint_start_added(const struct spv_checkpoint_start *c);
@@ -46,10 +46,10 @@ uint64_t spv_checkpoint_start_deadline(const struct spv_checkpoint_start *c);
 /* The next peer to be dropped, and why: 1 or 0. */
 int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_segments_drop *out);
 
-/* After every input: consumes the headers that have come. SPV_ERR_INVALID when the checkpoints
- * themselves contradict the rules. */
+/* After every input: consumes the received headers. SPV_ERR_INVALID when the checkpoints themselves
+ * contradict the rules. */
 int spv_checkpoint_start_run(struct spv_checkpoint_start *c, struct spv_now now);
-/* The STORE effect was carried out: the chain must be read anew, and header sync begins. 0 or
+/* The STORE effect was executed: the chain must be read again, and header sync begins. 0 or
  * SPV_ERR_STATE. */
 int spv_checkpoint_start_stored(struct spv_checkpoint_start *c);
 

@@ -1,10 +1,10 @@
 /* One peer at a time is the chain peer: while its answers are full, the next request is sent before
- * the batch is stored. When it has no more headers it is at its tip, and all other peers are asked
- * at once whether they have a better chain; one that has becomes the chain peer. The chain is
- * synced when no request is open and peers of enough network groups are at their tips.
+ * the batch is stored. When it has no more headers it is at its tip, and a getheaders goes to all
+ * other peers at once; one with a better chain becomes the chain peer. The chain is synced when no
+ * request is open and peers of enough network groups are at their tips.
  *
- * A claimed height proves nothing: it only decides which peer is asked first and what progress is
- * measured against, and is void as soon as the peer has no more headers. */
+ * A claimed height proves nothing: it only decides which peer gets the first request and what
+ * progress is measured against, and is void as soon as the peer has no more headers. */
 #include <string.h>
 
 #include "spv/sync/sync_state.h"

@@ -1,4 +1,4 @@
-/* Header sync: selects the peer to request headers from, hands the headers to the chain, replaces
+/* Header sync: selects the peer to request headers from, passes the headers to the chain, replaces
  * peers that stall, and decides when we are synced.
  *
  * Its state of each peer is a part of the peer table. Everything to be done goes into the node's
@@ -13,18 +13,18 @@
 
 #define SPV_SYNC_REQUEST (20 * SPV_SECOND) /* ours: a full answer is 162 kB; slower is a stall */
 #define SPV_SYNC_LONE_PEER_FACTOR 4 /* ours: so many times longer for our only peer */
-#define SPV_SYNC_RECHECK (600 * SPV_SECOND) /* ours: an announcement may be lost: ask again */
-#define SPV_SYNC_MAX_UNCONNECTING                                                                  \
-    10 /* unconnecting announcements in a row: then the peer is dropped */
+#define SPV_SYNC_RECHECK (600 * SPV_SECOND) /* ours: an announcement may be lost: request again */
+/* unconnecting announcements in a row: then the peer is dropped */
+#define SPV_SYNC_MAX_UNCONNECTING 10
 #define SPV_SYNC_MAX_NO_NEW 3 /* full answers in a row without a new header */
-#define SPV_SYNC_SLOW 4 /* ours: a peer so many times slower than the fastest is asked after it */
+#define SPV_SYNC_SLOW 4 /* ours: a peer so many times slower than the fastest comes after it */
 #define SPV_SYNC_RETRY 600 /* ours: seconds at most until future headers are requested again */
 #define SPV_SYNC_FUTURE_WAIT 60 /* ours: seconds that SYNCED waits for headers to become valid */
 #define SPV_SYNC_MAX_FORK_WARNINGS 8 /* ours: warnings about forks below the database's start */
 /* ours: SYNCED waits for an open request at least so long, ... */
 #define SPV_SYNC_WAIT (5 * SPV_SECOND)
 #define SPV_SYNC_WAIT_TIMES 4 /* ... and so many times longer than the slowest answer took */
-#define SPV_SYNC_GROUPS 2 /* network groups that SYNCED takes */
+#define SPV_SYNC_GROUPS 2 /* network groups that SYNCED requires */
 
 struct spv_sync_config {
     struct spv_chain *chain; /* borrowed, as all that is pointed at here */
@@ -49,11 +49,11 @@ struct spv_sync_peer {
     enum spv_warning warned; /* the last warning about it, at warned_tip: not repeated */
     struct spv_blockhash warned_tip;
     uint32_t shown_height; /* where its answers ended */
-    int64_t future_s; /* FUTURE_HEADERS: how far the refused header is ahead of our clock */
+    int64_t future_s; /* FUTURE_HEADERS: how far the rejected header is ahead of our clock */
     struct spv_u256 low_work; /* LOW_WORK: the work of its chain */
-    bool recheck; /* an announcement came while a request was open: ask again */
+    bool recheck; /* an announcement came while a request was open: request again */
     bool sendheaders_sent;
-    bool failing; /* it failed the last time: asked after others */
+    bool failing; /* it failed the last time: comes after others */
     bool was_useful; /* it has sent new headers, or shown that it is at its tip */
     bool below; /* at its tip, which is below ours with less work */
     struct spv_u256 shown_work; /* of its chain, as its last answer showed; 0: that was empty */
@@ -63,10 +63,11 @@ struct spv_sync_peer {
     uint64_t deadline_us; /* of its open getheaders; 0: none is open */
     uint64_t asked_us; /* when that was sent */
     uint64_t answer_us; /* how long its last answer took; 0: there was none */
-    uint64_t
-        waiting_since_us; /* of the first request since it last moved the best chain; 0: none */
-    struct spv_blockhash asked_tip; /* our tip when it was asked last */
-    bool partial; /* its last answer was not full and it may have more: others are asked as well */
+    /* of the first request since it last moved the best chain; 0: none */
+    uint64_t waiting_since_us;
+    struct spv_blockhash asked_tip; /* our tip when the last request was sent */
+    /* its last answer was not full and it may have more: others get requests as well */
+    bool partial;
     bool overdue; /* SYNCED no longer waits for its answer */
 };
 
@@ -78,7 +79,7 @@ struct spv_sync_drop {
 struct spv_sync {
     struct spv_sync_config cfg;
     uint64_t chain_peer; /* the peer that headers are requested from; 0: none */
-    unsigned quorum; /* network groups that SYNCED takes now */
+    unsigned quorum; /* network groups that SYNCED requires now */
     bool complete; /* no further peer is expected */
     enum spv_warning unresolved; /* of the last UNRESOLVED, at unresolved_tip */
     struct spv_blockhash unresolved_tip;
@@ -93,7 +94,7 @@ struct spv_sync {
     bool index_requested;
     bool storing; /* a STORE effect is not acknowledged yet */
     uint64_t retry_us; /* when future headers are requested again */
-    uint64_t recheck_us; /* when all peers are asked again */
+    uint64_t recheck_us; /* when requests to all peers are repeated */
     uint64_t manual_until_us; /* until when a missing manual peer is waited for; 0: none */
     bool manual_waited; /* that time is over */
     uint64_t headers_added, reorgs, stalls, n_misbehaving;
@@ -103,18 +104,18 @@ struct spv_sync {
 int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct spv_now now);
 void spv_sync_free(struct spv_sync *s); /* a zeroed one is fine */
 
-/* A peer of the table is ready; one that has failed, `failures` times in a row, is asked after
- * others. SPV_ERR_NOMEM, or the effect queue's error. */
+/* A peer of the table is ready; one that has failed, `failures` times in a row, comes after others.
+ * SPV_ERR_NOMEM, or the effect queue's error. */
 int spv_sync_add(struct spv_sync *s, struct spv_peer_entry *p, unsigned failures,
                  struct spv_now now);
-/* Has the peer sent new headers, or shown that it is at its tip? */
+/* Whether the peer has sent new headers, or shown that it is at its tip. */
 bool spv_sync_useful(struct spv_sync *s, uint64_t id);
 /* The peer is disconnected, and leaves the table after this call; any id. */
 void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
-/* How many network groups (1 or 2) SYNCED takes from now on; may emit it. */
+/* How many network groups (1 or 2) SYNCED requires from now on; may emit it. */
 void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now);
-/* The chain starts lower than before: peers whose chain forks below the old start are asked again,
- * and SYNCED waits for them. */
+/* The chain starts lower than before: peers whose chain forks below the old start get a new
+ * request, and SYNCED waits for them. */
 void spv_sync_start_lowered(struct spv_sync *s, struct spv_now now);
 /* Whether no further peer is expected: only then UNRESOLVED may be emitted. */
 void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now);
@@ -125,9 +126,9 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
 /* An inv message of the peer: requests headers for an unknown block. 0 or a failure of ours. */
 int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
                  struct spv_now now);
-/* The STORE effect was carried out. 0 or a failure of ours. */
+/* The STORE effect was executed. 0 or a failure of ours. */
 int spv_sync_stored(struct spv_sync *s, struct spv_now now);
-/* The INDEX effect was carried out. */
+/* The INDEX effect was executed. */
 void spv_sync_indexed(struct spv_sync *s);
 
 /* 0 or a failure of ours. */
@@ -137,7 +138,7 @@ uint64_t spv_sync_deadline(const struct spv_sync *s);
 /* The next peer to be disconnected, and why: 1 or 0. */
 int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out);
 
-/* Fills in what header sync knows of the peer out->id. */
+/* Fills in header sync's part of the peer out->id. */
 void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out);
 
 /* Fills in the presync_* members. */

@@ -1,14 +1,14 @@
-/* Headers from peers, and what they show about the peer. This is the only file of sync that hands
- * headers to the chain: those that a peer sent, those that have passed presync, and the segments
- * below the last checkpoint. The request for more is queued before the STORE effect, so that the
- * answer is on its way while the disk works. */
+/* Headers from peers, and what they show about the peer. This is the only file of header sync that
+ * passes headers to the chain: those that a peer sent, those that have passed presync, and the
+ * segments below the last checkpoint. The request for more is queued before the STORE effect, so
+ * that the answer arrives while the disk is written. */
 #include <string.h>
 
 #include "spv/chain/chain_state.h"
 #include "spv/sync/sync_state.h"
 #include "util/u256.h"
 
-/* The peer has no more headers: its claim is void, and other peers may be asked. */
+/* The peer has no more headers: its claim is void, and requests may go to other peers. */
 static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
 {
     spv_presync_peers_forget(s, p);
@@ -31,8 +31,8 @@ static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
     }
 }
 
-/* The peer's answer contained nothing new. It is asked once more when it claims more than our tip
- * or has announced a block meanwhile; else it is at its tip. */
+/* The peer's answer contained nothing new. It gets one more request when it claims more than our
+ * tip or has announced a block meanwhile; else it is at its tip. */
 static int no_more_headers(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
     const bool claims_more =
@@ -46,7 +46,8 @@ static int no_more_headers(struct spv_sync *s, struct spv_peer_entry *p, struct 
     return spv_sync_ask(s, p, NULL, now);
 }
 
-/* Have these headers moved the best chain? Then SYNCED waits for this peer anew. */
+/* Returns whether these headers have moved the best chain; SYNCED then waits for this peer again.
+ */
 static bool tip_moved(struct spv_peer_entry *p, const struct spv_accept_result *v)
 {
     const bool moved = v->update.kind == SPV_UPDATE_APPEND || v->update.kind == SPV_UPDATE_REORG;
@@ -57,8 +58,8 @@ static bool tip_moved(struct spv_peer_entry *p, const struct spv_accept_result *
     return moved;
 }
 
-/* Queues the effects of a change of the chain: STORE, and an event for the application. Queue the
- * next request before. */
+/* Queues the effects of a chain update: STORE, and an event for the application. Queue the next
+ * request before. */
 static void emit_update(struct spv_sync *s, uint64_t peer, const struct spv_accept_result *v)
 {
     if (v->update.kind == SPV_UPDATE_NONE)
@@ -82,7 +83,7 @@ static void emit_update(struct spv_sync *s, uint64_t peer, const struct spv_acce
     }
 }
 
-/* Headers that are all known still call for the next request when they end on a side branch, higher
+/* Headers that are all known still require the next request when they end on a side branch, higher
  * than any before: after a restart the branch was loaded from the database, and the headers that
  * make it the best chain follow it. Heights only rise and branches are bounded, so this ends. 1, 0
  * or negative. */
@@ -98,8 +99,8 @@ static int extends_branch(const struct spv_sync *s, struct spv_peer_entry *p,
     return 1;
 }
 
-/* Does the message end at the height that the peer claimed at first? A claim of 0 is none. 1, 0 or
- * negative. */
+/* Whether the message ends at the height in the peer's version message; a height of 0 is no claim.
+ * 1, 0 or negative. */
 static int reaches_claim(const struct spv_sync *s, const struct spv_peer_entry *p,
                          const struct spv_blockhash *last)
 {
@@ -108,9 +109,10 @@ static int reaches_claim(const struct spv_sync *s, const struct spv_peer_entry *
     return rc < 0 ? rc : rc == 1 && p->start_height > 0 && r.height >= p->start_height;
 }
 
-/* The peer may have more headers after `last`. It is asked when it is the chain peer or becomes it,
- * or when it is overdue and so cannot become it. A peer whose answers are not full may need many of
- * them, so it is asked in parallel with the others, which may need one. */
+/* The peer may have more headers after `last`. It gets a request when it is the chain peer or
+ * becomes it, or when it is overdue and so cannot become it. A peer whose answers are not full may
+ * need many requests, so these are sent in parallel with those to the others, which may need one.
+ */
 static int request_more(struct spv_sync *s, struct spv_peer_entry *p,
                         const struct spv_blockhash *last, bool full, struct spv_now now)
 {
@@ -125,8 +127,8 @@ static int request_more(struct spv_sync *s, struct spv_peer_entry *p,
                : 0;
 }
 
-/* What the chain's result for a message means for the peer. Sends the next request where there is
- * more. */
+/* Updates the peer by the chain's result for its message, and sends the next request if there may
+ * be more. */
 static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
                          const struct spv_msg_headers *msg, const struct spv_accept_result *v,
                          struct spv_now now)
@@ -230,7 +232,7 @@ static int accept_presync_batch(struct spv_sync *s, const struct spv_presync_bat
     tip_moved(p, &v);
     emit_update(s, p->id, &v);
     s->presync_peers.presynced_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
-    if (v.error) { /* a checkpoint refuses it, or our chain has changed */
+    if (v.error) { /* it contradicts a checkpoint, or our chain has changed */
         const uint32_t time = batch->headers[v.index].time;
         spv_presync_peers_abort(s, p);
         if (v.error == SPV_ERR_HDR_TIME_FUTURE)
@@ -257,7 +259,7 @@ int spv_sync_accept_presynced(struct spv_sync *s, struct spv_now now)
 
 /* ---- segments ---- */
 
-/* Hands one batch to the chain. */
+/* Passes one batch to the chain. */
 static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *batch,
                           struct spv_now now)
 {
@@ -281,7 +283,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
     }
     if (v.error == SPV_ERR_HDR_TIME_FUTURE)
         spv_sync_future(s, NULL, batch->headers[v.index].time, now);
-    else if (batch->proven) /* the checkpoints themselves break the rules: do without */
+    else if (batch->proven) /* the checkpoints themselves break the rules: use no segments */
         s->segments_disabled = true;
     else if (p)
         spv_sync_drop_peer(s, p, v.error);
@@ -342,7 +344,7 @@ static int handle_unconnecting(struct spv_sync *s, struct spv_peer_entry *p, str
     return p->sync.deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
 }
 
-/* "An empty one settles the oldest". */
+/* An empty message answers the open request. */
 static int handle_empty(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
     struct spv_presync_drop drop;
@@ -422,7 +424,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
     struct spv_peer_entry *p = spv_sync_find(s, id);
     if (!p || p->sync.drop)
         return 0;
-    /* the last block is enough: inventories list blocks in the order of the chain */
+    /* the last block suffices: inventories list blocks in the order of the chain */
     for (size_t i = msg->n; i-- > 0;) {
         if ((msg->items[i].type & ~SPV_INV_WITNESS) != SPV_INV_BLOCK)
             continue;

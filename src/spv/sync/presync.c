@@ -35,7 +35,8 @@ struct spv_compressed_header {
     uint32_t nonce;
 };
 
-_Static_assert(sizeof(struct spv_compressed_header) == 48, "each costs what presync.h says");
+_Static_assert(sizeof(struct spv_compressed_header) == 48,
+               "size of a buffered header, as in presync.h");
 
 void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start,
                        const struct spv_u256 *threshold, struct spv_rng rng, struct spv_now now)

@@ -2,8 +2,8 @@
  * bit for each 600 of them, until the chain has shown enough work; a second pass over the same
  * chain is compared with those bits and releases its headers.
  *
- * Owns the bits and the second pass's buffer. Knows neither peers nor the chain: the caller says
- * where the headers start and how much work they must show. */
+ * Owns the bits and the second pass's buffer. It is independent of peers and of the chain: the
+ * caller passes in where the headers start and how much work they must show. */
 #ifndef SPV_SPV_SYNC_PRESYNC_H
 #define SPV_SPV_SYNC_PRESYNC_H
 
@@ -51,7 +51,7 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
 void spv_presync_end(struct spv_presync *p); /* zeroed is fine */
 
 /* Takes headers of the running pass, which follow those before, up to the one that reaches the
- * threshold; *taken says how many. Then the phase is the next one, and the second pass begins at
+ * threshold; *taken is their number. Then the phase is the next one, and the second pass begins at
  * the start again.
  *
  * 0, or why the header at *taken ends it:

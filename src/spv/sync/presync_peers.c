@@ -1,8 +1,8 @@
 /* Low-work header DoS protection, as in Bitcoin Core. Headers go to the chain at once where their
  * parent has enough work, or is below a checkpoint in force, which proves the chain. Otherwise
  * their peer gets a slot and its chain goes through two passes. Meanwhile it is not the chain peer,
- * and the others are asked as if it were not there, so an endless chain delays no other peer.
- * Without a free slot the peer waits, and is asked again when one is free.
+ * and requests go to the others as if it were not there, so an endless chain delays no other peer.
+ * Without a free slot the peer waits, and gets a new request when one is free.
  *
  * A chain on our tip must show the network's minimum work; a branch must also show more work than
  * our best chain: a branch that forks so low, or is so long, is useless until it wins. Nothing of a
@@ -28,7 +28,7 @@ static struct spv_presync_peers_slot *free_slot(struct spv_sync *s)
     return NULL;
 }
 
-/* Frees the slot: the peers that waited for one may be asked again. */
+/* Frees the slot: the peers that waited for one may get requests again. */
 static void clear_slot(struct spv_sync *s, struct spv_presync_peers_slot *slot)
 {
     bool used = false;
@@ -108,7 +108,7 @@ void spv_presync_peers_abort(struct spv_sync *s, const struct spv_peer_entry *p)
 
 /* ---- headers from peers ---- */
 
-/* The header was refused. */
+/* The header is invalid. */
 static int on_invalid(struct spv_sync *s, struct spv_peer_entry *p,
                       struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
                       const struct spv_header *header, int error, struct spv_now now)
@@ -185,7 +185,8 @@ static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
     return spv_u256_add(&spv_chain_tip(s->cfg.chain)->work, &one);
 }
 
-/* Must these headers, of a peer without a slot, go through presync? */
+/* Begins presync of a peer without a slot if its headers require it. Returns an enum
+ * spv_sync_result or negative. */
 static int needs_presync(struct spv_sync *s, struct spv_peer_entry *p,
                          struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
                          struct spv_now now)

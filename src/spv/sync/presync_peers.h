@@ -1,6 +1,6 @@
 /* Peers in presync. Headers of a chain that has not shown enough work are not accepted: their
  * peer's chain goes through two passes first (spv/sync/presync.h), and the headers of the second
- * pass are handed to the chain. The same applies to a peer whose branch is too long for the side
+ * pass are passed to the chain. The same applies to a peer whose branch is too long for the side
  * branches.
  *
  * A part of header sync: it works on its peers, and sends the requests of the two passes. */
@@ -40,15 +40,15 @@ struct spv_presync_peers {
 /* What a module of sync has done with a peer's message. */
 enum spv_sync_result {
     SPV_SYNC_NOT_MINE, /* nothing: the message is for the next module, or for the chain */
-    SPV_SYNC_CONSUMED, /* it is dealt with */
-    SPV_SYNC_ACCEPT, /* there are headers that the chain shall accept */
+    SPV_SYNC_CONSUMED, /* the message is processed */
+    SPV_SYNC_ACCEPT, /* there are headers for the chain to accept */
     SPV_SYNC_DROP, /* the peer must be disconnected */
 };
 
 /* Why a peer in presync is to be dropped. */
 struct spv_presync_drop {
     int error;
-    uint32_t time; /* of the refused header */
+    uint32_t time; /* of the invalid header */
     uint32_t height; /* where its chain ends, as far as it was shown */
     struct spv_u256 work; /* of that chain */
 };
@@ -64,8 +64,8 @@ struct spv_presync_batch {
 void spv_presync_peers_free(struct spv_sync *s);
 
 /* A peer's headers, at least one. Returns an enum spv_sync_result: NOT_MINE: the chain may accept
- * them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DROP: *drop says why.
- * Negative: a failure of ours. */
+ * them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DROP: *drop has the
+ * reason. Negative: a failure of ours. */
 int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
                               struct spv_now now);
@@ -78,12 +78,13 @@ int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
                             struct spv_presync_drop *drop);
 /* The next headers that have passed both passes: 1 and *out, or 0. SPV_ERR_NOMEM. */
 int spv_presync_peers_next_batch(struct spv_sync *s, struct spv_presync_batch *out);
-/* The chain refused the peer's batch: its passes end. */
+/* The chain rejected the peer's batch: its passes end. */
 void spv_presync_peers_abort(struct spv_sync *s, const struct spv_peer_entry *p);
 /* The peer is disconnected, or has no more headers. */
 void spv_presync_peers_forget(struct spv_sync *s, struct spv_peer_entry *p);
 
-/* The peer whose slot is taken away for one that waits, and *drop; NULL: none. */
+/* Frees the slot of a peer that has exceeded its time, when another peer waits for one. Returns the
+ * peer, and *drop; NULL: none. */
 struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
                                                struct spv_now now);
 uint64_t spv_presync_peers_deadline(const struct spv_sync *s);

@@ -4,8 +4,8 @@
  * headers of all would exceed SPV_SEGMENTS_MAX_HEADERS. That bounds memory for any order of
  * answers, and cannot deadlock, as the lowest segment is always in the window.
  *
- * A segment that is longer than the bound is in the window alone, and its headers are handed out
- * unproven as they come; the caller must then check them itself. */
+ * A segment that is longer than the bound is in the window alone, and its headers are returned
+ * unproven as they arrive; the caller must then check them itself. */
 #include "spv/sync/segments.h"
 
 #include <stdlib.h>
@@ -179,7 +179,7 @@ void spv_segments_note_ready(struct spv_segments *f, struct spv_now now)
         f->ready_us = now.mono_us;
 }
 
-/* Is it better to wait for more headers? Each batch costs the caller one disk flush. */
+/* Returns whether to wait for more headers: each batch costs the caller one disk flush. */
 static bool may_grow(const struct spv_segments *f, struct spv_now now)
 {
     size_t n = 0, i = 0;
@@ -298,7 +298,7 @@ bool spv_segments_all_behind(const struct spv_segments *f)
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
         if (p->drop)
             continue;
-        /* spv_segments_timer clears expired marks */
+        /* spv_segments_timer clears expired times */
         if (!p->behind_until_us || f->segment[0].from < p->behind_from)
             return false;
         any = true;
@@ -316,8 +316,8 @@ static bool has_other_peers(const struct spv_segments *f, const struct spv_segme
     return false;
 }
 
-/* Progress counts: a peer answers one request after the other, and a long queue takes its time on a
- * slow line. */
+/* The timeout runs from the last answer: a peer answers one request after the other, and a long
+ * queue takes long on a slow line. */
 uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p)
 {
     if (p->drop || !p->n_open)

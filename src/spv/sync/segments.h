@@ -1,12 +1,12 @@
 /* Segments: downloads the headers of a range that checkpoints cut into segments, from many peers at
- * once, with many requests open on each, and hands them out in order of height. It needs no chain:
- * a segment whose links lead from a known hash to a checkpoint's is proven by that alone. The
- * caller checks the headers by the other rules and stores them.
+ * once, with many requests open on each, and returns them in order of height. It needs no chain: a
+ * segment whose links lead from a known hash to a checkpoint's is proven by that alone. The caller
+ * checks the headers by the other rules and stores them.
  *
- * A pure machine. Peers, messages and the time go in; getheaders go into the effect queue, peers to
- * be disconnected come out of spv_segments_next_drop, headers out of spv_segments_next_batch. A
- * lost peer loses no work, and no peer can make it hold more than SPV_SEGMENTS_MAX_HEADERS headers.
- */
+ * A pure state machine. Its inputs are peers, messages and the time; its outputs are getheaders in
+ * the effect queue, peers to be disconnected (spv_segments_next_drop) and headers
+ * (spv_segments_next_batch). When a peer is lost, its requests go to others, and no peer can make
+ * it buffer more than SPV_SEGMENTS_MAX_HEADERS headers. */
 #ifndef SPV_SPV_SYNC_SEGMENTS_H
 #define SPV_SPV_SYNC_SEGMENTS_H
 
@@ -22,11 +22,11 @@ struct spv_peer_table;
 #define SPV_SEGMENTS_BATCH (4 * SPV_SEGMENTS_PERIOD) /* ours: at most; each costs a disk flush */
 #define SPV_SEGMENTS_BATCH_DELAY (SPV_SECOND / 50) /* ours: wait so long for a full batch */
 #define SPV_SEGMENTS_MAX_OPEN 60 /* ours: requests on a peer, which keeps SPV_PEER_REQUESTS */
-#define SPV_SEGMENTS_FIRST_OPEN 16 /* ours: segments asked of a peer of unknown rate */
+#define SPV_SEGMENTS_FIRST_OPEN 16 /* ours: segments requested from a peer of unknown rate */
 #define SPV_SEGMENTS_TIMEOUT (20 * SPV_SECOND) /* ours: without any answer; as SPV_SYNC_REQUEST */
 #define SPV_SEGMENTS_LONE_PEER_FACTOR 4 /* ours: so many times longer for our only peer */
-#define SPV_SEGMENTS_BEHIND                                                                        \
-    (60 * SPV_SECOND) /* ours: a peer that lacks a start is spared so long */
+/* ours: a peer that lacks a start is spared so long */
+#define SPV_SEGMENTS_BEHIND (60 * SPV_SECOND)
 
 /* Whose segments: each owner has a part of its own in the peer table. */
 enum spv_segments_owner {
@@ -38,7 +38,7 @@ enum spv_segments_owner {
 
 struct spv_segments_config {
     enum spv_segments_owner owner;
-    struct spv_peer_table *peers; /* holds the peers that are added */
+    struct spv_peer_table *peers; /* has the peers that are added */
     const struct spv_params *params; /* borrowed, as all that is pointed at here */
     const struct spv_checkpoint *checkpoints; /* heights ascending */
     size_t n_checkpoints;
@@ -69,7 +69,7 @@ struct spv_segments_drop {
 struct spv_segments_peer_stats {
     double rate; /* headers a second; 0: unknown */
     unsigned in_flight; /* requests open */
-    unsigned window; /* segments that it may be asked for at once */
+    unsigned window; /* segments that may be requested from it at once */
     uint64_t segments; /* that it finished first */
     uint64_t headers; /* of use */
     uint64_t hedged; /* its segments that were requested from another peer, too */
@@ -93,10 +93,10 @@ struct spv_segments_peer {
     struct spv_peer_entry *entry; /* that it is a part of; NULL: the peer was not added */
     struct spv_segment_request *requests; /* oldest first; SPV_SEGMENTS_MAX_OPEN allocated */
     unsigned n_open;
-    unsigned window; /* segments that it may be asked for at once */
+    unsigned window; /* segments that may be requested from it at once */
     int drop; /* why it is to be disconnected; 0: it is not */
     bool reported; /* spv_segments_next_drop has returned it */
-    bool idle; /* scratch of the scheduler: it gets nothing in this run */
+    bool idle; /* scratch of the scheduler: it gets no request in this run */
     uint32_t behind_from; /* it lacks this height, ... */
     uint64_t behind_until_us; /* ... until this time; 0: it is not behind */
     uint64_t last_us; /* when it answered last */
@@ -109,20 +109,20 @@ struct spv_segments_peer {
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg);
 void spv_segments_free(struct spv_segments *f);
 
-/* Fetches what lies above *from, a known header (a checkpoint or not), up to the last checkpoint at
- * or below `to`. Discards what is not consumed of an earlier range, and keeps the peers; answers to
- * earlier requests are still recognised. spv_segments_done at once when there is no such
+/* Fetches the headers above *from, a known header (a checkpoint or not), up to the last checkpoint
+ * at or below `to`. Discards what is not consumed of an earlier range, and keeps the peers; answers
+ * to earlier requests are still recognised. spv_segments_done at once when there is no such
  * checkpoint. Returns 0 or the effect queue's error. */
 int spv_segments_begin(struct spv_segments *f, const struct spv_checkpoint *from, uint32_t to,
                        struct spv_now now);
 /* Sends no more requests; answers are still recognised (and discarded). */
 void spv_segments_stop(struct spv_segments *f);
 
-/* A peer of the table that may be asked. SPV_ERR_INVALID: it is not in the table, or was added
- * before; SPV_ERR_NOMEM; the effect queue's error. */
+/* A peer of the table to which requests may go. SPV_ERR_INVALID: it is not in the table, or was
+ * added before; SPV_ERR_NOMEM; the effect queue's error. */
 int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now);
-/* A peer that must not be asked any more: its requests go to others. Call it before the peer leaves
- * the table; any id. */
+/* A peer to which no more requests may go: its open ones go to others. Call it before the peer
+ * leaves the table; any id. */
 int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now);
 
 /* The peer has shown that it has more than it seemed to have: it is no longer behind. */
@@ -152,8 +152,8 @@ bool spv_segments_done(const struct spv_segments *f);
 /* There are peers, and each of them lacks the next header. */
 bool spv_segments_all_behind(const struct spv_segments *f);
 
-/* How long (us) a full answer of the peer would take, counted from now, behind its open requests;
- * 0: unknown. */
+/* How long (us) a full answer of the peer would take, counted from now, after its open requests; 0:
+ * unknown. */
 uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id);
 
 /* False when there is no such peer. */

@@ -1,8 +1,8 @@
 /* struct spv_peer decides which request a headers message answers: the message has its tag. A peer
- * replies with what follows the first locator hash that it knows. An answer that does not follow
- * the request's first hash therefore shows what the peer lacks: nothing follows (empty), or the
- * start is unknown to it and it began at its next locator hash or at genesis. Such a peer is
- * behind; it does not misbehave.
+ * replies with the headers after the first locator hash that it has. An answer that does not follow
+ * the request's first hash therefore shows what the peer lacks: nothing follows (empty), or it
+ * lacks the start and began at the next locator hash or at genesis. Such a peer is behind; it does
+ * not misbehave.
  *
  * The headers are then verified as far as the segment alone allows, cheap checks first and 64
  * headers at a time: links, bits, proof of work, and the checkpoint at the end. A peer that sends a
@@ -23,7 +23,7 @@
 enum fit {
     FIT_NONE, /* no answer to a segment request */
     FIT_START, /* what follows the request's first hash */
-    FIT_BASE, /* what follows its second: the first is unknown to the peer */
+    FIT_BASE, /* what follows its second: the peer lacks the first */
     FIT_BEHIND, /* the peer lacks its start */
 };
 
@@ -117,7 +117,7 @@ static void set_behind(struct spv_segments_peer *p, const struct spv_segment *s,
     p->behind_until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
 }
 
-/* Headers from `offset` on, from a peer that was asked for them. */
+/* Headers from `offset` on, from a peer to which the request was sent. */
 static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct spv_segment *s,
                     uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
 {

@@ -1,9 +1,9 @@
 /* Segment scheduler. After every event, assign the lowest unrequested segment to the peer with the
  * earliest expected completion, until no peer has a free slot.
  *
- * The number of segments that a peer is asked for at once (its window) grows by two with each
- * answer that comes in good time, and shrinks when answers queue up, so that its line is full and
- * its queue short. Its rate is the headers it delivered divided by the time it was busy.
+ * The number of segments that are requested from a peer at once (its window) grows by two with each
+ * answer that is in time, and shrinks when answers queue up, so that its connection is used fully
+ * and its queue is short. Its rate is the headers it delivered divided by the time it was busy.
  *
  * A slow peer must not delay the others: it gets only segments so far ahead that it delivers them
  * before they are needed. A segment whose answer is overdue is requested from one more idle peer
@@ -126,11 +126,11 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
     const size_t base = s->have && !s->is_long ? 1 : 0;
     size_t n = base + 1;
     if (s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS)
-        return; /* after the headers that are there are consumed */
+        return; /* not before the buffered headers are consumed */
     for (unsigned i = 0; i < p->n_open; i++) {
         struct spv_segment_request *o = &p->requests[i];
         if (spv_blockhash_eq(&o->first, first) && spv_blockhash_eq(&o->stop, &s->stop)) {
-            o->serial = s->serial; /* requested before the range was begun anew: still valid */
+            o->serial = s->serial; /* requested before the range was begun again: still valid */
             o->offset = s->have;
             return;
         }
@@ -203,7 +203,8 @@ static void scan_segments(const struct sched *x)
 
 /* ---- selection ---- */
 
-/* May the peer get one more request? Requests for the rest of a segment do not count. */
+/* Returns whether the peer may get one more request. Requests for the remainder of a segment do not
+ * count. */
 static bool has_free_slot(const struct spv_segments_peer *p)
 {
     unsigned begun = 0;
@@ -241,7 +242,7 @@ static bool worth_hedging(const struct sched *x, const struct spv_segments_peer 
            !is_requested_from(p, s) && s->eta_us > hedge_delay(x, p, s);
 }
 
-/* Would another peer deliver it much sooner? */
+/* Returns whether another peer would deliver it much sooner. */
 static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *p,
                          const struct spv_segment *s)
 {

@@ -7,9 +7,8 @@
 #include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 
-#define SPV_SEGMENTS_MAX_INFLIGHT                                                                  \
-    3 /* ours: peers asked for one segment at a time; two are slow                                 \
-       */
+/* ours: peers asked for one segment at a time; two are slow */
+#define SPV_SEGMENTS_MAX_INFLIGHT 3
 /* Headers kept of a segment that is too long to be kept whole. */
 #define SPV_SEGMENTS_LONG_BUF (2 * SPV_MAX_HEADERS)
 
@@ -20,16 +19,16 @@ struct spv_segment {
     uint32_t end; /* the checkpoint's height */
     struct spv_blockhash start; /* the known header's hash */
     struct spv_blockhash stop; /* the checkpoint's */
-    bool is_long; /* its headers are handed out unproven, as they come */
+    bool is_long; /* its headers are returned unproven, as they arrive */
     bool is_post_checkpoint; /* ends where the first answer to it ends */
     struct spv_header *headers; /* from number `base` on; NULL: none yet */
     uint32_t base; /* 0 unless long: those before it are consumed and discarded */
     uint32_t n_consumed;
     uint32_t have; /* received, and verified as far as the segment alone allows */
     struct spv_blockhash last; /* hash of number have - 1 */
-    uint64_t peer; /* who sent that one */
+    uint64_t peer; /* the sender of that one */
     /* scratch of the scheduler */
-    unsigned inflight; /* peers that are asked for the next of it */
+    unsigned inflight; /* peers with an open request for its next headers */
     uint64_t eta_us; /* until the first of them should answer */
     uint64_t expected_us; /* when the last of them should have answered */
 };
@@ -68,8 +67,8 @@ static inline bool spv_segments_complete(const struct spv_segment *s)
     return s->have == s->end - s->from;
 }
 
-/* Does the request ask for the next headers of the segment? The segment may have been begun anew
- * since, with other headers. */
+/* Returns whether the request is for the next headers of the segment. The segment may have been
+ * begun again since, with other headers. */
 static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
                                           const struct spv_segment *s)
 {
@@ -77,7 +76,7 @@ static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
            spv_blockhash_eq(&o->first, s->have ? &s->last : &s->start);
 }
 
-/* NULL: all of it was consumed, or the range was begun anew. */
+/* NULL: all of it was consumed, or the range was begun again. */
 static inline struct spv_segment *spv_segments_find(struct spv_segments *f, uint64_t serial)
 {
     if (!f->n || serial < f->segment[0].serial || serial - f->segment[0].serial >= f->n)
@@ -113,7 +112,7 @@ static inline bool spv_segments_is_behind(const struct spv_segments_peer *p,
 /* segments_sched.c */
 /* Sends the requests that are due now. Returns the effect queue's error. */
 int spv_segments_schedule(struct spv_segments *f, struct spv_now now);
-/* Asks a peer for what follows in a segment. */
+/* Requests the next headers of a segment from a peer. */
 void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now);
 /* An answer of n headers came: updates the peer's rate. */

@@ -1,8 +1,9 @@
 /* Which peer headers are requested from next. One peer at a time is the chain peer; when it has no
- * more headers, all others are asked at once whether they have a better chain. */
+ * more headers, a getheaders goes to all others at once. */
 #include "spv/sync/sync_state.h"
 
-/* Is the peer known to be several times slower than the fastest one that is not at its tip? */
+/* Returns whether the peer is measured to be several times slower than the fastest one that is not
+ * at its tip. */
 static bool is_slow(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
     const uint64_t mine = s->segments ? spv_segments_time(s->segments, p->id) : 0;
@@ -16,7 +17,7 @@ static bool is_slow(const struct spv_sync *s, const struct spv_peer_entry *p)
 
 /* Order: peers that did not fail last time, then peers that are not slow, then the highest claim,
  * then the oldest. After the first stall claims no longer count: silent peers that reconnect with
- * high claims would else be asked again and again while those with headers wait. */
+ * high claims would otherwise get all requests, and peers with headers none. */
 static struct spv_peer_entry *best_untried(struct spv_sync *s)
 {
     struct spv_peer_entry *best = NULL;

@@ -1,7 +1,7 @@
 /* Below the last checkpoint header sync downloads segments: many at once from all peers. The chain
  * checks them like all other headers, one batch between one STORE and the next. Past the last
- * checkpoint, and while no peer has the next segment, one peer after the other is asked, as without
- * checkpoints.
+ * checkpoint, and while no peer has the next segment, requests go to one peer after the other, as
+ * without checkpoints.
  *
  * No peer may have it because all of them are behind, or because our tip is on a branch that they
  * do not have: a locator finds the fork point, and when the tip has moved, the segments are fetched
@@ -70,8 +70,8 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
     }
     if (!s->fetching_segments || p->presync.slot)
         return SPV_SYNC_NOT_MINE;
-    /* An announcement, or the answer to an earlier request: the segments reach these headers in
-     * time. */
+    /* An announcement, or the answer to an earlier request: the segments will include these
+     * headers. */
     const bool unrequested = !p->sync.deadline_us && msg->n > SPV_SYNC_ANNOUNCED &&
                              ++p->sync.n_no_new > SPV_SYNC_MAX_NO_NEW;
     if (msg->role == SPV_HEADERS_ANSWER)

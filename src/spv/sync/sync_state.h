@@ -5,10 +5,9 @@
  *   sync_segments.c        segments up to the last checkpoint
  *   sync_warnings.c        answers that neither extend our chain nor end the search
  *   synced.c               SYNCED or not
- *   sync_sched.c           which peer is asked next
+ *   sync_sched.c           which peer gets the next request
  *   header_sync_headers.c  messages, and all that the chain accepts
- *   header_sync.c          the calls of the node
- */
+ *   header_sync.c          the calls of the node */
 #ifndef SPV_SPV_SYNC_SYNC_STATE_H
 #define SPV_SPV_SYNC_SYNC_STATE_H
 
@@ -17,13 +16,13 @@
 
 #define SPV_SYNC_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
-/* A request to it is open, or it is in presync. */
+/* A request to the peer is open, or it is in presync. */
 static inline bool spv_sync_busy(const struct spv_peer_entry *p)
 {
     return p->sync.deadline_us != 0 || p->presync.slot || p->presync.waiting;
 }
 
-/* Nothing more is asked of it now: it has no better chain, or one that cannot be accepted. */
+/* The peer gets no request now: it has no better chain, or one that cannot be accepted. */
 static inline bool spv_sync_answered(const struct spv_peer_entry *p)
 {
     return p->sync.at_tip || p->sync.excluded;
@@ -42,12 +41,13 @@ static inline struct spv_peer_entry *spv_sync_next_peer(const struct spv_sync *s
 /* sync_peers.c */
 /* NULL: no such peer was added to header sync. */
 struct spv_peer_entry *spv_sync_find(const struct spv_sync *s, uint64_t id);
-/* Is there another peer, that is not being dropped? */
+/* Whether there is another peer that is not being dropped. */
 bool spv_sync_has_other_peers(const struct spv_sync *s, const struct spv_peer_entry *p);
-/* The node drops it after this input; a MISBEHAVING error bans it. Counts lies and stalls. */
+/* The node drops it after this input; a MISBEHAVING error bans it. Counts misbehaviour and stalls.
+ */
 void spv_sync_drop_peer(struct spv_sync *s, struct spv_peer_entry *p, int error);
 /* The peer has answered every request, and does not count towards SYNCED for this reason; the
- * figures of the warning are in its given*. Cleared when it is asked again. */
+ * numbers of the warning are in its entry. Cleared by the next request to it. */
 void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why);
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
 int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_blockhash *from,
@@ -72,7 +72,7 @@ bool spv_sync_segments_useful(const struct spv_sync *s, uint64_t id);
 void spv_sync_segments_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* Returns an enum spv_sync_result: ACCEPT: an answer to a segment request (call
  * spv_sync_accept_segments); CONSUMED: no use for it while segments are fetched; DROP: the peer
- * sends what it was not asked for. Negative: failed. */
+ * sends headers that were not requested. Negative: failed. */
 int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               const struct spv_msg_headers *msg, struct spv_now now);
 /* A peer has moved our tip by headers of its own: 1 when segments are fetched from there. */
@@ -80,17 +80,18 @@ int spv_sync_segments_resume(struct spv_sync *s, const struct spv_peer_entry *p,
                              struct spv_now now);
 
 /* sync_warnings.c */
-/* Fills in what a WARNING or UNRESOLVED event says of the peer. */
+/* Fills in the peer's part of a WARNING or UNRESOLVED event. */
 void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event,
                                const struct spv_peer_entry *p, enum spv_warning why);
 /* Emits a WARNING about this peer, once for each tip. */
 void spv_sync_warn(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why);
-/* Its answer leaves our chain where the database cannot judge it (SPV_ERR_CHAIN_BASE). 1: its chain
- * is shorter than that, and the peer is at its tip; 0: it is excluded; negative: failed. */
+/* Its answer forks from our chain below the first stored header, where it cannot be validated
+ * (SPV_ERR_CHAIN_BASE). 1: its chain is shorter than that, and the peer is at its tip; 0: it is
+ * excluded; negative: failed. */
 int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
                                  const struct spv_msg_headers *msg);
-/* A header with this time was refused only because our clock calls it a future one. It is requested
- * again when it becomes valid. p may be NULL: then no peer is excluded for it. */
+/* A header was rejected only because its time is too far ahead of our clock. It is requested again
+ * when it becomes valid. p may be NULL: then no peer is excluded for it. */
 void spv_sync_future(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
                      struct spv_now now);
 /* Its future headers become valid so soon that SYNCED waits for them. */
@@ -117,7 +118,7 @@ uint64_t spv_sync_synced_deadline(const struct spv_sync *s);
 int spv_sync_schedule(struct spv_sync *s, struct spv_now now);
 
 /* header_sync_headers.c */
-/* Hands presynced headers to the chain until a change must be stored. 1: a peer's presync has
+/* Passes presynced headers to the chain until an update must be stored. 1: a peer's presync has
  * ended; 0; negative. */
 int spv_sync_accept_presynced(struct spv_sync *s, struct spv_now now);
 /* The same for segments, after each input to them and after each STORE. */

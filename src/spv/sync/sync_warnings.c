@@ -1,15 +1,16 @@
 /* Answers that neither extend our chain nor show that the peer has no better one: a chain that
- * forks from ours below the first stored header, headers in our future, a chain of less work than
- * ours, one of too little work for the network. None of them proves misbehaviour.
+ * forks from ours below the first stored header, headers whose times are ahead of our clock, a
+ * chain of less work than ours, one of too little work for the network. None of them proves
+ * misbehaviour.
  *
- * Such a peer has answered, so its request is closed and the others are asked. It does not count
- * towards SYNCED, and does not prevent it either. */
+ * Such a peer has answered, so its request is closed and requests go to the others. It does not
+ * count towards SYNCED, and does not prevent it either. */
 #include "spv/chain/chain_state.h"
 #include "spv/effects/warning_text.h"
 #include "spv/sync/sync_state.h"
 #include "util/u256.h"
 
-/* The figures of a warning about this peer. */
+/* The numbers of a warning about this peer. */
 void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event,
                                const struct spv_peer_entry *p, enum spv_warning why)
 {
@@ -43,7 +44,7 @@ void spv_sync_warn(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warnin
         spv_sync_describe_warning(s, event, p, why);
 }
 
-/* Its request is answered, and it does not count towards SYNCED. */
+/* The peer's request is answered, and the peer does not count towards SYNCED. */
 static void exclude_peer(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why)
 {
     spv_presync_peers_forget(s, p);

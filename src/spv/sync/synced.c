@@ -1,6 +1,7 @@
 /* The synced state. SYNCED: no segment is being fetched, and peers of enough network groups have
  * shown that they have no better chain. UNRESOLVED: no request is left to send, no further peer is
- * expected, and the chain still does not count as synced, for a reason that earlier warnings gave.
+ * expected, and the chain still does not count as synced, for a reason that earlier warnings have
+ * reported.
  *
  * Both wait while a request to a ready peer is open, unless it is overdue: a peer that is silent,
  * or sends headers that do not move the best chain, delays them by a few seconds.
@@ -103,7 +104,7 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
             continue;
         p->sync.overdue = true;
         if (s->chain_peer == p->id)
-            s->chain_peer = 0; /* the others are asked without it */
+            s->chain_peer = 0; /* requests go to the others */
     }
 }
 
@@ -121,8 +122,8 @@ static bool all_answered(const struct spv_sync *s)
     return n > 0;
 }
 
-/* A manual peer that is not connected, or that disconnected while it was asked, may have a better
- * chain. It gets as long to connect as an answer gets to arrive. */
+/* A manual peer that is not connected, or that disconnected before it answered, may have a better
+ * chain. The time limit to connect is that of an answer. */
 static bool is_manual_peer_missing(struct spv_sync *s, struct spv_now now)
 {
     if (s->complete || s->cfg.discovers) {
@@ -135,7 +136,8 @@ static bool is_manual_peer_missing(struct spv_sync *s, struct spv_now now)
     return !s->manual_waited;
 }
 
-/* "One peer whose claim is met ... is enough". A peer that is not at its tip claims nothing. */
+/* One peer whose claim is met suffices. The claim of a peer that is not at its tip does not count.
+ */
 static bool is_claim_met(const struct spv_sync *s)
 {
     const uint32_t height = spv_chain_tip(s->cfg.chain)->height;
@@ -145,9 +147,9 @@ static bool is_claim_met(const struct spv_sync *s)
     return false;
 }
 
-/* "Every ready peer answered from below our tip with less work." A peer with future headers builds
- * on our tip. A node may send nothing instead of an empty message, so the claim of a silent peer
- * decides, as after an empty one. */
+/* Every ready peer has answered from below our tip, with less work. A peer with future headers
+ * builds on our tip. A node may send nothing instead of an empty message, so the claim of a silent
+ * peer decides, as after an empty one. */
 static bool is_tip_unknown(const struct spv_sync *s)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
@@ -172,7 +174,7 @@ static struct spv_peer_entry *highest_claim(struct spv_sync *s)
     return best;
 }
 
-/* "A network whose minimum work is zero is never vouched for by it." */
+/* A minimum work of zero proves nothing. */
 static bool has_min_work(const struct spv_sync *s)
 {
     const struct spv_u256 zero = spv_u256_from_u64(0);
@@ -212,8 +214,8 @@ static void emit_unresolved(struct spv_sync *s, const struct spv_peer_entry *p,
         spv_sync_describe_warning(s, event, p, why);
 }
 
-/* "Synced is said only when at least two peers of different network groups (or every peer there is,
- * when fewer were asked for) have no better chain, judged by proven work." */
+/* SYNCED requires that at least two peers of different network groups (or every peer, when fewer
+ * are configured) have no better chain, by proven work. */
 void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 {
     if (s->synced || s->fetching_segments || s->chain_peer || any_waited_for(s))
@@ -225,7 +227,7 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
     /* peers that do not count are ignored when no further peer is expected */
     const bool quorum =
         spv_sync_enough_work(s) && (groups >= s->quorum || (s->complete && all && groups > 0));
-    /* "Headers refused only because they lie in our future: not synced", unless more groups of
+    /* headers that are rejected only because of our clock prevent SYNCED, unless more groups of
      * peers have none: then the clocks of those with future headers are wrong, and not ours */
     const bool ahead = count_groups(s, has_future_headers) >= groups;
     const bool unknown = quorum && is_tip_unknown(s);
