@@ -74,6 +74,19 @@ static int send_empty(struct spv_peer *p, enum spv_command command)
     return spv_send_control(p, &msg, p->stats.version);
 }
 
+/* The features that BIP155 and BIP339 announce between version and verack. */
+static int send_features(struct spv_peer *p)
+{
+    if (p->stats.version < SPV_VERSION_ADDRV2)
+        return 0;
+    if (p->cfg.wtxidrelay) {
+        int rc = send_empty(p, SPV_CMD_WTXIDRELAY);
+        if (rc < 0)
+            return rc;
+    }
+    return send_empty(p, SPV_CMD_SENDADDRV2);
+}
+
 static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
 {
     p->version_received = true;
@@ -86,13 +99,12 @@ static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struc
         return SPV_ERR_SERVICES;
     p->stats.version = v->version < p->cfg.max_version ? v->version : p->cfg.max_version;
     int rc = p->version_sent ? 0 : send_version(p, now);
-    if (rc == 0 && p->stats.version >= SPV_VERSION_ADDRV2) {
-        if (p->cfg.wtxidrelay)
-            rc = send_empty(p, SPV_CMD_WTXIDRELAY);
-        if (rc == 0)
-            rc = send_empty(p, SPV_CMD_SENDADDRV2);
-    }
-    return rc == 0 ? send_empty(p, SPV_CMD_VERACK) : rc;
+    if (rc < 0)
+        return rc;
+    rc = send_features(p);
+    if (rc < 0)
+        return rc;
+    return send_empty(p, SPV_CMD_VERACK);
 }
 
 static void on_verack(struct spv_peer *p)

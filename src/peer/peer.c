@@ -192,8 +192,9 @@ static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_
     const struct spv_frame *frame = &p->in.frame;
     p->stats.messages_in++;
     int rc = spv_handshake_check(p, frame->command);
-    if (rc > 0)
-        rc = spv_command_rules_receive(frame->command, p->cfg.services);
+    if (rc <= 0)
+        return rc;
+    rc = spv_command_rules_receive(frame->command, p->cfg.services);
     if (rc <= 0)
         return rc;
     out->command = frame->command;
@@ -214,10 +215,14 @@ static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_
         spv_requests_complete(&p->requests, out, now.mono_us);
     p->deadline[SPV_DEADLINE_REQUEST] = spv_requests_deadline(&p->requests);
     rc = spv_handshake_input(p, out, now);
-    if (rc > 0)
+    if (rc < 0)
+        return rc;
+    if (rc > 0) {
         rc = on_ready(p, now);
-    if (rc == 0)
-        rc = spv_peer_timers_input(p, out, now);
+        if (rc < 0)
+            return rc;
+    }
+    rc = spv_peer_timers_input(p, out, now);
     return rc < 0 ? rc : 1;
 }
 
@@ -234,18 +239,25 @@ static int on_invalid_message(struct spv_peer *p, int error)
     return error;
 }
 
-/* Reads the next frame. Returns 1 to return its message to the caller, 0 to skip it, or an error;
- * *any is false when there is no whole frame. */
+/* Returns 1 and the payload of the next frame, 0 when there is no whole frame, or an error. */
+static int read_frame(struct spv_peer *p, const uint8_t **payload)
+{
+    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
+    int rc = spv_frame_reader_header(&p->in, p->cfg.net, cap);
+    if (rc <= 0)
+        return rc;
+    if (p->in.frame.length > spv_command_rules_cap(&p->cfg, p->in.frame.command))
+        return SPV_ERR_LENGTH;
+    return spv_frame_reader_next(&p->in, payload);
+}
+
+/* Processes the next frame. Returns 1 to return its message to the caller, 0 to skip it, or an
+ * error; *any is false when there is no whole frame. */
 static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
 {
     const uint8_t *payload = NULL;
-    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
     size_t waiting = spv_frame_reader_buffered(&p->in);
-    int rc = spv_frame_reader_header(&p->in, p->cfg.net, cap);
-    if (rc > 0 && p->in.frame.length > spv_command_rules_cap(&p->cfg, p->in.frame.command))
-        rc = SPV_ERR_LENGTH;
-    if (rc > 0)
-        rc = spv_frame_reader_next(&p->in, &payload);
+    int rc = read_frame(p, &payload);
     *any = rc != 0;
     if (rc == 0)
         return 0;

@@ -107,14 +107,20 @@ int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
     }
     size_t len = q->wire.len;
     int rc = spv_msg_write(&q->wire, msg, net, version);
-    if (rc == 0 && is_over_bound(q, bound))
-        rc = SPV_ERR_QUEUE_FULL;
-    if (rc == 0)
-        rc = add_frame(q, &q->frames, msg, q->taken + spv_send_queue_pending(q), tag);
     if (rc < 0)
-        q->wire.len = len;
-    else
-        q->messages++;
+        goto truncate;
+    if (is_over_bound(q, bound)) {
+        rc = SPV_ERR_QUEUE_FULL;
+        goto truncate;
+    }
+    rc = add_frame(q, &q->frames, msg, q->taken + spv_send_queue_pending(q), tag);
+    if (rc < 0)
+        goto truncate;
+    q->messages++;
+    return 0;
+
+truncate:
+    q->wire.len = len;
     return rc;
 }
 
@@ -164,12 +170,19 @@ int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
 {
     size_t len = q->deferred.len;
     int rc = spv_msg_write(&q->deferred, msg, net, SPV_PROTOCOL_VERSION);
-    if (rc == 0 && is_over_bound(q, bound))
-        rc = SPV_ERR_QUEUE_FULL;
-    if (rc == 0)
-        rc = add_frame(q, &q->deferred_frames, msg, q->deferred.len, tag);
     if (rc < 0)
-        q->deferred.len = len;
+        goto truncate;
+    if (is_over_bound(q, bound)) {
+        rc = SPV_ERR_QUEUE_FULL;
+        goto truncate;
+    }
+    rc = add_frame(q, &q->deferred_frames, msg, q->deferred.len, tag);
+    if (rc < 0)
+        goto truncate;
+    return 0;
+
+truncate:
+    q->deferred.len = len;
     return rc;
 }
 

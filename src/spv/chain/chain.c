@@ -104,6 +104,12 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
     return rc < 0 ? rc : 0;
 }
 
+static int reject_header(struct batch *b, int error)
+{
+    b->result->error = error;
+    return 0; /* no local error */
+}
+
 /* Validates a new header and stages it. Negative only for local errors. */
 static int check_new_header(struct spv_chain *c, struct batch *b, const struct spv_header *header,
                             const struct spv_blockhash *hash)
@@ -114,20 +120,20 @@ static int check_new_header(struct spv_chain *c, struct batch *b, const struct s
     entry->header = *header;
     entry->hash = *hash;
     rc = spv_header_ctx_check(&b->ctx, entry);
-    if (rc == 0 && b->checkpoint < c->n_checkpoints &&
-        c->checkpoints[b->checkpoint].height == entry->height) {
-        if (!spv_blockhash_eq(&c->checkpoints[b->checkpoint].hash, hash))
-            rc = SPV_ERR_HDR_CHECKPOINT;
-        else if (spv_chain_check_work(c, &c->checkpoints[b->checkpoint], &entry->work) < 0)
+    if (rc < 0)
+        return reject_header(b, rc);
+    if (b->checkpoint < c->n_checkpoints && c->checkpoints[b->checkpoint].height == entry->height) {
+        const struct spv_checkpoint *checkpoint = &c->checkpoints[b->checkpoint];
+
+        if (!spv_blockhash_eq(&checkpoint->hash, hash))
+            return reject_header(b, SPV_ERR_HDR_CHECKPOINT);
+        if (spv_chain_check_work(c, checkpoint, &entry->work) < 0)
             return SPV_ERR_DB_DAMAGED;
         b->checkpoint++;
     }
-    if (rc == 0)
-        rc = spv_consensus_future(header->time, b->now);
-    if (rc < 0) {
-        b->result->error = rc;
-        return 0;
-    }
+    rc = spv_consensus_future(header->time, b->now);
+    if (rc < 0)
+        return reject_header(b, rc);
     c->window.last_non_min_diff_bits[c->window.n + b->n_new] =
         spv_header_ctx_connect(&b->ctx, entry);
     b->n_new++;

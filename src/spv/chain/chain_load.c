@@ -156,29 +156,33 @@ static int check_below(const struct spv_chain *c, const struct spv_checkpoint *c
     return spv_blockhash_eq(&first.header.prev, &checkpoint->hash) ? 0 : SPV_ERR_DB_CHECKPOINT;
 }
 
+static int check_at(const struct spv_chain *c, const struct spv_checkpoint *checkpoint)
+{
+    struct spv_chain_header header;
+    int rc = spv_chain_header_at_pos(c, &header,
+                                     (struct spv_chain_pos){SPV_MAIN_CHAIN, checkpoint->height});
+
+    if (rc < 0)
+        return rc;
+    if (rc == 0) /* no header is stored below the window */
+        return 0;
+    if (!spv_blockhash_eq(&header.hash, &checkpoint->hash))
+        return SPV_ERR_DB_CHECKPOINT;
+    return spv_chain_check_work(c, checkpoint, &header.work);
+}
+
 static int check_stored(const struct spv_chain *c)
 {
     const uint32_t start_height = spv_chain_start_point(c).height;
 
     for (size_t i = 0; i < c->n_passed; i++) {
         const struct spv_checkpoint *checkpoint = &c->checkpoints[i];
-        struct spv_chain_header header;
         int rc;
 
         if (checkpoint->height + 1 < start_height)
             continue;
-        if (checkpoint->height + 1 == start_height) {
-            rc = check_below(c, checkpoint);
-        } else {
-            rc = spv_chain_header_at_pos(
-                c, &header, (struct spv_chain_pos){SPV_MAIN_CHAIN, checkpoint->height});
-            if (rc == 0) /* no header is stored below the window */
-                continue;
-            if (rc == 1 && !spv_blockhash_eq(&header.hash, &checkpoint->hash))
-                rc = SPV_ERR_DB_CHECKPOINT;
-            if (rc == 1)
-                rc = spv_chain_check_work(c, checkpoint, &header.work);
-        }
+        rc = checkpoint->height + 1 == start_height ? check_below(c, checkpoint)
+                                                    : check_at(c, checkpoint);
         if (rc < 0)
             return rc;
     }
@@ -305,20 +309,28 @@ static size_t follow_branch(struct stored_headers *s, struct spv_header *out, si
 static int load_branches(struct spv_chain *c)
 {
     struct stored_headers s = {0};
-    struct spv_header *run = NULL;
+    struct spv_header *run;
     int rc;
 
     if (!c->reader.branches)
         return 0;
     rc = c->reader.branches(c->reader.ctx, collect_headers, &s);
-    if (rc == 0 && s.n > 0) {
-        run = malloc(SPV_MAX_HEADERS * sizeof *run);
-        rc = !run ? SPV_ERR_NOMEM : 0;
+    if (rc < 0 || s.n == 0)
+        goto free_headers;
+    run = malloc(SPV_MAX_HEADERS * sizeof *run);
+    if (!run) {
+        rc = SPV_ERR_NOMEM;
+        goto free_headers;
     }
-    for (size_t i = 0; rc == 0 && i < s.n; i++)
-        if (!s.used[i])
-            rc = restore_branch(c, run, follow_branch(&s, run, i));
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.used[i])
+            continue;
+        rc = restore_branch(c, run, follow_branch(&s, run, i));
+        if (rc < 0)
+            break;
+    }
     free(run);
+free_headers:
     stored_headers_free(&s);
     return rc;
 }

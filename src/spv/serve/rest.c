@@ -167,7 +167,9 @@ static int print_run(struct spv_buffer *b, const struct run *run,
     struct spv_u256 work = run->first.work;
     int rc = load_median(&median, reader, run->first.height);
 
-    for (uint32_t i = 0; rc == 0 && i < run->n; i++) {
+    if (rc < 0)
+        return rc;
+    for (uint32_t i = 0; i < run->n; i++) {
         const struct spv_header *h = &run->headers[i];
         const uint32_t height = run->first.height + i;
         const uint32_t confirmations = run->tip.height - height + 1;
@@ -198,7 +200,7 @@ static int print_run(struct spv_buffer *b, const struct run *run,
         }
         end_object(b);
     }
-    return rc;
+    return 0;
 }
 
 static void encode_run(struct spv_buffer *b, const struct run *run, enum spv_rest_format format)
@@ -224,15 +226,23 @@ static int answer_headers(struct spv_buffer *b, const struct spv_header_db *read
     struct run run = {0};
     int rc = read_run(&run, reader, request);
 
-    if (rc == 0 && request->format == SPV_REST_JSON) {
+    if (rc < 0)
+        goto free_headers;
+    switch (request->format) {
+    case SPV_REST_JSON:
         put_text(b, "[");
         rc = print_run(b, &run, reader);
         put_text(b, "]\n");
-    } else if (rc == 0) {
+        break;
+    case SPV_REST_HEX:
         encode_run(b, &run, request->format);
-        if (request->format == SPV_REST_HEX)
-            put_text(b, "\n");
+        put_text(b, "\n");
+        break;
+    case SPV_REST_BIN:
+        encode_run(b, &run, request->format);
+        break;
     }
+free_headers:
     free(run.headers);
     return rc < 0 ? rc : SPV_REST_OK;
 }
@@ -317,8 +327,8 @@ static int answer_chaininfo(struct spv_buffer *b, const struct spv_header_db *re
 }
 
 /* Returns a status, or an error of the database. */
-static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reader,
-                         const struct spv_params *params, const struct spv_rest_request *request)
+static int answer_request(struct spv_buffer *b, const struct spv_header_db *reader,
+                          const struct spv_params *params, const struct spv_rest_request *request)
 {
     int rc;
 
@@ -353,6 +363,20 @@ static const char *type_of(enum spv_rest_format format)
     return "text/plain";
 }
 
+/* Answers from one snapshot. Returns a status, or an error of the database. */
+static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reader,
+                         const struct spv_params *params, const struct spv_rest_request *request)
+{
+    int rc = reader->begin_read ? reader->begin_read(reader->ctx) : 0;
+
+    if (rc < 0)
+        return rc;
+    rc = answer_request(b, reader, params, request);
+    if (reader->end_read)
+        reader->end_read(reader->ctx);
+    return rc;
+}
+
 int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *reader,
                     const struct spv_params *params, const char *target)
 {
@@ -363,12 +387,7 @@ int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *read
     spv_buffer_init(&out->body);
     out->status = spv_rest_parse(&request, why, target);
     if (out->status == SPV_REST_OK) {
-        rc = reader->begin_read ? reader->begin_read(reader->ctx) : 0;
-        if (rc == 0) {
-            rc = answer_parsed(&out->body, reader, params, &request);
-            if (reader->end_read)
-                reader->end_read(reader->ctx);
-        }
+        rc = answer_parsed(&out->body, reader, params, &request);
         if (rc < 0) {
             out->body.len = 0;
             append(&out->body, "The headers cannot be read: %s", spv_strerror(rc));
